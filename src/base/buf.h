@@ -1,0 +1,93 @@
+/*
+ * buf.h - a growable run of bytes with a hard maximum, and a checked reader.
+ *
+ * Layer: base.  Uses libc only.
+ * Threads: none of its own; one owner at a time.
+ *
+ * All bytes that go to or come from a peer or the disk in a format of ours
+ * are put and got here, so bounds are checked in one place.  Integers are
+ * big-endian.
+ */
+#ifndef FERRY_BASE_BUF_H
+#define FERRY_BASE_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf {
+	uint8_t *data; /* owned */
+	size_t len;    /* bytes in use */
+	size_t cap;    /* bytes allocated */
+	size_t max;    /* never more than this */
+	int failed;    /* a put did not fit or memory ran out */
+};
+
+/* Prepare an empty buffer that never grows beyond max bytes.  Allocates
+ * nothing yet. */
+void buf_init(struct buf *b, size_t max);
+
+/* Free the memory; the buffer is as after buf_init(). */
+void buf_release(struct buf *b);
+
+/* Wipe, then release: for bytes that are secret. */
+void buf_release_secret(struct buf *b);
+
+/* Forget the content and the failure, keep the memory. */
+void buf_reset(struct buf *b);
+
+/*
+ * Append n bytes and return where they begin, for the caller to fill; NULL
+ * and b->failed set when that would pass max or memory ran out.  The pointer
+ * is valid until the next call on b.
+ */
+uint8_t *buf_extend(struct buf *b, size_t n);
+
+/* Append.  A put that does not fit sets b->failed and changes nothing else;
+ * callers check b->failed once, after the last put. */
+void buf_put(struct buf *b, const void *p, size_t n);
+void buf_put_u8(struct buf *b, uint8_t v);
+void buf_put_u16(struct buf *b, uint16_t v);
+void buf_put_u32(struct buf *b, uint32_t v);
+void buf_put_u64(struct buf *b, uint64_t v);
+
+/* Remove the first n bytes (n <= b->len). */
+void buf_consume(struct buf *b, size_t n);
+
+/* Overwrite the four bytes at off (which are in use already). */
+void buf_set_u32(struct buf *b, size_t off, uint32_t v);
+
+/*
+ * A reader over borrowed bytes.  A get beyond the end returns zero or NULL
+ * and sets failed; callers check once, after the last get, and with
+ * rd_at_end() that nothing is left over.
+ */
+struct rd {
+	const uint8_t *p;
+	size_t left;
+	int failed;
+};
+
+void rd_init(struct rd *r, const void *p, size_t n);
+uint8_t rd_u8(struct rd *r);
+uint16_t rd_u16(struct rd *r);
+uint32_t rd_u32(struct rd *r);
+uint64_t rd_u64(struct rd *r);
+
+/* The next n bytes, borrowed; NULL and failed when there are fewer. */
+const uint8_t *rd_bytes(struct rd *r, size_t n);
+
+/* Copy the next n bytes to dst; zeroes and failed when there are fewer. */
+void rd_copy(struct rd *r, void *dst, size_t n);
+
+/* Whether everything was read and nothing failed. */
+int rd_at_end(const struct rd *r);
+
+/* Big-endian integers in fixed places. */
+uint16_t be_get16(const uint8_t *p);
+uint32_t be_get32(const uint8_t *p);
+uint64_t be_get64(const uint8_t *p);
+void be_put16(uint8_t *p, uint16_t v);
+void be_put32(uint8_t *p, uint32_t v);
+void be_put64(uint8_t *p, uint64_t v);
+
+#endif

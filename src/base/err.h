@@ -1,0 +1,92 @@
+/*
+ * err.h - error codes, and the record of one failure.
+ *
+ * Layer: base.  Uses libc only.
+ * Threads: a struct err belongs to the operation that was handed it.
+ *
+ * The function that meets a failure fills the record; those above return the
+ * code untouched or put a prefix in front.  Only cmd/ prints it.
+ */
+#ifndef FERRY_BASE_ERR_H
+#define FERRY_BASE_ERR_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/*
+ * Every failure: code, exit status of the process, short text.
+ *
+ * The exit statuses are a contract with users' scripts (ferry(1)).
+ */
+#define ERR_LIST(X)                                                            \
+	X(ERR_SOME_FAILED, 1, "some files failed")                             \
+	X(ERR_USAGE, 2, "wrong usage")                                         \
+	X(ERR_CONNECT, 3, "could not connect or listen")                       \
+	X(ERR_AUTH, 4, "authentication failed")                                \
+	X(ERR_PROTOCOL, 5, "protocol error")                                   \
+	X(ERR_CORRUPT, 5, "corrupted data")                                    \
+	X(ERR_LOST, 6, "connection to the peer lost")                          \
+	X(ERR_TIMEOUT, 6, "timed out")                                         \
+	X(ERR_LOCAL, 7, "local file error")                                    \
+	X(ERR_REMOTE, 8, "remote file error")                                  \
+	X(ERR_CHANGED, 9, "a source changed while it was sent")                \
+	X(ERR_UNCONFIRMED, 10, "sent, but the commit was not confirmed")       \
+	X(ERR_RESOURCE, 11, "out of resources")                                \
+	X(ERR_INTERRUPTED, 128, "interrupted by a signal")                     \
+	X(ERR_CLOSED, 6, "the peer closed the connection")                     \
+	X(ERR_AGAIN, 6, "nothing to read yet")                                 \
+	X(ERR_RANGE, 5, "value out of range")                                  \
+	X(ERR_INTERNAL, 11, "internal error")
+
+enum err_code {
+	ERR_OK = 0,
+#define ERR_FIRST (-1000)
+	ERR_BELOW_FIRST = ERR_FIRST,
+#define X(code, status, text) code,
+	ERR_LIST(X)
+#undef X
+};
+
+struct err {
+	int code;      /* 0, or an enum err_code (negative) */
+	int sys_errno; /* errno of the failing call, 0 where there is none */
+	char text[768];
+};
+
+/* Forget what was recorded. */
+void err_clear(struct err *e);
+
+/*
+ * Record a failure: the code and a printf-style text.  A NULL e is allowed.
+ * errno is left as it was.  Returns code, so that one can write
+ * "return err_set(e, ERR_PROTOCOL, ...)".
+ */
+int err_set(struct err *e, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Like err_set(), with ": " and the text of errno behind it. */
+int err_sys(struct err *e, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Put a printf-style text and ": " in front of what e says.  Returns e's
+ * code. */
+int err_prefix(struct err *e, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The exit status of a code; 0 for ERR_OK.  The caller adds the signal's
+ * number to ERR_INTERRUPTED's. */
+int err_exit_status(int code);
+
+/* The short text of a code; never NULL. */
+const char *err_name(int code);
+
+/*
+ * How much a code tells the user, greater is more: of several failures of one
+ * session the most telling is kept (a full disk beats the reset after it).
+ */
+int err_weight(int code);
+
+/* Copy src over dst if dst records nothing or something that tells less. */
+void err_merge(struct err *dst, const struct err *src);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * io.h - whole reads and writes on files: EINTR and short counts end here.
+ *
+ * Layer: base.  Thread-safe.  All block.
+ */
+#ifndef FERRY_BASE_IO_H
+#define FERRY_BASE_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Write all n bytes (at off for io_pwrite).  Returns 0, or -1 with errno; a
+ * write that takes nothing is ENOSPC. */
+int io_write(int fd, const void *p, size_t n);
+int io_pwrite(int fd, const void *p, size_t n, uint64_t off);
+
+/* Read until n bytes or the end of the file.  Returns the count, which is
+ * below n only at the end; -1 with errno. */
+ssize_t io_read(int fd, void *p, size_t n);
+ssize_t io_pread(int fd, void *p, size_t n, uint64_t off);
+
+/* Close *fd if it is not negative and set it to -1.  Returns 0, or -1 with
+ * errno (the descriptor is gone all the same). */
+int io_close(int *fd);
+
+#endif

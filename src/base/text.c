@@ -1,0 +1,138 @@
+/*
+ * Escaping of foreign bytes.
+ */
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp)
+{
+	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len;
+	unsigned v;
+
+	if (n == 0)
+		return 0;
+	if (p[0] < 0x80) {
+		*cp = p[0];
+		return 1;
+	}
+	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
+		len = 2;
+		v = p[0] & 0x1fu;
+	} else if (p[0] >= 0xe0 && p[0] <= 0xef) {
+		len = 3;
+		v = p[0] & 0x0fu;
+	} else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
+		len = 4;
+		v = p[0] & 0x07u;
+	} else {
+		return 0;
+	}
+	if (len > n)
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		v = v << 6 | (p[i] & 0x3fu);
+	}
+	if (v < least[len] || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+		return 0;
+	*cp = v;
+	return len;
+}
+
+int text_is_utf8(const void *src, size_t n)
+{
+	const unsigned char *p = src;
+	unsigned cp;
+
+	while (n > 0) {
+		size_t len = text_utf8_next(p, n, &cp);
+
+		if (len == 0)
+			return 0;
+		p += len;
+		n -= len;
+	}
+	return 1;
+}
+
+/* Whether a code point may reach a terminal as it is. */
+static int is_plain(unsigned cp)
+{
+	if (cp < 0x20 || cp == '\\' || (cp >= 0x7f && cp <= 0x9f))
+		return 0;
+	if (cp == 0x061c || cp == 0x200e || cp == 0x200f || cp == 0xfeff)
+		return 0;
+	if (cp >= 0x2028 && cp <= 0x202e)
+		return 0;
+	return !(cp >= 0x2066 && cp <= 0x2069);
+}
+
+/* The escaped form of the len bytes at p to out (at least 17 bytes). */
+static size_t escape_one(char *out, const unsigned char *p, size_t len)
+{
+	size_t used = 0;
+
+	if (len == 1 && (*p == '\n' || *p == '\t' || *p == '\\')) {
+		out[0] = '\\';
+		out[1] = *p == '\n' ? 'n' : *p == '\t' ? 't' : '\\';
+		return 2;
+	}
+	for (size_t i = 0; i < len; i++)
+		used += (size_t)snprintf(out + used, 5, "\\x%02x", p[i]);
+	return used;
+}
+
+char *text_escape(char *dst, size_t size, const void *src, size_t n)
+{
+	const unsigned char *p = src;
+	size_t used = 0, mark = 0;
+
+	if (size == 0)
+		return dst;
+	while (n > 0) {
+		char one[24];
+		unsigned cp = 0;
+		size_t len = text_utf8_next(p, n, &cp), out;
+
+		if (len > 0 && is_plain(cp)) {
+			memcpy(one, p, len);
+			out = len;
+		} else {
+			len = len ? len : 1;
+			out = escape_one(one, p, len);
+		}
+		if (used + out + 1 > size) {
+			if (size >= 4)
+				memcpy(dst + mark, "...", 3);
+			dst[size >= 4 ? mark + 3 : 0] = '\0';
+			return dst;
+		}
+		memcpy(dst + used, one, out);
+		used += out;
+		/* the last place where "..." still fits behind */
+		if (used + 4 <= size)
+			mark = used;
+		p += len;
+		n -= len;
+	}
+	dst[used] = '\0';
+	return dst;
+}
+
+char *text_size(char *dst, size_t size, double bytes)
+{
+	static const char *const units[] = { "B",   "KiB", "MiB",
+					     "GiB", "TiB", "PiB" };
+	size_t u = 0;
+
+	while (bytes >= 1023.95 && u + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes /= 1024;
+		u++;
+	}
+	snprintf(dst, size, u ? "%.1f %s" : "%.0f %s", bytes, units[u]);
+	return dst;
+}

@@ -1,0 +1,34 @@
+/*
+ * text.h - making foreign bytes fit to be printed.
+ *
+ * Layer: base.  Pure.
+ *
+ * Names of files and texts from the peer may hold terminal control sequences;
+ * nothing of them is printed but through one of these.
+ */
+#ifndef FERRY_BASE_TEXT_H
+#define FERRY_BASE_TEXT_H
+
+#include <stddef.h>
+
+/*
+ * Write n bytes of src to dst (size bytes, always terminated) so that they
+ * are safe on a terminal: C0 and C1 controls, DEL, bytes that are not UTF-8,
+ * bidirectional controls, line and paragraph separators and the backslash
+ * come out as \n, \t, \\ or \xHH (each byte).  What does not fit is cut,
+ * with "..." at the end.  Returns dst.
+ */
+char *text_escape(char *dst, size_t size, const void *src, size_t n);
+
+/* Whether n bytes are well-formed UTF-8 (no overlong forms, no surrogates,
+ * nothing above U+10FFFF). */
+int text_is_utf8(const void *src, size_t n);
+
+/* The length in bytes of the UTF-8 sequence at p (n bytes left), or 0 where
+ * it is not well-formed; *cp gets the code point. */
+size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp);
+
+/* Human-readable bytes, e.g. "12.3 MiB".  Returns dst. */
+char *text_size(char *dst, size_t size, double bytes);
+
+#endif
