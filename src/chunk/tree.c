@@ -1,0 +1,300 @@
+/*
+ * The digest of a file from those of its leaves.
+ *
+ * Ranges of 64 leaves hang below pages of 256 ranges (16 GiB of the file).
+ * A range keeps its leaves' digests until all are there; then they are folded
+ * into the one digest of the range and their memory is given back.
+ */
+#include "chunk/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { PAGE_RANGES = 256 };
+
+struct range {
+	uint64_t have; /* a bit for each leaf that was put */
+	/* the leaves' digests, each in its place; once folded, the one of the
+	 * range */
+	uint8_t digests[];
+};
+
+struct tree {
+	const struct digest_ops *ops;
+	uint64_t size;   /* or TREE_SIZE_UNKNOWN */
+	uint64_t leaves; /* of the file; while its size is unknown, of the
+			  * largest file */
+	uint64_t have;   /* different leaves that were put */
+	uint64_t end;    /* one beyond the last leaf that was put */
+	struct range ***pages;
+	uint64_t page_count;
+};
+
+uint64_t tree_leaf_count(uint64_t size)
+{
+	if (size == 0)
+		return 1;
+	return size / TREE_LEAF + (size % TREE_LEAF != 0);
+}
+
+size_t tree_leaf_size(uint64_t size, uint64_t index)
+{
+	uint64_t count = tree_leaf_count(size);
+
+	if (size == 0 || index >= count)
+		return 0;
+	if (index + 1 < count || size % TREE_LEAF == 0)
+		return TREE_LEAF;
+	return (size_t)(size % TREE_LEAF);
+}
+
+static uint64_t range_count(const struct tree *t)
+{
+	return (t->leaves + TREE_RANGE_LEAVES - 1) / TREE_RANGE_LEAVES;
+}
+
+/* How many leaves the range has when it is whole. */
+static unsigned range_leaves(const struct tree *t, uint64_t ri)
+{
+	uint64_t left = t->leaves - ri * TREE_RANGE_LEAVES;
+
+	return left < TREE_RANGE_LEAVES ? (unsigned)left : TREE_RANGE_LEAVES;
+}
+
+/* The bits that are set when it is whole. */
+static uint64_t range_mask(const struct tree *t, uint64_t ri)
+{
+	return UINT64_MAX >> (TREE_RANGE_LEAVES - range_leaves(t, ri));
+}
+
+/* A file of one leaf has that leaf's digest: there is nothing to fold. */
+static int is_folded(const struct tree *t, uint64_t ri, const struct range *r)
+{
+	return t->leaves > 1 && r->have == range_mask(t, ri);
+}
+
+static struct range *range_find(const struct tree *t, uint64_t ri)
+{
+	uint64_t page = ri / PAGE_RANGES;
+
+	if (page >= t->page_count || !t->pages[page])
+		return NULL;
+	return t->pages[page][ri % PAGE_RANGES];
+}
+
+static int grow_pages(struct tree *t, uint64_t count)
+{
+	uint64_t had = t->page_count;
+	struct range ***pages;
+
+	if (count < had * 2)
+		count = had * 2;
+	if (count > SIZE_MAX / sizeof(*pages))
+		return ERR_RESOURCE;
+	pages = realloc(t->pages, (size_t)count * sizeof(*pages));
+	if (!pages)
+		return ERR_RESOURCE;
+	for (uint64_t i = had; i < count; i++)
+		pages[i] = NULL;
+	t->pages = pages;
+	t->page_count = count;
+	return 0;
+}
+
+/* How many ranges the page needs room for: few for a small file, of which
+ * there may be many. */
+static size_t page_ranges(const struct tree *t, uint64_t page)
+{
+	uint64_t left = range_count(t) - page * PAGE_RANGES;
+
+	return left < PAGE_RANGES ? (size_t)left : PAGE_RANGES;
+}
+
+/* The range, made where it is not there yet; NULL when out of memory. */
+static struct range *range_touch(struct tree *t, uint64_t ri)
+{
+	uint64_t page = ri / PAGE_RANGES;
+	struct range **slot;
+
+	if (page >= t->page_count && grow_pages(t, page + 1))
+		return NULL;
+	if (!t->pages[page]) {
+		t->pages[page] = calloc(page_ranges(t, page), sizeof(*slot));
+		if (!t->pages[page])
+			return NULL;
+	}
+	slot = &t->pages[page][ri % PAGE_RANGES];
+	if (!*slot)
+		*slot = calloc(
+			1, sizeof(**slot) + range_leaves(t, ri) * t->ops->size);
+	return *slot;
+}
+
+/* Replace the leaves' digests by the range's. */
+static void range_fold(struct tree *t, uint64_t ri)
+{
+	struct range **slot = &t->pages[ri / PAGE_RANGES][ri % PAGE_RANGES];
+	struct range *r = *slot, *smaller;
+	size_t size = t->ops->size;
+	uint8_t sum[DIGEST_MAX];
+
+	t->ops->sum(r->digests, range_leaves(t, ri) * size, sum);
+	memcpy(r->digests, sum, size);
+	smaller = realloc(r, sizeof(*r) + size);
+	if (smaller)
+		*slot = smaller;
+}
+
+struct tree *tree_new(const struct digest_ops *ops, uint64_t size)
+{
+	int is_known = size != TREE_SIZE_UNKNOWN;
+	struct tree *t;
+
+	if (is_known && size > TREE_SIZE_MAX)
+		return NULL;
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return NULL;
+	t->ops = ops;
+	t->size = size;
+	t->leaves = tree_leaf_count(is_known ? size : TREE_SIZE_MAX);
+	return t;
+}
+
+static void page_free(const struct tree *t, uint64_t page)
+{
+	struct range **ranges = t->pages[page];
+
+	if (!ranges)
+		return;
+	for (size_t i = 0; i < page_ranges(t, page); i++)
+		free(ranges[i]);
+	free(ranges);
+}
+
+void tree_free(struct tree *t)
+{
+	if (!t)
+		return;
+	for (uint64_t i = 0; i < t->page_count; i++)
+		page_free(t, i);
+	free(t->pages);
+	free(t);
+}
+
+int tree_set_size(struct tree *t, uint64_t size)
+{
+	uint64_t last;
+	const struct range *r;
+
+	if (t->size != TREE_SIZE_UNKNOWN)
+		return t->size == size ? 0 : ERR_PROTOCOL;
+	if (size > TREE_SIZE_MAX || t->end > tree_leaf_count(size))
+		return ERR_PROTOCOL;
+	t->size = size;
+	t->leaves = tree_leaf_count(size);
+	/* Now the last range may turn out to be whole.  One of 64 leaves was
+	 * folded when the last of them came. */
+	last = range_count(t) - 1;
+	r = range_find(t, last);
+	if (r && is_folded(t, last, r) &&
+	    range_leaves(t, last) < TREE_RANGE_LEAVES)
+		range_fold(t, last);
+	return 0;
+}
+
+int tree_put(struct tree *t, uint64_t index, const uint8_t *digest)
+{
+	uint64_t ri = index / TREE_RANGE_LEAVES;
+	uint64_t bit = (uint64_t)1 << (index % TREE_RANGE_LEAVES);
+	size_t size = t->ops->size;
+	struct range *r;
+	uint8_t *place;
+
+	if (index >= t->leaves)
+		return ERR_RANGE;
+	r = range_touch(t, ri);
+	if (!r)
+		return ERR_RESOURCE;
+	if (is_folded(t, ri, r))
+		return 0;
+	place = r->digests + index % TREE_RANGE_LEAVES * size;
+	if (r->have & bit)
+		return memcmp(place, digest, size) ? ERR_PROTOCOL : 0;
+	memcpy(place, digest, size);
+	r->have |= bit;
+	t->have++;
+	if (t->end < index + 1)
+		t->end = index + 1;
+	if (is_folded(t, ri, r))
+		range_fold(t, ri);
+	return 0;
+}
+
+int tree_has(const struct tree *t, uint64_t index)
+{
+	const struct range *r;
+
+	if (index >= t->leaves)
+		return 0;
+	r = range_find(t, index / TREE_RANGE_LEAVES);
+	return r && (r->have >> (index % TREE_RANGE_LEAVES) & 1);
+}
+
+uint64_t tree_have_count(const struct tree *t)
+{
+	return t->have;
+}
+
+int tree_is_complete(const struct tree *t)
+{
+	return t->size != TREE_SIZE_UNKNOWN && t->have == t->leaves;
+}
+
+uint64_t tree_next_missing(const struct tree *t, uint64_t from)
+{
+	while (from < t->leaves) {
+		uint64_t ri = from / TREE_RANGE_LEAVES;
+		const struct range *r = range_find(t, ri);
+		uint64_t missing;
+
+		if (!r)
+			return from;
+		missing = range_mask(t, ri) & ~r->have;
+		missing &= UINT64_MAX << (from % TREE_RANGE_LEAVES);
+		if (missing)
+			return ri * TREE_RANGE_LEAVES +
+			       (unsigned)__builtin_ctzll(missing);
+		from = (ri + 1) * TREE_RANGE_LEAVES;
+	}
+	return t->leaves;
+}
+
+int tree_final(struct tree *t, uint8_t *out)
+{
+	uint64_t ranges = range_count(t);
+	size_t size = t->ops->size;
+	uint8_t *all, *to;
+
+	if (!tree_is_complete(t))
+		return ERR_INTERNAL;
+	if (t->leaves == 1) {
+		memcpy(out, range_find(t, 0)->digests, size);
+		return 0;
+	}
+	if (ranges > (SIZE_MAX - 8) / size)
+		return ERR_RESOURCE;
+	all = malloc((size_t)ranges * size + 8);
+	if (!all)
+		return ERR_RESOURCE;
+	to = all;
+	for (uint64_t i = 0; i < ranges; i++, to += size)
+		memcpy(to, range_find(t, i)->digests, size);
+	be_put64(to, t->size);
+	t->ops->sum(all, (size_t)ranges * size + 8, out);
+	free(all);
+	return 0;
+}
