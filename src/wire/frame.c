@@ -1,0 +1,91 @@
+/*
+ * Frame headers, and the table of frames: who sends them and how long they
+ * may be.
+ */
+#include "wire/frame.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "wire/body.h"
+
+enum { FROM_SENDER = 1, FROM_RECEIVER = 2, FROM_BOTH = 3 };
+
+struct row {
+	uint8_t type;
+	uint8_t from;
+	uint32_t min, max; /* bytes of the body */
+	const char *name;
+};
+
+#define FIXED(type, from, len) FRAME_##type, from, len, len, #type
+#define RANGE(type, from, min, max) FRAME_##type, from, min, max, #type
+
+static const struct row rows[] = {
+	{ FIXED(HELLO, FROM_SENDER, BODY_HELLO) },
+	{ FIXED(JOIN, FROM_SENDER, BODY_JOIN) },
+	{ RANGE(OPEN, FROM_SENDER, BODY_OPEN + 1, BODY_OPEN + WIRE_NAME_MAX) },
+	{ RANGE(CHUNK, FROM_SENDER, MSG_CHUNK_FIXED + BODY_DIGEST_MIN,
+		MSG_CHUNK_FIXED + WIRE_DIGEST_MAX + CHUNK_MAX) },
+	{ FIXED(HOLE, FROM_SENDER, BODY_HOLE) },
+	{ RANGE(FILE_END, FROM_SENDER, BODY_FILE_END + BODY_DIGEST_MIN,
+		BODY_FILE_END + WIRE_DIGEST_MAX) },
+	{ FIXED(FILE_ABORT, FROM_SENDER, BODY_FILE_ABORT) },
+	{ RANGE(PACK, FROM_SENDER, MSG_PACK_FIXED + BODY_DIGEST_MIN + 1,
+		MSG_PACK_FIXED + WIRE_DIGEST_MAX + CHUNK_MAX) },
+	{ FIXED(STREAM_END, FROM_SENDER, 0) },
+	{ FIXED(FINISH, FROM_SENDER, BODY_FINISH) },
+	{ FIXED(FLUSH, FROM_SENDER, 0) },
+	{ FIXED(READY, FROM_RECEIVER, BODY_READY) },
+	{ FIXED(STATE, FROM_RECEIVER, BODY_STATE) },
+	{ FIXED(VERDICT, FROM_RECEIVER, BODY_VERDICT) },
+	{ FIXED(RESEND, FROM_RECEIVER, BODY_RESEND) },
+	{ RANGE(NOTE, FROM_RECEIVER, BODY_NOTE + 1,
+		BODY_NOTE + WIRE_NAME_MAX) },
+	{ FIXED(SUMMARY, FROM_RECEIVER, BODY_SUMMARY) },
+	{ FIXED(PING, FROM_BOTH, 0) },
+	{ RANGE(ERROR, FROM_BOTH, BODY_ERROR, BODY_ERROR + WIRE_TEXT_MAX) },
+};
+
+_Static_assert(BODY_NOTE + WIRE_NAME_MAX <= FRAME_REPLY_MAX &&
+		       BODY_ERROR + WIRE_TEXT_MAX <= FRAME_REPLY_MAX,
+	       "replies fit in the sender's small buffer");
+
+static const struct row *find(unsigned type)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].type == type)
+			return &rows[i];
+	}
+	return NULL;
+}
+
+void frame_put(uint8_t *dst, enum frame_type type, uint32_t len)
+{
+	dst[0] = (uint8_t)type;
+	dst[1] = 0;
+	be_put16(dst + 2, 0);
+	be_put32(dst + 4, len);
+}
+
+int frame_get(struct frame *f, const uint8_t *src, int from_sender)
+{
+	const struct row *row = find(src[0]);
+	uint32_t len = be_get32(src + 4);
+
+	if (!row || !(row->from & (from_sender ? FROM_SENDER : FROM_RECEIVER)))
+		return ERR_PROTOCOL;
+	if (src[1] != 0 || be_get16(src + 2) != 0)
+		return ERR_PROTOCOL;
+	if (len < row->min || len > row->max)
+		return ERR_PROTOCOL;
+	f->type = row->type;
+	f->len = len;
+	return 0;
+}
+
+const char *frame_name(unsigned type)
+{
+	const struct row *row = find(type);
+
+	return row ? row->name : "?";
+}

@@ -1,0 +1,82 @@
+/*
+ * frame.h - the frame header, and which frames there are.
+ *
+ * Layer: wire.  Uses base only: links alone.  Pure.
+ * Specified in ferry-protocol(7); that page and this file change together.
+ *
+ * All integers are big-endian.  A frame is an 8-byte header and a body:
+ *
+ *	u8  type	enum frame_type
+ *	u8  flags	0 (reserved)
+ *	u16 reserved	0
+ *	u32 length	bytes of the body
+ */
+#ifndef FERRY_WIRE_FRAME_H
+#define FERRY_WIRE_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	FRAME_HEADER = 8,
+	WIRE_VERSION = 1,
+	CHUNK_MAX = 1 << 20,     /* raw bytes in a CHUNK or PACK */
+	WIRE_NAME_MAX = 4095,
+	WIRE_LINK_MAX = 4095,
+	WIRE_TEXT_MAX = 512,     /* of an ERROR */
+	WIRE_TOKEN = 16,
+	WIRE_DIGEST_MAX = 32,
+	WIRE_SUM = 16,           /* of FINISH and SUMMARY */
+	STREAMS_MAX = 16,        /* of a session */
+	/* The largest body of a frame from the receiver: it may arrive while
+	 * the sender is sending, into a small buffer. */
+	FRAME_REPLY_MAX = 16384,
+};
+
+enum frame_type {
+	/* sender to receiver */
+	FRAME_HELLO = 1,      /* first frame of a session's first stream */
+	FRAME_JOIN = 2,       /* first frame of every further stream */
+	FRAME_OPEN = 3,       /* a file that is sent in chunks */
+	FRAME_CHUNK = 4,      /* bytes of it */
+	FRAME_HOLE = 5,       /* zero bytes of it, not sent */
+	FRAME_FILE_END = 6,   /* its size and digest: all was sent */
+	FRAME_FILE_ABORT = 7, /* it will not be completed */
+	FRAME_PACK = 8,       /* many small files, directories and links */
+	FRAME_STREAM_END = 9, /* nothing more on this stream */
+	FRAME_FINISH = 10,    /* every file has its verdict: sum up */
+	FRAME_FLUSH = 11,     /* empty: nothing more for now, commit what there
+				 is without waiting for more */
+	/* receiver to sender */
+	FRAME_READY = 16,   /* answer to HELLO and JOIN */
+	FRAME_STATE = 17,   /* answer to OPEN: what is there already */
+	FRAME_VERDICT = 18, /* what became of some files */
+	FRAME_RESEND = 19,  /* a chunk or pack arrived damaged */
+	FRAME_NOTE = 20,    /* a file's late trouble (not its content) */
+	FRAME_SUMMARY = 21, /* answer to FINISH: the receiver's last word */
+	/* both ways */
+	FRAME_PING = 30,  /* heart-beat, empty */
+	FRAME_ERROR = 31, /* the session ends here, and why */
+};
+
+struct frame {
+	uint8_t type;
+	uint32_t len;
+};
+
+/* The header of a frame with a body of len bytes, to dst (FRAME_HEADER
+ * bytes). */
+void frame_put(uint8_t *dst, enum frame_type type, uint32_t len);
+
+/*
+ * Decode a header and check it: a known type, zero reserved fields, a length
+ * that this type allows (minimum and maximum).  from_sender says which side it
+ * came from; a type that this side must not send is refused.
+ * Returns 0 or ERR_PROTOCOL.
+ */
+int frame_get(struct frame *f, const uint8_t *src, int from_sender);
+
+/* "CHUNK"; "?" for an unknown type. */
+const char *frame_name(unsigned type);
+
+#endif

@@ -1,0 +1,342 @@
+/*
+ * msg.h - bodies of frames <-> structs.
+ *
+ * Layer: wire.  Uses base only: links alone.  Pure; no allocation but through
+ * struct buf.
+ * Specified in ferry-protocol(7); that page and this file change together.
+ *
+ * Every msg_put_* appends one whole frame, header included, to b (CHUNK and
+ * PACK: up to where the payload begins; the payload follows it on the wire).
+ * Every msg_get_* decodes one body: it checks every length and limit, refuses
+ * unknown values, non-zero reserved fields and bytes left over, and returns 0
+ * or ERR_PROTOCOL.  What it hands out as pointers is borrowed from the body.
+ * Digests have the size of the session's algorithm on the wire.
+ */
+#ifndef FERRY_WIRE_MSG_H
+#define FERRY_WIRE_MSG_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "wire/frame.h"
+
+/*
+ * HELLO: what the sender wants.
+ *
+ *	u8[8] magic "FERRY\r\n\0" | u16 version | u8 digest id | u8 flags |
+ *	u16 streams wanted | u16 reserved | u32 features | u8[16] session id
+ *
+ * The session id is random; the receiver uses it for nothing but its log and
+ * to tell a session from another.
+ */
+#define WIRE_MAGIC "FERRY\r\n"
+enum hello_flags {
+	HELLO_SINGLE = 1, /* exactly one file will come */
+};
+struct msg_hello {
+	uint16_t version;
+	uint8_t digest;
+	uint8_t flags;
+	uint16_t streams;
+	uint32_t features; /* bits; unknown ones are ignored */
+	uint8_t session[WIRE_TOKEN];
+};
+void msg_put_hello(struct buf *b, const struct msg_hello *m);
+int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n);
+
+/* JOIN: u8[8] magic | u16 version | u16 stream index (1..STREAMS_MAX-1) |
+ * u8[16] token from READY */
+struct msg_join {
+	uint16_t version;
+	uint16_t index;
+	uint8_t token[WIRE_TOKEN];
+};
+void msg_put_join(struct buf *b, const struct msg_join *m);
+int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
+
+/*
+ * READY: u16 version | u16 streams allowed (1..STREAMS_MAX, the first one
+ * included) | u32 features | u32 files that may be open (OPEN without a
+ * verdict) at a time (at least 1) | u8[16] token for JOIN
+ */
+struct msg_ready {
+	uint16_t version;
+	uint16_t streams;
+	uint32_t features;
+	uint32_t open_files;
+	uint8_t token[WIRE_TOKEN];
+};
+void msg_put_ready(struct buf *b, const struct msg_ready *m);
+int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
+
+/* Metadata of an item: u32 mode (07777 at most) | i64 seconds | u32
+ * nanoseconds (below 10^9). */
+struct msg_meta {
+	uint32_t mode;
+	int64_t mtime_s;
+	uint32_t mtime_ns;
+};
+
+/*
+ * OPEN: u64 id | u64 size (2^64-1: unknown, a stream) | u64 allocated bytes
+ * (what the source occupies: less than size where it has holes) | meta |
+ * u16 name length | name
+ */
+#define WIRE_SIZE_UNKNOWN UINT64_MAX
+#define WIRE_SIZE_MAX ((uint64_t)1 << 53)
+struct msg_open {
+	uint64_t id;
+	uint64_t size;
+	uint64_t allocated;
+	struct msg_meta meta;
+	const char *name; /* not terminated */
+	size_t name_len;
+};
+void msg_put_open(struct buf *b, const struct msg_open *m);
+int msg_get_open(struct msg_open *m, const uint8_t *p, size_t n);
+
+/*
+ * CHUNK: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 raw length
+ * (0..CHUNK_MAX) | u8 codec | u8[3] reserved | digest of the raw bytes |
+ * payload
+ */
+enum { MSG_CHUNK_FIXED = 24 };
+struct msg_chunk {
+	uint64_t id;
+	uint64_t offset;
+	uint32_t raw_len;
+	uint8_t codec;
+	uint8_t digest[WIRE_DIGEST_MAX];
+};
+/* The frame's header and the fields; payload_len bytes follow. */
+void msg_put_chunk(struct buf *b, const struct msg_chunk *m,
+		   size_t digest_size, uint32_t payload_len);
+/* p holds the fields only: MSG_CHUNK_FIXED + digest_size bytes.  Checks that
+ * payload_len suits raw_len (at most raw_len, equal for codec 0, not 0 unless
+ * raw_len is). */
+int msg_get_chunk(struct msg_chunk *m, size_t digest_size, const uint8_t *p,
+		  size_t n, size_t payload_len);
+
+/* HOLE: u64 id | u64 offset (a multiple of CHUNK_MAX) | u64 length (not 0;
+ * a multiple of CHUNK_MAX unless it reaches the end of the file) */
+struct msg_hole {
+	uint64_t id;
+	uint64_t offset;
+	uint64_t len;
+};
+void msg_put_hole(struct buf *b, const struct msg_hole *m);
+int msg_get_hole(struct msg_hole *m, const uint8_t *p, size_t n);
+
+/* FILE_END: u64 id | u64 size | file digest */
+struct msg_file_end {
+	uint64_t id;
+	uint64_t size;
+	uint8_t digest[WIRE_DIGEST_MAX];
+};
+void msg_put_file_end(struct buf *b, const struct msg_file_end *m,
+		      size_t digest_size);
+int msg_get_file_end(struct msg_file_end *m, size_t digest_size,
+		     const uint8_t *p, size_t n);
+
+/* FILE_ABORT: u64 id | u16 cause (enum wire_cause) */
+struct msg_file_abort {
+	uint64_t id;
+	uint16_t cause;
+};
+void msg_put_file_abort(struct buf *b, const struct msg_file_abort *m);
+int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n);
+
+/*
+ * PACK: u64 id of the first item | u32 items (1..PACK_ITEMS_MAX) | u32 raw
+ * length (1..CHUNK_MAX) | u32 table length (within raw) | u8 codec | u8[3]
+ * reserved | digest of the table | payload
+ *
+ * The payload expands to raw length bytes: the table, then the content of the
+ * pack's files, one behind the other in the table's order.  Items have the
+ * ids first, first + 1, ...  Each row of the table:
+ *
+ *	u8 kind | meta | u16 name length | name | then by kind:
+ *	FILE	u32 size | file digest
+ *	DIR	nothing
+ *	LINK	u16 target length | target
+ */
+enum { MSG_PACK_FIXED = 24, PACK_ITEMS_MAX = 1024 };
+struct msg_pack {
+	uint64_t first_id;
+	uint32_t count;
+	uint32_t raw_len;
+	uint32_t table_len;
+	uint8_t codec;
+	uint8_t digest[WIRE_DIGEST_MAX];
+};
+void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		  uint32_t payload_len);
+int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
+		 size_t n, size_t payload_len);
+
+enum item_kind { ITEM_FILE = 1, ITEM_DIR = 2, ITEM_LINK = 3 };
+struct pack_item {
+	uint8_t kind;
+	struct msg_meta meta;
+	const char *name; /* not terminated */
+	size_t name_len;
+	uint32_t size;         /* FILE */
+	uint8_t digest[WIRE_DIGEST_MAX]; /* FILE */
+	const char *target;    /* LINK, not terminated */
+	size_t target_len;
+};
+/* Append one row (no frame header). */
+void pack_put_item(struct buf *b, const struct pack_item *it,
+		   size_t digest_size);
+/* The next row; call count times, then check rd_at_end(). */
+int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size);
+
+/* STREAM_END: empty. */
+void msg_put_stream_end(struct buf *b);
+
+/* FLUSH: empty. */
+void msg_put_flush(struct buf *b);
+
+/*
+ * FINISH and SUMMARY.  The sum is the sum modulo 2^128 over all committed and
+ * unchanged files of the first 128 bits of XXH3-128(id || size || file
+ * digest), so it does not depend on their order.
+ *
+ * FINISH: u64 files (with a verdict of committed or unchanged) | u64 bytes of
+ * them | u8[16] sum
+ */
+struct msg_finish {
+	uint64_t files;
+	uint64_t bytes;
+	uint8_t sum[WIRE_SUM];
+};
+void msg_put_finish(struct buf *b, const struct msg_finish *m);
+int msg_get_finish(struct msg_finish *m, const uint8_t *p, size_t n);
+
+/*
+ * SUMMARY: u64 files | u64 bytes | u8[16] sum (as FINISH, as the receiver
+ * counted) | u64 notes (NOTE frames sent)
+ */
+struct msg_summary {
+	uint64_t files;
+	uint64_t bytes;
+	uint8_t sum[WIRE_SUM];
+	uint64_t notes;
+};
+void msg_put_summary(struct buf *b, const struct msg_summary *m);
+int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
+
+/* Why something failed, as far as the peer is told.  Wire ids: fixed. */
+#define WIRE_CAUSES(X)                                                         \
+	X(CAUSE_NONE, 0, "no error")                                           \
+	X(CAUSE_EXISTS, 1, "a different file of that name exists")             \
+	X(CAUSE_NO_SPACE, 2, "no space left on the disk")                      \
+	X(CAUSE_QUOTA, 3, "disk quota exceeded")                               \
+	X(CAUSE_PERMISSION, 4, "permission denied")                            \
+	X(CAUSE_READ_ONLY, 5, "read-only file system")                         \
+	X(CAUSE_NAME, 6, "name refused")                                       \
+	X(CAUSE_NAME_TOO_LONG, 7, "name too long for the file system")         \
+	X(CAUSE_NOT_DIR, 8, "a part of the path is not a directory")           \
+	X(CAUSE_IS_DIR, 9, "a directory of that name exists")                  \
+	X(CAUSE_IO, 10, "input/output error")                                  \
+	X(CAUSE_TOO_LARGE, 11, "file too large")                               \
+	X(CAUSE_LIMIT, 12, "over a limit of the receiver")                     \
+	X(CAUSE_MISMATCH, 13, "checksum mismatch")                             \
+	X(CAUSE_CHANGED, 14, "changed while it was sent")                      \
+	X(CAUSE_VANISHED, 15, "vanished before it was sent")                   \
+	X(CAUSE_BUSY, 16, "in use by another transfer")                        \
+	X(CAUSE_UNSUPPORTED, 17, "not supported by the file system")           \
+	X(CAUSE_RESOURCE, 18, "out of memory or descriptors")                  \
+	X(CAUSE_CANCELLED, 19, "cancelled")                                    \
+	X(CAUSE_OTHER, 20, "error")
+enum wire_cause {
+#define X(name, id, text) name = id,
+	WIRE_CAUSES(X)
+#undef X
+};
+/* Fixed text of a cause; "unknown error" for an unknown one. */
+const char *wire_cause_text(unsigned cause);
+/* The cause that fits an errno; CAUSE_OTHER where none does. */
+enum wire_cause wire_cause_of_errno(int err);
+
+/*
+ * STATE, the answer to each OPEN: u64 id | u8 state | u8[7] reserved
+ * SEND: send all of it.  REFUSED: send nothing (more) of it; a VERDICT says
+ * why.
+ */
+enum file_state { STATE_SEND = 1, STATE_REFUSED = 2 };
+struct msg_state {
+	uint64_t id;
+	uint8_t state;
+};
+void msg_put_state(struct buf *b, const struct msg_state *m);
+int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n);
+
+/*
+ * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 reserved |
+ * u16 cause | u64 bytes needed | u64 bytes there were (both 0 unless the cause
+ * is NO_SPACE, TOO_LARGE, QUOTA or LIMIT)
+ */
+enum file_status {
+	STATUS_COMMITTED = 1, /* durable as --sync says, under its name */
+	STATUS_UNCHANGED = 2, /* the same content was there already */
+	STATUS_SKIPPED = 3,   /* left out, as --existing says */
+	STATUS_FAILED = 4,
+};
+struct msg_verdict {
+	uint64_t first_id;
+	uint32_t count;
+	uint8_t status;
+	uint16_t cause;
+	uint64_t need;
+	uint64_t have;
+};
+void msg_put_verdict(struct buf *b, const struct msg_verdict *m);
+int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n);
+
+/* RESEND: u64 id | u64 offset: that chunk of a file again; for the first id of
+ * a pack (offset 0), that pack. */
+struct msg_resend {
+	uint64_t id;
+	uint64_t offset;
+};
+void msg_put_resend(struct buf *b, const struct msg_resend *m);
+int msg_get_resend(struct msg_resend *m, const uint8_t *p, size_t n);
+
+/* NOTE: u16 cause | u8 kind (enum item_kind) | u8 reserved | u16 name length |
+ * name: the metadata of that directory could not be set. */
+struct msg_note {
+	uint16_t cause;
+	uint8_t kind;
+	const char *name;
+	size_t name_len;
+};
+void msg_put_note(struct buf *b, const struct msg_note *m);
+int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n);
+
+/* PING: empty. */
+void msg_put_ping(struct buf *b);
+
+/* ERROR: u16 code (enum wire_error) | u16 text length | text (UTF-8, for
+ * people; fixed texts only) */
+enum wire_error {
+	WERR_VERSION = 1,    /* no common version */
+	WERR_PROTOCOL = 2,   /* the peer broke the protocol */
+	WERR_BUSY = 3,       /* too many sessions */
+	WERR_TOKEN = 4,      /* JOIN with a token of no session */
+	WERR_INTERRUPTED = 5,
+	WERR_RESOURCE = 6,
+	WERR_LOCAL = 7,      /* a failure on the reporting side's host */
+	WERR_REFUSED = 8,    /* what was offered is not wanted */
+	WERR_TIMEOUT = 9,
+	WERR_OTHER = 10,
+};
+struct msg_error {
+	uint16_t code;
+	const char *text; /* not terminated, not trusted */
+	size_t text_len;
+};
+void msg_put_error(struct buf *b, const struct msg_error *m);
+int msg_get_error(struct msg_error *m, const uint8_t *p, size_t n);
+
+#endif

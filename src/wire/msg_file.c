@@ -1,0 +1,198 @@
+/*
+ * Messages that carry files: what they are, their bytes, and packs of small
+ * ones.
+ */
+#include "wire/msg.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "wire/body.h"
+
+void msg_put_open(struct buf *b, const struct msg_open *m)
+{
+	body_begin(b, FRAME_OPEN, BODY_OPEN + m->name_len);
+	buf_put_u64(b, m->id);
+	buf_put_u64(b, m->size);
+	buf_put_u64(b, m->allocated);
+	body_put_meta(b, &m->meta);
+	body_put_text(b, m->name, m->name_len, 1, WIRE_NAME_MAX);
+}
+
+int msg_get_open(struct msg_open *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->size = rd_u64(&r);
+	m->allocated = rd_u64(&r);
+	ok = body_get_meta(&r, &m->meta);
+	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
+	ok &= m->size <= WIRE_SIZE_MAX || m->size == WIRE_SIZE_UNKNOWN;
+	return body_end(&r, ok);
+}
+
+void msg_put_chunk(struct buf *b, const struct msg_chunk *m, size_t digest_size,
+		   uint32_t payload_len)
+{
+	body_begin(b, FRAME_CHUNK, MSG_CHUNK_FIXED + digest_size + payload_len);
+	buf_put_u64(b, m->id);
+	buf_put_u64(b, m->offset);
+	buf_put_u32(b, m->raw_len);
+	buf_put_u8(b, m->codec);
+	body_put_zeroes(b, 3);
+	body_put_digest(b, m->digest, digest_size);
+}
+
+int msg_get_chunk(struct msg_chunk *m, size_t digest_size, const uint8_t *p,
+		  size_t n, size_t payload_len)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->offset = rd_u64(&r);
+	m->raw_len = rd_u32(&r);
+	m->codec = rd_u8(&r);
+	ok = body_get_zeroes(&r, 3);
+	ok &= body_get_digest(&r, m->digest, digest_size);
+	ok &= body_is_offset(m->offset) && m->raw_len <= CHUNK_MAX;
+	ok &= body_is_payload(m->raw_len, m->codec, payload_len);
+	return body_end(&r, ok);
+}
+
+void msg_put_hole(struct buf *b, const struct msg_hole *m)
+{
+	body_begin(b, FRAME_HOLE, BODY_HOLE);
+	buf_put_u64(b, m->id);
+	buf_put_u64(b, m->offset);
+	buf_put_u64(b, m->len);
+}
+
+int msg_get_hole(struct msg_hole *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->offset = rd_u64(&r);
+	m->len = rd_u64(&r);
+	/* Whether a length that is no multiple of CHUNK_MAX reaches the end of
+	 * the file, the session knows. */
+	ok = body_is_offset(m->offset) && m->len > 0 &&
+	     m->len <= WIRE_SIZE_MAX - m->offset;
+	return body_end(&r, ok);
+}
+
+void msg_put_file_end(struct buf *b, const struct msg_file_end *m,
+		      size_t digest_size)
+{
+	body_begin(b, FRAME_FILE_END, BODY_FILE_END + digest_size);
+	buf_put_u64(b, m->id);
+	buf_put_u64(b, m->size);
+	body_put_digest(b, m->digest, digest_size);
+}
+
+int msg_get_file_end(struct msg_file_end *m, size_t digest_size,
+		     const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->size = rd_u64(&r);
+	ok = body_get_digest(&r, m->digest, digest_size);
+	return body_end(&r, ok && m->size <= WIRE_SIZE_MAX);
+}
+
+void msg_put_file_abort(struct buf *b, const struct msg_file_abort *m)
+{
+	body_begin(b, FRAME_FILE_ABORT, BODY_FILE_ABORT);
+	buf_put_u64(b, m->id);
+	buf_put_u16(b, m->cause);
+}
+
+int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->cause = rd_u16(&r);
+	return body_end(&r, 1);
+}
+
+void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		  uint32_t payload_len)
+{
+	body_begin(b, FRAME_PACK, MSG_PACK_FIXED + digest_size + payload_len);
+	buf_put_u64(b, m->first_id);
+	buf_put_u32(b, m->count);
+	buf_put_u32(b, m->raw_len);
+	buf_put_u32(b, m->table_len);
+	buf_put_u8(b, m->codec);
+	body_put_zeroes(b, 3);
+	body_put_digest(b, m->digest, digest_size);
+}
+
+int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
+		 size_t n, size_t payload_len)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->first_id = rd_u64(&r);
+	m->count = rd_u32(&r);
+	m->raw_len = rd_u32(&r);
+	m->table_len = rd_u32(&r);
+	m->codec = rd_u8(&r);
+	ok = body_get_zeroes(&r, 3);
+	ok &= body_get_digest(&r, m->digest, digest_size);
+	ok &= m->count <= PACK_ITEMS_MAX &&
+	      body_is_id_run(m->first_id, m->count);
+	ok &= m->raw_len >= 1 && m->raw_len <= CHUNK_MAX &&
+	      m->table_len <= m->raw_len;
+	ok &= body_is_payload(m->raw_len, m->codec, payload_len);
+	return body_end(&r, ok);
+}
+
+void pack_put_item(struct buf *b, const struct pack_item *it,
+		   size_t digest_size)
+{
+	buf_put_u8(b, it->kind);
+	body_put_meta(b, &it->meta);
+	body_put_text(b, it->name, it->name_len, 1, WIRE_NAME_MAX);
+	if (it->kind == ITEM_FILE) {
+		buf_put_u32(b, it->size);
+		body_put_digest(b, it->digest, digest_size);
+	} else if (it->kind == ITEM_LINK) {
+		body_put_text(b, it->target, it->target_len, 1, WIRE_LINK_MAX);
+	}
+}
+
+int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size)
+{
+	int ok;
+
+	memset(it, 0, sizeof(*it));
+	it->kind = rd_u8(r);
+	ok = body_get_meta(r, &it->meta);
+	ok &= body_get_text(r, &it->name, &it->name_len, 1, WIRE_NAME_MAX);
+	if (it->kind == ITEM_FILE) {
+		it->size = rd_u32(r);
+		ok &= body_get_digest(r, it->digest, digest_size);
+		ok &= it->size <= CHUNK_MAX;
+	} else if (it->kind == ITEM_LINK) {
+		ok &= body_get_text(r, &it->target, &it->target_len, 1,
+				    WIRE_LINK_MAX);
+	} else {
+		ok &= it->kind == ITEM_DIR;
+	}
+	return ok && !r->failed ? 0 : ERR_PROTOCOL;
+}

@@ -1,0 +1,168 @@
+/*
+ * Messages in which the receiver says what becomes of files, and the causes
+ * that it gives.
+ */
+#include "wire/msg.h"
+
+#include <errno.h>
+
+#include "base/err.h"
+#include "wire/body.h"
+
+void msg_put_state(struct buf *b, const struct msg_state *m)
+{
+	body_begin(b, FRAME_STATE, BODY_STATE);
+	buf_put_u64(b, m->id);
+	buf_put_u8(b, m->state);
+	body_put_zeroes(b, 7);
+}
+
+int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->state = rd_u8(&r);
+	ok = body_get_zeroes(&r, 7);
+	ok &= m->state == STATE_SEND || m->state == STATE_REFUSED;
+	return body_end(&r, ok);
+}
+
+/* Whether bytes needed and there are said with this cause. */
+static int has_room_facts(unsigned cause)
+{
+	return cause == CAUSE_NO_SPACE || cause == CAUSE_TOO_LARGE ||
+	       cause == CAUSE_QUOTA || cause == CAUSE_LIMIT;
+}
+
+void msg_put_verdict(struct buf *b, const struct msg_verdict *m)
+{
+	body_begin(b, FRAME_VERDICT, BODY_VERDICT);
+	buf_put_u64(b, m->first_id);
+	buf_put_u32(b, m->count);
+	buf_put_u8(b, m->status);
+	body_put_zeroes(b, 1);
+	buf_put_u16(b, m->cause);
+	buf_put_u64(b, m->need);
+	buf_put_u64(b, m->have);
+}
+
+int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->first_id = rd_u64(&r);
+	m->count = rd_u32(&r);
+	m->status = rd_u8(&r);
+	ok = body_get_zeroes(&r, 1);
+	m->cause = rd_u16(&r);
+	m->need = rd_u64(&r);
+	m->have = rd_u64(&r);
+	ok &= body_is_id_run(m->first_id, m->count);
+	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_FAILED;
+	ok &= has_room_facts(m->cause) || (m->need == 0 && m->have == 0);
+	return body_end(&r, ok);
+}
+
+void msg_put_resend(struct buf *b, const struct msg_resend *m)
+{
+	body_begin(b, FRAME_RESEND, BODY_RESEND);
+	buf_put_u64(b, m->id);
+	buf_put_u64(b, m->offset);
+}
+
+int msg_get_resend(struct msg_resend *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->offset = rd_u64(&r);
+	return body_end(&r, body_is_offset(m->offset));
+}
+
+void msg_put_note(struct buf *b, const struct msg_note *m)
+{
+	body_begin(b, FRAME_NOTE, BODY_NOTE + m->name_len);
+	buf_put_u16(b, m->cause);
+	buf_put_u8(b, m->kind);
+	body_put_zeroes(b, 1);
+	body_put_text(b, m->name, m->name_len, 1, WIRE_NAME_MAX);
+}
+
+int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->cause = rd_u16(&r);
+	m->kind = rd_u8(&r);
+	ok = body_get_zeroes(&r, 1);
+	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
+	ok &= m->kind >= ITEM_FILE && m->kind <= ITEM_LINK;
+	return body_end(&r, ok);
+}
+
+const char *wire_cause_text(unsigned cause)
+{
+	static const struct {
+		unsigned cause;
+		const char *text;
+	} rows[] = {
+#define X(name, id, text) { id, text },
+		WIRE_CAUSES(X)
+#undef X
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].cause == cause)
+			return rows[i].text;
+	}
+	return "unknown error";
+}
+
+enum wire_cause wire_cause_of_errno(int err)
+{
+	static const struct {
+		int err;
+		enum wire_cause cause;
+	} rows[] = {
+		{ EEXIST, CAUSE_EXISTS },
+		{ ENOTEMPTY, CAUSE_EXISTS },
+		{ ENOSPC, CAUSE_NO_SPACE },
+		{ EDQUOT, CAUSE_QUOTA },
+		{ EACCES, CAUSE_PERMISSION },
+		{ EPERM, CAUSE_PERMISSION },
+		{ EROFS, CAUSE_READ_ONLY },
+		{ EILSEQ, CAUSE_NAME },
+		{ ENAMETOOLONG, CAUSE_NAME_TOO_LONG },
+		{ ENOTDIR, CAUSE_NOT_DIR },
+		{ ELOOP, CAUSE_NOT_DIR }, /* O_NOFOLLOW met a link */
+		{ EISDIR, CAUSE_IS_DIR },
+		{ EIO, CAUSE_IO },
+		{ ESTALE, CAUSE_IO },
+		{ EFBIG, CAUSE_TOO_LARGE },
+		{ EOVERFLOW, CAUSE_TOO_LARGE },
+		{ ENOENT, CAUSE_VANISHED },
+		{ EBUSY, CAUSE_BUSY },
+		{ ETXTBSY, CAUSE_BUSY },
+		{ EAGAIN, CAUSE_BUSY }, /* a lock that is held */
+		{ EOPNOTSUPP, CAUSE_UNSUPPORTED },
+		{ ENOSYS, CAUSE_UNSUPPORTED },
+		{ ENOMEM, CAUSE_RESOURCE },
+		{ EMFILE, CAUSE_RESOURCE },
+		{ ENFILE, CAUSE_RESOURCE },
+		{ ECANCELED, CAUSE_CANCELLED },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].err == err)
+			return rows[i].cause;
+	}
+	return CAUSE_OTHER;
+}

@@ -1,0 +1,171 @@
+/*
+ * Messages about the session as a whole: how it begins, how it ends, and that
+ * it is alive.
+ */
+#include "wire/msg.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "wire/body.h"
+
+static int get_magic(struct rd *r)
+{
+	const uint8_t *p = rd_bytes(r, sizeof(WIRE_MAGIC));
+
+	return p && memcmp(p, WIRE_MAGIC, sizeof(WIRE_MAGIC)) == 0;
+}
+
+void msg_put_hello(struct buf *b, const struct msg_hello *m)
+{
+	body_begin(b, FRAME_HELLO, BODY_HELLO);
+	buf_put(b, WIRE_MAGIC, sizeof(WIRE_MAGIC));
+	buf_put_u16(b, m->version);
+	buf_put_u8(b, m->digest);
+	buf_put_u8(b, m->flags);
+	buf_put_u16(b, m->streams);
+	body_put_zeroes(b, 2);
+	buf_put_u32(b, m->features);
+	buf_put(b, m->session, sizeof(m->session));
+}
+
+int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	ok = get_magic(&r);
+	m->version = rd_u16(&r);
+	m->digest = rd_u8(&r);
+	m->flags = rd_u8(&r);
+	m->streams = rd_u16(&r);
+	ok &= body_get_zeroes(&r, 2);
+	m->features = rd_u32(&r);
+	rd_copy(&r, m->session, sizeof(m->session));
+	/* More streams than STREAMS_MAX may be wished for: READY says how many
+	 * there will be. */
+	ok &= (m->flags & ~HELLO_SINGLE) == 0 && m->streams > 0;
+	return body_end(&r, ok);
+}
+
+void msg_put_join(struct buf *b, const struct msg_join *m)
+{
+	body_begin(b, FRAME_JOIN, BODY_JOIN);
+	buf_put(b, WIRE_MAGIC, sizeof(WIRE_MAGIC));
+	buf_put_u16(b, m->version);
+	buf_put_u16(b, m->index);
+	buf_put(b, m->token, sizeof(m->token));
+}
+
+int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	ok = get_magic(&r);
+	m->version = rd_u16(&r);
+	m->index = rd_u16(&r);
+	rd_copy(&r, m->token, sizeof(m->token));
+	ok &= m->index >= 1 && m->index < STREAMS_MAX;
+	return body_end(&r, ok);
+}
+
+void msg_put_ready(struct buf *b, const struct msg_ready *m)
+{
+	body_begin(b, FRAME_READY, BODY_READY);
+	buf_put_u16(b, m->version);
+	buf_put_u16(b, m->streams);
+	buf_put_u32(b, m->features);
+	buf_put_u32(b, m->open_files);
+	buf_put(b, m->token, sizeof(m->token));
+}
+
+int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+
+	rd_init(&r, p, n);
+	m->version = rd_u16(&r);
+	m->streams = rd_u16(&r);
+	m->features = rd_u32(&r);
+	m->open_files = rd_u32(&r);
+	rd_copy(&r, m->token, sizeof(m->token));
+	return body_end(&r, m->streams >= 1 && m->streams <= STREAMS_MAX &&
+				    m->open_files >= 1);
+}
+
+void msg_put_flush(struct buf *b)
+{
+	body_begin(b, FRAME_FLUSH, 0);
+}
+
+void msg_put_stream_end(struct buf *b)
+{
+	body_begin(b, FRAME_STREAM_END, 0);
+}
+
+void msg_put_ping(struct buf *b)
+{
+	body_begin(b, FRAME_PING, 0);
+}
+
+void msg_put_finish(struct buf *b, const struct msg_finish *m)
+{
+	body_begin(b, FRAME_FINISH, BODY_FINISH);
+	buf_put_u64(b, m->files);
+	buf_put_u64(b, m->bytes);
+	buf_put(b, m->sum, sizeof(m->sum));
+}
+
+int msg_get_finish(struct msg_finish *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+
+	rd_init(&r, p, n);
+	m->files = rd_u64(&r);
+	m->bytes = rd_u64(&r);
+	rd_copy(&r, m->sum, sizeof(m->sum));
+	return body_end(&r, 1);
+}
+
+void msg_put_summary(struct buf *b, const struct msg_summary *m)
+{
+	body_begin(b, FRAME_SUMMARY, BODY_SUMMARY);
+	buf_put_u64(b, m->files);
+	buf_put_u64(b, m->bytes);
+	buf_put(b, m->sum, sizeof(m->sum));
+	buf_put_u64(b, m->notes);
+}
+
+int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+
+	rd_init(&r, p, n);
+	m->files = rd_u64(&r);
+	m->bytes = rd_u64(&r);
+	rd_copy(&r, m->sum, sizeof(m->sum));
+	m->notes = rd_u64(&r);
+	return body_end(&r, 1);
+}
+
+void msg_put_error(struct buf *b, const struct msg_error *m)
+{
+	body_begin(b, FRAME_ERROR, BODY_ERROR + m->text_len);
+	buf_put_u16(b, m->code);
+	body_put_text(b, m->text, m->text_len, 0, WIRE_TEXT_MAX);
+}
+
+int msg_get_error(struct msg_error *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->code = rd_u16(&r);
+	ok = body_get_text(&r, &m->text, &m->text_len, 0, WIRE_TEXT_MAX);
+	ok &= m->code >= WERR_VERSION && m->code <= WERR_OTHER;
+	return body_end(&r, ok);
+}

@@ -1,0 +1,759 @@
+/*
+ * Unit tests of the messages: their bytes written out by hand, every cut and
+ * every excess refused, every field at its limits.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/err.h"
+#include "wire/msg.h"
+
+/* What the samples below are made with. */
+enum { DIGEST = 16, PAYLOAD = 0x300 };
+
+#define TOKEN "\xa0\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xaa\xab\xac\xad\xae\xaf"
+#define SUM "\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8\xd9\xda\xdb\xdc\xdd\xde\xdf"
+#define ID "\x11\x22\x33\x44\x55\x66\x77\x88"
+#define ID_VALUE 0x1122334455667788
+#define META "\0\0\x0d\xed\xff\xff\xff\xff\xff\xff\xff\xfe\x3b\x9a\xc9\xff"
+#define META_VALUE 06755, -2, 999999999
+
+static const struct msg_hello hello = {
+	0x0102, 3, HELLO_SINGLE, 0x0405, 0x80000001, TOKEN,
+};
+static const struct msg_join join = { 0x0102, 15, TOKEN };
+static const struct msg_ready ready = { 0x0102, 16, 0x80000001, 7, TOKEN };
+static const struct msg_open open_msg = {
+	ID_VALUE,       0x10000000000001, 0x0fffffffffffffff,
+	{ META_VALUE }, "a/\xff",         3,
+};
+static const struct msg_chunk chunk = {
+	ID_VALUE, 0x1fffffffe00000, 0xfffff, 2, SUM,
+};
+static const struct msg_hole hole = { ID_VALUE, 0x300000, 0x4000000000 };
+static const struct msg_file_end file_end = { ID_VALUE, 0x1ffffffffffff, SUM };
+static const struct msg_file_abort file_abort = { ID_VALUE, CAUSE_VANISHED };
+static const struct msg_pack pack = {
+	ID_VALUE, 1000, 0xabcde, 0x12345, 1, SUM,
+};
+static const struct msg_finish finish = { ID_VALUE, 0x99, SUM };
+static const struct msg_summary summary = { ID_VALUE, 0x99, SUM, 0x77 };
+static const struct msg_state state_msg = { ID_VALUE, STATE_REFUSED };
+static const struct msg_verdict verdict = {
+	ID_VALUE,       0x01020304,         STATUS_FAILED,
+	CAUSE_NO_SPACE, 0x0102030405060708, 0x1112131415161718,
+};
+static const struct msg_resend resend = { ID_VALUE, 0x700000 };
+static const struct msg_note note = { CAUSE_READ_ONLY, ITEM_DIR, "d/e", 3 };
+static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
+
+/* For each message: write the sample; decode a body, check nothing; decode and
+ * encode again, where it could be decoded. */
+#define MESSAGE(name, var)                                                     \
+	static void put_##name(struct buf *b)                                  \
+	{                                                                      \
+		msg_put_##name(b, &var);                                       \
+	}                                                                      \
+	static int again_##name(struct buf *b, const uint8_t *p, size_t n)     \
+	{                                                                      \
+		struct msg_##name m;                                           \
+		int rc;                                                        \
+                                                                               \
+		memset(&m, 0xee, sizeof(m));                                   \
+		rc = msg_get_##name(&m, p, n);                                 \
+		if (rc == 0)                                                   \
+			msg_put_##name(b, &m);                                 \
+		return rc;                                                     \
+	}
+
+MESSAGE(hello, hello)
+MESSAGE(join, join)
+MESSAGE(ready, ready)
+MESSAGE(open, open_msg)
+MESSAGE(hole, hole)
+MESSAGE(file_abort, file_abort)
+MESSAGE(finish, finish)
+MESSAGE(summary, summary)
+MESSAGE(state, state_msg)
+MESSAGE(verdict, verdict)
+MESSAGE(resend, resend)
+MESSAGE(note, note)
+MESSAGE(error, error_msg)
+
+static void put_chunk(struct buf *b)
+{
+	msg_put_chunk(b, &chunk, DIGEST, PAYLOAD);
+}
+
+static int again_chunk(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_chunk m;
+	int rc = msg_get_chunk(&m, DIGEST, p, n, PAYLOAD);
+
+	if (rc == 0)
+		msg_put_chunk(b, &m, DIGEST, PAYLOAD);
+	return rc;
+}
+
+static void put_file_end(struct buf *b)
+{
+	msg_put_file_end(b, &file_end, DIGEST);
+}
+
+static int again_file_end(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_file_end m;
+	int rc = msg_get_file_end(&m, DIGEST, p, n);
+
+	if (rc == 0)
+		msg_put_file_end(b, &m, DIGEST);
+	return rc;
+}
+
+static void put_pack(struct buf *b)
+{
+	msg_put_pack(b, &pack, DIGEST, PAYLOAD);
+}
+
+static int again_pack(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_pack m;
+	int rc = msg_get_pack(&m, DIGEST, p, n, PAYLOAD);
+
+	if (rc == 0)
+		msg_put_pack(b, &m, DIGEST, PAYLOAD);
+	return rc;
+}
+
+/* The samples' bytes, by hand: type, flags and reserved, length, body. */
+#define BYTES(text) text, sizeof(text) - 1
+/* clang-format off */
+static const struct message {
+	void (*put)(struct buf *b);
+	int (*again)(struct buf *b, const uint8_t *p, size_t n);
+	const char *bytes;
+	size_t len;
+	uint32_t payload; /* bytes that the header counts but that follow */
+	/* where reserved bytes are in the body */
+	size_t reserved, reserved_len;
+} messages[] = {
+	{ put_hello, again_hello,
+	  BYTES("\x01\0\0\0" "\0\0\0\x24" "FERRY\r\n\0" "\x01\x02" "\x03" "\x01"
+		"\x04\x05" "\0\0" "\x80\0\0\x01" TOKEN),
+	  0, 14, 2 },
+	{ put_join, again_join,
+	  BYTES("\x02\0\0\0" "\0\0\0\x1c" "FERRY\r\n\0" "\x01\x02" "\0\x0f"
+		TOKEN),
+	  0, 0, 0 },
+	{ put_open, again_open,
+	  BYTES("\x03\0\0\0" "\0\0\0\x2d" ID "\0\x10\0\0\0\0\0\x01"
+		"\x0f\xff\xff\xff\xff\xff\xff\xff" META "\0\x03" "a/\xff"),
+	  0, 0, 0 },
+	{ put_chunk, again_chunk,
+	  BYTES("\x04\0\0\0" "\0\0\x03\x28" ID "\0\x1f\xff\xff\xff\xe0\0\0"
+		"\0\x0f\xff\xff" "\x02" "\0\0\0" SUM),
+	  PAYLOAD, 21, 3 },
+	{ put_hole, again_hole,
+	  BYTES("\x05\0\0\0" "\0\0\0\x18" ID "\0\0\0\0\0\x30\0\0"
+		"\0\0\0\x40\0\0\0\0"),
+	  0, 0, 0 },
+	{ put_file_end, again_file_end,
+	  BYTES("\x06\0\0\0" "\0\0\0\x20" ID "\0\x01\xff\xff\xff\xff\xff\xff"
+		SUM),
+	  0, 0, 0 },
+	{ put_file_abort, again_file_abort,
+	  BYTES("\x07\0\0\0" "\0\0\0\x0a" ID "\0\x0f"), 0, 0, 0 },
+	{ put_pack, again_pack,
+	  BYTES("\x08\0\0\0" "\0\0\x03\x28" ID "\0\0\x03\xe8" "\0\x0a\xbc\xde"
+		"\0\x01\x23\x45" "\x01" "\0\0\0" SUM),
+	  PAYLOAD, 21, 3 },
+	{ msg_put_flush, NULL, BYTES("\x0b\0\0\0" "\0\0\0\0"), 0, 0, 0 },
+	{ msg_put_stream_end, NULL, BYTES("\x09\0\0\0" "\0\0\0\0"), 0, 0, 0 },
+	{ put_finish, again_finish,
+	  BYTES("\x0a\0\0\0" "\0\0\0\x20" ID "\0\0\0\0\0\0\0\x99" SUM),
+	  0, 0, 0 },
+	{ put_ready, again_ready,
+	  BYTES("\x10\0\0\0" "\0\0\0\x1c" "\x01\x02" "\0\x10" "\x80\0\0\x01"
+		"\0\0\0\x07" TOKEN),
+	  0, 0, 0 },
+	{ put_state, again_state,
+	  BYTES("\x11\0\0\0" "\0\0\0\x10" ID "\x02" "\0\0\0\0\0\0\0"),
+	  0, 9, 7 },
+	{ put_verdict, again_verdict,
+	  BYTES("\x12\0\0\0" "\0\0\0\x20" ID "\x01\x02\x03\x04" "\x04" "\0"
+		"\0\x02" "\x01\x02\x03\x04\x05\x06\x07\x08"
+		"\x11\x12\x13\x14\x15\x16\x17\x18"),
+	  0, 13, 1 },
+	{ put_resend, again_resend,
+	  BYTES("\x13\0\0\0" "\0\0\0\x10" ID "\0\0\0\0\0\x70\0\0"), 0, 0, 0 },
+	{ put_note, again_note,
+	  BYTES("\x14\0\0\0" "\0\0\0\x09" "\0\x05" "\x02" "\0" "\0\x03" "d/e"),
+	  0, 3, 1 },
+	{ put_summary, again_summary,
+	  BYTES("\x15\0\0\0" "\0\0\0\x28" ID "\0\0\0\0\0\0\0\x99" SUM
+		"\0\0\0\0\0\0\0\x77"),
+	  0, 0, 0 },
+	{ msg_put_ping, NULL, BYTES("\x1e\0\0\0" "\0\0\0\0"), 0, 0, 0 },
+	{ put_error, again_error,
+	  BYTES("\x1f\0\0\0" "\0\0\0\x07" "\0\x03" "\0\x03" "h\xc3\xbc"),
+	  0, 0, 0 },
+};
+/* clang-format on */
+enum { MESSAGES = sizeof(messages) / sizeof(messages[0]) };
+
+/* Decode a copy of n bytes that ends where its memory does; what it says,
+ * encoded again, must be the same bytes. */
+static int decode(const struct message *m, const uint8_t *p, size_t n)
+{
+	uint8_t *copy = malloc(n > 0 ? n : 1);
+	struct buf b;
+	int rc;
+
+	assert_non_null(copy);
+	if (n > 0)
+		memcpy(copy, p, n);
+	buf_init(&b, 1 << 16);
+	rc = m->again(&b, copy, n);
+	if (rc == 0) {
+		assert_int_equal(b.failed, 0);
+		assert_int_equal(b.len, FRAME_HEADER + n);
+		assert_memory_equal(b.data + FRAME_HEADER, p, n);
+	} else {
+		assert_int_equal(rc, ERR_PROTOCOL);
+	}
+	buf_release(&b);
+	free(copy);
+	return rc;
+}
+
+/* The body of a sample, to change and decode: room for n more bytes. */
+static uint8_t *body_of(const struct message *m, size_t *n, size_t more)
+{
+	uint8_t *p;
+
+	*n = m->len - FRAME_HEADER;
+	p = calloc(1, *n + more);
+	assert_non_null(p);
+	memcpy(p, m->bytes + FRAME_HEADER, *n);
+	return p;
+}
+
+static void every_message_has_its_bytes(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MESSAGES; i++) {
+		const struct message *m = &messages[i];
+		int from_sender = (uint8_t)m->bytes[0] < 16;
+		struct frame f;
+		struct buf b;
+
+		buf_init(&b, 1 << 16);
+		m->put(&b);
+		assert_int_equal(b.failed, 0);
+		assert_int_equal(b.len, m->len);
+		assert_memory_equal(b.data, m->bytes, m->len);
+		assert_int_equal(frame_get(&f, b.data, from_sender), 0);
+		assert_int_equal(f.len, m->len - FRAME_HEADER + m->payload);
+		/* a second one goes behind the first */
+		m->put(&b);
+		assert_int_equal(b.len, 2 * m->len);
+		buf_release(&b);
+	}
+}
+
+static void every_message_comes_back(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MESSAGES; i++) {
+		size_t n = messages[i].len - FRAME_HEADER;
+		const char *body = messages[i].bytes + FRAME_HEADER;
+
+		if (messages[i].again)
+			assert_int_equal(
+				decode(&messages[i], (const uint8_t *)body, n),
+				0);
+	}
+}
+
+static const struct message *message_of(unsigned type)
+{
+	size_t i = 0;
+
+	while (i + 1 < MESSAGES && (uint8_t)messages[i].bytes[0] != type)
+		i++;
+	assert_int_equal((uint8_t)messages[i].bytes[0], type);
+	return &messages[i];
+}
+
+/* The body of the message with this type. */
+static const uint8_t *sample(unsigned type, size_t *n)
+{
+	const struct message *m = message_of(type);
+
+	*n = m->len - FRAME_HEADER;
+	return (const uint8_t *)m->bytes + FRAME_HEADER;
+}
+
+static void check_meta(const struct msg_meta *m)
+{
+	assert_int_equal(m->mode, 06755);
+	assert_true(m->mtime_s == -2);
+	assert_int_equal(m->mtime_ns, 999999999);
+}
+
+static void fields_of_session_messages(void **state)
+{
+	struct msg_hello h;
+	struct msg_join j;
+	struct msg_ready r;
+	struct msg_summary s;
+	struct msg_error e;
+	const uint8_t *p;
+	size_t n;
+
+	(void)state;
+	p = sample(FRAME_HELLO, &n);
+	assert_int_equal(msg_get_hello(&h, p, n), 0);
+	assert_int_equal(h.version, 0x0102);
+	assert_int_equal(h.digest, 3);
+	assert_int_equal(h.flags, HELLO_SINGLE);
+	assert_int_equal(h.streams, 0x0405);
+	assert_int_equal(h.features, 0x80000001);
+	assert_memory_equal(h.session, TOKEN, 16);
+	p = sample(FRAME_JOIN, &n);
+	assert_int_equal(msg_get_join(&j, p, n), 0);
+	assert_int_equal(j.version, 0x0102);
+	assert_int_equal(j.index, 15);
+	assert_memory_equal(j.token, TOKEN, 16);
+	p = sample(FRAME_READY, &n);
+	assert_int_equal(msg_get_ready(&r, p, n), 0);
+	assert_int_equal(r.version, 0x0102);
+	assert_int_equal(r.streams, 16);
+	assert_int_equal(r.features, 0x80000001);
+	assert_int_equal(r.open_files, 7);
+	assert_memory_equal(r.token, TOKEN, 16);
+	p = sample(FRAME_SUMMARY, &n);
+	assert_int_equal(msg_get_summary(&s, p, n), 0);
+	assert_true(s.files == ID_VALUE);
+	assert_int_equal(s.bytes, 0x99);
+	assert_memory_equal(s.sum, SUM, 16);
+	assert_int_equal(s.notes, 0x77);
+	p = sample(FRAME_ERROR, &n);
+	assert_int_equal(msg_get_error(&e, p, n), 0);
+	assert_int_equal(e.code, WERR_BUSY);
+	assert_int_equal(e.text_len, 3);
+	assert_memory_equal(e.text, "h\xc3\xbc", 3);
+}
+
+static void fields_of_file_messages(void **state)
+{
+	struct msg_open o;
+	struct msg_chunk c;
+	struct msg_pack k;
+	struct msg_file_end f;
+	const uint8_t *p;
+	size_t n;
+
+	(void)state;
+	p = sample(FRAME_OPEN, &n);
+	assert_int_equal(msg_get_open(&o, p, n), 0);
+	assert_true(o.id == ID_VALUE && o.size == 0x10000000000001);
+	assert_true(o.allocated == 0x0fffffffffffffff);
+	check_meta(&o.meta);
+	assert_int_equal(o.name_len, 3);
+	assert_ptr_equal(o.name, p + n - 3);
+	p = sample(FRAME_CHUNK, &n);
+	assert_int_equal(msg_get_chunk(&c, DIGEST, p, n, PAYLOAD), 0);
+	assert_true(c.id == ID_VALUE && c.offset == 0x1fffffffe00000);
+	assert_int_equal(c.raw_len, 0xfffff);
+	assert_int_equal(c.codec, 2);
+	assert_memory_equal(c.digest, SUM, DIGEST);
+	p = sample(FRAME_PACK, &n);
+	assert_int_equal(msg_get_pack(&k, DIGEST, p, n, PAYLOAD), 0);
+	assert_true(k.first_id == ID_VALUE);
+	assert_int_equal(k.count, 1000);
+	assert_int_equal(k.raw_len, 0xabcde);
+	assert_int_equal(k.table_len, 0x12345);
+	assert_int_equal(k.codec, 1);
+	assert_memory_equal(k.digest, SUM, DIGEST);
+	p = sample(FRAME_FILE_END, &n);
+	assert_int_equal(msg_get_file_end(&f, DIGEST, p, n), 0);
+	assert_true(f.id == ID_VALUE && f.size == 0x1ffffffffffff);
+	assert_memory_equal(f.digest, SUM, DIGEST);
+}
+
+static void fields_of_replies(void **state)
+{
+	struct msg_verdict v;
+	struct msg_state s;
+	struct msg_note o;
+	struct msg_resend r;
+	const uint8_t *p;
+	size_t n;
+
+	(void)state;
+	p = sample(FRAME_VERDICT, &n);
+	assert_int_equal(msg_get_verdict(&v, p, n), 0);
+	assert_true(v.first_id == ID_VALUE);
+	assert_int_equal(v.count, 0x01020304);
+	assert_int_equal(v.status, STATUS_FAILED);
+	assert_int_equal(v.cause, CAUSE_NO_SPACE);
+	assert_true(v.need == 0x0102030405060708);
+	assert_true(v.have == 0x1112131415161718);
+	p = sample(FRAME_STATE, &n);
+	assert_int_equal(msg_get_state(&s, p, n), 0);
+	assert_true(s.id == ID_VALUE);
+	assert_int_equal(s.state, STATE_REFUSED);
+	p = sample(FRAME_RESEND, &n);
+	assert_int_equal(msg_get_resend(&r, p, n), 0);
+	assert_true(r.id == ID_VALUE && r.offset == 0x700000);
+	p = sample(FRAME_NOTE, &n);
+	assert_int_equal(msg_get_note(&o, p, n), 0);
+	assert_int_equal(o.cause, CAUSE_READ_ONLY);
+	assert_int_equal(o.kind, ITEM_DIR);
+	assert_int_equal(o.name_len, 3);
+	assert_memory_equal(o.name, "d/e", 3);
+}
+
+static void every_cut_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MESSAGES; i++) {
+		size_t n;
+		uint8_t *p;
+
+		if (!messages[i].again)
+			continue;
+		p = body_of(&messages[i], &n, 0);
+		for (size_t cut = 0; cut < n; cut++)
+			assert_int_equal(decode(&messages[i], p, cut),
+					 ERR_PROTOCOL);
+		free(p);
+	}
+}
+
+static void every_excess_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MESSAGES; i++) {
+		size_t n;
+		uint8_t *p;
+
+		if (!messages[i].again)
+			continue;
+		p = body_of(&messages[i], &n, 100);
+		for (size_t more = 1; more <= 100; more++)
+			assert_int_equal(decode(&messages[i], p, n + more),
+					 ERR_PROTOCOL);
+		free(p);
+	}
+}
+
+static void reserved_bits_are_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MESSAGES; i++) {
+		const struct message *m = &messages[i];
+		size_t n;
+		uint8_t *p;
+
+		if (!m->again)
+			continue;
+		p = body_of(m, &n, 0);
+		for (size_t bit = 0; bit < 8 * m->reserved_len; bit++) {
+			uint8_t *at = p + m->reserved + bit / 8;
+
+			*at = (uint8_t)(1 << bit % 8);
+			assert_int_equal(decode(m, p, n), ERR_PROTOCOL);
+			*at = 0;
+		}
+		assert_int_equal(decode(m, p, n), 0);
+		free(p);
+	}
+}
+
+static void another_magic_is_refused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		size_t n;
+		uint8_t *p = body_of(&messages[i], &n, 0);
+
+		for (size_t bit = 0; bit < 64; bit++) {
+			p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			assert_int_equal(decode(&messages[i], p, n),
+					 ERR_PROTOCOL);
+			p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		free(p);
+	}
+}
+
+/* A field of a sample's body, and which values it may have there. */
+struct field {
+	unsigned type;
+	size_t off, width;
+	uint64_t min, max;
+	uint64_t step;  /* a multiple of it; 0: any */
+	uint64_t extra; /* allowed besides; 0: none */
+};
+
+#define SIZE_LIMIT ((uint64_t)1 << 53)
+#define LAST_OFFSET (SIZE_LIMIT - CHUNK_MAX)
+static const struct field fields[] = {
+	{ FRAME_HELLO, 8, 2, 0, UINT16_MAX, 0, 0 },  /* version */
+	{ FRAME_HELLO, 10, 1, 0, UINT8_MAX, 0, 0 },  /* digest */
+	{ FRAME_HELLO, 11, 1, 0, 1, 0, 0 },          /* flags */
+	{ FRAME_HELLO, 12, 2, 1, UINT16_MAX, 0, 0 }, /* streams */
+	{ FRAME_HELLO, 16, 4, 0, UINT32_MAX, 0, 0 }, /* features */
+	{ FRAME_JOIN, 8, 2, 0, UINT16_MAX, 0, 0 },
+	{ FRAME_JOIN, 10, 2, 1, 15, 0, 0 }, /* index */
+	{ FRAME_READY, 0, 2, 0, UINT16_MAX, 0, 0 },
+	{ FRAME_READY, 2, 2, 1, 16, 0, 0 }, /* streams */
+	{ FRAME_READY, 4, 4, 0, UINT32_MAX, 0, 0 },
+	{ FRAME_READY, 8, 4, 1, UINT32_MAX, 0, 0 }, /* open files */
+	{ FRAME_OPEN, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_OPEN, 8, 8, 0, SIZE_LIMIT, 0, UINT64_MAX },
+	{ FRAME_OPEN, 16, 8, 0, UINT64_MAX, 0, 0 }, /* allocated */
+	{ FRAME_OPEN, 24, 4, 0, 07777, 0, 0 },      /* mode */
+	{ FRAME_OPEN, 28, 8, 0, UINT64_MAX, 0, 0 }, /* seconds */
+	{ FRAME_OPEN, 36, 4, 0, 999999999, 0, 0 },
+	{ FRAME_OPEN, 40, 2, 3, 3, 0, 0 }, /* name length */
+	{ FRAME_CHUNK, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_CHUNK, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
+	{ FRAME_CHUNK, 16, 4, PAYLOAD, CHUNK_MAX, 0, 0 },
+	{ FRAME_CHUNK, 20, 1, 1, UINT8_MAX, 0, 0 }, /* codec */
+	{ FRAME_HOLE, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_HOLE, 8, 8, 0, SIZE_LIMIT - 0x4000000000, CHUNK_MAX, 0 },
+	{ FRAME_HOLE, 16, 8, 1, SIZE_LIMIT - 0x300000, 0, 0 },
+	{ FRAME_FILE_END, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_FILE_END, 8, 8, 0, SIZE_LIMIT, 0, 0 },
+	{ FRAME_FILE_ABORT, 8, 2, 0, UINT16_MAX, 0, 0 }, /* cause */
+	{ FRAME_PACK, 0, 8, 0, UINT64_MAX - 999, 0, 0 },
+	{ FRAME_PACK, 8, 4, 1, 1024, 0, 0 },             /* count */
+	{ FRAME_PACK, 12, 4, 0x12345, CHUNK_MAX, 0, 0 }, /* raw length */
+	{ FRAME_PACK, 16, 4, 0, 0xabcde, 0, 0 },         /* of the table */
+	{ FRAME_PACK, 20, 1, 1, UINT8_MAX, 0, 0 },
+	{ FRAME_FINISH, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_FINISH, 8, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_SUMMARY, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_SUMMARY, 32, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_STATE, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_STATE, 8, 1, 1, 2, 0, 0 },
+	{ FRAME_VERDICT, 0, 8, 0, UINT64_MAX - 0x01020303, 0, 0 },
+	{ FRAME_VERDICT, 8, 4, 1, UINT32_MAX, 0, 0 },
+	{ FRAME_VERDICT, 12, 1, 1, 4, 0, 0 }, /* status */
+	{ FRAME_VERDICT, 16, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_VERDICT, 24, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_RESEND, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_RESEND, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
+	{ FRAME_NOTE, 0, 2, 0, UINT16_MAX, 0, 0 }, /* cause */
+	{ FRAME_NOTE, 2, 1, 1, 3, 0, 0 },          /* kind */
+	{ FRAME_NOTE, 4, 2, 3, 3, 0, 0 },          /* name length */
+	{ FRAME_ERROR, 0, 2, 1, 10, 0, 0 },        /* code */
+	{ FRAME_ERROR, 2, 2, 3, 3, 0, 0 },         /* text length */
+};
+
+static int is_allowed(const struct field *f, uint64_t v)
+{
+	if (f->extra && v == f->extra)
+		return 1;
+	return v >= f->min && v <= f->max && (!f->step || v % f->step == 0);
+}
+
+static void put_field(uint8_t *p, size_t width, uint64_t v)
+{
+	for (size_t i = 0; i < width; i++)
+		p[width - 1 - i] = (uint8_t)(v >> (8 * i));
+}
+
+static void try_value(const struct field *f, uint64_t v)
+{
+	const struct message *m = message_of(f->type);
+	size_t n;
+	uint8_t *p;
+	int rc;
+
+	if (f->width < 8 && v >> (8 * f->width) != 0)
+		return;
+	p = body_of(m, &n, 0);
+	put_field(p + f->off, f->width, v);
+	rc = decode(m, p, n);
+	if ((rc == 0) != is_allowed(f, v))
+		print_error("%s+%zu: %llx gave %d\n", frame_name(f->type),
+			    f->off, (unsigned long long)v, rc);
+	assert_int_equal(rc == 0, is_allowed(f, v));
+	free(p);
+}
+
+static void every_field_at_its_limits(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		const struct field *f = &fields[i];
+		/* clang-format off */
+		uint64_t values[] = {
+			0, 1, 2, f->min - 1, f->min, f->min + 1, f->max - 1,
+			f->max, f->max + 1, f->max + f->step, f->step,
+			f->step + 1, 2 * f->step - 1, 0x7f, 0x80, 0xff, 0x100,
+			0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
+			0xffffffff, 0x100000000, SIZE_LIMIT - 1, SIZE_LIMIT,
+			SIZE_LIMIT + 1, INT64_MAX, (uint64_t)1 << 63,
+			UINT64_MAX - 1, UINT64_MAX, 0xfffffffffff00000,
+		};
+		/* clang-format on */
+
+		for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++)
+			try_value(f, values[k]);
+	}
+}
+
+/* Names and texts as long as they may be, and a byte longer. */
+static void try_text(unsigned type, size_t fixed, size_t max)
+{
+	for (size_t len = max - 1; len <= max + 1; len++) {
+		uint8_t *p = calloc(1, fixed + len);
+		size_t n;
+
+		assert_non_null(p);
+		memcpy(p, sample(type, &n), fixed);
+		put_field(p + fixed - 2, 2, len);
+		assert_int_equal(decode(message_of(type), p, fixed + len),
+				 len <= max ? 0 : ERR_PROTOCOL);
+		free(p);
+	}
+}
+
+static void texts_at_their_limits(void **state)
+{
+	uint8_t p[42];
+	struct msg_error e;
+	struct msg_open o;
+	struct msg_note t;
+	size_t n;
+
+	(void)state;
+	try_text(FRAME_OPEN, 42, 4095);
+	try_text(FRAME_NOTE, 6, 4095);
+	try_text(FRAME_ERROR, 4, 512);
+	/* nothing at all: no name, but a text */
+	memcpy(p, sample(FRAME_OPEN, &n), 42);
+	put_field(p + 40, 2, 0);
+	assert_int_equal(msg_get_open(&o, p, 42), ERR_PROTOCOL);
+	assert_int_equal(msg_get_note(&t, (const uint8_t *)"\0\5\2\0\0\0", 6),
+			 ERR_PROTOCOL);
+	assert_int_equal(msg_get_error(&e, (const uint8_t *)"\0\5\0\0", 4), 0);
+	assert_int_equal(e.text_len, 0);
+}
+
+/* What cannot be said in a frame fails the buffer. */
+static void encoders_refuse_what_is_too_long(void **state)
+{
+	char *name = calloc(1, 70000);
+	static const size_t lens[] = { 0, 4096, 65535, 65536, 65537, 70000 };
+
+	(void)state;
+	assert_non_null(name);
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		struct msg_open o = open_msg;
+		struct msg_note t = note;
+		struct msg_error e = error_msg;
+		struct pack_item it = { .kind = ITEM_LINK,
+					.name = "a",
+					.name_len = 1 };
+		struct buf b;
+
+		buf_init(&b, 1 << 20);
+		o.name = t.name = e.text = it.target = name;
+		o.name_len = t.name_len = e.text_len = it.target_len = lens[i];
+		msg_put_open(&b, &o);
+		assert_int_equal(b.failed, 1);
+		buf_reset(&b);
+		msg_put_note(&b, &t);
+		assert_int_equal(b.failed, 1);
+		buf_reset(&b);
+		msg_put_error(&b, &e);
+		assert_int_equal(b.failed, lens[i] > 0);
+		buf_reset(&b);
+		pack_put_item(&b, &it, DIGEST);
+		assert_int_equal(b.failed, 1);
+		buf_release(&b);
+	}
+	free(name);
+}
+
+static void full_buffers_are_noticed(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < MESSAGES; i++) {
+		for (size_t max = 0; max < messages[i].len; max++) {
+			struct buf b;
+
+			buf_init(&b, max);
+			messages[i].put(&b);
+			assert_int_equal(b.failed, 1);
+			assert_true(b.len <= max);
+			buf_release(&b);
+		}
+	}
+}
+
+/* Bytes changed at random: whatever is understood means exactly those
+ * bytes (decode() checks that). */
+static void random_changes_do_no_harm(void **state)
+{
+	unsigned accepted = 0, refused = 0;
+	uint32_t x = 123456789;
+
+	(void)state;
+	for (unsigned round = 0; round < 60000; round++) {
+		const struct message *m = &messages[round % MESSAGES];
+		size_t n;
+		uint8_t *p;
+
+		if (!m->again)
+			continue;
+		p = body_of(m, &n, 0);
+		for (unsigned k = 0; k < 1 + round % 3; k++) {
+			x ^= x << 13;
+			x ^= x >> 17;
+			x ^= x << 5;
+			p[(x >> 8) % n] = (uint8_t)(x & 0xff);
+		}
+		if (decode(m, p, n) == 0)
+			accepted++;
+		else
+			refused++;
+		free(p);
+	}
+	assert_true(accepted > 1000 && refused > 1000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_message_has_its_bytes),
+		cmocka_unit_test(every_message_comes_back),
+		cmocka_unit_test(fields_of_session_messages),
+		cmocka_unit_test(fields_of_file_messages),
+		cmocka_unit_test(fields_of_replies),
+		cmocka_unit_test(every_cut_is_refused),
+		cmocka_unit_test(every_excess_is_refused),
+		cmocka_unit_test(reserved_bits_are_refused),
+		cmocka_unit_test(another_magic_is_refused),
+		cmocka_unit_test(every_field_at_its_limits),
+		cmocka_unit_test(texts_at_their_limits),
+		cmocka_unit_test(encoders_refuse_what_is_too_long),
+		cmocka_unit_test(full_buffers_are_noticed),
+		cmocka_unit_test(random_changes_do_no_harm),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
