@@ -1,0 +1,186 @@
+/*
+ * The walk on held descriptors.  fd[i] is the directory that the first i + 1
+ * components of path[] led to when they were opened; end[i] is where
+ * component i ends in path[].  Only single components are ever given to the
+ * kernel, so a link planted in the way can stop the walk but not divert it.
+ */
+#include "fs/dirs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "fs/name.h"
+
+struct dirs {
+	int root_fd; /* borrowed */
+	unsigned flags;
+	dirs_on_create on_create;
+	void *ctx;
+	size_t depth; /* how many of fd[] and end[] are in use */
+	int fd[NAME_DEPTH_MAX];
+	size_t end[NAME_DEPTH_MAX];
+	char path[NAME_PATH_MAX + 1];
+	char leaf[NAME_COMPONENT_MAX + 1];
+};
+
+struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
+		      void *ctx)
+{
+	struct dirs *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->root_fd = root_fd;
+	d->flags = flags;
+	d->on_create = on_create;
+	d->ctx = ctx;
+	return d;
+}
+
+void dirs_free(struct dirs *d)
+{
+	if (!d)
+		return;
+	dirs_reset(d);
+	free(d);
+}
+
+static int current_fd(const struct dirs *d)
+{
+	return d->depth ? d->fd[d->depth - 1] : d->root_fd;
+}
+
+/* Close all but the first keep descriptors. */
+static void leave(struct dirs *d, size_t keep)
+{
+	while (d->depth > keep)
+		close(d->fd[--d->depth]);
+}
+
+void dirs_reset(struct dirs *d)
+{
+	leave(d, 0);
+}
+
+/* How many of the held directories path (len bytes) goes through as well. */
+static size_t count_common(const struct dirs *d, const char *path, size_t len)
+{
+	size_t n = 0, start = 0;
+
+	while (n < d->depth) {
+		const size_t end = d->end[n];
+
+		if (end > len || (end < len && path[end] != '/') ||
+		    memcmp(path + start, d->path + start, end - start) != 0)
+			break;
+		start = end;
+		n++;
+	}
+	return n;
+}
+
+static int fail(const char *doing, const char *path, size_t len, struct err *e)
+{
+	const int saved = errno;
+	char shown[512];
+	int code = ERR_LOCAL;
+
+	if (saved == EMFILE || saved == ENFILE || saved == ENOMEM)
+		code = ERR_RESOURCE;
+	text_escape(shown, sizeof(shown), path, len);
+	errno = saved;
+	return err_sys(e, code, "%s directory %s", doing, shown);
+}
+
+static int open_dir(const struct dirs *d, const char *component)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd;
+
+	if (!(d->flags & DIRS_FOLLOW))
+		flags |= O_NOFOLLOW;
+	do {
+		fd = openat(current_fd(d), component, flags);
+	} while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+/* Make the directory that path (len bytes) names, whose last component is
+ * given too; one that somebody else just made is as good. */
+static int make_dir(const struct dirs *d, const char *component,
+		    const char *path, size_t len)
+{
+	if (d->on_create)
+		d->on_create(d->ctx, path, len);
+	if (mkdirat(current_fd(d), component, 0777) < 0)
+		return errno == EEXIST ? 0 : -1;
+	if (d->on_create)
+		d->on_create(d->ctx, path, len);
+	return 0;
+}
+
+/* Go one component further: path[start..end). */
+static int step(struct dirs *d, const char *path, size_t start, size_t end,
+		struct err *e)
+{
+	char component[NAME_COMPONENT_MAX + 1];
+	const size_t n = end - start;
+	int fd;
+
+	if (n == 0 || n > NAME_COMPONENT_MAX || d->depth == NAME_DEPTH_MAX ||
+	    end > NAME_PATH_MAX)
+		return err_set(e, ERR_INTERNAL, "a path that was not checked");
+	memcpy(component, path + start, n);
+	component[n] = '\0';
+	fd = open_dir(d, component);
+	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
+		if (make_dir(d, component, path, end) < 0)
+			return fail("make", path, end, e);
+		fd = open_dir(d, component);
+	}
+	if (fd < 0)
+		return fail("open", path, end, e);
+	memcpy(d->path + start, path + start, n);
+	if (end < NAME_PATH_MAX)
+		d->path[end] = '/';
+	d->end[d->depth] = end;
+	d->fd[d->depth++] = fd;
+	return 0;
+}
+
+int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e)
+{
+	size_t start;
+
+	leave(d, count_common(d, path, len));
+	start = d->depth ? d->end[d->depth - 1] + 1 : 0;
+	while (start < len) {
+		const char *slash = memchr(path + start, '/', len - start);
+		const size_t end = slash ? (size_t)(slash - path) : len;
+		int rc = step(d, path, start, end, e);
+
+		if (rc < 0)
+			return rc;
+		start = end + 1;
+	}
+	return current_fd(d);
+}
+
+int dirs_parent(struct dirs *d, const char *path, size_t len, const char **leaf,
+		struct err *e)
+{
+	const char *slash = len ? memrchr(path, '/', len) : NULL;
+	const size_t dir_len = slash ? (size_t)(slash - path) : 0;
+	const size_t start = slash ? dir_len + 1 : 0;
+
+	if (start == len || len - start > NAME_COMPONENT_MAX)
+		return err_set(e, ERR_INTERNAL, "a path that was not checked");
+	memcpy(d->leaf, path + start, len - start);
+	d->leaf[len - start] = '\0';
+	*leaf = d->leaf;
+	return dirs_enter(d, path, dir_len, e);
+}

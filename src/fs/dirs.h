@@ -1,0 +1,60 @@
+/*
+ * dirs.h - walking to directories below a held one, one component at a time.
+ *
+ * Layer: fs.  Uses base, name.h.
+ * Threads: a struct dirs belongs to one thread; several may share a root
+ * descriptor.
+ *
+ * The walk holds a descriptor of every directory of the current path and
+ * reuses what the next path has in common with it.  What is cached is the
+ * descriptor, never the fact that a name was a directory.  Each step is
+ * openat(O_DIRECTORY | O_NOFOLLOW) of a single component, so no link that
+ * somebody puts in the way is ever followed.
+ */
+#ifndef FERRY_FS_DIRS_H
+#define FERRY_FS_DIRS_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+enum dirs_flags {
+	DIRS_CREATE = 1, /* make what is missing, mode 0777 & ~umask
+			    (given final modes later) */
+	DIRS_FOLLOW = 2, /* follow links (a sender told to follow them) */
+};
+
+struct dirs;
+
+/*
+ * on_create (may be NULL) is told of each directory that is being made, with
+ * its path, twice: before mkdirat() and after it succeeded.  (Whoever makes
+ * new directories durable must not miss one in between; see committer.)
+ */
+typedef void (*dirs_on_create)(void *ctx, const char *path, size_t len);
+
+/* root_fd is borrowed and must stay open.  NULL when out of memory. */
+struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
+		      void *ctx);
+void dirs_free(struct dirs *d);
+
+/*
+ * Walk to the directory that holds the last component of path (len bytes,
+ * which passed name_check()) and return its descriptor, borrowed: valid until
+ * the next call on d.  *leaf is set to the last component, a pointer into a
+ * terminated copy inside d, valid as long.
+ *
+ * Returns a descriptor; or ERR_LOCAL with errno in e->sys_errno (ENOTDIR or
+ * ELOOP where something that is not a directory stands in the way); or
+ * ERR_RESOURCE.
+ */
+int dirs_parent(struct dirs *d, const char *path, size_t len,
+		const char **leaf, struct err *e);
+
+/* Walk to the directory path itself (len 0: the root).  As dirs_parent(). */
+int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e);
+
+/* Let go of all descriptors but the root. */
+void dirs_reset(struct dirs *d);
+
+#endif

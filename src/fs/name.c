@@ -1,0 +1,141 @@
+/*
+ * The one place where names from outside are judged.  Nothing is stripped,
+ * decoded or joined here: what is tested is, byte for byte, what the kernel
+ * is given later.
+ */
+#include "fs/name.h"
+
+#include <string.h>
+
+#define OWN_PREFIX ".ferry-"
+#define OWN_HEX 16
+
+static int ends_with(const char *p, size_t n, const char *tail)
+{
+	return n == strlen(tail) && memcmp(p, tail, n) == 0;
+}
+
+int name_is_own(const char *component, size_t len)
+{
+	const size_t prefix = strlen(OWN_PREFIX);
+	const size_t head = prefix + OWN_HEX;
+
+	if (len < head || memcmp(component, OWN_PREFIX, prefix) != 0)
+		return 0;
+	for (size_t i = prefix; i < head; i++) {
+		const char c = component[i];
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'a' && c <= 'f'))
+			return 0;
+	}
+	return ends_with(component + head, len - head, ".part") ||
+	       ends_with(component + head, len - head, ".journal");
+}
+
+/* Whether a component is "." (dots 1) or ".." (dots 2). */
+static int is_dots(const char *p, size_t n, size_t dots)
+{
+	return n == dots && memcmp(p, "..", dots) == 0;
+}
+
+static const char *check_component(const char *p, size_t n)
+{
+	if (n == 0)
+		return "a component of the name is empty";
+	if (n > NAME_COMPONENT_MAX)
+		return "a component of the name is longer than 255 bytes";
+	if (is_dots(p, n, 1))
+		return "a component of the name is \".\"";
+	if (is_dots(p, n, 2))
+		return "a component of the name is \"..\"";
+	if (name_is_own(p, n))
+		return "the name is one of ferry's own temporary names";
+	return NULL;
+}
+
+/* The length of the component that starts at p, n bytes before the end. */
+static size_t component_len(const char *p, size_t n)
+{
+	const char *slash = memchr(p, '/', n);
+
+	return slash ? (size_t)(slash - p) : n;
+}
+
+const char *name_check(const char *path, size_t len)
+{
+	const char *why;
+	size_t start = 0, depth = 0;
+
+	if (len == 0)
+		return "the name is empty";
+	if (len > NAME_PATH_MAX)
+		return "the name is longer than 4095 bytes";
+	if (memchr(path, '\0', len))
+		return "the name holds a NUL byte";
+	if (path[0] == '/')
+		return "the name is absolute";
+	if (path[len - 1] == '/')
+		return "the name ends with a slash";
+	while (start < len) {
+		const size_t n = component_len(path + start, len - start);
+
+		why = check_component(path + start, n);
+		if (why)
+			return why;
+		if (++depth > NAME_DEPTH_MAX)
+			return "the name has more than 128 components";
+		start += n + 1;
+	}
+	return NULL;
+}
+
+/* How many directories above the last component of a checked path. */
+static size_t parent_depth(const char *path, size_t len)
+{
+	size_t depth = 0;
+
+	for (size_t i = 0; i < len; i++)
+		depth += path[i] == '/';
+	return depth;
+}
+
+const char *name_check_link(const char *path, size_t len, size_t prefix_depth,
+			    const char *target, size_t target_len)
+{
+	size_t depth = parent_depth(path, len), start = 0;
+	int descended = 0;
+
+	if (target_len == 0)
+		return "the link's target is empty";
+	if (target_len > NAME_PATH_MAX)
+		return "the link's target is longer than 4095 bytes";
+	if (memchr(target, '\0', target_len))
+		return "the link's target holds a NUL byte";
+	if (target[0] == '/')
+		return "the link's target is absolute";
+	if (depth < prefix_depth)
+		return "the link does not lie inside the tree sent";
+	while (start < target_len) {
+		const char *p = target + start;
+		const size_t n = component_len(p, target_len - start);
+
+		start += n + 1;
+		if (n == 0 || is_dots(p, n, 1))
+			continue;
+		if (!is_dots(p, n, 2)) {
+			descended = 1;
+			continue;
+		}
+		/*
+		 * Behind a name ".." means the parent of what that name leads
+		 * to, and where it is a link itself ("a -> .", "b -> a/..")
+		 * that is no longer what the text says.
+		 */
+		if (descended)
+			return "the link's target has \"..\" behind a name";
+		if (depth == prefix_depth)
+			return "the link's target is outside the tree sent";
+		depth--;
+	}
+	return NULL;
+}

@@ -1,0 +1,215 @@
+/*
+ * Reading sources.  Nothing is mapped (a file that shrinks would be SIGBUS)
+ * and nothing is padded: what cannot be read as it was announced is
+ * ERR_CHANGED.
+ */
+#include "fs/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+enum {
+	READ_TRIES = 3, /* of a small file that changes under us */
+};
+
+int source_is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size && a->st_ino == b->st_ino &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* O_NONBLOCK: a FIFO put in the file's place must not hang us. */
+static int open_it(int dir_fd, const char *name, int follow)
+{
+	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd;
+
+	if (!follow)
+		flags |= O_NOFOLLOW;
+	do {
+		fd = openat(dir_fd, name, flags);
+	} while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+static int stat_regular(int fd, struct stat *st, struct err *e)
+{
+	if (fstat(fd, st) < 0)
+		return err_sys(e, ERR_LOCAL, "stat");
+	if (S_ISREG(st->st_mode))
+		return 0;
+	err_set(e, ERR_LOCAL, "not a regular file");
+	if (e)
+		e->sys_errno = EINVAL;
+	return ERR_LOCAL;
+}
+
+int source_open(int dir_fd, const char *name, int follow, struct stat *st,
+		struct err *e)
+{
+	int fd = open_it(dir_fd, name, follow);
+	int rc;
+
+	if (fd < 0)
+		return err_sys(e, ERR_LOCAL, "open");
+	rc = stat_regular(fd, st, e);
+	if (rc < 0) {
+		io_close(&fd);
+		return rc;
+	}
+	return fd;
+}
+
+/*
+ * Whether got bytes are the whole of a file with this stat.  Files of /proc
+ * say they are empty and are not; below cap, read to the end is what counts.
+ */
+static int is_whole(const struct stat *st, size_t got, size_t cap)
+{
+	return (uint64_t)st->st_size == got || (st->st_size == 0 && got < cap);
+}
+
+/* Read the file again until it stood still meanwhile; st is from before. */
+static int read_again(int fd, struct stat *st, void *p, size_t cap, size_t *len,
+		      struct err *e)
+{
+	for (int i = 0; i < READ_TRIES; i++) {
+		const struct stat before = *st;
+		ssize_t got;
+		int rc;
+
+		if ((uint64_t)before.st_size > cap)
+			return err_set(e, ERR_CHANGED,
+				       "it grew while it was read");
+		got = io_pread(fd, p, cap, 0);
+		if (got < 0)
+			return err_sys(e, ERR_LOCAL, "read");
+		rc = stat_regular(fd, st, e);
+		if (rc < 0)
+			return rc;
+		if (source_is_same(&before, st) &&
+		    is_whole(st, (size_t)got, cap)) {
+			*len = (size_t)got;
+			st->st_size = (off_t)got;
+			return 0;
+		}
+	}
+	return err_set(e, ERR_CHANGED, "it kept changing while it was read");
+}
+
+/* One read() that asks for a byte more than there should be: coming back
+ * without it, it has seen the end. */
+static ssize_t read_once(int fd, const struct stat *st, void *p, size_t cap)
+{
+	size_t want = cap;
+	ssize_t got;
+
+	if (st->st_size >= 0 && (uint64_t)st->st_size < cap)
+		want = (size_t)st->st_size + 1;
+	do {
+		got = read(fd, p, want);
+	} while (got < 0 && errno == EINTR);
+	return got;
+}
+
+static int read_small(int fd, struct stat *st, void *p, size_t cap, size_t *len,
+		      struct err *e)
+{
+	struct stat now;
+	ssize_t got = read_once(fd, st, p, cap);
+	int rc, expected;
+
+	/* Most likely no regular file any more: let fstat() tell. */
+	if (got < 0) {
+		const int saved = errno;
+
+		rc = stat_regular(fd, &now, e);
+		errno = saved;
+		return rc < 0 ? rc : err_sys(e, ERR_LOCAL, "read");
+	}
+	rc = stat_regular(fd, &now, e);
+	if (rc < 0)
+		return rc;
+	expected = source_is_same(st, &now) && now.st_size == (off_t)got;
+	*st = now;
+	if (!expected)
+		return read_again(fd, st, p, cap, len, e);
+	*len = (size_t)got;
+	return 0;
+}
+
+int source_read_small(int dir_fd, const char *name, int follow, struct stat *st,
+		      void *p, size_t cap, size_t *len, struct err *e)
+{
+	int fd = open_it(dir_fd, name, follow);
+	int rc;
+
+	*len = 0;
+	if (fd < 0)
+		return err_sys(e, ERR_LOCAL, "open");
+	rc = read_small(fd, st, p, cap, len, e);
+	io_close(&fd);
+	return rc;
+}
+
+int source_read(int fd, void *p, size_t n, uint64_t off, struct err *e)
+{
+	ssize_t got = io_pread(fd, p, n, off);
+
+	if (got < 0)
+		return err_sys(e, ERR_LOCAL, "read");
+	if ((size_t)got < n)
+		return err_set(e, ERR_CHANGED,
+			       "it shrank to %llu bytes while it was read",
+			       (unsigned long long)(off + (uint64_t)got));
+	return 0;
+}
+
+/* SEEK_DATA found none.  That is a hole up to the end only where the file
+ * still is that long. */
+static int no_more_data(int fd, uint64_t size, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, ERR_LOCAL, "stat");
+	if (st.st_size >= 0 && (uint64_t)st.st_size >= size)
+		return 0;
+	return err_set(e, ERR_CHANGED,
+		       "it shrank to %lld bytes while it was read",
+		       (long long)st.st_size);
+}
+
+int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
+		     uint64_t *end, struct err *e)
+{
+	off_t data, hole;
+
+	*start = size;
+	*end = size;
+	if (off >= size)
+		return 0;
+	if (off > INT64_MAX)
+		return err_set(e, ERR_INTERNAL, "an offset out of range");
+	data = lseek(fd, (off_t)off, SEEK_DATA);
+	if (data < 0 && errno == ENXIO)
+		return no_more_data(fd, size, e);
+	if (data < 0) {
+		/* Cannot tell (EINVAL and the like): all is data. */
+		*start = off;
+		return 0;
+	}
+	if ((uint64_t)data >= size)
+		return 0;
+	*start = (uint64_t)data;
+	hole = lseek(fd, data, SEEK_HOLE);
+	if (hole > data && (uint64_t)hole < size)
+		*end = (uint64_t)hole;
+	return 0;
+}

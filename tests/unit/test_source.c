@@ -1,0 +1,559 @@
+/*
+ * Reading files that change while they are read.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/source.h"
+
+struct place {
+	char path[64];
+	int dir;
+	int fds;
+};
+
+static int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind,
+		      struct FTW *ftw)
+{
+	(void)st;
+	(void)kind;
+	(void)ftw;
+	return remove(path);
+}
+
+static int set_up(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	if (!tmp || strlen(tmp) > 32)
+		tmp = "/tmp"; /* a socket's path is short */
+	snprintf(p->path, sizeof(p->path), "%s/ferry-source.XXXXXX", tmp);
+	assert_non_null(mkdtemp(p->path));
+	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(p->dir >= 0);
+	p->fds = count_fds();
+	*state = p;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct place *p = *state;
+	int rc = nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+
+	close(p->dir);
+	free(p);
+	return rc;
+}
+
+static void put_file(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static struct stat scan_stat(int dir, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return st;
+}
+
+static void test_open(void **state)
+{
+	struct place *p = *state;
+	struct stat st;
+	struct err e;
+	int fd;
+
+	put_file(p->dir, "-f\n\x1b\xff", "hello");
+	fd = source_open(p->dir, "-f\n\x1b\xff", 0, &st, &e);
+	assert_true(fd >= 0);
+	assert_int_equal(st.st_size, 5);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	close(fd);
+	assert_int_equal(symlinkat("-f\n\x1b\xff", p->dir, "l"), 0);
+	assert_int_equal(source_open(p->dir, "l", 0, &st, &e), ERR_LOCAL);
+	assert_int_equal(e.sys_errno, ELOOP);
+	fd = source_open(p->dir, "l", 1, &st, &e);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(source_open(p->dir, "none", 0, &st, &e), ERR_LOCAL);
+	assert_int_equal(e.sys_errno, ENOENT);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+/* Nothing here may wait: the alarm is the proof. */
+static void test_special_files(void **state)
+{
+	static const char *const names[] = { "fifo", "socket", "dir", "null" };
+	struct place *p = *state;
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char buf[16];
+	size_t len;
+	struct err e;
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(mkfifoat(p->dir, "fifo", 0644), 0);
+	assert_int_equal(mkdirat(p->dir, "dir", 0755), 0);
+	assert_int_equal(symlinkat("/dev/null", p->dir, "null"), 0);
+	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/socket", p->path);
+	assert_int_equal(bind(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	close(s);
+	alarm(5);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct stat st = scan_stat(p->dir, names[i]);
+
+		assert_int_equal(source_open(p->dir, names[i], 1, &st, &e),
+				 ERR_LOCAL);
+		assert_int_not_equal(e.sys_errno, 0);
+		assert_int_equal(source_read_small(p->dir, names[i], 1, &st,
+						   buf, sizeof(buf), &len, &e),
+				 ERR_LOCAL);
+		assert_int_not_equal(e.sys_errno, 0);
+		assert_int_equal(len, 0);
+	}
+	alarm(0);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+static void test_small(void **state)
+{
+	struct place *p = *state;
+	struct stat st;
+	char buf[64];
+	size_t len;
+	struct err e;
+
+	put_file(p->dir, "f", "hello");
+	/* with room, and with exactly as much as there is */
+	for (size_t cap = 5; cap <= sizeof(buf); cap += 59) {
+		st = scan_stat(p->dir, "f");
+		memset(buf, 'x', sizeof(buf));
+		assert_int_equal(source_read_small(p->dir, "f", 0, &st, buf,
+						   cap, &len, &e),
+				 0);
+		assert_int_equal(len, 5);
+		assert_memory_equal(buf, "hellox", 6);
+	}
+	put_file(p->dir, "empty", "");
+	st = scan_stat(p->dir, "empty");
+	assert_int_equal(
+		source_read_small(p->dir, "empty", 0, &st, buf, 64, &len, &e),
+		0);
+	assert_int_equal(len, 0);
+	assert_int_equal(
+		source_read_small(p->dir, "empty", 0, &st, buf, 0, &len, &e),
+		0);
+	assert_int_equal(symlinkat("f", p->dir, "l"), 0);
+	assert_int_equal(
+		source_read_small(p->dir, "l", 0, &st, buf, 64, &len, &e),
+		ERR_LOCAL);
+	assert_int_equal(e.sys_errno, ELOOP);
+	assert_int_equal(
+		source_read_small(p->dir, "none", 0, &st, buf, 64, &len, &e),
+		ERR_LOCAL);
+	assert_int_equal(e.sys_errno, ENOENT);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+/* It is not what the scan saw, but stands still now: take it as it is. */
+static void test_small_changed_since_scan(void **state)
+{
+	static const char *const now[] = { "hello, world", "hell", "",
+					   "HELLO" };
+	struct place *p = *state;
+	struct stat st;
+	char buf[64];
+	size_t len;
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(now) / sizeof(now[0]); i++) {
+		put_file(p->dir, "f", "hello");
+		st = scan_stat(p->dir, "f");
+		/* as if that was long ago */
+		st.st_mtim.tv_sec -= 100;
+		st.st_ctim.tv_sec -= 100;
+		put_file(p->dir, "f", now[i]);
+		assert_int_equal(source_read_small(p->dir, "f", 0, &st, buf, 64,
+						   &len, &e),
+				 0);
+		assert_int_equal(len, strlen(now[i]));
+		assert_memory_equal(buf, now[i], len);
+		assert_int_equal(st.st_size, len);
+		assert_true(source_is_same(
+			&st,
+			&(struct stat){
+				.st_size = (off_t)len,
+				.st_ino = scan_stat(p->dir, "f").st_ino,
+				.st_mtim = scan_stat(p->dir, "f").st_mtim,
+				.st_ctim = scan_stat(p->dir, "f").st_ctim }));
+	}
+	/* replaced by another file */
+	st = scan_stat(p->dir, "f");
+	put_file(p->dir, "g", "other");
+	assert_int_equal(renameat(p->dir, "g", p->dir, "f"), 0);
+	assert_int_equal(
+		source_read_small(p->dir, "f", 0, &st, buf, 64, &len, &e), 0);
+	assert_int_equal(len, 5);
+	assert_memory_equal(buf, "other", 5);
+	assert_int_equal(st.st_ino, scan_stat(p->dir, "f").st_ino);
+}
+
+static void test_small_grew_beyond_cap(void **state)
+{
+	struct place *p = *state;
+	struct stat st;
+	char buf[9];
+	size_t len;
+	struct err e;
+
+	put_file(p->dir, "f", "hello");
+	st = scan_stat(p->dir, "f");
+	put_file(p->dir, "f", "hello, world");
+	memset(buf, 'x', sizeof(buf));
+	assert_int_equal(
+		source_read_small(p->dir, "f", 0, &st, buf, 8, &len, &e),
+		ERR_CHANGED);
+	assert_int_equal(buf[8], 'x');
+	assert_int_equal(len, 0);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+/* Files of /proc and /sys do not have the size they say. */
+static void test_small_proc(void **state)
+{
+	struct place *p = *state;
+	int proc = open("/proc", O_RDONLY | O_DIRECTORY);
+	int sys = open("/sys/kernel", O_RDONLY | O_DIRECTORY);
+	struct stat st;
+	char buf[4096], tiny[4];
+	size_t len;
+	struct err e;
+
+	(void)p;
+	assert_true(proc >= 0);
+	st = scan_stat(proc, "version");
+	assert_int_equal(st.st_size, 0);
+	assert_int_equal(source_read_small(proc, "version", 0, &st, buf,
+					   sizeof(buf), &len, &e),
+			 0);
+	assert_true(len > 10);
+	assert_memory_equal(buf, "Linux ", 6);
+	assert_int_equal(st.st_size, len);
+	assert_int_equal(source_read_small(proc, "version", 0, &st, tiny,
+					   sizeof(tiny), &len, &e),
+			 ERR_CHANGED);
+	close(proc);
+	if (sys < 0 || fstatat(sys, "uevent_seqnum", &st, 0) < 0) {
+		close(sys);
+		return;
+	}
+	/* says 4096 and ends before: that is what shrinking looks like */
+	assert_int_equal(source_read_small(sys, "uevent_seqnum", 0, &st, buf,
+					   sizeof(buf), &len, &e),
+			 ERR_CHANGED);
+	close(sys);
+}
+
+/* Where the signal handler writes. */
+static volatile sig_atomic_t signal_fd = -1;
+
+static void write_a_byte(int sig)
+{
+	const int saved = errno;
+
+	(void)sig;
+	if (pwrite(signal_fd, "x", 1, 0) != 1)
+		signal_fd = -1;
+	errno = saved;
+}
+
+/* SIGALRM every so many microseconds from now on; 0: never again. */
+static void start_timer(int us)
+{
+	const struct itimerval it = { { 0, us }, { 0, us } };
+
+	assert_int_equal(setitimer(ITIMER_REAL, &it, NULL), 0);
+}
+
+/* A file written to by a timer's signal, far more often than the time it
+ * takes to read it. */
+static void test_small_keeps_changing(void **state)
+{
+	struct place *p = *state;
+	struct sigaction action = { .sa_handler = write_a_byte }, old;
+	const size_t cap = 4 << 20;
+	char *buf = malloc(cap + 1);
+	int rc = 0, fd;
+	size_t len;
+	struct err e;
+
+	assert_non_null(buf);
+	put_file(p->dir, "f", "");
+	fd = openat(p->dir, "f", O_WRONLY);
+	memset(buf, 'y', cap);
+	assert_int_equal(write(fd, buf, cap), cap);
+	signal_fd = fd;
+	assert_int_equal(sigaction(SIGALRM, &action, &old), 0);
+	start_timer(100);
+	for (int i = 0; i < 1000 && rc == 0; i++) {
+		struct stat st;
+
+		fstatat(p->dir, "f", &st, 0);
+		rc = source_read_small(p->dir, "f", 0, &st, buf, cap + 1, &len,
+				       &e);
+	}
+	start_timer(0);
+	sigaction(SIGALRM, &old, NULL);
+	assert_int_equal(signal_fd, fd);
+	close(fd);
+	free(buf);
+	assert_int_equal(rc, ERR_CHANGED);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+struct writer {
+	int dir;
+	atomic_int stop;
+};
+
+/* Put now this, now that file in its place, without end. */
+static void *replace(void *arg)
+{
+	struct writer *w = arg;
+
+	for (int i = 0; !atomic_load(&w->stop); i++) {
+		int fd = openat(w->dir, "new", O_WRONLY | O_CREAT, 0644);
+		const size_t n = i & 1 ? 3000 : 2000;
+		char block[3000];
+
+		memset(block, i & 1 ? 'b' : 'a', sizeof(block));
+		if (fd < 0 || write(fd, block, n) != (ssize_t)n)
+			break;
+		close(fd);
+		renameat(w->dir, "new", w->dir, "f");
+	}
+	return NULL;
+}
+
+static void test_small_replaced(void **state)
+{
+	struct place *p = *state;
+	struct writer w = { .dir = p->dir };
+	int good = 0, bad = 0;
+	pthread_t thread;
+	char buf[4096];
+	struct err e;
+
+	put_file(p->dir, "f", "a");
+	assert_int_equal(pthread_create(&thread, NULL, replace, &w), 0);
+	alarm(30); /* should the writer fail */
+	while (good < 300) {
+		struct stat st;
+		size_t len;
+
+		if (fstatat(p->dir, "f", &st, 0) < 0 || st.st_size == 1)
+			continue;
+		if (source_read_small(p->dir, "f", 0, &st, buf, sizeof(buf),
+				      &len, &e))
+			continue;
+		good++;
+		/* never a mixture, and the size is its own */
+		bad += len != (buf[0] == 'a' ? 2000 : 3000) ||
+		       buf[len - 1] != buf[0] || st.st_size != (off_t)len;
+	}
+	alarm(0);
+	atomic_store(&w.stop, 1);
+	pthread_join(thread, NULL);
+	assert_int_equal(bad, 0);
+}
+
+static void test_read(void **state)
+{
+	struct place *p = *state;
+	struct stat st;
+	char buf[16];
+	struct err e;
+	int fd;
+
+	put_file(p->dir, "f", "0123456789");
+	fd = source_open(p->dir, "f", 0, &st, &e);
+	assert_true(fd >= 0);
+	assert_int_equal(source_read(fd, buf, 4, 3, &e), 0);
+	assert_memory_equal(buf, "3456", 4);
+	assert_int_equal(source_read(fd, buf, 10, 0, &e), 0);
+	assert_int_equal(source_read(fd, buf, 0, 10, &e), 0);
+	/* it grows: what was announced is read, no more */
+	put_file(p->dir, "f", "0123456789abc");
+	assert_int_equal(source_read(fd, buf, 10, 0, &e), 0);
+	assert_memory_equal(buf, "0123456789", 10);
+	/* it shrinks: told, not padded */
+	put_file(p->dir, "f", "01234");
+	assert_int_equal(source_read(fd, buf, 10, 0, &e), ERR_CHANGED);
+	assert_non_null(strstr(e.text, "5 bytes"));
+	assert_int_equal(source_read(fd, buf, 1, 5, &e), ERR_CHANGED);
+	assert_int_equal(source_read(fd, buf, 1, 1000, &e), ERR_CHANGED);
+	assert_int_equal(source_read(fd, buf, 1, UINT64_MAX, &e), ERR_LOCAL);
+	close(fd);
+	assert_int_equal(source_read(-1, buf, 1, 0, &e), ERR_LOCAL);
+	assert_int_equal(e.sys_errno, EBADF);
+}
+
+static void test_is_same(void **state)
+{
+	struct stat a = { .st_size = 1, .st_ino = 2 }, b;
+
+	(void)state;
+	a.st_mtim = (struct timespec){ 3, 4 };
+	a.st_ctim = (struct timespec){ 5, 6 };
+	b = a;
+	b.st_atim.tv_sec = 9;
+	b.st_nlink = 7;
+	assert_true(source_is_same(&a, &b));
+	b = a, b.st_size++;
+	assert_false(source_is_same(&a, &b));
+	b = a, b.st_ino++;
+	assert_false(source_is_same(&a, &b));
+	b = a, b.st_mtim.tv_sec++;
+	assert_false(source_is_same(&a, &b));
+	b = a, b.st_mtim.tv_nsec++;
+	assert_false(source_is_same(&a, &b));
+	b = a, b.st_ctim.tv_sec++;
+	assert_false(source_is_same(&a, &b));
+	b = a, b.st_ctim.tv_nsec++;
+	assert_false(source_is_same(&a, &b));
+}
+
+/* The stretches of data of a file, checked to cover what was written. */
+static void test_sparse(void **state)
+{
+	struct place *p = *state;
+	const uint64_t size = 16 << 20, at = 8 << 20;
+	uint64_t start, end;
+	struct stat st;
+	struct err e;
+	int fd;
+
+	fd = openat(p->dir, "f", O_RDWR | O_CREAT, 0644);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(source_next_data(fd, 0, size, &start, &end, &e), 0);
+	fstat(fd, &st);
+	assert_int_equal(pwrite(fd, "data", 4, (off_t)at), 4);
+	if (start == 0 && end == size) {
+		close(fd);
+		skip(); /* a file system that cannot tell */
+	}
+	assert_int_equal(start, size); /* all hole */
+	assert_int_equal(end, size);
+	assert_int_equal(source_next_data(fd, 0, size, &start, &end, &e), 0);
+	assert_true(start > 0 && start <= at && end >= at + 4 && end < size);
+	assert_int_equal(source_next_data(fd, end, size, &start, &end, &e), 0);
+	assert_int_equal(start, size);
+	assert_int_equal(end, size);
+	/* from within the data; and a size that ends within it */
+	assert_int_equal(source_next_data(fd, at, size, &start, &end, &e), 0);
+	assert_int_equal(start, at);
+	assert_int_equal(source_next_data(fd, 0, at + 2, &start, &end, &e), 0);
+	assert_true(start <= at);
+	assert_int_equal(end, at + 2);
+	/* data that begins behind the size that was announced */
+	assert_int_equal(source_next_data(fd, 0, 4096, &start, &end, &e), 0);
+	assert_int_equal(start, 4096);
+	assert_int_equal(end, 4096);
+	assert_int_equal(source_next_data(fd, size, size, &start, &end, &e), 0);
+	assert_int_equal(start, size);
+	/* a file that shrank has no hole there */
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(source_next_data(fd, 0, size, &start, &end, &e),
+			 ERR_CHANGED);
+	assert_int_equal(source_next_data(fd, 8192, size, &start, &end, &e),
+			 ERR_CHANGED);
+	close(fd);
+}
+
+static void test_dense(void **state)
+{
+	struct place *p = *state;
+	uint64_t start, end;
+	struct err e;
+	int fd;
+
+	put_file(p->dir, "f", "0123456789");
+	fd = openat(p->dir, "f", O_RDONLY);
+	assert_int_equal(source_next_data(fd, 2, 10, &start, &end, &e), 0);
+	assert_int_equal(start, 2);
+	assert_int_equal(end, 10);
+	assert_int_equal(source_next_data(fd, 0, 0, &start, &end, &e), 0);
+	assert_int_equal(start, 0);
+	assert_int_equal(end, 0);
+	close(fd);
+	/* SEEK_DATA is EINVAL here: all is data */
+	fd = open("/proc/self/status", O_RDONLY);
+	assert_int_equal(lseek(fd, 0, SEEK_DATA), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(source_next_data(fd, 3, 100, &start, &end, &e), 0);
+	assert_int_equal(start, 3);
+	assert_int_equal(end, 100);
+	close(fd);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_open),
+		TEST(test_special_files),
+		TEST(test_small),
+		TEST(test_small_changed_since_scan),
+		TEST(test_small_grew_beyond_cap),
+		TEST(test_small_proc),
+		TEST(test_small_keeps_changing),
+		TEST(test_small_replaced),
+		TEST(test_read),
+		TEST(test_is_same),
+		TEST(test_sparse),
+		TEST(test_dense),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
