@@ -1,0 +1,67 @@
+/*
+ * events.h - what a session tells its user while it runs.
+ *
+ * Layer: session.  Uses base, chunk/digest.h, wire/msg.h.
+ * Threads: the functions are called from any thread of a session, also two at
+ * once: the implementer locks.  They must not block for long and must not
+ * call back into the session.
+ */
+#ifndef FERRY_SESSION_EVENTS_H
+#define FERRY_SESSION_EVENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "chunk/digest.h"
+#include "wire/msg.h"
+
+struct session_file {
+	const char *name; /* as it travels; bytes; terminated */
+	size_t name_len;
+	uint64_t size;    /* bytes; 0 where unknown */
+	enum file_status status;
+	const struct digest_ops *digest_ops; /* NULL: no digest known */
+	const uint8_t *digest;
+	/* FAILED: one line that names host, side, path, cause and what to do,
+	 * escaped; else NULL. */
+	const char *error;
+};
+
+struct session_progress {
+	uint64_t bytes, total_bytes; /* of file content, done and known of */
+	uint64_t files, total_files; /* files and links */
+	int total_is_final;          /* everything was scanned */
+};
+
+struct session_summary {
+	int code;        /* 0 or enum err_code; see err_exit_status() */
+	int sys_signal;  /* with ERR_INTERRUPTED, the caller's business */
+	uint64_t files;  /* committed or unchanged */
+	uint64_t unchanged, skipped, failed;
+	uint64_t bytes;  /* content of the files committed */
+	uint64_t wire_bytes;   /* through the sockets, both directions */
+	uint64_t resent_bytes; /* content that was sent more than once */
+	double seconds;
+};
+
+enum session_level { SESSION_ERROR, SESSION_WARNING, SESSION_VERBOSE };
+
+/* Any of the functions may be NULL. */
+struct session_events {
+	void (*listening)(void *ctx, const char *address, uint16_t port);
+	/* A session began.  number counts sessions of this process from 1. */
+	void (*session)(void *ctx, uint64_t number, const char *peer,
+			const char *security);
+	/* About ten times a second while a send runs, and at the end. */
+	void (*progress)(void *ctx, const struct session_progress *p);
+	void (*file)(void *ctx, uint64_t number, const struct session_file *f);
+	/* A line for people: escaped, without newline. */
+	void (*message)(void *ctx, enum session_level level, const char *text);
+	/* A session ended; e says why when code is not 0. */
+	void (*summary)(void *ctx, uint64_t number,
+			const struct session_summary *s, const struct err *e);
+	void *ctx;
+};
+
+#endif

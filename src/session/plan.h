@@ -1,0 +1,230 @@
+/*
+ * plan.h - what a sending session has to do: the queue its streams share, and
+ * the list of what has no verdict yet.
+ *
+ * Layer: session.  Uses base, chunk/tree.h, wire/msg.h.
+ * Threads: the scanner's thread adds, the streams' threads take; every
+ * function locks what it needs.  A pack or file that was taken belongs to the
+ * taker until it hands it back.
+ *
+ *	scanner -> [packs] -> plan_take -> plan_sent_pack -> verdicts -> gone
+ *	           [files] -> plan_take -> plan_sent_open -> state ->
+ *	                      ranges by any stream -> end -> verdict -> gone
+ *
+ * Memory is bounded: the scanner waits while QUEUE_MAX things wait to be sent
+ * or ITEMS_MAX items wait for verdicts.
+ */
+#ifndef FERRY_SESSION_PLAN_H
+#define FERRY_SESSION_PLAN_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "chunk/tree.h"
+#include "wire/msg.h"
+
+enum {
+	/* A file of at most so many bytes travels in a pack. */
+	PACK_FILE_MAX = 256 * 1024,
+	/* A file of at most so many is sent by the stream that opened it,
+	 * without waiting for the receiver's answer. */
+	WHOLE_FILE_MAX = 8 << 20,
+	/* Leaves that a stream takes from a large file at a time. */
+	RANGE_LEAVES = 16,
+};
+
+/* One source found by the scan.  Texts lie in the owner's names buffer. */
+struct item {
+	uint8_t kind;      /* enum item_kind */
+	uint8_t done;      /* it has its verdict */
+	unsigned root;     /* scan root */
+	uint32_t name_off; /* terminated */
+	uint32_t name_len;
+	uint32_t path_off; /* below the root: the end of the name */
+	uint32_t target_off, target_len; /* LINK */
+	struct stat st;
+	uint8_t digest[DIGEST_MAX];
+};
+
+struct pack {
+	struct pack *next;
+	uint64_t first_id; /* 0: not sent yet */
+	uint32_t count, cap;
+	uint32_t left;     /* items without a verdict */
+	struct item *items;
+	struct buf names;
+	uint64_t bytes;     /* of content, as scanned */
+	uint64_t table_len; /* of the rows, digests not counted */
+};
+
+enum file_phase {
+	FILE_QUEUED,
+	FILE_OPENING, /* OPEN was sent, no STATE yet */
+	FILE_SENDING,
+	FILE_ENDED,   /* FILE_END was sent */
+	FILE_DEAD,    /* failed or refused: nothing more is sent */
+};
+
+/* A file that is sent in chunks.  Guarded by the plan's lock but for what is
+ * marked. */
+struct outfile {
+	struct outfile *next;
+	struct item item;  /* fixed once queued; st: when it was opened */
+	struct buf names;  /* fixed once queued */
+	uint64_t id;       /* 0: not opened yet */
+	int fd;            /* fixed once opened; -1 before */
+	int is_stream;     /* standard input: size unknown */
+	int is_reading;    /* a stream is reading the next chunk of it */
+	int at_eof;
+	uint64_t size;     /* TREE_SIZE_UNKNOWN for a stream not at its end */
+	uint64_t next_leaf;
+	uint64_t sent_bytes;
+	unsigned users;    /* streams at work on it */
+	int is_awaited;    /* on the list of what has no verdict */
+	int is_active;     /* on the list of files to take ranges from */
+	enum file_phase phase;
+	struct tree *tree;
+	int has_digest;    /* item.digest is the whole file's */
+};
+
+enum task_kind { TASK_PACK, TASK_OPEN, TASK_RANGE, TASK_STREAM };
+struct task {
+	enum task_kind kind;
+	struct pack *pack;    /* PACK: owned by the taker */
+	struct outfile *file; /* else: used by the taker */
+	uint64_t leaf, count; /* RANGE */
+	int waiting;          /* plan_take()'s; zero before the first call */
+};
+
+struct plan;
+
+/* What the plan tells of an item that is done.  Called with the plan
+ * locked. */
+struct plan_verdict {
+	const char *name;
+	size_t name_len;
+	const struct item *item;
+	uint64_t id, size;
+	const struct msg_verdict *verdict;
+	int has_digest;
+};
+typedef void (*plan_verdict_fn)(void *ctx, const struct plan_verdict *v);
+
+/* NULL when out of memory or descriptors. */
+struct plan *plan_new(void);
+void plan_free(struct plan *p);
+
+/* Readable while there may be something to take: for waits. */
+int plan_wake_fd(const struct plan *p);
+
+/* Wake everybody and let nothing more in or out. */
+void plan_close(struct plan *p);
+
+/* ---- the scanner ---- */
+
+struct pack *pack_new(void);
+void pack_free(struct pack *pk);
+/* Append an item with its texts.  Returns it, or NULL when the pack is full
+ * (then it is to be queued and another begun) or memory ran out. */
+struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
+		      size_t name_len, size_t path_off, const char *target,
+		      size_t target_len, uint64_t size);
+const char *pack_name(const struct pack *pk, const struct item *it);
+
+struct outfile *outfile_new(const char *name, size_t name_len,
+			    size_t path_off);
+void outfile_free(struct outfile *f);
+const char *outfile_name(const struct outfile *f);
+
+/* Queue it; waits while there is too much.  Takes ownership.  Returns 0, or
+ * ERR_INTERRUPTED after plan_close(). */
+int plan_add_pack(struct plan *p, struct pack *pk);
+int plan_add_file(struct plan *p, struct outfile *f);
+/* The same without waiting, for a stream that found a file too large for its
+ * pack. */
+void plan_requeue_file(struct plan *p, struct outfile *f);
+/* Nothing more will be added. */
+void plan_scan_done(struct plan *p);
+/* Whether a stream waits for work right now. */
+int plan_is_hungry(struct plan *p);
+
+/* ---- the streams ---- */
+
+/* How many files may be open on the receiver at a time. */
+void plan_set_open_limit(struct plan *p, unsigned limit);
+
+enum plan_next { PLAN_TASK, PLAN_WAIT, PLAN_DONE, PLAN_CLOSED };
+/*
+ * The next thing to do.  Files are opened first, as that takes a round trip,
+ * then packs, then ranges.  only_open: nothing but TASK_OPEN (before READY).
+ * PLAN_WAIT: nothing now (scan or replies may bring more); PLAN_DONE: every
+ * file was sent and has its verdict.  Does not block.
+ */
+enum plan_next plan_take(struct plan *p, struct task *t, int only_open);
+
+/* After PLAN_WAIT: whether the scan is over and everything was taken, so that
+ * only verdicts are missing (worth a FLUSH). */
+int plan_is_drained(struct plan *p);
+
+/* Items without a verdict. */
+uint64_t plan_items_left(struct plan *p);
+
+/* Tasks that wait for a stream. */
+unsigned plan_backlog(struct plan *p);
+
+/*
+ * Give a pack's items ids and await their verdicts: before its frame is sent.
+ * All its items must be in the frame (the taker removes others first).  Takes
+ * ownership of it; returns the first id, or 0 when out of memory.
+ */
+uint64_t plan_sent_pack(struct plan *p, struct pack *pk);
+
+/* Give a file its id and await its verdict; before its OPEN is sent.  whole:
+ * the caller will send all of it.  Returns the id, or 0. */
+uint64_t plan_sent_open(struct plan *p, struct outfile *f, int whole);
+
+/* The caller has read the next chunk of a stream and takes its place: another
+ * may read on.  Returns the leaf's index. */
+uint64_t plan_stream_read(struct plan *p, struct outfile *f, size_t n,
+			  int eof);
+
+/*
+ * A leaf's digest is known (it is being sent, or a hole).  Returns 0 or
+ * ERR_RESOURCE.
+ */
+int plan_put_leaf(struct plan *p, struct outfile *f, uint64_t leaf,
+		  const uint8_t *digest, uint64_t bytes);
+
+/* Whether the file is still wanted (not refused or failed meanwhile). */
+int plan_is_wanted(struct plan *p, struct outfile *f);
+
+/* Whether the caller has to send FILE_END: every leaf is recorded and nobody
+ * else is going to.  Fills item.digest and size. */
+int plan_take_end(struct plan *p, struct outfile *f);
+
+/* The task's use of the file is over. */
+void plan_release(struct plan *p, struct outfile *f);
+
+/* The file failed here: no verdict is awaited any more.  Returns 1 for the
+ * first call, which has to report it, else 0. */
+int plan_fail_file(struct plan *p, struct outfile *f);
+
+/* ---- replies ---- */
+
+/* STATE.  ERR_PROTOCOL for a file that does not wait for one. */
+int plan_state(struct plan *p, const struct msg_state *m);
+
+/* VERDICT: fn is called for each item that is done by it.  Items that are
+ * gone already are passed over; ids that were never given are
+ * ERR_PROTOCOL. */
+int plan_verdict(struct plan *p, const struct msg_verdict *m,
+		 plan_verdict_fn fn, void *ctx);
+
+/* RESEND.  *bytes is how much will be sent again.  ERR_CORRUPT when it was
+ * asked for too often in this session; ERR_PROTOCOL as above. */
+int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes);
+
+
+#endif

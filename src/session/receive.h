@@ -1,0 +1,50 @@
+/*
+ * receive.h - `ferry receive`: the accept loop and its sessions.
+ *
+ * Layer: session.
+ * Threads: receive_run() makes and ends its own; call it from one thread.
+ */
+#ifndef FERRY_SESSION_RECEIVE_H
+#define FERRY_SESSION_RECEIVE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/dial.h"
+#include "net/tls.h"
+#include "session/events.h"
+
+enum existing { EXISTING_FAIL, EXISTING_SKIP, EXISTING_REPLACE };
+enum sync_mode { SYNC_NONE, SYNC_BATCH, SYNC_FILE };
+
+struct receive_config {
+	uint16_t port; /* 0: any free one */
+	struct net_options net;
+	enum security security;
+	struct tls *tls;  /* NULL with SECURITY_PLAIN; borrowed */
+	const char *dir;  /* exists; NULL with to_stdout */
+	int to_stdout;    /* the single file's content to stdout_fd */
+	int stdout_fd;
+	int once;
+	enum existing existing;
+	enum sync_mode sync;
+	unsigned max_sessions; /* at a time, at least 1 */
+	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
+	int timeout_ms;
+	int cancel_fd; /* readable once the user wants to stop; -1: none */
+	const struct session_events *events;
+};
+
+/*
+ * Listen and serve sessions until cancel_fd becomes readable, or, with once,
+ * until one session has ended (peers that fail to authenticate or do not
+ * speak the protocol are no session).  Blocks.
+ *
+ * DIR is opened once; everything happens below that descriptor.
+ *
+ * Returns 0; with once, the session's result; ERR_CONNECT when it cannot
+ * listen; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED; ERR_RESOURCE.
+ */
+int receive_run(const struct receive_config *cfg, struct err *e);
+
+#endif

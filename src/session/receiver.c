@@ -1,0 +1,281 @@
+/*
+ * The accept loop: one thread a connection, sessions that know nothing of one
+ * another.
+ */
+#include "session/receiver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+
+enum {
+	PAUSE_MS = 100, /* when descriptors ran out */
+	/* Descriptors beside those of open files, and for each of these. */
+	FDS_OWN = 12,
+	FDS_A_FILE = 3,
+};
+
+void receiver_message(struct receiver *r, enum session_level level,
+		      const char *fmt, ...)
+{
+	const struct session_events *ev = r->cfg->events;
+	char text[1200];
+	va_list ap;
+
+	if (!ev->message)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ev->message(ev->ctx, level, text);
+}
+
+void receiver_wake(struct receiver *r)
+{
+	uint64_t one = 1;
+
+	while (write(r->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* As many descriptors as we may have; how many files that lets a session
+ * open. */
+static unsigned open_files_limit(void)
+{
+	struct rlimit lim;
+	rlim_t n;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return 1;
+	if (lim.rlim_cur < lim.rlim_max) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim);
+		(void)getrlimit(RLIMIT_NOFILE, &lim);
+	}
+	n = lim.rlim_cur > FDS_OWN + FDS_A_FILE ?
+		    (lim.rlim_cur - FDS_OWN) / FDS_A_FILE :
+		    1;
+	return n > OPEN_FILES_MAX ? OPEN_FILES_MAX : (unsigned)n;
+}
+
+static int open_root(struct receiver *r, struct err *e)
+{
+	struct stat st;
+
+	if (r->cfg->to_stdout)
+		return 0;
+	r->root_fd = open(r->cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->root_fd < 0 || fstat(r->root_fd, &st))
+		return err_sys(e, ERR_LOCAL, "cannot open directory %s",
+			       r->cfg->dir);
+	r->root_dev = (uint64_t)st.st_dev;
+	return 0;
+}
+
+static int start_listening(struct receiver *r, struct err *e)
+{
+	const struct session_events *ev = r->cfg->events;
+	char local[ADDR_TEXT_MAX];
+	uint16_t port = 0;
+
+	r->listener = dial_listen(r->cfg->port, &r->cfg->net, local, &port, e);
+	if (r->listener < 0)
+		return r->listener;
+	if (ev->listening)
+		ev->listening(ev->ctx, local, port);
+	return 0;
+}
+
+/* A connection gets its thread; where there is no room, it is closed. */
+static void take_connection(struct receiver *r, int fd, const char *peer)
+{
+	struct rstream *st = calloc(1, sizeof(*st));
+	pthread_attr_t attr;
+	pthread_t thread;
+	int ok;
+
+	if (!st) {
+		io_close(&fd);
+		return;
+	}
+	st->receiver = r;
+	st->fd = st->sock = fd;
+	st->deadline_ms = clock_ms() + HELLO_MS;
+	snprintf(st->peer, sizeof(st->peer), "%s", peer);
+	pthread_mutex_lock(&r->lock);
+	st->next_stranger = r->strangers;
+	r->strangers = st;
+	r->stranger_count++;
+	r->thread_count++;
+	pthread_mutex_unlock(&r->lock);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	ok = pthread_create(&thread, &attr, rstream_main, st) == 0;
+	pthread_attr_destroy(&attr);
+	if (ok)
+		return;
+	pthread_mutex_lock(&r->lock);
+	r->strangers = st->next_stranger;
+	r->stranger_count--;
+	r->thread_count--;
+	pthread_mutex_unlock(&r->lock);
+	io_close(&st->fd);
+	free(st);
+}
+
+/* Take all that wait.  Returns how long to pause before the next, in ms. */
+static int accept_all(struct receiver *r)
+{
+	for (;;) {
+		struct sockaddr_storage sa;
+		char peer[ADDR_TEXT_MAX];
+		struct err e;
+		unsigned strangers;
+		int fd;
+
+		pthread_mutex_lock(&r->lock);
+		strangers = r->stranger_count;
+		pthread_mutex_unlock(&r->lock);
+		if (strangers >= STRANGERS_MAX)
+			return PAUSE_MS;
+		fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
+		if (fd == ERR_AGAIN)
+			return 0;
+		if (fd < 0) {
+			receiver_message(r, SESSION_WARNING, "%s", e.text);
+			return PAUSE_MS;
+		}
+		take_connection(r, fd, peer);
+	}
+}
+
+static int has_ended(struct receiver *r)
+{
+	int ended;
+
+	pthread_mutex_lock(&r->lock);
+	ended = r->has_ended;
+	pthread_mutex_unlock(&r->lock);
+	return ended;
+}
+
+/* Until it is over.  Returns 0 or ERR_INTERRUPTED. */
+static int accept_loop(struct receiver *r, struct err *e)
+{
+	struct pollfd fds[3] = {
+		{ .fd = r->wake_fd, .events = POLLIN },
+		{ .fd = r->cfg->cancel_fd, .events = POLLIN },
+		{ .fd = r->listener, .events = POLLIN },
+	};
+	int pause = 0;
+
+	while (!has_ended(r)) {
+		uint64_t count;
+		int n = poll(fds, pause ? 2 : 3, pause ? pause : -1);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, ERR_RESOURCE, "waiting");
+		if (n > 0 && fds[0].revents &&
+		    read(r->wake_fd, &count, sizeof(count)) < 0)
+			count = 0;
+		if (n > 0 && fds[1].revents)
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (pause || (n > 0 && fds[2].revents))
+			pause = accept_all(r);
+	}
+	return 0;
+}
+
+static unsigned threads_left(struct receiver *r)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&r->lock);
+	n = r->thread_count;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
+/* End all connections and wait for their threads. */
+static void stop_all(struct receiver *r)
+{
+	struct pollfd pfd = { .fd = r->wake_fd, .events = POLLIN };
+	struct rsession *s;
+	struct rstream *st;
+
+	atomic_store(&r->is_stopping, 1);
+	pthread_mutex_lock(&r->lock);
+	/* A stranger may be in the middle of a handshake. */
+	for (st = r->strangers; st; st = st->next_stranger)
+		(void)shutdown(st->sock, SHUT_RDWR);
+	for (s = r->sessions; s; s = s->next) {
+		for (unsigned i = 0; i < STREAMS_MAX; i++) {
+			if (s->streams[i] && s->streams[i]->link.stream)
+				stream_abort(s->streams[i]->link.stream);
+		}
+	}
+	pthread_mutex_unlock(&r->lock);
+	while (threads_left(r) > 0) {
+		uint64_t count;
+
+		if (poll(&pfd, 1, 1000) > 0 &&
+		    read(r->wake_fd, &count, sizeof(count)) < 0)
+			count = 0;
+	}
+}
+
+static int run(struct receiver *r, struct err *e)
+{
+	int rc = open_root(r, e);
+
+	if (rc == 0)
+		rc = start_listening(r, e);
+	if (rc)
+		return rc;
+	rc = accept_loop(r, e);
+	io_close(&r->listener);
+	stop_all(r);
+	if (rc == 0) {
+		*e = r->ended;
+		rc = e->code;
+	}
+	return rc;
+}
+
+int receive_run(const struct receive_config *cfg, struct err *e)
+{
+	struct receiver *r = calloc(1, sizeof(*r));
+	int rc;
+
+	err_clear(e);
+	if (!r)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	r->cfg = cfg;
+	r->root_fd = r->listener = -1;
+	r->open_files = open_files_limit();
+	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (r->wake_fd < 0) {
+		free(r);
+		return err_sys(e, ERR_RESOURCE, "starting");
+	}
+	pthread_mutex_init(&r->lock, NULL);
+	pace_init(&r->pace, cfg->limit_rate);
+	rc = run(r, e);
+	pace_release(&r->pace);
+	pthread_mutex_destroy(&r->lock);
+	io_close(&r->root_fd);
+	io_close(&r->wake_fd);
+	free(r);
+	return rc;
+}

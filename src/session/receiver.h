@@ -1,0 +1,214 @@
+/*
+ * receiver.h - the parts of the receiving side.  Private to session/.
+ *
+ * Layer: session.  receiver.c (accept loop), receiver_session.c (what the
+ * streams of a session share), receiver_stream.c (a connection's thread),
+ * receiver_file.c (files in chunks), receiver_pack.c (packs, directories,
+ * links), receiver_stdout.c (--stdout).
+ *
+ * Lock order: receiver.lock, then rsession.lock; the committer's lock is never
+ * held when it calls back.
+ */
+#ifndef FERRY_SESSION_RECEIVER_H
+#define FERRY_SESSION_RECEIVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "chunk/codec.h"
+#include "chunk/tree.h"
+#include "fs/dirs.h"
+#include "fs/part.h"
+#include "session/committer.h"
+#include "session/late.h"
+#include "session/link.h"
+#include "session/pace.h"
+#include "session/receive.h"
+#include "session/tally.h"
+
+enum {
+	/* From accept() until HELLO or JOIN was understood. */
+	HELLO_MS = 10000,
+	/* Connections without a session at a time. */
+	STRANGERS_MAX = 64,
+	/* Files of a session that may be open at a time. */
+	OPEN_FILES_MAX = 64,
+	/* Links are made when so many wait (less than plan.c's ITEMS_MAX, as
+	 * the sender waits for their verdicts), or at the end. */
+	LINKS_MAX = 8192,
+	LINKS_BYTES = 4 << 20,
+};
+
+struct receiver {
+	/* set once before the threads start */
+	const struct receive_config *cfg;
+	int root_fd;      /* -1 with to_stdout */
+	uint64_t root_dev;
+	int listener;
+	int wake_fd;      /* eventfd: something changed */
+	unsigned open_files; /* that a session may have */
+	struct pace pace;
+	atomic_int is_stopping;
+
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct rsession *sessions;
+	struct rstream *strangers; /* connections without a session */
+	unsigned session_count, stranger_count, thread_count;
+	uint64_t next_number;
+	int has_ended;    /* with once: the session is over, */
+	struct err ended; /* and this was its result */
+};
+
+/* A file that is received in chunks. */
+struct infile {
+	struct infile *next;
+	/* set once when it was opened */
+	uint64_t id;
+	uint64_t size;        /* or TREE_SIZE_UNKNOWN */
+	struct commit *commit; /* part, directory and name, until it is whole */
+	struct file_meta meta;
+	/* guarded by the session's lock */
+	struct tree *tree;
+	unsigned users;
+	int is_dead;          /* refused, failed, aborted: takes no more */
+	int has_end;
+	uint64_t end_size;
+	uint8_t end_digest[DIGEST_MAX];
+	/* of a stream (size unknown): how far it goes, and where a chunk that
+	 * is not full ends, which must be the last (0: none yet) */
+	uint64_t reach, short_end;
+};
+
+/* What the streams of one session share. */
+struct rsession {
+	struct rsession *next; /* receiver.lock */
+	/* set once */
+	struct receiver *receiver;
+	uint64_t number;
+	uint64_t began_ns;
+	uint8_t token[WIRE_TOKEN];
+	const struct digest_ops *digest;
+	char peer[ADDR_TEXT_MAX];
+	struct committer *committer;
+	int wake_fd;   /* eventfd: the outbox has something, or it ends */
+	int finish_fd; /* eventfd: has_finished; for the first stream */
+
+	atomic_int has_out;
+	atomic_int is_over;
+	atomic_uint_fast64_t wire_bytes, resent_bytes;
+
+	/* guarded by receiver.lock */
+	unsigned refs; /* streams */
+	struct rstream *streams[STREAMS_MAX];
+
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct err err;
+	struct tally tally;
+	struct buf outbox;   /* whole frames for any stream to send */
+	struct infile *files;
+	unsigned open_count;
+	uint64_t max_id;     /* highest id seen */
+	struct late late;
+	struct buf links;    /* receiver_pack.c */
+	uint64_t link_count;
+	uint64_t notes;
+	int has_finished;    /* the committer is through with FINISH */
+	int has_zero;        /* zero_digest was computed */
+	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
+	int has_summed;      /* SUMMARY was sent: a success for this side */
+	struct msg_verdict run; /* verdicts not yet in the outbox */
+};
+
+/* A connection; belongs to its thread but for what is marked. */
+struct rstream {
+	struct rstream *next_stranger; /* receiver.lock */
+	struct receiver *receiver;
+	struct rsession *session; /* NULL before HELLO or JOIN */
+	unsigned index;
+	int fd;              /* until the stream takes it, else -1 */
+	int sock;            /* its number, for shutdown(2) of a stranger */
+	char peer[ADDR_TEXT_MAX];
+	uint64_t deadline_ms;
+	struct link link;    /* link.stream: changed under receiver.lock */
+	struct dirs *dirs;
+	struct part_names names;
+	struct expander *expander;
+	uint8_t *wire;       /* payload as it came: CHUNK_MAX */
+	uint8_t *raw;        /* expanded: CHUNK_MAX */
+	int wait_finish;     /* FINISH came */
+};
+
+/* ---- receiver.c ---- */
+void receiver_message(struct receiver *r, enum session_level level,
+		      const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void receiver_wake(struct receiver *r);
+
+/* ---- receiver_session.c ---- */
+
+/* Begin a session for its first stream.  NULL with e. */
+struct rsession *rsession_new(struct rstream *st, const struct digest_ops *ops,
+			      struct err *e);
+/* Attach a further stream by its token; NULL where there is no such session
+ * or its place is taken. */
+struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
+			       unsigned index);
+/* The stream is through; the last one ends the session. */
+void rsession_leave(struct rstream *st);
+/* The session cannot go on: keep the more telling error, stop all. */
+void rsession_fail(struct rsession *s, const struct err *e);
+
+/* Count and report a verdict on one item.  name may be NULL for directories
+ * that are fine. */
+struct item_result {
+	uint64_t id;
+	uint8_t kind; /* enum item_kind */
+	enum file_status status;
+	unsigned cause;
+	uint64_t need, have;
+	const char *name; /* terminated */
+	size_t name_len;
+	uint64_t size;
+	const uint8_t *digest; /* or NULL */
+};
+void rsession_result(struct rsession *s, const struct item_result *r);
+/* Let the verdicts gathered so far go out. */
+void rsession_push(struct rsession *s);
+/* Put frames built by the caller into the outbox. */
+void rsession_post(struct rsession *s, const struct buf *frames);
+
+/* commit_result and the committer's finish hook. */
+void rsession_committed(void *ctx, const struct commit *c,
+			enum file_status status, unsigned cause);
+void rsession_finish(void *ctx);
+
+/* ---- receiver_stream.c ---- */
+void *rstream_main(void *arg); /* struct rstream, freed at the end */
+/* Wait for the sake of --limit-rate. */
+int rstream_pace(struct rstream *st, uint64_t bytes, struct err *e);
+/* Throw away n bytes of a body. */
+int rstream_skip(struct rstream *st, size_t n, struct err *e);
+
+/* ---- receiver_file.c: one function a frame; body still unread ---- */
+int rfile_open(struct rstream *st, size_t len, struct err *e);
+int rfile_chunk(struct rstream *st, size_t len, struct err *e);
+int rfile_hole(struct rstream *st, size_t len, struct err *e);
+int rfile_end(struct rstream *st, size_t len, struct err *e);
+int rfile_abort(struct rstream *st, size_t len, struct err *e);
+/* Free all; the session's streams are gone. */
+void rfile_discard_all(struct rsession *s);
+
+/* ---- receiver_pack.c ---- */
+int rpack_take(struct rstream *st, size_t len, struct err *e);
+/* Make the links that wait.  With the session's streams at work or not. */
+void rpack_make_links(struct rsession *s);
+
+/* ---- receiver_stdout.c ---- */
+/* Write to standard output, with heart-beats while its reader is slow. */
+int rstdout_write(struct rstream *st, const void *p, size_t n, struct err *e);
+
+#endif

@@ -1,0 +1,487 @@
+/*
+ * Packs of small files, directories and links.  Every row and every byte is
+ * checked before the first of them touches the disk.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/name.h"
+#include "session/receiver.h"
+#include "wire/msg.h"
+
+/* A pack that was received and expanded: table and content in st->raw. */
+struct inpack {
+	struct msg_pack m;
+	/* the directory of the last file: most come in runs */
+	struct held_dir *dir;
+	const char *dir_name; /* borrowed from the table */
+	size_t dir_len;
+};
+
+static int malformed(struct err *e)
+{
+	return err_set(e, ERR_PROTOCOL,
+		       "the sender sent a malformed PACK frame");
+}
+
+static int bad_name(const char *why, struct err *e)
+{
+	return err_set(e, ERR_PROTOCOL,
+		       "the sender offered a name that is refused: %s", why);
+}
+
+/* ---- receiving and checking ---- */
+
+static int read_payload(struct rstream *st, const struct msg_pack *m,
+			size_t payload, struct err *e)
+{
+	uint8_t *to = m->codec == CODEC_NONE ? st->raw : st->wire;
+	int rc = link_recv(&st->link, to, payload, e);
+
+	if (rc == 0)
+		rc = rstream_pace(st, payload, e);
+	if (rc || m->codec == CODEC_NONE)
+		return rc;
+	rc = expander_run(st->expander, m->codec, st->raw, m->raw_len,
+			  st->wire, payload);
+	if (rc && rc != ERR_CORRUPT)
+		err_set(e, rc, "expanding a pack: %s", err_name(rc));
+	return rc;
+}
+
+static int check_item(const struct pack_item *it, struct err *e)
+{
+	const char *why = name_check(it->name, it->name_len);
+
+	if (!why && it->kind == ITEM_LINK)
+		why = name_check_link(it->name, it->name_len, 0, it->target,
+				      it->target_len);
+	return why ? bad_name(why, e) : 0;
+}
+
+/*
+ * Every row is well-formed, every name allowed, the files' sizes fill the
+ * pack, and every content has its digest.  Returns 0; ERR_CORRUPT with e
+ * untouched for damage; an error that ends the session.
+ */
+static int check_pack(struct rstream *st, const struct msg_pack *m,
+		      struct err *e)
+{
+	const struct digest_ops *digest = st->session->digest;
+	const uint8_t *content = st->raw + m->table_len;
+	uint64_t left = m->raw_len - m->table_len;
+	uint8_t sum[DIGEST_MAX];
+	struct pack_item it;
+	struct rd r;
+
+	digest->sum(st->raw, m->table_len, sum);
+	if (memcmp(sum, m->digest, digest->size) != 0)
+		return ERR_CORRUPT;
+	rd_init(&r, st->raw, m->table_len);
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (pack_get_item(&it, &r, digest->size))
+			return malformed(e);
+		if (check_item(&it, e))
+			return e->code;
+		if (it.kind != ITEM_FILE)
+			continue;
+		if (it.size > left)
+			return malformed(e);
+		digest->sum(content, it.size, sum);
+		if (memcmp(sum, it.digest, digest->size) != 0)
+			return ERR_CORRUPT;
+		content += it.size;
+		left -= it.size;
+	}
+	return rd_at_end(&r) && left == 0 ? 0 : malformed(e);
+}
+
+static int ask_again(struct rstream *st, const struct msg_pack *m,
+		     struct err *e)
+{
+	struct msg_resend r = { .id = m->first_id };
+
+	atomic_fetch_add(&st->session->resent_bytes,
+			 m->raw_len - m->table_len);
+	receiver_message(st->receiver, SESSION_WARNING,
+			 "a pack from %s arrived damaged; asking again",
+			 st->session->peer);
+	msg_put_resend(&st->link.out, &r);
+	return link_send(&st->link, NULL, 0, e);
+}
+
+/* ---- files ---- */
+
+static struct item_result result_of(const struct pack_item *it, uint64_t id)
+{
+	struct item_result r = {
+		.id = id,
+		.kind = it->kind,
+		.status = STATUS_COMMITTED,
+		.name = it->name,
+		.name_len = it->name_len,
+		.size = it->kind == ITEM_FILE ? it->size : 0,
+	};
+
+	return r;
+}
+
+static void fail_item(struct rsession *s, const struct pack_item *it,
+		      uint64_t id, int err_no)
+{
+	char *name = malloc(it->name_len + 1);
+	struct item_result r = result_of(it, id);
+
+	/* The table's names are not terminated. */
+	if (name) {
+		memcpy(name, it->name, it->name_len);
+		name[it->name_len] = '\0';
+	}
+	r.name = name ? name : "";
+	r.name_len = name ? it->name_len : 0;
+	r.status = STATUS_FAILED;
+	r.cause = wire_cause_of_errno(err_no);
+	rsession_result(s, &r);
+	free(name);
+}
+
+static struct file_meta meta_of(const struct pack_item *it)
+{
+	struct file_meta m = {
+		.mode = it->meta.mode,
+		.mtime_s = it->meta.mtime_s,
+		.mtime_ns = it->meta.mtime_ns,
+	};
+
+	return m;
+}
+
+/* The held directory of a file, shared with the one before it if it lies in
+ * the same. */
+static struct held_dir *share_dir(struct rstream *st, struct inpack *pk,
+				  const struct pack_item *it, int fd)
+{
+	const char *slash = memrchr(it->name, '/', it->name_len);
+	size_t len = slash ? (size_t)(slash - it->name) : 0;
+
+	if (!pk->dir || len != pk->dir_len ||
+	    memcmp(pk->dir_name, it->name, len) != 0) {
+		held_dir_unref(pk->dir);
+		pk->dir = held_dir_new(fd, st->receiver->root_dev);
+		pk->dir_name = it->name;
+		pk->dir_len = len;
+	}
+	return pk->dir ? held_dir_ref(pk->dir) : NULL;
+}
+
+/* Write a small file; what is left is flushing and renaming. */
+static struct commit *write_file(struct rstream *st, struct inpack *pk,
+				 const struct pack_item *it,
+				 const uint8_t *content, struct err *fe)
+{
+	struct committer *committer = st->session->committer;
+	struct file_meta meta = meta_of(it);
+	struct commit *c = commit_new(it->name, it->name_len);
+	const char *leaf;
+	int dir;
+
+	if (!c) {
+		err_set(fe, ERR_RESOURCE, "out of memory");
+		fe->sys_errno = ENOMEM;
+		return NULL;
+	}
+	dir = dirs_parent(st->dirs, it->name, it->name_len, &leaf, fe);
+	if (dir < 0)
+		goto fail;
+	c->dir = share_dir(st, pk, it, dir);
+	if (!c->dir) {
+		err_sys(fe, ERR_LOCAL, "holding a directory");
+		goto fail;
+	}
+	if (part_create(&c->part, &st->names, dir, fe))
+		goto fail;
+	if (part_write(&c->part, content, it->size, 0, fe) ||
+	    part_set_meta(&c->part, &meta, fe) ||
+	    (!committer_keeps_fd(committer) && part_close(&c->part, fe))) {
+		part_discard(&c->part, dir);
+		goto fail;
+	}
+	c->size = it->size;
+	memcpy(c->digest, it->digest, sizeof(c->digest));
+	return c;
+fail:
+	commit_free(c);
+	return NULL;
+}
+
+static void take_file(struct rstream *st, struct inpack *pk,
+		      const struct pack_item *it, uint64_t id,
+		      const uint8_t *content)
+{
+	struct commit *c;
+	struct err fe;
+
+	err_clear(&fe);
+	c = write_file(st, pk, it, content, &fe);
+	if (!c) {
+		fail_item(st->session, it, id, fe.sys_errno);
+		return;
+	}
+	c->id = id;
+	committer_add(st->session->committer, c);
+}
+
+static int take_to_stdout(struct rstream *st, const struct pack_item *it,
+			  uint64_t id, const uint8_t *content, struct err *e)
+{
+	struct commit *c;
+	int rc = rstdout_write(st, content, it->size, e);
+
+	if (rc)
+		return rc;
+	c = commit_new(it->name, it->name_len);
+	if (!c)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	c->id = id;
+	c->size = it->size;
+	memcpy(c->digest, it->digest, sizeof(c->digest));
+	rsession_committed(st->session, c, STATUS_COMMITTED, CAUSE_NONE);
+	commit_free(c);
+	return 0;
+}
+
+/* ---- directories ---- */
+
+static int take_dir(struct rstream *st, const struct pack_item *it,
+		    uint64_t id, struct err *e)
+{
+	struct rsession *s = st->session;
+	struct file_meta meta = meta_of(it);
+	struct item_result r = result_of(it, id);
+	struct err fe;
+	int fd, rc;
+
+	err_clear(&fe);
+	fd = dirs_enter(st->dirs, it->name, it->name_len, &fe);
+	if (fd < 0) {
+		fail_item(s, it, id, fe.sys_errno);
+		return 0;
+	}
+	pthread_mutex_lock(&s->lock);
+	rc = late_add(&s->late, it->name, it->name_len, &meta, e);
+	pthread_mutex_unlock(&s->lock);
+	if (rc == 0)
+		rsession_result(s, &r);
+	return rc;
+}
+
+/* ---- links ---- */
+
+static int take_link(struct rsession *s, const struct pack_item *it,
+		     uint64_t id, struct err *e)
+{
+	struct buf *b = &s->links;
+	int full;
+
+	pthread_mutex_lock(&s->lock);
+	buf_put_u64(b, id);
+	buf_put_u16(b, (uint16_t)it->name_len);
+	buf_put(b, it->name, it->name_len);
+	buf_put_u8(b, 0);
+	buf_put_u16(b, (uint16_t)it->target_len);
+	buf_put(b, it->target, it->target_len);
+	buf_put_u8(b, 0);
+	buf_put_u32(b, it->meta.mode);
+	buf_put_u64(b, (uint64_t)it->meta.mtime_s);
+	buf_put_u32(b, it->meta.mtime_ns);
+	s->link_count++;
+	full = s->link_count >= LINKS_MAX || b->len >= LINKS_BYTES;
+	pthread_mutex_unlock(&s->lock);
+	if (b->failed)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (full)
+		rpack_make_links(s);
+	return 0;
+}
+
+struct link_row {
+	uint64_t id;
+	const char *name, *target; /* terminated */
+	size_t name_len, target_len;
+	struct file_meta meta;
+};
+
+static void get_link(struct link_row *l, struct rd *r)
+{
+	l->id = rd_u64(r);
+	l->name_len = rd_u16(r);
+	l->name = (const char *)rd_bytes(r, l->name_len + 1);
+	l->target_len = rd_u16(r);
+	l->target = (const char *)rd_bytes(r, l->target_len + 1);
+	l->meta.mode = rd_u32(r);
+	l->meta.mtime_s = (int64_t)rd_u64(r);
+	l->meta.mtime_ns = rd_u32(r);
+}
+
+static int is_same_link(int dir, const char *leaf, const struct link_row *l)
+{
+	char target[WIRE_LINK_MAX + 1];
+	ssize_t n = readlinkat(dir, leaf, target, sizeof(target));
+
+	return n >= 0 && (size_t)n == l->target_len &&
+	       memcmp(target, l->target, l->target_len) == 0;
+}
+
+static void make_link(struct rsession *s, struct dirs *dirs,
+		      struct part_names *names, const struct link_row *l)
+{
+	enum existing existing = s->receiver->cfg->existing;
+	struct item_result r = {
+		.id = l->id,
+		.kind = ITEM_LINK,
+		.status = STATUS_COMMITTED,
+		.name = l->name,
+		.name_len = l->name_len,
+	};
+	const char *leaf;
+	struct err fe;
+	int dir;
+
+	err_clear(&fe);
+	dir = dirs_parent(dirs, l->name, l->name_len, &leaf, &fe);
+	if (dir < 0 ||
+	    part_symlink(names, dir, leaf, l->target, &l->meta,
+			 existing == EXISTING_REPLACE, &fe)) {
+		r.status = STATUS_FAILED;
+		r.cause = wire_cause_of_errno(fe.sys_errno);
+	}
+	if (dir >= 0 && fe.sys_errno == EEXIST) {
+		if (is_same_link(dir, leaf, l))
+			r.status = STATUS_UNCHANGED;
+		else if (existing == EXISTING_SKIP)
+			r.status = STATUS_SKIPPED;
+		if (r.status != STATUS_FAILED)
+			r.cause = CAUSE_NONE;
+	}
+	rsession_result(s, &r);
+}
+
+void rpack_make_links(struct rsession *s)
+{
+	struct part_names names = { 0 };
+	struct buf taken;
+	struct dirs *dirs;
+	struct err e;
+	struct rd r;
+
+	pthread_mutex_lock(&s->lock);
+	taken = s->links;
+	buf_init(&s->links, taken.max);
+	s->link_count = 0;
+	pthread_mutex_unlock(&s->lock);
+	if (taken.len == 0) {
+		buf_release(&taken);
+		return;
+	}
+	err_clear(&e);
+	dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, committer_dir_made,
+			s->committer);
+	rd_init(&r, taken.data, taken.len);
+	while (dirs && r.left > 0) {
+		struct link_row l;
+
+		get_link(&l, &r);
+		make_link(s, dirs, &names, &l);
+	}
+	if (!dirs)
+		err_set(&e, ERR_RESOURCE, "out of memory");
+	else
+		(void)committer_sync_dirs(s->committer, 1, &e);
+	dirs_free(dirs);
+	buf_release(&taken);
+	if (e.code)
+		rsession_fail(s, &e);
+	else
+		rsession_push(s);
+}
+
+/* ---- the pack ---- */
+
+static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
+{
+	struct rsession *s = st->session;
+	const uint8_t *content = st->raw + pk->m.table_len;
+	uint64_t id = pk->m.first_id;
+	struct pack_item it;
+	struct rd r;
+	int rc = 0;
+
+	rd_init(&r, st->raw, pk->m.table_len);
+	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, id++) {
+		if (pack_get_item(&it, &r, s->digest->size))
+			return malformed(e);
+		if (it.kind == ITEM_DIR) {
+			rc = take_dir(st, &it, id, e);
+		} else if (it.kind == ITEM_LINK) {
+			rc = take_link(s, &it, id, e);
+		} else if (st->receiver->cfg->to_stdout) {
+			rc = take_to_stdout(st, &it, id, content, e);
+		} else {
+			take_file(st, pk, &it, id, content);
+			content += it.size;
+		}
+	}
+	return rc;
+}
+
+static int check_ids(struct rsession *s, const struct msg_pack *m,
+		     struct err *e)
+{
+	uint64_t last = m->first_id + m->count - 1;
+
+	if (m->first_id == 0 || last < m->first_id)
+		return malformed(e);
+	pthread_mutex_lock(&s->lock);
+	if (last > s->max_id)
+		s->max_id = last;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+int rpack_take(struct rstream *st, size_t len, struct err *e)
+{
+	struct rsession *s = st->session;
+	size_t fixed = MSG_PACK_FIXED + s->digest->size, payload;
+	uint8_t head[MSG_PACK_FIXED + DIGEST_MAX];
+	struct inpack pk = { .dir = NULL };
+	int rc;
+
+	if (len < fixed)
+		return malformed(e);
+	payload = len - fixed;
+	rc = link_recv(&st->link, head, fixed, e);
+	if (rc)
+		return rc;
+	if (msg_get_pack(&pk.m, s->digest->size, head, fixed, payload))
+		return malformed(e);
+	if (st->receiver->cfg->to_stdout && pk.m.count != 1)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent more than one file to a "
+			       "receiver with --stdout");
+	rc = check_ids(s, &pk.m, e);
+	if (rc == 0)
+		rc = read_payload(st, &pk.m, payload, e);
+	if (rc == 0)
+		rc = check_pack(st, &pk.m, e);
+	if (rc == ERR_CORRUPT && !e->code)
+		return ask_again(st, &pk.m, e);
+	if (rc == 0)
+		rc = take_items(st, &pk, e);
+	held_dir_unref(pk.dir);
+	if (rc == 0)
+		rsession_push(s);
+	return rc;
+}

@@ -1,0 +1,406 @@
+/*
+ * What the streams of one receiving session share: verdicts, counts, the way
+ * it ends.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "session/receiver.h"
+#include "session/remedy.h"
+
+enum { OUTBOX_MAX = 4 << 20 };
+
+static void signal_fd(int fd)
+{
+	uint64_t one = 1;
+
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+static void destroy(struct rsession *s)
+{
+	committer_stop(s->committer);
+	rfile_discard_all(s);
+	late_release(&s->late);
+	buf_release(&s->outbox);
+	buf_release(&s->links);
+	io_close(&s->wake_fd);
+	io_close(&s->finish_fd);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static void group_done(void *ctx)
+{
+	rsession_push(ctx);
+}
+
+static struct rsession *alloc_session(struct receiver *r,
+				      const struct digest_ops *ops)
+{
+	struct rsession *s = calloc(1, sizeof(*s));
+	struct committer_config cc = {
+		.sync = r->cfg->sync,
+		.existing = r->cfg->existing,
+		.digest = ops,
+		.root_fd = r->root_fd,
+		.result = rsession_committed,
+		.group_done = group_done,
+		.finish = rsession_finish,
+		.ctx = s,
+	};
+
+	if (!s)
+		return NULL;
+	s->receiver = r;
+	s->digest = ops;
+	s->began_ns = clock_ns();
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->finish_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&s->lock, NULL);
+	late_init(&s->late, r->root_fd);
+	buf_init(&s->outbox, OUTBOX_MAX);
+	buf_init(&s->links, LINKS_BYTES + (64 << 10));
+	if (s->wake_fd >= 0 && s->finish_fd >= 0 &&
+	    getrandom(s->token, sizeof(s->token), 0) ==
+		    (ssize_t)sizeof(s->token))
+		s->committer = committer_start(&cc);
+	if (!s->committer) {
+		destroy(s);
+		return NULL;
+	}
+	return s;
+}
+
+/* receiver.lock is held. */
+static void attach(struct rsession *s, struct rstream *st, unsigned index)
+{
+	s->streams[index] = st;
+	s->refs++;
+	st->session = s;
+	st->index = index;
+}
+
+struct rsession *rsession_new(struct rstream *st, const struct digest_ops *ops,
+			      struct err *e)
+{
+	struct receiver *r = st->receiver;
+	struct rsession *s = alloc_session(r, ops);
+	int busy;
+
+	if (!s) {
+		err_set(e, ERR_RESOURCE, "out of memory for a session");
+		return NULL;
+	}
+	snprintf(s->peer, sizeof(s->peer), "%s", st->peer);
+	pthread_mutex_lock(&r->lock);
+	busy = r->session_count >= r->cfg->max_sessions ||
+	       (r->cfg->once && (r->session_count > 0 || r->has_ended));
+	if (!busy) {
+		s->number = ++r->next_number;
+		s->next = r->sessions;
+		r->sessions = s;
+		r->session_count++;
+		attach(s, st, 0);
+	}
+	pthread_mutex_unlock(&r->lock);
+	if (busy) {
+		destroy(s);
+		err_set(e, ERR_RESOURCE, "too many sessions at a time");
+		return NULL;
+	}
+	return s;
+}
+
+/* In constant time: a token is a secret. */
+static int same_token(const uint8_t *a, const uint8_t *b)
+{
+	uint8_t diff = 0;
+
+	for (int i = 0; i < WIRE_TOKEN; i++)
+		diff |= a[i] ^ b[i];
+	return diff == 0;
+}
+
+struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
+			       unsigned index)
+{
+	struct receiver *r = st->receiver;
+	struct rsession *s;
+
+	pthread_mutex_lock(&r->lock);
+	for (s = r->sessions; s; s = s->next) {
+		if (same_token(s->token, token))
+			break;
+	}
+	if (s && (s->streams[index] || atomic_load(&s->is_over)))
+		s = NULL;
+	if (s)
+		attach(s, st, index);
+	pthread_mutex_unlock(&r->lock);
+	return s;
+}
+
+void rsession_fail(struct rsession *s, const struct err *e)
+{
+	struct receiver *r = s->receiver;
+
+	pthread_mutex_lock(&s->lock);
+	err_merge(&s->err, e);
+	pthread_mutex_unlock(&s->lock);
+	atomic_store(&s->is_over, 1);
+	signal_fd(s->wake_fd);
+	signal_fd(s->finish_fd);
+	pthread_mutex_lock(&r->lock);
+	for (unsigned i = 0; i < STREAMS_MAX; i++) {
+		if (s->streams[i] && s->streams[i]->link.stream)
+			stream_abort(s->streams[i]->link.stream);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void sum_up(struct rsession *s, struct session_summary *sum,
+		   struct err *e)
+{
+	const struct tally *t = &s->tally;
+	int code = tally_code(t, 0);
+
+	if (!s->has_summed && s->err.code)
+		*e = s->err;
+	else
+		err_clear(e);
+	if (code) {
+		struct err te;
+
+		err_set(&te, code, "%llu files from %s failed (see above)",
+			(unsigned long long)tally_failed_count(t), s->peer);
+		err_merge(e, &te);
+	}
+	if (!e->code && !s->has_summed)
+		err_set(e, ERR_LOST, "%s left before the session was over",
+			s->peer);
+	memset(sum, 0, sizeof(*sum));
+	sum->code = e->code;
+	sum->files = t->committed + t->unchanged;
+	sum->unchanged = t->unchanged;
+	sum->skipped = t->skipped;
+	sum->failed = tally_failed_count(t);
+	sum->bytes = t->bytes;
+	sum->wire_bytes = atomic_load(&s->wire_bytes);
+	sum->resent_bytes = atomic_load(&s->resent_bytes);
+	sum->seconds = (double)(clock_ns() - s->began_ns) / 1e9;
+}
+
+/* The last stream is gone: what arrived whole is committed, the rest goes. */
+static void end_session(struct rsession *s)
+{
+	struct receiver *r = s->receiver;
+	const struct session_events *ev = r->cfg->events;
+	struct session_summary sum;
+	struct err e;
+
+	committer_stop(s->committer);
+	s->committer = NULL;
+	sum_up(s, &sum, &e);
+	if (ev->summary)
+		ev->summary(ev->ctx, s->number, &sum, &e);
+	pthread_mutex_lock(&r->lock);
+	r->session_count--;
+	if (r->cfg->once) {
+		r->has_ended = 1;
+		r->ended = e;
+	}
+	pthread_mutex_unlock(&r->lock);
+	destroy(s);
+}
+
+void rsession_leave(struct rstream *st)
+{
+	struct rsession *s = st->session, **at;
+	struct receiver *r = st->receiver;
+	int last;
+
+	pthread_mutex_lock(&r->lock);
+	s->streams[st->index] = NULL;
+	last = --s->refs == 0;
+	for (at = &r->sessions; last && *at; at = &(*at)->next) {
+		if (*at == s) {
+			*at = s->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&r->lock);
+	st->session = NULL;
+	if (last)
+		end_session(s);
+}
+
+/* ---- verdicts ---- */
+
+/* The run of equal verdicts goes to the outbox.  Locked. */
+static void flush_run(struct rsession *s)
+{
+	if (s->run.count == 0)
+		return;
+	msg_put_verdict(&s->outbox, &s->run);
+	s->run.count = 0;
+	atomic_store(&s->has_out, 1);
+}
+
+static void extend_run(struct rsession *s, const struct item_result *r)
+{
+	struct msg_verdict *m = &s->run;
+
+	if (m->count > 0 && m->first_id + m->count == r->id &&
+	    m->status == r->status && m->cause == r->cause &&
+	    m->need == r->need && m->have == r->have) {
+		m->count++;
+		return;
+	}
+	flush_run(s);
+	m->first_id = r->id;
+	m->count = 1;
+	m->status = (uint8_t)r->status;
+	m->cause = (uint16_t)r->cause;
+	m->need = r->need;
+	m->have = r->have;
+}
+
+static void count_result(struct rsession *s, const struct item_result *r)
+{
+	if (r->status == STATUS_FAILED)
+		tally_failed(&s->tally,
+			     r->cause == CAUSE_MISMATCH ? TALLY_CHANGED :
+							  TALLY_LOCAL,
+			     r->cause);
+	else if (r->status == STATUS_SKIPPED)
+		s->tally.skipped++;
+	else if (r->kind == ITEM_FILE)
+		tally_file(&s->tally, r->status, r->id, r->size, r->digest,
+			   s->digest->size);
+}
+
+void rsession_result(struct rsession *s, const struct item_result *r)
+{
+	const struct session_events *ev = s->receiver->cfg->events;
+	char name[512], why[256], error[1024];
+	struct session_file f = {
+		.name = r->name,
+		.name_len = r->name_len,
+		.size = r->size,
+		.status = r->status,
+		.digest_ops = r->digest ? s->digest : NULL,
+		.digest = r->digest,
+	};
+
+	pthread_mutex_lock(&s->lock);
+	count_result(s, r);
+	extend_run(s, r);
+	pthread_mutex_unlock(&s->lock);
+	if (!ev->file || (r->kind == ITEM_DIR && r->status != STATUS_FAILED))
+		return;
+	if (r->status == STATUS_FAILED) {
+		text_escape(name, sizeof(name), r->name, r->name_len);
+		remedy_text(why, sizeof(why), r->cause, r->need, r->have);
+		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
+			 name, s->peer, why);
+		f.error = error;
+	}
+	ev->file(ev->ctx, s->number, &f);
+}
+
+void rsession_push(struct rsession *s)
+{
+	int any;
+
+	pthread_mutex_lock(&s->lock);
+	flush_run(s);
+	any = s->outbox.len > 0;
+	pthread_mutex_unlock(&s->lock);
+	if (any)
+		signal_fd(s->wake_fd);
+}
+
+void rsession_post(struct rsession *s, const struct buf *frames)
+{
+	pthread_mutex_lock(&s->lock);
+	flush_run(s);
+	buf_put(&s->outbox, frames->data, frames->len);
+	atomic_store(&s->has_out, 1);
+	pthread_mutex_unlock(&s->lock);
+	signal_fd(s->wake_fd);
+}
+
+void rsession_committed(void *ctx, const struct commit *c,
+			enum file_status status, unsigned cause)
+{
+	struct item_result r = {
+		.id = c->id,
+		.kind = ITEM_FILE,
+		.status = status,
+		.cause = cause,
+		.name = c->name,
+		.name_len = c->name_len,
+		.size = c->size,
+		.digest = c->digest,
+	};
+
+	rsession_result(ctx, &r);
+}
+
+/* ---- the end ---- */
+
+static void note_trouble(void *ctx, const char *path, size_t len, int err_no)
+{
+	struct rsession *s = ctx;
+	struct msg_note m = {
+		.cause = (uint16_t)wire_cause_of_errno(err_no),
+		.kind = ITEM_DIR,
+		.name = path,
+		.name_len = len,
+	};
+	char name[512];
+	struct buf b;
+
+	text_escape(name, sizeof(name), path, len);
+	receiver_message(s->receiver, SESSION_ERROR,
+			 "%s: on this side: setting mode and time: %s", name,
+			 wire_cause_text(m.cause));
+	buf_init(&b, FRAME_REPLY_MAX);
+	msg_put_note(&b, &m);
+	pthread_mutex_lock(&s->lock);
+	s->notes++;
+	tally_failed(&s->tally, TALLY_LOCAL, m.cause);
+	pthread_mutex_unlock(&s->lock);
+	rsession_post(s, &b);
+	buf_release(&b);
+}
+
+/* In the committer's thread, as all of this may take long. */
+void rsession_finish(void *ctx)
+{
+	struct rsession *s = ctx;
+	int all = s->late.count > 0;
+	struct err e;
+
+	err_clear(&e);
+	rpack_make_links(s);
+	if (late_apply(&s->late, note_trouble, s, &e) == 0)
+		(void)committer_sync_dirs(s->committer, all, &e);
+	if (e.code)
+		rsession_fail(s, &e);
+	rsession_push(s);
+	pthread_mutex_lock(&s->lock);
+	s->has_finished = 1;
+	pthread_mutex_unlock(&s->lock);
+	signal_fd(s->finish_fd);
+}

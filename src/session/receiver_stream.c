@@ -1,0 +1,531 @@
+/*
+ * A connection's thread: authenticate, find the session, then take frames
+ * until the sender has said all.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "session/receiver.h"
+#include "wire/msg.h"
+
+enum {
+	GOODBYE_MS = 3000,
+	PACE_SLICE_MS = 100,
+	SKIP_BLOCK = CHUNK_MAX,
+};
+
+static int on_tick(void *ctx, int sending, struct err *e)
+{
+	struct rstream *st = ctx;
+
+	if (atomic_load(&st->receiver->is_stopping) ||
+	    (st->session && atomic_load(&st->session->is_over)))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	/* A stranger gets nothing from us. */
+	return sending || !st->session ? 0 : link_ping_if_due(&st->link, e);
+}
+
+int rstream_pace(struct rstream *st, uint64_t bytes, struct err *e)
+{
+	unsigned ms = pace_take(&st->receiver->pace, bytes);
+
+	while (ms > 0) {
+		unsigned slice = ms < PACE_SLICE_MS ? ms : PACE_SLICE_MS;
+		struct timespec ts = { .tv_nsec = slice * 1000000L };
+		int rc = on_tick(st, 0, e);
+
+		if (rc)
+			return rc;
+		nanosleep(&ts, NULL);
+		ms -= slice;
+	}
+	return 0;
+}
+
+int rstream_skip(struct rstream *st, size_t n, struct err *e)
+{
+	while (n > 0) {
+		size_t part = n < SKIP_BLOCK ? n : SKIP_BLOCK;
+		int rc = link_recv(&st->link, st->wire, part, e);
+
+		if (rc)
+			return rc;
+		n -= part;
+	}
+	return 0;
+}
+
+/* ---- before the session ---- */
+
+static int alloc_buffers(struct rstream *st, struct err *e)
+{
+	struct receiver *r = st->receiver;
+
+	st->wire = malloc(CHUNK_MAX);
+	st->raw = malloc(CHUNK_MAX);
+	st->expander = expander_new();
+	if (r->root_fd >= 0)
+		st->dirs = dirs_new(r->root_fd, DIRS_CREATE,
+				    committer_dir_made,
+				    st->session->committer);
+	if (!st->wire || !st->raw || !st->expander ||
+	    (r->root_fd >= 0 && !st->dirs))
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	return 0;
+}
+
+static int open_link(struct rstream *st, struct err *e)
+{
+	struct receiver *r = st->receiver;
+	const struct stream_hooks hooks = { NULL, on_tick, st };
+	struct stream *stream;
+	int fd = st->fd;
+
+	st->fd = -1;
+	stream = stream_open(fd, r->cfg->tls, r->cfg->timeout_ms,
+			     st->deadline_ms, e);
+	if (!stream)
+		return e->code;
+	stream_set_hooks(stream, &hooks);
+	stream_set_deadline(stream, st->deadline_ms);
+	pthread_mutex_lock(&r->lock);
+	link_init(&st->link, stream, 0, r->cfg->timeout_ms);
+	pthread_mutex_unlock(&r->lock);
+	return 0;
+}
+
+static int wait_header(struct rstream *st, struct frame *f, struct err *e)
+{
+	for (;;) {
+		int rc = link_poll_header(&st->link, f, e);
+
+		if (rc != ERR_AGAIN)
+			return rc;
+		rc = stream_wait(st->link.stream, -1, -1, e);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int send_ready(struct rstream *st, struct err *e)
+{
+	struct receiver *r = st->receiver;
+	struct msg_ready m = {
+		.version = WIRE_VERSION,
+		.streams = r->cfg->to_stdout ? 1 : STREAMS_MAX,
+		.open_files = r->open_files,
+	};
+	int rc;
+
+	memcpy(m.token, st->session->token, sizeof(m.token));
+	msg_put_ready(&st->link.out, &m);
+	rc = link_send(&st->link, NULL, 0, e);
+	return rc ? rc : stream_flush(st->link.stream, e);
+}
+
+static int refuse(struct rstream *st, enum wire_error code, int err_code,
+		  const char *text, struct err *e)
+{
+	link_send_error(&st->link, code, text);
+	return err_set(e, err_code, "%s", text);
+}
+
+static int check_version(struct rstream *st, unsigned version, struct err *e)
+{
+	char text[128];
+
+	if (version == WIRE_VERSION)
+		return 0;
+	snprintf(text, sizeof(text),
+		 "protocol version %u is not spoken here, only %d: use the "
+		 "same release of ferry on both sides",
+		 version, WIRE_VERSION);
+	return refuse(st, WERR_VERSION, ERR_PROTOCOL, text, e);
+}
+
+static int take_hello(struct rstream *st, const uint8_t *body, size_t len,
+		      struct err *e)
+{
+	struct receiver *r = st->receiver;
+	const struct session_events *ev = r->cfg->events;
+	const struct digest_ops *digest;
+	struct msg_hello m;
+	int rc;
+
+	if (msg_get_hello(&m, body, len))
+		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+			      "this is not ferry's protocol", e);
+	rc = check_version(st, m.version, e);
+	if (rc)
+		return rc;
+	digest = digest_by_id(m.digest);
+	if (!digest)
+		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+			      "unknown checksum", e);
+	if (r->cfg->to_stdout && !(m.flags & HELLO_SINGLE))
+		return refuse(st, WERR_REFUSED, ERR_LOCAL,
+			      "this receiver takes a single file (--stdout)",
+			      e);
+	if (!rsession_new(st, digest, e)) {
+		link_send_error(&st->link, WERR_BUSY, e->text);
+		return e->code;
+	}
+	if (ev->session)
+		ev->session(ev->ctx, st->session->number, st->peer,
+			    security_name(r->cfg->security));
+	return 0;
+}
+
+static int take_join(struct rstream *st, const uint8_t *body, size_t len,
+		     struct err *e)
+{
+	struct msg_join m;
+	int rc;
+
+	if (msg_get_join(&m, body, len))
+		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+			      "this is not ferry's protocol", e);
+	rc = check_version(st, m.version, e);
+	if (rc)
+		return rc;
+	if (!rsession_join(st, m.token, m.index))
+		return refuse(st, WERR_TOKEN, ERR_PROTOCOL,
+			      "no such session", e);
+	return 0;
+}
+
+/* From the first byte to READY, within the deadline. */
+static int begin(struct rstream *st, struct err *e)
+{
+	uint8_t body[128];
+	struct frame f;
+	int rc = open_link(st, e);
+
+	if (rc == 0)
+		rc = wait_header(st, &f, e);
+	if (rc == ERR_PROTOCOL)
+		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+			      "this is not ferry's protocol (do both sides "
+			      "use the same mode?)",
+			      e);
+	if (rc)
+		return rc;
+	if (f.len > sizeof(body) ||
+	    (f.type != FRAME_HELLO && f.type != FRAME_JOIN))
+		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+			      "a session begins with HELLO", e);
+	rc = link_recv(&st->link, body, f.len, e);
+	if (rc)
+		return rc;
+	rc = f.type == FRAME_HELLO ? take_hello(st, body, f.len, e) :
+				     take_join(st, body, f.len, e);
+	if (rc == 0)
+		rc = alloc_buffers(st, e);
+	if (rc)
+		return rc;
+	stream_set_deadline(st->link.stream, 0);
+	return send_ready(st, e);
+}
+
+/* ---- the session's frames ---- */
+
+/* Send what other threads left for whichever stream comes first. */
+static int send_outbox(struct rstream *st, struct err *e)
+{
+	struct rsession *s = st->session;
+	uint64_t count;
+	size_t sent = 0;
+	int rc = 0;
+
+	if (!atomic_load(&s->has_out))
+		return 0;
+	/* In pieces that fit the link's buffer. */
+	pthread_mutex_lock(&s->lock);
+	atomic_store(&s->has_out, 0);
+	if (read(s->wake_fd, &count, sizeof(count)) < 0)
+		count = 0;
+	buf_put(&st->link.out, s->outbox.data, s->outbox.len);
+	sent = s->outbox.len;
+	buf_reset(&s->outbox);
+	pthread_mutex_unlock(&s->lock);
+	if (sent > 0)
+		rc = link_send(&st->link, NULL, 0, e);
+	return rc ? rc : stream_flush(st->link.stream, e);
+}
+
+static int check_finish(struct rsession *s, const struct msg_finish *m,
+			struct err *e)
+{
+	int same, open;
+
+	pthread_mutex_lock(&s->lock);
+	same = m->files == s->tally.committed + s->tally.unchanged &&
+	       m->bytes == s->tally.bytes &&
+	       memcmp(m->sum, s->tally.sum, WIRE_SUM) == 0;
+	open = s->open_count > 0;
+	pthread_mutex_unlock(&s->lock);
+	if (open || committer_pending(s->committer) > 0)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender finished too early");
+	if (!same)
+		return err_set(e, ERR_CORRUPT,
+			       "the sender's sum differs from what arrived");
+	return 0;
+}
+
+static int take_finish(struct rstream *st, size_t len, struct err *e)
+{
+	uint8_t body[64];
+	struct msg_finish m;
+	int rc;
+
+	if (st->index != 0 || st->wait_finish || len > sizeof(body))
+		return err_set(e, ERR_PROTOCOL, "FINISH out of turn");
+	rc = link_recv(&st->link, body, len, e);
+	if (rc == 0 && msg_get_finish(&m, body, len))
+		rc = err_set(e, ERR_PROTOCOL, "a malformed FINISH frame");
+	if (rc == 0)
+		rc = check_finish(st->session, &m, e);
+	if (rc == 0) {
+		committer_finish(st->session->committer);
+		st->wait_finish = 1;
+	}
+	return rc;
+}
+
+static int take_peer_error(struct rstream *st, size_t len, struct err *e)
+{
+	uint8_t body[WIRE_TEXT_MAX + 16];
+	int rc = 0;
+
+	if (len > sizeof(body))
+		return err_set(e, ERR_PROTOCOL, "a malformed ERROR frame");
+	rc = link_recv(&st->link, body, len, e);
+	return rc ? rc : link_peer_error(body, len, e);
+}
+
+static int take_frame(struct rstream *st, const struct frame *f, int *over,
+		      struct err *e)
+{
+	switch ((enum frame_type)f->type) {
+	case FRAME_OPEN:
+		return rfile_open(st, f->len, e);
+	case FRAME_CHUNK:
+		return rfile_chunk(st, f->len, e);
+	case FRAME_HOLE:
+		return rfile_hole(st, f->len, e);
+	case FRAME_FILE_END:
+		return rfile_end(st, f->len, e);
+	case FRAME_FILE_ABORT:
+		return rfile_abort(st, f->len, e);
+	case FRAME_PACK:
+		return rpack_take(st, f->len, e);
+	case FRAME_FLUSH:
+		committer_flush(st->session->committer);
+		return 0;
+	case FRAME_FINISH:
+		return take_finish(st, f->len, e);
+	case FRAME_STREAM_END:
+		*over = st->index != 0;
+		return *over ? 0 :
+			       err_set(e, ERR_PROTOCOL,
+				       "STREAM_END on the first stream");
+	case FRAME_ERROR:
+		return take_peer_error(st, f->len, e);
+	case FRAME_HELLO:
+	case FRAME_JOIN:
+	case FRAME_READY:
+	case FRAME_STATE:
+	case FRAME_VERDICT:
+	case FRAME_RESEND:
+	case FRAME_NOTE:
+	case FRAME_SUMMARY:
+	case FRAME_PING:
+		break;
+	}
+	return err_set(e, ERR_PROTOCOL, "the sender sent %s out of turn",
+		       frame_name(f->type));
+}
+
+static int has_finished(struct rsession *s)
+{
+	int has;
+
+	pthread_mutex_lock(&s->lock);
+	has = s->has_finished;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+static int send_summary(struct rstream *st, struct err *e)
+{
+	struct rsession *s = st->session;
+	struct msg_summary m;
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	m.files = s->tally.committed + s->tally.unchanged;
+	m.bytes = s->tally.bytes;
+	m.notes = s->notes;
+	memcpy(m.sum, s->tally.sum, sizeof(m.sum));
+	pthread_mutex_unlock(&s->lock);
+	msg_put_summary(&st->link.out, &m);
+	rc = link_send(&st->link, NULL, 0, e);
+	if (rc == 0)
+		rc = stream_flush(st->link.stream, e);
+	if (rc == 0) {
+		pthread_mutex_lock(&s->lock);
+		s->has_summed = 1;
+		pthread_mutex_unlock(&s->lock);
+	}
+	return rc;
+}
+
+/* Take the next frame, or wait for one.  *over: the stream is through. */
+static int step(struct rstream *st, int *over, struct err *e)
+{
+	struct rsession *s = st->session;
+	struct frame f;
+	int rc = send_outbox(st, e);
+
+	if (rc)
+		return rc;
+	if (st->wait_finish && has_finished(s)) {
+		*over = 1;
+		rc = send_outbox(st, e);
+		return rc ? rc : send_summary(st, e);
+	}
+	rc = link_poll_header(&st->link, &f, e);
+	if (rc == 0)
+		return take_frame(st, &f, over, e);
+	if (rc != ERR_AGAIN)
+		return rc;
+	rc = stream_wait(st->link.stream,
+			 st->wait_finish ? s->finish_fd : s->wake_fd, -1, e);
+	return rc < 0 ? rc : 0;
+}
+
+static int serve(struct rstream *st, struct err *e)
+{
+	struct err ignored;
+	int rc = 0, over = 0;
+
+	while (rc == 0 && !over)
+		rc = step(st, &over, e);
+	if (rc == 0)
+		(void)stream_close(st->link.stream, GOODBYE_MS, &ignored);
+	return rc;
+}
+
+/* ---- the end ---- */
+
+static enum wire_error wire_code(int code)
+{
+	switch (code) {
+	case ERR_INTERRUPTED:
+		return WERR_INTERRUPTED;
+	case ERR_PROTOCOL:
+	case ERR_CORRUPT:
+	case ERR_RANGE:
+		return WERR_PROTOCOL;
+	case ERR_LOCAL:
+		return WERR_LOCAL;
+	case ERR_RESOURCE:
+		return WERR_RESOURCE;
+	case ERR_TIMEOUT:
+		return WERR_TIMEOUT;
+	default:
+		return WERR_OTHER;
+	}
+}
+
+static void session_failed(struct rstream *st, struct err *e)
+{
+	int lost = e->code == ERR_CLOSED || e->code == ERR_LOST ||
+		   e->code == ERR_TIMEOUT;
+
+	if (e->code == ERR_CLOSED)
+		err_set(e, ERR_LOST, "left before the session was over");
+	/* Fixed texts only: nothing of ours is the peer's business. */
+	if (!lost)
+		link_send_error(&st->link, wire_code(e->code),
+				err_name(e->code));
+	err_prefix(e, "%s", st->session->peer);
+	rsession_fail(st->session, e);
+}
+
+static void stranger_failed(struct rstream *st, const struct err *e)
+{
+	if (atomic_load(&st->receiver->is_stopping))
+		return;
+	receiver_message(st->receiver,
+			 e->code == ERR_CLOSED || e->code == ERR_LOST ?
+				 SESSION_VERBOSE :
+				 SESSION_WARNING,
+			 "%s: no session: %s", st->peer, e->text);
+}
+
+static void unlink_stranger(struct rstream *st)
+{
+	struct receiver *r = st->receiver;
+	struct rstream **at = &r->strangers;
+
+	pthread_mutex_lock(&r->lock);
+	while (*at && *at != st)
+		at = &(*at)->next_stranger;
+	if (*at) {
+		*at = st->next_stranger;
+		r->stranger_count--;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void free_stream(struct rstream *st)
+{
+	struct receiver *r = st->receiver;
+
+	if (st->session && st->link.stream)
+		atomic_fetch_add(&st->session->wire_bytes,
+				 stream_wire_in(st->link.stream) +
+					 stream_wire_out(st->link.stream));
+	pthread_mutex_lock(&r->lock);
+	link_release(&st->link);
+	pthread_mutex_unlock(&r->lock);
+	dirs_free(st->dirs);
+	expander_free(st->expander);
+	free(st->wire);
+	free(st->raw);
+	io_close(&st->fd);
+	if (st->session)
+		rsession_leave(st);
+	pthread_mutex_lock(&r->lock);
+	r->thread_count--;
+	pthread_mutex_unlock(&r->lock);
+	receiver_wake(r);
+	free(st);
+}
+
+void *rstream_main(void *arg)
+{
+	struct rstream *st = arg;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	rc = begin(st, &e);
+	unlink_stranger(st);
+	if (rc == 0)
+		rc = serve(st, &e);
+	if (rc && st->session)
+		session_failed(st, &e);
+	else if (rc)
+		stranger_failed(st, &e);
+	free_stream(st);
+	return NULL;
+}

@@ -1,0 +1,345 @@
+/*
+ * The control thread of a sending session: starts scanner and streams, shows
+ * progress, stops all when the user wants it or a part fails, and sums up.
+ */
+#include "session/sender.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "fs/name.h"
+
+enum {
+	TICK_MS = 100,
+	/* A further stream is begun when work has waited for so long. */
+	GROW_FIRST_MS = 5,
+	STREAMS_AUTO_MAX = 4,
+};
+
+/* ---- shared with the other parts ---- */
+
+static void abort_streams(struct sender *s)
+{
+	for (unsigned i = 0; i < STREAMS_MAX; i++) {
+		if (s->streams[i].link.stream)
+			stream_abort(s->streams[i].link.stream);
+	}
+}
+
+void sender_fail(struct sender *s, const struct err *e)
+{
+	pthread_mutex_lock(&s->lock);
+	err_merge(&s->err, e);
+	s->has_failed = 1;
+	abort_streams(s);
+	pthread_mutex_unlock(&s->lock);
+	plan_close(s->plan);
+}
+
+void sender_message(const struct sender *s, enum session_level level,
+		    const char *fmt, ...)
+{
+	const struct session_events *ev = s->cfg->events;
+	char text[1200];
+	va_list ap;
+
+	if (!ev->message)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ev->message(ev->ctx, level, text);
+}
+
+void sender_display(const struct sender *s, const struct item *it,
+		    const char *name, char *dst, size_t size)
+{
+	const char *top = "";
+	char path[NAME_PATH_MAX + 512];
+
+	if (s->cfg->scan && it->path_off <= it->name_len)
+		top = scan_root_display(s->cfg->scan, it->root);
+	snprintf(path, sizeof(path), "%s%s", top, name + it->path_off);
+	text_escape(dst, size, path, strlen(path));
+}
+
+void sender_file_failed(struct sender *s, const char *name, size_t name_len,
+			const struct item *item, const char *display,
+			const struct err *e)
+{
+	const struct session_events *ev = s->cfg->events;
+	unsigned cause = wire_cause_of_errno(e->sys_errno);
+	enum tally_side side = e->code == ERR_CHANGED ? TALLY_CHANGED :
+							TALLY_LOCAL;
+	char shown[700], error[1500];
+	const char *cause_text = e->text;
+	struct session_file f = {
+		.name = name,
+		.name_len = name_len,
+		.status = STATUS_FAILED,
+		.error = error,
+	};
+
+	/* The display of an item is escaped already, a scan's is not. */
+	if (item)
+		snprintf(shown, sizeof(shown), "%s", display);
+	else
+		text_escape(shown, sizeof(shown), display, strlen(display));
+	/* A scan's text names the path already. */
+	if (strncmp(cause_text, shown, strlen(shown)) == 0 &&
+	    strncmp(cause_text + strlen(shown), ": ", 2) == 0)
+		cause_text += strlen(shown) + 2;
+	snprintf(error, sizeof(error), "%s: on this side: %s", shown,
+		 cause_text);
+	pthread_mutex_lock(&s->lock);
+	tally_failed(&s->tally, side, cause);
+	pthread_mutex_unlock(&s->lock);
+	if (ev->file)
+		ev->file(ev->ctx, 1, &f);
+}
+
+/* ---- control ---- */
+
+static void show_progress(struct sender *s)
+{
+	const struct session_events *ev = s->cfg->events;
+	struct session_progress p = {
+		.bytes = atomic_load(&s->bytes),
+		.total_bytes = atomic_load(&s->total_bytes),
+		.files = atomic_load(&s->files),
+		.total_files = atomic_load(&s->total_files),
+		.total_is_final = atomic_load(&s->scan_done),
+	};
+
+	if (ev->progress)
+		ev->progress(ev->ctx, &p);
+}
+
+static int start_stream(struct sender *s, unsigned index)
+{
+	struct sender_stream *st = &s->streams[index];
+
+	st->sender = s;
+	st->index = index;
+	pthread_mutex_lock(&s->lock);
+	s->alive++;
+	pthread_mutex_unlock(&s->lock);
+	if (pthread_create(&st->thread, NULL, sender_stream_main, st)) {
+		pthread_mutex_lock(&s->lock);
+		s->alive--;
+		pthread_mutex_unlock(&s->lock);
+		return -1;
+	}
+	st->is_started = 1;
+	return 0;
+}
+
+/* As many streams as cores, where each has work to do besides sending. */
+static unsigned auto_streams(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (cores < 1)
+		cores = 1;
+	return cores > STREAMS_AUTO_MAX ? STREAMS_AUTO_MAX : (unsigned)cores;
+}
+
+/* Begin further streams: all that were asked for, or one at a time while
+ * there is work for them. */
+static void grow(struct sender *s, unsigned *started)
+{
+	unsigned want = s->cfg->streams ? s->cfg->streams : auto_streams();
+	unsigned allowed;
+	int ready;
+
+	pthread_mutex_lock(&s->lock);
+	ready = s->is_ready && !s->has_failed;
+	allowed = s->ready.streams;
+	pthread_mutex_unlock(&s->lock);
+	if (!ready)
+		return;
+	if (want > allowed)
+		want = allowed;
+	while (*started < want) {
+		if (!s->cfg->streams && plan_backlog(s->plan) < 2)
+			return;
+		if (start_stream(s, *started))
+			return;
+		++*started;
+		if (!s->cfg->streams)
+			return;
+	}
+}
+
+static unsigned count_alive(struct sender *s)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&s->lock);
+	n = s->alive;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
+static void cancel(struct sender *s)
+{
+	struct err e;
+
+	err_set(&e, ERR_INTERRUPTED, "interrupted");
+	__atomic_store_n(&s->is_cancelled, 1, __ATOMIC_RELAXED);
+	sender_fail(s, &e);
+}
+
+static void control(struct sender *s)
+{
+	struct pollfd fds[2] = { { .fd = s->done_fd, .events = POLLIN },
+				 { .fd = s->cfg->cancel_fd,
+				   .events = POLLIN } };
+	unsigned started = 1;
+	int wait = GROW_FIRST_MS;
+
+	while (count_alive(s) > 0) {
+		uint64_t count;
+
+		if (poll(fds, 2, wait) > 0) {
+			if (fds[0].revents &&
+			    read(s->done_fd, &count, sizeof(count)) < 0 &&
+			    errno != EAGAIN && errno != EINTR)
+				fds[0].fd = -1;
+			if (fds[1].revents) {
+				cancel(s);
+				fds[1].fd = -1;
+			}
+		}
+		grow(s, &started);
+		show_progress(s);
+		if (wait < TICK_MS)
+			wait *= 2;
+	}
+}
+
+static void sum_up(struct sender *s, uint64_t began_ns,
+		   struct session_summary *sum, struct err *e)
+{
+	const struct tally *t = &s->tally;
+	int code = tally_code(t, 1);
+	struct err te;
+
+	*e = s->err;
+	if (code) {
+		err_set(&te, code,
+			"%llu of %llu files were not sent (see above)",
+			(unsigned long long)(tally_failed_count(t) +
+					     t->skipped),
+			(unsigned long long)(tally_failed_count(t) +
+					     t->skipped + t->committed +
+					     t->unchanged));
+		err_merge(e, &te);
+	}
+	if (!e->code && !s->has_summary)
+		err_set(e, ERR_INTERNAL, "the session ended without a result");
+	sum->code = e->code;
+	sum->files = t->committed + t->unchanged;
+	sum->unchanged = t->unchanged;
+	sum->skipped = t->skipped;
+	sum->failed = tally_failed_count(t);
+	sum->bytes = t->bytes;
+	sum->wire_bytes = atomic_load(&s->wire_bytes);
+	sum->resent_bytes = atomic_load(&s->resent_bytes);
+	sum->seconds = (double)(clock_ns() - began_ns) / 1e9;
+}
+
+static int prepare(struct sender *s, struct err *e)
+{
+	uint8_t *zeros = calloc(1, TREE_LEAF);
+
+	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->plan = plan_new();
+	if (!zeros || s->done_fd < 0 || !s->plan ||
+	    pthread_mutex_init(&s->lock, NULL) ||
+	    pace_init(&s->pace, s->cfg->limit_rate) ||
+	    getrandom(s->session_id, sizeof(s->session_id), 0) !=
+		    (ssize_t)sizeof(s->session_id)) {
+		free(zeros);
+		return err_sys(e, ERR_RESOURCE, "starting a session");
+	}
+	s->cfg->digest->sum(zeros, TREE_LEAF, s->zero_digest);
+	free(zeros);
+	return 0;
+}
+
+static int check_stdin_name(const struct send_config *cfg, struct err *e)
+{
+	const char *why;
+
+	if (cfg->stdin_fd < 0)
+		return 0;
+	why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
+	if (why)
+		return err_set(e, ERR_USAGE, "--name: %s", why);
+	return 0;
+}
+
+static void run_threads(struct sender *s)
+{
+	struct err e;
+
+	if (pthread_create(&s->scanner, NULL, sender_scan_main, s)) {
+		err_set(&e, ERR_RESOURCE, "cannot start a thread");
+		sender_fail(s, &e);
+		return;
+	}
+	if (start_stream(s, 0)) {
+		err_set(&e, ERR_RESOURCE, "cannot start a thread");
+		sender_fail(s, &e);
+	}
+	control(s);
+	/* Whatever ended the streams ends the scan as well. */
+	plan_close(s->plan);
+	for (unsigned i = 0; i < STREAMS_MAX; i++) {
+		if (s->streams[i].is_started)
+			pthread_join(s->streams[i].thread, NULL);
+	}
+	pthread_join(s->scanner, NULL);
+}
+
+int send_run(const struct send_config *cfg, struct session_summary *summary,
+	     struct err *e)
+{
+	struct sender *s = calloc(1, sizeof(*s));
+	uint64_t began_ns = clock_ns();
+	int rc;
+
+	err_clear(e);
+	memset(summary, 0, sizeof(*summary));
+	if (!s)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	s->cfg = cfg;
+	s->done_fd = -1;
+	rc = check_stdin_name(cfg, e);
+	if (rc == 0)
+		rc = prepare(s, e);
+	if (rc == 0) {
+		run_threads(s);
+		show_progress(s);
+		sum_up(s, began_ns, summary, e);
+		rc = e->code;
+	}
+	summary->code = rc;
+	if (cfg->events->summary)
+		cfg->events->summary(cfg->events->ctx, 1, summary, e);
+	plan_free(s->plan);
+	io_close(&s->done_fd);
+	free(s);
+	return rc;
+}

@@ -1,0 +1,119 @@
+/*
+ * sender.h - the parts of a sending session.  Private to session/.
+ *
+ * Layer: session.  sender.c (control), sender_scan.c (the scanner's thread),
+ * sender_stream.c (a stream's thread), sender_work.c (its tasks),
+ * sender_reply.c (what the receiver answers).
+ *
+ * Lock order: plan's lock, then sender.lock.  Events are called under either.
+ */
+#ifndef FERRY_SESSION_SENDER_H
+#define FERRY_SESSION_SENDER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/buf.h"
+#include "fs/dirs.h"
+#include "session/link.h"
+#include "session/pace.h"
+#include "session/plan.h"
+#include "session/send.h"
+#include "session/tally.h"
+
+enum {
+	/* Room behind a chunk, so that a read can see the end of a file that
+	 * fills it exactly. */
+	RAW_CAP = CHUNK_MAX + 4096,
+};
+
+/* Belongs to its thread but for what is marked. */
+struct sender_stream {
+	struct sender *sender;
+	unsigned index;
+	pthread_t thread;
+	int is_started;      /* control thread only */
+	struct link link;    /* link.stream: changed under sender.lock */
+	struct dirs *dirs;   /* below dirs_root */
+	unsigned dirs_root;
+	uint8_t *raw;        /* RAW_CAP bytes */
+	uint8_t *packed;     /* packed_cap bytes, NULL without compression */
+	size_t packed_cap;
+	struct codec *codec;
+	struct buf table;
+	int is_ready;        /* READY came for this stream */
+	int is_flushed;      /* FLUSH was the last thing sent */
+};
+
+struct sender {
+	/* set once before the threads start */
+	const struct send_config *cfg;
+	struct plan *plan;
+	struct pace pace;
+	uint8_t session_id[WIRE_TOKEN];
+	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
+	int done_fd;                     /* eventfd: a thread ended */
+
+	/* atomic (a plain int to dial.h, which loads it atomically) */
+	volatile int is_cancelled;
+	atomic_uint_fast64_t bytes, total_bytes; /* content */
+	atomic_uint_fast64_t files, total_files;
+	atomic_uint_fast64_t resent_bytes, wire_bytes;
+	atomic_int scan_done;
+
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct err err;       /* the most telling one */
+	struct tally tally;
+	unsigned alive;       /* threads of streams */
+	int is_ready;         /* READY came */
+	int has_failed;       /* no new streams, all are aborted */
+	struct msg_ready ready;
+	int has_summary;
+	struct msg_summary summary;
+	uint64_t notes;
+	char peer[ADDR_TEXT_MAX];
+	int first_fd;         /* socket of stream 0, for further ones */
+
+	struct sender_stream streams[STREAMS_MAX];
+	pthread_t scanner;
+};
+
+static inline int sender_is_cancelled(const struct sender *s)
+{
+	return __atomic_load_n(&s->is_cancelled, __ATOMIC_RELAXED);
+}
+
+/* ---- sender.c ---- */
+
+/* The session cannot go on: keep the more telling error, stop all. */
+void sender_fail(struct sender *s, const struct err *e);
+/* A file that could not be sent from here; name is escaped here. */
+void sender_file_failed(struct sender *s, const char *name, size_t name_len,
+			const struct item *item, const char *display,
+			const struct err *e);
+/* The path of an item as the user would name it, escaped. */
+void sender_display(const struct sender *s, const struct item *it,
+		    const char *name, char *dst, size_t size);
+void sender_message(const struct sender *s, enum session_level level,
+		    const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- sender_scan.c ---- */
+void *sender_scan_main(void *arg); /* struct sender */
+
+/* ---- sender_stream.c ---- */
+void *sender_stream_main(void *arg); /* struct sender_stream */
+/* Wait ms milliseconds for the sake of --limit-rate, taking replies. */
+int sender_stream_pace(struct sender_stream *st, uint64_t bytes,
+		       struct err *e);
+
+/* ---- sender_work.c ---- */
+int sender_do_task(struct sender_stream *st, const struct task *t,
+		   struct err *e);
+
+/* ---- sender_reply.c ---- */
+/* Take all replies that have arrived. */
+int sender_take_replies(struct sender_stream *st, struct err *e);
+
+#endif

@@ -1,0 +1,194 @@
+/*
+ * What the receiver answers while files are being sent.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "session/remedy.h"
+#include "session/sender.h"
+#include "wire/msg.h"
+
+static int malformed(const char *what, struct err *e)
+{
+	return err_set(e, ERR_PROTOCOL,
+		       "the receiver sent a malformed %s frame", what);
+}
+
+/* The plan is locked. */
+static void count_verdict(struct sender *s, const struct plan_verdict *v)
+{
+	const struct msg_verdict *m = v->verdict;
+
+	if (m->status == STATUS_FAILED) {
+		enum tally_side side = m->cause == CAUSE_CHANGED ||
+						       m->cause ==
+							       CAUSE_MISMATCH ?
+					       TALLY_CHANGED :
+					       TALLY_REMOTE;
+
+		tally_failed(&s->tally, side, m->cause);
+	} else if (m->status == STATUS_SKIPPED) {
+		s->tally.skipped++;
+	} else if (v->item->kind == ITEM_FILE) {
+		tally_file(&s->tally, m->status, v->id, v->size,
+			   v->item->digest, s->cfg->digest->size);
+	}
+	if (v->item->kind != ITEM_DIR)
+		atomic_fetch_add(&s->files, 1);
+}
+
+static void on_verdict(void *ctx, const struct plan_verdict *v)
+{
+	struct sender *s = ctx;
+	const struct msg_verdict *m = v->verdict;
+	const struct session_events *ev = s->cfg->events;
+	char error[1024], name[512], why[256];
+	struct session_file f = {
+		.name = v->name,
+		.name_len = v->name_len,
+		.size = v->size,
+		.status = m->status,
+	};
+
+	pthread_mutex_lock(&s->lock);
+	count_verdict(s, v);
+	pthread_mutex_unlock(&s->lock);
+	/* A directory is told of only when something is wrong with it. */
+	if (v->item->kind == ITEM_DIR && m->status != STATUS_FAILED)
+		return;
+	if (v->has_digest) {
+		f.digest_ops = s->cfg->digest;
+		f.digest = v->item->digest;
+	}
+	if (m->status == STATUS_FAILED) {
+		text_escape(name, sizeof(name), v->name, v->name_len);
+		remedy_text(why, sizeof(why), m->cause, m->need, m->have);
+		snprintf(error, sizeof(error), "%s: on the receiver %s: %s",
+			 name, s->peer, why);
+		f.error = error;
+	}
+	if (ev->file)
+		ev->file(ev->ctx, 1, &f);
+}
+
+static int take_note(struct sender *s, const uint8_t *body, size_t n,
+		     struct err *e)
+{
+	struct msg_note m;
+	char name[512], why[256];
+
+	if (msg_get_note(&m, body, n))
+		return malformed("NOTE", e);
+	text_escape(name, sizeof(name), m.name, m.name_len);
+	remedy_text(why, sizeof(why), m.cause, 0, 0);
+	pthread_mutex_lock(&s->lock);
+	s->notes++;
+	tally_failed(&s->tally, TALLY_REMOTE, m.cause);
+	pthread_mutex_unlock(&s->lock);
+	sender_message(s, SESSION_ERROR,
+		       "%s: on the receiver %s: setting mode and time: %s",
+		       name, s->peer, why);
+	return 0;
+}
+
+static int take_resend(struct sender *s, const uint8_t *body, size_t n,
+		       struct err *e)
+{
+	struct msg_resend m;
+	uint64_t bytes = 0;
+	int rc;
+
+	if (msg_get_resend(&m, body, n))
+		return malformed("RESEND", e);
+	rc = plan_resend(s->plan, &m, &bytes);
+	if (rc == ERR_CORRUPT)
+		return err_set(e, rc,
+			       "data arrived damaged at the receiver and "
+			       "cannot be sent again; use TLS (--key) or "
+			       "another line");
+	if (rc)
+		return malformed("RESEND", e);
+	atomic_fetch_add(&s->resent_bytes, bytes);
+	sender_message(s, SESSION_WARNING,
+		       "a chunk arrived damaged at %s; it is sent again",
+		       s->peer);
+	return 0;
+}
+
+static int take_summary(struct sender_stream *st, const uint8_t *body,
+			size_t n, struct err *e)
+{
+	struct sender *s = st->sender;
+	struct msg_summary m;
+
+	if (st->index != 0 || msg_get_summary(&m, body, n))
+		return malformed("SUMMARY", e);
+	pthread_mutex_lock(&s->lock);
+	s->summary = m;
+	s->has_summary = 1;
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+static int take_reply(struct sender_stream *st, const struct frame *f,
+		      const uint8_t *body, struct err *e)
+{
+	struct sender *s = st->sender;
+	struct msg_state state;
+	struct msg_verdict verdict;
+
+	switch ((enum frame_type)f->type) {
+	case FRAME_STATE:
+		if (msg_get_state(&state, body, f->len) ||
+		    plan_state(s->plan, &state))
+			return malformed("STATE", e);
+		return 0;
+	case FRAME_VERDICT:
+		if (msg_get_verdict(&verdict, body, f->len) ||
+		    plan_verdict(s->plan, &verdict, on_verdict, s))
+			return malformed("VERDICT", e);
+		return 0;
+	case FRAME_RESEND:
+		return take_resend(s, body, f->len, e);
+	case FRAME_NOTE:
+		return take_note(s, body, f->len, e);
+	case FRAME_SUMMARY:
+		return take_summary(st, body, f->len, e);
+	case FRAME_ERROR:
+		return link_peer_error(body, f->len, e);
+	case FRAME_HELLO:
+	case FRAME_JOIN:
+	case FRAME_OPEN:
+	case FRAME_CHUNK:
+	case FRAME_HOLE:
+	case FRAME_FILE_END:
+	case FRAME_FILE_ABORT:
+	case FRAME_PACK:
+	case FRAME_STREAM_END:
+	case FRAME_FINISH:
+	case FRAME_FLUSH:
+	case FRAME_READY:
+	case FRAME_PING:
+		break;
+	}
+	return err_set(e, ERR_PROTOCOL, "the receiver sent %s out of turn",
+		       frame_name(f->type));
+}
+
+int sender_take_replies(struct sender_stream *st, struct err *e)
+{
+	const uint8_t *body;
+	struct frame f;
+	int rc;
+
+	for (;;) {
+		rc = link_poll_reply(&st->link, &f, &body, e);
+		if (rc == ERR_AGAIN)
+			return 0;
+		if (rc == 0)
+			rc = take_reply(st, &f, body, e);
+		if (rc)
+			return rc;
+	}
+}

@@ -1,0 +1,435 @@
+/*
+ * A stream's thread: connect, say hello, then take tasks until there are
+ * none.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "session/sender.h"
+#include "wire/msg.h"
+
+enum {
+	GOODBYE_MS = 3000, /* for the end that both sides confirm */
+	TASK_PACE_SLICE_MS = 100,
+};
+
+static int on_input(void *ctx, struct err *e)
+{
+	return sender_take_replies(ctx, e);
+}
+
+static int on_tick(void *ctx, int sending, struct err *e)
+{
+	struct sender_stream *st = ctx;
+
+	if (sender_is_cancelled(st->sender))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return sending ? 0 : link_ping_if_due(&st->link, e);
+}
+
+static int alloc_buffers(struct sender_stream *st, struct err *e)
+{
+	const struct codec_choice *choice = &st->sender->cfg->codec;
+
+	buf_init(&st->table, CHUNK_MAX);
+	st->raw = malloc(RAW_CAP);
+	if (choice->ops->id != CODEC_NONE) {
+		st->packed_cap = choice->ops->bound(CHUNK_MAX);
+		st->packed = malloc(st->packed_cap);
+		st->codec = codec_new(choice);
+		if (!st->packed || !st->codec)
+			return err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	return st->raw ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
+}
+
+static int dial(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct send_config *cfg = s->cfg;
+	char peer[ADDR_TEXT_MAX] = "";
+	int fd;
+
+	if (st->index > 0)
+		return dial_again(s->first_fd, &cfg->net, &s->is_cancelled, e);
+	fd = dial_connect(&cfg->dest, &cfg->net, &s->is_cancelled, peer, e);
+	if (fd >= 0) {
+		pthread_mutex_lock(&s->lock);
+		snprintf(s->peer, sizeof(s->peer), "%s", peer);
+		pthread_mutex_unlock(&s->lock);
+	}
+	return fd;
+}
+
+static int connect_stream(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct stream_hooks hooks = { on_input, on_tick, st };
+	struct stream *stream;
+	int fd = dial(st, e), failed;
+
+	if (fd < 0)
+		return fd;
+	stream = stream_open(fd, s->cfg->tls, s->cfg->timeout_ms, 0, e);
+	if (!stream) {
+		err_prefix(e, "%s", s->peer);
+		return e->code;
+	}
+	pthread_mutex_lock(&s->lock);
+	link_init(&st->link, stream, 1, s->cfg->timeout_ms);
+	failed = s->has_failed;
+	pthread_mutex_unlock(&s->lock);
+	stream_set_hooks(stream, &hooks);
+	if (failed || sender_is_cancelled(s))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return 0;
+}
+
+static int send_hello(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct send_config *cfg = s->cfg;
+	int single = cfg->scan ? cfg->stdin_fd < 0 &&
+					 scan_is_single_file(cfg->scan) :
+				 1;
+	struct msg_hello m = {
+		.version = WIRE_VERSION,
+		.digest = cfg->digest->id,
+		.flags = single ? HELLO_SINGLE : 0,
+		.streams = (uint16_t)(cfg->streams ? cfg->streams :
+						     STREAMS_MAX),
+	};
+
+	memcpy(m.session, s->session_id, sizeof(m.session));
+	msg_put_hello(&st->link.out, &m);
+	return link_send(&st->link, NULL, 0, e);
+}
+
+static int send_join(struct sender_stream *st, struct err *e)
+{
+	struct msg_join m = { .version = WIRE_VERSION,
+			      .index = (uint16_t)st->index };
+
+	memcpy(m.token, st->sender->ready.token, sizeof(m.token));
+	msg_put_join(&st->link.out, &m);
+	return link_send(&st->link, NULL, 0, e);
+}
+
+/* The first large files can be opened before the receiver is ready: its
+ * answers then come together, and save a round trip. */
+static int open_early(struct sender_stream *st, struct task *t, struct err *e)
+{
+	int rc = 0;
+
+	while (rc == 0 && plan_take(st->sender->plan, t, 1) == PLAN_TASK)
+		rc = sender_do_task(st, t, e);
+	return rc;
+}
+
+static int take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
+		      struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct session_events *ev = s->cfg->events;
+	struct msg_ready m;
+
+	if (msg_get_ready(&m, body, n))
+		return err_set(e, ERR_PROTOCOL,
+			       "%s sent a malformed READY frame", s->peer);
+	if (m.version != WIRE_VERSION)
+		return err_set(e, ERR_PROTOCOL,
+			       "%s speaks protocol version %u, we speak %d: "
+			       "use the same release of ferry on both sides",
+			       s->peer, m.version, WIRE_VERSION);
+	st->is_ready = 1;
+	if (st->index > 0)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	s->ready = m;
+	s->is_ready = 1;
+	s->first_fd = stream_fd(st->link.stream);
+	pthread_mutex_unlock(&s->lock);
+	plan_set_open_limit(s->plan, m.open_files);
+	if (ev->session)
+		ev->session(ev->ctx, 1, s->peer,
+			    security_name(s->cfg->security));
+	return 0;
+}
+
+/* Wait for READY, opening files meanwhile. */
+static int await_ready(struct sender_stream *st, struct task *t,
+		       struct err *e)
+{
+	const uint8_t *body;
+	struct frame f;
+	int rc;
+
+	for (;;) {
+		rc = link_poll_reply(&st->link, &f, &body, e);
+		if (rc == 0)
+			break;
+		if (rc != ERR_AGAIN)
+			return rc;
+		if (st->index == 0) {
+			rc = open_early(st, t, e);
+			if (rc)
+				return rc;
+		}
+		rc = stream_wait(st->link.stream,
+				 st->index == 0 ?
+					 plan_wake_fd(st->sender->plan) :
+					 -1,
+				 -1, e);
+		if (rc < 0)
+			return rc;
+	}
+	if (f.type == FRAME_ERROR)
+		return link_peer_error(body, f.len, e);
+	if (f.type != FRAME_READY)
+		return err_set(e, ERR_PROTOCOL, "%s sent %s instead of READY",
+			       st->sender->peer, frame_name(f.type));
+	return take_ready(st, body, f.len, e);
+}
+
+static void mode_hint(struct sender_stream *st, struct err *e)
+{
+	size_t used = strlen(e->text);
+
+	if (e->code == ERR_CLOSED || e->code == ERR_LOST)
+		e->code = ERR_PROTOCOL;
+	if (e->code == ERR_PROTOCOL)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (before the session began: do both sides use the "
+			 "same mode? this side uses %s)",
+			 security_name(st->sender->cfg->security));
+}
+
+static int begin(struct sender_stream *st, struct task *t, struct err *e)
+{
+	int rc = alloc_buffers(st, e);
+
+	if (rc == 0)
+		rc = connect_stream(st, e);
+	if (rc)
+		return rc;
+	rc = st->index == 0 ? send_hello(st, e) : send_join(st, e);
+	if (rc == 0)
+		rc = await_ready(st, t, e);
+	if (rc)
+		mode_hint(st, e);
+	return rc;
+}
+
+int sender_stream_pace(struct sender_stream *st, uint64_t bytes,
+		       struct err *e)
+{
+	unsigned ms = pace_take(&st->sender->pace, bytes);
+	uint64_t until;
+
+	if (ms == 0)
+		return 0;
+	until = clock_ms() + ms;
+	while (clock_left_ms(until) > 0) {
+		int rc = stream_wait(st->link.stream, -1,
+				     clock_left_ms(until), e);
+
+		if (rc > 0)
+			rc = sender_take_replies(st, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Nothing to take: wait for the scan or for replies. */
+static int wait_for_work(struct sender_stream *st, struct err *e)
+{
+	struct plan *plan = st->sender->plan;
+	int rc;
+
+	if (!st->is_flushed && plan_is_drained(plan)) {
+		msg_put_flush(&st->link.out);
+		rc = link_send(&st->link, NULL, 0, e);
+		if (rc)
+			return rc;
+		st->is_flushed = 1;
+	}
+	rc = stream_wait(st->link.stream, plan_wake_fd(plan), -1, e);
+	if (rc < 0)
+		return rc;
+	return sender_take_replies(st, e);
+}
+
+static int work(struct sender_stream *st, struct task *t, struct err *e)
+{
+	for (;;) {
+		enum plan_next next = plan_take(st->sender->plan, t, 0);
+		int rc = 0;
+
+		if (next == PLAN_DONE)
+			return 0;
+		if (next == PLAN_CLOSED)
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (next == PLAN_WAIT)
+			rc = wait_for_work(st, e);
+		else
+			rc = sender_do_task(st, t, e);
+		if (rc == 0 && next == PLAN_TASK)
+			rc = sender_take_replies(st, e);
+		if (rc)
+			return rc;
+	}
+}
+
+static int has_summary(struct sender *s)
+{
+	int has;
+
+	pthread_mutex_lock(&s->lock);
+	has = s->has_summary;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+static int check_summary(struct sender *s, struct err *e)
+{
+	uint64_t good;
+	int same;
+
+	pthread_mutex_lock(&s->lock);
+	good = s->tally.committed + s->tally.unchanged;
+	same = s->summary.files == good &&
+	       s->summary.bytes == s->tally.bytes &&
+	       s->summary.notes == s->notes &&
+	       memcmp(s->summary.sum, s->tally.sum, WIRE_SUM) == 0;
+	pthread_mutex_unlock(&s->lock);
+	if (plan_items_left(s->plan) > 0)
+		return err_set(e, ERR_PROTOCOL,
+			       "%s summed up without a verdict on every file",
+			       s->peer);
+	if (!same)
+		return err_set(e, ERR_CORRUPT,
+			       "%s's summary differs from what was sent",
+			       s->peer);
+	return 0;
+}
+
+/* The first stream: exchange the last words. */
+static int finish(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	struct msg_finish m;
+	int rc;
+
+	pthread_mutex_lock(&s->lock);
+	m.files = s->tally.committed + s->tally.unchanged;
+	m.bytes = s->tally.bytes;
+	memcpy(m.sum, s->tally.sum, sizeof(m.sum));
+	pthread_mutex_unlock(&s->lock);
+	msg_put_finish(&st->link.out, &m);
+	rc = link_send(&st->link, NULL, 0, e);
+	while (rc == 0 && !has_summary(s)) {
+		rc = stream_wait(st->link.stream, -1, -1, e);
+		rc = rc < 0 ? rc : sender_take_replies(st, e);
+		/* The end may come right behind the summary. */
+		if (rc == ERR_CLOSED && has_summary(s))
+			rc = 0;
+	}
+	return rc ? rc : check_summary(s, e);
+}
+
+static int end_stream(struct sender_stream *st, struct err *e)
+{
+	struct err ignored;
+	int rc = 0;
+
+	if (st->index == 0) {
+		rc = finish(st, e);
+	} else {
+		msg_put_stream_end(&st->link.out);
+		(void)link_send(&st->link, NULL, 0, &ignored);
+	}
+	/* All is said; an end that is not clean changes nothing. */
+	if (rc == 0)
+		(void)stream_close(st->link.stream, GOODBYE_MS, &ignored);
+	return rc;
+}
+
+/* The stream ended badly: what does that mean for the session? */
+static void stream_failed(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	int lost = e->code == ERR_LOST || e->code == ERR_CLOSED ||
+		   e->code == ERR_TIMEOUT;
+
+	if (st->index > 0 && !st->is_ready &&
+	    !sender_is_cancelled(s)) {
+		/* One stream fewer; the others do the work. */
+		sender_message(s, SESSION_VERBOSE,
+			       "a further connection to %s failed: %s",
+			       s->peer, e->text);
+		return;
+	}
+	if (lost && st->is_ready && plan_is_drained(s->plan) &&
+	    atomic_load(&s->scan_done))
+		e->code = ERR_UNCONFIRMED;
+	else if (e->code == ERR_CLOSED)
+		e->code = ERR_LOST;
+	if (lost)
+		err_prefix(e, "%s%s", s->peer,
+			   e->code == ERR_UNCONFIRMED ?
+				   ": everything was sent, but the commit of "
+				   "some files was not confirmed" :
+				   "");
+	sender_fail(s, e);
+}
+
+static void release(struct sender_stream *st)
+{
+	struct sender *s = st->sender;
+
+	if (st->link.stream) {
+		uint64_t wire = stream_wire_in(st->link.stream) +
+				stream_wire_out(st->link.stream);
+
+		atomic_fetch_add(&s->wire_bytes, wire);
+	}
+	pthread_mutex_lock(&s->lock);
+	link_release(&st->link);
+	pthread_mutex_unlock(&s->lock);
+	dirs_free(st->dirs);
+	codec_free(st->codec);
+	free(st->raw);
+	free(st->packed);
+	buf_release(&st->table);
+}
+
+void *sender_stream_main(void *arg)
+{
+	struct sender_stream *st = arg;
+	struct sender *s = st->sender;
+	struct task t = { .waiting = 0 };
+	uint64_t one = 1;
+	struct err e;
+	int rc;
+
+	err_clear(&e);
+	rc = begin(st, &t, &e);
+	if (rc == 0)
+		rc = work(st, &t, &e);
+	if (rc == 0)
+		rc = end_stream(st, &e);
+	if (rc)
+		stream_failed(st, &e);
+	release(st);
+	pthread_mutex_lock(&s->lock);
+	s->alive--;
+	pthread_mutex_unlock(&s->lock);
+	if (write(s->done_fd, &one, sizeof(one)) < 0)
+		return NULL; /* the control thread looks by itself as well */
+	return NULL;
+}

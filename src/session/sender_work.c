@@ -1,0 +1,532 @@
+/*
+ * What a stream's thread does with a task: packs of small files, opening a
+ * large one, ranges of it, standard input.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "fs/source.h"
+#include "session/sender.h"
+#include "wire/msg.h"
+
+/* Send what is in link.out with the payload, paced; then take replies. */
+static int send_data(struct sender_stream *st, const void *payload, size_t n,
+		     uint64_t content, struct err *e)
+{
+	int rc = sender_stream_pace(st, n, e);
+
+	if (rc)
+		return rc;
+	rc = link_send(&st->link, payload, n, e);
+	if (rc)
+		return rc;
+	atomic_fetch_add(&st->sender->bytes, content);
+	return 0;
+}
+
+/* The directory of an item, and its last component. */
+static int item_parent(struct sender_stream *st, const struct item *it,
+		       const char *name, const char **leaf, struct err *e)
+{
+	const struct send_config *cfg = st->sender->cfg;
+
+	if (!st->dirs || st->dirs_root != it->root) {
+		dirs_free(st->dirs);
+		st->dirs = dirs_new(scan_root_fd(cfg->scan, it->root),
+				    cfg->follow_links ? DIRS_FOLLOW : 0, NULL,
+				    NULL);
+		st->dirs_root = it->root;
+		if (!st->dirs)
+			return err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	return dirs_parent(st->dirs, name + it->path_off,
+			   it->name_len - it->path_off, leaf, e);
+}
+
+static int follows(const struct sender_stream *st, const struct item *it)
+{
+	const struct send_config *cfg = st->sender->cfg;
+
+	return cfg->follow_links || scan_root_follow(cfg->scan, it->root);
+}
+
+static struct msg_meta meta_of(const struct stat *st)
+{
+	struct msg_meta m = {
+		.mode = (uint32_t)st->st_mode & 07777,
+		.mtime_s = st->st_mtim.tv_sec,
+		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
+	};
+
+	return m;
+}
+
+/* What a failed read means to the user: a file that went away has changed. */
+static void as_source_error(struct err *e)
+{
+	if (e->code == ERR_LOCAL && e->sys_errno == ENOENT)
+		e->code = ERR_CHANGED;
+}
+
+static void item_failed(struct sender_stream *st, const char *name,
+			const struct item *it, struct err *e)
+{
+	char display[1024];
+
+	as_source_error(e);
+	sender_display(st->sender, it, name, display, sizeof(display));
+	sender_file_failed(st->sender, name, it->name_len, it, display, e);
+}
+
+/* ---- packs ---- */
+
+/* A file that outgrew its pack goes on its own. */
+static int requeue_as_file(struct sender_stream *st, const struct item *it,
+			   const char *name)
+{
+	struct outfile *f = outfile_new(name, it->name_len, it->path_off);
+
+	if (!f)
+		return ERR_RESOURCE;
+	f->item.root = it->root;
+	f->item.st = it->st;
+	f->size = (uint64_t)it->st.st_size;
+	plan_requeue_file(st->sender->plan, f);
+	return 0;
+}
+
+/*
+ * Read a small file to raw + off.  planned is what the pack still has to hold
+ * besides.  Returns 0, 1 when the item is not in the pack (and was dealt
+ * with), or an error that ends the session.
+ */
+static int read_item(struct sender_stream *st, struct pack *pk,
+		     struct item *it, size_t off, uint64_t planned,
+		     size_t *len, struct err *e)
+{
+	const char *name = pack_name(pk, it), *leaf;
+	struct err fe;
+	int dir, rc;
+
+	err_clear(&fe);
+	dir = item_parent(st, it, name, &leaf, &fe);
+	if (dir == ERR_RESOURCE) {
+		*e = fe;
+		return dir;
+	}
+	if (dir < 0) {
+		item_failed(st, name, it, &fe);
+		return 1;
+	}
+	rc = source_read_small(dir, leaf, follows(st, it), &it->st,
+			       st->raw + off, RAW_CAP - off, len, &fe);
+	if (rc || off + *len + planned > CHUNK_MAX) {
+		uint64_t grown = (uint64_t)it->st.st_size;
+
+		if ((rc == 0 || rc == ERR_CHANGED) && grown > PACK_FILE_MAX &&
+		    requeue_as_file(st, it, name) == 0)
+			return 1;
+		if (rc == 0)
+			err_set(&fe, ERR_CHANGED,
+				"it grew while it was to be sent");
+		item_failed(st, name, it, &fe);
+		return 1;
+	}
+	st->sender->cfg->digest->sum(st->raw + off, *len, it->digest);
+	return 0;
+}
+
+static void put_row(struct sender_stream *st, const struct pack *pk,
+		    const struct item *it, size_t digest_size)
+{
+	struct pack_item row = {
+		.kind = it->kind,
+		.meta = meta_of(&it->st),
+		.name = pack_name(pk, it),
+		.name_len = it->name_len,
+		.target = (const char *)pk->names.data + it->target_off,
+		.target_len = it->target_len,
+	};
+
+	if (it->kind == ITEM_FILE) {
+		row.size = (uint32_t)it->st.st_size;
+		memcpy(row.digest, it->digest, sizeof(row.digest));
+	}
+	pack_put_item(&st->table, &row, digest_size);
+}
+
+/*
+ * Read the content of all items behind `front` bytes of room for the table;
+ * items that cannot be read are taken out of the pack.  *data is what came
+ * together.
+ */
+static int read_items(struct sender_stream *st, struct pack *pk, size_t front,
+		      size_t *data, struct err *e)
+{
+	uint64_t planned = pk->bytes;
+	uint32_t kept = 0;
+	size_t off = front;
+
+	for (uint32_t i = 0; i < pk->count; i++) {
+		struct item *it = &pk->items[i];
+		size_t len = 0;
+		int rc = 0;
+
+		if (it->kind == ITEM_FILE) {
+			planned -= (uint64_t)it->st.st_size;
+			rc = read_item(st, pk, it, off, planned, &len, e);
+			if (rc < 0)
+				return rc;
+		}
+		if (rc)
+			continue;
+		off += len;
+		if (kept != i)
+			pk->items[kept] = *it;
+		kept++;
+	}
+	pk->count = kept;
+	pk->bytes = off - front;
+	*data = off - front;
+	return 0;
+}
+
+static int send_pack(struct sender_stream *st, struct pack *pk,
+		     const uint8_t *raw, size_t data, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct msg_pack m = {
+		.count = pk->count,
+		.table_len = (uint32_t)st->table.len,
+		.raw_len = (uint32_t)(st->table.len + data),
+	};
+	const uint8_t *payload = raw;
+	size_t n = 0;
+
+	digest->sum(raw, st->table.len, m.digest);
+	if (st->codec)
+		n = codec_compress(st->codec, st->packed, st->packed_cap, raw,
+				   m.raw_len, &m.codec);
+	if (n > 0)
+		payload = st->packed;
+	else
+		n = m.raw_len;
+	/* From here on the pack belongs to the plan. */
+	m.first_id = plan_sent_pack(st->sender->plan, pk);
+	if (m.first_id == 0)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	msg_put_pack(&st->link.out, &m, digest->size, (uint32_t)n);
+	return send_data(st, payload, n, data, e);
+}
+
+static int do_pack(struct sender_stream *st, struct pack *pk, struct err *e)
+{
+	size_t digest_size = st->sender->cfg->digest->size;
+	size_t data = 0, front;
+	int rc;
+
+	/* The plan counted rows with the longest digest. */
+	front = (size_t)pk->table_len;
+	rc = read_items(st, pk, front, &data, e);
+	if (rc) {
+		pack_free(pk);
+		return rc;
+	}
+	if (pk->count == 0) {
+		/* nothing left of it; takes it back and frees it */
+		(void)plan_sent_pack(st->sender->plan, pk);
+		return 0;
+	}
+	buf_reset(&st->table);
+	for (uint32_t i = 0; i < pk->count; i++)
+		put_row(st, pk, &pk->items[i], digest_size);
+	if (st->table.failed || st->table.len > front) {
+		pack_free(pk);
+		return err_set(e, ERR_INTERNAL,
+			       "a pack's table did not fit");
+	}
+	/* The table goes right in front of the content. */
+	front -= st->table.len;
+	memcpy(st->raw + front, st->table.data, st->table.len);
+	return send_pack(st, pk, st->raw + front, data, e);
+}
+
+/* ---- files in chunks ---- */
+
+/* The file cannot be completed: tell both sides. */
+static int abort_file(struct sender_stream *st, struct outfile *f,
+		      struct err *fe, struct err *e)
+{
+	struct msg_file_abort m = { .id = f->id };
+
+	as_source_error(fe);
+	m.cause = fe->code == ERR_CHANGED ? CAUSE_CHANGED :
+					    (uint16_t)wire_cause_of_errno(
+						    fe->sys_errno);
+	if (!plan_fail_file(st->sender->plan, f))
+		return 0;
+	item_failed(st, outfile_name(f), &f->item, fe);
+	if (f->id == 0)
+		return 0;
+	msg_put_file_abort(&st->link.out, &m);
+	return link_send(&st->link, NULL, 0, e);
+}
+
+static int send_chunk(struct sender_stream *st, struct outfile *f,
+		      uint64_t leaf, size_t n, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct msg_chunk m = {
+		.id = f->id,
+		.offset = leaf * TREE_LEAF,
+		.raw_len = (uint32_t)n,
+	};
+	const uint8_t *payload = st->raw;
+	size_t packed = 0;
+
+	digest->sum(st->raw, n, m.digest);
+	if (plan_put_leaf(st->sender->plan, f, leaf, m.digest, n))
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (st->codec && n > 0)
+		packed = codec_compress(st->codec, st->packed, st->packed_cap,
+					st->raw, n, &m.codec);
+	if (packed > 0)
+		payload = st->packed;
+	else
+		packed = n;
+	msg_put_chunk(&st->link.out, &m, digest->size, (uint32_t)packed);
+	return send_data(st, payload, packed, n, e);
+}
+
+/* How many whole leaves from leaf on, at most count, are a hole. */
+static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf,
+			    uint64_t count)
+{
+	uint64_t start, end, off = leaf * TREE_LEAF, n;
+
+	if (source_next_data(f->fd, off, f->size, &start, &end, NULL))
+		return 0;
+	if (start >= f->size)
+		n = f->size / TREE_LEAF - leaf;
+	else
+		n = start / TREE_LEAF - leaf;
+	return n < count ? n : count;
+}
+
+static int send_hole(struct sender_stream *st, struct outfile *f,
+		     uint64_t leaf, uint64_t count, struct err *e)
+{
+	struct sender *s = st->sender;
+	struct msg_hole m = {
+		.id = f->id,
+		.offset = leaf * TREE_LEAF,
+		.len = count * TREE_LEAF,
+	};
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (plan_put_leaf(s->plan, f, leaf + i, s->zero_digest,
+				  TREE_LEAF))
+			return err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	msg_put_hole(&st->link.out, &m);
+	return send_data(st, NULL, 0, count * TREE_LEAF, e);
+}
+
+static int has_holes(const struct outfile *f)
+{
+	return (uint64_t)f->item.st.st_blocks * 512 < f->size;
+}
+
+static int send_leaves(struct sender_stream *st, struct outfile *f,
+		       uint64_t leaf, uint64_t count, struct err *e)
+{
+	uint64_t end = leaf + count;
+	int holes = has_holes(f), rc = 0;
+
+	while (rc == 0 && leaf < end && plan_is_wanted(st->sender->plan, f)) {
+		uint64_t hole = holes ? hole_leaves(f, leaf, end - leaf) : 0;
+		size_t n = tree_leaf_size(f->size, leaf);
+		struct err fe;
+
+		if (hole > 0) {
+			rc = send_hole(st, f, leaf, hole, e);
+			leaf += hole;
+			continue;
+		}
+		err_clear(&fe);
+		if (n > 0 &&
+		    source_read(f->fd, st->raw, n, leaf * TREE_LEAF, &fe))
+			return abort_file(st, f, &fe, e);
+		rc = send_chunk(st, f, leaf, n, e);
+		leaf++;
+	}
+	return rc;
+}
+
+/* If all of the file was sent, say so; but not of one that changed. */
+static int end_file(struct sender_stream *st, struct outfile *f,
+		    struct err *e)
+{
+	struct msg_file_end m = { .id = f->id };
+	struct stat now;
+	struct err fe;
+
+	if (!plan_take_end(st->sender->plan, f))
+		return 0;
+	if (!f->is_stream) {
+		err_clear(&fe);
+		if (fstat(f->fd, &now))
+			err_sys(&fe, ERR_LOCAL, "reading its status");
+		else if (!source_is_same(&now, &f->item.st))
+			err_set(&fe, ERR_CHANGED,
+				"it changed while it was sent");
+		if (fe.code)
+			return abort_file(st, f, &fe, e);
+	}
+	m.size = f->size;
+	memcpy(m.digest, f->item.digest, sizeof(m.digest));
+	msg_put_file_end(&st->link.out, &m, st->sender->cfg->digest->size);
+	return link_send(&st->link, NULL, 0, e);
+}
+
+static int open_source(struct sender_stream *st, struct outfile *f,
+		       struct err *fe)
+{
+	const char *leaf;
+	int dir;
+
+	if (f->is_stream) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
+		memset(&f->item.st, 0, sizeof(f->item.st));
+		f->item.st.st_mode = 0644;
+		f->item.st.st_mtim = now;
+		return 0;
+	}
+	dir = item_parent(st, &f->item, outfile_name(f), &leaf, fe);
+	if (dir < 0)
+		return dir;
+	f->fd = source_open(dir, leaf, follows(st, &f->item), &f->item.st, fe);
+	if (f->fd < 0)
+		return f->fd;
+	f->size = (uint64_t)f->item.st.st_size;
+	if (f->size > WIRE_SIZE_MAX)
+		return err_set(fe, ERR_LOCAL, "it is too large (over 8 PiB)");
+	return 0;
+}
+
+static int do_open(struct sender_stream *st, struct outfile *f, int whole,
+		   struct err *e)
+{
+	struct msg_open m = { .name = outfile_name(f),
+			      .name_len = f->item.name_len };
+	struct err fe;
+	int rc;
+
+	err_clear(&fe);
+	if (open_source(st, f, &fe))
+		return abort_file(st, f, &fe, e);
+	f->tree = tree_new(st->sender->cfg->digest, f->size);
+	whole = whole && !f->is_stream && f->size <= WHOLE_FILE_MAX;
+	if (!f->tree || plan_sent_open(st->sender->plan, f, whole) == 0)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	m.id = f->id;
+	m.size = f->size;
+	m.allocated = (uint64_t)f->item.st.st_blocks * 512;
+	m.meta = meta_of(&f->item.st);
+	msg_put_open(&st->link.out, &m);
+	rc = link_send(&st->link, NULL, 0, e);
+	if (rc || !whole)
+		return rc;
+	rc = send_leaves(st, f, 0, tree_leaf_count(f->size), e);
+	return rc ? rc : end_file(st, f, e);
+}
+
+/* ---- standard input ---- */
+
+/*
+ * Fill a chunk from standard input, serving the connection while the writer
+ * takes its time.  Returns the bytes, fewer than a chunk only at the end;
+ * a negative code: fe for trouble with the input, e for the connection.
+ */
+static ssize_t read_stream(struct sender_stream *st, int fd, struct err *fe,
+			   struct err *e)
+{
+	size_t got = 0;
+
+	while (got < CHUNK_MAX) {
+		ssize_t n;
+		int ev = stream_wait(st->link.stream, fd, -1, e);
+
+		if (ev < 0)
+			return ev;
+		if (ev & STREAM_READABLE) {
+			int rc = sender_take_replies(st, e);
+
+			if (rc)
+				return rc;
+		}
+		if (!(ev & STREAM_WOKEN))
+			continue;
+		n = read(fd, st->raw + got, CHUNK_MAX - got);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			return err_sys(fe, ERR_LOCAL,
+				       "reading standard input");
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+static int do_stream(struct sender_stream *st, struct outfile *f,
+		     struct err *e)
+{
+	struct err fe;
+	ssize_t n;
+	uint64_t leaf;
+	int rc = 0, eof;
+
+	err_clear(&fe);
+	n = read_stream(st, f->fd, &fe, e);
+	if (n < 0)
+		return fe.code ? abort_file(st, f, &fe, e) : (int)n;
+	eof = n < CHUNK_MAX;
+	atomic_fetch_add(&st->sender->total_bytes, (uint64_t)n);
+	leaf = plan_stream_read(st->sender->plan, f, (size_t)n, eof);
+	/* An empty input still has one leaf, which is empty. */
+	if (n > 0 || leaf == 0)
+		rc = send_chunk(st, f, leaf, (size_t)n, e);
+	return rc ? rc : end_file(st, f, e);
+}
+
+int sender_do_task(struct sender_stream *st, const struct task *t,
+		   struct err *e)
+{
+	int rc = 0;
+
+	st->is_flushed = 0;
+	switch (t->kind) {
+	case TASK_PACK:
+		return do_pack(st, t->pack, e);
+	case TASK_OPEN:
+		rc = do_open(st, t->file, st->is_ready, e);
+		break;
+	case TASK_RANGE:
+		rc = send_leaves(st, t->file, t->leaf, t->count, e);
+		if (rc == 0)
+			rc = end_file(st, t->file, e);
+		break;
+	case TASK_STREAM:
+		rc = do_stream(st, t->file, e);
+		break;
+	}
+	plan_release(st->sender->plan, t->file);
+	return rc;
+}

@@ -1,0 +1,76 @@
+/*
+ * Counting verdicts, and the exit code that follows from them.
+ */
+#include "session/tally.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "chunk/digest.h"
+
+/* sum += addend, as 128-bit big-endian numbers. */
+static void add_128(uint8_t *sum, const uint8_t *addend)
+{
+	unsigned carry = 0;
+
+	for (int i = WIRE_SUM - 1; i >= 0; i--) {
+		carry += (unsigned)sum[i] + addend[i];
+		sum[i] = (uint8_t)(carry & 0xff);
+		carry >>= 8;
+	}
+}
+
+void tally_file(struct tally *t, enum file_status status, uint64_t id,
+		uint64_t size, const uint8_t *digest, size_t digest_size)
+{
+	uint8_t record[16 + DIGEST_MAX], hash[DIGEST_MAX];
+
+	if (status == STATUS_COMMITTED)
+		t->committed++;
+	else
+		t->unchanged++;
+	t->bytes += size;
+	be_put64(record, id);
+	be_put64(record + 8, size);
+	memcpy(record + 16, digest, digest_size);
+	digest_xxh3.sum(record, 16 + digest_size, hash);
+	add_128(t->sum, hash);
+}
+
+void tally_failed(struct tally *t, enum tally_side side, unsigned cause)
+{
+	if (side == TALLY_CHANGED)
+		t->failed_changed++;
+	else if (side == TALLY_LOCAL)
+		t->failed_local++;
+	else
+		t->failed_remote++;
+	if (cause == CAUSE_NO_SPACE || cause == CAUSE_QUOTA)
+		t->is_full = 1;
+}
+
+uint64_t tally_failed_count(const struct tally *t)
+{
+	return t->failed_local + t->failed_remote + t->failed_changed;
+}
+
+int tally_code(const struct tally *t, int is_sender)
+{
+	uint64_t failed = tally_failed_count(t);
+	uint64_t skipped = is_sender ? t->skipped : 0;
+	uint64_t good = t->committed + t->unchanged;
+
+	if (failed == 0)
+		return skipped ? ERR_SOME_FAILED : ERR_OK;
+	if (t->is_full)
+		return is_sender ? ERR_REMOTE : ERR_LOCAL;
+	if (t->failed_changed == failed && skipped == 0)
+		return ERR_CHANGED;
+	if (good > 0 || skipped > 0)
+		return ERR_SOME_FAILED;
+	if (t->failed_local == failed)
+		return ERR_LOCAL;
+	if (t->failed_remote == failed)
+		return ERR_REMOTE;
+	return ERR_SOME_FAILED;
+}
