@@ -239,17 +239,13 @@ static int begin(struct rstream *st, struct err *e)
 static int send_outbox(struct rstream *st, struct err *e)
 {
 	struct rsession *s = st->session;
-	uint64_t count;
-	size_t sent = 0;
+	size_t sent;
 	int rc = 0;
 
 	if (!atomic_load(&s->has_out))
 		return 0;
-	/* In pieces that fit the link's buffer. */
 	pthread_mutex_lock(&s->lock);
 	atomic_store(&s->has_out, 0);
-	if (read(s->wake_fd, &count, sizeof(count)) < 0)
-		count = 0;
 	buf_put(&st->link.out, s->outbox.data, s->outbox.len);
 	sent = s->outbox.len;
 	buf_reset(&s->outbox);
@@ -387,6 +383,15 @@ static int send_summary(struct rstream *st, struct err *e)
 	return rc;
 }
 
+/* Before has_out is looked at again, so nothing is missed. */
+static void clear_wake(struct rsession *s)
+{
+	uint64_t count;
+
+	while (read(s->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
 /* Take the next frame, or wait for one.  *over: the stream is through. */
 static int step(struct rstream *st, int *over, struct err *e)
 {
@@ -408,6 +413,8 @@ static int step(struct rstream *st, int *over, struct err *e)
 		return rc;
 	rc = stream_wait(st->link.stream,
 			 st->wait_finish ? s->finish_fd : s->wake_fd, -1, e);
+	if (rc > 0 && (rc & STREAM_WOKEN) && !st->wait_finish)
+		clear_wake(s);
 	return rc < 0 ? rc : 0;
 }
 
