@@ -1,0 +1,210 @@
+/*
+ * Host and port from text, addresses to text.  The text is judged here and
+ * not by the resolver, so that a slip ("host:", "host:80:90") is told as what
+ * it is and not as a name that could not be found.
+ */
+#include "net/addr.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+
+/* How to write it: behind every complaint. */
+#define HOW "write HOST, HOST:PORT or [IPV6]:PORT"
+
+static int has_bad_char(const char *s)
+{
+	for (; *s; s++) {
+		if ((unsigned char)*s <= ' ' || *s == 0x7f || *s == '/')
+			return 1;
+	}
+	return 0;
+}
+
+/* An IPv6 address, with or without "%scope". */
+static int is_ipv6(const char *s)
+{
+	char addr[INET6_ADDRSTRLEN];
+	struct in6_addr in6;
+	size_t n = strcspn(s, "%");
+
+	if (n >= sizeof(addr) || (s[n] == '%' && !s[n + 1]))
+		return 0;
+	memcpy(addr, s, n);
+	addr[n] = '\0';
+	return inet_pton(AF_INET6, addr, &in6) == 1;
+}
+
+static int copy_host(struct host_port *hp, const char *from, size_t n,
+		     struct err *e)
+{
+	if (n == 0)
+		return err_set(e, ERR_USAGE, "the host is missing: " HOW);
+	if (n >= sizeof(hp->host))
+		return err_set(e, ERR_USAGE,
+			       "the host's name is too long (%zu bytes)", n);
+	memcpy(hp->host, from, n);
+	hp->host[n] = '\0';
+	if (hp->host[0] == '-')
+		return err_set(e, ERR_USAGE,
+			       "a host does not begin with '-': " HOW);
+	if (has_bad_char(hp->host))
+		return err_set(e, ERR_USAGE,
+			       "a host holds no space, control character or "
+			       "'/': " HOW);
+	return 0;
+}
+
+static int parse_port(struct host_port *hp, const char *text, struct err *e)
+{
+	uint64_t port;
+
+	if (num_parse(text, 1, UINT16_MAX, &port) < 0)
+		return err_set(e, ERR_USAGE,
+			       "a port is a number from 1 to 65535: " HOW);
+	hp->port = (uint16_t)port;
+	hp->has_port = 1;
+	return 0;
+}
+
+/* "[V6]" or "[V6]:PORT" */
+static int parse_bracketed(struct host_port *hp, const char *text,
+			   struct err *e)
+{
+	const char *end = strchr(text, ']');
+	int rc;
+
+	if (!end)
+		return err_set(e, ERR_USAGE, "']' is missing: " HOW);
+	rc = copy_host(hp, text + 1, (size_t)(end - text - 1), e);
+	if (rc < 0)
+		return rc;
+	if (!is_ipv6(hp->host))
+		return err_set(e, ERR_USAGE,
+			       "'[...]' holds no IPv6 address: " HOW);
+	if (!end[1])
+		return 0;
+	if (end[1] != ':')
+		return err_set(e, ERR_USAGE,
+			       "only ':PORT' may follow ']': " HOW);
+	return parse_port(hp, end + 2, e);
+}
+
+int addr_parse(struct host_port *hp, const char *text, uint16_t default_port,
+	       struct err *e)
+{
+	const char *colon = strchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : strlen(text);
+	int rc;
+
+	memset(hp, 0, sizeof(*hp));
+	hp->port = default_port;
+	if (text[0] == '[')
+		return parse_bracketed(hp, text, e);
+	if (colon && strchr(colon + 1, ':')) {
+		rc = copy_host(hp, text, strlen(text), e);
+		if (rc == 0 && !is_ipv6(hp->host))
+			rc = err_set(e, ERR_USAGE,
+				     "more than one ':', but no IPv6 "
+				     "address: " HOW);
+		return rc;
+	}
+	rc = copy_host(hp, text, n, e);
+	if (rc == 0 && colon)
+		rc = parse_port(hp, colon + 1, e);
+	return rc;
+}
+
+/* Whether sa is an IPv4 address, plain or mapped, which *in4 then gets. */
+static int get_ipv4(const struct sockaddr *sa, struct in_addr *in4)
+{
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(&sin, sa, sizeof(sin));
+		*in4 = sin.sin_addr;
+		return 1;
+	}
+	memcpy(&sin6, sa, sizeof(sin6));
+	if (!IN6_IS_ADDR_V4MAPPED(&sin6.sin6_addr))
+		return 0;
+	memcpy(in4, &sin6.sin6_addr.s6_addr[12], sizeof(*in4));
+	return 1;
+}
+
+static void ipv6_text(char *dst, size_t size, const struct sockaddr *sa)
+{
+	struct sockaddr_in6 sin6;
+	char name[IF_NAMESIZE];
+	size_t used;
+
+	memcpy(&sin6, sa, sizeof(sin6));
+	if (!inet_ntop(AF_INET6, &sin6.sin6_addr, dst, (socklen_t)size))
+		return;
+	if (!sin6.sin6_scope_id)
+		return;
+	used = strlen(dst);
+	if (if_indextoname(sin6.sin6_scope_id, name))
+		snprintf(dst + used, size - used, "%%%s", name);
+	else
+		snprintf(dst + used, size - used, "%%%u",
+			 (unsigned)sin6.sin6_scope_id);
+}
+
+/* Whether sa is an address of a family that we know, whole. */
+static int is_known(const struct sockaddr *sa, socklen_t len)
+{
+	if (len < sizeof(struct sockaddr_in))
+		return 0;
+	if (sa->sa_family == AF_INET6)
+		return len >= sizeof(struct sockaddr_in6);
+	return sa->sa_family == AF_INET;
+}
+
+char *addr_host_text(char *dst, const struct sockaddr *sa, socklen_t len)
+{
+	struct in_addr in4;
+
+	snprintf(dst, ADDR_TEXT_MAX, "?");
+	if (!is_known(sa, len))
+		return dst;
+	if (get_ipv4(sa, &in4))
+		inet_ntop(AF_INET, &in4, dst, ADDR_TEXT_MAX);
+	else
+		ipv6_text(dst, ADDR_TEXT_MAX, sa);
+	return dst;
+}
+
+char *addr_text(char *dst, const struct sockaddr *sa, socklen_t len)
+{
+	char host[ADDR_TEXT_MAX];
+	unsigned port;
+
+	addr_host_text(host, sa, len);
+	port = is_known(sa, len) ? addr_port(sa) : 0;
+	/* The precision is for the compiler: no address is that long. */
+	snprintf(dst, ADDR_TEXT_MAX, strchr(host, ':') ? "[%.80s]:%u"
+						       : "%.80s:%u",
+		 host, port);
+	return dst;
+}
+
+uint16_t addr_port(const struct sockaddr *sa)
+{
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+
+	if (sa->sa_family == AF_INET) {
+		memcpy(&sin, sa, sizeof(sin));
+		return ntohs(sin.sin_port);
+	}
+	if (sa->sa_family != AF_INET6)
+		return 0;
+	memcpy(&sin6, sa, sizeof(sin6));
+	return ntohs(sin6.sin6_port);
+}

@@ -1,0 +1,627 @@
+/*
+ * Making TCP connections and waiting for them.  Connecting runs all attempts
+ * in one poll(2) loop: the next address starts 250 ms after the last or as
+ * soon as one fails, and the first that answers wins (RFC 8305).
+ */
+#include "net/dial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+
+enum {
+	STAGGER_MS = 250,
+	/* How often *cancel is looked at. */
+	CANCEL_MS = 200,
+	/* Of a name with more addresses the first are tried. */
+	TRIES_MAX = 16,
+	BACKLOG = 128,
+};
+
+/* One address of the host.  fd >= 0 while it is being connected. */
+struct attempt {
+	struct sockaddr_storage addr;
+	socklen_t len;
+	int fd;
+	int error; /* errno, once it failed */
+};
+
+struct race {
+	struct attempt tries[TRIES_MAX];
+	size_t count;
+	size_t started;
+	size_t failed;
+	uint64_t next_ms; /* when the next attempt starts */
+	uint64_t deadline_ms;
+	const struct net_options *opt;
+	const volatile int *cancel;
+	struct sockaddr_storage local;
+	socklen_t local_len; /* 0: not bound */
+};
+
+/* ------------------------------------------------------------ sockets */
+
+static int set_int(int fd, int level, int name, int value)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+/*
+ * What every connection gets.  Failures do not matter but for TCP_NODELAY,
+ * which only fails where this is no TCP socket.
+ */
+static int tune(int fd, int timeout_ms)
+{
+	int s = timeout_ms / 1000;
+
+	if (set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
+		return -1;
+	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, s > 4 ? s / 2 : 2);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, s > 12 ? s / 6 : 2);
+	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+	if (timeout_ms > 0)
+		set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout_ms);
+	return 0;
+}
+
+static int set_congestion(int fd, const char *name, struct err *e)
+{
+	if (!name || setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+				(socklen_t)strlen(name)) == 0)
+		return 0;
+	return err_sys(e, ERR_USAGE,
+		       "congestion control '%s' cannot be used (see "
+		       "/proc/sys/net/ipv4/tcp_allowed_congestion_control)",
+		       name);
+}
+
+static int is_exhaustion(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
+	       error == ENOMEM;
+}
+
+/* Close, and keep errno. */
+static void drop(int *fd)
+{
+	int saved = errno;
+
+	io_close(fd);
+	errno = saved;
+}
+
+/* The local address of opt->bind; *len 0 where there is none. */
+static int resolve_bind(const struct net_options *opt, uint16_t port,
+			struct sockaddr_storage *local, socklen_t *len,
+			struct err *e)
+{
+	struct addrinfo hints = {
+		.ai_family = opt->family,
+		.ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+	};
+	struct addrinfo *found = NULL;
+	char text[8];
+
+	*len = 0;
+	if (!opt->bind)
+		return 0;
+	snprintf(text, sizeof(text), "%u", (unsigned)port);
+	if (getaddrinfo(opt->bind, text, &hints, &found) != 0 || !found)
+		return err_set(e, ERR_USAGE,
+			       "'%s' is no numeric address%s to bind to",
+			       opt->bind,
+			       opt->family == AF_INET    ? " of IPv4"
+			       : opt->family == AF_INET6 ? " of IPv6"
+							 : "");
+	memcpy(local, found->ai_addr, found->ai_addrlen);
+	*len = found->ai_addrlen;
+	freeaddrinfo(found);
+	return 0;
+}
+
+/* ----------------------------------------------------------- connecting */
+
+static int is_cancelled(const struct race *r)
+{
+	return r->cancel && __atomic_load_n(r->cancel, __ATOMIC_RELAXED);
+}
+
+/*
+ * Start connecting to one address.  A failure that belongs to the address is
+ * only noted; returns an error for what would befall every address.
+ */
+static int start(struct race *r, struct attempt *a, struct err *e)
+{
+	int rc, fd = socket(a->addr.ss_family,
+			    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 && is_exhaustion(errno))
+		return err_sys(e, ERR_RESOURCE, "cannot make a socket");
+	if (fd < 0 || tune(fd, r->opt->timeout_ms) < 0)
+		goto failed;
+	rc = set_congestion(fd, r->opt->congestion, e);
+	if (rc == 0 && r->local_len > 0 &&
+	    bind(fd, (const struct sockaddr *)&r->local, r->local_len) < 0)
+		rc = err_sys(e, ERR_USAGE, "cannot bind to %s", r->opt->bind);
+	if (rc < 0) {
+		drop(&fd);
+		return rc;
+	}
+	if (connect(fd, (const struct sockaddr *)&a->addr, a->len) == 0 ||
+	    errno == EINPROGRESS || errno == EINTR) {
+		a->fd = fd;
+		return 0;
+	}
+failed:
+	a->error = errno;
+	r->failed++;
+	drop(&fd);
+	return 0;
+}
+
+/* Start what is due now. */
+static int start_due(struct race *r, struct err *e)
+{
+	int rc = 0;
+
+	while (rc == 0 && r->started < r->count &&
+	       (r->failed == r->started || clock_ms() >= r->next_ms)) {
+		rc = start(r, &r->tries[r->started], e);
+		r->started++;
+		r->next_ms = clock_ms() + STAGGER_MS;
+	}
+	return rc;
+}
+
+static int wait_ms(const struct race *r)
+{
+	int ms = clock_left_ms(r->deadline_ms);
+	int next = clock_left_ms(r->next_ms);
+
+	if (r->started < r->count && next < ms)
+		ms = next;
+	return ms < CANCEL_MS ? ms : CANCEL_MS;
+}
+
+/* Note how an attempt ended.  Returns whether it is connected. */
+static int judge(struct race *r, struct attempt *a)
+{
+	socklen_t len = sizeof(a->error);
+
+	if (getsockopt(a->fd, SOL_SOCKET, SO_ERROR, &a->error, &len) < 0)
+		a->error = errno;
+	if (a->error == 0)
+		return 1;
+	io_close(&a->fd);
+	r->failed++;
+	/* The next one need not wait for its turn. */
+	r->next_ms = 0;
+	return 0;
+}
+
+/* One wait.  Returns the attempt that won, or NULL. */
+static struct attempt *poll_tries(struct race *r)
+{
+	struct pollfd fds[TRIES_MAX];
+	struct attempt *of[TRIES_MAX];
+	nfds_t n = 0;
+
+	for (size_t i = 0; i < r->started; i++) {
+		if (r->tries[i].fd < 0)
+			continue;
+		fds[n].fd = r->tries[i].fd;
+		fds[n].events = POLLOUT;
+		fds[n].revents = 0;
+		of[n++] = &r->tries[i];
+	}
+	if (poll(fds, n, wait_ms(r)) <= 0)
+		return NULL;
+	for (nfds_t i = 0; i < n; i++) {
+		if (fds[i].revents && judge(r, of[i]))
+			return of[i];
+	}
+	return NULL;
+}
+
+/* Run until one is connected (*won), all failed or time is up: then *won is
+ * NULL and 0 is returned. */
+static int run_race(struct race *r, struct attempt **won, struct err *e)
+{
+	int rc;
+
+	*won = NULL;
+	r->deadline_ms = clock_ms() + (uint64_t)(r->opt->timeout_ms > 0
+							 ? r->opt->timeout_ms
+							 : INT_MAX);
+	while (!*won) {
+		if (is_cancelled(r))
+			return err_set(e, ERR_INTERRUPTED,
+				       "interrupted while connecting");
+		rc = start_due(r, e);
+		if (rc < 0)
+			return rc;
+		if (r->failed == r->count ||
+		    clock_left_ms(r->deadline_ms) == 0)
+			return 0;
+		*won = poll_tries(r);
+	}
+	return 0;
+}
+
+static void close_losers(struct race *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		io_close(&r->tries[i].fd);
+}
+
+/* Non-blocking was for connecting only. */
+static int make_blocking(int fd, struct err *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		return err_sys(e, ERR_CONNECT, "cannot set up a connection");
+	return 0;
+}
+
+/* The errno's text, as it reads in the middle of a sentence. */
+static void cause_text(char *dst, size_t size, int error)
+{
+	char room[128];
+
+	/* 0: it had not ended when our time was up. */
+	snprintf(dst, size, "%s",
+		 error == 0 || error == ETIMEDOUT
+			 ? "timed out"
+			 : strerror_r(error, room, sizeof(room)));
+	if (dst[0] >= 'A' && dst[0] <= 'Z')
+		dst[0] = (char)(dst[0] | 0x20);
+}
+
+static void append(char *dst, size_t size, const char *text)
+{
+	size_t used = strlen(dst);
+
+	snprintf(dst + used, size - used, "%s", text);
+}
+
+/*
+ * "192.0.2.1: connection refused; 2001:db8::1: timed out", without the
+ * address where the user gave just that.  Not more than fits an error.
+ */
+static void list_causes(const struct race *r, const char *host, char *dst,
+			size_t size)
+{
+	char addr[ADDR_TEXT_MAX], cause[128], one[256];
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < r->started; i++) {
+		const struct attempt *a = &r->tries[i];
+
+		addr_host_text(addr, (const struct sockaddr *)&a->addr,
+			       a->len);
+		cause_text(cause, sizeof(cause), a->error);
+		if (r->count == 1 && strcmp(addr, host) == 0)
+			snprintf(one, sizeof(one), "%s", cause);
+		else
+			snprintf(one, sizeof(one), "%s%s: %s",
+				 i > 0 ? "; " : "", addr, cause);
+		if (strlen(dst) + strlen(one) + 8 > size) {
+			append(dst, size, "; ...");
+			return;
+		}
+		append(dst, size, one);
+	}
+}
+
+/* Whether somebody may just have to start the receiver. */
+static int may_be_absent(const struct race *r)
+{
+	for (size_t i = 0; i < r->started; i++) {
+		int error = r->tries[i].error;
+
+		if (error == 0 || error == ETIMEDOUT || error == ECONNREFUSED)
+			return 1;
+	}
+	return 0;
+}
+
+static int tell_failure(const struct race *r, const char *host, unsigned port,
+			struct err *e)
+{
+	char causes[384];
+
+	list_causes(r, host, causes, sizeof(causes));
+	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s",
+		       host, port, causes,
+		       may_be_absent(r) ? " (is 'ferry receive' running "
+					  "there?)"
+					: "");
+}
+
+/* Take the resolver's addresses, families alternating. */
+static void take_addresses(struct race *r, const struct addrinfo *list)
+{
+	int family = list->ai_family;
+	const struct addrinfo *turn[2] = { list, list };
+
+	for (size_t side = 0, dry = 0; r->count < TRIES_MAX && dry < 2;
+	     side ^= 1) {
+		const struct addrinfo *ai = turn[side];
+		struct attempt *a = &r->tries[r->count];
+
+		while (ai && (ai->ai_family == family) != (side == 0))
+			ai = ai->ai_next;
+		turn[side] = ai ? ai->ai_next : NULL;
+		if (!ai || ai->ai_addrlen > sizeof(a->addr)) {
+			dry++;
+			continue;
+		}
+		dry = 0;
+		memcpy(&a->addr, ai->ai_addr, ai->ai_addrlen);
+		a->len = ai->ai_addrlen;
+		a->fd = -1;
+		a->error = 0;
+		r->count++;
+	}
+}
+
+static int resolve(struct race *r, const struct host_port *hp, int family,
+		   struct err *e)
+{
+	/* No AI_ADDRCONFIG: "::1" and "127.0.0.1" must do on a host that has
+	 * no other address. */
+	struct addrinfo hints = {
+		.ai_family = family,
+		.ai_socktype = SOCK_STREAM,
+		.ai_protocol = IPPROTO_TCP,
+		.ai_flags = AI_NUMERICSERV,
+	};
+	struct addrinfo *list = NULL;
+	char port[8];
+	int rc;
+
+	snprintf(port, sizeof(port), "%u", (unsigned)hp->port);
+	rc = getaddrinfo(hp->host, port, &hints, &list);
+	if (rc == EAI_MEMORY)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (rc == EAI_SYSTEM)
+		return err_sys(e, ERR_CONNECT, "cannot look up the host %s",
+			       hp->host);
+	if (rc != 0 || !list)
+		return err_set(e, ERR_CONNECT,
+			       "cannot find an address of the host %s: %s",
+			       hp->host, gai_strerror(rc));
+	take_addresses(r, list);
+	freeaddrinfo(list);
+	return 0;
+}
+
+static void race_init(struct race *r, const struct net_options *opt,
+		      const volatile int *cancel)
+{
+	memset(r, 0, sizeof(*r));
+	for (size_t i = 0; i < TRIES_MAX; i++)
+		r->tries[i].fd = -1;
+	r->opt = opt;
+	r->cancel = cancel;
+}
+
+/* Race the addresses in r.  Returns a descriptor or an error. */
+static int connect_any(struct race *r, const char *host, unsigned port,
+		       char *peer, struct err *e)
+{
+	struct attempt *won;
+	int rc, fd = -1;
+
+	rc = run_race(r, &won, e);
+	if (rc == 0 && !won)
+		rc = tell_failure(r, host, port, e);
+	if (rc == 0 && won) {
+		fd = won->fd;
+		won->fd = -1;
+		if (peer)
+			addr_text(peer, (const struct sockaddr *)&won->addr,
+				  won->len);
+		rc = make_blocking(fd, e);
+	}
+	close_losers(r);
+	if (rc < 0)
+		io_close(&fd);
+	return rc < 0 ? rc : fd;
+}
+
+int dial_connect(const struct host_port *hp, const struct net_options *opt,
+		 const volatile int *cancel, char *peer, struct err *e)
+{
+	struct race r;
+	int rc;
+
+	race_init(&r, opt, cancel);
+	rc = resolve_bind(opt, 0, &r.local, &r.local_len, e);
+	if (rc < 0)
+		return rc;
+	rc = resolve(&r, hp, r.local_len > 0 ? r.local.ss_family : opt->family,
+		     e);
+	if (rc < 0)
+		return rc;
+	return connect_any(&r, hp->host, hp->port, peer, e);
+}
+
+int dial_again(int fd, const struct net_options *opt,
+	       const volatile int *cancel, struct err *e)
+{
+	struct attempt *a;
+	struct race r;
+	char host[ADDR_TEXT_MAX];
+	int rc;
+
+	race_init(&r, opt, cancel);
+	a = &r.tries[0];
+	a->len = sizeof(a->addr);
+	if (getpeername(fd, (struct sockaddr *)&a->addr, &a->len) < 0)
+		return err_sys(e, ERR_CONNECT, "cannot connect once more");
+	r.count = 1;
+	rc = resolve_bind(opt, 0, &r.local, &r.local_len, e);
+	if (rc < 0)
+		return rc;
+	addr_host_text(host, (const struct sockaddr *)&a->addr, a->len);
+	return connect_any(&r, host,
+			   addr_port((const struct sockaddr *)&a->addr), NULL,
+			   e);
+}
+
+/* ------------------------------------------------------------- listening */
+
+/* The address to listen on; *dual is set for one IPv6 socket that serves
+ * IPv4 too. */
+static int listen_address(uint16_t port, const struct net_options *opt,
+			  struct sockaddr_storage *sa, socklen_t *len,
+			  int *dual, struct err *e)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_ANY),
+	};
+	struct sockaddr_in6 sin6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+		.sin6_addr = IN6ADDR_ANY_INIT,
+	};
+	int rc = resolve_bind(opt, port, sa, len, e);
+
+	*dual = 0;
+	if (rc < 0 || *len > 0)
+		return rc;
+	if (opt->family == AF_INET) {
+		memcpy(sa, &sin, sizeof(sin));
+		*len = sizeof(sin);
+	} else {
+		memcpy(sa, &sin6, sizeof(sin6));
+		*len = sizeof(sin6);
+		*dual = opt->family == AF_UNSPEC;
+	}
+	return 0;
+}
+
+static int tell_listen(const struct net_options *opt, unsigned port,
+		       struct err *e)
+{
+	if (errno == EADDRINUSE)
+		return err_set(e, ERR_CONNECT,
+			       "port %u is in use: choose another with -p",
+			       port);
+	if (errno == EACCES)
+		return err_set(e, ERR_CONNECT,
+			       "port %u needs privileges: choose one above "
+			       "1023 with -p", port);
+	if (errno == EADDRNOTAVAIL && opt->bind)
+		return err_set(e, ERR_USAGE,
+			       "%s is not an address of this host", opt->bind);
+	if (is_exhaustion(errno))
+		return err_sys(e, ERR_RESOURCE, "cannot listen on port %u",
+			       port);
+	return err_sys(e, ERR_CONNECT, "cannot listen on port %u", port);
+}
+
+/* Returns a listening descriptor, or -1 with errno. */
+static int open_listener(const struct sockaddr_storage *sa, socklen_t len,
+			 int dual)
+{
+	int fd = socket(sa->ss_family,
+			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -1;
+	if (set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1) < 0 ||
+	    (sa->ss_family == AF_INET6 &&
+	     set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual) < 0) ||
+	    bind(fd, (const struct sockaddr *)sa, len) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		drop(&fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* A dual-stack listener where the host has IPv6, else one of IPv4. */
+static int open_any_listener(uint16_t port, const struct net_options *opt,
+			     struct err *e)
+{
+	struct net_options ipv4 = *opt;
+	struct sockaddr_storage sa;
+	socklen_t len;
+	int rc, fd, dual;
+
+	rc = listen_address(port, opt, &sa, &len, &dual, e);
+	if (rc < 0)
+		return rc;
+	fd = open_listener(&sa, len, dual);
+	if (fd < 0 && dual &&
+	    (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+		ipv4.family = AF_INET;
+		rc = listen_address(port, &ipv4, &sa, &len, &dual, e);
+		if (rc < 0)
+			return rc;
+		fd = open_listener(&sa, len, dual);
+	}
+	return fd >= 0 ? fd : tell_listen(opt, port, e);
+}
+
+int dial_listen(uint16_t port, const struct net_options *opt, char *local,
+		uint16_t *port_out, struct err *e)
+{
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof(sa);
+	int rc, fd = open_any_listener(port, opt, e);
+
+	if (fd < 0)
+		return fd;
+	/* The connections inherit it. */
+	rc = set_congestion(fd, opt->congestion, e);
+	if (rc == 0 && getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		rc = err_sys(e, ERR_CONNECT, "cannot listen");
+	if (rc < 0) {
+		drop(&fd);
+		return rc;
+	}
+	addr_text(local, (const struct sockaddr *)&sa, len);
+	*port_out = addr_port((const struct sockaddr *)&sa);
+	return fd;
+}
+
+int dial_accept(int listener, const struct net_options *opt, char *peer,
+		struct sockaddr_storage *sa, struct err *e)
+{
+	socklen_t len = sizeof(*sa);
+	int fd;
+
+	memset(sa, 0, sizeof(*sa));
+	fd = accept4(listener, (struct sockaddr *)sa, &len, SOCK_CLOEXEC);
+	if (fd < 0 && is_exhaustion(errno))
+		return err_sys(e, ERR_RESOURCE, "cannot accept a connection");
+	if (fd < 0 && (errno == EBADF || errno == EINVAL ||
+		       errno == ENOTSOCK || errno == EFAULT ||
+		       errno == EOPNOTSUPP))
+		return err_sys(e, ERR_CONNECT, "cannot accept connections");
+	/* accept(2) also hands out what befell the new connection before it
+	 * was taken: that one is gone, the listener is well. */
+	if (fd < 0 || tune(fd, opt->timeout_ms) < 0) {
+		drop(&fd);
+		return err_set(e, ERR_AGAIN, "no connection is waiting");
+	}
+	addr_text(peer, (const struct sockaddr *)sa, len);
+	return fd;
+}

@@ -1,0 +1,66 @@
+/*
+ * dial.h - making TCP connections, and waiting for them.
+ *
+ * Layer: net.  Uses base, addr.h.
+ * Threads: every function may be called from any thread.
+ *
+ * Sockets come out blocking, close-on-exec, TCP_NODELAY, with keep-alive and
+ * TCP_USER_TIMEOUT set from timeout_ms; buffer sizes are left to the kernel.
+ */
+#ifndef FERRY_NET_DIAL_H
+#define FERRY_NET_DIAL_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/addr.h"
+
+struct net_options {
+	int family;           /* AF_UNSPEC, AF_INET, AF_INET6 */
+	const char *bind;     /* local address, or NULL */
+	int timeout_ms;       /* for connecting, and TCP_USER_TIMEOUT */
+	const char *congestion; /* TCP_CONGESTION, or NULL */
+};
+
+/*
+ * Resolve the host and connect.  Addresses are tried in the resolver's order
+ * with families alternating, the next one started 250 ms after the last
+ * (RFC 8305, "Happy Eyeballs") or as soon as one fails; the first that
+ * answers wins.  Blocks for at most timeout_ms (name look-up not counted,
+ * which the resolver bounds), looking at *cancel (may be NULL, set by a
+ * signal handler or another thread) at least every 200 ms.
+ *
+ * Returns a descriptor that the caller closes and fills peer (may be NULL,
+ * ADDR_TEXT_MAX bytes); or ERR_CONNECT with a text that names host, port, and
+ * for each address tried what happened; ERR_INTERRUPTED; ERR_USAGE for a bind
+ * address or congestion control that does not exist.
+ */
+int dial_connect(const struct host_port *hp, const struct net_options *opt,
+		 const volatile int *cancel, char *peer, struct err *e);
+
+/* Connect again to the very address that fd is connected to (for further
+ * streams of a session).  As dial_connect(). */
+int dial_again(int fd, const struct net_options *opt,
+	       const volatile int *cancel, struct err *e);
+
+/*
+ * Listen on a port (0: any free one).  Without a bind address and family, one
+ * IPv6 socket serves both families (an IPv4 one where the host has no IPv6).
+ * SO_REUSEADDR is set.  The socket is non-blocking.  Returns a descriptor and
+ * fills local (ADDR_TEXT_MAX bytes) and *port; or ERR_CONNECT with a text
+ * that says what to do ("port 9473 is in use: choose another with -p");
+ * ERR_USAGE as above.
+ */
+int dial_listen(uint16_t port, const struct net_options *opt, char *local,
+		uint16_t *port_out, struct err *e);
+
+/*
+ * Accept one connection from a non-blocking listener.  Returns a descriptor
+ * and fills peer (ADDR_TEXT_MAX bytes) and sa; ERR_AGAIN when there is none (or
+ * the one there was went away); ERR_RESOURCE when descriptors or memory ran
+ * out (the caller pauses: the connection stays in the queue); ERR_CONNECT.
+ */
+int dial_accept(int listener, const struct net_options *opt, char *peer,
+		struct sockaddr_storage *sa, struct err *e);
+
+#endif

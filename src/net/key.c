@@ -1,0 +1,283 @@
+/*
+ * Files that hold secrets, and the shared key.  A secret's file is judged by
+ * its descriptor, never by its name, so nothing can be swapped in between;
+ * every copy of key bytes is wiped.  OpenSSL is used through a library
+ * context of its own, which no openssl.cnf reaches.
+ */
+#include "net/key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
+#include "base/io.h"
+#include "base/num.h"
+
+#define KEY_PREFIX "ferry-key-1:"
+
+/*
+ * Labels of the HKDF: protocol version, role, purpose.  The sender is always
+ * the TLS client, so this key authenticates in one direction of roles only.
+ */
+static const char psk_label[] = "ferry/1 sender psk";
+static const char id_label[] = "ferry/1 sender key id";
+
+enum {
+	HEX_DIGITS = 2 * KEY_BYTES,
+	PREFIX_LEN = sizeof(KEY_PREFIX) - 1,
+	/* With the newline and a NUL. */
+	LINE_MAX_BYTES = PREFIX_LEN + HEX_DIGITS + 2,
+};
+
+static int check_secret(const struct stat *st, const char *path, struct err *e)
+{
+	if (!S_ISREG(st->st_mode))
+		return err_set(e, ERR_USAGE,
+			       "%s is not a regular file: a secret is only "
+			       "read from one", path);
+	if (st->st_uid != geteuid() && st->st_uid != 0)
+		return err_set(e, ERR_USAGE,
+			       "%s belongs to another user (%u): chown it or "
+			       "make a key of your own", path,
+			       (unsigned)st->st_uid);
+	if (st->st_mode & 077)
+		return err_set(e, ERR_USAGE,
+			       "%s can be used by other users (mode %04o): "
+			       "chmod 600 %s", path,
+			       (unsigned)(st->st_mode & 07777), path);
+	return 0;
+}
+
+int key_open_secret(const char *path, struct err *e)
+{
+	struct stat st;
+	int fd, rc;
+
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && errno == ELOOP)
+		return err_set(e, ERR_USAGE,
+			       "%s is a symbolic link: name the file itself",
+			       path);
+	if (fd < 0)
+		return err_sys(e, ERR_LOCAL, "cannot open %s", path);
+	if (fstat(fd, &st) < 0)
+		rc = err_sys(e, ERR_LOCAL, "cannot look at %s", path);
+	else
+		rc = check_secret(&st, path, e);
+	if (rc < 0) {
+		io_close(&fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* Whether the n bytes at line are exactly one key line; fills k. */
+static int parse_line(struct key *k, char *line, size_t n)
+{
+	if (n > 0 && line[n - 1] == '\n')
+		n--;
+	if (n > 0 && line[n - 1] == '\r')
+		n--;
+	if (n != PREFIX_LEN + HEX_DIGITS ||
+	    memcmp(line, KEY_PREFIX, PREFIX_LEN) != 0)
+		return 0;
+	line[n] = '\0';
+	return hex_decode(k->secret, KEY_BYTES, line + PREFIX_LEN) == 0;
+}
+
+int key_load(struct key *k, const char *path, struct err *e)
+{
+	/* One byte more than the longest good file: so a longer one shows. */
+	char line[LINE_MAX_BYTES + 1];
+	ssize_t n;
+	int fd, rc = 0;
+
+	memset(k, 0, sizeof(*k));
+	fd = key_open_secret(path, e);
+	if (fd < 0)
+		return fd;
+	n = io_read(fd, line, sizeof(line));
+	if (n < 0)
+		rc = err_sys(e, ERR_LOCAL, "cannot read %s", path);
+	else if (n == sizeof(line) || !parse_line(k, line, (size_t)n))
+		rc = err_set(e, ERR_USAGE,
+			     "%s is not a key file: make one with 'ferry "
+			     "keygen' and copy it to both sides", path);
+	OPENSSL_cleanse(line, sizeof(line));
+	io_close(&fd);
+	if (rc < 0)
+		key_wipe(k);
+	return rc;
+}
+
+/* OpenSSL apart from openssl.cnf; NULL when out of memory. */
+static OSSL_LIB_CTX *private_context(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	return OSSL_LIB_CTX_new();
+}
+
+static int make_line(char *line, struct err *e)
+{
+	OSSL_LIB_CTX *ctx = private_context();
+	struct key k;
+	int rc = 0;
+
+	if (!ctx || RAND_priv_bytes_ex(ctx, k.secret, KEY_BYTES, 256) != 1) {
+		rc = err_set(e, ERR_RESOURCE,
+			     "no randomness for a key can be had");
+	} else {
+		memcpy(line, KEY_PREFIX, PREFIX_LEN);
+		hex_encode(line + PREFIX_LEN, k.secret, KEY_BYTES);
+		line[PREFIX_LEN + HEX_DIGITS] = '\n';
+	}
+	key_wipe(&k);
+	OSSL_LIB_CTX_free(ctx);
+	return rc;
+}
+
+/* Make the new name durable too; where that cannot be done (some network
+ * file systems) the key is there all the same. */
+static void sync_parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[4096];
+	int fd;
+
+	if (!slash)
+		snprintf(dir, sizeof(dir), ".");
+	else if (slash == path)
+		snprintf(dir, sizeof(dir), "/");
+	else if ((size_t)(slash - path) < sizeof(dir))
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	else
+		return;
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)fsync(fd);
+	io_close(&fd);
+}
+
+/* Remove the file that we made, if the name still means it. */
+static void remove_own(const char *path, const struct stat *ours)
+{
+	struct stat there;
+
+	if (lstat(path, &there) == 0 && ours->st_dev == there.st_dev &&
+	    ours->st_ino == there.st_ino)
+		(void)unlink(path);
+}
+
+static int write_new(const char *path, const char *line, size_t n,
+		     struct err *e)
+{
+	struct stat ours = { 0 };
+	int fd, rc = 0;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		  0600);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(e, ERR_LOCAL,
+			       "%s exists already: a key is never "
+			       "overwritten", path);
+	if (fd < 0)
+		return err_sys(e, ERR_LOCAL, "cannot make %s", path);
+	/* fchmod: the umask may have taken our own rights away. */
+	if (fstat(fd, &ours) < 0 || fchmod(fd, 0600) < 0 ||
+	    io_write(fd, line, n) < 0 || fsync(fd) < 0)
+		rc = err_sys(e, ERR_LOCAL, "cannot write %s", path);
+	if (io_close(&fd) < 0 && rc == 0)
+		rc = err_sys(e, ERR_LOCAL, "cannot write %s", path);
+	if (rc < 0)
+		remove_own(path, &ours);
+	return rc;
+}
+
+int key_generate(const char *path, struct err *e)
+{
+	char line[LINE_MAX_BYTES];
+	int rc;
+
+	rc = make_line(line, e);
+	if (rc == 0)
+		rc = write_new(path, line, PREFIX_LEN + HEX_DIGITS + 1, e);
+	if (rc == 0)
+		sync_parent(path);
+	OPENSSL_cleanse(line, sizeof(line));
+	return rc;
+}
+
+/* HKDF-SHA256 without salt (the key is uniformly random already). */
+static int expand(OSSL_LIB_CTX *libctx, const struct key *k,
+		  const char *label, void *out, size_t n)
+{
+	char digest[] = "SHA256";
+	uint8_t secret[KEY_BYTES], info[32];
+	size_t info_len = strlen(label);
+	OSSL_PARAM params[4];
+	EVP_KDF *kdf = NULL;
+	EVP_KDF_CTX *ctx = NULL;
+	int ok = 0;
+
+	if (info_len > sizeof(info))
+		return 0;
+	/* OSSL_PARAM takes pointers to what is not const. */
+	memcpy(info, label, info_len);
+	memcpy(secret, k->secret, sizeof(secret));
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
+						     digest, 0);
+	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
+						      secret, sizeof(secret));
+	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO,
+						      info, info_len);
+	params[3] = OSSL_PARAM_construct_end();
+	kdf = EVP_KDF_fetch(libctx, "HKDF", NULL);
+	if (kdf)
+		ctx = EVP_KDF_CTX_new(kdf);
+	if (ctx)
+		ok = EVP_KDF_derive(ctx, out, n, params) == 1;
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	OPENSSL_cleanse(secret, sizeof(secret));
+	return ok;
+}
+
+int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
+		   char *identity, size_t identity_size, struct err *e)
+{
+	uint8_t id[KEY_ID_BYTES];
+	char hex[2 * KEY_ID_BYTES + 1];
+	OSSL_LIB_CTX *libctx = private_context();
+	int rc = 0, n;
+
+	if (!libctx || !expand(libctx, k, psk_label, psk, KEY_BYTES) ||
+	    !expand(libctx, k, id_label, id, sizeof(id))) {
+		rc = err_set(e, ERR_RESOURCE, "cannot derive the TLS key");
+		goto out;
+	}
+	hex_encode(hex, id, sizeof(id));
+	n = snprintf(identity, identity_size, "ferry/1 sender %s", hex);
+	if (n < 0 || (size_t)n >= identity_size)
+		rc = err_set(e, ERR_INTERNAL,
+			     "the room for a key's identity is too small");
+out:
+	if (rc < 0)
+		OPENSSL_cleanse(psk, KEY_BYTES);
+	OSSL_LIB_CTX_free(libctx);
+	return rc;
+}
+
+void key_wipe(struct key *k)
+{
+	OPENSSL_cleanse(k->secret, sizeof(k->secret));
+}

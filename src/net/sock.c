@@ -1,0 +1,220 @@
+/*
+ * One step of input or output on a TCP socket.  The socket is blocking with
+ * a receive timeout of one tick: waiting in recv(2) itself, with MSG_WAITALL
+ * where much is wanted, costs one system call where poll(2) and recv(2) take
+ * two for every piece that comes.  Whatever must not wait says MSG_DONTWAIT.
+ */
+#include "net/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+
+int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
+{
+	struct timeval tick = { .tv_sec = SOCK_TICK_MS / 1000 };
+	int flags;
+
+	memset(k, 0, sizeof(*k));
+	k->fd = fd;
+	k->timeout_ms = timeout_ms;
+	k->moved_ms = clock_ms();
+	atomic_init(&k->aborted, 0);
+	atomic_init(&k->bytes_in, 0);
+	atomic_init(&k->bytes_out, 0);
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) < 0)
+		return err_sys(e, ERR_LOST, "cannot set up the connection");
+	return 0;
+}
+
+void sock_release(struct sock *k)
+{
+	io_close(&k->fd);
+}
+
+/* ------------------------------------------------------------------- time */
+
+/* For how long to wait now; ERR_TIMEOUT when time is up. */
+static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
+{
+	int left;
+
+	*ms = SOCK_TICK_MS;
+	if (max_ms >= 0 && max_ms < *ms)
+		*ms = max_ms;
+	if (k->deadline_ms > 0) {
+		left = clock_left_ms(k->deadline_ms);
+		if (left == 0)
+			return err_set(e, ERR_TIMEOUT,
+				       "the other side took too long");
+		*ms = left < *ms ? left : *ms;
+	}
+	if (k->timeout_ms > 0) {
+		if (k->waited_ms >= (uint64_t)k->timeout_ms)
+			return err_set(e, ERR_TIMEOUT,
+				       "nothing was heard from the other "
+				       "side for %d.%d s",
+				       k->timeout_ms / 1000,
+				       k->timeout_ms % 1000 / 100);
+		left = k->timeout_ms - (int)k->waited_ms;
+		*ms = left < *ms ? left : *ms;
+	}
+	return 0;
+}
+
+/* A wait that began at start_ms is over. */
+static void waited(struct sock *k, uint64_t start_ms)
+{
+	k->waited_ms += clock_ms() - start_ms;
+}
+
+static void moved(struct sock *k)
+{
+	k->moved_ms = clock_ms();
+	k->waited_ms = 0;
+}
+
+/* One thread writes, others look on. */
+static void add_to(atomic_uint_fast64_t *counter, size_t n)
+{
+	uint_fast64_t old = atomic_load_explicit(counter,
+						 memory_order_relaxed);
+
+	atomic_store_explicit(counter, old + n, memory_order_relaxed);
+}
+
+/* --------------------------------------------------------------- transfers */
+
+/* What errno means for the connection. */
+static int broken(struct sock *k, const char *what, struct err *e)
+{
+	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+		return ERR_AGAIN;
+	k->is_broken = 1;
+	if (sock_is_aborted(k))
+		return err_set(e, ERR_LOST, "the connection was given up");
+	if (errno == ETIMEDOUT)
+		return err_set(e, ERR_TIMEOUT,
+			       "the other side does not answer any more");
+	if (errno == EPIPE)
+		return err_set(e, ERR_LOST,
+			       "the other side closed the connection while "
+			       "we were sending");
+	return err_sys(e, ERR_LOST, "cannot %s the other side", what);
+}
+
+int sock_send(struct sock *k, const struct iovec *iov, size_t count,
+	      size_t *sent, struct err *e)
+{
+	struct msghdr msg = { .msg_iovlen = count };
+	ssize_t n;
+
+	*sent = 0;
+	/* sendmsg(2) does not write there; the type cannot say so. */
+	memcpy(&msg.msg_iov, &iov, sizeof(iov));
+	n = sendmsg(k->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		return broken(k, "send to", e);
+	*sent = (size_t)n;
+	add_to(&k->bytes_out, (size_t)n);
+	if (!k->is_heartbeat)
+		moved(k);
+	return 0;
+}
+
+static int receive(struct sock *k, void *p, size_t n, int flags, size_t *got,
+		   struct err *e)
+{
+	ssize_t did = recv(k->fd, p, n, flags);
+
+	*got = 0;
+	if (did < 0)
+		return broken(k, "receive from", e);
+	if (did == 0) {
+		if (sock_is_aborted(k))
+			return err_set(e, ERR_LOST,
+				       "the connection was given up");
+		if (k->is_broken)
+			return err_set(e, ERR_LOST,
+				       "the connection was broken off");
+		return err_set(e, ERR_CLOSED,
+			       "the other side closed the connection");
+	}
+	*got = (size_t)did;
+	add_to(&k->bytes_in, (size_t)did);
+	moved(k);
+	return 0;
+}
+
+int sock_recv(struct sock *k, void *p, size_t n, size_t *got, struct err *e)
+{
+	return receive(k, p, n, MSG_DONTWAIT, got, e);
+}
+
+int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all,
+		   size_t *got, struct err *e)
+{
+	uint64_t start_ms;
+	int rc, ms, revents, woken;
+
+	*got = 0;
+	rc = step_ms(k, -1, &ms, e);
+	if (rc < 0)
+		return rc;
+	if (ms < SOCK_TICK_MS) {
+		/* The socket's own timeout would be too long. */
+		rc = sock_wait(k, POLLIN, -1, ms, &revents, &woken, e);
+		return rc < 0 ? rc : sock_recv(k, p, n, got, e);
+	}
+	start_ms = clock_ms();
+	rc = receive(k, p, n, want_all ? MSG_WAITALL : 0, got, e);
+	if (rc == ERR_AGAIN)
+		waited(k, start_ms);
+	return rc;
+}
+
+int sock_wait(struct sock *k, int events, int wake_fd, int max_ms,
+	      int *revents, int *woken, struct err *e)
+{
+	struct pollfd fds[2] = {
+		{ .fd = k->fd, .events = (short)events },
+		{ .fd = wake_fd, .events = POLLIN },
+	};
+	uint64_t start_ms = clock_ms();
+	int rc, ms;
+
+	*revents = *woken = 0;
+	rc = step_ms(k, max_ms, &ms, e);
+	if (rc < 0)
+		return rc;
+	rc = poll(fds, wake_fd >= 0 ? 2 : 1, ms);
+	waited(k, start_ms);
+	if (rc < 0 && errno != EINTR)
+		return err_sys(e, ERR_LOST, "cannot wait for the other side");
+	if (rc > 0) {
+		*revents = fds[0].revents;
+		*woken = fds[1].revents != 0;
+	}
+	return 0;
+}
+
+void sock_abort(struct sock *k)
+{
+	atomic_store(&k->aborted, 1);
+	/* Wakes whoever waits in recv(2) or poll(2). */
+	(void)shutdown(k->fd, SHUT_RDWR);
+}
+
+int sock_is_aborted(const struct sock *k)
+{
+	return atomic_load(&k->aborted);
+}

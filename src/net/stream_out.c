@@ -1,0 +1,341 @@
+/*
+ * The sending half of a stream, and what goes on in its waits.
+ *
+ * Plain bytes go from the caller's memory; only small pieces pass through a
+ * buffer, so that a frame's header costs no system call of its own.  With TLS,
+ * records are collected in tls_conn.c's large block, and small pieces fill up
+ * a record first.
+ */
+#include "net/stream_priv.h"
+
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* Sends below this are kept back. */
+enum { SMALL_SEND = 4 * 1024 };
+
+/* ---------------------------------------------------------------- hooks */
+
+static int call_tick(struct stream *s, int sending, struct err *e)
+{
+	int rc;
+
+	s->ticked_ms = clock_ms();
+	s->is_input_muted = 0;
+	if (!s->hooks.on_tick || s->in_tick)
+		return 0;
+	s->in_tick = 1;
+	/* What it sends is no sign that the peer lives. */
+	s->sock.is_heartbeat = 1;
+	rc = s->hooks.on_tick(s->hooks.ctx, sending, e);
+	s->sock.is_heartbeat = 0;
+	s->in_tick = 0;
+	return rc;
+}
+
+/* Call on_tick, and send what it sent. */
+static int tick(struct stream *s, int sending, struct err *e)
+{
+	int rc = call_tick(s, sending, e);
+
+	if (rc < 0 || sending || s->in_tick || !stream_out_pending(s))
+		return rc;
+	s->in_tick = 1;
+	s->sock.is_heartbeat = 1;
+	rc = stream_out_flush(s, e);
+	s->sock.is_heartbeat = 0;
+	s->in_tick = 0;
+	/* on_tick has a word to say about that, too. */
+	if (rc < 0 && sock_is_aborted(&s->sock))
+		return stream_out_given_up(s, sending, e);
+	return rc;
+}
+
+int stream_out_given_up(struct stream *s, int sending, struct err *e)
+{
+	int rc = call_tick(s, sending, e);
+
+	return rc < 0 ? rc : err_set(e, ERR_LOST,
+				     "the connection was given up");
+}
+
+int stream_out_step(struct stream *s, int rc, int sending, struct err *e)
+{
+	if (sock_is_aborted(&s->sock))
+		return stream_out_given_up(s, sending, e);
+	if (rc < 0 && rc != ERR_AGAIN)
+		return rc;
+	if (clock_ms() - s->ticked_ms >= SOCK_TICK_MS)
+		return tick(s, sending, e);
+	return 0;
+}
+
+/* --------------------------------------------------------------- sending */
+
+static int can_offer_input(const struct stream *s)
+{
+	return s->hooks.on_input && !s->in_tick && !s->is_input_muted;
+}
+
+/* Let on_input take what came.  If it takes nothing it is not asked again at
+ * once, or the wait would spin. */
+static int offer_input(struct stream *s, struct err *e)
+{
+	uint64_t taken = s->received;
+	uint64_t raw = stream_wire_in(s);
+	int rc = s->hooks.on_input(s->hooks.ctx, e);
+
+	if (rc == 0 && s->received == taken && stream_wire_in(s) == raw)
+		s->is_input_muted = 1;
+	return rc;
+}
+
+/* The socket is full: wait for room, taking input meanwhile. */
+static int wait_for_room(struct stream *s, struct err *e)
+{
+	int rc, revents, woken, events = POLLOUT;
+
+	if (can_offer_input(s) && stream_has_buffered(s)) {
+		rc = offer_input(s, e);
+		if (rc < 0)
+			return rc;
+	}
+	if (can_offer_input(s))
+		events |= POLLIN;
+	rc = sock_wait(&s->sock, events, -1, -1, &revents, &woken, e);
+	if (rc == 0 && (revents & POLLIN) && !sock_is_aborted(&s->sock))
+		rc = offer_input(s, e);
+	return stream_out_step(s, rc, 1, e);
+}
+
+/*
+ * The connection broke while we were sending.  What the peer sent before may
+ * still be there and tell more than "connection reset": a TLS alert that
+ * refuses our certificate, or the reason in words for on_input.
+ */
+static int explain_loss(struct stream *s, int rc, struct err *e)
+{
+	struct err why = { 0 };
+	size_t got;
+	char byte;
+
+	if (sock_is_aborted(&s->sock))
+		return stream_out_given_up(s, 1, e);
+	s->is_input_muted = 0;
+	if (can_offer_input(s)) {
+		while (can_offer_input(s) && offer_input(s, &why) == 0)
+			;
+	} else if (s->tls && !tls_conn_has_begun(s->tls)) {
+		(void)stream_recv_some(s, &byte, 1, &got, &why);
+	}
+	if (err_weight(why.code) <= err_weight(rc))
+		return rc;
+	if (e)
+		*e = why;
+	return why.code;
+}
+
+/* Step over n bytes.  Returns how many of the count elements are left. */
+static size_t skip(struct iovec **iov, size_t count, size_t n)
+{
+	while (count > 0 && n >= (*iov)->iov_len) {
+		n -= (*iov)->iov_len;
+		(*iov)++;
+		count--;
+	}
+	if (count > 0) {
+		(*iov)->iov_base = (char *)(*iov)->iov_base + n;
+		(*iov)->iov_len -= n;
+	}
+	return count;
+}
+
+/* The bytes of iov, all of them; iov is used up. */
+static int send_block(struct stream *s, struct iovec *iov, size_t count,
+		      struct err *e)
+{
+	size_t n;
+	int rc = 0;
+
+	s->is_sending = 1;
+	while (rc == 0 && count > 0) {
+		rc = sock_send(&s->sock, iov, count, &n, e);
+		if (rc == ERR_AGAIN)
+			rc = wait_for_room(s, e);
+		else if (rc < 0)
+			rc = explain_loss(s, rc, e);
+		count = skip(&iov, count, n);
+	}
+	s->is_sending = 0;
+	return rc;
+}
+
+/* Send the records that are made. */
+int stream_out_records(struct stream *s, struct err *e)
+{
+	struct iovec iov;
+	const void *p;
+	size_t n;
+	int rc = 0;
+
+	while (rc == 0) {
+		p = tls_conn_out(s->tls, &n);
+		if (n == 0)
+			break;
+		memcpy(&iov.iov_base, &p, sizeof(p));
+		iov.iov_len = n;
+		rc = send_block(s, &iov, 1, e);
+		if (rc == 0)
+			tls_conn_out_sent(s->tls, n);
+	}
+	return rc;
+}
+
+/* Make records of n bytes. */
+static int encrypt(struct stream *s, const uint8_t *p, size_t n,
+		   struct err *e)
+{
+	size_t took;
+	int rc = 0;
+
+	while (rc == 0 && n > 0) {
+		rc = tls_conn_write(s->tls, p, n, &took, e);
+		p += took;
+		n -= took;
+		if (rc == ERR_AGAIN)
+			rc = stream_out_records(s, e);
+	}
+	return rc;
+}
+
+static int encrypt_out(struct stream *s, struct err *e)
+{
+	int rc = encrypt(s, s->out, s->out_len, e);
+
+	s->out_len = 0;
+	return rc;
+}
+
+/* One part: what makes full records goes from where it is, the rest through
+ * out[], so that no record is shorter than it must be. */
+static int encrypt_part(struct stream *s, const uint8_t *p, size_t n,
+			struct err *e)
+{
+	size_t now;
+	int rc = 0;
+
+	while (rc == 0 && n > 0) {
+		if (s->out_len == 0 && n >= STREAM_OUT_BYTES) {
+			now = n - n % STREAM_OUT_BYTES;
+			rc = encrypt(s, p, now, e);
+		} else {
+			now = STREAM_OUT_BYTES - s->out_len;
+			now = n < now ? n : now;
+			memcpy(s->out + s->out_len, p, now);
+			s->out_len += now;
+			if (s->out_len == STREAM_OUT_BYTES)
+				rc = encrypt_out(s, e);
+		}
+		p += now;
+		n -= now;
+	}
+	return rc;
+}
+
+static int send_tls(struct stream *s, const struct iovec *parts, int count,
+		    struct err *e)
+{
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < count; i++)
+		rc = encrypt_part(s, parts[i].iov_base, parts[i].iov_len, e);
+	if (rc == 0)
+		rc = stream_out_flush(s, e);
+	return rc;
+}
+
+static int send_plain(struct stream *s, const struct iovec *parts, int count,
+		      struct err *e)
+{
+	struct iovec iov[STREAM_PARTS_MAX + 1];
+	int rc;
+
+	iov[0].iov_base = s->out;
+	iov[0].iov_len = s->out_len;
+	memcpy(iov + 1, parts, (size_t)count * sizeof(*parts));
+	rc = send_block(s, iov, (size_t)count + 1, e);
+	s->out_len = 0;
+	return rc;
+}
+
+int stream_out_flush(struct stream *s, struct err *e)
+{
+	struct iovec iov = { .iov_base = s->out, .iov_len = s->out_len };
+	int rc;
+
+	if (sock_is_aborted(&s->sock))
+		return stream_out_given_up(s, 1, e);
+	if (s->tls) {
+		rc = encrypt_out(s, e);
+		return rc < 0 ? rc : stream_out_records(s, e);
+	}
+	if (s->out_len == 0)
+		return 0;
+	rc = send_block(s, &iov, 1, e);
+	s->out_len = 0;
+	return rc;
+}
+
+int stream_out_send(struct stream *s, const struct iovec *parts, int count,
+		    struct err *e)
+{
+	size_t total = 0;
+
+	if (count < 1 || count > STREAM_PARTS_MAX)
+		return err_set(e, ERR_INTERNAL, "a send of %d parts", count);
+	if (sock_is_aborted(&s->sock))
+		return stream_out_given_up(s, 1, e);
+	for (int i = 0; i < count; i++)
+		total += parts[i].iov_len;
+	if (total >= SMALL_SEND || total > STREAM_OUT_BYTES - s->out_len)
+		return s->tls ? send_tls(s, parts, count, e)
+			      : send_plain(s, parts, count, e);
+	for (int i = 0; i < count; i++) {
+		if (parts[i].iov_len == 0)
+			continue;
+		memcpy(s->out + s->out_len, parts[i].iov_base,
+		       parts[i].iov_len);
+		s->out_len += parts[i].iov_len;
+	}
+	return 0;
+}
+
+void stream_out_alert(struct stream *s)
+{
+	struct err ignored;
+	struct iovec iov;
+	const void *p;
+	size_t n, sent;
+
+	/* With a block half sent, an alert could not be told from its rest. */
+	if (s->is_sending)
+		return;
+	p = tls_conn_out(s->tls, &n);
+	if (n == 0)
+		return;
+	memcpy(&iov.iov_base, &p, sizeof(p));
+	iov.iov_len = n;
+	if (sock_send(&s->sock, &iov, 1, &sent, &ignored) == 0)
+		tls_conn_out_sent(s->tls, sent);
+}
+
+int stream_out_pending(const struct stream *s)
+{
+	size_t n = 0;
+
+	if (s->tls)
+		tls_conn_out(s->tls, &n);
+	return s->out_len > 0 || n > 0;
+}

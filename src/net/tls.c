@@ -1,0 +1,545 @@
+/*
+ * Credentials, made into an SSL_CTX that does what tls.h says whatever
+ * openssl.cnf says.  Three things see to that: a library context of our own
+ * (providers and default properties of the file do not reach it), no loading
+ * of the file where we are the first to use OpenSSL, and, since libssl applies
+ * the file's "system_default" section to every SSL_CTX of the process once
+ * somebody loaded it, each setting that matters is made here in so many
+ * words.
+ */
+#include "net/tls.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "net/addr.h"
+#include "net/tls_priv.h"
+
+#define PIN_PREFIX "sha256:"
+#define PSK_SUITES "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
+/* AES-128 first: it is the fastest where there is AES in hardware. */
+#define CERT_SUITES                                                            \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"                       \
+	"TLS_CHACHA20_POLY1305_SHA256"
+#define GROUPS "X25519:P-256"
+/* RSA with PKCS #1 serves for signatures inside certificates alone. */
+#define SIGALGS                                                                \
+	"ECDSA+SHA256:ed25519:ECDSA+SHA384:ECDSA+SHA512:ed448:"                \
+	"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"                        \
+	"rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"            \
+	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
+
+enum {
+	SECRET_FILE_MAX = 64 * 1024,
+	CERT_FILE_MAX = 4 * 1024 * 1024,
+	/* What a peer's chain may take. */
+	PEER_CHAIN_MAX = 32 * 1024,
+	CHAIN_DEPTH_MAX = 8,
+	SECURITY_LEVEL = 2, /* 112 bits: RSA 2048, SHA-256 */
+};
+
+static const uint64_t rekey_default = (uint64_t)1 << 36;
+
+const char *security_name(enum security mode)
+{
+	switch (mode) {
+	case SECURITY_PLAIN:
+		return "plain";
+	case SECURITY_PSK:
+		return "psk";
+	case SECURITY_X509:
+		return "x509";
+	case SECURITY_PIN:
+		return "pin";
+	case SECURITY_NONE:
+		break;
+	}
+	return "none";
+}
+
+/* --------------------------------------------------------- reading files */
+
+/* All of the file, in one allocation, so that wiping gets every copy. */
+static int slurp(int fd, const char *path, size_t max, struct buf *b,
+		 struct err *e)
+{
+	uint8_t *p;
+	ssize_t n;
+
+	buf_init(b, max + 1);
+	p = buf_extend(b, max + 1);
+	if (!p)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	n = io_read(fd, p, max + 1);
+	if (n < 0)
+		return err_sys(e, ERR_LOCAL, "cannot read %s", path);
+	if ((size_t)n > max)
+		return err_set(e, ERR_USAGE, "%s is too large", path);
+	b->len = (size_t)n;
+	return 0;
+}
+
+/* Never ask at the terminal; note that there was something to ask. */
+static int no_password(char *buf, int size, int writing, void *asked)
+{
+	(void)buf;
+	(void)size;
+	(void)writing;
+	*(int *)asked = 1;
+	return -1;
+}
+
+static int parse_certs(const struct tls *t, BIO *bio, const char *path,
+		       STACK_OF(X509) *certs, struct err *e)
+{
+	int asked = 0;
+	X509 *cert;
+
+	for (;;) {
+		cert = X509_new_ex(t->libctx, NULL);
+		if (!cert)
+			return err_set(e, ERR_RESOURCE, "out of memory");
+		ERR_clear_error();
+		if (!PEM_read_bio_X509(bio, &cert, no_password, &asked)) {
+			X509_free(cert);
+			break;
+		}
+		if (!sk_X509_push(certs, cert)) {
+			X509_free(cert);
+			return err_set(e, ERR_RESOURCE, "out of memory");
+		}
+	}
+	if (sk_X509_num(certs) > 0 &&
+	    ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
+		ERR_clear_error();
+		return 0;
+	}
+	return err_set(e, ERR_USAGE,
+		       "%s holds %s: it must be in PEM format", path,
+		       sk_X509_num(certs) > 0 ? "a damaged certificate"
+					      : "no certificate");
+}
+
+/* The certificates of a PEM file, at least one.  The caller frees the stack
+ * with its content, also on failure. */
+static int load_certs(const struct tls *t, const char *path,
+		      STACK_OF(X509) **certs, struct err *e)
+{
+	struct buf b = { 0 };
+	BIO *bio = NULL;
+	int rc, fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, ERR_LOCAL, "cannot open %s", path);
+	rc = slurp(fd, path, CERT_FILE_MAX, &b, e);
+	if (rc < 0)
+		goto out;
+	*certs = sk_X509_new_null();
+	bio = BIO_new_mem_buf(b.data, (int)b.len);
+	if (!*certs || !bio)
+		rc = err_set(e, ERR_RESOURCE, "out of memory");
+	else
+		rc = parse_certs(t, bio, path, *certs, e);
+out:
+	BIO_free(bio);
+	buf_release(&b);
+	io_close(&fd);
+	return rc;
+}
+
+static int load_private_key(const struct tls *t, const char *path,
+			    EVP_PKEY **key, struct err *e)
+{
+	struct buf b = { 0 };
+	BIO *bio = NULL;
+	int asked = 0, rc, fd;
+
+	fd = key_open_secret(path, e);
+	if (fd < 0)
+		return fd;
+	rc = slurp(fd, path, SECRET_FILE_MAX, &b, e);
+	if (rc < 0)
+		goto out;
+	bio = BIO_new_mem_buf(b.data, (int)b.len);
+	if (bio)
+		*key = PEM_read_bio_PrivateKey_ex(bio, NULL, no_password,
+						  &asked, t->libctx, NULL);
+	if (!bio)
+		rc = err_set(e, ERR_RESOURCE, "out of memory");
+	else if (!*key)
+		rc = err_set(e, ERR_USAGE,
+			     asked ? "the private key in %s is protected by "
+				     "a password, which ferry cannot ask for"
+				   : "%s holds no private key in PEM format",
+			     path);
+	ERR_clear_error();
+out:
+	BIO_free(bio);
+	buf_release_secret(&b);
+	io_close(&fd);
+	return rc;
+}
+
+/* ------------------------------------------------------- pre-shared key */
+
+/* What OpenSSL takes for a PSK: a session never had. */
+static SSL_SESSION *psk_session(SSL *ssl, const uint8_t *psk)
+{
+	static const unsigned char aes_128_gcm_sha256[] = { 0x13, 0x01 };
+	const SSL_CIPHER *suite = SSL_CIPHER_find(ssl, aes_128_gcm_sha256);
+	SSL_SESSION *s = SSL_SESSION_new();
+
+	if (suite && s && SSL_SESSION_set1_master_key(s, psk, KEY_BYTES) &&
+	    SSL_SESSION_set_cipher(s, suite) &&
+	    SSL_SESSION_set_protocol_version(s, TLS1_3_VERSION))
+		return s;
+	SSL_SESSION_free(s);
+	return NULL;
+}
+
+static const struct tls *tls_of(SSL *ssl)
+{
+	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+
+/* The sender offers its PSK. */
+static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
+		      size_t *id_len, SSL_SESSION **session)
+{
+	const struct tls *t = tls_of(ssl);
+
+	*session = NULL;
+	/* md is set where the receiver chose a suite already; one that does
+	 * not fit leaves us without a PSK, and the handshake fails. */
+	if (md && !EVP_MD_is_a(md, "SHA256"))
+		return 1;
+	*session = psk_session(ssl, t->psk);
+	*id = (const unsigned char *)t->identity;
+	*id_len = strlen(t->identity);
+	return *session != NULL;
+}
+
+/* The receiver looks for the PSK that the sender named. */
+static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
+		       SSL_SESSION **session)
+{
+	const struct tls *t = tls_of(ssl);
+	int known = id_len == strlen(t->identity) &&
+		    CRYPTO_memcmp(id, t->identity, id_len) == 0;
+
+	*session = psk_session(ssl, known ? t->psk : t->decoy);
+	return *session != NULL;
+}
+
+/* With a PSK no certificate is ever good. */
+static int on_refuse_cert(X509_STORE_CTX *store, void *ctx)
+{
+	(void)ctx;
+	X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 0;
+}
+
+static int setup_psk(struct tls *t, const struct tls_config *cfg,
+		     struct err *e)
+{
+	struct key k;
+	int rc;
+
+	if (!cfg->key_file)
+		return err_set(e, ERR_USAGE, "a key file is missing (--key)");
+	rc = key_load(&k, cfg->key_file, e);
+	if (rc == 0)
+		rc = key_derive_psk(&k, t->psk, t->identity,
+				    sizeof(t->identity), e);
+	key_wipe(&k);
+	if (rc < 0)
+		return rc;
+	if (RAND_priv_bytes_ex(t->libctx, t->decoy, sizeof(t->decoy), 256) !=
+		    1 ||
+	    SSL_CTX_set_ciphersuites(t->ctx, PSK_SUITES) != 1)
+		return err_set(e, ERR_RESOURCE, "cannot set up TLS");
+	SSL_CTX_set_cert_verify_callback(t->ctx, on_refuse_cert, NULL);
+	if (t->is_sender)
+		SSL_CTX_set_psk_use_session_callback(t->ctx, on_use_psk);
+	else
+		SSL_CTX_set_psk_find_session_callback(t->ctx, on_find_psk);
+	return 0;
+}
+
+/* --------------------------------------------------------- certificates */
+
+static int setup_own_cert(struct tls *t, const struct tls_config *cfg,
+			  struct err *e)
+{
+	STACK_OF(X509) *certs = NULL;
+	EVP_PKEY *key = NULL;
+	X509 *leaf = NULL;
+	int rc;
+
+	if (!cfg->cert_file || !cfg->cert_key_file)
+		return err_set(e, ERR_USAGE,
+			       "a certificate needs both --cert and "
+			       "--cert-key");
+	rc = load_certs(t, cfg->cert_file, &certs, e);
+	if (rc == 0)
+		rc = load_private_key(t, cfg->cert_key_file, &key, e);
+	if (rc < 0)
+		goto out;
+	leaf = sk_X509_shift(certs);
+	if (X509_check_private_key(leaf, key) != 1)
+		rc = err_set(e, ERR_USAGE,
+			     "%s is not the private key of the first "
+			     "certificate in %s", cfg->cert_key_file,
+			     cfg->cert_file);
+	else if (SSL_CTX_use_cert_and_key(t->ctx, leaf, key, certs, 1) != 1)
+		rc = err_set(e, ERR_USAGE,
+			     "the certificate in %s cannot be used: %s",
+			     cfg->cert_file,
+			     ERR_reason_error_string(ERR_peek_last_error()));
+out:
+	ERR_clear_error();
+	X509_free(leaf);
+	EVP_PKEY_free(key);
+	sk_X509_pop_free(certs, X509_free);
+	return rc;
+}
+
+/* The host's name or address that the receiver's certificate must carry. */
+static int expect_host(struct tls *t, const char *host, struct err *e)
+{
+	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(t->ctx);
+	char name[ADDR_HOST_MAX];
+	size_t n;
+
+	if (!host || !*host)
+		return err_set(e, ERR_USAGE,
+			       "the receiver's host name is missing");
+	/* What only concerns routing and look-up is in no certificate: the
+	 * scope of an address, the root's dot behind a name. */
+	n = strchr(host, ':') ? strcspn(host, "%") : strlen(host);
+	if (n > 1 && host[n - 1] == '.')
+		n--;
+	if (n >= sizeof(name))
+		return err_set(e, ERR_USAGE, "the host's name is too long");
+	memcpy(name, host, n);
+	name[n] = '\0';
+	X509_VERIFY_PARAM_set_hostflags(param,
+					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
+		return 0;
+	ERR_clear_error();
+	if (X509_VERIFY_PARAM_set1_host(param, name, n) != 1)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	return 0;
+}
+
+static int setup_x509(struct tls *t, const struct tls_config *cfg,
+		      struct err *e)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(t->ctx);
+	STACK_OF(X509) *cas = NULL;
+	int rc;
+
+	if (!cfg->ca_file)
+		return err_set(e, ERR_USAGE,
+			       "a CA is missing (--ca), or the other side's "
+			       "public key (--pin)");
+	rc = setup_own_cert(t, cfg, e);
+	if (rc == 0)
+		rc = load_certs(t, cfg->ca_file, &cas, e);
+	for (int i = 0; rc == 0 && i < sk_X509_num(cas); i++) {
+		if (X509_STORE_add_cert(store, sk_X509_value(cas, i)) != 1)
+			rc = err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	sk_X509_pop_free(cas, X509_free);
+	/* Whatever the user names as CA is one, be it signed by another. */
+	if (rc == 0 &&
+	    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) != 1)
+		rc = err_set(e, ERR_RESOURCE, "cannot set up TLS");
+	if (rc == 0 && t->is_sender)
+		rc = expect_host(t, cfg->host, e);
+	return rc;
+}
+
+int tls_pin_matches(const struct tls *t, X509 *cert)
+{
+	unsigned char digest[TLS_PIN_BYTES], *der = NULL;
+	unsigned int digest_len = 0;
+	EVP_MD *sha256 = NULL;
+	int n, ok = 0;
+
+	n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+	if (n > 0)
+		sha256 = EVP_MD_fetch(t->libctx, "SHA256", NULL);
+	if (sha256 && EVP_Digest(der, (size_t)n, digest, &digest_len, sha256,
+				 NULL) == 1)
+		ok = digest_len == sizeof(digest) &&
+		     CRYPTO_memcmp(digest, t->pin, sizeof(digest)) == 0;
+	EVP_MD_free(sha256);
+	OPENSSL_free(der);
+	return ok;
+}
+
+/* In place of OpenSSL's verification: chain and dates do not count. */
+static int on_check_pin(X509_STORE_CTX *store, void *ctx)
+{
+	X509 *cert = X509_STORE_CTX_get0_cert(store);
+
+	if (cert && tls_pin_matches(ctx, cert)) {
+		X509_STORE_CTX_set_error(store, X509_V_OK);
+		return 1;
+	}
+	X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 0;
+}
+
+static int setup_pin(struct tls *t, const struct tls_config *cfg,
+		     struct err *e)
+{
+	size_t prefix = strlen(PIN_PREFIX);
+
+	if (cfg->ca_file)
+		return err_set(e, ERR_USAGE,
+			       "--ca and --pin do not go together");
+	if (!cfg->pin || strncmp(cfg->pin, PIN_PREFIX, prefix) != 0 ||
+	    hex_decode(t->pin, TLS_PIN_BYTES, cfg->pin + prefix) < 0)
+		return err_set(e, ERR_USAGE,
+			       "a pin is 'sha256:' and 64 hex digits: the "
+			       "SHA-256 of the other side's public key in "
+			       "DER form");
+	SSL_CTX_set_cert_verify_callback(t->ctx, on_check_pin, t);
+	return setup_own_cert(t, cfg, e);
+}
+
+/* ------------------------------------------------------------ the context */
+
+/*
+ * What all modes have in common.  No SSL_OP_NO_TICKET: in TLS 1.3 it makes
+ * the session cache grow (CVE-2024-2511); a count of 0 does what is meant.
+ * Tickets would turn close(2) on our side into a reset that destroys data.
+ */
+static int set_common(SSL_CTX *ctx)
+{
+	SSL_CTX_clear_options(ctx, ~(uint64_t)0);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
+					 SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
+	SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
+	SSL_CTX_set_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_read_ahead(ctx, 0);
+	SSL_CTX_set_post_handshake_auth(ctx, 0);
+	SSL_CTX_set_max_cert_list(ctx, PEER_CHAIN_MAX);
+	SSL_CTX_set_verify_depth(ctx, CHAIN_DEPTH_MAX);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER |
+					SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	/* The maximum first: a lower one of the file would make a higher
+	 * minimum fail. */
+	return SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+	       SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+	       SSL_CTX_set_ciphersuites(ctx, CERT_SUITES) == 1 &&
+	       SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
+	       SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) == 1 &&
+	       SSL_CTX_set1_client_sigalgs_list(ctx, SIGALGS) == 1 &&
+	       SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
+	       SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
+	       SSL_CTX_set_recv_max_early_data(ctx, 0) == 1 &&
+	       SSL_CTX_set_block_padding(ctx, 0) == 1 &&
+	       SSL_CTX_set_max_send_fragment(ctx, SSL3_RT_MAX_PLAIN_LENGTH) ==
+		       1;
+}
+
+/* To OpenSSL a PSK is a session resumed, and a server that verifies its peers
+ * resumes none without a context; a client must have no context. */
+static int set_session_context(SSL_CTX *ctx, int is_sender)
+{
+	static const unsigned char id[] = { 'f', 'e', 'r', 'r', 'y' };
+
+	return is_sender ||
+	       SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
+}
+
+static int setup_context(struct tls *t, struct err *e)
+{
+	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	t->libctx = OSSL_LIB_CTX_new();
+	if (t->libctx)
+		t->ctx = SSL_CTX_new_ex(t->libctx, NULL,
+					t->is_sender ? TLS_client_method()
+						     : TLS_server_method());
+	if (t->ctx && set_common(t->ctx) &&
+	    set_session_context(t->ctx, t->is_sender) &&
+	    SSL_CTX_set_app_data(t->ctx, t))
+		return 0;
+	return err_set(e, ERR_RESOURCE, "cannot set up TLS");
+}
+
+static int setup_mode(struct tls *t, const struct tls_config *cfg,
+		      struct err *e)
+{
+	switch (t->mode) {
+	case SECURITY_PSK:
+		return setup_psk(t, cfg, e);
+	case SECURITY_X509:
+		return setup_x509(t, cfg, e);
+	case SECURITY_PIN:
+		return setup_pin(t, cfg, e);
+	case SECURITY_NONE:
+	case SECURITY_PLAIN:
+		break;
+	}
+	return err_set(e, ERR_USAGE, "TLS needs a key, a certificate with a "
+				     "CA, or one with a pin");
+}
+
+struct tls *tls_new(const struct tls_config *cfg, struct err *e)
+{
+	struct tls *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	t->mode = cfg->mode;
+	t->is_sender = cfg->is_sender;
+	t->rekey_bytes = rekey_default;
+	if (setup_context(t, e) < 0 || setup_mode(t, cfg, e) < 0) {
+		tls_free(t);
+		return NULL;
+	}
+	tls_leave_thread(t);
+	return t;
+}
+
+void tls_leave_thread(const struct tls *t)
+{
+	OPENSSL_thread_stop_ex(t->libctx);
+}
+
+void tls_free(struct tls *t)
+{
+	if (!t)
+		return;
+	SSL_CTX_free(t->ctx);
+	OSSL_LIB_CTX_free(t->libctx);
+	OPENSSL_cleanse(t, sizeof(*t));
+	free(t);
+}
+
+void tls_set_rekey(struct tls *t, uint64_t bytes)
+{
+	t->rekey_bytes = bytes > 0 ? bytes : rekey_default;
+}

@@ -1,0 +1,78 @@
+/*
+ * tls.h - TLS 1.3 credentials: pre-shared key, X.509, pinned public key.
+ *
+ * Layer: net.  Uses base, key.h, OpenSSL.
+ * Threads: a struct tls is made once and then only read: any thread.
+ *
+ * Both sides authenticate each other, always.  TLS 1.3 only; no tickets, no
+ * session cache, no early data, suites and groups set here and not by
+ * openssl.cnf; key update every 2^36 bytes sent.  See
+ * ferry(1), SECURITY CONSIDERATIONS.
+ */
+#ifndef FERRY_NET_TLS_H
+#define FERRY_NET_TLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum security {
+	SECURITY_NONE = 0, /* nothing chosen */
+	SECURITY_PLAIN,
+	SECURITY_PSK,
+	SECURITY_X509,
+	SECURITY_PIN,
+};
+
+/* "plain", "psk", "x509", "pin": as in the session event. */
+const char *security_name(enum security mode);
+
+struct tls_config {
+	enum security mode; /* PSK, X509 or PIN */
+	int is_sender;      /* the sender is the TLS client */
+	const char *key_file;  /* PSK */
+	const char *cert_file; /* X509, PIN: PEM chain */
+	const char *cert_key_file;
+	const char *ca_file;   /* X509 */
+	const char *pin;       /* PIN: "sha256:HEX" of the peer's SPKI (DER) */
+	const char *host;      /* X509 sender: name (or address) the
+				  receiver's certificate must carry */
+};
+
+struct tls;
+
+/*
+ * Load credentials.  Files are opened here and not again.  Key files (the
+ * shared key and the certificate's private key) must be regular files of our
+ * own (or root's), not readable by others, not symlinks; see key_load().
+ *
+ * Returns NULL with ERR_USAGE (a bad pin, an unsafe or malformed key file,
+ * options that do not fit together), ERR_LOCAL (unreadable), ERR_RESOURCE;
+ * the text names the file and the remedy and never holds a byte of a key.
+ *
+ * PSK: one external PSK for TLS_AES_128_GCM_SHA256 and
+ * TLS_CHACHA20_POLY1305_SHA256 (SHA-256, as the key), psk_dhe_ke only, no
+ * certificate is loaded, and a handshake in which OpenSSL did not use the PSK
+ * (SSL_session_reused() != 1) is refused on both sides.
+ *
+ * X509: the peer's chain is verified against ca_file alone, for its purpose;
+ * the sender checks the host name or IP address.  PIN: chain and dates are
+ * ignored, the SHA-256 of the peer's SPKI is compared in constant time; a
+ * self-signed certificate will do.  The receiver demands a certificate.
+ */
+struct tls *tls_new(const struct tls_config *cfg, struct err *e);
+void tls_free(struct tls *t);
+
+/*
+ * All failures to authenticate have this one code, ERR_AUTH, and one of these
+ * texts: "the other side did not prove that it holds the same key" (PSK),
+ * "the other side's certificate was not accepted: REASON" (ours to judge),
+ * "the other side refused us or does not speak the same mode: ..." with the
+ * remedy.  To the peer, all look the same: its TLS alert and the end.
+ */
+
+/* Test knob: key update after so many bytes sent (0: the default, 2^36). */
+void tls_set_rekey(struct tls *t, uint64_t bytes);
+
+#endif

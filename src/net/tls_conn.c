@@ -1,0 +1,560 @@
+/*
+ * One TLS connection over two buffers of ciphertext, and the translation of
+ * what OpenSSL reports into the few errors of tls.h.  Whether a failure is
+ * one of authentication is judged by what happened (an alert came, a
+ * certificate was refused, no application data yet) rather than by the text
+ * of OpenSSL's error.
+ */
+#include "net/tls_conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "net/tls_priv.h"
+
+enum {
+	/*
+	 * What a record may add to its plaintext, and what may have to go in
+	 * front of it or behind: a key update, an alert.
+	 */
+	RECORD_RESERVE = 1024,
+	/* Input before the peer is authenticated. */
+	HANDSHAKE_MAX_PSK = 4 * 1024,
+	HANDSHAKE_MAX_CERT = 64 * 1024,
+	TLS_ALERT = 0x15,
+	TLS_HANDSHAKE = 0x16,
+	NO_ALERT = -1,
+};
+
+struct block {
+	uint8_t *data; /* TLS_CONN_BUFFER bytes, or NULL */
+	size_t off;    /* consumed */
+	size_t end;    /* filled */
+};
+
+struct tls_conn {
+	const struct tls *t;
+	SSL *ssl;
+	BIO_METHOD *method;
+	struct block in;
+	struct block out;
+	int in_eof;     /* no more input will come */
+	int eof_met;    /* OpenSSL was told so */
+	int ready;      /* the handshake is done and was good */
+	int has_begun;  /* application data was received */
+	int not_tls;    /* the first bytes were no TLS record */
+	int peer_alert; /* the fatal alert that came, or NO_ALERT */
+	size_t early;   /* bytes of input during the handshake */
+	uint64_t sent;  /* under the present key */
+	struct err dead; /* the error that ended reading, if any */
+};
+
+/* ---------------------------------------------------------------- blocks */
+
+static int block_make(struct block *b)
+{
+	if (!b->data)
+		b->data = malloc(TLS_CONN_BUFFER);
+	return b->data ? 0 : -1;
+}
+
+static size_t block_used(const struct block *b)
+{
+	return b->end - b->off;
+}
+
+static size_t block_room(const struct block *b)
+{
+	return TLS_CONN_BUFFER - b->end;
+}
+
+static void block_take(struct block *b, size_t n)
+{
+	b->off += n;
+	if (b->off == b->end)
+		b->off = b->end = 0;
+}
+
+/* ------------------------------------------------------------ OpenSSL's BIO */
+
+static int on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
+{
+	struct tls_conn *c = BIO_get_data(bio);
+	size_t left = block_used(&c->in);
+
+	BIO_clear_retry_flags(bio);
+	*got = 0;
+	if (left == 0) {
+		if (c->in_eof)
+			c->eof_met = 1;
+		else
+			BIO_set_retry_read(bio);
+		return 0;
+	}
+	*got = n < left ? n : left;
+	memcpy(p, c->in.data + c->in.off, *got);
+	block_take(&c->in, *got);
+	return 1;
+}
+
+static int on_bio_write(BIO *bio, const char *p, size_t n, size_t *took)
+{
+	struct tls_conn *c = BIO_get_data(bio);
+	size_t room;
+
+	BIO_clear_retry_flags(bio);
+	*took = 0;
+	if (block_make(&c->out) < 0)
+		return 0;
+	room = block_room(&c->out);
+	if (room == 0) {
+		BIO_set_retry_write(bio);
+		return 0;
+	}
+	*took = n < room ? n : room;
+	memcpy(c->out.data + c->out.end, p, *took);
+	c->out.end += *took;
+	return 1;
+}
+
+static long on_bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	const struct tls_conn *c = BIO_get_data(bio);
+
+	(void)num;
+	(void)ptr;
+	if (cmd == BIO_CTRL_FLUSH)
+		return 1;
+	if (cmd == BIO_CTRL_EOF)
+		return c->in_eof && block_used(&c->in) == 0;
+	return 0;
+}
+
+static int attach_bio(struct tls_conn *c)
+{
+	BIO *bio = NULL;
+
+	c->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | 0x7f, "ferry");
+	if (c->method && BIO_meth_set_read_ex(c->method, on_bio_read) &&
+	    BIO_meth_set_write_ex(c->method, on_bio_write) &&
+	    BIO_meth_set_ctrl(c->method, on_bio_ctrl))
+		bio = BIO_new_ex(c->t->libctx, c->method);
+	if (!bio)
+		return -1;
+	BIO_set_data(bio, c);
+	BIO_set_init(bio, 1);
+	SSL_set_bio(c->ssl, bio, bio);
+	return 0;
+}
+
+static void on_info(const SSL *ssl, int where, int what)
+{
+	struct tls_conn *c = SSL_get_app_data(ssl);
+	int alert = what & 0xff;
+
+	/* In TLS 1.3 all alerts but these two are fatal (RFC 8446, 6). */
+	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
+	    alert != SSL_AD_CLOSE_NOTIFY && alert != SSL_AD_USER_CANCELLED)
+		c->peer_alert = alert;
+}
+
+/* ---------------------------------------------------------- the connection */
+
+struct tls_conn *tls_conn_new(const struct tls *t, struct err *e)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	c->t = t;
+	c->peer_alert = NO_ALERT;
+	c->ssl = SSL_new(t->ctx);
+	if (!c->ssl || !SSL_set_app_data(c->ssl, c) || attach_bio(c) < 0)
+		goto failed;
+	SSL_set_info_callback(c->ssl, on_info);
+	if (t->mode == SECURITY_PSK)
+		SSL_certs_clear(c->ssl);
+	if (t->is_sender)
+		SSL_set_connect_state(c->ssl);
+	else
+		SSL_set_accept_state(c->ssl);
+	return c;
+failed:
+	tls_conn_free(c);
+	err_set(e, ERR_RESOURCE, "out of memory");
+	return NULL;
+}
+
+void tls_conn_free(struct tls_conn *c)
+{
+	if (!c)
+		return;
+	SSL_free(c->ssl);
+	BIO_meth_free(c->method);
+	tls_leave_thread(c->t);
+	free(c->in.data);
+	free(c->out.data);
+	free(c);
+}
+
+static size_t handshake_max(const struct tls_conn *c)
+{
+	return c->t->mode == SECURITY_PSK ? HANDSHAKE_MAX_PSK
+					  : HANDSHAKE_MAX_CERT;
+}
+
+void *tls_conn_in_space(struct tls_conn *c, size_t *cap, struct err *e)
+{
+	size_t left;
+
+	*cap = 0;
+	if (block_make(&c->in) < 0) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	*cap = block_room(&c->in);
+	if (!c->ready) {
+		left = handshake_max(c) - c->early;
+		*cap = left < *cap ? left : *cap;
+	}
+	return c->in.data + c->in.end;
+}
+
+/* Whether the connection can have begun like this: a record that holds a
+ * handshake message or, from a receiver that will not have us, an alert. */
+static int looks_like_tls(const struct tls_conn *c, const uint8_t *p, size_t n)
+{
+	int type_ok = p[0] == TLS_HANDSHAKE ||
+		      (p[0] == TLS_ALERT && c->t->is_sender);
+
+	return type_ok && (n < 2 || p[1] == 3);
+}
+
+void tls_conn_in_added(struct tls_conn *c, size_t n)
+{
+	if (!c->ready) {
+		if (c->early == 0 && n > 0)
+			c->not_tls = !looks_like_tls(
+				c, c->in.data + c->in.end, n);
+		c->early += n;
+	}
+	c->in.end += n;
+}
+
+void tls_conn_in_eof(struct tls_conn *c)
+{
+	c->in_eof = 1;
+}
+
+const void *tls_conn_out(const struct tls_conn *c, size_t *n)
+{
+	*n = block_used(&c->out);
+	return *n > 0 ? c->out.data + c->out.off : NULL;
+}
+
+void tls_conn_out_sent(struct tls_conn *c, size_t n)
+{
+	block_take(&c->out, n);
+}
+
+/* ------------------------------------------------------------- the errors */
+
+static int out_of_memory(void)
+{
+	return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+}
+
+static const char *reason_text(void)
+{
+	const char *text = ERR_reason_error_string(ERR_peek_last_error());
+
+	return text ? text : "unknown reason";
+}
+
+static const char *remedy(enum security mode)
+{
+	if (mode == SECURITY_PSK)
+		return "both sides must be given the same key with --key";
+	if (mode == SECURITY_PIN)
+		return "both sides need --cert, --cert-key and the pin of "
+		       "the other side's key";
+	return "both sides need --cert, --cert-key and --ca, and each a "
+	       "certificate that the other side's CA signed";
+}
+
+static int refused(const struct tls_conn *c, const char *what, struct err *e)
+{
+	return err_set(e, ERR_AUTH,
+		       "the other side refused us or does not speak the same "
+		       "mode: %s (%s)", what, remedy(c->t->mode));
+}
+
+static int refused_by_alert(const struct tls_conn *c, struct err *e)
+{
+	return refused(c, SSL_alert_desc_string_long(c->peer_alert), e);
+}
+
+static int not_proven(struct err *e)
+{
+	return err_set(e, ERR_AUTH,
+		       "the other side did not prove that it holds the same "
+		       "key");
+}
+
+static int bad_cert(const struct tls_conn *c, struct err *e)
+{
+	long why = SSL_get_verify_result(c->ssl);
+	const char *text = X509_verify_cert_error_string(why);
+
+	if (c->t->mode == SECURITY_PIN)
+		text = "its public key is not the pinned one";
+	return err_set(e, ERR_AUTH,
+		       "the other side's certificate was not accepted: %s",
+		       text);
+}
+
+static int no_cert(struct err *e)
+{
+	return err_set(e, ERR_AUTH,
+		       "the other side's certificate was not accepted: it "
+		       "sent none");
+}
+
+/* Both sides' versions have nothing in common. */
+static int is_version_failure(void)
+{
+	switch (ERR_GET_REASON(ERR_peek_last_error())) {
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_WRONG_SSL_VERSION:
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_NO_PROTOCOLS_AVAILABLE:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static int handshake_failed(const struct tls_conn *c, struct err *e)
+{
+	int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+	if (c->peer_alert != NO_ALERT)
+		return refused_by_alert(c, e);
+	if (c->eof_met)
+		return err_set(e, ERR_LOST,
+			       "the connection ended in the TLS handshake "
+			       "(does the other side use --plain?)");
+	if (out_of_memory())
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (is_version_failure())
+		return refused(c, "it does not speak TLS 1.3", e);
+	if (c->t->mode == SECURITY_PSK)
+		return not_proven(e);
+	if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+		return no_cert(e);
+	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
+		return bad_cert(c, e);
+	return refused(c, reason_text(), e);
+}
+
+/*
+ * What the handshake must have come to.  OpenSSL falls back silently from an
+ * external PSK to certificates, so that SSL_do_handshake() succeeds without
+ * the PSK: SSL_session_reused() tells.
+ */
+static int check_peer(const struct tls_conn *c, struct err *e)
+{
+	X509 *cert = SSL_get0_peer_certificate(c->ssl);
+
+	if (SSL_version(c->ssl) != TLS1_3_VERSION)
+		return refused(c, "it does not speak TLS 1.3", e);
+	if (!SSL_get_negotiated_group(c->ssl))
+		return refused(c, "it made no Diffie-Hellman exchange", e);
+	if (c->t->mode == SECURITY_PSK)
+		return SSL_session_reused(c->ssl) == 1 && !cert
+			       ? 0
+			       : not_proven(e);
+	if (!cert || SSL_session_reused(c->ssl))
+		return no_cert(e);
+	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
+		return bad_cert(c, e);
+	if (c->t->mode == SECURITY_PIN && !tls_pin_matches(c->t, cert))
+		return bad_cert(c, e);
+	return 0;
+}
+
+/*
+ * Alerts by which a peer refuses a handshake that is over for us: in TLS 1.3
+ * the sender is done before the receiver judged its certificate.
+ */
+static int is_refusal(int alert)
+{
+	switch (alert) {
+	case SSL_AD_HANDSHAKE_FAILURE:
+	case SSL_AD_BAD_CERTIFICATE:
+	case SSL_AD_UNSUPPORTED_CERTIFICATE:
+	case SSL_AD_CERTIFICATE_REVOKED:
+	case SSL_AD_CERTIFICATE_EXPIRED:
+	case SSL_AD_CERTIFICATE_UNKNOWN:
+	case SSL_AD_ILLEGAL_PARAMETER:
+	case SSL_AD_UNKNOWN_CA:
+	case SSL_AD_ACCESS_DENIED:
+	case SSL_AD_DECODE_ERROR:
+	case SSL_AD_DECRYPT_ERROR:
+	case SSL_AD_PROTOCOL_VERSION:
+	case SSL_AD_INSUFFICIENT_SECURITY:
+	case SSL_AD_MISSING_EXTENSION:
+	case SSL_AD_UNSUPPORTED_EXTENSION:
+	case SSL_AD_UNKNOWN_PSK_IDENTITY:
+	case SSL_AD_CERTIFICATE_REQUIRED:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static int connection_failed(const struct tls_conn *c, struct err *e)
+{
+	int alert = c->peer_alert;
+
+	if (alert != NO_ALERT && !c->has_begun && is_refusal(alert))
+		return refused_by_alert(c, e);
+	if (alert == SSL_AD_BAD_RECORD_MAC || alert == SSL_AD_RECORD_OVERFLOW)
+		return err_set(e, ERR_CORRUPT,
+			       "a TLS record reached the other side damaged");
+	if (alert != NO_ALERT)
+		return err_set(e, ERR_LOST,
+			       "the other side broke off the TLS connection: "
+			       "%s", SSL_alert_desc_string_long(alert));
+	if (c->eof_met)
+		return err_set(e, ERR_LOST,
+			       "the connection ended without TLS's goodbye: "
+			       "the other side died or somebody cut it");
+	if (out_of_memory())
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	return err_set(e, ERR_CORRUPT, "a damaged TLS record came: %s",
+		       reason_text());
+}
+
+/* ----------------------------------------------------------------- the work */
+
+int tls_conn_handshake(struct tls_conn *c, struct err *e)
+{
+	int rc;
+
+	if (c->not_tls)
+		return refused(c, "it sent no TLS: does it use --plain?", e);
+	ERR_clear_error();
+	rc = SSL_do_handshake(c->ssl);
+	if (rc == 1) {
+		rc = check_peer(c, e);
+		c->ready = rc == 0;
+	} else if (SSL_get_error(c->ssl, rc) == SSL_ERROR_WANT_READ) {
+		if (c->early < handshake_max(c))
+			return ERR_AGAIN;
+		rc = refused(c, "its handshake is too long", e);
+	} else {
+		rc = handshake_failed(c, e);
+	}
+	ERR_clear_error();
+	/* From here on all is counters and key derivation. */
+	tls_leave_thread(c->t);
+	return rc;
+}
+
+/* After SSL_read_ex() or SSL_peek_ex() failed. */
+static int read_failed(struct tls_conn *c, struct err *e)
+{
+	switch (SSL_get_error(c->ssl, 0)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return ERR_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		err_set(&c->dead, ERR_CLOSED,
+			"the other side closed the connection");
+		break;
+	default:
+		connection_failed(c, &c->dead);
+		break;
+	}
+	ERR_clear_error();
+	return err_set(e, c->dead.code, "%s", c->dead.text);
+}
+
+int tls_conn_read(struct tls_conn *c, void *p, size_t cap, size_t *got,
+		  struct err *e)
+{
+	*got = 0;
+	if (c->dead.code)
+		return err_set(e, c->dead.code, "%s", c->dead.text);
+	ERR_clear_error();
+	if (SSL_read_ex(c->ssl, p, cap, got) != 1)
+		return read_failed(c, e);
+	c->has_begun = 1;
+	return 0;
+}
+
+int tls_conn_has_input(struct tls_conn *c)
+{
+	size_t got;
+	char byte;
+
+	if (c->dead.code || SSL_pending(c->ssl) > 0)
+		return 1;
+	/* OpenSSL takes in all that is there before it asks for more. */
+	if (block_used(&c->in) == 0 && !c->in_eof)
+		return 0;
+	ERR_clear_error();
+	return SSL_peek_ex(c->ssl, &byte, 1, &got) == 1 ||
+	       read_failed(c, NULL) != ERR_AGAIN;
+}
+
+int tls_conn_has_begun(const struct tls_conn *c)
+{
+	return c->has_begun;
+}
+
+int tls_conn_write(struct tls_conn *c, const void *p, size_t n, size_t *took,
+		   struct err *e)
+{
+	*took = 0;
+	if (block_room(&c->out) < TLS_CONN_RECORD + RECORD_RESERVE)
+		return ERR_AGAIN;
+	if (n > TLS_CONN_RECORD)
+		n = TLS_CONN_RECORD;
+	ERR_clear_error();
+	if (c->sent >= c->t->rekey_bytes) {
+		/* It goes out in front of the next record. */
+		if (SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1)
+			goto failed;
+		c->sent = 0;
+	}
+	if (SSL_write_ex(c->ssl, p, n, took) == 1) {
+		c->sent += n;
+		return 0;
+	}
+failed:
+	if (c->dead.code)
+		return err_set(e, c->dead.code, "%s", c->dead.text);
+	return err_set(e, out_of_memory() ? ERR_RESOURCE : ERR_LOST,
+		       "cannot send over TLS: %s", reason_text());
+}
+
+int tls_conn_shutdown(struct tls_conn *c, struct err *e)
+{
+	if (c->dead.code && c->dead.code != ERR_CLOSED)
+		return err_set(e, c->dead.code, "%s", c->dead.text);
+	ERR_clear_error();
+	if (SSL_shutdown(c->ssl) >= 0)
+		return 0;
+	return err_set(e, ERR_LOST, "cannot close the TLS connection: %s",
+		       reason_text());
+}

@@ -1,0 +1,46 @@
+/*
+ * tls_priv.h - what struct tls holds.  Private to tls.c and tls_conn.c.
+ *
+ * Layer: net.  Uses base, key.h, OpenSSL.
+ */
+#ifndef FERRY_NET_TLS_PRIV_H
+#define FERRY_NET_TLS_PRIV_H
+
+#include <stdint.h>
+
+#include <openssl/ssl.h>
+
+#include "net/key.h"
+#include "net/tls.h"
+
+enum { TLS_PIN_BYTES = 32, TLS_IDENTITY_MAX = 64 };
+
+/* Set once by tls_new(), then only read. */
+struct tls {
+	enum security mode;
+	int is_sender;
+	uint64_t rekey_bytes;
+	/* OpenSSL apart from openssl.cnf. */
+	OSSL_LIB_CTX *libctx;
+	SSL_CTX *ctx;
+	/* PSK */
+	char identity[TLS_IDENTITY_MAX];
+	uint8_t psk[KEY_BYTES];
+	/* Stands in for the PSK of an identity that is not ours, so that a
+	 * wrong identity and a wrong key fail in the same way. */
+	uint8_t decoy[KEY_BYTES];
+	/* PIN */
+	uint8_t pin[TLS_PIN_BYTES];
+};
+
+/*
+ * The calling thread is done with what may use t's random numbers.  OpenSSL
+ * keeps a generator for each thread and library context, and frees it when the
+ * thread ends: too late, and a crash, where the context is gone by then.
+ */
+void tls_leave_thread(const struct tls *t);
+
+/* Whether the certificate's public key is the pinned one. */
+int tls_pin_matches(const struct tls *t, X509 *cert);
+
+#endif
