@@ -1,0 +1,58 @@
+/*
+ * cmd.h - the subcommands: a table of functions, one file each.
+ *
+ * Layer: cmd.
+ * Threads: main's only.
+ */
+#ifndef FERRY_CMD_CMD_H
+#define FERRY_CMD_CMD_H
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "cmd/options.h"
+
+/* The Makefile gives it. */
+#ifndef FERRY_VERSION
+#define FERRY_VERSION "(unnamed version)"
+#endif
+
+struct cmd {
+	const char *name;
+	const char *alias;    /* another name, or NULL */
+	const char *synopsis; /* what follows "ferry NAME " */
+	const char *summary;  /* one line */
+	const char *about;    /* a paragraph for --help */
+	/* ends with NULL */
+	const struct option_group *const *groups;
+	/*
+	 * argv[0] is the name it was called by.  Returns 0 or an enum
+	 * err_code with a text in e.  Texts of ERR_USAGE may have more lines
+	 * than one.
+	 */
+	int (*run)(int argc, char **argv, struct err *e);
+};
+
+extern const struct cmd cmd_send, cmd_receive, cmd_keygen, cmd_help;
+
+/* The command with this name or alias, or NULL. */
+const struct cmd *cmd_find(const char *name);
+
+/* The commands in the order in which help lists them; NULL behind the
+ * last. */
+const struct cmd *cmd_at(size_t index);
+
+/* Print a command's help to f. */
+void cmd_print_help(FILE *f, const struct cmd *cmd);
+
+/* Print a command's help to standard output.  Returns 0 or ERR_LOCAL. */
+int cmd_show_help(const struct cmd *cmd, struct err *e);
+
+/* Flush standard output.  Returns 0, or ERR_LOCAL where something of it could
+ * not be written. */
+int cmd_flush_stdout(struct err *e);
+
+/* ERR_USAGE for an operand too many. */
+int cmd_extra_operand(const char *operand, struct err *e);
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * ferry help, --help and --version.
+ */
+#include "cmd/cmd.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+#include <xxhash.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/text.h"
+
+/* The libraries as they are loaded now, not as they were compiled with. */
+static int show_version(struct err *e)
+{
+	const unsigned xxh = XXH_versionNumber();
+
+	printf("ferry %s\n", FERRY_VERSION);
+	printf("OpenSSL %s\n", OpenSSL_version(OPENSSL_VERSION_STRING));
+	printf("zlib %s\n", zlibVersion());
+	printf("libzstd %s\n", ZSTD_versionString());
+	printf("libxxhash %u.%u.%u\n", xxh / 10000, xxh / 100 % 100,
+	       xxh % 100);
+	return cmd_flush_stdout(e);
+}
+
+static int show_overview(struct err *e)
+{
+	const struct cmd *c;
+
+	puts("Usage: ferry COMMAND [OPTION]... [OPERAND]...\n"
+	     "       ferry --help | --version\n"
+	     "\n"
+	     "Moves files between hosts: ferry receive on one, ferry send on "
+	     "the other.\n"
+	     "\n"
+	     "Commands:");
+	for (size_t i = 0; (c = cmd_at(i)); i++) {
+		printf("  ferry %s %s\n", c->name, c->synopsis);
+		printf("      %s\n", c->summary);
+	}
+	puts("\n"
+	     "An example, with a shared key that both hosts have a copy of:\n"
+	     "  ferry keygen ferry.key\n"
+	     "  ferry receive --key ferry.key /srv/incoming\n"
+	     "  ferry send --key ferry.key photos host.example\n"
+	     "\n"
+	     "'ferry help COMMAND' tells of a command's options, and ferry(1) "
+	     "of all the rest.");
+	return cmd_flush_stdout(e);
+}
+
+static int help_run(int argc, char **argv, struct err *e)
+{
+	const struct cmd *c;
+	char shown[100];
+	int first;
+
+	if (strcmp(argv[0], "--version") == 0) {
+		if (argc > 1)
+			return cmd_extra_operand(argv[1], e);
+		return show_version(e);
+	}
+	first = options_parse(cmd_help.groups, argc, argv, NULL, e);
+	if (first < 0)
+		return first;
+	if (first == 0)
+		return cmd_show_help(&cmd_help, e);
+	if (first == argc)
+		return show_overview(e);
+	if (argc - first > 1)
+		return cmd_extra_operand(argv[first + 1], e);
+	c = cmd_find(argv[first]);
+	if (c)
+		return cmd_show_help(c, e);
+	text_escape(shown, sizeof(shown), argv[first], strlen(argv[first]));
+	return err_set(e, ERR_USAGE, "there is no command '%s'", shown);
+}
+
+static const struct option_row rows[] = {
+	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
+	  .help = "show this help" },
+};
+static const struct option_group options = {
+	"Options", rows, sizeof(rows) / sizeof(rows[0])
+};
+static const struct option_group *const groups[] = { &options, NULL };
+
+const struct cmd cmd_help = {
+	.name = "help",
+	.synopsis = "[COMMAND]",
+	.summary = "tell what ferry does, or of a command's options",
+	.about = "Tell what ferry does, or of a command's options.",
+	.groups = groups,
+	.run = help_run,
+};

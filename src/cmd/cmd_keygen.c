@@ -1,0 +1,60 @@
+/*
+ * ferry keygen: a new shared key.
+ */
+#include "cmd/cmd.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "net/key.h"
+
+static const struct option_row rows[] = {
+	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
+	  .help = "show this help" },
+};
+static const struct option_group options = {
+	"Options", rows, sizeof(rows) / sizeof(rows[0])
+};
+static const struct option_group *const groups[] = { &options, NULL };
+
+static int keygen_run(int argc, char **argv, struct err *e)
+{
+	char shown[400];
+	const char *path;
+	int first = options_parse(groups, argc, argv, NULL, e), rc;
+
+	if (first < 0)
+		return first;
+	if (first == 0)
+		return cmd_show_help(&cmd_keygen, e);
+	if (first == argc)
+		return err_set(e, ERR_USAGE,
+			       "the FILE to write the new key to is missing");
+	if (argc - first > 1)
+		return cmd_extra_operand(argv[first + 1], e);
+	path = argv[first];
+	if (strcmp(path, "-") == 0 || !*path)
+		return err_set(e, ERR_USAGE,
+			       "a key is written to a FILE only (./- where "
+			       "its name is -)");
+	rc = key_generate(path, e);
+	if (rc < 0)
+		return rc;
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	fprintf(stderr,
+		"ferry: wrote a new key to %s; whoever has a copy of it can "
+		"send and receive\n", shown);
+	return 0;
+}
+
+const struct cmd cmd_keygen = {
+	.name = "keygen",
+	.synopsis = "FILE",
+	.summary = "write a new shared key to FILE",
+	.about = "Write a new shared key to FILE, which must not exist yet. "
+		 "Only you may read it (mode 0600). Copy it to the other host "
+		 "over a channel that nobody else can read, such as scp -p, "
+		 "and name it there and here with --key.",
+	.groups = groups,
+	.run = keygen_run,
+};

@@ -1,0 +1,232 @@
+/*
+ * ferry receive: options and operands made into a struct receive_config.
+ */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cmd/common.h"
+#include "cmd/report.h"
+#include "cmd/signals.h"
+#include "session/receive.h"
+
+enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
+
+struct receive_options {
+	struct common_options common; /* first: see common.h */
+	int existing;                 /* enum existing */
+	int sync;                     /* enum sync_mode */
+	int once;
+	int to_stdout;
+	uint64_t max_sessions;
+	const char *dir;
+};
+
+static const struct option_word existing_words[] = {
+	{ "fail", EXISTING_FAIL },
+	{ "skip", EXISTING_SKIP },
+	{ "replace", EXISTING_REPLACE },
+	{ NULL, 0 },
+};
+
+static const struct option_word sync_words[] = {
+	{ "none", SYNC_NONE },
+	{ "batch", SYNC_BATCH },
+	{ "file", SYNC_FILE },
+	{ NULL, 0 },
+};
+
+#define OFF(field) offsetof(struct receive_options, field)
+
+static const struct option_row rows[] = {
+	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
+	  .min = 0, .max = UINT16_MAX, .off = OFF(common.port),
+	  .help = "the port to listen on (default 9473; 0: any free one)" },
+	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(existing), .words = existing_words,
+	  .help = "where another file of that name exists: fail (default), "
+		  "skip or replace; the same content is never a conflict" },
+	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
+	  .help = "end after one session, with its exit status" },
+	{ .name = "stdout", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(to_stdout),
+	  .help = "write the one file that is sent to standard output; "
+		  "implies --once" },
+	{ .name = "sync", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(sync), .words = sync_words,
+	  .help = "flush to the disk before a file counts as committed: "
+		  "none, batch (default: many files at a time) or file" },
+	{ .name = "max-sessions", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
+	  .max = SESSIONS_LIMIT, .off = OFF(max_sessions),
+	  .help = "sessions at a time (default 16)" },
+};
+static const struct option_group options = {
+	"Options", rows, sizeof(rows) / sizeof(rows[0])
+};
+static const struct option_group *const groups[] = {
+	&options, &common_connection, &common_security, &common_output, NULL,
+};
+
+static int read_operands(struct receive_options *opts, int count, char **args,
+			 struct err *e)
+{
+	if (count > 1)
+		return cmd_extra_operand(args[1], e);
+	if (opts->to_stdout && count)
+		return err_set(e, ERR_USAGE,
+			       "--stdout and DIR exclude each other");
+	if (opts->to_stdout && opts->common.json_fd == STDOUT_FILENO)
+		return err_set(e, ERR_USAGE,
+			       "--stdout and --json both want standard "
+			       "output: write --json=3 3>FILE, or --json=2");
+	if (count && !*args[0])
+		return err_set(e, ERR_USAGE, "DIR is empty");
+	if (!opts->to_stdout)
+		opts->dir = count ? args[0] : ".";
+	if (opts->to_stdout)
+		opts->once = 1;
+	return 0;
+}
+
+static int check_dir(const char *dir, struct err *e)
+{
+	char text[SHOWN_MAX];
+	struct stat st;
+
+	text_escape(text, sizeof(text), dir, strlen(dir));
+	if (stat(dir, &st) < 0 && errno == ENOENT)
+		return err_set(e, ERR_LOCAL,
+			       "there is no directory %s to receive into: make "
+			       "it first, or name another", text);
+	if (stat(dir, &st) < 0)
+		return err_sys(e, ERR_LOCAL, "cannot receive into %s", text);
+	if (!S_ISDIR(st.st_mode))
+		return err_set(e, ERR_LOCAL,
+			       "%s is not a directory: name one to receive "
+			       "into", text);
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0)
+		return err_sys(e, ERR_LOCAL,
+			       "cannot write to the directory %s (name "
+			       "another, or change its owner or mode)", text);
+	return 0;
+}
+
+static int check_stdout(struct err *e)
+{
+	const int flags = fcntl(STDOUT_FILENO, F_GETFL);
+
+	/* main() opened a closed standard output so that it cannot be
+	 * written */
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		return err_set(e, ERR_LOCAL,
+			       "standard output is not open for writing");
+	return 0;
+}
+
+static int run_sessions(const struct receive_options *opts,
+			struct receive_config *cfg, struct err *e)
+{
+	struct tls *tls = NULL;
+	int rc;
+
+	rc = opts->to_stdout ? check_stdout(e) : check_dir(opts->dir, e);
+	if (rc < 0)
+		return rc;
+	rc = common_tls(&opts->common, cfg->security, 0, NULL, &tls, e);
+	if (rc < 0)
+		return rc;
+	cfg->cancel_fd = signals_start(e);
+	if (cfg->cancel_fd < 0) {
+		rc = cfg->cancel_fd;
+		goto out;
+	}
+	cfg->tls = tls;
+	rc = receive_run(cfg, e);
+	/* a receiver that stands ends by a signal only: that is how it is
+	 * told, and not as a success */
+	if (rc == 0 && !opts->once && signals_caught())
+		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
+			     strsignal(signals_caught()));
+out:
+	tls_free(tls);
+	return rc;
+}
+
+static int run(const struct receive_options *opts, enum security mode,
+	       struct err *e)
+{
+	const struct report_config report_cfg = {
+		.is_single = opts->once,
+		.json_fd = opts->common.json_fd,
+		.quiet = opts->common.quiet,
+		.verbose = opts->common.verbose,
+		.progress = opts->common.progress,
+		.security = mode,
+		.dir = opts->dir,
+	};
+	struct receive_config cfg = {
+		.port = (uint16_t)opts->common.port,
+		.net = common_net(&opts->common),
+		.security = mode,
+		.dir = opts->dir,
+		.to_stdout = opts->to_stdout,
+		.stdout_fd = STDOUT_FILENO,
+		.once = opts->once,
+		.existing = (enum existing)opts->existing,
+		.sync = (enum sync_mode)opts->sync,
+		.max_sessions = (unsigned)opts->max_sessions,
+		.limit_rate = opts->common.limit_rate,
+		.timeout_ms = common_timeout_ms(&opts->common),
+	};
+	struct report *report = report_new(&report_cfg);
+	int rc;
+
+	if (!report)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	cfg.events = report_events(report);
+	rc = run_sessions(opts, &cfg, e);
+	report_end(report, rc, e);
+	report_free(report);
+	return rc;
+}
+
+static int receive_main(int argc, char **argv, struct err *e)
+{
+	struct receive_options opts = { .existing = EXISTING_FAIL,
+					.sync = SYNC_BATCH,
+					.max_sessions = SESSIONS_DEFAULT };
+	enum security mode;
+	int first, rc;
+
+	common_init(&opts.common);
+	first = options_parse(groups, argc, argv, &opts, e);
+	if (first < 0)
+		return first;
+	if (first == 0)
+		return cmd_show_help(&cmd_receive, e);
+	rc = common_check(&opts.common, e);
+	if (rc == 0)
+		rc = read_operands(&opts, argc - first, argv + first, e);
+	if (rc == 0)
+		rc = common_mode(&opts.common, &mode, e);
+	return rc < 0 ? rc : run(&opts, mode, e);
+}
+
+const struct cmd cmd_receive = {
+	.name = "receive",
+	.alias = "recv",
+	.synopsis = "[OPTION]... [DIR]",
+	.summary = "listen, and receive into a directory or to standard output",
+	.about = "Listen, and receive what ferry send brings into DIR (default "
+		 ".), which must exist. A file is written under a name of its "
+		 "own and gets its final name when it is whole and checked. "
+		 "Serves senders until it is ended by a signal, or one with "
+		 "--once.",
+	.groups = groups,
+	.run = receive_main,
+};

@@ -1,0 +1,338 @@
+/*
+ * ferry send: options and operands made into a struct send_config.  What can
+ * be wrong is found out before anything is sent: first the command line, then
+ * the credentials and every source, then the connection.
+ */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/text.h"
+#include "cmd/common.h"
+#include "cmd/report.h"
+#include "cmd/signals.h"
+#include "session/send.h"
+
+enum { SHOWN_MAX = 200 };
+
+struct send_options {
+	struct common_options common; /* first: see common.h */
+	struct codec_choice codec;
+	const struct digest_ops *digest;
+	unsigned streams; /* 0: auto */
+	const char *name;
+	int symlinks;     /* enum scan_links */
+};
+
+/* What the operands say. */
+struct operands {
+	char **paths;
+	int path_count; /* standard input included */
+	int has_stdin;
+	const char *host;
+	struct host_port dest;
+};
+
+static int set_codec(void *field, const char *value)
+{
+	return codec_parse(value ? value : "auto", field);
+}
+
+static int set_digest(void *field, const char *value)
+{
+	const struct digest_ops **digest = field;
+
+	*digest = digest_by_name(value);
+	return *digest ? 0 : ERR_RANGE;
+}
+
+static int set_streams(void *field, const char *value)
+{
+	unsigned *streams = field;
+	uint64_t n = 0;
+
+	if (strcmp(value, "auto") != 0 &&
+	    num_parse(value, 1, STREAMS_MAX, &n))
+		return ERR_RANGE;
+	*streams = (unsigned)n;
+	return 0;
+}
+
+static const struct option_word symlinks_words[] = {
+	{ "keep", SCAN_KEEP },
+	{ "follow", SCAN_FOLLOW },
+	{ "skip", SCAN_SKIP },
+	{ NULL, 0 },
+};
+
+#define OFF(field) offsetof(struct send_options, field)
+
+static const struct option_row rows[] = {
+	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
+	  .min = 1, .max = UINT16_MAX, .off = OFF(common.port),
+	  .help = "the receiver's port (default 9473)" },
+	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]",
+	  .kind = OPTION_SET, .set = set_codec, .off = OFF(codec),
+	  .wants = "auto, none, zlib or zstd, with a level behind it if you "
+		   "like (zlib:1 to zlib:9, zstd:1 to zstd:19)",
+	  .help = "compress with auto, none, zlib or zstd (default none; "
+		  "without CODEC: auto, which is zstd where it pays); a "
+		  "CODEC is written attached: -zzstd:5" },
+	{ .name = "checksum", .arg = "ALG", .kind = OPTION_SET,
+	  .set = set_digest, .off = OFF(digest),
+	  .wants = "xxh3, sha256 or crc32",
+	  .help = "check content by xxh3 (default), sha256 or crc32" },
+	{ .letter = 'j', .name = "streams", .arg = "N", .kind = OPTION_SET,
+	  .set = set_streams, .off = OFF(streams),
+	  .wants = "a number from 1 to 16 or auto",
+	  .help = "connections, 1 to 16 (default auto)" },
+	{ .name = "name", .arg = "NAME", .kind = OPTION_TEXT,
+	  .off = OFF(name),
+	  .help = "the name that standard input gets (default stdin)" },
+	{ .name = "symlinks", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(symlinks), .words = symlinks_words,
+	  .help = "keep (default: links that stay inside the tree arrive as "
+		  "links), follow or skip" },
+};
+static const struct option_group options = {
+	"Options", rows, sizeof(rows) / sizeof(rows[0])
+};
+static const struct option_group *const groups[] = {
+	&options, &common_connection, &common_security, &common_output, NULL,
+};
+
+static const char *show(char *dst, const char *text)
+{
+	return text_escape(dst, SHOWN_MAX, text, strlen(text));
+}
+
+static int is_stdin(const char *path)
+{
+	return strcmp(path, "-") == 0;
+}
+
+static int exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+static int operand_missing(int count, const char *only, struct err *e)
+{
+	char text[SHOWN_MAX];
+
+	if (count == 0)
+		return err_set(e, ERR_USAGE,
+			       "PATH and HOST are missing: what shall be sent, "
+			       "and where to?");
+	if (exists(only) || is_stdin(only) || strchr(only, '/'))
+		return err_set(e, ERR_USAGE,
+			       "HOST is missing: where shall '%s' be sent?",
+			       show(text, only));
+	return err_set(e, ERR_USAGE,
+		       "PATH is missing: what shall be sent to '%s'?",
+		       show(text, only));
+}
+
+/* The last operand, which has to be the host.  port is that of -p, or 0. */
+static int read_host(struct operands *o, uint16_t port, struct err *e)
+{
+	char text[SHOWN_MAX];
+	int rc;
+
+	if (is_stdin(o->host) || strchr(o->host, '/'))
+		return err_set(e, ERR_USAGE,
+			       "the last operand is the HOST to send to, and "
+			       "'%s' is %s", show(text, o->host),
+			       is_stdin(o->host) ? "standard input" :
+						   "a path");
+	rc = addr_parse(&o->dest, o->host, port ? port : FERRY_PORT, e);
+	if (rc < 0)
+		return err_prefix(e, "HOST '%s'%s", show(text, o->host),
+				  exists(o->host) ?
+				  " (a file here: was the HOST forgotten?)" :
+				  "");
+	if (o->dest.has_port && port && port != o->dest.port)
+		return err_set(e, ERR_USAGE,
+			       "two ports: -p %u and '%s'", (unsigned)port,
+			       show(text, o->host));
+	return 0;
+}
+
+static int read_operands(struct operands *o, const struct send_options *opts,
+			 int count, char **args, struct err *e)
+{
+	memset(o, 0, sizeof(*o));
+	if (count < 2)
+		return operand_missing(count, count ? args[0] : NULL, e);
+	o->paths = args;
+	o->path_count = count - 1;
+	o->host = args[count - 1];
+	for (int i = 0; i < o->path_count; i++)
+		o->has_stdin += is_stdin(args[i]);
+	if (o->has_stdin > 1)
+		return err_set(e, ERR_USAGE,
+			       "standard input (-) was named twice");
+	if (opts->name && !o->has_stdin)
+		return err_set(e, ERR_USAGE,
+			       "--name is for standard input: it needs - as "
+			       "a PATH");
+	return read_host(o, (uint16_t)opts->common.port, e);
+}
+
+static int check_stdin(struct err *e)
+{
+	const int flags = fcntl(STDIN_FILENO, F_GETFL);
+
+	/* main() opened a closed standard input so that it cannot be read */
+	if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY)
+		return err_set(e, ERR_LOCAL,
+			       "standard input is not open for reading");
+	return 0;
+}
+
+/* Name every source to a new scan; NULL where there is only standard
+ * input. */
+static int add_sources(const struct operands *o, enum scan_links links,
+		       struct scan **scan, struct err *e)
+{
+	int rc = o->has_stdin ? check_stdin(e) : 0;
+
+	if (rc < 0 || o->path_count == o->has_stdin)
+		return rc;
+	*scan = scan_new(links);
+	if (!*scan)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (int i = 0; i < o->path_count; i++) {
+		if (is_stdin(o->paths[i]))
+			continue;
+		rc = scan_add(*scan, o->paths[i], e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* A host that cannot be reached and is a file here was hardly meant. */
+static void hint_at_file(const struct operands *o, struct err *e)
+{
+	const size_t used = strlen(e->text);
+
+	if (e->code == ERR_CONNECT && exists(o->host))
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (there is a file of that name here: was the HOST "
+			 "forgotten?)");
+}
+
+static int run_session(const struct send_options *opts,
+		       const struct operands *o, struct send_config *cfg,
+		       struct err *e)
+{
+	const struct common_options *common = &opts->common;
+	struct session_summary summary;
+	struct scan *scan = NULL;
+	struct tls *tls = NULL;
+	int rc;
+
+	rc = common_tls(common, cfg->security, 1, o->dest.host, &tls, e);
+	if (rc < 0)
+		goto out;
+	rc = add_sources(o, (enum scan_links)opts->symlinks, &scan, e);
+	if (rc < 0)
+		goto out;
+	cfg->cancel_fd = signals_start(e);
+	if (cfg->cancel_fd < 0) {
+		rc = cfg->cancel_fd;
+		goto out;
+	}
+	cfg->tls = tls;
+	cfg->scan = scan;
+	rc = send_run(cfg, &summary, e);
+	if (rc < 0)
+		hint_at_file(o, e);
+out:
+	scan_free(scan);
+	tls_free(tls);
+	return rc;
+}
+
+static int run(const struct send_options *opts, const struct operands *o,
+	       enum security mode, struct err *e)
+{
+	const struct report_config report_cfg = {
+		.is_sender = 1,
+		.is_single = 1,
+		.json_fd = opts->common.json_fd,
+		.quiet = opts->common.quiet,
+		.verbose = opts->common.verbose,
+		.progress = opts->common.progress,
+		.security = mode,
+		.peer = o->host,
+	};
+	struct send_config cfg = {
+		.dest = o->dest,
+		.net = common_net(&opts->common),
+		.security = mode,
+		.digest = opts->digest,
+		.codec = opts->codec,
+		.streams = opts->streams,
+		.follow_links = opts->symlinks == SCAN_FOLLOW,
+		.stdin_fd = o->has_stdin ? STDIN_FILENO : -1,
+		.stdin_name = opts->name ? opts->name : "stdin",
+		.limit_rate = opts->common.limit_rate,
+		.timeout_ms = common_timeout_ms(&opts->common),
+	};
+	struct report *report = report_new(&report_cfg);
+	int rc;
+
+	if (!report)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	cfg.events = report_events(report);
+	rc = run_session(opts, o, &cfg, e);
+	report_end(report, rc, e);
+	report_free(report);
+	return rc;
+}
+
+static int send_main(int argc, char **argv, struct err *e)
+{
+	struct send_options opts = { .digest = &digest_xxh3,
+				     .symlinks = SCAN_KEEP };
+	struct operands o;
+	enum security mode;
+	int first, rc;
+
+	common_init(&opts.common);
+	opts.common.port = 0; /* to tell whether it was named */
+	codec_parse("none", &opts.codec);
+	first = options_parse(groups, argc, argv, &opts, e);
+	if (first < 0)
+		return first;
+	if (first == 0)
+		return cmd_show_help(&cmd_send, e);
+	rc = common_check(&opts.common, e);
+	if (rc == 0)
+		rc = read_operands(&o, &opts, argc - first, argv + first, e);
+	if (rc == 0)
+		rc = common_mode(&opts.common, &mode, e);
+	return rc < 0 ? rc : run(&opts, &o, mode, e);
+}
+
+const struct cmd cmd_send = {
+	.name = "send",
+	.synopsis = "[OPTION]... PATH... HOST[:PORT]",
+	.summary = "send files, directories or standard input to a receiver",
+	.about = "Send files, directories or (PATH -) standard input to the "
+		 "ferry receive that listens on HOST, and wait until it has "
+		 "committed them. An IPv6 address with a port is written "
+		 "[ADDR]:PORT. A directory photos arrives as photos/...; "
+		 "photos/. sends its content.",
+	.groups = groups,
+	.run = send_main,
+};

@@ -1,0 +1,240 @@
+/*
+ * Options of both send and receive.
+ */
+#include "cmd/common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/num.h"
+
+enum { TIMEOUT_S = 60, FD_MAX = 65535 };
+
+#define OFF(field) offsetof(struct common_options, field)
+#define ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
+
+static const struct option_row connection_rows[] = {
+	{ .letter = 'b', .name = "bind", .arg = "ADDR", .kind = OPTION_TEXT,
+	  .off = OFF(bind), .help = "use this local address" },
+	{ .letter = '4', .kind = OPTION_FLAG, .value = 1, .off = OFF(family),
+	  .help = "use IPv4 only" },
+	{ .letter = '6', .kind = OPTION_FLAG, .value = 2, .off = OFF(family),
+	  .help = "use IPv6 only" },
+	{ .name = "congestion", .arg = "NAME", .kind = OPTION_TEXT,
+	  .off = OFF(congestion),
+	  .help = "TCP congestion control, such as bbr (default: the "
+		  "system's)" },
+	{ .name = "limit-rate", .arg = "RATE", .kind = OPTION_SIZE, .min = 1,
+	  .max = (uint64_t)1 << 53, .off = OFF(limit_rate),
+	  .wants = "bytes a second, such as 500K, 10M or 1G",
+	  .help = "at most so many bytes a second; K, M, G, T are powers of "
+		  "1024" },
+	{ .name = "timeout", .arg = "S", .kind = OPTION_NUMBER, .min = 1,
+	  .max = 86400, .off = OFF(timeout_s),
+	  .help = "give up after S seconds without progress (default 60)" },
+};
+const struct option_group common_connection = {
+	"Connection", ROWS(connection_rows)
+};
+
+static const struct option_row security_rows[] = {
+	{ .name = "key", .arg = "FILE", .kind = OPTION_TEXT, .off = OFF(key),
+	  .help = "TLS with a shared key, made by ferry keygen" },
+	{ .name = "cert", .arg = "FILE", .kind = OPTION_TEXT,
+	  .off = OFF(cert),
+	  .help = "TLS with this certificate (PEM); needs --cert-key, and "
+		  "--ca or --pin" },
+	{ .name = "cert-key", .arg = "FILE", .kind = OPTION_TEXT,
+	  .off = OFF(cert_key),
+	  .help = "the certificate's private key (PEM)" },
+	{ .name = "ca", .arg = "FILE", .kind = OPTION_TEXT, .off = OFF(ca),
+	  .help = "the other side's certificate must come from this CA "
+		  "(PEM)" },
+	{ .name = "pin", .arg = "sha256:HEX", .kind = OPTION_TEXT,
+	  .off = OFF(pin),
+	  .help = "the other side's public key must have this digest" },
+	{ .name = "plain", .kind = OPTION_FLAG, .value = 1, .off = OFF(plain),
+	  .help = "no encryption, no authentication" },
+};
+const struct option_group common_security = {
+	"Security (name one mode, the same on both hosts)",
+	ROWS(security_rows)
+};
+
+static int set_json(void *field, const char *value)
+{
+	int *fd = field;
+	uint64_t n = STDOUT_FILENO;
+
+	if (value && num_parse(value, 1, FD_MAX, &n))
+		return ERR_RANGE;
+	*fd = (int)n;
+	return 0;
+}
+
+static const struct option_word progress_words[] = {
+	{ "auto", PROGRESS_AUTO },
+	{ "always", PROGRESS_ALWAYS },
+	{ "never", PROGRESS_NEVER },
+	{ NULL, 0 },
+};
+
+static const struct option_row output_rows[] = {
+	{ .name = "json", .arg = "[=FD]", .kind = OPTION_SET, .set = set_json,
+	  .off = OFF(json_fd),
+	  .wants = "the number of an open descriptor, 1 or more",
+	  .help = "events as JSON Lines to standard output or descriptor "
+		  "FD" },
+	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(quiet), .help = "say nothing but errors" },
+	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(verbose), .help = "say more, such as each file" },
+	{ .name = "progress", .arg = "WHEN", .kind = OPTION_WORD,
+	  .off = OFF(progress), .words = progress_words,
+	  .help = "auto (the default: on a terminal), always or never" },
+	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
+	  .help = "show this help" },
+};
+const struct option_group common_output = { "Output", ROWS(output_rows) };
+
+void common_init(struct common_options *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->port = FERRY_PORT;
+	o->timeout_s = TIMEOUT_S;
+	o->json_fd = -1;
+	o->progress = PROGRESS_AUTO;
+}
+
+static int check_json_fd(int fd, struct err *e)
+{
+	const int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return err_sys(e, ERR_USAGE, "--json=%d", fd);
+	/* main() put something that cannot be written to in the place of a
+	 * standard output that was closed: no trouble of the user's making */
+	if (fd > STDERR_FILENO && (flags & O_ACCMODE) == O_RDONLY)
+		return err_set(e, ERR_USAGE,
+			       "--json=%d: that descriptor is open for reading "
+			       "only", fd);
+	return 0;
+}
+
+int common_check(const struct common_options *o, struct err *e)
+{
+	if (o->family == 3)
+		return err_set(e, ERR_USAGE, "-4 and -6 exclude each other");
+	if (o->quiet && o->verbose)
+		return err_set(e, ERR_USAGE, "-q and -v exclude each other");
+	return o->json_fd < 0 ? 0 : check_json_fd(o->json_fd, e);
+}
+
+static int no_mode(struct err *e)
+{
+	return err_set(e, ERR_USAGE,
+		       "no security mode was named; choose one, the same on "
+		       "both hosts:\n\n"
+		       "a shared key, on both hosts after a copy of the file:\n"
+		       "  ferry keygen ferry.key\n"
+		       "  ferry receive --key ferry.key DIR\n"
+		       "  ferry send --key ferry.key PATH... HOST\n"
+		       "certificates:\n"
+		       "  ferry receive --cert b.pem --cert-key b.key "
+		       "--ca ca.pem DIR\n"
+		       "  ferry send --cert a.pem --cert-key a.key "
+		       "--ca ca.pem PATH... HOST\n"
+		       "no encryption at all, in a network you trust:\n"
+		       "  ferry receive --plain DIR\n"
+		       "  ferry send --plain PATH... HOST");
+}
+
+/* One of the options of certificates was named: are they all there? */
+static int check_certificate(const struct common_options *o, struct err *e)
+{
+	const char *given = o->pin ? "--pin" : o->ca ? "--ca" : NULL;
+
+	if (o->ca && o->pin)
+		return err_set(e, ERR_USAGE,
+			       "--ca and --pin exclude each other");
+	if (given && !(o->cert && o->cert_key))
+		return err_set(e, ERR_USAGE,
+			       "%s needs --cert and --cert-key: both sides "
+			       "show a certificate", given);
+	if (!o->cert)
+		return err_set(e, ERR_USAGE, "--cert-key needs --cert");
+	if (!o->cert_key)
+		return err_set(e, ERR_USAGE, "--cert needs --cert-key");
+	if (!given)
+		return err_set(e, ERR_USAGE,
+			       "--cert needs --ca FILE (the other side's "
+			       "certificate comes from that CA) or --pin "
+			       "sha256:HEX (it has that public key)");
+	return 0;
+}
+
+int common_mode(const struct common_options *o, enum security *mode,
+		struct err *e)
+{
+	const char *cert = o->cert ? "--cert" : o->cert_key ? "--cert-key" :
+			   o->ca ? "--ca" : o->pin ? "--pin" : NULL;
+	const char *first = o->key ? "--key" : cert;
+	const char *second = o->plain ? "--plain" : cert;
+
+	*mode = SECURITY_NONE;
+	if (!first && !second)
+		return no_mode(e);
+	if (first && second && first != second)
+		return err_set(e, ERR_USAGE,
+			       "%s and %s exclude each other: name one "
+			       "security mode", first, second);
+	if (cert) {
+		*mode = o->pin ? SECURITY_PIN : SECURITY_X509;
+		return check_certificate(o, e);
+	}
+	*mode = o->plain ? SECURITY_PLAIN : SECURITY_PSK;
+	return 0;
+}
+
+int common_tls(const struct common_options *o, enum security mode,
+	       int is_sender, const char *host, struct tls **tls,
+	       struct err *e)
+{
+	const struct tls_config cfg = {
+		.mode = mode,
+		.is_sender = is_sender,
+		.key_file = o->key,
+		.cert_file = o->cert,
+		.cert_key_file = o->cert_key,
+		.ca_file = o->ca,
+		.pin = o->pin,
+		.host = host,
+	};
+
+	*tls = NULL;
+	if (mode == SECURITY_PLAIN)
+		return 0;
+	*tls = tls_new(&cfg, e);
+	return *tls ? 0 : e->code;
+}
+
+struct net_options common_net(const struct common_options *o)
+{
+	const struct net_options net = {
+		.family = o->family == 1 ? AF_INET :
+			  o->family == 2 ? AF_INET6 : AF_UNSPEC,
+		.bind = o->bind,
+		.timeout_ms = common_timeout_ms(o),
+		.congestion = o->congestion,
+	};
+
+	return net;
+}
+
+int common_timeout_ms(const struct common_options *o)
+{
+	return (int)(o->timeout_s * 1000);
+}

@@ -1,0 +1,69 @@
+/*
+ * common.h - what send and receive have in common: options of the connection,
+ * of security and of output, and what is made of them.
+ *
+ * Layer: cmd.  Uses base, net.
+ * Threads: main's only.
+ */
+#ifndef FERRY_CMD_COMMON_H
+#define FERRY_CMD_COMMON_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "cmd/options.h"
+#include "net/dial.h"
+#include "net/tls.h"
+
+enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
+
+/* The first member of each command's own options.  Texts are borrowed from
+ * argv. */
+struct common_options {
+	uint64_t port;
+	const char *bind;
+	int family; /* bits: 1 for -4, 2 for -6 */
+	const char *congestion;
+	uint64_t limit_rate; /* bytes a second; 0: no limit */
+	uint64_t timeout_s;
+	const char *key, *cert, *cert_key, *ca, *pin;
+	int plain;
+	int json_fd; /* -1: no events */
+	int quiet, verbose;
+	int progress; /* enum progress_when */
+};
+
+/* Rows of the groups; their offsets are those within common_options. */
+extern const struct option_group common_connection, common_security,
+	common_output;
+
+/* The defaults. */
+void common_init(struct common_options *o);
+
+/* Check what a row alone cannot: options that exclude each other, and that
+ * --json's descriptor can be written to.  Returns 0 or ERR_USAGE. */
+int common_check(const struct common_options *o, struct err *e);
+
+/*
+ * The one security mode that was named.  Returns 0; or ERR_USAGE where there
+ * is none (with commands to copy for both hosts), there are two, or one is
+ * incomplete.
+ */
+int common_mode(const struct common_options *o, enum security *mode,
+		struct err *e);
+
+/*
+ * Load the credentials.  host is the name the receiver's certificate must
+ * carry (sender; NULL for the receiver).  *tls is NULL for plain TCP; the
+ * caller frees it.  Returns 0, or as tls_new().
+ */
+int common_tls(const struct common_options *o, enum security mode,
+	       int is_sender, const char *host, struct tls **tls,
+	       struct err *e);
+
+/* The options for net/. */
+struct net_options common_net(const struct common_options *o);
+
+int common_timeout_ms(const struct common_options *o);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * JSON Lines, written by hand: six kinds of events need no library.
+ */
+#include "cmd/json.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static void put_str(struct buf *b, const char *s)
+{
+	buf_put(b, s, strlen(s));
+}
+
+static void put_key(struct buf *b, const char *key, const char *behind)
+{
+	put_str(b, ",\"");
+	put_str(b, key);
+	put_str(b, behind);
+	put_str(b, "\":");
+}
+
+/* Whether a code point stands for itself: no quote, and nothing that a
+ * terminal would obey. */
+static int is_plain(unsigned cp)
+{
+	if (cp < 0x20 || cp == '"' || cp == '\\' || (cp >= 0x7f && cp <= 0x9f))
+		return 0;
+	if (cp == 0x061c || cp == 0x200e || cp == 0x200f || cp == 0xfeff)
+		return 0;
+	if (cp >= 0x2028 && cp <= 0x202e)
+		return 0;
+	return !(cp >= 0x2066 && cp <= 0x2069);
+}
+
+static void put_string(struct buf *b, const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	char escaped[8];
+
+	put_str(b, "\"");
+	while (n > 0) {
+		unsigned cp = 0;
+		size_t len = text_utf8_next(p, n, &cp);
+
+		if (len && is_plain(cp)) {
+			buf_put(b, p, len);
+		} else if (len && (cp == '"' || cp == '\\')) {
+			put_str(b, cp == '"' ? "\\\"" : "\\\\");
+		} else {
+			/* all that is not plain lies below U+10000 */
+			snprintf(escaped, sizeof(escaped), "\\u%04x",
+				 len ? cp & 0xffff : 0xfffd);
+			put_str(b, escaped);
+		}
+		len = len ? len : 1;
+		p += len;
+		n -= len;
+	}
+	put_str(b, "\"");
+}
+
+void json_begin(struct buf *b, const char *event)
+{
+	put_str(b, "{\"event\":\"");
+	put_str(b, event);
+	put_str(b, "\"");
+}
+
+void json_u64(struct buf *b, const char *key, uint64_t v)
+{
+	char text[24];
+
+	put_key(b, key, "");
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
+	put_str(b, text);
+}
+
+void json_seconds(struct buf *b, const char *key, double v)
+{
+	char text[64];
+
+	put_key(b, key, "");
+	snprintf(text, sizeof(text), "%.3f", v >= 0 && v < 1e15 ? v : 0);
+	put_str(b, text);
+}
+
+void json_text(struct buf *b, const char *key, const char *s, size_t n)
+{
+	put_key(b, key, "");
+	put_string(b, s, n);
+}
+
+/* Three bytes (n of them there) as four characters. */
+static void put_base64_group(struct buf *b, const unsigned char *p, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned v = (unsigned)p[0] << 16;
+	char out[4];
+
+	if (n > 1)
+		v |= (unsigned)p[1] << 8;
+	if (n > 2)
+		v |= p[2];
+	for (unsigned i = 0; i < 4; i++)
+		out[i] = i > n ? '=' : digits[v >> (18 - 6 * i) & 63];
+	buf_put(b, out, sizeof(out));
+}
+
+static void put_base64(struct buf *b, const char *s, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	put_str(b, "\"");
+	for (size_t i = 0; i < n; i += 3)
+		put_base64_group(b, p + i, n - i < 3 ? n - i : 3);
+	put_str(b, "\"");
+}
+
+void json_bytes(struct buf *b, const char *key, const char *s, size_t n)
+{
+	if (text_is_utf8(s, n)) {
+		json_text(b, key, s, n);
+		return;
+	}
+	put_key(b, key, "_base64");
+	put_base64(b, s, n);
+}
+
+void json_end(struct buf *b)
+{
+	put_str(b, "}\n");
+}

@@ -1,0 +1,35 @@
+/*
+ * json.h - one event as a line of JSON.
+ *
+ * Layer: cmd.  Uses base only.  Pure.
+ *
+ * The line is ASCII but for printable UTF-8: control characters, DEL, C1 and
+ * bidirectional controls are escaped as \uXXXX, so that it does no harm on a
+ * terminal either.  Failures are told by b->failed, once, at the end.
+ */
+#ifndef FERRY_CMD_JSON_H
+#define FERRY_CMD_JSON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* Begin an object with its "event". */
+void json_begin(struct buf *b, const char *event);
+
+/* Members.  Keys are fixed texts of ours. */
+void json_u64(struct buf *b, const char *key, uint64_t v);
+void json_seconds(struct buf *b, const char *key, double v);
+
+/* A text of n bytes; what is not UTF-8 becomes U+FFFD. */
+void json_text(struct buf *b, const char *key, const char *s, size_t n);
+
+/* A name that may be any bytes: as text under key where it is UTF-8, else as
+ * base64 under key with "_base64" behind. */
+void json_bytes(struct buf *b, const char *key, const char *s, size_t n);
+
+/* End the object and the line. */
+void json_end(struct buf *b);
+
+#endif

@@ -1,0 +1,317 @@
+/*
+ * The option tables' two readers: getopt_long() and --help.  What getopt
+ * would say is said here instead, since it tells neither what a value has to
+ * be nor the name of the command; and abbreviations, which getopt allows, are
+ * refused: they would change their meaning with the next new option.
+ */
+#include "cmd/options.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/text.h"
+
+enum {
+	LONG_BASE = 256, /* getopt's value of a long option: this + index */
+	HELP_COLUMN = 30,
+	WIDTH = 80,
+	SHOWN_MAX = 100, /* of a user's word in a message */
+	WANTS_MAX = 200,
+};
+
+/* A table in the form that getopt_long() wants. */
+struct parser {
+	const struct option_row *rows[OPTIONS_MAX];
+	size_t count;
+	struct option longs[OPTIONS_MAX + 1];
+	char shorts[1 + 3 * OPTIONS_MAX + 1];
+};
+
+static int has_optional_arg(const struct option_row *row)
+{
+	return row->arg && row->arg[0] == '[';
+}
+
+static void add_row(struct parser *p, const struct option_row *row,
+		    size_t *longs, size_t *shorts)
+{
+	if (row->letter) {
+		p->shorts[(*shorts)++] = row->letter;
+		if (row->arg)
+			p->shorts[(*shorts)++] = ':';
+		if (has_optional_arg(row))
+			p->shorts[(*shorts)++] = ':';
+	}
+	if (row->name) {
+		struct option *o = &p->longs[(*longs)++];
+
+		o->name = row->name;
+		o->has_arg = !row->arg ? no_argument :
+			     has_optional_arg(row) ? optional_argument :
+						     required_argument;
+		o->val = LONG_BASE + (int)p->count;
+	}
+	p->rows[p->count++] = row;
+}
+
+static int parser_init(struct parser *p,
+		       const struct option_group *const *groups,
+		       struct err *e)
+{
+	size_t longs = 0, shorts = 0;
+
+	memset(p, 0, sizeof(*p));
+	/* the ':' makes getopt tell a missing value from an unknown option */
+	p->shorts[shorts++] = ':';
+	for (; *groups; groups++) {
+		for (size_t i = 0; i < (*groups)->count; i++) {
+			if (p->count == OPTIONS_MAX)
+				return err_set(e, ERR_INTERNAL,
+					       "too many options");
+			add_row(p, &(*groups)->rows[i], &longs, &shorts);
+		}
+	}
+	return 0;
+}
+
+/* The row for what getopt returned or left in optopt; NULL if there is
+ * none. */
+static const struct option_row *find(const struct parser *p, int c)
+{
+	if (c >= LONG_BASE)
+		return p->rows[c - LONG_BASE];
+	for (size_t i = 0; i < p->count; i++) {
+		if (c && p->rows[i]->letter == c)
+			return p->rows[i];
+	}
+	return NULL;
+}
+
+/* "-p" or "--port", as the user wrote it. */
+static void show_name(char *dst, size_t size, const struct option_row *row,
+		      int c)
+{
+	if (c >= LONG_BASE)
+		snprintf(dst, size, "--%s", row->name);
+	else
+		snprintf(dst, size, "-%c", row->letter);
+}
+
+/* "keep, follow or skip" */
+static void join_words(char *dst, size_t size, const struct option_word *w)
+{
+	size_t used = 0;
+
+	dst[0] = '\0';
+	for (const struct option_word *i = w; i->word && used < size; i++) {
+		const char *sep = i == w ? "" : i[1].word ? ", " : " or ";
+		int n = snprintf(dst + used, size - used, "%s%s", sep,
+				 i->word);
+
+		used += n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* What a value of this option has to be. */
+static void describe(char *dst, size_t size, const struct option_row *row)
+{
+	if (row->wants)
+		snprintf(dst, size, "%s", row->wants);
+	else if (row->kind == OPTION_WORD)
+		join_words(dst, size, row->words);
+	else if (row->kind == OPTION_TEXT)
+		snprintf(dst, size, "%s that is not empty", row->arg);
+	else
+		snprintf(dst, size, "a number from %llu to %llu",
+			 (unsigned long long)row->min,
+			 (unsigned long long)row->max);
+}
+
+static int bad_value(const struct option_row *row, const char *name,
+		     const char *value, struct err *e)
+{
+	char wants[WANTS_MAX], shown[SHOWN_MAX];
+
+	describe(wants, sizeof(wants), row);
+	if (!value)
+		return err_set(e, ERR_USAGE, "%s wants %s", name, wants);
+	text_escape(shown, sizeof(shown), value, strlen(value));
+	return err_set(e, ERR_USAGE, "%s wants %s, not '%s'", name, wants,
+		       shown);
+}
+
+static int set_word(int *field, const struct option_word *words,
+		    const char *value)
+{
+	for (; words->word; words++) {
+		if (strcmp(words->word, value) == 0) {
+			*field = words->value;
+			return 0;
+		}
+	}
+	return ERR_RANGE;
+}
+
+/* Store a value.  Returns 0, or anything else where it will not do. */
+static int store(const struct option_row *row, void *opts, const char *value)
+{
+	void *field = (char *)opts + row->off;
+	int *number = field;
+
+	switch (row->kind) {
+	case OPTION_FLAG:
+		*number |= row->value;
+		return 0;
+	case OPTION_TEXT:
+		*(const char **)field = value;
+		return *value ? 0 : ERR_RANGE;
+	case OPTION_NUMBER:
+		return num_parse(value, row->min, row->max, field);
+	case OPTION_SIZE:
+		return num_parse_size(value, row->min, row->max, field);
+	case OPTION_WORD:
+		return set_word(field, row->words, value);
+	case OPTION_SET:
+		return row->set(field, value);
+	case OPTION_HELP:
+		break;
+	}
+	return ERR_INTERNAL;
+}
+
+/* Whether element names the long option in full. */
+static int is_full_name(const char *element, const char *name)
+{
+	const size_t len = strlen(name);
+
+	return strncmp(element, "--", 2) == 0 &&
+	       strncmp(element + 2, name, len) == 0 &&
+	       (element[2 + len] == '\0' || element[2 + len] == '=');
+}
+
+/* The element of argv that getopt has just dealt with: its value may stand in
+ * an element of its own behind it. */
+static const char *last_element(char **argv)
+{
+	const int separate = optarg && optind > 1 && optarg == argv[optind - 1];
+
+	return argv[optind - 1 - separate];
+}
+
+static int bad_option(const struct parser *p, int c, char **argv,
+		      struct err *e)
+{
+	const struct option_row *row = find(p, optopt);
+	char name[SHOWN_MAX], shown[SHOWN_MAX];
+	const char *element = argv[optind - 1];
+
+	if (row) {
+		show_name(name, sizeof(name), row, optopt);
+		if (c == ':')
+			return bad_value(row, name, NULL, e);
+		return err_set(e, ERR_USAGE, "%s takes no value", name);
+	}
+	if (optopt) {
+		const char letter = (char)optopt;
+
+		text_escape(shown, sizeof(shown), &letter, 1);
+		return err_set(e, ERR_USAGE, "unknown option '-%s'", shown);
+	}
+	text_escape(shown, sizeof(shown), element, strcspn(element, "="));
+	return err_set(e, ERR_USAGE, "unknown option '%s'", shown);
+}
+
+/* What getopt returned: 1 where help is wanted, 0, or ERR_USAGE. */
+static int take(const struct parser *p, int c, char **argv, void *opts,
+		struct err *e)
+{
+	const struct option_row *row = find(p, c);
+	char name[SHOWN_MAX], shown[SHOWN_MAX];
+	const char *element;
+
+	if (c == '?' || c == ':' || !row)
+		return bad_option(p, c, argv, e);
+	element = last_element(argv);
+	if (c >= LONG_BASE && !is_full_name(element, row->name)) {
+		text_escape(shown, sizeof(shown), element,
+			    strcspn(element, "="));
+		return err_set(e, ERR_USAGE,
+			       "unknown option '%s' (names of options cannot "
+			       "be abbreviated: --%s?)",
+			       shown, row->name);
+	}
+	if (row->kind == OPTION_HELP)
+		return 1;
+	if (store(row, opts, optarg) == 0)
+		return 0;
+	show_name(name, sizeof(name), row, c);
+	return bad_value(row, name, optarg, e);
+}
+
+int options_parse(const struct option_group *const *groups, int argc,
+		  char **argv, void *opts, struct err *e)
+{
+	struct parser p;
+	int rc = parser_init(&p, groups, e), c;
+
+	if (rc < 0)
+		return rc;
+	optind = 0; /* GNU: begin anew */
+	while ((c = getopt_long(argc, argv, p.shorts, p.longs, NULL)) != -1) {
+		rc = take(&p, c, argv, opts, e);
+		if (rc)
+			return rc < 0 ? rc : 0;
+	}
+	return optind;
+}
+
+void options_wrap(FILE *f, const char *text, int column, int indent)
+{
+	int at_start = 1;
+
+	while (*text) {
+		const int len = (int)strcspn(text, " ");
+
+		if (!at_start && column + 1 + len > WIDTH) {
+			fprintf(f, "\n%*s", indent, "");
+			column = indent;
+			at_start = 1;
+		}
+		fprintf(f, "%s%.*s", at_start ? "" : " ", len, text);
+		column += len + !at_start;
+		at_start = 0;
+		text += len;
+		text += strspn(text, " ");
+	}
+	fputc('\n', f);
+}
+
+static void print_row(FILE *f, const struct option_row *row)
+{
+	char left[WIDTH];
+	int n;
+
+	n = snprintf(left, sizeof(left), "  %c%c%s%s%s%s%s",
+		     row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
+		     row->letter && row->name ? ", " : "  ",
+		     row->name ? "--" : "", row->name ? row->name : "",
+		     row->arg && !has_optional_arg(row) ? " " : "",
+		     row->arg ? row->arg : "");
+	fputs(left, f);
+	if (n > HELP_COLUMN - 2) {
+		fputc('\n', f);
+		n = 0;
+	}
+	fprintf(f, "%*s", HELP_COLUMN - n, "");
+	options_wrap(f, row->help, HELP_COLUMN, HELP_COLUMN);
+}
+
+void options_print(FILE *f, const struct option_group *const *groups)
+{
+	for (; *groups; groups++) {
+		fprintf(f, "\n%s:\n", (*groups)->title);
+		for (size_t i = 0; i < (*groups)->count; i++)
+			print_row(f, &(*groups)->rows[i]);
+	}
+}

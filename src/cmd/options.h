@@ -1,0 +1,80 @@
+/*
+ * options.h - command lines from one table: parsed, checked and explained.
+ *
+ * Layer: cmd.  Uses base only.
+ * Threads: getopt_long() is not thread-safe; called before there are threads.
+ *
+ * Each command has one const table of groups of rows.  It drives both the
+ * parser and --help, so the two cannot drift apart.
+ */
+#ifndef FERRY_CMD_OPTIONS_H
+#define FERRY_CMD_OPTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+enum option_kind {
+	OPTION_HELP,   /* ends the parsing: options_parse() returns 0 */
+	OPTION_FLAG,   /* int: the bits of value are set */
+	OPTION_TEXT,   /* const char *: borrowed from argv, never empty */
+	OPTION_NUMBER, /* uint64_t: min..max */
+	OPTION_SIZE,   /* uint64_t: min..max, with an optional K, M, G, T */
+	OPTION_WORD,   /* int: the value of one of words */
+	OPTION_SET,    /* whatever set() makes of it */
+};
+
+struct option_word {
+	const char *word; /* NULL ends a list */
+	int value;
+};
+
+struct option_row {
+	char letter;      /* short name, or 0 */
+	const char *name; /* long name, or NULL */
+	const char *arg;  /* what the value is called; NULL: takes none;
+			     "[=...]": optional, and then written attached */
+	const char *help;
+	enum option_kind kind;
+	size_t off;       /* of the field in the command's options */
+	int value;
+	uint64_t min, max;
+	const struct option_word *words;
+	/* What the value has to be, for the message; NULL: made from the
+	 * kind, limits or words. */
+	const char *wants;
+	/* Returns 0, or anything else where value (NULL: left out) will not
+	 * do. */
+	int (*set)(void *field, const char *value);
+};
+
+struct option_group {
+	const char *title;
+	const struct option_row *rows;
+	size_t count;
+};
+
+enum { OPTIONS_MAX = 64 }; /* rows in all groups of a command */
+
+/*
+ * Parse argv (argv[0] is the command's name) into opts, whose fields the rows
+ * name.  Operands may stand anywhere; they are moved to the end of argv.  "--"
+ * ends the options.  Long names cannot be abbreviated.  groups ends with NULL.
+ *
+ * Returns the index of the first operand (argc where there is none); 0 when
+ * help was asked for; or ERR_USAGE with a text for the user, escaped.
+ */
+int options_parse(const struct option_group *const *groups, int argc,
+		  char **argv, void *opts, struct err *e);
+
+/* Print every group with its rows, at most 80 columns wide.  Write errors are
+ * left to ferror(). */
+void options_print(FILE *f, const struct option_group *const *groups);
+
+/* Print text wrapped to 80 columns, each line but the first indented by
+ * `indent`; column is where the first begins.  Ends with a newline. */
+void options_wrap(FILE *f, const char *text, int column, int indent);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * report.h - what the user and his scripts see of a session: messages and a
+ * progress line on standard error, events as JSON Lines.
+ *
+ * Layer: cmd.  Uses base, session/events.h, cmd/json.h, cmd/progress.h.
+ * Threads: the events may be called from any thread; report_new(),
+ * report_end() and report_free() are the main thread's, the first before and
+ * the others after a session's run.
+ *
+ * An output that cannot be written to never harms a transfer.
+ */
+#ifndef FERRY_CMD_REPORT_H
+#define FERRY_CMD_REPORT_H
+
+#include "base/err.h"
+#include "net/tls.h"
+#include "session/events.h"
+
+/* Texts are borrowed and need not be escaped. */
+struct report_config {
+	int is_sender;
+	int is_single;  /* one session, whose error the caller prints */
+	int json_fd;    /* -1: no events; borrowed */
+	int quiet, verbose;
+	int progress;   /* enum progress_when */
+	enum security security;
+	const char *peer; /* sender: the host as the user named it */
+	const char *dir;  /* receiver: NULL for standard output */
+};
+
+struct report;
+
+/* NULL when out of memory. */
+struct report *report_new(const struct report_config *cfg);
+
+/* To be given to the session; valid until report_free(). */
+const struct session_events *report_events(struct report *r);
+
+/*
+ * The run is over with this code.  Clears the progress line, so that the
+ * caller may print.  Where the run failed without a summary, the summary
+ * event is written here: send and receive --once always have exactly one.
+ */
+void report_end(struct report *r, int code, const struct err *e);
+
+/* NULL is allowed. */
+void report_free(struct report *r);
+
+#endif

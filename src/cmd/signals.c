@@ -1,0 +1,71 @@
+/*
+ * The handler does what POSIX lets it: note the signal and write to a pipe,
+ * so that whatever waits in poll() wakes up.  SIGINT is caught even where the
+ * shell set it to be ignored (a job in the background of a script): a user
+ * who sends it means it, and for nohup there is SIGHUP.
+ */
+#include "cmd/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t caught;
+static volatile sig_atomic_t wake_fd = -1;
+
+static void on_signal(int sig)
+{
+	const int saved = errno;
+	ssize_t n;
+
+	if (caught)
+		_exit(128 + sig);
+	caught = sig;
+	/* the pipe is empty: this cannot fail for want of room */
+	n = write(wake_fd, "", 1);
+	(void)n;
+	errno = saved;
+}
+
+static int catch(int sig)
+{
+	struct sigaction old, act;
+
+	if (sigaction(sig, NULL, &old) < 0)
+		return -1;
+	if (sig == SIGHUP && old.sa_handler == SIG_IGN)
+		return 0;
+	memset(&act, 0, sizeof(act));
+	act.sa_handler = on_signal;
+	act.sa_flags = SA_RESTART;
+	sigemptyset(&act.sa_mask);
+	return sigaction(sig, &act, NULL);
+}
+
+int signals_start(struct err *e)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_sys(e, ERR_RESOURCE, "cannot make a pipe");
+	wake_fd = fds[1];
+	if (catch(SIGINT) < 0 || catch(SIGTERM) < 0 || catch(SIGHUP) < 0)
+		return err_sys(e, ERR_RESOURCE, "cannot catch signals");
+	return fds[0];
+}
+
+int signals_caught(void)
+{
+	return caught;
+}
+
+int signals_exit_status(int code)
+{
+	if (code && caught)
+		return 128 + caught;
+	if (code == ERR_INTERRUPTED)
+		return err_exit_status(ERR_LOST);
+	return err_exit_status(code);
+}

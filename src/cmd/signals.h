@@ -1,0 +1,33 @@
+/*
+ * signals.h - SIGINT, SIGTERM and SIGHUP as a descriptor to wait for.
+ *
+ * Layer: cmd.  Uses base/err.h.
+ * Threads: signals_start() once, before there are threads; the others any.
+ *
+ * This module holds the program's only mutable file-scope data: a signal
+ * handler can get at nothing else.
+ */
+#ifndef FERRY_CMD_SIGNALS_H
+#define FERRY_CMD_SIGNALS_H
+
+#include "base/err.h"
+
+/*
+ * Catch the signals.  Returns a descriptor that becomes readable with the
+ * first one and stays so (do not read it or close it); or ERR_RESOURCE.  A
+ * second signal ends the process at once with status 128 + N.  A SIGHUP that
+ * is ignored already (nohup) stays ignored.
+ */
+int signals_start(struct err *e);
+
+/* The first signal caught, or 0. */
+int signals_caught(void);
+
+/*
+ * The exit status of the process for a code: err_exit_status(), but 128 + N
+ * for a failure after signal N was caught.  ERR_INTERRUPTED without a signal
+ * of our own is the peer's: to us, a peer that was lost.
+ */
+int signals_exit_status(int code);
+
+#endif

@@ -1,0 +1,462 @@
+#!/usr/bin/env bats
+# The command line itself: help, version, keygen, and everything that is
+# refused before there is a session.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	FERRY=$(realpath "${FERRY:-build/release/ferry}")
+	T=$(mktemp -d "${TMPDIR:-/tmp}/ferry-usage.XXXXXX")
+	cd "$T"
+	mkdir dir
+	echo content >file
+}
+
+teardown() {
+	cd /
+	rm -rf "$T"
+}
+
+ferry() {
+	${FERRY_WRAP:-} "$FERRY" "$@"
+}
+
+# assert_output TEXT: what was printed (output and errors) holds TEXT.
+assert_output() {
+	[[ "$output" == *"$1"* ]] || {
+		printf 'expected: %s\ngot: %s\n' "$1" "$output"
+		return 1
+	}
+}
+
+# refused STATUS TEXT ARGUMENT...: ferry ends with STATUS, its first line on
+# standard error begins with "ferry: TEXT", nothing goes to standard output.
+refused() {
+	local status_wanted=$1 text="ferry: $2"
+	shift 2
+	run --separate-stderr ferry "$@"
+	[ "$status" -eq "$status_wanted" ] && [ -z "$output" ] &&
+		[[ "$stderr" == "$text"* ]] || {
+		printf 'ferry %s\n' "$*"
+		printf 'expected (%s): %s\n' "$status_wanted" "$text"
+		printf 'got (%s): %s\n%s\n' "$status" "$stderr" "$output"
+		return 1
+	}
+}
+
+# usage TEXT ARGUMENT...
+usage() {
+	refused 2 "$@"
+}
+
+# ---- help and version ------------------------------------------------------
+
+@test "help names every command, on standard output" {
+	for how in help --help -h; do
+		run --separate-stderr ferry $how
+		[ "$status" -eq 0 ]
+		[ -z "$stderr" ]
+		for command in send receive keygen help; do
+			assert_output "  ferry $command "
+		done
+	done
+}
+
+@test "help of each command, asked for in each way" {
+	for command in send receive keygen help; do
+		run --separate-stderr ferry help $command
+		[ "$status" -eq 0 ]
+		assert_output "Usage: ferry $command "
+		assert_output "-h, --help "
+		[ -z "$stderr" ]
+		want=$output
+		for how in -h --help; do
+			run ferry $command $how
+			[ "$status" -eq 0 ]
+			[ "$output" = "$want" ]
+		done
+	done
+	run ferry help recv
+	[ "$output" = "$(ferry help receive)" ]
+}
+
+@test "help is not wider than 80 columns and has no control characters" {
+	for command in "" send receive keygen help; do
+		run ferry help $command
+		[ "$status" -eq 0 ]
+		[ -z "$(grep -E '.{81}' <<<"$output")" ]
+		[ -z "$(LC_ALL=C grep '[^ -~]' <<<"$output")" ]
+	done
+}
+
+@test "every option of the contract is there, and no other" {
+	both="bind congestion limit-rate timeout key cert cert-key ca pin
+		plain json quiet verbose progress help port"
+	send="compress checksum streams name symlinks"
+	receive="existing once stdout sync max-sessions"
+	for command in send receive; do
+		run ferry help $command
+		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \
+			<<<"$output" | sort)
+		want=$(printf '%s\n' $both ${!command} | sort)
+		[ "$got" = "$want" ]
+		assert_output "  -4 "
+		assert_output "  -6 "
+	done
+}
+
+@test "version names ferry and the libraries" {
+	run --separate-stderr ferry --version
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	[ "${#lines[@]}" -eq 5 ]
+	[[ "${lines[0]}" =~ ^ferry\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	[[ "${lines[1]}" =~ ^OpenSSL\ 3\.[0-9.]+ ]]
+	[[ "${lines[2]}" =~ ^zlib\ [0-9.]+ ]]
+	[[ "${lines[3]}" =~ ^libzstd\ [0-9.]+ ]]
+	[[ "${lines[4]}" =~ ^libxxhash\ 0\.[0-9.]+ ]]
+}
+
+@test "help that cannot be written is a failure" {
+	for what in --help --version "help send"; do
+		run bash -c "\"\$0\" $what >/dev/full" "$FERRY"
+		[ "$status" -eq 7 ]
+		assert_output "cannot write to standard output"
+		run bash -c "\"\$0\" $what >&-" "$FERRY"
+		[ "$status" -eq 7 ]
+	done
+}
+
+# ---- commands and operands -------------------------------------------------
+
+@test "commands: missing, unknown, an option first" {
+	usage "a command is missing: send, receive, keygen or help"
+	usage "there is no command 'snd'" snd
+	usage "there is no command 'snd'" help snd
+	usage "there is no command 'a\\x1b[2J'" $'a\e[2J'
+	usage "unknown option '-p': a command comes first" -p 1 receive
+	usage "'x' is one operand too many" help send x
+	usage "'x' is one operand too many" --version x
+	run ferry snd
+	[ "${lines[1]}" = "Try: ferry help" ]
+	run ferry send
+	[ "${lines[1]}" = "Try: ferry help send" ]
+}
+
+@test "send: which operand is missing" {
+	usage "PATH and HOST are missing" send
+	usage "PATH and HOST are missing" send --plain
+	usage "HOST is missing: where shall 'file' be sent?" send --plain file
+	usage "HOST is missing: where shall '-' be sent?" send --plain -
+	usage "HOST is missing: where shall 'no/such' be sent?" send no/such
+	usage "PATH is missing: what shall be sent to 'h.example'?" \
+		send --plain h.example
+}
+
+@test "send: the last operand has to be a host" {
+	usage "the last operand is the HOST to send to, and './dir' is a path" \
+		send --plain file ./dir
+	usage "the last operand is the HOST to send to, and '-' is standard" \
+		send --plain file -
+	usage "HOST 'h:99999'" send --plain file h:99999
+	usage "HOST 'h:'" send --plain file h:
+	usage "HOST '[::1'" send --plain file '[::1'
+	usage "HOST 'a:b:c'" send --plain file a:b:c
+	usage "HOST ''" send --plain file ''
+	usage "HOST '-h'" send --plain -- file -h
+	touch 'a b'
+	usage "HOST 'a b' (a file here: was the HOST forgotten?)" \
+		send --plain file 'a b'
+	usage "two ports: -p 5 and 'h:6'" send --plain -p 5 file h:6
+	usage "two ports: -p 9473 and 'h:6'" send --plain -p 9473 file h:6
+}
+
+@test "send: standard input" {
+	usage "standard input (-) was named twice" send --plain - - h
+	usage "--name is for standard input" send --plain --name x file h
+	run bash -c '"$0" send --plain - 127.0.0.1:1 <&-' "$FERRY"
+	[ "$status" -eq 7 ]
+	assert_output "standard input is not open for reading"
+}
+
+@test "send: every source is checked before connecting" {
+	refused 7 "send: none: No such file or directory" \
+		send --plain file none 127.0.0.1:1
+	mkfifo fifo
+	refused 7 "send: fifo: " send --plain fifo 127.0.0.1:1
+	refused 7 "send: a\\x1bb: " send --plain $'a\eb' 127.0.0.1:1
+	usage ".." send --plain .. 127.0.0.1:1
+}
+
+@test "receive: operands" {
+	usage "'b' is one operand too many" receive --plain dir b
+	usage "--stdout and DIR exclude each other" \
+		receive --plain --stdout dir
+	usage "DIR is empty" receive --plain ''
+	refused 7 "receive: there is no directory none to receive into" \
+		receive --plain none
+	refused 7 "receive: file is not a directory" receive --plain file
+	run bash -c '"$0" receive --plain --stdout -p 0 >&-' "$FERRY"
+	[ "$status" -eq 7 ]
+	assert_output "standard output is not open for writing"
+}
+
+@test "receive: a directory that cannot be written to" {
+	chmod 555 dir
+	wrap=$FERRY
+	if [ "$(id -u)" -eq 0 ]; then
+		# root may write anywhere, and the program, like the directory,
+		# has to be within reach of nobody
+		chmod 755 .
+		cp "$FERRY" ferry
+		wrap="setpriv --reuid=65534 --clear-groups ./ferry"
+	fi
+	run $wrap receive --plain dir -p 0
+	[ "$status" -eq 7 ]
+	assert_output "ferry: receive: cannot write to the directory dir"
+}
+
+@test "options may follow operands, and -- ends them" {
+	usage "-j wants" send file h -j 0
+	usage "HOST '-j'" send --plain -- file -j
+	refused 7 "send: --plain: No such file" \
+		send --plain -- --plain 127.0.0.1:1
+}
+
+# ---- values of options -----------------------------------------------------
+
+@test "unknown and abbreviated options" {
+	usage "unknown option '--bogus'" send --bogus file h
+	usage "unknown option '-x'" receive -x
+	usage "unknown option '--code'" receive --code
+	usage "unknown option '--retry'" send --retry=5 file h
+	usage "unknown option '--once'" send --once file h
+	usage "unknown option '--streams'" receive --streams 2
+	usage "unknown option '--comp' (names of options cannot be abbr" \
+		send --comp file h
+	usage "unknown option '-q'" keygen -q k
+	usage "--plain takes no value" send --plain=yes file h
+}
+
+@test "numbers and sizes" {
+	for bad in -1 65536 x 1x '' 0x10 ' 1'; do
+		usage "-p wants a number from 0 to 65535, not '$bad'" \
+			receive -p "$bad"
+		usage "--port wants a number from 1 to 65535, not '$bad'" \
+			send --port="$bad" file h
+	done
+	usage "-p wants a number from 1 to 65535, not '0'" send -p 0 file h
+	usage "-p wants a number from 0 to 65535" receive -p
+	for bad in 0 17 x -1 2.0; do
+		usage "-j wants a number from 1 to 16 or auto, not '$bad'" \
+			send -j "$bad" file h
+	done
+	usage "--timeout wants a number from 1 to 86400, not '0'" \
+		send --timeout 0 file h
+	usage "--max-sessions wants a number from 1 to 1024, not '0'" \
+		receive --max-sessions 0
+	for bad in 0 M 1X -5 99999999T; do
+		usage "--limit-rate wants bytes a second, such as 500K, 10M or" \
+			send --limit-rate="$bad" file h
+	done
+}
+
+@test "words" {
+	usage "--symlinks wants keep, follow or skip, not 'copy'" \
+		send --symlinks copy file h
+	usage "--checksum wants xxh3, sha256 or crc32, not 'md5'" \
+		send --checksum=md5 file h
+	usage "--existing wants fail, skip or replace, not 'newer'" \
+		receive --existing newer
+	usage "--sync wants none, batch or file, not ''" receive --sync=
+	usage "--progress wants auto, always or never, not 'yes'" \
+		send --progress yes file h
+	for bad in lz4 zstd: zstd:0 zstd:20 zlib:10 none:1 :3 ''; do
+		usage "--compress wants auto, none, zlib or zstd" \
+			send --compress="$bad" file h
+	done
+	usage "-z wants auto, none, zlib or zstd" send -zfile h
+}
+
+# What is not refused gets as far as the next complaint.
+@test "values that are accepted" {
+	accepted="no security mode was named"
+	for good in -z -zauto -znone -zzlib:1 -zzlib:9 -zzstd:1 -zzstd:19 \
+		--compress --compress=zstd --checksum=sha256 -j1 -j16 -jauto \
+		--symlinks=follow --limit-rate=1 --limit-rate=10MiB \
+		--limit-rate=1g --timeout=86400 -p65535 -4 -6 -q -v --json \
+		--json=2 --progress=never --congestion=cubic -b::1; do
+		usage "$accepted" send $good file h
+	done
+	for good in -p0 --existing=skip --once --stdout --sync=none \
+		--max-sessions=1024; do
+		usage "$accepted" receive $good
+		usage "$accepted" recv $good
+	done
+	for host in h h:1 127.0.0.1:65535 ::1 '[::1]' '[::1]:1' 'fe80::1%lo'; do
+		usage "$accepted" send file "$host"
+	done
+	usage "$accepted" send --name x - h
+	usage "$accepted" send file - dir h
+}
+
+@test "values are shown escaped" {
+	usage "--sync wants none, batch or file, not '\\x1b[2J\\n'" \
+		receive --sync $'\e[2J\n'
+	usage "unknown option '--\\x1b'" send $'--\e=x' file h
+}
+
+@test "empty values are refused: a variable was not set" {
+	for option in key cert cert-key ca pin bind congestion name; do
+		usage "--$option wants " send --$option= - h
+	done
+}
+
+# ---- security modes --------------------------------------------------------
+
+@test "no security mode: how to choose one, for both hosts" {
+	usage "no security mode was named" send file h
+	usage "no security mode was named" receive dir
+	run ferry receive dir
+	for line in "ferry keygen ferry.key" \
+		"ferry receive --key ferry.key DIR" \
+		"ferry send --key ferry.key PATH... HOST" \
+		"ferry receive --cert b.pem --cert-key b.key --ca ca.pem DIR" \
+		"ferry send --cert a.pem --cert-key a.key --ca ca.pem PATH" \
+		"ferry receive --plain DIR" "ferry send --plain PATH... HOST" \
+		"Try: ferry help receive"; do
+		assert_output "$line"
+	done
+}
+
+@test "security modes exclude each other" {
+	for side in "send file h" receive; do
+		usage "--key and --plain exclude each other" \
+			$side --key k --plain
+		usage "--key and --cert exclude each other" \
+			$side --key k --cert c --cert-key d --ca e
+		usage "--cert and --plain exclude each other" \
+			$side --plain --cert c --cert-key d --ca e
+		usage "--pin and --plain exclude each other" \
+			$side --plain --pin sha256:00
+		usage "--key and --ca exclude each other" \
+			$side --key k --ca c
+		usage "--ca and --pin exclude each other" \
+			$side --cert c --cert-key d --ca e --pin sha256:00
+	done
+}
+
+@test "certificates need all their options" {
+	for side in "send file h" receive; do
+		usage "--pin needs --cert and --cert-key" \
+			$side --pin sha256:00
+		usage "--pin needs --cert and --cert-key" \
+			$side --pin sha256:00 --cert c
+		usage "--ca needs --cert and --cert-key" $side --ca c
+		usage "--ca needs --cert and --cert-key" \
+			$side --ca c --cert-key d
+		usage "--cert needs --cert-key" $side --cert c
+		usage "--cert-key needs --cert" $side --cert-key c
+		usage "--cert needs --ca FILE" $side --cert c --cert-key d
+	done
+}
+
+@test "key files that are missing, open to others or malformed" {
+	for side in "send file 127.0.0.1:1" "receive -p 0"; do
+		refused 7 "${side%% *}: " $side --key none
+		assert_output_of_stderr none
+		ferry keygen k
+		chmod 640 k
+		usage "k" $side --key k
+		assert_output_of_stderr "chmod 600"
+		echo nonsense >k
+		chmod 600 k
+		usage "k" $side --key k
+		rm k
+	done
+}
+
+assert_output_of_stderr() {
+	[[ "$stderr" == *"$1"* ]] || {
+		printf 'expected: %s\ngot: %s\n' "$1" "$stderr"
+		return 1
+	}
+}
+
+# ---- other conflicts -------------------------------------------------------
+
+@test "options that exclude each other" {
+	usage "-4 and -6 exclude each other" send -46 --plain file h
+	usage "-q and -v exclude each other" receive -q -v --plain
+	usage "--stdout and --json both want standard output" \
+		receive --plain --stdout --json
+	usage "--stdout and --json both want standard output" \
+		receive --plain --stdout --json=1
+}
+
+@test "--json wants a descriptor that can be written to" {
+	usage "--json wants the number of an open descriptor" \
+		send --plain --json=x file h
+	usage "--json wants the number of an open descriptor" \
+		send --plain --json=0 file h
+	usage "--json=77: Bad file descriptor" send --plain --json=77 file h
+	run bash -c '"$0" receive --plain --json=7 7</dev/null' "$FERRY"
+	[ "$status" -eq 2 ]
+	assert_output "--json=7: that descriptor is open for reading only"
+}
+
+@test "--json: a failure before the session has its summary" {
+	run --separate-stderr ferry send --plain --json none 127.0.0.1:1
+	[ "$status" -eq 7 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == '{"event":"summary","exit":7,"files":0,'*'"error":"none: '* ]]
+	run --separate-stderr ferry receive --once --plain --json none
+	[ "$status" -eq 7 ]
+	[ "${#lines[@]}" -eq 1 ]
+	[[ "$output" == '{"event":"summary","exit":7,'*'"error":"'* ]]
+}
+
+# ---- keygen ----------------------------------------------------------------
+
+@test "keygen writes a new key with mode 0600" {
+	for mask in 000 022 077; do
+		rm -f k
+		umask $mask
+		run --separate-stderr ferry keygen k
+		[ "$status" -eq 0 ]
+		[ -z "$output" ]
+		[[ "$stderr" == "ferry: wrote a new key to k"* ]]
+		[ "$(stat -c %a k)" = 600 ]
+		[ "$(wc -l <k)" -eq 1 ]
+		grep -qxE 'ferry-key-1:[0-9a-f]{64}' k
+		# not a byte of it is shown
+		[[ "$stderr" != *"$(cut -c13-28 k)"* ]]
+	done
+	ferry keygen other
+	[ "$(cat k)" != "$(cat other)" ]
+	[ "$(ls -A | sort | tr '\n' ' ')" = "dir file k other " ]
+}
+
+@test "keygen never overwrites" {
+	cp file before
+	refused 7 "keygen: " keygen file
+	assert_output_of_stderr "file"
+	assert_output_of_stderr "exist"
+	cmp file before
+	ln -s target link
+	refused 7 "keygen: " keygen link
+	[ ! -e target ]
+	refused 7 "keygen: " keygen dir
+	refused 7 "keygen: " keygen none/key
+}
+
+@test "keygen: operands" {
+	usage "the FILE to write the new key to is missing" keygen
+	usage "'b' is one operand too many" keygen a b
+	usage "a key is written to a FILE only" keygen -
+	usage "a key is written to a FILE only" keygen ''
+	[ ! -e a ]
+	[ ! -e - ]
+	ferry keygen -- -k
+	[ -e ./-k ]
+}

@@ -1,0 +1,411 @@
+/*
+ * What a session's events become on standard error and as JSON lines, and
+ * that an output which fails harms nothing.
+ */
+#include "cmd/report.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/io.h"
+#include "cmd/common.h"
+
+enum { TEXT_MAX = 256 * 1024 };
+
+/* Standard error and the JSON lines in memory, while a report lives. */
+struct capture {
+	struct report *report;
+	const struct session_events *ev;
+	void *ctx;
+	int saved, err_fd, json_fd;
+	char err[TEXT_MAX], json[TEXT_MAX];
+};
+
+static struct capture *start(struct report_config cfg, int with_json)
+{
+	struct capture *c = calloc(1, sizeof(*c));
+
+	assert_non_null(c);
+	c->err_fd = memfd_create("stderr", MFD_CLOEXEC);
+	c->json_fd = memfd_create("json", MFD_CLOEXEC);
+	c->saved = dup(STDERR_FILENO);
+	assert_true(c->err_fd >= 0 && c->json_fd >= 0 && c->saved >= 0);
+	assert_int_equal(dup2(c->err_fd, STDERR_FILENO), STDERR_FILENO);
+	if (cfg.json_fd == 0)
+		cfg.json_fd = with_json ? c->json_fd : -1;
+	c->report = report_new(&cfg);
+	assert_non_null(c->report);
+	c->ev = report_events(c->report);
+	c->ctx = c->ev->ctx;
+	return c;
+}
+
+/* End the report; what was printed is in c->err and c->json then. */
+static void finish(struct capture *c, int code, const struct err *e)
+{
+	report_end(c->report, code, e);
+	report_free(c->report);
+	dup2(c->saved, STDERR_FILENO);
+	assert_true(io_pread(c->err_fd, c->err, TEXT_MAX - 1, 0) >= 0);
+	assert_true(io_pread(c->json_fd, c->json, TEXT_MAX - 1, 0) >= 0);
+	close(c->saved);
+	close(c->err_fd);
+	close(c->json_fd);
+}
+
+static const struct report_config sender = {
+	.is_sender = 1, .is_single = 1, .security = SECURITY_PSK,
+	.peer = "h\x1b", .progress = PROGRESS_AUTO,
+};
+static const struct report_config receiver = {
+	.security = SECURITY_PSK, .dir = "in\n", .progress = PROGRESS_AUTO,
+};
+
+static void send_files(struct capture *c)
+{
+	static const uint8_t digest[DIGEST_MAX] = { 0xab };
+	const struct session_file files[] = {
+		{ "a/b", 3, 5, STATUS_COMMITTED, &digest_crc32, digest, NULL },
+		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL },
+		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL },
+		{ "f", 1, 0, STATUS_FAILED, NULL, NULL, "f: on h: full" },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		c->ev->file(c->ctx, 1, &files[i]);
+}
+
+static void test_sender(void **state)
+{
+	struct capture *c = start(sender, 1);
+	struct session_summary s = { .files = 2, .bytes = 2048,
+				     .wire_bytes = 3000, .seconds = 2 };
+
+	(void)state;
+	c->ev->session(c->ctx, 1, "192.0.2.1:9473", "psk");
+	c->ev->message(c->ctx, SESSION_VERBOSE, "details");
+	c->ev->message(c->ctx, SESSION_WARNING, "beware");
+	send_files(c);
+	c->ev->summary(c->ctx, 1, &s, NULL);
+	finish(c, 0, NULL);
+	assert_string_equal(
+		c->err,
+		"ferry: warning: beware\n"
+		"ferry: s: skipped by the receiver\n"
+		"ferry: f: on h: full\n"
+		"ferry: sent 2 files, 2.0 KiB in 2.0 s (1.0 KiB/s), all "
+		"committed by h\\x1b\n");
+	assert_string_equal(
+		c->json,
+		"{\"event\":\"session\",\"peer\":\"192.0.2.1:9473\","
+		"\"security\":\"psk\"}\n"
+		"{\"event\":\"file\",\"path\":\"a/b\",\"size\":5,"
+		"\"status\":\"committed\",\"digest\":\"crc32:ab000000\"}\n"
+		"{\"event\":\"file\",\"path_base64\":\"df8=\",\"size\":6,"
+		"\"status\":\"unchanged\"}\n"
+		"{\"event\":\"file\",\"path\":\"s\",\"size\":7,"
+		"\"status\":\"skipped\"}\n"
+		"{\"event\":\"file\",\"path\":\"f\",\"size\":0,"
+		"\"status\":\"failed\",\"error\":\"f: on h: full\"}\n"
+		"{\"event\":\"summary\",\"exit\":0,\"files\":2,"
+		"\"bytes\":2048,\"wire_bytes\":3000,\"resent_bytes\":0,"
+		"\"seconds\":2.000,\"unchanged\":0,\"skipped\":0,"
+		"\"failed\":0}\n");
+	free(c);
+}
+
+static void test_quiet_says_errors_only(void **state)
+{
+	struct report_config cfg = sender;
+	struct session_summary s = { .files = 1 };
+	struct capture *c;
+
+	(void)state;
+	cfg.quiet = 1;
+	cfg.security = SECURITY_PLAIN;
+	c = start(cfg, 0);
+	c->ev->session(c->ctx, 1, "192.0.2.1:9473", "plain");
+	c->ev->message(c->ctx, SESSION_WARNING, "beware");
+	c->ev->message(c->ctx, SESSION_ERROR, "error");
+	send_files(c);
+	c->ev->summary(c->ctx, 1, &s, NULL);
+	finish(c, 0, NULL);
+	assert_string_equal(c->err, "ferry: error\nferry: f: on h: full\n");
+	assert_string_equal(c->json, "");
+	free(c);
+}
+
+static void test_verbose_names_each_file(void **state)
+{
+	struct report_config cfg = sender;
+	struct capture *c;
+
+	(void)state;
+	cfg.verbose = 1;
+	c = start(cfg, 0);
+	send_files(c);
+	finish(c, 0, NULL);
+	assert_string_equal(c->err, "ferry: a/b: committed (5 B)\n"
+				    "ferry: u\\xff: unchanged (6 B)\n"
+				    "ferry: s: skipped by the receiver\n"
+				    "ferry: f: on h: full\n");
+	free(c);
+}
+
+/* "all committed" is said of a whole success only, and nothing at all where
+ * nothing was committed: the caller prints the error. */
+static void test_failed_send(void **state)
+{
+	struct session_summary s = { .code = ERR_SOME_FAILED, .files = 1,
+				     .unchanged = 1, .failed = 3,
+				     .seconds = 0.02 };
+	struct capture *c = start(sender, 1);
+	struct err e;
+
+	(void)state;
+	err_set(&e, ERR_SOME_FAILED, "3 failed");
+	c->ev->summary(c->ctx, 1, &s, &e);
+	finish(c, ERR_SOME_FAILED, &e);
+	assert_string_equal(c->err, "ferry: sent 1 file, 0 B in 20 ms, "
+				    "committed by h\\x1b, 1 unchanged, "
+				    "3 failed\n");
+	/* one summary, though report_end() was told of the failure too */
+	assert_non_null(strstr(c->json, "\"exit\":1,"));
+	assert_non_null(strstr(c->json, ",\"error\":\"3 failed\"}\n"));
+	assert_null(strstr(strchr(c->json, '\n') + 1, "summary"));
+	free(c);
+
+	c = start(sender, 0);
+	s.files = 0;
+	c->ev->summary(c->ctx, 1, &s, &e);
+	finish(c, ERR_SOME_FAILED, &e);
+	assert_string_equal(c->err, "");
+	free(c);
+}
+
+static void test_failure_without_a_session(void **state)
+{
+	struct capture *c = start(sender, 1);
+	struct err e;
+
+	(void)state;
+	err_set(&e, ERR_LOCAL, "no such file");
+	finish(c, ERR_LOCAL, &e);
+	assert_string_equal(c->err, "");
+	assert_non_null(strstr(c->json, "{\"event\":\"summary\",\"exit\":7,"));
+	assert_non_null(strstr(c->json, ",\"error\":\"no such file\"}\n"));
+	free(c);
+}
+
+static void test_receiver(void **state)
+{
+	struct capture *c = start(receiver, 1);
+	struct session_summary s = { .files = 1, .bytes = 1, .seconds = 1 };
+	struct err e;
+
+	(void)state;
+	c->ev->listening(c->ctx, "[2001:db8::1]:9473", 9473);
+	c->ev->session(c->ctx, 1, "192.0.2.1:1", "psk");
+	c->ev->session(c->ctx, 2, "192.0.2.2:2", "psk");
+	c->ev->summary(c->ctx, 1, &s, NULL);
+	s.code = err_set(&e, ERR_LOST, "lost");
+	s.failed = 1;
+	c->ev->summary(c->ctx, 2, &s, &e);
+	finish(c, ERR_INTERRUPTED, &e);
+	assert_string_equal(
+		c->err,
+		"ferry: receiving into in\\n on [2001:db8::1]:9473 "
+		"(TLS, shared key)\n"
+		"ferry: session 1 from 192.0.2.1:1: received 1 file, 1 B in "
+		"1.0 s (1 B/s)\n"
+		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file, "
+		"1 B in 1.0 s (1 B/s), 1 failed)\n");
+	assert_non_null(strstr(c->json, "{\"event\":\"listening\",\"address\":"
+					"\"2001:db8::1\",\"port\":9473}\n"));
+	assert_non_null(strstr(c->json, "{\"event\":\"session\",\"session\":2,"
+					"\"peer\":\"192.0.2.2:2\","));
+	assert_non_null(strstr(c->json, "{\"event\":\"summary\",\"session\":2,"
+					"\"exit\":6,"));
+	/* ended by a signal: no summary beside those of the sessions */
+	assert_null(strstr(c->json, "\"event\":\"summary\",\"exit\""));
+	free(c);
+}
+
+static void test_plain_is_warned_of(void **state)
+{
+	struct report_config cfg = receiver;
+	struct capture *c;
+
+	(void)state;
+	cfg.security = SECURITY_PLAIN;
+	cfg.dir = NULL;
+	c = start(cfg, 0);
+	c->ev->listening(c->ctx, "192.0.2.9", 7);
+	finish(c, 0, NULL);
+	assert_string_equal(
+		c->err,
+		"ferry: receiving to standard output on 192.0.2.9:7 (not "
+		"encrypted)\n"
+		"ferry: warning: --plain: anyone on the network can read and "
+		"change the data\n");
+	free(c);
+}
+
+static void test_progress_off_a_terminal(void **state)
+{
+	struct report_config cfg = sender;
+	struct session_progress p = { 0, 1024, 0, 1, 1 };
+	struct capture *c;
+
+	(void)state;
+	c = start(cfg, 1);
+	c->ev->progress(c->ctx, &p);
+	finish(c, 0, NULL);
+	assert_string_equal(c->err, "");
+	assert_string_equal(c->json,
+			    "{\"event\":\"progress\",\"bytes\":0,"
+			    "\"total_bytes\":1024,\"files\":0,"
+			    "\"total_files\":1}\n");
+	free(c);
+
+	/* always: one line a second at most, each on a line of its own */
+	cfg.progress = PROGRESS_ALWAYS;
+	c = start(cfg, 0);
+	c->ev->progress(c->ctx, &p);
+	c->ev->progress(c->ctx, &p);
+	finish(c, 0, NULL);
+	assert_string_equal(c->err, "   0%  0 B / 1.0 KiB  0 B/s  0/1 files\n");
+	free(c);
+}
+
+static void test_longest_name(void **state)
+{
+	struct session_file f = { .status = STATUS_FAILED };
+	struct capture *c = start(sender, 1);
+	char name[4096], error[1500];
+
+	(void)state;
+	memset(name, 1, sizeof(name));
+	memset(error, 'x', sizeof(error));
+	error[sizeof(error) - 1] = '\0';
+	name[4095] = '\0';
+	f.name = name;
+	f.name_len = 4095;
+	f.error = error;
+	c->ev->file(c->ctx, 1, &f);
+	finish(c, 0, NULL);
+	assert_int_equal(strlen(c->err), strlen("ferry: ") + 1499 + 1);
+	assert_int_equal(strcspn(c->json, "\n") + 1, strlen(c->json));
+	assert_true(strlen(c->json) > (size_t)4095 * 6);
+	free(c);
+}
+
+static void test_json_reader_goes_away(void **state)
+{
+	struct report_config cfg = sender;
+	struct session_summary s = { .files = 1 };
+	struct capture *c;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	close(fds[0]);
+	cfg.json_fd = fds[1];
+	cfg.quiet = 1;
+	c = start(cfg, 1);
+	c->ev->session(c->ctx, 1, "p", "psk");
+	c->ev->summary(c->ctx, 1, &s, NULL);
+	finish(c, 0, NULL);
+	assert_string_equal(c->err, "");
+	close(fds[1]);
+	free(c);
+}
+
+static void test_json_to_a_full_disk(void **state)
+{
+	struct report_config cfg = sender;
+	struct capture *c;
+	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	if (fd < 0)
+		skip();
+	cfg.json_fd = fd;
+	c = start(cfg, 1);
+	c->ev->session(c->ctx, 1, "p", "psk");
+	c->ev->session(c->ctx, 1, "p", "psk");
+	finish(c, 0, NULL);
+	/* told once */
+	assert_string_equal(c->err, "ferry: no more JSON events: No space left "
+				    "on device\n");
+	close(fd);
+	free(c);
+}
+
+enum { THREADS = 4, EVENTS = 200 };
+
+static void *emit(void *arg)
+{
+	struct capture *c = arg;
+
+	for (int i = 0; i < EVENTS; i++)
+		send_files(c);
+	return NULL;
+}
+
+/* Lines of several threads never mix. */
+static void test_threads(void **state)
+{
+	struct capture *c = start(sender, 1);
+	pthread_t threads[THREADS];
+	size_t lines = 0;
+
+	(void)state;
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, emit, c),
+				 0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	finish(c, 0, NULL);
+	for (char *p = c->json; *p; lines++) {
+		char *end = strchr(p, '\n');
+
+		assert_non_null(end);
+		assert_memory_equal(p, "{\"event\":\"file\",", 16);
+		assert_int_equal(end[-1], '}');
+		p = end + 1;
+	}
+	assert_int_equal(lines, THREADS * EVENTS * 4);
+	free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sender),
+		cmocka_unit_test(test_quiet_says_errors_only),
+		cmocka_unit_test(test_verbose_names_each_file),
+		cmocka_unit_test(test_failed_send),
+		cmocka_unit_test(test_failure_without_a_session),
+		cmocka_unit_test(test_receiver),
+		cmocka_unit_test(test_plain_is_warned_of),
+		cmocka_unit_test(test_progress_off_a_terminal),
+		cmocka_unit_test(test_longest_name),
+		cmocka_unit_test(test_json_reader_goes_away),
+		cmocka_unit_test(test_json_to_a_full_disk),
+		cmocka_unit_test(test_threads),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
