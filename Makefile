@@ -295,6 +295,11 @@ bench: $(B)/ferry
 .PHONY: bench
 endif
 
+## acceptance: the large transfers that a release must show (some minutes)
+acceptance: $(B)/ferry
+	$(Q)FERRY=$< tests/acceptance
+.PHONY: acceptance
+
 ## compile_commands.json: write build/compile_commands.json for editors
 compile_commands.json: FORCE
 	@mkdir -p build

@@ -188,9 +188,8 @@ char *addr_text(char *dst, const struct sockaddr *sa, socklen_t len)
 	addr_host_text(host, sa, len);
 	port = is_known(sa, len) ? addr_port(sa) : 0;
 	/* The precision is for the compiler: no address is that long. */
-	snprintf(dst, ADDR_TEXT_MAX, strchr(host, ':') ? "[%.80s]:%u"
-						       : "%.80s:%u",
-		 host, port);
+	snprintf(dst, ADDR_TEXT_MAX,
+		 strchr(host, ':') ? "[%.80s]:%u" : "%.80s:%u", host, port);
 	return dst;
 }
 

@@ -251,8 +251,7 @@ static int run_race(struct race *r, struct attempt **won, struct err *e)
 		rc = start_due(r, e);
 		if (rc < 0)
 			return rc;
-		if (r->failed == r->count ||
-		    clock_left_ms(r->deadline_ms) == 0)
+		if (r->failed == r->count || clock_left_ms(r->deadline_ms) == 0)
 			return 0;
 		*won = poll_tries(r);
 	}
@@ -309,8 +308,7 @@ static void list_causes(const struct race *r, const char *host, char *dst,
 	for (size_t i = 0; i < r->started; i++) {
 		const struct attempt *a = &r->tries[i];
 
-		addr_host_text(addr, (const struct sockaddr *)&a->addr,
-			       a->len);
+		addr_host_text(addr, (const struct sockaddr *)&a->addr, a->len);
 		cause_text(cause, sizeof(cause), a->error);
 		if (r->count == 1 && strcmp(addr, host) == 0)
 			snprintf(one, sizeof(one), "%s", cause);
@@ -526,7 +524,8 @@ static int tell_listen(const struct net_options *opt, unsigned port,
 	if (errno == EACCES)
 		return err_set(e, ERR_CONNECT,
 			       "port %u needs privileges: choose one above "
-			       "1023 with -p", port);
+			       "1023 with -p",
+			       port);
 	if (errno == EADDRNOTAVAIL && opt->bind)
 		return err_set(e, ERR_USAGE,
 			       "%s is not an address of this host", opt->bind);
@@ -612,9 +611,8 @@ int dial_accept(int listener, const struct net_options *opt, char *peer,
 	fd = accept4(listener, (struct sockaddr *)sa, &len, SOCK_CLOEXEC);
 	if (fd < 0 && is_exhaustion(errno))
 		return err_sys(e, ERR_RESOURCE, "cannot accept a connection");
-	if (fd < 0 && (errno == EBADF || errno == EINVAL ||
-		       errno == ENOTSOCK || errno == EFAULT ||
-		       errno == EOPNOTSUPP))
+	if (fd < 0 && (errno == EBADF || errno == EINVAL || errno == ENOTSOCK ||
+		       errno == EFAULT || errno == EOPNOTSUPP))
 		return err_sys(e, ERR_CONNECT, "cannot accept connections");
 	/* accept(2) also hands out what befell the new connection before it
 	 * was taken: that one is gone, the listener is well. */

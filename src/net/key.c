@@ -44,17 +44,18 @@ static int check_secret(const struct stat *st, const char *path, struct err *e)
 	if (!S_ISREG(st->st_mode))
 		return err_set(e, ERR_USAGE,
 			       "%s is not a regular file: a secret is only "
-			       "read from one", path);
+			       "read from one",
+			       path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		return err_set(e, ERR_USAGE,
 			       "%s belongs to another user (%u): chown it or "
-			       "make a key of your own", path,
-			       (unsigned)st->st_uid);
+			       "make a key of your own",
+			       path, (unsigned)st->st_uid);
 	if (st->st_mode & 077)
 		return err_set(e, ERR_USAGE,
 			       "%s can be used by other users (mode %04o): "
-			       "chmod 600 %s", path,
-			       (unsigned)(st->st_mode & 07777), path);
+			       "chmod 600 %s",
+			       path, (unsigned)(st->st_mode & 07777), path);
 	return 0;
 }
 
@@ -112,7 +113,8 @@ int key_load(struct key *k, const char *path, struct err *e)
 	else if (n == sizeof(line) || !parse_line(k, line, (size_t)n))
 		rc = err_set(e, ERR_USAGE,
 			     "%s is not a key file: make one with 'ferry "
-			     "keygen' and copy it to both sides", path);
+			     "keygen' and copy it to both sides",
+			     path);
 	OPENSSL_cleanse(line, sizeof(line));
 	io_close(&fd);
 	if (rc < 0)
@@ -189,7 +191,8 @@ static int write_new(const char *path, const char *line, size_t n,
 	if (fd < 0 && errno == EEXIST)
 		return err_set(e, ERR_LOCAL,
 			       "%s exists already: a key is never "
-			       "overwritten", path);
+			       "overwritten",
+			       path);
 	if (fd < 0)
 		return err_sys(e, ERR_LOCAL, "cannot make %s", path);
 	/* fchmod: the umask may have taken our own rights away. */
@@ -218,8 +221,8 @@ int key_generate(const char *path, struct err *e)
 }
 
 /* HKDF-SHA256 without salt (the key is uniformly random already). */
-static int expand(OSSL_LIB_CTX *libctx, const struct key *k,
-		  const char *label, void *out, size_t n)
+static int expand(OSSL_LIB_CTX *libctx, const struct key *k, const char *label,
+		  void *out, size_t n)
 {
 	char digest[] = "SHA256";
 	uint8_t secret[KEY_BYTES], info[32];
@@ -238,8 +241,8 @@ static int expand(OSSL_LIB_CTX *libctx, const struct key *k,
 						     digest, 0);
 	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
 						      secret, sizeof(secret));
-	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO,
-						      info, info_len);
+	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info,
+						      info_len);
 	params[3] = OSSL_PARAM_construct_end();
 	kdf = EVP_KDF_fetch(libctx, "HKDF", NULL);
 	if (kdf)
@@ -252,8 +255,8 @@ static int expand(OSSL_LIB_CTX *libctx, const struct key *k,
 	return ok;
 }
 
-int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
-		   char *identity, size_t identity_size, struct err *e)
+int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES], char *identity,
+		   size_t identity_size, struct err *e)
 {
 	uint8_t id[KEY_ID_BYTES];
 	char hex[2 * KEY_ID_BYTES + 1];

@@ -86,8 +86,7 @@ static void moved(struct sock *k)
 /* One thread writes, others look on. */
 static void add_to(atomic_uint_fast64_t *counter, size_t n)
 {
-	uint_fast64_t old = atomic_load_explicit(counter,
-						 memory_order_relaxed);
+	uint_fast64_t old = atomic_load_explicit(counter, memory_order_relaxed);
 
 	atomic_store_explicit(counter, old + n, memory_order_relaxed);
 }
@@ -160,8 +159,8 @@ int sock_recv(struct sock *k, void *p, size_t n, size_t *got, struct err *e)
 	return receive(k, p, n, MSG_DONTWAIT, got, e);
 }
 
-int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all,
-		   size_t *got, struct err *e)
+int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
+		   struct err *e)
 {
 	uint64_t start_ms;
 	int rc, ms, revents, woken;
@@ -182,8 +181,8 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all,
 	return rc;
 }
 
-int sock_wait(struct sock *k, int events, int wake_fd, int max_ms,
-	      int *revents, int *woken, struct err *e)
+int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
+	      int *woken, struct err *e)
 {
 	struct pollfd fds[2] = {
 		{ .fd = k->fd, .events = (short)events },

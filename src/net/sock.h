@@ -53,16 +53,16 @@ int sock_recv(struct sock *k, void *p, size_t n, size_t *got, struct err *e);
 /* As sock_recv(), but wait up to a tick: for the first byte or, with
  * want_all, for all n.  ERR_AGAIN when nothing came; ERR_TIMEOUT also when
  * time is up. */
-int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all,
-		   size_t *got, struct err *e);
+int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
+		   struct err *e);
 
 /*
  * Wait up to a tick and max_ms (-1: no bound) for the poll(2) events or for
  * wake_fd (-1: none) to be readable.  Returns 0 with *revents and *woken, both
  * 0 when nothing happened; ERR_TIMEOUT when time is up.
  */
-int sock_wait(struct sock *k, int events, int wake_fd, int max_ms,
-	      int *revents, int *woken, struct err *e);
+int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
+	      int *woken, struct err *e);
 
 /* From any thread: end all waits, now and later. */
 void sock_abort(struct sock *k);

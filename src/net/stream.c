@@ -73,8 +73,8 @@ static int feed_tls(struct stream *s, int wait, struct err *e)
 	return rc;
 }
 
-static int take_tls(struct stream *s, void *p, size_t n, int wait,
-		    size_t *got, struct err *e)
+static int take_tls(struct stream *s, void *p, size_t n, int wait, size_t *got,
+		    struct err *e)
 {
 	int rc = tls_conn_read(s->tls, p, n, got, e);
 
@@ -117,8 +117,7 @@ int stream_recv(struct stream *s, void *p, size_t n, struct err *e)
 			break;
 		if (rc == ERR_AGAIN && !wait)
 			rc = stream_out_flush(s, e);
-		if (rc == ERR_CLOSED && left < n &&
-		    !sock_is_aborted(&s->sock))
+		if (rc == ERR_CLOSED && left < n && !sock_is_aborted(&s->sock))
 			return err_set(e, ERR_LOST,
 				       "the other side closed the connection "
 				       "in the middle of a message");
@@ -302,8 +301,8 @@ static int await_end(struct stream *s, uint64_t end_ms, struct err *e)
 			return 0;
 		if (rc == ERR_AGAIN)
 			rc = sock_wait(&s->sock, POLLIN, -1,
-				       clock_left_ms(end_ms), &revents,
-				       &woken, e);
+				       clock_left_ms(end_ms), &revents, &woken,
+				       e);
 		/* "Sending", for on_tick must not send any more. */
 		rc = stream_out_step(s, rc, 1, e);
 		if (rc < 0)

@@ -57,8 +57,8 @@ int stream_out_given_up(struct stream *s, int sending, struct err *e)
 {
 	int rc = call_tick(s, sending, e);
 
-	return rc < 0 ? rc : err_set(e, ERR_LOST,
-				     "the connection was given up");
+	return rc < 0 ? rc
+		      : err_set(e, ERR_LOST, "the connection was given up");
 }
 
 int stream_out_step(struct stream *s, int rc, int sending, struct err *e)
@@ -194,8 +194,7 @@ int stream_out_records(struct stream *s, struct err *e)
 }
 
 /* Make records of n bytes. */
-static int encrypt(struct stream *s, const uint8_t *p, size_t n,
-		   struct err *e)
+static int encrypt(struct stream *s, const uint8_t *p, size_t n, struct err *e)
 {
 	size_t took;
 	int rc = 0;

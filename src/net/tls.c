@@ -101,7 +101,7 @@ static int no_password(char *buf, int size, int writing, void *asked)
 }
 
 static int parse_certs(const struct tls *t, BIO *bio, const char *path,
-		       STACK_OF(X509) *certs, struct err *e)
+		       STACK_OF(X509) * certs, struct err *e)
 {
 	int asked = 0;
 	X509 *cert;
@@ -125,8 +125,8 @@ static int parse_certs(const struct tls *t, BIO *bio, const char *path,
 		ERR_clear_error();
 		return 0;
 	}
-	return err_set(e, ERR_USAGE,
-		       "%s holds %s: it must be in PEM format", path,
+	return err_set(e, ERR_USAGE, "%s holds %s: it must be in PEM format",
+		       path,
 		       sk_X509_num(certs) > 0 ? "a damaged certificate"
 					      : "no certificate");
 }
@@ -134,7 +134,7 @@ static int parse_certs(const struct tls *t, BIO *bio, const char *path,
 /* The certificates of a PEM file, at least one.  The caller frees the stack
  * with its content, also on failure. */
 static int load_certs(const struct tls *t, const char *path,
-		      STACK_OF(X509) **certs, struct err *e)
+		      STACK_OF(X509) * *certs, struct err *e)
 {
 	struct buf b = { 0 };
 	BIO *bio = NULL;
@@ -251,8 +251,7 @@ static int on_refuse_cert(X509_STORE_CTX *store, void *ctx)
 	return 0;
 }
 
-static int setup_psk(struct tls *t, const struct tls_config *cfg,
-		     struct err *e)
+static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 {
 	struct key k;
 	int rc;
@@ -301,8 +300,8 @@ static int setup_own_cert(struct tls *t, const struct tls_config *cfg,
 	if (X509_check_private_key(leaf, key) != 1)
 		rc = err_set(e, ERR_USAGE,
 			     "%s is not the private key of the first "
-			     "certificate in %s", cfg->cert_key_file,
-			     cfg->cert_file);
+			     "certificate in %s",
+			     cfg->cert_key_file, cfg->cert_file);
 	else if (SSL_CTX_use_cert_and_key(t->ctx, leaf, key, certs, 1) != 1)
 		rc = err_set(e, ERR_USAGE,
 			     "the certificate in %s cannot be used: %s",
@@ -383,8 +382,8 @@ int tls_pin_matches(const struct tls *t, X509 *cert)
 	n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
 	if (n > 0)
 		sha256 = EVP_MD_fetch(t->libctx, "SHA256", NULL);
-	if (sha256 && EVP_Digest(der, (size_t)n, digest, &digest_len, sha256,
-				 NULL) == 1)
+	if (sha256 &&
+	    EVP_Digest(der, (size_t)n, digest, &digest_len, sha256, NULL) == 1)
 		ok = digest_len == sizeof(digest) &&
 		     CRYPTO_memcmp(digest, t->pin, sizeof(digest)) == 0;
 	EVP_MD_free(sha256);
@@ -405,8 +404,7 @@ static int on_check_pin(X509_STORE_CTX *store, void *ctx)
 	return 0;
 }
 
-static int setup_pin(struct tls *t, const struct tls_config *cfg,
-		     struct err *e)
+static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 {
 	size_t prefix = strlen(PIN_PREFIX);
 
@@ -444,8 +442,8 @@ static int set_common(SSL_CTX *ctx)
 	SSL_CTX_set_post_handshake_auth(ctx, 0);
 	SSL_CTX_set_max_cert_list(ctx, PEER_CHAIN_MAX);
 	SSL_CTX_set_verify_depth(ctx, CHAIN_DEPTH_MAX);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER |
-					SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_verify(
+		ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	/* The maximum first: a lower one of the file would make a higher
 	 * minimum fail. */
 	return SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
@@ -501,8 +499,9 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 	case SECURITY_PLAIN:
 		break;
 	}
-	return err_set(e, ERR_USAGE, "TLS needs a key, a certificate with a "
-				     "CA, or one with a pin");
+	return err_set(e, ERR_USAGE,
+		       "TLS needs a key, a certificate with a "
+		       "CA, or one with a pin");
 }
 
 struct tls *tls_new(const struct tls_config *cfg, struct err *e)

@@ -43,14 +43,14 @@ struct tls_conn {
 	BIO_METHOD *method;
 	struct block in;
 	struct block out;
-	int in_eof;     /* no more input will come */
-	int eof_met;    /* OpenSSL was told so */
-	int ready;      /* the handshake is done and was good */
-	int has_begun;  /* application data was received */
-	int not_tls;    /* the first bytes were no TLS record */
-	int peer_alert; /* the fatal alert that came, or NO_ALERT */
-	size_t early;   /* bytes of input during the handshake */
-	uint64_t sent;  /* under the present key */
+	int in_eof;      /* no more input will come */
+	int eof_met;     /* OpenSSL was told so */
+	int ready;       /* the handshake is done and was good */
+	int has_begun;   /* application data was received */
+	int not_tls;     /* the first bytes were no TLS record */
+	int peer_alert;  /* the fatal alert that came, or NO_ALERT */
+	size_t early;    /* bytes of input during the handshake */
+	uint64_t sent;   /* under the present key */
 	struct err dead; /* the error that ended reading, if any */
 };
 
@@ -241,8 +241,8 @@ void tls_conn_in_added(struct tls_conn *c, size_t n)
 {
 	if (!c->ready) {
 		if (c->early == 0 && n > 0)
-			c->not_tls = !looks_like_tls(
-				c, c->in.data + c->in.end, n);
+			c->not_tls = !looks_like_tls(c, c->in.data + c->in.end,
+						     n);
 		c->early += n;
 	}
 	c->in.end += n;
@@ -293,7 +293,8 @@ static int refused(const struct tls_conn *c, const char *what, struct err *e)
 {
 	return err_set(e, ERR_AUTH,
 		       "the other side refused us or does not speak the same "
-		       "mode: %s (%s)", what, remedy(c->t->mode));
+		       "mode: %s (%s)",
+		       what, remedy(c->t->mode));
 }
 
 static int refused_by_alert(const struct tls_conn *c, struct err *e)
@@ -379,9 +380,8 @@ static int check_peer(const struct tls_conn *c, struct err *e)
 	if (!SSL_get_negotiated_group(c->ssl))
 		return refused(c, "it made no Diffie-Hellman exchange", e);
 	if (c->t->mode == SECURITY_PSK)
-		return SSL_session_reused(c->ssl) == 1 && !cert
-			       ? 0
-			       : not_proven(e);
+		return SSL_session_reused(c->ssl) == 1 && !cert ? 0
+								: not_proven(e);
 	if (!cert || SSL_session_reused(c->ssl))
 		return no_cert(e);
 	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
@@ -433,7 +433,8 @@ static int connection_failed(const struct tls_conn *c, struct err *e)
 	if (alert != NO_ALERT)
 		return err_set(e, ERR_LOST,
 			       "the other side broke off the TLS connection: "
-			       "%s", SSL_alert_desc_string_long(alert));
+			       "%s",
+			       SSL_alert_desc_string_long(alert));
 	if (c->eof_met)
 		return err_set(e, ERR_LOST,
 			       "the connection ended without TLS's goodbye: "

@@ -64,15 +64,17 @@ int link_send(struct link *l, const void *payload, size_t n, struct err *e)
 
 int link_ping_if_due(struct link *l, struct err *e)
 {
+	uint8_t head[FRAME_HEADER];
+	const struct iovec part = { head, sizeof(head) };
 	int rc;
 
 	if (clock_ms() - l->last_out_ms < l->ping_ms)
 		return 0;
-	msg_put_ping(&l->out);
-	rc = link_send(l, NULL, 0, e);
-	if (rc)
-		return rc;
-	return stream_flush(l->stream, e);
+	/* Not through l->out: a frame may be half put together there. */
+	frame_put(head, FRAME_PING, 0);
+	rc = stream_send(l->stream, &part, 1, e);
+	l->last_out_ms = clock_ms();
+	return rc ? rc : stream_flush(l->stream, e);
 }
 
 static int bad_header(const uint8_t *p, struct err *e)

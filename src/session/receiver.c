@@ -101,9 +101,6 @@ static int start_listening(struct receiver *r, struct err *e)
 static void take_connection(struct receiver *r, int fd, const char *peer)
 {
 	struct rstream *st = calloc(1, sizeof(*st));
-	pthread_attr_t attr;
-	pthread_t thread;
-	int ok;
 
 	if (!st) {
 		io_close(&fd);
@@ -119,11 +116,7 @@ static void take_connection(struct receiver *r, int fd, const char *peer)
 	r->stranger_count++;
 	r->thread_count++;
 	pthread_mutex_unlock(&r->lock);
-	pthread_attr_init(&attr);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	ok = pthread_create(&thread, &attr, rstream_main, st) == 0;
-	pthread_attr_destroy(&attr);
-	if (ok)
+	if (pthread_create(&st->thread, NULL, rstream_main, st) == 0)
 		return;
 	pthread_mutex_lock(&r->lock);
 	r->strangers = st->next_stranger;
@@ -160,6 +153,27 @@ static int accept_all(struct receiver *r)
 	}
 }
 
+/* Join the threads that are through. */
+static void reap(struct receiver *r)
+{
+	struct rstream *st;
+
+	pthread_mutex_lock(&r->lock);
+	st = r->finished;
+	r->finished = NULL;
+	pthread_mutex_unlock(&r->lock);
+	while (st) {
+		struct rstream *next = st->next_finished;
+
+		pthread_join(st->thread, NULL);
+		free(st);
+		pthread_mutex_lock(&r->lock);
+		r->thread_count--;
+		pthread_mutex_unlock(&r->lock);
+		st = next;
+	}
+}
+
 static int has_ended(struct receiver *r)
 {
 	int ended;
@@ -189,6 +203,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		if (n > 0 && fds[0].revents &&
 		    read(r->wake_fd, &count, sizeof(count)) < 0)
 			count = 0;
+		reap(r);
 		if (n > 0 && fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (pause || (n > 0 && fds[2].revents))
@@ -229,7 +244,8 @@ static void stop_all(struct receiver *r)
 	while (threads_left(r) > 0) {
 		uint64_t count;
 
-		if (poll(&pfd, 1, 1000) > 0 &&
+		reap(r);
+		if (poll(&pfd, 1, 100) > 0 &&
 		    read(r->wake_fd, &count, sizeof(count)) < 0)
 			count = 0;
 	}

@@ -57,6 +57,7 @@ struct receiver {
 	struct rsession *sessions;
 	struct rstream *strangers; /* connections without a session */
 	unsigned session_count, stranger_count, thread_count;
+	struct rstream *finished; /* their threads have only to be joined */
 	uint64_t next_number;
 	int has_ended;    /* with once: the session is over, */
 	struct err ended; /* and this was its result */
@@ -98,6 +99,9 @@ struct rsession {
 
 	atomic_int has_out;
 	atomic_int is_over;
+	/* FINISH came: what is still to be said goes by the first stream, so
+	 * that it comes before SUMMARY */
+	atomic_int is_finishing;
 	atomic_uint_fast64_t wire_bytes, resent_bytes;
 
 	/* guarded by receiver.lock */
@@ -126,6 +130,8 @@ struct rsession {
 /* A connection; belongs to its thread but for what is marked. */
 struct rstream {
 	struct rstream *next_stranger; /* receiver.lock */
+	struct rstream *next_finished; /* receiver.lock */
+	pthread_t thread;              /* the accept loop's */
 	struct receiver *receiver;
 	struct rsession *session; /* NULL before HELLO or JOIN */
 	unsigned index;
@@ -187,7 +193,8 @@ void rsession_committed(void *ctx, const struct commit *c,
 void rsession_finish(void *ctx);
 
 /* ---- receiver_stream.c ---- */
-void *rstream_main(void *arg); /* struct rstream, freed at the end */
+/* arg: a struct rstream, which goes to receiver.finished at the end. */
+void *rstream_main(void *arg);
 /* Wait for the sake of --limit-rate. */
 int rstream_pace(struct rstream *st, uint64_t bytes, struct err *e);
 /* Throw away n bytes of a body. */

@@ -242,7 +242,8 @@ static int send_outbox(struct rstream *st, struct err *e)
 	size_t sent;
 	int rc = 0;
 
-	if (!atomic_load(&s->has_out))
+	if (!atomic_load(&s->has_out) ||
+	    (st->index != 0 && atomic_load(&s->is_finishing)))
 		return 0;
 	pthread_mutex_lock(&s->lock);
 	atomic_store(&s->has_out, 0);
@@ -289,6 +290,7 @@ static int take_finish(struct rstream *st, size_t len, struct err *e)
 	if (rc == 0)
 		rc = check_finish(st->session, &m, e);
 	if (rc == 0) {
+		atomic_store(&st->session->is_finishing, 1);
 		committer_finish(st->session->committer);
 		st->wait_finish = 1;
 	}
@@ -493,7 +495,7 @@ static void unlink_stranger(struct rstream *st)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void free_stream(struct rstream *st)
+static void end_stream(struct rstream *st)
 {
 	struct receiver *r = st->receiver;
 
@@ -512,10 +514,10 @@ static void free_stream(struct rstream *st)
 	if (st->session)
 		rsession_leave(st);
 	pthread_mutex_lock(&r->lock);
-	r->thread_count--;
+	st->next_finished = r->finished;
+	r->finished = st;
 	pthread_mutex_unlock(&r->lock);
 	receiver_wake(r);
-	free(st);
 }
 
 void *rstream_main(void *arg)
@@ -533,6 +535,6 @@ void *rstream_main(void *arg)
 		session_failed(st, &e);
 	else if (rc)
 		stranger_failed(st, &e);
-	free_stream(st);
+	end_stream(st);
 	return NULL;
 }

@@ -219,6 +219,10 @@ static int begin(struct sender_stream *st, struct task *t, struct err *e)
 	rc = st->index == 0 ? send_hello(st, e) : send_join(st, e);
 	if (rc == 0)
 		rc = await_ready(st, t, e);
+	/* Answers to the files opened early may have come with READY: no
+	 * wait for the socket would tell of what was read already. */
+	if (rc == 0)
+		rc = sender_take_replies(st, e);
 	if (rc)
 		mode_hint(st, e);
 	return rc;
@@ -379,7 +383,8 @@ static void stream_failed(struct sender_stream *st, struct err *e)
 		e->code = ERR_UNCONFIRMED;
 	else if (e->code == ERR_CLOSED)
 		e->code = ERR_LOST;
-	if (lost)
+	/* Before, connect_stream() has named the peer. */
+	if (lost && st->is_ready)
 		err_prefix(e, "%s%s", s->peer,
 			   e->code == ERR_UNCONFIRMED ?
 				   ": everything was sent, but the commit of "

@@ -143,8 +143,8 @@ static inline void close_with_reset(int fd)
 {
 	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now,
-				    sizeof(now)), 0);
+	assert_int_equal(
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
 	close(fd);
 }
 

@@ -36,7 +36,10 @@ static void good_texts_are_parsed(void **state)
 		{ "[fe80::1%eth0]:22", "fe80::1%eth0", 22, 1 },
 		{ "::ffff:192.0.2.1", "::ffff:192.0.2.1", 9473, 0 },
 		{ "a-b_c", "a-b_c", 9473, 0 },
-		{ "b\xc3\xbc" "cher.example", "b\xc3\xbc" "cher.example",
+		{ "b\xc3\xbc"
+		  "cher.example",
+		  "b\xc3\xbc"
+		  "cher.example",
 		  9473, 0 },
 	};
 
@@ -140,8 +143,8 @@ static void addresses_become_text(void **state)
 	assert_string_equal(addr_host_text(text, sa6, sizeof(sin6)),
 			    "2001:db8::1");
 	assert_int_equal(addr_port(sa6), 65535);
-	assert_int_equal(inet_pton(AF_INET6, "::ffff:192.0.2.7",
-				   &sin6.sin6_addr), 1);
+	assert_int_equal(
+		inet_pton(AF_INET6, "::ffff:192.0.2.7", &sin6.sin6_addr), 1);
 	assert_string_equal(addr_text(text, sa6, sizeof(sin6)),
 			    "192.0.2.7:65535");
 	/* Interface 1 is "lo" wherever there is one; 4e9 is none. */

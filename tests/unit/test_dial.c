@@ -133,11 +133,9 @@ static void families_are_kept_apart_when_asked(void **state)
 	fd = dial_listen(0, &opt, local, &hp.port, &e);
 	assert_true(fd >= 0);
 	/* An address of the wrong family is not found at all. */
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e),
-			 ERR_CONNECT);
+	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
 	opt.family = AF_INET;
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e),
-			 ERR_CONNECT);
+	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
 	assert_non_null(strstr(e.text, "refused"));
 	close(fd);
 }
@@ -152,17 +150,16 @@ static void a_refusal_names_host_port_and_cause(void **state)
 
 	(void)state;
 	hp.port = dead_port(&fd);
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e),
-			 ERR_CONNECT);
+	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
 	snprintf(want, sizeof(want),
 		 "cannot connect to 127.0.0.1 port %u: connection refused "
-		 "(is 'ferry receive' running there?)", hp.port);
+		 "(is 'ferry receive' running there?)",
+		 hp.port);
 	assert_string_equal(e.text, want);
 	snprintf(hp.host, sizeof(hp.host), "localhost");
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e),
-			 ERR_CONNECT);
-	snprintf(want, sizeof(want), "cannot connect to localhost port %u: ",
-		 hp.port);
+	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
+	snprintf(want, sizeof(want),
+		 "cannot connect to localhost port %u: ", hp.port);
 	assert_memory_equal(e.text, want, strlen(want));
 	assert_non_null(strstr(e.text, "127.0.0.1: connection refused"));
 	close(fd);
@@ -176,8 +173,7 @@ static void an_unknown_host_is_named(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e),
-			 ERR_CONNECT);
+	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
 	assert_non_null(strstr(e.text, "a..invalid"));
 }
 
@@ -193,8 +189,8 @@ static int full_listener(struct host_port *hp, int fill[8])
 	assert_int_equal(listen(fd, 0), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
 	for (int i = 0; i < 8; i++) {
-		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC |
-						  SOCK_NONBLOCK, 0);
+		fill[i] = socket(AF_INET,
+				 SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		(void)connect(fill[i], (struct sockaddr *)&sin, len);
 	}
 	hp->port = ntohs(sin.sin_port);
@@ -210,8 +206,7 @@ static void silence_ends_at_the_time_limit(void **state)
 	uint64_t start = clock_ms();
 
 	(void)state;
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e),
-			 ERR_CONNECT);
+	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
 	assert_in_range(clock_ms() - start, 350, 5000);
 	assert_non_null(strstr(e.text, "timed out"));
 	for (int i = 0; i < 8; i++)
@@ -273,8 +268,7 @@ static void the_local_address_is_bound(void **state)
 	close(fd);
 	from.bind = "192.0.2.1";
 	assert_int_equal(dial_connect(&hp, &from, NULL, NULL, &e), ERR_USAGE);
-	assert_int_equal(dial_listen(0, &from, local, &hp.port, &e),
-			 ERR_USAGE);
+	assert_int_equal(dial_listen(0, &from, local, &hp.port, &e), ERR_USAGE);
 	from.bind = "nonsense";
 	assert_int_equal(dial_connect(&hp, &from, NULL, NULL, &e), ERR_USAGE);
 	from.bind = "127.0.0.1";
@@ -320,24 +314,24 @@ static void congestion_control_is_set_or_refused(void **state)
 	assert_true(pfd.fd >= 0);
 	fd = dial_connect(&hp, &opt, NULL, NULL, &e);
 	assert_true(fd >= 0);
-	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
-				    &len), 0);
+	assert_int_equal(
+		getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
 	assert_string_equal(name, "reno");
 	assert_int_equal(poll(&pfd, 1, FIXTURE_TIMEOUT_MS), 1);
 	accepted = dial_accept(pfd.fd, &opt, local, &sa, &e);
 	assert_true(accepted >= 0);
 	memset(name, 0, sizeof(name));
 	len = sizeof(name);
-	assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_CONGESTION,
-				    name, &len), 0);
+	assert_int_equal(
+		getsockopt(accepted, IPPROTO_TCP, TCP_CONGESTION, name, &len),
+		0);
 	assert_string_equal(name, "reno");
 	close(accepted);
 	close(fd);
 	opt.congestion = "no-such-thing";
 	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_USAGE);
 	assert_non_null(strstr(e.text, "no-such-thing"));
-	assert_int_equal(dial_listen(0, &opt, local, &hp.port, &e),
-			 ERR_USAGE);
+	assert_int_equal(dial_listen(0, &opt, local, &hp.port, &e), ERR_USAGE);
 	close(pfd.fd);
 }
 

@@ -49,8 +49,8 @@ static void good_lines_are_loaded(void **state)
 		LINE "\r\n",
 		LINE,
 		LINE "\r",
-		"ferry-key-1:00112233445566778899AABBCCDDEEFF"
-		"0123456789abcDEF0123456789ABCDEF\n",
+		("ferry-key-1:00112233445566778899AABBCCDDEEFF"
+		 "0123456789abcDEF0123456789ABCDEF\n"),
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -80,8 +80,8 @@ static void bad_lines_are_refused(void **state)
 		LINE "\r\n\r\n",
 		LINE "\n\r",
 		"ferry-key-1:0011\n",
-		"ferry-key-1:g0112233445566778899aabbccddeeff"
-		"0123456789abcdef0123456789abcdef\n",
+		("ferry-key-1:g0112233445566778899aabbccddeeff"
+		 "0123456789abcdef0123456789abcdef\n"),
 	};
 	static const uint8_t zero[KEY_BYTES] = { 0 };
 
@@ -161,8 +161,7 @@ static void only_regular_files_are_opened(void **state)
 	assert_non_null(strstr(e.text, "not a regular file"));
 	assert_int_equal(key_load(&k, p->dir, &e), ERR_USAGE);
 	assert_int_equal(key_load(&k, "/dev/null", &e), ERR_USAGE);
-	assert_int_equal(key_load(&k, place_path(p, "absent"), &e),
-			 ERR_LOCAL);
+	assert_int_equal(key_load(&k, place_path(p, "absent"), &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, ENOENT);
 }
 
@@ -267,8 +266,8 @@ static void hkdf(uint8_t out[32], const uint8_t *key, size_t key_len,
 			     prk, &len));
 	memcpy(block, info, n);
 	block[n] = 1;
-	assert_non_null(HMAC(EVP_sha256(), prk, sizeof(prk), block, n + 1,
-			     out, &len));
+	assert_non_null(
+		HMAC(EVP_sha256(), prk, sizeof(prk), block, n + 1, out, &len));
 	assert_int_equal(len, 32);
 }
 
@@ -298,8 +297,8 @@ static void psk_and_identity_are_derived(void **state)
 
 	(void)state;
 	memcpy(k.secret, secret, sizeof(secret));
-	assert_int_equal(key_derive_psk(&k, psk, identity, sizeof(identity),
-					&e), 0);
+	assert_int_equal(
+		key_derive_psk(&k, psk, identity, sizeof(identity), &e), 0);
 	hkdf(want, secret, sizeof(secret), "ferry/1 sender psk");
 	assert_memory_equal(psk, want, sizeof(want));
 	hkdf(id, secret, sizeof(secret), "ferry/1 sender key id");

@@ -163,10 +163,16 @@ static void both_directions_at_once(struct world *w)
 	/* Else all of it might fit the sockets' buffers. */
 	make_narrow(stream_fd(w->a.s));
 	make_narrow(stream_fd(w->b.s));
-	a = (struct duplex){ .s = w->a.s, .out = ab, .out_len = n,
-			     .in = malloc(n), .in_len = n };
-	b = (struct duplex){ .s = w->b.s, .out = ba, .out_len = n,
-			     .in = malloc(n), .in_len = n };
+	a = (struct duplex){ .s = w->a.s,
+			     .out = ab,
+			     .out_len = n,
+			     .in = malloc(n),
+			     .in_len = n };
+	b = (struct duplex){ .s = w->b.s,
+			     .out = ba,
+			     .out_len = n,
+			     .in = malloc(n),
+			     .in_len = n };
 	on_thread(&thread, run_duplex, &b);
 	run_duplex(&a);
 	join(thread);
@@ -191,8 +197,8 @@ static void both_directions_at_once(struct world *w)
 /* ------------------------------------------------------- sizes of all kinds */
 
 static const size_t sizes[] = {
-	1,     16,    4095,  4096,  4097,  8191,   8192,   8193,
-	16383, 16384, 16385, 40,    65536, 100000, 262144, 300001,
+	1,     16,    4095,  4096,  4097,  8191,   8192,    8193,
+	16383, 16384, 16385, 40,    65536, 100000, 262144,  300001,
 	3,     5000,  2,     16344, 16344, 1000,   1048576,
 };
 
@@ -486,8 +492,7 @@ static void a_silent_peer_times_out(struct world *w)
 
 	open_pair(w, QUICK_MS);
 	start = clock_ms();
-	assert_int_equal(stream_recv(w->a.s, in, sizeof(in), &e),
-			 ERR_TIMEOUT);
+	assert_int_equal(stream_recv(w->a.s, in, sizeof(in), &e), ERR_TIMEOUT);
 	assert_in_range(clock_ms() - start, QUICK_MS - 50, 10 * QUICK_MS);
 	free_pair(w);
 
@@ -529,8 +534,8 @@ struct ticker {
 	struct stream *s;
 	unsigned ticks;
 	unsigned sending;
-	int beat; /* send a byte in each */
-	int rc;   /* to be returned */
+	int beat;  /* send a byte in each */
+	int rc;    /* to be returned */
 	int event; /* eventfd to be written, or -1 */
 };
 
@@ -603,8 +608,7 @@ static void untaken_input_does_not_spin(struct world *w)
 {
 	uint8_t *data = make_data(MIB, 6);
 	unsigned calls = 0;
-	struct stream_hooks hooks = { .on_input = take_nothing,
-				      .ctx = &calls };
+	struct stream_hooks hooks = { .on_input = take_nothing, .ctx = &calls };
 	struct err e = { 0 };
 	int rc;
 
@@ -669,8 +673,7 @@ static int abort_during(struct world *w,
 			int (*wait)(struct world *, struct err *), int at_once,
 			int later)
 {
-	struct ticker t = { .event = eventfd((unsigned)at_once,
-					   EFD_CLOEXEC) };
+	struct ticker t = { .event = eventfd((unsigned)at_once, EFD_CLOEXEC) };
 	struct stream_hooks hooks = { .on_tick = on_tick, .ctx = &t };
 	struct err e = { 0 };
 	uint8_t byte;
@@ -744,8 +747,8 @@ static void a_trickle_makes_a_whole(struct world *w)
 	open_pair(w, FIXTURE_TIMEOUT_MS);
 	d.s = w->b.s;
 	for (int i = 0; i < 12; i++) {
-		assert_int_equal(send_bytes(w->a.s, data + 1000 * i, 1000,
-					    &e), 0);
+		assert_int_equal(send_bytes(w->a.s, data + 1000 * i, 1000, &e),
+				 0);
 		assert_int_equal(stream_flush(w->a.s, &e), 0);
 	}
 	assert_int_equal(stream_recv(w->b.s, in, sizeof(in), &e), 0);
@@ -820,7 +823,7 @@ int main(void)
 #define X(name) cmocka_unit_test(plain_##name), cmocka_unit_test(tls_##name),
 		EACH(X)
 #undef X
-		cmocka_unit_test(freeing_nothing_is_allowed),
+			cmocka_unit_test(freeing_nothing_is_allowed),
 	};
 
 	return cmocka_run_group_tests(tests, world_make, world_remove);

@@ -34,7 +34,7 @@ struct cert {
 };
 
 struct plan {
-	const char *name; /* of the files and of the subject */
+	const char *name;   /* of the files and of the subject */
 	const char *issuer; /* NULL: itself */
 	const char *san;
 	int is_ca;
@@ -143,7 +143,8 @@ static void write_cert(struct world *w, size_t i)
 	write_bio(place_path(w->place, name), bio, 0644);
 	bio = BIO_new(BIO_s_mem());
 	assert_int_equal(PEM_write_bio_PrivateKey(bio, w->certs[i].key, NULL,
-						  NULL, 0, NULL, NULL), 1);
+						  NULL, 0, NULL, NULL),
+			 1);
 	snprintf(name, sizeof(name), "%s.key", plans[i].name);
 	write_bio(place_path(w->place, name), bio, 0600);
 	/* The pin as a user would make it: SHA-256 of the key in DER. */
@@ -204,8 +205,7 @@ static struct tls *make_tls(struct world *w, int is_sender,
 			    const struct who *who, struct err *e)
 {
 	char cert[256], cert_key[256], ca[256], key[256];
-	struct tls_config cfg = { .is_sender = is_sender,
-				  .host = who->host };
+	struct tls_config cfg = { .is_sender = is_sender, .host = who->host };
 
 	if (who->key) {
 		cfg.mode = SECURITY_PSK;
@@ -279,7 +279,8 @@ static void talk(struct world *w, const struct who *sender,
 	int fd[2];
 
 	tcp_pair(fd);
-	*a = (struct talk){ .fd = fd[0], .is_sender = 1,
+	*a = (struct talk){ .fd = fd[0],
+			    .is_sender = 1,
 			    .tls = need_tls(w, 1, sender) };
 	*b = (struct talk){ .fd = fd[1], .tls = need_tls(w, 0, receiver) };
 	assert_int_equal(pthread_create(&thread, NULL, run_talk, b), 0);
@@ -290,8 +291,7 @@ static void talk(struct world *w, const struct who *sender,
 }
 
 #define NOT_PROVEN "the other side did not prove that it holds the same key"
-#define REFUSED                                                                \
-	"the other side refused us or does not speak the same mode: "
+#define REFUSED "the other side refused us or does not speak the same mode: "
 #define BAD_CERT "the other side's certificate was not accepted: "
 
 static void assert_begins(const char *text, const char *with)
@@ -335,60 +335,118 @@ static void psk_wants_the_same_key(void **state)
 {
 	static const struct row rows[] = {
 		{ { .key = "key" }, { .key = "key" }, 0, "", 0, "" },
-		{ { .key = "key" }, { .key = "key2" }, ERR_AUTH, REFUSED,
-		  ERR_AUTH, NOT_PROVEN },
-		{ { .key = "key2" }, { .key = "key" }, ERR_AUTH, REFUSED,
-		  ERR_AUTH, NOT_PROVEN },
+		{ { .key = "key" },
+		  { .key = "key2" },
+		  ERR_AUTH,
+		  REFUSED,
+		  ERR_AUTH,
+		  NOT_PROVEN },
+		{ { .key = "key2" },
+		  { .key = "key" },
+		  ERR_AUTH,
+		  REFUSED,
+		  ERR_AUTH,
+		  NOT_PROVEN },
 	};
 
 	try_rows(*state, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 #define GOOD_SENDER                                                            \
-	{ .cert = "client", .ca = "ca", .host = "box.example" }
-#define GOOD_RECEIVER { .cert = "server", .ca = "ca" }
+	{                                                                      \
+		.cert = "client", .ca = "ca", .host = "box.example"            \
+	}
+#define GOOD_RECEIVER                                                          \
+	{                                                                      \
+		.cert = "server", .ca = "ca"                                   \
+	}
 
 static void x509_wants_both_chains_and_the_host(void **state)
 {
 	static const struct row rows[] = {
 		{ GOOD_SENDER, GOOD_RECEIVER, 0, "", 0, "" },
 		{ { .cert = "client", .ca = "ca", .host = "127.0.0.1" },
-		  GOOD_RECEIVER, 0, "", 0, "" },
+		  GOOD_RECEIVER,
+		  0,
+		  "",
+		  0,
+		  "" },
 		{ { .cert = "client", .ca = "ca", .host = "BOX.example." },
-		  GOOD_RECEIVER, 0, "", 0, "" },
+		  GOOD_RECEIVER,
+		  0,
+		  "",
+		  0,
+		  "" },
 		{ { .cert = "client", .ca = "ca", .host = "other.example" },
-		  GOOD_RECEIVER, ERR_AUTH, BAD_CERT "hostname mismatch",
-		  ERR_AUTH, REFUSED },
+		  GOOD_RECEIVER,
+		  ERR_AUTH,
+		  BAD_CERT "hostname mismatch",
+		  ERR_AUTH,
+		  REFUSED },
 		{ { .cert = "client", .ca = "ca", .host = "127.0.0.2" },
-		  GOOD_RECEIVER, ERR_AUTH, BAD_CERT "IP address mismatch",
-		  ERR_AUTH, REFUSED },
+		  GOOD_RECEIVER,
+		  ERR_AUTH,
+		  BAD_CERT "IP address mismatch",
+		  ERR_AUTH,
+		  REFUSED },
 		/* A CN counts for nothing where there are names in the SAN. */
 		{ { .cert = "client", .ca = "ca", .host = "server" },
-		  GOOD_RECEIVER, ERR_AUTH, BAD_CERT "hostname mismatch",
-		  ERR_AUTH, REFUSED },
+		  GOOD_RECEIVER,
+		  ERR_AUTH,
+		  BAD_CERT "hostname mismatch",
+		  ERR_AUTH,
+		  REFUSED },
 		/* wrong CA, either side */
 		{ { .cert = "client", .ca = "ca2", .host = "box.example" },
-		  GOOD_RECEIVER, ERR_AUTH, BAD_CERT "unable to get",
-		  ERR_AUTH, REFUSED "unknown CA" },
-		{ GOOD_SENDER, { .cert = "server2", .ca = "ca" }, ERR_AUTH,
-		  BAD_CERT "unable to get", ERR_AUTH, REFUSED "unknown CA" },
-		{ GOOD_SENDER, { .cert = "server", .ca = "ca2" }, ERR_AUTH,
-		  REFUSED "unknown CA", ERR_AUTH, BAD_CERT "unable to get" },
+		  GOOD_RECEIVER,
+		  ERR_AUTH,
+		  BAD_CERT "unable to get",
+		  ERR_AUTH,
+		  REFUSED "unknown CA" },
+		{ GOOD_SENDER,
+		  { .cert = "server2", .ca = "ca" },
+		  ERR_AUTH,
+		  BAD_CERT "unable to get",
+		  ERR_AUTH,
+		  REFUSED "unknown CA" },
+		{ GOOD_SENDER,
+		  { .cert = "server", .ca = "ca2" },
+		  ERR_AUTH,
+		  REFUSED "unknown CA",
+		  ERR_AUTH,
+		  BAD_CERT "unable to get" },
 		{ { .cert = "client2", .ca = "ca", .host = "box.example" },
-		  GOOD_RECEIVER, ERR_AUTH, REFUSED "unknown CA", ERR_AUTH,
+		  GOOD_RECEIVER,
+		  ERR_AUTH,
+		  REFUSED "unknown CA",
+		  ERR_AUTH,
 		  BAD_CERT "unable to get" },
 		{ { .cert = "lone", .ca = "ca", .host = "box.example" },
-		  GOOD_RECEIVER, ERR_AUTH, REFUSED "unknown CA", ERR_AUTH,
+		  GOOD_RECEIVER,
+		  ERR_AUTH,
+		  REFUSED "unknown CA",
+		  ERR_AUTH,
 		  BAD_CERT "self-signed certificate" },
 		/* expired, either side */
-		{ GOOD_SENDER, { .cert = "old-server", .ca = "ca" }, ERR_AUTH,
-		  BAD_CERT "certificate has expired", ERR_AUTH, REFUSED },
+		{ GOOD_SENDER,
+		  { .cert = "old-server", .ca = "ca" },
+		  ERR_AUTH,
+		  BAD_CERT "certificate has expired",
+		  ERR_AUTH,
+		  REFUSED },
 		{ { .cert = "old-client", .ca = "ca", .host = "box.example" },
-		  GOOD_RECEIVER, ERR_AUTH, REFUSED "certificate expired",
-		  ERR_AUTH, BAD_CERT "certificate has expired" },
+		  GOOD_RECEIVER,
+		  ERR_AUTH,
+		  REFUSED "certificate expired",
+		  ERR_AUTH,
+		  BAD_CERT "certificate has expired" },
 		/* each its own CA */
 		{ { .cert = "client2", .ca = "ca", .host = "box.example" },
-		  { .cert = "server", .ca = "ca2" }, 0, "", 0, "" },
+		  { .cert = "server", .ca = "ca2" },
+		  0,
+		  "",
+		  0,
+		  "" },
 	};
 
 	try_rows(*state, rows, sizeof(rows) / sizeof(rows[0]));
@@ -401,21 +459,42 @@ static void a_pin_wants_the_very_key(void **state)
 	static const struct row rows[] = {
 		/* lone2 has expired: dates do not count. */
 		{ { .cert = "lone", .pin = "lone2" },
-		  { .cert = "lone2", .pin = "lone" }, 0, "", 0, "" },
+		  { .cert = "lone2", .pin = "lone" },
+		  0,
+		  "",
+		  0,
+		  "" },
 		{ { .cert = "lone2", .pin = "lone" },
-		  { .cert = "lone", .pin = "lone2" }, 0, "", 0, "" },
+		  { .cert = "lone", .pin = "lone2" },
+		  0,
+		  "",
+		  0,
+		  "" },
 		/* The key counts, not the certificate. */
 		{ { .cert = "lone-renewed", .pin = "lone2" },
-		  { .cert = "lone2", .pin = "lone" }, 0, "", 0, "" },
+		  { .cert = "lone2", .pin = "lone" },
+		  0,
+		  "",
+		  0,
+		  "" },
 		{ { .cert = "lone", .pin = "lone" },
-		  { .cert = "lone2", .pin = "lone" }, ERR_AUTH, WRONG_PIN,
-		  ERR_AUTH, REFUSED },
+		  { .cert = "lone2", .pin = "lone" },
+		  ERR_AUTH,
+		  WRONG_PIN,
+		  ERR_AUTH,
+		  REFUSED },
 		{ { .cert = "lone", .pin = "lone2" },
-		  { .cert = "lone2", .pin = "lone2" }, ERR_AUTH, REFUSED,
-		  ERR_AUTH, WRONG_PIN },
+		  { .cert = "lone2", .pin = "lone2" },
+		  ERR_AUTH,
+		  REFUSED,
+		  ERR_AUTH,
+		  WRONG_PIN },
 		{ { .cert = "client", .pin = "lone2" },
-		  { .cert = "lone2", .pin = "lone" }, ERR_AUTH, REFUSED,
-		  ERR_AUTH, WRONG_PIN },
+		  { .cert = "lone2", .pin = "lone" },
+		  ERR_AUTH,
+		  REFUSED,
+		  ERR_AUTH,
+		  WRONG_PIN },
 	};
 
 	try_rows(*state, rows, sizeof(rows) / sizeof(rows[0]));
@@ -424,14 +503,25 @@ static void a_pin_wants_the_very_key(void **state)
 static void modes_do_not_mix(void **state)
 {
 	static const struct row rows[] = {
-		{ { .key = "key" }, GOOD_RECEIVER, ERR_AUTH, "", ERR_AUTH,
-		  "" },
-		{ GOOD_SENDER, { .key = "key" }, ERR_AUTH, REFUSED, ERR_AUTH,
+		{ { .key = "key" }, GOOD_RECEIVER, ERR_AUTH, "", ERR_AUTH, "" },
+		{ GOOD_SENDER,
+		  { .key = "key" },
+		  ERR_AUTH,
+		  REFUSED,
+		  ERR_AUTH,
 		  NOT_PROVEN },
-		{ { .key = "key" }, { .cert = "lone", .pin = "lone" },
-		  ERR_AUTH, "", ERR_AUTH, "" },
-		{ { .cert = "lone", .pin = "lone" }, { .key = "key" },
-		  ERR_AUTH, REFUSED, ERR_AUTH, NOT_PROVEN },
+		{ { .key = "key" },
+		  { .cert = "lone", .pin = "lone" },
+		  ERR_AUTH,
+		  "",
+		  ERR_AUTH,
+		  "" },
+		{ { .cert = "lone", .pin = "lone" },
+		  { .key = "key" },
+		  ERR_AUTH,
+		  REFUSED,
+		  ERR_AUTH,
+		  NOT_PROVEN },
 	};
 
 	try_rows(*state, rows, sizeof(rows) / sizeof(rows[0]));
@@ -471,8 +561,8 @@ static int raw_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
 
 	(void)md;
 	SSL_SESSION_set1_master_key(s, r->psk, sizeof(r->psk));
-	SSL_SESSION_set_cipher(s, SSL_CIPHER_find(ssl, r->sha384 ? suite384
-								: suite256));
+	SSL_SESSION_set_cipher(
+		s, SSL_CIPHER_find(ssl, r->sha384 ? suite384 : suite256));
 	SSL_SESSION_set_protocol_version(s, TLS1_3_VERSION);
 	*id = (const unsigned char *)r->identity;
 	*id_len = strlen(r->identity);
@@ -491,8 +581,8 @@ static int raw_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
 	return raw_use_psk(ssl, NULL, &own, &own_len, session);
 }
 
-static void raw_on_message(int write_p, int version, int type,
-			   const void *buf, size_t len, SSL *ssl, void *arg)
+static void raw_on_message(int write_p, int version, int type, const void *buf,
+			   size_t len, SSL *ssl, void *arg)
 {
 	struct raw *r = arg;
 	const unsigned char *p = buf;
@@ -536,7 +626,8 @@ static void raw_set_psk(struct raw *r, struct world *w, const char *name)
 
 	assert_int_equal(key_load(&k, place_path(w->place, name), &e), 0);
 	assert_int_equal(key_derive_psk(&k, r->psk, r->identity,
-					sizeof(r->identity), &e), 0);
+					sizeof(r->identity), &e),
+			 0);
 	if (r->is_server)
 		SSL_CTX_set_psk_find_session_callback(r->ctx, raw_find_psk);
 	else
@@ -628,9 +719,8 @@ static void suites_of_another_hash_are_refused(void **state)
 	struct raw r = raw_make(1);
 	struct talk t;
 
-	assert_int_equal(SSL_CTX_set_ciphersuites(r.ctx,
-						  "TLS_AES_256_GCM_SHA384"),
-			 1);
+	assert_int_equal(
+		SSL_CTX_set_ciphersuites(r.ctx, "TLS_AES_256_GCM_SHA384"), 1);
 	raw_set_cert(&r, *state, "lone");
 	raw_set_psk(&r, *state, "key");
 	r.sha384 = 1;
@@ -638,9 +728,8 @@ static void suites_of_another_hash_are_refused(void **state)
 	check_outcome(&t, ERR_AUTH, REFUSED);
 
 	r = raw_make(0);
-	assert_int_equal(SSL_CTX_set_ciphersuites(r.ctx,
-						  "TLS_AES_256_GCM_SHA384"),
-			 1);
+	assert_int_equal(
+		SSL_CTX_set_ciphersuites(r.ctx, "TLS_AES_256_GCM_SHA384"), 1);
 	raw_set_psk(&r, *state, "key");
 	r.sha384 = 1;
 	talk_raw(*state, &psk_who, &r, &t);
@@ -780,7 +869,8 @@ static void keys_are_updated_and_no_ticket_is_sent(void **state)
 	r.drain = 1;
 	tcp_pair(fd);
 	r.fd = fd[0];
-	b = (struct side){ .fd = fd[1], .tls = tls,
+	b = (struct side){ .fd = fd[1],
+			   .tls = tls,
 			   .timeout_ms = FIXTURE_TIMEOUT_MS };
 	assert_int_equal(pthread_create(&thread, NULL, raw_run, &r), 0);
 	side_open(&b);
@@ -821,8 +911,8 @@ static void keys_are_updated_both_ways(void **state)
 		out.s = way == 0 ? a.s : b.s;
 		take.s = way == 0 ? b.s : a.s;
 		memset(in, 0, DATA_BYTES);
-		assert_int_equal(pthread_create(&thread, NULL, flow_in,
-						&take), 0);
+		assert_int_equal(pthread_create(&thread, NULL, flow_in, &take),
+				 0);
 		flow_out(&out);
 		assert_int_equal(pthread_join(thread, NULL), 0);
 		assert_int_equal(out.rc, 0);
@@ -843,8 +933,9 @@ static void the_other_suite_of_psk_works(void **state)
 	struct talk t;
 
 	raw_set_psk(&r, *state, "key");
-	assert_int_equal(SSL_CTX_set_ciphersuites(
-				 r.ctx, "TLS_CHACHA20_POLY1305_SHA256"), 1);
+	assert_int_equal(
+		SSL_CTX_set_ciphersuites(r.ctx, "TLS_CHACHA20_POLY1305_SHA256"),
+		1);
 	r.drain = 1;
 	talk_raw(*state, &psk_who, &r, &t);
 	check_outcome(&t, 0, "");
@@ -870,9 +961,8 @@ static void certificates_use_the_fastest_suite(void **state)
 /* ------------------------------------------------------ what is no TLS peer */
 
 /* Open one side against bytes and, perhaps, an end. */
-static int open_against(struct world *w, int is_sender, const void *p,
-			size_t n, int and_close, int timeout_ms,
-			struct err *e)
+static int open_against(struct world *w, int is_sender, const void *p, size_t n,
+			int and_close, int timeout_ms, struct err *e)
 {
 	struct tls *tls = need_tls(w, is_sender, &psk_who);
 	struct stream *s;
@@ -884,8 +974,7 @@ static int open_against(struct world *w, int is_sender, const void *p,
 		assert_int_equal(shutdown(fd[1], SHUT_WR), 0);
 	err_clear(e);
 	s = stream_open(fd[0], tls, FIXTURE_TIMEOUT_MS,
-			timeout_ms ? clock_ms() + (uint64_t)timeout_ms : 0,
-			e);
+			timeout_ms ? clock_ms() + (uint64_t)timeout_ms : 0, e);
 	assert_null(s);
 	close(fd[1]);
 	tls_free(tls);
@@ -901,21 +990,23 @@ static void plain_bytes_give_a_hint(void **state)
 
 	for (int is_sender = 0; is_sender < 2; is_sender++) {
 		for (size_t i = 0; i < 4; i++) {
-			assert_int_equal(open_against(*state, is_sender,
-						      texts[i],
-						      strlen(texts[i]), 0, 0,
-						      &e), ERR_AUTH);
+			assert_int_equal(
+				open_against(*state, is_sender, texts[i],
+					     strlen(texts[i]), 0, 0, &e),
+				ERR_AUTH);
 			assert_begins(e.text, REFUSED);
 			assert_non_null(strstr(e.text, "--plain"));
 		}
 	}
 	/* An alert can be the first a sender sees, but no receiver. */
-	assert_int_equal(open_against(*state, 1, "\x15\x03\x03\0\2\2\x28", 7,
-				      0, 0, &e), ERR_AUTH);
+	assert_int_equal(
+		open_against(*state, 1, "\x15\x03\x03\0\2\2\x28", 7, 0, 0, &e),
+		ERR_AUTH);
 	assert_begins(e.text, REFUSED);
 	assert_null(strstr(e.text, "--plain"));
-	assert_int_equal(open_against(*state, 0, "\x15\x03\x03\0\2\2\x28", 7,
-				      0, 0, &e), ERR_AUTH);
+	assert_int_equal(
+		open_against(*state, 0, "\x15\x03\x03\0\2\2\x28", 7, 0, 0, &e),
+		ERR_AUTH);
 }
 
 static void an_end_in_the_handshake_is_a_loss(void **state)
@@ -923,12 +1014,14 @@ static void an_end_in_the_handshake_is_a_loss(void **state)
 	struct err e;
 
 	for (int is_sender = 0; is_sender < 2; is_sender++) {
-		assert_int_equal(open_against(*state, is_sender, "", 0, 1, 0,
-					      &e), ERR_LOST);
+		assert_int_equal(
+			open_against(*state, is_sender, "", 0, 1, 0, &e),
+			ERR_LOST);
 		assert_non_null(strstr(e.text, "--plain"));
 		assert_int_equal(open_against(*state, is_sender,
-					      "\x16\x03\x01\x02\x00\x01", 6,
-					      1, 0, &e), ERR_LOST);
+					      "\x16\x03\x01\x02\x00\x01", 6, 1,
+					      0, &e),
+				 ERR_LOST);
 	}
 }
 
@@ -937,8 +1030,8 @@ static void silence_in_the_handshake_times_out(void **state)
 	struct err e;
 	uint64_t start = clock_ms();
 
-	assert_int_equal(open_against(*state, 0, "\x16\x03\x01", 3, 0, 150,
-				      &e), ERR_TIMEOUT);
+	assert_int_equal(open_against(*state, 0, "\x16\x03\x01", 3, 0, 150, &e),
+			 ERR_TIMEOUT);
 	assert_int_equal(open_against(*state, 1, "", 0, 0, 150, &e),
 			 ERR_TIMEOUT);
 	assert_in_range(clock_ms() - start, 300, 5000);
@@ -952,8 +1045,8 @@ static void a_long_handshake_is_cut(void **state)
 	/* A ClientHello said to be long: nothing is wrong with it so far. */
 	memset(junk, 0, sizeof(junk));
 	memcpy(junk, "\x16\x03\x01\x3f\xff\x01\x00\x3f\xfb\x03\x03", 11);
-	assert_int_equal(open_against(*state, 0, junk, sizeof(junk), 0, 0,
-				      &e), ERR_AUTH);
+	assert_int_equal(open_against(*state, 0, junk, sizeof(junk), 0, 0, &e),
+			 ERR_AUTH);
 	assert_non_null(strstr(e.text, "too long"));
 }
 
@@ -993,7 +1086,8 @@ static void *open_and_free(void *arg)
 /* The receiver's refusal comes while we are sending already. */
 static void a_late_refusal_is_found_while_sending(void **state)
 {
-	static const struct who sender = { .cert = "client2", .ca = "ca",
+	static const struct who sender = { .cert = "client2",
+					   .ca = "ca",
 					   .host = "box.example" };
 	static const struct who receiver = GOOD_RECEIVER;
 	struct tls *client = need_tls(*state, 1, &sender);
@@ -1004,9 +1098,11 @@ static void a_late_refusal_is_found_while_sending(void **state)
 	int fd[2], rc;
 
 	tcp_pair(fd);
-	a = (struct side){ .fd = fd[0], .tls = client,
+	a = (struct side){ .fd = fd[0],
+			   .tls = client,
 			   .timeout_ms = FIXTURE_TIMEOUT_MS };
-	b = (struct side){ .fd = fd[1], .tls = server,
+	b = (struct side){ .fd = fd[1],
+			   .tls = server,
 			   .timeout_ms = FIXTURE_TIMEOUT_MS };
 	assert_int_equal(pthread_create(&thread, NULL, open_and_free, &b), 0);
 	side_open(&a);
@@ -1141,7 +1237,8 @@ static void a_thread_may_outlive_the_credentials(void **state)
 {
 	struct tls *client = need_tls(*state, 1, &psk_who);
 	struct tls *server = need_tls(*state, 0, &psk_who);
-	struct side a = { .tls = client, .is_sender = 1,
+	struct side a = { .tls = client,
+			  .is_sender = 1,
 			  .timeout_ms = FIXTURE_TIMEOUT_MS };
 	struct side b = { .tls = server, .timeout_ms = FIXTURE_TIMEOUT_MS };
 	struct lingerer l[4];
@@ -1192,58 +1289,109 @@ static void bad_credentials_are_told(void **state)
 		{ { .mode = SECURITY_NONE }, ERR_USAGE, "TLS needs" },
 		{ { .mode = SECURITY_PLAIN }, ERR_USAGE, "TLS needs" },
 		{ { .mode = SECURITY_PSK }, ERR_USAGE, "--key" },
-		{ { .mode = SECURITY_PSK, .key_file = absent }, ERR_LOCAL,
+		{ { .mode = SECURITY_PSK, .key_file = absent },
+		  ERR_LOCAL,
 		  absent },
-		{ { .mode = SECURITY_PSK, .key_file = pem }, ERR_USAGE,
+		{ { .mode = SECURITY_PSK, .key_file = pem },
+		  ERR_USAGE,
 		  "chmod 600" },
-		{ { .mode = SECURITY_PSK, .key_file = key }, ERR_USAGE,
+		{ { .mode = SECURITY_PSK, .key_file = key },
+		  ERR_USAGE,
 		  "not a key file" },
-		{ { .mode = SECURITY_X509, .cert_file = pem,
-		    .cert_key_file = key }, ERR_USAGE, "--ca" },
+		{ { .mode = SECURITY_X509,
+		    .cert_file = pem,
+		    .cert_key_file = key },
+		  ERR_USAGE,
+		  "--ca" },
 		{ { .mode = SECURITY_X509, .cert_file = pem, .ca_file = pem },
-		  ERR_USAGE, "--cert-key" },
-		{ { .mode = SECURITY_X509, .cert_key_file = key,
-		    .ca_file = pem }, ERR_USAGE, "--cert" },
-		{ { .mode = SECURITY_X509, .cert_file = pem,
-		    .cert_key_file = key, .ca_file = pem, .is_sender = 1 },
-		  ERR_USAGE, "host name" },
-		{ { .mode = SECURITY_X509, .cert_file = absent,
-		    .cert_key_file = key, .ca_file = pem }, ERR_LOCAL,
+		  ERR_USAGE,
+		  "--cert-key" },
+		{ { .mode = SECURITY_X509,
+		    .cert_key_file = key,
+		    .ca_file = pem },
+		  ERR_USAGE,
+		  "--cert" },
+		{ { .mode = SECURITY_X509,
+		    .cert_file = pem,
+		    .cert_key_file = key,
+		    .ca_file = pem,
+		    .is_sender = 1 },
+		  ERR_USAGE,
+		  "host name" },
+		{ { .mode = SECURITY_X509,
+		    .cert_file = absent,
+		    .cert_key_file = key,
+		    .ca_file = pem },
+		  ERR_LOCAL,
 		  absent },
-		{ { .mode = SECURITY_X509, .cert_file = pem,
-		    .cert_key_file = key, .ca_file = absent }, ERR_LOCAL,
+		{ { .mode = SECURITY_X509,
+		    .cert_file = pem,
+		    .cert_key_file = key,
+		    .ca_file = absent },
+		  ERR_LOCAL,
 		  absent },
-		{ { .mode = SECURITY_X509, .cert_file = pem,
-		    .cert_key_file = key, .ca_file = empty }, ERR_USAGE,
+		{ { .mode = SECURITY_X509,
+		    .cert_file = pem,
+		    .cert_key_file = key,
+		    .ca_file = empty },
+		  ERR_USAGE,
 		  "no certificate" },
-		{ { .mode = SECURITY_X509, .cert_file = key,
-		    .cert_key_file = key, .ca_file = pem }, ERR_USAGE,
+		{ { .mode = SECURITY_X509,
+		    .cert_file = key,
+		    .cert_key_file = key,
+		    .ca_file = pem },
+		  ERR_USAGE,
 		  "no certificate" },
-		{ { .mode = SECURITY_X509, .cert_file = pem,
-		    .cert_key_file = open_key, .ca_file = pem }, ERR_USAGE,
+		{ { .mode = SECURITY_X509,
+		    .cert_file = pem,
+		    .cert_key_file = open_key,
+		    .ca_file = pem },
+		  ERR_USAGE,
 		  "chmod 600" },
-		{ { .mode = SECURITY_X509, .cert_file = pem,
-		    .cert_key_file = locked, .ca_file = pem }, ERR_USAGE,
+		{ { .mode = SECURITY_X509,
+		    .cert_file = pem,
+		    .cert_key_file = locked,
+		    .ca_file = pem },
+		  ERR_USAGE,
 		  "password" },
-		{ { .mode = SECURITY_X509, .cert_file = pem,
-		    .cert_key_file = psk, .ca_file = pem }, ERR_USAGE,
+		{ { .mode = SECURITY_X509,
+		    .cert_file = pem,
+		    .cert_key_file = psk,
+		    .ca_file = pem },
+		  ERR_USAGE,
 		  "no private key" },
 		{ { .mode = SECURITY_X509,
 		    .cert_file = place_path(w->place, "client.pem"),
-		    .cert_key_file = key, .ca_file = pem }, ERR_USAGE,
+		    .cert_key_file = key,
+		    .ca_file = pem },
+		  ERR_USAGE,
 		  "not the private key" },
-		{ { .mode = SECURITY_PIN, .cert_file = pem,
-		    .cert_key_file = key }, ERR_USAGE, "64 hex digits" },
-		{ { .mode = SECURITY_PIN, .cert_file = pem,
-		    .cert_key_file = key, .pin = "sha256:00" }, ERR_USAGE,
+		{ { .mode = SECURITY_PIN,
+		    .cert_file = pem,
+		    .cert_key_file = key },
+		  ERR_USAGE,
 		  "64 hex digits" },
-		{ { .mode = SECURITY_PIN, .cert_file = pem,
-		    .cert_key_file = key, .pin = w->pins[0] + 1 }, ERR_USAGE,
+		{ { .mode = SECURITY_PIN,
+		    .cert_file = pem,
+		    .cert_key_file = key,
+		    .pin = "sha256:00" },
+		  ERR_USAGE,
 		  "64 hex digits" },
-		{ { .mode = SECURITY_PIN, .cert_file = pem, .ca_file = pem,
-		    .cert_key_file = key, .pin = w->pins[0] }, ERR_USAGE,
+		{ { .mode = SECURITY_PIN,
+		    .cert_file = pem,
+		    .cert_key_file = key,
+		    .pin = w->pins[0] + 1 },
+		  ERR_USAGE,
+		  "64 hex digits" },
+		{ { .mode = SECURITY_PIN,
+		    .cert_file = pem,
+		    .ca_file = pem,
+		    .cert_key_file = key,
+		    .pin = w->pins[0] },
+		  ERR_USAGE,
 		  "do not go together" },
-		{ { .mode = SECURITY_PIN, .pin = w->pins[0] }, ERR_USAGE,
+		{ { .mode = SECURITY_PIN, .pin = w->pins[0] },
+		  ERR_USAGE,
 		  "--cert" },
 	};
 
@@ -1258,7 +1406,8 @@ static void bad_credentials_are_told(void **state)
 	place_write(empty, "", 0, 0600);
 	assert_int_equal(PEM_write_bio_PrivateKey(
 				 bio, w->certs[2].key, EVP_aes_128_cbc(),
-				 (unsigned char *)password, 8, NULL, NULL), 1);
+				 (unsigned char *)password, 8, NULL, NULL),
+			 1);
 	write_bio(locked, bio, 0600);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct err e = { 0 };
@@ -1285,21 +1434,20 @@ static void modes_have_names(void **state)
  */
 static void a_configuration_file_changes_nothing(void **state)
 {
-	static const char cnf[] =
-		"openssl_conf = init\n"
-		"[init]\nssl_conf = ssl\n"
-		"[ssl]\nsystem_default = all\n"
-		"[all]\n"
-		"MinProtocol = TLSv1\nMaxProtocol = TLSv1.2\n"
-		"Ciphersuites = TLS_AES_256_GCM_SHA384\n"
-		"Groups = P-521\n"
-		"SignatureAlgorithms = RSA+SHA512\n"
-		"ClientSignatureAlgorithms = RSA+SHA512\n"
-		"Options = AllowNoDHEKEX,NoRenegotiation,"
-		"UnsafeLegacyRenegotiation\n"
-		"NumTickets = 4\n"
-		"RecordPadding = 4096\n"
-		"VerifyMode = Request\n";
+	static const char cnf[] = "openssl_conf = init\n"
+				  "[init]\nssl_conf = ssl\n"
+				  "[ssl]\nsystem_default = all\n"
+				  "[all]\n"
+				  "MinProtocol = TLSv1\nMaxProtocol = TLSv1.2\n"
+				  "Ciphersuites = TLS_AES_256_GCM_SHA384\n"
+				  "Groups = P-521\n"
+				  "SignatureAlgorithms = RSA+SHA512\n"
+				  "ClientSignatureAlgorithms = RSA+SHA512\n"
+				  "Options = AllowNoDHEKEX,NoRenegotiation,"
+				  "UnsafeLegacyRenegotiation\n"
+				  "NumTickets = 4\n"
+				  "RecordPadding = 4096\n"
+				  "VerifyMode = Request\n";
 	struct world *w = *state;
 	const char *path = place_path(w->place, "cnf");
 	struct raw r;
@@ -1318,9 +1466,10 @@ static void a_configuration_file_changes_nothing(void **state)
 	r = raw_make(0);
 	assert_int_equal(SSL_CTX_set_max_proto_version(r.ctx, 0), 1);
 	assert_int_equal(SSL_CTX_set_block_padding(r.ctx, 0), 1);
-	assert_int_equal(SSL_CTX_set_ciphersuites(
-				 r.ctx, "TLS_AES_256_GCM_SHA384:"
-					"TLS_AES_128_GCM_SHA256"), 1);
+	assert_int_equal(SSL_CTX_set_ciphersuites(r.ctx,
+						  "TLS_AES_256_GCM_SHA384:"
+						  "TLS_AES_128_GCM_SHA256"),
+			 1);
 	assert_int_equal(SSL_CTX_set1_groups_list(r.ctx, "P-521:X25519"), 1);
 	raw_set_psk(&r, w, "key");
 	r.drain = 1;

@@ -1,0 +1,252 @@
+# helper.bash - what the bats files share: a directory of their own, receivers
+# whose port is read back, senders beside them, comparisons.
+# shellcheck shell=bash disable=SC2034,SC2001
+
+FERRY=$(realpath "${FERRY:-build/release/ferry}")
+tools=$BATS_TEST_DIRNAME/../tools
+
+# Seconds that a run of ferry may take; under valgrind all takes longer.
+run_limit=60
+
+# ---- beginning and end -----------------------------------------------------
+
+make_dir() {
+	work=$(mktemp -d)
+	mkdir "$work/src" "$work/dst"
+	cd "$work" || return 1
+	receiver=
+	declare -gA job=() pid=()
+}
+
+# Only what was started here is ended: each job by its number.
+remove_dir() {
+	local name
+	for name in "${!pid[@]}"; do
+		kill -KILL "${pid[$name]}" 2>/dev/null
+		wait "${job[$name]}" 2>/dev/null
+	done
+	if [ -n "$receiver" ]; then
+		kill "$receiver" 2>/dev/null
+		wait "$receiver" 2>/dev/null
+	fi
+	cd / || return 1
+	chmod -R u+rwx "$work" 2>/dev/null
+	rm -rf "$work"
+}
+
+# ---- programs in the background --------------------------------------------
+
+# start NAME COMMAND... - with a time limit; ${pid[NAME]} is the process
+# itself, to be sent signals, and ${job[NAME]} what to wait for.
+start() {
+	local name=$1
+	shift
+	rm -f "$name.pid"
+	mkfifo "$name.pid"
+	# shellcheck disable=SC2016 # $$ is that of the inner shell
+	timeout --foreground -k 5 "$run_limit" \
+		bash -c 'echo $$ >"$0"; exec "$@"' "$name.pid" "$@" \
+		<&0 3>&- &
+	job[$name]=$!
+	read -r -t 20 "pid[$name]" <"$name.pid"
+}
+
+# ended NAME - wait for it; its exit status in $code.
+ended() {
+	code=0
+	wait "${job[$1]}" 2>/dev/null || code=$?
+	unset "job[$1]" "pid[$1]"
+}
+
+# await FILE PATTERN - until a line that matches the extended regular
+# expression stands in FILE, which grows; 20 seconds at most.
+await() {
+	local follower lines found=0
+	exec {lines}< <(exec tail -n +1 -s 0.1 -f -- "$1" 2>/dev/null 3>&-)
+	follower=$!
+	timeout 20 grep -q -m 1 -E -- "$2" <&"$lines" || found=1
+	exec {lines}<&-
+	kill "$follower" 2>/dev/null
+	[ "$found" = 0 ] && return
+	printf 'no %s in %s:\n' "$2" "$1"
+	cat "$1"
+	return 1
+}
+
+# ---- ferry -----------------------------------------------------------------
+
+# shellcheck disable=SC2086 # FERRY_WRAP is a command with options
+ferry() { ${FERRY_WRAP:-} "$FERRY" "$@"; }
+
+# receive OPTION... - start a receiver in the background; $port is where it
+# listens, its events go to events, its messages to messages.
+receive() {
+	: >events
+	# shellcheck disable=SC2086
+	start receiver ${FERRY_WRAP:-} "$FERRY" receive -p 0 --json=9 "$@" \
+		9>events 2>messages </dev/null
+	receiver=${job[receiver]}
+	await events '"event":"listening"' || { cat messages; return 1; }
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+}
+
+# The exit status of the receiver in $got.
+wait_receiver() {
+	got=0
+	wait "$receiver" 2>/dev/null || got=$?
+	unset "job[receiver]" "pid[receiver]"
+	receiver=
+}
+
+# A receiver that stands is ended by a signal.
+stop_receiver() {
+	kill -TERM "${pid[receiver]}"
+	wait_receiver
+	[ "$got" = 143 ]
+}
+
+# send OPTION... PATH... - to the receiver; its status in $sent, its messages
+# in sender.
+send() {
+	sent=0
+	# shellcheck disable=SC2086
+	timeout --foreground "$run_limit" ${FERRY_WRAP:-} "$FERRY" send "$@" \
+		"${host:-127.0.0.1}:$port" 2>sender 3>&- || sent=$?
+}
+
+# start_send NAME OPTION... PATH... - in the background; its events in
+# NAME.events, its messages in NAME.messages; to be waited for by ended().
+start_send() {
+	local name=$1
+	shift
+	: >"$name.events"
+	# shellcheck disable=SC2086
+	start "$name" ${FERRY_WRAP:-} "$FERRY" send --json=9 "$@" \
+		"${host:-127.0.0.1}:$port" 9>"$name.events" 2>"$name.messages"
+}
+
+# Wait until a sender in the background has sent some bytes, and not all.
+under_way() {
+	await "$1.events" '"progress","bytes":[1-9]'
+}
+
+# ---- what came of it -------------------------------------------------------
+
+# is COMMAND... WANTED - the last word of the output is compared, and both
+# are shown where they differ.
+is() {
+	local wanted=${!#} got_text
+	got_text=$("${@:1:$#-1}")
+	[ "$got_text" = "$wanted" ] || {
+		printf '%s\n  gives:  %s\n  wanted: %s\n' "${*:1:$#-1}" \
+			"$got_text" "$wanted"
+		return 1
+	}
+}
+
+# status WANTED - of the last send(); shows its messages where it differs.
+status() {
+	[ "$sent" = "$1" ] || {
+		echo "ferry send: exit status $sent, expected $1"
+		cat sender
+		return 1
+	}
+}
+
+# has FILE TEXT - FILE holds TEXT (no pattern).
+has() {
+	grep -qF -- "$2" "$1" || {
+		printf 'no %s in %s:\n' "$2" "$1"
+		cat "$1"
+		return 1
+	}
+}
+
+# hasnt FILE TEXT - a test cannot fail by "! grep".
+hasnt() {
+	if grep -qF -- "$2" "$1"; then
+		printf '%s in %s:\n' "$2" "$1"
+		cat "$1"
+		return 1
+	fi
+}
+
+# member FILE EVENT NAME - of the last such event: a number or a plain text.
+member() {
+	sed -n "s/^{\"event\":\"$2\".*\"$3\":\"\{0,1\}\([^,\"}]*\).*/\1/p" \
+		"$1" | tail -n 1
+}
+
+# Nothing differs between a source and what arrived.
+same() {
+	local diff
+	diff=$(rsync -n --checksum -a --itemize-changes "$1" "$2" 2>&1)
+	[ -z "$diff" ] || { echo "$diff"; return 1; }
+}
+
+# The trees are the same, and there is nothing besides.
+same_tree() {
+	local diff
+	diff=$(rsync -n --checksum -a --itemize-changes --delete "$1/" "$2/" \
+		2>&1)
+	[ -z "$diff" ] || { echo "$diff"; return 1; }
+}
+
+# only_dir [DIR] - nothing is in it, of ours or otherwise.
+only_dir() {
+	is find "${1:-dst}" "${1:-dst}"
+}
+
+# Nothing of ours is left in dst.
+no_litter() {
+	[ -z "$(find "${1:-dst}" -name '.ferry-*')" ] || {
+		find "${1:-dst}" -name '.ferry-*'
+		return 1
+	}
+}
+
+# ---- peers that are not ferry ----------------------------------------------
+
+# forward WHAT N... - put tests/tools/forward.py in front of the receiver:
+# $port is its port from here on.
+forward() {
+	: >forward.port
+	start forward python3 "$tools/forward.py" "$port" "$@" >forward.port
+	await forward.port '^[0-9]+$'
+	receiver_port=$port
+	port=$(cat forward.port)
+}
+
+stop_forward() {
+	kill "${pid[forward]}"
+	ended forward
+	port=$receiver_port
+}
+
+check_events() {
+	python3 "$tools/check-events.py" "$@"
+}
+
+make_certs() {
+	local name
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout ca.key -out ca.pem -subj /CN=ca -days 2 2>/dev/null
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout other.key -out other.pem -subj /CN=other -days 2 \
+		2>/dev/null
+	for name in a b; do
+		openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+			-nodes -keyout $name.key -out $name.csr \
+			-subj /CN=$name 2>/dev/null
+		echo "subjectAltName=IP:127.0.0.1" >$name.ext
+		openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key \
+			-CAcreateserial -days 2 -out $name.pem \
+			-extfile $name.ext 2>/dev/null
+	done
+	chmod 600 ./*.key
+}
+
+pin_of() {
+	echo "sha256:$(openssl x509 -in "$1" -pubkey -noout |
+		openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)"
+}

@@ -1,0 +1,118 @@
+#!/usr/bin/env bats
+# The security modes: right credentials, wrong ones, and peers that speak
+# something else.  Whoever is refused creates nothing.
+
+load helper
+
+setup() { make_dir; echo MARKER-content >src/MARKER-name; }
+teardown() { remove_dir; }
+
+# Send with the options given: refused in time with 4 or 5, nothing created,
+# and the receiver still serves the right peer (options in $right).
+refused() {
+	local began=$SECONDS
+	send "$@" src/MARKER-name
+	[ $((SECONDS - began)) -lt 12 ]
+	[ "$sent" = 4 ] || [ "$sent" = 5 ] || { cat sender; return 1; }
+	[ "$(find dst)" = dst ]
+	# shellcheck disable=SC2086
+	send $right src/MARKER-name
+	[ "$sent" = 0 ]
+	cmp src/MARKER-name dst/MARKER-name
+	rm dst/MARKER-name
+}
+
+@test "shared key: right, wrong, none on one side [san]" {
+	ferry keygen key 2>/dev/null
+	ferry keygen wrong 2>/dev/null
+	right="--key key"
+	receive --key key dst
+	refused --key wrong
+	refused --plain
+}
+
+@test "a TLS sender to a plain receiver" {
+	ferry keygen key 2>/dev/null
+	right=--plain
+	receive --plain dst
+	refused --key key
+}
+
+@test "X.509: right, another CA, wrong host name, a certificate of another CA" {
+	make_certs
+	right="--cert a.pem --cert-key a.key --ca ca.pem"
+	receive --cert b.pem --cert-key b.key --ca ca.pem dst
+	refused --cert other.pem --cert-key other.key --ca ca.pem
+	refused --cert a.pem --cert-key a.key --ca other.pem
+	host=localhost
+	send --cert a.pem --cert-key a.key --ca ca.pem src/MARKER-name
+	[ "$sent" = 4 ]
+	[ "$(find dst)" = dst ]
+}
+
+@test "pins: right, wrong on either side" {
+	make_certs
+	right="--cert a.pem --cert-key a.key --pin $(pin_of b.pem)"
+	receive --cert b.pem --cert-key b.key --pin "$(pin_of a.pem)" dst
+	refused --cert a.pem --cert-key a.key --pin "$(pin_of ca.pem)"
+	refused --cert other.pem --cert-key other.key --pin "$(pin_of b.pem)"
+}
+
+@test "openssl s_client without the key gets nowhere" {
+	ferry keygen key 2>/dev/null
+	make_certs
+	right="--key key"
+	receive --key key dst
+	for options in -tls1_2 -tls1_3 \
+		"-tls1_3 -cert a.pem -key a.key" "-tls1_3 -psk 00112233"; do
+		# shellcheck disable=SC2086
+		timeout 15 openssl s_client -connect "127.0.0.1:$port" \
+			$options </dev/null >client 2>&1 || true
+		grep -q 'Cipher is (NONE)' client
+	done
+	[ "$(find dst)" = dst ]
+	send --key key src/MARKER-name
+	[ "$sent" = 0 ]
+}
+
+@test "a sender with a key refuses openssl s_server with any certificate" {
+	ferry keygen key 2>/dev/null
+	make_certs
+	mkfifo quiet
+	exec 7<>quiet
+	for options in -tls1_3 -tls1_2 "-tls1_3 -psk 00112233"; do
+		# shellcheck disable=SC2086
+		timeout 20 openssl s_server -accept 127.0.0.1:0 -cert b.pem \
+			-key b.key $options >server 2>&1 <quiet 3>&- &
+		receiver=$!
+		timeout 10 sh -c 'until grep -q "^ACCEPT " server; do :; done'
+		port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server)
+		send --key key --timeout 10 src/MARKER-name
+		[ "$sent" = 4 ]
+		kill "$receiver" 2>/dev/null || true
+		wait_receiver
+		! grep -q MARKER server
+	done
+}
+
+@test "garbage, a web browser, and silence: the receiver goes on" {
+	receive --plain dst
+	head -c 100000 /dev/urandom |
+		timeout 15 bash -c "cat >/dev/tcp/127.0.0.1/$port" || true
+	printf 'GET / HTTP/1.0\r\n\r\n' |
+		timeout 15 bash -c "cat >/dev/tcp/127.0.0.1/$port" || true
+	exec 7<>"/dev/tcp/127.0.0.1/$port"
+	send --plain src/MARKER-name
+	exec 7>&-
+	[ "$sent" = 0 ]
+	[ "$(find dst | wc -l)" = 2 ]
+}
+
+@test "a key file that others may read is refused with the remedy" {
+	ferry keygen key 2>/dev/null
+	chmod 644 key
+	sent=0
+	ferry send --key key src/MARKER-name 127.0.0.1:1 2>sender || sent=$?
+	[ "$sent" = 2 ]
+	grep -q 'chmod 600' sender
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# The wire against ferry-protocol(7): sessions are recorded and decoded by a
+# second implementation that was written from the manual.
+
+load helper
+
+setup() {
+	session=$BATS_TEST_DIRNAME/../protocol/session.py
+	make_dir
+	mkdir -p src/t/sub/empty
+	: >src/t/zero
+	for i in {1..300}; do echo "file $i" >"src/t/sub/$i"; done
+	ln -s sub/1 src/t/link
+	head -c 300000 /dev/urandom >src/t/medium
+	head -c 9500000 /dev/zero >src/t/large
+	truncate -s 12M src/t/sparse
+	printf end | dd of=src/t/sparse bs=1 seek=9000000 conv=notrunc status=none
+}
+teardown() { remove_dir; }
+
+# Record a session of src/t with the sender's options given, into rec.*
+record() {
+	receive --plain --once dst
+	mkfifo ports
+	timeout 60 python3 "$session" record "$port" "$PWD/rec" >ports 3>&- &
+	recorder=$!
+	read -r -t 20 port <ports
+	send --plain -j 1 "$@" src/t
+	wait_receiver
+	wait "$recorder"
+	[ "$sent" = 0 ]
+	[ "$got" = 0 ]
+}
+
+@test "a recorded session decodes as the manual says" {
+	for options in "--checksum sha256" "--checksum crc32 -zzlib" ; do
+		rm -rf dst ports; mkdir dst
+		# shellcheck disable=SC2086
+		record $options
+		timeout 60 python3 "$session" decode rec src/t >counts
+		grep -q 'CHUNK=.*FILE_END=3 .*HOLE=.*OPEN=3 .*PACK=' counts
+	done
+}
+
+@test "the decoder sees a bit that flips" {
+	record --checksum sha256
+	timeout 60 python3 "$session" decode rec src/t
+	for at in 0 9 59 20000 5000000; do
+		cp rec.sender bad.sender
+		cp rec.receiver bad.receiver
+		python3 - "$at" <<-'EOF'
+			import sys
+			with open("bad.sender", "r+b") as f:
+			    f.seek(int(sys.argv[1]))
+			    b = f.read(1)[0] ^ 4
+			    f.seek(-1, 1)
+			    f.write(bytes([b]))
+		EOF
+		code=0
+		timeout 60 python3 "$session" decode bad src/t || code=$?
+		[ "$code" = 1 ] || { echo "at $at: $code"; return 1; }
+	done
+}

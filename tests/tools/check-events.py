@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+"""Check the events of a `ferry send` or `ferry receive`, JSON Lines.
+
+check-events.py FILE [COUNT]   every line is an event with the members that
+                               ferry(1) names, of the right type; COUNT lines
+"""
+import base64
+import json
+import re
+import sys
+
+STATUS = ("committed", "unchanged", "skipped", "failed")
+# event -> member -> type; a member with "?" may be missing
+MEMBERS = {
+    "listening": {"address": str, "port": int},
+    "session": {"peer": str, "security": str, "session?": int},
+    "progress": {"bytes": int, "total_bytes": int, "files": int,
+                 "total_files": int},
+    "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
+             "digest?": str, "error?": str, "session?": int},
+    "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
+                "resent_bytes": int, "seconds": (int, float),
+                "unchanged": int, "skipped": int, "failed": int,
+                "error?": str, "session?": int},
+}
+
+
+def need(condition, line):
+    if not condition:
+        sys.exit(f"check-events.py: {line!r}")
+
+
+def check(line):
+    event = json.loads(line)
+    kind = event.pop("event")
+    members = MEMBERS[kind]
+    for name, types in members.items():
+        if name.endswith("?") and name[:-1] not in event:
+            continue
+        value = event.pop(name.rstrip("?"))
+        need(isinstance(value, types) and not isinstance(value, bool), line)
+        need(types is str or value >= 0, line)
+    need(not event, line)
+    event = json.loads(line)
+    if kind == "session":
+        need(event["security"] in ("psk", "x509", "pin", "plain"), line)
+    if kind == "file":
+        need(event["status"] in STATUS, line)
+        need(("path" in event) != ("path_base64" in event), line)
+        need(("error" in event) == (event["status"] == "failed"), line)
+        need(re.fullmatch(r"(xxh3:[0-9a-f]{32}|sha256:[0-9a-f]{64}|"
+                          r"crc32:[0-9a-f]{8}|)", event.get("digest", "")),
+             line)
+        if "path_base64" in event:
+            name = base64.b64decode(event["path_base64"], validate=True)
+            need(name.decode("utf-8", "replace").encode() != name, line)
+    if kind == "summary":
+        need(("error" in event) == (event["exit"] != 0), line)
+
+
+def main():
+    with open(sys.argv[1], "rb") as events:
+        lines = events.read().split(b"\n")
+    need(lines.pop() == b"", "the last line is not whole")
+    for line in lines:
+        need(not re.search(rb"[\x00-\x1f\x7f]", line), line)
+        check(line)
+    if len(sys.argv) > 2:
+        need(len(lines) == int(sys.argv[2]), f"{len(lines)} lines")
+
+
+main()
