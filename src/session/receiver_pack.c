@@ -177,12 +177,11 @@ static struct held_dir *share_dir(struct rstream *st, struct inpack *pk,
 	return pk->dir ? held_dir_ref(pk->dir) : NULL;
 }
 
-/* Write a small file; what is left is flushing and renaming. */
+/* Write a small file; what is left is flushing and naming. */
 static struct commit *write_file(struct rstream *st, struct inpack *pk,
 				 const struct pack_item *it,
 				 const uint8_t *content, struct err *fe)
 {
-	struct committer *committer = st->session->committer;
 	struct file_meta meta = meta_of(it);
 	struct commit *c = commit_new(it->name, it->name_len);
 	const char *leaf;
@@ -201,12 +200,11 @@ static struct commit *write_file(struct rstream *st, struct inpack *pk,
 		err_sys(fe, ERR_LOCAL, "holding a directory");
 		goto fail;
 	}
-	if (part_create(&c->part, &st->names, dir, fe))
+	if (rfile_new_part(st, c, dir, leaf, meta.mode, fe))
 		goto fail;
 	if (part_write(&c->part, content, it->size, 0, fe) ||
-	    part_set_meta(&c->part, &meta, fe) ||
-	    (!committer_keeps_fd(committer) && part_close(&c->part, fe))) {
-		part_discard(&c->part, dir);
+	    part_set_meta(&c->part, &meta, fe)) {
+		commit_discard(c);
 		goto fail;
 	}
 	c->size = it->size;
@@ -226,6 +224,12 @@ static void take_file(struct rstream *st, struct inpack *pk,
 
 	err_clear(&fe);
 	c = write_file(st, pk, it, content, &fe);
+	if (!c && (fe.sys_errno == EMFILE || fe.sys_errno == ENFILE)) {
+		/* Those that wait for their commit hold some. */
+		committer_drain(st->session->committer);
+		err_clear(&fe);
+		c = write_file(st, pk, it, content, &fe);
+	}
 	if (!c) {
 		fail_item(st->session, it, id, fe.sys_errno);
 		return;
@@ -336,7 +340,7 @@ static int is_same_link(int dir, const char *leaf, const struct link_row *l)
 }
 
 static void make_link(struct rsession *s, struct dirs *dirs,
-		      struct part_names *names, const struct link_row *l)
+		      const struct link_row *l)
 {
 	enum existing existing = s->receiver->cfg->existing;
 	struct item_result r = {
@@ -353,7 +357,7 @@ static void make_link(struct rsession *s, struct dirs *dirs,
 	err_clear(&fe);
 	dir = dirs_parent(dirs, l->name, l->name_len, &leaf, &fe);
 	if (dir < 0 ||
-	    part_symlink(names, dir, leaf, l->target, &l->meta,
+	    part_symlink(dir, leaf, l->target, &l->meta,
 			 existing == EXISTING_REPLACE, &fe)) {
 		r.status = STATUS_FAILED;
 		r.cause = wire_cause_of_errno(fe.sys_errno);
@@ -371,7 +375,6 @@ static void make_link(struct rsession *s, struct dirs *dirs,
 
 void rpack_make_links(struct rsession *s)
 {
-	struct part_names names = { 0 };
 	struct buf taken;
 	struct dirs *dirs;
 	struct err e;
@@ -387,19 +390,20 @@ void rpack_make_links(struct rsession *s)
 		return;
 	}
 	err_clear(&e);
-	dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, committer_dir_made,
-			s->committer);
+	dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, NULL, NULL);
+	if (dirs)
+		dirs_set_mode(dirs, 0777 & ~s->receiver->umask);
 	rd_init(&r, taken.data, taken.len);
 	while (dirs && r.left > 0) {
 		struct link_row l;
 
 		get_link(&l, &r);
-		make_link(s, dirs, &names, &l);
+		make_link(s, dirs, &l);
 	}
 	if (!dirs)
 		err_set(&e, ERR_RESOURCE, "out of memory");
 	else
-		(void)committer_sync_dirs(s->committer, 1, &e);
+		(void)committer_sync_all(s->committer, &e);
 	dirs_free(dirs);
 	buf_release(&taken);
 	if (e.code)
