@@ -58,6 +58,8 @@ struct pack {
 	uint64_t first_id; /* 0: not sent yet */
 	uint32_t count, cap;
 	uint32_t left;     /* items without a verdict */
+	int was_sent;      /* in a lost session: it may have arrived */
+	int is_wanted;     /* it was offered, and the answer was this */
 	struct item *items;
 	struct buf names;
 	uint64_t bytes;     /* of content, as scanned */
@@ -142,9 +144,8 @@ int plan_can_restart(struct plan *p);
 
 /* Everything without a verdict is to be sent anew, with new ids: for a new
  * session.  The streams' threads have ended.  What is known of files that are
- * open (their digests) is kept.  Returns the bytes of packs among it, which
- * were sent in vain. */
-uint64_t plan_restart(struct plan *p);
+ * open (their digests) is kept. */
+void plan_restart(struct plan *p);
 
 /* Whether something became of this session: a verdict came, or more than ever
  * was claimed by the receiver. */
@@ -259,6 +260,10 @@ int plan_state(struct plan *p, const struct msg_state *m);
 
 /* CHECKED.  *bytes is how much has to be sent after all. */
 int plan_checked(struct plan *p, const struct msg_checked *m, uint64_t *bytes);
+
+/* OFFERED: what is wanted is queued as a pack.  ERR_PROTOCOL as above;
+ * ERR_RESOURCE. */
+int plan_offered(struct plan *p, const struct msg_offered *m);
 
 /* VERDICT: fn is called for each item that is done by it.  Items that are
  * gone already are passed over; ids that were never given are

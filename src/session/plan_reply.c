@@ -1,6 +1,8 @@
 /*
  * What the receiver answers, and beginning anew when it does not any more.
  */
+#include <stdlib.h>
+
 #include "session/plan_priv.h"
 
 /* ---- replies ---- */
@@ -198,6 +200,16 @@ out:
 	return rc;
 }
 
+/* To be sent next. */
+static void push_pack(struct plan *p, struct pack *pk)
+{
+	pk->next = p->packs;
+	if (!p->packs)
+		p->packs_end = &pk->next;
+	p->packs = pk;
+	p->pack_count++;
+}
+
 /* The whole pack is read and sent anew, with new ids. */
 static uint64_t requeue_pack(struct plan *p, struct awaited *a)
 {
@@ -207,11 +219,7 @@ static uint64_t requeue_pack(struct plan *p, struct awaited *a)
 	a->pack = NULL;
 	p->items_left -= pk->left;
 	p->links_left -= plan_count_links(pk);
-	pk->next = p->packs;
-	if (!p->packs)
-		p->packs_end = &pk->next;
-	p->packs = pk;
-	p->pack_count++;
+	push_pack(p, pk);
 	return bytes;
 }
 
@@ -237,6 +245,123 @@ int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes)
 		/* what is read from a pipe cannot be read again */
 		rc = a->file && a->file->is_stream ? ERR_CORRUPT : ERR_PROTOCOL;
 	}
+	plan_signal(p);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+/* ---- offers ---- */
+
+static int is_wanted(const struct msg_offered *m, uint32_t i)
+{
+	return m->wanted[i / 8] >> (i % 8) & 1;
+}
+
+/* A pack of the wanted items, with the same texts. */
+static struct pack *wanted_pack(const struct pack *from,
+				const struct msg_offered *m, uint32_t count)
+{
+	struct pack *pk = pack_new();
+
+	if (!pk)
+		return NULL;
+	pk->items = calloc(count, sizeof(*pk->items));
+	buf_put(&pk->names, from->names.data, from->names.len);
+	if (!pk->items || pk->names.failed) {
+		pack_free(pk);
+		return NULL;
+	}
+	pk->cap = count;
+	pk->is_wanted = 1;
+	pk->was_sent = from->was_sent;
+	pk->table_len = from->table_len;
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (!is_wanted(m, i))
+			continue;
+		pk->items[pk->count++] = from->items[i];
+		pk->bytes += (uint64_t)from->items[i].st.st_size;
+	}
+	return pk;
+}
+
+static int wants_any(const struct msg_offered *m)
+{
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (is_wanted(m, i))
+			return 1;
+	}
+	return 0;
+}
+
+/* How many items are wanted; -1 where the answer makes no sense. */
+static int count_wanted(const struct pack *pk, const struct msg_offered *m)
+{
+	int n = 0;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (!is_wanted(m, i))
+			continue;
+		if (pk->items[i].kind != ITEM_FILE || pk->items[i].done)
+			return -1;
+		n++;
+	}
+	return n;
+}
+
+/* They get no verdict under these ids. */
+static void forget_wanted(struct plan *p, struct awaited *a,
+			  const struct msg_offered *m)
+{
+	struct pack *pk = a->pack;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (!is_wanted(m, i))
+			continue;
+		pk->items[i].done = 1;
+		pk->left--;
+		p->items_left--;
+	}
+	if (pk->left == 0) {
+		a->pack = NULL;
+		pack_free(pk);
+	}
+}
+
+static int take_offered(struct plan *p, struct awaited *a,
+			const struct msg_offered *m)
+{
+	int n = count_wanted(a->pack, m);
+	struct pack *pk;
+
+	if (n < 0)
+		return ERR_PROTOCOL;
+	if (n == 0)
+		return 0;
+	pk = wanted_pack(a->pack, m, (uint32_t)n);
+	if (!pk)
+		return ERR_RESOURCE;
+	forget_wanted(p, a, m);
+	push_pack(p, pk);
+	return 0;
+}
+
+int plan_offered(struct plan *p, const struct msg_offered *m)
+{
+	struct awaited *a;
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	a = plan_awaited_at(p, m->first_id);
+	if (m->first_id == 0 || m->first_id >= p->next_id)
+		rc = ERR_PROTOCOL;
+	/* All its other items may have had their verdicts: then it is gone, and
+	 * nothing of it can be wanted. */
+	else if (!a || (!a->pack && !a->file))
+		rc = wants_any(m) ? ERR_PROTOCOL : 0;
+	else if (!a->pack || a->first != m->first_id || a->count != m->count)
+		rc = ERR_PROTOCOL;
+	else
+		rc = take_offered(p, a, m);
 	plan_signal(p);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
@@ -288,8 +413,7 @@ static void restart_file(struct plan *p, struct outfile *f)
 	p->file_count++;
 }
 
-/* Returns the bytes of what is left. */
-static uint64_t restart_pack(struct plan *p, struct pack *pk)
+static void restart_pack(struct plan *p, struct pack *pk)
 {
 	uint64_t bytes = 0;
 	uint32_t kept = 0;
@@ -306,18 +430,13 @@ static uint64_t restart_pack(struct plan *p, struct pack *pk)
 	pk->count = kept;
 	pk->bytes = bytes;
 	pk->first_id = 0;
-	pk->next = p->packs;
-	if (!p->packs)
-		p->packs_end = &pk->next;
-	p->packs = pk;
-	p->pack_count++;
-	return bytes;
+	pk->was_sent = 1;
+	pk->is_wanted = 0;
+	push_pack(p, pk);
 }
 
-uint64_t plan_restart(struct plan *p)
+void plan_restart(struct plan *p)
 {
-	uint64_t bytes = 0;
-
 	pthread_mutex_lock(&p->lock);
 	/* From the end, so that what was sent first is first again. */
 	while (p->awaited_end > 0) {
@@ -326,7 +445,7 @@ uint64_t plan_restart(struct plan *p)
 		if (a->file)
 			restart_file(p, a->file);
 		else if (a->pack)
-			bytes += restart_pack(p, a->pack);
+			restart_pack(p, a->pack);
 	}
 	p->next_id = 1;
 	p->items_left = p->links_left = 0;
@@ -338,5 +457,4 @@ uint64_t plan_restart(struct plan *p)
 	p->is_paused = 0;
 	plan_clear_signal(p);
 	pthread_mutex_unlock(&p->lock);
-	return bytes;
 }

@@ -129,6 +129,9 @@ struct rsession {
 	 * that it comes before SUMMARY */
 	atomic_int is_finishing;
 	atomic_uint_fast64_t wire_bytes, resent_bytes;
+	/* small files are looked for before they are written: so it begins, and
+	 * goes on while some are there */
+	atomic_int looks_first;
 
 	/* guarded by receiver.lock */
 	unsigned refs; /* streams */
@@ -277,7 +280,7 @@ struct flusher *flusher_start(struct rsession *s);
 void flusher_stop(struct flusher *fl); /* NULL is allowed */
 
 /* ---- receiver_pack.c ---- */
-int rpack_take(struct rstream *st, size_t len, struct err *e);
+int rpack_take(struct rstream *st, size_t len, int is_offer, struct err *e);
 /* Make the links that wait.  With the session's streams at work or not. */
 void rpack_make_links(struct rsession *s);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "fs/name.h"
 #include "session/receiver.h"
 #include "wire/msg.h"
@@ -15,6 +16,8 @@
 /* A pack that was received and expanded: table and content in st->raw. */
 struct inpack {
 	struct msg_pack m;
+	int is_offer; /* there is no content */
+	struct msg_offered offered; /* of an offer: the answer */
 	/* the directory of the last file: most come in runs */
 	struct held_dir *dir;
 	const char *dir_name; /* borrowed from the table */
@@ -68,7 +71,7 @@ static int check_item(const struct pack_item *it, struct err *e)
  * untouched for damage; an error that ends the session.
  */
 static int check_pack(struct rstream *st, const struct msg_pack *m,
-		      struct err *e)
+		      int is_offer, struct err *e)
 {
 	const struct digest_ops *digest = st->session->digest;
 	const uint8_t *content = st->raw + m->table_len;
@@ -86,7 +89,7 @@ static int check_pack(struct rstream *st, const struct msg_pack *m,
 			return malformed(e);
 		if (check_item(&it, e))
 			return e->code;
-		if (it.kind != ITEM_FILE)
+		if (it.kind != ITEM_FILE || is_offer)
 			continue;
 		if (it.size > left)
 			return malformed(e);
@@ -257,6 +260,84 @@ static int take_to_stdout(struct rstream *st, const struct pack_item *it,
 	return 0;
 }
 
+/* ---- files that are there already ---- */
+
+enum there { THERE_NOT, THERE_SAME, THERE_OTHER };
+
+/* What is there under a file's name.  Read through st->wire. */
+static enum there look_at(struct rstream *st, const struct pack_item *it)
+{
+	const struct digest_ops *ops = st->session->digest;
+	enum there there = THERE_OTHER;
+	uint8_t sum[DIGEST_MAX];
+	const char *leaf;
+	struct stat sb;
+	struct err e;
+	int fd, dir = dirs_parent(st->dirs, it->name, it->name_len, &leaf, &e);
+
+	if (dir < 0)
+		return THERE_NOT;
+	fd = part_open_existing(dir, leaf, &sb, &e);
+	if (fd < 0)
+		return e.sys_errno == ENOENT ? THERE_NOT : THERE_OTHER;
+	if ((uint64_t)sb.st_size == it->size &&
+	    io_pread(fd, st->wire, it->size, 0) == (ssize_t)it->size) {
+		ops->sum(st->wire, it->size, sum);
+		if (memcmp(sum, it->digest, ops->size) == 0)
+			there = THERE_SAME;
+	}
+	io_close(&fd);
+	return there;
+}
+
+static void take_same(struct rsession *s, const struct pack_item *it,
+		      uint64_t id)
+{
+	struct item_result r = result_of(it, id);
+	char *name = strndup(it->name, it->name_len);
+
+	r.name = name ? name : "";
+	r.name_len = name ? it->name_len : 0;
+	r.status = STATUS_UNCHANGED;
+	r.digest = it->digest;
+	rsession_result(s, &r);
+	free(name);
+}
+
+static void conflict(struct rsession *s, const struct pack_item *it,
+		     uint64_t id)
+{
+	struct item_result r = result_of(it, id);
+	char *name;
+
+	if (s->receiver->cfg->existing == EXISTING_FAIL) {
+		fail_item(s, it, id, EEXIST);
+		return;
+	}
+	name = strndup(it->name, it->name_len);
+	r.name = name ? name : "";
+	r.name_len = name ? it->name_len : 0;
+	r.status = STATUS_SKIPPED;
+	rsession_result(s, &r);
+	free(name);
+}
+
+/* A file that is offered: there, not wanted, or to be sent. */
+static void take_offer(struct rstream *st, struct inpack *pk,
+		       const struct pack_item *it, uint64_t id)
+{
+	enum existing existing = st->receiver->cfg->existing;
+	uint32_t i = (uint32_t)(id - pk->m.first_id);
+	enum there there = look_at(st, it);
+
+	if (there == THERE_SAME)
+		take_same(st->session, it, id);
+	else if (there == THERE_OTHER && existing != EXISTING_REPLACE)
+		conflict(st->session, it, id);
+	else
+		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
 /* ---- directories ---- */
 
 static int take_dir(struct rstream *st, const struct pack_item *it,
@@ -414,14 +495,30 @@ void rpack_make_links(struct rsession *s)
 
 /* ---- the pack ---- */
 
+static void take_content(struct rstream *st, struct inpack *pk,
+			 const struct pack_item *it, uint64_t id,
+			 const uint8_t *content, int *is_there)
+{
+	struct rsession *s = st->session;
+	enum there there = THERE_NOT;
+
+	if (atomic_load(&s->looks_first))
+		there = look_at(st, it);
+	*is_there |= there != THERE_NOT;
+	if (there == THERE_SAME)
+		take_same(s, it, id);
+	else
+		take_file(st, pk, it, id, content);
+}
+
 static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 {
 	struct rsession *s = st->session;
 	const uint8_t *content = st->raw + pk->m.table_len;
 	uint64_t id = pk->m.first_id;
+	int rc = 0, is_there = 0, files = 0;
 	struct pack_item it;
 	struct rd r;
-	int rc = 0;
 
 	rd_init(&r, st->raw, pk->m.table_len);
 	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, id++) {
@@ -431,14 +528,27 @@ static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 			rc = take_dir(st, &it, id, e);
 		} else if (it.kind == ITEM_LINK) {
 			rc = take_link(s, &it, id, e);
+		} else if (pk->is_offer) {
+			take_offer(st, pk, &it, id);
 		} else if (st->receiver->cfg->to_stdout) {
 			rc = take_to_stdout(st, &it, id, content, e);
 		} else {
-			take_file(st, pk, &it, id, content);
+			take_content(st, pk, &it, id, content, &is_there);
 			content += it.size;
+			files++;
 		}
 	}
+	if (files > 0 && !is_there)
+		atomic_store(&s->looks_first, 0);
 	return rc;
+}
+
+static int answer_offer(struct rstream *st, struct inpack *pk, struct err *e)
+{
+	pk->offered.first_id = pk->m.first_id;
+	pk->offered.count = pk->m.count;
+	msg_put_offered(&st->link.out, &pk->offered);
+	return link_send(&st->link, NULL, 0, e);
 }
 
 static int check_ids(struct rsession *s, const struct msg_pack *m,
@@ -455,12 +565,12 @@ static int check_ids(struct rsession *s, const struct msg_pack *m,
 	return 0;
 }
 
-int rpack_take(struct rstream *st, size_t len, struct err *e)
+int rpack_take(struct rstream *st, size_t len, int is_offer, struct err *e)
 {
 	struct rsession *s = st->session;
 	size_t fixed = MSG_PACK_FIXED + s->digest->size, payload;
 	uint8_t head[MSG_PACK_FIXED + DIGEST_MAX];
-	struct inpack pk = { .dir = NULL };
+	struct inpack pk = { .is_offer = is_offer };
 	int rc;
 
 	if (len < fixed)
@@ -471,7 +581,9 @@ int rpack_take(struct rstream *st, size_t len, struct err *e)
 		return rc;
 	if (msg_get_pack(&pk.m, s->digest->size, head, fixed, payload))
 		return malformed(e);
-	if (st->receiver->cfg->to_stdout && pk.m.count != 1)
+	if (is_offer && pk.m.raw_len != pk.m.table_len)
+		return malformed(e);
+	if (st->receiver->cfg->to_stdout && (pk.m.count != 1 || is_offer))
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent more than one file to a "
 			       "receiver with --stdout");
@@ -479,7 +591,7 @@ int rpack_take(struct rstream *st, size_t len, struct err *e)
 	if (rc == 0)
 		rc = read_payload(st, &pk.m, payload, e);
 	if (rc == 0)
-		rc = check_pack(st, &pk.m, e);
+		rc = check_pack(st, &pk.m, is_offer, e);
 	if (rc == ERR_CORRUPT && !e->code)
 		return ask_again(st, &pk.m, e);
 	if (rc == 0)
@@ -487,5 +599,7 @@ int rpack_take(struct rstream *st, size_t len, struct err *e)
 	held_dir_unref(pk.dir);
 	if (rc == 0)
 		rsession_push(s);
+	if (rc == 0 && is_offer)
+		rc = answer_offer(st, &pk, e);
 	return rc;
 }

@@ -65,6 +65,7 @@ static struct rsession *alloc_session(struct receiver *r,
 		return NULL;
 	s->receiver = r;
 	s->digest = ops;
+	atomic_init(&s->looks_first, r->root_fd >= 0);
 	s->began_ns = clock_ns();
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->finish_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

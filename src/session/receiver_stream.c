@@ -325,7 +325,9 @@ static int take_frame(struct rstream *st, const struct frame *f, int *over,
 	case FRAME_FILE_ABORT:
 		return rfile_abort(st, f->len, e);
 	case FRAME_PACK:
-		return rpack_take(st, f->len, e);
+		return rpack_take(st, f->len, 0, e);
+	case FRAME_OFFER:
+		return rpack_take(st, f->len, 1, e);
 	case FRAME_FLUSH:
 		committer_flush(st->session->committer);
 		return 0;
@@ -345,6 +347,7 @@ static int take_frame(struct rstream *st, const struct frame *f, int *over,
 	case FRAME_READY:
 	case FRAME_STATE:
 	case FRAME_CHECKED:
+	case FRAME_OFFERED:
 	case FRAME_VERDICT:
 	case FRAME_RESEND:
 	case FRAME_NOTE:

@@ -420,8 +420,7 @@ static void scan_dirs_again(struct sender *s)
 
 static void begin_anew(struct sender *s)
 {
-	uint64_t in_vain = plan_restart(s->plan);
-
+	plan_restart(s->plan);
 	pthread_mutex_lock(&s->lock);
 	tally_add(&s->before, &s->tally);
 	memset(&s->tally, 0, sizeof(s->tally));
@@ -431,7 +430,6 @@ static void begin_anew(struct sender *s)
 	s->has_summary = 0;
 	s->notes = 0;
 	pthread_mutex_unlock(&s->lock);
-	atomic_fetch_add(&s->resent_bytes, in_vain);
 	atomic_store(&s->bytes, atomic_load(&s->done_bytes));
 	scan_dirs_again(s);
 }

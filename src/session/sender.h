@@ -62,6 +62,8 @@ struct sender {
 	volatile int is_cancelled;
 	volatile int is_stopping; /* no more connecting in this session */
 	atomic_uint at_task;      /* streams that are at a task */
+	/* small files are offered first: some were found to be there */
+	atomic_int offers;
 	atomic_uint_fast64_t bytes, total_bytes; /* content */
 	atomic_uint_fast64_t files, total_files;
 	atomic_uint_fast64_t resent_bytes, wire_bytes;

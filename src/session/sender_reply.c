@@ -34,6 +34,9 @@ static void count_verdict(struct sender *s, const struct plan_verdict *v)
 		tally_file(&s->tally, m->status, v->id, v->size,
 			   v->item->digest, s->cfg->digest->size);
 	}
+	/* Others may be there as well. */
+	if (m->status == STATUS_UNCHANGED && v->item->kind == ITEM_FILE)
+		atomic_store(&s->offers, 1);
 	if (v->item->kind == ITEM_DIR) {
 		atomic_fetch_add(&s->done_dirs, 1);
 	} else {
@@ -134,6 +137,26 @@ static int take_checked(struct sender *s, const uint8_t *body, size_t n,
 	return 0;
 }
 
+static int take_offered(struct sender *s, const uint8_t *body, size_t n,
+			struct err *e)
+{
+	struct msg_offered m;
+	uint32_t wanted = 0;
+	int rc;
+
+	if (msg_get_offered(&m, body, n))
+		return malformed("OFFERED", e);
+	for (uint32_t i = 0; i < m.count; i++)
+		wanted += m.wanted[i / 8] >> (i % 8) & 1;
+	/* Not worth it any more. */
+	if (wanted > m.count / 2)
+		atomic_store(&s->offers, 0);
+	rc = plan_offered(s->plan, &m);
+	if (rc == ERR_RESOURCE)
+		return err_set(e, rc, "out of memory");
+	return rc ? malformed("OFFERED", e) : 0;
+}
+
 static int take_summary(struct sender_stream *st, const uint8_t *body,
 			size_t n, struct err *e)
 {
@@ -169,6 +192,8 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 		return 0;
 	case FRAME_CHECKED:
 		return take_checked(s, body, f->len, e);
+	case FRAME_OFFERED:
+		return take_offered(s, body, f->len, e);
 	case FRAME_RESEND:
 		return take_resend(s, body, f->len, e);
 	case FRAME_NOTE:
@@ -189,6 +214,7 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 	case FRAME_FINISH:
 	case FRAME_FLUSH:
 	case FRAME_CHECK:
+	case FRAME_OFFER:
 	case FRAME_READY:
 	case FRAME_PING:
 		break;

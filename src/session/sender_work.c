@@ -194,7 +194,9 @@ static int read_items(struct sender_stream *st, struct pack *pk, size_t front,
 	return 0;
 }
 
-static int send_pack(struct sender_stream *st, struct pack *pk,
+/* The frame of a pack, or of an offer: then data is 0, and nothing follows the
+ * table. */
+static int send_pack(struct sender_stream *st, struct pack *pk, int is_offer,
 		     const uint8_t *raw, size_t data, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
@@ -203,6 +205,8 @@ static int send_pack(struct sender_stream *st, struct pack *pk,
 		.table_len = (uint32_t)st->table.len,
 		.raw_len = (uint32_t)(st->table.len + data),
 	};
+	/* What was offered counts as done then. */
+	uint64_t content = is_offer ? pk->bytes : pk->is_wanted ? 0 : data;
 	const uint8_t *payload = raw;
 	size_t n = 0;
 
@@ -214,12 +218,25 @@ static int send_pack(struct sender_stream *st, struct pack *pk,
 		payload = st->packed;
 	else
 		n = m.raw_len;
+	if (pk->was_sent)
+		atomic_fetch_add(&st->sender->resent_bytes, data);
 	/* From here on the pack belongs to the plan. */
 	m.first_id = plan_sent_pack(st->sender->plan, pk);
 	if (m.first_id == 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	msg_put_pack(&st->link.out, &m, digest->size, (uint32_t)n);
-	return send_data(st, payload, n, data, e);
+	if (is_offer)
+		msg_put_offer(&st->link.out, &m, digest->size, (uint32_t)n);
+	else
+		msg_put_pack(&st->link.out, &m, digest->size, (uint32_t)n);
+	return send_data(st, payload, n, content, e);
+}
+
+/* Whether the receiver is asked first which files it wants: where they may be
+ * there already. */
+static int is_to_offer(const struct sender_stream *st, const struct pack *pk)
+{
+	return !pk->is_wanted && pk->bytes > 0 &&
+	       (pk->was_sent || atomic_load(&st->sender->offers));
 }
 
 static int do_pack(struct sender_stream *st, struct pack *pk, struct err *e)
@@ -251,7 +268,9 @@ static int do_pack(struct sender_stream *st, struct pack *pk, struct err *e)
 	/* The table goes right in front of the content. */
 	front -= st->table.len;
 	memcpy(st->raw + front, st->table.data, st->table.len);
-	return send_pack(st, pk, st->raw + front, data, e);
+	if (is_to_offer(st, pk))
+		return send_pack(st, pk, 1, st->raw + front, 0, e);
+	return send_pack(st, pk, 0, st->raw + front, data, e);
 }
 
 /* ---- files in chunks ---- */

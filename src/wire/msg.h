@@ -177,6 +177,25 @@ void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
 int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
 		 size_t n, size_t payload_len);
 
+/*
+ * OFFER: as a PACK, of which the payload is the table alone (raw length is
+ * table length): the content of its files follows in a PACK, with new ids, only
+ * where it is wanted.
+ *
+ * OFFERED, the answer: u64 id of the first item | u32 items | u32 reserved |
+ * u8[(items + 7) / 8] bits: item i, a file, is wanted where bit i % 8 of byte
+ * i / 8 is set, and gets no verdict; all others get theirs.
+ */
+void msg_put_offer(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		   uint32_t payload_len);
+struct msg_offered {
+	uint64_t first_id;
+	uint32_t count;
+	uint8_t wanted[PACK_ITEMS_MAX / 8];
+};
+void msg_put_offered(struct buf *b, const struct msg_offered *m);
+int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n);
+
 enum item_kind { ITEM_FILE = 1, ITEM_DIR = 2, ITEM_LINK = 3 };
 struct pack_item {
 	uint8_t kind;

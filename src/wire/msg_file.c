@@ -161,10 +161,11 @@ int msg_get_check(struct msg_check *m, size_t digest_size, const uint8_t *p,
 	return body_end(&r, 1);
 }
 
-void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
-		  uint32_t payload_len)
+static void put_pack(struct buf *b, enum frame_type type,
+		     const struct msg_pack *m, size_t digest_size,
+		     uint32_t payload_len)
 {
-	body_begin(b, FRAME_PACK, MSG_PACK_FIXED + digest_size + payload_len);
+	body_begin(b, type, MSG_PACK_FIXED + digest_size + payload_len);
 	buf_put_u64(b, m->first_id);
 	buf_put_u32(b, m->count);
 	buf_put_u32(b, m->raw_len);
@@ -172,6 +173,18 @@ void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
 	buf_put_u8(b, m->codec);
 	body_put_zeroes(b, 3);
 	body_put_digest(b, m->digest, digest_size);
+}
+
+void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		  uint32_t payload_len)
+{
+	put_pack(b, FRAME_PACK, m, digest_size, payload_len);
+}
+
+void msg_put_offer(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		   uint32_t payload_len)
+{
+	put_pack(b, FRAME_OFFER, m, digest_size, payload_len);
 }
 
 int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,

@@ -58,6 +58,36 @@ int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n)
 	return body_end(&r, ok && get_runs(&r, m));
 }
 
+void msg_put_offered(struct buf *b, const struct msg_offered *m)
+{
+	size_t n = (m->count + 7) / 8;
+
+	body_begin(b, FRAME_OFFERED, BODY_OFFERED + n);
+	buf_put_u64(b, m->first_id);
+	buf_put_u32(b, m->count);
+	body_put_zeroes(b, 4);
+	buf_put(b, m->wanted, n);
+}
+
+int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->first_id = rd_u64(&r);
+	m->count = rd_u32(&r);
+	ok = body_get_zeroes(&r, 4);
+	ok &= m->count <= PACK_ITEMS_MAX && body_is_id_run(m->first_id, m->count);
+	if (!ok)
+		return ERR_PROTOCOL;
+	rd_copy(&r, m->wanted, (m->count + 7) / 8);
+	/* No bit beyond the last item. */
+	ok = m->count % 8 == 0 ||
+	     m->wanted[m->count / 8] >> (m->count % 8) == 0;
+	return body_end(&r, ok);
+}
+
 void msg_put_checked(struct buf *b, const struct msg_checked *m)
 {
 	body_begin(b, FRAME_CHECKED, BODY_CHECKED);

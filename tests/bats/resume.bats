@@ -190,6 +190,34 @@ make_part() {
 	[ "$(member again summary wire_bytes)" -lt $((41 * MiB)) ]
 }
 
+@test "small files that are there are offered, not sent again; the others are" {
+	mkdir -p src/t/{a,b,c}
+	for d in a b c; do
+		for i in {1..700}; do
+			head -c 3000 /dev/urandom >"src/t/$d/$i"
+		done
+	done
+	for existing in fail replace skip; do
+		rm -rf dst; mkdir dst
+		receive --plain --existing $existing dst
+		send --plain -q src/t
+		rm -r dst/t/b
+		printf other >dst/t/c/700
+		send --plain --json=7 src/t 7>again
+		case $existing in
+		fail) status 1; has sender 'different file of that name' ;;
+		skip) status 1; has again '"status":"skipped"' ;;
+		replace) status 0; same_tree src/t dst/t ;;
+		esac
+		[ "$existing" = replace ] || cp src/t/c/700 dst/t/c/700
+		diff -r src/t dst/t
+		[ "$(member again summary unchanged)" = 1399 ]
+		[ "$(member again summary wire_bytes)" -lt $((7 * MiB / 2)) ]
+		no_litter
+		stop_receiver
+	done
+}
+
 @test "a sparse file of 1 TiB goes on within seconds" {
 	truncate -s 1T src/f
 	head -c $((24 * MiB)) /dev/urandom |
@@ -277,7 +305,7 @@ print(s.getsockname()[1])'
 	has all.messages 'trying again for'
 	same_tree src/t dst/t
 	[ "$(member all.events summary files)" = 301 ]
-	[ "$(member all.events summary resent_bytes)" -lt $((20 * MiB)) ]
+	[ "$(member all.events summary resent_bytes)" -lt $((40 * MiB)) ]
 	kill "${pid[two]}"
 }
 

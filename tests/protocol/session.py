@@ -22,7 +22,7 @@ import zlib
 CHUNK = 1 << 20
 TYPES = {1: "HELLO", 2: "JOIN", 3: "OPEN", 4: "CHUNK", 5: "HOLE",
          6: "FILE_END", 7: "FILE_ABORT", 8: "PACK", 9: "STREAM_END",
-         10: "FINISH", 11: "FLUSH", 12: "CHECK", 16: "READY", 17: "STATE", 18: "VERDICT",
+         10: "FINISH", 11: "FLUSH", 12: "CHECK", 13: "OFFER", 16: "READY", 17: "STATE", 18: "VERDICT",
          19: "RESEND", 20: "NOTE", 21: "SUMMARY", 30: "PING", 31: "ERROR"}
 DIGESTS = {1: (16, None), 2: (32, lambda b: hashlib.sha256(b).digest()),
            3: (4, lambda b: struct.pack(">I", zlib.crc32(b)))}

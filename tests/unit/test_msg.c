@@ -51,6 +51,7 @@ static const struct msg_state state_msg = {
 static const struct msg_check check = {
 	ID_VALUE, 0x4000000, 64, CHECK_RANGE, (const uint8_t *)SUM,
 };
+static const struct msg_offered offered = { ID_VALUE, 11, { 0x81, 0x06 } };
 static const struct msg_checked checked = { ID_VALUE, 0x4000000, 3, 5 };
 static const struct msg_verdict verdict = {
 	ID_VALUE,       0x01020304,         STATUS_FAILED,
@@ -89,6 +90,7 @@ MESSAGE(finish, finish)
 MESSAGE(summary, summary)
 MESSAGE(state, state_msg)
 MESSAGE(checked, checked)
+MESSAGE(offered, offered)
 MESSAGE(verdict, verdict)
 MESSAGE(resend, resend)
 MESSAGE(note, note)
@@ -214,6 +216,10 @@ static const struct message {
 		"\0\0\0\0\0\0\0\x05" "\0\0\0\0\0\0\x01\x02"
 		"\0\0\0\0\0\0\x01\x08" "\0\0\0\0\0\0\0\x01"),
 	  0, 9, 3 },
+	{ put_offered, again_offered,
+	  BYTES("\x17\0\0\0" "\0\0\0\x12" ID "\0\0\0\x0b" "\0\0\0\0"
+		"\x81\x06"),
+	  0, 12, 4 },
 	{ put_checked, again_checked,
 	  BYTES("\x16\0\0\0" "\0\0\0\x20" ID "\0\0\0\0\x04\0\0\0"
 		"\0\0\0\x03" "\0\0\0\0" "\0\0\0\0\0\0\0\x05"),
@@ -604,6 +610,9 @@ static const struct field fields[] = {
 	{ FRAME_CHECK, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
 	{ FRAME_CHECK, 16, 4, 1, 64, 0, 0 },  /* chunks, with one digest */
 	{ FRAME_CHECK, 20, 1, 2, 2, 0, 0 },   /* kind */
+	{ FRAME_OFFERED, 0, 8, 0, UINT64_MAX - 10, 0, 0 },
+	{ FRAME_OFFERED, 8, 4, 11, 16, 0, 0 }, /* items: two bytes of bits */
+	{ FRAME_OFFERED, 17, 1, 0, 7, 0, 0 },  /* the last ones */
 	{ FRAME_CHECKED, 0, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_CHECKED, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
 	{ FRAME_CHECKED, 16, 4, 3, 64, 0, 0 }, /* chunks: bits 0 and 2 */
