@@ -203,7 +203,7 @@ make_part() {
 		send --plain -q src/t
 		rm -r dst/t/b
 		printf other >dst/t/c/700
-		send --plain --json=7 src/t 7>again
+		send --plain --limit-rate 10M --json=7 src/t 7>again
 		case $existing in
 		fail) status 1; has sender 'different file of that name' ;;
 		skip) status 1; has again '"status":"skipped"' ;;
