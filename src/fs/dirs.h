@@ -57,6 +57,10 @@ int dirs_parent(struct dirs *d, const char *path, size_t len,
 /* Walk to the directory path itself (len 0: the root).  As dirs_parent(). */
 int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e);
 
+/* Whether the directory that was walked to last was made by d, and held since:
+ * what is in it came after that. */
+int dirs_is_new(const struct dirs *d);
+
 /* Let go of all descriptors but the root. */
 void dirs_reset(struct dirs *d);
 

@@ -148,7 +148,8 @@ static const char *last_component(const struct commit *c)
 static int has_digest(int fd, const struct commit *c,
 		      const struct digest_ops *ops)
 {
-	uint8_t *leaf = malloc(TREE_LEAF), sum[DIGEST_MAX];
+	uint8_t *leaf = malloc(c->size < TREE_LEAF ? c->size + 1 : TREE_LEAF);
+	uint8_t sum[DIGEST_MAX];
 	struct tree *tree = tree_new(ops, c->size);
 	uint64_t leaves = tree_leaf_count(c->size);
 	int rc = -1;

@@ -44,6 +44,7 @@ enum {
 	 * the sender waits for their verdicts), or at the end. */
 	LINKS_MAX = 8192,
 	LINKS_BYTES = 4 << 20,
+	LOOK_PACKS = 16,
 };
 
 struct receiver {
@@ -129,9 +130,9 @@ struct rsession {
 	 * that it comes before SUMMARY */
 	atomic_int is_finishing;
 	atomic_uint_fast64_t wire_bytes, resent_bytes;
-	/* small files are looked for before they are written: so it begins, and
-	 * goes on while some are there */
-	atomic_int looks_first;
+	/* How many more packs of small files are looked for before they are
+	 * written: LOOK_PACKS once one was there. */
+	atomic_int looks;
 
 	/* guarded by receiver.lock */
 	unsigned refs; /* streams */

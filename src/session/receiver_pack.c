@@ -275,7 +275,7 @@ static enum there look_at(struct rstream *st, const struct pack_item *it)
 	struct err e;
 	int fd, dir = dirs_parent(st->dirs, it->name, it->name_len, &leaf, &e);
 
-	if (dir < 0)
+	if (dir < 0 || dirs_is_new(st->dirs))
 		return THERE_NOT;
 	fd = part_open_existing(dir, leaf, &sb, &e);
 	if (fd < 0)
@@ -502,7 +502,7 @@ static void take_content(struct rstream *st, struct inpack *pk,
 	struct rsession *s = st->session;
 	enum there there = THERE_NOT;
 
-	if (atomic_load(&s->looks_first))
+	if (atomic_load(&s->looks) > 0)
 		there = look_at(st, it);
 	*is_there |= there != THERE_NOT;
 	if (there == THERE_SAME)
@@ -538,8 +538,10 @@ static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 			files++;
 		}
 	}
-	if (files > 0 && !is_there)
-		atomic_store(&s->looks_first, 0);
+	if (is_there)
+		atomic_store(&s->looks, LOOK_PACKS);
+	else if (files > 0 && atomic_load(&s->looks) > 0)
+		atomic_fetch_sub(&s->looks, 1);
 	return rc;
 }
 

@@ -65,7 +65,7 @@ static struct rsession *alloc_session(struct receiver *r,
 		return NULL;
 	s->receiver = r;
 	s->digest = ops;
-	atomic_init(&s->looks_first, r->root_fd >= 0);
+	atomic_init(&s->looks, LOOK_PACKS);
 	s->began_ns = clock_ns();
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->finish_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

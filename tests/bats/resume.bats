@@ -192,27 +192,29 @@ make_part() {
 
 @test "small files that are there are offered, not sent again; the others are" {
 	mkdir -p src/t/{a,b,c}
-	for d in a b c; do
-		for i in {1..700}; do
-			head -c 3000 /dev/urandom >"src/t/$d/$i"
-		done
-	done
+	python3 - <<-EOF
+		import os
+		for d in "abc":
+		    for i in range(1, 2501):
+		        with open(f"src/t/{d}/{i}", "wb") as f:
+		            f.write(os.urandom(2000))
+	EOF
 	for existing in fail replace skip; do
 		rm -rf dst; mkdir dst
 		receive --plain --existing $existing dst
 		send --plain -q src/t
 		rm -r dst/t/b
-		printf other >dst/t/c/700
-		send --plain --limit-rate 10M --json=7 src/t 7>again
+		printf other >dst/t/c/2500
+		send --plain --limit-rate 20M --json=7 src/t 7>again
 		case $existing in
 		fail) status 1; has sender 'different file of that name' ;;
 		skip) status 1; has again '"status":"skipped"' ;;
 		replace) status 0; same_tree src/t dst/t ;;
 		esac
-		[ "$existing" = replace ] || cp src/t/c/700 dst/t/c/700
+		[ "$existing" = replace ] || cp src/t/c/2500 dst/t/c/2500
 		diff -r src/t dst/t
-		[ "$(member again summary unchanged)" = 1399 ]
-		[ "$(member again summary wire_bytes)" -lt $((7 * MiB / 2)) ]
+		[ "$(member again summary unchanged)" = 4999 ]
+		[ "$(member again summary wire_bytes)" -lt $((12 * MiB)) ]
 		no_litter
 		stop_receiver
 	done
