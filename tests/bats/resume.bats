@@ -201,7 +201,7 @@ make_part() {
 	EOF
 	for existing in fail replace skip; do
 		rm -rf dst; mkdir dst
-		receive --plain --existing $existing dst
+		receive --plain --sync none --existing $existing dst
 		send --plain -q src/t
 		rm -r dst/t/b
 		printf other >dst/t/c/2500
