@@ -21,6 +21,7 @@ struct receive_options {
 	struct common_options common; /* first: see common.h */
 	int existing;                 /* enum existing */
 	int sync;                     /* enum sync_mode */
+	int sandbox;                  /* enum sandbox_mode */
 	int once;
 	int to_stdout;
 	uint64_t max_sessions;
@@ -38,6 +39,13 @@ static const struct option_word sync_words[] = {
 	{ "none", SYNC_NONE },
 	{ "batch", SYNC_BATCH },
 	{ "file", SYNC_FILE },
+	{ NULL, 0 },
+};
+
+static const struct option_word sandbox_words[] = {
+	{ "auto", SANDBOX_AUTO },
+	{ "require", SANDBOX_REQUIRE },
+	{ "off", SANDBOX_OFF },
 	{ NULL, 0 },
 };
 
@@ -64,6 +72,10 @@ static const struct option_row rows[] = {
 	{ .name = "max-sessions", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
 	  .max = SESSIONS_LIMIT, .off = OFF(max_sessions),
 	  .help = "sessions at a time (default 16)" },
+	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(sandbox), .words = sandbox_words,
+	  .help = "confine the receiver to DIR: auto (default: as far as the "
+		  "kernel can), require or off" },
 };
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0])
@@ -179,6 +191,7 @@ static int run(const struct receive_options *opts, enum security mode,
 		.once = opts->once,
 		.existing = (enum existing)opts->existing,
 		.sync = (enum sync_mode)opts->sync,
+		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.max_sessions = (unsigned)opts->max_sessions,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
@@ -199,6 +212,7 @@ static int receive_main(int argc, char **argv, struct err *e)
 {
 	struct receive_options opts = { .existing = EXISTING_FAIL,
 					.sync = SYNC_BATCH,
+					.sandbox = SANDBOX_AUTO,
 					.max_sessions = SESSIONS_DEFAULT };
 	enum security mode;
 	int first, rc;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "fs/sandbox.h"
 #include "net/dial.h"
 #include "net/tls.h"
 #include "session/events.h"
@@ -28,6 +29,7 @@ struct receive_config {
 	int once;
 	enum existing existing;
 	enum sync_mode sync;
+	enum sandbox_mode sandbox;
 	unsigned max_sessions; /* at a time, at least 1 */
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
@@ -40,10 +42,14 @@ struct receive_config {
  * until one session has ended (peers that fail to authenticate or do not
  * speak the protocol are no session).  Blocks.
  *
- * DIR is opened once; everything happens below that descriptor.
+ * DIR is opened once; everything happens below that descriptor, and before
+ * the first connection is accepted the whole process is confined to it as
+ * cfg->sandbox says (fs/sandbox.h).  The caller has no other threads, and
+ * opens nothing afterwards.
  *
  * Returns 0; with once, the session's result; ERR_CONNECT when it cannot
- * listen; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED; ERR_RESOURCE.
+ * listen; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED; ERR_RESOURCE
+ * (also for a sandbox that is required and cannot be had).
  */
 int receive_run(const struct receive_config *cfg, struct err *e);
 

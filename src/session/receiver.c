@@ -83,18 +83,43 @@ static int open_root(struct receiver *r, struct err *e)
 	return 0;
 }
 
+/* Digests may read configuration files at their first use. */
+static void warm_up(void)
+{
+	const struct digest_ops *ops;
+	uint8_t sum[DIGEST_MAX];
+
+	for (unsigned id = 1; (ops = digest_by_id(id)); id++)
+		ops->sum("", 0, sum);
+}
+
+/* The last thing before strangers are let in. */
+static int confine(struct receiver *r, struct err *e)
+{
+	char text[SANDBOX_TEXT_MAX];
+	int rc;
+
+	warm_up();
+	rc = sandbox_receiver(r->cfg->sandbox, r->root_fd, text, e);
+	if (rc == 0)
+		receiver_message(r, SESSION_VERBOSE, "%s", text);
+	return rc;
+}
+
 static int start_listening(struct receiver *r, struct err *e)
 {
 	const struct session_events *ev = r->cfg->events;
 	char local[ADDR_TEXT_MAX];
 	uint16_t port = 0;
+	int rc;
 
 	r->listener = dial_listen(r->cfg->port, &r->cfg->net, local, &port, e);
 	if (r->listener < 0)
 		return r->listener;
-	if (ev->listening)
+	rc = confine(r, e);
+	if (rc == 0 && ev->listening)
 		ev->listening(ev->ctx, local, port);
-	return 0;
+	return rc;
 }
 
 /* A connection gets its thread; where there is no room, it is closed. */
@@ -290,6 +315,7 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	rc = run(r, e);
 	pace_release(&r->pace);
 	pthread_mutex_destroy(&r->lock);
+	io_close(&r->listener);
 	io_close(&r->root_fd);
 	io_close(&r->wake_fd);
 	free(r);

@@ -93,7 +93,7 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
 		plain json quiet verbose progress help port"
 	send="compress checksum streams name symlinks"
-	receive="existing once stdout sync max-sessions"
+	receive="existing once stdout sync max-sessions sandbox"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \
