@@ -22,8 +22,11 @@
 enum {
 	PAUSE_MS = 100, /* when descriptors ran out */
 	/* Descriptors beside those of open files, and for each of these. */
-	FDS_OWN = 12,
+	FDS_OWN = 8,
 	FDS_A_FILE = 3,
+	/* One of so many goes to a stranger, who has two. */
+	FDS_A_STRANGER = 8,
+	FDS_COUNTED = 4096,
 };
 
 void receiver_message(struct receiver *r, enum session_level level,
@@ -49,24 +52,43 @@ void receiver_wake(struct receiver *r)
 		;
 }
 
-/* As many descriptors as we may have; how many files that lets a session
- * open. */
-static unsigned open_files_limit(void)
+/* How many descriptors there may be besides those that are open now.  The
+ * limit is raised as far as we may. */
+static rlim_t spare_descriptors(void)
 {
 	struct rlimit lim;
-	rlim_t n;
+	rlim_t spare = 0;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim))
-		return 1;
+		return 0;
 	if (lim.rlim_cur < lim.rlim_max) {
 		lim.rlim_cur = lim.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &lim);
 		(void)getrlimit(RLIMIT_NOFILE, &lim);
 	}
-	n = lim.rlim_cur > FDS_OWN + FDS_A_FILE ?
-		    (lim.rlim_cur - FDS_OWN) / FDS_A_FILE :
-		    1;
-	return n > OPEN_FILES_MAX ? OPEN_FILES_MAX : (unsigned)n;
+	/* so many are inherited at most, or there is enough anyway */
+	for (int fd = 0; (rlim_t)fd < lim.rlim_cur && fd < FDS_COUNTED; fd++)
+		spare += fcntl(fd, F_GETFD) < 0;
+	if (lim.rlim_cur > FDS_COUNTED)
+		spare += lim.rlim_cur - FDS_COUNTED;
+	return spare;
+}
+
+static rlim_t within(rlim_t n, rlim_t least, rlim_t most)
+{
+	return n < least ? least : n > most ? most : n;
+}
+
+/* Share the descriptors out: to strangers, and to files of a session. */
+static void set_limits(struct receiver *r)
+{
+	const rlim_t spare = spare_descriptors();
+	const rlim_t files = spare > FDS_OWN ? (spare - FDS_OWN) / FDS_A_FILE :
+					       0;
+
+	r->strangers_max = (unsigned)within(spare / FDS_A_STRANGER,
+					    STRANGERS_MIN, STRANGERS_MAX);
+	r->open_files = (unsigned)within(files, 1, OPEN_FILES_MAX);
 }
 
 static int open_root(struct receiver *r, struct err *e)
@@ -122,60 +144,33 @@ static int start_listening(struct receiver *r, struct err *e)
 	return rc;
 }
 
-/* A connection gets its thread; where there is no room, it is closed. */
-static void take_connection(struct receiver *r, int fd, const char *peer)
+/* Nothing can be accepted for now.  It is told once, until it is over. */
+static int out_of_descriptors(struct receiver *r, const struct err *e)
 {
-	struct rstream *st = calloc(1, sizeof(*st));
-
-	if (!st) {
-		io_close(&fd);
-		return;
-	}
-	st->receiver = r;
-	st->fd = st->sock = fd;
-	st->deadline_ms = clock_ms() + HELLO_MS;
-	snprintf(st->peer, sizeof(st->peer), "%s", peer);
-	pthread_mutex_lock(&r->lock);
-	st->next_stranger = r->strangers;
-	r->strangers = st;
-	r->stranger_count++;
-	r->thread_count++;
-	pthread_mutex_unlock(&r->lock);
-	if (pthread_create(&st->thread, NULL, rstream_main, st) == 0)
-		return;
-	pthread_mutex_lock(&r->lock);
-	r->strangers = st->next_stranger;
-	r->stranger_count--;
-	r->thread_count--;
-	pthread_mutex_unlock(&r->lock);
-	io_close(&st->fd);
-	free(st);
+	if (!r->is_short)
+		receiver_message(r, SESSION_WARNING, "%s", e->text);
+	r->is_short = 1;
+	receiver_door_make_room(r);
+	return PAUSE_MS;
 }
 
 /* Take all that wait.  Returns how long to pause before the next, in ms. */
 static int accept_all(struct receiver *r)
 {
-	for (;;) {
+	while (!receiver_door_is_full(r)) {
 		struct sockaddr_storage sa;
 		char peer[ADDR_TEXT_MAX];
 		struct err e;
-		unsigned strangers;
-		int fd;
+		int fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
 
-		pthread_mutex_lock(&r->lock);
-		strangers = r->stranger_count;
-		pthread_mutex_unlock(&r->lock);
-		if (strangers >= STRANGERS_MAX)
-			return PAUSE_MS;
-		fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
 		if (fd == ERR_AGAIN)
 			return 0;
-		if (fd < 0) {
-			receiver_message(r, SESSION_WARNING, "%s", e.text);
-			return PAUSE_MS;
-		}
-		take_connection(r, fd, peer);
+		if (fd < 0)
+			return out_of_descriptors(r, &e);
+		r->is_short = 0;
+		receiver_door_enter(r, fd, peer, &sa);
 	}
+	return PAUSE_MS;
 }
 
 /* Join the threads that are through. */
@@ -191,10 +186,12 @@ static void reap(struct receiver *r)
 		struct rstream *next = st->next_finished;
 
 		pthread_join(st->thread, NULL);
-		free(st);
 		pthread_mutex_lock(&r->lock);
 		r->thread_count--;
+		if (st->is_leaving)
+			r->leaving_count--;
 		pthread_mutex_unlock(&r->lock);
+		free(st);
 		st = next;
 	}
 }
@@ -252,13 +249,11 @@ static void stop_all(struct receiver *r)
 {
 	struct pollfd pfd = { .fd = r->wake_fd, .events = POLLIN };
 	struct rsession *s;
-	struct rstream *st;
 
 	atomic_store(&r->is_stopping, 1);
-	pthread_mutex_lock(&r->lock);
 	/* A stranger may be in the middle of a handshake. */
-	for (st = r->strangers; st; st = st->next_stranger)
-		(void)shutdown(st->sock, SHUT_RDWR);
+	receiver_door_close(r);
+	pthread_mutex_lock(&r->lock);
 	for (s = r->sessions; s; s = s->next) {
 		for (unsigned i = 0; i < STREAMS_MAX; i++) {
 			if (s->streams[i] && s->streams[i]->link.stream)
@@ -304,7 +299,7 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	r->cfg = cfg;
 	r->root_fd = r->listener = -1;
-	r->open_files = open_files_limit();
+	set_limits(r);
 	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->wake_fd < 0) {
 		free(r);

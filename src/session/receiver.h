@@ -1,9 +1,9 @@
 /*
  * receiver.h - the parts of the receiving side.  Private to session/.
  *
- * Layer: session.  receiver.c (accept loop), receiver_session.c (what the
- * streams of a session share), receiver_stream.c (a connection's thread),
- * receiver_file.c (files in chunks), receiver_pack.c (packs, directories,
+ * Layer: session.  receiver.c (accept loop), receiver_door.c (connections
+ * without a session), receiver_session.c (what the streams of a session
+ * share), receiver_stream.c (a connection's thread), receiver_file.c (files in chunks), receiver_pack.c (packs, directories,
  * links), receiver_stdout.c (--stdout).
  *
  * Lock order: receiver.lock, then rsession.lock; the committer's lock is never
@@ -31,8 +31,12 @@
 enum {
 	/* From accept() until HELLO or JOIN was understood. */
 	HELLO_MS = 10000,
-	/* Connections without a session at a time. */
+	/* Connections without a session at a time, less where descriptors are
+	 * few. */
 	STRANGERS_MAX = 64,
+	STRANGERS_MIN = 2,
+	/* What tells where a connection came from. */
+	DOOR_KEY = 8,
 	/* Files of a session that may be open at a time. */
 	OPEN_FILES_MAX = 64,
 	/* Links are made when so many wait (less than plan.c's ITEMS_MAX, as
@@ -49,14 +53,17 @@ struct receiver {
 	int listener;
 	int wake_fd;      /* eventfd: something changed */
 	unsigned open_files; /* that a session may have */
+	unsigned strangers_max;
 	struct pace pace;
 	atomic_int is_stopping;
+	int is_short; /* of descriptors; the accept loop's */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct rsession *sessions;
 	struct rstream *strangers; /* connections without a session */
 	unsigned session_count, stranger_count, thread_count;
+	unsigned leaving_count; /* sent away, but their threads are there */
 	struct rstream *finished; /* their threads have only to be joined */
 	uint64_t next_number;
 	int has_ended;    /* with once: the session is over, */
@@ -93,6 +100,7 @@ struct rsession {
 	uint8_t token[WIRE_TOKEN];
 	const struct digest_ops *digest;
 	char peer[ADDR_TEXT_MAX];
+	uint8_t door_key[DOOR_KEY];
 	struct committer *committer;
 	int wake_fd;   /* eventfd: the outbox has something, or it ends */
 	int finish_fd; /* eventfd: has_finished; for the first stream */
@@ -136,8 +144,10 @@ struct rstream {
 	struct rsession *session; /* NULL before HELLO or JOIN */
 	unsigned index;
 	int fd;              /* until the stream takes it, else -1 */
-	int sock;            /* its number, for shutdown(2) of a stranger */
+	int sock;            /* a duplicate, to send a stranger away; or -1 */
+	int is_leaving;      /* receiver.lock: sent away */
 	char peer[ADDR_TEXT_MAX];
+	uint8_t door_key[DOOR_KEY];
 	uint64_t deadline_ms;
 	struct link link;    /* link.stream: changed under receiver.lock */
 	struct dirs *dirs;
@@ -153,6 +163,22 @@ void receiver_message(struct receiver *r, enum session_level level,
 		      const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void receiver_wake(struct receiver *r);
+
+/* ---- receiver_door.c ---- */
+
+/* Begin a connection's thread, a stranger's for now.  Another has to leave
+ * where they are too many.  Takes over fd. */
+void receiver_door_enter(struct receiver *r, int fd, const char *peer,
+			 const struct sockaddr_storage *sa);
+/* Send one stranger away, if there is one. */
+void receiver_door_make_room(struct receiver *r);
+/* Whether so many threads of strangers are ending that the next has to
+ * wait for them. */
+int receiver_door_is_full(struct receiver *r);
+/* The stream is no stranger any more, or it is through; in its thread. */
+void receiver_door_leave(struct rstream *st);
+/* Send all away. */
+void receiver_door_close(struct receiver *r);
 
 /* ---- receiver_session.c ---- */
 

@@ -102,8 +102,10 @@ struct rsession *rsession_new(struct rstream *st, const struct digest_ops *ops,
 		return NULL;
 	}
 	snprintf(s->peer, sizeof(s->peer), "%s", st->peer);
+	memcpy(s->door_key, st->door_key, sizeof(s->door_key));
 	pthread_mutex_lock(&r->lock);
-	busy = r->session_count >= r->cfg->max_sessions ||
+	busy = st->is_leaving ||
+	       r->session_count >= r->cfg->max_sessions ||
 	       (r->cfg->once && (r->session_count > 0 || r->has_ended));
 	if (!busy) {
 		s->number = ++r->next_number;
@@ -142,7 +144,8 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 		if (same_token(s->token, token))
 			break;
 	}
-	if (s && (s->streams[index] || atomic_load(&s->is_over)))
+	if (s && (s->streams[index] || atomic_load(&s->is_over) ||
+		  st->is_leaving))
 		s = NULL;
 	if (s)
 		attach(s, st, index);

@@ -1,0 +1,187 @@
+#!/usr/bin/env bats
+# What strangers and senders may take: connections, descriptors, space.
+
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# strangers COUNT HOW ADDRESSES - of tests/tools/strangers.py, in the
+# background, until stop_strangers.
+strangers() {
+	rm -f in
+	mkfifo in
+	: >strangers.out
+	start strangers python3 "$tools/strangers.py" "$port" "$@" \
+		<>in >strangers.out
+	await strangers.out '^ready$'
+}
+
+stop_strangers() {
+	kill "${pid[strangers]}"
+	ended strangers
+}
+
+# Of the receiver: threads, descriptors, kilobytes in memory
+threads() { find "/proc/${pid[receiver]}/task" -mindepth 1 -maxdepth 1 | wc -l; }
+descriptors() { find "/proc/${pid[receiver]}/fd" -mindepth 1 | wc -l; }
+memory() { awk '/^VmRSS/ { print $2 }' "/proc/${pid[receiver]}/status"; }
+
+# Clock ticks of the processor that it has used.
+ticks() { awk '{ print $14 + $15 }' "/proc/${pid[receiver]}/stat"; }
+
+# ---- strangers -------------------------------------------------------------
+
+@test "a thousand strangers who come back do not keep a sender out" {
+	head -c 30000000 /dev/urandom >src/f
+	ferry keygen key 2>/dev/null
+	receive --key key --existing replace dst
+	for how in silent trickle half; do
+		# from many addresses, from one, and from the sender's own
+		for addresses in 600 1 0; do
+			strangers 1000 $how $addresses
+			rm -f dst/f
+			send --key key -j 2 src/f
+			status 0
+			cmp src/f dst/f
+			echo "$how $addresses: $(threads) threads," \
+				"$(descriptors) descriptors, $(memory) KiB"
+			# two doors full of strangers, two sessions' streams
+			[ "$(threads)" -le 140 ]
+			[ "$(descriptors)" -le 300 ]
+			[ "$(memory)" -le 100000 ]
+			stop_strangers
+		done
+	done
+	hasnt messages "took too long"
+	stop_receiver
+}
+
+@test "strangers are dropped at a deadline, whatever they do meanwhile" {
+	ferry keygen key 2>/dev/null
+	receive --key key -v dst
+	for how in silent trickle half; do
+		: >"$how.out"
+		mkfifo "$how.in"
+		start $how python3 "$tools/strangers.py" "$port" 1 $how 1 \
+			<>"$how.in" >"$how.out"
+	done
+	for how in silent trickle half; do await "$how.out" '^ready$'; done
+	before=$EPOCHSECONDS
+	for _ in {1..300}; do
+		count=$(grep -c 'no session: .* took too long' \
+			messages || true)
+		[ "$count" -ge 3 ] && break
+		sleep 0.1
+	done
+	took=$((EPOCHSECONDS - before))
+	echo "$count after $took s"
+	[ "$count" -ge 3 ]
+	[ "$took" -ge 8 ]
+	[ "$took" -le 20 ]
+	stop_receiver
+}
+
+# tell BYTES... - a connection that says this, and what it gets back
+say() {
+	exec {conn}<>"/dev/tcp/127.0.0.1/$port"
+	cat >&"$conn" 2>/dev/null || true
+	timeout 20 cat <&"$conn" >answer 2>/dev/null || true
+	exec {conn}>&-
+}
+
+@test "peers that speak something else get one line each, and no session" {
+	echo x >src/f
+	ferry keygen key 2>/dev/null
+	for mode in --plain "--key key"; do
+		# shellcheck disable=SC2086
+		receive $mode --once dst
+		lines=$(wc -l <messages)
+		printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | say
+		head -c 1048576 /dev/urandom | say
+		timeout 20 openssl s_client -connect "127.0.0.1:$port" \
+			-tls1_3 </dev/null >/dev/null 2>&1 || true
+		case $mode in
+		--plain) sent=0; send --key key src/f ;;
+		*) send --plain src/f ;;
+		esac
+		[[ $sent == [45] ]] || { echo "exit $sent"; cat sender; return 1; }
+		cat messages
+		[ "$(wc -l <messages)" = $((lines + 4)) ]
+		[ "$(grep -c 'no session: ' messages)" = 4 ]
+		# shellcheck disable=SC2086
+		send $mode src/f
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		rm dst/f
+	done
+}
+
+# ---- descriptors -----------------------------------------------------------
+
+@test "sixteen descriptors: the transfer works, or fails and says why" {
+	mkdir -p src/t/a/b
+	for i in {1..50}; do echo "$i" >"src/t/a/b/$i"; done
+	head -c 3000000 /dev/urandom >src/t/large
+	: >events
+	(
+		ulimit -n 16
+		exec "$FERRY" receive --plain -p 0 --once --json=9 dst \
+			9>events 2>messages </dev/null
+	) &
+	receiver=$!
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	send --plain -j 1 src/t
+	wait_receiver
+	case $sent in
+	0) same src/t dst/ ;;
+	*)
+		echo "sent $sent, received $got"
+		cat sender messages
+		[[ $sent == @(1|8|11) && $got == @(1|7|8|11) ]]
+		grep -qE 'descriptors|Too many open files' sender messages
+		;;
+	esac
+	no_litter
+}
+
+@test "eleven hundred descriptors that were inherited do no harm" {
+	mkdir src/t
+	for i in {1..200}; do echo "$i" >"src/t/$i"; done
+	head -c 3000000 /dev/urandom >src/t/large
+	: >events
+	(
+		ulimit -n 1200
+		for _ in {1..1100}; do exec {fd}</dev/null; done
+		exec "$FERRY" receive --plain -p 0 --once --json=9 dst \
+			9>events 2>messages </dev/null
+	) &
+	receiver=$!
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	(
+		ulimit -n 1200
+		for _ in {1..1100}; do exec {fd}</dev/null; done
+		exec timeout 60 "$FERRY" send --plain src/t "127.0.0.1:$port"
+	) 2>sender
+	wait_receiver
+	[ "$got" = 0 ]
+	same src/t dst/
+}
+
+@test "no descriptors left to accept with: one warning, no spinning" {
+	echo x >src/f
+	[ -z "${FERRY_WRAP:-}" ] || skip "strace and valgrind do not mix"
+	FERRY_WRAP="strace -f -qq -o calls -e trace=accept4
+		-e inject=accept4:error=EMFILE:when=1..20" \
+		receive --plain --once dst
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	[ "$(grep -c 'cannot accept a connection: Too many open' messages)" = 1 ]
+	# 20 times in 2 seconds, and a few more
+	[ "$(grep -c accept4 calls)" -le 40 ]
+}
