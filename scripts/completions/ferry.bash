@@ -33,7 +33,8 @@ _ferry()
 	--progress) words='auto always never' ;;
 	-j | --streams) words='auto 1 2 4 8 16' ;;
 	-p | --port | -b | --bind | --limit-rate | --timeout | --name | \
-		--max-sessions | --pin | --congestion) return ;;
+		--max-sessions | --max-size | --max-files | --allow | \
+		--pin | --congestion) return ;;
 	*)
 		[[ $cur == -* ]] || return
 		words=$(_ferry_options "${COMP_WORDS[0]}" "${COMP_WORDS[1]}")

@@ -13,6 +13,7 @@
 #include "cmd/common.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
+#include "net/cidr.h"
 #include "session/receive.h"
 
 enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
@@ -25,6 +26,8 @@ struct receive_options {
 	int once;
 	int to_stdout;
 	uint64_t max_sessions;
+	uint64_t max_size, max_files;
+	struct cidr_list allow;
 	const char *dir;
 };
 
@@ -49,6 +52,17 @@ static const struct option_word sandbox_words[] = {
 	{ NULL, 0 },
 };
 
+static int set_allow(void *field, const char *value)
+{
+	struct cidr_list *list = field;
+
+	if (list->count == CIDR_LIST_MAX ||
+	    cidr_parse(&list->nets[list->count], value))
+		return ERR_RANGE;
+	list->count++;
+	return 0;
+}
+
 #define OFF(field) offsetof(struct receive_options, field)
 
 static const struct option_row rows[] = {
@@ -72,6 +86,20 @@ static const struct option_row rows[] = {
 	{ .name = "max-sessions", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
 	  .max = SESSIONS_LIMIT, .off = OFF(max_sessions),
 	  .help = "sessions at a time (default 16)" },
+	{ .name = "max-size", .arg = "SIZE", .kind = OPTION_SIZE, .min = 1,
+	  .max = (uint64_t)1 << 60, .off = OFF(max_size),
+	  .wants = "bytes, such as 500K, 10M or 1G",
+	  .help = "bytes of content that a session may send; K, M, G, T are "
+		  "powers of 1024" },
+	{ .name = "max-files", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
+	  .max = (uint64_t)1 << 53, .off = OFF(max_files),
+	  .help = "files, links and directories that a session may send" },
+	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
+	  .set = set_allow, .off = OFF(allow),
+	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
+		   "address (64 of them at most)",
+	  .help = "who may connect; may be given more than once (default: "
+		  "everybody)" },
 	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(sandbox), .words = sandbox_words,
 	  .help = "confine the receiver to DIR: auto (default: as far as the "
@@ -193,6 +221,9 @@ static int run(const struct receive_options *opts, enum security mode,
 		.sync = (enum sync_mode)opts->sync,
 		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.max_sessions = (unsigned)opts->max_sessions,
+		.max_size = opts->max_size,
+		.max_files = opts->max_files,
+		.allow = &opts->allow,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
 	};
@@ -213,7 +244,9 @@ static int receive_main(int argc, char **argv, struct err *e)
 	struct receive_options opts = { .existing = EXISTING_FAIL,
 					.sync = SYNC_BATCH,
 					.sandbox = SANDBOX_AUTO,
-					.max_sessions = SESSIONS_DEFAULT };
+					.max_sessions = SESSIONS_DEFAULT,
+					.max_size = UINT64_MAX,
+					.max_files = UINT64_MAX };
 	enum security mode;
 	int first, rc;
 

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "fs/sandbox.h"
+#include "net/cidr.h"
 #include "net/dial.h"
 #include "net/tls.h"
 #include "session/events.h"
@@ -31,6 +32,10 @@ struct receive_config {
 	enum sync_mode sync;
 	enum sandbox_mode sandbox;
 	unsigned max_sessions; /* at a time, at least 1 */
+	/* what a session may send: bytes of content; files, links and
+	 * directories.  UINT64_MAX: no limit. */
+	uint64_t max_size, max_files;
+	const struct cidr_list *allow; /* who may connect; borrowed */
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
 	int cancel_fd; /* readable once the user wants to stop; -1: none */

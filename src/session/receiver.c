@@ -154,6 +154,17 @@ static int out_of_descriptors(struct receiver *r, const struct err *e)
 	return PAUSE_MS;
 }
 
+/* Others do not even get a handshake. */
+static int is_allowed(struct receiver *r, const struct sockaddr_storage *sa,
+		      const char *peer)
+{
+	if (cidr_list_has(r->cfg->allow, (const struct sockaddr *)sa))
+		return 1;
+	receiver_message(r, SESSION_VERBOSE, "%s: not allowed (--allow)",
+			 peer);
+	return 0;
+}
+
 /* Take all that wait.  Returns how long to pause before the next, in ms. */
 static int accept_all(struct receiver *r)
 {
@@ -168,7 +179,10 @@ static int accept_all(struct receiver *r)
 		if (fd < 0)
 			return out_of_descriptors(r, &e);
 		r->is_short = 0;
-		receiver_door_enter(r, fd, peer, &sa);
+		if (is_allowed(r, &sa, peer))
+			receiver_door_enter(r, fd, peer, &sa);
+		else
+			io_close(&fd);
 	}
 	return PAUSE_MS;
 }

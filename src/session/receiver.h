@@ -3,7 +3,7 @@
  *
  * Layer: session.  receiver.c (accept loop), receiver_door.c (connections
  * without a session), receiver_session.c (what the streams of a session
- * share), receiver_stream.c (a connection's thread), receiver_file.c (files in chunks), receiver_pack.c (packs, directories,
+ * share), receiver_quota.c (what it may send), receiver_stream.c (a connection's thread), receiver_file.c (files in chunks), receiver_pack.c (packs, directories,
  * links), receiver_stdout.c (--stdout).
  *
  * Lock order: receiver.lock, then rsession.lock; the committer's lock is never
@@ -124,6 +124,7 @@ struct rsession {
 	struct infile *files;
 	unsigned open_count;
 	uint64_t max_id;     /* highest id seen */
+	uint64_t taken_items, taken_bytes; /* of what it may send */
 	struct late late;
 	struct buf links;    /* receiver_pack.c */
 	uint64_t link_count;
@@ -217,6 +218,18 @@ void rsession_post(struct rsession *s, const struct buf *frames);
 void rsession_committed(void *ctx, const struct commit *c,
 			enum file_status status, unsigned cause);
 void rsession_finish(void *ctx);
+
+/* ---- receiver_quota.c ---- */
+
+/*
+ * Take so many items and bytes from what the session may send, before they
+ * are written.  Returns 0, or STATUS_FAILED with cause CAUSE_LIMIT in v, and
+ * where it is the bytes, need and have.
+ */
+int rsession_take(struct rsession *s, unsigned items, uint64_t bytes,
+		  struct item_result *v);
+/* They were refused for another reason. */
+void rsession_give_back(struct rsession *s, unsigned items, uint64_t bytes);
 
 /* ---- receiver_stream.c ---- */
 /* arg: a struct rstream, which goes to receiver.finished at the end. */

@@ -345,6 +345,22 @@ static int announce(struct rsession *s, struct infile *f, struct err *e)
 	return rc;
 }
 
+/* Within the limits, and ready to be written.  As prepare(). */
+static int admit(struct rstream *st, struct infile *f, uint64_t allocated,
+		 struct item_result *v)
+{
+	/* a stream's are counted as they come */
+	const uint64_t bytes = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size;
+	int status = rsession_take(st->session, 1, bytes, v);
+
+	if (status || to_stdout(st))
+		return status;
+	status = prepare(st, f, allocated, v);
+	if (status)
+		rsession_give_back(st->session, 1, bytes);
+	return status;
+}
+
 int rfile_open(struct rstream *st, size_t len, struct err *e)
 {
 	struct rsession *s = st->session;
@@ -372,8 +388,7 @@ int rfile_open(struct rstream *st, size_t len, struct err *e)
 		infile_free(f);
 		return rc;
 	}
-	if (!to_stdout(st))
-		status = prepare(st, f, m.allocated, &v);
+	status = admit(st, f, m.allocated, &v);
 	if (status) {
 		pthread_mutex_lock(&s->lock);
 		f->is_dead = 1;
@@ -489,8 +504,14 @@ static int store_chunk(struct rstream *st, struct infile *f,
 		       const struct msg_chunk *m, struct err *e)
 {
 	struct rsession *s = st->session;
+	struct item_result v = { .kind = ITEM_FILE };
 	struct err fe;
 
+	if (f->size == TREE_SIZE_UNKNOWN &&
+	    rsession_take(s, 0, m->raw_len, &v)) {
+		fail_file(s, f, v.cause, v.need, v.have);
+		return 0;
+	}
 	if (to_stdout(st)) {
 		int rc = rstdout_write(st, st->raw, m->raw_len, e);
 

@@ -129,11 +129,11 @@ static struct item_result result_of(const struct pack_item *it, uint64_t id)
 	return r;
 }
 
-static void fail_item(struct rsession *s, const struct pack_item *it,
-		      uint64_t id, int err_no)
+static void fail_as(struct rsession *s, const struct pack_item *it,
+		    const struct item_result *as)
 {
 	char *name = malloc(it->name_len + 1);
-	struct item_result r = result_of(it, id);
+	struct item_result r = *as;
 
 	/* The table's names are not terminated. */
 	if (name) {
@@ -143,9 +143,28 @@ static void fail_item(struct rsession *s, const struct pack_item *it,
 	r.name = name ? name : "";
 	r.name_len = name ? it->name_len : 0;
 	r.status = STATUS_FAILED;
-	r.cause = wire_cause_of_errno(err_no);
 	rsession_result(s, &r);
 	free(name);
+}
+
+static void fail_item(struct rsession *s, const struct pack_item *it,
+		      uint64_t id, int err_no)
+{
+	struct item_result r = result_of(it, id);
+
+	r.cause = wire_cause_of_errno(err_no);
+	fail_as(s, it, &r);
+}
+
+static int is_over_limit(struct rsession *s, const struct pack_item *it,
+			 uint64_t id)
+{
+	struct item_result r = result_of(it, id);
+
+	if (!rsession_take(s, 1, r.size, &r))
+		return 0;
+	fail_as(s, it, &r);
+	return 1;
 }
 
 static struct file_meta meta_of(const struct pack_item *it)
@@ -423,7 +442,9 @@ static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, id++) {
 		if (pack_get_item(&it, &r, s->digest->size))
 			return malformed(e);
-		if (it.kind == ITEM_DIR) {
+		if (is_over_limit(s, &it, id)) {
+			content += it.kind == ITEM_FILE ? it.size : 0;
+		} else if (it.kind == ITEM_DIR) {
 			rc = take_dir(st, &it, id, e);
 		} else if (it.kind == ITEM_LINK) {
 			rc = take_link(s, &it, id, e);

@@ -185,3 +185,105 @@ say() {
 	# 20 times in 2 seconds, and a few more
 	[ "$(grep -c accept4 calls)" -le 40 ]
 }
+
+# ---- what a session may send -----------------------------------------------
+
+@test "--max-size: what goes beyond is refused before it is written" {
+	mkdir src/t
+	head -c 100000 /dev/urandom >src/t/a-small
+	head -c 3000000 /dev/urandom >src/t/large
+	receive --plain --max-size 1M dst
+	send --plain -j 1 src/t/large
+	status 8
+	has sender "over a limit of the receiver (needs 2.9 MiB, has 1.0 MiB)"
+	has sender "--max-size"
+	has messages "over a limit of the receiver (needs 2.9 MiB, has 1.0 MiB)"
+	only_dir
+	# the others arrive, as what is refused is not counted
+	send --plain -j 1 src/t
+	status 1
+	cmp src/t/a-small dst/t/a-small
+	[ ! -e dst/t/large ]
+	# each session has the whole of it
+	head -c 1048576 /dev/urandom >src/exact
+	send --plain src/exact
+	status 0
+	head -c 1048577 /dev/urandom >src/more
+	send --plain src/more
+	status 8
+	stop_receiver
+	no_litter
+}
+
+@test "--max-size counts small files one by one, over all streams" {
+	mkdir src/t
+	for i in {1..40}; do head -c 50000 /dev/urandom >"src/t/$i"; done
+	for j in 1 4; do
+		rm -rf dst/t
+		receive --plain --once --max-size 1000K dst
+		send --plain -j $j --json=1 src/t >sender.events
+		wait_receiver
+		status 1
+		[ "$got" = 1 ]
+		# 20 of 50,000 bytes are 1,000,000, and no more fit
+		is sh -c 'find dst/t -type f | wc -l' 20
+		is grep -c '"status":"failed".*limit of the receiver (needs 48.8' \
+			sender.events 20
+	done
+}
+
+@test "--max-size ends a stream that has no end" {
+	receive --plain --once --max-size 2M dst
+	send --plain --name zeros - < <(head -c 5000000 /dev/zero)
+	wait_receiver
+	status 8
+	[ "$got" = 7 ]
+	has sender "over a limit of the receiver"
+	only_dir
+}
+
+@test "--max-files counts files, links and directories" {
+	mkdir -p src/t/d
+	for i in {1..7}; do echo "$i" >"src/t/$i"; done
+	ln -s 1 src/t/l
+	# 7 files, 1 link, 2 directories
+	receive --plain --once --max-files 10 dst
+	send --plain src/t
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	same src/t dst/
+	head -c 3000000 /dev/urandom >src/t/large
+	rm -r dst/t
+	receive --plain --once --max-files 10 dst
+	send --plain src/t
+	wait_receiver
+	status 1
+	[ "$got" = 1 ]
+	is grep -c 'over a limit of the receiver (so many files' sender 1
+	is grep -c 'over a limit of the receiver (so many files' messages 1
+	no_litter
+}
+
+# ---- who may connect -------------------------------------------------------
+
+@test "--allow: others are closed before a handshake" {
+	echo x >src/f
+	ferry keygen key 2>/dev/null
+	receive --key key -v --allow 192.0.2.0/24 --allow 127.0.0.9 \
+		--allow 2001:db8::/32 dst
+	send --key key src/f
+	[[ $sent == @(3|4|6) ]] || { echo "exit $sent"; cat sender; return 1; }
+	grep -qE '^ferry: 127.0.0.1:[0-9]+: not allowed \(--allow\)$' messages
+	hasnt messages "handshake"
+	only_dir
+	send --key key -b 127.0.0.9 src/f
+	status 0
+	rm dst/f
+	stop_receiver
+	receive --key key --once --allow ::1/128 --allow 127.0.0.0/8 dst
+	send --key key src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+}
