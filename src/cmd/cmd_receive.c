@@ -14,6 +14,7 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "net/cidr.h"
+#include "session/hook.h"
 #include "session/receive.h"
 
 enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
@@ -28,6 +29,7 @@ struct receive_options {
 	uint64_t max_sessions;
 	uint64_t max_size, max_files;
 	struct cidr_list allow;
+	const char *exec;
 	const char *dir;
 };
 
@@ -100,6 +102,11 @@ static const struct option_row rows[] = {
 		   "address (64 of them at most)",
 	  .help = "who may connect; may be given more than once (default: "
 		  "everybody)" },
+	{ .name = "exec", .arg = "CMD", .kind = OPTION_TEXT,
+	  .off = OFF(exec),
+	  .help = "run this program, without arguments, after each session "
+		  "that committed something; facts are in FERRY_... "
+		  "variables" },
 	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(sandbox), .words = sandbox_words,
 	  .help = "confine the receiver to DIR: auto (default: as far as the "
@@ -120,6 +127,10 @@ static int read_operands(struct receive_options *opts, int count, char **args,
 	if (opts->to_stdout && count)
 		return err_set(e, ERR_USAGE,
 			       "--stdout and DIR exclude each other");
+	if (opts->to_stdout && opts->exec)
+		return err_set(e, ERR_USAGE,
+			       "--stdout and --exec exclude each other: what "
+			       "reads standard output sees its end");
 	if (opts->to_stdout && opts->common.json_fd == STDOUT_FILENO)
 		return err_set(e, ERR_USAGE,
 			       "--stdout and --json both want standard "
@@ -177,9 +188,15 @@ static int run_sessions(const struct receive_options *opts,
 	rc = opts->to_stdout ? check_stdout(e) : check_dir(opts->dir, e);
 	if (rc < 0)
 		return rc;
+	/* before there are secrets, sockets, threads and a sandbox */
+	if (opts->exec) {
+		cfg->hook = hook_start(opts->exec, opts->dir, e);
+		if (!cfg->hook)
+			return e->code;
+	}
 	rc = common_tls(&opts->common, cfg->security, 0, NULL, &tls, e);
 	if (rc < 0)
-		return rc;
+		goto out;
 	cfg->cancel_fd = signals_start(e);
 	if (cfg->cancel_fd < 0) {
 		rc = cfg->cancel_fd;
@@ -193,6 +210,7 @@ static int run_sessions(const struct receive_options *opts,
 		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
 			     strsignal(signals_caught()));
 out:
+	hook_free(cfg->hook);
 	tls_free(tls);
 	return rc;
 }

@@ -16,6 +16,8 @@
 #include "net/tls.h"
 #include "session/events.h"
 
+struct hook;
+
 enum existing { EXISTING_FAIL, EXISTING_SKIP, EXISTING_REPLACE };
 enum sync_mode { SYNC_NONE, SYNC_BATCH, SYNC_FILE };
 
@@ -38,6 +40,7 @@ struct receive_config {
 	const struct cidr_list *allow; /* who may connect; borrowed */
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
+	struct hook *hook; /* --exec, or NULL; borrowed */
 	int cancel_fd; /* readable once the user wants to stop; -1: none */
 	const struct session_events *events;
 };

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "session/hook.h"
 
 enum {
 	PAUSE_MS = 100, /* when descriptors ran out */
@@ -223,16 +224,18 @@ static int has_ended(struct receiver *r)
 /* Until it is over.  Returns 0 or ERR_INTERRUPTED. */
 static int accept_loop(struct receiver *r, struct err *e)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = r->wake_fd, .events = POLLIN },
 		{ .fd = r->cfg->cancel_fd, .events = POLLIN },
+		{ .fd = r->cfg->hook ? hook_fd(r->cfg->hook) : -1,
+		  .events = POLLIN },
 		{ .fd = r->listener, .events = POLLIN },
 	};
 	int pause = 0;
 
 	while (!has_ended(r)) {
 		uint64_t count;
-		int n = poll(fds, pause ? 2 : 3, pause ? pause : -1);
+		int n = poll(fds, pause ? 3 : 4, pause ? pause : -1);
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
@@ -242,7 +245,10 @@ static int accept_loop(struct receiver *r, struct err *e)
 		reap(r);
 		if (n > 0 && fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (pause || (n > 0 && fds[2].revents))
+		if (n > 0 && fds[2].revents &&
+		    receiver_hook_reports(r) == ERR_CLOSED)
+			fds[2].fd = -1;
+		if (pause || (n > 0 && fds[3].revents))
 			pause = accept_all(r);
 	}
 	return 0;
@@ -296,6 +302,7 @@ static int run(struct receiver *r, struct err *e)
 	rc = accept_loop(r, e);
 	io_close(&r->listener);
 	stop_all(r);
+	receiver_hook_end(r);
 	if (rc == 0) {
 		*e = r->ended;
 		rc = e->code;

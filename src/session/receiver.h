@@ -3,8 +3,10 @@
  *
  * Layer: session.  receiver.c (accept loop), receiver_door.c (connections
  * without a session), receiver_session.c (what the streams of a session
- * share), receiver_quota.c (what it may send), receiver_stream.c (a connection's thread), receiver_file.c (files in chunks), receiver_pack.c (packs, directories,
- * links), receiver_stdout.c (--stdout).
+ * share), receiver_quota.c (what it may send), receiver_hook.c (--exec),
+ * receiver_stream.c (a connection's thread), receiver_file.c (files in
+ * chunks), receiver_pack.c (packs, directories, links), receiver_stdout.c
+ * (--stdout).
  *
  * Lock order: receiver.lock, then rsession.lock; the committer's lock is never
  * held when it calls back.
@@ -230,6 +232,19 @@ int rsession_take(struct rsession *s, unsigned items, uint64_t bytes,
 		  struct item_result *v);
 /* They were refused for another reason. */
 void rsession_give_back(struct rsession *s, unsigned items, uint64_t bytes);
+
+/* ---- receiver_hook.c ---- */
+
+/* Have the program of --exec run if the session committed something.  May
+ * wait. */
+void receiver_hook_session(struct receiver *r, uint64_t number,
+			   const char *peer,
+			   const struct session_summary *sum);
+/* Tell how programs ended.  Returns ERR_AGAIN, or ERR_CLOSED when there will
+ * be no more. */
+int receiver_hook_reports(struct receiver *r);
+/* Wait for those that run and wait; after a signal, for some seconds. */
+void receiver_hook_end(struct receiver *r);
 
 /* ---- receiver_stream.c ---- */
 /* arg: a struct rstream, which goes to receiver.finished at the end. */

@@ -214,6 +214,8 @@ static void end_session(struct rsession *s)
 	committer_stop(s->committer);
 	s->committer = NULL;
 	sum_up(s, &sum, &e);
+	/* first, so that whoever sees the summary can count on it */
+	receiver_hook_session(r, s->number, s->peer, &sum);
 	if (ev->summary)
 		ev->summary(ev->ctx, s->number, &sum, &e);
 	pthread_mutex_lock(&r->lock);

@@ -94,7 +94,7 @@ usage() {
 		plain json quiet verbose progress help port"
 	send="compress checksum streams name symlinks"
 	receive="existing once stdout sync max-sessions
-		max-size max-files allow sandbox"
+		max-size max-files allow exec sandbox"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \
@@ -200,6 +200,27 @@ usage() {
 	run bash -c '"$0" receive --plain --stdout -p 0 >&-' "$FERRY"
 	[ "$status" -eq 7 ]
 	assert_output "standard output is not open for writing"
+}
+
+@test "receive: a program for --exec that cannot be run" {
+	usage "--exec: 'true' has no '/'" receive --plain --exec true dir
+	usage "--stdout and --exec exclude each other" \
+		receive --plain --stdout --exec /bin/true
+	refused 7 "receive: --exec: cannot run ./none: No such file" \
+		receive --plain --exec ./none dir
+	refused 7 "receive: --exec: ./dir is not a program" \
+		receive --plain --exec ./dir .
+	chmod 644 file
+	refused 7 "receive: --exec: cannot run ./file: Permission denied" \
+		receive --plain --exec ./file dir
+	cp /bin/true dir/hook
+	usage "--exec: dir/hook lies in the directory that is received into" \
+		receive --plain --exec dir/hook dir
+	ln -s dir/hook link
+	usage "--exec: ./link lies in the directory" \
+		receive --plain --exec ./link dir
+	usage "--exec: ./link lies in the directory" \
+		receive --plain --exec ./link /
 }
 
 @test "receive: a directory that cannot be written to" {
