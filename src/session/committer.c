@@ -22,8 +22,6 @@ enum {
 	GROUP_ENTRIES = 8192,
 	GROUP_BYTES = 256 << 20,
 	GROUP_MS = 2000,
-	/* Up to so many files are flushed each by itself. */
-	FEW = 16,
 	/* A sender may have 32768 items without a verdict (plan.c). */
 	PENDING_MAX = 65536,
 	PENDING_FILE_MODE = 64, /* they keep their descriptors */
@@ -558,7 +556,7 @@ int committer_keeps_fd(struct committer *m)
 	if (m->cfg.sync != SYNC_BATCH)
 		return m->cfg.sync == SYNC_FILE;
 	pthread_mutex_lock(&m->lock);
-	keeps = m->queued < FEW;
+	keeps = m->queued < m->cfg.few;
 	pthread_mutex_unlock(&m->lock);
 	return keeps;
 }

@@ -64,6 +64,9 @@ struct committer_config {
 	enum existing existing;
 	const struct digest_ops *digest;
 	int root_fd;         /* borrowed */
+	/* So many files of a group may keep their descriptors, to be flushed
+	 * each by itself (SYNC_BATCH). */
+	unsigned few;
 	commit_result result;
 	/* After the last result of a group (not with SYNC_NONE). */
 	void (*group_done)(void *ctx);

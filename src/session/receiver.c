@@ -27,6 +27,7 @@ enum {
 	FDS_A_FILE = 3,
 	/* One of so many goes to a stranger, who has two. */
 	FDS_A_STRANGER = 8,
+	FDS_A_FEW = 16, /* and to a small file that waits to be flushed */
 	FDS_COUNTED = 4096,
 };
 
@@ -89,6 +90,7 @@ static void set_limits(struct receiver *r)
 
 	r->strangers_max = (unsigned)within(spare / FDS_A_STRANGER,
 					    STRANGERS_MIN, STRANGERS_MAX);
+	r->few = (unsigned)within(spare / FDS_A_FEW, 0, FEW_MAX);
 	r->open_files = (unsigned)within(files, 1, OPEN_FILES_MAX);
 }
 
@@ -145,9 +147,16 @@ static int start_listening(struct receiver *r, struct err *e)
 	return rc;
 }
 
-/* Nothing can be accepted for now.  It is told once, until it is over. */
+/*
+ * Nothing can be accepted for now, which is also said where nothing is
+ * waiting.  A stranger has to go then; it is told once, until it is over.
+ */
 static int out_of_descriptors(struct receiver *r, const struct err *e)
 {
+	struct pollfd pfd = { .fd = r->listener, .events = POLLIN };
+
+	if (poll(&pfd, 1, 0) == 0)
+		return 0;
 	if (!r->is_short)
 		receiver_message(r, SESSION_WARNING, "%s", e->text);
 	r->is_short = 1;

@@ -37,6 +37,8 @@ enum {
 	 * few. */
 	STRANGERS_MAX = 64,
 	STRANGERS_MIN = 2,
+	/* Small files that are flushed each by itself. */
+	FEW_MAX = 16,
 	/* What tells where a connection came from. */
 	DOOR_KEY = 8,
 	/* Files of a session that may be open at a time. */
@@ -56,6 +58,7 @@ struct receiver {
 	int wake_fd;      /* eventfd: something changed */
 	unsigned open_files; /* that a session may have */
 	unsigned strangers_max;
+	unsigned few; /* for the committers */
 	struct pace pace;
 	atomic_int is_stopping;
 	int is_short; /* of descriptors; the accept loop's */
