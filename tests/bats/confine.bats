@@ -250,3 +250,33 @@ without() {
 		[[ "$output" == *"is there, but does not confine"* ]]
 	done
 }
+
+@test "a peer with a link-local address, to name which libc wants a socket" {
+	echo x >src/f
+	unshare -n true || skip "no network namespaces here"
+	run timeout 60 unshare -n bash -c '
+		set -e
+		ip link set lo up
+		ip link add d0 type veth peer name d1
+		ip link set d0 up
+		ip link set d1 up
+		for _ in {1..100}; do
+			ip -6 addr show dev d0 | grep -q "inet6 fe80.*tentative" ||
+				break
+			sleep 0.1
+		done
+		addr=$(ip -6 addr show dev d0 |
+			sed -n "s/.*inet6 \(fe80[^/]*\).*/\1/p")
+		: >events
+		"$0" receive --plain -p 0 --once --json=9 --sandbox require \
+			dst 9>events &
+		until grep -q listening events; do sleep 0.1; done
+		port=$(sed -n "s/.*\"port\":\([0-9]*\).*/\1/p" events)
+		"$0" send --plain src/f "[$addr%d0]:$port"
+		wait $!
+	' "$FERRY"
+	echo "$output"
+	[ "$status" = 0 ]
+	cmp src/f dst/f
+	grep -qE '"peer":"\[fe80:[^%]*%[0-9]+\]' events
+}
