@@ -144,7 +144,8 @@ variant_flags := $(strip \
 
 # The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.
 our_cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) -Isrc
+	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
+	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) -Isrc
 compile = $(CC) -std=c11 $(our_cppflags) $(warnings) $(werror) -g \
 	$(variant_flags) -fno-common -pthread $(HARDEN_CFLAGS) $(FORTIFY) \
 	$(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)

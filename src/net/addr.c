@@ -207,3 +207,27 @@ uint16_t addr_port(const struct sockaddr *sa)
 	memcpy(&sin6, sa, sizeof(sin6));
 	return ntohs(sin6.sin6_port);
 }
+
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+void addr_bytes(uint8_t dst[ADDR_BYTES], const struct sockaddr *sa)
+{
+	struct sockaddr_in6 sin6;
+	struct in_addr in4;
+
+	memset(dst, 0, ADDR_BYTES);
+	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
+		return;
+	if (get_ipv4(sa, &in4)) {
+		memcpy(dst, mapped, sizeof(mapped));
+		memcpy(dst + sizeof(mapped), &in4, sizeof(in4));
+		return;
+	}
+	memcpy(&sin6, sa, sizeof(sin6));
+	memcpy(dst, &sin6.sin6_addr, ADDR_BYTES);
+}
+
+int addr_is_ipv4(const uint8_t bytes[ADDR_BYTES])
+{
+	return memcmp(bytes, mapped, sizeof(mapped)) == 0;
+}

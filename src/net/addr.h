@@ -45,4 +45,10 @@ char *addr_host_text(char *dst, const struct sockaddr *sa, socklen_t len);
 /* The port of an IPv4 or IPv6 address. */
 uint16_t addr_port(const struct sockaddr *sa);
 
+/* The 16 bytes of an address, IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d);
+ * all 0 for one that is neither.  And whether such bytes are IPv4. */
+enum { ADDR_BYTES = 16 };
+void addr_bytes(uint8_t dst[ADDR_BYTES], const struct sockaddr *sa);
+int addr_is_ipv4(const uint8_t bytes[ADDR_BYTES]);
+
 #endif

@@ -167,9 +167,10 @@ struct rsession *rsession_new(struct rstream *st, const struct msg_hello *m,
 	snprintf(s->peer, sizeof(s->peer), "%s", st->peer);
 	stream_peer_id(st->link.stream, s->peer_id);
 	memcpy(s->id, m->session, sizeof(s->id));
+	memcpy(s->door_key, st->door_key, sizeof(s->door_key));
 	s->will_retry = m->flags & HELLO_RETRY && !r->cfg->to_stdout;
 	pthread_mutex_lock(&r->lock);
-	busy = is_busy(r, m);
+	busy = st->is_leaving || is_busy(r, m);
 	if (!busy) {
 		s->number = r->await_until_ms ? r->next_number :
 						++r->next_number;
@@ -199,7 +200,8 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 		if (same_token(s->token, token))
 			break;
 	}
-	if (s && (s->streams[index] || atomic_load(&s->is_over)))
+	if (s && (s->streams[index] || atomic_load(&s->is_over) ||
+		  st->is_leaving))
 		s = NULL;
 	if (s)
 		attach(s, st, index);
@@ -295,6 +297,9 @@ static void end_session(struct rsession *s)
 	rfile_discard_all(s);
 	sum_up(s, &sum, &e);
 	awaits = will_come_back(s);
+	/* first, so that whoever sees the summary can count on it */
+	if (!awaits)
+		receiver_hook_session(r, s->number, s->peer, &sum);
 	if (awaits)
 		receiver_message(r, SESSION_WARNING,
 				 "%s; waiting for the sender to come back",
