@@ -40,7 +40,7 @@ static wide model(const char *s, int with_suffix, int *ok)
 static void check(const char *s, int with_suffix, uint64_t min, uint64_t max)
 {
 	uint64_t got = 0x5a5a;
-	int ok, rc;
+	int ok = 0, rc;
 	wide want = model(s, with_suffix, &ok);
 
 	rc = with_suffix ? num_parse_size(s, min, max, &got) :

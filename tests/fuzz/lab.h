@@ -23,7 +23,6 @@
 
 #include "frames.h"
 
-#include "base/clock.h"
 #include "base/io.h"
 
 enum {
@@ -81,6 +80,7 @@ static inline void lab_make(struct lab *lab)
 {
 	const struct rlimit lim = { LAB_FILE_MAX, LAB_FILE_MAX };
 	const char *tmp = getenv("TMPDIR");
+	sigset_t alarm_set;
 
 	if (access("/dev/shm", W_OK | X_OK) == 0 && !tmp)
 		tmp = "/dev/shm";
@@ -91,6 +91,10 @@ static inline void lab_make(struct lab *lab)
 	CHECK(setrlimit(RLIMIT_FSIZE, &lim) == 0);
 	CHECK(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 	CHECK(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	/* libFuzzer's clock would interrupt our waits; we have our own. */
+	sigemptyset(&alarm_set);
+	sigaddset(&alarm_set, SIGALRM);
+	CHECK(pthread_sigmask(SIG_BLOCK, &alarm_set, NULL) == 0);
 }
 
 static inline void lab_set_deadlines(int fd)
@@ -110,13 +114,18 @@ static inline struct sockaddr_in lab_address(uint16_t port)
 	return sin;
 }
 
+/* -1 where nobody listens any more. */
 static inline int lab_connect(uint16_t port)
 {
 	const struct sockaddr_in sin = lab_address(port);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	CHECK(fd >= 0);
-	CHECK(connect(fd, (const struct sockaddr *)&sin, sizeof(sin)) == 0);
+	if (connect(fd, (const struct sockaddr *)&sin, sizeof(sin))) {
+		CHECK(errno == ECONNREFUSED);
+		io_close(&fd);
+		return -1;
+	}
 	lab_set_deadlines(fd);
 	return fd;
 }
@@ -155,6 +164,16 @@ static inline void lab_close(int *fd)
 		return;
 	(void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	io_close(fd);
+}
+
+/* Wait for the engine's thread to end, which it must in time. */
+static inline void lab_join(pthread_t thread)
+{
+	struct timespec until;
+
+	CHECK(clock_gettime(CLOCK_REALTIME, &until) == 0);
+	until.tv_sec += LAB_MS / 1000;
+	CHECK(pthread_timedjoin_np(thread, NULL, &until) == 0);
 }
 
 static inline void lab_signal(int event_fd)
