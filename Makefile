@@ -328,6 +328,35 @@ format-check:
 	$(Q)clang-format --dry-run -Werror $(sources) $(headers) \
 		$(wildcard tests/*/*.[ch])
 
+# ---- static analysis -------------------------------------------------------
+# Beside check-static; takes some minutes, so not part of check.
+
+lint_tidy  := $(addprefix run/tidy/,$(sources) src/main.c \
+	$(wildcard tests/fuzz/*.c))
+lint_flags  = -std=c11 $(our_cppflags) $(DEPS_CFLAGS)
+python_files := $(wildcard tests/*/*.py)
+
+## lint: clang-tidy (.clang-tidy), cppcheck, shellcheck, mandoc, Python
+lint: $(lint_tidy) run/lint/cppcheck run/lint/python run/static/shell \
+	run/static/docs
+
+$(lint_tidy): run/tidy/%:
+	@scripts/run-test 600 $(LOGS)/tidy/$(subst /,-,$*).log \
+		clang-tidy --quiet $* -- $(lint_flags)
+
+# variableScope: declarations stand at the top of a function here.
+run/lint/cppcheck:
+	@scripts/run-test 900 $(LOGS)/lint/cppcheck.log cppcheck -q \
+		--enable=warning,style,performance,portability --std=c11 \
+		--suppress=variableScope --inline-suppr --error-exitcode=1 \
+		$(our_cppflags) src tests/fuzz
+
+run/lint/python:
+	@scripts/run-test 60 $(LOGS)/lint/python.log python3 -c \
+		'import ast, sys; [ast.parse(open(f).read(), f) for f in \
+		sys.argv[1:]]' $(python_files)
+.PHONY: lint $(lint_tidy) run/lint/cppcheck run/lint/python
+
 # ---- fuzzing ---------------------------------------------------------------
 # What the fuzzers learn is kept in build/fuzz/corpus/, what they find in
 # build/fuzz/findings/.
