@@ -279,7 +279,7 @@ static int receive_main(int argc, char **argv, struct err *e)
 		rc = read_operands(&opts, argc - first, argv + first, e);
 	if (rc == 0)
 		rc = common_mode(&opts.common, &mode, e);
-	return rc < 0 ? rc : run(&opts, mode, e);
+	return rc ? rc : run(&opts, mode, e);
 }
 
 const struct cmd cmd_receive = {

@@ -125,6 +125,7 @@ static int exists(const char *path)
 {
 	struct stat st;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): argv */
 	return lstat(path, &st) == 0;
 }
 
@@ -327,7 +328,7 @@ static int send_main(int argc, char **argv, struct err *e)
 		rc = read_operands(&o, &opts, argc - first, argv + first, e);
 	if (rc == 0)
 		rc = common_mode(&opts.common, &mode, e);
-	return rc < 0 ? rc : run(&opts, &o, mode, e);
+	return rc ? rc : run(&opts, &o, mode, e);
 }
 
 const struct cmd cmd_send = {

@@ -19,7 +19,7 @@
 static int has_bad_char(const char *s)
 {
 	for (; *s; s++) {
-		if ((unsigned char)*s <= ' ' || *s == 0x7f || *s == '/')
+		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr("/[]", *s))
 			return 1;
 	}
 	return 0;
@@ -54,8 +54,8 @@ static int copy_host(struct host_port *hp, const char *from, size_t n,
 			       "a host does not begin with '-': " HOW);
 	if (has_bad_char(hp->host))
 		return err_set(e, ERR_USAGE,
-			       "a host holds no space, control character or "
-			       "'/': " HOW);
+			       "a host holds no space, control character, "
+			       "bracket or '/': " HOW);
 	return 0;
 }
 

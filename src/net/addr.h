@@ -28,8 +28,8 @@ struct host_port {
 /*
  * Parse HOST, HOST:PORT, [V6], [V6]:PORT; a bare IPv6 address (two colons or
  * more, no brackets) is a host without a port.  A host is not empty, begins
- * with no '-' and holds no white space, control character or '/'.  Without a
- * port, default_port is used.  Returns 0 or ERR_USAGE with a text that says
+ * with no '-' and holds no white space, control character, '/' or bracket.
+ * Without a port, default_port is used.  Returns 0 or ERR_USAGE with a text that says
  * what is wrong and how to write it.
  */
 int addr_parse(struct host_port *hp, const char *text, uint16_t default_port,

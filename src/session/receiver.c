@@ -304,10 +304,10 @@ static void stop_all(struct receiver *r)
 		}
 	}
 	pthread_mutex_unlock(&r->lock);
-	while (threads_left(r) > 0) {
+	/* Before each wait, as the wake-up for the last one may be spent. */
+	for (reap(r); threads_left(r) > 0; reap(r)) {
 		uint64_t count;
 
-		reap(r);
 		if (poll(&pfd, 1, 100) > 0 &&
 		    read(r->wake_fd, &count, sizeof(count)) < 0)
 			count = 0;

@@ -423,7 +423,7 @@ void rsession_push(struct rsession *s)
 
 	pthread_mutex_lock(&s->lock);
 	flush_run(s);
-	any = s->outbox.len > 0;
+	any = s->outbox.len > 0 || s->outbox.failed;
 	pthread_mutex_unlock(&s->lock);
 	if (any)
 		signal_fd(s->wake_fd);
@@ -434,6 +434,7 @@ void rsession_post(struct rsession *s, const struct buf *frames)
 	pthread_mutex_lock(&s->lock);
 	flush_run(s);
 	buf_put(&s->outbox, frames->data, frames->len);
+	s->outbox.failed |= frames->failed;
 	atomic_store(&s->has_out, 1);
 	pthread_mutex_unlock(&s->lock);
 	signal_fd(s->wake_fd);

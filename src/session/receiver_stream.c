@@ -242,7 +242,7 @@ static int send_outbox(struct rstream *st, struct err *e)
 {
 	struct rsession *s = st->session;
 	size_t sent;
-	int rc = 0;
+	int rc = 0, lost;
 
 	if (!atomic_load(&s->has_out) ||
 	    (st->index != 0 && atomic_load(&s->is_finishing)))
@@ -251,8 +251,12 @@ static int send_outbox(struct rstream *st, struct err *e)
 	atomic_store(&s->has_out, 0);
 	buf_put(&st->link.out, s->outbox.data, s->outbox.len);
 	sent = s->outbox.len;
+	lost = s->outbox.failed;
 	buf_reset(&s->outbox);
 	pthread_mutex_unlock(&s->lock);
+	/* the sender would wait for ever for what could not be put there */
+	if (lost)
+		return err_set(e, ERR_RESOURCE, "out of memory for replies");
 	if (sent > 0)
 		rc = link_send(&st->link, NULL, 0, e);
 	return rc ? rc : stream_flush(st->link.stream, e);

@@ -81,6 +81,8 @@ static void bad_texts_are_refused(void **state)
 		{ "a\033b", "space" },
 		{ "a\177b", "space" },
 		{ "a/b", "space" },
+		{ "a]", "bracket" },
+		{ "::1%lo]", "bracket" },
 		{ "[::1", "']'" },
 		{ "[::1]80", "':PORT'" },
 		{ "[::1]:", "1 to 65535" },
