@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "chunk/codec.h"
 #include "chunk/digest.h"
+#include "fs/sandbox.h"
 #include "fs/scan.h"
 #include "net/addr.h"
 #include "net/dial.h"
@@ -35,6 +36,8 @@ struct send_config {
 	/* Connect again, when that fails or the connection is lost, for so long
 	 * since anything became of it; 0: do not. */
 	uint64_t retry_ms;
+	/* AUTO: confine the process; OFF: do not (it is not ours alone) */
+	enum sandbox_mode sandbox;
 	int cancel_fd; /* readable once the user wants to stop; -1: none */
 	const struct session_events *events;
 };

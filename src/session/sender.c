@@ -320,6 +320,10 @@ static int confine(struct sender *s, struct err *e)
 	char text[SANDBOX_TEXT_MAX];
 	int rc;
 
+	if (cfg->sandbox == SANDBOX_OFF) {
+		free(fds);
+		return 0;
+	}
 	if (!fds)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	for (unsigned i = 0; i < count; i++) {

@@ -37,6 +37,8 @@ AGAIN(state)
 AGAIN(verdict)
 AGAIN(resend)
 AGAIN(note)
+AGAIN(checked)
+AGAIN(offered)
 AGAIN(error)
 
 #define EMPTY(name)                                                            \
@@ -65,6 +67,8 @@ static const again_fn again[] = {
 	[FRAME_VERDICT] = again_verdict,
 	[FRAME_RESEND] = again_resend,
 	[FRAME_NOTE] = again_note,
+	[FRAME_CHECKED] = again_checked,
+	[FRAME_OFFERED] = again_offered,
 	[FRAME_ERROR] = again_error,
 	[FRAME_STREAM_END] = again_stream_end,
 	[FRAME_FLUSH] = again_flush,
@@ -87,7 +91,7 @@ static int again_chunk(struct buf *b, const uint8_t *p, size_t n,
 	return 0;
 }
 
-static int again_pack(struct buf *b, const uint8_t *p, size_t n,
+static int again_pack(struct buf *b, int is_offer, const uint8_t *p, size_t n,
 		      size_t digest_size, size_t payload_len)
 {
 	struct msg_pack m;
@@ -99,8 +103,22 @@ static int again_pack(struct buf *b, const uint8_t *p, size_t n,
 	CHECK(m.raw_len >= 1 && m.raw_len <= CHUNK_MAX);
 	CHECK(m.table_len <= m.raw_len && payload_len <= m.raw_len);
 	CHECK(m.first_id + (m.count - 1) >= m.first_id);
-	msg_put_pack(b, &m, digest_size, (uint32_t)payload_len);
+	if (is_offer)
+		msg_put_offer(b, &m, digest_size, (uint32_t)payload_len);
+	else
+		msg_put_pack(b, &m, digest_size, (uint32_t)payload_len);
 	return 0;
+}
+
+static int again_check(struct buf *b, const uint8_t *p, size_t n,
+		       size_t digest_size)
+{
+	struct msg_check m;
+	int rc = msg_get_check(&m, digest_size, p, n);
+
+	if (rc == 0)
+		msg_put_check(b, &m, digest_size);
+	return rc;
 }
 
 static int again_file_end(struct buf *b, const uint8_t *p, size_t n,
@@ -129,7 +147,8 @@ static int with_payload(struct buf *b, const struct frame *f,
 	fields = fuzz_copy(p, n);
 	rc = f->type == FRAME_CHUNK ?
 		     again_chunk(b, fields, n, digest_size, payload) :
-		     again_pack(b, fields, n, digest_size, payload);
+		     again_pack(b, f->type == FRAME_OFFER, fields, n,
+				digest_size, payload);
 	free(fields);
 	return rc;
 }
@@ -143,8 +162,11 @@ static void take_body(const struct frame *f, const uint8_t *header,
 	int rc;
 
 	buf_init(&b, FRAME_HEADER + CHUNK_MAX);
-	if (f->type == FRAME_CHUNK || f->type == FRAME_PACK)
+	if (f->type == FRAME_CHUNK || f->type == FRAME_PACK ||
+	    f->type == FRAME_OFFER)
 		rc = with_payload(&b, f, body, n, digest_size);
+	else if (f->type == FRAME_CHECK)
+		rc = again_check(&b, body, n, digest_size);
 	else if (f->type == FRAME_FILE_END)
 		rc = again_file_end(&b, body, n, digest_size);
 	else

@@ -123,6 +123,7 @@ static const struct session_events events = {
 
 static struct receive_config config(unsigned which)
 {
+	static const struct cidr_list anywhere;
 	struct receive_config c = {
 		.net = { .family = AF_INET,
 			 .bind = "127.0.0.1",
@@ -130,6 +131,10 @@ static struct receive_config config(unsigned which)
 		.security = SECURITY_PLAIN,
 		.dir = w.lab.dir,
 		.stdout_fd = -1,
+		.sandbox = SANDBOX_OFF,
+		.allow = &anywhere,
+		.max_size = UINT64_MAX,
+		.max_files = UINT64_MAX,
 		.once = 1,
 		.existing = (enum existing[]){ EXISTING_FAIL,
 					       EXISTING_REPLACE,

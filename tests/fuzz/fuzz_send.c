@@ -133,6 +133,7 @@ static void configure(unsigned which)
 	c->streams = which & 8 ? 2 : 1;
 	c->stdin_fd = c->cancel_fd = -1;
 	c->timeout_ms = LAB_TIMEOUT_MS;
+	c->sandbox = SANDBOX_OFF;
 	c->events = &events;
 	if (which & 2) {
 		c->stdin_fd = memfd_create("stdin", MFD_CLOEXEC);

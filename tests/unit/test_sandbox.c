@@ -556,11 +556,10 @@ static void make_link(struct place *p)
 {
 	const struct file_meta meta = { .mtime_s = 981173106,
 					.mtime_ns = 789 };
-	struct part_names names = { 0 };
 	struct stat st;
 	struct err e = { 0 };
 
-	WORKS(p, part_symlink(&names, p->in_fd, "link", "file", &meta, 1,
+	WORKS(p, part_symlink(p->in_fd, "link", "file", &meta, 1,
 			      &e));
 	WORKS(p, fstatat(p->in_fd, "link", &st, AT_SYMLINK_NOFOLLOW));
 	if (st.st_mtim.tv_sec != meta.mtime_s ||

@@ -150,11 +150,16 @@ static void *receive_main(void *arg)
 {
 	struct transfer *t = arg;
 	struct session_events events = { .listening = on_listening, .ctx = t };
+	static const struct cidr_list anywhere;
 	struct receive_config cfg = {
 		.net = loopback_options(),
 		.security = t->with_tls ? SECURITY_PSK : SECURITY_PLAIN,
 		.dir = "to",
 		.stdout_fd = -1,
+		.sandbox = SANDBOX_OFF,
+		.allow = &anywhere,
+		.max_size = UINT64_MAX,
+		.max_files = UINT64_MAX,
 		.once = 1,
 		.sync = SYNC_BATCH,
 		.max_sessions = 1,
@@ -192,6 +197,7 @@ static void send_main(struct transfer *t)
 		.digest = &digest_xxh3,
 		.codec = { .ops = &codec_zstd, .level = 1 },
 		.streams = 2,
+		.sandbox = SANDBOX_OFF,
 		.stdin_fd = -1,
 		.timeout_ms = FIXTURE_TIMEOUT_MS,
 		.cancel_fd = -1,
