@@ -48,6 +48,8 @@ tools      := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
 lib_objs   := $(sources:src/%.c=$(B)/obj/%.o)
 unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
+bench_progs := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard \
+	tests/bench/*.c)))
 shell_scripts := $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' \
 	scripts/* .ci/run)
 
@@ -61,7 +63,7 @@ endif
 # Skipped for goals that compile nothing, so they work on a bare machine.
 
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean help uninstall list format format-check,$(goals)),)
+ifneq ($(filter-out clean help uninstall list format format-check bench,$(goals)),)
 
 cc_version := $(shell $(CC) --version 2>/dev/null | head -n 1)
 ifeq ($(cc_version),)
@@ -196,6 +198,11 @@ $(B)/tools/%: tests/tools/%.c $(B)/libferry.a $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(link_test) $(libs)
 
+$(B)/bench/%: tests/bench/%.c $(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -o $@ $< $(ldflags)
+
 have-cmocka:
 	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
 	'cmocka: run scripts/setup test, or apt-get install libcmocka-dev'; \
@@ -288,12 +295,13 @@ format-check:
 	$(Q)clang-format --dry-run -Werror $(sources) $(headers) \
 		$(wildcard tests/*/*.[ch])
 
-ifneq ($(wildcard scripts/bench),)
-## bench: measure speed against other tools
-bench: $(B)/ferry
+## bench: measure speed against other tools (scripts/bench --help)
+bench:
 	$(Q)scripts/bench
-.PHONY: bench
-endif
+
+# What scripts/bench asks for.
+bench-programs: $(B)/ferry $(bench_progs)
+.PHONY: bench bench-programs
 
 ## acceptance: the large transfers that a release must show (some minutes)
 acceptance: $(B)/ferry
@@ -354,8 +362,7 @@ clean:
 help:
 	@echo 'make [TARGET]... [VARIABLE=VALUE]...'
 	@echo
-	@sed -n $(if $(wildcard scripts/bench),,-e '/^## bench:/d') \
-		-e 's/^## \([a-z_.-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) \
+	@sed -n -e 's/^## \([a-z_.-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) \
 		| while IFS='	' read -r target text; do \
 		printf '  %-22s %s\n' "$$target" "$$text"; done
 	@echo
