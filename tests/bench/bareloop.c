@@ -19,7 +19,7 @@
 
 enum {
 	SEND_BYTES = 1 << 30,	/* asked of one sendfile() */
-	BUFFER_BYTES = 1 << 18, /* stays in the second-level cache */
+	BUFFER_BYTES = 1 << 20, /* fewer wake-ups: faster than 256 KiB */
 };
 
 static int fail(const char *what)

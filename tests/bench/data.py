@@ -27,15 +27,15 @@ def code_file(path, size):
                 "usr/lib", size - f.tell())], stdout=f, check=True)
 
 
-def small_files(path, count, each_dir=200):
-    """Of SMALL random bytes, each_dir in a directory; 0: none below path."""
+def small_files(path, count, each_dir=200, size=SMALL):
+    """Of size random bytes, each_dir in a directory; 0: none below path."""
     path.mkdir()
     where = path
     for i in range(count):
         if each_dir and i % each_dir == 0:
             where = path / f"d{i // each_dir:04}"
             where.mkdir()
-        (where / f"f{i:07}").write_bytes(os.urandom(SMALL))
+        (where / f"f{i:07}").write_bytes(os.urandom(size))
 
 
 class Store:

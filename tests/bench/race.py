@@ -20,20 +20,20 @@ class Lane:
     """One tool's results in a row."""
     entry: object
     runs: list = field(default_factory=list)
-    spoilt: int = 0
+    by_host: int = 0        # runs spoilt by the host
+    by_others: int = 0      # ... by other processes
     error: str = ""
-    lost_data: bool = False
+    lost_data: int = 0
+
+    @property
+    def spoilt(self):
+        return self.by_host + self.by_others
 
     def median(self, what):
         return statistics.median(getattr(r, what) for r in self.runs)
 
     def wall(self):
         return self.median("wall") * self.entry.share
-
-
-def spoilt(result, max_foreign):
-    return (result.lost_ms > max(LOST_MS, LOST_SHARE * 1000 * result.wall)
-            or result.foreign > max_foreign)
 
 
 class Race:
@@ -71,11 +71,23 @@ class Race:
                       (cpu_of(place.line_pid) - line))
             result.foreign = max(0, others) / (took * self.options.cpus)
             if not same(src, root / src.name):
-                lane.lost_data = True
+                lane.lost_data += 1
             return result
         finally:
             shutil.rmtree(root)
             self.bench.clean_round()
+
+    def accept(self, lane, result):
+        """Keep a run, unless it was spoilt."""
+        most_ms = max(LOST_MS, LOST_SHARE * 1000 * result.wall)
+        if result.lost_ms > most_ms:
+            lane.by_host += 1
+        elif result.foreign > self.options.max_foreign / 100:
+            lane.by_others += 1
+        else:
+            lane.runs.append(result)
+            return True
+        return False
 
     def round(self, place, warm_up):
         for lane in self.lanes:
@@ -89,17 +101,20 @@ class Race:
                     break
                 if warm_up:
                     break
-                if not spoilt(result, self.options.max_foreign / 100):
-                    lane.runs.append(result)
+                if self.accept(lane, result):
                     break
-                lane.spoilt += 1
 
     def run(self, say):
         for lane in self.lanes:
             missing = lane.entry.tool.missing()
             if missing:
                 lane.error = "not installed: " + ", ".join(missing)
-        place = self.row.place(self.bench)
+        try:
+            place = self.row.place(self.bench)
+        except Failed as e:
+            for lane in self.lanes:
+                lane.error = lane.error or str(e)
+            return self
         try:
             for number in range(self.options.rounds + 1):
                 say(f"{self.row.name}: " + (

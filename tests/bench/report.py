@@ -1,7 +1,6 @@
 """Markdown tables of what was measured, and whether the marks are met."""
 
-from rows import (BARE, COLUMNS, CPU_FACTOR, FERRY, FERRY_J1, FERRY_RAW, MIB,
-                  PEAK_MIB, SMALL)
+from rows import BARE, COLUMNS, CPU_FACTOR, FERRY, MIB, PEAK_MIB, SMALL
 
 FEWEST = 3      # runs for a median to be printed
 
@@ -12,11 +11,13 @@ def table(head, rows):
     return "\n".join(lines)
 
 
-def number(x, digits=3):
-    """Three digits that count, never an exponent."""
-    if x >= 100:
+def number(x):
+    """Three digits that count, two below one."""
+    if abs(x) >= 100:
         return f"{x:.0f}"
-    return f"{x:.{digits - len(str(int(x)))}f}" if x >= 1 else f"{x:.2g}"
+    if abs(x) >= 1:
+        return f"{x:.{3 - len(str(int(abs(x))))}f}"
+    return f"{x:.2f}" if abs(x) >= 0.1 else f"{x:.3f}"
 
 
 def verdict(text, met):
@@ -35,7 +36,7 @@ def cell(lane, ferry):
     if lane.error:
         return "failed: " + lane.error
     if lane.lost_data:
-        return "**LOST DATA**"
+        return f"**LOST DATA**, {lane.lost_data} times"
     if not clean(lane):
         return f"spoilt {lane.spoilt} times"
     text = f"{number(lane.wall())} s"
@@ -49,28 +50,18 @@ def cell(lane, ferry):
     return text + f"; {send:.0f}/{recv:.0f} MiB"
 
 
-def ratio(ferry, lanes):
-    """ferry's wall time to the best of lanes; None if one is missing."""
-    if not clean(ferry) or not lanes or not all(map(clean, lanes)):
-        return None
-    return ferry.wall() / min(x.wall() for x in lanes)
-
-
-def mark_words(mark, row):
-    names = " / ".join(mark.against)
-    best = "best of " if len(mark.against) > 1 else ""
-    return f"{best}{names} ≤ {number(mark.at_most)}"
-
-
-def wall_marks(race, lanes):
-    for mark in race.row.marks:
-        found = ratio(lanes.get(FERRY),
-                      [lanes[a] for a in mark.against if a in lanes])
-        words = mark_words(mark, race.row)
-        if found is None:
-            yield f"{words}: not judged"
-        else:
-            yield verdict(f"{words}: {number(found)}", found <= mark.at_most)
+def wall_mark(mark, lanes):
+    """A tool that lost data is nobody's rival."""
+    ferry = lanes.get(FERRY)
+    rivals = [lanes[a] for a in mark.against
+              if a in lanes and not lanes[a].lost_data]
+    names = " / ".join(x.entry.tool.label for x in rivals)
+    best = "best of " if len(rivals) > 1 else ""
+    words = f"{best}{names} ≤ {number(mark.at_most)}"
+    if not rivals or not all(map(clean, [ferry, *rivals])):
+        return f"{words}: not judged"
+    found = ferry.wall() / min(x.wall() for x in rivals)
+    return verdict(f"{words}: {number(found)}", found <= mark.at_most)
 
 
 def link_mark(race, lanes):
@@ -109,31 +100,34 @@ def amount_words(race):
 def race_row(race, columns):
     lanes = {x.entry.tool.label: x for x in race.lanes}
     cells = [cell(lanes.get(c), lanes.get(FERRY)) for c in columns]
-    marks = [*wall_marks(race, lanes), *link_mark(race, lanes),
+    marks = [*(wall_mark(m, lanes) for m in race.row.marks), *link_mark(race, lanes),
              *cpu_mark(lanes), *peak_mark(lanes)]
     return [f"{race.row.name}: {race.row.title} ({amount_words(race)})",
             *cells, "<br>".join(marks)]
 
 
-def columns_of(races):
-    used = {x.entry.tool.label for race in races for x in race.lanes}
-    extra = sorted(used - set(COLUMNS))
-    ferries = [c for c in (FERRY, FERRY_J1, FERRY_RAW) if c in used]
-    return ferries + extra + [c for c in COLUMNS
-                              if c in used and c not in ferries]
+def order(labels):
+    """Columns: those of the first ferry, of the others, then the peers."""
+    own = [c for c in COLUMNS if c.startswith(FERRY)]
+    others = sorted(set(labels) - set(COLUMNS))
+    peers = [c for c in COLUMNS if c not in own]
+    return [c for c in own + others + peers if c in labels]
 
 
 def spoilt_words(races):
-    parts = [f"{race.row.name} {x.entry.tool.label}: {x.spoilt}"
+    parts = [f"{race.row.name}, {x.entry.tool.label}: "
+             f"{x.by_host} + {x.by_others}"
              for race in races for x in race.lanes if x.spoilt]
     if not parts:
         return "No run was spoilt."
-    return ("Spoilt runs (the host took the CPU away, or others used this "
-            "machine), thrown away and repeated: " + ", ".join(parts) + ".")
+    return ("Runs thrown away and repeated because the host took the CPU "
+            "away + because others used much of this machine: "
+            + "; ".join(parts) + ".")
 
 
 def race_report(races, rounds):
-    columns = columns_of(races)
+    columns = order({x.entry.tool.label for race in races
+                     for x in race.lanes})
     head = ["workload", *columns, "marks, ferry against; met?"]
     return "\n\n".join([
         table(head, [race_row(race, columns) for race in races]),

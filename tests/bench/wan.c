@@ -242,12 +242,13 @@ static void bring_up(int sock, const char *name)
 static int make_end(const char *pid, const char *own, const char *peer)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-	int tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	int sock;
+	int tun, sock;
 
+	/* The device belongs to the namespace in which it is opened. */
+	enter(pid);
+	tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tun < 0)
 		die("/dev/net/tun");
-	enter(pid);
 	strcpy(ifr.ifr_name, "wan0");
 	if (ioctl(tun, TUNSETIFF, &ifr))
 		die("wan0");
