@@ -140,14 +140,14 @@ def instructions_per_unit(meter, tool, count):
 # ---- the line ---------------------------------------------------------------
 
 def wire_ratio(meter, tool, count):
-    """Bytes of IP packets, both ways, per byte of content; MTU 1500."""
+    """Bytes of IP packets, both ways, per 1,000 of content; MTU 1500."""
     place = Wan(meter.bench)
     try:
         meter.once(tool, place, count.data, count.large)
     finally:
         lanes = place.close()
     size = bytes_in(meter.store.get(count.data, count.large))
-    return (lanes["ab"]["bytes"] + lanes["ba"]["bytes"]) / size
+    return (lanes["ab"]["bytes"] + lanes["ba"]["bytes"]) / size * 1000
 
 
 def trips(meter, tool):
@@ -199,13 +199,13 @@ COUNTS = (
           "thousand instructions per 4 KiB file", small_tools,
           instructions_per_unit, **TREE, scale=1000),
     Count("wire-plain",
-          "bytes on the wire per byte, plain", plain_tools, wire_ratio,
+          "bytes on the wire per 1,000, plain", plain_tools, wire_ratio,
           **BULK, large=16 * MIB),
     Count("wire-key",
-          "bytes on the wire per byte, encrypted", key_tools, wire_ratio,
+          "bytes on the wire per 1,000, encrypted", key_tools, wire_ratio,
           **BULK, large=16 * MIB),
     Count("wire-small",
-          "bytes on the wire per byte, 4 KiB files", small_tools, wire_ratio,
+          "bytes on the wire per 1,000, 4 KiB files", small_tools, wire_ratio,
           **TREE),
     Count("first-plain",
           "round trips until file data is on the wire, plain", plain_tools,
@@ -276,6 +276,8 @@ def run(bench, store, options, makers, say):
              "<br>".join(judge(count, values))] for count, values in found]
     print(table(["both sides together", *columns, "mark of ferry; met?"],
                 rows))
+    if not meter.calls:
+        return
     print("\nWhich system calls these are, a MiB or a file:\n")
     print(table(["", "tool", "sender", "receiver"],
                 [[title, label, *(call_words(slope, s) for s in SIDES)]

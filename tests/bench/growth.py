@@ -44,7 +44,7 @@ def growth_row(title, label, lanes, amounts, unit, words):
     cells, per_unit = [], []
     for lane, amount in zip(lanes, amounts):
         if not clean(lane):
-            cells.append(lane.error or f"spoilt {lane.spoilt} times")
+            cells.append(lane.error or f"spoilt: {lane.spoilt} runs")
             continue
         per_unit.append(lane.wall() / (amount / unit))
         peaks = (lane.median(s) / 1024 for s in ("send_kib", "recv_kib"))

@@ -46,8 +46,7 @@ class Side:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [*prefix, bench.helper("measure"), self.out, *argv],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def running(self):
         return self.process.poll() is None
@@ -296,7 +295,8 @@ def transfer(tool, job, wrap=lambda argv, side: argv):
     end = used.main_end if tool.serves_on else max(used.all_end,
                                                    served.all_end)
     return Result(end - used.start, used.cpu + served.cpu,
-                  sides["send"].peak_kib, sides["recv"].peak_kib, end)
+                  sides["send"].peak_kib, sides["recv"].peak_kib,
+                  used.main_end)
 
 
 def same(src, dst):

@@ -12,7 +12,7 @@ from harness import Failed, Job, cpu_of, machine_busy, same, transfer
 LOST_MS = 8
 LOST_SHARE = 0.03
 # ... or others used more than --max-foreign of the machine.
-TRIES = 4       # for each run
+TRIES = 3       # for each run
 
 
 @dataclass
@@ -89,8 +89,10 @@ class Race:
             return True
         return False
 
-    def round(self, place, warm_up):
+    def round(self, place, warm_up, deadline):
         for lane in self.lanes:
+            if time.monotonic() > deadline:
+                break
             if lane.error or len(lane.runs) >= lane.entry.rounds:
                 continue
             for _ in range(1 if warm_up else TRIES):
@@ -104,7 +106,9 @@ class Race:
                 if self.accept(lane, result):
                     break
 
-    def run(self, say):
+    def run(self, say, seconds=float("inf")):
+        """All rounds, or as many as begin within so many seconds."""
+        deadline = time.monotonic() + seconds
         for lane in self.lanes:
             missing = lane.entry.tool.missing()
             if missing:
@@ -120,7 +124,7 @@ class Race:
                 say(f"{self.row.name}: " + (
                     f"round {number} of {self.options.rounds}" if number
                     else "warm-up"))
-                self.round(place, not number)
+                self.round(place, not number, deadline)
         finally:
             place.close()
         return self

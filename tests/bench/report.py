@@ -38,7 +38,7 @@ def cell(lane, ferry):
     if lane.lost_data:
         return f"**LOST DATA**, {lane.lost_data} times"
     if not clean(lane):
-        return f"spoilt {lane.spoilt} times"
+        return f"{len(lane.runs)} clean runs, {lane.spoilt} spoilt"
     text = f"{number(lane.wall())} s"
     if lane is not ferry and clean(ferry):
         text += f" ({number(ferry.wall() / lane.wall())})"
@@ -125,6 +125,15 @@ def spoilt_words(races):
             + "; ".join(parts) + ".")
 
 
+def short_words(races, rounds):
+    """A machine that is busy with other things may leave no time."""
+    short = [race.row.name for race in races if any(
+        not x.error and len(x.runs) < min(rounds, x.entry.rounds)
+        for x in race.lanes)]
+    return (f"Fewer than {rounds} clean runs: " + ", ".join(short) + "."
+            if short else "")
+
+
 def race_report(races, rounds):
     columns = order({x.entry.tool.label for race in races
                      for x in race.lanes})
@@ -135,4 +144,5 @@ def race_report(races, rounds):
         "ferry's as a multiple of it), CPU time of both sides, peak memory "
         "of the largest process of sender/receiver. "
         "Times \"from 1/n\" were measured with that part of the bytes and "
-        "multiplied. " + spoilt_words(races)])
+        "multiplied. " + " ".join([spoilt_words(races),
+                                   short_words(races, rounds)])])
