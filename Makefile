@@ -257,13 +257,13 @@ check-bats: $(bats_runs)
 check-static: $(static_runs)
 
 ## tests: build what the tests need, run nothing
-tests: $(B)/ferry $(unit_progs) $(tool_progs)
+tests: $(B)/ferry $(unit_progs) $(tool_progs) $(bench_progs)
 
 $(unit_runs): run/unit/%: $(B)/tests/%
 	@CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test $(UNIT_TIMEOUT) \
 		$(LOGS)/unit/$*.log $(wrap) $<
 
-$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs)
+$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs) $(bench_progs)
 	@scripts/run-test $(BATS_TIMEOUT) $(LOGS)/bats/$*.log $(wrap) \
 		bats --tap $(if $(BATS_TAG),--filter '\[$(BATS_TAG)\]') $<
 

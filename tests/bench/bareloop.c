@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-	SEND_BYTES = 1 << 30,	/* asked of one sendfile() */
+	SEND_BYTES = 1 << 30,   /* asked of one sendfile() */
 	BUFFER_BYTES = 1 << 20, /* fewer wake-ups: faster than 256 KiB */
 };
 
@@ -120,8 +120,7 @@ static int recv_file(const char *port, const char *path)
 		return fail(port);
 	if (lsock < 0 ||
 	    setsockopt(lsock, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
-	    bind(lsock, (struct sockaddr *)&on, sizeof(on)) ||
-	    listen(lsock, 1))
+	    bind(lsock, (struct sockaddr *)&on, sizeof(on)) || listen(lsock, 1))
 		return fail("listen");
 	sock = accept(lsock, NULL, NULL);
 	if (sock < 0 || recv_all(sock, file))

@@ -204,7 +204,9 @@ class Wan(Namespaces):
 
     def close(self):
         """Ends the line and gives its counters."""
-        text = self.line.communicate("", 20)[0]
+        self.line.stdin.close()
+        text = self.line.stdout.read()
+        self.bench.end(self.line)
         super().close()
         return json.loads(text)
 
@@ -277,7 +279,7 @@ def transfer(tool, job, wrap=lambda argv, side: argv):
         wait_listening(server, job.port)
         client = Side(job.bench, wrap(tool.client(job), names[1]), ends[1])
         used = client.finish()
-        if tool.serves_on:
+        if tool.serves_on or used.status:
             server.stop()
         served = server.finish(60)
     except Failed:
@@ -312,17 +314,24 @@ def same(src, dst):
 
 class Bench:
     def __init__(self, helpers, disk):
-        self.helpers = helpers
         memory = Path("/dev/shm")
         self.tmp = Path(tempfile.mkdtemp(prefix="ferry-bench.", dir=memory))
         self.disk = Path(tempfile.mkdtemp(prefix="ferry-bench.", dir=disk))
+        # Copies: what is built meanwhile disturbs nobody.
+        self.programs = self.tmp / "programs"
+        shutil.copytree(helpers, self.programs)
         self.processes = []
         self.extra = []
         self.numbers = 0
         self.clockwatch = Clockwatch(self)
 
     def helper(self, name):
-        return str(self.helpers / name)
+        return str(self.programs / name)
+
+    def copy_of(self, program):
+        """Of a program that may be built anew while we run."""
+        self.numbers += 1
+        return shutil.copy(program, self.programs / f"ferry.{self.numbers}")
 
     def new_path(self, kind):
         self.numbers += 1
@@ -342,6 +351,9 @@ class Bench:
         if process.poll() is None:
             process.kill()
         process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
         self.processes.remove(process)
 
     def warm(self, size):

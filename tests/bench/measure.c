@@ -89,8 +89,8 @@ static void reap_all(pid_t command, struct result *r)
 		if (pid != command)
 			continue;
 		r->main_end_ns = r->all_end_ns;
-		r->status = WIFEXITED(status) ? WEXITSTATUS(status) :
-						128 + WTERMSIG(status);
+		r->status = WIFEXITED(status) ? WEXITSTATUS(status)
+					      : 128 + WTERMSIG(status);
 	}
 }
 

@@ -107,7 +107,7 @@ def flushed_tools(ferry):
 
 def start_tools(ferry):
     return [Entry(Each(ferry(FERRY, key=True, sync="batch"))),
-            Entry(Each(RsyncDaemon(RSYNCD))), Entry(Each(Scp(SCP)))]
+            Entry(Each(RsyncDaemon(RSYNCD))), Entry(Each(Scp(SCP)), rounds=3)]
 
 
 def wan_tools(ferry):

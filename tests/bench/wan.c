@@ -42,7 +42,7 @@
 
 enum {
 	MTU = 1500,
-	BATCH = 32,	  /* packets moved before the other lane's turn */
+	BATCH = 32,       /* packets moved before the other lane's turn */
 	SLOTS = 1 << 15,  /* packets in flight: 48 MiB */
 	TX_QUEUE = 10000, /* packets the kernel keeps for us */
 };
@@ -308,7 +308,7 @@ static int read_settings(struct settings *set, int argc, char **argv)
 	} table[] = {
 		{ "delay-us", &set->delay_us }, { "rate", &set->rate },
 		{ "loss-ppm", &set->loss_ppm }, { "queue-us", &set->queue_us },
-		{ "mark", &set->mark },		{ "seed", &set->seed },
+		{ "mark", &set->mark },         { "seed", &set->seed },
 	};
 	const size_t rows = sizeof(table) / sizeof(table[0]);
 	int i;
