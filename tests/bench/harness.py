@@ -131,7 +131,11 @@ class Loopback:
 
 
 class Namespaces:
-    """Each in a network namespace of its own; a subclass joins them."""
+    """Each in a network namespace of its own; a subclass joins them.
+
+    TCP is as on a stock system: the congestion control that is told by
+    loss, and no memory of earlier connections.
+    """
     line_pid = None
     port = 20000
 
@@ -147,7 +151,11 @@ class Namespaces:
         holder = bench.spawn(
             ["unshare", "--net", "sh", "-c",
              "ip link set lo up && "
-             "echo 1 >/proc/sys/net/ipv4/tcp_no_metrics_save && "
+             "cd /proc/sys/net/ipv4 && echo 1 >tcp_no_metrics_save && "
+             # As on a stock system, not as an administrator tuned this one;
+             # the kernel may not allow the first.
+             "for c in cubic reno; do"
+             " echo $c 2>&- >tcp_congestion_control && break; done; "
              "echo ready && exec sleep 86400"],
             stdout=subprocess.PIPE, text=True)
         if holder.stdout.readline() != "ready\n":
