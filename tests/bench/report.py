@@ -144,5 +144,5 @@ def race_report(races, rounds):
         "ferry's as a multiple of it), CPU time of both sides, peak memory "
         "of the largest process of sender/receiver. "
         "Times \"from 1/n\" were measured with that part of the bytes and "
-        "multiplied. " + " ".join([spoilt_words(races),
+        "multiplied, which flatters them on a lossy line. " + " ".join([spoilt_words(races),
                                    short_words(races, rounds)])])

@@ -145,7 +145,7 @@ ROWS = (
     Row("start", "files of 4 KiB, a new process for each, encrypted", "flat",
         (200, 10), Loopback, start_tools, (Mark((SCP,), 0.2),)),
     Row("wan", "1 incompressible file, 100 ms, 0.1 % loss, 500 Mbit/s",
-        "random", (256 * MIB, 64 * MIB), lambda bench: Wan(bench, **WAN),
+        "random", (256 * MIB, 16 * MIB), lambda bench: Wan(bench, **WAN),
         wan_tools, (Mark((NC,), 0.1),), link=(WAN_RATE, 0.8)),
     Row("wan-small", "2,000 files of 4 KiB over the same line", "tree",
         (2_000, 1_000), lambda bench: Wan(bench, **WAN), wan_small_tools,
