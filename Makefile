@@ -57,6 +57,8 @@ unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
 replays    := $(fuzz_names:%=$(B)/fuzz/replay_%)
 fuzzers    := $(fuzz_names:%=$(B)/fuzz/fuzz_%)
+bench_progs := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard \
+	tests/bench/*.c)))
 shell_scripts := $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' \
 	scripts/* .ci/run)
 
@@ -70,7 +72,7 @@ endif
 # Skipped for goals that compile nothing, so they work on a bare machine.
 
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean help uninstall list format format-check,$(goals)),)
+ifneq ($(filter-out clean help uninstall list format format-check bench,$(goals)),)
 
 cc_version := $(shell $(CC) --version 2>/dev/null | head -n 1)
 ifeq ($(cc_version),)
@@ -224,6 +226,11 @@ $(B)/fuzz/replay.o: tests/fuzz/replay.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
+$(B)/bench/%: tests/bench/%.c $(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -o $@ $< $(ldflags)
+
 have-cmocka:
 	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
 	'cmocka: run scripts/setup test, or apt-get install libcmocka-dev'; \
@@ -286,7 +293,7 @@ check-bats: $(bats_runs)
 check-static: $(static_runs)
 
 ## tests: build what the tests need, run nothing
-tests: $(B)/ferry $(unit_progs) $(tool_progs) $(replays)
+tests: $(B)/ferry $(unit_progs) $(tool_progs) $(replays) $(bench_progs)
 
 $(unit_runs): run/unit/%: $(B)/tests/%
 	@CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test $(UNIT_TIMEOUT) \
@@ -296,7 +303,7 @@ $(fuzz_runs): run/fuzz/%: $(B)/fuzz/replay_%
 	@scripts/run-test $(UNIT_TIMEOUT) $(LOGS)/fuzz/$*.log $(wrap) $< \
 		-m $(FUZZ_MUTATIONS) tests/fuzz/corpus/$*
 
-$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs)
+$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs) $(bench_progs)
 	@scripts/run-test $(BATS_TIMEOUT) $(LOGS)/bats/$*.log $(wrap) \
 		bats --tap $(if $(BATS_TAG),--filter '\[$(BATS_TAG)\]') $<
 
@@ -376,12 +383,13 @@ $(fuzz_live): run/fuzzer/%: $(B)/fuzz/fuzz_%
 	@scripts/run-fuzzer $(SECONDS) $< tests/fuzz/corpus/$* build/fuzz
 .PHONY: fuzz fuzzers $(fuzz_live)
 
-ifneq ($(wildcard scripts/bench),)
-## bench: measure speed against other tools
-bench: $(B)/ferry
+## bench: measure speed against other tools (scripts/bench --help)
+bench:
 	$(Q)scripts/bench
-.PHONY: bench
-endif
+
+# What scripts/bench asks for.
+bench-programs: $(B)/ferry $(bench_progs)
+.PHONY: bench bench-programs
 
 ## acceptance: the large transfers that a release must show (some minutes)
 acceptance: $(B)/ferry
@@ -442,8 +450,7 @@ clean:
 help:
 	@echo 'make [TARGET]... [VARIABLE=VALUE]...'
 	@echo
-	@sed -n $(if $(wildcard scripts/bench),,-e '/^## bench:/d') \
-		-e 's/^## \([a-z_.-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) \
+	@sed -n -e 's/^## \([a-z_.-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) \
 		| while IFS='	' read -r target text; do \
 		printf '  %-22s %s\n' "$$target" "$$text"; done
 	@echo
