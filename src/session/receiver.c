@@ -140,7 +140,8 @@ static int accept_all(struct receiver *r)
 		pthread_mutex_lock(&r->lock);
 		strangers = r->stranger_count;
 		pthread_mutex_unlock(&r->lock);
-		if (strangers >= STRANGERS_MAX)
+		if (strangers >= (r->cfg->pake ? STRANGERS_CODE :
+						 STRANGERS_MAX))
 			return PAUSE_MS;
 		fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
 		if (fd == ERR_AGAIN)

@@ -33,6 +33,8 @@ enum {
 	HELLO_MS = 10000,
 	/* Connections without a session at a time. */
 	STRANGERS_MAX = 64,
+	/* The same with a code, which is for one. */
+	STRANGERS_CODE = 16,
 	/* Files of a session that may be open at a time. */
 	OPEN_FILES_MAX = 64,
 	/* Links are made when so many wait (less than plan.c's ITEMS_MAX, as
@@ -139,6 +141,7 @@ struct rstream {
 	int sock;            /* its number, for shutdown(2) of a stranger */
 	char peer[ADDR_TEXT_MAX];
 	uint64_t deadline_ms;
+	int spent_code;      /* it was this one that used the code up */
 	struct link link;    /* link.stream: changed under receiver.lock */
 	struct dirs *dirs;
 	struct part_names names;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "session/sender.h"
 #include "wire/msg.h"
 
@@ -65,6 +66,19 @@ static int dial(struct sender_stream *st, struct err *e)
 	return fd;
 }
 
+/* In code mode, and while there is no key yet. */
+static int exchange_code(struct sender_stream *st, int fd, struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct send_config *cfg = s->cfg;
+	uint64_t deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
+
+	if (!cfg->pake || pake_send(cfg->pake, cfg->tls, fd, &s->is_cancelled,
+				    deadline_ms, e) == 0)
+		return 0;
+	return err_prefix(e, "%s", s->peer);
+}
+
 static int connect_stream(struct sender_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
@@ -74,6 +88,10 @@ static int connect_stream(struct sender_stream *st, struct err *e)
 
 	if (fd < 0)
 		return fd;
+	if (exchange_code(st, fd, e)) {
+		io_close(&fd);
+		return e->code;
+	}
 	stream = stream_open(fd, s->cfg->tls, s->cfg->timeout_ms, 0, e);
 	if (!stream) {
 		err_prefix(e, "%s", s->peer);
