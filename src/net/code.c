@@ -105,11 +105,13 @@ static int check_part(const struct part *p, int index, struct err *e)
 		if (p->len != CODE_DIGITS || !all_digits(p))
 			return err_set(e, ERR_USAGE,
 				       "it does not begin with four digits: "
-				       "%s", LOOK);
+				       "%s",
+				       LOOK);
 	} else if (p->len > WORDS_LEN_MAX || !words_has(p->text, p->len)) {
 		return err_set(e, ERR_USAGE,
 			       "its %s word is none that codes are made of: "
-			       "was it misspelt?", which[index]);
+			       "was it misspelt?",
+			       which[index]);
 	}
 	return 0;
 }
@@ -132,8 +134,8 @@ int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e)
 	while (at < n && is_blank(text[at]))
 		at++;
 	if (rc == 0 && at < n)
-		rc = err_set(e, ERR_USAGE, "something follows its second "
-			     "word: %s", LOOK);
+		rc = err_set(e, ERR_USAGE,
+			     "something follows its second word: %s", LOOK);
 	if (rc == 0)
 		snprintf(code, CODE_MAX, "%.4s-%s-%s", parts[0].text,
 			 parts[1].text, parts[2].text);
@@ -194,8 +196,7 @@ static unsigned complete_word(const struct part *p, int is_last, char *rest,
 		return 0;
 	len = common_length(*first, count);
 	snprintf(rest, size, "%.*s%s", (int)(len - p->len),
-		 words_at(*first) + p->len,
-		 count == 1 && !is_last ? "-" : "");
+		 words_at(*first) + p->len, count == 1 && !is_last ? "-" : "");
 	return count;
 }
 
@@ -214,8 +215,8 @@ unsigned code_complete(const char *text, size_t n, char *rest, size_t size,
 		take_part(text, n, &at, &p);
 		if (at == n) {
 			if (i > 0)
-				count = complete_word(&p, i == CODE_WORDS,
-						      rest, size, first);
+				count = complete_word(&p, i == CODE_WORDS, rest,
+						      size, first);
 			else if (p.len == CODE_DIGITS && all_digits(&p))
 				snprintf(rest, size, "-");
 			break;

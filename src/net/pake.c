@@ -25,11 +25,11 @@
 
 /* Protocol version, role or purpose: what one of these keys or texts is for,
  * no other is good for. */
-#define ID_SENDER   "ferry/1 sender"
+#define ID_SENDER "ferry/1 sender"
 #define ID_RECEIVER "ferry/1 receiver"
-#define AAD	    "ferry/1 code"
-#define SALT	    "ferry/1 code scrypt"
-#define PSK_LABEL   "ferry/1 code psk"
+#define AAD "ferry/1 code"
+#define SALT "ferry/1 code scrypt"
+#define PSK_LABEL "ferry/1 code psk"
 #define WORDS_LABEL "ferry/1 code verify"
 
 enum {
@@ -37,7 +37,7 @@ enum {
 	HEADER = MAGIC + 1, /* with the message's number */
 	BODY_MAX = SPAKE2_SHARE,
 	SLICE_MS = 200,
-	TLS_HANDSHAKE = 0x16, /* a record of that type begins a TLS connection */
+	TLS_HANDSHAKE = 0x16, /* the record that TLS begins with */
 	SCRYPT_N = 1 << 15,
 	SCRYPT_R = 8,
 	SCRYPT_P = 1,
@@ -80,12 +80,12 @@ static int scrypt(const char *code, uint8_t seed[SPAKE2_SEED])
 			OSSL_KDF_PARAM_PASSWORD, secret, strlen(secret));
 		params[1] = OSSL_PARAM_construct_octet_string(
 			OSSL_KDF_PARAM_SALT, salt, strlen(salt));
-		params[2] = OSSL_PARAM_construct_uint64(
-			OSSL_KDF_PARAM_SCRYPT_N, &n);
-		params[3] = OSSL_PARAM_construct_uint32(
-			OSSL_KDF_PARAM_SCRYPT_R, &r);
-		params[4] = OSSL_PARAM_construct_uint32(
-			OSSL_KDF_PARAM_SCRYPT_P, &p);
+		params[2] = OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_N,
+							&n);
+		params[3] = OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_R,
+							&r);
+		params[4] = OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_P,
+							&p);
 		params[5] = OSSL_PARAM_construct_uint64(
 			OSSL_KDF_PARAM_SCRYPT_MAXMEM, &memory);
 		params[6] = OSSL_PARAM_construct_end();
@@ -183,8 +183,8 @@ static int wait_for(const struct talk *t, short events, struct err *e)
 
 static int lost(struct err *e)
 {
-	return err_set(e, ERR_LOST, "the connection ended in the exchange of "
-		       "the code");
+	return err_set(e, ERR_LOST,
+		       "the connection ended in the exchange of the code");
 }
 
 /* Receive exactly n bytes, and none that follow. */
@@ -262,8 +262,9 @@ static int get_message(const struct talk *t, unsigned number, void *body,
 static struct spake2 *begin(const struct pake *p, enum spake2_role role,
 			    struct err *e)
 {
-	struct spake2_config cfg = { .role = role, .id_a = ID_SENDER,
-				     .id_b = ID_RECEIVER, .aad = AAD };
+	struct spake2_config cfg = {
+		.role = role, .id_a = ID_SENDER, .id_b = ID_RECEIVER, .aad = AAD
+	};
 	struct spake2 *s;
 
 	memcpy(cfg.w, p->w, sizeof(cfg.w));
@@ -334,9 +335,8 @@ static int not_accepted(struct err *e)
 /* What went wrong is, but for time and signals, one and the same to us. */
 static int judge(int rc, int (*text)(struct err *e), struct err *e)
 {
-	return rc == ERR_LOST || rc == ERR_PROTOCOL || rc == ERR_AUTH ?
-		       text(e) :
-		       rc;
+	return rc == ERR_LOST || rc == ERR_PROTOCOL || rc == ERR_AUTH ? text(e)
+								      : rc;
 }
 
 static int exchange_shares(const struct talk *t, struct spake2 *s,
@@ -442,7 +442,8 @@ static int judge_guess(struct pake *p, struct tls *tls, const struct talk *t,
 	rc = *spent ? settle(p, s, tls, mac, e) : used_already(e);
 	pthread_mutex_unlock(&p->lock);
 	if (*spent && rc == ERR_AUTH)
-		err_set(e, rc, "gave a wrong code: this one is burnt, start "
+		err_set(e, rc,
+			"gave a wrong code: this one is burnt, start "
 			"'ferry receive' again for a new one");
 	return rc ? rc : put_message(t, 4, spake2_mac(s), SPAKE2_MAC, e);
 }

@@ -45,9 +45,9 @@ struct spake2 {
 	OSSL_LIB_CTX *libctx;
 	EC_GROUP *group;
 	BN_CTX *bn;
-	BIGNUM *w;      /* the shared secret */
-	BIGNUM *scalar; /* ours: x or y */
-	EC_POINT *mine; /* w times our own blinding point */
+	BIGNUM *w;       /* the shared secret */
+	BIGNUM *scalar;  /* ours: x or y */
+	EC_POINT *mine;  /* w times our own blinding point */
 	EC_POINT *other; /* w times the peer's */
 	uint8_t share[SPAKE2_SHARE];
 	uint8_t key[SPAKE2_KEY];
@@ -120,8 +120,7 @@ static int choose_scalar(struct spake2 *s)
 static int make_share(struct spake2 *s)
 {
 	EC_POINT *p = EC_POINT_new(s->group);
-	int ok = p &&
-		 EC_POINT_mul(s->group, p, s->scalar, NULL, NULL, s->bn) &&
+	int ok = p && EC_POINT_mul(s->group, p, s->scalar, NULL, NULL, s->bn) &&
 		 EC_POINT_add(s->group, p, p, s->mine, s->bn) &&
 		 EC_POINT_point2oct(s->group, p, POINT_CONVERSION_UNCOMPRESSED,
 				    s->share, SPAKE2_SHARE,
