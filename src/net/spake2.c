@@ -11,6 +11,7 @@
 #include <openssl/bn.h>
 #include <openssl/crypto.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 
@@ -200,32 +201,57 @@ const uint8_t *spake2_share(const struct spake2 *s)
 
 /* ---- the peer's share, and what follows from it ---- */
 
+static int bad_share(struct err *e)
+{
+	return err_set(e, ERR_AUTH, "a share that no honest side sends");
+}
+
+/*
+ * The peer's share as a point.  Of the encodings only this one is taken, which
+ * has no form for the point at infinity; OpenSSL checks that it is on the
+ * curve.  That it had no memory for it is no fault of the peer's.
+ */
+static int read_share(struct spake2 *s, const uint8_t *share, EC_POINT *p,
+		      struct err *e)
+{
+	unsigned long why;
+
+	if (share[0] != POINT_CONVERSION_UNCOMPRESSED ||
+	    CRYPTO_memcmp(share, s->share, SPAKE2_SHARE) == 0)
+		return bad_share(e);
+	ERR_clear_error();
+	if (EC_POINT_oct2point(s->group, p, share, SPAKE2_SHARE, s->bn))
+		return 0;
+	why = ERR_peek_last_error();
+	ERR_clear_error();
+	if (ERR_GET_LIB(why) == ERR_LIB_EC &&
+	    ERR_GET_REASON(why) != ERR_R_MALLOC_FAILURE)
+		return bad_share(e);
+	return failed(e);
+}
+
 /* The shared point K, encoded.  0; ERR_AUTH for a bad share. */
 static int shared_point(struct spake2 *s, const uint8_t *share,
 			uint8_t k[SPAKE2_SHARE], struct err *e)
 {
 	EC_POINT *p = EC_POINT_new(s->group), *other = NULL;
-	int rc = 0;
+	int rc;
 
 	if (p)
 		other = EC_POINT_dup(s->other, s->group);
-	if (!other)
-		rc = failed(e);
-	/* Of the encodings only this one; it checks that the point is on the
-	 * curve, and has no form for the one at infinity. */
-	else if (share[0] != POINT_CONVERSION_UNCOMPRESSED ||
-		 CRYPTO_memcmp(share, s->share, SPAKE2_SHARE) == 0 ||
-		 !EC_POINT_oct2point(s->group, p, share, SPAKE2_SHARE, s->bn))
-		rc = err_set(e, ERR_AUTH, "a share that no honest side sends");
-	else if (!EC_POINT_invert(s->group, other, s->bn) ||
+	rc = other ? read_share(s, share, p, e) : failed(e);
+	if (rc < 0)
+		goto out;
+	if (!EC_POINT_invert(s->group, other, s->bn) ||
 		 !EC_POINT_add(s->group, p, p, other, s->bn) ||
 		 !EC_POINT_mul(s->group, p, NULL, p, s->scalar, s->bn))
 		rc = failed(e);
 	else if (EC_POINT_is_at_infinity(s->group, p))
-		rc = err_set(e, ERR_AUTH, "a share that no honest side sends");
+		rc = bad_share(e);
 	else if (EC_POINT_point2oct(s->group, p, POINT_CONVERSION_UNCOMPRESSED,
 				    k, SPAKE2_SHARE, s->bn) != SPAKE2_SHARE)
 		rc = failed(e);
+out:
 	EC_POINT_clear_free(other);
 	EC_POINT_clear_free(p);
 	return rc;

@@ -9,8 +9,10 @@
 #include <string.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <openssl/bn.h>
+#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/obj_mac.h>
 
@@ -352,6 +354,69 @@ static void keys_for_different_uses_differ(void **state)
 	end(&t);
 }
 
+/* ---- memory ---- */
+
+/* OpenSSL's allocations: how many more go well; negative: all. */
+static long allocations_left = -1;
+
+static int allocation_fails(void)
+{
+	if (allocations_left > 0)
+		allocations_left--;
+	return allocations_left == 0;
+}
+
+static void *hook_malloc(size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return allocation_fails() ? NULL : malloc(n);
+}
+
+static void *hook_realloc(void *p, size_t n, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return allocation_fails() ? NULL : realloc(p, n);
+}
+
+static void hook_free(void *p, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(p);
+}
+
+/* A wrong code costs the code: lack of memory must not look like one. */
+static void lack_of_memory_is_no_verdict_on_the_peer(void **state)
+{
+	long n, left = 0;
+	struct two t;
+
+	(void)state;
+	for (n = 1; left <= 1; n++) {
+		int rc;
+
+		begin(&t);
+		allocations_left = n;
+		rc = spake2_take(t.a, spake2_share(t.b), &t.e);
+		left = allocations_left;
+		allocations_left = -1;
+		if (rc == 0) {
+			assert_int_equal(
+				spake2_take(t.b, spake2_share(t.a), &t.e), 0);
+			assert_true(spake2_check(t.b, spake2_mac(t.a)));
+			assert_true(spake2_check(t.a, spake2_mac(t.b)));
+		} else {
+			assert_int_equal(rc, ERR_RESOURCE);
+			assert_string_not_equal(t.e.text, "");
+		}
+		end(&t);
+	}
+	print_message("%ld allocations\n", n);
+	assert_in_range(n, 20, 100000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -364,7 +429,11 @@ int main(void)
 		cmocka_unit_test(what_is_bound),
 		cmocka_unit_test(every_bit_of_a_share_counts),
 		cmocka_unit_test(keys_for_different_uses_differ),
+		cmocka_unit_test(lack_of_memory_is_no_verdict_on_the_peer),
 	};
 
+	/* Before OpenSSL has allocated anything. */
+	if (!CRYPTO_set_mem_functions(hook_malloc, hook_realloc, hook_free))
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
