@@ -243,8 +243,8 @@ static int shared_point(struct spake2 *s, const uint8_t *share,
 	if (rc < 0)
 		goto out;
 	if (!EC_POINT_invert(s->group, other, s->bn) ||
-		 !EC_POINT_add(s->group, p, p, other, s->bn) ||
-		 !EC_POINT_mul(s->group, p, NULL, p, s->scalar, s->bn))
+	    !EC_POINT_add(s->group, p, p, other, s->bn) ||
+	    !EC_POINT_mul(s->group, p, NULL, p, s->scalar, s->bn))
 		rc = failed(e);
 	else if (EC_POINT_is_at_infinity(s->group, p))
 		rc = bad_share(e);
