@@ -162,13 +162,18 @@ struct talk {
 	uint64_t deadline_ms;
 };
 
+static int is_cancelled(const struct talk *t)
+{
+	return t->cancel && __atomic_load_n(t->cancel, __ATOMIC_RELAXED);
+}
+
 static int wait_for(const struct talk *t, short events, struct err *e)
 {
 	for (;;) {
 		struct pollfd pfd = { .fd = t->fd, .events = events };
 		int left = clock_left_ms(t->deadline_ms), n;
 
-		if (t->cancel && __atomic_load_n(t->cancel, __ATOMIC_RELAXED))
+		if (is_cancelled(t))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (left == 0)
 			return err_set(e, ERR_TIMEOUT,
@@ -181,8 +186,11 @@ static int wait_for(const struct talk *t, short events, struct err *e)
 	}
 }
 
-static int lost(struct err *e)
+/* Who cancels may shut the socket down as well. */
+static int lost(const struct talk *t, struct err *e)
 {
+	if (is_cancelled(t))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	return err_set(e, ERR_LOST,
 		       "the connection ended in the exchange of the code");
 }
@@ -201,7 +209,7 @@ static int get(const struct talk *t, void *p, size_t n, int flags,
 			return rc;
 		got = recv(t->fd, to, n, flags | MSG_DONTWAIT);
 		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-			return lost(e);
+			return lost(t, e);
 		if (got > 0) {
 			to += got;
 			n -= (size_t)got;
@@ -222,7 +230,7 @@ static int put(const struct talk *t, const void *p, size_t n, struct err *e)
 			return rc;
 		did = send(t->fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (did < 0 && errno != EAGAIN && errno != EINTR)
-			return lost(e);
+			return lost(t, e);
 		if (did > 0) {
 			from += did;
 			n -= (size_t)did;
@@ -410,7 +418,7 @@ static int too_early(const struct talk *t, struct err *e)
 	/* What is left unread makes of close(2) a reset that overtakes the
 	 * alert. */
 	if (recv(t->fd, scrap, sizeof(scrap), MSG_DONTWAIT) < 0)
-		return lost(e);
+		return lost(t, e);
 	(void)put(t, alert, sizeof(alert), NULL);
 	return err_set(e, ERR_PROTOCOL,
 		       "began with TLS, without the exchange of the code (do "

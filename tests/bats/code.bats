@@ -122,6 +122,19 @@ burnt() {
 	cmp src/big out
 }
 
+@test "a sender that was cut off comes back with the same key" {
+	head -c 8000000 /dev/urandom >src/big
+	receive_code dst
+	forward cut 3000000
+	send --code-file code --retry 30 src
+	status 0
+	stop_forward
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src dst/src
+	is grep -c '"event":"code"' events 1
+}
+
 # ---- at the terminal -------------------------------------------------------
 
 # at_terminal [EXPECT SEND]... - ferry send there; what it showed in shown.

@@ -655,6 +655,11 @@ static void a_sender_can_be_cancelled(void **state)
 	__atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
 	party_join(&s);
 	assert_int_equal(s.rc, ERR_INTERRUPTED);
+	/* Also where the socket was shut down with it. */
+	shutdown(fd[1], SHUT_RDWR);
+	party_start(&s, fd[0]);
+	party_join(&s);
+	assert_int_equal(s.rc, ERR_INTERRUPTED);
 	close(fd[0]);
 	close(fd[1]);
 	party_free(&s);
