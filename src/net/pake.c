@@ -37,6 +37,9 @@ enum {
 	HEADER = MAGIC + 1, /* with the message's number */
 	BODY_MAX = SPAKE2_SHARE,
 	SLICE_MS = 200,
+	/* For a sender in another mode. */
+	GOODBYE_MS = 1000,
+	GOODBYE_READS = 16,
 	TLS_HANDSHAKE = 0x16, /* the record that TLS begins with */
 	SCRYPT_N = 1 << 15,
 	SCRYPT_R = 8,
@@ -408,21 +411,31 @@ static int used_already(struct err *e)
 	return err_set(e, ERR_AUTH, "the code was used already");
 }
 
-/* TLS, but no code was exchanged: a sender in another mode.  Not a byte of
- * its is looked at; it gets what TLS would give it, handshake_failure. */
-static int too_early(const struct talk *t, struct err *e)
+/*
+ * A sender in another mode.  Not a byte of its is looked at; it gets a TLS
+ * alert, handshake_failure, by which it can tell a wrong mode from a broken
+ * line.  What is left unread makes of close(2) a reset that overtakes the
+ * alert, so some is read.
+ */
+static int other_mode(const struct talk *t, struct err *e)
 {
 	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
+	struct talk brief = *t;
+	uint64_t end_ms = clock_ms() + GOODBYE_MS;
 	uint8_t scrap[4096];
 
-	/* What is left unread makes of close(2) a reset that overtakes the
-	 * alert. */
-	if (recv(t->fd, scrap, sizeof(scrap), MSG_DONTWAIT) < 0)
-		return lost(t, e);
-	(void)put(t, alert, sizeof(alert), NULL);
+	if (end_ms < brief.deadline_ms)
+		brief.deadline_ms = end_ms;
+	if (put(&brief, alert, sizeof(alert), NULL) == 0)
+		(void)shutdown(t->fd, SHUT_WR);
+	for (int i = 0; i < GOODBYE_READS; i++) {
+		if (wait_for(&brief, POLLIN, NULL) < 0 ||
+		    recv(t->fd, scrap, sizeof(scrap), MSG_DONTWAIT) <= 0)
+			break;
+	}
 	return err_set(e, ERR_PROTOCOL,
-		       "began with TLS, without the exchange of the code (do "
-		       "both sides use the same mode?)");
+		       "began without the exchange of the code (do both sides "
+		       "use the same mode?)");
 }
 
 static int await_guess(struct pake *p, const struct talk *t, struct spake2 *s,
@@ -488,7 +501,9 @@ int pake_receive(struct pake *p, struct tls *tls, int fd, uint64_t deadline_ms,
 	rc = get(&t, &first, 1, MSG_PEEK, e);
 	if (rc < 0)
 		return rc;
-	if (first != TLS_HANDSHAKE)
+	if (first == magic[0])
 		return take_guess(p, tls, &t, spent, e);
-	return state_of(p) == AGREED ? 0 : too_early(&t, e);
+	if (first == TLS_HANDSHAKE && state_of(p) == AGREED)
+		return 0;
+	return other_mode(&t, e);
 }

@@ -61,7 +61,7 @@ int pake_send(struct pake *p, struct tls *tls, int fd,
  * *spent becomes 1 where this connection used the code up: with 0 by knowing
  * it, with ERR_AUTH by a wrong guess, with another error because it was lost
  * just then.  All other failures leave the code as it is.  A peer is told
- * nothing but the end of the connection (one that speaks TLS too early: an
+ * nothing but the end of the connection (one that speaks another mode: a TLS
  * alert).
  */
 int pake_receive(struct pake *p, struct tls *tls, int fd, uint64_t deadline_ms,

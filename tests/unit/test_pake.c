@@ -398,18 +398,19 @@ static void a_replay_is_a_wrong_guess(void **state)
 	party_free(&r);
 }
 
-static void tls_before_the_exchange_gets_an_alert(void **state)
+/* Say something of another mode, more than is read at once: an alert. */
+static void another_mode_gets_an_alert(uint8_t first)
 {
-	static const uint8_t hello[] = { 0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0 };
+	uint8_t hello[20000] = { first, 3, 1 };
 	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
 	uint8_t got[32];
 	struct party r;
 	int fd[2];
 
-	(void)state;
 	party_make(&r, 0, CODE);
 	tcp_pair(fd);
 	assert_int_equal(send(fd[0], hello, sizeof(hello), 0), sizeof(hello));
+	shutdown(fd[0], SHUT_WR);
 	party_start(&r, fd[1]);
 	party_join(&r);
 	assert_int_equal(r.rc, ERR_PROTOCOL);
@@ -420,6 +421,13 @@ static void tls_before_the_exchange_gets_an_alert(void **state)
 	assert_memory_equal(got, alert, sizeof(alert));
 	close(fd[0]);
 	party_free(&r);
+}
+
+static void other_modes_get_an_alert(void **state)
+{
+	(void)state;
+	another_mode_gets_an_alert(0x16); /* TLS */
+	another_mode_gets_an_alert(1);    /* HELLO */
 }
 
 static void a_second_exchange_is_refused(void **state)
@@ -674,7 +682,7 @@ int main(void)
 		cmocka_unit_test(one_guess_at_a_time_counts),
 		cmocka_unit_test(strangers_do_not_burn_the_code),
 		cmocka_unit_test(a_replay_is_a_wrong_guess),
-		cmocka_unit_test(tls_before_the_exchange_gets_an_alert),
+		cmocka_unit_test(other_modes_get_an_alert),
 		cmocka_unit_test(a_second_exchange_is_refused),
 		cmocka_unit_test(the_messages_are_as_the_manual_says),
 		cmocka_unit_test(every_byte_of_the_shares_counts),
