@@ -193,6 +193,7 @@ static int take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
 	s->ready = m;
 	s->is_ready = 1;
 	s->first_fd = stream_fd(st->link.stream);
+	s->rtt_us = dial_rtt_us(s->first_fd);
 	pthread_mutex_unlock(&s->lock);
 	plan_set_open_limit(s->plan, m.open_files);
 	if (ev->session)
