@@ -51,6 +51,7 @@ CHUNK = 65536
 # Small, so that what the sender has handed over is not far ahead of the fault.
 BUFFER_MAX = 131072
 RECEIVE_BUFFER = 65536
+LINE_MAX = 1 << 24    # what a long line holds
 FRAMES = {1: "HELLO", 2: "JOIN", 3: "OPEN", 4: "CHUNK", 5: "HOLE",
           6: "FILE_END", 7: "FILE_ABORT", 8: "PACK", 9: "STREAM_END",
           10: "FINISH", 11: "FLUSH", 16: "READY", 17: "STATE", 18: "VERDICT",
@@ -152,8 +153,9 @@ class Flow:
         self.next_write = 0.0
 
     def wants_read(self, now):
-        return not self.eof and not self.dead and self.queued < BUFFER_MAX \
-            and now >= self.stalled_until
+        room = LINE_MAX if self.delay else BUFFER_MAX
+        return not self.eof and not self.dead and self.queued < room and \
+            now >= self.stalled_until
 
     def due(self):
         """When there is something to write; None if never."""

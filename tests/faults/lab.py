@@ -234,6 +234,7 @@ class Bench:
         self.lock = threading.Lock()
         self.counts = {"faults": 0, "kept": 0, "too early": 0}
         self.figures = {}
+        self.labs = set()    # of the cases that run
         self.shared = {}     # sources that several cases only read
 
     def share(self, name, make):
@@ -529,9 +530,12 @@ class Lab:
         self.check_identical(new, dst=dst)
         return sender, receiver, proxy
 
-    def release(self):
+    def end_all(self):
         for process in self.processes:
             process.end()
+
+    def release(self):
+        self.end_all()
         for proxy in self.proxies:
             proxy.stop()
         for undo in reversed(self.undo):

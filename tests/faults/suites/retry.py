@@ -10,7 +10,7 @@ about = "--retry: cut every 64 MiB, restarts, lost streams, late receivers"
 
 def need_retry(lab):
     if not lab.bench.has_retry:
-        raise Skip("this ferry has no --retry yet")
+        raise Skip("needs ferry send --retry")
 
 
 def big_source(lab):

@@ -274,4 +274,4 @@ def cases(bench, rng):
     yield "names-like-ours", own_names
     yield "proc-file", proc_file
     yield "sparse-1T", sparse
-    yield "crowded", crowded(3000 if quick else 100000)
+    yield "crowded", crowded(1000 if quick else 100000)
