@@ -5,9 +5,17 @@
 
 load faults
 
+@test "faults: the oracle finds what is done wrong by hand" {
+	torture controls --dir "$memory"
+}
+
 @test "faults: any one system call that fails is no loss and no hang" {
 	# on the disk itself: what a tmpfs cannot do is not called there
 	torture calls --quick
+}
+
+@test "faults: any one allocation that fails" {
+	torture memory --quick --dir "$memory"
 }
 
 @test "faults: short and interrupted I/O, storms of signals" {

@@ -65,7 +65,6 @@ class Ext4:
 
     def __init__(self, lab, mib=64, name="disk", image=None):
         need_loops()
-        self.lab = lab
         self.image = image or os.path.join(lab.work, name + ".img")
         self.path = os.path.join(lab.work, name)
         os.mkdir(self.path)
@@ -90,13 +89,17 @@ class Ext4:
 
     def unmount(self):
         if self.device:
-            run("umount", self.path) if not self.is_busy() else \
-                run("umount", "-l", self.path)
+            self.leave()
             run("losetup", "-d", self.device)
             self.device = None
 
-    def is_busy(self):
-        return any(p.code is None for p in self.lab.processes)
+    def leave(self):
+        """No process of ours is to be in it; a moment is given to others."""
+        for _ in range(100):
+            if run("umount", self.path).returncode == 0:
+                return
+            time.sleep(0.05)
+        run("umount", "-l", self.path)
 
     def writes(self):
         """(writes done, writes under way) of the device."""
@@ -140,8 +143,10 @@ def check(image):
     what fsck found."""
     replayed = run("e2fsck", "-p", "-E", "journal_only", image)
     found = run("e2fsck", "-f", "-n", image)
-    return None if found.returncode == 0 and replayed.returncode < 4 else \
-        found.stdout[-500:]
+    if replayed.returncode >= 4:
+        raise RuntimeError(f"e2fsck does not replay: {replayed.stdout}"
+                           f"{replayed.stderr}")
+    return None if found.returncode == 0 else found.stdout[-500:]
 
 
 def new_boot(lab):

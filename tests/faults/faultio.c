@@ -47,11 +47,14 @@
 
 #define ADD(name) CALL_##name,
 #define TEXT(name) #name,
-#define CALLS(X) \
-	X(read) X(pread) X(write) X(pwrite) X(recv) X(send) X(recvmsg) \
-	X(sendmsg) X(open) X(fsync) X(fdatasync) X(syncfs) X(close) \
-	X(fallocate) X(ftruncate) X(rename) X(mkdir) X(fchmod) X(utimens) \
-	X(unlink) X(fstat) X(accept) X(malloc)
+#define CALLS(X)                                                               \
+	X(read)                                                                \
+	X(pread)                                                               \
+	X(write)                                                               \
+	X(pwrite) X(recv) X(send) X(recvmsg) X(sendmsg) X(open) X(fsync)       \
+		X(fdatasync) X(syncfs) X(close) X(fallocate) X(ftruncate)      \
+			X(rename) X(mkdir) X(fchmod) X(utimens) X(unlink)      \
+				X(fstat) X(accept) X(malloc)
 
 enum call { CALLS(ADD) CALL_COUNT };
 static const char *const names[] = { CALLS(TEXT) };
@@ -60,7 +63,7 @@ enum { RULES_MAX = 16 };
 
 struct rule {
 	enum call call;
-	int is_sync;         /* any of the three */
+	int is_sync; /* any of the three */
 	int is_delay;
 	unsigned n, value;
 	atomic_uint seen;
@@ -72,6 +75,7 @@ static unsigned rule_count;
 static unsigned short_percent, eintr_percent, eagain_percent;
 static unsigned cut_at, cut_size;
 static const char *cut_path;
+static char options[1024]; /* cut_path is in it */
 static int ready;
 /* Shared. */
 static atomic_uint_fast64_t state;
@@ -89,6 +93,11 @@ static __typeof__(sendmsg) *real_sendmsg;
 static ssize_t (*real_pwritev2)(int, const struct iovec *, int, off64_t, int);
 static ssize_t (*real_pwritev)(int, const struct iovec *, int, off64_t);
 static void *(*real_malloc)(size_t);
+static void *(*real_calloc)(size_t, size_t);
+static void *(*real_realloc)(void *, size_t);
+
+/* What glibc's own calloc is also called. */
+void *__libc_calloc(size_t count, size_t n);
 
 static void resolve(void *to, const char *name)
 {
@@ -177,7 +186,7 @@ static void take_option(char *item)
 __attribute__((constructor)) static void begin(void)
 {
 	const char *text = getenv("FAULTIO");
-	char *copy = text ? strdup(text) : NULL, *save = NULL;
+	char *save = NULL;
 
 	resolve(&real_read, "read");
 	resolve(&real_pread, "pread64");
@@ -189,8 +198,9 @@ __attribute__((constructor)) static void begin(void)
 	resolve(&real_sendmsg, "sendmsg");
 	resolve(&real_pwritev2, "pwritev64v2");
 	resolve(&real_pwritev, "pwritev64");
-	if (copy) {
-		for (char *item = strtok_r(copy, ",", &save); item;
+	if (text) {
+		snprintf(options, sizeof(options), "%s", text);
+		for (char *item = strtok_r(options, ",", &save); item;
 		     item = strtok_r(NULL, ",", &save))
 			take_option(item);
 	}
@@ -479,28 +489,28 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 
 /* ---- all others: they fail, or are late ---- */
 
-#define PASS(ret, name, call, params, ...) \
-	ret name params \
-	{ \
-		static ret (*real) params; \
-		if (!real) \
-			resolve(&real, #name); \
-		if (fails(CALL_##call)) \
-			return -1; \
-		return real(__VA_ARGS__); \
+#define PASS(ret, name, call, params, ...)                                     \
+	ret name params                                                        \
+	{                                                                      \
+		static ret(*real) params;                                      \
+		if (!real)                                                     \
+			resolve(&real, #name);                                 \
+		if (fails(CALL_##call))                                        \
+			return -1;                                             \
+		return real(__VA_ARGS__);                                      \
 	}
 
 PASS(int, fsync, fsync, (int fd), fd)
 PASS(int, fdatasync, fdatasync, (int fd), fd)
 PASS(int, syncfs, syncfs, (int fd), fd)
-PASS(int, fallocate64, fallocate,
-     (int fd, int mode, off64_t off, off64_t len), fd, mode, off, len)
+PASS(int, fallocate64, fallocate, (int fd, int mode, off64_t off, off64_t len),
+     fd, mode, off, len)
 PASS(int, fallocate, fallocate, (int fd, int mode, off_t off, off_t len), fd,
      mode, off, len)
 PASS(int, ftruncate64, ftruncate, (int fd, off64_t len), fd, len)
 PASS(int, ftruncate, ftruncate, (int fd, off_t len), fd, len)
-PASS(int, renameat, rename, (int a, const char *from, int b, const char *to),
-     a, from, b, to)
+PASS(int, renameat, rename, (int a, const char *from, int b, const char *to), a,
+     from, b, to)
 PASS(int, renameat2, rename,
      (int a, const char *from, int b, const char *to, unsigned flags), a, from,
      b, to, flags)
@@ -515,8 +525,8 @@ PASS(int, fstat, fstat, (int fd, struct stat *st), fd, st)
 PASS(int, accept4, accept,
      (int fd, struct sockaddr *addr, socklen_t *len, int flags), fd, addr, len,
      flags)
-PASS(int, __openat64_2, open, (int dir, const char *path, int flags), dir,
-     path, flags)
+PASS(int, __openat64_2, open, (int dir, const char *path, int flags), dir, path,
+     flags)
 
 int close(int fd)
 {
@@ -543,12 +553,39 @@ int openat64(int dir, const char *path, int flags, ...)
 	return (int)syscall(SYS_openat, dir, path, flags | O_LARGEFILE, mode);
 }
 
-/* While malloc is looked for, it is asked for memory by dlsym() itself. */
+/* ---- memory: "malloc" is all three of them ---- */
+
 void *malloc(size_t n)
 {
 	if (!real_malloc)
 		resolve(&real_malloc, "malloc");
-	if (ready && fails(CALL_malloc))
+	if (fails(CALL_malloc))
 		return NULL;
 	return real_malloc(n);
+}
+
+/* dlsym() may ask for memory while calloc is looked for. */
+void *calloc(size_t count, size_t n)
+{
+	static __thread int is_looking;
+
+	if (!real_calloc && is_looking)
+		return __libc_calloc(count, n);
+	if (!real_calloc) {
+		is_looking = 1;
+		resolve(&real_calloc, "calloc");
+		is_looking = 0;
+	}
+	if (fails(CALL_malloc))
+		return NULL;
+	return real_calloc(count, n);
+}
+
+void *realloc(void *p, size_t n)
+{
+	if (!real_realloc)
+		resolve(&real_realloc, "realloc");
+	if (fails(CALL_malloc))
+		return NULL;
+	return real_realloc(p, n);
 }

@@ -229,6 +229,10 @@ class Bench:
             self.secret = file.read().split(b":")[-1].strip()
         helps = subprocess.run([self.ferry, "help", "send"], check=True,
                                capture_output=True).stdout
+        with open(self.ferry, "rb") as file:
+            program = file.read()
+        self.is_sanitized = b"__asan_init" in program or \
+            b"__tsan_init" in program
         self.has_retry = b"--retry" in helps
         self.has_resume = self.has_retry
         self.lock = threading.Lock()
@@ -445,8 +449,11 @@ class Lab:
         if ferry.killed_by:
             documented.add(128 + ferry.killed_by)
         output = ferry.output + ferry.messages()
-        if SANITIZER.search(output) or code == 99:
-            raise Failure("sanitizer", f"{ferry.name}: {output[-2000:]}")
+        report = SANITIZER.search(output)
+        if report or code == 99:
+            begin = max(0, report.start() - 200) if report else -2000
+            raise Failure("sanitizer", f"{ferry.name}: "
+                          + output[begin:][:3000].decode(errors="replace"))
         if code not in documented:
             raise Failure("status", f"{ferry.name} exits {code}: "
                           f"{output[-300:]}")

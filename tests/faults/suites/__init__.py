@@ -1,8 +1,9 @@
 """The suites by name: each a module with `about` and cases(bench, rng), which
 yields (name of a case, function of a Lab)."""
-from . import (calls, disk, durable, journal, kill, network, process, retry,
-               shortio, sources)
+from . import (calls, controls, disk, durable, journal, kill, memory, network,
+               process, retry, shortio, sources)
 
-ALL = {"calls": calls, "shortio": shortio, "disk": disk, "durable": durable,
+ALL = {"controls": controls, "calls": calls, "memory": memory,
+       "shortio": shortio, "disk": disk, "durable": durable,
        "journal": journal, "sources": sources, "network": network,
        "retry": retry, "kill": kill, "process": process}

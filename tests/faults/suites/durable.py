@@ -115,8 +115,8 @@ def cut(kind, sync):
         total = sum(w[1] for w in new.values() if w[0] == "file")
         at = lab.rng.randrange(total)
         delay = lab.rng.choice((0, 0.003, 0.03, 0.3)) * lab.rng.random()
-        rule = Rule(f"up@total:{at}=call", lambda: threading.Timer(
-            delay, disk.shut_down).start() if delay else disk.shut_down())
+        timer = threading.Timer(delay, disk.shut_down)
+        rule = Rule(f"up@total:{at}=call", timer.start)
         receiver = lab.receive("--sync", sync, "--existing", "replace",
                                "--timeout", "5", dst=disk.dst)
         proxy = lab.proxy(receiver.port, rule)
@@ -125,7 +125,7 @@ def cut(kind, sync):
         sender = lab.send("--timeout", "5", *pace, source, port=proxy.port)
         lab.finish(sender, receiver)
         lab.fault()
-        threading.Event().wait(delay)
+        timer.join()
         damage = disk.power_on()
         if damage:
             raise Failure("wrong", f"fsck: {damage}")
