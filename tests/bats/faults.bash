@@ -9,8 +9,8 @@ memory=/dev/shm
 [ -w "$memory" ] || memory=${TMPDIR:-/tmp}
 
 # torture ARG... - within a minute or so: what is not begun by then is said, as
-# are single cases that cannot be run here.  All its cases have to pass; it is a skip where this machine
-# or this ferry can run none of them.
+# are single cases that cannot be run here.  All its cases have to pass; it is
+# a skip where this machine or this ferry can run none of them.
 torture() {
 	local status=0
 	"$BATS_TEST_DIRNAME/../faults/torture" "$@" --time-limit 60 \
