@@ -27,6 +27,7 @@ struct send_options {
 	unsigned streams; /* 0: auto */
 	const char *name;
 	int symlinks;     /* enum scan_links */
+	uint64_t retry_s;
 };
 
 /* What the operands say. */
@@ -94,6 +95,10 @@ static const struct option_row rows[] = {
 	{ .name = "name", .arg = "NAME", .kind = OPTION_TEXT,
 	  .off = OFF(name),
 	  .help = "the name that standard input gets (default stdin)" },
+	{ .name = "retry", .arg = "S", .kind = OPTION_NUMBER, .min = 0,
+	  .max = 30 * 86400, .off = OFF(retry_s),
+	  .help = "keep connecting, and connect again when the connection is "
+		  "lost, for S seconds (default 0: do not)" },
 	{ .name = "symlinks", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(symlinks), .words = symlinks_words,
 	  .help = "keep (default: links that stay inside the tree arrive as "
@@ -287,6 +292,7 @@ static int run(const struct send_options *opts, const struct operands *o,
 		.stdin_name = opts->name ? opts->name : "stdin",
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
+		.retry_ms = opts->retry_s * 1000,
 	};
 	struct report *report = report_new(&report_cfg);
 	int rc;

@@ -21,6 +21,7 @@ struct dirs {
 	unsigned flags;
 	dirs_on_create on_create;
 	void *ctx;
+	mode_t mode;
 	size_t depth; /* how many of fd[] and end[] are in use */
 	int fd[NAME_DEPTH_MAX];
 	size_t end[NAME_DEPTH_MAX];
@@ -39,7 +40,13 @@ struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 	d->flags = flags;
 	d->on_create = on_create;
 	d->ctx = ctx;
+	d->mode = 0777;
 	return d;
+}
+
+void dirs_set_mode(struct dirs *d, uint32_t mode)
+{
+	d->mode = (mode_t)mode & 0777;
 }
 
 void dirs_free(struct dirs *d)
@@ -116,7 +123,7 @@ static int make_dir(const struct dirs *d, const char *component,
 {
 	if (d->on_create)
 		d->on_create(d->ctx, path, len);
-	if (mkdirat(current_fd(d), component, 0777) < 0)
+	if (mkdirat(current_fd(d), component, d->mode) < 0)
 		return errno == EEXIST ? 0 : -1;
 	if (d->on_create)
 		d->on_create(d->ctx, path, len);

@@ -92,7 +92,7 @@ usage() {
 @test "every option of the contract is there, and no other" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
 		plain json quiet verbose progress help port"
-	send="compress checksum streams name symlinks"
+	send="compress checksum streams name symlinks retry"
 	receive="existing once stdout sync max-sessions"
 	for command in send receive; do
 		run ferry help $command
@@ -229,7 +229,7 @@ usage() {
 	usage "unknown option '--bogus'" send --bogus file h
 	usage "unknown option '-x'" receive -x
 	usage "unknown option '--code'" receive --code
-	usage "unknown option '--retry'" send --retry=5 file h
+	usage "unknown option '--frob'" send --frob=5 file h
 	usage "unknown option '--once'" send --once file h
 	usage "unknown option '--streams'" receive --streams 2
 	usage "unknown option '--comp' (names of options cannot be abbr" \
