@@ -24,7 +24,7 @@ import time
 
 from chaosproxy import Proxy
 
-PART = re.compile(rb"\.ferry-[0-9a-f]{16}\.(part|journal)$")
+PART = re.compile(rb"\.ferry-[0-9a-f]{16}\.(part|journal|new)$")
 CONTROL = re.compile(rb"[\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f]")
 SANITIZER = re.compile(rb"Sanitizer|runtime error:|Assertion .* failed")
 RSS_MAX_KIB = 64 * 1024

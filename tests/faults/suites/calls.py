@@ -6,7 +6,9 @@ N-th of every thread fail.  Both sides are stopped before main() by
 faultio.so, so the counts are ferry's own and not the dynamic linker's.
 """
 import collections
+import itertools
 import os
+import random
 import re
 import signal
 import subprocess
@@ -35,7 +37,7 @@ ERRNOS = {
     "close": "EIO ENOSPC EINTR",
     "renameat": "EACCES EIO ENOSPC",
     "renameat2": "EINVAL ENOSYS EACCES EIO ENOSPC EEXIST",
-    "linkat": "EIO ENOSPC EPERM",
+    "linkat": "EIO ENOSPC EPERM ENOENT EXDEV",
     "unlinkat": "EIO EACCES EROFS",
     "symlinkat": "ENOSPC EIO EPERM",
     "pread64": "EIO EINTR ESTALE",
@@ -47,6 +49,7 @@ ERRNOS = {
     "fstatfs": "EIO ENOSYS",
     "faccessat2": "EACCES ENOSYS",
     "getdents64": "EIO ENOMEM",
+    "link": "EIO ENOSPC",
     "readlinkat": "EIO EACCES",
     "lseek": "EINVAL EIO",
     "fcntl": "EMFILE ENOLCK",
@@ -127,12 +130,23 @@ def read_log(lab):
         return file.read()
 
 
-def run(lab, side, *what):
+def interrupt(lab, source):
+    """A run before, that is cut midway: parts and journals are there."""
+    receiver = lab.receive("--existing", "replace", name="receiver0")
+    proxy = lab.proxy(receiver.port, f"up@total:{7 << 20}=rst!all")
+    sender = lab.send("-j", "1", source, port=proxy.port, name="sender0")
+    lab.finish(sender, receiver)
+
+
+def run(lab, side, resuming, *what):
     """A transfer of the small tree with strace at one side."""
     log = log_path(lab)
     source = lab.small_tree()
+    lab.write("t/large", (9 << 20) + 5)
     lab.plant_old()
     own = ["--timeout", str(TIMEOUT_S)]
+    if resuming:
+        interrupt(lab, source)
 
     def receiver_with(env):
         return lab.receive(*own, "--existing", "replace", env=env,
@@ -156,12 +170,11 @@ def run(lab, side, *what):
     return sender, receiver, source, read_log(lab)
 
 
-def count(bench, side):
+def count(bench, side, resuming):
     """{call: most often in one thread} of a run without faults."""
-    import random
     lab = Lab(bench, "count", random.Random(1))
     try:
-        sender, receiver, _, log = run(lab, side)
+        sender, receiver, _, log = run(lab, side, resuming)
         if sender.code != 0 or receiver.code != 0:
             raise RuntimeError(f"counting: exits {sender.code}, "
                                f"{receiver.code}")
@@ -175,11 +188,11 @@ def count(bench, side):
     return calls
 
 
-def fail_one(side, call, n, errno):
+def fail_one(side, resuming, call, n, errno):
     def case(lab):
         try:
             sender, receiver, source, log = run(
-                lab, side, "-e", f"trace={call}", "-e",
+                lab, side, resuming, "-e", f"trace={call}", "-e",
                 f"inject={call}:error={errno}:when={n}")
         except Failure:
             if IMPLAUSIBLE.search(read_log(lab)):
@@ -202,17 +215,20 @@ def fail_one(side, call, n, errno):
 
 
 def all_cases(bench, rng):
-    for side in "receiver", "sender":
-        for call, times in sorted(count(bench, side).items()):
+    for side, resuming in itertools.product(("receiver", "sender"),
+                                            (False, True)):
+        calls = count(bench, side, resuming)
+        for call, times in sorted(calls.items()):
+            if bench.is_sanitized and call in ("mmap", "mprotect"):
+                continue  # a sanitizer ends the program where they fail
             numbers = range(1, times + 1)
             if times > MOST_N:
                 numbers = sorted(rng.sample(numbers, MOST_N))
-            if bench.is_sanitized and call in ("mmap", "mprotect"):
-                continue  # a sanitizer ends the program where they fail
             for errno in ERRNOS.get(call, "").split():
                 for n in numbers:
-                    yield (f"{side}-{call}-{n}-{errno}",
-                           fail_one(side, call, n, errno))
+                    yield (f"{side}{'-resuming' if resuming else ''}-{call}-"
+                           f"{n}-{errno}",
+                           fail_one(side, resuming, call, n, errno))
 
 
 def cannot(lab):
