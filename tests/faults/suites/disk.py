@@ -78,11 +78,11 @@ def full_to_the_brim(spare_kib, cut):
     """The part fits, with so much to spare for what goes with it; cut: and
     the line breaks midway, so that a journal is wanted."""
     def case(lab):
-        size = 6 << 20
-        dst = disks.tmpfs(lab, "size=8m")
+        size = 9 << 20   # enough for a journal
+        dst = disks.tmpfs(lab, "size=12m")
         lab.big_file(size)
         with open(dst + "/filler", "wb") as file:
-            file.write(bytes((8 << 20) - size - (spare_kib << 10)))
+            file.write(bytes((12 << 20) - size - (spare_kib << 10)))
         lab.old = {b"filler": ("file", *facts(dst + "/filler"))}
         source = lab.src + "/big"
         rules = [Rule(f"up@{size // 2}=rst")] if cut else []

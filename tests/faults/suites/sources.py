@@ -264,6 +264,8 @@ def cases(bench, rng):
     for change, again in ((append, True), (rewrite, False), (rewrite, True),
                           (rewrite_quietly, True), (set_back, False),
                           (replace, False), (delete, False)):
+        if quick and change in (replace, delete):
+            continue  # TODO(4): the stale part is left; see the long part
         for i in range(rounds):
             name = change.__name__.replace("_", "-")
             yield (f"{name}-{'often' if again else 'once'}-{i}",
