@@ -259,7 +259,7 @@ def crowded(count):
 def cases(bench, rng):
     quick = bench.options.quick
     rounds = bench.options.runs or (1 if quick else 10)
-    for n, size in ((1, 0), (2, 0), (3, 1 << 20), (4, 100), (9, 5000000)):
+    for n, size in ((1, 0), (2, 0), (3, 1 << 20), (4, 100), (9, 10000000)):
         yield f"cut-before-read-{n}-to-{size}", cut_before_read(n, size)
     for change, again in ((append, True), (rewrite, False), (rewrite, True),
                           (rewrite_quietly, True), (set_back, False),
