@@ -133,12 +133,16 @@ static int resolve_bind(const struct net_options *opt, uint16_t port,
 	};
 	struct addrinfo *found = NULL;
 	char text[8];
+	int rc;
 
 	*len = 0;
 	if (!opt->bind)
 		return 0;
 	snprintf(text, sizeof(text), "%u", (unsigned)port);
-	if (getaddrinfo(opt->bind, text, &hints, &found) != 0 || !found)
+	rc = getaddrinfo(opt->bind, text, &hints, &found);
+	if (rc == EAI_MEMORY)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (rc != 0 || !found)
 		return err_set(e, ERR_USAGE,
 			       "'%s' is no numeric address%s to bind to",
 			       opt->bind,
