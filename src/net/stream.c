@@ -217,8 +217,11 @@ static int handshake(struct stream *s, struct err *e)
 
 	for (;;) {
 		rc = tls_conn_handshake(s->tls, e);
+		/* A line that ended is no refusal, and must not look like one
+		 * where only our direction ended. */
 		if (rc < 0 && rc != ERR_AGAIN) {
-			stream_out_alert(s);
+			if (rc != ERR_LOST)
+				stream_out_alert(s);
 			return rc;
 		}
 		if (stream_out_records(s, e) < 0)

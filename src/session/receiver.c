@@ -112,23 +112,12 @@ static int open_root(struct receiver *r, struct err *e)
 	return 0;
 }
 
-/* Digests may read configuration files at their first use. */
-static void warm_up(void)
-{
-	const struct digest_ops *ops;
-	uint8_t sum[DIGEST_MAX];
-
-	for (unsigned id = 1; (ops = digest_by_id(id)); id++)
-		ops->sum("", 0, sum);
-}
-
 /* The last thing before strangers are let in. */
 static int confine(struct receiver *r, struct err *e)
 {
 	char text[SANDBOX_TEXT_MAX];
 	int rc;
 
-	warm_up();
 	rc = sandbox_receiver(r->cfg->sandbox, r->root_fd, text, e);
 	if (rc == 0)
 		receiver_message(r, SESSION_VERBOSE, "%s", text);

@@ -384,6 +384,7 @@ struct retry {
 	uint64_t wait_ms;
 	int has_connected;
 	int is_told; /* that we try to connect */
+	struct err unconfirmed; /* all was sent, and nothing since */
 };
 
 static int is_lost(int code)
@@ -407,8 +408,16 @@ static int wants_retry(struct sender *s, struct retry *r)
 		r->wait_ms = BACKOFF_FIRST_MS;
 	}
 	r->has_connected |= was_ready;
-	if (now >= r->until_ms)
+	if (was_ready || s->err.code == ERR_UNCONFIRMED)
+		err_clear(&r->unconfirmed);
+	if (s->err.code == ERR_UNCONFIRMED)
+		r->unconfirmed = s->err;
+	if (now >= r->until_ms) {
+		/* That it cannot be reached any more tells less. */
+		if (r->unconfirmed.code)
+			s->err = r->unconfirmed;
 		return 0;
+	}
 	if (!plan_can_restart(s->plan)) {
 		err_prefix(&s->err, "what was read of standard input cannot be "
 				    "read again");
