@@ -5,7 +5,8 @@
  * Threads: every function may be called from any thread.
  *
  * Sockets come out blocking, close-on-exec, TCP_NODELAY, with keep-alive and
- * TCP_USER_TIMEOUT set from timeout_ms; buffer sizes are left to the kernel.
+ * TCP_USER_TIMEOUT set from timeout_ms (a stream takes the latter back, see
+ * sock.c); buffer sizes are left to the kernel.
  */
 #ifndef FERRY_NET_DIAL_H
 #define FERRY_NET_DIAL_H
