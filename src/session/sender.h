@@ -60,6 +60,7 @@ struct sender {
 	atomic_uint_fast64_t files, total_files;
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
 	atomic_int scan_done;
+	atomic_uint unsent; /* tasks taken whose bytes are not all out */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;

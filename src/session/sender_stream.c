@@ -119,6 +119,19 @@ static int send_join(struct sender_stream *st, struct err *e)
 	return link_send(&st->link, NULL, 0, e);
 }
 
+/* A task that fails stays counted: not everything was sent. */
+static int do_task(struct sender_stream *st, const struct task *t,
+		   struct err *e)
+{
+	int rc;
+
+	atomic_fetch_add(&st->sender->unsent, 1);
+	rc = sender_do_task(st, t, e);
+	if (rc == 0)
+		atomic_fetch_sub(&st->sender->unsent, 1);
+	return rc;
+}
+
 /* The first large files can be opened before the receiver is ready: its
  * answers then come together, and save a round trip. */
 static int open_early(struct sender_stream *st, struct task *t, struct err *e)
@@ -126,7 +139,7 @@ static int open_early(struct sender_stream *st, struct task *t, struct err *e)
 	int rc = 0;
 
 	while (rc == 0 && plan_take(st->sender->plan, t, 1) == PLAN_TASK)
-		rc = sender_do_task(st, t, e);
+		rc = do_task(st, t, e);
 	return rc;
 }
 
@@ -281,7 +294,7 @@ static int work(struct sender_stream *st, struct task *t, struct err *e)
 		if (next == PLAN_WAIT)
 			rc = wait_for_work(st, e);
 		else
-			rc = sender_do_task(st, t, e);
+			rc = do_task(st, t, e);
 		if (rc == 0 && next == PLAN_TASK)
 			rc = sender_take_replies(st, e);
 		if (rc)
@@ -379,7 +392,7 @@ static void stream_failed(struct sender_stream *st, struct err *e)
 		return;
 	}
 	if (lost && st->is_ready && plan_is_drained(s->plan) &&
-	    atomic_load(&s->scan_done))
+	    atomic_load(&s->scan_done) && atomic_load(&s->unsent) == 0)
 		e->code = ERR_UNCONFIRMED;
 	else if (e->code == ERR_CLOSED)
 		e->code = ERR_LOST;
