@@ -165,7 +165,10 @@ void rsession_fail(struct rsession *s, const struct err *e)
 	struct receiver *r = s->receiver;
 
 	pthread_mutex_lock(&s->lock);
-	err_merge(&s->err, e);
+	/* A stream that was stopped because another failed knows no reason. */
+	if (e->code != ERR_INTERRUPTED || atomic_load(&r->is_stopping) ||
+	    !atomic_load(&s->is_over))
+		err_merge(&s->err, e);
 	pthread_mutex_unlock(&s->lock);
 	atomic_store(&s->is_over, 1);
 	wake_streams(s);

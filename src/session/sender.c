@@ -39,7 +39,10 @@ static void abort_streams(struct sender *s)
 void sender_fail(struct sender *s, const struct err *e)
 {
 	pthread_mutex_lock(&s->lock);
-	err_merge(&s->err, e);
+	/* A thread that was stopped because another failed knows no reason. */
+	if (e->code != ERR_INTERRUPTED || sender_is_cancelled(s) ||
+	    !s->has_failed)
+		err_merge(&s->err, e);
 	s->has_failed = 1;
 	abort_streams(s);
 	pthread_mutex_unlock(&s->lock);

@@ -138,6 +138,32 @@ told() {
 	[ ! -e dst/f ]
 }
 
+@test "of several streams, the one that failed tells why" {
+	truncate -s 200M src/f # holes are quick, data behind them is not
+	head -c 20000000 /dev/urandom >>src/f
+	for i in {1..20}; do
+		head -c 600000 /dev/urandom >"src/g$i"
+	done
+	receive --plain --once dst
+	start_send one --plain -j 4 --limit-rate 4M src/f src/g*
+	under_way one
+	kill -KILL "${pid[one]}"
+	wait_receiver
+	ended one
+	[ "$got" = 6 ]
+	hasnt messages interrupted
+	hasnt events interrupted
+
+	receive --plain dst
+	start_send one --plain -j 4 --limit-rate 4M src/f src/g*
+	under_way one
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	ended one
+	[ "$code" = 6 ]
+	hasnt one.messages interrupted
+}
+
 @test "6: nothing is heard of a side that was stopped for --timeout" {
 	head -c 9000000 /dev/urandom >src/f
 	receive --plain --once --timeout 2 dst
