@@ -88,6 +88,17 @@ static int add_file(struct gather *g, const struct scan_item *si,
 	return plan_add_file(s->plan, f);
 }
 
+/* A list that is slow in coming must not keep a session that is over. */
+static int is_over(struct sender *s)
+{
+	int over;
+
+	pthread_mutex_lock(&s->lock);
+	over = s->has_failed;
+	pthread_mutex_unlock(&s->lock);
+	return over || sender_is_cancelled(s);
+}
+
 static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 {
 	struct gather *g = ctx;
@@ -107,6 +118,9 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 		return 0;
 	case SCAN_SKIPPED:
 		break;
+	case SCAN_WAITING:
+		/* what was named so far need not wait */
+		return is_over(s) ? ERR_INTERRUPTED : queue_pack(g);
 	}
 	return 0;
 }

@@ -92,7 +92,8 @@ usage() {
 @test "every option of the contract is there, and no other" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
 		plain json quiet verbose progress help port"
-	send="compress checksum streams name symlinks"
+	send="compress checksum streams name symlinks dry-run exclude include
+		files-from"
 	receive="existing once stdout sync max-sessions"
 	for command in send receive; do
 		run ferry help $command
@@ -103,6 +104,8 @@ usage() {
 		assert_output "  -4 "
 		assert_output "  -6 "
 	done
+	run ferry help send
+	assert_output "  -0 "
 }
 
 @test "version names ferry and the libraries" {
@@ -223,6 +226,24 @@ usage() {
 		send --plain -- --plain 127.0.0.1:1
 }
 
+@test "send: operands with --files-from" {
+	usage "HOST is missing: where to?" send --files-from list
+	usage "with --files-from there is one PATH" \
+		send --files-from list dir file h
+	usage "with --files-from, PATH is a directory, not standard input" \
+		send --files-from list - h
+	usage "--name and --files-from exclude each other" \
+		send --files-from list --name x h
+	usage "-0 is for --files-from" send -0 file h
+	refused 7 "send: --files-from none: No such file or directory" \
+		send --plain --files-from none h
+	touch list
+	refused 7 "send: none: No such file" \
+		send --plain --files-from list none h
+	refused 7 "send: file: Not a directory" \
+		send --plain --files-from list file h
+}
+
 # ---- values of options -----------------------------------------------------
 
 @test "unknown and abbreviated options" {
@@ -276,6 +297,11 @@ usage() {
 			send --compress="$bad" file h
 	done
 	usage "-z wants auto, none, zlib or zstd" send -zfile h
+	for bad in '' / // '[a' 'a[' 'a\'; do
+		usage "--exclude wants a pattern such as '*.o', 'cache/' or" \
+			send --exclude="$bad" file h
+		usage "--include wants a pattern" send --include="$bad" file h
+	done
 }
 
 # What is not refused gets as far as the next complaint.
@@ -298,6 +324,12 @@ usage() {
 	done
 	usage "$accepted" send --name x - h
 	usage "$accepted" send file - dir h
+	for good in --exclude=x --exclude=/a/b/ --include='[]a]' \
+		--include='a\*' --exclude='**'; do
+		usage "$accepted" send "$good" file h
+	done
+	usage "$accepted" send --files-from list h
+	usage "$accepted" send -0 --files-from - dir h
 }
 
 @test "values are shown escaped" {
