@@ -193,8 +193,11 @@ static void sum_up(struct rsession *s, struct session_summary *sum,
 	if (code) {
 		struct err te;
 
-		err_set(&te, code, "%llu files from %s failed (see above)",
-			(unsigned long long)tally_failed_count(t), s->peer);
+		uint64_t failed = tally_failed_count(t);
+
+		err_set(&te, code, "%llu file%s from %s failed (see above)",
+			(unsigned long long)failed, failed == 1 ? "" : "s",
+			s->peer);
 		err_merge(e, &te);
 	}
 	if (!e->code && !s->has_summed)

@@ -240,13 +240,13 @@ static void sum_up(struct sender *s, uint64_t began_ns,
 
 	*e = s->err;
 	if (code) {
-		err_set(&te, code,
-			"%llu of %llu files were not sent (see above)",
-			(unsigned long long)(tally_failed_count(t) +
-					     t->skipped),
-			(unsigned long long)(tally_failed_count(t) +
-					     t->skipped + t->committed +
-					     t->unchanged));
+		uint64_t bad = tally_failed_count(t) + t->skipped;
+
+		err_set(&te, code, "%llu of %llu file%s not sent (see above)",
+			(unsigned long long)bad,
+			(unsigned long long)(bad + t->committed +
+					     t->unchanged),
+			bad == 1 ? "s was" : "s were");
 		err_merge(e, &te);
 	}
 	if (!e->code && !s->has_summary)
