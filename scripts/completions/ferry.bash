@@ -32,7 +32,7 @@ _ferry()
 	--exclude | --include) return ;;
 	--progress) words='auto always never' ;;
 	-j | --streams) words='auto 1 2 4 8 16' ;;
-	-p | --port | -b | --bind | --limit-rate | --timeout | --name | \
+	-p | --port | -b | --bind | --limit-rate | --timeout | --name | --retry | \
 		--max-sessions | --pin | --congestion) return ;;
 	*)
 		[[ $cur == -* ]] || return

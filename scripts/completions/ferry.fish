@@ -38,6 +38,7 @@ complete -c ferry -n $both -l progress -x -a 'auto always never' -d 'Show progre
 complete -c ferry -n $send -s z -l compress -f -d Compress
 complete -c ferry -n $send -l checksum -x -a 'xxh3 sha256 crc32' -d Checksum
 complete -c ferry -n $send -s j -l streams -x -a 'auto 1 2 4 8 16' -d Connections
+complete -c ferry -n $send -l retry -x -d 'Connect again for so many seconds'
 complete -c ferry -n $send -l name -x -d 'Name for standard input'
 complete -c ferry -n $send -s n -l dry-run -f -d 'Only list what would be sent'
 complete -c ferry -n $send -l exclude -x -d 'Leave out what matches'

@@ -234,6 +234,29 @@ int tree_put(struct tree *t, uint64_t index, const uint8_t *digest)
 	return 0;
 }
 
+int tree_leaf_digest(const struct tree *t, uint64_t index, uint8_t *out)
+{
+	uint64_t ri = index / TREE_RANGE_LEAVES;
+	unsigned bit = (unsigned)(index % TREE_RANGE_LEAVES);
+	const struct range *r = index < t->leaves ? range_find(t, ri) : NULL;
+
+	if (!r || is_folded(t, ri, r) || !(r->have >> bit & 1))
+		return -1;
+	memcpy(out, r->digests + bit * t->ops->size, t->ops->size);
+	return 0;
+}
+
+int tree_range_digest(const struct tree *t, uint64_t range, uint8_t *out)
+{
+	const struct range *r =
+		range < range_count(t) ? range_find(t, range) : NULL;
+
+	if (!r || !is_folded(t, range, r))
+		return -1;
+	memcpy(out, r->digests, t->ops->size);
+	return 0;
+}
+
 int tree_has(const struct tree *t, uint64_t index)
 {
 	const struct range *r;

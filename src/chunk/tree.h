@@ -72,6 +72,14 @@ int tree_set_size(struct tree *t, uint64_t size);
  */
 int tree_put(struct tree *t, uint64_t index, const uint8_t *digest);
 
+/*
+ * The digest of a leaf that was put while its range is not whole, or of a
+ * range that is (there is none in a tree of one leaf).  Returns 0, or -1 where
+ * it is not kept.
+ */
+int tree_leaf_digest(const struct tree *t, uint64_t index, uint8_t *out);
+int tree_range_digest(const struct tree *t, uint64_t range, uint8_t *out);
+
 /* Whether the leaf was put. */
 int tree_has(const struct tree *t, uint64_t index);
 

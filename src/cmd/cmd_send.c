@@ -33,6 +33,7 @@ struct send_options {
 	const char *files_from; /* NULL: the operands name what is sent */
 	int null;         /* names in files_from end with a NUL */
 	struct filter *filter; /* NULL: none */
+	uint64_t retry_s;
 };
 
 /* What the operands say. */
@@ -120,6 +121,10 @@ static const struct option_row rows[] = {
 	{ .name = "name", .arg = "NAME", .kind = OPTION_TEXT,
 	  .off = OFF(name),
 	  .help = "the name that standard input gets (default stdin)" },
+	{ .name = "retry", .arg = "S", .kind = OPTION_NUMBER, .min = 0,
+	  .max = 30 * 86400, .off = OFF(retry_s),
+	  .help = "keep connecting, and connect again when the connection is "
+		  "lost, for S seconds (default 0: do not)" },
 	{ .name = "symlinks", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(symlinks), .words = symlinks_words,
 	  .help = "keep (default: links that stay inside the tree arrive as "
@@ -310,10 +315,15 @@ static int add_sources(const struct operands *o,
 	scan_set_filter(*scan, opts->filter);
 	if (opts->files_from) {
 		*list_fd = open_list(opts->files_from, e);
-		return *list_fd < 0 ? *list_fd :
-				      scan_add_list(*scan, o->list_dir,
-						    *list_fd, opts->null ?
-						    '\0' : '\n', e);
+		if (*list_fd < 0)
+			return *list_fd;
+		/* directories are told anew in a new session */
+		if (opts->retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
+			return err_set(e, ERR_USAGE,
+				       "--retry needs a list that can be read "
+				       "again: write it to a file first");
+		return scan_add_list(*scan, o->list_dir, *list_fd,
+				     opts->null ? '\0' : '\n', e);
 	}
 	for (int i = 0; i < o->path_count; i++) {
 		if (is_stdin(o->paths[i]))
@@ -399,6 +409,7 @@ static int run(const struct send_options *opts, const struct operands *o,
 		.stdin_name = opts->name ? opts->name : "stdin",
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
+		.retry_ms = opts->retry_s * 1000,
 	};
 	struct report *report = report_new(&report_cfg);
 	int rc;

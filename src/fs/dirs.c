@@ -21,9 +21,11 @@ struct dirs {
 	unsigned flags;
 	dirs_on_create on_create;
 	void *ctx;
+	mode_t mode;
 	size_t depth; /* how many of fd[] and end[] are in use */
 	int fd[NAME_DEPTH_MAX];
 	size_t end[NAME_DEPTH_MAX];
+	char is_new[NAME_DEPTH_MAX]; /* made by this walk */
 	char path[NAME_PATH_MAX + 1];
 	char leaf[NAME_COMPONENT_MAX + 1];
 };
@@ -39,7 +41,13 @@ struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 	d->flags = flags;
 	d->on_create = on_create;
 	d->ctx = ctx;
+	d->mode = 0777;
 	return d;
+}
+
+void dirs_set_mode(struct dirs *d, uint32_t mode)
+{
+	d->mode = (mode_t)mode & 0777;
 }
 
 void dirs_free(struct dirs *d)
@@ -110,17 +118,17 @@ static int open_dir(const struct dirs *d, const char *component)
 }
 
 /* Make the directory that path (len bytes) names, whose last component is
- * given too; one that somebody else just made is as good. */
+ * given too; one that somebody else just made is as good, and gives 0. */
 static int make_dir(const struct dirs *d, const char *component,
 		    const char *path, size_t len)
 {
 	if (d->on_create)
 		d->on_create(d->ctx, path, len);
-	if (mkdirat(current_fd(d), component, 0777) < 0)
+	if (mkdirat(current_fd(d), component, d->mode) < 0)
 		return errno == EEXIST ? 0 : -1;
 	if (d->on_create)
 		d->on_create(d->ctx, path, len);
-	return 0;
+	return 1;
 }
 
 /* Go one component further: path[start..end). */
@@ -129,7 +137,7 @@ static int step(struct dirs *d, const char *path, size_t start, size_t end,
 {
 	char component[NAME_COMPONENT_MAX + 1];
 	const size_t n = end - start;
-	int fd;
+	int fd, made = 0;
 
 	if (n == 0 || n > NAME_COMPONENT_MAX || d->depth == NAME_DEPTH_MAX ||
 	    end > NAME_PATH_MAX)
@@ -138,7 +146,8 @@ static int step(struct dirs *d, const char *path, size_t start, size_t end,
 	component[n] = '\0';
 	fd = open_dir(d, component);
 	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
-		if (make_dir(d, component, path, end) < 0)
+		made = make_dir(d, component, path, end);
+		if (made < 0)
 			return fail("make", path, end, e);
 		fd = open_dir(d, component);
 	}
@@ -148,6 +157,7 @@ static int step(struct dirs *d, const char *path, size_t start, size_t end,
 	if (end < NAME_PATH_MAX)
 		d->path[end] = '/';
 	d->end[d->depth] = end;
+	d->is_new[d->depth] = (char)made;
 	d->fd[d->depth++] = fd;
 	return 0;
 }
@@ -168,6 +178,11 @@ int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e)
 		start = end + 1;
 	}
 	return current_fd(d);
+}
+
+int dirs_is_new(const struct dirs *d)
+{
+	return d->depth > 0 && d->is_new[d->depth - 1];
 }
 
 int dirs_parent(struct dirs *d, const char *path, size_t len, const char **leaf,

@@ -15,12 +15,12 @@
 #define FERRY_FS_DIRS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
 enum dirs_flags {
-	DIRS_CREATE = 1, /* make what is missing, mode 0777 & ~umask
-			    (given final modes later) */
+	DIRS_CREATE = 1, /* make what is missing (dirs_set_mode()) */
 	DIRS_FOLLOW = 2, /* follow links (a sender told to follow them) */
 };
 
@@ -28,8 +28,7 @@ struct dirs;
 
 /*
  * on_create (may be NULL) is told of each directory that is being made, with
- * its path, twice: before mkdirat() and after it succeeded.  (Whoever makes
- * new directories durable must not miss one in between; see committer.)
+ * its path, twice: before mkdirat() and after it succeeded.
  */
 typedef void (*dirs_on_create)(void *ctx, const char *path, size_t len);
 
@@ -37,6 +36,10 @@ typedef void (*dirs_on_create)(void *ctx, const char *path, size_t len);
 struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 		      void *ctx);
 void dirs_free(struct dirs *d);
+
+/* The mode that new directories are made with, less the process's umask; 0777
+ * if it is not set.  (They are given their final modes later.) */
+void dirs_set_mode(struct dirs *d, uint32_t mode);
 
 /*
  * Walk to the directory that holds the last component of path (len bytes,
@@ -53,6 +56,10 @@ int dirs_parent(struct dirs *d, const char *path, size_t len,
 
 /* Walk to the directory path itself (len 0: the root).  As dirs_parent(). */
 int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e);
+
+/* Whether the directory that was walked to last was made by d, and held since:
+ * what is in it came after that. */
+int dirs_is_new(const struct dirs *d);
 
 /* Let go of all descriptors but the root. */
 void dirs_reset(struct dirs *d);

@@ -29,7 +29,8 @@ int name_is_own(const char *component, size_t len)
 			return 0;
 	}
 	return ends_with(component + head, len - head, ".part") ||
-	       ends_with(component + head, len - head, ".journal");
+	       ends_with(component + head, len - head, ".journal") ||
+	       ends_with(component + head, len - head, ".new");
 }
 
 /* Whether a component is "." (dots 1) or ".." (dots 2). */

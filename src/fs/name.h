@@ -20,7 +20,8 @@ enum {
  * refuses and never repairs: length 1..4095; components of 1..255 bytes, at
  * most 128, separated by single slashes; none of them "." or ".."; no NUL; no
  * slash at either end; no component that looks like one of our own temporary
- * names (".ferry-" 16 lower-case hex digits, then ".part" or ".journal").
+ * names (".ferry-" 16 lower-case hex digits, then ".part", ".journal" or
+ * ".new").
  * Names are bytes: nothing is decoded.
  *
  * Returns NULL where it is fine, else a fixed text that says what is wrong.

@@ -1,5 +1,5 @@
 /*
- * Part files: create, fill, finish, rename.  Small files come through here by
+ * Part files: create, fill, finish, name.  Small files come through here by
  * the million, so each step is one system call; the order that makes them
  * durable (sync, rename, sync the directory) is the committer's.
  */
@@ -62,9 +62,13 @@ static int next_name(struct part_names *names, char name[NAME_PART_MAX])
 {
 	if (!names->seeded && seed(names) < 0)
 		return -1;
-	snprintf(name, NAME_PART_MAX, ".ferry-%016" PRIx64 ".part",
-		 next_number(names));
+	part_tag_name(name, next_number(names), "part");
 	return 0;
+}
+
+void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix)
+{
+	snprintf(name, NAME_PART_MAX, ".ferry-%016" PRIx64 ".%s", tag, suffix);
 }
 
 /* Whether to go on with another name after this failure. */
@@ -92,6 +96,7 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 		struct err *e)
 {
 	p->fd = -1;
+	p->has_mode = 0;
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (next_name(names, p->name) < 0)
 			break;
@@ -102,6 +107,130 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 			break;
 	}
 	p->name[0] = '\0';
+	return err_sys(e, ERR_LOCAL, "create a temporary file");
+}
+
+/* Whether errno says that there are no files without a name here: old kernels
+ * take the flag for that of a directory. */
+static int lacks_hidden(void)
+{
+	return errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT ||
+	       errno == EINVAL || errno == ENOSYS;
+}
+
+int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
+		       struct err *e)
+{
+	p->name[0] = '\0';
+	p->has_mode = is_exact;
+	do {
+		p->fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
+			       is_exact ? mode & 0777 : 0600);
+	} while (p->fd < 0 && errno == EINTR);
+	if (p->fd >= 0)
+		return 0;
+	if (lacks_hidden())
+		return ERR_AGAIN;
+	return err_sys(e, ERR_LOCAL, "create a temporary file");
+}
+
+/* ---- kept parts ---- */
+
+/* The lock belongs to the open file description: it goes with the last
+ * descriptor of it, and does not keep our own threads apart. */
+static int lock_whole(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+static int is_ours(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+	       st->st_nlink == 1 && (st->st_mode & 07777) == 0600;
+}
+
+/* Whether the name still means the file that is open. */
+static int is_still_named(int dir_fd, const char *name, const struct stat *st)
+{
+	struct stat now;
+
+	return fstatat(dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
+}
+
+/* What is there under the name: a descriptor, locked; ERR_AGAIN when somebody
+ * else has it; -1 with errno (ENOENT: nothing that could be used, any more). */
+static int take_over(int dir_fd, const char *name)
+{
+	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	int fd = openat(dir_fd, name, flags), busy;
+	struct stat st;
+
+	if (fd < 0 && errno == ENOENT)
+		return -1;
+	if (fd < 0 || fstat(fd, &st) < 0 || !is_ours(&st)) {
+		io_close(&fd);
+		if (unlinkat(dir_fd, name, 0) == 0)
+			errno = ENOENT;
+		return -1;
+	}
+	if (lock_whole(fd) == 0) {
+		if (is_still_named(dir_fd, name, &st))
+			return fd;
+		/* Committed or removed while we looked. */
+		io_close(&fd);
+		errno = ENOENT;
+		return -1;
+	}
+	busy = errno == EAGAIN || errno == EACCES;
+	io_close(&fd);
+	/* A file system without locks has no kept parts. */
+	return busy ? ERR_AGAIN : -1;
+}
+
+static int create_kept(int dir_fd, const char *name)
+{
+	int fd = open_new(dir_fd, name);
+
+	if (fd >= 0 && lock_whole(fd) < 0) {
+		int saved = errno;
+
+		io_close(&fd);
+		unlinkat(dir_fd, name, 0);
+		errno = saved;
+	}
+	return fd;
+}
+
+int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
+		   struct err *e)
+{
+	p->fd = -1;
+	p->has_mode = 0;
+	part_tag_name(p->name, tag, "part");
+	for (int i = 0; i < NAME_TRIES; i++) {
+		*was_there = 1;
+		p->fd = take_over(dir_fd, p->name);
+		if (p->fd >= 0)
+			return 0;
+		if (p->fd == ERR_AGAIN)
+			break;
+		if (errno != ENOENT)
+			break;
+		*was_there = 0;
+		p->fd = create_kept(dir_fd, p->name);
+		if (p->fd >= 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	p->name[0] = '\0';
+	if (p->fd == ERR_AGAIN) {
+		p->fd = -1;
+		return ERR_AGAIN;
+	}
 	return err_sys(e, ERR_LOCAL, "create a temporary file");
 }
 
@@ -173,6 +302,31 @@ int part_write(struct part *p, const void *data, size_t n, uint64_t off,
 	return 0;
 }
 
+int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e)
+{
+	static const char zeros[65536];
+	int rc;
+
+	do {
+		rc = fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			       (off_t)off, (off_t)count);
+	} while (rc < 0 && errno == EINTR);
+	if (rc == 0)
+		return 0;
+	if (errno != EOPNOTSUPP && errno != ENOSYS)
+		return err_sys(e, ERR_LOCAL, "make a hole");
+	while (count > 0) {
+		size_t n = count < sizeof(zeros) ? (size_t)count : sizeof(zeros);
+
+		rc = part_write(p, zeros, n, off, e);
+		if (rc < 0)
+			return rc;
+		off += n;
+		count -= n;
+	}
+	return 0;
+}
+
 int part_set_size(struct part *p, uint64_t size, struct err *e)
 {
 	int rc;
@@ -207,15 +361,15 @@ static int to_times(const struct file_meta *meta, struct timespec times[2],
 	return 0;
 }
 
-static int apply_meta(int fd, mode_t mode, const struct file_meta *meta,
-		      struct err *e)
+static int apply_meta(int fd, mode_t mode, int has_mode,
+		      const struct file_meta *meta, struct err *e)
 {
 	struct timespec times[2];
 	int rc = to_times(meta, times, e);
 
 	if (rc < 0)
 		return rc;
-	if (fchmod(fd, mode) < 0)
+	if (!has_mode && fchmod(fd, mode) < 0)
 		return err_sys(e, ERR_LOCAL, "set the mode");
 	if (futimens(fd, times) < 0)
 		return err_sys(e, ERR_LOCAL, "set the time");
@@ -224,7 +378,7 @@ static int apply_meta(int fd, mode_t mode, const struct file_meta *meta,
 
 int part_set_meta(struct part *p, const struct file_meta *meta, struct err *e)
 {
-	return apply_meta(p->fd, meta->mode & 0777, meta, e);
+	return apply_meta(p->fd, meta->mode & 0777, p->has_mode, meta, e);
 }
 
 int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e)
@@ -236,7 +390,7 @@ int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e)
 	return apply_meta(dir_fd,
 			  (meta->mode & 0777) |
 				  (st.st_mode & (S_ISGID | S_ISVTX)),
-			  meta, e);
+			  0, meta, e);
 }
 
 int part_sync(struct part *p, struct err *e)
@@ -275,10 +429,98 @@ static int rename_to(int dir_fd, const char *from, const char *final,
 	return 0;
 }
 
+/*
+ * Give a file without a name one.  The first way is allowed only to some (root;
+ * from Linux 6.10 on whoever opened it), the second needs /proc.
+ */
+static int link_fd(int fd, int dir_fd, const char *name)
+{
+	char path[40];
+
+	if (linkat(fd, "", dir_fd, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT && errno != EPERM && errno != EACCES &&
+	    errno != EINVAL)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW);
+}
+
+/* FNV-1a (Fowler, Noll, Vo), 64 bits: for names of ours, where nothing hangs on
+ * whether two are the same. */
+static uint64_t name_tag(const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* What make() makes under a name of ours is renamed over final.  The name is
+ * always the same one, so that what a dead process left is cleared away by the
+ * next that comes this way. */
+static int make_and_replace(int dir_fd, const char *final,
+			    int (*make)(const void *what, int dir_fd,
+					const char *name),
+			    const void *what)
+{
+	char name[NAME_PART_MAX];
+	int rc = -1;
+
+	part_tag_name(name, name_tag(final), "new");
+	for (int i = 0; i < NAME_TRIES; i++) {
+		rc = make(what, dir_fd, name);
+		if (rc < 0 && errno == EEXIST && unlinkat(dir_fd, name, 0) == 0)
+			continue;
+		if (rc < 0)
+			break;
+		rc = renameat(dir_fd, name, dir_fd, final);
+		if (rc == 0 || errno != ENOENT)
+			break;
+		/* Another one, who replaces the same file, cleared it away. */
+	}
+	if (rc < 0) {
+		int saved = errno;
+
+		unlinkat(dir_fd, name, 0);
+		errno = saved;
+	}
+	return rc;
+}
+
+static int make_link(const void *what, int dir_fd, const char *name)
+{
+	return link_fd(*(const int *)what, dir_fd, name);
+}
+
+static int link_hidden(int fd, int dir_fd, const char *final, int replace,
+		       struct err *e)
+{
+	int rc = link_fd(fd, dir_fd, final);
+
+	if (rc < 0 && errno == EEXIST && replace)
+		rc = make_and_replace(dir_fd, final, make_link, &fd);
+	if (rc < 0)
+		return err_sys(e, ERR_LOCAL, "link to the final name");
+	return 0;
+}
+
 int part_rename(const struct part *p, int dir_fd, const char *final,
 		int replace, struct err *e)
 {
+	if (!p->name[0])
+		return link_hidden(p->fd, dir_fd, final, replace, e);
 	return rename_to(dir_fd, p->name, final, replace, e);
+}
+
+int part_settle(const struct part *p, struct err *e)
+{
+	int other = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+
+	if (other < 0 || io_close(&other) < 0)
+		return err_sys(e, ERR_LOCAL, "close");
+	return 0;
 }
 
 int part_close(struct part *p, struct err *e)
@@ -296,50 +538,43 @@ void part_discard(struct part *p, int dir_fd)
 	p->name[0] = '\0';
 }
 
-/* A symlink under a new name of ours. */
-static int link_temporary(struct part_names *names, int dir_fd,
-			  const char *target, char name[NAME_PART_MAX])
-{
-	for (int i = 0; i < NAME_TRIES; i++) {
-		if (next_name(names, name) < 0)
-			return -1;
-		if (symlinkat(target, dir_fd, name) == 0)
-			return 0;
-		if (!is_name_taken(names))
-			return -1;
-	}
-	return -1;
-}
-
 /* A link has no descriptor to set its time by; a sandbox may well refuse. */
 static int set_link_time(int dir_fd, const char *name,
-			 const struct timespec times[2], struct err *e)
+			 const struct timespec times[2])
 {
 	if (utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	if (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP)
-		return 0;
-	return err_sys(e, ERR_LOCAL, "set the time");
+	return errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
 }
 
-int part_symlink(struct part_names *names, int dir_fd, const char *final,
-		 const char *target, const struct file_meta *meta, int replace,
-		 struct err *e)
-{
-	char name[NAME_PART_MAX];
+struct symlink {
+	const char *target;
 	struct timespec times[2];
-	int rc = to_times(meta, times, e);
+};
+
+static int make_symlink(const void *what, int dir_fd, const char *name)
+{
+	const struct symlink *l = what;
+	int rc = symlinkat(l->target, dir_fd, name);
+
+	return rc < 0 ? rc : set_link_time(dir_fd, name, l->times);
+}
+
+int part_symlink(int dir_fd, const char *final, const char *target,
+		 const struct file_meta *meta, int replace, struct err *e)
+{
+	struct symlink l = { .target = target };
+	int rc = to_times(meta, l.times, e);
 
 	if (rc < 0)
 		return rc;
-	if (link_temporary(names, dir_fd, target, name) < 0)
-		return err_sys(e, ERR_LOCAL, "make the symlink");
-	rc = set_link_time(dir_fd, name, times, e);
-	if (rc == 0)
-		rc = rename_to(dir_fd, name, final, replace, e);
+	/* It is whole at once: no other name is needed for that. */
+	rc = make_symlink(&l, dir_fd, final);
+	if (rc < 0 && errno == EEXIST && replace)
+		rc = make_and_replace(dir_fd, final, make_symlink, &l);
 	if (rc < 0)
-		unlinkat(dir_fd, name, 0);
-	return rc;
+		return err_sys(e, ERR_LOCAL, "make the symlink");
+	return 0;
 }
 
 int part_stat(int dir_fd, const char *name, struct stat *st, struct err *e)

@@ -1,5 +1,6 @@
 /*
- * part.h - a file on its way: written under a name of ours, then renamed.
+ * part.h - a file on its way: written without a name or under one of ours,
+ * then given its final one.
  *
  * Layer: fs.  Uses base, name.h, source.h.
  * Threads: functions on one struct part by one thread at a time, but
@@ -7,6 +8,12 @@
  * part_names belongs to one thread.
  *
  * A final name shows the whole old or the whole new content, never a mixture.
+ *
+ * There are three kinds.  A hidden part has no name at all (O_TMPFILE): it costs
+ * the fewest system calls and is gone with the process, however that ends.  A
+ * kept part has the name that its tag gives it, so that it is found again and
+ * its transfer goes on; whoever has it locks it.  An ordinary one has a random
+ * name.
  */
 #ifndef FERRY_FS_PART_H
 #define FERRY_FS_PART_H
@@ -20,7 +27,9 @@
 
 struct part {
 	int fd;
-	char name[NAME_PART_MAX]; /* ".ferry-0123456789abcdef.part" */
+	char name[NAME_PART_MAX]; /* ".ferry-0123456789abcdef.part"; empty: it
+				     is hidden, or there is none */
+	int has_mode;             /* it was created with its final mode */
 };
 
 struct file_meta {
@@ -37,6 +46,7 @@ struct file_meta {
 struct part_names {
 	uint64_t state;
 	int seeded;
+	int is_visible; /* the caller's: there are no hidden parts here */
 };
 
 /*
@@ -46,6 +56,32 @@ struct part_names {
  */
 int part_create(struct part *p, struct part_names *names, int dir_fd,
 		struct err *e);
+
+/*
+ * Create a hidden part in dir_fd.  mode are the permission bits that it will
+ * have in the end; is_exact says that they come out as given (the process's
+ * umask is 0 and the directory has no default ACL), so that part_set_meta()
+ * need not set them.  Returns 0; ERR_AGAIN where the file system has no such
+ * files (nothing recorded in e); ERR_LOCAL with errno.
+ */
+int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
+		       struct err *e);
+
+/*
+ * Open the kept part with this tag in dir_fd, or create it as part_create()
+ * does, and lock it (until its descriptor is closed, which the kernel does for
+ * a dead process).  One that is not ours alone (a regular file of ours with
+ * mode 0600 and one name) is not used but removed.  *was_there says whether it
+ * was left by an earlier transfer.
+ *
+ * Returns 0; ERR_AGAIN when another transfer has it (nothing recorded in e);
+ * ERR_LOCAL with errno.
+ */
+int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
+		   struct err *e);
+
+/* ".ferry-0123456789abcdef.SUFFIX" for a tag. */
+void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix);
 
 /*
  * Make sure beforehand that size bytes fit: reserve them where the file
@@ -62,15 +98,20 @@ int part_write(struct part *p, const void *data, size_t n, uint64_t off,
 /* Cut or extend to exactly size bytes (what was not written is a hole). */
 int part_set_size(struct part *p, uint64_t size, struct err *e);
 
-/* Mode and mtime, by descriptor (atime is set to now); a time that the system
- * cannot represent is ERR_LOCAL with EINVAL. */
+/* Make count bytes from off on zero, giving back their space where the file
+ * system can.  Returns 0 or ERR_LOCAL with errno. */
+int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e);
+
+/* Mode (unless it has that already) and mtime, by descriptor (atime is set to
+ * now); a time that the system cannot represent is ERR_LOCAL with EINVAL. */
 int part_set_meta(struct part *p, const struct file_meta *meta, struct err *e);
 
 /* fdatasync or fsync, as needed for the content and size to be durable. */
 int part_sync(struct part *p, struct err *e);
 
 /*
- * Give it its final name in the same directory.  With replace 0 an existing
+ * Give it its final name in the same directory: a hidden part is linked there,
+ * any other renamed.  With replace 0 an existing
  * name of any kind is left alone: ERR_LOCAL with EEXIST (RENAME_NOREPLACE;
  * linkat() and unlinkat() where the file system has not that).  With replace
  * 1 an existing non-directory is replaced; a directory: EISDIR.
@@ -78,22 +119,25 @@ int part_sync(struct part *p, struct err *e);
 int part_rename(const struct part *p, int dir_fd, const char *final,
 		int replace, struct err *e);
 
+/* Hear now what close() would have to say, without closing (a lock stays):
+ * for a part that is not flushed before it gets its name. */
+int part_settle(const struct part *p, struct err *e);
+
 /* Close the descriptor, checking for late write errors. */
 int part_close(struct part *p, struct err *e);
 
-/* Close and remove: errors do not matter.  Nothing happens to a part that
- * part_create() did not make. */
+/* Close and remove: errors do not matter.  Nothing happens to a part that was
+ * not made. */
 void part_discard(struct part *p, int dir_fd);
 
 /*
- * Make a symlink at final, atomically, as part_rename() would, with the given
+ * Make a symlink at final, as part_rename() would, with the given
  * mtime (of the link itself; left as it is where a sandbox or the file system
  * does not allow that).  target is terminated and was checked by
  * name_check_link().  Returns 0 or ERR_LOCAL with errno.
  */
-int part_symlink(struct part_names *names, int dir_fd, const char *final,
-		 const char *target, const struct file_meta *meta, int replace,
-		 struct err *e);
+int part_symlink(int dir_fd, const char *final, const char *target,
+		 const struct file_meta *meta, int replace, struct err *e);
 
 /*
  * What stands at a name: 0 and *st (not following a link), or ERR_LOCAL with

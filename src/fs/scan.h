@@ -75,7 +75,8 @@ int scan_add(struct scan *s, const char *path, struct err *e);
  * last), under which they arrive.  "./" in front is passed over; a directory
  * comes without what is in it, unless a slash is behind its name; empty names
  * and "." are passed over; what is no allowed name is TROUBLE.  fd is borrowed
- * and read to its end.  The list is never held in memory.  Returns 0 or
+ * and read to its end, by each scan_run() from where it was when added, if it
+ * can seek.  The list is never held in memory.  Returns 0 or
  * ERR_LOCAL (dir cannot be opened), ERR_RESOURCE.
  */
 int scan_add_list(struct scan *s, const char *dir, int fd, char end,

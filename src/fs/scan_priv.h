@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "fs/scan.h"
 
@@ -23,6 +24,7 @@ struct root {
 	char *leaf;      /* the one file; NULL for a directory; owned */
 	int list_fd;     /* names what is to be sent; borrowed; or -1 */
 	char list_end;   /* behind each name */
+	off_t list_start; /* where it began; -1: it cannot be read again */
 };
 
 struct scan {

@@ -236,7 +236,8 @@ static const char *check_base(const char *path, size_t base, size_t len,
 int scan_add_list(struct scan *s, const char *dir, int fd, char end,
 		  struct err *e)
 {
-	struct root r = { .fd = -1, .list_fd = fd, .list_end = end };
+	struct root r = { .fd = -1, .list_fd = fd, .list_end = end,
+			  .list_start = lseek(fd, 0, SEEK_CUR) };
 	size_t len = strcmp(dir, ".") == 0 ? 0 : strlen(dir);
 	char *path = malloc(len + 3);
 	int rc = -1;

@@ -355,6 +355,13 @@ uint64_t stream_wire_out(const struct stream *s)
 	return atomic_load_explicit(&s->sock.bytes_out, memory_order_relaxed);
 }
 
+void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER])
+{
+	memset(id, 0, STREAM_PEER);
+	if (s->tls)
+		tls_conn_peer_id(s->tls, id);
+}
+
 int stream_fd(const struct stream *s)
 {
 	return s->sock.fd;

@@ -123,6 +123,14 @@ void stream_free(struct stream *s);
 uint64_t stream_wire_in(const struct stream *s);
 uint64_t stream_wire_out(const struct stream *s);
 
+/*
+ * Who the peer is, as far as was proved: the same 32 bytes for the same peer in
+ * the same mode (a hash of the key's id, or of the certificate's public key), all
+ * zero for a plain stream.  Not secret.
+ */
+enum { STREAM_PEER = 32 };
+void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER]);
+
 /* The socket, borrowed (for TCP_INFO, dial_again()). */
 int stream_fd(const struct stream *s);
 

@@ -372,23 +372,43 @@ static int setup_x509(struct tls *t, const struct tls_config *cfg,
 	return rc;
 }
 
-int tls_pin_matches(const struct tls *t, X509 *cert)
+/* Returns 1, or 0 when memory ran out. */
+static int sha256(const struct tls *t, const void *p, size_t n,
+		  uint8_t hash[TLS_PIN_BYTES])
 {
-	unsigned char digest[TLS_PIN_BYTES], *der = NULL;
-	unsigned int digest_len = 0;
-	EVP_MD *sha256 = NULL;
-	int n, ok = 0;
+	EVP_MD *md = EVP_MD_fetch(t->libctx, "SHA256", NULL);
+	unsigned int len = 0;
+	int ok = md && EVP_Digest(p, n, hash, &len, md, NULL) == 1 &&
+		 len == TLS_PIN_BYTES;
 
-	n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-	if (n > 0)
-		sha256 = EVP_MD_fetch(t->libctx, "SHA256", NULL);
-	if (sha256 &&
-	    EVP_Digest(der, (size_t)n, digest, &digest_len, sha256, NULL) == 1)
-		ok = digest_len == sizeof(digest) &&
-		     CRYPTO_memcmp(digest, t->pin, sizeof(digest)) == 0;
-	EVP_MD_free(sha256);
+	EVP_MD_free(md);
+	return ok;
+}
+
+static int hash_spki(const struct tls *t, X509 *cert,
+		     uint8_t hash[TLS_PIN_BYTES])
+{
+	unsigned char *der = NULL;
+	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+	int ok = n > 0 && sha256(t, der, (size_t)n, hash);
+
 	OPENSSL_free(der);
 	return ok;
+}
+
+int tls_pin_matches(const struct tls *t, X509 *cert)
+{
+	uint8_t hash[TLS_PIN_BYTES];
+
+	return hash_spki(t, cert, hash) &&
+	       CRYPTO_memcmp(hash, t->pin, sizeof(hash)) == 0;
+}
+
+void tls_peer_hash(const struct tls *t, X509 *cert, uint8_t hash[TLS_PIN_BYTES])
+{
+	if (cert ? !hash_spki(t, cert, hash) :
+		   !sha256(t, t->identity, strlen(t->identity), hash))
+		memset(hash, 0, TLS_PIN_BYTES);
 }
 
 /* In place of OpenSSL's verification: chain and dates do not count. */

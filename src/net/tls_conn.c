@@ -447,12 +447,28 @@ static int connection_failed(const struct tls_conn *c, struct err *e)
 
 /* ----------------------------------------------------------------- the work */
 
+/* An alert for a sender that speaks no TLS: the one thing that it gets of us,
+ * so that it can tell a wrong mode from a broken line. */
+static void answer_no_tls(struct tls_conn *c)
+{
+	static const uint8_t alert[] = { TLS_ALERT, 3, 3, 0, 2, 2,
+					 SSL_AD_PROTOCOL_VERSION };
+
+	if (c->t->is_sender || block_make(&c->out) < 0 ||
+	    block_room(&c->out) < sizeof(alert))
+		return;
+	memcpy(c->out.data + c->out.end, alert, sizeof(alert));
+	c->out.end += sizeof(alert);
+}
+
 int tls_conn_handshake(struct tls_conn *c, struct err *e)
 {
 	int rc;
 
-	if (c->not_tls)
+	if (c->not_tls) {
+		answer_no_tls(c);
 		return refused(c, "it sent no TLS: does it use --plain?", e);
+	}
 	ERR_clear_error();
 	rc = SSL_do_handshake(c->ssl);
 	if (rc == 1) {
@@ -547,6 +563,11 @@ failed:
 		return err_set(e, c->dead.code, "%s", c->dead.text);
 	return err_set(e, out_of_memory() ? ERR_RESOURCE : ERR_LOST,
 		       "cannot send over TLS: %s", reason_text());
+}
+
+void tls_conn_peer_id(const struct tls_conn *c, uint8_t id[32])
+{
+	tls_peer_hash(c->t, SSL_get0_peer_certificate(c->ssl), id);
 }
 
 int tls_conn_shutdown(struct tls_conn *c, struct err *e)

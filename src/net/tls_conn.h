@@ -73,6 +73,9 @@ int tls_conn_has_input(struct tls_conn *c);
 /* Whether application data was received. */
 int tls_conn_has_begun(const struct tls_conn *c);
 
+/* See stream_peer_id(); after the handshake. */
+void tls_conn_peer_id(const struct tls_conn *c, uint8_t id[32]);
+
 /* Put close_notify into `out`; nothing can be written any more. */
 int tls_conn_shutdown(struct tls_conn *c, struct err *e);
 

@@ -40,6 +40,10 @@ struct tls {
  */
 void tls_leave_thread(const struct tls *t);
 
+/* SHA-256 of the certificate's SPKI or, where there is none, of the identity of
+ * the shared key; zeroes when memory ran out. */
+void tls_peer_hash(const struct tls *t, X509 *cert, uint8_t hash[TLS_PIN_BYTES]);
+
 /* Whether the certificate's public key is the pinned one. */
 int tls_pin_matches(const struct tls *t, X509 *cert);
 

@@ -10,13 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "chunk/tree.h"
 #include "fs/dirs.h"
+#include "fs/journal.h"
 
 enum {
 	GROUP_ENTRIES = 8192,
@@ -24,16 +25,13 @@ enum {
 	GROUP_MS = 2000,
 	/* Up to so many files are flushed each by itself. */
 	FEW = 16,
-	/* A sender may have 32768 items without a verdict (plan.c). */
-	PENDING_MAX = 65536,
-	PENDING_FILE_MODE = 64, /* they keep their descriptors */
-	NEW_DIRS_MAX = 1 << 20, /* bytes of paths */
 };
 
 struct held_dir {
 	atomic_uint refs;
 	int fd;
 	int same_fs; /* as the root: one syncfs() serves both */
+	int is_exact;
 };
 
 struct committer {
@@ -47,9 +45,9 @@ struct committer {
 	unsigned queued;     /* of them, in the list */
 	uint64_t queued_bytes;
 	uint64_t oldest_ms;
-	struct buf new_dirs; /* u16 length | path, ... */
 	int is_flushing, is_finishing, is_stopping;
-	atomic_int is_mixed; /* files on several file systems were seen */
+	/* its thread's */
+	struct dirs *walk; /* for the directories above an entry's */
 };
 
 struct held_dir *held_dir_new(int fd, uint64_t root_dev)
@@ -66,6 +64,8 @@ struct held_dir *held_dir_new(int fd, uint64_t root_dev)
 		return NULL;
 	}
 	d->same_fs = (uint64_t)st.st_dev == root_dev;
+	d->is_exact = fgetxattr(d->fd, "system.posix_acl_default", NULL, 0) < 0 &&
+		      (errno == ENODATA || errno == EOPNOTSUPP);
 	return d;
 }
 
@@ -91,6 +91,11 @@ int held_dir_fd(const struct held_dir *d)
 	return d->fd;
 }
 
+int held_dir_is_exact(const struct held_dir *d)
+{
+	return d->is_exact;
+}
+
 struct commit *commit_new(const char *name, size_t name_len)
 {
 	struct commit *c = calloc(1, sizeof(*c));
@@ -114,9 +119,19 @@ void commit_free(struct commit *c)
 	if (!c)
 		return;
 	io_close(&c->part.fd);
+	journal_close(c->journal);
 	held_dir_unref(c->dir);
 	free(c->name);
 	free(c);
+}
+
+void commit_discard(struct commit *c)
+{
+	if (!c->dir)
+		return;
+	part_discard(&c->part, c->dir->fd);
+	if (c->journal)
+		journal_remove(c->dir->fd, c->tag);
 }
 
 static const char *last_component(const struct commit *c)
@@ -133,7 +148,8 @@ static const char *last_component(const struct commit *c)
 static int has_digest(int fd, const struct commit *c,
 		      const struct digest_ops *ops)
 {
-	uint8_t *leaf = malloc(TREE_LEAF), sum[DIGEST_MAX];
+	uint8_t *leaf = malloc(c->size < TREE_LEAF ? c->size + 1 : TREE_LEAF);
+	uint8_t sum[DIGEST_MAX];
 	struct tree *tree = tree_new(ops, c->size);
 	uint64_t leaves = tree_leaf_count(c->size);
 	int rc = -1;
@@ -182,13 +198,16 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 
 	err_clear(&e);
 	if (part_rename(&c->part, c->dir->fd, last_component(c),
-			m->cfg.existing == EXISTING_REPLACE, &e) == 0)
+			m->cfg.existing == EXISTING_REPLACE, &e) == 0) {
+		if (c->journal)
+			journal_remove(c->dir->fd, c->tag);
 		return STATUS_COMMITTED;
+	}
 	if (e.sys_errno == EEXIST)
 		status = name_taken(m, c, cause);
 	else
 		*cause = wire_cause_of_errno(e.sys_errno);
-	part_discard(&c->part, c->dir->fd);
+	commit_discard(c);
 	return status;
 }
 
@@ -210,7 +229,7 @@ struct result {
 
 static void fail_one(struct result *r, unsigned cause)
 {
-	part_discard(&r->c->part, r->c->dir->fd);
+	commit_discard(r->c);
 	r->status = STATUS_FAILED;
 	r->cause = cause;
 }
@@ -224,28 +243,40 @@ static void sync_data(struct committer *m, struct result *r, unsigned n,
 	int cause = failed ? (int)wire_cause_of_errno(errno) : 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct commit *c = r[i].c;
-
 		err_clear(&e);
-		if (whole_fs && c->dir->same_fs) {
+		if (whole_fs && r[i].c->dir->same_fs) {
 			if (failed)
 				fail_one(&r[i], (unsigned)cause);
-		} else if (c->part.fd >= 0 && part_sync(&c->part, &e)) {
+		} else if (part_sync(&r[i].c->part, &e)) {
 			fail_one(&r[i], wire_cause_of_errno(e.sys_errno));
 		}
-		if (r[i].status != STATUS_FAILED &&
-		    part_close(&c->part, &e))
-			fail_one(&r[i], wire_cause_of_errno(e.sys_errno));
 	}
 }
 
-/* Nothing is flushed, but what close() has to say is heard. */
-static void close_data(struct result *r, unsigned n)
+/* What close() has to say is heard before it counts. */
+static void close_all(struct result *r, unsigned n)
 {
 	struct err e;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (part_close(&r[i].c->part, &e))
+		err_clear(&e);
+		if (r[i].status != STATUS_FAILED &&
+		    part_close(&r[i].c->part, &e)) {
+			r[i].status = STATUS_FAILED;
+			r[i].cause = wire_cause_of_errno(e.sys_errno);
+		}
+	}
+}
+
+/* Nothing is flushed, but a late error of a named part is heard before it gets
+ * its final name (NFS has some; it has no hidden parts). */
+static void settle_data(struct result *r, unsigned n)
+{
+	struct err e;
+
+	for (unsigned i = 0; i < n; i++) {
+		err_clear(&e);
+		if (r[i].c->part.name[0] && part_settle(&r[i].c->part, &e))
 			fail_one(&r[i], wire_cause_of_errno(e.sys_errno));
 	}
 }
@@ -258,79 +289,55 @@ static void rename_all(struct committer *m, struct result *r, unsigned n)
 	}
 }
 
-/* Take the list of new directories out of the lock. */
-static struct buf take_new_dirs(struct committer *m)
+/* Flush the directories above the one of an entry, from the root down. */
+static int sync_above(struct committer *m, const struct commit *c,
+		      struct err *e)
 {
-	struct buf taken;
-
-	pthread_mutex_lock(&m->lock);
-	taken = m->new_dirs;
-	buf_init(&m->new_dirs, NEW_DIRS_MAX);
-	pthread_mutex_unlock(&m->lock);
-	return taken;
-}
-
-/* Flush the directory that a new one was made in. */
-static int sync_parent(struct dirs *walk, const char *path, size_t len,
-		       struct err *e)
-{
-	const char *leaf;
-	int fd = dirs_parent(walk, path, len, &leaf, e);
-
-	/* What somebody took away again needs no flushing. */
-	if (fd < 0 && (e->sys_errno == ENOENT || e->sys_errno == ENOTDIR))
-		return 0;
-	if (fd < 0)
-		return fd;
-	if (fsync(fd))
-		return err_sys(e, ERR_LOCAL, "flushing a directory");
-	return 0;
-}
-
-static int sync_new_dirs(struct committer *m, struct buf *list, struct err *e)
-{
-	struct dirs *walk;
-	struct rd r;
+	const char *slash = c->name;
 	int rc = 0;
 
-	if (list->failed) {
-		if (syncfs(m->cfg.root_fd))
-			return err_sys(e, ERR_LOCAL,
-				       "flushing the file system");
-		return 0;
-	}
-	if (list->len == 0)
-		return 0;
-	walk = dirs_new(m->cfg.root_fd, 0, NULL, NULL);
-	if (!walk)
+	if (!m->walk)
+		m->walk = dirs_new(m->cfg.root_fd, 0, NULL, NULL);
+	if (!m->walk)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	rd_init(&r, list->data, list->len);
-	while (rc == 0 && r.left > 0) {
-		size_t len = rd_u16(&r);
-		const uint8_t *path = rd_bytes(&r, len);
+	for (size_t len = 0; rc == 0; len = (size_t)(slash - c->name), slash++) {
+		int fd;
 
-		if (path)
-			rc = sync_parent(walk, (const char *)path, len, e);
+		slash = strchr(slash, '/');
+		if (!slash)
+			break;
+		fd = dirs_enter(m->walk, c->name, len, e);
+		/* What somebody took away again needs no flushing. */
+		if (fd < 0 && e->sys_errno != ENOENT && e->sys_errno != ENOTDIR)
+			rc = fd;
+		else if (fd < 0)
+			break;
+		else if (fsync(fd))
+			rc = err_sys(e, ERR_LOCAL, "flushing a directory");
 	}
-	dirs_free(walk);
+	dirs_reset(m->walk);
 	return rc;
 }
 
-int committer_sync_dirs(struct committer *m, int all, struct err *e)
+int committer_sync_all(struct committer *m, struct err *e)
 {
-	struct buf list;
-	int rc = 0;
-
-	if (m->cfg.sync == SYNC_NONE)
+	if (m->cfg.sync == SYNC_NONE || syncfs(m->cfg.root_fd) == 0)
 		return 0;
-	list = take_new_dirs(m);
-	if (all && syncfs(m->cfg.root_fd))
-		rc = err_sys(e, ERR_LOCAL, "flushing the file system");
-	/* Below a mount point syncfs() of the root does not reach. */
-	if (rc == 0 && (!all || atomic_load(&m->is_mixed)))
-		rc = sync_new_dirs(m, &list, e);
-	buf_release(&list);
-	return rc;
+	return err_sys(e, ERR_LOCAL, "flushing the file system");
+}
+
+/* One directory that files were renamed in, and those above it.  Returns 0 or
+ * the errno. */
+static int sync_dir(struct committer *m, const struct commit *c)
+{
+	struct err e;
+
+	err_clear(&e);
+	if (fsync(c->dir->fd))
+		return errno;
+	if (sync_above(m, c, &e))
+		return e.sys_errno ? e.sys_errno : ENOMEM;
+	return 0;
 }
 
 /* Flush the directories that files were renamed in. */
@@ -338,11 +345,9 @@ static void sync_dirs(struct committer *m, struct result *r, unsigned n,
 		      int whole_fs)
 {
 	struct held_dir *last = NULL;
-	struct err e;
-	int rc, last_rc = 0;
+	int all = whole_fs && syncfs(m->cfg.root_fd) ? errno : 0;
+	int last_errno = 0;
 
-	err_clear(&e);
-	rc = committer_sync_dirs(m, whole_fs, &e);
 	for (unsigned i = 0; i < n; i++) {
 		struct held_dir *d = r[i].c->dir;
 		int covered = whole_fs && d->same_fs;
@@ -350,62 +355,77 @@ static void sync_dirs(struct committer *m, struct result *r, unsigned n,
 		if (r[i].status == STATUS_FAILED)
 			continue;
 		if (!covered && d != last) {
-			last_rc = fsync(d->fd) ? errno : 0;
+			last_errno = sync_dir(m, r[i].c);
 			last = d;
 		}
-		if (rc || (!covered && last_rc)) {
+		if (covered ? all : last_errno) {
 			r[i].status = STATUS_FAILED;
-			r[i].cause = wire_cause_of_errno(rc ? e.sys_errno :
-							      last_rc);
+			r[i].cause = wire_cause_of_errno(covered ? all :
+								   last_errno);
 		}
 	}
 }
 
-static void note_fs(struct committer *m, const struct held_dir *d)
+/* Nothing is held any more by so many that were added.  Before the sender hears
+ * of them, and may say that it is through. */
+static void let_go(struct committer *m, unsigned n)
 {
-	if (!d->same_fs)
-		atomic_store(&m->is_mixed, 1);
+	pthread_mutex_lock(&m->lock);
+	m->pending -= n;
+	pthread_cond_broadcast(&m->room);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Commit and report; with was_pending, they were added and waited. */
+static void commit_list(struct committer *m, struct result *r, unsigned n,
+			int was_pending)
+{
+	int syncs = m->cfg.sync != SYNC_NONE, whole_fs = n > FEW;
+
+	if (syncs)
+		sync_data(m, r, n, whole_fs);
+	else
+		settle_data(r, n);
+	rename_all(m, r, n);
+	close_all(r, n);
+	if (syncs)
+		sync_dirs(m, r, n, whole_fs);
+	if (was_pending)
+		let_go(m, n);
+	for (unsigned i = 0; i < n; i++)
+		report(m, r[i].c, r[i].status, r[i].cause);
 }
 
 static void commit_group(struct committer *m, struct commit *list, unsigned n)
 {
 	struct result *r = calloc(n, sizeof(*r));
 	struct commit *c = list;
-	int whole_fs = 0;
 
 	for (unsigned i = 0; c; i++) {
 		struct commit *next = c->next;
 
-		if (!r) {
-			part_discard(&c->part, c->dir->fd);
-			report(m, c, STATUS_FAILED, CAUSE_RESOURCE);
-		} else {
+		if (r) {
 			r[i].c = c;
-			whole_fs |= c->part.fd < 0;
-			if (m->cfg.sync != SYNC_NONE)
-				note_fs(m, c->dir);
+		} else {
+			commit_discard(c);
+			report(m, c, STATUS_FAILED, CAUSE_RESOURCE);
 		}
 		c = next;
 	}
-	if (r && m->cfg.sync != SYNC_NONE)
-		sync_data(m, r, n, whole_fs);
-	else if (r)
-		close_data(r, n);
 	if (r)
-		rename_all(m, r, n);
-	if (r && m->cfg.sync != SYNC_NONE)
-		sync_dirs(m, r, n, whole_fs);
-	for (unsigned i = 0; r && i < n; i++)
-		report(m, r[i].c, r[i].status, r[i].cause);
+		commit_list(m, r, n, 1);
+	else
+		let_go(m, n);
 	free(r);
-	if (m->cfg.sync == SYNC_NONE)
-		return;
-	/* Before the sender hears of it and may say that it is through. */
-	pthread_mutex_lock(&m->lock);
-	m->pending -= n;
-	pthread_cond_broadcast(&m->room);
-	pthread_mutex_unlock(&m->lock);
 	m->cfg.group_done(m->cfg.ctx);
+}
+
+/* As a group of one, in the caller's thread. */
+static void commit_now(struct committer *m, struct commit *c)
+{
+	struct result r = { .c = c };
+
+	commit_list(m, &r, 1, 0);
 }
 
 /* Whether the group that is gathering is to be closed.  Locked. */
@@ -415,7 +435,7 @@ static int group_is_due(const struct committer *m)
 		return 0;
 	return m->is_flushing || m->is_finishing || m->is_stopping ||
 	       m->cfg.sync == SYNC_FILE || m->queued >= GROUP_ENTRIES ||
-	       m->queued_bytes >= GROUP_BYTES ||
+	       m->pending >= m->cfg.open_max || m->queued_bytes >= GROUP_BYTES ||
 	       clock_ms() - m->oldest_ms >= GROUP_MS;
 }
 
@@ -493,7 +513,6 @@ struct committer *committer_start(const struct committer_config *cfg)
 		return NULL;
 	m->cfg = *cfg;
 	m->end = &m->first;
-	buf_init(&m->new_dirs, NEW_DIRS_MAX);
 	pthread_mutex_init(&m->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -522,21 +541,18 @@ void committer_stop(struct committer *m)
 	pthread_cond_destroy(&m->work);
 	pthread_cond_destroy(&m->room);
 	pthread_mutex_destroy(&m->lock);
-	buf_release(&m->new_dirs);
+	dirs_free(m->walk);
 	free(m);
 }
 
 void committer_add(struct committer *m, struct commit *entry)
 {
-	unsigned max = m->cfg.sync == SYNC_FILE ? PENDING_FILE_MODE :
-						  PENDING_MAX;
-
 	if (m->cfg.sync == SYNC_NONE) {
-		commit_group(m, entry, 1);
+		commit_now(m, entry);
 		return;
 	}
 	pthread_mutex_lock(&m->lock);
-	while (m->pending >= max)
+	while (m->pending >= m->cfg.open_max)
 		pthread_cond_wait(&m->room, &m->lock);
 	if (m->queued == 0)
 		m->oldest_ms = clock_ms();
@@ -551,37 +567,23 @@ void committer_add(struct committer *m, struct commit *entry)
 	pthread_mutex_unlock(&m->lock);
 }
 
-int committer_keeps_fd(struct committer *m)
-{
-	int keeps;
-
-	if (m->cfg.sync != SYNC_BATCH)
-		return m->cfg.sync == SYNC_FILE;
-	pthread_mutex_lock(&m->lock);
-	keeps = m->queued < FEW;
-	pthread_mutex_unlock(&m->lock);
-	return keeps;
-}
-
-void committer_dir_made(void *ctx, const char *path, size_t len)
-{
-	struct committer *m = ctx;
-
-	if (m->cfg.sync == SYNC_NONE)
-		return;
-	pthread_mutex_lock(&m->lock);
-	/* When they are too many, `failed` says: flush everything. */
-	buf_put_u16(&m->new_dirs, (uint16_t)len);
-	buf_put(&m->new_dirs, path, len);
-	pthread_mutex_unlock(&m->lock);
-}
-
 void committer_flush(struct committer *m)
 {
 	pthread_mutex_lock(&m->lock);
 	if (m->queued > 0)
 		m->is_flushing = 1;
 	pthread_cond_signal(&m->work);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void committer_drain(struct committer *m)
+{
+	pthread_mutex_lock(&m->lock);
+	while (m->pending > 0) {
+		m->is_flushing = 1;
+		pthread_cond_signal(&m->work);
+		pthread_cond_wait(&m->room, &m->lock);
+	}
 	pthread_mutex_unlock(&m->lock);
 }
 

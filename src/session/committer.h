@@ -15,8 +15,8 @@
  *		nothing more comes for now, when it is GROUP_ENTRIES files or
  *		GROUP_BYTES large, or after GROUP_MS.
  *
- * Directories made for the files are flushed as well, before any file in
- * them is reported.
+ * With a file's directory all those above it are flushed, up to the root: they
+ * may be new as well, made by whomever, and one that is clean costs nothing.
  */
 #ifndef FERRY_SESSION_COMMITTER_H
 #define FERRY_SESSION_COMMITTER_H
@@ -30,6 +30,8 @@
 #include "session/receive.h"
 #include "wire/msg.h"
 
+struct journal;
+
 /* A directory's descriptor that several entries share. */
 struct held_dir;
 /* Duplicates fd.  NULL with errno. */
@@ -37,6 +39,9 @@ struct held_dir *held_dir_new(int fd, uint64_t root_dev);
 struct held_dir *held_dir_ref(struct held_dir *d);
 void held_dir_unref(struct held_dir *d); /* NULL is allowed */
 int held_dir_fd(const struct held_dir *d);
+/* Whether what is created there gets just the mode that is asked for (it has
+ * no default ACL, and the process's umask is 0). */
+int held_dir_is_exact(const struct held_dir *d);
 
 /* A whole, verified part file that awaits its name. */
 struct commit {
@@ -44,7 +49,9 @@ struct commit {
 	uint64_t id;
 	uint64_t size;
 	uint8_t digest[DIGEST_MAX];
-	struct part part;       /* fd open, or -1: closed already */
+	struct part part;       /* open: a hidden part is its descriptor */
+	struct journal *journal; /* of a kept part, or NULL; owned */
+	uint64_t tag;           /* of a kept part */
 	struct held_dir *dir;   /* owned reference */
 	char *name;             /* as it came; owned; the final name is its
 				   last component */
@@ -53,6 +60,8 @@ struct commit {
 
 struct commit *commit_new(const char *name, size_t name_len);
 void commit_free(struct commit *c); /* closes; does not unlink */
+/* Remove part and journal, as far as they were made. */
+void commit_discard(struct commit *c);
 
 /* What became of one; called in the thread that commits, in order of adding
  * within a group. */
@@ -64,6 +73,7 @@ struct committer_config {
 	enum existing existing;
 	const struct digest_ops *digest;
 	int root_fd;         /* borrowed */
+	unsigned open_max;   /* entries that may wait: each holds descriptors */
 	commit_result result;
 	/* After the last result of a group (not with SYNC_NONE). */
 	void (*group_done)(void *ctx);
@@ -85,13 +95,8 @@ void committer_stop(struct committer *c);
  * keeps to the protocol does not get there). */
 void committer_add(struct committer *c, struct commit *entry);
 
-/* Whether an entry may keep its descriptor open, to be flushed alone; else
- * the caller closes it before adding. */
-int committer_keeps_fd(struct committer *c);
-
-/* Note a directory that is being made: dirs_on_create.  ctx is a struct
- * committer. */
-void committer_dir_made(void *ctx, const char *path, size_t len);
+/* Commit what waits and let go of its descriptors, before going on. */
+void committer_drain(struct committer *c);
 
 /* Nothing more comes for now. */
 void committer_flush(struct committer *c);
@@ -99,10 +104,9 @@ void committer_flush(struct committer *c);
 /* Commit everything, then run the finish hook. */
 void committer_finish(struct committer *c);
 
-/* Flush what directories were made and not yet flushed (called by the finish
- * hook and by who makes links); with all, the whole file system.  Returns
- * 0 or ERR_LOCAL; nothing with SYNC_NONE. */
-int committer_sync_dirs(struct committer *c, int all, struct err *e);
+/* Flush the whole file system of the root, for what was made there besides
+ * files.  Returns 0 or ERR_LOCAL; nothing with SYNC_NONE. */
+int committer_sync_all(struct committer *c, struct err *e);
 
 /* Entries that are not committed yet. */
 unsigned committer_pending(struct committer *c);

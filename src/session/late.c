@@ -50,11 +50,14 @@ static int spill(struct late *l, struct err *e)
 	if (l->spill_fd < 0) {
 		struct part_names names = { 0 };
 		struct part p;
-		int rc = part_create(&p, &names, l->root_fd, e);
+		int rc = part_create_hidden(&p, l->root_fd, 0600, 0, e);
 
+		if (rc == ERR_AGAIN) {
+			rc = part_create(&p, &names, l->root_fd, e);
+			unlinkat(l->root_fd, p.name, 0);
+		}
 		if (rc)
 			return rc;
-		unlinkat(l->root_fd, p.name, 0);
 		l->spill_fd = p.fd;
 	}
 	if (io_write(l->spill_fd, l->mem.data, l->mem.len))

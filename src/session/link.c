@@ -77,8 +77,16 @@ int link_ping_if_due(struct link *l, struct err *e)
 	return rc ? rc : stream_flush(l->stream, e);
 }
 
+/* An alert or a handshake of TLS 1.x */
+static int is_tls(const uint8_t *p, size_t n)
+{
+	return n >= 2 && (p[0] == 0x15 || p[0] == 0x16) && p[1] == 3;
+}
+
 static int bad_header(const uint8_t *p, struct err *e)
 {
+	if (is_tls(p, FRAME_HEADER))
+		return err_set(e, ERR_PROTOCOL, "the other side speaks TLS");
 	return err_set(e, ERR_PROTOCOL,
 		       "the peer sent a malformed frame (type %u, length %lu)",
 		       p[0], (unsigned long)be_get32(p + 4));
@@ -154,6 +162,10 @@ int link_poll_reply(struct link *l, struct frame *f, const uint8_t **body,
 		buf_consume(&l->in, l->in_done);
 		l->in_done = 0;
 		rc = fill(l, FRAME_HEADER, e);
+		/* An alert is shorter than a header of ours. */
+		if (rc == ERR_CLOSED && is_tls(l->in.data, l->in.len))
+			return err_set(e, ERR_PROTOCOL,
+				       "the other side speaks TLS");
 		if (rc)
 			return rc;
 		if (frame_get(f, l->in.data, !l->is_sender) ||

@@ -1,65 +1,15 @@
 /*
- * The work queue of a sending session and the list of what awaits a verdict.
+ * The work queue of a sending session.
  */
 #include "session/plan.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/io.h"
-
-enum {
-	QUEUE_PACKS_MAX = 64,
-	QUEUE_FILES_MAX = 512,
-	/* Items sent without a verdict: more than the receiver gathers before
-	 * it commits (see committer.h), or both would wait. */
-	ITEMS_MAX = 32768,
-	PACK_ITEMS = 256,
-	NAMES_MAX = 1 << 20,
-	REDO_MAX = 1024,
-	RESENDS_MAX = 4096,
-	/* What of a pack's raw bytes is left for digests in the table. */
-	ROW_FIXED = 1 + 16 + 2 + 4 + DIGEST_MAX,
-};
-
-/* What has no verdict yet; sorted by id, as ids are given in order. */
-struct awaited {
-	uint64_t first;
-	uint32_t count;
-	struct pack *pack;     /* one of the two; both NULL: done */
-	struct outfile *file;
-};
-
-struct redo {
-	struct outfile *file;
-	uint64_t leaf;
-};
-
-struct plan {
-	pthread_mutex_t lock;
-	pthread_cond_t room; /* for the scanner */
-	int wake_fd;
-	int is_signalled;    /* wake_fd is readable */
-	int is_closed, scan_done;
-	unsigned waiting;    /* streams that found nothing to take */
-	struct pack *packs, **packs_end;
-	struct outfile *files, **files_end;
-	unsigned pack_count, file_count;
-	struct outfile *active; /* open, with leaves to send */
-	struct redo redo[REDO_MAX];
-	unsigned redo_count, resends;
-	struct awaited *awaited;
-	size_t awaited_first, awaited_end, awaited_cap;
-	uint64_t next_id;
-	uint64_t items_left;  /* sent, no verdict; with links */
-	uint64_t links_left;
-	unsigned open_count, open_limit;
-	unsigned busy;        /* taken and not handed back */
-};
+#include "session/plan_priv.h"
 
 struct plan *plan_new(void)
 {
@@ -97,7 +47,7 @@ void plan_free(struct plan *p)
 		p->files = f->next;
 		outfile_free(f);
 	}
-	for (size_t i = p->awaited_first; i < p->awaited_end; i++) {
+	for (size_t i = 0; i < p->awaited_end; i++) {
 		pack_free(p->awaited[i].pack);
 		outfile_free(p->awaited[i].file);
 	}
@@ -114,7 +64,7 @@ int plan_wake_fd(const struct plan *p)
 }
 
 /* Make waiting streams look again. */
-static void signal_work(struct plan *p)
+void plan_signal(struct plan *p)
 {
 	uint64_t one = 1;
 
@@ -125,7 +75,7 @@ static void signal_work(struct plan *p)
 		;
 }
 
-static void clear_signal(struct plan *p)
+void plan_clear_signal(struct plan *p)
 {
 	uint64_t count;
 
@@ -136,120 +86,21 @@ static void clear_signal(struct plan *p)
 		;
 }
 
+void plan_pause(struct plan *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->is_paused = 1;
+	plan_signal(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
 void plan_close(struct plan *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->is_closed = 1;
 	pthread_cond_broadcast(&p->room);
-	signal_work(p);
+	plan_signal(p);
 	pthread_mutex_unlock(&p->lock);
-}
-
-/* ---- packs and files ---- */
-
-struct pack *pack_new(void)
-{
-	struct pack *pk = calloc(1, sizeof(*pk));
-
-	if (pk)
-		buf_init(&pk->names, NAMES_MAX);
-	return pk;
-}
-
-void pack_free(struct pack *pk)
-{
-	if (!pk)
-		return;
-	free(pk->items);
-	buf_release(&pk->names);
-	free(pk);
-}
-
-static int pack_has_room(const struct pack *pk, size_t texts, uint64_t size)
-{
-	uint64_t raw = pk->table_len + pk->bytes + ROW_FIXED + texts + size;
-
-	return pk->count < PACK_ITEMS && raw <= CHUNK_MAX &&
-	       pk->names.len + texts + 2 <= NAMES_MAX;
-}
-
-struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
-		      size_t name_len, size_t path_off, const char *target,
-		      size_t target_len, uint64_t size)
-{
-	struct item *it;
-
-	if (!pack_has_room(pk, name_len + target_len, size))
-		return NULL;
-	if (pk->count == pk->cap) {
-		uint32_t cap = pk->cap ? pk->cap * 2 : 8;
-
-		it = reallocarray(pk->items, cap, sizeof(*it));
-		if (!it)
-			return NULL;
-		pk->items = it;
-		pk->cap = cap;
-	}
-	it = &pk->items[pk->count];
-	memset(it, 0, sizeof(*it));
-	it->kind = (uint8_t)kind;
-	it->name_off = (uint32_t)pk->names.len;
-	it->name_len = (uint32_t)name_len;
-	it->path_off = (uint32_t)path_off;
-	buf_put(&pk->names, name, name_len);
-	buf_put_u8(&pk->names, 0);
-	it->target_off = (uint32_t)pk->names.len;
-	it->target_len = (uint32_t)target_len;
-	buf_put(&pk->names, target, target_len);
-	buf_put_u8(&pk->names, 0);
-	if (pk->names.failed)
-		return NULL;
-	pk->count++;
-	pk->bytes += size;
-	pk->table_len += ROW_FIXED + name_len + target_len;
-	return it;
-}
-
-const char *pack_name(const struct pack *pk, const struct item *it)
-{
-	return (const char *)pk->names.data + it->name_off;
-}
-
-struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off)
-{
-	struct outfile *f = calloc(1, sizeof(*f));
-
-	if (!f)
-		return NULL;
-	f->fd = -1;
-	f->item.kind = ITEM_FILE;
-	f->item.name_len = (uint32_t)name_len;
-	f->item.path_off = (uint32_t)path_off;
-	buf_init(&f->names, NAMES_MAX);
-	buf_put(&f->names, name, name_len);
-	buf_put_u8(&f->names, 0);
-	if (f->names.failed) {
-		outfile_free(f);
-		return NULL;
-	}
-	return f;
-}
-
-void outfile_free(struct outfile *f)
-{
-	if (!f)
-		return;
-	/* Standard input stays the process's. */
-	if (!f->is_stream)
-		io_close(&f->fd);
-	tree_free(f->tree);
-	buf_release(&f->names);
-	free(f);
-}
-
-const char *outfile_name(const struct outfile *f)
-{
-	return (const char *)f->names.data;
 }
 
 /* ---- the scanner ---- */
@@ -271,7 +122,7 @@ int plan_add_pack(struct plan *p, struct pack *pk)
 		*p->packs_end = pk;
 		p->packs_end = &pk->next;
 		p->pack_count++;
-		signal_work(p);
+		plan_signal(p);
 		rc = 0;
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -285,7 +136,7 @@ static void queue_file(struct plan *p, struct outfile *f)
 	*p->files_end = f;
 	p->files_end = &f->next;
 	p->file_count++;
-	signal_work(p);
+	plan_signal(p);
 }
 
 int plan_add_file(struct plan *p, struct outfile *f)
@@ -316,8 +167,25 @@ void plan_scan_done(struct plan *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->scan_done = 1;
-	signal_work(p);
+	plan_signal(p);
 	pthread_mutex_unlock(&p->lock);
+}
+
+void plan_scan_again(struct plan *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->scan_done = 0;
+	pthread_mutex_unlock(&p->lock);
+}
+
+int plan_is_closed(struct plan *p)
+{
+	int closed;
+
+	pthread_mutex_lock(&p->lock);
+	closed = p->is_closed;
+	pthread_mutex_unlock(&p->lock);
+	return closed;
 }
 
 int plan_is_hungry(struct plan *p)
@@ -334,13 +202,13 @@ void plan_set_open_limit(struct plan *p, unsigned limit)
 {
 	pthread_mutex_lock(&p->lock);
 	p->open_limit = limit ? limit : 1;
-	signal_work(p);
+	plan_signal(p);
 	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- taking ---- */
 
-static void unlink_active(struct plan *p, struct outfile *f)
+void plan_unlink_active(struct plan *p, struct outfile *f)
 {
 	struct outfile **at = &p->active;
 
@@ -354,7 +222,7 @@ static void unlink_active(struct plan *p, struct outfile *f)
 }
 
 /* At the end, so that the files opened first are sent first. */
-static void link_active(struct plan *p, struct outfile *f)
+void plan_link_active(struct plan *p, struct outfile *f)
 {
 	struct outfile **at = &p->active;
 
@@ -366,31 +234,12 @@ static void link_active(struct plan *p, struct outfile *f)
 }
 
 /* Nobody uses the file and nothing is awaited of it: free it. */
-static void drop_if_unused(struct plan *p, struct outfile *f)
+void plan_drop_if_unused(struct plan *p, struct outfile *f)
 {
 	if (f->users > 0 || f->is_awaited)
 		return;
-	unlink_active(p, f);
+	plan_unlink_active(p, f);
 	outfile_free(f);
-}
-
-static int take_redo(struct plan *p, struct task *t)
-{
-	while (p->redo_count > 0) {
-		struct redo r = p->redo[--p->redo_count];
-
-		if (!r.file->is_awaited || r.file->phase == FILE_DEAD) {
-			r.file->users--;
-			drop_if_unused(p, r.file);
-			continue;
-		}
-		t->kind = TASK_RANGE;
-		t->file = r.file;
-		t->leaf = r.leaf;
-		t->count = 1;
-		return 1;
-	}
-	return 0;
 }
 
 static int take_open(struct plan *p, struct task *t)
@@ -426,10 +275,24 @@ static int take_pack(struct plan *p, struct task *t)
 	return 1;
 }
 
+int plan_can_send(const struct outfile *f)
+{
+	return f->phase == FILE_SENDING || f->phase == FILE_ENDED;
+}
+
+/* A file with nothing left to take goes off the list. */
+void plan_settle_active(struct plan *p, struct outfile *f)
+{
+	if (f->is_stream ? f->at_eof : f->todo.len == 0 && f->claims.len == 0)
+		plan_unlink_active(p, f);
+	else if (!f->is_active)
+		plan_link_active(p, f);
+}
+
 static int take_range(struct plan *p, struct task *t)
 {
 	for (struct outfile *f = p->active; f; f = f->next) {
-		if (f->phase != FILE_SENDING)
+		if (!plan_can_send(f))
 			continue;
 		if (f->is_stream) {
 			if (f->is_reading || f->at_eof)
@@ -437,22 +300,50 @@ static int take_range(struct plan *p, struct task *t)
 			f->is_reading = 1;
 			t->kind = TASK_STREAM;
 		} else {
-			uint64_t leaves = tree_leaf_count(f->size);
-
 			t->kind = TASK_RANGE;
-			t->leaf = f->next_leaf;
-			t->count = leaves - f->next_leaf;
-			if (t->count > RANGE_LEAVES)
-				t->count = RANGE_LEAVES;
-			f->next_leaf += t->count;
-			if (f->next_leaf == leaves)
-				unlink_active(p, f);
+			t->count = runs_take(&f->todo, RANGE_LEAVES, &t->leaf);
+			if (t->count == 0)
+				continue;
+			plan_settle_active(p, f);
 		}
 		f->users++;
 		t->file = f;
 		return 1;
 	}
 	return 0;
+}
+
+/* One range of the tree, or what is claimed of it. */
+static int take_check(struct plan *p, struct task *t)
+{
+	if (p->checks_out + p->checking >= CHECKS_MAX)
+		return 0;
+	for (struct outfile *f = p->active; f; f = f->next) {
+		uint64_t max;
+
+		if (f->claims.len == 0 || !plan_can_send(f) ||
+		    f->todo.len > TODO_RUNS_MAX / 2)
+			continue;
+		max = TREE_RANGE_LEAVES -
+		      f->claims.v[0].first % TREE_RANGE_LEAVES;
+		t->kind = TASK_CHECK;
+		t->count = runs_take(&f->claims, max, &t->leaf);
+		t->file = f;
+		f->users++;
+		p->checking++;
+		plan_settle_active(p, f);
+		return 1;
+	}
+	return 0;
+}
+
+/* Checks need the source and the processor more than the line, so one stream at
+ * a time takes turns with them while there is something to send. */
+static int take_data(struct plan *p, struct task *t, int was_range)
+{
+	if (was_range && p->checking == 0 && take_check(p, t))
+		return 1;
+	return take_pack(p, t) || take_range(p, t) || take_check(p, t);
 }
 
 /* Everything was sent and all verdicts are in, but for links, which come with
@@ -465,15 +356,18 @@ static int is_done(const struct plan *p)
 
 static unsigned backlog(const struct plan *p)
 {
-	unsigned n = p->pack_count + p->redo_count;
+	unsigned n = p->pack_count;
 
 	if (p->open_count < p->open_limit)
 		n += p->file_count;
 	for (const struct outfile *f = p->active; f; f = f->next) {
-		if (f->phase == FILE_SENDING && !f->is_stream)
-			n += 2;
-		else if (f->phase == FILE_SENDING && !f->is_reading)
-			n++;
+		if (!plan_can_send(f))
+			continue;
+		if (f->is_stream)
+			n += !f->is_reading;
+		else
+			n += (f->todo.len > 0 ? 2u : 0u) +
+			     (f->claims.len > 0 ? 1u : 0u);
 	}
 	return n;
 }
@@ -481,17 +375,16 @@ static unsigned backlog(const struct plan *p)
 enum plan_next plan_take(struct plan *p, struct task *t, int only_open)
 {
 	enum plan_next next = PLAN_WAIT;
+	int was_range = t->kind == TASK_RANGE;
 
 	pthread_mutex_lock(&p->lock);
 	if (t->waiting)
 		p->waiting--;
 	t->waiting = 0;
-	clear_signal(p);
-	if (p->is_closed)
+	plan_clear_signal(p);
+	if (p->is_closed || p->is_paused)
 		next = PLAN_CLOSED;
-	else if (take_open(p, t) ||
-		 (!only_open && (take_redo(p, t) || take_pack(p, t) ||
-				 take_range(p, t))))
+	else if (take_open(p, t) || (!only_open && take_data(p, t, was_range)))
 		next = PLAN_TASK;
 	else if (is_done(p))
 		next = PLAN_DONE;
@@ -499,13 +392,13 @@ enum plan_next plan_take(struct plan *p, struct task *t, int only_open)
 		p->busy++;
 		pthread_cond_signal(&p->room);
 		if (backlog(p) > 0)
-			signal_work(p);
+			plan_signal(p);
 	} else if (next == PLAN_WAIT) {
 		p->waiting++;
 		t->waiting = 1;
 	} else {
 		/* the others shall see it as well */
-		signal_work(p);
+		plan_signal(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return next;
@@ -516,8 +409,7 @@ int plan_is_drained(struct plan *p)
 	int drained;
 
 	pthread_mutex_lock(&p->lock);
-	drained = p->scan_done && !p->packs && !p->files && !p->active &&
-		  p->redo_count == 0;
+	drained = p->scan_done && !p->packs && !p->files && !p->active;
 	pthread_mutex_unlock(&p->lock);
 	return drained;
 }
@@ -540,377 +432,4 @@ unsigned plan_backlog(struct plan *p)
 	n = backlog(p);
 	pthread_mutex_unlock(&p->lock);
 	return n;
-}
-
-/* ---- what awaits a verdict ---- */
-
-static int await(struct plan *p, uint64_t first, uint32_t count,
-		 struct pack *pk, struct outfile *f)
-{
-	struct awaited *a;
-
-	while (p->awaited_first < p->awaited_end &&
-	       !p->awaited[p->awaited_first].pack &&
-	       !p->awaited[p->awaited_first].file)
-		p->awaited_first++;
-	if (p->awaited_first > 64 && p->awaited_first > p->awaited_end / 2) {
-		memmove(p->awaited, p->awaited + p->awaited_first,
-			(p->awaited_end - p->awaited_first) * sizeof(*a));
-		p->awaited_end -= p->awaited_first;
-		p->awaited_first = 0;
-	}
-	if (p->awaited_end == p->awaited_cap) {
-		size_t cap = p->awaited_cap ? p->awaited_cap * 2 : 256;
-
-		a = reallocarray(p->awaited, cap, sizeof(*a));
-		if (!a)
-			return ERR_RESOURCE;
-		p->awaited = a;
-		p->awaited_cap = cap;
-	}
-	a = &p->awaited[p->awaited_end++];
-	a->first = first;
-	a->count = count;
-	a->pack = pk;
-	a->file = f;
-	return 0;
-}
-
-/* The index of the entry that holds id or, where none does, of the first one
- * behind it. */
-static size_t find_awaited(const struct plan *p, uint64_t id)
-{
-	size_t lo = p->awaited_first, hi = p->awaited_end;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		const struct awaited *a = &p->awaited[mid];
-
-		if (a->first + a->count <= id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static struct awaited *awaited_at(struct plan *p, uint64_t id)
-{
-	size_t i = find_awaited(p, id);
-
-	if (i < p->awaited_end && p->awaited[i].first <= id)
-		return &p->awaited[i];
-	return NULL;
-}
-
-static uint32_t count_links(const struct pack *pk)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < pk->count; i++)
-		n += pk->items[i].kind == ITEM_LINK;
-	return n;
-}
-
-uint64_t plan_sent_pack(struct plan *p, struct pack *pk)
-{
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&p->lock);
-	p->busy--;
-	if (pk->count > 0 && await(p, p->next_id, pk->count, pk, NULL) == 0) {
-		id = pk->first_id = p->next_id;
-		p->next_id += pk->count;
-		pk->left = pk->count;
-		p->items_left += pk->count;
-		p->links_left += count_links(pk);
-	}
-	signal_work(p);
-	pthread_mutex_unlock(&p->lock);
-	if (!id)
-		pack_free(pk);
-	return id;
-}
-
-uint64_t plan_sent_open(struct plan *p, struct outfile *f, int whole)
-{
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&p->lock);
-	if (await(p, p->next_id, 1, NULL, f) == 0) {
-		id = f->id = p->next_id++;
-		f->is_awaited = 1;
-		p->items_left++;
-		p->open_count++;
-		f->phase = whole ? FILE_SENDING : FILE_OPENING;
-		if (whole)
-			f->next_leaf = tree_leaf_count(f->size);
-		else
-			link_active(p, f);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return id;
-}
-
-static void stop_awaiting(struct plan *p, struct outfile *f)
-{
-	struct awaited *a = awaited_at(p, f->id);
-
-	if (!f->is_awaited)
-		return;
-	f->is_awaited = 0;
-	if (a)
-		a->file = NULL;
-	p->items_left--;
-	p->open_count--;
-	unlink_active(p, f);
-	pthread_cond_signal(&p->room);
-}
-
-void plan_release(struct plan *p, struct outfile *f)
-{
-	pthread_mutex_lock(&p->lock);
-	p->busy--;
-	f->users--;
-	drop_if_unused(p, f);
-	signal_work(p);
-	pthread_mutex_unlock(&p->lock);
-}
-
-int plan_fail_file(struct plan *p, struct outfile *f)
-{
-	int first;
-
-	pthread_mutex_lock(&p->lock);
-	first = f->phase != FILE_DEAD;
-	f->phase = FILE_DEAD;
-	stop_awaiting(p, f);
-	pthread_mutex_unlock(&p->lock);
-	return first;
-}
-
-/* ---- chunks ---- */
-
-uint64_t plan_stream_read(struct plan *p, struct outfile *f, size_t n, int eof)
-{
-	uint64_t leaf;
-
-	pthread_mutex_lock(&p->lock);
-	leaf = f->next_leaf;
-	if (n > 0 || (eof && leaf == 0))
-		f->next_leaf++;
-	f->sent_bytes += n;
-	f->is_reading = 0;
-	if (eof) {
-		f->at_eof = 1;
-		f->size = f->sent_bytes;
-		unlink_active(p, f);
-	}
-	signal_work(p);
-	pthread_mutex_unlock(&p->lock);
-	return leaf;
-}
-
-int plan_put_leaf(struct plan *p, struct outfile *f, uint64_t leaf,
-		  const uint8_t *digest, uint64_t bytes)
-{
-	int rc;
-
-	pthread_mutex_lock(&p->lock);
-	rc = tree_put(f->tree, leaf, digest);
-	if (!f->is_stream)
-		f->sent_bytes += bytes;
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-int plan_is_wanted(struct plan *p, struct outfile *f)
-{
-	int wanted;
-
-	pthread_mutex_lock(&p->lock);
-	wanted = f->phase != FILE_DEAD && !p->is_closed;
-	pthread_mutex_unlock(&p->lock);
-	return wanted;
-}
-
-int plan_take_end(struct plan *p, struct outfile *f)
-{
-	int mine = 0;
-
-	pthread_mutex_lock(&p->lock);
-	if (f->phase == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
-	    (!f->is_stream || f->at_eof) &&
-	    tree_set_size(f->tree, f->size) == 0 &&
-	    tree_is_complete(f->tree) &&
-	    tree_final(f->tree, f->item.digest) == 0) {
-		f->phase = FILE_ENDED;
-		f->has_digest = 1;
-		mine = 1;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return mine;
-}
-
-/* ---- replies ---- */
-
-int plan_state(struct plan *p, const struct msg_state *m)
-{
-	struct awaited *a;
-	int rc = 0;
-
-	pthread_mutex_lock(&p->lock);
-	a = awaited_at(p, m->id);
-	if (m->id == 0 || m->id >= p->next_id) {
-		rc = ERR_PROTOCOL;
-	} else if (a && a->file) {
-		struct outfile *f = a->file;
-
-		if (m->state == STATE_REFUSED) {
-			f->phase = FILE_DEAD;
-			unlink_active(p, f);
-		} else if (f->phase == FILE_OPENING) {
-			f->phase = FILE_SENDING;
-		}
-		signal_work(p);
-	} else if (a && a->pack) {
-		rc = ERR_PROTOCOL;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-static void file_verdict(struct plan *p, struct awaited *a,
-			 const struct msg_verdict *m, plan_verdict_fn fn,
-			 void *ctx)
-{
-	struct outfile *f = a->file;
-	struct plan_verdict v = {
-		.name = outfile_name(f),
-		.name_len = f->item.name_len,
-		.item = &f->item,
-		.id = f->id,
-		.size = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size,
-		.verdict = m,
-		.has_digest = f->has_digest,
-	};
-
-	fn(ctx, &v);
-	f->phase = FILE_DEAD;
-	stop_awaiting(p, f);
-	drop_if_unused(p, f);
-}
-
-static void pack_verdict(struct plan *p, struct awaited *a, uint64_t from,
-			 uint64_t to, const struct msg_verdict *m,
-			 plan_verdict_fn fn, void *ctx)
-{
-	struct pack *pk = a->pack;
-
-	for (uint64_t id = from; id < to; id++) {
-		struct item *it = &pk->items[id - a->first];
-		struct plan_verdict v = {
-			.name = pack_name(pk, it),
-			.name_len = it->name_len,
-			.item = it,
-			.id = id,
-			.verdict = m,
-			.has_digest = it->kind == ITEM_FILE,
-		};
-
-		if (it->done)
-			continue;
-		if (it->kind == ITEM_FILE)
-			v.size = (uint64_t)it->st.st_size;
-		fn(ctx, &v);
-		it->done = 1;
-		pk->left--;
-		p->items_left--;
-		p->links_left -= it->kind == ITEM_LINK;
-	}
-	if (pk->left == 0) {
-		a->pack = NULL;
-		pack_free(pk);
-	}
-}
-
-int plan_verdict(struct plan *p, const struct msg_verdict *m,
-		 plan_verdict_fn fn, void *ctx)
-{
-	uint64_t end = m->first_id + m->count;
-	int rc = ERR_PROTOCOL;
-
-	pthread_mutex_lock(&p->lock);
-	if (m->first_id == 0 || m->first_id >= p->next_id ||
-	    m->count > p->next_id - m->first_id)
-		goto out;
-	for (size_t i = find_awaited(p, m->first_id); i < p->awaited_end; i++) {
-		struct awaited *a = &p->awaited[i];
-		uint64_t from = a->first, to = a->first + a->count;
-
-		if (from >= end)
-			break;
-		if (from < m->first_id)
-			from = m->first_id;
-		if (to > end)
-			to = end;
-		if (a->file)
-			file_verdict(p, a, m, fn, ctx);
-		else if (a->pack)
-			pack_verdict(p, a, from, to, m, fn, ctx);
-	}
-	pthread_cond_signal(&p->room);
-	signal_work(p);
-	rc = 0;
-out:
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-/* The whole pack is read and sent anew, with new ids. */
-static uint64_t requeue_pack(struct plan *p, struct awaited *a)
-{
-	struct pack *pk = a->pack;
-	uint64_t bytes = pk->bytes;
-
-	a->pack = NULL;
-	p->items_left -= pk->left;
-	p->links_left -= count_links(pk);
-	pk->next = p->packs;
-	if (!p->packs)
-		p->packs_end = &pk->next;
-	p->packs = pk;
-	p->pack_count++;
-	return bytes;
-}
-
-int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes)
-{
-	struct awaited *a;
-	int rc = 0;
-
-	*bytes = 0;
-	pthread_mutex_lock(&p->lock);
-	a = awaited_at(p, m->id);
-	if (m->id == 0 || m->id >= p->next_id) {
-		rc = ERR_PROTOCOL;
-	} else if (++p->resends > RESENDS_MAX || p->redo_count == REDO_MAX) {
-		rc = ERR_CORRUPT;
-	} else if (a && a->pack && m->id == a->first &&
-		   a->pack->left == a->count) {
-		*bytes = requeue_pack(p, a);
-	} else if (a && a->file && !a->file->is_stream &&
-		   m->offset / TREE_LEAF < tree_leaf_count(a->file->size)) {
-		p->redo[p->redo_count].file = a->file;
-		p->redo[p->redo_count].leaf = m->offset / TREE_LEAF;
-		p->redo_count++;
-		a->file->users++;
-		*bytes = tree_leaf_size(a->file->size, m->offset / TREE_LEAF);
-	} else if (a) {
-		/* what is read from a pipe cannot be read again */
-		rc = a->file && a->file->is_stream ? ERR_CORRUPT : ERR_PROTOCOL;
-	}
-	signal_work(p);
-	pthread_mutex_unlock(&p->lock);
-	return rc;
 }

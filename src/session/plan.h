@@ -10,6 +10,10 @@
  *	scanner -> [packs] -> plan_take -> plan_sent_pack -> verdicts -> gone
  *	           [files] -> plan_take -> plan_sent_open -> state ->
  *	                      ranges by any stream -> end -> verdict -> gone
+ *	                      claims: checked by any stream
+ *
+ * What has no verdict when the connection is lost goes back to the beginning
+ * by plan_restart().
  *
  * Memory is bounded: the scanner waits while QUEUE_MAX things wait to be sent
  * or ITEMS_MAX items wait for verdicts.
@@ -22,6 +26,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/runs.h"
 #include "chunk/tree.h"
 #include "wire/msg.h"
 
@@ -53,6 +58,8 @@ struct pack {
 	uint64_t first_id; /* 0: not sent yet */
 	uint32_t count, cap;
 	uint32_t left;     /* items without a verdict */
+	int was_sent;      /* in a lost session: it may have arrived */
+	int is_wanted;     /* it was offered, and the answer was this */
 	struct item *items;
 	struct buf names;
 	uint64_t bytes;     /* of content, as scanned */
@@ -79,8 +86,13 @@ struct outfile {
 	int is_reading;    /* a stream is reading the next chunk of it */
 	int at_eof;
 	uint64_t size;     /* TREE_SIZE_UNKNOWN for a stream not at its end */
-	uint64_t next_leaf;
-	uint64_t sent_bytes;
+	uint64_t next_leaf; /* of a stream */
+	struct runs todo;   /* else: leaves to be sent, */
+	struct runs claims; /* and those that the receiver says it has, which
+			       are to be checked */
+	unsigned checks;    /* CHECKs without an answer */
+	uint64_t claimed;   /* most leaves that were ever claimed */
+	uint64_t sent_bytes; /* of a stream */
 	unsigned users;    /* streams at work on it */
 	int is_awaited;    /* on the list of what has no verdict */
 	int is_active;     /* on the list of files to take ranges from */
@@ -89,12 +101,12 @@ struct outfile {
 	int has_digest;    /* item.digest is the whole file's */
 };
 
-enum task_kind { TASK_PACK, TASK_OPEN, TASK_RANGE, TASK_STREAM };
+enum task_kind { TASK_PACK, TASK_OPEN, TASK_RANGE, TASK_CHECK, TASK_STREAM };
 struct task {
 	enum task_kind kind;
 	struct pack *pack;    /* PACK: owned by the taker */
 	struct outfile *file; /* else: used by the taker */
-	uint64_t leaf, count; /* RANGE */
+	uint64_t leaf, count; /* RANGE; CHECK: within one range of the tree */
 	int waiting;          /* plan_take()'s; zero before the first call */
 };
 
@@ -122,6 +134,23 @@ int plan_wake_fd(const struct plan *p);
 /* Wake everybody and let nothing more in or out. */
 void plan_close(struct plan *p);
 
+/* Wake the streams and give them nothing more, until plan_restart(): the
+ * connection is lost, but may come back. */
+void plan_pause(struct plan *p);
+
+/* Whether all that has no verdict can be read and sent once more: not when some
+ * of standard input is among it. */
+int plan_can_restart(struct plan *p);
+
+/* Everything without a verdict is to be sent anew, with new ids: for a new
+ * session.  The streams' threads have ended.  What is known of files that are
+ * open (their digests) is kept. */
+void plan_restart(struct plan *p);
+
+/* Whether something became of this session: a verdict came, or more than ever
+ * was claimed by the receiver. */
+int plan_has_progress(struct plan *p);
+
 /* ---- the scanner ---- */
 
 struct pack *pack_new(void);
@@ -147,6 +176,10 @@ int plan_add_file(struct plan *p, struct outfile *f);
 void plan_requeue_file(struct plan *p, struct outfile *f);
 /* Nothing more will be added. */
 void plan_scan_done(struct plan *p);
+/* Something more will, after all. */
+void plan_scan_again(struct plan *p);
+/* Whether it was closed: for a scanner that waits for something else. */
+int plan_is_closed(struct plan *p);
 /* Whether a stream waits for work right now. */
 int plan_is_hungry(struct plan *p);
 
@@ -158,7 +191,8 @@ void plan_set_open_limit(struct plan *p, unsigned limit);
 enum plan_next { PLAN_TASK, PLAN_WAIT, PLAN_DONE, PLAN_CLOSED };
 /*
  * The next thing to do.  Files are opened first, as that takes a round trip,
- * then packs, then ranges.  only_open: nothing but TASK_OPEN (before READY).
+ * then packs, then ranges; a check after each range (given in t as the last
+ * task), so that both get on.  only_open: nothing but TASK_OPEN (before READY).
  * PLAN_WAIT: nothing now (scan or replies may bring more); PLAN_DONE: every
  * file was sent and has its verdict.  Does not block.
  */
@@ -191,11 +225,21 @@ uint64_t plan_stream_read(struct plan *p, struct outfile *f, size_t n,
 			  int eof);
 
 /*
- * A leaf's digest is known (it is being sent, or a hole).  Returns 0 or
- * ERR_RESOURCE.
+ * A leaf's digest is known (it is being sent, checked, or a hole).  Returns 0;
+ * 1 when it was known before; ERR_RESOURCE; ERR_PROTOCOL when it is another
+ * than before: the source changed.
  */
 int plan_put_leaf(struct plan *p, struct outfile *f, uint64_t leaf,
-		  const uint8_t *digest, uint64_t bytes);
+		  const uint8_t *digest);
+
+/* Digests known already, as tree_leaf_digest() and tree_range_digest(). */
+int plan_leaf_digest(struct plan *p, struct outfile *f, uint64_t leaf,
+		     uint8_t *out);
+int plan_range_digest(struct plan *p, struct outfile *f, uint64_t range,
+		      uint8_t *out);
+
+/* A CHECK is being sent: its answer is awaited. */
+void plan_sent_check(struct plan *p, struct outfile *f);
 
 /* Whether the file is still wanted (not refused or failed meanwhile). */
 int plan_is_wanted(struct plan *p, struct outfile *f);
@@ -204,8 +248,8 @@ int plan_is_wanted(struct plan *p, struct outfile *f);
  * else is going to.  Fills item.digest and size. */
 int plan_take_end(struct plan *p, struct outfile *f);
 
-/* The task's use of the file is over. */
-void plan_release(struct plan *p, struct outfile *f);
+/* The task's use of its file is over. */
+void plan_release(struct plan *p, const struct task *t);
 
 /* The file failed here: no verdict is awaited any more.  Returns 1 for the
  * first call, which has to report it, else 0. */
@@ -216,15 +260,21 @@ int plan_fail_file(struct plan *p, struct outfile *f);
 /* STATE.  ERR_PROTOCOL for a file that does not wait for one. */
 int plan_state(struct plan *p, const struct msg_state *m);
 
+/* CHECKED.  *bytes is how much has to be sent after all. */
+int plan_checked(struct plan *p, const struct msg_checked *m, uint64_t *bytes);
+
+/* OFFERED: what is wanted is queued as a pack.  ERR_PROTOCOL as above;
+ * ERR_RESOURCE. */
+int plan_offered(struct plan *p, const struct msg_offered *m);
+
 /* VERDICT: fn is called for each item that is done by it.  Items that are
  * gone already are passed over; ids that were never given are
  * ERR_PROTOCOL. */
 int plan_verdict(struct plan *p, const struct msg_verdict *m,
 		 plan_verdict_fn fn, void *ctx);
 
-/* RESEND.  *bytes is how much will be sent again.  ERR_CORRUPT when it was
+/* RESEND.  *bytes is how much of a pack will be sent again.  ERR_CORRUPT when it was
  * asked for too often in this session; ERR_PROTOCOL as above. */
 int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes);
-
 
 #endif

@@ -21,9 +21,11 @@
 
 enum {
 	PAUSE_MS = 100, /* when descriptors ran out */
-	/* Descriptors beside those of open files, and for each of these. */
+	/* Descriptors beside those of open files, for each of these (part,
+	 * journal, directory), and for each that waits for its commit. */
 	FDS_OWN = 12,
 	FDS_A_FILE = 3,
+	FDS_A_COMMIT = 2,
 };
 
 void receiver_message(struct receiver *r, enum session_level level,
@@ -49,24 +51,36 @@ void receiver_wake(struct receiver *r)
 		;
 }
 
-/* As many descriptors as we may have; how many files that lets a session
- * open. */
-static unsigned open_files_limit(void)
+/* As many descriptors as we may have. */
+static rlim_t raise_descriptors(void)
 {
 	struct rlimit lim;
-	rlim_t n;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim))
-		return 1;
+		return 0;
 	if (lim.rlim_cur < lim.rlim_max) {
 		lim.rlim_cur = lim.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &lim);
 		(void)getrlimit(RLIMIT_NOFILE, &lim);
 	}
-	n = lim.rlim_cur > FDS_OWN + FDS_A_FILE ?
-		    (lim.rlim_cur - FDS_OWN) / FDS_A_FILE :
-		    1;
-	return n > OPEN_FILES_MAX ? OPEN_FILES_MAX : (unsigned)n;
+	return lim.rlim_cur;
+}
+
+static unsigned clamp(rlim_t n, unsigned max)
+{
+	return n < 1 ? 1 : n > max ? max : (unsigned)n;
+}
+
+/* How many files these let a session have open, and wait for their commit. */
+static void share_descriptors(struct receiver *r)
+{
+	rlim_t n = raise_descriptors();
+	unsigned sessions = r->cfg->once ? 1 : r->cfg->max_sessions;
+
+	n = n > FDS_OWN ? n - FDS_OWN : 0;
+	r->open_files = clamp(n / FDS_A_FILE, OPEN_FILES_MAX);
+	n = n > r->open_files * FDS_A_FILE ? n - r->open_files * FDS_A_FILE : 0;
+	r->commit_max = clamp(n / FDS_A_COMMIT / sessions, COMMIT_MAX);
 }
 
 static int open_root(struct receiver *r, struct err *e)
@@ -174,13 +188,24 @@ static void reap(struct receiver *r)
 	}
 }
 
-static int has_ended(struct receiver *r)
+/* Whether the one session is over: also when its sender, which said it would
+ * come back, did not in time.  Else *left_ms is for how long to wait. */
+static int has_ended(struct receiver *r, int *left_ms)
 {
-	int ended;
+	const struct session_events *ev = r->cfg->events;
+	int ended, gave_up = 0;
 
+	*left_ms = -1;
 	pthread_mutex_lock(&r->lock);
+	if (r->await_until_ms && r->session_count == 0) {
+		*left_ms = clock_left_ms(r->await_until_ms);
+		gave_up = *left_ms == 0;
+		r->has_ended |= gave_up;
+	}
 	ended = r->has_ended;
 	pthread_mutex_unlock(&r->lock);
+	if (gave_up && ev->summary)
+		ev->summary(ev->ctx, r->next_number, &r->lost, &r->ended);
 	return ended;
 }
 
@@ -192,11 +217,11 @@ static int accept_loop(struct receiver *r, struct err *e)
 		{ .fd = r->cfg->cancel_fd, .events = POLLIN },
 		{ .fd = r->listener, .events = POLLIN },
 	};
-	int pause = 0;
+	int pause = 0, left_ms;
 
-	while (!has_ended(r)) {
+	while (!has_ended(r, &left_ms)) {
 		uint64_t count;
-		int n = poll(fds, pause ? 2 : 3, pause ? pause : -1);
+		int n = poll(fds, pause ? 2 : 3, pause ? pause : left_ms);
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
@@ -279,16 +304,21 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	r->cfg = cfg;
 	r->root_fd = r->listener = -1;
-	r->open_files = open_files_limit();
+	share_descriptors(r);
 	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (r->wake_fd < 0) {
 		free(r);
 		return err_sys(e, ERR_RESOURCE, "starting");
 	}
 	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->gone, NULL);
 	pace_init(&r->pace, cfg->limit_rate);
+	/* So that files can be created with just the modes they are to have. */
+	r->umask = umask(0);
 	rc = run(r, e);
+	umask(r->umask);
 	pace_release(&r->pace);
+	pthread_cond_destroy(&r->gone);
 	pthread_mutex_destroy(&r->lock);
 	io_close(&r->root_fd);
 	io_close(&r->wake_fd);

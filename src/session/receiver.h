@@ -3,8 +3,10 @@
  *
  * Layer: session.  receiver.c (accept loop), receiver_session.c (what the
  * streams of a session share), receiver_stream.c (a connection's thread),
- * receiver_file.c (files in chunks), receiver_pack.c (packs, directories,
- * links), receiver_stdout.c (--stdout).
+ * receiver_open.c (files in chunks: their beginning, and what is there of them
+ * already), receiver_file.c (their chunks), receiver_flush.c (flushing them
+ * meanwhile), receiver_pack.c (packs, directories, links), receiver_stdout.c
+ * (--stdout).
  *
  * Lock order: receiver.lock, then rsession.lock; the committer's lock is never
  * held when it calls back.
@@ -17,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/runs.h"
 #include "chunk/codec.h"
 #include "chunk/tree.h"
 #include "fs/dirs.h"
@@ -35,10 +38,13 @@ enum {
 	STRANGERS_MAX = 64,
 	/* Files of a session that may be open at a time. */
 	OPEN_FILES_MAX = 64,
+	/* Files that wait for their commit: a group, and some more. */
+	COMMIT_MAX = 10240,
 	/* Links are made when so many wait (less than plan.c's ITEMS_MAX, as
 	 * the sender waits for their verdicts), or at the end. */
 	LINKS_MAX = 8192,
 	LINKS_BYTES = 4 << 20,
+	LOOK_PACKS = 16,
 };
 
 struct receiver {
@@ -49,6 +55,8 @@ struct receiver {
 	int listener;
 	int wake_fd;      /* eventfd: something changed */
 	unsigned open_files; /* that a session may have */
+	unsigned commit_max; /* files of a session that wait for their commit */
+	uint32_t umask;      /* the user's; the process's is 0 meanwhile */
 	struct pace pace;
 	atomic_int is_stopping;
 
@@ -61,6 +69,13 @@ struct receiver {
 	uint64_t next_number;
 	int has_ended;    /* with once: the session is over, */
 	struct err ended; /* and this was its result */
+	/* with once, and a sender that said it would come back: until when it
+	 * may, and what its lost sessions came to */
+	uint64_t await_until_ms;
+	uint8_t await_id[WIRE_TOKEN];
+	struct tally before;
+	struct session_summary lost;
+	pthread_cond_t gone; /* a session ended */
 };
 
 /* A file that is received in chunks. */
@@ -71,7 +86,15 @@ struct infile {
 	uint64_t size;        /* or TREE_SIZE_UNKNOWN */
 	struct commit *commit; /* part, directory and name, until it is whole */
 	struct file_meta meta;
+	int is_resumed;       /* the part holds data of an earlier session */
+	int is_sealed;        /* that nobody touched since */
+	/* a file under the final name that may well be the same: what is claimed
+	 * is its content, and there is no part as long as all is so; or -1 */
+	int basis_fd;
+	pthread_mutex_t basis_lock; /* while basis and part are changed */
 	/* guarded by the session's lock */
+	struct runs claims;   /* leaves claimed and not checked yet */
+	int is_flushed;       /* by the flusher, from time to time */
 	struct tree *tree;
 	unsigned users;
 	int is_dead;          /* refused, failed, aborted: takes no more */
@@ -99,9 +122,13 @@ struct rsession {
 	uint64_t number;
 	uint64_t began_ns;
 	uint8_t token[WIRE_TOKEN];
+	uint8_t id[WIRE_TOKEN];      /* the sender's, see HELLO */
+	int will_retry;              /* it will come back */
+	uint8_t peer_id[STREAM_PEER];
 	const struct digest_ops *digest;
 	char peer[ADDR_TEXT_MAX];
 	struct committer *committer;
+	struct flusher *flusher; /* guarded by lock until it is there */
 	/* eventfds: there is something to say, it ends, or (the first stream)
 	 * the committer is through with FINISH */
 	int wake_fd, first_wake_fd;
@@ -111,6 +138,9 @@ struct rsession {
 	 * that it comes before SUMMARY */
 	atomic_int is_finishing;
 	atomic_uint_fast64_t wire_bytes, resent_bytes;
+	/* How many more packs of small files are looked for before they are
+	 * written: LOOK_PACKS once one was there. */
+	atomic_int looks;
 
 	/* guarded by receiver.lock */
 	unsigned refs; /* streams */
@@ -168,9 +198,14 @@ void receiver_wake(struct receiver *r);
 
 /* ---- receiver_session.c ---- */
 
-/* Begin a session for its first stream.  NULL with e. */
-struct rsession *rsession_new(struct rstream *st, const struct digest_ops *ops,
-			      struct err *e);
+/*
+ * Begin a session for its first stream.  One with the same id that is still
+ * there (its connection is lost and we have not noticed) is ended first.  NULL
+ * with e.
+ */
+struct msg_hello;
+struct rsession *rsession_new(struct rstream *st, const struct msg_hello *m,
+			      const struct digest_ops *ops, struct err *e);
 /* Attach a further stream by its token; NULL where there is no such session
  * or its place is taken. */
 struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
@@ -215,17 +250,53 @@ int rstream_pace(struct rstream *st, uint64_t bytes, struct err *e);
 /* Throw away n bytes of a body. */
 int rstream_skip(struct rstream *st, size_t n, struct err *e);
 
-/* ---- receiver_file.c: one function a frame; body still unread ---- */
+/* ---- receiver_open.c ---- */
 int rfile_open(struct rstream *st, size_t len, struct err *e);
+/* Close and free.  The part is removed, unless the transfer can go on with it
+ * another time. */
+void rfile_free(struct infile *f);
+/* Copy a leaf from the basis to the part (through st->raw). */
+int rfile_copy_leaf(struct rstream *st, struct infile *f, uint64_t leaf,
+		    struct err *e);
+/* The part of a file that turned out not to be its basis, with what was found
+ * to be the same copied to it.  basis_lock is held.  Returns 0, or ERR_LOCAL
+ * with errno. */
+int rfile_leave_basis(struct rstream *st, struct infile *f, struct err *e);
+
+/* A part for one file in dir, where it is to be called leaf: hidden where there
+ * are such.  c->dir is held. */
+int rfile_new_part(struct rstream *st, struct commit *c, int dir,
+		   const char *leaf, uint32_t mode, struct err *e);
+
+/* ---- receiver_file.c: one function a frame; body still unread ---- */
 int rfile_chunk(struct rstream *st, size_t len, struct err *e);
 int rfile_hole(struct rstream *st, size_t len, struct err *e);
+int rfile_check(struct rstream *st, size_t len, struct err *e);
 int rfile_end(struct rstream *st, size_t len, struct err *e);
 int rfile_abort(struct rstream *st, size_t len, struct err *e);
+/* Read a body that is not a chunk's: at most RFILE_BODY_MAX bytes. */
+enum { RFILE_BODY_MAX = 8192 };
+int rfile_read_body(struct rstream *st, size_t len, uint8_t *body,
+		    struct err *e);
+/* A verdict on a file that is not committed. */
+void rfile_report(struct rsession *s, const struct infile *f,
+		  const struct item_result *v);
+/* The file takes no more; with a verdict, if it has none yet. */
+void rfile_fail(struct rsession *s, struct infile *f, unsigned cause);
+/* The use of a file is over: the last one completes or frees it. */
+void rfile_release(struct rsession *s, struct infile *f);
 /* Free all; the session's streams are gone. */
 void rfile_discard_all(struct rsession *s);
 
+/* ---- receiver_flush.c ---- */
+/* Flush the parts that have a journal from time to time, in a thread of its
+ * own, so that their chunks count also after a power cut.  NULL when out of
+ * memory or threads: then they do not. */
+struct flusher *flusher_start(struct rsession *s);
+void flusher_stop(struct flusher *fl); /* NULL is allowed */
+
 /* ---- receiver_pack.c ---- */
-int rpack_take(struct rstream *st, size_t len, struct err *e);
+int rpack_take(struct rstream *st, size_t len, int is_offer, struct err *e);
 /* Make the links that wait.  With the session's streams at work or not. */
 void rpack_make_links(struct rsession *s);
 

@@ -6,17 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
+#include "base/io.h"
 #include "base/text.h"
-#include "fs/name.h"
+#include "fs/journal.h"
 #include "session/receiver.h"
 #include "wire/msg.h"
 
-/* The largest file that is taken: its digest tree stays below 64 MiB. */
 #define RECEIVE_SIZE_MAX ((uint64_t)1 << 46)
 
-enum { BODY_MAX = 8192, ZEROS = 65536 };
+enum { ZEROS = 65536 };
 
 static int malformed(const char *what, struct err *e)
 {
@@ -29,43 +28,36 @@ static int to_stdout(const struct rstream *st)
 	return st->receiver->cfg->to_stdout;
 }
 
-static void infile_free(struct infile *f)
-{
-	if (f->commit && f->commit->dir)
-		part_discard(&f->commit->part, held_dir_fd(f->commit->dir));
-	commit_free(f->commit);
-	tree_free(f->tree);
-	free(f);
-}
-
 void rfile_discard_all(struct rsession *s)
 {
 	while (s->files) {
 		struct infile *f = s->files;
 
 		s->files = f->next;
-		infile_free(f);
+		rfile_free(f);
 	}
 }
 
-static void report(struct rsession *s, const struct infile *f,
-		   enum file_status status, unsigned cause, uint64_t need,
-		   uint64_t have)
+void rfile_report(struct rsession *s, const struct infile *f,
+		  const struct item_result *v)
 {
-	struct item_result r = {
-		.id = f->id,
-		.kind = ITEM_FILE,
-		.status = status,
-		.cause = cause,
-		.need = need,
-		.have = have,
-		.name = f->commit->name,
-		.name_len = f->commit->name_len,
-		.size = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size,
-	};
+	struct item_result r = *v;
 
+	r.id = f->id;
+	r.kind = ITEM_FILE;
+	r.name = f->commit->name;
+	r.name_len = f->commit->name_len;
+	r.size = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size;
 	rsession_result(s, &r);
 	rsession_push(s);
+}
+
+static void report_failed(struct rsession *s, const struct infile *f,
+			  unsigned cause)
+{
+	const struct item_result v = { .status = STATUS_FAILED, .cause = cause };
+
+	rfile_report(s, f, &v);
 }
 
 /* ---- the table of open files ---- */
@@ -114,9 +106,9 @@ static int acquire(struct rsession *s, uint64_t id, struct infile **out,
 	return 0;
 }
 
-/* The file takes no more; with a verdict.  The caller uses it. */
-static void fail_file(struct rsession *s, struct infile *f, unsigned cause,
-		      uint64_t need, uint64_t have)
+/* The file takes no more; v, if it has no verdict yet. */
+static void end_file(struct rsession *s, struct infile *f,
+		     const struct item_result *v)
 {
 	int first;
 
@@ -125,7 +117,14 @@ static void fail_file(struct rsession *s, struct infile *f, unsigned cause,
 	f->is_dead = 1;
 	pthread_mutex_unlock(&s->lock);
 	if (first)
-		report(s, f, STATUS_FAILED, cause, need, have);
+		rfile_report(s, f, v);
+}
+
+void rfile_fail(struct rsession *s, struct infile *f, unsigned cause)
+{
+	const struct item_result v = { .status = STATUS_FAILED, .cause = cause };
+
+	end_file(s, f, &v);
 }
 
 static int is_whole(const struct infile *f)
@@ -133,52 +132,62 @@ static int is_whole(const struct infile *f)
 	return !f->is_dead && f->has_end && tree_is_complete(f->tree);
 }
 
-/* Everything is here: check the whole, give it its metadata, pass it on. */
-static void complete(struct rstream *st, struct infile *f)
+/* What is there under the name is the same; nothing was written. */
+static void complete_basis(struct rsession *s, struct infile *f)
 {
-	struct rsession *s = st->session;
+	const struct item_result v = { .status = STATUS_UNCHANGED,
+				       .digest = f->commit->digest };
+
+	rfile_report(s, f, &v);
+	rfile_free(f);
+}
+
+/* Everything is here: check the whole, give it its metadata, pass it on. */
+static void complete(struct rsession *s, struct infile *f)
+{
 	struct commit *c = f->commit;
-	uint8_t digest[DIGEST_MAX];
+	unsigned cause = CAUSE_NONE;
 	struct err fe;
 
 	err_clear(&fe);
 	f->size = f->end_size;
-	if (tree_final(f->tree, digest)) {
-		report(s, f, STATUS_FAILED, CAUSE_RESOURCE, 0, 0);
-		infile_free(f);
-		return;
-	}
-	if (memcmp(digest, f->end_digest, s->digest->size) != 0) {
-		report(s, f, STATUS_FAILED, CAUSE_MISMATCH, 0, 0);
-		infile_free(f);
-		return;
-	}
+	f->is_dead = 1; /* for rfile_free(): it is not kept any more */
 	c->id = f->id;
 	c->size = f->end_size;
-	memcpy(c->digest, digest, sizeof(c->digest));
-	if (to_stdout(st)) {
+	if (tree_final(f->tree, c->digest))
+		cause = CAUSE_RESOURCE;
+	else if (memcmp(c->digest, f->end_digest, s->digest->size) != 0)
+		cause = CAUSE_MISMATCH;
+	if (cause) {
+		report_failed(s, f, cause);
+		rfile_free(f);
+		return;
+	}
+	if (s->receiver->cfg->to_stdout) {
 		rsession_committed(s, c, STATUS_COMMITTED, CAUSE_NONE);
 		rsession_push(s);
-		infile_free(f);
+		rfile_free(f);
+		return;
+	}
+	if (c->part.fd < 0) {
+		complete_basis(s, f);
 		return;
 	}
 	if (part_set_size(&c->part, f->end_size, &fe) ||
 	    part_set_meta(&c->part, &f->meta, &fe)) {
-		report(s, f, STATUS_FAILED, wire_cause_of_errno(fe.sys_errno),
-		       0, 0);
-		infile_free(f);
+		report_failed(s, f, wire_cause_of_errno(fe.sys_errno));
+		rfile_free(f);
 		return;
 	}
 	f->commit = NULL;
-	infile_free(f);
+	rfile_free(f);
 	committer_add(s->committer, c);
-	if (st->receiver->cfg->sync == SYNC_NONE)
+	if (s->receiver->cfg->sync == SYNC_NONE)
 		rsession_push(s);
 }
 
-static void release(struct rstream *st, struct infile *f)
+void rfile_release(struct rsession *s, struct infile *f)
 {
-	struct rsession *s = st->session;
 	int whole = 0, gone = 0;
 
 	pthread_mutex_lock(&s->lock);
@@ -190,200 +199,17 @@ static void release(struct rstream *st, struct infile *f)
 	}
 	pthread_mutex_unlock(&s->lock);
 	if (whole)
-		complete(st, f);
+		complete(s, f);
 	else if (gone)
-		infile_free(f);
+		rfile_free(f);
 }
 
-/* ---- OPEN ---- */
-
-static int read_body(struct rstream *st, size_t len, uint8_t *body,
-		     struct err *e)
+int rfile_read_body(struct rstream *st, size_t len, uint8_t *body,
+		    struct err *e)
 {
-	if (len > BODY_MAX)
+	if (len > RFILE_BODY_MAX)
 		return malformed("over-long", e);
 	return link_recv(&st->link, body, len, e);
-}
-
-static int reply_state(struct rstream *st, uint64_t id, enum file_state state,
-		       struct err *e)
-{
-	struct msg_state m = { .id = id, .state = (uint8_t)state };
-
-	msg_put_state(&st->link.out, &m);
-	return link_send(&st->link, NULL, 0, e);
-}
-
-static struct infile *infile_new(struct rsession *s, const struct msg_open *m)
-{
-	struct infile *f = calloc(1, sizeof(*f));
-
-	if (!f)
-		return NULL;
-	f->id = m->id;
-	f->size = m->size;
-	f->meta.mode = m->meta.mode;
-	f->meta.mtime_s = m->meta.mtime_s;
-	f->meta.mtime_ns = m->meta.mtime_ns;
-	f->users = 1;
-	f->commit = commit_new(m->name, m->name_len);
-	f->tree = tree_new(s->digest, m->size);
-	if (!f->commit || !f->tree) {
-		infile_free(f);
-		return NULL;
-	}
-	return f;
-}
-
-/*
- * What stands under the final name already decides early for a large file.
- * Returns 0 to go on, or the status (and cause) of the verdict.
- */
-static int check_existing(struct rstream *st, const struct infile *f, int dir,
-			  const char *leaf, unsigned *cause)
-{
-	enum existing existing = st->receiver->cfg->existing;
-	struct stat sb;
-	struct err e;
-
-	if (part_stat(dir, leaf, &sb, &e))
-		return 0;
-	if (S_ISDIR(sb.st_mode)) {
-		*cause = CAUSE_IS_DIR;
-		return STATUS_FAILED;
-	}
-	if (existing == EXISTING_REPLACE)
-		return 0;
-	/* It may turn out to be the same. */
-	if (S_ISREG(sb.st_mode) && (f->size == TREE_SIZE_UNKNOWN ||
-				    (uint64_t)sb.st_size == f->size))
-		return 0;
-	if (existing == EXISTING_SKIP)
-		return STATUS_SKIPPED;
-	*cause = CAUSE_EXISTS;
-	return STATUS_FAILED;
-}
-
-/* Space for the content; for one with holes, only looked at. */
-static int reserve(struct infile *f, uint64_t allocated, uint64_t *need,
-		   uint64_t *have, struct err *e)
-{
-	struct statvfs vfs;
-
-	*need = f->size;
-	if (f->size == TREE_SIZE_UNKNOWN || f->size == 0)
-		return 0;
-	if (allocated >= f->size)
-		return part_reserve(&f->commit->part, f->size, have, e);
-	*need = allocated;
-	if (fstatvfs(f->commit->part.fd, &vfs))
-		return 0;
-	*have = (uint64_t)vfs.f_bavail * vfs.f_frsize;
-	if (allocated <= *have)
-		return 0;
-	errno = ENOSPC;
-	return err_sys(e, ERR_LOCAL, "reserving space");
-}
-
-/* Returns 0, or the status of a verdict given in *v. */
-static int prepare(struct rstream *st, struct infile *f, uint64_t allocated,
-		   struct item_result *v)
-{
-	struct rsession *s = st->session;
-	const char *leaf;
-	struct err fe;
-	int dir, status;
-
-	err_clear(&fe);
-	if (f->size != TREE_SIZE_UNKNOWN && f->size > RECEIVE_SIZE_MAX) {
-		v->cause = CAUSE_TOO_LARGE;
-		v->need = f->size;
-		v->have = RECEIVE_SIZE_MAX;
-		return STATUS_FAILED;
-	}
-	dir = dirs_parent(st->dirs, f->commit->name, f->commit->name_len,
-			  &leaf, &fe);
-	if (dir >= 0) {
-		status = check_existing(st, f, dir, leaf, &v->cause);
-		if (status)
-			return status;
-		f->commit->dir = held_dir_new(dir, s->receiver->root_dev);
-		if (!f->commit->dir)
-			err_sys(&fe, ERR_LOCAL, "holding a directory");
-	}
-	if (fe.code || part_create(&f->commit->part, &st->names, dir, &fe) ||
-	    reserve(f, allocated, &v->need, &v->have, &fe)) {
-		v->cause = wire_cause_of_errno(fe.sys_errno);
-		if (v->cause != CAUSE_NO_SPACE && v->cause != CAUSE_QUOTA &&
-		    v->cause != CAUSE_TOO_LARGE)
-			v->need = v->have = 0;
-		return STATUS_FAILED;
-	}
-	v->need = v->have = 0;
-	return 0;
-}
-
-static int announce(struct rsession *s, struct infile *f, struct err *e)
-{
-	int rc = 0;
-
-	pthread_mutex_lock(&s->lock);
-	if (find(s, f->id) || f->id == 0)
-		rc = err_set(e, ERR_PROTOCOL,
-			     "the sender opened a file twice");
-	else if (s->open_count >= s->receiver->open_files)
-		rc = err_set(e, ERR_PROTOCOL,
-			     "the sender opened more files than allowed");
-	if (rc == 0) {
-		if (f->id > s->max_id)
-			s->max_id = f->id;
-		f->next = s->files;
-		s->files = f;
-		s->open_count++;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return rc;
-}
-
-int rfile_open(struct rstream *st, size_t len, struct err *e)
-{
-	struct rsession *s = st->session;
-	struct item_result v = { .kind = ITEM_FILE };
-	uint8_t body[BODY_MAX];
-	const char *why;
-	struct msg_open m;
-	struct infile *f;
-	int rc = read_body(st, len, body, e), status = 0;
-
-	if (rc)
-		return rc;
-	if (msg_get_open(&m, body, len))
-		return malformed("OPEN", e);
-	why = name_check(m.name, m.name_len);
-	if (why)
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender offered a name that is refused: %s",
-			       why);
-	f = infile_new(s, &m);
-	if (!f)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	rc = announce(s, f, e);
-	if (rc) {
-		infile_free(f);
-		return rc;
-	}
-	if (!to_stdout(st))
-		status = prepare(st, f, m.allocated, &v);
-	if (status) {
-		pthread_mutex_lock(&s->lock);
-		f->is_dead = 1;
-		pthread_mutex_unlock(&s->lock);
-		report(s, f, (enum file_status)status, v.cause, v.need,
-		       v.have);
-	}
-	rc = reply_state(st, f->id, status ? STATE_REFUSED : STATE_SEND, e);
-	release(st, f);
-	return rc;
 }
 
 /* ---- CHUNK ---- */
@@ -474,15 +300,26 @@ static int ask_again(struct rstream *st, const struct msg_chunk *m,
 	return link_send(&st->link, NULL, 0, e);
 }
 
-static int record_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
-		       const uint8_t *digest, struct err *e)
+static int put_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
+		    const uint8_t *digest, struct err *e)
 {
 	int rc;
 
 	pthread_mutex_lock(&s->lock);
 	rc = tree_put(f->tree, leaf, digest);
+	(void)runs_remove(&f->claims, leaf, 1);
 	pthread_mutex_unlock(&s->lock);
 	return rc ? err_set(e, rc, "recording a chunk: %s", err_name(rc)) : 0;
+}
+
+static int record_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
+		       const uint8_t *digest, struct err *e)
+{
+	int rc = put_leaf(s, f, leaf, digest, e);
+
+	if (rc == 0 && f->commit->journal)
+		journal_note(f->commit->journal, leaf, digest);
+	return rc;
 }
 
 static int store_chunk(struct rstream *st, struct infile *f,
@@ -491,14 +328,19 @@ static int store_chunk(struct rstream *st, struct infile *f,
 	struct rsession *s = st->session;
 	struct err fe;
 
+	err_clear(&fe);
 	if (to_stdout(st)) {
 		int rc = rstdout_write(st, st->raw, m->raw_len, e);
 
 		if (rc)
 			return rc;
+	} else if (f->commit->part.fd < 0) {
+		/* All of it was claimed, and no check has differed. */
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent a chunk that is here");
 	} else if (part_write(&f->commit->part, st->raw, m->raw_len, m->offset,
 			      &fe)) {
-		fail_file(s, f, wire_cause_of_errno(fe.sys_errno), 0, 0);
+		rfile_fail(s, f, wire_cause_of_errno(fe.sys_errno));
 		return 0;
 	}
 	return record_leaf(s, f, m->offset / TREE_LEAF, m->digest, e);
@@ -544,7 +386,7 @@ int rfile_chunk(struct rstream *st, size_t len, struct err *e)
 	else if (rc == 0 && f)
 		rc = store_chunk(st, f, &m, e);
 	if (f)
-		release(st, f);
+		rfile_release(st->session, f);
 	return rc;
 }
 
@@ -578,6 +420,19 @@ static int write_zeros(struct rstream *st, uint64_t n, struct err *e)
 	return rc;
 }
 
+/* What an earlier session wrote must not show through.  Returns 0, or 1 when
+ * the file failed. */
+static int punch(struct rstream *st, struct infile *f, const struct msg_hole *m)
+{
+	struct err fe;
+
+	err_clear(&fe);
+	if (part_punch(&f->commit->part, m->offset, m->len, &fe) == 0)
+		return 0;
+	rfile_fail(st->session, f, wire_cause_of_errno(fe.sys_errno));
+	return 1;
+}
+
 /* Whole leaves only; a hole at a partial end is sent as data. */
 static int put_hole(struct rstream *st, struct infile *f,
 		    const struct msg_hole *m, struct err *e)
@@ -591,8 +446,15 @@ static int put_hole(struct rstream *st, struct infile *f,
 	    !in_order(st, f, m->offset))
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent a hole outside its file");
+	if (f->basis_fd >= 0 && f->commit->part.fd < 0)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent a hole that is here");
 	if (to_stdout(st))
 		rc = write_zeros(st, m->len, e);
+	else if (f->is_resumed || f->basis_fd >= 0)
+		rc = punch(st, f, m);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	pthread_mutex_lock(&s->lock);
 	compute_zero_digest(s);
 	if (!s->has_zero)
@@ -611,10 +473,10 @@ static int put_hole(struct rstream *st, struct infile *f,
 
 int rfile_hole(struct rstream *st, size_t len, struct err *e)
 {
-	uint8_t body[BODY_MAX];
+	uint8_t body[RFILE_BODY_MAX];
 	struct infile *f = NULL;
 	struct msg_hole m;
-	int rc = read_body(st, len, body, e);
+	int rc = rfile_read_body(st, len, body, e);
 
 	if (rc)
 		return rc;
@@ -624,7 +486,175 @@ int rfile_hole(struct rstream *st, size_t len, struct err *e)
 	if (rc || !f)
 		return rc;
 	rc = put_hole(st, f, &m, e);
-	release(st, f);
+	rfile_release(st->session, f);
+	return rc;
+}
+
+/* ---- CHECK ---- */
+
+/* The leaves of a check are claimed, and now looked at. */
+static int take_claims(struct rsession *s, struct infile *f,
+		       const struct msg_check *m)
+{
+	uint64_t leaf = m->offset / TREE_LEAF;
+	uint64_t leaves = tree_leaf_count(f->size);
+	int ok;
+
+	if (f->size == TREE_SIZE_UNKNOWN || leaf >= leaves ||
+	    m->count > leaves - leaf)
+		return -1;
+	if (m->kind == CHECK_RANGE &&
+	    (leaf % TREE_RANGE_LEAVES ||
+	     (m->count != TREE_RANGE_LEAVES && leaf + m->count != leaves)))
+		return -1;
+	pthread_mutex_lock(&s->lock);
+	ok = 1;
+	for (uint32_t i = 0; ok && i < m->count; i++)
+		ok = runs_has(&f->claims, leaf + i);
+	if (ok && runs_remove(&f->claims, leaf, m->count))
+		ok = 0;
+	pthread_mutex_unlock(&s->lock);
+	return ok ? 0 : -1;
+}
+
+/* The digest of a leaf as it is here: from the journal where nobody touched the
+ * part since, else read for it.  Returns 0, or -1 where it cannot be had. */
+static int own_digest(struct rstream *st, struct infile *f, uint64_t leaf,
+		      uint8_t *out)
+{
+	int fd = f->basis_fd >= 0 ? f->basis_fd : f->commit->part.fd;
+	size_t n = tree_leaf_size(f->size, leaf);
+
+	if (f->is_sealed && f->commit->journal &&
+	    journal_get(f->commit->journal, leaf, out) == 0)
+		return 0;
+	if (io_pread(fd, st->raw, n, leaf * TREE_LEAF) != (ssize_t)n)
+		return -1;
+	st->session->digest->sum(st->raw, n, out);
+	return 0;
+}
+
+/* Compare; *bits are the leaves that differ, own[] the digests of all.  Reading
+ * may take its time, so the peer hears of us. */
+static int compare(struct rstream *st, struct infile *f,
+		   const struct msg_check *m, uint8_t *own, uint64_t *bits,
+		   struct err *e)
+{
+	const struct digest_ops *ops = st->session->digest;
+	uint64_t leaf = m->offset / TREE_LEAF;
+	uint8_t sum[DIGEST_MAX];
+	int rc = 0;
+
+	*bits = 0;
+	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		uint8_t *d = own + i * ops->size;
+
+		if (own_digest(st, f, leaf + i, d))
+			*bits |= (uint64_t)1 << i;
+		else if (m->kind == CHECK_LEAVES &&
+			 memcmp(d, m->digests + i * ops->size, ops->size) != 0)
+			*bits |= (uint64_t)1 << i;
+		rc = link_ping_if_due(&st->link, e);
+	}
+	if (m->kind != CHECK_RANGE)
+		return rc;
+	ops->sum(own, m->count * ops->size, sum);
+	if (*bits || memcmp(sum, m->digests, ops->size) != 0)
+		*bits = UINT64_MAX >> (64 - m->count);
+	return rc;
+}
+
+/* The file under the final name is another one than is sent. */
+static int basis_differs(struct rstream *st, struct infile *f)
+{
+	enum existing existing = st->receiver->cfg->existing;
+	struct item_result v = { .status = STATUS_FAILED,
+				 .cause = CAUSE_EXISTS };
+	struct err fe;
+
+	if (f->commit->part.fd >= 0)
+		return 0;
+	err_clear(&fe);
+	if (existing == EXISTING_SKIP) {
+		v.status = STATUS_SKIPPED;
+		v.cause = CAUSE_NONE;
+	} else if (existing == EXISTING_REPLACE) {
+		if (rfile_leave_basis(st, f, &fe) == 0)
+			return 0;
+		v.cause = wire_cause_of_errno(fe.sys_errno);
+	}
+	end_file(st->session, f, &v);
+	return -1;
+}
+
+/* The leaves that are what they should be count as received. */
+static int take_same(struct rstream *st, struct infile *f,
+		     const struct msg_check *m, const uint8_t *own,
+		     uint64_t bits, struct err *e)
+{
+	const struct digest_ops *ops = st->session->digest;
+	uint64_t leaf = m->offset / TREE_LEAF;
+	int copies = f->basis_fd >= 0 && f->commit->part.fd >= 0, rc = 0;
+	struct err fe;
+
+	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		if (bits >> i & 1)
+			continue;
+		err_clear(&fe);
+		if (copies && rfile_copy_leaf(st, f, leaf + i, &fe)) {
+			rfile_fail(st->session, f,
+				   wire_cause_of_errno(fe.sys_errno));
+			return 0;
+		}
+		rc = put_leaf(st->session, f, leaf + i, own + i * ops->size, e);
+		if (rc == 0 && copies && f->commit->journal)
+			journal_note(f->commit->journal, leaf + i,
+				     own + i * ops->size);
+	}
+	return rc;
+}
+
+static int check_leaves(struct rstream *st, struct infile *f,
+			const struct msg_check *m, struct err *e)
+{
+	struct msg_checked reply = { m->id, m->offset, m->count, 0 };
+	uint8_t own[CHECK_LEAVES_MAX * DIGEST_MAX];
+	int rc = compare(st, f, m, own, &reply.differing, e);
+
+	if (rc == 0 && f->basis_fd >= 0 && reply.differing &&
+	    basis_differs(st, f))
+		return 0;
+	if (rc == 0)
+		rc = take_same(st, f, m, own, reply.differing, e);
+	if (rc)
+		return rc;
+	msg_put_checked(&st->link.out, &reply);
+	return link_send(&st->link, NULL, 0, e);
+}
+
+int rfile_check(struct rstream *st, size_t len, struct err *e)
+{
+	struct rsession *s = st->session;
+	uint8_t body[RFILE_BODY_MAX];
+	struct infile *f = NULL;
+	struct msg_check m;
+	int rc = rfile_read_body(st, len, body, e);
+
+	if (rc)
+		return rc;
+	if (msg_get_check(&m, s->digest->size, body, len))
+		return malformed("CHECK", e);
+	rc = acquire(s, m.id, &f, e);
+	if (rc || !f)
+		return rc;
+	pthread_mutex_lock(&f->basis_lock);
+	if (take_claims(s, f, &m))
+		rc = err_set(e, ERR_PROTOCOL,
+			     "the sender checks what was not claimed");
+	else
+		rc = check_leaves(st, f, &m, e);
+	pthread_mutex_unlock(&f->basis_lock);
+	rfile_release(s, f);
 	return rc;
 }
 
@@ -652,10 +682,10 @@ static int note_end(struct infile *f, const struct msg_file_end *m)
 int rfile_end(struct rstream *st, size_t len, struct err *e)
 {
 	struct rsession *s = st->session;
-	uint8_t body[BODY_MAX];
+	uint8_t body[RFILE_BODY_MAX];
 	struct msg_file_end m;
 	struct infile *f = NULL;
-	int rc = read_body(st, len, body, e);
+	int rc = rfile_read_body(st, len, body, e);
 
 	if (rc)
 		return rc;
@@ -668,7 +698,7 @@ int rfile_end(struct rstream *st, size_t len, struct err *e)
 	if (note_end(f, &m))
 		rc = malformed("FILE_END", e);
 	pthread_mutex_unlock(&s->lock);
-	release(st, f);
+	rfile_release(st->session, f);
 	return rc;
 }
 
@@ -695,10 +725,10 @@ static void report_abort(struct rsession *s, const struct infile *f,
 int rfile_abort(struct rstream *st, size_t len, struct err *e)
 {
 	struct rsession *s = st->session;
-	uint8_t body[BODY_MAX];
+	uint8_t body[RFILE_BODY_MAX];
 	struct msg_file_abort m;
 	struct infile *f = NULL;
-	int rc = read_body(st, len, body, e);
+	int rc = rfile_read_body(st, len, body, e);
 
 	if (rc)
 		return rc;
@@ -714,6 +744,6 @@ int rfile_abort(struct rstream *st, size_t len, struct err *e)
 		     CAUSE_NONE);
 	pthread_mutex_unlock(&s->lock);
 	report_abort(s, f, m.cause);
-	release(st, f);
+	rfile_release(st->session, f);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "fs/name.h"
 #include "session/receiver.h"
 #include "wire/msg.h"
@@ -15,6 +16,8 @@
 /* A pack that was received and expanded: table and content in st->raw. */
 struct inpack {
 	struct msg_pack m;
+	int is_offer; /* there is no content */
+	struct msg_offered offered; /* of an offer: the answer */
 	/* the directory of the last file: most come in runs */
 	struct held_dir *dir;
 	const char *dir_name; /* borrowed from the table */
@@ -68,7 +71,7 @@ static int check_item(const struct pack_item *it, struct err *e)
  * untouched for damage; an error that ends the session.
  */
 static int check_pack(struct rstream *st, const struct msg_pack *m,
-		      struct err *e)
+		      int is_offer, struct err *e)
 {
 	const struct digest_ops *digest = st->session->digest;
 	const uint8_t *content = st->raw + m->table_len;
@@ -86,7 +89,7 @@ static int check_pack(struct rstream *st, const struct msg_pack *m,
 			return malformed(e);
 		if (check_item(&it, e))
 			return e->code;
-		if (it.kind != ITEM_FILE)
+		if (it.kind != ITEM_FILE || is_offer)
 			continue;
 		if (it.size > left)
 			return malformed(e);
@@ -177,12 +180,11 @@ static struct held_dir *share_dir(struct rstream *st, struct inpack *pk,
 	return pk->dir ? held_dir_ref(pk->dir) : NULL;
 }
 
-/* Write a small file; what is left is flushing and renaming. */
+/* Write a small file; what is left is flushing and naming. */
 static struct commit *write_file(struct rstream *st, struct inpack *pk,
 				 const struct pack_item *it,
 				 const uint8_t *content, struct err *fe)
 {
-	struct committer *committer = st->session->committer;
 	struct file_meta meta = meta_of(it);
 	struct commit *c = commit_new(it->name, it->name_len);
 	const char *leaf;
@@ -201,12 +203,11 @@ static struct commit *write_file(struct rstream *st, struct inpack *pk,
 		err_sys(fe, ERR_LOCAL, "holding a directory");
 		goto fail;
 	}
-	if (part_create(&c->part, &st->names, dir, fe))
+	if (rfile_new_part(st, c, dir, leaf, meta.mode, fe))
 		goto fail;
 	if (part_write(&c->part, content, it->size, 0, fe) ||
-	    part_set_meta(&c->part, &meta, fe) ||
-	    (!committer_keeps_fd(committer) && part_close(&c->part, fe))) {
-		part_discard(&c->part, dir);
+	    part_set_meta(&c->part, &meta, fe)) {
+		commit_discard(c);
 		goto fail;
 	}
 	c->size = it->size;
@@ -226,6 +227,12 @@ static void take_file(struct rstream *st, struct inpack *pk,
 
 	err_clear(&fe);
 	c = write_file(st, pk, it, content, &fe);
+	if (!c && (fe.sys_errno == EMFILE || fe.sys_errno == ENFILE)) {
+		/* Those that wait for their commit hold some. */
+		committer_drain(st->session->committer);
+		err_clear(&fe);
+		c = write_file(st, pk, it, content, &fe);
+	}
 	if (!c) {
 		fail_item(st->session, it, id, fe.sys_errno);
 		return;
@@ -251,6 +258,84 @@ static int take_to_stdout(struct rstream *st, const struct pack_item *it,
 	rsession_committed(st->session, c, STATUS_COMMITTED, CAUSE_NONE);
 	commit_free(c);
 	return 0;
+}
+
+/* ---- files that are there already ---- */
+
+enum there { THERE_NOT, THERE_SAME, THERE_OTHER };
+
+/* What is there under a file's name.  Read through st->wire. */
+static enum there look_at(struct rstream *st, const struct pack_item *it)
+{
+	const struct digest_ops *ops = st->session->digest;
+	enum there there = THERE_OTHER;
+	uint8_t sum[DIGEST_MAX];
+	const char *leaf;
+	struct stat sb;
+	struct err e;
+	int fd, dir = dirs_parent(st->dirs, it->name, it->name_len, &leaf, &e);
+
+	if (dir < 0 || dirs_is_new(st->dirs))
+		return THERE_NOT;
+	fd = part_open_existing(dir, leaf, &sb, &e);
+	if (fd < 0)
+		return e.sys_errno == ENOENT ? THERE_NOT : THERE_OTHER;
+	if ((uint64_t)sb.st_size == it->size &&
+	    io_pread(fd, st->wire, it->size, 0) == (ssize_t)it->size) {
+		ops->sum(st->wire, it->size, sum);
+		if (memcmp(sum, it->digest, ops->size) == 0)
+			there = THERE_SAME;
+	}
+	io_close(&fd);
+	return there;
+}
+
+static void take_same(struct rsession *s, const struct pack_item *it,
+		      uint64_t id)
+{
+	struct item_result r = result_of(it, id);
+	char *name = strndup(it->name, it->name_len);
+
+	r.name = name ? name : "";
+	r.name_len = name ? it->name_len : 0;
+	r.status = STATUS_UNCHANGED;
+	r.digest = it->digest;
+	rsession_result(s, &r);
+	free(name);
+}
+
+static void conflict(struct rsession *s, const struct pack_item *it,
+		     uint64_t id)
+{
+	struct item_result r = result_of(it, id);
+	char *name;
+
+	if (s->receiver->cfg->existing == EXISTING_FAIL) {
+		fail_item(s, it, id, EEXIST);
+		return;
+	}
+	name = strndup(it->name, it->name_len);
+	r.name = name ? name : "";
+	r.name_len = name ? it->name_len : 0;
+	r.status = STATUS_SKIPPED;
+	rsession_result(s, &r);
+	free(name);
+}
+
+/* A file that is offered: there, not wanted, or to be sent. */
+static void take_offer(struct rstream *st, struct inpack *pk,
+		       const struct pack_item *it, uint64_t id)
+{
+	enum existing existing = st->receiver->cfg->existing;
+	uint32_t i = (uint32_t)(id - pk->m.first_id);
+	enum there there = look_at(st, it);
+
+	if (there == THERE_SAME)
+		take_same(st->session, it, id);
+	else if (there == THERE_OTHER && existing != EXISTING_REPLACE)
+		conflict(st->session, it, id);
+	else
+		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
 }
 
 /* ---- directories ---- */
@@ -336,7 +421,7 @@ static int is_same_link(int dir, const char *leaf, const struct link_row *l)
 }
 
 static void make_link(struct rsession *s, struct dirs *dirs,
-		      struct part_names *names, const struct link_row *l)
+		      const struct link_row *l)
 {
 	enum existing existing = s->receiver->cfg->existing;
 	struct item_result r = {
@@ -353,7 +438,7 @@ static void make_link(struct rsession *s, struct dirs *dirs,
 	err_clear(&fe);
 	dir = dirs_parent(dirs, l->name, l->name_len, &leaf, &fe);
 	if (dir < 0 ||
-	    part_symlink(names, dir, leaf, l->target, &l->meta,
+	    part_symlink(dir, leaf, l->target, &l->meta,
 			 existing == EXISTING_REPLACE, &fe)) {
 		r.status = STATUS_FAILED;
 		r.cause = wire_cause_of_errno(fe.sys_errno);
@@ -371,7 +456,6 @@ static void make_link(struct rsession *s, struct dirs *dirs,
 
 void rpack_make_links(struct rsession *s)
 {
-	struct part_names names = { 0 };
 	struct buf taken;
 	struct dirs *dirs;
 	struct err e;
@@ -387,19 +471,20 @@ void rpack_make_links(struct rsession *s)
 		return;
 	}
 	err_clear(&e);
-	dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, committer_dir_made,
-			s->committer);
+	dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, NULL, NULL);
+	if (dirs)
+		dirs_set_mode(dirs, 0777 & ~s->receiver->umask);
 	rd_init(&r, taken.data, taken.len);
 	while (dirs && r.left > 0) {
 		struct link_row l;
 
 		get_link(&l, &r);
-		make_link(s, dirs, &names, &l);
+		make_link(s, dirs, &l);
 	}
 	if (!dirs)
 		err_set(&e, ERR_RESOURCE, "out of memory");
 	else
-		(void)committer_sync_dirs(s->committer, 1, &e);
+		(void)committer_sync_all(s->committer, &e);
 	dirs_free(dirs);
 	buf_release(&taken);
 	if (e.code)
@@ -410,14 +495,30 @@ void rpack_make_links(struct rsession *s)
 
 /* ---- the pack ---- */
 
+static void take_content(struct rstream *st, struct inpack *pk,
+			 const struct pack_item *it, uint64_t id,
+			 const uint8_t *content, int *is_there)
+{
+	struct rsession *s = st->session;
+	enum there there = THERE_NOT;
+
+	if (atomic_load(&s->looks) > 0)
+		there = look_at(st, it);
+	*is_there |= there != THERE_NOT;
+	if (there == THERE_SAME)
+		take_same(s, it, id);
+	else
+		take_file(st, pk, it, id, content);
+}
+
 static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 {
 	struct rsession *s = st->session;
 	const uint8_t *content = st->raw + pk->m.table_len;
 	uint64_t id = pk->m.first_id;
+	int rc = 0, is_there = 0, files = 0;
 	struct pack_item it;
 	struct rd r;
-	int rc = 0;
 
 	rd_init(&r, st->raw, pk->m.table_len);
 	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, id++) {
@@ -427,14 +528,29 @@ static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 			rc = take_dir(st, &it, id, e);
 		} else if (it.kind == ITEM_LINK) {
 			rc = take_link(s, &it, id, e);
+		} else if (pk->is_offer) {
+			take_offer(st, pk, &it, id);
 		} else if (st->receiver->cfg->to_stdout) {
 			rc = take_to_stdout(st, &it, id, content, e);
 		} else {
-			take_file(st, pk, &it, id, content);
+			take_content(st, pk, &it, id, content, &is_there);
 			content += it.size;
+			files++;
 		}
 	}
+	if (is_there)
+		atomic_store(&s->looks, LOOK_PACKS);
+	else if (files > 0 && atomic_load(&s->looks) > 0)
+		atomic_fetch_sub(&s->looks, 1);
 	return rc;
+}
+
+static int answer_offer(struct rstream *st, struct inpack *pk, struct err *e)
+{
+	pk->offered.first_id = pk->m.first_id;
+	pk->offered.count = pk->m.count;
+	msg_put_offered(&st->link.out, &pk->offered);
+	return link_send(&st->link, NULL, 0, e);
 }
 
 static int check_ids(struct rsession *s, const struct msg_pack *m,
@@ -451,12 +567,12 @@ static int check_ids(struct rsession *s, const struct msg_pack *m,
 	return 0;
 }
 
-int rpack_take(struct rstream *st, size_t len, struct err *e)
+int rpack_take(struct rstream *st, size_t len, int is_offer, struct err *e)
 {
 	struct rsession *s = st->session;
 	size_t fixed = MSG_PACK_FIXED + s->digest->size, payload;
 	uint8_t head[MSG_PACK_FIXED + DIGEST_MAX];
-	struct inpack pk = { .dir = NULL };
+	struct inpack pk = { .is_offer = is_offer };
 	int rc;
 
 	if (len < fixed)
@@ -467,7 +583,9 @@ int rpack_take(struct rstream *st, size_t len, struct err *e)
 		return rc;
 	if (msg_get_pack(&pk.m, s->digest->size, head, fixed, payload))
 		return malformed(e);
-	if (st->receiver->cfg->to_stdout && pk.m.count != 1)
+	if (is_offer && pk.m.raw_len != pk.m.table_len)
+		return malformed(e);
+	if (st->receiver->cfg->to_stdout && (pk.m.count != 1 || is_offer))
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent more than one file to a "
 			       "receiver with --stdout");
@@ -475,7 +593,7 @@ int rpack_take(struct rstream *st, size_t len, struct err *e)
 	if (rc == 0)
 		rc = read_payload(st, &pk.m, payload, e);
 	if (rc == 0)
-		rc = check_pack(st, &pk.m, e);
+		rc = check_pack(st, &pk.m, is_offer, e);
 	if (rc == ERR_CORRUPT && !e->code)
 		return ask_again(st, &pk.m, e);
 	if (rc == 0)
@@ -483,5 +601,7 @@ int rpack_take(struct rstream *st, size_t len, struct err *e)
 	held_dir_unref(pk.dir);
 	if (rc == 0)
 		rsession_push(s);
+	if (rc == 0 && is_offer)
+		rc = answer_offer(st, &pk, e);
 	return rc;
 }

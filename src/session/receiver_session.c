@@ -35,6 +35,7 @@ static void wake_streams(struct rsession *s)
 
 static void destroy(struct rsession *s)
 {
+	flusher_stop(s->flusher);
 	committer_stop(s->committer);
 	rfile_discard_all(s);
 	late_release(&s->late);
@@ -61,6 +62,7 @@ static struct rsession *alloc_session(struct receiver *r,
 		.existing = r->cfg->existing,
 		.digest = ops,
 		.root_fd = r->root_fd,
+		.open_max = r->commit_max,
 		.result = rsession_committed,
 		.group_done = group_done,
 		.finish = rsession_finish,
@@ -71,6 +73,7 @@ static struct rsession *alloc_session(struct receiver *r,
 		return NULL;
 	s->receiver = r;
 	s->digest = ops;
+	atomic_init(&s->looks, LOOK_PACKS);
 	s->began_ns = clock_ns();
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->first_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -91,6 +94,15 @@ static struct rsession *alloc_session(struct receiver *r,
 }
 
 /* receiver.lock is held. */
+static void abort_streams(struct rsession *s)
+{
+	for (unsigned i = 0; i < STREAMS_MAX; i++) {
+		if (s->streams[i] && s->streams[i]->link.stream)
+			stream_abort(s->streams[i]->link.stream);
+	}
+}
+
+/* receiver.lock is held. */
 static void attach(struct rsession *s, struct rstream *st, unsigned index)
 {
 	s->streams[index] = st;
@@ -99,23 +111,77 @@ static void attach(struct rsession *s, struct rstream *st, unsigned index)
 	st->index = index;
 }
 
-struct rsession *rsession_new(struct rstream *st, const struct digest_ops *ops,
-			      struct err *e)
+/* In constant time: a token is a secret, and so is a session's id. */
+static int same_token(const uint8_t *a, const uint8_t *b)
+{
+	uint8_t diff = 0;
+
+	for (int i = 0; i < WIRE_TOKEN; i++)
+		diff |= a[i] ^ b[i];
+	return diff == 0;
+}
+
+static struct rsession *find_id(const struct receiver *r, const uint8_t *id)
+{
+	struct rsession *s = r->sessions;
+
+	while (s && !same_token(s->id, id))
+		s = s->next;
+	return s;
+}
+
+/* The sender has come back, so its session that is still there is lost.  Waits
+ * until that is over. */
+static void end_former(struct receiver *r, const uint8_t *id)
+{
+	struct rsession *s;
+
+	pthread_mutex_lock(&r->lock);
+	while ((s = find_id(r, id))) {
+		if (!atomic_exchange(&s->is_over, 1)) {
+			/* Their waits end, and each leaves. */
+			wake_streams(s);
+			abort_streams(s);
+		}
+		pthread_cond_wait(&r->gone, &r->lock);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+/* Whether there is no place for a session.  Locked. */
+static int is_busy(const struct receiver *r, const struct msg_hello *m)
+{
+	if (r->session_count >= r->cfg->max_sessions)
+		return 1;
+	if (!r->cfg->once)
+		return 0;
+	return r->session_count > 0 || r->has_ended ||
+	       (r->await_until_ms && !same_token(r->await_id, m->session));
+}
+
+struct rsession *rsession_new(struct rstream *st, const struct msg_hello *m,
+			      const struct digest_ops *ops, struct err *e)
 {
 	struct receiver *r = st->receiver;
-	struct rsession *s = alloc_session(r, ops);
+	struct rsession *s;
 	int busy;
 
+	end_former(r, m->session);
+	s = alloc_session(r, ops);
 	if (!s) {
 		err_set(e, ERR_RESOURCE, "out of memory for a session");
 		return NULL;
 	}
 	snprintf(s->peer, sizeof(s->peer), "%s", st->peer);
+	stream_peer_id(st->link.stream, s->peer_id);
+	memcpy(s->id, m->session, sizeof(s->id));
+	s->will_retry = m->flags & HELLO_RETRY && !r->cfg->to_stdout;
 	pthread_mutex_lock(&r->lock);
-	busy = r->session_count >= r->cfg->max_sessions ||
-	       (r->cfg->once && (r->session_count > 0 || r->has_ended));
+	busy = is_busy(r, m);
 	if (!busy) {
-		s->number = ++r->next_number;
+		s->number = r->await_until_ms ? r->next_number :
+						++r->next_number;
+		r->await_until_ms = 0;
 		s->next = r->sessions;
 		r->sessions = s;
 		r->session_count++;
@@ -128,16 +194,6 @@ struct rsession *rsession_new(struct rstream *st, const struct digest_ops *ops,
 		return NULL;
 	}
 	return s;
-}
-
-/* In constant time: a token is a secret. */
-static int same_token(const uint8_t *a, const uint8_t *b)
-{
-	uint8_t diff = 0;
-
-	for (int i = 0; i < WIRE_TOKEN; i++)
-		diff |= a[i] ^ b[i];
-	return diff == 0;
 }
 
 struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
@@ -173,19 +229,19 @@ void rsession_fail(struct rsession *s, const struct err *e)
 	atomic_store(&s->is_over, 1);
 	wake_streams(s);
 	pthread_mutex_lock(&r->lock);
-	for (unsigned i = 0; i < STREAMS_MAX; i++) {
-		if (s->streams[i] && s->streams[i]->link.stream)
-			stream_abort(s->streams[i]->link.stream);
-	}
+	abort_streams(s);
 	pthread_mutex_unlock(&r->lock);
 }
 
 static void sum_up(struct rsession *s, struct session_summary *sum,
 		   struct err *e)
 {
-	const struct tally *t = &s->tally;
-	int code = tally_code(t, 0);
+	struct tally *t = &s->tally;
+	int code;
 
+	/* With once, what its lost beginnings came to. */
+	tally_add(t, &s->receiver->before);
+	code = tally_code(t, 0);
 	if (!s->has_summed && s->err.code)
 		*e = s->err;
 	else
@@ -215,25 +271,65 @@ static void sum_up(struct rsession *s, struct session_summary *sum,
 	sum->seconds = (double)(clock_ns() - s->began_ns) / 1e9;
 }
 
-/* The last stream is gone: what arrived whole is committed, the rest goes. */
+/* With once: whether the sender may come back and go on.  Locked. */
+static int will_come_back(const struct rsession *s)
+{
+	const struct receiver *r = s->receiver;
+
+	return r->cfg->once && s->will_retry && !s->has_summed &&
+	       !atomic_load(&r->is_stopping) &&
+	       (s->err.code == ERR_LOST || s->err.code == ERR_TIMEOUT ||
+		s->err.code == ERR_CLOSED || s->err.code == 0);
+}
+
+static void await_sender(struct rsession *s, const struct session_summary *sum)
+{
+	struct receiver *r = s->receiver;
+
+	r->await_until_ms = clock_ms() + (uint64_t)r->cfg->timeout_ms;
+	memcpy(r->await_id, s->id, sizeof(r->await_id));
+	r->lost = *sum;
+	r->before = s->tally; /* which holds the former ones by now */
+}
+
+/* The last stream is gone: what arrived whole is committed, large files that
+ * did not are kept for another time. */
 static void end_session(struct rsession *s)
 {
 	struct receiver *r = s->receiver;
 	const struct session_events *ev = r->cfg->events;
 	struct session_summary sum;
 	struct err e;
+	int awaits;
 
+	flusher_stop(s->flusher);
+	s->flusher = NULL;
 	committer_stop(s->committer);
 	s->committer = NULL;
+	rfile_discard_all(s);
 	sum_up(s, &sum, &e);
-	if (ev->summary)
+	awaits = will_come_back(s);
+	if (awaits)
+		receiver_message(r, SESSION_WARNING,
+				 "%s; waiting for the sender to come back",
+				 e.text);
+	else if (ev->summary)
 		ev->summary(ev->ctx, s->number, &sum, &e);
 	pthread_mutex_lock(&r->lock);
+	for (struct rsession **at = &r->sessions; *at; at = &(*at)->next) {
+		if (*at == s) {
+			*at = s->next;
+			break;
+		}
+	}
 	r->session_count--;
 	if (r->cfg->once) {
-		r->has_ended = 1;
 		r->ended = e;
+		r->has_ended = !awaits;
+		if (awaits)
+			await_sender(s, &sum);
 	}
+	pthread_cond_broadcast(&r->gone);
 	pthread_mutex_unlock(&r->lock);
 	destroy(s);
 }
@@ -263,7 +359,7 @@ void rsession_ask_finish(struct rsession *s)
 
 void rsession_leave(struct rstream *st)
 {
-	struct rsession *s = st->session, **at;
+	struct rsession *s = st->session;
 	struct receiver *r = st->receiver;
 	int last;
 
@@ -273,12 +369,9 @@ void rsession_leave(struct rstream *st)
 	/* Locked: the first stream cannot go, and the session with it. */
 	if (close_now(s))
 		committer_finish(s->committer);
-	for (at = &r->sessions; last && *at; at = &(*at)->next) {
-		if (*at == s) {
-			*at = s->next;
-			break;
-		}
-	}
+	/* Nobody may join what is ending. */
+	if (last)
+		atomic_store(&s->is_over, 1);
 	pthread_mutex_unlock(&r->lock);
 	st->session = NULL;
 	if (last)
@@ -431,13 +524,13 @@ static void note_trouble(void *ctx, const char *path, size_t len, int err_no)
 void rsession_finish(void *ctx)
 {
 	struct rsession *s = ctx;
-	int all = s->late.count > 0;
 	struct err e;
 
 	err_clear(&e);
 	rpack_make_links(s);
-	if (late_apply(&s->late, note_trouble, s, &e) == 0)
-		(void)committer_sync_dirs(s->committer, all, &e);
+	if (s->late.count > 0 &&
+	    late_apply(&s->late, note_trouble, s, &e) == 0)
+		(void)committer_sync_all(s->committer, &e);
 	if (e.code)
 		rsession_fail(s, &e);
 	rsession_push(s);

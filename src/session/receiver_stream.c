@@ -24,9 +24,11 @@ static int on_tick(void *ctx, int sending, struct err *e)
 {
 	struct rstream *st = ctx;
 
-	if (atomic_load(&st->receiver->is_stopping) ||
-	    (st->session && atomic_load(&st->session->is_over)))
+	if (atomic_load(&st->receiver->is_stopping))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	/* Who ended it has said why. */
+	if (st->session && atomic_load(&st->session->is_over))
+		return err_set(e, ERR_CLOSED, "the session is over");
 	/* A stranger gets nothing from us. */
 	return sending || !st->session ? 0 : link_ping_if_due(&st->link, e);
 }
@@ -71,9 +73,9 @@ static int alloc_buffers(struct rstream *st, struct err *e)
 	st->raw = malloc(CHUNK_MAX);
 	st->expander = expander_new();
 	if (r->root_fd >= 0)
-		st->dirs = dirs_new(r->root_fd, DIRS_CREATE,
-				    committer_dir_made,
-				    st->session->committer);
+		st->dirs = dirs_new(r->root_fd, DIRS_CREATE, NULL, NULL);
+	if (st->dirs)
+		dirs_set_mode(st->dirs, 0777 & ~r->umask);
 	if (!st->wire || !st->raw || !st->expander ||
 	    (r->root_fd >= 0 && !st->dirs))
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -172,7 +174,7 @@ static int take_hello(struct rstream *st, const uint8_t *body, size_t len,
 		return refuse(st, WERR_REFUSED, ERR_LOCAL,
 			      "this receiver takes a single file (--stdout)",
 			      e);
-	if (!rsession_new(st, digest, e)) {
+	if (!rsession_new(st, &m, digest, e)) {
 		link_send_error(&st->link, WERR_BUSY, e->text);
 		return e->code;
 	}
@@ -337,7 +339,9 @@ static int take_frame(struct rstream *st, const struct frame *f, int *over,
 	case FRAME_FILE_ABORT:
 		return rfile_abort(st, f->len, e);
 	case FRAME_PACK:
-		return rpack_take(st, f->len, e);
+		return rpack_take(st, f->len, 0, e);
+	case FRAME_OFFER:
+		return rpack_take(st, f->len, 1, e);
 	case FRAME_FLUSH:
 		committer_flush(st->session->committer);
 		return 0;
@@ -350,10 +354,14 @@ static int take_frame(struct rstream *st, const struct frame *f, int *over,
 				       "STREAM_END on the first stream");
 	case FRAME_ERROR:
 		return take_peer_error(st, f->len, e);
+	case FRAME_CHECK:
+		return rfile_check(st, f->len, e);
 	case FRAME_HELLO:
 	case FRAME_JOIN:
 	case FRAME_READY:
 	case FRAME_STATE:
+	case FRAME_CHECKED:
+	case FRAME_OFFERED:
 	case FRAME_VERDICT:
 	case FRAME_RESEND:
 	case FRAME_NOTE:

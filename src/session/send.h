@@ -32,12 +32,15 @@ struct send_config {
 	const char *stdin_name; /* the name it gets (checked here) */
 	uint64_t limit_rate;    /* content bytes a second; 0: no limit */
 	int timeout_ms;
+	/* Connect again, when that fails or the connection is lost, for so long
+	 * since anything became of it; 0: do not. */
+	uint64_t retry_ms;
 	int cancel_fd; /* readable once the user wants to stop; -1: none */
 	const struct session_events *events;
 };
 
 /*
- * Connect, send everything, and wait until the receiver has committed it.
+ * Connect (again, as retry_ms says), send everything, and wait until the receiver has committed it.
  * Blocks.  Returns 0 only when every file asked for was committed (or was
  * there unchanged); else an enum err_code with the reason in e.  Every
  * trouble with a single file was told by the file event.  summary is filled

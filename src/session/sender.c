@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -24,6 +25,9 @@ enum {
 	/* A further stream is begun when work has waited for so long. */
 	GROW_FIRST_MS = 5,
 	STREAMS_AUTO_MAX = 4,
+	/* Between two attempts to connect, twice as long each time. */
+	BACKOFF_FIRST_MS = 100,
+	BACKOFF_MAX_MS = 5000,
 };
 
 /* ---- shared with the other parts ---- */
@@ -31,8 +35,12 @@ enum {
 static void abort_streams(struct sender *s)
 {
 	for (unsigned i = 0; i < STREAMS_MAX; i++) {
-		if (s->streams[i].link.stream)
-			stream_abort(s->streams[i].link.stream);
+		const struct sender_stream *st = &s->streams[i];
+
+		if (st->link.stream)
+			stream_abort(st->link.stream);
+		else if (st->is_dialling)
+			(void)shutdown(st->dial_fd, SHUT_RDWR);
 	}
 }
 
@@ -44,9 +52,10 @@ void sender_fail(struct sender *s, const struct err *e)
 	    !s->has_failed)
 		err_merge(&s->err, e);
 	s->has_failed = 1;
+	__atomic_store_n(&s->is_stopping, 1, __ATOMIC_RELAXED);
 	abort_streams(s);
 	pthread_mutex_unlock(&s->lock);
-	plan_close(s->plan);
+	plan_pause(s->plan);
 }
 
 void sender_message(const struct sender *s, enum session_level level,
@@ -121,7 +130,7 @@ static void show_progress(struct sender *s)
 		.total_bytes = atomic_load(&s->total_bytes),
 		.files = atomic_load(&s->files),
 		.total_files = atomic_load(&s->total_files),
-		.total_is_final = atomic_load(&s->scan_done),
+		.total_is_final = sender_is_scanned(s),
 	};
 
 	if (ev->progress)
@@ -132,9 +141,10 @@ static int start_stream(struct sender *s, unsigned index)
 {
 	struct sender_stream *st = &s->streams[index];
 
+	pthread_mutex_lock(&s->lock);
+	memset(st, 0, sizeof(*st));
 	st->sender = s;
 	st->index = index;
-	pthread_mutex_lock(&s->lock);
 	s->alive++;
 	pthread_mutex_unlock(&s->lock);
 	if (pthread_create(&st->thread, NULL, sender_stream_main, st)) {
@@ -234,10 +244,12 @@ static void control(struct sender *s)
 static void sum_up(struct sender *s, uint64_t began_ns,
 		   struct session_summary *sum, struct err *e)
 {
-	const struct tally *t = &s->tally;
-	int code = tally_code(t, 1);
+	struct tally *t = &s->tally;
 	struct err te;
+	int code;
 
+	tally_add(t, &s->before);
+	code = tally_code(t, 1);
 	*e = s->err;
 	if (code) {
 		uint64_t bad = tally_failed_count(t) + t->skipped;
@@ -293,27 +305,157 @@ static int check_stdin_name(const struct send_config *cfg, struct err *e)
 	return 0;
 }
 
-static void run_threads(struct sender *s)
+static int start_scanner(struct sender *s)
 {
 	struct err e;
 
-	if (pthread_create(&s->scanner, NULL, sender_scan_main, s)) {
-		err_set(&e, ERR_RESOURCE, "cannot start a thread");
-		sender_fail(s, &e);
-		return;
-	}
+	if (pthread_create(&s->scanner, NULL, sender_scan_main, s) == 0)
+		return 0;
+	err_set(&e, ERR_RESOURCE, "cannot start a thread");
+	sender_fail(s, &e);
+	return -1;
+}
+
+/* One session, from connecting to the end. */
+static void run_session(struct sender *s)
+{
+	struct err e;
+
 	if (start_stream(s, 0)) {
 		err_set(&e, ERR_RESOURCE, "cannot start a thread");
 		sender_fail(s, &e);
 	}
 	control(s);
-	/* Whatever ended the streams ends the scan as well. */
-	plan_close(s->plan);
 	for (unsigned i = 0; i < STREAMS_MAX; i++) {
 		if (s->streams[i].is_started)
 			pthread_join(s->streams[i].thread, NULL);
+		s->streams[i].is_started = 0;
 	}
+}
+
+/* ---- another session after one that was lost ---- */
+
+struct retry {
+	uint64_t until_ms;
+	uint64_t wait_ms;
+	int has_connected;
+	int is_told; /* that we try to connect */
+};
+
+static int is_lost(int code)
+{
+	return code == ERR_LOST || code == ERR_CLOSED || code == ERR_TIMEOUT ||
+	       code == ERR_CONNECT || code == ERR_UNCONFIRMED;
+}
+
+/* Whether to try again now; tells the user so. */
+static int wants_retry(struct sender *s, struct retry *r)
+{
+	uint64_t now = clock_ms();
+	int was_ready = s->is_ready;
+
+	if (s->cfg->retry_ms == 0 || !is_lost(s->err.code) ||
+	    sender_is_cancelled(s))
+		return 0;
+	/* Of the first session one cannot tell what became of it. */
+	if (plan_has_progress(s->plan) || (was_ready && !r->has_connected)) {
+		r->until_ms = now + s->cfg->retry_ms;
+		r->wait_ms = BACKOFF_FIRST_MS;
+	}
+	r->has_connected |= was_ready;
+	if (now >= r->until_ms)
+		return 0;
+	if (!plan_can_restart(s->plan)) {
+		err_prefix(&s->err, "what was read of standard input cannot be "
+				    "read again");
+		return 0;
+	}
+	sender_message(s, was_ready || !r->is_told ? SESSION_WARNING :
+						     SESSION_VERBOSE,
+		       "%s; trying again for %llu s", s->err.text,
+		       (unsigned long long)((r->until_ms - now + 999) / 1000));
+	r->is_told = !was_ready;
+	return 1;
+}
+
+/* Wait, not always for the same time, lest many come back at once.  Returns
+ * whether the user did not stop it. */
+static int back_off(struct sender *s, struct retry *r)
+{
+	struct pollfd pfd = { .fd = s->cfg->cancel_fd, .events = POLLIN };
+	uint32_t random = 0;
+	uint64_t ms = r->wait_ms;
+
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = 0;
+	ms = ms / 2 + random % (ms + 1);
+	r->wait_ms *= 2;
+	if (r->wait_ms > BACKOFF_MAX_MS)
+		r->wait_ms = BACKOFF_MAX_MS;
+	if (clock_ms() + ms > r->until_ms)
+		ms = (uint64_t)clock_left_ms(r->until_ms);
+	if (poll(&pfd, 1, (int)ms) <= 0)
+		return 1;
+	cancel(s);
+	return 0;
+}
+
+/* Modes and times of directories are set when a session ends: the new one has
+ * to be told of all of them again. */
+static void scan_dirs_again(struct sender *s)
+{
+	int over;
+
+	if (atomic_load(&s->done_dirs) == 0)
+		return;
+	pthread_mutex_lock(&s->lock);
+	over = s->scan_done;
+	s->dirs_again = 1;
+	s->scan_done = 0;
+	pthread_mutex_unlock(&s->lock);
+	if (!over)
+		return;
 	pthread_join(s->scanner, NULL);
+	plan_scan_again(s->plan);
+	s->is_rescan = 1;
+	s->has_scanner = start_scanner(s) == 0;
+}
+
+static void begin_anew(struct sender *s)
+{
+	plan_restart(s->plan);
+	pthread_mutex_lock(&s->lock);
+	tally_add(&s->before, &s->tally);
+	memset(&s->tally, 0, sizeof(s->tally));
+	err_clear(&s->err);
+	s->is_ready = s->has_failed = 0;
+	__atomic_store_n(&s->is_stopping, 0, __ATOMIC_RELAXED);
+	s->has_summary = 0;
+	s->notes = 0;
+	pthread_mutex_unlock(&s->lock);
+	atomic_store(&s->bytes, atomic_load(&s->done_bytes));
+	scan_dirs_again(s);
+}
+
+static void run_threads(struct sender *s)
+{
+	struct retry r = {
+		.until_ms = clock_ms() + s->cfg->retry_ms,
+		.wait_ms = BACKOFF_FIRST_MS,
+	};
+
+	s->has_scanner = start_scanner(s) == 0;
+	if (!s->has_scanner)
+		return;
+	run_session(s);
+	while (wants_retry(s, &r) && back_off(s, &r)) {
+		begin_anew(s);
+		run_session(s);
+	}
+	/* Whatever ended the streams ends the scan as well. */
+	plan_close(s->plan);
+	if (s->has_scanner)
+		pthread_join(s->scanner, NULL);
 }
 
 int send_run(const struct send_config *cfg, struct session_summary *summary,

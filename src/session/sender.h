@@ -43,6 +43,10 @@ struct sender_stream {
 	struct buf table;
 	int is_ready;        /* READY came for this stream */
 	int is_flushed;      /* FLUSH was the last thing sent */
+	int is_at_task;
+	/* sender.lock: a descriptor of the connection while TLS is made on it,
+	 * to be shut down by others */
+	int is_dialling, dial_fd;
 };
 
 struct sender {
@@ -56,16 +60,23 @@ struct sender {
 
 	/* atomic (a plain int to dial.h, which loads it atomically) */
 	volatile int is_cancelled;
+	volatile int is_stopping; /* no more connecting in this session */
+	atomic_uint at_task;      /* streams that are at a task */
+	/* small files are offered first: some were found to be there */
+	atomic_int offers;
 	atomic_uint_fast64_t bytes, total_bytes; /* content */
 	atomic_uint_fast64_t files, total_files;
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
-	atomic_int scan_done;
-	atomic_uint unsent; /* tasks taken whose bytes are not all out */
+	atomic_uint_fast64_t done_bytes; /* of files with a verdict */
+	atomic_uint_fast64_t done_dirs;  /* directories with a verdict */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct err err;       /* the most telling one */
-	struct tally tally;
+	struct tally tally;   /* of this session, */
+	struct tally before;  /* and of those that were lost before it */
+	int scan_done;
+	int dirs_again;       /* the scanner has to report directories anew */
 	unsigned alive;       /* threads of streams */
 	int is_ready;         /* READY came */
 	int has_failed;       /* no new streams, all are aborted */
@@ -77,7 +88,11 @@ struct sender {
 	int first_fd;         /* socket of stream 0, for further ones */
 
 	struct sender_stream streams[STREAMS_MAX];
+
+	/* the control thread's */
 	pthread_t scanner;
+	int has_scanner;
+	int is_rescan; /* set before it is started */
 };
 
 static inline int sender_is_cancelled(const struct sender *s)
@@ -87,7 +102,8 @@ static inline int sender_is_cancelled(const struct sender *s)
 
 /* ---- sender.c ---- */
 
-/* The session cannot go on: keep the more telling error, stop all. */
+/* The session cannot go on: keep the more telling error, stop all streams.
+ * Whether there will be another is the control thread's to decide. */
 void sender_fail(struct sender *s, const struct err *e);
 /* A file that could not be sent from here; name is escaped here. */
 void sender_file_failed(struct sender *s, const char *name, size_t name_len,
@@ -102,6 +118,7 @@ void sender_message(const struct sender *s, enum session_level level,
 
 /* ---- sender_scan.c ---- */
 void *sender_scan_main(void *arg); /* struct sender */
+int sender_is_scanned(struct sender *s);
 
 /* ---- sender_stream.c ---- */
 void *sender_stream_main(void *arg); /* struct sender_stream */

@@ -34,8 +34,15 @@ static void count_verdict(struct sender *s, const struct plan_verdict *v)
 		tally_file(&s->tally, m->status, v->id, v->size,
 			   v->item->digest, s->cfg->digest->size);
 	}
-	if (v->item->kind != ITEM_DIR)
+	/* Others may be there as well. */
+	if (m->status == STATUS_UNCHANGED && v->item->kind == ITEM_FILE)
+		atomic_store(&s->offers, 1);
+	if (v->item->kind == ITEM_DIR) {
+		atomic_fetch_add(&s->done_dirs, 1);
+	} else {
 		atomic_fetch_add(&s->files, 1);
+		atomic_fetch_add(&s->done_bytes, v->size);
+	}
 }
 
 static void on_verdict(void *ctx, const struct plan_verdict *v)
@@ -109,11 +116,45 @@ static int take_resend(struct sender *s, const uint8_t *body, size_t n,
 			       "another line");
 	if (rc)
 		return malformed("RESEND", e);
+	/* A pack's; those of a chunk are counted when it is sent again. */
 	atomic_fetch_add(&s->resent_bytes, bytes);
 	sender_message(s, SESSION_WARNING,
 		       "a chunk arrived damaged at %s; it is sent again",
 		       s->peer);
 	return 0;
+}
+
+static int take_checked(struct sender *s, const uint8_t *body, size_t n,
+			struct err *e)
+{
+	struct msg_checked m;
+	uint64_t bytes = 0;
+
+	if (msg_get_checked(&m, body, n) || plan_checked(s->plan, &m, &bytes))
+		return malformed("CHECKED", e);
+	/* They were counted as done when the CHECK was sent. */
+	atomic_fetch_sub(&s->bytes, bytes);
+	return 0;
+}
+
+static int take_offered(struct sender *s, const uint8_t *body, size_t n,
+			struct err *e)
+{
+	struct msg_offered m;
+	uint32_t wanted = 0;
+	int rc;
+
+	if (msg_get_offered(&m, body, n))
+		return malformed("OFFERED", e);
+	for (uint32_t i = 0; i < m.count; i++)
+		wanted += m.wanted[i / 8] >> (i % 8) & 1;
+	/* Not worth it any more. */
+	if (wanted > m.count / 2)
+		atomic_store(&s->offers, 0);
+	rc = plan_offered(s->plan, &m);
+	if (rc == ERR_RESOURCE)
+		return err_set(e, rc, "out of memory");
+	return rc ? malformed("OFFERED", e) : 0;
 }
 
 static int take_summary(struct sender_stream *st, const uint8_t *body,
@@ -149,6 +190,10 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 		    plan_verdict(s->plan, &verdict, on_verdict, s))
 			return malformed("VERDICT", e);
 		return 0;
+	case FRAME_CHECKED:
+		return take_checked(s, body, f->len, e);
+	case FRAME_OFFERED:
+		return take_offered(s, body, f->len, e);
 	case FRAME_RESEND:
 		return take_resend(s, body, f->len, e);
 	case FRAME_NOTE:
@@ -168,6 +213,8 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 	case FRAME_STREAM_END:
 	case FRAME_FINISH:
 	case FRAME_FLUSH:
+	case FRAME_CHECK:
+	case FRAME_OFFER:
 	case FRAME_READY:
 	case FRAME_PING:
 		break;

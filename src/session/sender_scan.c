@@ -88,17 +88,6 @@ static int add_file(struct gather *g, const struct scan_item *si,
 	return plan_add_file(s->plan, f);
 }
 
-/* A list that is slow in coming must not keep a session that is over. */
-static int is_over(struct sender *s)
-{
-	int over;
-
-	pthread_mutex_lock(&s->lock);
-	over = s->has_failed;
-	pthread_mutex_unlock(&s->lock);
-	return over || sender_is_cancelled(s);
-}
-
 static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 {
 	struct gather *g = ctx;
@@ -119,8 +108,10 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	case SCAN_SKIPPED:
 		break;
 	case SCAN_WAITING:
-		/* what was named so far need not wait */
-		return is_over(s) ? ERR_INTERRUPTED : queue_pack(g);
+		/* What was named so far need not wait; and a list that is
+		 * slow in coming must not keep what is over. */
+		return plan_is_closed(s->plan) ? ERR_INTERRUPTED :
+						 queue_pack(g);
 	}
 	return 0;
 }
@@ -140,6 +131,49 @@ static int add_stream(struct sender *s, struct err *e)
 	return plan_add_file(s->plan, f);
 }
 
+/* Only what has to be told anew after a lost session. */
+static int on_item_again(void *ctx, const struct scan_item *si, struct err *e)
+{
+	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING ?
+		       on_item(ctx, si, e) : 0;
+}
+
+int sender_is_scanned(struct sender *s)
+{
+	int done;
+
+	pthread_mutex_lock(&s->lock);
+	done = s->scan_done;
+	pthread_mutex_unlock(&s->lock);
+	return done;
+}
+
+/* Whether to walk once more, for directories; else the scan is over. */
+static int begin_again(struct sender *s)
+{
+	int again;
+
+	pthread_mutex_lock(&s->lock);
+	again = s->dirs_again;
+	s->dirs_again = 0;
+	if (!again)
+		s->scan_done = 1;
+	pthread_mutex_unlock(&s->lock);
+	return again;
+}
+
+static int scan_all(struct gather *g, struct err *e)
+{
+	struct sender *s = g->sender;
+	int rc = 0;
+
+	if (s->cfg->stdin_fd >= 0)
+		rc = add_stream(s, e);
+	if (rc == 0 && s->cfg->scan)
+		rc = scan_run(s->cfg->scan, on_item, g, e);
+	return rc ? rc : queue_pack(g);
+}
+
 void *sender_scan_main(void *arg)
 {
 	struct gather g = { .sender = arg };
@@ -148,17 +182,17 @@ void *sender_scan_main(void *arg)
 	int rc = 0;
 
 	err_clear(&e);
-	if (s->cfg->stdin_fd >= 0)
-		rc = add_stream(s, &e);
-	if (rc == 0 && s->cfg->scan)
-		rc = scan_run(s->cfg->scan, on_item, &g, &e);
-	if (rc == 0)
-		rc = queue_pack(&g);
+	if (!s->is_rescan)
+		rc = scan_all(&g, &e);
+	while (begin_again(s) && rc == 0) {
+		rc = scan_run(s->cfg->scan, on_item_again, &g, &e);
+		if (rc == 0)
+			rc = queue_pack(&g);
+	}
 	pack_free(g.pack);
 	/* ERR_INTERRUPTED: the plan was closed by one who says why. */
 	if (rc && rc != ERR_INTERRUPTED)
 		sender_fail(s, &e);
-	atomic_store(&s->scan_done, 1);
 	plan_scan_done(s->plan);
 	return NULL;
 }

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "session/sender.h"
 #include "wire/msg.h"
 
@@ -55,14 +57,32 @@ static int dial(struct sender_stream *st, struct err *e)
 	int fd;
 
 	if (st->index > 0)
-		return dial_again(s->first_fd, &cfg->net, &s->is_cancelled, e);
-	fd = dial_connect(&cfg->dest, &cfg->net, &s->is_cancelled, peer, e);
+		return dial_again(s->first_fd, &cfg->net, &s->is_stopping, e);
+	fd = dial_connect(&cfg->dest, &cfg->net, &s->is_stopping, peer, e);
 	if (fd >= 0) {
 		pthread_mutex_lock(&s->lock);
 		snprintf(s->peer, sizeof(s->peer), "%s", peer);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return fd;
+}
+
+/* From here on (fd not -1) or up to here, sender_fail() can end the wait. */
+static void let_abort(struct sender_stream *st, int fd)
+{
+	struct sender *s = st->sender;
+
+	pthread_mutex_lock(&s->lock);
+	if (st->is_dialling)
+		io_close(&st->dial_fd);
+	st->is_dialling = 0;
+	if (fd >= 0) {
+		st->dial_fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		st->is_dialling = st->dial_fd >= 0;
+		if (s->has_failed)
+			(void)shutdown(fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 static int connect_stream(struct sender_stream *st, struct err *e)
@@ -74,7 +94,9 @@ static int connect_stream(struct sender_stream *st, struct err *e)
 
 	if (fd < 0)
 		return fd;
+	let_abort(st, fd);
 	stream = stream_open(fd, s->cfg->tls, s->cfg->timeout_ms, 0, e);
+	let_abort(st, -1);
 	if (!stream) {
 		err_prefix(e, "%s", s->peer);
 		return e->code;
@@ -99,7 +121,8 @@ static int send_hello(struct sender_stream *st, struct err *e)
 	struct msg_hello m = {
 		.version = WIRE_VERSION,
 		.digest = cfg->digest->id,
-		.flags = single ? HELLO_SINGLE : 0,
+		.flags = (uint8_t)((single ? HELLO_SINGLE : 0) |
+				   (cfg->retry_ms ? HELLO_RETRY : 0)),
 		.streams = (uint16_t)(cfg->streams ? cfg->streams :
 						     STREAMS_MAX),
 	};
@@ -119,19 +142,6 @@ static int send_join(struct sender_stream *st, struct err *e)
 	return link_send(&st->link, NULL, 0, e);
 }
 
-/* A task that fails stays counted: not everything was sent. */
-static int do_task(struct sender_stream *st, const struct task *t,
-		   struct err *e)
-{
-	int rc;
-
-	atomic_fetch_add(&st->sender->unsent, 1);
-	rc = sender_do_task(st, t, e);
-	if (rc == 0)
-		atomic_fetch_sub(&st->sender->unsent, 1);
-	return rc;
-}
-
 /* The first large files can be opened before the receiver is ready: its
  * answers then come together, and save a round trip. */
 static int open_early(struct sender_stream *st, struct task *t, struct err *e)
@@ -139,7 +149,7 @@ static int open_early(struct sender_stream *st, struct task *t, struct err *e)
 	int rc = 0;
 
 	while (rc == 0 && plan_take(st->sender->plan, t, 1) == PLAN_TASK)
-		rc = do_task(st, t, e);
+		rc = sender_do_task(st, t, e);
 	return rc;
 }
 
@@ -173,6 +183,21 @@ static int take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
 	return 0;
 }
 
+/* Nothing sensible came before READY. */
+static int mode_hint(struct sender_stream *st, struct err *e)
+{
+	size_t used = strlen(e->text);
+
+	if (e->code == ERR_CLOSED)
+		e->code = ERR_LOST;
+	if (e->code == ERR_PROTOCOL || e->code == ERR_LOST)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (before the session began: do both sides use the "
+			 "same mode? this side uses %s)",
+			 security_name(st->sender->cfg->security));
+	return e->code;
+}
+
 /* Wait for READY, opening files meanwhile. */
 static int await_ready(struct sender_stream *st, struct task *t,
 		       struct err *e)
@@ -186,7 +211,7 @@ static int await_ready(struct sender_stream *st, struct task *t,
 		if (rc == 0)
 			break;
 		if (rc != ERR_AGAIN)
-			return rc;
+			return mode_hint(st, e);
 		if (st->index == 0) {
 			rc = open_early(st, t, e);
 			if (rc)
@@ -198,7 +223,7 @@ static int await_ready(struct sender_stream *st, struct task *t,
 					 -1,
 				 -1, e);
 		if (rc < 0)
-			return rc;
+			return mode_hint(st, e);
 	}
 	if (f.type == FRAME_ERROR)
 		return link_peer_error(body, f.len, e);
@@ -206,19 +231,6 @@ static int await_ready(struct sender_stream *st, struct task *t,
 		return err_set(e, ERR_PROTOCOL, "%s sent %s instead of READY",
 			       st->sender->peer, frame_name(f.type));
 	return take_ready(st, body, f.len, e);
-}
-
-static void mode_hint(struct sender_stream *st, struct err *e)
-{
-	size_t used = strlen(e->text);
-
-	if (e->code == ERR_CLOSED || e->code == ERR_LOST)
-		e->code = ERR_PROTOCOL;
-	if (e->code == ERR_PROTOCOL)
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (before the session began: do both sides use the "
-			 "same mode? this side uses %s)",
-			 security_name(st->sender->cfg->security));
 }
 
 static int begin(struct sender_stream *st, struct task *t, struct err *e)
@@ -234,11 +246,7 @@ static int begin(struct sender_stream *st, struct task *t, struct err *e)
 		rc = await_ready(st, t, e);
 	/* Answers to the files opened early may have come with READY: no
 	 * wait for the socket would tell of what was read already. */
-	if (rc == 0)
-		rc = sender_take_replies(st, e);
-	if (rc)
-		mode_hint(st, e);
-	return rc;
+	return rc ? rc : sender_take_replies(st, e);
 }
 
 int sender_stream_pace(struct sender_stream *st, uint64_t bytes,
@@ -279,6 +287,21 @@ static int wait_for_work(struct sender_stream *st, struct err *e)
 	if (rc < 0)
 		return rc;
 	return sender_take_replies(st, e);
+}
+
+/* A task that fails was not sent whole. */
+static int do_task(struct sender_stream *st, struct task *t, struct err *e)
+{
+	int rc;
+
+	atomic_fetch_add(&st->sender->at_task, 1);
+	st->is_at_task = 1;
+	rc = sender_do_task(st, t, e);
+	if (rc == 0) {
+		st->is_at_task = 0;
+		atomic_fetch_sub(&st->sender->at_task, 1);
+	}
+	return rc;
 }
 
 static int work(struct sender_stream *st, struct task *t, struct err *e)
@@ -376,6 +399,16 @@ static int end_stream(struct sender_stream *st, struct err *e)
 	return rc;
 }
 
+static int has_failed(struct sender *s)
+{
+	int has;
+
+	pthread_mutex_lock(&s->lock);
+	has = s->has_failed;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
 /* The stream ended badly: what does that mean for the session? */
 static void stream_failed(struct sender_stream *st, struct err *e)
 {
@@ -391,13 +424,17 @@ static void stream_failed(struct sender_stream *st, struct err *e)
 			       s->peer, e->text);
 		return;
 	}
-	if (lost && st->is_ready && plan_is_drained(s->plan) &&
-	    atomic_load(&s->scan_done) && atomic_load(&s->unsent) == 0)
+	if (lost && has_failed(s))
+		/* It was aborted; who did that has said why. */
+		e->code = ERR_CLOSED;
+	else if (lost && st->is_ready && atomic_load(&s->at_task) == 0 &&
+		 plan_is_drained(s->plan) &&
+	    sender_is_scanned(s))
 		e->code = ERR_UNCONFIRMED;
 	else if (e->code == ERR_CLOSED)
 		e->code = ERR_LOST;
 	/* Before, connect_stream() has named the peer. */
-	if (lost && st->is_ready)
+	if (lost && st->is_ready && e->code != ERR_CLOSED)
 		err_prefix(e, "%s%s", s->peer,
 			   e->code == ERR_UNCONFIRMED ?
 				   ": everything was sent, but the commit of "
@@ -444,6 +481,8 @@ void *sender_stream_main(void *arg)
 	if (rc)
 		stream_failed(st, &e);
 	release(st);
+	if (st->is_at_task)
+		atomic_fetch_sub(&s->at_task, 1);
 	pthread_mutex_lock(&s->lock);
 	s->alive--;
 	pthread_mutex_unlock(&s->lock);

@@ -194,7 +194,9 @@ static int read_items(struct sender_stream *st, struct pack *pk, size_t front,
 	return 0;
 }
 
-static int send_pack(struct sender_stream *st, struct pack *pk,
+/* The frame of a pack, or of an offer: then data is 0, and nothing follows the
+ * table. */
+static int send_pack(struct sender_stream *st, struct pack *pk, int is_offer,
 		     const uint8_t *raw, size_t data, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
@@ -203,6 +205,8 @@ static int send_pack(struct sender_stream *st, struct pack *pk,
 		.table_len = (uint32_t)st->table.len,
 		.raw_len = (uint32_t)(st->table.len + data),
 	};
+	/* What was offered counts as done then. */
+	uint64_t content = is_offer ? pk->bytes : pk->is_wanted ? 0 : data;
 	const uint8_t *payload = raw;
 	size_t n = 0;
 
@@ -214,12 +218,25 @@ static int send_pack(struct sender_stream *st, struct pack *pk,
 		payload = st->packed;
 	else
 		n = m.raw_len;
+	if (pk->was_sent)
+		atomic_fetch_add(&st->sender->resent_bytes, data);
 	/* From here on the pack belongs to the plan. */
 	m.first_id = plan_sent_pack(st->sender->plan, pk);
 	if (m.first_id == 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	msg_put_pack(&st->link.out, &m, digest->size, (uint32_t)n);
-	return send_data(st, payload, n, data, e);
+	if (is_offer)
+		msg_put_offer(&st->link.out, &m, digest->size, (uint32_t)n);
+	else
+		msg_put_pack(&st->link.out, &m, digest->size, (uint32_t)n);
+	return send_data(st, payload, n, content, e);
+}
+
+/* Whether the receiver is asked first which files it wants: where they may be
+ * there already. */
+static int is_to_offer(const struct sender_stream *st, const struct pack *pk)
+{
+	return !pk->is_wanted && pk->bytes > 0 &&
+	       (pk->was_sent || atomic_load(&st->sender->offers));
 }
 
 static int do_pack(struct sender_stream *st, struct pack *pk, struct err *e)
@@ -251,7 +268,9 @@ static int do_pack(struct sender_stream *st, struct pack *pk, struct err *e)
 	/* The table goes right in front of the content. */
 	front -= st->table.len;
 	memcpy(st->raw + front, st->table.data, st->table.len);
-	return send_pack(st, pk, st->raw + front, data, e);
+	if (is_to_offer(st, pk))
+		return send_pack(st, pk, 1, st->raw + front, 0, e);
+	return send_pack(st, pk, 0, st->raw + front, data, e);
 }
 
 /* ---- files in chunks ---- */
@@ -275,6 +294,23 @@ static int abort_file(struct sender_stream *st, struct outfile *f,
 	return link_send(&st->link, NULL, 0, e);
 }
 
+/* As plan_put_leaf(); a source that reads otherwise than before was given up
+ * when this returns ERR_CHANGED. */
+static int put_leaf(struct sender_stream *st, struct outfile *f, uint64_t leaf,
+		    const uint8_t *digest, struct err *e)
+{
+	int rc = plan_put_leaf(st->sender->plan, f, leaf, digest);
+	struct err fe;
+
+	if (rc == ERR_RESOURCE)
+		return err_set(e, rc, "out of memory");
+	if (rc >= 0)
+		return rc;
+	err_set(&fe, ERR_CHANGED, "it changed while it was sent");
+	rc = abort_file(st, f, &fe, e);
+	return rc ? rc : ERR_CHANGED;
+}
+
 static int send_chunk(struct sender_stream *st, struct outfile *f,
 		      uint64_t leaf, size_t n, struct err *e)
 {
@@ -286,10 +322,14 @@ static int send_chunk(struct sender_stream *st, struct outfile *f,
 	};
 	const uint8_t *payload = st->raw;
 	size_t packed = 0;
+	int rc;
 
 	digest->sum(st->raw, n, m.digest);
-	if (plan_put_leaf(st->sender->plan, f, leaf, m.digest, n))
-		return err_set(e, ERR_RESOURCE, "out of memory");
+	rc = put_leaf(st, f, leaf, m.digest, e);
+	if (rc < 0)
+		return rc == ERR_CHANGED ? 0 : rc;
+	if (rc == 1)
+		atomic_fetch_add(&st->sender->resent_bytes, n);
 	if (st->codec && n > 0)
 		packed = codec_compress(st->codec, st->packed, st->packed_cap,
 					st->raw, n, &m.codec);
@@ -327,9 +367,10 @@ static int send_hole(struct sender_stream *st, struct outfile *f,
 	};
 
 	for (uint64_t i = 0; i < count; i++) {
-		if (plan_put_leaf(s->plan, f, leaf + i, s->zero_digest,
-				  TREE_LEAF))
-			return err_set(e, ERR_RESOURCE, "out of memory");
+		int rc = put_leaf(st, f, leaf + i, s->zero_digest, e);
+
+		if (rc < 0)
+			return rc == ERR_CHANGED ? 0 : rc;
 	}
 	msg_put_hole(&st->link.out, &m);
 	return send_data(st, NULL, 0, count * TREE_LEAF, e);
@@ -364,6 +405,98 @@ static int send_leaves(struct sender_stream *st, struct outfile *f,
 		leaf++;
 	}
 	return rc;
+}
+
+/* ---- what the receiver says it has ---- */
+
+/* The digest of a leaf, known already or read for it. */
+static int leaf_digest(struct sender_stream *st, struct outfile *f,
+		       uint64_t leaf, uint8_t *out, struct err *fe)
+{
+	struct sender *s = st->sender;
+	size_t n = tree_leaf_size(f->size, leaf);
+	int rc;
+
+	if (plan_leaf_digest(s->plan, f, leaf, out) == 0)
+		return 0;
+	if (has_holes(f) && hole_leaves(f, leaf, 1) == 1) {
+		memcpy(out, s->zero_digest, s->cfg->digest->size);
+	} else {
+		rc = source_read(f->fd, st->raw, n, leaf * TREE_LEAF, fe);
+		if (rc)
+			return rc;
+		s->cfg->digest->sum(st->raw, n, out);
+	}
+	rc = plan_put_leaf(s->plan, f, leaf, out);
+	if (rc == ERR_PROTOCOL)
+		return err_set(fe, ERR_CHANGED, "it changed while it was sent");
+	return rc < 0 ? err_set(fe, rc, "out of memory") : 0;
+}
+
+/* The digests for a CHECK: one of the whole range where it is one, else one a
+ * leaf.  Returns 0, or an error of the file. */
+static int check_digests(struct sender_stream *st, struct outfile *f,
+			 struct msg_check *m, uint8_t *digests, struct err *fe)
+{
+	const struct digest_ops *ops = st->sender->cfg->digest;
+	uint64_t leaves = tree_leaf_count(f->size), leaf = m->offset / TREE_LEAF;
+	uint64_t range = leaf / TREE_RANGE_LEAVES;
+	int is_range = leaves > 1 && leaf % TREE_RANGE_LEAVES == 0 &&
+		       (m->count == TREE_RANGE_LEAVES ||
+			leaf + m->count == leaves);
+	uint8_t sum[DIGEST_MAX];
+
+	m->kind = is_range ? CHECK_RANGE : CHECK_LEAVES;
+	if (is_range &&
+	    plan_range_digest(st->sender->plan, f, range, digests) == 0)
+		return 0;
+	for (uint32_t i = 0; i < m->count; i++) {
+		int rc = leaf_digest(st, f, leaf + i, digests + i * ops->size,
+				     fe);
+
+		if (rc)
+			return rc;
+		if (!plan_is_wanted(st->sender->plan, f))
+			return 0;
+	}
+	if (is_range) {
+		ops->sum(digests, m->count * ops->size, sum);
+		memcpy(digests, sum, ops->size);
+	}
+	return 0;
+}
+
+static int do_check(struct sender_stream *st, const struct task *t,
+		    struct err *e)
+{
+	uint8_t digests[CHECK_LEAVES_MAX * DIGEST_MAX];
+	struct sender *s = st->sender;
+	struct outfile *f = t->file;
+	struct msg_check m = {
+		.id = f->id,
+		.offset = t->leaf * TREE_LEAF,
+		.count = (uint32_t)t->count,
+		.digests = digests,
+	};
+	struct err fe;
+	int rc;
+
+	err_clear(&fe);
+	rc = check_digests(st, f, &m, digests, &fe);
+	if (rc == ERR_RESOURCE) {
+		*e = fe;
+		return rc;
+	}
+	if (rc)
+		return abort_file(st, f, &fe, e);
+	if (!plan_is_wanted(s->plan, f))
+		return 0;
+	plan_sent_check(s->plan, f);
+	msg_put_check(&st->link.out, &m, s->cfg->digest->size);
+	for (uint32_t i = 0; i < m.count; i++)
+		atomic_fetch_add(&s->bytes,
+				 tree_leaf_size(f->size, t->leaf + i));
+	return link_send(&st->link, NULL, 0, e);
 }
 
 /* If all of the file was sent, say so; but not of one that changed. */
@@ -407,6 +540,9 @@ static int open_source(struct sender_stream *st, struct outfile *f,
 		f->item.st.st_mtim = now;
 		return 0;
 	}
+	/* From an earlier session, as it was then. */
+	if (f->fd >= 0)
+		return 0;
 	dir = item_parent(st, &f->item, outfile_name(f), &leaf, fe);
 	if (dir < 0)
 		return dir;
@@ -430,7 +566,8 @@ static int do_open(struct sender_stream *st, struct outfile *f, int whole,
 	err_clear(&fe);
 	if (open_source(st, f, &fe))
 		return abort_file(st, f, &fe, e);
-	f->tree = tree_new(st->sender->cfg->digest, f->size);
+	if (!f->tree)
+		f->tree = tree_new(st->sender->cfg->digest, f->size);
 	whole = whole && !f->is_stream && f->size <= WHOLE_FILE_MAX;
 	if (!f->tree || plan_sent_open(st->sender->plan, f, whole) == 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -453,12 +590,13 @@ static int do_open(struct sender_stream *st, struct outfile *f, int whole,
  * takes its time.  Returns the bytes, fewer than a chunk only at the end;
  * a negative code: fe for trouble with the input, e for the connection.
  */
-static ssize_t read_stream(struct sender_stream *st, int fd, struct err *fe,
-			   struct err *e)
+static ssize_t read_stream(struct sender_stream *st, struct outfile *f,
+			   struct err *fe, struct err *e)
 {
+	int fd = f->fd;
 	size_t got = 0;
 
-	while (got < CHUNK_MAX) {
+	while (got < CHUNK_MAX && plan_is_wanted(st->sender->plan, f)) {
 		ssize_t n;
 		int ev = stream_wait(st->link.stream, fd, -1, e);
 
@@ -494,7 +632,7 @@ static int do_stream(struct sender_stream *st, struct outfile *f,
 	int rc = 0, eof;
 
 	err_clear(&fe);
-	n = read_stream(st, f->fd, &fe, e);
+	n = read_stream(st, f, &fe, e);
 	if (n < 0)
 		return fe.code ? abort_file(st, f, &fe, e) : (int)n;
 	eof = n < CHUNK_MAX;
@@ -523,10 +661,15 @@ int sender_do_task(struct sender_stream *st, const struct task *t,
 		if (rc == 0)
 			rc = end_file(st, t->file, e);
 		break;
+	case TASK_CHECK:
+		rc = do_check(st, t, e);
+		if (rc == 0)
+			rc = end_file(st, t->file, e);
+		break;
 	case TASK_STREAM:
 		rc = do_stream(st, t->file, e);
 		break;
 	}
-	plan_release(st->sender->plan, t->file);
+	plan_release(st->sender->plan, t);
 	return rc;
 }

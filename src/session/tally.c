@@ -49,6 +49,18 @@ void tally_failed(struct tally *t, enum tally_side side, unsigned cause)
 		t->is_full = 1;
 }
 
+void tally_add(struct tally *t, const struct tally *more)
+{
+	t->committed += more->committed;
+	t->unchanged += more->unchanged;
+	t->skipped += more->skipped;
+	t->failed_local += more->failed_local;
+	t->failed_remote += more->failed_remote;
+	t->failed_changed += more->failed_changed;
+	t->is_full |= more->is_full;
+	t->bytes += more->bytes;
+}
+
 uint64_t tally_failed_count(const struct tally *t)
 {
 	return t->failed_local + t->failed_remote + t->failed_changed;

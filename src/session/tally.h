@@ -32,6 +32,10 @@ void tally_file(struct tally *t, enum file_status status, uint64_t id,
 /* Count a file that failed; cause is an enum wire_cause. */
 void tally_failed(struct tally *t, enum tally_side side, unsigned cause);
 
+/* Add what another session of the same transfer came to; but for the sum, which
+ * is one session's. */
+void tally_add(struct tally *t, const struct tally *more);
+
 uint64_t tally_failed_count(const struct tally *t);
 
 /*

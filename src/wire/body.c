@@ -98,6 +98,11 @@ int body_is_id_run(uint64_t first, uint32_t count)
 	return count > 0 && first <= UINT64_MAX - (count - 1);
 }
 
+int body_is_check_count(uint32_t count)
+{
+	return count >= 1 && count <= CHECK_LEAVES_MAX;
+}
+
 int body_is_payload(uint32_t raw_len, uint8_t codec, size_t payload_len)
 {
 	if (codec == 0)

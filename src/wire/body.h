@@ -23,6 +23,10 @@ enum {
 	BODY_FINISH = 32,
 	BODY_SUMMARY = 40,
 	BODY_STATE = 16,
+	BODY_RUN = 16,
+	BODY_CHECK = 24,
+	BODY_CHECKED = 32,
+	BODY_OFFERED = 16,
 	BODY_VERDICT = 32,
 	BODY_RESEND = 16,
 	BODY_NOTE = 6,
@@ -62,6 +66,9 @@ int body_is_offset(uint64_t offset);
 /* Whether the ids first, first + 1, ... exist for count items, and count is
  * not 0. */
 int body_is_id_run(uint64_t first, uint32_t count);
+
+/* Whether so many chunks may stand in a CHECK. */
+int body_is_check_count(uint32_t count);
 
 /* Whether payload_len can be what raw_len bytes became. */
 int body_is_payload(uint32_t raw_len, uint8_t codec, size_t payload_len);

@@ -47,6 +47,8 @@ enum frame_type {
 	FRAME_FINISH = 10,    /* every file has its verdict: sum up */
 	FRAME_FLUSH = 11,     /* empty: nothing more for now, commit what there
 				 is without waiting for more */
+	FRAME_CHECK = 12,     /* digests of what the receiver says it has */
+	FRAME_OFFER = 13,     /* a PACK without its files' content */
 	/* receiver to sender */
 	FRAME_READY = 16,   /* answer to HELLO and JOIN */
 	FRAME_STATE = 17,   /* answer to OPEN: what is there already */
@@ -54,6 +56,8 @@ enum frame_type {
 	FRAME_RESEND = 19,  /* a chunk or pack arrived damaged */
 	FRAME_NOTE = 20,    /* a file's late trouble (not its content) */
 	FRAME_SUMMARY = 21, /* answer to FINISH: the receiver's last word */
+	FRAME_CHECKED = 22, /* answer to CHECK: what differs */
+	FRAME_OFFERED = 23, /* answer to OFFER: what is wanted */
 	/* both ways */
 	FRAME_PING = 30,  /* heart-beat, empty */
 	FRAME_ERROR = 31, /* the session ends here, and why */

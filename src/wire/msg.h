@@ -26,12 +26,15 @@
  *	u8[8] magic "FERRY\r\n\0" | u16 version | u8 digest id | u8 flags |
  *	u16 streams wanted | u16 reserved | u32 features | u8[16] session id
  *
- * The session id is random; the receiver uses it for nothing but its log and
- * to tell a session from another.
+ * The session id is random, and the sender's secret: a HELLO with the id of a
+ * session that is still there ends that one and takes its place.
  */
 #define WIRE_MAGIC "FERRY\r\n"
 enum hello_flags {
 	HELLO_SINGLE = 1, /* exactly one file will come */
+	/* If the session is lost, the sender will come back with another HELLO
+	 * that has the same session id, and send what has no verdict. */
+	HELLO_RETRY = 2,
 };
 struct msg_hello {
 	uint16_t version;
@@ -174,6 +177,25 @@ void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
 int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
 		 size_t n, size_t payload_len);
 
+/*
+ * OFFER: as a PACK, of which the payload is the table alone (raw length is
+ * table length): the content of its files follows in a PACK, with new ids, only
+ * where it is wanted.
+ *
+ * OFFERED, the answer: u64 id of the first item | u32 items | u32 reserved |
+ * u8[(items + 7) / 8] bits: item i, a file, is wanted where bit i % 8 of byte
+ * i / 8 is set, and gets no verdict; all others get theirs.
+ */
+void msg_put_offer(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		   uint32_t payload_len);
+struct msg_offered {
+	uint64_t first_id;
+	uint32_t count;
+	uint8_t wanted[PACK_ITEMS_MAX / 8];
+};
+void msg_put_offered(struct buf *b, const struct msg_offered *m);
+int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n);
+
 enum item_kind { ITEM_FILE = 1, ITEM_DIR = 2, ITEM_LINK = 3 };
 struct pack_item {
 	uint8_t kind;
@@ -259,18 +281,66 @@ const char *wire_cause_text(unsigned cause);
 /* The cause that fits an errno; CAUSE_OTHER where none does. */
 enum wire_cause wire_cause_of_errno(int err);
 
+/* A run of chunks: the first one's number (offset / CHUNK_MAX), how many. */
+struct msg_run {
+	uint64_t first;
+	uint64_t count;
+};
+
 /*
- * STATE, the answer to each OPEN: u64 id | u8 state | u8[7] reserved
+ * STATE, the answer to each OPEN: u64 id | u8 state | u8[3] reserved | u32
+ * runs | runs times (u64 first chunk | u64 chunks)
+ *
  * SEND: send all of it.  REFUSED: send nothing (more) of it; a VERDICT says
- * why.
+ * why.  RESUME: the chunks of these runs (in ascending order, none touching
+ * another, at least one) are there; send the others, and CHECK these.
  */
-enum file_state { STATE_SEND = 1, STATE_REFUSED = 2 };
+enum { STATE_RUNS_MAX = 512 };
+enum file_state { STATE_SEND = 1, STATE_REFUSED = 2, STATE_RESUME = 3 };
 struct msg_state {
 	uint64_t id;
 	uint8_t state;
+	uint32_t run_count;
+	struct msg_run runs[STATE_RUNS_MAX];
 };
 void msg_put_state(struct buf *b, const struct msg_state *m);
 int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n);
+
+/*
+ * CHECK: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 chunks
+ * (1..CHECK_LEAVES_MAX) | u8 kind | u8[3] reserved | digests
+ *
+ * What these chunks, which STATE claimed, should be: with LEAVES the digest of
+ * each; with RANGE the one digest of them all, which are a whole range of the
+ * file's digest (see ferry-protocol(7), DIGESTS).
+ */
+enum { CHECK_LEAVES_MAX = 64 };
+enum check_kind { CHECK_LEAVES = 1, CHECK_RANGE = 2 };
+struct msg_check {
+	uint64_t id;
+	uint64_t offset;
+	uint32_t count;
+	uint8_t kind;
+	const uint8_t *digests; /* borrowed */
+};
+void msg_put_check(struct buf *b, const struct msg_check *m,
+		   size_t digest_size);
+int msg_get_check(struct msg_check *m, size_t digest_size, const uint8_t *p,
+		  size_t n);
+
+/*
+ * CHECKED, the answer to CHECK: u64 id | u64 offset | u32 chunks | u32
+ * reserved | u64 bits: bit i is set where the i-th of these chunks is not what
+ * it should be and has to be sent.
+ */
+struct msg_checked {
+	uint64_t id;
+	uint64_t offset;
+	uint32_t count;
+	uint64_t differing;
+};
+void msg_put_checked(struct buf *b, const struct msg_checked *m);
+int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
 
 /*
  * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 reserved |

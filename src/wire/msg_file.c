@@ -127,10 +127,45 @@ int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n)
 	return body_end(&r, 1);
 }
 
-void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
-		  uint32_t payload_len)
+void msg_put_check(struct buf *b, const struct msg_check *m, size_t digest_size)
 {
-	body_begin(b, FRAME_PACK, MSG_PACK_FIXED + digest_size + payload_len);
+	size_t digests = m->kind == CHECK_RANGE ? 1 : m->count;
+
+	body_begin(b, FRAME_CHECK, BODY_CHECK + digests * digest_size);
+	buf_put_u64(b, m->id);
+	buf_put_u64(b, m->offset);
+	buf_put_u32(b, m->count);
+	buf_put_u8(b, m->kind);
+	body_put_zeroes(b, 3);
+	buf_put(b, m->digests, digests * digest_size);
+}
+
+int msg_get_check(struct msg_check *m, size_t digest_size, const uint8_t *p,
+		  size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->offset = rd_u64(&r);
+	m->count = rd_u32(&r);
+	m->kind = rd_u8(&r);
+	ok = body_get_zeroes(&r, 3);
+	ok &= body_is_offset(m->offset) && body_is_check_count(m->count);
+	ok &= m->kind == CHECK_LEAVES || m->kind == CHECK_RANGE;
+	if (!ok)
+		return ERR_PROTOCOL;
+	m->digests = rd_bytes(&r, (m->kind == CHECK_RANGE ? 1 : m->count) *
+					  digest_size);
+	return body_end(&r, 1);
+}
+
+static void put_pack(struct buf *b, enum frame_type type,
+		     const struct msg_pack *m, size_t digest_size,
+		     uint32_t payload_len)
+{
+	body_begin(b, type, MSG_PACK_FIXED + digest_size + payload_len);
 	buf_put_u64(b, m->first_id);
 	buf_put_u32(b, m->count);
 	buf_put_u32(b, m->raw_len);
@@ -138,6 +173,18 @@ void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
 	buf_put_u8(b, m->codec);
 	body_put_zeroes(b, 3);
 	body_put_digest(b, m->digest, digest_size);
+}
+
+void msg_put_pack(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		  uint32_t payload_len)
+{
+	put_pack(b, FRAME_PACK, m, digest_size, payload_len);
+}
+
+void msg_put_offer(struct buf *b, const struct msg_pack *m, size_t digest_size,
+		   uint32_t payload_len)
+{
+	put_pack(b, FRAME_OFFER, m, digest_size, payload_len);
 }
 
 int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,

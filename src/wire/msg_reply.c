@@ -11,10 +11,35 @@
 
 void msg_put_state(struct buf *b, const struct msg_state *m)
 {
-	body_begin(b, FRAME_STATE, BODY_STATE);
+	body_begin(b, FRAME_STATE, BODY_STATE + m->run_count * BODY_RUN);
 	buf_put_u64(b, m->id);
 	buf_put_u8(b, m->state);
-	body_put_zeroes(b, 7);
+	body_put_zeroes(b, 3);
+	buf_put_u32(b, m->run_count);
+	for (uint32_t i = 0; i < m->run_count; i++) {
+		buf_put_u64(b, m->runs[i].first);
+		buf_put_u64(b, m->runs[i].count);
+	}
+}
+
+/* Runs ascend, and between two of them something is missing. */
+static int get_runs(struct rd *r, struct msg_state *m)
+{
+	const uint64_t chunks_max = WIRE_SIZE_MAX / CHUNK_MAX;
+	uint64_t from = 0;
+
+	for (uint32_t i = 0; i < m->run_count; i++) {
+		struct msg_run *run = &m->runs[i];
+
+		run->first = rd_u64(r);
+		run->count = rd_u64(r);
+		if (run->first < from || run->count == 0 ||
+		    run->first >= chunks_max ||
+		    run->count > chunks_max - run->first)
+			return 0;
+		from = run->first + run->count + 1;
+	}
+	return 1;
 }
 
 int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n)
@@ -25,8 +50,67 @@ int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n)
 	rd_init(&r, p, n);
 	m->id = rd_u64(&r);
 	m->state = rd_u8(&r);
-	ok = body_get_zeroes(&r, 7);
-	ok &= m->state == STATE_SEND || m->state == STATE_REFUSED;
+	ok = body_get_zeroes(&r, 3);
+	m->run_count = rd_u32(&r);
+	ok &= m->state >= STATE_SEND && m->state <= STATE_RESUME;
+	ok &= m->run_count <= STATE_RUNS_MAX &&
+	      (m->run_count > 0) == (m->state == STATE_RESUME);
+	return body_end(&r, ok && get_runs(&r, m));
+}
+
+void msg_put_offered(struct buf *b, const struct msg_offered *m)
+{
+	size_t n = (m->count + 7) / 8;
+
+	body_begin(b, FRAME_OFFERED, BODY_OFFERED + n);
+	buf_put_u64(b, m->first_id);
+	buf_put_u32(b, m->count);
+	body_put_zeroes(b, 4);
+	buf_put(b, m->wanted, n);
+}
+
+int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->first_id = rd_u64(&r);
+	m->count = rd_u32(&r);
+	ok = body_get_zeroes(&r, 4);
+	ok &= m->count <= PACK_ITEMS_MAX && body_is_id_run(m->first_id, m->count);
+	if (!ok)
+		return ERR_PROTOCOL;
+	rd_copy(&r, m->wanted, (m->count + 7) / 8);
+	/* No bit beyond the last item. */
+	ok = m->count % 8 == 0 ||
+	     m->wanted[m->count / 8] >> (m->count % 8) == 0;
+	return body_end(&r, ok);
+}
+
+void msg_put_checked(struct buf *b, const struct msg_checked *m)
+{
+	body_begin(b, FRAME_CHECKED, BODY_CHECKED);
+	buf_put_u64(b, m->id);
+	buf_put_u64(b, m->offset);
+	buf_put_u32(b, m->count);
+	body_put_zeroes(b, 4);
+	buf_put_u64(b, m->differing);
+}
+
+int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->id = rd_u64(&r);
+	m->offset = rd_u64(&r);
+	m->count = rd_u32(&r);
+	ok = body_get_zeroes(&r, 4);
+	m->differing = rd_u64(&r);
+	ok &= body_is_offset(m->offset) && body_is_check_count(m->count);
+	ok = ok && (m->count == 64 || m->differing >> m->count == 0);
 	return body_end(&r, ok);
 }
 

@@ -45,7 +45,8 @@ int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n)
 	rd_copy(&r, m->session, sizeof(m->session));
 	/* More streams than STREAMS_MAX may be wished for: READY says how many
 	 * there will be. */
-	ok &= (m->flags & ~HELLO_SINGLE) == 0 && m->streams > 0;
+	ok &= (m->flags & ~(HELLO_SINGLE | HELLO_RETRY)) == 0 &&
+	      m->streams > 0;
 	return body_end(&r, ok);
 }
 

@@ -143,6 +143,23 @@ listed() {
 	[ "$large" -lt $((small + 2048)) ]
 }
 
+@test "--files-from: --retry needs a list that can be read again" {
+	echo a.c >list
+	run -2 bash -c 'cat list | "$0" send --plain --retry 5 \
+		--files-from - src/t 127.0.0.1:1' "$FERRY"
+	[[ "$output" == *"--retry needs a list that can be read again"* ]]
+	# the line breaks once; directories are told again
+	head -c 12000000 /dev/urandom >src/t/large
+	touch -d 2001-01-01 src/t/empty
+	printf '%s\n' empty large a.c >list
+	receive --plain dst
+	forward cut 6000000
+	send --plain --retry 20 --files-from - src/t <list
+	status 0
+	cmp src/t/large dst/large
+	is stat -c %Y dst/empty "$(stat -c %Y src/t/empty)"
+}
+
 @test "--files-from: a signal, and a receiver that goes, end a slow list" {
 	mkfifo names
 	receive --plain dst

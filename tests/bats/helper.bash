@@ -66,8 +66,7 @@ await() {
 	follower=$!
 	timeout 20 grep -q -m 1 -E -- "$2" <&"$lines" || found=1
 	exec {lines}<&-
-	# it may be gone already: it wrote when nobody read any more
-	kill "$follower" 2>/dev/null || true
+	kill "$follower" 2>/dev/null || : # it may have ended by itself
 	[ "$found" = 0 ] && return
 	printf 'no %s in %s:\n' "$2" "$1"
 	cat "$1"

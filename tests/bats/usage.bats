@@ -93,7 +93,7 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
 		plain json quiet verbose progress help port"
 	send="compress checksum streams name symlinks dry-run exclude include
-		files-from"
+		files-from retry"
 	receive="existing once stdout sync max-sessions"
 	for command in send receive; do
 		run ferry help $command
@@ -250,7 +250,7 @@ usage() {
 	usage "unknown option '--bogus'" send --bogus file h
 	usage "unknown option '-x'" receive -x
 	usage "unknown option '--code'" receive --code
-	usage "unknown option '--retry'" send --retry=5 file h
+	usage "unknown option '--frob'" send --frob=5 file h
 	usage "unknown option '--once'" send --once file h
 	usage "unknown option '--streams'" receive --streams 2
 	usage "unknown option '--comp' (names of options cannot be abbr" \

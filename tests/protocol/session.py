@@ -22,7 +22,7 @@ import zlib
 CHUNK = 1 << 20
 TYPES = {1: "HELLO", 2: "JOIN", 3: "OPEN", 4: "CHUNK", 5: "HOLE",
          6: "FILE_END", 7: "FILE_ABORT", 8: "PACK", 9: "STREAM_END",
-         10: "FINISH", 11: "FLUSH", 16: "READY", 17: "STATE", 18: "VERDICT",
+         10: "FINISH", 11: "FLUSH", 12: "CHECK", 13: "OFFER", 16: "READY", 17: "STATE", 18: "VERDICT",
          19: "RESEND", 20: "NOTE", 21: "SUMMARY", 30: "PING", 31: "ERROR"}
 DIGESTS = {1: (16, None), 2: (32, lambda b: hashlib.sha256(b).digest()),
            3: (4, lambda b: struct.pack(">I", zlib.crc32(b)))}
@@ -213,7 +213,8 @@ class Decoder:
     def STATE(self, b):
         b.u(8)
         need(b.u(1) in (1, 2), "STATE")
-        b.zero(7)
+        b.zero(3)
+        need(b.u(4) == 0, "STATE runs")
 
     def VERDICT(self, b):
         first, count, status = b.u(8), b.u(4), b.u(1)

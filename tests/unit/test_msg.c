@@ -45,7 +45,14 @@ static const struct msg_pack pack = {
 };
 static const struct msg_finish finish = { ID_VALUE, 0x99, SUM };
 static const struct msg_summary summary = { ID_VALUE, 0x99, SUM, 0x77 };
-static const struct msg_state state_msg = { ID_VALUE, STATE_REFUSED };
+static const struct msg_state state_msg = {
+	ID_VALUE, STATE_RESUME, 2, { { 5, 0x102 }, { 0x108, 1 } },
+};
+static const struct msg_check check = {
+	ID_VALUE, 0x4000000, 64, CHECK_RANGE, (const uint8_t *)SUM,
+};
+static const struct msg_offered offered = { ID_VALUE, 11, { 0x81, 0x06 } };
+static const struct msg_checked checked = { ID_VALUE, 0x4000000, 3, 5 };
 static const struct msg_verdict verdict = {
 	ID_VALUE,       0x01020304,         STATUS_FAILED,
 	CAUSE_NO_SPACE, 0x0102030405060708, 0x1112131415161718,
@@ -82,6 +89,8 @@ MESSAGE(file_abort, file_abort)
 MESSAGE(finish, finish)
 MESSAGE(summary, summary)
 MESSAGE(state, state_msg)
+MESSAGE(checked, checked)
+MESSAGE(offered, offered)
 MESSAGE(verdict, verdict)
 MESSAGE(resend, resend)
 MESSAGE(note, note)
@@ -114,6 +123,21 @@ static int again_file_end(struct buf *b, const uint8_t *p, size_t n)
 
 	if (rc == 0)
 		msg_put_file_end(b, &m, DIGEST);
+	return rc;
+}
+
+static void put_check(struct buf *b)
+{
+	msg_put_check(b, &check, DIGEST);
+}
+
+static int again_check(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_check m;
+	int rc = msg_get_check(&m, DIGEST, p, n);
+
+	if (rc == 0)
+		msg_put_check(b, &m, DIGEST);
 	return rc;
 }
 
@@ -183,9 +207,23 @@ static const struct message {
 	  BYTES("\x10\0\0\0" "\0\0\0\x1c" "\x01\x02" "\0\x10" "\x80\0\0\x01"
 		"\0\0\0\x07" TOKEN),
 	  0, 0, 0 },
+	{ put_check, again_check,
+	  BYTES("\x0c\0\0\0" "\0\0\0\x28" ID "\0\0\0\0\x04\0\0\0"
+		"\0\0\0\x40" "\x02" "\0\0\0" SUM),
+	  0, 21, 3 },
 	{ put_state, again_state,
-	  BYTES("\x11\0\0\0" "\0\0\0\x10" ID "\x02" "\0\0\0\0\0\0\0"),
-	  0, 9, 7 },
+	  BYTES("\x11\0\0\0" "\0\0\0\x30" ID "\x03" "\0\0\0" "\0\0\0\x02"
+		"\0\0\0\0\0\0\0\x05" "\0\0\0\0\0\0\x01\x02"
+		"\0\0\0\0\0\0\x01\x08" "\0\0\0\0\0\0\0\x01"),
+	  0, 9, 3 },
+	{ put_offered, again_offered,
+	  BYTES("\x17\0\0\0" "\0\0\0\x12" ID "\0\0\0\x0b" "\0\0\0\0"
+		"\x81\x06"),
+	  0, 12, 4 },
+	{ put_checked, again_checked,
+	  BYTES("\x16\0\0\0" "\0\0\0\x20" ID "\0\0\0\0\x04\0\0\0"
+		"\0\0\0\x03" "\0\0\0\0" "\0\0\0\0\0\0\0\x05"),
+	  0, 20, 4 },
 	{ put_verdict, again_verdict,
 	  BYTES("\x12\0\0\0" "\0\0\0\x20" ID "\x01\x02\x03\x04" "\x04" "\0"
 		"\0\x02" "\x01\x02\x03\x04\x05\x06\x07\x08"
@@ -393,6 +431,8 @@ static void fields_of_replies(void **state)
 {
 	struct msg_verdict v;
 	struct msg_state s;
+	struct msg_check c;
+	struct msg_checked d;
 	struct msg_note o;
 	struct msg_resend r;
 	const uint8_t *p;
@@ -410,7 +450,21 @@ static void fields_of_replies(void **state)
 	p = sample(FRAME_STATE, &n);
 	assert_int_equal(msg_get_state(&s, p, n), 0);
 	assert_true(s.id == ID_VALUE);
-	assert_int_equal(s.state, STATE_REFUSED);
+	assert_int_equal(s.state, STATE_RESUME);
+	assert_int_equal(s.run_count, 2);
+	assert_true(s.runs[0].first == 5 && s.runs[0].count == 0x102);
+	assert_true(s.runs[1].first == 0x108 && s.runs[1].count == 1);
+	p = sample(FRAME_CHECK, &n);
+	assert_int_equal(msg_get_check(&c, DIGEST, p, n), 0);
+	assert_true(c.id == ID_VALUE && c.offset == 0x4000000);
+	assert_int_equal(c.count, 64);
+	assert_int_equal(c.kind, CHECK_RANGE);
+	assert_memory_equal(c.digests, SUM, DIGEST);
+	p = sample(FRAME_CHECKED, &n);
+	assert_int_equal(msg_get_checked(&d, p, n), 0);
+	assert_true(d.id == ID_VALUE && d.offset == 0x4000000);
+	assert_int_equal(d.count, 3);
+	assert_true(d.differing == 5);
 	p = sample(FRAME_RESEND, &n);
 	assert_int_equal(msg_get_resend(&r, p, n), 0);
 	assert_true(r.id == ID_VALUE && r.offset == 0x700000);
@@ -510,7 +564,7 @@ struct field {
 static const struct field fields[] = {
 	{ FRAME_HELLO, 8, 2, 0, UINT16_MAX, 0, 0 },  /* version */
 	{ FRAME_HELLO, 10, 1, 0, UINT8_MAX, 0, 0 },  /* digest */
-	{ FRAME_HELLO, 11, 1, 0, 1, 0, 0 },          /* flags */
+	{ FRAME_HELLO, 11, 1, 0, 3, 0, 0 },          /* flags */
 	{ FRAME_HELLO, 12, 2, 1, UINT16_MAX, 0, 0 }, /* streams */
 	{ FRAME_HELLO, 16, 4, 0, UINT32_MAX, 0, 0 }, /* features */
 	{ FRAME_JOIN, 8, 2, 0, UINT16_MAX, 0, 0 },
@@ -546,7 +600,23 @@ static const struct field fields[] = {
 	{ FRAME_SUMMARY, 0, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_SUMMARY, 32, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_STATE, 0, 8, 0, UINT64_MAX, 0, 0 },
-	{ FRAME_STATE, 8, 1, 1, 2, 0, 0 },
+	{ FRAME_STATE, 8, 1, 3, 3, 0, 0 },    /* state: it has runs */
+	{ FRAME_STATE, 12, 4, 2, 2, 0, 0 },   /* how many */
+	{ FRAME_STATE, 16, 8, 0, 5, 0, 0 },   /* first of the first */
+	{ FRAME_STATE, 24, 8, 1, 0x102, 0, 0 },
+	{ FRAME_STATE, 32, 8, 0x108, SIZE_LIMIT / CHUNK_MAX - 1, 0, 0 },
+	{ FRAME_STATE, 40, 8, 1, SIZE_LIMIT / CHUNK_MAX - 0x108, 0, 0 },
+	{ FRAME_CHECK, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_CHECK, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
+	{ FRAME_CHECK, 16, 4, 1, 64, 0, 0 },  /* chunks, with one digest */
+	{ FRAME_CHECK, 20, 1, 2, 2, 0, 0 },   /* kind */
+	{ FRAME_OFFERED, 0, 8, 0, UINT64_MAX - 10, 0, 0 },
+	{ FRAME_OFFERED, 8, 4, 11, 16, 0, 0 }, /* items: two bytes of bits */
+	{ FRAME_OFFERED, 17, 1, 0, 7, 0, 0 },  /* the last ones */
+	{ FRAME_CHECKED, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_CHECKED, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
+	{ FRAME_CHECKED, 16, 4, 3, 64, 0, 0 }, /* chunks: bits 0 and 2 */
+	{ FRAME_CHECKED, 24, 8, 0, 7, 0, 0 },
 	{ FRAME_VERDICT, 0, 8, 0, UINT64_MAX - 0x01020303, 0, 0 },
 	{ FRAME_VERDICT, 8, 4, 1, UINT32_MAX, 0, 0 },
 	{ FRAME_VERDICT, 12, 1, 1, 4, 0, 0 }, /* status */

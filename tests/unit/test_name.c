@@ -101,6 +101,7 @@ static const struct bytes refused[] = {
 	B("a/b\0/../c"),
 	B(OWN ".part"),
 	B(OWN ".journal"),
+	B(OWN ".new"),
 	B(".ferry-0000000000000000.part"),
 	B(".ferry-ffffffffffffffff.journal"),
 	B("a/" OWN ".part"),

@@ -506,7 +506,7 @@ static void test_symlink(void **state)
 	ssize_t n;
 
 	assert_int_equal(
-		part_symlink(&p->names, p->dir, "l", "a/b\n\xff", &m, 0, &e),
+		part_symlink(p->dir, "l", "a/b\n\xff", &m, 0, &e),
 		0);
 	n = readlinkat(p->dir, "l", target, sizeof(target));
 	assert_int_equal(n, 5);
@@ -514,18 +514,161 @@ static void test_symlink(void **state)
 	st = stat_of(p->dir, "l");
 	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
 	assert_int_equal(st.st_mtim.tv_nsec, 7);
-	assert_int_equal(part_symlink(&p->names, p->dir, "l", "c", &m, 0, &e),
+	assert_int_equal(part_symlink(p->dir, "l", "c", &m, 0, &e),
 			 ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EEXIST);
 	assert_int_equal(count_names(p->dir), 1); /* nothing left behind */
-	assert_int_equal(part_symlink(&p->names, p->dir, "l", "c", &m, 1, &e),
+	assert_int_equal(part_symlink(p->dir, "l", "c", &m, 1, &e),
 			 0);
 	assert_int_equal(readlinkat(p->dir, "l", target, 64), 1);
 	assert_int_equal(mkdirat(p->dir, "d", 0700), 0);
-	assert_int_equal(part_symlink(&p->names, p->dir, "d", "c", &m, 1, &e),
+	assert_int_equal(part_symlink(p->dir, "d", "c", &m, 1, &e),
 			 ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EISDIR);
 	assert_int_equal(count_names(p->dir), 2);
+}
+
+/* Without a name until it has its final one. */
+static void test_hidden(void **state)
+{
+	const struct file_meta m = { 0640, 1000000000, 7 };
+	const mode_t mask = umask(0);
+	struct place *p = *state;
+	struct part part;
+	struct err e;
+	int rc = part_create_hidden(&part, p->dir, 0640, 1, &e);
+
+	umask(mask);
+	if (rc == ERR_AGAIN)
+		skip();
+	assert_int_equal(rc, 0);
+	assert_int_equal(count_names(p->dir), 0);
+	assert_int_equal(part_write(&part, "new", 3, 0, &e), 0);
+	assert_int_equal(part_set_meta(&part, &m, &e), 0);
+	put_file(p->dir, "old", "old");
+	assert_int_equal(part_rename(&part, p->dir, "old", 0, &e), ERR_LOCAL);
+	assert_int_equal(e.sys_errno, EEXIST);
+	assert_true(holds(p->dir, "old", "old"));
+	assert_int_equal(part_rename(&part, p->dir, "f", 0, &e), 0);
+	assert_int_equal(part_rename(&part, p->dir, "old", 1, &e), 0);
+	assert_true(holds(p->dir, "f", "new"));
+	assert_true(holds(p->dir, "old", "new"));
+	assert_int_equal(stat_of(p->dir, "f").st_mode, S_IFREG | 0640);
+	assert_int_equal(stat_of(p->dir, "f").st_mtim.tv_sec, 1000000000);
+	assert_int_equal(count_names(p->dir), 2);
+	part_discard(&part, p->dir);
+	/* one that is given up was never there */
+	assert_int_equal(part_create_hidden(&part, p->dir, 0640, 0, &e), 0);
+	part_discard(&part, p->dir);
+	assert_int_equal(count_names(p->dir), 2);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+/* What a dead process left between linking and renaming does not matter. */
+static void test_stale_new(void **state)
+{
+	const struct file_meta m = { 0644, 1, 0 };
+	struct place *p = *state;
+	char stale[NAME_PART_MAX] = "";
+	struct part part;
+	struct err e;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (const char *c = "f"; *c; c++)
+		h = (h ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+	part_tag_name(stale, h, "new");
+	put_file(p->dir, "f", "old");
+	put_file(p->dir, stale, "stale");
+	if (part_create_hidden(&part, p->dir, 0644, 0, &e) == ERR_AGAIN)
+		skip();
+	assert_int_equal(part_write(&part, "new", 3, 0, &e), 0);
+	assert_int_equal(part_set_meta(&part, &m, &e), 0);
+	assert_int_equal(part_rename(&part, p->dir, "f", 1, &e), 0);
+	part_discard(&part, p->dir);
+	assert_true(holds(p->dir, "f", "new"));
+	assert_int_equal(count_names(p->dir), 1);
+}
+
+static void test_kept(void **state)
+{
+	struct place *p = *state;
+	struct part one, two;
+	struct err e;
+	int was_there;
+
+	assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there, &e), 0);
+	assert_int_equal(was_there, 0);
+	assert_string_equal(one.name, ".ferry-000000000000002a.part");
+	assert_int_equal(part_write(&one, "some", 4, 0, &e), 0);
+	/* one at a time */
+	assert_int_equal(part_open_kept(&two, p->dir, 42, &was_there, &e),
+			 ERR_AGAIN);
+	assert_int_equal(part_close(&one, &e), 0);
+	assert_int_equal(part_open_kept(&two, p->dir, 42, &was_there, &e), 0);
+	assert_int_equal(was_there, 1);
+	assert_true(holds(p->dir, two.name, "some"));
+	/* renamed under its lock, it cannot be taken over */
+	assert_int_equal(part_rename(&two, p->dir, "f", 0, &e), 0);
+	assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there, &e), 0);
+	assert_int_equal(was_there, 0);
+	assert_true(holds(p->dir, "f", "some"));
+	part_discard(&one, p->dir);
+	part_close(&two, &e);
+	assert_int_equal(count_names(p->dir), 1);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+/* What is under the name and is not ours alone is removed, never written. */
+static void test_kept_foreign(void **state)
+{
+	struct place *p = *state;
+	const char *name = ".ferry-0000000000000007.part";
+	struct part part;
+	struct err e;
+	int was_there;
+
+	put_file(p->dir, "victim", "victim");
+	for (int i = 0; i < 4; i++) {
+		if (i == 0)
+			assert_int_equal(symlinkat("victim", p->dir, name), 0);
+		else if (i == 1)
+			assert_int_equal(linkat(p->dir, "victim", p->dir, name, 0),
+					 0);
+		else if (i == 2)
+			assert_int_equal(mkfifoat(p->dir, name, 0600), 0);
+		else
+			put_file(p->dir, name, "of mode 0644");
+		assert_int_equal(part_open_kept(&part, p->dir, 7, &was_there,
+						&e),
+				 0);
+		assert_int_equal(was_there, 0);
+		assert_int_equal(part_write(&part, "x", 1, 0, &e), 0);
+		part_discard(&part, p->dir);
+		assert_true(holds(p->dir, "victim", "victim"));
+		assert_int_equal(count_names(p->dir), 1);
+	}
+	/* a directory is in the way for good */
+	assert_int_equal(mkdirat(p->dir, name, 0700), 0);
+	assert_int_equal(part_open_kept(&part, p->dir, 7, &was_there, &e),
+			 ERR_LOCAL);
+	assert_int_equal(count_fds(), p->fds);
+}
+
+static void test_punch(void **state)
+{
+	struct place *p = *state;
+	char got[100];
+	struct part part;
+	struct err e;
+
+	assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
+	memset(got, 'x', sizeof(got));
+	assert_int_equal(part_write(&part, got, sizeof(got), 0, &e), 0);
+	assert_int_equal(part_punch(&part, 10, 20, &e), 0);
+	assert_int_equal(pread(part.fd, got, sizeof(got), 0), sizeof(got));
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(got[i], i >= 10 && i < 30 ? 0 : 'x');
+	part_discard(&part, p->dir);
 }
 
 static void test_open_existing(void **state)
@@ -771,6 +914,11 @@ int main(void)
 		TEST(test_dir_meta),
 		TEST(test_symlink),
 		TEST(test_open_existing),
+		TEST(test_hidden),
+		TEST(test_stale_new),
+		TEST(test_kept),
+		TEST(test_kept_foreign),
+		TEST(test_punch),
 		TEST(test_fallback),
 		TEST(test_no_space),
 		TEST(test_unlimited_tmpfs),

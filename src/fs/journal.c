@@ -1,0 +1,551 @@
+/*
+ * The journal of a part.  All integers are big-endian:
+ *
+ *	0	u8[8] magic | u8 version | u8 digest id | u16 0 | u32 leaf size
+ *	16	u64 size | i64 mtime seconds | u32 nanoseconds | u32 0
+ *	40	u8[32] peer
+ *	72	u8[16] boot | u8[16] salt | u64 inode of the part
+ *	112	u8[12] 0 | u32 CRC of all before
+ *	128	seal: u64 part's bytes | i64 ctime seconds | u32 nanoseconds |
+ *		u32 CRC of salt and these; or zeroes
+ *	256	a place for each leaf: digest | u32 tag
+ *
+ * A tag is the CRC of salt, leaf number, state and digest; so nothing but this
+ * very digest written for this leaf of this part has it.
+ */
+#include "fs/journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <zlib.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/io.h"
+
+enum {
+	VERSION = 1,
+	HEAD = 128,
+	SEAL = 128, /* where it is */
+	SEAL_LEN = 24,
+	PLACES = 256, /* where they begin */
+	SALT = 16,
+	BOOT = 16,
+	TAG = 4,
+	PLACE_MAX = JOURNAL_DIGEST_MAX + TAG,
+	BLOCK_PLACES = 4096, /* read at a time */
+	UNFLUSHED_RUNS = 4096,
+	GATHER_MS = 1000,
+};
+
+#define MAGIC "FERRYJNL"
+
+/* In a tag. */
+enum state { WRITTEN = 1, FLUSHED = 2 };
+
+struct noted {
+	uint64_t leaf;
+	uint8_t digest[JOURNAL_DIGEST_MAX];
+};
+
+struct journal {
+	/* set once */
+	int fd;
+	struct journal_id id;
+	size_t place; /* bytes of one */
+	uint8_t boot[BOOT];
+	uint8_t salt[SALT];
+	uint64_t inode;
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct noted noted[JOURNAL_BATCH];
+	unsigned count;
+	uint64_t written_ms;
+	struct runs unflushed;
+	int is_broken;
+	pthread_mutex_t flushing; /* taken before lock */
+};
+
+/* ---- small things ---- */
+
+static void file_name(char name[NAME_PART_MAX], uint64_t tag)
+{
+	part_tag_name(name, tag, "journal");
+}
+
+/* What tells the running boot from others: of its id's text a CRC and the
+ * beginning.  All zero where it cannot be told. */
+static void get_boot(uint8_t boot[BOOT])
+{
+	char text[64];
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? io_read(fd, text, sizeof(text)) : -1;
+
+	memset(boot, 0, BOOT);
+	if (n >= BOOT) {
+		be_put64(boot, crc32_z(0, (const void *)text, (size_t)n));
+		memcpy(boot + 8, text, 8);
+	}
+	io_close(&fd);
+}
+
+static int is_known_boot(const uint8_t boot[BOOT])
+{
+	static const uint8_t none[BOOT];
+
+	return memcmp(boot, none, BOOT) != 0;
+}
+
+static uint32_t tag_of(const struct journal *j, uint64_t leaf, enum state state,
+		       const uint8_t *digest)
+{
+	uint8_t head[9];
+	uLong crc;
+
+	be_put64(head, leaf);
+	head[8] = (uint8_t)state;
+	crc = crc32_z(0, j->salt, SALT);
+	crc = crc32_z(crc, head, sizeof(head));
+	crc = crc32_z(crc, digest, j->id.digest_size);
+	/* 0 is what a place holds that was never written. */
+	return crc ? (uint32_t)crc : 1;
+}
+
+static uint64_t place_of(const struct journal *j, uint64_t leaf)
+{
+	return PLACES + leaf * j->place;
+}
+
+static uint64_t leaf_count(const struct journal_id *id)
+{
+	return id->size / id->leaf_size + (id->size % id->leaf_size != 0);
+}
+
+/* ---- header and seal ---- */
+
+static void put_head(const struct journal *j, uint8_t head[HEAD])
+{
+	const struct journal_id *id = &j->id;
+
+	memset(head, 0, HEAD);
+	memcpy(head, MAGIC, 8);
+	head[8] = VERSION;
+	head[9] = id->digest_id;
+	be_put32(head + 12, id->leaf_size);
+	be_put64(head + 16, id->size);
+	be_put64(head + 24, (uint64_t)id->mtime_s);
+	be_put32(head + 32, id->mtime_ns);
+	memcpy(head + 40, id->peer, JOURNAL_PEER);
+	memcpy(head + 72, j->boot, BOOT);
+	memcpy(head + 88, j->salt, SALT);
+	be_put64(head + 104, j->inode);
+	be_put32(head + HEAD - 4, (uint32_t)crc32_z(0, head, HEAD - 4));
+}
+
+/* Begin with a new salt, which makes every place there is worthless. */
+static int write_head(struct journal *j)
+{
+	uint8_t head[PLACES] = { 0 };
+
+	if (getrandom(j->salt, SALT, 0) != SALT)
+		return -1;
+	put_head(j, head);
+	return io_pwrite(j->fd, head, sizeof(head), 0) < 0 ? -1 : 0;
+}
+
+static int put_seal(const struct journal *j, const struct part *p,
+		    uint8_t seal[SEAL_LEN])
+{
+	struct stat st;
+	uLong crc;
+
+	if (fstat(p->fd, &st) < 0)
+		return -1;
+	be_put64(seal, (uint64_t)st.st_size);
+	be_put64(seal + 8, (uint64_t)st.st_ctim.tv_sec);
+	be_put32(seal + 16, (uint32_t)st.st_ctim.tv_nsec);
+	crc = crc32_z(0, j->salt, SALT);
+	crc = crc32_z(crc, seal, SEAL_LEN - 4);
+	be_put32(seal + 20, (uint32_t)crc);
+	return 0;
+}
+
+/* ---- begin and end ---- */
+
+static struct journal *new_journal(const struct part *p,
+				   const struct journal_id *id)
+{
+	struct journal *j = calloc(1, sizeof(*j));
+	struct stat st;
+
+	if (!j)
+		return NULL;
+	j->fd = -1;
+	j->id = *id;
+	j->place = (size_t)id->digest_size + TAG;
+	runs_init(&j->unflushed, UNFLUSHED_RUNS);
+	pthread_mutex_init(&j->lock, NULL);
+	pthread_mutex_init(&j->flushing, NULL);
+	get_boot(j->boot);
+	j->written_ms = clock_ms();
+	if (fstat(p->fd, &st) < 0) {
+		journal_close(j);
+		return NULL;
+	}
+	j->inode = (uint64_t)st.st_ino;
+	return j;
+}
+
+void journal_close(struct journal *j)
+{
+	int saved = errno;
+
+	if (!j)
+		return;
+	io_close(&j->fd);
+	runs_release(&j->unflushed);
+	pthread_mutex_destroy(&j->lock);
+	pthread_mutex_destroy(&j->flushing);
+	free(j);
+	errno = saved;
+}
+
+void journal_remove(int dir_fd, uint64_t tag)
+{
+	char name[NAME_PART_MAX];
+
+	file_name(name, tag);
+	unlinkat(dir_fd, name, 0);
+}
+
+struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
+			       const struct journal_id *id, struct err *e)
+{
+	struct journal *j = new_journal(p, id);
+	char name[NAME_PART_MAX];
+
+	if (!j) {
+		err_set(e, ERR_RESOURCE, "out of memory for a journal");
+		return NULL;
+	}
+	journal_remove(dir_fd, tag);
+	file_name(name, tag);
+	j->fd = openat(dir_fd, name,
+		       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (j->fd < 0 || write_head(j) < 0) {
+		err_sys(e, ERR_LOCAL, "create a journal");
+		if (j->fd >= 0)
+			journal_remove(dir_fd, tag);
+		journal_close(j);
+		return NULL;
+	}
+	return j;
+}
+
+/* ---- loading ---- */
+
+static int open_there(int dir_fd, uint64_t tag)
+{
+	char name[NAME_PART_MAX];
+	struct stat st;
+	int fd;
+
+	file_name(name, tag);
+	fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+			st.st_uid != geteuid() || st.st_nlink != 1 ||
+			(st.st_mode & 07777) != 0600))
+		io_close(&fd);
+	return fd;
+}
+
+/* Whether the header is of this very part and source.  Takes its salt;
+ * *same_boot says whether this boot wrote it. */
+static int check_head(struct journal *j, int *same_boot)
+{
+	uint8_t head[HEAD], want[HEAD];
+
+	if (io_pread(j->fd, head, HEAD, 0) != HEAD)
+		return -1;
+	memcpy(j->salt, head + 88, SALT);
+	put_head(j, want);
+	*same_boot = memcmp(head + 72, want + 72, BOOT) == 0 &&
+		     is_known_boot(j->boot);
+	/* All but boot and CRC are as we would write them ... */
+	if (memcmp(head, want, 72) != 0 || memcmp(head + 88, want + 88, 36) != 0)
+		return -1;
+	/* ... and the CRC is right. */
+	return be_get32(head + HEAD - 4) ==
+			       (uint32_t)crc32_z(0, head, HEAD - 4) ?
+		       0 :
+		       -1;
+}
+
+static int check_seal(const struct journal *j, const struct part *p)
+{
+	uint8_t seal[SEAL_LEN], want[SEAL_LEN];
+
+	return io_pread(j->fd, seal, SEAL_LEN, SEAL) == SEAL_LEN &&
+	       put_seal(j, p, want) == 0 && memcmp(seal, want, SEAL_LEN) == 0;
+}
+
+static int break_seal(const struct journal *j)
+{
+	static const uint8_t none[SEAL_LEN];
+
+	return io_pwrite(j->fd, none, SEAL_LEN, SEAL) < 0 ? -1 : 0;
+}
+
+/* Whether the place of a leaf is good. */
+static int is_good(const struct journal *j, uint64_t leaf, const uint8_t *place,
+		   int same_boot)
+{
+	uint32_t tag = be_get32(place + j->id.digest_size);
+
+	return tag != 0 && (tag == tag_of(j, leaf, FLUSHED, place) ||
+			    (same_boot && tag == tag_of(j, leaf, WRITTEN, place)));
+}
+
+/* Which of n places from first on are good goes to claims.  With `old`, a copy
+ * of the journal before it got a new salt, they are written anew as flushed. */
+static void load_block(struct journal *j, const struct journal *old,
+		       uint8_t *places, uint64_t first, size_t n, int same_boot,
+		       struct runs *claims)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *place = places + i * j->place;
+
+		if (!is_good(old ? old : j, first + i, place, same_boot) ||
+		    runs_add(claims, first + i, 1)) {
+			memset(place, 0, j->place);
+			continue;
+		}
+		if (old)
+			be_put32(place + j->id.digest_size,
+				 tag_of(j, first + i, FLUSHED, place));
+		done++;
+	}
+	if (old && done > 0 &&
+	    io_pwrite(j->fd, places, n * j->place, place_of(j, first)) < 0)
+		(void)runs_remove(claims, first, n);
+}
+
+static int load_places(struct journal *j, const struct journal *old,
+		       int same_boot, struct runs *claims)
+{
+	uint64_t leaves = leaf_count(&j->id), first = 0;
+	uint8_t *block = malloc(BLOCK_PLACES * j->place);
+	ssize_t got = 0;
+
+	if (!block)
+		return -1;
+	while (first < leaves) {
+		size_t n = leaves - first < BLOCK_PLACES ?
+				   (size_t)(leaves - first) :
+				   BLOCK_PLACES;
+
+		got = io_pread(j->fd, block, n * j->place, place_of(j, first));
+		if (got <= 0)
+			break;
+		load_block(j, old, block, first, (size_t)got / j->place,
+			   same_boot, claims);
+		first += n;
+	}
+	free(block);
+	return got < 0 ? -1 : 0;
+}
+
+/* The journal of an earlier boot gets this one's, and with it a new salt: what
+ * that boot had only in memory must not count now. */
+static int take_to_this_boot(struct journal *j, struct runs *claims)
+{
+	struct journal old = *j;
+
+	if (write_head(j) < 0)
+		return -1;
+	return load_places(j, &old, 0, claims);
+}
+
+struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
+			     const struct journal_id *id, struct runs *claims,
+			     int *is_sealed)
+{
+	struct journal *j = new_journal(p, id);
+	int same_boot = 0, rc = -1;
+
+	*is_sealed = 0;
+	if (!j)
+		return NULL;
+	j->fd = open_there(dir_fd, tag);
+	if (j->fd >= 0 && check_head(j, &same_boot) == 0) {
+		*is_sealed = same_boot && check_seal(j, p);
+		if (!same_boot)
+			rc = take_to_this_boot(j, claims);
+		else if (break_seal(j) == 0)
+			rc = load_places(j, NULL, 1, claims);
+	}
+	if (rc == 0)
+		return j;
+	journal_close(j);
+	return NULL;
+}
+
+/* ---- writing ---- */
+
+static int by_leaf(const void *a, const void *b)
+{
+	uint64_t x = ((const struct noted *)a)->leaf;
+	uint64_t y = ((const struct noted *)b)->leaf;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Write noted[from..to), whose leaves are consecutive. */
+static int write_run(struct journal *j, unsigned from, unsigned to)
+{
+	uint8_t places[JOURNAL_BATCH * PLACE_MAX];
+	uint64_t first = j->noted[from].leaf;
+
+	for (unsigned i = from; i < to; i++) {
+		uint8_t *place = places + (i - from) * j->place;
+
+		memcpy(place, j->noted[i].digest, j->id.digest_size);
+		be_put32(place + j->id.digest_size,
+			 tag_of(j, first + i - from, WRITTEN,
+				j->noted[i].digest));
+	}
+	if (io_pwrite(j->fd, places, (to - from) * j->place,
+		      place_of(j, first)) < 0)
+		return -1;
+	/* Too many runs: these will not be marked as flushed, only that. */
+	(void)runs_add(&j->unflushed, first, to - from);
+	return 0;
+}
+
+/* Locked. */
+static void write_noted(struct journal *j)
+{
+	unsigned from = 0;
+
+	qsort(j->noted, j->count, sizeof(j->noted[0]), by_leaf);
+	while (from < j->count && !j->is_broken) {
+		unsigned to = from + 1;
+
+		while (to < j->count &&
+		       j->noted[to].leaf == j->noted[to - 1].leaf + 1)
+			to++;
+		if (write_run(j, from, to) < 0)
+			j->is_broken = 1;
+		from = to;
+	}
+	j->count = 0;
+	j->written_ms = clock_ms();
+}
+
+void journal_note(struct journal *j, uint64_t leaf, const uint8_t *digest)
+{
+	pthread_mutex_lock(&j->lock);
+	j->noted[j->count].leaf = leaf;
+	memcpy(j->noted[j->count].digest, digest, j->id.digest_size);
+	j->count++;
+	if (j->count == JOURNAL_BATCH || clock_ms() - j->written_ms >= GATHER_MS)
+		write_noted(j);
+	pthread_mutex_unlock(&j->lock);
+}
+
+int journal_get(struct journal *j, uint64_t leaf, uint8_t *digest)
+{
+	uint8_t place[PLACE_MAX];
+
+	if (io_pread(j->fd, place, j->place, place_of(j, leaf)) !=
+		    (ssize_t)j->place ||
+	    !is_good(j, leaf, place, 1))
+		return -1;
+	memcpy(digest, place, j->id.digest_size);
+	return 0;
+}
+
+uint64_t journal_unflushed(struct journal *j)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&j->lock);
+	n = j->is_broken ? 0 : runs_count(&j->unflushed) + j->count;
+	pthread_mutex_unlock(&j->lock);
+	return n;
+}
+
+/* Mark a run of leaves, whose data is on the disk. */
+static int mark_run(struct journal *j, uint64_t first, uint64_t count)
+{
+	uint8_t places[JOURNAL_BATCH * PLACE_MAX];
+
+	while (count > 0) {
+		size_t n = count < JOURNAL_BATCH ? (size_t)count : JOURNAL_BATCH;
+		size_t len = n * j->place;
+
+		if (io_pread(j->fd, places, len, place_of(j, first)) !=
+		    (ssize_t)len)
+			return -1;
+		for (size_t i = 0; i < n; i++) {
+			uint8_t *place = places + i * j->place;
+
+			be_put32(place + j->id.digest_size,
+				 tag_of(j, first + i, FLUSHED, place));
+		}
+		if (io_pwrite(j->fd, places, len, place_of(j, first)) < 0)
+			return -1;
+		first += n;
+		count -= n;
+	}
+	return 0;
+}
+
+static int mark_all(struct journal *j, const struct runs *flushed)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < flushed->len; i++)
+		rc = mark_run(j, flushed->v[i].first, flushed->v[i].count);
+	return rc < 0 || fdatasync(j->fd) < 0 ? -1 : 0;
+}
+
+int journal_flush(struct journal *j, const struct part *p, struct err *e)
+{
+	struct runs flushed;
+	int rc = 0;
+
+	pthread_mutex_lock(&j->flushing);
+	pthread_mutex_lock(&j->lock);
+	write_noted(j);
+	flushed = j->unflushed;
+	runs_init(&j->unflushed, UNFLUSHED_RUNS);
+	pthread_mutex_unlock(&j->lock);
+	/* Never tried again: after an error the pages count as clean. */
+	if (flushed.len > 0 && (fdatasync(p->fd) < 0 || mark_all(j, &flushed) < 0))
+		rc = err_sys(e, ERR_LOCAL, "make durable");
+	runs_release(&flushed);
+	pthread_mutex_unlock(&j->flushing);
+	return rc;
+}
+
+void journal_seal(struct journal *j, const struct part *p)
+{
+	uint8_t seal[SEAL_LEN];
+
+	pthread_mutex_lock(&j->lock);
+	write_noted(j);
+	if (!j->is_broken && put_seal(j, p, seal) == 0 &&
+	    io_pwrite(j->fd, seal, SEAL_LEN, SEAL) < 0)
+		j->is_broken = 1;
+	pthread_mutex_unlock(&j->lock);
+}

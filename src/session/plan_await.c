@@ -1,0 +1,271 @@
+/*
+ * What was sent and awaits its verdict, and the chunks of files that are on
+ * their way.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session/plan_priv.h"
+
+/* ---- what awaits a verdict ---- */
+
+/* Drop what has its verdict. */
+static void compact_awaited(struct plan *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->awaited_end; i++) {
+		const struct awaited *a = &p->awaited[i];
+
+		if (a->pack || a->file)
+			p->awaited[kept++] = *a;
+	}
+	p->awaited_end = kept;
+}
+
+/* Room for one more: where dropping does not give much, twice as much. */
+static int reserve_awaited(struct plan *p)
+{
+	size_t cap = p->awaited_cap ? p->awaited_cap * 2 : 256;
+	struct awaited *a;
+
+	if (p->awaited_end < p->awaited_cap)
+		return 0;
+	compact_awaited(p);
+	if (p->awaited_end < p->awaited_cap / 2)
+		return 0;
+	a = reallocarray(p->awaited, cap, sizeof(*a));
+	if (!a)
+		return ERR_RESOURCE;
+	p->awaited = a;
+	p->awaited_cap = cap;
+	return 0;
+}
+
+static int await(struct plan *p, uint64_t first, uint32_t count,
+		 struct pack *pk, struct outfile *f)
+{
+	struct awaited *a;
+
+	if (reserve_awaited(p))
+		return ERR_RESOURCE;
+	a = &p->awaited[p->awaited_end++];
+	a->first = first;
+	a->count = count;
+	a->pack = pk;
+	a->file = f;
+	return 0;
+}
+
+/* The index of the entry that holds id or, where none does, of the first one
+ * behind it. */
+size_t plan_find_awaited(const struct plan *p, uint64_t id)
+{
+	size_t lo = 0, hi = p->awaited_end;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const struct awaited *a = &p->awaited[mid];
+
+		if (a->first + a->count <= id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct awaited *plan_awaited_at(struct plan *p, uint64_t id)
+{
+	size_t i = plan_find_awaited(p, id);
+
+	if (i < p->awaited_end && p->awaited[i].first <= id)
+		return &p->awaited[i];
+	return NULL;
+}
+
+uint32_t plan_count_links(const struct pack *pk)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < pk->count; i++)
+		n += pk->items[i].kind == ITEM_LINK;
+	return n;
+}
+
+uint64_t plan_sent_pack(struct plan *p, struct pack *pk)
+{
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&p->lock);
+	p->busy--;
+	if (pk->count > 0 && await(p, p->next_id, pk->count, pk, NULL) == 0) {
+		id = pk->first_id = p->next_id;
+		p->next_id += pk->count;
+		pk->left = pk->count;
+		p->items_left += pk->count;
+		p->links_left += plan_count_links(pk);
+	}
+	plan_signal(p);
+	pthread_mutex_unlock(&p->lock);
+	if (!id)
+		pack_free(pk);
+	return id;
+}
+
+uint64_t plan_sent_open(struct plan *p, struct outfile *f, int whole)
+{
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (await(p, p->next_id, 1, NULL, f) == 0) {
+		id = f->id = p->next_id++;
+		f->is_awaited = 1;
+		p->items_left++;
+		p->open_count++;
+		f->phase = whole ? FILE_SENDING : FILE_OPENING;
+		if (!whole)
+			plan_link_active(p, f);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return id;
+}
+
+void plan_stop_awaiting(struct plan *p, struct outfile *f)
+{
+	struct awaited *a = plan_awaited_at(p, f->id);
+
+	if (!f->is_awaited)
+		return;
+	f->is_awaited = 0;
+	if (a)
+		a->file = NULL;
+	p->checks_out -= f->checks;
+	f->checks = 0;
+	p->items_left--;
+	p->open_count--;
+	plan_unlink_active(p, f);
+	pthread_cond_signal(&p->room);
+}
+
+void plan_release(struct plan *p, const struct task *t)
+{
+	struct outfile *f = t->file;
+
+	pthread_mutex_lock(&p->lock);
+	p->busy--;
+	if (t->kind == TASK_CHECK)
+		p->checking--;
+	f->users--;
+	plan_drop_if_unused(p, f);
+	plan_signal(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+int plan_fail_file(struct plan *p, struct outfile *f)
+{
+	int first;
+
+	pthread_mutex_lock(&p->lock);
+	/* One that was refused still gets its verdict. */
+	first = f->phase != FILE_DEAD;
+	f->phase = FILE_DEAD;
+	if (first)
+		plan_stop_awaiting(p, f);
+	pthread_mutex_unlock(&p->lock);
+	return first;
+}
+
+/* ---- chunks ---- */
+
+uint64_t plan_stream_read(struct plan *p, struct outfile *f, size_t n, int eof)
+{
+	uint64_t leaf;
+
+	pthread_mutex_lock(&p->lock);
+	leaf = f->next_leaf;
+	if (n > 0 || (eof && leaf == 0))
+		f->next_leaf++;
+	f->sent_bytes += n;
+	f->is_reading = 0;
+	if (eof) {
+		f->at_eof = 1;
+		f->size = f->sent_bytes;
+		plan_unlink_active(p, f);
+	}
+	plan_signal(p);
+	pthread_mutex_unlock(&p->lock);
+	return leaf;
+}
+
+int plan_put_leaf(struct plan *p, struct outfile *f, uint64_t leaf,
+		  const uint8_t *digest)
+{
+	int rc, again;
+
+	pthread_mutex_lock(&p->lock);
+	again = tree_has(f->tree, leaf);
+	rc = tree_put(f->tree, leaf, digest);
+	pthread_mutex_unlock(&p->lock);
+	return rc ? rc : again;
+}
+
+int plan_leaf_digest(struct plan *p, struct outfile *f, uint64_t leaf,
+		     uint8_t *out)
+{
+	int rc;
+
+	pthread_mutex_lock(&p->lock);
+	rc = tree_leaf_digest(f->tree, leaf, out);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+int plan_range_digest(struct plan *p, struct outfile *f, uint64_t range,
+		      uint8_t *out)
+{
+	int rc;
+
+	pthread_mutex_lock(&p->lock);
+	rc = tree_range_digest(f->tree, range, out);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+void plan_sent_check(struct plan *p, struct outfile *f)
+{
+	pthread_mutex_lock(&p->lock);
+	if (f->is_awaited) {
+		f->checks++;
+		p->checks_out++;
+	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+int plan_is_wanted(struct plan *p, struct outfile *f)
+{
+	int wanted;
+
+	pthread_mutex_lock(&p->lock);
+	wanted = f->phase != FILE_DEAD && !p->is_closed && !p->is_paused;
+	pthread_mutex_unlock(&p->lock);
+	return wanted;
+}
+
+int plan_take_end(struct plan *p, struct outfile *f)
+{
+	int mine = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (f->phase == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
+	    (!f->is_stream || f->at_eof) &&
+	    tree_set_size(f->tree, f->size) == 0 &&
+	    tree_is_complete(f->tree) &&
+	    tree_final(f->tree, f->item.digest) == 0) {
+		f->phase = FILE_ENDED;
+		f->has_digest = 1;
+		mine = 1;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return mine;
+}

@@ -1,0 +1,86 @@
+/*
+ * plan_priv.h - what struct plan holds, and what its parts share.  Private to
+ * plan.c (the queue), plan_await.c (what has no verdict) and plan_reply.c (what
+ * the receiver answers, and beginning anew).
+ *
+ * Layer: session.
+ * Threads: the plan is locked in all of these.
+ */
+#ifndef FERRY_SESSION_PLAN_PRIV_H
+#define FERRY_SESSION_PLAN_PRIV_H
+
+#include <pthread.h>
+
+#include "session/plan.h"
+
+enum {
+	QUEUE_PACKS_MAX = 64,
+	QUEUE_FILES_MAX = 512,
+	/* Items sent without a verdict: more than the receiver gathers before
+	 * it commits (see committer.h), or both would wait. */
+	ITEMS_MAX = 32768,
+	PACK_ITEMS = 256,
+	NAMES_MAX = 1 << 20,
+	RESENDS_MAX = 4096,
+	/* Runs of leaves to be sent of one file: a check adds at most half of
+	 * its 64 leaves, and is not begun with more than half of these. */
+	TODO_RUNS_MAX = 8192,
+	CHECKS_MAX = 16, /* without an answer */
+	/* What of a pack's raw bytes is left for digests in the table. */
+	ROW_FIXED = 1 + 16 + 2 + 4 + DIGEST_MAX,
+};
+
+/* What has no verdict yet; sorted by id, as ids are given in order. */
+struct awaited {
+	uint64_t first;
+	uint32_t count;
+	struct pack *pack;     /* one of the two; both NULL: done */
+	struct outfile *file;
+};
+
+struct plan {
+	pthread_mutex_t lock;
+	pthread_cond_t room; /* for the scanner */
+	int wake_fd;
+	int is_signalled;    /* wake_fd is readable */
+	int is_closed, is_paused, scan_done;
+	unsigned waiting;    /* streams that found nothing to take */
+	struct pack *packs, **packs_end;
+	struct outfile *files, **files_end;
+	unsigned pack_count, file_count;
+	struct outfile *active; /* open, with leaves to send */
+	unsigned resends;
+	unsigned checking;   /* streams at a check */
+	unsigned checks_out; /* CHECKs without an answer */
+	int has_progress;
+	struct awaited *awaited;
+	size_t awaited_end, awaited_cap;
+	uint64_t next_id;
+	uint64_t items_left;  /* sent, no verdict; with links */
+	uint64_t links_left;
+	unsigned open_count, open_limit;
+	unsigned busy;        /* taken and not handed back */
+};
+
+/* Make waiting streams look again. */
+void plan_signal(struct plan *p);
+void plan_clear_signal(struct plan *p);
+
+/* The list of files to take ranges and checks from. */
+void plan_unlink_active(struct plan *p, struct outfile *f);
+void plan_link_active(struct plan *p, struct outfile *f);
+/* A file with nothing left to take goes off the list, another on it. */
+void plan_settle_active(struct plan *p, struct outfile *f);
+int plan_can_send(const struct outfile *f);
+
+/* Nobody uses the file and nothing is awaited of it: free it. */
+void plan_drop_if_unused(struct plan *p, struct outfile *f);
+
+/* The entry that holds id, or NULL; its index or, where there is none, that of
+ * the first one behind it. */
+struct awaited *plan_awaited_at(struct plan *p, uint64_t id);
+size_t plan_find_awaited(const struct plan *p, uint64_t id);
+void plan_stop_awaiting(struct plan *p, struct outfile *f);
+uint32_t plan_count_links(const struct pack *pk);
+
+#endif

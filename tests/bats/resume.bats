@@ -1,0 +1,339 @@
+#!/usr/bin/env bats
+# Transfers that are interrupted go on where they were, in another run or by
+# themselves, and never with wrong content.
+
+load helper
+
+MiB=1048576
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# parts [DIR] - how many part files and journals there are.
+parts() {
+	find "${1:-dst}" -name '.ferry-*' | wc -l
+}
+
+# interrupted MODE... - send src/f slowly to a standing receiver (RECEIVE is
+# its options) until about half of it is there, then kill the sender.
+interrupted() {
+	start_send slow "$@" --limit-rate 40M src/f
+	await slow.events '"progress","bytes":[2-9][0-9]{7}'
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+}
+
+@test "an interrupted file goes on where it was, checked [san]" {
+	for mode in --plain "--key key"; do
+		rm -rf dst key; mkdir dst
+		ferry keygen key 2>/dev/null
+		head -c $((64 * MiB + 5)) /dev/urandom >src/f
+		# shellcheck disable=SC2086
+		receive $mode dst
+		# shellcheck disable=SC2086
+		interrupted $mode
+		[ ! -e dst/f ]
+		[ "$(parts)" = 2 ]
+		# shellcheck disable=SC2086
+		send $mode --json=7 src/f 7>again
+		status 0
+		cmp src/f dst/f
+		no_litter
+		[ "$(member again summary wire_bytes)" -lt $((50 * MiB)) ]
+		[ "$(member again summary resent_bytes)" = 0 ]
+		stop_receiver
+	done
+}
+
+@test "a receiver that was killed: the next one goes on" {
+	head -c $((64 * MiB)) /dev/urandom >src/f
+	receive --plain dst
+	start_send slow --plain --limit-rate 40M src/f
+	await slow.events '"progress","bytes":[3-9][0-9]{7}'
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	ended slow
+	[ "$code" = 6 ]
+	[ "$(parts)" = 2 ]
+	receive --plain dst
+	send --plain --json=7 src/f 7>again
+	status 0
+	cmp src/f dst/f
+	no_litter
+	[ "$(member again summary wire_bytes)" -lt $((50 * MiB)) ]
+}
+
+@test "another source of that name: its stale part is not used" {
+	head -c $((32 * MiB)) /dev/urandom >src/f
+	receive --plain dst
+	start_send slow --plain --limit-rate 20M src/f
+	await slow.events '"progress","bytes":1[0-9]{7}'
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+	head -c $((32 * MiB)) /dev/urandom >src/f
+	send --plain --json=7 src/f 7>again
+	status 0
+	cmp src/f dst/f
+	no_litter
+	[ "$(member again summary wire_bytes)" -gt $((32 * MiB)) ]
+}
+
+@test "a source of the same size and time with other content is noticed" {
+	head -c $((32 * MiB)) /dev/urandom >src/f
+	touch -d @1000000000 src/f
+	receive --plain dst
+	start_send slow --plain --limit-rate 20M src/f
+	await slow.events '"progress","bytes":1[0-9]{7}'
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+	head -c $((32 * MiB)) /dev/urandom >src/f
+	touch -d @1000000000 src/f
+	send --plain src/f
+	status 0
+	cmp src/f dst/f
+	no_litter
+}
+
+# make_part - leave dst/.ferry-*.part and its journal, of src/f.
+make_part() {
+	rm -rf dst; mkdir dst
+	cp -a saved/. dst/
+	part=$(find dst -name '*.part')
+	journal=${part%.part}.journal
+}
+
+@test "parts and journals that somebody touched lead to the right content" {
+	head -c $((48 * MiB)) /dev/urandom >src/f
+	receive --plain dst
+	interrupted --plain
+	stop_receiver
+	cp -a dst saved
+	for harm in none part-byte part-cut part-gone journal-cut \
+		journal-byte journal-gone journal-empty journal-link \
+		part-link part-fifo part-mode journal-of-another; do
+		make_part
+		case $harm in
+		part-byte) printf 'xyz' |
+			dd of="$part" bs=1 seek=5000000 conv=notrunc status=none ;;
+		part-cut) truncate -s 3000000 "$part" ;;
+		part-gone) rm "$part" ;;
+		journal-cut) truncate -s 300 "$journal" ;;
+		journal-byte) printf '\377' |
+			dd of="$journal" bs=1 seek=70 conv=notrunc status=none ;;
+		journal-gone) rm "$journal" ;;
+		journal-empty) : >"$journal" ;;
+		journal-link) mv "$journal" elsewhere; ln -s ../elsewhere "$journal" ;;
+		part-link) mv "$part" elsewhere; ln -s ../elsewhere "$part"
+			sum=$(sha256sum <elsewhere) ;;
+		part-fifo) rm "$part"; mkfifo "$part" ;;
+		part-mode) chmod 644 "$part" ;;
+		journal-of-another) sed 's/./x/20' "$journal" >j; cat j >"$journal" ;;
+		esac
+		receive --plain dst
+		send --plain src/f
+		status 0 || { echo "after $harm"; return 1; }
+		cmp src/f dst/f || { echo "after $harm"; return 1; }
+		no_litter
+		[ "$harm" != part-link ] || [ "$(sha256sum <elsewhere)" = "$sum" ]
+		stop_receiver
+	done
+}
+
+@test "two senders of one name: one part each, and both are whole" {
+	head -c $((24 * MiB)) /dev/urandom >src/f
+	receive --plain --existing replace dst
+	start_send one --plain --limit-rate 10M src/f
+	under_way one
+	send --plain src/f
+	status 0
+	cmp src/f dst/f
+	ended one
+	[ "$code" = 0 ]
+	cmp src/f dst/f
+	no_litter
+}
+
+@test "a large file that is there already is not sent again" {
+	head -c $((40 * MiB + 1)) /dev/urandom >src/f
+	for existing in fail skip replace; do
+		receive --plain --existing $existing dst
+		send --plain -q src/f
+		send --plain --json=7 src/f 7>again
+		status 0
+		has again '"status":"unchanged"'
+		[ "$(member again summary wire_bytes)" -lt $MiB ]
+		stop_receiver
+	done
+	cmp src/f dst/f
+	no_litter
+}
+
+@test "of a large file that differs somewhere, only that is sent" {
+	head -c $((40 * MiB + 1)) /dev/urandom >src/f
+	touch -d @1000000000 src/f
+	cp -p src/f dst/f
+	printf 'other' | dd of=dst/f bs=1 seek=30000000 conv=notrunc status=none
+	touch -d @1000000000 dst/f
+	receive --plain dst
+	send --plain src/f
+	status 8
+	has sender 'a different file of that name exists'
+	stop_receiver
+	receive --plain --existing replace dst
+	send --plain --json=7 src/f 7>again
+	status 0
+	cmp src/f dst/f
+	no_litter
+	[ "$(member again summary wire_bytes)" -lt $((41 * MiB)) ]
+}
+
+@test "small files that are there are offered, not sent again; the others are" {
+	mkdir -p src/t/{a,b,c}
+	python3 - <<-EOF
+		import os
+		for d in "abc":
+		    for i in range(1, 2501):
+		        with open(f"src/t/{d}/{i}", "wb") as f:
+		            f.write(os.urandom(2000))
+	EOF
+	for existing in fail replace skip; do
+		rm -rf dst; mkdir dst
+		receive --plain --sync none --existing $existing dst
+		send --plain -q src/t
+		rm -r dst/t/b
+		printf other >dst/t/c/2500
+		send --plain --limit-rate 20M --json=7 src/t 7>again
+		case $existing in
+		fail) status 1; has sender 'different file of that name' ;;
+		skip) status 1; has again '"status":"skipped"' ;;
+		replace) status 0; same_tree src/t dst/t ;;
+		esac
+		[ "$existing" = replace ] || cp src/t/c/2500 dst/t/c/2500
+		diff -r src/t dst/t
+		[ "$(member again summary unchanged)" = 4999 ]
+		[ "$(member again summary wire_bytes)" -lt $((12 * MiB)) ]
+		no_litter
+		stop_receiver
+	done
+}
+
+@test "a sparse file of 1 TiB goes on within seconds" {
+	truncate -s 1T src/f
+	head -c $((24 * MiB)) /dev/urandom |
+		dd of=src/f bs=1M seek=500000 conv=notrunc status=none
+	head -c $((24 * MiB)) /dev/urandom |
+		dd of=src/f bs=1M seek=900000 conv=notrunc status=none
+	touch -d @1000000000 src/f
+	df --output=fstype . | grep -q -e ext -e tmpfs || skip "needs a file system that has such files"
+	receive --plain dst
+	start_send slow --plain --limit-rate 20M src/f
+	await events '"session"'
+	await_part 30
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+	send --plain --json=7 src/f 7>again
+	status 0
+	no_litter
+	[ "$(member again summary wire_bytes)" -lt $((45 * MiB)) ]
+	[ "$(stat -c %s dst/f)" = "$(stat -c %s src/f)" ]
+	for at in 500000 900000; do
+		cmp <(dd if=src/f bs=1M skip=$at count=25 status=none) \
+			<(dd if=dst/f bs=1M skip=$at count=25 status=none)
+	done
+}
+
+# await_part MIB - until the part file occupies so many MiB.
+await_part() {
+	for _ in {1..400}; do
+		[ "$(find dst -name '*.part' -size +"$1"M | wc -l)" = 1 ] &&
+			[ "$(du -m "$(find dst -name '*.part')" | cut -f1)" -ge "$1" ] &&
+			return 0
+		sleep 0.05
+	done
+	return 1
+}
+
+# ---- --retry ---------------------------------------------------------------
+
+# A port that is free now.
+free_port() {
+	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
+print(s.getsockname()[1])'
+}
+
+@test "--retry: the receiver may start later" {
+	echo hi >src/f
+	port=$(free_port)
+	start_send early --plain --retry 30 src/f
+	await early.messages 'trying again for'
+	start late "$FERRY" receive --plain --once -p "$port" dst 2>late.messages
+	ended early
+	[ "$code" = 0 ]
+	ended late
+	[ "$code" = 0 ]
+	[ "$(cat dst/f)" = hi ]
+}
+
+@test "--retry gives up in time: exit 3" {
+	echo hi >src/f
+	port=$(free_port)
+	SECONDS=0
+	send --plain --retry 2 src/f
+	status 3
+	[ "$SECONDS" -ge 1 ]
+	[ "$SECONDS" -lt 10 ]
+}
+
+@test "--retry: a receiver that is killed and comes back; a tree and its times" {
+	mkdir -p src/t/d/e
+	for i in {1..300}; do echo "$i" >"src/t/d/$i"; done
+	head -c $((48 * MiB)) /dev/urandom >src/t/large
+	touch -d @1000000000 src/t/d/e src/t/d src/t
+	port=$(free_port)
+	start one "$FERRY" receive --plain -p "$port" dst 2>one.messages
+	await one.messages 'receiving into'
+	start_send all --plain --retry 30 --limit-rate 30M src/t
+	await all.events '"progress","bytes":[2-9][0-9]{7}'
+	kill -KILL "${pid[one]}"
+	ended one
+	start two "$FERRY" receive --plain -p "$port" --json=9 dst 9>two.events
+	ended all
+	cat all.messages
+	[ "$code" = 0 ]
+	has all.messages 'trying again for'
+	same_tree src/t dst/t
+	[ "$(member all.events summary files)" = 301 ]
+	[ "$(member all.events summary resent_bytes)" -lt $((40 * MiB)) ]
+	kill "${pid[two]}"
+}
+
+@test "--retry with --once: the receiver waits for the sender to come back [san]" {
+	head -c $((48 * MiB)) /dev/urandom >src/f
+	receive --plain --once dst
+	forward cut 20000000
+	start_send all --plain -j 1 --retry 30 src/f
+	ended all
+	[ "$code" = 0 ]
+	wait_receiver
+	[ "$got" = 0 ]
+	has messages 'waiting for the sender to come back'
+	cmp src/f dst/f
+	[ "$(grep -c '"summary"' events)" = 1 ]
+	no_litter
+}
+
+@test "--retry: standard input that was read cannot be read again: exit 6" {
+	head -c $((30 * MiB)) /dev/urandom >src/f
+	receive --plain dst
+	forward cut 20000000
+	sent=0
+	ferry send --plain -j 1 --retry 20 --name f - "127.0.0.1:$port" \
+		<src/f 2>sender || sent=$?
+	status 6
+	has sender 'cannot be read again'
+	[ ! -e dst/f ]
+}
