@@ -308,7 +308,7 @@ told() {
 		send --plain -j 1 --limit-rate 2M src/$f
 		status 6
 		stop_forward
-		only_dir
+		is find dst -type f -not -name '.ferry-*' ""
 	done
 }
 
