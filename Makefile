@@ -37,6 +37,12 @@ comma := ,
 variant_words := $(subst $(comma),$(space),$(SANITIZE)) \
 	$(if $(NDEBUG),ndebug) $(if $(COVERAGE),coverage)
 VARIANT := $(or $(subst $(space),-,$(strip $(variant_words))),release)
+# The fuzzers are a variant of their own: clang, its sanitizers, its coverage.
+ifneq ($(filter fuzz fuzzers,$(MAKECMDGOALS)),)
+CC       := clang
+SANITIZE := address,undefined,fuzzer-no-link
+VARIANT  := fuzz
+endif
 B       := build/$(VARIANT)
 
 # ---- files -----------------------------------------------------------------
@@ -44,10 +50,15 @@ B       := build/$(VARIANT)
 sources    := $(sort $(wildcard src/*/*.c))
 headers    := $(sort $(wildcard src/*/*.h))
 unit_tests := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 tools      := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
 lib_objs   := $(sources:src/%.c=$(B)/obj/%.o)
 unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
+replays    := $(fuzz_names:%=$(B)/fuzz/replay_%)
+fuzzers    := $(fuzz_names:%=$(B)/fuzz/fuzz_%)
+bench_progs := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard \
+	tests/bench/*.c)))
 shell_scripts := $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' \
 	scripts/* .ci/run)
 
@@ -61,7 +72,7 @@ endif
 # Skipped for goals that compile nothing, so they work on a bare machine.
 
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean help uninstall list format format-check,$(goals)),)
+ifneq ($(filter-out clean help uninstall list format format-check bench,$(goals)),)
 
 cc_version := $(shell $(CC) --version 2>/dev/null | head -n 1)
 ifeq ($(cc_version),)
@@ -144,7 +155,8 @@ variant_flags := $(strip \
 
 # The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.
 our_cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
-	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) -Isrc
+	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
+	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) -Isrc
 compile = $(CC) -std=c11 $(our_cppflags) $(warnings) $(werror) -g \
 	$(variant_flags) -fno-common -pthread $(HARDEN_CFLAGS) $(FORTIFY) \
 	$(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
@@ -196,12 +208,36 @@ $(B)/tools/%: tests/tools/%.c $(B)/libferry.a $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(link_test) $(libs)
 
+# Each fuzz target is two programs: with libFuzzer, and with a driver that only
+# takes what the corpus holds.
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/libferry.a $(B)/flags
+	$(call say,FUZZER,$<)
+	@mkdir -p $(@D)
+	$(Q)$(link_test) $(libs) -fsanitize=fuzzer
+
+$(B)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(B)/fuzz/replay.o $(B)/libferry.a \
+		$(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(link_test) $(B)/fuzz/replay.o $(libs)
+
+$(B)/fuzz/replay.o: tests/fuzz/replay.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+$(B)/bench/%: tests/bench/%.c $(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -o $@ $< $(ldflags)
+
 have-cmocka:
 	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
 	'cmocka: run scripts/setup test, or apt-get install libcmocka-dev'; \
 	exit 1; }
 
--include $(lib_objs:.o=.d) $(B)/obj/main.d $(unit_progs:=.d) $(tool_progs:=.d)
+-include $(lib_objs:.o=.d) $(B)/obj/main.d $(unit_progs:=.d) \
+	$(tool_progs:=.d) $(replays:=.d) $(fuzzers:=.d) $(B)/fuzz/replay.d
 
 # ---- tests -----------------------------------------------------------------
 # Each unit test program, bats file and static check is a target of its own:
@@ -214,7 +250,11 @@ UNIT_TIMEOUT ?= 120
 BATS_TIMEOUT ?= 900
 export BATS_TEST_TIMEOUT ?= 120
 
+# Of each seed, when the corpus is replayed.
+FUZZ_MUTATIONS ?= 40
+
 unit_runs   := $(unit_tests:%=run/unit/%)
+fuzz_runs   := $(fuzz_names:%=run/fuzz/%)
 bats_runs   := $(bats_files:tests/bats/%.bats=run/bats/%)
 static_runs := $(addprefix run/static/,layers symbols headers docs shell)
 
@@ -238,10 +278,13 @@ wrap = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 endif
 
 ## check: all tests and static checks (static ones not in sanitizer variants)
-check: check-unit check-bats $(if $(SANITIZE)$(COVERAGE),,check-static)
+check: check-unit check-fuzz check-bats $(if $(SANITIZE)$(COVERAGE),,check-static)
 
 ## check-unit: the unit tests
 check-unit: $(unit_runs)
+
+## check-fuzz: the fuzz targets with their seeds, without a fuzzer
+check-fuzz: $(fuzz_runs)
 
 ## check-bats: the tests of the program; BATS_TAG=san only those with "[san]"
 check-bats: $(bats_runs)
@@ -250,13 +293,17 @@ check-bats: $(bats_runs)
 check-static: $(static_runs)
 
 ## tests: build what the tests need, run nothing
-tests: $(B)/ferry $(unit_progs) $(tool_progs)
+tests: $(B)/ferry $(unit_progs) $(tool_progs) $(replays) $(bench_progs)
 
 $(unit_runs): run/unit/%: $(B)/tests/%
 	@CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test $(UNIT_TIMEOUT) \
 		$(LOGS)/unit/$*.log $(wrap) $<
 
-$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs)
+$(fuzz_runs): run/fuzz/%: $(B)/fuzz/replay_%
+	@scripts/run-test $(UNIT_TIMEOUT) $(LOGS)/fuzz/$*.log $(wrap) $< \
+		-m $(FUZZ_MUTATIONS) tests/fuzz/corpus/$*
+
+$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs) $(bench_progs)
 	@scripts/run-test $(BATS_TIMEOUT) $(LOGS)/bats/$*.log $(wrap) \
 		bats --tap $(if $(BATS_TAG),--filter '\[$(BATS_TAG)\]') $<
 
@@ -274,7 +321,8 @@ run/static/shell:
 
 # The tests that the check targets would run, for scripts/test.
 list:
-	@printf '%s\n' $(patsubst run/%,%,$(unit_runs) $(bats_runs) $(static_runs))
+	@printf '%s\n' $(patsubst run/%,%,$(unit_runs) $(fuzz_runs) \
+		$(bats_runs) $(static_runs))
 
 ## hdr-check: compile each header alone
 hdr-check: run/static/headers
@@ -288,12 +336,60 @@ format-check:
 	$(Q)clang-format --dry-run -Werror $(sources) $(headers) \
 		$(wildcard tests/*/*.[ch])
 
-ifneq ($(wildcard scripts/bench),)
-## bench: measure speed against other tools
-bench: $(B)/ferry
+# ---- static analysis -------------------------------------------------------
+# Beside check-static; takes some minutes, so not part of check.
+
+lint_tidy  := $(addprefix run/tidy/,$(sources) src/main.c \
+	$(wildcard tests/fuzz/*.c))
+lint_flags  = -std=c11 $(our_cppflags) $(DEPS_CFLAGS)
+python_files := $(wildcard tests/*/*.py)
+
+## lint: clang-tidy (.clang-tidy), cppcheck, shellcheck, mandoc, Python
+lint: $(lint_tidy) run/lint/cppcheck run/lint/python run/static/shell \
+	run/static/docs
+
+$(lint_tidy): run/tidy/%:
+	@scripts/run-test 600 $(LOGS)/tidy/$(subst /,-,$*).log \
+		clang-tidy --quiet $* -- $(lint_flags)
+
+# variableScope: declarations stand at the top of a function here.
+run/lint/cppcheck:
+	@scripts/run-test 900 $(LOGS)/lint/cppcheck.log cppcheck -q \
+		--enable=warning,style,performance,portability --std=c11 \
+		--suppress=variableScope --inline-suppr --error-exitcode=1 \
+		$(our_cppflags) src tests/fuzz
+
+run/lint/python:
+	@scripts/run-test 60 $(LOGS)/lint/python.log python3 -c \
+		'import ast, sys; [ast.parse(open(f).read(), f) for f in \
+		sys.argv[1:]]' $(python_files)
+.PHONY: lint $(lint_tidy) run/lint/cppcheck run/lint/python
+
+# ---- fuzzing ---------------------------------------------------------------
+# What the fuzzers learn is kept in build/fuzz/corpus/, what they find in
+# build/fuzz/findings/.
+
+SECONDS   ?= 60
+FUZZ      ?= $(fuzz_names)
+fuzz_live := $(FUZZ:%=run/fuzzer/%)
+
+## fuzz: run the fuzzers (clang), SECONDS=N each, FUZZ='NAME...' only these
+fuzz: $(fuzz_live)
+
+## fuzzers: build them
+fuzzers: $(fuzzers)
+
+$(fuzz_live): run/fuzzer/%: $(B)/fuzz/fuzz_%
+	@scripts/run-fuzzer $(SECONDS) $< tests/fuzz/corpus/$* build/fuzz
+.PHONY: fuzz fuzzers $(fuzz_live)
+
+## bench: measure speed against other tools (scripts/bench --help)
+bench:
 	$(Q)scripts/bench
-.PHONY: bench
-endif
+
+# What scripts/bench asks for.
+bench-programs: $(B)/ferry $(bench_progs)
+.PHONY: bench bench-programs
 
 ## acceptance: the large transfers that a release must show (some minutes)
 acceptance: $(B)/ferry
@@ -354,8 +450,7 @@ clean:
 help:
 	@echo 'make [TARGET]... [VARIABLE=VALUE]...'
 	@echo
-	@sed -n $(if $(wildcard scripts/bench),,-e '/^## bench:/d') \
-		-e 's/^## \([a-z_.-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) \
+	@sed -n -e 's/^## \([a-z_.-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) \
 		| while IFS='	' read -r target text; do \
 		printf '  %-22s %s\n' "$$target" "$$text"; done
 	@echo
@@ -363,11 +458,12 @@ help:
 	@echo '  DEV=1                  warnings are errors'
 	@echo '  SANITIZE=LIST          address,undefined or thread'
 	@echo '  NDEBUG=1  COVERAGE=1   variants, like SANITIZE'
+	@echo '  SECONDS=N  FUZZ=NAMES  how long to fuzz, and what'
 	@echo '  VALGRIND=1             bats tests run ferry under valgrind'
 	@echo '  CC CPPFLAGS CFLAGS LDFLAGS LDLIBS PKG_CONFIG'
 	@echo '  PREFIX DESTDIR BINDIR MANDIR DATADIR'
 
 FORCE:
-.PHONY: all check check-unit check-bats check-static tests list hdr-check \
+.PHONY: all check check-unit check-fuzz check-bats check-static tests list hdr-check \
 	format format-check install uninstall clean help have-cmocka FORCE \
-	$(unit_runs) $(bats_runs) $(static_runs)
+	$(unit_runs) $(fuzz_runs) $(bats_runs) $(static_runs)

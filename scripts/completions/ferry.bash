@@ -30,10 +30,12 @@ _ferry()
 	--existing) words='fail skip replace' ;;
 	--sync) words='none batch file' ;;
 	--exclude | --include) return ;;
+	--sandbox) words='auto require off' ;;
 	--progress) words='auto always never' ;;
 	-j | --streams) words='auto 1 2 4 8 16' ;;
 	-p | --port | -b | --bind | --limit-rate | --timeout | --name | --retry | \
-		--max-sessions | --pin | --congestion) return ;;
+		--max-sessions | --max-size | --max-files | --allow | \
+		--pin | --congestion) return ;;
 	*)
 		[[ $cur == -* ]] || return
 		words=$(_ferry_options "${COMP_WORDS[0]}" "${COMP_WORDS[1]}")

@@ -108,7 +108,7 @@ static int is_one_plain_frame(const uint8_t *src, size_t n, size_t raw_len)
 	static const uint8_t magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
 	unsigned long long content;
 
-	if (n < sizeof(magic) || memcmp(src, magic, sizeof(magic)))
+	if (n < sizeof(magic) || memcmp(src, magic, sizeof(magic)) != 0)
 		return 0;
 	if (ZSTD_findFrameCompressedSize(src, n) != n)
 		return 0;

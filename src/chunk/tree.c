@@ -7,6 +7,7 @@
  */
 #include "chunk/tree.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,6 +297,15 @@ uint64_t tree_next_missing(const struct tree *t, uint64_t from)
 	return t->leaves;
 }
 
+/* Of a range that is whole, or of its one leaf. */
+static const uint8_t *range_digest(const struct tree *t, uint64_t ri)
+{
+	const struct range *r = range_find(t, ri);
+
+	assert(r);
+	return r->digests;
+}
+
 int tree_final(struct tree *t, uint8_t *out)
 {
 	uint64_t ranges = range_count(t);
@@ -305,7 +315,7 @@ int tree_final(struct tree *t, uint8_t *out)
 	if (!tree_is_complete(t))
 		return ERR_INTERNAL;
 	if (t->leaves == 1) {
-		memcpy(out, range_find(t, 0)->digests, size);
+		memcpy(out, range_digest(t, 0), size);
 		return 0;
 	}
 	if (ranges > (SIZE_MAX - 8) / size)
@@ -315,7 +325,7 @@ int tree_final(struct tree *t, uint8_t *out)
 		return ERR_RESOURCE;
 	to = all;
 	for (uint64_t i = 0; i < ranges; i++, to += size)
-		memcpy(to, range_find(t, i)->digests, size);
+		memcpy(to, range_digest(t, i), size);
 	be_put64(to, t->size);
 	t->ops->sum(all, (size_t)ranges * size + 8, out);
 	free(all);

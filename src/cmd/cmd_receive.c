@@ -13,6 +13,8 @@
 #include "cmd/common.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
+#include "net/cidr.h"
+#include "session/hook.h"
 #include "session/receive.h"
 
 enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
@@ -21,9 +23,13 @@ struct receive_options {
 	struct common_options common; /* first: see common.h */
 	int existing;                 /* enum existing */
 	int sync;                     /* enum sync_mode */
+	int sandbox;                  /* enum sandbox_mode */
 	int once;
 	int to_stdout;
 	uint64_t max_sessions;
+	uint64_t max_size, max_files;
+	struct cidr_list allow;
+	const char *exec;
 	const char *dir;
 };
 
@@ -40,6 +46,24 @@ static const struct option_word sync_words[] = {
 	{ "file", SYNC_FILE },
 	{ NULL, 0 },
 };
+
+static const struct option_word sandbox_words[] = {
+	{ "auto", SANDBOX_AUTO },
+	{ "require", SANDBOX_REQUIRE },
+	{ "off", SANDBOX_OFF },
+	{ NULL, 0 },
+};
+
+static int set_allow(void *field, const char *value)
+{
+	struct cidr_list *list = field;
+
+	if (list->count == CIDR_LIST_MAX ||
+	    cidr_parse(&list->nets[list->count], value))
+		return ERR_RANGE;
+	list->count++;
+	return 0;
+}
 
 #define OFF(field) offsetof(struct receive_options, field)
 
@@ -64,6 +88,29 @@ static const struct option_row rows[] = {
 	{ .name = "max-sessions", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
 	  .max = SESSIONS_LIMIT, .off = OFF(max_sessions),
 	  .help = "sessions at a time (default 16)" },
+	{ .name = "max-size", .arg = "SIZE", .kind = OPTION_SIZE, .min = 1,
+	  .max = (uint64_t)1 << 60, .off = OFF(max_size),
+	  .wants = "bytes, such as 500K, 10M or 1G",
+	  .help = "bytes of content that a session may send; K, M, G, T are "
+		  "powers of 1024" },
+	{ .name = "max-files", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
+	  .max = (uint64_t)1 << 53, .off = OFF(max_files),
+	  .help = "files, links and directories that a session may send" },
+	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
+	  .set = set_allow, .off = OFF(allow),
+	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
+		   "address (64 of them at most)",
+	  .help = "who may connect; may be given more than once (default: "
+		  "everybody)" },
+	{ .name = "exec", .arg = "CMD", .kind = OPTION_TEXT,
+	  .off = OFF(exec),
+	  .help = "run this program, without arguments, after each session "
+		  "that committed something; facts are in FERRY_... "
+		  "variables" },
+	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(sandbox), .words = sandbox_words,
+	  .help = "confine the receiver to DIR: auto (default: as far as the "
+		  "kernel can), require or off" },
 };
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0])
@@ -80,6 +127,10 @@ static int read_operands(struct receive_options *opts, int count, char **args,
 	if (opts->to_stdout && count)
 		return err_set(e, ERR_USAGE,
 			       "--stdout and DIR exclude each other");
+	if (opts->to_stdout && opts->exec)
+		return err_set(e, ERR_USAGE,
+			       "--stdout and --exec exclude each other: what "
+			       "reads standard output sees its end");
 	if (opts->to_stdout && opts->common.json_fd == STDOUT_FILENO)
 		return err_set(e, ERR_USAGE,
 			       "--stdout and --json both want standard "
@@ -137,9 +188,15 @@ static int run_sessions(const struct receive_options *opts,
 	rc = opts->to_stdout ? check_stdout(e) : check_dir(opts->dir, e);
 	if (rc < 0)
 		return rc;
+	/* before there are secrets, sockets, threads and a sandbox */
+	if (opts->exec) {
+		cfg->hook = hook_start(opts->exec, opts->dir, e);
+		if (!cfg->hook)
+			return e->code;
+	}
 	rc = common_tls(&opts->common, cfg->security, 0, NULL, &tls, e);
 	if (rc < 0)
-		return rc;
+		goto out;
 	cfg->cancel_fd = signals_start(e);
 	if (cfg->cancel_fd < 0) {
 		rc = cfg->cancel_fd;
@@ -153,6 +210,7 @@ static int run_sessions(const struct receive_options *opts,
 		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
 			     strsignal(signals_caught()));
 out:
+	hook_free(cfg->hook);
 	tls_free(tls);
 	return rc;
 }
@@ -179,7 +237,11 @@ static int run(const struct receive_options *opts, enum security mode,
 		.once = opts->once,
 		.existing = (enum existing)opts->existing,
 		.sync = (enum sync_mode)opts->sync,
+		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.max_sessions = (unsigned)opts->max_sessions,
+		.max_size = opts->max_size,
+		.max_files = opts->max_files,
+		.allow = &opts->allow,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
 	};
@@ -199,7 +261,10 @@ static int receive_main(int argc, char **argv, struct err *e)
 {
 	struct receive_options opts = { .existing = EXISTING_FAIL,
 					.sync = SYNC_BATCH,
-					.max_sessions = SESSIONS_DEFAULT };
+					.sandbox = SANDBOX_AUTO,
+					.max_sessions = SESSIONS_DEFAULT,
+					.max_size = UINT64_MAX,
+					.max_files = UINT64_MAX };
 	enum security mode;
 	int first, rc;
 
@@ -214,7 +279,7 @@ static int receive_main(int argc, char **argv, struct err *e)
 		rc = read_operands(&opts, argc - first, argv + first, e);
 	if (rc == 0)
 		rc = common_mode(&opts.common, &mode, e);
-	return rc < 0 ? rc : run(&opts, mode, e);
+	return rc ? rc : run(&opts, mode, e);
 }
 
 const struct cmd cmd_receive = {

@@ -37,7 +37,6 @@ enum {
 	SEAL_LEN = 24,
 	PLACES = 256, /* where they begin */
 	SALT = 16,
-	BOOT = 16,
 	TAG = 4,
 	PLACE_MAX = JOURNAL_DIGEST_MAX + TAG,
 	BLOCK_PLACES = 4096, /* read at a time */
@@ -60,7 +59,6 @@ struct journal {
 	int fd;
 	struct journal_id id;
 	size_t place; /* bytes of one */
-	uint8_t boot[BOOT];
 	uint8_t salt[SALT];
 	uint64_t inode;
 	/* guarded by lock */
@@ -80,27 +78,26 @@ static void file_name(char name[NAME_PART_MAX], uint64_t tag)
 	part_tag_name(name, tag, "journal");
 }
 
-/* What tells the running boot from others: of its id's text a CRC and the
- * beginning.  All zero where it cannot be told. */
-static void get_boot(uint8_t boot[BOOT])
+/* Of the boot id's text a CRC and the beginning. */
+void journal_get_boot(uint8_t boot[JOURNAL_BOOT])
 {
 	char text[64];
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd >= 0 ? io_read(fd, text, sizeof(text)) : -1;
 
-	memset(boot, 0, BOOT);
-	if (n >= BOOT) {
+	memset(boot, 0, JOURNAL_BOOT);
+	if (n >= JOURNAL_BOOT) {
 		be_put64(boot, crc32_z(0, (const void *)text, (size_t)n));
 		memcpy(boot + 8, text, 8);
 	}
 	io_close(&fd);
 }
 
-static int is_known_boot(const uint8_t boot[BOOT])
+static int is_known_boot(const uint8_t boot[JOURNAL_BOOT])
 {
-	static const uint8_t none[BOOT];
+	static const uint8_t none[JOURNAL_BOOT];
 
-	return memcmp(boot, none, BOOT) != 0;
+	return memcmp(boot, none, JOURNAL_BOOT) != 0;
 }
 
 static uint32_t tag_of(const struct journal *j, uint64_t leaf, enum state state,
@@ -143,7 +140,7 @@ static void put_head(const struct journal *j, uint8_t head[HEAD])
 	be_put64(head + 24, (uint64_t)id->mtime_s);
 	be_put32(head + 32, id->mtime_ns);
 	memcpy(head + 40, id->peer, JOURNAL_PEER);
-	memcpy(head + 72, j->boot, BOOT);
+	memcpy(head + 72, id->boot, JOURNAL_BOOT);
 	memcpy(head + 88, j->salt, SALT);
 	be_put64(head + 104, j->inode);
 	be_put32(head + HEAD - 4, (uint32_t)crc32_z(0, head, HEAD - 4));
@@ -193,7 +190,6 @@ static struct journal *new_journal(const struct part *p,
 	runs_init(&j->unflushed, UNFLUSHED_RUNS);
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_mutex_init(&j->flushing, NULL);
-	get_boot(j->boot);
 	j->written_ms = clock_ms();
 	if (fstat(p->fd, &st) < 0) {
 		journal_close(j);
@@ -276,8 +272,8 @@ static int check_head(struct journal *j, int *same_boot)
 		return -1;
 	memcpy(j->salt, head + 88, SALT);
 	put_head(j, want);
-	*same_boot = memcmp(head + 72, want + 72, BOOT) == 0 &&
-		     is_known_boot(j->boot);
+	*same_boot = memcmp(head + 72, want + 72, JOURNAL_BOOT) == 0 &&
+		     is_known_boot(j->id.boot);
 	/* All but boot and CRC are as we would write them ... */
 	if (memcmp(head, want, 72) != 0 || memcmp(head + 88, want + 88, 36) != 0)
 		return -1;

@@ -30,7 +30,7 @@
 #include "base/runs.h"
 #include "fs/part.h"
 
-enum { JOURNAL_PEER = 32, JOURNAL_DIGEST_MAX = 32 };
+enum { JOURNAL_PEER = 32, JOURNAL_DIGEST_MAX = 32, JOURNAL_BOOT = 16 };
 
 /* What the part is a part of: all of it has to be the same to go on. */
 struct journal_id {
@@ -41,7 +41,12 @@ struct journal_id {
 	uint8_t digest_id;
 	uint8_t digest_size; /* at most JOURNAL_DIGEST_MAX */
 	uint32_t leaf_size;
+	uint8_t boot[JOURNAL_BOOT]; /* journal_get_boot(); need not be the same */
 };
+
+/* What tells the running boot of this host from others; all zero where that
+ * cannot be told.  Reads /proc: before the sandbox. */
+void journal_get_boot(uint8_t boot[JOURNAL_BOOT]);
 
 struct journal;
 

@@ -19,7 +19,7 @@
 static int has_bad_char(const char *s)
 {
 	for (; *s; s++) {
-		if ((unsigned char)*s <= ' ' || *s == 0x7f || *s == '/')
+		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr("/[]", *s))
 			return 1;
 	}
 	return 0;
@@ -54,8 +54,8 @@ static int copy_host(struct host_port *hp, const char *from, size_t n,
 			       "a host does not begin with '-': " HOW);
 	if (has_bad_char(hp->host))
 		return err_set(e, ERR_USAGE,
-			       "a host holds no space, control character or "
-			       "'/': " HOW);
+			       "a host holds no space, control character, "
+			       "bracket or '/': " HOW);
 	return 0;
 }
 
@@ -206,4 +206,28 @@ uint16_t addr_port(const struct sockaddr *sa)
 		return 0;
 	memcpy(&sin6, sa, sizeof(sin6));
 	return ntohs(sin6.sin6_port);
+}
+
+static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+void addr_bytes(uint8_t dst[ADDR_BYTES], const struct sockaddr *sa)
+{
+	struct sockaddr_in6 sin6;
+	struct in_addr in4;
+
+	memset(dst, 0, ADDR_BYTES);
+	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
+		return;
+	if (get_ipv4(sa, &in4)) {
+		memcpy(dst, mapped, sizeof(mapped));
+		memcpy(dst + sizeof(mapped), &in4, sizeof(in4));
+		return;
+	}
+	memcpy(&sin6, sa, sizeof(sin6));
+	memcpy(dst, &sin6.sin6_addr, ADDR_BYTES);
+}
+
+int addr_is_ipv4(const uint8_t bytes[ADDR_BYTES])
+{
+	return memcmp(bytes, mapped, sizeof(mapped)) == 0;
 }

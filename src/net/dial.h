@@ -64,4 +64,8 @@ int dial_listen(uint16_t port, const struct net_options *opt, char *local,
 int dial_accept(int listener, const struct net_options *opt, char *peer,
 		struct sockaddr_storage *sa, struct err *e);
 
+/* How many bytes have arrived on a TCP socket, read or not; 0 where the
+ * kernel does not tell. */
+uint64_t dial_bytes_in(int fd);
+
 #endif

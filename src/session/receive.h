@@ -10,9 +10,13 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "fs/sandbox.h"
+#include "net/cidr.h"
 #include "net/dial.h"
 #include "net/tls.h"
 #include "session/events.h"
+
+struct hook;
 
 enum existing { EXISTING_FAIL, EXISTING_SKIP, EXISTING_REPLACE };
 enum sync_mode { SYNC_NONE, SYNC_BATCH, SYNC_FILE };
@@ -28,9 +32,15 @@ struct receive_config {
 	int once;
 	enum existing existing;
 	enum sync_mode sync;
+	enum sandbox_mode sandbox;
 	unsigned max_sessions; /* at a time, at least 1 */
+	/* what a session may send: bytes of content; files, links and
+	 * directories.  UINT64_MAX: no limit. */
+	uint64_t max_size, max_files;
+	const struct cidr_list *allow; /* who may connect; borrowed */
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
+	struct hook *hook; /* --exec, or NULL; borrowed */
 	int cancel_fd; /* readable once the user wants to stop; -1: none */
 	const struct session_events *events;
 };
@@ -40,10 +50,14 @@ struct receive_config {
  * until one session has ended (peers that fail to authenticate or do not
  * speak the protocol are no session).  Blocks.
  *
- * DIR is opened once; everything happens below that descriptor.
+ * DIR is opened once; everything happens below that descriptor, and before
+ * the first connection is accepted the whole process is confined to it as
+ * cfg->sandbox says (fs/sandbox.h).  The caller has no other threads, and
+ * opens nothing afterwards.
  *
  * Returns 0; with once, the session's result; ERR_CONNECT when it cannot
- * listen; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED; ERR_RESOURCE.
+ * listen; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED; ERR_RESOURCE
+ * (also for a sandbox that is required and cannot be had).
  */
 int receive_run(const struct receive_config *cfg, struct err *e);
 

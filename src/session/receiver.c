@@ -18,14 +18,18 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "session/hook.h"
 
 enum {
 	PAUSE_MS = 100, /* when descriptors ran out */
 	/* Descriptors beside those of open files, for each of these (part,
 	 * journal, directory), and for each that waits for its commit. */
-	FDS_OWN = 12,
+	FDS_OWN = 8,
 	FDS_A_FILE = 3,
 	FDS_A_COMMIT = 2,
+	/* One of so many goes to a stranger, who has two. */
+	FDS_A_STRANGER = 8,
+	FDS_COUNTED = 4096,
 };
 
 void receiver_message(struct receiver *r, enum session_level level,
@@ -51,10 +55,12 @@ void receiver_wake(struct receiver *r)
 		;
 }
 
-/* As many descriptors as we may have. */
-static rlim_t raise_descriptors(void)
+/* How many descriptors there may be besides those that are open now.  The
+ * limit is raised as far as we may. */
+static rlim_t spare_descriptors(void)
 {
 	struct rlimit lim;
+	rlim_t spare = 0;
 
 	if (getrlimit(RLIMIT_NOFILE, &lim))
 		return 0;
@@ -63,24 +69,32 @@ static rlim_t raise_descriptors(void)
 		(void)setrlimit(RLIMIT_NOFILE, &lim);
 		(void)getrlimit(RLIMIT_NOFILE, &lim);
 	}
-	return lim.rlim_cur;
+	/* so many are inherited at most, or there is enough anyway */
+	for (int fd = 0; (rlim_t)fd < lim.rlim_cur && fd < FDS_COUNTED; fd++)
+		spare += fcntl(fd, F_GETFD) < 0;
+	if (lim.rlim_cur > FDS_COUNTED)
+		spare += lim.rlim_cur - FDS_COUNTED;
+	return spare;
 }
 
-static unsigned clamp(rlim_t n, unsigned max)
+static unsigned within(rlim_t n, unsigned least, unsigned most)
 {
-	return n < 1 ? 1 : n > max ? max : (unsigned)n;
+	return n < least ? least : n > most ? most : (unsigned)n;
 }
 
-/* How many files these let a session have open, and wait for their commit. */
+/* Share the descriptors out: to strangers, to a session's files that are open,
+ * and to those that wait for their commit. */
 static void share_descriptors(struct receiver *r)
 {
-	rlim_t n = raise_descriptors();
-	unsigned sessions = r->cfg->once ? 1 : r->cfg->max_sessions;
+	const rlim_t spare = spare_descriptors();
+	const unsigned sessions = r->cfg->once ? 1 : r->cfg->max_sessions;
+	rlim_t n = spare > FDS_OWN ? spare - FDS_OWN : 0;
 
-	n = n > FDS_OWN ? n - FDS_OWN : 0;
-	r->open_files = clamp(n / FDS_A_FILE, OPEN_FILES_MAX);
+	r->strangers_max = within(spare / FDS_A_STRANGER, STRANGERS_MIN,
+				  STRANGERS_MAX);
+	r->open_files = within(n / FDS_A_FILE, 1, OPEN_FILES_MAX);
 	n = n > r->open_files * FDS_A_FILE ? n - r->open_files * FDS_A_FILE : 0;
-	r->commit_max = clamp(n / FDS_A_COMMIT / sessions, COMMIT_MAX);
+	r->commit_max = within(n / FDS_A_COMMIT / sessions, 1, COMMIT_MAX);
 }
 
 static int open_root(struct receiver *r, struct err *e)
@@ -97,74 +111,93 @@ static int open_root(struct receiver *r, struct err *e)
 	return 0;
 }
 
+/* Digests may read configuration files at their first use. */
+static void warm_up(void)
+{
+	const struct digest_ops *ops;
+	uint8_t sum[DIGEST_MAX];
+
+	for (unsigned id = 1; (ops = digest_by_id(id)); id++)
+		ops->sum("", 0, sum);
+}
+
+/* The last thing before strangers are let in. */
+static int confine(struct receiver *r, struct err *e)
+{
+	char text[SANDBOX_TEXT_MAX];
+	int rc;
+
+	warm_up();
+	rc = sandbox_receiver(r->cfg->sandbox, r->root_fd, text, e);
+	if (rc == 0)
+		receiver_message(r, SESSION_VERBOSE, "%s", text);
+	return rc;
+}
+
 static int start_listening(struct receiver *r, struct err *e)
 {
 	const struct session_events *ev = r->cfg->events;
 	char local[ADDR_TEXT_MAX];
 	uint16_t port = 0;
+	int rc;
 
 	r->listener = dial_listen(r->cfg->port, &r->cfg->net, local, &port, e);
 	if (r->listener < 0)
 		return r->listener;
-	if (ev->listening)
+	rc = confine(r, e);
+	if (rc == 0 && ev->listening)
 		ev->listening(ev->ctx, local, port);
-	return 0;
+	return rc;
 }
 
-/* A connection gets its thread; where there is no room, it is closed. */
-static void take_connection(struct receiver *r, int fd, const char *peer)
+/*
+ * Nothing can be accepted for now, which is also said where nothing is
+ * waiting.  A stranger has to go then; it is told once, until it is over.
+ */
+static int out_of_descriptors(struct receiver *r, const struct err *e)
 {
-	struct rstream *st = calloc(1, sizeof(*st));
+	struct pollfd pfd = { .fd = r->listener, .events = POLLIN };
 
-	if (!st) {
-		io_close(&fd);
-		return;
-	}
-	st->receiver = r;
-	st->fd = st->sock = fd;
-	st->deadline_ms = clock_ms() + HELLO_MS;
-	snprintf(st->peer, sizeof(st->peer), "%s", peer);
-	pthread_mutex_lock(&r->lock);
-	st->next_stranger = r->strangers;
-	r->strangers = st;
-	r->stranger_count++;
-	r->thread_count++;
-	pthread_mutex_unlock(&r->lock);
-	if (pthread_create(&st->thread, NULL, rstream_main, st) == 0)
-		return;
-	pthread_mutex_lock(&r->lock);
-	r->strangers = st->next_stranger;
-	r->stranger_count--;
-	r->thread_count--;
-	pthread_mutex_unlock(&r->lock);
-	io_close(&st->fd);
-	free(st);
+	if (poll(&pfd, 1, 0) == 0)
+		return 0;
+	if (!r->is_short)
+		receiver_message(r, SESSION_WARNING, "%s", e->text);
+	r->is_short = 1;
+	receiver_door_make_room(r);
+	return PAUSE_MS;
+}
+
+/* Others do not even get a handshake. */
+static int is_allowed(struct receiver *r, const struct sockaddr_storage *sa,
+		      const char *peer)
+{
+	if (cidr_list_has(r->cfg->allow, (const struct sockaddr *)sa))
+		return 1;
+	receiver_message(r, SESSION_VERBOSE, "%s: not allowed (--allow)",
+			 peer);
+	return 0;
 }
 
 /* Take all that wait.  Returns how long to pause before the next, in ms. */
 static int accept_all(struct receiver *r)
 {
-	for (;;) {
+	while (!receiver_door_is_full(r)) {
 		struct sockaddr_storage sa;
 		char peer[ADDR_TEXT_MAX];
 		struct err e;
-		unsigned strangers;
-		int fd;
+		int fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
 
-		pthread_mutex_lock(&r->lock);
-		strangers = r->stranger_count;
-		pthread_mutex_unlock(&r->lock);
-		if (strangers >= STRANGERS_MAX)
-			return PAUSE_MS;
-		fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
 		if (fd == ERR_AGAIN)
 			return 0;
-		if (fd < 0) {
-			receiver_message(r, SESSION_WARNING, "%s", e.text);
-			return PAUSE_MS;
-		}
-		take_connection(r, fd, peer);
+		if (fd < 0)
+			return out_of_descriptors(r, &e);
+		r->is_short = 0;
+		if (is_allowed(r, &sa, peer))
+			receiver_door_enter(r, fd, peer, &sa);
+		else
+			io_close(&fd);
 	}
+	return PAUSE_MS;
 }
 
 /* Join the threads that are through. */
@@ -180,10 +213,12 @@ static void reap(struct receiver *r)
 		struct rstream *next = st->next_finished;
 
 		pthread_join(st->thread, NULL);
-		free(st);
 		pthread_mutex_lock(&r->lock);
 		r->thread_count--;
+		if (st->is_leaving)
+			r->leaving_count--;
 		pthread_mutex_unlock(&r->lock);
+		free(st);
 		st = next;
 	}
 }
@@ -212,16 +247,18 @@ static int has_ended(struct receiver *r, int *left_ms)
 /* Until it is over.  Returns 0 or ERR_INTERRUPTED. */
 static int accept_loop(struct receiver *r, struct err *e)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = r->wake_fd, .events = POLLIN },
 		{ .fd = r->cfg->cancel_fd, .events = POLLIN },
+		{ .fd = r->cfg->hook ? hook_fd(r->cfg->hook) : -1,
+		  .events = POLLIN },
 		{ .fd = r->listener, .events = POLLIN },
 	};
 	int pause = 0, left_ms;
 
 	while (!has_ended(r, &left_ms)) {
 		uint64_t count;
-		int n = poll(fds, pause ? 2 : 3, pause ? pause : left_ms);
+		int n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
 
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
@@ -231,7 +268,10 @@ static int accept_loop(struct receiver *r, struct err *e)
 		reap(r);
 		if (n > 0 && fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (pause || (n > 0 && fds[2].revents))
+		if (n > 0 && fds[2].revents &&
+		    receiver_hook_reports(r) == ERR_CLOSED)
+			fds[2].fd = -1;
+		if (pause || (n > 0 && fds[3].revents))
 			pause = accept_all(r);
 	}
 	return 0;
@@ -252,13 +292,11 @@ static void stop_all(struct receiver *r)
 {
 	struct pollfd pfd = { .fd = r->wake_fd, .events = POLLIN };
 	struct rsession *s;
-	struct rstream *st;
 
 	atomic_store(&r->is_stopping, 1);
-	pthread_mutex_lock(&r->lock);
 	/* A stranger may be in the middle of a handshake. */
-	for (st = r->strangers; st; st = st->next_stranger)
-		(void)shutdown(st->sock, SHUT_RDWR);
+	receiver_door_close(r);
+	pthread_mutex_lock(&r->lock);
 	for (s = r->sessions; s; s = s->next) {
 		for (unsigned i = 0; i < STREAMS_MAX; i++) {
 			if (s->streams[i] && s->streams[i]->link.stream)
@@ -266,10 +304,10 @@ static void stop_all(struct receiver *r)
 		}
 	}
 	pthread_mutex_unlock(&r->lock);
-	while (threads_left(r) > 0) {
+	/* Before each wait, as the wake-up for the last one may be spent. */
+	for (reap(r); threads_left(r) > 0; reap(r)) {
 		uint64_t count;
 
-		reap(r);
 		if (poll(&pfd, 1, 100) > 0 &&
 		    read(r->wake_fd, &count, sizeof(count)) < 0)
 			count = 0;
@@ -287,6 +325,7 @@ static int run(struct receiver *r, struct err *e)
 	rc = accept_loop(r, e);
 	io_close(&r->listener);
 	stop_all(r);
+	receiver_hook_end(r);
 	if (rc == 0) {
 		*e = r->ended;
 		rc = e->code;
@@ -315,11 +354,13 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	pace_init(&r->pace, cfg->limit_rate);
 	/* So that files can be created with just the modes they are to have. */
 	r->umask = umask(0);
+	journal_get_boot(r->boot);
 	rc = run(r, e);
 	umask(r->umask);
 	pace_release(&r->pace);
 	pthread_cond_destroy(&r->gone);
 	pthread_mutex_destroy(&r->lock);
+	io_close(&r->listener);
 	io_close(&r->root_fd);
 	io_close(&r->wake_fd);
 	free(r);

@@ -1,11 +1,13 @@
 /*
  * receiver.h - the parts of the receiving side.  Private to session/.
  *
- * Layer: session.  receiver.c (accept loop), receiver_session.c (what the
- * streams of a session share), receiver_stream.c (a connection's thread),
- * receiver_open.c (files in chunks: their beginning, and what is there of them
- * already), receiver_file.c (their chunks), receiver_flush.c (flushing them
- * meanwhile), receiver_pack.c (packs, directories, links), receiver_stdout.c
+ * Layer: session.  receiver.c (accept loop), receiver_door.c (connections
+ * without a session), receiver_session.c (what the streams of a session
+ * share), receiver_quota.c (what it may send), receiver_hook.c (--exec),
+ * receiver_stream.c (a connection's thread), receiver_open.c (files in chunks:
+ * their beginning, and what is there of them already), receiver_file.c (their
+ * chunks), receiver_flush.c (flushing them meanwhile), receiver_pack.c (packs,
+ * directories, links), receiver_stdout.c
  * (--stdout).
  *
  * Lock order: receiver.lock, then rsession.lock; the committer's lock is never
@@ -23,6 +25,7 @@
 #include "chunk/codec.h"
 #include "chunk/tree.h"
 #include "fs/dirs.h"
+#include "fs/journal.h"
 #include "fs/part.h"
 #include "session/committer.h"
 #include "session/late.h"
@@ -34,8 +37,14 @@
 enum {
 	/* From accept() until HELLO or JOIN was understood. */
 	HELLO_MS = 10000,
-	/* Connections without a session at a time. */
+	/* Connections without a session at a time, less where descriptors are
+	 * few. */
 	STRANGERS_MAX = 64,
+	STRANGERS_MIN = 2,
+	/* Small files that are flushed each by itself. */
+	FEW_MAX = 16,
+	/* What tells where a connection came from. */
+	DOOR_KEY = 8,
 	/* Files of a session that may be open at a time. */
 	OPEN_FILES_MAX = 64,
 	/* Files that wait for their commit: a group, and some more. */
@@ -57,14 +66,18 @@ struct receiver {
 	unsigned open_files; /* that a session may have */
 	unsigned commit_max; /* files of a session that wait for their commit */
 	uint32_t umask;      /* the user's; the process's is 0 meanwhile */
+	uint8_t boot[JOURNAL_BOOT]; /* for journals */
+	unsigned strangers_max;
 	struct pace pace;
 	atomic_int is_stopping;
+	int is_short; /* of descriptors; the accept loop's */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct rsession *sessions;
 	struct rstream *strangers; /* connections without a session */
 	unsigned session_count, stranger_count, thread_count;
+	unsigned leaving_count; /* sent away, but their threads are there */
 	struct rstream *finished; /* their threads have only to be joined */
 	uint64_t next_number;
 	int has_ended;    /* with once: the session is over, */
@@ -127,6 +140,7 @@ struct rsession {
 	uint8_t peer_id[STREAM_PEER];
 	const struct digest_ops *digest;
 	char peer[ADDR_TEXT_MAX];
+	uint8_t door_key[DOOR_KEY];
 	struct committer *committer;
 	struct flusher *flusher; /* guarded by lock until it is there */
 	/* eventfds: there is something to say, it ends, or (the first stream)
@@ -159,6 +173,7 @@ struct rsession {
 	struct infile *files;
 	unsigned open_count;
 	uint64_t max_id;     /* highest id seen */
+	uint64_t taken_items, taken_bytes; /* of what it may send */
 	struct late late;
 	struct buf links;    /* receiver_pack.c */
 	uint64_t link_count;
@@ -178,8 +193,10 @@ struct rstream {
 	struct rsession *session; /* NULL before HELLO or JOIN */
 	unsigned index;
 	int fd;              /* until the stream takes it, else -1 */
-	int sock;            /* its number, for shutdown(2) of a stranger */
+	int sock;            /* a duplicate, to send a stranger away; or -1 */
+	int is_leaving;      /* receiver.lock: sent away */
 	char peer[ADDR_TEXT_MAX];
+	uint8_t door_key[DOOR_KEY];
 	uint64_t deadline_ms;
 	struct link link;    /* link.stream: changed under receiver.lock */
 	struct dirs *dirs;
@@ -195,6 +212,22 @@ void receiver_message(struct receiver *r, enum session_level level,
 		      const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void receiver_wake(struct receiver *r);
+
+/* ---- receiver_door.c ---- */
+
+/* Begin a connection's thread, a stranger's for now.  Another has to leave
+ * where they are too many.  Takes over fd. */
+void receiver_door_enter(struct receiver *r, int fd, const char *peer,
+			 const struct sockaddr_storage *sa);
+/* Send one stranger away, if there is one. */
+void receiver_door_make_room(struct receiver *r);
+/* Whether so many threads of strangers are ending that the next has to
+ * wait for them. */
+int receiver_door_is_full(struct receiver *r);
+/* The stream is no stranger any more, or it is through; in its thread. */
+void receiver_door_leave(struct rstream *st);
+/* Send all away. */
+void receiver_door_close(struct receiver *r);
 
 /* ---- receiver_session.c ---- */
 
@@ -241,6 +274,31 @@ void rsession_post(struct rsession *s, const struct buf *frames);
 void rsession_committed(void *ctx, const struct commit *c,
 			enum file_status status, unsigned cause);
 void rsession_finish(void *ctx);
+
+/* ---- receiver_quota.c ---- */
+
+/*
+ * Take so many items and bytes from what the session may send, before they
+ * are written.  Returns 0, or STATUS_FAILED with cause CAUSE_LIMIT in v, and
+ * where it is the bytes, need and have.
+ */
+int rsession_take(struct rsession *s, unsigned items, uint64_t bytes,
+		  struct item_result *v);
+/* They were refused for another reason. */
+void rsession_give_back(struct rsession *s, unsigned items, uint64_t bytes);
+
+/* ---- receiver_hook.c ---- */
+
+/* Have the program of --exec run if the session committed something.  May
+ * wait. */
+void receiver_hook_session(struct receiver *r, uint64_t number,
+			   const char *peer,
+			   const struct session_summary *sum);
+/* Tell how programs ended.  Returns ERR_AGAIN, or ERR_CLOSED when there will
+ * be no more. */
+int receiver_hook_reports(struct receiver *r);
+/* Wait for those that run and wait; after a signal, for some seconds. */
+void receiver_hook_end(struct receiver *r);
 
 /* ---- receiver_stream.c ---- */
 /* arg: a struct rstream, which goes to receiver.finished at the end. */

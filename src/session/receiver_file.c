@@ -326,9 +326,15 @@ static int store_chunk(struct rstream *st, struct infile *f,
 		       const struct msg_chunk *m, struct err *e)
 {
 	struct rsession *s = st->session;
+	struct item_result v = { .status = STATUS_FAILED };
 	struct err fe;
 
 	err_clear(&fe);
+	if (f->size == TREE_SIZE_UNKNOWN &&
+	    rsession_take(s, 0, m->raw_len, &v)) {
+		end_file(s, f, &v);
+		return 0;
+	}
 	if (to_stdout(st)) {
 		int rc = rstdout_write(st, st->raw, m->raw_len, e);
 

@@ -155,6 +155,7 @@ static struct journal_id identity(const struct rsession *s,
 	};
 
 	memcpy(id.peer, s->peer_id, sizeof(id.peer));
+	memcpy(id.boot, s->receiver->boot, sizeof(id.boot));
 	return id;
 }
 
@@ -419,6 +420,22 @@ static int reply_state(struct rstream *st, struct infile *f, int is_refused,
 	return link_send(&st->link, NULL, 0, e);
 }
 
+/* Within the limits, and ready to be written.  As prepare(). */
+static int admit(struct rstream *st, struct infile *f, uint64_t allocated,
+		 struct item_result *v)
+{
+	/* a stream's are counted as they come */
+	const uint64_t bytes = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size;
+	int status = rsession_take(st->session, 1, bytes, v);
+
+	if (status || st->receiver->cfg->to_stdout)
+		return status;
+	status = prepare(st, f, allocated, v);
+	if (status)
+		rsession_give_back(st->session, 1, bytes);
+	return status;
+}
+
 int rfile_open(struct rstream *st, size_t len, struct err *e)
 {
 	struct rsession *s = st->session;
@@ -447,8 +464,7 @@ int rfile_open(struct rstream *st, size_t len, struct err *e)
 		rfile_free(f);
 		return rc;
 	}
-	if (!st->receiver->cfg->to_stdout)
-		status = prepare(st, f, m.allocated, &v);
+	status = admit(st, f, m.allocated, &v);
 	if (status) {
 		pthread_mutex_lock(&s->lock);
 		f->is_dead = 1;

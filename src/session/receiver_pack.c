@@ -132,11 +132,11 @@ static struct item_result result_of(const struct pack_item *it, uint64_t id)
 	return r;
 }
 
-static void fail_item(struct rsession *s, const struct pack_item *it,
-		      uint64_t id, int err_no)
+static void fail_as(struct rsession *s, const struct pack_item *it,
+		    const struct item_result *as)
 {
 	char *name = malloc(it->name_len + 1);
-	struct item_result r = result_of(it, id);
+	struct item_result r = *as;
 
 	/* The table's names are not terminated. */
 	if (name) {
@@ -146,9 +146,28 @@ static void fail_item(struct rsession *s, const struct pack_item *it,
 	r.name = name ? name : "";
 	r.name_len = name ? it->name_len : 0;
 	r.status = STATUS_FAILED;
-	r.cause = wire_cause_of_errno(err_no);
 	rsession_result(s, &r);
 	free(name);
+}
+
+static void fail_item(struct rsession *s, const struct pack_item *it,
+		      uint64_t id, int err_no)
+{
+	struct item_result r = result_of(it, id);
+
+	r.cause = wire_cause_of_errno(err_no);
+	fail_as(s, it, &r);
+}
+
+static int is_over_limit(struct rsession *s, const struct pack_item *it,
+			 uint64_t id)
+{
+	struct item_result r = result_of(it, id);
+
+	if (!rsession_take(s, 1, r.size, &r))
+		return 0;
+	fail_as(s, it, &r);
+	return 1;
 }
 
 static struct file_meta meta_of(const struct pack_item *it)
@@ -322,6 +341,14 @@ static void conflict(struct rsession *s, const struct pack_item *it,
 	free(name);
 }
 
+/* It comes again, with its content, and is counted then. */
+static void want(struct rsession *s, struct inpack *pk, uint32_t i,
+		 uint32_t size)
+{
+	pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
+	rsession_give_back(s, 1, size);
+}
+
 /* A file that is offered: there, not wanted, or to be sent. */
 static void take_offer(struct rstream *st, struct inpack *pk,
 		       const struct pack_item *it, uint64_t id)
@@ -335,7 +362,7 @@ static void take_offer(struct rstream *st, struct inpack *pk,
 	else if (there == THERE_OTHER && existing != EXISTING_REPLACE)
 		conflict(st->session, it, id);
 	else
-		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
+		want(st->session, pk, i, it->size);
 }
 
 /* ---- directories ---- */
@@ -524,7 +551,9 @@ static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, id++) {
 		if (pack_get_item(&it, &r, s->digest->size))
 			return malformed(e);
-		if (it.kind == ITEM_DIR) {
+		if (is_over_limit(s, &it, id)) {
+			content += it.kind == ITEM_FILE ? it.size : 0;
+		} else if (it.kind == ITEM_DIR) {
 			rc = take_dir(st, &it, id, e);
 		} else if (it.kind == ITEM_LINK) {
 			rc = take_link(s, &it, id, e);

@@ -175,9 +175,10 @@ struct rsession *rsession_new(struct rstream *st, const struct msg_hello *m,
 	snprintf(s->peer, sizeof(s->peer), "%s", st->peer);
 	stream_peer_id(st->link.stream, s->peer_id);
 	memcpy(s->id, m->session, sizeof(s->id));
+	memcpy(s->door_key, st->door_key, sizeof(s->door_key));
 	s->will_retry = m->flags & HELLO_RETRY && !r->cfg->to_stdout;
 	pthread_mutex_lock(&r->lock);
-	busy = is_busy(r, m);
+	busy = st->is_leaving || is_busy(r, m);
 	if (!busy) {
 		s->number = r->await_until_ms ? r->next_number :
 						++r->next_number;
@@ -208,7 +209,7 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 			break;
 	}
 	if (s && (s->streams[index] || s->has_asked ||
-		  atomic_load(&s->is_over)))
+		  atomic_load(&s->is_over) || st->is_leaving))
 		s = NULL;
 	if (s)
 		attach(s, st, index);
@@ -309,6 +310,9 @@ static void end_session(struct rsession *s)
 	rfile_discard_all(s);
 	sum_up(s, &sum, &e);
 	awaits = will_come_back(s);
+	/* first, so that whoever sees the summary can count on it */
+	if (!awaits)
+		receiver_hook_session(r, s->number, s->peer, &sum);
 	if (awaits)
 		receiver_message(r, SESSION_WARNING,
 				 "%s; waiting for the sender to come back",
@@ -459,7 +463,8 @@ void rsession_push(struct rsession *s)
 	pthread_mutex_lock(&s->lock);
 	flush_run(&s->any);
 	flush_run(&s->first);
-	any = s->any.frames.len > 0 || s->first.frames.len > 0;
+	any = s->any.frames.len > 0 || s->first.frames.len > 0 ||
+	      s->any.frames.failed || s->first.frames.failed;
 	pthread_mutex_unlock(&s->lock);
 	if (any)
 		wake_streams(s);
@@ -470,6 +475,7 @@ void rsession_post(struct rsession *s, const struct buf *frames)
 	pthread_mutex_lock(&s->lock);
 	flush_run(&s->any);
 	buf_put(&s->any.frames, frames->data, frames->len);
+	s->any.frames.failed |= frames->failed;
 	atomic_store(&s->any.is_due, 1);
 	pthread_mutex_unlock(&s->lock);
 	wake_streams(s);

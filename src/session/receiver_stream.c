@@ -491,30 +491,17 @@ static void session_failed(struct rstream *st, struct err *e)
 	rsession_fail(st->session, e);
 }
 
+/* One who says nothing or goes away again is no news. */
 static void stranger_failed(struct rstream *st, const struct err *e)
 {
+	int silent = e->code == ERR_CLOSED || e->code == ERR_LOST ||
+		     e->code == ERR_TIMEOUT;
+
 	if (atomic_load(&st->receiver->is_stopping))
 		return;
 	receiver_message(st->receiver,
-			 e->code == ERR_CLOSED || e->code == ERR_LOST ?
-				 SESSION_VERBOSE :
-				 SESSION_WARNING,
+			 silent ? SESSION_VERBOSE : SESSION_WARNING,
 			 "%s: no session: %s", st->peer, e->text);
-}
-
-static void unlink_stranger(struct rstream *st)
-{
-	struct receiver *r = st->receiver;
-	struct rstream **at = &r->strangers;
-
-	pthread_mutex_lock(&r->lock);
-	while (*at && *at != st)
-		at = &(*at)->next_stranger;
-	if (*at) {
-		*at = st->next_stranger;
-		r->stranger_count--;
-	}
-	pthread_mutex_unlock(&r->lock);
 }
 
 static void end_stream(struct rstream *st)
@@ -550,7 +537,7 @@ void *rstream_main(void *arg)
 
 	err_clear(&e);
 	rc = begin(st, &e);
-	unlink_stranger(st);
+	receiver_door_leave(st);
 	if (rc == 0)
 		rc = serve(st, &e);
 	if (rc && st->session)

@@ -33,6 +33,8 @@ const char *remedy_of(unsigned cause)
 	case CAUSE_BUSY:
 		return "send it again";
 	case CAUSE_LIMIT:
+		return "send less at a time, or receive with a larger "
+		       "--max-size or --max-files";
 	case CAUSE_RESOURCE:
 		return "send less at a time, or raise the receiver's limits";
 	default:
@@ -46,7 +48,11 @@ char *remedy_text(char *dst, size_t size, unsigned cause, uint64_t need,
 	const char *advice = remedy_of(cause);
 	char a[32], b[32], space[96] = "";
 
-	if (need > 0)
+	/* a limit that is not of bytes is one of the number */
+	if (cause == CAUSE_LIMIT && need == 0)
+		snprintf(space, sizeof(space),
+			 " (so many files in one session)");
+	else if (need > 0)
 		snprintf(space, sizeof(space), " (needs %s, has %s)",
 			 text_size(a, sizeof(a), (double)need),
 			 text_size(b, sizeof(b), (double)have));

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "chunk/codec.h"
 #include "chunk/digest.h"
+#include "fs/sandbox.h"
 #include "fs/scan.h"
 #include "net/addr.h"
 #include "net/dial.h"
@@ -35,16 +36,22 @@ struct send_config {
 	/* Connect again, when that fails or the connection is lost, for so long
 	 * since anything became of it; 0: do not. */
 	uint64_t retry_ms;
+	/* AUTO: confine the process; OFF: do not (it is not ours alone) */
+	enum sandbox_mode sandbox;
 	int cancel_fd; /* readable once the user wants to stop; -1: none */
 	const struct session_events *events;
 };
 
 /*
- * Connect (again, as retry_ms says), send everything, and wait until the receiver has committed it.
- * Blocks.  Returns 0 only when every file asked for was committed (or was
- * there unchanged); else an enum err_code with the reason in e.  Every
- * trouble with a single file was told by the file event.  summary is filled
- * in every case, and the summary event was called with it.
+ * Connect (again, as retry_ms says), send everything, and wait until the
+ * receiver has committed it.  Blocks.  Before it connects, the whole process is
+ * confined for good to reading the sources and connecting to dest.port
+ * (fs/sandbox.h): the caller has no other threads.
+ *
+ * Returns 0 only when every file asked for was committed (or was there
+ * unchanged); else an enum err_code with the reason in e.  Every trouble with
+ * a single file was told by the file event.  summary is filled in every case,
+ * and the summary event was called with it.
  */
 int send_run(const struct send_config *cfg, struct session_summary *summary,
 	     struct err *e);

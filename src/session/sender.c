@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "fs/name.h"
+#include "fs/sandbox.h"
 
 enum {
 	TICK_MS = 100,
@@ -305,6 +306,44 @@ static int check_stdin_name(const struct send_config *cfg, struct err *e)
 	return 0;
 }
 
+/*
+ * From here on only the sources are read, and only the receiver is connected
+ * to.  Links that are followed, or a source that is one, may lead anywhere.
+ */
+static int confine(struct sender *s, struct err *e)
+{
+	const struct send_config *cfg = s->cfg;
+	const unsigned count = cfg->scan ? scan_root_count(cfg->scan) : 0;
+	int *fds = calloc(count + 1, sizeof(*fds));
+	struct sandbox_sources src = {
+		.fds = fds,
+		.anywhere = cfg->follow_links,
+		.port = cfg->dest.port,
+	};
+	char text[SANDBOX_TEXT_MAX];
+	int rc;
+
+	if (cfg->sandbox == SANDBOX_OFF) {
+		free(fds);
+		return 0;
+	}
+	if (!fds)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (unsigned i = 0; i < count; i++) {
+		fds[src.count++] = scan_root_fd(cfg->scan, i);
+		/* files of one directory share its descriptor */
+		if (i > 0 && fds[src.count - 1] == fds[src.count - 2])
+			src.count--;
+		if (scan_root_follow(cfg->scan, i))
+			src.anywhere = 1;
+	}
+	rc = sandbox_sender(&src, text, e);
+	if (rc == 0)
+		sender_message(s, SESSION_VERBOSE, "%s", text);
+	free(fds);
+	return rc;
+}
+
 static int start_scanner(struct sender *s)
 {
 	struct err e;
@@ -474,6 +513,8 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	rc = check_stdin_name(cfg, e);
 	if (rc == 0)
 		rc = prepare(s, e);
+	if (rc == 0)
+		rc = confine(s, e);
 	if (rc == 0) {
 		run_threads(s);
 		show_progress(s);

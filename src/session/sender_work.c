@@ -107,7 +107,7 @@ static int read_item(struct sender_stream *st, struct pack *pk,
 		     struct item *it, size_t off, uint64_t planned,
 		     size_t *len, struct err *e)
 {
-	const char *name = pack_name(pk, it), *leaf;
+	const char *name = pack_name(pk, it), *leaf = NULL;
 	struct err fe;
 	int dir, rc;
 
@@ -528,7 +528,7 @@ static int end_file(struct sender_stream *st, struct outfile *f,
 static int open_source(struct sender_stream *st, struct outfile *f,
 		       struct err *fe)
 {
-	const char *leaf;
+	const char *leaf = NULL;
 	int dir;
 
 	if (f->is_stream) {

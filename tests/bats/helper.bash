@@ -66,7 +66,8 @@ await() {
 	follower=$!
 	timeout 20 grep -q -m 1 -E -- "$2" <&"$lines" || found=1
 	exec {lines}<&-
-	kill "$follower" 2>/dev/null || : # it may have ended by itself
+	# it may have ended by itself, having lost its reader
+	kill "$follower" 2>/dev/null || true
 	[ "$found" = 0 ] && return
 	printf 'no %s in %s:\n' "$2" "$1"
 	cat "$1"

@@ -94,7 +94,8 @@ usage() {
 		plain json quiet verbose progress help port"
 	send="compress checksum streams name symlinks dry-run exclude include
 		files-from retry"
-	receive="existing once stdout sync max-sessions"
+	receive="existing once stdout sync max-sessions
+		max-size max-files allow exec sandbox"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \
@@ -204,6 +205,27 @@ usage() {
 	assert_output "standard output is not open for writing"
 }
 
+@test "receive: a program for --exec that cannot be run" {
+	usage "--exec: 'true' has no '/'" receive --plain --exec true dir
+	usage "--stdout and --exec exclude each other" \
+		receive --plain --stdout --exec /bin/true
+	refused 7 "receive: --exec: cannot run ./none: No such file" \
+		receive --plain --exec ./none dir
+	refused 7 "receive: --exec: ./dir is not a program" \
+		receive --plain --exec ./dir .
+	chmod 644 file
+	refused 7 "receive: --exec: cannot run ./file: Permission denied" \
+		receive --plain --exec ./file dir
+	cp /bin/true dir/hook
+	usage "--exec: dir/hook lies in the directory that is received into" \
+		receive --plain --exec dir/hook dir
+	ln -s dir/hook link
+	usage "--exec: ./link lies in the directory" \
+		receive --plain --exec ./link dir
+	usage "--exec: ./link lies in the directory" \
+		receive --plain --exec ./link /
+}
+
 @test "receive: a directory that cannot be written to" {
 	chmod 555 dir
 	wrap=$FERRY
@@ -276,6 +298,19 @@ usage() {
 		send --timeout 0 file h
 	usage "--max-sessions wants a number from 1 to 1024, not '0'" \
 		receive --max-sessions 0
+	# 0 is never "no limit"
+	for bad in 0 -1 x 1.5; do
+		usage "--max-files wants a number from 1 to" \
+			receive --max-files "$bad"
+		usage "--max-size wants bytes, such as 500K, 10M or 1G, not" \
+			receive --max-size "$bad"
+	done
+	for bad in 10/8 10.0.0.1/8 ::/129 localhost x '' 10.0.0.0/8,::1; do
+		usage "--allow wants a network such as 192.0.2.0/24 or" \
+			receive --allow 127.0.0.1 --allow "$bad"
+	done
+	usage "--allow wants a network" receive \
+		$(printf -- '--allow=127.0.0.%s ' {1..65})
 	for bad in 0 M 1X -5 99999999T; do
 		usage "--limit-rate wants bytes a second, such as 500K, 10M or" \
 			send --limit-rate="$bad" file h
@@ -289,6 +324,8 @@ usage() {
 		send --checksum=md5 file h
 	usage "--existing wants fail, skip or replace, not 'newer'" \
 		receive --existing newer
+	usage "--sandbox wants auto, require or off, not 'on'" \
+		receive --sandbox on
 	usage "--sync wants none, batch or file, not ''" receive --sync=
 	usage "--progress wants auto, always or never, not 'yes'" \
 		send --progress yes file h
@@ -315,10 +352,12 @@ usage() {
 		usage "$accepted" send $good file h
 	done
 	for good in -p0 --existing=skip --once --stdout --sync=none \
-		--max-sessions=1024; do
+		--max-sessions=1024 --max-size=1 --max-size=10G --max-files=1 \
+		--allow=::/0 --allow=192.0.2.1 --sandbox=require; do
 		usage "$accepted" receive $good
 		usage "$accepted" recv $good
 	done
+	usage "$accepted" receive $(printf -- '--allow=127.0.0.%s ' {1..64})
 	for host in h h:1 127.0.0.1:65535 ::1 '[::1]' '[::1]:1' 'fe80::1%lo'; do
 		usage "$accepted" send file "$host"
 	done
@@ -333,6 +372,8 @@ usage() {
 }
 
 @test "values are shown escaped" {
+	usage "--sandbox wants auto, require or off, not 'on'" \
+		receive --sandbox on
 	usage "--sync wants none, batch or file, not '\\x1b[2J\\n'" \
 		receive --sync $'\e[2J\n'
 	usage "unknown option '--\\x1b'" send $'--\e=x' file h

@@ -81,6 +81,8 @@ static void bad_texts_are_refused(void **state)
 		{ "a\033b", "space" },
 		{ "a\177b", "space" },
 		{ "a/b", "space" },
+		{ "a]", "bracket" },
+		{ "::1%lo]", "bracket" },
 		{ "[::1", "']'" },
 		{ "[::1]80", "':PORT'" },
 		{ "[::1]:", "1 to 65535" },
@@ -156,6 +158,31 @@ static void addresses_become_text(void **state)
 	assert_string_equal(addr_host_text(text, sa6, sizeof(sin)), "?");
 }
 
+static void addresses_become_bytes(void **state)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+	struct sockaddr none = { .sa_family = AF_UNIX };
+	uint8_t a[ADDR_BYTES], b[ADDR_BYTES], zero[ADDR_BYTES] = { 0 };
+
+	(void)state;
+	assert_int_equal(inet_pton(AF_INET, "192.0.2.1", &sin.sin_addr), 1);
+	addr_bytes(a, (const struct sockaddr *)&sin);
+	assert_int_equal(
+		inet_pton(AF_INET6, "::ffff:192.0.2.1", &sin6.sin6_addr), 1);
+	addr_bytes(b, (const struct sockaddr *)&sin6);
+	assert_memory_equal(a, b, ADDR_BYTES);
+	assert_memory_equal(a, &sin6.sin6_addr, ADDR_BYTES);
+	assert_true(addr_is_ipv4(a));
+	assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &sin6.sin6_addr),
+			 1);
+	addr_bytes(b, (const struct sockaddr *)&sin6);
+	assert_memory_equal(b, &sin6.sin6_addr, ADDR_BYTES);
+	assert_false(addr_is_ipv4(b));
+	addr_bytes(b, &none);
+	assert_memory_equal(b, zero, ADDR_BYTES);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +190,7 @@ int main(void)
 		cmocka_unit_test(bad_texts_are_refused),
 		cmocka_unit_test(long_hosts_end_at_the_limit),
 		cmocka_unit_test(addresses_become_text),
+		cmocka_unit_test(addresses_become_bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,6 +371,24 @@ static void exhausted_descriptors_are_told(void **state)
 			 ERR_CONNECT);
 }
 
+static void arrived_bytes_are_counted(void **state)
+{
+	char text[8];
+	int fd[2];
+
+	(void)state;
+	tcp_pair(fd);
+	assert_int_equal(dial_bytes_in(fd[1]), 0);
+	assert_int_equal(write(fd[0], "abcde", 5), 5);
+	/* one is read, the others are not: all count */
+	assert_int_equal(recv(fd[1], text, 1, MSG_WAITALL), 1);
+	assert_int_equal(dial_bytes_in(fd[1]), 5);
+	assert_int_equal(dial_bytes_in(fd[0]), 0);
+	close(fd[0]);
+	close(fd[1]);
+	assert_int_equal(dial_bytes_in(-1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +403,7 @@ int main(void)
 		cmocka_unit_test(a_port_in_use_is_told_with_the_remedy),
 		cmocka_unit_test(congestion_control_is_set_or_refused),
 		cmocka_unit_test(exhausted_descriptors_are_told),
+		cmocka_unit_test(arrived_bytes_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

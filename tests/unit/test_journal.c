@@ -58,6 +58,7 @@ static int setup(void **state)
 		.digest_size = DIGEST,
 		.leaf_size = LEAF,
 	};
+	journal_get_boot(p->id.boot);
 	assert_int_equal(part_set_size(&p->part, p->id.size, &e), 0);
 	*state = p;
 	return 0;

@@ -1,0 +1,128 @@
+/*
+ * Landlock by its raw system calls: neither libc nor the kernel headers of
+ * older systems know all of it.
+ */
+#include "fs/landlock.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+
+/* The numbers are the same on every architecture. */
+enum {
+	CALL_CREATE_RULESET = 444,
+	CALL_ADD_RULE = 445,
+	CALL_RESTRICT_SELF = 446,
+	CREATE_VERSION = 1, /* flag of CALL_CREATE_RULESET */
+	RULE_PATH = 1,
+	RULE_PORT = 2,
+	PORT_BIND = 1 << 0,
+	PORT_CONNECT = 1 << 1,
+	SCOPE_ALL = 3, /* abstract sockets and signals */
+	ABI_PORTS = 4,
+	ABI_SCOPES = 6,
+};
+
+/* Rights of files that an ABI knows: each adds bits at the top. */
+static const uint64_t known_rights[] = {
+	0,
+	(UINT64_C(1) << 13) - 1, /* 1 */
+	(UINT64_C(1) << 14) - 1, /* 2: REFER */
+	(UINT64_C(1) << 15) - 1, /* 3: TRUNCATE */
+	(UINT64_C(1) << 15) - 1, /* 4 */
+	(UINT64_C(1) << 16) - 1, /* 5: ioctl on devices */
+};
+
+/* A rule for a file may name only these. */
+static const uint64_t file_rights = LANDLOCK_EXECUTE | LANDLOCK_WRITE_FILE |
+				    LANDLOCK_READ_FILE | LANDLOCK_TRUNCATE;
+
+struct ruleset_attr {
+	uint64_t fs;
+	uint64_t net;
+	uint64_t scoped;
+};
+
+struct path_attr {
+	uint64_t rights;
+	int32_t fd;
+} __attribute__((packed));
+
+struct port_attr {
+	uint64_t rights;
+	uint64_t port;
+};
+
+int landlock_abi(void)
+{
+	long abi = syscall(CALL_CREATE_RULESET, NULL, 0, CREATE_VERSION);
+
+	return abi > 0 ? (int)abi : 0;
+}
+
+static uint64_t rights_of(int abi)
+{
+	const int newest =
+		(int)(sizeof(known_rights) / sizeof(known_rights[0])) - 1;
+
+	return known_rights[abi < newest ? abi : newest];
+}
+
+static int add_path(int set, const struct landlock_rule *rule, uint64_t known)
+{
+	struct path_attr attr = { .rights = rule->rights & known,
+				  .fd = rule->fd };
+	struct stat st;
+
+	if (fstat(rule->fd, &st) < 0)
+		return -1;
+	if (!S_ISDIR(st.st_mode))
+		attr.rights &= file_rights;
+	return (int)syscall(CALL_ADD_RULE, set, RULE_PATH, &attr, 0);
+}
+
+static int add_port(int set, uint16_t port, uint64_t rights)
+{
+	const struct port_attr attr = { .rights = rights, .port = port };
+
+	return (int)syscall(CALL_ADD_RULE, set, RULE_PORT, &attr, 0);
+}
+
+static int add_rules(int set, const struct landlock_policy *p, int abi)
+{
+	for (size_t i = 0; !p->any_file && i < p->count; i++) {
+		if (add_path(set, &p->rules[i], rights_of(abi)) < 0)
+			return -1;
+	}
+	if (abi < ABI_PORTS || p->port_count == 0)
+		return 0;
+	for (size_t i = 0; i < p->port_count; i++) {
+		if (add_port(set, p->ports[i], PORT_CONNECT) < 0)
+			return -1;
+	}
+	return add_port(set, 0, PORT_BIND);
+}
+
+int landlock_confine(const struct landlock_policy *p, struct err *e)
+{
+	const int abi = landlock_abi();
+	/* A kernel that does not know a member takes it if it is 0. */
+	const struct ruleset_attr attr = {
+		.fs = p->any_file ? 0 : rights_of(abi),
+		.net = abi >= ABI_PORTS ? PORT_BIND | PORT_CONNECT : 0,
+		.scoped = abi >= ABI_SCOPES ? SCOPE_ALL : 0,
+	};
+	int set, rc = 0;
+
+	if (p->any_file && abi < ABI_PORTS)
+		return 0; /* an empty set is refused */
+	set = (int)syscall(CALL_CREATE_RULESET, &attr, sizeof(attr), 0);
+	if (set < 0 || add_rules(set, p, abi) < 0 ||
+	    syscall(CALL_RESTRICT_SELF, set, 0) < 0)
+		rc = err_sys(e, ERR_RESOURCE, "Landlock");
+	io_close(&set);
+	return rc;
+}

@@ -1,0 +1,249 @@
+/*
+ * The order matters: what makes a process hard to look into first, then
+ * NO_NEW_PRIVS, without which the kernel lets nobody confine himself, then
+ * Landlock, then seccomp, which would not let Landlock through.  At last both
+ * have to show that they work.
+ */
+#include "fs/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "fs/landlock.h"
+#include "fs/sandbox_priv.h"
+
+enum {
+	PAGE = 4096,
+	CALL_MSEAL = 462,
+	SOURCES_MAX = 4096, /* with a rule of their own */
+};
+
+/* Alone on its page, so that the page can be sealed. */
+const char sandbox_empty_path[PAGE] __attribute__((aligned(PAGE))) = "";
+
+static const uint64_t receiver_rights =
+	LANDLOCK_WRITE_FILE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR |
+	LANDLOCK_REMOVE_FILE | LANDLOCK_REMOVE_DIR | LANDLOCK_MAKE_DIR |
+	LANDLOCK_MAKE_REG | LANDLOCK_MAKE_SYM | LANDLOCK_REFER |
+	LANDLOCK_TRUNCATE;
+
+static const uint64_t sender_rights = LANDLOCK_READ_FILE | LANDLOCK_READ_DIR;
+
+/* What the resolver reads, its modules and their libraries included, and
+ * where libc counts processors. */
+static const char *const resolver_paths[] = {
+	"/etc", "/run", "/var/run", "/var/lib", "/lib", "/lib64", "/usr/lib",
+	"/usr/lib64", "/usr/local/lib", "/nix/store", "/dev/urandom",
+	"/sys/devices/system/cpu",
+};
+
+enum { RESOLVER_PATHS = sizeof(resolver_paths) / sizeof(resolver_paths[0]) };
+
+/* A policy for both: what there is to try. */
+struct wall {
+	enum sandbox_mode mode;
+	const struct landlock_policy *landlock;
+	size_t (*calls)(struct seccomp_rule *rules);
+	enum seccomp_action rest;
+};
+
+/* Sanitizers, coverage and valgrind write reports, look into the process and
+ * make calls of their own: what is tested with them is the rest. */
+static int is_instrumented(void)
+{
+#ifdef FERRY_INSTRUMENTED
+	return 1;
+#else
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "/vgpreload_");
+#endif
+}
+
+/* A part of the wall cannot be had.  Returns 0 to go on without. */
+static int without(enum sandbox_mode mode, const char *why, struct err *e)
+{
+	if (mode != SANDBOX_REQUIRE)
+		return 0;
+	return err_set(e, ERR_RESOURCE, "--sandbox require: %s", why);
+}
+
+/* No traces of secrets on the disk, no looking into us, no new rights. */
+static int harden(struct err *e)
+{
+	const struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_sys(e, ERR_RESOURCE, "giving up rights");
+	/* since Linux 6.10; before, it takes an intruder more work */
+	(void)syscall(CALL_MSEAL, sandbox_empty_path, PAGE, 0);
+	return 0;
+}
+
+/* Whether a rule covers the root of the file system and so all of it. */
+static int covers_all(const struct landlock_policy *p)
+{
+	struct stat top, st;
+
+	if (p->any_file || stat("/", &top) < 0)
+		return 1;
+	for (size_t i = 0; i < p->count; i++) {
+		if (fstat(p->rules[i].fd, &st) == 0 &&
+		    st.st_dev == top.st_dev && st.st_ino == top.st_ino)
+			return 1;
+	}
+	return 0;
+}
+
+static int landlock_works(const struct landlock_policy *p)
+{
+	int fd;
+
+	if (covers_all(p))
+		return 1;
+	fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == EACCES;
+	io_close(&fd);
+	return 0;
+}
+
+/* Returns the ABI, 0 to do without, or an error. */
+static int apply_landlock(const struct wall *w, struct err *e)
+{
+	const int abi = landlock_abi();
+	struct err le;
+
+	err_clear(&le);
+	if (!abi)
+		return without(w->mode, "this kernel has no Landlock (Linux "
+			       "5.13), or it is switched off", e);
+	if (landlock_confine(w->landlock, &le) < 0)
+		return without(w->mode, le.text, e);
+	if (!landlock_works(w->landlock))
+		return without(w->mode, "Landlock is there, but does not "
+			       "confine", e);
+	return abi;
+}
+
+static int seccomp_works(void)
+{
+	/* without the filter: EBADF */
+	return syscall(SYS_fchmodat, -1, "", 0, 0) < 0 && errno == EPERM;
+}
+
+/* Returns 1, 0 to do without, or an error. */
+static int apply_seccomp(const struct wall *w, struct err *e)
+{
+	struct seccomp_rule rules[SECCOMP_RULES_MAX];
+	const size_t count = w->calls(rules);
+	struct err se;
+
+	err_clear(&se);
+	if (seccomp_filter(rules, count, w->rest, &se) < 0)
+		return without(w->mode, se.text, e);
+	if (!seccomp_works())
+		return without(w->mode, "seccomp is there, but does not "
+			       "confine", e);
+	return 1;
+}
+
+static int apply(const struct wall *w, char *text, struct err *e)
+{
+	char landlock[64] = "no Landlock";
+	int abi, filters;
+
+	snprintf(text, SANDBOX_TEXT_MAX, "no sandbox");
+	if (w->mode == SANDBOX_OFF)
+		return 0;
+	if (is_instrumented())
+		return without(w->mode, "not possible in a test build or "
+			       "under valgrind", e);
+	if (harden(e) < 0)
+		return e->code;
+	abi = apply_landlock(w, e);
+	if (abi < 0)
+		return abi;
+	filters = apply_seccomp(w, e);
+	if (filters < 0)
+		return filters;
+	if (abi)
+		snprintf(landlock, sizeof(landlock), "Landlock (ABI %d)", abi);
+	snprintf(text, SANDBOX_TEXT_MAX, "sandbox: %s, %s", landlock,
+		 filters ? "seccomp" : "no seccomp");
+	return 0;
+}
+
+int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
+		     struct err *e)
+{
+	const struct landlock_rule rule = { dir_fd, receiver_rights };
+	const struct landlock_policy policy = { .rules = &rule,
+						.count = dir_fd >= 0 };
+	const struct wall w = { mode, &policy, sandbox_receiver_calls,
+				SECCOMP_UNKNOWN };
+
+	return apply(&w, text, e);
+}
+
+/* Rules for the sources, and behind them for what the resolver reads: opened
+ * into fds, -1 where it does not exist. */
+static size_t fill_rules(struct landlock_rule *rules, int *fds,
+			 const struct sandbox_sources *src)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < src->count; i++) {
+		const struct landlock_rule rule = { src->fds[i],
+						    sender_rights };
+
+		rules[n++] = rule;
+	}
+	for (size_t i = 0; i < RESOLVER_PATHS; i++) {
+		const struct landlock_rule rule = {
+			fds[i] = open(resolver_paths[i], O_PATH | O_CLOEXEC),
+			sender_rights
+		};
+
+		if (rule.fd >= 0)
+			rules[n++] = rule;
+	}
+	return n;
+}
+
+int sandbox_sender(const struct sandbox_sources *src, char *text,
+		   struct err *e)
+{
+	/* the receiver, and name servers that want TCP */
+	const uint16_t ports[] = { src->port, 53 };
+	struct landlock_rule rules[SOURCES_MAX + RESOLVER_PATHS];
+	int fds[RESOLVER_PATHS];
+	struct landlock_policy policy = {
+		.rules = rules,
+		.any_file = src->anywhere || src->count > SOURCES_MAX,
+		.ports = ports,
+		.port_count = 2,
+	};
+	const struct wall w = { SANDBOX_AUTO, &policy, sandbox_sender_calls,
+				SECCOMP_ALLOW };
+	int rc;
+
+	if (policy.any_file)
+		return apply(&w, text, e);
+	policy.count = fill_rules(rules, fds, src);
+	rc = apply(&w, text, e);
+	for (size_t i = 0; i < RESOLVER_PATHS; i++)
+		io_close(&fds[i]);
+	return rc;
+}

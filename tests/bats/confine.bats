@@ -1,0 +1,282 @@
+#!/usr/bin/env bats
+# The sandbox around receiver and sender: that it is there, that it hinders
+# nothing that is meant to work, and what happens where the kernel has none.
+# What it denies, and from which thread, is tested by tests/unit/test_sandbox.
+
+load helper
+
+setup() {
+	make_dir
+	[[ ${FERRY_VARIANT:-release} == @(release|ndebug) ]] ||
+		skip "no sandbox in a test build"
+	[ -z "${FERRY_WRAP:-}" ] || skip "no sandbox under valgrind"
+}
+teardown() { remove_dir; }
+
+make_tree() {
+	mkdir -p src/t/empty src/t/a/b src/t/setgid
+	: >src/t/zero
+	printf text >"src/t/"$'new\nline'
+	printf text >"src/t/"$'\xff\xfe'
+	printf text >"src/t/ .. "
+	printf text >"src/t/$(printf 'n%.0s' {1..255})"
+	head -c 262145 /dev/urandom >src/t/a/medium
+	head -c 3000001 /dev/urandom >src/t/a/b/large
+	truncate -s 5M src/t/sparse
+	printf end | dd of=src/t/sparse bs=1 seek=4500000 conv=notrunc status=none
+	ln -s a/medium src/t/link
+	ln -s nowhere src/t/dangling
+	touch -h -d '2001-02-03 04:05:06.7' src/t/link
+	touch -d '2001-02-03 04:05:06.7' src/t/a
+	chmod 0555 src/t/a/b
+}
+
+
+# Calls that were denied, but for the two that prove that they are and for
+# clone3(), which libc replaces.
+denied() {
+	grep -E '= -1 (EPERM|EACCES|ENOSYS|EXDEV)' "$1.calls" |
+		grep -vE 'fchmodat\(-1, ""|"/", O_RDONLY|clone3' || true
+}
+
+# As same() of the helper, but for the owner.
+alike() {
+	is rsync -n --checksum -rlpt --itemize-changes "$1" "$2" ""
+}
+
+# ---- it is there -----------------------------------------------------------
+
+@test "both sides tell with -v how they are confined" {
+	echo x >src/f
+	receive --plain -v --once dst
+	send --plain -v src/f
+	wait_receiver
+	status 0
+	grep -qE '^ferry: sandbox: Landlock \(ABI [0-9]+\), seccomp$' messages
+	grep -qE '^ferry: sandbox: Landlock \(ABI [0-9]+\), seccomp$' sender
+}
+
+@test "a receiver and its threads run filtered, and cannot gain rights" {
+	echo x >src/f
+	receive --plain dst
+	for _ in 1 2; do
+		for task in "/proc/${pid[receiver]}/task"/*/status; do
+			grep -q '^Seccomp:.2$' "$task"
+			grep -q '^NoNewPrivs:.1$' "$task"
+		done
+		# the second time with the threads of a session
+		exec {hold}<>"/dev/tcp/127.0.0.1/$port"
+		for _ in {1..100}; do
+			set -- "/proc/${pid[receiver]}/task"/*
+			[ $# -gt 1 ] && break
+			sleep 0.1
+		done
+		[ $# -gt 1 ]
+	done
+	exec {hold}>&-
+	grep -q '^Max core file size *0 *0 ' "/proc/${pid[receiver]}/limits"
+	stop_receiver
+}
+
+@test "--sandbox off confines nothing" {
+	receive --plain -v --sandbox off dst
+	grep -q '^Seccomp:.0$' "/proc/${pid[receiver]}/status"
+	has messages "no sandbox"
+	stop_receiver
+}
+
+# ---- it hinders nothing ----------------------------------------------------
+
+@test "a tree of all kinds arrives the same, as root and as nobody" {
+	make_tree
+	chmod -R a+rX src
+	ferry keygen key 2>/dev/null
+	mkdir shared
+	chmod 2777 shared
+	for who in "" "setpriv --reuid=65534 --regid=65534 --clear-groups"; do
+		[ -z "$who" ] || { chmod 0755 .; chown 65534 key; }
+		[ -z "$who" ] || [ "$(id -u)" = 0 ] || continue
+		rm -rf out link-to-out
+		mkdir out
+		chmod 777 out
+		ln -s out link-to-out
+		FERRY_WRAP=$who receive --key key --sandbox require --once \
+			link-to-out
+		FERRY_WRAP=$who send --key key -j 3 src/t
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		alike src/t out/
+		no_litter out
+		chmod u+w out/t/a/b
+	done
+	# in a directory that passes its group on
+	receive --plain --sandbox require --once shared
+	send --plain src/t
+	wait_receiver
+	status 0
+	[ "$(stat -c %a shared/t/empty)" = 2755 ]
+	chmod u+w shared/t/a/b
+}
+
+@test "every option works as without" {
+	make_tree
+	for options in "--existing skip --sync none" \
+		"--existing replace --sync file" \
+		"--existing replace --limit-rate 50M" \
+		"--existing fail --sync batch --max-sessions 1"; do
+		rm -rf dst/t
+		mkdir -p dst/t/a
+		echo old >dst/t/zero
+		# shellcheck disable=SC2086
+		receive --plain --sandbox require $options dst
+		send --plain --checksum sha256 -z -j 2 src/t
+		case $options in
+		*replace*) status 0 && same src/t dst/ ;;
+		*) status 1 ;;
+		esac
+		stop_receiver
+		chmod -R u+w dst/t
+	done
+}
+
+@test "--stdout opens nothing at all, and works" {
+	head -c 3000000 /dev/urandom >src/f
+	: >events
+	start receiver "$FERRY" receive -p 0 --json=9 --plain --stdout -v \
+		--sandbox require 9>events >out 2>messages
+	receiver=${job[receiver]}
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	cmp out src/f
+}
+
+@test "what a sender may send: links that are followed, a source that is a link" {
+	mkdir src/t outside
+	echo far >outside/f
+	ln -s ../../outside/f src/t/l
+	ln -s outside/f link
+	ln -s outside linkdir
+	receive --plain dst
+	send --plain --symlinks follow src/t
+	status 0
+	[ "$(cat dst/t/l)" = far ]
+	send --plain link
+	status 0
+	[ "$(cat dst/link)" = far ]
+	send --plain linkdir
+	status 0
+	[ "$(cat dst/linkdir/f)" = far ]
+	echo text | send --plain --name stdin -
+	status 0
+	stop_receiver
+}
+
+@test "a sender resolves names while it is confined" {
+	echo x >src/f
+	receive --plain -4 --once dst
+	host=localhost send --plain -4 src/f
+	wait_receiver
+	status 0
+}
+
+@test "no call of a whole session is denied, on either side" {
+	make_tree
+	ferry keygen key 2>/dev/null
+	for mode in --plain "--key key"; do
+		# shellcheck disable=SC2086
+		FERRY_WRAP="strace -f -qq -o receiver.calls" \
+			receive $mode --once dst
+		# shellcheck disable=SC2086
+		FERRY_WRAP="strace -f -qq -o sender.calls" \
+			send $mode -j 4 --checksum sha256 -z src/t
+		wait_receiver
+		status 0
+		for side in receiver sender; do
+			grep -q 'landlock_restrict_self(.*= 0' $side.calls
+			is denied $side ""
+		done
+		chmod u+w dst/t/a/b
+		rm -r dst/t
+	done
+}
+
+# ---- kernels without -------------------------------------------------------
+
+# without CALL... - a command that takes system calls away
+without() {
+	echo "strace -f -qq -o /dev/null -e trace=$1 -e inject=$1:error=ENOSYS"
+}
+
+@test "a kernel without Landlock or seccomp: auto notes it and works" {
+	echo x >src/f
+	FERRY_WRAP=$(without landlock_create_ruleset) \
+		receive --plain -v --once dst
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	has messages "ferry: sandbox: no Landlock, seccomp"
+	rm dst/f
+	FERRY_WRAP=$(without seccomp) receive --plain -v --once dst
+	FERRY_WRAP=$(without seccomp) send --plain -v src/f
+	wait_receiver
+	status 0
+	grep -qE 'sandbox: Landlock \(ABI [0-9]+\), no seccomp' messages
+	grep -qE 'sandbox: Landlock \(ABI [0-9]+\), no seccomp' sender
+}
+
+@test "a kernel without Landlock or seccomp: require is exit 11" {
+	for call in landlock_create_ruleset landlock_restrict_self seccomp; do
+		# shellcheck disable=SC2046
+		run $(without $call) "$FERRY" receive --plain -p 0 \
+			--json=9 --sandbox require dst 9>events
+		[ "$status" = 11 ] || { echo "$call: $status $output"; return 1; }
+		[[ "$output" == *"--sandbox require: "* ]]
+		hasnt events listening
+	done
+}
+
+@test "a sandbox that confines nothing is found out" {
+	for call in landlock_restrict_self seccomp; do
+		run strace -f -qq -o /dev/null -e trace=$call \
+			-e inject=$call:retval=0 "$FERRY" receive --plain \
+			-p 0 --sandbox require dst
+		[ "$status" = 11 ]
+		[[ "$output" == *"is there, but does not confine"* ]]
+	done
+}
+
+@test "a peer with a link-local address, to name which libc wants a socket" {
+	echo x >src/f
+	unshare -n true || skip "no network namespaces here"
+	run timeout 60 unshare -n bash -c '
+		set -e
+		ip link set lo up
+		ip link add d0 type veth peer name d1
+		ip link set d0 up
+		ip link set d1 up
+		for _ in {1..100}; do
+			ip -6 addr show dev d0 | grep -q "inet6 fe80.*tentative" ||
+				break
+			sleep 0.1
+		done
+		addr=$(ip -6 addr show dev d0 |
+			sed -n "s/.*inet6 \(fe80[^/]*\).*/\1/p")
+		: >events
+		"$0" receive --plain -p 0 --once --json=9 --sandbox require \
+			dst 9>events &
+		until grep -q listening events; do sleep 0.1; done
+		port=$(sed -n "s/.*\"port\":\([0-9]*\).*/\1/p" events)
+		"$0" send --plain src/f "[$addr%d0]:$port"
+		wait $!
+	' "$FERRY"
+	echo "$output"
+	[ "$status" = 0 ]
+	cmp src/f dst/f
+	grep -qE '"peer":"\[fe80:[^%]*%[0-9]+\]' events
+}

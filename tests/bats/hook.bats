@@ -1,0 +1,213 @@
+#!/usr/bin/env bats
+# --exec: the program that runs after a session.
+
+load helper
+
+setup() {
+	make_dir
+	echo hello >src/f
+	: >log
+	program 'exit 0'
+}
+teardown() { remove_dir; }
+
+# program LINE... - the file hook is a program of these lines
+program() {
+	{ printf '#!/bin/bash\n'; printf '%s\n' "$@"; } >hook
+	chmod +x hook
+}
+
+@test "it gets the facts, an environment of its own, and nothing else" {
+	program "env -0 | sort -z | tr '\\0' '\\n' >$work/env" \
+		'pwd -P >"$FERRY_DIR/../cwd"' \
+		'echo "arguments: $#"; read -r line || echo "no input"' \
+		"ls -l /proc/self/fd >$work/fds"
+	ferry keygen key 2>/dev/null
+	mkdir src/t
+	printf abc >src/t/abc
+	mkdir dst/t
+	echo conflict >dst/t/f
+	cp src/f src/t/f
+	SECRET=1 HOME=/home/nobody LANG=C.UTF-8 receive --key key --once \
+		--exec ./hook dst
+	send --key key src/t
+	wait_receiver
+	status 1
+	[ "$got" = 1 ]
+	grep -vE '^(PWD|SHLVL|_|OLDPWD)=' env | sed -E 's/^(PATH)=.*/\1/' >vars
+	peer=$(member events session peer)
+	diff - vars <<-EOF
+		FERRY_BYTES=3
+		FERRY_DIR=$(realpath dst)
+		FERRY_EVENT=session
+		FERRY_EXIT=1
+		FERRY_FAILED=1
+		FERRY_FILES=1
+		FERRY_PEER=$peer
+		FERRY_SECURITY=psk
+		FERRY_SESSION=1
+		FERRY_SKIPPED=0
+		FERRY_UNCHANGED=0
+		HOME=/home/nobody
+		LANG=C.UTF-8
+		PATH
+	EOF
+	[ "$(cat cwd)" = "$(realpath dst)" ]
+	# its standard output is the receiver's standard error
+	has messages "arguments: 0"
+	has messages "no input"
+	# 0, 1, 2, and what ls opened
+	cat fds
+	[ "$(grep -c ' -> ' fds)" = 4 ]
+	hasnt fds socket
+	grep -q ' 0 -> /dev/null$' fds
+}
+
+@test "it is not confined, while the receiver is" {
+	program "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status >$work/self" \
+		"touch $work/elsewhere"
+	receive --plain --once --exec ./hook dst
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	[ -e elsewhere ]
+	grep -q '^Seccomp:.0$' self
+	grep -q '^NoNewPrivs:.0$' self
+}
+
+@test "one at a time and in order, whatever each takes; --once waits" {
+	program "echo begin \$FERRY_SESSION >>$work/log" \
+		'sleep 0.$((5 - FERRY_SESSION))' \
+		"echo end \$FERRY_SESSION >>$work/log"
+	receive --plain --exec ./hook dst
+	for i in 1 2 3 4; do
+		echo "$i" >"src/f$i"
+		send --plain "src/f$i"
+		status 0
+	done
+	await log '^end 4$'
+	stop_receiver
+	diff log <(for i in 1 2 3 4; do echo "begin $i"; echo "end $i"; done)
+	rm log
+	receive --plain --once --exec ./hook dst
+	send --plain src/f
+	wait_receiver
+	[ "$got" = 0 ]
+	has log "end 1"
+}
+
+@test "its failure is a warning, and not the session's [san]" {
+	receive --plain --exec ./hook dst
+	n=0
+	while IFS='|' read -r code text; do
+		n=$((n + 1))
+		program "$code"
+		[ -n "$code" ] || echo 'not a program' >hook
+		echo $n >src/f$n
+		send --plain src/f$n
+		status 0
+		await messages "^ferry: warning: session $n: --exec $text\$"
+	done <<-'EOF'
+		exit 3|ended with status 3
+		kill -KILL $$|was ended by signal 9
+		|cannot be run: Exec format error
+	EOF
+	rm hook
+	echo last >src/last
+	send --plain src/last
+	status 0
+	await messages '^ferry: warning: session 4: --exec cannot be run: No such file'
+	stop_receiver
+}
+
+@test "it does not run where nothing was committed" {
+	program "echo \$FERRY_SESSION >>$work/log"
+	echo other >dst/f
+	ferry keygen key 2>/dev/null
+	ferry keygen wrong 2>/dev/null
+	receive --key key --exec ./hook dst
+	send --key wrong src/f
+	status 4
+	send --key key src/f
+	status 8
+	echo new >src/new
+	send --key key src/new
+	status 0
+	await log '^2$'
+	# what is there already counts: a sender may come again to be sure
+	send --key key src/new
+	status 0
+	await log '^3$'
+	stop_receiver
+	[ "$(cat log)" = $'2\n3' ]
+}
+
+@test "a receiver that ends does not wait long, and the program goes on" {
+	mkfifo gate
+	program "read -r line <$work/gate; echo \"\$line\" >$work/done"
+	receive --plain --exec ./hook dst
+	send --plain src/f
+	status 0
+	await events '"event":"summary"'
+	before=$EPOCHSECONDS
+	stop_receiver
+	took=$((EPOCHSECONDS - before))
+	[ "$took" -ge 9 ]
+	[ "$took" -le 30 ]
+	has messages "--exec takes long and goes on"
+	timeout 20 bash -c 'echo through >gate'
+	for _ in {1..100}; do
+		[ -s done ] && break
+		sleep 0.1
+	done
+	[ "$(cat done)" = through ]
+}
+
+@test "what waits runs even if the receiver is killed" {
+	mkfifo gate
+	program "read -r line <$work/gate; echo \$FERRY_SESSION >>$work/log"
+	receive --plain --exec ./hook dst
+	for i in 1 2; do
+		echo $i >src/f$i
+		send --plain src/f$i
+		status 0
+	done
+	await events '"event":"summary","session":2'
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	for i in 1 2; do
+		timeout 20 bash -c 'echo >gate'
+		await log "^$i\$"
+	done
+}
+
+@test "a program named by a link, from elsewhere, with a space in its path" {
+	mkdir "a b"
+	program "printf '%s\\n' \"\$0\" >$work/name"
+	mv hook "a b/hook"
+	ln -s "a b/hook" link
+	receive --plain --once --exec ./link dst
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ "$(cat name)" = "$(realpath "a b/hook")" ]
+}
+
+@test "a thousand inherited descriptors stay with the receiver" {
+	program "ls /proc/self/fd | wc -l >$work/count"
+	: >events
+	(
+		for _ in {1..1000}; do exec {fd}</dev/null; done
+		exec "$FERRY" receive --plain -p 0 --once --json=9 \
+			--exec ./hook dst 9>events 2>messages </dev/null
+	) &
+	receiver=$!
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	send --plain src/f
+	wait_receiver
+	[ "$got" = 0 ]
+	# 0, 1, 2 and the directory that ls reads
+	[ "$(cat count)" = 4 ]
+}

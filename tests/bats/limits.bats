@@ -1,0 +1,304 @@
+#!/usr/bin/env bats
+# What strangers and senders may take: connections, descriptors, space.
+
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# strangers COUNT HOW ADDRESSES - of tests/tools/strangers.py, in the
+# background, until stop_strangers.
+strangers() {
+	rm -f in
+	mkfifo in
+	: >strangers.out
+	start strangers python3 "$tools/strangers.py" "$port" "$@" \
+		<>in >strangers.out
+	await strangers.out '^ready$'
+}
+
+stop_strangers() {
+	kill "${pid[strangers]}"
+	ended strangers
+}
+
+# Of the receiver: threads, descriptors, kilobytes in memory
+threads() { ls "/proc/${pid[receiver]}/task" | wc -l; }
+descriptors() { ls "/proc/${pid[receiver]}/fd" | wc -l; }
+memory() { awk '/^VmRSS/ { print $2 }' "/proc/${pid[receiver]}/status"; }
+
+is_instrumented() {
+	[[ ${FERRY_VARIANT:-release} != @(release|ndebug) || ${FERRY_WRAP:-} ]]
+}
+
+# ---- strangers -------------------------------------------------------------
+
+@test "a thousand strangers who come back do not keep a sender out" {
+	# nine times one receiver
+	run_limit=300
+	head -c 30000000 /dev/urandom >src/f
+	ferry keygen key 2>/dev/null
+	receive --key key --existing replace dst
+	for how in silent trickle half; do
+		# from many addresses, from one, and from the sender's own
+		for addresses in 600 1 0; do
+			strangers 1000 $how $addresses
+			rm -f dst/f
+			send --key key -j 2 src/f
+			status 0
+			cmp src/f dst/f
+			echo "$how $addresses: $(threads) threads," \
+				"$(descriptors) descriptors, $(memory) KiB"
+			# two doors full of strangers, two sessions' streams
+			[ "$(threads)" -le 140 ]
+			[ "$(descriptors)" -le 300 ]
+			is_instrumented || [ "$(memory)" -le 100000 ]
+			stop_strangers
+		done
+	done
+	hasnt messages "took too long"
+	stop_receiver
+}
+
+@test "strangers are dropped at a deadline, whatever they do meanwhile" {
+	ferry keygen key 2>/dev/null
+	receive --key key -v dst
+	for how in silent trickle half; do
+		: >"$how.out"
+		mkfifo "$how.in"
+		start $how python3 "$tools/strangers.py" "$port" 1 $how 1 \
+			<>"$how.in" >"$how.out"
+	done
+	for how in silent trickle half; do await "$how.out" '^ready$'; done
+	before=$EPOCHSECONDS
+	for _ in {1..300}; do
+		count=$(grep -c 'no session: .* took too long' \
+			messages || true)
+		[ "$count" -ge 3 ] && break
+		sleep 0.1
+	done
+	took=$((EPOCHSECONDS - before))
+	echo "$count after $took s"
+	[ "$count" -ge 3 ]
+	[ "$took" -ge 8 ]
+	[ "$took" -le 20 ]
+	stop_receiver
+}
+
+# tell BYTES... - a connection that says this, and what it gets back
+say() {
+	exec {conn}<>"/dev/tcp/127.0.0.1/$port"
+	cat >&"$conn" 2>/dev/null || true
+	timeout 20 cat <&"$conn" >answer 2>/dev/null || true
+	exec {conn}>&-
+}
+
+@test "peers that speak something else get one line each, and no session" {
+	echo x >src/f
+	ferry keygen key 2>/dev/null
+	for mode in --plain "--key key"; do
+		# shellcheck disable=SC2086
+		receive $mode --once dst
+		lines=$(wc -l <messages)
+		printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | say
+		head -c 1048576 /dev/urandom | say
+		timeout 20 openssl s_client -connect "127.0.0.1:$port" \
+			-tls1_3 </dev/null >/dev/null 2>&1 || true
+		case $mode in
+		--plain) sent=0; send --key key src/f ;;
+		*) send --plain src/f ;;
+		esac
+		[[ $sent == [45] ]] || { echo "exit $sent"; cat sender; return 1; }
+		cat messages
+		[ "$(wc -l <messages)" = $((lines + 4)) ]
+		[ "$(grep -c 'no session: ' messages)" = 4 ]
+		# shellcheck disable=SC2086
+		send $mode src/f
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		rm dst/f
+	done
+}
+
+# ---- descriptors -----------------------------------------------------------
+
+# few N - send src/t to a receiver that may have N descriptors
+few() {
+	: >events
+	(
+		ulimit -n "$1"
+		# none of those that bats has open
+		exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
+		exec "$FERRY" receive --plain -p 0 --once --json=9 dst \
+			9>events 2>messages </dev/null
+	) &
+	receiver=$!
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	send --plain -j 1 src/t
+	# without a session, it would go on to wait for one
+	[ "$sent" != 3 ] || kill "$receiver"
+	wait_receiver
+}
+
+@test "few descriptors: the transfer works, or fails and says why" {
+	! is_instrumented || skip "some would be the sanitizer's"
+	mkdir -p src/t/a/b
+	for i in {1..50}; do echo "$i" >"src/t/a/b/$i"; done
+	head -c 3000000 /dev/urandom >src/t/large
+	few 24
+	status 0
+	[ "$got" = 0 ]
+	same src/t dst/
+	rm -r dst/t
+	few 16
+	[[ $sent == 0 || $sent$got == @(11|87) ]]
+	[ "$sent" = 0 ] || has sender "out of memory or descriptors"
+	no_litter
+	few 12
+	status 3
+	has sender "out of memory for a session"
+	[ "$got" = 143 ]
+}
+
+@test "eleven hundred descriptors that were inherited do no harm" {
+	mkdir src/t
+	for i in {1..200}; do echo "$i" >"src/t/$i"; done
+	head -c 3000000 /dev/urandom >src/t/large
+	: >events
+	(
+		ulimit -n 1200
+		for _ in {1..1100}; do exec {fd}</dev/null; done
+		exec "$FERRY" receive --plain -p 0 --once --json=9 dst \
+			9>events 2>messages </dev/null
+	) &
+	receiver=$!
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	(
+		ulimit -n 1200
+		for _ in {1..1100}; do exec {fd}</dev/null; done
+		exec timeout 60 "$FERRY" send --plain src/t "127.0.0.1:$port"
+	) 2>sender
+	wait_receiver
+	[ "$got" = 0 ]
+	same src/t dst/
+}
+
+@test "no descriptors left to accept with: one warning, no spinning" {
+	echo x >src/f
+	! is_instrumented || skip "strace does not mix with this build"
+	FERRY_WRAP="strace -f -qq -o calls -e trace=accept4
+		-e inject=accept4:error=EMFILE:when=1..20" \
+		receive --plain --once dst
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	[ "$(grep -c 'cannot accept a connection: Too many open' messages)" = 1 ]
+	# 20 times in 2 seconds, and a few more
+	[ "$(grep -c accept4 calls)" -le 40 ]
+}
+
+# ---- what a session may send -----------------------------------------------
+
+@test "--max-size: what goes beyond is refused before it is written" {
+	mkdir src/t
+	head -c 100000 /dev/urandom >src/t/a-small
+	head -c 3000000 /dev/urandom >src/t/large
+	receive --plain --max-size 1M dst
+	send --plain -j 1 src/t/large
+	status 8
+	has sender "over a limit of the receiver (needs 2.9 MiB, has 1.0 MiB)"
+	has sender "--max-size"
+	has messages "over a limit of the receiver (needs 2.9 MiB, has 1.0 MiB)"
+	only_dir
+	# the others arrive, as what is refused is not counted
+	send --plain -j 1 src/t
+	status 1
+	cmp src/t/a-small dst/t/a-small
+	[ ! -e dst/t/large ]
+	# each session has the whole of it
+	head -c 1048576 /dev/urandom >src/exact
+	send --plain src/exact
+	status 0
+	head -c 1048577 /dev/urandom >src/more
+	send --plain src/more
+	status 8
+	stop_receiver
+	no_litter
+}
+
+@test "--max-size counts small files one by one, over all streams" {
+	mkdir src/t
+	for i in {1..40}; do head -c 50000 /dev/urandom >"src/t/$i"; done
+	for j in 1 4; do
+		rm -rf dst/t
+		receive --plain --once --max-size 1000K dst
+		send --plain -j $j --json=1 src/t >sender.events
+		wait_receiver
+		status 1
+		[ "$got" = 1 ]
+		# 20 of 50,000 bytes are 1,000,000, and no more fit
+		is sh -c 'find dst/t -type f | wc -l' 20
+		is grep -c '"status":"failed".*limit of the receiver (needs 48.8' \
+			sender.events 20
+	done
+}
+
+@test "--max-size ends a stream that has no end" {
+	receive --plain --once --max-size 2M dst
+	send --plain --name zeros - < <(head -c 5000000 /dev/zero)
+	wait_receiver
+	status 8
+	[ "$got" = 7 ]
+	has sender "over a limit of the receiver"
+	only_dir
+}
+
+@test "--max-files counts files, links and directories" {
+	mkdir -p src/t/d
+	for i in {1..7}; do echo "$i" >"src/t/$i"; done
+	ln -s 1 src/t/l
+	# 7 files, 1 link, 2 directories
+	receive --plain --once --max-files 10 dst
+	send --plain src/t
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	same src/t dst/
+	head -c 3000000 /dev/urandom >src/t/large
+	rm -r dst/t
+	receive --plain --once --max-files 10 dst
+	send --plain src/t
+	wait_receiver
+	status 1
+	[ "$got" = 1 ]
+	is grep -c 'over a limit of the receiver (so many files' sender 1
+	is grep -c 'over a limit of the receiver (so many files' messages 1
+	no_litter
+}
+
+# ---- who may connect -------------------------------------------------------
+
+@test "--allow: others are closed before a handshake" {
+	echo x >src/f
+	ferry keygen key 2>/dev/null
+	receive --key key -v --allow 192.0.2.0/24 --allow 127.0.0.9 \
+		--allow 2001:db8::/32 dst
+	send --key key src/f
+	[[ $sent == @(3|4|6) ]] || { echo "exit $sent"; cat sender; return 1; }
+	grep -qE '^ferry: 127.0.0.1:[0-9]+: not allowed \(--allow\)$' messages
+	hasnt messages "handshake"
+	only_dir
+	send --key key -b 127.0.0.9 src/f
+	status 0
+	rm dst/f
+	stop_receiver
+	receive --key key --once --allow ::1/128 --allow 127.0.0.0/8 dst
+	send --key key src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+}

@@ -1,0 +1,66 @@
+"""What is sent: made once for each kind and amount, in memory."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from rows import MIB, SMALL
+
+
+def random_file(path, size):
+    with open(path, "wb") as f:
+        while size:
+            f.write(os.urandom(min(size, MIB)))
+            size -= min(size, MIB)
+
+
+def code_file(path, size):
+    """A tar of C sources and of programs, half and half."""
+    text = "tar -C / --sort=name -cf - {} 2>/dev/null | head -c {}"
+    with open(path, "wb") as f:
+        for tree in ("usr/include", "usr/bin usr/lib"):
+            subprocess.run(["bash", "-c", text.format(tree, size // 2)],
+                           stdout=f, check=True)
+            f.flush()
+        if f.tell() < size:     # few headers here: more of the programs
+            subprocess.run(["bash", "-c", text.format(
+                "usr/lib", size - f.tell())], stdout=f, check=True)
+
+
+def small_files(path, count, each_dir=200, size=SMALL):
+    """Of size random bytes, each_dir in a directory; 0: none below path."""
+    path.mkdir()
+    where = path
+    for i in range(count):
+        if each_dir and i % each_dir == 0:
+            where = path / f"d{i // each_dir:04}"
+            where.mkdir()
+        (where / f"f{i:07}").write_bytes(os.urandom(size))
+
+
+class Store:
+    def __init__(self, bench):
+        self.root = bench.tmp / "src"
+        self.root.mkdir()
+
+    def get(self, kind, amount):
+        path = self.root / f"{kind}-{amount}"
+        if path.exists():
+            return path
+        if kind == "random":
+            random_file(path, amount)
+        elif kind == "code":
+            code_file(path, amount)
+        else:
+            small_files(path, amount, 0 if kind == "flat" else 200)
+        return path
+
+    def drop(self, path):
+        subprocess.run(["rm", "-rf", path], check=True)
+
+
+def bytes_in(path):
+    if path.is_file():
+        return path.stat().st_size
+    return sum(p.stat().st_size for p in Path(path).rglob("*")
+               if p.is_file())

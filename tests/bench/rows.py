@@ -1,0 +1,153 @@
+"""The workloads, the tools that are run on each, and the marks of issue 3.
+
+Everything that decides what is compared and what ferry has to reach is data
+in this file.
+"""
+
+from dataclasses import dataclass
+
+from harness import Loopback, Thin, Wan
+from tools import (BareLoop, Curl, Each, Ferry, NcatTls, Pipe, RsyncDaemon,
+                   RsyncSsh, Scp, Socat, pigz_pipe, tar_pipe, zstd_pipe)
+
+MIB = 1 << 20
+SMALL = 4096            # bytes of a small file
+THIN_RATE = 200_000_000     # bits a second
+WAN_RATE = 500_000_000
+WAN = {"delay_us": 50_000, "rate": WAN_RATE, "loss_ppm": 1000,
+       "queue_us": 100_000}
+CPU_FACTOR = 1.2        # of the fastest peer's, each row
+PEAK_MIB = 64           # a side, each row
+
+# Labels of columns, in their order.
+FERRY = "ferry"
+FERRY_J1 = "ferry -j1"
+FERRY_RAW = "ferry, no -z"
+BARE = "bare loop"
+NC = "nc"
+TAR = "tar, nc, tar"
+ZSTD = "zstd, nc"
+PIGZ = "pigz, nc"
+SOCAT = "socat"
+NCAT = "ncat --ssl"
+CURL = "nginx, curl"
+RSYNCD = "rsync daemon"
+RSYNC_SSH = "rsync, ssh"
+SCP = "scp"
+COLUMNS = (FERRY, FERRY_J1, FERRY_RAW, BARE, NC, TAR, ZSTD, PIGZ, SOCAT, NCAT,
+           CURL, RSYNCD, RSYNC_SSH, SCP)
+
+
+@dataclass
+class Mark:
+    """ferry's median wall time is at most `at_most` times the best of these."""
+    against: tuple
+    at_most: float
+
+
+@dataclass
+class Entry:
+    """A tool in a row."""
+    tool: object
+    share: int = 1      # only 1/share of the bytes; the time is multiplied
+    rounds: int = 99    # at most so many
+
+
+@dataclass
+class Row:
+    name: str
+    title: str
+    data: str           # random, code, tree or flat
+    amount: tuple       # bytes or files: in full, and --quick
+    place: object       # called with the Bench
+    tools: object       # called with what makes a ferry: the entries
+    marks: tuple
+    on_disk: bool = False
+    link: tuple = ()    # bits a second, and the share ferry has to reach
+
+
+# What a user types, and what "everything left to ferry" means.
+def plain_tools(ferry):
+    return [Entry(ferry(FERRY, send=("-j1",))), Entry(BareLoop(BARE)),
+            Entry(Pipe(NC)), Entry(Socat(SOCAT)), Entry(Curl(CURL)),
+            Entry(RsyncDaemon(RSYNCD))]
+
+
+def key_tools(ferry):
+    return [Entry(ferry(FERRY, key=True)),
+            Entry(ferry(FERRY_J1, key=True, send=("-j1",))),
+            Entry(Socat(SOCAT, tls=True)), Entry(NcatTls(NCAT)),
+            Entry(RsyncSsh(RSYNC_SSH)), Entry(Scp(SCP))]
+
+
+def rsync_zstd():
+    return RsyncDaemon(RSYNCD, ("-z", "--compress-choice=zstd"))
+
+
+def packed_tools(ferry):
+    return [Entry(ferry(FERRY, send=("-z",))), Entry(zstd_pipe(ZSTD)),
+            Entry(pigz_pipe(PIGZ)), Entry(rsync_zstd())]
+
+
+def thin_tools(ferry):
+    return [Entry(ferry(FERRY, send=("-z",))), Entry(ferry(FERRY_RAW)),
+            Entry(Pipe(NC)), Entry(zstd_pipe(ZSTD)), Entry(pigz_pipe(PIGZ)),
+            Entry(rsync_zstd()), Entry(Scp(SCP, ("-C",)))]
+
+
+def small_tools(ferry):
+    return [Entry(ferry(FERRY)), Entry(tar_pipe(TAR)),
+            Entry(RsyncDaemon(RSYNCD)), Entry(Scp(SCP), rounds=3)]
+
+
+def flushed_tools(ferry):
+    return [Entry(ferry(FERRY, sync="batch")),
+            Entry(tar_pipe(TAR, 'sync -f "$4"'))]
+
+
+def start_tools(ferry):
+    return [Entry(Each(ferry(FERRY, key=True, sync="batch"))),
+            Entry(Each(RsyncDaemon(RSYNCD))), Entry(Each(Scp(SCP)), rounds=3)]
+
+
+def wan_tools(ferry):
+    return [Entry(ferry(FERRY)), Entry(Pipe(NC), share=16)]
+
+
+def wan_small_tools(ferry):
+    return [Entry(ferry(FERRY)), Entry(tar_pipe(TAR)),
+            Entry(RsyncDaemon(RSYNCD))]
+
+
+ROWS = (
+    Row("bulk-plain", "1 incompressible file, plain, -j1", "random",
+        (256 * MIB, 64 * MIB), Loopback, plain_tools,
+        (Mark((BARE,), 1.15), Mark((NC, SOCAT, RSYNCD, CURL), 0.9),
+         Mark((RSYNCD,), 0.5))),
+    Row("bulk-key", "1 incompressible file, encrypted", "random",
+        (256 * MIB, 64 * MIB), Loopback, key_tools,
+        (Mark((SOCAT, NCAT), 0.8), Mark((SCP,), 0.5),
+         Mark((RSYNC_SSH,), 0.5))),
+    Row("packed", "1 compressible file, -z, plain", "code",
+        (256 * MIB, 32 * MIB), Loopback, packed_tools,
+        (Mark((RSYNCD,), 0.7), Mark((ZSTD,), 1.0))),
+    Row("thin", "the same over a line of 200 Mbit/s", "code",
+        (64 * MIB, 12 * MIB), lambda bench: Thin(bench, THIN_RATE),
+        thin_tools,
+        (Mark((NC, ZSTD, PIGZ, RSYNCD, SCP), 1.0),
+         Mark((FERRY_RAW,), 1 / 1.8))),
+    Row("small", "many files of 4 KiB, --sync none", "tree",
+        (20_000, 2_000), Loopback, small_tools,
+        (Mark((TAR,), 1.0), Mark((RSYNCD,), 0.5), Mark((SCP,), 0.1))),
+    Row("small-batch", "the same to disk and flushed, --sync batch", "tree",
+        (20_000, 2_000), Loopback, flushed_tools, (Mark((TAR,), 1.0),),
+        on_disk=True),
+    Row("start", "files of 4 KiB, a new process for each, encrypted", "flat",
+        (200, 10), Loopback, start_tools, (Mark((SCP,), 0.2),)),
+    Row("wan", "1 incompressible file, 100 ms, 0.1 % loss, 500 Mbit/s",
+        "random", (256 * MIB, 16 * MIB), lambda bench: Wan(bench, **WAN),
+        wan_tools, (Mark((NC,), 0.1),), link=(WAN_RATE, 0.8)),
+    Row("wan-small", "2,000 files of 4 KiB over the same line", "tree",
+        (2_000, 1_000), lambda bench: Wan(bench, **WAN), wan_small_tools,
+        (Mark((RSYNCD,), 1.0),)),
+)

@@ -1,0 +1,224 @@
+/*
+ * Frame headers and the bodies of all messages.  What is decoded is encoded
+ * again: the bytes must be those that came, so there is only one way to write
+ * a message and no field is overlooked.
+ *
+ * Input: a byte (1: from the sender; bits 1 and 2: which digest), then frames
+ * as they are on the wire.
+ */
+#include "frames.h"
+
+#include "base/err.h"
+#include "wire/msg.h"
+
+/* Decode a body of n bytes, encode it to b; returns what decoding did. */
+typedef int (*again_fn)(struct buf *b, const uint8_t *p, size_t n);
+
+#define AGAIN(name)                                                            \
+	static int again_##name(struct buf *b, const uint8_t *p, size_t n)     \
+	{                                                                      \
+		struct msg_##name m;                                           \
+		int rc = msg_get_##name(&m, p, n);                             \
+                                                                               \
+		if (rc == 0)                                                   \
+			msg_put_##name(b, &m);                                 \
+		return rc;                                                     \
+	}
+
+AGAIN(hello)
+AGAIN(join)
+AGAIN(ready)
+AGAIN(open)
+AGAIN(hole)
+AGAIN(file_abort)
+AGAIN(finish)
+AGAIN(summary)
+AGAIN(state)
+AGAIN(verdict)
+AGAIN(resend)
+AGAIN(note)
+AGAIN(checked)
+AGAIN(offered)
+AGAIN(error)
+
+#define EMPTY(name)                                                            \
+	static int again_##name(struct buf *b, const uint8_t *p, size_t n)     \
+	{                                                                      \
+		(void)p;                                                       \
+		if (n == 0)                                                    \
+			msg_put_##name(b);                                     \
+		return n ? ERR_PROTOCOL : 0;                                   \
+	}
+
+EMPTY(stream_end)
+EMPTY(flush)
+EMPTY(ping)
+
+static const again_fn again[] = {
+	[FRAME_HELLO] = again_hello,
+	[FRAME_JOIN] = again_join,
+	[FRAME_READY] = again_ready,
+	[FRAME_OPEN] = again_open,
+	[FRAME_HOLE] = again_hole,
+	[FRAME_FILE_ABORT] = again_file_abort,
+	[FRAME_FINISH] = again_finish,
+	[FRAME_SUMMARY] = again_summary,
+	[FRAME_STATE] = again_state,
+	[FRAME_VERDICT] = again_verdict,
+	[FRAME_RESEND] = again_resend,
+	[FRAME_NOTE] = again_note,
+	[FRAME_CHECKED] = again_checked,
+	[FRAME_OFFERED] = again_offered,
+	[FRAME_ERROR] = again_error,
+	[FRAME_STREAM_END] = again_stream_end,
+	[FRAME_FLUSH] = again_flush,
+	[FRAME_PING] = again_ping,
+};
+
+/* Of CHUNK and PACK only the fields are decoded, and the payload's length is
+ * told. */
+static int again_chunk(struct buf *b, const uint8_t *p, size_t n,
+		       size_t digest_size, size_t payload_len)
+{
+	struct msg_chunk m;
+	int rc = msg_get_chunk(&m, digest_size, p, n, payload_len);
+
+	if (rc)
+		return rc;
+	CHECK(m.raw_len <= CHUNK_MAX && payload_len <= m.raw_len);
+	CHECK(m.offset % CHUNK_MAX == 0);
+	msg_put_chunk(b, &m, digest_size, (uint32_t)payload_len);
+	return 0;
+}
+
+static int again_pack(struct buf *b, int is_offer, const uint8_t *p, size_t n,
+		      size_t digest_size, size_t payload_len)
+{
+	struct msg_pack m;
+	int rc = msg_get_pack(&m, digest_size, p, n, payload_len);
+
+	if (rc)
+		return rc;
+	CHECK(m.count >= 1 && m.count <= PACK_ITEMS_MAX);
+	CHECK(m.raw_len >= 1 && m.raw_len <= CHUNK_MAX);
+	CHECK(m.table_len <= m.raw_len && payload_len <= m.raw_len);
+	CHECK(m.first_id + (m.count - 1) >= m.first_id);
+	if (is_offer)
+		msg_put_offer(b, &m, digest_size, (uint32_t)payload_len);
+	else
+		msg_put_pack(b, &m, digest_size, (uint32_t)payload_len);
+	return 0;
+}
+
+static int again_check(struct buf *b, const uint8_t *p, size_t n,
+		       size_t digest_size)
+{
+	struct msg_check m;
+	int rc = msg_get_check(&m, digest_size, p, n);
+
+	if (rc == 0)
+		msg_put_check(b, &m, digest_size);
+	return rc;
+}
+
+static int again_file_end(struct buf *b, const uint8_t *p, size_t n,
+			  size_t digest_size)
+{
+	struct msg_file_end m;
+	int rc = msg_get_file_end(&m, digest_size, p, n);
+
+	if (rc == 0)
+		msg_put_file_end(b, &m, digest_size);
+	return rc;
+}
+
+static int with_payload(struct buf *b, const struct frame *f,
+			const uint8_t *p, size_t n, size_t digest_size)
+{
+	size_t fixed = digest_size + (f->type == FRAME_CHUNK ?
+					      (size_t)MSG_CHUNK_FIXED :
+					      (size_t)MSG_PACK_FIXED);
+	size_t payload = f->len > fixed ? f->len - fixed : 0;
+	uint8_t *fields;
+	int rc;
+
+	if (n > fixed)
+		n = fixed;
+	fields = fuzz_copy(p, n);
+	rc = f->type == FRAME_CHUNK ?
+		     again_chunk(b, fields, n, digest_size, payload) :
+		     again_pack(b, f->type == FRAME_OFFER, fields, n,
+				digest_size, payload);
+	free(fields);
+	return rc;
+}
+
+/* The body may be cut: n is less than f->len then. */
+static void take_body(const struct frame *f, const uint8_t *header,
+		      const uint8_t *p, size_t n, size_t digest_size)
+{
+	uint8_t *body = fuzz_copy(p, n);
+	struct buf b;
+	int rc;
+
+	buf_init(&b, FRAME_HEADER + CHUNK_MAX);
+	if (f->type == FRAME_CHUNK || f->type == FRAME_PACK ||
+	    f->type == FRAME_OFFER)
+		rc = with_payload(&b, f, body, n, digest_size);
+	else if (f->type == FRAME_CHECK)
+		rc = again_check(&b, body, n, digest_size);
+	else if (f->type == FRAME_FILE_END)
+		rc = again_file_end(&b, body, n, digest_size);
+	else
+		rc = again[f->type](&b, body, n);
+	CHECK(rc == 0 || rc == ERR_PROTOCOL);
+	if (rc == 0) {
+		CHECK(!b.failed && b.len <= FRAME_HEADER + n);
+		CHECK(memcmp(b.data + FRAME_HEADER, body,
+			     b.len - FRAME_HEADER) == 0);
+		if (n == f->len)
+			CHECK(memcmp(b.data, header, FRAME_HEADER) == 0);
+	}
+	buf_release(&b);
+	free(body);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const size_t digests[] = { 16, 32, 4, 16 };
+	size_t digest_size;
+	int from_sender;
+
+	if (size == 0)
+		return 0;
+	from_sender = data[0] & 1;
+	digest_size = digests[data[0] >> 1 & 3];
+	data++;
+	size--;
+	while (size >= FRAME_HEADER) {
+		const uint8_t *header = data;
+		struct frame f;
+		size_t n;
+		int rc = frame_get(&f, header, from_sender);
+
+		CHECK(rc == 0 || rc == ERR_PROTOCOL);
+		if (rc)
+			break;
+		CHECK(f.len <= MSG_PACK_FIXED + WIRE_DIGEST_MAX + CHUNK_MAX);
+		CHECK(from_sender || f.len <= FRAME_REPLY_MAX);
+		CHECK(strcmp(frame_name(f.type), "?") != 0);
+		data += FRAME_HEADER;
+		size -= FRAME_HEADER;
+		n = f.len < size ? f.len : size;
+		take_body(&f, header, data, n, digest_size);
+		data += n;
+		size -= n;
+	}
+	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
+			       unsigned seed)
+{
+	return frames_mutate(data, size, max_size, seed, 1);
+}

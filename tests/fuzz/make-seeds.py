@@ -1,0 +1,363 @@
+#!/usr/bin/env python3
+"""make-seeds.py - write the hand-made seeds of the fuzz targets.
+
+Writes corpus/TARGET/NAME below this file's directory.  Seeds that a fuzzer
+found (named finding-*) are left alone.  Standard library only; frames are put
+together from ferry-protocol(7), not by ferry's own code.
+"""
+import hashlib
+import os
+import struct
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MIB = 1 << 20
+
+
+def write(target, name, data):
+    folder = os.path.join(HERE, "corpus", target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
+
+
+def frame(kind, body=b"", flags=0, reserved=0):
+    return struct.pack(">BBHI", kind, flags, reserved, len(body)) + body
+
+
+def text(value):
+    return struct.pack(">H", len(value)) + value
+
+
+def meta(mode=0o644, seconds=1700000000, ns=5):
+    return struct.pack(">IqI", mode, seconds, ns)
+
+
+def crc(data):
+    return struct.pack(">I", zlib.crc32(data))
+
+
+def sha(data):
+    return hashlib.sha256(data).digest()
+
+
+HELLO, JOIN, OPEN, CHUNK, HOLE, FILE_END, FILE_ABORT, PACK = range(1, 9)
+STREAM_END, FINISH, FLUSH = 9, 10, 11
+READY, STATE, VERDICT, RESEND, NOTE, SUMMARY = range(16, 22)
+PING, ERROR = 30, 31
+MAGIC = b"FERRY\r\n\0"
+CRC32, SHA256 = 3, 2
+UNKNOWN = (1 << 64) - 1
+
+
+def hello(digest=CRC32, flags=0, streams=2):
+    return frame(HELLO, MAGIC + struct.pack(">HBBHHI", 1, digest, flags,
+                                            streams, 0, 0) + bytes(range(16)))
+
+
+def open_(ident, size, name, allocated=None):
+    return frame(OPEN, struct.pack(">QQQ", ident, size,
+                                   size if allocated is None else allocated)
+                 + meta() + text(name))
+
+
+def chunk(ident, offset, raw, digest=crc, codec=0, payload=None):
+    return frame(CHUNK, struct.pack(">QQIB3x", ident, offset, len(raw), codec)
+                 + digest(raw) + (raw if payload is None else payload))
+
+
+def file_end(ident, size, digest):
+    return frame(FILE_END, struct.pack(">QQ", ident, size) + digest)
+
+
+def row_file(name, content, digest=crc):
+    return (b"\1" + meta() + text(name) + struct.pack(">I", len(content))
+            + digest(content))
+
+
+def row_dir(name):
+    return b"\2" + meta(0o755) + text(name)
+
+
+def row_link(name, target):
+    return b"\3" + meta(0o777) + text(name) + text(target)
+
+
+def pack(first, rows, contents, digest=crc, codec=0):
+    table = b"".join(rows)
+    raw = table + b"".join(contents)
+    payload = zlib.compress(raw) if codec == 1 else raw
+    return frame(PACK, struct.pack(">QIIIB3x", first, len(rows), len(raw),
+                                   len(table), codec)
+                 + digest(table) + payload)
+
+
+ROWS = [row_dir(b"d"), row_file(b"d/a", b"hello"), row_file(b"b", b""),
+        row_link(b"d/l", b"../b")]
+FINISH_ANY = frame(FINISH, bytes(32), flags=1)
+ROOT = open_(1, 5, b"file") + chunk(1, 0, b"hello") \
+    + file_end(1, 5, crc(b"hello"))
+
+
+def frames():
+    write("frame", "session", b"\5" + hello() + ROOT + pack(2, ROWS,
+          [b"hello"]) + frame(FLUSH) + FINISH_ANY.replace(b"\x0a\1", b"\x0a\0")
+          + frame(STREAM_END) + frame(PING))
+    write("frame", "session-sha", b"\3" + hello(SHA256)
+          + open_(1, 5, b"x" * 4095) + chunk(1, MIB, b"hello", sha)
+          + frame(HOLE, struct.pack(">QQQ", 1, 0, MIB))
+          + file_end(1, 5, sha(b"hello"))
+          + frame(FILE_ABORT, struct.pack(">QH", 1, 14)))
+    write("frame", "join", b"\1" + frame(JOIN, MAGIC + struct.pack(
+        ">HH", 1, 3) + bytes(16)) + frame(ERROR, struct.pack(">H", 2)
+                                          + text(b"why")))
+    write("frame", "replies", b"\0" + ready() + state(1, 1)
+          + verdict(1, 3, 1) + verdict(4, 1, 4, 2, 10, 5)
+          + frame(RESEND, struct.pack(">QQ", 1, MIB))
+          + frame(NOTE, struct.pack(">HBx", 4, 2) + text(b"d"))
+          + summary(3, 10) + frame(PING))
+
+
+def ready(streams=2, open_files=4):
+    return frame(READY, struct.pack(">HHII", 1, streams, 0, open_files)
+                 + bytes(16))
+
+
+def state(ident, what):
+    return frame(STATE, struct.pack(">QB7x", ident, what))
+
+
+def verdict(first, count, status, cause=0, need=0, have=0):
+    return frame(VERDICT, struct.pack(">QIBxHQQ", first, count, status, cause,
+                                      need, have))
+
+
+def summary(files, size, flags=0):
+    return frame(SUMMARY, struct.pack(">QQ", files, size) + bytes(16)
+                 + bytes(8), flags)
+
+
+def tables():
+    write("pack", "crc", b"\2" + b"".join(ROWS))
+    write("pack", "sha", b"\1" + row_file(b"a/b/c", b"x", sha)
+          + row_dir(b"a" * 255))
+    links = [(b"l", b"a"), (b"a/b/l", b"../../x"), (b"a/l", b"../.."),
+             (b"l", b".."), (b"a/l", b"x/../.."), (b"l", b"/etc"),
+             (b"a/l", b".././b")]
+    write("pack", "links", b"\2" + b"".join(row_link(*x) for x in links))
+    names = [b".", b"..", b"a//b", b"/a", b"a/", b"a/./b", b"a/../b", b"a\0b",
+             b".ferry-0123456789abcdef.part",
+             b"x/.ferry-0123456789abcdef.journal",
+             b".ferry-0123456789abcde.part", b"a/" * 127 + b"a",
+             b"a/" * 128 + b"a", b"b" * 255, b"b" * 256]
+    write("pack", "names", b"\2" + b"".join(row_dir(x) for x in names))
+
+
+# Made with zstd 1.5.4 (libzstd has no place in the standard library).
+ZSTD_HELLO = bytes.fromhex("28b52ffd005829000068656c6c6f")
+ZSTD_RUN = bytes.fromhex("28b52ffd00584d00001061610100e22b8005")
+
+
+def chunks():
+    def one(name, codec, raw_len, payload):
+        write("expand", name, struct.pack(">BI", codec, raw_len) + payload)
+    one("none", 0, 5, b"hello")
+    one("unknown", 9, 5, b"hello")
+    one("zlib", 1, 1000, zlib.compress(b"a" * 1000))
+    one("zlib-bomb", 1, 1000, zlib.compress(b"a" * 100000))
+    one("zlib-short", 1, 2000, zlib.compress(b"a" * 1000))
+    one("zlib-twice", 1, 2000, 2 * zlib.compress(b"a" * 1000))
+    packer = zlib.compressobj(9, zlib.DEFLATED, 15, 9, 0, b"dictionary")
+    one("zlib-dictionary", 1, 10,
+        packer.compress(b"dictionary") + packer.flush())
+    one("zstd", 2, 5, ZSTD_HELLO)
+    one("zstd-run", 2, 999, ZSTD_RUN)
+    one("zstd-twice", 2, 10, 2 * ZSTD_HELLO)
+    one("zstd-skippable", 2, 5,
+        struct.pack("<II", 0x184D2A50, 4) + b"skip" + ZSTD_HELLO)
+    one("zstd-only-skippable", 2, 0, struct.pack("<II", 0x184D2A50, 0))
+    # magic, descriptor, window descriptor, one raw block that is the last
+    block = struct.pack("<I", 5 << 3 | 1)[:3] + b"hello"
+    magic = ZSTD_HELLO[:4]
+    one("zstd-window-8m", 2, 5, magic + b"\0\x68" + block)
+    one("zstd-window-2g", 2, 5, magic + b"\0\xa8" + block)
+    one("zstd-dictionary", 2, 5, magic + b"\x21\x07\x05" + block)
+    rle = struct.pack("<I", (1 << 17) << 3 | 2 | 1)[:3] + b"x"
+    one("zstd-rle", 2, 1 << 17, magic + b"\0\x68" + rle)
+    one("zstd-content-4g", 2, 5,
+        magic + b"\xa0" + struct.pack("<I", 0xffffffff) + block)
+    for codec in (1, 2):
+        one("back-%d" % codec, 0x80 | codec, 0, b"hello, hello, hello " * 50)
+
+
+def texts():
+    key = b"ferry-key-1:" + b"0123456789abcdefABCDEF0123456789" * 2
+    for name, tail in (("plain", b""), ("lf", b"\n"), ("crlf", b"\r\n"),
+                       ("two", b"\n\n")):
+        write("key", name, key + tail)
+    write("key", "short", key[:-1] + b"\n")
+    write("key", "bad-digit", key[:-1] + b"g\n")
+    send = [[b"-z", b"-j4", b"--name=x", b"a", b"host:1"],
+            [b"--key", b"k", b"--compress=zstd:5", b"--", b"-x", b"h"],
+            [b"--limit-rate", b"10M", b"-qv", b"--json=2", b"--help"],
+            [b"--checks", b"x"], [b"-p0"], [b"--timeout="], [b"--\x1b[2J"],
+            [b"--symlinks", b"follow", b"-4p", b"99", b"--streams=auto"]]
+    for i, words in enumerate(send):
+        write("options", "send-%d" % i, b"\0" + b"\0".join(words))
+    receive = [[b"--once", b"--existing", b"skip", b"dir"],
+               [b"--stdout", b"--sync=none", b"-b", b"::1", b"-46"],
+               [b"--max-sessions", b"18446744073709551616"]]
+    for i, words in enumerate(receive):
+        write("options", "receive-%d" % i, b"\1" + b"\0".join(words))
+    write("options", "keygen", b"\2--\0file")
+    write("options", "help", b"\3send\0-h")
+    for i, value in enumerate((b"host", b"host:80", b"[::1]:9473", b"::1",
+                               b"[fe80::1%lo]", b"[::1]x", b"a:b:c", b"-x",
+                               b"[]", b":1", b"h:0", b"h:65536", b"a b")):
+        write("addr", "addr-%02d" % i, value)
+    for i, value in enumerate((b"0", b"18446744073709551615", b"5",
+                               b"18446744073709551616", b"16777216T", b"9k",
+                               b"1MiB", b"1Mib", b"-1", b"00ffAB", b"0g",
+                               b"zstd:19", b"zlib:", b"auto:3", b"none:1",
+                               b"9007199254740992", b"1 ", b"")):
+        write("num", "num-%02d" % i, value)
+    samples = (b"plain", "\u00e4\u20ac\U0001f600".encode(), b"\x1b[31m\x9b",
+               b"\xc2\x9b\xc2\x80", b"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80",
+               "\u202eevil\u2066\u200f\ufeff".encode(), b"\\n\n\t\r\0\"",
+               b"\xf0\x9f", b"a" * 30, b"\x7f" * 9, "\u2028\u2029".encode())
+    for i, value in enumerate(samples):
+        write("text", "text-%02d" % i, value)
+
+
+def trees():
+    def one(name, flags, leaves, steps):
+        write("tree", name, struct.pack(">BHHB", flags, leaves - 1, 77, 1)
+              + b"".join(struct.pack(">HB", *x) for x in steps))
+    one("one", 0, 1, [(0, 0), (0, 0), (0, 1), (1, 0)])
+    one("range", 1, 64, [(i, 0) for i in range(64)])
+    one("back", 2, 130, [(i, 0) for i in reversed(range(130))])
+    one("unknown", 0x80, 64, [(i, 0) for i in range(64)] + [(3, 1)])
+    one("unknown-more", 0x81, 200, [(i, 0) for i in range(0, 200, 3)])
+    one("wrong", 0, 70, [(5, 0), (5, 9), (69, 0), (69, 0), (70, 0)])
+
+
+SMALL = open_(1, 5, b"file") + chunk(1, 0, b"hello") \
+    + file_end(1, 5, crc(b"hello"))
+
+
+def tree_digest(leaves, size):
+    return crc(crc(b"".join(leaves)) + struct.pack(">Q", size))
+
+
+def senders():
+    def one(name, config, *parts):
+        write("receive", name, bytes([config]) + b"".join(parts))
+    flush = frame(FLUSH)
+    end = flush + FINISH_ANY
+    one("file", 0, hello(), SMALL, end)
+    one("file-batch", 4, hello(), SMALL, end)
+    one("stdout", 7, hello(flags=1), SMALL, end)
+    one("pack", 1, hello(), pack(1, ROWS, [b"hello"]), end)
+    one("pack-zlib", 5, hello(), pack(1, ROWS * 1 + [
+        row_file(b"z", b"a" * 3000)], [b"hello", b"a" * 3000], codec=1), end)
+    one("unknown-size", 0, hello(), open_(1, UNKNOWN, b"s"),
+        chunk(1, 0, b"hello"), file_end(1, 5, crc(b"hello")), end)
+    one("hole", 2, hello(), open_(1, 3 * MIB, b"sparse", 5),
+        frame(HOLE, struct.pack(">QQQ", 1, 0, 3 * MIB)),
+        file_end(1, 3 * MIB, tree_digest([crc(bytes(MIB))] * 3, 3 * MIB)),
+        end)
+    one("exists-fail", 0, hello(), pack(1, [row_file(b"old", b"new")],
+                                        [b"new"]), end)
+    one("exists-replace", 1, hello(), pack(1, [row_file(b"old", b"new")],
+                                           [b"new"]), end)
+    one("exists-skip", 2, hello(), open_(1, 5, b"old"), chunk(
+        1, 0, b"hello"), file_end(1, 5, crc(b"hello")), end)
+    one("through-link", 1, hello(), pack(1, [row_file(b"out/secret", b"x")],
+                                         [b"x"]), end)
+    one("onto-link", 1, hello(), open_(1, 1, b"out"), chunk(1, 0, b"x"),
+        file_end(1, 1, crc(b"x")), end)
+    one("link-then-below", 1, hello(),
+        pack(1, [row_link(b"a", b".")], []),
+        pack(2, [row_link(b"b", b"a/.."), row_file(b"b/x", b"y")], [b"y"]),
+        end)
+    one("dots", 0, hello(), pack(1, [row_file(b"../out/x", b"y")], [b"y"]))
+    one("modes", 0, hello(), pack(1, [
+        b"\2" + meta(0o7777, -(1 << 63), 999999999) + text(b"m"),
+        b"\1" + meta(0o6755, (1 << 63) - 1, 0) + text(b"m/f")
+        + struct.pack(">I", 1) + crc(b"1")], [b"1"]), end)
+    one("wrong-content", 0, hello(), pack(1, [row_file(b"w", b"hello")],
+                                          [b"hellO"]),
+        SMALL.replace(b"hello", b"jello", 1), end)
+    one("same-name", 1, hello(), pack(1, [row_file(b"x", b"1"),
+                                          row_dir(b"x"), row_file(b"x/y", b"2"),
+                                          row_link(b"x", b"y")], [b"1", b"2"]),
+        end)
+    one("abort", 0, hello(), open_(1, MIB + 1, b"big"),
+        frame(FILE_ABORT, struct.pack(">QH", 1, 14)), end)
+    join = frame(JOIN, MAGIC + struct.pack(">HH", 1, 1) + bytes(16), 3)
+    second = open_(2, 3, b"two").replace(b"\3\0", b"\3\2", 1) \
+        + chunk(2, 0, b"two").replace(b"\4\0", b"\4\2", 1) \
+        + file_end(2, 3, crc(b"two")).replace(b"\6\0", b"\6\2", 1) \
+        + frame(STREAM_END, flags=2)
+    one("two-streams", 0, hello(), join, SMALL, second, end)
+    one("join-first", 0, join, hello(), SMALL)
+    one("bad-token", 0, hello(), frame(JOIN, MAGIC + struct.pack(
+        ">HH", 1, 1) + bytes(16), 2), end)
+    one("hello-twice", 0, hello(), hello(), SMALL)
+    one("http", 0, b"GET / HTTP/1.0\r\n\r\n")
+    one("pings", 0, hello(), frame(PING) * 40, end)
+    one("error", 0, hello(), frame(ERROR, struct.pack(">H", 2)
+                                   + text(b"\x1b[31mred")))
+    one("huge", 0, hello(), open_(1, 1 << 53, b"huge"),
+        chunk(1, (1 << 53) - MIB, b"x"), end)
+
+
+def receivers():
+    def one(name, config, *parts):
+        write("send", name, bytes([config]) + b"".join(parts))
+    fix = summary(0, 0, flags=0x40)
+
+    def after(count, reply):
+        return reply[:1] + bytes([count]) + reply[2:]
+    # in/a, in/b, in/c, in/d, in/d/link, in/large, in; with 2 the stream, too
+    for config in range(16):
+        all_of_it = 8 if config & 2 else 7
+        one("good-%02d" % config, config, ready(),
+            after(9, verdict(1, all_of_it, 1)), fix)
+        one("step-%02d" % config, config, ready(),
+            after(1, state(1, 1)), after(9, verdict(2, all_of_it - 1, 2)),
+            verdict(1, 1, 1), fix)
+    one("failed", 0, ready(), after(9, verdict(1, 2, 4, 2, 100, 5)),
+        verdict(3, 5, 3), fix)
+    one("refused", 1, ready(), after(1, state(1, 2)),
+        after(9, verdict(1, 7, 4, 1)), fix)
+    for ident in (1, 2, 8):
+        one("resend-%d" % ident, 0, ready(),
+            after(9, frame(RESEND, struct.pack(">QQ", ident, 0))),
+            after(5, verdict(1, 7, 1)), after(4, verdict(8, 6, 1)), fix)
+    one("unknown-ids", 0, ready(), verdict(500, 3, 1), state(77, 1))
+    one("lies", 0, ready(), summary(3, 3))
+    one("notes", 0, ready(), frame(NOTE, struct.pack(">HBx", 4, 2)
+                                   + text(b"\x1b[2Jd")), fix)
+    one("error", 0, frame(ERROR, struct.pack(">H", 3) + text(b"busy\x9b")))
+    one("version", 0, frame(READY, struct.pack(">HHII", 9, 1, 0, 1)
+                            + bytes(16)))
+    one("http", 0, b"HTTP/1.0 400 Bad Request\r\n\r\n")
+    one("pings", 0, frame(PING) * 3, ready(16, 1), frame(PING) * 30)
+    one("one-at-a-time", 2, ready(1, 1), after(1, state(1, 1)),
+        after(3, verdict(1, 1, 1)), after(2, state(2, 1)),
+        after(3, verdict(2, 1, 1)), after(9, verdict(3, 6, 2)), fix)
+
+
+def main():
+    frames()
+    senders()
+    receivers()
+    tables()
+    chunks()
+    texts()
+    trees()
+
+
+if __name__ == "__main__":
+    main()
