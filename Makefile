@@ -396,6 +396,11 @@ acceptance: $(B)/ferry
 	$(Q)FERRY=$< tests/acceptance
 .PHONY: acceptance
 
+## torture: the long part of the fault suites (as root; half an hour)
+torture: $(B)/ferry
+	$(Q)tests/faults/torture --ferry $< $(TORTURE)
+.PHONY: torture
+
 ## compile_commands.json: write build/compile_commands.json for editors
 compile_commands.json: FORCE
 	@mkdir -p build
@@ -459,6 +464,7 @@ help:
 	@echo '  SANITIZE=LIST          address,undefined or thread'
 	@echo '  NDEBUG=1  COVERAGE=1   variants, like SANITIZE'
 	@echo '  SECONDS=N  FUZZ=NAMES  how long to fuzz, and what'
+	@echo '  TORTURE=ARGS           of tests/faults/torture: suites, --seed ...'
 	@echo '  VALGRIND=1             bats tests run ferry under valgrind'
 	@echo '  CC CPPFLAGS CFLAGS LDFLAGS LDLIBS PKG_CONFIG'
 	@echo '  PREFIX DESTDIR BINDIR MANDIR DATADIR'

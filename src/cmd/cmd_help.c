@@ -41,7 +41,12 @@ static int show_overview(struct err *e)
 		printf("      %s\n", c->summary);
 	}
 	puts("\n"
-	     "An example, with a shared key that both hosts have a copy of:\n"
+	     "By hand, with a one-time code that receive shows and send asks "
+	     "for:\n"
+	     "  ferry receive /srv/incoming\n"
+	     "  ferry send photos host.example\n"
+	     "\n"
+	     "In scripts, with a shared key that both hosts have a copy of:\n"
 	     "  ferry keygen ferry.key\n"
 	     "  ferry receive --key ferry.key /srv/incoming\n"
 	     "  ferry send --key ferry.key photos host.example\n"

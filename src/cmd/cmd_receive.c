@@ -14,6 +14,7 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "net/cidr.h"
+#include "net/code.h"
 #include "session/hook.h"
 #include "session/receive.h"
 
@@ -76,7 +77,8 @@ static const struct option_row rows[] = {
 	  .help = "where another file of that name exists: fail (default), "
 		  "skip or replace; the same content is never a conflict" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
-	  .help = "end after one session, with its exit status" },
+	  .help = "end after one session, with its exit status; with a code "
+		  "it always does" },
 	{ .name = "stdout", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(to_stdout),
 	  .help = "write the one file that is sent to standard output; "
@@ -179,8 +181,28 @@ static int check_stdout(struct err *e)
 	return 0;
 }
 
+/* The code of this run: one of our making, to be shown, or that of a file. */
+static int prepare_code(const struct receive_options *opts,
+			struct report *report, struct pake **pake,
+			struct err *e)
+{
+	const char *file = opts->common.code_file;
+	char code[CODE_MAX];
+	int rc = file ? code_load(code, file, e) : code_generate(code, e);
+
+	if (rc == 0) {
+		*pake = pake_new(code, e);
+		rc = *pake ? 0 : e->code;
+	}
+	if (rc == 0)
+		report_set_code(report, file ? NULL : code, *pake);
+	code_wipe(code);
+	return rc;
+}
+
 static int run_sessions(const struct receive_options *opts,
-			struct receive_config *cfg, struct err *e)
+			struct receive_config *cfg, struct report *report,
+			struct err *e)
 {
 	struct tls *tls = NULL;
 	int rc;
@@ -195,6 +217,8 @@ static int run_sessions(const struct receive_options *opts,
 			return e->code;
 	}
 	rc = common_tls(&opts->common, cfg->security, 0, NULL, &tls, e);
+	if (rc == 0 && cfg->security == SECURITY_CODE)
+		rc = prepare_code(opts, report, &cfg->pake, e);
 	if (rc < 0)
 		goto out;
 	cfg->cancel_fd = signals_start(e);
@@ -211,6 +235,7 @@ static int run_sessions(const struct receive_options *opts,
 			     strsignal(signals_caught()));
 out:
 	hook_free(cfg->hook);
+	pake_free(cfg->pake);
 	tls_free(tls);
 	return rc;
 }
@@ -251,7 +276,7 @@ static int run(const struct receive_options *opts, enum security mode,
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
-	rc = run_sessions(opts, &cfg, e);
+	rc = run_sessions(opts, &cfg, report, e);
 	report_end(report, rc, e);
 	report_free(report);
 	return rc;
@@ -279,7 +304,12 @@ static int receive_main(int argc, char **argv, struct err *e)
 		rc = read_operands(&opts, argc - first, argv + first, e);
 	if (rc == 0)
 		rc = common_mode(&opts.common, &mode, e);
-	return rc ? rc : run(&opts, mode, e);
+	if (rc)
+		return rc;
+	/* A code is for one session. */
+	if (mode == SECURITY_CODE)
+		opts.once = 1;
+	return run(&opts, mode, e);
 }
 
 const struct cmd cmd_receive = {
@@ -290,8 +320,9 @@ const struct cmd cmd_receive = {
 	.about = "Listen, and receive what ferry send brings into DIR (default "
 		 ".), which must exist. A file is written under a name of its "
 		 "own and gets its final name when it is whole and checked. "
-		 "Serves senders until it is ended by a signal, or one with "
-		 "--once.",
+		 "Shows a one-time code and serves the one sender that is "
+		 "given it; in the other security modes it serves senders "
+		 "until it is ended by a signal, or one with --once.",
 	.groups = groups,
 	.run = receive_main,
 };

@@ -13,10 +13,12 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "cmd/ask.h"
 #include "cmd/common.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
+#include "net/code.h"
 #include "session/preview.h"
 #include "session/send.h"
 
@@ -347,9 +349,28 @@ static void hint_at_file(const struct operands *o, struct err *e)
 			 "forgotten?)");
 }
 
+static int prepare_code(const struct send_options *opts,
+			const struct operands *o, struct report *report,
+			struct send_config *cfg, struct err *e)
+{
+	const char *file = opts->common.code_file;
+	char code[CODE_MAX];
+	int rc = file ? code_load(code, file, e) :
+			ask_code(o->host, cfg->cancel_fd, code, e);
+
+	if (rc == 0) {
+		cfg->pake = pake_new(code, e);
+		rc = cfg->pake ? 0 : e->code;
+	}
+	if (rc == 0)
+		report_set_code(report, NULL, cfg->pake);
+	code_wipe(code);
+	return rc;
+}
+
 static int run_session(const struct send_options *opts,
 		       const struct operands *o, struct send_config *cfg,
-		       struct err *e)
+		       struct report *report, struct err *e)
 {
 	const struct common_options *common = &opts->common;
 	struct session_summary summary;
@@ -370,6 +391,10 @@ static int run_session(const struct send_options *opts,
 		rc = cfg->cancel_fd;
 		goto out;
 	}
+	if (cfg->security == SECURITY_CODE)
+		rc = prepare_code(opts, o, report, cfg, e);
+	if (rc < 0)
+		goto out;
 	cfg->tls = tls;
 	cfg->scan = scan;
 	rc = opts->dry_run ? preview_run(cfg, &summary, e) :
@@ -378,6 +403,7 @@ static int run_session(const struct send_options *opts,
 		hint_at_file(o, e);
 out:
 	scan_free(scan);
+	pake_free(cfg->pake);
 	tls_free(tls);
 	if (list_fd > STDERR_FILENO)
 		close(list_fd);
@@ -418,7 +444,7 @@ static int run(const struct send_options *opts, const struct operands *o,
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
-	rc = run_session(opts, o, &cfg, e);
+	rc = run_session(opts, o, &cfg, report, e);
 	if (rc == 0 && report_lost_output(report))
 		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
 	report_end(report, rc, e);
@@ -438,7 +464,9 @@ static int parse_rest(const struct send_options *opts, int count, char **args,
 	/* without a connection a mode may be named, but need not */
 	if (rc == 0 && !opts->dry_run)
 		rc = common_mode(&opts->common, &mode, e);
-	return rc < 0 ? rc : run(opts, &o, mode, e);
+	if (rc == 0 && mode == SECURITY_CODE && !opts->common.code_file)
+		rc = ask_check(e);
+	return rc ? rc : run(opts, &o, mode, e);
 }
 
 static int send_main(int argc, char **argv, struct err *e)

@@ -41,6 +41,12 @@ const struct option_group common_connection = {
 };
 
 static const struct option_row security_rows[] = {
+	{ .name = "code", .kind = OPTION_FLAG, .value = 1, .off = OFF(code),
+	  .help = "TLS with a one-time code that receive shows and send asks "
+		  "for (the default)" },
+	{ .name = "code-file", .arg = "FILE", .kind = OPTION_TEXT,
+	  .off = OFF(code_file),
+	  .help = "the same, with the code from FILE" },
 	{ .name = "key", .arg = "FILE", .kind = OPTION_TEXT, .off = OFF(key),
 	  .help = "TLS with a shared key, made by ferry keygen" },
 	{ .name = "cert", .arg = "FILE", .kind = OPTION_TEXT,
@@ -133,25 +139,6 @@ int common_check(const struct common_options *o, struct err *e)
 	return o->json_fd < 0 ? 0 : check_json_fd(o->json_fd, e);
 }
 
-static int no_mode(struct err *e)
-{
-	return err_set(e, ERR_USAGE,
-		       "no security mode was named; choose one, the same on "
-		       "both hosts:\n\n"
-		       "a shared key, on both hosts after a copy of the file:\n"
-		       "  ferry keygen ferry.key\n"
-		       "  ferry receive --key ferry.key DIR\n"
-		       "  ferry send --key ferry.key PATH... HOST\n"
-		       "certificates:\n"
-		       "  ferry receive --cert b.pem --cert-key b.key "
-		       "--ca ca.pem DIR\n"
-		       "  ferry send --cert a.pem --cert-key a.key "
-		       "--ca ca.pem PATH... HOST\n"
-		       "no encryption at all, in a network you trust:\n"
-		       "  ferry receive --plain DIR\n"
-		       "  ferry send --plain PATH... HOST");
-}
-
 /* One of the options of certificates was named: are they all there? */
 static int check_certificate(const struct common_options *o, struct err *e)
 {
@@ -181,21 +168,27 @@ int common_mode(const struct common_options *o, enum security *mode,
 {
 	const char *cert = o->cert ? "--cert" : o->cert_key ? "--cert-key" :
 			   o->ca ? "--ca" : o->pin ? "--pin" : NULL;
-	const char *first = o->key ? "--key" : cert;
-	const char *second = o->plain ? "--plain" : cert;
+	const char *code = o->code_file ? "--code-file" :
+			   o->code ? "--code" : NULL;
+	const char *named[] = { o->key ? "--key" : NULL, cert, code,
+				o->plain ? "--plain" : NULL };
+	const char *first = NULL;
 
 	*mode = SECURITY_NONE;
-	if (!first && !second)
-		return no_mode(e);
-	if (first && second && first != second)
-		return err_set(e, ERR_USAGE,
-			       "%s and %s exclude each other: name one "
-			       "security mode", first, second);
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+		if (first && named[i])
+			return err_set(e, ERR_USAGE,
+				       "%s and %s exclude each other: name "
+				       "one security mode", first, named[i]);
+		if (named[i])
+			first = named[i];
+	}
 	if (cert) {
 		*mode = o->pin ? SECURITY_PIN : SECURITY_X509;
 		return check_certificate(o, e);
 	}
-	*mode = o->plain ? SECURITY_PLAIN : SECURITY_PSK;
+	*mode = o->plain ? SECURITY_PLAIN :
+		o->key ? SECURITY_PSK : SECURITY_CODE;
 	return 0;
 }
 

@@ -27,7 +27,8 @@ struct common_options {
 	uint64_t limit_rate; /* bytes a second; 0: no limit */
 	uint64_t timeout_s;
 	const char *key, *cert, *cert_key, *ca, *pin;
-	int plain;
+	const char *code_file;
+	int code, plain;
 	int json_fd; /* -1: no events */
 	int quiet, verbose;
 	int progress; /* enum progress_when */
@@ -45,9 +46,8 @@ void common_init(struct common_options *o);
 int common_check(const struct common_options *o, struct err *e);
 
 /*
- * The one security mode that was named.  Returns 0; or ERR_USAGE where there
- * is none (with commands to copy for both hosts), there are two, or one is
- * incomplete.
+ * The one security mode that was named, or that of codes where none was.
+ * Returns 0; or ERR_USAGE where there are two, or one is incomplete.
  */
 int common_mode(const struct common_options *o, enum security *mode,
 		struct err *e);

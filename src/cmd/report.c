@@ -6,6 +6,7 @@
 #include "cmd/report.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,6 +22,8 @@
 #include "cmd/json.h"
 #include "cmd/progress.h"
 #include "cmd/signals.h"
+#include "net/code.h"
+#include "net/pake.h"
 
 enum {
 	LINE_MAX_BYTES = 64 * 1024, /* a path of 4095 escaped bytes fits */
@@ -45,6 +48,8 @@ struct report {
 	struct report_config cfg;
 	struct session_events events;
 	enum line_mode line_mode;
+	char code[CODE_MAX]; /* empty: none to be shown */
+	struct pake *pake;   /* or NULL */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -159,6 +164,8 @@ static const char *security_text(enum security mode)
 		return "TLS, certificates";
 	case SECURITY_PIN:
 		return "TLS, pinned public key";
+	case SECURITY_CODE:
+		return "TLS, one-time code";
 	case SECURITY_PLAIN:
 	case SECURITY_NONE:
 		break;
@@ -276,6 +283,46 @@ static size_t address_part(const char **address)
 	return strlen(*address);
 }
 
+/* Where the other side can reach us, as far as we know: our address, or our
+ * name where we listen on all of them. */
+static void show_host(char *dst, size_t size, const char *address, size_t len,
+		      uint16_t port)
+{
+	char host[HOST_NAME_MAX + 1] = "", shown_host[SHOWN_MAX], port_text[8];
+	int any = (len == 2 && memcmp(address, "::", 2) == 0) ||
+		  (len == 7 && memcmp(address, "0.0.0.0", 7) == 0);
+	int is_v6;
+
+	if (any && gethostname(host, sizeof(host) - 1) == 0 && host[0]) {
+		address = host;
+		len = strlen(host);
+	}
+	is_v6 = memchr(address, ':', len) != NULL;
+	snprintf(port_text, sizeof(port_text), ":%u", (unsigned)port);
+	if (port == FERRY_PORT)
+		port_text[0] = '\0';
+	shown(shown_host, address, len);
+	snprintf(dst, size, is_v6 && port_text[0] ? "[%s]%s" : "%s%s",
+		 shown_host, port_text);
+}
+
+/* Shown also with -q: without it the receiver would be of no use. */
+static void tell_code(struct report *r, const char *address, size_t len,
+		      uint16_t port)
+{
+	char host[SHOWN_MAX + 16];
+
+	show_host(host, sizeof(host), address, len, port);
+	if (!r->cfg.quiet)
+		say(r, "on the other host: ferry send PATH... %s", host);
+	say(r, "and the code is:   %s", r->code);
+	if (r->json_fd >= 0) {
+		json_begin(&r->json, "code");
+		json_text(&r->json, "code", r->code, strlen(r->code));
+		json_send(r);
+	}
+}
+
 static void on_listening(void *ctx, const char *address, uint16_t port)
 {
 	struct report *r = ctx;
@@ -300,7 +347,23 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 		json_u64(&r->json, "port", port);
 		json_send(r);
 	}
+	if (r->code[0])
+		tell_code(r, address, len, port);
 	pthread_mutex_unlock(&r->lock);
+}
+
+/* The words of verification, where there are some. */
+static void add_verify(struct report *r)
+{
+	char words[PAKE_VERIFY_MAX];
+
+	if (!r->pake || pake_verify(r->pake, words) < 0)
+		return;
+	if (r->cfg.verbose)
+		say(r, "to verify: %s (the other side shows the same words, "
+		       "or somebody stands in between)", words);
+	if (r->json_fd >= 0)
+		json_text(&r->json, "verify", words, strlen(words));
 }
 
 static void on_session(void *ctx, uint64_t number, const char *peer,
@@ -325,8 +388,10 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 		json_session(r, number);
 		json_text(&r->json, "peer", peer, strlen(peer));
 		json_text(&r->json, "security", security, strlen(security));
-		json_send(r);
 	}
+	add_verify(r);
+	if (r->json_fd >= 0)
+		json_send(r);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -621,6 +686,13 @@ const struct session_events *report_events(struct report *r)
 	return &r->events;
 }
 
+void report_set_code(struct report *r, const char *code, struct pake *pake)
+{
+	if (code)
+		snprintf(r->code, sizeof(r->code), "%s", code);
+	r->pake = pake;
+}
+
 void report_end(struct report *r, int code, const struct err *e)
 {
 	const struct session_summary s = { .code = code };
@@ -655,7 +727,8 @@ void report_free(struct report *r)
 		next = p->next;
 		free(p);
 	}
-	buf_release(&r->json);
+	buf_release_secret(&r->json);
+	code_wipe(r->code);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }

@@ -29,6 +29,7 @@ struct report_config {
 	const char *dir;  /* receiver: NULL for standard output */
 };
 
+struct pake;
 struct report;
 
 /* NULL when out of memory. */
@@ -38,7 +39,14 @@ struct report *report_new(const struct report_config *cfg);
 const struct session_events *report_events(struct report *r);
 
 /*
- * The run is over with this code.  Clears the progress line, so that the
+ * Before the run, in the mode of codes: the receiver's code, to be shown as
+ * soon as it listens (copied; NULL where it need not be shown), and where to
+ * ask for the words of verification (borrowed).
+ */
+void report_set_code(struct report *r, const char *code, struct pake *pake);
+
+/*
+ * The run is over with this exit code.  Clears the progress line, so that the
  * caller may print.  Where the run failed without a summary, the summary
  * event is written here: send and receive --once always have exactly one.
  */

@@ -269,9 +269,18 @@ static int allocate(int fd, uint64_t size)
 	return rc;
 }
 
+/* What a kept part occupies already need not be free. */
+static uint64_t occupied(const struct part *p)
+{
+	struct stat st;
+
+	return fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
+}
+
 int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 {
 	struct statfs fs;
+	uint64_t own;
 
 	*have = UINT64_MAX;
 	if (size == 0)
@@ -289,7 +298,8 @@ int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 		if (errno != EOPNOTSUPP && errno != ENOSYS)
 			return err_sys(e, ERR_LOCAL, "reserve space");
 	}
-	if (size <= *have)
+	own = occupied(p);
+	if (size <= own || size - own <= *have)
 		return 0;
 	errno = ENOSPC;
 	return err_sys(e, ERR_LOCAL, "reserve space");

@@ -85,6 +85,27 @@ static int set_congestion(int fd, const char *name, struct err *e)
 		       name);
 }
 
+unsigned dial_rtt_us(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return 0;
+	return info.tcpi_rtt;
+}
+
+/* What the line asks for.  Where the kernel has it not, or allows it not, the
+ * system's default stays. */
+static void suit_line(int fd, const struct net_options *opt)
+{
+	static const char bbr[] = "bbr";
+
+	if (!opt->congestion && dial_rtt_us(fd) >= DIAL_LONG_US)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr,
+				 sizeof(bbr) - 1);
+}
+
 static int is_exhaustion(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS ||
@@ -112,12 +133,16 @@ static int resolve_bind(const struct net_options *opt, uint16_t port,
 	};
 	struct addrinfo *found = NULL;
 	char text[8];
+	int rc;
 
 	*len = 0;
 	if (!opt->bind)
 		return 0;
 	snprintf(text, sizeof(text), "%u", (unsigned)port);
-	if (getaddrinfo(opt->bind, text, &hints, &found) != 0 || !found)
+	rc = getaddrinfo(opt->bind, text, &hints, &found);
+	if (rc == EAI_MEMORY)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (rc != 0 || !found)
 		return err_set(e, ERR_USAGE,
 			       "'%s' is no numeric address%s to bind to",
 			       opt->bind,
@@ -433,6 +458,7 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 			addr_text(peer, (const struct sockaddr *)&won->addr,
 				  won->len);
 		rc = make_blocking(fd, e);
+		suit_line(fd, r->opt);
 	}
 	close_losers(r);
 	if (rc < 0)

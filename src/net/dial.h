@@ -7,6 +7,11 @@
  * Sockets come out blocking, close-on-exec, TCP_NODELAY, with keep-alive and
  * TCP_USER_TIMEOUT set from timeout_ms (a stream takes the latter back, see
  * sock.c); buffer sizes are left to the kernel.
+ * On a long line (a round trip of DIAL_LONG_US or more) a connection that was
+ * made here gets BBR as its congestion control, unless the user named one or
+ * the kernel does not allow it: what it sends then follows the line's rate and
+ * not each loss (Cardwell et al., "BBR: Congestion-Based Congestion Control",
+ * ACM Queue 14(5), 2016).
  */
 #ifndef FERRY_NET_DIAL_H
 #define FERRY_NET_DIAL_H
@@ -15,6 +20,8 @@
 
 #include "base/err.h"
 #include "net/addr.h"
+
+enum { DIAL_LONG_US = 10000 };
 
 struct net_options {
 	int family;           /* AF_UNSPEC, AF_INET, AF_INET6 */
@@ -38,6 +45,10 @@ struct net_options {
  */
 int dial_connect(const struct host_port *hp, const struct net_options *opt,
 		 const volatile int *cancel, char *peer, struct err *e);
+
+/* The round trip time of a connection in microseconds, as the kernel measured
+ * it (at first, of the TCP handshake); 0 where it does not say. */
+unsigned dial_rtt_us(int fd);
 
 /* Connect again to the very address that fd is connected to (for further
  * streams of a session).  As dial_connect(). */

@@ -13,15 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "base/io.h"
 #include "base/num.h"
+#include "net/hkdf.h"
 
 #define KEY_PREFIX "ferry-key-1:"
 
@@ -122,16 +119,9 @@ int key_load(struct key *k, const char *path, struct err *e)
 	return rc;
 }
 
-/* OpenSSL apart from openssl.cnf; NULL when out of memory. */
-static OSSL_LIB_CTX *private_context(void)
-{
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	return OSSL_LIB_CTX_new();
-}
-
 static int make_line(char *line, struct err *e)
 {
-	OSSL_LIB_CTX *ctx = private_context();
+	OSSL_LIB_CTX *ctx = hkdf_context();
 	struct key k;
 	int rc = 0;
 
@@ -220,51 +210,19 @@ int key_generate(const char *path, struct err *e)
 	return rc;
 }
 
-/* HKDF-SHA256 without salt (the key is uniformly random already). */
-static int expand(OSSL_LIB_CTX *libctx, const struct key *k, const char *label,
-		  void *out, size_t n)
-{
-	char digest[] = "SHA256";
-	uint8_t secret[KEY_BYTES], info[32];
-	size_t info_len = strlen(label);
-	OSSL_PARAM params[4];
-	EVP_KDF *kdf = NULL;
-	EVP_KDF_CTX *ctx = NULL;
-	int ok = 0;
-
-	if (info_len > sizeof(info))
-		return 0;
-	/* OSSL_PARAM takes pointers to what is not const. */
-	memcpy(info, label, info_len);
-	memcpy(secret, k->secret, sizeof(secret));
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,
-						     digest, 0);
-	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY,
-						      secret, sizeof(secret));
-	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info,
-						      info_len);
-	params[3] = OSSL_PARAM_construct_end();
-	kdf = EVP_KDF_fetch(libctx, "HKDF", NULL);
-	if (kdf)
-		ctx = EVP_KDF_CTX_new(kdf);
-	if (ctx)
-		ok = EVP_KDF_derive(ctx, out, n, params) == 1;
-	EVP_KDF_CTX_free(ctx);
-	EVP_KDF_free(kdf);
-	OPENSSL_cleanse(secret, sizeof(secret));
-	return ok;
-}
-
 int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES], char *identity,
 		   size_t identity_size, struct err *e)
 {
 	uint8_t id[KEY_ID_BYTES];
 	char hex[2 * KEY_ID_BYTES + 1];
-	OSSL_LIB_CTX *libctx = private_context();
+	OSSL_LIB_CTX *libctx = hkdf_context();
 	int rc = 0, n;
 
-	if (!libctx || !expand(libctx, k, psk_label, psk, KEY_BYTES) ||
-	    !expand(libctx, k, id_label, id, sizeof(id))) {
+	if (!libctx ||
+	    hkdf_expand(libctx, k->secret, KEY_BYTES, psk_label, psk,
+			KEY_BYTES) < 0 ||
+	    hkdf_expand(libctx, k->secret, KEY_BYTES, id_label, id,
+			sizeof(id)) < 0) {
 		rc = err_set(e, ERR_RESOURCE, "cannot derive the TLS key");
 		goto out;
 	}

@@ -27,6 +27,8 @@
 #include "net/tls_priv.h"
 
 #define PIN_PREFIX "sha256:"
+/* The sender is always the TLS client; see key_derive_psk() for keys'. */
+#define CODE_IDENTITY "ferry/1 sender code"
 #define PSK_SUITES "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
 /* AES-128 first: it is the fastest where there is AES in hardware. */
 #define CERT_SUITES                                                            \
@@ -49,6 +51,8 @@ enum {
 	SECURITY_LEVEL = 2, /* 112 bits: RSA 2048, SHA-256 */
 };
 
+_Static_assert((int)TLS_PSK_BYTES == (int)KEY_BYTES, "one size of PSK");
+
 static const uint64_t rekey_default = (uint64_t)1 << 36;
 
 const char *security_name(enum security mode)
@@ -62,6 +66,8 @@ const char *security_name(enum security mode)
 		return "x509";
 	case SECURITY_PIN:
 		return "pin";
+	case SECURITY_CODE:
+		return "code";
 	case SECURITY_NONE:
 		break;
 	}
@@ -225,6 +231,8 @@ static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
 	 * not fit leaves us without a PSK, and the handshake fails. */
 	if (md && !EVP_MD_is_a(md, "SHA256"))
 		return 1;
+	if (!t->has_psk)
+		return 0;
 	*session = psk_session(ssl, t->psk);
 	*id = (const unsigned char *)t->identity;
 	*id_len = strlen(t->identity);
@@ -236,7 +244,7 @@ static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
 		       SSL_SESSION **session)
 {
 	const struct tls *t = tls_of(ssl);
-	int known = id_len == strlen(t->identity) &&
+	int known = t->has_psk && id_len == strlen(t->identity) &&
 		    CRYPTO_memcmp(id, t->identity, id_len) == 0;
 
 	*session = psk_session(ssl, known ? t->psk : t->decoy);
@@ -248,6 +256,20 @@ static int on_refuse_cert(X509_STORE_CTX *store, void *ctx)
 {
 	(void)ctx;
 	X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 0;
+}
+
+static int setup_any_psk(struct tls *t, struct err *e)
+{
+	if (RAND_priv_bytes_ex(t->libctx, t->decoy, sizeof(t->decoy), 256) !=
+		    1 ||
+	    SSL_CTX_set_ciphersuites(t->ctx, PSK_SUITES) != 1)
+		return err_set(e, ERR_RESOURCE, "cannot set up TLS");
+	SSL_CTX_set_cert_verify_callback(t->ctx, on_refuse_cert, NULL);
+	if (t->is_sender)
+		SSL_CTX_set_psk_use_session_callback(t->ctx, on_use_psk);
+	else
+		SSL_CTX_set_psk_find_session_callback(t->ctx, on_find_psk);
 	return 0;
 }
 
@@ -265,16 +287,20 @@ static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 	key_wipe(&k);
 	if (rc < 0)
 		return rc;
-	if (RAND_priv_bytes_ex(t->libctx, t->decoy, sizeof(t->decoy), 256) !=
-		    1 ||
-	    SSL_CTX_set_ciphersuites(t->ctx, PSK_SUITES) != 1)
-		return err_set(e, ERR_RESOURCE, "cannot set up TLS");
-	SSL_CTX_set_cert_verify_callback(t->ctx, on_refuse_cert, NULL);
-	if (t->is_sender)
-		SSL_CTX_set_psk_use_session_callback(t->ctx, on_use_psk);
-	else
-		SSL_CTX_set_psk_find_session_callback(t->ctx, on_find_psk);
-	return 0;
+	t->has_psk = 1;
+	return setup_any_psk(t, e);
+}
+
+static int setup_code(struct tls *t, struct err *e)
+{
+	memcpy(t->identity, CODE_IDENTITY, sizeof(CODE_IDENTITY));
+	return setup_any_psk(t, e);
+}
+
+void tls_set_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES])
+{
+	memcpy(t->psk, psk, sizeof(t->psk));
+	t->has_psk = 1;
 }
 
 /* --------------------------------------------------------- certificates */
@@ -515,6 +541,8 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 		return setup_x509(t, cfg, e);
 	case SECURITY_PIN:
 		return setup_pin(t, cfg, e);
+	case SECURITY_CODE:
+		return setup_code(t, e);
 	case SECURITY_NONE:
 	case SECURITY_PLAIN:
 		break;

@@ -2,7 +2,8 @@
  * tls.h - TLS 1.3 credentials: pre-shared key, X.509, pinned public key.
  *
  * Layer: net.  Uses base, key.h, OpenSSL.
- * Threads: a struct tls is made once and then only read: any thread.
+ * Threads: a struct tls is made once and then only read: any thread; but see
+ * tls_set_psk().
  *
  * Both sides authenticate each other, always.  TLS 1.3 only; no tickets, no
  * session cache, no early data, suites and groups set here and not by
@@ -23,13 +24,14 @@ enum security {
 	SECURITY_PSK,
 	SECURITY_X509,
 	SECURITY_PIN,
+	SECURITY_CODE,
 };
 
-/* "plain", "psk", "x509", "pin": as in the session event. */
+/* "plain", "psk", "x509", "pin", "code": as in the session event. */
 const char *security_name(enum security mode);
 
 struct tls_config {
-	enum security mode; /* PSK, X509 or PIN */
+	enum security mode; /* PSK, X509, PIN or CODE */
 	int is_sender;      /* the sender is the TLS client */
 	const char *key_file;  /* PSK */
 	const char *cert_file; /* X509, PIN: PEM chain */
@@ -60,14 +62,26 @@ struct tls;
  * the sender checks the host name or IP address.  PIN: chain and dates are
  * ignored, the SHA-256 of the peer's SPKI is compared in constant time; a
  * self-signed certificate will do.  The receiver demands a certificate.
+ *
+ * CODE: as PSK, but no file is read: the key comes later, by tls_set_psk().
  */
 struct tls *tls_new(const struct tls_config *cfg, struct err *e);
+
+enum { TLS_PSK_BYTES = 32 };
+
+/*
+ * With CODE: the key that the exchange of the code gave (pake.h), copied.
+ * Before it is set every handshake fails, as with another key.  To be called
+ * once, and before any other thread may use t for a stream: the caller sees to
+ * that.
+ */
+void tls_set_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES]);
 void tls_free(struct tls *t);
 
 /*
  * All failures to authenticate have this one code, ERR_AUTH, and one of these
- * texts: "the other side did not prove that it holds the same key" (PSK),
- * "the other side's certificate was not accepted: REASON" (ours to judge),
+ * texts: "the other side did not prove that it holds the same key" (PSK; CODE
+ * too), "the other side's certificate was not accepted: REASON" (ours to judge),
  * "the other side refused us or does not speak the same mode: ..." with the
  * remedy.  To the peer, all look the same: its TLS alert and the end.
  */

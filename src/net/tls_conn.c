@@ -179,7 +179,7 @@ struct tls_conn *tls_conn_new(const struct tls *t, struct err *e)
 	if (!c->ssl || !SSL_set_app_data(c->ssl, c) || attach_bio(c) < 0)
 		goto failed;
 	SSL_set_info_callback(c->ssl, on_info);
-	if (t->mode == SECURITY_PSK)
+	if (tls_uses_psk(t))
 		SSL_certs_clear(c->ssl);
 	if (t->is_sender)
 		SSL_set_connect_state(c->ssl);
@@ -206,7 +206,7 @@ void tls_conn_free(struct tls_conn *c)
 
 static size_t handshake_max(const struct tls_conn *c)
 {
-	return c->t->mode == SECURITY_PSK ? HANDSHAKE_MAX_PSK
+	return tls_uses_psk(c->t) ? HANDSHAKE_MAX_PSK
 					  : HANDSHAKE_MAX_CERT;
 }
 
@@ -282,6 +282,9 @@ static const char *remedy(enum security mode)
 {
 	if (mode == SECURITY_PSK)
 		return "both sides must be given the same key with --key";
+	if (mode == SECURITY_CODE)
+		return "both sides must use a code, without --key, --cert and "
+		       "--plain";
 	if (mode == SECURITY_PIN)
 		return "both sides need --cert, --cert-key and the pin of "
 		       "the other side's key";
@@ -357,7 +360,7 @@ static int handshake_failed(const struct tls_conn *c, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (is_version_failure())
 		return refused(c, "it does not speak TLS 1.3", e);
-	if (c->t->mode == SECURITY_PSK)
+	if (tls_uses_psk(c->t))
 		return not_proven(e);
 	if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
 		return no_cert(e);
@@ -379,7 +382,7 @@ static int check_peer(const struct tls_conn *c, struct err *e)
 		return refused(c, "it does not speak TLS 1.3", e);
 	if (!SSL_get_negotiated_group(c->ssl))
 		return refused(c, "it made no Diffie-Hellman exchange", e);
-	if (c->t->mode == SECURITY_PSK)
+	if (tls_uses_psk(c->t))
 		return SSL_session_reused(c->ssl) == 1 && !cert ? 0
 								: not_proven(e);
 	if (!cert || SSL_session_reused(c->ssl))

@@ -15,7 +15,7 @@
 
 enum { TLS_PIN_BYTES = 32, TLS_IDENTITY_MAX = 64 };
 
-/* Set once by tls_new(), then only read. */
+/* Set once by tls_new() (with CODE also by tls_set_psk()), then only read. */
 struct tls {
 	enum security mode;
 	int is_sender;
@@ -23,8 +23,9 @@ struct tls {
 	/* OpenSSL apart from openssl.cnf. */
 	OSSL_LIB_CTX *libctx;
 	SSL_CTX *ctx;
-	/* PSK */
+	/* PSK, CODE */
 	char identity[TLS_IDENTITY_MAX];
+	int has_psk;
 	uint8_t psk[KEY_BYTES];
 	/* Stands in for the PSK of an identity that is not ours, so that a
 	 * wrong identity and a wrong key fail in the same way. */
@@ -32,6 +33,12 @@ struct tls {
 	/* PIN */
 	uint8_t pin[TLS_PIN_BYTES];
 };
+
+/* Whether a key that both sides have takes the place of certificates. */
+static inline int tls_uses_psk(const struct tls *t)
+{
+	return t->mode == SECURITY_PSK || t->mode == SECURITY_CODE;
+}
 
 /*
  * The calling thread is done with what may use t's random numbers.  OpenSSL

@@ -245,7 +245,8 @@ void plan_sent_check(struct plan *p, struct outfile *f);
 int plan_is_wanted(struct plan *p, struct outfile *f);
 
 /* Whether the caller has to send FILE_END: every leaf is recorded and nobody
- * else is going to.  Fills item.digest and size. */
+ * else is going to.  Fills item.digest and size.  Returns 1, 0, or
+ * ERR_RESOURCE: then nobody will, and the file has to be given up. */
 int plan_take_end(struct plan *p, struct outfile *f);
 
 /* The task's use of its file is over. */

@@ -254,18 +254,20 @@ int plan_is_wanted(struct plan *p, struct outfile *f)
 
 int plan_take_end(struct plan *p, struct outfile *f)
 {
-	int mine = 0;
+	int rc = 0;
 
 	pthread_mutex_lock(&p->lock);
 	if (f->phase == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
 	    (!f->is_stream || f->at_eof) &&
 	    tree_set_size(f->tree, f->size) == 0 &&
-	    tree_is_complete(f->tree) &&
-	    tree_final(f->tree, f->item.digest) == 0) {
-		f->phase = FILE_ENDED;
-		f->has_digest = 1;
-		mine = 1;
+	    tree_is_complete(f->tree)) {
+		rc = tree_final(f->tree, f->item.digest);
+		if (rc == 0) {
+			f->phase = FILE_ENDED;
+			f->has_digest = 1;
+			rc = 1;
+		}
 	}
 	pthread_mutex_unlock(&p->lock);
-	return mine;
+	return rc;
 }

@@ -13,6 +13,7 @@
 #include "fs/sandbox.h"
 #include "net/cidr.h"
 #include "net/dial.h"
+#include "net/pake.h"
 #include "net/tls.h"
 #include "session/events.h"
 
@@ -26,6 +27,7 @@ struct receive_config {
 	struct net_options net;
 	enum security security;
 	struct tls *tls;  /* NULL with SECURITY_PLAIN; borrowed */
+	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
 	const char *dir;  /* exists; NULL with to_stdout */
 	int to_stdout;    /* the single file's content to stdout_fd */
 	int stdout_fd;
@@ -49,6 +51,9 @@ struct receive_config {
  * Listen and serve sessions until cancel_fd becomes readable, or, with once,
  * until one session has ended (peers that fail to authenticate or do not
  * speak the protocol are no session).  Blocks.
+ *
+ * With a code it also ends when the code was used up without a session: by a
+ * wrong guess (ERR_AUTH), or by a sender that knew it and was lost.
  *
  * DIR is opened once; everything happens below that descriptor, and before
  * the first connection is accepted the whole process is confined to it as

@@ -91,7 +91,8 @@ static void share_descriptors(struct receiver *r)
 	rlim_t n = spare > FDS_OWN ? spare - FDS_OWN : 0;
 
 	r->strangers_max = within(spare / FDS_A_STRANGER, STRANGERS_MIN,
-				  STRANGERS_MAX);
+				  r->cfg->pake ? STRANGERS_CODE :
+						 STRANGERS_MAX);
 	r->open_files = within(n / FDS_A_FILE, 1, OPEN_FILES_MAX);
 	n = n > r->open_files * FDS_A_FILE ? n - r->open_files * FDS_A_FILE : 0;
 	r->commit_max = within(n / FDS_A_COMMIT / sessions, 1, COMMIT_MAX);

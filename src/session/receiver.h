@@ -41,8 +41,8 @@ enum {
 	 * few. */
 	STRANGERS_MAX = 64,
 	STRANGERS_MIN = 2,
-	/* Small files that are flushed each by itself. */
-	FEW_MAX = 16,
+	/* The same with a code, which is for one. */
+	STRANGERS_CODE = 16,
 	/* What tells where a connection came from. */
 	DOOR_KEY = 8,
 	/* Files of a session that may be open at a time. */
@@ -198,6 +198,7 @@ struct rstream {
 	char peer[ADDR_TEXT_MAX];
 	uint8_t door_key[DOOR_KEY];
 	uint64_t deadline_ms;
+	int spent_code;      /* it was this one that used the code up */
 	struct link link;    /* link.stream: changed under receiver.lock */
 	struct dirs *dirs;
 	struct part_names names;

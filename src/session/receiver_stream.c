@@ -89,6 +89,9 @@ static int open_link(struct rstream *st, struct err *e)
 	struct stream *stream;
 	int fd = st->fd;
 
+	if (r->cfg->pake && pake_receive(r->cfg->pake, r->cfg->tls, fd,
+					 st->deadline_ms, &st->spent_code, e))
+		return e->code;
 	st->fd = -1;
 	stream = stream_open(fd, r->cfg->tls, r->cfg->timeout_ms,
 			     st->deadline_ms, e);
@@ -491,13 +494,29 @@ static void session_failed(struct rstream *st, struct err *e)
 	rsession_fail(st->session, e);
 }
 
+/* A code that was used up without a session: that is the receiver's result. */
+static void end_of_code(struct rstream *st, struct err *e)
+{
+	struct receiver *r = st->receiver;
+
+	if (e->code == ERR_CLOSED)
+		err_set(e, ERR_LOST, "left before the session began");
+	err_prefix(e, "%s", st->peer);
+	pthread_mutex_lock(&r->lock);
+	r->has_ended = 1;
+	r->ended = *e;
+	pthread_mutex_unlock(&r->lock);
+}
+
 /* One who says nothing or goes away again is no news. */
-static void stranger_failed(struct rstream *st, const struct err *e)
+static void stranger_failed(struct rstream *st, struct err *e)
 {
 	int silent = e->code == ERR_CLOSED || e->code == ERR_LOST ||
 		     e->code == ERR_TIMEOUT;
 
-	if (atomic_load(&st->receiver->is_stopping))
+	if (st->spent_code)
+		end_of_code(st, e);
+	if (st->spent_code || atomic_load(&st->receiver->is_stopping))
 		return;
 	receiver_message(st->receiver,
 			 silent ? SESSION_VERBOSE : SESSION_WARNING,

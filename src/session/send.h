@@ -16,6 +16,7 @@
 #include "fs/scan.h"
 #include "net/addr.h"
 #include "net/dial.h"
+#include "net/pake.h"
 #include "net/tls.h"
 #include "session/events.h"
 
@@ -24,6 +25,7 @@ struct send_config {
 	struct net_options net;
 	enum security security;
 	struct tls *tls; /* NULL with SECURITY_PLAIN; borrowed */
+	struct pake *pake; /* with SECURITY_CODE; borrowed */
 	const struct digest_ops *digest;
 	struct codec_choice codec;
 	unsigned streams;   /* 1..STREAMS_MAX; 0: chosen here */

@@ -26,6 +26,9 @@ enum {
 	/* A further stream is begun when work has waited for so long. */
 	GROW_FIRST_MS = 5,
 	STREAMS_AUTO_MAX = 4,
+	/* On a long line one connection is limited by the kernel's buffers and
+	 * starts slowly, whatever the cores. */
+	STREAMS_LONG = 8,
 	/* Between two attempts to connect, twice as long each time. */
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MAX_MS = 5000,
@@ -158,11 +161,14 @@ static int start_stream(struct sender *s, unsigned index)
 	return 0;
 }
 
-/* As many streams as cores, where each has work to do besides sending. */
-static unsigned auto_streams(void)
+/* As many streams as cores, where each has work to do besides sending; more on
+ * a long line. */
+static unsigned auto_streams(int is_long)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
+	if (is_long)
+		return STREAMS_LONG;
 	if (cores < 1)
 		cores = 1;
 	return cores > STREAMS_AUTO_MAX ? STREAMS_AUTO_MAX : (unsigned)cores;
@@ -172,16 +178,18 @@ static unsigned auto_streams(void)
  * there is work for them. */
 static void grow(struct sender *s, unsigned *started)
 {
-	unsigned want = s->cfg->streams ? s->cfg->streams : auto_streams();
-	unsigned allowed;
-	int ready;
+	unsigned want = s->cfg->streams, allowed;
+	int ready, is_long;
 
 	pthread_mutex_lock(&s->lock);
+	is_long = s->rtt_us >= DIAL_LONG_US;
 	ready = s->is_ready && !s->has_failed;
 	allowed = s->ready.streams;
 	pthread_mutex_unlock(&s->lock);
 	if (!ready)
 		return;
+	if (!want)
+		want = auto_streams(is_long);
 	if (want > allowed)
 		want = allowed;
 	while (*started < want) {
@@ -190,7 +198,7 @@ static void grow(struct sender *s, unsigned *started)
 		if (start_stream(s, *started))
 			return;
 		++*started;
-		if (!s->cfg->streams)
+		if (!s->cfg->streams && !is_long)
 			return;
 	}
 }

@@ -86,6 +86,7 @@ struct sender {
 	uint64_t notes;
 	char peer[ADDR_TEXT_MAX];
 	int first_fd;         /* socket of stream 0, for further ones */
+	unsigned rtt_us;      /* of stream 0 when it began */
 
 	struct sender_stream streams[STREAMS_MAX];
 

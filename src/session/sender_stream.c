@@ -67,6 +67,19 @@ static int dial(struct sender_stream *st, struct err *e)
 	return fd;
 }
 
+/* In code mode, and while there is no key yet. */
+static int exchange_code(struct sender_stream *st, int fd, struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct send_config *cfg = s->cfg;
+	uint64_t deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
+
+	if (!cfg->pake || pake_send(cfg->pake, cfg->tls, fd, &s->is_stopping,
+				    deadline_ms, e) == 0)
+		return 0;
+	return err_prefix(e, "%s", s->peer);
+}
+
 /* From here on (fd not -1) or up to here, sender_fail() can end the wait. */
 static void let_abort(struct sender_stream *st, int fd)
 {
@@ -95,6 +108,11 @@ static int connect_stream(struct sender_stream *st, struct err *e)
 	if (fd < 0)
 		return fd;
 	let_abort(st, fd);
+	if (exchange_code(st, fd, e)) {
+		let_abort(st, -1);
+		io_close(&fd);
+		return e->code;
+	}
 	stream = stream_open(fd, s->cfg->tls, s->cfg->timeout_ms, 0, e);
 	let_abort(st, -1);
 	if (!stream) {
@@ -175,6 +193,7 @@ static int take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
 	s->ready = m;
 	s->is_ready = 1;
 	s->first_fd = stream_fd(st->link.stream);
+	s->rtt_us = dial_rtt_us(s->first_fd);
 	pthread_mutex_unlock(&s->lock);
 	plan_set_open_limit(s->plan, m.open_files);
 	if (ev->session)

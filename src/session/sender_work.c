@@ -506,11 +506,16 @@ static int end_file(struct sender_stream *st, struct outfile *f,
 	struct msg_file_end m = { .id = f->id };
 	struct stat now;
 	struct err fe;
+	int mine = plan_take_end(st->sender->plan, f);
 
-	if (!plan_take_end(st->sender->plan, f))
+	if (mine == 0)
 		return 0;
+	err_clear(&fe);
+	if (mine < 0) {
+		err_set(&fe, ERR_RESOURCE, "out of memory");
+		return abort_file(st, f, &fe, e);
+	}
 	if (!f->is_stream) {
-		err_clear(&fe);
 		if (fstat(f->fd, &now))
 			err_sys(&fe, ERR_LOCAL, "reading its status");
 		else if (!source_is_same(&now, &f->item.st))

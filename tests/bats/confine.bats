@@ -35,7 +35,15 @@ make_tree() {
 # Calls that were denied, but for the two that prove that they are and for
 # clone3(), which libc replaces.
 denied() {
-	grep -E '= -1 (EPERM|EACCES|ENOSYS|EXDEV)' "$1.calls" |
+	# strace cuts a call in two where another thread comes between
+	awk '/ <unfinished \.\.\.>$/ {
+			sub(/ <unfinished \.\.\.>$/, ""); cut[$1] = $0; next
+		}
+		/<\.\.\. .* resumed>/ {
+			pid = $1; sub(/.* resumed>/, ""); $0 = cut[pid] $0
+		}
+		{ print }' "$1.calls" |
+		grep -E '= -1 (EPERM|EACCES|ENOSYS|EXDEV)' |
 		grep -vE 'fchmodat\(-1, ""|"/", O_RDONLY|clone3' || true
 }
 

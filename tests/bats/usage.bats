@@ -91,7 +91,7 @@ usage() {
 
 @test "every option of the contract is there, and no other" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
-		plain json quiet verbose progress help port"
+		code code-file plain json quiet verbose progress help port"
 	send="compress checksum streams name symlinks dry-run exclude include
 		files-from retry"
 	receive="existing once stdout sync max-sessions
@@ -271,7 +271,6 @@ usage() {
 @test "unknown and abbreviated options" {
 	usage "unknown option '--bogus'" send --bogus file h
 	usage "unknown option '-x'" receive -x
-	usage "unknown option '--code'" receive --code
 	usage "unknown option '--frob'" send --frob=5 file h
 	usage "unknown option '--once'" send --once file h
 	usage "unknown option '--streams'" receive --streams 2
@@ -343,32 +342,33 @@ usage() {
 
 # What is not refused gets as far as the next complaint.
 @test "values that are accepted" {
-	accepted="no security mode was named"
+	accepted="--key and --plain exclude each other"
+	both="--key k --plain"
 	for good in -z -zauto -znone -zzlib:1 -zzlib:9 -zzstd:1 -zzstd:19 \
 		--compress --compress=zstd --checksum=sha256 -j1 -j16 -jauto \
 		--symlinks=follow --limit-rate=1 --limit-rate=10MiB \
 		--limit-rate=1g --timeout=86400 -p65535 -4 -6 -q -v --json \
 		--json=2 --progress=never --congestion=cubic -b::1; do
-		usage "$accepted" send $good file h
+		usage "$accepted" send $good $both file h
 	done
 	for good in -p0 --existing=skip --once --stdout --sync=none \
 		--max-sessions=1024 --max-size=1 --max-size=10G --max-files=1 \
 		--allow=::/0 --allow=192.0.2.1 --sandbox=require; do
-		usage "$accepted" receive $good
-		usage "$accepted" recv $good
+		usage "$accepted" receive $good $both
+		usage "$accepted" recv $good $both
 	done
-	usage "$accepted" receive $(printf -- '--allow=127.0.0.%s ' {1..64})
+	usage "$accepted" receive $both $(printf -- '--allow=127.0.0.%s ' {1..64})
 	for host in h h:1 127.0.0.1:65535 ::1 '[::1]' '[::1]:1' 'fe80::1%lo'; do
-		usage "$accepted" send file "$host"
+		usage "$accepted" send $both file "$host"
 	done
-	usage "$accepted" send --name x - h
-	usage "$accepted" send file - dir h
 	for good in --exclude=x --exclude=/a/b/ --include='[]a]' \
 		--include='a\*' --exclude='**'; do
-		usage "$accepted" send "$good" file h
+		usage "$accepted" send $both "$good" file h
 	done
-	usage "$accepted" send --files-from list h
-	usage "$accepted" send -0 --files-from - dir h
+	usage "$accepted" send $both --files-from list h
+	usage "$accepted" send $both -0 --files-from - dir h
+	usage "$accepted" send $both --name x - h
+	usage "$accepted" send $both file - dir h
 }
 
 @test "values are shown escaped" {
@@ -380,26 +380,26 @@ usage() {
 }
 
 @test "empty values are refused: a variable was not set" {
-	for option in key cert cert-key ca pin bind congestion name; do
+	for option in key cert cert-key ca pin code-file bind congestion name; do
 		usage "--$option wants " send --$option= - h
 	done
 }
 
 # ---- security modes --------------------------------------------------------
 
-@test "no security mode: how to choose one, for both hosts" {
-	usage "no security mode was named" send file h
-	usage "no security mode was named" receive dir
-	run ferry receive dir
-	for line in "ferry keygen ferry.key" \
-		"ferry receive --key ferry.key DIR" \
-		"ferry send --key ferry.key PATH... HOST" \
-		"ferry receive --cert b.pem --cert-key b.key --ca ca.pem DIR" \
-		"ferry send --cert a.pem --cert-key a.key --ca ca.pem PATH" \
-		"ferry receive --plain DIR" "ferry send --plain PATH... HOST" \
-		"Try: ferry help receive"; do
-		assert_output "$line"
+@test "no security mode is that of codes, which needs a terminal to send" {
+	# setsid: a session without a terminal
+	for how in "" --code; do
+		run setsid -w "$FERRY" send $how file h
+		[ "$status" -eq 2 ]
+		assert_output "there is no terminal to ask for the code at"
+		assert_output "Try: ferry help send"
 	done
+	# what can be wrong before is found out before
+	refused 7 "send: none: " send --code-file absent none h
+	refused 7 "send: cannot open absent: " send --code-file absent file h
+	refused 7 "receive: cannot open absent: " receive --code-file absent
+	refused 7 "receive: file is not a directory" receive file
 }
 
 @test "security modes exclude each other" {
@@ -410,6 +410,12 @@ usage() {
 			$side --key k --cert c --cert-key d --ca e
 		usage "--cert and --plain exclude each other" \
 			$side --plain --cert c --cert-key d --ca e
+		usage "--key and --code exclude each other" \
+			$side --code --key k
+		usage "--code-file and --plain exclude each other" \
+			$side --plain --code --code-file c
+		usage "--ca and --code exclude each other" \
+			$side --code --ca c
 		usage "--pin and --plain exclude each other" \
 			$side --plain --pin sha256:00
 		usage "--key and --ca exclude each other" \

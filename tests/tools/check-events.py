@@ -13,7 +13,9 @@ STATUS = ("committed", "unchanged", "skipped", "failed", "planned")
 # event -> member -> type; a member with "?" may be missing
 MEMBERS = {
     "listening": {"address": str, "port": int},
-    "session": {"peer": str, "security": str, "session?": int},
+    "code": {"code": str},
+    "session": {"peer": str, "security": str, "verify?": str,
+                "session?": int},
     "progress": {"bytes": int, "total_bytes": int, "files": int,
                  "total_files": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
@@ -43,7 +45,9 @@ def check(line):
     need(not event, line)
     event = json.loads(line)
     if kind == "session":
-        need(event["security"] in ("psk", "x509", "pin", "plain"), line)
+        need(event["security"] in ("psk", "x509", "pin", "code", "plain"),
+             line)
+        need(("verify" in event) == (event["security"] == "code"), line)
     if kind == "file":
         need(event["status"] in STATUS, line)
         need(("path" in event) != ("path_base64" in event), line)

@@ -389,6 +389,62 @@ static void test_threads(void **state)
 	free(c);
 }
 
+/* The code is shown with what the sender has to be told, quiet or not. */
+static void test_code(void **state)
+{
+	static const struct {
+		const char *address;
+		uint16_t port;
+		const char *host; /* NULL: ours */
+	} cases[] = {
+		{ "192.0.2.9", 7, "192.0.2.9:7" },
+		{ "192.0.2.9", 9473, "192.0.2.9" },
+		{ "[2001:db8::1]:9473", 9473, "2001:db8::1" },
+		{ "2001:db8::1", 7, "[2001:db8::1]:7" },
+		{ "::", 7, NULL },
+		{ "0.0.0.0", 7, NULL },
+	};
+	struct report_config cfg = receiver;
+	char name[256] = "", want[512];
+
+	(void)state;
+	assert_int_equal(gethostname(name, sizeof(name) - 1), 0);
+	cfg.security = SECURITY_CODE;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *host = cases[i / 2].host;
+		struct capture *c;
+
+		cfg.quiet = i % 2;
+		c = start(cfg, 1);
+		report_set_code(c->report, "4821-river-anchor", NULL);
+		c->ev->listening(c->ctx, cases[i / 2].address,
+				 cases[i / 2].port);
+		finish(c, 0, NULL);
+		snprintf(want, sizeof(want),
+			 "ferry: on the other host: ferry send PATH... %s%s\n",
+			 host ? host : name, host ? "" : ":7");
+		if (cfg.quiet)
+			assert_string_equal(c->err, "ferry: and the code is:   "
+						    "4821-river-anchor\n");
+		else
+			assert_non_null(strstr(c->err, want));
+		assert_non_null(strstr(c->json,
+				       "{\"event\":\"code\",\"code\":"
+				       "\"4821-river-anchor\"}\n"));
+		free(c);
+	}
+	/* One that came from a file is no news. */
+	cfg.quiet = 0;
+	struct capture *c = start(cfg, 1);
+
+	report_set_code(c->report, NULL, NULL);
+	c->ev->listening(c->ctx, "::", 7);
+	finish(c, 0, NULL);
+	assert_null(strstr(c->err, "code is"));
+	assert_null(strstr(c->json, "\"code\""));
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -404,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_json_reader_goes_away),
 		cmocka_unit_test(test_json_to_a_full_disk),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_code),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -1426,6 +1426,7 @@ static void modes_have_names(void **state)
 	assert_string_equal(security_name(SECURITY_PSK), "psk");
 	assert_string_equal(security_name(SECURITY_X509), "x509");
 	assert_string_equal(security_name(SECURITY_PIN), "pin");
+	assert_string_equal(security_name(SECURITY_CODE), "code");
 }
 
 /*

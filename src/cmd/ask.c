@@ -1,0 +1,259 @@
+/*
+ * A line editor just big enough for a code: the cursor stays at the end.  The
+ * terminal still makes a signal of ^C, which is waited for as a descriptor, so
+ * that nothing but a second one can leave the terminal in disorder; ^Z and ^\
+ * make none meanwhile.
+ */
+#include "cmd/ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+
+enum {
+	LINE_MAX_BYTES = 64,
+	PROMPT_MAX = 300,
+	LIST_MAX = 24, /* words shown at a time */
+	CTRL_D = 4,
+	BACKSPACE = 8,
+	CTRL_U = 21,
+	CTRL_W = 23,
+	ESCAPE = 27,
+	DELETE = 127,
+};
+
+struct line {
+	int tty;
+	int cancel_fd;
+	char prompt[PROMPT_MAX];
+	char text[LINE_MAX_BYTES];
+	size_t len;
+	int in_escape; /* 1 behind ESC, 2 in a sequence of it */
+	int is_done;
+};
+
+static int no_terminal(struct err *e)
+{
+	return err_set(e, ERR_USAGE,
+		       "there is no terminal to ask for the code at: name a "
+		       "file that holds it, or another security mode, the "
+		       "same on both hosts:\n\n"
+		       "  ferry send --code-file FILE PATH... HOST\n"
+		       "  ferry send --key FILE PATH... HOST\n"
+		       "  ferry send --cert a.pem --cert-key a.key "
+		       "--ca ca.pem PATH... HOST\n"
+		       "  ferry send --plain PATH... HOST");
+}
+
+static int open_terminal(void)
+{
+	return open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
+int ask_check(struct err *e)
+{
+	int tty = open_terminal();
+
+	if (tty < 0)
+		return no_terminal(e);
+	io_close(&tty);
+	return 0;
+}
+
+/* ---- what is on the screen ---- */
+
+/* A terminal that cannot be written to shows when it is read. */
+static void show(const struct line *l, const char *text)
+{
+	(void)io_write(l->tty, text, strlen(text));
+}
+
+static void show_line(const struct line *l)
+{
+	show(l, l->prompt);
+	(void)io_write(l->tty, l->text, l->len);
+}
+
+static void bell(const struct line *l)
+{
+	show(l, "\a");
+}
+
+static void append(struct line *l, const char *p, size_t n)
+{
+	if (l->len + n > sizeof(l->text)) {
+		bell(l);
+		return;
+	}
+	memcpy(l->text + l->len, p, n);
+	l->len += n;
+	(void)io_write(l->tty, p, n);
+}
+
+static void erase(struct line *l)
+{
+	l->len--;
+	show(l, "\b \b");
+}
+
+static void erase_word(struct line *l)
+{
+	while (l->len > 0 && strchr(" -", l->text[l->len - 1]))
+		erase(l);
+	while (l->len > 0 && !strchr(" -", l->text[l->len - 1]))
+		erase(l);
+}
+
+/* ---- keys ---- */
+
+static void list(const struct line *l, unsigned first, unsigned count)
+{
+	show(l, "\n");
+	for (unsigned i = first; i < first + count; i++) {
+		show(l, i == first ? "" : "  ");
+		show(l, words_at(i));
+	}
+	show(l, "\n");
+	show_line(l);
+}
+
+static void complete(struct line *l)
+{
+	char rest[WORDS_LEN_MAX + 2];
+	unsigned first, count;
+
+	count = code_complete(l->text, l->len, rest, sizeof(rest), &first);
+	if (rest[0])
+		append(l, rest, strlen(rest));
+	else if (count > 1 && count <= LIST_MAX)
+		list(l, first, count);
+	else
+		bell(l);
+}
+
+/* Keys such as the arrows send ESC [ and more, up to a letter. */
+static void take_escape(struct line *l, char c)
+{
+	if (l->in_escape == 1)
+		l->in_escape = c == '[' || c == 'O' ? 2 : 0;
+	else if (c >= '@' && c <= '~')
+		l->in_escape = 0;
+}
+
+static int take_key(struct line *l, char c, struct err *e)
+{
+	if (l->in_escape)
+		take_escape(l, c);
+	else if (c == ESCAPE)
+		l->in_escape = 1;
+	else if (c == '\n' || c == '\r')
+		l->is_done = 1;
+	else if (c == '\t')
+		complete(l);
+	else if ((c == DELETE || c == BACKSPACE) && l->len > 0)
+		erase(l);
+	else if (c == CTRL_W)
+		erase_word(l);
+	else if (c == CTRL_U)
+		while (l->len > 0)
+			erase(l);
+	else if (c == CTRL_D && l->len == 0)
+		return err_set(e, ERR_USAGE, "no code was given");
+	else if (c >= ' ' && c <= '~')
+		append(l, &c, 1);
+	else
+		bell(l);
+	return 0;
+}
+
+static int read_line(struct line *l, struct err *e)
+{
+	int rc = 0;
+
+	l->is_done = 0;
+	show_line(l);
+	while (rc == 0 && !l->is_done) {
+		struct pollfd fds[2] = {
+			{ .fd = l->tty, .events = POLLIN },
+			{ .fd = l->cancel_fd, .events = POLLIN },
+		};
+		ssize_t n;
+		char c;
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return err_sys(e, ERR_LOCAL, "waiting at the terminal");
+		if (fds[1].revents)
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (!fds[0].revents)
+			continue;
+		n = read(l->tty, &c, 1);
+		if (n > 0)
+			rc = take_key(l, c, e);
+		else if (n == 0 || errno != EINTR)
+			rc = err_set(e, ERR_LOCAL, "the terminal was closed");
+	}
+	return rc;
+}
+
+/* ---- the question ---- */
+
+static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
+{
+	for (;;) {
+		struct err why;
+		int rc = read_line(l, e);
+
+		show(l, "\n");
+		if (rc || code_parse(code, l->text, l->len, &why) == 0)
+			return rc;
+		show(l, "That is no code: ");
+		show(l, why.text);
+		show(l, "\n");
+	}
+}
+
+static void make_prompt(struct line *l, const char *host)
+{
+	char name[PROMPT_MAX / 2];
+
+	text_escape(name, sizeof(name), host, strlen(host));
+	snprintf(l->prompt, sizeof(l->prompt),
+		 "The code that ferry receive shows on %s: ", name);
+}
+
+int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
+	     struct err *e)
+{
+	struct line l = { .tty = open_terminal(), .cancel_fd = cancel_fd };
+	struct termios before, raw;
+	int rc;
+
+	if (l.tty < 0)
+		return no_terminal(e);
+	make_prompt(&l, host);
+	if (tcgetattr(l.tty, &before) < 0) {
+		rc = err_sys(e, ERR_LOCAL, "asking at the terminal");
+		goto out;
+	}
+	raw = before;
+	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+	raw.c_cc[VSUSP] = raw.c_cc[VQUIT] = _POSIX_VDISABLE;
+	raw.c_cc[VMIN] = 1;
+	raw.c_cc[VTIME] = 0;
+	if (tcsetattr(l.tty, TCSADRAIN, &raw) < 0)
+		rc = err_sys(e, ERR_LOCAL, "asking at the terminal");
+	else
+		rc = read_code(&l, code, e);
+	(void)tcsetattr(l.tty, TCSADRAIN, &before);
+out:
+	explicit_bzero(&l.text, sizeof(l.text));
+	io_close(&l.tty);
+	return rc;
+}

@@ -1,0 +1,228 @@
+/*
+ * The text of codes.  The parser goes through a text part by part, so that it
+ * can say which one is wrong; completion does the same and looks at the last.
+ */
+#include "net/code.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/io.h"
+#include "net/key.h"
+
+#define LOOK "a code is four digits and two words, such as 4821-river-anchor"
+
+enum { NUMBERS = 10000, FILE_MAX = 128 };
+
+int code_generate(char code[CODE_MAX], struct err *e)
+{
+	/* Beyond the last multiple of NUMBERS the low ones would be likelier.
+	 */
+	const uint32_t end = UINT32_MAX - UINT32_MAX % NUMBERS;
+	uint32_t r[1 + CODE_WORDS];
+
+	do {
+		if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+			return err_sys(e, ERR_RESOURCE,
+				       "no randomness for a code can be had");
+	} while (r[0] >= end);
+	snprintf(code, CODE_MAX, "%04u-%s-%s", (unsigned)(r[0] % NUMBERS),
+		 words_at(r[1] % WORDS_COUNT), words_at(r[2] % WORDS_COUNT));
+	explicit_bzero(r, sizeof(r));
+	return 0;
+}
+
+void code_wipe(char code[CODE_MAX])
+{
+	explicit_bzero(code, CODE_MAX);
+}
+
+/* ---- parts ---- */
+
+/* Whatever the locale. */
+static int is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static int is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static int is_separator(char c)
+{
+	return c == '-' || is_blank(c);
+}
+
+/* A part in lower case. */
+struct part {
+	char text[WORDS_LEN_MAX + 1];
+	size_t len; /* of the part, which may be more than fits */
+};
+
+/* Take the part that begins at *at (which is no separator). */
+static void take_part(const char *text, size_t n, size_t *at, struct part *p)
+{
+	memset(p, 0, sizeof(*p));
+	for (; *at < n && !is_separator(text[*at]); ++*at) {
+		char c = text[*at];
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		if (p->len < WORDS_LEN_MAX)
+			p->text[p->len] = c;
+		p->len++;
+	}
+}
+
+static void skip_separators(const char *text, size_t n, size_t *at)
+{
+	while (*at < n && is_separator(text[*at]))
+		++*at;
+}
+
+static int all_digits(const struct part *p)
+{
+	for (size_t i = 0; i < p->len; i++) {
+		if (i >= WORDS_LEN_MAX || !is_digit(p->text[i]))
+			return 0;
+	}
+	return 1;
+}
+
+/* ---- parsing ---- */
+
+static int check_part(const struct part *p, int index, struct err *e)
+{
+	static const char *const which[] = { "", "first", "second" };
+
+	if (p->len == 0)
+		return err_set(e, ERR_USAGE, "it is not whole: %s", LOOK);
+	if (index == 0) {
+		if (p->len != CODE_DIGITS || !all_digits(p))
+			return err_set(e, ERR_USAGE,
+				       "it does not begin with four digits: "
+				       "%s",
+				       LOOK);
+	} else if (p->len > WORDS_LEN_MAX || !words_has(p->text, p->len)) {
+		return err_set(e, ERR_USAGE,
+			       "its %s word is none that codes are made of: "
+			       "was it misspelt?",
+			       which[index]);
+	}
+	return 0;
+}
+
+int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e)
+{
+	struct part parts[1 + CODE_WORDS];
+	size_t at = 0;
+	int rc = 0;
+
+	/* A hyphen in front is none of a code's. */
+	while (at < n && is_blank(text[at]))
+		at++;
+	for (int i = 0; i <= CODE_WORDS && rc == 0; i++) {
+		take_part(text, n, &at, &parts[i]);
+		rc = check_part(&parts[i], i, e);
+		if (i < CODE_WORDS)
+			skip_separators(text, n, &at);
+	}
+	while (at < n && is_blank(text[at]))
+		at++;
+	if (rc == 0 && at < n)
+		rc = err_set(e, ERR_USAGE,
+			     "something follows its second word: %s", LOOK);
+	if (rc == 0)
+		snprintf(code, CODE_MAX, "%.4s-%s-%s", parts[0].text,
+			 parts[1].text, parts[2].text);
+	else
+		code[0] = '\0';
+	explicit_bzero(parts, sizeof(parts));
+	return rc;
+}
+
+int code_load(char code[CODE_MAX], const char *path, struct err *e)
+{
+	char text[FILE_MAX];
+	ssize_t n;
+	int fd, rc;
+
+	code[0] = '\0';
+	fd = key_open_secret(path, e);
+	if (fd < 0)
+		return fd;
+	n = io_read(fd, text, sizeof(text));
+	if (n < 0)
+		rc = err_sys(e, ERR_LOCAL, "cannot read %s", path);
+	else if (n == sizeof(text))
+		rc = err_set(e, ERR_USAGE, "it is too long");
+	else
+		rc = code_parse(code, text, (size_t)n, e);
+	if (rc == ERR_USAGE)
+		err_prefix(e, "%s does not hold a code", path);
+	explicit_bzero(text, sizeof(text));
+	io_close(&fd);
+	return rc;
+}
+
+/* ---- completion ---- */
+
+/* How many letters the words have in common, at least n. */
+static size_t common_length(unsigned first, unsigned count)
+{
+	const char *a = words_at(first), *b = words_at(first + count - 1);
+	size_t n = 0;
+
+	/* They are sorted: what the outer two share, all do. */
+	while (a[n] && a[n] == b[n])
+		n++;
+	return n;
+}
+
+static unsigned complete_word(const struct part *p, int is_last, char *rest,
+			      size_t size, unsigned *first)
+{
+	unsigned count;
+	size_t len;
+
+	if (p->len > WORDS_LEN_MAX)
+		return 0;
+	*first = words_from(p->text, p->len, &count);
+	if (count == 0)
+		return 0;
+	len = common_length(*first, count);
+	snprintf(rest, size, "%.*s%s", (int)(len - p->len),
+		 words_at(*first) + p->len, count == 1 && !is_last ? "-" : "");
+	return count;
+}
+
+unsigned code_complete(const char *text, size_t n, char *rest, size_t size,
+		       unsigned *first)
+{
+	struct part p;
+	size_t at = 0;
+	unsigned count = 0;
+
+	rest[0] = '\0';
+	*first = 0;
+	while (at < n && is_blank(text[at]))
+		at++;
+	for (int i = 0; i <= CODE_WORDS; i++) {
+		take_part(text, n, &at, &p);
+		if (at == n) {
+			if (i > 0)
+				count = complete_word(&p, i == CODE_WORDS, rest,
+						      size, first);
+			else if (p.len == CODE_DIGITS && all_digits(&p))
+				snprintf(rest, size, "-");
+			break;
+		}
+		skip_separators(text, n, &at);
+	}
+	explicit_bzero(&p, sizeof(p));
+	return count;
+}

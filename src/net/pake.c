@@ -1,0 +1,509 @@
+/*
+ * Four messages: shares both ways, then the sender's confirmation, which the
+ * receiver judges before it shows its own.  So a sender that guesses learns
+ * one bit, and the code is gone with it.
+ */
+#include "net/pake.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+
+#include "base/clock.h"
+#include "net/hkdf.h"
+#include "net/key.h"
+#include "net/spake2.h"
+#include "net/tls.h"
+
+/* Protocol version, role or purpose: what one of these keys or texts is for,
+ * no other is good for. */
+#define ID_SENDER "ferry/1 sender"
+#define ID_RECEIVER "ferry/1 receiver"
+#define AAD "ferry/1 code"
+#define SALT "ferry/1 code scrypt"
+#define PSK_LABEL "ferry/1 code psk"
+#define WORDS_LABEL "ferry/1 code verify"
+
+enum {
+	MAGIC = 7,
+	HEADER = MAGIC + 1, /* with the message's number */
+	BODY_MAX = SPAKE2_SHARE,
+	SLICE_MS = 200,
+	/* For a sender in another mode. */
+	GOODBYE_MS = 1000,
+	GOODBYE_READS = 16,
+	TLS_HANDSHAKE = 0x16, /* the record that TLS begins with */
+	SCRYPT_N = 1 << 15,
+	SCRYPT_R = 8,
+	SCRYPT_P = 1,
+	SCRYPT_MEMORY = 40 << 20, /* 128 * N * r and a little */
+};
+
+static const uint8_t magic[MAGIC] = { 'f', 'e', 'r', 'r', 'y', '/', '1' };
+
+/* From OPEN to one of the others; that is the end. */
+enum state { OPEN, AGREED, SPENT };
+
+struct pake {
+	uint8_t w[SPAKE2_SCALAR]; /* set once */
+	/* guarded by lock, with the setting of the key in struct tls */
+	pthread_mutex_t lock;
+	enum state state;
+	char words[PAKE_VERIFY_MAX];
+};
+
+/* ---- from code to w ---- */
+
+static int scrypt(const char *code, uint8_t seed[SPAKE2_SEED])
+{
+	OSSL_LIB_CTX *libctx = hkdf_context();
+	uint64_t n = SCRYPT_N, memory = SCRYPT_MEMORY;
+	uint32_t r = SCRYPT_R, p = SCRYPT_P;
+	char salt[] = SALT;
+	char *secret = strdup(code);
+	EVP_KDF *kdf = NULL;
+	EVP_KDF_CTX *ctx = NULL;
+	OSSL_PARAM params[7];
+	int ok = 0;
+
+	if (libctx && secret)
+		kdf = EVP_KDF_fetch(libctx, "SCRYPT", NULL);
+	if (kdf)
+		ctx = EVP_KDF_CTX_new(kdf);
+	if (ctx) {
+		params[0] = OSSL_PARAM_construct_octet_string(
+			OSSL_KDF_PARAM_PASSWORD, secret, strlen(secret));
+		params[1] = OSSL_PARAM_construct_octet_string(
+			OSSL_KDF_PARAM_SALT, salt, strlen(salt));
+		params[2] = OSSL_PARAM_construct_uint64(OSSL_KDF_PARAM_SCRYPT_N,
+							&n);
+		params[3] = OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_R,
+							&r);
+		params[4] = OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_SCRYPT_P,
+							&p);
+		params[5] = OSSL_PARAM_construct_uint64(
+			OSSL_KDF_PARAM_SCRYPT_MAXMEM, &memory);
+		params[6] = OSSL_PARAM_construct_end();
+		ok = EVP_KDF_derive(ctx, seed, SPAKE2_SEED, params) == 1;
+	}
+	if (secret)
+		OPENSSL_cleanse(secret, strlen(secret));
+	free(secret);
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	OSSL_LIB_CTX_free(libctx);
+	return ok ? 0 : -1;
+}
+
+struct pake *pake_new(const char *code, struct err *e)
+{
+	struct pake *p = calloc(1, sizeof(*p));
+	uint8_t seed[SPAKE2_SEED];
+	int rc;
+
+	if (!p || pthread_mutex_init(&p->lock, NULL)) {
+		free(p);
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	if (scrypt(code, seed) < 0)
+		rc = err_set(e, ERR_RESOURCE, "no memory to prepare the code");
+	else
+		rc = spake2_make_w(p->w, seed, e);
+	OPENSSL_cleanse(seed, sizeof(seed));
+	if (rc < 0) {
+		pake_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void pake_free(struct pake *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_destroy(&p->lock);
+	OPENSSL_cleanse(p, sizeof(*p));
+	free(p);
+}
+
+int pake_verify(struct pake *p, char text[PAKE_VERIFY_MAX])
+{
+	int rc;
+
+	pthread_mutex_lock(&p->lock);
+	rc = p->state == AGREED ? 0 : ERR_AGAIN;
+	memcpy(text, p->words, PAKE_VERIFY_MAX);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+static enum state state_of(struct pake *p)
+{
+	enum state state;
+
+	pthread_mutex_lock(&p->lock);
+	state = p->state;
+	pthread_mutex_unlock(&p->lock);
+	return state;
+}
+
+/* ---- messages ---- */
+
+/* A connection in its exchange. */
+struct talk {
+	int fd;
+	const volatile int *cancel; /* or NULL */
+	uint64_t deadline_ms;
+};
+
+static int is_cancelled(const struct talk *t)
+{
+	return t->cancel && __atomic_load_n(t->cancel, __ATOMIC_RELAXED);
+}
+
+static int wait_for(const struct talk *t, short events, struct err *e)
+{
+	for (;;) {
+		struct pollfd pfd = { .fd = t->fd, .events = events };
+		int left = clock_left_ms(t->deadline_ms), n;
+
+		if (is_cancelled(t))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (left == 0)
+			return err_set(e, ERR_TIMEOUT,
+				       "timed out in the exchange of the code");
+		n = poll(&pfd, 1, left < SLICE_MS ? left : SLICE_MS);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, ERR_RESOURCE, "waiting");
+	}
+}
+
+/* Who cancels may shut the socket down as well. */
+static int lost(const struct talk *t, struct err *e)
+{
+	if (is_cancelled(t))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return err_set(e, ERR_LOST,
+		       "the connection ended in the exchange of the code");
+}
+
+/* Receive exactly n bytes, and none that follow. */
+static int get(const struct talk *t, void *p, size_t n, int flags,
+	       struct err *e)
+{
+	uint8_t *to = p;
+
+	while (n > 0) {
+		ssize_t got;
+		int rc = wait_for(t, POLLIN, e);
+
+		if (rc < 0)
+			return rc;
+		got = recv(t->fd, to, n, flags | MSG_DONTWAIT);
+		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+			return lost(t, e);
+		if (got > 0) {
+			to += got;
+			n -= (size_t)got;
+		}
+	}
+	return 0;
+}
+
+static int put(const struct talk *t, const void *p, size_t n, struct err *e)
+{
+	const uint8_t *from = p;
+
+	while (n > 0) {
+		ssize_t did;
+		int rc = wait_for(t, POLLOUT, e);
+
+		if (rc < 0)
+			return rc;
+		did = send(t->fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (did < 0 && errno != EAGAIN && errno != EINTR)
+			return lost(t, e);
+		if (did > 0) {
+			from += did;
+			n -= (size_t)did;
+		}
+	}
+	return 0;
+}
+
+static int put_message(const struct talk *t, unsigned number, const void *body,
+		       size_t n, struct err *e)
+{
+	uint8_t m[HEADER + BODY_MAX];
+
+	memcpy(m, magic, MAGIC);
+	m[MAGIC] = (uint8_t)number;
+	memcpy(m + HEADER, body, n);
+	return put(t, m, HEADER + n, e);
+}
+
+/* The header is judged before the body is waited for: a peer that speaks
+ * something else may never send so much. */
+static int get_message(const struct talk *t, unsigned number, void *body,
+		       size_t n, struct err *e)
+{
+	uint8_t head[HEADER] = { 0 };
+	int rc = get(t, head, 1, 0, e);
+
+	if (rc == 0 && head[0] == magic[0])
+		rc = get(t, head + 1, HEADER - 1, 0, e);
+	if (rc == 0 && (memcmp(head, magic, MAGIC) || head[MAGIC] != number))
+		rc = err_set(e, ERR_PROTOCOL,
+			     "this is no exchange of a code (do both sides "
+			     "use the same mode?)");
+	return rc ? rc : get(t, body, n, 0, e);
+}
+
+static struct spake2 *begin(const struct pake *p, enum spake2_role role,
+			    struct err *e)
+{
+	struct spake2_config cfg = {
+		.role = role, .id_a = ID_SENDER, .id_b = ID_RECEIVER, .aad = AAD
+	};
+	struct spake2 *s;
+
+	memcpy(cfg.w, p->w, sizeof(cfg.w));
+	s = spake2_new(&cfg, e);
+	OPENSSL_cleanse(&cfg, sizeof(cfg));
+	return s;
+}
+
+/* ---- the end of it ---- */
+
+static void make_words(const uint8_t *bytes, char text[PAKE_VERIFY_MAX])
+{
+	size_t used = 0;
+
+	for (int i = 0; i < PAKE_VERIFY_WORDS; i++) {
+		unsigned v = (unsigned)(bytes[2 * i] << 8 | bytes[2 * i + 1]);
+		const char *word = words_at(v % WORDS_COUNT);
+
+		if (i > 0)
+			text[used++] = '-';
+		memcpy(text + used, word, strlen(word));
+		used += strlen(word);
+	}
+	text[used] = '\0';
+}
+
+/* The peer's confirmation came: the one place where a code is used up.  The
+ * key is set before anybody can see that there is one. */
+static int settle(struct pake *p, const struct spake2 *s, struct tls *tls,
+		  const uint8_t *mac, struct err *e)
+{
+	uint8_t psk[KEY_BYTES], bytes[2 * PAKE_VERIFY_WORDS];
+	int good = spake2_check(s, mac), rc = 0;
+
+	p->state = SPENT;
+	if (!good)
+		return ERR_AUTH;
+	rc = spake2_expand(s, PSK_LABEL, psk, sizeof(psk), e);
+	if (rc == 0)
+		rc = spake2_expand(s, WORDS_LABEL, bytes, sizeof(bytes), e);
+	if (rc == 0) {
+		make_words(bytes, p->words);
+		tls_set_psk(tls, psk);
+		p->state = AGREED;
+	}
+	OPENSSL_cleanse(psk, sizeof(psk));
+	return rc;
+}
+
+/* ---- the sender ---- */
+
+static int no_answer(struct err *e)
+{
+	return err_set(e, ERR_AUTH,
+		       "the other side does not take codes, or its code was "
+		       "used already: is it a 'ferry receive' that shows one "
+		       "(without --key, --cert and --plain)? Start it again "
+		       "for a new code");
+}
+
+static int not_accepted(struct err *e)
+{
+	return err_set(e, ERR_AUTH,
+		       "the code was wrong, or somebody interfered: start "
+		       "'ferry receive' again for a new code");
+}
+
+/* What went wrong is, but for time and signals, one and the same to us. */
+static int judge(int rc, int (*text)(struct err *e), struct err *e)
+{
+	return rc == ERR_LOST || rc == ERR_PROTOCOL || rc == ERR_AUTH ? text(e)
+								      : rc;
+}
+
+static int exchange_shares(const struct talk *t, struct spake2 *s,
+			   struct err *e)
+{
+	uint8_t share[SPAKE2_SHARE];
+	int rc = put_message(t, 1, spake2_share(s), SPAKE2_SHARE, e);
+
+	if (rc == 0)
+		rc = get_message(t, 2, share, sizeof(share), e);
+	return rc ? rc : spake2_take(s, share, e);
+}
+
+static int confirm(struct pake *p, struct tls *tls, const struct talk *t,
+		   const struct spake2 *s, struct err *e)
+{
+	uint8_t mac[SPAKE2_MAC];
+	int rc;
+
+	/* From here on the other side can test one guess. */
+	pthread_mutex_lock(&p->lock);
+	p->state = SPENT;
+	pthread_mutex_unlock(&p->lock);
+	rc = put_message(t, 3, spake2_mac(s), SPAKE2_MAC, e);
+	if (rc == 0)
+		rc = get_message(t, 4, mac, sizeof(mac), e);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&p->lock);
+	rc = settle(p, s, tls, mac, e);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+int pake_send(struct pake *p, struct tls *tls, int fd,
+	      const volatile int *cancel, uint64_t deadline_ms, struct err *e)
+{
+	const struct talk t = { fd, cancel, deadline_ms };
+	enum state state = state_of(p);
+	struct spake2 *s;
+	int rc;
+
+	if (state == AGREED)
+		return 0;
+	if (state == SPENT)
+		return not_accepted(e);
+	s = begin(p, SPAKE2_A, e);
+	if (!s)
+		return ERR_RESOURCE;
+	rc = judge(exchange_shares(&t, s, e), no_answer, e);
+	if (rc == 0)
+		rc = judge(confirm(p, tls, &t, s, e), not_accepted, e);
+	spake2_free(s);
+	return rc;
+}
+
+/* ---- the receiver ---- */
+
+static int used_already(struct err *e)
+{
+	return err_set(e, ERR_AUTH, "the code was used already");
+}
+
+/*
+ * A sender in another mode.  Not a byte of its is looked at; it gets a TLS
+ * alert, handshake_failure, by which it can tell a wrong mode from a broken
+ * line.  What is left unread makes of close(2) a reset that overtakes the
+ * alert, so some is read.
+ */
+static int other_mode(const struct talk *t, struct err *e)
+{
+	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
+	struct talk brief = *t;
+	uint64_t end_ms = clock_ms() + GOODBYE_MS;
+	uint8_t scrap[4096];
+
+	if (end_ms < brief.deadline_ms)
+		brief.deadline_ms = end_ms;
+	if (put(&brief, alert, sizeof(alert), NULL) == 0)
+		(void)shutdown(t->fd, SHUT_WR);
+	for (int i = 0; i < GOODBYE_READS; i++) {
+		if (wait_for(&brief, POLLIN, NULL) < 0 ||
+		    recv(t->fd, scrap, sizeof(scrap), MSG_DONTWAIT) <= 0)
+			break;
+	}
+	return err_set(e, ERR_PROTOCOL,
+		       "began without the exchange of the code (do both sides "
+		       "use the same mode?)");
+}
+
+static int await_guess(struct pake *p, const struct talk *t, struct spake2 *s,
+		       const uint8_t *share, uint8_t *mac, struct err *e)
+{
+	int rc = spake2_take(s, share, e);
+
+	if (rc == 0)
+		rc = put_message(t, 2, spake2_share(s), SPAKE2_SHARE, e);
+	if (rc == 0)
+		rc = get_message(t, 3, mac, SPAKE2_MAC, e);
+	if (rc == 0 && state_of(p) != OPEN)
+		rc = used_already(e);
+	return rc;
+}
+
+static int judge_guess(struct pake *p, struct tls *tls, const struct talk *t,
+		       const struct spake2 *s, const uint8_t *mac, int *spent,
+		       struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&p->lock);
+	*spent = p->state == OPEN;
+	rc = *spent ? settle(p, s, tls, mac, e) : used_already(e);
+	pthread_mutex_unlock(&p->lock);
+	if (*spent && rc == ERR_AUTH)
+		err_set(e, rc,
+			"gave a wrong code: this one is burnt, start "
+			"'ferry receive' again for a new one");
+	return rc ? rc : put_message(t, 4, spake2_mac(s), SPAKE2_MAC, e);
+}
+
+static int take_guess(struct pake *p, struct tls *tls, const struct talk *t,
+		      int *spent, struct err *e)
+{
+	uint8_t share[SPAKE2_SHARE], mac[SPAKE2_MAC];
+	struct spake2 *s;
+	int rc = get_message(t, 1, share, sizeof(share), e);
+
+	if (rc == 0 && state_of(p) != OPEN)
+		rc = used_already(e);
+	if (rc < 0)
+		return rc;
+	s = begin(p, SPAKE2_B, e);
+	if (!s)
+		return ERR_RESOURCE;
+	rc = await_guess(p, t, s, share, mac, e);
+	if (rc == 0)
+		rc = judge_guess(p, tls, t, s, mac, spent, e);
+	spake2_free(s);
+	return rc;
+}
+
+int pake_receive(struct pake *p, struct tls *tls, int fd, uint64_t deadline_ms,
+		 int *spent, struct err *e)
+{
+	const struct talk t = { fd, NULL, deadline_ms };
+	uint8_t first;
+	int rc;
+
+	*spent = 0;
+	rc = get(&t, &first, 1, MSG_PEEK, e);
+	if (rc < 0)
+		return rc;
+	if (first == magic[0])
+		return take_guess(p, tls, &t, spent, e);
+	if (first == TLS_HANDSHAKE && state_of(p) == AGREED)
+		return 0;
+	return other_mode(&t, e);
+}

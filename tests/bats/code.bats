@@ -1,0 +1,424 @@
+#!/usr/bin/env bats
+# One-time codes: shown by the receiver, asked for by the sender, good for one
+# guess.
+
+load helper
+
+setup() { make_dir; echo MARKER-content >src/MARKER-name; }
+teardown() { remove_dir; }
+
+# A receiver that makes a code: in $secret and, for senders, in the file code.
+receive_code() {
+	receive "$@"
+	await events '"event":"code"' || { cat messages; return 1; }
+	secret=$(member events code code)
+	write_code "$secret"
+}
+
+write_code() {
+	(umask 077 && echo "$1" >code)
+}
+
+# Another code than $secret.
+wrong_code() {
+	case $secret in
+	0000-*) echo "0001-${secret#*-}" ;;
+	*) echo "0000-${secret#*-}" ;;
+	esac
+}
+
+peer() { timeout 60 python3 "$tools/code_peer.py" "$@" || true; }
+
+# The right sender is served, with what is left of the receiver.
+served() {
+	write_code "$secret"
+	send --code-file code src/MARKER-name
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	cmp src/MARKER-name dst/MARKER-name
+}
+
+# Nobody was: exit 4, nothing created, nothing listens any more.
+burnt() {
+	wait_receiver
+	[ "$got" = 4 ]
+	has messages "burnt"
+	has messages "start 'ferry receive' again"
+	only_dir
+	write_code "$secret"
+	send --code-file code src/MARKER-name
+	status 3
+}
+
+@test "a code from one side to the other: one session, both verify [san] [vg]" {
+	receive_code -v dst
+	[[ $secret =~ ^[0-9]{4}-[a-z]{3,8}-[a-z]{3,8}$ ]]
+	has messages "and the code is:   $secret"
+	sent=0
+	ferry send -v --json=8 --code-file code src "127.0.0.1:$port" \
+		8>sender.events 2>sender || sent=$?
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src dst/src
+	is member sender.events session security code
+	is member events session security code
+	verify=$(member events session verify)
+	[[ $verify =~ ^[a-z]+-[a-z]+-[a-z]+-[a-z]+$ ]]
+	is member sender.events session verify "$verify"
+	has sender "$verify"
+	has messages "$verify"
+	check_events events
+	check_events sender.events
+}
+
+@test "the command that the receiver shows is the one that works" {
+	receive_code -b 127.0.0.1 dst
+	shown=$(sed -n 's/^ferry: on the other host: ferry send PATH... //p' \
+		messages)
+	[ "$shown" = "127.0.0.1:$port" ]
+	host=${shown%:*} port=${shown##*:}
+	served
+}
+
+@test "on all addresses the receiver shows its name; with -q the code alone" {
+	receive_code -v dst
+	has messages "ferry send PATH... $(uname -n):$port"
+	served
+	rm dst/MARKER-name
+	receive_code -q dst
+	[ "$(cat messages)" = "ferry: and the code is:   $secret" ]
+	served
+}
+
+@test "--code is the default's name" {
+	receive_code --code dst
+	send --code --code-file code src/MARKER-name
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+}
+
+@test "several streams, standard input, --stdout" {
+	head -c 50000000 /dev/urandom >src/big
+	receive_code dst
+	send --code-file code -j 4 src
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src dst/src
+	: >events
+	start receiver "$FERRY" receive -p 0 --json=9 --stdout 9>events \
+		2>messages >out
+	receiver=${job[receiver]}
+	await events '"event":"code"'
+	port=$(member events listening port)
+	write_code "$(member events code code)"
+	send --code-file code - <src/big
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	cmp src/big out
+}
+
+@test "a sender that was cut off comes back with the same key" {
+	head -c 8000000 /dev/urandom >src/big
+	receive_code dst
+	forward cut 3000000
+	send --code-file code --retry 30 src
+	status 0
+	stop_forward
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src dst/src
+	is grep -c '"event":"code"' events 1
+}
+
+# ---- at the terminal -------------------------------------------------------
+
+# at_terminal [EXPECT SEND]... - ferry send there; what it showed in shown.
+at_terminal() {
+	sent=0
+	timeout --foreground "$run_limit" python3 "$tools/at_terminal.py" \
+		"$@" -- "$FERRY" send src/MARKER-name "127.0.0.1:$port" \
+		>shown 2>sender 3>&- || sent=$?
+}
+
+@test "the sender asks at the terminal" {
+	receive_code dst
+	at_terminal "The code that ferry receive shows on 127.0.0.1:$port: " \
+		"$secret\\n"
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	cmp src/MARKER-name dst/MARKER-name
+	has shown "$secret"
+}
+
+@test "Tab completes words, and mistakes are told before they cost the code" {
+	write_code 4821-river-anchor
+	receive --code-file code dst
+	# capitals, a list, two completions, corrections by each of the keys
+	at_terminal \
+		"$port: " '4821\tRIVR\n' \
+		'no code: its first word.*4821-RIVR' '\x7f\t' \
+		'rival +river' 'E\t' \
+		'r-' 'zzz\x17\x1b[Aanchx\x7f\t' \
+		'\x08or' '\n'
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	cmp src/MARKER-name dst/MARKER-name
+}
+
+@test "^U clears the line" {
+	receive_code dst
+	at_terminal "$port: " "nonsense\\x15$secret\\n"
+	status 0
+}
+
+@test "^C and ^D at the question: the terminal is as it was" {
+	port=1
+	at_terminal "$port: " '48\x03'
+	status 130
+	at_terminal "$port: " '\x04'
+	status 2
+	has sender "no code was given"
+}
+
+@test "without a terminal and a file: how to do without" {
+	sent=0
+	setsid -w "$FERRY" send src/MARKER-name 127.0.0.1:1 2>sender \
+		</dev/null || sent=$?
+	status 2
+	for line in "there is no terminal to ask for the code at" \
+		"ferry send --code-file FILE PATH... HOST" \
+		"ferry send --key FILE PATH... HOST" \
+		"ferry send --plain PATH... HOST" "Try: ferry help send"; do
+		has sender "$line"
+	done
+}
+
+# ---- files with codes ------------------------------------------------------
+
+@test "--code-file on both sides: the code is shown nowhere" {
+	write_code 4821-river-anchor
+	receive --code-file code -v dst
+	send -v --code-file code src/MARKER-name
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	for file in messages events sender; do
+		hasnt $file anchor
+	done
+	hasnt events '"event":"code"'
+}
+
+@test "files that others may read, or that hold no code, are refused" {
+	write_code 4821-river-anchor
+	chmod 640 code
+	port=1
+	send --code-file code src/MARKER-name
+	status 2
+	has sender "chmod 600"
+	chmod 600 code
+	for text in "" 4821 4821-river 4821-river-ankor river-anchor \
+		"4821-river-anchor 5" hunter2; do
+		echo "$text" >code
+		send --code-file code src/MARKER-name
+		status 2
+		has sender "code does not hold a code"
+		sent=0
+		ferry receive --code-file code dst 2>sender || sent=$?
+		status 2
+	done
+	send --code-file none src/MARKER-name
+	status 7
+}
+
+@test "neither command line nor environment has the code" {
+	head -c 20000000 /dev/zero >src/big
+	receive_code dst
+	start_send slow --code-file code --limit-rate 2M src
+	under_way slow
+	for name in receiver slow; do
+		for of in cmdline environ; do
+			tr '\0' '\n' <"/proc/${pid[$name]}/$of" >seen
+			[ -s seen ]
+			hasnt seen "$secret"
+			hasnt seen "${secret#*-}"
+		done
+	done
+}
+
+# ---- wrong codes and strangers ---------------------------------------------
+
+@test "a wrong code burns it: both end with 4, nothing is created [san]" {
+	receive_code dst
+	write_code "$(wrong_code)"
+	send --code-file code src/MARKER-name
+	status 4
+	has sender "the code was wrong, or somebody interfered"
+	has sender "start 'ferry receive' again for a new code"
+	burnt
+	is member events summary exit 4
+	check_events events
+}
+
+@test "a changed bit on the way is a wrong code" {
+	receive_code dst
+	# the sender's confirmation begins at byte 73 + 8
+	forward flip 95
+	send --code-file code src/MARKER-name
+	status 4
+	stop_forward
+	burnt
+}
+
+@test "port scans, garbage, half exchanges do not burn the code" {
+	receive_code dst
+	for _ in 1 2 3; do
+		: >/dev/tcp/127.0.0.1/"$port"
+		head -c 300 /dev/urandom >/dev/tcp/127.0.0.1/"$port" || true
+		printf 'GET / HTTP/1.0\r\n\r\n' >/dev/tcp/127.0.0.1/"$port" ||
+			true
+		printf 'ferry/1\1' >/dev/tcp/127.0.0.1/"$port" || true
+		peer send "$port" "$(wrong_code)" 1
+		peer send "$port" "$(wrong_code)" 2
+		timeout 15 openssl s_client -connect "127.0.0.1:$port" \
+			</dev/null >client 2>&1 || true
+		has client 'Cipher is (NONE)'
+	done
+	exec 7<>"/dev/tcp/127.0.0.1/$port"
+	served
+	exec 7>&-
+}
+
+@test "silent connections are dropped, and keep nobody out" {
+	receive_code dst
+	for i in {1..20}; do
+		eval "exec $((i + 20))<>/dev/tcp/127.0.0.1/$port"
+	done
+	began=$SECONDS
+	# the receiver's deadline is 10 s: read until it hangs up
+	timeout 30 cat <&21
+	[ $((SECONDS - began)) -lt 25 ]
+	served
+}
+
+@test "whoever is refused is told nothing" {
+	receive_code dst
+	is peer send "$port" "$(wrong_code)" "refused 0"
+	burnt
+	receive_code dst
+	head -c 20000000 /dev/zero >src/big
+	start_send slow --code-file code --limit-rate 2M src
+	under_way slow
+	is peer send "$port" "$secret" "refused 0"
+	is peer send "$port" "$(wrong_code)" "refused 0"
+	kill "${pid[slow]}"
+	ended slow
+}
+
+@test "a second guess during the session changes nothing" {
+	head -c 8000000 /dev/zero >src/big
+	receive_code dst
+	start_send slow --code-file code --limit-rate 4M src
+	under_way slow
+	write_code "$(wrong_code)"
+	send --code-file code src/MARKER-name
+	status 4
+	ended slow
+	[ "$code" = 0 ]
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src dst/src
+}
+
+# ---- other modes -----------------------------------------------------------
+
+@test "a code and a receiver in another mode" {
+	ferry keygen key 2>/dev/null
+	write_code 4821-river-anchor
+	for mode in "--key key" --plain; do
+		# shellcheck disable=SC2086
+		receive $mode dst
+		send --code-file code src/MARKER-name
+		status 4
+		has sender "does not take codes"
+		only_dir
+		# shellcheck disable=SC2086
+		send $mode src/MARKER-name
+		status 0
+		stop_receiver
+		rm dst/MARKER-name
+	done
+}
+
+@test "another mode and a receiver with a code" {
+	ferry keygen key 2>/dev/null
+	receive_code dst
+	send --key key src/MARKER-name
+	status 4
+	send --plain src/MARKER-name
+	status 5
+	only_dir
+	served
+}
+
+# ---- on the wire -----------------------------------------------------------
+
+@test "the manual is enough: another implementation, both ways" {
+	receive_code dst
+	mkfifo hold
+	exec 7<>hold
+	start other python3 "$tools/code_peer.py" send "$port" "$secret" \
+		<hold >other.out 7>&-
+	await other.out '^agreed'
+	read -r _ psk _ <other.out
+	# The key is the one of TLS, and what comes then is no exchange.
+	echo | timeout 15 openssl s_client -connect "127.0.0.1:$port" \
+		-tls1_3 -psk "$psk" -psk_identity "ferry/1 sender code" \
+		-ciphersuites TLS_AES_128_GCM_SHA256 >client 2>&1 || true
+	has client "Reused, TLSv1.3"
+	# It goes without a session: that is the receiver's result.
+	exec 7>&-
+	ended other
+	wait_receiver
+	[ "$got" = 6 ]
+	only_dir
+
+	start other python3 "$tools/code_peer.py" receive 4821-river-anchor \
+		>other.out
+	await other.out '^[0-9]+$'
+	port=$(cat other.out)
+	write_code 4821-river-anchor
+	send --code-file code src/MARKER-name
+	[ "$sent" = 6 ] || [ "$sent" = 4 ]
+	ended other
+	has other.out agreed
+	has other.out "then 16"
+}
+
+@test "a recorded session holds no name, no content, no code" {
+	for _ in {1..200}; do echo MARKER-content; done >src/MARKER-second
+	receive_code dst
+	forward record said
+	send --code-file code -j 2 src
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	stop_forward
+	[ "$(stat -c %s said.sent)" -gt 1000 ]
+	head -c 8 said.sent | cmp - <(printf 'ferry/1\1')
+	IFS=- read -r number first second <<<"$secret"
+	for file in said.sent said.replies; do
+		hasnt $file MARKER
+		for word in "$secret" "$first-$second"; do
+			hasnt $file "$word"
+		done
+	done
+	# A second exchange begins nowhere: further streams are TLS at once.
+	[ "$(grep -ao ferry/1 said.replies | wc -l)" = 2 ]
+}

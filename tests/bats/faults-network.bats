@@ -1,0 +1,16 @@
+#!/usr/bin/env bats
+# The quick part of the fault suites: the network, and the process itself.
+
+load faults
+
+@test "faults: lines that are cut, silent, slow or lie" {
+	torture network --quick --dir "$memory" --jobs 6
+}
+
+@test "faults: signals, closed and scarce descriptors" {
+	torture process --quick --dir "$memory"
+}
+
+@test "faults: --retry goes on after each cut" {
+	torture retry --quick --dir "$memory"
+}

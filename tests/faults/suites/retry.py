@@ -1,0 +1,135 @@
+"""Reconnecting by itself (--retry): the same run goes on after each cut."""
+import signal
+import threading
+
+from chaosproxy import Rule
+from lab import Failure, Skip
+
+about = "--retry: cut every 64 MiB, restarts, lost streams, late receivers"
+
+
+def need_retry(lab):
+    if not lab.bench.has_retry:
+        raise Skip("needs ferry send --retry")
+
+
+def big_source(lab):
+    path = lab.big_file(lab.options.size << 20)
+    return path, lab.expected(path)
+
+
+def source(lab):
+    return lab.bench.share("retry-big", big_source)
+
+
+def finish(lab, sender, receiver, proxies, new, most=1.05):
+    lab.finish(sender, receiver, 300)
+    lab.check(new, sender, receiver, must={0})
+    lab.check_identical(new)
+    total = sum(w[1] for w in new.values())
+    wire = sum(p.total["up"] + p.total["down"] for p in proxies)
+    lab.bench.figure("wire bytes with --retry, x 1000",
+                     round(1000 * wire / total))
+    lab.detail = f"{wire / total:.4f} x"
+    if wire > most * total:
+        raise Failure("bound", f"{wire} bytes for {total}")
+
+
+def cut_often(mode, options, kind):
+    """The line is cut every 64 MiB (a quarter of less than 256)."""
+    def case(lab):
+        need_retry(lab)
+        path, new = source(lab)
+        every = min(64 << 20, (lab.options.size << 20) // 4)
+        receiver = lab.receive(mode=mode)
+        proxy = lab.proxy(receiver.port, Rule(f"up@every:{every}={kind}!all"))
+        sender = lab.send("--retry", "60", *options, path, port=proxy.port,
+                          mode=mode)
+        # a cut costs what was under way: where they are many, that counts
+        cuts = (lab.options.size << 20) // every
+        most = max(1.05, 1 + cuts * (4 << 20) / (lab.options.size << 20)) \
+            if every < 64 << 20 else 1.05 if "4" not in options else 1.08
+        finish(lab, sender, receiver, [proxy], new, most)
+        if len(proxy.fired) < 2:
+            raise Failure("bench", f"cut only {len(proxy.fired)} times")
+        lab.fault(len(proxy.fired))
+    return case
+
+
+def stream_lost(lab):
+    """One of four connections, while the others go on."""
+    need_retry(lab)
+    path, new = source(lab)
+    receiver = lab.receive()
+    at = lab.rng.randrange(8 << 20, lab.options.size << 18)
+    proxy = lab.proxy(receiver.port, Rule(f"up@{at // 4}=rst"))
+    sender = lab.send("--retry", "60", "-j", "4", path, port=proxy.port)
+    finish(lab, sender, receiver, [proxy], new)
+    lab.fault(len(proxy.fired))
+
+
+def restarted(number):
+    """The receiver is killed, and one that is started anew takes over."""
+    def case(lab):
+        need_retry(lab)
+        path, new = source(lab)
+        first = lab.receive(once=False)
+        at = lab.rng.randrange(lab.options.size << 20)
+        proxy = lab.proxy(first.port, Rule(
+            f"up@total:{at}=call", lambda: first.signal(number)))
+        sender = lab.send("--retry", "60", path, port=proxy.port)
+        first.wait(60)
+        second = lab.receive(port=first.port, name="receiver2")
+        if not second.port:
+            raise Failure("port", "is not free at once")
+        # what a kill costs is bounded by the flush interval, not by 5 %
+        finish(lab, sender, second, [proxy], new, most=2.1)
+        lab.fault()
+    return case
+
+
+def listener_later(lab):
+    need_retry(lab)
+    path = lab.small_tree()
+    probe = lab.receive(name="receiver0")
+    port = probe.port
+    probe.signal(signal.SIGTERM)
+    probe.wait()
+    sender = lab.send("--retry", "60", path, port=port)
+    threading.Event().wait(2.5)
+    receiver = lab.receive(port=port)
+    lab.finish(sender, receiver)
+    lab.fault()
+    new = lab.expected(path)
+    lab.check(new, sender, receiver, must={0})
+    lab.check_identical(new)
+
+
+def never(lab):
+    """Nobody ever listens: it ends after the time it was given, with 3."""
+    need_retry(lab)
+    path = lab.small_tree()
+    probe = lab.receive(name="receiver0")
+    probe.signal(signal.SIGTERM)
+    probe.wait()
+    sender = lab.send("--retry", "4", path, port=probe.port)
+    if sender.ended_within(2):
+        raise Failure("status", "gave up too early")
+    sender.wait(4 + 10)
+    lab.fault()
+    lab.check({}, sender, must={3})
+
+
+def cases(bench, rng):
+    yield "cut-often-plain", cut_often("plain", ["-j", "1"], "rst")
+    yield "cut-often-tls", cut_often("tls", [], "rst")
+    yield "cut-often-j4", cut_often("plain", ["-j", "4"], "fin")
+    yield "stream-lost", stream_lost
+    if not bench.options.quick:
+        yield "cut-often-tls-j4-silent", cut_often(
+            "tls", ["-j", "4", "--timeout", "3"], "dead")
+        for i in range(bench.options.runs or 6):
+            yield f"receiver-killed-{i}", restarted(signal.SIGKILL)
+            yield f"receiver-ended-{i}", restarted(signal.SIGTERM)
+    yield "listener-later", listener_later
+    yield "nobody-listens", never

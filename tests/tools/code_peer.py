@@ -1,0 +1,185 @@
+#!/usr/bin/env python3
+"""The exchange of a code, written from ferry-protocol(7) alone.
+
+code_peer.py send PORT CODE [STOP]   as a sender to a receiver on this host
+code_peer.py receive CODE            as a receiver; prints its port first
+
+Prints "agreed", the key for TLS in hex and the words to verify; or "refused
+N", N the bytes that still came.  A sender that agreed keeps its connection
+until standard input ends.  STOP: hang up after so many messages of ours.
+"""
+import hashlib
+import hmac
+import os
+import re
+import socket
+import sys
+
+# P-256 (SEC 2) and the two points of RFC 9382, in affine coordinates.
+P = 2**256 - 2**224 + 2**192 + 2**96 - 1
+B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b
+ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551
+G = (0x6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296,
+     0x4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5)
+
+
+def decompress(text):
+    x = int(text[2:], 16)
+    y = pow(x**3 - 3 * x + B, (P + 1) // 4, P)
+    return (x, y if y % 2 == int(text[:2], 16) % 2 else P - y)
+
+
+M = decompress("02886e2f97ace46e55ba9dd7242579f2"
+               "993b64e16ef3dcab95afd497333d8fa12f")
+N = decompress("03d8bbd6c639c62937b04d997f38c377"
+               "0719c629d7014d49a24b4f98baa1292b49")
+
+
+def add(a, b):
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0]:
+        if (a[1] + b[1]) % P == 0:
+            return None
+        slope = (3 * a[0]**2 - 3) * pow(2 * a[1], -1, P)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope**2 - a[0] - b[0]) % P
+    return (x, (slope * (a[0] - x) - a[1]) % P)
+
+
+def times(k, point):
+    out = None
+    while k:
+        if k & 1:
+            out = add(out, point)
+        point = add(point, point)
+        k >>= 1
+    return out
+
+
+def encode(point):
+    return b"\4" + b"".join(v.to_bytes(32, "big") for v in point)
+
+
+def decode(data):
+    x, y = (int.from_bytes(data[i:i + 32], "big") for i in (1, 33))
+    if data[0] != 4 or (y * y - x**3 + 3 * x - B) % P:
+        sys.exit("no point")
+    return (x, y)
+
+
+def hkdf(key, info, n):
+    prk = hmac.digest(bytes(32), key, "sha256")
+    out = block = b""
+    for i in range(1, 1 + (n + 31) // 32):
+        block = hmac.digest(prk, block + info + bytes([i]), "sha256")
+        out += block
+    return out[:n]
+
+
+class Exchange:
+    """SPAKE2 with the sender as A and the receiver as B."""
+
+    def __init__(self, is_sender, code):
+        seed = hashlib.scrypt(code.encode(), salt=b"ferry/1 code scrypt",
+                              n=32768, r=8, p=1, maxmem=1 << 26, dklen=40)
+        self.w = int.from_bytes(seed, "big") % ORDER
+        self.is_sender = is_sender
+        self.scalar = 1 + int.from_bytes(os.urandom(40), "big") % (ORDER - 1)
+        self.share = encode(add(times(self.scalar, G),
+                                times(self.w, M if is_sender else N)))
+
+    def take(self, share):
+        other = times(self.w, N if self.is_sender else M)
+        shared = times(self.scalar,
+                       add(decode(share), (other[0], P - other[1])))
+        ours = (self.share, share)
+        transcript = b"".join(
+            len(part).to_bytes(8, "little") + part for part in
+            (b"ferry/1 sender", b"ferry/1 receiver",
+             *(ours if self.is_sender else ours[::-1]),
+             encode(shared), self.w.to_bytes(32, "big")))
+        digest = hashlib.sha256(transcript).digest()
+        keys = hkdf(digest[16:], b"ConfirmationKeys" + b"ferry/1 code", 32)
+        macs = [hmac.digest(key, transcript, "sha256")
+                for key in (keys[:16], keys[16:])]
+        self.mac, self.peer_mac = macs if self.is_sender else macs[::-1]
+        self.psk = hkdf(digest[:16], b"ferry/1 code psk", 32)
+        self.verify = hkdf(digest[:16], b"ferry/1 code verify", 8)
+
+
+def words(data):
+    path = os.path.join(os.path.dirname(__file__), "../../src/net/words.c")
+    with open(path, encoding="ascii") as source:
+        table = re.findall(r'^\t.*', source.read(), re.M)
+    names = re.findall(r'"([a-z]+)",', "\n".join(table))
+    return "-".join(names[int.from_bytes(data[i:i + 2], "big") % 2048]
+                    for i in range(0, 8, 2))
+
+
+def get(sock, number, n):
+    data = b""
+    while len(data) < 8 + n:
+        more = sock.recv(8 + n - len(data))
+        if not more:
+            print("refused", len(data))
+            sys.exit(1)
+        data += more
+    if data[:8] != b"ferry/1" + bytes([number]):
+        sys.exit(f"no message {number}: {data!r}")
+    return data[8:]
+
+
+def put(sock, number, body):
+    sock.sendall(b"ferry/1" + bytes([number]) + body)
+
+
+def tell(own):
+    print("agreed", own.psk.hex(), words(own.verify), flush=True)
+
+
+def send(port, code, stop):
+    own = Exchange(True, code)
+    with socket.create_connection(("127.0.0.1", port), 60) as sock:
+        put(sock, 1, own.share)
+        if stop == 1:
+            return
+        own.take(get(sock, 2, 65))
+        if stop == 2:
+            return
+        put(sock, 3, own.mac)
+        if get(sock, 4, 32) != own.peer_mac:
+            sys.exit("a wrong confirmation")
+        tell(own)
+        sys.stdin.read()
+
+
+def receive(code):
+    own = Exchange(False, code)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        listener.settimeout(60)
+        sock, _ = listener.accept()
+    with sock:
+        sock.settimeout(60)
+        share = get(sock, 1, 65)
+        put(sock, 2, own.share)
+        own.take(share)
+        if get(sock, 3, 32) != own.peer_mac:
+            sys.exit("a wrong confirmation")
+        put(sock, 4, own.mac)
+        tell(own)
+        # TLS follows, on the same connection: a handshake record.
+        print("then", sock.recv(1).hex())
+
+
+def main():
+    if sys.argv[1] == "send":
+        send(int(sys.argv[2]), sys.argv[3],
+             int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+    else:
+        receive(sys.argv[2])
+
+
+main()

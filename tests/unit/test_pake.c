@@ -1,0 +1,698 @@
+/*
+ * Unit tests of net/pake: both sides over a socket, and everything that a
+ * third party or a dishonest one can do to them.
+ *
+ * Preparing a code costs 0.1 s on purpose, so tests share where they can.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <signal.h>
+
+#include <cmocka.h>
+
+#include "net/pake.h"
+#include "net/spake2.h"
+#include "net_fixture.h"
+
+#define CODE  "4821-river-anchor"
+#define WRONG "4821-river-ancient"
+
+enum {
+	HEADER = 8,
+	SHARE_MESSAGE = HEADER + SPAKE2_SHARE,
+	MAC_MESSAGE = HEADER + SPAKE2_MAC,
+};
+
+static const size_t message_size[] = { 0, SHARE_MESSAGE, SHARE_MESSAGE,
+				       MAC_MESSAGE, MAC_MESSAGE };
+
+/* One side of an exchange, in a thread. */
+struct party {
+	struct pake *pake;
+	struct tls *tls;
+	int is_sender;
+	int fd;
+	uint64_t deadline_ms;
+	const volatile int *cancel;
+	pthread_t thread;
+	int rc, spent;
+	struct err e;
+};
+
+static void party_make(struct party *p, int is_sender, const char *code)
+{
+	struct tls_config cfg = { .mode = SECURITY_CODE,
+				  .is_sender = is_sender };
+
+	memset(p, 0, sizeof(*p));
+	p->is_sender = is_sender;
+	p->fd = -1;
+	p->tls = tls_new(&cfg, &p->e);
+	p->pake = pake_new(code, &p->e);
+	assert_non_null(p->tls);
+	assert_non_null(p->pake);
+}
+
+static void party_free(struct party *p)
+{
+	pake_free(p->pake);
+	tls_free(p->tls);
+}
+
+static void *party_main(void *arg)
+{
+	struct party *p = arg;
+
+	p->rc = p->is_sender ?
+			pake_send(p->pake, p->tls, p->fd, p->cancel,
+				  p->deadline_ms, &p->e) :
+			pake_receive(p->pake, p->tls, p->fd, p->deadline_ms,
+				     &p->spent, &p->e);
+	/* As the session does with a failure. */
+	if (p->rc)
+		shutdown(p->fd, SHUT_RDWR);
+	return NULL;
+}
+
+static void party_start(struct party *p, int fd)
+{
+	p->fd = fd;
+	p->spent = 0;
+	err_clear(&p->e);
+	if (!p->deadline_ms)
+		p->deadline_ms = clock_ms() + FIXTURE_TIMEOUT_MS;
+	assert_int_equal(pthread_create(&p->thread, NULL, party_main, p), 0);
+}
+
+static void party_join(struct party *p)
+{
+	assert_int_equal(pthread_join(p->thread, NULL), 0);
+	p->deadline_ms = 0;
+}
+
+/* A whole exchange over a new connection. */
+static void exchange(struct party *s, struct party *r)
+{
+	int fd[2];
+
+	tcp_pair(fd);
+	party_start(s, fd[0]);
+	party_start(r, fd[1]);
+	party_join(s);
+	party_join(r);
+	close(fd[0]);
+	close(fd[1]);
+}
+
+/* ---- a proxy ---- */
+
+/* Pass n bytes on, one of them changed; what came is kept at p. */
+static int pass(int from, int to, uint8_t *p, size_t n, size_t flip)
+{
+	size_t got = 0;
+
+	while (got < n) {
+		ssize_t did = recv(from, p + got, n - got, 0);
+
+		if (did <= 0)
+			return -1;
+		got += (size_t)did;
+	}
+	if (flip < n)
+		p[flip] ^= 1;
+	return send(to, p, n, MSG_NOSIGNAL) == (ssize_t)n ? 0 : -1;
+}
+
+/* An exchange with somebody in between, who changes byte `flip` of message
+ * `number` (0: none). */
+static void exchange_through(struct party *s, struct party *r, int number,
+			     size_t flip, uint8_t seen[5][SHARE_MESSAGE])
+{
+	int left[2], right[2];
+
+	tcp_pair(left);
+	tcp_pair(right);
+	party_start(s, left[0]);
+	party_start(r, right[1]);
+	for (int i = 1; i <= 4; i++) {
+		int from = i % 2 ? left[1] : right[0];
+		int to = i % 2 ? right[0] : left[1];
+
+		if (pass(from, to, seen[i], message_size[i],
+			 i == number ? flip : SIZE_MAX) < 0)
+			break;
+	}
+	shutdown(left[1], SHUT_RDWR);
+	shutdown(right[0], SHUT_RDWR);
+	party_join(s);
+	party_join(r);
+	for (int i = 0; i < 2; i++) {
+		close(left[i]);
+		close(right[i]);
+	}
+}
+
+/* ---- honest sides ---- */
+
+static void tls_works(struct party *s, struct party *r)
+{
+	struct side a, b;
+	char text[6] = "";
+	struct err e = { 0 };
+
+	open_sides(&a, &b, s->tls, r->tls, FIXTURE_TIMEOUT_MS);
+	assert_non_null(a.s);
+	assert_non_null(b.s);
+	assert_int_equal(send_bytes(a.s, "hello", 6, &e), 0);
+	assert_int_equal(stream_flush(a.s, &e), 0);
+	assert_int_equal(stream_recv(b.s, text, 6, &e), 0);
+	assert_string_equal(text, "hello");
+	stream_free(a.s);
+	stream_free(b.s);
+}
+
+static void tls_does_not_work(struct party *s, struct party *r)
+{
+	struct side a, b;
+
+	open_sides(&a, &b, s->tls, r->tls, FIXTURE_TIMEOUT_MS);
+	assert_null(a.s);
+	assert_null(b.s);
+	assert_int_equal(a.e.code, ERR_AUTH);
+}
+
+static void the_same_code_gives_a_key_for_all_streams(void **state)
+{
+	char mine[PAKE_VERIFY_MAX], theirs[PAKE_VERIFY_MAX];
+	struct party s, r;
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&r, 0, CODE);
+	assert_int_equal(pake_verify(s.pake, mine), ERR_AGAIN);
+	tls_does_not_work(&s, &r);
+	exchange(&s, &r);
+	assert_int_equal(s.rc, 0);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(r.spent, 1);
+	assert_int_equal(pake_verify(s.pake, mine), 0);
+	assert_int_equal(pake_verify(r.pake, theirs), 0);
+	assert_string_equal(mine, theirs);
+	for (int i = 0; i < 3; i++)
+		tls_works(&s, &r);
+	/* Further connections do not exchange anything. */
+	assert_int_equal(pake_send(s.pake, s.tls, -1, NULL, 0, &s.e), 0);
+	party_free(&s);
+	party_free(&r);
+}
+
+static void two_sessions_have_two_keys(void **state)
+{
+	char one[PAKE_VERIFY_MAX], two[PAKE_VERIFY_MAX];
+	struct party s[2], r[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		party_make(&s[i], 1, CODE);
+		party_make(&r[i], 0, CODE);
+		exchange(&s[i], &r[i]);
+		assert_int_equal(s[i].rc, 0);
+	}
+	pake_verify(s[0].pake, one);
+	pake_verify(s[1].pake, two);
+	assert_string_not_equal(one, two);
+	tls_does_not_work(&s[0], &r[1]);
+	for (int i = 0; i < 2; i++) {
+		party_free(&s[i]);
+		party_free(&r[i]);
+	}
+}
+
+/* ---- wrong codes ---- */
+
+static void a_wrong_code_burns_it(void **state)
+{
+	char words[PAKE_VERIFY_MAX];
+	struct party wrong, right, r;
+
+	(void)state;
+	party_make(&wrong, 1, WRONG);
+	party_make(&right, 1, CODE);
+	party_make(&r, 0, CODE);
+	exchange(&wrong, &r);
+	assert_int_equal(wrong.rc, ERR_AUTH);
+	assert_int_equal(r.rc, ERR_AUTH);
+	assert_int_equal(r.spent, 1);
+	assert_non_null(strstr(r.e.text, "burnt"));
+	assert_non_null(strstr(wrong.e.text, "start 'ferry receive' again"));
+	assert_int_equal(pake_verify(r.pake, words), ERR_AGAIN);
+	/* Now the right one is too late, and nothing changes any more. */
+	exchange(&right, &r);
+	assert_int_equal(right.rc, ERR_AUTH);
+	assert_int_equal(r.rc, ERR_AUTH);
+	assert_int_equal(r.spent, 0);
+	tls_does_not_work(&right, &r);
+	/* The one who was wrong does not ask twice either. */
+	assert_int_equal(pake_send(wrong.pake, wrong.tls, -1, NULL, 0,
+				   &wrong.e), ERR_AUTH);
+	party_free(&wrong);
+	party_free(&right);
+	party_free(&r);
+}
+
+/* Two at once, both with their shares out: one guess is judged, no more. */
+static void guesses_at_the_same_time(const char *code, int rc_of_one)
+{
+	struct party s[2], r[2];
+	int fd[2][2], spent = 0, good = 0;
+
+	party_make(&r[0], 0, CODE);
+	r[1] = r[0]; /* a receiver, two connections */
+	for (int i = 0; i < 2; i++) {
+		party_make(&s[i], 1, code);
+		tcp_pair(fd[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		party_start(&s[i], fd[i][0]);
+		party_start(&r[i], fd[i][1]);
+	}
+	for (int i = 0; i < 2; i++) {
+		party_join(&s[i]);
+		party_join(&r[i]);
+		spent += r[i].spent;
+		good += s[i].rc == 0;
+		if (r[i].spent)
+			assert_int_equal(r[i].rc, rc_of_one);
+		else
+			assert_int_equal(r[i].rc, ERR_AUTH);
+		close(fd[i][0]);
+		close(fd[i][1]);
+	}
+	assert_int_equal(spent, 1);
+	assert_int_equal(good, rc_of_one == 0);
+	party_free(&s[0]);
+	party_free(&s[1]);
+	party_free(&r[0]);
+}
+
+static void one_guess_at_a_time_counts(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		guesses_at_the_same_time(CODE, 0);
+		guesses_at_the_same_time(WRONG, ERR_AUTH);
+	}
+}
+
+/* ---- strangers ---- */
+
+/* Say these bytes to the receiver and hang up; what it made of it. */
+static int stranger_says(struct party *r, const void *p, size_t n)
+{
+	int fd[2];
+
+	tcp_pair(fd);
+	party_start(r, fd[1]);
+	assert_int_equal(send(fd[0], p, n, MSG_NOSIGNAL), n);
+	shutdown(fd[0], SHUT_WR);
+	party_join(r);
+	close(fd[0]);
+	close(fd[1]);
+	assert_int_equal(r->spent, 0);
+	return r->rc;
+}
+
+static void strangers_do_not_burn_the_code(void **state)
+{
+	uint8_t seen[5][SHARE_MESSAGE], m[SHARE_MESSAGE + MAC_MESSAGE];
+	struct party s, r, spare;
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&spare, 0, CODE);
+	party_make(&r, 0, CODE);
+	/* A good first message, from an exchange with another receiver. */
+	exchange_through(&s, &spare, 0, 0, seen);
+	assert_int_equal(s.rc, 0);
+	memcpy(m, seen[1], SHARE_MESSAGE);
+	memcpy(m + SHARE_MESSAGE, seen[3], MAC_MESSAGE);
+
+	assert_int_equal(stranger_says(&r, "", 0), ERR_LOST);
+	assert_int_equal(stranger_says(&r, "GET / HTTP/1.0\r\n\r\n", 18),
+			 ERR_PROTOCOL);
+	assert_int_equal(stranger_says(&r, "f", 1), ERR_LOST);
+	/* Every beginning of the two messages, but not both of them. */
+	for (size_t n = 1; n < sizeof(m); n++)
+		assert_int_equal(stranger_says(&r, m, n), ERR_LOST);
+	/* Infinity, off the curve. */
+	memset(m + HEADER, 0, SPAKE2_SHARE);
+	assert_int_equal(stranger_says(&r, m, SHARE_MESSAGE), ERR_AUTH);
+	memcpy(m, seen[1], SHARE_MESSAGE);
+	m[SHARE_MESSAGE - 1] ^= 1;
+	assert_int_equal(stranger_says(&r, m, SHARE_MESSAGE), ERR_AUTH);
+	/* A message of the receiver's own, or another's number. */
+	assert_int_equal(stranger_says(&r, seen[2], SHARE_MESSAGE),
+			 ERR_PROTOCOL);
+	assert_int_equal(stranger_says(&r, seen[3], MAC_MESSAGE),
+			 ERR_PROTOCOL);
+	party_free(&s);
+
+	party_make(&s, 1, CODE);
+	exchange(&s, &r);
+	assert_int_equal(s.rc, 0);
+	assert_int_equal(r.rc, 0);
+	party_free(&s);
+	party_free(&r);
+	party_free(&spare);
+}
+
+/* A recorded session says nothing to a receiver with the same code. */
+static void a_replay_is_a_wrong_guess(void **state)
+{
+	uint8_t seen[5][SHARE_MESSAGE], m[SHARE_MESSAGE + MAC_MESSAGE];
+	struct party s, r;
+	int fd[2];
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&r, 0, CODE);
+	exchange_through(&s, &r, 0, 0, seen);
+	assert_int_equal(r.rc, 0);
+	memcpy(m, seen[1], SHARE_MESSAGE);
+	memcpy(m + SHARE_MESSAGE, seen[3], MAC_MESSAGE);
+	party_free(&r);
+	party_make(&r, 0, CODE);
+	tcp_pair(fd);
+	party_start(&r, fd[1]);
+	assert_int_equal(send(fd[0], m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
+	party_join(&r);
+	assert_int_equal(r.rc, ERR_AUTH);
+	assert_int_equal(r.spent, 1);
+	close(fd[0]);
+	close(fd[1]);
+	party_free(&s);
+	party_free(&r);
+}
+
+/* Say something of another mode, more than is read at once: an alert. */
+static void another_mode_gets_an_alert(uint8_t first)
+{
+	uint8_t hello[20000] = { first, 3, 1 };
+	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
+	uint8_t got[32];
+	struct party r;
+	int fd[2];
+
+	party_make(&r, 0, CODE);
+	tcp_pair(fd);
+	assert_int_equal(send(fd[0], hello, sizeof(hello), 0), sizeof(hello));
+	shutdown(fd[0], SHUT_WR);
+	party_start(&r, fd[1]);
+	party_join(&r);
+	assert_int_equal(r.rc, ERR_PROTOCOL);
+	assert_int_equal(r.spent, 0);
+	close(fd[1]);
+	assert_int_equal(recv(fd[0], got, sizeof(got), MSG_WAITALL),
+			 sizeof(alert));
+	assert_memory_equal(got, alert, sizeof(alert));
+	close(fd[0]);
+	party_free(&r);
+}
+
+static void other_modes_get_an_alert(void **state)
+{
+	(void)state;
+	another_mode_gets_an_alert(0x16); /* TLS */
+	another_mode_gets_an_alert(1);    /* HELLO */
+}
+
+static void a_second_exchange_is_refused(void **state)
+{
+	struct party s, late, r;
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&late, 1, CODE);
+	party_make(&r, 0, CODE);
+	exchange(&s, &r);
+	assert_int_equal(r.rc, 0);
+	exchange(&late, &r);
+	assert_int_equal(late.rc, ERR_AUTH);
+	assert_int_equal(r.rc, ERR_AUTH);
+	assert_int_equal(r.spent, 0);
+	/* The first one goes on. */
+	tls_works(&s, &r);
+	party_free(&s);
+	party_free(&late);
+	party_free(&r);
+}
+
+/* ---- somebody in between ---- */
+
+static void the_messages_are_as_the_manual_says(void **state)
+{
+	uint8_t seen[5][SHARE_MESSAGE];
+	struct party s, r;
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&r, 0, CODE);
+	exchange_through(&s, &r, 0, 0, seen);
+	assert_int_equal(s.rc, 0);
+	assert_int_equal(r.rc, 0);
+	for (int i = 1; i <= 4; i++) {
+		assert_memory_equal(seen[i], "ferry/1", 7);
+		assert_int_equal(seen[i][7], i);
+	}
+	assert_int_equal(seen[1][HEADER], 4);
+	assert_int_equal(seen[2][HEADER], 4);
+	party_free(&s);
+	party_free(&r);
+}
+
+/* Nothing that fails before the confirmations costs the code. */
+static void every_byte_of_the_shares_counts(void **state)
+{
+	uint8_t seen[5][SHARE_MESSAGE];
+	struct party s, r;
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&r, 0, CODE);
+	for (int number = 1; number <= 2; number++) {
+		for (size_t at = 0; at < SHARE_MESSAGE; at++) {
+			exchange_through(&s, &r, number, at, seen);
+			assert_int_equal(s.rc, ERR_AUTH);
+			assert_true(r.rc < 0);
+			assert_int_equal(r.spent, 0);
+		}
+	}
+	exchange(&s, &r);
+	assert_int_equal(s.rc, 0);
+	party_free(&s);
+	party_free(&r);
+}
+
+static void every_byte_of_the_confirmations_counts(void **state)
+{
+	static const size_t where[] = { HEADER, HEADER + 13, MAC_MESSAGE - 1 };
+	uint8_t seen[5][SHARE_MESSAGE];
+	struct party s, r;
+
+	(void)state;
+	for (int number = 3; number <= 4; number++) {
+		for (int i = 0; i < 3; i++) {
+			party_make(&s, 1, CODE);
+			party_make(&r, 0, CODE);
+			exchange_through(&s, &r, number, where[i], seen);
+			assert_int_equal(s.rc, ERR_AUTH);
+			/* Message 4 is behind the receiver's judgement. */
+			assert_int_equal(r.rc, number == 3 ? ERR_AUTH : 0);
+			assert_int_equal(r.spent, 1);
+			tls_does_not_work(&s, &r);
+			/* No second try for the one in between. */
+			exchange(&s, &r);
+			assert_int_equal(s.rc, ERR_AUTH);
+			party_free(&s);
+			party_free(&r);
+		}
+	}
+}
+
+/* ---- a receiver that is none ---- */
+
+/* Answer the sender: its own share, or another's, and its own confirmation
+ * or zeroes.  What the sender made of it. */
+static int answer(struct party *s, const uint8_t *share, int with_mac)
+{
+	uint8_t got[SHARE_MESSAGE], m[SHARE_MESSAGE];
+	int fd[2];
+
+	tcp_pair(fd);
+	party_start(s, fd[0]);
+	assert_int_equal(recv(fd[1], got, SHARE_MESSAGE, MSG_WAITALL),
+			 SHARE_MESSAGE);
+	memcpy(m, got, sizeof(m));
+	m[7] = 2;
+	if (share)
+		memcpy(m + HEADER, share, SPAKE2_SHARE);
+	assert_int_equal(send(fd[1], m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
+	if (with_mac) {
+		assert_int_equal(recv(fd[1], got, MAC_MESSAGE, MSG_WAITALL),
+				 MAC_MESSAGE);
+		got[7] = 4;
+		assert_int_equal(send(fd[1], got, MAC_MESSAGE, MSG_NOSIGNAL),
+				 MAC_MESSAGE);
+	}
+	shutdown(fd[1], SHUT_WR);
+	party_join(s);
+	close(fd[0]);
+	close(fd[1]);
+	return s->rc;
+}
+
+static void a_false_receiver_gets_one_confirmation(void **state)
+{
+	struct spake2_config cfg = { .role = SPAKE2_B, .id_a = "", .id_b = "",
+				     .aad = "" };
+	struct spake2 *b;
+	struct party s, r;
+	struct err e;
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&r, 0, CODE);
+	memset(cfg.w, 1, sizeof(cfg.w));
+	b = spake2_new(&cfg, &e);
+	assert_non_null(b);
+	/* Its share sent back: it has shown nothing. */
+	assert_int_equal(answer(&s, NULL, 0), ERR_AUTH);
+	/* Its confirmation sent back, or none: that was the one guess. */
+	assert_int_equal(answer(&s, spake2_share(b), 1), ERR_AUTH);
+	assert_non_null(strstr(s.e.text, "somebody interfered"));
+	exchange(&s, &r);
+	assert_int_equal(s.rc, ERR_AUTH);
+	assert_int_equal(r.spent, 0);
+	party_free(&s);
+
+	party_make(&s, 1, CODE);
+	assert_int_equal(answer(&s, spake2_share(b), 0), ERR_AUTH);
+	exchange(&s, &r);
+	assert_int_equal(s.rc, ERR_AUTH);
+	party_free(&s);
+	party_free(&r);
+	spake2_free(b);
+}
+
+static void what_takes_no_codes_is_told_apart(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n;
+	} cases[] = { { "", 0 }, { "\x15\x03\x03\0\2\2\x28", 7 }, { "?", 1 } };
+	struct party s, r;
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	party_make(&r, 0, CODE);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int fd[2];
+
+		tcp_pair(fd);
+		assert_int_equal(send(fd[1], cases[i].text, cases[i].n, 0),
+				 cases[i].n);
+		shutdown(fd[1], SHUT_WR);
+		party_start(&s, fd[0]);
+		party_join(&s);
+		assert_int_equal(s.rc, ERR_AUTH);
+		assert_non_null(strstr(s.e.text, "does not take codes"));
+		close(fd[0]);
+		close(fd[1]);
+	}
+	/* It has not shown anything that could be tested. */
+	exchange(&s, &r);
+	assert_int_equal(s.rc, 0);
+	party_free(&s);
+	party_free(&r);
+}
+
+/* ---- time ---- */
+
+static void the_deadline_is_absolute(void **state)
+{
+	struct party r;
+	int fd[2];
+
+	(void)state;
+	party_make(&r, 0, CODE);
+	tcp_pair(fd);
+	r.deadline_ms = clock_ms() + 300;
+	party_start(&r, fd[1]);
+	/* A byte now and then does not help. */
+	for (int i = 0; i < 100; i++) {
+		struct timespec ts = { .tv_nsec = 20 * 1000000L };
+
+		if (send(fd[0], i < 7 ? "ferry/1" + i : "\1", 1,
+			 MSG_NOSIGNAL) != 1)
+			break;
+		nanosleep(&ts, NULL);
+	}
+	party_join(&r);
+	assert_int_equal(r.rc, ERR_TIMEOUT);
+	assert_int_equal(r.spent, 0);
+	close(fd[0]);
+	close(fd[1]);
+	party_free(&r);
+}
+
+static void a_sender_can_be_cancelled(void **state)
+{
+	volatile int cancel = 0;
+	struct party s;
+	int fd[2];
+
+	(void)state;
+	party_make(&s, 1, CODE);
+	tcp_pair(fd);
+	s.cancel = &cancel;
+	party_start(&s, fd[0]);
+	__atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
+	party_join(&s);
+	assert_int_equal(s.rc, ERR_INTERRUPTED);
+	/* Also where the socket was shut down with it. */
+	shutdown(fd[1], SHUT_RDWR);
+	party_start(&s, fd[0]);
+	party_join(&s);
+	assert_int_equal(s.rc, ERR_INTERRUPTED);
+	close(fd[0]);
+	close(fd[1]);
+	party_free(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same_code_gives_a_key_for_all_streams),
+		cmocka_unit_test(two_sessions_have_two_keys),
+		cmocka_unit_test(a_wrong_code_burns_it),
+		cmocka_unit_test(one_guess_at_a_time_counts),
+		cmocka_unit_test(strangers_do_not_burn_the_code),
+		cmocka_unit_test(a_replay_is_a_wrong_guess),
+		cmocka_unit_test(other_modes_get_an_alert),
+		cmocka_unit_test(a_second_exchange_is_refused),
+		cmocka_unit_test(the_messages_are_as_the_manual_says),
+		cmocka_unit_test(every_byte_of_the_shares_counts),
+		cmocka_unit_test(every_byte_of_the_confirmations_counts),
+		cmocka_unit_test(a_false_receiver_gets_one_confirmation),
+		cmocka_unit_test(what_takes_no_codes_is_told_apart),
+		cmocka_unit_test(the_deadline_is_absolute),
+		cmocka_unit_test(a_sender_can_be_cancelled),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
