@@ -29,6 +29,7 @@ _ferry()
 	--symlinks) words='keep follow skip' ;;
 	--existing) words='fail skip replace' ;;
 	--sync) words='none batch file' ;;
+	--exclude | --include) return ;;
 	--sandbox) words='auto require off' ;;
 	--progress) words='auto always never' ;;
 	-j | --streams) words='auto 1 2 4 8 16' ;;

@@ -42,6 +42,11 @@ complete -c ferry -n $send -l checksum -x -a 'xxh3 sha256 crc32' -d Checksum
 complete -c ferry -n $send -s j -l streams -x -a 'auto 1 2 4 8 16' -d Connections
 complete -c ferry -n $send -l retry -x -d 'Connect again for so many seconds'
 complete -c ferry -n $send -l name -x -d 'Name for standard input'
+complete -c ferry -n $send -s n -l dry-run -f -d 'Only list what would be sent'
+complete -c ferry -n $send -l exclude -x -d 'Leave out what matches'
+complete -c ferry -n $send -l include -x -d 'Send what matches'
+complete -c ferry -n $send -l files-from -r -F -d 'List of names'
+complete -c ferry -n $send -s 0 -f -d 'Names end with a NUL'
 complete -c ferry -n $send -l symlinks -x -a 'keep follow skip' -d 'Symbolic links'
 
 complete -c ferry -n $receive -l existing -x -a 'fail skip replace' -d 'Files that exist'

@@ -17,7 +17,9 @@
 #include "cmd/common.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
+#include "fs/filter.h"
 #include "net/code.h"
+#include "session/preview.h"
 #include "session/send.h"
 
 enum { SHOWN_MAX = 200 };
@@ -29,6 +31,10 @@ struct send_options {
 	unsigned streams; /* 0: auto */
 	const char *name;
 	int symlinks;     /* enum scan_links */
+	int dry_run;
+	const char *files_from; /* NULL: the operands name what is sent */
+	int null;         /* names in files_from end with a NUL */
+	struct filter *filter; /* NULL: none */
 	uint64_t retry_s;
 };
 
@@ -37,6 +43,7 @@ struct operands {
 	char **paths;
 	int path_count; /* standard input included */
 	int has_stdin;
+	const char *list_dir; /* of --files-from */
 	const char *host;
 	struct host_port dest;
 };
@@ -64,6 +71,25 @@ static int set_streams(void *field, const char *value)
 		return ERR_RANGE;
 	*streams = (unsigned)n;
 	return 0;
+}
+
+static int add_pattern(void *field, int is_exclude, const char *value)
+{
+	struct filter **filter = field;
+
+	if (!*filter)
+		*filter = filter_new();
+	return *filter ? filter_add(*filter, is_exclude, value) : ERR_RESOURCE;
+}
+
+static int set_exclude(void *field, const char *value)
+{
+	return add_pattern(field, 1, value);
+}
+
+static int set_include(void *field, const char *value)
+{
+	return add_pattern(field, 0, value);
 }
 
 static const struct option_word symlinks_words[] = {
@@ -105,12 +131,38 @@ static const struct option_row rows[] = {
 	  .off = OFF(symlinks), .words = symlinks_words,
 	  .help = "keep (default: links that stay inside the tree arrive as "
 		  "links), follow or skip" },
+	{ .letter = 'n', .name = "dry-run", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(dry_run),
+	  .help = "only list what would be sent, on standard output; nothing "
+		  "is connected to" },
 };
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0])
 };
+
+#define PATTERN_WANTS "a pattern such as '*.o', 'cache/' or '/src/tmp'"
+
+static const struct option_row choice_rows[] = {
+	{ .name = "exclude", .arg = "GLOB", .kind = OPTION_SET,
+	  .set = set_exclude, .off = OFF(filter), .wants = PATTERN_WANTS,
+	  .help = "leave out what matches, below what is named; repeatable, "
+		  "the first of all patterns that matches decides" },
+	{ .name = "include", .arg = "GLOB", .kind = OPTION_SET,
+	  .set = set_include, .off = OFF(filter), .wants = PATTERN_WANTS,
+	  .help = "send what matches, though a later --exclude matches too" },
+	{ .name = "files-from", .arg = "FILE", .kind = OPTION_TEXT,
+	  .off = OFF(files_from),
+	  .help = "send what FILE (-: standard input) names, one a line, "
+		  "below the one PATH (default .)" },
+	{ .letter = '0', .kind = OPTION_FLAG, .value = 1, .off = OFF(null),
+	  .help = "names in FILE end with a NUL, as from find -print0" },
+};
+static const struct option_group choice = {
+	"What to send", choice_rows,
+	sizeof(choice_rows) / sizeof(choice_rows[0])
+};
 static const struct option_group *const groups[] = {
-	&options, &common_connection, &common_security, &common_output, NULL,
+	&options, &choice, &common_connection, &common_security, &common_output, NULL,
 };
 
 static const char *show(char *dst, const char *text)
@@ -173,10 +225,40 @@ static int read_host(struct operands *o, uint16_t port, struct err *e)
 	return 0;
 }
 
+/* With --files-from: [DIR] HOST. */
+static int read_list_operands(struct operands *o,
+			      const struct send_options *opts, int count,
+			      char **args, struct err *e)
+{
+	char text[SHOWN_MAX];
+
+	if (count == 0)
+		return err_set(e, ERR_USAGE, "HOST is missing: where to?");
+	if (count > 2)
+		return err_set(e, ERR_USAGE,
+			       "with --files-from there is one PATH, the "
+			       "directory that the names are below; '%s' is "
+			       "too many", show(text, args[1]));
+	o->list_dir = count == 2 ? args[0] : ".";
+	if (is_stdin(o->list_dir))
+		return err_set(e, ERR_USAGE,
+			       "with --files-from, PATH is a directory, not "
+			       "standard input");
+	if (opts->name)
+		return err_set(e, ERR_USAGE,
+			       "--name and --files-from exclude each other");
+	o->host = args[count - 1];
+	return read_host(o, (uint16_t)opts->common.port, e);
+}
+
 static int read_operands(struct operands *o, const struct send_options *opts,
 			 int count, char **args, struct err *e)
 {
 	memset(o, 0, sizeof(*o));
+	if (opts->files_from)
+		return read_list_operands(o, opts, count, args, e);
+	if (opts->null)
+		return err_set(e, ERR_USAGE, "-0 is for --files-from");
 	if (count < 2)
 		return operand_missing(count, count ? args[0] : NULL, e);
 	o->paths = args;
@@ -205,18 +287,47 @@ static int check_stdin(struct err *e)
 	return 0;
 }
 
-/* Name every source to a new scan; NULL where there is only standard
- * input. */
-static int add_sources(const struct operands *o, enum scan_links links,
-		       struct scan **scan, struct err *e)
+/* The descriptor of --files-from; standard input's is not to be closed. */
+static int open_list(const char *path, struct err *e)
+{
+	char text[SHOWN_MAX];
+	int rc, fd;
+
+	if (is_stdin(path)) {
+		rc = check_stdin(e);
+		return rc < 0 ? rc : STDIN_FILENO;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 ? fd : err_sys(e, ERR_LOCAL, "--files-from %s",
+				      show(text, path));
+}
+
+/* Name every source to a new scan; NULL where there is only standard input.
+ * *list_fd is that of a list. */
+static int add_sources(const struct operands *o,
+		       const struct send_options *opts, struct scan **scan,
+		       int *list_fd, struct err *e)
 {
 	int rc = o->has_stdin ? check_stdin(e) : 0;
 
-	if (rc < 0 || o->path_count == o->has_stdin)
+	if (rc < 0 || (o->path_count == o->has_stdin && !opts->files_from))
 		return rc;
-	*scan = scan_new(links);
+	*scan = scan_new((enum scan_links)opts->symlinks);
 	if (!*scan)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	scan_set_filter(*scan, opts->filter);
+	if (opts->files_from) {
+		*list_fd = open_list(opts->files_from, e);
+		if (*list_fd < 0)
+			return *list_fd;
+		/* directories are told anew in a new session */
+		if (opts->retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
+			return err_set(e, ERR_USAGE,
+				       "--retry needs a list that can be read "
+				       "again: write it to a file first");
+		return scan_add_list(*scan, o->list_dir, *list_fd,
+				     opts->null ? '\0' : '\n', e);
+	}
 	for (int i = 0; i < o->path_count; i++) {
 		if (is_stdin(o->paths[i]))
 			continue;
@@ -265,12 +376,14 @@ static int run_session(const struct send_options *opts,
 	struct session_summary summary;
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
-	int rc;
+	int rc = 0, list_fd = -1;
 
-	rc = common_tls(common, cfg->security, 1, o->dest.host, &tls, e);
+	if (!opts->dry_run)
+		rc = common_tls(common, cfg->security, 1, o->dest.host, &tls,
+				e);
 	if (rc < 0)
 		goto out;
-	rc = add_sources(o, (enum scan_links)opts->symlinks, &scan, e);
+	rc = add_sources(o, opts, &scan, &list_fd, e);
 	if (rc < 0)
 		goto out;
 	cfg->cancel_fd = signals_start(e);
@@ -284,13 +397,16 @@ static int run_session(const struct send_options *opts,
 		goto out;
 	cfg->tls = tls;
 	cfg->scan = scan;
-	rc = send_run(cfg, &summary, e);
+	rc = opts->dry_run ? preview_run(cfg, &summary, e) :
+			     send_run(cfg, &summary, e);
 	if (rc < 0)
 		hint_at_file(o, e);
 out:
 	scan_free(scan);
 	pake_free(cfg->pake);
 	tls_free(tls);
+	if (list_fd > STDERR_FILENO)
+		close(list_fd);
 	return rc;
 }
 
@@ -299,6 +415,7 @@ static int run(const struct send_options *opts, const struct operands *o,
 {
 	const struct report_config report_cfg = {
 		.is_sender = 1,
+		.is_preview = opts->dry_run,
 		.is_single = 1,
 		.json_fd = opts->common.json_fd,
 		.quiet = opts->common.quiet,
@@ -328,35 +445,46 @@ static int run(const struct send_options *opts, const struct operands *o,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
 	rc = run_session(opts, o, &cfg, report, e);
+	if (rc == 0 && report_lost_output(report))
+		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
 	report_end(report, rc, e);
 	report_free(report);
 	return rc;
+}
+
+static int parse_rest(const struct send_options *opts, int count, char **args,
+		      struct err *e)
+{
+	enum security mode = SECURITY_NONE;
+	struct operands o;
+	int rc = common_check(&opts->common, e);
+
+	if (rc == 0)
+		rc = read_operands(&o, opts, count, args, e);
+	/* without a connection a mode may be named, but need not */
+	if (rc == 0 && !opts->dry_run)
+		rc = common_mode(&opts->common, &mode, e);
+	if (rc == 0 && mode == SECURITY_CODE && !opts->common.code_file)
+		rc = ask_check(e);
+	return rc ? rc : run(opts, &o, mode, e);
 }
 
 static int send_main(int argc, char **argv, struct err *e)
 {
 	struct send_options opts = { .digest = &digest_xxh3,
 				     .symlinks = SCAN_KEEP };
-	struct operands o;
-	enum security mode;
 	int first, rc;
 
 	common_init(&opts.common);
 	opts.common.port = 0; /* to tell whether it was named */
 	codec_parse("none", &opts.codec);
 	first = options_parse(groups, argc, argv, &opts, e);
-	if (first < 0)
-		return first;
-	if (first == 0)
-		return cmd_show_help(&cmd_send, e);
-	rc = common_check(&opts.common, e);
-	if (rc == 0)
-		rc = read_operands(&o, &opts, argc - first, argv + first, e);
-	if (rc == 0)
-		rc = common_mode(&opts.common, &mode, e);
-	if (rc == 0 && mode == SECURITY_CODE && !opts.common.code_file)
-		rc = ask_check(e);
-	return rc ? rc : run(&opts, &o, mode, e);
+	if (first > 0)
+		rc = parse_rest(&opts, argc - first, argv + first, e);
+	else
+		rc = first < 0 ? first : cmd_show_help(&cmd_send, e);
+	filter_free(opts.filter);
+	return rc;
 }
 
 const struct cmd cmd_send = {

@@ -60,6 +60,7 @@ struct report {
 	int drawn_len;        /* columns of the progress line on the screen */
 	struct peer *peers;
 	uint64_t summaries;
+	int has_lost_output;
 };
 
 /* Output */
@@ -465,10 +466,32 @@ static const char *status_name(enum file_status status)
 	return "failed";
 }
 
+/* A line of a preview: output, and no message.  Events take its place where
+ * they go to standard output. */
+static void list_file(struct report *r, const struct session_file *f)
+{
+	char name[SHOWN_MAX], size[32], line[SHOWN_MAX + 64];
+	int n;
+
+	if (r->json_fd == STDOUT_FILENO || r->has_lost_output)
+		return;
+	shown(name, f->name, f->name_len);
+	text_size(size, sizeof(size), (double)f->size);
+	n = r->cfg.verbose ?
+		    snprintf(line, sizeof(line), "%s (%s)\n", name, size) :
+		    snprintf(line, sizeof(line), "%s\n", name);
+	if (write_line(STDOUT_FILENO, line, (size_t)n) < 0)
+		r->has_lost_output = 1;
+}
+
 static void say_file(struct report *r, const struct session_file *f)
 {
 	char name[SHOWN_MAX], size[32];
 
+	if (f->is_planned) {
+		list_file(r, f);
+		return;
+	}
 	if (f->status == STATUS_FAILED && f->error) {
 		say(r, "%s", f->error);
 		return;
@@ -492,7 +515,8 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 {
 	struct report *r = ctx;
 	char digest[DIGEST_TEXT_MAX];
-	const char *status = status_name(f->status);
+	const char *status = f->is_planned ? "planned" :
+					     status_name(f->status);
 
 	pthread_mutex_lock(&r->lock);
 	say_file(r, f);
@@ -537,6 +561,13 @@ static void say_sent(struct report *r, const struct session_summary *s)
 	amount_text(amount, sizeof(amount), s);
 	rest_text(rest, sizeof(rest), s);
 	shown(peer, r->cfg.peer, strlen(r->cfg.peer));
+	if (r->cfg.is_preview) {
+		say(r, "would send %llu file%s, %s, to %s%s",
+		    (unsigned long long)s->files, plural(s->files),
+		    text_size(amount, sizeof(amount), (double)s->bytes), peer,
+		    rest);
+		return;
+	}
 	/* "all" is a promise: it takes a whole success */
 	say(r, "sent %s, %scommitted by %s%s", amount, s->code ? "" : "all ",
 	    peer, rest);
@@ -674,6 +705,16 @@ void report_end(struct report *r, int code, const struct err *e)
 	if (code && missing && r->json_fd >= 0)
 		json_summary(r, 0, &s, e);
 	pthread_mutex_unlock(&r->lock);
+}
+
+int report_lost_output(struct report *r)
+{
+	int lost;
+
+	pthread_mutex_lock(&r->lock);
+	lost = r->has_lost_output;
+	pthread_mutex_unlock(&r->lock);
+	return lost;
 }
 
 void report_free(struct report *r)

@@ -19,6 +19,7 @@
 /* Texts are borrowed and need not be escaped. */
 struct report_config {
 	int is_sender;
+	int is_preview; /* sender: files are listed on standard output */
 	int is_single;  /* one session, whose error the caller prints */
 	int json_fd;    /* -1: no events; borrowed */
 	int quiet, verbose;
@@ -50,6 +51,9 @@ void report_set_code(struct report *r, const char *code, struct pake *pake);
  * event is written here: send and receive --once always have exactly one.
  */
 void report_end(struct report *r, int code, const struct err *e);
+
+/* Whether a preview's list could not be written. */
+int report_lost_output(struct report *r);
 
 /* NULL is allowed. */
 void report_free(struct report *r);

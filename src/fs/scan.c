@@ -22,32 +22,18 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "fs/dirs.h"
+#include "fs/filter.h"
+#include "fs/list.h"
 #include "fs/name.h"
+#include "fs/scan_priv.h"
 
 enum {
 	LEVEL_MAX = NAME_DEPTH_MAX + 1, /* with a root that has no name */
 	ENTRIES_SIZE = 32768,
-	SHOWN_MAX = 400, /* of an escaped path in an error's text */
 };
 
 #define GONE "vanished or was replaced while it was looked at"
-
-struct root {
-	int fd;
-	int owned;     /* 0: the descriptor is an earlier root's */
-	int follow;    /* a file named by a symlink */
-	char *display; /* in front of the paths below it; owned */
-	size_t display_len;
-	size_t name_off; /* where names start in display */
-	char *leaf;      /* the one file; NULL for a directory; owned */
-};
-
-struct scan {
-	enum scan_links links;
-	struct root *roots;
-	unsigned count;
-	unsigned cap;
-};
 
 struct level {
 	int fd;
@@ -74,258 +60,10 @@ struct walk {
 	char target[NAME_PATH_MAX + 2];
 };
 
-struct scan *scan_new(enum scan_links links)
-{
-	struct scan *s = calloc(1, sizeof(*s));
-
-	if (s)
-		s->links = links;
-	return s;
-}
-
-static void release_root(struct root *r)
-{
-	if (r->owned)
-		io_close(&r->fd);
-	free(r->display);
-	free(r->leaf);
-}
-
-void scan_free(struct scan *s)
-{
-	if (!s)
-		return;
-	for (unsigned i = 0; i < s->count; i++)
-		release_root(&s->roots[i]);
-	free(s->roots);
-	free(s);
-}
-
-unsigned scan_root_count(const struct scan *s)
-{
-	return s->count;
-}
-
-int scan_root_fd(const struct scan *s, unsigned root)
-{
-	return s->roots[root].fd;
-}
-
-int scan_root_follow(const struct scan *s, unsigned root)
-{
-	return s->roots[root].follow;
-}
-
-const char *scan_root_display(const struct scan *s, unsigned root)
-{
-	return s->roots[root].display;
-}
-
-int scan_is_single_file(const struct scan *s)
-{
-	return s->count == 1 && s->roots[0].leaf;
-}
-
-static int is_exhausted(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM;
-}
-
 /* Whether errno says that what was there a moment ago is not any more. */
 static int is_vanished(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == ELOOP;
-}
-
-static const char *special_name(mode_t mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFIFO:
-		return "a FIFO, which cannot be sent";
-	case S_IFSOCK:
-		return "a socket, which cannot be sent";
-	case S_IFCHR:
-	case S_IFBLK:
-		return "a device, which cannot be sent";
-	default:
-		return "neither a file nor a directory";
-	}
-}
-
-/* Adding a source */
-
-static int add_failed(const char *path, struct err *e)
-{
-	const int saved = errno;
-	char shown[SHOWN_MAX];
-
-	text_escape(shown, sizeof(shown), path, strlen(path));
-	errno = saved;
-	return err_sys(e, is_exhausted(saved) ? ERR_RESOURCE : ERR_LOCAL, "%s",
-		       shown);
-}
-
-static int add_refused(int code, const char *path, const char *why,
-		       struct err *e)
-{
-	char shown[SHOWN_MAX];
-
-	text_escape(shown, sizeof(shown), path, strlen(path));
-	return err_set(e, code, "%s: %s", shown, why);
-}
-
-static size_t without_slashes(const char *path, size_t len)
-{
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	return len;
-}
-
-/* A copy of the first len bytes with a slash behind where slash is set. */
-static char *copy_text(const char *from, size_t len, int slash)
-{
-	char *to = malloc(len + 2);
-
-	if (!to)
-		return NULL;
-	memcpy(to, from, len);
-	if (slash)
-		to[len++] = '/';
-	to[len] = '\0';
-	return to;
-}
-
-/* path[base..len) is the last component: a directory that is sent with its
- * name, or "." or "" whose content is. */
-static int fill_dir_root(struct root *r, const char *path, size_t base,
-			 size_t len)
-{
-	const int named = len > base && !(len - base == 1 && path[base] == '.');
-
-	r->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (r->fd < 0)
-		return -1;
-	r->owned = 1;
-	if (!named && len == base) /* "/", "//" */
-		r->display = copy_text(path, 0, 1);
-	else
-		r->display = copy_text(path, named ? len : base, named);
-	if (!r->display) {
-		errno = ENOMEM;
-		return -1;
-	}
-	r->display_len = strlen(r->display);
-	r->name_off = named ? base : r->display_len;
-	return 0;
-}
-
-/* The root before, where it is of a file in the same directory: a thousand
- * files named one by one need not hold a thousand descriptors. */
-static const struct root *find_sibling(const struct scan *s,
-				       const struct root *r)
-{
-	for (unsigned i = s->count; i > 0; i--) {
-		const struct root *other = &s->roots[i - 1];
-
-		if (!other->leaf)
-			continue;
-		return strcmp(other->display, r->display) == 0 ? other : NULL;
-	}
-	return NULL;
-}
-
-static int fill_file_root(const struct scan *s, struct root *r,
-			  const char *path, size_t base, size_t len)
-{
-	const struct root *sibling;
-	struct stat st;
-
-	r->display = copy_text(path, base, 0);
-	r->leaf = copy_text(path + base, len - base, 0);
-	if (!r->display || !r->leaf) {
-		errno = ENOMEM;
-		return -1;
-	}
-	r->display_len = base;
-	r->name_off = base;
-	sibling = find_sibling(s, r);
-	if (sibling) {
-		r->fd = sibling->fd;
-	} else {
-		/* O_PATH: it need not be readable for its file to be sent */
-		r->fd = open(base ? r->display : ".",
-			     O_PATH | O_DIRECTORY | O_CLOEXEC);
-		r->owned = r->fd >= 0;
-		if (r->fd < 0)
-			return -1;
-	}
-	if (fstatat(r->fd, r->leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	r->follow = S_ISLNK(st.st_mode);
-	return faccessat(r->fd, r->leaf, R_OK, AT_EACCESS);
-}
-
-static int reserve_root(struct scan *s)
-{
-	const unsigned cap = s->cap ? s->cap * 2 : 8;
-	struct root *roots;
-
-	if (s->count < s->cap)
-		return 0;
-	if (cap <= s->cap)
-		return -1;
-	roots = reallocarray(s->roots, cap, sizeof(*roots));
-	if (!roots)
-		return -1;
-	s->roots = roots;
-	s->cap = cap;
-	return 0;
-}
-
-/* Whether the last component may be sent: NULL or why not. */
-static const char *check_base(const char *path, size_t base, size_t len,
-			      int is_dir)
-{
-	if (is_dir && (len == base || (len - base == 1 && path[base] == '.')))
-		return NULL;
-	if (len - base == 2 && memcmp(path + base, "..", 2) == 0)
-		return "has no name of its own to send; \"../.\" sends what "
-		       "is in it";
-	return name_check(path + base, len - base);
-}
-
-int scan_add(struct scan *s, const char *path, struct err *e)
-{
-	const size_t len = without_slashes(path, strlen(path));
-	struct root r = { .fd = -1 };
-	size_t base = len;
-	struct stat st;
-	const char *why;
-	int rc;
-
-	while (base > 0 && path[base - 1] != '/')
-		base--;
-	if (path[0] == '\0')
-		return err_set(e, ERR_USAGE, "an empty path cannot be sent");
-	if (stat(path, &st) < 0)
-		return add_failed(path, e);
-	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
-		return add_refused(ERR_LOCAL, path, special_name(st.st_mode),
-				   e);
-	why = check_base(path, base, len, S_ISDIR(st.st_mode));
-	if (why)
-		return add_refused(ERR_USAGE, path, why, e);
-	if (reserve_root(s) < 0)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	rc = S_ISDIR(st.st_mode) ? fill_dir_root(&r, path, base, len)
-				 : fill_file_root(s, &r, path, base, len);
-	if (rc < 0) {
-		rc = add_failed(path, e);
-		release_root(&r);
-		return rc;
-	}
-	s->roots[s->count++] = r;
-	return 0;
 }
 
 /* The text of the thing at hand */
@@ -448,7 +186,7 @@ static int trouble_sys(struct walk *w, int error)
 {
 	char shown[SHOWN_MAX];
 
-	if (is_exhausted(error)) {
+	if (scan_is_exhausted(error)) {
 		errno = error;
 		return err_sys(w->e, ERR_RESOURCE, "%s", show(w, shown));
 	}
@@ -557,7 +295,7 @@ static int visit_target(struct walk *w, int dir_fd, const char *leaf,
 		return report_stat(w, SCAN_FILE, st);
 	if (S_ISDIR(st->st_mode))
 		return enter_dir(w, dir_fd, leaf, st, follow);
-	return trouble(w, ERR_LOCAL, special_name(st->st_mode));
+	return trouble(w, ERR_LOCAL, scan_special_name(st->st_mode));
 }
 
 static int refuse_link(struct walk *w, const char *why)
@@ -620,17 +358,36 @@ static int visit_link(struct walk *w, int dir_fd, const char *leaf,
 	}
 }
 
+/* Whether the filter leaves it out.  A link that is followed counts as what
+ * it leads to. */
+static int is_left_out(const struct walk *w, int dir_fd, const char *leaf,
+		       const struct stat *st)
+{
+	const char *name = w->text + w->root->name_off;
+	struct stat target;
+	int is_dir = S_ISDIR(st->st_mode);
+
+	if (!w->scan->filter)
+		return 0;
+	if (S_ISLNK(st->st_mode) && w->scan->links == SCAN_FOLLOW &&
+	    fstatat(dir_fd, leaf, &target, 0) == 0)
+		is_dir = S_ISDIR(target.st_mode);
+	return filter_excludes(w->scan->filter, name, is_dir);
+}
+
 /* What is called leaf in dir_fd, and is at the end of the text already. */
 static int visit(struct walk *w, int dir_fd, const char *leaf)
 {
-	const char *name = w->text + w->root->name_off;
-	const char *why = name_check(name, strlen(name));
+	const char *name = w->text + w->root->name_off, *why;
 	struct stat st;
 
-	if (why)
-		return trouble(w, ERR_LOCAL, why);
 	if (fstatat(dir_fd, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return trouble_gone(w, errno);
+	if (is_left_out(w, dir_fd, leaf, &st))
+		return report_stat(w, SCAN_SKIPPED, &st);
+	why = name_check(name, strlen(name));
+	if (why)
+		return trouble(w, ERR_LOCAL, why);
 	if (S_ISLNK(st.st_mode))
 		return visit_link(w, dir_fd, leaf, &st);
 	return visit_target(w, dir_fd, leaf, &st, 0);
@@ -720,6 +477,97 @@ static int walk_file(struct walk *w)
 	return report_stat(w, SCAN_FILE, &st);
 }
 
+/* Lists of names */
+
+/* The thing that a list names, below the root and at the end of the text.
+ * deep: a directory with all that is in it. */
+static int visit_listed(struct walk *w, struct dirs *dirs, const char *name,
+			size_t len, int deep)
+{
+	int follow = w->scan->links == SCAN_FOLLOW, dir, rc;
+	const char *leaf, *why = name_check(name, len);
+	struct stat st;
+	struct err e;
+
+	if (why)
+		return trouble(w, ERR_LOCAL, why);
+	dir = dirs_parent(dirs, name, len, &leaf, &e);
+	if (dir == ERR_RESOURCE) {
+		*w->e = e;
+		return dir;
+	}
+	if (dir < 0)
+		return trouble_sys(w, e.sys_errno);
+	if (fstatat(dir, leaf, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
+		return trouble_sys(w, errno);
+	if (S_ISDIR(st.st_mode) && !deep)
+		return report_stat(w, is_left_out(w, dir, leaf, &st) ?
+				   SCAN_SKIPPED : SCAN_DIR, &st);
+	rc = visit(w, dir, leaf);
+	return rc ? rc : walk_levels(w);
+}
+
+/* One entry as it stands in the list: "./a/b", "a/b/", ".", "". */
+static int walk_entry(struct walk *w, struct dirs *dirs, char *name)
+{
+	size_t len;
+	int rc, deep;
+
+	while (name[0] == '.' && name[1] == '/') {
+		name += 2;
+		name += strspn(name, "/");
+	}
+	len = strlen(name);
+	deep = len > 1 && name[len - 1] == '/';
+	while (len > 1 && name[len - 1] == '/')
+		name[--len] = '\0';
+	/* "find ." tells of the top as well, which arrives without a name */
+	if (len == 0 || strcmp(name, ".") == 0)
+		return 0;
+	text_cut(w, w->root->display_len);
+	rc = text_push(w, name);
+	return rc ? rc : visit_listed(w, dirs, name, len, deep);
+}
+
+static int report_waiting(struct walk *w)
+{
+	struct scan_item item = { .kind = SCAN_WAITING };
+
+	text_cut(w, w->root->display_len);
+	return report(w, &item);
+}
+
+static int walk_list(struct walk *w)
+{
+	const struct root *r = w->root;
+	struct dirs *dirs = dirs_new(r->fd, w->scan->links == SCAN_FOLLOW ?
+				     DIRS_FOLLOW : 0, NULL, NULL);
+	struct list *list = list_new(r->list_fd, r->list_end);
+	char *name;
+	int rc = 0;
+
+	if (!dirs || !list)
+		rc = err_set(w->e, ERR_RESOURCE, "out of memory");
+	else if (r->list_start >= 0 &&
+		 lseek(r->list_fd, r->list_start, SEEK_SET) < 0)
+		rc = err_sys(w->e, ERR_LOCAL, "reading the list of names");
+	while (rc == 0) {
+		enum list_got got = list_next(list, &name, w->e);
+
+		if (got == LIST_END)
+			break;
+		if (got == LIST_FAILED)
+			rc = ERR_LOCAL;
+		else if (got == LIST_NAME)
+			rc = walk_entry(w, dirs, name);
+		else
+			rc = report_waiting(w);
+	}
+	list_free(list);
+	dirs_free(dirs);
+	return rc;
+}
+
 static int walk_root(struct walk *w)
 {
 	const struct root *r = w->root;
@@ -732,6 +580,8 @@ static int walk_root(struct walk *w)
 	text_cut(w, r->display_len);
 	if (r->leaf)
 		return walk_file(w);
+	if (r->list_fd >= 0)
+		return walk_list(w);
 	if (fstat(r->fd, &st) < 0)
 		return trouble_sys(w, errno);
 	/* a description of our own: reading moves its offset */

@@ -25,7 +25,9 @@ enum scan_kind {
 	SCAN_DIR,     /* reported after its content */
 	SCAN_LINK,    /* symlink that may be sent as such */
 	SCAN_TROUBLE, /* cannot be sent: err says why; the walk goes on */
-	SCAN_SKIPPED, /* left out on request (--symlinks skip) */
+	SCAN_SKIPPED, /* left out on request: a link, or by the filter */
+	SCAN_WAITING, /* nothing: a list of names is slow in coming.  Told a few
+			 times a second, so that fn can end the walk */
 };
 
 /* One thing found.  All pointers are borrowed for the call. */
@@ -47,9 +49,15 @@ struct scan_item {
 typedef int (*scan_fn)(void *ctx, const struct scan_item *item, struct err *e);
 
 struct scan;
+struct filter;
 
 struct scan *scan_new(enum scan_links links);
 void scan_free(struct scan *s);
+
+/* Leave out what the filter excludes (borrowed).  What scan_add() names is
+ * sent in any case; what is below it, and what a list names, is asked for by
+ * the path as it arrives. */
+void scan_set_filter(struct scan *s, const struct filter *filter);
 
 /*
  * Add a source, as named on the command line.  A file or a directory; a
@@ -60,6 +68,19 @@ void scan_free(struct scan *s);
  * that cannot be sent.
  */
 int scan_add(struct scan *s, const char *path, struct err *e);
+
+/*
+ * Add what a list names, which is read while scan_run() walks: names below dir,
+ * each with the byte `end` behind it ('\n' or '\0'; not needed behind the
+ * last), under which they arrive.  "./" in front is passed over; a directory
+ * comes without what is in it, unless a slash is behind its name; empty names
+ * and "." are passed over; what is no allowed name is TROUBLE.  fd is borrowed
+ * and read to its end, by each scan_run() from where it was when added, if it
+ * can seek.  The list is never held in memory.  Returns 0 or
+ * ERR_LOCAL (dir cannot be opened), ERR_RESOURCE.
+ */
+int scan_add_list(struct scan *s, const char *dir, int fd, char end,
+		  struct err *e);
 
 /* How many roots; the descriptor of one (a directory, borrowed; for a single
  * file, the directory it lies in). */
@@ -79,7 +100,8 @@ const char *scan_root_display(const struct scan *s, unsigned root);
 int scan_is_single_file(const struct scan *s);
 
 /* Walk all roots in the order they were added and report everything.  Blocks.
- * Returns 0, or what fn returned, or ERR_RESOURCE. */
+ * Returns 0, or what fn returned, ERR_RESOURCE, or ERR_LOCAL for a list that
+ * cannot be read. */
 int scan_run(struct scan *s, scan_fn fn, void *ctx, struct err *e);
 
 #endif

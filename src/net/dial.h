@@ -5,7 +5,8 @@
  * Threads: every function may be called from any thread.
  *
  * Sockets come out blocking, close-on-exec, TCP_NODELAY, with keep-alive and
- * TCP_USER_TIMEOUT set from timeout_ms; buffer sizes are left to the kernel.
+ * TCP_USER_TIMEOUT set from timeout_ms (a stream takes the latter back, see
+ * sock.c); buffer sizes are left to the kernel.
  * On a long line (a round trip of DIAL_LONG_US or more) a connection that was
  * made here gets BBR as its congestion control, unless the user named one or
  * the kernel does not allow it: what it sends then follows the line's rate and

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,6 +22,7 @@
 int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 {
 	struct timeval tick = { .tv_sec = SOCK_TICK_MS / 1000 };
+	const int none = 0;
 	int flags;
 
 	memset(k, 0, sizeof(*k));
@@ -33,6 +36,11 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) < 0)
 		return err_sys(e, ERR_LOST, "cannot set up the connection");
+	/* It was for connecting.  From here on timeout_ms is ours to watch: the
+	 * kernel would also end a connection whose peer lives, and says so by
+	 * heart-beats, but takes nothing for a while (a zero window). */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none,
+			 sizeof(none));
 	return 0;
 }
 

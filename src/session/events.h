@@ -26,6 +26,7 @@ struct session_file {
 	/* FAILED: one line that names host, side, path, cause and what to do,
 	 * escaped; else NULL. */
 	const char *error;
+	int is_planned; /* of preview.h: not sent; status does not count */
 };
 
 struct session_progress {

@@ -10,8 +10,8 @@
 #include "wire/msg.h"
 
 enum {
-	/* A batch of small frames: at most a full outbox of verdicts. */
-	OUT_MAX = 5 << 20,
+	/* A batch of small frames: at most two full outboxes of 4 MiB. */
+	OUT_MAX = 9 << 20,
 	PING_MAX_MS = 5000,
 };
 

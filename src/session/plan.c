@@ -178,6 +178,16 @@ void plan_scan_again(struct plan *p)
 	pthread_mutex_unlock(&p->lock);
 }
 
+int plan_is_closed(struct plan *p)
+{
+	int closed;
+
+	pthread_mutex_lock(&p->lock);
+	closed = p->is_closed;
+	pthread_mutex_unlock(&p->lock);
+	return closed;
+}
+
 int plan_is_hungry(struct plan *p)
 {
 	int hungry;

@@ -178,6 +178,8 @@ void plan_requeue_file(struct plan *p, struct outfile *f);
 void plan_scan_done(struct plan *p);
 /* Something more will, after all. */
 void plan_scan_again(struct plan *p);
+/* Whether it was closed: for a scanner that waits for something else. */
+int plan_is_closed(struct plan *p);
 /* Whether a stream waits for work right now. */
 int plan_is_hungry(struct plan *p);
 

@@ -119,6 +119,14 @@ struct infile {
 	uint64_t reach, short_end;
 };
 
+/* What is to be said to the sender: whole frames, and the verdicts of a run
+ * that may still grow. */
+struct outbox {
+	struct buf frames;
+	struct msg_verdict run;
+	atomic_int is_due; /* frames may hold something */
+};
+
 /* What the streams of one session share. */
 struct rsession {
 	struct rsession *next; /* receiver.lock */
@@ -135,10 +143,10 @@ struct rsession {
 	uint8_t door_key[DOOR_KEY];
 	struct committer *committer;
 	struct flusher *flusher; /* guarded by lock until it is there */
-	int wake_fd;   /* eventfd: the outbox has something, or it ends */
-	int finish_fd; /* eventfd: has_finished; for the first stream */
+	/* eventfds: there is something to say, it ends, or (the first stream)
+	 * the committer is through with FINISH */
+	int wake_fd, first_wake_fd;
 
-	atomic_int has_out;
 	atomic_int is_over;
 	/* FINISH came: what is still to be said goes by the first stream, so
 	 * that it comes before SUMMARY */
@@ -151,12 +159,17 @@ struct rsession {
 	/* guarded by receiver.lock */
 	unsigned refs; /* streams */
 	struct rstream *streams[STREAMS_MAX];
+	int has_asked;  /* FINISH came: no stream may join */
+	int is_closing; /* and the committer was told */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct err err;
 	struct tally tally;
-	struct buf outbox;   /* whole frames for any stream to send */
+	struct outbox any;   /* for whichever stream comes first */
+	/* For the first stream only: verdicts on links.  A sender does not
+	 * wait for these before it ends the other streams. */
+	struct outbox first;
 	struct infile *files;
 	unsigned open_count;
 	uint64_t max_id;     /* highest id seen */
@@ -169,7 +182,6 @@ struct rsession {
 	int has_zero;        /* zero_digest was computed */
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
 	int has_summed;      /* SUMMARY was sent: a success for this side */
-	struct msg_verdict run; /* verdicts not yet in the outbox */
 };
 
 /* A connection; belongs to its thread but for what is marked. */
@@ -234,6 +246,9 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 			       unsigned index);
 /* The stream is through; the last one ends the session. */
 void rsession_leave(struct rstream *st);
+/* FINISH came and was right: the committer is told once the first stream is
+ * the only one, as the others may still be at work on something. */
+void rsession_ask_finish(struct rsession *s);
 /* The session cannot go on: keep the more telling error, stop all. */
 void rsession_fail(struct rsession *s, const struct err *e);
 

@@ -26,16 +26,24 @@ static void signal_fd(int fd)
 		;
 }
 
+/* Make the streams look at the outboxes, or at what else changed. */
+static void wake_streams(struct rsession *s)
+{
+	signal_fd(s->first_wake_fd);
+	signal_fd(s->wake_fd);
+}
+
 static void destroy(struct rsession *s)
 {
 	flusher_stop(s->flusher);
 	committer_stop(s->committer);
 	rfile_discard_all(s);
 	late_release(&s->late);
-	buf_release(&s->outbox);
+	buf_release(&s->any.frames);
+	buf_release(&s->first.frames);
 	buf_release(&s->links);
 	io_close(&s->wake_fd);
-	io_close(&s->finish_fd);
+	io_close(&s->first_wake_fd);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
@@ -68,12 +76,13 @@ static struct rsession *alloc_session(struct receiver *r,
 	atomic_init(&s->looks, LOOK_PACKS);
 	s->began_ns = clock_ns();
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->finish_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->first_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&s->lock, NULL);
 	late_init(&s->late, r->root_fd);
-	buf_init(&s->outbox, OUTBOX_MAX);
+	buf_init(&s->any.frames, OUTBOX_MAX);
+	buf_init(&s->first.frames, OUTBOX_MAX);
 	buf_init(&s->links, LINKS_BYTES + (64 << 10));
-	if (s->wake_fd >= 0 && s->finish_fd >= 0 &&
+	if (s->wake_fd >= 0 && s->first_wake_fd >= 0 &&
 	    getrandom(s->token, sizeof(s->token), 0) ==
 		    (ssize_t)sizeof(s->token))
 		s->committer = committer_start(&cc);
@@ -131,8 +140,7 @@ static void end_former(struct receiver *r, const uint8_t *id)
 	while ((s = find_id(r, id))) {
 		if (!atomic_exchange(&s->is_over, 1)) {
 			/* Their waits end, and each leaves. */
-			signal_fd(s->wake_fd);
-			signal_fd(s->finish_fd);
+			wake_streams(s);
 			abort_streams(s);
 		}
 		pthread_cond_wait(&r->gone, &r->lock);
@@ -200,8 +208,8 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 		if (same_token(s->token, token))
 			break;
 	}
-	if (s && (s->streams[index] || atomic_load(&s->is_over) ||
-		  st->is_leaving))
+	if (s && (s->streams[index] || s->has_asked ||
+		  atomic_load(&s->is_over) || st->is_leaving))
 		s = NULL;
 	if (s)
 		attach(s, st, index);
@@ -214,11 +222,13 @@ void rsession_fail(struct rsession *s, const struct err *e)
 	struct receiver *r = s->receiver;
 
 	pthread_mutex_lock(&s->lock);
-	err_merge(&s->err, e);
+	/* A stream that was stopped because another failed knows no reason. */
+	if (e->code != ERR_INTERRUPTED || atomic_load(&r->is_stopping) ||
+	    !atomic_load(&s->is_over))
+		err_merge(&s->err, e);
 	pthread_mutex_unlock(&s->lock);
 	atomic_store(&s->is_over, 1);
-	signal_fd(s->wake_fd);
-	signal_fd(s->finish_fd);
+	wake_streams(s);
 	pthread_mutex_lock(&r->lock);
 	abort_streams(s);
 	pthread_mutex_unlock(&r->lock);
@@ -240,8 +250,11 @@ static void sum_up(struct rsession *s, struct session_summary *sum,
 	if (code) {
 		struct err te;
 
-		err_set(&te, code, "%llu files from %s failed (see above)",
-			(unsigned long long)tally_failed_count(t), s->peer);
+		uint64_t failed = tally_failed_count(t);
+
+		err_set(&te, code, "%llu file%s from %s failed (see above)",
+			(unsigned long long)failed, failed == 1 ? "" : "s",
+			s->peer);
 		err_merge(e, &te);
 	}
 	if (!e->code && !s->has_summed)
@@ -325,6 +338,29 @@ static void end_session(struct rsession *s)
 	destroy(s);
 }
 
+/* Whether it is time to tell the committer; then it is told by the caller.
+ * receiver.lock is held. */
+static int close_now(struct rsession *s)
+{
+	if (!s->has_asked || s->is_closing || s->refs != 1 || !s->streams[0])
+		return 0;
+	s->is_closing = 1;
+	return 1;
+}
+
+void rsession_ask_finish(struct rsession *s)
+{
+	struct receiver *r = s->receiver;
+	int now;
+
+	pthread_mutex_lock(&r->lock);
+	s->has_asked = 1;
+	now = close_now(s);
+	pthread_mutex_unlock(&r->lock);
+	if (now)
+		committer_finish(s->committer);
+}
+
 void rsession_leave(struct rstream *st)
 {
 	struct rsession *s = st->session;
@@ -334,6 +370,9 @@ void rsession_leave(struct rstream *st)
 	pthread_mutex_lock(&r->lock);
 	s->streams[st->index] = NULL;
 	last = --s->refs == 0;
+	/* Locked: the first stream cannot go, and the session with it. */
+	if (close_now(s))
+		committer_finish(s->committer);
 	/* Nobody may join what is ending. */
 	if (last)
 		atomic_store(&s->is_over, 1);
@@ -345,19 +384,19 @@ void rsession_leave(struct rstream *st)
 
 /* ---- verdicts ---- */
 
-/* The run of equal verdicts goes to the outbox.  Locked. */
-static void flush_run(struct rsession *s)
+/* The run of equal verdicts becomes a frame.  Locked. */
+static void flush_run(struct outbox *o)
 {
-	if (s->run.count == 0)
+	if (o->run.count == 0)
 		return;
-	msg_put_verdict(&s->outbox, &s->run);
-	s->run.count = 0;
-	atomic_store(&s->has_out, 1);
+	msg_put_verdict(&o->frames, &o->run);
+	o->run.count = 0;
+	atomic_store(&o->is_due, 1);
 }
 
-static void extend_run(struct rsession *s, const struct item_result *r)
+static void extend_run(struct outbox *o, const struct item_result *r)
 {
-	struct msg_verdict *m = &s->run;
+	struct msg_verdict *m = &o->run;
 
 	if (m->count > 0 && m->first_id + m->count == r->id &&
 	    m->status == r->status && m->cause == r->cause &&
@@ -365,7 +404,7 @@ static void extend_run(struct rsession *s, const struct item_result *r)
 		m->count++;
 		return;
 	}
-	flush_run(s);
+	flush_run(o);
 	m->first_id = r->id;
 	m->count = 1;
 	m->status = (uint8_t)r->status;
@@ -403,7 +442,7 @@ void rsession_result(struct rsession *s, const struct item_result *r)
 
 	pthread_mutex_lock(&s->lock);
 	count_result(s, r);
-	extend_run(s, r);
+	extend_run(r->kind == ITEM_LINK ? &s->first : &s->any, r);
 	pthread_mutex_unlock(&s->lock);
 	if (!ev->file || (r->kind == ITEM_DIR && r->status != STATUS_FAILED))
 		return;
@@ -422,22 +461,24 @@ void rsession_push(struct rsession *s)
 	int any;
 
 	pthread_mutex_lock(&s->lock);
-	flush_run(s);
-	any = s->outbox.len > 0 || s->outbox.failed;
+	flush_run(&s->any);
+	flush_run(&s->first);
+	any = s->any.frames.len > 0 || s->first.frames.len > 0 ||
+	      s->any.frames.failed || s->first.frames.failed;
 	pthread_mutex_unlock(&s->lock);
 	if (any)
-		signal_fd(s->wake_fd);
+		wake_streams(s);
 }
 
 void rsession_post(struct rsession *s, const struct buf *frames)
 {
 	pthread_mutex_lock(&s->lock);
-	flush_run(s);
-	buf_put(&s->outbox, frames->data, frames->len);
-	s->outbox.failed |= frames->failed;
-	atomic_store(&s->has_out, 1);
+	flush_run(&s->any);
+	buf_put(&s->any.frames, frames->data, frames->len);
+	s->any.frames.failed |= frames->failed;
+	atomic_store(&s->any.is_due, 1);
 	pthread_mutex_unlock(&s->lock);
-	signal_fd(s->wake_fd);
+	wake_streams(s);
 }
 
 void rsession_committed(void *ctx, const struct commit *c,
@@ -502,5 +543,5 @@ void rsession_finish(void *ctx)
 	pthread_mutex_lock(&s->lock);
 	s->has_finished = 1;
 	pthread_mutex_unlock(&s->lock);
-	signal_fd(s->finish_fd);
+	signal_fd(s->first_wake_fd);
 }

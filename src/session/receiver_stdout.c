@@ -3,7 +3,9 @@
  * sender must not take that for a dead line.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -11,8 +13,29 @@
 
 enum { TICK_MS = 1000 };
 
-/* Write without waiting where the kernel can do that for this kind of file,
- * else a plain write. */
+static int is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A piece that a pipe with room takes whole, so that nothing waits where
+ * SIGTERM and heart-beats are not heard; a regular file does not keep us. */
+static ssize_t write_piece(int fd, const void *p, size_t n)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+
+	if (is_regular(fd))
+		return write(fd, p, n);
+	if (poll(&pfd, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(fd, p, n < PIPE_BUF ? n : PIPE_BUF);
+}
+
+/* Write without waiting.  Not every kernel can do so for a pipe when asked. */
 static ssize_t write_some(int fd, const void *p, size_t n)
 {
 	struct iovec part = { .iov_len = n };
@@ -23,7 +46,7 @@ static ssize_t write_some(int fd, const void *p, size_t n)
 	did = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
 	if (did < 0 && (errno == EOPNOTSUPP || errno == ENOSYS ||
 			errno == EINVAL || errno == ESPIPE))
-		return write(fd, p, n);
+		return write_piece(fd, p, n);
 	return did;
 }
 

@@ -240,28 +240,34 @@ static int begin(struct rstream *st, struct err *e)
 
 /* ---- the session's frames ---- */
 
-/* Send what other threads left for whichever stream comes first. */
+/* Locked.  Frames that are missing are the end of the session. */
+static void take_frames(struct outbox *o, struct buf *out)
+{
+	atomic_store(&o->is_due, 0);
+	buf_put(out, o->frames.data, o->frames.len);
+	out->failed |= o->frames.failed;
+	buf_reset(&o->frames);
+}
+
+/* Send what other threads left for this stream, or for whichever comes
+ * first. */
 static int send_outbox(struct rstream *st, struct err *e)
 {
 	struct rsession *s = st->session;
-	size_t sent;
-	int rc = 0, lost;
+	struct buf *out = &st->link.out;
+	int is_first = st->index == 0, rc;
+	int any = atomic_load(&s->any.is_due) &&
+		  (is_first || !atomic_load(&s->is_finishing));
 
-	if (!atomic_load(&s->has_out) ||
-	    (st->index != 0 && atomic_load(&s->is_finishing)))
+	if (!any && !(is_first && atomic_load(&s->first.is_due)))
 		return 0;
 	pthread_mutex_lock(&s->lock);
-	atomic_store(&s->has_out, 0);
-	buf_put(&st->link.out, s->outbox.data, s->outbox.len);
-	sent = s->outbox.len;
-	lost = s->outbox.failed;
-	buf_reset(&s->outbox);
+	if (any)
+		take_frames(&s->any, out);
+	if (is_first)
+		take_frames(&s->first, out);
 	pthread_mutex_unlock(&s->lock);
-	/* the sender would wait for ever for what could not be put there */
-	if (lost)
-		return err_set(e, ERR_RESOURCE, "out of memory for replies");
-	if (sent > 0)
-		rc = link_send(&st->link, NULL, 0, e);
+	rc = link_send(&st->link, NULL, 0, e);
 	return rc ? rc : stream_flush(st->link.stream, e);
 }
 
@@ -300,7 +306,7 @@ static int take_finish(struct rstream *st, size_t len, struct err *e)
 		rc = check_finish(st->session, &m, e);
 	if (rc == 0) {
 		atomic_store(&st->session->is_finishing, 1);
-		committer_finish(st->session->committer);
+		rsession_ask_finish(st->session);
 		st->wait_finish = 1;
 	}
 	return rc;
@@ -320,6 +326,10 @@ static int take_peer_error(struct rstream *st, size_t len, struct err *e)
 static int take_frame(struct rstream *st, const struct frame *f, int *over,
 		      struct err *e)
 {
+	/* The committer has the session's lists to itself. */
+	if (st->wait_finish && f->type != FRAME_ERROR)
+		return err_set(e, ERR_PROTOCOL, "the sender sent %s behind "
+			       "FINISH", frame_name(f->type));
 	switch ((enum frame_type)f->type) {
 	case FRAME_OPEN:
 		return rfile_open(st, f->len, e);
@@ -400,12 +410,12 @@ static int send_summary(struct rstream *st, struct err *e)
 	return rc;
 }
 
-/* Before has_out is looked at again, so nothing is missed. */
-static void clear_wake(struct rsession *s)
+/* Before the outboxes are looked at again, so nothing is missed. */
+static void clear_wake(int wake_fd)
 {
 	uint64_t count;
 
-	while (read(s->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+	while (read(wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 }
 
@@ -413,6 +423,7 @@ static void clear_wake(struct rsession *s)
 static int step(struct rstream *st, int *over, struct err *e)
 {
 	struct rsession *s = st->session;
+	int wake_fd = st->index == 0 ? s->first_wake_fd : s->wake_fd;
 	struct frame f;
 	int rc = send_outbox(st, e);
 
@@ -428,10 +439,9 @@ static int step(struct rstream *st, int *over, struct err *e)
 		return take_frame(st, &f, over, e);
 	if (rc != ERR_AGAIN)
 		return rc;
-	rc = stream_wait(st->link.stream,
-			 st->wait_finish ? s->finish_fd : s->wake_fd, -1, e);
-	if (rc > 0 && (rc & STREAM_WOKEN) && !st->wait_finish)
-		clear_wake(s);
+	rc = stream_wait(st->link.stream, wake_fd, -1, e);
+	if (rc > 0 && (rc & STREAM_WOKEN))
+		clear_wake(wake_fd);
 	return rc < 0 ? rc : 0;
 }
 

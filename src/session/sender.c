@@ -51,7 +51,10 @@ static void abort_streams(struct sender *s)
 void sender_fail(struct sender *s, const struct err *e)
 {
 	pthread_mutex_lock(&s->lock);
-	err_merge(&s->err, e);
+	/* A thread that was stopped because another failed knows no reason. */
+	if (e->code != ERR_INTERRUPTED || sender_is_cancelled(s) ||
+	    !s->has_failed)
+		err_merge(&s->err, e);
 	s->has_failed = 1;
 	__atomic_store_n(&s->is_stopping, 1, __ATOMIC_RELAXED);
 	abort_streams(s);
@@ -258,13 +261,13 @@ static void sum_up(struct sender *s, uint64_t began_ns,
 	code = tally_code(t, 1);
 	*e = s->err;
 	if (code) {
-		err_set(&te, code,
-			"%llu of %llu files were not sent (see above)",
-			(unsigned long long)(tally_failed_count(t) +
-					     t->skipped),
-			(unsigned long long)(tally_failed_count(t) +
-					     t->skipped + t->committed +
-					     t->unchanged));
+		uint64_t bad = tally_failed_count(t) + t->skipped;
+
+		err_set(&te, code, "%llu of %llu file%s not sent (see above)",
+			(unsigned long long)bad,
+			(unsigned long long)(bad + t->committed +
+					     t->unchanged),
+			bad == 1 ? "s was" : "s were");
 		err_merge(e, &te);
 	}
 	if (!e->code && !s->has_summary)

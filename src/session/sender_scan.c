@@ -107,6 +107,11 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 		return 0;
 	case SCAN_SKIPPED:
 		break;
+	case SCAN_WAITING:
+		/* What was named so far need not wait; and a list that is
+		 * slow in coming must not keep what is over. */
+		return plan_is_closed(s->plan) ? ERR_INTERRUPTED :
+						 queue_pack(g);
 	}
 	return 0;
 }
@@ -129,7 +134,8 @@ static int add_stream(struct sender *s, struct err *e)
 /* Only what has to be told anew after a lost session. */
 static int on_item_again(void *ctx, const struct scan_item *si, struct err *e)
 {
-	return si->kind == SCAN_DIR ? on_item(ctx, si, e) : 0;
+	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING ?
+		       on_item(ctx, si, e) : 0;
 }
 
 int sender_is_scanned(struct sender *s)

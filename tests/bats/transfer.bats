@@ -125,6 +125,24 @@ make_tree() {
 	[ ! -L dst/t/out ]
 }
 
+@test "more links than are held back, made while other streams end" {
+	python3 - <<-'EOF'
+		import os
+		os.mkdir("src/k")
+		for i in range(8448):
+		    os.symlink("x", f"src/k/{i}")
+		for i in range(600):
+		    os.makedirs(f"src/z/{i}")
+	EOF
+	receive --plain --sync none dst
+	for _ in 1 2; do
+		send --plain -j 4 src/k src/z
+		[ "$sent" = 0 ] || { cat sender; return 1; }
+		is bash -c 'find dst/k -type l | wc -l' 8448
+		rm -r dst/k dst/z
+	done
+}
+
 @test "standard input of unknown length: none, exact chunks, and a rest" {
 	receive --plain dst
 	for n in 0 1 1048576 3145728 9000001; do

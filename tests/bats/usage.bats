@@ -92,7 +92,8 @@ usage() {
 @test "every option of the contract is there, and no other" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
 		code code-file plain json quiet verbose progress help port"
-	send="compress checksum streams name symlinks retry"
+	send="compress checksum streams name symlinks dry-run exclude include
+		files-from retry"
 	receive="existing once stdout sync max-sessions
 		max-size max-files allow exec sandbox"
 	for command in send receive; do
@@ -104,6 +105,8 @@ usage() {
 		assert_output "  -4 "
 		assert_output "  -6 "
 	done
+	run ferry help send
+	assert_output "  -0 "
 }
 
 @test "version names ferry and the libraries" {
@@ -245,6 +248,24 @@ usage() {
 		send --plain -- --plain 127.0.0.1:1
 }
 
+@test "send: operands with --files-from" {
+	usage "HOST is missing: where to?" send --files-from list
+	usage "with --files-from there is one PATH" \
+		send --files-from list dir file h
+	usage "with --files-from, PATH is a directory, not standard input" \
+		send --files-from list - h
+	usage "--name and --files-from exclude each other" \
+		send --files-from list --name x h
+	usage "-0 is for --files-from" send -0 file h
+	refused 7 "send: --files-from none: No such file or directory" \
+		send --plain --files-from none h
+	touch list
+	refused 7 "send: none: No such file" \
+		send --plain --files-from list none h
+	refused 7 "send: file: Not a directory" \
+		send --plain --files-from list file h
+}
+
 # ---- values of options -----------------------------------------------------
 
 @test "unknown and abbreviated options" {
@@ -312,6 +333,11 @@ usage() {
 			send --compress="$bad" file h
 	done
 	usage "-z wants auto, none, zlib or zstd" send -zfile h
+	for bad in '' / // '[a' 'a[' 'a\'; do
+		usage "--exclude wants a pattern such as '*.o', 'cache/' or" \
+			send --exclude="$bad" file h
+		usage "--include wants a pattern" send --include="$bad" file h
+	done
 }
 
 # What is not refused gets as far as the next complaint.
@@ -335,6 +361,12 @@ usage() {
 	for host in h h:1 127.0.0.1:65535 ::1 '[::1]' '[::1]:1' 'fe80::1%lo'; do
 		usage "$accepted" send $both file "$host"
 	done
+	for good in --exclude=x --exclude=/a/b/ --include='[]a]' \
+		--include='a\*' --exclude='**'; do
+		usage "$accepted" send $both "$good" file h
+	done
+	usage "$accepted" send $both --files-from list h
+	usage "$accepted" send $both -0 --files-from - dir h
 	usage "$accepted" send $both --name x - h
 	usage "$accepted" send $both file - dir h
 }

@@ -9,7 +9,7 @@ import json
 import re
 import sys
 
-STATUS = ("committed", "unchanged", "skipped", "failed")
+STATUS = ("committed", "unchanged", "skipped", "failed", "planned")
 # event -> member -> type; a member with "?" may be missing
 MEMBERS = {
     "listening": {"address": str, "port": int},

@@ -1,0 +1,299 @@
+/*
+ * The sources of a scan: what the command line names, opened and checked.
+ */
+#include "fs/scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "fs/name.h"
+#include "fs/scan_priv.h"
+
+struct scan *scan_new(enum scan_links links)
+{
+	struct scan *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->links = links;
+	return s;
+}
+
+static void release_root(struct root *r)
+{
+	if (r->owned)
+		io_close(&r->fd);
+	free(r->display);
+	free(r->leaf);
+}
+
+void scan_set_filter(struct scan *s, const struct filter *filter)
+{
+	s->filter = filter;
+}
+
+void scan_free(struct scan *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->count; i++)
+		release_root(&s->roots[i]);
+	free(s->roots);
+	free(s);
+}
+
+unsigned scan_root_count(const struct scan *s)
+{
+	return s->count;
+}
+
+int scan_root_fd(const struct scan *s, unsigned root)
+{
+	return s->roots[root].fd;
+}
+
+int scan_root_follow(const struct scan *s, unsigned root)
+{
+	return s->roots[root].follow;
+}
+
+const char *scan_root_display(const struct scan *s, unsigned root)
+{
+	return s->roots[root].display;
+}
+
+int scan_is_single_file(const struct scan *s)
+{
+	return s->count == 1 && s->roots[0].leaf;
+}
+
+int scan_is_exhausted(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+const char *scan_special_name(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFIFO:
+		return "a FIFO, which cannot be sent";
+	case S_IFSOCK:
+		return "a socket, which cannot be sent";
+	case S_IFCHR:
+	case S_IFBLK:
+		return "a device, which cannot be sent";
+	default:
+		return "neither a file nor a directory";
+	}
+}
+
+/* Adding a source */
+
+static int add_failed(const char *path, struct err *e)
+{
+	const int saved = errno;
+	char shown[SHOWN_MAX];
+
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	errno = saved;
+	return err_sys(e, scan_is_exhausted(saved) ? ERR_RESOURCE : ERR_LOCAL,
+		       "%s", shown);
+}
+
+static int add_refused(int code, const char *path, const char *why,
+		       struct err *e)
+{
+	char shown[SHOWN_MAX];
+
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	return err_set(e, code, "%s: %s", shown, why);
+}
+
+static size_t without_slashes(const char *path, size_t len)
+{
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	return len;
+}
+
+/* A copy of the first len bytes with a slash behind where slash is set. */
+static char *copy_text(const char *from, size_t len, int slash)
+{
+	char *to = malloc(len + 2);
+
+	if (!to)
+		return NULL;
+	memcpy(to, from, len);
+	if (slash)
+		to[len++] = '/';
+	to[len] = '\0';
+	return to;
+}
+
+/* path[base..len) is the last component: a directory that is sent with its
+ * name, or "." or "" whose content is. */
+static int fill_dir_root(struct root *r, const char *path, size_t base,
+			 size_t len)
+{
+	const int named = len > base && !(len - base == 1 && path[base] == '.');
+
+	r->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r->fd < 0)
+		return -1;
+	r->owned = 1;
+	if (!named && len == base) /* "/", "//" */
+		r->display = copy_text(path, 0, 1);
+	else
+		r->display = copy_text(path, named ? len : base, named);
+	if (!r->display) {
+		errno = ENOMEM;
+		return -1;
+	}
+	r->display_len = strlen(r->display);
+	r->name_off = named ? base : r->display_len;
+	return 0;
+}
+
+/* The root before, where it is of a file in the same directory: a thousand
+ * files named one by one need not hold a thousand descriptors. */
+static const struct root *find_sibling(const struct scan *s,
+				       const struct root *r)
+{
+	for (unsigned i = s->count; i > 0; i--) {
+		const struct root *other = &s->roots[i - 1];
+
+		if (!other->leaf)
+			continue;
+		return strcmp(other->display, r->display) == 0 ? other : NULL;
+	}
+	return NULL;
+}
+
+static int fill_file_root(const struct scan *s, struct root *r,
+			  const char *path, size_t base, size_t len)
+{
+	const struct root *sibling;
+	struct stat st;
+
+	r->display = copy_text(path, base, 0);
+	r->leaf = copy_text(path + base, len - base, 0);
+	if (!r->display || !r->leaf) {
+		errno = ENOMEM;
+		return -1;
+	}
+	r->display_len = base;
+	r->name_off = base;
+	sibling = find_sibling(s, r);
+	if (sibling) {
+		r->fd = sibling->fd;
+	} else {
+		/* O_PATH: it need not be readable for its file to be sent */
+		r->fd = open(base ? r->display : ".",
+			     O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r->owned = r->fd >= 0;
+		if (r->fd < 0)
+			return -1;
+	}
+	if (fstatat(r->fd, r->leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
+	r->follow = S_ISLNK(st.st_mode);
+	return faccessat(r->fd, r->leaf, R_OK, AT_EACCESS);
+}
+
+static int reserve_root(struct scan *s)
+{
+	const unsigned cap = s->cap ? s->cap * 2 : 8;
+	struct root *roots;
+
+	if (s->count < s->cap)
+		return 0;
+	if (cap <= s->cap)
+		return -1;
+	roots = reallocarray(s->roots, cap, sizeof(*roots));
+	if (!roots)
+		return -1;
+	s->roots = roots;
+	s->cap = cap;
+	return 0;
+}
+
+/* Whether the last component may be sent: NULL or why not. */
+static const char *check_base(const char *path, size_t base, size_t len,
+			      int is_dir)
+{
+	if (is_dir && (len == base || (len - base == 1 && path[base] == '.')))
+		return NULL;
+	if (len - base == 2 && memcmp(path + base, "..", 2) == 0)
+		return "has no name of its own to send; \"../.\" sends what "
+		       "is in it";
+	return name_check(path + base, len - base);
+}
+
+int scan_add_list(struct scan *s, const char *dir, int fd, char end,
+		  struct err *e)
+{
+	struct root r = { .fd = -1, .list_fd = fd, .list_end = end,
+			  .list_start = lseek(fd, 0, SEEK_CUR) };
+	size_t len = strcmp(dir, ".") == 0 ? 0 : strlen(dir);
+	char *path = malloc(len + 3);
+	int rc = -1;
+
+	/* "DIR/.": what is in it, without a name of its own */
+	if (path) {
+		memcpy(path, dir, len);
+		if (len > 0)
+			path[len++] = '/';
+		memcpy(path + len, ".", 2);
+		rc = fill_dir_root(&r, path, len, len + 1);
+	}
+	if (rc == 0 && reserve_root(s) < 0) {
+		errno = ENOMEM;
+		rc = -1;
+	}
+	if (rc == 0)
+		s->roots[s->count++] = r;
+	else
+		rc = add_failed(dir, e);
+	free(path);
+	if (rc)
+		release_root(&r);
+	return rc;
+}
+
+int scan_add(struct scan *s, const char *path, struct err *e)
+{
+	const size_t len = without_slashes(path, strlen(path));
+	struct root r = { .fd = -1, .list_fd = -1 };
+	size_t base = len;
+	struct stat st;
+	const char *why;
+	int rc;
+
+	while (base > 0 && path[base - 1] != '/')
+		base--;
+	if (path[0] == '\0')
+		return err_set(e, ERR_USAGE, "an empty path cannot be sent");
+	if (stat(path, &st) < 0)
+		return add_failed(path, e);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return add_refused(ERR_LOCAL, path,
+				   scan_special_name(st.st_mode), e);
+	why = check_base(path, base, len, S_ISDIR(st.st_mode));
+	if (why)
+		return add_refused(ERR_USAGE, path, why, e);
+	if (reserve_root(s) < 0)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	rc = S_ISDIR(st.st_mode) ? fill_dir_root(&r, path, base, len)
+				 : fill_file_root(s, &r, path, base, len);
+	if (rc < 0) {
+		rc = add_failed(path, e);
+		release_root(&r);
+		return rc;
+	}
+	s->roots[s->count++] = r;
+	return 0;
+}

@@ -1,0 +1,219 @@
+#!/usr/bin/env bats
+# What is sent, and what not: --exclude, --include, --files-from, -n.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	make_dir
+	mkdir -p src/t/sub/deep src/t/.git src/t/empty
+	echo 1 >src/t/a.c
+	echo 22 >src/t/a.o
+	echo 333 >src/t/sub/b.c
+	echo 4444 >src/t/sub/deep/c.c
+	echo 55555 >src/t/sub/deep/c.o
+	echo 6 >src/t/.git/config
+	ln -s a.c src/t/link
+}
+teardown() { remove_dir; }
+
+# arrived NAME... - these files and directories are in dst, and no others.
+arrived() {
+	local got wanted
+	got=$(cd dst && find . -mindepth 1 -printf '%P\n' | sort)
+	wanted=$(printf '%s\n' "$@" | sort)
+	[ "$got" = "$wanted" ] || {
+		diff <(echo "$got") <(echo "$wanted")
+		return 1
+	}
+}
+
+# listed NAME... - these are what the last -n printed to list.
+listed() {
+	[ "$(sort list)" = "$(printf '%s\n' "$@" | sort)" ] || {
+		diff <(sort list) <(printf '%s\n' "$@" | sort)
+		return 1
+	}
+}
+
+@test "--exclude: by name at any depth, by path, directories [san]" {
+	receive --plain dst
+	send --plain --exclude .git/ --exclude '*.o' --exclude /t/sub/deep \
+		src/t
+	status 0
+	arrived t t/a.c t/link t/sub t/sub/b.c t/empty
+}
+
+@test "--include in front of --exclude, and the order counts" {
+	receive --plain dst
+	send --plain --include '*/' --include '*.c' --exclude '*' src/t/.
+	status 0
+	arrived a.c sub sub/b.c sub/deep sub/deep/c.c .git empty
+	rm -r dst/* dst/.git
+	# the first one decides; a directory that is not entered hides the rest
+	send --plain --exclude '*' --include '*.c' src/t/.
+	status 0
+	only_dir
+	# what is named is sent
+	send --plain --exclude '*' src/t src/t/a.o
+	status 0
+	arrived t a.o
+}
+
+@test "what is excluded is no trouble, whatever it is" {
+	mkfifo src/t/fifo
+	ln -s /etc src/t/out
+	receive --plain dst
+	send --plain src/t/.
+	status 1
+	rm -r dst/* dst/.git
+	send --plain --exclude fifo --exclude out src/t/.
+	status 0
+	rm -r dst/* dst/.git
+	# followed, a link to a directory is one
+	mkdir other
+	ln -s ../../other src/t/dir
+	send --plain --exclude fifo --exclude out/ --exclude dir/ \
+		--symlinks follow src/t/.
+	status 0
+	[ ! -e dst/dir ]
+	cmp src/t/a.c dst/link
+}
+
+@test "--files-from: lines, NULs, a file, standard input, a directory" {
+	receive --plain dst
+	printf 'a.c\n./sub/b.c\n\nsub/deep/' >list
+	send --plain --files-from list src/t
+	status 0
+	arrived a.c sub sub/b.c sub/deep sub/deep/c.c sub/deep/c.o
+	rm -r dst/*
+	# names as of find, directories without what is in them
+	cd src/t
+	find . -name '*.c' -print0 | send --plain --files-from - -0
+	printf 'sub\n.\n' | ferry send --plain --files-from - \
+		--exclude '*.c' "127.0.0.1:$port" 2>/dev/null
+	cd ../..
+	arrived a.c sub sub/b.c sub/deep sub/deep/c.c
+	rm -r dst/*
+	odd=$'new\nline \xff'
+	echo text >"src/t/$odd"
+	printf '%s\0' "$odd" | send --plain -0 --files-from - src/t
+	cmp "src/t/$odd" "dst/$odd"
+}
+
+@test "--files-from: a name that cannot be sent is told, the rest is sent" {
+	ln -s sub src/t/sublink
+	printf '%s\n' none ../t/a.c /etc/passwd sublink/b.c a.c >list
+	receive --plain dst
+	send --plain --files-from list src/t
+	status 1
+	arrived a.c
+	has sender "src/t/none: on this side: No such file or directory"
+	has sender 'src/t/../t/a.c: on this side: a component of the name is ".."'
+	has sender "passwd: on this side: the name is absolute"
+	has sender "src/t/sublink/b.c: on this side: "
+	rm dst/*
+	send --plain --files-from list --symlinks follow src/t
+	status 1
+	arrived a.c sublink sublink/b.c
+	printf 'a.c\0sub\0' >list
+	send --plain --files-from list src/t
+	status 7
+	has sender "is -0 missing?"
+}
+
+@test "--files-from: a long list takes no memory" {
+	[ "${FERRY_VARIANT:-release}" = release ] ||
+		skip "sanitizers keep memory of their own"
+	yes ./sub/deep/c.c | head -n 300000 >long
+	ferry send -n --files-from long src/t h >list 2>sender
+	is bash -c 'wc -l <list' 300000
+	has sender "would send 300000 files"
+	peak() {
+		python3 - "$FERRY" "$@" <<-'EOF'
+			import os, resource, subprocess, sys
+			subprocess.run(sys.argv[1:], check=True,
+			               stdout=subprocess.DEVNULL,
+			               stderr=subprocess.DEVNULL)
+			print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+		EOF
+	}
+	echo a.c >short
+	small=$(peak send -n --files-from short src/t h)
+	large=$(peak send -n --files-from long src/t h)
+	echo "peak memory: $small KiB for 1 name, $large KiB for 300000"
+	[ "$large" -lt $((small + 2048)) ]
+}
+
+@test "--files-from: --retry needs a list that can be read again" {
+	echo a.c >list
+	run -2 bash -c 'cat list | "$0" send --plain --retry 5 \
+		--files-from - src/t 127.0.0.1:1' "$FERRY"
+	[[ "$output" == *"--retry needs a list that can be read again"* ]]
+	# the line breaks once; directories are told again
+	head -c 12000000 /dev/urandom >src/t/large
+	touch -d 2001-01-01 src/t/empty
+	printf '%s\n' empty large a.c >list
+	receive --plain dst
+	forward cut 6000000
+	send --plain --retry 20 --files-from - src/t <list
+	status 0
+	cmp src/t/large dst/large
+	is stat -c %Y dst/empty "$(stat -c %Y src/t/empty)"
+}
+
+@test "--files-from: a signal, and a receiver that goes, end a slow list" {
+	mkfifo names
+	receive --plain dst
+	exec {writer}<>names
+	echo a.c >&"$writer"
+	start_send one --plain --files-from names src/t
+	# what was named is sent while the list is still open
+	await events '"path":"a.c"'
+	kill -TERM "${pid[one]}"
+	ended one
+	[ "$code" = 143 ]
+	start_send one --plain --files-from names src/t
+	await one.events '"session"'
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	begin=$SECONDS
+	ended one
+	[ "$code" = 6 ] || { cat one.messages; return 1; }
+	[ $((SECONDS - begin)) -le 10 ]
+	exec {writer}>&-
+}
+
+@test "-n: lists what would be sent, connects to nothing [san]" {
+	run -0 --separate-stderr ferry send -n src/t no-such-host.invalid
+	printf '%s\n' "${lines[@]}" >list
+	listed t/a.c t/a.o t/sub/b.c t/sub/deep/c.c t/sub/deep/c.o \
+		t/.git/config t/link
+	[[ "$stderr" == *"would send 7 files, 22 B, to no-such-host.invalid" ]]
+	run -0 --separate-stderr ferry send -nq --exclude '*.o' src/t/. - h
+	[ -z "$stderr" ]
+	printf '%s\n' "${lines[@]}" >list
+	listed stdin a.c sub/b.c sub/deep/c.c .git/config link
+	ferry send -nv src/t/a.o h >list 2>sender
+	listed "a.o (3 B)"
+	printf x >$'src/\e[31m'
+	ferry send -n $'src/\e[31m' h >list 2>sender
+	listed '\x1b[31m'
+}
+
+@test "-n: events, troubles and their exit status, a list that is lost" {
+	ln -s /etc src/t/out
+	ferry send -n --json --files-from <(printf 'a.c\nout\n') src/t h \
+		>out.json 2>sender && return 1
+	check_events out.json 3
+	has out.json '{"event":"file","path":"a.c","size":2,"status":"planned"}'
+	has out.json '"path":"out","size":0,"status":"failed"'
+	is member out.json summary exit 1
+	has sender "the link's target is absolute"
+	hasnt out.json '"session"'
+	run -7 bash -c '"$0" send -n src/t/a.c h >/dev/full' "$FERRY"
+	run -7 ferry send -n src/none h
+	# and before a connection, so no mode is needed: but it may be named
+	run -0 ferry send -n --plain src/t/a.c h
+	run -0 ferry send -n --key none src/t/a.c h
+}

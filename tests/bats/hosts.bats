@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# Names, addresses and families: which address is listened on and which one
+# is dialled.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# with_hosts COMMAND... - run it where /etc/hosts is the file hosts.
+with_hosts() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	unshare --mount true || skip "needs namespaces"
+	unshare --mount bash -c 'mount --bind hosts /etc/hosts && exec "$@"' \
+		- "$@" 3>&-
+}
+
+# Nobody answers at this address and $port: the queue of a listener who takes
+# no one is full, and the kernel drops whoever comes.
+be_deaf() {
+	start deaf python3 - "$1" "$port" >deaf.ready <<-'EOF'
+		import socket, sys, threading
+		where = (sys.argv[1], int(sys.argv[2]))
+		listener = socket.create_server(where, backlog=0)
+		waiting = [socket.socket() for _ in range(4)]
+		for one in waiting:
+		    one.setblocking(False)
+		    one.connect_ex(where)
+		waiting[0].setblocking(True)
+		print("ready", flush=True)
+		threading.Event().wait()
+	EOF
+	await deaf.ready ready
+}
+
+@test "a name with several addresses: the next is tried soon" {
+	echo text >src/f
+	printf '127.0.0.2 many\n127.0.0.3 many\n' >hosts
+	receive --plain -b 127.0.0.3 dst
+	be_deaf 127.0.0.2
+	with_hosts timeout 60 "$FERRY" send --plain --json src/f \
+		"many:$port" >sent.json
+	has sent.json '"peer":"127.0.0.3:'
+	took=$(member sent.json summary seconds)
+	# 0.25 s, and time to spare
+	[ "${took%.*}" -lt 10 ]
+	[ "$took" != 0.0 ] && [[ "$took" != 0.0* ]] && [[ "$took" != 0.1* ]]
+	is cat dst/f text
+	# it does come first, and does not answer
+	stop_receiver
+	run -3 with_hosts timeout 60 "$FERRY" send --plain --timeout 2 src/f \
+		"many:$port"
+	[[ "$output" == *"127.0.0.2: timed out; 127.0.0.3: connection refused"* ]]
+}
+
+@test "a name with several addresses: one that refuses costs no time" {
+	echo text >src/f
+	printf '127.0.0.2 many\n127.0.0.3 many\n' >hosts
+	receive --plain -b 127.0.0.3 dst
+	with_hosts timeout 60 "$FERRY" send --plain --json src/f \
+		"many:$port" >sent.json
+	has sent.json '"peer":"127.0.0.3:'
+	is cat dst/f text
+}
+
+@test "--bind: the address that is listened on, the one that is used" {
+	echo text >src/f
+	receive --plain -b 127.0.0.1 dst
+	has messages " on 127.0.0.1:$port ("
+	send --plain -b 127.0.0.2 src/f
+	status 0
+	has events '"peer":"127.0.0.2:'
+	host=127.0.0.2
+	send --plain src/f
+	status 3
+	host=
+	send --plain -b 192.0.2.1 src/f
+	status 2
+	has sender "192.0.2.1"
+	send --plain -b nonsense src/f
+	status 2
+	has sender "'nonsense' is no numeric address to bind to"
+	run -2 ferry receive --plain -p 0 -b 192.0.2.1 dst
+	[[ "$output" == *"192.0.2.1 is not an address of this host"* ]]
+}
+
+@test "-4 and -6: which family is listened on, which one is dialled" {
+	[ -e /proc/net/if_inet6 ] || skip "needs IPv6"
+	echo text >src/f
+	receive --plain -6 dst
+	send --plain src/f
+	status 3
+	send --plain -6 src/f
+	status 3
+	has sender "127.0.0.1"
+	host='[::1]'
+	send --plain -6 src/f
+	status 0
+	send --plain -4 src/f
+	status 3
+	stop_receiver
+	rm dst/f
+	receive --plain -4 dst
+	send --plain src/f
+	status 3
+	host=
+	send --plain -4 src/f
+	status 0
+}

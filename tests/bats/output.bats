@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# Where messages and events go: closed, full and lost descriptors, and the
+# progress line on a terminal.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	make_dir
+	head -c 3000000 /dev/urandom >src/f
+	echo text >src/g
+}
+teardown() { remove_dir; }
+
+# with_fds REDIRECTIONS COMMAND...
+with_fds() {
+	local how=$1
+	shift
+	timeout "$run_limit" bash -c "exec \"\$@\" $how" - "$@" 3>&-
+}
+
+@test "a sender's descriptors may be closed, full or lost" {
+	receive --plain --existing replace dst
+	for how in ">&-" "2>&-" "<&- >&- 2>&-" ">/dev/full 2>/dev/full"; do
+		with_fds "$how" "$FERRY" send --plain -v --json --progress \
+			always src/f src/g "127.0.0.1:$port" >out 2>&1
+		cmp src/f dst/f
+		is cat dst/g text
+		rm dst/f dst/g
+	done
+	for kept in 1 2; do
+		# the other end takes one line and goes
+		set -o pipefail
+		{ ferry send --plain -v --json=$kept src/f src/g \
+			"127.0.0.1:$port" 2>&1 3>&-; } | head -n 1 >out
+		set +o pipefail
+		is wc -l out "1 out"
+		cmp src/f dst/f
+		rm dst/f dst/g
+	done
+}
+
+@test "a receiver's descriptors may be closed, full or lost" {
+	for how in ">&-" "2>&-" "<&- >&- 2>&-" ">/dev/full 2>/dev/full"; do
+		: >events
+		start receiver bash -c "exec \"\$@\" $how" - "$FERRY" receive \
+			--plain -p 0 --once -v --json=9 dst 9>events \
+			>out 2>&1 </dev/null
+		receiver=${job[receiver]}
+		await events '"event":"listening"'
+		port=$(member events listening port)
+		send --plain src/f src/g
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		cmp src/f dst/f
+		is cat dst/g text
+		rm dst/f dst/g
+	done
+	mkfifo pipe
+	start receiver bash -c 'exec "$@" >pipe' - "$FERRY" receive --plain \
+		-p 0 --once --json dst 2>messages </dev/null
+	receiver=${job[receiver]}
+	port=$(head -n 1 pipe | sed 's/.*"port":\([0-9]*\).*/\1/')
+	send --plain src/f src/g
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	cmp src/f dst/f
+	hasnt messages "no more JSON"
+}
+
+# on_terminal COLUMNS COMMAND... - run it at a terminal of that width; the
+# screen's lines as they were when the progress line was longest, and at the
+# end, go to standard output.  Its exit status is the command's.
+on_terminal() {
+	timeout 60 python3 "$tools/terminal.py" "$@" 3>&-
+}
+
+@test "a terminal: one line that is redrawn, cut to its width, then removed" {
+	receive --plain --existing replace dst
+	for width in 80 30 12; do
+		on_terminal $width "$FERRY" send --plain --limit-rate 2M \
+			src/f "127.0.0.1:$port" >screen
+		# never more than one line of it, nor one that wraps
+		has screen "progress lines on the screen at once: 1"
+		has screen "widest: "
+		widest=$(sed -n 's/widest: //p' screen)
+		[ "$widest" -lt $width ]
+		[ "$widest" -ge 10 ]
+		hasnt screen "at the end: progress"
+		rm dst/f
+	done
+}
+
+@test "a terminal: without TERM, with TERM=dumb, -q, and --progress never" {
+	receive --plain --existing replace dst
+	for term in "-u TERM" TERM=dumb; do
+		# shellcheck disable=SC2086
+		on_terminal 80 env $term "$FERRY" send --plain \
+			--limit-rate 2M src/f "127.0.0.1:$port" >screen
+		has screen "progress lines on the screen at once: 1"
+	done
+	for option in -q "--progress never"; do
+		# shellcheck disable=SC2086
+		on_terminal 80 "$FERRY" send --plain $option --limit-rate 2M \
+			src/f "127.0.0.1:$port" >screen
+		has screen "progress lines on the screen at once: 0"
+	done
+}
+
+@test "no terminal: no progress line, but for --progress always" {
+	receive --plain --existing replace dst
+	send --plain --limit-rate 2M src/f
+	status 0
+	hasnt sender "%"
+	send --plain --limit-rate 2M --progress always src/f
+	status 0
+	grep -q '^ *[0-9]*%.*MiB/s' sender
+	hasnt sender $'\r'
+}

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# Sides that take their time, and are alive: no time-out may take them for
+# dead.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# A receiver with --stdout into a FIFO, which somebody has to open.
+receive_to_fifo() {
+	mkfifo out
+	: >events
+	start receiver bash -c 'exec "$@" >out' - "$FERRY" receive --plain \
+		-p 0 --stdout --json=9 "$@" 9>events 2>messages </dev/null
+	receiver=${job[receiver]}
+	exec {reader}<out
+	await events '"event":"listening"'
+	port=$(member events listening port)
+}
+
+@test "a reader of --stdout that pauses for longer than --timeout" {
+	head -c 9000000 /dev/urandom >src/f
+	receive_to_fifo --timeout 2
+	start_send one --plain --timeout 2 src/f
+	await events '"session"'
+	sleep 6 # longer than the time-outs: that is the matter
+	cat <&"$reader" >got.f
+	ended one
+	wait_receiver
+	[ "$code" = 0 ] || { cat one.messages; return 1; }
+	[ "$got" = 0 ]
+	cmp src/f got.f
+}
+
+@test "a signal is heard while the reader of --stdout pauses" {
+	head -c 9000000 /dev/urandom >src/f
+	receive_to_fifo
+	start_send one --plain src/f
+	await events '"session"'
+	# the pipe is full when nothing more goes into it
+	timeout 20 python3 - "$reader" <<-'EOF'
+		import fcntl, struct, sys, termios, time
+		seen = -1
+		while True:
+		    held = struct.unpack("i", fcntl.ioctl(
+		        int(sys.argv[1]), termios.FIONREAD, b"0000"))[0]
+		    if held and held == seen:
+		        break
+		    seen = held
+		    time.sleep(0.5)
+	EOF
+	begin=$SECONDS
+	kill -TERM "${pid[receiver]}"
+	wait_receiver
+	[ "$got" = 143 ]
+	[ $((SECONDS - begin)) -le 5 ]
+	ended one
+	[ "$code" = 6 ] || [ "$code" = 10 ]
+}
+
+@test "a receiver whose --limit-rate takes longer than --timeout a chunk" {
+	head -c 2500000 /dev/urandom >src/f
+	receive --plain --once --timeout 2 --limit-rate 300K dst
+	send --plain --timeout 2 src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	cmp src/f dst/f
+	took=$(member events summary seconds)
+	# a tenth of a second is free
+	[ "${took%.*}" -ge 7 ]
+}
+
+@test "a sender's --limit-rate, and what it counts" {
+	head -c 3000000 /dev/urandom >src/f
+	receive --plain --once dst
+	start_send one --plain --limit-rate 1M src/f
+	ended one
+	wait_receiver
+	[ "$code" = 0 ]
+	took=$(member one.events summary seconds)
+	[ "${took%.*}" -ge 2 ]
+	[ "${took%.*}" -le 20 ]
+}

@@ -1,0 +1,352 @@
+#!/usr/bin/env bats
+# Every exit status of the contract, by the side that has it.  2 (usage) is
+# in usage.bats; wrong keys and certificates are in modes.bats.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# both SENDER RECEIVER - the two exit statuses of the session that ended.
+both() {
+	wait_receiver
+	[ "$sent" = "$1" ] && [ "$got" = "$2" ] || {
+		echo "send: $sent, wanted $1; receive: $got, wanted $2"
+		cat sender messages
+		return 1
+	}
+}
+
+# The last event of a side tells the same status.
+told() {
+	is member "$1" summary exit "$2"
+}
+
+@test "0: everything is committed [san]" {
+	echo text >src/f
+	receive --plain --once dst
+	send --plain src/f
+	both 0 0
+	told events 0
+}
+
+@test "1: some files were committed, others not" {
+	echo new >src/a
+	echo text >src/b
+	echo old >dst/a
+	receive --plain --once dst
+	send --plain src/a src/b
+	both 1 1
+	told events 1
+	has sender "a: on the receiver"
+	has sender "different file of that name exists"
+	is cat dst/a old
+	is cat dst/b text
+}
+
+@test "1: a file that the receiver skips was asked for and is not there" {
+	echo new >src/a
+	echo old >dst/a
+	receive --plain --once --existing skip dst
+	send --plain src/a
+	both 1 0
+	has sender "a: skipped by the receiver"
+}
+
+@test "3: nobody listens, the port is taken, the name has no address" {
+	echo text >src/f
+	receive --plain dst
+	run -3 ferry receive --plain -p "$port" dst
+	[[ "$output" == *"port $port is in use: choose another with -p"* ]]
+	stop_receiver
+	send --plain src/f
+	status 3
+	has sender "cannot connect to 127.0.0.1 port $port: connection refused"
+	has sender "(is 'ferry receive' running there?)"
+	host=no-such-host.invalid
+	send --plain src/f
+	status 3
+	has sender "cannot find an address of the host no-such-host.invalid"
+}
+
+@test "3: a receiver that has as many sessions as it may have" {
+	head -c 3000000 /dev/zero >src/f
+	echo text >src/g
+	receive --plain --max-sessions 1 dst
+	start_send one --plain -j 1 --limit-rate 1M src/f
+	await events '"session"'
+	send --plain src/g
+	status 3
+	has sender "too many sessions at a time"
+	ended one
+	[ "$code" = 0 ]
+	# the place is free again
+	send --plain src/g
+	status 0
+	is cat dst/g text
+}
+
+@test "4: another key, told by the sender; the receiver goes on" {
+	echo text >src/f
+	ferry keygen a 2>/dev/null
+	ferry keygen b 2>/dev/null
+	receive --key a --once dst
+	send --key b src/f
+	status 4
+	only_dir
+	send --key a src/f
+	both 0 0
+}
+
+@test "5: data that arrives damaged and cannot be asked for again" {
+	head -c 100000 /dev/urandom >src/f
+	: >out
+	start receiver "$FERRY" receive --plain -p 0 --stdout --json=9 \
+		9>events 2>messages >out </dev/null
+	receiver=${job[receiver]}
+	await events '"event":"listening"'
+	port=$(member events listening port)
+	forward flip 50000
+	sent=0
+	ferry send --plain --name f - "127.0.0.1:$port" <src/f 2>sender ||
+		sent=$?
+	both 5 5
+	told events 5
+}
+
+@test "6: the other side is killed in the middle, on both sides" {
+	head -c 9000000 /dev/urandom >src/f
+	receive --plain --once dst
+	start_send one --plain --limit-rate 2M src/f
+	under_way one
+	kill -KILL "${pid[one]}"
+	wait_receiver
+	[ "$got" = 6 ]
+	told events 6
+	ended one
+	[ ! -e dst/f ]
+
+	receive --plain dst
+	start_send one --plain --limit-rate 2M src/f
+	under_way one
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	ended one
+	[ "$code" = 6 ] || { cat one.messages; return 1; }
+	told one.events 6
+	[ ! -e dst/f ]
+}
+
+@test "of several streams, the one that failed tells why" {
+	truncate -s 200M src/f # holes are quick, data behind them is not
+	head -c 20000000 /dev/urandom >>src/f
+	for i in {1..20}; do
+		head -c 600000 /dev/urandom >"src/g$i"
+	done
+	receive --plain --once dst
+	start_send one --plain -j 4 --limit-rate 4M src/f src/g*
+	under_way one
+	kill -KILL "${pid[one]}"
+	wait_receiver
+	ended one
+	[ "$got" = 6 ]
+	hasnt messages interrupted
+	hasnt events interrupted
+
+	receive --plain dst
+	start_send one --plain -j 4 --limit-rate 4M src/f src/g*
+	under_way one
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	ended one
+	[ "$code" = 6 ]
+	hasnt one.messages interrupted
+}
+
+@test "6: nothing is heard of a side that was stopped for --timeout" {
+	head -c 9000000 /dev/urandom >src/f
+	receive --plain --once --timeout 2 dst
+	start_send one --plain --limit-rate 2M src/f
+	under_way one
+	kill -STOP "${pid[one]}"
+	begin=$SECONDS
+	wait_receiver
+	# generous: other tests run beside
+	[ $((SECONDS - begin)) -le 12 ]
+	kill -CONT "${pid[one]}"
+	ended one
+	[ "$got" = 6 ]
+	has messages "nothing was heard"
+	[ "$code" = 6 ] || { cat one.messages; return 1; }
+
+	# more than the sockets' buffers hold, or all would be sent
+	head -c 60000000 /dev/zero >src/f
+	receive --plain --once dst
+	start_send one --plain -j 1 --limit-rate 8M --timeout 2 src/f
+	under_way one
+	kill -STOP "${pid[receiver]}"
+	begin=$SECONDS
+	ended one
+	[ $((SECONDS - begin)) -le 12 ]
+	kill -CONT "${pid[receiver]}"
+	wait_receiver
+	[ "$code" = 6 ] || { cat one.messages; return 1; }
+	has one.messages "nothing was heard"
+	[ "$got" = 6 ]
+	[ ! -e dst/f ]
+}
+
+@test "a side that was stopped for less than --timeout goes on" {
+	head -c 6000000 /dev/urandom >src/f
+	receive --plain --once --timeout 20 dst
+	start_send one --plain --limit-rate 2M --timeout 20 src/f
+	under_way one
+	kill -STOP "${pid[one]}"
+	sleep 2 # the fault itself
+	kill -CONT "${pid[one]}"
+	await one.events '"bytes":[34]'
+	kill -STOP "${pid[receiver]}"
+	sleep 2
+	kill -CONT "${pid[receiver]}"
+	ended one
+	wait_receiver
+	[ "$code" = 0 ]
+	[ "$got" = 0 ]
+	cmp src/f dst/f
+}
+
+@test "a side that was stopped for longer than its own --timeout goes on" {
+	head -c 6000000 /dev/urandom >src/f
+	receive --plain --once --timeout 2 dst
+	start_send one --plain --limit-rate 2M src/f
+	under_way one
+	kill -STOP "${pid[receiver]}"
+	sleep 4
+	kill -CONT "${pid[receiver]}"
+	ended one
+	wait_receiver
+	[ "$code" = 0 ]
+	[ "$got" = 0 ]
+	cmp src/f dst/f
+}
+
+@test "7: a file here cannot be read, or not be written" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	echo text >src/f
+	mkdir small
+	mount -t tmpfs -o size=64k none small || skip "needs mounting"
+	head -c 200000 /dev/urandom >src/f
+	receive --plain --once small
+	send --plain src/f
+	both 8 7 || { umount small; return 1; }
+	umount small
+	send --plain src/none
+	status 7
+	has sender "src/none: No such file or directory"
+}
+
+@test "8: the receiver could not write any of it" {
+	echo new >src/a
+	echo old >dst/a
+	receive --plain --once dst
+	send --plain src/a
+	both 8 7
+	told events 7
+	has sender "remove or rename it there"
+}
+
+@test "9: the source changed while it was sent" {
+	head -c 9000000 /dev/urandom >src/f
+	receive --plain --once dst
+	start_send one --plain -j 1 --limit-rate 2M src/f
+	under_way one
+	echo more >>src/f
+	ended one
+	wait_receiver
+	[ "$code" = 9 ]
+	[ "$got" = 9 ]
+	told one.events 9
+	told events 9
+	has one.messages "it changed while it was sent"
+	only_dir
+}
+
+@test "10: all was sent, but the receiver's last word is lost" {
+	head -c 100000 /dev/urandom >src/f
+	receive --plain dst
+	forward record rec
+	send --plain -j 1 src/f
+	status 0
+	stop_forward
+	length=$(stat -c %s rec.replies)
+	rm dst/f
+	forward cut-reply $((length - 1))
+	send --plain -j 1 src/f
+	status 10
+	has sender "the commit of some files was not confirmed"
+	# it was committed all the same
+	cmp src/f dst/f
+	stop_forward
+	# sent once more, it turns out to be there
+	send --plain src/f
+	status 0
+	[ "$(grep -c '"status":"unchanged"' events)" = 1 ]
+}
+
+@test "6, not 10: the line is cut while there is data to be sent" {
+	# what fits the sockets' buffers was sent, as far as a sender knows
+	head -c 7000000 /dev/urandom >src/whole
+	head -c 9000000 /dev/urandom >src/range
+	for i in {1..40}; do
+		head -c 200000 /dev/urandom >"src/pack$i"
+	done
+	receive --plain dst
+	for f in "whole" "range" "pack*"; do
+		forward cut 100000
+		# shellcheck disable=SC2086
+		send --plain -j 1 --limit-rate 2M src/$f
+		status 6
+		stop_forward
+		is find dst -type f -not -name '.ferry-*' ""
+	done
+}
+
+@test "11: neither side gets the descriptors it needs" {
+	echo text >src/f
+	# only 0 to 2 are open, and the loader needs one
+	few='for f in /proc/self/fd/*; do
+		f=${f##*/}; [ "$f" -le 2 ] || eval "exec $f>&-"
+	done; ulimit -n 4;'
+	run -11 bash -c "$few"'exec "$0" receive --plain -p 0 dst' "$FERRY"
+	[[ "$output" == *"Too many open files"* ]]
+	receive --plain dst
+	run -11 bash -c "$few"'exec "$0" send --plain src/f "127.0.0.1:$1"' \
+		"$FERRY" "$port"
+	[[ "$output" == *"Too many open files"* ]]
+	only_dir
+	# the receiver is none the worse
+	send --plain src/f
+	status 0
+}
+
+@test "128+N: ended by a signal, both sides, no final name" {
+	head -c 9000000 /dev/urandom >src/f
+	for signal in INT:130 TERM:143 HUP:129; do
+		receive --plain dst
+		start_send one --plain --limit-rate 2M src/f
+		under_way one
+		kill -"${signal%:*}" "${pid[one]}"
+		ended one
+		[ "$code" = "${signal#*:}" ]
+		told one.events "$code"
+		start_send two --plain --limit-rate 2M src/f
+		under_way two
+		kill -"${signal%:*}" "${pid[receiver]}"
+		wait_receiver
+		[ "$got" = "${signal#*:}" ]
+		ended two
+		[ "$code" = 6 ] || { cat two.messages; return 1; }
+		[ ! -e dst/f ]
+	done
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Run a program at a terminal, and tell what its progress line did there.
+
+terminal.py COLUMNS COMMAND...   exits with the program's status; prints the
+                                 greatest number of progress lines that stood
+                                 on the screen at once, the width of the widest
+                                 and whether one is left at the end
+
+The screen is drawn as the plainest of terminals would: printable characters,
+newline and carriage return, with wrapping; anything else is refused.
+"""
+import fcntl
+import os
+import pty
+import re
+import struct
+import sys
+import termios
+
+LINE = re.compile(r"^ *[0-9]+% ")
+
+
+class Screen:
+    def __init__(self, width):
+        self.width, self.lines, self.column = width, [""], 0
+
+    def put(self, char):
+        if char == "\r":
+            self.column = 0
+        elif char == "\n":
+            self.lines.append("")
+        elif " " <= char <= "~":
+            if self.column == self.width:
+                self.lines.append("")
+                self.column = 0
+            line = self.lines[-1].ljust(self.column)
+            self.lines[-1] = line[:self.column] + char + line[self.column + 1:]
+            self.column += 1
+        else:
+            sys.exit(f"terminal.py: {char!r} was written")
+
+    def progress(self):
+        return [line for line in self.lines if LINE.match(line)]
+
+
+def main():
+    width = int(sys.argv[1])
+    child, fd = pty.fork()
+    if child == 0:
+        fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack("4H", 24, width, 0, 0))
+        os.execvp(sys.argv[2], sys.argv[2:])
+    screen, most, widest = Screen(width), 0, 0
+    while True:
+        try:
+            data = os.read(fd, 4096)
+        except OSError:
+            break  # that is how a terminal ends
+        if not data:
+            break
+        for char in data.decode():
+            screen.put(char)
+            lines = screen.progress()
+            most = max(most, len(lines))
+            widest = max([widest] + [len(line.rstrip()) for line in lines])
+    print(f"progress lines on the screen at once: {most}")
+    print(f"widest: {widest}")
+    if screen.progress():
+        print("at the end: progress is left")
+    print("\n".join(screen.lines))
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+main()
