@@ -72,6 +72,7 @@ struct rule {
 /* Set once before main(). */
 static struct rule rules[RULES_MAX];
 static unsigned rule_count;
+static int count_file = -1; /* opened before ferry confines itself */
 static unsigned short_percent, eintr_percent, eagain_percent;
 static unsigned cut_at, cut_size;
 static const char *cut_path;
@@ -186,8 +187,12 @@ static void take_option(char *item)
 __attribute__((constructor)) static void begin(void)
 {
 	const char *text = getenv("FAULTIO");
+	const char *count = getenv("FAULTIO_COUNT");
 	char *save = NULL;
 
+	if (count)
+		count_file = open(count, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+				  0600);
 	resolve(&real_read, "read");
 	resolve(&real_pread, "pread64");
 	resolve(&real_write, "write");
@@ -209,14 +214,9 @@ __attribute__((constructor)) static void begin(void)
 
 __attribute__((destructor)) static void finish(void)
 {
-	const char *path = getenv("FAULTIO_COUNT");
-	FILE *out = path ? fopen(path, "w") : NULL;
-
 	ready = 0;
-	if (out) {
-		fprintf(out, "%u\n", atomic_load(&faults));
-		fclose(out);
-	}
+	if (count_file >= 0)
+		dprintf(count_file, "%u\n", atomic_load(&faults));
 }
 
 /* One step of splitmix64; 0 to 99. */
