@@ -146,10 +146,15 @@ static int lock_whole(int fd)
 	return fcntl(fd, F_OFD_SETLK, &lock);
 }
 
+static int may_be_ours(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid();
+}
+
 static int is_ours(const struct stat *st)
 {
-	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
-	       st->st_nlink == 1 && (st->st_mode & 07777) == 0600;
+	return may_be_ours(st) && st->st_nlink == 1 &&
+	       (st->st_mode & 07777) == 0600;
 }
 
 /* Whether the name still means the file that is open. */
@@ -161,48 +166,79 @@ static int is_still_named(int dir_fd, const char *name, const struct stat *st)
 	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
 }
 
+/* What cannot be used is removed.  -1 with errno, ENOENT for success. */
+static int clear_away(int dir_fd, const char *name)
+{
+	if (unlinkat(dir_fd, name, 0) == 0)
+		errno = ENOENT;
+	return -1;
+}
+
+/* The file is open, and may be ours: as take_over(). */
+static int lock_ours(int fd, int dir_fd, const char *name)
+{
+	struct stat st;
+
+	/* First of all, as one that is about to be committed has other modes
+	 * than those we leave. */
+	if (lock_whole(fd) < 0) {
+		/* A file system without locks has no kept parts. */
+		return errno == EAGAIN || errno == EACCES ? ERR_AGAIN : -1;
+	}
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (!is_still_named(dir_fd, name, &st)) {
+		/* Committed or removed while we looked. */
+		errno = ENOENT;
+		return -1;
+	}
+	return is_ours(&st) ? fd : clear_away(dir_fd, name);
+}
+
 /* What is there under the name: a descriptor, locked; ERR_AGAIN when somebody
  * else has it; -1 with errno (ENOENT: nothing that could be used, any more). */
 static int take_over(int dir_fd, const char *name)
 {
 	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	int fd = openat(dir_fd, name, flags), busy;
+	int fd = openat(dir_fd, name, flags), rc, saved;
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
 		return -1;
-	if (fd < 0 || fstat(fd, &st) < 0 || !is_ours(&st)) {
+	/* It may be one that is about to be committed, and read-only. */
+	if (fd < 0 && errno == EACCES &&
+	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    may_be_ours(&st))
+		return ERR_AGAIN;
+	if (fd < 0 || fstat(fd, &st) < 0 || !may_be_ours(&st)) {
 		io_close(&fd);
-		if (unlinkat(dir_fd, name, 0) == 0)
-			errno = ENOENT;
-		return -1;
+		return clear_away(dir_fd, name);
 	}
-	if (lock_whole(fd) == 0) {
-		if (is_still_named(dir_fd, name, &st))
-			return fd;
-		/* Committed or removed while we looked. */
-		io_close(&fd);
-		errno = ENOENT;
-		return -1;
-	}
-	busy = errno == EAGAIN || errno == EACCES;
+	rc = lock_ours(fd, dir_fd, name);
+	if (rc >= 0)
+		return rc;
+	saved = errno;
 	io_close(&fd);
-	/* A file system without locks has no kept parts. */
-	return busy ? ERR_AGAIN : -1;
+	errno = saved;
+	return rc;
 }
 
 static int create_kept(int dir_fd, const char *name)
 {
-	int fd = open_new(dir_fd, name);
+	int fd = open_new(dir_fd, name), saved;
 
-	if (fd >= 0 && lock_whole(fd) < 0) {
-		int saved = errno;
-
-		io_close(&fd);
-		unlinkat(dir_fd, name, 0);
-		errno = saved;
+	if (fd < 0 || lock_whole(fd) == 0)
+		return fd;
+	saved = errno;
+	io_close(&fd);
+	if (saved == EAGAIN || saved == EACCES) {
+		/* Another one was faster, and it is his now. */
+		errno = EEXIST;
+		return -1;
 	}
-	return fd;
+	unlinkat(dir_fd, name, 0);
+	errno = saved;
+	return -1;
 }
 
 int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,

@@ -618,6 +618,84 @@ static void test_kept(void **state)
 	assert_int_equal(count_fds(), p->fds);
 }
 
+/* One that has its final mode already and waits for its name is another's
+ * still. */
+static void test_kept_before_commit(void **state)
+{
+	static const uint32_t modes[] = { 0644, 0444, 0 };
+	struct place *p = *state;
+	struct part one, two;
+	struct err e;
+	int was_there;
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		const struct file_meta meta = { modes[i], 1000, 0 };
+
+		assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there,
+						&e), 0);
+		assert_int_equal(part_write(&one, "some", 4, 0, &e), 0);
+		assert_int_equal(part_set_meta(&one, &meta, &e), 0);
+		assert_int_equal(part_open_kept(&two, p->dir, 42, &was_there,
+						&e), ERR_AGAIN);
+		assert_int_equal(part_rename(&one, p->dir, "f", 0, &e), 0);
+		assert_int_equal(part_close(&one, &e), 0);
+		assert_int_equal(stat_of(p->dir, "f").st_size, 4);
+		assert_int_equal(unlinkat(p->dir, "f", 0), 0);
+	}
+	assert_int_equal(count_fds(), p->fds);
+}
+
+struct opener {
+	struct part part;
+	int dir;
+	pthread_barrier_t *barrier;
+	int rc;
+};
+
+static void *open_at_once(void *arg)
+{
+	struct opener *o = arg;
+	struct err e;
+	int was_there;
+
+	pthread_barrier_wait(o->barrier);
+	o->rc = part_open_kept(&o->part, o->dir, 42, &was_there, &e);
+	return NULL;
+}
+
+/* Of two that come at once one has it, and it is there under its name. */
+static void test_kept_race(void **state)
+{
+	struct place *p = *state;
+	pthread_barrier_t barrier;
+
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+	for (int round = 0; round < 2000; round++) {
+		struct opener o[2];
+		pthread_t threads[2];
+		struct stat st;
+		int winner;
+
+		for (int i = 0; i < 2; i++) {
+			o[i].dir = p->dir;
+			o[i].barrier = &barrier;
+			assert_int_equal(pthread_create(&threads[i], NULL,
+							open_at_once, &o[i]),
+					 0);
+		}
+		for (int i = 0; i < 2; i++)
+			pthread_join(threads[i], NULL);
+		winner = o[1].rc == 0;
+		assert_int_equal(o[winner].rc, 0);
+		assert_int_equal(o[!winner].rc, ERR_AGAIN);
+		assert_int_equal(fstat(o[winner].part.fd, &st), 0);
+		assert_int_equal(st.st_nlink, 1);
+		part_discard(&o[winner].part, p->dir);
+		assert_int_equal(count_names(p->dir), 0);
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
 /* What is under the name and is not ours alone is removed, never written. */
 static void test_kept_foreign(void **state)
 {
@@ -917,6 +995,8 @@ int main(void)
 		TEST(test_hidden),
 		TEST(test_stale_new),
 		TEST(test_kept),
+		TEST(test_kept_before_commit),
+		TEST(test_kept_race),
 		TEST(test_kept_foreign),
 		TEST(test_punch),
 		TEST(test_fallback),
