@@ -506,6 +506,11 @@ static uint64_t name_tag(const char *name)
 	return h;
 }
 
+void part_new_name(char name[NAME_PART_MAX], const char *final)
+{
+	part_tag_name(name, name_tag(final), "new");
+}
+
 /* Whether a name of ours is free now: what a dead process left there was cleared
  * away.  A live one has its file locked; a link, which has names of its own, is
  * made again where it is taken away from a live one. */
