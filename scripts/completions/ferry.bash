@@ -27,7 +27,7 @@ _ferry()
 	--compress) words='auto none zlib zstd' ;;
 	--checksum) words='xxh3 sha256 crc32' ;;
 	--symlinks) words='keep follow skip' ;;
-	--existing) words='fail skip replace' ;;
+	--existing) words='fail skip replace newer rename backup' ;;
 	--sync) words='none batch file' ;;
 	--exclude | --include) return ;;
 	--sandbox) words='auto require off' ;;

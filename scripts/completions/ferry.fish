@@ -49,7 +49,7 @@ complete -c ferry -n $send -l files-from -r -F -d 'List of names'
 complete -c ferry -n $send -s 0 -f -d 'Names end with a NUL'
 complete -c ferry -n $send -l symlinks -x -a 'keep follow skip' -d 'Symbolic links'
 
-complete -c ferry -n $receive -l existing -x -a 'fail skip replace' -d 'Files that exist'
+complete -c ferry -n $receive -l existing -x -a 'fail skip replace newer rename backup' -d 'Files that exist'
 complete -c ferry -n $receive -l once -f -d 'End after one session'
 complete -c ferry -n $receive -l stdout -f -d 'To standard output'
 complete -c ferry -n $receive -l sync -x -a 'none batch file' -d 'Flush to the disk'

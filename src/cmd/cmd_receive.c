@@ -38,6 +38,9 @@ static const struct option_word existing_words[] = {
 	{ "fail", EXISTING_FAIL },
 	{ "skip", EXISTING_SKIP },
 	{ "replace", EXISTING_REPLACE },
+	{ "newer", EXISTING_NEWER },
+	{ "rename", EXISTING_RENAME },
+	{ "backup", EXISTING_BACKUP },
 	{ NULL, 0 },
 };
 
@@ -75,7 +78,9 @@ static const struct option_row rows[] = {
 	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(existing), .words = existing_words,
 	  .help = "where another file of that name exists: fail (default), "
-		  "skip or replace; the same content is never a conflict" },
+		  "skip, replace, newer (replace what is older), rename (the "
+		  "new one) or backup (the old one); the same content is "
+		  "never a conflict" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
 	  .help = "end after one session, with its exit status; with a code "
 		  "it always does" },

@@ -486,7 +486,7 @@ static void list_file(struct report *r, const struct session_file *f)
 
 static void say_file(struct report *r, const struct session_file *f)
 {
-	char name[SHOWN_MAX], size[32];
+	char name[SHOWN_MAX], other[SHOWN_MAX], size[32];
 
 	if (f->is_planned) {
 		list_file(r, f);
@@ -497,6 +497,12 @@ static void say_file(struct report *r, const struct session_file *f)
 		return;
 	}
 	shown(name, f->name, f->name_len);
+	if (f->renamed_to && f->status == STATUS_COMMITTED &&
+	    !r->cfg.quiet) {
+		shown(other, f->renamed_to, strlen(f->renamed_to));
+		say(r, "%s: exists already; committed as %s", name, other);
+		return;
+	}
 	if (f->status == STATUS_FAILED) {
 		say(r, "%s: failed", name);
 	} else if (f->status == STATUS_SKIPPED) {
@@ -530,6 +536,9 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 			digest_text(digest, f->digest_ops, f->digest);
 			json_text(&r->json, "digest", digest, strlen(digest));
 		}
+		if (f->renamed_to)
+			json_bytes(&r->json, "renamed_to", f->renamed_to,
+				   strlen(f->renamed_to));
 		if (f->error)
 			json_text(&r->json, "error", f->error,
 				  strlen(f->error));

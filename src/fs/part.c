@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -21,6 +22,7 @@
 
 enum {
 	NAME_TRIES = 32,
+	CLEAR_TRIES = 2,
 	NS_PER_S = 1000000000,
 };
 
@@ -504,10 +506,35 @@ static uint64_t name_tag(const char *name)
 	return h;
 }
 
-/* What make() makes under a name of ours is renamed over final.  The name is
- * always the same one, so that what a dead process left is cleared away by the
- * next that comes this way. */
-static int make_and_replace(int dir_fd, const char *final,
+void part_new_name(char name[NAME_PART_MAX], const char *final)
+{
+	part_tag_name(name, name_tag(final), "new");
+}
+
+/* Whether a name of ours is free now: what a dead process left there was cleared
+ * away.  A live one has its file locked; a link, which has names of its own, is
+ * made again where it is taken away from a live one. */
+static int is_left_over(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int is_free = fd < 0 && (errno == ELOOP || errno == ENOENT);
+	struct stat st;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		is_free = fstat(fd, &st) == 0 &&
+			  is_still_named(dir_fd, name, &st);
+	if (is_free)
+		is_free = unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
+	io_close(&fd);
+	return is_free;
+}
+
+/* What make() makes under a name of ours, with this tag or one of the next, is
+ * renamed over final.  It is always the same one unless another is at it, so
+ * that what a dead process left is cleared away by the next that comes this
+ * way. */
+static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 			    int (*make)(const void *what, int dir_fd,
 					const char *name),
 			    const void *what)
@@ -515,19 +542,23 @@ static int make_and_replace(int dir_fd, const char *final,
 	char name[NAME_PART_MAX];
 	int rc = -1;
 
-	part_tag_name(name, name_tag(final), "new");
 	for (int i = 0; i < NAME_TRIES; i++) {
+		part_tag_name(name, tag, "new");
 		rc = make(what, dir_fd, name);
-		if (rc < 0 && errno == EEXIST && unlinkat(dir_fd, name, 0) == 0)
+		if (rc < 0 && errno == EEXIST) {
+			/* Two links do not fight for it for ever. */
+			if (i >= CLEAR_TRIES || !is_left_over(dir_fd, name))
+				tag++;
+			errno = EEXIST;
 			continue;
-		if (rc < 0)
-			break;
-		rc = renameat(dir_fd, name, dir_fd, final);
+		}
+		if (rc == 0)
+			rc = renameat(dir_fd, name, dir_fd, final);
 		if (rc == 0 || errno != ENOENT)
 			break;
-		/* Another one, who replaces the same file, cleared it away. */
+		/* A link, which another one cleared away. */
 	}
-	if (rc < 0) {
+	if (rc < 0 && errno != EEXIST) {
 		int saved = errno;
 
 		unlinkat(dir_fd, name, 0);
@@ -546,8 +577,12 @@ static int link_hidden(int fd, int dir_fd, const char *final, int replace,
 {
 	int rc = link_fd(fd, dir_fd, final);
 
-	if (rc < 0 && errno == EEXIST && replace)
-		rc = make_and_replace(dir_fd, final, make_link, &fd);
+	if (rc < 0 && errno == EEXIST && replace) {
+		/* Nobody is to take it for a left-over. */
+		(void)flock(fd, LOCK_EX | LOCK_NB);
+		rc = make_and_replace(dir_fd, final, name_tag(final),
+				      make_link, &fd);
+	}
 	if (rc < 0)
 		return err_sys(e, ERR_LOCAL, "link to the final name");
 	return 0;
@@ -579,10 +614,11 @@ int part_close(struct part *p, struct err *e)
 
 void part_discard(struct part *p, int dir_fd)
 {
-	io_close(&p->fd);
+	/* First, while it is locked: then the name is ours. */
 	if (p->name[0] != '\0')
 		unlinkat(dir_fd, p->name, 0);
 	p->name[0] = '\0';
+	io_close(&p->fd);
 }
 
 /* A link cannot be opened but as a path, whose time can be set since Linux
@@ -630,7 +666,8 @@ int part_symlink(int dir_fd, const char *final, const char *target,
 	/* It is whole at once: no other name is needed for that. */
 	rc = make_symlink(&l, dir_fd, final);
 	if (rc < 0 && errno == EEXIST && replace)
-		rc = make_and_replace(dir_fd, final, make_symlink, &l);
+		rc = make_and_replace(dir_fd, final, ~name_tag(final),
+				      make_symlink, &l);
 	if (rc < 0)
 		return err_sys(e, ERR_LOCAL, "make the symlink");
 	return 0;

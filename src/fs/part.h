@@ -84,6 +84,9 @@ int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 /* ".ferry-0123456789abcdef.SUFFIX" for a tag. */
 void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix);
 
+/* Such a name for what is about to replace final. */
+void part_new_name(char name[NAME_PART_MAX], const char *final);
+
 /*
  * Make sure beforehand that size bytes fit: reserve them where the file
  * system can do so cheaply (fallocate() on extent-based ones), else compare

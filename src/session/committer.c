@@ -121,6 +121,7 @@ void commit_free(struct commit *c)
 	io_close(&c->part.fd);
 	journal_close(c->journal);
 	held_dir_unref(c->dir);
+	free(c->renamed);
 	free(c->name);
 	free(c);
 }
@@ -129,9 +130,10 @@ void commit_discard(struct commit *c)
 {
 	if (!c->dir)
 		return;
-	part_discard(&c->part, c->dir->fd);
+	/* First, while the part is locked: then the journal is its own. */
 	if (c->journal)
 		journal_remove(c->dir->fd, c->tag);
+	part_discard(&c->part, c->dir->fd);
 }
 
 static const char *last_component(const struct commit *c)
@@ -171,44 +173,49 @@ out:
 	return rc;
 }
 
-static enum file_status name_taken(const struct committer *m,
-				   const struct commit *c, unsigned *cause)
+struct sameness {
+	const struct commit *c;
+	const struct digest_ops *digest;
+};
+
+static int is_same(const void *ctx, int dir_fd, const char *name)
 {
+	const struct sameness *s = ctx;
 	struct stat st;
 	struct err e;
 	int same = 0;
-	int fd = part_open_existing(c->dir->fd, last_component(c), &st, &e);
+	int fd = part_open_existing(dir_fd, name, &st, &e);
 
-	if (fd >= 0 && (uint64_t)st.st_size == c->size)
-		same = has_digest(fd, c, m->cfg.digest);
+	if (fd >= 0 && (uint64_t)st.st_size == s->c->size)
+		same = has_digest(fd, s->c, s->digest) == 1;
 	io_close(&fd);
-	if (same == 1)
-		return STATUS_UNCHANGED;
-	if (m->cfg.existing == EXISTING_SKIP)
-		return STATUS_SKIPPED;
-	*cause = CAUSE_EXISTS;
-	return STATUS_FAILED;
+	return same;
 }
 
 static enum file_status rename_one(const struct committer *m, struct commit *c,
 				   unsigned *cause)
 {
-	enum file_status status = STATUS_FAILED;
-	struct err e;
+	const struct sameness same = { c, m->cfg.digest };
+	const struct arrival a = {
+		.what = { .part = &c->part },
+		.dir_fd = c->dir->fd,
+		.leaf = last_component(c),
+		.meta = &c->meta,
+		.is_same = is_same,
+		.ctx = &same,
+	};
+	struct placed placed;
 
-	err_clear(&e);
-	if (part_rename(&c->part, c->dir->fd, last_component(c),
-			m->cfg.existing == EXISTING_REPLACE, &e) == 0) {
-		if (c->journal)
-			journal_remove(c->dir->fd, c->tag);
-		return STATUS_COMMITTED;
-	}
-	if (e.sys_errno == EEXIST)
-		status = name_taken(m, c, cause);
-	else
-		*cause = wire_cause_of_errno(e.sys_errno);
-	commit_discard(c);
-	return status;
+	existing_place(&a, m->cfg.existing, &placed);
+	*cause = placed.cause;
+	/* It has its name, whether or not there is memory to tell it. */
+	if (placed.renamed[0])
+		c->renamed = strdup(placed.renamed);
+	if (placed.status != STATUS_COMMITTED)
+		commit_discard(c);
+	else if (c->journal)
+		journal_remove(c->dir->fd, c->tag);
+	return placed.status;
 }
 
 static void report(struct committer *m, struct commit *c,

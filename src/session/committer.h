@@ -49,6 +49,7 @@ struct commit {
 	uint64_t id;
 	uint64_t size;
 	uint8_t digest[DIGEST_MAX];
+	struct file_meta meta;
 	struct part part;       /* open: a hidden part is its descriptor */
 	struct journal *journal; /* of a kept part, or NULL; owned */
 	uint64_t tag;           /* of a kept part */
@@ -56,6 +57,8 @@ struct commit {
 	char *name;             /* as it came; owned; the final name is its
 				   last component */
 	size_t name_len;
+	char *renamed;          /* the last component that it got instead, or
+				   NULL; owned */
 };
 
 struct commit *commit_new(const char *name, size_t name_len);

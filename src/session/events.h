@@ -26,6 +26,8 @@ struct session_file {
 	/* FAILED: one line that names host, side, path, cause and what to do,
 	 * escaped; else NULL. */
 	const char *error;
+	/* At the receiver: the name that it got instead, or NULL. */
+	const char *renamed_to;
 	int is_planned; /* of preview.h: not sent; status does not count */
 };
 

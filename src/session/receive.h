@@ -16,10 +16,10 @@
 #include "net/pake.h"
 #include "net/tls.h"
 #include "session/events.h"
+#include "session/existing.h"
 
 struct hook;
 
-enum existing { EXISTING_FAIL, EXISTING_SKIP, EXISTING_REPLACE };
 enum sync_mode { SYNC_NONE, SYNC_BATCH, SYNC_FILE };
 
 struct receive_config {

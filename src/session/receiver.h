@@ -264,6 +264,7 @@ struct item_result {
 	size_t name_len;
 	uint64_t size;
 	const uint8_t *digest; /* or NULL */
+	const char *renamed;   /* its last component is this one, or NULL */
 };
 void rsession_result(struct rsession *s, const struct item_result *r);
 /* Let the verdicts gathered so far go out. */

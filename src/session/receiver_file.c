@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -154,6 +155,7 @@ static void complete(struct rsession *s, struct infile *f)
 	f->is_dead = 1; /* for rfile_free(): it is not kept any more */
 	c->id = f->id;
 	c->size = f->end_size;
+	c->meta = f->meta;
 	if (tree_final(f->tree, c->digest))
 		cause = CAUSE_RESOURCE;
 	else if (memcmp(c->digest, f->end_digest, s->digest->size) != 0)
@@ -573,18 +575,22 @@ static int compare(struct rstream *st, struct infile *f,
 /* The file under the final name is another one than is sent. */
 static int basis_differs(struct rstream *st, struct infile *f)
 {
-	enum existing existing = st->receiver->cfg->existing;
-	struct item_result v = { .status = STATUS_FAILED,
-				 .cause = CAUSE_EXISTS };
+	struct item_result v = { .status = STATUS_FAILED };
+	enum fate fate = FATE_FAIL;
+	struct stat sb;
 	struct err fe;
 
 	if (f->commit->part.fd >= 0)
 		return 0;
 	err_clear(&fe);
-	if (existing == EXISTING_SKIP) {
+	if (fstat(f->basis_fd, &sb) == 0)
+		fate = existing_decide(st->receiver->cfg->existing, &sb,
+				       &f->meta);
+	if (fate == FATE_FAIL) {
+		v.cause = CAUSE_EXISTS;
+	} else if (fate == FATE_SKIP) {
 		v.status = STATUS_SKIPPED;
-		v.cause = CAUSE_NONE;
-	} else if (existing == EXISTING_REPLACE) {
+	} else {
 		if (rfile_leave_basis(st, f, &fe) == 0)
 			return 0;
 		v.cause = wire_cause_of_errno(fe.sys_errno);

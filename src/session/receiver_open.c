@@ -100,31 +100,28 @@ static int is_promising(const struct rstream *st, const struct infile *f,
 static int check_existing(struct rstream *st, struct infile *f, int dir,
 			  const char *leaf, unsigned *cause)
 {
-	enum existing existing = st->receiver->cfg->existing;
 	struct stat sb;
+	enum fate fate;
 	struct err e;
 
 	if (part_stat(dir, leaf, &sb, &e))
 		return 0;
-	if (S_ISDIR(sb.st_mode)) {
-		*cause = CAUSE_IS_DIR;
-		return STATUS_FAILED;
-	}
+	fate = existing_decide(st->receiver->cfg->existing, &sb, &f->meta);
 	if (is_promising(st, f, &sb))
 		f->basis_fd = part_open_existing(dir, leaf, &sb, &e);
 	if (f->basis_fd >= 0 && (uint64_t)sb.st_size != f->size)
 		io_close(&f->basis_fd);
 	if (f->basis_fd < 0)
 		f->basis_fd = -1;
-	if (existing == EXISTING_REPLACE || f->basis_fd >= 0)
+	if (f->basis_fd >= 0 || (fate != FATE_FAIL && fate != FATE_SKIP))
 		return 0;
 	/* It may turn out to be the same. */
 	if (S_ISREG(sb.st_mode) && (f->size == TREE_SIZE_UNKNOWN ||
 				    (uint64_t)sb.st_size == f->size))
 		return 0;
-	if (existing == EXISTING_SKIP)
+	if (fate == FATE_SKIP)
 		return STATUS_SKIPPED;
-	*cause = CAUSE_EXISTS;
+	*cause = existing_cause(&sb);
 	return STATUS_FAILED;
 }
 

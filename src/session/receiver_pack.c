@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -230,6 +231,7 @@ static struct commit *write_file(struct rstream *st, struct inpack *pk,
 		goto fail;
 	}
 	c->size = it->size;
+	c->meta = meta;
 	memcpy(c->digest, it->digest, sizeof(c->digest));
 	return c;
 fail:
@@ -283,23 +285,24 @@ static int take_to_stdout(struct rstream *st, const struct pack_item *it,
 
 enum there { THERE_NOT, THERE_SAME, THERE_OTHER };
 
-/* What is there under a file's name.  Read through st->wire. */
-static enum there look_at(struct rstream *st, const struct pack_item *it)
+/* What is there under a file's name; but for THERE_NOT with *sb.  Read through
+ * st->wire. */
+static enum there look_at(struct rstream *st, const struct pack_item *it,
+			  struct stat *sb)
 {
 	const struct digest_ops *ops = st->session->digest;
 	enum there there = THERE_OTHER;
 	uint8_t sum[DIGEST_MAX];
 	const char *leaf;
-	struct stat sb;
 	struct err e;
 	int fd, dir = dirs_parent(st->dirs, it->name, it->name_len, &leaf, &e);
 
 	if (dir < 0 || dirs_is_new(st->dirs))
 		return THERE_NOT;
-	fd = part_open_existing(dir, leaf, &sb, &e);
+	fd = part_open_existing(dir, leaf, sb, &e);
 	if (fd < 0)
-		return e.sys_errno == ENOENT ? THERE_NOT : THERE_OTHER;
-	if ((uint64_t)sb.st_size == it->size &&
+		return part_stat(dir, leaf, sb, &e) ? THERE_NOT : THERE_OTHER;
+	if ((uint64_t)sb->st_size == it->size &&
 	    io_pread(fd, st->wire, it->size, 0) == (ssize_t)it->size) {
 		ops->sum(st->wire, it->size, sum);
 		if (memcmp(sum, it->digest, ops->size) == 0)
@@ -323,17 +326,12 @@ static void take_same(struct rsession *s, const struct pack_item *it,
 	free(name);
 }
 
-static void conflict(struct rsession *s, const struct pack_item *it,
-		     uint64_t id)
+static void take_skipped(struct rsession *s, const struct pack_item *it,
+			 uint64_t id)
 {
 	struct item_result r = result_of(it, id);
-	char *name;
+	char *name = strndup(it->name, it->name_len);
 
-	if (s->receiver->cfg->existing == EXISTING_FAIL) {
-		fail_item(s, it, id, EEXIST);
-		return;
-	}
-	name = strndup(it->name, it->name_len);
 	r.name = name ? name : "";
 	r.name_len = name ? it->name_len : 0;
 	r.status = STATUS_SKIPPED;
@@ -353,16 +351,25 @@ static void want(struct rsession *s, struct inpack *pk, uint32_t i,
 static void take_offer(struct rstream *st, struct inpack *pk,
 		       const struct pack_item *it, uint64_t id)
 {
-	enum existing existing = st->receiver->cfg->existing;
+	const struct file_meta meta = meta_of(it);
+	struct item_result r = result_of(it, id);
 	uint32_t i = (uint32_t)(id - pk->m.first_id);
-	enum there there = look_at(st, it);
+	enum fate fate = FATE_REPLACE;
+	struct stat sb;
+	enum there there = look_at(st, it, &sb);
 
-	if (there == THERE_SAME)
+	if (there == THERE_OTHER)
+		fate = existing_decide(st->receiver->cfg->existing, &sb, &meta);
+	if (there == THERE_SAME) {
 		take_same(st->session, it, id);
-	else if (there == THERE_OTHER && existing != EXISTING_REPLACE)
-		conflict(st->session, it, id);
-	else
+	} else if (fate == FATE_SKIP) {
+		take_skipped(st->session, it, id);
+	} else if (fate == FATE_FAIL) {
+		r.cause = existing_cause(&sb);
+		fail_as(st->session, it, &r);
+	} else {
 		want(st->session, pk, i, it->size);
+	}
 }
 
 /* ---- directories ---- */
@@ -438,8 +445,9 @@ static void get_link(struct link_row *l, struct rd *r)
 	l->meta.mtime_ns = rd_u32(r);
 }
 
-static int is_same_link(int dir, const char *leaf, const struct link_row *l)
+static int is_same_link(const void *ctx, int dir, const char *leaf)
 {
+	const struct link_row *l = ctx;
 	char target[WIRE_LINK_MAX + 1];
 	ssize_t n = readlinkat(dir, leaf, target, sizeof(target));
 
@@ -450,33 +458,32 @@ static int is_same_link(int dir, const char *leaf, const struct link_row *l)
 static void make_link(struct rsession *s, struct dirs *dirs,
 		      const struct link_row *l)
 {
-	enum existing existing = s->receiver->cfg->existing;
+	struct arrival a = {
+		.what = { .target = l->target, .meta = &l->meta },
+		.meta = &l->meta,
+		.is_same = is_same_link,
+		.ctx = l,
+	};
 	struct item_result r = {
 		.id = l->id,
 		.kind = ITEM_LINK,
-		.status = STATUS_COMMITTED,
+		.status = STATUS_FAILED,
 		.name = l->name,
 		.name_len = l->name_len,
 	};
-	const char *leaf;
+	struct placed placed;
 	struct err fe;
-	int dir;
 
 	err_clear(&fe);
-	dir = dirs_parent(dirs, l->name, l->name_len, &leaf, &fe);
-	if (dir < 0 ||
-	    part_symlink(dir, leaf, l->target, &l->meta,
-			 existing == EXISTING_REPLACE, &fe)) {
-		r.status = STATUS_FAILED;
+	a.dir_fd = dirs_parent(dirs, l->name, l->name_len, &a.leaf, &fe);
+	if (a.dir_fd < 0) {
 		r.cause = wire_cause_of_errno(fe.sys_errno);
-	}
-	if (dir >= 0 && fe.sys_errno == EEXIST) {
-		if (is_same_link(dir, leaf, l))
-			r.status = STATUS_UNCHANGED;
-		else if (existing == EXISTING_SKIP)
-			r.status = STATUS_SKIPPED;
-		if (r.status != STATUS_FAILED)
-			r.cause = CAUSE_NONE;
+	} else {
+		existing_place(&a, s->receiver->cfg->existing, &placed);
+		r.status = placed.status;
+		r.cause = placed.cause;
+		if (placed.renamed[0])
+			r.renamed = placed.renamed;
 	}
 	rsession_result(s, &r);
 }
@@ -528,9 +535,10 @@ static void take_content(struct rstream *st, struct inpack *pk,
 {
 	struct rsession *s = st->session;
 	enum there there = THERE_NOT;
+	struct stat sb;
 
 	if (atomic_load(&s->looks) > 0)
-		there = look_at(st, it);
+		there = look_at(st, it, &sb);
 	*is_there |= there != THERE_NOT;
 	if (there == THERE_SAME)
 		take_same(s, it, id);

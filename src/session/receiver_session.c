@@ -16,7 +16,10 @@
 #include "session/receiver.h"
 #include "session/remedy.h"
 
-enum { OUTBOX_MAX = 4 << 20 };
+enum {
+	OUTBOX_MAX = 4 << 20,
+	RENAMED_MAX = NAME_PATH_MAX + NAME_COMPONENT_MAX + 2,
+};
 
 static void signal_fd(int fd)
 {
@@ -427,10 +430,20 @@ static void count_result(struct rsession *s, const struct item_result *r)
 			   s->digest->size);
 }
 
+/* The path of what got another last component. */
+static const char *path_beside(char *path, const struct item_result *r)
+{
+	const char *slash = strrchr(r->name, '/');
+	int dir = slash ? (int)(slash + 1 - r->name) : 0;
+
+	snprintf(path, RENAMED_MAX, "%.*s%s", dir, r->name, r->renamed);
+	return path;
+}
+
 void rsession_result(struct rsession *s, const struct item_result *r)
 {
 	const struct session_events *ev = s->receiver->cfg->events;
-	char name[512], why[256], error[1024];
+	char name[512], why[256], error[1024], renamed[RENAMED_MAX];
 	struct session_file f = {
 		.name = r->name,
 		.name_len = r->name_len,
@@ -453,6 +466,8 @@ void rsession_result(struct rsession *s, const struct item_result *r)
 			 name, s->peer, why);
 		f.error = error;
 	}
+	if (r->renamed)
+		f.renamed_to = path_beside(renamed, r);
 	ev->file(ev->ctx, s->number, &f);
 }
 
@@ -493,6 +508,7 @@ void rsession_committed(void *ctx, const struct commit *c,
 		.name_len = c->name_len,
 		.size = c->size,
 		.digest = c->digest,
+		.renamed = c->renamed,
 	};
 
 	rsession_result(ctx, &r);

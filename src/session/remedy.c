@@ -13,7 +13,7 @@ const char *remedy_of(unsigned cause)
 	switch (cause) {
 	case CAUSE_EXISTS:
 		return "remove or rename it there, or receive with "
-		       "--existing skip or replace";
+		       "--existing skip, replace, newer, rename or backup";
 	case CAUSE_NO_SPACE:
 	case CAUSE_QUOTA:
 		return "free some space there or receive into another "

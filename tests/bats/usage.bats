@@ -321,8 +321,8 @@ usage() {
 		send --symlinks copy file h
 	usage "--checksum wants xxh3, sha256 or crc32, not 'md5'" \
 		send --checksum=md5 file h
-	usage "--existing wants fail, skip or replace, not 'newer'" \
-		receive --existing newer
+	usage "--existing wants fail, skip, replace, newer, rename or backup," \
+		receive --existing older
 	usage "--sandbox wants auto, require or off, not 'on'" \
 		receive --sandbox on
 	usage "--sync wants none, batch or file, not ''" receive --sync=
@@ -351,7 +351,8 @@ usage() {
 		--json=2 --progress=never --congestion=cubic -b::1; do
 		usage "$accepted" send $good $both file h
 	done
-	for good in -p0 --existing=skip --once --stdout --sync=none \
+	for good in -p0 --existing=skip --existing=newer \
+		--existing=rename --existing=backup --once --stdout --sync=none \
 		--max-sessions=1024 --max-size=1 --max-size=10G --max-files=1 \
 		--allow=::/0 --allow=192.0.2.1 --sandbox=require; do
 		usage "$accepted" receive $good $both

@@ -19,7 +19,8 @@ MEMBERS = {
     "progress": {"bytes": int, "total_bytes": int, "files": int,
                  "total_files": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
-             "digest?": str, "error?": str, "session?": int},
+             "digest?": str, "renamed_to?": str, "renamed_to_base64?": str,
+             "error?": str, "session?": int},
     "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
                 "resent_bytes": int, "seconds": (int, float),
                 "unchanged": int, "skipped": int, "failed": int,
@@ -55,9 +56,12 @@ def check(line):
         need(re.fullmatch(r"(xxh3:[0-9a-f]{32}|sha256:[0-9a-f]{64}|"
                           r"crc32:[0-9a-f]{8}|)", event.get("digest", "")),
              line)
-        if "path_base64" in event:
-            name = base64.b64decode(event["path_base64"], validate=True)
+        for member in "path_base64", "renamed_to_base64":
+            name = base64.b64decode(event.get(member, "/w=="), validate=True)
             need(name.decode("utf-8", "replace").encode() != name, line)
+        if "renamed_to" in event or "renamed_to_base64" in event:
+            need(event["status"] in ("committed", "unchanged"), line)
+            need("session" in event, line)
     if kind == "summary":
         need(("error" in event) == (event["exit"] != 0), line)
 

@@ -696,6 +696,115 @@ static void test_kept_race(void **state)
 	pthread_barrier_destroy(&barrier);
 }
 
+static void *open_in_the_end(void *arg)
+{
+	struct opener *o = arg;
+	struct err e;
+	int was_there;
+
+	pthread_barrier_wait(o->barrier);
+	do {
+		o->rc = part_open_kept(&o->part, o->dir, 42, &was_there, &e);
+	} while (o->rc == ERR_AGAIN);
+	return NULL;
+}
+
+/* One that is given up is not taken away from the next. */
+static void test_kept_discard_race(void **state)
+{
+	struct place *p = *state;
+	pthread_barrier_t barrier;
+	struct err e;
+	int was_there;
+
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, 2), 0);
+	for (int round = 0; round < 2000; round++) {
+		struct opener o = { .dir = p->dir, .barrier = &barrier };
+		pthread_t thread;
+		struct part part;
+		struct stat st;
+
+		assert_int_equal(part_open_kept(&part, p->dir, 42, &was_there,
+						&e), 0);
+		assert_int_equal(pthread_create(&thread, NULL, open_in_the_end,
+						&o), 0);
+		pthread_barrier_wait(&barrier);
+		part_discard(&part, p->dir);
+		pthread_join(thread, NULL);
+		assert_int_equal(o.rc, 0);
+		assert_int_equal(fstat(o.part.fd, &st), 0);
+		assert_int_equal(st.st_nlink, 1);
+		part_discard(&o.part, p->dir);
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
+enum { REPLACERS = 4 };
+
+struct replacer {
+	struct place *p;
+	pthread_barrier_t *barrier;
+	const char *text;
+	int as_link;
+	int rc;
+	struct part part;
+	struct err e;
+};
+
+static void *replace_at_once(void *arg)
+{
+	static const struct file_meta meta = { 0644, 1000, 0 };
+	struct replacer *r = arg;
+
+	pthread_barrier_wait(r->barrier);
+	if (r->as_link)
+		r->rc = part_symlink(r->p->dir, "f", r->text, &meta, 1, &r->e);
+	else
+		r->rc = part_rename(&r->part, r->p->dir, "f", 1, &r->e);
+	return NULL;
+}
+
+/* Several replace one name at a time: all can, and the last one is there. */
+static void test_replace_race(void **state)
+{
+	struct place *p = *state;
+	pthread_barrier_t barrier;
+
+	put_file(p->dir, "f", "old");
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, REPLACERS), 0);
+	for (int round = 0; round < 500; round++) {
+		struct replacer r[REPLACERS];
+		pthread_t threads[REPLACERS];
+
+		for (int i = 0; i < REPLACERS; i++) {
+			r[i].p = p;
+			r[i].barrier = &barrier;
+			r[i].text = "abcd" + i;
+			r[i].as_link = round % 2 && i % 2;
+			r[i].part.fd = -1;
+			if (!r[i].as_link &&
+			    part_create_hidden(&r[i].part, p->dir, 0644, 0,
+					       &r[i].e) == ERR_AGAIN)
+				skip();
+			if (!r[i].as_link)
+				assert_int_equal(part_write(&r[i].part,
+							    r[i].text,
+							    strlen(r[i].text),
+							    0, &r[i].e), 0);
+			assert_int_equal(pthread_create(&threads[i], NULL,
+							replace_at_once, &r[i]),
+					 0);
+		}
+		for (int i = 0; i < REPLACERS; i++) {
+			pthread_join(threads[i], NULL);
+			assert_int_equal(r[i].rc, 0);
+			part_discard(&r[i].part, p->dir);
+		}
+		assert_int_equal(count_names(p->dir), 1);
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
 /* What is under the name and is not ours alone is removed, never written. */
 static void test_kept_foreign(void **state)
 {
@@ -997,6 +1106,8 @@ int main(void)
 		TEST(test_kept),
 		TEST(test_kept_before_commit),
 		TEST(test_kept_race),
+		TEST(test_kept_discard_race),
+		TEST(test_replace_race),
 		TEST(test_kept_foreign),
 		TEST(test_punch),
 		TEST(test_fallback),

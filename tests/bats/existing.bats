@@ -1,0 +1,391 @@
+#!/usr/bin/env bats
+# What receive --existing newer, rename and backup do with names that are
+# taken; fail, skip and replace are in transfer.bats and resume.bats.
+
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# renamed FILE - the paths that events told of, sorted.
+renamed() {
+	sed -n 's/.*"renamed_to":"\([^"]*\)".*/\1/p' "$1" | sort
+}
+
+# both DIR TEXT - two files in a directory: one that comes in a pack, and a
+# large one, which is resumed.
+both() {
+	mkdir -p "$1"
+	echo "$2" >"$1/small.tar.gz"
+	{ echo "$2"; head -c 9000000 /dev/zero; } >"$1/large.bin"
+}
+
+# transfer WORD OPTION... - src/t is sent to a receiver with --existing WORD.
+transfer() {
+	receive --plain --once --existing "$@" dst
+	send --plain --json=7 src/t 7>sent.events
+	wait_receiver
+	check_events events
+	check_events sent.events
+}
+
+@test "newer: what is older is replaced, the rest is skipped [san]" {
+	for size in 10 9000000; do
+		rm -rf dst src; mkdir -p dst/t src/t
+		for f in older same newer fraction; do
+			head -c "$size" /dev/zero | tr '\0' "o" >dst/t/$f
+			head -c "$size" /dev/zero | tr '\0' "n" >src/t/$f
+			touch -d @1000000000.5 src/t/$f dst/t/$f
+		done
+		touch -d @999999999 dst/t/older
+		touch -d @1000000001 dst/t/newer
+		touch -d @1000000000.4 dst/t/fraction
+		transfer newer
+		status 1
+		for f in same newer; do
+			is head -c 1 dst/t/$f o
+			grep -q "\"path\":\"t/$f\".*\"skipped\"" events
+		done
+		for f in older fraction; do
+			cmp src/t/$f dst/t/$f
+			grep -q "\"path\":\"t/$f\".*\"committed\"" events
+		done
+		is find dst/t -name '*[~)]' ''
+		no_litter
+		touch src/t/*
+		transfer newer
+		status 0
+		diff -r src/t dst/t
+	done
+}
+
+@test "rename: the new one gets a free name, and the events tell it [san]" {
+	both dst/t old
+	both src/t new
+	transfer rename
+	status 0
+	[ "$got" = 0 ]
+	is head -n 1 dst/t/small.tar.gz old
+	is head -c 3 dst/t/large.bin old
+	cmp src/t/small.tar.gz "dst/t/small (1).tar.gz"
+	cmp src/t/large.bin "dst/t/large (1).bin"
+	is renamed events $'t/large (1).bin\nt/small (1).tar.gz'
+	has messages 't/large.bin: exists already; committed as t/large (1).bin'
+	# the sender is not told
+	is renamed sent.events ''
+	is grep -c '"status":"committed"' sent.events 2
+	# what is sent again does not pile up
+	transfer rename
+	status 0
+	is find dst -type f -name '*(2)*' ''
+	is grep -c '"status":"unchanged"' events 2
+	is renamed events $'t/large (1).bin\nt/small (1).tar.gz'
+	both src/t newest
+	transfer rename --quiet
+	status 0
+	cmp src/t/large.bin "dst/t/large (2).bin"
+	hasnt messages 'exists already'
+	no_litter
+}
+
+@test "backup: the old one gets a free name, the new one takes its place [san]" {
+	both dst/t old
+	both src/t new
+	both src/u old
+	transfer backup
+	status 0
+	same src/t dst/
+	cmp src/u/small.tar.gz dst/t/small.tar.gz~
+	cmp src/u/large.bin dst/t/large.bin~
+	# the same is no conflict
+	transfer backup
+	status 0
+	is grep -c '"status":"unchanged"' events 2
+	is find dst -name '*~?~' ''
+	both src/t newest
+	transfer backup
+	status 0
+	same src/t dst/
+	cmp src/u/large.bin dst/t/large.bin~
+	is head -n 1 dst/t/small.tar.gz~1~ new
+	is head -c 3 dst/t/large.bin~1~ new
+	is find dst -type f -printf . ......
+	no_litter
+}
+
+@test "links, standard input and every --sync follow the same words" {
+	mkdir -p dst/t src/t
+	for sync in none batch file; do
+		for existing in newer rename backup; do
+			rm -rf dst; mkdir -p dst/t
+			ln -s old dst/t/l
+			touch -h -d @1000000000 dst/t/l
+			rm -f src/t/l
+			ln -s new src/t/l
+			touch -h -d @1000000001 src/t/l
+			transfer $existing --sync $sync
+			status 0
+			case $existing in
+			rename) at="l (1)" old=l ;;
+			backup) at=l old=l~ ;;
+			newer) at=l old= ;;
+			esac
+			is readlink "dst/t/$at" new
+			[ -z "$old" ] || is readlink "dst/t/$old" old
+			is find dst/t -type l -printf . "$([ "$old" ] && echo ..||
+				echo .)"
+			# the same link again
+			transfer $existing --sync $sync
+			status 0
+			is find dst/t -type l -printf . "$([ "$old" ] && echo ..||
+				echo .)"
+			# one that is older
+			ln -sf newest src/t/l
+			touch -h -d @900000000 src/t/l
+			transfer $existing --sync $sync
+			case $existing in
+			rename) status 0; is readlink "dst/t/l (2)" newest ;;
+			backup) status 0; is readlink dst/t/l~1~ new ;;
+			newer) status 1; is readlink dst/t/l new ;;
+			esac
+		done
+	done
+	for existing in rename backup; do
+		rm -rf dst; mkdir dst
+		echo old >dst/f.x
+		receive --plain --once --existing $existing dst
+		send --plain --name f.x - < <(echo new)
+		wait_receiver
+		status 0
+		case $existing in
+		rename) is cat "dst/f (1).x" new; is cat dst/f.x old ;;
+		backup) is cat dst/f.x new; is cat dst/f.x~ old ;;
+		esac
+		no_litter
+	done
+}
+
+@test "a directory is left alone: it fails, or the file comes beside it" {
+	for size in 5 9000000; do
+		for existing in fail skip replace newer backup rename; do
+			rm -rf dst src; mkdir -p dst/t/f src/t
+			head -c "$size" /dev/zero >src/t/f
+			transfer $existing
+			[ -d dst/t/f ]
+			if [ $existing = rename ]; then
+				status 0
+				cmp src/t/f "dst/t/f (1)"
+			else
+				status 8
+				has sender 'a directory of that name exists'
+				is find dst -printf . ...
+			fi
+		done
+	done
+}
+
+@test "many small files that are offered: each by its time, or with a backup" {
+	mkdir -p src/t dst/t
+	python3 - <<-EOF
+		import os
+		for i in range(4500):
+		    for top, text in ("src", "new"), ("dst", "old"):
+		        with open(f"{top}/t/{i}", "w") as f:
+		            f.write(text * 200 if i % 9 else "the same")
+		        time = 10**9 + (i % 2 if top == "src" else 0)
+		        os.utime(f"{top}/t/{i}", (time, time))
+	EOF
+	cp -a dst saved
+	for existing in newer rename backup; do
+		rm -rf dst; cp -a saved dst
+		receive --plain --once --sync none --existing $existing dst
+		send --plain --json=7 src/t 7>again
+		wait_receiver
+		case $existing in newer) status 1 ;; *) status 0 ;; esac
+		is member again summary unchanged 500
+		python3 - $existing <<-'EOF'
+			import os, sys
+			word, t = sys.argv[1], "dst/t/"
+			def read(name):
+			    with open(t + name) as f:
+			        return f.read()
+			names = set(os.listdir(t))
+			for i in range(4500):
+			    want = {"newer": [("%d", "new" if i % 2 else "old")],
+			            "rename": [("%d", "old"), ("%d (1)", "new")],
+			            "backup": [("%d", "new"), ("%d~", "old")],
+			            }[word]
+			    if i % 9 == 0:
+			        want = [("%d", "the same")]
+			    for name, text in want:
+			        names.remove(name % i)
+			        assert read(name % i).startswith(text), (name, i)
+			assert not names, names
+		EOF
+		no_litter
+	done
+}
+
+@test "two at a time under one name: both stay, with rename and with backup" {
+	for existing in rename backup; do
+		for size in 100 9000000; do
+			rm -rf dst src; mkdir -p dst src/a src/b src/c
+			for which in a b c; do
+				mkdir -p src/$which
+				head -c "$size" /dev/urandom >src/$which/f
+			done
+			cp src/c/f dst/f
+			receive --plain --existing $existing dst
+			start_send a --plain src/a/f
+			start_send b --plain src/b/f
+			for which in a b; do
+				ended $which
+				[ "$code" = 0 ] || {
+					cat $which.messages
+					return 1
+				}
+			done
+			stop_receiver
+			is find dst -type f -printf . ...
+			diff <(sha256sum src/?/f | cut -c -64 | sort) \
+				<(sha256sum dst/* | cut -c -64 | sort)
+			no_litter
+		done
+	done
+}
+
+@test "killed in between: each name holds the old or the new, and no old is lost" {
+	mkdir -p src/t dst/t saved
+	for i in {1..3000}; do
+		echo "new $i" >"src/t/$i"
+		echo "old $i" >"dst/t/$i"
+	done
+	cp -a dst saved/
+	for at in 50 800 2000; do
+		rm -rf dst; cp -a saved/dst dst
+		receive --plain --sync none --existing backup dst
+		start_send t --plain src/t
+		timeout 30 bash -c 'until [ "$(find dst -name "*~" | wc -l)" -ge '$at' ]; do :; done'
+		kill -KILL "${pid[receiver]}"
+		wait_receiver
+		ended t
+		python3 - <<-'EOF'
+			import os
+			def read(name):
+			    with open("dst/t/" + name) as f:
+			        return f.read()
+			names = set(os.listdir("dst/t"))
+			done = 0
+			for i in range(1, 3001):
+			    old, new = f"old {i}\n", f"new {i}\n"
+			    names.remove(str(i))
+			    here = read(str(i))
+			    assert here in (old, new), i
+			    if f"{i}~" in names:
+			        names.remove(f"{i}~")
+			        assert {here, read(f"{i}~")} == {old, new}, i
+			        done += 1
+			    else:
+			        assert here == old, i
+			assert not names, names
+			assert done, done
+		EOF
+	done
+	# it goes on
+	receive --plain --once --existing backup dst
+	send --plain src/t
+	wait_receiver
+	status 0
+	for i in 1 1500 3000; do cmp "src/t/$i" "dst/t/$i"; done
+	no_litter
+}
+
+@test "a large file that was interrupted goes on, and then goes beside" {
+	for existing in rename backup; do
+		rm -rf dst; mkdir dst
+		echo old >dst/f.x
+		head -c 50000000 /dev/urandom >src/f.x
+		receive --plain --existing $existing dst
+		start_send slow --plain --limit-rate 40M src/f.x
+		await slow.events '"progress","bytes":[2-9][0-9]{7}'
+		kill -KILL "${pid[slow]}"
+		ended slow
+		await events '"summary".*"exit":6'
+		is find dst -type f -name '[!.]*' dst/f.x
+		send --plain --json=7 src/f.x 7>again
+		status 0
+		[ "$(member again summary wire_bytes)" -lt 40000000 ]
+		case $existing in
+		rename) cmp src/f.x "dst/f (1).x"; is cat dst/f.x old ;;
+		backup) cmp src/f.x dst/f.x; is cat dst/f.x~ old ;;
+		esac
+		no_litter
+		stop_receiver
+	done
+}
+
+@test "of a large one that differs only a part is sent, and the old one stays" {
+	for existing in rename backup; do
+		rm -rf dst; mkdir dst
+		head -c 20000001 /dev/urandom >src/f
+		cp src/f saved
+		printf other | dd of=saved bs=1 seek=15000000 conv=notrunc \
+			status=none
+		cp saved dst/f
+		receive --plain --existing $existing dst
+		send --plain src/f
+		status 0
+		case $existing in
+		rename) cmp src/f "dst/f (1)"; cmp saved dst/f ;;
+		backup) cmp src/f dst/f; cmp saved dst/f~ ;;
+		esac
+		no_litter
+		stop_receiver
+	done
+}
+
+@test "names that are as long as they may be, and not UTF-8" {
+	long=$(printf 'ä%.0s' {1..127})
+	odd=$(printf 'a\377.txt')
+	for existing in rename backup; do
+		rm -rf dst src; mkdir -p dst/t src/t
+		for f in "$long" "$odd"; do
+			echo old >"dst/t/$f"
+			echo new >"src/t/$f"
+		done
+		transfer $existing
+		status 0
+		is find dst/t -type f -printf . ....
+		is cat "dst/t/$long" "$([ $existing = rename ] && echo old ||
+			echo new)"
+		case $existing in
+		rename) is cat "dst/t/$(printf 'ä%.0s' {1..125}) (1)" new
+			has events '"renamed_to_base64":' ;;
+		backup) is cat "dst/t/$(printf 'ä%.0s' {1..127})~" old ;;
+		esac
+	done
+}
+
+@test "confined as strictly as can be, it works the same" {
+	for existing in newer rename backup; do
+		rm -rf dst src
+		both dst/t old
+		both src/t new
+		ln -s old dst/t/l
+		ln -s new src/t/l
+		touch -h -d @1000000000 dst/t/*
+		receive --plain --sandbox require --once --existing $existing dst
+		send --plain src/t
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		case $existing in
+		newer) same src/t dst/ ;;
+		rename) cmp src/t/large.bin "dst/t/large (1).bin"
+			is readlink "dst/t/l (1)" new ;;
+		backup) cmp src/t/large.bin dst/t/large.bin
+			is readlink dst/t/l~ old ;;
+		esac
+		no_litter
+	done
+}
