@@ -273,6 +273,7 @@ static void test_backup(void **state)
 	struct err e;
 
 	for (enum kind kind = 0; kind < KINDS; kind++) {
+		assert_int_equal(remove_dir(p), 0);
 		make_dir(p);
 		put_file(p->dir, "f", "one");
 		put_file(p->dir, "f~1~", "taken");
@@ -290,9 +291,7 @@ static void test_backup(void **state)
 			assert_holds(p->dir, "f~2~", "two");
 			assert_int_equal(count_names(p->dir), 4);
 		}
-		assert_int_equal(remove_dir(p), 0);
 	}
-	make_dir(p);
 }
 
 static void test_backup_of_nothing(void **state)

@@ -75,10 +75,12 @@ static void send_files(struct capture *c)
 {
 	static const uint8_t digest[DIGEST_MAX] = { 0xab };
 	const struct session_file files[] = {
-		{ "a/b", 3, 5, STATUS_COMMITTED, &digest_crc32, digest, NULL, 0 },
-		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, 0 },
-		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, 0 },
-		{ "f", 1, 0, STATUS_FAILED, NULL, NULL, "f: on h: full", 0 },
+		{ "a/b", 3, 5, STATUS_COMMITTED, &digest_crc32, digest, NULL,
+		  NULL, 0 },
+		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, NULL, 0 },
+		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, NULL, 0 },
+		{ "f", 1, 0, STATUS_FAILED, NULL, NULL, "f: on h: full",
+		  NULL, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -122,6 +124,41 @@ static void test_sender(void **state)
 		"\"seconds\":2.000,\"unchanged\":0,\"skipped\":0,"
 		"\"failed\":0}\n");
 	free(c);
+}
+
+static void test_renamed(void **state)
+{
+	struct report_config cfg = receiver;
+	const struct session_file files[] = {
+		{ .name = "d/a", .name_len = 3, .size = 5,
+		  .renamed_to = "d/a (1)\n", .status = STATUS_COMMITTED },
+		{ .name = "b", .name_len = 1, .size = 6,
+		  .renamed_to = "b (1)\xff", .status = STATUS_UNCHANGED },
+	};
+
+	(void)state;
+	for (cfg.quiet = 0; cfg.quiet < 2; cfg.quiet++) {
+		struct capture *c = start(cfg, 1);
+
+		c->ev->file(c->ctx, 1, &files[0]);
+		c->ev->file(c->ctx, 1, &files[1]);
+		finish(c, 0, NULL);
+		assert_string_equal(c->err,
+				    cfg.quiet ? "" :
+						"ferry: d/a: exists already; "
+						"committed as d/a (1)\\n\n");
+		assert_string_equal(
+			c->json,
+			"{\"event\":\"file\",\"session\":1,"
+			"\"path\":\"d/a\",\"size\":5,"
+			"\"status\":\"committed\","
+			"\"renamed_to\":\"d/a (1)\\u000a\"}\n"
+			"{\"event\":\"file\",\"session\":1,"
+			"\"path\":\"b\",\"size\":6,"
+			"\"status\":\"unchanged\","
+			"\"renamed_to_base64\":\"YiAoMSn/\"}\n");
+		free(c);
+	}
 }
 
 static void test_quiet_says_errors_only(void **state)
@@ -449,6 +486,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sender),
+		cmocka_unit_test(test_renamed),
 		cmocka_unit_test(test_quiet_says_errors_only),
 		cmocka_unit_test(test_verbose_names_each_file),
 		cmocka_unit_test(test_failed_send),
