@@ -360,6 +360,17 @@ static int in_order(const struct rstream *st, const struct infile *f,
 	       offset == tree_have_count(f->tree) * (uint64_t)TREE_LEAF;
 }
 
+/* One that is not here yet. */
+static int take_chunk(struct rstream *st, struct infile *f,
+		      const struct msg_chunk *m, size_t payload, struct err *e)
+{
+	int rc = read_chunk(st, m, payload, e);
+
+	if (rc == ERR_CORRUPT && !e->code)
+		return ask_again(st, m, e);
+	return rc ? rc : store_chunk(st, f, m, e);
+}
+
 int rfile_chunk(struct rstream *st, size_t len, struct err *e)
 {
 	struct rsession *s = st->session;
@@ -386,11 +397,7 @@ int rfile_chunk(struct rstream *st, size_t len, struct err *e)
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender sent a chunk outside its file");
 	else
-		rc = read_chunk(st, &m, payload, e);
-	if (rc == ERR_CORRUPT && f && !e->code)
-		rc = ask_again(st, &m, e);
-	else if (rc == 0 && f)
-		rc = store_chunk(st, f, &m, e);
+		rc = take_chunk(st, f, &m, payload, e);
 	if (f)
 		rfile_release(st->session, f);
 	return rc;
