@@ -16,10 +16,26 @@ evil() {
 	evil names
 }
 
-@test "[san] frames out of turn and ids that never were are refused" {
+@test "frames out of turn and ids that never were are refused" {
 	evil order
 }
 
 @test "lengths, counts and offsets that are not so are refused" {
 	evil lengths
+}
+
+@test "[san] a receiver that lies gets no success out of a sender" {
+	evil receiver
+}
+
+@test "[san] payloads that expand to something else are refused" {
+	evil bombs
+}
+
+@test "lies about what is there already are found out" {
+	evil resume
+}
+
+@test "floods cost bounded memory and time" {
+	evil floods
 }

@@ -297,6 +297,16 @@ class Link:
         except Closed:
             return out
 
+    def replies(self, *kinds):
+        """All that comes up to one of these, or to the end."""
+        out = []
+        try:
+            while not out or out[-1]["message"] not in kinds:
+                out.append(self.recv())
+        except Closed:
+            pass
+        return out
+
     def half_close(self):
         try:
             self.sock.shutdown(socket.SHUT_WR)
