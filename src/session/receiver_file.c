@@ -292,12 +292,7 @@ static int ask_again(struct rstream *st, const struct msg_chunk *m,
 		return err_set(e, ERR_CORRUPT,
 			       "data arrived damaged and cannot be asked for "
 			       "again with --stdout");
-	atomic_fetch_add(&st->session->resent_bytes, m->raw_len);
-	receiver_message(st->receiver, SESSION_WARNING,
-			 "a chunk from %s arrived damaged; asking again",
-			 st->session->peer);
-	msg_put_resend(&st->link.out, &r);
-	return link_send(&st->link, NULL, 0, e);
+	return rstream_ask_again(st, "a chunk", &r, m->raw_len, e);
 }
 
 static int put_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
