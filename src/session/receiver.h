@@ -175,6 +175,7 @@ struct rsession {
 	struct outbox first;
 	struct infile *files;
 	unsigned open_count;
+	uint64_t open_bytes; /* their sizes, where these are known */
 	uint64_t max_id;     /* highest id seen */
 	uint64_t taken_items, taken_bytes; /* of what it may send */
 	struct late late;

@@ -70,6 +70,8 @@ static void unlink_file(struct rsession *s, struct infile *f)
 		at = &(*at)->next;
 	*at = f->next;
 	s->open_count--;
+	if (f->size != TREE_SIZE_UNKNOWN)
+		s->open_bytes -= f->size;
 }
 
 static struct infile *find(struct rsession *s, uint64_t id)

@@ -228,6 +228,19 @@ def floods(cases):
     for i in range(1, 33):
         huge += [message("OPEN", id=i, size=2**46, name=b"h%d" % i),
                  message("HOLE", id=i, length=2**46)]
+    def holes():
+        s = lab.sender()
+        for i in range(1, 33):
+            s.send(message("OPEN", id=i, size=2**45, name=b"h%d" % i),
+                   message("HOLE", id=i, length=2**45))
+        got = s.verdicts(30)  # all but two are refused
+        need(set(got.values()) == {4}, f"{got}")
+        grown = lab.rss() - before
+        need(SANITIZED or grown < 128 << 20, f"{grown >> 20} MiB more memory")
+        s.close()
+    before = lab.rss()
+    lab.case("32 files of 2^45 bytes that are one hole", holes)
+
     def damage_ends():
         s = lab.sender()
         s.send(message("OPEN", size=2))
