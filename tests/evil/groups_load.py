@@ -2,14 +2,13 @@
 already."""
 import gzip
 import os
-import shutil
 import struct
 import subprocess
 import tempfile
 import zlib
 
-from lab import CASE_SECONDS, SANITIZED, Lab, need
-from peer import (CHUNK, SHA256, UNKNOWN, Closed, DIGESTS, file_digest,
+from lab import SANITIZED, Lab, need
+from peer import (CHUNK, SHA256, Closed, DIGESTS, file_digest,
                   message, pack, row)
 
 H = DIGESTS[SHA256]
@@ -329,6 +328,30 @@ def end(data):
     return message("FILE_END", size=LARGE, digest=file_digest(data))
 
 
+def through_link(lab):
+    """A file outside is not compared for anybody."""
+    outside = os.path.join(lab.work, "large")
+    with open(outside, "wb") as f:
+        f.write(os.urandom(LARGE))
+    os.symlink("../large", os.path.join(lab.dst, "large"))
+    lab.planted[b"large"] = ("link", b"../large")
+
+    def case():
+        s = lab.sender()
+        s.send(message("OPEN", size=LARGE, name=b"large"))
+        state = s.until("STATE")
+        need(state["state"] != 3, "it claims what is outside")
+        s.send(message("CHECK", digests=bytes(32)), message("FLUSH"))
+        kinds = [m["message"] for m in s.replies("VERDICT", "CHECKED",
+                                                 "ERROR")]
+        need("CHECKED" not in kinds,
+             "it compares what is outside")
+        s.close()
+    lab.case("CHECK through a link that leads out", case)
+    os.unlink(os.path.join(lab.dst, "large"))
+    del lab.planted[b"large"]
+
+
 def resume(cases):
     lab = Lab(cases)
     refused = {
@@ -380,4 +403,8 @@ def resume(cases):
     claims(lab, "the rest first, then FILE_END, then CHECK",
            lambda d: chunks(d, 6, 6) + [end(d), check(d)], error=False,
            allowed=True)
+    through_link(lab)
+    lab.close()
+    lab = Lab(cases, "--existing", "replace")
+    through_link(lab)
     lab.close()

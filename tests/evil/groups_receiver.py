@@ -1,9 +1,8 @@
 """Receivers that lie to `ferry send`."""
-import socket
 import threading
 
-from lab import Failed, Victim, need
-from peer import (CHUNK, LAYOUTS, UNKNOWN, Closed, Receiver, header, message,
+from lab import Victim
+from peer import (CHUNK, LAYOUTS, UNKNOWN, Closed, header, message,
                   runs)
 
 EVIL = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",

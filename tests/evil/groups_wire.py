@@ -1,6 +1,5 @@
 """Frames out of turn, ids that never were, lengths that are not so."""
 import os
-import struct
 import time
 
 from lab import Lab, need
