@@ -297,6 +297,8 @@ static int ask_again(struct rstream *st, const struct msg_chunk *m,
 	return rstream_ask_again(st, "a chunk", &r, m->raw_len, e);
 }
 
+/* Where another stream recorded another content meanwhile, nobody knows which
+ * of them was written last: the file is over, and its part too. */
 static int put_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
 		    const uint8_t *digest, struct err *e)
 {
@@ -304,6 +306,8 @@ static int put_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
 
 	pthread_mutex_lock(&s->lock);
 	rc = tree_put(f->tree, leaf, digest);
+	if (rc)
+		f->is_dead = 1;
 	(void)runs_remove(&f->claims, leaf, 1);
 	pthread_mutex_unlock(&s->lock);
 	return rc ? err_set(e, rc, "recording a chunk: %s", err_name(rc)) : 0;

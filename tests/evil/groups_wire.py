@@ -378,10 +378,39 @@ def finish_order(lab):
     lab.case("more files open than allowed", too_many)
 
 
+def two_contents(lab):
+    """One chunk with two contents, by two streams at the same time."""
+    a, b = b"a" * CHUNK, b"b" * CHUNK
+
+    def case():
+        s = lab.sender()
+        other = s.join(1)
+        other.until("READY")
+        s.send(message("OPEN", size=CHUNK),
+               message("FILE_END", size=CHUNK, digest=file_digest(a)))
+        s.until("STATE")
+        # all but the last bytes, so that both end at once
+        frames = [message("CHUNK", payload=data) for data in (a, b)]
+        for link, frame in zip((s, other), frames):
+            link.send(frame[:-1])
+        for link, frame in zip((s, other), frames):
+            try:
+                link.send(frame[-1:])
+            except Closed:
+                pass
+        for link in (s, other):
+            link.half_close()
+            link.rest()
+            link.close()
+    for n in range(30):
+        lab.case(f"a chunk with two contents, by two streams ({n})", case,
+                 {b"file": [a]})
+
+
 def order(cases):
     lab = Lab(cases)
     for group in (beginnings, streams, directions, unknown_ids, used_ids,
-                  file_order, finish_order):
+                  file_order, two_contents, finish_order):
         group(lab)
     lab.close()
 
