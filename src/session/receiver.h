@@ -45,6 +45,8 @@ enum {
 	STRANGERS_CODE = 16,
 	/* What tells where a connection came from. */
 	DOOR_KEY = 8,
+	/* A line that damages more of a session than this is given up. */
+	RESENDS_MAX = 4096,
 	/* Files of a session that may be open at a time. */
 	OPEN_FILES_MAX = 64,
 	/* Files that wait for their commit: a group, and some more. */
@@ -152,6 +154,7 @@ struct rsession {
 	 * that it comes before SUMMARY */
 	atomic_int is_finishing;
 	atomic_uint_fast64_t wire_bytes, resent_bytes;
+	atomic_uint resends; /* that were asked for */
 	/* How many more packs of small files are looked for before they are
 	 * written: LOOK_PACKS once one was there. */
 	atomic_int looks;
@@ -172,6 +175,7 @@ struct rsession {
 	struct outbox first;
 	struct infile *files;
 	unsigned open_count;
+	uint64_t open_bytes; /* their sizes, where these are known */
 	uint64_t max_id;     /* highest id seen */
 	uint64_t taken_items, taken_bytes; /* of what it may send */
 	struct late late;
@@ -307,6 +311,11 @@ void receiver_hook_end(struct receiver *r);
 void *rstream_main(void *arg);
 /* Wait for the sake of --limit-rate. */
 int rstream_pace(struct rstream *st, uint64_t bytes, struct err *e);
+/* Ask again for what (so called in a message) arrived damaged: so many raw
+ * bytes.  ERR_CORRUPT where that happened too often. */
+int rstream_ask_again(struct rstream *st, const char *what,
+		      const struct msg_resend *m, uint64_t bytes,
+		      struct err *e);
 /* Throw away n bytes of a body. */
 int rstream_skip(struct rstream *st, size_t n, struct err *e);
 

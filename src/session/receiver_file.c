@@ -71,6 +71,8 @@ static void unlink_file(struct rsession *s, struct infile *f)
 		at = &(*at)->next;
 	*at = f->next;
 	s->open_count--;
+	if (f->size != TREE_SIZE_UNKNOWN)
+		s->open_bytes -= f->size;
 }
 
 static struct infile *find(struct rsession *s, uint64_t id)
@@ -294,14 +296,11 @@ static int ask_again(struct rstream *st, const struct msg_chunk *m,
 		return err_set(e, ERR_CORRUPT,
 			       "data arrived damaged and cannot be asked for "
 			       "again with --stdout");
-	atomic_fetch_add(&st->session->resent_bytes, m->raw_len);
-	receiver_message(st->receiver, SESSION_WARNING,
-			 "a chunk from %s arrived damaged; asking again",
-			 st->session->peer);
-	msg_put_resend(&st->link.out, &r);
-	return link_send(&st->link, NULL, 0, e);
+	return rstream_ask_again(st, "a chunk", &r, m->raw_len, e);
 }
 
+/* Where another stream recorded another content meanwhile, nobody knows which
+ * of them was written last: the file is over, and its part too. */
 static int put_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
 		    const uint8_t *digest, struct err *e)
 {
@@ -309,6 +308,8 @@ static int put_leaf(struct rsession *s, struct infile *f, uint64_t leaf,
 
 	pthread_mutex_lock(&s->lock);
 	rc = tree_put(f->tree, leaf, digest);
+	if (rc)
+		f->is_dead = 1;
 	(void)runs_remove(&f->claims, leaf, 1);
 	pthread_mutex_unlock(&s->lock);
 	return rc ? err_set(e, rc, "recording a chunk: %s", err_name(rc)) : 0;
@@ -362,6 +363,17 @@ static int in_order(const struct rstream *st, const struct infile *f,
 	       offset == tree_have_count(f->tree) * (uint64_t)TREE_LEAF;
 }
 
+/* One that is not here yet. */
+static int take_chunk(struct rstream *st, struct infile *f,
+		      const struct msg_chunk *m, size_t payload, struct err *e)
+{
+	int rc = read_chunk(st, m, payload, e);
+
+	if (rc == ERR_CORRUPT && !e->code)
+		return ask_again(st, m, e);
+	return rc ? rc : store_chunk(st, f, m, e);
+}
+
 int rfile_chunk(struct rstream *st, size_t len, struct err *e)
 {
 	struct rsession *s = st->session;
@@ -388,11 +400,7 @@ int rfile_chunk(struct rstream *st, size_t len, struct err *e)
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender sent a chunk outside its file");
 	else
-		rc = read_chunk(st, &m, payload, e);
-	if (rc == ERR_CORRUPT && f && !e->code)
-		rc = ask_again(st, &m, e);
-	else if (rc == 0 && f)
-		rc = store_chunk(st, f, &m, e);
+		rc = take_chunk(st, f, &m, payload, e);
 	if (f)
 		rfile_release(st->session, f);
 	return rc;

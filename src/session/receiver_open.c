@@ -287,6 +287,18 @@ static int has_room_facts(unsigned cause)
 	       cause == CAUSE_TOO_LARGE;
 }
 
+/* What holes cost is memory for their digests alone: all open files of a
+ * session together have no more of it than one may have. */
+static int has_trees(struct rsession *s)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&s->lock);
+	bytes = s->open_bytes;
+	pthread_mutex_unlock(&s->lock);
+	return bytes <= RECEIVE_SIZE_MAX;
+}
+
 /* Returns 0, or the status of a verdict given in *v. */
 static int prepare(struct rstream *st, struct infile *f, uint64_t allocated,
 		   struct item_result *v)
@@ -300,6 +312,10 @@ static int prepare(struct rstream *st, struct infile *f, uint64_t allocated,
 		v->cause = CAUSE_TOO_LARGE;
 		v->need = f->size;
 		v->have = RECEIVE_SIZE_MAX;
+		return STATUS_FAILED;
+	}
+	if (f->size != TREE_SIZE_UNKNOWN && !has_trees(st->session)) {
+		v->cause = CAUSE_RESOURCE;
 		return STATUS_FAILED;
 	}
 	status = find_place(st, f, &leaf, &dir, v);
@@ -383,6 +399,8 @@ static int announce(struct rsession *s, struct infile *f, struct err *e)
 		f->next = s->files;
 		s->files = f;
 		s->open_count++;
+		if (f->size != TREE_SIZE_UNKNOWN)
+			s->open_bytes += f->size;
 	}
 	pthread_mutex_unlock(&s->lock);
 	return rc;

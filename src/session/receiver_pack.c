@@ -108,13 +108,8 @@ static int ask_again(struct rstream *st, const struct msg_pack *m,
 {
 	struct msg_resend r = { .id = m->first_id };
 
-	atomic_fetch_add(&st->session->resent_bytes,
-			 m->raw_len - m->table_len);
-	receiver_message(st->receiver, SESSION_WARNING,
-			 "a pack from %s arrived damaged; asking again",
-			 st->session->peer);
-	msg_put_resend(&st->link.out, &r);
-	return link_send(&st->link, NULL, 0, e);
+	return rstream_ask_again(st, "a pack", &r, m->raw_len - m->table_len,
+				 e);
 }
 
 /* ---- files ---- */

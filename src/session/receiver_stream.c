@@ -63,6 +63,24 @@ int rstream_skip(struct rstream *st, size_t n, struct err *e)
 	return 0;
 }
 
+int rstream_ask_again(struct rstream *st, const char *what,
+		      const struct msg_resend *m, uint64_t bytes,
+		      struct err *e)
+{
+	struct rsession *s = st->session;
+
+	if (atomic_fetch_add(&s->resends, 1) >= RESENDS_MAX)
+		return err_set(e, ERR_CORRUPT,
+			       "too much arrived damaged: %d times",
+			       RESENDS_MAX);
+	atomic_fetch_add(&s->resent_bytes, bytes);
+	receiver_message(st->receiver, SESSION_WARNING,
+			 "%s from %s arrived damaged; asking again", what,
+			 s->peer);
+	msg_put_resend(&st->link.out, m);
+	return link_send(&st->link, NULL, 0, e);
+}
+
 /* ---- before the session ---- */
 
 static int alloc_buffers(struct rstream *st, struct err *e)

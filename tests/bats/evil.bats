@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# Peers that lie, made by a second implementation of the protocol
+# (tests/evil/): the cases of each group are counted and printed by it.
+
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+evil() {
+	FERRY=$FERRY TMPDIR=$work timeout 300 \
+		python3 "$BATS_TEST_DIRNAME/../evil/suite" "$@" 3>&-
+}
+
+@test "names that lead out, collide or speak to a terminal harm nobody" {
+	evil names
+}
+
+@test "frames out of turn and ids that never were are refused" {
+	evil order
+}
+
+@test "lengths, counts and offsets that are not so are refused" {
+	evil lengths
+}
+
+@test "[san] a receiver that lies gets no success out of a sender" {
+	evil receiver
+}
+
+@test "[san] payloads that expand to something else are refused" {
+	evil bombs
+}
+
+@test "lies about what is there already are found out" {
+	evil resume
+}
+
+@test "floods cost bounded memory and time" {
+	evil floods
+}
