@@ -10,7 +10,8 @@
 #include "fs/name.h"
 #include "wire/msg.h"
 
-/* Whether a component has the form ".ferry-<16 hex>.part" or ".journal". */
+/* Whether a component has the form ".ferry-<16 hex>.part", ".journal" or
+ * ".new". */
 static int model_is_own(const char *s, size_t n)
 {
 	char text[NAME_PART_MAX], hex[17];
@@ -23,7 +24,8 @@ static int model_is_own(const char *s, size_t n)
 	return sscanf(text, ".ferry-%16[0-9a-f]%n", hex, &used) == 1 &&
 	       used == 23 &&
 	       (strcmp(text + used, ".part") == 0 ||
-		strcmp(text + used, ".journal") == 0);
+		strcmp(text + used, ".journal") == 0 ||
+		strcmp(text + used, ".new") == 0);
 }
 
 /* The components that end at slashes or the end; each must be fine. */

@@ -148,6 +148,7 @@ def tables():
     names = [b".", b"..", b"a//b", b"/a", b"a/", b"a/./b", b"a/../b", b"a\0b",
              b".ferry-0123456789abcdef.part",
              b"x/.ferry-0123456789abcdef.journal",
+             b".ferry-0123456789abcdef.new",
              b".ferry-0123456789abcde.part", b"a/" * 127 + b"a",
              b"a/" * 128 + b"a", b"b" * 255, b"b" * 256]
     write("pack", "names", b"\2" + b"".join(row_dir(x) for x in names))
