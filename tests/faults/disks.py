@@ -128,8 +128,13 @@ class Ext4:
             os.close(fd)
 
     def power_on(self):
-        """Mount it again after a power cut; what fsck says of it."""
+        """Mount it again after a power cut; what fsck says of it.  It goes on
+        with what the device holds now: unmounting still writes the superblock
+        as it is in memory, with a list of orphans that was never committed."""
+        cut = self.image + ".cut"
+        self.copy(cut)
         self.unmount()
+        os.replace(cut, self.image)
         verdict = check(self.image)
         self.mount()
         return verdict
