@@ -23,6 +23,7 @@ enum {
 	GROUP_ENTRIES = 8192,
 	GROUP_BYTES = 256 << 20,
 	GROUP_MS = 2000,
+	LOOK_MS = 100, /* how often a group's age is looked at */
 	/* Up to so many files are flushed each by itself. */
 	FEW = 16,
 };
@@ -468,19 +469,10 @@ static struct commit *take_group(struct committer *m, unsigned *n)
 
 static void wait_for_work(struct committer *m)
 {
-	struct timespec until;
-
-	if (m->queued == 0) {
+	if (m->queued == 0)
 		pthread_cond_wait(&m->work, &m->lock);
-		return;
-	}
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += 100 * 1000 * 1000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(&m->work, &m->lock, &until);
+	else
+		clock_cond_wait(&m->work, &m->lock, LOOK_MS);
 }
 
 static void *committer_main(void *arg)
@@ -514,18 +506,14 @@ static void *committer_main(void *arg)
 struct committer *committer_start(const struct committer_config *cfg)
 {
 	struct committer *m = calloc(1, sizeof(*m));
-	pthread_condattr_t attr;
 
 	if (!m)
 		return NULL;
 	m->cfg = *cfg;
 	m->end = &m->first;
 	pthread_mutex_init(&m->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&m->work, &attr);
-	pthread_cond_init(&m->room, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&m->work);
+	pthread_cond_init(&m->room, NULL);
 	if (pthread_create(&m->thread, NULL, committer_main, m)) {
 		pthread_cond_destroy(&m->work);
 		pthread_cond_destroy(&m->room);

@@ -4,7 +4,6 @@
  * as long as the disk likes.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "fs/journal.h"
@@ -70,16 +69,11 @@ static void flush_due(struct flusher *fl)
 /* Returns whether to go on. */
 static int wait_a_while(struct flusher *fl)
 {
-	struct timespec until;
 	int stops;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += LOOK_MS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
 	pthread_mutex_lock(&fl->lock);
 	if (!fl->is_stopping)
-		pthread_cond_timedwait(&fl->stop, &fl->lock, &until);
+		clock_cond_wait(&fl->stop, &fl->lock, LOOK_MS);
 	stops = fl->is_stopping;
 	pthread_mutex_unlock(&fl->lock);
 	return !stops;
@@ -97,17 +91,13 @@ static void *flusher_main(void *arg)
 struct flusher *flusher_start(struct rsession *s)
 {
 	struct flusher *fl = calloc(1, sizeof(*fl));
-	pthread_condattr_t attr;
 
 	if (!fl)
 		return NULL;
 	fl->session = s;
 	fl->flushed_ms = clock_ms();
 	pthread_mutex_init(&fl->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&fl->stop, &attr);
-	pthread_condattr_destroy(&attr);
+	clock_cond_init(&fl->stop);
 	if (pthread_create(&fl->thread, NULL, flusher_main, fl) == 0)
 		return fl;
 	pthread_cond_destroy(&fl->stop);
