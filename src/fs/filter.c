@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "fs/name.h"
 
 struct rule {
 	char *pattern; /* without slashes at its ends */
@@ -204,12 +205,10 @@ static int matches(const char *p, const char *s)
 
 static int rule_matches(const struct rule *r, const char *path, int is_dir)
 {
-	const char *slash = strrchr(path, '/');
-
 	if (r->only_dirs && !is_dir)
 		return 0;
 	if (!r->is_anchored && !r->has_slash)
-		return matches(r->pattern, slash ? slash + 1 : path);
+		return matches(r->pattern, name_last(path));
 	if (matches(r->pattern, path))
 		return 1;
 	if (r->is_anchored)

@@ -90,6 +90,13 @@ const char *name_check(const char *path, size_t len)
 	return NULL;
 }
 
+const char *name_last(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /* How many directories above the last component of a checked path. */
 static size_t parent_depth(const char *path, size_t len)
 {

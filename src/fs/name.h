@@ -28,6 +28,9 @@ enum {
  */
 const char *name_check(const char *path, size_t len);
 
+/* The last component of a path that ends with NUL, within it. */
+const char *name_last(const char *path);
+
 /* Whether one component is one of our own temporary names. */
 int name_is_own(const char *component, size_t len);
 

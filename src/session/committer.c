@@ -18,6 +18,7 @@
 #include "chunk/tree.h"
 #include "fs/dirs.h"
 #include "fs/journal.h"
+#include "fs/name.h"
 
 enum {
 	GROUP_ENTRIES = 8192,
@@ -137,13 +138,6 @@ void commit_discard(struct commit *c)
 	part_discard(&c->part, c->dir->fd);
 }
 
-static const char *last_component(const struct commit *c)
-{
-	const char *slash = strrchr(c->name, '/');
-
-	return slash ? slash + 1 : c->name;
-}
-
 /* ---- a name that is taken ---- */
 
 /* Whether the file at fd has the entry's digest.  Returns 1, 0, or -1 when it
@@ -200,7 +194,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	const struct arrival a = {
 		.what = { .part = &c->part },
 		.dir_fd = c->dir->fd,
-		.leaf = last_component(c),
+		.leaf = name_last(c->name),
 		.meta = &c->meta,
 		.is_same = is_same,
 		.ctx = &same,

@@ -93,6 +93,9 @@ struct receiver {
 	pthread_cond_t gone; /* a session ended */
 };
 
+/* The largest file that is taken: its digest tree stays below 64 MiB. */
+#define RECEIVE_SIZE_MAX ((uint64_t)1 << 46)
+
 /* A file that is received in chunks. */
 struct infile {
 	struct infile *next;
@@ -347,6 +350,10 @@ int rfile_abort(struct rstream *st, size_t len, struct err *e);
 enum { RFILE_BODY_MAX = 8192 };
 int rfile_read_body(struct rstream *st, size_t len, uint8_t *body,
 		    struct err *e);
+/* The open file with this id, or NULL.  s->lock is held. */
+struct infile *rfile_find(const struct rsession *s, uint64_t id);
+/* Whether a leaf is recorded as received; s->lock is not held. */
+int rfile_has_leaf(struct rsession *s, const struct infile *f, uint64_t leaf);
 /* A verdict on a file that is not committed. */
 void rfile_report(struct rsession *s, const struct infile *f,
 		  const struct item_result *v);

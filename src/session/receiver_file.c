@@ -14,8 +14,6 @@
 #include "session/receiver.h"
 #include "wire/msg.h"
 
-#define RECEIVE_SIZE_MAX ((uint64_t)1 << 46)
-
 enum { ZEROS = 65536 };
 
 static int malformed(const char *what, struct err *e)
@@ -75,7 +73,7 @@ static void unlink_file(struct rsession *s, struct infile *f)
 		s->open_bytes -= f->size;
 }
 
-static struct infile *find(struct rsession *s, uint64_t id)
+struct infile *rfile_find(const struct rsession *s, uint64_t id)
 {
 	struct infile *f = s->files;
 
@@ -96,7 +94,7 @@ static int acquire(struct rsession *s, uint64_t id, struct infile **out,
 
 	pthread_mutex_lock(&s->lock);
 	known = id != 0 && id <= s->max_id;
-	*out = find(s, id);
+	*out = rfile_find(s, id);
 	if (*out && (*out)->is_dead)
 		*out = NULL;
 	if (*out)
@@ -249,7 +247,7 @@ static int is_in_place(struct rsession *s, struct infile *f,
 	return ok;
 }
 
-static int has_leaf(struct rsession *s, const struct infile *f, uint64_t leaf)
+int rfile_has_leaf(struct rsession *s, const struct infile *f, uint64_t leaf)
 {
 	int has;
 
@@ -394,7 +392,7 @@ int rfile_chunk(struct rstream *st, size_t len, struct err *e)
 	rc = acquire(s, m.id, &f, e);
 	if (rc)
 		return rc;
-	if (!f || has_leaf(s, f, m.offset / TREE_LEAF))
+	if (!f || rfile_has_leaf(s, f, m.offset / TREE_LEAF))
 		rc = rstream_skip(st, payload, e);
 	else if (!is_in_place(s, f, &m) || !in_order(st, f, m.offset))
 		rc = err_set(e, ERR_PROTOCOL,

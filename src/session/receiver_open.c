@@ -15,9 +15,6 @@
 #include "session/receiver.h"
 #include "wire/msg.h"
 
-/* The largest file that is taken: its digest tree stays below 64 MiB. */
-#define RECEIVE_SIZE_MAX ((uint64_t)1 << 46)
-
 enum {
 	/* A larger file is resumed: the sender waits for our answer to its
 	 * OPEN (smaller ones may be sent without that). */
@@ -350,9 +347,7 @@ int rfile_copy_leaf(struct rstream *st, struct infile *f, uint64_t leaf,
 
 int rfile_leave_basis(struct rstream *st, struct infile *f, struct err *e)
 {
-	const char *slash = strrchr(f->commit->name, '/');
-	const char *leaf = slash ? slash + 1 : f->commit->name;
-	struct rsession *s = st->session;
+	const char *leaf = name_last(f->commit->name);
 	uint64_t leaves = tree_leaf_count(f->size), need, have;
 	int dir = held_dir_fd(f->commit->dir);
 	int rc = create_part(st, f, dir, leaf, e);
@@ -360,12 +355,7 @@ int rfile_leave_basis(struct rstream *st, struct infile *f, struct err *e)
 	if (rc == 0)
 		rc = reserve(f, f->size, &need, &have, e);
 	for (uint64_t i = 0; rc == 0 && i < leaves; i++) {
-		int has;
-
-		pthread_mutex_lock(&s->lock);
-		has = tree_has(f->tree, i);
-		pthread_mutex_unlock(&s->lock);
-		if (has)
+		if (rfile_has_leaf(st->session, f, i))
 			rc = rfile_copy_leaf(st, f, i, e);
 	}
 	return rc;
@@ -373,21 +363,12 @@ int rfile_leave_basis(struct rstream *st, struct infile *f, struct err *e)
 
 /* ---- OPEN ---- */
 
-static struct infile *find(const struct rsession *s, uint64_t id)
-{
-	struct infile *f = s->files;
-
-	while (f && f->id != id)
-		f = f->next;
-	return f;
-}
-
 static int announce(struct rsession *s, struct infile *f, struct err *e)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
-	if (find(s, f->id) || f->id == 0)
+	if (rfile_find(s, f->id) || f->id == 0)
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender opened a file twice");
 	else if (s->open_count >= s->receiver->open_files)

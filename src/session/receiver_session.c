@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "fs/name.h"
 #include "session/receiver.h"
 #include "session/remedy.h"
 
@@ -433,8 +434,7 @@ static void count_result(struct rsession *s, const struct item_result *r)
 /* The path of what got another last component. */
 static const char *path_beside(char *path, const struct item_result *r)
 {
-	const char *slash = strrchr(r->name, '/');
-	int dir = slash ? (int)(slash + 1 - r->name) : 0;
+	int dir = (int)(name_last(r->name) - r->name);
 
 	snprintf(path, RENAMED_MAX, "%.*s%s", dir, r->name, r->renamed);
 	return path;
