@@ -278,12 +278,6 @@ static int find_place(struct rstream *st, struct infile *f, const char **leaf,
 	return STATUS_FAILED;
 }
 
-static int has_room_facts(unsigned cause)
-{
-	return cause == CAUSE_NO_SPACE || cause == CAUSE_QUOTA ||
-	       cause == CAUSE_TOO_LARGE;
-}
-
 /* What holes cost is memory for their digests alone: all open files of a
  * session together have no more of it than one may have. */
 static int has_trees(struct rsession *s)
@@ -328,7 +322,7 @@ static int prepare(struct rstream *st, struct infile *f, uint64_t allocated,
 		return 0;
 	}
 	v->cause = wire_cause_of_errno(fe.sys_errno);
-	if (!has_room_facts(v->cause))
+	if (!wire_cause_has_room(v->cause))
 		v->need = v->have = 0;
 	return STATUS_FAILED;
 }

@@ -128,21 +128,16 @@ static struct item_result result_of(const struct pack_item *it, uint64_t id)
 	return r;
 }
 
-static void fail_as(struct rsession *s, const struct pack_item *it,
-		    const struct item_result *as)
+/* The verdict r, with this status.  The table's names are not terminated. */
+static void end_item(struct rsession *s, struct item_result *r,
+		     enum file_status status)
 {
-	char *name = malloc(it->name_len + 1);
-	struct item_result r = *as;
+	char *name = strndup(r->name, r->name_len);
 
-	/* The table's names are not terminated. */
-	if (name) {
-		memcpy(name, it->name, it->name_len);
-		name[it->name_len] = '\0';
-	}
-	r.name = name ? name : "";
-	r.name_len = name ? it->name_len : 0;
-	r.status = STATUS_FAILED;
-	rsession_result(s, &r);
+	r->name = name ? name : "";
+	r->name_len = name ? r->name_len : 0;
+	r->status = status;
+	rsession_result(s, r);
 	free(name);
 }
 
@@ -152,7 +147,7 @@ static void fail_item(struct rsession *s, const struct pack_item *it,
 	struct item_result r = result_of(it, id);
 
 	r.cause = wire_cause_of_errno(err_no);
-	fail_as(s, it, &r);
+	end_item(s, &r, STATUS_FAILED);
 }
 
 static int is_over_limit(struct rsession *s, const struct pack_item *it,
@@ -162,7 +157,7 @@ static int is_over_limit(struct rsession *s, const struct pack_item *it,
 
 	if (!rsession_take(s, 1, r.size, &r))
 		return 0;
-	fail_as(s, it, &r);
+	end_item(s, &r, STATUS_FAILED);
 	return 1;
 }
 
@@ -311,27 +306,9 @@ static void take_same(struct rsession *s, const struct pack_item *it,
 		      uint64_t id)
 {
 	struct item_result r = result_of(it, id);
-	char *name = strndup(it->name, it->name_len);
 
-	r.name = name ? name : "";
-	r.name_len = name ? it->name_len : 0;
-	r.status = STATUS_UNCHANGED;
 	r.digest = it->digest;
-	rsession_result(s, &r);
-	free(name);
-}
-
-static void take_skipped(struct rsession *s, const struct pack_item *it,
-			 uint64_t id)
-{
-	struct item_result r = result_of(it, id);
-	char *name = strndup(it->name, it->name_len);
-
-	r.name = name ? name : "";
-	r.name_len = name ? it->name_len : 0;
-	r.status = STATUS_SKIPPED;
-	rsession_result(s, &r);
-	free(name);
+	end_item(s, &r, STATUS_UNCHANGED);
 }
 
 /* It comes again, with its content, and is counted then. */
@@ -358,10 +335,10 @@ static void take_offer(struct rstream *st, struct inpack *pk,
 	if (there == THERE_SAME) {
 		take_same(st->session, it, id);
 	} else if (fate == FATE_SKIP) {
-		take_skipped(st->session, it, id);
+		end_item(st->session, &r, STATUS_SKIPPED);
 	} else if (fate == FATE_FAIL) {
 		r.cause = existing_cause(&sb);
-		fail_as(st->session, it, &r);
+		end_item(st->session, &r, STATUS_FAILED);
 	} else {
 		want(st->session, pk, i, it->size);
 	}

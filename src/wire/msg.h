@@ -280,6 +280,8 @@ enum wire_cause {
 const char *wire_cause_text(unsigned cause);
 /* The cause that fits an errno; CAUSE_OTHER where none does. */
 enum wire_cause wire_cause_of_errno(int err);
+/* Whether bytes needed and there are said with this cause. */
+int wire_cause_has_room(unsigned cause);
 
 /* A run of chunks: the first one's number (offset / CHUNK_MAX), how many. */
 struct msg_run {

@@ -114,8 +114,7 @@ int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n)
 	return body_end(&r, ok);
 }
 
-/* Whether bytes needed and there are said with this cause. */
-static int has_room_facts(unsigned cause)
+int wire_cause_has_room(unsigned cause)
 {
 	return cause == CAUSE_NO_SPACE || cause == CAUSE_TOO_LARGE ||
 	       cause == CAUSE_QUOTA || cause == CAUSE_LIMIT;
@@ -148,7 +147,7 @@ int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
 	m->have = rd_u64(&r);
 	ok &= body_is_id_run(m->first_id, m->count);
 	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_FAILED;
-	ok &= has_room_facts(m->cause) || (m->need == 0 && m->have == 0);
+	ok &= wire_cause_has_room(m->cause) || (m->need == 0 && m->have == 0);
 	return body_end(&r, ok);
 }
 
