@@ -45,18 +45,21 @@ unsigned existing_cause(const struct stat *there)
 	return S_ISDIR(there->st_mode) ? CAUSE_IS_DIR : CAUSE_EXISTS;
 }
 
-/* Returns 0, or -1 with the reason in out. */
+/* What putting it came to.  Returns 0, or -1 with the reason in out. */
+static int settle(struct placed *out, int rc, const struct err *e)
+{
+	out->status = rc ? STATUS_FAILED : STATUS_COMMITTED;
+	if (rc)
+		out->cause = wire_cause_of_errno(e->sys_errno);
+	return rc ? -1 : 0;
+}
+
 static int put(const struct arrival *a, const char *name, int replace,
 	       struct placed *out, struct err *e)
 {
 	err_clear(e);
-	if (beside_put(&a->what, a->dir_fd, name, replace, e) == 0) {
-		out->status = STATUS_COMMITTED;
-		return 0;
-	}
-	out->status = STATUS_FAILED;
-	out->cause = wire_cause_of_errno(e->sys_errno);
-	return -1;
+	return settle(out, beside_put(&a->what, a->dir_fd, name, replace, e),
+		      e);
 }
 
 /* Whether what an earlier time left under a name beside is the same.  Read only
@@ -89,19 +92,6 @@ static void put_beside(const struct arrival *a, struct placed *out)
 	out->renamed[0] = '\0';
 }
 
-static void put_with_backup(const struct arrival *a, struct placed *out)
-{
-	struct err e;
-
-	err_clear(&e);
-	if (beside_backup(&a->what, a->dir_fd, a->leaf, &e) == 0) {
-		out->status = STATUS_COMMITTED;
-		return;
-	}
-	out->status = STATUS_FAILED;
-	out->cause = wire_cause_of_errno(e.sys_errno);
-}
-
 /* The name is taken by something else. */
 static void take(const struct arrival *a, enum existing existing,
 		 const struct stat *there, struct placed *out)
@@ -119,7 +109,9 @@ static void take(const struct arrival *a, enum existing existing,
 		put_beside(a, out);
 		break;
 	case FATE_BACKUP:
-		put_with_backup(a, out);
+		err_clear(&e);
+		(void)settle(out, beside_backup(&a->what, a->dir_fd, a->leaf,
+						&e), &e);
 		break;
 	case FATE_FAIL:
 		out->status = STATUS_FAILED;
