@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/seccomp.h>
@@ -26,6 +25,7 @@
 #include <cmocka.h>
 
 #include "fs/beside.h"
+#include "scratch.h"
 
 struct place {
 	char path[256];
@@ -33,30 +33,15 @@ struct place {
 	struct part_names names;
 };
 
-static int remove_one(const char *path, const struct stat *st, int kind,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
 static void make_dir(struct place *p)
 {
-	const char *tmp = getenv("TMPDIR");
-
-	snprintf(p->path, sizeof(p->path), "%s/ferry-beside.XXXXXX",
-		 tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(p->path));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->dir >= 0);
+	p->dir = scratch_make(p->path, sizeof(p->path), "beside");
 }
 
 static int remove_dir(struct place *p)
 {
 	close(p->dir);
-	return nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return scratch_remove(p->path);
 }
 
 static int set_up(void **state)

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +19,7 @@
 
 #include "fs/dirs.h"
 #include "fs/name.h"
+#include "scratch.h"
 
 /* A directory of the test's own: root is where the walk goes, outside must
  * stay as it is. */
@@ -42,26 +42,12 @@ static int count_fds(void)
 	return n;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
 static int set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	snprintf(p->path, sizeof(p->path), "%s/ferry-dirs.XXXXXX",
-		 tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(p->path));
-	p->top = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->top >= 0);
+	p->top = scratch_make(p->path, sizeof(p->path), "dirs");
 	assert_int_equal(mkdirat(p->top, "root", 0755), 0);
 	assert_int_equal(mkdirat(p->top, "outside", 0755), 0);
 	p->root = openat(p->top, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -74,7 +60,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct place *p = *state;
-	int rc = nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	int rc = scratch_remove(p->path);
 
 	close(p->root);
 	close(p->top);

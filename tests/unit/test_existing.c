@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +16,7 @@
 #include <cmocka.h>
 
 #include "session/existing.h"
+#include "scratch.h"
 
 static struct stat stat_with(mode_t mode, int64_t s, long ns)
 {
@@ -99,26 +99,12 @@ struct place {
 	int dir;
 };
 
-static int remove_one(const char *path, const struct stat *st, int kind,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
 static int set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	snprintf(p->path, sizeof(p->path), "%s/ferry-existing.XXXXXX",
-		 tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(p->path));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->dir >= 0);
+	p->dir = scratch_make(p->path, sizeof(p->path), "existing");
 	*state = p;
 	return 0;
 }
@@ -126,7 +112,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct place *p = *state;
-	int rc = nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	int rc = scratch_remove(p->path);
 
 	close(p->dir);
 	free(p);

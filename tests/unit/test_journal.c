@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/runs.h"
 #include "fs/journal.h"
+#include "scratch.h"
 
 enum { TAG = 0x1234, LEAVES = 100, LEAF = 4096, DIGEST = 16 };
 
@@ -35,17 +36,12 @@ static void fill_digest(uint8_t *d, uint64_t leaf)
 
 static int setup(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct place *p = calloc(1, sizeof(*p));
 	struct err e;
 	int was_there;
 
 	assert_non_null(p);
-	snprintf(p->path, sizeof(p->path), "%s/ferry-journal.XXXXXX",
-		 tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(p->path));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY);
-	assert_true(p->dir >= 0);
+	p->dir = scratch_make(p->path, sizeof(p->path), "journal");
 	assert_int_equal(part_open_kept(&p->part, p->dir, TAG, &was_there, &e),
 			 0);
 	assert_int_equal(was_there, 0);

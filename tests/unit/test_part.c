@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
@@ -26,6 +25,7 @@
 #include <cmocka.h>
 
 #include "fs/part.h"
+#include "scratch.h"
 
 struct place {
 	char path[256];
@@ -58,26 +58,12 @@ static int count_names(int dir)
 	       2;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
 static int set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	snprintf(p->path, sizeof(p->path), "%s/ferry-part.XXXXXX",
-		 tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(p->path));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->dir >= 0);
+	p->dir = scratch_make(p->path, sizeof(p->path), "part");
 	p->fds = count_fds();
 	*state = p;
 	return 0;
@@ -92,7 +78,7 @@ static int tear_down(void **state)
 	/* still there when a test failed */
 	snprintf(small, sizeof(small), "%s/small", p->path);
 	umount2(small, MNT_DETACH);
-	rc = nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	rc = scratch_remove(p->path);
 	close(p->dir);
 	free(p);
 	return rc;

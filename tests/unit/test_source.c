@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -24,9 +23,10 @@
 #include <cmocka.h>
 
 #include "fs/source.h"
+#include "scratch.h"
 
 struct place {
-	char path[64];
+	char path[64]; /* short: a socket is made in it */
 	int dir;
 	int fds;
 };
@@ -43,27 +43,12 @@ static int count_fds(void)
 	return n;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind,
-		      struct FTW *ftw)
-{
-	(void)st;
-	(void)kind;
-	(void)ftw;
-	return remove(path);
-}
-
 static int set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	if (!tmp || strlen(tmp) > 32)
-		tmp = "/tmp"; /* a socket's path is short */
-	snprintf(p->path, sizeof(p->path), "%s/ferry-source.XXXXXX", tmp);
-	assert_non_null(mkdtemp(p->path));
-	p->dir = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->dir >= 0);
+	p->dir = scratch_make(p->path, sizeof(p->path), "source");
 	p->fds = count_fds();
 	*state = p;
 	return 0;
@@ -72,7 +57,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct place *p = *state;
-	int rc = nftw(p->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	int rc = scratch_remove(p->path);
 
 	close(p->dir);
 	free(p);
