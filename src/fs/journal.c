@@ -255,9 +255,7 @@ static int open_there(int dir_fd, uint64_t tag)
 
 	file_name(name, tag);
 	fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-			st.st_uid != geteuid() || st.st_nlink != 1 ||
-			(st.st_mode & 07777) != 0600))
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !part_is_ours(&st)))
 		io_close(&fd);
 	return fd;
 }

@@ -153,7 +153,7 @@ static int may_be_ours(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid();
 }
 
-static int is_ours(const struct stat *st)
+int part_is_ours(const struct stat *st)
 {
 	return may_be_ours(st) && st->st_nlink == 1 &&
 	       (st->st_mode & 07777) == 0600;
@@ -194,7 +194,7 @@ static int lock_ours(int fd, int dir_fd, const char *name)
 		errno = ENOENT;
 		return -1;
 	}
-	return is_ours(&st) ? fd : clear_away(dir_fd, name);
+	return part_is_ours(&st) ? fd : clear_away(dir_fd, name);
 }
 
 /* What is there under the name: a descriptor, locked; ERR_AGAIN when somebody

@@ -67,13 +67,15 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 		       struct err *e);
 
+/* Whether it is ours alone: a regular file of ours with mode 0600 and one name. */
+int part_is_ours(const struct stat *st);
+
 /*
  * Open the kept part with this tag in dir_fd, or create it as part_create()
  * does, and lock it (until its descriptor is closed, which the kernel does for
- * a dead process).  One that is not ours alone (a regular file of ours with
- * mode 0600 and one name) is not used but removed, unless another transfer has
- * it, which may be about to commit it; one that cannot be opened may be such as
- * well.  *was_there says whether it was left by an earlier transfer.
+ * a dead process).  One that is not ours alone is not used but removed, unless
+ * another transfer has it, which may be about to commit it; one that cannot be
+ * opened may be such as well.  *was_there says whether it was left by an earlier transfer.
  *
  * Returns 0; ERR_AGAIN when another transfer has it (nothing recorded in e);
  * ERR_LOCAL with errno.
