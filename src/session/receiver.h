@@ -5,10 +5,10 @@
  * without a session), receiver_session.c (what the streams of a session
  * share), receiver_quota.c (what it may send), receiver_hook.c (--exec),
  * receiver_stream.c (a connection's thread), receiver_open.c (files in chunks:
- * their beginning, and what is there of them already), receiver_file.c (their
- * chunks), receiver_flush.c (flushing them meanwhile), receiver_pack.c (packs,
- * directories, links), receiver_stdout.c
- * (--stdout).
+ * their beginning, and what is there of them already), receiver_file.c (the
+ * table of them, and their end), receiver_chunk.c (their content),
+ * receiver_flush.c (flushing them meanwhile), receiver_pack.c (packs,
+ * directories, links), receiver_stdout.c (--stdout).
  *
  * Lock order: receiver.lock, then rsession.lock; the committer's lock is never
  * held when it calls back.
@@ -340,29 +340,43 @@ int rfile_leave_basis(struct rstream *st, struct infile *f, struct err *e);
 int rfile_new_part(struct rstream *st, struct commit *c, int dir,
 		   const char *leaf, uint32_t mode, struct err *e);
 
-/* ---- receiver_file.c: one function a frame; body still unread ---- */
-int rfile_chunk(struct rstream *st, size_t len, struct err *e);
-int rfile_hole(struct rstream *st, size_t len, struct err *e);
-int rfile_check(struct rstream *st, size_t len, struct err *e);
+/* ---- receiver_file.c; of a frame the body is still unread ---- */
 int rfile_end(struct rstream *st, size_t len, struct err *e);
 int rfile_abort(struct rstream *st, size_t len, struct err *e);
+/* ERR_PROTOCOL in e, about the frame that is so called. */
+int rfile_malformed(const char *what, struct err *e);
 /* Read a body that is not a chunk's: at most RFILE_BODY_MAX bytes. */
 enum { RFILE_BODY_MAX = 8192 };
 int rfile_read_body(struct rstream *st, size_t len, uint8_t *body,
 		    struct err *e);
 /* The open file with this id, or NULL.  s->lock is held. */
 struct infile *rfile_find(const struct rsession *s, uint64_t id);
-/* Whether a leaf is recorded as received; s->lock is not held. */
-int rfile_has_leaf(struct rsession *s, const struct infile *f, uint64_t leaf);
+/*
+ * The open file with this id, in use until rfile_release(); *out is NULL for
+ * one that is over (its frames are passed over).  ERR_PROTOCOL in e for an id
+ * that never was, which is the sender's fault.
+ */
+int rfile_acquire(struct rsession *s, uint64_t id, struct infile **out,
+		  struct err *e);
+/* The use of a file is over: the last one completes or frees it. */
+void rfile_release(struct rsession *s, struct infile *f);
 /* A verdict on a file that is not committed. */
 void rfile_report(struct rsession *s, const struct infile *f,
 		  const struct item_result *v);
-/* The file takes no more; with a verdict, if it has none yet. */
+/* The file takes no more; with this verdict, if it has none yet. */
+void rfile_give_up(struct rsession *s, struct infile *f,
+		   const struct item_result *v);
+/* The same: it failed. */
 void rfile_fail(struct rsession *s, struct infile *f, unsigned cause);
-/* The use of a file is over: the last one completes or frees it. */
-void rfile_release(struct rsession *s, struct infile *f);
 /* Free all; the session's streams are gone. */
 void rfile_discard_all(struct rsession *s);
+
+/* ---- receiver_chunk.c: one function a frame; body still unread ---- */
+int rfile_chunk(struct rstream *st, size_t len, struct err *e);
+int rfile_hole(struct rstream *st, size_t len, struct err *e);
+int rfile_check(struct rstream *st, size_t len, struct err *e);
+/* Whether a leaf is recorded as received; s->lock is not held. */
+int rfile_has_leaf(struct rsession *s, const struct infile *f, uint64_t leaf);
 
 /* ---- receiver_flush.c ---- */
 /* Flush the parts that have a journal from time to time, in a thread of its
