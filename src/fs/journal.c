@@ -213,12 +213,27 @@ void journal_close(struct journal *j)
 	errno = saved;
 }
 
-void journal_remove(int dir_fd, uint64_t tag)
+int journal_remove(int dir_fd, uint64_t tag)
 {
 	char name[NAME_PART_MAX];
 
 	file_name(name, tag);
-	unlinkat(dir_fd, name, 0);
+	return unlinkat(dir_fd, name, 0) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+int journal_clear(int dir_fd, uint64_t tag)
+{
+	struct part p;
+	int was_there;
+	int rc = part_take_kept(&p, dir_fd, tag, &was_there);
+
+	if (rc < 0)
+		return was_there ? -1 : 0;
+	/* The journal first, as in commit_discard(). */
+	if (journal_remove(dir_fd, tag) < 0)
+		p.name[0] = '\0';
+	part_discard(&p, dir_fd);
+	return 0;
 }
 
 struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
@@ -231,14 +246,14 @@ struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
 		err_set(e, ERR_RESOURCE, "out of memory for a journal");
 		return NULL;
 	}
-	journal_remove(dir_fd, tag);
+	(void)journal_remove(dir_fd, tag);
 	file_name(name, tag);
 	j->fd = openat(dir_fd, name,
 		       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (j->fd < 0 || write_head(j) < 0) {
 		err_sys(e, ERR_LOCAL, "create a journal");
 		if (j->fd >= 0)
-			journal_remove(dir_fd, tag);
+			(void)journal_remove(dir_fd, tag);
 		journal_close(j);
 		return NULL;
 	}

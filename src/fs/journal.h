@@ -68,8 +68,12 @@ struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 /* Close and free; the file stays.  NULL is allowed. */
 void journal_close(struct journal *j);
 
-/* Remove the file of a tag. */
-void journal_remove(int dir_fd, uint64_t tag);
+/* Remove the file of a tag: 0 when it is gone, or -1. */
+int journal_remove(int dir_fd, uint64_t tag);
+
+/* Remove the kept part of a tag that no transfer has, and its journal.  Returns
+ * 0, also where there was none, or -1 where one has it. */
+int journal_clear(int dir_fd, uint64_t tag);
 
 /*
  * The leaf with this digest was written to the part.  Gathered: the file is

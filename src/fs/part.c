@@ -1,5 +1,6 @@
 /*
- * Part files: create, fill, finish, name.  Small files come through here by
+ * Part files: create, fill, finish, name (part_kept.c has those that are
+ * kept).  Small files come through here by
  * the million, so each step is one system call; the order that makes them
  * durable (sync, rename, sync the directory) is the committer's.
  */
@@ -17,11 +18,11 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "fs/part_priv.h"
 #include "fs/sandbox.h"
 #include "fs/source.h"
 
 enum {
-	NAME_TRIES = 32,
 	CLEAR_TRIES = 2,
 	NS_PER_S = 1000000000,
 };
@@ -84,7 +85,7 @@ static int is_name_taken(struct part_names *names)
 	return 1;
 }
 
-static int open_new(int dir_fd, const char *name)
+int part_open_new(int dir_fd, const char *name)
 {
 	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	int fd;
@@ -100,10 +101,10 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 {
 	p->fd = -1;
 	p->has_mode = 0;
-	for (int i = 0; i < NAME_TRIES; i++) {
+	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		if (next_name(names, p->name) < 0)
 			break;
-		p->fd = open_new(dir_fd, p->name);
+		p->fd = part_open_new(dir_fd, p->name);
 		if (p->fd >= 0)
 			return 0;
 		if (!is_name_taken(names))
@@ -137,140 +138,12 @@ int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 	return err_sys(e, ERR_LOCAL, "create a temporary file");
 }
 
-/* ---- kept parts ---- */
-
-/* The lock belongs to the open file description: it goes with the last
- * descriptor of it, and does not keep our own threads apart. */
-static int lock_whole(int fd)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-	return fcntl(fd, F_OFD_SETLK, &lock);
-}
-
-static int may_be_ours(const struct stat *st)
-{
-	return S_ISREG(st->st_mode) && st->st_uid == geteuid();
-}
-
-int part_is_ours(const struct stat *st)
-{
-	return may_be_ours(st) && st->st_nlink == 1 &&
-	       (st->st_mode & 07777) == 0600;
-}
-
-/* Whether the name still means the file that is open. */
-static int is_still_named(int dir_fd, const char *name, const struct stat *st)
+int part_is_named(int dir_fd, const char *name, const struct stat *st)
 {
 	struct stat now;
 
 	return fstatat(dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
-}
-
-/* What cannot be used is removed.  -1 with errno, ENOENT for success. */
-static int clear_away(int dir_fd, const char *name)
-{
-	if (unlinkat(dir_fd, name, 0) == 0)
-		errno = ENOENT;
-	return -1;
-}
-
-/* The file is open, and may be ours: as take_over(). */
-static int lock_ours(int fd, int dir_fd, const char *name)
-{
-	struct stat st;
-
-	/* First of all, as one that is about to be committed has other modes
-	 * than those we leave. */
-	if (lock_whole(fd) < 0) {
-		/* A file system without locks has no kept parts. */
-		return errno == EAGAIN || errno == EACCES ? ERR_AGAIN : -1;
-	}
-	if (fstat(fd, &st) < 0)
-		return -1;
-	if (!is_still_named(dir_fd, name, &st)) {
-		/* Committed or removed while we looked. */
-		errno = ENOENT;
-		return -1;
-	}
-	return part_is_ours(&st) ? fd : clear_away(dir_fd, name);
-}
-
-/* What is there under the name: a descriptor, locked; ERR_AGAIN when somebody
- * else has it; -1 with errno (ENOENT: nothing that could be used, any more). */
-static int take_over(int dir_fd, const char *name)
-{
-	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	int fd = openat(dir_fd, name, flags), rc, saved;
-	struct stat st;
-
-	if (fd < 0 && errno == ENOENT)
-		return -1;
-	/* It may be one that is about to be committed, and read-only. */
-	if (fd < 0 && errno == EACCES &&
-	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    may_be_ours(&st))
-		return ERR_AGAIN;
-	if (fd < 0 || fstat(fd, &st) < 0 || !may_be_ours(&st)) {
-		io_close(&fd);
-		return clear_away(dir_fd, name);
-	}
-	rc = lock_ours(fd, dir_fd, name);
-	if (rc >= 0)
-		return rc;
-	saved = errno;
-	io_close(&fd);
-	errno = saved;
-	return rc;
-}
-
-static int create_kept(int dir_fd, const char *name)
-{
-	int fd = open_new(dir_fd, name), saved;
-
-	if (fd < 0 || lock_whole(fd) == 0)
-		return fd;
-	saved = errno;
-	io_close(&fd);
-	if (saved == EAGAIN || saved == EACCES) {
-		/* Another one was faster, and it is his now. */
-		errno = EEXIST;
-		return -1;
-	}
-	unlinkat(dir_fd, name, 0);
-	errno = saved;
-	return -1;
-}
-
-int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
-		   struct err *e)
-{
-	p->fd = -1;
-	p->has_mode = 0;
-	part_tag_name(p->name, tag, "part");
-	for (int i = 0; i < NAME_TRIES; i++) {
-		*was_there = 1;
-		p->fd = take_over(dir_fd, p->name);
-		if (p->fd >= 0)
-			return 0;
-		if (p->fd == ERR_AGAIN)
-			break;
-		if (errno != ENOENT)
-			break;
-		*was_there = 0;
-		p->fd = create_kept(dir_fd, p->name);
-		if (p->fd >= 0)
-			return 0;
-		if (errno != EEXIST)
-			break;
-	}
-	p->name[0] = '\0';
-	if (p->fd == ERR_AGAIN) {
-		p->fd = -1;
-		return ERR_AGAIN;
-	}
-	return err_sys(e, ERR_LOCAL, "create a temporary file");
 }
 
 static int has_extents(const struct statfs *fs)
@@ -523,7 +396,7 @@ static int is_left_over(int dir_fd, const char *name)
 
 	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
 		is_free = fstat(fd, &st) == 0 &&
-			  is_still_named(dir_fd, name, &st);
+			  part_is_named(dir_fd, name, &st);
 	if (is_free)
 		is_free = unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT;
 	io_close(&fd);
@@ -542,7 +415,7 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 	char name[NAME_PART_MAX];
 	int rc = -1;
 
-	for (int i = 0; i < NAME_TRIES; i++) {
+	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		part_tag_name(name, tag, "new");
 		rc = make(what, dir_fd, name);
 		if (rc < 0 && errno == EEXIST) {

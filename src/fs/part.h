@@ -74,14 +74,23 @@ int part_is_ours(const struct stat *st);
  * Open the kept part with this tag in dir_fd, or create it as part_create()
  * does, and lock it (until its descriptor is closed, which the kernel does for
  * a dead process).  One that is not ours alone is not used but removed, unless
- * another transfer has it, which may be about to commit it; one that cannot be
- * opened may be such as well.  *was_there says whether it was left by an earlier transfer.
+ * another transfer has it, which may be about to commit it; one of ours that cannot
+ * be opened at all may be such as well.  *was_there says whether it was left by
+ * an earlier transfer.
  *
  * Returns 0; ERR_AGAIN when another transfer has it (nothing recorded in e);
  * ERR_LOCAL with errno.
  */
 int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 		   struct err *e);
+
+/* Take over the one that is there, whatever its mode, to remove it: 0, or -1
+ * where there is none to be had.  *was_there is 0 where there was none. */
+int part_take_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there);
+
+/* Whether a kept part that has got this mode, and whose process died before it
+ * had its name, can be opened by the next one of this user. */
+int part_is_keepable(uint32_t mode);
 
 /* ".ferry-0123456789abcdef.SUFFIX" for a tag. */
 void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix);

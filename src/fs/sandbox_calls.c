@@ -129,10 +129,8 @@ static void add_by_argument(struct list *l)
 	/* the times of a descriptor, and of a link that one leads to */
 	add_if(l, SYS_utimensat, 1, all, 0);
 	add_if(l, SYS_utimensat, 1, all, (uintptr_t)sandbox_empty_path);
-	/* F_DUPFD to F_SETLKW, and the locks of open files; not F_SETOWN,
-	 * which sends signals */
+	/* F_DUPFD to F_SETLKW; not F_SETOWN, which sends signals */
 	add_if(l, SYS_fcntl, 1, low & ~UINT64_C(7), 0);
-	add_if(l, SYS_fcntl, 1, low & ~UINT64_C(3), F_OFD_GETLK);
 	add_if(l, SYS_fcntl, 1, low, F_DUPFD_CLOEXEC);
 	/* not TIOCSTI, which types at the user's terminal */
 	add_if(l, SYS_ioctl, 1, low, TIOCGWINSZ);

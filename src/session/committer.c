@@ -132,9 +132,11 @@ void commit_discard(struct commit *c)
 {
 	if (!c->dir)
 		return;
-	/* First, while the part is locked: then the journal is its own. */
-	if (c->journal)
-		journal_remove(c->dir->fd, c->tag);
+	/* First, while the part is locked: then the journal is its own.  One
+	 * that cannot be taken away keeps its part, by whose name both are
+	 * found another time. */
+	if (c->journal && journal_remove(c->dir->fd, c->tag) < 0)
+		c->part.name[0] = '\0';
 	part_discard(&c->part, c->dir->fd);
 }
 
@@ -200,6 +202,9 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.ctx = &same,
 	};
 	struct placed placed;
+	/* Before the part loses the name that both are found by; as little is
+	 * lost as possible where the process dies in between. */
+	int stays = c->journal && journal_remove(c->dir->fd, c->tag) < 0;
 
 	existing_place(&a, m->cfg.existing, &placed);
 	*cause = placed.cause;
@@ -208,8 +213,8 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		c->renamed = strdup(placed.renamed);
 	if (placed.status != STATUS_COMMITTED)
 		commit_discard(c);
-	else if (c->journal)
-		journal_remove(c->dir->fd, c->tag);
+	else if (stays)
+		(void)journal_remove(c->dir->fd, c->tag);
 	return placed.status;
 }
 

@@ -335,6 +335,10 @@ int rfile_copy_leaf(struct rstream *st, struct infile *f, uint64_t leaf,
  * with errno. */
 int rfile_leave_basis(struct rstream *st, struct infile *f, struct err *e);
 
+/* Remove what an earlier session left of a file that needs no part: journals
+ * without one too. */
+void rfile_clear_kept(struct rsession *s, const struct infile *f);
+
 /* A part for one file in dir, where it is to be called leaf: hidden where there
  * are such.  c->dir is held. */
 int rfile_new_part(struct rstream *st, struct commit *c, int dir,

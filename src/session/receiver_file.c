@@ -121,6 +121,7 @@ static void complete_basis(struct rsession *s, struct infile *f)
 	const struct item_result v = { .status = STATUS_UNCHANGED,
 				       .digest = f->commit->digest };
 
+	rfile_clear_kept(s, f);
 	rfile_report(s, f, &v);
 	rfile_free(f);
 }

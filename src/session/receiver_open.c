@@ -195,6 +195,15 @@ static int is_unlockable(int rc, const struct err *e)
 			   e->sys_errno == EOPNOTSUPP));
 }
 
+void rfile_clear_kept(struct rsession *s, const struct infile *f)
+{
+	const uint64_t tag = part_tag(s, name_last(f->commit->name));
+	const int dir = held_dir_fd(f->commit->dir);
+
+	if (journal_clear(dir, tag) == 0)
+		(void)journal_remove(dir, tag);
+}
+
 int rfile_new_part(struct rstream *st, struct commit *c, int dir,
 		   const char *leaf, uint32_t mode, struct err *e)
 {
@@ -203,6 +212,9 @@ int rfile_new_part(struct rstream *st, struct commit *c, int dir,
 	if (!st->names.is_visible)
 		rc = part_create_hidden(&c->part, dir, mode,
 					held_dir_is_exact(c->dir), e);
+	/* The source may have been large enough to be kept another time. */
+	if (rc == 0 && !dirs_is_new(st->dirs))
+		(void)journal_clear(dir, part_tag(st->session, leaf));
 	if (rc != ERR_AGAIN)
 		return rc;
 	st->names.is_visible = 1;
@@ -223,7 +235,7 @@ static int create_part(struct rstream *st, struct infile *f, int dir,
 {
 	int rc;
 
-	if (is_resumable(f)) {
+	if (is_resumable(f) && part_is_keepable(f->meta.mode)) {
 		rc = open_kept(st, f, dir, leaf, e);
 		if (!is_unlockable(rc, e))
 			return rc;

@@ -64,6 +64,92 @@ interrupted() {
 	[ "$(member again summary wire_bytes)" -lt $((50 * MiB)) ]
 }
 
+# ours - the tags of the parts and journals in dst.
+ours() {
+	find dst -name '.ferry-*' | sed 's/.*ferry-//; s/[.].*//' | sort -u
+}
+
+@test "an interrupted file whose source shrank: its part and journal go" {
+	for size in 0 700 $((3 * MiB)); do
+		rm -rf dst src/f; mkdir dst
+		head -c $((32 * MiB)) /dev/urandom >src/f
+		receive --plain dst
+		interrupted --plain
+		[ "$(parts)" = 2 ]
+		head -c "$size" /dev/urandom >src/f
+		send --plain src/f
+		status 0
+		cmp src/f dst/f
+		no_litter
+		stop_receiver
+	done
+}
+
+@test "a small file does not take away what another transfer is at" {
+	head -c $((24 * MiB)) /dev/urandom >src/f
+	mkdir other
+	echo small >other/f
+	receive --plain --existing replace dst
+	start_send one --plain --limit-rate 10M src/f
+	await_part 2
+	send --plain other/f
+	status 0
+	cmp other/f dst/f
+	[ "$(parts)" = 2 ]
+	ended one
+	[ "$code" = 0 ]
+	cmp src/f dst/f
+	no_litter
+}
+
+@test "a journal that could not be taken away goes with the next run" {
+	head -c $((32 * MiB)) /dev/urandom >src/f
+	receive --plain dst
+	interrupted --plain
+	cp "$(find dst -name '*.journal')" saved
+	tag=$(ours)
+	send --plain src/f
+	status 0
+	no_litter
+	cp saved "dst/.ferry-$tag.journal"
+	send --plain --json=7 src/f 7>again
+	status 0
+	has again '"status":"unchanged"'
+	no_litter
+}
+
+@test "as an ordinary user: a part that has its mode, but not its name yet" {
+	wrap=
+	if [ "$EUID" = 0 ]; then
+		wrap="setpriv --reuid=65534 --regid=65534 --clear-groups"
+		chmod 711 .
+		chown 65534:65534 dst
+	fi
+	$wrap test -x "$FERRY" || skip "others may not run $FERRY"
+	head -c $((32 * MiB)) /dev/urandom >src/f
+	for mode in 644 444 200; do
+		FERRY_WRAP=$wrap receive --plain --existing replace dst
+		interrupted --plain
+		chmod $mode "$(find dst -name '*.part')"
+		send --plain src/f
+		status 0
+		cmp src/f dst/f
+		no_litter
+		rm dst/f
+		stop_receiver
+	done
+	# one that nobody could take over is not kept at all
+	chmod 100 src/f
+	FERRY_WRAP=$wrap receive --plain dst
+	start_send slow --plain --limit-rate 40M src/f
+	under_way slow
+	[ "$(parts)" = 0 ]
+	ended slow
+	cmp src/f dst/f
+	[ "$(stat -c %a dst/f)" = 100 ]
+	no_litter
+}
+
 @test "another source of that name: its stale part is not used" {
 	head -c $((32 * MiB)) /dev/urandom >src/f
 	receive --plain dst

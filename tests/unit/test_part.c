@@ -604,12 +604,22 @@ static void test_kept(void **state)
 	assert_int_equal(count_fds(), p->fds);
 }
 
+/* From here on, or with 0 no longer, what modes say holds for us too. */
+static void be_ordinary(struct place *p, int ordinary)
+{
+	enum { NOBODY = 65534 };
+
+	if (geteuid() == 0)
+		assert_int_equal(fchown(p->dir, NOBODY, NOBODY), 0);
+	if (getuid() == 0)
+		assert_int_equal(seteuid(ordinary ? NOBODY : 0), 0);
+}
+
 /* One that has its final mode already and waits for its name is another's
  * still. */
-static void test_kept_before_commit(void **state)
+static void wait_for_commit(struct place *p)
 {
-	static const uint32_t modes[] = { 0644, 0444, 0 };
-	struct place *p = *state;
+	static const uint32_t modes[] = { 0644, 0444, 0200, 0 };
 	struct part one, two;
 	struct err e;
 	int was_there;
@@ -628,6 +638,53 @@ static void test_kept_before_commit(void **state)
 		assert_int_equal(stat_of(p->dir, "f").st_size, 4);
 		assert_int_equal(unlinkat(p->dir, "f", 0), 0);
 	}
+	assert_int_equal(count_fds(), p->fds);
+}
+
+static void test_kept_before_commit(void **state)
+{
+	struct place *p = *state;
+
+	wait_for_commit(p);
+	be_ordinary(p, 1);
+	wait_for_commit(p);
+	be_ordinary(p, 0);
+}
+
+/* One whose process died then is nobody's. */
+static void test_kept_died_before_commit(void **state)
+{
+	static const uint32_t modes[] = { 0644, 0444, 0200 };
+	struct place *p = *state;
+	struct part one;
+	struct err e;
+	int was_there;
+
+	be_ordinary(p, 1);
+	for (size_t i = 0; i < 2 * sizeof(modes) / sizeof(modes[0]); i++) {
+		const struct file_meta meta = { modes[i / 2], 1000, 0 };
+
+		assert_true(part_is_keepable(meta.mode));
+		assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there,
+						&e), 0);
+		assert_int_equal(was_there, 0);
+		assert_int_equal(part_set_meta(&one, &meta, &e), 0);
+		assert_int_equal(part_close(&one, &e), 0);
+		if (i % 2)
+			assert_int_equal(part_take_kept(&one, p->dir, 42,
+							&was_there), 0);
+		else
+			assert_int_equal(part_open_kept(&one, p->dir, 42,
+							&was_there, &e), 0);
+		assert_int_equal(was_there, (int)(i % 2));
+		part_discard(&one, p->dir);
+		assert_int_equal(count_names(p->dir), 0);
+	}
+	assert_int_equal(part_take_kept(&one, p->dir, 42, &was_there), -1);
+	assert_int_equal(was_there, 0);
+	assert_false(part_is_keepable(0));
+	assert_false(part_is_keepable(0177));
+	be_ordinary(p, 0);
 	assert_int_equal(count_fds(), p->fds);
 }
 
@@ -1091,6 +1148,7 @@ int main(void)
 		TEST(test_stale_new),
 		TEST(test_kept),
 		TEST(test_kept_before_commit),
+		TEST(test_kept_died_before_commit),
 		TEST(test_kept_race),
 		TEST(test_kept_discard_race),
 		TEST(test_replace_race),

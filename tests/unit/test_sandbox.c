@@ -513,9 +513,7 @@ static void link_unnamed(struct place *p)
 
 static void lock_and_punch(struct place *p, int fd)
 {
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-
-	WORKS(p, fcntl(fd, F_OFD_SETLK, &lock));
+	WORKS(p, flock(fd, LOCK_EX | LOCK_NB));
 	WORKS(p, ftruncate(fd, 1 << 20));
 	WORKS(p, fallocate(fd, 0, 0, 1 << 20));
 	WORKS(p, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
@@ -524,8 +522,7 @@ static void lock_and_punch(struct place *p, int fd)
 	WORKS(p, sync_file_range(fd, 0, 65536, SYNC_FILE_RANGE_WRITE));
 	WORKS(p, fdatasync(fd));
 	WORKS(p, syncfs(fd));
-	lock.l_type = F_UNLCK;
-	WORKS(p, fcntl(fd, F_OFD_SETLK, &lock));
+	WORKS(p, flock(fd, LOCK_UN));
 }
 
 static void work_below(struct place *p)
