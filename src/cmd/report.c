@@ -27,6 +27,9 @@
 
 enum {
 	LINE_MAX_BYTES = 64 * 1024, /* a path of 4095 escaped bytes fits */
+	/* allocated beforehand, lest somebody waits for ever for an event that
+	 * there was no memory for: only very long names do not fit */
+	JSON_READY = 4096,
 	DRAW_MS = 100,    /* between two progress lines on a terminal */
 	PRINT_MS = 1000,  /* and elsewhere */
 	SHOWN_MAX = 1024, /* of a path in a message */
@@ -677,6 +680,12 @@ struct report *report_new(const struct report_config *cfg)
 	r->cfg = *cfg;
 	r->json_fd = cfg->json_fd;
 	buf_init(&r->json, LINE_MAX_BYTES);
+	if (!buf_extend(&r->json, JSON_READY)) {
+		pthread_mutex_destroy(&r->lock);
+		free(r);
+		return NULL;
+	}
+	buf_reset(&r->json);
 	r->line_mode = choose_line_mode(cfg);
 	r->events = (struct session_events){
 		.listening = on_listening,

@@ -5,6 +5,7 @@
 #include "cmd/report.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -482,6 +483,27 @@ static void test_code(void **state)
 	free(c);
 }
 
+/* Where a receiver listens is told also when there is no memory left. */
+static void test_listening_needs_no_memory(void **state)
+{
+	struct report_config cfg = receiver;
+	struct mallinfo2 before, after;
+	struct capture *c;
+
+	(void)state;
+	cfg.quiet = 1;
+	c = start(cfg, 1);
+	before = mallinfo2();
+	c->ev->listening(c->ctx, "2001:db8::1", 9473);
+	after = mallinfo2();
+	finish(c, 0, NULL);
+	assert_int_equal(after.uordblks, before.uordblks);
+	assert_string_equal(c->json,
+			    "{\"event\":\"listening\","
+			    "\"address\":\"2001:db8::1\",\"port\":9473}\n");
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_json_to_a_full_disk),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_code),
+		cmocka_unit_test(test_listening_needs_no_memory),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
