@@ -16,6 +16,10 @@ evil() {
 	evil names
 }
 
+@test "names that flip with links while they are walked lead nowhere" {
+	evil flips
+}
+
 @test "frames out of turn and ids that never were are refused" {
 	evil order
 }

@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# Every form of DIR: where the files are then, and that they are nowhere else.
+
+load helper
+
+setup() {
+	make_dir
+	echo new >src/f
+	mkdir outside
+	echo old >outside/f
+	touch -d @1000000000 outside/f outside
+}
+teardown() { remove_dir; }
+
+# Where nothing may go, all is as it was.
+untouched() {
+	is find outside -printf '%p %T@ ' \
+		"outside 1000000000.0000000000 outside/f 1000000000.0000000000 "
+	is cat outside/f old
+}
+
+# arrives DIR WHERE - what is received with this operand is there, alone.
+arrives() {
+	receive --plain --once -- "$1"
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	cmp src/f "$2/f"
+	is find "$2" -mindepth 1 "$2/f"
+	untouched
+	rm "$2/f"
+}
+
+# refuses DIR TEXT - with exit 7 and this message, before it listens.
+refuses() {
+	run timeout 20 "$FERRY" receive --plain -p 0 -- "$1"
+	[ "$status" = 7 ] && [[ $output == *"$2"* ]] || {
+		echo "$1: $status $output"
+		return 1
+	}
+	untouched
+}
+
+@test "a directory by each of its names" {
+	mkdir other
+	for dir in dst dst/ dst// ./dst dst/. other/../dst "$PWD/dst"; do
+		arrives "$dir" dst
+	done
+	for dir in - -x --plain 'a b' $'new\nline' $'\xff'; do
+		mkdir "./$dir"
+		arrives "$dir" "./$dir"
+	done
+}
+
+@test "the working directory: no operand, . and ./" {
+	for dir in "" . ./; do
+		cd dst
+		: >../events
+		# shellcheck disable=SC2086 # no operand where it is empty
+		"$FERRY" receive -p 0 --json=9 --plain --once $dir \
+			9>../events 2>../messages </dev/null 3>&- &
+		receiver=$!
+		cd ..
+		await events '"event":"listening"'
+		port=$(member events listening port)
+		send --plain src/f
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		is find dst -mindepth 1 dst/f
+		rm dst/f
+	done
+}
+
+@test "links to directories, one behind the other, are the user's own" {
+	ln -s dst link
+	ln -s "$PWD/link/" far
+	for dir in link link/ far far/.; do
+		arrives "$dir" dst
+	done
+	# and what is under the final name is not followed
+	ln -s ../outside/f dst/f
+	receive --plain --once --existing replace link/
+	send --plain src/f
+	wait_receiver
+	status 0
+	[ ! -L dst/f ]
+	cmp src/f dst/f
+	untouched
+}
+
+@test "what is no directory is refused, and nothing is made" {
+	echo x >file
+	ln -s nowhere dangling
+	ln -s file link
+	ln -s loop loop
+	mkfifo fifo
+	ls -A >before
+	for dir in none none/ none/sub dst/none dangling; do
+		refuses "$dir" "there is no directory"
+	done
+	for dir in file link fifo /dev/null; do
+		refuses "$dir" "is not a directory"
+	done
+	for dir in file/ file/sub link/; do
+		refuses "$dir" "Not a directory"
+	done
+	refuses loop "Too many levels of symbolic links"
+	refuses "$(printf 'x%.0s' {1..300})" "File name too long"
+	is ls -A "$(cat before)"
+	only_dir
+}
+
+@test "a directory that moves while it is received into" {
+	receive --plain --existing replace dst
+	send --plain src/f
+	status 0
+	mv dst moved
+	ln -s outside dst
+	echo newer >src/f
+	send --plain src/f
+	status 0
+	cmp src/f moved/f
+	untouched
+	rm dst
+	rm -r moved
+	send --plain src/f
+	status 8
+	untouched
+}
+
+# Nothing that stands is ever opened to be written to, and these file systems
+# let nobody make anything: so no file of theirs needs a rule of its own.
+@test "/proc, /sys: nothing is made or written there, and the sender is told" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	was=$(cat /proc/sys/kernel/hostname)
+	mkdir -p src/sys/kernel
+	echo evil >src/sys/kernel/hostname
+	for sandbox in off auto; do
+		for dir in /proc /sys; do
+			receive --plain --once --existing replace \
+				--sandbox $sandbox $dir
+			send --plain src/sys
+			wait_receiver
+			status 8
+			has sender "hostname: on the receiver"
+		done
+	done
+	is cat /proc/sys/kernel/hostname "$was"
+}
