@@ -85,7 +85,7 @@ def full_to_the_brim(spare_kib, cut):
             file.write(bytes((12 << 20) - size - (spare_kib << 10)))
         lab.old = {b"filler": ("file", *facts(dst + "/filler"))}
         source = lab.src + "/big"
-        rules = [Rule(f"up@{size // 2}=rst")] if cut else []
+        rules = [Rule(f"up@total:{size // 2}=rst")] if cut else []
         sender, receiver = run(lab, dst, source, rules=rules)
         lab.fault()
         lab.check(lab.expected(source), sender, receiver, dst=dst)
@@ -130,7 +130,7 @@ def dying(what):
         if what == "read-only":
             disks.must("mount", "-o", "remount,errors=remount-ro", disk.path)
         sender, receiver = run(lab, disk.dst, source,
-                               rules=[Rule(f"up@{at}=call", die)])
+                               rules=[Rule(f"up@total:{at}=call", die)])
         lab.fault()
         for ferry in sender, receiver:
             lab.check_process(ferry)
@@ -194,8 +194,8 @@ def dst_goes(how):
             else:
                 subprocess.run(["umount", "-l", dst], check=False)
         at = lab.rng.randrange(100000, 11 << 20)
-        sender, receiver = run(lab, dst, source,
-                               rules=[Rule(f"up@{at}=call", take_away)])
+        rule = Rule(f"up@total:{at}=call", take_away)
+        sender, receiver = run(lab, dst, source, rules=[rule])
         lab.fault()
         for ferry in sender, receiver:
             lab.check_process(ferry)

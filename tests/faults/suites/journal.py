@@ -26,7 +26,7 @@ def interrupt(lab):
     def kill():
         for ferry in sides:
             ferry.signal(signal.SIGKILL)
-    proxy = lab.proxy(receiver.port, Rule(f"up@{at}=call", kill))
+    proxy = lab.proxy(receiver.port, Rule(f"up@total:{at}=call", kill))
     sides.append(receiver)
     sender = lab.send("-j", "1", source, port=proxy.port)
     sides.append(sender)
