@@ -25,6 +25,9 @@ enum {
 	/* Of a name with more addresses the first are tried. */
 	TRIES_MAX = 16,
 	BACKLOG = 128,
+	/* On a long line the kernel holds no more that it cannot send yet, so
+	 * that no stream has much left when the others are through. */
+	UNSENT_MAX = 256 * 1024,
 };
 
 /* One address of the host.  fd >= 0 while it is being connected. */
@@ -101,7 +104,10 @@ static void suit_line(int fd, const struct net_options *opt)
 {
 	static const char bbr[] = "bbr";
 
-	if (!opt->congestion && dial_rtt_us(fd) >= DIAL_LONG_US)
+	if (dial_rtt_us(fd) < DIAL_LONG_US)
+		return;
+	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
+	if (!opt->congestion)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr,
 				 sizeof(bbr) - 1);
 }
@@ -483,9 +489,18 @@ int dial_connect(const struct host_port *hp, const struct net_options *opt,
 	return connect_any(&r, hp->host, hp->port, peer, e);
 }
 
-int dial_again(int fd, const struct net_options *opt,
+int dial_peer(int fd, struct dial_peer *peer, struct err *e)
+{
+	peer->len = sizeof(peer->addr);
+	if (getpeername(fd, (struct sockaddr *)&peer->addr, &peer->len) < 0)
+		return err_sys(e, ERR_LOST, "the connection went away");
+	return 0;
+}
+
+int dial_again(const struct dial_peer *peer, const struct net_options *opt,
 	       const volatile int *cancel, struct err *e)
 {
+	const struct sockaddr *sa = (const struct sockaddr *)&peer->addr;
 	struct attempt *a;
 	struct race r;
 	char host[ADDR_TEXT_MAX];
@@ -493,17 +508,14 @@ int dial_again(int fd, const struct net_options *opt,
 
 	race_init(&r, opt, cancel);
 	a = &r.tries[0];
-	a->len = sizeof(a->addr);
-	if (getpeername(fd, (struct sockaddr *)&a->addr, &a->len) < 0)
-		return err_sys(e, ERR_CONNECT, "cannot connect once more");
+	a->addr = peer->addr;
+	a->len = peer->len;
 	r.count = 1;
 	rc = resolve_bind(opt, 0, &r.local, &r.local_len, e);
 	if (rc < 0)
 		return rc;
-	addr_host_text(host, (const struct sockaddr *)&a->addr, a->len);
-	return connect_any(&r, host,
-			   addr_port((const struct sockaddr *)&a->addr), NULL,
-			   e);
+	addr_host_text(host, sa, peer->len);
+	return connect_any(&r, host, addr_port(sa), NULL, e);
 }
 
 /* ------------------------------------------------------------- listening */

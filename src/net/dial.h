@@ -11,12 +11,14 @@
  * made here gets BBR as its congestion control, unless the user named one or
  * the kernel does not allow it: what it sends then follows the line's rate and
  * not each loss (Cardwell et al., "BBR: Congestion-Based Congestion Control",
- * ACM Queue 14(5), 2016).
+ * ACM Queue 14(5), 2016).  The kernel then also takes little more than it can
+ * send at once (TCP_NOTSENT_LOWAT).
  */
 #ifndef FERRY_NET_DIAL_H
 #define FERRY_NET_DIAL_H
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/err.h"
 #include "net/addr.h"
@@ -50,9 +52,19 @@ int dial_connect(const struct host_port *hp, const struct net_options *opt,
  * it (at first, of the TCP handshake); 0 where it does not say. */
 unsigned dial_rtt_us(int fd);
 
-/* Connect again to the very address that fd is connected to (for further
- * streams of a session).  As dial_connect(). */
-int dial_again(int fd, const struct net_options *opt,
+/* The very address that a connection was made to. */
+struct dial_peer {
+	struct sockaddr_storage addr;
+	socklen_t len;
+};
+
+/* Fill peer from a connected socket.  Returns 0, or ERR_LOST where it is not
+ * connected any more. */
+int dial_peer(int fd, struct dial_peer *peer, struct err *e);
+
+/* Connect to it again (for further streams of a session).  As
+ * dial_connect(). */
+int dial_again(const struct dial_peer *peer, const struct net_options *opt,
 	       const volatile int *cancel, struct err *e);
 
 /*

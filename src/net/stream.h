@@ -131,7 +131,7 @@ uint64_t stream_wire_out(const struct stream *s);
 enum { STREAM_PEER = 32 };
 void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER]);
 
-/* The socket, borrowed (for TCP_INFO, dial_again()). */
+/* The socket, borrowed (for TCP_INFO). */
 int stream_fd(const struct stream *s);
 
 /* Milliseconds since a byte moved in either direction. */

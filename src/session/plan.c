@@ -289,19 +289,30 @@ void plan_settle_active(struct plan *p, struct outfile *f)
 		plan_link_active(p, f);
 }
 
-static int take_range(struct plan *p, struct task *t)
+/* A range of what is left of a file: shorter towards its end, so that all
+ * streams end together, however fast each of them is (Polychronopoulos and
+ * Kuck, "Guided Self-Scheduling", IEEE Trans. Computers C-36(12), 1987). */
+static uint64_t range_leaves(const struct outfile *f)
+{
+	uint64_t n = runs_count(&f->todo) / (2 * STREAMS_MAX) + 1;
+
+	return n < RANGE_LEAVES ? n : RANGE_LEAVES;
+}
+
+static int take_range(struct plan *p, struct task *t, int streams_too)
 {
 	for (struct outfile *f = p->active; f; f = f->next) {
 		if (!plan_can_send(f))
 			continue;
 		if (f->is_stream) {
-			if (f->is_reading || f->at_eof)
+			if (!streams_too || f->is_reading || f->at_eof)
 				continue;
 			f->is_reading = 1;
 			t->kind = TASK_STREAM;
 		} else {
 			t->kind = TASK_RANGE;
-			t->count = runs_take(&f->todo, RANGE_LEAVES, &t->leaf);
+			t->count = runs_take(&f->todo, range_leaves(f),
+					     &t->leaf);
 			if (t->count == 0)
 				continue;
 			plan_settle_active(p, f);
@@ -343,7 +354,7 @@ static int take_data(struct plan *p, struct task *t, int was_range)
 {
 	if (was_range && p->checking == 0 && take_check(p, t))
 		return 1;
-	return take_pack(p, t) || take_range(p, t) || take_check(p, t);
+	return take_pack(p, t) || take_range(p, t, 1) || take_check(p, t);
 }
 
 /* Everything was sent and all verdicts are in, but for links, which come with
@@ -372,10 +383,20 @@ static unsigned backlog(const struct plan *p)
 	return n;
 }
 
-enum plan_next plan_take(struct plan *p, struct task *t, int only_open)
+/* A task of the kinds in scope.  Returns whether there was one. */
+static int take(struct plan *p, struct task *t, enum plan_scope scope)
+{
+	int was_range = t->kind == TASK_RANGE;
+
+	if (scope == PLAN_RANGES)
+		return take_range(p, t, 0);
+	return take_open(p, t) ||
+	       (scope == PLAN_ALL && take_data(p, t, was_range));
+}
+
+enum plan_next plan_take(struct plan *p, struct task *t, enum plan_scope scope)
 {
 	enum plan_next next = PLAN_WAIT;
-	int was_range = t->kind == TASK_RANGE;
 
 	pthread_mutex_lock(&p->lock);
 	if (t->waiting)
@@ -384,7 +405,7 @@ enum plan_next plan_take(struct plan *p, struct task *t, int only_open)
 	plan_clear_signal(p);
 	if (p->is_closed || p->is_paused)
 		next = PLAN_CLOSED;
-	else if (take_open(p, t) || (!only_open && take_data(p, t, was_range)))
+	else if (take(p, t, scope))
 		next = PLAN_TASK;
 	else if (is_done(p))
 		next = PLAN_DONE;

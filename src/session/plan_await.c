@@ -148,18 +148,48 @@ void plan_stop_awaiting(struct plan *p, struct outfile *f)
 	pthread_cond_signal(&p->room);
 }
 
-void plan_release(struct plan *p, const struct task *t)
+int plan_put_back(struct plan *p, struct outfile *f, uint64_t leaf,
+		  uint64_t count)
+{
+	if (!f->is_awaited || !plan_can_send(f))
+		return 0;
+	if (runs_add(&f->todo, leaf, count))
+		return ERR_CORRUPT;
+	plan_settle_active(p, f);
+	return 0;
+}
+
+static void release(struct plan *p, const struct task *t)
 {
 	struct outfile *f = t->file;
 
-	pthread_mutex_lock(&p->lock);
 	p->busy--;
 	if (t->kind == TASK_CHECK)
 		p->checking--;
 	f->users--;
 	plan_drop_if_unused(p, f);
 	plan_signal(p);
+}
+
+void plan_release(struct plan *p, const struct task *t)
+{
+	pthread_mutex_lock(&p->lock);
+	release(p, t);
 	pthread_mutex_unlock(&p->lock);
+}
+
+int plan_give_back(struct plan *p, const struct task *t)
+{
+	int rc;
+
+	pthread_mutex_lock(&p->lock);
+	/* That it was given up may not have arrived either. */
+	rc = t->file->phase == FILE_DEAD ?
+		     ERR_CORRUPT :
+		     plan_put_back(p, t->file, t->leaf, t->count);
+	release(p, t);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
 }
 
 int plan_fail_file(struct plan *p, struct outfile *f)

@@ -73,6 +73,11 @@ void plan_link_active(struct plan *p, struct outfile *f);
 void plan_settle_active(struct plan *p, struct outfile *f);
 int plan_can_send(const struct outfile *f);
 
+/* Leaves that have to be sent, once more or after all.  Returns 0, or
+ * ERR_CORRUPT where they lie in too many places. */
+int plan_put_back(struct plan *p, struct outfile *f, uint64_t leaf,
+		  uint64_t count);
+
 /* Nobody uses the file and nothing is awaited of it: free it. */
 void plan_drop_if_unused(struct plan *p, struct outfile *f);
 

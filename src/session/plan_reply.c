@@ -68,18 +68,6 @@ int plan_state(struct plan *p, const struct msg_state *m)
 	return rc;
 }
 
-/* Leaves that have to be sent, once more or after all. */
-static int put_back(struct plan *p, struct outfile *f, uint64_t leaf,
-		    uint64_t count)
-{
-	if (!plan_can_send(f))
-		return 0;
-	if (runs_add(&f->todo, leaf, count))
-		return ERR_CORRUPT;
-	plan_settle_active(p, f);
-	return 0;
-}
-
 int plan_checked(struct plan *p, const struct msg_checked *m, uint64_t *bytes)
 {
 	uint64_t leaf = m->offset / TREE_LEAF;
@@ -103,7 +91,7 @@ int plan_checked(struct plan *p, const struct msg_checked *m, uint64_t *bytes)
 		for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
 			if (!(m->differing >> i & 1))
 				continue;
-			rc = put_back(p, f, leaf + i, 1);
+			rc = plan_put_back(p, f, leaf + i, 1);
 			*bytes += tree_leaf_size(f->size, leaf + i);
 		}
 	}
@@ -240,7 +228,7 @@ int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes)
 		*bytes = requeue_pack(p, a);
 	} else if (a && a->file && !a->file->is_stream &&
 		   m->offset / TREE_LEAF < tree_leaf_count(a->file->size)) {
-		rc = put_back(p, a->file, m->offset / TREE_LEAF, 1);
+		rc = plan_put_back(p, a->file, m->offset / TREE_LEAF, 1);
 	} else if (a) {
 		/* what is read from a pipe cannot be read again */
 		rc = a->file && a->file->is_stream ? ERR_CORRUPT : ERR_PROTOCOL;

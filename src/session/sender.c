@@ -27,8 +27,11 @@ enum {
 	GROW_FIRST_MS = 5,
 	STREAMS_AUTO_MAX = 4,
 	/* On a long line one connection is limited by the kernel's buffers and
-	 * starts slowly, whatever the cores. */
-	STREAMS_LONG = 8,
+	 * starts slowly, whatever the cores: so all that there may be. */
+	STREAMS_LONG = STREAMS_MAX,
+	/* On a long line they are begun before the receiver is ready where
+	 * there is so much to send. */
+	EARLY_BYTES = 1 << 20,
 	/* Between two attempts to connect, twice as long each time. */
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MAX_MS = 5000,
@@ -48,6 +51,14 @@ static void abort_streams(struct sender *s)
 	}
 }
 
+void sender_wake(const struct sender *s)
+{
+	const uint64_t one = 1;
+
+	if (write(s->wake_fd, &one, sizeof(one)) < 0)
+		return; /* the control thread looks by itself as well */
+}
+
 void sender_fail(struct sender *s, const struct err *e)
 {
 	pthread_mutex_lock(&s->lock);
@@ -57,6 +68,7 @@ void sender_fail(struct sender *s, const struct err *e)
 		err_merge(&s->err, e);
 	s->has_failed = 1;
 	__atomic_store_n(&s->is_stopping, 1, __ATOMIC_RELAXED);
+	pthread_cond_broadcast(&s->begun);
 	abort_streams(s);
 	pthread_mutex_unlock(&s->lock);
 	plan_pause(s->plan);
@@ -174,26 +186,33 @@ static unsigned auto_streams(int is_long)
 	return cores > STREAMS_AUTO_MAX ? STREAMS_AUTO_MAX : (unsigned)cores;
 }
 
-/* Begin further streams: all that were asked for, or one at a time while
- * there is work for them. */
+/*
+ * Begin further streams: all that were asked for, or one at a time while
+ * there is work for them.  On a long line they are connected while the first
+ * one still waits for READY, which saves a round trip; but not in code mode,
+ * where there is no key before.
+ */
 static void grow(struct sender *s, unsigned *started)
 {
-	unsigned want = s->cfg->streams, allowed;
-	int ready, is_long;
+	unsigned want = s->cfg->streams, allowed = STREAMS_MAX;
+	int ready, early, is_long;
 
 	pthread_mutex_lock(&s->lock);
-	is_long = s->rtt_us >= DIAL_LONG_US;
+	is_long = s->is_connected && s->rtt_us >= DIAL_LONG_US;
 	ready = s->is_ready && !s->has_failed;
-	allowed = s->ready.streams;
+	early = is_long && !s->is_ready && !s->has_failed && !s->cfg->pake &&
+		atomic_load(&s->total_bytes) >= EARLY_BYTES;
+	if (ready)
+		allowed = s->ready.streams;
 	pthread_mutex_unlock(&s->lock);
-	if (!ready)
+	if (!ready && !early)
 		return;
 	if (!want)
 		want = auto_streams(is_long);
 	if (want > allowed)
 		want = allowed;
 	while (*started < want) {
-		if (!s->cfg->streams && plan_backlog(s->plan) < 2)
+		if (ready && !s->cfg->streams && plan_backlog(s->plan) < 2)
 			return;
 		if (start_stream(s, *started))
 			return;
@@ -224,7 +243,7 @@ static void cancel(struct sender *s)
 
 static void control(struct sender *s)
 {
-	struct pollfd fds[2] = { { .fd = s->done_fd, .events = POLLIN },
+	struct pollfd fds[2] = { { .fd = s->wake_fd, .events = POLLIN },
 				 { .fd = s->cfg->cancel_fd,
 				   .events = POLLIN } };
 	unsigned started = 1;
@@ -235,7 +254,7 @@ static void control(struct sender *s)
 
 		if (poll(fds, 2, wait) > 0) {
 			if (fds[0].revents &&
-			    read(s->done_fd, &count, sizeof(count)) < 0 &&
+			    read(s->wake_fd, &count, sizeof(count)) < 0 &&
 			    errno != EAGAIN && errno != EINTR)
 				fds[0].fd = -1;
 			if (fds[1].revents) {
@@ -287,10 +306,11 @@ static int prepare(struct sender *s, struct err *e)
 {
 	uint8_t *zeros = calloc(1, TREE_LEAF);
 
-	s->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->plan = plan_new();
-	if (!zeros || s->done_fd < 0 || !s->plan ||
+	if (!zeros || s->wake_fd < 0 || !s->plan ||
 	    pthread_mutex_init(&s->lock, NULL) ||
+	    pthread_cond_init(&s->begun, NULL) ||
 	    pace_init(&s->pace, s->cfg->limit_rate) ||
 	    getrandom(s->session_id, sizeof(s->session_id), 0) !=
 		    (ssize_t)sizeof(s->session_id)) {
@@ -484,7 +504,7 @@ static void begin_anew(struct sender *s)
 	tally_add(&s->before, &s->tally);
 	memset(&s->tally, 0, sizeof(s->tally));
 	err_clear(&s->err);
-	s->is_ready = s->has_failed = 0;
+	s->is_connected = s->is_ready = s->has_failed = 0;
 	__atomic_store_n(&s->is_stopping, 0, __ATOMIC_RELAXED);
 	s->has_summary = 0;
 	s->notes = 0;
@@ -526,7 +546,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	if (!s)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	s->cfg = cfg;
-	s->done_fd = -1;
+	s->wake_fd = -1;
 	rc = check_stdin_name(cfg, e);
 	if (rc == 0)
 		rc = prepare(s, e);
@@ -542,7 +562,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	if (cfg->events->summary)
 		cfg->events->summary(cfg->events->ctx, 1, summary, e);
 	plan_free(s->plan);
-	io_close(&s->done_fd);
+	io_close(&s->wake_fd);
 	free(s);
 	return rc;
 }

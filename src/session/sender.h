@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "fs/dirs.h"
+#include "net/dial.h"
 #include "session/link.h"
 #include "session/pace.h"
 #include "session/plan.h"
@@ -56,7 +57,7 @@ struct sender {
 	struct pace pace;
 	uint8_t session_id[WIRE_TOKEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
-	int done_fd;                     /* eventfd: a thread ended */
+	int wake_fd;                     /* eventfd: the control thread's */
 
 	/* atomic (a plain int to dial.h, which loads it atomically) */
 	volatile int is_cancelled;
@@ -78,14 +79,16 @@ struct sender {
 	int scan_done;
 	int dirs_again;       /* the scanner has to report directories anew */
 	unsigned alive;       /* threads of streams */
+	int is_connected;     /* stream 0 is: to and rtt_us are known */
 	int is_ready;         /* READY came */
 	int has_failed;       /* no new streams, all are aborted */
+	pthread_cond_t begun; /* is_ready or has_failed was set */
 	struct msg_ready ready;
 	int has_summary;
 	struct msg_summary summary;
 	uint64_t notes;
 	char peer[ADDR_TEXT_MAX];
-	int first_fd;         /* socket of stream 0, for further ones */
+	struct dial_peer to;  /* where stream 0 goes, for further ones */
 	unsigned rtt_us;      /* of stream 0 when it began */
 
 	struct sender_stream streams[STREAMS_MAX];
@@ -103,6 +106,8 @@ static inline int sender_is_cancelled(const struct sender *s)
 
 /* ---- sender.c ---- */
 
+/* Have the control thread look whether there is something to do. */
+void sender_wake(const struct sender *s);
 /* The session cannot go on: keep the more telling error, stop all streams.
  * Whether there will be another is the control thread's to decide. */
 void sender_fail(struct sender *s, const struct err *e);
@@ -127,9 +132,19 @@ void *sender_stream_main(void *arg); /* struct sender_stream */
 int sender_stream_pace(struct sender_stream *st, uint64_t bytes,
 		       struct err *e);
 
+/* READY came. */
+int sender_take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
+		      struct err *e);
+
 /* ---- sender_work.c ---- */
 int sender_do_task(struct sender_stream *st, const struct task *t,
 		   struct err *e);
+/* The two halves of a TASK_RANGE: send it; and once it is sure to arrive, end
+ * the file if that was all of it, and release the task. */
+int sender_send_range(struct sender_stream *st, const struct task *t,
+		      struct err *e);
+int sender_end_range(struct sender_stream *st, const struct task *t,
+		     struct err *e);
 
 /* ---- sender_reply.c ---- */
 /* Take all replies that have arrived. */

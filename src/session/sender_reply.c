@@ -200,6 +200,10 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 		return take_note(s, body, f->len, e);
 	case FRAME_SUMMARY:
 		return take_summary(st, body, f->len, e);
+	case FRAME_READY:
+		if (st->is_ready)
+			break;
+		return sender_take_ready(st, body, f->len, e);
 	case FRAME_ERROR:
 		return link_peer_error(body, f->len, e);
 	case FRAME_HELLO:
@@ -215,7 +219,6 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 	case FRAME_FLUSH:
 	case FRAME_CHECK:
 	case FRAME_OFFER:
-	case FRAME_READY:
 	case FRAME_PING:
 		break;
 	}

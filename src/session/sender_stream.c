@@ -54,16 +54,25 @@ static int dial(struct sender_stream *st, struct err *e)
 	struct sender *s = st->sender;
 	const struct send_config *cfg = s->cfg;
 	char peer[ADDR_TEXT_MAX] = "";
+	struct dial_peer to;
 	int fd;
 
 	if (st->index > 0)
-		return dial_again(s->first_fd, &cfg->net, &s->is_stopping, e);
+		return dial_again(&s->to, &cfg->net, &s->is_stopping, e);
 	fd = dial_connect(&cfg->dest, &cfg->net, &s->is_stopping, peer, e);
-	if (fd >= 0) {
-		pthread_mutex_lock(&s->lock);
-		snprintf(s->peer, sizeof(s->peer), "%s", peer);
-		pthread_mutex_unlock(&s->lock);
+	if (fd < 0)
+		return fd;
+	if (dial_peer(fd, &to, e)) {
+		io_close(&fd);
+		return err_prefix(e, "%s", peer);
 	}
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->peer, sizeof(s->peer), "%s", peer);
+	s->to = to;
+	s->rtt_us = dial_rtt_us(fd);
+	s->is_connected = 1;
+	pthread_mutex_unlock(&s->lock);
+	sender_wake(s);
 	return fd;
 }
 
@@ -166,12 +175,13 @@ static int open_early(struct sender_stream *st, struct task *t, struct err *e)
 {
 	int rc = 0;
 
-	while (rc == 0 && plan_take(st->sender->plan, t, 1) == PLAN_TASK)
+	while (rc == 0 && plan_take(st->sender->plan, t, PLAN_OPENS) ==
+			      PLAN_TASK)
 		rc = sender_do_task(st, t, e);
 	return rc;
 }
 
-static int take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
+int sender_take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
 		      struct err *e)
 {
 	struct sender *s = st->sender;
@@ -191,9 +201,6 @@ static int take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
 		return 0;
 	pthread_mutex_lock(&s->lock);
 	s->ready = m;
-	s->is_ready = 1;
-	s->first_fd = stream_fd(st->link.stream);
-	s->rtt_us = dial_rtt_us(s->first_fd);
 	pthread_mutex_unlock(&s->lock);
 	plan_set_open_limit(s->plan, m.open_files);
 	if (ev->session)
@@ -217,7 +224,7 @@ static int mode_hint(struct sender_stream *st, struct err *e)
 	return e->code;
 }
 
-/* Wait for READY, opening files meanwhile. */
+/* Wait for READY, opening files meanwhile; it may have come already. */
 static int await_ready(struct sender_stream *st, struct task *t,
 		       struct err *e)
 {
@@ -226,6 +233,8 @@ static int await_ready(struct sender_stream *st, struct task *t,
 	int rc;
 
 	for (;;) {
+		if (st->is_ready)
+			return 0;
 		rc = link_poll_reply(&st->link, &f, &body, e);
 		if (rc == 0)
 			break;
@@ -249,7 +258,78 @@ static int await_ready(struct sender_stream *st, struct task *t,
 	if (f.type != FRAME_READY)
 		return err_set(e, ERR_PROTOCOL, "%s sent %s instead of READY",
 			       st->sender->peer, frame_name(f.type));
-	return take_ready(st, body, f.len, e);
+	return sender_take_ready(st, body, f.len, e);
+}
+
+/* The first stream is ready, and what came with READY was taken: there is
+ * something for others to do. */
+static void let_join(struct sender *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->is_ready = 1;
+	pthread_cond_broadcast(&s->begun);
+	pthread_mutex_unlock(&s->lock);
+	sender_wake(s);
+}
+
+/* A further stream may be connected before there is a session to join. */
+static int await_session(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	unsigned allowed = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->is_ready && !s->has_failed)
+		pthread_cond_wait(&s->begun, &s->lock);
+	if (!s->has_failed)
+		allowed = s->ready.streams;
+	pthread_mutex_unlock(&s->lock);
+	if (allowed == 0)
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	if (st->index >= allowed)
+		return err_set(e, ERR_CLOSED, "only %u are allowed", allowed);
+	return 0;
+}
+
+/* A task that fails was not sent whole: end_task() is not for it. */
+static void begin_task(struct sender_stream *st)
+{
+	atomic_fetch_add(&st->sender->at_task, 1);
+	st->is_at_task = 1;
+}
+
+static void end_task(struct sender_stream *st)
+{
+	st->is_at_task = 0;
+	atomic_fetch_sub(&st->sender->at_task, 1);
+}
+
+/*
+ * A further stream need not wait for READY: what it sends behind JOIN counts
+ * when that has come.  Without it the range is left to the others.
+ */
+static int join(struct sender_stream *st, struct task *t, struct err *e)
+{
+	struct plan *plan = st->sender->plan;
+	int rc = send_join(st, e);
+
+	if (rc)
+		return rc;
+	if (plan_take(plan, t, PLAN_RANGES) != PLAN_TASK)
+		return await_ready(st, t, e);
+	begin_task(st);
+	rc = sender_send_range(st, t, e);
+	if (rc == 0)
+		rc = await_ready(st, t, e);
+	if (rc == 0)
+		rc = sender_end_range(st, t, e);
+	else if (st->is_ready)
+		plan_release(plan, t);
+	else if (plan_give_back(plan, t))
+		st->is_ready = 1; /* the session is not whole without it */
+	if (rc == 0)
+		end_task(st);
+	return rc;
 }
 
 static int begin(struct sender_stream *st, struct task *t, struct err *e)
@@ -258,14 +338,21 @@ static int begin(struct sender_stream *st, struct task *t, struct err *e)
 
 	if (rc == 0)
 		rc = connect_stream(st, e);
+	if (rc == 0 && st->index > 0)
+		rc = await_session(st, e);
 	if (rc)
 		return rc;
-	rc = st->index == 0 ? send_hello(st, e) : send_join(st, e);
-	if (rc == 0)
-		rc = await_ready(st, t, e);
+	if (st->index > 0)
+		rc = join(st, t, e);
+	else
+		rc = send_hello(st, e) ? e->code : await_ready(st, t, e);
 	/* Answers to the files opened early may have come with READY: no
 	 * wait for the socket would tell of what was read already. */
-	return rc ? rc : sender_take_replies(st, e);
+	if (rc == 0)
+		rc = sender_take_replies(st, e);
+	if (st->index == 0 && st->is_ready)
+		let_join(st->sender);
+	return rc;
 }
 
 int sender_stream_pace(struct sender_stream *st, uint64_t bytes,
@@ -308,25 +395,21 @@ static int wait_for_work(struct sender_stream *st, struct err *e)
 	return sender_take_replies(st, e);
 }
 
-/* A task that fails was not sent whole. */
 static int do_task(struct sender_stream *st, struct task *t, struct err *e)
 {
 	int rc;
 
-	atomic_fetch_add(&st->sender->at_task, 1);
-	st->is_at_task = 1;
+	begin_task(st);
 	rc = sender_do_task(st, t, e);
-	if (rc == 0) {
-		st->is_at_task = 0;
-		atomic_fetch_sub(&st->sender->at_task, 1);
-	}
+	if (rc == 0)
+		end_task(st);
 	return rc;
 }
 
 static int work(struct sender_stream *st, struct task *t, struct err *e)
 {
 	for (;;) {
-		enum plan_next next = plan_take(st->sender->plan, t, 0);
+		enum plan_next next = plan_take(st->sender->plan, t, PLAN_ALL);
 		int rc = 0;
 
 		if (next == PLAN_DONE)
@@ -487,7 +570,6 @@ void *sender_stream_main(void *arg)
 	struct sender_stream *st = arg;
 	struct sender *s = st->sender;
 	struct task t = { .waiting = 0 };
-	uint64_t one = 1;
 	struct err e;
 	int rc;
 
@@ -501,11 +583,10 @@ void *sender_stream_main(void *arg)
 		stream_failed(st, &e);
 	release(st);
 	if (st->is_at_task)
-		atomic_fetch_sub(&s->at_task, 1);
+		end_task(st);
 	pthread_mutex_lock(&s->lock);
 	s->alive--;
 	pthread_mutex_unlock(&s->lock);
-	if (write(s->done_fd, &one, sizeof(one)) < 0)
-		return NULL; /* the control thread looks by itself as well */
+	sender_wake(s);
 	return NULL;
 }

@@ -649,6 +649,22 @@ static int do_stream(struct sender_stream *st, struct outfile *f,
 	return rc ? rc : end_file(st, f, e);
 }
 
+int sender_send_range(struct sender_stream *st, const struct task *t,
+		      struct err *e)
+{
+	st->is_flushed = 0;
+	return send_leaves(st, t->file, t->leaf, t->count, e);
+}
+
+int sender_end_range(struct sender_stream *st, const struct task *t,
+		     struct err *e)
+{
+	int rc = end_file(st, t->file, e);
+
+	plan_release(st->sender->plan, t);
+	return rc;
+}
+
 int sender_do_task(struct sender_stream *st, const struct task *t,
 		   struct err *e)
 {
@@ -662,7 +678,7 @@ int sender_do_task(struct sender_stream *st, const struct task *t,
 		rc = do_open(st, t->file, st->is_ready, e);
 		break;
 	case TASK_RANGE:
-		rc = send_leaves(st, t->file, t->leaf, t->count, e);
+		rc = sender_send_range(st, t, e);
 		if (rc == 0)
 			rc = end_file(st, t->file, e);
 		break;

@@ -1,4 +1,5 @@
 """Receivers that lie to `ferry send`."""
+import os
 import threading
 
 from lab import Victim
@@ -300,6 +301,70 @@ def texts(v):
                {"OPEN": instead(message("ERROR", **lie))})
 
 
+def joins(v):
+    """What a further stream sends behind JOIN must not be lost with it."""
+    chunks = 48
+    path = os.path.join(v.work, "joined")
+    with open(path, "wb") as f:
+        f.write(os.urandom(chunks * CHUNK))
+
+    def lies(cut_at, answer):
+        """The further stream is cut at the frame of that type, and READY was
+        its answer, or not."""
+        cut = threading.Event()
+        here, ends = set(), []
+
+        def HELLO(r, link, m):
+            link.digest_size = r.digest_size = 32
+            return True
+
+        def OPEN(r, link, m):
+            # Together, so that there is a range to be sent behind JOIN.
+            link.send(message("READY"), message("STATE", id=m["id"]))
+            return True
+
+        def JOIN(r, link, m):
+            link.digest_size = r.digest_size
+            if answer:
+                link.send(answer)
+            if cut_at == "JOIN":
+                cut.set()
+                raise Closed
+            return True
+
+        def verdict(r, link):
+            if ends and len(here) == chunks:
+                r.FILE_END(link, ends.pop())
+
+        def CHUNK(r, link, m):
+            if link.index > 0:
+                cut.set()
+                raise Closed
+            # Until then there has to be something left to send.
+            r.lock.release()
+            cut.wait(10)
+            r.lock.acquire()
+            here.add(m["offset"])
+            verdict(r, link)
+            return True
+
+        def FILE_END(r, link, m):
+            ends.append(m)
+            verdict(r, link)
+            return True
+        return {"HELLO": HELLO, "OPEN": OPEN, "JOIN": JOIN, "CHUNK": CHUNK,
+                "FILE_END": FILE_END}
+    options = {"paths": [path], "options": ["-j", "2"]}
+    busy = message("ERROR", code=4)
+    for title, how, bad in (
+            ("cut at JOIN", ("JOIN", None), False),
+            ("refused", ("JOIN", busy), False),
+            ("cut at its first chunk, before READY", ("CHUNK", None), False),
+            ("cut at its first chunk, behind READY",
+             ("CHUNK", message("READY")), True)):
+        v.case(f"a further stream is {title}", lies(*how), bad=bad, **options)
+
+
 def floods(v):
     v.case("10^5 PING", {"OPEN": also(message("PING") * 100000)}, bad=False)
     v.case("10^5 STATE", {"PACK": also(
@@ -319,6 +384,6 @@ def floods(v):
 def receiver(cases):
     victim = Victim(cases)
     for group in (beginnings, directions, states, verdicts, resends, offers,
-                  texts, floods):
+                  joins, texts, floods):
         group(victim)
     victim.close()

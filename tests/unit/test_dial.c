@@ -81,6 +81,7 @@ static void connect_dual(const char *host, const char *want_peer)
 	struct host_port hp = { .has_port = 1 };
 	char local[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX], want[ADDR_TEXT_MAX];
 	struct sockaddr_storage sa;
+	struct dial_peer to;
 	struct pollfd pfd = { .events = POLLIN };
 	struct err e = { 0 };
 	int one, two;
@@ -102,11 +103,13 @@ static void connect_dual(const char *host, const char *want_peer)
 	/* The peer's text is an IPv4 address though the listener is dual. */
 	assert_memory_equal(peer, want_peer, strlen(want_peer));
 	close(two);
-	two = dial_again(one, &opt, NULL, &e);
+	assert_int_equal(dial_peer(one, &to, &e), 0);
+	close(one);
+	two = dial_again(&to, &opt, NULL, &e);
 	assert_true(two >= 0);
 	check_socket(two);
-	close(one);
 	close(two);
+	assert_int_equal(dial_peer(pfd.fd, &to, &e), ERR_LOST);
 	close(pfd.fd);
 }
 
