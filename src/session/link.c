@@ -115,8 +115,8 @@ int link_poll_header(struct link *l, struct frame *f, struct err *e)
 		l->head_len = 0;
 		if (frame_get(f, l->head, !l->is_sender))
 			return bad_header(l->head, e);
-		if (f->type != FRAME_PING)
-			return 0;
+		/* However many come, there is something to do between them. */
+		return f->type == FRAME_PING ? ERR_AGAIN : 0;
 	}
 }
 

@@ -47,8 +47,8 @@ int link_ping_if_due(struct link *l, struct err *e);
 
 /*
  * The header of the next frame, without waiting (for the receiver, which then
- * reads the body where it belongs).  PINGs are taken in silence.  ERR_AGAIN
- * when it has not arrived; as stream_recv(); ERR_PROTOCOL for a bad one.
+ * reads the body where it belongs).  ERR_AGAIN when it has not arrived, and
+ * for a PING; as stream_recv(); ERR_PROTOCOL for a bad one.
  */
 int link_poll_header(struct link *l, struct frame *f, struct err *e);
 

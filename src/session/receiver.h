@@ -153,9 +153,10 @@ struct rsession {
 	int wake_fd, first_wake_fd;
 
 	atomic_int is_over;
-	/* FINISH came: what is still to be said goes by the first stream, so
-	 * that it comes before SUMMARY */
-	atomic_int is_finishing;
+	/* FINISH came (else 0): the other streams have to end by then, and what
+	 * is still to be said goes by the first one, so that it comes before
+	 * SUMMARY */
+	atomic_uint_fast64_t end_by_ms;
 	atomic_uint_fast64_t wire_bytes, resent_bytes;
 	atomic_uint resends; /* that were asked for */
 	/* How many more packs of small files are looked for before they are

@@ -20,15 +20,27 @@ enum {
 	SKIP_BLOCK = CHUNK_MAX,
 };
 
+/* Until when it may go on, whatever comes meanwhile; 0: for ever. */
+static uint64_t deadline_ms(const struct rstream *st)
+{
+	if (!st->session)
+		return st->deadline_ms;
+	/* The first one waits for the committer, which takes its time. */
+	return st->index == 0 ? 0 : atomic_load(&st->session->end_by_ms);
+}
+
 static int on_tick(void *ctx, int sending, struct err *e)
 {
 	struct rstream *st = ctx;
+	const uint64_t by_ms = deadline_ms(st);
 
 	if (atomic_load(&st->receiver->is_stopping))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	/* Who ended it has said why. */
 	if (st->session && atomic_load(&st->session->is_over))
 		return err_set(e, ERR_CLOSED, "the session is over");
+	if (by_ms && clock_left_ms(by_ms) == 0)
+		return err_set(e, ERR_TIMEOUT, "the sender took too long");
 	/* A stranger gets nothing from us. */
 	return sending || !st->session ? 0 : link_ping_if_due(&st->link, e);
 }
@@ -275,7 +287,7 @@ static int send_outbox(struct rstream *st, struct err *e)
 	struct buf *out = &st->link.out;
 	int is_first = st->index == 0, rc;
 	int any = atomic_load(&s->any.is_due) &&
-		  (is_first || !atomic_load(&s->is_finishing));
+		  (is_first || !atomic_load(&s->end_by_ms));
 
 	if (!any && !(is_first && atomic_load(&s->first.is_due)))
 		return 0;
@@ -323,7 +335,8 @@ static int take_finish(struct rstream *st, size_t len, struct err *e)
 	if (rc == 0)
 		rc = check_finish(st->session, &m, e);
 	if (rc == 0) {
-		atomic_store(&st->session->is_finishing, 1);
+		atomic_store(&st->session->end_by_ms,
+			     clock_ms() + (uint64_t)st->receiver->cfg->timeout_ms);
 		rsession_ask_finish(st->session);
 		st->wait_finish = 1;
 	}

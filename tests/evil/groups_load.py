@@ -5,6 +5,8 @@ import os
 import struct
 import subprocess
 import tempfile
+import threading
+import time
 import zlib
 
 from lab import SANITIZED, Lab, need
@@ -197,6 +199,18 @@ def flood(lab, title, frames, times, cpu=20.0, first=(), read=True,
     lab.case(title, case, {b"item": ["dir", b""], b"f": [b""]})
 
 
+def pinging(s, pause):
+    """PINGs until the other side hangs up, which it has to do."""
+    end = time.monotonic() + 30
+    frames = message("PING") * (1 if pause else CHUNK)
+    try:
+        while time.monotonic() < end:
+            s.send(frames)
+            time.sleep(pause)
+    except Closed:
+        pass
+
+
 def floods(cases):
     lab = Lab(cases, "--timeout", "5")
     flood(lab, "10^5 PING", [message("PING")], 10**5)
@@ -254,6 +268,28 @@ def floods(cases):
         need(asked < 5000, f"asked {asked} times for one chunk")
         s.close()
     lab.case("damage without end ends the session", damage_ends)
+
+    def held_open():
+        s = lab.sender()
+        other = s.join(1)
+        other.until("READY")
+        s.finish()
+        began = time.monotonic()
+        threading.Thread(target=pinging, args=(s, 0.2), daemon=True).start()
+        pinging(other, 0.2)
+        need(3 < time.monotonic() - began < 10, "the time-out is 5 s")
+        kinds = [m["message"] for m in s.rest()]
+        need("SUMMARY" not in kinds, f"{kinds}")
+    lab.case("a stream that goes on behind FINISH with PING", held_open)
+
+    def before_hello():
+        began = time.monotonic()
+        pinging(lab.sender(hello=False), 0)
+        need(8 < time.monotonic() - began < 14, "the deadline is 10 s")
+    lab.case("PING without end in the place of HELLO", before_hello)
+    # and one who does so while the receiver is to end
+    s = lab.sender()
+    threading.Thread(target=pinging, args=(s, 0), daemon=True).start()
     lab.close()
 
 
