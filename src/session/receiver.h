@@ -109,6 +109,7 @@ struct infile {
 	/* a file under the final name that may well be the same: what is claimed
 	 * is its content, and there is no part as long as all is so; or -1 */
 	int basis_fd;
+	enum fate basis_fate; /* where it is not the same */
 	pthread_mutex_t basis_lock; /* while basis and part are changed */
 	/* guarded by the session's lock */
 	struct runs claims;   /* leaves claimed and not checked yet */
@@ -373,6 +374,12 @@ void rfile_give_up(struct rsession *s, struct infile *f,
 		   const struct item_result *v);
 /* The same: it failed. */
 void rfile_fail(struct rsession *s, struct infile *f, unsigned cause);
+/* Whether it has a basis that is left as it is, the same or not.  Then nobody
+ * is told which parts of it are the same, only whether all of it is, once it was
+ * said what all of it should be. */
+int rfile_basis_stays(const struct infile *f);
+/* The verdict where it is not the same. */
+struct item_result rfile_conflict(const struct infile *f);
 /* Free all; the session's streams are gone. */
 void rfile_discard_all(struct rsession *s);
 

@@ -352,13 +352,15 @@ static int own_digest(struct rstream *st, struct infile *f, uint64_t leaf,
 	return 0;
 }
 
-/* Compare; *bits are the leaves that differ, own[] the digests of all.  Reading
- * may take its time, so the peer hears of us. */
+/* Compare; *bits are the leaves that differ, own[] the digests of all.  A basis
+ * that stays is read and not compared: *bits are what cannot be read of it.
+ * Reading may take its time, so the peer hears of us. */
 static int compare(struct rstream *st, struct infile *f,
 		   const struct msg_check *m, uint8_t *own, uint64_t *bits,
 		   struct err *e)
 {
 	const struct digest_ops *ops = st->session->digest;
+	const int is_blind = rfile_basis_stays(f);
 	uint64_t leaf = m->offset / TREE_LEAF;
 	uint8_t sum[DIGEST_MAX];
 	int rc = 0;
@@ -369,12 +371,12 @@ static int compare(struct rstream *st, struct infile *f,
 
 		if (own_digest(st, f, leaf + i, d))
 			*bits |= (uint64_t)1 << i;
-		else if (m->kind == CHECK_LEAVES &&
+		else if (m->kind == CHECK_LEAVES && !is_blind &&
 			 memcmp(d, m->digests + i * ops->size, ops->size) != 0)
 			*bits |= (uint64_t)1 << i;
 		rc = link_ping_if_due(&st->link, e);
 	}
-	if (m->kind != CHECK_RANGE)
+	if (m->kind != CHECK_RANGE || is_blind)
 		return rc;
 	ops->sum(own, m->count * ops->size, sum);
 	if (*bits || memcmp(sum, m->digests, ops->size) != 0)
@@ -386,20 +388,13 @@ static int compare(struct rstream *st, struct infile *f,
 static int basis_differs(struct rstream *st, struct infile *f)
 {
 	struct item_result v = { .status = STATUS_FAILED };
-	enum fate fate = FATE_FAIL;
-	struct stat sb;
 	struct err fe;
 
 	if (f->commit->part.fd >= 0)
 		return 0;
 	err_clear(&fe);
-	if (fstat(f->basis_fd, &sb) == 0)
-		fate = existing_decide(st->receiver->cfg->existing, &sb,
-				       &f->meta);
-	if (fate == FATE_FAIL) {
-		v.cause = CAUSE_EXISTS;
-	} else if (fate == FATE_SKIP) {
-		v.status = STATUS_SKIPPED;
+	if (rfile_basis_stays(f)) {
+		v = rfile_conflict(f);
 	} else {
 		if (rfile_leave_basis(st, f, &fe) == 0)
 			return 0;

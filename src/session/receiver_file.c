@@ -110,6 +110,23 @@ void rfile_fail(struct rsession *s, struct infile *f, unsigned cause)
 	rfile_give_up(s, f, &v);
 }
 
+int rfile_basis_stays(const struct infile *f)
+{
+	return f->basis_fd >= 0 &&
+	       (f->basis_fate == FATE_FAIL || f->basis_fate == FATE_SKIP);
+}
+
+struct item_result rfile_conflict(const struct infile *f)
+{
+	struct item_result v = { .status = STATUS_SKIPPED };
+
+	if (f->basis_fate == FATE_FAIL) {
+		v.status = STATUS_FAILED;
+		v.cause = CAUSE_EXISTS;
+	}
+	return v;
+}
+
 static int is_whole(const struct infile *f)
 {
 	return !f->is_dead && f->has_end && tree_is_complete(f->tree);
@@ -126,11 +143,29 @@ static void complete_basis(struct rsession *s, struct infile *f)
 	rfile_free(f);
 }
 
+/* Whether what is here is what was sent.  Returns 0, or -1 with the verdict. */
+static int check_whole(const struct rsession *s, const struct infile *f,
+		       struct item_result *v)
+{
+	uint8_t *digest = f->commit->digest;
+
+	*v = (struct item_result){ .status = STATUS_FAILED };
+	if (tree_final(f->tree, digest))
+		v->cause = CAUSE_RESOURCE;
+	else if (memcmp(digest, f->end_digest, s->digest->size) == 0)
+		return 0;
+	else if (rfile_basis_stays(f))
+		*v = rfile_conflict(f);
+	else
+		v->cause = CAUSE_MISMATCH;
+	return -1;
+}
+
 /* Everything is here: check the whole, give it its metadata, pass it on. */
 static void complete(struct rsession *s, struct infile *f)
 {
 	struct commit *c = f->commit;
-	unsigned cause = CAUSE_NONE;
+	struct item_result v;
 	struct err fe;
 
 	err_clear(&fe);
@@ -139,12 +174,8 @@ static void complete(struct rsession *s, struct infile *f)
 	c->id = f->id;
 	c->size = f->end_size;
 	c->meta = f->meta;
-	if (tree_final(f->tree, c->digest))
-		cause = CAUSE_RESOURCE;
-	else if (memcmp(c->digest, f->end_digest, s->digest->size) != 0)
-		cause = CAUSE_MISMATCH;
-	if (cause) {
-		report_failed(s, f, cause);
+	if (check_whole(s, f, &v)) {
+		rfile_report(s, f, &v);
 		rfile_free(f);
 		return;
 	}

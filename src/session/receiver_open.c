@@ -104,6 +104,7 @@ static int check_existing(struct rstream *st, struct infile *f, int dir,
 	if (part_stat(dir, leaf, &sb, &e))
 		return 0;
 	fate = existing_decide(st->receiver->cfg->existing, &sb, &f->meta);
+	f->basis_fate = fate;
 	if (is_promising(st, f, &sb))
 		f->basis_fd = part_open_existing(dir, leaf, &sb, &e);
 	if (f->basis_fd >= 0 && (uint64_t)sb.st_size != f->size)

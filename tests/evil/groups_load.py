@@ -388,6 +388,47 @@ def through_link(lab):
     del lab.planted[b"large"]
 
 
+def parts_of_existing(lab, existing, status):
+    """Of a file that stays it is told whether all of it is the same, and
+    never which parts of it are."""
+    there = os.urandom(LARGE)
+    other = os.urandom(LARGE)
+    name = os.path.join(lab.dst, "large")
+
+    def ask(title, checks, digest, verdict):
+        def case():
+            with open(name, "wb") as f:
+                f.write(there)
+            s = lab.sender()
+            s.send(message("OPEN", size=LARGE, name=b"large"))
+            need(s.until("STATE")["state"] == 3, "it is not looked at")
+            for frame in checks:
+                s.send(frame)
+                answer = s.until("CHECKED", "VERDICT")
+                need(answer["message"] == "CHECKED" and answer["bits"] == 0,
+                     f"it tells of a part: {answer}")
+            s.send(message("FILE_END", size=LARGE, digest=digest))
+            got = s.verdicts(1)
+            need(got == {1: verdict}, f"verdict {got}")
+            s.close()
+        lab.case(f"--existing {existing}, a large file that is there: {title}",
+                 case, {b"large": [there]})
+
+    whole = lambda data: message(
+        "CHECK", chunks=12, kind=2, digests=H(leaves(data, 0, 12)))
+    each = lambda data: [check(data, i, 1) for i in range(12)]
+    ask("the same", each(there), file_digest(there), 2)
+    ask("the same, as a range", [whole(there)], file_digest(there), 2)
+    for title, data in (
+            ("another", other),
+            ("the first part differs", other[:CHUNK] + there[CHUNK:]),
+            ("the last part differs", there[:-CHUNK] + other[-CHUNK:])):
+        ask(title, each(data), file_digest(data), status)
+        ask(title + ", as a range", [whole(data)], file_digest(data), status)
+    ask("the right parts and a wrong end", each(there), file_digest(other),
+        status)
+
+
 def resume(cases):
     lab = Lab(cases)
     refused = {
@@ -441,6 +482,10 @@ def resume(cases):
            allowed=True)
     through_link(lab)
     lab.close()
+    for existing, status in (("fail", 4), ("skip", 3)):
+        lab = Lab(cases, "--existing", existing)
+        parts_of_existing(lab, existing, status)
+        lab.close()
     lab = Lab(cases, "--existing", "replace")
     through_link(lab)
     lab.close()
