@@ -401,6 +401,11 @@ torture: $(B)/ferry
 	$(Q)tests/faults/torture --ferry $< $(TORTURE)
 .PHONY: torture
 
+## soak: transfers in every mode, confined and watched, for MINUTES=20
+soak: $(B)/ferry
+	$(Q)FERRY=$< tests/soak $(MINUTES)
+.PHONY: soak
+
 ## compile_commands.json: write build/compile_commands.json for editors
 compile_commands.json: FORCE
 	@mkdir -p build
@@ -464,6 +469,7 @@ help:
 	@echo '  SANITIZE=LIST          address,undefined or thread'
 	@echo '  NDEBUG=1  COVERAGE=1   variants, like SANITIZE'
 	@echo '  SECONDS=N  FUZZ=NAMES  how long to fuzz, and what'
+	@echo '  MINUTES=N              how long to soak'
 	@echo '  TORTURE=ARGS           of tests/faults/torture: suites, --seed ...'
 	@echo '  VALGRIND=1             bats tests run ferry under valgrind'
 	@echo '  CC CPPFLAGS CFLAGS LDFLAGS LDLIBS PKG_CONFIG'

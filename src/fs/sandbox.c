@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -170,6 +171,9 @@ static int apply(const struct wall *w, char *text, struct err *e)
 	if (is_instrumented())
 		return without(w->mode, "not possible in a test build or "
 			       "under valgrind", e);
+	/* libc reads the time zone now; when certificates are verified it only
+	 * looks whether that is still the same. */
+	tzset();
 	if (harden(e) < 0)
 		return e->code;
 	abi = apply_landlock(w, e);

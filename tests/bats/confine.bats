@@ -31,25 +31,6 @@ make_tree() {
 	chmod 0555 src/t/a/b
 }
 
-
-# Calls that were denied, but for the two that prove that they are and for
-# clone3(), which libc replaces.
-denied() {
-	# our own probes; clone3 gets ENOSYS so that libc uses clone; malloc()
-	# asks for overcommit_memory before it gives a heap back, and does not
-	# without the answer
-	# strace cuts a call in two where another thread comes between
-	awk '/ <unfinished \.\.\.>$/ {
-			sub(/ <unfinished \.\.\.>$/, ""); cut[$1] = $0; next
-		}
-		/<\.\.\. .* resumed>/ {
-			pid = $1; sub(/.* resumed>/, ""); $0 = cut[pid] $0
-		}
-		{ print }' "$1.calls" |
-		grep -E '= -1 (EPERM|EACCES|ENOSYS|EXDEV)' |
-		grep -vE 'fchmodat\(-1, ""|"/", O_RDONLY|clone3|overcommit_memory' || true
-}
-
 # As same() of the helper, but for the owner.
 alike() {
 	is rsync -n --checksum -rlpt --itemize-changes "$1" "$2" ""
@@ -198,7 +179,9 @@ alike() {
 @test "no call of a whole session is denied, on either side" {
 	make_tree
 	ferry keygen key 2>/dev/null
-	for mode in --plain "--key key"; do
+	make_certs
+	for mode in --plain "--key key" \
+		"--cert b.pem --cert-key b.key --ca ca.pem"; do
 		# shellcheck disable=SC2086
 		FERRY_WRAP="strace -f -qq -o receiver.calls" \
 			receive $mode --once dst
