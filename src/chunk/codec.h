@@ -56,8 +56,9 @@ const struct codec_ops *codec_by_name(const char *name);
 /* What the user asked for with -z. */
 struct codec_choice {
 	int is_auto;                 /* leave alone what does not shrink */
+	int is_steered;              /* auto without a level: see codec_sent() */
 	const struct codec_ops *ops; /* the codec (zstd for auto) */
-	int level;
+	int level;                   /* the first, where it is steered */
 };
 
 /*
@@ -87,6 +88,14 @@ void codec_free(struct codec *c);
  */
 size_t codec_compress(struct codec *c, void *dst, size_t cap, const void *src,
 		      size_t n, uint8_t *id);
+
+/*
+ * What was compressed last was sent, which took ns nanoseconds.  Where the
+ * user left the level open, it follows whoever has to wait: it rises while the
+ * line is what limits and the processor has time for the next level, and falls
+ * when the line waits for the processor.
+ */
+void codec_sent(struct codec *c, uint64_t ns);
 
 /*
  * One thread's expander for whatever codec a chunk names: states are made on

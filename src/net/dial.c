@@ -25,8 +25,6 @@ enum {
 	/* Of a name with more addresses the first are tried. */
 	TRIES_MAX = 16,
 	BACKLOG = 128,
-	/* On a long line the kernel holds no more that it cannot send yet, so
-	 * that no stream has much left when the others are through. */
 	UNSENT_MAX = 256 * 1024,
 };
 
@@ -98,6 +96,11 @@ unsigned dial_rtt_us(int fd)
 	return info.tcpi_rtt;
 }
 
+void dial_limit_unsent(int fd)
+{
+	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
+}
+
 /* What the line asks for.  Where the kernel has it not, or allows it not, the
  * system's default stays. */
 static void suit_line(int fd, const struct net_options *opt)
@@ -106,7 +109,8 @@ static void suit_line(int fd, const struct net_options *opt)
 
 	if (dial_rtt_us(fd) < DIAL_LONG_US)
 		return;
-	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
+	/* No stream shall have much left when the others are through. */
+	dial_limit_unsent(fd);
 	if (!opt->congestion)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr,
 				 sizeof(bbr) - 1);

@@ -11,8 +11,7 @@
  * made here gets BBR as its congestion control, unless the user named one or
  * the kernel does not allow it: what it sends then follows the line's rate and
  * not each loss (Cardwell et al., "BBR: Congestion-Based Congestion Control",
- * ACM Queue 14(5), 2016).  The kernel then also takes little more than it can
- * send at once (TCP_NOTSENT_LOWAT).
+ * ACM Queue 14(5), 2016); and dial_limit_unsent() was done.
  */
 #ifndef FERRY_NET_DIAL_H
 #define FERRY_NET_DIAL_H
@@ -51,6 +50,11 @@ int dial_connect(const struct host_port *hp, const struct net_options *opt,
 /* The round trip time of a connection in microseconds, as the kernel measured
  * it (at first, of the TCP handshake); 0 where it does not say. */
 unsigned dial_rtt_us(int fd);
+
+/* Have the kernel take little more than it can send at once (256 KiB,
+ * TCP_NOTSENT_LOWAT): then a wait in sending is a wait for the line.  Without
+ * effect where the kernel has it not. */
+void dial_limit_unsent(int fd);
 
 /* The very address that a connection was made to. */
 struct dial_peer {

@@ -29,6 +29,8 @@ enum {
 	/* On a long line one connection is limited by the kernel's buffers and
 	 * starts slowly, whatever the cores: so all that there may be. */
 	STREAMS_LONG = STREAMS_MAX,
+	/* A compressor takes some MiB. */
+	STREAMS_PACKING = STREAMS_MAX / 2,
 	/* On a long line they are begun before the receiver is ready where
 	 * there is so much to send. */
 	EARLY_BYTES = 1 << 20,
@@ -175,12 +177,13 @@ static int start_stream(struct sender *s, unsigned index)
 
 /* As many streams as cores, where each has work to do besides sending; more on
  * a long line. */
-static unsigned auto_streams(int is_long)
+static unsigned auto_streams(const struct send_config *cfg, int is_long)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (is_long)
-		return STREAMS_LONG;
+		return cfg->codec.ops->id == CODEC_NONE ? STREAMS_LONG :
+							  STREAMS_PACKING;
 	if (cores < 1)
 		cores = 1;
 	return cores > STREAMS_AUTO_MAX ? STREAMS_AUTO_MAX : (unsigned)cores;
@@ -208,7 +211,7 @@ static void grow(struct sender *s, unsigned *started)
 	if (!ready && !early)
 		return;
 	if (!want)
-		want = auto_streams(is_long);
+		want = auto_streams(s->cfg, is_long);
 	if (want > allowed)
 		want = allowed;
 	while (*started < want) {

@@ -116,6 +116,9 @@ static int connect_stream(struct sender_stream *st, struct err *e)
 
 	if (fd < 0)
 		return fd;
+	/* The compressor is steered by how long sending takes. */
+	if (st->codec)
+		dial_limit_unsent(fd);
 	let_abort(st, fd);
 	if (exchange_code(st, fd, e)) {
 		let_abort(st, -1);

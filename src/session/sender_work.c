@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "fs/source.h"
 #include "session/sender.h"
@@ -16,6 +17,7 @@
 static int send_data(struct sender_stream *st, const void *payload, size_t n,
 		     uint64_t content, struct err *e)
 {
+	const uint64_t began_ns = clock_ns();
 	int rc = sender_stream_pace(st, n, e);
 
 	if (rc)
@@ -23,6 +25,8 @@ static int send_data(struct sender_stream *st, const void *payload, size_t n,
 	rc = link_send(&st->link, payload, n, e);
 	if (rc)
 		return rc;
+	if (st->codec)
+		codec_sent(st->codec, clock_ns() - began_ns);
 	atomic_fetch_add(&st->sender->bytes, content);
 	return 0;
 }

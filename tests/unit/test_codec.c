@@ -602,11 +602,13 @@ static void parse_choices(void **state)
 		memset(&c, 0xaa, sizeof(c));
 		assert_int_equal(codec_parse(good[i].text, &c), 0);
 		assert_int_equal(c.is_auto, good[i].is_auto);
+		assert_int_equal(c.is_steered,
+				 strcmp(good[i].text, "auto") == 0);
 		assert_int_equal(c.level, good[i].level);
 		assert_ptr_equal(c.ops, good[i].ops);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct codec_choice was = { 7, &codec_zlib, 8 };
+		struct codec_choice was = { 7, 0, &codec_zlib, 8 };
 
 		c = was;
 		assert_int_equal(codec_parse(bad[i], &c), ERR_RANGE);
@@ -789,6 +791,63 @@ static void auto_looks_at_more_than_the_beginning(void **state)
 	free(data);
 }
 
+static size_t packed_length(const char *name, const uint8_t *data)
+{
+	struct codec *c = codec_for(name);
+	size_t n = run_chunk(c, data, CHUNK);
+
+	codec_free(c);
+	return n;
+}
+
+/* Compress it so often, and each time say that sending took ns.  Returns what
+ * it became the last time. */
+static size_t send_often(struct codec *c, unsigned times, const uint8_t *data,
+			 uint64_t ns)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < times; i++) {
+		n = run_chunk(c, data, CHUNK);
+		codec_sent(c, ns);
+	}
+	return n;
+}
+
+static void auto_follows_the_line(void **state)
+{
+	const uint64_t slow = 10000000000;
+	uint8_t *text = alloc(CHUNK), *noise = alloc(CHUNK);
+	struct codec *c = codec_for("auto");
+	size_t fast, first, best;
+
+	(void)state;
+	fill_text(text, CHUNK);
+	fill_random(noise, CHUNK, 3);
+	fast = packed_length("zstd:1", text);
+	first = packed_length("zstd:3", text);
+	best = packed_length("zstd:6", text);
+	assert_true(fast != first && first != best && best != fast);
+	assert_int_equal(run_chunk(c, text, CHUNK), first);
+	/* what was sent as it is says nothing of the compressor */
+	send_often(c, 100, noise, slow);
+	while (run_chunk(c, text, CHUNK) == 0)
+		;
+	assert_int_equal(run_chunk(c, text, CHUNK), first);
+	assert_int_equal(send_often(c, 100, text, slow), best);
+	assert_int_equal(send_often(c, 8, text, 0), best);
+	assert_int_equal(send_often(c, 100, text, 0), fast);
+	assert_int_equal(send_often(c, 100, text, slow), best);
+	codec_free(c);
+	/* a level that was asked for stays */
+	c = codec_for("auto:3");
+	assert_int_equal(send_often(c, 100, text, slow), first);
+	assert_int_equal(send_often(c, 100, text, 0), first);
+	codec_free(c);
+	free(text);
+	free(noise);
+}
+
 static void zlib_itself_reads_ours(void **state)
 {
 	uint8_t *data = alloc(CHUNK), *packed = alloc(CHUNK),
@@ -963,6 +1022,7 @@ int main(void)
 		cmocka_unit_test(auto_wants_a_twentieth),
 		cmocka_unit_test(auto_asks_again),
 		cmocka_unit_test(auto_looks_at_more_than_the_beginning),
+		cmocka_unit_test(auto_follows_the_line),
 		cmocka_unit_test(zlib_itself_reads_ours),
 		cmocka_unit_test(libzstd_itself_reads_ours),
 		cmocka_unit_test(zstd_tool_reads_ours),
