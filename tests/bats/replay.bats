@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# A session that was recorded on the way, said again to somebody else: without
+# TLS that is a session like another, with it nobody takes it for one.
+
+load helper
+
+setup() {
+	make_dir
+	mkdir src/t
+	head -c 300000 /dev/urandom >src/t/medium
+	head -c 9000001 /dev/urandom >src/t/large
+	(umask 077 && echo 4821-river-anchor >code)
+	ferry keygen key 2>/dev/null
+}
+teardown() { remove_dir; }
+
+# record OPTION... - a session of one stream in this mode: both ways in said.*
+record() {
+	receive "$@" --once dst
+	forward record said
+	send "$@" -j 1 src/t
+	status 0
+	stop_forward
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src/t dst/t
+	[ "$(stat -c %s said.sent)" -gt 9000000 ]
+	rm -r dst/t
+}
+
+# To the receiver, as the sender; in $came, how much it said.
+say_to_receiver() {
+	came=$(timeout 60 python3 "$tools/replay.py" send "$port" said.sent)
+	came=${came#came }
+}
+
+# send_to_replay OPTION... - a new sender, to whom the receiver's words are
+# said.
+send_to_replay() {
+	: >replay.out
+	start replay python3 "$tools/replay.py" receive said.replies \
+		>replay.out
+	await replay.out '^[0-9]+$'
+	port=$(head -n 1 replay.out)
+	: >sender.events
+	send --timeout 10 "$@" --json=8 src/t 8>sender.events
+	ended replay
+}
+
+@test "without TLS the bytes of a recorded sender are a session" {
+	record --plain
+	receive --plain --once dst
+	say_to_receiver
+	# which ends early, as it does not wait for verdicts
+	wait_receiver
+	has events '"event":"session"'
+	diff -r src/t dst/t
+	[ "$came" -gt 100 ]
+}
+
+@test "with a key a recorded sender is nobody to another receiver" {
+	record --key key
+	receive --key key dst
+	for _ in 1 2; do
+		say_to_receiver
+		echo "$came bytes of $(stat -c %s said.replies)"
+		# a handshake's, and no session's
+		[ "$came" -lt 400 ]
+		only_dir
+	done
+	hasnt events '"event":"session"'
+	is grep -c 'no session: ' messages 2
+	send --key key src/t
+	status 0
+	same_tree src/t dst/t
+	# nor to one that served it
+	say_to_receiver
+	is grep -c '"event":"session"' events 1
+	stop_receiver
+}
+
+@test "with a key a recorded receiver is nobody to another sender" {
+	record --key key
+	send_to_replay --key key
+	status 4
+	hasnt sender.events '"session"'
+	hasnt sender.events '"committed"'
+	hasnt replay.out "came 0"
+}
+
+@test "with a code a recorded sender burns it, and gets nothing" {
+	record --code-file code
+	receive --code-file code dst
+	say_to_receiver
+	# message 2 and no more
+	[ "$came" = 73 ]
+	wait_receiver
+	[ "$got" = 4 ]
+	has messages burnt
+	only_dir
+	hasnt events '"event":"session"'
+}
+
+@test "with a code a recorded receiver is nobody to another sender" {
+	record --code-file code
+	send_to_replay --code-file code
+	status 4
+	has sender "the code was wrong, or somebody interfered"
+	hasnt sender.events '"session"'
+	hasnt sender.events '"committed"'
+	# messages 1 and 3, and nothing behind them
+	has replay.out "came 113"
+}
+
+@test "a further stream of a session is nobody in another one" {
+	# the second connection of a session begins in the same way
+	receive --key key --once dst
+	forward record said
+	send --key key -j 2 src/t
+	status 0
+	stop_forward
+	wait_receiver
+	rm -r dst/t
+	receive --key key dst
+	start_send slow --key key -j 2 --limit-rate 4M src/t
+	under_way slow
+	say_to_receiver
+	[ "$came" -lt 400 ]
+	ended slow
+	[ "$code" = 0 ]
+	same_tree src/t dst/t
+	is grep -c '"event":"session"' events 1
+}
