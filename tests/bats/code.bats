@@ -321,6 +321,46 @@ at_terminal() {
 	ended slow
 }
 
+# half NAME CODE - a guesser who knows both points, and has yet to confirm.
+half() {
+	mkfifo "$1.in"
+	: >"$1.out"
+	start "$1" python3 "$tools/code_peer.py" send "$port" "$2" wait \
+		<>"$1.in" >"$1.out"
+	await "$1.out" '^half$'
+}
+
+@test "of guesses that are half way at the same time one is judged" {
+	for order in "bad good" "good bad"; do
+		rm -f ./*.in
+		receive_code dst
+		half good "$secret"
+		half bad "$(wrong_code)"
+		for name in $order; do
+			echo >"$name.in"
+			[ "$name" = "${order% *}" ] || ended "$name"
+			await "$name.out" '^(agreed|refused)'
+		done
+		has bad.out "refused 0"
+		case $order in
+		bad*)
+			# the right one comes too late
+			has good.out "refused 0"
+			ended good || true
+			burnt
+			;;
+		*)
+			has good.out agreed
+			kill "${pid[good]}"
+			ended good
+			wait_receiver
+			[ "$got" = 6 ]
+			only_dir
+			;;
+		esac
+	done
+}
+
 @test "a second guess during the session changes nothing" {
 	head -c 8000000 /dev/zero >src/big
 	receive_code dst
@@ -417,6 +457,32 @@ at_terminal() {
 		hasnt $file MARKER
 		for word in "$secret" "$first-$second"; do
 			hasnt $file "$word"
+		done
+	done
+	# Two points, two confirmations, and TLS: nothing else is in the clear,
+	# and nothing that follows from the code alone.
+	for file in said.sent said.replies; do
+		is od -An -tx1 -j 113 -N 2 $file " 16 03"
+	done
+	is peer eavesdrop "$secret" said.sent said.replies ""
+	# Another session with the same code has nothing in common with it.
+	mv said.sent first.sent
+	mv said.replies first.replies
+	write_code "$secret"
+	rm -r dst/src
+	receive --code-file code dst
+	forward record said
+	send --code-file code -j 2 src
+	status 0
+	wait_receiver
+	stop_forward
+	for way in sent replies; do
+		# of the point, of the confirmation
+		for at in 9 41 81 97; do
+			if cmp -s -n 16 -i $at said.$way first.$way; then
+				echo "the same at $at"
+				return 1
+			fi
 		done
 	done
 	# A second exchange begins nowhere: further streams are TLS at once.

@@ -3,10 +3,13 @@
 
 code_peer.py send PORT CODE [STOP]   as a sender to a receiver on this host
 code_peer.py receive CODE            as a receiver; prints its port first
+code_peer.py eavesdrop CODE FILE...  what follows from the code alone and is in
+                                     the files: a name a line
 
 Prints "agreed", the key for TLS in hex and the words to verify; or "refused
 N", N the bytes that still came.  A sender that agreed keeps its connection
-until standard input ends.  STOP: hang up after so many messages of ours.
+until standard input ends.  STOP: hang up after so many messages of ours; or
+"wait": once both points are known, print "half" and wait for a line.
 """
 import hashlib
 import hmac
@@ -139,15 +142,18 @@ def tell(own):
     print("agreed", own.psk.hex(), words(own.verify), flush=True)
 
 
-def send(port, code, stop):
+def send(port, code, stop=None):
     own = Exchange(True, code)
     with socket.create_connection(("127.0.0.1", port), 60) as sock:
         put(sock, 1, own.share)
-        if stop == 1:
+        if stop == "1":
             return
         own.take(get(sock, 2, 65))
-        if stop == 2:
+        if stop == "2":
             return
+        if stop == "wait":
+            print("half", flush=True)
+            sys.stdin.readline()
         put(sock, 3, own.mac)
         if get(sock, 4, 32) != own.peer_mac:
             sys.exit("a wrong confirmation")
@@ -174,10 +180,35 @@ def receive(code):
         print("then", sock.recv(1).hex())
 
 
+def eavesdrop(code, paths):
+    """Whatever of this is said tells a right guess from a wrong one."""
+    own = Exchange(True, code)
+    seed = hashlib.scrypt(code.encode(), salt=b"ferry/1 code scrypt",
+                          n=32768, r=8, p=1, maxmem=1 << 26, dklen=40)
+    w = own.w.to_bytes(32, "big")
+    known = {"the code": code.encode(), "its words": code[5:].encode(),
+             "w before the modulus": seed[:16], "w": w}
+    for name, point in ("M", M), ("N", N), ("G", G):
+        known[f"w{name}"] = encode(times(own.w, point))[1:33]
+    for name, key in ("code", code.encode()), ("seed", seed), ("w", w):
+        known[f"SHA-256 of the {name}"] = hashlib.sha256(key).digest()[:8]
+        for info in (b"ferry/1 code psk", b"ferry/1 code verify",
+                     b"ConfirmationKeysferry/1 code"):
+            known[f"HKDF of the {name}, {info}"] = hkdf(key, info, 8)
+    for path in paths:
+        with open(path, "rb") as f:
+            said = f.read()
+        for name, value in known.items():
+            if value in said or value.hex().encode() in said:
+                print(name)
+
+
 def main():
     if sys.argv[1] == "send":
         send(int(sys.argv[2]), sys.argv[3],
-             int(sys.argv[4]) if len(sys.argv) > 4 else 0)
+             *sys.argv[4:])
+    elif sys.argv[1] == "eavesdrop":
+        eavesdrop(sys.argv[2], sys.argv[3:])
     else:
         receive(sys.argv[2])
 

@@ -72,13 +72,12 @@ def pass_on(left, right, harm, at):
 
 
 def serve(left, port, harm, at):
-    right = socket.create_connection(("127.0.0.1", port))
     try:
-        pass_on(left, right, harm, at)
+        with socket.create_connection(("127.0.0.1", port)) as right:
+            pass_on(left, right, harm, at)
     except OSError:
         pass  # one end went away, and now the other one does
     left.close()
-    right.close()
 
 
 def main():
