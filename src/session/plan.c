@@ -86,6 +86,13 @@ void plan_clear_signal(struct plan *p)
 		;
 }
 
+void plan_wake(struct plan *p)
+{
+	pthread_mutex_lock(&p->lock);
+	plan_signal(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
 void plan_pause(struct plan *p)
 {
 	pthread_mutex_lock(&p->lock);

@@ -134,6 +134,9 @@ int plan_wake_fd(const struct plan *p);
 /* Wake everybody and let nothing more in or out. */
 void plan_close(struct plan *p);
 
+/* Wake the streams that wait: there is something else to see. */
+void plan_wake(struct plan *p);
+
 /* Wake the streams and give them nothing more, until plan_restart(): the
  * connection is lost, but may come back. */
 void plan_pause(struct plan *p);

@@ -142,7 +142,6 @@ struct rsession {
 	uint64_t began_ns;
 	uint8_t token[WIRE_TOKEN];
 	uint8_t id[WIRE_TOKEN];      /* the sender's, see HELLO */
-	int will_retry;              /* it will come back */
 	uint8_t peer_id[STREAM_PEER];
 	const struct digest_ops *digest;
 	char peer[ADDR_TEXT_MAX];
@@ -173,6 +172,7 @@ struct rsession {
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct err err;
+	int will_retry;      /* the sender will come back if it is lost */
 	struct tally tally;
 	struct outbox any;   /* for whichever stream comes first */
 	/* For the first stream only: verdicts on links.  A sender does not

@@ -351,7 +351,12 @@ static int take_peer_error(struct rstream *st, size_t len, struct err *e)
 	if (len > sizeof(body))
 		return err_set(e, ERR_PROTOCOL, "a malformed ERROR frame");
 	rc = link_recv(&st->link, body, len, e);
-	return rc ? rc : link_peer_error(body, len, e);
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&st->session->lock);
+	st->session->will_retry = 0;
+	pthread_mutex_unlock(&st->session->lock);
+	return link_peer_error(body, len, e);
 }
 
 static int take_frame(struct rstream *st, const struct frame *f, int *over,

@@ -61,9 +61,9 @@ void sender_wake(const struct sender *s)
 		return; /* the control thread looks by itself as well */
 }
 
-void sender_fail(struct sender *s, const struct err *e)
+/* Locked. */
+static void note_failure(struct sender *s, const struct err *e)
 {
-	pthread_mutex_lock(&s->lock);
 	/* A thread that was stopped because another failed knows no reason. */
 	if (e->code != ERR_INTERRUPTED || sender_is_cancelled(s) ||
 	    !s->has_failed)
@@ -71,6 +71,12 @@ void sender_fail(struct sender *s, const struct err *e)
 	s->has_failed = 1;
 	__atomic_store_n(&s->is_stopping, 1, __ATOMIC_RELAXED);
 	pthread_cond_broadcast(&s->begun);
+}
+
+void sender_fail(struct sender *s, const struct err *e)
+{
+	pthread_mutex_lock(&s->lock);
+	note_failure(s, e);
 	abort_streams(s);
 	pthread_mutex_unlock(&s->lock);
 	plan_pause(s->plan);
@@ -235,13 +241,33 @@ static unsigned count_alive(struct sender *s)
 	return n;
 }
 
+/* Where there is a session, the receiver is told first, who otherwise may wait
+ * for us to come back. */
 static void cancel(struct sender *s)
 {
 	struct err e;
+	int is_ready;
 
 	err_set(&e, ERR_INTERRUPTED, "interrupted");
 	__atomic_store_n(&s->is_cancelled, 1, __ATOMIC_RELAXED);
-	sender_fail(s, &e);
+	pthread_mutex_lock(&s->lock);
+	is_ready = s->is_ready;
+	note_failure(s, &e);
+	pthread_mutex_unlock(&s->lock);
+	if (!is_ready) {
+		sender_fail(s, &e);
+		return;
+	}
+	s->farewell_ms = clock_ms() + SENDER_FAREWELL_MS;
+	plan_wake(s->plan);
+}
+
+static void end_farewell(struct sender *s)
+{
+	if (s->farewell_ms == 0 || clock_left_ms(s->farewell_ms) > 0)
+		return;
+	s->farewell_ms = 0;
+	sender_fail(s, &s->err);
 }
 
 static void control(struct sender *s)
@@ -265,6 +291,7 @@ static void control(struct sender *s)
 				fds[1].fd = -1;
 			}
 		}
+		end_farewell(s);
 		grow(s, &started);
 		show_progress(s);
 		if (wait < TICK_MS)

@@ -26,6 +26,9 @@ enum {
 	/* Room behind a chunk, so that a read can see the end of a file that
 	 * fills it exactly. */
 	RAW_CAP = CHUNK_MAX + 4096,
+	/* For the first stream to tell the receiver that the user stopped
+	 * us. */
+	SENDER_FAREWELL_MS = 1000,
 };
 
 /* Belongs to its thread but for what is marked. */
@@ -94,6 +97,8 @@ struct sender {
 	struct sender_stream streams[STREAMS_MAX];
 
 	/* the control thread's */
+	uint64_t farewell_ms; /* stopped by the user: until when the first
+				 stream may take leave; or 0 */
 	pthread_t scanner;
 	int has_scanner;
 	int is_rescan; /* set before it is started */
@@ -102,6 +107,13 @@ struct sender {
 static inline int sender_is_cancelled(const struct sender *s)
 {
 	return __atomic_load_n(&s->is_cancelled, __ATOMIC_RELAXED);
+}
+
+/* Whether the stream has to say to the receiver that the user stopped it: the
+ * first one does, and as long all go on. */
+static inline int sender_is_leaving(const struct sender_stream *st)
+{
+	return st->index == 0 && sender_is_cancelled(st->sender);
 }
 
 /* ---- sender.c ---- */

@@ -16,7 +16,7 @@
 
 enum {
 	GOODBYE_MS = 3000, /* for the end that both sides confirm */
-	TASK_PACE_SLICE_MS = 100,
+	PACE_SLICE_MS = 100, /* so soon a signal is noticed */
 };
 
 static int on_input(void *ctx, struct err *e)
@@ -28,7 +28,8 @@ static int on_tick(void *ctx, int sending, struct err *e)
 {
 	struct sender_stream *st = ctx;
 
-	if (sender_is_cancelled(st->sender))
+	/* What is half sent is finished. */
+	if (!sending && sender_is_leaving(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	return sending ? 0 : link_ping_if_due(&st->link, e);
 }
@@ -367,9 +368,11 @@ int sender_stream_pace(struct sender_stream *st, uint64_t bytes,
 	if (ms == 0)
 		return 0;
 	until = clock_ms() + ms;
-	while (clock_left_ms(until) > 0) {
+	while (clock_left_ms(until) > 0 && !sender_is_leaving(st)) {
+		int left = clock_left_ms(until);
 		int rc = stream_wait(st->link.stream, -1,
-				     clock_left_ms(until), e);
+				     left < PACE_SLICE_MS ? left :
+							    PACE_SLICE_MS, e);
 
 		if (rc > 0)
 			rc = sender_take_replies(st, e);
@@ -412,7 +415,10 @@ static int do_task(struct sender_stream *st, struct task *t, struct err *e)
 static int work(struct sender_stream *st, struct task *t, struct err *e)
 {
 	for (;;) {
-		enum plan_next next = plan_take(st->sender->plan, t, PLAN_ALL);
+		enum plan_next next = sender_is_leaving(st) ?
+					      PLAN_CLOSED :
+					      plan_take(st->sender->plan, t,
+							PLAN_ALL);
 		int rc = 0;
 
 		if (next == PLAN_DONE)
@@ -514,6 +520,16 @@ static int has_failed(struct sender *s)
 	return has;
 }
 
+/* The user stopped it: say so, that the receiver does not wait for us. */
+static void take_leave(struct sender_stream *st)
+{
+	struct err ignored;
+
+	link_send_error(&st->link, WERR_INTERRUPTED,
+			err_name(ERR_INTERRUPTED));
+	(void)stream_close(st->link.stream, SENDER_FAREWELL_MS, &ignored);
+}
+
 /* The stream ended badly: what does that mean for the session? */
 static void stream_failed(struct sender_stream *st, struct err *e)
 {
@@ -582,6 +598,8 @@ void *sender_stream_main(void *arg)
 		rc = work(st, &t, &e);
 	if (rc == 0)
 		rc = end_stream(st, &e);
+	if (rc == ERR_INTERRUPTED && st->is_ready && sender_is_leaving(st))
+		take_leave(st);
 	if (rc)
 		stream_failed(st, &e);
 	release(st);

@@ -13,7 +13,7 @@
 #include "session/sender.h"
 #include "wire/msg.h"
 
-/* Send what is in link.out with the payload, paced; then take replies. */
+/* Send what is in link.out with the payload, paced. */
 static int send_data(struct sender_stream *st, const void *payload, size_t n,
 		     uint64_t content, struct err *e)
 {
@@ -22,6 +22,8 @@ static int send_data(struct sender_stream *st, const void *payload, size_t n,
 
 	if (rc)
 		return rc;
+	if (sender_is_leaving(st))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	rc = link_send(&st->link, payload, n, e);
 	if (rc)
 		return rc;

@@ -412,6 +412,41 @@ print(s.getsockname()[1])'
 	no_litter
 }
 
+@test "--retry with --once: a sender that is stopped does not come back [san]" {
+	head -c $((48 * MiB)) /dev/urandom >src/f
+	for options in "-j 1 --limit-rate 20M" "-j 4 --limit-rate 20M" \
+		"-j 4 -z --limit-rate 20M"; do
+		rm -rf dst; mkdir dst
+		receive --plain --once --timeout 30 dst
+		# shellcheck disable=SC2086
+		start_send all --plain --retry 30 $options src/f
+		await all.events '"progress","bytes":[1-9][0-9]{6}'
+		SECONDS=0
+		kill -INT "${pid[all]}"
+		ended all
+		[ "$code" = 130 ]
+		wait_receiver
+		[ "$got" = 6 ]
+		[ "$SECONDS" -lt 10 ]
+		has messages 'the other side says: interrupted'
+		hasnt messages 'waiting for the sender to come back'
+	done
+}
+
+@test "a sender that is stopped waits for no receiver that stands still" {
+	head -c $((48 * MiB)) /dev/urandom >src/f
+	receive --plain --once dst
+	start_send all --plain --retry 30 src/f --limit-rate 20M
+	under_way all
+	kill -STOP "${pid[receiver]}"
+	SECONDS=0
+	kill -INT "${pid[all]}"
+	ended all
+	kill -CONT "${pid[receiver]}"
+	[ "$code" = 130 ]
+	[ "$SECONDS" -lt 6 ]
+}
+
 @test "--retry: standard input that was read cannot be read again: exit 6" {
 	head -c $((30 * MiB)) /dev/urandom >src/f
 	receive --plain dst

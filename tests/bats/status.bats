@@ -331,8 +331,10 @@ told() {
 }
 
 @test "128+N: ended by a signal, both sides, no final name" {
-	head -c 9000000 /dev/urandom >src/f
+	head -c 20000000 /dev/urandom >src/f
 	for signal in INT:130 TERM:143 HUP:129; do
+		# what is there already would be done sooner
+		rm -rf dst; mkdir dst
 		receive --plain dst
 		start_send one --plain --limit-rate 2M src/f
 		under_way one
