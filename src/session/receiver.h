@@ -215,6 +215,7 @@ struct rstream {
 	uint8_t *wire;       /* payload as it came: CHUNK_MAX */
 	uint8_t *raw;        /* expanded: CHUNK_MAX */
 	int wait_finish;     /* FINISH came */
+	uint64_t over_by_ms; /* the session is over: until when it goes on */
 };
 
 /* ---- receiver.c ---- */

@@ -142,11 +142,10 @@ static void end_former(struct receiver *r, const uint8_t *id)
 
 	pthread_mutex_lock(&r->lock);
 	while ((s = find_id(r, id))) {
-		if (!atomic_exchange(&s->is_over, 1)) {
-			/* Their waits end, and each leaves. */
-			wake_streams(s);
-			abort_streams(s);
-		}
+		/* Their waits end, and each leaves. */
+		atomic_store(&s->is_over, 1);
+		wake_streams(s);
+		abort_streams(s);
 		pthread_cond_wait(&r->gone, &r->lock);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -221,18 +220,32 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 	return s;
 }
 
+/* Whether the sender was lost, and may come back.  Locked. */
+static int is_lost(const struct rsession *s)
+{
+	return s->will_retry &&
+	       (s->err.code == ERR_LOST || s->err.code == ERR_TIMEOUT ||
+		s->err.code == ERR_CLOSED || s->err.code == 0);
+}
+
 void rsession_fail(struct rsession *s, const struct err *e)
 {
 	struct receiver *r = s->receiver;
+	int lost;
 
 	pthread_mutex_lock(&s->lock);
 	/* A stream that was stopped because another failed knows no reason. */
 	if (e->code != ERR_INTERRUPTED || atomic_load(&r->is_stopping) ||
 	    !atomic_load(&s->is_over))
 		err_merge(&s->err, e);
+	lost = is_lost(s);
 	pthread_mutex_unlock(&s->lock);
 	atomic_store(&s->is_over, 1);
 	wake_streams(s);
+	/* What came by the other streams, and is not read yet, would have to
+	 * be sent again: they end by themselves behind it. */
+	if (lost && !atomic_load(&r->is_stopping))
+		return;
 	pthread_mutex_lock(&r->lock);
 	abort_streams(s);
 	pthread_mutex_unlock(&r->lock);
@@ -281,10 +294,8 @@ static int will_come_back(const struct rsession *s)
 {
 	const struct receiver *r = s->receiver;
 
-	return r->cfg->once && s->will_retry && !s->has_summed &&
-	       !atomic_load(&r->is_stopping) &&
-	       (s->err.code == ERR_LOST || s->err.code == ERR_TIMEOUT ||
-		s->err.code == ERR_CLOSED || s->err.code == 0);
+	return r->cfg->once && !s->has_summed && is_lost(s) &&
+	       !atomic_load(&r->is_stopping);
 }
 
 static void await_sender(struct rsession *s, const struct session_summary *sum)

@@ -18,6 +18,7 @@ enum {
 	GOODBYE_MS = 3000,
 	PACE_SLICE_MS = 100,
 	SKIP_BLOCK = CHUNK_MAX,
+	DRAIN_MS = 1000,
 };
 
 /* Until when it may go on, whatever comes meanwhile; 0: for ever. */
@@ -455,6 +456,17 @@ static void clear_wake(int wake_fd)
 		;
 }
 
+/* Another stream was lost: what came by this one before is taken, unless that
+ * does not end. */
+static int is_through(struct rstream *st, int rc)
+{
+	if (!atomic_load(&st->session->is_over))
+		return 0;
+	if (!st->over_by_ms)
+		st->over_by_ms = clock_ms() + DRAIN_MS;
+	return rc == ERR_AGAIN || clock_left_ms(st->over_by_ms) == 0;
+}
+
 /* Take the next frame, or wait for one.  *over: the stream is through. */
 static int step(struct rstream *st, int *over, struct err *e)
 {
@@ -471,6 +483,8 @@ static int step(struct rstream *st, int *over, struct err *e)
 		return rc ? rc : send_summary(st, e);
 	}
 	rc = link_poll_header(&st->link, &f, e);
+	if (is_through(st, rc))
+		return err_set(e, ERR_CLOSED, "the session is over");
 	if (rc == 0)
 		return take_frame(st, &f, over, e);
 	if (rc != ERR_AGAIN)

@@ -48,7 +48,7 @@ def cut_often(mode, options, kind):
         # a cut costs what was under way: where they are many, that counts
         cuts = (lab.options.size << 20) // every
         most = max(1.05, 1 + cuts * (4 << 20) / (lab.options.size << 20)) \
-            if every < 64 << 20 else 1.05 if "4" not in options else 1.08
+            if every < 64 << 20 else 1.08 if kind == "dead" else 1.05
         finish(lab, sender, receiver, [proxy], new, most)
         if len(proxy.fired) < 2:
             raise Failure("bench", f"cut only {len(proxy.fired)} times")
