@@ -42,3 +42,7 @@ load faults
 @test "faults: kill -9 at random moments" {
 	torture kill --quick --dir "$memory"
 }
+
+@test "faults: others at the same names and at the same port" {
+	torture race --quick --dir "$memory"
+}

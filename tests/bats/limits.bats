@@ -162,6 +162,41 @@ few() {
 	[ "$got" = 143 ]
 }
 
+@test "256 and 1024 descriptors a side are enough for 20000 small files" {
+	! is_instrumented || skip "takes minutes"
+	python3 - <<-EOF
+		import os
+		for d in range(20):
+		    os.makedirs(f"src/t/{d}")
+		    for i in range(1000):
+		        with open(f"src/t/{d}/{i}", "wb") as f:
+		            f.write(b"%d " % d + bytes(i))
+	EOF
+	for limit in 256 1024; do
+		: >events
+		(
+			ulimit -n "$limit"
+			exec "$FERRY" receive --plain -p 0 --once --json=9 \
+				--sync none dst 9>events 2>messages </dev/null
+		) &
+		receiver=$!
+		await events '"event":"listening"'
+		port=$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' events)
+		sent=0
+		(
+			ulimit -n "$limit"
+			exec timeout 60 "$FERRY" send --plain -j 4 src/t \
+				"127.0.0.1:$port"
+		) 2>sender 3>&- || sent=$?
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		same_tree src/t dst/t
+		no_litter
+		rm -r dst/t
+	done
+}
+
 @test "eleven hundred descriptors that were inherited do no harm" {
 	mkdir src/t
 	for i in {1..200}; do echo "$i" >"src/t/$i"; done
