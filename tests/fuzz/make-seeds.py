@@ -350,8 +350,58 @@ def receivers():
         after(3, verdict(2, 1, 1)), after(9, verdict(3, 6, 2)), fix)
 
 
+# Flags of fuzz_journal.c.
+NO_BOOT, FIX_HEAD, FIX_SEAL, FEW_RUNS = 4, 8, 16, 32
+SALT = bytes(range(16))
+
+
+def journal(flags=FIX_HEAD, leaves=100, less=1, boot=b"b", places=b"",
+            version=1, peer=b"p", seconds=-7, salt=SALT):
+    """The inode and the CRC are the target's to put right."""
+    head = b"FERRYJNL" + struct.pack(
+        ">BBHIQqII", version, 1 + (flags & 3), 0, 4096,
+        max(leaves * 4096 - less, 0), seconds, 999999999, 0)
+    head += peer * 32 + boot * 16 + salt + bytes(8) + bytes(12) + bytes(4)
+    return struct.pack(">BIH", flags, leaves, less) + head + bytes(128) + places
+
+
+def journals():
+    def one(name, *args, **more):
+        write("journal", name, journal(*args, **more))
+
+    def place(state, size=16, fill=b"d"):
+        return fill * size + struct.pack(">I", state)
+    some = b"".join(place(i % 3) for i in range(40))
+    one("written", places=place(1) * 100)
+    one("flushed", places=place(2) * 100)
+    one("some", places=some)
+    one("sealed", FIX_HEAD | FIX_SEAL, places=some)
+    one("other-boot", boot=b"c", places=some)
+    one("other-boot-sealed", FIX_HEAD | FIX_SEAL, boot=b"c", places=some)
+    one("no-boot", FIX_HEAD | NO_BOOT, boot=b"\0", places=some)
+    one("few-runs", FIX_HEAD | FEW_RUNS, places=some)
+    one("few-runs-other-boot", FIX_HEAD | FEW_RUNS, boot=b"c", places=some)
+    one("more-than-leaves", leaves=3, places=place(2) * 5)
+    one("torn-place", places=(place(2) * 5)[:-1])
+    one("sha256", FIX_HEAD | 1, places=place(2, 32) * 9)
+    one("crc32", FIX_HEAD | 2, places=place(1, 4) * 300)
+    one("huge", leaves=(1 << 32) - 1, places=some)
+    one("empty-file", leaves=0, less=0, places=place(2))
+    one("other-version", version=2, places=some)
+    one("other-peer", peer=b"q", places=some)
+    one("other-time", seconds=-6, places=some)
+    one("no-crc", 0, places=some)
+    one("wrong-tags", places=place(0x12345678) * 5 + place(2))
+    for kind, name in ((64, "readable"), (128, "linked"), (192, "symlink")):
+        one(name, FIX_HEAD | kind, places=some)
+    write("journal", "nothing", struct.pack(">BIH", FIX_HEAD, 10, 0))
+    write("journal", "torn-head", journal()[:7 + 127])
+    write("journal", "head-alone", journal()[:7 + 128])
+
+
 def main():
     frames()
+    journals()
     senders()
     receivers()
     tables()
