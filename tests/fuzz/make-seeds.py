@@ -399,8 +399,52 @@ def journals():
     write("journal", "head-alone", journal()[:7 + 128])
 
 
+# Flags of fuzz_pake.c: what the peer is, and what we are.
+KNOWS, GUESSES, REFLECTS, RAW, IS_SENDER, USED, BURNT = 0, 1, 2, 3, 4, 8, 16
+# A point of P-256: its generator.
+POINT = bytes.fromhex(
+    "046b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
+
+
+def exchanges():
+    def one(name, flags, data=b""):
+        write("pake", name + "-receiver", bytes([flags]) + data)
+        write("pake", name + "-sender", bytes([flags | IS_SENDER]) + data)
+
+    def change(at, bit=1):
+        return bytes(at) + bytes([bit])
+    one("knows", KNOWS)
+    one("guesses", GUESSES)
+    one("reflects", REFLECTS)
+    # in head and body of the first message, and of the second
+    for at in (0, 7, 8, 9, 72, 73, 80, 81, 112):
+        one("knows-but-%03d" % at, KNOWS, change(at, 0x80))
+    one("reflects-but-form", REFLECTS, change(8, 4))
+    one("reflects-but-sign", REFLECTS, change(72))
+    head = b"ferry/1"
+    for name, share in (("point", POINT), ("infinity", bytes(65)),
+                        ("compressed", b"\2" + POINT[1:33] + bytes(32)),
+                        ("hybrid", b"\7" + POINT[1:]),
+                        ("off-curve", b"\4" + b"\1" * 64),
+                        ("too-large", b"\4" + b"\xff" * 64)):
+        one(name, RAW, head + b"\1" + share + head + b"\3" + bytes(32))
+        write("pake", name + "-sender", bytes([RAW | IS_SENDER]) + head + b"\2"
+              + share + head + b"\4" + bytes(32))
+    one("no-mac", RAW, head + b"\1" + POINT)
+    one("nothing", RAW)
+    one("tls", RAW, b"\x16\3\1\2\0\1")
+    one("tls-after", RAW | USED, b"\x16\3\1\2\0\1")
+    one("tls-burnt", RAW | USED | BURNT, b"\x16\3\1\2\0\1")
+    one("again", KNOWS | USED)
+    one("again-burnt", KNOWS | USED | BURNT)
+    one("alert", RAW, b"\x15\3\3\0\2\2\x28")
+    one("plain", RAW, hello())
+
+
 def main():
     frames()
+    exchanges()
     journals()
     senders()
     receivers()
