@@ -86,8 +86,6 @@ int filter_add(struct filter *f, int is_exclude, const char *pattern)
 	struct rule r = { .is_exclude = is_exclude };
 	size_t len;
 
-	if (!is_well_formed(pattern))
-		return ERR_USAGE;
 	r.is_anchored = pattern[0] == '/';
 	pattern += strspn(pattern, "/");
 	len = strlen(pattern);
@@ -101,6 +99,11 @@ int filter_add(struct filter *f, int is_exclude, const char *pattern)
 	r.pattern = strndup(pattern, len);
 	if (!r.pattern)
 		return ERR_RESOURCE;
+	/* As it is used: of "a\/" a backslash is left. */
+	if (!is_well_formed(r.pattern)) {
+		free(r.pattern);
+		return ERR_USAGE;
+	}
 	r.has_slash = strchr(r.pattern, '/') != NULL;
 	f->rules[f->count++] = r;
 	return 0;

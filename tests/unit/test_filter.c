@@ -130,7 +130,7 @@ static void test_malformed(void **state)
 {
 	static const char *const bad[] = { "",	  "/",	  "//", "[",  "[]",
 					   "[a",  "a[", "[!]", "\\", "a\\",
-					   "[\\", "[a\\", "[\\]" };
+					   "[\\", "[a\\", "[\\]", "a\\/" };
 	struct filter *f = filter_new();
 
 	(void)state;
