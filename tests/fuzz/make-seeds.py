@@ -230,6 +230,45 @@ def texts():
         write("text", "text-%02d" % i, value)
 
 
+def words_of_users():
+    """Codes, networks, lists of names and patterns."""
+    for i, value in enumerate((b"4821-river-anchor", b" 4821 RIVER  anchor\n",
+                               b"4821-river-an", b"4821-riv", b"4821",
+                               b"4821-river", b"482-river-anchor",
+                               b"4821-rivers-anchor", b"4821-river-anchor-x",
+                               b"4821\0river-anchor", b"-4821-river-anchor",
+                               b"0000 zoo - zoo\r\n", b"4821-xyz-zo")):
+        write("code", "code-%02d" % i, value)
+    four = bytes(12) + bytes((192, 0, 2, 7))
+    six = bytes.fromhex("20010db8") + bytes(12)
+    six = b"\x21" + six[1:]
+    for i, value in enumerate((b"192.0.2.0/24", b"192.0.2.7", b"0.0.0.0/0",
+                               b"192.0.2.7/24", b"192.0.2.0/33", b"10/8",
+                               b"2101:db8::/32", b"::/0", b"::1", b"::1/129",
+                               b"::ffff:192.0.2.0/120", b"::ffff:0:0/95",
+                               b"::ffff:0.0.0.0/96", b"1.2.3.4/", b"/8",
+                               b"1.2.3.4/-1", b"1.2.3.4/08", b"host", b"")):
+        write("cidr", "four-%02d" % i, four + value)
+        write("cidr", "six-%02d" % i, six + value)
+    for i, value in enumerate((b"a\nb\n", b"a\0b\0", b"no end", b"\n\n", b"",
+                               b"a\0b\n", b"x" * 8192 + b"\n",
+                               b"x" * 8193 + b"\n", b"y" * 5000)):
+        for head in (0, 1, 2 * 14, 2 * 14 + 1):
+            write("list", "list-%d-%d" % (i, head), bytes([head]) + value)
+    for i, (path, *patterns) in enumerate((
+            (b"a/b/c.o", b"*.o"), (b"a/b", b"+a/b", b"a"),
+            (b"src/.git", b".git/"), (b"a/b/c", b"/a/**/c"),
+            (b"a/c", b"a/**/c", b"+**", b"**"), (b"x/a/b", b"a/b", b"/a/b"),
+            (b"ab", b"[!a-c]b", b"[]-a]*", b"[a\\]]?"), (b"a*", b"a\\*"),
+            (b"aaaaaaaaaaaaaaaa/b", b"*a*a*a*b", b"**a*a*a*b"),
+            (b"a", b"[", b"a\\", b"", b"/", b"//a//", b"a[^", b"[a-"),
+            (b"a/b", b"a?b", b"a[/]b", b"a[!x]b", b"a\\/b"),
+            (b"d", b"d\\/", b"\\/d", b"[d-]"), (b"", b"*", b"?", b"**/"))):
+        for is_dir in (0, 1):
+            write("filter", "filter-%02d-%d" % (i, is_dir),
+                  bytes([is_dir]) + b"\0".join((path, *patterns)))
+
+
 def trees():
     def one(name, flags, leaves, steps):
         write("tree", name, struct.pack(">BHHB", flags, leaves - 1, 77, 1)
@@ -451,6 +490,7 @@ def main():
     tables()
     chunks()
     texts()
+    words_of_users()
     trees()
 
 
