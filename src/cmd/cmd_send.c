@@ -251,10 +251,10 @@ static int read_list_operands(struct operands *o,
 	return read_host(o, (uint16_t)opts->common.port, e);
 }
 
+/* *o is all zeroes. */
 static int read_operands(struct operands *o, const struct send_options *opts,
 			 int count, char **args, struct err *e)
 {
-	memset(o, 0, sizeof(*o));
 	if (opts->files_from)
 		return read_list_operands(o, opts, count, args, e);
 	if (opts->null)
@@ -343,7 +343,7 @@ static void hint_at_file(const struct operands *o, struct err *e)
 {
 	const size_t used = strlen(e->text);
 
-	if (e->code == ERR_CONNECT && exists(o->host))
+	if (e->code == ERR_CONNECT && o->host && exists(o->host))
 		snprintf(e->text + used, sizeof(e->text) - used,
 			 " (there is a file of that name here: was the HOST "
 			 "forgotten?)");
@@ -456,7 +456,7 @@ static int parse_rest(const struct send_options *opts, int count, char **args,
 		      struct err *e)
 {
 	enum security mode = SECURITY_NONE;
-	struct operands o;
+	struct operands o = { 0 };
 	int rc = common_check(&opts->common, e);
 
 	if (rc == 0)

@@ -408,7 +408,7 @@ static void commit_group(struct committer *m, struct commit *list, unsigned n)
 	struct result *r = calloc(n, sizeof(*r));
 	struct commit *c = list;
 
-	for (unsigned i = 0; c; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct commit *next = c->next;
 
 		if (r) {
@@ -446,16 +446,18 @@ static int group_is_due(const struct committer *m)
 	       clock_ms() - m->oldest_ms >= GROUP_MS;
 }
 
+/* The group that is due, which has an entry at least. */
 static struct commit *take_group(struct committer *m, unsigned *n)
 {
+	const unsigned max = m->cfg.sync == SYNC_FILE ? 1 : GROUP_ENTRIES;
 	struct commit *list = m->first, **end = &m->first;
 
 	*n = 0;
-	while (*end && *n < (m->cfg.sync == SYNC_FILE ? 1 : GROUP_ENTRIES)) {
+	do {
 		m->queued_bytes -= (*end)->size;
 		end = &(*end)->next;
 		++*n;
-	}
+	} while (*end && *n < max);
 	m->first = *end;
 	*end = NULL;
 	if (!m->first) {

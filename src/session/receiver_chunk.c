@@ -363,25 +363,28 @@ static int compare(struct rstream *st, struct infile *f,
 	const int is_blind = rfile_basis_stays(f);
 	uint64_t leaf = m->offset / TREE_LEAF;
 	uint8_t sum[DIGEST_MAX];
+	uint64_t all = 0;
 	int rc = 0;
 
 	*bits = 0;
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		const uint64_t bit = (uint64_t)1 << i;
 		uint8_t *d = own + i * ops->size;
 
+		all |= bit;
 		if (own_digest(st, f, leaf + i, d))
-			*bits |= (uint64_t)1 << i;
+			*bits |= bit;
 		else if (m->kind == CHECK_LEAVES && !is_blind &&
 			 memcmp(d, m->digests + i * ops->size, ops->size) != 0)
-			*bits |= (uint64_t)1 << i;
+			*bits |= bit;
 		rc = link_ping_if_due(&st->link, e);
 	}
-	if (m->kind != CHECK_RANGE || is_blind)
+	if (rc || m->kind != CHECK_RANGE || is_blind)
 		return rc;
 	ops->sum(own, m->count * ops->size, sum);
 	if (*bits || memcmp(sum, m->digests, ops->size) != 0)
-		*bits = UINT64_MAX >> (64 - m->count);
-	return rc;
+		*bits = all;
+	return 0;
 }
 
 /* The file under the final name is another one than is sent. */
