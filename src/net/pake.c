@@ -263,7 +263,8 @@ static int get_message(const struct talk *t, unsigned number, void *body,
 
 	if (rc == 0 && head[0] == magic[0])
 		rc = get(t, head + 1, HEADER - 1, 0, e);
-	if (rc == 0 && (memcmp(head, magic, MAGIC) || head[MAGIC] != number))
+	if (rc == 0 &&
+	    (memcmp(head, magic, MAGIC) != 0 || head[MAGIC] != number))
 		rc = err_set(e, ERR_PROTOCOL,
 			     "this is no exchange of a code (do both sides "
 			     "use the same mode?)");

@@ -59,11 +59,11 @@ static inline void *fuzz_copy(const void *p, size_t n)
 /* A copy of the bytes as a C string: it ends at the first NUL, if any. */
 static inline char *fuzz_string(const void *p, size_t n)
 {
-	char *copy = fuzz_alloc(n + 1);
+	char *copy = calloc(1, n + 1);
 
+	CHECK(copy);
 	if (n)
 		memcpy(copy, p, n);
-	copy[n] = '\0';
 	return copy;
 }
 

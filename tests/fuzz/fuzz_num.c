@@ -21,15 +21,13 @@ static wide model(const char *s, int with_suffix, int *ok)
 	wide v = 0;
 
 	*ok = n > 0;
-	/* clang-tidy does not see that the text was copied and ended */
 	for (size_t i = 0; i < n; i++) {
-		/* NOLINTNEXTLINE(clang-analyzer-core.*) */
 		v = v * 10 + (unsigned)(s[i] - '0');
 		if (v >> 64)
 			v = (wide)1 << 64; /* too large, and stays so */
 	}
 	s += n;
-	if (!*s) /* NOLINT(clang-analyzer-core.*) */
+	if (!*s)
 		return v;
 	suffix = with_suffix ? strchr(suffixes, *s) : NULL;
 	if (!suffix || (s[1] && strcmp(s + 1, "iB") != 0))
