@@ -29,11 +29,10 @@ enum {
 	/* On a long line one connection is limited by the kernel's buffers and
 	 * starts slowly, whatever the cores: so all that there may be. */
 	STREAMS_LONG = STREAMS_MAX,
+	STREAM_BYTES = 4 << 20,
+	STREAM_FILES = 512,
 	/* A compressor takes some MiB. */
 	STREAMS_PACKING = STREAMS_MAX / 2,
-	/* On a long line they are begun before the receiver is ready where
-	 * there is so much to send. */
-	EARLY_BYTES = 1 << 20,
 	/* Between two attempts to connect, twice as long each time. */
 	BACKOFF_FIRST_MS = 100,
 	BACKOFF_MAX_MS = 5000,
@@ -181,15 +180,26 @@ static int start_stream(struct sender *s, unsigned index)
 	return 0;
 }
 
-/* As many streams as cores, where each has work to do besides sending; more on
- * a long line. */
-static unsigned auto_streams(const struct send_config *cfg, int is_long)
+/*
+ * On a long line each stream starts slowly, and takes over slowly what others
+ * leave at the end: so as many as have some chunks or packs each, as far as the
+ * scan has got.
+ */
+static unsigned long_streams(struct sender *s)
+{
+	unsigned most = s->cfg->codec.ops->id == CODEC_NONE ? STREAMS_LONG :
+							      STREAMS_PACKING;
+	uint64_t n = 1 + atomic_load(&s->total_bytes) / STREAM_BYTES +
+		     atomic_load(&s->total_files) / STREAM_FILES;
+
+	return n < most ? (unsigned)n : most;
+}
+
+/* As many as cores, where each has work to do besides sending. */
+static unsigned short_streams(void)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
-	if (is_long)
-		return cfg->codec.ops->id == CODEC_NONE ? STREAMS_LONG :
-							  STREAMS_PACKING;
 	if (cores < 1)
 		cores = 1;
 	return cores > STREAMS_AUTO_MAX ? STREAMS_AUTO_MAX : (unsigned)cores;
@@ -209,15 +219,14 @@ static void grow(struct sender *s, unsigned *started)
 	pthread_mutex_lock(&s->lock);
 	is_long = s->is_connected && s->rtt_us >= DIAL_LONG_US;
 	ready = s->is_ready && !s->has_failed;
-	early = is_long && !s->is_ready && !s->has_failed && !s->cfg->pake &&
-		atomic_load(&s->total_bytes) >= EARLY_BYTES;
+	early = is_long && !s->is_ready && !s->has_failed && !s->cfg->pake;
 	if (ready)
 		allowed = s->ready.streams;
 	pthread_mutex_unlock(&s->lock);
 	if (!ready && !early)
 		return;
 	if (!want)
-		want = auto_streams(s->cfg, is_long);
+		want = is_long ? long_streams(s) : short_streams();
 	if (want > allowed)
 		want = allowed;
 	while (*started < want) {
