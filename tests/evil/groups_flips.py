@@ -23,13 +23,15 @@ class Flipper:
 
     def __init__(self, *pairs, uid=None):
         self.args = ["-u", str(uid)] if uid is not None else []
+        # from within, as another user may not come from the root to there
+        self.where = os.path.dirname(pairs[0][0])
         for pair in pairs:
-            self.args += pair
+            self.args += [os.path.relpath(name, self.where) for name in pair]
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            [sys.executable, FLIP, *self.args], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
+            [sys.executable, os.path.abspath(FLIP), *self.args],
+            cwd=self.where, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         need(self.process.stdout.readline() == b"ready\n", "no flipper")
         return self
 
