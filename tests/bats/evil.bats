@@ -40,6 +40,10 @@ evil() {
 	evil resume
 }
 
+@test "memory that nobody has written to is never said nor stored" {
+	evil poison
+}
+
 @test "floods cost bounded memory and time" {
 	evil floods
 }

@@ -363,10 +363,14 @@ class Victim:
         ready = options.pop("ready", None)
 
         def run():
-            status = self.send(Receiver(lies, ready=ready), **options)
+            receiver = Receiver(lies, ready=ready)
+            status = self.send(receiver, **options)
+            told = not lies or set(lies) & set(receiver.seen)
+            # a sender who has its verdicts soon enough sends no FLUSH
+            need(told or "FLUSH" in lies, "the lie was not told")
             if bad is not None:
-                need((status != 0) == bad, f"exit status {status}: "
-                     f"{self.texts[1][-300:]}")
+                need((status != 0) == bool(bad and told),
+                     f"exit status {status}: {self.texts[1][-300:]}")
         self.cases.run(title, run)
 
     def close(self):

@@ -156,6 +156,16 @@ def runs(*pairs):
     return b"".join(struct.pack(">QQ", *pair) for pair in pairs)
 
 
+POISON = ()  # bytes that stand for memory that nobody has written to
+
+
+def check_poison(data):
+    """A few in a row are no accident; more, where much is random."""
+    for byte in POISON:
+        if bytes([byte]) * (4 if len(data) < 4096 else 8) in data:
+            raise ValueError(f"memory was said: {byte:#x}")
+
+
 class Closed(Exception):
     """The other side is gone."""
 
@@ -171,6 +181,8 @@ def parse(number, body, digest_size=32):
             raise ValueError(f"{name} is too short")
         is_text = isinstance(default, bytes) or field in ("digest", "session")
         out[field] = part if is_text else int.from_bytes(part, "big")
+        if field == "zero" and out[field]:
+            raise ValueError(f"{name} has reserved bits set")
     if body:
         raise ValueError(f"{name} has bytes left over")
     return out
@@ -264,6 +276,7 @@ class Link:
             if not part:
                 raise Closed
             data += part
+        check_poison(data)
         return data
 
     def recv(self):

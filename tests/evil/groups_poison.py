@@ -1,0 +1,107 @@
+"""Memory that nobody has written to must not get out: not to the wire, nor to
+the disk.
+
+malloc() fills what it gives out, and what it takes back, with bytes that are
+looked for in all that the program says, in lies as in honest sessions.  For
+the stack, build with it filled too, and give that program to the suite:
+make B=build/poison CFLAGS=-ftrivial-auto-var-init=pattern
+"""
+import os
+import subprocess
+import sys
+
+import peer
+from groups_load import resume
+from groups_receiver import offers, verdicts
+from groups_wire import lengths
+from lab import FERRY, WRAP, Lab, Victim, contents, need
+
+FORWARD = os.path.join(os.path.dirname(__file__), "../tools/forward.py")
+# given out: the complement; the last one is that of gcc's stack
+FREED, GIVEN, STACK = 0x5A, 0xA5, 0xFE
+TUNABLES = f"glibc.malloc.tcache_count=0:glibc.malloc.perturb={FREED}"
+
+
+def make_source(top):
+    os.makedirs(os.path.join(top, "sub/empty"))
+    for i in range(50):
+        with open(os.path.join(top, f"sub/{i}"), "wb") as f:
+            f.write(b"text %d " % i * i)
+    os.symlink("sub/1", os.path.join(top, "link"))
+    with open(os.path.join(top, "large"), "wb") as f:
+        f.write(os.urandom(10 << 20))
+    with open(os.path.join(top, "sparse"), "wb") as f:
+        f.truncate(12 << 20)
+        f.write(b"begin")
+
+
+def session(lab, source, options, harm=(), stdin=False):
+    """A real sender to the lab's receiver; both ways are looked at."""
+    prefix = os.path.join(lab.work, "said")
+    proxy = subprocess.Popen(
+        [sys.executable, FORWARD, str(lab.port), "record", prefix, *harm],
+        stdout=subprocess.PIPE)
+    port = int(proxy.stdout.readline())
+    with open(os.path.join(source, "large"), "rb") as large:
+        subprocess.run(
+            WRAP + [FERRY, "send", "--plain", "-q", *options,
+                    *(["--name", "stdin", "-"] if stdin else [source]),
+                    f"127.0.0.1:{port}"],
+            stdin=large, stderr=subprocess.DEVNULL, timeout=60)
+    proxy.kill()
+    proxy.communicate()
+    lab.settle()
+    for way in ("sent", "replies"):
+        with open(f"{prefix}.{way}", "rb") as f:
+            said = f.read()
+        need(said, f"nothing was {way}")
+        peer.check_poison(said)
+    for path, _, files in os.walk(lab.dst):
+        for name in files:
+            if name.startswith(".ferry-"):
+                with open(os.path.join(path, name), "rb") as f:
+                    peer.check_poison(f.read())
+
+
+def honest(cases):
+    """Tree, conflicts, offers, standard input, a line that is cut."""
+    for existing in ("fail", "replace"):
+        lab = Lab(cases, "--existing", existing, "--max-size", "100M")
+        source = os.path.join(lab.work, "t")
+        make_source(source)
+        wanted = contents(source)
+        for options in (["-j", "1"], ["-z", "-j", "4"], ["-zzlib"],
+                        ["--checksum", "crc32"], ["--checksum", "sha256"]):
+            def case():
+                cut = ["cut", "6000000"]
+                session(lab, source, options, cut)
+                # further streams are not cut, and the file may be whole
+                journals = [n for n in os.listdir(os.path.join(lab.dst, "t"))
+                            if n.endswith(".journal")]
+                need(journals or options != ["-j", "1"], "no journal")
+                session(lab, source, options)
+                need(contents(os.path.join(lab.dst, "t")) == wanted,
+                     "another content")
+                session(lab, source, options)
+                session(lab, source, options, stdin=True)
+                for name in ("large", "sub/7"):
+                    with open(os.path.join(lab.dst, "t", name), "r+b") as f:
+                        f.write(b"other")
+                session(lab, source, options)
+            lab.cases.run(f"no byte of memory, {existing}, {options}", case)
+            lab.reset()
+        lab.close()
+
+
+def poison(cases):
+    os.environ["GLIBC_TUNABLES"] = TUNABLES
+    peer.POISON = (FREED, GIVEN, STACK)
+    honest(cases)
+    for group in (lengths, resume):
+        group(cases)
+    victim = Victim(cases)
+    for group in (offers, verdicts):
+        group(victim)
+    victim.close()
+    peer.POISON = ()
+    del os.environ["GLIBC_TUNABLES"]
