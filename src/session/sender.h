@@ -46,6 +46,7 @@ struct sender_stream {
 	struct codec *codec;
 	struct buf table;
 	int is_ready;        /* READY came for this stream */
+	int awaits_summary;  /* FINISH was sent, the answer did not come */
 	int is_flushed;      /* FLUSH was the last thing sent */
 	int is_at_task;
 	/* sender.lock: a descriptor of the connection while TLS is made on it,

@@ -163,8 +163,12 @@ static int take_summary(struct sender_stream *st, const uint8_t *body,
 	struct sender *s = st->sender;
 	struct msg_summary m;
 
-	if (st->index != 0 || msg_get_summary(&m, body, n))
+	if (msg_get_summary(&m, body, n))
 		return malformed("SUMMARY", e);
+	if (!st->awaits_summary)
+		return err_set(e, ERR_PROTOCOL,
+			       "the receiver sent SUMMARY out of turn");
+	st->awaits_summary = 0;
 	pthread_mutex_lock(&s->lock);
 	s->summary = m;
 	s->has_summary = 1;

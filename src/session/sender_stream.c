@@ -481,6 +481,7 @@ static int finish(struct sender_stream *st, struct err *e)
 	m.bytes = s->tally.bytes;
 	memcpy(m.sum, s->tally.sum, sizeof(m.sum));
 	pthread_mutex_unlock(&s->lock);
+	st->awaits_summary = 1;
 	msg_put_finish(&st->link.out, &m);
 	rc = link_send(&st->link, NULL, 0, e);
 	while (rc == 0 && !has_summary(s)) {
