@@ -57,7 +57,7 @@ struct codec {
 	uint8_t sample[SAMPLE];
 	/* steered */
 	unsigned rung;
-	int was_compressed; /* the last one */
+	int was_compressed; /* the last one, and it was not sent yet */
 	unsigned idle;      /* how many times the line hardly was waited for */
 	unsigned chunks;    /* compressed since then, and in what time */
 	uint64_t spent_ns;
@@ -222,7 +222,6 @@ static int can_rise(const struct codec *c)
 	return c->waited_ns > more + more / 2;
 }
 
-
 static void steer(struct codec *c)
 {
 	unsigned rung = c->rung;
@@ -244,6 +243,7 @@ void codec_sent(struct codec *c, uint64_t ns)
 {
 	if (!c->choice.is_steered || !c->was_compressed)
 		return;
+	c->was_compressed = 0;
 	c->waited_ns += ns;
 	if (++c->chunks < STEER_CHUNKS)
 		return;

@@ -390,20 +390,21 @@ static unsigned backlog(const struct plan *p)
 	return n;
 }
 
-/* A task of the kinds in scope.  Returns whether there was one. */
-static int take(struct plan *p, struct task *t, enum plan_scope scope)
+int plan_take_range(struct plan *p, struct task *t)
 {
-	int was_range = t->kind == TASK_RANGE;
+	int got;
 
-	if (scope == PLAN_RANGES)
-		return take_range(p, t, 0);
-	return take_open(p, t) ||
-	       (scope == PLAN_ALL && take_data(p, t, was_range));
+	pthread_mutex_lock(&p->lock);
+	got = !p->is_closed && !p->is_paused && take_range(p, t, 0);
+	p->busy += (unsigned)got;
+	pthread_mutex_unlock(&p->lock);
+	return got;
 }
 
-enum plan_next plan_take(struct plan *p, struct task *t, enum plan_scope scope)
+enum plan_next plan_take(struct plan *p, struct task *t, int only_open)
 {
 	enum plan_next next = PLAN_WAIT;
+	int was_range = t->kind == TASK_RANGE;
 
 	pthread_mutex_lock(&p->lock);
 	if (t->waiting)
@@ -412,7 +413,7 @@ enum plan_next plan_take(struct plan *p, struct task *t, enum plan_scope scope)
 	plan_clear_signal(p);
 	if (p->is_closed || p->is_paused)
 		next = PLAN_CLOSED;
-	else if (take(p, t, scope))
+	else if (take_open(p, t) || (!only_open && take_data(p, t, was_range)))
 		next = PLAN_TASK;
 	else if (is_done(p))
 		next = PLAN_DONE;

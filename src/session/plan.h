@@ -192,17 +192,18 @@ int plan_is_hungry(struct plan *p);
 void plan_set_open_limit(struct plan *p, unsigned limit);
 
 enum plan_next { PLAN_TASK, PLAN_WAIT, PLAN_DONE, PLAN_CLOSED };
-/* Before READY: nothing but TASK_OPEN on the first stream, and on a further one
- * nothing but a TASK_RANGE, which plan_give_back() can take back. */
-enum plan_scope { PLAN_ALL, PLAN_OPENS, PLAN_RANGES };
 /*
  * The next thing to do.  Files are opened first, as that takes a round trip,
  * then packs, then ranges; a check after each range (given in t as the last
- * task), so that both get on.  PLAN_WAIT: nothing now (scan or replies may
- * bring more); PLAN_DONE: every file was sent and has its verdict.  Does not block.
+ * task), so that both get on.  only_open: nothing but TASK_OPEN (before READY).
+ * PLAN_WAIT: nothing now (scan or replies may bring more); PLAN_DONE: every
+ * file was sent and has its verdict.  Does not block.
  */
-enum plan_next plan_take(struct plan *p, struct task *t,
-			 enum plan_scope scope);
+enum plan_next plan_take(struct plan *p, struct task *t, int only_open);
+
+/* A TASK_RANGE, if there is one now, for a stream without READY: what
+ * plan_give_back() can take back.  Returns whether there is. */
+int plan_take_range(struct plan *p, struct task *t);
 
 /* After PLAN_WAIT: whether the scan is over and everything was taken, so that
  * only verdicts are missing (worth a FLUSH). */
@@ -259,8 +260,7 @@ int plan_take_end(struct plan *p, struct outfile *f);
 void plan_release(struct plan *p, const struct task *t);
 
 /* As plan_release(), of a RANGE that may not have arrived: it is to be sent by
- * another.  Returns 0, or ERR_CORRUPT: then it will not be, or the file was
- * given up. */
+ * another.  Returns 0, or ERR_CORRUPT: then it will not be. */
 int plan_give_back(struct plan *p, const struct task *t);
 
 /* The file failed here: no verdict is awaited any more.  Returns 1 for the

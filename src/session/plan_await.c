@@ -183,10 +183,7 @@ int plan_give_back(struct plan *p, const struct task *t)
 	int rc;
 
 	pthread_mutex_lock(&p->lock);
-	/* That it was given up may not have arrived either. */
-	rc = t->file->phase == FILE_DEAD ?
-		     ERR_CORRUPT :
-		     plan_put_back(p, t->file, t->leaf, t->count);
+	rc = plan_put_back(p, t->file, t->leaf, t->count);
 	release(p, t);
 	pthread_mutex_unlock(&p->lock);
 	return rc;

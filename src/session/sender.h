@@ -49,6 +49,9 @@ struct sender_stream {
 	int awaits_summary;  /* FINISH was sent, the answer did not come */
 	int is_flushed;      /* FLUSH was the last thing sent */
 	int is_at_task;
+	/* before READY: it may not have arrived */
+	int has_aborted;       /* FILE_ABORT was sent */
+	uint64_t early_bytes;  /* of content that was sent */
 	/* sender.lock: a descriptor of the connection while TLS is made on it,
 	 * to be shut down by others */
 	int is_dialling, dial_fd;

@@ -16,6 +16,8 @@
 
 enum {
 	GOODBYE_MS = 3000, /* for the end that both sides confirm */
+	/* JOIN has to arrive within 10 s of the connection. */
+	JOIN_MS = 5000,
 	PACE_SLICE_MS = 100, /* so soon a signal is noticed */
 };
 
@@ -117,7 +119,7 @@ static int connect_stream(struct sender_stream *st, struct err *e)
 
 	if (fd < 0)
 		return fd;
-	/* The compressor is steered by how long sending takes. */
+	/* The compressor may be steered by how long sending takes. */
 	if (st->codec)
 		dial_limit_unsent(fd);
 	let_abort(st, fd);
@@ -179,8 +181,7 @@ static int open_early(struct sender_stream *st, struct task *t, struct err *e)
 {
 	int rc = 0;
 
-	while (rc == 0 && plan_take(st->sender->plan, t, PLAN_OPENS) ==
-			      PLAN_TASK)
+	while (rc == 0 && plan_take(st->sender->plan, t, 1) == PLAN_TASK)
 		rc = sender_do_task(st, t, e);
 	return rc;
 }
@@ -308,6 +309,17 @@ static void end_task(struct sender_stream *st)
 	atomic_fetch_sub(&st->sender->at_task, 1);
 }
 
+/* What was sent behind JOIN may not have arrived.  Where the others cannot make
+ * up for it, the session is not whole without this stream. */
+static void take_back(struct sender_stream *st, const struct task *t)
+{
+	struct sender *s = st->sender;
+
+	atomic_fetch_sub(&s->bytes, st->early_bytes);
+	if (plan_give_back(s->plan, t) || st->has_aborted)
+		st->is_ready = 1;
+}
+
 /*
  * A further stream need not wait for READY: what it sends behind JOIN counts
  * when that has come.  Without it the range is left to the others.
@@ -319,7 +331,7 @@ static int join(struct sender_stream *st, struct task *t, struct err *e)
 
 	if (rc)
 		return rc;
-	if (plan_take(plan, t, PLAN_RANGES) != PLAN_TASK)
+	if (!plan_take_range(plan, t))
 		return await_ready(st, t, e);
 	begin_task(st);
 	rc = sender_send_range(st, t, e);
@@ -329,11 +341,33 @@ static int join(struct sender_stream *st, struct task *t, struct err *e)
 		rc = sender_end_range(st, t, e);
 	else if (st->is_ready)
 		plan_release(plan, t);
-	else if (plan_give_back(plan, t))
-		st->is_ready = 1; /* the session is not whole without it */
+	else
+		take_back(st, t);
 	if (rc == 0)
 		end_task(st);
 	return rc;
+}
+
+/* A further stream is connected, and there is a session to join.  The receiver
+ * does not wait long for JOIN: where there was none for a while, the connection
+ * is made anew. */
+static int connect_further(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+
+	for (;;) {
+		uint64_t began_ms;
+		int rc = connect_stream(st, e);
+
+		began_ms = clock_ms();
+		if (rc == 0)
+			rc = await_session(st, e);
+		if (rc || clock_ms() - began_ms < JOIN_MS)
+			return rc;
+		pthread_mutex_lock(&s->lock);
+		link_release(&st->link);
+		pthread_mutex_unlock(&s->lock);
+	}
 }
 
 static int begin(struct sender_stream *st, struct task *t, struct err *e)
@@ -341,9 +375,8 @@ static int begin(struct sender_stream *st, struct task *t, struct err *e)
 	int rc = alloc_buffers(st, e);
 
 	if (rc == 0)
-		rc = connect_stream(st, e);
-	if (rc == 0 && st->index > 0)
-		rc = await_session(st, e);
+		rc = st->index > 0 ? connect_further(st, e) :
+				     connect_stream(st, e);
 	if (rc)
 		return rc;
 	if (st->index > 0)
@@ -418,7 +451,7 @@ static int work(struct sender_stream *st, struct task *t, struct err *e)
 		enum plan_next next = sender_is_leaving(st) ?
 					      PLAN_CLOSED :
 					      plan_take(st->sender->plan, t,
-							PLAN_ALL);
+							0);
 		int rc = 0;
 
 		if (next == PLAN_DONE)
@@ -538,12 +571,12 @@ static void stream_failed(struct sender_stream *st, struct err *e)
 	int lost = e->code == ERR_LOST || e->code == ERR_CLOSED ||
 		   e->code == ERR_TIMEOUT;
 
-	if (st->index > 0 && !st->is_ready &&
-	    !sender_is_cancelled(s)) {
+	if (st->index > 0 && !st->is_ready) {
 		/* One stream fewer; the others do the work. */
-		sender_message(s, SESSION_VERBOSE,
-			       "a further connection to %s failed: %s",
-			       s->peer, e->text);
+		if (e->code != ERR_INTERRUPTED)
+			sender_message(s, SESSION_VERBOSE,
+				       "a further connection to %s failed: %s",
+				       s->peer, e->text);
 		return;
 	}
 	if (lost && has_failed(s))

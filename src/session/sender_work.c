@@ -30,6 +30,8 @@ static int send_data(struct sender_stream *st, const void *payload, size_t n,
 	if (st->codec)
 		codec_sent(st->codec, clock_ns() - began_ns);
 	atomic_fetch_add(&st->sender->bytes, content);
+	if (!st->is_ready)
+		st->early_bytes += content;
 	return 0;
 }
 
@@ -296,6 +298,8 @@ static int abort_file(struct sender_stream *st, struct outfile *f,
 	item_failed(st, outfile_name(f), &f->item, fe);
 	if (f->id == 0)
 		return 0;
+	if (!st->is_ready)
+		st->has_aborted = 1;
 	msg_put_file_abort(&st->link.out, &m);
 	return link_send(&st->link, NULL, 0, e);
 }

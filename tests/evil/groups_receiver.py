@@ -2,8 +2,8 @@
 import os
 import threading
 
-from lab import Victim
-from peer import (CHUNK, LAYOUTS, UNKNOWN, Closed, header, message,
+from lab import Victim, need
+from peer import (CHUNK, LAYOUTS, UNKNOWN, Closed, Receiver, header, message,
                   runs)
 
 EVIL = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",
@@ -363,6 +363,50 @@ def joins(v):
             ("cut at its first chunk, behind READY",
              ("CHUNK", message("READY")), True)):
         v.case(f"a further stream is {title}", lies(*how), bad=bad, **options)
+
+    def others_go_on():
+        """Its range was of a file that had failed meanwhile."""
+        joined = threading.Event()
+        first = []
+
+        def HELLO(r, link, m):
+            link.digest_size = r.digest_size = 32
+            first.append(link)
+            return True
+
+        def OPEN(r, link, m):
+            ready = message("READY") if m["id"] == 1 else b""
+            link.send(ready + message("STATE", id=m["id"]))
+            return True
+
+        def CHUNK(r, link, m):
+            if link.index == 0:
+                r.lock.release()
+                joined.wait(10)
+                r.lock.acquire()
+                return True
+            first[0].send(message("VERDICT", id=m["id"], status=4, cause=2))
+            failed.append(m["id"])
+            joined.set()
+            # Behind the verdict, as far as one can tell from here.
+            threading.Event().wait(0.3)
+            link.send(busy)
+            raise Closed
+
+        def FILE_END(r, link, m):
+            return m["id"] in failed
+        failed = []
+        receiver = Receiver({"HELLO": HELLO, "OPEN": OPEN, "CHUNK": CHUNK,
+                             "JOIN": lambda *_: True, "FILE_END": FILE_END})
+        status = v.send(receiver, paths=[path, other], options=["-j", "2"])
+        need(failed, "nothing came behind JOIN")
+        need(status == 8, f"exit status {status}: {v.texts[1][-300:]}")
+        need("FINISH" in receiver.seen, "the session was given up")
+    other = os.path.join(v.work, "other")
+    with open(other, "wb") as f:
+        f.write(os.urandom(9 << 20))
+    v.cases.run("a further stream is refused, and its file has failed",
+                others_go_on)
 
 
 def floods(v):

@@ -174,9 +174,13 @@ class Conn:
 
 
 class Proxy:
-    """Runs in a thread of its own between start() and stop()."""
+    """Runs in a thread of its own between start() and stop().  Of more than
+    `most` connections one is taken by the kernel and none is served; the
+    others get no answer to their SYN."""
 
-    def __init__(self, port, rules=(), host="127.0.0.1", listen=None):
+    def __init__(self, port, rules=(), host="127.0.0.1", listen=None,
+                 most=1 << 30):
+        self.most = most
         self.target = (host, port)
         self.rules = [r if isinstance(r, Rule) else Rule(r) for r in rules]
         self.listener = socket.create_server(listen or ("127.0.0.1", 0),
@@ -225,7 +229,8 @@ class Proxy:
     def turn(self):
         now = time.monotonic()
         poll = select.poll()
-        poll.register(self.listener, select.POLLIN)
+        if self.connections < self.most:
+            poll.register(self.listener, select.POLLIN)
         poll.register(self.wake_r, select.POLLIN)
         interest, wake = {}, now + 60
         for conn in self.conns:
@@ -269,6 +274,8 @@ class Proxy:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         conn = Conn(left, right)
         self.connections += 1
+        if self.connections == self.most:
+            self.listener.listen(0)
         self.conns.append(conn)
         for flow in conn.flows:
             self.look_for_beginning(flow)

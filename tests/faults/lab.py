@@ -373,8 +373,8 @@ class Lab:
             receiver.signal(signal.SIGTERM)
         receiver.wait(limit)
 
-    def proxy(self, port, *rules):
-        proxy = Proxy(port, rules).start()
+    def proxy(self, port, *rules, **options):
+        proxy = Proxy(port, rules, **options).start()
         self.proxies.append(proxy)
         return proxy
 

@@ -53,6 +53,31 @@ def signalled(who, number, times):
     return case
 
 
+def stopped_while_dialling(lab):
+    """Ended while further streams are still being connected: the first one says
+    so to the receiver all the same, which need not wait for a sender that
+    comes back."""
+    source = lab.big_file(24 << 20)
+    receiver = lab.receive("--timeout", "8")
+    began = threading.Event()
+    sides = []
+
+    def strike():
+        began.wait(10)
+        sides[0].signal(signal.SIGINT)
+    proxy = lab.proxy(receiver.port, Rule("up@1000=trickle:2M"),
+                      Rule(f"up@{(3 << 20) + 1000}=call", strike), most=1)
+    sides.append(lab.send("--retry", "30", "-j", "4", source,
+                          port=proxy.port))
+    began.set()
+    lab.finish(sides[0], receiver, 20)
+    lab.fault(len(proxy.fired))
+    lab.check(lab.expected(source), sides[0], receiver, must={130})
+    if b"says: interrupted" not in receiver.messages():
+        raise Failure("message", f"receiver: {receiver.messages()!r}")
+    lab.complete([source])
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -226,6 +251,7 @@ def cases(bench, rng):
                     name = signal.Signals(number).name.lower()
                     yield (f"{name}-{who}-{times}-{i}",
                            signalled(who, number, times))
+    yield "stopped-while-dialling", stopped_while_dialling
     for what in CLOSED:
         yield f"closed-{what}", closed_fds(what)
     yield "reader-gone", reader_gone
