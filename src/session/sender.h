@@ -2,8 +2,8 @@
  * sender.h - the parts of a sending session.  Private to session/.
  *
  * Layer: session.  sender.c (control), sender_scan.c (the scanner's thread),
- * sender_stream.c (a stream's thread), sender_work.c (its tasks),
- * sender_reply.c (what the receiver answers).
+ * sender_stream.c (a stream's thread), sender_work.c (its tasks), sender_pack.c
+ * (those of small files), sender_reply.c (what the receiver answers).
  *
  * Lock order: plan's lock, then sender.lock.  Events are called under either.
  */
@@ -153,6 +153,19 @@ int sender_take_ready(struct sender_stream *st, const uint8_t *body, size_t n,
 		      struct err *e);
 
 /* ---- sender_work.c ---- */
+/* Send what is in link.out with a payload of so much content, paced. */
+int sender_send_data(struct sender_stream *st, const void *payload, size_t n,
+		     uint64_t content, struct err *e);
+/* A descriptor of the directory of an item, and its last component; or an
+ * error: ERR_RESOURCE is the session's, others are the item's. */
+int sender_item_parent(struct sender_stream *st, const struct item *it,
+		       const char *name, const char **leaf, struct err *e);
+/* Whether a link in the item's place is followed. */
+int sender_follows(const struct sender_stream *st, const struct item *it);
+struct msg_meta sender_meta(const struct stat *st);
+/* An item that cannot be read; e is why. */
+void sender_item_failed(struct sender_stream *st, const char *name,
+			const struct item *it, struct err *e);
 int sender_do_task(struct sender_stream *st, const struct task *t,
 		   struct err *e);
 /* The two halves of a TASK_RANGE: send it; and once it is sure to arrive, end
@@ -161,6 +174,10 @@ int sender_send_range(struct sender_stream *st, const struct task *t,
 		      struct err *e);
 int sender_end_range(struct sender_stream *st, const struct task *t,
 		     struct err *e);
+
+/* ---- sender_pack.c ---- */
+/* TASK_PACK; the pack is the callee's. */
+int sender_do_pack(struct sender_stream *st, struct pack *pk, struct err *e);
 
 /* ---- sender_reply.c ---- */
 /* Take all replies that have arrived. */

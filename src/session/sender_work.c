@@ -14,7 +14,7 @@
 #include "wire/msg.h"
 
 /* Send what is in link.out with the payload, paced. */
-static int send_data(struct sender_stream *st, const void *payload, size_t n,
+int sender_send_data(struct sender_stream *st, const void *payload, size_t n,
 		     uint64_t content, struct err *e)
 {
 	const uint64_t began_ns = clock_ns();
@@ -36,7 +36,7 @@ static int send_data(struct sender_stream *st, const void *payload, size_t n,
 }
 
 /* The directory of an item, and its last component. */
-static int item_parent(struct sender_stream *st, const struct item *it,
+int sender_item_parent(struct sender_stream *st, const struct item *it,
 		       const char *name, const char **leaf, struct err *e)
 {
 	const struct send_config *cfg = st->sender->cfg;
@@ -54,14 +54,14 @@ static int item_parent(struct sender_stream *st, const struct item *it,
 			   it->name_len - it->path_off, leaf, e);
 }
 
-static int follows(const struct sender_stream *st, const struct item *it)
+int sender_follows(const struct sender_stream *st, const struct item *it)
 {
 	const struct send_config *cfg = st->sender->cfg;
 
 	return cfg->follow_links || scan_root_follow(cfg->scan, it->root);
 }
 
-static struct msg_meta meta_of(const struct stat *st)
+struct msg_meta sender_meta(const struct stat *st)
 {
 	struct msg_meta m = {
 		.mode = (uint32_t)st->st_mode & 07777,
@@ -79,7 +79,7 @@ static void as_source_error(struct err *e)
 		e->code = ERR_CHANGED;
 }
 
-static void item_failed(struct sender_stream *st, const char *name,
+void sender_item_failed(struct sender_stream *st, const char *name,
 			const struct item *it, struct err *e)
 {
 	char display[1024];
@@ -87,198 +87,6 @@ static void item_failed(struct sender_stream *st, const char *name,
 	as_source_error(e);
 	sender_display(st->sender, it, name, display, sizeof(display));
 	sender_file_failed(st->sender, name, it->name_len, it, display, e);
-}
-
-/* ---- packs ---- */
-
-/* A file that outgrew its pack goes on its own. */
-static int requeue_as_file(struct sender_stream *st, const struct item *it,
-			   const char *name)
-{
-	struct outfile *f = outfile_new(name, it->name_len, it->path_off);
-
-	if (!f)
-		return ERR_RESOURCE;
-	f->item.root = it->root;
-	f->item.st = it->st;
-	f->size = (uint64_t)it->st.st_size;
-	plan_requeue_file(st->sender->plan, f);
-	return 0;
-}
-
-/*
- * Read a small file to raw + off.  planned is what the pack still has to hold
- * besides.  Returns 0, 1 when the item is not in the pack (and was dealt
- * with), or an error that ends the session.
- */
-static int read_item(struct sender_stream *st, struct pack *pk,
-		     struct item *it, size_t off, uint64_t planned,
-		     size_t *len, struct err *e)
-{
-	const char *name = pack_name(pk, it), *leaf = NULL;
-	struct err fe;
-	int dir, rc;
-
-	err_clear(&fe);
-	dir = item_parent(st, it, name, &leaf, &fe);
-	if (dir == ERR_RESOURCE) {
-		*e = fe;
-		return dir;
-	}
-	if (dir < 0) {
-		item_failed(st, name, it, &fe);
-		return 1;
-	}
-	rc = source_read_small(dir, leaf, follows(st, it), &it->st,
-			       st->raw + off, RAW_CAP - off, len, &fe);
-	if (rc || off + *len + planned > CHUNK_MAX) {
-		uint64_t grown = (uint64_t)it->st.st_size;
-
-		if ((rc == 0 || rc == ERR_CHANGED) && grown > PACK_FILE_MAX &&
-		    requeue_as_file(st, it, name) == 0)
-			return 1;
-		if (rc == 0)
-			err_set(&fe, ERR_CHANGED,
-				"it grew while it was to be sent");
-		item_failed(st, name, it, &fe);
-		return 1;
-	}
-	st->sender->cfg->digest->sum(st->raw + off, *len, it->digest);
-	return 0;
-}
-
-static void put_row(struct sender_stream *st, const struct pack *pk,
-		    const struct item *it, size_t digest_size)
-{
-	struct pack_item row = {
-		.kind = it->kind,
-		.meta = meta_of(&it->st),
-		.name = pack_name(pk, it),
-		.name_len = it->name_len,
-		.target = (const char *)pk->names.data + it->target_off,
-		.target_len = it->target_len,
-	};
-
-	if (it->kind == ITEM_FILE) {
-		row.size = (uint32_t)it->st.st_size;
-		memcpy(row.digest, it->digest, sizeof(row.digest));
-	}
-	pack_put_item(&st->table, &row, digest_size);
-}
-
-/*
- * Read the content of all items behind `front` bytes of room for the table;
- * items that cannot be read are taken out of the pack.  *data is what came
- * together.
- */
-static int read_items(struct sender_stream *st, struct pack *pk, size_t front,
-		      size_t *data, struct err *e)
-{
-	uint64_t planned = pk->bytes;
-	uint32_t kept = 0;
-	size_t off = front;
-
-	for (uint32_t i = 0; i < pk->count; i++) {
-		struct item *it = &pk->items[i];
-		size_t len = 0;
-		int rc = 0;
-
-		if (it->kind == ITEM_FILE) {
-			planned -= (uint64_t)it->st.st_size;
-			rc = read_item(st, pk, it, off, planned, &len, e);
-			if (rc < 0)
-				return rc;
-		}
-		if (rc)
-			continue;
-		off += len;
-		if (kept != i)
-			pk->items[kept] = *it;
-		kept++;
-	}
-	pk->count = kept;
-	pk->bytes = off - front;
-	*data = off - front;
-	return 0;
-}
-
-/* The frame of a pack, or of an offer: then data is 0, and nothing follows the
- * table. */
-static int send_pack(struct sender_stream *st, struct pack *pk, int is_offer,
-		     const uint8_t *raw, size_t data, struct err *e)
-{
-	const struct digest_ops *digest = st->sender->cfg->digest;
-	struct msg_pack m = {
-		.count = pk->count,
-		.table_len = (uint32_t)st->table.len,
-		.raw_len = (uint32_t)(st->table.len + data),
-	};
-	/* What was offered counts as done then. */
-	uint64_t content = is_offer ? pk->bytes : pk->is_wanted ? 0 : data;
-	const uint8_t *payload = raw;
-	size_t n = 0;
-
-	digest->sum(raw, st->table.len, m.digest);
-	if (st->codec)
-		n = codec_compress(st->codec, st->packed, st->packed_cap, raw,
-				   m.raw_len, &m.codec);
-	if (n > 0)
-		payload = st->packed;
-	else
-		n = m.raw_len;
-	if (pk->was_sent)
-		atomic_fetch_add(&st->sender->resent_bytes, data);
-	/* From here on the pack belongs to the plan. */
-	m.first_id = plan_sent_pack(st->sender->plan, pk);
-	if (m.first_id == 0)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	if (is_offer)
-		msg_put_offer(&st->link.out, &m, digest->size, (uint32_t)n);
-	else
-		msg_put_pack(&st->link.out, &m, digest->size, (uint32_t)n);
-	return send_data(st, payload, n, content, e);
-}
-
-/* Whether the receiver is asked first which files it wants: where they may be
- * there already. */
-static int is_to_offer(const struct sender_stream *st, const struct pack *pk)
-{
-	return !pk->is_wanted && pk->bytes > 0 &&
-	       (pk->was_sent || atomic_load(&st->sender->offers));
-}
-
-static int do_pack(struct sender_stream *st, struct pack *pk, struct err *e)
-{
-	size_t digest_size = st->sender->cfg->digest->size;
-	size_t data = 0, front;
-	int rc;
-
-	/* The plan counted rows with the longest digest. */
-	front = (size_t)pk->table_len;
-	rc = read_items(st, pk, front, &data, e);
-	if (rc) {
-		pack_free(pk);
-		return rc;
-	}
-	if (pk->count == 0) {
-		/* nothing left of it; takes it back and frees it */
-		(void)plan_sent_pack(st->sender->plan, pk);
-		return 0;
-	}
-	buf_reset(&st->table);
-	for (uint32_t i = 0; i < pk->count; i++)
-		put_row(st, pk, &pk->items[i], digest_size);
-	if (st->table.failed || st->table.len > front) {
-		pack_free(pk);
-		return err_set(e, ERR_INTERNAL,
-			       "a pack's table did not fit");
-	}
-	/* The table goes right in front of the content. */
-	front -= st->table.len;
-	memcpy(st->raw + front, st->table.data, st->table.len);
-	if (is_to_offer(st, pk))
-		return send_pack(st, pk, 1, st->raw + front, 0, e);
-	return send_pack(st, pk, 0, st->raw + front, data, e);
 }
 
 /* ---- files in chunks ---- */
@@ -295,7 +103,7 @@ static int abort_file(struct sender_stream *st, struct outfile *f,
 						    fe->sys_errno);
 	if (!plan_fail_file(st->sender->plan, f))
 		return 0;
-	item_failed(st, outfile_name(f), &f->item, fe);
+	sender_item_failed(st, outfile_name(f), &f->item, fe);
 	if (f->id == 0)
 		return 0;
 	if (!st->is_ready)
@@ -348,7 +156,7 @@ static int send_chunk(struct sender_stream *st, struct outfile *f,
 	else
 		packed = n;
 	msg_put_chunk(&st->link.out, &m, digest->size, (uint32_t)packed);
-	return send_data(st, payload, packed, n, e);
+	return sender_send_data(st, payload, packed, n, e);
 }
 
 /* How many whole leaves from leaf on, at most count, are a hole. */
@@ -383,7 +191,7 @@ static int send_hole(struct sender_stream *st, struct outfile *f,
 			return rc == ERR_CHANGED ? 0 : rc;
 	}
 	msg_put_hole(&st->link.out, &m);
-	return send_data(st, NULL, 0, count * TREE_LEAF, e);
+	return sender_send_data(st, NULL, 0, count * TREE_LEAF, e);
 }
 
 static int has_holes(const struct outfile *f)
@@ -558,10 +366,11 @@ static int open_source(struct sender_stream *st, struct outfile *f,
 	/* From an earlier session, as it was then. */
 	if (f->fd >= 0)
 		return 0;
-	dir = item_parent(st, &f->item, outfile_name(f), &leaf, fe);
+	dir = sender_item_parent(st, &f->item, outfile_name(f), &leaf, fe);
 	if (dir < 0)
 		return dir;
-	f->fd = source_open(dir, leaf, follows(st, &f->item), &f->item.st, fe);
+	f->fd = source_open(dir, leaf, sender_follows(st, &f->item),
+			    &f->item.st, fe);
 	if (f->fd < 0)
 		return f->fd;
 	f->size = (uint64_t)f->item.st.st_size;
@@ -589,7 +398,7 @@ static int do_open(struct sender_stream *st, struct outfile *f, int whole,
 	m.id = f->id;
 	m.size = f->size;
 	m.allocated = (uint64_t)f->item.st.st_blocks * 512;
-	m.meta = meta_of(&f->item.st);
+	m.meta = sender_meta(&f->item.st);
 	msg_put_open(&st->link.out, &m);
 	rc = link_send(&st->link, NULL, 0, e);
 	if (rc || !whole)
@@ -683,7 +492,7 @@ int sender_do_task(struct sender_stream *st, const struct task *t,
 	st->is_flushed = 0;
 	switch (t->kind) {
 	case TASK_PACK:
-		return do_pack(st, t->pack, e);
+		return sender_do_pack(st, t->pack, e);
 	case TASK_OPEN:
 		rc = do_open(st, t->file, st->is_ready, e);
 		break;
