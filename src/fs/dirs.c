@@ -22,10 +22,12 @@ struct dirs {
 	dirs_on_create on_create;
 	void *ctx;
 	mode_t mode;
+	struct timespec since;
 	size_t depth; /* how many of fd[] and end[] are in use */
 	int fd[NAME_DEPTH_MAX];
 	size_t end[NAME_DEPTH_MAX];
 	char is_new[NAME_DEPTH_MAX]; /* made by this walk */
+	char is_young[NAME_DEPTH_MAX];
 	char path[NAME_PATH_MAX + 1];
 	char leaf[NAME_COMPONENT_MAX + 1];
 };
@@ -48,6 +50,11 @@ struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 void dirs_set_mode(struct dirs *d, uint32_t mode)
 {
 	d->mode = (mode_t)mode & 0777;
+}
+
+void dirs_set_since(struct dirs *d, const struct timespec *since)
+{
+	d->since = *since;
 }
 
 void dirs_free(struct dirs *d)
@@ -131,6 +138,20 @@ static int make_dir(const struct dirs *d, const char *component,
 	return 1;
 }
 
+static int is_young(const struct dirs *d, int fd)
+{
+	const struct timespec *since = &d->since;
+	struct statx sx;
+
+	if (since->tv_sec == 0 ||
+	    statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) < 0 ||
+	    !(sx.stx_mask & STATX_BTIME))
+		return 0;
+	return sx.stx_btime.tv_sec > since->tv_sec ||
+	       (sx.stx_btime.tv_sec == since->tv_sec &&
+		(long)sx.stx_btime.tv_nsec >= since->tv_nsec);
+}
+
 /* Go one component further: path[start..end). */
 static int step(struct dirs *d, const char *path, size_t start, size_t end,
 		struct err *e)
@@ -158,6 +179,7 @@ static int step(struct dirs *d, const char *path, size_t start, size_t end,
 		d->path[end] = '/';
 	d->end[d->depth] = end;
 	d->is_new[d->depth] = (char)made;
+	d->is_young[d->depth] = (char)(made || is_young(d, fd));
 	d->fd[d->depth++] = fd;
 	return 0;
 }
@@ -183,6 +205,11 @@ int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e)
 int dirs_is_new(const struct dirs *d)
 {
 	return d->depth > 0 && d->is_new[d->depth - 1];
+}
+
+int dirs_is_young(const struct dirs *d)
+{
+	return d->depth > 0 && d->is_young[d->depth - 1];
 }
 
 int dirs_parent(struct dirs *d, const char *path, size_t len, const char **leaf,

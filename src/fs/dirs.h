@@ -16,6 +16,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 
@@ -41,6 +42,10 @@ void dirs_free(struct dirs *d);
  * if it is not set.  (They are given their final modes later.) */
 void dirs_set_mode(struct dirs *d, uint32_t mode);
 
+/* From when on a directory is young (CLOCK_REALTIME_COARSE); without it, none
+ * is but the new ones. */
+void dirs_set_since(struct dirs *d, const struct timespec *since);
+
 /*
  * Walk to the directory that holds the last component of path (len bytes,
  * which passed name_check()) and return its descriptor, borrowed: valid until
@@ -60,6 +65,11 @@ int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e);
 /* Whether the directory that was walked to last was made by d, and held since:
  * what is in it came after that. */
 int dirs_is_new(const struct dirs *d);
+
+/* Whether it was made since then, by whomever: what was there before cannot be
+ * in it.  By the clock and the file system's word, so only for what does no harm
+ * if these are wrong; 0 where the file system keeps no time of birth. */
+int dirs_is_young(const struct dirs *d);
 
 /* Let go of all descriptors but the root. */
 void dirs_reset(struct dirs *d);

@@ -140,6 +140,7 @@ struct rsession {
 	struct receiver *receiver;
 	uint64_t number;
 	uint64_t began_ns;
+	struct timespec began; /* as files are dated */
 	uint8_t token[WIRE_TOKEN];
 	uint8_t id[WIRE_TOKEN];      /* the sender's, see HELLO */
 	uint8_t peer_id[STREAM_PEER];

@@ -214,7 +214,7 @@ int rfile_new_part(struct rstream *st, struct commit *c, int dir,
 		rc = part_create_hidden(&c->part, dir, mode,
 					held_dir_is_exact(c->dir), e);
 	/* The source may have been large enough to be kept another time. */
-	if (rc == 0 && !dirs_is_new(st->dirs))
+	if (rc == 0 && !dirs_is_young(st->dirs))
 		(void)journal_clear(dir, part_tag(st->session, leaf));
 	if (rc != ERR_AGAIN)
 		return rc;

@@ -290,6 +290,8 @@ static enum there look_at(struct rstream *st, const struct pack_item *it,
 	if (dir < 0 || dirs_is_new(st->dirs))
 		return THERE_NOT;
 	fd = part_open_existing(dir, leaf, sb, &e);
+	if (fd < 0 && e.sys_errno == ENOENT)
+		return THERE_NOT;
 	if (fd < 0)
 		return part_stat(dir, leaf, sb, &e) ? THERE_NOT : THERE_OTHER;
 	if ((uint64_t)sb->st_size == it->size &&

@@ -79,6 +79,7 @@ static struct rsession *alloc_session(struct receiver *r,
 	s->digest = ops;
 	atomic_init(&s->looks, LOOK_PACKS);
 	s->began_ns = clock_ns();
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &s->began);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s->first_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&s->lock, NULL);

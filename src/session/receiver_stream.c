@@ -105,8 +105,10 @@ static int alloc_buffers(struct rstream *st, struct err *e)
 	st->expander = expander_new();
 	if (r->root_fd >= 0)
 		st->dirs = dirs_new(r->root_fd, DIRS_CREATE, NULL, NULL);
-	if (st->dirs)
+	if (st->dirs) {
 		dirs_set_mode(st->dirs, 0777 & ~r->umask);
+		dirs_set_since(st->dirs, &st->session->began);
+	}
 	if (!st->wire || !st->raw || !st->expander ||
 	    (r->root_fd >= 0 && !st->dirs))
 		return err_set(e, ERR_RESOURCE, "out of memory");

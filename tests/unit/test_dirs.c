@@ -447,11 +447,48 @@ static void test_descriptors_exhausted(void **state)
 	dirs_free(d);
 }
 
+static int is_young(struct dirs *d, const char *path)
+{
+	const char *leaf;
+	struct err e;
+
+	assert_true(dirs_parent(d, path, strlen(path), &leaf, &e) >= 0);
+	return dirs_is_young(d);
+}
+
+/* Made before a moment, or since then, by somebody else or by the walk. */
+static void some_directories_are_young(void **state)
+{
+	const struct timespec tick = { .tv_nsec = 20000000 };
+	struct place *p = *state;
+	struct dirs *d = dirs_new(p->root, DIRS_CREATE, NULL, NULL);
+	struct timespec since;
+	struct statx sx;
+
+	assert_int_equal(mkdirat(p->root, "old", 0755), 0);
+	assert_int_equal(nanosleep(&tick, NULL), 0);
+	clock_gettime(CLOCK_REALTIME_COARSE, &since);
+	assert_int_equal(mkdirat(p->root, "old/young", 0755), 0);
+	assert_int_equal(statx(p->root, "old", 0, STATX_BTIME, &sx), 0);
+	assert_non_null(d);
+	assert_int_equal(is_young(d, "f"), 0);
+	assert_int_equal(is_young(d, "made/f"), 1);
+	assert_int_equal(is_young(d, "old/young/f"), 0);
+	dirs_reset(d);
+	dirs_set_since(d, &since);
+	assert_int_equal(is_young(d, "old/f"), 0);
+	assert_int_equal(is_young(d, "old/young/f"),
+			 (sx.stx_mask & STATX_BTIME) != 0);
+	assert_int_equal(is_young(d, "f"), 0);
+	dirs_free(d);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(some_directories_are_young),
 		TEST(test_create),
 		TEST(test_create_race),
 		TEST(test_create_race_link),
