@@ -122,10 +122,12 @@ ours() {
 	wrap=
 	if [ "$EUID" = 0 ]; then
 		wrap="setpriv --reuid=65534 --regid=65534 --clear-groups"
+		# it has to be within reach of nobody
 		chmod 711 .
 		chown 65534:65534 dst
+		install -m 755 "$FERRY" ferry.nobody
+		FERRY=$PWD/ferry.nobody
 	fi
-	$wrap test -x "$FERRY" || skip "others may not run $FERRY"
 	head -c $((32 * MiB)) /dev/urandom >src/f
 	for mode in 644 444 200; do
 		FERRY_WRAP=$wrap receive --plain --existing replace dst
