@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -32,6 +33,21 @@ static int open_standard_fds(void)
 			return -1;
 	}
 	return 0;
+}
+
+/*
+ * No core file, and no look into us by other processes of the user, before
+ * there is a key or a code in memory: the sandbox, which does more, comes
+ * later, or not at all.  A program that is started from here has its own.
+ * Leak checkers look into the process.
+ */
+static int hide_memory(void)
+{
+#ifdef FERRY_INSTRUMENTED
+	return 0;
+#else
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 static const struct cmd *choose(int argc, char **argv, struct err *e)
@@ -76,7 +92,7 @@ int main(int argc, char **argv)
 	struct err e;
 	int rc;
 
-	if (open_standard_fds() < 0)
+	if (open_standard_fds() < 0 || hide_memory() < 0)
 		return err_exit_status(ERR_RESOURCE);
 	/* a reader that went away is told by EPIPE */
 	signal(SIGPIPE, SIG_IGN);

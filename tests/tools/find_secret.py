@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Look for a secret in files.
+
+find_secret.py SECRET FILE...   SECRET: a key file of ferry keygen, a private
+                                key (PEM, P-256) or a file with a code
+
+It is looked for as it is, as hex and as base64, a shared key also as what TLS
+gets of it.  Prints where it was found, and how many files were looked at;
+exits 1 if it was found, 2 if there was nothing to look at.
+"""
+import base64
+import hashlib
+import hmac
+import os
+import subprocess
+import sys
+
+LABEL = b"ferry/1 sender psk"
+
+
+def hkdf(key):
+    """RFC 5869, SHA-256, no salt, 32 bytes."""
+    extracted = hmac.digest(bytes(32), key, hashlib.sha256)
+    return hmac.digest(extracted, LABEL + b"\x01", hashlib.sha256)
+
+
+def secrets(path):
+    """(what it is, bytes) of all that must not be seen."""
+    with open(path, "rb") as f:
+        text = f.read().strip()
+    if text.startswith(b"-----BEGIN"):
+        der = subprocess.run(
+            ["openssl", "ec", "-in", path, "-outform", "DER"], check=True,
+            capture_output=True).stdout
+        for line in text.splitlines()[1:-1]:
+            yield "the private key's file", line[:40], False
+        yield "the private key", der[7:39], True
+    elif text.startswith(b"ferry"):
+        key = bytes.fromhex(text.rsplit(b":", 1)[1].decode())
+        assert len(key) == 32
+        yield "the key", key, True
+        yield "the key of TLS", hkdf(key), True
+    else:
+        yield "the code", text, False
+
+
+def forms(value):
+    """As bytes, in hex, and in base64 wherever it begins in three bytes."""
+    yield "", value
+    yield ", hex", value.hex().encode()
+    yield ", upper hex", value.hex().upper().encode()
+    for shift in range(3):
+        text = base64.b64encode(bytes(shift) + value)
+        # the first digits hold other bits as well, and so do the last
+        yield ", base64", text[(8 * shift + 5) // 6:-4]
+
+
+def main():
+    wanted = []
+    for name, value, is_binary in secrets(sys.argv[1]):
+        wanted += ([(name + how, v) for how, v in forms(value)] if is_binary
+                   else [(name, value)])
+    looked = found = 0
+    for top in sys.argv[2:]:
+        paths = [os.path.join(here, name) for here, _, names in os.walk(top)
+                 for name in names] if os.path.isdir(top) else [top]
+        for path in paths:
+            with open(path, "rb") as f:
+                data = f.read()
+            looked += bool(data)
+            for name, value in wanted:
+                if value in data:
+                    found += 1
+                    print(f"{path} holds {name}")
+    print(f"{looked} files")
+    sys.exit(2 if not looked else found > 0)
+
+
+main()
