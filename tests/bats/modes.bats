@@ -144,3 +144,24 @@ derive() {
 	[ "$sent" = 2 ]
 	grep -q 'chmod 600' sender
 }
+
+@test "keys are updated as often as they should be, on each of four streams" {
+	FERRY=${FERRY_TOOLS:-${FERRY%/*}/tools}/rekeying
+	run_limit=100
+	ferry keygen key 2>/dev/null
+	head -c 200M /dev/urandom >src/large
+	receive --key key --once --sync none dst
+	send --key key -j 4 src/large
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	cmp src/large dst/large
+	rm src/large
+	tail -n 1 sender messages
+	# one a MiB, and none before a stream's first
+	read -r count < <(sed -n \
+		's/^key updates: \([0-9]*\) sent, 0 taken, on 4$/\1/p' sender)
+	[ "$count" -gt 190 ]
+	[ "$count" -le 204 ]
+	has messages "key updates: 0 sent, $count taken, on 4"
+}

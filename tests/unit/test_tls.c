@@ -5,6 +5,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 #include <cmocka.h>
 
+#include "net/tls_priv.h"
 #include "net_fixture.h"
 
 enum { DAY = 24 * 3600, KIB = 1024, DATA_BYTES = 4 * 1024 * KIB };
@@ -893,8 +895,29 @@ static void keys_are_updated_and_no_ticket_is_sent(void **state)
 	free(f.in);
 }
 
+static void count_updates(int is_sent, int version, int type, const void *buf,
+			  size_t len, SSL *ssl, void *arg)
+{
+	atomic_uint *counts = arg;
+
+	(void)version;
+	(void)ssl;
+	if (type == SSL3_RT_HANDSHAKE && len > 0 &&
+	    *(const unsigned char *)buf == SSL3_MT_KEY_UPDATE)
+		atomic_fetch_add(&counts[is_sent != 0], 1);
+}
+
+static void watch_updates(struct tls *tls, atomic_uint counts[2])
+{
+	tls_set_rekey(tls, 64 * KIB);
+	SSL_CTX_set_msg_callback(tls->ctx, count_updates);
+	SSL_CTX_set_msg_callback_arg(tls->ctx, counts);
+}
+
 static void keys_are_updated_both_ways(void **state)
 {
+	/* taken, sent */
+	atomic_uint of_client[2] = { 0 }, of_server[2] = { 0 };
 	struct tls *client = need_tls(*state, 1, &psk_who);
 	struct tls *server = need_tls(*state, 0, &psk_who);
 	uint8_t *data = make_data(), *in = malloc(DATA_BYTES);
@@ -902,9 +925,8 @@ static void keys_are_updated_both_ways(void **state)
 	struct side a, b;
 	pthread_t thread;
 
-	/* Every 64 KiB: 64 times each way. */
-	tls_set_rekey(client, 64 * KIB);
-	tls_set_rekey(server, 64 * KIB);
+	watch_updates(client, of_client);
+	watch_updates(server, of_server);
 	open_sides(&a, &b, client, server, FIXTURE_TIMEOUT_MS);
 	assert_true(a.s && b.s);
 	for (int way = 0; way < 2; way++) {
@@ -919,6 +941,11 @@ static void keys_are_updated_both_ways(void **state)
 		assert_int_equal(take.rc, 0);
 		assert_memory_equal(in, data, DATA_BYTES);
 	}
+	/* Each 64 KiB and a part of a record; none before the first. */
+	assert_in_range(of_client[1], 57, 63);
+	assert_in_range(of_server[1], 57, 63);
+	assert_int_equal(of_client[0], of_server[1]);
+	assert_int_equal(of_server[0], of_client[1]);
 	stream_free(a.s);
 	stream_free(b.s);
 	tls_free(client);
