@@ -24,7 +24,9 @@ enum {
 	CANCEL_MS = 200,
 	/* Of a name with more addresses the first are tried. */
 	TRIES_MAX = 16,
-	BACKLOG = 128,
+	/* All who come at once: a connection for which there is no room in the
+	 * queue is tried again by its kernel after seconds only. */
+	BACKLOG = 4096,
 	UNSENT_MAX = 256 * 1024,
 };
 

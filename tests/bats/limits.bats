@@ -85,6 +85,20 @@ is_instrumented() {
 	stop_receiver
 }
 
+@test "a thousand who come at once wait their turn, and none is dropped" {
+	receive --plain dst
+	# stopped, it accepts nobody; who finds no place in the queue would try
+	# again only after a second, and after five
+	kill -STOP "${pid[receiver]}"
+	strangers 1000 silent 600
+	read -r _ waiting room _ < <(ss -ltnH "sport = :$port")
+	echo "$waiting of $room"
+	kill -CONT "${pid[receiver]}"
+	[ "$waiting" -ge 1000 ]
+	stop_strangers
+	stop_receiver
+}
+
 # tell BYTES... - a connection that says this, and what it gets back
 say() {
 	exec {conn}<>"/dev/tcp/127.0.0.1/$port"
