@@ -425,6 +425,11 @@ torture: $(B)/ferry
 	$(Q)tests/faults/torture --ferry $< $(TORTURE)
 .PHONY: torture
 
+## evil: the long part of the peers that lie (some minutes)
+evil: $(B)/ferry
+	$(Q)FERRY=$< EVIL_LONG=1 tests/evil/suite $(EVIL)
+.PHONY: evil
+
 ## soak: transfers in every mode, confined and watched, for MINUTES=20
 soak: $(B)/ferry
 	$(Q)FERRY=$< tests/soak $(MINUTES)

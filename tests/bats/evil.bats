@@ -47,3 +47,7 @@ evil() {
 @test "floods cost bounded memory and time" {
 	evil floods
 }
+
+@test "handshakes that fail and records without end leave nothing behind" {
+	evil tls
+}

@@ -3,6 +3,7 @@ touch, the program under test, and what must hold after every case."""
 import hashlib
 import json
 import os
+import random
 import shlex
 import shutil
 import socket
@@ -21,6 +22,10 @@ WRAP = shlex.split(os.environ.get("FERRY_WRAP", ""))
 CASE_SECONDS = 20
 RSS_MAX = 320 << 20 if not SANITIZED else 4 << 30
 STATUS = range(12)  # documented in ferry(1)
+# Of all chances, and whether there is time for all that a group can do.
+SEED = int(os.environ.get("EVIL_SEED") or random.SystemRandom().randrange(
+    1 << 31))
+LONG = bool(os.environ.get("EVIL_LONG"))
 
 
 class Failed(Exception):
@@ -90,7 +95,7 @@ class Cases:
         self.count = 0
         self.failures = 0
 
-    def run(self, title, case, *checks):
+    def run(self, title, case, *checks, seconds=CASE_SECONDS):
         self.count += 1
         began = time.monotonic()
         why = None
@@ -107,7 +112,7 @@ class Cases:
         except Exception as e:  # a case must not take the others with it
             why = f"{type(e).__name__}: {e}"
         took = time.monotonic() - began
-        if why is None and took > CASE_SECONDS * (5 if SANITIZED else 1):
+        if why is None and took > seconds * (5 if SANITIZED else 1):
             why = f"took {took:.1f} s"
         if why is None:
             print(f"ok {title}" + (f" ({took:.1f} s)" if took > 1 else ""))
@@ -119,6 +124,8 @@ class Cases:
 
 class Lab:
     """A standing receiver in a directory, with a tree outside of it."""
+
+    security = ["--plain"]
 
     def __init__(self, cases, *options):
         self.cases = cases
@@ -135,8 +142,8 @@ class Lab:
         self.events = open(events.name, "rb")
         self.messages = open(messages.name, "rb")
         self.process = subprocess.Popen(
-            WRAP + [FERRY, "receive", "--plain", "-p", "0", "--json", "-v",
-                    *options, self.dst],
+            WRAP + [FERRY, "receive", *self.security, "-p", "0", "--json",
+                    "-v", *options, self.dst],
             stdin=subprocess.DEVNULL, stdout=events, stderr=messages)
         events.close()
         messages.close()
@@ -272,7 +279,7 @@ class Lab:
             with open(os.path.join(src, f"small{i}"), "w") as f:
                 f.write(f"small {i}\n")
         run = subprocess.run(
-            WRAP + [FERRY, "send", "--plain", "-q", "-j", "4", src,
+            WRAP + [FERRY, "send", *self.security, "-q", "-j", "4", src,
                     f"127.0.0.1:{self.port}"], timeout=120,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         need(run.returncode == 0, f"a good sender: {run.returncode}")
