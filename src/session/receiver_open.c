@@ -439,26 +439,41 @@ static int admit(struct rstream *st, struct infile *f, uint64_t allocated,
 	return status;
 }
 
+/* Decode an OPEN whose name and meta are those that the sender wrote. */
+static int take_open(const struct rsession *s, struct msg_open *m,
+		     const uint8_t *body, size_t len, struct err *e)
+{
+	const struct digest_ops *digest = s->digest;
+	uint8_t sum[DIGEST_MAX];
+	const char *why;
+
+	if (msg_get_open(m, digest->size, body, len))
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent a malformed OPEN frame");
+	digest->sum(body, len - digest->size, sum);
+	if (memcmp(sum, m->digest, digest->size) != 0)
+		return err_set(e, ERR_CORRUPT, "an OPEN frame came damaged");
+	why = name_check(m->name, m->name_len);
+	if (why)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender offered a name that is refused: %s",
+			       why);
+	return 0;
+}
+
 int rfile_open(struct rstream *st, size_t len, struct err *e)
 {
 	struct rsession *s = st->session;
 	struct item_result v = { .status = STATUS_COMMITTED };
 	uint8_t body[RFILE_BODY_MAX];
-	const char *why;
 	struct msg_open m;
 	struct infile *f;
 	int rc = rfile_read_body(st, len, body, e), status = 0;
 
+	if (rc == 0)
+		rc = take_open(s, &m, body, len, e);
 	if (rc)
 		return rc;
-	if (msg_get_open(&m, body, len))
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent a malformed OPEN frame");
-	why = name_check(m.name, m.name_len);
-	if (why)
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender offered a name that is refused: %s",
-			       why);
 	f = infile_new(s, &m);
 	if (!f)
 		return err_set(e, ERR_RESOURCE, "out of memory");

@@ -379,6 +379,20 @@ static int open_source(struct sender_stream *st, struct outfile *f,
 	return 0;
 }
 
+/* With the digest of itself in the end. */
+static void put_open(struct buf *b, const struct msg_open *m,
+		     const struct digest_ops *digest)
+{
+	const size_t n = MSG_OPEN_FIXED + m->name_len;
+	uint8_t *body;
+
+	msg_put_open(b, m, digest->size);
+	if (b->failed)
+		return;
+	body = b->data + b->len - digest->size - n;
+	digest->sum(body, n, body + n);
+}
+
 static int do_open(struct sender_stream *st, struct outfile *f, int whole,
 		   struct err *e)
 {
@@ -399,7 +413,7 @@ static int do_open(struct sender_stream *st, struct outfile *f, int whole,
 	m.size = f->size;
 	m.allocated = (uint64_t)f->item.st.st_blocks * 512;
 	m.meta = sender_meta(&f->item.st);
-	msg_put_open(&st->link.out, &m);
+	put_open(&st->link.out, &m, st->sender->cfg->digest);
 	rc = link_send(&st->link, NULL, 0, e);
 	if (rc || !whole)
 		return rc;

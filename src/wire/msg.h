@@ -83,8 +83,12 @@ struct msg_meta {
 /*
  * OPEN: u64 id | u64 size (2^64-1: unknown, a stream) | u64 allocated bytes
  * (what the source occupies: less than size where it has holes) | meta |
- * u16 name length | name
+ * u16 name length | name | digest of the body up to here
+ *
+ * The digest is for the caller to work out, over the MSG_OPEN_FIXED + name_len
+ * bytes that stand before it; nothing else vouches for name and meta.
  */
+enum { MSG_OPEN_FIXED = 42 };
 #define WIRE_SIZE_UNKNOWN UINT64_MAX
 #define WIRE_SIZE_MAX ((uint64_t)1 << 53)
 struct msg_open {
@@ -94,9 +98,11 @@ struct msg_open {
 	struct msg_meta meta;
 	const char *name; /* not terminated */
 	size_t name_len;
+	uint8_t digest[WIRE_DIGEST_MAX];
 };
-void msg_put_open(struct buf *b, const struct msg_open *m);
-int msg_get_open(struct msg_open *m, const uint8_t *p, size_t n);
+void msg_put_open(struct buf *b, const struct msg_open *m, size_t digest_size);
+int msg_get_open(struct msg_open *m, size_t digest_size, const uint8_t *p,
+		 size_t n);
 
 /*
  * CHUNK: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 raw length

@@ -9,17 +9,19 @@
 #include "base/err.h"
 #include "wire/body.h"
 
-void msg_put_open(struct buf *b, const struct msg_open *m)
+void msg_put_open(struct buf *b, const struct msg_open *m, size_t digest_size)
 {
-	body_begin(b, FRAME_OPEN, BODY_OPEN + m->name_len);
+	body_begin(b, FRAME_OPEN, MSG_OPEN_FIXED + m->name_len + digest_size);
 	buf_put_u64(b, m->id);
 	buf_put_u64(b, m->size);
 	buf_put_u64(b, m->allocated);
 	body_put_meta(b, &m->meta);
 	body_put_text(b, m->name, m->name_len, 1, WIRE_NAME_MAX);
+	body_put_digest(b, m->digest, digest_size);
 }
 
-int msg_get_open(struct msg_open *m, const uint8_t *p, size_t n)
+int msg_get_open(struct msg_open *m, size_t digest_size, const uint8_t *p,
+		 size_t n)
 {
 	struct rd r;
 	int ok;
@@ -30,6 +32,7 @@ int msg_get_open(struct msg_open *m, const uint8_t *p, size_t n)
 	m->allocated = rd_u64(&r);
 	ok = body_get_meta(&r, &m->meta);
 	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
+	ok &= body_get_digest(&r, m->digest, digest_size);
 	ok &= m->size <= WIRE_SIZE_MAX || m->size == WIRE_SIZE_UNKNOWN;
 	return body_end(&r, ok);
 }

@@ -193,6 +193,8 @@ def unknown_ids(lab):
             refuse(lab, f"{kind} of file {ident}, another is open",
                    *FILE, message(kind, id=ident, payload=b"x"))
     refuse(lab, "OPEN with id 0", message("OPEN", id=0))
+    refuse(lab, "OPEN with a wrong digest",
+           message("OPEN", size=2, digest=bytes(32)), *FILE[1:])
     refuse(lab, "PACK with id 0", pack([row(2)], id=0))
     refuse(lab, "OFFER with id 0", pack([row(2)], id=0, kind="OFFER"))
     refuse(lab, "PACK whose ids wrap",

@@ -36,6 +36,10 @@ def digest_of(name):
     return lambda v: DIGESTS[v["digest_id"]](v[name])
 
 
+def body_so_far(_):
+    """The digest of all that stands before it: fill() knows that."""
+
+
 META = [("mode", 4, 0o644), ("sec", 8, NOW), ("nsec", 4, 0)]
 PACKED = [("id", 8, 1), ("items", 4, 1), ("raw_len", 4, length_of("payload")),
           ("table_len", 4, length_of("table")), ("codec", 1, 0),
@@ -50,7 +54,8 @@ LAYOUTS = {
                  ("token", 16, bytes(16))]),
     "OPEN": (3, [("id", 8, 1), ("size", 8, 0),
                  ("allocated", 8, lambda v: 0)] + META +
-             [("name_len", 2, length_of("name")), ("name", 0, b"file")]),
+             [("name_len", 2, length_of("name")),
+              ("name", "name_len", b"file"), ("digest", "D", body_so_far)]),
     "CHUNK": (4, [("id", 8, 1), ("offset", 8, 0),
                   ("raw_len", 4, lambda v: len(v.get("raw", v["payload"]))),
                   ("codec", 1, 0), ("zero", 3, 0),
@@ -113,8 +118,12 @@ def fill(fields, values):
     for name, _, default in fields:
         if callable(default) and name not in values:
             values[name] = default(values)
-    return b"".join(put(values[name], 16 if size == "D" else size)
-                    for name, size, _ in fields)
+    body = b""
+    for name, size, default in fields:
+        if default is body_so_far and values[name] is None:
+            values[name] = DIGESTS[values["digest_id"]](body)
+        body += put(values[name], 16 if size == "D" else size)
+    return body
 
 
 def header(kind, length, flags=0, reserved=0):
@@ -175,7 +184,8 @@ def parse(number, body, digest_size=32):
     name = NAMES[number]
     out = {"message": name}
     for field, size, default in LAYOUTS[name][1]:
-        size = digest_size if size == "D" else size or len(body)
+        size = digest_size if size == "D" else out.get(size, size)
+        size = len(body) if size == 0 else size
         part, body = body[:size], body[size:]
         if len(part) != size:
             raise ValueError(f"{name} is too short")

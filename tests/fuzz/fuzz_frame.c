@@ -28,7 +28,6 @@ typedef int (*again_fn)(struct buf *b, const uint8_t *p, size_t n);
 AGAIN(hello)
 AGAIN(join)
 AGAIN(ready)
-AGAIN(open)
 AGAIN(hole)
 AGAIN(file_abort)
 AGAIN(finish)
@@ -58,7 +57,6 @@ static const again_fn again[] = {
 	[FRAME_HELLO] = again_hello,
 	[FRAME_JOIN] = again_join,
 	[FRAME_READY] = again_ready,
-	[FRAME_OPEN] = again_open,
 	[FRAME_HOLE] = again_hole,
 	[FRAME_FILE_ABORT] = again_file_abort,
 	[FRAME_FINISH] = again_finish,
@@ -121,6 +119,19 @@ static int again_check(struct buf *b, const uint8_t *p, size_t n,
 	return rc;
 }
 
+static int again_open(struct buf *b, const uint8_t *p, size_t n,
+		      size_t digest_size)
+{
+	struct msg_open m;
+	int rc = msg_get_open(&m, digest_size, p, n);
+
+	if (rc)
+		return rc;
+	CHECK(n == MSG_OPEN_FIXED + m.name_len + digest_size);
+	msg_put_open(b, &m, digest_size);
+	return 0;
+}
+
 static int again_file_end(struct buf *b, const uint8_t *p, size_t n,
 			  size_t digest_size)
 {
@@ -167,6 +178,8 @@ static void take_body(const struct frame *f, const uint8_t *header,
 		rc = with_payload(&b, f, body, n, digest_size);
 	else if (f->type == FRAME_CHECK)
 		rc = again_check(&b, body, n, digest_size);
+	else if (f->type == FRAME_OPEN)
+		rc = again_open(&b, body, n, digest_size);
 	else if (f->type == FRAME_FILE_END)
 		rc = again_file_end(&b, body, n, digest_size);
 	else

@@ -280,6 +280,13 @@ static void see_rows(const struct msg_pack *m, const uint8_t *raw)
 	}
 }
 
+static void fix_open(uint8_t *body, size_t n)
+{
+	if (n >= w.digest->size)
+		w.digest->sum(body, n - w.digest->size,
+			      body + n - w.digest->size);
+}
+
 static void see_pack(uint8_t *body, size_t n, int fix)
 {
 	size_t fixed = MSG_PACK_FIXED + w.digest->size;
@@ -327,6 +334,8 @@ static void look_at(unsigned type, uint8_t *body, size_t n, int fix)
 		see_hello(body, n);
 	else if (type == FRAME_JOIN && fix && n >= WIRE_TOKEN)
 		memcpy(body + n - WIRE_TOKEN, w.token, WIRE_TOKEN);
+	else if (type == FRAME_OPEN && fix)
+		fix_open(body, n);
 	else if (type == FRAME_CHUNK && fix)
 		fix_chunk(body, n);
 	else if (type == FRAME_PACK)

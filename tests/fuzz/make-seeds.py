@@ -55,10 +55,10 @@ def hello(digest=CRC32, flags=0, streams=2):
                                             streams, 0, 0) + bytes(range(16)))
 
 
-def open_(ident, size, name, allocated=None):
-    return frame(OPEN, struct.pack(">QQQ", ident, size,
-                                   size if allocated is None else allocated)
-                 + meta() + text(name))
+def open_(ident, size, name, allocated=None, digest=crc):
+    body = struct.pack(">QQQ", ident, size, size if allocated is None else
+                       allocated) + meta() + text(name)
+    return frame(OPEN, body + digest(body))
 
 
 def chunk(ident, offset, raw, digest=crc, codec=0, payload=None):
@@ -104,7 +104,7 @@ def frames():
           [b"hello"]) + frame(FLUSH) + FINISH_ANY.replace(b"\x0a\1", b"\x0a\0")
           + frame(STREAM_END) + frame(PING))
     write("frame", "session-sha", b"\3" + hello(SHA256)
-          + open_(1, 5, b"x" * 4095) + chunk(1, MIB, b"hello", sha)
+          + open_(1, 5, b"x" * 4095, digest=sha) + chunk(1, MIB, b"hello", sha)
           + frame(HOLE, struct.pack(">QQQ", 1, 0, MIB))
           + file_end(1, 5, sha(b"hello"))
           + frame(FILE_ABORT, struct.pack(">QH", 1, 14)))

@@ -134,12 +134,15 @@ class Decoder:
         b.take(4 + 16)
 
     def OPEN(self, b):
+        before = b.data[:-self.size]
         ident, size = b.u(8), b.u(8)
         b.u(8)
         self.give_ids(ident, 1)
         m = meta(b)
         name = b.take(b.u(2))
         check_name(name)
+        self.digest(before, b.take(self.size))
+        b.end()
         self.open[ident] = [name, size, {}]
         self.metas[name] = m
 

@@ -26,7 +26,7 @@ static const struct {
 } frames[] = {
 	{ 1, "HELLO", SENDER, 36, 36 },
 	{ 2, "JOIN", SENDER, 28, 28 },
-	{ 3, "OPEN", SENDER, 43, 4137 },
+	{ 3, "OPEN", SENDER, 47, 4169 },
 	{ 4, "CHUNK", SENDER, 28, 1048632 },
 	{ 5, "HOLE", SENDER, 24, 24 },
 	{ 6, "FILE_END", SENDER, 20, 48 },

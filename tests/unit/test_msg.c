@@ -32,7 +32,7 @@ static const struct msg_join join = { 0x0102, 15, TOKEN };
 static const struct msg_ready ready = { 0x0102, 16, 0x80000001, 7, TOKEN };
 static const struct msg_open open_msg = {
 	ID_VALUE,       0x10000000000001, 0x0fffffffffffffff,
-	{ META_VALUE }, "a/\xff",         3,
+	{ META_VALUE }, "a/\xff",         3, SUM,
 };
 static const struct msg_chunk chunk = {
 	ID_VALUE, 0x1fffffffe00000, 0xfffff, 2, SUM,
@@ -83,7 +83,6 @@ static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
 MESSAGE(hello, hello)
 MESSAGE(join, join)
 MESSAGE(ready, ready)
-MESSAGE(open, open_msg)
 MESSAGE(hole, hole)
 MESSAGE(file_abort, file_abort)
 MESSAGE(finish, finish)
@@ -108,6 +107,21 @@ static int again_chunk(struct buf *b, const uint8_t *p, size_t n)
 
 	if (rc == 0)
 		msg_put_chunk(b, &m, DIGEST, PAYLOAD);
+	return rc;
+}
+
+static void put_open(struct buf *b)
+{
+	msg_put_open(b, &open_msg, DIGEST);
+}
+
+static int again_open(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_open m;
+	int rc = msg_get_open(&m, DIGEST, p, n);
+
+	if (rc == 0)
+		msg_put_open(b, &m, DIGEST);
 	return rc;
 }
 
@@ -177,8 +191,9 @@ static const struct message {
 		TOKEN),
 	  0, 0, 0 },
 	{ put_open, again_open,
-	  BYTES("\x03\0\0\0" "\0\0\0\x2d" ID "\0\x10\0\0\0\0\0\x01"
-		"\x0f\xff\xff\xff\xff\xff\xff\xff" META "\0\x03" "a/\xff"),
+	  BYTES("\x03\0\0\0" "\0\0\0\x3d" ID "\0\x10\0\0\0\0\0\x01"
+		"\x0f\xff\xff\xff\xff\xff\xff\xff" META "\0\x03" "a/\xff"
+		SUM),
 	  0, 0, 0 },
 	{ put_chunk, again_chunk,
 	  BYTES("\x04\0\0\0" "\0\0\x03\x28" ID "\0\x1f\xff\xff\xff\xe0\0\0"
@@ -401,12 +416,13 @@ static void fields_of_file_messages(void **state)
 
 	(void)state;
 	p = sample(FRAME_OPEN, &n);
-	assert_int_equal(msg_get_open(&o, p, n), 0);
+	assert_int_equal(msg_get_open(&o, DIGEST, p, n), 0);
 	assert_true(o.id == ID_VALUE && o.size == 0x10000000000001);
 	assert_true(o.allocated == 0x0fffffffffffffff);
 	check_meta(&o.meta);
 	assert_int_equal(o.name_len, 3);
-	assert_ptr_equal(o.name, p + n - 3);
+	assert_ptr_equal(o.name, p + MSG_OPEN_FIXED);
+	assert_memory_equal(o.digest, SUM, DIGEST);
 	p = sample(FRAME_CHUNK, &n);
 	assert_int_equal(msg_get_chunk(&c, DIGEST, p, n, PAYLOAD), 0);
 	assert_true(c.id == ID_VALUE && c.offset == 0x1fffffffe00000);
@@ -686,16 +702,17 @@ static void every_field_at_its_limits(void **state)
 }
 
 /* Names and texts as long as they may be, and a byte longer. */
-static void try_text(unsigned type, size_t fixed, size_t max)
+static void try_text(unsigned type, size_t fixed, size_t max, size_t behind)
 {
 	for (size_t len = max - 1; len <= max + 1; len++) {
-		uint8_t *p = calloc(1, fixed + len);
+		uint8_t *p = calloc(1, fixed + len + behind);
 		size_t n;
 
 		assert_non_null(p);
 		memcpy(p, sample(type, &n), fixed);
 		put_field(p + fixed - 2, 2, len);
-		assert_int_equal(decode(message_of(type), p, fixed + len),
+		assert_int_equal(decode(message_of(type), p,
+					fixed + len + behind),
 				 len <= max ? 0 : ERR_PROTOCOL);
 		free(p);
 	}
@@ -703,20 +720,21 @@ static void try_text(unsigned type, size_t fixed, size_t max)
 
 static void texts_at_their_limits(void **state)
 {
-	uint8_t p[42];
+	uint8_t p[42 + DIGEST] = { 0 };
 	struct msg_error e;
 	struct msg_open o;
 	struct msg_note t;
 	size_t n;
 
 	(void)state;
-	try_text(FRAME_OPEN, 42, 4095);
-	try_text(FRAME_NOTE, 6, 4095);
-	try_text(FRAME_ERROR, 4, 512);
+	try_text(FRAME_OPEN, 42, 4095, DIGEST);
+	try_text(FRAME_NOTE, 6, 4095, 0);
+	try_text(FRAME_ERROR, 4, 512, 0);
 	/* nothing at all: no name, but a text */
 	memcpy(p, sample(FRAME_OPEN, &n), 42);
 	put_field(p + 40, 2, 0);
-	assert_int_equal(msg_get_open(&o, p, 42), ERR_PROTOCOL);
+	assert_int_equal(msg_get_open(&o, DIGEST, p, sizeof(p)),
+			 ERR_PROTOCOL);
 	assert_int_equal(msg_get_note(&t, (const uint8_t *)"\0\5\2\0\0\0", 6),
 			 ERR_PROTOCOL);
 	assert_int_equal(msg_get_error(&e, (const uint8_t *)"\0\5\0\0", 4), 0);
@@ -743,7 +761,7 @@ static void encoders_refuse_what_is_too_long(void **state)
 		buf_init(&b, 1 << 20);
 		o.name = t.name = e.text = it.target = name;
 		o.name_len = t.name_len = e.text_len = it.target_len = lens[i];
-		msg_put_open(&b, &o);
+		msg_put_open(&b, &o, DIGEST);
 		assert_int_equal(b.failed, 1);
 		buf_reset(&b);
 		msg_put_note(&b, &t);
