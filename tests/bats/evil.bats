@@ -20,6 +20,10 @@ evil() {
 	evil flips
 }
 
+@test "a session that is cut or changed on the way is no success" {
+	evil cuts
+}
+
 @test "frames out of turn and ids that never were are refused" {
 	evil order
 }
