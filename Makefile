@@ -154,7 +154,7 @@ variant_flags := $(strip \
 	$(if $(COVERAGE),--coverage))
 
 # The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.
-our_cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+our_cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
 	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) -Isrc
 compile = $(CC) -std=c11 $(our_cppflags) $(warnings) $(werror) -g \

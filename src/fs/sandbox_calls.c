@@ -32,7 +32,10 @@ static const int receiving[] = {
 #ifdef SYS_renameat
 	SYS_renameat,
 #endif
-	SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_fchmod,
+#ifdef SYS_newfstatat
+	SYS_newfstatat,
+#endif
+	SYS_fstat, SYS_statx, SYS_fstatfs, SYS_fchmod,
 	SYS_ftruncate, SYS_fallocate, SYS_fadvise64, SYS_fsync, SYS_fdatasync,
 	SYS_syncfs, SYS_sync_file_range, SYS_flock, SYS_fgetxattr, SYS_umask,
 	/* connections that come in */
