@@ -500,7 +500,7 @@ help:
 	@echo '  SECONDS=N  FUZZ=NAMES  how long to fuzz, and what'
 	@echo '  MINUTES=N              how long to soak'
 	@echo '  TORTURE=ARGS           of tests/faults/torture: suites, --seed ...'
-	@echo '  VALGRIND=1             bats tests run ferry under valgrind'
+	@echo '  VALGRIND=1             bats tests and soak run ferry under valgrind'
 	@echo '  CC CPPFLAGS CFLAGS LDFLAGS LDLIBS PKG_CONFIG'
 	@echo '  PREFIX DESTDIR BINDIR MANDIR DATADIR'
 
