@@ -422,7 +422,7 @@ acceptance: $(B)/ferry
 
 ## torture: the long part of the fault suites (as root; half an hour)
 torture: $(B)/ferry
-	$(Q)tests/faults/torture --ferry $< $(TORTURE)
+	$(Q)$(wrap) tests/faults/torture --ferry $< $(TORTURE)
 .PHONY: torture
 
 ## evil: the long part of the peers that lie (some minutes)
