@@ -10,22 +10,26 @@
 #include "base/num.h"
 #include "chunk/codec.h"
 
-__extension__ typedef unsigned __int128 wide;
+/* v becomes v * by + plus; *ok falls where that is too large. */
+static void grow(uint64_t *v, uint64_t by, unsigned plus, int *ok)
+{
+	if (*v > (UINT64_MAX - plus) / by)
+		*ok = 0;
+	else
+		*v = *v * by + plus;
+}
 
-/* The number that all of s is, or -1 in *ok.  Suffixes only where wanted. */
-static wide model(const char *s, int with_suffix, int *ok)
+/* The number that all of s is, or 0 in *ok.  Suffixes only where wanted. */
+static uint64_t model(const char *s, int with_suffix, int *ok)
 {
 	static const char suffixes[] = "KkMmGgTt";
 	size_t n = strspn(s, "0123456789");
 	const char *suffix;
-	wide v = 0;
+	uint64_t v = 0;
 
 	*ok = n > 0;
-	for (size_t i = 0; i < n; i++) {
-		v = v * 10 + (unsigned)(s[i] - '0');
-		if (v >> 64)
-			v = (wide)1 << 64; /* too large, and stays so */
-	}
+	for (size_t i = 0; i < n; i++)
+		grow(&v, 10, (unsigned)(s[i] - '0'), ok);
 	s += n;
 	if (!*s)
 		return v;
@@ -33,7 +37,8 @@ static wide model(const char *s, int with_suffix, int *ok)
 	if (!suffix || (s[1] && strcmp(s + 1, "iB") != 0))
 		*ok = 0;
 	else
-		v <<= 10 * ((suffix - suffixes) / 2 + 1);
+		grow(&v, UINT64_C(1) << (10 * ((suffix - suffixes) / 2 + 1)),
+		     0, ok);
 	return v;
 }
 
@@ -41,7 +46,7 @@ static void check(const char *s, int with_suffix, uint64_t min, uint64_t max)
 {
 	uint64_t got = 0x5a5a;
 	int ok = 0, rc;
-	wide want = model(s, with_suffix, &ok);
+	uint64_t want = model(s, with_suffix, &ok);
 
 	rc = with_suffix ? num_parse_size(s, min, max, &got) :
 			   num_parse(s, min, max, &got);
