@@ -21,6 +21,9 @@ SANITIZED = any(name in FERRY for name in ("address", "undefined", "thread"))
 WRAP = shlex.split(os.environ.get("FERRY_WRAP", ""))
 CASE_SECONDS = 20
 RSS_MAX = 320 << 20 if not SANITIZED else 4 << 30
+# What is allocated by a length that a peer gave, if only for a moment: stacks
+# and the heaps of a few threads take a quarter of this.
+VM_MAX = 2 << 30
 STATUS = range(12)  # documented in ferry(1)
 # Of all chances, and whether there is time for all that a group can do.
 SEED = int(os.environ.get("EVIL_SEED") or random.SystemRandom().randrange(
@@ -144,6 +147,7 @@ class Lab:
         self.process = subprocess.Popen(
             WRAP + [FERRY, "receive", *self.security, "-p", "0", "--json",
                     "-v", *options, self.dst],
+            env={**os.environ, "MALLOC_ARENA_MAX": "4"},
             stdin=subprocess.DEVNULL, stdout=events, stderr=messages)
         events.close()
         messages.close()
@@ -220,6 +224,8 @@ class Lab:
             missing = set(self.planted) - set(found)
             need(not missing, f"{missing} are gone")
         need(self.rss() < RSS_MAX, f"{self.rss() >> 20} MiB of memory")
+        need(SANITIZED or WRAP or self.peak("VmPeak") < VM_MAX,
+             f"{self.peak('VmPeak') >> 20} MiB of addresses")
 
     def reset(self):
         """As it was before the case."""
@@ -242,9 +248,12 @@ class Lab:
         self.reset()
 
     def rss(self):
+        return self.peak("VmHWM")
+
+    def peak(self, name):
         with open(f"/proc/{self.process.pid}/status") as f:
             for line in f:
-                if line.startswith("VmHWM:"):
+                if line.startswith(name + ":"):
                     return int(line.split()[1]) << 10
         return 0
 
