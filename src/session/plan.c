@@ -364,12 +364,12 @@ static int take_data(struct plan *p, struct task *t, int was_range)
 	return take_pack(p, t) || take_range(p, t, 1) || take_check(p, t);
 }
 
-/* Everything was sent and all verdicts are in, but for links, which come with
- * the summary. */
+/* Everything was sent and all verdicts are in, but for links that the receiver
+ * holds: these come before the summary. */
 static int is_done(const struct plan *p)
 {
 	return p->scan_done && p->busy == 0 && !p->packs && !p->files &&
-	       !p->active && p->items_left == p->links_left;
+	       !p->active && p->items_left == p->links_held;
 }
 
 static unsigned backlog(const struct plan *p)
@@ -443,14 +443,14 @@ int plan_is_drained(struct plan *p)
 	return drained;
 }
 
-uint64_t plan_items_left(struct plan *p)
+int plan_is_over(struct plan *p)
 {
-	uint64_t n;
+	int over;
 
 	pthread_mutex_lock(&p->lock);
-	n = p->items_left;
+	over = is_done(p) && p->items_left == 0;
 	pthread_mutex_unlock(&p->lock);
-	return n;
+	return over;
 }
 
 unsigned plan_backlog(struct plan *p)

@@ -44,6 +44,7 @@ enum {
 struct item {
 	uint8_t kind;      /* enum item_kind */
 	uint8_t done;      /* it has its verdict */
+	uint8_t held;      /* a link: the receiver has it */
 	unsigned root;     /* scan root */
 	uint32_t name_off; /* terminated */
 	uint32_t name_len;
@@ -196,8 +197,9 @@ enum plan_next { PLAN_TASK, PLAN_WAIT, PLAN_DONE, PLAN_CLOSED };
  * The next thing to do.  Files are opened first, as that takes a round trip,
  * then packs, then ranges; a check after each range (given in t as the last
  * task), so that both get on.  only_open: nothing but TASK_OPEN (before READY).
- * PLAN_WAIT: nothing now (scan or replies may bring more); PLAN_DONE: every
- * file was sent and has its verdict.  Does not block.
+ * PLAN_WAIT: nothing now (scan or replies may bring more); PLAN_DONE: all was
+ * sent and has its verdict, or is a link that the receiver holds.  Does not
+ * block.
  */
 enum plan_next plan_take(struct plan *p, struct task *t, int only_open);
 
@@ -209,8 +211,8 @@ int plan_take_range(struct plan *p, struct task *t);
  * only verdicts are missing (worth a FLUSH). */
 int plan_is_drained(struct plan *p);
 
-/* Items without a verdict. */
-uint64_t plan_items_left(struct plan *p);
+/* Whether everything was sent and has its verdict, links as well. */
+int plan_is_over(struct plan *p);
 
 /* Tasks that wait for a stream. */
 unsigned plan_backlog(struct plan *p);
@@ -284,6 +286,10 @@ int plan_offered(struct plan *p, const struct msg_offered *m);
  * ERR_PROTOCOL. */
 int plan_verdict(struct plan *p, const struct msg_verdict *m,
 		 plan_verdict_fn fn, void *ctx);
+
+/* VERDICT with STATUS_HELD: links that are sent no more, and get their verdicts
+ * when the session ends.  ERR_PROTOCOL for what is no link, and as above. */
+int plan_held(struct plan *p, const struct msg_verdict *m);
 
 /* RESEND.  *bytes is how much of a pack will be sent again.  ERR_CORRUPT when
  * it was asked for too often in this session; ERR_PROTOCOL as above. */

@@ -84,15 +84,6 @@ struct awaited *plan_awaited_at(struct plan *p, uint64_t id)
 	return NULL;
 }
 
-uint32_t plan_count_links(const struct pack *pk)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < pk->count; i++)
-		n += pk->items[i].kind == ITEM_LINK;
-	return n;
-}
-
 uint64_t plan_sent_pack(struct plan *p, struct pack *pk)
 {
 	uint64_t id = 0;
@@ -104,7 +95,6 @@ uint64_t plan_sent_pack(struct plan *p, struct pack *pk)
 		p->next_id += pk->count;
 		pk->left = pk->count;
 		p->items_left += pk->count;
-		p->links_left += plan_count_links(pk);
 	}
 	plan_signal(p);
 	pthread_mutex_unlock(&p->lock);

@@ -57,7 +57,7 @@ struct plan {
 	size_t awaited_end, awaited_cap;
 	uint64_t next_id;
 	uint64_t items_left;  /* sent, no verdict; with links */
-	uint64_t links_left;
+	uint64_t links_held;  /* of them */
 	unsigned open_count, open_limit;
 	unsigned busy;        /* taken and not handed back */
 };
@@ -86,6 +86,5 @@ void plan_drop_if_unused(struct plan *p, struct outfile *f);
 struct awaited *plan_awaited_at(struct plan *p, uint64_t id);
 size_t plan_find_awaited(const struct plan *p, uint64_t id);
 void plan_stop_awaiting(struct plan *p, struct outfile *f);
-uint32_t plan_count_links(const struct pack *pk);
 
 #endif

@@ -146,12 +146,33 @@ static void pack_verdict(struct plan *p, struct awaited *a, uint64_t from,
 		it->done = 1;
 		pk->left--;
 		p->items_left--;
-		p->links_left -= it->kind == ITEM_LINK;
+		p->links_held -= it->held;
 	}
 	if (pk->left == 0) {
 		a->pack = NULL;
 		pack_free(pk);
 	}
+}
+
+/* Whether all the ids of a verdict were. */
+static int was_given(const struct plan *p, const struct msg_verdict *m)
+{
+	return m->first_id > 0 && m->first_id < p->next_id &&
+	       m->count <= p->next_id - m->first_id;
+}
+
+/* What a verdict and an entry have in common: from the first on, before the
+ * end. */
+static uint64_t first_of(const struct awaited *a, const struct msg_verdict *m)
+{
+	return a->first > m->first_id ? a->first : m->first_id;
+}
+
+static uint64_t end_of(const struct awaited *a, const struct msg_verdict *m)
+{
+	uint64_t ours = a->first + a->count, its = m->first_id + m->count;
+
+	return ours < its ? ours : its;
 }
 
 int plan_verdict(struct plan *p, const struct msg_verdict *m,
@@ -161,29 +182,62 @@ int plan_verdict(struct plan *p, const struct msg_verdict *m,
 	int rc = ERR_PROTOCOL;
 
 	pthread_mutex_lock(&p->lock);
-	if (m->first_id == 0 || m->first_id >= p->next_id ||
-	    m->count > p->next_id - m->first_id)
+	if (!was_given(p, m))
 		goto out;
-	for (size_t i = plan_find_awaited(p, m->first_id); i < p->awaited_end; i++) {
+	for (size_t i = plan_find_awaited(p, m->first_id);
+	     i < p->awaited_end && p->awaited[i].first < end; i++) {
 		struct awaited *a = &p->awaited[i];
-		uint64_t from = a->first, to = a->first + a->count;
 
-		if (from >= end)
-			break;
-		if (from < m->first_id)
-			from = m->first_id;
-		if (to > end)
-			to = end;
 		if (a->file)
 			file_verdict(p, a, m, fn, ctx);
 		else if (a->pack)
-			pack_verdict(p, a, from, to, m, fn, ctx);
+			pack_verdict(p, a, first_of(a, m), end_of(a, m), m, fn,
+				     ctx);
 	}
 	p->has_progress = 1;
 	pthread_cond_signal(&p->room);
 	plan_signal(p);
 	rc = 0;
 out:
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+static int hold_links(struct plan *p, struct pack *pk, uint64_t first,
+		      uint64_t count)
+{
+	for (uint64_t i = first; i < first + count; i++) {
+		struct item *it = &pk->items[i];
+
+		if (it->kind != ITEM_LINK)
+			return ERR_PROTOCOL;
+		if (it->done || it->held)
+			continue;
+		it->held = 1;
+		p->links_held++;
+	}
+	return 0;
+}
+
+int plan_held(struct plan *p, const struct msg_verdict *m)
+{
+	uint64_t end = m->first_id + m->count;
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (!was_given(p, m))
+		rc = ERR_PROTOCOL;
+	for (size_t i = plan_find_awaited(p, m->first_id);
+	     rc == 0 && i < p->awaited_end && p->awaited[i].first < end; i++) {
+		const struct awaited *a = &p->awaited[i];
+		uint64_t from = first_of(a, m), to = end_of(a, m);
+
+		if (a->file)
+			rc = ERR_PROTOCOL;
+		else if (a->pack)
+			rc = hold_links(p, a->pack, from - a->first, to - from);
+	}
+	plan_signal(p);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
 }
@@ -198,6 +252,15 @@ static void push_pack(struct plan *p, struct pack *pk)
 	p->pack_count++;
 }
 
+static int has_held(const struct pack *pk)
+{
+	for (uint32_t i = 0; i < pk->count; i++) {
+		if (pk->items[i].held)
+			return 1;
+	}
+	return 0;
+}
+
 /* The whole pack is read and sent anew, with new ids. */
 static uint64_t requeue_pack(struct plan *p, struct awaited *a)
 {
@@ -206,7 +269,6 @@ static uint64_t requeue_pack(struct plan *p, struct awaited *a)
 
 	a->pack = NULL;
 	p->items_left -= pk->left;
-	p->links_left -= plan_count_links(pk);
 	push_pack(p, pk);
 	return bytes;
 }
@@ -224,7 +286,7 @@ int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes)
 	} else if (++p->resends > RESENDS_MAX) {
 		rc = ERR_CORRUPT;
 	} else if (a && a->pack && m->id == a->first &&
-		   a->pack->left == a->count) {
+		   a->pack->left == a->count && !has_held(a->pack)) {
 		*bytes = requeue_pack(p, a);
 	} else if (a && a->file && !a->file->is_stream &&
 		   m->offset / TREE_LEAF < tree_leaf_count(a->file->size)) {
@@ -411,6 +473,7 @@ static void restart_pack(struct plan *p, struct pack *pk)
 			continue;
 		if (pk->items[i].kind == ITEM_FILE)
 			bytes += (uint64_t)pk->items[i].st.st_size;
+		pk->items[i].held = 0;
 		if (kept != i)
 			pk->items[kept] = pk->items[i];
 		kept++;
@@ -436,7 +499,7 @@ void plan_restart(struct plan *p)
 			restart_pack(p, a->pack);
 	}
 	p->next_id = 1;
-	p->items_left = p->links_left = 0;
+	p->items_left = p->links_held = 0;
 	p->open_count = 0;
 	p->open_limit = 1;
 	p->busy = p->waiting = 0;

@@ -177,7 +177,8 @@ struct rsession {
 	struct tally tally;
 	struct outbox any;   /* for whichever stream comes first */
 	/* For the first stream only: verdicts on links.  A sender does not
-	 * wait for these before it ends the other streams. */
+	 * wait for these before it ends the other streams: that they are held
+	 * is enough. */
 	struct outbox first;
 	struct infile *files;
 	unsigned open_count;
@@ -278,6 +279,8 @@ struct item_result {
 	const char *renamed;   /* its last component is this one, or NULL */
 };
 void rsession_result(struct rsession *s, const struct item_result *r);
+/* A link is here, and will be made at the end. */
+void rsession_held(struct rsession *s, uint64_t id);
 /* Let the verdicts gathered so far go out. */
 void rsession_push(struct rsession *s);
 /* Put frames built by the caller into the outbox. */

@@ -395,6 +395,7 @@ static int take_link(struct rsession *s, const struct pack_item *it,
 	pthread_mutex_unlock(&s->lock);
 	if (b->failed)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	rsession_held(s, id);
 	if (full)
 		rpack_make_links(s);
 	return 0;

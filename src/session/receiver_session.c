@@ -483,6 +483,18 @@ void rsession_result(struct rsession *s, const struct item_result *r)
 	ev->file(ev->ctx, s->number, &f);
 }
 
+void rsession_held(struct rsession *s, uint64_t id)
+{
+	const struct item_result r = {
+		.id = id,
+		.status = (enum file_status)STATUS_HELD,
+	};
+
+	pthread_mutex_lock(&s->lock);
+	extend_run(&s->any, &r);
+	pthread_mutex_unlock(&s->lock);
+}
+
 void rsession_push(struct rsession *s)
 {
 	int any;

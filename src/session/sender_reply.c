@@ -79,6 +79,19 @@ static void on_verdict(void *ctx, const struct plan_verdict *v)
 		ev->file(ev->ctx, 1, &f);
 }
 
+static int take_verdict(struct sender *s, const uint8_t *body, size_t n,
+			struct err *e)
+{
+	struct msg_verdict m;
+	int rc = msg_get_verdict(&m, body, n);
+
+	if (rc == 0 && m.status == STATUS_HELD)
+		rc = plan_held(s->plan, &m);
+	else if (rc == 0)
+		rc = plan_verdict(s->plan, &m, on_verdict, s);
+	return rc ? malformed("VERDICT", e) : 0;
+}
+
 static int take_note(struct sender *s, const uint8_t *body, size_t n,
 		     struct err *e)
 {
@@ -181,7 +194,6 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 {
 	struct sender *s = st->sender;
 	struct msg_state state;
-	struct msg_verdict verdict;
 
 	switch ((enum frame_type)f->type) {
 	case FRAME_STATE:
@@ -190,10 +202,7 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 			return malformed("STATE", e);
 		return 0;
 	case FRAME_VERDICT:
-		if (msg_get_verdict(&verdict, body, f->len) ||
-		    plan_verdict(s->plan, &verdict, on_verdict, s))
-			return malformed("VERDICT", e);
-		return 0;
+		return take_verdict(s, body, f->len, e);
 	case FRAME_CHECKED:
 		return take_checked(s, body, f->len, e);
 	case FRAME_OFFERED:

@@ -491,7 +491,7 @@ static int check_summary(struct sender *s, struct err *e)
 	       s->summary.notes == s->notes &&
 	       memcmp(s->summary.sum, s->tally.sum, WIRE_SUM) == 0;
 	pthread_mutex_unlock(&s->lock);
-	if (plan_items_left(s->plan) > 0)
+	if (!plan_is_over(s->plan))
 		return err_set(e, ERR_PROTOCOL,
 			       "%s summed up without a verdict on every file",
 			       s->peer);

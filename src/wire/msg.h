@@ -361,6 +361,9 @@ enum file_status {
 	STATUS_SKIPPED = 3,   /* left out, as --existing says */
 	STATUS_FAILED = 4,
 };
+/* The status of what has no verdict yet: a link arrived, and is made when
+ * nothing can be written any more by way of it. */
+enum { STATUS_HELD = 5 };
 struct msg_verdict {
 	uint64_t first_id;
 	uint32_t count;

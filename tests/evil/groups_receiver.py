@@ -178,7 +178,7 @@ def states(v):
 
 def verdicts(v):
     for kind in ("FILE_END", "PACK"):
-        for lie in ({"status": 0}, {"status": 5}, {"status": 255},
+        for lie in ({"status": 0}, {"status": 6}, {"status": 255},
                     {"zero": 1}, {"items": 0}, {"items": 100000},
                     {"items": 2**32 - 1}, {"status": 4, "cause": 0},
                     {"status": 4, "cause": 2, "need": UNKNOWN},
@@ -228,6 +228,42 @@ def verdicts(v):
 def m_of(m):
     """What an honest SUMMARY says: as the sender's FINISH."""
     return {k: m[k] for k in ("files", "bytes", "sum")}
+
+
+HELD = 5
+
+
+def links(v):
+    """A pack of a directory and a link in it: ids 1 and 2."""
+    def held(*then):
+        return instead(message("VERDICT", id=1),
+                       message("VERDICT", id=2, status=HELD), *then)
+
+    def case(title, pack, *finish, bad=True, **options):
+        v.case(title, {"PACK": pack, "FINISH": also(*finish)}, bad=bad,
+               paths=[v.links], **options)
+
+    verdict = message("VERDICT", id=2)
+    case("a link that is held, and then made", held(), verdict, bad=False)
+    case("a link that is held twice", held(message(
+        "VERDICT", id=2, status=HELD)), verdict, bad=False)
+    case("a link that is made, and then held", held(verdict, message(
+        "VERDICT", id=2, status=HELD)), bad=False)
+    case("a link that is held and never made", held())
+    case("a link that is held, and SUMMARY at once",
+         held(message("SUMMARY")))
+    case("a link that is not held", instead(message("VERDICT", id=1)),
+         options=["--timeout", "1"])
+    case("a link that is held, and has to come again", held(),
+         message("RESEND", id=1))
+    case("a link that is held, and its directory has no verdict", instead(
+        message("VERDICT", id=2, status=HELD)), options=["--timeout", "1"])
+    case("a directory that is held", instead(message(
+        "VERDICT", id=1, items=2, status=HELD)))
+    case("a link that never was is held", held(message(
+        "VERDICT", id=3, status=HELD)))
+    for kind in ("FILE_END", "PACK"):
+        v.case(f"{kind} is held", {kind: with_id("VERDICT", status=HELD)})
 
 
 def resends(v):

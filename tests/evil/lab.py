@@ -337,6 +337,9 @@ class Victim:
         with open(os.path.join(self.src, "large"), "wb") as f:
             f.write(os.urandom(10 << 20))
         os.symlink("small1", os.path.join(self.src, "link"))
+        self.links = os.path.join(self.src, "links")
+        os.makedirs(self.links)
+        os.symlink("two", os.path.join(self.links, "one"))
         self.before = snapshot(self.src)
 
     def send(self, receiver, options=(), paths=None, stdin=None):

@@ -224,10 +224,11 @@ class Decoder:
         b.zero(1)
         cause = b.u(2)
         b.take(16)
-        need(count >= 1 and 1 <= status <= 4 and (status == 4) == (cause > 0),
+        need(count >= 1 and 1 <= status <= 5 and (status == 4) == (cause > 0),
              "VERDICT")
         for i in range(first, first + count):
-            need(0 < i < self.next_id and i not in self.ids, f"verdict {i}")
+            need(0 < i < self.next_id and
+                 (self.ids.get(i) == 5) == (i in self.ids), f"verdict {i}")
             self.ids[i] = status
 
     def SUMMARY(self, b):
@@ -267,6 +268,7 @@ def compare(d, source):
                 with open(path, "rb") as f:
                     need(f.read() == d.files[rel], f"{rel!r}: content")
     need(found + 1 == len(d.files) == len(d.ids), "items")
+    need(5 not in d.ids.values(), "a link without a verdict")
 
 
 def main():
