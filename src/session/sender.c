@@ -250,20 +250,20 @@ static unsigned count_alive(struct sender *s)
 	return n;
 }
 
-/* Where there is a session, the receiver is told first, who otherwise may wait
- * for us to come back. */
+/* The receiver is told first if it knows of us, as otherwise it may wait for us
+ * to come back. */
 static void cancel(struct sender *s)
 {
 	struct err e;
-	int is_ready;
+	int is_known;
 
 	err_set(&e, ERR_INTERRUPTED, "interrupted");
 	__atomic_store_n(&s->is_cancelled, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&s->lock);
-	is_ready = s->is_ready;
+	is_known = s->is_known;
 	note_failure(s, &e);
 	pthread_mutex_unlock(&s->lock);
-	if (!is_ready) {
+	if (!is_known) {
 		sender_fail(s, &e);
 		return;
 	}
@@ -543,7 +543,7 @@ static void begin_anew(struct sender *s)
 	tally_add(&s->before, &s->tally);
 	memset(&s->tally, 0, sizeof(s->tally));
 	err_clear(&s->err);
-	s->is_connected = s->is_ready = s->has_failed = 0;
+	s->is_connected = s->is_known = s->is_ready = s->has_failed = 0;
 	__atomic_store_n(&s->is_stopping, 0, __ATOMIC_RELAXED);
 	s->has_summary = 0;
 	s->notes = 0;

@@ -87,6 +87,7 @@ struct sender {
 	int dirs_again;       /* the scanner has to report directories anew */
 	unsigned alive;       /* threads of streams */
 	int is_connected;     /* stream 0 is: to and rtt_us are known */
+	int is_known;         /* to the receiver: HELLO is on its way */
 	int is_ready;         /* READY came */
 	int has_failed;       /* no new streams, all are aborted */
 	pthread_cond_t begun; /* is_ready or has_failed was set */

@@ -160,6 +160,9 @@ static int send_hello(struct sender_stream *st, struct err *e)
 						     STREAMS_MAX),
 	};
 
+	pthread_mutex_lock(&s->lock);
+	s->is_known = 1;
+	pthread_mutex_unlock(&s->lock);
 	memcpy(m.session, s->session_id, sizeof(m.session));
 	msg_put_hello(&st->link.out, &m);
 	return link_send(&st->link, NULL, 0, e);
@@ -250,6 +253,8 @@ static int await_ready(struct sender_stream *st, struct task *t,
 			if (rc)
 				return rc;
 		}
+		if (sender_is_leaving(st))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		rc = stream_wait(st->link.stream,
 				 st->index == 0 ?
 					 plan_wake_fd(st->sender->plan) :
@@ -632,7 +637,7 @@ void *sender_stream_main(void *arg)
 		rc = work(st, &t, &e);
 	if (rc == 0)
 		rc = end_stream(st, &e);
-	if (rc == ERR_INTERRUPTED && st->is_ready && sender_is_leaving(st))
+	if (rc == ERR_INTERRUPTED && sender_is_leaving(st) && s->is_known)
 		take_leave(st);
 	if (rc)
 		stream_failed(st, &e);

@@ -263,6 +263,21 @@ def last_word_lost(how, mode):
     return case
 
 
+def stopped_before_ready(lab):
+    """A receiver that waits for senders who come back is told that this one
+    does not, however early it is stopped."""
+    source = lab.small_tree()
+    receiver = lab.receive("--timeout", "30")
+    proxy = lab.proxy(receiver.port, Rule("down@frame:READY=hole"))
+    sender = lab.send("--retry", "30", source, port=proxy.port)
+    receiver.await_event("session")
+    sender.signal(signal.SIGINT)
+    sender.wait(5)
+    receiver.wait(5)
+    lab.fault()
+    lab.check(lab.expected(source), sender, receiver, must={130})
+
+
 def damaged_pack(kind, mode):
     """A pack without a byte of a file in it is sent again as well, and
     nobody sums up before."""
@@ -451,6 +466,7 @@ def quick_cases(bench, rng):
     yield "stopped-receiver-briefly", stopped("receiver", 1.5, 5)
     yield "slow-flush", slow_flush
     yield from damaged_packs()
+    yield "stopped-before-ready", stopped_before_ready
     for mode in "plain", "tls", "j4":
         yield f"last-word-rst-{mode}", last_word_lost("rst", mode)
     yield "link-down-moment", veth("moment")
@@ -476,6 +492,7 @@ def cases(bench, rng):
     yield "limited-receiver", limited
     yield "slow-source", slow_source
     yield from damaged_packs()
+    yield "stopped-before-ready", stopped_before_ready
     for how in "fin", "rst", "hole":
         for mode in "plain", "tls", "j4":
             yield f"last-word-{how}-{mode}", last_word_lost(how, mode)
