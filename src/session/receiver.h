@@ -210,6 +210,7 @@ struct rstream {
 	uint8_t door_key[DOOR_KEY];
 	uint64_t deadline_ms;
 	int spent_code;      /* it was this one that used the code up */
+	int is_late;         /* what it wants to join is not there any more */
 	struct link link;    /* link.stream: changed under receiver.lock */
 	struct dirs *dirs;
 	struct part_names names;

@@ -232,10 +232,10 @@ static int take_join(struct rstream *st, const uint8_t *body, size_t len,
 	rc = check_version(st, m.version, e);
 	if (rc)
 		return rc;
-	if (!rsession_join(st, m.token, m.index))
-		return refuse(st, WERR_TOKEN, ERR_PROTOCOL,
-			      "no such session", e);
-	return 0;
+	if (rsession_join(st, m.token, m.index))
+		return 0;
+	st->is_late = 1;
+	return refuse(st, WERR_TOKEN, ERR_PROTOCOL, "no such session", e);
 }
 
 /* From the first byte to READY, within the deadline. */
@@ -560,11 +560,12 @@ static void end_of_code(struct rstream *st, struct err *e)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* One who says nothing or goes away again is no news. */
+/* One who says nothing or goes away again is no news; nor is a further stream
+ * of a session that was over sooner than it was connected. */
 static void stranger_failed(struct rstream *st, struct err *e)
 {
 	int silent = e->code == ERR_CLOSED || e->code == ERR_LOST ||
-		     e->code == ERR_TIMEOUT;
+		     e->code == ERR_TIMEOUT || st->is_late;
 
 	if (st->spent_code)
 		end_of_code(st, e);

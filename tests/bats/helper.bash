@@ -165,6 +165,7 @@ has() {
 
 # hasnt FILE TEXT - a test cannot fail by "! grep".
 hasnt() {
+	[ -f "$1" ] || { echo "no file $1"; return 1; }
 	if grep -qF -- "$2" "$1"; then
 		printf '%s in %s:\n' "$2" "$1"
 		cat "$1"

@@ -295,6 +295,18 @@ make_tree() {
 	cmp src/f1 dst/f1
 }
 
+@test "streams that come when the session is over are no news" {
+	mkdir src/t
+	for i in {1..300}; do echo "$i" >"src/t/$i"; done
+	receive --plain dst
+	for i in {1..40}; do
+		send -q --plain -j 8 src/t
+		is echo "$sent" 0
+	done
+	stop_receiver
+	hasnt messages "no session"
+}
+
 @test "a signal: 128+N, no final name, no litter" {
 	head -c 30000000 /dev/urandom >src/f
 	receive --plain --once dst
