@@ -70,12 +70,29 @@ static const struct row *find(unsigned type)
 	return NULL;
 }
 
+static uint32_t crc16(uint32_t crc, const uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		crc ^= (uint32_t)p[i] << 8;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc & 0x8000 ? crc << 1 ^ 0x1021 : crc << 1;
+	}
+	return crc;
+}
+
+uint16_t frame_check(const uint8_t *header)
+{
+	uint32_t crc = crc16(0xffff, header, 2);
+
+	return (uint16_t)crc16(crc, header + 4, 4);
+}
+
 void frame_put(uint8_t *dst, enum frame_type type, uint32_t len)
 {
 	dst[0] = (uint8_t)type;
 	dst[1] = 0;
-	be_put16(dst + 2, 0);
 	be_put32(dst + 4, len);
+	be_put16(dst + 2, frame_check(dst));
 }
 
 int frame_get(struct frame *f, const uint8_t *src, int from_sender)
@@ -85,7 +102,7 @@ int frame_get(struct frame *f, const uint8_t *src, int from_sender)
 
 	if (!row || !(row->from & (from_sender ? FROM_SENDER : FROM_RECEIVER)))
 		return ERR_PROTOCOL;
-	if (src[1] != 0 || be_get16(src + 2) != 0)
+	if (src[1] != 0 || be_get16(src + 2) != frame_check(src))
 		return ERR_PROTOCOL;
 	if (len < row->min || len > row->max)
 		return ERR_PROTOCOL;

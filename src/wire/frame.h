@@ -8,7 +8,7 @@
  *
  *	u8  type	enum frame_type
  *	u8  flags	0 (reserved)
- *	u16 reserved	0
+ *	u16 check	frame_check()
  *	u32 length	bytes of the body
  */
 #ifndef FERRY_WIRE_FRAME_H
@@ -68,12 +68,20 @@ struct frame {
 	uint32_t len;
 };
 
+/*
+ * The check of a header, from its other six bytes in order: CRC-16 with the
+ * polynomial 0x1021, from 0xffff on, bits as they are (CRC-16/IBM-3740 in the
+ * catalogue of parametrised CRC algorithms, G. Cook).  Without it a length
+ * that grew on the way would be waited for as long as heart-beats come.
+ */
+uint16_t frame_check(const uint8_t *header);
+
 /* The header of a frame with a body of len bytes, to dst (FRAME_HEADER
  * bytes). */
 void frame_put(uint8_t *dst, enum frame_type type, uint32_t len);
 
 /*
- * Decode a header and check it: a known type, zero reserved fields, a length
+ * Decode a header and check it: its check, a known type, no flags, a length
  * that this type allows (minimum and maximum).  from_sender says which side it
  * came from; a type that this side must not send is refused.
  * Returns 0 or ERR_PROTOCOL.

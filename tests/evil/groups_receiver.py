@@ -80,7 +80,7 @@ def directions(v):
         v.case(f"a frame of type {number}", {"OPEN": also(header(number, 0))})
     for kind in ("STATE", "VERDICT", "RESEND", "NOTE", "SUMMARY", "CHECKED",
                  "OFFERED", "PING"):
-        for lie in ({"flags": 1}, {"reserved": 1}, {"length": 2**31},
+        for lie in ({"flags": 1}, {"check": 1}, {"length": 2**31},
                     {"length": 16385}, {"length": 2**32 - 1}):
             v.case(f"{kind} with {lie}",
                    {"OPEN": also(message(kind, frame=lie) + bytes(20000))})

@@ -180,8 +180,8 @@ def directions(lab):
     for kind in LAYOUTS:
         if kind in ("HELLO", "JOIN", "READY", "ERROR"):
             continue
-        for lie in ({"flags": 1}, {"flags": 128}, {"reserved": 1},
-                    {"reserved": 0x100}):
+        for lie in ({"flags": 1}, {"flags": 128}, {"check": 1},
+                    {"check": 0x100}):
             refuse(lab, f"{kind} with {lie}", message(kind, frame=lie))
 
 

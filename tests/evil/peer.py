@@ -6,6 +6,7 @@ be given any other value; so have the header's fields.  message() builds a
 frame, Link sends and takes them, Sender and Receiver behave well as long as
 they are not told otherwise.
 """
+import binascii
 import hashlib
 import itertools
 import os
@@ -126,13 +127,16 @@ def fill(fields, values):
     return body
 
 
-def header(kind, length, flags=0, reserved=0):
-    return struct.pack(">BBHI", kind, flags, reserved, length)
+def header(kind, length, flags=0, check=0):
+    """check: bits of it that are wrong."""
+    others = struct.pack(">BBI", kind, flags, length)
+    return struct.pack(">BBHI", kind, flags,
+                       check ^ binascii.crc_hqx(others, 0xffff), length)
 
 
 def message(kind, /, tail=b"", frame=None, **values):
     """A frame.  tail: bytes left over; frame: fields of the header that lie
-    (kind, length, flags, reserved)."""
+    (kind, length, flags, check)."""
     number, fields = LAYOUTS[kind]
     body = fill(fields, values) + tail
     lies = {"kind": number, "length": len(body)}
@@ -294,8 +298,9 @@ class Link:
         while True:
             if time.monotonic() > end:  # PINGs alone are no answer
                 raise socket.timeout
-            number, flags, reserved, n = struct.unpack(">BBHI", self.take(8))
-            assert number in NAMES and not flags and not reserved, "header"
+            got = self.take(8)
+            number, flags, n = struct.unpack(">BBxxI", got)
+            assert number in NAMES and got == header(number, n), "header"
             body = self.take(n)
             if NAMES[number] != "PING":
                 return parse(number, body, self.digest_size)

@@ -209,11 +209,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data++;
 	size--;
 	while (size >= FRAME_HEADER) {
-		const uint8_t *header = data;
+		uint8_t header[FRAME_HEADER];
 		struct frame f;
 		size_t n;
-		int rc = frame_get(&f, header, from_sender);
+		int rc;
 
+		memcpy(header, data, sizeof(header));
+		frames_put_check(header);
+		rc = frame_get(&f, header, from_sender);
 		CHECK(rc == 0 || rc == ERR_PROTOCOL);
 		if (rc)
 			break;

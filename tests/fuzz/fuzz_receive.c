@@ -358,6 +358,7 @@ static void send_frame(const struct piece *pc)
 			flags & FIX);
 		if (!(flags & RAW))
 			f[1] = 0;
+		frames_put_check(f);
 	}
 	if (w.conn[which] < 0)
 		w.conn[which] = lab_connect(w.port);

@@ -11,6 +11,7 @@ Written from ferry-protocol(7), not from the C code, so that the page stays
 enough for a second implementation.  Digests are recomputed for sha256 and
 crc32.
 """
+import binascii
 import hashlib
 import os
 import socket
@@ -77,8 +78,10 @@ def frames(path):
         data = f.read()
     while data:
         need(len(data) >= 8, "cut in a header")
-        kind, flags, reserved, n = struct.unpack(">BBHI", data[:8])
-        need(kind in TYPES and not flags and not reserved, "bad header")
+        kind, flags, check, n = struct.unpack(">BBHI", data[:8])
+        need(kind in TYPES and not flags, "bad header")
+        need(check == binascii.crc_hqx(data[:2] + data[4:8], 0xffff),
+             "bad check of a header")
         need(len(data) >= 8 + n, "cut in a body")
         yield Body(TYPES[kind], data[8:8 + n])
         data = data[8 + n:]

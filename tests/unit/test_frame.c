@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "wire/frame.h"
 
@@ -69,8 +70,8 @@ static int get_len(unsigned type, uint32_t len, int from_sender)
 	struct frame f;
 	int rc;
 
-	for (unsigned i = 0; i < 4; i++)
-		header[4 + i] = (uint8_t)(len >> (24 - 8 * i));
+	be_put32(header + 4, len);
+	be_put16(header + 2, frame_check(header));
 	rc = get(&f, header, from_sender);
 	if (rc == 0) {
 		assert_int_equal(f.type, type);
@@ -81,7 +82,9 @@ static int get_len(unsigned type, uint32_t len, int from_sender)
 
 static void headers_have_their_bytes(void **state)
 {
-	static const uint8_t want[] = { 4, 0, 0, 0, 0x00, 0x01, 0x23, 0x45 };
+	static const uint8_t want[] = {
+		4, 0, 0x74, 0x55, 0x00, 0x01, 0x23, 0x45,
+	};
 	uint8_t *got = malloc(FRAME_HEADER);
 
 	(void)state;
@@ -90,7 +93,7 @@ static void headers_have_their_bytes(void **state)
 	frame_put(got, FRAME_CHUNK, 0x12345);
 	assert_memory_equal(got, want, FRAME_HEADER);
 	frame_put(got, FRAME_ERROR, UINT32_MAX);
-	assert_memory_equal(got, "\x1f\0\0\0\xff\xff\xff\xff", FRAME_HEADER);
+	assert_memory_equal(got, "\x1f\0\x48\x58\xff\xff\xff\xff", FRAME_HEADER);
 	free(got);
 }
 
@@ -173,22 +176,49 @@ static void other_types_are_refused(void **state)
 	assert_string_equal(frame_name(UINT32_MAX), "?");
 }
 
-static void reserved_bits_are_refused(void **state)
+static void flags_are_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < FRAMES; i++) {
-		int from = frames[i].from == RECEIVER ? 0 : 1;
-
-		for (unsigned bit = 8; bit < 32; bit++) {
-			uint8_t header[FRAME_HEADER] = { 0 };
+		for (unsigned bit = 0; bit < 8; bit++) {
+			uint8_t header[FRAME_HEADER];
 			struct frame f;
 
-			header[0] = (uint8_t)frames[i].type;
-			header[6] = (uint8_t)(frames[i].min >> 8);
-			header[7] = (uint8_t)frames[i].min;
-			assert_int_equal(get(&f, header, from), 0);
-			header[bit / 8] |= (uint8_t)(1 << bit % 8);
-			assert_int_equal(get(&f, header, from), ERR_PROTOCOL);
+			frame_put(header, frames[i].type, frames[i].min);
+			header[1] = (uint8_t)(1 << bit);
+			be_put16(header + 2, frame_check(header));
+			assert_int_equal(get(&f, header,
+					     frames[i].from != RECEIVER),
+					 ERR_PROTOCOL);
+		}
+	}
+}
+
+/* Up to three bits that flip, anywhere in a header. */
+static void damage_is_seen(void **state)
+{
+	const unsigned bits = 8 * FRAME_HEADER;
+
+	(void)state;
+	for (size_t i = 0; i < FRAMES; i++) {
+		int from = frames[i].from != RECEIVER;
+		uint32_t len = (frames[i].min + frames[i].max) / 2;
+
+		for (unsigned n = 0; n < bits * bits * bits; n++) {
+			unsigned at[] = { n % bits, n / bits % bits,
+					  n / bits / bits };
+			uint8_t header[FRAME_HEADER], whole[FRAME_HEADER];
+			struct frame f;
+
+			frame_put(whole, frames[i].type, len);
+			memcpy(header, whole, sizeof(header));
+			for (int k = 0; k < 3; k++)
+				header[at[k] / 8] ^=
+					(uint8_t)(1 << at[k] % 8);
+			assert_int_equal(frame_get(&f, header, from),
+					 memcmp(header, whole,
+						sizeof(header)) == 0 ?
+						 0 : ERR_PROTOCOL);
 		}
 	}
 }
@@ -201,7 +231,8 @@ int main(void)
 		cmocka_unit_test(each_side_sends_its_own),
 		cmocka_unit_test(replies_fit_in_the_small_buffer),
 		cmocka_unit_test(other_types_are_refused),
-		cmocka_unit_test(reserved_bits_are_refused),
+		cmocka_unit_test(flags_are_refused),
+		cmocka_unit_test(damage_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

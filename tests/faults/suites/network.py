@@ -263,6 +263,20 @@ def last_word_lost(how, mode):
     return case
 
 
+def longer(lab):
+    """A length that grew on the way is not waited for, heart-beat after
+    heart-beat."""
+    source = lab.write("file", 400000)
+    receiver = lab.receive("--timeout", str(TIMEOUT_S))
+    proxy = lab.proxy(receiver.port, Rule("up@frame:CHUNK+5=flip"))
+    sender = lab.send("--timeout", str(TIMEOUT_S), source, port=proxy.port)
+    lab.finish(sender, receiver, TIMEOUT_S + SLACK_S)
+    if not proxy.fired:
+        raise Failure("bench", "nothing was damaged")
+    lab.fault()
+    lab.check(lab.expected(source), sender, receiver, must={5})
+
+
 def stopped_before_ready(lab):
     """A receiver that waits for senders who come back is told that this one
     does not, however early it is stopped."""
@@ -467,6 +481,7 @@ def quick_cases(bench, rng):
     yield "slow-flush", slow_flush
     yield from damaged_packs()
     yield "stopped-before-ready", stopped_before_ready
+    yield "longer", longer
     for mode in "plain", "tls", "j4":
         yield f"last-word-rst-{mode}", last_word_lost("rst", mode)
     yield "link-down-moment", veth("moment")
@@ -493,6 +508,7 @@ def cases(bench, rng):
     yield "slow-source", slow_source
     yield from damaged_packs()
     yield "stopped-before-ready", stopped_before_ready
+    yield "longer", longer
     for how in "fin", "rst", "hole":
         for mode in "plain", "tls", "j4":
             yield f"last-word-{how}-{mode}", last_word_lost(how, mode)
