@@ -176,6 +176,31 @@ alike() {
 	status 0
 }
 
+@test "a call that strace cut in two is denied, or is not, as a whole" {
+	# by a call of another thread, and with -Z by the end of one
+	cat >both.calls <<-'EOF'
+		11    openat(AT_FDCWD, "/proc/sys/vm/overcommit_memory", O_RDONLY|O_CLOEXEC <unfinished ...>
+		12    mkdirat(5, "a", 0700 <unfinished ...>
+		11    <... openat resumed>) = -1 EACCES (Permission denied)
+		12    <... mkdirat resumed>) = -1 EPERM (Operation not permitted)
+		11    clone3({flags=CLONE_VM, stack=0x7f00} <unfinished ...>
+		12    futex(0x7f00, FUTEX_WAKE_PRIVATE, 1) = 0
+		11    <... clone3 resumed> => {parent_tid=[0]}, 88) = -1 ENOSYS (Function not implemented)
+		11    clone3({flags=CLONE_VM, stack=0x7f00} <unfinished ...>
+		, 88) = -1 ENOSYS (Function not implemented)
+		11    openat(AT_FDCWD, "/", O_RDONLY|O_CLOEXEC <unfinished ...>
+		)     = -1 EACCES (Permission denied)
+		11    unlinkat(5, "b", 0 <unfinished ...>
+		)     = -1 EACCES (Permission denied)
+		12    read(3, "x resumed>", 10) = 10
+		12    symlinkat("c", 5, "d") = -1 EXDEV (Invalid cross-device link)
+	EOF
+	is denied both \
+		'12    mkdirat(5, "a", 0700) = -1 EPERM (Operation not permitted)
+11    unlinkat(5, "b", 0)     = -1 EACCES (Permission denied)
+12    symlinkat("c", 5, "d") = -1 EXDEV (Invalid cross-device link)'
+}
+
 @test "no call of a whole session is denied, on either side" {
 	make_tree
 	ferry keygen key 2>/dev/null
