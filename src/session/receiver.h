@@ -206,6 +206,7 @@ struct rstream {
 	int fd;              /* until the stream takes it, else -1 */
 	int sock;            /* a duplicate, to send a stranger away; or -1 */
 	int is_leaving;      /* receiver.lock: sent away */
+	int has_spoken;      /* receiver.lock: as a stranger, said something */
 	char peer[ADDR_TEXT_MAX];
 	uint8_t door_key[DOOR_KEY];
 	uint64_t deadline_ms;

@@ -16,11 +16,19 @@
 #include "base/io.h"
 #include "session/receiver.h"
 
+enum {
+	SHARES = 4, /* as many as STREAMS_MAX are one of STRANGERS_MAX */
+	FIRST_BYTES_PLAIN = 44,
+	FIRST_BYTES_CODE = 73,
+	FIRST_BYTES_TLS = 200, /* 209 with a certificate, 285 with a key */
+};
+
 /* How likely a stranger is to be one who only takes up room. */
 struct suspicion {
 	int is_known;   /* a session came from the same address */
-	unsigned count; /* strangers of that address */
-	uint64_t bytes; /* it has said so much */
+	unsigned count; /* strangers of that address beyond its share */
+	int is_over;    /* of those who have said something, or of those who
+			   have not: whoever has more than his half */
 };
 
 /* Addresses that somebody has at his disposal count as one: an IPv4 address,
@@ -46,14 +54,47 @@ static int is_known(const struct receiver *r, const uint8_t *key)
 	return 0;
 }
 
+/* The bytes that a sender has said at the least when he has said something:
+ * HELLO, the first of the exchange of a code, or ClientHello. */
+static uint64_t first_bytes(const struct receive_config *cfg)
+{
+	if (cfg->pake)
+		return FIRST_BYTES_CODE;
+	return cfg->tls ? FIRST_BYTES_TLS : FIRST_BYTES_PLAIN;
+}
+
+/*
+ * Whether those who have said something have more than half of the places.
+ * Each half is for the one kind, so that neither can turn the other out: not
+ * he who says nothing a sender who waits for our answer, nor he who says
+ * much a sender who has come this moment.
+ */
+static int most_have_spoken(struct receiver *r)
+{
+	unsigned count = 0;
+
+	for (struct rstream *st = r->strangers; st; st = st->next_stranger) {
+		if (st->sock >= 0 && !st->has_spoken)
+			st->has_spoken = dial_bytes_in(st->sock) >=
+					 first_bytes(r->cfg);
+		if (st->has_spoken)
+			count++;
+	}
+	return count > r->strangers_max / 2;
+}
+
 static struct suspicion suspect(const struct receiver *r,
-				const struct rstream *st)
+				const struct rstream *st, int most_spoke)
 {
 	struct suspicion s = { .is_known = is_known(r, st->door_key) };
+	/* On a long line a sender's streams come before it has a session. */
+	const unsigned share = r->strangers_max / SHARES;
+	unsigned count = 0;
 
 	for (const struct rstream *o = r->strangers; o; o = o->next_stranger)
-		s.count += memcmp(o->door_key, st->door_key, DOOR_KEY) == 0;
-	s.bytes = dial_bytes_in(st->sock);
+		count += memcmp(o->door_key, st->door_key, DOOR_KEY) == 0;
+	s.count = count > share ? count - share : 0;
+	s.is_over = st->has_spoken == most_spoke;
 	return s;
 }
 
@@ -64,14 +105,15 @@ static int is_worse(const struct suspicion *a, const struct suspicion *b)
 		return !a->is_known;
 	if (a->count != b->count)
 		return a->count > b->count;
-	return a->bytes <= b->bytes;
+	return a->is_over >= b->is_over;
 }
 
 /* The most suspect stranger, the oldest among equals, as the newest stands
  * first; NULL where there is none that could leave. */
-static struct rstream *most_suspect(const struct receiver *r)
+static struct rstream *most_suspect(struct receiver *r)
 {
 	struct suspicion worst = { 0, 0, 0 };
+	const int most_spoke = most_have_spoken(r);
 	struct rstream *found = NULL;
 
 	for (struct rstream *st = r->strangers; st; st = st->next_stranger) {
@@ -79,7 +121,7 @@ static struct rstream *most_suspect(const struct receiver *r)
 
 		if (st->session || st->sock < 0)
 			continue;
-		s = suspect(r, st);
+		s = suspect(r, st, most_spoke);
 		if (!found || is_worse(&s, &worst)) {
 			worst = s;
 			found = st;

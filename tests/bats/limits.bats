@@ -60,6 +60,49 @@ is_instrumented() {
 	stop_receiver
 }
 
+@test "a full door: who speaks, who does not and who has four streams may stay" {
+	ferry keygen key 2>/dev/null
+	receive --key key dst
+	timeout 60 python3 - "$port" <<-'EOF'
+		import itertools, select, socket, sys, time
+
+		PLACES, STREAMS = 64, 4
+		# the beginning of a ClientHello, longer than that of a sender
+		HELLO = bytes.fromhex("160301020001 0001fc0303") + bytes(300)
+		numbers = itertools.count(256)
+
+		def come(words, n=None):
+		    n = n or next(numbers)
+		    s = socket.socket()
+		    s.bind((f"127.0.{n // 250}.{n % 250 + 1}", 0))
+		    s.connect(("127.0.0.1", int(sys.argv[1])))
+		    s.sendall(words)
+		    return s
+
+		def sent_away(crowd):
+		    return len(select.select(crowd, [], [], 0)[0])
+
+		for others in b"", b"\x16", HELLO:
+		    for own in b"", HELLO:
+		        # who is of another kind has a half for himself
+		        late = 100 if (own == HELLO) != (others == HELLO) else 25
+		        crowd = [come(others) for _ in range(PLACES)]
+		        n = next(numbers)
+		        mine = [come(own, n) for _ in range(STREAMS)]
+		        crowd += [come(others) for _ in range(late)]
+		        end = time.monotonic() + 20
+		        while (sent_away(crowd) < late + STREAMS and
+		               not sent_away(mine)):
+		            assert time.monotonic() < end, sent_away(crowd)
+		            time.sleep(0.01)
+		        assert not sent_away(mine), (
+		            f"{len(own)} bytes among {len(others)} are turned out")
+		        for s in crowd + mine:
+		            s.close()
+	EOF
+	stop_receiver
+}
+
 @test "strangers are dropped at a deadline, whatever they do meanwhile" {
 	ferry keygen key 2>/dev/null
 	receive --key key -v dst
