@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Connections that come to nothing.
 
-strangers.py PORT COUNT HOW ADDRESSES
+strangers.py PORT COUNT HOW ADDRESSES [PACE]
 
 Keep COUNT connections to PORT open, from ADDRESSES loopback addresses in
-turn (0: from 127.0.0.1), and open each again that the other side ends.  HOW: silent; trickle (a
-byte now, and one a second); half (the beginning of a TLS handshake, then
-nothing).  Prints "ready" once all were opened, and what it has counted when
-its standard input ends.
+turn (0: from 127.0.0.1), and open each again that the other side ends, PACE
+a second (default: at once).  HOW: silent; trickle (a byte now, and one a
+second); half (the beginning of a TLS handshake, then nothing).  Prints "ready"
+once all were opened, and what it has counted when its standard input ends.
 """
 import collections
 import errno
@@ -22,8 +22,9 @@ HALF = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(94)
 
 
 class Strangers:
-    def __init__(self, port, count, how, addresses):
+    def __init__(self, port, count, how, addresses, pace):
         self.port, self.count, self.how = port, count, how
+        self.pace, self.began, self.begun = pace, time.monotonic(), 0
         self.addresses, self.next = addresses, 0
         self.poll = select.epoll()
         self.open = {}
@@ -38,6 +39,7 @@ class Strangers:
         return f"127.0.{n // 256}.{n % 256 or 256 - 1}"
 
     def connect(self):
+        self.begun += 1
         s = socket.socket()
         s.setblocking(False)
         # a reset, and so no TIME_WAIT here
@@ -94,12 +96,20 @@ class Strangers:
             if e.errno != errno.EAGAIN:
                 self.drop(fd)
 
+    def wanted(self):
+        """How many to open now: a hundred at a time, as the queue of a
+        listener is not long."""
+        wanted = min(100, self.count - len(self.open))
+        if self.pace:
+            due = self.count + self.pace * (time.monotonic() - self.began)
+            wanted = min(wanted, int(due) - self.begun)
+        return wanted
+
     def run(self):
         self.poll.register(0, select.EPOLLIN)
         is_ready = False
         while True:
-            # a hundred at a time, as the queue of a listener is not long
-            for _ in range(min(100, self.count - len(self.open))):
+            for _ in range(self.wanted()):
                 self.connect()
             for fd, events in self.poll.poll(0.1):
                 if fd == 0:
@@ -114,8 +124,9 @@ class Strangers:
 
 
 def main():
-    port, count, how, addresses = sys.argv[1:]
-    s = Strangers(int(port), int(count), how, int(addresses))
+    port, count, how, addresses, *pace = sys.argv[1:]
+    s = Strangers(int(port), int(count), how, int(addresses),
+                  int(pace[0]) if pace else None)
     s.run()
     print(f"opened {s.opened} ended {s.ended}", flush=True)
 

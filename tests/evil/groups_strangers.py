@@ -1,0 +1,105 @@
+"""What a thousand strangers cost one who has a key: with EVIL_LONG only, as it
+is time that is measured.  That they keep nobody out is tests/bats/limits."""
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+from groups_tls import KeyLab
+from lab import FERRY, LONG, SANITIZED, WRAP, need
+
+STRANGERS = os.path.join(os.path.dirname(__file__), "../tools/strangers.py")
+COUNT, ADDRESSES = 1000, 600
+# How many of those who were sent away come back in a second.  Where they come
+# as fast as they can, on the same host, they have a processor for themselves.
+PACE = 300
+SIZE = 512 << 20
+PAIRS = 15
+# Until the first thousand have all been looked at: what that costs is had
+# once, and would be a matter of how long a transfer takes.
+SETTLE_S = 1
+RATIO_MAX = 1.5
+# Two doors full of strangers, two sessions' streams
+DESCRIPTORS_MAX, THREADS_MAX, BYTES_MAX = 300, 140, 100 << 20
+
+
+class Measured:
+    """Transfers to the lab's receiver, alone and among strangers in turn."""
+
+    def __init__(self, lab, how):
+        self.lab, self.how = lab, how
+        self.source = os.path.join(lab.work, "f")
+        self.descriptors = self.threads = 0
+
+    def transfer(self):
+        """How long one takes."""
+        there = os.path.join(self.lab.dst, "f")
+        if os.path.exists(there):
+            os.unlink(there)
+        began = time.monotonic()
+        run = subprocess.run(
+            WRAP + [FERRY, "send", *self.lab.security, "-q", "-j", "2",
+                    self.source, f"127.0.0.1:{self.lab.port}"],
+            stdin=subprocess.DEVNULL, timeout=60)
+        took = time.monotonic() - began
+        need(run.returncode == 0, f"exit status {run.returncode}")
+        need(os.path.getsize(there) == SIZE, "not all arrived")
+        return took
+
+    def look(self):
+        proc = f"/proc/{self.lab.process.pid}"
+        self.descriptors = max(self.descriptors,
+                               len(os.listdir(f"{proc}/fd")))
+        self.threads = max(self.threads, len(os.listdir(f"{proc}/task")))
+
+    def among_strangers(self):
+        crowd = subprocess.Popen(
+            [sys.executable, STRANGERS, str(self.lab.port), str(COUNT),
+             self.how, str(ADDRESSES), str(PACE)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            need(crowd.stdout.readline() == "ready\n", "not all connected")
+            self.look()
+            time.sleep(SETTLE_S)
+            took = self.transfer()
+            self.look()
+        finally:
+            crowd.communicate()
+        return took
+
+    def case(self):
+        before = self.lab.sizes()[1]
+        self.transfer()
+        self.among_strangers()
+        alone, among = [], []
+        for _ in range(PAIRS):
+            self.lab.sizes()  # all have gone
+            alone.append(self.transfer())
+            among.append(self.among_strangers())
+        subprocess.run(["cmp", self.source,
+                        os.path.join(self.lab.dst, "f")], check=True)
+        after = self.lab.sizes()[1]
+        alone, among = statistics.median(alone), statistics.median(among)
+        ratio, memory = among / alone, self.lab.rss()
+        print(f"# {self.how}: {alone:.3f} s alone, {among:.3f} s among "
+              f"strangers, {ratio:.2f} times; {self.descriptors} descriptors, "
+              f"{self.threads} threads, {memory >> 20} MiB")
+        need(after == before, f"{before} descriptors before, {after} after")
+        need(self.descriptors <= DESCRIPTORS_MAX, "too many descriptors")
+        need(self.threads <= THREADS_MAX, "too many threads")
+        if not SANITIZED and not WRAP:
+            need(memory <= BYTES_MAX, "too much memory")
+            need(ratio <= RATIO_MAX, f"{ratio:.2f} times as long")
+
+
+def strangers(cases):
+    if not LONG:
+        return
+    lab = KeyLab(cases, "--existing", "replace", "--sync", "none")
+    with open(os.path.join(lab.work, "f"), "wb") as f:
+        f.write(os.urandom(SIZE))
+    for how in "silent", "trickle", "half":
+        cases.run(f"a transfer among {COUNT} strangers: {how}",
+                  Measured(lab, how).case, seconds=300)
+    lab.close()
