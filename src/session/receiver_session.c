@@ -280,11 +280,7 @@ static void sum_up(struct rsession *s, struct session_summary *sum,
 			s->peer);
 	memset(sum, 0, sizeof(*sum));
 	sum->code = e->code;
-	sum->files = t->committed + t->unchanged;
-	sum->unchanged = t->unchanged;
-	sum->skipped = t->skipped;
-	sum->failed = tally_failed_count(t);
-	sum->bytes = t->bytes;
+	tally_summary(t, sum);
 	sum->wire_bytes = atomic_load(&s->wire_bytes);
 	sum->resent_bytes = atomic_load(&s->resent_bytes);
 	sum->seconds = (double)(clock_ns() - s->began_ns) / 1e9;

@@ -331,11 +331,7 @@ static void sum_up(struct sender *s, uint64_t began_ns,
 	if (!e->code && !s->has_summary)
 		err_set(e, ERR_INTERNAL, "the session ended without a result");
 	sum->code = e->code;
-	sum->files = t->committed + t->unchanged;
-	sum->unchanged = t->unchanged;
-	sum->skipped = t->skipped;
-	sum->failed = tally_failed_count(t);
-	sum->bytes = t->bytes;
+	tally_summary(t, sum);
 	sum->wire_bytes = atomic_load(&s->wire_bytes);
 	sum->resent_bytes = atomic_load(&s->resent_bytes);
 	sum->seconds = (double)(clock_ns() - began_ns) / 1e9;

@@ -66,6 +66,15 @@ uint64_t tally_failed_count(const struct tally *t)
 	return t->failed_local + t->failed_remote + t->failed_changed;
 }
 
+void tally_summary(const struct tally *t, struct session_summary *sum)
+{
+	sum->files = t->committed + t->unchanged;
+	sum->unchanged = t->unchanged;
+	sum->skipped = t->skipped;
+	sum->failed = tally_failed_count(t);
+	sum->bytes = t->bytes;
+}
+
 int tally_code(const struct tally *t, int is_sender)
 {
 	uint64_t failed = tally_failed_count(t);

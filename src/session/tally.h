@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "session/events.h"
 #include "wire/msg.h"
 
 struct tally {
@@ -37,6 +38,9 @@ void tally_failed(struct tally *t, enum tally_side side, unsigned cause);
 void tally_add(struct tally *t, const struct tally *more);
 
 uint64_t tally_failed_count(const struct tally *t);
+
+/* Fill in the counts of files, and the bytes of content. */
+void tally_summary(const struct tally *t, struct session_summary *sum);
 
 /*
  * The result for the sender (is_sender) or the receiver: 0 when all went

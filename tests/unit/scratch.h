@@ -1,5 +1,6 @@
 /*
- * scratch.h - a directory of a test's own, that vanishes with all in it.
+ * scratch.h - a directory of a test's own, that vanishes with all in it, and
+ * what tests of files do again and again.
  *
  * To be included after <cmocka.h>.  Everything is static inline, for each
  * test is a program of its own.
@@ -7,11 +8,14 @@
 #ifndef FERRY_TESTS_SCRATCH_H
 #define FERRY_TESTS_SCRATCH_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Make one, below $TMPDIR or, where its path would not fit in path, /tmp.
  * Returns its descriptor; path is its path. */
@@ -42,6 +46,29 @@ static inline int scratch_remove_one(const char *path, const struct stat *st,
 static inline int scratch_remove(const char *path)
 {
 	return nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* A file with this content, where there is none. */
+static inline void put_file(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* How many descriptors this process has, and some of the count's own. */
+static inline int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
 }
 
 #endif

@@ -62,15 +62,6 @@ static int tear_down(void **state)
 	return rc;
 }
 
-static void put_file(int dir, const char *name, const char *text)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
-}
-
 /* What a name holds, "" where there is none; a link's target. */
 static const char *text_of(int dir, const char *name, char text[64])
 {

@@ -30,18 +30,6 @@ struct place {
 	int fds; /* open before the test */
 };
 
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static int set_up(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));

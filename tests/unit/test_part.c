@@ -45,11 +45,6 @@ static int count_entries(DIR *dir)
 	return n;
 }
 
-static int count_fds(void)
-{
-	return count_entries(opendir("/proc/self/fd"));
-}
-
 /* How many names there are besides "." and "..". */
 static int count_names(int dir)
 {
@@ -82,15 +77,6 @@ static int tear_down(void **state)
 	close(p->dir);
 	free(p);
 	return rc;
-}
-
-static void put_file(int dir, const char *name, const char *text)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
 }
 
 static int holds(int dir, const char *name, const char *text)

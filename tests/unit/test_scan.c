@@ -57,18 +57,6 @@ struct list {
 	size_t n;
 };
 
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* By descriptor, as some paths here are longer than PATH_MAX. */
 static int remove_below(int at, const char *name)
 {

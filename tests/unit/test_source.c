@@ -31,18 +31,6 @@ struct place {
 	int fds;
 };
 
-static int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 static int set_up(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
@@ -62,15 +50,6 @@ static int tear_down(void **state)
 	close(p->dir);
 	free(p);
 	return rc;
-}
-
-static void put_file(int dir, const char *name, const char *text)
-{
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
 }
 
 static struct stat scan_stat(int dir, const char *name)
