@@ -121,26 +121,39 @@ static void one_listener_serves_both_families(void **state)
 		connect_dual("::1", "[::1]");
 }
 
-static void families_are_kept_apart_when_asked(void **state)
+/* Whether a port where IPv6 is listened on takes IPv4. */
+static int takes_the_other(struct err *e)
 {
 	struct net_options opt = { .family = AF_INET6,
 				   .timeout_ms = FIXTURE_TIMEOUT_MS };
 	struct host_port hp = { .host = "127.0.0.1" };
 	char local[ADDR_TEXT_MAX];
+	int fd, other;
+
+	fd = dial_listen(0, &opt, local, &hp.port, e);
+	assert_true(fd >= 0);
+	/* An address of the wrong family is not found at all. */
+	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, e), ERR_CONNECT);
+	opt.family = AF_INET;
+	other = dial_connect(&hp, &opt, NULL, NULL, e);
+	close(fd);
+	if (other >= 0)
+		close(other);
+	return other >= 0;
+}
+
+static void families_are_kept_apart_when_asked(void **state)
+{
 	struct err e = { 0 };
-	int fd;
+	int tries = 1;
 
 	(void)state;
 	if (!has_ipv6())
 		skip();
-	fd = dial_listen(0, &opt, local, &hp.port, &e);
-	assert_true(fd >= 0);
-	/* An address of the wrong family is not found at all. */
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
-	opt.family = AF_INET;
-	assert_int_equal(dial_connect(&hp, &opt, NULL, NULL, &e), ERR_CONNECT);
+	/* Somebody else may listen there. */
+	while (takes_the_other(&e))
+		assert_true(++tries <= 5);
 	assert_non_null(strstr(e.text, "refused"));
-	close(fd);
 }
 
 static void a_refusal_names_host_port_and_cause(void **state)
