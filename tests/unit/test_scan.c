@@ -27,6 +27,7 @@
 #include "fs/name.h"
 #include "fs/scan.h"
 #include "fs/source.h"
+#include "scratch.h"
 
 #define SPECIAL "new\nline \x1b[31m\xff"
 
@@ -113,7 +114,7 @@ static int tear_down(void **state)
 	return rc || leaked;
 }
 
-static void put_file(const char *path, const char *text)
+static void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
@@ -262,10 +263,10 @@ static void test_tree(void **state)
 	put_dir("photos/a");
 	put_dir("photos/a/deep");
 	put_dir("photos/empty");
-	put_file("photos/one", "1");
-	put_file("photos/none", "");
-	put_file("photos/a/two", "22");
-	put_file("photos/a/deep/three", "333");
+	write_file("photos/one", "1");
+	write_file("photos/none", "");
+	write_file("photos/a/two", "22");
+	write_file("photos/a/deep/three", "333");
 	assert_int_equal(chmod("photos/a", 0750), 0);
 	l = run_one(SCAN_KEEP, "photos");
 	assert_int_equal(l.n, 8);
@@ -320,7 +321,7 @@ static void test_forms(void **state)
 	(void)state;
 	put_dir("x");
 	put_dir("x/photos");
-	put_file("x/photos/f", "1");
+	write_file("x/photos/f", "1");
 	put_link("x/link", "photos");
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		l = run_one(SCAN_KEEP, forms[i].path);
@@ -379,11 +380,11 @@ static void test_refused(void **state)
 	struct err e;
 
 	put_dir("d");
-	put_file("f", "");
+	write_file("f", "");
 	put_link("dangling", "nowhere");
 	put_link("self", "self");
 	put_link("null", "/dev/null");
-	put_file(".ferry-0123456789abcdef.part", "");
+	write_file(".ferry-0123456789abcdef.part", "");
 	put_dir(".ferry-0123456789abcdef.journal");
 	assert_int_equal(mkfifo("fifo", 0644), 0);
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/socket", p->path);
@@ -432,9 +433,9 @@ static void test_files(void **state)
 	int fd;
 
 	put_dir("x");
-	put_file("x/one", "1");
-	put_file("x/two", "22");
-	put_file("three", "333");
+	write_file("x/one", "1");
+	write_file("x/two", "22");
+	write_file("three", "333");
 	put_link("link", "x/two");
 	assert_int_equal(scan_is_single_file(s), 0);
 	assert_int_equal(scan_add(s, "x/one", &e), 0);
@@ -479,9 +480,9 @@ static void test_file_vanishes(void **state)
 	struct err e;
 
 	(void)state;
-	put_file("gone", "");
-	put_file("swapped", "");
-	put_file("stays", "");
+	write_file("gone", "");
+	write_file("swapped", "");
+	write_file("stays", "");
 	assert_int_equal(scan_add(s, "gone", &e), 0);
 	assert_int_equal(scan_add(s, "swapped", &e), 0);
 	assert_int_equal(scan_add(s, "stays", &e), 0);
@@ -502,11 +503,11 @@ static void test_file_vanishes(void **state)
 static void make_links(void)
 {
 	put_dir("out");
-	put_file("out/secret", "secret");
+	write_file("out/secret", "secret");
 	put_dir("t");
 	put_dir("t/d");
-	put_file("t/f", "1");
-	put_file("t/d/g", "22");
+	write_file("t/f", "1");
+	write_file("t/d/g", "22");
 	put_link("t/in", "d/g");
 	put_link("t/d/up", "../f");
 	put_link("t/d/top", "..");
@@ -635,7 +636,7 @@ static void test_special_files(void **state)
 	struct list l;
 
 	put_dir("t");
-	put_file("t/f", "");
+	write_file("t/f", "");
 	assert_int_equal(mkfifo("t/fifo", 0644), 0);
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/t/socket", p->path);
 	assert_int_equal(bind(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
@@ -661,11 +662,11 @@ static void test_unreadable(void **state)
 
 	put_dir("t");
 	put_dir("t/closed");
-	put_file("t/closed/f", "");
+	write_file("t/closed/f", "");
 	put_dir("t/blind"); /* readable, not searchable */
-	put_file("t/blind/f", "");
-	put_file("t/ok", "");
-	put_file("secret", "");
+	write_file("t/blind/f", "");
+	write_file("t/ok", "");
+	write_file("secret", "");
 	assert_int_equal(chmod("secret", 0), 0);
 	assert_int_equal(chmod("t/closed", 0), 0);
 	assert_int_equal(chmod("t/blind", 0644), 0);
@@ -707,10 +708,10 @@ static void test_names_refused(void **state)
 
 	(void)state;
 	put_dir("t");
-	put_file("t/.ferry-0123456789abcdef.part", "");
+	write_file("t/.ferry-0123456789abcdef.part", "");
 	put_dir("t/.ferry-0123456789abcdef.journal");
-	put_file("t/.ferry-0123456789abcdef.journal/f", "");
-	put_file("t/.ferry-0123456789abcdef.par", "");
+	write_file("t/.ferry-0123456789abcdef.journal/f", "");
+	write_file("t/.ferry-0123456789abcdef.par", "");
 	l = run_one(SCAN_KEEP, "t");
 	assert_int_equal(l.n, 4);
 	assert_int_equal(find(&l, "t/.ferry-0123456789abcdef.part")->kind,
@@ -752,10 +753,10 @@ static void test_odd_names(void **state)
 	put_dir(longest);
 	for (size_t i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "%s/%s", longest, names[i]);
-		put_file(path, "");
+		write_file(path, "");
 	}
 	snprintf(path, sizeof(path), "%s/%s", longest, longest);
-	put_file(path, "");
+	write_file(path, "");
 	l = run_one(SCAN_KEEP, longest);
 	assert_int_equal(l.n, n + 2);
 	assert_int_equal(find(&l, path)->kind, SCAN_FILE);
@@ -849,10 +850,10 @@ static void test_roots(void **state)
 	(void)state;
 	put_dir("a");
 	put_dir("a/sub");
-	put_file("a/sub/x", "1");
+	write_file("a/sub/x", "1");
 	put_dir("b");
-	put_file("b/y", "22");
-	put_file("c", "333");
+	write_file("b/y", "22");
+	write_file("c", "333");
 	assert_int_equal(scan_add(s, "a", &e), 0);
 	assert_int_equal(scan_add(s, "none", &e), ERR_LOCAL); /* no harm */
 	assert_int_equal(scan_add(s, "c", &e), 0);
@@ -921,7 +922,7 @@ static void test_vanish(void **state)
 		char path[16];
 
 		snprintf(path, sizeof(path), "t/%d", i);
-		put_file(path, "");
+		write_file(path, "");
 		snprintf(path, sizeof(path), "t/d%d", i);
 		put_dir(path);
 	}
@@ -977,7 +978,7 @@ static void test_flipper(void **state)
 	put_dir("t");
 	put_dir("t/d");
 	put_dir("out");
-	put_file("out/secret", "secret");
+	write_file("out/secret", "secret");
 	put_link("link", "../out");
 	s = scan_of(SCAN_KEEP, "t");
 	assert_int_equal(pthread_create(&thread, NULL, flip, &f), 0);
@@ -1074,7 +1075,7 @@ static void test_many(void **state)
 		char path[256];
 
 		snprintf(path, sizeof(path), "t/%0200d", i);
-		put_file(path, "");
+		write_file(path, "");
 	}
 	l = run_one(SCAN_KEEP, "t");
 	assert_int_equal(l.n, COUNT + 1);
