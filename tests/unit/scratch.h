@@ -48,10 +48,10 @@ static inline int scratch_remove(const char *path)
 	return nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A file with this content, where there is none. */
+/* A file with this content; one that is there is written over. */
 static inline void put_file(int dir, const char *name, const char *text)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
