@@ -533,15 +533,19 @@ static enum wire_error wire_code(int code)
 
 static void session_failed(struct rstream *st, struct err *e)
 {
+	struct err ignored;
 	int lost = e->code == ERR_CLOSED || e->code == ERR_LOST ||
 		   e->code == ERR_TIMEOUT;
 
 	if (e->code == ERR_CLOSED)
 		err_set(e, ERR_LOST, "left before the session was over");
-	/* Fixed texts only: nothing of ours is the peer's business. */
-	if (!lost)
+	/* Fixed texts only: nothing of ours is the peer's business.  What it
+	 * still sends is thrown away, or a reset would take the text. */
+	if (!lost) {
 		link_send_error(&st->link, wire_code(e->code),
 				err_name(e->code));
+		(void)stream_close(st->link.stream, DRAIN_MS, &ignored);
+	}
 	err_prefix(e, "%s", st->session->peer);
 	rsession_fail(st->session, e);
 }

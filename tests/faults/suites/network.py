@@ -263,18 +263,26 @@ def last_word_lost(how, mode):
     return case
 
 
-def longer(lab):
+def damaged_header(size, where):
     """A length that grew on the way is not waited for, heart-beat after
-    heart-beat."""
-    source = lab.write("file", 400000)
-    receiver = lab.receive("--timeout", str(TIMEOUT_S))
-    proxy = lab.proxy(receiver.port, Rule("up@frame:CHUNK+5=flip"))
-    sender = lab.send("--timeout", str(TIMEOUT_S), source, port=proxy.port)
-    lab.finish(sender, receiver, TIMEOUT_S + SLACK_S)
-    if not proxy.fired:
-        raise Failure("bench", "nothing was damaged")
-    lab.fault()
-    lab.check(lab.expected(source), sender, receiver, must={5})
+    heart-beat; and the sender hears why, whatever it sent behind it."""
+    def case(lab):
+        source = lab.write("file", size)
+        receiver = lab.receive("--timeout", str(TIMEOUT_S))
+        proxy = lab.proxy(receiver.port, Rule(f"up@frame:{where}=flip"))
+        sender = lab.send("-j", "1", "--timeout", str(TIMEOUT_S), source,
+                          port=proxy.port)
+        lab.finish(sender, receiver, TIMEOUT_S + SLACK_S)
+        if not proxy.fired:
+            raise Failure("bench", "nothing was damaged")
+        lab.fault()
+        lab.check(lab.expected(source), sender, receiver, must={5})
+    return case
+
+
+def damaged_headers():
+    yield "damaged-header-length", damaged_header(400000, "CHUNK+5")
+    yield "damaged-header-check", damaged_header(24 << 20, "CHUNK:3+2")
 
 
 def stopped_before_ready(lab):
@@ -481,7 +489,7 @@ def quick_cases(bench, rng):
     yield "slow-flush", slow_flush
     yield from damaged_packs()
     yield "stopped-before-ready", stopped_before_ready
-    yield "longer", longer
+    yield from damaged_headers()
     for mode in "plain", "tls", "j4":
         yield f"last-word-rst-{mode}", last_word_lost("rst", mode)
     yield "link-down-moment", veth("moment")
@@ -508,7 +516,7 @@ def cases(bench, rng):
     yield "slow-source", slow_source
     yield from damaged_packs()
     yield "stopped-before-ready", stopped_before_ready
-    yield "longer", longer
+    yield from damaged_headers()
     for how in "fin", "rst", "hole":
         for mode in "plain", "tls", "j4":
             yield f"last-word-{how}-{mode}", last_word_lost(how, mode)
