@@ -112,6 +112,7 @@ struct infile {
 	enum fate basis_fate; /* where it is not the same */
 	pthread_mutex_t basis_lock; /* while basis and part are changed */
 	/* guarded by the session's lock */
+	int is_open;          /* ready for what any stream may bring */
 	struct runs claims;   /* leaves claimed and not checked yet */
 	int is_flushed;       /* by the flusher, from time to time */
 	struct tree *tree;
@@ -367,7 +368,7 @@ struct infile *rfile_find(const struct rsession *s, uint64_t id);
 /*
  * The open file with this id, in use until rfile_release(); *out is NULL for
  * one that is over (its frames are passed over).  ERR_PROTOCOL in e for an id
- * that never was, which is the sender's fault.
+ * that never was, or has had no STATE yet, which is the sender's fault.
  */
 int rfile_acquire(struct rsession *s, uint64_t id, struct infile **out,
 		  struct err *e);

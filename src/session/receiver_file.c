@@ -76,17 +76,19 @@ int rfile_acquire(struct rsession *s, uint64_t id, struct infile **out,
 	int known;
 
 	pthread_mutex_lock(&s->lock);
-	known = id != 0 && id <= s->max_id;
 	*out = rfile_find(s, id);
 	if (*out && (*out)->is_dead)
+		*out = NULL;
+	known = id != 0 && id <= s->max_id && (!*out || (*out)->is_open);
+	if (!known)
 		*out = NULL;
 	if (*out)
 		(*out)->users++;
 	pthread_mutex_unlock(&s->lock);
 	if (!known)
 		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent data of a file that it did "
-			       "not announce");
+			       "the sender sent data of a file that is not "
+			       "open");
 	return 0;
 }
 

@@ -409,16 +409,18 @@ static int reply_state(struct rstream *st, struct infile *f, int is_refused,
 {
 	struct msg_state m = { .id = f->id, .state = STATE_SEND };
 
+	pthread_mutex_lock(&st->session->lock);
 	if (is_refused)
 		m.state = STATE_REFUSED;
 	else if (f->claims.len > 0)
 		m.state = STATE_RESUME;
-	/* Nobody else knows of them before this was sent. */
 	for (size_t i = 0; m.state == STATE_RESUME && i < f->claims.len; i++) {
 		m.runs[i].first = f->claims.v[i].first;
 		m.runs[i].count = f->claims.v[i].count;
 		m.run_count++;
 	}
+	f->is_open = 1;
+	pthread_mutex_unlock(&st->session->lock);
 	msg_put_state(&st->link.out, &m);
 	return link_send(&st->link, NULL, 0, e);
 }

@@ -340,6 +340,10 @@ def senders():
         + file_end(2, 3, crc(b"two")).replace(b"\6\0", b"\6\2", 1) \
         + frame(STREAM_END, flags=2)
     one("two-streams", 0, hello(), join, SMALL, second, end)
+    one("before-state", 0, hello(), join, *(
+        open_(i, 3, b"f%d" % i)
+        + chunk(i, 0, b"two").replace(b"\4\0", b"\4\2", 1)
+        for i in range(1, 13)), end)
     one("join-first", 0, join, hello(), SMALL)
     one("bad-token", 0, hello(), frame(JOIN, MAGIC + struct.pack(
         ">HH", 1, 1) + bytes(16), 2), end)
