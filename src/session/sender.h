@@ -121,6 +121,12 @@ static inline int sender_is_leaving(const struct sender_stream *st)
 	return st->index == 0 && sender_is_cancelled(st->sender);
 }
 
+/* Whether a code says that the connection is lost. */
+static inline int sender_lost_by(int code)
+{
+	return code == ERR_LOST || code == ERR_CLOSED || code == ERR_TIMEOUT;
+}
+
 /* ---- sender.c ---- */
 
 /* Have the control thread look whether there is something to do. */
@@ -183,5 +189,9 @@ int sender_do_pack(struct sender_stream *st, struct pack *pk, struct err *e);
 /* ---- sender_reply.c ---- */
 /* Take all replies that have arrived. */
 int sender_take_replies(struct sender_stream *st, struct err *e);
+/* An ERROR frame came: its text, with the name of who says so where that is not
+ * added when the stream ends. */
+int sender_peer_error(const struct sender_stream *st, const uint8_t *body,
+		      size_t n, struct err *e);
 
 #endif

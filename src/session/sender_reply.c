@@ -189,6 +189,16 @@ static int take_summary(struct sender_stream *st, const uint8_t *body,
 	return 0;
 }
 
+int sender_peer_error(const struct sender_stream *st, const uint8_t *body,
+		      size_t n, struct err *e)
+{
+	int rc = link_peer_error(body, n, e);
+
+	return st->is_ready && sender_lost_by(rc) ?
+		       rc :
+		       err_prefix(e, "%s", st->sender->peer);
+}
+
 static int take_reply(struct sender_stream *st, const struct frame *f,
 		      const uint8_t *body, struct err *e)
 {
@@ -218,7 +228,7 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 			break;
 		return sender_take_ready(st, body, f->len, e);
 	case FRAME_ERROR:
-		return link_peer_error(body, f->len, e);
+		return sender_peer_error(st, body, f->len, e);
 	case FRAME_HELLO:
 	case FRAME_JOIN:
 	case FRAME_OPEN:

@@ -264,7 +264,7 @@ static int await_ready(struct sender_stream *st, struct task *t,
 			return mode_hint(st, e);
 	}
 	if (f.type == FRAME_ERROR)
-		return link_peer_error(body, f.len, e);
+		return sender_peer_error(st, body, f.len, e);
 	if (f.type != FRAME_READY)
 		return err_set(e, ERR_PROTOCOL, "%s sent %s instead of READY",
 			       st->sender->peer, frame_name(f.type));
@@ -573,8 +573,7 @@ static void take_leave(struct sender_stream *st)
 static void stream_failed(struct sender_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
-	int lost = e->code == ERR_LOST || e->code == ERR_CLOSED ||
-		   e->code == ERR_TIMEOUT;
+	int lost = sender_lost_by(e->code);
 
 	if (st->index > 0 && !st->is_ready) {
 		/* One stream fewer; the others do the work. */
