@@ -407,8 +407,9 @@ void flusher_stop(struct flusher *fl); /* NULL is allowed */
 
 /* ---- receiver_pack.c ---- */
 int rpack_take(struct rstream *st, size_t len, int is_offer, struct err *e);
-/* Make the links that wait.  With the session's streams at work or not. */
-void rpack_make_links(struct rsession *s);
+/* Make the links that wait.  st: the stream whose thread this is, which goes on
+ * with its heart-beats; NULL in the committer's.  An error ends the session. */
+int rpack_make_links(struct rsession *s, struct rstream *st, struct err *e);
 
 /* ---- receiver_stdout.c ---- */
 /* Write to standard output, with heart-beats while its reader is slow. */

@@ -373,9 +373,10 @@ static int take_dir(struct rstream *st, const struct pack_item *it,
 
 /* ---- links ---- */
 
-static int take_link(struct rsession *s, const struct pack_item *it,
+static int take_link(struct rstream *st, const struct pack_item *it,
 		     uint64_t id, struct err *e)
 {
+	struct rsession *s = st->session;
 	struct buf *b = &s->links;
 	int full;
 
@@ -396,9 +397,7 @@ static int take_link(struct rsession *s, const struct pack_item *it,
 	if (b->failed)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	rsession_held(s, id);
-	if (full)
-		rpack_make_links(s);
-	return 0;
+	return full ? rpack_make_links(s, st, e) : 0;
 }
 
 struct link_row {
@@ -463,43 +462,48 @@ static void make_link(struct rsession *s, struct dirs *dirs,
 	rsession_result(s, &r);
 }
 
-void rpack_make_links(struct rsession *s)
+/* Fails where the session cannot go on: what is not made yet comes again in the
+ * next one. */
+static int make_links(struct rsession *s, struct rstream *st,
+		      const struct buf *rows, struct err *e)
+{
+	struct dirs *dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, NULL,
+				     NULL);
+	struct rd r;
+	int rc = 0;
+
+	if (!dirs)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	dirs_set_mode(dirs, 0777 & ~s->receiver->umask);
+	rd_init(&r, rows->data, rows->len);
+	while (rc == 0 && r.left > 0) {
+		struct link_row l;
+
+		get_link(&l, &r);
+		make_link(s, dirs, &l);
+		if (st)
+			rc = link_ping_if_due(&st->link, e);
+	}
+	dirs_free(dirs);
+	return rc ? rc : committer_sync_all(s->committer, e);
+}
+
+int rpack_make_links(struct rsession *s, struct rstream *st, struct err *e)
 {
 	struct buf taken;
-	struct dirs *dirs;
-	struct err e;
-	struct rd r;
+	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
 	taken = s->links;
 	buf_init(&s->links, taken.max);
 	s->link_count = 0;
 	pthread_mutex_unlock(&s->lock);
-	if (taken.len == 0) {
-		buf_release(&taken);
-		return;
-	}
-	err_clear(&e);
-	dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, NULL, NULL);
-	if (dirs)
-		dirs_set_mode(dirs, 0777 & ~s->receiver->umask);
-	rd_init(&r, taken.data, taken.len);
-	while (dirs && r.left > 0) {
-		struct link_row l;
-
-		get_link(&l, &r);
-		make_link(s, dirs, &l);
-	}
-	if (!dirs)
-		err_set(&e, ERR_RESOURCE, "out of memory");
-	else
-		(void)committer_sync_all(s->committer, &e);
-	dirs_free(dirs);
-	buf_release(&taken);
-	if (e.code)
-		rsession_fail(s, &e);
-	else
+	if (taken.len > 0)
+		rc = make_links(s, st, &taken, e);
+	if (rc == 0 && taken.len > 0)
 		rsession_push(s);
+	buf_release(&taken);
+	return rc;
 }
 
 /* ---- the pack ---- */
@@ -539,7 +543,7 @@ static int take_items(struct rstream *st, struct inpack *pk, struct err *e)
 		} else if (it.kind == ITEM_DIR) {
 			rc = take_dir(st, &it, id, e);
 		} else if (it.kind == ITEM_LINK) {
-			rc = take_link(s, &it, id, e);
+			rc = take_link(st, &it, id, e);
 		} else if (pk->is_offer) {
 			take_offer(st, pk, &it, id);
 		} else if (st->receiver->cfg->to_stdout) {

@@ -569,8 +569,7 @@ void rsession_finish(void *ctx)
 	struct err e;
 
 	err_clear(&e);
-	rpack_make_links(s);
-	if (s->late.count > 0 &&
+	if (rpack_make_links(s, NULL, &e) == 0 && s->late.count > 0 &&
 	    late_apply(&s->late, note_trouble, s, &e) == 0)
 		(void)committer_sync_all(s->committer, &e);
 	if (e.code)

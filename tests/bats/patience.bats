@@ -84,3 +84,23 @@ receive_to_fifo() {
 	[ "${took%.*}" -ge 2 ]
 	[ "${took%.*}" -le 20 ]
 }
+
+@test "links made in the middle of a session take longer than --timeout" {
+	[[ ${FERRY_VARIANT:-release} == @(release|ndebug) &&
+		-z ${FERRY_WRAP:-} ]] || skip "strace does not mix with this build"
+	# so long that 4 MiB of them wait before all are there
+	python3 - <<-'EOF'
+		import os
+		os.mkdir("src/t")
+		for i in range(1100):
+		    os.symlink("./" * 2000 + "f", f"src/t/{i}")
+	EOF
+	FERRY_WRAP="strace -f -qq -o /dev/null -e trace=symlinkat --seccomp-bpf
+		-e inject=symlinkat:delay_enter=4000" \
+		receive --plain --once --sync none --timeout 2 dst
+	send --plain -j 1 --timeout 2 src/t
+	wait_receiver
+	status 0
+	[ "$got" = 0 ] || { cat messages; return 1; }
+	same_tree src/t dst/t
+}
