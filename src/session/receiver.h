@@ -56,6 +56,8 @@ enum {
 	LINKS_MAX = 8192,
 	LINKS_BYTES = 4 << 20,
 	LOOK_PACKS = 16,
+	/* Sessions whose streams may come too late: the last that ended. */
+	FORMER_MAX = 16,
 };
 
 struct receiver {
@@ -78,6 +80,8 @@ struct receiver {
 	pthread_mutex_t lock;
 	struct rsession *sessions;
 	struct rstream *strangers; /* connections without a session */
+	uint8_t former[FORMER_MAX][WIRE_TOKEN]; /* tokens: a ring, */
+	unsigned former_count;                  /* of all that ever were */
 	unsigned session_count, stranger_count, thread_count;
 	unsigned leaving_count; /* sent away, but their threads are there */
 	struct rstream *finished; /* their threads have only to be joined */
@@ -212,7 +216,7 @@ struct rstream {
 	uint8_t door_key[DOOR_KEY];
 	uint64_t deadline_ms;
 	int spent_code;      /* it was this one that used the code up */
-	int is_late;         /* what it wants to join is not there any more */
+	int is_late;         /* what it wants to join has just ended */
 	struct link link;    /* link.stream: changed under receiver.lock */
 	struct dirs *dirs;
 	struct part_names names;
@@ -256,7 +260,7 @@ struct msg_hello;
 struct rsession *rsession_new(struct rstream *st, const struct msg_hello *m,
 			      const struct digest_ops *ops, struct err *e);
 /* Attach a further stream by its token; NULL where there is no such session
- * or its place is taken. */
+ * (st->is_late: there was) or its place is taken. */
 struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 			       unsigned index);
 /* The stream is through; the last one ends the session. */

@@ -201,6 +201,33 @@ struct rsession *rsession_new(struct rstream *st, const struct msg_hello *m,
 	return s;
 }
 
+static struct rsession *find_token(const struct receiver *r,
+				   const uint8_t *token)
+{
+	struct rsession *s = r->sessions;
+
+	while (s && !same_token(s->token, token))
+		s = s->next;
+	return s;
+}
+
+/* Locked. */
+static int was_session(const struct receiver *r, const uint8_t *token)
+{
+	int was = 0;
+
+	for (unsigned i = 0; i < FORMER_MAX && i < r->former_count; i++)
+		was |= same_token(r->former[i], token);
+	return was;
+}
+
+/* Locked. */
+static void remember(struct receiver *r, const struct rsession *s)
+{
+	memcpy(r->former[r->former_count % FORMER_MAX], s->token, WIRE_TOKEN);
+	r->former_count++;
+}
+
 struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 			       unsigned index)
 {
@@ -208,12 +235,10 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 	struct rsession *s;
 
 	pthread_mutex_lock(&r->lock);
-	for (s = r->sessions; s; s = s->next) {
-		if (same_token(s->token, token))
-			break;
-	}
-	if (s && (s->streams[index] || s->has_asked ||
-		  atomic_load(&s->is_over) || st->is_leaving))
+	s = find_token(r, token);
+	st->is_late = s ? s->has_asked || atomic_load(&s->is_over) :
+			  was_session(r, token);
+	if (s && (s->streams[index] || st->is_late || st->is_leaving))
 		s = NULL;
 	if (s)
 		attach(s, st, index);
@@ -339,6 +364,7 @@ static void end_session(struct rsession *s)
 		}
 	}
 	r->session_count--;
+	remember(r, s);
 	if (r->cfg->once) {
 		r->ended = e;
 		r->has_ended = !awaits;

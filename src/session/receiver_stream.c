@@ -234,7 +234,6 @@ static int take_join(struct rstream *st, const uint8_t *body, size_t len,
 		return rc;
 	if (rsession_join(st, m.token, m.index))
 		return 0;
-	st->is_late = 1;
 	return refuse(st, WERR_TOKEN, ERR_PROTOCOL, "no such session", e);
 }
 

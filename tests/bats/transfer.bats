@@ -307,6 +307,33 @@ make_tree() {
 	hasnt messages "no session"
 }
 
+@test "a stream of no session, or in another's place, is news" {
+	receive --plain dst
+	timeout 60 python3 - "$port" "$BATS_TEST_DIRNAME/../evil" <<-'EOF'
+		import os, sys
+		sys.path.insert(0, sys.argv[2])
+		import peer
+
+		def refused(stream):
+		    assert stream.recv() | {"text": b""} == {
+		        "message": "ERROR", "code": 4, "text_len": 15, "text": b""}
+		    stream.close()
+
+		first = peer.Sender(int(sys.argv[1]))
+		refused(first.join(1, os.urandom(16)))
+		refused(first.join(1, bytes(16)))
+		second = first.join(1)
+		second.until("READY")
+		refused(first.join(1))
+		second.send(peer.message("STREAM_END"))
+		first.finish()
+		assert first.rest()[-1]["message"] == "SUMMARY"
+		refused(first.join(2)) # just too late: no news
+	EOF
+	stop_receiver
+	is grep -c "warning: .*: no session: no such session" messages 3
+}
+
 @test "a signal: 128+N, no final name, no litter" {
 	head -c 30000000 /dev/urandom >src/f
 	receive --plain --once dst
