@@ -1,5 +1,5 @@
 /*
- * Frames over one stream: headers checked, heart-beats kept going.
+ * Frames over one stream: headers and fields checked, heart-beats kept going.
  */
 #include "session/link.h"
 
@@ -46,6 +46,7 @@ int link_send(struct link *l, const void *payload, size_t n, struct err *e)
 		return err_set(e, ERR_RESOURCE,
 			       "out of memory for a frame of the protocol");
 	}
+	frame_seal(l->out.data, l->out.len);
 	parts[0].iov_base = l->out.data;
 	parts[0].iov_len = l->out.len;
 	if (n > 0) {
@@ -115,6 +116,7 @@ int link_poll_header(struct link *l, struct frame *f, struct err *e)
 		l->head_len = 0;
 		if (frame_get(f, l->head, !l->is_sender))
 			return bad_header(l->head, e);
+		l->body_check = f->body_check;
 		/* However many come, there is something to do between them. */
 		return f->type == FRAME_PING ? ERR_AGAIN : 0;
 	}
@@ -131,6 +133,21 @@ int link_recv(struct link *l, void *p, size_t n, struct err *e)
 		return err_set(e, ERR_LOST,
 			       "the peer closed the connection inside a frame");
 	return rc;
+}
+
+static int check_fields(uint32_t check, const uint8_t *p, size_t n,
+			struct err *e)
+{
+	if (frame_body_check(p, n) == check)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "a frame came damaged");
+}
+
+int link_recv_fields(struct link *l, void *p, size_t n, struct err *e)
+{
+	int rc = link_recv(l, p, n, e);
+
+	return rc ? rc : check_fields(l->body_check, p, n, e);
 }
 
 /* Read what is there until `in` holds want bytes. */
@@ -179,7 +196,7 @@ int link_poll_reply(struct link *l, struct frame *f, const uint8_t **body,
 			break;
 	}
 	*body = l->in.data + FRAME_HEADER;
-	return 0;
+	return check_fields(f->body_check, *body, f->len, e);
 }
 
 /* How a code of the wire shows to our user. */

@@ -1,5 +1,5 @@
 /*
- * link.h - frames over one stream, with heart-beats.
+ * link.h - frames over one stream, with checks and heart-beats.
  *
  * Layer: session.  Uses net/stream.h, wire/.
  * Threads: a struct link belongs to the thread that owns its stream.
@@ -23,6 +23,7 @@ struct link {
 	size_t in_done;        /* of `in`: handed out by link_poll_reply() */
 	uint8_t head[FRAME_HEADER]; /* receiver: a header that is not whole */
 	size_t head_len;
+	uint32_t body_check;   /* receiver: of the frame that came last */
 	uint64_t last_out_ms;  /* when a frame was last sent */
 	uint64_t ping_ms;      /* heart-beat after so long a silence */
 };
@@ -52,13 +53,18 @@ int link_ping_if_due(struct link *l, struct err *e);
  */
 int link_poll_header(struct link *l, struct frame *f, struct err *e);
 
-/* Read n bytes of the body; waits. */
+/* Read n bytes of a payload; waits. */
 int link_recv(struct link *l, void *p, size_t n, struct err *e);
+
+/* Read the n bytes before the payload, or all of a body that has none; waits.
+ * ERR_CORRUPT where they are not what was sent. */
+int link_recv_fields(struct link *l, void *p, size_t n, struct err *e);
 
 /*
  * The next whole frame from a receiver that has arrived, without waiting (for
  * the sender, whose replies are small): the body is at *body until the next
- * call.  PINGs are taken in silence.  ERR_AGAIN when there is none.
+ * call.  PINGs are taken in silence.  ERR_AGAIN when there is none; ERR_CORRUPT
+ * where it is not what was sent.
  */
 int link_poll_reply(struct link *l, struct frame *f, const uint8_t **body,
 		    struct err *e);

@@ -188,7 +188,7 @@ int rfile_chunk(struct rstream *st, size_t len, struct err *e)
 	if (len < fixed)
 		return rfile_malformed("CHUNK", e);
 	payload = len - fixed;
-	rc = link_recv(&st->link, head, fixed, e);
+	rc = link_recv_fields(&st->link, head, fixed, e);
 	if (rc)
 		return rc;
 	if (msg_get_chunk(&m, s->digest->size, head, fixed, payload))

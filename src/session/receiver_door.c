@@ -18,7 +18,7 @@
 
 enum {
 	SHARES = 4, /* as many as STREAMS_MAX are one of STRANGERS_MAX */
-	FIRST_BYTES_PLAIN = 44,
+	FIRST_BYTES_PLAIN = FRAME_HEADER + 36,
 	FIRST_BYTES_CODE = 73,
 	FIRST_BYTES_TLS = 200, /* 209 with a certificate, 285 with a key */
 };

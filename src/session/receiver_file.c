@@ -227,7 +227,7 @@ int rfile_read_body(struct rstream *st, size_t len, uint8_t *body,
 {
 	if (len > RFILE_BODY_MAX)
 		return rfile_malformed("over-long", e);
-	return link_recv(&st->link, body, len, e);
+	return link_recv_fields(&st->link, body, len, e);
 }
 
 /* ---- FILE_END, FILE_ABORT ---- */

@@ -594,7 +594,7 @@ int rpack_take(struct rstream *st, size_t len, int is_offer, struct err *e)
 	if (len < fixed)
 		return malformed(e);
 	payload = len - fixed;
-	rc = link_recv(&st->link, head, fixed, e);
+	rc = link_recv_fields(&st->link, head, fixed, e);
 	if (rc)
 		return rc;
 	if (msg_get_pack(&pk.m, s->digest->size, head, fixed, payload))

@@ -257,7 +257,7 @@ static int begin(struct rstream *st, struct err *e)
 	    (f.type != FRAME_HELLO && f.type != FRAME_JOIN))
 		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "a session begins with HELLO", e);
-	rc = link_recv(&st->link, body, f.len, e);
+	rc = link_recv_fields(&st->link, body, f.len, e);
 	if (rc)
 		return rc;
 	rc = f.type == FRAME_HELLO ? take_hello(st, body, f.len, e) :
@@ -331,7 +331,7 @@ static int take_finish(struct rstream *st, size_t len, struct err *e)
 
 	if (st->index != 0 || st->wait_finish || len > sizeof(body))
 		return err_set(e, ERR_PROTOCOL, "FINISH out of turn");
-	rc = link_recv(&st->link, body, len, e);
+	rc = link_recv_fields(&st->link, body, len, e);
 	if (rc == 0 && msg_get_finish(&m, body, len))
 		rc = err_set(e, ERR_PROTOCOL, "a malformed FINISH frame");
 	if (rc == 0)
@@ -352,7 +352,7 @@ static int take_peer_error(struct rstream *st, size_t len, struct err *e)
 
 	if (len > sizeof(body))
 		return err_set(e, ERR_PROTOCOL, "a malformed ERROR frame");
-	rc = link_recv(&st->link, body, len, e);
+	rc = link_recv_fields(&st->link, body, len, e);
 	if (rc)
 		return rc;
 	pthread_mutex_lock(&st->session->lock);

@@ -4,12 +4,14 @@
  * Layer: wire.  Uses base only: links alone.  Pure.
  * Specified in ferry-protocol(7); that page and this file change together.
  *
- * All integers are big-endian.  A frame is an 8-byte header and a body:
+ * All integers are big-endian.  A frame is a 12-byte header and a body:
  *
  *	u8  type	enum frame_type
  *	u8  flags	0 (reserved)
- *	u16 check	frame_check()
+ *	u16 check	frame_check() of type, flags and length
  *	u32 length	bytes of the body
+ *	u32 body check	frame_body_check() of the body, but for the payload of
+ *			CHUNK, PACK and OFFER, which has digests of its own
  */
 #ifndef FERRY_WIRE_FRAME_H
 #define FERRY_WIRE_FRAME_H
@@ -18,7 +20,7 @@
 #include <stdint.h>
 
 enum {
-	FRAME_HEADER = 8,
+	FRAME_HEADER = 12,
 	WIRE_VERSION = 1,
 	CHUNK_MAX = 1 << 20,     /* raw bytes in a CHUNK or PACK */
 	WIRE_NAME_MAX = 4095,
@@ -66,18 +68,31 @@ enum frame_type {
 struct frame {
 	uint8_t type;
 	uint32_t len;
+	uint32_t body_check;
 };
 
 /*
- * The check of a header, from its other six bytes in order: CRC-16 with the
- * polynomial 0x1021, from 0xffff on, bits as they are (CRC-16/IBM-3740 in the
- * catalogue of parametrised CRC algorithms, G. Cook).  Without it a length
- * that grew on the way would be waited for as long as heart-beats come.
+ * The check of a header, from its first eight bytes without the check: CRC-16
+ * with the polynomial 0x1021, from 0xffff on, bits as they are
+ * (CRC-16/IBM-3740 in the catalogue of parametrised CRC algorithms, G. Cook).
+ * Without it a length that grew on the way would be waited for as long as
+ * heart-beats come.
  */
 uint16_t frame_check(const uint8_t *header);
 
+/*
+ * The check of a body's fields: the CRC-32 of zlib and Ethernet.  Without it an
+ * id or a status that changed on the way, where there is no TLS, would be
+ * another's.  0 for no bytes.
+ */
+uint32_t frame_body_check(const uint8_t *p, size_t n);
+
+/* Put the checks of the bodies into n bytes of frames, as frame_put() and what
+ * is behind it made them; of the last one the payload is missing. */
+void frame_seal(uint8_t *frames, size_t n);
+
 /* The header of a frame with a body of len bytes, to dst (FRAME_HEADER
- * bytes). */
+ * bytes); frame_seal() completes it. */
 void frame_put(uint8_t *dst, enum frame_type type, uint32_t len);
 
 /*

@@ -56,7 +56,9 @@ def beginnings(v):
                {"HELLO": instead(message(kind))})
     v.case("READY twice", {"HELLO": also(message("READY"))})
     v.case("READY cut short",
-           {"HELLO": instead(header(16, 20) + message("READY")[8:28])})
+           {"HELLO": instead(
+               header(16, 20, message("READY")[12:32]) +
+               message("READY")[12:32])})
     v.case("READY with bytes left over",
            {"HELLO": instead(message("READY", tail=b"x"))})
     for text in (b"HTTP/1.1 200 OK\r\n\r\n", b"\x15\x03\1\0\2\2\x28",
@@ -80,7 +82,7 @@ def directions(v):
         v.case(f"a frame of type {number}", {"OPEN": also(header(number, 0))})
     for kind in ("STATE", "VERDICT", "RESEND", "NOTE", "SUMMARY", "CHECKED",
                  "OFFERED", "PING"):
-        for lie in ({"flags": 1}, {"check": 1}, {"length": 2**31},
+        for lie in ({"flags": 1}, {"check": 1}, {"body_check": 1}, {"length": 2**31},
                     {"length": 16385}, {"length": 2**32 - 1}):
             v.case(f"{kind} with {lie}",
                    {"OPEN": also(message(kind, frame=lie) + bytes(20000))})

@@ -3,7 +3,7 @@ import os
 import time
 
 from lab import Lab, need
-from peer import (CHUNK, LAYOUTS, UNKNOWN, Closed, file_digest, header,
+from peer import (CHUNK, HEADER, LAYOUTS, UNKNOWN, Closed, file_digest, header,
                   message, pack, row, sum_of)
 
 EMPTY = file_digest(b"")
@@ -59,7 +59,8 @@ def beginnings(lab):
     for cut in (1, 2, 17):
         hello = message("HELLO")
         refuse(lab, f"HELLO without {cut} bytes",
-               header(1, len(hello) - 8 - cut) + hello[8:-cut], hello=False)
+               header(1, len(hello) - HEADER - cut, hello[HEADER:-cut]) +
+               hello[HEADER:-cut], hello=False)
     refuse(lab, "HELLO with bytes left over",
            message("HELLO", tail=b"x"), hello=False)
     refuse(lab, "HELLO twice", message("HELLO"))
@@ -176,12 +177,13 @@ def directions(lab):
     for number in (0, 14, 15, 24, 25, 28, 29, 32, 127, 128, 255):
         refuse(lab, f"a frame of type {number}", header(number, 0))
         refuse(lab, f"a frame of type {number} with a body",
-               header(number, 5) + b"12345")
+               header(number, 5, b"12345") + b"12345")
     for kind in LAYOUTS:
         if kind in ("HELLO", "JOIN", "READY", "ERROR"):
             continue
         for lie in ({"flags": 1}, {"flags": 128}, {"check": 1},
-                    {"check": 0x100}):
+                    {"check": 0x100}, {"body_check": 1},
+                    {"body_check": 1 << 31}):
             refuse(lab, f"{kind} with {lie}", message(kind, frame=lie))
 
 
@@ -487,11 +489,11 @@ def frame_lengths(lab):
     for kind in ("OPEN", "CHUNK", "HOLE", "FILE_END", "FILE_ABORT", "PACK",
                  "STREAM_END", "FINISH", "FLUSH", "CHECK", "OFFER", "PING",
                  "ERROR"):
-        whole = message(kind)[8:]
+        whole = message(kind)[HEADER:]
         for n in (2**21, 2**24, 2**31 - 1, 2**31, 2**32 - 1):
             def case():
                 s = lab.sender()
-                s.send(header(LAYOUTS[kind][0], n) + whole)
+                s.send(header(LAYOUTS[kind][0], n, whole) + whole)
                 lab.refused(s)
             lab.case(f"{kind} of {n} bytes", case)
         for tail in (b"x", bytes(9)):
@@ -510,10 +512,10 @@ def frame_lengths(lab):
             body = whole[:-cut]
             if kind == "ERROR":
                 tolerate(lab, f"ERROR without {cut} bytes",
-                         header(31, len(body)) + body)
+                         header(31, len(body), body) + body)
             else:
                 refuse(lab, f"{kind} without {cut} bytes",
-                       header(LAYOUTS[kind][0], len(body)) + body)
+                       header(LAYOUTS[kind][0], len(body), body) + body)
 
 
 def error_texts(lab):

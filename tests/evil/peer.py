@@ -96,6 +96,8 @@ LAYOUTS = {
                    ("text", 0, b"evil")]),
 }
 NAMES = {number: name for name, (number, _) in LAYOUTS.items()}
+# Bytes before the digest, behind which the payload begins.
+FIXED = {"CHUNK": 24, "PACK": 24, "OFFER": 24}
 ROW = {1: [("size", 4, 0), ("digest", "D", None)], 2: [],
        3: [("target_len", 2, length_of("target")), ("target", 0, b"target")]}
 
@@ -127,19 +129,26 @@ def fill(fields, values):
     return body
 
 
-def header(kind, length, flags=0, check=0):
-    """check: bits of it that are wrong."""
+HEADER = 12
+
+
+def header(kind, length, fields=b"", flags=0, check=0, body_check=0):
+    """check and body_check: bits of them that are wrong."""
     others = struct.pack(">BBI", kind, flags, length)
-    return struct.pack(">BBHI", kind, flags,
-                       check ^ binascii.crc_hqx(others, 0xffff), length)
+    return struct.pack(">BBHII", kind, flags,
+                       check ^ binascii.crc_hqx(others, 0xffff), length,
+                       body_check ^ zlib.crc32(fields))
 
 
 def message(kind, /, tail=b"", frame=None, **values):
     """A frame.  tail: bytes left over; frame: fields of the header that lie
-    (kind, length, flags, check)."""
+    (kind, length, flags, check, body_check)."""
     number, fields = LAYOUTS[kind]
     body = fill(fields, values) + tail
-    lies = {"kind": number, "length": len(body)}
+    payload = len(values.get("payload", b"")) + len(tail) \
+        if kind in ("CHUNK", "PACK", "OFFER") else 0
+    lies = {"kind": number, "length": len(body),
+            "fields": body[:len(body) - payload]}
     lies.update(frame or {})
     return header(**lies) + body
 
@@ -298,10 +307,13 @@ class Link:
         while True:
             if time.monotonic() > end:  # PINGs alone are no answer
                 raise socket.timeout
-            got = self.take(8)
-            number, flags, n = struct.unpack(">BBxxI", got)
-            assert number in NAMES and got == header(number, n), "header"
+            got = self.take(HEADER)
+            number, n = struct.unpack(">BxxxIxxxx", got)
             body = self.take(n)
+            fields = body[:FIXED[NAMES.get(number)] + self.digest_size] \
+                if NAMES.get(number) in FIXED else body
+            assert number in NAMES and got == header(number, n, fields), \
+                "header"
             if NAMES[number] != "PING":
                 return parse(number, body, self.digest_size)
 

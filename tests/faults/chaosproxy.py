@@ -122,15 +122,15 @@ class Frames:
         end = begin + len(data)
         while self.next + len(self.header) < end:
             at = self.next + len(self.header) - begin
-            self.header += data[at:at + 8 - len(self.header)]
-            if len(self.header) < 8:
+            self.header += data[at:at + 12 - len(self.header)]
+            if len(self.header) < 12:
                 return
-            kind, length = struct.unpack(">BxxxI", self.header)
+            kind, length = struct.unpack(">BxxxIxxxx", self.header)
             name = FRAMES.get(kind, "?")
             self.seen[name] += 1
             yield self.next, name, self.seen[name]
             self.header = b""
-            self.next += 8 + length
+            self.next += 12 + length
 
 
 class Flow:

@@ -4,8 +4,8 @@
  * swaps and cuts frames, and puts numbers at the edges into fields.
  *
  * The header is that of the protocol (wire/frame.h).  Targets give the flags,
- * which must be 0 on the wire, a meaning of their own; a check of 0 is put
- * right, so that a fuzzer need not find it.
+ * which must be 0 on the wire, a meaning of their own; checks of 0 are put
+ * right, so that a fuzzer need not find them.
  */
 #ifndef FERRY_TESTS_FRAMES_H
 #define FERRY_TESTS_FRAMES_H
@@ -13,7 +13,7 @@
 #include "fuzz.h"
 
 #include "base/buf.h"
-#include "wire/frame.h"
+#include "wire/msg.h"
 
 enum { FRAMES_MAX = 64 };
 
@@ -44,10 +44,20 @@ static inline size_t frames_split(struct piece *out, const uint8_t *p,
 	return count;
 }
 
-static inline void frames_put_check(uint8_t *header)
+/* Of a frame of n bytes, the last of which may be missing. */
+static inline void frames_put_checks(uint8_t *f, size_t n, size_t digest_size)
 {
-	if (header[2] == 0 && header[3] == 0)
-		be_put16(header + 2, frame_check(header));
+	size_t fields = n - FRAME_HEADER;
+
+	if (f[0] == FRAME_CHUNK && fields > MSG_CHUNK_FIXED + digest_size)
+		fields = MSG_CHUNK_FIXED + digest_size;
+	if ((f[0] == FRAME_PACK || f[0] == FRAME_OFFER) &&
+	    fields > MSG_PACK_FIXED + digest_size)
+		fields = MSG_PACK_FIXED + digest_size;
+	if (be_get16(f + 2) == 0)
+		be_put16(f + 2, frame_check(f));
+	if (be_get32(f + 8) == 0)
+		be_put32(f + 8, frame_body_check(f + FRAME_HEADER, fields));
 }
 
 static inline uint64_t frames_edge(uint32_t *seed)
@@ -76,6 +86,14 @@ static inline void frames_put_edge(uint8_t *body, size_t n, uint32_t *seed)
 		body[at + i] = (uint8_t)v;
 }
 
+/* Where flags and checks are in a header. */
+static inline size_t frames_check_at(uint32_t *seed)
+{
+	static const uint8_t at[] = { 1, 1, 2, 3, 8, 11 };
+
+	return at[fuzz_random(seed) % sizeof(at)];
+}
+
 /* Change the frame's body.  f holds one whole frame in a room of max bytes;
  * returns its new length. */
 static inline size_t frames_change(uint8_t *f, size_t n, size_t max,
@@ -85,11 +103,11 @@ static inline size_t frames_change(uint8_t *f, size_t n, size_t max,
 	case 0:
 		f[0] = (uint8_t)(fuzz_random(seed) % 33); /* another type */
 		break;
-	case 1:
-		f[1 + fuzz_random(seed) % 3] = (uint8_t)fuzz_random(seed);
+	case 1: /* flags, or a check */
+		f[frames_check_at(seed)] = (uint8_t)fuzz_random(seed);
 		break;
 	case 2:
-		f[1 + fuzz_random(seed) % 3] = 0;
+		f[frames_check_at(seed)] = 0;
 		break;
 	case 3:
 		frames_put_edge(f + FRAME_HEADER, n - FRAME_HEADER, seed);

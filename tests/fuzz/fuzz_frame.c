@@ -190,7 +190,7 @@ static void take_body(const struct frame *f, const uint8_t *header,
 		CHECK(memcmp(b.data + FRAME_HEADER, body,
 			     b.len - FRAME_HEADER) == 0);
 		if (n == f->len)
-			CHECK(memcmp(b.data, header, FRAME_HEADER) == 0);
+			CHECK(memcmp(b.data, header, 8) == 0);
 	}
 	buf_release(&b);
 	free(body);
@@ -215,7 +215,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		int rc;
 
 		memcpy(header, data, sizeof(header));
-		frames_put_check(header);
+		frames_put_checks(header, sizeof(header), 0);
 		rc = frame_get(&f, header, from_sender);
 		CHECK(rc == 0 || rc == ERR_PROTOCOL);
 		if (rc)

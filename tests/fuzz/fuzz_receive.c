@@ -205,6 +205,8 @@ static void take_replies(void)
 		CHECK(frame_get(&f, p, 0) == 0);
 		if (left - FRAME_HEADER < f.len)
 			return;
+		CHECK(frame_body_check(p + FRAME_HEADER, f.len) ==
+		      f.body_check);
 		if (f.type == FRAME_READY)
 			memcpy(w.token, p + FRAME_HEADER + 12, WIRE_TOKEN);
 		else if (f.type == FRAME_VERDICT)
@@ -358,7 +360,8 @@ static void send_frame(const struct piece *pc)
 			flags & FIX);
 		if (!(flags & RAW))
 			f[1] = 0;
-		frames_put_check(f);
+		frames_put_checks(f, pc->n,
+				  w.digest ? w.digest->size : 0);
 	}
 	if (w.conn[which] < 0)
 		w.conn[which] = lab_connect(w.port);

@@ -265,8 +265,8 @@ static void reply(const struct piece *pc)
 			fix_summary(f + FRAME_HEADER, pc->n - FRAME_HEADER);
 		if (!(flags & RAW))
 			f[1] = 0;
-		frames_put_check(f);
 		see_reply(f[0], f + FRAME_HEADER, pc->n - FRAME_HEADER);
+		frames_put_checks(f, pc->n, 0);
 	}
 	while (take(0))
 		;

@@ -21,8 +21,9 @@ def write(target, name, data):
         file.write(data)
 
 
-def frame(kind, body=b"", flags=0, reserved=0):
-    return struct.pack(">BBHI", kind, flags, reserved, len(body)) + body
+def frame(kind, body=b"", flags=0):
+    """With checks of 0, which the targets put right."""
+    return struct.pack(">BBHII", kind, flags, 0, len(body), 0) + body
 
 
 def text(value):

@@ -73,18 +73,21 @@ class Body:
         need(not self.data, f"{self.name}: bytes left over")
 
 
-def frames(path):
+def frames(path, decoder):
     with open(path, "rb") as f:
         data = f.read()
     while data:
-        need(len(data) >= 8, "cut in a header")
-        kind, flags, check, n = struct.unpack(">BBHI", data[:8])
+        need(len(data) >= 12, "cut in a header")
+        kind, flags, check, n, body_check = struct.unpack(">BBHII", data[:12])
         need(kind in TYPES and not flags, "bad header")
         need(check == binascii.crc_hqx(data[:2] + data[4:8], 0xffff),
              "bad check of a header")
-        need(len(data) >= 8 + n, "cut in a body")
-        yield Body(TYPES[kind], data[8:8 + n])
-        data = data[8 + n:]
+        need(len(data) >= 12 + n, "cut in a body")
+        body = data[12:12 + n]
+        fields = body[:24 + decoder.size] if kind in (4, 8, 13) else body
+        need(body_check == zlib.crc32(fields), "bad check of a body")
+        yield Body(TYPES[kind], body)
+        data = data[12 + n:]
 
 
 def check_name(name):
@@ -240,7 +243,7 @@ class Decoder:
 
     def decode(self, path, first, last):
         order = []
-        for b in frames(path):
+        for b in frames(path, self):
             order.append(b.name)
             handler = getattr(self, b.name, None)
             if handler:

@@ -83,7 +83,7 @@ static int get_len(unsigned type, uint32_t len, int from_sender)
 static void headers_have_their_bytes(void **state)
 {
 	static const uint8_t want[] = {
-		4, 0, 0x74, 0x55, 0x00, 0x01, 0x23, 0x45,
+		4, 0, 0x74, 0x55, 0x00, 0x01, 0x23, 0x45, 0, 0, 0, 0,
 	};
 	uint8_t *got = malloc(FRAME_HEADER);
 
@@ -93,7 +93,7 @@ static void headers_have_their_bytes(void **state)
 	frame_put(got, FRAME_CHUNK, 0x12345);
 	assert_memory_equal(got, want, FRAME_HEADER);
 	frame_put(got, FRAME_ERROR, UINT32_MAX);
-	assert_memory_equal(got, "\x1f\0\x48\x58\xff\xff\xff\xff", FRAME_HEADER);
+	assert_memory_equal(got, "\x1f\0\x48\x58\xff\xff\xff\xff\0\0\0\0", FRAME_HEADER);
 	free(got);
 }
 
@@ -194,10 +194,36 @@ static void flags_are_refused(void **state)
 	}
 }
 
-/* Up to three bits that flip, anywhere in a header. */
+static void bodies_have_their_checks(void **state)
+{
+	static const uint8_t digits[] = "123456789";
+	uint8_t b[3 * FRAME_HEADER + 9 + 9];
+	uint8_t *second = b + FRAME_HEADER + 9, *third = second + FRAME_HEADER;
+	struct frame f;
+
+	(void)state;
+	assert_int_equal(frame_body_check(digits, 0), 0);
+	assert_int_equal(frame_body_check(digits, 9), 0xcbf43926);
+	/* one with a body, one without, one whose payload is elsewhere */
+	frame_put(b, FRAME_NOTE, 9);
+	memcpy(b + FRAME_HEADER, digits, 9);
+	frame_put(second, FRAME_PING, 0);
+	frame_put(third, FRAME_CHUNK, 1000);
+	memcpy(third + FRAME_HEADER, digits, 9);
+	frame_seal(b, 3 * FRAME_HEADER + 18);
+	assert_int_equal(be_get32(b + 8), 0xcbf43926);
+	assert_int_equal(be_get32(second + 8), 0);
+	assert_int_equal(be_get32(third + 8), 0xcbf43926);
+	assert_int_equal(frame_get(&f, third, 1), 0);
+	assert_int_equal(f.body_check, 0xcbf43926);
+	second[11] = 1;
+	assert_int_equal(frame_get(&f, second, 1), ERR_PROTOCOL);
+}
+
+/* Up to three bits that flip, anywhere in type, flags, check and length. */
 static void damage_is_seen(void **state)
 {
-	const unsigned bits = 8 * FRAME_HEADER;
+	const unsigned bits = 8 * 8; /* the body check is for itself */
 
 	(void)state;
 	for (size_t i = 0; i < FRAMES; i++) {
@@ -232,6 +258,7 @@ int main(void)
 		cmocka_unit_test(replies_fit_in_the_small_buffer),
 		cmocka_unit_test(other_types_are_refused),
 		cmocka_unit_test(flags_are_refused),
+		cmocka_unit_test(bodies_have_their_checks),
 		cmocka_unit_test(damage_is_seen),
 	};
 

@@ -171,7 +171,8 @@ static int again_pack(struct buf *b, const uint8_t *p, size_t n)
 	return rc;
 }
 
-/* The samples' bytes, by hand: type, flags and reserved, length, body. */
+/* The samples' bytes, by hand: type, flags and 0 for the check, length, body. */
+enum { TYPE_AND_LENGTH = 8 };
 #define BYTES(text) text, sizeof(text) - 1
 /* clang-format off */
 static const struct message {
@@ -292,10 +293,10 @@ static uint8_t *body_of(const struct message *m, size_t *n, size_t more)
 {
 	uint8_t *p;
 
-	*n = m->len - FRAME_HEADER;
+	*n = m->len - TYPE_AND_LENGTH;
 	p = calloc(1, *n + more);
 	assert_non_null(p);
-	memcpy(p, m->bytes + FRAME_HEADER, *n);
+	memcpy(p, m->bytes + TYPE_AND_LENGTH, *n);
 	return p;
 }
 
@@ -307,18 +308,22 @@ static void every_message_has_its_bytes(void **state)
 		int from_sender = (uint8_t)m->bytes[0] < 16;
 		struct frame f;
 		struct buf b;
+		size_t n;
 
 		buf_init(&b, 1 << 16);
 		m->put(&b);
 		assert_int_equal(b.failed, 0);
-		assert_int_equal(b.len, m->len);
+		n = m->len - TYPE_AND_LENGTH;
+		assert_int_equal(b.len, FRAME_HEADER + n);
 		assert_int_equal(frame_get(&f, b.data, from_sender), 0);
-		assert_int_equal(f.len, m->len - FRAME_HEADER + m->payload);
-		be_put16(b.data + 2, 0); /* the check: see test_frame */
-		assert_memory_equal(b.data, m->bytes, m->len);
+		assert_int_equal(f.len, n + m->payload);
+		be_put16(b.data + 2, 0); /* the checks: see test_frame */
+		assert_memory_equal(b.data, m->bytes, TYPE_AND_LENGTH);
+		assert_memory_equal(b.data + FRAME_HEADER,
+				    m->bytes + TYPE_AND_LENGTH, n);
 		/* a second one goes behind the first */
 		m->put(&b);
-		assert_int_equal(b.len, 2 * m->len);
+		assert_int_equal(b.len, 2 * (FRAME_HEADER + n));
 		buf_release(&b);
 	}
 }
@@ -327,8 +332,8 @@ static void every_message_comes_back(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < MESSAGES; i++) {
-		size_t n = messages[i].len - FRAME_HEADER;
-		const char *body = messages[i].bytes + FRAME_HEADER;
+		size_t n = messages[i].len - TYPE_AND_LENGTH;
+		const char *body = messages[i].bytes + TYPE_AND_LENGTH;
 
 		if (messages[i].again)
 			assert_int_equal(
@@ -352,8 +357,8 @@ static const uint8_t *sample(unsigned type, size_t *n)
 {
 	const struct message *m = message_of(type);
 
-	*n = m->len - FRAME_HEADER;
-	return (const uint8_t *)m->bytes + FRAME_HEADER;
+	*n = m->len - TYPE_AND_LENGTH;
+	return (const uint8_t *)m->bytes + TYPE_AND_LENGTH;
 }
 
 static void check_meta(const struct msg_meta *m)

@@ -280,9 +280,36 @@ def damaged_header(size, where):
     return case
 
 
-def damaged_headers():
-    yield "damaged-header-length", damaged_header(400000, "CHUNK+5")
-    yield "damaged-header-check", damaged_header(24 << 20, "CHUNK:3+2")
+def damaged_field(way, where):
+    """An id, a count or a status that changed on the way is nobody else's:
+    both sides say so at once."""
+    def case(lab):
+        source = lab.small_tree()
+        receiver = lab.receive("--timeout", str(TIMEOUT_S))
+        proxy = lab.proxy(receiver.port, Rule(f"{way}@frame:{where}=flip"))
+        sender = lab.send("-j", "1", "--timeout", str(TIMEOUT_S), source,
+                          port=proxy.port)
+        lab.finish(sender, receiver, TIMEOUT_S)
+        if not proxy.fired:
+            raise Failure("bench", "nothing was damaged")
+        lab.fault()
+        lab.check(lab.expected(source), sender, receiver,
+                  must={5} if way == "up" else {5, 6})
+    return case
+
+
+def damaged_fields():
+    yield "damaged-length", damaged_header(400000, "CHUNK+5")
+    yield "damaged-check", damaged_header(24 << 20, "CHUNK:3+2")
+    for name, way, where in (
+            ("pack-id", "up", "PACK+19"), ("pack-count", "up", "PACK+23"),
+            ("open-name", "up", "OPEN+57"), ("chunk-offset", "up", "CHUNK+25"),
+            ("end-id", "up", "FILE_END+19"), ("finish", "up", "FINISH+30"),
+            ("verdict-id", "down", "VERDICT+19"),
+            ("verdict-count", "down", "VERDICT+23"),
+            ("verdict-status", "down", "VERDICT+24"),
+            ("summary", "down", "SUMMARY+19")):
+        yield f"damaged-{name}", damaged_field(way, where)
 
 
 def stopped_before_ready(lab):
@@ -489,7 +516,7 @@ def quick_cases(bench, rng):
     yield "slow-flush", slow_flush
     yield from damaged_packs()
     yield "stopped-before-ready", stopped_before_ready
-    yield from damaged_headers()
+    yield from damaged_fields()
     for mode in "plain", "tls", "j4":
         yield f"last-word-rst-{mode}", last_word_lost("rst", mode)
     yield "link-down-moment", veth("moment")
@@ -516,7 +543,7 @@ def cases(bench, rng):
     yield "slow-source", slow_source
     yield from damaged_packs()
     yield "stopped-before-ready", stopped_before_ready
-    yield from damaged_headers()
+    yield from damaged_fields()
     for how in "fin", "rst", "hole":
         for mode in "plain", "tls", "j4":
             yield f"last-word-{how}-{mode}", last_word_lost(how, mode)
