@@ -203,11 +203,11 @@ out:
 	return rc;
 }
 
-static int hold_links(struct plan *p, struct pack *pk, uint64_t first,
-		      uint64_t count)
+static int hold_links(struct plan *p, const struct awaited *a, uint64_t from,
+		      uint64_t to)
 {
-	for (uint64_t i = first; i < first + count; i++) {
-		struct item *it = &pk->items[i];
+	for (uint64_t id = from; id < to; id++) {
+		struct item *it = &a->pack->items[id - a->first];
 
 		if (it->kind != ITEM_LINK)
 			return ERR_PROTOCOL;
@@ -230,12 +230,11 @@ int plan_held(struct plan *p, const struct msg_verdict *m)
 	for (size_t i = plan_find_awaited(p, m->first_id);
 	     rc == 0 && i < p->awaited_end && p->awaited[i].first < end; i++) {
 		const struct awaited *a = &p->awaited[i];
-		uint64_t from = first_of(a, m), to = end_of(a, m);
 
 		if (a->file)
 			rc = ERR_PROTOCOL;
 		else if (a->pack)
-			rc = hold_links(p, a->pack, from - a->first, to - from);
+			rc = hold_links(p, a, first_of(a, m), end_of(a, m));
 	}
 	plan_signal(p);
 	pthread_mutex_unlock(&p->lock);

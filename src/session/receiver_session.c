@@ -432,23 +432,33 @@ static void flush_run(struct outbox *o)
 	atomic_store(&o->is_due, 1);
 }
 
-static void extend_run(struct outbox *o, const struct item_result *r)
+/* v is of one item. */
+static void extend_run(struct outbox *o, const struct msg_verdict *v)
 {
 	struct msg_verdict *m = &o->run;
 
-	if (m->count > 0 && m->first_id + m->count == r->id &&
-	    m->status == r->status && m->cause == r->cause &&
-	    m->need == r->need && m->have == r->have) {
+	if (m->count > 0 && m->first_id + m->count == v->first_id &&
+	    m->status == v->status && m->cause == v->cause &&
+	    m->need == v->need && m->have == v->have) {
 		m->count++;
 		return;
 	}
 	flush_run(o);
-	m->first_id = r->id;
-	m->count = 1;
-	m->status = (uint8_t)r->status;
-	m->cause = (uint16_t)r->cause;
-	m->need = r->need;
-	m->have = r->have;
+	*m = *v;
+}
+
+static struct msg_verdict verdict_of(const struct item_result *r)
+{
+	struct msg_verdict v = {
+		.first_id = r->id,
+		.count = 1,
+		.status = (uint8_t)r->status,
+		.cause = (uint16_t)r->cause,
+		.need = r->need,
+		.have = r->have,
+	};
+
+	return v;
 }
 
 static void count_result(struct rsession *s, const struct item_result *r)
@@ -486,10 +496,11 @@ void rsession_result(struct rsession *s, const struct item_result *r)
 		.digest_ops = r->digest ? s->digest : NULL,
 		.digest = r->digest,
 	};
+	const struct msg_verdict v = verdict_of(r);
 
 	pthread_mutex_lock(&s->lock);
 	count_result(s, r);
-	extend_run(r->kind == ITEM_LINK ? &s->first : &s->any, r);
+	extend_run(r->kind == ITEM_LINK ? &s->first : &s->any, &v);
 	pthread_mutex_unlock(&s->lock);
 	if (!ev->file || (r->kind == ITEM_DIR && r->status != STATUS_FAILED))
 		return;
@@ -507,13 +518,14 @@ void rsession_result(struct rsession *s, const struct item_result *r)
 
 void rsession_held(struct rsession *s, uint64_t id)
 {
-	const struct item_result r = {
-		.id = id,
-		.status = (enum file_status)STATUS_HELD,
+	const struct msg_verdict v = {
+		.first_id = id,
+		.count = 1,
+		.status = STATUS_HELD,
 	};
 
 	pthread_mutex_lock(&s->lock);
-	extend_run(&s->any, &r);
+	extend_run(&s->any, &v);
 	pthread_mutex_unlock(&s->lock);
 }
 
