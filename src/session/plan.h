@@ -291,8 +291,9 @@ int plan_verdict(struct plan *p, const struct msg_verdict *m,
  * when the session ends.  ERR_PROTOCOL for what is no link, and as above. */
 int plan_held(struct plan *p, const struct msg_verdict *m);
 
-/* RESEND.  *bytes is how much of a pack will be sent again.  ERR_CORRUPT when
- * it was asked for too often in this session; ERR_PROTOCOL as above. */
+/* RESEND.  *bytes is how much of a pack will be sent again; what is gone already
+ * is passed over.  ERR_CORRUPT when it was asked for too often in this session;
+ * ERR_PROTOCOL as above. */
 int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes);
 
 #endif

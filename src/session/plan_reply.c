@@ -290,7 +290,7 @@ int plan_resend(struct plan *p, const struct msg_resend *m, uint64_t *bytes)
 	} else if (a && a->file && !a->file->is_stream &&
 		   m->offset / TREE_LEAF < tree_leaf_count(a->file->size)) {
 		rc = plan_put_back(p, a->file, m->offset / TREE_LEAF, 1);
-	} else if (a) {
+	} else if (a && (a->pack || a->file)) {
 		/* what is read from a pipe cannot be read again */
 		rc = a->file && a->file->is_stream ? ERR_CORRUPT : ERR_PROTOCOL;
 	}

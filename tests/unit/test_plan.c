@@ -348,6 +348,22 @@ static void a_pack_that_was_taken_is_not_sent_again(void **state)
 	assert_int_equal(resend(lab, 5), 20);
 }
 
+/* The verdict may have come by another stream, before this. */
+static void what_is_gone_is_not_sent_again(void **state)
+{
+	struct lab *lab = *state;
+
+	send_file(lab);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_int_equal(resend(lab, 1), 0);
+	plan_release(lab->plan, &lab->task);
+	assert_int_equal(send_new_pack(lab, "f"), 2);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_int_equal(resend(lab, 2), 0);
+	plan_scan_done(lab->plan);
+	assert_over(lab);
+}
+
 static void links_that_were_held_are_sent_anew(void **state)
 {
 	struct lab *lab = *state;
@@ -429,6 +445,7 @@ int main(void)
 		TEST(a_file_in_chunks_is_not_held),
 		TEST(a_pack_is_sent_again_with_new_ids),
 		TEST(a_pack_that_was_taken_is_not_sent_again),
+		TEST(what_is_gone_is_not_sent_again),
 		TEST(links_that_were_held_are_sent_anew),
 		TEST(ids_that_were_never_given),
 	};
