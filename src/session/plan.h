@@ -15,8 +15,8 @@
  * What has no verdict when the connection is lost goes back to the beginning
  * by plan_restart().
  *
- * Memory is bounded: the scanner waits while QUEUE_MAX things wait to be sent
- * or ITEMS_MAX items wait for verdicts.
+ * Memory is bounded: the scanner waits while QUEUE_PACKS_MAX packs or
+ * QUEUE_FILES_MAX files wait to be sent, or ITEMS_MAX items for verdicts.
  */
 #ifndef FERRY_SESSION_PLAN_H
 #define FERRY_SESSION_PLAN_H

@@ -16,10 +16,13 @@
 enum {
 	QUEUE_PACKS_MAX = 64,
 	QUEUE_FILES_MAX = 512,
-	/* Items sent without a verdict: more than the receiver gathers before
-	 * it commits (see committer.h), or both would wait. */
+	/* Nothing is added to the queue while so many items that were sent have
+	 * no verdict: more than the receiver gathers before it commits (see
+	 * committer.h), or both would wait. */
 	ITEMS_MAX = 32768,
 	PACK_ITEMS = 256,
+	/* With all that is queued and in the streams' hands then. */
+	UNDER_WAY_MAX = 65536,
 	NAMES_MAX = 1 << 20,
 	RESENDS_MAX = 4096,
 	/* Runs of leaves to be sent of one file: a check adds at most half of
@@ -29,6 +32,11 @@ enum {
 	/* What of a pack's raw bytes is left for digests in the table. */
 	ROW_FIXED = 1 + 16 + 2 + 4 + DIGEST_MAX,
 };
+
+_Static_assert(ITEMS_MAX + (QUEUE_PACKS_MAX + STREAMS_MAX) * PACK_ITEMS +
+			       QUEUE_FILES_MAX <=
+		       UNDER_WAY_MAX,
+	       "as ferry-protocol(7) says");
 
 /* What has no verdict yet; sorted by id, as ids are given in order. */
 struct awaited {
