@@ -113,7 +113,7 @@ derive() {
 		timeout 20 openssl s_server -accept 127.0.0.1:0 \
 			$options >server 2>&1 <quiet 3>&- &
 		receiver=$!
-		timeout 10 sh -c 'until grep -q "^ACCEPT " server; do :; done'
+		await server '^ACCEPT .*:[0-9]+$'
 		port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server)
 		send --key key --timeout 10 src/MARKER-name
 		status 4
