@@ -430,7 +430,7 @@ static int is_same_link(const void *ctx, int dir, const char *leaf)
 }
 
 static void make_link(struct rsession *s, struct dirs *dirs,
-		      const struct link_row *l)
+		      const struct link_row *l, struct placed *out)
 {
 	struct arrival a = {
 		.what = { .target = l->target, .meta = &l->meta },
@@ -438,34 +438,70 @@ static void make_link(struct rsession *s, struct dirs *dirs,
 		.is_same = is_same_link,
 		.ctx = l,
 	};
-	struct item_result r = {
-		.id = l->id,
-		.kind = ITEM_LINK,
-		.status = STATUS_FAILED,
-		.name = l->name,
-		.name_len = l->name_len,
-	};
-	struct placed placed;
 	struct err fe;
 
 	err_clear(&fe);
 	a.dir_fd = dirs_parent(dirs, l->name, l->name_len, &a.leaf, &fe);
-	if (a.dir_fd < 0) {
-		r.cause = wire_cause_of_errno(fe.sys_errno);
-	} else {
-		existing_place(&a, s->receiver->cfg->existing, &placed);
-		r.status = placed.status;
-		r.cause = placed.cause;
-		if (placed.renamed[0])
-			r.renamed = placed.renamed;
+	if (a.dir_fd >= 0) {
+		existing_place(&a, s->receiver->cfg->existing, out);
+		return;
 	}
+	out->status = STATUS_FAILED;
+	out->cause = wire_cause_of_errno(fe.sys_errno);
+	out->renamed[0] = '\0';
+}
+
+static void put_outcome(struct buf *b, const struct placed *p)
+{
+	size_t n = strlen(p->renamed);
+
+	buf_put_u8(b, (uint8_t)p->status);
+	buf_put_u16(b, (uint16_t)p->cause);
+	buf_put_u8(b, (uint8_t)n);
+	buf_put(b, p->renamed, n + 1);
+}
+
+static void report_link(struct rsession *s, const struct link_row *l,
+			struct rd *outcomes)
+{
+	struct item_result r = {
+		.id = l->id,
+		.kind = ITEM_LINK,
+		.name = l->name,
+		.name_len = l->name_len,
+	};
+	size_t n;
+
+	r.status = (enum file_status)rd_u8(outcomes);
+	r.cause = rd_u16(outcomes);
+	n = rd_u8(outcomes);
+	r.renamed = (const char *)rd_bytes(outcomes, n + 1);
+	if (n == 0)
+		r.renamed = NULL;
 	rsession_result(s, &r);
 }
 
-/* Fails where the session cannot go on: what is not made yet comes again in the
- * next one. */
+static void report_links(struct rsession *s, const struct buf *rows,
+			 const struct buf *outcomes)
+{
+	struct rd r, o;
+
+	rd_init(&r, rows->data, rows->len);
+	rd_init(&o, outcomes->data, outcomes->len);
+	while (r.left > 0) {
+		struct link_row l;
+
+		get_link(&l, &r);
+		report_link(s, &l, &o);
+	}
+	rsession_push(s);
+}
+
+/* Nobody is told of them before they are on the disk, as --sync says.  Fails
+ * where the session cannot go on: then they come again in the next one. */
 static int make_links(struct rsession *s, struct rstream *st,
-		      const struct buf *rows, struct err *e)
+		      const struct buf *rows, struct buf *outcomes,
+		      struct err *e)
 {
 	struct dirs *dirs = dirs_new(s->receiver->root_fd, DIRS_CREATE, NULL,
 				     NULL);
@@ -478,31 +514,37 @@ static int make_links(struct rsession *s, struct rstream *st,
 	rd_init(&r, rows->data, rows->len);
 	while (rc == 0 && r.left > 0) {
 		struct link_row l;
+		struct placed placed;
 
 		get_link(&l, &r);
-		make_link(s, dirs, &l);
+		make_link(s, dirs, &l, &placed);
+		put_outcome(outcomes, &placed);
 		if (st)
 			rc = link_ping_if_due(&st->link, e);
 	}
 	dirs_free(dirs);
+	if (rc == 0 && outcomes->failed)
+		rc = err_set(e, ERR_RESOURCE, "out of memory");
 	return rc ? rc : committer_sync_all(s->committer, e);
 }
 
 int rpack_make_links(struct rsession *s, struct rstream *st, struct err *e)
 {
-	struct buf taken;
+	struct buf taken, outcomes;
 	int rc = 0;
 
+	buf_init(&outcomes, LINKS_BYTES);
 	pthread_mutex_lock(&s->lock);
 	taken = s->links;
 	buf_init(&s->links, taken.max);
 	s->link_count = 0;
 	pthread_mutex_unlock(&s->lock);
 	if (taken.len > 0)
-		rc = make_links(s, st, &taken, e);
+		rc = make_links(s, st, &taken, &outcomes, e);
 	if (rc == 0 && taken.len > 0)
-		rsession_push(s);
+		report_links(s, &taken, &outcomes);
 	buf_release(&taken);
+	buf_release(&outcomes);
 	return rc;
 }
 

@@ -334,6 +334,28 @@ make_tree() {
 	is grep -c "warning: .*: no session: no such session" messages 3
 }
 
+@test "a link is told of when it is on the disk" {
+	mkdir src/t dst/t
+	for i in {10..69}; do
+		ln -s "to$i" "src/t/l$i"
+		# every other one is in the way, so that verdicts differ
+		[ $((i % 2)) = 0 ] || echo old >"dst/t/l$i"
+	done
+	FERRY_WRAP="strace -f -qq -o calls -e trace=symlinkat,/sync,sendto,sendmsg
+		-e inject=symlinkat:delay_enter=50000" \
+		receive --plain --once --timeout 2 dst
+	# heart-beats wake the stream meanwhile
+	send --plain -j 1 --timeout 2 src/t
+	status 8
+	wait_receiver
+	# calls from the first link to the flush behind the last: no VERDICT
+	has calls symlinkat
+	awk '/symlinkat/ { on = 1 }
+		/sync/ { on = 0 }
+		on && /send.*"\\22\\0/ { bad = 1 }
+		END { exit bad }' calls || { cat calls; return 1; }
+}
+
 @test "a signal: 128+N, no final name, no litter" {
 	head -c 30000000 /dev/urandom >src/f
 	receive --plain --once dst
