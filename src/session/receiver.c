@@ -340,7 +340,7 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		return err_sys(e, ERR_RESOURCE, "starting");
 	}
 	pthread_mutex_init(&r->lock, NULL);
-	pthread_cond_init(&r->gone, NULL);
+	clock_cond_init(&r->gone);
 	pace_init(&r->pace, cfg->limit_rate);
 	/* So that files can be created with just the modes they are to have. */
 	r->umask = umask(0);

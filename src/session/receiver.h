@@ -37,6 +37,8 @@
 enum {
 	/* From accept() until HELLO or JOIN was understood. */
 	HELLO_MS = 10000,
+	/* What a stream does with what has arrived when its session is over. */
+	DRAIN_MS = 1000,
 	/* Connections without a session at a time, less where descriptors are
 	 * few. */
 	STRANGERS_MAX = 64,

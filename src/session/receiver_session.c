@@ -136,18 +136,20 @@ static struct rsession *find_id(const struct receiver *r, const uint8_t *id)
 }
 
 /* The sender has come back, so its session that is still there is lost.  Waits
- * until that is over. */
+ * until that is over: its streams end by themselves behind what has arrived,
+ * which then need not be sent again. */
 static void end_former(struct receiver *r, const uint8_t *id)
 {
+	const uint64_t until_ms = clock_ms() + 2 * DRAIN_MS;
 	struct rsession *s;
 
 	pthread_mutex_lock(&r->lock);
 	while ((s = find_id(r, id))) {
-		/* Their waits end, and each leaves. */
 		atomic_store(&s->is_over, 1);
 		wake_streams(s);
-		abort_streams(s);
-		pthread_cond_wait(&r->gone, &r->lock);
+		if (clock_left_ms(until_ms) == 0)
+			abort_streams(s);
+		clock_cond_wait(&r->gone, &r->lock, DRAIN_MS);
 	}
 	pthread_mutex_unlock(&r->lock);
 }

@@ -18,7 +18,6 @@ enum {
 	GOODBYE_MS = 3000,
 	PACE_SLICE_MS = 100,
 	SKIP_BLOCK = CHUNK_MAX,
-	DRAIN_MS = 1000,
 };
 
 /* Until when it may go on, whatever comes meanwhile; 0: for ever. */

@@ -272,6 +272,10 @@ class Proxy:
         for end in left, right:
             end.setblocking(False)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # what a reset drops here was counted, and never on its way
+            if any(r.action in ("rst", "finrst") for r in self.rules):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
+                               BUFFER_MAX)
         conn = Conn(left, right)
         self.connections += 1
         if self.connections == self.most:
