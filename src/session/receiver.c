@@ -168,15 +168,20 @@ static int is_allowed(struct receiver *r, const struct sockaddr_storage *sa,
 	return 0;
 }
 
-/* Take all that wait.  Returns how long to pause before the next, in ms. */
-static int accept_all(struct receiver *r)
+/* Take those that wait, but so many at most that threads which are through are
+ * joined, and signals seen, however many come.  Returns how long to pause
+ * before the next, in ms. */
+static int accept_some(struct receiver *r)
 {
-	while (!receiver_door_is_full(r)) {
+	for (unsigned i = 0; i < r->strangers_max; i++) {
 		struct sockaddr_storage sa;
 		char peer[ADDR_TEXT_MAX];
 		struct err e;
-		int fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
+		int fd;
 
+		if (receiver_door_is_full(r))
+			return PAUSE_MS;
+		fd = dial_accept(r->listener, &r->cfg->net, peer, &sa, &e);
 		if (fd == ERR_AGAIN)
 			return 0;
 		if (fd < 0)
@@ -187,7 +192,7 @@ static int accept_all(struct receiver *r)
 		else
 			io_close(&fd);
 	}
-	return PAUSE_MS;
+	return 0;
 }
 
 /* Join the threads that are through. */
@@ -262,7 +267,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		    receiver_hook_reports(r) == ERR_CLOSED)
 			fds[2].fd = -1;
 		if (pause || (n > 0 && fds[3].revents))
-			pause = accept_all(r);
+			pause = accept_some(r);
 	}
 	return 0;
 }
