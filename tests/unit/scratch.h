@@ -48,20 +48,19 @@ static inline int scratch_remove(const char *path)
 	return nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A file with this content; one that is there is written over. */
+/* A file with this content, where there is none. */
 static inline void put_file(int dir, const char *name, const char *text)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
 }
 
-/* How many descriptors this process has, and some of the count's own. */
-static inline int count_fds(void)
+/* How many names are in dir, which is closed. */
+static inline int count_entries(DIR *dir)
 {
-	DIR *dir = opendir("/proc/self/fd");
 	int n = 0;
 
 	assert_non_null(dir);
@@ -69,6 +68,12 @@ static inline int count_fds(void)
 		n++;
 	closedir(dir);
 	return n;
+}
+
+/* How many descriptors this process has, and some of the count's own. */
+static inline int count_fds(void)
+{
+	return count_entries(opendir("/proc/self/fd"));
 }
 
 #endif

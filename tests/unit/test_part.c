@@ -34,17 +34,6 @@ struct place {
 	struct part_names names;
 };
 
-static int count_entries(DIR *dir)
-{
-	int n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 /* How many names there are besides "." and "..". */
 static int count_names(int dir)
 {

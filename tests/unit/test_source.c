@@ -52,6 +52,16 @@ static int tear_down(void **state)
 	return rc;
 }
 
+/* As put_file(), but in place where there is one. */
+static void write_over(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
 static struct stat scan_stat(int dir, const char *name)
 {
 	struct stat st;
@@ -67,7 +77,7 @@ static void test_open(void **state)
 	struct err e;
 	int fd;
 
-	put_file(p->dir, "-f\n\x1b\xff", "hello");
+	write_over(p->dir, "-f\n\x1b\xff", "hello");
 	fd = source_open(p->dir, "-f\n\x1b\xff", 0, &st, &e);
 	assert_true(fd >= 0);
 	assert_int_equal(st.st_size, 5);
@@ -127,7 +137,7 @@ static void test_small(void **state)
 	size_t len;
 	struct err e;
 
-	put_file(p->dir, "f", "hello");
+	write_over(p->dir, "f", "hello");
 	/* with room, and with exactly as much as there is */
 	for (size_t cap = 5; cap <= sizeof(buf); cap += 59) {
 		st = scan_stat(p->dir, "f");
@@ -138,7 +148,7 @@ static void test_small(void **state)
 		assert_int_equal(len, 5);
 		assert_memory_equal(buf, "hellox", 6);
 	}
-	put_file(p->dir, "empty", "");
+	write_over(p->dir, "empty", "");
 	st = scan_stat(p->dir, "empty");
 	assert_int_equal(
 		source_read_small(p->dir, "empty", 0, &st, buf, 64, &len, &e),
@@ -171,12 +181,12 @@ static void test_small_changed_since_scan(void **state)
 	struct err e;
 
 	for (size_t i = 0; i < sizeof(now) / sizeof(now[0]); i++) {
-		put_file(p->dir, "f", "hello");
+		write_over(p->dir, "f", "hello");
 		st = scan_stat(p->dir, "f");
 		/* as if that was long ago */
 		st.st_mtim.tv_sec -= 100;
 		st.st_ctim.tv_sec -= 100;
-		put_file(p->dir, "f", now[i]);
+		write_over(p->dir, "f", now[i]);
 		assert_int_equal(source_read_small(p->dir, "f", 0, &st, buf, 64,
 						   &len, &e),
 				 0);
@@ -193,7 +203,7 @@ static void test_small_changed_since_scan(void **state)
 	}
 	/* replaced by another file */
 	st = scan_stat(p->dir, "f");
-	put_file(p->dir, "g", "other");
+	write_over(p->dir, "g", "other");
 	assert_int_equal(renameat(p->dir, "g", p->dir, "f"), 0);
 	assert_int_equal(
 		source_read_small(p->dir, "f", 0, &st, buf, 64, &len, &e), 0);
@@ -210,9 +220,9 @@ static void test_small_grew_beyond_cap(void **state)
 	size_t len;
 	struct err e;
 
-	put_file(p->dir, "f", "hello");
+	write_over(p->dir, "f", "hello");
 	st = scan_stat(p->dir, "f");
-	put_file(p->dir, "f", "hello, world");
+	write_over(p->dir, "f", "hello, world");
 	memset(buf, 'x', sizeof(buf));
 	assert_int_equal(
 		source_read_small(p->dir, "f", 0, &st, buf, 8, &len, &e),
@@ -292,7 +302,7 @@ static void test_small_keeps_changing(void **state)
 	struct err e;
 
 	assert_non_null(buf);
-	put_file(p->dir, "f", "");
+	write_over(p->dir, "f", "");
 	fd = openat(p->dir, "f", O_WRONLY);
 	memset(buf, 'y', cap);
 	assert_int_equal(write(fd, buf, cap), cap);
@@ -348,7 +358,7 @@ static void test_small_replaced(void **state)
 	char buf[4096];
 	struct err e;
 
-	put_file(p->dir, "f", "a");
+	write_over(p->dir, "f", "a");
 	assert_int_equal(pthread_create(&thread, NULL, replace, &w), 0);
 	alarm(30); /* should the writer fail */
 	while (good < 300) {
@@ -379,7 +389,7 @@ static void test_read(void **state)
 	struct err e;
 	int fd;
 
-	put_file(p->dir, "f", "0123456789");
+	write_over(p->dir, "f", "0123456789");
 	fd = source_open(p->dir, "f", 0, &st, &e);
 	assert_true(fd >= 0);
 	assert_int_equal(source_read(fd, buf, 4, 3, &e), 0);
@@ -387,11 +397,11 @@ static void test_read(void **state)
 	assert_int_equal(source_read(fd, buf, 10, 0, &e), 0);
 	assert_int_equal(source_read(fd, buf, 0, 10, &e), 0);
 	/* it grows: what was announced is read, no more */
-	put_file(p->dir, "f", "0123456789abc");
+	write_over(p->dir, "f", "0123456789abc");
 	assert_int_equal(source_read(fd, buf, 10, 0, &e), 0);
 	assert_memory_equal(buf, "0123456789", 10);
 	/* it shrinks: told, not padded */
-	put_file(p->dir, "f", "01234");
+	write_over(p->dir, "f", "01234");
 	assert_int_equal(source_read(fd, buf, 10, 0, &e), ERR_CHANGED);
 	assert_non_null(strstr(e.text, "5 bytes"));
 	assert_int_equal(source_read(fd, buf, 1, 5, &e), ERR_CHANGED);
@@ -481,7 +491,7 @@ static void test_dense(void **state)
 	struct err e;
 	int fd;
 
-	put_file(p->dir, "f", "0123456789");
+	write_over(p->dir, "f", "0123456789");
 	fd = openat(p->dir, "f", O_RDONLY);
 	assert_int_equal(source_next_data(fd, 2, 10, &start, &end, &e), 0);
 	assert_int_equal(start, 2);
