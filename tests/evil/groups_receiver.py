@@ -82,8 +82,9 @@ def directions(v):
         v.case(f"a frame of type {number}", {"OPEN": also(header(number, 0))})
     for kind in ("STATE", "VERDICT", "RESEND", "NOTE", "SUMMARY", "CHECKED",
                  "OFFERED", "PING"):
-        for lie in ({"flags": 1}, {"check": 1}, {"body_check": 1}, {"length": 2**31},
-                    {"length": 16385}, {"length": 2**32 - 1}):
+        for lie in ({"flags": 1}, {"check": 1}, {"body_check": 1},
+                    {"length": 2**31}, {"length": 16385},
+                    {"length": 2**32 - 1}):
             v.case(f"{kind} with {lie}",
                    {"OPEN": also(message(kind, frame=lie) + bytes(20000))})
         v.case(f"{kind} with bytes left over",
@@ -461,6 +462,20 @@ def floods(v):
         threading.Event().wait(3)
         raise Closed
     v.case("silence", {"HELLO": dead}, options=["--timeout", "1"])
+
+    def interrupted(at):
+        """Until the sender hangs up, which Ctrl-C has to make it do."""
+        stop = threading.Event()
+
+        def endless(r, link, m):
+            stop.set()
+            while True:
+                link.send(message("PING") * CHUNK)
+        status = v.send(Receiver({at: endless}), stop=stop)
+        need(status == 130, f"exit status {status}: {v.texts[1][-300:]}")
+    for at in ("HELLO", "OPEN", "FINISH"):
+        v.cases.run(f"Ctrl-C while PING comes without end, from {at} on",
+                    lambda at=at: interrupted(at))
 
 
 def receiver(cases):

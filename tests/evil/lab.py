@@ -6,6 +6,7 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -342,8 +343,9 @@ class Victim:
         os.symlink("two", os.path.join(self.links, "one"))
         self.before = snapshot(self.src)
 
-    def send(self, receiver, options=(), paths=None, stdin=None):
-        """Returns the exit status; what was printed has been looked at."""
+    def send(self, receiver, options=(), paths=None, stdin=None, stop=None):
+        """Returns the exit status; what was printed has been looked at.
+        When stop (an Event) is set, the sender is interrupted."""
         seconds = CASE_SECONDS * (5 if SANITIZED else 1)
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = subprocess.Popen(
@@ -354,6 +356,9 @@ class Victim:
                 stdin=subprocess.PIPE if stdin is not None else
                 subprocess.DEVNULL, stdout=out, stderr=err)
             try:
+                if stop:
+                    need(stop.wait(seconds), "nothing to interrupt")
+                    process.send_signal(signal.SIGINT)
                 process.communicate(stdin, timeout=seconds)
             except subprocess.TimeoutExpired:
                 process.kill()
@@ -371,7 +376,8 @@ class Victim:
             event = json.loads(line)
         need(event["event"] == "summary", "no summary")
         need(event["exit"] == process.returncode, "the event's exit")
-        need(process.returncode in STATUS,
+        need(process.returncode in STATUS or
+             (stop and process.returncode == 130),
              f"exit status {process.returncode}: {self.texts[1][-300:]}")
         need(not receiver.errors, f"a bad frame: {receiver.errors}")
         need(snapshot(self.src) == self.before, "the source changed")
