@@ -72,7 +72,7 @@ endif
 # Skipped for goals that compile nothing, so they work on a bare machine.
 
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean help uninstall list format format-check bench,$(goals)),)
+ifneq ($(filter-out clean help uninstall list format bench,$(goals)),)
 
 cc_version := $(shell $(CC) --version 2>/dev/null | head -n 1)
 ifeq ($(cc_version),)
@@ -327,14 +327,10 @@ list:
 ## hdr-check: compile each header alone
 hdr-check: run/static/headers
 
-## format: let clang-format lay out all C files
+## format: let clang-format lay out the lines of C that are not committed yet
+# Only those: some tables read better than it would make them.
 format:
-	$(Q)clang-format -i $(sources) $(headers) $(wildcard tests/*/*.[ch])
-
-## format-check: fail if clang-format would change a file
-format-check:
-	$(Q)clang-format --dry-run -Werror $(sources) $(headers) \
-		$(wildcard tests/*/*.[ch])
+	$(Q)git clang-format --force --extensions c,h
 
 # ---- static analysis -------------------------------------------------------
 # Beside check-static; takes some minutes, so not part of check.  Each source
@@ -506,5 +502,5 @@ help:
 
 FORCE:
 .PHONY: all check check-unit check-fuzz check-bats check-static tests list hdr-check \
-	format format-check install uninstall clean help have-cmocka FORCE \
+	format install uninstall clean help have-cmocka FORCE \
 	$(unit_runs) $(fuzz_runs) $(bats_runs) $(static_runs)
