@@ -418,17 +418,17 @@ acceptance: $(B)/ferry
 
 ## torture: the long part of the fault suites (as root; half an hour)
 torture: $(B)/ferry
-	$(Q)$(wrap) tests/faults/torture --ferry $< $(TORTURE)
+	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
 .PHONY: torture
 
 ## evil: the long part of the peers that lie (some minutes)
 evil: $(B)/ferry
-	$(Q)FERRY=$< EVIL_LONG=1 tests/evil/suite $(EVIL)
+	$(Q)FERRY=$< EVIL_LONG=1 tests/tools/alone tests/evil/suite $(EVIL)
 .PHONY: evil
 
 ## soak: transfers in every mode, confined and watched, for MINUTES=20
 soak: $(B)/ferry
-	$(Q)FERRY=$< tests/soak $(MINUTES)
+	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 .PHONY: soak
 
 ## compile_commands.json: write build/compile_commands.json for editors
