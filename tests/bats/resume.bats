@@ -347,15 +347,9 @@ await_part() {
 
 # ---- --retry ---------------------------------------------------------------
 
-# A port that is free now.
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])'
-}
-
 @test "--retry: the receiver may start later" {
 	echo hi >src/f
-	port=$(free_port)
+	port=$("$tools/free_port.py")
 	start_send early --plain --retry 30 src/f
 	await early.messages 'trying again for'
 	start late "$FERRY" receive --plain --once -p "$port" dst 2>late.messages
@@ -368,7 +362,7 @@ print(s.getsockname()[1])'
 
 @test "--retry gives up in time: exit 3" {
 	echo hi >src/f
-	port=$(free_port)
+	port=$("$tools/free_port.py")
 	SECONDS=0
 	send --plain --retry 2 src/f
 	status 3
@@ -381,7 +375,7 @@ print(s.getsockname()[1])'
 	for i in {1..300}; do echo "$i" >"src/t/d/$i"; done
 	head -c $((48 * MiB)) /dev/urandom >src/t/large
 	touch -d @1000000000 src/t/d/e src/t/d src/t
-	port=$(free_port)
+	port=$("$tools/free_port.py")
 	start one "$FERRY" receive --plain -p "$port" dst 2>one.messages
 	await one.messages 'receiving into'
 	start_send all --plain --retry 30 --limit-rate 30M src/t

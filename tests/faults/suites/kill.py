@@ -7,6 +7,7 @@ import signal
 import threading
 
 from chaosproxy import Rule
+from free_port import free_port
 from lab import Failure
 
 about = "kill -9 of sender, receiver, both at random moments (T60)"
@@ -27,7 +28,7 @@ def small_source(lab):
 
 def cut(lab, kind, victim, mode, source, total, options):
     """A transfer with a kill in it; (sender, receiver, its proxy)."""
-    receiver = lab.receive(mode=mode)
+    receiver = lab.receive(mode=mode, port=free_port())
     late = lab.rng.random() < 0.25
     at = total - 1 if late else lab.rng.randrange(total)
     delay = lab.rng.random() * 0.2 if late else 0

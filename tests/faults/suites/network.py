@@ -1,12 +1,12 @@
 """T53 to T57, T59: lines that break, are silent, slow or lie."""
 import os
 import signal
-import socket
 import threading
 import time
 
 import links
 from chaosproxy import Rule
+from free_port import free_port
 from lab import Failure, HUNG, picture
 
 about = "cuts, silence, slow lines, dead links, lost acknowledgements " \
@@ -410,11 +410,8 @@ def veth(what):
 
 
 def closed_port(lab):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     source = lab.small_tree()
-    sender = lab.send(source, port=port)
+    sender = lab.send(source, port=free_port())
     sender.wait(10)
     lab.fault()
     lab.check({}, sender, must={3})

@@ -2,11 +2,11 @@
 import errno
 import os
 import signal
-import socket
 import threading
 import time
 
 from chaosproxy import Rule
+from free_port import free_port
 from lab import Failure, HUNG
 
 about = "signals, closed and scarce descriptors (T61, T62)"
@@ -76,12 +76,6 @@ def stopped_while_dialling(lab):
     if b"says: interrupted" not in receiver.messages():
         raise Failure("message", f"receiver: {receiver.messages()!r}")
     lab.complete([source])
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def await_listener(port):

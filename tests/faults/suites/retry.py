@@ -3,6 +3,7 @@ import signal
 import threading
 
 from chaosproxy import Rule
+from free_port import free_port
 from lab import Failure, Skip
 
 about = "--retry: cut every 64 MiB, restarts, lost streams, late receivers"
@@ -77,7 +78,7 @@ def restarted(number):
     def case(lab):
         need_retry(lab)
         path, new = source(lab)
-        first = lab.receive(once=False)
+        first = lab.receive(once=False, port=free_port())
         at = lab.rng.randrange(lab.options.size << 20)
         proxy = lab.proxy(first.port, Rule(
             f"up@total:{at}=call", lambda: first.signal(number)))
@@ -95,10 +96,7 @@ def restarted(number):
 def listener_later(lab):
     need_retry(lab)
     path = lab.small_tree()
-    probe = lab.receive(name="receiver0")
-    port = probe.port
-    probe.signal(signal.SIGTERM)
-    probe.wait()
+    port = free_port()
     sender = lab.send("--retry", "60", path, port=port)
     threading.Event().wait(2.5)
     receiver = lab.receive(port=port)
@@ -113,10 +111,7 @@ def never(lab):
     """Nobody ever listens: it ends after the time it was given, with 3."""
     need_retry(lab)
     path = lab.small_tree()
-    probe = lab.receive(name="receiver0")
-    probe.signal(signal.SIGTERM)
-    probe.wait()
-    sender = lab.send("--retry", "4", path, port=probe.port)
+    sender = lab.send("--retry", "4", path, port=free_port())
     if sender.ended_within(2):
         raise Failure("status", "gave up too early")
     sender.wait(4 + 10)
