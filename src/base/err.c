@@ -112,6 +112,11 @@ int err_exit_status(int code)
 	return row ? row->status : 11;
 }
 
+int err_is_lost(int code)
+{
+	return code == ERR_LOST || code == ERR_CLOSED || code == ERR_TIMEOUT;
+}
+
 const char *err_name(int code)
 {
 	const struct err_row *row = find(code);

@@ -252,8 +252,7 @@ struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
 static int is_lost(const struct rsession *s)
 {
 	return s->will_retry &&
-	       (s->err.code == ERR_LOST || s->err.code == ERR_TIMEOUT ||
-		s->err.code == ERR_CLOSED || s->err.code == 0);
+	       (err_is_lost(s->err.code) || s->err.code == 0);
 }
 
 void rsession_fail(struct rsession *s, const struct err *e)

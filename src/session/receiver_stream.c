@@ -532,8 +532,7 @@ static enum wire_error wire_code(int code)
 static void session_failed(struct rstream *st, struct err *e)
 {
 	struct err ignored;
-	int lost = e->code == ERR_CLOSED || e->code == ERR_LOST ||
-		   e->code == ERR_TIMEOUT;
+	int lost = err_is_lost(e->code);
 
 	if (e->code == ERR_CLOSED)
 		err_set(e, ERR_LOST, "left before the session was over");
@@ -566,8 +565,7 @@ static void end_of_code(struct rstream *st, struct err *e)
  * of a session that was over sooner than it was connected. */
 static void stranger_failed(struct rstream *st, struct err *e)
 {
-	int silent = e->code == ERR_CLOSED || e->code == ERR_LOST ||
-		     e->code == ERR_TIMEOUT || st->is_late;
+	int silent = err_is_lost(e->code) || st->is_late;
 
 	if (st->spent_code)
 		end_of_code(st, e);

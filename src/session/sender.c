@@ -447,8 +447,8 @@ struct retry {
 
 static int is_lost(int code)
 {
-	return code == ERR_LOST || code == ERR_CLOSED || code == ERR_TIMEOUT ||
-	       code == ERR_CONNECT || code == ERR_UNCONFIRMED;
+	return err_is_lost(code) || code == ERR_CONNECT ||
+	       code == ERR_UNCONFIRMED;
 }
 
 /* Whether to try again now; tells the user so. */

@@ -121,12 +121,6 @@ static inline int sender_is_leaving(const struct sender_stream *st)
 	return st->index == 0 && sender_is_cancelled(st->sender);
 }
 
-/* Whether a code says that the connection is lost. */
-static inline int sender_lost_by(int code)
-{
-	return code == ERR_LOST || code == ERR_CLOSED || code == ERR_TIMEOUT;
-}
-
 /* ---- sender.c ---- */
 
 /* Have the control thread look whether there is something to do. */

@@ -194,7 +194,7 @@ int sender_peer_error(const struct sender_stream *st, const uint8_t *body,
 {
 	int rc = link_peer_error(body, n, e);
 
-	return st->is_ready && sender_lost_by(rc) ?
+	return st->is_ready && err_is_lost(rc) ?
 		       rc :
 		       err_prefix(e, "%s", st->sender->peer);
 }

@@ -573,7 +573,7 @@ static void take_leave(struct sender_stream *st)
 static void stream_failed(struct sender_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
-	int lost = sender_lost_by(e->code);
+	int lost = err_is_lost(e->code);
 
 	if (st->index > 0 && !st->is_ready) {
 		/* One stream fewer; the others do the work. */
