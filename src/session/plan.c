@@ -401,6 +401,20 @@ int plan_take_range(struct plan *p, struct task *t)
 	return got;
 }
 
+int plan_awaits_state(struct plan *p)
+{
+	int awaits = 0;
+
+	pthread_mutex_lock(&p->lock);
+	for (struct outfile *f = p->active; f; f = f->next) {
+		awaits = f->phase == FILE_OPENING;
+		if (!awaits)
+			break;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return awaits;
+}
+
 enum plan_next plan_take(struct plan *p, struct task *t, int only_open)
 {
 	enum plan_next next = PLAN_WAIT;

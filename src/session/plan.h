@@ -207,6 +207,9 @@ enum plan_next plan_take(struct plan *p, struct task *t, int only_open);
  * plan_give_back() can take back.  Returns whether there is. */
 int plan_take_range(struct plan *p, struct task *t);
 
+/* Whether files wait for their STATE, and there is no range of another. */
+int plan_awaits_state(struct plan *p);
+
 /* After PLAN_WAIT: whether the scan is over and everything was taken, so that
  * only verdicts are missing (worth a FLUSH). */
 int plan_is_drained(struct plan *p);

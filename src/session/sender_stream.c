@@ -19,6 +19,7 @@ enum {
 	/* JOIN has to arrive within 10 s of the connection. */
 	JOIN_MS = 5000,
 	PACE_SLICE_MS = 100, /* so soon a signal is noticed */
+	STATE_PART = 8,      /* of a round trip that a STATE may come late */
 };
 
 static int on_input(void *ctx, struct err *e)
@@ -271,6 +272,30 @@ static int await_ready(struct sender_stream *st, struct task *t,
 	return sender_take_ready(st, body, f.len, e);
 }
 
+/*
+ * The answers to the files that were opened early come with READY, or a moment
+ * behind it.  On a long line it is worth that moment: a further stream that
+ * finds nothing to send behind JOIN begins a round trip later.
+ */
+static int take_states(struct sender_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	uint64_t until = clock_ms() + s->rtt_us / 1000 / STATE_PART;
+	int rc = sender_take_replies(st, e);
+
+	while (rc == 0 && st->index == 0 && s->rtt_us >= DIAL_LONG_US &&
+	       s->cfg->streams != 1 && plan_awaits_state(s->plan)) {
+		int left = clock_left_ms(until);
+
+		if (left <= 0)
+			break;
+		rc = stream_wait(st->link.stream, -1, left, e);
+		if (rc >= 0)
+			rc = sender_take_replies(st, e);
+	}
+	return rc;
+}
+
 /* The first stream is ready, and what came with READY was taken: there is
  * something for others to do. */
 static void let_join(struct sender *s)
@@ -388,10 +413,9 @@ static int begin(struct sender_stream *st, struct task *t, struct err *e)
 		rc = join(st, t, e);
 	else
 		rc = send_hello(st, e) ? e->code : await_ready(st, t, e);
-	/* Answers to the files opened early may have come with READY: no
-	 * wait for the socket would tell of what was read already. */
+	/* No wait for the socket would tell of what was read already. */
 	if (rc == 0)
-		rc = sender_take_replies(st, e);
+		rc = take_states(st, e);
 	if (st->index == 0 && st->is_ready)
 		let_join(st->sender);
 	return rc;

@@ -98,16 +98,23 @@ static uint64_t send_new_pack(struct lab *lab, const char *kinds)
 	return send_pack(lab, (uint32_t)strlen(kinds));
 }
 
-/* Queue the first file of all that is sent in chunks, and open it: id 1. */
-static void send_file(struct lab *lab)
+/* Queue a file that is sent in chunks, and open it: its id. */
+static uint64_t open_file(struct lab *lab)
 {
 	struct outfile *f = outfile_new("name", 4, 0);
 
 	assert_non_null(f);
+	f->size = 3 << 20;
 	assert_int_equal(plan_add_file(lab->plan, f), 0);
 	assert_int_equal(take(lab), PLAN_TASK);
 	assert_int_equal(lab->task.kind, TASK_OPEN);
-	assert_int_equal(plan_sent_open(lab->plan, f, 0), 1);
+	return plan_sent_open(lab->plan, f, 0);
+}
+
+/* The first file of all. */
+static void send_file(struct lab *lab)
+{
+	assert_int_equal(open_file(lab), 1);
 }
 
 /* ---- what the receiver answers ---- */
@@ -132,6 +139,13 @@ static int committed(struct lab *lab, uint64_t first, uint32_t count)
 	};
 
 	return plan_verdict(lab->plan, &m, count_verdict, lab);
+}
+
+static int state_of(struct lab *lab, uint64_t id, unsigned state)
+{
+	const struct msg_state m = { .id = id, .state = (uint8_t)state };
+
+	return plan_state(lab->plan, &m);
 }
 
 /* Returns the bytes that will be sent again, or an error. */
@@ -429,6 +443,29 @@ static void ids_that_were_never_given(void **state)
 	assert_never_given(lab, 4);
 }
 
+static void states_are_awaited_until_there_is_a_range(void **state)
+{
+	struct lab *lab = *state;
+
+	plan_set_open_limit(lab->plan, 8);
+	assert_false(plan_awaits_state(lab->plan));
+	add_pack(lab, "f");
+	assert_false(plan_awaits_state(lab->plan));
+	for (uint64_t id = 1; id <= 3; id++) {
+		assert_int_equal(open_file(lab), id);
+		assert_true(plan_awaits_state(lab->plan));
+	}
+	/* one that is not wanted gives no range */
+	assert_int_equal(state_of(lab, 2, STATE_REFUSED), 0);
+	assert_true(plan_awaits_state(lab->plan));
+	assert_false(plan_take_range(lab->plan, &lab->task));
+	assert_int_equal(state_of(lab, 1, STATE_SEND), 0);
+	assert_false(plan_awaits_state(lab->plan));
+	assert_true(plan_take_range(lab->plan, &lab->task));
+	assert_int_equal(lab->task.kind, TASK_RANGE);
+	assert_int_equal(lab->task.file->id, 1);
+}
+
 #define TEST(function)                                                         \
 	cmocka_unit_test_setup_teardown(function, setup, teardown)
 
@@ -448,6 +485,7 @@ int main(void)
 		TEST(what_is_gone_is_not_sent_again),
 		TEST(links_that_were_held_are_sent_anew),
 		TEST(ids_that_were_never_given),
+		TEST(states_are_awaited_until_there_is_a_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
