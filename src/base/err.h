@@ -77,8 +77,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
  * number to ERR_INTERRUPTED's. */
 int err_exit_status(int code);
 
-/* Whether the code says that the connection is gone or silent: there is nobody
- * to tell anything. */
+/* Whether the code says that the connection is gone or silent. */
 int err_is_lost(int code);
 
 /* The short text of a code; never NULL. */

@@ -407,6 +407,8 @@ int plan_awaits_state(struct plan *p)
 
 	pthread_mutex_lock(&p->lock);
 	for (struct outfile *f = p->active; f; f = f->next) {
+		if (f->is_stream)
+			continue;
 		awaits = f->phase == FILE_OPENING;
 		if (!awaits)
 			break;

@@ -207,7 +207,8 @@ enum plan_next plan_take(struct plan *p, struct task *t, int only_open);
  * plan_give_back() can take back.  Returns whether there is. */
 int plan_take_range(struct plan *p, struct task *t);
 
-/* Whether files wait for their STATE, and there is no range of another. */
+/* Whether there will be a range for plan_take_range() when a STATE has come,
+ * and no file is being sent yet. */
 int plan_awaits_state(struct plan *p);
 
 /* After PLAN_WAIT: whether the scan is over and everything was taken, so that

@@ -19,7 +19,10 @@ enum {
 	/* JOIN has to arrive within 10 s of the connection. */
 	JOIN_MS = 5000,
 	PACE_SLICE_MS = 100, /* so soon a signal is noticed */
-	STATE_PART = 8,      /* of a round trip that a STATE may come late */
+	/* How long a STATE is awaited behind READY: that part of a round trip,
+	 * which is milliseconds for the receiver, or as many at least. */
+	STATE_PART = 8,
+	STATE_MIN_MS = 3,
 };
 
 static int on_input(void *ctx, struct err *e)
@@ -273,18 +276,22 @@ static int await_ready(struct sender_stream *st, struct task *t,
 }
 
 /*
- * The answers to the files that were opened early come with READY, or a moment
- * behind it.  On a long line it is worth that moment: a further stream that
- * finds nothing to send behind JOIN begins a round trip later.
+ * The answer to the file that was opened early comes with READY, or a moment
+ * behind it.  On a long line it is worth that moment: a further stream, which
+ * is connected by now (but not in code mode), begins a round trip later where
+ * it finds nothing to send behind JOIN.
  */
 static int take_states(struct sender_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
-	uint64_t until = clock_ms() + s->rtt_us / 1000 / STATE_PART;
+	unsigned wait_ms = s->rtt_us / 1000 / STATE_PART;
+	uint64_t until = clock_ms() +
+			 (wait_ms > STATE_MIN_MS ? wait_ms : STATE_MIN_MS);
 	int rc = sender_take_replies(st, e);
 
 	while (rc == 0 && st->index == 0 && s->rtt_us >= DIAL_LONG_US &&
-	       s->cfg->streams != 1 && plan_awaits_state(s->plan)) {
+	       s->cfg->streams != 1 && !s->cfg->pake &&
+	       plan_awaits_state(s->plan)) {
 		int left = clock_left_ms(until);
 
 		if (left <= 0)

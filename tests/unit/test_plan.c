@@ -449,21 +449,25 @@ static void states_are_awaited_until_there_is_a_range(void **state)
 
 	plan_set_open_limit(lab->plan, 8);
 	assert_false(plan_awaits_state(lab->plan));
+	/* standard input is one stream's alone */
+	assert_int_equal(open_file(lab), 1);
+	lab->task.file->is_stream = 1;
+	assert_false(plan_awaits_state(lab->plan));
 	add_pack(lab, "f");
 	assert_false(plan_awaits_state(lab->plan));
-	for (uint64_t id = 1; id <= 3; id++) {
+	for (uint64_t id = 2; id <= 4; id++) {
 		assert_int_equal(open_file(lab), id);
 		assert_true(plan_awaits_state(lab->plan));
 	}
 	/* one that is not wanted gives no range */
-	assert_int_equal(state_of(lab, 2, STATE_REFUSED), 0);
+	assert_int_equal(state_of(lab, 3, STATE_REFUSED), 0);
 	assert_true(plan_awaits_state(lab->plan));
 	assert_false(plan_take_range(lab->plan, &lab->task));
-	assert_int_equal(state_of(lab, 1, STATE_SEND), 0);
+	assert_int_equal(state_of(lab, 2, STATE_SEND), 0);
 	assert_false(plan_awaits_state(lab->plan));
 	assert_true(plan_take_range(lab->plan, &lab->task));
 	assert_int_equal(lab->task.kind, TASK_RANGE);
-	assert_int_equal(lab->task.file->id, 1);
+	assert_int_equal(lab->task.file->id, 2);
 }
 
 #define TEST(function)                                                         \
