@@ -42,6 +42,13 @@ class Failure(Exception):
         self.kind = kind
 
 
+class Missed(Failure):
+    """The fault did not happen: the case is run again, a few times."""
+
+    def __init__(self, text):
+        super().__init__("bench", text)
+
+
 class Skip(Exception):
     """This case cannot be run here, and why."""
 

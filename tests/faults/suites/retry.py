@@ -46,10 +46,12 @@ def cut_often(mode, options, kind):
         proxy = lab.proxy(receiver.port, Rule(f"up@every:{every}={kind}!all"))
         sender = lab.send("--retry", "60", *options, path, port=proxy.port,
                           mode=mode)
-        # a cut costs what was under way: where they are many, that counts
-        cuts = (lab.options.size << 20) // every
-        most = max(1.05, 1 + cuts * (4 << 20) / (lab.options.size << 20)) \
-            if every < 64 << 20 else 1.08 if kind == "dead" else 1.05
+        # A cut costs what was under way: on the average half a chunk of each
+        # stream, and at most four of them and what the proxy holds, which
+        # counts where the cuts are few.
+        most = 1.08 if kind == "dead" else 1.05
+        if lab.options.size < 1024:
+            most = max(most, 1 + ((4 << 20) + (1 << 19)) / every)
         finish(lab, sender, receiver, [proxy], new, most)
         if len(proxy.fired) < 2:
             raise Failure("bench", f"cut only {len(proxy.fired)} times")
