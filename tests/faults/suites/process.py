@@ -65,7 +65,8 @@ def stopped_while_dialling(lab):
     def strike():
         began.wait(10)
         sides[0].signal(signal.SIGINT)
-    proxy = lab.proxy(receiver.port, Rule("up@1000=trickle:2M"),
+    # What is half sent is finished in the second of the farewell.
+    proxy = lab.proxy(receiver.port, Rule("up@1000=trickle:8M"),
                       Rule(f"up@{(3 << 20) + 1000}=call", strike), most=1)
     sides.append(lab.send("--retry", "30", "-j", "4", source,
                           port=proxy.port))
