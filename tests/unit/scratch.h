@@ -48,14 +48,21 @@ static inline int scratch_remove(const char *path)
 	return nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A file with this content, where there is none. */
-static inline void put_file(int dir, const char *name, const char *text)
+/* A file with this content; flag is O_EXCL or O_TRUNC. */
+static inline void store_file(int dir, const char *name, const char *text,
+			      int flag)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | flag, 0644);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
+}
+
+/* Where there is none. */
+static inline void put_file(int dir, const char *name, const char *text)
+{
+	store_file(dir, name, text, O_EXCL);
 }
 
 /* How many names are in dir, which is closed. */

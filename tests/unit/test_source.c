@@ -55,11 +55,7 @@ static int tear_down(void **state)
 /* As put_file(), but in place where there is one. */
 static void write_over(int dir, const char *name, const char *text)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	store_file(dir, name, text, O_TRUNC);
 }
 
 static struct stat scan_stat(int dir, const char *name)
