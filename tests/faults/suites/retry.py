@@ -48,9 +48,9 @@ def cut_often(mode, options, kind):
                           mode=mode)
         # A cut costs what was under way: on the average half a chunk of each
         # stream, and at most four of them and what the proxy holds, which
-        # counts where the cuts are few.
+        # counts where there is little between the cuts, or they are few.
         most = 1.08 if kind == "dead" else 1.05
-        if lab.options.size < 1024:
+        if every < 64 << 20 or "4" in options and lab.options.size < 1024:
             most = max(most, 1 + ((4 << 20) + (1 << 19)) / every)
         finish(lab, sender, receiver, [proxy], new, most)
         if len(proxy.fired) < 2:
