@@ -354,7 +354,7 @@ $(lint_tidy): run/tidy/%:
 
 # Where gcc 12 is wrong.  What realloc() gives is stored in the very slot that
 # the old pointer is in, and the copy is freed by whom the entry goes to next.
-run/gcc/src/chunk/tree.c run/gcc/src/session/committer.c: \
+run/gcc/src/chunk/tree.c run/gcc/src/receiver/committer.c: \
 	gcc_known := -Wno-analyzer-malloc-leak
 
 $(lint_gcc): run/gcc/%:

@@ -15,14 +15,14 @@
 #include "cmd/signals.h"
 #include "net/cidr.h"
 #include "net/code.h"
-#include "session/hook.h"
-#include "session/receive.h"
+#include "receiver/exec_helper.h"
+#include "receiver/receive.h"
 
 enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
 
 struct receive_options {
 	struct common_options common; /* first: see common.h */
-	int existing;                 /* enum existing */
+	int existing;                 /* enum conflict_policy */
 	int sync;                     /* enum sync_mode */
 	int sandbox;                  /* enum sandbox_mode */
 	int once;
@@ -35,12 +35,12 @@ struct receive_options {
 };
 
 static const struct option_word existing_words[] = {
-	{ "fail", EXISTING_FAIL },
-	{ "skip", EXISTING_SKIP },
-	{ "replace", EXISTING_REPLACE },
-	{ "newer", EXISTING_NEWER },
-	{ "rename", EXISTING_RENAME },
-	{ "backup", EXISTING_BACKUP },
+	{ "fail", CONFLICT_FAIL },
+	{ "skip", CONFLICT_SKIP },
+	{ "replace", CONFLICT_REPLACE },
+	{ "newer", CONFLICT_NEWER },
+	{ "rename", CONFLICT_RENAME },
+	{ "backup", CONFLICT_BACKUP },
 	{ NULL, 0 },
 };
 
@@ -217,8 +217,8 @@ static int run_sessions(const struct receive_options *opts,
 		return rc;
 	/* before there are secrets, sockets, threads and a sandbox */
 	if (opts->exec) {
-		cfg->hook = hook_start(opts->exec, opts->dir, e);
-		if (!cfg->hook)
+		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
+		if (!cfg->exec)
 			return e->code;
 	}
 	rc = common_tls(&opts->common, cfg->security, 0, NULL, &tls, e);
@@ -239,7 +239,7 @@ static int run_sessions(const struct receive_options *opts,
 		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
 			     strsignal(signals_caught()));
 out:
-	hook_free(cfg->hook);
+	exec_helper_free(cfg->exec);
 	pake_free(cfg->pake);
 	tls_free(tls);
 	return rc;
@@ -265,7 +265,7 @@ static int run(const struct receive_options *opts, enum security mode,
 		.to_stdout = opts->to_stdout,
 		.stdout_fd = STDOUT_FILENO,
 		.once = opts->once,
-		.existing = (enum existing)opts->existing,
+		.existing = (enum conflict_policy)opts->existing,
 		.sync = (enum sync_mode)opts->sync,
 		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.max_sessions = (unsigned)opts->max_sessions,
@@ -289,7 +289,7 @@ static int run(const struct receive_options *opts, enum security mode,
 
 static int receive_main(int argc, char **argv, struct err *e)
 {
-	struct receive_options opts = { .existing = EXISTING_FAIL,
+	struct receive_options opts = { .existing = CONFLICT_FAIL,
 					.sync = SYNC_BATCH,
 					.sandbox = SANDBOX_AUTO,
 					.max_sessions = SESSIONS_DEFAULT,

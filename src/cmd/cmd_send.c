@@ -19,8 +19,8 @@
 #include "cmd/signals.h"
 #include "fs/filter.h"
 #include "net/code.h"
-#include "session/preview.h"
-#include "session/send.h"
+#include "sender/preview.h"
+#include "sender/send.h"
 
 enum { SHOWN_MAX = 200 };
 

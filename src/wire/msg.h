@@ -363,7 +363,7 @@ enum file_status {
 };
 /* The status of what has no verdict yet: a link arrived, and is made when
  * nothing can be written any more by way of it. */
-enum { STATUS_HELD = 5 };
+enum { STATUS_DEFERRED = 5 };
 struct msg_verdict {
 	uint64_t first_id;
 	uint32_t count;

@@ -146,7 +146,7 @@ int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
 	m->need = rd_u64(&r);
 	m->have = rd_u64(&r);
 	ok &= body_is_id_run(m->first_id, m->count);
-	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_HELD;
+	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_DEFERRED;
 	ok &= wire_cause_has_room(m->cause) || (m->need == 0 && m->have == 0);
 	return body_end(&r, ok);
 }

@@ -25,8 +25,8 @@
 #include "chunk/digest.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
-#include "session/receive.h"
-#include "session/tally.h"
+#include "receiver/receive.h"
+#include "session/totals.h"
 #include "wire/msg.h"
 
 enum { FIX = 1, SECOND = 2, RAW = 0x80 };
@@ -68,7 +68,7 @@ struct world {
 	struct sent_item items[IDS_MAX];
 	size_t item_count;
 	uint64_t verdicts, links;
-	struct tally tally;
+	struct totals totals;
 };
 
 static struct world w;
@@ -136,12 +136,12 @@ static struct receive_config config(unsigned which)
 		.max_size = UINT64_MAX,
 		.max_files = UINT64_MAX,
 		.once = 1,
-		.existing = (enum existing[]){ EXISTING_FAIL,
-					       EXISTING_REPLACE,
-					       EXISTING_SKIP,
-					       EXISTING_NEWER,
-					       EXISTING_RENAME,
-					       EXISTING_BACKUP }[which % 6],
+		.existing = (enum conflict_policy[]){ CONFLICT_FAIL,
+					       CONFLICT_REPLACE,
+					       CONFLICT_SKIP,
+					       CONFLICT_NEWER,
+					       CONFLICT_RENAME,
+					       CONFLICT_BACKUP }[which % 6],
 		.sync = which & 4 ? SYNC_BATCH : SYNC_NONE,
 		.max_sessions = 2,
 		.timeout_ms = LAB_TIMEOUT_MS,
@@ -184,7 +184,7 @@ static void take_verdict(const uint8_t *body, size_t len)
 		it->is_done = 1;
 		if (it->kind == ITEM_FILE && it->has_digest &&
 		    m.status <= STATUS_UNCHANGED)
-			tally_file(&w.tally, (enum file_status)m.status,
+			totals_file(&w.totals, (enum file_status)m.status,
 				   it->id, it->size, it->digest,
 				   w.digest->size);
 	}
@@ -319,9 +319,9 @@ static void fix_finish(uint8_t *body, size_t n)
 	while (w.conn[0] >= 0 && w.verdicts + w.links < w.item_count &&
 	       read_replies(QUIET_MS))
 		;
-	m.files = w.tally.committed + w.tally.unchanged;
-	m.bytes = w.tally.bytes;
-	memcpy(m.sum, w.tally.sum, sizeof(m.sum));
+	m.files = w.totals.committed + w.totals.unchanged;
+	m.bytes = w.totals.bytes;
+	memcpy(m.sum, w.totals.sum, sizeof(m.sum));
 	buf_init(&b, 256);
 	msg_put_finish(&b, &m);
 	if (n == b.len - FRAME_HEADER)
@@ -536,7 +536,7 @@ static void begin(void)
 	w.digest = &digest_crc32;
 	w.report_count = w.item_count = w.replies_done = 0;
 	w.verdicts = w.links = 0;
-	memset(&w.tally, 0, sizeof(w.tally));
+	memset(&w.totals, 0, sizeof(w.totals));
 }
 
 static void end(void)

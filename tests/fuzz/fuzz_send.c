@@ -20,7 +20,7 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "session/send.h"
+#include "sender/send.h"
 #include "wire/msg.h"
 
 enum { AWAIT = 0x0f, SECOND = 0x20, FIX = 0x40, RAW = 0x80 };

@@ -35,7 +35,7 @@ struct cert {
 	EVP_PKEY *key;
 };
 
-struct plan {
+struct queue {
 	const char *name;   /* of the files and of the subject */
 	const char *issuer; /* NULL: itself */
 	const char *san;
@@ -45,7 +45,7 @@ struct plan {
 	const char *same_key; /* as this one; NULL: a new one */
 };
 
-static const struct plan plans[] = {
+static const struct queue plans[] = {
 	{ "ca", NULL, NULL, 1, -DAY, DAY, NULL },
 	{ "ca2", NULL, NULL, 1, -DAY, DAY, NULL },
 	{ "server", "ca", "DNS:box.example,IP:127.0.0.1", 0, -DAY, DAY, NULL },
@@ -91,7 +91,7 @@ static void add_extension(X509 *x, X509 *issuer, int nid, const char *value)
 
 static void make_cert(struct world *w, size_t i)
 {
-	const struct plan *plan = &plans[i];
+	const struct queue *plan = &plans[i];
 	struct cert *c = &w->certs[i], *by = c;
 	X509_NAME *name;
 

@@ -25,8 +25,8 @@
 #include "net_fixture.h"
 
 #include "base/io.h"
-#include "session/receive.h"
-#include "session/send.h"
+#include "receiver/receive.h"
+#include "sender/send.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HAS_OWN_MALLOC 1 /* the sanitizer's, which must stay */

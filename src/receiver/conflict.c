@@ -1,0 +1,148 @@
+/*
+ * Names that are taken.
+ */
+#include "receiver/conflict.h"
+
+#include <errno.h>
+
+enum {
+	/* What stands there may go or come while it is looked at. */
+	NAME_TRIES = 16,
+};
+
+static int is_newer(const struct file_meta *meta, const struct stat *there)
+{
+	if (meta->mtime_s != (int64_t)there->st_mtim.tv_sec)
+		return meta->mtime_s > (int64_t)there->st_mtim.tv_sec;
+	return (long)meta->mtime_ns > there->st_mtim.tv_nsec;
+}
+
+enum conflict_action conflict_decide(enum conflict_policy existing, const struct stat *there,
+			  const struct file_meta *meta)
+{
+	if (existing == CONFLICT_RENAME)
+		return ACTION_RENAME;
+	if (S_ISDIR(there->st_mode))
+		return ACTION_FAIL;
+	switch (existing) {
+	case CONFLICT_SKIP:
+		return ACTION_SKIP;
+	case CONFLICT_REPLACE:
+		return ACTION_REPLACE;
+	case CONFLICT_NEWER:
+		return is_newer(meta, there) ? ACTION_REPLACE : ACTION_SKIP;
+	case CONFLICT_BACKUP:
+		return ACTION_BACKUP;
+	case CONFLICT_RENAME:
+	case CONFLICT_FAIL:
+		break;
+	}
+	return ACTION_FAIL;
+}
+
+unsigned conflict_cause(const struct stat *there)
+{
+	return S_ISDIR(there->st_mode) ? CAUSE_IS_DIR : CAUSE_EXISTS;
+}
+
+/* What putting it came to.  Returns 0, or -1 with the reason in out. */
+static int settle(struct place_result *out, int rc, const struct err *e)
+{
+	out->status = rc ? STATUS_FAILED : STATUS_COMMITTED;
+	if (rc)
+		out->cause = wire_cause_of_errno(e->sys_errno);
+	return rc ? -1 : 0;
+}
+
+static int put(const struct place_request *a, const char *name, int replace,
+	       struct place_result *out, struct err *e)
+{
+	err_clear(e);
+	return settle(out, place_put(&a->what, a->dir_fd, name, replace, e),
+		      e);
+}
+
+/* Whether what an earlier time left under a name beside is the same.  Read only
+ * where that is likely, as there may be many. */
+static int is_there_beside(const struct place_request *a, const char *name)
+{
+	struct stat st;
+	struct err e;
+
+	return part_stat(a->dir_fd, name, &st, &e) == 0 &&
+	       (int64_t)st.st_mtim.tv_sec == a->meta->mtime_s &&
+	       a->is_same(a->ctx, a->dir_fd, name);
+}
+
+static void put_beside(const struct place_request *a, struct place_result *out)
+{
+	struct err e;
+
+	for (unsigned n = 1; n < NAME_TRIES; n++) {
+		place_name(out->renamed, a->leaf, n);
+		if (put(a, out->renamed, 0, out, &e) == 0)
+			return;
+		if (e.sys_errno != EEXIST)
+			break;
+		if (is_there_beside(a, out->renamed)) {
+			out->status = STATUS_UNCHANGED;
+			return;
+		}
+	}
+	out->renamed[0] = '\0';
+}
+
+/* The name is taken by something else. */
+static void take(const struct place_request *a, enum conflict_policy existing,
+		 const struct stat *there, struct place_result *out)
+{
+	struct err e;
+
+	switch (conflict_decide(existing, there, a->meta)) {
+	case ACTION_SKIP:
+		out->status = STATUS_SKIPPED;
+		break;
+	case ACTION_REPLACE:
+		(void)put(a, a->leaf, 1, out, &e);
+		break;
+	case ACTION_RENAME:
+		put_beside(a, out);
+		break;
+	case ACTION_BACKUP:
+		err_clear(&e);
+		(void)settle(out, place_backup(&a->what, a->dir_fd, a->leaf,
+						&e), &e);
+		break;
+	case ACTION_FAIL:
+		out->status = STATUS_FAILED;
+		out->cause = conflict_cause(there);
+		break;
+	}
+}
+
+void conflict_place(const struct place_request *a, enum conflict_policy existing,
+		    struct place_result *out)
+{
+	struct stat there;
+	struct err e;
+
+	out->renamed[0] = '\0';
+	for (int i = 0; i < NAME_TRIES; i++) {
+		if (put(a, a->leaf, existing == CONFLICT_REPLACE, out, &e) == 0)
+			break;
+		if (e.sys_errno != EEXIST)
+			break;
+		if (part_stat(a->dir_fd, a->leaf, &there, &e)) {
+			if (e.sys_errno == ENOENT)
+				continue; /* it has just gone */
+			break;
+		}
+		if (a->is_same(a->ctx, a->dir_fd, a->leaf))
+			out->status = STATUS_UNCHANGED;
+		else
+			take(a, existing, &there, out);
+		break;
+	}
+	if (out->status != STATUS_FAILED)
+		out->cause = CAUSE_NONE;
+}

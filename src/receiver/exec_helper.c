@@ -1,0 +1,354 @@
+/*
+ * Two processes and a pair of sockets that keep messages apart.  Everything
+ * from serve() down happens in the process that was split off.
+ */
+#include "receiver/exec_helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+
+enum {
+	SHOWN_MAX = 200,
+	SOCK_FD = STDERR_FILENO + 1, /* in the process that was split off */
+	FACTS = 9, /* variables that differ from session to session */
+	FACT_MAX = 160,
+	FIXED_MAX = 6, /* variables that do not */
+	FDS_MAX = 65536,
+};
+
+struct exec_helper {
+	int fd;
+	pid_t pid;
+};
+
+/* What the other process has. */
+struct runner {
+	const char *name; /* as the user wrote it */
+	char *program;    /* without links */
+	char *dir;
+	char *fixed[FIXED_MAX];
+	size_t count;
+};
+
+/* ------------------------------------------------------------ getting ready */
+
+static int is_below(const char *path, const char *dir)
+{
+	const size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 &&
+	       (path[n] == '/' || (n > 0 && dir[n - 1] == '/'));
+}
+
+static int check_program(struct runner *r, struct err *e)
+{
+	char shown[SHOWN_MAX];
+	struct stat st;
+
+	text_escape(shown, sizeof(shown), r->name, strlen(r->name));
+	if (!strchr(r->name, '/'))
+		return err_set(e, ERR_USAGE,
+			       "--exec: '%s' has no '/': give the path of a "
+			       "program (for arguments, write a script)",
+			       shown);
+	r->program = realpath(r->name, NULL);
+	if (!r->program || stat(r->program, &st) < 0)
+		return err_sys(e, ERR_LOCAL, "--exec: cannot run %s", shown);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_LOCAL, "--exec: %s is not a program",
+			       shown);
+	if (faccessat(AT_FDCWD, r->program, X_OK, AT_EACCESS) < 0)
+		return err_sys(e, ERR_LOCAL, "--exec: cannot run %s", shown);
+	if (is_below(r->program, r->dir))
+		return err_set(e, ERR_USAGE,
+			       "--exec: %s lies in the directory that is "
+			       "received into, where senders could replace it",
+			       shown);
+	return 0;
+}
+
+static int add_fixed(struct runner *r, const char *name, const char *value)
+{
+	if (!value)
+		return 0;
+	if (asprintf(&r->fixed[r->count], "%s=%s", name, value) < 0)
+		return -1;
+	r->count++;
+	return 0;
+}
+
+static void runner_release(struct runner *r)
+{
+	free(r->program);
+	free(r->dir);
+	while (r->count > 0)
+		free(r->fixed[--r->count]);
+}
+
+static int runner_init(struct runner *r, const char *program, const char *dir,
+		       struct err *e)
+{
+	memset(r, 0, sizeof(*r));
+	r->name = program;
+	r->dir = realpath(dir, NULL);
+	if (!r->dir)
+		return err_sys(e, ERR_LOCAL, "--exec: %s", dir);
+	if (add_fixed(r, "PATH", getenv("PATH")) ||
+	    add_fixed(r, "HOME", getenv("HOME")) ||
+	    add_fixed(r, "LANG", getenv("LANG")) ||
+	    add_fixed(r, "FERRY_EVENT", "session") ||
+	    add_fixed(r, "FERRY_DIR", r->dir))
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	return check_program(r, e);
+}
+
+/* ------------------------------------------- in the process split off */
+
+/* The peer's address comes from the receiver, which may be in other hands:
+ * nothing but what addresses are made of. */
+static void clean_text(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++) {
+		if (!strchr("0123456789abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ.:%[]_-", *text))
+			*text = '?';
+	}
+}
+
+static void set_facts(char facts[FACTS][FACT_MAX], const struct exec_helper_event *ev)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} numbers[] = {
+		{ "SESSION", ev->session },     { "FILES", ev->files },
+		{ "BYTES", ev->bytes },         { "UNCHANGED", ev->unchanged },
+		{ "SKIPPED", ev->skipped },     { "FAILED", ev->failed },
+		{ "EXIT", (uint8_t)ev->exit_status },
+	};
+	size_t n = sizeof(numbers) / sizeof(numbers[0]);
+
+	for (size_t i = 0; i < n; i++)
+		snprintf(facts[i], FACT_MAX, "FERRY_%s=%" PRIu64,
+			 numbers[i].name, numbers[i].value);
+	snprintf(facts[n++], FACT_MAX, "FERRY_PEER=%s", ev->peer);
+	snprintf(facts[n], FACT_MAX, "FERRY_SECURITY=%s", ev->security);
+}
+
+/* Returns 0 or the errno of what failed. */
+static int spawn(const struct runner *r, char *const *env, pid_t *pid)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
+				       SIGXFSZ };
+	char *const argv[] = { strdup(r->name), NULL };
+	posix_spawnattr_t attr;
+	sigset_t set;
+	int rc = argv[0] ? posix_spawnattr_init(&attr) : ENOMEM;
+
+	if (rc) {
+		free(argv[0]);
+		return rc;
+	}
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&set, signals[i]);
+	posix_spawnattr_setsigdefault(&attr, &set);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	rc = posix_spawn(pid, r->program, NULL, &attr, argv, env);
+	posix_spawnattr_destroy(&attr);
+	free(argv[0]);
+	return rc;
+}
+
+static void run(const struct runner *r, struct exec_helper_event *ev,
+		struct exec_helper_report *report)
+{
+	char facts[FACTS][FACT_MAX];
+	char *env[FIXED_MAX + FACTS + 1] = { NULL };
+	size_t n = 0;
+	pid_t pid;
+
+	clean_text(ev->peer, sizeof(ev->peer));
+	clean_text(ev->security, sizeof(ev->security));
+	set_facts(facts, ev);
+	while (n < r->count) {
+		env[n] = r->fixed[n];
+		n++;
+	}
+	for (size_t i = 0; i < FACTS; i++)
+		env[n++] = facts[i];
+	report->session = ev->session;
+	report->error = spawn(r, env, &pid);
+	if (report->error)
+		return;
+	while (waitpid(pid, &report->status, 0) < 0 && errno == EINTR)
+		;
+}
+
+static void close_from(int first)
+{
+	struct rlimit lim = { FDS_MAX, FDS_MAX };
+
+	if (syscall(SYS_close_range, first, UINT_MAX, 0) == 0)
+		return;
+	(void)getrlimit(RLIMIT_NOFILE, &lim);
+	for (int fd = first; fd < FDS_MAX && (rlim_t)fd < lim.rlim_cur; fd++)
+		close(fd);
+}
+
+/* Only the three standard descriptors and the socket are left. */
+static int arrange_descriptors(int sock)
+{
+	const int null = open("/dev/null", O_RDONLY);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return -1;
+	if (sock != SOCK_FD && dup2(sock, SOCK_FD) < 0)
+		return -1;
+	close_from(SOCK_FD + 1);
+	return fcntl(SOCK_FD, F_SETFD, FD_CLOEXEC);
+}
+
+/* What ends the receiver from the terminal must not end this before it has
+ * done its work; the program itself gets the signals as usual. */
+static void ignore_signals(void)
+{
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+}
+
+static void serve(const struct runner *r, int sock)
+{
+	struct exec_helper_event ev;
+	ssize_t n;
+
+	ignore_signals();
+	if (arrange_descriptors(sock) < 0 || chdir(r->dir) < 0)
+		_exit(1);
+	for (;;) {
+		struct exec_helper_report report;
+
+		n = recv(SOCK_FD, &ev, sizeof(ev), MSG_TRUNC);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != sizeof(ev))
+			break;
+		memset(&report, 0, sizeof(report));
+		run(r, &ev, &report);
+		/* nobody may be there any more to take it */
+		(void)send(SOCK_FD, &report, sizeof(report), MSG_NOSIGNAL);
+	}
+	_exit(n == 0 ? 0 : 1);
+}
+
+/* ---------------------------------------------------------- in the receiver */
+
+static int split_off(struct exec_helper *h, const struct runner *r, struct err *e)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return err_sys(e, ERR_RESOURCE, "--exec");
+	h->pid = fork();
+	if (h->pid == 0)
+		serve(r, fds[1]);
+	io_close(&fds[1]);
+	h->fd = fds[0];
+	if (h->pid < 0)
+		return err_sys(e, ERR_RESOURCE, "--exec");
+	return 0;
+}
+
+struct exec_helper *exec_helper_start(const char *program, const char *dir, struct err *e)
+{
+	struct exec_helper *h = calloc(1, sizeof(*h));
+	struct runner r;
+	int rc;
+
+	if (!h) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	h->fd = h->pid = -1;
+	rc = runner_init(&r, program, dir, e);
+	if (rc == 0)
+		rc = split_off(h, &r, e);
+	runner_release(&r);
+	if (rc == 0)
+		return h;
+	exec_helper_free(h);
+	return NULL;
+}
+
+int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev)
+{
+	ssize_t n;
+
+	do {
+		n = send(h->fd, ev, sizeof(*ev), MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n == sizeof(*ev))
+		return 0;
+	return errno == EAGAIN || errno == ENOBUFS ? ERR_AGAIN : ERR_LOST;
+}
+
+void exec_helper_wait(struct exec_helper *h, int ms)
+{
+	struct pollfd pfd = { .fd = h->fd, .events = POLLOUT };
+
+	(void)poll(&pfd, 1, ms);
+}
+
+int exec_helper_fd(const struct exec_helper *h)
+{
+	return h->fd;
+}
+
+int exec_helper_take(struct exec_helper *h, struct exec_helper_report *r)
+{
+	ssize_t n;
+
+	do {
+		n = recv(h->fd, r, sizeof(*r), MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n == sizeof(*r))
+		return 0;
+	return n < 0 && errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+}
+
+void exec_helper_finish(struct exec_helper *h)
+{
+	(void)shutdown(h->fd, SHUT_WR);
+}
+
+void exec_helper_free(struct exec_helper *h)
+{
+	if (!h)
+		return;
+	io_close(&h->fd);
+	if (h->pid > 0)
+		(void)waitpid(h->pid, NULL, WNOHANG);
+	free(h);
+}

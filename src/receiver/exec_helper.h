@@ -1,0 +1,76 @@
+/*
+ * exec_helper.h - the program of --exec, run after each session that committed
+ * something.
+ *
+ * Layer: receiver.  Uses base, net/addr.h.
+ * Threads: exec_helper_start() before there are any; exec_helper_post() from any thread;
+ * the rest from one.
+ *
+ * A process of its own runs it, split off before the receiver confines
+ * itself: it has no key, no socket but the one to the receiver, and knows the
+ * program and the directory from the beginning, so that a receiver that was
+ * taken over can make it run that program, with numbers and the text of an
+ * address in its environment, and nothing else.
+ *
+ * Programs run one after the other, in the order of the sessions, in DIR,
+ * with standard input from /dev/null and standard output to standard error.
+ * The environment is PATH, HOME and LANG of ferry, and
+ *
+ *	FERRY_EVENT=session	FERRY_SESSION	FERRY_PEER	FERRY_SECURITY
+ *	FERRY_DIR		FERRY_EXIT	FERRY_FILES	FERRY_BYTES
+ *	FERRY_UNCHANGED		FERRY_SKIPPED	FERRY_FAILED
+ */
+#ifndef FERRY_RECEIVER_EXEC_HELPER_H
+#define FERRY_RECEIVER_EXEC_HELPER_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "net/addr.h"
+
+struct exec_helper;
+
+/* The facts of a session; also what travels to the process. */
+struct exec_helper_event {
+	uint64_t session, files, bytes, unchanged, skipped, failed;
+	int32_t exit_status;
+	char peer[ADDR_TEXT_MAX];
+	char security[16];
+};
+
+/* How a program ended. */
+struct exec_helper_report {
+	uint64_t session;
+	int32_t error;  /* errno where it could not be started, else 0 */
+	int32_t status; /* as of waitpid(2) */
+};
+
+/*
+ * Split off the process.  program is a path with a '/' (nothing is looked up,
+ * and there is no shell and no argument); it must lie outside dir, where a
+ * sender could replace it.  To be called before secrets are read.  NULL with
+ * ERR_USAGE, ERR_LOCAL or ERR_RESOURCE.
+ */
+struct exec_helper *exec_helper_start(const char *program, const char *dir, struct err *e);
+
+/* Have the program run.  Returns 0; ERR_AGAIN when too many wait (see
+ * exec_helper_wait()); ERR_LOST when the process is gone. */
+int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev);
+
+/* Wait until exec_helper_post() may work, at most for ms milliseconds. */
+void exec_helper_wait(struct exec_helper *h, int ms);
+
+/* Readable when exec_helper_take() has something. */
+int exec_helper_fd(const struct exec_helper *h);
+
+/* 0 with the next report; ERR_AGAIN; ERR_CLOSED when there will be none. */
+int exec_helper_take(struct exec_helper *h, struct exec_helper_report *r);
+
+/* No more events: the process ends after those it has. */
+void exec_helper_finish(struct exec_helper *h);
+
+/* Does not wait; a program that runs goes on, and so do those that wait.
+ * NULL is allowed. */
+void exec_helper_free(struct exec_helper *h);
+
+#endif

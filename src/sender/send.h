@@ -1,0 +1,61 @@
+/*
+ * send.h - one `ferry send`: a session from the sender's side.
+ *
+ * Layer: sender.
+ * Threads: send_run() makes and ends its own; call it from one thread.
+ */
+#ifndef FERRY_SENDER_SEND_H
+#define FERRY_SENDER_SEND_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "chunk/codec.h"
+#include "chunk/digest.h"
+#include "fs/sandbox.h"
+#include "fs/scan.h"
+#include "net/addr.h"
+#include "net/dial.h"
+#include "net/pake.h"
+#include "net/tls.h"
+#include "session/events.h"
+
+struct send_config {
+	struct host_port dest;
+	struct net_options net;
+	enum security security;
+	struct tls *tls; /* NULL with SECURITY_PLAIN; borrowed */
+	struct pake *pake; /* with SECURITY_CODE; borrowed */
+	const struct digest_ops *digest;
+	struct codec_choice codec;
+	unsigned streams;   /* 1..STREAMS_MAX; 0: chosen here */
+	struct scan *scan;  /* the sources, added already; NULL: only stdin */
+	int follow_links;   /* --symlinks follow */
+	int stdin_fd;       /* a stream to send, or -1 */
+	const char *stdin_name; /* the name it gets (checked here) */
+	uint64_t limit_rate;    /* content bytes a second; 0: no limit */
+	int timeout_ms;
+	/* Connect again, when that fails or the connection is lost, for so long
+	 * since anything became of it; 0: do not. */
+	uint64_t retry_ms;
+	/* AUTO: confine the process; OFF: do not (it is not ours alone) */
+	enum sandbox_mode sandbox;
+	int cancel_fd; /* readable once the user wants to stop; -1: none */
+	const struct session_events *events;
+};
+
+/*
+ * Connect (again, as retry_ms says), send everything, and wait until the
+ * receiver has committed it.  Blocks.  Before it connects, the whole process is
+ * confined for good to reading the sources and connecting to dest.port
+ * (fs/sandbox.h): the caller has no other threads.
+ *
+ * Returns 0 only when every file asked for was committed (or was there
+ * unchanged); else an enum err_code with the reason in e.  Every trouble with
+ * a single file was told by the file event.  summary is filled in every case,
+ * and the summary event was called with it.
+ */
+int send_run(const struct send_config *cfg, struct session_summary *summary,
+	     struct err *e);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Advice for failures.
+ */
+#include "session/advice.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+const char *advice_of(unsigned cause)
+{
+	switch (cause) {
+	case CAUSE_EXISTS:
+		return "remove or rename it there, or receive with "
+		       "--existing skip, replace, newer, rename or backup";
+	case CAUSE_NO_SPACE:
+	case CAUSE_QUOTA:
+		return "free some space there or receive into another "
+		       "directory, then send again";
+	case CAUSE_PERMISSION:
+		return "receive as a user who may write there";
+	case CAUSE_READ_ONLY:
+		return "receive into a directory on a writable file system";
+	case CAUSE_NAME:
+	case CAUSE_NAME_TOO_LONG:
+		return "rename it and send again";
+	case CAUSE_NOT_DIR:
+	case CAUSE_IS_DIR:
+		return "what is there is in the way: move it";
+	case CAUSE_CHANGED:
+	case CAUSE_MISMATCH:
+	case CAUSE_BUSY:
+		return "send it again";
+	case CAUSE_LIMIT:
+		return "send less at a time, or receive with a larger "
+		       "--max-size or --max-files";
+	case CAUSE_RESOURCE:
+		return "send less at a time, or raise the receiver's limits";
+	default:
+		return NULL;
+	}
+}
+
+char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
+		  uint64_t have)
+{
+	const char *advice = advice_of(cause);
+	char a[32], b[32], space[96] = "";
+
+	/* a limit that is not of bytes is one of the number */
+	if (cause == CAUSE_LIMIT && need == 0)
+		snprintf(space, sizeof(space),
+			 " (so many files in one session)");
+	else if (need > 0)
+		snprintf(space, sizeof(space), " (needs %s, has %s)",
+			 text_size(a, sizeof(a), (double)need),
+			 text_size(b, sizeof(b), (double)have));
+	snprintf(dst, size, "%s%s%s%s", wire_cause_text(cause), space,
+		 advice ? "; " : "", advice ? advice : "");
+	return dst;
+}

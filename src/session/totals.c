@@ -1,0 +1,97 @@
+/*
+ * Counting verdicts, and the exit code that follows from them.
+ */
+#include "session/totals.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "chunk/digest.h"
+
+/* sum += addend, as 128-bit big-endian numbers. */
+static void add_128(uint8_t *sum, const uint8_t *addend)
+{
+	unsigned carry = 0;
+
+	for (int i = WIRE_SUM - 1; i >= 0; i--) {
+		carry += (unsigned)sum[i] + addend[i];
+		sum[i] = (uint8_t)(carry & 0xff);
+		carry >>= 8;
+	}
+}
+
+void totals_file(struct totals *t, enum file_status status, uint64_t id,
+		uint64_t size, const uint8_t *digest, size_t digest_size)
+{
+	uint8_t record[16 + DIGEST_MAX], hash[DIGEST_MAX];
+
+	if (status == STATUS_COMMITTED)
+		t->committed++;
+	else
+		t->unchanged++;
+	t->bytes += size;
+	be_put64(record, id);
+	be_put64(record + 8, size);
+	memcpy(record + 16, digest, digest_size);
+	digest_xxh3.sum(record, 16 + digest_size, hash);
+	add_128(t->sum, hash);
+}
+
+void totals_failed(struct totals *t, enum totals_side side, unsigned cause)
+{
+	if (side == TOTALS_CHANGED)
+		t->failed_changed++;
+	else if (side == TOTALS_LOCAL)
+		t->failed_local++;
+	else
+		t->failed_remote++;
+	if (cause == CAUSE_NO_SPACE || cause == CAUSE_QUOTA)
+		t->is_full = 1;
+}
+
+void totals_add(struct totals *t, const struct totals *more)
+{
+	t->committed += more->committed;
+	t->unchanged += more->unchanged;
+	t->skipped += more->skipped;
+	t->failed_local += more->failed_local;
+	t->failed_remote += more->failed_remote;
+	t->failed_changed += more->failed_changed;
+	t->is_full |= more->is_full;
+	t->bytes += more->bytes;
+}
+
+uint64_t totals_failed_count(const struct totals *t)
+{
+	return t->failed_local + t->failed_remote + t->failed_changed;
+}
+
+void totals_summary(const struct totals *t, struct session_summary *sum)
+{
+	sum->files = t->committed + t->unchanged;
+	sum->unchanged = t->unchanged;
+	sum->skipped = t->skipped;
+	sum->failed = totals_failed_count(t);
+	sum->bytes = t->bytes;
+}
+
+int totals_code(const struct totals *t, int is_sender)
+{
+	uint64_t failed = totals_failed_count(t);
+	uint64_t skipped = is_sender ? t->skipped : 0;
+	uint64_t good = t->committed + t->unchanged;
+
+	if (failed == 0)
+		return skipped ? ERR_SOME_FAILED : ERR_OK;
+	if (t->is_full)
+		return is_sender ? ERR_REMOTE : ERR_LOCAL;
+	if (t->failed_changed == failed && skipped == 0)
+		return ERR_CHANGED;
+	if (good > 0 || skipped > 0)
+		return ERR_SOME_FAILED;
+	if (t->failed_local == failed)
+		return ERR_LOCAL;
+	if (t->failed_remote == failed)
+		return ERR_REMOTE;
+	return ERR_SOME_FAILED;
+}

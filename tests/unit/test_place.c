@@ -1,0 +1,587 @@
+/*
+ * Names beside one that is taken: what they are, and that neither the old nor
+ * the new one is ever lost on the way.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/fs.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/place.h"
+#include "scratch.h"
+
+struct place {
+	char path[256];
+	int dir;
+	struct part_names names;
+};
+
+static void make_dir(struct place *p)
+{
+	p->dir = scratch_make(p->path, sizeof(p->path), "beside");
+}
+
+static int remove_dir(struct place *p)
+{
+	close(p->dir);
+	return scratch_remove(p->path);
+}
+
+static int set_up(void **state)
+{
+	struct place *p = calloc(1, sizeof(*p));
+
+	assert_non_null(p);
+	make_dir(p);
+	*state = p;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	int rc = remove_dir(*state);
+
+	free(*state);
+	return rc;
+}
+
+/* What a name holds, "" where there is none; a link's target. */
+static const char *text_of(int dir, const char *name, char text[64])
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW);
+	ssize_t n = fd < 0 ? readlinkat(dir, name, text, 63) :
+			     read(fd, text, 63);
+
+	text[n < 0 ? 0 : n] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+static void assert_holds(int dir, const char *name, const char *want)
+{
+	char text[64];
+
+	assert_string_equal(text_of(dir, name, text), want);
+}
+
+static int count_names(int dir)
+{
+	DIR *d = fdopendir(
+		openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int n = -2;
+
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* ---- what comes ---- */
+
+enum kind { NAMED, HIDDEN, LINK, KINDS };
+
+struct thing {
+	struct part part;
+	struct candidate what;
+};
+
+/* LINK has the text as its target.  Returns 0, or -1 where there is no such
+ * kind here. */
+static int make(struct thing *t, struct place *p, enum kind kind,
+		const char *text)
+{
+	static const struct file_meta meta = { 0644, 1000000000, 5 };
+	struct err e;
+	int rc;
+
+	memset(t, 0, sizeof(*t));
+	t->part.fd = -1;
+	if (kind == LINK) {
+		t->what.target = text;
+		t->what.meta = &meta;
+		return 0;
+	}
+	rc = kind == NAMED ? part_create(&t->part, &p->names, p->dir, &e) :
+			     part_create_hidden(&t->part, p->dir, 0644, 0, &e);
+	if (rc == ERR_AGAIN)
+		return -1;
+	assert_int_equal(rc, 0);
+	assert_int_equal(part_write(&t->part, text, strlen(text), 0, &e), 0);
+	t->what.part = &t->part;
+	return 0;
+}
+
+static void unmake(struct thing *t, struct place *p)
+{
+	part_discard(&t->part, p->dir);
+}
+
+/* ---- names ---- */
+
+struct name_case {
+	const char *name;
+	unsigned n;
+	const char *want;
+};
+
+static void test_names(void **state)
+{
+	static const struct name_case cases[] = {
+		{ "a", 1, "a (1)" },
+		{ "a.txt", 2, "a (2).txt" },
+		{ "a.b.txt", 999, "a.b (999).txt" },
+		{ "a.tar.gz", 1, "a (1).tar.gz" },
+		{ "a.tar", 1, "a (1).tar" },
+		{ ".tar.gz", 1, ".tar (1).gz" },
+		{ "x.tar.gz.tar.xz", 1, "x.tar.gz (1).tar.xz" },
+		{ ".x", 1, ".x (1)" },
+		{ ".x.conf", 1, ".x (1).conf" },
+		{ "..x", 1, "..x (1)" },
+		{ "...", 1, "... (1)" },
+		{ "a.", 1, "a. (1)" },
+		{ "a..b", 1, "a. (1).b" },
+		{ "Mr. X", 1, "Mr. X (1)" },
+		{ "a.123456789012345", 1, "a (1).123456789012345" },
+		{ "a.1234567890123456", 1, "a.1234567890123456 (1)" },
+		{ "a (1).txt", 1, "a (1) (1).txt" },
+		{ "\xff.\xfe", 1, "\xff (1).\xfe" },
+	};
+	char out[NAME_COMPONENT_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		place_name(out, cases[i].name, cases[i].n);
+		assert_string_equal(out, cases[i].want);
+	}
+	place_backup_name(out, "a.txt", 0);
+	assert_string_equal(out, "a.txt~");
+	place_backup_name(out, ".x", 12);
+	assert_string_equal(out, ".x~12~");
+}
+
+/* A name of len bytes: pad times 'x', then this sequence again and again, and
+ * the rest 'x'; the last bytes are tail. */
+static void fill(char *name, size_t len, size_t pad, const char *seq,
+		 const char *tail)
+{
+	const size_t n = strlen(seq), end = len - strlen(tail);
+
+	memset(name, 'x', len);
+	for (size_t i = pad; i + n <= end; i += n)
+		memcpy(name + i, seq, n);
+	memcpy(name + end, tail, strlen(tail));
+	name[len] = '\0';
+}
+
+static int is_utf8_start(char c)
+{
+	return ((unsigned char)c & 0xc0) != 0x80;
+}
+
+static void check_shortened(const char *name, const char *out,
+			    const char *suffix, size_t seq)
+{
+	const size_t tail = strlen(suffix), len = strlen(out), stem = len - tail;
+
+	assert_true(len <= NAME_COMPONENT_MAX);
+	assert_true(len + seq > NAME_COMPONENT_MAX);
+	assert_string_equal(out + stem, suffix);
+	assert_memory_equal(out, name, stem);
+	assert_true(is_utf8_start(name[stem]));
+}
+
+static void test_long_names(void **state)
+{
+	static const char *const seqs[] = { "a", "\xc3\xa4", "\xe2\x82\xac",
+					    "\xf0\x9f\x98\x80" };
+	char name[NAME_COMPONENT_MAX + 1], out[NAME_COMPONENT_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(seqs) / sizeof(seqs[0]); i++) {
+		const size_t n = strlen(seqs[i]);
+
+		for (size_t pad = 0; pad < 5; pad++) {
+			fill(name, NAME_COMPONENT_MAX, pad, seqs[i], ".tar.gz");
+			place_name(out, name, 12);
+			check_shortened(name, out, " (12).tar.gz", n);
+			place_backup_name(out, name, 0);
+			check_shortened(name, out, "~", n);
+			fill(name, NAME_COMPONENT_MAX, pad, seqs[i], "");
+			place_backup_name(out, name, 999);
+			check_shortened(name, out, "~999~", n);
+		}
+	}
+	/* what is not UTF-8 is cut anywhere, and not to nothing */
+	memset(name, 0x80, NAME_COMPONENT_MAX);
+	place_name(out, name, 1);
+	assert_int_equal(strlen(out), NAME_COMPONENT_MAX);
+	/* one that just fits is left alone */
+	fill(name, NAME_COMPONENT_MAX - 4, 0, "a", ".b");
+	place_name(out, name, 1);
+	assert_int_equal(strlen(out), NAME_COMPONENT_MAX);
+}
+
+/* ---- backup ---- */
+
+static void test_backup(void **state)
+{
+	struct place *p = *state;
+	struct thing t;
+	struct err e;
+
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		assert_int_equal(remove_dir(p), 0);
+		make_dir(p);
+		put_file(p->dir, "f", "one");
+		put_file(p->dir, "f~1~", "taken");
+		if (make(&t, p, kind, "two") == 0) {
+			assert_int_equal(place_backup(&t.what, p->dir, "f",
+						       &e), 0);
+			unmake(&t, p);
+			make(&t, p, kind, "three");
+			assert_int_equal(place_backup(&t.what, p->dir, "f",
+						       &e), 0);
+			unmake(&t, p);
+			assert_holds(p->dir, "f", "three");
+			assert_holds(p->dir, "f~", "one");
+			assert_holds(p->dir, "f~1~", "taken");
+			assert_holds(p->dir, "f~2~", "two");
+			assert_int_equal(count_names(p->dir), 4);
+		}
+	}
+}
+
+static void test_backup_of_nothing(void **state)
+{
+	struct place *p = *state;
+	struct thing t;
+	struct err e;
+
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		if (make(&t, p, kind, "new"))
+			continue;
+		/* it went before its turn came */
+		assert_int_equal(place_backup(&t.what, p->dir, "f", &e), 0);
+		unmake(&t, p);
+		assert_holds(p->dir, "f", "new");
+		assert_int_equal(count_names(p->dir), 1);
+		assert_int_equal(unlinkat(p->dir, "f", 0), 0);
+	}
+}
+
+static void test_backup_of_odd_things(void **state)
+{
+	struct place *p = *state;
+	struct thing t;
+	struct err e;
+
+	assert_int_equal(mkdirat(p->dir, "d", 0755), 0);
+	put_file(p->dir, "victim", "untouched");
+	assert_int_equal(symlinkat("victim", p->dir, "l"), 0);
+	assert_int_equal(mkfifoat(p->dir, "fifo", 0600), 0);
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		if (make(&t, p, kind, "new"))
+			continue;
+		assert_int_equal(place_backup(&t.what, p->dir, "d", &e),
+				 ERR_LOCAL);
+		assert_int_equal(e.sys_errno, EISDIR);
+		unmake(&t, p);
+		assert_int_equal(count_names(p->dir), 4);
+	}
+	make(&t, p, NAMED, "new");
+	assert_int_equal(place_backup(&t.what, p->dir, "l", &e), 0);
+	make(&t, p, NAMED, "new");
+	assert_int_equal(place_backup(&t.what, p->dir, "fifo", &e), 0);
+	assert_holds(p->dir, "l", "new");
+	assert_holds(p->dir, "l~", "victim"); /* the link itself */
+	assert_holds(p->dir, "victim", "untouched");
+	assert_holds(p->dir, "fifo", "new");
+	assert_int_equal(faccessat(p->dir, "d", F_OK, 0), 0);
+}
+
+static void test_all_taken(void **state)
+{
+	struct place *p = *state;
+	char name[NAME_COMPONENT_MAX + 1];
+	struct thing t;
+	struct err e;
+
+	put_file(p->dir, "f", "old");
+	for (unsigned n = 0; n < PLACE_TRIES; n++) {
+		place_backup_name(name, "f", n);
+		put_file(p->dir, name, "");
+	}
+	make(&t, p, NAMED, "new");
+	assert_int_equal(place_backup(&t.what, p->dir, "f", &e), ERR_LOCAL);
+	assert_int_equal(e.sys_errno, EEXIST);
+	unmake(&t, p);
+	assert_holds(p->dir, "f", "old");
+	assert_int_equal(count_names(p->dir), PLACE_TRIES + 1);
+}
+
+/* ---- several at once ---- */
+
+enum { RACERS = 4, ROUNDS = 50 };
+
+struct racer {
+	struct thing t;
+	int dir;
+	pthread_barrier_t *barrier;
+	int rc;
+	struct err e;
+};
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+
+	pthread_barrier_wait(r->barrier);
+	r->rc = place_backup(&r->t.what, r->dir, "f", &r->e);
+	return NULL;
+}
+
+/* All that came, and what was there, is under one of the names. */
+static void check_all_there(int dir)
+{
+	int seen[RACERS + 1] = { 0 };
+	char name[NAME_COMPONENT_MAX + 1] = "f", text[64];
+
+	for (unsigned n = 0; n <= RACERS; n++) {
+		unsigned which = (unsigned)(*text_of(dir, name, text) - '0');
+
+		assert_true(which <= RACERS);
+		assert_int_equal(seen[which], 0);
+		seen[which] = 1;
+		assert_int_equal(unlinkat(dir, name, 0), 0);
+		place_backup_name(name, "f", n);
+	}
+}
+
+static void test_race(void **state)
+{
+	static const char *const texts[] = { "1", "2", "3", "4" };
+	struct place *p = *state;
+	pthread_barrier_t barrier;
+	struct racer r[RACERS];
+	pthread_t threads[RACERS];
+
+	assert_int_equal(pthread_barrier_init(&barrier, NULL, RACERS), 0);
+	for (int round = 0; round < ROUNDS; round++) {
+		put_file(p->dir, "f", "0");
+		for (int i = 0; i < RACERS; i++) {
+			if (make(&r[i].t, p, i % 2 ? HIDDEN : NAMED, texts[i]))
+				make(&r[i].t, p, NAMED, texts[i]);
+			r[i].dir = p->dir;
+			r[i].barrier = &barrier;
+			assert_int_equal(pthread_create(&threads[i], NULL, race,
+							&r[i]), 0);
+		}
+		for (int i = 0; i < RACERS; i++) {
+			pthread_join(threads[i], NULL);
+			assert_int_equal(r[i].rc, 0);
+			unmake(&r[i].t, p);
+		}
+		check_all_there(p->dir);
+		assert_int_equal(count_names(p->dir), 0);
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
+/* ---- without some system calls, and deaths in between ---- */
+
+struct rule {
+	long nr;
+	int has_flags; /* the fifth argument is to be these, */
+	uint32_t flags;
+	uint32_t action;
+};
+
+#define DENY(error) (SECCOMP_RET_ERRNO | (uint32_t)(error))
+
+/* Of this process and for good. */
+static int filter(const struct rule *r)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)r->nr, 0, 4),
+		BPF_JUMP(BPF_JMP | BPF_JA, r->has_flags ? 0 : 2, 0, 0),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, args[4])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, r->flags, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, r->action),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -1;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0);
+}
+
+enum { NO_FILTER = 77 };
+
+/* "new" comes where "f" is, in a process under these rules.  Returns its exit
+ * status: 0, an errno, NO_FILTER; or -1 for a death. */
+static int run_filtered(struct place *p, enum kind kind,
+			const struct rule *rules, size_t count)
+{
+	struct thing t;
+	pid_t child;
+	int status;
+
+	if (make(&t, p, kind, "new"))
+		return NO_FILTER;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct err e;
+
+		err_clear(&e);
+		for (size_t i = 0; i < count; i++) {
+			if (filter(&rules[i]))
+				_exit(NO_FILTER);
+		}
+		if (place_backup(&t.what, p->dir, "f", &e) == 0)
+			_exit(0);
+		_exit(e.sys_errno);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	unmake(&t, p);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static const struct rule no_exchange = { SYS_renameat2, 1, RENAME_EXCHANGE,
+					 DENY(EINVAL) };
+static const struct rule no_flags = { SYS_renameat2, 0, 0, DENY(ENOSYS) };
+static const struct rule no_link = { SYS_linkat, 0, 0, DENY(EPERM) };
+
+struct fallback {
+	struct rule rules[2];
+	size_t count;
+	int named_only; /* a hidden part needs linkat() */
+	int want;
+};
+
+static void test_fallbacks(void **state)
+{
+	const struct fallback cases[] = {
+		{ { no_exchange }, 1, 0, 0 },
+		{ { no_flags }, 1, 0, 0 },
+		{ { no_exchange, no_link }, 2, 1, 0 },
+		/* nothing is left that could keep the old one for sure */
+		{ { no_flags, no_link }, 2, 1, EPERM },
+		/* any other failure is not papered over */
+		{ { { SYS_renameat2, 1, RENAME_EXCHANGE, DENY(EIO) } }, 1, 0,
+		  EIO },
+		{ { no_exchange, { SYS_renameat, 0, 0, DENY(EIO) } }, 2, 0,
+		  EIO },
+	};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct fallback *c = &cases[i];
+
+		for (enum kind kind = 0; kind < KINDS; kind++) {
+			int got;
+
+			if (c->named_only && kind != NAMED)
+				continue;
+			assert_int_equal(remove_dir(p), 0);
+			make_dir(p);
+			put_file(p->dir, "f", "old");
+			got = run_filtered(p, kind, c->rules, c->count);
+			if (got == NO_FILTER)
+				continue;
+			assert_int_equal(got, c->want);
+			assert_holds(p->dir, "f", got ? "old" : "new");
+			if (got == 0)
+				assert_holds(p->dir, "f~", "old");
+			assert_int_equal(count_names(p->dir), got ? 1 : 2);
+		}
+	}
+}
+
+static void test_fallback_leaves_directories(void **state)
+{
+	struct place *p = *state;
+
+	assert_int_equal(mkdirat(p->dir, "f", 0755), 0);
+	for (enum kind kind = 0; kind < KINDS; kind++) {
+		int got = run_filtered(p, kind, &no_exchange, 1);
+
+		if (got == NO_FILTER)
+			continue;
+		assert_int_equal(got, EISDIR);
+		assert_int_equal(count_names(p->dir), 1);
+	}
+	assert_int_equal(unlinkat(p->dir, "f", AT_REMOVEDIR), 0);
+}
+
+static void test_death(void **state)
+{
+	const struct rule die_exchange = { SYS_renameat2, 1, RENAME_EXCHANGE,
+					   SECCOMP_RET_KILL_PROCESS };
+	const struct rule die_rename = { SYS_renameat, 0, 0,
+					 SECCOMP_RET_KILL_PROCESS };
+	const struct fallback cases[] = {
+		{ { die_exchange }, 1, 0, -1 },
+		{ { no_exchange, die_rename }, 2, 0, -1 },
+	};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (enum kind kind = 0; kind < KINDS; kind++) {
+			int got;
+
+			assert_int_equal(remove_dir(p), 0);
+			make_dir(p);
+			put_file(p->dir, "f", "old");
+			got = run_filtered(p, kind, cases[i].rules,
+					   cases[i].count);
+			if (got == NO_FILTER)
+				continue;
+			assert_int_equal(got, -1);
+			assert_holds(p->dir, "f", "old");
+			assert_holds(p->dir, "f~", "new");
+		}
+	}
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_names),
+		TEST(test_long_names),
+		TEST(test_backup),
+		TEST(test_backup_of_nothing),
+		TEST(test_backup_of_odd_things),
+		TEST(test_all_taken),
+		TEST(test_race),
+		TEST(test_fallbacks),
+		TEST(test_fallback_leaves_directories),
+		TEST(test_death),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

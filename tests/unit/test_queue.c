@@ -1,0 +1,496 @@
+/*
+ * A sending session's queue, as the receiver's answers come in: links that are
+ * held, verdicts, packs that are to be sent again, and beginning anew.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "sender/queue.h"
+
+/* A queue and one stream. */
+struct lab {
+	struct queue *queue;
+	struct task task;
+	unsigned verdicts; /* that the queue told of */
+};
+
+static int setup(void **state)
+{
+	struct lab *lab = calloc(1, sizeof(*lab));
+
+	*state = lab;
+	if (!lab)
+		return -1;
+	lab->queue = queue_new();
+	return lab->queue ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	struct lab *lab = *state;
+
+	queue_free(lab->queue);
+	free(lab);
+	return 0;
+}
+
+static void count_verdict(void *ctx, const struct queue_verdict *v)
+{
+	struct lab *lab = ctx;
+
+	assert_non_null(v->item);
+	lab->verdicts++;
+}
+
+/* ---- what the scanner and the stream do ---- */
+
+/* The next item is a link (l), a directory (d) or a file of 10 bytes (f). */
+static void add_item(struct pack *pk, char kind)
+{
+	const int is_file = kind == 'f', is_link = kind == 'l';
+	const uint64_t size = is_file ? 10 : 0;
+	struct item *it = pack_add(pk, ITEM_DIR, "name", 4, 0, "to",
+				   is_link ? 2 : 0, size);
+
+	assert_non_null(it);
+	if (kind != 'd')
+		it->kind = is_link ? ITEM_LINK : ITEM_FILE;
+	it->st.st_size = (off_t)size;
+}
+
+static void add_pack(struct lab *lab, const char *kinds)
+{
+	struct pack *pk = pack_new();
+
+	assert_non_null(pk);
+	while (*kinds)
+		add_item(pk, *kinds++);
+	assert_int_equal(queue_add_pack(lab->queue, pk), 0);
+}
+
+static enum queue_next take(struct lab *lab)
+{
+	return queue_take(lab->queue, &lab->task, 0);
+}
+
+/* Take the next pack, which has so many items, and send it: its first id. */
+static uint64_t send_pack(struct lab *lab, uint32_t count)
+{
+	assert_int_equal(take(lab), QUEUE_TASK);
+	assert_int_equal(lab->task.kind, TASK_PACK);
+	assert_int_equal(lab->task.pack->count, count);
+	for (uint32_t i = 0; i < count; i++) {
+		assert_false(lab->task.pack->items[i].done);
+		assert_false(lab->task.pack->items[i].held);
+	}
+	return queue_sent_pack(lab->queue, lab->task.pack);
+}
+
+static uint64_t send_new_pack(struct lab *lab, const char *kinds)
+{
+	add_pack(lab, kinds);
+	return send_pack(lab, (uint32_t)strlen(kinds));
+}
+
+/* Queue a file that is sent in chunks, and open it: its id. */
+static uint64_t open_file(struct lab *lab)
+{
+	struct outfile *f = outfile_new("name", 4, 0);
+
+	assert_non_null(f);
+	f->size = 3 << 20;
+	assert_int_equal(queue_add_file(lab->queue, f), 0);
+	assert_int_equal(take(lab), QUEUE_TASK);
+	assert_int_equal(lab->task.kind, TASK_OPEN);
+	return queue_sent_open(lab->queue, f, 0);
+}
+
+/* The first file of all. */
+static void send_file(struct lab *lab)
+{
+	assert_int_equal(open_file(lab), 1);
+}
+
+/* ---- what the receiver answers ---- */
+
+static int held(struct lab *lab, uint64_t first, uint32_t count)
+{
+	const struct msg_verdict m = {
+		.first_id = first,
+		.count = count,
+		.status = STATUS_DEFERRED,
+	};
+
+	return queue_deferred(lab->queue, &m);
+}
+
+static int committed(struct lab *lab, uint64_t first, uint32_t count)
+{
+	const struct msg_verdict m = {
+		.first_id = first,
+		.count = count,
+		.status = STATUS_COMMITTED,
+	};
+
+	return queue_verdict(lab->queue, &m, count_verdict, lab);
+}
+
+static int state_of(struct lab *lab, uint64_t id, unsigned state)
+{
+	const struct msg_state m = { .id = id, .state = (uint8_t)state };
+
+	return queue_state(lab->queue, &m);
+}
+
+/* Returns the bytes that will be sent again, or an error. */
+static int64_t resend(struct lab *lab, uint64_t id)
+{
+	const struct msg_resend m = { .id = id };
+	uint64_t bytes;
+	int rc = queue_resend(lab->queue, &m, &bytes);
+
+	return rc ? rc : (int64_t)bytes;
+}
+
+static void assert_waits(struct lab *lab)
+{
+	assert_int_equal(take(lab), QUEUE_WAIT);
+	assert_false(queue_is_over(lab->queue));
+}
+
+/* All is sent, and links are held that have no verdict yet. */
+static void assert_done(struct lab *lab)
+{
+	assert_int_equal(take(lab), QUEUE_DONE);
+	assert_false(queue_is_over(lab->queue));
+}
+
+static void assert_over(struct lab *lab)
+{
+	assert_int_equal(take(lab), QUEUE_DONE);
+	assert_true(queue_is_over(lab->queue));
+}
+
+/* ---- the end ---- */
+
+static void done_is_when_nothing_is_left_to_do(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_waits(lab);
+	add_pack(lab, "fd");
+	assert_false(queue_is_over(lab->queue));
+	assert_int_equal(send_pack(lab, 2), 1);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	queue_scan_done(lab->queue);
+	assert_waits(lab);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_over(lab);
+	assert_int_equal(lab->verdicts, 2);
+	queue_scan_again(lab->queue);
+	assert_waits(lab);
+}
+
+static void a_pack_that_is_taken_is_not_done(void **state)
+{
+	struct lab *lab = *state;
+	struct task other = { 0 };
+
+	add_pack(lab, "l");
+	queue_scan_done(lab->queue);
+	assert_false(queue_is_over(lab->queue));
+	assert_int_equal(take(lab), QUEUE_TASK);
+	assert_int_equal(queue_take(lab->queue, &other, 0), QUEUE_WAIT);
+	assert_false(queue_is_over(lab->queue));
+	assert_int_equal(queue_sent_pack(lab->queue, lab->task.pack), 1);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 1, 1), 0);
+	assert_int_equal(queue_take(lab->queue, &other, 0), QUEUE_DONE);
+	assert_done(lab);
+}
+
+/* ---- links that are held ---- */
+
+static void links_are_held_before_their_verdicts(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "ll"), 1);
+	queue_scan_done(lab->queue);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 1, 1), 0);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 2, 1), 0);
+	assert_done(lab);
+	assert_int_equal(lab->verdicts, 0);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_done(lab);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_over(lab);
+	assert_int_equal(lab->verdicts, 2);
+}
+
+/* By another stream they may come in any order. */
+static void links_are_held_after_their_verdicts(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "ll"), 1);
+	queue_scan_done(lab->queue);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 1, 1), 0);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 1, 2), 0);
+	assert_done(lab);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_over(lab);
+	/* the pack is gone */
+	assert_int_equal(held(lab, 1, 2), 0);
+	assert_over(lab);
+	assert_int_equal(lab->verdicts, 2);
+}
+
+static void a_link_held_twice_counts_once(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "lf"), 1);
+	queue_scan_done(lab->queue);
+	assert_int_equal(held(lab, 1, 1), 0);
+	assert_int_equal(held(lab, 1, 1), 0);
+	assert_waits(lab);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_done(lab);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_over(lab);
+	/* nor does a second verdict */
+	assert_int_equal(committed(lab, 1, 2), 0);
+	assert_over(lab);
+	assert_int_equal(lab->verdicts, 2);
+}
+
+static void a_run_of_links_goes_over_two_packs(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "lll"), 1);
+	assert_int_equal(send_new_pack(lab, "lll"), 4);
+	queue_scan_done(lab->queue);
+	assert_int_equal(held(lab, 2, 4), 0);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 1, 1), 0);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 1, 6), 0);
+	assert_done(lab);
+	assert_int_equal(committed(lab, 3, 2), 0);
+	assert_done(lab);
+	assert_int_equal(committed(lab, 1, 6), 0);
+	assert_over(lab);
+	assert_int_equal(lab->verdicts, 6);
+}
+
+static void only_links_are_held(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "lfdl"), 1);
+	assert_int_equal(held(lab, 2, 1), ERR_PROTOCOL);
+	assert_int_equal(held(lab, 3, 1), ERR_PROTOCOL);
+	assert_int_equal(held(lab, 1, 2), ERR_PROTOCOL);
+	assert_int_equal(held(lab, 3, 2), ERR_PROTOCOL);
+	assert_int_equal(held(lab, 4, 1), 0);
+}
+
+static void a_file_in_chunks_is_not_held(void **state)
+{
+	struct lab *lab = *state;
+
+	send_file(lab);
+	queue_scan_done(lab->queue);
+	assert_int_equal(held(lab, 1, 1), ERR_PROTOCOL);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_waits(lab);
+	queue_release(lab->queue, &lab->task);
+	assert_over(lab);
+	/* it is gone */
+	assert_int_equal(held(lab, 1, 1), 0);
+	assert_int_equal(lab->verdicts, 1);
+}
+
+/* ---- sending again ---- */
+
+static void a_pack_is_sent_again_with_new_ids(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "flf"), 1);
+	queue_scan_done(lab->queue);
+	assert_int_equal(resend(lab, 1), 20);
+	assert_false(queue_is_over(lab->queue));
+	assert_int_equal(send_pack(lab, 3), 4);
+	assert_waits(lab);
+	/* these are no more */
+	assert_int_equal(committed(lab, 1, 3), 0);
+	assert_int_equal(held(lab, 2, 1), 0);
+	assert_int_equal(lab->verdicts, 0);
+	assert_waits(lab);
+	assert_int_equal(committed(lab, 4, 3), 0);
+	assert_over(lab);
+	assert_int_equal(lab->verdicts, 3);
+}
+
+static void a_pack_that_was_taken_is_not_sent_again(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "fl"), 1);
+	assert_int_equal(send_new_pack(lab, "ff"), 3);
+	assert_int_equal(held(lab, 2, 1), 0);
+	assert_int_equal(resend(lab, 1), ERR_PROTOCOL);
+	assert_int_equal(committed(lab, 4, 1), 0);
+	assert_int_equal(resend(lab, 3), ERR_PROTOCOL);
+	/* nor is a part of one */
+	assert_int_equal(send_new_pack(lab, "ff"), 5);
+	assert_int_equal(resend(lab, 6), ERR_PROTOCOL);
+	assert_int_equal(resend(lab, 5), 20);
+}
+
+/* The verdict may have come by another stream, before this. */
+static void what_is_gone_is_not_sent_again(void **state)
+{
+	struct lab *lab = *state;
+
+	send_file(lab);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_int_equal(resend(lab, 1), 0);
+	queue_release(lab->queue, &lab->task);
+	assert_int_equal(send_new_pack(lab, "f"), 2);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_int_equal(resend(lab, 2), 0);
+	queue_scan_done(lab->queue);
+	assert_over(lab);
+}
+
+static void links_that_were_held_are_sent_anew(void **state)
+{
+	struct lab *lab = *state;
+
+	assert_int_equal(send_new_pack(lab, "lll"), 1);
+	assert_int_equal(send_new_pack(lab, "l"), 4);
+	queue_scan_done(lab->queue);
+	assert_int_equal(held(lab, 1, 4), 0);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_done(lab);
+	queue_restart(lab->queue);
+	memset(&lab->task, 0, sizeof(lab->task));
+	assert_false(queue_is_over(lab->queue));
+	assert_int_equal(send_pack(lab, 2), 1);
+	assert_int_equal(send_pack(lab, 1), 3);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 1, 2), 0);
+	assert_waits(lab);
+	assert_int_equal(held(lab, 3, 1), 0);
+	assert_done(lab);
+	assert_int_equal(committed(lab, 1, 3), 0);
+	assert_over(lab);
+	assert_int_equal(lab->verdicts, 4);
+}
+
+/* ---- ids ---- */
+
+static void assert_never_given(struct lab *lab, uint64_t id)
+{
+	const struct msg_state s = { .id = id, .state = STATE_SEND };
+	const struct msg_checked c = { .id = id, .count = 1 };
+	const struct msg_offered o = { .first_id = id, .count = 1 };
+	uint64_t bytes;
+
+	assert_int_equal(held(lab, id, 1), ERR_PROTOCOL);
+	assert_int_equal(committed(lab, id, 1), ERR_PROTOCOL);
+	assert_int_equal(resend(lab, id), ERR_PROTOCOL);
+	assert_int_equal(queue_state(lab->queue, &s), ERR_PROTOCOL);
+	assert_int_equal(queue_checked(lab->queue, &c, &bytes), ERR_PROTOCOL);
+	assert_int_equal(queue_offered(lab->queue, &o), ERR_PROTOCOL);
+}
+
+static void ids_that_were_never_given(void **state)
+{
+	static const uint64_t ids[] = { 0, 4, 5, UINT32_MAX, UINT64_MAX };
+	struct lab *lab = *state;
+
+	assert_never_given(lab, 0);
+	assert_never_given(lab, 1);
+	assert_int_equal(send_new_pack(lab, "lll"), 1);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)
+		assert_never_given(lab, ids[i]);
+	/* runs that begin well */
+	assert_int_equal(held(lab, 1, 4), ERR_PROTOCOL);
+	assert_int_equal(held(lab, 3, UINT32_MAX), ERR_PROTOCOL);
+	assert_int_equal(committed(lab, 1, 4), ERR_PROTOCOL);
+	assert_int_equal(committed(lab, 3, UINT32_MAX), ERR_PROTOCOL);
+	assert_int_equal(lab->verdicts, 0);
+	queue_scan_done(lab->queue);
+	assert_waits(lab);
+	assert_int_equal(committed(lab, 1, 3), 0);
+	assert_over(lab);
+	assert_never_given(lab, 4);
+}
+
+static void states_are_awaited_until_there_is_a_range(void **state)
+{
+	struct lab *lab = *state;
+
+	queue_set_open_limit(lab->queue, 8);
+	assert_false(queue_awaits_state(lab->queue));
+	/* standard input is one stream's alone */
+	assert_int_equal(open_file(lab), 1);
+	lab->task.file->is_stream = 1;
+	assert_false(queue_awaits_state(lab->queue));
+	add_pack(lab, "f");
+	assert_false(queue_awaits_state(lab->queue));
+	for (uint64_t id = 2; id <= 4; id++) {
+		assert_int_equal(open_file(lab), id);
+		assert_true(queue_awaits_state(lab->queue));
+	}
+	/* one that is not wanted gives no range */
+	assert_int_equal(state_of(lab, 3, STATE_REFUSED), 0);
+	assert_true(queue_awaits_state(lab->queue));
+	assert_false(queue_take_range(lab->queue, &lab->task));
+	assert_int_equal(state_of(lab, 2, STATE_SEND), 0);
+	assert_false(queue_awaits_state(lab->queue));
+	assert_true(queue_take_range(lab->queue, &lab->task));
+	assert_int_equal(lab->task.kind, TASK_RANGE);
+	assert_int_equal(lab->task.file->id, 2);
+}
+
+#define TEST(function)                                                         \
+	cmocka_unit_test_setup_teardown(function, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(done_is_when_nothing_is_left_to_do),
+		TEST(a_pack_that_is_taken_is_not_done),
+		TEST(links_are_held_before_their_verdicts),
+		TEST(links_are_held_after_their_verdicts),
+		TEST(a_link_held_twice_counts_once),
+		TEST(a_run_of_links_goes_over_two_packs),
+		TEST(only_links_are_held),
+		TEST(a_file_in_chunks_is_not_held),
+		TEST(a_pack_is_sent_again_with_new_ids),
+		TEST(a_pack_that_was_taken_is_not_sent_again),
+		TEST(what_is_gone_is_not_sent_again),
+		TEST(links_that_were_held_are_sent_anew),
+		TEST(ids_that_were_never_given),
+		TEST(states_are_awaited_until_there_is_a_range),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
