@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/file_meta.h"
 #include "fs/name.h"
 
 struct part {
@@ -30,12 +31,6 @@ struct part {
 	char name[NAME_PART_MAX]; /* ".ferry-0123456789abcdef.part"; empty: it
 				     is hidden, or there is none */
 	int has_mode;             /* it was created with its final mode */
-};
-
-struct file_meta {
-	uint32_t mode; /* permission bits; set-id and sticky are dropped */
-	int64_t mtime_s;
-	uint32_t mtime_ns;
 };
 
 /*
@@ -117,8 +112,9 @@ int part_set_size(struct part *p, uint64_t size, struct err *e);
  * system can.  Returns 0 or ERR_LOCAL with errno. */
 int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e);
 
-/* Mode (unless it has that already) and mtime, by descriptor (atime is set to
- * now); a time that the system cannot represent is ERR_LOCAL with EINVAL. */
+/* Mode, less set-id and sticky bits (unless it has that already), and mtime, by
+ * descriptor (atime is set to now); a time that the system cannot represent is
+ * ERR_LOCAL with EINVAL. */
 int part_set_meta(struct part *p, const struct file_meta *meta, struct err *e);
 
 /* fdatasync or fsync, as needed for the content and size to be durable. */

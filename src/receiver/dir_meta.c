@@ -13,7 +13,7 @@
 
 enum {
 	DIR_META_MEMORY = 4 << 20,
-	RECORD_MAX = 2 + NAME_PATH_MAX + 16,
+	RECORD_MAX = 2 + NAME_PATH_MAX + FILE_META_MAX,
 	OWNER = 0700,
 };
 
@@ -77,9 +77,7 @@ int dir_meta_add(struct dir_meta *l, const char *path, size_t len,
 	}
 	buf_put_u16(&l->mem, (uint16_t)len);
 	buf_put(&l->mem, path, len);
-	buf_put_u32(&l->mem, meta->mode);
-	buf_put_u64(&l->mem, (uint64_t)meta->mtime_s);
-	buf_put_u32(&l->mem, meta->mtime_ns);
+	file_meta_put(&l->mem, meta, FILE_META_EXTENDED);
 	if (l->mem.failed)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	l->count++;
@@ -90,9 +88,7 @@ static void get_record(struct rd *r, struct record *rec)
 {
 	rec->len = rd_u16(r);
 	rec->path = (const char *)rd_bytes(r, rec->len);
-	rec->meta.mode = rd_u32(r);
-	rec->meta.mtime_s = (int64_t)rd_u64(r);
-	rec->meta.mtime_ns = rd_u32(r);
+	file_meta_get(r, &rec->meta, FILE_META_EXTENDED);
 }
 
 static void apply_one(struct pass *p, const struct record *rec)

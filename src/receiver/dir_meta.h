@@ -21,8 +21,8 @@
 
 struct dir_meta {
 	int root_fd;    /* borrowed; the temporary file is made there */
-	struct buf mem; /* records: u16 length | path | u32 mode | u64
-			   seconds | u32 nanoseconds */
+	struct buf mem; /* records: u16 length | path | metadata in the
+			   form FILE_META_EXTENDED */
 	int spill_fd;   /* or -1 */
 	uint64_t count;
 };

@@ -37,9 +37,7 @@ static struct infile *infile_new(struct rsession *s, const struct msg_open *m)
 	f->id = m->id;
 	f->size = m->size;
 	f->basis_fd = -1;
-	f->meta.mode = m->meta.mode;
-	f->meta.mtime_s = m->meta.mtime_s;
-	f->meta.mtime_ns = m->meta.mtime_ns;
+	f->meta = m->meta;
 	f->users = 1;
 	runs_init(&f->claims, STATE_RUNS_MAX);
 	pthread_mutex_init(&f->basis_lock, NULL);

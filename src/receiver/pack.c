@@ -161,17 +161,6 @@ static int is_over_limit(struct rsession *s, const struct pack_item *it,
 	return 1;
 }
 
-static struct file_meta meta_of(const struct pack_item *it)
-{
-	struct file_meta m = {
-		.mode = it->meta.mode,
-		.mtime_s = it->meta.mtime_s,
-		.mtime_ns = it->meta.mtime_ns,
-	};
-
-	return m;
-}
-
 /* The held directory of a file, shared with the one before it if it lies in
  * the same. */
 static struct held_dir *share_dir(struct rstream *st, struct inpack *pk,
@@ -195,7 +184,7 @@ static struct commit *write_file(struct rstream *st, struct inpack *pk,
 				 const struct pack_item *it,
 				 const uint8_t *content, struct err *fe)
 {
-	struct file_meta meta = meta_of(it);
+	struct file_meta meta = it->meta;
 	struct commit *c = commit_new(it->name, it->name_len);
 	const char *leaf;
 	int dir;
@@ -325,7 +314,7 @@ static void want(struct rsession *s, struct inpack *pk, uint32_t i,
 static void take_offer(struct rstream *st, struct inpack *pk,
 		       const struct pack_item *it, uint64_t id)
 {
-	const struct file_meta meta = meta_of(it);
+	const struct file_meta meta = it->meta;
 	struct item_result r = result_of(it, id);
 	uint32_t i = (uint32_t)(id - pk->m.first_id);
 	enum conflict_action action = ACTION_REPLACE;
@@ -352,7 +341,7 @@ static int take_dir(struct rstream *st, const struct pack_item *it,
 		    uint64_t id, struct err *e)
 {
 	struct rsession *s = st->session;
-	struct file_meta meta = meta_of(it);
+	struct file_meta meta = it->meta;
 	struct item_result r = result_of(it, id);
 	struct err fe;
 	int fd, rc;
@@ -388,9 +377,7 @@ static int take_link(struct rstream *st, const struct pack_item *it,
 	buf_put_u16(b, (uint16_t)it->target_len);
 	buf_put(b, it->target, it->target_len);
 	buf_put_u8(b, 0);
-	buf_put_u32(b, it->meta.mode);
-	buf_put_u64(b, (uint64_t)it->meta.mtime_s);
-	buf_put_u32(b, it->meta.mtime_ns);
+	file_meta_put(b, &it->meta, FILE_META_EXTENDED);
 	s->link_count++;
 	full = s->link_count >= LINKS_MAX || b->len >= LINKS_BYTES;
 	pthread_mutex_unlock(&s->lock);
@@ -414,9 +401,7 @@ static void get_link(struct link_row *l, struct rd *r)
 	l->name = (const char *)rd_bytes(r, l->name_len + 1);
 	l->target_len = rd_u16(r);
 	l->target = (const char *)rd_bytes(r, l->target_len + 1);
-	l->meta.mode = rd_u32(r);
-	l->meta.mtime_s = (int64_t)rd_u64(r);
-	l->meta.mtime_ns = rd_u32(r);
+	file_meta_get(r, &l->meta, FILE_META_EXTENDED);
 }
 
 static int is_same_link(const void *ctx, int dir, const char *leaf)

@@ -61,17 +61,6 @@ int sender_follows(const struct sender_stream *st, const struct item *it)
 	return cfg->follow_links || scan_root_follow(cfg->scan, it->root);
 }
 
-struct msg_meta sender_meta(const struct stat *st)
-{
-	struct msg_meta m = {
-		.mode = (uint32_t)st->st_mode & 07777,
-		.mtime_s = st->st_mtim.tv_sec,
-		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
-	};
-
-	return m;
-}
-
 /* What a failed read means to the user: a file that went away has changed. */
 static void as_source_error(struct err *e)
 {
@@ -412,7 +401,7 @@ static int do_open(struct sender_stream *st, struct outfile *f, int whole,
 	m.id = f->id;
 	m.size = f->size;
 	m.allocated = (uint64_t)f->item.st.st_blocks * 512;
-	m.meta = sender_meta(&f->item.st);
+	m.meta = file_meta_of_stat(&f->item.st);
 	put_open(&st->channel.out, &m, st->sender->cfg->digest);
 	rc = channel_send(&st->channel, NULL, 0, e);
 	if (rc || !whole)

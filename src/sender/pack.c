@@ -70,7 +70,7 @@ static void put_row(struct sender_stream *st, const struct pack *pk,
 {
 	struct pack_item row = {
 		.kind = it->kind,
-		.meta = sender_meta(&it->st),
+		.meta = file_meta_of_stat(&it->st),
 		.name = pack_name(pk, it),
 		.name_len = it->name_len,
 		.target = (const char *)pk->names.data + it->target_off,

@@ -163,7 +163,6 @@ int sender_item_parent(struct sender_stream *st, const struct item *it,
 		       const char *name, const char **leaf, struct err *e);
 /* Whether a link in the item's place is followed. */
 int sender_follows(const struct sender_stream *st, const struct item *it);
-struct msg_meta sender_meta(const struct stat *st);
 /* An item that cannot be read; e is why. */
 void sender_item_failed(struct sender_stream *st, const char *name,
 			const struct item *it, struct err *e);

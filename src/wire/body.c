@@ -38,21 +38,6 @@ int body_get_zeroes(struct rd *r, size_t n)
 	return any == 0;
 }
 
-void body_put_meta(struct buf *b, const struct msg_meta *m)
-{
-	buf_put_u32(b, m->mode);
-	buf_put_u64(b, (uint64_t)m->mtime_s);
-	buf_put_u32(b, m->mtime_ns);
-}
-
-int body_get_meta(struct rd *r, struct msg_meta *m)
-{
-	m->mode = rd_u32(r);
-	m->mtime_s = (int64_t)rd_u64(r);
-	m->mtime_ns = rd_u32(r);
-	return m->mode <= 07777 && m->mtime_ns < 1000000000;
-}
-
 void body_put_text(struct buf *b, const char *text, size_t len, size_t min,
 		   size_t max)
 {

@@ -44,10 +44,6 @@ int body_end(const struct rd *r, int is_good);
 void body_put_zeroes(struct buf *b, size_t n);
 int body_get_zeroes(struct rd *r, size_t n);
 
-void body_put_meta(struct buf *b, const struct msg_meta *m);
-/* Returns whether mode and nanoseconds are in range. */
-int body_get_meta(struct rd *r, struct msg_meta *m);
-
 /* A u16 length and that many bytes.  One that is not in min..max fails the
  * buffer; getting returns whether it is in that range and there. */
 void body_put_text(struct buf *b, const char *text, size_t len, size_t min,

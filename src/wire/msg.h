@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/file_meta.h"
 #include "wire/frame.h"
 
 /*
@@ -72,21 +73,14 @@ struct msg_ready {
 void msg_put_ready(struct buf *b, const struct msg_ready *m);
 int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
 
-/* Metadata of an item: u32 mode (07777 at most) | i64 seconds | u32
- * nanoseconds (below 10^9). */
-struct msg_meta {
-	uint32_t mode;
-	int64_t mtime_s;
-	uint32_t mtime_ns;
-};
-
 /*
  * OPEN: u64 id | u64 size (2^64-1: unknown, a stream) | u64 allocated bytes
- * (what the source occupies: less than size where it has holes) | meta |
+ * (what the source occupies: less than size where it has holes) | metadata |
  * u16 name length | name | digest of the body up to here
  *
  * The digest is for the caller to work out, over the MSG_OPEN_FIXED + name_len
- * bytes that stand before it; nothing else vouches for name and meta.
+ * bytes that stand before it; nothing else vouches for name and
+ * metadata, which has the form FILE_META_BASIC here and in packs.
  */
 enum { MSG_OPEN_FIXED = 42 };
 #define WIRE_SIZE_UNKNOWN UINT64_MAX
@@ -95,7 +89,7 @@ struct msg_open {
 	uint64_t id;
 	uint64_t size;
 	uint64_t allocated;
-	struct msg_meta meta;
+	struct file_meta meta;
 	const char *name; /* not terminated */
 	size_t name_len;
 	uint8_t digest[WIRE_DIGEST_MAX];
@@ -164,7 +158,7 @@ int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n);
  * pack's files, one behind the other in the table's order.  Items have the
  * ids first, first + 1, ...  Each row of the table:
  *
- *	u8 kind | meta | u16 name length | name | then by kind:
+ *	u8 kind | metadata | u16 name length | name | then by kind:
  *	FILE	u32 size | file digest
  *	DIR	nothing
  *	LINK	u16 target length | target
@@ -205,7 +199,7 @@ int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n);
 enum item_kind { ITEM_FILE = 1, ITEM_DIR = 2, ITEM_LINK = 3 };
 struct pack_item {
 	uint8_t kind;
-	struct msg_meta meta;
+	struct file_meta meta;
 	const char *name; /* not terminated */
 	size_t name_len;
 	uint32_t size;         /* FILE */

@@ -15,7 +15,7 @@ void msg_put_open(struct buf *b, const struct msg_open *m, size_t digest_size)
 	buf_put_u64(b, m->id);
 	buf_put_u64(b, m->size);
 	buf_put_u64(b, m->allocated);
-	body_put_meta(b, &m->meta);
+	file_meta_put(b, &m->meta, FILE_META_BASIC);
 	body_put_text(b, m->name, m->name_len, 1, WIRE_NAME_MAX);
 	body_put_digest(b, m->digest, digest_size);
 }
@@ -30,7 +30,7 @@ int msg_get_open(struct msg_open *m, size_t digest_size, const uint8_t *p,
 	m->id = rd_u64(&r);
 	m->size = rd_u64(&r);
 	m->allocated = rd_u64(&r);
-	ok = body_get_meta(&r, &m->meta);
+	ok = file_meta_get(&r, &m->meta, FILE_META_BASIC);
 	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
 	ok &= body_get_digest(&r, m->digest, digest_size);
 	ok &= m->size <= WIRE_SIZE_MAX || m->size == WIRE_SIZE_UNKNOWN;
@@ -216,7 +216,7 @@ void pack_put_item(struct buf *b, const struct pack_item *it,
 		   size_t digest_size)
 {
 	buf_put_u8(b, it->kind);
-	body_put_meta(b, &it->meta);
+	file_meta_put(b, &it->meta, FILE_META_BASIC);
 	body_put_text(b, it->name, it->name_len, 1, WIRE_NAME_MAX);
 	if (it->kind == ITEM_FILE) {
 		buf_put_u32(b, it->size);
@@ -232,7 +232,7 @@ int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size)
 
 	memset(it, 0, sizeof(*it));
 	it->kind = rd_u8(r);
-	ok = body_get_meta(r, &it->meta);
+	ok = file_meta_get(r, &it->meta, FILE_META_BASIC);
 	ok &= body_get_text(r, &it->name, &it->name_len, 1, WIRE_NAME_MAX);
 	if (it->kind == ITEM_FILE) {
 		it->size = rd_u32(r);

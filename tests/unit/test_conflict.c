@@ -40,7 +40,7 @@ static void test_decide(void **state)
 		[CONFLICT_BACKUP] = ACTION_BACKUP,
 	};
 	static const mode_t kinds[] = { S_IFREG, S_IFLNK, S_IFIFO };
-	const struct file_meta meta = { 0644, 1000, 5 };
+	const struct file_meta meta = { 0644, 1000, 5, 0 };
 	const struct stat dir = stat_with(S_IFDIR, 0, 0);
 
 	(void)state;
@@ -83,7 +83,7 @@ static void test_newer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct time_case *c = &cases[i];
-		const struct file_meta meta = { 0644, c->s, c->ns };
+		const struct file_meta meta = { 0644, c->s, c->ns, 0 };
 		const struct stat st =
 			stat_with(S_IFREG, c->there_s, c->there_ns);
 
@@ -145,7 +145,7 @@ static void assert_target(const struct place *p, const char *name,
 static struct place_result put(const struct place *p, enum conflict_policy existing,
 			 const char *target, int64_t time)
 {
-	const struct file_meta meta = { 0777, time, 0 };
+	const struct file_meta meta = { 0777, time, 0, 0 };
 	const struct place_request a = {
 		.what = { .target = target, .meta = &meta },
 		.dir_fd = p->dir,

@@ -24,7 +24,7 @@ enum { DIGEST = 16, PAYLOAD = 0x300 };
 #define ID "\x11\x22\x33\x44\x55\x66\x77\x88"
 #define ID_VALUE 0x1122334455667788
 #define META "\0\0\x0d\xed\xff\xff\xff\xff\xff\xff\xff\xfe\x3b\x9a\xc9\xff"
-#define META_VALUE 06755, -2, 999999999
+#define META_VALUE 06755, -2, 999999999, 0
 
 static const struct msg_hello hello = {
 	0x0102, 3, HELLO_SINGLE, 0x0405, 0x80000001, TOKEN,
@@ -361,7 +361,7 @@ static const uint8_t *sample(unsigned type, size_t *n)
 	return (const uint8_t *)m->bytes + TYPE_AND_LENGTH;
 }
 
-static void check_meta(const struct msg_meta *m)
+static void check_meta(const struct file_meta *m)
 {
 	assert_int_equal(m->mode, 06755);
 	assert_true(m->mtime_s == -2);

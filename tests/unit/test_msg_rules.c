@@ -20,7 +20,7 @@ enum { DIGEST = 16 };
 
 #define SUM "\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8\xd9\xda\xdb\xdc\xdd\xde\xdf"
 #define META "\0\0\x0d\xed\xff\xff\xff\xff\xff\xff\xff\xfe\x3b\x9a\xc9\xff"
-#define META_VALUE 06755, -2, 999999999
+#define META_VALUE 06755, -2, 999999999, 0
 #define BYTES(text) text, sizeof(text) - 1
 
 static int get_chunk(uint32_t raw, uint8_t codec, size_t payload)
@@ -147,7 +147,7 @@ static void verdicts_say_bytes_only_with_some_causes(void **state)
 	}
 }
 
-static void check_meta(const struct msg_meta *m)
+static void check_meta(const struct file_meta *m)
 {
 	assert_int_equal(m->mode, 06755);
 	assert_true(m->mtime_s == -2);

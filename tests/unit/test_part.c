@@ -385,13 +385,13 @@ struct meta_case {
 static void test_meta(void **state)
 {
 	static const struct meta_case cases[] = {
-		{ { 0644, 1700000000, 123456789 }, 0644 },
-		{ { 0, 0, 0 }, 0 },
-		{ { 0777, 1, 999999999 }, 0777 },
-		{ { 07777, 1700000001, 1 }, 0777 },
-		{ { 0400, -1, 0 }, 0400 },
-		{ { 0100644, -123456789, 987654321 }, 0644 },
-		{ { 0xffffffff, 4102444800, 5 }, 0777 }, /* 2100 */
+		{ { 0644, 1700000000, 123456789, 0 }, 0644 },
+		{ { 0, 0, 0, 0 }, 0 },
+		{ { 0777, 1, 999999999, 0 }, 0777 },
+		{ { 07777, 1700000001, 1, 0 }, 0777 },
+		{ { 0400, -1, 0, 0 }, 0400 },
+		{ { 0100644, -123456789, 987654321, 0 }, 0644 },
+		{ { 0xffffffff, 4102444800, 5, 0 }, 0777 }, /* 2100 */
 	};
 	struct place *p = *state;
 	struct part part;
@@ -419,7 +419,7 @@ static void test_meta_refused(void **state)
 	static const uint32_t bad[] = { 1000000000, 0x3fffffff, 0x3ffffffe,
 					UINT32_MAX };
 	struct place *p = *state;
-	struct file_meta m = { 0644, 1700000000, 0 };
+	struct file_meta m = { 0644, 1700000000, 0, 0 };
 	struct part part;
 	struct stat st;
 	struct err e;
@@ -437,7 +437,7 @@ static void test_meta_refused(void **state)
 
 static void test_dir_meta(void **state)
 {
-	const struct file_meta m = { 07750, 1234567890, 42 };
+	const struct file_meta m = { 07750, 1234567890, 42, 0 };
 	struct place *p = *state;
 	struct stat st;
 	struct err e;
@@ -459,7 +459,7 @@ static void test_dir_meta(void **state)
 
 static void test_symlink(void **state)
 {
-	const struct file_meta m = { 0777, 1000000000, 7 };
+	const struct file_meta m = { 0777, 1000000000, 7, 0 };
 	struct place *p = *state;
 	char target[64];
 	struct stat st;
@@ -492,7 +492,7 @@ static void test_symlink(void **state)
 /* Without a name until it has its final one. */
 static void test_hidden(void **state)
 {
-	const struct file_meta m = { 0640, 1000000000, 7 };
+	const struct file_meta m = { 0640, 1000000000, 7, 0 };
 	const mode_t mask = umask(0);
 	struct place *p = *state;
 	struct part part;
@@ -528,7 +528,7 @@ static void test_hidden(void **state)
 /* What a dead process left between linking and renaming does not matter. */
 static void test_stale_new(void **state)
 {
-	const struct file_meta m = { 0644, 1, 0 };
+	const struct file_meta m = { 0644, 1, 0, 0 };
 	struct place *p = *state;
 	char stale[NAME_PART_MAX] = "";
 	struct part part;
@@ -600,7 +600,7 @@ static void wait_for_commit(struct place *p)
 	int was_there;
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		const struct file_meta meta = { modes[i], 1000, 0 };
+		const struct file_meta meta = { modes[i], 1000, 0, 0 };
 
 		assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there,
 						&e), 0);
@@ -637,7 +637,7 @@ static void test_kept_died_before_commit(void **state)
 
 	be_ordinary(p, 1);
 	for (size_t i = 0; i < 2 * sizeof(modes) / sizeof(modes[0]); i++) {
-		const struct file_meta meta = { modes[i / 2], 1000, 0 };
+		const struct file_meta meta = { modes[i / 2], 1000, 0, 0 };
 
 		assert_true(part_is_keepable(meta.mode));
 		assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there,
@@ -771,7 +771,7 @@ struct replacer {
 
 static void *replace_at_once(void *arg)
 {
-	static const struct file_meta meta = { 0644, 1000, 0 };
+	static const struct file_meta meta = { 0644, 1000, 0, 0 };
 	struct replacer *r = arg;
 
 	pthread_barrier_wait(r->barrier);

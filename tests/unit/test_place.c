@@ -109,7 +109,7 @@ struct thing {
 static int make(struct thing *t, struct place *p, enum kind kind,
 		const char *text)
 {
-	static const struct file_meta meta = { 0644, 1000000000, 5 };
+	static const struct file_meta meta = { 0644, 1000000000, 5, 0 };
 	struct err e;
 	int rc;
 
