@@ -374,8 +374,8 @@ run/lint/cppcheck:
 	@scripts/run-test 900 $(LOGS)/lint/cppcheck.log cppcheck -q \
 		--enable=warning,style,performance,portability --std=c11 \
 		--suppress=variableScope --inline-suppr --error-exitcode=1 \
-		--suppress=unusedStructMember:src/fs/landlock.c \
-		--suppress=knownConditionTrueFalse:src/fs/seccomp.c \
+		--suppress=unusedStructMember:src/sandbox/landlock.c \
+		--suppress=knownConditionTrueFalse:src/sandbox/seccomp.c \
 		$(our_cppflags) src tests/fuzz
 
 run/lint/python:

@@ -7,13 +7,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
 #include "cmd/signals.h"
+#include "os/process.h"
 
 /*
  * Whoever starts us with one of the three standard descriptors closed would
@@ -46,7 +46,7 @@ static int hide_memory(void)
 #ifdef FERRY_INSTRUMENTED
 	return 0;
 #else
-	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return process_hide_memory();
 #endif
 }
 

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "fs/name.h"
+#include "os/times.h"
 
 struct dirs {
 	int root_fd; /* borrowed */
@@ -141,15 +142,13 @@ static int make_dir(const struct dirs *d, const char *component,
 static int is_young(const struct dirs *d, int fd)
 {
 	const struct timespec *since = &d->since;
-	struct statx sx;
+	struct timespec birth;
 
-	if (since->tv_sec == 0 ||
-	    statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) < 0 ||
-	    !(sx.stx_mask & STATX_BTIME))
+	if (since->tv_sec == 0 || times_of_birth(fd, &birth) < 0)
 		return 0;
-	return sx.stx_btime.tv_sec > since->tv_sec ||
-	       (sx.stx_btime.tv_sec == since->tv_sec &&
-		(long)sx.stx_btime.tv_nsec >= since->tv_nsec);
+	return birth.tv_sec > since->tv_sec ||
+	       (birth.tv_sec == since->tv_sec &&
+		birth.tv_nsec >= since->tv_nsec);
 }
 
 /* Go one component further: path[start..end). */

@@ -20,7 +20,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -29,6 +28,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "os/entropy.h"
 
 enum {
 	VERSION = 1,
@@ -78,19 +78,10 @@ static void file_name(char name[NAME_PART_MAX], uint64_t tag)
 	part_tag_name(name, tag, "journal");
 }
 
-/* Of the boot id's text a CRC and the beginning. */
 void journal_get_boot(uint8_t boot[JOURNAL_BOOT])
 {
-	char text[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? io_read(fd, text, sizeof(text)) : -1;
-
-	memset(boot, 0, JOURNAL_BOOT);
-	if (n >= JOURNAL_BOOT) {
-		be_put64(boot, crc32_z(0, (const void *)text, (size_t)n));
-		memcpy(boot + 8, text, 8);
-	}
-	io_close(&fd);
+	if (boot_get_id(boot) < 0)
+		memset(boot, 0, JOURNAL_BOOT);
 }
 
 static int is_known_boot(const uint8_t boot[JOURNAL_BOOT])
@@ -151,7 +142,7 @@ static int write_head(struct journal *j)
 {
 	uint8_t head[PLACES] = { 0 };
 
-	if (getrandom(j->salt, SALT, 0) != SALT)
+	if (entropy_get(j->salt, SALT) < 0)
 		return -1;
 	put_head(j, head);
 	return io_pwrite(j->fd, head, sizeof(head), 0) < 0 ? -1 : 0;

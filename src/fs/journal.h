@@ -29,8 +29,9 @@
 #include "base/err.h"
 #include "base/runs.h"
 #include "fs/part.h"
+#include "os/boot.h"
 
-enum { JOURNAL_PEER = 32, JOURNAL_DIGEST_MAX = 32, JOURNAL_BOOT = 16 };
+enum { JOURNAL_PEER = 32, JOURNAL_DIGEST_MAX = 32, JOURNAL_BOOT = BOOT_ID_SIZE };
 
 /* What the part is a part of: all of it has to be the same to go on. */
 struct journal_id {

@@ -12,44 +12,23 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
-#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "fs/part_priv.h"
-#include "fs/sandbox.h"
 #include "fs/source.h"
+#include "os/entropy.h"
+#include "os/flush.h"
+#include "os/nameless.h"
+#include "os/rename.h"
+#include "os/space.h"
+#include "os/times.h"
 
 enum {
 	CLEAR_TRIES = 2,
 	NS_PER_S = 1000000000,
 };
-
-/* f_type of the file systems that reserve a file's space in one step. */
-static const uint32_t extent_fs[] = {
-	0xef53,     /* ext4 (ext2 and ext3 say EOPNOTSUPP) */
-	0x58465342, /* xfs */
-	0x9123683e, /* btrfs */
-	0xf2f52010, /* f2fs */
-};
-
-static int seed(struct part_names *names)
-{
-	ssize_t got;
-
-	do {
-		got = getrandom(&names->state, sizeof(names->state), 0);
-	} while (got < 0 && errno == EINTR);
-	if (got != (ssize_t)sizeof(names->state)) {
-		if (got >= 0)
-			errno = EIO;
-		return -1;
-	}
-	names->seeded = 1;
-	return 0;
-}
 
 /* One step of splitmix64 (Steele, Lea, Flood 2014): all 2^64 values in an
  * order that looks random. */
@@ -64,8 +43,10 @@ static uint64_t next_number(struct part_names *names)
 
 static int next_name(struct part_names *names, char name[NAME_PART_MAX])
 {
-	if (!names->seeded && seed(names) < 0)
+	if (!names->seeded &&
+	    entropy_get(&names->state, sizeof(names->state)) < 0)
 		return -1;
+	names->seeded = 1;
 	part_tag_name(name, next_number(names), "part");
 	return 0;
 }
@@ -114,26 +95,15 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 	return err_sys(e, ERR_LOCAL, "create a temporary file");
 }
 
-/* Whether errno says that there are no files without a name here: old kernels
- * take the flag for that of a directory. */
-static int lacks_hidden(void)
-{
-	return errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT ||
-	       errno == EINVAL || errno == ENOSYS;
-}
-
 int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 		       struct err *e)
 {
 	p->name[0] = '\0';
 	p->has_mode = is_exact;
-	do {
-		p->fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC,
-			       is_exact ? mode & 0777 : 0600);
-	} while (p->fd < 0 && errno == EINTR);
+	p->fd = nameless_create(dir_fd, is_exact ? mode & 0777 : 0600);
 	if (p->fd >= 0)
 		return 0;
-	if (lacks_hidden())
+	if (errno == EOPNOTSUPP)
 		return ERR_AGAIN;
 	return err_sys(e, ERR_LOCAL, "create a temporary file");
 }
@@ -146,40 +116,6 @@ int part_is_named(int dir_fd, const char *name, const struct stat *st)
 	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
 }
 
-static int has_extents(const struct statfs *fs)
-{
-	for (size_t i = 0; i < sizeof(extent_fs) / sizeof(extent_fs[0]); i++) {
-		if ((uint32_t)fs->f_type == extent_fs[i])
-			return 1;
-	}
-	return 0;
-}
-
-/* The space there is for us; UINT64_MAX where the file system does not say
- * (all zero, as on an unlimited tmpfs). */
-static uint64_t free_space(const struct statfs *fs)
-{
-	const uint64_t unit = (uint64_t)(fs->f_frsize > 0 ? fs->f_frsize
-							  : fs->f_bsize);
-	uint64_t bytes;
-
-	if (fs->f_blocks == 0)
-		return UINT64_MAX;
-	if (__builtin_mul_overflow((uint64_t)fs->f_bavail, unit, &bytes))
-		return UINT64_MAX;
-	return bytes;
-}
-
-static int allocate(int fd, uint64_t size)
-{
-	int rc;
-
-	do {
-		rc = fallocate(fd, 0, 0, (off_t)size);
-	} while (rc < 0 && errno == EINTR);
-	return rc;
-}
-
 /* What a kept part occupies already need not be free. */
 static uint64_t occupied(const struct part *p)
 {
@@ -190,7 +126,6 @@ static uint64_t occupied(const struct part *p)
 
 int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 {
-	struct statfs fs;
 	uint64_t own;
 
 	*have = UINT64_MAX;
@@ -200,15 +135,10 @@ int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 		errno = EFBIG;
 		return err_sys(e, ERR_LOCAL, "reserve space");
 	}
-	if (fstatfs(p->fd, &fs) < 0)
-		return err_sys(e, ERR_LOCAL, "ask for the free space");
-	*have = free_space(&fs);
-	if (has_extents(&fs)) {
-		if (allocate(p->fd, size) == 0)
-			return 0;
-		if (errno != EOPNOTSUPP && errno != ENOSYS)
-			return err_sys(e, ERR_LOCAL, "reserve space");
-	}
+	if (space_reserve(p->fd, size, have) == 0)
+		return 0;
+	if (errno != EOPNOTSUPP)
+		return err_sys(e, ERR_LOCAL, "reserve space");
 	own = occupied(p);
 	if (size <= own || size - own <= *have)
 		return 0;
@@ -229,13 +159,10 @@ int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e)
 	static const char zeros[65536];
 	int rc;
 
-	do {
-		rc = fallocate(p->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			       (off_t)off, (off_t)count);
-	} while (rc < 0 && errno == EINTR);
+	rc = space_punch(p->fd, off, count);
 	if (rc == 0)
 		return 0;
-	if (errno != EOPNOTSUPP && errno != ENOSYS)
+	if (errno != EOPNOTSUPP)
 		return err_sys(e, ERR_LOCAL, "make a hole");
 	while (count > 0) {
 		size_t n = count < sizeof(zeros) ? (size_t)count : sizeof(zeros);
@@ -318,13 +245,13 @@ int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e)
 int part_sync(struct part *p, struct err *e)
 {
 	/* Never tried again: after an error the pages count as clean. */
-	if (fdatasync(p->fd) < 0)
+	if (flush_data(p->fd) < 0)
 		return err_sys(e, ERR_LOCAL, "make durable");
 	return 0;
 }
 
 /*
- * Without RENAME_NOREPLACE, a link refuses an existing name just as
+ * Where rename_new() is not supported, a link refuses an existing name just as
  * atomically.  A death in between leaves both names, of one whole file.
  */
 static int link_new(int dir_fd, const char *from, const char *to)
@@ -342,30 +269,13 @@ static int rename_to(int dir_fd, const char *from, const char *final,
 	if (replace) {
 		rc = renameat(dir_fd, from, dir_fd, final);
 	} else {
-		rc = renameat2(dir_fd, from, dir_fd, final, RENAME_NOREPLACE);
+		rc = rename_new(dir_fd, from, final);
 		if (rc < 0 && (errno == EINVAL || errno == ENOSYS))
 			rc = link_new(dir_fd, from, final);
 	}
 	if (rc < 0)
 		return err_sys(e, ERR_LOCAL, "rename to the final name");
 	return 0;
-}
-
-/*
- * Give a file without a name one.  The first way is allowed only to some (root;
- * from Linux 6.10 on whoever opened it), the second needs /proc.
- */
-static int link_fd(int fd, int dir_fd, const char *name)
-{
-	char path[40];
-
-	if (linkat(fd, "", dir_fd, name, AT_EMPTY_PATH) == 0)
-		return 0;
-	if (errno != ENOENT && errno != EPERM && errno != EACCES &&
-	    errno != EINVAL)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW);
 }
 
 /* FNV-1a (Fowler, Noll, Vo), 64 bits: for names of ours, where nothing hangs on
@@ -442,13 +352,13 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 
 static int make_link(const void *what, int dir_fd, const char *name)
 {
-	return link_fd(*(const int *)what, dir_fd, name);
+	return nameless_link(*(const int *)what, dir_fd, name);
 }
 
 static int link_hidden(int fd, int dir_fd, const char *final, int replace,
 		       struct err *e)
 {
-	int rc = link_fd(fd, dir_fd, final);
+	int rc = nameless_link(fd, dir_fd, final);
 
 	if (rc < 0 && errno == EEXIST && replace) {
 		/* Nobody is to take it for a left-over. */
@@ -494,27 +404,6 @@ void part_discard(struct part *p, int dir_fd)
 	io_close(&p->fd);
 }
 
-/* A link cannot be opened but as a path, whose time can be set since Linux
- * 5.8; the sandbox allows no other way. */
-static int set_link_time(int dir_fd, const char *name,
-			 const struct timespec times[2])
-{
-	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	int rc = fd < 0 ? -1 :
-			  utimensat(fd, sandbox_empty_path, times,
-				    AT_EMPTY_PATH);
-	int saved;
-
-	if (rc < 0 && errno == EINVAL)
-		rc = utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW);
-	if (rc < 0 && (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP))
-		rc = 0;
-	saved = errno;
-	io_close(&fd);
-	errno = saved;
-	return rc;
-}
-
 struct symlink {
 	const char *target;
 	struct timespec times[2];
@@ -525,7 +414,7 @@ static int make_symlink(const void *what, int dir_fd, const char *name)
 	const struct symlink *l = what;
 	int rc = symlinkat(l->target, dir_fd, name);
 
-	return rc < 0 ? rc : set_link_time(dir_fd, name, l->times);
+	return rc < 0 ? rc : times_set_symlink(dir_fd, name, l->times);
 }
 
 int part_symlink(int dir_fd, const char *final, const char *target,

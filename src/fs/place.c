@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/rename.h"
+
 enum {
 	EXTENSION_MAX = 16, /* with its dot */
 	SUFFIX_MAX = 16,
@@ -97,7 +99,7 @@ static int refuse_dir(int dir_fd, const char *kept, const char *name)
 {
 	if (!is_dir(dir_fd, kept))
 		return 0;
-	if (renameat2(dir_fd, kept, dir_fd, name, RENAME_EXCHANGE) == 0)
+	if (rename_exchange(dir_fd, kept, name) == 0)
 		errno = EISDIR;
 	return -1;
 }
@@ -107,12 +109,12 @@ static int refuse_dir(int dir_fd, const char *kept, const char *name)
 static int exchange(int dir_fd, const char *kept, const char *name)
 {
 	for (int i = 0; i < EXCHANGE_TRIES; i++) {
-		if (renameat2(dir_fd, kept, dir_fd, name, RENAME_EXCHANGE) == 0)
+		if (rename_exchange(dir_fd, kept, name) == 0)
 			return refuse_dir(dir_fd, kept, name);
 		if (errno != ENOENT)
 			break;
 		/* It has gone, and there is nothing to be kept. */
-		if (renameat2(dir_fd, kept, dir_fd, name, RENAME_NOREPLACE) ==
+		if (rename_new(dir_fd, kept, name) ==
 		    0)
 			return 0;
 		if (errno != EEXIST)
@@ -137,7 +139,7 @@ static int set_aside(int dir_fd, const char *name, const char *kept,
 		errno = EISDIR;
 		return -1;
 	}
-	return renameat2(dir_fd, name, dir_fd, kept, RENAME_NOREPLACE);
+	return rename_new(dir_fd, name, kept);
 }
 
 static void put_back(int dir_fd, const char *name, const char *kept, int linked)
@@ -147,7 +149,7 @@ static void put_back(int dir_fd, const char *name, const char *kept, int linked)
 	if (linked)
 		(void)unlinkat(dir_fd, kept, 0);
 	else
-		(void)renameat2(dir_fd, kept, dir_fd, name, RENAME_NOREPLACE);
+		(void)rename_new(dir_fd, kept, name);
 	errno = saved;
 }
 
@@ -176,11 +178,6 @@ static int set_aside_and_rename(int dir_fd, const char *ours, const char *name)
 
 /* ---- backup ---- */
 
-static int is_unsupported(void)
-{
-	return errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP;
-}
-
 /* Returns 0, or -1 with errno. */
 static int take_over(int dir_fd, const char *kept, const char *name)
 {
@@ -190,7 +187,7 @@ static int take_over(int dir_fd, const char *kept, const char *name)
 
 	if (rc == 0)
 		return 0;
-	if (is_unsupported()) {
+	if (rename_is_unsupported(errno)) {
 		part_new_name(ours, kept);
 		rc = renameat(dir_fd, kept, dir_fd, ours);
 		if (rc == 0) {

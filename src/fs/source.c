@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "os/space.h"
 
 enum {
 	READ_TRIES = 3, /* of a small file that changes under us */
@@ -171,7 +172,7 @@ int source_read(int fd, void *p, size_t n, uint64_t off, struct err *e)
 	return 0;
 }
 
-/* SEEK_DATA found none.  That is a hole up to the end only where the file
+/* No data was found.  That is a hole up to the end only where the file
  * still is that long. */
 static int no_more_data(int fd, uint64_t size, struct err *e)
 {
@@ -189,7 +190,7 @@ static int no_more_data(int fd, uint64_t size, struct err *e)
 int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 		     uint64_t *end, struct err *e)
 {
-	off_t data, hole;
+	off_t data, stop;
 
 	*start = size;
 	*end = size;
@@ -197,10 +198,9 @@ int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 		return 0;
 	if (off > INT64_MAX)
 		return err_set(e, ERR_INTERNAL, "an offset out of range");
-	data = lseek(fd, (off_t)off, SEEK_DATA);
-	if (data < 0 && errno == ENXIO)
-		return no_more_data(fd, size, e);
-	if (data < 0) {
+	if (space_next_data(fd, (off_t)off, &data, &stop) < 0) {
+		if (errno == ENXIO)
+			return no_more_data(fd, size, e);
 		/* Cannot tell (EINVAL and the like): all is data. */
 		*start = off;
 		return 0;
@@ -208,8 +208,7 @@ int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 	if ((uint64_t)data >= size)
 		return 0;
 	*start = (uint64_t)data;
-	hole = lseek(fd, data, SEEK_HOLE);
-	if (hole > data && (uint64_t)hole < size)
-		*end = (uint64_t)hole;
+	if (stop > 0 && (uint64_t)stop < size)
+		*end = (uint64_t)stop;
 	return 0;
 }

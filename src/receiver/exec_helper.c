@@ -14,15 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
+#include "os/process.h"
 
 enum {
 	SHOWN_MAX = 200,
@@ -30,7 +29,6 @@ enum {
 	FACTS = 9, /* variables that differ from session to session */
 	FACT_MAX = 160,
 	FIXED_MAX = 6, /* variables that do not */
-	FDS_MAX = 65536,
 };
 
 struct exec_helper {
@@ -203,17 +201,6 @@ static void run(const struct runner *r, struct exec_helper_event *ev,
 		;
 }
 
-static void close_from(int first)
-{
-	struct rlimit lim = { FDS_MAX, FDS_MAX };
-
-	if (syscall(SYS_close_range, first, UINT_MAX, 0) == 0)
-		return;
-	(void)getrlimit(RLIMIT_NOFILE, &lim);
-	for (int fd = first; fd < FDS_MAX && (rlim_t)fd < lim.rlim_cur; fd++)
-		close(fd);
-}
-
 /* Only the three standard descriptors and the socket are left. */
 static int arrange_descriptors(int sock)
 {
@@ -224,7 +211,7 @@ static int arrange_descriptors(int sock)
 		return -1;
 	if (sock != SOCK_FD && dup2(sock, SOCK_FD) < 0)
 		return -1;
-	close_from(SOCK_FD + 1);
+	process_close_from(SOCK_FD + 1);
 	return fcntl(SOCK_FD, F_SETFD, FD_CLOEXEC);
 }
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "fs/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "net/cidr.h"
 #include "net/dial.h"
 #include "net/pake.h"
@@ -57,7 +57,7 @@ struct receive_config {
  *
  * DIR is opened once; everything happens below that descriptor, and before
  * the first connection is accepted the whole process is confined to it as
- * cfg->sandbox says (fs/sandbox.h).  The caller has no other threads, and
+ * cfg->sandbox says (sandbox/sandbox.h).  The caller has no other threads, and
  * opens nothing afterwards.
  *
  * Returns 0; with once, the session's result; ERR_CONNECT when it cannot

@@ -19,7 +19,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "fs/name.h"
-#include "fs/sandbox.h"
+#include "sandbox/sandbox.h"
 
 enum {
 	TICK_MS = 100,

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "chunk/codec.h"
 #include "chunk/digest.h"
-#include "fs/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "fs/scan.h"
 #include "net/addr.h"
 #include "net/dial.h"
@@ -48,7 +48,7 @@ struct send_config {
  * Connect (again, as retry_ms says), send everything, and wait until the
  * receiver has committed it.  Blocks.  Before it connects, the whole process is
  * confined for good to reading the sources and connecting to dest.port
- * (fs/sandbox.h): the caller has no other threads.
+ * (sandbox/sandbox.h): the caller has no other threads.
  *
  * Returns 0 only when every file asked for was committed (or was there
  * unchanged); else an enum err_code with the reason in e.  Every trouble with

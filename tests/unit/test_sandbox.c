@@ -32,10 +32,11 @@
 
 #include <cmocka.h>
 
-#include "fs/landlock.h"
+#include "os/times.h"
+#include "sandbox/landlock.h"
 #include "fs/part.h"
-#include "fs/sandbox.h"
-#include "fs/seccomp.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/seccomp.h"
 
 enum { NOBODY = 65534, TEXT_MAX = 4096 };
 
@@ -353,7 +354,7 @@ static void metadata_by_path(struct place *p)
 static void forge_path(struct place *p)
 {
 	/* cast by way of a number: it is what the attacker would write to */
-	void *page = (void *)(uintptr_t)sandbox_empty_path;
+	void *page = (void *)(uintptr_t)times_empty_path;
 
 	if (mprotect(page, 4096, PROT_READ | PROT_WRITE) == 0) {
 		mprotect(page, 4096, PROT_READ);

@@ -4,7 +4,7 @@
  * Landlock, then seccomp, which would not let Landlock through.  At last both
  * have to show that they work.
  */
-#include "fs/sandbox.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,17 +19,14 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "fs/landlock.h"
-#include "fs/sandbox_priv.h"
+#include "os/times.h"
+#include "sandbox/calls.h"
+#include "sandbox/landlock.h"
 
 enum {
-	PAGE = 4096,
 	CALL_MSEAL = 462,
 	SOURCES_MAX = 4096, /* with a rule of their own */
 };
-
-/* Alone on its page, so that the page can be sealed. */
-const char sandbox_empty_path[PAGE] __attribute__((aligned(PAGE))) = "";
 
 static const uint64_t receiver_rights =
 	LANDLOCK_WRITE_FILE | LANDLOCK_READ_FILE | LANDLOCK_READ_DIR |
@@ -49,8 +46,8 @@ static const char *const resolver_paths[] = {
 
 enum { RESOLVER_PATHS = sizeof(resolver_paths) / sizeof(resolver_paths[0]) };
 
-/* A policy for both: what there is to try. */
-struct wall {
+/* What one role may do: files and ports by Landlock, calls by seccomp. */
+struct policy {
 	enum sandbox_mode mode;
 	const struct landlock_policy *landlock;
 	size_t (*calls)(struct seccomp_rule *rules);
@@ -70,7 +67,7 @@ static int is_instrumented(void)
 #endif
 }
 
-/* A part of the wall cannot be had.  Returns 0 to go on without. */
+/* A part of the policy cannot be had.  Returns 0 to go on without. */
 static int without(enum sandbox_mode mode, const char *why, struct err *e)
 {
 	if (mode != SANDBOX_REQUIRE)
@@ -88,7 +85,7 @@ static int harden(struct err *e)
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, ERR_RESOURCE, "giving up rights");
 	/* since Linux 6.10; before, it takes an intruder more work */
-	(void)syscall(CALL_MSEAL, sandbox_empty_path, PAGE, 0);
+	(void)syscall(CALL_MSEAL, times_empty_path, TIMES_EMPTY_PATH_SIZE, 0);
 	return 0;
 }
 
@@ -121,19 +118,19 @@ static int landlock_works(const struct landlock_policy *p)
 }
 
 /* Returns the ABI, 0 to do without, or an error. */
-static int apply_landlock(const struct wall *w, struct err *e)
+static int apply_landlock(const struct policy *policy, struct err *e)
 {
 	const int abi = landlock_abi();
 	struct err le;
 
 	err_clear(&le);
 	if (!abi)
-		return without(w->mode, "this kernel has no Landlock (Linux "
+		return without(policy->mode, "this kernel has no Landlock (Linux "
 			       "5.13), or it is switched off", e);
-	if (landlock_confine(w->landlock, &le) < 0)
-		return without(w->mode, le.text, e);
-	if (!landlock_works(w->landlock))
-		return without(w->mode, "Landlock is there, but does not "
+	if (landlock_confine(policy->landlock, &le) < 0)
+		return without(policy->mode, le.text, e);
+	if (!landlock_works(policy->landlock))
+		return without(policy->mode, "Landlock is there, but does not "
 			       "confine", e);
 	return abi;
 }
@@ -145,41 +142,41 @@ static int seccomp_works(void)
 }
 
 /* Returns 1, 0 to do without, or an error. */
-static int apply_seccomp(const struct wall *w, struct err *e)
+static int apply_seccomp(const struct policy *policy, struct err *e)
 {
 	struct seccomp_rule rules[SECCOMP_RULES_MAX];
-	const size_t count = w->calls(rules);
+	const size_t count = policy->calls(rules);
 	struct err se;
 
 	err_clear(&se);
-	if (seccomp_filter(rules, count, w->rest, &se) < 0)
-		return without(w->mode, se.text, e);
+	if (seccomp_filter(rules, count, policy->rest, &se) < 0)
+		return without(policy->mode, se.text, e);
 	if (!seccomp_works())
-		return without(w->mode, "seccomp is there, but does not "
+		return without(policy->mode, "seccomp is there, but does not "
 			       "confine", e);
 	return 1;
 }
 
-static int apply(const struct wall *w, char *text, struct err *e)
+static int apply(const struct policy *policy, char *text, struct err *e)
 {
 	char landlock[64] = "no Landlock";
 	int abi, filters;
 
 	snprintf(text, SANDBOX_TEXT_MAX, "no sandbox");
-	if (w->mode == SANDBOX_OFF)
+	if (policy->mode == SANDBOX_OFF)
 		return 0;
 	if (is_instrumented())
-		return without(w->mode, "not possible in a test build or "
+		return without(policy->mode, "not possible in a test build or "
 			       "under valgrind", e);
 	/* libc reads the time zone now; when certificates are verified it only
 	 * looks whether that is still the same. */
 	tzset();
 	if (harden(e) < 0)
 		return e->code;
-	abi = apply_landlock(w, e);
+	abi = apply_landlock(policy, e);
 	if (abi < 0)
 		return abi;
-	filters = apply_seccomp(w, e);
+	filters = apply_seccomp(policy, e);
 	if (filters < 0)
 		return filters;
 	if (abi)
@@ -193,12 +190,12 @@ int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
 		     struct err *e)
 {
 	const struct landlock_rule rule = { dir_fd, receiver_rights };
-	const struct landlock_policy policy = { .rules = &rule,
-						.count = dir_fd >= 0 };
-	const struct wall w = { mode, &policy, sandbox_receiver_calls,
-				SECCOMP_UNKNOWN };
+	const struct landlock_policy files = { .rules = &rule,
+					       .count = dir_fd >= 0 };
+	const struct policy policy = { mode, &files, calls_of_receiver,
+				       SECCOMP_UNKNOWN };
 
-	return apply(&w, text, e);
+	return apply(&policy, text, e);
 }
 
 /* Rules for the sources, and behind them for what the resolver reads: opened
@@ -233,20 +230,20 @@ int sandbox_sender(const struct sandbox_sources *src, char *text,
 	const uint16_t ports[] = { src->port, 53 };
 	struct landlock_rule rules[SOURCES_MAX + RESOLVER_PATHS];
 	int fds[RESOLVER_PATHS];
-	struct landlock_policy policy = {
+	struct landlock_policy files = {
 		.rules = rules,
 		.any_file = src->anywhere || src->count > SOURCES_MAX,
 		.ports = ports,
 		.port_count = 2,
 	};
-	const struct wall w = { SANDBOX_AUTO, &policy, sandbox_sender_calls,
-				SECCOMP_ALLOW };
+	const struct policy policy = { SANDBOX_AUTO, &files, calls_of_sender,
+				       SECCOMP_ALLOW };
 	int rc;
 
-	if (policy.any_file)
-		return apply(&w, text, e);
-	policy.count = fill_rules(rules, fds, src);
-	rc = apply(&w, text, e);
+	if (files.any_file)
+		return apply(&policy, text, e);
+	files.count = fill_rules(rules, fds, src);
+	rc = apply(&policy, text, e);
 	for (size_t i = 0; i < RESOLVER_PATHS; i++)
 		io_close(&fds[i]);
 	return rc;

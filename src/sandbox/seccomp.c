@@ -3,7 +3,7 @@
  * whatever their arguments are (since 5.11), so the length of the list costs
  * nothing there; only calls with a look at an argument run through it.
  */
-#include "fs/seccomp.h"
+#include "sandbox/seccomp.h"
 
 #include <errno.h>
 #include <linux/audit.h>

@@ -2,15 +2,15 @@
  * landlock.h - giving up access to files and TCP ports for good, by the
  * kernel's Landlock.
  *
- * Layer: fs.  Uses base.
+ * Layer: sandbox.  Uses base.
  * Threads: only the calling thread and those it starts later are bound, so
  * call it before there are others.
  *
  * What Landlock (up to ABI 7) does not see, and seccomp has to: chmod, chown,
  * utimensat, stat, chdir and O_PATH opens of any path.
  */
-#ifndef FERRY_FS_LANDLOCK_H
-#define FERRY_FS_LANDLOCK_H
+#ifndef FERRY_SANDBOX_LANDLOCK_H
+#define FERRY_SANDBOX_LANDLOCK_H
 
 #include <stddef.h>
 #include <stdint.h>

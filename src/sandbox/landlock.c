@@ -2,7 +2,7 @@
  * Landlock by its raw system calls: neither libc nor the kernel headers of
  * older systems know all of it.
  */
-#include "fs/landlock.h"
+#include "sandbox/landlock.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,22 +1,23 @@
 /*
  * sandbox.h - what is left to a process once somebody has taken it over.
  *
- * Layer: fs.  Uses base, fs/landlock.h, fs/seccomp.h.
+ * Layer: sandbox.  Uses base, os/times.h.
  * Threads: call from the only thread, before others are started.
  *
- * Nothing of it can be undone.  It is a second wall: nothing else relies on
- * it.
+ * Nothing of it can be undone.  It is a second line of defence: nothing else
+ * relies on it.
  *
  * A receiver may do below its directory what receiving needs, and nothing
  * with files elsewhere but look at their attributes; use the descriptors that
  * are open; accept connections, but make none; start threads, but no process.
- * Metadata is set by descriptor only.
+ * Metadata is set by descriptor only: for times that is a call with the path
+ * times_empty_path (os/times.h), which the filter knows by its address.
  *
  * A sender may read below its sources and what the resolver reads, write
  * nothing, connect to the receiver's port, and start no program.
  */
-#ifndef FERRY_FS_SANDBOX_H
-#define FERRY_FS_SANDBOX_H
+#ifndef FERRY_SANDBOX_SANDBOX_H
+#define FERRY_SANDBOX_SANDBOX_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -30,13 +31,6 @@ enum sandbox_mode {
 };
 
 enum { SANDBOX_TEXT_MAX = 256 };
-
-/*
- * The only path by which a receiver may set times: empty, that is, the file
- * of a descriptor (AT_EMPTY_PATH).  The filter knows it by its address, and
- * no one can write there.
- */
-extern const char sandbox_empty_path[];
 
 /*
  * dir_fd: the directory to receive into; -1: none.  text

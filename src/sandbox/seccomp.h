@@ -1,11 +1,11 @@
 /*
  * seccomp.h - which system calls a process may still make.
  *
- * Layer: fs.  Uses base.
+ * Layer: sandbox.  Uses base.
  * Threads: binds all threads of the process.
  */
-#ifndef FERRY_FS_SECCOMP_H
-#define FERRY_FS_SECCOMP_H
+#ifndef FERRY_SANDBOX_SECCOMP_H
+#define FERRY_SANDBOX_SECCOMP_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,6 +3,8 @@
  * says what is allowed; in a sender the modules of the name service run,
  * which may call anything, so its list says what is not.
  */
+#include "sandbox/calls.h"
+
 #include <fcntl.h>
 #include <sched.h>
 #include <stdint.h>
@@ -11,8 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "fs/sandbox.h"
-#include "fs/sandbox_priv.h"
+#include "os/times.h"
 
 /* Newer than the kernel headers of some systems. */
 enum { CALL_FCHMODAT2 = 452, CALL_SETXATTRAT = 463, CALL_REMOVEXATTRAT = 466 };
@@ -131,7 +132,7 @@ static void add_by_argument(struct list *l)
 
 	/* the times of a descriptor, and of a link that one leads to */
 	add_if(l, SYS_utimensat, 1, all, 0);
-	add_if(l, SYS_utimensat, 1, all, (uintptr_t)sandbox_empty_path);
+	add_if(l, SYS_utimensat, 1, all, (uintptr_t)times_empty_path);
 	/* F_DUPFD to F_SETLKW; not F_SETOWN, which sends signals */
 	add_if(l, SYS_fcntl, 1, low & ~UINT64_C(7), 0);
 	add_if(l, SYS_fcntl, 1, low, F_DUPFD_CLOEXEC);
@@ -150,7 +151,7 @@ static void add_by_argument(struct list *l)
 	add_all(l, last, COUNT(last), SECCOMP_REFUSE);
 }
 
-size_t sandbox_receiver_calls(struct seccomp_rule *rules)
+size_t calls_of_receiver(struct seccomp_rule *rules)
 {
 	struct list l = { rules, 0 };
 
@@ -162,7 +163,7 @@ size_t sandbox_receiver_calls(struct seccomp_rule *rules)
 	return l.count;
 }
 
-size_t sandbox_sender_calls(struct seccomp_rule *rules)
+size_t calls_of_sender(struct seccomp_rule *rules)
 {
 	static const int times[] = { SYS_utimensat };
 	struct list l = { rules, 0 };

@@ -1,0 +1,21 @@
+/*
+ * fdatasync(), fsync(), syncfs().
+ */
+#include "os/flush.h"
+
+#include <unistd.h>
+
+int flush_data(int fd)
+{
+	return fdatasync(fd);
+}
+
+int flush_all(int fd)
+{
+	return fsync(fd);
+}
+
+int flush_filesystem(int fd)
+{
+	return syncfs(fd);
+}

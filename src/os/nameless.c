@@ -1,0 +1,44 @@
+/*
+ * O_TMPFILE, and linking by descriptor.
+ */
+#include "os/nameless.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* A kernel without O_TMPFILE reads its bits as O_DIRECTORY and fails as for a
+ * directory; a file system without it says EOPNOTSUPP or EINVAL. */
+static int is_unsupported(int error)
+{
+	return error == EOPNOTSUPP || error == EISDIR || error == ENOENT ||
+	       error == EINVAL || error == ENOSYS;
+}
+
+int nameless_create(int dir_fd, mode_t mode)
+{
+	int fd;
+
+	do {
+		fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	} while (fd < 0 && errno == EINTR);
+	if (fd < 0 && is_unsupported(errno))
+		errno = EOPNOTSUPP;
+	return fd;
+}
+
+int nameless_link(int fd, int dir_fd, const char *name)
+{
+	char path[40];
+
+	/* Allowed to root and, from Linux 6.10 on, to whoever opened it. */
+	if (linkat(fd, "", dir_fd, name, AT_EMPTY_PATH) == 0)
+		return 0;
+	if (errno != ENOENT && errno != EPERM && errno != EACCES &&
+	    errno != EINVAL)
+		return -1;
+	/* Allowed to everybody, but needs /proc. */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW);
+}

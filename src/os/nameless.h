@@ -1,0 +1,24 @@
+/*
+ * nameless.h - files without a name (Linux: O_TMPFILE), which vanish with
+ * their last descriptor, so that a process that is killed leaves nothing.
+ *
+ * Layer: os.
+ * Threads: any.
+ */
+#ifndef FERRY_OS_NAMELESS_H
+#define FERRY_OS_NAMELESS_H
+
+#include <sys/types.h>
+
+/*
+ * Create one on the file system of dir_fd, open for reading and writing, with
+ * mode less the umask.  Returns a descriptor, or -1 with errno: EOPNOTSUPP
+ * where this kernel or file system has none, whatever it said itself.
+ */
+int nameless_create(int dir_fd, mode_t mode);
+
+/* Give it a name in dir_fd, which must be on its file system.  Returns 0, or
+ * -1 with errno: EEXIST where the name is taken. */
+int nameless_link(int fd, int dir_fd, const char *name);
+
+#endif

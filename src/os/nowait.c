@@ -1,0 +1,49 @@
+/*
+ * RWF_NOWAIT where the kernel knows it for this kind of descriptor, else small
+ * pieces that a pipe with room takes whole.
+ */
+#include "os/nowait.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static int is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* A pipe that is writable has room for PIPE_BUF bytes (POSIX); a regular file
+ * never makes us wait for a reader. */
+static ssize_t write_piece(int fd, const void *p, size_t n)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+
+	if (is_regular(fd))
+		return write(fd, p, n);
+	if (poll(&pfd, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(fd, p, n < PIPE_BUF ? n : PIPE_BUF);
+}
+
+ssize_t nowait_write(int fd, const void *p, size_t n)
+{
+	struct iovec part = { .iov_len = n };
+	ssize_t did;
+
+	/* only read, in spite of its type */
+	part.iov_base = (void *)(uintptr_t)p;
+	did = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
+	if (did < 0 && (errno == EOPNOTSUPP || errno == ENOSYS ||
+			errno == EINVAL || errno == ESPIPE))
+		return write_piece(fd, p, n);
+	return did;
+}

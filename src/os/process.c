@@ -1,0 +1,29 @@
+/*
+ * prctl() and close_range().
+ */
+#include "os/process.h"
+
+#include <limits.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { FDS_MAX = 65536 /* that are closed one by one */ };
+
+int process_hide_memory(void)
+{
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void process_close_from(int first)
+{
+	struct rlimit lim = { FDS_MAX, FDS_MAX };
+
+	/* Since Linux 5.9; libc may not have it yet. */
+	if (syscall(SYS_close_range, first, UINT_MAX, 0) == 0)
+		return;
+	(void)getrlimit(RLIMIT_NOFILE, &lim);
+	for (int fd = first; fd < FDS_MAX && (rlim_t)fd < lim.rlim_cur; fd++)
+		close(fd);
+}

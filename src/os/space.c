@@ -1,0 +1,88 @@
+/*
+ * Reservations, holes, and what is left on the disk.
+ */
+#include "os/space.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* f_type of the file systems that reserve a file's space in one step. */
+static const uint32_t extent_fs[] = {
+	0xef53,     /* ext4 (ext2 and ext3 say EOPNOTSUPP) */
+	0x58465342, /* xfs */
+	0x9123683e, /* btrfs */
+	0xf2f52010, /* f2fs */
+};
+
+static int has_extents(const struct statfs *fs)
+{
+	for (size_t i = 0; i < sizeof(extent_fs) / sizeof(extent_fs[0]); i++) {
+		if ((uint32_t)fs->f_type == extent_fs[i])
+			return 1;
+	}
+	return 0;
+}
+
+static uint64_t available(const struct statfs *fs)
+{
+	const uint64_t unit = (uint64_t)(fs->f_frsize > 0 ? fs->f_frsize
+							  : fs->f_bsize);
+	uint64_t bytes;
+
+	/* All zero, as on a tmpfs without a limit: it does not say. */
+	if (fs->f_blocks == 0)
+		return UINT64_MAX;
+	if (__builtin_mul_overflow((uint64_t)fs->f_bavail, unit, &bytes))
+		return UINT64_MAX;
+	return bytes;
+}
+
+static int allocate(int fd, int mode, uint64_t off, uint64_t len)
+{
+	int rc;
+
+	do {
+		rc = fallocate(fd, mode, (off_t)off, (off_t)len);
+	} while (rc < 0 && errno == EINTR);
+	if (rc < 0 && errno == ENOSYS)
+		errno = EOPNOTSUPP;
+	return rc;
+}
+
+int space_reserve(int fd, uint64_t size, uint64_t *available_out)
+{
+	struct statfs fs;
+
+	*available_out = UINT64_MAX;
+	if (fstatfs(fd, &fs) < 0)
+		return -1;
+	*available_out = available(&fs);
+	if (!has_extents(&fs)) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	return allocate(fd, 0, 0, size);
+}
+
+int space_punch(int fd, uint64_t off, uint64_t len)
+{
+	return allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off,
+			len);
+}
+
+int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out)
+{
+	off_t hole;
+
+	*end_out = 0;
+	*start_out = lseek(fd, off, SEEK_DATA);
+	if (*start_out < 0)
+		return -1;
+	hole = lseek(fd, *start_out, SEEK_HOLE);
+	if (hole > *start_out)
+		*end_out = hole;
+	return 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * wake.h - waking a thread that waits in poll(2) (Linux: an eventfd).
+ *
+ * Layer: os.
+ * Threads: wake_signal() from any thread, and from a signal handler; the
+ * other functions from the owner's.
+ */
+#ifndef FERRY_OS_WAKE_H
+#define FERRY_OS_WAKE_H
+
+struct wake {
+	int fd; /* readable once signalled, until it is cleared; or -1 */
+};
+
+/* Returns 0, or -1 with errno; fd is -1 then. */
+int wake_open(struct wake *w);
+
+/* fd may be -1. */
+void wake_close(struct wake *w);
+
+/* Make w->fd readable.  Never blocks; signals that nobody has seen yet count
+ * as one. */
+void wake_signal(const struct wake *w);
+
+/* Make w->fd unreadable.  To be called before looking for what the signal is
+ * about: what happens after that signals again. */
+void wake_clear(const struct wake *w);
+
+#endif
