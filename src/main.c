@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "cmd/cmd.h"
+#include "cmd/commands.h"
 #include "cmd/signals.h"
 #include "os/process.h"
 
@@ -63,7 +63,7 @@ static const struct cmd *choose(int argc, char **argv, struct err *e)
 	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
 	    strcmp(argv[1], "--version") == 0)
 		return &cmd_help;
-	c = cmd_find(argv[1]);
+	c = commands_find(argv[1]);
 	if (c)
 		return c;
 	text_escape(text, sizeof(text), argv[1], strlen(argv[1]));

@@ -1,34 +1,11 @@
 /*
- * The table of subcommands, and what they share.
+ * What the subcommands share.
  */
 #include "cmd/cmd.h"
 
 #include <string.h>
 
 #include "base/text.h"
-
-static const struct cmd *const commands[] = {
-	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_help,
-};
-
-const struct cmd *cmd_at(size_t index)
-{
-	if (index >= sizeof(commands) / sizeof(commands[0]))
-		return NULL;
-	return commands[index];
-}
-
-const struct cmd *cmd_find(const char *name)
-{
-	const struct cmd *c;
-
-	for (size_t i = 0; (c = cmd_at(i)); i++) {
-		if (strcmp(c->name, name) == 0 ||
-		    (c->alias && strcmp(c->alias, name) == 0))
-			return c;
-	}
-	return NULL;
-}
 
 void cmd_print_help(FILE *f, const struct cmd *cmd)
 {

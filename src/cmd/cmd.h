@@ -1,5 +1,6 @@
 /*
- * cmd.h - the subcommands: a table of functions, one file each.
+ * cmd.h - what a subcommand is, and what all of them use.  Each has a file of
+ * its own; commands.h lists them.
  *
  * Layer: cmd.
  * Threads: main's only.
@@ -32,15 +33,6 @@ struct cmd {
 	 */
 	int (*run)(int argc, char **argv, struct err *e);
 };
-
-extern const struct cmd cmd_send, cmd_receive, cmd_keygen, cmd_help;
-
-/* The command with this name or alias, or NULL. */
-const struct cmd *cmd_find(const char *name);
-
-/* The commands in the order in which help lists them; NULL behind the
- * last. */
-const struct cmd *cmd_at(size_t index);
 
 /* Print a command's help to f. */
 void cmd_print_help(FILE *f, const struct cmd *cmd);

@@ -1,7 +1,7 @@
 /*
  * ferry keygen: a new shared key.
  */
-#include "cmd/cmd.h"
+#include "cmd/commands.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /*
  * ferry receive: options and operands made into a struct receive_config.
  */
-#include "cmd/cmd.h"
+#include "cmd/commands.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * be wrong is found out before anything is sent: first the command line, then
  * the credentials and every source, then the connection.
  */
-#include "cmd/cmd.h"
+#include "cmd/commands.h"
 
 #include <errno.h>
 #include <fcntl.h>

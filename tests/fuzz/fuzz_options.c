@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
-#include "cmd/cmd.h"
+#include "cmd/commands.h"
 
 /* More than any command's options. */
 enum { ARGS_MAX = 64, OPTS_BYTES = 4096 };
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	cmd = cmd_at(data[0] % 4);
+	cmd = commands_at(data[0] % 4);
 	CHECK(cmd);
 	words = fuzz_string(data + 1, size - 1);
 	at = words;

@@ -1,7 +1,8 @@
 /*
- * ferry help, --help and --version.
+ * The list of subcommands; and ferry help, --help and --version, which tell
+ * of them.
  */
-#include "cmd/cmd.h"
+#include "cmd/commands.h"
 
 #include <openssl/crypto.h>
 #include <string.h>
@@ -10,6 +11,27 @@
 #include <zstd.h>
 
 #include "base/text.h"
+
+static const struct cmd *const list[] = {
+	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_help,
+};
+
+const struct cmd *commands_at(size_t index)
+{
+	return index < sizeof(list) / sizeof(list[0]) ? list[index] : NULL;
+}
+
+const struct cmd *commands_find(const char *name)
+{
+	const struct cmd *c;
+
+	for (size_t i = 0; (c = commands_at(i)); i++) {
+		if (strcmp(c->name, name) == 0 ||
+		    (c->alias && strcmp(c->alias, name) == 0))
+			return c;
+	}
+	return NULL;
+}
 
 /* The libraries as they are loaded now, not as they were compiled with. */
 static int show_version(struct err *e)
@@ -36,7 +58,7 @@ static int show_overview(struct err *e)
 	     "the other.\n"
 	     "\n"
 	     "Commands:");
-	for (size_t i = 0; (c = cmd_at(i)); i++) {
+	for (size_t i = 0; (c = commands_at(i)); i++) {
 		printf("  ferry %s %s\n", c->name, c->synopsis);
 		printf("      %s\n", c->summary);
 	}
@@ -76,7 +98,7 @@ static int help_run(int argc, char **argv, struct err *e)
 		return show_overview(e);
 	if (argc - first > 1)
 		return cmd_extra_operand(argv[first + 1], e);
-	c = cmd_find(argv[first]);
+	c = commands_find(argv[first]);
 	if (c)
 		return cmd_show_help(c, e);
 	text_escape(shown, sizeof(shown), argv[first], strlen(argv[first]));
