@@ -304,7 +304,7 @@ static void check_load(const struct given *g)
 
 static void remove_all(void)
 {
-	lab_remove(lab.top);
+	(void)scratch_remove(lab.top);
 }
 
 static void begin(void)

@@ -308,7 +308,7 @@ static void leave(void)
 
 static void remove_lab(void)
 {
-	lab_remove(w.lab.top);
+	(void)scratch_remove(w.lab.top);
 }
 
 static void begin(void)

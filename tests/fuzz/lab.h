@@ -11,7 +11,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -22,6 +21,8 @@
 #include <unistd.h>
 
 #include "frames.h"
+
+#include "../lib/scratch.h"
 
 #include "base/io.h"
 
@@ -40,15 +41,6 @@ struct lab {
 	char dir[LAB_PATH]; /* top/in: the receiver's directory or the sources */
 };
 
-static inline int lab_remove_entry(const char *path, const struct stat *st,
-				   int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 /* dir/name to dst (LAB_PATH bytes). */
 static inline void lab_path(char *dst, const char *dir, const char *name)
 {
@@ -57,35 +49,24 @@ static inline void lab_path(char *dst, const char *dir, const char *name)
 	CHECK(n > 0 && n < LAB_PATH);
 }
 
-/* Remove everything below path, and path. */
-static inline void lab_remove(const char *path)
-{
-	(void)nftw(path, lab_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
 static inline void lab_write(const char *dir, const char *name, const void *p,
 			     size_t n)
 {
 	char path[LAB_PATH];
-	int fd;
 
 	lab_path(path, dir, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	CHECK(fd >= 0 && io_write(fd, p, n) == 0);
-	CHECK(close(fd) == 0);
+	scratch_write(AT_FDCWD, path, p, n, O_TRUNC, 0644);
 }
 
 /* Make top and top/in. */
 static inline void lab_make(struct lab *lab)
 {
 	const struct rlimit lim = { LAB_FILE_MAX, LAB_FILE_MAX };
-	const char *tmp = getenv("TMPDIR");
 	sigset_t alarm_set;
 
-	if (access("/dev/shm", W_OK | X_OK) == 0 && !tmp)
-		tmp = "/dev/shm";
-	lab_path(lab->top, tmp && *tmp ? tmp : "/tmp", "ferry-fuzz.XXXXXX");
-	CHECK(mkdtemp(lab->top));
+	if (access("/dev/shm", W_OK | X_OK) == 0)
+		(void)setenv("TMPDIR", "/dev/shm", 0);
+	close(scratch_make(lab->top, sizeof(lab->top), "fuzz"));
 	lab_path(lab->dir, lab->top, "in");
 	CHECK(mkdir(lab->dir, 0755) == 0);
 	CHECK(setrlimit(RLIMIT_FSIZE, &lim) == 0);

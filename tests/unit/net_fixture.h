@@ -8,17 +8,13 @@
 #ifndef FERRY_TESTS_NET_FIXTURE_H
 #define FERRY_TESTS_NET_FIXTURE_H
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "../lib/scratch.h"
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -40,33 +36,18 @@ struct place {
 static inline int place_make(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	const char *tmp = getenv("TMPDIR");
 
-	if (!p)
-		return -1;
-	snprintf(p->dir, sizeof(p->dir), "%s/ferry-net-XXXXXX",
-		 tmp && *tmp ? tmp : "/tmp");
-	if (!mkdtemp(p->dir)) {
-		free(p);
-		return -1;
-	}
+	assert_non_null(p);
+	close(scratch_make(p->dir, sizeof(p->dir), "net"));
 	*state = p;
 	return 0;
 }
 
-/* The directory has no directories in it. */
 static inline int place_remove(void **state)
 {
 	struct place *p = *state;
-	DIR *d = opendir(p->dir);
-	struct dirent *ent;
-	int rc;
+	int rc = scratch_remove(p->dir);
 
-	while (d && (ent = readdir(d)))
-		(void)unlinkat(dirfd(d), ent->d_name, 0);
-	if (d)
-		closedir(d);
-	rc = rmdir(p->dir);
 	free(p);
 	return rc;
 }
@@ -86,12 +67,7 @@ static inline const char *place_path(struct place *p, const char *name)
 static inline void place_write(const char *path, const void *data, size_t n,
 			       mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, data, n), n);
-	assert_int_equal(fchmod(fd, mode), 0);
-	assert_int_equal(close(fd), 0);
+	scratch_write(AT_FDCWD, path, data, n, O_TRUNC, mode);
 }
 
 /* ------------------------------------------------------------- sockets */

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "receiver/conflict.h"
-#include "scratch.h"
+#include "../lib/scratch.h"
 
 static struct stat stat_with(mode_t mode, int64_t s, long ns)
 {

@@ -19,7 +19,7 @@
 
 #include "fs/dirs.h"
 #include "fs/name.h"
-#include "scratch.h"
+#include "../lib/scratch.h"
 
 /* A directory of the test's own: root is where the walk goes, outside must
  * stay as it is. */

@@ -18,7 +18,7 @@
 #include "base/err.h"
 #include "base/runs.h"
 #include "fs/journal.h"
-#include "scratch.h"
+#include "../lib/scratch.h"
 
 enum { TAG = 0x1234, LEAVES = 100, LEAF = 4096, DIGEST = 16 };
 

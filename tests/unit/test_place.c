@@ -25,7 +25,7 @@
 #include <cmocka.h>
 
 #include "fs/place.h"
-#include "scratch.h"
+#include "../lib/scratch.h"
 
 struct place {
 	char path[256];

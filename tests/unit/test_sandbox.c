@@ -32,6 +32,8 @@
 
 #include <cmocka.h>
 
+#include "../lib/scratch.h"
+
 #include "os/times.h"
 #include "sandbox/landlock.h"
 #include "fs/part.h"
@@ -117,15 +119,10 @@ static void listen_somewhere(struct place *p)
 static int set_up(void **state)
 {
 	struct place *p = calloc(1, sizeof(*p));
-	const char *tmp = getenv("TMPDIR");
 
 	assert_non_null(p);
-	snprintf(p->top, sizeof(p->top), "%s/ferry-sandbox-XXXXXX",
-		 tmp && *tmp ? tmp : "/tmp");
-	assert_non_null(mkdtemp(p->top));
-	assert_int_equal(chmod(p->top, 0777), 0);
-	p->top_fd = open(p->top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->top_fd >= 0);
+	p->top_fd = scratch_make(p->top, sizeof(p->top), "sandbox");
+	assert_int_equal(fchmod(p->top_fd, 0777), 0);
 	p->in_fd = make_dir(p->top_fd, "in");
 	p->out_fd = make_dir(p->top_fd, "out");
 	make_file(p->in_fd, "file");

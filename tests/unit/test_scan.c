@@ -27,7 +27,7 @@
 #include "fs/name.h"
 #include "fs/scan.h"
 #include "fs/source.h"
-#include "scratch.h"
+#include "../lib/scratch.h"
 
 #define SPECIAL "new\nline \x1b[31m\xff"
 
@@ -79,18 +79,12 @@ static int remove_below(int at, const char *name)
 /* Each test works in a directory of its own, with relative paths. */
 static int set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
 	struct place *p = calloc(1, sizeof(*p));
 
 	assert_non_null(p);
-	if (!tmp || strlen(tmp) > 32)
-		tmp = "/tmp"; /* a socket's path is short */
-	snprintf(p->path, sizeof(p->path), "%s/ferry-scan.XXXXXX", tmp);
-	assert_non_null(mkdtemp(p->path));
+	p->dir = scratch_make(p->path, sizeof(p->path), "scan");
 	p->before = getcwd(NULL, 0);
 	assert_int_equal(chdir(p->path), 0);
-	p->dir = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(p->dir >= 0);
 	p->fds = count_fds();
 	*state = p;
 	return 0;

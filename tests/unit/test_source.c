@@ -23,7 +23,7 @@
 #include <cmocka.h>
 
 #include "fs/source.h"
-#include "scratch.h"
+#include "../lib/scratch.h"
 
 struct place {
 	char path[64]; /* short: a socket is made in it */

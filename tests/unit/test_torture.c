@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
 #include <sys/wait.h>
@@ -277,15 +276,6 @@ static int child_main(struct transfer *t, long nth, int for_ever)
 	return atomic_load(&countdown) > 0 ? 100 + !!t->send_rc : 0;
 }
 
-static int remove_entry(const char *path, const struct stat *st, int flag,
-			struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static int run_child(struct transfer *t, long nth, int for_ever)
 {
 	int status;
@@ -297,7 +287,7 @@ static int run_child(struct transfer *t, long nth, int for_ever)
 	if (pid == 0)
 		_exit(child_main(t, nth, for_ever));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(nftw("to", remove_entry, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(scratch_remove("to"), 0);
 	if (WIFSIGNALED(status))
 		fail_msg("allocation %ld (%s) failed: ended by signal %d", nth,
 			 for_ever ? "and all after it" : "alone",
@@ -348,8 +338,7 @@ static void run_mode(void **state, int with_tls)
 	assert_int_equal(key_generate(t.key, &e), 0);
 	run_series(&t, 0);
 	run_series(&t, 1);
-	assert_int_equal(nftw("from", remove_entry, 8, FTW_DEPTH | FTW_PHYS),
-			 0);
+	assert_int_equal(scratch_remove("from"), 0);
 	assert_int_equal(fchdir(back), 0);
 	close(back);
 }

@@ -1,9 +1,9 @@
 /*
- * scratch.h - a directory of a test's own, that vanishes with all in it, and
- * what tests of files do again and again.
+ * scratch.h - a temporary directory that is removed with all in it, and files
+ * in it: for unit tests and fuzz targets.
  *
- * To be included after <cmocka.h>.  Everything is static inline, for each
- * test is a program of its own.
+ * To be included after <cmocka.h> or fuzz.h, which report what fails here.
+ * Everything is static inline, for each test is a program of its own.
  */
 #ifndef FERRY_TESTS_SCRATCH_H
 #define FERRY_TESTS_SCRATCH_H
@@ -17,6 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef CHECK
+#define SCRATCH_CHECK(cond) CHECK(cond)
+#else
+#define SCRATCH_CHECK(cond) assert_true(cond)
+#endif
+
 /* Make one, below $TMPDIR or, where its path would not fit in path, /tmp.
  * Returns its descriptor; path is its path. */
 static inline int scratch_make(char *path, size_t size, const char *name)
@@ -24,12 +30,12 @@ static inline int scratch_make(char *path, size_t size, const char *name)
 	const char *tmp = getenv("TMPDIR");
 	int fd;
 
-	if (!tmp || snprintf(path, size, "%s/ferry-%s.XXXXXX", tmp, name) >=
-			    (int)size)
+	if (!tmp || !*tmp ||
+	    snprintf(path, size, "%s/ferry-%s.XXXXXX", tmp, name) >= (int)size)
 		snprintf(path, size, "/tmp/ferry-%s.XXXXXX", name);
-	assert_non_null(mkdtemp(path));
+	SCRATCH_CHECK(mkdtemp(path) != NULL);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fd >= 0);
+	SCRATCH_CHECK(fd >= 0);
 	return fd;
 }
 
@@ -42,24 +48,33 @@ static inline int scratch_remove_one(const char *path, const struct stat *st,
 	return remove(path);
 }
 
-/* Remove it.  Returns 0 where it is gone. */
+/* Remove it.  Returns 0 if it is gone. */
 static inline int scratch_remove(const char *path)
 {
 	return nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A file with this content; flag is O_EXCL or O_TRUNC. */
+/* A file of just these bytes and this mode, whatever the umask is; flag is
+ * O_EXCL or O_TRUNC. */
+static inline void scratch_write(int dir, const char *path, const void *p,
+				 size_t n, int flag, mode_t mode)
+{
+	int fd = openat(dir, path, O_WRONLY | O_CREAT | O_CLOEXEC | flag, 0600);
+
+	SCRATCH_CHECK(fd >= 0);
+	SCRATCH_CHECK(write(fd, p, n) == (ssize_t)n);
+	SCRATCH_CHECK(fchmod(fd, mode) == 0);
+	SCRATCH_CHECK(close(fd) == 0);
+}
+
+/* A file with this text; flag is O_EXCL or O_TRUNC. */
 static inline void store_file(int dir, const char *name, const char *text,
 			      int flag)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | flag, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	close(fd);
+	scratch_write(dir, name, text, strlen(text), flag, 0644);
 }
 
-/* Where there is none. */
+/* A file with this text, where there is none yet. */
 static inline void put_file(int dir, const char *name, const char *text)
 {
 	store_file(dir, name, text, O_EXCL);
@@ -70,14 +85,14 @@ static inline int count_entries(DIR *dir)
 {
 	int n = 0;
 
-	assert_non_null(dir);
+	SCRATCH_CHECK(dir != NULL);
 	while (readdir(dir))
 		n++;
 	closedir(dir);
 	return n;
 }
 
-/* How many descriptors this process has, and some of the count's own. */
+/* How many descriptors this process has, and some that counting takes. */
 static inline int count_fds(void)
 {
 	return count_entries(opendir("/proc/self/fd"));
