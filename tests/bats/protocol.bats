@@ -5,7 +5,6 @@
 load helper
 
 setup() {
-	session=$BATS_TEST_DIRNAME/../protocol/session.py
 	make_dir
 	mkdir -p src/t/sub/empty
 	: >src/t/zero
@@ -21,43 +20,42 @@ teardown() { remove_dir; }
 # Record a session of src/t with the sender's options given, into rec.*
 record() {
 	receive --plain --once dst
-	mkfifo ports
-	timeout 60 python3 "$session" record "$port" "$PWD/rec" >ports 3>&- &
-	recorder=$!
-	read -r -t 20 port <ports
+	forward record rec
 	send --plain -j 1 "$@" src/t
+	status 0
 	wait_receiver
-	wait "$recorder"
-	[ "$sent" = 0 ]
 	[ "$got" = 0 ]
+	stop_forward
 }
+
+decode() { timeout 60 python3 "$tools/decode_session.py" "$@"; }
 
 @test "a recorded session decodes as the manual says" {
 	for options in "--checksum sha256" "--checksum crc32 -zzlib" ; do
-		rm -rf dst ports; mkdir dst
+		rm -rf dst; mkdir dst
 		# shellcheck disable=SC2086
 		record $options
-		timeout 60 python3 "$session" decode rec src/t >counts
+		decode rec src/t >counts
 		grep -q 'CHUNK=.*FILE_END=3 .*HOLE=.*OPEN=3 .*PACK=' counts
 	done
 }
 
 @test "the decoder sees a bit that flips" {
 	record --checksum sha256
-	timeout 60 python3 "$session" decode rec src/t
+	decode rec src/t
 	for at in 0 9 59 20000 5000000; do
-		cp rec.sender bad.sender
-		cp rec.receiver bad.receiver
+		cp rec.sent bad.sent
+		cp rec.replies bad.replies
 		python3 - "$at" <<-'EOF'
 			import sys
-			with open("bad.sender", "r+b") as f:
+			with open("bad.sent", "r+b") as f:
 			    f.seek(int(sys.argv[1]))
 			    b = f.read(1)[0] ^ 4
 			    f.seek(-1, 1)
 			    f.write(bytes([b]))
 		EOF
 		code=0
-		timeout 60 python3 "$session" decode bad src/t || code=$?
+		decode bad src/t || code=$?
 		[ "$code" = 1 ] || { echo "at $at: $code"; return 1; }
 	done
 }

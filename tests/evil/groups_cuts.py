@@ -7,36 +7,32 @@ drawn.  EVIL_LONG: all of that, otherwise a sample.  EVIL_ONLY='plain cut up
 123', or 'tls flip down 45.6' for bit 6: this one alone, with its EVIL_SEED.
 """
 import collections
-import json
 import os
 import random
-import select
 import shutil
-import socket
+import signal
 import stat
 import struct
-import subprocess
 import tempfile
 import threading
-import time
 
-from lab import (FERRY, LONG, SANITIZED, SEED, STATUS, WRAP, Failed,
-                 check_text, contents, need)
+from lib.lab import HUNG, Failure, Lab, need
+from lib.proxy import Proxy
+from lib.tree import clear, contents
+from targets import LONG, PROGRAM, SEED
 
 ONLY = os.environ.get("EVIL_ONLY")
 WORKERS = 3
-SLOW = SANITIZED or WRAP
-TIMEOUT_S = 10 if SLOW else 3
+TIMEOUT_S = 10 if PROGRAM.is_slow else 3
 # A length that was changed is waited for as long as the other side lives, and
 # says so: until so many bytes of it came.  Then the line is cut as well.
-PATIENCE_S = 60 if SLOW else 5
-SESSION_SECONDS = 120 if SLOW else 30
+PATIENCE_S = 60 if PROGRAM.is_slow else 5
+SESSION_SECONDS = 120 if PROGRAM.is_slow else 30
 SAMPLE = 150                   # cuts and flips of a mode in the quick run
 FLIPS = 10_000                 # of a mode in the long one
 WAYS = ("up", "down")          # what the sender says, what the receiver says
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE = 20, 21, 22
 ALERT_SIZE = 19                # of one under a key: level, what, type, tag
-
 
 # ---- the line --------------------------------------------------------------
 
@@ -52,6 +48,13 @@ class Harm:
         bit = f".{self.bit}" if self.kind == "flip" else ""
         return f"{self.kind} {self.way} {self.at}{bit}"
 
+    def rules(self):
+        """For the proxy."""
+        if not self.kind:
+            return []
+        action = f"flip:{self.bit}" if self.kind == "flip" else "fin"
+        return [f"{self.way}@conn:1:{self.at}={action}"]
+
     @staticmethod
     def parse(text):
         kind, way, where = text.split()
@@ -59,94 +62,36 @@ class Harm:
         return Harm(kind, way, int(at), int(bit or 0))
 
 
-class Line:
-    """One connection through it, and what passed."""
+class Line(Proxy):
+    """The way of one session's connection, and what passed."""
 
-    def __init__(self, listener, port, harm):
-        self.listener, self.port, self.harm = listener, port, harm
+    def __init__(self, port, harm):
+        super().__init__(port, harm.rules(), tap=self.keep,
+                         drain_s=SESSION_SECONDS)
+        self.harm = harm
         self.said = {way: bytearray() for way in WAYS}
-        self.done = False  # the harm
         self.gave_up = False
 
-    def run(self, sender):
-        """Until both sides have ended their ways."""
-        self.deadline = time.monotonic() + SESSION_SECONDS
-        poll = select.poll()
-        poll.register(self.listener, select.POLLIN)
-        while not poll.poll(50):
-            need(time.monotonic() < self.deadline, "nobody connects")
-            need(sender.poll() is None, "the sender ends before it connects")
-        left, _ = self.listener.accept()
-        with left, socket.create_connection(("127.0.0.1", self.port)) as right:
-            self.pass_on({left: ("up", right), right: ("down", left)})
-
-    def pass_on(self, sides):
-        poll = select.poll()
-        open_sides = {s.fileno(): s for s in sides}
-        for number, s in open_sides.items():
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            poll.register(number, select.POLLIN)
-        if self.harm.kind == "cut" and self.harm.at == 0:
-            self.cut(sides)
-        patience = time.monotonic() + PATIENCE_S
-        while open_sides:
-            need(time.monotonic() < self.deadline, "a side does not end")
-            if not self.gave_up and time.monotonic() > patience:
-                self.gave_up = True
-                self.cut(sides)
-            for number, _ in poll.poll(1000):
-                s = open_sides[number]
-                way, other = sides[s]
-                try:
-                    data = s.recv(65536)
-                except OSError:
-                    data = b""
-                if data:
-                    self.take(way, data, other, sides)
-                    continue
-                poll.unregister(number)
-                del open_sides[number]
-                self.end(other)
-
-    def take(self, way, data, other, sides):
-        h = self.harm
-        if h.kind == "cut" and self.done or self.gave_up:
-            return  # nobody hears it
-        at = h.at - len(self.said[way])
+    def keep(self, way, data):
         self.said[way] += data
-        is_cut = False
-        if way == h.way and not self.done and 0 <= at < len(data):
-            if h.kind == "flip":
-                self.done = True
-                changed = bytes([data[at] ^ 1 << h.bit])
-                data = data[:at] + changed + data[at + 1:]
-            else:
-                is_cut = True
-                data = data[:at]
-        try:
-            other.sendall(data)
-        except OSError:
-            pass  # it is gone, which its own end tells
-        if is_cut:
-            self.cut(sides)
 
-    def cut(self, sides):
-        self.done = True
-        for s in sides:
-            self.end(s)
+    @property
+    def done(self):
+        return bool(self.fired)
 
-    @staticmethod
-    def end(s):
-        try:
-            s.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+    def await_end(self, sender):
+        """Until both sides have ended their ways."""
+        if not sender.ended_within(PATIENCE_S):
+            self.gave_up = True
+            self.cut()
+            sender.wait(SESSION_SECONDS)
+        need(self.idle.wait(SESSION_SECONDS), "a side does not end")
 
     def is_authentic(self):
-        """Whether a session depends on TLS 1.3's word for the byte that was
-        changed: not on the version in a record's header before there are
-        keys, nor on the change of ciphers, which both sides throw away; nor,
-        when all is said, on the goodbye."""
+        """Whether TLS 1.3 protects the byte that was changed: it does not
+        protect the version in a record's header before there are keys, nor
+        the change of ciphers, which both sides throw away; nor, when all is
+        said, the close notification."""
         said, begin = self.said[self.harm.way], 0
         while True:
             kind, _, size = struct.unpack_from(">BHH", said, begin)
@@ -154,8 +99,8 @@ class Line:
                 break
             begin += 5 + size
         is_version = self.harm.at - begin in (1, 2)
-        is_goodbye = size == ALERT_SIZE and begin + 5 + size == len(said)
-        return not (kind == CHANGE_CIPHER_SPEC or is_goodbye or
+        is_close = size == ALERT_SIZE and begin + 5 + size == len(said)
+        return not (kind == CHANGE_CIPHER_SPEC or is_close or
                     kind in (ALERT, HANDSHAKE) and is_version)
 
 
@@ -172,82 +117,51 @@ def metas(top, names):
 # ---- both sides ------------------------------------------------------------
 
 
-class Pair:
+class Pair(Lab):
     """A receiver that serves one session after the other, and senders to it
     by way of a line.  Used by one thread."""
 
     def __init__(self, bench, mode):
+        super().__init__(PROGRAM, bench.work, bench.key)
         self.bench, self.mode = bench, mode
-        self.work = tempfile.mkdtemp(dir=bench.work)
-        self.dst = os.path.join(self.work, "dst")
-        os.mkdir(self.dst)
-        self.security = {"plain": ["--plain"], "tls": ["--key", bench.key]}[
-            mode] + ["--timeout", str(TIMEOUT_S)]
-        self.messages = open(os.path.join(self.work, "messages"), "w+b")
-        self.words = open(os.path.join(self.work, "words"), "w+b")
-        self.process = subprocess.Popen(
-            WRAP + [FERRY, "receive", *self.security, "-b", "127.0.0.1", "-p",
-                    "0", "--json", "--sync", "none", self.dst],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=self.messages)
-        self.unread = b""
-        self.port = self.event("listening")["port"]
-        self.listener = socket.create_server(("127.0.0.1", 0))
-
-    def event(self, *names, seconds=SESSION_SECONDS):
-        """The next event of these names; None: there is none in time."""
-        out = self.process.stdout
-        end = time.monotonic() + seconds
-        while True:
-            while b"\n" in self.unread:
-                line, _, self.unread = self.unread.partition(b"\n")
-                event = json.loads(line)
-                if event["event"] in names:
-                    return event
-            left = end - time.monotonic()
-            if not select.select([out], [], [], max(left, 0))[0]:
-                return None
-            data = os.read(out.fileno(), 65536)
-            need(data, "the receiver ended")
-            self.unread += data
+        self.secret = bench.secret
+        self.receiver = self.receive("--timeout", str(TIMEOUT_S), "--sync",
+                                     "none", mode=mode, once=False)
 
     def session(self, harm):
-        """(sender's status, receiver's or None, line).  The receiver's last
+        """(sender, receiver's status or None, line).  The receiver's last
         event is written before the connection is closed, or soon after."""
-        line = Line(self.listener, self.port, harm)
-        self.words.seek(0)
-        self.words.truncate()
-        sender = subprocess.Popen(
-            WRAP + [FERRY, "send", *self.security, "-j", "1", "-zzstd",
-                    self.bench.src,
-                    f"127.0.0.1:{self.listener.getsockname()[1]}"],
-            stdin=subprocess.DEVNULL, stdout=self.words, stderr=self.words)
+        receiver = self.receiver
+        receiver.drain()
+        before = receiver.counts["session"]
+        line = Line(receiver.port, harm).start()
+        sender = self.send("--timeout", str(TIMEOUT_S), "-j", "1", "-zzstd",
+                           self.bench.src, port=line.port, mode=self.mode)
         try:
-            line.run(sender)
-            sent = sender.wait(SESSION_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise Failed("the sender does not end") from None
+            line.await_end(sender)
         finally:
-            sender.kill()
-            sender.wait()
-        got = None
-        if self.event("session", seconds=0):
-            summary = self.event("summary")
-            need(summary, "the session does not end")
-            got = summary["exit"]
-        return sent, got, line
+            sender.end()
+            self.processes.remove(sender)
+            line.stop()
+        receiver.drain()
+        counts = receiver.counts
+        if counts["session"] == before:
+            return sender, None, line
+        need(receiver.await_events(
+            lambda: counts["summary"] == counts["session"] > before,
+            SESSION_SECONDS), "the session does not end", HUNG)
+        return sender, receiver.find("summary")[-1]["exit"], line
 
     def one(self, harm):
         """A session with this harm, and the oracle.  Returns what happened,
         to be counted."""
-        sent, got, line = self.session(harm)
+        sender, got, line = self.session(harm)
+        sent = sender.code
         there = contents(self.dst)
         same_metas = metas(self.dst, there) == self.bench.metas
-        self.clear()
-        self.words.seek(0)
-        text = self.words.read()
-        check_text(text, "what the sender says")
-        need(sent in STATUS and sent != 2, f"the sender exits {sent}")
+        clear(self.dst)
+        self.check_process(sender)
+        text = sender.messages()
         right = there == self.bench.expected
         why = f"exits {sent} and {got}, {sorted(there)}: {text.decode()}"
         # what is there under a final name is whole, whatever happened
@@ -268,28 +182,14 @@ class Pair:
         return (what, sent, got,
                 "right" if right else "part" if there else "nothing"), line
 
-    def clear(self):
-        for name in os.listdir(self.dst):
-            path = os.path.join(self.dst, name)
-            if os.path.isdir(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
-
     def close(self):
-        self.listener.close()
-        self.process.terminate()
         try:
-            status = self.process.wait(SESSION_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            status = self.process.wait()
-        self.process.stdout.close()
-        self.messages.seek(0)
-        check_text(self.messages.read(), "what the receiver says")
-        self.messages.close()
-        self.words.close()
-        need(status == 143, f"the receiver exits {status}")
+            self.receiver.signal(signal.SIGTERM)
+            status = self.receiver.wait(SESSION_SECONDS)
+            self.check_process(self.receiver)
+            need(status == 143, f"the receiver exits {status}")
+        finally:
+            self.release()
 
 
 class Bench:
@@ -299,8 +199,7 @@ class Bench:
         rng = random.Random(SEED)
         self.work = tempfile.mkdtemp()
         self.key = os.path.join(self.work, "key")
-        subprocess.run(WRAP + [FERRY, "keygen", self.key], check=True,
-                       stderr=subprocess.DEVNULL)
+        self.secret = PROGRAM.keygen(self.key).hex.encode()
         self.src = os.path.join(self.work, "t")
         os.makedirs(os.path.join(self.src, "d"))
         # a pack, with a table and content that stay as they are; and a file
@@ -337,9 +236,9 @@ def run_all(bench, mode, harms):
                     break
                 try:
                     counts[pair.one(harm)[0]] += 1
-                except Failed as e:
+                except Failure as e:
                     failures.append(f"EVIL_ONLY='{mode} {harm}': {e}")
-                    pair.clear()
+                    clear(pair.dst)
         finally:
             pair.close()
 

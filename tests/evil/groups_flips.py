@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 
-from lab import FERRY, WRAP, Lab, need, snapshot
-from peer import CHUNK, message, pack, row
+from lib.lab import need
+from lib.tree import snapshot
+from lib.wire import CHUNK, message, pack, row
+from targets import ReceiverLab
 
 SECONDS = float(os.environ.get("FLIP_SECONDS", "3"))
 FLIP = os.path.join(os.path.dirname(__file__), "../tools/flip.py")
@@ -81,7 +83,7 @@ def flood(s, name, count):
 
 
 def receiving(cases, uid, *options):
-    lab = Lab(cases, "--existing", "replace", "--sync", "none", *options)
+    lab = ReceiverLab(cases, "--existing", "replace", "--sync", "none", *options)
     if uid is not None:
         os.chmod(lab.work, 0o755)
         os.chown(lab.dst, uid, uid)
@@ -109,7 +111,7 @@ def receiving(cases, uid, *options):
 
 def root_flips(cases):
     """DIR itself flips: what was opened at the beginning is what counts."""
-    lab = Lab(cases, "--existing", "replace")
+    lab = ReceiverLab(cases, "--existing", "replace")
     way = os.path.join(lab.work, "to-outside")
     os.symlink("outside", way)
 
@@ -161,7 +163,7 @@ class Source:
 
 
 def sending(cases):
-    lab = Lab(cases, "--existing", "replace", "--sync", "none")
+    lab = ReceiverLab(cases, "--existing", "replace", "--sync", "none")
     source = Source(lab.work)
     before = snapshot(source.out)
     arrived = os.path.join(lab.dst, "t")
@@ -184,12 +186,8 @@ def sending(cases):
         with Flipper(*source.pairs):
             while time.monotonic() < end:
                 for options in ([], ["-j", "4"], ["--symlinks", "skip"]):
-                    subprocess.run(
-                        WRAP + [FERRY, "send", "--plain", "-q", *options,
-                                source.top, source.out,
-                                f"127.0.0.1:{lab.port}"],
-                        stdin=subprocess.DEVNULL, timeout=60,
-                        stderr=subprocess.DEVNULL)
+                    lab.send("-q", *options, source.top, source.out,
+                             port=lab.port).wait(60)
                     counts["runs"] += 1
                     look()
         need(counts["right"] > 20 * counts["runs"], f"too few: {counts}")
@@ -200,11 +198,9 @@ def sending(cases):
         end = time.monotonic() + SECONDS
         with Flipper(*source.pairs):
             while time.monotonic() < end:
-                seen = subprocess.run(
-                    WRAP + [FERRY, "send", "--plain", "-n", "--json",
-                            source.top, f"127.0.0.1:{lab.port}"],
-                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL, timeout=60).stdout
+                sender = lab.send("-n", source.top, port=lab.port)
+                sender.wait(60)
+                seen = sender.output
                 need(NAME.encode() not in seen, "a secret name")
                 counts["names"] += seen.count(b'"planned"')
         need(counts["names"] > 1000, f"too few: {counts}")

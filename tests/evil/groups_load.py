@@ -9,9 +9,10 @@ import threading
 import time
 import zlib
 
-from lab import SANITIZED, Lab, need
-from peer import (CHUNK, SHA256, Closed, DIGESTS, file_digest,
-                  message, pack, row)
+from lib.lab import need
+from lib.peer import Closed
+from lib.wire import CHUNK, SHA256, DIGESTS, file_digest, message, pack, row
+from targets import SANITIZED, ReceiverLab
 
 H = DIGESTS[SHA256]
 MAGIC_ZSTD = struct.pack("<I", 0xFD2FB528)
@@ -123,7 +124,7 @@ def damaged(lab, send, allowed=None):
 
 
 def bombs(cases):
-    lab = Lab(cases)
+    lab = ReceiverLab(cases)
     for title, codec, payload, raw_len in payloads():
         raw = bytes(raw_len)
         lab.case(
@@ -175,7 +176,7 @@ def bombs(cases):
 def flood(lab, title, frames, times, cpu=20.0, first=(), read=True,
           rss=64 << 20):
     def case():
-        before, cpu_before = lab.rss(), lab.cpu()
+        before, cpu_before = lab.rss(), lab.receiver.cpu()
         s = lab.sender()
         try:
             s.send(*first)
@@ -192,7 +193,7 @@ def flood(lab, title, frames, times, cpu=20.0, first=(), read=True,
                 pass
         s.close()
         lab.settle()
-        used = lab.cpu() - cpu_before
+        used = lab.receiver.cpu() - cpu_before
         grown = lab.rss() - before
         need(SANITIZED or used < cpu, f"{used:.1f} s of the processor")
         need(SANITIZED or grown < rss, f"{grown >> 20} MiB more memory")
@@ -212,7 +213,7 @@ def pinging(s, pause):
 
 
 def floods(cases):
-    lab = Lab(cases, "--timeout", "5")
+    lab = ReceiverLab(cases, "--timeout", "5")
     flood(lab, "10^5 PING", [message("PING")], 10**5)
     flood(lab, "10^5 FLUSH", [message("FLUSH")], 10**5)
     flood(lab, "10^5 PING and FLUSH in an open file",
@@ -430,7 +431,7 @@ def parts_of_existing(lab, existing, status):
 
 
 def resume(cases):
-    lab = Lab(cases)
+    lab = ReceiverLab(cases)
     refused = {
         "CHECK of what is not claimed": lambda d: [check(d, 6, 1)],
         "CHECK of more than is claimed": lambda d: [check(d, 0, 7)],
@@ -483,9 +484,9 @@ def resume(cases):
     through_link(lab)
     lab.close()
     for existing, status in (("fail", 4), ("skip", 3)):
-        lab = Lab(cases, "--existing", existing)
+        lab = ReceiverLab(cases, "--existing", existing)
         parts_of_existing(lab, existing, status)
         lab.close()
-    lab = Lab(cases, "--existing", "replace")
+    lab = ReceiverLab(cases, "--existing", "replace")
     through_link(lab)
     lab.close()

@@ -2,8 +2,9 @@
 import os
 import stat
 
-from lab import Lab, need
-from peer import message, pack, row
+from lib.lab import need
+from lib.wire import message, pack, row
+from targets import ReceiverLab
 
 PART = b".ferry-0123456789abcdef"
 BAD = [b"../x", b"a/../../x", b"/abs", b"", b".", b"..", b"a//b", b"a/./b",
@@ -219,7 +220,7 @@ def replant(lab):
         elif name == b"socket":
             os.mknod(path, stat.S_IFSOCK | 0o644)
         elif name == b"hard":
-            os.link(os.path.join(os.fsencode(lab.out), b"hard.txt"), path)
+            os.link(os.path.join(os.fsencode(lab.outside), b"hard.txt"), path)
         else:
             os.symlink(lab.planted[name][1], path)
 
@@ -273,7 +274,7 @@ def metadata(lab):
 
 
 def names(cases):
-    lab = Lab(cases)
+    lab = ReceiverLab(cases)
     bad_names(lab)
     strange_names(lab)
     link_targets(lab)
@@ -281,7 +282,7 @@ def names(cases):
     plants(lab, False)
     metadata(lab)
     lab.close()
-    lab = Lab(cases, "--existing", "replace")
+    lab = ReceiverLab(cases, "--existing", "replace")
     two_of_a_name(lab)
     plants(lab, True)
     lab.close()

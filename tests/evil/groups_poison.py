@@ -7,16 +7,15 @@ the stack, build with it filled too, and give that program to the suite:
 make B=build/poison CFLAGS=-ftrivial-auto-var-init=pattern
 """
 import os
-import subprocess
-import sys
 
-import peer
 from groups_load import resume
 from groups_receiver import offers, verdicts
 from groups_wire import lengths
-from lab import FERRY, WRAP, Lab, Victim, contents, need
+from lib import peer
+from lib.lab import need
+from lib.tree import contents
+from targets import ReceiverLab, SenderLab
 
-FORWARD = os.path.join(os.path.dirname(__file__), "../tools/forward.py")
 # given out: the complement; the last one is that of gcc's stack
 FREED, GIVEN, STACK = 0x5A, 0xA5, 0xFE
 TUNABLES = f"glibc.malloc.tcache_count=0:glibc.malloc.perturb={FREED}"
@@ -35,46 +34,40 @@ def make_source(top):
         f.write(b"begin")
 
 
-def session(lab, source, options, harm=(), stdin=False):
-    """A real sender to the lab's receiver; both ways are looked at."""
-    prefix = os.path.join(lab.work, "said")
-    proxy = subprocess.Popen(
-        [sys.executable, FORWARD, str(lab.port), "record", prefix, *harm],
-        stdout=subprocess.PIPE)
-    port = int(proxy.stdout.readline())
+def session(lab, source, options, *rules, stdin=False):
+    """A real sender to the lab's receiver; both directions are searched."""
+    said = {"up": bytearray(), "down": bytearray()}
+    proxy = lab.proxy(lab.port, *rules,
+                      tap=lambda way, data: said[way].extend(data))
     with open(os.path.join(source, "large"), "rb") as large:
-        subprocess.run(
-            WRAP + [FERRY, "send", "--plain", "-q", *options,
-                    *(["--name", "stdin", "-"] if stdin else [source]),
-                    f"127.0.0.1:{port}"],
-            stdin=large, stderr=subprocess.DEVNULL, timeout=60)
-    proxy.kill()
-    proxy.communicate()
+        sender = lab.send(
+            *options, *(["--name", "stdin", "-"] if stdin else [source]),
+            port=proxy.port, stdin=large)
+        sender.wait(60)
+    proxy.stop()
+    lab.proxies.remove(proxy)
     lab.settle()
-    for way in ("sent", "replies"):
-        with open(f"{prefix}.{way}", "rb") as f:
-            said = f.read()
-        need(said, f"nothing was {way}")
-        peer.check_poison(said)
+    for way, data in said.items():
+        need(data, f"nothing was said {way}")
+        peer.check_fill(bytes(data))
     for path, _, files in os.walk(lab.dst):
         for name in files:
             if name.startswith(".ferry-"):
                 with open(os.path.join(path, name), "rb") as f:
-                    peer.check_poison(f.read())
+                    peer.check_fill(f.read())
 
 
 def honest(cases):
     """Tree, conflicts, offers, standard input, a line that is cut."""
     for existing in ("fail", "replace"):
-        lab = Lab(cases, "--existing", existing, "--max-size", "100M")
+        lab = ReceiverLab(cases, "--existing", existing, "--max-size", "100M")
         source = os.path.join(lab.work, "t")
         make_source(source)
         wanted = contents(source)
         for options in (["-j", "1"], ["-z", "-j", "4"], ["-zzlib"],
                         ["--checksum", "crc32"], ["--checksum", "sha256"]):
             def case():
-                cut = ["cut", "6000000"]
-                session(lab, source, options, cut)
+                session(lab, source, options, "up@conn:1:6000000=close")
                 # further streams are not cut, and the file may be whole
                 journals = [n for n in os.listdir(os.path.join(lab.dst, "t"))
                             if n.endswith(".journal")]
@@ -95,13 +88,13 @@ def honest(cases):
 
 def poison(cases):
     os.environ["GLIBC_TUNABLES"] = TUNABLES
-    peer.POISON = (FREED, GIVEN, STACK)
+    peer.FILL = (FREED, GIVEN, STACK)
     honest(cases)
     for group in (lengths, resume):
         group(cases)
-    victim = Victim(cases)
+    victim = SenderLab(cases)
     for group in (offers, verdicts):
         group(victim)
     victim.close()
-    peer.POISON = ()
+    peer.FILL = ()
     del os.environ["GLIBC_TUNABLES"]

@@ -2,9 +2,10 @@
 import os
 import threading
 
-from lab import Victim, need
-from peer import (CHUNK, LAYOUTS, UNKNOWN, Closed, Receiver, header, message,
-                  runs)
+from lib.lab import need
+from lib.peer import Closed, Receiver
+from lib.wire import CHUNK, LAYOUTS, UNKNOWN, header, message, runs
+from targets import SenderLab
 
 EVIL = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",
         b"\xff\xfe\xc0\xae", "\u202eltr\u009b".encode(), b"%n%s%x", b"\0nul",
@@ -437,7 +438,7 @@ def joins(v):
         failed = []
         receiver = Receiver({"HELLO": HELLO, "OPEN": OPEN, "CHUNK": CHUNK,
                              "JOIN": lambda *_: True, "FILE_END": FILE_END})
-        status = v.send(receiver, paths=[path, other], options=["-j", "2"])
+        status = v.send_to(receiver, paths=[path, other], options=["-j", "2"])
         need(failed, "nothing came behind JOIN")
         need(status == 8, f"exit status {status}: {v.texts[1][-300:]}")
         need("FINISH" in receiver.seen, "the session was given up")
@@ -471,7 +472,7 @@ def floods(v):
             stop.set()
             while True:
                 link.send(message("PING") * CHUNK)
-        status = v.send(Receiver({at: endless}), stop=stop)
+        status = v.send_to(Receiver({at: endless}), stop=stop)
         need(status == 130, f"exit status {status}: {v.texts[1][-300:]}")
     for at in ("HELLO", "OPEN", "FINISH"):
         v.cases.run(f"Ctrl-C while PING comes without end, from {at} on",
@@ -479,7 +480,7 @@ def floods(v):
 
 
 def receiver(cases):
-    victim = Victim(cases)
+    victim = SenderLab(cases)
     for group in (beginnings, directions, states, verdicts, resends, offers,
                   joins, texts, floods):
         group(victim)

@@ -7,7 +7,8 @@ import sys
 import time
 
 from groups_tls import KeyLab
-from lab import FERRY, LONG, SANITIZED, WRAP, need
+from lib.lab import need
+from targets import LONG, PROGRAM
 
 STRANGERS = os.path.join(os.path.dirname(__file__), "../tools/strangers.py")
 COUNT, ADDRESSES = 1000, 600
@@ -39,8 +40,8 @@ class Measured:
             os.unlink(there)
         began = time.monotonic()
         run = subprocess.run(
-            WRAP + [FERRY, "send", *self.lab.security, "-q", "-j", "2",
-                    self.source, f"127.0.0.1:{self.lab.port}"],
+            PROGRAM.argv("send", "--key", self.lab.key, "-q", "-j", "2",
+                         self.source, f"127.0.0.1:{self.lab.port}"),
             stdin=subprocess.DEVNULL, timeout=60)
         took = time.monotonic() - began
         need(run.returncode == 0, f"exit status {run.returncode}")
@@ -48,7 +49,7 @@ class Measured:
         return took
 
     def look(self):
-        proc = f"/proc/{self.lab.process.pid}"
+        proc = f"/proc/{self.lab.receiver.pid}"
         self.descriptors = max(self.descriptors,
                                len(os.listdir(f"{proc}/fd")))
         self.threads = max(self.threads, len(os.listdir(f"{proc}/task")))
@@ -88,7 +89,7 @@ class Measured:
         need(after == before, f"{before} descriptors before, {after} after")
         need(self.descriptors <= DESCRIPTORS_MAX, "too many descriptors")
         need(self.threads <= THREADS_MAX, "too many threads")
-        if not SANITIZED and not WRAP:
+        if not PROGRAM.is_slow:
             need(memory <= BYTES_MAX, "too much memory")
             need(ratio <= RATIO_MAX, f"{ratio:.2f} times as long")
 

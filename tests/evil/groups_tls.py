@@ -5,12 +5,13 @@ import random
 import select
 import socket
 import struct
-import subprocess
 import time
 
 import tls
-from lab import FERRY, LONG, SANITIZED, SEED, WRAP, Failed, Lab, need
-from peer import message
+from lib.keys import Key
+from lib.lab import Failure, need
+from lib.wire import message
+from targets import LONG, PROGRAM, SANITIZED, SEED, ReceiverLab
 
 PAUSE_S = 0.02
 HANDSHAKES = 12_000
@@ -21,16 +22,16 @@ NOISE = 20                       # times 1 MiB
 GROWTH_MAX = 256 << 10
 
 
-class KeyLab(Lab):
+class KeyLab(ReceiverLab):
     """A receiver with a key, whose memory is watched."""
+
+    mode = "tls"
 
     def plant(self):
         super().plant()
-        self.key_file = os.path.join(self.work, "key")
-        subprocess.run(WRAP + [FERRY, "keygen", self.key_file], check=True,
-                       stderr=subprocess.DEVNULL)
-        self.security = ["--key", self.key_file]
-        self.key = tls.Key(self.key_file)
+        self.key = os.path.join(self.work, "key")
+        self.keys = PROGRAM.keygen(self.key)
+        self.secret = self.keys.hex.encode()
 
     def connect(self):
         s = socket.create_connection(("127.0.0.1", self.port))
@@ -44,13 +45,13 @@ class KeyLab(Lab):
         # in place of it
         for option in socket.SO_RCVTIMEO, socket.SO_SNDTIMEO:
             s.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", 30, 0))
-        client = tls.Client(s, key or self.key)
+        client = tls.Client(s, key or self.keys)
         need(client.connect(), "the handshake fails")
         return client
 
     def sizes(self):
         """(bytes in memory, descriptors, threads), when all is quiet."""
-        proc = f"/proc/{self.process.pid}"
+        proc = f"/proc/{self.receiver.pid}"
         end = time.monotonic() + 30
         while len(os.listdir(f"{proc}/task")) > 1:
             need(time.monotonic() < end, "threads that do not end")
@@ -98,11 +99,11 @@ def record(kind, content):
 
 def handshakes(lab, rng):
     """title -> a function that makes one that fails."""
-    stranger, liar = (tls.Key(lab.key_file) for _ in range(2))
+    stranger, liar = (Key(lab.key) for _ in range(2))
     stranger.psk, stranger.identity = rng.randbytes(32), rng.randbytes(
         16).hex().encode()
     liar.psk = rng.randbytes(32)
-    good = tls.client_hello(lab.key)
+    good = tls.client_hello(lab.keys)
     others = [tls.client_hello(key) for key in (stranger, liar, None)]
     empty, update = record(22, b""), record(22, tls.KEY_UPDATE + b"\1")
     end = record(23, rng.randbytes(53))  # Finished, as far as one can see
@@ -193,17 +194,17 @@ def quiet(title, lab, case):
     to run at the same time leave something once; a leak does it again."""
     for _ in range(3):
         memory, descriptors = lab.sizes()
-        cpu = lab.cpu()
+        cpu = lab.receiver.cpu()
         case()
         lab.settle()
         after, left = lab.sizes()
         grown = after - memory
-        print(f"# {title}: {grown >> 10} KiB more, {lab.cpu() - cpu:.1f} s "
+        print(f"# {title}: {grown >> 10} KiB more, {lab.receiver.cpu() - cpu:.1f} s "
               "of the processor")
         need(left == descriptors, f"{left - descriptors} descriptors more")
         if SANITIZED or grown <= GROWTH_MAX:
             return
-    raise Failed(f"{grown >> 10} KiB more memory each time")
+    raise Failure("failed", f"{grown >> 10} KiB more memory each time")
 
 
 def failing(lab, rng):
@@ -217,8 +218,8 @@ def failing(lab, rng):
     each = HANDSHAKES // len(kinds) + 1
     run(each // 20)  # what the first of them leave is there for good
     quiet(f"{each * len(kinds)} handshakes", lab, lambda: run(each))
-    lab.events.seek(0)
-    need(b'"event":"session"' not in lab.events.read(), "a session")
+    lab.receiver.drain()
+    need(not lab.receiver.counts["session"], "a session")
 
 
 def noise(lab, rng):

@@ -2,9 +2,11 @@
 import os
 import time
 
-from lab import Lab, need
-from peer import (CHUNK, HEADER, LAYOUTS, UNKNOWN, Closed, file_digest, header,
-                  message, pack, row, sum_of)
+from lib.lab import need
+from lib.peer import Closed
+from lib.wire import (CHUNK, HEADER, LAYOUTS, UNKNOWN, file_digest, header,
+                      message, pack, row, sum_of)
+from targets import ReceiverLab
 
 EMPTY = file_digest(b"")
 FILE = [message("OPEN", size=2), message("CHUNK", payload=b"xy")]
@@ -412,7 +414,7 @@ def two_contents(lab):
 
 
 def order(cases):
-    lab = Lab(cases)
+    lab = ReceiverLab(cases)
     for group in (beginnings, streams, directions, unknown_ids, used_ids,
                   file_order, two_contents, finish_order):
         group(lab)
@@ -531,7 +533,7 @@ def error_texts(lab):
 
 
 def lengths(cases):
-    lab = Lab(cases)
+    lab = ReceiverLab(cases)
     field_values(lab)
     frame_lengths(lab)
     error_texts(lab)

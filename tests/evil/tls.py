@@ -6,10 +6,10 @@ ferry-protocol(7) has it: identity, key and suites.
 """
 import ctypes
 import ctypes.util
-import hmac
-import re
 import socket
 import struct
+
+from lib.keys import hkdf_expand
 
 HANDSHAKE, DATA = 22, 23
 KEY_UPDATE = b"\x18\0\0\1"
@@ -41,34 +41,10 @@ ssl = Library("ssl", "TLS_client_method", "SSL_CTX_new", "SSL_new",
 crypto = Library("crypto", "EVP_CIPHER_CTX_new", "EVP_aes_128_gcm")
 
 
-def hkdf_expand(secret, info, size):
-    out, block, i = b"", b"", 1
-    while len(out) < size:
-        block = hmac.digest(secret, block + info + bytes([i]), "sha256")
-        out, i = out + block, i + 1
-    return out[:size]
-
-
-def hkdf(secret, info, size):
-    return hkdf_expand(hmac.digest(bytes(32), secret, "sha256"), info, size)
-
-
 def expand_label(secret, label, size):
     label = b"tls13 " + label
     return hkdf_expand(secret, struct.pack(">HB", size, len(label)) + label +
                        b"\0", size)
-
-
-class Key:
-    """What a key file stands for."""
-
-    def __init__(self, path):
-        with open(path) as f:
-            secret = bytes.fromhex(re.fullmatch(
-                r"ferry-key-1:([0-9a-f]{64})\n", f.read())[1])
-        self.psk = hkdf(secret, b"ferry/1 sender psk", 32)
-        self.identity = b"ferry/1 sender " + hkdf(
-            secret, b"ferry/1 sender key id", 8).hex().encode()
 
 
 class Out:

@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 
-from lab import Skip
+from lib.lab import Skip
 
 GOING_DOWN = 0x8004587D   # FS_IOC_GOINGDOWN: _IOR('X', 125, __u32)
 NO_LOG_FLUSH = 2

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 from disks import must, run
-from lab import Skip
+from lib.lab import Skip
 
 
 def need_namespaces():

@@ -5,13 +5,19 @@ Writes corpus/TARGET/NAME below this file's directory.  Seeds that a fuzzer
 found (named finding-*) are left alone.  Standard library only; frames are put
 together from ferry-protocol(7), not by ferry's own code.
 """
-import hashlib
 import os
 import struct
+import sys
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, ".."))
+from lib import wire  # noqa: E402 (needs the path)
+from lib.wire import (CRC32, DIGESTS, DIRECTORY, FILE,  # noqa: E402
+                      SHA256, SYMLINK, UNKNOWN)
+
 MIB = 1 << 20
+crc, sha = DIGESTS[CRC32], DIGESTS[SHA256]
 
 
 def write(target, name, data):
@@ -21,126 +27,103 @@ def write(target, name, data):
         file.write(data)
 
 
-def frame(kind, body=b"", flags=0):
-    """With checks of 0, which the targets put right."""
-    return struct.pack(">BBHII", kind, flags, 0, len(body), 0) + body
+def frame(kind, flags=0, digest_id=CRC32, **values):
+    """With checks of 0, which the targets put right, and with flags, which
+    tell the targets what to do with it."""
+    data = wire.message(kind, digest_id=digest_id, **values)
+    return struct.pack(">BBHII", data[0], flags, 0, len(data) - wire.HEADER,
+                       0) + data[wire.HEADER:]
 
 
-def text(value):
-    return struct.pack(">H", len(value)) + value
+def hello(digest_id=CRC32, hello_flags=0, streams=2):
+    return frame("HELLO", digest_id=digest_id, hello_flags=hello_flags,
+                 streams=streams, session=bytes(range(16)))
 
 
-def meta(mode=0o644, seconds=1700000000, ns=5):
-    return struct.pack(">IqI", mode, seconds, ns)
+def open_(ident, size, name, allocated=None, flags=0, digest_id=CRC32):
+    return frame("OPEN", flags, digest_id, id=ident, size=size, name=name,
+                 allocated=size if allocated is None else allocated, nsec=5)
 
 
-def crc(data):
-    return struct.pack(">I", zlib.crc32(data))
+def chunk(ident, offset, raw, flags=0, digest_id=CRC32):
+    return frame("CHUNK", flags, digest_id, id=ident, offset=offset,
+                 payload=raw)
 
 
-def sha(data):
-    return hashlib.sha256(data).digest()
+def file_end(ident, size, digest, flags=0):
+    return frame("FILE_END", flags, id=ident, size=size, digest=digest)
 
 
-HELLO, JOIN, OPEN, CHUNK, HOLE, FILE_END, FILE_ABORT, PACK = range(1, 9)
-STREAM_END, FINISH, FLUSH = 9, 10, 11
-READY, STATE, VERDICT, RESEND, NOTE, SUMMARY = range(16, 22)
-PING, ERROR = 30, 31
-MAGIC = b"FERRY\r\n\0"
-CRC32, SHA256 = 3, 2
-UNKNOWN = (1 << 64) - 1
+def row_file(name, content, digest_id=CRC32, **values):
+    return wire.row(FILE, content, digest_id, name=name,
+                    **{"nsec": 5, **values})
 
 
-def hello(digest=CRC32, flags=0, streams=2):
-    return frame(HELLO, MAGIC + struct.pack(">HBBHHI", 1, digest, flags,
-                                            streams, 0, 0) + bytes(range(16)))
-
-
-def open_(ident, size, name, allocated=None, digest=crc):
-    body = struct.pack(">QQQ", ident, size, size if allocated is None else
-                       allocated) + meta() + text(name)
-    return frame(OPEN, body + digest(body))
-
-
-def chunk(ident, offset, raw, digest=crc, codec=0, payload=None):
-    return frame(CHUNK, struct.pack(">QQIB3x", ident, offset, len(raw), codec)
-                 + digest(raw) + (raw if payload is None else payload))
-
-
-def file_end(ident, size, digest):
-    return frame(FILE_END, struct.pack(">QQ", ident, size) + digest)
-
-
-def row_file(name, content, digest=crc):
-    return (b"\1" + meta() + text(name) + struct.pack(">I", len(content))
-            + digest(content))
-
-
-def row_dir(name):
-    return b"\2" + meta(0o755) + text(name)
+def row_dir(name, **values):
+    return wire.row(DIRECTORY, name=name, **{"mode": 0o755, "nsec": 5,
+                                             **values})
 
 
 def row_link(name, target):
-    return b"\3" + meta(0o777) + text(name) + text(target)
+    return wire.row(SYMLINK, name=name, target=target, mode=0o777, nsec=5)
 
 
-def pack(first, rows, contents, digest=crc, codec=0):
+def pack(first, rows, contents, codec=0, kind="PACK", flags=0):
     table = b"".join(rows)
     raw = table + b"".join(contents)
-    payload = zlib.compress(raw) if codec == 1 else raw
-    return frame(PACK, struct.pack(">QIIIB3x", first, len(rows), len(raw),
-                                   len(table), codec)
-                 + digest(table) + payload)
+    return frame(kind, flags, id=first, items=len(rows), raw_len=len(raw),
+                 table=table, codec=codec,
+                 payload=zlib.compress(raw) if codec == 1 else raw)
+
+
+def finish(flags=1):
+    """By default the target puts the sums right."""
+    return frame("FINISH", flags)
 
 
 ROWS = [row_dir(b"d"), row_file(b"d/a", b"hello"), row_file(b"b", b""),
         row_link(b"d/l", b"../b")]
-FINISH_ANY = frame(FINISH, bytes(32), flags=1)
 ROOT = open_(1, 5, b"file") + chunk(1, 0, b"hello") \
     + file_end(1, 5, crc(b"hello"))
 
 
 def frames():
     write("frame", "session", b"\5" + hello() + ROOT + pack(2, ROWS,
-          [b"hello"]) + frame(FLUSH) + FINISH_ANY.replace(b"\x0a\1", b"\x0a\0")
-          + frame(STREAM_END) + frame(PING))
+          [b"hello"]) + frame("FLUSH") + finish(flags=0)
+          + frame("STREAM_END") + frame("PING"))
     write("frame", "session-sha", b"\3" + hello(SHA256)
-          + open_(1, 5, b"x" * 4095, digest=sha) + chunk(1, MIB, b"hello", sha)
-          + frame(HOLE, struct.pack(">QQQ", 1, 0, MIB))
-          + file_end(1, 5, sha(b"hello"))
-          + frame(FILE_ABORT, struct.pack(">QH", 1, 14)))
-    write("frame", "join", b"\1" + frame(JOIN, MAGIC + struct.pack(
-        ">HH", 1, 3) + bytes(16)) + frame(ERROR, struct.pack(">H", 2)
-                                          + text(b"why")))
+          + open_(1, 5, b"x" * 4095, digest_id=SHA256)
+          + chunk(1, MIB, b"hello", digest_id=SHA256)
+          + frame("HOLE", id=1, length=MIB)
+          + file_end(1, 5, sha(b"hello")) + frame("FILE_ABORT", id=1))
+    write("frame", "join", b"\1" + frame("JOIN", index=3)
+          + frame("ERROR", text=b"why"))
     write("frame", "replies", b"\0" + ready() + state(1, 1)
           + verdict(1, 3, 1) + verdict(4, 1, 4, 2, 10, 5)
-          + frame(RESEND, struct.pack(">QQ", 1, MIB))
-          + frame(NOTE, struct.pack(">HBx", 4, 2) + text(b"d"))
-          + summary(3, 10) + frame(PING))
+          + frame("RESEND", id=1, offset=MIB) + frame("NOTE", name=b"d")
+          + summary(3, 10) + frame("PING"))
 
 
 def ready(streams=2, open_files=4):
-    return frame(READY, struct.pack(">HHII", 1, streams, 0, open_files)
-                 + bytes(16))
+    return frame("READY", streams=streams, open_files=open_files)
 
 
-def state(ident, what):
-    return frame(STATE, struct.pack(">QB7x", ident, what))
+def state(ident, what, runs=b""):
+    return frame("STATE", id=ident, state=what, runs=runs)
 
 
 def verdict(first, count, status, cause=0, need=0, have=0):
-    return frame(VERDICT, struct.pack(">QIBxHQQ", first, count, status, cause,
-                                      need, have))
+    return frame("VERDICT", id=first, items=count, status=status, cause=cause,
+                 need=need, have=have)
 
 
 def summary(files, size, flags=0):
-    return frame(SUMMARY, struct.pack(">QQ", files, size) + bytes(16)
-                 + bytes(8), flags)
+    return frame("SUMMARY", flags, files=files, bytes=size)
 
 
 def tables():
     write("pack", "crc", b"\2" + b"".join(ROWS))
-    write("pack", "sha", b"\1" + row_file(b"a/b/c", b"x", sha)
+    write("pack", "sha", b"\1" + row_file(b"a/b/c", b"x", SHA256)
           + row_dir(b"a" * 255))
     links = [(b"l", b"a"), (b"a/b/l", b"../../x"), (b"a/l", b"../.."),
              (b"l", b".."), (b"a/l", b"x/../.."), (b"l", b"/etc"),
@@ -282,10 +265,6 @@ def trees():
     one("wrong", 0, 70, [(5, 0), (5, 9), (69, 0), (69, 0), (70, 0)])
 
 
-SMALL = open_(1, 5, b"file") + chunk(1, 0, b"hello") \
-    + file_end(1, 5, crc(b"hello"))
-
-
 def tree_digest(leaves, size):
     return crc(crc(b"".join(leaves)) + struct.pack(">Q", size))
 
@@ -293,18 +272,17 @@ def tree_digest(leaves, size):
 def senders():
     def one(name, config, *parts):
         write("receive", name, bytes([config]) + b"".join(parts))
-    flush = frame(FLUSH)
-    end = flush + FINISH_ANY
-    one("file", 0, hello(), SMALL, end)
-    one("file-batch", 4, hello(), SMALL, end)
-    one("stdout", 7, hello(flags=1), SMALL, end)
+    end = frame("FLUSH") + finish()
+    one("file", 0, hello(), ROOT, end)
+    one("file-batch", 4, hello(), ROOT, end)
+    one("stdout", 7, hello(hello_flags=1), ROOT, end)
     one("pack", 1, hello(), pack(1, ROWS, [b"hello"]), end)
     one("pack-zlib", 5, hello(), pack(1, ROWS * 1 + [
         row_file(b"z", b"a" * 3000)], [b"hello", b"a" * 3000], codec=1), end)
     one("unknown-size", 0, hello(), open_(1, UNKNOWN, b"s"),
         chunk(1, 0, b"hello"), file_end(1, 5, crc(b"hello")), end)
     one("hole", 2, hello(), open_(1, 3 * MIB, b"sparse", 5),
-        frame(HOLE, struct.pack(">QQQ", 1, 0, 3 * MIB)),
+        frame("HOLE", id=1, length=3 * MIB),
         file_end(1, 3 * MIB, tree_digest([crc(bytes(MIB))] * 3, 3 * MIB)),
         end)
     one("exists-fail", 0, hello(), pack(1, [row_file(b"old", b"new")],
@@ -323,36 +301,31 @@ def senders():
         end)
     one("dots", 0, hello(), pack(1, [row_file(b"../out/x", b"y")], [b"y"]))
     one("modes", 0, hello(), pack(1, [
-        b"\2" + meta(0o7777, -(1 << 63), 999999999) + text(b"m"),
-        b"\1" + meta(0o6755, (1 << 63) - 1, 0) + text(b"m/f")
-        + struct.pack(">I", 1) + crc(b"1")], [b"1"]), end)
+        row_dir(b"m", mode=0o7777, sec=-(1 << 63), nsec=999999999),
+        row_file(b"m/f", b"1", mode=0o6755, sec=(1 << 63) - 1, nsec=0)],
+        [b"1"]), end)
     one("wrong-content", 0, hello(), pack(1, [row_file(b"w", b"hello")],
                                           [b"hellO"]),
-        SMALL.replace(b"hello", b"jello", 1), end)
+        ROOT.replace(b"hello", b"jello", 1), end)
     one("same-name", 1, hello(), pack(1, [row_file(b"x", b"1"),
                                           row_dir(b"x"), row_file(b"x/y", b"2"),
                                           row_link(b"x", b"y")], [b"1", b"2"]),
         end)
     one("abort", 0, hello(), open_(1, MIB + 1, b"big"),
-        frame(FILE_ABORT, struct.pack(">QH", 1, 14)), end)
-    join = frame(JOIN, MAGIC + struct.pack(">HH", 1, 1) + bytes(16), 3)
-    second = open_(2, 3, b"two").replace(b"\3\0", b"\3\2", 1) \
-        + chunk(2, 0, b"two").replace(b"\4\0", b"\4\2", 1) \
-        + file_end(2, 3, crc(b"two")).replace(b"\6\0", b"\6\2", 1) \
-        + frame(STREAM_END, flags=2)
-    one("two-streams", 0, hello(), join, SMALL, second, end)
+        frame("FILE_ABORT", id=1), end)
+    join = frame("JOIN", 3, index=1)
+    second = open_(2, 3, b"two", flags=2) + chunk(2, 0, b"two", flags=2) \
+        + file_end(2, 3, crc(b"two"), flags=2) + frame("STREAM_END", 2)
+    one("two-streams", 0, hello(), join, ROOT, second, end)
     one("before-state", 0, hello(), join, *(
-        open_(i, 3, b"f%d" % i)
-        + chunk(i, 0, b"two").replace(b"\4\0", b"\4\2", 1)
+        open_(i, 3, b"f%d" % i) + chunk(i, 0, b"two", flags=2)
         for i in range(1, 13)), end)
-    one("join-first", 0, join, hello(), SMALL)
-    one("bad-token", 0, hello(), frame(JOIN, MAGIC + struct.pack(
-        ">HH", 1, 1) + bytes(16), 2), end)
-    one("hello-twice", 0, hello(), hello(), SMALL)
+    one("join-first", 0, join, hello(), ROOT)
+    one("bad-token", 0, hello(), frame("JOIN", 2, index=1), end)
+    one("hello-twice", 0, hello(), hello(), ROOT)
     one("http", 0, b"GET / HTTP/1.0\r\n\r\n")
-    one("pings", 0, hello(), frame(PING) * 40, end)
-    one("error", 0, hello(), frame(ERROR, struct.pack(">H", 2)
-                                   + text(b"\x1b[31mred")))
+    one("pings", 0, hello(), frame("PING") * 40, end)
+    one("error", 0, hello(), frame("ERROR", text=b"\x1b[31mred"))
     one("huge", 0, hello(), open_(1, 1 << 53, b"huge"),
         chunk(1, (1 << 53) - MIB, b"x"), end)
 
@@ -378,17 +351,16 @@ def receivers():
         after(9, verdict(1, 7, 4, 1)), fix)
     for ident in (1, 2, 8):
         one("resend-%d" % ident, 0, ready(),
-            after(9, frame(RESEND, struct.pack(">QQ", ident, 0))),
+            after(9, frame("RESEND", id=ident)),
             after(5, verdict(1, 7, 1)), after(4, verdict(8, 6, 1)), fix)
     one("unknown-ids", 0, ready(), verdict(500, 3, 1), state(77, 1))
     one("lies", 0, ready(), summary(3, 3))
-    one("notes", 0, ready(), frame(NOTE, struct.pack(">HBx", 4, 2)
-                                   + text(b"\x1b[2Jd")), fix)
-    one("error", 0, frame(ERROR, struct.pack(">H", 3) + text(b"busy\x9b")))
-    one("version", 0, frame(READY, struct.pack(">HHII", 9, 1, 0, 1)
-                            + bytes(16)))
+    one("notes", 0, ready(), frame("NOTE", name=b"\x1b[2Jd"), fix)
+    one("error", 0, frame("ERROR", code=3, text=b"busy\x9b"))
+    one("version", 0, frame("READY", version=9, streams=1,
+                            open_files=1))
     one("http", 0, b"HTTP/1.0 400 Bad Request\r\n\r\n")
-    one("pings", 0, frame(PING) * 3, ready(16, 1), frame(PING) * 30)
+    one("pings", 0, frame("PING") * 3, ready(16, 1), frame("PING") * 30)
     one("one-at-a-time", 2, ready(1, 1), after(1, state(1, 1)),
         after(3, verdict(1, 1, 1)), after(2, state(2, 1)),
         after(3, verdict(2, 1, 1)), after(9, verdict(3, 6, 2)), fix)

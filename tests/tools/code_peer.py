@@ -18,6 +18,10 @@ import re
 import socket
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from lib.keys import hkdf  # noqa: E402 (needs the path)
+
 # P-256 (SEC 2) and the two points of RFC 9382, in affine coordinates.
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
 B = 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604b
@@ -70,15 +74,6 @@ def decode(data):
     if data[0] != 4 or (y * y - x**3 + 3 * x - B) % P:
         sys.exit("no point")
     return (x, y)
-
-
-def hkdf(key, info, n):
-    prk = hmac.digest(bytes(32), key, "sha256")
-    out = block = b""
-    for i in range(1, 1 + (n + 31) // 32):
-        block = hmac.digest(prk, block + info + bytes([i]), "sha256")
-        out += block
-    return out[:n]
 
 
 class Exchange:

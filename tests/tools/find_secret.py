@@ -9,19 +9,13 @@ gets of it.  Prints where it was found, and how many files were looked at;
 exits 1 if it was found, 2 if there was nothing to look at.
 """
 import base64
-import hashlib
-import hmac
 import os
 import subprocess
 import sys
 
-LABEL = b"ferry/1 sender psk"
-
-
-def hkdf(key):
-    """RFC 5869, SHA-256, no salt, 32 bytes."""
-    extracted = hmac.digest(bytes(32), key, hashlib.sha256)
-    return hmac.digest(extracted, LABEL + b"\x01", hashlib.sha256)
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from lib.keys import PSK_LABEL, hkdf  # noqa: E402 (needs the path)
 
 
 def secrets(path):
@@ -39,7 +33,7 @@ def secrets(path):
         key = bytes.fromhex(text.rsplit(b":", 1)[1].decode())
         assert len(key) == 32
         yield "the key", key, True
-        yield "the key of TLS", hkdf(key), True
+        yield "the key of TLS", hkdf(key, PSK_LABEL, 32), True
     else:
         yield "the code", text, False
 

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import time
 
-from lab import Failure, Lab, Skip
+from bench import Case
+from lib.lab import Failure, Skip
 
 about = "each system call fails once, both sides (T42, T44)"
 
@@ -172,7 +173,7 @@ def run(lab, side, resuming, *what):
 
 def count(bench, side, resuming):
     """{call: most often in one thread} of a run without faults."""
-    lab = Lab(bench, "count", random.Random(1))
+    lab = Case(bench, "count", random.Random(1))
     try:
         sender, receiver, _, log = run(lab, side, resuming)
         if sender.code != 0 or receiver.code != 0:

@@ -10,8 +10,8 @@ import signal
 import threading
 import time
 
-from chaosproxy import Rule
-from lab import Failure
+from lib.proxy import Rule
+from lib.lab import Failure
 
 about = "eight streams, cancelled at random moments (T26)"
 

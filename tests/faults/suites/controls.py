@@ -2,7 +2,8 @@
 hand, and fails unless the oracle finds it."""
 import os
 
-from lab import Failure, Ferry, HUNG, LOST, WRONG, picture
+from lib.lab import HUNG, LOST, WRONG, Failure, Ferry
+from lib.tree import picture
 
 from . import durable
 

@@ -4,8 +4,9 @@ import shutil
 import subprocess
 
 import disks
-from chaosproxy import Rule
-from lab import Failure, digest
+from lib.proxy import Rule
+from lib.lab import Failure
+from lib.tree import digest
 
 about = "full, failing and forbidden disks (T43, T44, T47)"
 

@@ -10,8 +10,9 @@ import signal
 import threading
 
 import disks
-from chaosproxy import Rule
-from lab import Failure, LOST, picture
+from lib.proxy import Rule
+from lib.lab import LOST, Failure
+from lib.tree import picture
 
 about = "power cuts: images at acknowledgements and at random moments (T48)"
 

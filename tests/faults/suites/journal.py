@@ -8,8 +8,8 @@ import glob
 import os
 import signal
 
-from chaosproxy import Rule
-from lab import Failure, Skip
+from lib.proxy import Rule
+from lib.lab import Failure, Skip
 
 about = "part file, journal or source changed before the rerun (T49)"
 

@@ -6,9 +6,9 @@ drawn from the seed: so it does not depend on how fast the machine is.
 import signal
 import threading
 
-from chaosproxy import Rule
-from free_port import free_port
-from lab import Failure
+from lib.proxy import Rule
+from lib.ports import free_port
+from lib.lab import Failure
 
 about = "kill -9 of sender, receiver, both at random moments (T60)"
 

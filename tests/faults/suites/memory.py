@@ -5,7 +5,7 @@ own, OpenSSL's and zstd's.
 """
 import errno
 
-from chaosproxy import Rule
+from lib.proxy import Rule
 
 about = "an allocation fails (T63)"
 

@@ -5,9 +5,10 @@ import threading
 import time
 
 import links
-from chaosproxy import Rule
-from free_port import free_port
-from lab import Failure, HUNG, Missed, picture
+from lib.proxy import Rule
+from lib.ports import free_port
+from lib.lab import HUNG, Failure, Missed
+from lib.tree import picture
 
 about = "cuts, silence, slow lines, dead links, lost acknowledgements " \
     "(T53 to T57, T59)"

@@ -5,9 +5,9 @@ import signal
 import threading
 import time
 
-from chaosproxy import Rule
-from free_port import free_port
-from lab import Failure, HUNG
+from lib.proxy import Rule
+from lib.ports import free_port
+from lib.lab import HUNG, Failure
 
 about = "signals, closed and scarce descriptors (T61, T62)"
 

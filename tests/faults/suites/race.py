@@ -5,7 +5,7 @@ import struct
 import subprocess
 import time
 
-from lab import Failure, LOST, Skip, WRONG
+from lib.lab import LOST, WRONG, Failure, Skip
 
 about = "others at the same names and port (T46, T58)"
 

@@ -2,9 +2,9 @@
 import signal
 import threading
 
-from chaosproxy import Rule
-from free_port import free_port
-from lab import Failure, Skip
+from lib.proxy import Rule
+from lib.ports import free_port
+from lib.lab import Failure, Skip
 
 about = "--retry: cut every 64 MiB, restarts, lost streams, late receivers"
 

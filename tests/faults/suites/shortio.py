@@ -2,7 +2,7 @@
 import signal
 import threading
 
-from lab import Failure
+from lib.lab import Failure
 
 about = "short and interrupted I/O, storms of signals (T45)"
 

@@ -2,8 +2,9 @@
 import os
 import threading
 
-from chaosproxy import Rule
-from lab import Failure, digest, picture
+from lib.proxy import Rule
+from lib.lab import Failure
+from lib.tree import digest, picture
 
 about = "sources that change or are odd (T50 to T52)"
 

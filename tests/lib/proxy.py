@@ -1,25 +1,23 @@
-#!/usr/bin/env python3
-"""Stand between senders and a receiver on this host, and do harm.
+"""A TCP proxy between senders and a receiver on this host that does harm, and
+records.
 
-chaosproxy.py PORT [RULE]...   listen on a free port of 127.0.0.1, which is
-                               printed; pass each connection on to PORT; at
-                               SIGTERM or SIGINT print the counts as JSON, end
-
-RULE is WAY@WHERE[*][=ACTION[:ARG][!all]]
-WAY     up: what the sender says; down: what the receiver says
+A rule is WAY@WHERE[*][=ACTION[:ARG][!all]]
+WAY     up: what the sender sends; down: what the receiver sends
 WHERE   N          before byte N of a connection, counted from 0
+        conn:K:N   before byte N of the K-th connection, counted from 1
         total:N    before byte N of all connections together
         every:N    every N bytes of all connections together, again and again
         frame:F[:K][+N]  before frame F (its name, plain only), the K-th of a
-                   connection (counted from 1), or N bytes behind its begin
-        A rule does its harm once, to the first connection that gets there;
-        with * to each one.
-ACTION  fin        end both ways in order, drop what still comes
+                   connection (counted from 1), or N bytes after its beginning
+        A rule acts once, on the first connection that gets there; with * on
+        each one.
+ACTION  fin        a FIN to both ends, drop what still comes
         rst        reset both ends
-        finrst     a FIN and right behind it a reset, both ends
-        half       end this way in order, go on with the other
+        finrst     a FIN and at once a reset, both ends
+        close      close both sockets
+        half       a FIN this way only, go on with the other way
         stall[:S]  pass on nothing any more this way (for S seconds), read
-                   nothing either: the sender of it has to wait
+                   nothing either: its sender has to wait
         dead       pass on nothing any more either way, the sockets stay open
         hole       swallow all that comes this way
         drop:N     swallow N bytes this way
@@ -28,35 +26,30 @@ ACTION  fin        end both ways in order, drop what still comes
         delay:MS   from here on each byte takes MS milliseconds longer
         split:N    from here on segments of N bytes
         merge:MS   from here on what comes within MS milliseconds in one write
-        flip       invert a bit of this byte
+        flip[:B]   invert bit B of this byte
         echo       from here on send it back to where it came from
-        K, M, G behind a number stand for powers of 1024.
+        K, M, G after a number stand for powers of 1024.
 !all    the same to all connections that there are
 
-Reading and writing is one loop without blocking: both ways of a connection
+Reading and writing is one loop without blocking: the two ways of a connection
 are independent of each other.
 """
 import collections
-import json
 import os
 import select
-import signal
 import socket
 import struct
-import sys
 import threading
 import time
+
+from lib import wire
 
 CHUNK = 65536
 # Small, so that what the sender has handed over is not far ahead of the fault.
 BUFFER_MAX = 131072
 RECEIVE_BUFFER = 65536
-LINE_MAX = 1 << 24    # what a long line holds
-FRAMES = {1: "HELLO", 2: "JOIN", 3: "OPEN", 4: "CHUNK", 5: "HOLE",
-          6: "FILE_END", 7: "FILE_ABORT", 8: "PACK", 9: "STREAM_END",
-          10: "FINISH", 11: "FLUSH", 16: "READY", 17: "STATE", 18: "VERDICT",
-          19: "RESEND", 20: "NOTE", 21: "SUMMARY", 30: "PING", 31: "ERROR"}
-CUTS = ("fin", "rst", "finrst", "dead")
+DELAYED_MAX = 1 << 24    # bytes on the way where there is a delay
+CUTS = ("fin", "rst", "finrst", "dead", "close")
 ACTIONS = CUTS + ("half", "stall", "hole", "drop", "trickle", "delay",
                   "split", "merge", "flip", "echo", "call")
 
@@ -67,7 +60,7 @@ def number(text):
 
 
 class Rule:
-    """One line of harm; call, if given, is done instead of an action."""
+    """One rule; call, if given, is called in the place of an action."""
 
     def __init__(self, text, call=None):
         self.text = text
@@ -85,21 +78,23 @@ class Rule:
         self.arg = number(arg) if arg else 0
         self.seconds = number(seconds) if seconds else 1000000
         self.every = self.frame = None
-        self.count, self.plus = 1, 0
+        self.count, self.plus, self.conn = 1, 0, None
         kind, colon, rest = where.partition(":")
         if kind == "frame":
             rest, _, plus = rest.partition("+")
             self.frame, _, count = rest.partition(":")
             self.count = number(count or "1")
             self.plus = number(plus or "0")
-            if self.frame not in FRAMES.values():
+            if self.frame not in wire.NUMBERS:
                 raise ValueError(f"{text}: no frame {self.frame}")
+        elif kind == "conn":
+            self.conn, self.at = (number(n) for n in rest.split(":"))
         elif colon:
             self.every = number(rest) if kind == "every" else None
             self.at = number(rest)
         else:
             self.at = number(where)
-        self.total = bool(colon) and not self.frame
+        self.total = kind in ("total", "every")
         self.done = False
         if self.way not in ("up", "down") or self.action not in ACTIONS:
             raise ValueError(f"no such rule: {text}")
@@ -122,15 +117,15 @@ class Frames:
         end = begin + len(data)
         while self.next + len(self.header) < end:
             at = self.next + len(self.header) - begin
-            self.header += data[at:at + 12 - len(self.header)]
-            if len(self.header) < 12:
+            self.header += data[at:at + wire.HEADER - len(self.header)]
+            if len(self.header) < wire.HEADER:
                 return
-            kind, length = struct.unpack(">BxxxIxxxx", self.header)
-            name = FRAMES.get(kind, "?")
+            kind, length = wire.peek(self.header)
+            name = wire.NAMES.get(kind, "?")
             self.seen[name] += 1
             yield self.next, name, self.seen[name]
             self.header = b""
-            self.next += 12 + length
+            self.next += wire.HEADER + length
 
 
 class Flow:
@@ -153,7 +148,7 @@ class Flow:
         self.next_write = 0.0
 
     def wants_read(self, now):
-        room = LINE_MAX if self.delay else BUFFER_MAX
+        room = DELAYED_MAX if self.delay else BUFFER_MAX
         return not self.eof and not self.dead and self.queued < room and \
             now >= self.stalled_until
 
@@ -165,8 +160,10 @@ class Flow:
 
 
 class Conn:
-    def __init__(self, left, right):
-        self.left, self.right = left, right
+    """The index-th connection, counted from 1."""
+
+    def __init__(self, index, left, right):
+        self.index, self.left, self.right = index, left, right
         self.flows = (Flow(self, "up", left, right),
                       Flow(self, "down", right, left))
         self.closed = False
@@ -174,13 +171,19 @@ class Conn:
 
 
 class Proxy:
-    """Runs in a thread of its own between start() and stop().  Of more than
-    `most` connections one is taken by the kernel and none is served; the
-    others get no answer to their SYN."""
+    """Runs in a thread of its own between start() and stop().
+
+    tap(way, data), if given, is called with all that is read, before any harm
+    is done to it.  Of more than `most` connections one is taken by the kernel
+    and none is served; the others get no answer to their SYN.  After a FIN by
+    a rule, what still comes is dropped for at most drain_s seconds.
+    """
 
     def __init__(self, port, rules=(), host="127.0.0.1", listen=None,
-                 most=1 << 30):
+                 most=1 << 30, tap=None, drain_s=2):
         self.most = most
+        self.tap = tap
+        self.drain_s = drain_s
         self.target = (host, port)
         self.rules = [r if isinstance(r, Rule) else Rule(r) for r in rules]
         self.listener = socket.create_server(listen or ("127.0.0.1", 0),
@@ -196,8 +199,10 @@ class Proxy:
         self.last_byte = time.monotonic()
         self.conns = []
         self.wake_r, self.wake_w = os.pipe()
-        self.stopping = False
+        self.stopping = self.cutting = False
         self.thread = None
+        # every connection that came has been closed
+        self.idle = threading.Event()
 
     def start(self):
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -210,9 +215,10 @@ class Proxy:
         if self.thread:
             self.thread.join()
 
-    def counts(self):
-        return {"connections": self.connections, "sent": self.total,
-                "passed": self.passed, "fired": self.fired}
+    def cut(self):
+        """A FIN to both ends of all connections, as action fin sends it."""
+        self.cutting = True
+        os.write(self.wake_w, b"x")
 
     # ---- the loop ----
 
@@ -227,6 +233,11 @@ class Proxy:
         os.close(self.wake_w)
 
     def turn(self):
+        if self.cutting:
+            self.cutting = False
+            os.read(self.wake_r, 1)
+            for conn in self.conns:
+                self.end(conn)
         now = time.monotonic()
         poll = select.poll()
         if self.connections < self.most:
@@ -256,12 +267,15 @@ class Proxy:
         for conn in list(self.conns):
             self.serve(conn, ready)
         self.conns = [c for c in self.conns if not c.closed]
+        if self.connections and not self.conns:
+            self.idle.set()
 
     def accept(self):
         try:
             left, _ = self.listener.accept()
         except OSError:
             return
+        self.idle.clear()
         try:
             right = socket.create_connection(self.target, 10)
         except OSError:
@@ -272,12 +286,12 @@ class Proxy:
         for end in left, right:
             end.setblocking(False)
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # what a reset drops here was counted, and never on its way
+            # what a reset drops here was counted and never sent
             if any(r.action in ("rst", "finrst") for r in self.rules):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF,
                                BUFFER_MAX)
-        conn = Conn(left, right)
         self.connections += 1
+        conn = Conn(self.connections, left, right)
         if self.connections == self.most:
             self.listener.listen(0)
         self.conns.append(conn)
@@ -299,7 +313,7 @@ class Proxy:
                 if due is not None and due <= time.monotonic():
                     self.write(flow)
             except OSError:
-                # One end is gone: the other hears it in the same way.
+                # One end is gone: the other one gets the same.
                 self.reset(conn)
                 return
         if all(f.ended for f in conn.flows):
@@ -319,6 +333,8 @@ class Proxy:
             return
         self.last_byte = now
         self.total[flow.way] += len(data)
+        if self.tap:
+            self.tap(flow.way, data)
         self.look_for_frames(flow, data)
         self.look_for_bytes(flow, len(data))
         begin = flow.read
@@ -336,7 +352,7 @@ class Proxy:
             del flow.pending[rule]
             if rule.action == "flip":
                 self.note(rule)
-                self.put(flow, due, bytes([data[at] ^ 1]))
+                self.put(flow, due, bytes([data[at] ^ 1 << rule.arg]))
                 last = at + 1
             else:
                 flow.queue.append((due, rule))
@@ -366,7 +382,8 @@ class Proxy:
         total = self.total[flow.way] - size
         for rule in self.rules:
             if rule.frame or rule.way != flow.way or \
-                    (rule.at == 0 and not rule.total):
+                    (rule.at == 0 and not rule.total) or \
+                    rule.conn not in (None, flow.conn.index):
                 continue
             at = flow.read + rule.at - total if rule.total else rule.at
             if not flow.read <= at < flow.read + size:
@@ -379,7 +396,8 @@ class Proxy:
     def look_for_beginning(self, flow):
         """Rules at byte 0 of a connection wait for no byte."""
         for rule in self.rules:
-            if rule.frame or rule.way != flow.way or rule.total or rule.at:
+            if rule.frame or rule.way != flow.way or rule.total or \
+                    rule.at or rule.conn not in (None, flow.conn.index):
                 continue
             if rule.action == "flip":
                 self.arm(flow, rule, 0)
@@ -450,7 +468,7 @@ class Proxy:
             parts.append(flow.queue.popleft()[1])
         flow.queue.appendleft((0.0, b"".join(parts)))
 
-    # ---- harm ----
+    # ---- acting ----
 
     def note(self, rule):
         self.fired.append(rule.text)
@@ -477,6 +495,8 @@ class Proxy:
         elif rule.action == "finrst":
             self.end(conn)
             self.reset(conn)
+        elif rule.action == "close":
+            self.close(conn)
         elif rule.action == "dead":
             for each in conn.flows:
                 each.dead = True
@@ -505,7 +525,7 @@ class Proxy:
                 sock.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-        conn.draining_until = time.monotonic() + 2
+        conn.draining_until = time.monotonic() + self.drain_s
 
     def drain(self, conn, now):
         open_ends = 0
@@ -534,23 +554,3 @@ class Proxy:
             conn.closed = True
             conn.left.close()
             conn.right.close()
-
-
-def main():
-    if len(sys.argv) < 2 or not sys.argv[1].isdigit():
-        sys.exit(__doc__)
-    try:
-        proxy = Proxy(int(sys.argv[1]), sys.argv[2:])
-    except ValueError as error:
-        sys.exit(f"chaosproxy.py: {error}")
-    signals = (signal.SIGTERM, signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    proxy.start()
-    print(proxy.port, flush=True)
-    signal.sigwait(signals)
-    proxy.stop()
-    print(json.dumps(proxy.counts()), flush=True)
-
-
-if __name__ == "__main__":
-    main()
