@@ -1,7 +1,7 @@
 /*
  * ask.h - the one question that ferry asks: for a one-time code.
  *
- * Layer: cmd.  Uses base, net/code.h.
+ * Layer: cmd.  Uses base, auth/code.h.
  * Threads: main's only.
  *
  * Always at the process's terminal (/dev/tty), whatever standard input is, and
@@ -11,7 +11,7 @@
 #define FERRY_CMD_ASK_H
 
 #include "base/err.h"
-#include "net/code.h"
+#include "auth/code.h"
 
 /* Whether there is a terminal to ask at: 0, or ERR_USAGE with a text that says
  * how to do without. */

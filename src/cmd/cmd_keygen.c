@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "net/key.h"
+#include "auth/key.h"
 
 static const struct option_row rows[] = {
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,

@@ -14,7 +14,7 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "net/cidr.h"
-#include "net/code.h"
+#include "auth/code.h"
 #include "receiver/exec_helper.h"
 #include "receiver/receive.h"
 

@@ -18,7 +18,7 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
-#include "net/code.h"
+#include "auth/code.h"
 #include "sender/preview.h"
 #include "sender/send.h"
 

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "cmd/options.h"
 #include "net/dial.h"
-#include "net/tls.h"
+#include "auth/tls.h"
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 

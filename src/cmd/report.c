@@ -22,8 +22,8 @@
 #include "cmd/json.h"
 #include "cmd/progress.h"
 #include "cmd/signals.h"
-#include "net/code.h"
-#include "net/pake.h"
+#include "auth/code.h"
+#include "auth/pake.h"
 
 enum {
 	LINE_MAX_BYTES = 64 * 1024, /* a path of 4095 escaped bytes fits */

@@ -13,7 +13,7 @@
 #define FERRY_CMD_REPORT_H
 
 #include "base/err.h"
-#include "net/tls.h"
+#include "auth/tls.h"
 #include "session/events.h"
 
 /* Texts are borrowed and need not be escaped. */

@@ -14,7 +14,7 @@
 #include "base/err.h"
 #include "net/sock.h"
 #include "net/stream.h"
-#include "net/tls_conn.h"
+#include "auth/tls_conn.h"
 
 enum {
 	/* Input buffer: plain reads of this size and more go past it. */

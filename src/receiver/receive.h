@@ -13,8 +13,8 @@
 #include "sandbox/sandbox.h"
 #include "net/cidr.h"
 #include "net/dial.h"
-#include "net/pake.h"
-#include "net/tls.h"
+#include "auth/pake.h"
+#include "auth/tls.h"
 #include "session/events.h"
 #include "receiver/conflict.h"
 

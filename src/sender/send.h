@@ -16,8 +16,8 @@
 #include "fs/scan.h"
 #include "net/addr.h"
 #include "net/dial.h"
-#include "net/pake.h"
-#include "net/tls.h"
+#include "auth/pake.h"
+#include "auth/tls.h"
 #include "session/events.h"
 
 struct send_config {

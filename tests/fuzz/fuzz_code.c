@@ -8,7 +8,7 @@
 #include "fuzz.h"
 
 #include "base/err.h"
-#include "net/code.h"
+#include "auth/code.h"
 
 /* In lower case, with one hyphen for each run of blanks and hyphens: "" for
  * what has no code's form. */

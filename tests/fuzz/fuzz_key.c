@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/num.h"
-#include "net/key.h"
+#include "auth/key.h"
 
 static char path[256];
 static int fd = -1;

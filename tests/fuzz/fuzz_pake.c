@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/tls.h"
+#include "auth/tls.h"
 
 /* Made for the code below in place of tls_set_psk(): no handshake follows. */
 static void note_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES]);
@@ -26,7 +26,7 @@ static void note_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES]);
 
 /* With it, as each input wants the state of a new struct pake, and pake_new()
  * takes long on purpose. */
-#include "net/pake.c" /* NOLINT(bugprone-suspicious-include) */
+#include "auth/pake.c" /* NOLINT(bugprone-suspicious-include) */
 
 enum {
 	PEER = 3, /* what it is: */

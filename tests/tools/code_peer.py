@@ -108,7 +108,7 @@ class Exchange:
 
 
 def words(data):
-    path = os.path.join(os.path.dirname(__file__), "../../src/net/words.c")
+    path = os.path.join(os.path.dirname(__file__), "../../src/auth/words.c")
     with open(path, encoding="ascii") as source:
         table = re.findall(r'^\t.*', source.read(), re.M)
     names = re.findall(r'"([a-z]+)",', "\n".join(table))

@@ -9,11 +9,11 @@
 
 #include <openssl/ssl.h>
 
-#include "net/tls.h"
+#include "auth/tls.h"
 
 struct tls *tls_new_as_it_is(const struct tls_config *cfg, struct err *e);
 #define tls_new tls_new_as_it_is
-#include "net/tls.c"
+#include "auth/tls.c"
 #undef tls_new
 
 #include "main.c"

@@ -19,9 +19,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/dial.h"
-#include "net/key.h"
+#include "auth/key.h"
 #include "net/stream.h"
-#include "net/tls.h"
+#include "auth/tls.h"
 
 enum { FIXTURE_TIMEOUT_MS = 20000 };
 

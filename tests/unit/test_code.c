@@ -1,5 +1,5 @@
 /*
- * Unit tests of net/words and net/code: the list, codes as text, completion.
+ * Unit tests of auth/words and auth/code: the list, codes as text, completion.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/num.h"
-#include "net/code.h"
+#include "auth/code.h"
 #include "net_fixture.h"
 
 static void the_list_is_the_published_one(void **state)

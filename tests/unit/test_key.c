@@ -1,5 +1,5 @@
 /*
- * Unit tests of net/key: which files are taken for secrets, the key file's
+ * Unit tests of auth/key: which files are taken for secrets, the key file's
  * form, its making, and the derivation for TLS.
  */
 #include <setjmp.h>

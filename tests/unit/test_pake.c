@@ -1,5 +1,5 @@
 /*
- * Unit tests of net/pake: both sides over a socket, and everything that a
+ * Unit tests of auth/pake: both sides over a socket, and everything that a
  * third party or a dishonest one can do to them.
  *
  * Preparing a code costs 0.1 s on purpose, so tests share where they can.
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "net/pake.h"
-#include "net/spake2.h"
+#include "auth/pake.h"
+#include "auth/spake2.h"
 #include "net_fixture.h"
 
 #define CODE  "4821-river-anchor"

@@ -1,5 +1,5 @@
 /*
- * Unit tests of net/spake2: the vectors of RFC 9382, appendix B, and what a
+ * Unit tests of auth/spake2: the vectors of RFC 9382, appendix B, and what a
  * dishonest peer may send.
  */
 #include <setjmp.h>
@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "base/num.h"
-#include "net/spake2.h"
+#include "auth/spake2.h"
 
 /* RFC 9382, appendix B: SPAKE2-P256-SHA256-HKDF-HMAC, without AAD. */
 static const struct vector {

@@ -1,5 +1,5 @@
 /*
- * Unit tests of net/tls and net/tls_conn, through streams: our two sides with
+ * Unit tests of auth/tls and auth/tls_conn, through streams: our two sides with
  * each other, and each against peers built directly from OpenSSL that do what
  * ours never would.
  */
@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include "net/tls_priv.h"
+#include "auth/tls_priv.h"
 #include "net_fixture.h"
 
 enum { DAY = 24 * 3600, KIB = 1024, DATA_BYTES = 4 * 1024 * KIB };

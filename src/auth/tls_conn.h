@@ -1,7 +1,8 @@
 /*
- * tls_conn.h - one TLS connection, as the stream sees it.  Private to net/.
+ * tls_conn.h - one TLS connection, as the stream sees it.  Private to
+ * auth/ and net/.
  *
- * Layer: net.  Used by stream.c alone.
+ * Layer: auth.  Used by stream.c alone.
  * Threads: one at a time.
  *
  * ERR_AGAIN is no failure here: nothing is recorded in e.
@@ -11,14 +12,14 @@
  * blocks much larger than TLS's records of 16 KiB, so that the number of
  * system calls does not follow the number of records.
  */
-#ifndef FERRY_NET_TLS_CONN_H
-#define FERRY_NET_TLS_CONN_H
+#ifndef FERRY_AUTH_TLS_CONN_H
+#define FERRY_AUTH_TLS_CONN_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/tls.h"
+#include "auth/tls.h"
 
 enum {
 	TLS_CONN_BUFFER = 256 * 1024, /* each way, allocated when first used */

@@ -3,7 +3,7 @@
  * receiver judges before it shows its own.  So a sender that guesses learns
  * one bit, and the code is gone with it.
  */
-#include "net/pake.h"
+#include "auth/pake.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,10 +18,10 @@
 #include <openssl/params.h>
 
 #include "base/clock.h"
-#include "net/hkdf.h"
-#include "net/key.h"
-#include "net/spake2.h"
-#include "net/tls.h"
+#include "auth/hkdf.h"
+#include "auth/key.h"
+#include "auth/spake2.h"
+#include "auth/tls.h"
 
 /* Protocol version, role or purpose: what one of these keys or texts is for,
  * no other is good for. */

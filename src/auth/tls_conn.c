@@ -5,7 +5,7 @@
  * certificate was refused, no application data yet) rather than by the text
  * of OpenSSL's error.
  */
-#include "net/tls_conn.h"
+#include "auth/tls_conn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
-#include "net/tls_priv.h"
+#include "auth/tls_priv.h"
 
 enum {
 	/*

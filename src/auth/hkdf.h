@@ -1,11 +1,11 @@
 /*
  * hkdf.h - keys from a key: HKDF with SHA-256 (RFC 5869).
  *
- * Layer: net.  Uses OpenSSL.
+ * Layer: auth.  Uses OpenSSL.
  * Threads: any, with a library context of their own.
  */
-#ifndef FERRY_NET_HKDF_H
-#define FERRY_NET_HKDF_H
+#ifndef FERRY_AUTH_HKDF_H
+#define FERRY_AUTH_HKDF_H
 
 #include <stddef.h>
 #include <stdint.h>

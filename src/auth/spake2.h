@@ -3,14 +3,14 @@
  * secret agree on a key, and nobody else learns anything that would let the
  * secret be guessed but by asking one of them, once a guess.
  *
- * Layer: net.  Uses base, hkdf.h, OpenSSL.
+ * Layer: auth.  Uses base, hkdf.h, OpenSSL.
  * Threads: a struct spake2 belongs to the thread that made it.
  *
  * The suite is SPAKE2-P256-SHA256-HKDF-HMAC.  Nothing here does input or
  * output.  The order of calls is that of the functions below.
  */
-#ifndef FERRY_NET_SPAKE2_H
-#define FERRY_NET_SPAKE2_H
+#ifndef FERRY_AUTH_SPAKE2_H
+#define FERRY_AUTH_SPAKE2_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,17 +1,17 @@
 /*
  * tls_priv.h - what struct tls holds.  Private to tls.c and tls_conn.c.
  *
- * Layer: net.  Uses base, key.h, OpenSSL.
+ * Layer: auth.  Uses base, key.h, OpenSSL.
  */
-#ifndef FERRY_NET_TLS_PRIV_H
-#define FERRY_NET_TLS_PRIV_H
+#ifndef FERRY_AUTH_TLS_PRIV_H
+#define FERRY_AUTH_TLS_PRIV_H
 
 #include <stdint.h>
 
 #include <openssl/ssl.h>
 
-#include "net/key.h"
-#include "net/tls.h"
+#include "auth/key.h"
+#include "auth/tls.h"
 
 enum { TLS_PIN_BYTES = 32, TLS_IDENTITY_MAX = 64 };
 

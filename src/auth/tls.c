@@ -7,7 +7,7 @@
  * somebody loaded it, each setting that matters is made here in so many
  * words.
  */
-#include "net/tls.h"
+#include "auth/tls.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "net/addr.h"
-#include "net/tls_priv.h"
+#include "auth/tls_priv.h"
 
 #define PIN_PREFIX "sha256:"
 /* The sender is always the TLS client; see key_derive_psk() for keys'. */

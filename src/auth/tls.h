@@ -1,7 +1,7 @@
 /*
  * tls.h - TLS 1.3 credentials: pre-shared key, X.509, pinned public key.
  *
- * Layer: net.  Uses base, key.h, OpenSSL.
+ * Layer: auth.  Uses base, key.h, OpenSSL.
  * Threads: a struct tls is made once and then only read: any thread; but see
  * tls_set_psk().
  *
@@ -10,8 +10,8 @@
  * openssl.cnf; key update every 2^36 bytes sent.  See
  * ferry(1), SECURITY CONSIDERATIONS.
  */
-#ifndef FERRY_NET_TLS_H
-#define FERRY_NET_TLS_H
+#ifndef FERRY_AUTH_TLS_H
+#define FERRY_AUTH_TLS_H
 
 #include <stddef.h>
 #include <stdint.h>

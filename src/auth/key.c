@@ -4,7 +4,7 @@
  * every copy of key bytes is wiped.  OpenSSL is used through a library
  * context of its own, which no openssl.cnf reaches.
  */
-#include "net/key.h"
+#include "auth/key.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,7 @@
 
 #include "base/io.h"
 #include "base/num.h"
-#include "net/hkdf.h"
+#include "auth/hkdf.h"
 
 #define KEY_PREFIX "ferry-key-1:"
 

@@ -2,7 +2,7 @@
  * The text of codes.  The parser goes through a text part by part, so that it
  * can say which one is wrong; completion does the same and looks at the last.
  */
-#include "net/code.h"
+#include "auth/code.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 #include <sys/random.h>
 
 #include "base/io.h"
-#include "net/key.h"
+#include "auth/key.h"
 
 #define LOOK "a code is four digits and two words, such as 4821-river-anchor"
 

@@ -1,14 +1,14 @@
 /*
  * key.h - files that hold secrets, and the shared key.
  *
- * Layer: net.  Uses base, OpenSSL (RNG, HKDF).
+ * Layer: auth.  Uses base, OpenSSL (RNG, HKDF).
  * Threads: any.
  *
  * The key file is one line of text: "ferry-key-1:" and 64 hex digits
  * (256 random bits), then a newline.
  */
-#ifndef FERRY_NET_KEY_H
-#define FERRY_NET_KEY_H
+#ifndef FERRY_AUTH_KEY_H
+#define FERRY_AUTH_KEY_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -3,7 +3,7 @@
  * multiplied alone (OpenSSL's multiplication by one scalar takes the same time
  * for all), and what held them is wiped.
  */
-#include "net/spake2.h"
+#include "auth/spake2.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #include <openssl/obj_mac.h>
 
 #include "base/buf.h"
-#include "net/hkdf.h"
+#include "auth/hkdf.h"
 
 #define CONFIRM_LABEL "ConfirmationKeys"
 

@@ -1,7 +1,7 @@
 /*
  * pake.h - the exchange that makes a TLS key of a one-time code.
  *
- * Layer: net.  Uses base, spake2.h, tls.h.
+ * Layer: auth.  Uses base, spake2.h, tls.h.
  * Threads: pake_send() and pake_receive() may be called from several threads
  * at once; pake_new() and pake_free() while no other does.
  *
@@ -15,13 +15,13 @@
  * nothing that helps to find the code; who takes part to the end has tried one
  * code, and after that there is no other try, on either side.
  */
-#ifndef FERRY_NET_PAKE_H
-#define FERRY_NET_PAKE_H
+#ifndef FERRY_AUTH_PAKE_H
+#define FERRY_AUTH_PAKE_H
 
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/words.h"
+#include "auth/words.h"
 
 struct pake;
 struct tls;

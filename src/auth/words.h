@@ -1,13 +1,13 @@
 /*
  * words.h - a list of words that are easy to read aloud and to tell apart.
  *
- * Layer: net.  Uses libc only.  Pure.
+ * Layer: auth.  Uses libc only.  Pure.
  *
  * The English list of BIP-39: lower-case letters, sorted, and no two words
  * begin with the same four letters.
  */
-#ifndef FERRY_NET_WORDS_H
-#define FERRY_NET_WORDS_H
+#ifndef FERRY_AUTH_WORDS_H
+#define FERRY_AUTH_WORDS_H
 
 #include <stddef.h>
 

@@ -1,19 +1,19 @@
 /*
  * code.h - one-time codes as people read, write and type them.
  *
- * Layer: net.  Uses base, key.h, words.h.
+ * Layer: auth.  Uses base, key.h, words.h.
  * Threads: any.
  *
  * A code is four digits and two words of words.h, with hyphens in between:
  * 4821-river-anchor.  There are 10000 * 2048 * 2048 of them, 35 bits.
  */
-#ifndef FERRY_NET_CODE_H
-#define FERRY_NET_CODE_H
+#ifndef FERRY_AUTH_CODE_H
+#define FERRY_AUTH_CODE_H
 
 #include <stddef.h>
 
 #include "base/err.h"
-#include "net/words.h"
+#include "auth/words.h"
 
 enum {
 	CODE_DIGITS = 4,

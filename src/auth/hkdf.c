@@ -1,7 +1,7 @@
 /*
  * HKDF-SHA256 through OpenSSL's EVP_KDF.
  */
-#include "net/hkdf.h"
+#include "auth/hkdf.h"
 
 #include <string.h>
 
