@@ -23,8 +23,8 @@
 #define KEY_PREFIX "ferry-key-1:"
 
 /*
- * Labels of the HKDF: protocol version, role, purpose.  The sender is always
- * the TLS client, so this key authenticates in one direction of roles only.
+ * Labels of the HKDF: protocol version, role, purpose.  The role is that of the
+ * TLS client, called "sender" in the labels (key.h).
  */
 static const char psk_label[] = "ferry/1 sender psk";
 static const char id_label[] = "ferry/1 sender key id";

@@ -41,8 +41,10 @@ int key_generate(const char *path, struct err *e);
 
 /*
  * What TLS gets: PSK and identity, both by HKDF-SHA256 (RFC 5869) from the
- * key with distinct labels that hold protocol version and role (the sender is
- * always the TLS client), so that neither tells of the key or the other.
+ * key with distinct labels that hold the protocol's version and the role of
+ * who names the identity, so that neither tells anything of the key or of the
+ * other.  That is the TLS client, the side that connects; in the labels it is
+ * called "sender", as it always was when they were chosen.
  * identity: "ferry/1 sender " and the key's id in hex, terminated.
  * Returns 0 or ERR_RESOURCE.
  */

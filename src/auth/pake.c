@@ -1,7 +1,7 @@
 /*
- * Four messages: shares both ways, then the sender's confirmation, which the
- * receiver judges before it shows its own.  So a sender that guesses learns
- * one bit, and the code is gone with it.
+ * Four messages: shares both ways, then the confirmation of the side that
+ * connects, which the side that listens checks before it shows its own.  So a
+ * peer that guesses learns one bit, and the code is used up by it.
  */
 #include "auth/pake.h"
 
@@ -23,10 +23,13 @@
 #include "auth/spake2.h"
 #include "auth/tls.h"
 
-/* Protocol version, role or purpose: what one of these keys or texts is for,
- * no other is good for. */
-#define ID_SENDER "ferry/1 sender"
-#define ID_RECEIVER "ferry/1 receiver"
+/*
+ * Protocol version, role or purpose: no key or text can stand in for another.
+ * The identities are those of the side that connects and of the side that
+ * listens; their words date from when these were always sender and receiver.
+ */
+#define ID_CONNECTS "ferry/1 sender"
+#define ID_LISTENS "ferry/1 receiver"
 #define AAD "ferry/1 code"
 #define SALT "ferry/1 code scrypt"
 #define PSK_LABEL "ferry/1 code psk"
@@ -36,8 +39,7 @@ enum {
 	MAGIC = 7,
 	HEADER = MAGIC + 1, /* with the message's number */
 	BODY_MAX = SPAKE2_SHARE,
-	SLICE_MS = 200,
-	/* For a sender in another mode. */
+	/* For a peer in another mode. */
 	GOODBYE_MS = 1000,
 	GOODBYE_READS = 16,
 	TLS_HANDSHAKE = 0x16, /* the record that TLS begins with */
@@ -158,61 +160,49 @@ static enum state state_of(struct pake *p)
 
 /* ---- messages ---- */
 
-/* A connection in its exchange. */
-struct talk {
-	int fd;
-	const volatile int *cancel; /* or NULL */
-	uint64_t deadline_ms;
-};
-
-static int is_cancelled(const struct talk *t)
-{
-	return t->cancel && __atomic_load_n(t->cancel, __ATOMIC_RELAXED);
-}
-
-static int wait_for(const struct talk *t, short events, struct err *e)
+static int wait_for(const struct pake_conn *c, short events, struct err *e)
 {
 	for (;;) {
-		struct pollfd pfd = { .fd = t->fd, .events = events };
-		int left = clock_left_ms(t->deadline_ms), n;
+		struct pollfd fds[2] = {
+			{ .fd = c->fd, .events = events },
+			{ .fd = cancel_fd(c->cancel), .events = POLLIN },
+		};
+		int left = clock_left_ms(c->deadline_ms), n;
 
-		if (is_cancelled(t))
+		if (cancel_is_set(c->cancel))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (left == 0)
 			return err_set(e, ERR_TIMEOUT,
 				       "timed out in the exchange of the code");
-		n = poll(&pfd, 1, left < SLICE_MS ? left : SLICE_MS);
-		if (n > 0)
+		n = poll(fds, 2, left);
+		if (n > 0 && fds[0].revents)
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
 	}
 }
 
-/* Who cancels may shut the socket down as well. */
-static int lost(const struct talk *t, struct err *e)
+static int lost(struct err *e)
 {
-	if (is_cancelled(t))
-		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	return err_set(e, ERR_LOST,
 		       "the connection ended in the exchange of the code");
 }
 
 /* Receive exactly n bytes, and none that follow. */
-static int get(const struct talk *t, void *p, size_t n, int flags,
+static int get(const struct pake_conn *c, void *p, size_t n, int flags,
 	       struct err *e)
 {
 	uint8_t *to = p;
 
 	while (n > 0) {
 		ssize_t got;
-		int rc = wait_for(t, POLLIN, e);
+		int rc = wait_for(c, POLLIN, e);
 
 		if (rc < 0)
 			return rc;
-		got = recv(t->fd, to, n, flags | MSG_DONTWAIT);
+		got = recv(c->fd, to, n, flags | MSG_DONTWAIT);
 		if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
-			return lost(t, e);
+			return lost(e);
 		if (got > 0) {
 			to += got;
 			n -= (size_t)got;
@@ -221,19 +211,19 @@ static int get(const struct talk *t, void *p, size_t n, int flags,
 	return 0;
 }
 
-static int put(const struct talk *t, const void *p, size_t n, struct err *e)
+static int put(const struct pake_conn *c, const void *p, size_t n, struct err *e)
 {
 	const uint8_t *from = p;
 
 	while (n > 0) {
 		ssize_t did;
-		int rc = wait_for(t, POLLOUT, e);
+		int rc = wait_for(c, POLLOUT, e);
 
 		if (rc < 0)
 			return rc;
-		did = send(t->fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+		did = send(c->fd, from, n, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (did < 0 && errno != EAGAIN && errno != EINTR)
-			return lost(t, e);
+			return lost(e);
 		if (did > 0) {
 			from += did;
 			n -= (size_t)did;
@@ -242,7 +232,7 @@ static int put(const struct talk *t, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-static int put_message(const struct talk *t, unsigned number, const void *body,
+static int put_message(const struct pake_conn *c, unsigned number, const void *body,
 		       size_t n, struct err *e)
 {
 	uint8_t m[HEADER + BODY_MAX];
@@ -250,32 +240,32 @@ static int put_message(const struct talk *t, unsigned number, const void *body,
 	memcpy(m, magic, MAGIC);
 	m[MAGIC] = (uint8_t)number;
 	memcpy(m + HEADER, body, n);
-	return put(t, m, HEADER + n, e);
+	return put(c, m, HEADER + n, e);
 }
 
 /* The header is judged before the body is waited for: a peer that speaks
  * something else may never send so much. */
-static int get_message(const struct talk *t, unsigned number, void *body,
+static int get_message(const struct pake_conn *c, unsigned number, void *body,
 		       size_t n, struct err *e)
 {
 	uint8_t head[HEADER] = { 0 };
-	int rc = get(t, head, 1, 0, e);
+	int rc = get(c, head, 1, 0, e);
 
 	if (rc == 0 && head[0] == magic[0])
-		rc = get(t, head + 1, HEADER - 1, 0, e);
+		rc = get(c, head + 1, HEADER - 1, 0, e);
 	if (rc == 0 &&
 	    (memcmp(head, magic, MAGIC) != 0 || head[MAGIC] != number))
 		rc = err_set(e, ERR_PROTOCOL,
 			     "this is no exchange of a code (do both sides "
 			     "use the same mode?)");
-	return rc ? rc : get(t, body, n, 0, e);
+	return rc ? rc : get(c, body, n, 0, e);
 }
 
 static struct spake2 *begin(const struct pake *p, enum spake2_role role,
 			    struct err *e)
 {
 	struct spake2_config cfg = {
-		.role = role, .id_a = ID_SENDER, .id_b = ID_RECEIVER, .aad = AAD
+		.role = role, .id_a = ID_CONNECTS, .id_b = ID_LISTENS, .aad = AAD
 	};
 	struct spake2 *s;
 
@@ -326,22 +316,22 @@ static int settle(struct pake *p, const struct spake2 *s, struct tls *tls,
 	return rc;
 }
 
-/* ---- the sender ---- */
+/* ---- the side that connects ---- */
 
 static int no_answer(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
 		       "the other side does not take codes, or its code was "
-		       "used already: is it a 'ferry receive' that shows one "
-		       "(without --key, --cert and --plain)? Start it again "
-		       "for a new code");
+		       "used already: is it a ferry that shows one (without "
+		       "--key, --cert and --plain)? Start it again for a new "
+		       "code");
 }
 
 static int not_accepted(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
-		       "the code was wrong, or somebody interfered: start "
-		       "'ferry receive' again for a new code");
+		       "the code was wrong, or somebody interfered: start ferry "
+		       "there again for a new code");
 }
 
 /* What went wrong is, but for time and signals, one and the same to us. */
@@ -351,18 +341,18 @@ static int judge(int rc, int (*text)(struct err *e), struct err *e)
 								      : rc;
 }
 
-static int exchange_shares(const struct talk *t, struct spake2 *s,
+static int exchange_shares(const struct pake_conn *c, struct spake2 *s,
 			   struct err *e)
 {
 	uint8_t share[SPAKE2_SHARE];
-	int rc = put_message(t, 1, spake2_share(s), SPAKE2_SHARE, e);
+	int rc = put_message(c, 1, spake2_share(s), SPAKE2_SHARE, e);
 
 	if (rc == 0)
-		rc = get_message(t, 2, share, sizeof(share), e);
+		rc = get_message(c, 2, share, sizeof(share), e);
 	return rc ? rc : spake2_take(s, share, e);
 }
 
-static int confirm(struct pake *p, struct tls *tls, const struct talk *t,
+static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		   const struct spake2 *s, struct err *e)
 {
 	uint8_t mac[SPAKE2_MAC];
@@ -372,9 +362,9 @@ static int confirm(struct pake *p, struct tls *tls, const struct talk *t,
 	pthread_mutex_lock(&p->lock);
 	p->state = SPENT;
 	pthread_mutex_unlock(&p->lock);
-	rc = put_message(t, 3, spake2_mac(s), SPAKE2_MAC, e);
+	rc = put_message(c, 3, spake2_mac(s), SPAKE2_MAC, e);
 	if (rc == 0)
-		rc = get_message(t, 4, mac, sizeof(mac), e);
+		rc = get_message(c, 4, mac, sizeof(mac), e);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&p->lock);
@@ -383,10 +373,9 @@ static int confirm(struct pake *p, struct tls *tls, const struct talk *t,
 	return rc;
 }
 
-int pake_send(struct pake *p, struct tls *tls, int fd,
-	      const volatile int *cancel, uint64_t deadline_ms, struct err *e)
+int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
+		 struct err *e)
 {
-	const struct talk t = { fd, cancel, deadline_ms };
 	enum state state = state_of(p);
 	struct spake2 *s;
 	int rc;
@@ -398,14 +387,14 @@ int pake_send(struct pake *p, struct tls *tls, int fd,
 	s = begin(p, SPAKE2_A, e);
 	if (!s)
 		return ERR_RESOURCE;
-	rc = judge(exchange_shares(&t, s, e), no_answer, e);
+	rc = judge(exchange_shares(c, s, e), no_answer, e);
 	if (rc == 0)
-		rc = judge(confirm(p, tls, &t, s, e), not_accepted, e);
+		rc = judge(confirm(p, tls, c, s, e), not_accepted, e);
 	spake2_free(s);
 	return rc;
 }
 
-/* ---- the receiver ---- */
+/* ---- the side that listens ---- */
 
 static int used_already(struct err *e)
 {
@@ -413,25 +402,25 @@ static int used_already(struct err *e)
 }
 
 /*
- * A sender in another mode.  Not a byte of its is looked at; it gets a TLS
+ * A peer in another mode.  Nothing that it sent is looked at; it gets a TLS
  * alert, handshake_failure, by which it can tell a wrong mode from a broken
- * line.  What is left unread makes of close(2) a reset that overtakes the
- * alert, so some is read.
+ * connection.  With data unread, close(2) would send a reset that overtakes
+ * the alert, so some is read.
  */
-static int other_mode(const struct talk *t, struct err *e)
+static int other_mode(const struct pake_conn *c, struct err *e)
 {
 	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
-	struct talk brief = *t;
+	struct pake_conn brief = *c;
 	uint64_t end_ms = clock_ms() + GOODBYE_MS;
 	uint8_t scrap[4096];
 
 	if (end_ms < brief.deadline_ms)
 		brief.deadline_ms = end_ms;
 	if (put(&brief, alert, sizeof(alert), NULL) == 0)
-		(void)shutdown(t->fd, SHUT_WR);
+		(void)shutdown(c->fd, SHUT_WR);
 	for (int i = 0; i < GOODBYE_READS; i++) {
 		if (wait_for(&brief, POLLIN, NULL) < 0 ||
-		    recv(t->fd, scrap, sizeof(scrap), MSG_DONTWAIT) <= 0)
+		    recv(c->fd, scrap, sizeof(scrap), MSG_DONTWAIT) <= 0)
 			break;
 	}
 	return err_set(e, ERR_PROTOCOL,
@@ -439,21 +428,21 @@ static int other_mode(const struct talk *t, struct err *e)
 		       "use the same mode?)");
 }
 
-static int await_guess(struct pake *p, const struct talk *t, struct spake2 *s,
+static int await_guess(struct pake *p, const struct pake_conn *c, struct spake2 *s,
 		       const uint8_t *share, uint8_t *mac, struct err *e)
 {
 	int rc = spake2_take(s, share, e);
 
 	if (rc == 0)
-		rc = put_message(t, 2, spake2_share(s), SPAKE2_SHARE, e);
+		rc = put_message(c, 2, spake2_share(s), SPAKE2_SHARE, e);
 	if (rc == 0)
-		rc = get_message(t, 3, mac, SPAKE2_MAC, e);
+		rc = get_message(c, 3, mac, SPAKE2_MAC, e);
 	if (rc == 0 && state_of(p) != OPEN)
 		rc = used_already(e);
 	return rc;
 }
 
-static int judge_guess(struct pake *p, struct tls *tls, const struct talk *t,
+static int judge_guess(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		       const struct spake2 *s, const uint8_t *mac, int *spent,
 		       struct err *e)
 {
@@ -465,17 +454,17 @@ static int judge_guess(struct pake *p, struct tls *tls, const struct talk *t,
 	pthread_mutex_unlock(&p->lock);
 	if (*spent && rc == ERR_AUTH)
 		err_set(e, rc,
-			"gave a wrong code: this one is burnt, start "
-			"'ferry receive' again for a new one");
-	return rc ? rc : put_message(t, 4, spake2_mac(s), SPAKE2_MAC, e);
+			"gave a wrong code: this one is burnt, start ferry "
+			"here again for a new one");
+	return rc ? rc : put_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
 }
 
-static int take_guess(struct pake *p, struct tls *tls, const struct talk *t,
+static int take_guess(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		      int *spent, struct err *e)
 {
 	uint8_t share[SPAKE2_SHARE], mac[SPAKE2_MAC];
 	struct spake2 *s;
-	int rc = get_message(t, 1, share, sizeof(share), e);
+	int rc = get_message(c, 1, share, sizeof(share), e);
 
 	if (rc == 0 && state_of(p) != OPEN)
 		rc = used_already(e);
@@ -484,27 +473,26 @@ static int take_guess(struct pake *p, struct tls *tls, const struct talk *t,
 	s = begin(p, SPAKE2_B, e);
 	if (!s)
 		return ERR_RESOURCE;
-	rc = await_guess(p, t, s, share, mac, e);
+	rc = await_guess(p, c, s, share, mac, e);
 	if (rc == 0)
-		rc = judge_guess(p, tls, t, s, mac, spent, e);
+		rc = judge_guess(p, tls, c, s, mac, spent, e);
 	spake2_free(s);
 	return rc;
 }
 
-int pake_receive(struct pake *p, struct tls *tls, int fd, uint64_t deadline_ms,
-		 int *spent, struct err *e)
+int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
+		int *spent, struct err *e)
 {
-	const struct talk t = { fd, NULL, deadline_ms };
 	uint8_t first;
 	int rc;
 
 	*spent = 0;
-	rc = get(&t, &first, 1, MSG_PEEK, e);
+	rc = get(c, &first, 1, MSG_PEEK, e);
 	if (rc < 0)
 		return rc;
 	if (first == magic[0])
-		return take_guess(p, tls, &t, spent, e);
+		return take_guess(p, tls, c, spent, e);
 	if (first == TLS_HANDSHAKE && state_of(p) == AGREED)
 		return 0;
-	return other_mode(&t, e);
+	return other_mode(c, e);
 }

@@ -1,8 +1,8 @@
 /*
  * pake.h - the exchange that makes a TLS key of a one-time code.
  *
- * Layer: auth.  Uses base, spake2.h, tls.h.
- * Threads: pake_send() and pake_receive() may be called from several threads
+ * Layer: auth.  Uses base, os/cancel.h, spake2.h, tls.h.
+ * Threads: pake_connect() and pake_listen() may be called from several threads
  * at once; pake_new() and pake_free() while no other does.
  *
  * It comes first on a connection: four messages of fixed size, SPAKE2 with
@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "os/cancel.h"
 #include "auth/words.h"
 
 struct pake;
@@ -41,22 +42,28 @@ struct pake *pake_new(const char *code, struct err *e);
 /* Wipe and free; NULL is allowed. */
 void pake_free(struct pake *p);
 
+/* A connected socket, which stays the caller's, and how long to wait. */
+struct pake_conn {
+	int fd;
+	const struct cancel *cancel; /* or NULL */
+	uint64_t deadline_ms;        /* clock_ms() time */
+};
+
 /*
- * The sender's side, on a connected socket, which stays the caller's.  Returns
- * at once where the key was agreed on before.  Blocks until deadline_ms
- * (clock_ms()), looking at *cancel (may be NULL) at least every 200 ms.
+ * The side that connects and was told the code.  Returns at once where the key
+ * was agreed on before.  Blocks until the deadline.
  *
  * Returns 0 when the key was agreed on and set in tls; ERR_AUTH; ERR_TIMEOUT;
  * ERR_LOST; ERR_INTERRUPTED; ERR_RESOURCE.  Once our confirmation was sent and
  * no good one came back, every later call fails with ERR_AUTH.
  */
-int pake_send(struct pake *p, struct tls *tls, int fd,
-	      const volatile int *cancel, uint64_t deadline_ms, struct err *e);
+int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
+		 struct err *e);
 
 /*
- * The receiver's side, the same way; shutdown(2) of fd ends the wait.  Returns
- * 0 where TLS is to follow: the key was agreed on here, or it was before and
- * the peer begins with TLS.
+ * The side that listens and made the code, in the same way.  Returns 0 where
+ * TLS is to follow: the key was agreed on here, or it was before and the peer
+ * begins with TLS.
  *
  * *spent becomes 1 where this connection used the code up: with 0 by knowing
  * it, with ERR_AUTH by a wrong guess, with another error because it was lost
@@ -64,8 +71,8 @@ int pake_send(struct pake *p, struct tls *tls, int fd,
  * nothing but the end of the connection (one that speaks another mode: a TLS
  * alert).
  */
-int pake_receive(struct pake *p, struct tls *tls, int fd, uint64_t deadline_ms,
-		 int *spent, struct err *e);
+int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
+		int *spent, struct err *e);
 
 /*
  * Words that are the same on both sides, and others where somebody who knew

@@ -27,7 +27,8 @@
 #include "auth/tls_priv.h"
 
 #define PIN_PREFIX "sha256:"
-/* The sender is always the TLS client; see key_derive_psk() for keys'. */
+/* What the TLS client says it is; see key_derive_psk() for those of keys.  The
+ * word "sender" dates from when only a sender could connect. */
 #define CODE_IDENTITY "ferry/1 sender code"
 #define PSK_SUITES "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
 /* AES-128 first: it is the fastest where there is AES in hardware. */
@@ -220,14 +221,14 @@ static const struct tls *tls_of(SSL *ssl)
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
 
-/* The sender offers its PSK. */
+/* The client offers its PSK. */
 static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
 		      size_t *id_len, SSL_SESSION **session)
 {
 	const struct tls *t = tls_of(ssl);
 
 	*session = NULL;
-	/* md is set where the receiver chose a suite already; one that does
+	/* md is set where the server chose a suite already; one that does
 	 * not fit leaves us without a PSK, and the handshake fails. */
 	if (md && !EVP_MD_is_a(md, "SHA256"))
 		return 1;
@@ -239,7 +240,7 @@ static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
 	return *session != NULL;
 }
 
-/* The receiver looks for the PSK that the sender named. */
+/* The server looks for the PSK that the client named. */
 static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
 		       SSL_SESSION **session)
 {
@@ -266,7 +267,7 @@ static int setup_any_psk(struct tls *t, struct err *e)
 	    SSL_CTX_set_ciphersuites(t->ctx, PSK_SUITES) != 1)
 		return err_set(e, ERR_RESOURCE, "cannot set up TLS");
 	SSL_CTX_set_cert_verify_callback(t->ctx, on_refuse_cert, NULL);
-	if (t->is_sender)
+	if (t->role == NET_CONNECTS)
 		SSL_CTX_set_psk_use_session_callback(t->ctx, on_use_psk);
 	else
 		SSL_CTX_set_psk_find_session_callback(t->ctx, on_find_psk);
@@ -341,7 +342,7 @@ out:
 	return rc;
 }
 
-/* The host's name or address that the receiver's certificate must carry. */
+/* The host name or address that the server's certificate must carry. */
 static int expect_host(struct tls *t, const char *host, struct err *e)
 {
 	X509_VERIFY_PARAM *param = SSL_CTX_get0_param(t->ctx);
@@ -350,9 +351,9 @@ static int expect_host(struct tls *t, const char *host, struct err *e)
 
 	if (!host || !*host)
 		return err_set(e, ERR_USAGE,
-			       "the receiver's host name is missing");
+			       "the host name to connect to is missing");
 	/* What only concerns routing and look-up is in no certificate: the
-	 * scope of an address, the root's dot behind a name. */
+	 * scope of an address, the root's dot after a name. */
 	n = strchr(host, ':') ? strcspn(host, "%") : strlen(host);
 	if (n > 1 && host[n - 1] == '.')
 		n--;
@@ -393,7 +394,7 @@ static int setup_x509(struct tls *t, const struct tls_config *cfg,
 	if (rc == 0 &&
 	    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) != 1)
 		rc = err_set(e, ERR_RESOURCE, "cannot set up TLS");
-	if (rc == 0 && t->is_sender)
+	if (rc == 0 && t->role == NET_CONNECTS)
 		rc = expect_host(t, cfg->host, e);
 	return rc;
 }
@@ -508,11 +509,11 @@ static int set_common(SSL_CTX *ctx)
 
 /* To OpenSSL a PSK is a session resumed, and a server that verifies its peers
  * resumes none without a context; a client must have no context. */
-static int set_session_context(SSL_CTX *ctx, int is_sender)
+static int set_session_context(SSL_CTX *ctx, enum net_role role)
 {
 	static const unsigned char id[] = { 'f', 'e', 'r', 'r', 'y' };
 
-	return is_sender ||
+	return role == NET_CONNECTS ||
 	       SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
 }
 
@@ -522,10 +523,11 @@ static int setup_context(struct tls *t, struct err *e)
 	t->libctx = OSSL_LIB_CTX_new();
 	if (t->libctx)
 		t->ctx = SSL_CTX_new_ex(t->libctx, NULL,
-					t->is_sender ? TLS_client_method()
-						     : TLS_server_method());
+					t->role == NET_CONNECTS
+						? TLS_client_method()
+						: TLS_server_method());
 	if (t->ctx && set_common(t->ctx) &&
-	    set_session_context(t->ctx, t->is_sender) &&
+	    set_session_context(t->ctx, t->role) &&
 	    SSL_CTX_set_app_data(t->ctx, t))
 		return 0;
 	return err_set(e, ERR_RESOURCE, "cannot set up TLS");
@@ -561,7 +563,7 @@ struct tls *tls_new(const struct tls_config *cfg, struct err *e)
 		return NULL;
 	}
 	t->mode = cfg->mode;
-	t->is_sender = cfg->is_sender;
+	t->role = cfg->role;
 	t->rekey_bytes = rekey_default;
 	if (setup_context(t, e) < 0 || setup_mode(t, cfg, e) < 0) {
 		tls_free(t);

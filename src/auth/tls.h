@@ -1,7 +1,7 @@
 /*
  * tls.h - TLS 1.3 credentials: pre-shared key, X.509, pinned public key.
  *
- * Layer: auth.  Uses base, key.h, OpenSSL.
+ * Layer: auth.  Uses base, net/role.h, key.h, OpenSSL.
  * Threads: a struct tls is made once and then only read: any thread; but see
  * tls_set_psk().
  *
@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/role.h"
 
 enum security {
 	SECURITY_NONE = 0, /* nothing chosen */
@@ -32,14 +33,14 @@ const char *security_name(enum security mode);
 
 struct tls_config {
 	enum security mode; /* PSK, X509, PIN or CODE */
-	int is_sender;      /* the sender is the TLS client */
+	enum net_role role; /* who connects is the TLS client */
 	const char *key_file;  /* PSK */
 	const char *cert_file; /* X509, PIN: PEM chain */
 	const char *cert_key_file;
 	const char *ca_file;   /* X509 */
 	const char *pin;       /* PIN: "sha256:HEX" of the peer's SPKI (DER) */
-	const char *host;      /* X509 sender: name (or address) the
-				  receiver's certificate must carry */
+	const char *host;      /* X509, where we connect: name (or address) that
+				  the peer's certificate must carry */
 };
 
 struct tls;
@@ -59,9 +60,9 @@ struct tls;
  * (SSL_session_reused() != 1) is refused on both sides.
  *
  * X509: the peer's chain is verified against ca_file alone, for its purpose;
- * the sender checks the host name or IP address.  PIN: chain and dates are
+ * the side that connects checks the host name or IP address.  PIN: chain and dates are
  * ignored, the SHA-256 of the peer's SPKI is compared in constant time; a
- * self-signed certificate will do.  The receiver demands a certificate.
+ * self-signed certificate will do.  Both sides demand a certificate.
  *
  * CODE: as PSK, but no file is read: the key comes later, by tls_set_psk().
  */

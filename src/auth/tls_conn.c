@@ -1,8 +1,10 @@
 /*
- * One TLS connection over two buffers of ciphertext, and the translation of
- * what OpenSSL reports into the few errors of tls.h.  Whether a failure is
- * one of authentication is judged by what happened (an alert came, a
- * certificate was refused, no application data yet) rather than by the text
+ * One TLS connection as a stream's transport: OpenSSL over two buffers of
+ * ciphertext, which are much larger than TLS's records of 16 KiB, so that the
+ * number of system calls does not follow the number of records; and the
+ * translation of what OpenSSL reports into the few errors of tls.h.  Whether a
+ * failure is one of authentication is judged by what happened (an alert came,
+ * a certificate was refused, no application data yet) rather than by the text
  * of OpenSSL's error.
  */
 #include "auth/tls_conn.h"
@@ -16,11 +18,15 @@
 #include <openssl/x509.h>
 
 #include "auth/tls_priv.h"
+#include "base/io.h"
+#include "net/stream.h"
+#include "net/transport.h"
 
 enum {
+	BUFFER = 256 * 1024, /* each way, allocated when first used */
 	/*
 	 * What a record may add to its plaintext, and what may have to go in
-	 * front of it or behind: a key update, an alert.
+	 * front of it or after it: a key update, an alert.
 	 */
 	RECORD_RESERVE = 1024,
 	/* Input before the peer is authenticated. */
@@ -32,12 +38,13 @@ enum {
 };
 
 struct block {
-	uint8_t *data; /* TLS_CONN_BUFFER bytes, or NULL */
+	uint8_t *data; /* BUFFER bytes, or NULL */
 	size_t off;    /* consumed */
 	size_t end;    /* filled */
 };
 
 struct tls_conn {
+	struct transport base; /* first: see conn_of() */
 	const struct tls *t;
 	SSL *ssl;
 	BIO_METHOD *method;
@@ -54,12 +61,17 @@ struct tls_conn {
 	struct err dead; /* the error that ended reading, if any */
 };
 
+static struct tls_conn *conn_of(struct transport *t)
+{
+	return (struct tls_conn *)t;
+}
+
 /* ---------------------------------------------------------------- blocks */
 
 static int block_make(struct block *b)
 {
 	if (!b->data)
-		b->data = malloc(TLS_CONN_BUFFER);
+		b->data = malloc(BUFFER);
 	return b->data ? 0 : -1;
 }
 
@@ -70,7 +82,7 @@ static size_t block_used(const struct block *b)
 
 static size_t block_room(const struct block *b)
 {
-	return TLS_CONN_BUFFER - b->end;
+	return BUFFER - b->end;
 }
 
 static void block_take(struct block *b, size_t n)
@@ -165,37 +177,10 @@ static void on_info(const SSL *ssl, int where, int what)
 
 /* ---------------------------------------------------------- the connection */
 
-struct tls_conn *tls_conn_new(const struct tls *t, struct err *e)
+static void on_free(struct transport *t)
 {
-	struct tls_conn *c = calloc(1, sizeof(*c));
+	struct tls_conn *c = conn_of(t);
 
-	if (!c) {
-		err_set(e, ERR_RESOURCE, "out of memory");
-		return NULL;
-	}
-	c->t = t;
-	c->peer_alert = NO_ALERT;
-	c->ssl = SSL_new(t->ctx);
-	if (!c->ssl || !SSL_set_app_data(c->ssl, c) || attach_bio(c) < 0)
-		goto failed;
-	SSL_set_info_callback(c->ssl, on_info);
-	if (tls_uses_psk(t))
-		SSL_certs_clear(c->ssl);
-	if (t->is_sender)
-		SSL_set_connect_state(c->ssl);
-	else
-		SSL_set_accept_state(c->ssl);
-	return c;
-failed:
-	tls_conn_free(c);
-	err_set(e, ERR_RESOURCE, "out of memory");
-	return NULL;
-}
-
-void tls_conn_free(struct tls_conn *c)
-{
-	if (!c)
-		return;
 	SSL_free(c->ssl);
 	BIO_meth_free(c->method);
 	tls_leave_thread(c->t);
@@ -210,8 +195,9 @@ static size_t handshake_max(const struct tls_conn *c)
 					  : HANDSHAKE_MAX_CERT;
 }
 
-void *tls_conn_in_space(struct tls_conn *c, size_t *cap, struct err *e)
+static void *on_in_space(struct transport *t, size_t *cap, struct err *e)
 {
+	struct tls_conn *c = conn_of(t);
 	size_t left;
 
 	*cap = 0;
@@ -228,17 +214,19 @@ void *tls_conn_in_space(struct tls_conn *c, size_t *cap, struct err *e)
 }
 
 /* Whether the connection can have begun like this: a record that holds a
- * handshake message or, from a receiver that will not have us, an alert. */
+ * handshake message or, from a server that refuses us, an alert. */
 static int looks_like_tls(const struct tls_conn *c, const uint8_t *p, size_t n)
 {
 	int type_ok = p[0] == TLS_HANDSHAKE ||
-		      (p[0] == TLS_ALERT && c->t->is_sender);
+		      (p[0] == TLS_ALERT && c->t->role == NET_CONNECTS);
 
 	return type_ok && (n < 2 || p[1] == 3);
 }
 
-void tls_conn_in_added(struct tls_conn *c, size_t n)
+static void on_in_added(struct transport *t, size_t n)
 {
+	struct tls_conn *c = conn_of(t);
+
 	if (!c->ready) {
 		if (c->early == 0 && n > 0)
 			c->not_tls = !looks_like_tls(c, c->in.data + c->in.end,
@@ -248,20 +236,22 @@ void tls_conn_in_added(struct tls_conn *c, size_t n)
 	c->in.end += n;
 }
 
-void tls_conn_in_eof(struct tls_conn *c)
+static void on_in_end(struct transport *t)
 {
-	c->in_eof = 1;
+	conn_of(t)->in_eof = 1;
 }
 
-const void *tls_conn_out(const struct tls_conn *c, size_t *n)
+static const void *on_out(struct transport *t, size_t *n)
 {
+	const struct tls_conn *c = conn_of(t);
+
 	*n = block_used(&c->out);
 	return *n > 0 ? c->out.data + c->out.off : NULL;
 }
 
-void tls_conn_out_sent(struct tls_conn *c, size_t n)
+static void on_out_sent(struct transport *t, size_t n)
 {
-	block_take(&c->out, n);
+	block_take(&conn_of(t)->out, n);
 }
 
 /* ------------------------------------------------------------- the errors */
@@ -396,7 +386,7 @@ static int check_peer(const struct tls_conn *c, struct err *e)
 
 /*
  * Alerts by which a peer refuses a handshake that is over for us: in TLS 1.3
- * the sender is done before the receiver judged its certificate.
+ * the client is done before the server has judged its certificate.
  */
 static int is_refusal(int alert)
 {
@@ -450,22 +440,23 @@ static int connection_failed(const struct tls_conn *c, struct err *e)
 
 /* ----------------------------------------------------------------- the work */
 
-/* An alert for a sender that speaks no TLS: the one thing that it gets of us,
- * so that it can tell a wrong mode from a broken line. */
+/* An alert for a client that does not speak TLS: all that it gets from us, so
+ * that it can tell a wrong mode from a broken connection. */
 static void answer_no_tls(struct tls_conn *c)
 {
 	static const uint8_t alert[] = { TLS_ALERT, 3, 3, 0, 2, 2,
 					 SSL_AD_PROTOCOL_VERSION };
 
-	if (c->t->is_sender || block_make(&c->out) < 0 ||
+	if (c->t->role == NET_CONNECTS || block_make(&c->out) < 0 ||
 	    block_room(&c->out) < sizeof(alert))
 		return;
 	memcpy(c->out.data + c->out.end, alert, sizeof(alert));
 	c->out.end += sizeof(alert);
 }
 
-int tls_conn_handshake(struct tls_conn *c, struct err *e)
+static int on_handshake(struct transport *t, struct err *e)
 {
+	struct tls_conn *c = conn_of(t);
 	int rc;
 
 	if (c->not_tls) {
@@ -509,9 +500,11 @@ static int read_failed(struct tls_conn *c, struct err *e)
 	return err_set(e, c->dead.code, "%s", c->dead.text);
 }
 
-int tls_conn_read(struct tls_conn *c, void *p, size_t cap, size_t *got,
-		  struct err *e)
+static int on_read(struct transport *t, void *p, size_t cap, size_t *got,
+		   struct err *e)
 {
+	struct tls_conn *c = conn_of(t);
+
 	*got = 0;
 	if (c->dead.code)
 		return err_set(e, c->dead.code, "%s", c->dead.text);
@@ -522,8 +515,9 @@ int tls_conn_read(struct tls_conn *c, void *p, size_t cap, size_t *got,
 	return 0;
 }
 
-int tls_conn_has_input(struct tls_conn *c)
+static int on_has_input(struct transport *t)
 {
+	struct tls_conn *c = conn_of(t);
 	size_t got;
 	char byte;
 
@@ -537,19 +531,21 @@ int tls_conn_has_input(struct tls_conn *c)
 	       read_failed(c, NULL) != ERR_AGAIN;
 }
 
-int tls_conn_has_begun(const struct tls_conn *c)
+static int on_has_begun(struct transport *t)
 {
-	return c->has_begun;
+	return conn_of(t)->has_begun;
 }
 
-int tls_conn_write(struct tls_conn *c, const void *p, size_t n, size_t *took,
-		   struct err *e)
+static int on_write(struct transport *t, const void *p, size_t n,
+		    size_t *took, struct err *e)
 {
+	struct tls_conn *c = conn_of(t);
+
 	*took = 0;
-	if (block_room(&c->out) < TLS_CONN_RECORD + RECORD_RESERVE)
+	if (block_room(&c->out) < TRANSPORT_RECORD + RECORD_RESERVE)
 		return ERR_AGAIN;
-	if (n > TLS_CONN_RECORD)
-		n = TLS_CONN_RECORD;
+	if (n > TRANSPORT_RECORD)
+		n = TRANSPORT_RECORD;
 	ERR_clear_error();
 	if (c->sent >= c->t->rekey_bytes) {
 		/* It goes out in front of the next record. */
@@ -568,13 +564,17 @@ failed:
 		       "cannot send over TLS: %s", reason_text());
 }
 
-void tls_conn_peer_id(const struct tls_conn *c, uint8_t id[32])
+static void on_peer_id(struct transport *t, uint8_t id[TRANSPORT_PEER])
 {
+	const struct tls_conn *c = conn_of(t);
+
 	tls_peer_hash(c->t, SSL_get0_peer_certificate(c->ssl), id);
 }
 
-int tls_conn_shutdown(struct tls_conn *c, struct err *e)
+static int on_shutdown(struct transport *t, struct err *e)
 {
+	struct tls_conn *c = conn_of(t);
+
 	if (c->dead.code && c->dead.code != ERR_CLOSED)
 		return err_set(e, c->dead.code, "%s", c->dead.text);
 	ERR_clear_error();
@@ -582,4 +582,73 @@ int tls_conn_shutdown(struct tls_conn *c, struct err *e)
 		return 0;
 	return err_set(e, ERR_LOST, "cannot close the TLS connection: %s",
 		       reason_text());
+}
+
+/* Nothing else tells a user that the other side was started in another mode
+ * and could make nothing of our hello. */
+static int on_explain_broken(struct err *e)
+{
+	if (e->code == ERR_LOST)
+		err_prefix(e, "in the TLS handshake (does the other side use "
+			      "--plain?)");
+	else if (e->code == ERR_TIMEOUT)
+		err_prefix(e, "in the TLS handshake");
+	return e->code;
+}
+
+static const struct transport_ops ops = {
+	.in_space = on_in_space,
+	.in_added = on_in_added,
+	.in_end = on_in_end,
+	.out = on_out,
+	.out_sent = on_out_sent,
+	.handshake = on_handshake,
+	.explain_broken = on_explain_broken,
+	.read = on_read,
+	.write = on_write,
+	.has_input = on_has_input,
+	.has_begun = on_has_begun,
+	.shutdown = on_shutdown,
+	.peer_id = on_peer_id,
+	.free = on_free,
+};
+
+static struct transport *conn_new(const struct tls *t)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->base.ops = &ops;
+	c->t = t;
+	c->peer_alert = NO_ALERT;
+	c->ssl = SSL_new(t->ctx);
+	if (!c->ssl || !SSL_set_app_data(c->ssl, c) || attach_bio(c) < 0) {
+		on_free(&c->base);
+		return NULL;
+	}
+	SSL_set_info_callback(c->ssl, on_info);
+	if (tls_uses_psk(t))
+		SSL_certs_clear(c->ssl);
+	if (t->role == NET_CONNECTS)
+		SSL_set_connect_state(c->ssl);
+	else
+		SSL_set_accept_state(c->ssl);
+	return &c->base;
+}
+
+struct stream *tls_conn_open(int fd, const struct tls *t,
+			     const struct stream_config *cfg, struct err *e)
+{
+	struct transport *transport = NULL;
+
+	if (t) {
+		transport = conn_new(t);
+		if (!transport) {
+			io_close(&fd);
+			err_set(e, ERR_RESOURCE, "out of memory");
+			return NULL;
+		}
+	}
+	return stream_open(fd, cfg, transport, e);
 }

@@ -1,7 +1,7 @@
 /*
  * tls_priv.h - what struct tls holds.  Private to tls.c and tls_conn.c.
  *
- * Layer: auth.  Uses base, key.h, OpenSSL.
+ * Layer: auth.  Uses base, net/role.h, key.h, OpenSSL.
  */
 #ifndef FERRY_AUTH_TLS_PRIV_H
 #define FERRY_AUTH_TLS_PRIV_H
@@ -18,7 +18,7 @@ enum { TLS_PIN_BYTES = 32, TLS_IDENTITY_MAX = 64 };
 /* Set once by tls_new() (with CODE also by tls_set_psk()), then only read. */
 struct tls {
 	enum security mode;
-	int is_sender;
+	enum net_role role;
 	uint64_t rekey_bytes;
 	/* OpenSSL apart from openssl.cnf. */
 	OSSL_LIB_CTX *libctx;

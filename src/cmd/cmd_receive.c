@@ -221,7 +221,8 @@ static int run_sessions(const struct receive_options *opts,
 		if (!cfg->exec)
 			return e->code;
 	}
-	rc = common_tls(&opts->common, cfg->security, 0, NULL, &tls, e);
+	rc = common_tls(&opts->common, cfg->security, NET_LISTENS, NULL, &tls,
+			e);
 	if (rc == 0 && cfg->security == SECURITY_CODE)
 		rc = prepare_code(opts, report, &cfg->pake, e);
 	if (rc < 0)

@@ -379,8 +379,8 @@ static int run_session(const struct send_options *opts,
 	int rc = 0, list_fd = -1;
 
 	if (!opts->dry_run)
-		rc = common_tls(common, cfg->security, 1, o->dest.host, &tls,
-				e);
+		rc = common_tls(common, cfg->security, NET_CONNECTS,
+				o->dest.host, &tls, e);
 	if (rc < 0)
 		goto out;
 	rc = add_sources(o, opts, &scan, &list_fd, e);

@@ -193,12 +193,12 @@ int common_mode(const struct common_options *o, enum security *mode,
 }
 
 int common_tls(const struct common_options *o, enum security mode,
-	       int is_sender, const char *host, struct tls **tls,
+	       enum net_role role, const char *host, struct tls **tls,
 	       struct err *e)
 {
 	const struct tls_config cfg = {
 		.mode = mode,
-		.is_sender = is_sender,
+		.role = role,
 		.key_file = o->key,
 		.cert_file = o->cert,
 		.cert_key_file = o->cert_key,

@@ -53,12 +53,12 @@ int common_mode(const struct common_options *o, enum security *mode,
 		struct err *e);
 
 /*
- * Load the credentials.  host is the name the receiver's certificate must
- * carry (sender; NULL for the receiver).  *tls is NULL for plain TCP; the
+ * Load the credentials.  host is the name that the peer's certificate must
+ * carry where we connect, else NULL.  *tls is NULL for plain TCP; the
  * caller frees it.  Returns 0, or as tls_new().
  */
 int common_tls(const struct common_options *o, enum security mode,
-	       int is_sender, const char *host, struct tls **tls,
+	       enum net_role role, const char *host, struct tls **tls,
 	       struct err *e);
 
 /* The options for net/. */

@@ -20,8 +20,6 @@
 
 enum {
 	STAGGER_MS = 250,
-	/* How often *cancel is looked at. */
-	CANCEL_MS = 200,
 	/* Of a name with more addresses the first are tried. */
 	TRIES_MAX = 16,
 	/* All who come at once: a connection for which there is no room in the
@@ -46,7 +44,7 @@ struct race {
 	uint64_t next_ms; /* when the next attempt starts */
 	uint64_t deadline_ms;
 	const struct net_options *opt;
-	const volatile int *cancel;
+	const struct cancel *cancel;
 	struct sockaddr_storage local;
 	socklen_t local_len; /* 0: not bound */
 };
@@ -169,11 +167,6 @@ static int resolve_bind(const struct net_options *opt, uint16_t port,
 
 /* ----------------------------------------------------------- connecting */
 
-static int is_cancelled(const struct race *r)
-{
-	return r->cancel && __atomic_load_n(r->cancel, __ATOMIC_RELAXED);
-}
-
 /*
  * Start connecting to one address.  A failure that belongs to the address is
  * only noted; returns an error for what would befall every address.
@@ -228,7 +221,7 @@ static int wait_ms(const struct race *r)
 
 	if (r->started < r->count && next < ms)
 		ms = next;
-	return ms < CANCEL_MS ? ms : CANCEL_MS;
+	return ms;
 }
 
 /* Note how an attempt ended.  Returns whether it is connected. */
@@ -250,7 +243,7 @@ static int judge(struct race *r, struct attempt *a)
 /* One wait.  Returns the attempt that won, or NULL. */
 static struct attempt *poll_tries(struct race *r)
 {
-	struct pollfd fds[TRIES_MAX];
+	struct pollfd fds[TRIES_MAX + 1];
 	struct attempt *of[TRIES_MAX];
 	nfds_t n = 0;
 
@@ -262,7 +255,9 @@ static struct attempt *poll_tries(struct race *r)
 		fds[n].revents = 0;
 		of[n++] = &r->tries[i];
 	}
-	if (poll(fds, n, wait_ms(r)) <= 0)
+	fds[n].fd = cancel_fd(r->cancel);
+	fds[n].events = POLLIN;
+	if (poll(fds, n + 1, wait_ms(r)) <= 0)
 		return NULL;
 	for (nfds_t i = 0; i < n; i++) {
 		if (fds[i].revents && judge(r, of[i]))
@@ -282,7 +277,7 @@ static int run_race(struct race *r, struct attempt **won, struct err *e)
 							 ? r->opt->timeout_ms
 							 : INT_MAX);
 	while (!*won) {
-		if (is_cancelled(r))
+		if (cancel_is_set(r->cancel))
 			return err_set(e, ERR_INTERRUPTED,
 				       "interrupted while connecting");
 		rc = start_due(r, e);
@@ -444,7 +439,7 @@ static int resolve(struct race *r, const struct host_port *hp, int family,
 }
 
 static void race_init(struct race *r, const struct net_options *opt,
-		      const volatile int *cancel)
+		      const struct cancel *cancel)
 {
 	memset(r, 0, sizeof(*r));
 	for (size_t i = 0; i < TRIES_MAX; i++)
@@ -479,7 +474,7 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 }
 
 int dial_connect(const struct host_port *hp, const struct net_options *opt,
-		 const volatile int *cancel, char *peer, struct err *e)
+		 const struct cancel *cancel, char *peer, struct err *e)
 {
 	struct race r;
 	int rc;
@@ -504,7 +499,7 @@ int dial_peer(int fd, struct dial_peer *peer, struct err *e)
 }
 
 int dial_again(const struct dial_peer *peer, const struct net_options *opt,
-	       const volatile int *cancel, struct err *e)
+	       const struct cancel *cancel, struct err *e)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&peer->addr;
 	struct attempt *a;

@@ -1,7 +1,7 @@
 /*
  * dial.h - making TCP connections, and waiting for them.
  *
- * Layer: net.  Uses base, addr.h.
+ * Layer: net.  Uses base, os/cancel.h, addr.h.
  * Threads: every function may be called from any thread.
  *
  * Sockets come out blocking, close-on-exec, TCP_NODELAY, with keep-alive and
@@ -21,6 +21,7 @@
 
 #include "base/err.h"
 #include "net/addr.h"
+#include "os/cancel.h"
 
 enum { DIAL_LONG_US = 10000 };
 
@@ -36,8 +37,7 @@ struct net_options {
  * with families alternating, the next one started 250 ms after the last
  * (RFC 8305, "Happy Eyeballs") or as soon as one fails; the first that
  * answers wins.  Blocks for at most timeout_ms (name look-up not counted,
- * which the resolver bounds), looking at *cancel (may be NULL, set by a
- * signal handler or another thread) at least every 200 ms.
+ * which the resolver bounds), or until cancel (may be NULL) is set.
  *
  * Returns a descriptor that the caller closes and fills peer (may be NULL,
  * ADDR_TEXT_MAX bytes); or ERR_CONNECT with a text that names host, port, and
@@ -45,7 +45,7 @@ struct net_options {
  * address or congestion control that does not exist.
  */
 int dial_connect(const struct host_port *hp, const struct net_options *opt,
-		 const volatile int *cancel, char *peer, struct err *e);
+		 const struct cancel *cancel, char *peer, struct err *e);
 
 /* The round trip time of a connection in microseconds, as the kernel measured
  * it (at first, of the TCP handshake); 0 where it does not say. */
@@ -69,7 +69,7 @@ int dial_peer(int fd, struct dial_peer *peer, struct err *e);
 /* Connect to it again (for further streams of a session).  As
  * dial_connect(). */
 int dial_again(const struct dial_peer *peer, const struct net_options *opt,
-	       const volatile int *cancel, struct err *e);
+	       const struct cancel *cancel, struct err *e);
 
 /*
  * Listen on a port (0: any free one).  Without a bind address and family, one

@@ -177,8 +177,9 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
 	rc = step_ms(k, -1, &ms, e);
 	if (rc < 0)
 		return rc;
-	if (ms < SOCK_TICK_MS) {
-		/* The socket's own timeout would be too long. */
+	if (ms < SOCK_TICK_MS || k->cancel) {
+		/* The socket's own timeout would be too long, and recv(2)
+		 * does not see the token. */
 		rc = sock_wait(k, POLLIN, -1, ms, &revents, &woken, e);
 		return rc < 0 ? rc : sock_recv(k, p, n, got, e);
 	}
@@ -192,9 +193,10 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
 int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 	      int *woken, struct err *e)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = k->fd, .events = (short)events },
 		{ .fd = wake_fd, .events = POLLIN },
+		{ .fd = cancel_fd(k->cancel), .events = POLLIN },
 	};
 	uint64_t start_ms = clock_ms();
 	int rc, ms;
@@ -203,7 +205,8 @@ int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 	rc = step_ms(k, max_ms, &ms, e);
 	if (rc < 0)
 		return rc;
-	rc = poll(fds, wake_fd >= 0 ? 2 : 1, ms);
+	/* Those that are -1 are passed over. */
+	rc = poll(fds, k->cancel ? 3 : wake_fd >= 0 ? 2 : 1, ms);
 	waited(k, start_ms);
 	if (rc < 0 && errno != EINTR)
 		return err_sys(e, ERR_LOST, "cannot wait for the other side");
@@ -223,5 +226,5 @@ void sock_abort(struct sock *k)
 
 int sock_is_aborted(const struct sock *k)
 {
-	return atomic_load(&k->aborted);
+	return atomic_load(&k->aborted) || cancel_is_set(k->cancel);
 }

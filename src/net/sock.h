@@ -2,7 +2,7 @@
  * sock.h - one step of input or output on a connected TCP socket, and the
  * account of the time spent waiting.  Private to net/: below stream.c.
  *
- * Layer: net.  Uses base.
+ * Layer: net.  Uses base, os/cancel.h.
  * Threads: one, but for sock_abort() and the two counters.
  *
  * Every function makes at most one transfer or one wait of at most
@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "base/err.h"
+#include "os/cancel.h"
 
 enum { SOCK_TICK_MS = 1000 };
 
@@ -31,6 +32,9 @@ struct sock {
 	uint64_t waited_ms;   /* time spent waiting since then */
 	int is_heartbeat;     /* what is sent now is no sign of life */
 	int is_broken;        /* an error was met: an end is not a clean one */
+	/* NULL, or a token that ends all waits.  While there is one, input is
+	 * waited for in poll(2), which can see it. */
+	const struct cancel *cancel;
 	/* shared */
 	atomic_int aborted;
 	atomic_uint_fast64_t bytes_in;
@@ -66,6 +70,7 @@ int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 
 /* From any thread: end all waits, now and later. */
 void sock_abort(struct sock *k);
+/* Whether that was done, or the cancel token is set. */
 int sock_is_aborted(const struct sock *k);
 
 #endif

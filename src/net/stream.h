@@ -1,7 +1,9 @@
 /*
- * stream.h - an ordered, full-duplex byte stream with deadlines, plain or TLS.
+ * stream.h - an ordered, full-duplex byte stream with deadlines, plain or by a
+ * transport that encrypts.
  *
- * Layer: net.  Uses base.  Knows nothing of frames.
+ * Layer: net.  Uses base, os/cancel.h.  Knows nothing of frames, and of TLS
+ * what transport.h says.
  * Threads: a struct stream belongs to one thread; only stream_abort(),
  * stream_wire_in() and stream_wire_out() may be called from another.
  *
@@ -19,8 +21,9 @@
 
 #include "base/err.h"
 
+struct cancel;
 struct stream;
-struct tls;
+struct transport;
 
 /* All may be NULL. */
 struct stream_hooks {
@@ -42,25 +45,39 @@ struct stream_hooks {
 	void *ctx;
 };
 
+struct stream_config {
+	int timeout_ms; /* see above */
+	/* For the handshake alone; for what follows see stream_set_deadline()
+	 * and stream_set_cancel(). */
+	uint64_t deadline_ms; /* clock_ms() time; 0: only timeout_ms counts */
+	const struct cancel *cancel; /* ends it with ERR_INTERRUPTED; or NULL */
+};
+
 /*
- * Take over a connected TCP socket (closed by stream_free(), also when this
- * fails).  With tls NULL the bytes go plain; else the TLS handshake is made
- * here: role and credentials are in tls (tls.h), which must outlive the
- * stream.  The handshake blocks until deadline_ms (clock_ms() time, 0: only
- * timeout_ms counts).
+ * Take over a connected TCP socket and a transport (both also when this
+ * fails; stream_free() closes and frees them).  With t NULL the bytes are sent
+ * as they are; else the transport's handshake is made here, which blocks.
+ * tls_conn_open() in auth/ calls this with TLS.
  *
- * Returns the stream; or NULL with ERR_AUTH for everything that went wrong
- * with the authentication (one text, see tls.h), ERR_LOST, ERR_TIMEOUT,
- * ERR_RESOURCE.
+ * Returns the stream; or NULL with ERR_LOST, ERR_TIMEOUT, ERR_INTERRUPTED,
+ * ERR_RESOURCE, or ERR_AUTH for everything that was wrong with the
+ * authentication.
  */
-struct stream *stream_open(int fd, struct tls *tls, int timeout_ms,
-			   uint64_t deadline_ms, struct err *e);
+struct stream *stream_open(int fd, const struct stream_config *cfg,
+			   struct transport *t, struct err *e);
 
 /* Set the hooks (copied).  None are set at first. */
 void stream_set_hooks(struct stream *s, const struct stream_hooks *hooks);
 
 /* An absolute deadline (clock_ms()) for every wait from now on; 0: none. */
 void stream_set_deadline(struct stream *s, uint64_t deadline_ms);
+
+/*
+ * A token that ends every wait from now on with ERR_INTERRUPTED; NULL: none.
+ * It is borrowed.  Receiving takes more system calls while there is one: a
+ * stream that carries much is ended by stream_abort().
+ */
+void stream_set_cancel(struct stream *s, const struct cancel *cancel);
 
 /*
  * Send all the bytes of the count (1..8) parts, in order.  Small sends are
@@ -79,7 +96,7 @@ int stream_flush(struct stream *s, struct err *e);
 
 /*
  * Receive exactly n bytes.  Flushes output first where it must wait.
- * Returns 0; ERR_CLOSED when the peer ended cleanly (FIN; with TLS a
+ * Returns 0; ERR_CLOSED when the peer ended cleanly (FIN; with TLS, a
  * close_notify) before the first of them; ERR_LOST for an end in the middle
  * or a TLS stream without close_notify; ERR_CORRUPT for a damaged TLS
  * record; ERR_TIMEOUT; what a hook returned.
@@ -119,7 +136,7 @@ void stream_abort(struct stream *s);
  * nothing. */
 void stream_free(struct stream *s);
 
-/* Bytes that went through the socket, with TLS's own. */
+/* Bytes that went through the socket, with those that TLS adds. */
 uint64_t stream_wire_in(const struct stream *s);
 uint64_t stream_wire_out(const struct stream *s);
 

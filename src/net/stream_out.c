@@ -1,10 +1,11 @@
 /*
- * The sending half of a stream, and what goes on in its waits.
+ * The sending half of a stream, and what is done in every wait: the hooks are
+ * called, and what on_tick sent is flushed.
  *
  * Plain bytes go from the caller's memory; only small pieces pass through a
- * buffer, so that a frame's header costs no system call of its own.  With TLS,
- * records are collected in tls_conn.c's large block, and small pieces fill up
- * a record first.
+ * buffer, so that a frame's header costs no system call of its own.  With a
+ * transport, records are collected in its large buffer, and small pieces fill
+ * up a record first.
  */
 #include "net/stream_priv.h"
 
@@ -44,10 +45,10 @@ static int tick(struct stream *s, int sending, struct err *e)
 		return rc;
 	s->in_tick = 1;
 	s->sock.is_heartbeat = 1;
-	rc = stream_out_flush(s, e);
+	rc = stream_flush(s, e);
 	s->sock.is_heartbeat = 0;
 	s->in_tick = 0;
-	/* on_tick has a word to say about that, too. */
+	/* on_tick may know why. */
 	if (rc < 0 && sock_is_aborted(&s->sock))
 		return stream_out_given_up(s, sending, e);
 	return rc;
@@ -57,8 +58,11 @@ int stream_out_given_up(struct stream *s, int sending, struct err *e)
 {
 	int rc = call_tick(s, sending, e);
 
-	return rc < 0 ? rc
-		      : err_set(e, ERR_LOST, "the connection was given up");
+	if (rc < 0)
+		return rc;
+	if (cancel_is_set(s->sock.cancel))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return err_set(e, ERR_LOST, "the connection was given up");
 }
 
 int stream_out_step(struct stream *s, int rc, int sending, struct err *e)
@@ -84,10 +88,13 @@ static int can_offer_input(const struct stream *s)
 static int offer_input(struct stream *s, struct err *e)
 {
 	uint64_t taken = s->received;
-	uint64_t raw = stream_wire_in(s);
+	uint64_t raw = atomic_load_explicit(&s->sock.bytes_in,
+					    memory_order_relaxed);
 	int rc = s->hooks.on_input(s->hooks.ctx, e);
 
-	if (rc == 0 && s->received == taken && stream_wire_in(s) == raw)
+	if (rc == 0 && s->received == taken &&
+	    atomic_load_explicit(&s->sock.bytes_in, memory_order_relaxed) ==
+		    raw)
 		s->is_input_muted = 1;
 	return rc;
 }
@@ -97,7 +104,7 @@ static int wait_for_room(struct stream *s, struct err *e)
 {
 	int rc, revents, woken, events = POLLOUT;
 
-	if (can_offer_input(s) && stream_has_buffered(s)) {
+	if (can_offer_input(s) && stream_in_is_buffered(s)) {
 		rc = offer_input(s, e);
 		if (rc < 0)
 			return rc;
@@ -127,8 +134,9 @@ static int explain_loss(struct stream *s, int rc, struct err *e)
 	if (can_offer_input(s)) {
 		while (can_offer_input(s) && offer_input(s, &why) == 0)
 			;
-	} else if (s->tls && !tls_conn_has_begun(s->tls)) {
-		(void)stream_recv_some(s, &byte, 1, &got, &why);
+	} else if (s->transport &&
+		   !s->transport->ops->has_begun(s->transport)) {
+		(void)stream_in_take(s, &byte, 1, 0, &got, &why);
 	}
 	if (err_weight(why.code) <= err_weight(rc))
 		return rc;
@@ -172,35 +180,36 @@ static int send_block(struct stream *s, struct iovec *iov, size_t count,
 	return rc;
 }
 
-/* Send the records that are made. */
 int stream_out_records(struct stream *s, struct err *e)
 {
+	struct transport *t = s->transport;
 	struct iovec iov;
 	const void *p;
 	size_t n;
 	int rc = 0;
 
 	while (rc == 0) {
-		p = tls_conn_out(s->tls, &n);
+		p = t->ops->out(t, &n);
 		if (n == 0)
 			break;
 		memcpy(&iov.iov_base, &p, sizeof(p));
 		iov.iov_len = n;
 		rc = send_block(s, &iov, 1, e);
 		if (rc == 0)
-			tls_conn_out_sent(s->tls, n);
+			t->ops->out_sent(t, n);
 	}
 	return rc;
 }
 
 /* Make records of n bytes. */
-static int encrypt(struct stream *s, const uint8_t *p, size_t n, struct err *e)
+static int encode(struct stream *s, const uint8_t *p, size_t n, struct err *e)
 {
+	struct transport *t = s->transport;
 	size_t took;
 	int rc = 0;
 
 	while (rc == 0 && n > 0) {
-		rc = tls_conn_write(s->tls, p, n, &took, e);
+		rc = t->ops->write(t, p, n, &took, e);
 		p += took;
 		n -= took;
 		if (rc == ERR_AGAIN)
@@ -209,9 +218,9 @@ static int encrypt(struct stream *s, const uint8_t *p, size_t n, struct err *e)
 	return rc;
 }
 
-static int encrypt_out(struct stream *s, struct err *e)
+static int encode_out(struct stream *s, struct err *e)
 {
-	int rc = encrypt(s, s->out, s->out_len, e);
+	int rc = encode(s, s->out, s->out_len, e);
 
 	s->out_len = 0;
 	return rc;
@@ -219,8 +228,8 @@ static int encrypt_out(struct stream *s, struct err *e)
 
 /* One part: what makes full records goes from where it is, the rest through
  * out[], so that no record is shorter than it must be. */
-static int encrypt_part(struct stream *s, const uint8_t *p, size_t n,
-			struct err *e)
+static int encode_part(struct stream *s, const uint8_t *p, size_t n,
+		       struct err *e)
 {
 	size_t now;
 	int rc = 0;
@@ -228,14 +237,14 @@ static int encrypt_part(struct stream *s, const uint8_t *p, size_t n,
 	while (rc == 0 && n > 0) {
 		if (s->out_len == 0 && n >= STREAM_OUT_BYTES) {
 			now = n - n % STREAM_OUT_BYTES;
-			rc = encrypt(s, p, now, e);
+			rc = encode(s, p, now, e);
 		} else {
 			now = STREAM_OUT_BYTES - s->out_len;
 			now = n < now ? n : now;
 			memcpy(s->out + s->out_len, p, now);
 			s->out_len += now;
 			if (s->out_len == STREAM_OUT_BYTES)
-				rc = encrypt_out(s, e);
+				rc = encode_out(s, e);
 		}
 		p += now;
 		n -= now;
@@ -243,15 +252,15 @@ static int encrypt_part(struct stream *s, const uint8_t *p, size_t n,
 	return rc;
 }
 
-static int send_tls(struct stream *s, const struct iovec *parts, int count,
-		    struct err *e)
+static int send_encoded(struct stream *s, const struct iovec *parts, int count,
+			struct err *e)
 {
 	int rc = 0;
 
 	for (int i = 0; rc == 0 && i < count; i++)
-		rc = encrypt_part(s, parts[i].iov_base, parts[i].iov_len, e);
+		rc = encode_part(s, parts[i].iov_base, parts[i].iov_len, e);
 	if (rc == 0)
-		rc = stream_out_flush(s, e);
+		rc = stream_flush(s, e);
 	return rc;
 }
 
@@ -269,15 +278,15 @@ static int send_plain(struct stream *s, const struct iovec *parts, int count,
 	return rc;
 }
 
-int stream_out_flush(struct stream *s, struct err *e)
+int stream_flush(struct stream *s, struct err *e)
 {
 	struct iovec iov = { .iov_base = s->out, .iov_len = s->out_len };
 	int rc;
 
 	if (sock_is_aborted(&s->sock))
 		return stream_out_given_up(s, 1, e);
-	if (s->tls) {
-		rc = encrypt_out(s, e);
+	if (s->transport) {
+		rc = encode_out(s, e);
 		return rc < 0 ? rc : stream_out_records(s, e);
 	}
 	if (s->out_len == 0)
@@ -287,8 +296,8 @@ int stream_out_flush(struct stream *s, struct err *e)
 	return rc;
 }
 
-int stream_out_send(struct stream *s, const struct iovec *parts, int count,
-		    struct err *e)
+int stream_send(struct stream *s, const struct iovec *parts, int count,
+		struct err *e)
 {
 	size_t total = 0;
 
@@ -299,8 +308,8 @@ int stream_out_send(struct stream *s, const struct iovec *parts, int count,
 	for (int i = 0; i < count; i++)
 		total += parts[i].iov_len;
 	if (total >= SMALL_SEND || total > STREAM_OUT_BYTES - s->out_len)
-		return s->tls ? send_tls(s, parts, count, e)
-			      : send_plain(s, parts, count, e);
+		return s->transport ? send_encoded(s, parts, count, e)
+				    : send_plain(s, parts, count, e);
 	for (int i = 0; i < count; i++) {
 		if (parts[i].iov_len == 0)
 			continue;
@@ -311,30 +320,11 @@ int stream_out_send(struct stream *s, const struct iovec *parts, int count,
 	return 0;
 }
 
-void stream_out_alert(struct stream *s)
-{
-	struct err ignored;
-	struct iovec iov;
-	const void *p;
-	size_t n, sent;
-
-	/* With a block half sent, an alert could not be told from its rest. */
-	if (s->is_sending)
-		return;
-	p = tls_conn_out(s->tls, &n);
-	if (n == 0)
-		return;
-	memcpy(&iov.iov_base, &p, sizeof(p));
-	iov.iov_len = n;
-	if (sock_send(&s->sock, &iov, 1, &sent, &ignored) == 0)
-		tls_conn_out_sent(s->tls, sent);
-}
-
 int stream_out_pending(const struct stream *s)
 {
 	size_t n = 0;
 
-	if (s->tls)
-		tls_conn_out(s->tls, &n);
+	if (s->transport)
+		s->transport->ops->out(s->transport, &n);
 	return s->out_len > 0 || n > 0;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/tls_conn.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "receiver/receiver.h"
@@ -118,15 +119,17 @@ static int open_link(struct rstream *st, struct err *e)
 {
 	struct receiver *r = st->receiver;
 	const struct stream_hooks hooks = { NULL, on_tick, st };
+	const struct pake_conn conn = { .fd = st->fd,
+					.deadline_ms = st->deadline_ms };
+	const struct stream_config cfg = { .timeout_ms = r->cfg->timeout_ms,
+					   .deadline_ms = st->deadline_ms };
 	struct stream *stream;
-	int fd = st->fd;
 
-	if (r->cfg->pake && pake_receive(r->cfg->pake, r->cfg->tls, fd,
-					 st->deadline_ms, &st->spent_code, e))
+	if (r->cfg->pake && pake_listen(r->cfg->pake, r->cfg->tls, &conn,
+					&st->spent_code, e))
 		return e->code;
 	st->fd = -1;
-	stream = stream_open(fd, r->cfg->tls, r->cfg->timeout_ms,
-			     st->deadline_ms, e);
+	stream = tls_conn_open(conn.fd, r->cfg->tls, &cfg, e);
 	if (!stream)
 		return e->code;
 	stream_set_hooks(stream, &hooks);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "auth/tls_conn.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "sender/sender.h"
@@ -65,8 +66,8 @@ static int dial(struct sender_stream *st, struct err *e)
 	int fd;
 
 	if (st->index > 0)
-		return dial_again(&s->to, &cfg->net, &s->is_stopping, e);
-	fd = dial_connect(&cfg->dest, &cfg->net, &s->is_stopping, peer, e);
+		return dial_again(&s->to, &cfg->net, &s->stop, e);
+	fd = dial_connect(&cfg->dest, &cfg->net, &s->stop, peer, e);
 	if (fd < 0)
 		return fd;
 	if (dial_peer(fd, &to, e)) {
@@ -88,10 +89,13 @@ static int exchange_code(struct sender_stream *st, int fd, struct err *e)
 {
 	struct sender *s = st->sender;
 	const struct send_config *cfg = s->cfg;
-	uint64_t deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
+	const struct pake_conn conn = {
+		.fd = fd,
+		.cancel = &s->stop,
+		.deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms,
+	};
 
-	if (!cfg->pake || pake_send(cfg->pake, cfg->tls, fd, &s->is_stopping,
-				    deadline_ms, e) == 0)
+	if (!cfg->pake || pake_connect(cfg->pake, cfg->tls, &conn, e) == 0)
 		return 0;
 	return err_prefix(e, "%s", s->peer);
 }
@@ -118,6 +122,7 @@ static int connect_stream(struct sender_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
 	const struct stream_hooks hooks = { on_input, on_tick, st };
+	const struct stream_config cfg = { .timeout_ms = s->cfg->timeout_ms };
 	struct stream *stream;
 	int fd = dial(st, e), failed;
 
@@ -132,7 +137,7 @@ static int connect_stream(struct sender_stream *st, struct err *e)
 		io_close(&fd);
 		return e->code;
 	}
-	stream = stream_open(fd, s->cfg->tls, s->cfg->timeout_ms, 0, e);
+	stream = tls_conn_open(fd, s->cfg->tls, &cfg, e);
 	let_abort(st, -1);
 	if (!stream) {
 		err_prefix(e, "%s", s->peer);

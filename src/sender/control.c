@@ -68,7 +68,7 @@ static void note_failure(struct sender *s, const struct err *e)
 	    !s->has_failed)
 		err_merge(&s->err, e);
 	s->has_failed = 1;
-	__atomic_store_n(&s->is_stopping, 1, __ATOMIC_RELAXED);
+	cancel_set(&s->stop);
 	pthread_cond_broadcast(&s->begun);
 }
 
@@ -540,7 +540,7 @@ static void begin_anew(struct sender *s)
 	memset(&s->totals, 0, sizeof(s->totals));
 	err_clear(&s->err);
 	s->is_connected = s->is_known = s->is_ready = s->has_failed = 0;
-	__atomic_store_n(&s->is_stopping, 0, __ATOMIC_RELAXED);
+	cancel_reset(&s->stop);
 	s->has_summary = 0;
 	s->notes = 0;
 	pthread_mutex_unlock(&s->lock);
@@ -582,7 +582,10 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	s->cfg = cfg;
 	s->wake_fd = -1;
-	rc = check_stdin_name(cfg, e);
+	if (cancel_init(&s->stop))
+		rc = err_sys(e, ERR_RESOURCE, "starting a session");
+	else
+		rc = check_stdin_name(cfg, e);
 	if (rc == 0)
 		rc = prepare(s, e);
 	if (rc == 0)
@@ -598,6 +601,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 		cfg->events->summary(cfg->events->ctx, 1, summary, e);
 	queue_free(s->queue);
 	io_close(&s->wake_fd);
+	cancel_release(&s->stop);
 	free(s);
 	return rc;
 }

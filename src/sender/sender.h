@@ -65,10 +65,10 @@ struct sender {
 	uint8_t session_id[WIRE_TOKEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
 	int wake_fd;                     /* eventfd: the control thread's */
+	struct cancel stop; /* no more connecting in this session */
 
-	/* atomic (a plain int to dial.h, which loads it atomically) */
+	/* atomic */
 	volatile int is_cancelled;
-	volatile int is_stopping; /* no more connecting in this session */
 	atomic_uint at_task;      /* streams that are at a task */
 	/* small files are offered first: some were found to be there */
 	atomic_int offers;

@@ -44,7 +44,7 @@ burnt() {
 	wait_receiver
 	[ "$got" = 4 ]
 	has messages "burnt"
-	has messages "start 'ferry receive' again"
+	has messages "start ferry here again"
 	only_dir
 	write_code "$secret"
 	send --code-file code src/MARKER-name
@@ -262,7 +262,7 @@ at_terminal() {
 	send --code-file code src/MARKER-name
 	status 4
 	has sender "the code was wrong, or somebody interfered"
-	has sender "start 'ferry receive' again for a new code"
+	has sender "start ferry there again for a new code"
 	burnt
 	is member events summary exit 4
 	check_events events

@@ -34,7 +34,7 @@ enum {
 	GUESSES = 1,
 	REFLECTS = 2,
 	RAW = 3,
-	IS_SENDER = 4, /* we are */
+	CONNECTS = 4, /* we are */
 	USED = 8,      /* there was an exchange before, */
 	BURNT = 16,    /* with a wrong guess */
 };
@@ -135,7 +135,7 @@ static void *peer_main(void *arg)
 
 	if ((r->flags & PEER) == RAW)
 		(void)send(r->peer_fd, r->raw, r->raw_len, MSG_NOSIGNAL);
-	else if (r->flags & IS_SENDER)
+	else if (r->flags & CONNECTS)
 		peer_of_sender(r);
 	else
 		peer_of_receiver(r);
@@ -150,7 +150,7 @@ static void *peer_main(void *arg)
 static struct spake2 *new_peer(unsigned flags)
 {
 	struct spake2_config cfg = {
-		.role = flags & IS_SENDER ? SPAKE2_B : SPAKE2_A,
+		.role = flags & CONNECTS ? SPAKE2_B : SPAKE2_A,
 		.id_a = "ferry/1 sender",
 		.id_b = "ferry/1 receiver",
 		.aad = "ferry/1 code",
@@ -167,20 +167,20 @@ static struct spake2 *new_peer(unsigned flags)
 
 static void run(struct round *r, struct pake *p)
 {
-	uint64_t deadline_ms = clock_ms() + TIME_MS;
+	struct pake_conn conn = { .deadline_ms = clock_ms() + TIME_MS };
 	pthread_t thread;
 	struct err e = { 0 };
 	int fd[2];
 
 	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0);
+	conn.fd = fd[0];
 	r->peer_fd = fd[1];
 	if ((r->flags & PEER) != RAW)
 		r->peer = new_peer(r->flags);
 	CHECK(pthread_create(&thread, NULL, peer_main, r) == 0);
-	r->rc = r->flags & IS_SENDER
-			? pake_send(p, NULL, fd[0], NULL, deadline_ms, &e)
-			: pake_receive(p, NULL, fd[0], deadline_ms, &r->spent,
-				       &e);
+	r->rc = r->flags & CONNECTS
+			? pake_connect(p, NULL, &conn, &e)
+			: pake_listen(p, NULL, &conn, &r->spent, &e);
 	CHECK(r->rc == 0 || (e.code == (enum err_code)r->rc && *e.text));
 	/* As the session does. */
 	CHECK(shutdown(fd[0], SHUT_RDWR) == 0);
@@ -206,7 +206,7 @@ static void check_agreed(const struct round *r, struct pake *p)
 	struct err e;
 
 	CHECK(r->rc == 0 && p->state == AGREED && r->peer_is_convinced);
-	CHECK(r->spent == !(r->flags & IS_SENDER));
+	CHECK(r->spent == !(r->flags & CONNECTS));
 	CHECK(psk_count == 1);
 	CHECK(spake2_expand(r->peer, PSK_LABEL, psk, sizeof(psk), &e) == 0);
 	CHECK(memcmp(psk, given_psk, sizeof(psk)) == 0);
@@ -216,20 +216,20 @@ static void check_agreed(const struct round *r, struct pake *p)
 /* Whether no peer of this kind could learn anything about a guess. */
 static int tests_nothing(const struct round *r)
 {
-	const int is_sender = r->flags & IS_SENDER;
+	const int connects = r->flags & CONNECTS;
 
 	switch (r->flags & PEER) {
 	case RAW:
-		return r->raw_len < (is_sender ? SHARE_MESSAGE : CHANGES);
+		return r->raw_len < (connects ? SHARE_MESSAGE : CHANGES);
 	case REFLECTS:
-		if (is_sender && !is_changed(r, 0, SHARE_MESSAGE))
+		if (connects && !is_changed(r, 0, SHARE_MESSAGE))
 			return 1;
 		break;
 	default:
 		break;
 	}
 	return is_changed(r, 0, HEADER) ||
-	       (!is_sender &&
+	       (!connects &&
 		is_changed(r, SHARE_MESSAGE, SHARE_MESSAGE + HEADER));
 }
 
@@ -253,7 +253,7 @@ static void check_refused(const struct round *r, struct pake *p)
 		CHECK(p->state == OPEN);
 	if (tests_guess(r))
 		CHECK(p->state == SPENT);
-	if (r->flags & IS_SENDER) {
+	if (r->flags & CONNECTS) {
 		/* which shows its confirmation first */
 		CHECK(r->rc == ERR_AUTH && !r->spent);
 		CHECK(r->peer_is_convinced ==
@@ -274,7 +274,7 @@ static void check_used(const struct round *r, const struct pake *p,
 	CHECK(!r->spent && !r->peer_is_convinced);
 	if (before == SPENT)
 		CHECK(r->rc < 0 && r->rc != ERR_TIMEOUT);
-	else if (r->flags & IS_SENDER)
+	else if (r->flags & CONNECTS)
 		CHECK(r->rc == 0);
 	else if ((r->flags & PEER) == RAW && r->raw_len > 0)
 		CHECK((r->rc == 0) == (r->raw[0] == TLS_HANDSHAKE));

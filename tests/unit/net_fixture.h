@@ -21,7 +21,7 @@
 #include "net/dial.h"
 #include "auth/key.h"
 #include "net/stream.h"
-#include "auth/tls.h"
+#include "auth/tls_conn.h"
 
 enum { FIXTURE_TIMEOUT_MS = 20000 };
 
@@ -131,7 +131,7 @@ struct side {
 	int fd;
 	struct tls *tls;
 	int timeout_ms;
-	int is_sender;
+	int sends; /* data, where the two sides differ */
 	struct stream *s;
 	struct err e;
 };
@@ -139,13 +139,16 @@ struct side {
 static inline void *side_open(void *arg)
 {
 	struct side *side = arg;
+	const struct stream_config cfg = {
+		.timeout_ms = side->timeout_ms,
+		.deadline_ms = clock_ms() + FIXTURE_TIMEOUT_MS,
+	};
 
-	side->s = stream_open(side->fd, side->tls, side->timeout_ms,
-			      clock_ms() + FIXTURE_TIMEOUT_MS, &side->e);
+	side->s = tls_conn_open(side->fd, side->tls, &cfg, &side->e);
 	return NULL;
 }
 
-/* Open both sides of a pair: a is the sender (the TLS client). */
+/* Open both sides of a pair: a connects (it is the TLS client). */
 static inline void open_sides(struct side *a, struct side *b, struct tls *ta,
 			      struct tls *tb, int timeout_ms)
 {

@@ -30,26 +30,28 @@ enum {
 static const size_t message_size[] = { 0, SHARE_MESSAGE, SHARE_MESSAGE,
 				       MAC_MESSAGE, MAC_MESSAGE };
 
+/* For calls that may not even look at the connection. */
+static const struct pake_conn none = { .fd = -1 };
+
 /* One side of an exchange, in a thread. */
 struct party {
 	struct pake *pake;
 	struct tls *tls;
-	int is_sender;
+	enum net_role role;
 	int fd;
 	uint64_t deadline_ms;
-	const volatile int *cancel;
+	const struct cancel *cancel;
 	pthread_t thread;
 	int rc, spent;
 	struct err e;
 };
 
-static void party_make(struct party *p, int is_sender, const char *code)
+static void party_make(struct party *p, enum net_role role, const char *code)
 {
-	struct tls_config cfg = { .mode = SECURITY_CODE,
-				  .is_sender = is_sender };
+	struct tls_config cfg = { .mode = SECURITY_CODE, .role = role };
 
 	memset(p, 0, sizeof(*p));
-	p->is_sender = is_sender;
+	p->role = role;
 	p->fd = -1;
 	p->tls = tls_new(&cfg, &p->e);
 	p->pake = pake_new(code, &p->e);
@@ -66,12 +68,11 @@ static void party_free(struct party *p)
 static void *party_main(void *arg)
 {
 	struct party *p = arg;
+	const struct pake_conn conn = { p->fd, p->cancel, p->deadline_ms };
 
-	p->rc = p->is_sender ?
-			pake_send(p->pake, p->tls, p->fd, p->cancel,
-				  p->deadline_ms, &p->e) :
-			pake_receive(p->pake, p->tls, p->fd, p->deadline_ms,
-				     &p->spent, &p->e);
+	p->rc = p->role == NET_CONNECTS ?
+			pake_connect(p->pake, p->tls, &conn, &p->e) :
+			pake_listen(p->pake, p->tls, &conn, &p->spent, &p->e);
 	/* As the session does with a failure. */
 	if (p->rc)
 		shutdown(p->fd, SHUT_RDWR);
@@ -191,8 +192,8 @@ static void the_same_code_gives_a_key_for_all_streams(void **state)
 	struct party s, r;
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	assert_int_equal(pake_verify(s.pake, mine), ERR_AGAIN);
 	tls_does_not_work(&s, &r);
 	exchange(&s, &r);
@@ -205,7 +206,7 @@ static void the_same_code_gives_a_key_for_all_streams(void **state)
 	for (int i = 0; i < 3; i++)
 		tls_works(&s, &r);
 	/* Further connections do not exchange anything. */
-	assert_int_equal(pake_send(s.pake, s.tls, -1, NULL, 0, &s.e), 0);
+	assert_int_equal(pake_connect(s.pake, s.tls, &none, &s.e), 0);
 	party_free(&s);
 	party_free(&r);
 }
@@ -217,8 +218,8 @@ static void two_sessions_have_two_keys(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		party_make(&s[i], 1, CODE);
-		party_make(&r[i], 0, CODE);
+		party_make(&s[i], NET_CONNECTS, CODE);
+		party_make(&r[i], NET_LISTENS, CODE);
 		exchange(&s[i], &r[i]);
 		assert_int_equal(s[i].rc, 0);
 	}
@@ -240,15 +241,15 @@ static void a_wrong_code_burns_it(void **state)
 	struct party wrong, right, r;
 
 	(void)state;
-	party_make(&wrong, 1, WRONG);
-	party_make(&right, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&wrong, NET_CONNECTS, WRONG);
+	party_make(&right, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	exchange(&wrong, &r);
 	assert_int_equal(wrong.rc, ERR_AUTH);
 	assert_int_equal(r.rc, ERR_AUTH);
 	assert_int_equal(r.spent, 1);
 	assert_non_null(strstr(r.e.text, "burnt"));
-	assert_non_null(strstr(wrong.e.text, "start 'ferry receive' again"));
+	assert_non_null(strstr(wrong.e.text, "start ferry there again"));
 	assert_int_equal(pake_verify(r.pake, words), ERR_AGAIN);
 	/* Now the right one is too late, and nothing changes any more. */
 	exchange(&right, &r);
@@ -257,8 +258,8 @@ static void a_wrong_code_burns_it(void **state)
 	assert_int_equal(r.spent, 0);
 	tls_does_not_work(&right, &r);
 	/* The one who was wrong does not ask twice either. */
-	assert_int_equal(pake_send(wrong.pake, wrong.tls, -1, NULL, 0,
-				   &wrong.e), ERR_AUTH);
+	assert_int_equal(pake_connect(wrong.pake, wrong.tls, &none, &wrong.e),
+			 ERR_AUTH);
 	party_free(&wrong);
 	party_free(&right);
 	party_free(&r);
@@ -270,10 +271,10 @@ static void guesses_at_the_same_time(const char *code, int rc_of_one)
 	struct party s[2], r[2];
 	int fd[2][2], spent = 0, good = 0;
 
-	party_make(&r[0], 0, CODE);
+	party_make(&r[0], NET_LISTENS, CODE);
 	r[1] = r[0]; /* a receiver, two connections */
 	for (int i = 0; i < 2; i++) {
-		party_make(&s[i], 1, code);
+		party_make(&s[i], NET_CONNECTS, code);
 		tcp_pair(fd[i]);
 	}
 	for (int i = 0; i < 2; i++) {
@@ -332,9 +333,9 @@ static void strangers_do_not_burn_the_code(void **state)
 	struct party s, r, spare;
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&spare, 0, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&spare, NET_LISTENS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	/* A good first message, from an exchange with another receiver. */
 	exchange_through(&s, &spare, 0, 0, seen);
 	assert_int_equal(s.rc, 0);
@@ -361,7 +362,7 @@ static void strangers_do_not_burn_the_code(void **state)
 			 ERR_PROTOCOL);
 	party_free(&s);
 
-	party_make(&s, 1, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
 	exchange(&s, &r);
 	assert_int_equal(s.rc, 0);
 	assert_int_equal(r.rc, 0);
@@ -378,14 +379,14 @@ static void a_replay_is_a_wrong_guess(void **state)
 	int fd[2];
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	exchange_through(&s, &r, 0, 0, seen);
 	assert_int_equal(r.rc, 0);
 	memcpy(m, seen[1], SHARE_MESSAGE);
 	memcpy(m + SHARE_MESSAGE, seen[3], MAC_MESSAGE);
 	party_free(&r);
-	party_make(&r, 0, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	tcp_pair(fd);
 	party_start(&r, fd[1]);
 	assert_int_equal(send(fd[0], m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
@@ -407,7 +408,7 @@ static void another_mode_gets_an_alert(uint8_t first)
 	struct party r;
 	int fd[2];
 
-	party_make(&r, 0, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	tcp_pair(fd);
 	assert_int_equal(send(fd[0], hello, sizeof(hello), 0), sizeof(hello));
 	shutdown(fd[0], SHUT_WR);
@@ -435,9 +436,9 @@ static void a_second_exchange_is_refused(void **state)
 	struct party s, late, r;
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&late, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&late, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	exchange(&s, &r);
 	assert_int_equal(r.rc, 0);
 	exchange(&late, &r);
@@ -459,8 +460,8 @@ static void the_messages_are_as_the_manual_says(void **state)
 	struct party s, r;
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	exchange_through(&s, &r, 0, 0, seen);
 	assert_int_equal(s.rc, 0);
 	assert_int_equal(r.rc, 0);
@@ -481,8 +482,8 @@ static void every_byte_of_the_shares_counts(void **state)
 	struct party s, r;
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	for (int number = 1; number <= 2; number++) {
 		for (size_t at = 0; at < SHARE_MESSAGE; at++) {
 			exchange_through(&s, &r, number, at, seen);
@@ -506,8 +507,8 @@ static void every_byte_of_the_confirmations_counts(void **state)
 	(void)state;
 	for (int number = 3; number <= 4; number++) {
 		for (int i = 0; i < 3; i++) {
-			party_make(&s, 1, CODE);
-			party_make(&r, 0, CODE);
+			party_make(&s, NET_CONNECTS, CODE);
+			party_make(&r, NET_LISTENS, CODE);
 			exchange_through(&s, &r, number, where[i], seen);
 			assert_int_equal(s.rc, ERR_AUTH);
 			/* Message 4 is behind the receiver's judgement. */
@@ -564,8 +565,8 @@ static void a_false_receiver_gets_one_confirmation(void **state)
 	struct err e;
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	memset(cfg.w, 1, sizeof(cfg.w));
 	b = spake2_new(&cfg, &e);
 	assert_non_null(b);
@@ -579,7 +580,7 @@ static void a_false_receiver_gets_one_confirmation(void **state)
 	assert_int_equal(r.spent, 0);
 	party_free(&s);
 
-	party_make(&s, 1, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
 	assert_int_equal(answer(&s, spake2_share(b), 0), ERR_AUTH);
 	exchange(&s, &r);
 	assert_int_equal(s.rc, ERR_AUTH);
@@ -597,8 +598,8 @@ static void what_takes_no_codes_is_told_apart(void **state)
 	struct party s, r;
 
 	(void)state;
-	party_make(&s, 1, CODE);
-	party_make(&r, 0, CODE);
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int fd[2];
 
@@ -628,7 +629,7 @@ static void the_deadline_is_absolute(void **state)
 	int fd[2];
 
 	(void)state;
-	party_make(&r, 0, CODE);
+	party_make(&r, NET_LISTENS, CODE);
 	tcp_pair(fd);
 	r.deadline_ms = clock_ms() + 300;
 	party_start(&r, fd[1]);
@@ -649,28 +650,39 @@ static void the_deadline_is_absolute(void **state)
 	party_free(&r);
 }
 
-static void a_sender_can_be_cancelled(void **state)
+/* Whether a wait that has begun ends when its token is set, and one that
+ * begins later ends at once. */
+static void cancel_ends(enum net_role role)
 {
-	volatile int cancel = 0;
-	struct party s;
+	struct timespec ts = { .tv_nsec = 50 * 1000 * 1000 };
+	struct cancel cancel;
+	struct party p;
 	int fd[2];
 
-	(void)state;
-	party_make(&s, 1, CODE);
+	party_make(&p, role, CODE);
 	tcp_pair(fd);
-	s.cancel = &cancel;
-	party_start(&s, fd[0]);
-	__atomic_store_n(&cancel, 1, __ATOMIC_RELAXED);
-	party_join(&s);
-	assert_int_equal(s.rc, ERR_INTERRUPTED);
-	/* Also where the socket was shut down with it. */
-	shutdown(fd[1], SHUT_RDWR);
-	party_start(&s, fd[0]);
-	party_join(&s);
-	assert_int_equal(s.rc, ERR_INTERRUPTED);
+	assert_int_equal(cancel_init(&cancel), 0);
+	p.cancel = &cancel;
+	party_start(&p, fd[0]);
+	nanosleep(&ts, NULL);
+	cancel_set(&cancel);
+	party_join(&p);
+	assert_int_equal(p.rc, ERR_INTERRUPTED);
+	party_start(&p, fd[0]);
+	party_join(&p);
+	assert_int_equal(p.rc, ERR_INTERRUPTED);
+	assert_int_equal(p.spent, 0);
+	cancel_release(&cancel);
 	close(fd[0]);
 	close(fd[1]);
-	party_free(&s);
+	party_free(&p);
+}
+
+static void both_sides_can_be_cancelled(void **state)
+{
+	(void)state;
+	cancel_ends(NET_CONNECTS);
+	cancel_ends(NET_LISTENS);
 }
 
 int main(void)
@@ -690,7 +702,7 @@ int main(void)
 		cmocka_unit_test(a_false_receiver_gets_one_confirmation),
 		cmocka_unit_test(what_takes_no_codes_is_told_apart),
 		cmocka_unit_test(the_deadline_is_absolute),
-		cmocka_unit_test(a_sender_can_be_cancelled),
+		cmocka_unit_test(both_sides_can_be_cancelled),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

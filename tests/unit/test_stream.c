@@ -42,7 +42,7 @@ static int world_make(void **state)
 	if (key_generate(cfg.key_file, &e) < 0)
 		return -1;
 	w->server = tls_new(&cfg, &e);
-	cfg.is_sender = 1;
+	cfg.role = NET_CONNECTS;
 	w->client = tls_new(&cfg, &e);
 	*state = w;
 	return w->server && w->client ? 0 : -1;
@@ -734,6 +734,73 @@ static void another_thread_ends_all_waits(struct world *w)
 			 ERR_LOST);
 }
 
+static void *cancel_soon(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 50 * 1000 * 1000 };
+
+	/* Most likely the other thread waits by then; if not, it sees the
+	 * token before it does. */
+	nanosleep(&ts, NULL);
+	cancel_set(arg);
+	return NULL;
+}
+
+/* Set a token while `wait` runs.  The stream is as good as before once the
+ * token is taken away.  Returns for how long it took. */
+static uint64_t cancel_during(struct world *w,
+			      int (*wait)(struct world *, struct err *))
+{
+	struct err e = { 0 };
+	struct cancel cancel;
+	pthread_t thread;
+	uint64_t took_ms;
+	uint8_t byte;
+
+	open_pair(w, FIXTURE_TIMEOUT_MS);
+	assert_int_equal(cancel_init(&cancel), 0);
+	stream_set_cancel(w->a.s, &cancel);
+	assert_int_equal(send_bytes(w->b.s, "x", 1, &e), 0);
+	assert_int_equal(stream_flush(w->b.s, &e), 0);
+	assert_int_equal(stream_recv(w->a.s, &byte, 1, &e), 0);
+	took_ms = clock_ms();
+	on_thread(&thread, cancel_soon, &cancel);
+	assert_int_equal(wait(w, &e), ERR_INTERRUPTED);
+	took_ms = clock_ms() - took_ms;
+	join(thread);
+	assert_int_equal(stream_recv(w->a.s, &byte, 1, &e), ERR_INTERRUPTED);
+	stream_set_cancel(w->a.s, NULL);
+	assert_int_equal(send_bytes(w->b.s, "y", 1, &e), 0);
+	assert_int_equal(stream_flush(w->b.s, &e), 0);
+	assert_int_equal(stream_recv(w->a.s, &byte, 1, &e), 0);
+	assert_int_equal(byte, 'y');
+	cancel_release(&cancel);
+	free_pair(w);
+	return took_ms;
+}
+
+static int wait_byte(struct world *w, struct err *e)
+{
+	uint8_t byte;
+
+	return stream_recv(w->a.s, &byte, 1, e);
+}
+
+/* Not only at the next tick, a second later; on a busy host, in one of several
+ * tries. */
+static void is_quick(struct world *w, int (*wait)(struct world *, struct err *))
+{
+	int tries = 1;
+
+	while (cancel_during(w, wait) >= 500)
+		assert_true(++tries < 20);
+}
+
+static void a_token_ends_all_waits(struct world *w)
+{
+	is_quick(w, wait_byte);
+	is_quick(w, wait_wait);
+}
+
 /* ---------------------------------------------------------------- others */
 
 static void a_trickle_makes_a_whole(struct world *w)
@@ -800,6 +867,7 @@ static void freeing_nothing_is_allowed(void **state)
 	X(untaken_input_does_not_spin)                                         \
 	X(a_descriptor_wakes_the_wait)                                         \
 	X(another_thread_ends_all_waits)                                       \
+	X(a_token_ends_all_waits)                                              \
 	X(a_trickle_makes_a_whole)                                             \
 	X(wrong_counts_of_parts_are_refused)
 

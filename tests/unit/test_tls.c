@@ -203,11 +203,11 @@ struct who {
 	const char *host;
 };
 
-static struct tls *make_tls(struct world *w, int is_sender,
+static struct tls *make_tls(struct world *w, enum net_role role,
 			    const struct who *who, struct err *e)
 {
 	char cert[256], cert_key[256], ca[256], key[256];
-	struct tls_config cfg = { .is_sender = is_sender, .host = who->host };
+	struct tls_config cfg = { .role = role, .host = who->host };
 
 	if (who->key) {
 		cfg.mode = SECURITY_PSK;
@@ -230,11 +230,11 @@ static struct tls *make_tls(struct world *w, int is_sender,
 	return tls_new(&cfg, e);
 }
 
-static struct tls *need_tls(struct world *w, int is_sender,
+static struct tls *need_tls(struct world *w, enum net_role role,
 			    const struct who *who)
 {
 	struct err e = { 0 };
-	struct tls *t = make_tls(w, is_sender, who, &e);
+	struct tls *t = make_tls(w, role, who, &e);
 
 	assert_string_equal(e.text, "");
 	assert_non_null(t);
@@ -245,7 +245,7 @@ static struct tls *need_tls(struct world *w, int is_sender,
 struct talk {
 	int fd;
 	struct tls *tls;
-	int is_sender;
+	enum net_role role;
 	int rc;
 	struct err e;
 };
@@ -253,20 +253,20 @@ struct talk {
 static void *run_talk(void *arg)
 {
 	struct talk *t = arg;
-	char byte = t->is_sender ? 's' : 'r';
-	char other = t->is_sender ? 'r' : 's';
-	struct stream *s = stream_open(t->fd, t->tls, FIXTURE_TIMEOUT_MS, 0,
-				       &t->e);
+	char byte = t->role == NET_CONNECTS ? 's' : 'r';
+	char other = t->role == NET_CONNECTS ? 'r' : 's';
+	const struct stream_config cfg = { .timeout_ms = FIXTURE_TIMEOUT_MS };
+	struct stream *s = tls_conn_open(t->fd, t->tls, &cfg, &t->e);
 
 	t->rc = s ? 0 : t->e.code;
-	/* The sender listens first: the receiver has its verdict to give. */
-	if (t->rc == 0 && !t->is_sender)
+	/* The client receives first: the server has still to judge it. */
+	if (t->rc == 0 && t->role == NET_LISTENS)
 		t->rc = send_bytes(s, &byte, 1, &t->e);
 	if (t->rc == 0)
 		t->rc = stream_recv(s, &byte, 1, &t->e);
 	if (t->rc == 0 && byte != other)
 		t->rc = err_set(&t->e, ERR_PROTOCOL, "a wrong byte came");
-	if (t->rc == 0 && t->is_sender)
+	if (t->rc == 0 && t->role == NET_CONNECTS)
 		t->rc = send_bytes(s, "s", 1, &t->e);
 	if (t->rc == 0)
 		t->rc = stream_close(s, FIXTURE_TIMEOUT_MS, &t->e);
@@ -282,7 +282,7 @@ static void talk(struct world *w, const struct who *sender,
 
 	tcp_pair(fd);
 	*a = (struct talk){ .fd = fd[0],
-			    .is_sender = 1,
+			    .role = NET_CONNECTS,
 			    .tls = need_tls(w, 1, sender) };
 	*b = (struct talk){ .fd = fd[1], .tls = need_tls(w, 0, receiver) };
 	assert_int_equal(pthread_create(&thread, NULL, run_talk, b), 0);
@@ -677,14 +677,15 @@ static void *raw_run(void *arg)
 static void talk_raw(struct world *w, const struct who *who, struct raw *r,
 		     struct talk *t)
 {
-	int fd[2], is_sender = r->is_server;
+	const enum net_role role = r->is_server ? NET_CONNECTS : NET_LISTENS;
+	int fd[2];
 	pthread_t thread;
 
 	tcp_pair(fd);
-	r->fd = fd[!is_sender ? 0 : 1];
-	*t = (struct talk){ .fd = fd[is_sender ? 0 : 1],
-			    .is_sender = is_sender,
-			    .tls = need_tls(w, is_sender, who) };
+	r->fd = fd[role == NET_LISTENS ? 0 : 1];
+	*t = (struct talk){ .fd = fd[role == NET_CONNECTS ? 0 : 1],
+			    .role = role,
+			    .tls = need_tls(w, role, who) };
 	assert_int_equal(pthread_create(&thread, NULL, raw_run, r), 0);
 	run_talk(t);
 	assert_int_equal(pthread_join(thread, NULL), 0);
@@ -988,10 +989,15 @@ static void certificates_use_the_fastest_suite(void **state)
 /* ------------------------------------------------------ what is no TLS peer */
 
 /* Open one side against bytes and, perhaps, an end. */
-static int open_against(struct world *w, int is_sender, const void *p, size_t n,
-			int and_close, int timeout_ms, struct err *e)
+static int open_against(struct world *w, enum net_role role, const void *p,
+			size_t n, int and_close, int timeout_ms, struct err *e)
 {
-	struct tls *tls = need_tls(w, is_sender, &psk_who);
+	struct tls *tls = need_tls(w, role, &psk_who);
+	const struct stream_config cfg = {
+		.timeout_ms = FIXTURE_TIMEOUT_MS,
+		.deadline_ms =
+			timeout_ms ? clock_ms() + (uint64_t)timeout_ms : 0,
+	};
 	struct stream *s;
 	int fd[2];
 
@@ -1000,8 +1006,7 @@ static int open_against(struct world *w, int is_sender, const void *p, size_t n,
 	if (and_close)
 		assert_int_equal(shutdown(fd[1], SHUT_WR), 0);
 	err_clear(e);
-	s = stream_open(fd[0], tls, FIXTURE_TIMEOUT_MS,
-			timeout_ms ? clock_ms() + (uint64_t)timeout_ms : 0, e);
+	s = tls_conn_open(fd[0], tls, &cfg, e);
 	assert_null(s);
 	close(fd[1]);
 	tls_free(tls);
@@ -1015,10 +1020,10 @@ static void plain_bytes_give_a_hint(void **state)
 					     "\x16QQQQQQQQQ" };
 	struct err e;
 
-	for (int is_sender = 0; is_sender < 2; is_sender++) {
+	for (int role = NET_LISTENS; role <= NET_CONNECTS; role++) {
 		for (size_t i = 0; i < 4; i++) {
 			assert_int_equal(
-				open_against(*state, is_sender, texts[i],
+				open_against(*state, (enum net_role)role, texts[i],
 					     strlen(texts[i]), 0, 0, &e),
 				ERR_AUTH);
 			assert_begins(e.text, REFUSED);
@@ -1040,15 +1045,59 @@ static void an_end_in_the_handshake_is_a_loss(void **state)
 {
 	struct err e;
 
-	for (int is_sender = 0; is_sender < 2; is_sender++) {
+	for (int role = NET_LISTENS; role <= NET_CONNECTS; role++) {
 		assert_int_equal(
-			open_against(*state, is_sender, "", 0, 1, 0, &e),
+			open_against(*state, (enum net_role)role, "", 0, 1, 0, &e),
 			ERR_LOST);
 		assert_non_null(strstr(e.text, "--plain"));
-		assert_int_equal(open_against(*state, is_sender,
+		assert_int_equal(open_against(*state, (enum net_role)role,
 					      "\x16\x03\x01\x02\x00\x01", 6, 1,
 					      0, &e),
 				 ERR_LOST);
+	}
+}
+
+static void *cancel_main(void *arg)
+{
+	struct timespec ts = { .tv_nsec = 50 * 1000 * 1000 };
+
+	nanosleep(&ts, NULL);
+	cancel_set(arg);
+	return NULL;
+}
+
+/* In both roles, whether it waits when the token is set or begins later. */
+static void a_handshake_can_be_cancelled(void **state)
+{
+	for (int role = NET_LISTENS; role <= NET_CONNECTS; role++) {
+		struct tls *tls =
+			need_tls(*state, (enum net_role)role, &psk_who);
+		struct cancel cancel;
+		const struct stream_config cfg = {
+			.timeout_ms = FIXTURE_TIMEOUT_MS, .cancel = &cancel
+		};
+		uint64_t start = clock_ms();
+		struct err e = { 0 };
+		pthread_t thread;
+
+		assert_int_equal(cancel_init(&cancel), 0);
+		assert_int_equal(pthread_create(&thread, NULL, cancel_main,
+						&cancel),
+				 0);
+		for (int i = 0; i < 2; i++) {
+			int fd[2];
+
+			tcp_pair(fd);
+			err_clear(&e);
+			assert_null(tls_conn_open(fd[0], tls, &cfg, &e));
+			assert_int_equal(e.code, ERR_INTERRUPTED);
+			close(fd[1]);
+		}
+		/* A tick of the stream's waits is a second. */
+		assert_true(clock_ms() - start < FIXTURE_TIMEOUT_MS / 2);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		cancel_release(&cancel);
+		tls_free(tls);
 	}
 }
 
@@ -1080,7 +1129,7 @@ static void a_long_handshake_is_cut(void **state)
 /* Our own hello comes back: whoever echoes must not pass for a peer. */
 static void an_echo_is_refused(void **state)
 {
-	struct talk t = { .is_sender = 1 };
+	struct talk t = { .role = NET_CONNECTS };
 	struct pollfd pfd = { .events = POLLIN };
 	char buf[4096];
 	pthread_t thread;
@@ -1238,7 +1287,7 @@ static void *use_and_linger(void *arg)
 		l->rc = l->side.e.code;
 	} else {
 		f.out = f.in = make_data();
-		if (l->side.is_sender)
+		if (l->side.sends)
 			flow_out(&f);
 		else
 			flow_in(&f);
@@ -1265,7 +1314,7 @@ static void a_thread_may_outlive_the_credentials(void **state)
 	struct tls *client = need_tls(*state, 1, &psk_who);
 	struct tls *server = need_tls(*state, 0, &psk_who);
 	struct side a = { .tls = client,
-			  .is_sender = 1,
+			  .sends = 1,
 			  .timeout_ms = FIXTURE_TIMEOUT_MS };
 	struct side b = { .tls = server, .timeout_ms = FIXTURE_TIMEOUT_MS };
 	struct lingerer l[4];
@@ -1342,7 +1391,7 @@ static void bad_credentials_are_told(void **state)
 		    .cert_file = pem,
 		    .cert_key_file = key,
 		    .ca_file = pem,
-		    .is_sender = 1 },
+		    .role = NET_CONNECTS },
 		  ERR_USAGE,
 		  "host name" },
 		{ { .mode = SECURITY_X509,
@@ -1528,6 +1577,7 @@ int main(void)
 		cmocka_unit_test(certificates_use_the_fastest_suite),
 		cmocka_unit_test(plain_bytes_give_a_hint),
 		cmocka_unit_test(an_end_in_the_handshake_is_a_loss),
+		cmocka_unit_test(a_handshake_can_be_cancelled),
 		cmocka_unit_test(silence_in_the_handshake_times_out),
 		cmocka_unit_test(a_long_handshake_is_cut),
 		cmocka_unit_test(an_echo_is_refused),

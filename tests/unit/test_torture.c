@@ -126,11 +126,11 @@ static void make_sources(const struct transfer *t)
 	}
 }
 
-static struct tls *make_tls(const struct transfer *t, int is_sender,
+static struct tls *make_tls(const struct transfer *t, enum net_role role,
 			    struct err *e)
 {
 	struct tls_config cfg = { .mode = SECURITY_PSK,
-				  .is_sender = is_sender,
+				  .role = role,
 				  .key_file = t->key };
 
 	return tls_new(&cfg, e);
@@ -170,7 +170,7 @@ static void *receive_main(void *arg)
 
 	wait_fd(t->start_fd);
 	if (t->with_tls)
-		cfg.tls = make_tls(t, 0, &e);
+		cfg.tls = make_tls(t, NET_LISTENS, &e);
 	t->receive_rc = t->with_tls && !cfg.tls ? e.code :
 						  receive_run(&cfg, &e);
 	tls_free(cfg.tls);
@@ -207,7 +207,7 @@ static void send_main(struct transfer *t)
 
 	t->send_rc = add_sources(&cfg, &e);
 	if (t->send_rc == 0 && t->with_tls) {
-		cfg.tls = make_tls(t, 1, &e);
+		cfg.tls = make_tls(t, NET_CONNECTS, &e);
 		t->send_rc = cfg.tls ? 0 : e.code;
 	}
 	if (t->send_rc == 0)
