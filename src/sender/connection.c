@@ -358,7 +358,7 @@ static void take_back(struct sender_stream *st, const struct task *t)
 	struct sender *s = st->sender;
 
 	atomic_fetch_sub(&s->bytes, st->early_bytes);
-	if (queue_give_back(s->queue, t) || st->has_aborted)
+	if (queue_return_range(s->queue, t) || st->has_aborted)
 		st->is_ready = 1;
 }
 
@@ -382,7 +382,7 @@ static int join(struct sender_stream *st, struct task *t, struct err *e)
 	if (rc == 0)
 		rc = sender_end_range(st, t, e);
 	else if (st->is_ready)
-		queue_release(queue, t);
+		queue_release_task(queue, t);
 	else
 		take_back(st, t);
 	if (rc == 0)
@@ -662,7 +662,7 @@ void *sender_stream_main(void *arg)
 {
 	struct sender_stream *st = arg;
 	struct sender *s = st->sender;
-	struct task t = { .waiting = 0 };
+	struct task t = { .is_waiting = 0 };
 	struct err e;
 	int rc;
 

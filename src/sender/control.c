@@ -527,7 +527,7 @@ static void scan_dirs_again(struct sender *s)
 	if (!over)
 		return;
 	pthread_join(s->scanner, NULL);
-	queue_scan_again(s->queue);
+	queue_set_unscanned(s->queue);
 	s->is_rescan = 1;
 	s->has_scanner = start_scanner(s) == 0;
 }

@@ -298,7 +298,7 @@ static int do_check(struct sender_stream *st, const struct task *t,
 		return abort_file(st, f, &fe, e);
 	if (!queue_is_wanted(s->queue, f))
 		return 0;
-	queue_sent_check(s->queue, f);
+	queue_add_check(s->queue, f);
 	msg_put_check(&st->channel.out, &m, s->cfg->digest->size);
 	for (uint32_t i = 0; i < m.count; i++)
 		atomic_fetch_add(&s->bytes,
@@ -395,8 +395,8 @@ static int do_open(struct sender_stream *st, struct outfile *f, int whole,
 		return abort_file(st, f, &fe, e);
 	if (!f->tree)
 		f->tree = tree_new(st->sender->cfg->digest, f->size);
-	whole = whole && !f->is_stream && f->size <= WHOLE_FILE_MAX;
-	if (!f->tree || queue_sent_open(st->sender->queue, f, whole) == 0)
+	whole = whole && !f->is_stream && f->size <= OUTFILE_WHOLE_MAX;
+	if (!f->tree || queue_assign_file_id(st->sender->queue, f, whole) == 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	m.id = f->id;
 	m.size = f->size;
@@ -464,7 +464,7 @@ static int do_stream(struct sender_stream *st, struct outfile *f,
 		return fe.code ? abort_file(st, f, &fe, e) : (int)n;
 	eof = n < CHUNK_MAX;
 	atomic_fetch_add(&st->sender->total_bytes, (uint64_t)n);
-	leaf = queue_stream_read(st->sender->queue, f, (size_t)n, eof);
+	leaf = queue_add_stdin_leaf(st->sender->queue, f, (size_t)n, eof);
 	/* An empty input still has one leaf, which is empty. */
 	if (n > 0 || leaf == 0)
 		rc = send_chunk(st, f, leaf, (size_t)n, e);
@@ -483,7 +483,7 @@ int sender_end_range(struct sender_stream *st, const struct task *t,
 {
 	int rc = end_file(st, t->file, e);
 
-	queue_release(st->sender->queue, t);
+	queue_release_task(st->sender->queue, t);
 	return rc;
 }
 
@@ -509,10 +509,10 @@ int sender_do_task(struct sender_stream *st, const struct task *t,
 		if (rc == 0)
 			rc = end_file(st, t->file, e);
 		break;
-	case TASK_STREAM:
+	case TASK_STDIN:
 		rc = do_stream(st, t->file, e);
 		break;
 	}
-	queue_release(st->sender->queue, t);
+	queue_release_task(st->sender->queue, t);
 	return rc;
 }

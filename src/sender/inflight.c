@@ -1,73 +1,89 @@
 /*
- * What was sent and awaits its verdict, and the chunks of files that are on
- * their way.
+ * What was sent and has no verdict yet.
  */
+#include "sender/inflight.h"
+
 #include <stdlib.h>
-#include <string.h>
 
-#include "sender/queue_priv.h"
-
-/* ---- what awaits a verdict ---- */
-
-/* Drop what has its verdict. */
-static void compact_awaited(struct queue *p)
+void inflight_init(struct inflight *in)
 {
-	size_t kept = 0;
+	*in = (struct inflight){ .next_id = 1 };
+}
 
-	for (size_t i = 0; i < p->awaited_end; i++) {
-		const struct awaited *a = &p->awaited[i];
-
-		if (a->pack || a->file)
-			p->awaited[kept++] = *a;
+void inflight_release(struct inflight *in)
+{
+	for (size_t i = 0; i < in->len; i++) {
+		pack_free(in->v[i].pack);
+		outfile_free(in->v[i].file);
 	}
-	p->awaited_end = kept;
+	free(in->v);
+	inflight_init(in);
 }
 
-/* Room for one more: where dropping does not give much, twice as much. */
-static int reserve_awaited(struct queue *p)
+/* Room for one more: first by dropping entries that are done with and, where
+ * that does not give much, by twice the memory. */
+static int make_room(struct inflight *in)
 {
-	size_t cap = p->awaited_cap ? p->awaited_cap * 2 : 256;
-	struct awaited *a;
+	size_t cap = in->cap ? in->cap * 2 : 256, kept = 0;
+	struct inflight_entry *v;
 
-	if (p->awaited_end < p->awaited_cap)
+	if (in->len < in->cap)
 		return 0;
-	compact_awaited(p);
-	if (p->awaited_end < p->awaited_cap / 2)
+	for (size_t i = 0; i < in->len; i++) {
+		if (in->v[i].pack || in->v[i].file)
+			in->v[kept++] = in->v[i];
+	}
+	in->len = kept;
+	if (in->len < in->cap / 2)
 		return 0;
-	a = reallocarray(p->awaited, cap, sizeof(*a));
-	if (!a)
-		return ERR_RESOURCE;
-	p->awaited = a;
-	p->awaited_cap = cap;
+	v = reallocarray(in->v, cap, sizeof(*v));
+	if (!v)
+		return -1;
+	in->v = v;
+	in->cap = cap;
 	return 0;
 }
 
-static int await(struct queue *p, uint64_t first, uint32_t count,
-		 struct pack *pk, struct outfile *f)
+uint64_t inflight_add(struct inflight *in, struct pack *pk, struct outfile *f)
 {
-	struct awaited *a;
+	const struct inflight_entry en = {
+		.first = in->next_id,
+		.count = pk ? pk->count : 1,
+		.pack = pk,
+		.file = f,
+	};
 
-	if (reserve_awaited(p))
-		return ERR_RESOURCE;
-	a = &p->awaited[p->awaited_end++];
-	a->first = first;
-	a->count = count;
-	a->pack = pk;
-	a->file = f;
-	return 0;
+	if (make_room(in))
+		return 0;
+	in->v[in->len++] = en;
+	in->next_id += en.count;
+	in->items += en.count;
+	if (pk) {
+		pk->first_id = en.first;
+		pk->left = pk->count;
+	} else {
+		f->id = en.first;
+		f->is_in_flight = 1;
+	}
+	return en.first;
 }
 
-/* The index of the entry that holds id or, where none does, of the first one
- * behind it. */
-size_t queue_find_awaited(const struct queue *p, uint64_t id)
+int inflight_was_given(const struct inflight *in, uint64_t first,
+		       uint64_t count)
 {
-	size_t lo = 0, hi = p->awaited_end;
+	return first > 0 && first < in->next_id &&
+	       count <= in->next_id - first;
+}
+
+size_t inflight_index(const struct inflight *in, uint64_t id)
+{
+	size_t lo = 0, hi = in->len;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		const struct awaited *a = &p->awaited[mid];
+		const struct inflight_entry *en = &in->v[mid];
 
-		if (a->first + a->count <= id)
+		if (en->first + en->count <= id)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -75,216 +91,70 @@ size_t queue_find_awaited(const struct queue *p, uint64_t id)
 	return lo;
 }
 
-struct awaited *queue_awaited_at(struct queue *p, uint64_t id)
+struct inflight_entry *inflight_at(struct inflight *in, uint64_t id)
 {
-	size_t i = queue_find_awaited(p, id);
+	const size_t i = inflight_index(in, id);
 
-	if (i < p->awaited_end && p->awaited[i].first <= id)
-		return &p->awaited[i];
-	return NULL;
+	if (i == in->len || in->v[i].first > id ||
+	    (!in->v[i].pack && !in->v[i].file))
+		return NULL;
+	return &in->v[i];
 }
 
-uint64_t queue_sent_pack(struct queue *p, struct pack *pk)
+void inflight_end_item(struct inflight *in, struct inflight_entry *en,
+		       struct item *it)
 {
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&p->lock);
-	p->busy--;
-	if (pk->count > 0 && await(p, p->next_id, pk->count, pk, NULL) == 0) {
-		id = pk->first_id = p->next_id;
-		p->next_id += pk->count;
-		pk->left = pk->count;
-		p->items_left += pk->count;
-	}
-	queue_signal(p);
-	pthread_mutex_unlock(&p->lock);
-	if (!id)
-		pack_free(pk);
-	return id;
-}
-
-uint64_t queue_sent_open(struct queue *p, struct outfile *f, int whole)
-{
-	uint64_t id = 0;
-
-	pthread_mutex_lock(&p->lock);
-	if (await(p, p->next_id, 1, NULL, f) == 0) {
-		id = f->id = p->next_id++;
-		f->is_awaited = 1;
-		p->items_left++;
-		p->open_count++;
-		f->phase = whole ? FILE_SENDING : FILE_OPENING;
-		if (!whole)
-			queue_link_active(p, f);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return id;
-}
-
-void queue_stop_awaiting(struct queue *p, struct outfile *f)
-{
-	struct awaited *a = queue_awaited_at(p, f->id);
-
-	if (!f->is_awaited)
+	it->done = 1;
+	in->items--;
+	in->deferred -= it->is_deferred;
+	if (--en->pack->left > 0)
 		return;
-	f->is_awaited = 0;
-	if (a)
-		a->file = NULL;
-	p->checks_out -= f->checks;
-	f->checks = 0;
-	p->items_left--;
-	p->open_count--;
-	queue_unlink_active(p, f);
-	pthread_cond_signal(&p->room);
+	pack_free(en->pack);
+	en->pack = NULL;
 }
 
-int queue_put_back(struct queue *p, struct outfile *f, uint64_t leaf,
-		  uint64_t count)
+void inflight_end_file(struct inflight *in, struct outfile *f)
 {
-	if (!f->is_awaited || !queue_can_send(f))
-		return 0;
-	if (runs_add(&f->todo, leaf, count))
-		return ERR_CORRUPT;
-	queue_settle_active(p, f);
+	struct inflight_entry *en = inflight_at(in, f->id);
+
+	if (!f->is_in_flight)
+		return;
+	f->is_in_flight = 0;
+	if (en)
+		en->file = NULL;
+	in->items--;
+}
+
+void inflight_defer(struct inflight *in, struct item *it)
+{
+	if (it->done || it->is_deferred)
+		return;
+	it->is_deferred = 1;
+	in->deferred++;
+}
+
+struct pack *inflight_take_pack(struct inflight *in, struct inflight_entry *en)
+{
+	struct pack *pk = en->pack;
+
+	en->pack = NULL;
+	in->items -= pk->left;
+	return pk;
+}
+
+int inflight_pop(struct inflight *in, struct pack **pk, struct outfile **f)
+{
+	*pk = NULL;
+	*f = NULL;
+	while (in->len > 0) {
+		const struct inflight_entry *en = &in->v[--in->len];
+
+		*pk = en->pack;
+		*f = en->file;
+		if (*pk || *f)
+			return 1;
+	}
+	in->next_id = 1;
+	in->items = in->deferred = 0;
 	return 0;
-}
-
-static void release(struct queue *p, const struct task *t)
-{
-	struct outfile *f = t->file;
-
-	p->busy--;
-	if (t->kind == TASK_CHECK)
-		p->checking--;
-	f->users--;
-	queue_drop_if_unused(p, f);
-	queue_signal(p);
-}
-
-void queue_release(struct queue *p, const struct task *t)
-{
-	pthread_mutex_lock(&p->lock);
-	release(p, t);
-	pthread_mutex_unlock(&p->lock);
-}
-
-int queue_give_back(struct queue *p, const struct task *t)
-{
-	int rc;
-
-	pthread_mutex_lock(&p->lock);
-	rc = queue_put_back(p, t->file, t->leaf, t->count);
-	release(p, t);
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-int queue_fail_file(struct queue *p, struct outfile *f)
-{
-	int first;
-
-	pthread_mutex_lock(&p->lock);
-	/* One that was refused still gets its verdict. */
-	first = f->phase != FILE_DEAD;
-	f->phase = FILE_DEAD;
-	if (first)
-		queue_stop_awaiting(p, f);
-	pthread_mutex_unlock(&p->lock);
-	return first;
-}
-
-/* ---- chunks ---- */
-
-uint64_t queue_stream_read(struct queue *p, struct outfile *f, size_t n, int eof)
-{
-	uint64_t leaf;
-
-	pthread_mutex_lock(&p->lock);
-	leaf = f->next_leaf;
-	if (n > 0 || (eof && leaf == 0))
-		f->next_leaf++;
-	f->sent_bytes += n;
-	f->is_reading = 0;
-	if (eof) {
-		f->at_eof = 1;
-		f->size = f->sent_bytes;
-		queue_unlink_active(p, f);
-	}
-	queue_signal(p);
-	pthread_mutex_unlock(&p->lock);
-	return leaf;
-}
-
-int queue_put_leaf(struct queue *p, struct outfile *f, uint64_t leaf,
-		  const uint8_t *digest)
-{
-	int rc, again;
-
-	pthread_mutex_lock(&p->lock);
-	again = tree_has(f->tree, leaf);
-	rc = tree_put(f->tree, leaf, digest);
-	pthread_mutex_unlock(&p->lock);
-	return rc ? rc : again;
-}
-
-int queue_leaf_digest(struct queue *p, struct outfile *f, uint64_t leaf,
-		     uint8_t *out)
-{
-	int rc;
-
-	pthread_mutex_lock(&p->lock);
-	rc = tree_leaf_digest(f->tree, leaf, out);
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-int queue_range_digest(struct queue *p, struct outfile *f, uint64_t range,
-		      uint8_t *out)
-{
-	int rc;
-
-	pthread_mutex_lock(&p->lock);
-	rc = tree_range_digest(f->tree, range, out);
-	pthread_mutex_unlock(&p->lock);
-	return rc;
-}
-
-void queue_sent_check(struct queue *p, struct outfile *f)
-{
-	pthread_mutex_lock(&p->lock);
-	if (f->is_awaited) {
-		f->checks++;
-		p->checks_out++;
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
-int queue_is_wanted(struct queue *p, struct outfile *f)
-{
-	int wanted;
-
-	pthread_mutex_lock(&p->lock);
-	wanted = f->phase != FILE_DEAD && !p->is_closed && !p->is_paused;
-	pthread_mutex_unlock(&p->lock);
-	return wanted;
-}
-
-int queue_take_end(struct queue *p, struct outfile *f)
-{
-	int rc = 0;
-
-	pthread_mutex_lock(&p->lock);
-	if (f->phase == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
-	    (!f->is_stream || f->at_eof) &&
-	    tree_set_size(f->tree, f->size) == 0 &&
-	    tree_is_complete(f->tree)) {
-		rc = tree_final(f->tree, f->item.digest);
-		if (rc == 0) {
-			f->phase = FILE_ENDED;
-			f->has_digest = 1;
-			rc = 1;
-		}
-	}
-	pthread_mutex_unlock(&p->lock);
-	return rc;
 }

@@ -1,5 +1,6 @@
 /*
- * The work queue of a sending session.
+ * The queue of a sending session: what the scanner adds, and what all parts of
+ * it share.
  */
 #include "sender/queue.h"
 
@@ -8,216 +9,216 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "base/io.h"
 #include "sender/queue_priv.h"
 
 struct queue *queue_new(void)
 {
-	struct queue *p = calloc(1, sizeof(*p));
+	struct queue *q = calloc(1, sizeof(*q));
 
-	if (!p)
+	if (!q)
 		return NULL;
-	p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->wake_fd < 0) {
-		free(p);
+	q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (q->wake_fd < 0) {
+		free(q);
 		return NULL;
 	}
-	pthread_mutex_init(&p->lock, NULL);
-	pthread_cond_init(&p->room, NULL);
-	p->packs_end = &p->packs;
-	p->files_end = &p->files;
-	p->next_id = 1;
-	p->open_limit = 1;
-	return p;
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_cond_init(&q->room, NULL);
+	inflight_init(&q->inflight);
+	q->packs_end = &q->packs;
+	q->files_end = &q->files;
+	q->open_limit = 1;
+	return q;
 }
 
-void queue_free(struct queue *p)
+void queue_free(struct queue *q)
 {
-	if (!p)
+	if (!q)
 		return;
-	while (p->packs) {
-		struct pack *pk = p->packs;
+	while (q->packs) {
+		struct pack *pk = q->packs;
 
-		p->packs = pk->next;
+		q->packs = pk->next;
 		pack_free(pk);
 	}
-	while (p->files) {
-		struct outfile *f = p->files;
+	while (q->files) {
+		struct outfile *f = q->files;
 
-		p->files = f->next;
+		q->files = f->next;
 		outfile_free(f);
 	}
-	for (size_t i = 0; i < p->awaited_end; i++) {
-		pack_free(p->awaited[i].pack);
-		outfile_free(p->awaited[i].file);
-	}
-	free(p->awaited);
-	io_close(&p->wake_fd);
-	pthread_cond_destroy(&p->room);
-	pthread_mutex_destroy(&p->lock);
-	free(p);
+	inflight_release(&q->inflight);
+	io_close(&q->wake_fd);
+	pthread_cond_destroy(&q->room);
+	pthread_mutex_destroy(&q->lock);
+	free(q);
 }
 
-int queue_wake_fd(const struct queue *p)
-{
-	return p->wake_fd;
-}
+/* ---- waking streams ---- */
 
-/* Make waiting streams look again. */
-void queue_signal(struct queue *p)
+void queue_signal(struct queue *q)
 {
 	uint64_t one = 1;
 
-	if (p->waiting == 0 || p->is_signalled)
+	if (q->waiting == 0 || q->is_signalled)
 		return;
-	p->is_signalled = 1;
-	while (write(p->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	q->is_signalled = 1;
+	while (write(q->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 }
 
-void queue_clear_signal(struct queue *p)
+void queue_clear_signal(struct queue *q)
 {
 	uint64_t count;
 
-	if (!p->is_signalled)
+	if (!q->is_signalled)
 		return;
-	p->is_signalled = 0;
-	while (read(p->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
+	q->is_signalled = 0;
+	while (read(q->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
 		;
 }
 
-void queue_wake(struct queue *p)
+void queue_wake(struct queue *q)
 {
-	pthread_mutex_lock(&p->lock);
-	queue_signal(p);
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&q->lock);
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
 }
 
-void queue_pause(struct queue *p)
+void queue_pause(struct queue *q)
 {
-	pthread_mutex_lock(&p->lock);
-	p->is_paused = 1;
-	queue_signal(p);
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&q->lock);
+	q->is_paused = 1;
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
 }
 
-void queue_close(struct queue *p)
+void queue_close(struct queue *q)
 {
-	pthread_mutex_lock(&p->lock);
-	p->is_closed = 1;
-	pthread_cond_broadcast(&p->room);
-	queue_signal(p);
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&q->lock);
+	q->is_closed = 1;
+	pthread_cond_broadcast(&q->room);
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
 }
 
-/* ---- the scanner ---- */
+/* ---- packs and files that wait ---- */
 
-static int has_room(const struct queue *p)
+/* Wait until there is room, or the queue is closed.  Returns which. */
+static int wait_for_room(struct queue *q)
 {
-	return p->pack_count < QUEUE_PACKS_MAX &&
-	       p->file_count < QUEUE_FILES_MAX && p->items_left < ITEMS_MAX;
+	while (!q->is_closed && (q->pack_count >= QUEUE_PACKS_MAX ||
+				 q->file_count >= QUEUE_FILES_MAX ||
+				 q->inflight.items >= QUEUE_INFLIGHT_MAX))
+		pthread_cond_wait(&q->room, &q->lock);
+	return q->is_closed ? ERR_INTERRUPTED : 0;
 }
 
-int queue_add_pack(struct queue *p, struct pack *pk)
+int queue_add_pack(struct queue *q, struct pack *pk)
 {
-	int rc = ERR_INTERRUPTED;
+	int rc;
 
-	pthread_mutex_lock(&p->lock);
-	while (!p->is_closed && !has_room(p))
-		pthread_cond_wait(&p->room, &p->lock);
-	if (!p->is_closed) {
-		*p->packs_end = pk;
-		p->packs_end = &pk->next;
-		p->pack_count++;
-		queue_signal(p);
-		rc = 0;
+	pthread_mutex_lock(&q->lock);
+	rc = wait_for_room(q);
+	if (rc == 0) {
+		*q->packs_end = pk;
+		q->packs_end = &pk->next;
+		q->pack_count++;
+		queue_signal(q);
 	}
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_unlock(&q->lock);
 	if (rc)
 		pack_free(pk);
 	return rc;
 }
 
-static void queue_file(struct queue *p, struct outfile *f)
+void queue_append_file(struct queue *q, struct outfile *f)
 {
-	*p->files_end = f;
-	p->files_end = &f->next;
-	p->file_count++;
-	queue_signal(p);
+	*q->files_end = f;
+	q->files_end = &f->next;
+	q->file_count++;
+	queue_signal(q);
 }
 
-int queue_add_file(struct queue *p, struct outfile *f)
+int queue_add_file(struct queue *q, struct outfile *f)
 {
-	int rc = ERR_INTERRUPTED;
+	int rc;
 
-	pthread_mutex_lock(&p->lock);
-	while (!p->is_closed && !has_room(p))
-		pthread_cond_wait(&p->room, &p->lock);
-	if (!p->is_closed) {
-		queue_file(p, f);
-		rc = 0;
-	}
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&q->lock);
+	rc = wait_for_room(q);
+	if (rc == 0)
+		queue_append_file(q, f);
+	pthread_mutex_unlock(&q->lock);
 	if (rc)
 		outfile_free(f);
 	return rc;
 }
 
-void queue_requeue_file(struct queue *p, struct outfile *f)
+void queue_push_pack(struct queue *q, struct pack *pk)
 {
-	pthread_mutex_lock(&p->lock);
-	queue_file(p, f);
-	pthread_mutex_unlock(&p->lock);
+	pk->next = q->packs;
+	if (!q->packs)
+		q->packs_end = &pk->next;
+	q->packs = pk;
+	q->pack_count++;
 }
 
-void queue_scan_done(struct queue *p)
+static void push_file(struct queue *q, struct outfile *f)
 {
-	pthread_mutex_lock(&p->lock);
-	p->scan_done = 1;
-	queue_signal(p);
-	pthread_mutex_unlock(&p->lock);
+	f->next = q->files;
+	if (!q->files)
+		q->files_end = &f->next;
+	q->files = f;
+	q->file_count++;
 }
 
-void queue_scan_again(struct queue *p)
+void queue_set_scanned(struct queue *q)
 {
-	pthread_mutex_lock(&p->lock);
-	p->scan_done = 0;
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&q->lock);
+	q->is_scanned = 1;
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
 }
 
-int queue_is_closed(struct queue *p)
+void queue_set_unscanned(struct queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->is_scanned = 0;
+	pthread_mutex_unlock(&q->lock);
+}
+
+int queue_is_closed(struct queue *q)
 {
 	int closed;
 
-	pthread_mutex_lock(&p->lock);
-	closed = p->is_closed;
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&q->lock);
+	closed = q->is_closed;
+	pthread_mutex_unlock(&q->lock);
 	return closed;
 }
 
-int queue_is_starved(struct queue *p)
+int queue_is_starved(struct queue *q)
 {
-	int hungry;
+	int starved;
 
-	pthread_mutex_lock(&p->lock);
-	hungry = p->waiting > 0 && !p->packs && !p->files;
-	pthread_mutex_unlock(&p->lock);
-	return hungry;
+	pthread_mutex_lock(&q->lock);
+	starved = q->waiting > 0 && !q->packs && !q->files;
+	pthread_mutex_unlock(&q->lock);
+	return starved;
 }
 
-void queue_set_open_limit(struct queue *p, unsigned limit)
+/* ---- open files ---- */
+
+int queue_can_send(const struct outfile *f)
 {
-	pthread_mutex_lock(&p->lock);
-	p->open_limit = limit ? limit : 1;
-	queue_signal(p);
-	pthread_mutex_unlock(&p->lock);
+	return f->state == FILE_SENDING || f->state == FILE_ENDED;
 }
 
-/* ---- taking ---- */
-
-void queue_unlink_active(struct queue *p, struct outfile *f)
+void queue_remove_active(struct queue *q, struct outfile *f)
 {
-	struct outfile **at = &p->active;
+	struct outfile **at = &q->active;
 
 	if (!f->is_active)
 		return;
@@ -229,9 +230,9 @@ void queue_unlink_active(struct queue *p, struct outfile *f)
 }
 
 /* At the end, so that the files opened first are sent first. */
-void queue_link_active(struct queue *p, struct outfile *f)
+void queue_add_active(struct queue *q, struct outfile *f)
 {
-	struct outfile **at = &p->active;
+	struct outfile **at = &q->active;
 
 	while (*at)
 		at = &(*at)->next;
@@ -240,241 +241,132 @@ void queue_link_active(struct queue *p, struct outfile *f)
 	f->is_active = 1;
 }
 
-/* Nobody uses the file and nothing is awaited of it: free it. */
-void queue_drop_if_unused(struct queue *p, struct outfile *f)
+void queue_settle_active(struct queue *q, struct outfile *f)
 {
-	if (f->users > 0 || f->is_awaited)
+	if (f->is_stream ? f->at_eof :
+			   f->todo.len == 0 && f->unverified.len == 0)
+		queue_remove_active(q, f);
+	else if (!f->is_active)
+		queue_add_active(q, f);
+}
+
+int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
+			uint64_t count)
+{
+	if (!f->is_in_flight || !queue_can_send(f))
+		return 0;
+	if (runs_add(&f->todo, leaf, count))
+		return ERR_CORRUPT;
+	queue_settle_active(q, f);
+	return 0;
+}
+
+void queue_land_file(struct queue *q, struct outfile *f)
+{
+	if (!f->is_in_flight)
 		return;
-	queue_unlink_active(p, f);
+	inflight_end_file(&q->inflight, f);
+	q->checks_out -= f->checks;
+	f->checks = 0;
+	q->open_count--;
+	queue_remove_active(q, f);
+	pthread_cond_signal(&q->room);
+}
+
+void queue_drop_if_unused(struct queue *q, struct outfile *f)
+{
+	if (f->users > 0 || f->is_in_flight)
+		return;
+	queue_remove_active(q, f);
 	outfile_free(f);
 }
 
-static int take_open(struct queue *p, struct task *t)
-{
-	struct outfile *f = p->files;
+/* ---- how far the session is ---- */
 
-	if (!f || p->open_count >= p->open_limit)
-		return 0;
-	p->files = f->next;
-	if (!p->files)
-		p->files_end = &p->files;
-	f->next = NULL;
-	p->file_count--;
-	f->users = 1;
-	t->kind = TASK_OPEN;
-	t->file = f;
-	return 1;
+int queue_is_done(const struct queue *q)
+{
+	return q->is_scanned && q->busy == 0 && !q->packs && !q->files &&
+	       !q->active && q->inflight.items == q->inflight.deferred;
 }
 
-static int take_pack(struct queue *p, struct task *t)
+int queue_has_progress(struct queue *q)
 {
-	struct pack *pk = p->packs;
+	int has;
 
-	if (!pk)
-		return 0;
-	p->packs = pk->next;
-	if (!p->packs)
-		p->packs_end = &p->packs;
-	pk->next = NULL;
-	p->pack_count--;
-	t->kind = TASK_PACK;
-	t->pack = pk;
-	return 1;
+	pthread_mutex_lock(&q->lock);
+	has = q->has_progress;
+	pthread_mutex_unlock(&q->lock);
+	return has;
 }
 
-int queue_can_send(const struct outfile *f)
+unsigned queue_count_tasks(const struct queue *q)
 {
-	return f->phase == FILE_SENDING || f->phase == FILE_ENDED;
-}
+	unsigned n = q->pack_count;
 
-/* A file with nothing left to take goes off the list. */
-void queue_settle_active(struct queue *p, struct outfile *f)
-{
-	if (f->is_stream ? f->at_eof : f->todo.len == 0 && f->claims.len == 0)
-		queue_unlink_active(p, f);
-	else if (!f->is_active)
-		queue_link_active(p, f);
-}
-
-/* A range of what is left of a file: shorter towards its end, so that all
- * streams end together, however fast each of them is (Polychronopoulos and
- * Kuck, "Guided Self-Scheduling", IEEE Trans. Computers C-36(12), 1987). */
-static uint64_t range_leaves(const struct outfile *f)
-{
-	uint64_t n = runs_count(&f->todo) / (2 * STREAMS_MAX) + 1;
-
-	return n < RANGE_LEAVES ? n : RANGE_LEAVES;
-}
-
-static int take_range(struct queue *p, struct task *t, int streams_too)
-{
-	for (struct outfile *f = p->active; f; f = f->next) {
-		if (!queue_can_send(f))
-			continue;
-		if (f->is_stream) {
-			if (!streams_too || f->is_reading || f->at_eof)
-				continue;
-			f->is_reading = 1;
-			t->kind = TASK_STREAM;
-		} else {
-			t->kind = TASK_RANGE;
-			t->count = runs_take(&f->todo, range_leaves(f),
-					     &t->leaf);
-			if (t->count == 0)
-				continue;
-			queue_settle_active(p, f);
-		}
-		f->users++;
-		t->file = f;
-		return 1;
-	}
-	return 0;
-}
-
-/* One range of the tree, or what is claimed of it. */
-static int take_check(struct queue *p, struct task *t)
-{
-	if (p->checks_out + p->checking >= CHECKS_MAX)
-		return 0;
-	for (struct outfile *f = p->active; f; f = f->next) {
-		uint64_t max;
-
-		if (f->claims.len == 0 || !queue_can_send(f) ||
-		    f->todo.len > TODO_RUNS_MAX / 2)
-			continue;
-		max = TREE_RANGE_LEAVES -
-		      f->claims.v[0].first % TREE_RANGE_LEAVES;
-		t->kind = TASK_CHECK;
-		t->count = runs_take(&f->claims, max, &t->leaf);
-		t->file = f;
-		f->users++;
-		p->checking++;
-		queue_settle_active(p, f);
-		return 1;
-	}
-	return 0;
-}
-
-/* Checks need the source and the processor more than the line, so one stream at
- * a time takes turns with them while there is something to send. */
-static int take_data(struct queue *p, struct task *t, int was_range)
-{
-	if (was_range && p->checking == 0 && take_check(p, t))
-		return 1;
-	return take_pack(p, t) || take_range(p, t, 1) || take_check(p, t);
-}
-
-/* Everything was sent and all verdicts are in, but for links that the receiver
- * holds: these come before the summary. */
-static int is_done(const struct queue *p)
-{
-	return p->scan_done && p->busy == 0 && !p->packs && !p->files &&
-	       !p->active && p->items_left == p->links_deferred;
-}
-
-static unsigned backlog(const struct queue *p)
-{
-	unsigned n = p->pack_count;
-
-	if (p->open_count < p->open_limit)
-		n += p->file_count;
-	for (const struct outfile *f = p->active; f; f = f->next) {
+	if (q->open_count < q->open_limit)
+		n += q->file_count;
+	for (const struct outfile *f = q->active; f; f = f->next) {
 		if (!queue_can_send(f))
 			continue;
 		if (f->is_stream)
 			n += !f->is_reading;
 		else
 			n += (f->todo.len > 0 ? 2u : 0u) +
-			     (f->claims.len > 0 ? 1u : 0u);
+			     (f->unverified.len > 0 ? 1u : 0u);
 	}
 	return n;
 }
 
-int queue_take_range(struct queue *p, struct task *t)
-{
-	int got;
-
-	pthread_mutex_lock(&p->lock);
-	got = !p->is_closed && !p->is_paused && take_range(p, t, 0);
-	p->busy += (unsigned)got;
-	pthread_mutex_unlock(&p->lock);
-	return got;
-}
-
-int queue_awaits_state(struct queue *p)
-{
-	int awaits = 0;
-
-	pthread_mutex_lock(&p->lock);
-	for (struct outfile *f = p->active; f; f = f->next) {
-		if (f->is_stream)
-			continue;
-		awaits = f->phase == FILE_OPENING;
-		if (!awaits)
-			break;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return awaits;
-}
-
-enum queue_next queue_take(struct queue *p, struct task *t, int only_open)
-{
-	enum queue_next next = QUEUE_WAIT;
-	int was_range = t->kind == TASK_RANGE;
-
-	pthread_mutex_lock(&p->lock);
-	if (t->waiting)
-		p->waiting--;
-	t->waiting = 0;
-	queue_clear_signal(p);
-	if (p->is_closed || p->is_paused)
-		next = QUEUE_CLOSED;
-	else if (take_open(p, t) || (!only_open && take_data(p, t, was_range)))
-		next = QUEUE_TASK;
-	else if (is_done(p))
-		next = QUEUE_DONE;
-	if (next == QUEUE_TASK) {
-		p->busy++;
-		pthread_cond_signal(&p->room);
-		if (backlog(p) > 0)
-			queue_signal(p);
-	} else if (next == QUEUE_WAIT) {
-		p->waiting++;
-		t->waiting = 1;
-	} else {
-		/* the others shall see it as well */
-		queue_signal(p);
-	}
-	pthread_mutex_unlock(&p->lock);
-	return next;
-}
-
-int queue_is_drained(struct queue *p)
-{
-	int drained;
-
-	pthread_mutex_lock(&p->lock);
-	drained = p->scan_done && !p->packs && !p->files && !p->active;
-	pthread_mutex_unlock(&p->lock);
-	return drained;
-}
-
-int queue_is_over(struct queue *p)
-{
-	int over;
-
-	pthread_mutex_lock(&p->lock);
-	over = is_done(p) && p->items_left == 0;
-	pthread_mutex_unlock(&p->lock);
-	return over;
-}
-
-unsigned queue_backlog(struct queue *p)
+unsigned queue_backlog(struct queue *q)
 {
 	unsigned n;
 
-	pthread_mutex_lock(&p->lock);
-	n = backlog(p);
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&q->lock);
+	n = queue_count_tasks(q);
+	pthread_mutex_unlock(&q->lock);
 	return n;
+}
+
+/* ---- another session ---- */
+
+int queue_can_restart(struct queue *q)
+{
+	int can = 1;
+
+	pthread_mutex_lock(&q->lock);
+	for (size_t i = 0; i < q->inflight.len; i++) {
+		const struct outfile *f = q->inflight.v[i].file;
+
+		if (f && f->is_stream && (f->next_leaf > 0 || f->at_eof))
+			can = 0;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return can;
+}
+
+void queue_restart(struct queue *q)
+{
+	struct outfile *f;
+	struct pack *pk;
+
+	pthread_mutex_lock(&q->lock);
+	/* From the end, so that what was sent first is first again. */
+	while (inflight_pop(&q->inflight, &pk, &f)) {
+		if (f) {
+			queue_remove_active(q, f);
+			outfile_restart(f);
+			push_file(q, f);
+		} else {
+			pack_restart(pk);
+			queue_push_pack(q, pk);
+		}
+	}
+	q->open_count = 0;
+	q->open_limit = 1;
+	q->busy = q->waiting = 0;
+	q->checking = q->checks_out = q->resends = 0;
+	q->has_progress = 0;
+	q->is_paused = 0;
+	queue_clear_signal(q);
+	pthread_mutex_unlock(&q->lock);
 }

@@ -1,98 +1,100 @@
 /*
- * queue_priv.h - what struct queue holds, and what its parts share.  Private to
- * plan.c (the queue), plan_await.c (what has no verdict) and plan_reply.c (what
- * the receiver answers, and beginning anew).
+ * queue_priv.h - struct queue, and what its parts share.  Private to queue*.c.
  *
  * Layer: sender.
- * Threads: the queue is locked in all of these.
+ * Threads: the caller holds the lock in all of these functions.
+ *
+ * queue.c is the lowest part; queue_tasks.c, queue_files.c and queue_replies.c
+ * are above it, each with a header of its own, and do not call one another.
  */
 #ifndef FERRY_SENDER_QUEUE_PRIV_H
 #define FERRY_SENDER_QUEUE_PRIV_H
 
 #include <pthread.h>
 
+#include "sender/inflight.h"
 #include "sender/queue.h"
 
 enum {
 	QUEUE_PACKS_MAX = 64,
 	QUEUE_FILES_MAX = 512,
-	/* Nothing is added to the queue while so many items that were sent have
-	 * no verdict: more than the receiver gathers before it commits (see
-	 * committer.h), or both would wait. */
-	ITEMS_MAX = 32768,
-	PACK_ITEMS = 256,
+	/* Nothing is added to the queue while so many items are in flight: more
+	 * than the receiver collects before it commits (see committer.h), or
+	 * each side would wait for the other. */
+	QUEUE_INFLIGHT_MAX = 32768,
 	/* With all that is queued and in the streams' hands then. */
-	UNDER_WAY_MAX = 65536,
-	NAMES_MAX = 1 << 20,
-	RESENDS_MAX = 4096,
-	/* Runs of leaves to be sent of one file: a check adds at most half of
-	 * its 64 leaves, and is not begun with more than half of these. */
-	TODO_RUNS_MAX = 8192,
-	CHECKS_MAX = 16, /* without an answer */
-	/* What of a pack's raw bytes is left for digests in the table. */
-	ROW_FIXED = 1 + 16 + 2 + 4 + DIGEST_MAX,
+	QUEUE_UNDER_WAY_MAX = 65536,
 };
 
-_Static_assert(ITEMS_MAX + (QUEUE_PACKS_MAX + STREAMS_MAX) * PACK_ITEMS +
+_Static_assert(QUEUE_INFLIGHT_MAX +
+			       (QUEUE_PACKS_MAX + STREAMS_MAX) * PACK_ITEMS +
 			       QUEUE_FILES_MAX <=
-		       UNDER_WAY_MAX,
+		       QUEUE_UNDER_WAY_MAX,
 	       "as ferry-protocol(7) says");
 
-/* What has no verdict yet; sorted by id, as ids are given in order. */
-struct awaited {
-	uint64_t first;
-	uint32_t count;
-	struct pack *pack;     /* one of the two; both NULL: done */
-	struct outfile *file;
-};
-
+/* The lock guards everything but wake_fd, which is fixed; also the packs and
+ * files that are here (see their headers). */
 struct queue {
 	pthread_mutex_t lock;
-	pthread_cond_t room; /* for the scanner */
-	int wake_fd;
-	int is_signalled;    /* wake_fd is readable */
-	int is_closed, is_paused, scan_done;
-	unsigned waiting;    /* streams that found nothing to take */
+	int wake_fd;         /* eventfd for streams without a task */
+
+	/* packs and files that wait; next to be taken first */
 	struct pack *packs, **packs_end;
 	struct outfile *files, **files_end;
 	unsigned pack_count, file_count;
-	struct outfile *active; /* open, with leaves to send */
-	unsigned resends;
-	unsigned checking;   /* streams at a check */
+	pthread_cond_t room; /* for the scanner */
+
+	/* what was taken */
+	struct outfile *active; /* open files, with leaves to send */
+	struct inflight inflight;
+	unsigned busy;       /* tasks that were taken and not handed back */
+	unsigned open_count, open_limit; /* files without a verdict */
+	unsigned checking;   /* tasks among them that are TASK_CHECK */
 	unsigned checks_out; /* CHECKs without an answer */
-	int has_progress;
-	struct awaited *awaited;
-	size_t awaited_end, awaited_cap;
-	uint64_t next_id;
-	uint64_t items_left;  /* sent, no verdict; with links */
-	uint64_t links_deferred;  /* of them */
-	unsigned open_count, open_limit;
-	unsigned busy;        /* taken and not handed back */
+	unsigned resends;    /* that the receiver asked for */
+
+	/* state */
+	unsigned waiting;    /* streams that found nothing to take */
+	int is_signalled;    /* wake_fd is readable */
+	int is_closed, is_paused, is_scanned;
+	int has_progress;    /* see queue_has_progress() */
 };
 
-/* Make waiting streams look again. */
-void queue_signal(struct queue *p);
-void queue_clear_signal(struct queue *p);
+/* Make streams that wait look again. */
+void queue_signal(struct queue *q);
+void queue_clear_signal(struct queue *q);
 
-/* The list of files to take ranges and checks from. */
-void queue_unlink_active(struct queue *p, struct outfile *f);
-void queue_link_active(struct queue *p, struct outfile *f);
-/* A file with nothing left to take goes off the list, another on it. */
-void queue_settle_active(struct queue *p, struct outfile *f);
+/* Queue a pack before all others; a file after them. */
+void queue_push_pack(struct queue *q, struct pack *pk);
+void queue_append_file(struct queue *q, struct outfile *f);
+
+/* Whether leaves of the file may be taken. */
 int queue_can_send(const struct outfile *f);
 
-/* Leaves that have to be sent, once more or after all.  Returns 0, or
- * ERR_CORRUPT where they lie in too many places. */
-int queue_put_back(struct queue *p, struct outfile *f, uint64_t leaf,
-		  uint64_t count);
+/* Put a file on the list of those to take ranges and checks from, or take it
+ * off; queue_settle_active(): whichever what is left of it asks for. */
+void queue_add_active(struct queue *q, struct outfile *f);
+void queue_remove_active(struct queue *q, struct outfile *f);
+void queue_settle_active(struct queue *q, struct outfile *f);
 
-/* Nobody uses the file and nothing is awaited of it: free it. */
-void queue_drop_if_unused(struct queue *p, struct outfile *f);
+/* Leaves that have to be sent, once more or after all.  Returns 0, also where
+ * the file is not sent any more; or ERR_CORRUPT where they lie in too many
+ * places. */
+int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
+			uint64_t count);
 
-/* The entry that holds id, or NULL; its index or, where there is none, that of
- * the first one behind it. */
-struct awaited *queue_awaited_at(struct queue *p, uint64_t id);
-size_t queue_find_awaited(const struct queue *p, uint64_t id);
-void queue_stop_awaiting(struct queue *p, struct outfile *f);
+/* The file has its verdict, or failed here: no answer is expected any more. */
+void queue_land_file(struct queue *q, struct outfile *f);
+
+/* Free a file that nobody uses and of which no answer is expected. */
+void queue_drop_if_unused(struct queue *q, struct outfile *f);
+
+/* How many tasks wait for a stream, about: a file counts as several where it
+ * may keep several busy. */
+unsigned queue_count_tasks(const struct queue *q);
+
+/* Whether everything was sent and has its verdict, but for symlinks that the
+ * receiver has: those verdicts come before the summary. */
+int queue_is_done(const struct queue *q);
 
 #endif

@@ -193,6 +193,6 @@ void *sender_scan_main(void *arg)
 	/* ERR_INTERRUPTED: the queue was closed by one who says why. */
 	if (rc && rc != ERR_INTERRUPTED)
 		sender_fail(s, &e);
-	queue_scan_done(s->queue);
+	queue_set_scanned(s->queue);
 	return NULL;
 }

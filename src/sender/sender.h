@@ -18,7 +18,12 @@
 #include "net/dial.h"
 #include "session/channel.h"
 #include "session/rate_limit.h"
+#include "sender/outfile.h"
+#include "sender/pack.h"
 #include "sender/queue.h"
+#include "sender/queue_files.h"
+#include "sender/queue_replies.h"
+#include "sender/queue_tasks.h"
 #include "sender/send.h"
 #include "session/totals.h"
 

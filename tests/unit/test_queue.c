@@ -11,7 +11,13 @@
 
 #include <cmocka.h>
 
+#include "base/err.h"
+#include "sender/outfile.h"
+#include "sender/pack.h"
 #include "sender/queue.h"
+#include "sender/queue_files.h"
+#include "sender/queue_replies.h"
+#include "sender/queue_tasks.h"
 
 /* A queue and one stream. */
 struct lab {
@@ -87,9 +93,9 @@ static uint64_t send_pack(struct lab *lab, uint32_t count)
 	assert_int_equal(lab->task.pack->count, count);
 	for (uint32_t i = 0; i < count; i++) {
 		assert_false(lab->task.pack->items[i].done);
-		assert_false(lab->task.pack->items[i].held);
+		assert_false(lab->task.pack->items[i].is_deferred);
 	}
-	return queue_sent_pack(lab->queue, lab->task.pack);
+	return queue_assign_pack_ids(lab->queue, lab->task.pack);
 }
 
 static uint64_t send_new_pack(struct lab *lab, const char *kinds)
@@ -108,7 +114,7 @@ static uint64_t open_file(struct lab *lab)
 	assert_int_equal(queue_add_file(lab->queue, f), 0);
 	assert_int_equal(take(lab), QUEUE_TASK);
 	assert_int_equal(lab->task.kind, TASK_OPEN);
-	return queue_sent_open(lab->queue, f, 0);
+	return queue_assign_file_id(lab->queue, f, 0);
 }
 
 /* The first file of all. */
@@ -188,12 +194,12 @@ static void done_is_when_nothing_is_left_to_do(void **state)
 	assert_false(queue_is_over(lab->queue));
 	assert_int_equal(send_pack(lab, 2), 1);
 	assert_int_equal(committed(lab, 1, 1), 0);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_waits(lab);
 	assert_int_equal(committed(lab, 2, 1), 0);
 	assert_over(lab);
 	assert_int_equal(lab->verdicts, 2);
-	queue_scan_again(lab->queue);
+	queue_set_unscanned(lab->queue);
 	assert_waits(lab);
 }
 
@@ -203,12 +209,12 @@ static void a_pack_that_is_taken_is_not_done(void **state)
 	struct task other = { 0 };
 
 	add_pack(lab, "l");
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_false(queue_is_over(lab->queue));
 	assert_int_equal(take(lab), QUEUE_TASK);
 	assert_int_equal(queue_take(lab->queue, &other, 0), QUEUE_WAIT);
 	assert_false(queue_is_over(lab->queue));
-	assert_int_equal(queue_sent_pack(lab->queue, lab->task.pack), 1);
+	assert_int_equal(queue_assign_pack_ids(lab->queue, lab->task.pack), 1);
 	assert_waits(lab);
 	assert_int_equal(held(lab, 1, 1), 0);
 	assert_int_equal(queue_take(lab->queue, &other, 0), QUEUE_DONE);
@@ -222,7 +228,7 @@ static void links_are_held_before_their_verdicts(void **state)
 	struct lab *lab = *state;
 
 	assert_int_equal(send_new_pack(lab, "ll"), 1);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_waits(lab);
 	assert_int_equal(held(lab, 1, 1), 0);
 	assert_waits(lab);
@@ -242,7 +248,7 @@ static void links_are_held_after_their_verdicts(void **state)
 	struct lab *lab = *state;
 
 	assert_int_equal(send_new_pack(lab, "ll"), 1);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_int_equal(committed(lab, 1, 1), 0);
 	assert_waits(lab);
 	assert_int_equal(held(lab, 1, 1), 0);
@@ -262,7 +268,7 @@ static void a_link_held_twice_counts_once(void **state)
 	struct lab *lab = *state;
 
 	assert_int_equal(send_new_pack(lab, "lf"), 1);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_int_equal(held(lab, 1, 1), 0);
 	assert_int_equal(held(lab, 1, 1), 0);
 	assert_waits(lab);
@@ -282,7 +288,7 @@ static void a_run_of_links_goes_over_two_packs(void **state)
 
 	assert_int_equal(send_new_pack(lab, "lll"), 1);
 	assert_int_equal(send_new_pack(lab, "lll"), 4);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_int_equal(held(lab, 2, 4), 0);
 	assert_waits(lab);
 	assert_int_equal(held(lab, 1, 1), 0);
@@ -313,11 +319,11 @@ static void a_file_in_chunks_is_not_held(void **state)
 	struct lab *lab = *state;
 
 	send_file(lab);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_int_equal(held(lab, 1, 1), ERR_PROTOCOL);
 	assert_int_equal(committed(lab, 1, 1), 0);
 	assert_waits(lab);
-	queue_release(lab->queue, &lab->task);
+	queue_release_task(lab->queue, &lab->task);
 	assert_over(lab);
 	/* it is gone */
 	assert_int_equal(held(lab, 1, 1), 0);
@@ -331,7 +337,7 @@ static void a_pack_is_sent_again_with_new_ids(void **state)
 	struct lab *lab = *state;
 
 	assert_int_equal(send_new_pack(lab, "flf"), 1);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_int_equal(resend(lab, 1), 20);
 	assert_false(queue_is_over(lab->queue));
 	assert_int_equal(send_pack(lab, 3), 4);
@@ -370,11 +376,11 @@ static void what_is_gone_is_not_sent_again(void **state)
 	send_file(lab);
 	assert_int_equal(committed(lab, 1, 1), 0);
 	assert_int_equal(resend(lab, 1), 0);
-	queue_release(lab->queue, &lab->task);
+	queue_release_task(lab->queue, &lab->task);
 	assert_int_equal(send_new_pack(lab, "f"), 2);
 	assert_int_equal(committed(lab, 2, 1), 0);
 	assert_int_equal(resend(lab, 2), 0);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_over(lab);
 }
 
@@ -384,7 +390,7 @@ static void links_that_were_held_are_sent_anew(void **state)
 
 	assert_int_equal(send_new_pack(lab, "lll"), 1);
 	assert_int_equal(send_new_pack(lab, "l"), 4);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_int_equal(held(lab, 1, 4), 0);
 	assert_int_equal(committed(lab, 1, 1), 0);
 	assert_done(lab);
@@ -436,7 +442,7 @@ static void ids_that_were_never_given(void **state)
 	assert_int_equal(committed(lab, 1, 4), ERR_PROTOCOL);
 	assert_int_equal(committed(lab, 3, UINT32_MAX), ERR_PROTOCOL);
 	assert_int_equal(lab->verdicts, 0);
-	queue_scan_done(lab->queue);
+	queue_set_scanned(lab->queue);
 	assert_waits(lab);
 	assert_int_equal(committed(lab, 1, 3), 0);
 	assert_over(lab);

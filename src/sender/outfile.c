@@ -1,0 +1,62 @@
+/*
+ * Files that are sent in chunks.
+ */
+#include "sender/outfile.h"
+
+#include <stdlib.h>
+
+#include "base/io.h"
+#include "wire/msg.h"
+
+struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off)
+{
+	struct outfile *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->fd = -1;
+	f->item.kind = ITEM_FILE;
+	f->item.name_len = (uint32_t)name_len;
+	f->item.path_off = (uint32_t)path_off;
+	runs_init(&f->todo, OUTFILE_RUNS_MAX);
+	runs_init(&f->unverified, STATE_RUNS_MAX);
+	buf_init(&f->names, ITEM_NAMES_MAX);
+	buf_put(&f->names, name, name_len);
+	buf_put_u8(&f->names, 0);
+	if (f->names.failed) {
+		outfile_free(f);
+		return NULL;
+	}
+	return f;
+}
+
+void outfile_free(struct outfile *f)
+{
+	if (!f)
+		return;
+	if (!f->is_stream)
+		io_close(&f->fd);
+	tree_free(f->tree);
+	runs_release(&f->todo);
+	runs_release(&f->unverified);
+	buf_release(&f->names);
+	free(f);
+}
+
+const char *outfile_name(const struct outfile *f)
+{
+	return (const char *)f->names.data;
+}
+
+void outfile_restart(struct outfile *f)
+{
+	f->id = 0;
+	f->users = 0;
+	f->is_in_flight = 0;
+	f->is_reading = 0;
+	f->state = FILE_QUEUED;
+	f->checks = 0;
+	f->has_digest = 0;
+	runs_release(&f->todo);
+	runs_release(&f->unverified);
+}

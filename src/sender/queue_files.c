@@ -1,0 +1,154 @@
+/*
+ * Packs and files in the streams' hands: their ids, and what of them was sent.
+ */
+#include "sender/queue_files.h"
+
+#include "base/err.h"
+#include "sender/queue_priv.h"
+
+uint64_t queue_assign_pack_ids(struct queue *q, struct pack *pk)
+{
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&q->lock);
+	q->busy--;
+	if (pk->count > 0)
+		id = inflight_add(&q->inflight, pk, NULL);
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+	if (!id)
+		pack_free(pk);
+	return id;
+}
+
+uint64_t queue_assign_file_id(struct queue *q, struct outfile *f, int is_whole)
+{
+	uint64_t id;
+
+	pthread_mutex_lock(&q->lock);
+	id = inflight_add(&q->inflight, NULL, f);
+	if (id) {
+		q->open_count++;
+		f->state = is_whole ? FILE_SENDING : FILE_OPENING;
+		if (!is_whole)
+			queue_add_active(q, f);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return id;
+}
+
+void queue_requeue_file(struct queue *q, struct outfile *f)
+{
+	pthread_mutex_lock(&q->lock);
+	queue_append_file(q, f);
+	pthread_mutex_unlock(&q->lock);
+}
+
+int queue_is_wanted(struct queue *q, struct outfile *f)
+{
+	int wanted;
+
+	pthread_mutex_lock(&q->lock);
+	wanted = f->state != FILE_DEAD && !q->is_closed && !q->is_paused;
+	pthread_mutex_unlock(&q->lock);
+	return wanted;
+}
+
+uint64_t queue_add_stdin_leaf(struct queue *q, struct outfile *f, size_t n,
+			      int is_end)
+{
+	uint64_t leaf;
+
+	pthread_mutex_lock(&q->lock);
+	leaf = f->next_leaf;
+	if (n > 0 || (is_end && leaf == 0))
+		f->next_leaf++;
+	f->sent_bytes += n;
+	f->is_reading = 0;
+	if (is_end) {
+		f->at_eof = 1;
+		f->size = f->sent_bytes;
+		queue_remove_active(q, f);
+	}
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+	return leaf;
+}
+
+int queue_put_leaf(struct queue *q, struct outfile *f, uint64_t leaf,
+		   const uint8_t *digest)
+{
+	int rc, was_known;
+
+	pthread_mutex_lock(&q->lock);
+	was_known = tree_has(f->tree, leaf);
+	rc = tree_put(f->tree, leaf, digest);
+	pthread_mutex_unlock(&q->lock);
+	return rc ? rc : was_known;
+}
+
+int queue_leaf_digest(struct queue *q, struct outfile *f, uint64_t leaf,
+		      uint8_t *out)
+{
+	int rc;
+
+	pthread_mutex_lock(&q->lock);
+	rc = tree_leaf_digest(f->tree, leaf, out);
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+int queue_range_digest(struct queue *q, struct outfile *f, uint64_t range,
+		       uint8_t *out)
+{
+	int rc;
+
+	pthread_mutex_lock(&q->lock);
+	rc = tree_range_digest(f->tree, range, out);
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+void queue_add_check(struct queue *q, struct outfile *f)
+{
+	pthread_mutex_lock(&q->lock);
+	if (f->is_in_flight) {
+		f->checks++;
+		q->checks_out++;
+	}
+	pthread_mutex_unlock(&q->lock);
+}
+
+int queue_take_end(struct queue *q, struct outfile *f)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&q->lock);
+	if (f->state == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
+	    (!f->is_stream || f->at_eof) &&
+	    tree_set_size(f->tree, f->size) == 0 &&
+	    tree_is_complete(f->tree)) {
+		rc = tree_final(f->tree, f->item.digest);
+		if (rc == 0) {
+			f->state = FILE_ENDED;
+			f->has_digest = 1;
+			rc = 1;
+		}
+	}
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+int queue_fail_file(struct queue *q, struct outfile *f)
+{
+	int first;
+
+	pthread_mutex_lock(&q->lock);
+	/* One that was refused still gets its verdict. */
+	first = f->state != FILE_DEAD;
+	f->state = FILE_DEAD;
+	if (first)
+		queue_land_file(q, f);
+	pthread_mutex_unlock(&q->lock);
+	return first;
+}

@@ -1,0 +1,234 @@
+/*
+ * Which task a stream gets next.
+ */
+#include "sender/queue_tasks.h"
+
+#include "sender/queue_priv.h"
+
+enum {
+	/* Leaves that a stream takes from a file at a time. */
+	RANGE_LEAVES_MAX = 16,
+	/* CHECKs without an answer: more would not make the line any fuller. */
+	CHECKS_MAX = 16,
+};
+
+static int take_open(struct queue *q, struct task *t)
+{
+	struct outfile *f = q->files;
+
+	if (!f || q->open_count >= q->open_limit)
+		return 0;
+	q->files = f->next;
+	if (!q->files)
+		q->files_end = &q->files;
+	f->next = NULL;
+	q->file_count--;
+	f->users = 1;
+	t->kind = TASK_OPEN;
+	t->file = f;
+	return 1;
+}
+
+static int take_pack(struct queue *q, struct task *t)
+{
+	struct pack *pk = q->packs;
+
+	if (!pk)
+		return 0;
+	q->packs = pk->next;
+	if (!q->packs)
+		q->packs_end = &q->packs;
+	pk->next = NULL;
+	q->pack_count--;
+	t->kind = TASK_PACK;
+	t->pack = pk;
+	return 1;
+}
+
+/* A range of what is left of a file: shorter towards its end, so that all
+ * streams end together, however fast each of them is (Polychronopoulos and
+ * Kuck, "Guided Self-Scheduling", IEEE Trans. Computers C-36(12), 1987). */
+static uint64_t range_leaves(const struct outfile *f)
+{
+	uint64_t n = runs_count(&f->todo) / (2 * STREAMS_MAX) + 1;
+
+	return n < RANGE_LEAVES_MAX ? n : RANGE_LEAVES_MAX;
+}
+
+static int take_range(struct queue *q, struct task *t, int or_stdin)
+{
+	for (struct outfile *f = q->active; f; f = f->next) {
+		if (!queue_can_send(f))
+			continue;
+		if (f->is_stream) {
+			if (!or_stdin || f->is_reading || f->at_eof)
+				continue;
+			f->is_reading = 1;
+			t->kind = TASK_STDIN;
+		} else {
+			t->kind = TASK_RANGE;
+			t->count = runs_take(&f->todo, range_leaves(f),
+					     &t->leaf);
+			if (t->count == 0)
+				continue;
+			queue_settle_active(q, f);
+		}
+		f->users++;
+		t->file = f;
+		return 1;
+	}
+	return 0;
+}
+
+/* The unverified leaves of one range of the tree, from the first on. */
+static int take_check(struct queue *q, struct task *t)
+{
+	if (q->checks_out + q->checking >= CHECKS_MAX)
+		return 0;
+	for (struct outfile *f = q->active; f; f = f->next) {
+		uint64_t max;
+
+		if (f->unverified.len == 0 || !queue_can_send(f) ||
+		    f->todo.len > OUTFILE_RUNS_MAX / 2)
+			continue;
+		max = TREE_RANGE_LEAVES -
+		      f->unverified.v[0].first % TREE_RANGE_LEAVES;
+		t->kind = TASK_CHECK;
+		t->count = runs_take(&f->unverified, max, &t->leaf);
+		t->file = f;
+		f->users++;
+		q->checking++;
+		queue_settle_active(q, f);
+		return 1;
+	}
+	return 0;
+}
+
+/* Checks need the source and the processor more than the line, so one stream at
+ * a time takes turns with them while there is something to send. */
+static int take_data(struct queue *q, struct task *t, int was_range)
+{
+	if (was_range && q->checking == 0 && take_check(q, t))
+		return 1;
+	return take_pack(q, t) || take_range(q, t, 1) || take_check(q, t);
+}
+
+enum queue_next queue_take(struct queue *q, struct task *t, int only_open)
+{
+	enum queue_next next = QUEUE_WAIT;
+	int was_range = t->kind == TASK_RANGE;
+
+	pthread_mutex_lock(&q->lock);
+	if (t->is_waiting)
+		q->waiting--;
+	t->is_waiting = 0;
+	queue_clear_signal(q);
+	if (q->is_closed || q->is_paused)
+		next = QUEUE_CLOSED;
+	else if (take_open(q, t) || (!only_open && take_data(q, t, was_range)))
+		next = QUEUE_TASK;
+	else if (queue_is_done(q))
+		next = QUEUE_DONE;
+	if (next == QUEUE_TASK) {
+		q->busy++;
+		pthread_cond_signal(&q->room);
+		if (queue_count_tasks(q) > 0)
+			queue_signal(q);
+	} else if (next == QUEUE_WAIT) {
+		q->waiting++;
+		t->is_waiting = 1;
+	} else {
+		/* the others shall see it as well */
+		queue_signal(q);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return next;
+}
+
+int queue_take_range(struct queue *q, struct task *t)
+{
+	int got;
+
+	pthread_mutex_lock(&q->lock);
+	got = !q->is_closed && !q->is_paused && take_range(q, t, 0);
+	q->busy += (unsigned)got;
+	pthread_mutex_unlock(&q->lock);
+	return got;
+}
+
+static void release(struct queue *q, const struct task *t)
+{
+	q->busy--;
+	if (t->kind == TASK_CHECK)
+		q->checking--;
+	t->file->users--;
+	queue_drop_if_unused(q, t->file);
+	queue_signal(q);
+}
+
+void queue_release_task(struct queue *q, const struct task *t)
+{
+	pthread_mutex_lock(&q->lock);
+	release(q, t);
+	pthread_mutex_unlock(&q->lock);
+}
+
+int queue_return_range(struct queue *q, const struct task *t)
+{
+	int rc;
+
+	pthread_mutex_lock(&q->lock);
+	rc = queue_return_leaves(q, t->file, t->leaf, t->count);
+	release(q, t);
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+int queue_wake_fd(const struct queue *q)
+{
+	return q->wake_fd;
+}
+
+void queue_set_open_limit(struct queue *q, unsigned limit)
+{
+	pthread_mutex_lock(&q->lock);
+	q->open_limit = limit ? limit : 1;
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+}
+
+int queue_awaits_state(struct queue *q)
+{
+	int awaits = 0;
+
+	pthread_mutex_lock(&q->lock);
+	for (struct outfile *f = q->active; f; f = f->next) {
+		if (f->is_stream)
+			continue;
+		awaits = f->state == FILE_OPENING;
+		if (!awaits)
+			break;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return awaits;
+}
+
+int queue_is_drained(struct queue *q)
+{
+	int drained;
+
+	pthread_mutex_lock(&q->lock);
+	drained = q->is_scanned && !q->packs && !q->files && !q->active;
+	pthread_mutex_unlock(&q->lock);
+	return drained;
+}
+
+int queue_is_over(struct queue *q)
+{
+	int over;
+
+	pthread_mutex_lock(&q->lock);
+	over = queue_is_done(q) && q->inflight.items == 0;
+	pthread_mutex_unlock(&q->lock);
+	return over;
+}
