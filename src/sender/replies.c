@@ -1,13 +1,14 @@
 /*
  * What the receiver answers while files are being sent.
  */
-#include <stdio.h>
-#include <string.h>
+#include "sender/replies.h"
 
-#include "base/text.h"
-#include "session/advice.h"
-#include "sender/sender.h"
-#include "wire/msg.h"
+#include "sender/outcome.h"
+#include "sender/pack.h"
+#include "sender/queue_replies.h"
+#include "sender/queue_tasks.h"
+#include "sender/send.h"
+#include "sender/stream.h"
 
 static int malformed(const char *what, struct err *e)
 {
@@ -15,68 +16,77 @@ static int malformed(const char *what, struct err *e)
 		       "the receiver sent a malformed %s frame", what);
 }
 
-/* The queue is locked. */
-static void count_verdict(struct sender *s, const struct queue_verdict *v)
+/* ---- the session ---- */
+
+int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
+		  struct err *e)
 {
-	const struct msg_verdict *m = v->verdict;
+	struct sender *s = st->sender;
+	const struct session_events *ev = s->cfg->events;
+	const char *peer = s->peer.name;
+	struct msg_ready m;
 
-	if (m->status == STATUS_FAILED) {
-		enum totals_side side = m->cause == CAUSE_CHANGED ||
-						       m->cause ==
-							       CAUSE_MISMATCH ?
-					       TOTALS_CHANGED :
-					       TOTALS_REMOTE;
-
-		totals_failed(&s->totals, side, m->cause);
-	} else if (m->status == STATUS_SKIPPED) {
-		s->totals.skipped++;
-	} else if (v->item->kind == ITEM_FILE) {
-		totals_file(&s->totals, m->status, v->id, v->size,
-			   v->item->digest, s->cfg->digest->size);
-	}
-	/* Others may be there as well. */
-	if (m->status == STATUS_UNCHANGED && v->item->kind == ITEM_FILE)
-		atomic_store(&s->offers, 1);
-	if (v->item->kind == ITEM_DIR) {
-		atomic_fetch_add(&s->done_dirs, 1);
-	} else {
-		atomic_fetch_add(&s->files, 1);
-		atomic_fetch_add(&s->done_bytes, v->size);
-	}
+	if (msg_get_ready(&m, body, n))
+		return err_set(e, ERR_PROTOCOL,
+			       "%s sent a malformed READY frame", peer);
+	if (m.version != WIRE_VERSION)
+		return err_set(e, ERR_PROTOCOL,
+			       "%s speaks protocol version %u, we speak %d: "
+			       "use the same release of ferry on both sides",
+			       peer, m.version, WIRE_VERSION);
+	st->state = STREAM_READY;
+	if (st->index > 0)
+		return 0;
+	s->peer.ready = m;
+	queue_set_open_limit(s->queue, m.open_files);
+	if (ev->session)
+		ev->session(ev->ctx, 1, peer, security_name(s->cfg->security));
+	return 0;
 }
 
+static int take_summary(struct send_stream *st, const uint8_t *body, size_t n,
+			struct err *e)
+{
+	struct msg_summary m;
+
+	if (msg_get_summary(&m, body, n))
+		return malformed("SUMMARY", e);
+	if (st->state != STREAM_FINISHING)
+		return err_set(e, ERR_PROTOCOL,
+			       "the receiver sent SUMMARY out of turn");
+	st->state = STREAM_FINISHED;
+	outcome_set_summary(st->sender->outcome, &m);
+	return 0;
+}
+
+int replies_peer_error(const struct send_stream *st, const uint8_t *body,
+		       size_t n, struct err *e)
+{
+	int rc = channel_peer_error(body, n, e);
+
+	if (st->state >= STREAM_READY && err_is_lost(rc))
+		return rc;
+	return err_prefix(e, "%s", st->sender->peer.name);
+}
+
+/* ---- files ---- */
+
+static int take_state(struct sender *s, const uint8_t *body, size_t n,
+		      struct err *e)
+{
+	struct msg_state m;
+
+	if (msg_get_state(&m, body, n) || queue_state(s->queue, &m))
+		return malformed("STATE", e);
+	return 0;
+}
+
+/* The queue is locked. */
 static void on_verdict(void *ctx, const struct queue_verdict *v)
 {
 	struct sender *s = ctx;
-	const struct msg_verdict *m = v->verdict;
-	const struct session_events *ev = s->cfg->events;
-	char error[1024], name[512], why[256];
-	struct session_file f = {
-		.name = v->name,
-		.name_len = v->name_len,
-		.size = v->size,
-		.status = m->status,
-	};
 
-	pthread_mutex_lock(&s->lock);
-	count_verdict(s, v);
-	pthread_mutex_unlock(&s->lock);
-	/* A directory is told of only when something is wrong with it. */
-	if (v->item->kind == ITEM_DIR && m->status != STATUS_FAILED)
-		return;
-	if (v->has_digest) {
-		f.digest_ops = s->cfg->digest;
-		f.digest = v->item->digest;
-	}
-	if (m->status == STATUS_FAILED) {
-		text_escape(name, sizeof(name), v->name, v->name_len);
-		advice_text(why, sizeof(why), m->cause, m->need, m->have);
-		snprintf(error, sizeof(error), "%s: on the receiver %s: %s",
-			 name, s->peer, why);
-		f.error = error;
-	}
-	if (ev->file)
-		ev->file(ev->ctx, 1, &f);
+	outcome_verdict(s->outcome, v, s->peer.name);
 }
 
 static int take_verdict(struct sender *s, const uint8_t *body, size_t n,
@@ -96,19 +106,10 @@ static int take_note(struct sender *s, const uint8_t *body, size_t n,
 		     struct err *e)
 {
 	struct msg_note m;
-	char name[512], why[256];
 
 	if (msg_get_note(&m, body, n))
 		return malformed("NOTE", e);
-	text_escape(name, sizeof(name), m.name, m.name_len);
-	advice_text(why, sizeof(why), m.cause, 0, 0);
-	pthread_mutex_lock(&s->lock);
-	s->notes++;
-	totals_failed(&s->totals, TOTALS_REMOTE, m.cause);
-	pthread_mutex_unlock(&s->lock);
-	sender_message(s, SESSION_ERROR,
-		       "%s: on the receiver %s: setting mode and time: %s",
-		       name, s->peer, why);
+	outcome_note(s->outcome, &m, s->peer.name);
 	return 0;
 }
 
@@ -130,10 +131,10 @@ static int take_resend(struct sender *s, const uint8_t *body, size_t n,
 	if (rc)
 		return malformed("RESEND", e);
 	/* A pack's; those of a chunk are counted when it is sent again. */
-	atomic_fetch_add(&s->resent_bytes, bytes);
-	sender_message(s, SESSION_WARNING,
-		       "a chunk arrived damaged at %s; it is sent again",
-		       s->peer);
+	atomic_fetch_add(&s->count.resent_bytes, bytes);
+	outcome_message(s->outcome, SESSION_WARNING,
+			"a chunk arrived damaged at %s; it is sent again",
+			s->peer.name);
 	return 0;
 }
 
@@ -146,7 +147,7 @@ static int take_checked(struct sender *s, const uint8_t *body, size_t n,
 	if (msg_get_checked(&m, body, n) || queue_checked(s->queue, &m, &bytes))
 		return malformed("CHECKED", e);
 	/* They were counted as done when the CHECK was sent. */
-	atomic_fetch_sub(&s->bytes, bytes);
+	atomic_fetch_sub(&s->count.bytes, bytes);
 	return 0;
 }
 
@@ -154,63 +155,27 @@ static int take_offered(struct sender *s, const uint8_t *body, size_t n,
 			struct err *e)
 {
 	struct msg_offered m;
-	uint32_t wanted = 0;
 	int rc;
 
 	if (msg_get_offered(&m, body, n))
 		return malformed("OFFERED", e);
-	for (uint32_t i = 0; i < m.count; i++)
-		wanted += m.wanted[i / 8] >> (i % 8) & 1;
-	/* Not worth it any more. */
-	if (wanted > m.count / 2)
-		atomic_store(&s->offers, 0);
+	/* An offer costs a round trip, and gains only what is not wanted. */
+	if (pack_count_wanted(&m) > m.count / 2)
+		atomic_store(&s->count.wants_offers, 0);
 	rc = queue_offered(s->queue, &m);
 	if (rc == ERR_RESOURCE)
 		return err_set(e, rc, "out of memory");
 	return rc ? malformed("OFFERED", e) : 0;
 }
 
-static int take_summary(struct sender_stream *st, const uint8_t *body,
-			size_t n, struct err *e)
-{
-	struct sender *s = st->sender;
-	struct msg_summary m;
-
-	if (msg_get_summary(&m, body, n))
-		return malformed("SUMMARY", e);
-	if (!st->awaits_summary)
-		return err_set(e, ERR_PROTOCOL,
-			       "the receiver sent SUMMARY out of turn");
-	st->awaits_summary = 0;
-	pthread_mutex_lock(&s->lock);
-	s->summary = m;
-	s->has_summary = 1;
-	pthread_mutex_unlock(&s->lock);
-	return 0;
-}
-
-int sender_peer_error(const struct sender_stream *st, const uint8_t *body,
-		      size_t n, struct err *e)
-{
-	int rc = channel_peer_error(body, n, e);
-
-	return st->is_ready && err_is_lost(rc) ?
-		       rc :
-		       err_prefix(e, "%s", st->sender->peer);
-}
-
-static int take_reply(struct sender_stream *st, const struct frame *f,
+static int take_reply(struct send_stream *st, const struct frame *f,
 		      const uint8_t *body, struct err *e)
 {
 	struct sender *s = st->sender;
-	struct msg_state state;
 
 	switch ((enum frame_type)f->type) {
 	case FRAME_STATE:
-		if (msg_get_state(&state, body, f->len) ||
-		    queue_state(s->queue, &state))
-			return malformed("STATE", e);
-		return 0;
+		return take_state(s, body, f->len, e);
 	case FRAME_VERDICT:
 		return take_verdict(s, body, f->len, e);
 	case FRAME_CHECKED:
@@ -224,11 +189,11 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 	case FRAME_SUMMARY:
 		return take_summary(st, body, f->len, e);
 	case FRAME_READY:
-		if (st->is_ready)
+		if (st->state >= STREAM_READY)
 			break;
-		return sender_take_ready(st, body, f->len, e);
+		return replies_ready(st, body, f->len, e);
 	case FRAME_ERROR:
-		return sender_peer_error(st, body, f->len, e);
+		return replies_peer_error(st, body, f->len, e);
 	case FRAME_HELLO:
 	case FRAME_JOIN:
 	case FRAME_OPEN:
@@ -249,7 +214,7 @@ static int take_reply(struct sender_stream *st, const struct frame *f,
 		       frame_name(f->type));
 }
 
-int sender_take_replies(struct sender_stream *st, struct err *e)
+int replies_take(struct send_stream *st, struct err *e)
 {
 	const uint8_t *body;
 	struct frame f;

@@ -1,84 +1,137 @@
 /*
- * The scanner's thread: walks the sources and fills the queue with packs of
- * small things and with large files.
+ * The scanner's thread: builds packs of what is small, and queues them and large
+ * files.
  */
+#include "sender/scanner.h"
+
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "fs/scan.h"
+#include "sender/outcome.h"
+#include "sender/outfile.h"
+#include "sender/pack.h"
+#include "sender/queue.h"
+#include "sender/send.h"
 #include "sender/sender.h"
 
-enum { PACK_AGE_MS = 20 };
+enum {
+	/* A pack that is not full is queued when a stream waits for work, but
+	 * not before this: packs of a few files cost more than they gain. */
+	PACK_AGE_MS = 20,
+};
 
-struct gather {
+struct scanner {
+	/* set before the thread starts */
 	struct sender *sender;
+	scanner_fail_fn on_fail;
+	void *ctx;
+	int only_dirs;          /* all else was queued by an earlier walk */
+	/* the control thread's */
+	pthread_t thread;
+	int has_thread;
+	/* the thread's: the pack builder */
 	struct pack *pack;      /* being filled, or NULL */
 	uint64_t pack_began_ms;
+	/* the thread's until it is joined */
+	struct err err;         /* why a walk failed */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	int is_done;
+	int wants_rescan;       /* directories have to be queued anew */
 };
+
+struct scanner *scanner_new(struct sender *s, scanner_fail_fn on_fail,
+			    void *ctx)
+{
+	struct scanner *sc = calloc(1, sizeof(*sc));
+
+	if (!sc)
+		return NULL;
+	sc->sender = s;
+	sc->on_fail = on_fail;
+	sc->ctx = ctx;
+	pthread_mutex_init(&sc->lock, NULL);
+	return sc;
+}
+
+void scanner_free(struct scanner *sc)
+{
+	if (!sc)
+		return;
+	pthread_mutex_destroy(&sc->lock);
+	free(sc);
+}
 
 static int out_of_memory(struct err *e)
 {
 	return err_set(e, ERR_RESOURCE, "out of memory while scanning");
 }
 
-static int queue_pack(struct gather *g)
-{
-	struct pack *pk = g->pack;
+/* ---- the pack builder ---- */
 
-	g->pack = NULL;
-	return pk ? queue_add_pack(g->sender->queue, pk) : 0;
+/* Queue the pack that is being filled, if there is one. */
+static int queue_pack(struct scanner *sc)
+{
+	struct pack *pk = sc->pack;
+
+	sc->pack = NULL;
+	return pk ? queue_add_pack(sc->sender->queue, pk) : 0;
 }
 
-static struct item *try_add(struct gather *g, enum item_kind kind,
+/* Add an item to the pack.  NULL where that is full, or out of memory. */
+static struct item *try_add(struct scanner *sc, enum item_kind kind,
 			    const struct scan_item *si)
 {
-	uint64_t size = kind == ITEM_FILE ? (uint64_t)si->st.st_size : 0;
+	const uint64_t size = kind == ITEM_FILE ? (uint64_t)si->st.st_size : 0;
 
-	if (!g->pack) {
-		g->pack = pack_new();
-		if (!g->pack)
+	if (!sc->pack) {
+		sc->pack = pack_new();
+		if (!sc->pack)
 			return NULL;
-		g->pack_began_ms = clock_ms();
+		sc->pack_began_ms = clock_ms();
 	}
-	return pack_add(g->pack, kind, si->name, si->name_len,
+	return pack_add(sc->pack, kind, si->name, si->name_len,
 			si->name_len - si->path_len, si->target,
 			si->target_len, size);
 }
 
-static int add_to_pack(struct gather *g, enum item_kind kind,
+static int add_to_pack(struct scanner *sc, enum item_kind kind,
 		       const struct scan_item *si, struct err *e)
 {
-	struct item *it = try_add(g, kind, si);
+	struct item *it = try_add(sc, kind, si);
 	int rc;
 
 	if (!it) {
-		/* Full: begin another. */
-		rc = queue_pack(g);
+		rc = queue_pack(sc);
 		if (rc)
 			return rc;
-		it = try_add(g, kind, si);
+		it = try_add(sc, kind, si);
 		if (!it)
 			return out_of_memory(e);
 	}
 	it->root = si->root;
 	it->st = si->st;
-	/* Streams with nothing to do get what there is. */
-	if (queue_is_starved(g->sender->queue) &&
-	    clock_ms() - g->pack_began_ms >= PACK_AGE_MS)
-		return queue_pack(g);
+	if (queue_is_starved(sc->sender->queue) &&
+	    clock_ms() - sc->pack_began_ms >= PACK_AGE_MS)
+		return queue_pack(sc);
 	return 0;
 }
 
-static int add_file(struct gather *g, const struct scan_item *si,
+/* ---- the walk ---- */
+
+static int add_file(struct scanner *sc, const struct scan_item *si,
 		    struct err *e)
 {
-	struct sender *s = g->sender;
+	struct sender *s = sc->sender;
 	struct outfile *f;
 
-	atomic_fetch_add(&s->total_files, 1);
-	atomic_fetch_add(&s->total_bytes, (uint64_t)si->st.st_size);
+	atomic_fetch_add(&s->count.total_files, 1);
+	atomic_fetch_add(&s->count.total_bytes, (uint64_t)si->st.st_size);
 	if (si->st.st_size <= PACK_FILE_MAX)
-		return add_to_pack(g, ITEM_FILE, si, e);
+		return add_to_pack(sc, ITEM_FILE, si, e);
 	f = outfile_new(si->name, si->name_len, si->name_len - si->path_len);
 	if (!f)
 		return out_of_memory(e);
@@ -90,20 +143,19 @@ static int add_file(struct gather *g, const struct scan_item *si,
 
 static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 {
-	struct gather *g = ctx;
-	struct sender *s = g->sender;
+	struct scanner *sc = ctx;
+	struct sender *s = sc->sender;
 
 	switch (si->kind) {
 	case SCAN_FILE:
-		return add_file(g, si, e);
+		return add_file(sc, si, e);
 	case SCAN_DIR:
-		return add_to_pack(g, ITEM_DIR, si, e);
+		return add_to_pack(sc, ITEM_DIR, si, e);
 	case SCAN_LINK:
-		atomic_fetch_add(&s->total_files, 1);
-		return add_to_pack(g, ITEM_LINK, si, e);
+		atomic_fetch_add(&s->count.total_files, 1);
+		return add_to_pack(sc, ITEM_LINK, si, e);
 	case SCAN_TROUBLE:
-		sender_file_failed(s, si->name, si->name_len, NULL,
-				   si->display, si->err);
+		outcome_scan_failed(s->outcome, si);
 		return 0;
 	case SCAN_SKIPPED:
 		break;
@@ -111,13 +163,18 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 		/* What was named so far need not wait; and a list that is
 		 * slow in coming must not keep what is over. */
 		return queue_is_closed(s->queue) ? ERR_INTERRUPTED :
-						 queue_pack(g);
+						   queue_pack(sc);
 	}
 	return 0;
 }
 
-/* Standard input goes first: whoever writes it may be waiting. */
-static int add_stream(struct sender *s, struct err *e)
+static int on_item_again(void *ctx, const struct scan_item *si, struct err *e)
+{
+	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING ?
+		       on_item(ctx, si, e) : 0;
+}
+
+static int queue_stdin(struct sender *s, struct err *e)
 {
 	const char *name = s->cfg->stdin_name;
 	struct outfile *f = outfile_new(name, strlen(name), 0);
@@ -127,72 +184,105 @@ static int add_stream(struct sender *s, struct err *e)
 	f->is_stream = 1;
 	f->fd = s->cfg->stdin_fd;
 	f->size = TREE_SIZE_UNKNOWN;
-	atomic_fetch_add(&s->total_files, 1);
+	atomic_fetch_add(&s->count.total_files, 1);
 	return queue_add_file(s->queue, f);
 }
 
-/* Only what has to be told anew after a lost session. */
-static int on_item_again(void *ctx, const struct scan_item *si, struct err *e)
+static int walk(struct scanner *sc, scan_fn fn, struct err *e)
 {
-	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING ?
-		       on_item(ctx, si, e) : 0;
+	struct scan *scan = sc->sender->cfg->scan;
+	int rc = scan ? scan_run(scan, fn, sc, e) : 0;
+
+	return rc ? rc : queue_pack(sc);
 }
 
-int sender_is_scanned(struct sender *s)
-{
-	int done;
-
-	pthread_mutex_lock(&s->lock);
-	done = s->scan_done;
-	pthread_mutex_unlock(&s->lock);
-	return done;
-}
-
-/* Whether to walk once more, for directories; else the scan is over. */
-static int begin_again(struct sender *s)
+/* Whether to walk once more, for directories; else the scan is done. */
+static int take_rescan(struct scanner *sc)
 {
 	int again;
 
-	pthread_mutex_lock(&s->lock);
-	again = s->dirs_again;
-	s->dirs_again = 0;
-	if (!again)
-		s->scan_done = 1;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&sc->lock);
+	again = sc->wants_rescan;
+	sc->wants_rescan = 0;
+	sc->is_done = !again;
+	pthread_mutex_unlock(&sc->lock);
 	return again;
 }
 
-static int scan_all(struct gather *g, struct err *e)
+static void *scanner_main(void *arg)
 {
-	struct sender *s = g->sender;
-	int rc = 0;
-
-	if (s->cfg->stdin_fd >= 0)
-		rc = add_stream(s, e);
-	if (rc == 0 && s->cfg->scan)
-		rc = scan_run(s->cfg->scan, on_item, g, e);
-	return rc ? rc : queue_pack(g);
-}
-
-void *sender_scan_main(void *arg)
-{
-	struct gather g = { .sender = arg };
-	struct sender *s = arg;
+	struct scanner *sc = arg;
+	struct sender *s = sc->sender;
 	struct err e;
 	int rc = 0;
 
 	err_clear(&e);
-	if (!s->is_rescan)
-		rc = scan_all(&g, &e);
-	while (begin_again(s) && rc == 0) {
-		rc = scan_run(s->cfg->scan, on_item_again, &g, &e);
-		if (rc == 0)
-			rc = queue_pack(&g);
-	}
-	pack_free(g.pack);
+	/* Standard input goes first: whoever writes it may be waiting. */
+	if (!sc->only_dirs && s->cfg->stdin_fd >= 0)
+		rc = queue_stdin(s, &e);
+	if (!sc->only_dirs && rc == 0)
+		rc = walk(sc, on_item, &e);
+	while (take_rescan(sc) && rc == 0)
+		rc = walk(sc, on_item_again, &e);
+	pack_free(sc->pack);
+	sc->pack = NULL;
 	/* ERR_INTERRUPTED: the queue was closed by one who says why. */
-	if (rc && rc != ERR_INTERRUPTED)
-		sender_fail(s, &e);
+	if (rc && rc != ERR_INTERRUPTED) {
+		sc->err = e;
+		sc->on_fail(sc->ctx, &e);
+	}
 	queue_set_scanned(s->queue);
 	return NULL;
+}
+
+/* ---- the control thread ---- */
+
+int scanner_start(struct scanner *sc)
+{
+	struct err e;
+
+	sc->has_thread = pthread_create(&sc->thread, NULL, scanner_main,
+					sc) == 0;
+	if (sc->has_thread)
+		return 0;
+	err_set(&e, ERR_RESOURCE, "cannot start a thread");
+	sc->on_fail(sc->ctx, &e);
+	return -1;
+}
+
+void scanner_rescan_dirs(struct scanner *sc)
+{
+	int was_done;
+
+	pthread_mutex_lock(&sc->lock);
+	was_done = sc->is_done;
+	sc->wants_rescan = 1;
+	sc->is_done = 0;
+	pthread_mutex_unlock(&sc->lock);
+	if (!was_done)
+		return;
+	(void)scanner_join(sc, NULL);
+	queue_set_unscanned(sc->sender->queue);
+	sc->only_dirs = 1;
+	(void)scanner_start(sc);
+}
+
+int scanner_join(struct scanner *sc, struct err *e)
+{
+	if (sc->has_thread)
+		pthread_join(sc->thread, NULL);
+	sc->has_thread = 0;
+	if (e && sc->err.code)
+		err_merge(e, &sc->err);
+	return sc->err.code;
+}
+
+int scanner_is_done(struct scanner *sc)
+{
+	int done;
+
+	pthread_mutex_lock(&sc->lock);
+	done = sc->is_done;
+	pthread_mutex_unlock(&sc->lock);
+	return done;
 }

@@ -1,0 +1,348 @@
+/*
+ * The beginning of a stream: a connection, HELLO or JOIN, and READY.
+ */
+#include "sender/opening.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/pake.h"
+#include "auth/tls_conn.h"
+#include "base/clock.h"
+#include "base/io.h"
+#include "fs/scan.h"
+#include "net/dial.h"
+#include "net/stream.h"
+#include "sender/queue_tasks.h"
+#include "sender/replies.h"
+#include "sender/send.h"
+#include "sender/send_file.h"
+#include "sender/session.h"
+#include "sender/stream.h"
+
+enum {
+	/* The receiver waits 10 s for JOIN, counted from the connection. */
+	JOIN_MS = 5000,
+	/* How long a STATE is waited for after READY: this part of a round
+	 * trip, which is milliseconds for the receiver to look at the disk,
+	 * but so many at least. */
+	STATE_PART = 8,
+	STATE_MIN_MS = 3,
+};
+
+/* ---- what a stream does in every wait ---- */
+
+static int on_input(void *ctx, struct err *e)
+{
+	return replies_take(ctx, e);
+}
+
+static int on_tick(void *ctx, int sending, struct err *e)
+{
+	struct send_stream *st = ctx;
+
+	/* A frame that is half sent is finished first: the receiver has to
+	 * understand the ERROR that follows. */
+	if (sending)
+		return 0;
+	if (send_stream_is_leaving(st))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return channel_ping_if_due(&st->channel, e);
+}
+
+/* ---- connecting ---- */
+
+/* A connected socket, or an error.  The first stream finds the peer. */
+static int dial(struct send_stream *st, struct err *e)
+{
+	struct send_session *session = st->sender->session;
+	const struct send_config *cfg = st->sender->cfg;
+	const struct cancel *stop = send_session_stop(session);
+	struct send_peer *peer = &st->sender->peer;
+	int fd;
+
+	if (st->index > 0)
+		return dial_again(&peer->address, &cfg->net, stop, e);
+	fd = dial_connect(&cfg->dest, &cfg->net, stop, peer->name, e);
+	if (fd < 0)
+		return fd;
+	if (dial_peer(fd, &peer->address, e)) {
+		io_close(&fd);
+		return err_prefix(e, "%s", peer->name);
+	}
+	peer->rtt_us = dial_rtt_us(fd);
+	send_session_set_stage(session, SESSION_CONNECTED);
+	return fd;
+}
+
+/* The code exchange, where there is no key yet, and TLS.  Takes fd over; NULL
+ * and an error where it fails. */
+static struct stream *secure(struct send_stream *st, int fd, struct err *e)
+{
+	const struct send_config *cfg = st->sender->cfg;
+	const struct cancel *stop = send_session_stop(st->sender->session);
+	const struct pake_conn conn = {
+		.fd = fd,
+		.cancel = stop,
+		.deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms,
+	};
+	const struct stream_config stream_cfg = {
+		.timeout_ms = cfg->timeout_ms,
+		.cancel = stop,
+	};
+	struct stream *stream = NULL;
+
+	if (cfg->pake && pake_connect(cfg->pake, cfg->tls, &conn, e))
+		io_close(&fd);
+	else
+		stream = tls_conn_open(fd, cfg->tls, &stream_cfg, e);
+	if (!stream)
+		err_prefix(e, "%s", st->sender->peer.name);
+	return stream;
+}
+
+static int connect_stream(struct send_stream *st, struct err *e)
+{
+	struct send_session *session = st->sender->session;
+	const struct stream_hooks hooks = { on_input, on_tick, st };
+	struct stream *stream;
+	int fd = dial(st, e), has_failed;
+
+	if (fd < 0)
+		return fd;
+	/* The compressor may be steered by how long sending takes. */
+	if (st->codec)
+		dial_limit_unsent(fd);
+	stream = secure(st, fd, e);
+	if (!stream)
+		return e->code;
+	channel_init(&st->channel, stream, 1, st->sender->cfg->timeout_ms);
+	has_failed = send_session_watch_stream(session, st->index, stream);
+	stream_set_hooks(stream, &hooks);
+	if (has_failed || send_session_is_cancelled(session))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return 0;
+}
+
+/* ---- HELLO ---- */
+
+static int send_hello(struct send_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct send_config *cfg = s->cfg;
+	const int is_single = !cfg->scan || (cfg->stdin_fd < 0 &&
+					     scan_is_single_file(cfg->scan));
+	struct msg_hello m = {
+		.version = WIRE_VERSION,
+		.digest = cfg->digest->id,
+		.flags = (uint8_t)((is_single ? HELLO_SINGLE : 0) |
+				   (cfg->retry_ms ? HELLO_RETRY : 0)),
+		.streams = (uint16_t)(cfg->streams ? cfg->streams :
+						     STREAMS_MAX),
+	};
+
+	send_session_set_stage(s->session, SESSION_GREETED);
+	memcpy(m.session, s->session_id, sizeof(m.session));
+	msg_put_hello(&st->channel.out, &m);
+	return channel_send(&st->channel, NULL, 0, e);
+}
+
+static int send_join(struct send_stream *st, struct err *e)
+{
+	struct msg_join m = { .version = WIRE_VERSION,
+			      .index = (uint16_t)st->index };
+
+	memcpy(m.token, st->sender->peer.ready.token,
+	       sizeof(m.token));
+	msg_put_join(&st->channel.out, &m);
+	return channel_send(&st->channel, NULL, 0, e);
+}
+
+/* Nothing sensible came before READY. */
+static int add_mode_hint(struct send_stream *st, struct err *e)
+{
+	size_t used = strlen(e->text);
+
+	if (e->code == ERR_CLOSED)
+		e->code = ERR_LOST;
+	if (e->code == ERR_PROTOCOL || e->code == ERR_LOST)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (before the session began: do both sides use the "
+			 "same mode? this side uses %s)",
+			 security_name(st->sender->cfg->security));
+	return e->code;
+}
+
+/* The first large files can be opened before the receiver is ready: its
+ * answers then come together, and save a round trip. */
+static int open_early(struct send_stream *st, struct task *t, struct err *e)
+{
+	struct queue *queue = st->sender->queue;
+	int rc = 0;
+
+	while (rc == 0 && queue_take(queue, t, 1) == QUEUE_TASK) {
+		rc = send_file_open(st, t->file, e);
+		queue_release_task(queue, t);
+	}
+	return rc;
+}
+
+/* Wait for READY; the first stream opens files meanwhile.  It may have been
+ * taken already, while something was sent. */
+static int await_ready(struct send_stream *st, struct task *t, struct err *e)
+{
+	const int is_first = st->index == 0;
+	const int wake_fd = is_first ? queue_wake_fd(st->sender->queue) : -1;
+	const uint8_t *body;
+	struct frame f;
+	int rc;
+
+	while (st->state == STREAM_OPENING) {
+		rc = channel_poll_reply(&st->channel, &f, &body, e);
+		if (rc == 0 && f.type == FRAME_READY)
+			return replies_ready(st, body, f.len, e);
+		if (rc == 0 && f.type == FRAME_ERROR)
+			return replies_peer_error(st, body, f.len, e);
+		if (rc == 0)
+			return err_set(e, ERR_PROTOCOL,
+				       "%s sent %s instead of READY",
+				       st->sender->peer.name,
+				       frame_name(f.type));
+		if (rc != ERR_AGAIN)
+			return add_mode_hint(st, e);
+		rc = is_first ? open_early(st, t, e) : 0;
+		if (rc)
+			return rc;
+		if (st->state >= STREAM_READY)
+			break;
+		if (send_stream_is_leaving(st))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (stream_wait(st->channel.stream, wake_fd, -1, e) < 0)
+			return add_mode_hint(st, e);
+	}
+	return 0;
+}
+
+/*
+ * The answer to the file that was opened early comes with READY, or a moment
+ * later.  On a long line it is worth that moment: a further stream, which is
+ * connected by now (but not in code mode), begins a round trip later where it
+ * finds nothing to send after JOIN.
+ */
+static int await_states(struct send_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	const unsigned wait_ms = s->peer.rtt_us / 1000 / STATE_PART;
+	const uint64_t until = clock_ms() + (wait_ms > STATE_MIN_MS ?
+						     wait_ms :
+						     STATE_MIN_MS);
+	int rc = replies_take(st, e);
+
+	while (rc == 0 && s->peer.rtt_us >= DIAL_LONG_US && s->cfg->streams != 1 &&
+	       !s->cfg->pake && queue_awaits_state(s->queue)) {
+		int left = clock_left_ms(until);
+
+		if (left <= 0)
+			break;
+		rc = stream_wait(st->channel.stream, -1, left, e);
+		if (rc >= 0)
+			rc = replies_take(st, e);
+	}
+	return rc;
+}
+
+int opening_first(struct send_stream *st, struct task *t, struct err *e)
+{
+	int rc = connect_stream(st, e);
+
+	if (rc == 0)
+		rc = send_hello(st, e);
+	if (rc == 0)
+		rc = await_ready(st, t, e);
+	/* No wait for the socket would tell of what was read already. */
+	if (rc == 0)
+		rc = await_states(st, e);
+	if (st->state >= STREAM_READY)
+		send_session_set_stage(st->sender->session, SESSION_READY);
+	return rc;
+}
+
+/* ---- further streams ---- */
+
+/*
+ * What was sent after JOIN may not have arrived: another stream sends it.  Where
+ * none can, the session is not whole without this stream, which then counts as
+ * one that was ready.
+ */
+static void return_range(struct send_stream *st, const struct task *t)
+{
+	struct sender *s = st->sender;
+
+	atomic_fetch_sub(&s->count.bytes, st->early_bytes);
+	if (queue_return_range(s->queue, t) || st->has_aborted)
+		st->state = STREAM_READY;
+}
+
+/* What is sent after JOIN counts once READY has come: until then the range may
+ * have to be returned. */
+static int send_early(struct send_stream *st, struct task *t, struct err *e)
+{
+	struct sender *s = st->sender;
+	int rc;
+
+	send_stream_begin_task(st);
+	rc = send_file_range(st, t->file, t->leaf, t->count, e);
+	if (rc == 0)
+		rc = await_ready(st, t, e);
+	if (rc && st->state == STREAM_OPENING) {
+		return_range(st, t);
+	} else {
+		if (rc == 0)
+			rc = send_file_end(st, t->file, e);
+		queue_release_task(s->queue, t);
+	}
+	if (rc == 0)
+		send_stream_end_task(st);
+	return rc;
+}
+
+static int join(struct send_stream *st, struct task *t, struct err *e)
+{
+	int rc = send_join(st, e);
+
+	if (rc)
+		return rc;
+	if (queue_take_range(st->sender->queue, t))
+		rc = send_early(st, t, e);
+	else
+		rc = await_ready(st, t, e);
+	return rc ? rc : replies_take(st, e);
+}
+
+int opening_further(struct send_stream *st, struct task *t, struct err *e)
+{
+	for (;;) {
+		int rc = connect_stream(st, e);
+		const uint64_t connected_ms = clock_ms();
+		unsigned allowed;
+
+		if (rc)
+			return rc;
+		if (send_session_await_ready(st->sender->session))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		allowed = st->sender->peer.ready.streams;
+		if (st->index >= allowed)
+			return err_set(e, ERR_CLOSED, "only %u are allowed",
+				       allowed);
+		/* Else the receiver may have closed it. */
+		if (clock_ms() - connected_ms < JOIN_MS)
+			return join(st, t, e);
+		opening_close(st);
+	}
+}
+
+void opening_close(struct send_stream *st)
+{
+	send_session_watch_stream(st->sender->session, st->index, NULL);
+	channel_release(&st->channel);
+}

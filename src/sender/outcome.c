@@ -1,0 +1,283 @@
+/*
+ * What became of a transfer's files.
+ */
+#include "sender/outcome.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "fs/name.h"
+#include "fs/scan.h"
+#include "sender/counters.h"
+#include "sender/item.h"
+#include "sender/queue_replies.h"
+#include "sender/send.h"
+#include "session/advice.h"
+#include "session/totals.h"
+
+struct outcome {
+	/* set once */
+	const struct send_config *cfg;
+	struct counters *count;
+
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct totals totals; /* of this session, and */
+	struct totals before; /* of those that were lost before it */
+	uint64_t notes;       /* of this session */
+	int has_summary;
+	struct msg_summary summary;
+};
+
+struct outcome *outcome_new(const struct send_config *cfg,
+			    struct counters *count)
+{
+	struct outcome *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->cfg = cfg;
+	o->count = count;
+	pthread_mutex_init(&o->lock, NULL);
+	return o;
+}
+
+void outcome_free(struct outcome *o)
+{
+	if (!o)
+		return;
+	pthread_mutex_destroy(&o->lock);
+	free(o);
+}
+
+void outcome_restart(struct outcome *o)
+{
+	pthread_mutex_lock(&o->lock);
+	totals_add(&o->before, &o->totals);
+	memset(&o->totals, 0, sizeof(o->totals));
+	o->notes = 0;
+	o->has_summary = 0;
+	pthread_mutex_unlock(&o->lock);
+}
+
+void outcome_message(const struct outcome *o, enum session_level level,
+		     const char *fmt, ...)
+{
+	const struct session_events *ev = o->cfg->events;
+	char text[1200];
+	va_list ap;
+
+	if (!ev->message)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ev->message(ev->ctx, level, text);
+}
+
+static void tell_file(const struct outcome *o, const struct session_file *f)
+{
+	const struct session_events *ev = o->cfg->events;
+
+	if (ev->file)
+		ev->file(ev->ctx, 1, f);
+}
+
+/* ---- what the receiver says ---- */
+
+static void count_verdict(struct outcome *o, const struct queue_verdict *v)
+{
+	const struct msg_verdict *m = v->verdict;
+	const int is_file = v->item->kind == ITEM_FILE;
+	enum totals_side side = TOTALS_REMOTE;
+
+	if (m->cause == CAUSE_CHANGED || m->cause == CAUSE_MISMATCH)
+		side = TOTALS_CHANGED;
+	pthread_mutex_lock(&o->lock);
+	if (m->status == STATUS_FAILED)
+		totals_failed(&o->totals, side, m->cause);
+	else if (m->status == STATUS_SKIPPED)
+		o->totals.skipped++;
+	else if (is_file)
+		totals_file(&o->totals, m->status, v->id, v->size,
+			    v->item->digest, o->cfg->digest->size);
+	pthread_mutex_unlock(&o->lock);
+	/* Others may be there as well. */
+	if (m->status == STATUS_UNCHANGED && is_file)
+		atomic_store(&o->count->wants_offers, 1);
+	if (v->item->kind == ITEM_DIR) {
+		atomic_fetch_add(&o->count->done_dirs, 1);
+	} else {
+		atomic_fetch_add(&o->count->files, 1);
+		atomic_fetch_add(&o->count->done_bytes, v->size);
+	}
+}
+
+void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
+		     const char *peer)
+{
+	const struct msg_verdict *m = v->verdict;
+	char error[1024], name[512], why[256];
+	struct session_file f = {
+		.name = v->name,
+		.name_len = v->name_len,
+		.size = v->size,
+		.status = m->status,
+	};
+
+	count_verdict(o, v);
+	/* A directory is reported only when something is wrong with it. */
+	if (v->item->kind == ITEM_DIR && m->status != STATUS_FAILED)
+		return;
+	if (v->has_digest) {
+		f.digest_ops = o->cfg->digest;
+		f.digest = v->item->digest;
+	}
+	if (m->status == STATUS_FAILED) {
+		text_escape(name, sizeof(name), v->name, v->name_len);
+		advice_text(why, sizeof(why), m->cause, m->need, m->have);
+		snprintf(error, sizeof(error), "%s: on the receiver %s: %s",
+			 name, peer, why);
+		f.error = error;
+	}
+	tell_file(o, &f);
+}
+
+void outcome_note(struct outcome *o, const struct msg_note *m,
+		  const char *peer)
+{
+	char name[512], why[256];
+
+	text_escape(name, sizeof(name), m->name, m->name_len);
+	advice_text(why, sizeof(why), m->cause, 0, 0);
+	pthread_mutex_lock(&o->lock);
+	o->notes++;
+	totals_failed(&o->totals, TOTALS_REMOTE, m->cause);
+	pthread_mutex_unlock(&o->lock);
+	outcome_message(o, SESSION_ERROR,
+			"%s: on the receiver %s: setting mode and time: %s",
+			name, peer, why);
+}
+
+/* ---- what failed here ---- */
+
+/* shown: the path as the user would name it, escaped. */
+static void failed_here(struct outcome *o, const char *name, size_t name_len,
+			const char *shown, const struct err *e)
+{
+	const size_t shown_len = strlen(shown);
+	const char *cause = e->text;
+	char error[1500];
+	const struct session_file f = {
+		.name = name,
+		.name_len = name_len,
+		.status = STATUS_FAILED,
+		.error = error,
+	};
+
+	/* The scan's texts name the path already. */
+	if (strncmp(cause, shown, shown_len) == 0 &&
+	    strncmp(cause + shown_len, ": ", 2) == 0)
+		cause += shown_len + 2;
+	snprintf(error, sizeof(error), "%s: on this side: %s", shown, cause);
+	pthread_mutex_lock(&o->lock);
+	totals_failed(&o->totals,
+		      e->code == ERR_CHANGED ? TOTALS_CHANGED : TOTALS_LOCAL,
+		      wire_cause_of_errno(e->sys_errno));
+	pthread_mutex_unlock(&o->lock);
+	tell_file(o, &f);
+}
+
+void outcome_item_failed(struct outcome *o, const struct item *it,
+			 const char *name, struct err *e)
+{
+	const char *top = "";
+	char path[NAME_PATH_MAX + 512], shown[700];
+
+	if (o->cfg->scan && it->path_off <= it->name_len)
+		top = scan_root_display(o->cfg->scan, it->root);
+	snprintf(path, sizeof(path), "%s%s", top, name + it->path_off);
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	/* It was there when it was scanned. */
+	if (e->code == ERR_LOCAL && e->sys_errno == ENOENT)
+		e->code = ERR_CHANGED;
+	failed_here(o, name, it->name_len, shown, e);
+}
+
+void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
+{
+	char shown[700];
+
+	text_escape(shown, sizeof(shown), si->display, strlen(si->display));
+	failed_here(o, si->name, si->name_len, shown, si->err);
+}
+
+/* ---- the whole ---- */
+
+void outcome_finish(struct outcome *o, struct msg_finish *m)
+{
+	pthread_mutex_lock(&o->lock);
+	m->files = o->totals.committed + o->totals.unchanged;
+	m->bytes = o->totals.bytes;
+	memcpy(m->sum, o->totals.sum, sizeof(m->sum));
+	pthread_mutex_unlock(&o->lock);
+}
+
+void outcome_set_summary(struct outcome *o, const struct msg_summary *m)
+{
+	pthread_mutex_lock(&o->lock);
+	o->summary = *m;
+	o->has_summary = 1;
+	pthread_mutex_unlock(&o->lock);
+}
+
+int outcome_is_confirmed(struct outcome *o)
+{
+	const struct totals *t = &o->totals;
+	const struct msg_summary *m = &o->summary;
+	int is_same;
+
+	pthread_mutex_lock(&o->lock);
+	is_same = o->has_summary && m->files == t->committed + t->unchanged &&
+		  m->bytes == t->bytes && m->notes == o->notes &&
+		  memcmp(m->sum, t->sum, WIRE_SUM) == 0;
+	pthread_mutex_unlock(&o->lock);
+	return is_same;
+}
+
+int outcome_sum_up(struct outcome *o, struct session_summary *summary,
+		   struct err *e)
+{
+	struct totals t;
+	struct err failed;
+	int code, has_summary;
+
+	pthread_mutex_lock(&o->lock);
+	t = o->totals;
+	totals_add(&t, &o->before);
+	has_summary = o->has_summary;
+	pthread_mutex_unlock(&o->lock);
+	code = totals_code(&t, 1);
+	if (code) {
+		const uint64_t bad = totals_failed_count(&t) + t.skipped;
+
+		err_set(&failed, code,
+			"%llu of %llu file%s not sent (see above)",
+			(unsigned long long)bad,
+			(unsigned long long)(bad + t.committed + t.unchanged),
+			bad == 1 ? "s was" : "s were");
+		err_merge(e, &failed);
+	}
+	if (!e->code && !has_summary)
+		err_set(e, ERR_INTERNAL, "the session ended without a result");
+	summary->code = e->code;
+	totals_summary(&t, summary);
+	summary->wire_bytes = atomic_load(&o->count->wire_bytes);
+	summary->resent_bytes = atomic_load(&o->count->resent_bytes);
+	return e->code;
+}

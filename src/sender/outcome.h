@@ -1,0 +1,75 @@
+/*
+ * outcome.h - what became of a transfer's files, and what the user is told of
+ * it.
+ *
+ * Layer: sender.  Uses session/events.h, session/totals.h, wire/msg.h.
+ * Threads: any; every function locks what it needs.  Events are called without
+ * the lock (but outcome_verdict() is called with the queue's).
+ */
+#ifndef FERRY_SENDER_OUTCOME_H
+#define FERRY_SENDER_OUTCOME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "session/events.h"
+#include "wire/msg.h"
+
+struct counters;
+struct item;
+struct outcome;
+struct queue_verdict;
+struct scan_item;
+struct send_config;
+
+/* cfg and count are borrowed.  NULL when out of memory. */
+struct outcome *outcome_new(const struct send_config *cfg,
+			    struct counters *count);
+void outcome_free(struct outcome *o); /* NULL is allowed */
+
+/* A new session after a lost one, whose files count for the transfer only. */
+void outcome_restart(struct outcome *o);
+
+/* ---- single files ---- */
+
+/* The receiver's verdict on an item; peer is the receiver's name, escaped.
+ * Called with the queue locked. */
+void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
+		     const char *peer);
+
+/* NOTE: the metadata of a directory could not be set. */
+void outcome_note(struct outcome *o, const struct msg_note *m,
+		  const char *peer);
+
+/* An item (with its name, terminated) could not be sent from here; e says why,
+ * and becomes ERR_CHANGED for a file that went away. */
+void outcome_item_failed(struct outcome *o, const struct item *it,
+			 const char *name, struct err *e);
+
+/* The scan found something that cannot be sent (SCAN_TROUBLE). */
+void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
+
+/* ---- the whole ---- */
+
+/* A line for the user, escaped by the caller, printf-style. */
+void outcome_message(const struct outcome *o, enum session_level level,
+		     const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* FINISH: what the receiver has committed, by its verdicts. */
+void outcome_finish(struct outcome *o, struct msg_finish *m);
+
+/* SUMMARY, the answer (copied); whether it says the same as our own count. */
+void outcome_set_summary(struct outcome *o, const struct msg_summary *m);
+int outcome_is_confirmed(struct outcome *o);
+
+/*
+ * Sum up the transfer: fill summary (all but seconds) and e, which holds what
+ * ended the last session (code 0: nothing did): files that failed are merged
+ * into it.  Returns e->code.
+ */
+int outcome_sum_up(struct outcome *o, struct session_summary *summary,
+		   struct err *e);
+
+#endif

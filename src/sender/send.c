@@ -1,0 +1,217 @@
+/*
+ * A whole transfer: a session, others after lost ones, and the summary.
+ */
+#include "sender/send.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "chunk/tree.h"
+#include "fs/name.h"
+#include "sender/control.h"
+#include "sender/outcome.h"
+#include "sender/queue.h"
+#include "sender/retry.h"
+#include "sender/scanner.h"
+#include "sender/sender.h"
+#include "sender/session.h"
+
+/* ---- before it begins ---- */
+
+static int check_stdin_name(const struct send_config *cfg, struct err *e)
+{
+	const char *why;
+
+	if (cfg->stdin_fd < 0)
+		return 0;
+	why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
+	if (why)
+		return err_set(e, ERR_USAGE, "--name: %s", why);
+	return 0;
+}
+
+static int prepare(struct sender *s, struct err *e)
+{
+	const struct send_config *cfg = s->cfg;
+	uint8_t *zeros = calloc(1, TREE_LEAF);
+
+	s->queue = queue_new();
+	s->session = s->queue ? send_session_new(s->queue) : NULL;
+	s->outcome = outcome_new(cfg, &s->count);
+	if (!zeros || !s->session || !s->outcome ||
+	    getrandom(s->session_id, sizeof(s->session_id), 0) !=
+		    (ssize_t)sizeof(s->session_id)) {
+		free(zeros);
+		return err_sys(e, ERR_RESOURCE, "starting a session");
+	}
+	cfg->digest->sum(zeros, TREE_LEAF, s->zero_digest);
+	free(zeros);
+	return 0;
+}
+
+/*
+ * From here on only the sources are read, and only the receiver is connected
+ * to.  Symlinks that are followed, or a source that is one, may lead anywhere.
+ */
+static int confine(struct sender *s, struct err *e)
+{
+	const struct send_config *cfg = s->cfg;
+	const unsigned count = cfg->scan ? scan_root_count(cfg->scan) : 0;
+	struct sandbox_sources src = {
+		.anywhere = cfg->follow_links,
+		.port = cfg->dest.port,
+	};
+	char text[SANDBOX_TEXT_MAX];
+	int *fds, rc;
+
+	if (cfg->sandbox == SANDBOX_OFF)
+		return 0;
+	fds = calloc(count + 1, sizeof(*fds));
+	if (!fds)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	src.fds = fds;
+	for (unsigned i = 0; i < count; i++) {
+		const int fd = scan_root_fd(cfg->scan, i);
+
+		/* files of one directory share its descriptor */
+		if (src.count == 0 || fd != fds[src.count - 1])
+			fds[src.count++] = fd;
+		if (scan_root_follow(cfg->scan, i))
+			src.anywhere = 1;
+	}
+	rc = sandbox_sender(&src, text, e);
+	if (rc == 0)
+		outcome_message(s->outcome, SESSION_VERBOSE, "%s", text);
+	free(fds);
+	return rc;
+}
+
+/* ---- sessions ---- */
+
+/* Wait, unless the user stops it.  Returns whether he did not. */
+static int back_off(struct sender *s, unsigned ms)
+{
+	struct pollfd pfd = { .fd = s->cfg->cancel_fd, .events = POLLIN };
+
+	if (poll(&pfd, 1, (int)ms) <= 0)
+		return 1;
+	(void)send_session_cancel(s->session);
+	return 0;
+}
+
+/* The session ended.  Whether there is another one now, after a pause; e: how it
+ * ended, or what the user is told. */
+static int wants_another(struct sender *s, struct retry *r, int *is_told,
+			 struct err *e)
+{
+	const uint64_t now = clock_ms();
+	uint32_t random = 0;
+	int was_ready;
+
+	send_session_error(s->session, e);
+	was_ready = send_session_stage(s->session) == SESSION_READY;
+	if (send_session_is_cancelled(s->session) ||
+	    !retry_is_wanted(r, e, was_ready, queue_has_progress(s->queue),
+			     now))
+		return 0;
+	if (!queue_can_restart(s->queue)) {
+		err_prefix(e, "what was read of standard input cannot be read "
+			      "again");
+		return 0;
+	}
+	/* That it cannot be reached yet is said once. */
+	outcome_message(s->outcome,
+			was_ready || !*is_told ? SESSION_WARNING :
+						 SESSION_VERBOSE,
+			"%s; trying again for %llu s", e->text,
+			(unsigned long long)retry_left_s(r, now));
+	*is_told = !was_ready;
+	if (getrandom(&random, sizeof(random), 0) < 0)
+		random = 0;
+	if (back_off(s, retry_next_wait_ms(r, random, now)))
+		return 1;
+	send_session_error(s->session, e);
+	return 0;
+}
+
+static void restart(struct sender *s, struct scanner *scanner)
+{
+	queue_restart(s->queue);
+	outcome_restart(s->outcome);
+	send_session_restart(s->session);
+	atomic_store(&s->count.bytes, atomic_load(&s->count.done_bytes));
+	if (atomic_load(&s->count.done_dirs) > 0)
+		scanner_rescan_dirs(scanner);
+}
+
+static void on_scan_failed(void *session, const struct err *e)
+{
+	send_session_fail(session, e);
+}
+
+/* All sessions of the transfer.  e is how the last one ended. */
+static int run_sessions(struct sender *s, struct err *e)
+{
+	struct scanner *scanner = scanner_new(s, on_scan_failed,
+					      s->session);
+	struct retry retry;
+	int is_told = 0;
+
+	if (!scanner)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	retry_init(&retry, s->cfg->retry_ms, clock_ms());
+	if (scanner_start(scanner) == 0) {
+		control_run_session(s, scanner);
+		while (wants_another(s, &retry, &is_told, e)) {
+			restart(s, scanner);
+			control_run_session(s, scanner);
+		}
+	} else {
+		send_session_error(s->session, e);
+	}
+	/* Whatever ended the streams ends the scan as well.  A scan that failed
+	 * between two sessions was told to neither. */
+	queue_close(s->queue);
+	(void)scanner_join(scanner, e);
+	control_show_progress(s, scanner);
+	scanner_free(scanner);
+	return e->code;
+}
+
+int send_run(const struct send_config *cfg, struct session_summary *summary,
+	     struct err *e)
+{
+	const uint64_t began_ns = clock_ns();
+	struct sender *s = calloc(1, sizeof(*s));
+	int rc;
+
+	err_clear(e);
+	memset(summary, 0, sizeof(*summary));
+	if (!s || rate_limit_init(&s->rate_limit, cfg->limit_rate)) {
+		free(s);
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	s->cfg = cfg;
+	rc = check_stdin_name(cfg, e);
+	if (rc == 0)
+		rc = prepare(s, e);
+	if (rc == 0)
+		rc = confine(s, e);
+	if (rc == 0) {
+		(void)run_sessions(s, e);
+		rc = outcome_sum_up(s->outcome, summary, e);
+		summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
+	}
+	summary->code = rc;
+	if (cfg->events->summary)
+		cfg->events->summary(cfg->events->ctx, 1, summary, e);
+	outcome_free(s->outcome);
+	send_session_free(s->session);
+	queue_free(s->queue);
+	rate_limit_release(&s->rate_limit);
+	free(s);
+	return rc;
+}

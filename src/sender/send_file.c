@@ -1,0 +1,401 @@
+/*
+ * Sending a file in chunks: open it, send ranges of its leaves, check what the
+ * receiver has, end it; and standard input.
+ */
+#include "sender/send_file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/source.h"
+#include "sender/outfile.h"
+#include "sender/queue_files.h"
+#include "sender/replies.h"
+#include "sender/send.h"
+#include "sender/stream.h"
+
+static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
+		    struct err *e)
+{
+	struct msg_file_abort m = { .id = f->id };
+
+	if (!queue_fail_file(st->sender->queue, f))
+		return 0;
+	send_stream_item_failed(st, &f->item, outfile_name(f), fe);
+	if (f->id == 0)
+		return 0;
+	if (st->state == STREAM_OPENING)
+		st->has_aborted = 1;
+	m.cause = fe->code == ERR_CHANGED ? CAUSE_CHANGED :
+					    (uint16_t)wire_cause_of_errno(
+						    fe->sys_errno);
+	msg_put_file_abort(&st->channel.out, &m);
+	return channel_send(&st->channel, NULL, 0, e);
+}
+
+/* ---- leaves ---- */
+
+static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf, uint64_t count)
+{
+	const uint64_t allocated = (uint64_t)f->item.st.st_blocks * 512;
+	uint64_t start, end, n;
+
+	/* No use asking about most files. */
+	if (allocated >= f->size ||
+	    source_next_data(f->fd, leaf * TREE_LEAF, f->size, &start, &end,
+			     NULL))
+		return 0;
+	/* The last leaf may be a short one: a hole up to the end leaves it
+	 * out. */
+	n = start / TREE_LEAF - leaf;
+	return n < count ? n : count;
+}
+
+/*
+ * As queue_put_leaf(); but a source that reads otherwise than before is given
+ * up: returns ERR_CHANGED, and 0 or what sending that failed with in *rc.
+ */
+static int record_leaf(struct send_stream *st, struct outfile *f,
+		       uint64_t leaf, const uint8_t *digest, int *rc,
+		       struct err *e)
+{
+	int put = queue_put_leaf(st->sender->queue, f, leaf, digest);
+	struct err fe;
+
+	*rc = 0;
+	if (put >= 0)
+		return put;
+	if (put == ERR_RESOURCE)
+		return *rc = err_set(e, put, "out of memory");
+	err_set(&fe, ERR_CHANGED, "it changed while it was sent");
+	*rc = abort_file(st, f, &fe, e);
+	return ERR_CHANGED;
+}
+
+static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		    size_t n, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct msg_chunk m = {
+		.id = f->id,
+		.offset = leaf * TREE_LEAF,
+		.raw_len = (uint32_t)n,
+	};
+	const uint8_t *payload;
+	size_t len;
+	int rc, was_known;
+
+	digest->sum(st->raw, n, m.digest);
+	was_known = record_leaf(st, f, leaf, m.digest, &rc, e);
+	if (was_known < 0)
+		return rc;
+	if (was_known)
+		atomic_fetch_add(&st->sender->count.resent_bytes, n);
+	payload = send_stream_compress(st, st->raw, n, &len, &m.codec);
+	msg_put_chunk(&st->channel.out, &m, digest->size, (uint32_t)len);
+	return send_stream_send(st, payload, len, n, e);
+}
+
+static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		     uint64_t count, struct err *e)
+{
+	const struct msg_hole m = {
+		.id = f->id,
+		.offset = leaf * TREE_LEAF,
+		.len = count * TREE_LEAF,
+	};
+	int rc;
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (record_leaf(st, f, leaf + i, st->sender->zero_digest, &rc,
+				e) < 0)
+			return rc;
+	}
+	msg_put_hole(&st->channel.out, &m);
+	return send_stream_send(st, NULL, 0, m.len, e);
+}
+
+int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		    uint64_t count, struct err *e)
+{
+	const uint64_t end = leaf + count;
+	int rc = 0;
+
+	while (rc == 0 && leaf < end && queue_is_wanted(st->sender->queue, f)) {
+		const uint64_t hole = hole_leaves(f, leaf, end - leaf);
+		const size_t n = tree_leaf_size(f->size, leaf);
+		struct err fe;
+
+		if (hole > 0) {
+			rc = send_hole(st, f, leaf, hole, e);
+			leaf += hole;
+			continue;
+		}
+		err_clear(&fe);
+		if (n > 0 &&
+		    source_read(f->fd, st->raw, n, leaf * TREE_LEAF, &fe))
+			return abort_file(st, f, &fe, e);
+		rc = send_chunk(st, f, leaf, n, e);
+		leaf++;
+	}
+	return rc;
+}
+
+/* ---- what the receiver says it has ---- */
+
+/* The digest of a leaf, known already or read for it.  Returns 0 or an error of
+ * the file. */
+static int leaf_digest(struct send_stream *st, struct outfile *f,
+		       uint64_t leaf, uint8_t *out, struct err *fe)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct queue *queue = st->sender->queue;
+	size_t n = tree_leaf_size(f->size, leaf);
+	int rc;
+
+	if (queue_leaf_digest(queue, f, leaf, out) == 0)
+		return 0;
+	if (hole_leaves(f, leaf, 1) == 1) {
+		memcpy(out, st->sender->zero_digest, digest->size);
+	} else {
+		rc = source_read(f->fd, st->raw, n, leaf * TREE_LEAF, fe);
+		if (rc)
+			return rc;
+		digest->sum(st->raw, n, out);
+	}
+	rc = queue_put_leaf(queue, f, leaf, out);
+	if (rc == ERR_PROTOCOL)
+		return err_set(fe, ERR_CHANGED, "it changed while it was sent");
+	return rc < 0 ? err_set(fe, rc, "out of memory") : 0;
+}
+
+/* Fill in the kind and the digests: one where the leaves are a whole range of
+ * the tree, else one a leaf.  Returns 0, or an error of the file. */
+static int fill_digests(struct send_stream *st, struct outfile *f,
+			struct msg_check *m, uint8_t *digests, struct err *fe)
+{
+	const struct digest_ops *ops = st->sender->cfg->digest;
+	struct queue *queue = st->sender->queue;
+	const uint64_t leaves = tree_leaf_count(f->size);
+	const uint64_t first = m->offset / TREE_LEAF;
+	const int is_range = leaves > 1 && first % TREE_RANGE_LEAVES == 0 &&
+			     (m->count == TREE_RANGE_LEAVES ||
+			      first + m->count == leaves);
+	uint8_t sum[DIGEST_MAX];
+
+	m->kind = is_range ? CHECK_RANGE : CHECK_LEAVES;
+	if (is_range && queue_range_digest(queue, f, first / TREE_RANGE_LEAVES,
+					   digests) == 0)
+		return 0;
+	for (uint32_t i = 0; i < m->count; i++) {
+		int rc = leaf_digest(st, f, first + i, digests + i * ops->size,
+				     fe);
+
+		if (rc)
+			return rc;
+		if (!queue_is_wanted(queue, f))
+			return 0;
+	}
+	if (is_range) {
+		ops->sum(digests, m->count * ops->size, sum);
+		memcpy(digests, sum, ops->size);
+	}
+	return 0;
+}
+
+int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
+	       uint64_t count, struct err *e)
+{
+	uint8_t digests[CHECK_LEAVES_MAX * DIGEST_MAX];
+	struct sender *s = st->sender;
+	struct msg_check m = {
+		.id = f->id,
+		.offset = leaf * TREE_LEAF,
+		.count = (uint32_t)count,
+		.digests = digests,
+	};
+	struct err fe;
+	int rc;
+
+	err_clear(&fe);
+	rc = fill_digests(st, f, &m, digests, &fe);
+	if (rc == ERR_RESOURCE) {
+		*e = fe;
+		return rc;
+	}
+	if (rc)
+		return abort_file(st, f, &fe, e);
+	if (!queue_is_wanted(s->queue, f))
+		return 0;
+	queue_add_check(s->queue, f);
+	msg_put_check(&st->channel.out, &m, s->cfg->digest->size);
+	for (uint32_t i = 0; i < m.count; i++)
+		atomic_fetch_add(&s->count.bytes,
+				 tree_leaf_size(f->size, leaf + i));
+	return channel_send(&st->channel, NULL, 0, e);
+}
+
+/* ---- the end ---- */
+
+int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
+{
+	struct msg_file_end m;
+	struct stat now;
+	struct err fe;
+	int take = queue_take_end(st->sender->queue, f);
+
+	if (take == 0)
+		return 0;
+	err_clear(&fe);
+	if (take < 0)
+		err_set(&fe, ERR_RESOURCE, "out of memory");
+	else if (!f->is_stream && fstat(f->fd, &now))
+		err_sys(&fe, ERR_LOCAL, "reading its status");
+	else if (!f->is_stream && !source_is_same(&now, &f->item.st))
+		err_set(&fe, ERR_CHANGED, "it changed while it was sent");
+	if (fe.code)
+		return abort_file(st, f, &fe, e);
+	m.id = f->id;
+	m.size = f->size;
+	memcpy(m.digest, f->item.digest, sizeof(m.digest));
+	msg_put_file_end(&st->channel.out, &m, st->sender->cfg->digest->size);
+	return channel_send(&st->channel, NULL, 0, e);
+}
+
+/* ---- the beginning ---- */
+
+static int open_source(struct send_stream *st, struct outfile *f,
+		       struct err *fe)
+{
+	const char *leaf = NULL;
+	int dir;
+
+	if (f->is_stream) {
+		memset(&f->item.st, 0, sizeof(f->item.st));
+		f->item.st.st_mode = 0644;
+		clock_gettime(CLOCK_REALTIME, &f->item.st.st_mtim);
+		return 0;
+	}
+	/* From an earlier session, as it was then. */
+	if (f->fd >= 0)
+		return 0;
+	dir = send_stream_open_parent(st, &f->item, outfile_name(f), &leaf,
+				      fe);
+	if (dir < 0)
+		return dir;
+	f->fd = source_open(dir, leaf, send_stream_follows(st, &f->item),
+			    &f->item.st, fe);
+	if (f->fd < 0)
+		return f->fd;
+	f->size = (uint64_t)f->item.st.st_size;
+	if (f->size > WIRE_SIZE_MAX)
+		return err_set(fe, ERR_LOCAL, "it is too large (over 8 PiB)");
+	return 0;
+}
+
+/* OPEN ends with the digest of itself. */
+static void put_open(struct buf *b, const struct outfile *f,
+		     const struct digest_ops *digest)
+{
+	const struct msg_open m = {
+		.id = f->id,
+		.size = f->size,
+		.allocated = (uint64_t)f->item.st.st_blocks * 512,
+		.meta = file_meta_of_stat(&f->item.st),
+		.name = outfile_name(f),
+		.name_len = f->item.name_len,
+	};
+	const size_t n = MSG_OPEN_FIXED + m.name_len;
+	uint8_t *body;
+
+	msg_put_open(b, &m, digest->size);
+	if (b->failed)
+		return;
+	body = b->data + b->len - digest->size - n;
+	digest->sum(body, n, body + n);
+}
+
+int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct err fe;
+	int is_whole, rc;
+
+	err_clear(&fe);
+	if (open_source(st, f, &fe))
+		return abort_file(st, f, &fe, e);
+	if (!f->tree)
+		f->tree = tree_new(digest, f->size);
+	is_whole = st->state == STREAM_READY && !f->is_stream &&
+		   f->size <= OUTFILE_WHOLE_MAX;
+	if (!f->tree ||
+	    queue_assign_file_id(st->sender->queue, f, is_whole) == 0)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	put_open(&st->channel.out, f, digest);
+	rc = channel_send(&st->channel, NULL, 0, e);
+	if (rc || !is_whole)
+		return rc;
+	rc = send_file_range(st, f, 0, tree_leaf_count(f->size), e);
+	return rc ? rc : send_file_end(st, f, e);
+}
+
+/* ---- standard input ---- */
+
+/*
+ * Fill a chunk.  Returns the bytes, fewer than CHUNK_MAX only at the end; or a
+ * negative code, with the reason in fe for trouble with the input, in e for the
+ * connection.
+ */
+static ssize_t read_chunk(struct send_stream *st, struct outfile *f,
+			  struct err *fe, struct err *e)
+{
+	size_t got = 0;
+
+	while (got < CHUNK_MAX && queue_is_wanted(st->sender->queue, f)) {
+		ssize_t n;
+		int ev = stream_wait(st->channel.stream, f->fd, -1, e);
+
+		if (ev < 0)
+			return ev;
+		if (ev & STREAM_READABLE) {
+			int rc = replies_take(st, e);
+
+			if (rc)
+				return rc;
+		}
+		if (!(ev & STREAM_WOKEN))
+			continue;
+		n = read(f->fd, st->raw + got, CHUNK_MAX - got);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			return err_sys(fe, ERR_LOCAL,
+				       "reading standard input");
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
+int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
+{
+	struct err fe;
+	ssize_t n;
+	uint64_t leaf;
+	int rc = 0;
+
+	err_clear(&fe);
+	n = read_chunk(st, f, &fe, e);
+	if (n < 0)
+		return fe.code ? abort_file(st, f, &fe, e) : (int)n;
+	atomic_fetch_add(&st->sender->count.total_bytes, (uint64_t)n);
+	leaf = queue_add_stdin_leaf(st->sender->queue, f, (size_t)n,
+				    n < CHUNK_MAX);
+	/* An empty input still has one leaf, which is empty. */
+	if (n > 0 || leaf == 0)
+		rc = send_chunk(st, f, leaf, (size_t)n, e);
+	return rc ? rc : send_file_end(st, f, e);
+}

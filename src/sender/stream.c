@@ -1,0 +1,166 @@
+/*
+ * What a stream's thread works with: its buffers, the directories of the
+ * sources, and the way of content out of it.
+ */
+#include "sender/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "chunk/codec.h"
+#include "fs/dirs.h"
+#include "fs/scan.h"
+#include "sender/item.h"
+#include "sender/outcome.h"
+#include "sender/replies.h"
+#include "sender/send.h"
+#include "sender/session.h"
+
+enum {
+	/* Waits for the rate limit are cut to this, so that a user who stops us
+	 * need not wait longer. */
+	RATE_SLICE_MS = 100,
+};
+
+int send_stream_init(struct send_stream *st, struct sender *s, unsigned index,
+		     struct err *e)
+{
+	const struct codec_choice *choice = &s->cfg->codec;
+
+	memset(st, 0, sizeof(*st));
+	st->sender = s;
+	st->index = index;
+	buf_init(&st->table, CHUNK_MAX);
+	st->raw = malloc(STREAM_RAW_CAP);
+	if (!st->raw)
+		goto no_memory;
+	if (choice->ops->id == CODEC_NONE)
+		return 0;
+	st->packed_cap = choice->ops->bound(CHUNK_MAX);
+	st->packed = malloc(st->packed_cap);
+	st->codec = codec_new(choice);
+	if (st->packed && st->codec)
+		return 0;
+no_memory:
+	return err_set(e, ERR_RESOURCE, "out of memory");
+}
+
+void send_stream_release(struct send_stream *st)
+{
+	dirs_free(st->dirs);
+	codec_free(st->codec);
+	free(st->raw);
+	free(st->packed);
+	buf_release(&st->table);
+}
+
+int send_stream_is_leaving(const struct send_stream *st)
+{
+	return st->index == 0 &&
+	       send_session_is_cancelled(st->sender->session);
+}
+
+void send_stream_begin_task(struct send_stream *st)
+{
+	st->is_at_task = 1;
+	st->is_flushed = 0;
+	send_session_begin_task(st->sender->session);
+}
+
+void send_stream_end_task(struct send_stream *st)
+{
+	if (!st->is_at_task)
+		return;
+	st->is_at_task = 0;
+	send_session_end_task(st->sender->session);
+}
+
+int send_stream_open_parent(struct send_stream *st, const struct item *it,
+			    const char *name, const char **leaf, struct err *e)
+{
+	const struct send_config *cfg = st->sender->cfg;
+
+	if (!st->dirs || st->dirs_root != it->root) {
+		dirs_free(st->dirs);
+		st->dirs = dirs_new(scan_root_fd(cfg->scan, it->root),
+				    cfg->follow_links ? DIRS_FOLLOW : 0, NULL,
+				    NULL);
+		st->dirs_root = it->root;
+		if (!st->dirs)
+			return err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	return dirs_parent(st->dirs, name + it->path_off,
+			   it->name_len - it->path_off, leaf, e);
+}
+
+int send_stream_follows(const struct send_stream *st, const struct item *it)
+{
+	const struct send_config *cfg = st->sender->cfg;
+
+	return cfg->follow_links || scan_root_follow(cfg->scan, it->root);
+}
+
+void send_stream_item_failed(struct send_stream *st, const struct item *it,
+			     const char *name, struct err *e)
+{
+	outcome_item_failed(st->sender->outcome, it, name, e);
+}
+
+/* ---- content on its way out ---- */
+
+const uint8_t *send_stream_compress(struct send_stream *st, const uint8_t *raw,
+			       size_t n, size_t *len, uint8_t *codec)
+{
+	size_t packed = 0;
+
+	*codec = CODEC_NONE;
+	if (st->codec && n > 0)
+		packed = codec_compress(st->codec, st->packed, st->packed_cap,
+					raw, n, codec);
+	*len = packed > 0 ? packed : n;
+	return packed > 0 ? st->packed : raw;
+}
+
+static int wait_for_rate(struct send_stream *st, uint64_t bytes, struct err *e)
+{
+	unsigned ms = rate_limit_take(&st->sender->rate_limit, bytes);
+	uint64_t until;
+
+	if (ms == 0)
+		return 0;
+	until = clock_ms() + ms;
+	while (clock_left_ms(until) > 0 && !send_stream_is_leaving(st)) {
+		int left = clock_left_ms(until);
+		int rc = stream_wait(st->channel.stream, -1,
+				     left < RATE_SLICE_MS ? left :
+							    RATE_SLICE_MS, e);
+
+		if (rc > 0)
+			rc = replies_take(st, e);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+int send_stream_send(struct send_stream *st, const void *payload, size_t n,
+		uint64_t content, struct err *e)
+{
+	const uint64_t began_ns = clock_ns();
+	int rc = wait_for_rate(st, n, e);
+
+	if (rc)
+		return rc;
+	if (send_stream_is_leaving(st))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	rc = channel_send(&st->channel, payload, n, e);
+	if (rc)
+		return rc;
+	if (st->codec)
+		codec_sent(st->codec, clock_ns() - began_ns);
+	atomic_fetch_add(&st->sender->count.bytes, content);
+	if (st->state == STREAM_OPENING)
+		st->early_bytes += content;
+	return 0;
+}

@@ -1,0 +1,124 @@
+/*
+ * stream.h - one connection of a sending session, and what its thread works
+ * with.
+ *
+ * Layer: sender.  Uses fs/dirs.h, session/channel.h, sender/sender.h.
+ * Threads: a struct send_stream belongs to its thread.
+ *
+ * The parts that work on it, each calling only those below:
+ *
+ *	connection.c	the thread: begin, take tasks, end
+ *	opening.c	connect; HELLO or JOIN, and READY
+ *	send_pack.c, send_file.c	the tasks
+ *	stream.c	compress, keep to the rate limit, send
+ *	replies.c	what the receiver answers
+ */
+#ifndef FERRY_SENDER_STREAM_H
+#define FERRY_SENDER_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "sender/sender.h"
+#include "session/channel.h"
+#include "wire/msg.h"
+
+struct codec;
+struct dirs;
+struct item;
+
+enum {
+	/* The buffer for raw bytes: room after a chunk, so that a read can see
+	 * the end of a file that fills it exactly. */
+	STREAM_RAW_CAP = CHUNK_MAX + 4096,
+};
+
+/* Each changes to the next one only; the last two are the first stream's. */
+enum send_stream_state {
+	STREAM_OPENING,   /* until READY: what is sent may not arrive */
+	STREAM_READY,
+	STREAM_FINISHING, /* FINISH was sent */
+	STREAM_FINISHED,  /* SUMMARY came */
+};
+
+struct send_stream {
+	struct sender *sender;
+	unsigned index;
+	enum send_stream_state state;
+	struct channel channel;
+
+	/* buffers */
+	uint8_t *raw;        /* STREAM_RAW_CAP bytes */
+	uint8_t *packed;     /* packed_cap bytes, NULL without compression */
+	size_t packed_cap;
+	struct codec *codec; /* NULL without compression */
+	struct buf table;    /* of a pack */
+	struct dirs *dirs;   /* below scan root dirs_root; NULL: none yet */
+	unsigned dirs_root;
+
+	int is_at_task;      /* of what it was given, not all is sent yet */
+	int is_flushed;      /* FLUSH was the last thing sent */
+	/* before READY came */
+	int has_aborted;       /* FILE_ABORT was sent */
+	uint64_t early_bytes;  /* of content that was sent */
+};
+
+/* Prepare stream `index`, with its buffers.  Returns 0 or ERR_RESOURCE; in
+ * both cases send_stream_release() frees it. */
+int send_stream_init(struct send_stream *st, struct sender *s, unsigned index,
+		     struct err *e);
+
+/* Free all but the connection (opening_close()). */
+void send_stream_release(struct send_stream *st);
+
+/* Whether the stream has to tell the receiver that the user stopped us: the
+ * first one does, and until then all others go on. */
+int send_stream_is_leaving(const struct send_stream *st);
+
+/* A task begins; all of it was sent.  One that fails is not ended before the
+ * session knows of the failure: see send_session_count_tasks(). */
+void send_stream_begin_task(struct send_stream *st);
+void send_stream_end_task(struct send_stream *st);
+
+/*
+ * The directory that an item (with its name) lies in, and the last component
+ * of its path, as dirs_parent().  Returns a descriptor; or an error:
+ * ERR_RESOURCE is the session's, others are the item's.
+ */
+int send_stream_open_parent(struct send_stream *st, const struct item *it,
+			    const char *name, const char **leaf,
+			    struct err *e);
+
+/* Whether a symlink in the item's place is followed. */
+int send_stream_follows(const struct send_stream *st, const struct item *it);
+
+/* An item (with its name) could not be sent from here: reported, as
+ * outcome_item_failed(). */
+void send_stream_item_failed(struct send_stream *st, const struct item *it,
+			     const char *name, struct err *e);
+
+/* ---- content on its way out ---- */
+
+/*
+ * Compress n raw bytes where that pays.  Returns the payload to be sent, which
+ * is raw itself or the stream's buffer; *len and *codec (its wire id, for the
+ * frame) are its own.  Cannot fail.
+ */
+const uint8_t *send_stream_compress(struct send_stream *st,
+				    const uint8_t *raw, size_t n, size_t *len,
+				    uint8_t *codec);
+
+/*
+ * Send the frame in channel.out with n bytes of payload (borrowed), which stand
+ * for `content` bytes of files.  Blocks as long as the rate limit says and the
+ * line takes; the receiver's answers are taken meanwhile.
+ *
+ * Returns 0; ERR_INTERRUPTED where the user stopped us; as channel_send() and
+ * replies_take().
+ */
+int send_stream_send(struct send_stream *st, const void *payload, size_t n,
+		     uint64_t content, struct err *e);
+
+#endif
