@@ -2,7 +2,7 @@
  * source.h - reading a file that may change under us.
  *
  * Layer: fs.  Uses base.
- * Threads: any, on different descriptors; source_read() also on the same.
+ * Threads: any; source_read() and source_next_data() also on one descriptor.
  */
 #ifndef FERRY_FS_SOURCE_H
 #define FERRY_FS_SOURCE_H
@@ -44,8 +44,8 @@ int source_is_same(const struct stat *a, const struct stat *b);
 /*
  * The next stretch of data at or after off (SEEK_DATA, SEEK_HOLE): *start and
  * *end.  Where there is none, both are size.  Where the file system cannot
- * tell, all is data.  The descriptor's position is not to be relied on
- * (callers serialise per descriptor).
+ * tell, all is data.  The descriptor's offset is moved, but does not matter:
+ * several threads may ask at a time, and read by source_read().
  */
 int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 		     uint64_t *end, struct err *e);

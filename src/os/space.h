@@ -3,8 +3,7 @@
  * fallocate(), SEEK_DATA).
  *
  * Layer: os.
- * Threads: any; space_next_data() by one thread a descriptor at a time, as it
- * moves the descriptor's offset.
+ * Threads: any, also several on one descriptor.
  */
 #ifndef FERRY_OS_SPACE_H
 #define FERRY_OS_SPACE_H
@@ -31,6 +30,10 @@ int space_punch(int fd, uint64_t off, uint64_t len);
  * *end_out is 0 when only the file's end follows.  Returns 0; or -1 with errno:
  * ENXIO where there is no data from off on, EINVAL and the like where the file
  * system cannot tell.
+ *
+ * Moves the descriptor's offset, so whoever else uses that has to be kept away;
+ * but does not depend on it (lseek() is given absolute offsets, and returns what
+ * it found for them), so several threads may ask at a time.
  */
 int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out);
 

@@ -480,6 +480,64 @@ static void test_sparse(void **state)
 	close(fd);
 }
 
+/* Every second MiB is data.  Several threads ask on one descriptor, as the
+ * streams of a sender do; each moves the descriptor's offset while the others
+ * ask. */
+enum { STRETCH = 1 << 20, STRETCHES = 32, ASKERS = 4, ROUNDS = 4000 };
+
+struct asker {
+	pthread_t thread;
+	int fd, first; /* where it begins: each elsewhere */
+	unsigned wrong;
+};
+
+static void *ask(void *arg)
+{
+	const uint64_t size = (uint64_t)STRETCH * STRETCHES;
+	struct asker *a = arg;
+
+	for (int i = 0; i < ROUNDS * STRETCHES; i++) {
+		uint64_t n = (uint64_t)(a->first + i * 7) % STRETCHES;
+		uint64_t data = n | 1, start, end;
+
+		if (source_next_data(a->fd, n * STRETCH, size, &start, &end,
+				     NULL) ||
+		    start != data * STRETCH || end != start + STRETCH)
+			a->wrong++;
+	}
+	return NULL;
+}
+
+static void test_sparse_by_threads(void **state)
+{
+	struct asker askers[ASKERS] = { { .fd = 0 } };
+	struct place *p = *state;
+	uint8_t *data = calloc(1, STRETCH);
+	int fd = openat(p->dir, "f", O_RDWR | O_CREAT, 0644);
+	off_t hole;
+
+	for (int i = 1; i < STRETCHES; i += 2)
+		assert_int_equal(pwrite(fd, data, STRETCH, (off_t)i * STRETCH),
+				 STRETCH);
+	free(data);
+	hole = lseek(fd, STRETCH, SEEK_HOLE);
+	if (hole != 2 * STRETCH) {
+		close(fd);
+		skip(); /* a file system that cannot tell, or not exactly */
+	}
+	for (int i = 0; i < ASKERS; i++) {
+		askers[i].fd = fd;
+		askers[i].first = i * 5;
+		assert_int_equal(pthread_create(&askers[i].thread, NULL, ask,
+						&askers[i]), 0);
+	}
+	for (int i = 0; i < ASKERS; i++) {
+		pthread_join(askers[i].thread, NULL);
+		assert_int_equal(askers[i].wrong, 0);
+	}
+	close(fd);
+}
+
 static void test_dense(void **state)
 {
 	struct place *p = *state;
@@ -522,6 +580,7 @@ int main(void)
 		TEST(test_read),
 		TEST(test_is_same),
 		TEST(test_sparse),
+		TEST(test_sparse_by_threads),
 		TEST(test_dense),
 	};
 
