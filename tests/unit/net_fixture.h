@@ -22,8 +22,9 @@
 #include "auth/key.h"
 #include "net/stream.h"
 #include "auth/tls_conn.h"
+#include "within.h"
 
-enum { FIXTURE_TIMEOUT_MS = 20000 };
+#define FIXTURE_TIMEOUT_MS ((int)scaled(20000))
 
 /* ---------------------------------------------------------- a directory */
 
@@ -141,7 +142,7 @@ static inline void *side_open(void *arg)
 	struct side *side = arg;
 	const struct stream_config cfg = {
 		.timeout_ms = side->timeout_ms,
-		.deadline_ms = clock_ms() + FIXTURE_TIMEOUT_MS,
+		.deadline_ms = clock_ms() + (uint64_t)FIXTURE_TIMEOUT_MS,
 	};
 
 	side->s = tls_conn_open(side->fd, side->tls, &cfg, &side->e);

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "chunk/codec.h"
 #include "chunk/digest.h"
+#include "within.h"
 
 enum { LENGTH_MAX = 4096, ALIGN_MAX = 64 };
 
@@ -200,7 +201,7 @@ static void check_codec(const struct codec_ops *ops)
 
 		memcpy(src, data, n);
 		len = codec_compress(c, dst, n, src, n, &id);
-		assert_in_range(len, 1, n - 1);
+		assert_within(len, 1, n - 1);
 		memcpy(packed, dst, len);
 		check_expand(x, id, packed, len, data, n, &in, &out);
 	}

@@ -86,7 +86,7 @@ static void made_codes_have_their_form_and_differ(void **state)
 	}
 	/* 800 of each on average, with a deviation of 27. */
 	for (int d = 0; d < 10; d++)
-		assert_in_range(digits[d], 600, 1000);
+		assert_within(digits[d], 600, 1000);
 }
 
 static void what_people_type_is_taken(void **state)
@@ -259,13 +259,13 @@ static void what_words_share_is_completed(void **state)
 		snprintf(text, sizeof(text), "4821-%.2s", a);
 		count = code_complete(text, strlen(text), rest, sizeof(rest),
 				      &first);
-		assert_in_range(count, 2, WORDS_COUNT);
+		assert_within(count, 2, WORDS_COUNT);
 		for (unsigned k = first; k < first + count; k++)
 			assert_memory_equal(words_at(k) + 2, rest,
 					    strlen(rest));
 		tried++;
 	}
-	assert_in_range(tried, 100, WORDS_COUNT);
+	assert_within(tried, 100, WORDS_COUNT);
 }
 
 int main(void)

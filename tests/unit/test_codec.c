@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "chunk/codec.h"
+#include "within.h"
 
 enum { CHUNK = 1 << 20 };
 
@@ -98,7 +99,7 @@ static void check_round_trip(struct expander *x, const struct codec_ops *ops,
 	uint8_t *packed = alloc(cap), *back = alloc(n);
 
 	len = ops->compress(state, packed, cap, src, n);
-	assert_in_range(len, 1, cap);
+	assert_within(len, 1, cap);
 	assert_int_equal(expand(x, ops->id, packed, len, back, n), 0);
 	assert_memory_equal(back, src, n);
 	/* a byte less room than it needs: 0, and the state lives on */
@@ -353,7 +354,7 @@ static void flipped_bits_do_no_harm(void **state)
 				wrong++;
 		}
 		if (both[i] == &codec_zlib)
-			assert_in_range(wrong, 0, len / 100);
+			assert_within(wrong, 0, len / 100);
 		/* the state lives on */
 		assert_int_equal(
 			expand(x, both[i]->id, packed, len, back, sizeof(data)),
@@ -376,7 +377,7 @@ static void bombs_are_refused(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		size_t len = squeeze(both[i], packed, 1 << 20, zeroes, raw);
 
-		assert_in_range(len, 1, raw / 900);
+		assert_within(len, 1, raw / 900);
 		assert_int_equal(
 			expand(x, both[i]->id, packed, len, NULL, 1024),
 			ERR_CORRUPT);
@@ -679,11 +680,11 @@ static void plain_choice_leaves_only_what_grows(void **state)
 		assert_int_equal(run_chunk(c, data, 100000), 0);
 		/* shrinks by about 3 %: less than auto would want */
 		memset(data + 50000, 0, 3000);
-		assert_in_range(run_chunk(c, data, 100000), 95001, 99000);
+		assert_within(run_chunk(c, data, 100000), 95001, 99000);
 		assert_int_equal(run_chunk(c, data, 0), 0);
 		assert_int_equal(run_chunk(c, data, 1), 0);
 		memset(data, 0, 200);
-		assert_in_range(run_chunk(c, data, 200), 1, 30);
+		assert_within(run_chunk(c, data, 200), 1, 30);
 		codec_free(c);
 	}
 	free(data);
@@ -710,8 +711,8 @@ static void auto_compresses_text_and_leaves_noise(void **state)
 	fill_text(text, CHUNK);
 	fill_random(noise, CHUNK, 3);
 	for (int i = 0; i < 3; i++) {
-		assert_in_range(run_chunk(c, text, CHUNK), 1, CHUNK / 2);
-		assert_in_range(run_chunk(c, text, 5000), 1, 3000);
+		assert_within(run_chunk(c, text, CHUNK), 1, CHUNK / 2);
+		assert_within(run_chunk(c, text, 5000), 1, 3000);
 	}
 	for (int i = 0; i < 40; i++)
 		assert_int_equal(run_chunk(c, noise, CHUNK), 0);
@@ -735,12 +736,12 @@ static void auto_wants_a_twentieth(void **state)
 	(void)state;
 	fill_random(data, 100000, 9);
 	memset(data, 0, 4500);
-	assert_in_range(run_chunk(plain, data, 100000), 95001, 99999);
+	assert_within(run_chunk(plain, data, 100000), 95001, 99999);
 	assert_int_equal(run_chunk(c, data, 100000), 0);
 	codec_free(c);
 	c = codec_for("auto");
 	memset(data, 0, 5500);
-	assert_in_range(run_chunk(c, data, 100000), 1, 95000);
+	assert_within(run_chunk(c, data, 100000), 1, 95000);
 	codec_free(c);
 	codec_free(plain);
 	free(data);
@@ -764,7 +765,7 @@ static void auto_asks_again(void **state)
 			assert_int_equal(run_chunk(c, noise, 200000), 0);
 		rests[round] = 0;
 		while (run_chunk(c, text, 200000) == 0)
-			assert_in_range(++rests[round], 1, 64);
+			assert_within(++rests[round], 1, 64);
 		/* awake again: at once, and for one chunk of noise */
 		assert_true(run_chunk(c, text, 200000) > 0);
 		assert_int_equal(run_chunk(c, noise, 200000), 0);
@@ -786,7 +787,7 @@ static void auto_looks_at_more_than_the_beginning(void **state)
 	(void)state;
 	fill_random(data, CHUNK, 13);
 	fill_text(data + CHUNK / 4, CHUNK - CHUNK / 4);
-	assert_in_range(run_chunk(c, data, CHUNK), 1, CHUNK * 3 / 4);
+	assert_within(run_chunk(c, data, CHUNK), 1, CHUNK * 3 / 4);
 	codec_free(c);
 	free(data);
 }

@@ -20,6 +20,17 @@
 enum { DIGEST = 16, PAYLOAD = 0x300 };
 
 #define TOKEN "\xa0\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8\xa9\xaa\xab\xac\xad\xae\xaf"
+/* The same for an array of 16: gcc 15 warns of a string without its NUL. */
+#define TOKEN_ARRAY                                                         \
+	{                                                                   \
+		0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7, 0xa8, 0xa9, \
+		0xaa, 0xab, 0xac, 0xad, 0xae, 0xaf                          \
+	}
+#define SUM_ARRAY                                                           \
+	{                                                                   \
+		0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8, 0xd9, \
+		0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf                          \
+	}
 #define SUM "\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8\xd9\xda\xdb\xdc\xdd\xde\xdf"
 #define ID "\x11\x22\x33\x44\x55\x66\x77\x88"
 #define ID_VALUE 0x1122334455667788
@@ -27,10 +38,12 @@ enum { DIGEST = 16, PAYLOAD = 0x300 };
 #define META_VALUE 06755, -2, 999999999, 0
 
 static const struct msg_hello hello = {
-	0x0102, 3, HELLO_SINGLE, 0x0405, 0x80000001, TOKEN,
+	0x0102, 3, HELLO_SINGLE, 0x0405, 0x80000001, TOKEN_ARRAY,
 };
-static const struct msg_join join = { 0x0102, 15, TOKEN };
-static const struct msg_ready ready = { 0x0102, 16, 0x80000001, 7, TOKEN };
+static const struct msg_join join = { 0x0102, 15, TOKEN_ARRAY };
+static const struct msg_ready ready = {
+	0x0102, 16, 0x80000001, 7, TOKEN_ARRAY,
+};
 static const struct msg_open open_msg = {
 	ID_VALUE,       0x10000000000001, 0x0fffffffffffffff,
 	{ META_VALUE }, "a/\xff",         3, SUM,
@@ -44,8 +57,10 @@ static const struct msg_file_abort file_abort = { ID_VALUE, CAUSE_VANISHED };
 static const struct msg_pack pack = {
 	ID_VALUE, 1000, 0xabcde, 0x12345, 1, SUM,
 };
-static const struct msg_finish finish = { ID_VALUE, 0x99, SUM };
-static const struct msg_summary summary = { ID_VALUE, 0x99, SUM, 0x77 };
+static const struct msg_finish finish = { ID_VALUE, 0x99, SUM_ARRAY };
+static const struct msg_summary summary = {
+	ID_VALUE, 0x99, SUM_ARRAY, 0x77,
+};
 static const struct msg_state state_msg = {
 	ID_VALUE, STATE_RESUME, 2, { { 5, 0x102 }, { 0x108, 1 } },
 };

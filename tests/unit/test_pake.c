@@ -85,7 +85,7 @@ static void party_start(struct party *p, int fd)
 	p->spent = 0;
 	err_clear(&p->e);
 	if (!p->deadline_ms)
-		p->deadline_ms = clock_ms() + FIXTURE_TIMEOUT_MS;
+		p->deadline_ms = clock_ms() + (uint64_t)FIXTURE_TIMEOUT_MS;
 	assert_int_equal(pthread_create(&p->thread, NULL, party_main, p), 0);
 }
 

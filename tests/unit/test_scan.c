@@ -28,6 +28,7 @@
 #include "fs/scan.h"
 #include "fs/source.h"
 #include "../lib/scratch.h"
+#include "within.h"
 
 #define SPECIAL "new\nline \x1b[31m\xff"
 
@@ -386,7 +387,7 @@ static void test_refused(void **state)
 	close(s);
 	memset(longest, 'n', sizeof(longest));
 	longest[256] = '\0';
-	alarm(5); /* nothing waits for the FIFO's writer */
+	alarm(scaled(5)); /* nothing waits for the FIFO's writer */
 	assert_int_equal(add("", &e), ERR_USAGE);
 	assert_int_equal(add("..", &e), ERR_USAGE);
 	assert_int_equal(add("d/..", &e), ERR_USAGE);
@@ -635,7 +636,7 @@ static void test_special_files(void **state)
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/t/socket", p->path);
 	assert_int_equal(bind(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	close(s);
-	alarm(5);
+	alarm(scaled(5));
 	l = run_one(SCAN_FOLLOW, "t");
 	alarm(0);
 	assert_int_equal(l.n, 4);
@@ -976,7 +977,7 @@ static void test_flipper(void **state)
 	put_link("link", "../out");
 	s = scan_of(SCAN_KEEP, "t");
 	assert_int_equal(pthread_create(&thread, NULL, flip, &f), 0);
-	alarm(30); /* should the flipper fail */
+	alarm(scaled(30)); /* should the flipper fail */
 	while (!found && (rounds < 8000 || atomic_load(&f.flips) < 100)) {
 		struct list l = run(s);
 
@@ -996,7 +997,7 @@ struct stopper {
 	int seen;
 };
 
-static int stop(void *ctx, const struct scan_item *item, struct err *e)
+static int stop_after(void *ctx, const struct scan_item *item, struct err *e)
 {
 	struct stopper *s = ctx;
 
@@ -1017,13 +1018,13 @@ static void test_stop(void **state)
 	s = scan_of(SCAN_KEEP, "d");
 	for (stopper.after = 1; stopper.after <= 40; stopper.after += 13) {
 		stopper.seen = 0;
-		assert_int_equal(scan_run(s, stop, &stopper, &e), ERR_LOST);
+		assert_int_equal(scan_run(s, stop_after, &stopper, &e), ERR_LOST);
 		assert_int_equal(stopper.seen, stopper.after);
 		assert_string_equal(e.text, "enough");
 	}
 	stopper.after = 41;
 	stopper.seen = 0;
-	assert_int_equal(scan_run(s, stop, &stopper, &e), 0);
+	assert_int_equal(scan_run(s, stop_after, &stopper, &e), 0);
 	assert_int_equal(stopper.seen, 40);
 	scan_free(s);
 }

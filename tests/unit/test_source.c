@@ -24,6 +24,7 @@
 
 #include "fs/source.h"
 #include "../lib/scratch.h"
+#include "within.h"
 
 struct place {
 	char path[64]; /* short: a socket is made in it */
@@ -108,7 +109,7 @@ static void test_special_files(void **state)
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/socket", p->path);
 	assert_int_equal(bind(s, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	close(s);
-	alarm(5);
+	alarm(scaled(5));
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		struct stat st = scan_stat(p->dir, names[i]);
 
@@ -356,7 +357,7 @@ static void test_small_replaced(void **state)
 
 	write_over(p->dir, "f", "a");
 	assert_int_equal(pthread_create(&thread, NULL, replace, &w), 0);
-	alarm(30); /* should the writer fail */
+	alarm(scaled(30)); /* should the writer fail */
 	while (good < 300) {
 		struct stat st;
 		size_t len;

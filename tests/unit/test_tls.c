@@ -605,8 +605,9 @@ static struct raw raw_make(int is_server)
 {
 	struct raw r = { .is_server = is_server, .alert = -1 };
 
-	r.ctx = SSL_CTX_new(is_server ? TLS_server_method()
-				      : TLS_client_method());
+	/* For both roles: a configuration file may hold commands of either, and
+	 * OpenSSL 3.5 makes no context of a role that lacks one of them. */
+	r.ctx = SSL_CTX_new(TLS_method());
 	assert_non_null(r.ctx);
 	SSL_CTX_set_verify(r.ctx, SSL_VERIFY_NONE, NULL);
 	return r;
@@ -887,7 +888,7 @@ static void keys_are_updated_and_no_ticket_is_sent(void **state)
 	assert_int_equal(r.reused, 1);
 	assert_int_equal(r.bytes, DATA_BYTES);
 	assert_int_equal(r.tickets, 0);
-	assert_in_range(r.key_updates, 11, 16);
+	assert_within(r.key_updates, 11, 16);
 	assert_string_equal(r.cipher, "TLS_AES_128_GCM_SHA256");
 	assert_int_equal(r.group, NID_X25519);
 	stream_free(b.s);
@@ -943,8 +944,8 @@ static void keys_are_updated_both_ways(void **state)
 		assert_memory_equal(in, data, DATA_BYTES);
 	}
 	/* Each 64 KiB and a part of a record; none before the first. */
-	assert_in_range(of_client[1], 57, 63);
-	assert_in_range(of_server[1], 57, 63);
+	assert_within(of_client[1], 57, 63);
+	assert_within(of_server[1], 57, 63);
 	assert_int_equal(of_client[0], of_server[1]);
 	assert_int_equal(of_server[0], of_client[1]);
 	stream_free(a.s);
@@ -1110,7 +1111,7 @@ static void silence_in_the_handshake_times_out(void **state)
 			 ERR_TIMEOUT);
 	assert_int_equal(open_against(*state, 1, "", 0, 0, 150, &e),
 			 ERR_TIMEOUT);
-	assert_in_range(clock_ms() - start, 300, 5000);
+	assert_within(clock_ms() - start, 300, scaled(5000));
 }
 
 static void a_long_handshake_is_cut(void **state)

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "chunk/tree.h"
+#include "within.h"
 
 static const uint64_t MIB = 1 << 20;
 
@@ -396,9 +397,9 @@ static void huge_files_cost_little(void **state)
 	(void)state;
 	assert_non_null(t);
 	put(t, 0, digest, 16);
-	assert_in_range(in_use() - before, 0, 8192);
+	assert_within(in_use() - before, 0, 8192);
 	put(t, last, digest, 16);
-	assert_in_range(in_use() - before, 0, 5 << 20);
+	assert_within(in_use() - before, 0, 5 << 20);
 	assert_int_equal(tree_has(t, last), 1);
 	assert_int_equal(tree_next_missing(t, last), last + 1);
 	tree_free(t);
@@ -416,7 +417,7 @@ static void whole_ranges_give_their_memory_back(void **state)
 	assert_non_null(t);
 	for (uint64_t i = 0; i < count; i++)
 		assert_int_equal(tree_put(t, i, digest), 0);
-	assert_in_range(in_use() - before, 0, 1 << 20);
+	assert_within(in_use() - before, 0, 1 << 20);
 	assert_int_equal(tree_is_complete(t), 1);
 	tree_free(t);
 }
