@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # The benchmark: what it measures, whom it marks, what it refuses.
 
+load helper
+
 setup() {
 	top=$(realpath "$BATS_TEST_DIRNAME/../..")
 	helpers=${FERRY_TOOLS:-$top/build/release/tools}/../bench
@@ -26,7 +28,7 @@ self_test() {
 }
 
 @test "the benchmark's long line delays, limits, loses and counts" {
-	unshare --net true 2>/dev/null || skip "needs network namespaces"
+	needs 'network namespaces'
 	self_test SelfTest.test_wan_delays SelfTest.test_wan_limits_the_rate \
 		SelfTest.test_wan_loses
 }

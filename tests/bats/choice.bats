@@ -180,7 +180,7 @@ listed() {
 	begin=$SECONDS
 	ended one
 	[ "$code" = 6 ] || { cat one.messages; return 1; }
-	[ $((SECONDS - begin)) -le 10 ]
+	[ $((SECONDS - begin)) -le "$(limit 10)" ]
 	exec {writer}>&-
 }
 

@@ -34,7 +34,7 @@ arrives() {
 
 # refuses DIR TEXT - with exit 7 and this message, before it listens.
 refuses() {
-	run timeout 20 "$FERRY" receive --plain -p 0 -- "$1"
+	run timeout "$(limit 20)" "$FERRY" receive --plain -p 0 -- "$1"
 	[ "$status" = 7 ] && [[ $output == *"$2"* ]] || {
 		echo "$1: $status $output"
 		return 1
@@ -132,13 +132,19 @@ refuses() {
 
 # Nothing that stands is ever opened to be written to, and these file systems
 # let nobody make anything: so no file of theirs needs a rule of its own.
+# Where they may not even be written to, as by an ordinary user or in a
+# container, the receiver says so at once.
 @test "/proc, /sys: nothing is made or written there, and the sender is told" {
-	[ "$(id -u)" = 0 ] || skip "needs root"
 	was=$(cat /proc/sys/kernel/hostname)
 	mkdir -p src/sys/kernel
 	echo evil >src/sys/kernel/hostname
-	for sandbox in off auto; do
-		for dir in /proc /sys; do
+	for dir in /proc /sys; do
+		[ -d $dir ] || continue
+		if [ ! -w $dir ]; then
+			refuses $dir "cannot write to the directory"
+			continue
+		fi
+		for sandbox in off auto; do
 			receive --plain --once --existing replace \
 				--sandbox $sandbox $dir
 			send --plain src/sys

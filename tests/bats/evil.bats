@@ -8,7 +8,7 @@ setup() { make_dir; }
 teardown() { remove_dir; }
 
 evil() {
-	FERRY=$FERRY TMPDIR=$work timeout 300 \
+	FERRY=$FERRY TMPDIR=$work timeout "$(limit 300)" \
 		python3 "$BATS_TEST_DIRNAME/../evil/suite" "$@" 3>&-
 }
 

@@ -265,7 +265,7 @@ transfer() {
 		rm -rf dst; cp -a saved/dst dst
 		receive --plain --sync none --existing backup dst
 		start_send t --plain src/t
-		timeout 30 bash -c 'until [ "$(find dst -name "*~" | wc -l)" -ge '$at' ]; do :; done'
+		timeout "$(limit 30)" bash -c 'until [ "$(find dst -name "*~" | wc -l)" -ge '$at' ]; do :; done'
 		kill -KILL "${pid[receiver]}"
 		wait_receiver
 		ended t

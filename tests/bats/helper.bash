@@ -5,8 +5,20 @@
 FERRY=$(realpath "${FERRY:-build/release/ferry}")
 tools=$BATS_TEST_DIRNAME/../tools
 
+# limit SECONDS - that much on a quiet machine, scaled to this one.
+limit() { echo $(($1 * ${FERRY_TEST_SLOWNESS:-1})); }
+
 # Seconds that a run of ferry may take; under valgrind all takes longer.
-run_limit=60
+run_limit=$(limit 60)
+
+# needs WHAT... - the test is skipped where the machine lacks one of them:
+# names of tests/tools/can.
+needs() {
+	local what
+	for what in "$@"; do
+		"$tools/can" "$what" || skip "needs $what"
+	done
+}
 
 # ---- beginning and end -----------------------------------------------------
 
@@ -48,7 +60,7 @@ start() {
 		bash -c 'echo $$ >"$0"; exec "$@"' "$name.pid" "$@" \
 		<&0 3>&- &
 	job[$name]=$!
-	read -r -t 20 "pid[$name]" <"$name.pid"
+	read -r -t "$(limit 20)" "pid[$name]" <"$name.pid"
 }
 
 # ended NAME - wait for it; its exit status in $code.
@@ -59,12 +71,12 @@ ended() {
 }
 
 # await FILE PATTERN - until a line that matches the extended regular
-# expression stands in FILE, which grows; 20 seconds at most.
+# expression stands in FILE, which grows; 20 seconds at most, scaled.
 await() {
 	local follower lines found=0
 	exec {lines}< <(exec tail -n +1 -s 0.1 -f -- "$1" 2>/dev/null 3>&-)
 	follower=$!
-	timeout 20 grep -q -m 1 -E -- "$2" <&"$lines" || found=1
+	timeout "$(limit 20)" grep -q -m 1 -E -- "$2" <&"$lines" || found=1
 	exec {lines}<&-
 	# it may have ended by itself, having lost its reader
 	kill "$follower" 2>/dev/null || true

@@ -154,10 +154,10 @@ program() {
 	stop_receiver
 	took=$((EPOCHSECONDS - before))
 	[ "$took" -ge 9 ]
-	[ "$took" -le 30 ]
+	[ "$took" -le "$(limit 30)" ]
 	has messages "--exec takes long and goes on"
-	timeout 20 bash -c 'echo through >gate'
-	for _ in {1..100}; do
+	timeout "$(limit 20)" bash -c 'echo through >gate'
+	for _ in $(seq "$(limit 100)"); do
 		[ -s done ] && break
 		sleep 0.1
 	done
@@ -165,8 +165,11 @@ program() {
 }
 
 @test "what waits runs even if the receiver is killed" {
-	mkfifo gate
-	program "read -r line <$work/gate; echo \$FERRY_SESSION >>$work/log"
+	# one for each: who opens the gate before the writer through it has closed
+	# it finds the end of the file
+	mkfifo gate1 gate2
+	program "read -r line <$work/gate\$FERRY_SESSION" \
+		"echo \$FERRY_SESSION >>$work/log"
 	receive --plain --exec ./hook dst
 	for i in 1 2; do
 		echo $i >src/f$i
@@ -177,7 +180,7 @@ program() {
 	kill -KILL "${pid[receiver]}"
 	wait_receiver
 	for i in 1 2; do
-		timeout 20 bash -c 'echo >gate'
+		timeout "$(limit 20)" bash -c "echo >gate$i"
 		await log "^$i\$"
 	done
 }

@@ -10,8 +10,7 @@ teardown() { remove_dir; }
 
 # with_hosts COMMAND... - run it where /etc/hosts is the file hosts.
 with_hosts() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	unshare --mount true || skip "needs namespaces"
+	needs mounting
 	unshare --mount bash -c 'mount --bind hosts /etc/hosts && exec "$@"' \
 		- "$@" 3>&-
 }
@@ -39,17 +38,17 @@ be_deaf() {
 	printf '127.0.0.2 many\n127.0.0.3 many\n' >hosts
 	receive --plain -b 127.0.0.3 dst
 	be_deaf 127.0.0.2
-	with_hosts timeout 60 "$FERRY" send --plain --json src/f \
+	with_hosts timeout "$(limit 60)" "$FERRY" send --plain --json src/f \
 		"many:$port" >sent.json
 	has sent.json '"peer":"127.0.0.3:'
 	took=$(member sent.json summary seconds)
 	# 0.25 s, and time to spare
-	[ "${took%.*}" -lt 10 ]
+	[ "${took%.*}" -lt "$(limit 10)" ]
 	[ "$took" != 0.0 ] && [[ "$took" != 0.0* ]] && [[ "$took" != 0.1* ]]
 	is cat dst/f text
 	# it does come first, and does not answer
 	stop_receiver
-	run -3 with_hosts timeout 60 "$FERRY" send --plain --timeout 2 src/f \
+	run -3 with_hosts timeout "$(limit 60)" "$FERRY" send --plain --timeout 2 src/f \
 		"many:$port"
 	[[ "$output" == *"127.0.0.2: timed out; 127.0.0.3: connection refused"* ]]
 }
@@ -58,7 +57,7 @@ be_deaf() {
 	echo text >src/f
 	printf '127.0.0.2 many\n127.0.0.3 many\n' >hosts
 	receive --plain -b 127.0.0.3 dst
-	with_hosts timeout 60 "$FERRY" send --plain --json src/f \
+	with_hosts timeout "$(limit 60)" "$FERRY" send --plain --json src/f \
 		"many:$port" >sent.json
 	has sent.json '"peer":"127.0.0.3:'
 	is cat dst/f text
@@ -86,7 +85,7 @@ be_deaf() {
 }
 
 @test "-4 and -6: which family is listened on, which one is dialled" {
-	[ -e /proc/net/if_inet6 ] || skip "needs IPv6"
+	needs IPv6
 	echo text >src/f
 	receive --plain -6 dst
 	send --plain src/f

@@ -35,7 +35,7 @@ is_instrumented() {
 
 @test "a thousand strangers who come back do not keep a sender out" {
 	# nine times one receiver
-	run_limit=300
+	run_limit=$(limit 300)
 	head -c 30000000 /dev/urandom >src/f
 	ferry keygen key 2>/dev/null
 	receive --key key --existing replace dst
@@ -63,7 +63,7 @@ is_instrumented() {
 @test "a full door: who speaks, who does not and who has four streams may stay" {
 	ferry keygen key 2>/dev/null
 	receive --key key dst
-	timeout 60 python3 - "$port" <<-'EOF'
+	timeout "$(limit 60)" python3 - "$port" <<-'EOF'
 		import itertools, select, socket, sys, time
 
 		PLACES, STREAMS = 64, 4
@@ -114,7 +114,7 @@ is_instrumented() {
 	done
 	for how in silent trickle half; do await "$how.out" '^ready$'; done
 	before=$EPOCHSECONDS
-	for _ in {1..300}; do
+	for _ in $(seq "$(limit 300)"); do
 		count=$(grep -c 'no session: .* took too long' \
 			messages || true)
 		[ "$count" -ge 3 ] && break
@@ -124,7 +124,7 @@ is_instrumented() {
 	echo "$count after $took s"
 	[ "$count" -ge 3 ]
 	[ "$took" -ge 8 ]
-	[ "$took" -le 20 ]
+	[ "$took" -le "$(limit 20)" ]
 	stop_receiver
 }
 
@@ -146,7 +146,7 @@ is_instrumented() {
 say() {
 	exec {conn}<>"/dev/tcp/127.0.0.1/$port"
 	cat >&"$conn" 2>/dev/null || true
-	timeout 20 cat <&"$conn" >answer 2>/dev/null || true
+	timeout "$(limit 20)" cat <&"$conn" >answer 2>/dev/null || true
 	exec {conn}>&-
 }
 
@@ -159,7 +159,7 @@ say() {
 		lines=$(wc -l <messages)
 		printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n' | say
 		head -c 1048576 /dev/urandom | say
-		timeout 20 openssl s_client -connect "127.0.0.1:$port" \
+		timeout "$(limit 20)" openssl s_client -connect "127.0.0.1:$port" \
 			-tls1_3 </dev/null >/dev/null 2>&1 || true
 		case $mode in
 		--plain) sent=0; send --key key src/f ;;
@@ -219,13 +219,13 @@ few() {
 	[ "$got" = 143 ]
 }
 
-@test "256 and 1024 descriptors a side are enough for 20000 small files" {
+@test "256 and 1024 descriptors a side are enough for 5000 small files" {
 	! is_instrumented || skip "takes minutes"
 	python3 - <<-EOF
 		import os
 		for d in range(20):
 		    os.makedirs(f"src/t/{d}")
-		    for i in range(1000):
+		    for i in range(250):
 		        with open(f"src/t/{d}/{i}", "wb") as f:
 		            f.write(b"%d " % d + bytes(i))
 	EOF
@@ -242,7 +242,7 @@ few() {
 		sent=0
 		(
 			ulimit -n "$limit"
-			exec timeout 60 "$FERRY" send --plain -j 4 src/t \
+			exec timeout "$(limit 60)" "$FERRY" send --plain -j 4 src/t \
 				"127.0.0.1:$port"
 		) 2>sender 3>&- || sent=$?
 		wait_receiver
@@ -271,7 +271,7 @@ few() {
 	(
 		ulimit -n 1200
 		for _ in {1..1100}; do exec {fd}</dev/null; done
-		exec timeout 60 "$FERRY" send --plain src/t "127.0.0.1:$port"
+		exec timeout "$(limit 60)" "$FERRY" send --plain src/t "127.0.0.1:$port"
 	) 2>sender
 	wait_receiver
 	[ "$got" = 0 ]

@@ -12,7 +12,7 @@ teardown() { remove_dir; }
 refused() {
 	local began=$SECONDS
 	send "$@" src/MARKER-name
-	[ $((SECONDS - began)) -lt 12 ]
+	[ $((SECONDS - began)) -lt "$(limit 12)" ]
 	[ "$sent" = 4 ] || [ "$sent" = 5 ] || { cat sender; return 1; }
 	[ "$(find dst)" = dst ]
 	# shellcheck disable=SC2086
@@ -73,7 +73,7 @@ derive() {
 	for options in -tls1_2 -tls1_3 \
 		"-tls1_3 -cert a.pem -key a.key" "-tls1_3 -psk 00112233"; do
 		# shellcheck disable=SC2086
-		timeout 15 openssl s_client -connect "127.0.0.1:$port" \
+		timeout "$(limit 15)" openssl s_client -connect "127.0.0.1:$port" \
 			$options </dev/null >client 2>&1 || true
 		grep -q 'Cipher is (NONE)' client
 	done
@@ -82,7 +82,7 @@ derive() {
 	identity="ferry/1 sender $(derive 8 "ferry/1 sender key id")"
 	right_psk=$(derive 32 "ferry/1 sender psk")
 	for psk in "${right_psk/[0-7]/8}" "$right_psk"; do
-		timeout 15 openssl s_client -connect "127.0.0.1:$port" \
+		timeout "$(limit 15)" openssl s_client -connect "127.0.0.1:$port" \
 			-tls1_3 -psk "$psk" -psk_identity "$identity" \
 			-ciphersuites TLS_AES_128_GCM_SHA256 \
 			</dev/null >client 2>&1 || true
@@ -109,13 +109,16 @@ derive() {
 		*cert*) ;;
 		*) options+=" -cert b.pem -key b.key" ;;
 		esac
+		# before it is waited for: what the last one wrote is no answer
+		rm -f server
+		: >server
 		# shellcheck disable=SC2086
-		timeout 20 openssl s_server -accept 127.0.0.1:0 \
-			$options >server 2>&1 <quiet 3>&- &
+		timeout "$(limit 60)" openssl s_server -accept 127.0.0.1:0 \
+			$options >>server 2>&1 <quiet 3>&- &
 		receiver=$!
 		await server '^ACCEPT .*:[0-9]+$'
 		port=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' server)
-		send --key key --timeout 10 src/MARKER-name
+		send --key key --timeout "$(limit 10)" src/MARKER-name
 		status 4
 		kill "$receiver" 2>/dev/null || true
 		wait_receiver
@@ -126,9 +129,9 @@ derive() {
 @test "garbage, a web browser, and silence: the receiver goes on" {
 	receive --plain dst
 	head -c 100000 /dev/urandom |
-		timeout 15 bash -c "cat >/dev/tcp/127.0.0.1/$port" || true
+		timeout "$(limit 15)" bash -c "cat >/dev/tcp/127.0.0.1/$port" || true
 	printf 'GET / HTTP/1.0\r\n\r\n' |
-		timeout 15 bash -c "cat >/dev/tcp/127.0.0.1/$port" || true
+		timeout "$(limit 15)" bash -c "cat >/dev/tcp/127.0.0.1/$port" || true
 	exec 7<>"/dev/tcp/127.0.0.1/$port"
 	send --plain src/MARKER-name
 	exec 7>&-
@@ -147,7 +150,7 @@ derive() {
 
 @test "keys are updated as often as they should be, on each of four streams" {
 	FERRY=${FERRY_TOOLS:-${FERRY%/*}/tools}/rekeying
-	run_limit=100
+	run_limit=$(limit 100)
 	ferry keygen key 2>/dev/null
 	head -c 200M /dev/urandom >src/large
 	receive --key key --once --sync none dst

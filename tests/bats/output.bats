@@ -74,7 +74,7 @@ with_fds() {
 # screen's lines as they were when the progress line was longest, and at the
 # end, go to standard output.  Its exit status is the command's.
 on_terminal() {
-	timeout 60 python3 "$tools/terminal.py" "$@" 3>&-
+	timeout "$(limit 60)" python3 "$tools/terminal.py" "$@" 3>&-
 }
 
 @test "a terminal: one line that is redrawn, cut to its width, then removed" {

@@ -22,10 +22,10 @@ receive_to_fifo() {
 
 @test "a reader of --stdout that pauses for longer than --timeout" {
 	head -c 9000000 /dev/urandom >src/f
-	receive_to_fifo --timeout 2
-	start_send one --plain --timeout 2 src/f
+	receive_to_fifo --timeout "$(limit 2)"
+	start_send one --plain --timeout "$(limit 2)" src/f
 	await events '"session"'
-	sleep 6 # longer than the time-outs: that is the matter
+	sleep "$(limit 6)" # longer than the time-outs: that is the matter
 	cat <&"$reader" >got.f
 	ended one
 	wait_receiver
@@ -40,7 +40,7 @@ receive_to_fifo() {
 	start_send one --plain src/f
 	await events '"session"'
 	# the pipe is full when nothing more goes into it
-	timeout 20 python3 - "$reader" <<-'EOF'
+	timeout "$(limit 20)" python3 - "$reader" <<-'EOF'
 		import fcntl, struct, sys, termios, time
 		seen = -1
 		while True:
@@ -55,22 +55,25 @@ receive_to_fifo() {
 	kill -TERM "${pid[receiver]}"
 	wait_receiver
 	[ "$got" = 143 ]
-	[ $((SECONDS - begin)) -le 5 ]
+	[ $((SECONDS - begin)) -le "$(limit 5)" ]
 	ended one
 	[ "$code" = 6 ] || [ "$code" = 10 ]
 }
 
 @test "a receiver whose --limit-rate takes longer than --timeout a chunk" {
-	head -c 2500000 /dev/urandom >src/f
-	receive --plain --once --timeout 2 --limit-rate 300K dst
-	send --plain --timeout 2 src/f
+	# the first chunk takes 3.4 s; all of it is as much slower as a side may
+	# be kept waiting for a processor
+	head -c 1300000 /dev/urandom >src/f
+	receive --plain --once --timeout "$(limit 2)" \
+		--limit-rate $((307200 / $(limit 1))) dst
+	send --plain --timeout "$(limit 2)" src/f
 	wait_receiver
 	status 0
 	[ "$got" = 0 ]
 	cmp src/f dst/f
 	took=$(member events summary seconds)
 	# a tenth of a second is free
-	[ "${took%.*}" -ge 7 ]
+	[ "${took%.*}" -ge "$(limit 3)" ]
 }
 
 @test "a sender's --limit-rate, and what it counts" {
@@ -82,7 +85,7 @@ receive_to_fifo() {
 	[ "$code" = 0 ]
 	took=$(member one.events summary seconds)
 	[ "${took%.*}" -ge 2 ]
-	[ "${took%.*}" -le 20 ]
+	[ "${took%.*}" -le "$(limit 20)" ]
 }
 
 @test "links made in the middle of a session take longer than --timeout" {
@@ -96,9 +99,9 @@ receive_to_fifo() {
 		    os.symlink("./" * 2000 + "f", f"src/t/{i}")
 	EOF
 	FERRY_WRAP="strace -f -qq -o /dev/null -e trace=symlinkat --seccomp-bpf
-		-e inject=symlinkat:delay_enter=4000" \
-		receive --plain --once --sync none --timeout 2 dst
-	send --plain -j 1 --timeout 2 src/t
+		-e inject=symlinkat:delay_enter=$(limit 4000)" \
+		receive --plain --once --sync none --timeout "$(limit 2)" dst
+	send --plain -j 1 --timeout "$(limit 2)" src/t
 	wait_receiver
 	status 0
 	[ "$got" = 0 ] || { cat messages; return 1; }

@@ -28,7 +28,7 @@ record() {
 	stop_forward
 }
 
-decode() { timeout 60 python3 "$tools/decode_session.py" "$@"; }
+decode() { timeout "$(limit 60)" python3 "$tools/decode_session.py" "$@"; }
 
 @test "a recorded session decodes as the manual says" {
 	for options in "--checksum sha256" "--checksum crc32 -zzlib" ; do

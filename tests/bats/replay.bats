@@ -30,7 +30,7 @@ record() {
 
 # To the receiver, as the sender; in $came, how much it said.
 say_to_receiver() {
-	came=$(timeout 60 python3 "$tools/replay.py" send "$port" said.sent)
+	came=$(timeout "$(limit 60)" python3 "$tools/replay.py" send "$port" said.sent)
 	came=${came#came }
 }
 

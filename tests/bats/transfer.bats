@@ -163,11 +163,11 @@ make_tree() {
 		head -c "$n" /dev/urandom >src/in
 		rm -f fifo
 		mkfifo fifo
-		timeout 60 "$FERRY" receive --plain -p 0 --stdout --json=9 \
+		timeout "$(limit 60)" "$FERRY" receive --plain -p 0 --stdout --json=9 \
 			9>fifo >out 2>messages 3>&- &
 		receiver=$!
 		exec 8<fifo
-		read -r -t 20 line <&8
+		read -r -t "$(limit 20)" line <&8
 		port=$(sed 's/.*"port":\([0-9]*\).*/\1/' <<<"$line")
 		cat <&8 >/dev/null 3>&- &
 		exec 8<&-
@@ -215,7 +215,7 @@ make_tree() {
 }
 
 @test "IPv6, a host name, and -4" {
-	[ -e /proc/net/if_inet6 ] || skip "needs IPv6"
+	needs IPv6
 	echo hi >src/f
 	receive --plain --existing replace dst
 	for host in '[::1]' localhost 127.0.0.1; do
@@ -309,7 +309,7 @@ make_tree() {
 
 @test "a stream of no session, or in another's place, is news" {
 	receive --plain dst
-	timeout 60 python3 - "$port" "$BATS_TEST_DIRNAME/../evil" <<-'EOF'
+	timeout "$(limit 60)" python3 - "$port" "$BATS_TEST_DIRNAME/../evil" <<-'EOF'
 		import os, sys
 		sys.path.insert(0, sys.argv[2])
 		import peer
@@ -342,10 +342,10 @@ make_tree() {
 		[ $((i % 2)) = 0 ] || echo old >"dst/t/l$i"
 	done
 	FERRY_WRAP="strace -f -qq -o calls -e trace=symlinkat,/sync,sendto,sendmsg
-		-e inject=symlinkat:delay_enter=50000" \
-		receive --plain --once --timeout 2 dst
+		-e inject=symlinkat:delay_enter=$(limit 50000)" \
+		receive --plain --once --timeout "$(limit 2)" dst
 	# heart-beats wake the stream meanwhile
-	send --plain -j 1 --timeout 2 src/t
+	send --plain -j 1 --timeout "$(limit 2)" src/t
 	status 8
 	wait_receiver
 	# calls from the first link to the flush behind the last: no VERDICT
@@ -361,7 +361,7 @@ make_tree() {
 	receive --plain --once dst
 	"$FERRY" send --plain -q --limit-rate 2M src/f "127.0.0.1:$port" 3>&- &
 	sender=$!
-	timeout 20 sh -c 'until grep -q "\"session\"" events; do :; done'
+	timeout "$(limit 20)" sh -c 'until grep -q "\"session\"" events; do :; done'
 	kill -TERM "$sender"
 	code=0
 	wait "$sender" || code=$?
@@ -373,9 +373,9 @@ make_tree() {
 }
 
 @test "a full disk: exit 8, what it needed and had; the part file is gone" {
-	[ "$(id -u)" = 0 ] || skip "needs root"
+	needs mounting
 	mkdir full
-	mount -t tmpfs -o size=8m none full || skip "needs mounting"
+	mount -t tmpfs -o size=8m none full
 	head -c 20000000 /dev/urandom >src/f
 	receive --plain --once full
 	send --plain src/f
@@ -388,11 +388,11 @@ make_tree() {
 }
 
 @test "power cut: what was committed is on the disk, new, nested, replaced" {
-	[ "$(id -u)" = 0 ] || skip "needs root"
+	needs 'loop devices'
 	truncate -s 96M image
 	mkfs.ext4 -q image
 	mkdir mnt copy src/t
-	mount -o loop,commit=300 image mnt || skip "needs loop devices"
+	mount -o loop,commit=300 image mnt
 	mkdir -p src/t/new/nested
 	for i in {1..300}; do echo "$i" >"src/t/new/nested/$i"; done
 	head -c 9000000 /dev/urandom >src/large
@@ -417,8 +417,9 @@ make_tree() {
 
 @test "a heart-beat during a long pause does not get into a frame" {
 	head -c 3000000 /dev/urandom >src/f
-	receive --plain --once --timeout 4 dst
-	send --plain -j 1 --timeout 4 --limit-rate 600K src/f
+	receive --plain --once --timeout "$(limit 4)" dst
+	send --plain -j 1 --timeout "$(limit 4)" \
+		--limit-rate $((614400 / $(limit 1))) src/f
 	wait_receiver
 	[ "$sent" = 0 ]
 	[ "$got" = 0 ]

@@ -8,15 +8,20 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LISTEN_S = 20       # a server has to listen after so long
-TRANSFER_S = 600    # a transfer has to end after so long
+sys.path.insert(0, str(Path(__file__).parent.parent))
+# pylint: disable=wrong-import-position
+from lib.limits import scaled  # noqa: E402
+from lib.ports import free_port  # noqa: E402
+
+LISTEN_S = scaled(20)       # a server has to listen after so long
+TRANSFER_S = scaled(600)    # a transfer has to end after so long
 LISTENING = "0A"    # the state in /proc/net/tcp
 
 
@@ -122,9 +127,7 @@ class Loopback:
         pass
 
     def free_port(self):
-        with socket.socket() as s:
-            s.bind((self.far, 0))
-            return s.getsockname()[1]
+        return free_port()
 
     def close(self):
         return {}

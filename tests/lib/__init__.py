@@ -6,6 +6,7 @@ proxy   a TCP proxy that records, changes, cuts, delays or drops
 tree    what is in a directory, for comparisons
 lab     the program under test, its processes, and what must hold of them
 keys    key files and the keys derived from them
+limits  time limits, scaled to the machine; what a machine lacks
 ports   a free port for a listener that starts later
 scratch.h  a temporary directory, for the tests in C
 

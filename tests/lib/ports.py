@@ -3,15 +3,21 @@ import random
 import socket
 
 
-def free_port():
-    """A port outside of the kernel's ephemeral range: between two listeners
-    of a test nobody else gets it who asks for any port, as other tests do."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+def candidates():
+    """Ports outside of the kernel's ephemeral range: one of that range may be
+    given to another test, which asks for any port, before the listener starts
+    or between two of them."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as file:
         first, last = map(int, file.read().split())
+    ports = [*range(10000, first), *range(last + 1, 65536)]
+    return ports or range(10000, 65536)  # all are of the range
+
+
+def free_port():
+    ports = candidates()
     while True:
-        port = random.randrange(10000, 65536)
-        if first <= port <= last:
-            continue
+        port = random.choice(ports)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
