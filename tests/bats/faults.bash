@@ -13,7 +13,8 @@ memory=/dev/shm
 # a skip where this machine or this ferry can run none of them.
 torture() {
 	local status=0
-	"$BATS_TEST_DIRNAME/../faults/torture" "$@" --time-limit 60 \
+	"$BATS_TEST_DIRNAME/../faults/torture" "$@" \
+		--time-limit $((60 * ${FERRY_TEST_SLOWNESS:-1})) \
 		>"$BATS_TEST_TMPDIR/out" 2>&1 3>&- || status=$?
 	cat "$BATS_TEST_TMPDIR/out"
 	[ "$status" = 0 ] || return 1

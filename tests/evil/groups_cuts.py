@@ -17,13 +17,14 @@ import tempfile
 import threading
 
 from lib.lab import HUNG, Failure, Lab, need
+from lib.limits import scaled
 from lib.proxy import Proxy
 from lib.tree import clear, contents
 from targets import LONG, PROGRAM, SEED
 
 ONLY = os.environ.get("EVIL_ONLY")
 WORKERS = 3
-TIMEOUT_S = 10 if PROGRAM.is_slow else 3
+TIMEOUT_S = scaled(10 if PROGRAM.is_slow else 3)
 # A length that was changed is waited for as long as the other side lives, and
 # says so: until so many bytes of it came.  Then the line is cut as well.
 PATIENCE_S = 60 if PROGRAM.is_slow else 5
@@ -85,7 +86,7 @@ class Line(Proxy):
             self.gave_up = True
             self.cut()
             sender.wait(SESSION_SECONDS)
-        need(self.idle.wait(SESSION_SECONDS), "a side does not end")
+        need(self.idle.wait(scaled(SESSION_SECONDS)), "a side does not end")
 
     def is_authentic(self):
         """Whether TLS 1.3 protects the byte that was changed: it does not

@@ -10,6 +10,7 @@ import time
 import zlib
 
 from lib.lab import need
+from lib.limits import scaled
 from lib.peer import Closed
 from lib.wire import CHUNK, SHA256, DIGESTS, file_digest, message, pack, row
 from targets import SANITIZED, ReceiverLab
@@ -202,7 +203,7 @@ def flood(lab, title, frames, times, cpu=20.0, first=(), read=True,
 
 def pinging(s, pause):
     """PINGs until the other side hangs up, which it has to do."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + scaled(30)
     frames = message("PING") * (1 if pause else CHUNK)
     try:
         while time.monotonic() < end:
@@ -278,7 +279,8 @@ def floods(cases):
         began = time.monotonic()
         threading.Thread(target=pinging, args=(s, 0.2), daemon=True).start()
         pinging(other, 0.2)
-        need(3 < time.monotonic() - began < 10, "the time-out is 5 s")
+        need(3 < time.monotonic() - began < scaled(10),
+             "the time-out is 5 s")
         kinds = [m["message"] for m in s.rest()]
         need("SUMMARY" not in kinds, f"{kinds}")
     lab.case("a stream that goes on behind FINISH with PING", held_open)
@@ -286,7 +288,7 @@ def floods(cases):
     def before_hello():
         began = time.monotonic()
         pinging(lab.sender(hello=False), 0)
-        need(8 < time.monotonic() - began < 14, "the deadline is 10 s")
+        need(8 < time.monotonic() - began < scaled(14), "the deadline is 10 s")
     lab.case("PING without end in the place of HELLO", before_hello)
     # and one who does so while the receiver is to end
     s = lab.sender()

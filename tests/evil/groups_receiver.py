@@ -3,6 +3,7 @@ import os
 import threading
 
 from lib.lab import need
+from lib.limits import scaled
 from lib.peer import Closed, Receiver
 from lib.wire import CHUNK, LAYOUTS, UNKNOWN, header, message, runs
 from targets import SenderLab
@@ -275,7 +276,10 @@ def resends(v):
         link.send(message("RESEND", id=m["id"],
                           offset=m.get("offset", 0)))
         return True
-    v.case("RESEND of every chunk, for ever", {"CHUNK": again})
+    # Who asks again has no verdict yet: with one the file would be done when
+    # the sender has sent all of it before it reads the first RESEND.
+    v.case("RESEND of every chunk, for ever",
+           {"CHUNK": again, "FILE_END": lambda *_: True})
     v.case("RESEND of every pack, for ever", {"PACK": again})
     for lie in ({"offset": 1}, {"offset": 2**63}, {"offset": 2**64 - CHUNK},
                 {"offset": 100 * CHUNK}):
@@ -382,7 +386,7 @@ def joins(v):
                 raise Closed
             # Until then there has to be something left to send.
             r.lock.release()
-            cut.wait(10)
+            cut.wait(scaled(10))
             r.lock.acquire()
             here.add(m["offset"])
             verdict(r, link)
@@ -422,7 +426,7 @@ def joins(v):
         def CHUNK(r, link, m):
             if link.index == 0:
                 r.lock.release()
-                joined.wait(10)
+                joined.wait(scaled(10))
                 r.lock.acquire()
                 return True
             first[0].send(message("VERDICT", id=m["id"], status=4, cause=2))

@@ -8,6 +8,7 @@ import sys
 import time
 
 from lib.lab import Failure, Lab, Program, need
+from lib.limits import scaled
 from lib.peer import Closed, Receiver, Sender
 from lib.tree import clear, contents, snapshot
 
@@ -49,7 +50,7 @@ class Cases:
         except Exception as e:  # a case must not take the others with it
             why = f"{type(e).__name__}: {e}"
         took = time.monotonic() - began
-        if why is None and took > seconds * (LIMIT // CASE_SECONDS):
+        if why is None and took > scaled(seconds * (LIMIT // CASE_SECONDS)):
             why = f"took {took:.1f} s"
         if why is None:
             print(f"ok {title}" + (f" ({took:.1f} s)" if took > 1 else ""))
@@ -234,12 +235,13 @@ class SenderLab(Lab):
                 stop=None):
         """Returns the exit status; what was printed has been checked.  When
         stop (an Event) is set, the sender is interrupted."""
-        sender = self.send("--checksum", "sha256", "-j", "1", "--timeout", "4",
-                           *options, *(paths or [self.src]),
+        sender = self.send("--checksum", "sha256", "-j", "1",
+                           "--timeout", str(scaled(4)), *options,
+                           *(paths or [self.src]),
                            port=receiver.port, stdin=stdin)
         try:
             if stop:
-                need(stop.wait(LIMIT), "nothing to interrupt")
+                need(stop.wait(scaled(LIMIT)), "nothing to interrupt")
                 sender.signal(signal.SIGINT)
             sender.wait(LIMIT)
         finally:

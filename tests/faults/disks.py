@@ -17,7 +17,7 @@ import subprocess
 import threading
 import time
 
-from lib.lab import Skip
+from lib.limits import need_for
 
 GOING_DOWN = 0x8004587D   # FS_IOC_GOINGDOWN: _IOR('X', 125, __u32)
 NO_LOG_FLUSH = 2
@@ -35,20 +35,9 @@ def must(*argv):
     return done.stdout
 
 
-def need_mounts():
-    if run("unshare", "--mount", "true").returncode:
-        raise Skip("needs mounting")
-
-
-def need_loops():
-    need_mounts()
-    if run("losetup", "--find").returncode:
-        raise Skip("needs loop devices")
-
-
 def tmpfs(lab, options, name="disk"):
     """A tmpfs below the case's directory; its path."""
-    need_mounts()
+    need_for("mounting")
     path = os.path.join(lab.work, name)
     os.mkdir(path)
     must("mount", "-t", "tmpfs", "-o", options, "tmpfs", path)
@@ -64,7 +53,7 @@ class Ext4:
     """An ext4 of its own on a loop device, mounted at .path."""
 
     def __init__(self, lab, mib=64, name="disk", image=None):
-        need_loops()
+        need_for("loop devices")
         self.image = image or os.path.join(lab.work, name + ".img")
         self.path = os.path.join(lab.work, name)
         os.mkdir(self.path)

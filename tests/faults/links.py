@@ -4,19 +4,14 @@ import subprocess
 import time
 
 from disks import must, run
-from lib.lab import Skip
-
-
-def need_namespaces():
-    if run("unshare", "--net", "--mount", "true").returncode:
-        raise Skip("needs network namespaces")
+from lib.limits import need_for
 
 
 class Host:
     """A network and a mount namespace that live as long as a sleep."""
 
     def __init__(self, lab):
-        need_namespaces()
+        need_for("network namespaces", "mounting")
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "sleep", "1000"],
             stdin=subprocess.DEVNULL)

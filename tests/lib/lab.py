@@ -15,6 +15,7 @@ import time
 import unicodedata
 
 from lib.keys import Key
+from lib.limits import Skip, scaled  # noqa: F401 (Skip: for others)
 from lib.proxy import Proxy
 from lib.tree import snapshot
 
@@ -37,10 +38,6 @@ class Missed(Failure):
 
     def __init__(self, text):
         super().__init__("bench", text)
-
-
-class Skip(Exception):
-    """This case cannot be run here, and why."""
 
 
 def need(condition, text, kind="failed"):
@@ -190,7 +187,7 @@ class Ferry:
         """Until condition(), which is looked at after each event, is true;
         what it is then."""
         with self.news:
-            return self.news.wait_for(condition, limit)
+            return self.news.wait_for(condition, scaled(limit))
 
     def await_event(self, name, limit=20):
         self.await_events(lambda: self.counts[name] or self.counts["eof"],
@@ -221,12 +218,12 @@ class Ferry:
         self.code = code if code >= 0 else 128 - code
         self.proc.returncode = code
         if self.proc.stdout:
-            self.reader.join(10)
+            self.reader.join(scaled(10))
             self.close_if_at_end()
         return self.code
 
     def ended_within(self, limit):
-        end = time.monotonic() + limit
+        end = time.monotonic() + scaled(limit)
         pause = 0.002
         while self.poll() is None:
             if time.monotonic() > end:
@@ -243,7 +240,8 @@ class Ferry:
         """The exit status; a process that does not end has hung."""
         if not self.ended_within(limit):
             self.end()
-            raise Failure(HUNG, f"{self.name} did not end within {limit:g} s")
+            raise Failure(HUNG, f"{self.name} did not end within "
+                          f"{scaled(limit):g} s")
         return self.code
 
     def end(self):
@@ -255,7 +253,7 @@ class Ferry:
                 pass
             self.ended_within(10)
         if self.proc.stdout:
-            self.reader.join(5)
+            self.reader.join(scaled(5))
             self.close_if_at_end()
 
     # ---- what it uses ----

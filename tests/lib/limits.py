@@ -1,4 +1,5 @@
 """Limits of time, scaled to the machine, and what a machine may lack."""
+import functools
 import os
 import subprocess
 
@@ -11,9 +12,20 @@ def scaled(seconds):
     return seconds * SLOWNESS
 
 
+@functools.cache
 def can(what):
     """Whether a test can have that here: a name of tests/tools/can."""
     code = subprocess.run([CAN, what], check=False).returncode
     if code > 1:
         raise ValueError(f"tests/tools/can knows no {what}")
     return code == 0
+
+
+class Skip(Exception):
+    """This case cannot be run here, and why."""
+
+
+def need_for(*names):
+    for name in names:
+        if not can(name):
+            raise Skip(f"needs {name}")

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 
+from lib.limits import scaled
 from lib.wire import (CHUNK, DIGEST_SIZE, DIGESTS, FILE, HEADER, NAMES, SHA256,
                       file_digest, message, pack, parse, peek, put, row, rows,
                       sum_of, verify)
@@ -36,9 +37,11 @@ class Channel:
     """Frames over a connection, one at a time; it may be cut at any time."""
 
     def __init__(self, sock, timeout):
+        """timeout: seconds on a quiet machine."""
         self.sock = sock
+        self.timeout = timeout
         self.digest_size = 32
-        sock.settimeout(timeout)
+        sock.settimeout(scaled(timeout))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, *frames):
@@ -133,7 +136,7 @@ class Sender(Channel):
 
     def join(self, index=1, token=None, **values):
         """Another stream; whether it is taken is for the caller to see."""
-        other = Sender(self.port, self.sock.gettimeout(), hello=False)
+        other = Sender(self.port, self.timeout, hello=False)
         if token is None:
             token = put(self.ready["token"], 16)
         other.send(message("JOIN", index=index, token=token, **values))

@@ -44,14 +44,26 @@ def snapshot(top, linked=()):
     return out
 
 
+def read(path, st):
+    """The content, also of a file of ours that its mode lets nobody read."""
+    if os.access(path, os.R_OK):
+        with open(path, "rb") as file:
+            return file.read()
+    os.chmod(path, 0o400)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    finally:
+        os.chmod(path, stat.S_IMODE(st.st_mode))
+
+
 def contents(top):
     """name -> bytes, "dir", ("link", target) or "other"; without ferry's own
     files."""
     out = {}
     for name, path, st in entries(top, own=False):
         if stat.S_ISREG(st.st_mode):
-            with open(path, "rb") as f:
-                out[name] = f.read()
+            out[name] = read(path, st)
         elif stat.S_ISDIR(st.st_mode):
             out[name] = "dir"
         elif stat.S_ISLNK(st.st_mode):

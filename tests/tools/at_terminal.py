@@ -20,7 +20,11 @@ import sys
 import termios
 import time
 
-LIMIT_S = 60
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from lib.limits import scaled  # noqa: E402 (needs the path)
+
+LIMIT_S = scaled(60)
 
 
 def read_until(master, shown, at, expect):

@@ -21,6 +21,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from lib.keys import hkdf  # noqa: E402 (needs the path)
+from lib.limits import scaled  # noqa: E402
 
 # P-256 (SEC 2) and the two points of RFC 9382, in affine coordinates.
 P = 2**256 - 2**224 + 2**192 + 2**96 - 1
@@ -160,10 +161,10 @@ def receive(code):
     own = Exchange(False, code)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
-        listener.settimeout(60)
+        listener.settimeout(scaled(60))
         sock, _ = listener.accept()
     with sock:
-        sock.settimeout(60)
+        sock.settimeout(scaled(60))
         share = get(sock, 1, 65)
         put(sock, 2, own.share)
         own.take(share)

@@ -8,9 +8,14 @@ The bytes of FILE go out as fast as they are taken; then, and meanwhile, all
 that comes back is read, to the end or for so long that nothing comes (5 s).
 Prints how many bytes came.
 """
+import os
 import socket
 import sys
 import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                ".."))
+from lib.limits import scaled  # noqa: E402 (needs the path)
 
 
 def say(sock, path):
@@ -24,7 +29,7 @@ def say(sock, path):
 
 
 def talk(sock, path):
-    sock.settimeout(5)
+    sock.settimeout(scaled(5))
     threading.Thread(target=say, args=(sock, path), daemon=True).start()
     count = 0
     try:
@@ -42,7 +47,7 @@ def main():
         return
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
-        listener.settimeout(60)
+        listener.settimeout(scaled(60))
         talk(listener.accept()[0], sys.argv[2])
 
 

@@ -15,12 +15,13 @@ import subprocess
 import time
 
 from bench import Case
-from lib.lab import Failure, Skip
+from lib.lab import Failure
+from lib.limits import can, need_for, scaled
 
 about = "each system call fails once, both sides (T42, T44)"
 
 QUICK = 30
-TIMEOUT_S = 4
+TIMEOUT_S = scaled(4)
 ERRNOS = {
     "openat": "EACCES EMFILE ENFILE EIO ENOSPC ELOOP EINTR",
     "mkdirat": "ENOSPC EACCES EROFS EDQUOT EIO",
@@ -93,7 +94,7 @@ TELLING = re.compile(
 
 
 def stopped(pid):
-    end = time.monotonic() + 10
+    end = time.monotonic() + scaled(10)
     while time.monotonic() < end:
         with open(f"/proc/{pid}/stat") as file:
             if file.read().rpartition(")")[2].split()[0] == "T":
@@ -112,7 +113,7 @@ def traced_start(lab, start, log, *what):
         ["strace", "-f", "-q", "-y", "-e", "signal=none", "-o", log, *what,
          "-p", str(ferry.pid)],
         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 10
+    end = time.monotonic() + scaled(10)
     while time.monotonic() < end:
         with open(f"/proc/{ferry.pid}/status") as file:
             if "TracerPid:\t0\n" not in file.read():
@@ -237,14 +238,9 @@ def all_cases(bench, rng):
                            fail_one(side, resuming, call, n, errno))
 
 
-def cannot(lab):
-    raise Skip("needs ptrace")
-
-
 def cases(bench, rng):
-    if subprocess.run(["strace", "-o", "/dev/null", "true"],
-                      capture_output=True, check=False).returncode:
-        return [("all", cannot)]
+    if not can("ptrace"):
+        return [("all", lambda lab: need_for("ptrace"))]
     found = list(all_cases(bench, rng))
     most = bench.options.runs or (QUICK if bench.options.quick else None)
     if most and not bench.options.only:

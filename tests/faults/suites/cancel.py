@@ -12,6 +12,7 @@ import time
 
 from lib.proxy import Rule
 from lib.lab import Failure
+from lib.limits import scaled
 
 about = "eight streams, cancelled at random moments (T26)"
 
@@ -49,7 +50,7 @@ def cancel(victim, mode, options, by_time):
         ready = threading.Event()
 
         def strike():
-            ready.wait(LIMIT)
+            ready.wait(scaled(LIMIT))
             for name, ferry in sides.items():
                 if victim in (name, "both"):
                     for _ in range(times):

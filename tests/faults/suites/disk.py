@@ -6,6 +6,7 @@ import subprocess
 import disks
 from lib.proxy import Rule
 from lib.lab import Failure
+from lib.limits import scaled
 from lib.tree import digest
 
 about = "full, failing and forbidden disks (T43, T44, T47)"
@@ -19,10 +20,11 @@ def limited_to(kib):
 
 def run(lab, dst, source, *options, wrap=(), sender_wrap=(), rules=(),
         mode="plain"):
-    receiver = lab.receive("--timeout", "10", *options, dst=dst, wrap=wrap,
+    wait = ["--timeout", str(scaled(10))]
+    receiver = lab.receive(*wait, *options, dst=dst, wrap=wrap,
                            mode=mode)
     port = lab.proxy(receiver.port, *rules).port if rules else receiver.port
-    sender = lab.send("--timeout", "10", source, port=port, mode=mode,
+    sender = lab.send(*wait, source, port=port, mode=mode,
                       wrap=sender_wrap)
     lab.finish(sender, receiver)
     return sender, receiver
@@ -163,11 +165,12 @@ def forbidden_dir(lab):
 
 def unreadable_source(lab):
     source = lab.small_tree()
+    new = lab.expected(source)  # while we can read it too
     os.chmod(source + "/sub/two", 0)
     sender, receiver = run(lab, lab.dst, source,
                            sender_wrap=WITHOUT_CAPABILITIES)
     lab.fault()
-    lab.check(lab.expected(source), sender, receiver, must={1})
+    lab.check(new, sender, receiver, must={1})
     if not os.path.exists(lab.dst + "/t/sub/big"):
         raise Failure("lost", "the others did not arrive")
     os.chmod(source + "/sub/two", 0o640)

@@ -12,6 +12,7 @@ import threading
 import disks
 from lib.proxy import Rule
 from lib.lab import LOST, Failure
+from lib.limits import scaled
 from lib.tree import picture
 
 about = "power cuts: images at acknowledgements and at random moments (T48)"
@@ -119,11 +120,12 @@ def cut(kind, sync):
         timer = threading.Timer(delay, disk.shut_down)
         rule = Rule(f"up@total:{at}=call", timer.start)
         receiver = lab.receive("--sync", sync, "--existing", "replace",
-                               "--timeout", "5", dst=disk.dst)
+                               "--timeout", str(scaled(5)), dst=disk.dst)
         proxy = lab.proxy(receiver.port, rule)
         # slow enough for data to be flushed on the way
         pace = ["--limit-rate", "3M"] if kind == "large" else []
-        sender = lab.send("--timeout", "5", *pace, source, port=proxy.port)
+        sender = lab.send("--timeout", str(scaled(5)), *pace, source,
+                          port=proxy.port)
         lab.finish(sender, receiver)
         lab.fault()
         timer.join()

@@ -9,6 +9,7 @@ import threading
 from lib.proxy import Rule
 from lib.ports import free_port
 from lib.lab import Failure
+from lib.limits import scaled
 
 about = "kill -9 of sender, receiver, both at random moments (T60)"
 
@@ -36,7 +37,7 @@ def cut(lab, kind, victim, mode, source, total, options):
     ready = threading.Event()
 
     def kill():
-        ready.wait(10)
+        ready.wait(scaled(10))
         for name, ferry in sides.items():
             if victim in (name, "both"):
                 ferry.signal(signal.SIGKILL)

@@ -5,6 +5,7 @@ own, OpenSSL's and zstd's.
 """
 import errno
 
+from lib.limits import scaled
 from lib.proxy import Rule
 
 about = "an allocation fails (T63)"
@@ -19,7 +20,8 @@ def fail_allocation(side, mode, options, number, cut):
         lab.plant_old()
         env = lab.shim(f"fail=malloc:{number}:{errno.ENOMEM}")
         envs = {"receiver": None, "sender": None, side: env}
-        receiver = lab.receive("--existing", "replace", "--timeout", "5",
+        wait = ["--timeout", str(scaled(5))]
+        receiver = lab.receive("--existing", "replace", *wait,
                                mode=mode, env=envs["receiver"])
         new = lab.expected(source)
         if not receiver.port:
@@ -30,7 +32,7 @@ def fail_allocation(side, mode, options, number, cut):
         else:
             rules = [Rule("up@1000000=rst")] if cut else []
             proxy = lab.proxy(receiver.port, *rules)
-            sender = lab.send("--timeout", "5", *options, source, mode=mode,
+            sender = lab.send(*wait, *options, source, mode=mode,
                               port=proxy.port, env=envs["sender"])
             lab.finish(sender, receiver, 30)
             lab.count_shim()

@@ -8,13 +8,14 @@ import links
 from lib.proxy import Rule
 from lib.ports import free_port
 from lib.lab import HUNG, Failure, Missed
+from lib.limits import SLOWNESS, scaled
 from lib.tree import picture
 
 about = "cuts, silence, slow lines, dead links, lost acknowledgements " \
     "(T53 to T57, T59)"
 
-TIMEOUT_S = 3
-SLACK_S = 6          # other programs may be using the processors
+TIMEOUT_S = scaled(3)
+SLACK_S = scaled(6)
 KINDS = ("fin", "rst", "finrst", "half", "stall", "dead", "hole",
          "trickle:200000:5", "flip", "echo")
 WAITING = ("stall", "dead", "hole", "trickle")
@@ -155,10 +156,11 @@ def silent(way, mode):
 def limited(lab):
     """A receiver that takes less in a timeout than a chunk has: that is
     progress."""
-    lab.write("t/large", 2 << 20)
+    lab.write("t/large", 1 << 20)  # one chunk: 5 s
     source = lab.src + "/t"
     wait = ["--timeout", str(TIMEOUT_S)]
-    receiver = lab.receive(*wait, "--limit-rate", "200K")
+    rate = str((200 << 10) // SLOWNESS)
+    receiver = lab.receive(*wait, "--limit-rate", rate)
     sender = lab.send(*wait, source, port=receiver.port)
     lab.finish(sender, receiver)
     lab.fault()
@@ -171,13 +173,13 @@ def stopped(who, seconds, timeout):
     def case(lab):
         source = lab.src + "/t"
         lab.write("t/large", 24 << 20)
-        wait = ["--timeout", str(timeout)]
+        wait = ["--timeout", str(scaled(timeout))]
         receiver = lab.receive(*wait)
         sides = {"receiver": receiver}
         began = threading.Event()
 
         def stop():
-            began.wait(10)
+            began.wait(scaled(10))
             sides[who].signal(signal.SIGSTOP)
         proxy = lab.proxy(receiver.port, Rule(f"up@total:{4 << 20}=call",
                                               stop))
@@ -185,7 +187,7 @@ def stopped(who, seconds, timeout):
                           port=proxy.port)
         sides["sender"] = sender
         began.set()
-        threading.Event().wait(0.5 + seconds)
+        threading.Event().wait(0.5 + scaled(seconds))
         other = receiver if who == "sender" else sender
         if seconds > timeout and not other.ended_within(2 + SLACK_S):
             raise Failure(HUNG, f"{other.name} waits for one that is stopped")
@@ -320,7 +322,7 @@ def stopped_before_ready(lab):
     """A receiver that waits for senders who come back is told that this one
     does not, however early it is stopped."""
     source = lab.small_tree()
-    receiver = lab.receive("--timeout", "30")
+    receiver = lab.receive("--timeout", str(scaled(30)))
     proxy = lab.proxy(receiver.port, Rule("down@frame:READY=hole"))
     sender = lab.send("--retry", "30", source, port=proxy.port)
     receiver.await_event("session")
@@ -373,7 +375,7 @@ def veth(what):
         line = links.Line(lab)
         source = lab.src + "/t"
         lab.write("t/large", 12 << 20)
-        wait = ["--timeout", "4"]
+        wait = ["--timeout", str(scaled(4))]
         receiver = lab.receive(*wait, "-b", "10.77.0.2",
                                wrap=line.right.enter)
         more = {}
@@ -424,8 +426,8 @@ def closed_port(lab):
 def no_such_host(lab):
     source = lab.small_tree()
     host = links.Host(lab)
-    sender = lab.send("--timeout", "5", source, port=1, host="none.invalid",
-                      wrap=host.enter)
+    sender = lab.send("--timeout", str(scaled(5)), source, port=1,
+                      host="none.invalid", wrap=host.enter)
     sender.wait(20)
     lab.fault()
     lab.check({}, sender, must={3})
@@ -452,8 +454,8 @@ def black_hole(others):
         host.do("mount", "--bind", names, "/etc/hosts")  # of this host alone
         source = lab.small_tree()
         receiver = lab.receive("-b", "10.78.0.1", wrap=host.enter)
-        sender = lab.send("--timeout", "5", source, port=receiver.port,
-                          host="many", wrap=host.enter)
+        sender = lab.send("--timeout", str(scaled(5)), source,
+                          port=receiver.port, host="many", wrap=host.enter)
         sender.wait(5 + 5 + SLACK_S)
         if sender.code:
             receiver.signal(signal.SIGTERM)
@@ -469,7 +471,7 @@ def slow(what):
     def case(lab):
         source = lab.small_tree()
         lab.write("t/large", 3 << 20)
-        wait = ["--timeout", "5"]
+        wait = ["--timeout", str(scaled(5))]
         if what == "10mbit":
             line = links.Line(lab)
             line.limit("10mbit")

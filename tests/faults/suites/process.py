@@ -8,6 +8,7 @@ import time
 from lib.proxy import Rule
 from lib.ports import free_port
 from lib.lab import HUNG, Failure
+from lib.limits import scaled
 
 about = "signals, closed and scarce descriptors (T61, T62)"
 
@@ -25,17 +26,18 @@ def signalled(who, number, times):
     def case(lab):
         source = lab.small_tree()
         lab.write("t/large", 12 << 20)
-        receiver = lab.receive("--timeout", "5")
+        receiver = lab.receive("--timeout", str(scaled(5)))
         sides = {"receiver": receiver}
         began = threading.Event()
 
         def strike():
-            began.wait(10)
+            began.wait(scaled(10))
             for _ in range(times):
                 sides[who].signal(number)
         at = lab.rng.randrange(12 << 20)
         proxy = lab.proxy(receiver.port, Rule(f"up@total:{at}=call", strike))
-        sides["sender"] = lab.send("--timeout", "5", source, port=proxy.port)
+        sides["sender"] = lab.send("--timeout", str(scaled(5)), source,
+                                   port=proxy.port)
         began.set()
         sides[who].wait(15)
         lab.finish(sides["sender"], receiver, 20)
@@ -58,16 +60,21 @@ def stopped_while_dialling(lab):
     so to the receiver all the same, which need not wait for a sender that
     comes back."""
     source = lab.big_file(24 << 20)
-    receiver = lab.receive("--timeout", "8")
+    receiver = lab.receive("--timeout", str(scaled(8)))
     began = threading.Event()
     sides = []
 
     def strike():
-        began.wait(10)
+        began.wait(scaled(10))
         sides[0].signal(signal.SIGINT)
-    # What is half sent is finished in the second of the farewell.
+    # Slow until then, so that there is something left to send.  What is half
+    # sent has to pass within the second that a stopped sender gives it: at a
+    # rate that the proxy keeps by being woken a hundred times a second it does
+    # not on a busy machine.
+    stop = (3 << 20) + 1000
     proxy = lab.proxy(receiver.port, Rule("up@1000=trickle:8M"),
-                      Rule(f"up@{(3 << 20) + 1000}=call", strike), most=1)
+                      Rule(f"up@{stop - 1}=trickle:1G"),
+                      Rule(f"up@{stop}=call", strike), most=1)
     sides.append(lab.send("--retry", "30", "-j", "4", source,
                           port=proxy.port))
     began.set()
@@ -82,7 +89,7 @@ def stopped_while_dialling(lab):
 def await_listener(port):
     """Without connecting: in the kernel's table of sockets."""
     wanted = f":{port:04X} "
-    end = time.monotonic() + 20
+    end = time.monotonic() + scaled(20)
     while time.monotonic() < end:
         for table in "/proc/net/tcp", "/proc/net/tcp6":
             with open(table) as file:
@@ -154,7 +161,8 @@ def few_fds(limit, options):
         for i in range(40):
             lab.write(f"t/deep{i}/a/b/c/f", 50)
         wrap = shell(f"ulimit -n {limit};")
-        receiver = lab.receive("--timeout", "5", wrap=wrap, await_it=False)
+        wait = ["--timeout", str(scaled(5))]
+        receiver = lab.receive(*wait, wrap=wrap, await_it=False)
         receiver.await_port()
         if not receiver.port:
             receiver.wait(10)
@@ -165,7 +173,7 @@ def few_fds(limit, options):
                 raise Failure("status", f"receiver exits {receiver.code}, "
                               f"not 11: {receiver.messages()[-200:]}")
             return
-        sender = lab.send("--timeout", "5", *options, source,
+        sender = lab.send(*wait, *options, source,
                           port=receiver.port, wrap=wrap)
         lab.finish(sender, receiver, 30)
         lab.fault()
@@ -214,9 +222,10 @@ def many_fds(lab):
 def no_accept(lab):
     """Out of descriptors at accept: it waits, it does not spin."""
     source = lab.small_tree()
-    receiver = lab.receive("--timeout", "3", once=False, env=lab.shim(
+    wait = ["--timeout", str(scaled(3))]
+    receiver = lab.receive(*wait, once=False, env=lab.shim(
         f"fail=accept:0:{errno.EMFILE}"))
-    sender = lab.send("--timeout", "3", source, port=receiver.port)
+    sender = lab.send(*wait, source, port=receiver.port)
     sender.wait(20)
     ticks = cpu_ticks(receiver.pid)
     receiver.signal(signal.SIGTERM)

@@ -2,10 +2,10 @@
 import os
 import socket
 import struct
-import subprocess
 import time
 
-from lib.lab import LOST, WRONG, Failure, Skip
+from lib.lab import LOST, WRONG, Failure
+from lib.limits import need_for, scaled
 
 about = "others at the same names and port (T46, T58)"
 
@@ -27,9 +27,7 @@ def slow_names():
     calls = "linkat,renameat2,renameat,rename"
     wrap = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
             "-e", f"inject={calls}:delay_enter={DELAY_US}"]
-    if subprocess.run([*wrap, "true"], capture_output=True,
-                      check=False).returncode:
-        raise Skip("needs ptrace")
+    need_for("ptrace")
     return wrap
 
 
@@ -166,7 +164,7 @@ def strangers(mode):
 
 def visit(port, text, is_reset):
     with socket.socket() as sock:
-        sock.settimeout(5)
+        sock.settimeout(scaled(5))
         try:
             sock.connect(("127.0.0.1", port))
             if is_reset:

@@ -5,6 +5,7 @@ import threading
 from lib.proxy import Rule
 from lib.ports import free_port
 from lib.lab import Failure, Skip
+from lib.limits import scaled
 
 about = "--retry: cut every 64 MiB, restarts, lost streams, late receivers"
 
@@ -128,7 +129,7 @@ def cases(bench, rng):
     yield "stream-lost", stream_lost
     if not bench.options.quick:
         yield "cut-often-tls-j4-silent", cut_often(
-            "tls", ["-j", "4", "--timeout", "3"], "dead")
+            "tls", ["-j", "4", "--timeout", str(scaled(3))], "dead")
         for i in range(bench.options.runs or 6):
             yield f"receiver-killed-{i}", restarted(signal.SIGKILL)
             yield f"receiver-ended-{i}", restarted(signal.SIGTERM)

@@ -4,6 +4,7 @@ import threading
 
 from lib.proxy import Rule
 from lib.lab import Failure
+from lib.limits import scaled
 from lib.tree import digest, picture
 
 about = "sources that change or are odd (T50 to T52)"
@@ -19,9 +20,10 @@ def make(lab):
 
 
 def run(lab, source, *options, env=None, rules=()):
-    receiver = lab.receive("--timeout", "10")
+    wait = ["--timeout", str(scaled(10))]
+    receiver = lab.receive(*wait)
     port = lab.proxy(receiver.port, *rules).port if rules else receiver.port
-    sender = lab.send("--timeout", "10", *options, source, port=port, env=env)
+    sender = lab.send(*wait, *options, source, port=port, env=env)
     lab.finish(sender, receiver)
     return sender, receiver
 
