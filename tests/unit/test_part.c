@@ -584,8 +584,9 @@ static void be_ordinary(struct place *p, int ordinary)
 {
 	enum { NOBODY = 65534 };
 
-	if (geteuid() == 0)
-		assert_int_equal(fchown(p->dir, NOBODY, NOBODY), 0);
+	/* Without such an id, as in a user namespace, nothing can be shown. */
+	if (geteuid() == 0 && fchown(p->dir, NOBODY, NOBODY) < 0)
+		skip();
 	if (getuid() == 0)
 		assert_int_equal(seteuid(ordinary ? NOBODY : 0), 0);
 }
@@ -1002,7 +1003,7 @@ static int mount_small(struct place *p, const char *options)
 
 	snprintf(path, sizeof(path), "%s/small", p->path);
 	assert_int_equal(mkdir(path, 0755), 0);
-	if (geteuid() != 0 || mount("tmpfs", path, "tmpfs", 0, options) < 0)
+	if (mount("tmpfs", path, "tmpfs", 0, options) < 0)
 		skip();
 	return openat(p->dir, "small", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }

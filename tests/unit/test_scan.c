@@ -967,7 +967,7 @@ static void test_flipper(void **state)
 
 	(void)state;
 	put_dir("fast");
-	if (geteuid() != 0 || mount("tmpfs", "fast", "tmpfs", 0, "size=1m") < 0)
+	if (mount("tmpfs", "fast", "tmpfs", 0, "size=1m") < 0)
 		print_message("no tmpfs: few chances\n");
 	assert_int_equal(chdir("fast"), 0);
 	put_dir("t");
