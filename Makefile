@@ -48,25 +48,7 @@ B       := build/$(VARIANT)
 # ---- files -----------------------------------------------------------------
 
 sources    := $(sort $(wildcard src/*/*.c))
-headers    := $(sort $(wildcard src/*/*.h))
-unit_tests := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
-fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-tools      := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
 lib_objs   := $(sources:src/%.c=$(B)/obj/%.o)
-unit_progs := $(unit_tests:%=$(B)/tests/%)
-tool_progs := $(tools:%=$(B)/tools/%)
-replays    := $(fuzz_names:%=$(B)/fuzz/replay_%)
-fuzzers    := $(fuzz_names:%=$(B)/fuzz/fuzz_%)
-bench_progs := $(patsubst tests/bench/%.c,$(B)/bench/%,$(sort $(wildcard \
-	tests/bench/*.c)))
-shell_scripts := $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' \
-	scripts/* .ci/run)
-
-# With BATS_TAG=x only the tests with "[x]" in their name run.
-bats_files := $(sort $(wildcard tests/bats/*.bats))
-ifdef BATS_TAG
-bats_files := $(shell grep -lE '^@test .*\[$(BATS_TAG)\]' /dev/null $(bats_files))
-endif
 
 # ---- compiler and libraries ------------------------------------------------
 # Skipped for goals that compile nothing, so they work on a bare machine.
@@ -177,7 +159,7 @@ $(B)/flags $(B)/files:
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$($(@F)_text))' >$@
 
-# ---- program, library, test programs ---------------------------------------
+# ---- program and library ---------------------------------------------------
 
 all: $(B)/ferry
 	@echo '  ferry is $<'
@@ -195,252 +177,12 @@ $(B)/obj/%.o: src/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(compile) -MMD -MP -c -o $@ $<
 
-link_test = $(compile) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libferry.a \
-	$(ldflags)
+-include $(lib_objs:.o=.d) $(B)/obj/main.d
 
-$(B)/tests/%: tests/unit/%.c $(B)/libferry.a $(B)/flags | have-cmocka
-	$(call say,CCLD,$<)
-	@mkdir -p $(@D)
-	$(Q)$(link_test) $(libs) -lcmocka
+# ---- tests, static checks, benchmark ---------------------------------------
 
-$(B)/tools/%: tests/tools/%.c $(B)/libferry.a $(B)/flags
-	$(call say,CCLD,$<)
-	@mkdir -p $(@D)
-	$(Q)$(link_test) $(libs)
-
-# Each fuzz target is two programs: with libFuzzer, and with a driver that only
-# takes what the corpus holds.
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/libferry.a $(B)/flags
-	$(call say,FUZZER,$<)
-	@mkdir -p $(@D)
-	$(Q)$(link_test) $(libs) -fsanitize=fuzzer
-
-$(B)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(B)/fuzz/replay.o $(B)/libferry.a \
-		$(B)/flags
-	$(call say,CCLD,$<)
-	@mkdir -p $(@D)
-	$(Q)$(link_test) $(B)/fuzz/replay.o $(libs)
-
-$(B)/fuzz/replay.o: tests/fuzz/replay.c $(B)/flags
-	$(call say,CC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(compile) -MMD -MP -c -o $@ $<
-
-$(B)/bench/%: tests/bench/%.c $(B)/flags
-	$(call say,CCLD,$<)
-	@mkdir -p $(@D)
-	$(Q)$(compile) -o $@ $< $(ldflags)
-
-have-cmocka:
-	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
-	'cmocka: run scripts/setup test, or apt-get install libcmocka-dev'; \
-	exit 1; }
-
--include $(lib_objs:.o=.d) $(B)/obj/main.d $(unit_progs:=.d) \
-	$(tool_progs:=.d) $(replays:=.d) $(fuzzers:=.d) $(B)/fuzz/replay.d
-
-# ---- tests -----------------------------------------------------------------
-# Each unit test program, bats file and static check is a target of its own:
-# -jN runs N at once.  scripts/run-test limits the time, keeps the output in
-# $(LOGS) and prints it when something failed.
-
-LOGS         ?= $(B)/logs
-# In seconds: a unit test program, a bats file, one test in it.
-UNIT_TIMEOUT ?= 120
-BATS_TIMEOUT ?= 900
-export BATS_TEST_TIMEOUT ?= 120
-
-# Of each seed, when the corpus is replayed.
-FUZZ_MUTATIONS ?= 40
-
-unit_runs   := $(unit_tests:%=run/unit/%)
-fuzz_runs   := $(fuzz_names:%=run/fuzz/%)
-bats_runs   := $(bats_files:tests/bats/%.bats=run/bats/%)
-static_runs := $(addprefix run/static/,layers symbols headers docs shell)
-
-# What the tests find in their environment: the program, the helper programs,
-# the variant, and with VALGRIND=1 what to put in front of the program.
-export FERRY         := $(abspath $(B)/ferry)
-export FERRY_TOOLS   := $(abspath $(B)/tools)
-export FERRY_VARIANT := $(VARIANT)
-ifdef VALGRIND
-export FERRY_WRAP := valgrind -q --error-exitcode=99 --leak-check=full --vgdb=no
-endif
-
-# 99 is an exit status that ferry never uses.  Without setarch the thread
-# sanitizer of gcc 12 fails where the kernel randomises addresses much.
-ifdef SANITIZE
-export ASAN_OPTIONS  ?= exitcode=99:detect_stack_use_after_return=1
-export LSAN_OPTIONS  ?= exitcode=99
-export TSAN_OPTIONS  ?= exitcode=99:second_deadlock_stack=1
-export UBSAN_OPTIONS ?= exitcode=99:print_stacktrace=1
-wrap = $(shell setarch -R true 2>/dev/null && echo setarch -R)
-endif
-
-## check: all tests and static checks (static ones not in sanitizer variants)
-check: check-unit check-fuzz check-bats $(if $(SANITIZE)$(COVERAGE),,check-static)
-
-## check-unit: the unit tests
-check-unit: $(unit_runs)
-
-## check-fuzz: the fuzz targets with their seeds, without a fuzzer
-check-fuzz: $(fuzz_runs)
-
-## check-bats: the tests of the program; BATS_TAG=san only those with "[san]"
-check-bats: $(bats_runs)
-
-## check-static: layers, symbols, headers, documents, shell scripts
-check-static: $(static_runs)
-
-## tests: build what the tests need, run nothing
-tests: $(B)/ferry $(unit_progs) $(tool_progs) $(replays) $(bench_progs)
-
-$(unit_runs): run/unit/%: $(B)/tests/%
-	@CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test $(UNIT_TIMEOUT) \
-		$(LOGS)/unit/$*.log $(wrap) $<
-
-$(fuzz_runs): run/fuzz/%: $(B)/fuzz/replay_%
-	@scripts/run-test $(UNIT_TIMEOUT) $(LOGS)/fuzz/$*.log $(wrap) $< \
-		-m $(FUZZ_MUTATIONS) tests/fuzz/corpus/$*
-
-$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs) $(bench_progs)
-	@scripts/run-test $(BATS_TIMEOUT) $(LOGS)/bats/$*.log $(wrap) \
-		bats --tap $(if $(BATS_TAG),--filter '\[$(BATS_TAG)\]') $<
-
-run_static = @scripts/run-test 300 $(LOGS)/static/$(@F).log
-run/static/layers:
-	$(run_static) scripts/check-layers
-run/static/symbols: $(lib_objs)
-	$(run_static) scripts/check-symbols $(B)/obj
-run/static/headers:
-	$(run_static) scripts/check-headers $(compile)
-run/static/docs: $(B)/ferry
-	$(run_static) scripts/check-docs $<
-run/static/shell:
-	$(run_static) shellcheck $(shell_scripts)
-
-# The tests that the check targets would run, for scripts/test.
-list:
-	@printf '%s\n' $(patsubst run/%,%,$(unit_runs) $(fuzz_runs) \
-		$(bats_runs) $(static_runs))
-
-## hdr-check: compile each header alone
-hdr-check: run/static/headers
-
-## format: let clang-format lay out the lines of C that are not committed yet
-# Only those: some tables read better than it would make them.
-format:
-	$(Q)git clang-format --force --extensions c,h
-
-# ---- static analysis -------------------------------------------------------
-# Beside check-static; takes some minutes, so not part of check.  Each source
-# goes through clang-tidy, gcc -fanalyzer and clang --analyze (as scan-build
-# has it), and all of them are to find nothing.
-
-lint_tidy  := $(addprefix run/tidy/,$(sources) src/main.c \
-	$(wildcard tests/fuzz/*.c))
-lint_gcc   := $(lint_tidy:run/tidy/%=run/gcc/%)
-lint_clang := $(lint_tidy:run/tidy/%=run/clang/%)
-lint_flags  = -std=c11 $(our_cppflags) $(DEPS_CFLAGS)
-python_files := $(wildcard tests/*/*.py)
-
-## lint: clang-tidy, gcc and clang as analyzers, cppcheck, mandoc, Python ...
-lint: $(lint_tidy) $(lint_gcc) $(lint_clang) run/lint/cppcheck \
-	run/lint/python run/static/shell run/static/docs
-
-$(lint_tidy): run/tidy/%:
-	@scripts/run-test 600 $(LOGS)/tidy/$(subst /,-,$*).log \
-		clang-tidy --quiet $* -- $(lint_flags)
-
-# Where gcc 12 is wrong.  What realloc() gives is stored in the very slot that
-# the old pointer is in, and the copy is freed by whom the entry goes to next.
-run/gcc/src/chunk/tree.c run/gcc/src/receiver/committer.c: \
-	gcc_known := -Wno-analyzer-malloc-leak
-
-$(lint_gcc): run/gcc/%:
-	@scripts/run-test 600 $(LOGS)/gcc/$(subst /,-,$*).log \
-		gcc $(lint_flags) -O2 -fanalyzer -Werror $(gcc_known) \
-		-c -o /dev/null $*
-
-$(lint_clang): run/clang/%:
-	@scripts/run-test 600 $(LOGS)/clang/$(subst /,-,$*).log \
-		clang $(lint_flags) --analyze --analyzer-output text \
-		-Xclang -analyzer-werror $*
-
-# variableScope: declarations stand at the top of a function here.
-# landlock.c: the kernel reads these members.  seccomp.c: with each known
-# architecture the condition is a constant.
-run/lint/cppcheck:
-	@scripts/run-test 900 $(LOGS)/lint/cppcheck.log cppcheck -q \
-		--enable=warning,style,performance,portability --std=c11 \
-		--suppress=variableScope --inline-suppr --error-exitcode=1 \
-		--suppress=unusedStructMember:src/sandbox/landlock.c \
-		--suppress=knownConditionTrueFalse:src/sandbox/seccomp.c \
-		$(our_cppflags) src tests/fuzz
-
-run/lint/python:
-	@scripts/run-test 60 $(LOGS)/lint/python.log python3 -c \
-		'import ast, sys; [ast.parse(open(f).read(), f) for f in \
-		sys.argv[1:]]' $(python_files)
-.PHONY: lint $(lint_tidy) $(lint_gcc) $(lint_clang) run/lint/cppcheck \
-	run/lint/python
-
-# ---- fuzzing ---------------------------------------------------------------
-# What the fuzzers learn is kept in build/fuzz/corpus/, what they find in
-# build/fuzz/findings/.
-
-SECONDS   ?= 60
-FUZZ      ?= $(fuzz_names)
-fuzz_live := $(FUZZ:%=run/fuzzer/%)
-
-## fuzz: run the fuzzers (clang), SECONDS=N each, FUZZ='NAME...' only these
-fuzz: $(fuzz_live)
-
-## fuzzers: build them
-fuzzers: $(fuzzers)
-
-$(fuzz_live): run/fuzzer/%: $(B)/fuzz/fuzz_%
-	@scripts/run-fuzzer $(SECONDS) $< tests/fuzz/corpus/$* build/fuzz
-.PHONY: fuzz fuzzers $(fuzz_live)
-
-## bench: measure speed against other tools (scripts/bench --help)
-bench:
-	$(Q)scripts/bench
-
-# What scripts/bench asks for.
-bench-programs: $(B)/ferry $(bench_progs)
-.PHONY: bench bench-programs
-
-## acceptance: the large transfers that a release must show (some minutes)
-acceptance: $(B)/ferry
-	$(Q)FERRY=$< tests/acceptance
-.PHONY: acceptance
-
-## torture: the long part of the fault suites (as root; half an hour)
-torture: $(B)/ferry
-	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
-.PHONY: torture
-
-## evil: the long part of the peers that lie (some minutes)
-evil: $(B)/ferry
-	$(Q)FERRY=$< EVIL_LONG=1 tests/tools/alone tests/evil/suite $(EVIL)
-.PHONY: evil
-
-## soak: transfers in every mode, confined and watched, for MINUTES=20
-soak: $(B)/ferry
-	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
-.PHONY: soak
-
-## compile_commands.json: write build/compile_commands.json for editors
-compile_commands.json: FORCE
-	@mkdir -p build
-	@comma='['; for f in $(sources) $(wildcard src/main.c tests/*/*.c); do \
-		printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' \
-		"$$comma" '$(CURDIR)' "$$f" "$$(printf '%s' \
-		'$(subst ','\'',$(subst ",\",$(subst \,\\,$(compile)))) -c '"$$f")"; \
-		comma=','; done >build/compile_commands.json
-	@echo ']' >>build/compile_commands.json
-	$(call say,GEN,build/compile_commands.json)
+included := tests/tests.mk tests/fuzz/fuzz.mk tests/bench/bench.mk scripts/lint.mk
+include $(included)
 
 # ---- installing ------------------------------------------------------------
 
@@ -485,7 +227,7 @@ clean:
 help:
 	@echo 'make [TARGET]... [VARIABLE=VALUE]...'
 	@echo
-	@sed -n -e 's/^## \([a-z_.-]*\): /\1\t/p' $(firstword $(MAKEFILE_LIST)) \
+	@sed -n -e 's/^## \([a-z_.-]*\): /\1\t/p' Makefile $(included) \
 		| while IFS='	' read -r target text; do \
 		printf '  %-22s %s\n' "$$target" "$$text"; done
 	@echo
@@ -501,6 +243,4 @@ help:
 	@echo '  PREFIX DESTDIR BINDIR MANDIR DATADIR'
 
 FORCE:
-.PHONY: all check check-unit check-fuzz check-bats check-static tests list hdr-check \
-	format install uninstall clean help have-cmocka FORCE \
-	$(unit_runs) $(fuzz_runs) $(bats_runs) $(static_runs)
+.PHONY: all install uninstall clean help FORCE

@@ -1,0 +1,97 @@
+# Static checks, static analysis and what editors need.  Included by the
+# Makefile at the top.
+
+shell_scripts = $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' scripts/* .ci/run)
+python_files  = $(sort $(shell find tests -name '*.py'))
+
+# ---- static checks: seconds ------------------------------------------------
+
+static_runs := $(addprefix run/static/,layers symbols headers docs shell)
+run_static   = @scripts/run-test 300 '$(LOGS)/static/$(@F).log'
+
+## check-static: layers, symbols, headers, documents, shell scripts
+check-static: $(static_runs)
+
+run/static/layers:
+	$(run_static) scripts/check-layers
+run/static/symbols: $(lib_objs)
+	$(run_static) scripts/check-symbols $(B)/obj
+run/static/headers:
+	$(run_static) scripts/check-headers $(compile)
+run/static/docs: $(B)/ferry
+	$(run_static) scripts/check-docs $<
+run/static/shell:
+	$(run_static) shellcheck $(shell_scripts)
+
+## hdr-check: compile each header alone
+hdr-check: run/static/headers
+
+# ---- static analysis: minutes ----------------------------------------------
+# Each source goes through clang-tidy, gcc -fanalyzer and clang --analyze (as
+# scan-build runs it), and none of them may find anything.
+
+lint_tidy  := $(addprefix run/tidy/,$(sources) src/main.c \
+	$(wildcard tests/fuzz/*.c))
+lint_gcc   := $(lint_tidy:run/tidy/%=run/gcc/%)
+lint_clang := $(lint_tidy:run/tidy/%=run/clang/%)
+lint_flags  = -std=c11 $(our_cppflags) $(DEPS_CFLAGS)
+
+## lint: clang-tidy, gcc and clang as analyzers, cppcheck, mandoc, Python ...
+lint: $(lint_tidy) $(lint_gcc) $(lint_clang) run/lint/cppcheck \
+	run/lint/python run/static/shell run/static/docs
+
+$(lint_tidy): run/tidy/%:
+	@scripts/run-test 600 '$(LOGS)/tidy/$(subst /,-,$*).log' \
+		clang-tidy --quiet $* -- $(lint_flags)
+
+# Where gcc 12 is wrong.  What realloc() gives is stored in the very slot that
+# the old pointer is in, and the copy is freed by whom the entry goes to next.
+$(filter %/tree.c %/committer.c,$(lint_gcc)): \
+	gcc_known := -Wno-analyzer-malloc-leak
+
+$(lint_gcc): run/gcc/%:
+	@scripts/run-test 600 '$(LOGS)/gcc/$(subst /,-,$*).log' \
+		gcc $(lint_flags) -O2 -fanalyzer -Werror $(gcc_known) \
+		-c -o /dev/null $*
+
+$(lint_clang): run/clang/%:
+	@scripts/run-test 600 '$(LOGS)/clang/$(subst /,-,$*).log' \
+		clang $(lint_flags) --analyze --analyzer-output text \
+		-Xclang -analyzer-werror $*
+
+# variableScope: declarations stand at the top of a function here.
+# landlock.c: the kernel reads these members.  seccomp.c: with each known
+# architecture the condition is a constant.
+run/lint/cppcheck:
+	@scripts/run-test 900 '$(LOGS)/lint/cppcheck.log' cppcheck -q \
+		--enable=warning,style,performance,portability --std=c11 \
+		--suppress=variableScope --inline-suppr --error-exitcode=1 \
+		--suppress='unusedStructMember:*/landlock.c' \
+		--suppress='knownConditionTrueFalse:*/seccomp.c' \
+		$(our_cppflags) src tests/fuzz
+
+run/lint/python:
+	@scripts/run-test 60 '$(LOGS)/lint/python.log' python3 -c \
+		'import ast, sys; [ast.parse(open(f).read(), f) for f in \
+		sys.argv[1:]]' $(python_files)
+
+# ---- editors ---------------------------------------------------------------
+
+## format: let clang-format lay out the lines of C that are not committed yet
+# Only those: some tables read better than it would make them.
+format:
+	$(Q)git clang-format --force --extensions c,h
+
+## compile_commands.json: write build/compile_commands.json for editors
+compile_commands.json: FORCE
+	@mkdir -p build
+	@comma='['; for f in $(sources) $(wildcard src/main.c tests/*/*.c); do \
+		printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' \
+		"$$comma" '$(CURDIR)' "$$f" "$$(printf '%s' \
+		'$(subst ','\'',$(subst ",\",$(subst \,\\,$(compile)))) -c '"$$f")"; \
+		comma=','; done >build/compile_commands.json
+	@echo ']' >>build/compile_commands.json
+	$(call say,GEN,build/compile_commands.json)
+
+.PHONY: check-static hdr-check lint format run/lint/cppcheck run/lint/python \
+	$(static_runs) $(lint_tidy) $(lint_gcc) $(lint_clang)

@@ -1,0 +1,53 @@
+# The fuzz targets.  Each is two programs: one with libFuzzer (clang), and one
+# with a driver that replays the corpus and some mutations of it (gcc too).
+# What the fuzzers learn and find is kept in build/fuzz/.  Included by the
+# Makefile at the top, which makes a variant of its own of the live fuzzers.
+
+SECONDS        ?= 60
+# Of each seed, when the corpus is replayed.
+FUZZ_MUTATIONS ?= 40
+
+fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ       ?= $(fuzz_names)
+replays    := $(fuzz_names:%=$(B)/fuzz/replay_%)
+fuzzers    := $(fuzz_names:%=$(B)/fuzz/fuzz_%)
+fuzz_runs  := $(fuzz_names:%=run/fuzz/%)
+fuzz_live  := $(FUZZ:%=run/fuzzer/%)
+
+## check-fuzz: the fuzz targets with their seeds, without a fuzzer
+check-fuzz: $(fuzz_runs)
+
+## fuzz: run the fuzzers (clang), SECONDS=N each, FUZZ='NAME...' only these
+fuzz: $(fuzz_live)
+
+## fuzzers: build them
+fuzzers: $(fuzzers)
+
+tests: $(replays)
+
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/libferry.a $(B)/flags
+	$(call say,FUZZER,$<)
+	@mkdir -p $(@D)
+	$(Q)$(link_test) $(libs) -fsanitize=fuzzer
+
+$(B)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(B)/fuzz/replay.o $(B)/libferry.a \
+		$(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(link_test) $(B)/fuzz/replay.o $(libs)
+
+$(B)/fuzz/replay.o: tests/fuzz/replay.c $(B)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+
+-include $(replays:=.d) $(fuzzers:=.d) $(B)/fuzz/replay.d
+
+$(fuzz_runs): run/fuzz/%: $(B)/fuzz/replay_%
+	@scripts/run-test $(UNIT_TIMEOUT) '$(LOGS)/fuzz/$*.log' $(wrap) $< \
+		-m $(FUZZ_MUTATIONS) tests/fuzz/corpus/$*
+
+$(fuzz_live): run/fuzzer/%: $(B)/fuzz/fuzz_%
+	@scripts/run-fuzzer $(SECONDS) $< tests/fuzz/corpus/$* build/fuzz
+
+.PHONY: check-fuzz fuzz fuzzers $(fuzz_runs) $(fuzz_live)

@@ -1,0 +1,117 @@
+# The tests that "make check" runs, and what they need.  Included by the
+# Makefile at the top.
+#
+# Each unit test program and bats file is a target of its own, so -jN runs N
+# at once.  scripts/run-test limits the time, keeps the output in $(LOGS) and
+# prints it when something failed.
+
+LOGS         ?= $(B)/logs
+# In seconds: a unit test program, a bats file, one test in it.
+UNIT_TIMEOUT ?= 120
+BATS_TIMEOUT ?= 900
+export BATS_TEST_TIMEOUT ?= 120
+
+unit_tests := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+tools      := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
+unit_progs := $(unit_tests:%=$(B)/tests/%)
+tool_progs := $(tools:%=$(B)/tools/%)
+
+# With BATS_TAG=x only the tests with "[x]" in their name run.
+bats_files := $(sort $(wildcard tests/bats/*.bats))
+ifdef BATS_TAG
+bats_files := $(shell grep -lE '^@test .*\[$(BATS_TAG)\]' /dev/null $(bats_files))
+endif
+
+unit_runs  := $(unit_tests:%=run/unit/%)
+bats_runs  := $(bats_files:tests/bats/%.bats=run/bats/%)
+
+# ---- what the tests find in their environment ------------------------------
+# The program, the helper programs, the variant, and with VALGRIND=1 what to
+# put in front of the program.
+
+export FERRY         := $(abspath $(B)/ferry)
+export FERRY_TOOLS   := $(abspath $(B)/tools)
+export FERRY_VARIANT := $(VARIANT)
+ifdef VALGRIND
+export FERRY_WRAP := valgrind -q --error-exitcode=99 --leak-check=full --vgdb=no
+endif
+
+# 99 is an exit status that ferry never uses.  Without setarch the thread
+# sanitizer of gcc 12 fails where the kernel randomises addresses much.
+ifdef SANITIZE
+export ASAN_OPTIONS  ?= exitcode=99:detect_stack_use_after_return=1
+export LSAN_OPTIONS  ?= exitcode=99
+export TSAN_OPTIONS  ?= exitcode=99:second_deadlock_stack=1
+export UBSAN_OPTIONS ?= exitcode=99:print_stacktrace=1
+wrap = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+endif
+
+# ---- building them ---------------------------------------------------------
+
+## tests: build what the tests need, run nothing
+tests: $(B)/ferry $(unit_progs) $(tool_progs)
+
+link_test = $(compile) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libferry.a \
+	$(ldflags)
+
+$(B)/tests/%: tests/unit/%.c $(B)/libferry.a $(B)/flags | have-cmocka
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(link_test) $(libs) -lcmocka
+
+$(B)/tools/%: tests/tools/%.c $(B)/libferry.a $(B)/flags
+	$(call say,CCLD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(link_test) $(libs)
+
+have-cmocka:
+	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
+	'cmocka: run scripts/setup test, or apt-get install libcmocka-dev'; \
+	exit 1; }
+
+-include $(unit_progs:=.d) $(tool_progs:=.d)
+
+# ---- running them ----------------------------------------------------------
+
+## check: all tests; needs cmocka, bats and python3
+check: check-unit check-fuzz check-bats
+
+## check-unit: the unit tests
+check-unit: $(unit_runs)
+
+## check-bats: the tests of the program; BATS_TAG=san only those with "[san]"
+check-bats: $(bats_runs)
+
+$(unit_runs): run/unit/%: $(B)/tests/%
+	@CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test $(UNIT_TIMEOUT) \
+		'$(LOGS)/unit/$*.log' $(wrap) $<
+
+$(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs)
+	@scripts/run-test $(BATS_TIMEOUT) '$(LOGS)/bats/$*.log' $(wrap) \
+		bats --tap $(if $(BATS_TAG),--filter '\[$(BATS_TAG)\]') $<
+
+# The tests that the check targets would run, for scripts/test.
+list:
+	@printf '%s\n' $(patsubst run/%,%,$(unit_runs) $(fuzz_runs) \
+		$(bats_runs) $(static_runs))
+
+# ---- long runs -------------------------------------------------------------
+
+## acceptance: the large transfers that a release must show (some minutes)
+acceptance: $(B)/ferry
+	$(Q)FERRY=$< tests/acceptance
+
+## torture: the long part of the fault suites (as root; half an hour)
+torture: $(B)/ferry
+	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
+
+## evil: the long part of the tests with hostile peers (some minutes)
+evil: $(B)/ferry
+	$(Q)FERRY=$< EVIL_LONG=1 tests/tools/alone tests/evil/suite $(EVIL)
+
+## soak: transfers in every mode, confined and watched, for MINUTES=20
+soak: $(B)/ferry
+	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
+
+.PHONY: tests have-cmocka check check-unit check-bats list acceptance torture \
+	evil soak $(unit_runs) $(bats_runs)
