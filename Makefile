@@ -79,29 +79,17 @@ DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(deps))
 DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs $(deps))
 endif
 
-# Hardening: what this compiler takes without a word is used.  Asked once for
-# each compiler; the answer is kept in build/cache/.
+# Hardening: all that the compiler supports.  Asked once for each compiler and
+# its flags; the answer is kept.
 ifeq ($(SANITIZE)$(COVERAGE),)
 cc_full := $(subst ','\'',$(CC) $(CFLAGS) $(LDFLAGS))
 cc_id   := $(shell { echo '$(cc_full)'; $(CC) --version; \
 	$(CC) -dumpmachine; } 2>&1 | cksum | tr ' ' -)
-harden  := build/cache/harden-$(cc_id).mk
-ifeq ($(wildcard $(harden)),)
-$(info $(if $(Q),  PROBE   hardening flags of $(CC)))
-# $(call probe,flags given anyway,flags to try)
-probe = $(shell scripts/probe-flags '$(cc_full) $(1)' $(2))
-define harden_text
-HARDEN_CFLAGS := $(call probe,,-fPIE -fstack-protector-strong \
-	-fstack-clash-protection -fcf-protection \
-	-ftrivial-auto-var-init=zero -fzero-call-used-regs=used-gpr)
-FORTIFY := -U_FORTIFY_SOURCE $(firstword $(call probe,-U_FORTIFY_SOURCE,\
-	-D_FORTIFY_SOURCE=3 -D_FORTIFY_SOURCE=2))
-HARDEN_LDFLAGS := $(call probe,-fPIE,-pie $(subst :,$(comma),-Wl:-z:relro \
-	-Wl:-z:now -Wl:-z:noexecstack -Wl:--as-needed))
-endef
-$(shell mkdir -p build/cache)
-$(file >$(harden),$(harden_text))
-endif
+harden  := build/cache/hardening-$(cc_id).mk
+$(harden):
+	$(call say,PROBE,'hardening flags of $(CC)')
+	@mkdir -p $(@D)
+	@scripts/probe-flags '$(cc_full)' $@
 include $(harden)
 # The user's own choice wins; without optimisation it is only a warning.
 ifneq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(filter -O0,$(CFLAGS)),)
