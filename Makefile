@@ -1,15 +1,40 @@
-# Makefile of ferry: GNU make, no recursion, no configure step.
+# Makefile of ferry: GNU make, no configure step.
 #
-# Everything built lies below build/<variant>/; each combination of SANITIZE,
-# NDEBUG and COVERAGE is a variant with its own objects.  Sources and tests
-# are found by wildcard: a new file needs no change here.
+# Everything built lies below $(BUILDDIR)/<variant>/, nothing is written
+# elsewhere; each combination of SANITIZE, NDEBUG and COVERAGE is a variant
+# with its own objects.  Sources and tests are found by wildcard: a new file
+# needs no change here.
 
 VERSION = 0.1.0
 
+# A string as one word of the shell.
+quote = '$(subst ','\'',$(1))'
+
+# ---- from another directory ------------------------------------------------
+# Paths in here are relative to the Makefile, so make -f DIR/Makefile becomes
+# make -C DIR.  Relative paths on its command line stay the caller's.  make's
+# own functions cannot take DIR from a name that has spaces; the shell can.
+
+ifneq ($(lastword $(MAKEFILE_LIST)),Makefile)
+caller_paths := $(foreach v,BUILDDIR DESTDIR LOGS,$(if $($v),$(if \
+	$(filter /%,$($v)),,$(call quote,$v=$(CURDIR)/$($v)))))
+$(sort all $(MAKECMDGOALS)): in_its_directory ;
+in_its_directory:
+	+@makefile=$(call quote,$(MAKEFILE_LIST)); makefile=$${makefile# }; \
+	$(MAKE) -C "$$(dirname "$$makefile")" $(MAKECMDGOALS) $(caller_paths)
+.PHONY: in_its_directory $(sort all $(MAKECMDGOALS))
+else
+
+# ---- settings --------------------------------------------------------------
+
+## BUILDDIR=DIR: where to build (build/)
+BUILDDIR   ?= build
+## PREFIX DESTDIR: where to install; also BINDIR MANDIR DATADIR
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
 DATADIR    ?= $(PREFIX)/share
+## CC CPPFLAGS CFLAGS: and LDFLAGS LDLIBS PKG_CONFIG
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
 ifeq ($(origin CC),default)
@@ -24,13 +49,14 @@ MAKEFLAGS += --no-builtin-rules
 ## all: build the program (the default)
 all:
 
-# ---- what to say -----------------------------------------------------------
-
+## V=1: show the commands
 Q   := $(if $(filter-out 0,$(V)),,@)
 say  = $(if $(Q),@printf '  %-7s %s\n' $(1) $(2))
 
 # ---- variant ---------------------------------------------------------------
 
+## SANITIZE=LIST: address,undefined or thread
+## NDEBUG=1 COVERAGE=1: variants, like SANITIZE
 empty :=
 space := $(empty) $(empty)
 comma := ,
@@ -43,18 +69,29 @@ CC       := clang
 SANITIZE := address,undefined,fuzzer-no-link
 VARIANT  := fuzz
 endif
-B       := build/$(VARIANT)
+out := $(or $(patsubst %/,%,$(BUILDDIR)),build)
+B   := $(out)/$(VARIANT)
+ifneq ($(words $(out))$(findstring :,$(out))$(findstring %,$(out)),1)
+$(error BUILDDIR "$(BUILDDIR)" has a space, : or % in it, which make does not \
+allow in the names of targets)
+endif
 
-# ---- files -----------------------------------------------------------------
-
-sources    := $(sort $(wildcard src/*/*.c))
-lib_objs   := $(sources:src/%.c=$(B)/obj/%.o)
+sources  := $(sort $(wildcard src/*/*.c))
+lib_objs := $(sources:src/%.c=$(B)/obj/%.o)
 
 # ---- compiler and libraries ------------------------------------------------
 # Skipped for goals that compile nothing, so they work on a bare machine.
 
 goals := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean help uninstall list format bench,$(goals)),)
+
+# make install after make takes the program as it is: under sudo, or in another
+# step of a package's build, the flags may differ and the compiler be gone.
+# Only a source that was changed since is a reason to build again.
+ifeq ($(filter-out install uninstall,$(goals))$(wildcard $(B)/ferry),$(B)/ferry)
+as_built := $(if $(shell find src -name '*.[ch]' -newer $(B)/ferry),,install)
+endif
+
+ifneq ($(filter-out clean help uninstall list format bench $(as_built),$(goals)),)
 
 cc_version := $(shell $(CC) --version 2>/dev/null | head -n 1)
 ifeq ($(cc_version),)
@@ -82,19 +119,22 @@ endif
 # Hardening: all that the compiler supports.  Asked once for each compiler and
 # its flags; the answer is kept.
 ifeq ($(SANITIZE)$(COVERAGE),)
-cc_full := $(subst ','\'',$(CC) $(CFLAGS) $(LDFLAGS))
-cc_id   := $(shell { echo '$(cc_full)'; $(CC) --version; \
+cc_full := $(call quote,$(CC) $(CFLAGS) $(LDFLAGS))
+cc_id   := $(shell { echo $(cc_full); $(CC) --version; \
 	$(CC) -dumpmachine; } 2>&1 | cksum | tr ' ' -)
-harden  := build/cache/hardening-$(cc_id).mk
+harden  := $(out)/cache/hardening-$(cc_id).mk
 $(harden):
 	$(call say,PROBE,'hardening flags of $(CC)')
 	@mkdir -p $(@D)
-	@scripts/probe-flags '$(cc_full)' $@
+	@scripts/probe-flags $(cc_full) $@
 include $(harden)
 # The user's own choice wins; without optimisation it is only a warning.
 ifneq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(filter -O0,$(CFLAGS)),)
 FORTIFY :=
 endif
+# The same binary from any directory.  $PWD is what the compiler records, which
+# differs from $(CURDIR) where a symlink led here.
+path_map := "-ffile-prefix-map=$$PWD=."
 endif
 
 endif # goals that compile
@@ -114,6 +154,7 @@ else ifneq ($(findstring undefined,$(SANITIZE)),)
 sanitize_ldflags := -static-libubsan
 endif
 
+## DEV=1: warnings are errors
 # gcc's manual advises against -Werror with a sanitizer: instrumented code
 # gives false warnings about values that may be NULL or not initialised.
 werror := $(if $(DEV),$(if $(SANITIZE),,-Werror))
@@ -128,8 +169,8 @@ our_cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
 	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) -Isrc
 compile = $(CC) -std=c11 $(our_cppflags) $(warnings) $(werror) -g \
-	$(variant_flags) -fno-common -pthread $(HARDEN_CFLAGS) $(FORTIFY) \
-	$(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+	$(variant_flags) $(path_map) -fno-common -pthread $(HARDEN_CFLAGS) \
+	$(FORTIFY) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ldflags = -pthread $(HARDEN_LDFLAGS) $(sanitize_ldflags) $(LDFLAGS)
 libs    = $(DEPS_LIBS) $(LDLIBS)
 
@@ -145,12 +186,11 @@ $(B)/files: FORCE
 endif
 $(B)/flags $(B)/files:
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$($(@F)_text))' >$@
+	@printf '%s\n' $(call quote,$($(@F)_text)) >$@
 
 # ---- program and library ---------------------------------------------------
 
 all: $(B)/ferry
-	@echo '  ferry is $<'
 
 $(B)/ferry: $(B)/obj/main.o $(B)/libferry.a
 	$(call say,LD,$@)
@@ -174,61 +214,53 @@ include $(included)
 
 # ---- installing ------------------------------------------------------------
 
-bash_completion := $(wildcard scripts/completions/ferry.bash)
-zsh_completion  := $(wildcard scripts/completions/_ferry)
-fish_completion := $(wildcard scripts/completions/ferry.fish)
-to       = $(DESTDIR)$(1)
-pages    = $(sort $(wildcard man/*.$(1)))
-sections := 1 5 7
+# Run the commands $(1) for each installed file: $1 is its mode, $2 where it is,
+# $3 a directory of the system's, $4 one of ferry's below that, $5 the new name.
+define for_installed
+	set -e; one() { $(1); }; from=scripts/completions; \
+	bin=$(call quote,$(DESTDIR)$(BINDIR)); \
+	man=$(call quote,$(DESTDIR)$(MANDIR)); \
+	data=$(call quote,$(DESTDIR)$(DATADIR)); \
+	one 755 $(B)/ferry "$$bin" . ferry; \
+	for page in man/*.[1-9]; do \
+		one 644 $$page "$$man" man$${page##*.} $${page#man/}; done; \
+	one 644 $$from/ferry.bash "$$data" bash-completion/completions ferry; \
+	one 644 $$from/_ferry "$$data" zsh/site-functions _ferry; \
+	one 644 $$from/ferry.fish "$$data" fish/vendor_completions.d ferry.fish
+endef
 
 ## install: install below PREFIX (/usr/local); DESTDIR, BINDIR, MANDIR work
-install: $(B)/ferry
-	$(Q)$(INSTALL) -d "$(call to,$(BINDIR))"
-	$(Q)$(INSTALL) -m 0755 $(B)/ferry "$(call to,$(BINDIR))/ferry"
-	$(Q)$(foreach s,$(sections),$(if $(call pages,$s),\
-		$(INSTALL) -d "$(call to,$(MANDIR))/man$s" && \
-		$(INSTALL) -m 0644 $(call pages,$s) \
-			"$(call to,$(MANDIR))/man$s/" &&)) true
-	$(Q)put() { $(INSTALL) -d "$$2" && $(INSTALL) -m 0644 "$$1" "$$2/$$3"; }; \
-	data="$(call to,$(DATADIR))"; \
-	$(if $(bash_completion),put $(bash_completion) \
-		"$$data/bash-completion/completions" ferry &&) \
-	$(if $(zsh_completion),put $(zsh_completion) \
-		"$$data/zsh/site-functions" _ferry &&) \
-	$(if $(fish_completion),put $(fish_completion) \
-		"$$data/fish/vendor_completions.d" ferry.fish &&) true
+install: $(if $(as_built),,$(B)/ferry)
+	$(Q)$(call for_installed,$(INSTALL) -d "$$3/$$4" && \
+		$(INSTALL) -m $$1 $$2 "$$3/$$4/$$5")
 
+# Empty directories go too; those of the system only if they are in DESTDIR.
 ## uninstall: remove what install put there
 uninstall:
-	rm -f "$(call to,$(BINDIR))/ferry" $(foreach s,$(sections),\
-		$(foreach p,$(call pages,$s),\
-		"$(call to,$(MANDIR))/man$s/$(notdir $p)")) \
-		"$(call to,$(DATADIR))/bash-completion/completions/ferry" \
-		"$(call to,$(DATADIR))/zsh/site-functions/_ferry" \
-		"$(call to,$(DATADIR))/fish/vendor_completions.d/ferry.fish"
+	$(Q)$(call for_installed,rm -f "$$3/$$4/$$5"; \
+		( cd "$$3" && rmdir -p "$$4" ) 2>/dev/null || :)
+	$(if $(DESTDIR),$(Q)for dir in $(foreach d,BINDIR MANDIR DATADIR,\
+		$(call quote,$($d))); do ( cd $(call quote,$(DESTDIR)) && \
+		rmdir -p "$${dir#/}" ) 2>/dev/null || :; done)
 
-## clean: remove build/
+# A BUILDDIR that the user chose may hold other things.
+made := $(if $(filter build,$(out)),build,$(sort $(dir $(wildcard \
+	$(out)/*/flags $(out)/cache/hardening-*.mk $(out)/faults/faultio.so))) \
+	$(B)/logs $(out)/test-logs $(out)/compile_commands.json)
+
+## clean: remove all that was built
 clean:
-	rm -rf build
+	rm -rf $(made)
+	@[ ! -d $(out) ] || rmdir --ignore-fail-on-non-empty $(out)
 
 ## help: this list
 help:
 	@echo 'make [TARGET]... [VARIABLE=VALUE]...'
-	@echo
-	@sed -n -e 's/^## \([a-z_.-]*\): /\1\t/p' Makefile $(included) \
-		| while IFS='	' read -r target text; do \
-		printf '  %-22s %s\n' "$$target" "$$text"; done
-	@echo
-	@echo '  V=1                    show the commands'
-	@echo '  DEV=1                  warnings are errors'
-	@echo '  SANITIZE=LIST          address,undefined or thread'
-	@echo '  NDEBUG=1  COVERAGE=1   variants, like SANITIZE'
-	@echo '  SECONDS=N  FUZZ=NAMES  how long to fuzz, and what'
-	@echo '  MINUTES=N              how long to soak'
-	@echo '  TORTURE=ARGS           of tests/faults/torture: suites, --seed ...'
-	@echo '  VALGRIND=1             bats tests and soak run ferry under valgrind'
-	@echo '  CC CPPFLAGS CFLAGS LDFLAGS LDLIBS PKG_CONFIG'
-	@echo '  PREFIX DESTDIR BINDIR MANDIR DATADIR'
+	@for kind in lower upper; do echo; \
+		sed -n "s/^## \([[:$$kind:]][^:]*\): /\1:/p" Makefile $(included) | \
+		while IFS=: read -r name text; do \
+		printf '  %-22s %s\n' "$$name" "$$text"; done; done
 
 FORCE:
 .PHONY: all install uninstall clean help FORCE
+endif # not from another directory

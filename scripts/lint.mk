@@ -82,16 +82,19 @@ run/lint/python:
 format:
 	$(Q)git clang-format --force --extensions c,h
 
-## compile_commands.json: write build/compile_commands.json for editors
+# As the release is compiled, but for a flag that only the shell can expand.
+json_compile = $(subst ",\",$(subst \,\\,$(subst $(path_map),,$(compile))))
+
+## compile_commands.json: write it to the build directory, for editors
 compile_commands.json: FORCE
-	@mkdir -p build
+	@mkdir -p $(out)
 	@comma='['; for f in $(sources) $(wildcard src/main.c tests/*/*.c); do \
 		printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' \
-		"$$comma" '$(CURDIR)' "$$f" "$$(printf '%s' \
-		'$(subst ','\'',$(subst ",\",$(subst \,\\,$(compile)))) -c '"$$f")"; \
-		comma=','; done >build/compile_commands.json
-	@echo ']' >>build/compile_commands.json
-	$(call say,GEN,build/compile_commands.json)
+		"$$comma" $(call quote,$(CURDIR)) "$$f" \
+		$(call quote,$(json_compile))" -c $$f"; \
+		comma=','; done >$(out)/$@
+	@echo ']' >>$(out)/$@
+	$(call say,GEN,$(out)/$@)
 
 .PHONY: check-static hdr-check lint format run/lint/cppcheck run/lint/python \
 	$(static_runs) $(lint_tidy) $(lint_gcc) $(lint_clang)

@@ -16,7 +16,7 @@ tools      := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
 unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
 
-# With BATS_TAG=x only the tests with "[x]" in their name run.
+## BATS_TAG=san: of the bats tests only those with "[san]" in their name
 bats_files := $(sort $(wildcard tests/bats/*.bats))
 ifdef BATS_TAG
 bats_files := $(shell grep -lE '^@test .*\[$(BATS_TAG)\]' /dev/null $(bats_files))
@@ -32,6 +32,7 @@ bats_runs  := $(bats_files:tests/bats/%.bats=run/bats/%)
 export FERRY         := $(abspath $(B)/ferry)
 export FERRY_TOOLS   := $(abspath $(B)/tools)
 export FERRY_VARIANT := $(VARIANT)
+## VALGRIND=1: bats tests and soak run ferry under valgrind
 ifdef VALGRIND
 export FERRY_WRAP := valgrind -q --error-exitcode=99 --leak-check=full --vgdb=no
 endif
@@ -79,7 +80,7 @@ check: check-unit check-fuzz check-bats
 ## check-unit: the unit tests
 check-unit: $(unit_runs)
 
-## check-bats: the tests of the program; BATS_TAG=san only those with "[san]"
+## check-bats: the tests of the program
 check-bats: $(bats_runs)
 
 $(unit_runs): run/unit/%: $(B)/tests/%
@@ -101,6 +102,7 @@ list:
 acceptance: $(B)/ferry
 	$(Q)FERRY=$< tests/acceptance
 
+## TORTURE=ARGS: of tests/faults/torture: suites, --seed ...
 ## torture: the long part of the fault suites (as root; half an hour)
 torture: $(B)/ferry
 	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
@@ -109,6 +111,7 @@ torture: $(B)/ferry
 evil: $(B)/ferry
 	$(Q)FERRY=$< EVIL_LONG=1 tests/tools/alone tests/evil/suite $(EVIL)
 
+## MINUTES=N: how long to soak
 ## soak: transfers in every mode, confined and watched, for MINUTES=20
 soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)

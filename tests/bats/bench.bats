@@ -5,7 +5,7 @@ load helper
 
 setup() {
 	top=$(realpath "$BATS_TEST_DIRNAME/../..")
-	helpers=${FERRY_TOOLS:-$top/build/release/tools}/../bench
+	helpers=${FERRY_TOOLS:-$top/${BUILDDIR:-build}/release/tools}/../bench
 }
 
 self_test() {

@@ -1,7 +1,7 @@
 # faults.bash - how the bats files run the suites of tests/faults.
 # shellcheck shell=bash disable=SC2034
 
-FERRY=$(realpath "${FERRY:-build/release/ferry}")
+FERRY=$(realpath "${FERRY:-${BUILDDIR:-build}/release/ferry}")
 export FERRY
 
 # Most suites flush to the disk again and again, which other tests slow down.

@@ -2,7 +2,7 @@
 # whose port is read back, senders beside them, comparisons.
 # shellcheck shell=bash disable=SC2034,SC2001
 
-FERRY=$(realpath "${FERRY:-build/release/ferry}")
+FERRY=$(realpath "${FERRY:-${BUILDDIR:-build}/release/ferry}")
 tools=$BATS_TEST_DIRNAME/../tools
 
 # limit SECONDS - that much on a quiet machine, scaled to this one.

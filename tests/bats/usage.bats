@@ -5,7 +5,7 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
-	FERRY=$(realpath "${FERRY:-build/release/ferry}")
+	FERRY=$(realpath "${FERRY:-${BUILDDIR:-build}/release/ferry}")
 	T=$(mktemp -d "${TMPDIR:-/tmp}/ferry-usage.XXXXXX")
 	cd "$T"
 	mkdir dir

@@ -1,8 +1,9 @@
 # The fuzz targets.  Each is two programs: one with libFuzzer (clang), and one
 # with a driver that replays the corpus and some mutations of it (gcc too).
-# What the fuzzers learn and find is kept in build/fuzz/.  Included by the
+# What the fuzzers learn and find is kept in $(out)/fuzz/.  Included by the
 # Makefile at the top, which makes a variant of its own of the live fuzzers.
 
+## SECONDS=N FUZZ=NAMES: how long to fuzz, and what
 SECONDS        ?= 60
 # Of each seed, when the corpus is replayed.
 FUZZ_MUTATIONS ?= 40
@@ -17,7 +18,7 @@ fuzz_live  := $(FUZZ:%=run/fuzzer/%)
 ## check-fuzz: the fuzz targets with their seeds, without a fuzzer
 check-fuzz: $(fuzz_runs)
 
-## fuzz: run the fuzzers (clang), SECONDS=N each, FUZZ='NAME...' only these
+## fuzz: run the fuzzers (clang)
 fuzz: $(fuzz_live)
 
 ## fuzzers: build them
@@ -48,6 +49,6 @@ $(fuzz_runs): run/fuzz/%: $(B)/fuzz/replay_%
 		-m $(FUZZ_MUTATIONS) tests/fuzz/corpus/$*
 
 $(fuzz_live): run/fuzzer/%: $(B)/fuzz/fuzz_%
-	@scripts/run-fuzzer $(SECONDS) $< tests/fuzz/corpus/$* build/fuzz
+	@scripts/run-fuzzer $(SECONDS) $< tests/fuzz/corpus/$* $(out)/fuzz
 
 .PHONY: check-fuzz fuzz fuzzers $(fuzz_runs) $(fuzz_live)

@@ -1,0 +1,299 @@
+#!/usr/bin/env bats
+# The Makefile: what a builder and a packager expect of it.
+#
+# One build of a copy of the source serves most tests.  The copy has no .git
+# and a space in its path, and is read-only where this user can make it so;
+# the build directory is outside it.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup_file() {
+	# Nothing of the make that runs this test, nor of its user's flags.
+	unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES MAKEFILES DEV V SANITIZE
+	unset NDEBUG COVERAGE VALGRIND BATS_TAG LOGS BUILDDIR DESTDIR PREFIX
+	unset BINDIR MANDIR DATADIR CPPFLAGS CFLAGS LDFLAGS LDLIBS
+	export LC_ALL=C.UTF-8
+	export src="$BATS_FILE_TMPDIR/a copy" out=$BATS_FILE_TMPDIR/out
+	copy_source "$src"
+	snapshot "$src" >"$BATS_FILE_TMPDIR/before"
+	read_only "$src" make -C "$src" -j"$(nproc)" BUILDDIR="$out" \
+		>"$BATS_FILE_TMPDIR/log" 2>&1 3>&- || {
+		cat "$BATS_FILE_TMPDIR/log"
+		return 1
+	}
+}
+
+teardown_file() { chmod -R u+w "$src"; }
+
+setup() {
+	work=$BATS_TEST_TMPDIR
+	cd "$work"
+}
+
+# copy_source DIR - what a release tarball has.
+copy_source() {
+	mkdir "$1"
+	tar -C "$BATS_TEST_DIRNAME/../.." -c Makefile README.md LICENSE man \
+		scripts src tests | tar -C "$1" -x
+}
+
+# All that would change if something was written, made or removed in DIR.
+snapshot() { find "$1" -printf '%p %s %T@\n' | sort; }
+
+# read_only DIR COMMAND... - run it while DIR cannot be written.  Root writes
+# where it likes, so needs a mount; where it can't have one, snapshot() alone
+# has to tell.
+read_only() {
+	if [ "$(id -u)" != 0 ]; then
+		chmod -R a-w "$1"
+		"${@:2}"
+	elif unshare --mount true 2>/dev/null; then
+		# shellcheck disable=SC2016 # for the inner shell
+		unshare --mount bash -c 'mount --bind "$1" "$1" &&
+			mount -o remount,bind,ro "$1" && exec "${@:2}"' - "$@"
+	else
+		"${@:2}"
+	fi
+}
+
+# tiny TMPDIR_KIB COMMAND... - run it with a temporary directory of that size.
+tiny() {
+	mkdir -p tiny
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount bash -c 'mount -t tmpfs -o size="$1"k none tiny &&
+		TMPDIR=$PWD/tiny exec "${@:2}"' - "$@"
+}
+
+# probe ARG... - have the hardening flags found, and compile nothing; the
+# status is in $code, what was said in said, what was found in found().
+probe() {
+	code=0
+	"${under[@]}" make -C "$src" BUILDDIR="$work/b" "$@" \
+		"$work/b/release/flags" >said 2>&1 3>&- || code=$?
+}
+
+found() { cat "$work"/b/cache/*; }
+
+# refused TEXT - the build stopped, said why, and nothing is remembered.
+refused() {
+	[ "$code" != 0 ] || { echo "the build went on"; cat said; return 1; }
+	has said "$1"
+	[ -z "$(find b -type f)" ] || { find b -type f; return 1; }
+}
+
+# compiler NAME <<EOF - a script to stand in for the compiler, which is "$@".
+compiler() {
+	{
+		echo '#!/bin/bash'
+		echo "cc() { exec ${CC:-gcc} \"\$@\"; }"
+		echo 'case $1 in --version | -dumpmachine) cc "$@" ;; esac'
+		cat
+	} >"$1"
+	chmod +x "$1"
+}
+
+made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
+
+@test "the source may be read-only, lack .git and have a space in its path" {
+	"$out/release/ferry" --version
+	snapshot "$src" >after
+	diff "$BATS_FILE_TMPDIR/before" after
+}
+
+@test "the program is position-independent, bound at start and fortified" {
+	readelf -hdW --dyn-syms "$out/release/ferry" >elf
+	has elf 'DYN ('
+	has elf 'BIND_NOW'
+	has elf '__stack_chk_fail'
+	grep -qE '__(memcpy|snprintf|vsnprintf|read)_chk' elf
+}
+
+@test "after a build there is nothing to make, and make says little" {
+	make -C "$src" -q BUILDDIR="$out"
+	make -C "$src" BUILDDIR="$out" >said
+	[ "$(grep -cv '^make.*directory' said)" -le 1 ]
+}
+
+@test "make -f works from any directory" {
+	mkdir "$work/a dir"
+	cd "$src/src"
+	make -q -f ../Makefile BUILDDIR="$out"
+	cd "$work/a dir"
+	make -q -f "$src/Makefile" BUILDDIR="$out"
+	# paths on the command line are the user's, not the Makefile's
+	make -n -f "$src/Makefile" BUILDDIR="$out" DESTDIR=stage install >said
+	has said "$PWD/stage"
+	cd "$work"
+	make -n -f "$src/Makefile" BUILDDIR=b clean all >said
+	has said "-o $work/b/release/ferry"
+	hasnt said "rm -rf build"
+}
+
+@test "make -f hands on several goals to one make" {
+	make -j4 -n -f "$src/Makefile" BUILDDIR="$out" all check-unit >said
+	is grep -c 'logs/unit/test_base.log' said 1
+}
+
+@test "a build directory that make cannot handle is refused" {
+	for dir in 'with a space' 'a:b' 'a%b'; do
+		run make -C "$src" BUILDDIR="$work/$dir"
+		[ "$status" = 2 ]
+		[[ $output == *"BUILDDIR"*"$dir"* ]]
+	done
+}
+
+@test "make -j8 install makes nothing after a build, whatever the flags" {
+	make -C "$src" -j8 BUILDDIR="$out" CC=/nonexistent CFLAGS=-O1 \
+		PKG_CONFIG=/nonexistent DESTDIR="$work/de st" \
+		PREFIX="/opt/it's mine" install >said
+	hasnt said 'CC '
+	hasnt said 'LD '
+	cmp "$out/release/ferry" "$work/de st/opt/it's mine/bin/ferry"
+	[ -s "$work/de st/opt/it's mine/share/man/man1/ferry.1" ]
+	[ -s "$work/de st/opt/it's mine/share/zsh/site-functions/_ferry" ]
+	make -C "$src" BUILDDIR="$out" DESTDIR="$work/de st" \
+		PREFIX="/opt/it's mine" uninstall
+	is find "$work/de st" -mindepth 1 ''
+}
+
+@test "uninstall leaves what others installed" {
+	mkdir -p usr/share/man/man1 usr/bin
+	echo text >usr/share/man/man1/other.1
+	make -C "$src" BUILDDIR="$out" PREFIX="$work/usr" install
+	make -C "$src" BUILDDIR="$out" PREFIX="$work/usr" uninstall
+	is find usr ! -type d 'usr/share/man/man1/other.1'
+	[ -d usr/bin ] # without DESTDIR it is the system's
+}
+
+@test "make install builds first where nothing is built, or a source changed" {
+	made_in BUILDDIR="$work/b" install >said
+	has said '-c -o '"$work/b/release/obj/main.o"
+	made_in install >said
+	hasnt said 'main.o'
+	made_in -W src/main.c all install >said
+	has said 'main.o'
+	cp -r "$src" changed
+	chmod -R u+w changed
+	touch changed/src/main.c
+	make -C changed -n BUILDDIR="$out" install >said
+	has said 'obj/main.o src/main.c'
+}
+
+@test "a build in another directory gives the same object" {
+	copy_source "$work/elsewhere"
+	ln -s elsewhere link
+	obj=release/obj/main.o
+	make -C elsewhere build/$obj build/release/obj/base/buf.o
+	cmp "elsewhere/build/$obj" "$out/$obj"
+	cmp elsewhere/build/release/obj/base/buf.o "$out/release/obj/base/buf.o"
+	cd link
+	make BUILDDIR=../b ../b/$obj
+	cmp "../b/$obj" "$out/$obj"
+}
+
+@test "clean removes what was made, and nothing else in the directory" {
+	mkdir b
+	echo mine >b/notes
+	probe
+	[ "$code" = 0 ]
+	[ -s b/release/flags ]
+	make -C "$src" BUILDDIR="$work/b" clean
+	is find b b$'\n'b/notes
+}
+
+@test "make check is the tests; check-static is apart" {
+	made_in check >said
+	has said '/unit/test_base.log'
+	has said '/fuzz/frame.log'
+	has said '/bats/build.log'
+	hasnt said '/static/'
+	hasnt said 'mandoc'
+	made_in check-static >said
+	has said '/static/docs.log'
+}
+
+@test "help lists the targets of all files" {
+	make -C "$src" help >said
+	for target in all install check check-static lint fuzz bench torture \
+		evil soak acceptance clean; do
+		is grep -c "^  $target " said 1
+	done
+	has said BUILDDIR
+}
+
+@test "no temporary directory: the build stops, nothing is remembered" {
+	TMPDIR=/nonexistent probe
+	refused /nonexistent
+	probe
+	[ "$code" = 0 ]
+	found | diff - <(cat "$out"/cache/*)
+}
+
+@test "a temporary directory without space: the build stops, or finds all" {
+	unshare --mount true 2>/dev/null || skip "needs mounting"
+	for kib in 4 8 12 16 20 24 28 32 64; do
+		under=(tiny $kib)
+		probe
+		if [ "$code" = 0 ]; then
+			found | diff - <(cat "$out"/cache/*)
+			break
+		fi
+		refused 'No space left on device'
+	done
+	[ "$kib" -gt 4 ]
+	[ "$code" = 0 ]
+}
+
+@test "flags or a compiler that build nothing: their own words are shown" {
+	probe CFLAGS=-fno-such-flag
+	refused no-such-flag
+	probe LDFLAGS=-lno-such-library
+	refused no-such-library
+	compiler broken <<<'echo >&2 "cannot find crt1.o"; exit 1'
+	probe CC="$work/broken"
+	refused 'cannot find crt1.o'
+}
+
+@test "a compiler that begins to fail while it is asked" {
+	compiler flaky <<-'EOF'
+		echo >>"$0.count"
+		[ "$(wc -l <"$0.count")" -lt 5 ] ||
+			{ echo >&2 "No space left on device"; exit 1; }
+		cc "$@"
+	EOF
+	probe CC="$work/flaky"
+	refused 'No space left on device'
+}
+
+@test "a flag that the compiler does not know is left out, all others stay" {
+	compiler old <<-'EOF'
+		[[ " $* " != *" -fstack-clash-protection "* ]] ||
+			{ echo >&2 "unrecognized option"; exit 1; }
+		cc "$@"
+	EOF
+	probe CC="$work/old"
+	[ "$code" = 0 ]
+	found >got
+	hasnt got ' -fstack-clash-protection'
+	sed 's/ -fstack-clash-protection//' "$out"/cache/* | diff - got
+}
+
+@test "a warning that the user's flags give with any program is no verdict" {
+	compiler noisy <<-'EOF'
+		[[ " $* " != *" -Werror "* ]] ||
+			{ echo >&2 "error: unused option"; exit 1; }
+		echo >&2 "warning: unused option"
+		cc "$@"
+	EOF
+	probe CC="$work/noisy"
+	[ "$code" = 0 ]
+	found | diff - <(cat "$out"/cache/*)
+}
+
+@test "quickstart from elsewhere, with a build directory and a space" {
+	cd /
+	BUILDDIR="$out" "$src/scripts/quickstart" >"$work/said" 2>&1
+	has "$work/said" "$out/release/ferry"
+	has "$work/said" 'received and committed'
+}
