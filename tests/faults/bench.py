@@ -31,8 +31,10 @@ class Bench:
     def __init__(self, options, build):
         self.options = options
         self.program = Program(options.ferry, wrap=[])
-        self.faultio = os.path.join(build, "faultio.so")
         self.work = tempfile.mkdtemp(prefix="ferry-torture.", dir=options.dir)
+        # LD_PRELOAD takes no path with a space in it.
+        self.faultio = os.path.join(self.work, "faultio.so")
+        os.symlink(os.path.join(build, "faultio.so"), self.faultio)
         self.key = os.path.join(self.work, "key")
         self.secret = self.program.keygen(self.key).hex.encode()
         helps = subprocess.run(self.program.argv("help", "send"), check=True,
