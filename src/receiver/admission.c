@@ -1,238 +1,258 @@
 /*
- * Strangers: connections that have not shown yet that they may have a
- * session.  They are few at a time, whoever they are; where there are too
- * many, one has to leave for the newcomer, so that nobody can keep others out
- * by being many, or by saying nothing.
+ * Choosing whom to evict.
  */
-#include <errno.h>
+#include "receiver/admission.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "base/clock.h"
+#include "base/buf.h"
 #include "base/io.h"
-#include "receiver/receiver.h"
+#include "net/addr.h"
+#include "net/dial.h"
+#include "receiver/receive.h"
+#include "receiver/sessions.h"
+#include "wire/frame.h"
 
 enum {
-	SHARES = 4, /* as many as STREAMS_MAX are one of STRANGERS_MAX */
-	FIRST_BYTES_PLAIN = FRAME_HEADER + 36,
-	FIRST_BYTES_CODE = 73,
-	FIRST_BYTES_TLS = 200, /* 209 with a certificate, 285 with a key */
+	/* On a long line all streams of a sender come before it has a session:
+	 * STREAMS_MAX is a quarter of 64 pending connections. */
+	SHARES = 4,
+	/* What a sender has said at the least when it has said something. */
+	FIRST_BYTES_PLAIN = FRAME_HEADER + 36, /* HELLO */
+	FIRST_BYTES_CODE = 73, /* the first message of the code exchange */
+	FIRST_BYTES_TLS = 200, /* ClientHello: 209 with a certificate, 285 with
+				  a key */
 };
 
-/* How likely a stranger is to be one who only takes up room. */
+struct pending {
+	/* set once */
+	uint64_t source_key;
+	/* guarded by admission.lock */
+	struct pending *next; /* the newest first */
+	int sock;        /* a duplicate, to end the connection by; or -1.  The
+			    stream closes its own at any time, and the number
+			    may then be another's */
+	int has_spoken;
+	int is_admitted;
+	int is_evicted;
+};
+
+struct admission {
+	/* set once */
+	const struct receive_config *cfg;
+	struct sessions *sessions;
+	unsigned max;
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct pending *list;
+	unsigned count;
+	unsigned evicted; /* whose threads are still there */
+};
+
+/* How likely it is that a pending connection only takes up room. */
 struct suspicion {
-	int is_known;   /* a session came from the same address */
-	unsigned count; /* strangers of that address beyond its share */
-	int is_over;    /* of those who have said something, or of those who
-			   have not: whoever has more than his half */
+	int has_session; /* a session came from the same source */
+	unsigned excess; /* connections of that source beyond its share */
+	int is_over;     /* of those who have said something, or of those who
+			    have not: whichever kind has more than its half */
 };
 
-/* Addresses that somebody has at his disposal count as one: an IPv4 address,
- * or a network of IPv6. */
-static void door_key(uint8_t key[DOOR_KEY], const struct sockaddr_storage *sa)
+struct admission *admission_new(const struct receive_config *cfg,
+				struct sessions *sessions, unsigned max)
+{
+	struct admission *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->cfg = cfg;
+	a->sessions = sessions;
+	a->max = max;
+	pthread_mutex_init(&a->lock, NULL);
+	return a;
+}
+
+void admission_free(struct admission *a)
+{
+	if (!a)
+		return;
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
+
+static uint64_t source_key(const struct sockaddr_storage *sa)
 {
 	uint8_t host[ADDR_BYTES];
 
-	memset(key, 0, DOOR_KEY);
 	addr_bytes(host, (const struct sockaddr *)sa);
-	if (addr_is_ipv4(host))
-		memcpy(key, host + 8, DOOR_KEY);
-	else
-		memcpy(key, host, DOOR_KEY);
+	return be_get64(addr_is_ipv4(host) ? host + 8 : host);
 }
 
-static int is_known(const struct receiver *r, const uint8_t *key)
+/* Note who has said something.  Returns whether these have more than half of the
+ * places.  Each half is for one kind, so that neither can evict the other: one
+ * that says nothing cannot evict a sender that waits for our answer, nor can one
+ * that says much evict a sender that has just come. */
+static int most_have_spoken(struct admission *a)
 {
-	for (const struct rsession *s = r->sessions; s; s = s->next) {
-		if (memcmp(s->door_key, key, DOOR_KEY) == 0)
-			return 1;
-	}
-	return 0;
-}
-
-/* The bytes that a sender has said at the least when he has said something:
- * HELLO, the first of the exchange of a code, or ClientHello. */
-static uint64_t first_bytes(const struct receive_config *cfg)
-{
-	if (cfg->pake)
-		return FIRST_BYTES_CODE;
-	return cfg->tls ? FIRST_BYTES_TLS : FIRST_BYTES_PLAIN;
-}
-
-/*
- * Whether those who have said something have more than half of the places.
- * Each half is for the one kind, so that neither can turn the other out: not
- * he who says nothing a sender who waits for our answer, nor he who says
- * much a sender who has come this moment.
- */
-static int most_have_spoken(struct receiver *r)
-{
+	const uint64_t first = a->cfg->pake ? FIRST_BYTES_CODE :
+			       a->cfg->tls  ? FIRST_BYTES_TLS :
+					      FIRST_BYTES_PLAIN;
 	unsigned count = 0;
 
-	for (struct rstream *st = r->strangers; st; st = st->next_stranger) {
-		if (st->sock >= 0 && !st->has_spoken)
-			st->has_spoken = dial_bytes_in(st->sock) >=
-					 first_bytes(r->cfg);
-		if (st->has_spoken)
-			count++;
+	for (struct pending *p = a->list; p; p = p->next) {
+		if (p->sock >= 0 && !p->has_spoken)
+			p->has_spoken = dial_bytes_in(p->sock) >= first;
+		count += p->has_spoken != 0;
 	}
-	return count > r->strangers_max / 2;
+	return count > a->max / 2;
 }
 
-static struct suspicion suspect(const struct receiver *r,
-				const struct rstream *st, int most_spoke)
+static struct suspicion suspect(const struct admission *a,
+				const struct pending *p, int most_spoke)
 {
-	struct suspicion s = { .is_known = is_known(r, st->door_key) };
-	/* On a long line a sender's streams come before it has a session. */
-	const unsigned share = r->strangers_max / SHARES;
+	struct suspicion s = {
+		.has_session = sessions_has_source(a->sessions, p->source_key),
+		.is_over = p->has_spoken == most_spoke,
+	};
+	const unsigned share = a->max / SHARES;
 	unsigned count = 0;
 
-	for (const struct rstream *o = r->strangers; o; o = o->next_stranger)
-		count += memcmp(o->door_key, st->door_key, DOOR_KEY) == 0;
-	s.count = count > share ? count - share : 0;
-	s.is_over = st->has_spoken == most_spoke;
+	for (const struct pending *o = a->list; o; o = o->next)
+		count += o->source_key == p->source_key;
+	s.excess = count > share ? count - share : 0;
 	return s;
 }
 
 /* Whether a has to leave sooner than b. */
 static int is_worse(const struct suspicion *a, const struct suspicion *b)
 {
-	if (a->is_known != b->is_known)
-		return !a->is_known;
-	if (a->count != b->count)
-		return a->count > b->count;
+	if (a->has_session != b->has_session)
+		return !a->has_session;
+	if (a->excess != b->excess)
+		return a->excess > b->excess;
 	return a->is_over >= b->is_over;
 }
 
-/* The most suspect stranger, the oldest among equals, as the newest stands
- * first; NULL where there is none that could leave. */
-static struct rstream *most_suspect(struct receiver *r)
+/* Returns whether it was in the list.  Locked. */
+static int take_out(struct admission *a, struct pending *p)
 {
-	struct suspicion worst = { 0, 0, 0 };
-	const int most_spoke = most_have_spoken(r);
-	struct rstream *found = NULL;
+	struct pending **at = &a->list;
 
-	for (struct rstream *st = r->strangers; st; st = st->next_stranger) {
-		struct suspicion s;
-
-		if (st->session || st->sock < 0)
-			continue;
-		s = suspect(r, st, most_spoke);
-		if (!found || is_worse(&s, &worst)) {
-			worst = s;
-			found = st;
-		}
-	}
-	return found;
-}
-
-/* Take st out of the list.  Returns whether it was there.  Locked. */
-static int unlink_stranger(struct receiver *r, struct rstream *st)
-{
-	struct rstream **at = &r->strangers;
-
-	while (*at && *at != st)
-		at = &(*at)->next_stranger;
+	while (*at && *at != p)
+		at = &(*at)->next;
 	if (!*at)
 		return 0;
-	*at = st->next_stranger;
-	r->stranger_count--;
+	*at = p->next;
+	a->count--;
 	return 1;
 }
 
-/* Locked. */
-static void send_away_one(struct receiver *r)
+/* Evict the most suspect one, the oldest among equals, if there is one that can
+ * be.  Locked. */
+static void evict(struct admission *a)
 {
-	struct rstream *st = most_suspect(r);
+	const int most_spoke = most_have_spoken(a);
+	struct suspicion worst = { 0, 0, 0 };
+	struct pending *found = NULL;
 
-	if (!st)
+	for (struct pending *p = a->list; p; p = p->next) {
+		struct suspicion s;
+
+		if (p->is_admitted || p->sock < 0)
+			continue;
+		s = suspect(a, p, most_spoke);
+		if (!found || is_worse(&s, &worst)) {
+			worst = s;
+			found = p;
+		}
+	}
+	if (!found)
 		return;
-	unlink_stranger(r, st);
-	st->is_leaving = 1;
-	r->leaving_count++;
-	(void)shutdown(st->sock, SHUT_RDWR);
+	(void)take_out(a, found);
+	found->is_evicted = 1;
+	a->evicted++;
+	(void)shutdown(found->sock, SHUT_RDWR);
 }
 
-void receiver_door_make_room(struct receiver *r)
+struct pending *admission_enter(struct admission *a, int fd,
+				const struct sockaddr_storage *sa)
 {
-	pthread_mutex_lock(&r->lock);
-	send_away_one(r);
-	pthread_mutex_unlock(&r->lock);
+	struct pending *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->sock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	p->source_key = source_key(sa);
+	pthread_mutex_lock(&a->lock);
+	if (a->count >= a->max)
+		evict(a);
+	p->next = a->list;
+	a->list = p;
+	a->count++;
+	pthread_mutex_unlock(&a->lock);
+	return p;
 }
 
-int receiver_door_is_full(struct receiver *r)
+uint64_t admission_source(const struct pending *p)
+{
+	return p->source_key;
+}
+
+int admission_admit(struct admission *a, struct pending *p)
+{
+	int ok;
+
+	pthread_mutex_lock(&a->lock);
+	ok = !p->is_evicted;
+	p->is_admitted = ok;
+	pthread_mutex_unlock(&a->lock);
+	return ok ? 0 : -1;
+}
+
+void admission_leave(struct admission *a, struct pending *p)
+{
+	pthread_mutex_lock(&a->lock);
+	(void)take_out(a, p);
+	io_close(&p->sock);
+	pthread_mutex_unlock(&a->lock);
+}
+
+void admission_forget(struct admission *a, struct pending *p)
+{
+	pthread_mutex_lock(&a->lock);
+	(void)take_out(a, p);
+	if (p->is_evicted)
+		a->evicted--;
+	pthread_mutex_unlock(&a->lock);
+	io_close(&p->sock);
+	free(p);
+}
+
+int admission_is_full(struct admission *a)
 {
 	unsigned count;
 
-	pthread_mutex_lock(&r->lock);
-	count = r->stranger_count + r->leaving_count;
-	pthread_mutex_unlock(&r->lock);
-	return count >= 2 * r->strangers_max;
+	pthread_mutex_lock(&a->lock);
+	count = a->count + a->evicted;
+	pthread_mutex_unlock(&a->lock);
+	return count >= 2 * a->max;
 }
 
-/* Its thread could not be started.  Locked. */
-static void forget(struct receiver *r, struct rstream *st)
+void admission_make_room(struct admission *a)
 {
-	if (!unlink_stranger(r, st))
-		r->leaving_count--;
-	r->thread_count--;
-	io_close(&st->sock);
-	io_close(&st->fd);
+	pthread_mutex_lock(&a->lock);
+	evict(a);
+	pthread_mutex_unlock(&a->lock);
 }
 
-void receiver_door_enter(struct receiver *r, int fd, const char *peer,
-			 const struct sockaddr_storage *sa)
+void admission_close(struct admission *a)
 {
-	struct rstream *st = calloc(1, sizeof(*st));
-
-	if (!st) {
-		io_close(&fd);
-		return;
+	pthread_mutex_lock(&a->lock);
+	for (struct pending *p = a->list; p; p = p->next) {
+		if (p->sock >= 0)
+			(void)shutdown(p->sock, SHUT_RDWR);
 	}
-	st->receiver = r;
-	st->fd = fd;
-	/* the stream closes its own at any time, and the number may then be
-	 * another's */
-	st->sock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	st->deadline_ms = clock_ms() + HELLO_MS;
-	snprintf(st->peer, sizeof(st->peer), "%s", peer);
-	door_key(st->door_key, sa);
-	pthread_mutex_lock(&r->lock);
-	if (r->stranger_count >= r->strangers_max)
-		send_away_one(r);
-	st->next_stranger = r->strangers;
-	r->strangers = st;
-	r->stranger_count++;
-	r->thread_count++;
-	pthread_mutex_unlock(&r->lock);
-	if (pthread_create(&st->thread, NULL, rstream_main, st) == 0)
-		return;
-	pthread_mutex_lock(&r->lock);
-	forget(r, st);
-	pthread_mutex_unlock(&r->lock);
-	free(st);
-}
-
-void receiver_door_leave(struct rstream *st)
-{
-	struct receiver *r = st->receiver;
-
-	pthread_mutex_lock(&r->lock);
-	unlink_stranger(r, st);
-	io_close(&st->sock);
-	pthread_mutex_unlock(&r->lock);
-}
-
-void receiver_door_close(struct receiver *r)
-{
-	pthread_mutex_lock(&r->lock);
-	for (struct rstream *st = r->strangers; st; st = st->next_stranger) {
-		if (st->sock >= 0)
-			(void)shutdown(st->sock, SHUT_RDWR);
-	}
-	pthread_mutex_unlock(&r->lock);
+	pthread_mutex_unlock(&a->lock);
 }

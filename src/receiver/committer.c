@@ -4,13 +4,10 @@
 #include "receiver/committer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,6 +16,8 @@
 #include "fs/dirs.h"
 #include "fs/journal.h"
 #include "fs/name.h"
+#include "receiver/commit.h"
+#include "receiver/held_dir.h"
 
 enum {
 	GROUP_ENTRIES = 8192,
@@ -27,13 +26,6 @@ enum {
 	LOOK_MS = 100, /* how often a group's age is looked at */
 	/* Up to so many files are flushed each by itself. */
 	FEW = 16,
-};
-
-struct held_dir {
-	atomic_uint refs;
-	int fd;
-	int same_fs; /* as the root: one syncfs() serves both */
-	int is_exact;
 };
 
 struct committer {
@@ -51,94 +43,6 @@ struct committer {
 	/* its thread's */
 	struct dirs *walk; /* for the directories above an entry's */
 };
-
-struct held_dir *held_dir_new(int fd, uint64_t root_dev)
-{
-	struct held_dir *d = calloc(1, sizeof(*d));
-	struct stat st;
-
-	if (!d)
-		return NULL;
-	atomic_init(&d->refs, 1);
-	d->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (d->fd < 0 || fstat(d->fd, &st)) {
-		held_dir_unref(d);
-		return NULL;
-	}
-	d->same_fs = (uint64_t)st.st_dev == root_dev;
-	d->is_exact = fgetxattr(d->fd, "system.posix_acl_default", NULL, 0) < 0 &&
-		      (errno == ENODATA || errno == EOPNOTSUPP);
-	return d;
-}
-
-struct held_dir *held_dir_ref(struct held_dir *d)
-{
-	atomic_fetch_add(&d->refs, 1);
-	return d;
-}
-
-void held_dir_unref(struct held_dir *d)
-{
-	int saved = errno;
-
-	if (d && atomic_fetch_sub(&d->refs, 1) == 1) {
-		io_close(&d->fd);
-		free(d);
-	}
-	errno = saved;
-}
-
-int held_dir_fd(const struct held_dir *d)
-{
-	return d->fd;
-}
-
-int held_dir_is_exact(const struct held_dir *d)
-{
-	return d->is_exact;
-}
-
-struct commit *commit_new(const char *name, size_t name_len)
-{
-	struct commit *c = calloc(1, sizeof(*c));
-
-	if (!c)
-		return NULL;
-	c->part.fd = -1;
-	c->name = malloc(name_len + 1);
-	if (!c->name) {
-		free(c);
-		return NULL;
-	}
-	memcpy(c->name, name, name_len);
-	c->name[name_len] = '\0';
-	c->name_len = name_len;
-	return c;
-}
-
-void commit_free(struct commit *c)
-{
-	if (!c)
-		return;
-	io_close(&c->part.fd);
-	journal_close(c->journal);
-	held_dir_unref(c->dir);
-	free(c->renamed);
-	free(c->name);
-	free(c);
-}
-
-void commit_discard(struct commit *c)
-{
-	if (!c->dir)
-		return;
-	/* First, while the part is locked: then the journal is its own.  One
-	 * that cannot be taken away keeps its part, by whose name both are
-	 * found another time. */
-	if (c->journal && journal_remove(c->dir->fd, c->tag) < 0)
-		c->part.name[0] = '\0';
-	part_discard(&c->part, c->dir->fd);
-}
 
 /* ---- a name that is taken ---- */
 
@@ -195,7 +99,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	const struct sameness same = { c, m->cfg.digest };
 	const struct place_request a = {
 		.what = { .part = &c->part },
-		.dir_fd = c->dir->fd,
+		.dir_fd = held_dir_fd(c->dir),
 		.leaf = name_last(c->name),
 		.meta = &c->meta,
 		.is_same = is_same,
@@ -204,7 +108,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	struct place_result placed;
 	/* Before the part loses the name that both are found by; as little is
 	 * lost as possible where the process dies in between. */
-	int stays = c->journal && journal_remove(c->dir->fd, c->tag) < 0;
+	int stays = c->journal && journal_remove(held_dir_fd(c->dir), c->tag) < 0;
 
 	conflict_place(&a, m->cfg.existing, &placed);
 	*cause = placed.cause;
@@ -214,7 +118,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	if (placed.status != STATUS_COMMITTED)
 		commit_discard(c);
 	else if (stays)
-		(void)journal_remove(c->dir->fd, c->tag);
+		(void)journal_remove(held_dir_fd(c->dir), c->tag);
 	return placed.status;
 }
 
@@ -251,7 +155,7 @@ static void sync_data(struct committer *m, struct result *r, unsigned n,
 
 	for (unsigned i = 0; i < n; i++) {
 		err_clear(&e);
-		if (whole_fs && r[i].c->dir->same_fs) {
+		if (whole_fs && held_dir_is_root_fs(r[i].c->dir)) {
 			if (failed)
 				fail_one(&r[i], (unsigned)cause);
 		} else if (part_sync(&r[i].c->part, &e)) {
@@ -326,13 +230,6 @@ static int sync_above(struct committer *m, const struct commit *c,
 	return rc;
 }
 
-int committer_sync_all(struct committer *m, struct err *e)
-{
-	if (m->cfg.sync == SYNC_NONE || syncfs(m->cfg.root_fd) == 0)
-		return 0;
-	return err_sys(e, ERR_LOCAL, "flushing the file system");
-}
-
 /* One directory that files were renamed in, and those above it.  Returns 0 or
  * the errno. */
 static int sync_dir(struct committer *m, const struct commit *c)
@@ -340,7 +237,7 @@ static int sync_dir(struct committer *m, const struct commit *c)
 	struct err e;
 
 	err_clear(&e);
-	if (fsync(c->dir->fd))
+	if (fsync(held_dir_fd(c->dir)))
 		return errno;
 	if (sync_above(m, c, &e))
 		return e.sys_errno ? e.sys_errno : ENOMEM;
@@ -357,7 +254,7 @@ static void sync_dirs(struct committer *m, struct result *r, unsigned n,
 
 	for (unsigned i = 0; i < n; i++) {
 		struct held_dir *d = r[i].c->dir;
-		int covered = whole_fs && d->same_fs;
+		int covered = whole_fs && held_dir_is_root_fs(d);
 
 		if (r[i].status == STATUS_FAILED)
 			continue;

@@ -1,8 +1,9 @@
 /*
  * committer.h - giving received files their names, durably and in groups.
  *
- * Layer: receiver.  Uses fs/part.h, fs/dirs.h, chunk/tree.h.
- * Threads: one thread of its own; committer_add() from any thread.
+ * Layer: receiver.  Uses fs/, chunk/, commit.h, conflict.h, sync.h.
+ * Threads: one thread of its own; all functions but committer_stop() from any
+ * thread.  Its lock is never held when it calls back.
  *
  * What is added is whole and verified: only flushing and renaming are left.
  *
@@ -26,45 +27,11 @@
 
 #include "base/err.h"
 #include "chunk/digest.h"
-#include "fs/part.h"
-#include "receiver/receive.h"
+#include "receiver/conflict.h"
+#include "receiver/sync.h"
 #include "wire/msg.h"
 
-struct journal;
-
-/* A directory's descriptor that several entries share. */
-struct held_dir;
-/* Duplicates fd.  NULL with errno. */
-struct held_dir *held_dir_new(int fd, uint64_t root_dev);
-struct held_dir *held_dir_ref(struct held_dir *d);
-void held_dir_unref(struct held_dir *d); /* NULL is allowed */
-int held_dir_fd(const struct held_dir *d);
-/* Whether what is created there gets just the mode that is asked for (it has
- * no default ACL, and the process's umask is 0). */
-int held_dir_is_exact(const struct held_dir *d);
-
-/* A whole, verified part file that awaits its name. */
-struct commit {
-	struct commit *next;
-	uint64_t id;
-	uint64_t size;
-	uint8_t digest[DIGEST_MAX];
-	struct file_meta meta;
-	struct part part;       /* open: a hidden part is its descriptor */
-	struct journal *journal; /* of a kept part, or NULL; owned */
-	uint64_t tag;           /* of a kept part */
-	struct held_dir *dir;   /* owned reference */
-	char *name;             /* as it came; owned; the final name is its
-				   last component */
-	size_t name_len;
-	char *renamed;          /* the last component that it got instead, or
-				   NULL; owned */
-};
-
-struct commit *commit_new(const char *name, size_t name_len);
-void commit_free(struct commit *c); /* closes; does not unlink */
-/* Remove part and journal, as far as they were made. */
-void commit_discard(struct commit *c);
+struct commit;
 
 /* What became of one; called in the thread that commits, in order of adding
  * within a group. */
@@ -106,10 +73,6 @@ void committer_flush(struct committer *c);
 
 /* Commit everything, then run the finish hook. */
 void committer_finish(struct committer *c);
-
-/* Flush the whole file system of the root, for what was made there besides
- * files.  Returns 0 or ERR_LOCAL; nothing with SYNC_NONE. */
-int committer_sync_all(struct committer *c, struct err *e);
 
 /* Entries that are not committed yet. */
 unsigned committer_pending(struct committer *c);

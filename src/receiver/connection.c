@@ -1,182 +1,133 @@
 /*
- * A connection's thread: authenticate, find the session, then take frames
+ * A connection's thread: authenticate, begin or join a session, then take frames
  * until the sender has said all.
  */
+#include "receiver/connection.h"
+
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "auth/pake.h"
 #include "auth/tls_conn.h"
 #include "base/clock.h"
 #include "base/io.h"
-#include "receiver/receiver.h"
+#include "fs/dirs.h"
+#include "receiver/admission.h"
+#include "receiver/dispatch.h"
+#include "receiver/input.h"
+#include "receiver/results.h"
+#include "receiver/session.h"
+#include "receiver/sessions.h"
+#include "receiver/setup.h"
+#include "receiver/worker.h"
+#include "session/channel.h"
 #include "wire/msg.h"
 
 enum {
+	/* From accept() until HELLO or JOIN was understood. */
+	HELLO_MS = 10000,
+	/* For how long a stream takes what has arrived when its session is
+	 * over, and throws away what comes after our ERROR. */
+	DRAIN_MS = 1000,
+	/* For how long the sender's end is waited for after a good one. */
 	GOODBYE_MS = 3000,
-	PACE_SLICE_MS = 100,
-	SKIP_BLOCK = CHUNK_MAX,
 };
 
-/* Until when it may go on, whatever comes meanwhile; 0: for ever. */
-static uint64_t deadline_ms(const struct rstream *st)
-{
-	if (!st->session)
-		return st->deadline_ms;
-	/* The first one waits for the committer, which takes its time. */
-	return st->index == 0 ? 0 : atomic_load(&st->session->end_by_ms);
-}
+struct recv_connection_set {
+	/* set once; borrowed, but for wake_fd */
+	struct recv_setup *setup;
+	struct admission *admission;
+	struct sessions *sessions;
+	int wake_fd;    /* eventfd: some are through */
+	unsigned count; /* the accept loop's: threads that are not joined */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct recv_connection *through; /* to be joined */
+};
 
-static int on_tick(void *ctx, int sending, struct err *e)
-{
-	struct rstream *st = ctx;
-	const uint64_t by_ms = deadline_ms(st);
+/* Belongs to its thread, but for what is the accept loop's. */
+struct recv_connection {
+	struct recv_connection *next; /* set.lock */
+	pthread_t thread;             /* the accept loop's */
+	/* set once */
+	struct recv_connection_set *set;
+	struct pending *pending;
+	char peer[ADDR_TEXT_MAX];
 
-	if (atomic_load(&st->receiver->is_stopping))
-		return err_set(e, ERR_INTERRUPTED, "interrupted");
-	/* Who ended it has said why. */
-	if (st->session && atomic_load(&st->session->is_over))
-		return err_set(e, ERR_CLOSED, "the session is over");
-	if (by_ms && clock_left_ms(by_ms) == 0)
-		return err_set(e, ERR_TIMEOUT, "the sender took too long");
-	/* A stranger gets nothing from us. */
-	return sending || !st->session ? 0 : channel_ping_if_due(&st->channel, e);
-}
+	int fd;          /* until the stream takes it over; then -1 */
+	int spent_code;  /* it was this one that used the code up */
+	int is_late;     /* what it wanted to join had just ended */
+	struct channel channel;
+	struct input input;
 
-int rstream_pace(struct rstream *st, uint64_t bytes, struct err *e)
-{
-	unsigned ms = rate_limit_take(&st->receiver->rate_limit, bytes);
-
-	while (ms > 0) {
-		unsigned slice = ms < PACE_SLICE_MS ? ms : PACE_SLICE_MS;
-		struct timespec ts = { .tv_nsec = slice * 1000000L };
-		int rc = on_tick(st, 0, e);
-
-		if (rc)
-			return rc;
-		nanosleep(&ts, NULL);
-		ms -= slice;
-	}
-	return 0;
-}
-
-int rstream_skip(struct rstream *st, size_t n, struct err *e)
-{
-	while (n > 0) {
-		size_t part = n < SKIP_BLOCK ? n : SKIP_BLOCK;
-		int rc = channel_recv(&st->channel, st->wire, part, e);
-
-		if (rc)
-			return rc;
-		n -= part;
-	}
-	return 0;
-}
-
-int rstream_ask_again(struct rstream *st, const char *what,
-		      const struct msg_resend *m, uint64_t bytes,
-		      struct err *e)
-{
-	struct rsession *s = st->session;
-
-	if (atomic_fetch_add(&s->resends, 1) >= RESENDS_MAX)
-		return err_set(e, ERR_CORRUPT,
-			       "too much arrived damaged: %d times",
-			       RESENDS_MAX);
-	atomic_fetch_add(&s->resent_bytes, bytes);
-	receiver_message(st->receiver, SESSION_WARNING,
-			 "%s from %s arrived damaged; asking again", what,
-			 s->peer);
-	msg_put_resend(&st->channel.out, m);
-	return channel_send(&st->channel, NULL, 0, e);
-}
+	/* since HELLO or JOIN */
+	struct recv_session *session;
+	unsigned index; /* of the session's streams; 0: the first */
+	struct worker worker;
+	uint64_t drain_by_ms; /* the session is over: until when this goes on */
+};
 
 /* ---- before the session ---- */
 
-static int alloc_buffers(struct rstream *st, struct err *e)
+static int on_tick(void *ctx, int sending, struct err *e)
 {
-	struct receiver *r = st->receiver;
-
-	st->wire = malloc(CHUNK_MAX);
-	st->raw = malloc(CHUNK_MAX);
-	st->expander = expander_new();
-	if (r->root_fd >= 0)
-		st->dirs = dirs_new(r->root_fd, DIRS_CREATE, NULL, NULL);
-	if (st->dirs) {
-		dirs_set_mode(st->dirs, 0777 & ~r->umask);
-		dirs_set_since(st->dirs, &st->session->began);
-	}
-	if (!st->wire || !st->raw || !st->expander ||
-	    (r->root_fd >= 0 && !st->dirs))
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	return 0;
+	return input_tick(ctx, sending, e);
 }
 
-static int open_link(struct rstream *st, struct err *e)
+/* Authenticate: a byte stream, and the channel over it. */
+static int open_channel(struct recv_connection *c, struct err *e)
 {
-	struct receiver *r = st->receiver;
-	const struct stream_hooks hooks = { NULL, on_tick, st };
-	const struct pake_conn conn = { .fd = st->fd,
-					.deadline_ms = st->deadline_ms };
-	const struct stream_config cfg = { .timeout_ms = r->cfg->timeout_ms,
-					   .deadline_ms = st->deadline_ms };
+	const struct receive_config *cfg = c->set->setup->cfg;
+	const struct stream_hooks hooks = { NULL, on_tick, &c->input };
+	const uint64_t by_ms = c->input.hello_by_ms;
+	const struct pake_conn conn = { .fd = c->fd, .deadline_ms = by_ms };
+	const struct stream_config stream_cfg = {
+		.timeout_ms = cfg->timeout_ms,
+		.deadline_ms = by_ms,
+	};
 	struct stream *stream;
 
-	if (r->cfg->pake && pake_listen(r->cfg->pake, r->cfg->tls, &conn,
-					&st->spent_code, e))
+	if (cfg->pake && pake_listen(cfg->pake, cfg->tls, &conn,
+				     &c->spent_code, e))
 		return e->code;
-	st->fd = -1;
-	stream = tls_conn_open(conn.fd, r->cfg->tls, &cfg, e);
+	c->fd = -1;
+	stream = tls_conn_open(conn.fd, cfg->tls, &stream_cfg, e);
 	if (!stream)
 		return e->code;
 	stream_set_hooks(stream, &hooks);
-	stream_set_deadline(stream, st->deadline_ms);
-	pthread_mutex_lock(&r->lock);
-	channel_init(&st->channel, stream, 0, r->cfg->timeout_ms);
-	pthread_mutex_unlock(&r->lock);
+	stream_set_deadline(stream, by_ms);
+	channel_init(&c->channel, stream, 0, cfg->timeout_ms);
 	return 0;
 }
 
-static int wait_header(struct rstream *st, struct frame *f, struct err *e)
+static int wait_header(struct recv_connection *c, struct frame *f,
+		       struct err *e)
 {
 	for (;;) {
-		int rc = channel_poll_header(&st->channel, f, e);
+		int rc = channel_poll_header(&c->channel, f, e);
 
 		if (rc != ERR_AGAIN)
 			return rc;
-		rc = stream_wait(st->channel.stream, -1, -1, e);
+		rc = stream_wait(c->channel.stream, -1, -1, e);
 		if (rc < 0)
 			return rc;
 	}
 }
 
-static int send_ready(struct rstream *st, struct err *e)
-{
-	struct receiver *r = st->receiver;
-	struct msg_ready m = {
-		.version = WIRE_VERSION,
-		.streams = r->cfg->to_stdout ? 1 : STREAMS_MAX,
-		.open_files = r->open_files,
-	};
-	int rc;
-
-	memcpy(m.token, st->session->token, sizeof(m.token));
-	msg_put_ready(&st->channel.out, &m);
-	rc = channel_send(&st->channel, NULL, 0, e);
-	return rc ? rc : stream_flush(st->channel.stream, e);
-}
-
-static int refuse(struct rstream *st, enum wire_error code, int err_code,
+static int refuse(struct recv_connection *c, enum wire_error code, int err_code,
 		  const char *text, struct err *e)
 {
-	channel_send_error(&st->channel, code, text);
+	channel_send_error(&c->channel, code, text);
 	return err_set(e, err_code, "%s", text);
 }
 
-static int check_version(struct rstream *st, unsigned version, struct err *e)
+static int check_version(struct recv_connection *c, unsigned version,
+			 struct err *e)
 {
 	char text[128];
 
@@ -186,70 +137,151 @@ static int check_version(struct rstream *st, unsigned version, struct err *e)
 		 "protocol version %u is not spoken here, only %d: use the "
 		 "same release of ferry on both sides",
 		 version, WIRE_VERSION);
-	return refuse(st, WERR_VERSION, ERR_PROTOCOL, text, e);
+	return refuse(c, WERR_VERSION, ERR_PROTOCOL, text, e);
 }
 
-static int take_hello(struct rstream *st, const uint8_t *body, size_t len,
-		      struct err *e)
+/* Begin a session for this stream, its first. */
+static int begin_session(struct recv_connection *c, const struct msg_hello *m,
+			 const struct digest_ops *digest, struct err *e)
 {
-	struct receiver *r = st->receiver;
-	const struct session_events *ev = r->cfg->events;
+	struct recv_connection_set *set = c->set;
+	const struct recv_session_peer peer = {
+		.stream = c->channel.stream,
+		.text = c->peer,
+		.source_key = admission_source(c->pending),
+		.digest = digest,
+		.hello_by_ms = c->input.hello_by_ms,
+	};
+	struct recv_session *s;
+	int rc;
+
+	sessions_end_former(set->sessions, m->session);
+	s = recv_session_new(set->setup, &peer, m, e);
+	if (!s)
+		return e->code;
+	if (admission_admit(set->admission, c->pending))
+		rc = err_set(e, ERR_RESOURCE, "too many sessions at a time");
+	else
+		rc = sessions_begin(set->sessions, s, c->channel.stream, e);
+	if (rc)
+		recv_session_free(s);
+	else
+		c->session = s;
+	return rc;
+}
+
+static int take_hello(struct recv_connection *c, const uint8_t *body,
+		      size_t len, struct err *e)
+{
+	const struct receive_config *cfg = c->set->setup->cfg;
+	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
 	struct msg_hello m;
 	int rc;
 
 	if (msg_get_hello(&m, body, len))
-		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
-	rc = check_version(st, m.version, e);
+	rc = check_version(c, m.version, e);
 	if (rc)
 		return rc;
 	digest = digest_by_id(m.digest);
 	if (!digest)
-		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "unknown checksum", e);
-	if (r->cfg->to_stdout && !(m.flags & HELLO_SINGLE))
-		return refuse(st, WERR_REFUSED, ERR_LOCAL,
+	if (cfg->to_stdout && !(m.flags & HELLO_SINGLE))
+		return refuse(c, WERR_REFUSED, ERR_LOCAL,
 			      "this receiver takes a single file (--stdout)",
 			      e);
-	if (!rsession_new(st, &m, digest, e)) {
-		channel_send_error(&st->channel, WERR_BUSY, e->text);
+	if (begin_session(c, &m, digest, e)) {
+		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;
 	}
 	if (ev->session)
-		ev->session(ev->ctx, st->session->number, st->peer,
-			    security_name(r->cfg->security));
+		ev->session(ev->ctx, c->session->number, c->peer,
+			    security_name(cfg->security));
 	return 0;
 }
 
-static int take_join(struct rstream *st, const uint8_t *body, size_t len,
+static int take_join(struct recv_connection *c, const uint8_t *body, size_t len,
 		     struct err *e)
 {
+	struct recv_connection_set *set = c->set;
 	struct msg_join m;
 	int rc;
 
 	if (msg_get_join(&m, body, len))
-		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
-	rc = check_version(st, m.version, e);
+	rc = check_version(c, m.version, e);
 	if (rc)
 		return rc;
-	if (rsession_join(st, m.token, m.index))
+	c->index = m.index;
+	if (admission_admit(set->admission, c->pending) == 0)
+		c->session = sessions_join(set->sessions, m.token, m.index,
+					   c->channel.stream, &c->is_late);
+	if (c->session)
 		return 0;
-	return refuse(st, WERR_TOKEN, ERR_PROTOCOL, "no such session", e);
+	return refuse(c, WERR_TOKEN, ERR_PROTOCOL, "no such session", e);
+}
+
+/* What frames are handled with. */
+static int make_worker(struct recv_connection *c, struct err *e)
+{
+	struct recv_setup *setup = c->set->setup;
+	struct recv_session *s = c->session;
+	struct worker *w = &c->worker;
+
+	c->input.transfer = w->transfer = &s->transfer;
+	c->input.is_first = c->index == 0;
+	w->channel = &c->channel;
+	w->input = &c->input;
+	if (input_alloc(&c->input, e))
+		return e->code;
+	w->wire = c->input.wire;
+	w->raw = c->input.raw;
+	if (setup->root_fd < 0)
+		return 0;
+	w->dirs = dirs_new(setup->root_fd, DIRS_CREATE, NULL, NULL);
+	if (!w->dirs)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	dirs_set_mode(w->dirs, 0777 & ~setup->umask);
+	dirs_set_since(w->dirs, &s->began);
+	w->parts.digest = s->transfer.digest;
+	w->parts.peer_id = s->peer_id;
+	w->parts.boot = setup->boot;
+	w->parts.dirs = w->dirs;
+	w->parts.root_dev = setup->root_dev;
+	return 0;
+}
+
+static int send_ready(struct recv_connection *c, struct err *e)
+{
+	const struct fd_share *share = &c->session->share;
+	struct msg_ready m = {
+		.version = WIRE_VERSION,
+		.streams = (uint16_t)share->streams,
+		.open_files = share->open_files,
+	};
+	int rc;
+
+	memcpy(m.token, c->session->token, sizeof(m.token));
+	msg_put_ready(&c->channel.out, &m);
+	rc = channel_send(&c->channel, NULL, 0, e);
+	return rc ? rc : stream_flush(c->channel.stream, e);
 }
 
 /* From the first byte to READY, within the deadline. */
-static int begin(struct rstream *st, struct err *e)
+static int begin(struct recv_connection *c, struct err *e)
 {
 	uint8_t body[128];
 	struct frame f;
-	int rc = open_link(st, e);
+	int rc = open_channel(c, e);
 
 	if (rc == 0)
-		rc = wait_header(st, &f, e);
+		rc = wait_header(c, &f, e);
 	if (rc == ERR_PROTOCOL)
-		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol (do both sides "
 			      "use the same mode?)",
 			      e);
@@ -257,256 +289,106 @@ static int begin(struct rstream *st, struct err *e)
 		return rc;
 	if (f.len > sizeof(body) ||
 	    (f.type != FRAME_HELLO && f.type != FRAME_JOIN))
-		return refuse(st, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "a session begins with HELLO", e);
-	rc = channel_recv_fields(&st->channel, body, f.len, e);
+	rc = channel_recv_fields(&c->channel, body, f.len, e);
 	if (rc)
 		return rc;
-	rc = f.type == FRAME_HELLO ? take_hello(st, body, f.len, e) :
-				     take_join(st, body, f.len, e);
+	rc = f.type == FRAME_HELLO ? take_hello(c, body, f.len, e) :
+				     take_join(c, body, f.len, e);
 	if (rc == 0)
-		rc = alloc_buffers(st, e);
+		rc = make_worker(c, e);
 	if (rc)
 		return rc;
-	stream_set_deadline(st->channel.stream, 0);
-	return send_ready(st, e);
+	stream_set_deadline(c->channel.stream, 0);
+	return send_ready(c, e);
 }
 
 /* ---- the session's frames ---- */
 
-/* Locked.  Frames that are missing are the end of the session. */
-static void take_frames(struct outbox *o, struct buf *out)
+/* Send what other threads left for this stream, or for whichever comes first.
+ * After FINISH all of it goes by the first one, so that it comes before
+ * SUMMARY. */
+static int send_results(struct recv_connection *c, struct err *e)
 {
-	atomic_store(&o->is_due, 0);
-	buf_put(out, o->frames.data, o->frames.len);
-	out->failed |= o->frames.failed;
-	buf_reset(&o->frames);
-}
-
-/* Send what other threads left for this stream, or for whichever comes
- * first. */
-static int send_outbox(struct rstream *st, struct err *e)
-{
-	struct rsession *s = st->session;
-	struct buf *out = &st->channel.out;
-	int is_first = st->index == 0, rc;
-	int any = atomic_load(&s->any.is_due) &&
-		  (is_first || !atomic_load(&s->end_by_ms));
-
-	if (!any && !(is_first && atomic_load(&s->first.is_due)))
-		return 0;
-	pthread_mutex_lock(&s->lock);
-	if (any)
-		take_frames(&s->any, out);
-	if (is_first)
-		take_frames(&s->first, out);
-	pthread_mutex_unlock(&s->lock);
-	rc = channel_send(&st->channel, NULL, 0, e);
-	return rc ? rc : stream_flush(st->channel.stream, e);
-}
-
-static int check_finish(struct rsession *s, const struct msg_finish *m,
-			struct err *e)
-{
-	int same, open;
-
-	pthread_mutex_lock(&s->lock);
-	same = m->files == s->totals.committed + s->totals.unchanged &&
-	       m->bytes == s->totals.bytes &&
-	       memcmp(m->sum, s->totals.sum, WIRE_SUM) == 0;
-	open = s->open_count > 0;
-	pthread_mutex_unlock(&s->lock);
-	if (open || committer_pending(s->committer) > 0)
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender finished too early");
-	if (!same)
-		return err_set(e, ERR_CORRUPT,
-			       "the sender's sum differs from what arrived");
-	return 0;
-}
-
-static int take_finish(struct rstream *st, size_t len, struct err *e)
-{
-	uint8_t body[64];
-	struct msg_finish m;
+	struct transfer *t = c->worker.transfer;
 	int rc;
 
-	if (st->index != 0 || st->wait_finish || len > sizeof(body))
-		return err_set(e, ERR_PROTOCOL, "FINISH out of turn");
-	rc = channel_recv_fields(&st->channel, body, len, e);
-	if (rc == 0 && msg_get_finish(&m, body, len))
-		rc = err_set(e, ERR_PROTOCOL, "a malformed FINISH frame");
-	if (rc == 0)
-		rc = check_finish(st->session, &m, e);
-	if (rc == 0) {
-		atomic_store(&st->session->end_by_ms,
-			     clock_ms() + (uint64_t)st->receiver->cfg->timeout_ms);
-		rsession_ask_finish(st->session);
-		st->wait_finish = 1;
-	}
-	return rc;
+	if (!results_take_frames(t->results, c->index == 0,
+				 atomic_load(&t->end_by_ms) != 0,
+				 &c->channel.out))
+		return 0;
+	rc = channel_send(&c->channel, NULL, 0, e);
+	return rc ? rc : stream_flush(c->channel.stream, e);
 }
 
-static int take_peer_error(struct rstream *st, size_t len, struct err *e)
+static int send_summary(struct recv_connection *c, struct err *e)
 {
-	uint8_t body[WIRE_TEXT_MAX + 16];
-	int rc = 0;
+	struct msg_summary m;
+	int rc = send_results(c, e);
 
-	if (len > sizeof(body))
-		return err_set(e, ERR_PROTOCOL, "a malformed ERROR frame");
-	rc = channel_recv_fields(&st->channel, body, len, e);
 	if (rc)
 		return rc;
-	pthread_mutex_lock(&st->session->lock);
-	st->session->will_retry = 0;
-	pthread_mutex_unlock(&st->session->lock);
-	return channel_peer_error(body, len, e);
-}
-
-static int take_frame(struct rstream *st, const struct frame *f, int *over,
-		      struct err *e)
-{
-	/* The committer has the session's lists to itself. */
-	if (st->wait_finish && f->type != FRAME_ERROR)
-		return err_set(e, ERR_PROTOCOL, "the sender sent %s behind "
-			       "FINISH", frame_name(f->type));
-	switch ((enum frame_type)f->type) {
-	case FRAME_OPEN:
-		return rfile_open(st, f->len, e);
-	case FRAME_CHUNK:
-		return rfile_chunk(st, f->len, e);
-	case FRAME_HOLE:
-		return rfile_hole(st, f->len, e);
-	case FRAME_FILE_END:
-		return rfile_end(st, f->len, e);
-	case FRAME_FILE_ABORT:
-		return rfile_abort(st, f->len, e);
-	case FRAME_PACK:
-		return rpack_take(st, f->len, 0, e);
-	case FRAME_OFFER:
-		return rpack_take(st, f->len, 1, e);
-	case FRAME_FLUSH:
-		committer_flush(st->session->committer);
-		return 0;
-	case FRAME_FINISH:
-		return take_finish(st, f->len, e);
-	case FRAME_STREAM_END:
-		*over = st->index != 0;
-		return *over ? 0 :
-			       err_set(e, ERR_PROTOCOL,
-				       "STREAM_END on the first stream");
-	case FRAME_ERROR:
-		return take_peer_error(st, f->len, e);
-	case FRAME_CHECK:
-		return rfile_check(st, f->len, e);
-	case FRAME_HELLO:
-	case FRAME_JOIN:
-	case FRAME_READY:
-	case FRAME_STATE:
-	case FRAME_CHECKED:
-	case FRAME_OFFERED:
-	case FRAME_VERDICT:
-	case FRAME_RESEND:
-	case FRAME_NOTE:
-	case FRAME_SUMMARY:
-	case FRAME_PING:
-		break;
-	}
-	return err_set(e, ERR_PROTOCOL, "the sender sent %s out of turn",
-		       frame_name(f->type));
-}
-
-static int has_finished(struct rsession *s)
-{
-	int has;
-
-	pthread_mutex_lock(&s->lock);
-	has = s->has_finished;
-	pthread_mutex_unlock(&s->lock);
-	return has;
-}
-
-static int send_summary(struct rstream *st, struct err *e)
-{
-	struct rsession *s = st->session;
-	struct msg_summary m;
-	int rc;
-
-	pthread_mutex_lock(&s->lock);
-	m.files = s->totals.committed + s->totals.unchanged;
-	m.bytes = s->totals.bytes;
-	m.notes = s->notes;
-	memcpy(m.sum, s->totals.sum, sizeof(m.sum));
-	pthread_mutex_unlock(&s->lock);
-	msg_put_summary(&st->channel.out, &m);
-	rc = channel_send(&st->channel, NULL, 0, e);
+	results_get_summary(c->worker.transfer->results, &m);
+	msg_put_summary(&c->channel.out, &m);
+	rc = channel_send(&c->channel, NULL, 0, e);
 	if (rc == 0)
-		rc = stream_flush(st->channel.stream, e);
-	if (rc == 0) {
-		pthread_mutex_lock(&s->lock);
-		s->has_summed = 1;
-		pthread_mutex_unlock(&s->lock);
-	}
+		rc = stream_flush(c->channel.stream, e);
+	if (rc == 0)
+		recv_session_set_summed(c->session);
 	return rc;
-}
-
-/* Before the outboxes are looked at again, so nothing is missed. */
-static void clear_wake(int wake_fd)
-{
-	uint64_t count;
-
-	while (read(wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
 }
 
 /* Another stream was lost: what came by this one before is taken, unless that
- * does not end. */
-static int is_through(struct rstream *st, int rc)
+ * does not end.  rc: of looking for the next frame. */
+static int is_drained(struct recv_connection *c, int rc)
 {
-	if (!atomic_load(&st->session->is_over))
+	if (!atomic_load(&c->worker.transfer->is_over))
 		return 0;
-	if (!st->over_by_ms)
-		st->over_by_ms = clock_ms() + DRAIN_MS;
-	return rc == ERR_AGAIN || clock_left_ms(st->over_by_ms) == 0;
+	if (!c->drain_by_ms)
+		c->drain_by_ms = clock_ms() + DRAIN_MS;
+	return rc == ERR_AGAIN || clock_left_ms(c->drain_by_ms) == 0;
 }
 
-/* Take the next frame, or wait for one.  *over: the stream is through. */
-static int step(struct rstream *st, int *over, struct err *e)
+/* Take the next frame, or wait for one. */
+static int step(struct recv_connection *c, enum dispatch_next *next,
+		struct err *e)
 {
-	struct rsession *s = st->session;
-	int wake_fd = st->index == 0 ? s->first_wake_fd : s->wake_fd;
+	struct results *results = c->worker.transfer->results;
+	const int is_first = c->index == 0;
 	struct frame f;
-	int rc = send_outbox(st, e);
+	int rc = send_results(c, e);
 
 	if (rc)
 		return rc;
-	if (st->wait_finish && has_finished(s)) {
-		*over = 1;
-		rc = send_outbox(st, e);
-		return rc ? rc : send_summary(st, e);
+	if (*next == DISPATCH_FINISH && recv_session_has_finished(c->session)) {
+		*next = DISPATCH_END;
+		return send_summary(c, e);
 	}
-	rc = channel_poll_header(&st->channel, &f, e);
-	if (is_through(st, rc))
+	rc = channel_poll_header(&c->channel, &f, e);
+	if (is_drained(c, rc))
 		return err_set(e, ERR_CLOSED, "the session is over");
 	if (rc == 0)
-		return take_frame(st, &f, over, e);
+		return dispatch_frame(&c->worker, c->session, &f, next, e);
 	if (rc != ERR_AGAIN)
 		return rc;
-	rc = stream_wait(st->channel.stream, wake_fd, -1, e);
+	rc = stream_wait(c->channel.stream,
+			 results_wake_fd(results, is_first), -1, e);
 	if (rc > 0 && (rc & STREAM_WOKEN))
-		clear_wake(wake_fd);
+		results_clear_wake(results, is_first);
 	return rc < 0 ? rc : 0;
 }
 
-static int serve(struct rstream *st, struct err *e)
+static int serve(struct recv_connection *c, struct err *e)
 {
+	enum dispatch_next next = DISPATCH_GO_ON;
 	struct err ignored;
-	int rc = 0, over = 0;
+	int rc = 0;
 
-	while (rc == 0 && !over)
-		rc = step(st, &over, e);
+	while (rc == 0 && next != DISPATCH_END)
+		rc = step(c, &next, e);
 	if (rc == 0)
-		(void)stream_close(st->channel.stream, GOODBYE_MS, &ignored);
+		(void)stream_close(c->channel.stream, GOODBYE_MS, &ignored);
 	return rc;
 }
 
@@ -532,7 +414,7 @@ static enum wire_error wire_code(int code)
 	}
 }
 
-static void session_failed(struct rstream *st, struct err *e)
+static void session_failed(struct recv_connection *c, struct err *e)
 {
 	struct err ignored;
 	int lost = err_is_lost(e->code);
@@ -542,83 +424,163 @@ static void session_failed(struct rstream *st, struct err *e)
 	/* Fixed texts only: nothing of ours is the peer's business.  What it
 	 * still sends is thrown away, or a reset would take the text. */
 	if (!lost) {
-		channel_send_error(&st->channel, wire_code(e->code),
-				err_name(e->code));
-		(void)stream_close(st->channel.stream, DRAIN_MS, &ignored);
+		channel_send_error(&c->channel, wire_code(e->code),
+				   err_name(e->code));
+		(void)stream_close(c->channel.stream, DRAIN_MS, &ignored);
 	}
-	err_prefix(e, "%s", st->session->peer);
-	rsession_fail(st->session, e);
+	err_prefix(e, "%s", c->session->peer);
+	recv_session_fail(c->session, e);
 }
 
-/* A code that was used up without a session: that is the receiver's result. */
-static void end_of_code(struct rstream *st, struct err *e)
+static void pending_failed(struct recv_connection *c, struct err *e)
 {
-	struct receiver *r = st->receiver;
+	const struct recv_setup *setup = c->set->setup;
+	/* One that says nothing or goes away again is nothing to warn of; nor
+	 * is a further stream of a session that ended before it came. */
+	const int is_quiet = err_is_lost(e->code) || c->is_late;
 
-	if (e->code == ERR_CLOSED)
-		err_set(e, ERR_LOST, "left before the session began");
-	err_prefix(e, "%s", st->peer);
-	pthread_mutex_lock(&r->lock);
-	r->has_ended = 1;
-	r->ended = *e;
-	pthread_mutex_unlock(&r->lock);
+	if (c->spent_code) {
+		/* The code is used up without a session. */
+		if (e->code == ERR_CLOSED)
+			err_set(e, ERR_LOST, "left before the session began");
+		err_prefix(e, "%s", c->peer);
+		sessions_set_result(c->set->sessions, e);
+	} else if (!atomic_load(&setup->is_stopping)) {
+		events_message(setup->cfg->events,
+			       is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
+			       "%s: no session: %s", c->peer, e->text);
+	}
 }
 
-/* One who says nothing or goes away again is no news; nor is a further stream
- * of a session that was over sooner than it was connected. */
-static void stranger_failed(struct rstream *st, struct err *e)
+/* Close the connection, then leave the session, which may end by that. */
+static void end(struct recv_connection *c)
 {
-	int silent = err_is_lost(e->code) || st->is_late;
+	struct recv_connection_set *set = c->set;
+	const struct stream *stream = c->channel.stream;
+	uint64_t one = 1;
 
-	if (st->spent_code)
-		end_of_code(st, e);
-	if (st->spent_code || atomic_load(&st->receiver->is_stopping))
-		return;
-	receiver_message(st->receiver,
-			 silent ? SESSION_VERBOSE : SESSION_WARNING,
-			 "%s: no session: %s", st->peer, e->text);
+	if (c->session) {
+		atomic_fetch_add(&c->session->transfer.wire_bytes,
+				 stream_wire_in(stream) +
+					 stream_wire_out(stream));
+		recv_session_forget_stream(c->session, c->index);
+	}
+	channel_release(&c->channel);
+	dirs_free(c->worker.dirs);
+	input_release(&c->input);
+	io_close(&c->fd);
+	if (c->session)
+		sessions_leave(set->sessions, c->session, c->index);
+	pthread_mutex_lock(&set->lock);
+	c->next = set->through;
+	set->through = c;
+	pthread_mutex_unlock(&set->lock);
+	while (write(set->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
 }
 
-static void end_stream(struct rstream *st)
+static void *connection_main(void *arg)
 {
-	struct receiver *r = st->receiver;
-
-	if (st->session && st->channel.stream)
-		atomic_fetch_add(&st->session->wire_bytes,
-				 stream_wire_in(st->channel.stream) +
-					 stream_wire_out(st->channel.stream));
-	pthread_mutex_lock(&r->lock);
-	channel_release(&st->channel);
-	pthread_mutex_unlock(&r->lock);
-	dirs_free(st->dirs);
-	expander_free(st->expander);
-	free(st->wire);
-	free(st->raw);
-	io_close(&st->fd);
-	if (st->session)
-		rsession_leave(st);
-	pthread_mutex_lock(&r->lock);
-	st->next_finished = r->finished;
-	r->finished = st;
-	pthread_mutex_unlock(&r->lock);
-	receiver_wake(r);
-}
-
-void *rstream_main(void *arg)
-{
-	struct rstream *st = arg;
+	struct recv_connection *c = arg;
 	struct err e;
 	int rc;
 
 	err_clear(&e);
-	rc = begin(st, &e);
-	receiver_door_leave(st);
+	rc = begin(c, &e);
+	admission_leave(c->set->admission, c->pending);
 	if (rc == 0)
-		rc = serve(st, &e);
-	if (rc && st->session)
-		session_failed(st, &e);
+		rc = serve(c, &e);
+	if (rc && c->session)
+		session_failed(c, &e);
 	else if (rc)
-		stranger_failed(st, &e);
-	end_stream(st);
+		pending_failed(c, &e);
+	end(c);
 	return NULL;
+}
+
+/* ---- the set ---- */
+
+struct recv_connection_set *recv_connection_set_new(struct recv_setup *setup,
+						    struct admission *admission,
+						    struct sessions *sessions)
+{
+	struct recv_connection_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return NULL;
+	set->setup = setup;
+	set->admission = admission;
+	set->sessions = sessions;
+	pthread_mutex_init(&set->lock, NULL);
+	set->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (set->wake_fd >= 0)
+		return set;
+	recv_connection_set_free(set);
+	return NULL;
+}
+
+void recv_connection_set_free(struct recv_connection_set *set)
+{
+	if (!set)
+		return;
+	io_close(&set->wake_fd);
+	pthread_mutex_destroy(&set->lock);
+	free(set);
+}
+
+static void free_connection(struct recv_connection *c)
+{
+	if (c->pending)
+		admission_forget(c->set->admission, c->pending);
+	io_close(&c->fd);
+	free(c);
+}
+
+void recv_connection_start(struct recv_connection_set *set, int fd,
+			   const char *peer,
+			   const struct sockaddr_storage *sa)
+{
+	struct recv_connection *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		io_close(&fd);
+		return;
+	}
+	c->set = set;
+	c->fd = fd;
+	snprintf(c->peer, sizeof(c->peer), "%s", peer);
+	c->input.channel = &c->channel;
+	c->input.is_stopping = &set->setup->is_stopping;
+	c->input.rate_limit = &set->setup->rate_limit;
+	c->input.hello_by_ms = clock_ms() + HELLO_MS;
+	c->pending = admission_enter(set->admission, fd, sa);
+	if (c->pending &&
+	    pthread_create(&c->thread, NULL, connection_main, c) == 0)
+		set->count++;
+	else
+		free_connection(c);
+}
+
+int recv_connection_wake_fd(const struct recv_connection_set *set)
+{
+	return set->wake_fd;
+}
+
+unsigned recv_connection_reap(struct recv_connection_set *set)
+{
+	struct recv_connection *c;
+
+	pthread_mutex_lock(&set->lock);
+	c = set->through;
+	set->through = NULL;
+	pthread_mutex_unlock(&set->lock);
+	while (c) {
+		struct recv_connection *next = c->next;
+
+		pthread_join(c->thread, NULL);
+		set->count--;
+		free_connection(c);
+		c = next;
+	}
+	return set->count;
 }

@@ -3,11 +3,14 @@
  */
 #include "receiver/dir_meta.h"
 
-#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "fs/dirs.h"
 
@@ -15,6 +18,16 @@ enum {
 	DIR_META_MEMORY = 4 << 20,
 	RECORD_MAX = 2 + NAME_PATH_MAX + FILE_META_MAX,
 	OWNER = 0700,
+};
+
+struct dir_meta {
+	int root_fd; /* set once; borrowed */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct buf mem; /* records: u16 length | path | metadata in the
+			   form FILE_META_EXTENDED */
+	int spill_fd;   /* or -1 */
+	int count;
 };
 
 struct record {
@@ -31,57 +44,69 @@ struct pass {
 	void *ctx;
 };
 
-void dir_meta_init(struct dir_meta *l, int root_fd)
+struct dir_meta *dir_meta_new(int root_fd)
 {
-	memset(l, 0, sizeof(*l));
-	l->root_fd = root_fd;
-	l->spill_fd = -1;
-	buf_init(&l->mem, DIR_META_MEMORY);
+	struct dir_meta *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->root_fd = root_fd;
+	d->spill_fd = -1;
+	pthread_mutex_init(&d->lock, NULL);
+	buf_init(&d->mem, DIR_META_MEMORY);
+	return d;
 }
 
-void dir_meta_release(struct dir_meta *l)
+void dir_meta_free(struct dir_meta *d)
 {
-	buf_release(&l->mem);
-	io_close(&l->spill_fd);
+	if (!d)
+		return;
+	buf_release(&d->mem);
+	io_close(&d->spill_fd);
+	pthread_mutex_destroy(&d->lock);
+	free(d);
 }
 
-static int spill(struct dir_meta *l, struct err *e)
+static int spill(struct dir_meta *d, struct err *e)
 {
-	if (l->spill_fd < 0) {
+	if (d->spill_fd < 0) {
 		struct part_names names = { 0 };
 		struct part p;
-		int rc = part_create_hidden(&p, l->root_fd, 0600, 0, e);
+		int rc = part_create_hidden(&p, d->root_fd, 0600, 0, e);
 
 		if (rc == ERR_AGAIN) {
-			rc = part_create(&p, &names, l->root_fd, e);
-			unlinkat(l->root_fd, p.name, 0);
+			rc = part_create(&p, &names, d->root_fd, e);
+			unlinkat(d->root_fd, p.name, 0);
 		}
 		if (rc)
 			return rc;
-		l->spill_fd = p.fd;
+		d->spill_fd = p.fd;
 	}
-	if (io_write(l->spill_fd, l->mem.data, l->mem.len))
+	if (io_write(d->spill_fd, d->mem.data, d->mem.len))
 		return err_sys(e, ERR_LOCAL, "writing a temporary file");
-	buf_reset(&l->mem);
+	buf_reset(&d->mem);
 	return 0;
 }
 
-int dir_meta_add(struct dir_meta *l, const char *path, size_t len,
-	     const struct file_meta *meta, struct err *e)
+int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
+		 const struct file_meta *meta, struct err *e)
 {
-	if (l->mem.len + RECORD_MAX > DIR_META_MEMORY) {
-		int rc = spill(l, e);
+	int rc = 0;
 
-		if (rc)
-			return rc;
+	pthread_mutex_lock(&d->lock);
+	if (d->mem.len + RECORD_MAX > DIR_META_MEMORY)
+		rc = spill(d, e);
+	if (rc == 0) {
+		buf_put_u16(&d->mem, (uint16_t)len);
+		buf_put(&d->mem, path, len);
+		file_meta_put(&d->mem, meta, FILE_META_EXTENDED);
+		if (d->mem.failed)
+			rc = err_set(e, ERR_RESOURCE, "out of memory");
+		else if (d->count < INT_MAX)
+			d->count++;
 	}
-	buf_put_u16(&l->mem, (uint16_t)len);
-	buf_put(&l->mem, path, len);
-	file_meta_put(&l->mem, meta, FILE_META_EXTENDED);
-	if (l->mem.failed)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	l->count++;
-	return 0;
+	pthread_mutex_unlock(&d->lock);
+	return rc;
 }
 
 static void get_record(struct rd *r, struct record *rec)
@@ -127,7 +152,7 @@ static size_t apply_block(struct pass *ps, const uint8_t *p, size_t n)
 	}
 }
 
-static int apply_spilled(struct dir_meta *l, struct pass *ps, struct err *e)
+static int apply_spilled(struct dir_meta *d, struct pass *ps, struct err *e)
 {
 	enum { BLOCK = 1 << 20 };
 	uint8_t *block = malloc(BLOCK);
@@ -136,7 +161,7 @@ static int apply_spilled(struct dir_meta *l, struct pass *ps, struct err *e)
 
 	if (!block)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	while ((n = io_pread(l->spill_fd, block, BLOCK, off)) > 0) {
+	while ((n = io_pread(d->spill_fd, block, BLOCK, off)) > 0) {
 		size_t used = apply_block(ps, block, (size_t)n);
 
 		if (used == 0)
@@ -149,32 +174,33 @@ static int apply_spilled(struct dir_meta *l, struct pass *ps, struct err *e)
 	return 0;
 }
 
-static int run_pass(struct dir_meta *l, struct pass *ps, struct err *e)
+static int run_pass(struct dir_meta *d, struct pass *ps, struct err *e)
 {
 	int rc = 0;
 
-	ps->dirs = dirs_new(l->root_fd, 0, NULL, NULL);
+	ps->dirs = dirs_new(d->root_fd, 0, NULL, NULL);
 	if (!ps->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	if (l->spill_fd >= 0)
-		rc = apply_spilled(l, ps, e);
+	if (d->spill_fd >= 0)
+		rc = apply_spilled(d, ps, e);
 	if (rc == 0)
-		apply_block(ps, l->mem.data, l->mem.len);
+		apply_block(ps, d->mem.data, d->mem.len);
 	dirs_free(ps->dirs);
 	return rc;
 }
 
-int dir_meta_apply(struct dir_meta *l, dir_meta_trouble trouble, void *ctx, struct err *e)
+int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
+		   struct err *e)
 {
 	struct pass ps = { .trouble = trouble, .ctx = ctx };
 	int rc;
 
-	if (l->count == 0)
+	if (d->count == 0)
 		return 0;
-	rc = run_pass(l, &ps, e);
+	rc = run_pass(d, &ps, e);
 	if (rc == 0 && ps.has_locked) {
 		ps.is_second = 1;
-		rc = run_pass(l, &ps, e);
+		rc = run_pass(d, &ps, e);
 	}
-	return rc;
+	return rc ? rc : d->count;
 }

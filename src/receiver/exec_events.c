@@ -1,8 +1,8 @@
 /*
- * --exec: telling the process that runs the program of what was committed,
- * and the user of what became of it.  Whatever that is, it is not the
- * session's result.
+ * Events for the program of --exec, and reports on it.
  */
+#include "receiver/exec_events.h"
+
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "receiver/exec_helper.h"
-#include "receiver/receiver.h"
+#include "receiver/setup.h"
 
 enum {
 	TICK_MS = 1000,
@@ -18,14 +18,14 @@ enum {
 	END_MS = 10000,
 };
 
-void exec_events_session(struct receiver *r, uint64_t number,
-			   const char *peer,
-			   const struct session_summary *sum)
+void exec_events_session(struct recv_setup *setup, uint64_t number,
+			 const char *peer,
+			 const struct session_summary *sum)
 {
 	struct exec_helper_event ev;
 	int rc;
 
-	if (!r->cfg->exec || (sum->code && sum->files == 0))
+	if (!setup->cfg->exec || (sum->code && sum->files == 0))
 		return;
 	memset(&ev, 0, sizeof(ev));
 	ev.session = number;
@@ -37,69 +37,69 @@ void exec_events_session(struct receiver *r, uint64_t number,
 	ev.failed = sum->failed;
 	snprintf(ev.peer, sizeof(ev.peer), "%s", peer);
 	snprintf(ev.security, sizeof(ev.security), "%s",
-		 security_name(r->cfg->security));
-	rc = exec_helper_post(r->cfg->exec, &ev);
+		 security_name(setup->cfg->security));
+	rc = exec_helper_post(setup->cfg->exec, &ev);
 	/* Hundreds wait: the session keeps its place until there is room. */
-	while (rc == ERR_AGAIN && !atomic_load(&r->is_stopping)) {
-		exec_helper_wait(r->cfg->exec, TICK_MS);
-		rc = exec_helper_post(r->cfg->exec, &ev);
+	while (rc == ERR_AGAIN && !atomic_load(&setup->is_stopping)) {
+		exec_helper_wait(setup->cfg->exec, TICK_MS);
+		rc = exec_helper_post(setup->cfg->exec, &ev);
 	}
 	if (rc)
-		receiver_message(r, SESSION_WARNING,
+		events_message(setup->cfg->events, SESSION_WARNING,
 				 "session %llu: --exec was not run: %s",
 				 (unsigned long long)number,
 				 rc == ERR_AGAIN ? "too many are waiting" :
 						   "its process is gone");
 }
 
-static void tell(struct receiver *r, const struct exec_helper_report *report)
+static void tell(struct recv_setup *setup, const struct exec_helper_report *report)
 {
 	const unsigned long long number = report->session;
 	const int status = report->status;
 
 	if (report->error)
-		receiver_message(r, SESSION_WARNING,
+		events_message(setup->cfg->events, SESSION_WARNING,
 				 "session %llu: --exec cannot be run: %s",
 				 number, strerror(report->error));
 	else if (WIFSIGNALED(status))
-		receiver_message(r, SESSION_WARNING,
+		events_message(setup->cfg->events, SESSION_WARNING,
 				 "session %llu: --exec was ended by signal %d",
 				 number, WTERMSIG(status));
 	else if (WEXITSTATUS(status))
-		receiver_message(r, SESSION_WARNING,
+		events_message(setup->cfg->events, SESSION_WARNING,
 				 "session %llu: --exec ended with status %d",
 				 number, WEXITSTATUS(status));
 	else
-		receiver_message(r, SESSION_VERBOSE,
+		events_message(setup->cfg->events, SESSION_VERBOSE,
 				 "session %llu: --exec is done", number);
 }
 
-int exec_events_reports(struct receiver *r)
+int exec_events_reports(struct recv_setup *setup)
 {
 	struct exec_helper_report report;
 	int rc;
 
-	while ((rc = exec_helper_take(r->cfg->exec, &report)) == 0)
-		tell(r, &report);
+	while ((rc = exec_helper_take(setup->cfg->exec, &report)) == 0)
+		tell(setup, &report);
 	return rc;
 }
 
-void exec_events_end(struct receiver *r)
+void exec_events_end(struct recv_setup *setup)
 {
 	struct pollfd fds[2] = { { .events = POLLIN },
-				 { .fd = r->cfg->cancel_fd,
+				 { .fd = setup->cfg->cancel_fd,
 				   .events = POLLIN } };
 	uint64_t deadline_ms = 0;
 
-	if (!r->cfg->exec)
+	if (!setup->cfg->exec)
 		return;
-	exec_helper_finish(r->cfg->exec);
-	fds[0].fd = exec_helper_fd(r->cfg->exec);
-	while (exec_events_reports(r) == ERR_AGAIN) {
+	exec_helper_finish(setup->cfg->exec);
+	fds[0].fd = exec_helper_fd(setup->cfg->exec);
+	while (exec_events_reports(setup) == ERR_AGAIN) {
 		int ms = deadline_ms ? clock_left_ms(deadline_ms) : -1;
 
 		if (ms == 0) {
-			receiver_message(r, SESSION_WARNING,
+			events_message(setup->cfg->events, SESSION_WARNING,
 					 "--exec takes long and goes on; not "
 					 "waiting for it");
 			return;

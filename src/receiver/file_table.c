@@ -1,321 +1,362 @@
 /*
- * Files that come in chunks: the table of those that are open, how each ends,
- * and that it is handed to the committer when it is whole.
+ * A list: at most some dozen files are open at a time.
  */
-#include <stdio.h>
+#include "receiver/file_table.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/text.h"
-#include "receiver/receiver.h"
+#include "fs/journal.h"
+#include "receiver/file.h"
 #include "wire/msg.h"
 
-int rfile_malformed(const char *what, struct err *e)
+struct file_table {
+	/* set once */
+	const struct digest_ops *digest;
+	unsigned open_max;
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct recv_file *files;
+	unsigned count;
+	uint64_t bytes; /* their sizes, where these are known */
+	int has_zero;   /* zero_digest was computed */
+	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zeros */
+};
+
+struct file_table *file_table_new(const struct digest_ops *ops,
+				  unsigned open_max)
 {
-	return err_set(e, ERR_PROTOCOL, "the sender sent a malformed %s frame",
-		       what);
+	struct file_table *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->digest = ops;
+	t->open_max = open_max;
+	pthread_mutex_init(&t->lock, NULL);
+	return t;
 }
 
-void rfile_discard_all(struct rsession *s)
+void file_table_free(struct file_table *t)
 {
-	while (s->files) {
-		struct infile *f = s->files;
+	if (!t)
+		return;
+	while (t->files) {
+		struct recv_file *f = t->files;
 
-		s->files = f->next;
-		rfile_free(f);
+		t->files = f->next;
+		recv_file_free(f);
 	}
+	pthread_mutex_destroy(&t->lock);
+	free(t);
 }
 
-void rfile_report(struct rsession *s, const struct infile *f,
-		  const struct item_result *v)
+unsigned file_table_count(struct file_table *t)
 {
-	struct item_result r = *v;
+	unsigned count;
 
-	r.id = f->id;
-	r.kind = ITEM_FILE;
-	r.name = f->commit->name;
-	r.name_len = f->commit->name_len;
-	r.size = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size;
-	rsession_result(s, &r);
-	rsession_push(s);
+	pthread_mutex_lock(&t->lock);
+	count = t->count;
+	pthread_mutex_unlock(&t->lock);
+	return count;
 }
 
-static void report_failed(struct rsession *s, const struct infile *f,
-			  unsigned cause)
+/* Locked. */
+static struct recv_file *find(const struct file_table *t, uint64_t id)
 {
-	const struct item_result v = { .status = STATUS_FAILED, .cause = cause };
-
-	rfile_report(s, f, &v);
-}
-
-/* ---- the table of open files ---- */
-
-static void unlink_file(struct rsession *s, struct infile *f)
-{
-	struct infile **at = &s->files;
-
-	while (*at != f)
-		at = &(*at)->next;
-	*at = f->next;
-	s->open_count--;
-	if (f->size != TREE_SIZE_UNKNOWN)
-		s->open_bytes -= f->size;
-}
-
-struct infile *rfile_find(const struct rsession *s, uint64_t id)
-{
-	struct infile *f = s->files;
+	struct recv_file *f = t->files;
 
 	while (f && f->id != id)
 		f = f->next;
 	return f;
 }
 
-int rfile_acquire(struct rsession *s, uint64_t id, struct infile **out,
-		  struct err *e)
+int file_table_add(struct file_table *t, struct recv_file *f, struct err *e)
 {
-	int known;
+	int rc = 0;
 
-	pthread_mutex_lock(&s->lock);
-	*out = rfile_find(s, id);
-	if (*out && (*out)->is_dead)
-		*out = NULL;
-	known = id != 0 && id <= s->max_id && (!*out || (*out)->is_open);
-	if (!known)
-		*out = NULL;
-	if (*out)
-		(*out)->users++;
-	pthread_mutex_unlock(&s->lock);
-	if (!known)
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent data of a file that is not "
-			       "open");
-	return 0;
-}
-
-void rfile_give_up(struct rsession *s, struct infile *f,
-		   const struct item_result *v)
-{
-	int first;
-
-	pthread_mutex_lock(&s->lock);
-	first = !f->is_dead;
-	f->is_dead = 1;
-	pthread_mutex_unlock(&s->lock);
-	if (first)
-		rfile_report(s, f, v);
-}
-
-void rfile_fail(struct rsession *s, struct infile *f, unsigned cause)
-{
-	const struct item_result v = { .status = STATUS_FAILED, .cause = cause };
-
-	rfile_give_up(s, f, &v);
-}
-
-int rfile_basis_stays(const struct infile *f)
-{
-	return f->basis_fd >= 0 &&
-	       (f->basis_action == ACTION_FAIL || f->basis_action == ACTION_SKIP);
-}
-
-struct item_result rfile_conflict(const struct infile *f)
-{
-	struct item_result v = { .status = STATUS_SKIPPED };
-
-	if (f->basis_action == ACTION_FAIL) {
-		v.status = STATUS_FAILED;
-		v.cause = CAUSE_EXISTS;
+	pthread_mutex_lock(&t->lock);
+	if (f->id == 0 || find(t, f->id))
+		rc = err_set(e, ERR_PROTOCOL,
+			     "the sender opened a file twice");
+	else if (t->count >= t->open_max)
+		rc = err_set(e, ERR_PROTOCOL,
+			     "the sender opened more files than allowed");
+	if (rc == 0) {
+		f->next = t->files;
+		t->files = f;
+		t->count++;
+		if (f->size != TREE_SIZE_UNKNOWN)
+			t->bytes += f->size;
+		if (f->size != TREE_SIZE_UNKNOWN &&
+		    t->bytes > RECV_FILE_SIZE_MAX)
+			rc = ERR_RESOURCE;
 	}
-	return v;
-}
-
-static int is_whole(const struct infile *f)
-{
-	return !f->is_dead && f->has_end && tree_is_complete(f->tree);
-}
-
-/* What is there under the name is the same; nothing was written. */
-static void complete_basis(struct rsession *s, struct infile *f)
-{
-	const struct item_result v = { .status = STATUS_UNCHANGED,
-				       .digest = f->commit->digest };
-
-	rfile_clear_kept(s, f);
-	rfile_report(s, f, &v);
-	rfile_free(f);
-}
-
-/* Whether what is here is what was sent.  Returns 0, or -1 with the verdict. */
-static int check_whole(const struct rsession *s, const struct infile *f,
-		       struct item_result *v)
-{
-	uint8_t *digest = f->commit->digest;
-
-	*v = (struct item_result){ .status = STATUS_FAILED };
-	if (tree_final(f->tree, digest))
-		v->cause = CAUSE_RESOURCE;
-	else if (memcmp(digest, f->end_digest, s->digest->size) == 0)
-		return 0;
-	else if (rfile_basis_stays(f))
-		*v = rfile_conflict(f);
-	else
-		v->cause = CAUSE_MISMATCH;
-	return -1;
-}
-
-/* Everything is here: check the whole, give it its metadata, pass it on. */
-static void complete(struct rsession *s, struct infile *f)
-{
-	struct commit *c = f->commit;
-	struct item_result v;
-	struct err fe;
-
-	err_clear(&fe);
-	f->size = f->end_size;
-	f->is_dead = 1; /* for rfile_free(): it is not kept any more */
-	c->id = f->id;
-	c->size = f->end_size;
-	c->meta = f->meta;
-	if (check_whole(s, f, &v)) {
-		rfile_report(s, f, &v);
-		rfile_free(f);
-		return;
-	}
-	if (s->receiver->cfg->to_stdout) {
-		rsession_committed(s, c, STATUS_COMMITTED, CAUSE_NONE);
-		rsession_push(s);
-		rfile_free(f);
-		return;
-	}
-	if (c->part.fd < 0) {
-		complete_basis(s, f);
-		return;
-	}
-	if (part_set_size(&c->part, f->end_size, &fe) ||
-	    part_set_meta(&c->part, &f->meta, &fe)) {
-		report_failed(s, f, wire_cause_of_errno(fe.sys_errno));
-		rfile_free(f);
-		return;
-	}
-	f->commit = NULL;
-	rfile_free(f);
-	committer_add(s->committer, c);
-	if (s->receiver->cfg->sync == SYNC_NONE)
-		rsession_push(s);
-}
-
-void rfile_release(struct rsession *s, struct infile *f)
-{
-	int whole = 0, gone = 0;
-
-	pthread_mutex_lock(&s->lock);
-	if (--f->users == 0) {
-		whole = is_whole(f);
-		gone = f->is_dead;
-		if (whole || gone)
-			unlink_file(s, f);
-	}
-	pthread_mutex_unlock(&s->lock);
-	if (whole)
-		complete(s, f);
-	else if (gone)
-		rfile_free(f);
-}
-
-int rfile_read_body(struct rstream *st, size_t len, uint8_t *body,
-		    struct err *e)
-{
-	if (len > RFILE_BODY_MAX)
-		return rfile_malformed("over-long", e);
-	return channel_recv_fields(&st->channel, body, len, e);
-}
-
-/* ---- FILE_END, FILE_ABORT ---- */
-
-/* Under the session's lock. */
-static int note_end(struct infile *f, const struct msg_file_end *m)
-{
-	if (f->has_end)
-		return ERR_PROTOCOL;
-	if (f->size == TREE_SIZE_UNKNOWN) {
-		if ((f->short_end && m->size != f->short_end) ||
-		    m->size < f->reach || m->size > RECEIVE_SIZE_MAX ||
-		    tree_set_size(f->tree, m->size))
-			return ERR_PROTOCOL;
-	} else if (m->size != f->size) {
-		return ERR_PROTOCOL;
-	}
-	f->has_end = 1;
-	f->end_size = m->size;
-	memcpy(f->end_digest, m->digest, sizeof(f->end_digest));
-	return 0;
-}
-
-int rfile_end(struct rstream *st, size_t len, struct err *e)
-{
-	struct rsession *s = st->session;
-	uint8_t body[RFILE_BODY_MAX];
-	struct msg_file_end m;
-	struct infile *f = NULL;
-	int rc = rfile_read_body(st, len, body, e);
-
-	if (rc)
-		return rc;
-	if (msg_get_file_end(&m, s->digest->size, body, len))
-		return rfile_malformed("FILE_END", e);
-	rc = rfile_acquire(s, m.id, &f, e);
-	if (rc || !f)
-		return rc;
-	pthread_mutex_lock(&s->lock);
-	if (note_end(f, &m))
-		rc = rfile_malformed("FILE_END", e);
-	pthread_mutex_unlock(&s->lock);
-	rfile_release(st->session, f);
+	pthread_mutex_unlock(&t->lock);
 	return rc;
 }
 
-/* The sender gave a file up; it knows why, so no verdict goes back. */
-static void report_abort(struct rsession *s, const struct infile *f,
-			 unsigned cause)
+void file_table_answer(struct file_table *t, struct recv_file *f,
+		       int is_refused, struct msg_state *m)
 {
-	const struct session_events *ev = s->receiver->cfg->events;
-	char name[512], error[1024];
-	struct session_file sf = {
-		.name = f->commit->name,
-		.name_len = f->commit->name_len,
-		.status = STATUS_FAILED,
-		.error = error,
-	};
+	const struct runs *r = &f->unverified;
 
-	text_escape(name, sizeof(name), sf.name, sf.name_len);
-	snprintf(error, sizeof(error), "%s: given up by the sender %s: %s",
-		 name, s->peer, wire_cause_text(cause));
-	if (ev->file)
-		ev->file(ev->ctx, s->number, &sf);
+	pthread_mutex_lock(&t->lock);
+	m->state = is_refused ? STATE_REFUSED :
+		   r->len > 0 ? STATE_RESUME :
+				STATE_SEND;
+	m->run_count = 0;
+	for (size_t i = 0; m->state == STATE_RESUME && i < r->len; i++) {
+		m->runs[i].first = r->v[i].first;
+		m->runs[i].count = r->v[i].count;
+		m->run_count++;
+	}
+	f->is_over |= is_refused;
+	f->is_open = 1;
+	pthread_mutex_unlock(&t->lock);
 }
 
-int rfile_abort(struct rstream *st, size_t len, struct err *e)
-{
-	struct rsession *s = st->session;
-	uint8_t body[RFILE_BODY_MAX];
-	struct msg_file_abort m;
-	struct infile *f = NULL;
-	int rc = rfile_read_body(st, len, body, e);
+/* ---- uses ---- */
 
+enum file_found file_table_acquire(struct file_table *t, uint64_t id,
+				   struct recv_file **out)
+{
+	enum file_found found = FILE_FOUND;
+	struct recv_file *f;
+
+	pthread_mutex_lock(&t->lock);
+	f = find(t, id);
+	if (!f)
+		found = FILE_NONE;
+	else if (f->is_over)
+		found = FILE_DONE;
+	else if (!f->is_open)
+		found = FILE_EARLY;
+	else
+		f->users++;
+	pthread_mutex_unlock(&t->lock);
+	*out = found == FILE_FOUND ? f : NULL;
+	return found;
+}
+
+enum file_left file_table_release(struct file_table *t, struct recv_file *f)
+{
+	enum file_left left = FILE_STAYS;
+
+	pthread_mutex_lock(&t->lock);
+	if (--f->users == 0) {
+		if (f->is_over)
+			left = FILE_OVER;
+		else if (f->has_end && tree_is_complete(f->tree))
+			left = FILE_WHOLE;
+	}
+	if (left != FILE_STAYS) {
+		struct recv_file **at = &t->files;
+
+		while (*at != f)
+			at = &(*at)->next;
+		*at = f->next;
+		t->count--;
+		if (f->size != TREE_SIZE_UNKNOWN)
+			t->bytes -= f->size;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return left;
+}
+
+int file_table_give_up(struct file_table *t, struct recv_file *f)
+{
+	int was_over;
+
+	pthread_mutex_lock(&t->lock);
+	was_over = f->is_over;
+	f->is_over = 1;
+	pthread_mutex_unlock(&t->lock);
+	return !was_over;
+}
+
+/* Whether a stream may end there.  Locked. */
+static int can_end_at(const struct recv_file *f, uint64_t size)
+{
+	return (f->short_end == 0 || size == f->short_end) &&
+	       size >= f->reach && size <= RECV_FILE_SIZE_MAX;
+}
+
+int file_table_end(struct file_table *t, struct recv_file *f,
+		   const struct msg_file_end *m)
+{
+	int ok = 0;
+
+	pthread_mutex_lock(&t->lock);
+	if (!f->has_end)
+		ok = f->size != TREE_SIZE_UNKNOWN ?
+			     m->size == f->size :
+			     can_end_at(f, m->size) &&
+				     tree_set_size(f->tree, m->size) == 0;
+	if (ok) {
+		f->has_end = 1;
+		f->end_size = m->size;
+		memcpy(f->end_digest, m->digest, sizeof(f->end_digest));
+	}
+	pthread_mutex_unlock(&t->lock);
+	return ok ? 0 : ERR_PROTOCOL;
+}
+
+/* ---- leaves ---- */
+
+/* Whether the chunk lies where one of a stream may, whose size is not known
+ * yet; if so, the stream goes so far.  Locked. */
+static int extend_stream(struct recv_file *f, const struct msg_chunk *m)
+{
+	const uint64_t end = m->offset + m->raw_len;
+
+	if (end > RECV_FILE_SIZE_MAX || (f->short_end && end > f->short_end))
+		return 0;
+	if (m->raw_len < TREE_LEAF) {
+		if ((m->raw_len == 0 && m->offset > 0) || end < f->reach ||
+		    (f->short_end && f->short_end != end))
+			return 0;
+		f->short_end = end;
+	}
+	if (end > f->reach)
+		f->reach = end;
+	return 1;
+}
+
+enum chunk_place file_table_place(struct file_table *t, struct recv_file *f,
+				  const struct msg_chunk *m, int in_order)
+{
+	const uint64_t leaf = m->offset / TREE_LEAF;
+	enum chunk_place place = CHUNK_OUTSIDE;
+	uint64_t size;
+	int ok;
+
+	pthread_mutex_lock(&t->lock);
+	size = f->has_end ? f->end_size : f->size;
+	if (tree_has(f->tree, leaf)) {
+		place = CHUNK_HERE;
+	} else {
+		ok = size == TREE_SIZE_UNKNOWN ?
+			     extend_stream(f, m) :
+			     leaf < tree_leaf_count(size) &&
+				     m->raw_len == tree_leaf_size(size, leaf);
+		if (ok && (!in_order || leaf == tree_have_count(f->tree)))
+			place = CHUNK_WANTED;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return place;
+}
+
+int file_table_put_leaf(struct file_table *t, struct recv_file *f,
+			uint64_t leaf, const uint8_t *digest, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = tree_put(f->tree, leaf, digest);
 	if (rc)
-		return rc;
-	if (msg_get_file_abort(&m, body, len))
-		return rfile_malformed("FILE_ABORT", e);
-	rc = rfile_acquire(s, m.id, &f, e);
-	if (rc || !f)
-		return rc;
-	pthread_mutex_lock(&s->lock);
-	f->is_dead = 1;
-	totals_failed(&s->totals,
-		     m.cause == CAUSE_CHANGED ? TOTALS_CHANGED : TOTALS_REMOTE,
-		     CAUSE_NONE);
-	pthread_mutex_unlock(&s->lock);
-	report_abort(s, f, m.cause);
-	rfile_release(st->session, f);
+		f->is_over = 1;
+	(void)runs_remove(&f->unverified, leaf, 1);
+	pthread_mutex_unlock(&t->lock);
+	return rc ? err_set(e, rc, "recording a chunk: %s", err_name(rc)) : 0;
+}
+
+int file_table_has_leaf(struct file_table *t, const struct recv_file *f,
+			uint64_t leaf)
+{
+	int has;
+
+	pthread_mutex_lock(&t->lock);
+	has = tree_has(f->tree, leaf);
+	pthread_mutex_unlock(&t->lock);
+	return has;
+}
+
+int file_table_is_next(struct file_table *t, const struct recv_file *f,
+		       uint64_t leaf)
+{
+	int is_next;
+
+	pthread_mutex_lock(&t->lock);
+	is_next = leaf == tree_have_count(f->tree);
+	pthread_mutex_unlock(&t->lock);
+	return is_next;
+}
+
+/* Locked. */
+static int compute_zero_digest(struct file_table *t)
+{
+	uint8_t *zeros;
+
+	if (t->has_zero)
+		return 0;
+	zeros = calloc(1, TREE_LEAF);
+	if (!zeros)
+		return ERR_RESOURCE;
+	t->digest->sum(zeros, TREE_LEAF, t->zero_digest);
+	t->has_zero = 1;
+	free(zeros);
 	return 0;
+}
+
+int file_table_put_hole(struct file_table *t, struct recv_file *f,
+			uint64_t leaf, uint64_t count, struct err *e)
+{
+	const uint64_t end = leaf + count;
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = compute_zero_digest(t);
+	for (; rc == 0 && leaf < end; leaf++) {
+		if (tree_has(f->tree, leaf))
+			rc = ERR_PROTOCOL;
+		else if (tree_put(f->tree, leaf, t->zero_digest))
+			rc = ERR_RESOURCE;
+	}
+	pthread_mutex_unlock(&t->lock);
+	if (rc == ERR_PROTOCOL)
+		return err_set(e, rc, "the sender sent a hole over data");
+	return rc ? err_set(e, rc, "out of memory") : 0;
+}
+
+int file_table_start_check(struct file_table *t, struct recv_file *f,
+			   uint64_t leaf, uint32_t count)
+{
+	int ok = 1;
+
+	pthread_mutex_lock(&t->lock);
+	for (uint32_t i = 0; ok && i < count; i++)
+		ok = runs_has(&f->unverified, leaf + i);
+	if (ok && runs_remove(&f->unverified, leaf, count))
+		ok = 0;
+	pthread_mutex_unlock(&t->lock);
+	return ok;
+}
+
+/* ---- flushing meanwhile ---- */
+
+void file_table_watch(struct file_table *t, struct recv_file *f)
+{
+	pthread_mutex_lock(&t->lock);
+	f->is_watched = 1;
+	pthread_mutex_unlock(&t->lock);
+}
+
+struct recv_file *file_table_next_unflushed(struct file_table *t,
+					    uint64_t after, uint64_t least)
+{
+	struct recv_file *next = NULL;
+
+	pthread_mutex_lock(&t->lock);
+	for (struct recv_file *f = t->files; f; f = f->next) {
+		if (!f->is_watched || f->is_over || !f->commit->journal)
+			continue;
+		if (f->id <= after || (next && f->id > next->id))
+			continue;
+		if (journal_unflushed(f->commit->journal) >= least)
+			next = f;
+	}
+	if (next)
+		next->users++;
+	pthread_mutex_unlock(&t->lock);
+	return next;
 }

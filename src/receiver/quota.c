@@ -1,38 +1,68 @@
 /*
- * What one session may send.  It is counted when it is offered, before
- * anything of it is written, so that nobody gets further by offering much at
- * once on several streams.
+ * Two counters and their limits.
  */
-#include "receiver/receiver.h"
+#include "receiver/quota.h"
 
-int rsession_take(struct rsession *s, unsigned items, uint64_t bytes,
-		  struct item_result *v)
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "receiver/verdict.h"
+
+struct quota {
+	uint64_t max_items, max_bytes; /* set once */
+	pthread_mutex_t lock;
+	uint64_t items, bytes; /* taken; guarded by lock */
+};
+
+struct quota *quota_new(uint64_t max_items, uint64_t max_bytes)
 {
-	const struct receive_config *cfg = s->receiver->cfg;
+	struct quota *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->max_items = max_items;
+	q->max_bytes = max_bytes;
+	pthread_mutex_init(&q->lock, NULL);
+	return q;
+}
+
+void quota_free(struct quota *q)
+{
+	if (!q)
+		return;
+	pthread_mutex_destroy(&q->lock);
+	free(q);
+}
+
+int quota_take(struct quota *q, unsigned items, uint64_t bytes,
+	       struct verdict *v)
+{
 	uint64_t items_left, bytes_left;
 	int is_within;
 
-	pthread_mutex_lock(&s->lock);
-	items_left = cfg->max_files - s->taken_items;
-	bytes_left = cfg->max_size - s->taken_bytes;
+	pthread_mutex_lock(&q->lock);
+	items_left = q->max_items - q->items;
+	bytes_left = q->max_bytes - q->bytes;
 	is_within = items <= items_left && bytes <= bytes_left;
 	if (is_within) {
-		s->taken_items += items;
-		s->taken_bytes += bytes;
+		q->items += items;
+		q->bytes += bytes;
 	}
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&q->lock);
 	if (is_within)
 		return 0;
+	v->status = STATUS_FAILED;
 	v->cause = CAUSE_LIMIT;
+	/* Sizes are told only where it is the size that is too much. */
 	v->need = items <= items_left ? bytes : 0;
 	v->have = items <= items_left ? bytes_left : 0;
-	return STATUS_FAILED;
+	return -1;
 }
 
-void rsession_give_back(struct rsession *s, unsigned items, uint64_t bytes)
+void quota_give_back(struct quota *q, unsigned items, uint64_t bytes)
 {
-	pthread_mutex_lock(&s->lock);
-	s->taken_items -= items;
-	s->taken_bytes -= bytes;
-	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&q->lock);
+	q->items -= items;
+	q->bytes -= bytes;
+	pthread_mutex_unlock(&q->lock);
 }

@@ -17,10 +17,9 @@
 #include "auth/tls.h"
 #include "session/events.h"
 #include "receiver/conflict.h"
+#include "receiver/sync.h"
 
 struct exec_helper;
-
-enum sync_mode { SYNC_NONE, SYNC_BATCH, SYNC_FILE };
 
 struct receive_config {
 	uint16_t port; /* 0: any free one */

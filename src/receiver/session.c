@@ -1,621 +1,397 @@
 /*
- * What the streams of one receiving session share: verdicts, counts, the way
- * it ends.
+ * One session and its streams.
  */
-#include <errno.h>
+#include "receiver/session.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/io.h"
-#include "base/text.h"
-#include "fs/name.h"
-#include "receiver/receiver.h"
-#include "session/advice.h"
+#include "receiver/commit.h"
+#include "receiver/committer.h"
+#include "receiver/dir_meta.h"
+#include "receiver/file_table.h"
+#include "receiver/flusher.h"
+#include "receiver/quota.h"
+#include "receiver/results.h"
+#include "receiver/setup.h"
+#include "receiver/symlinks.h"
+#include "session/totals.h"
+#include "wire/msg.h"
 
-enum {
-	OUTBOX_MAX = 4 << 20,
-	RENAMED_MAX = NAME_PATH_MAX + NAME_COMPONENT_MAX + 2,
-};
+/* ---- what the committer calls ---- */
 
-static void signal_fd(int fd)
+static void on_committed(void *ctx, const struct commit *c,
+			 enum file_status status, unsigned cause)
 {
-	uint64_t one = 1;
+	const struct recv_session *s = ctx;
 
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	results_committed(s->transfer.results, c, status, cause);
 }
 
-/* Make the streams look at the outboxes, or at what else changed. */
-static void wake_streams(struct rsession *s)
+static void on_group_done(void *ctx)
 {
-	signal_fd(s->first_wake_fd);
-	signal_fd(s->wake_fd);
+	const struct recv_session *s = ctx;
+
+	results_push(s->transfer.results);
 }
 
-static void destroy(struct rsession *s)
+static void on_trouble(void *ctx, const char *path, size_t len, int err_no)
 {
-	flusher_stop(s->flusher);
-	committer_stop(s->committer);
-	rfile_discard_all(s);
-	dir_meta_release(&s->dir_meta);
-	buf_release(&s->any.frames);
-	buf_release(&s->first.frames);
-	buf_release(&s->links);
-	io_close(&s->wake_fd);
-	io_close(&s->first_wake_fd);
-	pthread_mutex_destroy(&s->lock);
-	free(s);
+	const struct recv_session *s = ctx;
+
+	results_note(s->transfer.results, path, len, err_no);
 }
 
-static void group_done(void *ctx)
+/* Everything was committed: symlinks, then modes and times of directories. */
+static int finish_transfer(struct recv_session *s, struct err *e)
 {
-	rsession_push(ctx);
+	struct transfer *t = &s->transfer;
+	int rc;
+
+	if (!t->symlinks)
+		return 0;
+	rc = symlinks_make(t->symlinks, NULL, e);
+	if (rc == 0)
+		rc = dir_meta_apply(t->dir_meta, on_trouble, s, e);
+	return rc > 0 ? sync_all(s->setup->root_fd, t->sync, e) : rc;
 }
 
-static struct rsession *alloc_session(struct receiver *r,
-				      const struct digest_ops *ops)
+/* In the committer's thread, as all of this may take long. */
+static void on_finish(void *ctx)
 {
-	struct rsession *s = calloc(1, sizeof(*s));
-	struct committer_config cc = {
-		.sync = r->cfg->sync,
-		.existing = r->cfg->existing,
-		.digest = ops,
-		.root_fd = r->root_fd,
-		.open_max = r->commit_max,
-		.result = rsession_committed,
-		.group_done = group_done,
-		.finish = rsession_finish,
+	struct recv_session *s = ctx;
+	struct err e;
+
+	err_clear(&e);
+	if (finish_transfer(s, &e))
+		recv_session_fail(s, &e);
+	results_push(s->transfer.results);
+	pthread_mutex_lock(&s->lock);
+	s->state = RECV_FINISHED;
+	pthread_mutex_unlock(&s->lock);
+	results_wake_first(s->transfer.results);
+}
+
+/* ---- beginning ---- */
+
+/* The parts of its transfer.  Returns 0 or -1. */
+static int make_parts(struct recv_session *s)
+{
+	const struct recv_setup *setup = s->setup;
+	const struct receive_config *cfg = setup->cfg;
+	struct transfer *t = &s->transfer;
+	struct symlinks_config sc = {
+		.root_fd = setup->root_fd,
+		.dir_mode = 0777 & ~setup->umask,
+		.existing = cfg->existing,
+		.sync = cfg->sync,
+	};
+	const struct committer_config cc = {
+		.sync = cfg->sync,
+		.existing = cfg->existing,
+		.digest = t->digest,
+		.root_fd = setup->root_fd,
+		.open_max = s->share.commits,
+		.result = on_committed,
+		.group_done = on_group_done,
+		.finish = on_finish,
 		.ctx = s,
 	};
 
-	if (!s)
-		return NULL;
-	s->receiver = r;
-	s->digest = ops;
-	atomic_init(&s->looks, LOOK_PACKS);
-	s->began_ns = clock_ns();
-	(void)clock_gettime(CLOCK_REALTIME_COARSE, &s->began);
-	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	s->first_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_mutex_init(&s->lock, NULL);
-	dir_meta_init(&s->dir_meta, r->root_fd);
-	buf_init(&s->any.frames, OUTBOX_MAX);
-	buf_init(&s->first.frames, OUTBOX_MAX);
-	buf_init(&s->links, LINKS_BYTES + (64 << 10));
-	if (s->wake_fd >= 0 && s->first_wake_fd >= 0 &&
-	    getrandom(s->token, sizeof(s->token), 0) ==
-		    (ssize_t)sizeof(s->token))
-		s->committer = committer_start(&cc);
-	if (!s->committer) {
-		destroy(s);
-		return NULL;
+	t->events = cfg->events;
+	t->peer = s->peer;
+	t->existing = cfg->existing;
+	t->sync = cfg->sync;
+	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
+	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
+	t->results = results_new(cfg->events, t->digest);
+	t->quota = quota_new(cfg->max_files, cfg->max_size);
+	t->files = file_table_new(t->digest, s->share.open_files);
+	t->flusher = flusher_new(t);
+	sc.results = t->results;
+	if (!cfg->to_stdout) {
+		t->symlinks = symlinks_new(&sc);
+		t->dir_meta = dir_meta_new(setup->root_fd);
+		if (!t->symlinks || !t->dir_meta)
+			return -1;
 	}
-	return s;
+	if (!t->results || !t->quota || !t->files || !t->flusher)
+		return -1;
+	t->committer = committer_start(&cc);
+	return t->committer ? 0 : -1;
 }
 
-/* receiver.lock is held. */
-static void abort_streams(struct rsession *s)
+struct recv_session *recv_session_new(struct recv_setup *setup,
+				      const struct recv_session_peer *peer,
+				      const struct msg_hello *m,
+				      struct err *e)
 {
-	for (unsigned i = 0; i < STREAMS_MAX; i++) {
-		if (s->streams[i] && s->streams[i]->channel.stream)
-			stream_abort(s->streams[i]->channel.stream);
-	}
-}
+	struct recv_session *s = calloc(1, sizeof(*s));
 
-/* receiver.lock is held. */
-static void attach(struct rsession *s, struct rstream *st, unsigned index)
-{
-	s->streams[index] = st;
-	s->refs++;
-	st->session = s;
-	st->index = index;
-}
-
-/* In constant time: a token is a secret, and so is a session's id. */
-static int same_token(const uint8_t *a, const uint8_t *b)
-{
-	uint8_t diff = 0;
-
-	for (int i = 0; i < WIRE_TOKEN; i++)
-		diff |= a[i] ^ b[i];
-	return diff == 0;
-}
-
-static struct rsession *find_id(const struct receiver *r, const uint8_t *id)
-{
-	struct rsession *s = r->sessions;
-
-	while (s && !same_token(s->id, id))
-		s = s->next;
-	return s;
-}
-
-/* The sender has come back, so its session that is still there is lost.  Waits
- * until that is over: its streams end by themselves behind what has arrived,
- * which then need not be sent again. */
-static void end_former(struct receiver *r, const uint8_t *id)
-{
-	const uint64_t until_ms = clock_ms() + 2 * DRAIN_MS;
-	struct rsession *s;
-
-	pthread_mutex_lock(&r->lock);
-	while ((s = find_id(r, id))) {
-		atomic_store(&s->is_over, 1);
-		wake_streams(s);
-		if (clock_left_ms(until_ms) == 0)
-			abort_streams(s);
-		clock_cond_wait(&r->gone, &r->lock, DRAIN_MS);
-	}
-	pthread_mutex_unlock(&r->lock);
-}
-
-/* Whether there is no place for a session.  Locked. */
-static int is_busy(const struct receiver *r, const struct msg_hello *m)
-{
-	if (r->session_count >= r->cfg->max_sessions)
-		return 1;
-	if (!r->cfg->once)
-		return 0;
-	return r->session_count > 0 || r->has_ended ||
-	       (r->await_until_ms && !same_token(r->await_id, m->session));
-}
-
-struct rsession *rsession_new(struct rstream *st, const struct msg_hello *m,
-			      const struct digest_ops *ops, struct err *e)
-{
-	struct receiver *r = st->receiver;
-	struct rsession *s;
-	int busy;
-
-	end_former(r, m->session);
-	s = alloc_session(r, ops);
 	if (!s) {
 		err_set(e, ERR_RESOURCE, "out of memory for a session");
 		return NULL;
 	}
-	snprintf(s->peer, sizeof(s->peer), "%s", st->peer);
-	stream_peer_id(st->channel.stream, s->peer_id);
+	s->setup = setup;
+	s->began_ns = clock_ns();
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &s->began);
+	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
+	stream_peer_id(peer->stream, s->peer_id);
+	s->source_key = peer->source_key;
 	memcpy(s->id, m->session, sizeof(s->id));
-	memcpy(s->door_key, st->door_key, sizeof(s->door_key));
-	s->will_retry = m->flags & HELLO_RETRY && !r->cfg->to_stdout;
-	pthread_mutex_lock(&r->lock);
-	busy = st->is_leaving || is_busy(r, m);
-	if (!busy) {
-		s->number = r->await_until_ms ? r->next_number :
-						++r->next_number;
-		r->await_until_ms = 0;
-		s->next = r->sessions;
-		r->sessions = s;
-		r->session_count++;
-		attach(s, st, 0);
+	/* What went to standard output cannot be taken back. */
+	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout;
+	s->transfer.digest = peer->digest;
+	pthread_mutex_init(&s->lock, NULL);
+	if (fd_budget_take(setup->fds, setup->cfg->to_stdout ? 1 : STREAMS_MAX,
+			   peer->hello_by_ms, &setup->is_stopping, &s->share,
+			   e)) {
+		recv_session_free(s);
+		return NULL;
 	}
-	pthread_mutex_unlock(&r->lock);
-	if (busy) {
-		destroy(s);
-		err_set(e, ERR_RESOURCE, "too many sessions at a time");
+	if (getrandom(s->token, sizeof(s->token), 0) !=
+		    (ssize_t)sizeof(s->token) ||
+	    make_parts(s)) {
+		recv_session_free(s);
+		err_set(e, ERR_RESOURCE, "out of memory for a session");
 		return NULL;
 	}
 	return s;
 }
 
-static struct rsession *find_token(const struct receiver *r,
-				   const uint8_t *token)
+/* What needs the threads' work to be over. */
+static void stop_threads(struct transfer *t)
 {
-	struct rsession *s = r->sessions;
-
-	while (s && !same_token(s->token, token))
-		s = s->next;
-	return s;
+	flusher_free(t->flusher);
+	t->flusher = NULL;
+	committer_stop(t->committer);
+	t->committer = NULL;
+	file_table_free(t->files);
+	t->files = NULL;
 }
 
-/* Locked. */
-static int was_session(const struct receiver *r, const uint8_t *token)
+void recv_session_free(struct recv_session *s)
 {
-	int was = 0;
+	struct transfer *t;
 
-	for (unsigned i = 0; i < FORMER_MAX && i < r->former_count; i++)
-		was |= same_token(r->former[i], token);
-	return was;
+	if (!s)
+		return;
+	t = &s->transfer;
+	stop_threads(t);
+	dir_meta_free(t->dir_meta);
+	symlinks_free(t->symlinks);
+	quota_free(t->quota);
+	results_free(t->results);
+	if (s->share.streams > 0)
+		fd_budget_give_back(s->setup->fds, &s->share);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
 }
 
-/* Locked. */
-static void remember(struct receiver *r, const struct rsession *s)
+void recv_session_set_number(struct recv_session *s, uint64_t number)
 {
-	memcpy(r->former[r->former_count % FORMER_MAX], s->token, WIRE_TOKEN);
-	r->former_count++;
+	s->number = number;
+	results_set_session(s->transfer.results, number, s->peer);
 }
 
-struct rsession *rsession_join(struct rstream *st, const uint8_t *token,
-			       unsigned index)
-{
-	struct receiver *r = st->receiver;
-	struct rsession *s;
+/* ---- streams ---- */
 
-	pthread_mutex_lock(&r->lock);
-	s = find_token(r, token);
-	st->is_late = s ? s->has_asked || atomic_load(&s->is_over) :
-			  was_session(r, token);
-	if (s && (s->streams[index] || st->is_late || st->is_leaving))
-		s = NULL;
-	if (s)
-		attach(s, st, index);
-	pthread_mutex_unlock(&r->lock);
-	return s;
+int recv_session_attach(struct recv_session *s, unsigned index,
+			struct stream *stream)
+{
+	struct recv_slot *slot = &s->slots[index];
+	int ok;
+
+	pthread_mutex_lock(&s->lock);
+	ok = index < s->share.streams && !slot->is_taken && s->state == RECV_OPEN &&
+	     !atomic_load(&s->transfer.is_over);
+	if (ok) {
+		slot->is_taken = 1;
+		slot->stream = stream;
+		s->refs++;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return ok ? 0 : -1;
+}
+
+void recv_session_forget_stream(struct recv_session *s, unsigned index)
+{
+	pthread_mutex_lock(&s->lock);
+	s->slots[index].stream = NULL;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Tell the committer to finish if the first stream is the only one.  Locked, so
+ * that it cannot go meanwhile, and the session with it. */
+static void close_if_alone(struct recv_session *s)
+{
+	if (s->state != RECV_FINISHING || s->refs != 1 ||
+	    !s->slots[0].is_taken)
+		return;
+	s->state = RECV_CLOSING;
+	committer_finish(s->transfer.committer);
+}
+
+int recv_session_detach(struct recv_session *s, unsigned index)
+{
+	int last;
+
+	pthread_mutex_lock(&s->lock);
+	s->slots[index] = (struct recv_slot){ 0 };
+	last = --s->refs == 0;
+	close_if_alone(s);
+	if (last)
+		atomic_store(&s->transfer.is_over, 1);
+	pthread_mutex_unlock(&s->lock);
+	return last;
+}
+
+int recv_session_is_ending(struct recv_session *s)
+{
+	int is_ending;
+
+	pthread_mutex_lock(&s->lock);
+	is_ending = s->state != RECV_OPEN || atomic_load(&s->transfer.is_over);
+	pthread_mutex_unlock(&s->lock);
+	return is_ending;
+}
+
+/* ---- a good end ---- */
+
+int recv_session_finish(struct recv_session *s, const struct msg_finish *m,
+			struct err *e)
+{
+	struct transfer *t = &s->transfer;
+
+	if (file_table_count(t->files) > 0 ||
+	    committer_pending(t->committer) > 0)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender finished too early");
+	if (!results_match(t->results, m))
+		return err_set(e, ERR_CORRUPT,
+			       "the sender's sum differs from what arrived");
+	atomic_store(&t->end_by_ms,
+		     clock_ms() + (uint64_t)s->setup->cfg->timeout_ms);
+	pthread_mutex_lock(&s->lock);
+	s->state = RECV_FINISHING;
+	close_if_alone(s);
+	pthread_mutex_unlock(&s->lock);
+	return 0;
+}
+
+int recv_session_has_finished(struct recv_session *s)
+{
+	int has;
+
+	pthread_mutex_lock(&s->lock);
+	has = s->state >= RECV_FINISHED;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+void recv_session_set_summed(struct recv_session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->state = RECV_SUMMED;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* ---- a bad end ---- */
+
+void recv_session_forget_retry(struct recv_session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->will_retry = 0;
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* Whether the sender was lost, and may come back.  Locked. */
-static int is_lost(const struct rsession *s)
+static int is_lost(const struct recv_session *s)
 {
 	return s->will_retry &&
 	       (err_is_lost(s->err.code) || s->err.code == 0);
 }
 
-void rsession_fail(struct rsession *s, const struct err *e)
+void recv_session_abort(struct recv_session *s)
 {
-	struct receiver *r = s->receiver;
+	pthread_mutex_lock(&s->lock);
+	for (unsigned i = 0; i < STREAMS_MAX; i++) {
+		if (s->slots[i].stream)
+			stream_abort(s->slots[i].stream);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void recv_session_stop(struct recv_session *s, int at_once)
+{
+	atomic_store(&s->transfer.is_over, 1);
+	results_wake(s->transfer.results);
+	if (at_once)
+		recv_session_abort(s);
+}
+
+void recv_session_fail(struct recv_session *s, const struct err *e)
+{
+	const int is_stopping = atomic_load(&s->setup->is_stopping);
 	int lost;
 
 	pthread_mutex_lock(&s->lock);
 	/* A stream that was stopped because another failed knows no reason. */
-	if (e->code != ERR_INTERRUPTED || atomic_load(&r->is_stopping) ||
-	    !atomic_load(&s->is_over))
+	if (e->code != ERR_INTERRUPTED || is_stopping ||
+	    !atomic_load(&s->transfer.is_over))
 		err_merge(&s->err, e);
 	lost = is_lost(s);
 	pthread_mutex_unlock(&s->lock);
-	atomic_store(&s->is_over, 1);
-	wake_streams(s);
-	/* What came by the other streams, and is not read yet, would have to
-	 * be sent again: they end by themselves behind it. */
-	if (lost && !atomic_load(&r->is_stopping))
-		return;
-	pthread_mutex_lock(&r->lock);
-	abort_streams(s);
-	pthread_mutex_unlock(&r->lock);
+	recv_session_stop(s, !lost || is_stopping);
 }
 
-static void sum_up(struct rsession *s, struct session_summary *sum,
-		   struct err *e)
+/* ---- the result ---- */
+
+int recv_session_may_return(struct recv_session *s)
 {
-	struct totals *t = &s->totals;
+	int may;
+
+	pthread_mutex_lock(&s->lock);
+	may = s->state != RECV_SUMMED && is_lost(s) &&
+	      !atomic_load(&s->setup->is_stopping);
+	pthread_mutex_unlock(&s->lock);
+	return may;
+}
+
+void recv_session_conclude(struct recv_session *s, const struct totals *before,
+			   struct totals *t, struct session_summary *sum,
+			   struct err *e)
+{
+	const struct transfer *tr = &s->transfer;
+	const int is_summed = s->state == RECV_SUMMED;
+	uint64_t failed;
+	struct err te;
 	int code;
 
-	/* With once, what its lost beginnings came to. */
-	totals_add(t, &s->receiver->before);
+	stop_threads(&s->transfer);
+	results_get_totals(tr->results, t);
+	totals_add(t, before);
+	failed = totals_failed_count(t);
 	code = totals_code(t, 0);
-	if (!s->has_summed && s->err.code)
+	err_clear(e);
+	if (!is_summed)
 		*e = s->err;
-	else
-		err_clear(e);
 	if (code) {
-		struct err te;
-
-		uint64_t failed = totals_failed_count(t);
-
 		err_set(&te, code, "%llu file%s from %s failed (see above)",
 			(unsigned long long)failed, failed == 1 ? "" : "s",
 			s->peer);
 		err_merge(e, &te);
 	}
-	if (!e->code && !s->has_summed)
+	if (!e->code && !is_summed)
 		err_set(e, ERR_LOST, "%s left before the session was over",
 			s->peer);
 	memset(sum, 0, sizeof(*sum));
 	sum->code = e->code;
 	totals_summary(t, sum);
-	sum->wire_bytes = atomic_load(&s->wire_bytes);
-	sum->resent_bytes = atomic_load(&s->resent_bytes);
+	sum->wire_bytes = atomic_load(&tr->wire_bytes);
+	sum->resent_bytes = atomic_load(&tr->resent_bytes);
 	sum->seconds = (double)(clock_ns() - s->began_ns) / 1e9;
-}
-
-/* With once: whether the sender may come back and go on.  Locked. */
-static int will_come_back(const struct rsession *s)
-{
-	const struct receiver *r = s->receiver;
-
-	return r->cfg->once && !s->has_summed && is_lost(s) &&
-	       !atomic_load(&r->is_stopping);
-}
-
-static void await_sender(struct rsession *s, const struct session_summary *sum)
-{
-	struct receiver *r = s->receiver;
-
-	r->await_until_ms = clock_ms() + (uint64_t)r->cfg->timeout_ms;
-	memcpy(r->await_id, s->id, sizeof(r->await_id));
-	r->lost = *sum;
-	r->before = s->totals; /* which holds the former ones by now */
-}
-
-/* The last stream is gone: what arrived whole is committed, large files that
- * did not are kept for another time. */
-static void end_session(struct rsession *s)
-{
-	struct receiver *r = s->receiver;
-	const struct session_events *ev = r->cfg->events;
-	struct session_summary sum;
-	struct err e;
-	int awaits;
-
-	flusher_stop(s->flusher);
-	s->flusher = NULL;
-	committer_stop(s->committer);
-	s->committer = NULL;
-	rfile_discard_all(s);
-	sum_up(s, &sum, &e);
-	awaits = will_come_back(s);
-	/* first, so that whoever sees the summary can count on it */
-	if (!awaits)
-		exec_events_session(r, s->number, s->peer, &sum);
-	if (awaits)
-		receiver_message(r, SESSION_WARNING,
-				 "%s; waiting for the sender to come back",
-				 e.text);
-	else if (ev->summary)
-		ev->summary(ev->ctx, s->number, &sum, &e);
-	pthread_mutex_lock(&r->lock);
-	for (struct rsession **at = &r->sessions; *at; at = &(*at)->next) {
-		if (*at == s) {
-			*at = s->next;
-			break;
-		}
-	}
-	r->session_count--;
-	remember(r, s);
-	if (r->cfg->once) {
-		r->ended = e;
-		r->has_ended = !awaits;
-		if (awaits)
-			await_sender(s, &sum);
-	}
-	pthread_cond_broadcast(&r->gone);
-	pthread_mutex_unlock(&r->lock);
-	destroy(s);
-}
-
-/* Whether it is time to tell the committer; then it is told by the caller.
- * receiver.lock is held. */
-static int close_now(struct rsession *s)
-{
-	if (!s->has_asked || s->is_closing || s->refs != 1 || !s->streams[0])
-		return 0;
-	s->is_closing = 1;
-	return 1;
-}
-
-void rsession_ask_finish(struct rsession *s)
-{
-	struct receiver *r = s->receiver;
-	int now;
-
-	pthread_mutex_lock(&r->lock);
-	s->has_asked = 1;
-	now = close_now(s);
-	pthread_mutex_unlock(&r->lock);
-	if (now)
-		committer_finish(s->committer);
-}
-
-void rsession_leave(struct rstream *st)
-{
-	struct rsession *s = st->session;
-	struct receiver *r = st->receiver;
-	int last;
-
-	pthread_mutex_lock(&r->lock);
-	s->streams[st->index] = NULL;
-	last = --s->refs == 0;
-	/* Locked: the first stream cannot go, and the session with it. */
-	if (close_now(s))
-		committer_finish(s->committer);
-	/* Nobody may join what is ending. */
-	if (last)
-		atomic_store(&s->is_over, 1);
-	pthread_mutex_unlock(&r->lock);
-	st->session = NULL;
-	if (last)
-		end_session(s);
-}
-
-/* ---- verdicts ---- */
-
-/* The run of equal verdicts becomes a frame.  Locked. */
-static void flush_run(struct outbox *o)
-{
-	if (o->run.count == 0)
-		return;
-	msg_put_verdict(&o->frames, &o->run);
-	o->run.count = 0;
-	atomic_store(&o->is_due, 1);
-}
-
-/* v is of one item. */
-static void extend_run(struct outbox *o, const struct msg_verdict *v)
-{
-	struct msg_verdict *m = &o->run;
-
-	if (m->count > 0 && m->first_id + m->count == v->first_id &&
-	    m->status == v->status && m->cause == v->cause &&
-	    m->need == v->need && m->have == v->have) {
-		m->count++;
-		return;
-	}
-	flush_run(o);
-	*m = *v;
-}
-
-static struct msg_verdict verdict_of(const struct item_result *r)
-{
-	struct msg_verdict v = {
-		.first_id = r->id,
-		.count = 1,
-		.status = (uint8_t)r->status,
-		.cause = (uint16_t)r->cause,
-		.need = r->need,
-		.have = r->have,
-	};
-
-	return v;
-}
-
-static void count_result(struct rsession *s, const struct item_result *r)
-{
-	if (r->status == STATUS_FAILED)
-		totals_failed(&s->totals,
-			     r->cause == CAUSE_MISMATCH ? TOTALS_CHANGED :
-							  TOTALS_LOCAL,
-			     r->cause);
-	else if (r->status == STATUS_SKIPPED)
-		s->totals.skipped++;
-	else if (r->kind == ITEM_FILE)
-		totals_file(&s->totals, r->status, r->id, r->size, r->digest,
-			   s->digest->size);
-}
-
-/* The path of what got another last component. */
-static const char *path_beside(char *path, const struct item_result *r)
-{
-	int dir = (int)(name_last(r->name) - r->name);
-
-	snprintf(path, RENAMED_MAX, "%.*s%s", dir, r->name, r->renamed);
-	return path;
-}
-
-void rsession_result(struct rsession *s, const struct item_result *r)
-{
-	const struct session_events *ev = s->receiver->cfg->events;
-	char name[512], why[256], error[1024], renamed[RENAMED_MAX];
-	struct session_file f = {
-		.name = r->name,
-		.name_len = r->name_len,
-		.size = r->size,
-		.status = r->status,
-		.digest_ops = r->digest ? s->digest : NULL,
-		.digest = r->digest,
-	};
-	const struct msg_verdict v = verdict_of(r);
-
-	pthread_mutex_lock(&s->lock);
-	count_result(s, r);
-	extend_run(r->kind == ITEM_LINK ? &s->first : &s->any, &v);
-	pthread_mutex_unlock(&s->lock);
-	if (!ev->file || (r->kind == ITEM_DIR && r->status != STATUS_FAILED))
-		return;
-	if (r->status == STATUS_FAILED) {
-		text_escape(name, sizeof(name), r->name, r->name_len);
-		advice_text(why, sizeof(why), r->cause, r->need, r->have);
-		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
-			 name, s->peer, why);
-		f.error = error;
-	}
-	if (r->renamed)
-		f.renamed_to = path_beside(renamed, r);
-	ev->file(ev->ctx, s->number, &f);
-}
-
-void rsession_deferred(struct rsession *s, uint64_t id)
-{
-	const struct msg_verdict v = {
-		.first_id = id,
-		.count = 1,
-		.status = STATUS_DEFERRED,
-	};
-
-	pthread_mutex_lock(&s->lock);
-	extend_run(&s->any, &v);
-	pthread_mutex_unlock(&s->lock);
-}
-
-void rsession_push(struct rsession *s)
-{
-	int any;
-
-	pthread_mutex_lock(&s->lock);
-	flush_run(&s->any);
-	flush_run(&s->first);
-	any = s->any.frames.len > 0 || s->first.frames.len > 0 ||
-	      s->any.frames.failed || s->first.frames.failed;
-	pthread_mutex_unlock(&s->lock);
-	if (any)
-		wake_streams(s);
-}
-
-void rsession_post(struct rsession *s, const struct buf *frames)
-{
-	pthread_mutex_lock(&s->lock);
-	flush_run(&s->any);
-	buf_put(&s->any.frames, frames->data, frames->len);
-	s->any.frames.failed |= frames->failed;
-	atomic_store(&s->any.is_due, 1);
-	pthread_mutex_unlock(&s->lock);
-	wake_streams(s);
-}
-
-void rsession_committed(void *ctx, const struct commit *c,
-			enum file_status status, unsigned cause)
-{
-	struct item_result r = {
-		.id = c->id,
-		.kind = ITEM_FILE,
-		.status = status,
-		.cause = cause,
-		.name = c->name,
-		.name_len = c->name_len,
-		.size = c->size,
-		.digest = c->digest,
-		.renamed = c->renamed,
-	};
-
-	rsession_result(ctx, &r);
-}
-
-/* ---- the end ---- */
-
-static void note_trouble(void *ctx, const char *path, size_t len, int err_no)
-{
-	struct rsession *s = ctx;
-	struct msg_note m = {
-		.cause = (uint16_t)wire_cause_of_errno(err_no),
-		.kind = ITEM_DIR,
-		.name = path,
-		.name_len = len,
-	};
-	char name[512];
-	struct buf b;
-
-	text_escape(name, sizeof(name), path, len);
-	receiver_message(s->receiver, SESSION_ERROR,
-			 "%s: on this side: setting mode and time: %s", name,
-			 wire_cause_text(m.cause));
-	buf_init(&b, FRAME_REPLY_MAX);
-	msg_put_note(&b, &m);
-	pthread_mutex_lock(&s->lock);
-	s->notes++;
-	totals_failed(&s->totals, TOTALS_LOCAL, m.cause);
-	pthread_mutex_unlock(&s->lock);
-	rsession_post(s, &b);
-	buf_release(&b);
-}
-
-/* In the committer's thread, as all of this may take long. */
-void rsession_finish(void *ctx)
-{
-	struct rsession *s = ctx;
-	struct err e;
-
-	err_clear(&e);
-	if (rpack_make_links(s, NULL, &e) == 0 && s->dir_meta.count > 0 &&
-	    dir_meta_apply(&s->dir_meta, note_trouble, s, &e) == 0)
-		(void)committer_sync_all(s->committer, &e);
-	if (e.code)
-		rsession_fail(s, &e);
-	rsession_push(s);
-	pthread_mutex_lock(&s->lock);
-	s->has_finished = 1;
-	pthread_mutex_unlock(&s->lock);
-	signal_fd(s->first_wake_fd);
 }

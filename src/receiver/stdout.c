@@ -1,7 +1,9 @@
 /*
- * Writing to standard output: whoever reads it may take his time, and the
- * sender must not take that for a dead line.
+ * Standard output, written without blocking in write(), where neither SIGTERM
+ * nor heart-beats would be heard.
  */
+#include "receiver/stdout.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -9,9 +11,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "receiver/receiver.h"
+#include "receiver/input.h"
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, ZEROS = 65536 };
 
 static int is_regular(int fd)
 {
@@ -20,8 +22,8 @@ static int is_regular(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A piece that a pipe with room takes whole, so that nothing waits where
- * SIGTERM and heart-beats are not heard; a regular file does not keep us. */
+/* Write a piece that a pipe with room takes whole.  A regular file does not
+ * block. */
 static ssize_t write_piece(int fd, const void *p, size_t n)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
@@ -41,7 +43,7 @@ static ssize_t write_some(int fd, const void *p, size_t n)
 	struct iovec part = { .iov_len = n };
 	ssize_t did;
 
-	/* only read, in spite of its type */
+	/* It is only read, in spite of its type. */
 	part.iov_base = (void *)(uintptr_t)p;
 	did = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
 	if (did < 0 && (errno == EOPNOTSUPP || errno == ENOSYS ||
@@ -50,21 +52,10 @@ static ssize_t write_some(int fd, const void *p, size_t n)
 	return did;
 }
 
-static int wait_writable(struct rstream *st, int fd, struct err *e)
+int stdout_write(struct input *in, int fd, const void *p, size_t n,
+		 struct err *e)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-
-	if (atomic_load(&st->receiver->is_stopping) ||
-	    atomic_load(&st->session->is_over))
-		return err_set(e, ERR_INTERRUPTED, "interrupted");
-	if (poll(&pfd, 1, TICK_MS) > 0)
-		return 0;
-	return channel_ping_if_due(&st->channel, e);
-}
-
-int rstdout_write(struct rstream *st, const void *p, size_t n, struct err *e)
-{
-	int fd = st->receiver->cfg->stdout_fd;
 	const char *from = p;
 
 	while (n > 0) {
@@ -74,8 +65,11 @@ int rstdout_write(struct rstream *st, const void *p, size_t n, struct err *e)
 			from += did;
 			n -= (size_t)did;
 		} else if (did < 0 && errno == EAGAIN) {
-			int rc = wait_writable(st, fd, e);
+			/* Before each wait, as a slow reader ends it soon. */
+			int rc = input_tick(in, 1, e);
 
+			if (rc == 0 && poll(&pfd, 1, TICK_MS) <= 0)
+				rc = input_tick(in, 0, e);
 			if (rc)
 				return rc;
 		} else if (did == 0 || errno != EINTR) {
@@ -84,4 +78,18 @@ int rstdout_write(struct rstream *st, const void *p, size_t n, struct err *e)
 		}
 	}
 	return 0;
+}
+
+int stdout_write_zeros(struct input *in, int fd, uint64_t n, struct err *e)
+{
+	static const uint8_t zeros[ZEROS];
+	int rc = 0;
+
+	while (rc == 0 && n > 0) {
+		size_t part = n < ZEROS ? (size_t)n : ZEROS;
+
+		rc = stdout_write(in, fd, zeros, part, e);
+		n -= part;
+	}
+	return rc;
 }

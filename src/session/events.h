@@ -67,4 +67,9 @@ struct session_events {
 	void *ctx;
 };
 
+/* Format a line and hand it to ev->message, if there is one. */
+void events_message(const struct session_events *ev, enum session_level level,
+		    const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
 #endif

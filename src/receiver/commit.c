@@ -1,0 +1,64 @@
+/*
+ * Files that have not got their final names yet.
+ */
+#include "receiver/commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "fs/journal.h"
+#include "receiver/held_dir.h"
+
+struct commit *commit_new(const char *name, size_t name_len)
+{
+	struct commit *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->part.fd = -1;
+	c->name = malloc(name_len + 1);
+	if (!c->name) {
+		free(c);
+		return NULL;
+	}
+	memcpy(c->name, name, name_len);
+	c->name[name_len] = '\0';
+	c->name_len = name_len;
+	return c;
+}
+
+void commit_free(struct commit *c)
+{
+	if (!c)
+		return;
+	io_close(&c->part.fd);
+	journal_close(c->journal);
+	held_dir_unref(c->dir);
+	free(c->renamed);
+	free(c->name);
+	free(c);
+}
+
+void commit_discard(struct commit *c)
+{
+	int dir;
+
+	if (!c->dir)
+		return;
+	dir = held_dir_fd(c->dir);
+	/* First, while the part is locked: then the journal is its own.  One
+	 * that cannot be removed keeps its part, by whose name both are found
+	 * another time. */
+	if (c->journal && journal_remove(dir, c->tag) < 0)
+		c->part.name[0] = '\0';
+	part_discard(&c->part, dir);
+}
+
+void commit_clear_kept(const struct commit *c)
+{
+	const int dir = held_dir_fd(c->dir);
+
+	if (journal_clear(dir, c->tag) == 0)
+		(void)journal_remove(dir, c->tag);
+}

@@ -1,0 +1,50 @@
+/*
+ * commit.h - a received file that has not got its final name yet.
+ *
+ * Layer: receiver.  Uses fs/, chunk/digest.h, held_dir.h.
+ * Threads: one owner at a time: whoever receives it, then the committer.
+ */
+#ifndef FERRY_RECEIVER_COMMIT_H
+#define FERRY_RECEIVER_COMMIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chunk/digest.h"
+#include "fs/part.h"
+
+struct held_dir;
+struct journal;
+
+struct commit {
+	struct commit *next; /* the committer's */
+	uint64_t id;
+	uint64_t size;
+	uint8_t digest[DIGEST_MAX]; /* of the whole file */
+	struct file_meta meta;
+	struct part part;        /* open: a hidden part is its descriptor */
+	struct journal *journal; /* of a kept part, or NULL; owned */
+	uint64_t tag;            /* of a kept part */
+	struct held_dir *dir;    /* owned reference, or NULL */
+	char *name;              /* as it came; terminated; owned; the final
+				    name is its last component */
+	size_t name_len;
+	char *renamed;           /* the last component that it got instead, or
+				    NULL; owned */
+};
+
+/* Copies name.  There is no part yet (part.fd is -1).  NULL when out of
+ * memory. */
+struct commit *commit_new(const char *name, size_t name_len);
+
+/* Close and free; nothing is removed.  NULL is allowed. */
+void commit_free(struct commit *c);
+
+/* Remove part and journal, as far as they were made. */
+void commit_discard(struct commit *c);
+
+/* Remove the kept part and the journal that an earlier session left under this
+ * tag, if no transfer has them. */
+void commit_clear_kept(const struct commit *c);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * connection.h - the connections of a receiver, each with a thread of its own.
+ *
+ * Layer: receiver.  Uses admission.h, sessions.h, session.h, dispatch.h.
+ * Threads: all functions from one thread, the accept loop's.
+ */
+#ifndef FERRY_RECEIVER_CONNECTION_H
+#define FERRY_RECEIVER_CONNECTION_H
+
+#include <sys/socket.h>
+
+struct admission;
+struct recv_connection_set;
+struct recv_setup;
+struct sessions;
+
+/* All pointers are borrowed.  NULL when out of memory or descriptors. */
+struct recv_connection_set *recv_connection_set_new(struct recv_setup *setup,
+						    struct admission *admission,
+						    struct sessions *sessions);
+
+/* All threads were reaped.  NULL is allowed. */
+void recv_connection_set_free(struct recv_connection_set *set);
+
+/* Begin the thread of a connection, which is pending for now.  Takes over fd,
+ * which is closed where that fails. */
+void recv_connection_start(struct recv_connection_set *set, int fd,
+			   const char *peer,
+			   const struct sockaddr_storage *sa);
+
+/* Readable (an eventfd) when a thread is through: to be read before
+ * recv_connection_reap(). */
+int recv_connection_wake_fd(const struct recv_connection_set *set);
+
+/* Join the threads that are through.  Returns how many others there are. */
+unsigned recv_connection_reap(struct recv_connection_set *set);
+
+#endif

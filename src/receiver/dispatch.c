@@ -1,0 +1,112 @@
+/*
+ * One function a frame.
+ */
+#include "receiver/dispatch.h"
+
+#include "receiver/committer.h"
+#include "receiver/file_check.h"
+#include "receiver/file_data.h"
+#include "receiver/file_open.h"
+#include "receiver/file_use.h"
+#include "receiver/input.h"
+#include "receiver/pack.h"
+#include "receiver/session.h"
+#include "receiver/worker.h"
+#include "session/channel.h"
+#include "wire/msg.h"
+
+static int take_finish(struct recv_session *s, const uint8_t *body, size_t len,
+		       struct err *e)
+{
+	struct msg_finish m;
+
+	if (msg_get_finish(&m, body, len))
+		return input_malformed("FINISH", e);
+	return recv_session_finish(s, &m, e);
+}
+
+static int take_error(struct recv_session *s, const uint8_t *body, size_t len,
+		      struct err *e)
+{
+	recv_session_forget_retry(s);
+	return channel_peer_error(body, len, e);
+}
+
+static int out_of_turn(const struct frame *f, struct err *e)
+{
+	return err_set(e, ERR_PROTOCOL, "the sender sent %s out of turn",
+		       frame_name(f->type));
+}
+
+/* A frame without payload. */
+static int take_body(struct worker *w, struct recv_session *s,
+		     const struct frame *f, enum dispatch_next *next,
+		     struct err *e)
+{
+	uint8_t body[INPUT_BODY_MAX];
+	const size_t len = f->len;
+	int rc = input_body(w->input, len, body, e);
+
+	if (rc)
+		return rc;
+	switch ((enum frame_type)f->type) {
+	case FRAME_OPEN:
+		return file_open(w, body, len, e);
+	case FRAME_HOLE:
+		return file_data_hole(w, body, len, e);
+	case FRAME_CHECK:
+		return file_check(w, body, len, e);
+	case FRAME_FILE_END:
+		return file_use_take_end(w->transfer, body, len, e);
+	case FRAME_FILE_ABORT:
+		return file_use_take_abort(w->transfer, body, len, e);
+	case FRAME_FLUSH:
+		committer_flush(w->transfer->committer);
+		return 0;
+	case FRAME_FINISH:
+		if (!w->input->is_first)
+			return out_of_turn(f, e);
+		*next = DISPATCH_FINISH;
+		return take_finish(s, body, len, e);
+	case FRAME_STREAM_END:
+		if (w->input->is_first)
+			return err_set(e, ERR_PROTOCOL,
+				       "STREAM_END on the first stream");
+		*next = DISPATCH_END;
+		return 0;
+	case FRAME_ERROR:
+		return take_error(s, body, len, e);
+	case FRAME_CHUNK:
+	case FRAME_PACK:
+	case FRAME_OFFER:
+	case FRAME_HELLO:
+	case FRAME_JOIN:
+	case FRAME_READY:
+	case FRAME_STATE:
+	case FRAME_CHECKED:
+	case FRAME_OFFERED:
+	case FRAME_VERDICT:
+	case FRAME_RESEND:
+	case FRAME_NOTE:
+	case FRAME_SUMMARY:
+	case FRAME_PING:
+		break;
+	}
+	return out_of_turn(f, e);
+}
+
+int dispatch_frame(struct worker *w, struct recv_session *s,
+		   const struct frame *f, enum dispatch_next *next,
+		   struct err *e)
+{
+	/* The committer has the session's lists to itself. */
+	if (*next == DISPATCH_FINISH && f->type != FRAME_ERROR)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent %s after FINISH",
+			       frame_name(f->type));
+	if (f->type == FRAME_CHUNK)
+		return file_data_chunk(w, f->len, e);
+	if (f->type == FRAME_PACK || f->type == FRAME_OFFER)
+		return recv_pack(w, f->len, f->type == FRAME_OFFER, e);
+	return take_body(w, s, f, next, e);
+}

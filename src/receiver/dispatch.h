@@ -1,0 +1,32 @@
+/*
+ * dispatch.h - frames of a session to those who handle them.
+ *
+ * Layer: receiver.  Uses worker.h, session.h, and what handles frames.
+ */
+#ifndef FERRY_RECEIVER_DISPATCH_H
+#define FERRY_RECEIVER_DISPATCH_H
+
+#include "base/err.h"
+
+struct frame;
+struct recv_session;
+struct worker;
+
+/* What a stream does after a frame. */
+enum dispatch_next {
+	DISPATCH_GO_ON,  /* take further frames */
+	DISPATCH_FINISH, /* FINISH came: wait for the committer, then send
+			    SUMMARY; only ERROR may still come */
+	DISPATCH_END,    /* STREAM_END came: nothing more comes */
+};
+
+/*
+ * Handle a frame whose header was read: reads its body, and may block for as
+ * long as the disk takes.  *next is the stream's state before, and after.
+ * Returns 0, or an error that ends the session.
+ */
+int dispatch_frame(struct worker *w, struct recv_session *s,
+		   const struct frame *f, enum dispatch_next *next,
+		   struct err *e);
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * Dividing what is left.
+ */
+#include "receiver/fd_budget.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+
+enum {
+	/* Of the process: listener, directory, wake-ups, --exec, what the
+	 * resolver or libc opens for a moment. */
+	FDS_PROCESS = 8,
+	/* Of a session: two wake-ups, and directories on the walks of its
+	 * committer and of symlinks. */
+	FDS_SESSION = 6,
+	/* Of a stream: its socket, and the directories of the current path,
+	 * most of which are not deep. */
+	FDS_STREAM = 5,
+	/* Of a file in chunks: part, journal, directory, basis. */
+	FDS_FILE = 4,
+	/* Of a small file that waits for its commit: part, directory. */
+	FDS_COMMIT = 2,
+	/* Of a pending connection: its socket, and a duplicate to end it. */
+	FDS_PENDING = 2,
+	FDS_LEAST = FDS_SESSION + FDS_STREAM + FDS_FILE + FDS_COMMIT,
+
+	/* One of so many is a pending connection's. */
+	PENDING_PART = 8,
+	PENDING_MIN = 2,
+	/* A session gets this part of what is left, or more where there may be
+	 * fewer sessions. */
+	SESSION_PART = 4,
+	FILES_MAX = 64,
+	COMMITS_MAX = 10240, /* a group of the committer, and some more */
+
+	FDS_COUNTED = 4096, /* so many are inherited at most */
+	LOOK_MS = 100,
+};
+
+struct fd_budget {
+	unsigned part; /* set once */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	pthread_cond_t given_back;
+	uint64_t left;
+	unsigned shares; /* that are taken */
+};
+
+/* How many descriptors there may be besides those that are open now. */
+static uint64_t count_spare(void)
+{
+	struct rlimit lim;
+	uint64_t spare = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim))
+		return 0;
+	if (lim.rlim_cur < lim.rlim_max) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim);
+		(void)getrlimit(RLIMIT_NOFILE, &lim);
+	}
+	for (int fd = 0; (rlim_t)fd < lim.rlim_cur && fd < FDS_COUNTED; fd++)
+		spare += fcntl(fd, F_GETFD) < 0;
+	if (lim.rlim_cur > FDS_COUNTED)
+		spare += lim.rlim_cur - FDS_COUNTED;
+	return spare;
+}
+
+static unsigned within(uint64_t n, unsigned least, unsigned most)
+{
+	return n < least ? least : n > most ? most : (unsigned)n;
+}
+
+struct fd_budget *fd_budget_new(unsigned sessions)
+{
+	struct fd_budget *b = calloc(1, sizeof(*b));
+	const uint64_t spare = count_spare();
+
+	if (!b)
+		return NULL;
+	b->part = within(sessions, 1, SESSION_PART);
+	b->left = spare > FDS_PROCESS ? spare - FDS_PROCESS : 0;
+	pthread_mutex_init(&b->lock, NULL);
+	clock_cond_init(&b->given_back);
+	return b;
+}
+
+void fd_budget_free(struct fd_budget *b)
+{
+	if (!b)
+		return;
+	pthread_cond_destroy(&b->given_back);
+	pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+unsigned fd_budget_take_pending(struct fd_budget *b, unsigned most)
+{
+	unsigned count;
+	uint64_t fds;
+
+	pthread_mutex_lock(&b->lock);
+	count = within(b->left / PENDING_PART, PENDING_MIN, most);
+	fds = (uint64_t)count * FDS_PENDING;
+	b->left -= fds < b->left ? fds : b->left;
+	pthread_mutex_unlock(&b->lock);
+	return count;
+}
+
+int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
+{
+	uint64_t used;
+
+	/* A quarter for streams, half for files in chunks, the rest for
+	 * commits. */
+	share->streams = within(fds / 4 / FDS_STREAM, 1, streams);
+	share->open_files = within(fds / 2 / FDS_FILE, 1, FILES_MAX);
+	used = FDS_SESSION + (uint64_t)share->streams * FDS_STREAM +
+	       (uint64_t)share->open_files * FDS_FILE;
+	share->commits = within(fds > used ? (fds - used) / FDS_COMMIT : 0, 1,
+				COMMITS_MAX);
+	share->fds = used + (uint64_t)share->commits * FDS_COMMIT;
+	return share->fds <= fds ? 0 : -1;
+}
+
+int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
+		   const atomic_int *is_stopping, struct fd_share *share,
+		   struct err *e)
+{
+	int rc = ERR_AGAIN;
+
+	pthread_mutex_lock(&b->lock);
+	while (rc == ERR_AGAIN) {
+		uint64_t fds = b->left / b->part;
+
+		if (fds < FDS_LEAST && b->left >= FDS_LEAST)
+			fds = FDS_LEAST;
+		if (fd_budget_divide(fds, streams, share) == 0 ||
+		    b->shares == 0)
+			rc = 0;
+		else if (atomic_load(is_stopping) || clock_left_ms(by_ms) == 0)
+			rc = ERR_RESOURCE;
+		else
+			clock_cond_wait(&b->given_back, &b->lock, LOOK_MS);
+	}
+	if (rc == 0) {
+		/* What the only session takes beyond what is left was never
+		 * there. */
+		if (share->fds > b->left)
+			share->fds = b->left;
+		b->left -= share->fds;
+		b->shares++;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (rc == 0)
+		return 0;
+	share->streams = 0;
+	return err_set(e, rc, "out of descriptors for a session");
+}
+
+void fd_budget_give_back(struct fd_budget *b, const struct fd_share *share)
+{
+	pthread_mutex_lock(&b->lock);
+	b->left += share->fds;
+	b->shares--;
+	pthread_cond_broadcast(&b->given_back);
+	pthread_mutex_unlock(&b->lock);
+}

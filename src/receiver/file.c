@@ -1,0 +1,92 @@
+/*
+ * Files that are received in chunks: beginning and end of the struct.
+ */
+#include "receiver/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "fs/journal.h"
+#include "wire/msg.h"
+
+enum { RESUME_SIZE_MIN = 8 << 20 };
+
+struct recv_file *recv_file_new(const struct msg_open *m,
+				const struct digest_ops *ops)
+{
+	struct recv_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->id = m->id;
+	f->size = m->size;
+	f->basis_fd = -1;
+	f->users = 1;
+	runs_init(&f->unverified, STATE_RUNS_MAX);
+	pthread_mutex_init(&f->basis_lock, NULL);
+	f->tree = tree_new(ops, m->size);
+	f->commit = commit_new(m->name, m->name_len);
+	if (!f->commit || !f->tree) {
+		recv_file_free(f);
+		return NULL;
+	}
+	f->commit->id = m->id;
+	f->commit->size = m->size;
+	f->commit->meta = m->meta;
+	return f;
+}
+
+void recv_file_free(struct recv_file *f)
+{
+	struct commit *c = f->commit;
+	/* Data of an earlier session is kept also where nothing was added. */
+	const int is_kept = c && c->journal && !f->is_over &&
+			    (f->is_resumed || tree_have_count(f->tree) > 0);
+
+	if (is_kept)
+		journal_seal(c->journal, &c->part);
+	else if (c)
+		commit_discard(c);
+	commit_free(c);
+	io_close(&f->basis_fd);
+	runs_release(&f->unverified);
+	pthread_mutex_destroy(&f->basis_lock);
+	tree_free(f->tree);
+	free(f);
+}
+
+int recv_file_is_resumable(const struct recv_file *f)
+{
+	return f->size != TREE_SIZE_UNKNOWN && f->size > RESUME_SIZE_MIN;
+}
+
+int recv_file_is_compare_only(const struct recv_file *f)
+{
+	return f->basis_fd >= 0 && (f->basis_action == ACTION_FAIL ||
+				    f->basis_action == ACTION_SKIP);
+}
+
+struct verdict recv_file_conflict(const struct recv_file *f)
+{
+	struct verdict v = { .status = STATUS_SKIPPED };
+
+	if (f->basis_action == ACTION_FAIL) {
+		v.status = STATUS_FAILED;
+		v.cause = CAUSE_EXISTS;
+	}
+	return v;
+}
+
+int recv_file_has_part(struct recv_file *f)
+{
+	int has = 1;
+
+	/* Without a basis it is made before the first chunk may come. */
+	if (f->basis_fd >= 0) {
+		pthread_mutex_lock(&f->basis_lock);
+		has = f->commit->part.fd >= 0;
+		pthread_mutex_unlock(&f->basis_lock);
+	}
+	return has;
+}

@@ -1,0 +1,216 @@
+/*
+ * Leaves that an earlier session left in the part, or that the file under the
+ * final name (the basis) has, are unverified until the sender says what they
+ * should be.
+ */
+#include "receiver/file_check.h"
+
+#include <string.h>
+
+#include "base/io.h"
+#include "fs/journal.h"
+#include "receiver/file.h"
+#include "receiver/file_open.h"
+#include "receiver/file_table.h"
+#include "receiver/file_use.h"
+#include "receiver/worker.h"
+#include "session/channel.h"
+#include "wire/msg.h"
+
+/* Whether the leaves lie in the file, and a range is a whole one. */
+static int is_in_place(const struct recv_file *f, const struct msg_check *m)
+{
+	const uint64_t leaf = m->offset / TREE_LEAF;
+	const uint64_t leaves = tree_leaf_count(f->size);
+
+	if (f->size == TREE_SIZE_UNKNOWN || leaf >= leaves ||
+	    m->count > leaves - leaf)
+		return 0;
+	return m->kind != CHECK_RANGE ||
+	       (leaf % TREE_RANGE_LEAVES == 0 &&
+		(m->count == TREE_RANGE_LEAVES || leaf + m->count == leaves));
+}
+
+/* The digest of a leaf as it is here: from the journal where nobody touched the
+ * part since, else read for it.  Returns 0, or -1 where it cannot be had. */
+static int own_digest(struct worker *w, struct recv_file *f, uint64_t leaf,
+		      uint8_t *out)
+{
+	const struct commit *c = f->commit;
+	const int fd = f->basis_fd >= 0 ? f->basis_fd : c->part.fd;
+	const size_t n = tree_leaf_size(f->size, leaf);
+
+	if (f->is_sealed && c->journal &&
+	    journal_get(c->journal, leaf, out) == 0)
+		return 0;
+	if (io_pread(fd, w->raw, n, leaf * TREE_LEAF) != (ssize_t)n)
+		return -1;
+	w->transfer->digest->sum(w->raw, n, out);
+	return 0;
+}
+
+/*
+ * Work out the digests of all leaves, own[], and which *differ from the
+ * sender's: bit i for the i-th.  Of a file that is only compared as a whole
+ * these are the leaves that cannot be read.
+ */
+static int compare(struct worker *w, struct recv_file *f,
+		   const struct msg_check *m, uint8_t *own, uint64_t *differ,
+		   struct err *e)
+{
+	const struct digest_ops *ops = w->transfer->digest;
+	const int is_blind = recv_file_is_compare_only(f);
+	const uint64_t leaf = m->offset / TREE_LEAF;
+	uint8_t sum[DIGEST_MAX];
+	uint64_t all = 0;
+	int rc = 0;
+
+	*differ = 0;
+	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		const uint64_t bit = (uint64_t)1 << i;
+		uint8_t *d = own + i * ops->size;
+
+		all |= bit;
+		if (own_digest(w, f, leaf + i, d))
+			*differ |= bit;
+		else if (m->kind == CHECK_LEAVES && !is_blind &&
+			 memcmp(d, m->digests + i * ops->size, ops->size) != 0)
+			*differ |= bit;
+		rc = channel_ping_if_due(w->channel, e);
+	}
+	if (rc || m->kind != CHECK_RANGE || is_blind)
+		return rc;
+	ops->sum(own, m->count * ops->size, sum);
+	if (*differ || memcmp(sum, m->digests, ops->size) != 0)
+		*differ = all;
+	return 0;
+}
+
+/* Through w->raw. */
+static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
+		     struct err *e)
+{
+	const size_t n = tree_leaf_size(f->size, leaf);
+
+	if (io_pread(f->basis_fd, w->raw, n, leaf * TREE_LEAF) != (ssize_t)n)
+		return err_sys(e, ERR_LOCAL, "reading the file that is there");
+	return part_write(&f->commit->part, w->raw, n, leaf * TREE_LEAF, e);
+}
+
+/*
+ * The basis is another file than is sent: make the part, and copy to it what was
+ * found to be the same.  What an earlier session left in the part is not used,
+ * as the sender was told that the leaves of the basis are here.  Returns 0, or
+ * -1 with a verdict in v.
+ */
+static int materialize_part(struct worker *w, struct recv_file *f,
+			    struct verdict *v)
+{
+	const uint64_t leaves = tree_leaf_count(f->size);
+	struct runs left;
+	struct parts_found found = { .claims = &left };
+	struct err fe;
+	int rc;
+
+	err_clear(&fe);
+	runs_init(&left, STATE_RUNS_MAX);
+	rc = file_open_part(w, f, f->size, &found, v);
+	runs_release(&left);
+	if (rc)
+		return rc;
+	for (uint64_t i = 0; rc == 0 && i < leaves; i++) {
+		if (file_table_has_leaf(w->transfer->files, f, i))
+			rc = copy_leaf(w, f, i, &fe);
+	}
+	if (rc == 0)
+		return 0;
+	v->status = STATUS_FAILED;
+	v->cause = wire_cause_of_errno(fe.sys_errno);
+	return -1;
+}
+
+/* The leaves that are what they should be count as received.  A file that fails
+ * is no error here. */
+static int take_same(struct worker *w, struct recv_file *f,
+		     const struct msg_check *m, const uint8_t *own,
+		     uint64_t differ, struct err *e)
+{
+	struct transfer *t = w->transfer;
+	const size_t size = t->digest->size;
+	const uint64_t leaf = m->offset / TREE_LEAF;
+	const int copies = f->basis_fd >= 0 && f->commit->part.fd >= 0;
+	struct err fe;
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		if (differ >> i & 1)
+			continue;
+		err_clear(&fe);
+		if (copies && copy_leaf(w, f, leaf + i, &fe)) {
+			file_use_fail(t, f, fe.sys_errno);
+			return 0;
+		}
+		rc = file_table_put_leaf(t->files, f, leaf + i, own + i * size,
+					 e);
+		if (rc == 0 && copies && f->commit->journal)
+			journal_note(f->commit->journal, leaf + i,
+				     own + i * size);
+	}
+	return rc;
+}
+
+/* basis_lock is held. */
+static int check_leaves(struct worker *w, struct recv_file *f,
+			const struct msg_check *m, struct err *e)
+{
+	struct msg_checked reply = { m->id, m->offset, m->count, 0 };
+	uint8_t own[CHECK_LEAVES_MAX * DIGEST_MAX];
+	struct verdict v = { .status = STATUS_FAILED };
+	int rc = compare(w, f, m, own, &reply.differing, e);
+
+	if (rc)
+		return rc;
+	if (f->basis_fd >= 0 && f->commit->part.fd < 0 && reply.differing) {
+		if (recv_file_is_compare_only(f)) {
+			v = recv_file_conflict(f);
+			rc = -1;
+		} else {
+			rc = materialize_part(w, f, &v);
+		}
+		if (rc) {
+			file_use_give_up(w->transfer, f, &v);
+			return 0;
+		}
+	}
+	rc = take_same(w, f, m, own, reply.differing, e);
+	if (rc)
+		return rc;
+	msg_put_checked(&w->channel->out, &reply);
+	return channel_send(w->channel, NULL, 0, e);
+}
+
+int file_check(struct worker *w, const uint8_t *body, size_t len,
+	       struct err *e)
+{
+	struct transfer *t = w->transfer;
+	struct recv_file *f;
+	struct msg_check m;
+	int rc;
+
+	if (msg_get_check(&m, t->digest->size, body, len))
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent a malformed CHECK frame");
+	rc = file_use_begin(t, m.id, &f, e);
+	if (rc || !f)
+		return rc;
+	pthread_mutex_lock(&f->basis_lock);
+	if (!is_in_place(f, &m) ||
+	    !file_table_start_check(t->files, f, m.offset / TREE_LEAF, m.count))
+		rc = err_set(e, ERR_PROTOCOL,
+			     "the sender checks what is not said to be here");
+	else
+		rc = check_leaves(w, f, &m, e);
+	pthread_mutex_unlock(&f->basis_lock);
+	file_use_end(t, f);
+	return rc;
+}

@@ -1,0 +1,36 @@
+/*
+ * held_dir.h - a directory's descriptor that several files share until they are
+ * committed.
+ *
+ * Layer: receiver.  Uses base.
+ * Threads: references may be taken and dropped by any thread; all else is set
+ * once by held_dir_new().
+ */
+#ifndef FERRY_RECEIVER_HELD_DIR_H
+#define FERRY_RECEIVER_HELD_DIR_H
+
+#include <stdint.h>
+
+struct held_dir;
+
+/* Duplicate fd, with one reference.  root_dev is the device of the directory
+ * that is received into.  NULL with errno. */
+struct held_dir *held_dir_new(int fd, uint64_t root_dev);
+
+struct held_dir *held_dir_ref(struct held_dir *d);
+
+/* Drop a reference; the last one closes the descriptor.  errno is kept.  NULL is
+ * allowed. */
+void held_dir_unref(struct held_dir *d);
+
+/* Borrowed: valid as long as the caller's reference. */
+int held_dir_fd(const struct held_dir *d);
+
+/* Whether it lies on the file system of the root: one syncfs() serves both. */
+int held_dir_is_root_fs(const struct held_dir *d);
+
+/* Whether what is created there gets just the mode that is asked for (it has
+ * no default ACL, and the process's umask is 0). */
+int held_dir_is_exact(const struct held_dir *d);
+
+#endif

@@ -1,0 +1,138 @@
+/*
+ * Frames of a stream as they come in.
+ */
+#include "receiver/input.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "chunk/codec.h"
+#include "receiver/transfer.h"
+#include "session/channel.h"
+#include "session/events.h"
+#include "session/rate_limit.h"
+#include "wire/msg.h"
+
+enum {
+	SLICE_MS = 100, /* of a wait for the rate limit, between two ticks */
+	/* A connection that damages more of a session than this is given up. */
+	RESENDS_MAX = 4096,
+};
+
+int input_alloc(struct input *in, struct err *e)
+{
+	in->wire = malloc(CHUNK_MAX);
+	in->raw = malloc(CHUNK_MAX);
+	in->expander = expander_new();
+	if (in->wire && in->raw && in->expander)
+		return 0;
+	return err_set(e, ERR_RESOURCE, "out of memory");
+}
+
+void input_release(struct input *in)
+{
+	expander_free(in->expander);
+	free(in->wire);
+	free(in->raw);
+}
+
+int input_tick(struct input *in, int sending, struct err *e)
+{
+	uint64_t by_ms = in->hello_by_ms;
+
+	if (atomic_load(in->is_stopping))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	if (in->transfer) {
+		/* Whoever ended it has said why. */
+		if (atomic_load(&in->transfer->is_over))
+			return err_set(e, ERR_CLOSED, "the session is over");
+		/* The first stream waits for the committer, for as long as the
+		 * disk takes. */
+		by_ms = in->is_first ? 0 :
+				       atomic_load(&in->transfer->end_by_ms);
+	}
+	if (by_ms && clock_left_ms(by_ms) == 0)
+		return err_set(e, ERR_TIMEOUT, "the sender took too long");
+	if (sending || !in->transfer)
+		return 0;
+	return channel_ping_if_due(in->channel, e);
+}
+
+int input_body(struct input *in, size_t len, uint8_t *body, struct err *e)
+{
+	if (len > INPUT_BODY_MAX)
+		return input_malformed("over-long", e);
+	return channel_recv_fields(in->channel, body, len, e);
+}
+
+static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
+{
+	unsigned ms = rate_limit_take(in->rate_limit, bytes);
+
+	while (ms > 0) {
+		const unsigned slice = ms < SLICE_MS ? ms : SLICE_MS;
+		const struct timespec ts = { .tv_nsec = slice * 1000000L };
+		int rc = input_tick(in, 0, e);
+
+		if (rc)
+			return rc;
+		nanosleep(&ts, NULL);
+		ms -= slice;
+	}
+	return 0;
+}
+
+int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
+		  struct err *e)
+{
+	uint8_t *to = codec == CODEC_NONE ? in->raw : in->wire;
+	int rc = channel_recv(in->channel, to, len, e);
+
+	if (rc == 0)
+		rc = wait_for_rate(in, len, e);
+	if (rc || codec == CODEC_NONE)
+		return rc;
+	rc = expander_run(in->expander, codec, in->raw, raw_len,
+			  in->wire, len);
+	if (rc && rc != ERR_CORRUPT)
+		err_set(e, rc, "expanding what arrived: %s", err_name(rc));
+	return rc;
+}
+
+int input_skip(struct input *in, size_t n, struct err *e)
+{
+	while (n > 0) {
+		const size_t part = n < CHUNK_MAX ? n : CHUNK_MAX;
+		int rc = channel_recv(in->channel, in->wire, part, e);
+
+		if (rc)
+			return rc;
+		n -= part;
+	}
+	return 0;
+}
+
+int input_ask_again(struct input *in, const char *what, uint64_t id,
+		    uint64_t offset, uint64_t bytes, struct err *e)
+{
+	const struct msg_resend m = { .id = id, .offset = offset };
+	struct transfer *t = in->transfer;
+
+	if (atomic_fetch_add(&t->resends, 1) >= RESENDS_MAX)
+		return err_set(e, ERR_CORRUPT,
+			       "too much arrived damaged: %d times",
+			       RESENDS_MAX);
+	atomic_fetch_add(&t->resent_bytes, bytes);
+	events_message(t->events, SESSION_WARNING,
+		       "%s from %s arrived damaged; asking again", what,
+		       t->peer);
+	msg_put_resend(&in->channel->out, &m);
+	return channel_send(in->channel, NULL, 0, e);
+}
+
+int input_malformed(const char *frame, struct err *e)
+{
+	return err_set(e, ERR_PROTOCOL, "the sender sent a malformed %s frame",
+		       frame);
+}

@@ -1,0 +1,104 @@
+/*
+ * Hidden, kept and ordinary parts.
+ */
+#include "receiver/parts.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "chunk/tree.h"
+#include "fs/dirs.h"
+#include "fs/journal.h"
+#include "net/stream.h"
+#include "receiver/commit.h"
+#include "receiver/held_dir.h"
+
+uint64_t parts_tag(const struct parts *p, const char *leaf)
+{
+	uint8_t text[STREAM_PEER + NAME_COMPONENT_MAX], sum[DIGEST_MAX];
+	size_t n = strlen(leaf);
+
+	memcpy(text, p->peer_id, STREAM_PEER);
+	memcpy(text + STREAM_PEER, leaf, n);
+	digest_xxh3.sum(text, STREAM_PEER + n, sum);
+	return be_get64(sum);
+}
+
+/* Whether the result of opening a kept part says that it cannot be locked, or
+ * that another transfer has it. */
+static int is_unlockable(int rc, const struct err *e)
+{
+	return rc == ERR_AGAIN ||
+	       (rc < 0 && (e->sys_errno == ENOLCK || e->sys_errno == EINVAL ||
+			   e->sys_errno == EOPNOTSUPP));
+}
+
+int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
+		 struct err *e)
+{
+	int rc = ERR_AGAIN, was_there = 0;
+
+	if (!p->names.is_visible)
+		rc = part_create_hidden(&c->part, dir, c->meta.mode,
+					held_dir_is_exact(c->dir), e);
+	/* An earlier session may have kept a part of it, when the source was
+	 * larger. */
+	if (rc == 0 && !dirs_is_young(p->dirs))
+		(void)journal_clear(dir, parts_tag(p, leaf));
+	if (rc != ERR_AGAIN)
+		return rc;
+	p->names.is_visible = 1;
+	/* Under a name that is found again, so that what a killed process left
+	 * is removed. */
+	c->tag = parts_tag(p, leaf);
+	rc = part_open_kept(&c->part, dir, c->tag, &was_there, e);
+	if (rc == 0 && was_there)
+		rc = part_set_size(&c->part, 0, e);
+	if (!is_unlockable(rc, e))
+		return rc;
+	err_clear(e);
+	return part_create(&c->part, &p->names, dir, e);
+}
+
+int parts_create_kept(struct parts *p, struct commit *c, int dir,
+		      const char *leaf, struct parts_found *found,
+		      struct err *e)
+{
+	struct journal_id id = {
+		.size = c->size,
+		.mtime_s = c->meta.mtime_s,
+		.mtime_ns = c->meta.mtime_ns,
+		.digest_id = p->digest->id,
+		.digest_size = (uint8_t)p->digest->size,
+		.leaf_size = TREE_LEAF,
+	};
+	int was_there, rc;
+
+	memcpy(id.peer, p->peer_id, sizeof(id.peer));
+	memcpy(id.boot, p->boot, sizeof(id.boot));
+	c->tag = parts_tag(p, leaf);
+	rc = part_open_kept(&c->part, dir, c->tag, &was_there, e);
+	if (is_unlockable(rc, e)) {
+		err_clear(e);
+		return parts_create(p, c, dir, leaf, e);
+	}
+	if (rc)
+		return rc;
+	if (was_there)
+		c->journal = journal_load(dir, c->tag, &c->part, &id,
+					  found->claims, &found->is_sealed);
+	if (c->journal && found->claims->len > 0) {
+		found->is_resumed = 1;
+		return 0;
+	}
+	/* Nothing that could be used: from the beginning. */
+	journal_close(c->journal);
+	c->journal = NULL;
+	if (was_there && part_set_size(&c->part, 0, e))
+		return e->code;
+	c->journal = journal_create(dir, c->tag, &c->part, &id, e);
+	/* Without a journal the file is received as well, only not resumed. */
+	err_clear(e);
+	return 0;
+}

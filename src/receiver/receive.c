@@ -1,0 +1,255 @@
+/*
+ * Setting up, then the accept loop: one thread a connection, sessions that know
+ * nothing of one another.
+ */
+#include "receiver/receive.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "receiver/admission.h"
+#include "receiver/connection.h"
+#include "receiver/exec_events.h"
+#include "receiver/exec_helper.h"
+#include "receiver/fd_budget.h"
+#include "receiver/sessions.h"
+#include "receiver/setup.h"
+
+enum {
+	PAUSE_MS = 100, /* when descriptors ran out */
+	STOP_LOOK_MS = 100,
+	/* Pending connections at a time. */
+	PENDING_MAX = 64,
+	PENDING_CODE = 16, /* with a code, which is for one sender */
+};
+
+/* Belongs to the thread of the accept loop. */
+struct receiver {
+	struct recv_setup setup;
+	struct admission *admission;
+	struct sessions *sessions;
+	struct recv_connection_set *connections;
+	unsigned pending_max;
+	int listener;
+	int is_short; /* of descriptors, which the user was told */
+};
+
+/* ---- setting up ---- */
+
+static int open_root(struct recv_setup *setup, struct err *e)
+{
+	const char *dir = setup->cfg->dir;
+	struct stat st;
+
+	if (setup->cfg->to_stdout)
+		return 0;
+	setup->root_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (setup->root_fd < 0 || fstat(setup->root_fd, &st))
+		return err_sys(e, ERR_LOCAL, "cannot open directory %s", dir);
+	setup->root_dev = (uint64_t)st.st_dev;
+	return 0;
+}
+
+/* Confining the process is the last thing before the first connection. */
+static int start_listening(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	const struct session_events *ev = cfg->events;
+	char local[ADDR_TEXT_MAX], confined[SANDBOX_TEXT_MAX];
+	uint16_t port = 0;
+	int rc;
+
+	r->listener = dial_listen(cfg->port, &cfg->net, local, &port, e);
+	if (r->listener < 0)
+		return r->listener;
+	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, confined, e);
+	if (rc)
+		return rc;
+	events_message(ev, SESSION_VERBOSE, "%s", confined);
+	if (ev->listening)
+		ev->listening(ev->ctx, local, port);
+	return 0;
+}
+
+static int set_up(struct receiver *r, const struct receive_config *cfg,
+		  struct err *e)
+{
+	struct recv_setup *setup = &r->setup;
+
+	memset(r, 0, sizeof(*r));
+	setup->cfg = cfg;
+	setup->root_fd = r->listener = -1;
+	rate_limit_init(&setup->rate_limit, cfg->limit_rate);
+	journal_get_boot(setup->boot);
+	/* So that files can be created with just the modes they are to have. */
+	setup->umask = umask(0);
+	setup->fds = fd_budget_new(cfg->once ? 1 : cfg->max_sessions);
+	if (setup->fds)
+		r->pending_max = fd_budget_take_pending(
+			setup->fds, cfg->pake ? PENDING_CODE : PENDING_MAX);
+	r->sessions = sessions_new(setup);
+	r->admission = admission_new(cfg, r->sessions, r->pending_max);
+	r->connections =
+		recv_connection_set_new(setup, r->admission, r->sessions);
+	if (!setup->fds || !r->sessions || !r->admission || !r->connections)
+		return err_set(e, ERR_RESOURCE,
+			       "out of memory or descriptors");
+	return 0;
+}
+
+static void tear_down(struct receiver *r)
+{
+	struct recv_setup *setup = &r->setup;
+
+	recv_connection_set_free(r->connections);
+	admission_free(r->admission);
+	sessions_free(r->sessions);
+	fd_budget_free(setup->fds);
+	umask(setup->umask);
+	rate_limit_release(&setup->rate_limit);
+	io_close(&r->listener);
+	io_close(&setup->root_fd);
+}
+
+/* ---- accepting ---- */
+
+/* Nothing can be accepted for now, which is also said where nothing is waiting.
+ * A pending connection is evicted then; the user is told once, until it is
+ * over.  Returns how long to pause. */
+static int out_of_descriptors(struct receiver *r, const struct err *e)
+{
+	struct pollfd pfd = { .fd = r->listener, .events = POLLIN };
+
+	if (poll(&pfd, 1, 0) == 0)
+		return 0;
+	if (!r->is_short)
+		events_message(r->setup.cfg->events, SESSION_WARNING, "%s",
+			       e->text);
+	r->is_short = 1;
+	admission_make_room(r->admission);
+	return PAUSE_MS;
+}
+
+/* Accept those that wait, but at most so many that threads which are through are
+ * joined, and signals seen, however many come.  Returns how long to pause before
+ * the next, in ms. */
+static int accept_some(struct receiver *r)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+
+	for (unsigned i = 0; i < r->pending_max; i++) {
+		struct sockaddr_storage sa;
+		char peer[ADDR_TEXT_MAX];
+		struct err e;
+		int fd;
+
+		if (admission_is_full(r->admission))
+			return PAUSE_MS;
+		fd = dial_accept(r->listener, &cfg->net, peer, &sa, &e);
+		if (fd == ERR_AGAIN)
+			return 0;
+		if (fd < 0)
+			return out_of_descriptors(r, &e);
+		r->is_short = 0;
+		if (cidr_list_has(cfg->allow, (const struct sockaddr *)&sa)) {
+			recv_connection_start(r->connections, fd, peer, &sa);
+		} else {
+			/* Others do not even get a handshake. */
+			events_message(cfg->events, SESSION_VERBOSE,
+				       "%s: not allowed (--allow)", peer);
+			io_close(&fd);
+		}
+	}
+	return 0;
+}
+
+static void clear_wake(const struct receiver *r)
+{
+	uint64_t count;
+
+	if (read(recv_connection_wake_fd(r->connections), &count,
+		 sizeof(count)) < 0)
+		count = 0;
+}
+
+/* Until it is over.  Returns 0 or ERR_INTERRUPTED. */
+static int accept_loop(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	struct pollfd fds[4] = {
+		{ .fd = recv_connection_wake_fd(r->connections),
+		  .events = POLLIN },
+		{ .fd = cfg->cancel_fd, .events = POLLIN },
+		{ .fd = cfg->exec ? exec_helper_fd(cfg->exec) : -1,
+		  .events = POLLIN },
+		{ .fd = r->listener, .events = POLLIN },
+	};
+	int pause = 0, left_ms;
+
+	while (!sessions_have_ended(r->sessions, &left_ms)) {
+		int n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
+
+		if (n < 0 && errno != EINTR)
+			return err_sys(e, ERR_RESOURCE, "waiting");
+		if (n > 0 && fds[0].revents)
+			clear_wake(r);
+		(void)recv_connection_reap(r->connections);
+		if (n > 0 && fds[1].revents)
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (n > 0 && fds[2].revents &&
+		    exec_events_reports(&r->setup) == ERR_CLOSED)
+			fds[2].fd = -1;
+		if (pause || (n > 0 && fds[3].revents))
+			pause = accept_some(r);
+	}
+	return 0;
+}
+
+/* End all connections and wait for their threads. */
+static void stop_all(struct receiver *r)
+{
+	struct pollfd pfd = {
+		.fd = recv_connection_wake_fd(r->connections),
+		.events = POLLIN,
+	};
+
+	atomic_store(&r->setup.is_stopping, 1);
+	/* A pending one may be in the middle of a handshake. */
+	admission_close(r->admission);
+	sessions_stop(r->sessions);
+	/* Before each wait, as the wake-up for the last one may be spent. */
+	while (recv_connection_reap(r->connections) > 0) {
+		if (poll(&pfd, 1, STOP_LOOK_MS) > 0)
+			clear_wake(r);
+	}
+}
+
+int receive_run(const struct receive_config *cfg, struct err *e)
+{
+	struct receiver r;
+	int rc;
+
+	err_clear(e);
+	rc = set_up(&r, cfg, e);
+	if (rc == 0)
+		rc = open_root(&r.setup, e);
+	if (rc == 0)
+		rc = start_listening(&r, e);
+	if (rc == 0) {
+		rc = accept_loop(&r, e);
+		io_close(&r.listener);
+		stop_all(&r);
+		exec_events_end(&r.setup);
+		if (rc == 0) {
+			sessions_get_result(r.sessions, e);
+			rc = e->code;
+		}
+	}
+	tear_down(&r);
+	return rc;
+}

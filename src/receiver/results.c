@@ -1,0 +1,369 @@
+/*
+ * Results: counts, events, and the verdicts on their way to the sender.
+ */
+#include "receiver/results.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/text.h"
+#include "fs/name.h"
+#include "net/addr.h"
+#include "receiver/commit.h"
+#include "session/advice.h"
+#include "session/totals.h"
+
+enum {
+	OUTBOX_MAX = 4 << 20,
+	RENAMED_MAX = NAME_PATH_MAX + NAME_COMPONENT_MAX + 2,
+	SHOWN_MAX = 512, /* of a name in a message */
+};
+
+/* Whole frames, and the verdicts of a run that may still grow. */
+struct outbox {
+	struct buf frames;
+	struct msg_verdict run;
+	atomic_int is_due; /* frames may hold something */
+};
+
+struct results {
+	/* set once */
+	const struct session_events *events;
+	const struct digest_ops *digest;
+	uint64_t number;
+	char peer[ADDR_TEXT_MAX];
+	int wake_fd, first_wake_fd;
+
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct totals totals;
+	uint64_t notes;
+	struct outbox any, first;
+};
+
+struct results *results_new(const struct session_events *events,
+			    const struct digest_ops *ops)
+{
+	struct results *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->events = events;
+	r->digest = ops;
+	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->first_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	pthread_mutex_init(&r->lock, NULL);
+	buf_init(&r->any.frames, OUTBOX_MAX);
+	buf_init(&r->first.frames, OUTBOX_MAX);
+	if (r->wake_fd >= 0 && r->first_wake_fd >= 0)
+		return r;
+	results_free(r);
+	return NULL;
+}
+
+void results_free(struct results *r)
+{
+	if (!r)
+		return;
+	buf_release(&r->any.frames);
+	buf_release(&r->first.frames);
+	io_close(&r->wake_fd);
+	io_close(&r->first_wake_fd);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+void results_set_session(struct results *r, uint64_t number, const char *peer)
+{
+	r->number = number;
+	snprintf(r->peer, sizeof(r->peer), "%s", peer);
+}
+
+/* ---- waking the streams ---- */
+
+static void signal_fd(int fd)
+{
+	uint64_t one = 1;
+
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+int results_wake_fd(const struct results *r, int is_first)
+{
+	return is_first ? r->first_wake_fd : r->wake_fd;
+}
+
+void results_clear_wake(struct results *r, int is_first)
+{
+	const int fd = results_wake_fd(r, is_first);
+	uint64_t count;
+
+	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+		;
+}
+
+void results_wake(struct results *r)
+{
+	signal_fd(r->first_wake_fd);
+	signal_fd(r->wake_fd);
+}
+
+void results_wake_first(struct results *r)
+{
+	signal_fd(r->first_wake_fd);
+}
+
+/* ---- verdicts on their way ---- */
+
+/* The run of equal verdicts becomes a frame.  Locked. */
+static void flush_run(struct outbox *o)
+{
+	if (o->run.count == 0)
+		return;
+	msg_put_verdict(&o->frames, &o->run);
+	o->run.count = 0;
+	atomic_store(&o->is_due, 1);
+}
+
+/* Keep the verdict on one item.  Locked. */
+static void put_verdict(struct outbox *o, uint64_t id, unsigned status,
+			const struct verdict *v)
+{
+	struct msg_verdict *run = &o->run;
+
+	if (run->count > 0 && run->first_id + run->count == id &&
+	    run->status == status && run->cause == v->cause &&
+	    run->need == v->need && run->have == v->have) {
+		run->count++;
+		return;
+	}
+	flush_run(o);
+	*run = (struct msg_verdict){
+		.first_id = id,
+		.count = 1,
+		.status = (uint8_t)status,
+		.cause = (uint16_t)v->cause,
+		.need = v->need,
+		.have = v->have,
+	};
+}
+
+void results_push(struct results *r)
+{
+	int any;
+
+	pthread_mutex_lock(&r->lock);
+	flush_run(&r->any);
+	flush_run(&r->first);
+	any = r->any.frames.len > 0 || r->first.frames.len > 0 ||
+	      r->any.frames.failed || r->first.frames.failed;
+	pthread_mutex_unlock(&r->lock);
+	if (any)
+		results_wake(r);
+}
+
+/* Locked. */
+static void take_frames(struct outbox *o, struct buf *out)
+{
+	atomic_store(&o->is_due, 0);
+	buf_put(out, o->frames.data, o->frames.len);
+	out->failed |= o->frames.failed;
+	buf_reset(&o->frames);
+}
+
+int results_take_frames(struct results *r, int is_first, int only_first,
+			struct buf *out)
+{
+	const int any = (is_first || !only_first) &&
+			atomic_load(&r->any.is_due);
+
+	if (!any && !(is_first && atomic_load(&r->first.is_due)))
+		return 0;
+	pthread_mutex_lock(&r->lock);
+	if (any)
+		take_frames(&r->any, out);
+	if (is_first)
+		take_frames(&r->first, out);
+	pthread_mutex_unlock(&r->lock);
+	return 1;
+}
+
+/* ---- what became of an item ---- */
+
+/* Locked. */
+static void count(struct results *r, const struct item_result *item)
+{
+	struct totals *t = &r->totals;
+	const enum file_status status = item->v.status;
+
+	if (status == STATUS_FAILED)
+		totals_failed(t,
+			      item->v.cause == CAUSE_MISMATCH ? TOTALS_CHANGED :
+								TOTALS_LOCAL,
+			      item->v.cause);
+	else if (status == STATUS_SKIPPED)
+		t->skipped++;
+	else if (item->kind == ITEM_FILE)
+		totals_file(t, status, item->id, item->size, item->digest,
+			    r->digest->size);
+}
+
+static void tell_user(const struct results *r, const struct item_result *item)
+{
+	const struct session_events *ev = r->events;
+	const struct verdict *v = &item->v;
+	char name[SHOWN_MAX], why[256], error[1024], renamed[RENAMED_MAX];
+	struct session_file f = {
+		.name = item->name,
+		.name_len = item->name_len,
+		.size = item->size,
+		.status = v->status,
+		.digest_ops = item->digest ? r->digest : NULL,
+		.digest = item->digest,
+	};
+
+	if (!ev->file)
+		return;
+	if (item->kind == ITEM_DIR && v->status != STATUS_FAILED)
+		return;
+	if (v->status == STATUS_FAILED) {
+		text_escape(name, sizeof(name), item->name, item->name_len);
+		advice_text(why, sizeof(why), v->cause, v->need, v->have);
+		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
+			 name, r->peer, why);
+		f.error = error;
+	}
+	if (item->renamed) {
+		const int dir = (int)(name_last(item->name) - item->name);
+
+		snprintf(renamed, sizeof(renamed), "%.*s%s", dir, item->name,
+			 item->renamed);
+		f.renamed_to = renamed;
+	}
+	ev->file(ev->ctx, r->number, &f);
+}
+
+void results_add(struct results *r, const struct item_result *item)
+{
+	pthread_mutex_lock(&r->lock);
+	count(r, item);
+	put_verdict(item->kind == ITEM_LINK ? &r->first : &r->any, item->id,
+		    item->v.status, &item->v);
+	pthread_mutex_unlock(&r->lock);
+	tell_user(r, item);
+}
+
+void results_committed(struct results *r, const struct commit *c,
+		       enum file_status status, unsigned cause)
+{
+	const struct item_result item = {
+		.id = c->id,
+		.kind = ITEM_FILE,
+		.v = { .status = status, .cause = cause },
+		.name = c->name,
+		.name_len = c->name_len,
+		.size = c->size,
+		.digest = c->digest,
+		.renamed = c->renamed,
+	};
+
+	results_add(r, &item);
+}
+
+void results_deferred(struct results *r, uint64_t id)
+{
+	const struct verdict none = { .cause = CAUSE_NONE };
+
+	pthread_mutex_lock(&r->lock);
+	put_verdict(&r->any, id, STATUS_DEFERRED, &none);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void results_aborted(struct results *r, const char *name, size_t name_len,
+		     unsigned cause)
+{
+	const struct session_events *ev = r->events;
+	char shown[SHOWN_MAX], error[1024];
+	const struct session_file f = {
+		.name = name,
+		.name_len = name_len,
+		.status = STATUS_FAILED,
+		.error = error,
+	};
+
+	pthread_mutex_lock(&r->lock);
+	totals_failed(&r->totals,
+		      cause == CAUSE_CHANGED ? TOTALS_CHANGED : TOTALS_REMOTE,
+		      CAUSE_NONE);
+	pthread_mutex_unlock(&r->lock);
+	text_escape(shown, sizeof(shown), name, name_len);
+	snprintf(error, sizeof(error), "%s: given up by the sender %s: %s",
+		 shown, r->peer, wire_cause_text(cause));
+	if (ev->file)
+		ev->file(ev->ctx, r->number, &f);
+}
+
+void results_note(struct results *r, const char *path, size_t len, int err_no)
+{
+	const struct msg_note m = {
+		.cause = (uint16_t)wire_cause_of_errno(err_no),
+		.kind = ITEM_DIR,
+		.name = path,
+		.name_len = len,
+	};
+	char shown[SHOWN_MAX];
+
+	text_escape(shown, sizeof(shown), path, len);
+	events_message(r->events, SESSION_ERROR,
+		       "%s: on this side: setting mode and time: %s", shown,
+		       wire_cause_text(m.cause));
+	pthread_mutex_lock(&r->lock);
+	r->notes++;
+	totals_failed(&r->totals, TOTALS_LOCAL, m.cause);
+	flush_run(&r->any);
+	msg_put_note(&r->any.frames, &m);
+	atomic_store(&r->any.is_due, 1);
+	pthread_mutex_unlock(&r->lock);
+	results_wake(r);
+}
+
+/* ---- the end ---- */
+
+int results_match(struct results *r, const struct msg_finish *m)
+{
+	const struct totals *t = &r->totals;
+	int same;
+
+	pthread_mutex_lock(&r->lock);
+	same = m->files == t->committed + t->unchanged &&
+	       m->bytes == t->bytes && memcmp(m->sum, t->sum, WIRE_SUM) == 0;
+	pthread_mutex_unlock(&r->lock);
+	return same;
+}
+
+void results_get_summary(struct results *r, struct msg_summary *m)
+{
+	const struct totals *t = &r->totals;
+
+	pthread_mutex_lock(&r->lock);
+	m->files = t->committed + t->unchanged;
+	m->bytes = t->bytes;
+	m->notes = r->notes;
+	memcpy(m->sum, t->sum, sizeof(m->sum));
+	pthread_mutex_unlock(&r->lock);
+}
+
+void results_get_totals(struct results *r, struct totals *t)
+{
+	pthread_mutex_lock(&r->lock);
+	*t = r->totals;
+	pthread_mutex_unlock(&r->lock);
+}

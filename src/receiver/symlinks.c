@@ -1,0 +1,210 @@
+/*
+ * Symlinks are kept as rows in a buffer; what became of them, in another with a
+ * row for each, as nobody is told before all of them are on the disk.
+ */
+#include "receiver/symlinks.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "fs/dirs.h"
+#include "receiver/results.h"
+#include "session/channel.h"
+#include "wire/msg.h"
+
+enum {
+	/* They are made when so many are kept: less than ITEMS_MAX in
+	 * sender/queue_priv.h, as the sender waits for their verdicts. */
+	KEPT_MAX = 8192,
+	KEPT_BYTES = 4 << 20,
+	ROW_MAX = 16 + WIRE_NAME_MAX + WIRE_LINK_MAX + FILE_META_MAX,
+};
+
+struct symlinks {
+	struct symlinks_config cfg; /* set once */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct buf rows;
+	unsigned count;
+};
+
+struct row {
+	uint64_t id;
+	const char *name, *target; /* terminated */
+	size_t name_len, target_len;
+	struct file_meta meta;
+};
+
+struct symlinks *symlinks_new(const struct symlinks_config *cfg)
+{
+	struct symlinks *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->cfg = *cfg;
+	pthread_mutex_init(&s->lock, NULL);
+	buf_init(&s->rows, KEPT_BYTES + ROW_MAX);
+	return s;
+}
+
+void symlinks_free(struct symlinks *s)
+{
+	if (!s)
+		return;
+	buf_release(&s->rows);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static void put_row(struct buf *b, const struct pack_item *it, uint64_t id)
+{
+	buf_put_u64(b, id);
+	buf_put_u16(b, (uint16_t)it->name_len);
+	buf_put(b, it->name, it->name_len);
+	buf_put_u8(b, 0);
+	buf_put_u16(b, (uint16_t)it->target_len);
+	buf_put(b, it->target, it->target_len);
+	buf_put_u8(b, 0);
+	file_meta_put(b, &it->meta, FILE_META_EXTENDED);
+}
+
+static void get_row(struct row *row, struct rd *r)
+{
+	row->id = rd_u64(r);
+	row->name_len = rd_u16(r);
+	row->name = (const char *)rd_bytes(r, row->name_len + 1);
+	row->target_len = rd_u16(r);
+	row->target = (const char *)rd_bytes(r, row->target_len + 1);
+	file_meta_get(r, &row->meta, FILE_META_EXTENDED);
+}
+
+int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
+		 struct err *e)
+{
+	int is_full, failed;
+
+	pthread_mutex_lock(&s->lock);
+	put_row(&s->rows, it, id);
+	s->count++;
+	is_full = s->count >= KEPT_MAX || s->rows.len >= KEPT_BYTES;
+	failed = s->rows.failed;
+	pthread_mutex_unlock(&s->lock);
+	if (failed)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	results_deferred(s->cfg.results, id);
+	return is_full;
+}
+
+static int is_same(const void *ctx, int dir, const char *leaf)
+{
+	const struct row *row = ctx;
+	char target[WIRE_LINK_MAX + 1];
+	ssize_t n = readlinkat(dir, leaf, target, sizeof(target));
+
+	return n >= 0 && (size_t)n == row->target_len &&
+	       memcmp(target, row->target, row->target_len) == 0;
+}
+
+/* Make one, and note what became of it in outcomes. */
+static void make_one(const struct symlinks *s, struct dirs *dirs,
+		     const struct row *row, struct buf *outcomes)
+{
+	struct place_request a = {
+		.what = { .target = row->target, .meta = &row->meta },
+		.meta = &row->meta,
+		.is_same = is_same,
+		.ctx = row,
+	};
+	struct place_result placed = { .status = STATUS_FAILED };
+	struct err fe;
+	size_t n;
+
+	err_clear(&fe);
+	a.dir_fd = dirs_parent(dirs, row->name, row->name_len, &a.leaf, &fe);
+	if (a.dir_fd >= 0)
+		conflict_place(&a, s->cfg.existing, &placed);
+	else
+		placed.cause = wire_cause_of_errno(fe.sys_errno);
+	n = strlen(placed.renamed);
+	buf_put_u8(outcomes, (uint8_t)placed.status);
+	buf_put_u16(outcomes, (uint16_t)placed.cause);
+	buf_put_u8(outcomes, (uint8_t)n);
+	buf_put(outcomes, placed.renamed, n + 1);
+}
+
+/* outcomes: what became of the rows, in their order. */
+static int make_rows(const struct symlinks *s, struct channel *ch,
+		     const struct buf *rows, struct buf *outcomes,
+		     struct err *e)
+{
+	struct dirs *dirs = dirs_new(s->cfg.root_fd, DIRS_CREATE, NULL, NULL);
+	struct rd r;
+	int rc = 0;
+
+	if (!dirs)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	dirs_set_mode(dirs, s->cfg.dir_mode);
+	rd_init(&r, rows->data, rows->len);
+	while (rc == 0 && r.left > 0) {
+		struct row row;
+
+		get_row(&row, &r);
+		make_one(s, dirs, &row, outcomes);
+		if (ch)
+			rc = channel_ping_if_due(ch, e);
+	}
+	dirs_free(dirs);
+	if (rc == 0 && outcomes->failed)
+		rc = err_set(e, ERR_RESOURCE, "out of memory");
+	return rc ? rc : sync_all(s->cfg.root_fd, s->cfg.sync, e);
+}
+
+static void report_rows(struct symlinks *s, const struct buf *rows,
+			const struct buf *outcomes)
+{
+	struct rd r, o;
+
+	rd_init(&r, rows->data, rows->len);
+	rd_init(&o, outcomes->data, outcomes->len);
+	while (r.left > 0) {
+		struct item_result item = { .kind = ITEM_LINK };
+		struct row row;
+		size_t n;
+
+		get_row(&row, &r);
+		item.id = row.id;
+		item.name = row.name;
+		item.name_len = row.name_len;
+		item.v.status = (enum file_status)rd_u8(&o);
+		item.v.cause = rd_u16(&o);
+		n = rd_u8(&o);
+		item.renamed = (const char *)rd_bytes(&o, n + 1);
+		if (n == 0)
+			item.renamed = NULL;
+		results_add(s->cfg.results, &item);
+	}
+	results_push(s->cfg.results);
+}
+
+int symlinks_make(struct symlinks *s, struct channel *ch, struct err *e)
+{
+	struct buf rows, outcomes;
+	int rc = 0;
+
+	buf_init(&outcomes, KEPT_BYTES);
+	pthread_mutex_lock(&s->lock);
+	rows = s->rows;
+	buf_init(&s->rows, rows.max);
+	s->count = 0;
+	pthread_mutex_unlock(&s->lock);
+	if (rows.len > 0)
+		rc = make_rows(s, ch, &rows, &outcomes, e);
+	if (rc == 0 && rows.len > 0)
+		report_rows(s, &rows, &outcomes);
+	buf_release(&rows);
+	buf_release(&outcomes);
+	return rc;
+}

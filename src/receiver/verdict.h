@@ -1,0 +1,21 @@
+/*
+ * verdict.h - what became of an item, as it is reported to both users.
+ *
+ * Layer: receiver.  Uses wire/msg.h.
+ */
+#ifndef FERRY_RECEIVER_VERDICT_H
+#define FERRY_RECEIVER_VERDICT_H
+
+#include <stdint.h>
+
+#include "wire/msg.h"
+
+struct verdict {
+	enum file_status status;
+	unsigned cause; /* enum wire_cause, with STATUS_FAILED */
+	/* Bytes needed and there, with a cause that has these (see
+	 * wire_cause_has_room()); else 0. */
+	uint64_t need, have;
+};
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * Messages with arguments.
+ */
+#include "session/events.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { MESSAGE_MAX = 1200 };
+
+void events_message(const struct session_events *ev, enum session_level level,
+		    const char *fmt, ...)
+{
+	char text[MESSAGE_MAX];
+	va_list ap;
+
+	if (!ev->message)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ev->message(ev->ctx, level, text);
+}
