@@ -254,6 +254,49 @@ few() {
 	done
 }
 
+# many_senders LIMIT COUNT - that many senders at a time, of 100 files of 8.5 MB
+# each, to a receiver that may have so many descriptors.
+many_senders() {
+	: >events
+	(
+		ulimit -n "$1"
+		exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
+		exec "$FERRY" receive --plain -p 0 --json=9 dst 9>events \
+			2>messages </dev/null
+	) &
+	receiver=$!
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	for ((s = 1; s <= $2; s++)); do
+		run_limit=110 start_send "s$s" --plain "src/$s"
+	done
+	for ((s = 1; s <= $2; s++)); do
+		ended "s$s"
+		[ "$code" = 0 ] || {
+			echo "sender $s: $code"
+			tail -n 3 "s$s.messages"
+			tail -n 3 messages
+			return 1
+		}
+	done
+	kill "$receiver"
+	wait_receiver
+	is sh -c 'find dst -type f -size 8500000c | wc -l' $(($2 * 100))
+	no_litter
+	rm -r dst/*
+}
+
+@test "eight senders at a time share 1024 descriptors, four share 256" {
+	! is_instrumented || skip "takes minutes"
+	# more than what is sent in packs, and large enough to be resumed
+	for s in {1..8}; do
+		mkdir "src/$s"
+		for i in {1..100}; do truncate -s 8500000 "src/$s/$i"; done
+	done
+	many_senders 1024 8
+	many_senders 256 4
+}
+
 @test "eleven hundred descriptors that were inherited do no harm" {
 	mkdir src/t
 	for i in {1..200}; do echo "$i" >"src/t/$i"; done
