@@ -6,14 +6,16 @@ python_files  = $(sort $(shell find tests -name '*.py'))
 
 # ---- static checks: seconds ------------------------------------------------
 
-static_runs := $(addprefix run/static/,layers symbols headers docs shell)
+static_runs := $(addprefix run/static/,layers cycles symbols headers docs shell)
 run_static   = @scripts/run-test 300 '$(LOGS)/static/$(@F).log'
 
-## check-static: layers, symbols, headers, documents, shell scripts
+## check-static: layers, cycles, symbols, headers, documents, shell scripts
 check-static: $(static_runs)
 
 run/static/layers:
 	$(run_static) scripts/check-layers
+run/static/cycles: $(lib_objs)
+	$(run_static) scripts/check-cycles $(B)/obj
 run/static/symbols: $(lib_objs)
 	$(run_static) scripts/check-symbols $(B)/obj
 run/static/headers:
