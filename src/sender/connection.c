@@ -20,8 +20,7 @@ enum {
 
 /* ---- tasks ---- */
 
-static int do_task(struct send_stream *st, const struct task *t,
-		   struct err *e)
+static int do_task(struct send_stream *st, const struct task *t, struct err *e)
 {
 	int rc = 0;
 
@@ -78,9 +77,9 @@ static int work(struct send_stream *st, struct task *t, struct err *e)
 	int rc = 0;
 
 	while (rc == 0) {
-		const enum queue_next next = send_stream_is_leaving(st) ?
-						     QUEUE_CLOSED :
-						     queue_take(queue, t, 0);
+		const enum queue_next next = send_stream_is_leaving(st)
+						     ? QUEUE_CLOSED
+						     : queue_take(queue, t, 0);
 
 		if (next == QUEUE_DONE)
 			return 0;
@@ -146,17 +145,6 @@ static int end(struct send_stream *st, struct err *e)
 	return rc;
 }
 
-/* The user stopped it: say so, so that the receiver does not wait for us to come
- * back. */
-static void leave(struct send_stream *st)
-{
-	struct err ignored;
-
-	channel_send_error(&st->channel, WERR_INTERRUPTED,
-			   err_name(ERR_INTERRUPTED));
-	(void)stream_close(st->channel.stream, SESSION_LEAVE_MS, &ignored);
-}
-
 /* The stream ended badly: what does that mean for the session? */
 static void tell_failure(struct send_stream *st, struct err *e)
 {
@@ -170,7 +158,8 @@ static void tell_failure(struct send_stream *st, struct err *e)
 		if (e->code != ERR_INTERRUPTED)
 			outcome_message(s->outcome, SESSION_VERBOSE,
 					"a further connection to %s failed: "
-					"%s", peer, e->text);
+					"%s",
+					peer, e->text);
 		return;
 	}
 	if (is_lost && send_session_has_failed(s->session))
@@ -184,8 +173,10 @@ static void tell_failure(struct send_stream *st, struct err *e)
 		e->code = ERR_LOST;
 	/* Before READY, opening.c has named the peer. */
 	if (is_lost && was_ready && e->code == ERR_UNCONFIRMED)
-		err_prefix(e, "%s: everything was sent, but the commit of "
-			   "some files was not confirmed", peer);
+		err_prefix(e,
+			   "%s: everything was sent, but the commit of "
+			   "some files was not confirmed",
+			   peer);
 	else if (is_lost && was_ready && e->code != ERR_CLOSED)
 		err_prefix(e, "%s", peer);
 	send_session_fail(s->session, e);
@@ -202,22 +193,27 @@ static void *connection_main(void *arg)
 	struct sender *s = start->sender;
 	struct task t = { .is_waiting = 0 };
 	struct send_stream st;
-	struct err e;
+	struct err e, ignored;
 	int rc;
 
 	err_clear(&e);
 	rc = send_stream_init(&st, s, start->index, &e);
 	free(start);
 	if (rc == 0)
-		rc = st.index == 0 ? opening_first(&st, &t, &e) :
-				     opening_further(&st, &t, &e);
+		rc = st.index == 0 ? opening_first(&st, &t, &e)
+				   : opening_further(&st, &t, &e);
 	if (rc == 0)
 		rc = work(&st, &t, &e);
 	if (rc == 0)
 		rc = end(&st, &e);
 	if (rc == ERR_INTERRUPTED && send_stream_is_leaving(&st) &&
-	    send_session_stage(s->session) >= SESSION_GREETED)
-		leave(&st);
+	    send_session_stage(s->session) >= SESSION_GREETED) {
+		/* Or the receiver would wait for us to come back. */
+		channel_send_error(&st.channel, WERR_INTERRUPTED,
+				   err_name(ERR_INTERRUPTED));
+		(void)stream_close(st.channel.stream, SESSION_LEAVE_MS,
+				   &ignored);
+	}
 	if (rc)
 		tell_failure(&st, &e);
 	if (st.channel.stream)

@@ -19,7 +19,6 @@ struct sender;
  *
  * Returns 0, and the caller joins *thread; -1 when it cannot be started.
  */
-int send_connection_start(struct sender *s, unsigned index,
-			  pthread_t *thread);
+int send_connection_start(struct sender *s, unsigned index, pthread_t *thread);
 
 #endif

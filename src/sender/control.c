@@ -1,6 +1,6 @@
 /*
- * One session: starts its streams, shows progress, stops all when the user wants
- * it.
+ * One session: starts its streams, shows progress, and stops all when the user
+ * wants it.
  */
 #include "sender/control.h"
 
@@ -28,9 +28,6 @@ struct control {
 	struct sender *sender;
 	pthread_t threads[STREAMS_MAX]; /* of the streams */
 	unsigned started;               /* how many of them there are */
-	/* The user stopped us: until when the first stream may say so to the
-	 * receiver; 0: not so. */
-	uint64_t leave_until_ms;
 };
 
 void control_show_progress(struct sender *s, struct scanner *scanner)
@@ -83,24 +80,6 @@ static void start_further_streams(struct control *c)
 		;
 }
 
-/* Give the first stream time to tell the receiver, if that knows of us. */
-static void cancel(struct control *c)
-{
-	if (send_session_cancel(c->sender->session))
-		c->leave_until_ms = clock_ms() + SESSION_LEAVE_MS;
-}
-
-static void end_leave(struct control *c)
-{
-	struct err e;
-
-	if (c->leave_until_ms == 0 || clock_left_ms(c->leave_until_ms) > 0)
-		return;
-	c->leave_until_ms = 0;
-	send_session_error(c->sender->session, &e);
-	send_session_fail(c->sender->session, &e);
-}
-
 void control_run_session(struct sender *s, struct scanner *scanner)
 {
 	struct pollfd fds[2] = {
@@ -108,6 +87,9 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 		{ .fd = s->cfg->cancel_fd, .events = POLLIN },
 	};
 	struct control c = { .sender = s };
+	/* The user stopped us: until when the first stream may say so to the
+	 * receiver; 0: not so. */
+	uint64_t leave_until_ms = 0;
 	int wait = TICK_FIRST_MS;
 	struct err e;
 
@@ -124,11 +106,17 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 			    errno != EAGAIN && errno != EINTR)
 				fds[0].fd = -1;
 			if (fds[1].revents) {
-				cancel(&c);
 				fds[1].fd = -1;
+				if (send_session_cancel(s->session))
+					leave_until_ms = clock_ms() +
+							 SESSION_LEAVE_MS;
 			}
 		}
-		end_leave(&c);
+		if (leave_until_ms && clock_left_ms(leave_until_ms) == 0) {
+			leave_until_ms = 0;
+			send_session_error(s->session, &e);
+			send_session_fail(s->session, &e);
+		}
 		start_further_streams(&c);
 		control_show_progress(s, scanner);
 		if (wait < TICK_MS)

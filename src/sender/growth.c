@@ -29,8 +29,8 @@ enum {
  */
 static unsigned long_streams(const struct growth *g)
 {
-	const unsigned most = g->is_compressing ? LONG_MAX_COMPRESSING :
-						  LONG_MAX_STREAMS;
+	const unsigned most = g->is_compressing ? LONG_MAX_COMPRESSING
+						: LONG_MAX_STREAMS;
 	const uint64_t n = 1 + g->bytes / LONG_STREAM_BYTES +
 			   g->files / LONG_STREAM_FILES;
 

@@ -10,15 +10,15 @@
 #include <stdint.h>
 
 struct growth {
-	int is_ready;       /* READY came, and allowed so many streams */
+	int is_ready; /* READY came, and allowed so many streams */
 	unsigned allowed;
-	int is_long;        /* it is connected, by a long line (dial.h) */
-	unsigned asked;     /* --streams; 0: choose */
+	int is_long;    /* it is connected, by a long line (dial.h) */
+	unsigned asked; /* --streams; 0: choose */
 	int is_compressing;
 	/* Streams may connect before READY: not in code mode, where there is no
 	 * key before. */
 	int may_be_early;
-	unsigned backlog;   /* queue_backlog() */
+	unsigned backlog;      /* queue_backlog() */
 	uint64_t bytes, files; /* scanned so far */
 };
 

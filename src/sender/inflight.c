@@ -71,8 +71,7 @@ uint64_t inflight_add(struct inflight *in, struct pack *pk, struct outfile *f)
 int inflight_was_given(const struct inflight *in, uint64_t first,
 		       uint64_t count)
 {
-	return first > 0 && first < in->next_id &&
-	       count <= in->next_id - first;
+	return first > 0 && first < in->next_id && count <= in->next_id - first;
 }
 
 size_t inflight_index(const struct inflight *in, uint64_t id)

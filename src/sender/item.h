@@ -27,10 +27,10 @@ struct item {
 	unsigned root;       /* scan root */
 	uint32_t name_off;   /* terminated */
 	uint32_t name_len;
-	uint32_t path_off;   /* within the name: where the path below the root
+	uint32_t path_off; /* within the name: where the path below the root
 				begins */
 	uint32_t target_off, target_len; /* ITEM_LINK */
-	struct stat st;      /* as scanned; of a file that was read, as then */
+	struct stat st; /* as scanned; of a file that was read, as then */
 	uint8_t digest[DIGEST_MAX];
 };
 

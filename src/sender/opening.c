@@ -137,24 +137,13 @@ static int send_hello(struct send_stream *st, struct err *e)
 		.digest = cfg->digest->id,
 		.flags = (uint8_t)((is_single ? HELLO_SINGLE : 0) |
 				   (cfg->retry_ms ? HELLO_RETRY : 0)),
-		.streams = (uint16_t)(cfg->streams ? cfg->streams :
-						     STREAMS_MAX),
+		.streams = (uint16_t)(cfg->streams ? cfg->streams
+						   : STREAMS_MAX),
 	};
 
 	send_session_set_stage(s->session, SESSION_GREETED);
 	memcpy(m.session, s->session_id, sizeof(m.session));
 	msg_put_hello(&st->channel.out, &m);
-	return channel_send(&st->channel, NULL, 0, e);
-}
-
-static int send_join(struct send_stream *st, struct err *e)
-{
-	struct msg_join m = { .version = WIRE_VERSION,
-			      .index = (uint16_t)st->index };
-
-	memcpy(m.token, st->sender->peer.ready.token,
-	       sizeof(m.token));
-	msg_put_join(&st->channel.out, &m);
 	return channel_send(&st->channel, NULL, 0, e);
 }
 
@@ -173,26 +162,17 @@ static int add_mode_hint(struct send_stream *st, struct err *e)
 	return e->code;
 }
 
-/* The first large files can be opened before the receiver is ready: its
- * answers then come together, and save a round trip. */
-static int open_early(struct send_stream *st, struct task *t, struct err *e)
-{
-	struct queue *queue = st->sender->queue;
-	int rc = 0;
-
-	while (rc == 0 && queue_take(queue, t, 1) == QUEUE_TASK) {
-		rc = send_file_open(st, t->file, e);
-		queue_release_task(queue, t);
-	}
-	return rc;
-}
-
-/* Wait for READY; the first stream opens files meanwhile.  It may have been
- * taken already, while something was sent. */
+/*
+ * Wait for READY, which may have been taken already, while something was sent.
+ * The first stream opens large files meanwhile: the receiver's answers then
+ * come together with READY, which saves a round trip.
+ */
 static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 {
+	struct queue *queue = st->sender->queue;
+	const char *peer = st->sender->peer.name;
 	const int is_first = st->index == 0;
-	const int wake_fd = is_first ? queue_wake_fd(st->sender->queue) : -1;
+	const int wake_fd = is_first ? queue_wake_fd(queue) : -1;
 	const uint8_t *body;
 	struct frame f;
 	int rc;
@@ -205,14 +185,16 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 			return replies_peer_error(st, body, f.len, e);
 		if (rc == 0)
 			return err_set(e, ERR_PROTOCOL,
-				       "%s sent %s instead of READY",
-				       st->sender->peer.name,
+				       "%s sent %s instead of READY", peer,
 				       frame_name(f.type));
 		if (rc != ERR_AGAIN)
 			return add_mode_hint(st, e);
-		rc = is_first ? open_early(st, t, e) : 0;
-		if (rc)
-			return rc;
+		while (is_first && queue_take(queue, t, 1) == QUEUE_TASK) {
+			rc = send_file_open(st, t->file, e);
+			queue_release_task(queue, t);
+			if (rc)
+				return rc;
+		}
 		if (st->state >= STREAM_READY)
 			break;
 		if (send_stream_is_leaving(st))
@@ -233,13 +215,13 @@ static int await_states(struct send_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
 	const unsigned wait_ms = s->peer.rtt_us / 1000 / STATE_PART;
-	const uint64_t until = clock_ms() + (wait_ms > STATE_MIN_MS ?
-						     wait_ms :
-						     STATE_MIN_MS);
+	const uint64_t until =
+		clock_ms() + (wait_ms > STATE_MIN_MS ? wait_ms : STATE_MIN_MS);
 	int rc = replies_take(st, e);
 
-	while (rc == 0 && s->peer.rtt_us >= DIAL_LONG_US && s->cfg->streams != 1 &&
-	       !s->cfg->pake && queue_awaits_state(s->queue)) {
+	while (rc == 0 && s->peer.rtt_us >= DIAL_LONG_US &&
+	       s->cfg->streams != 1 && !s->cfg->pake &&
+	       queue_awaits_state(s->queue)) {
 		int left = clock_left_ms(until);
 
 		if (left <= 0)
@@ -270,53 +252,45 @@ int opening_first(struct send_stream *st, struct task *t, struct err *e)
 /* ---- further streams ---- */
 
 /*
- * What was sent after JOIN may not have arrived: another stream sends it.  Where
- * none can, the session is not whole without this stream, which then counts as
- * one that was ready.
+ * JOIN, and with it a range of a file, if there is one: it is sent before
+ * READY, which saves a round trip, but counts only once READY has come.  Where
+ * that does not come, another stream sends the range.
  */
-static void return_range(struct send_stream *st, const struct task *t)
+static int join(struct send_stream *st, struct task *t, struct err *e)
 {
 	struct sender *s = st->sender;
-
-	atomic_fetch_sub(&s->count.bytes, st->early_bytes);
-	if (queue_return_range(s->queue, t) || st->has_aborted)
-		st->state = STREAM_READY;
-}
-
-/* What is sent after JOIN counts once READY has come: until then the range may
- * have to be returned. */
-static int send_early(struct send_stream *st, struct task *t, struct err *e)
-{
-	struct sender *s = st->sender;
+	struct msg_join m = { .version = WIRE_VERSION,
+			      .index = (uint16_t)st->index };
 	int rc;
 
+	memcpy(m.token, s->peer.ready.token, sizeof(m.token));
+	msg_put_join(&st->channel.out, &m);
+	rc = channel_send(&st->channel, NULL, 0, e);
+	if (rc)
+		return rc;
+	if (!queue_take_range(s->queue, t)) {
+		rc = await_ready(st, t, e);
+		return rc ? rc : replies_take(st, e);
+	}
 	send_stream_begin_task(st);
 	rc = send_file_range(st, t->file, t->leaf, t->count, e);
 	if (rc == 0)
 		rc = await_ready(st, t, e);
 	if (rc && st->state == STREAM_OPENING) {
-		return_range(st, t);
-	} else {
-		if (rc == 0)
-			rc = send_file_end(st, t->file, e);
-		queue_release_task(s->queue, t);
+		atomic_fetch_sub(&s->count.bytes, st->early_bytes);
+		/* Where no other stream can make up for it, the session is not
+		 * whole without this one: it counts as one that was ready. */
+		if (queue_return_range(s->queue, t) || st->has_aborted)
+			st->state = STREAM_READY;
+		return rc;
 	}
 	if (rc == 0)
-		send_stream_end_task(st);
-	return rc;
-}
-
-static int join(struct send_stream *st, struct task *t, struct err *e)
-{
-	int rc = send_join(st, e);
-
+		rc = send_file_end(st, t->file, e);
+	queue_release_task(s->queue, t);
 	if (rc)
 		return rc;
-	if (queue_take_range(st->sender->queue, t))
-		rc = send_early(st, t, e);
-	else
-		rc = await_ready(st, t, e);
-	return rc ? rc : replies_take(st, e);
+	send_stream_end_task(st);
+	return replies_take(st, e);
 }
 
 int opening_further(struct send_stream *st, struct task *t, struct err *e)

@@ -1,5 +1,5 @@
 /*
- * opening.h - the beginning of a stream: a connection, HELLO or JOIN, and READY.
+ * opening.h - the beginning of a stream: connection, HELLO or JOIN, READY.
  *
  * Layer: sender.  Uses net, sender/session.h, sender/send_file.h.
  * Threads: the stream's.

@@ -148,8 +148,7 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 	tell_file(o, &f);
 }
 
-void outcome_note(struct outcome *o, const struct msg_note *m,
-		  const char *peer)
+void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 {
 	char name[512], why[256];
 

@@ -36,8 +36,8 @@ enum outfile_state {
 	FILE_QUEUED,
 	FILE_OPENING, /* OPEN was sent, no STATE yet */
 	FILE_SENDING,
-	FILE_ENDED,   /* FILE_END was sent */
-	FILE_DEAD,    /* failed or refused: nothing more is sent */
+	FILE_ENDED, /* FILE_END was sent */
+	FILE_DEAD,  /* failed or refused: nothing more is sent */
 };
 
 struct outfile {
@@ -46,9 +46,9 @@ struct outfile {
 	int is_stream; /* standard input: size unknown, cannot be read again */
 
 	/* set by the stream that opens it, fixed once OPEN was sent */
-	struct item item; /* but for its digest; st: when it was opened */
-	uint64_t id;      /* 0: not opened yet */
-	int fd;           /* -1 before */
+	struct item item;  /* but for its digest; st: when it was opened */
+	uint64_t id;       /* 0: not opened yet */
+	int fd;            /* -1 before */
 	struct tree *tree; /* what is in it: guarded by the queue's lock */
 	/* TREE_SIZE_UNKNOWN for standard input until its end was read */
 	uint64_t size;
@@ -56,17 +56,17 @@ struct outfile {
 	/* guarded by the queue's lock */
 	struct outfile *next;
 	enum outfile_state state;
-	unsigned users;      /* streams at work on it */
-	int is_in_flight;    /* it has an id and no verdict */
-	int is_active;       /* on the list of files to take ranges from */
-	int has_digest;      /* item.digest is the whole file's */
+	unsigned users;         /* streams at work on it */
+	int is_in_flight;       /* it has an id and no verdict */
+	int is_active;          /* on the list of files to take ranges from */
+	int has_digest;         /* item.digest is the whole file's */
 	struct runs todo;       /* leaves to be sent, and */
 	struct runs unverified; /* those that the receiver says it has, which
 				   are still to be checked */
 	unsigned checks;        /* CHECKs without an answer */
 	uint64_t most_claimed;  /* leaves that the receiver ever said it had */
 	/* the same, of standard input only */
-	int is_reading;      /* a stream is reading the next chunk of it */
+	int is_reading; /* a stream is reading the next chunk of it */
 	int at_eof;
 	uint64_t next_leaf;
 	uint64_t sent_bytes;
@@ -77,8 +77,7 @@ struct outfile {
  * The caller fills in root, st and size, or is_stream and fd.  NULL when out
  * of memory.
  */
-struct outfile *outfile_new(const char *name, size_t name_len,
-			    size_t path_off);
+struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off);
 
 /* Free, and close its descriptor unless it is standard input, which stays the
  * process's.  NULL is allowed. */

@@ -23,12 +23,12 @@ enum {
 };
 
 struct pack {
-	struct pack *next;  /* the queue's */
-	uint64_t first_id;  /* 0: not sent yet */
+	struct pack *next; /* the queue's */
+	uint64_t first_id; /* 0: not sent yet */
 	uint32_t count, cap;
-	uint32_t left;      /* items without a verdict */
-	int was_sent;       /* in a lost session: it may have arrived */
-	int is_wanted;      /* it was offered, and the receiver wants it */
+	uint32_t left; /* items without a verdict */
+	int was_sent;  /* in a lost session: it may have arrived */
+	int is_wanted; /* it was offered, and the receiver wants it */
 	struct item *items;
 	struct buf names;
 	uint64_t bytes;     /* of content: as scanned, later as read */

@@ -43,9 +43,10 @@ static void tell_trouble(struct preview *p, const struct scan_item *si)
 		.error = si->err->text,
 	};
 
-	totals_failed(&p->totals, si->err->code == ERR_CHANGED ? TOTALS_CHANGED :
-							       TOTALS_LOCAL,
-		     CAUSE_NONE);
+	totals_failed(&p->totals,
+		      si->err->code == ERR_CHANGED ? TOTALS_CHANGED
+						   : TOTALS_LOCAL,
+		      CAUSE_NONE);
 	if (ev->file)
 		ev->file(ev->ctx, 1, &f);
 }
@@ -91,8 +92,10 @@ static int judge(struct preview *p, struct err *e)
 	p->totals.committed = p->summary->files;
 	code = totals_code(&p->totals, 1);
 	if (code)
-		err_set(e, code, "%llu of %llu files cannot be sent (see "
-			"above)", (unsigned long long)failed,
+		err_set(e, code,
+			"%llu of %llu files cannot be sent (see "
+			"above)",
+			(unsigned long long)failed,
 			(unsigned long long)(failed + p->summary->files));
 	return code;
 }

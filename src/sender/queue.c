@@ -165,15 +165,6 @@ void queue_push_pack(struct queue *q, struct pack *pk)
 	q->pack_count++;
 }
 
-static void push_file(struct queue *q, struct outfile *f)
-{
-	f->next = q->files;
-	if (!q->files)
-		q->files_end = &f->next;
-	q->files = f;
-	q->file_count++;
-}
-
 void queue_set_scanned(struct queue *q)
 {
 	pthread_mutex_lock(&q->lock);
@@ -243,8 +234,8 @@ void queue_add_active(struct queue *q, struct outfile *f)
 
 void queue_settle_active(struct queue *q, struct outfile *f)
 {
-	if (f->is_stream ? f->at_eof :
-			   f->todo.len == 0 && f->unverified.len == 0)
+	if (f->is_stream ? f->at_eof
+			 : f->todo.len == 0 && f->unverified.len == 0)
 		queue_remove_active(q, f);
 	else if (!f->is_active)
 		queue_add_active(q, f);
@@ -355,7 +346,11 @@ void queue_restart(struct queue *q)
 		if (f) {
 			queue_remove_active(q, f);
 			outfile_restart(f);
-			push_file(q, f);
+			f->next = q->files;
+			if (!q->files)
+				q->files_end = &f->next;
+			q->files = f;
+			q->file_count++;
 		} else {
 			pack_restart(pk);
 			queue_push_pack(q, pk);

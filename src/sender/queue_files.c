@@ -126,8 +126,7 @@ int queue_take_end(struct queue *q, struct outfile *f)
 	pthread_mutex_lock(&q->lock);
 	if (f->state == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
 	    (!f->is_stream || f->at_eof) &&
-	    tree_set_size(f->tree, f->size) == 0 &&
-	    tree_is_complete(f->tree)) {
+	    tree_set_size(f->tree, f->size) == 0 && tree_is_complete(f->tree)) {
 		rc = tree_final(f->tree, f->item.digest);
 		if (rc == 0) {
 			f->state = FILE_ENDED;

@@ -17,18 +17,18 @@ struct queue;
 /* ---- ids ---- */
 
 /*
- * Give the items of a TASK_PACK their ids, before its frame is sent: they are in
- * flight from then on.  All items must be in the frame (the taker removes others
- * first; an empty pack is freed).  Takes ownership in every case, and ends the
- * task.  Returns the first id; 0 for an empty pack, or when out of memory.
+ * Give the items of a TASK_PACK their ids, before its frame is sent: they are
+ * in flight from then on.  All items must be in the frame (the taker removes
+ * others first; an empty pack is freed).  Takes ownership in every case, and
+ * ends the task.  Returns the first id; 0 for an empty pack, or when out of
+ * memory.
  */
 uint64_t queue_assign_pack_ids(struct queue *q, struct pack *pk);
 
 /* Give a file its id, before its OPEN is sent.  is_whole: the caller will send
  * all of it without waiting for STATE.  Returns the id; 0 when out of
  * memory. */
-uint64_t queue_assign_file_id(struct queue *q, struct outfile *f,
-			      int is_whole);
+uint64_t queue_assign_file_id(struct queue *q, struct outfile *f, int is_whole);
 
 /* Queue a file that was found too large for its pack.  Never blocks, as a
  * stream that waited for room would keep the queue from getting any.  Takes

@@ -36,7 +36,7 @@ _Static_assert(QUEUE_INFLIGHT_MAX +
  * files that are here (see their headers). */
 struct queue {
 	pthread_mutex_t lock;
-	int wake_fd;         /* eventfd for streams without a task */
+	int wake_fd; /* eventfd for streams without a task */
 
 	/* packs and files that wait; next to be taken first */
 	struct pack *packs, **packs_end;
@@ -47,17 +47,17 @@ struct queue {
 	/* what was taken */
 	struct outfile *active; /* open files, with leaves to send */
 	struct inflight inflight;
-	unsigned busy;       /* tasks that were taken and not handed back */
+	unsigned busy; /* tasks that were taken and not handed back */
 	unsigned open_count, open_limit; /* files without a verdict */
 	unsigned checking;   /* tasks among them that are TASK_CHECK */
 	unsigned checks_out; /* CHECKs without an answer */
 	unsigned resends;    /* that the receiver asked for */
 
 	/* state */
-	unsigned waiting;    /* streams that found nothing to take */
-	int is_signalled;    /* wake_fd is readable */
+	unsigned waiting; /* streams that found nothing to take */
+	int is_signalled; /* wake_fd is readable */
 	int is_closed, is_paused, is_scanned;
-	int has_progress;    /* see queue_has_progress() */
+	int has_progress; /* see queue_has_progress() */
 };
 
 /* Make streams that wait look again. */

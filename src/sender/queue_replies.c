@@ -58,9 +58,8 @@ static int open_answered(struct queue *q, struct outfile *f,
 		}
 		return rc;
 	}
-	return f->is_stream ?
-		       0 :
-		       runs_add(&f->todo, 0, tree_leaf_count(f->size));
+	return f->is_stream ? 0
+			    : runs_add(&f->todo, 0, tree_leaf_count(f->size));
 }
 
 int queue_state(struct queue *q, const struct msg_state *m)
@@ -161,9 +160,8 @@ static void pack_verdict(struct queue *q, struct inflight_entry *en,
 			.name_len = it->name_len,
 			.item = it,
 			.id = id,
-			.size = it->kind == ITEM_FILE ?
-					(uint64_t)it->st.st_size :
-					0,
+			.size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size
+						      : 0,
 			.verdict = m,
 			.has_digest = it->kind == ITEM_FILE,
 		};
@@ -240,26 +238,20 @@ int queue_deferred(struct queue *q, const struct msg_verdict *m)
 
 /* ---- RESEND ---- */
 
-/* Whether nothing of the pack has an answer yet: only whole packs are sent
- * again. */
-static int is_unanswered(const struct pack *pk)
-{
-	if (pk->left < pk->count)
-		return 0;
-	for (uint32_t i = 0; i < pk->count; i++) {
-		if (pk->items[i].is_deferred)
-			return 0;
-	}
-	return 1;
-}
-
-/* It is read and sent anew, with new ids. */
+/* A pack is read and sent anew, with new ids: only a whole one of which nothing
+ * has an answer yet. */
 static int resend_pack(struct queue *q, struct inflight_entry *en,
 		       const struct msg_resend *m, uint64_t *bytes)
 {
-	if (m->id != en->first || !is_unanswered(en->pack))
+	const struct pack *pk = en->pack;
+
+	if (m->id != en->first || pk->left < pk->count)
 		return ERR_PROTOCOL;
-	*bytes = en->pack->bytes;
+	for (uint32_t i = 0; i < pk->count; i++) {
+		if (pk->items[i].is_deferred)
+			return ERR_PROTOCOL;
+	}
+	*bytes = pk->bytes;
 	queue_push_pack(q, inflight_take_pack(&q->inflight, en));
 	return 0;
 }
@@ -331,8 +323,7 @@ int queue_offered(struct queue *q, const struct msg_offered *m)
 	 * nothing of it can be wanted. */
 	else if (!en)
 		rc = pack_count_wanted(m) > 0 ? ERR_PROTOCOL : 0;
-	else if (!en->pack || en->first != m->first_id ||
-		 en->count != m->count)
+	else if (!en->pack || en->first != m->first_id || en->count != m->count)
 		rc = ERR_PROTOCOL;
 	else
 		rc = take_wanted(q, en, m);

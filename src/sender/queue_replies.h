@@ -54,7 +54,6 @@ int queue_deferred(struct queue *q, const struct msg_verdict *m);
 /* RESEND.  *bytes is how much of a pack will be sent again (0 for a chunk).
  * ERR_CORRUPT when it was asked for too often in this session, or the content
  * cannot be read again. */
-int queue_resend(struct queue *q, const struct msg_resend *m,
-		 uint64_t *bytes);
+int queue_resend(struct queue *q, const struct msg_resend *m, uint64_t *bytes);
 
 #endif

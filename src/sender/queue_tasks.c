@@ -45,16 +45,12 @@ static int take_pack(struct queue *q, struct task *t)
 	return 1;
 }
 
-/* A range of what is left of a file: shorter towards its end, so that all
+/*
+ * A range of a file: shorter towards the end of what is left, so that all
  * streams end together, however fast each of them is (Polychronopoulos and
- * Kuck, "Guided Self-Scheduling", IEEE Trans. Computers C-36(12), 1987). */
-static uint64_t range_leaves(const struct outfile *f)
-{
-	uint64_t n = runs_count(&f->todo) / (2 * STREAMS_MAX) + 1;
-
-	return n < RANGE_LEAVES_MAX ? n : RANGE_LEAVES_MAX;
-}
-
+ * Kuck, "Guided Self-Scheduling", IEEE Trans. Computers C-36(12), 1987).
+ * or_stdin: or the next chunk of standard input.
+ */
 static int take_range(struct queue *q, struct task *t, int or_stdin)
 {
 	for (struct outfile *f = q->active; f; f = f->next) {
@@ -66,9 +62,14 @@ static int take_range(struct queue *q, struct task *t, int or_stdin)
 			f->is_reading = 1;
 			t->kind = TASK_STDIN;
 		} else {
+			const uint64_t n = 1 + runs_count(&f->todo) /
+						       (2 * STREAMS_MAX);
+
 			t->kind = TASK_RANGE;
-			t->count = runs_take(&f->todo, range_leaves(f),
-					     &t->leaf);
+			t->count = runs_take(
+				&f->todo,
+				n < RANGE_LEAVES_MAX ? n : RANGE_LEAVES_MAX,
+				&t->leaf);
 			if (t->count == 0)
 				continue;
 			queue_settle_active(q, f);

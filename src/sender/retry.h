@@ -34,8 +34,7 @@ int retry_is_wanted(struct retry *r, struct err *e, int was_ready,
 
 /* How long to wait before the next session: twice as long each time, and not
  * always the same, lest many senders come back at once.  random: any number. */
-unsigned retry_next_wait_ms(struct retry *r, uint32_t random,
-			    uint64_t now_ms);
+unsigned retry_next_wait_ms(struct retry *r, uint32_t random, uint64_t now_ms);
 
 /* How many seconds are left to try, for the user. */
 uint64_t retry_left_s(const struct retry *r, uint64_t now_ms);

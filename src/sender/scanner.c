@@ -1,6 +1,6 @@
 /*
- * The scanner's thread: builds packs of what is small, and queues them and large
- * files.
+ * The scanner's thread: builds packs of what is small, and queues them and
+ * large files.
  */
 #include "sender/scanner.h"
 
@@ -28,19 +28,19 @@ struct scanner {
 	struct sender *sender;
 	scanner_fail_fn on_fail;
 	void *ctx;
-	int only_dirs;          /* all else was queued by an earlier walk */
+	int only_dirs; /* all else was queued by an earlier walk */
 	/* the control thread's */
 	pthread_t thread;
 	int has_thread;
 	/* the thread's: the pack builder */
-	struct pack *pack;      /* being filled, or NULL */
+	struct pack *pack; /* being filled, or NULL */
 	uint64_t pack_began_ms;
 	/* the thread's until it is joined */
-	struct err err;         /* why a walk failed */
+	struct err err; /* why a walk failed */
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	int is_done;
-	int wants_rescan;       /* directories have to be queued anew */
+	int wants_rescan; /* directories have to be queued anew */
 };
 
 struct scanner *scanner_new(struct sender *s, scanner_fail_fn on_fail,
@@ -94,8 +94,8 @@ static struct item *try_add(struct scanner *sc, enum item_kind kind,
 		sc->pack_began_ms = clock_ms();
 	}
 	return pack_add(sc->pack, kind, si->name, si->name_len,
-			si->name_len - si->path_len, si->target,
-			si->target_len, size);
+			si->name_len - si->path_len, si->target, si->target_len,
+			size);
 }
 
 static int add_to_pack(struct scanner *sc, enum item_kind kind,
@@ -162,16 +162,17 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	case SCAN_WAITING:
 		/* What was named so far need not wait; and a list that is
 		 * slow in coming must not keep what is over. */
-		return queue_is_closed(s->queue) ? ERR_INTERRUPTED :
-						   queue_pack(sc);
+		return queue_is_closed(s->queue) ? ERR_INTERRUPTED
+						 : queue_pack(sc);
 	}
 	return 0;
 }
 
 static int on_item_again(void *ctx, const struct scan_item *si, struct err *e)
 {
-	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING ?
-		       on_item(ctx, si, e) : 0;
+	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING
+		       ? on_item(ctx, si, e)
+		       : 0;
 }
 
 static int queue_stdin(struct sender *s, struct err *e)
@@ -241,8 +242,8 @@ int scanner_start(struct scanner *sc)
 {
 	struct err e;
 
-	sc->has_thread = pthread_create(&sc->thread, NULL, scanner_main,
-					sc) == 0;
+	sc->has_thread = pthread_create(&sc->thread, NULL, scanner_main, sc) ==
+			 0;
 	if (sc->has_thread)
 		return 0;
 	err_set(&e, ERR_RESOURCE, "cannot start a thread");

@@ -21,18 +21,6 @@
 
 /* ---- before it begins ---- */
 
-static int check_stdin_name(const struct send_config *cfg, struct err *e)
-{
-	const char *why;
-
-	if (cfg->stdin_fd < 0)
-		return 0;
-	why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
-	if (why)
-		return err_set(e, ERR_USAGE, "--name: %s", why);
-	return 0;
-}
-
 static int prepare(struct sender *s, struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
@@ -91,22 +79,12 @@ static int confine(struct sender *s, struct err *e)
 
 /* ---- sessions ---- */
 
-/* Wait, unless the user stops it.  Returns whether he did not. */
-static int back_off(struct sender *s, unsigned ms)
-{
-	struct pollfd pfd = { .fd = s->cfg->cancel_fd, .events = POLLIN };
-
-	if (poll(&pfd, 1, (int)ms) <= 0)
-		return 1;
-	(void)send_session_cancel(s->session);
-	return 0;
-}
-
-/* The session ended.  Whether there is another one now, after a pause; e: how it
- * ended, or what the user is told. */
+/* The session ended.  Whether there is another one now, after a pause.  e: how
+ * it ended, or what the user is told. */
 static int wants_another(struct sender *s, struct retry *r, int *is_told,
 			 struct err *e)
 {
+	struct pollfd cancel = { .fd = s->cfg->cancel_fd, .events = POLLIN };
 	const uint64_t now = clock_ms();
 	uint32_t random = 0;
 	int was_ready;
@@ -124,15 +102,16 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 	}
 	/* That it cannot be reached yet is said once. */
 	outcome_message(s->outcome,
-			was_ready || !*is_told ? SESSION_WARNING :
-						 SESSION_VERBOSE,
+			was_ready || !*is_told ? SESSION_WARNING
+					       : SESSION_VERBOSE,
 			"%s; trying again for %llu s", e->text,
 			(unsigned long long)retry_left_s(r, now));
 	*is_told = !was_ready;
 	if (getrandom(&random, sizeof(random), 0) < 0)
 		random = 0;
-	if (back_off(s, retry_next_wait_ms(r, random, now)))
+	if (poll(&cancel, 1, (int)retry_next_wait_ms(r, random, now)) <= 0)
 		return 1;
+	(void)send_session_cancel(s->session);
 	send_session_error(s->session, e);
 	return 0;
 }
@@ -155,8 +134,7 @@ static void on_scan_failed(void *session, const struct err *e)
 /* All sessions of the transfer.  e is how the last one ended. */
 static int run_sessions(struct sender *s, struct err *e)
 {
-	struct scanner *scanner = scanner_new(s, on_scan_failed,
-					      s->session);
+	struct scanner *scanner = scanner_new(s, on_scan_failed, s->session);
 	struct retry retry;
 	int is_told = 0;
 
@@ -186,6 +164,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 {
 	const uint64_t began_ns = clock_ns();
 	struct sender *s = calloc(1, sizeof(*s));
+	const char *why = NULL;
 	int rc;
 
 	err_clear(e);
@@ -195,9 +174,9 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	}
 	s->cfg = cfg;
-	rc = check_stdin_name(cfg, e);
-	if (rc == 0)
-		rc = prepare(s, e);
+	if (cfg->stdin_fd >= 0)
+		why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
+	rc = why ? err_set(e, ERR_USAGE, "--name: %s", why) : prepare(s, e);
 	if (rc == 0)
 		rc = confine(s, e);
 	if (rc == 0) {

@@ -24,14 +24,14 @@ struct send_config {
 	struct host_port dest;
 	struct net_options net;
 	enum security security;
-	struct tls *tls; /* NULL with SECURITY_PLAIN; borrowed */
+	struct tls *tls;   /* NULL with SECURITY_PLAIN; borrowed */
 	struct pake *pake; /* with SECURITY_CODE; borrowed */
 	const struct digest_ops *digest;
 	struct codec_choice codec;
-	unsigned streams;   /* 1..STREAMS_MAX; 0: chosen here */
-	struct scan *scan;  /* the sources, added already; NULL: only stdin */
-	int follow_links;   /* --symlinks follow */
-	int stdin_fd;       /* a stream to send, or -1 */
+	unsigned streams;  /* 1..STREAMS_MAX; 0: chosen here */
+	struct scan *scan; /* the sources, added already; NULL: only stdin */
+	int follow_links;  /* --symlinks follow */
+	int stdin_fd;      /* a stream to send, or -1 */
 	const char *stdin_name; /* the name it gets (checked here) */
 	uint64_t limit_rate;    /* content bytes a second; 0: no limit */
 	int timeout_ms;

@@ -16,8 +16,9 @@
 #include "sender/send.h"
 #include "sender/stream.h"
 
+/* The file cannot be completed, for the reason in fe: tell both sides. */
 static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
-		    struct err *e)
+		      struct err *e)
 {
 	struct msg_file_abort m = { .id = f->id };
 
@@ -28,16 +29,18 @@ static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
 		return 0;
 	if (st->state == STREAM_OPENING)
 		st->has_aborted = 1;
-	m.cause = fe->code == ERR_CHANGED ? CAUSE_CHANGED :
-					    (uint16_t)wire_cause_of_errno(
-						    fe->sys_errno);
+	m.cause = fe->code == ERR_CHANGED
+			  ? CAUSE_CHANGED
+			  : (uint16_t)wire_cause_of_errno(fe->sys_errno);
 	msg_put_file_abort(&st->channel.out, &m);
 	return channel_send(&st->channel, NULL, 0, e);
 }
 
 /* ---- leaves ---- */
 
-static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf, uint64_t count)
+/* How many whole leaves from leaf on, at most count, are a hole. */
+static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf,
+			    uint64_t count)
 {
 	const uint64_t allocated = (uint64_t)f->item.st.st_blocks * 512;
 	uint64_t start, end, n;
@@ -57,9 +60,8 @@ static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf, uint64_t cou
  * As queue_put_leaf(); but a source that reads otherwise than before is given
  * up: returns ERR_CHANGED, and 0 or what sending that failed with in *rc.
  */
-static int record_leaf(struct send_stream *st, struct outfile *f,
-		       uint64_t leaf, const uint8_t *digest, int *rc,
-		       struct err *e)
+static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		       const uint8_t *digest, int *rc, struct err *e)
 {
 	int put = queue_put_leaf(st->sender->queue, f, leaf, digest);
 	struct err fe;
@@ -74,8 +76,9 @@ static int record_leaf(struct send_stream *st, struct outfile *f,
 	return ERR_CHANGED;
 }
 
+/* Send the n bytes in st->raw as that leaf. */
 static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		    size_t n, struct err *e)
+		      size_t n, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
 	struct msg_chunk m = {
@@ -147,8 +150,8 @@ int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
 
 /* The digest of a leaf, known already or read for it.  Returns 0 or an error of
  * the file. */
-static int leaf_digest(struct send_stream *st, struct outfile *f,
-		       uint64_t leaf, uint8_t *out, struct err *fe)
+static int leaf_digest(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		       uint8_t *out, struct err *fe)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
 	struct queue *queue = st->sender->queue;
@@ -206,7 +209,7 @@ static int fill_digests(struct send_stream *st, struct outfile *f,
 }
 
 int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
-	       uint64_t count, struct err *e)
+		    uint64_t count, struct err *e)
 {
 	uint8_t digests[CHECK_LEAVES_MAX * DIGEST_MAX];
 	struct sender *s = st->sender;
@@ -281,8 +284,7 @@ static int open_source(struct send_stream *st, struct outfile *f,
 	/* From an earlier session, as it was then. */
 	if (f->fd >= 0)
 		return 0;
-	dir = send_stream_open_parent(st, &f->item, outfile_name(f), &leaf,
-				      fe);
+	dir = send_stream_open_parent(st, &f->item, outfile_name(f), &leaf, fe);
 	if (dir < 0)
 		return dir;
 	f->fd = source_open(dir, leaf, send_stream_follows(st, &f->item),
@@ -295,31 +297,11 @@ static int open_source(struct send_stream *st, struct outfile *f,
 	return 0;
 }
 
-/* OPEN ends with the digest of itself. */
-static void put_open(struct buf *b, const struct outfile *f,
-		     const struct digest_ops *digest)
-{
-	const struct msg_open m = {
-		.id = f->id,
-		.size = f->size,
-		.allocated = (uint64_t)f->item.st.st_blocks * 512,
-		.meta = file_meta_of_stat(&f->item.st),
-		.name = outfile_name(f),
-		.name_len = f->item.name_len,
-	};
-	const size_t n = MSG_OPEN_FIXED + m.name_len;
-	uint8_t *body;
-
-	msg_put_open(b, &m, digest->size);
-	if (b->failed)
-		return;
-	body = b->data + b->len - digest->size - n;
-	digest->sum(body, n, body + n);
-}
-
 int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct buf *out = &st->channel.out;
+	struct msg_open m = { 0 };
 	struct err fe;
 	int is_whole, rc;
 
@@ -333,7 +315,20 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 	if (!f->tree ||
 	    queue_assign_file_id(st->sender->queue, f, is_whole) == 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	put_open(&st->channel.out, f, digest);
+	m.id = f->id;
+	m.size = f->size;
+	m.allocated = (uint64_t)f->item.st.st_blocks * 512;
+	m.meta = file_meta_of_stat(&f->item.st);
+	m.name = outfile_name(f);
+	m.name_len = f->item.name_len;
+	msg_put_open(out, &m, digest->size);
+	/* It ends with the digest of itself. */
+	if (!out->failed) {
+		uint8_t *end = out->data + out->len - digest->size;
+		const size_t n = MSG_OPEN_FIXED + m.name_len;
+
+		digest->sum(end - n, n, end);
+	}
 	rc = channel_send(&st->channel, NULL, 0, e);
 	if (rc || !is_whole)
 		return rc;
@@ -343,59 +338,39 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 
 /* ---- standard input ---- */
 
-/*
- * Fill a chunk.  Returns the bytes, fewer than CHUNK_MAX only at the end; or a
- * negative code, with the reason in fe for trouble with the input, in e for the
- * connection.
- */
-static ssize_t read_chunk(struct send_stream *st, struct outfile *f,
-			  struct err *fe, struct err *e)
+int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 {
-	size_t got = 0;
+	struct queue *queue = st->sender->queue;
+	int is_end = 0, rc = 0;
+	struct err fe;
+	uint64_t leaf;
+	size_t n = 0;
 
-	while (got < CHUNK_MAX && queue_is_wanted(st->sender->queue, f)) {
-		ssize_t n;
+	/* Every chunk but the last is full, however little each read gives. */
+	while (n < CHUNK_MAX && !is_end && queue_is_wanted(queue, f)) {
 		int ev = stream_wait(st->channel.stream, f->fd, -1, e);
+		ssize_t got;
 
 		if (ev < 0)
 			return ev;
-		if (ev & STREAM_READABLE) {
-			int rc = replies_take(st, e);
-
-			if (rc)
-				return rc;
-		}
+		if (ev & STREAM_READABLE)
+			rc = replies_take(st, e);
+		if (rc)
+			return rc;
 		if (!(ev & STREAM_WOKEN))
 			continue;
-		n = read(f->fd, st->raw + got, CHUNK_MAX - got);
-		if (n < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n < 0)
-			return err_sys(fe, ERR_LOCAL,
-				       "reading standard input");
-		if (n == 0)
-			break;
-		got += (size_t)n;
+		got = read(f->fd, st->raw + n, CHUNK_MAX - n);
+		if (got < 0 && errno != EINTR && errno != EAGAIN) {
+			err_sys(&fe, ERR_LOCAL, "reading standard input");
+			return abort_file(st, f, &fe, e);
+		}
+		is_end = got == 0;
+		n += got > 0 ? (size_t)got : 0;
 	}
-	return (ssize_t)got;
-}
-
-int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
-{
-	struct err fe;
-	ssize_t n;
-	uint64_t leaf;
-	int rc = 0;
-
-	err_clear(&fe);
-	n = read_chunk(st, f, &fe, e);
-	if (n < 0)
-		return fe.code ? abort_file(st, f, &fe, e) : (int)n;
-	atomic_fetch_add(&st->sender->count.total_bytes, (uint64_t)n);
-	leaf = queue_add_stdin_leaf(st->sender->queue, f, (size_t)n,
-				    n < CHUNK_MAX);
+	atomic_fetch_add(&st->sender->count.total_bytes, n);
+	leaf = queue_add_stdin_leaf(queue, f, n, n < CHUNK_MAX);
 	/* An empty input still has one leaf, which is empty. */
 	if (n > 0 || leaf == 0)
-		rc = send_chunk(st, f, leaf, (size_t)n, e);
+		rc = send_chunk(st, f, leaf, n, e);
 	return rc ? rc : send_file_end(st, f, e);
 }

@@ -117,14 +117,6 @@ static void put_row(struct send_stream *st, const struct pack *pk,
 	pack_put_item(&st->table, &row, st->sender->cfg->digest->size);
 }
 
-/* Whether the receiver is asked first which files it wants: where they may be
- * there already. */
-static int is_to_offer(const struct send_stream *st, const struct pack *pk)
-{
-	return !pk->is_wanted && pk->bytes > 0 &&
-	       (pk->was_sent || atomic_load(&st->sender->count.wants_offers));
-}
-
 int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
@@ -153,13 +145,17 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	front -= st->table.len;
 	memcpy(st->raw + front, st->table.data, st->table.len);
 
-	is_offer = is_to_offer(st, pk);
+	/* The receiver is asked first which files it wants, where they may be
+	 * there already. */
+	is_offer = !pk->is_wanted && pk->bytes > 0 &&
+		   (pk->was_sent ||
+		    atomic_load(&st->sender->count.wants_offers));
 	m.count = pk->count;
 	m.table_len = (uint32_t)st->table.len;
 	m.raw_len = (uint32_t)(st->table.len + (is_offer ? 0 : pk->bytes));
 	digest->sum(st->raw + front, m.table_len, m.digest);
 	payload = send_stream_compress(st, st->raw + front, m.raw_len, &len,
-				  &m.codec);
+				       &m.codec);
 	/* What was offered counts as done then. */
 	content = pk->is_wanted ? 0 : pk->bytes;
 	if (pk->was_sent && !is_offer)
@@ -173,8 +169,7 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 		msg_put_offer(&st->channel.out, &m, digest->size,
 			      (uint32_t)len);
 	else
-		msg_put_pack(&st->channel.out, &m, digest->size,
-			     (uint32_t)len);
+		msg_put_pack(&st->channel.out, &m, digest->size, (uint32_t)len);
 	return send_stream_send(st, payload, len, content, e);
 out:
 	pack_free(pk);

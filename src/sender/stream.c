@@ -57,8 +57,7 @@ void send_stream_release(struct send_stream *st)
 
 int send_stream_is_leaving(const struct send_stream *st)
 {
-	return st->index == 0 &&
-	       send_session_is_cancelled(st->sender->session);
+	return st->index == 0 && send_session_is_cancelled(st->sender->session);
 }
 
 void send_stream_begin_task(struct send_stream *st)
@@ -110,7 +109,7 @@ void send_stream_item_failed(struct send_stream *st, const struct item *it,
 /* ---- content on its way out ---- */
 
 const uint8_t *send_stream_compress(struct send_stream *st, const uint8_t *raw,
-			       size_t n, size_t *len, uint8_t *codec)
+				    size_t n, size_t *len, uint8_t *codec)
 {
 	size_t packed = 0;
 
@@ -132,9 +131,9 @@ static int wait_for_rate(struct send_stream *st, uint64_t bytes, struct err *e)
 	until = clock_ms() + ms;
 	while (clock_left_ms(until) > 0 && !send_stream_is_leaving(st)) {
 		int left = clock_left_ms(until);
-		int rc = stream_wait(st->channel.stream, -1,
-				     left < RATE_SLICE_MS ? left :
-							    RATE_SLICE_MS, e);
+		int rc = stream_wait(
+			st->channel.stream, -1,
+			left < RATE_SLICE_MS ? left : RATE_SLICE_MS, e);
 
 		if (rc > 0)
 			rc = replies_take(st, e);
@@ -145,7 +144,7 @@ static int wait_for_rate(struct send_stream *st, uint64_t bytes, struct err *e)
 }
 
 int send_stream_send(struct send_stream *st, const void *payload, size_t n,
-		uint64_t content, struct err *e)
+		     uint64_t content, struct err *e)
 {
 	const uint64_t began_ns = clock_ns();
 	int rc = wait_for_rate(st, n, e);

@@ -37,7 +37,7 @@ enum {
 
 /* Each changes to the next one only; the last two are the first stream's. */
 enum send_stream_state {
-	STREAM_OPENING,   /* until READY: what is sent may not arrive */
+	STREAM_OPENING, /* until READY: what is sent may not arrive */
 	STREAM_READY,
 	STREAM_FINISHING, /* FINISH was sent */
 	STREAM_FINISHED,  /* SUMMARY came */
@@ -50,19 +50,19 @@ struct send_stream {
 	struct channel channel;
 
 	/* buffers */
-	uint8_t *raw;        /* STREAM_RAW_CAP bytes */
-	uint8_t *packed;     /* packed_cap bytes, NULL without compression */
+	uint8_t *raw;    /* STREAM_RAW_CAP bytes */
+	uint8_t *packed; /* packed_cap bytes, NULL without compression */
 	size_t packed_cap;
 	struct codec *codec; /* NULL without compression */
 	struct buf table;    /* of a pack */
 	struct dirs *dirs;   /* below scan root dirs_root; NULL: none yet */
 	unsigned dirs_root;
 
-	int is_at_task;      /* of what it was given, not all is sent yet */
-	int is_flushed;      /* FLUSH was the last thing sent */
+	int is_at_task; /* of what it was given, not all is sent yet */
+	int is_flushed; /* FLUSH was the last thing sent */
 	/* before READY came */
-	int has_aborted;       /* FILE_ABORT was sent */
-	uint64_t early_bytes;  /* of content that was sent */
+	int has_aborted;      /* FILE_ABORT was sent */
+	uint64_t early_bytes; /* of content that was sent */
 };
 
 /* Prepare stream `index`, with its buffers.  Returns 0 or ERR_RESOURCE; in
@@ -88,8 +88,7 @@ void send_stream_end_task(struct send_stream *st);
  * ERR_RESOURCE is the session's, others are the item's.
  */
 int send_stream_open_parent(struct send_stream *st, const struct item *it,
-			    const char *name, const char **leaf,
-			    struct err *e);
+			    const char *name, const char **leaf, struct err *e);
 
 /* Whether a symlink in the item's place is followed. */
 int send_stream_follows(const struct send_stream *st, const struct item *it);
@@ -106,9 +105,8 @@ void send_stream_item_failed(struct send_stream *st, const struct item *it,
  * is raw itself or the stream's buffer; *len and *codec (its wire id, for the
  * frame) are its own.  Cannot fail.
  */
-const uint8_t *send_stream_compress(struct send_stream *st,
-				    const uint8_t *raw, size_t n, size_t *len,
-				    uint8_t *codec);
+const uint8_t *send_stream_compress(struct send_stream *st, const uint8_t *raw,
+				    size_t n, size_t *len, uint8_t *codec);
 
 /*
  * Send the frame in channel.out with n bytes of payload (borrowed), which stand
