@@ -33,8 +33,8 @@ static void only_lost_sessions_are_retried(void **state)
 {
 	static const int lost[] = { ERR_LOST, ERR_TIMEOUT, ERR_CLOSED,
 				    ERR_CONNECT, ERR_UNCONFIRMED };
-	static const int final[] = { ERR_OK, ERR_AUTH, ERR_PROTOCOL,
-				     ERR_CORRUPT, ERR_LOCAL, ERR_REMOTE,
+	static const int final[] = { ERR_OK,       ERR_AUTH,       ERR_PROTOCOL,
+				     ERR_CORRUPT,  ERR_LOCAL,      ERR_REMOTE,
 				     ERR_RESOURCE, ERR_INTERRUPTED };
 	struct retry r;
 
@@ -100,7 +100,7 @@ static void what_was_unconfirmed_stays(void **state)
 
 static void waits_grow_and_differ(void **state)
 {
-	static const unsigned about[] = { 100,	200,  400,  800,
+	static const unsigned about[] = { 100,  200,  400,  800,
 					  1600, 3200, 5000, 5000 };
 	struct retry least, most;
 
