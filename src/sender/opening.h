@@ -30,7 +30,7 @@ int opening_first(struct send_stream *st, struct task *t, struct err *e);
  * A further stream: connect to where the first one is, wait for a session to
  * join, send JOIN, and a first range of a file with it if there is one.  If the
  * session takes so long that the receiver may have given up the connection, it
- * is made anew.  Else as opening_first().
+ * is made anew.  Returns as opening_first().
  */
 int opening_further(struct send_stream *st, struct task *t, struct err *e);
 

@@ -69,7 +69,7 @@ uint32_t pack_count_wanted(const struct msg_offered *m);
 int pack_wanted(const struct pack *pk, const struct msg_offered *m,
 		struct pack **out);
 
-/* Drop the items that have their verdict: what is left is sent anew in another
+/* Drop the items that have their verdict: what is left is sent again in another
  * session. */
 void pack_restart(struct pack *pk);
 

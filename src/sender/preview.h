@@ -11,7 +11,7 @@
 #include "sender/send.h"
 
 /*
- * Walk the sources of cfg and tell of each file and link by the file event,
+ * Walk the sources of cfg and report each file and symlink by the file event,
  * with is_planned set.  Nothing is read but directories, nothing connected to.
  * Blocks.
  *

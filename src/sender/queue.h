@@ -68,7 +68,7 @@ void queue_pause(struct queue *q);
  * of standard input is among it. */
 int queue_can_restart(struct queue *q);
 
-/* Everything without a verdict is to be sent anew, with new ids: for a new
+/* Everything without a verdict is to be sent again, with new ids: for another
  * session.  The streams' threads have ended.  What is known of files that are
  * open (their digests) is kept. */
 void queue_restart(struct queue *q);

@@ -238,8 +238,8 @@ int queue_deferred(struct queue *q, const struct msg_verdict *m)
 
 /* ---- RESEND ---- */
 
-/* A pack is read and sent anew, with new ids: only a whole one of which nothing
- * has an answer yet. */
+/* A pack is read and sent again, with new ids: only as a whole, and only while
+ * none of its items has an answer. */
 static int resend_pack(struct queue *q, struct inflight_entry *en,
 		       const struct msg_resend *m, uint64_t *bytes)
 {

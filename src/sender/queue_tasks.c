@@ -139,7 +139,7 @@ enum queue_next queue_take(struct queue *q, struct task *t, int only_open)
 		q->waiting++;
 		t->is_waiting = 1;
 	} else {
-		/* the others shall see it as well */
+		/* all other streams have to see it as well */
 		queue_signal(q);
 	}
 	pthread_mutex_unlock(&q->lock);

@@ -32,8 +32,9 @@ void retry_init(struct retry *r, uint64_t retry_ms, uint64_t now_ms);
 int retry_is_wanted(struct retry *r, struct err *e, int was_ready,
 		    int has_progress, uint64_t now_ms);
 
-/* How long to wait before the next session: twice as long each time, and not
- * always the same, lest many senders come back at once.  random: any number. */
+/* How long to wait before the next session: twice as long each time, and by
+ * chance longer or shorter, so that many senders do not come back at once.
+ * random: any number. */
 unsigned retry_next_wait_ms(struct retry *r, uint32_t random, uint64_t now_ms);
 
 /* How many seconds are left to try, for the user. */

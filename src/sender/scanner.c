@@ -40,7 +40,7 @@ struct scanner {
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	int is_done;
-	int wants_rescan; /* directories have to be queued anew */
+	int wants_rescan; /* directories have to be queued again */
 };
 
 struct scanner *scanner_new(struct sender *s, scanner_fail_fn on_fail,

@@ -35,10 +35,10 @@ struct send_config {
 	const char *stdin_name; /* the name it gets (checked here) */
 	uint64_t limit_rate;    /* content bytes a second; 0: no limit */
 	int timeout_ms;
-	/* Connect again, when that fails or the connection is lost, for so long
-	 * since anything became of it; 0: do not. */
+	/* If connecting fails or the connection is lost, try again for so long
+	 * after the last progress; 0: do not. */
 	uint64_t retry_ms;
-	/* AUTO: confine the process; OFF: do not (it is not ours alone) */
+	/* AUTO: confine the process; OFF: do not (it has other threads) */
 	enum sandbox_mode sandbox;
 	int cancel_fd; /* readable once the user wants to stop; -1: none */
 	const struct session_events *events;
@@ -51,9 +51,9 @@ struct send_config {
  * (sandbox/sandbox.h): the caller has no other threads.
  *
  * Returns 0 only when every file asked for was committed (or was there
- * unchanged); else an enum err_code with the reason in e.  Every trouble with
- * a single file was told by the file event.  summary is filled in every case,
- * and the summary event was called with it.
+ * unchanged); else an enum err_code with the reason in e.  Every file that
+ * failed was reported by the file event.  summary is filled in every case, and
+ * the summary event was called with it.
  */
 int send_run(const struct send_config *cfg, struct session_summary *summary,
 	     struct err *e);

@@ -6,7 +6,7 @@
  *
  * The functions do the tasks of queue_tasks.h, all but TASK_PACK.  They block
  * as long as reading takes and send_stream_send() does.  They return 0 or an
- * error that ends the session; trouble with the file alone is reported to both
+ * error that ends the session; a failure of the file alone is reported to both
  * sides, ends the file, and returns 0.
  */
 #ifndef FERRY_SENDER_SEND_FILE_H
@@ -35,8 +35,8 @@ int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
 int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		    uint64_t count, struct err *e);
 
-/* TASK_STDIN: read the next chunk of standard input and send it.  Waits as long
- * as whoever writes it takes, serving the connection meanwhile; the queue lets
+/* TASK_STDIN: read the next chunk of standard input and send it.  Waits for
+ * input as long as that takes, serving the connection meanwhile; the queue lets
  * one stream at a time do this. */
 int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e);
 

@@ -21,7 +21,7 @@ struct send_session {
 	struct queue *queue;
 	int wake_fd;
 
-	struct cancel stop; /* no more connecting in this session */
+	struct cancel stop;      /* no more connecting in this session */
 	atomic_int is_cancelled; /* by the user */
 	atomic_uint at_task;
 
@@ -30,8 +30,8 @@ struct send_session {
 	pthread_cond_t begun; /* SESSION_READY, or has_failed was set */
 	enum session_stage stage;
 	int has_failed;
-	struct err err;   /* the most telling one */
-	unsigned streams; /* threads */
+	struct err err;                        /* the most telling one */
+	unsigned streams;                      /* threads */
 	struct stream *connected[STREAMS_MAX]; /* borrowed */
 };
 
