@@ -156,6 +156,8 @@ static int begin_session(struct recv_connection *c, const struct msg_hello *m,
 	int rc;
 
 	sessions_end_former(set->sessions, m->session);
+	if (sessions_may_begin(set->sessions, m->session, e))
+		return e->code;
 	s = recv_session_new(set->setup, &peer, m, e);
 	if (!s)
 		return e->code;

@@ -366,12 +366,12 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			   struct err *e)
 {
 	const struct transfer *tr = &s->transfer;
-	const int is_summed = s->state == RECV_SUMMED;
 	uint64_t failed;
 	struct err te;
-	int code;
+	int code, is_summed;
 
 	stop_threads(&s->transfer);
+	is_summed = s->state == RECV_SUMMED;
 	results_get_totals(tr->results, t);
 	totals_add(t, before);
 	failed = totals_failed_count(t);

@@ -98,7 +98,7 @@ void sessions_end_former(struct sessions *ss, const uint8_t *id)
 }
 
 /* Whether there is no place for another session.  Locked. */
-static int is_busy(const struct sessions *ss, const struct recv_session *s)
+static int is_busy(const struct sessions *ss, const uint8_t *id)
 {
 	const struct receive_config *cfg = ss->setup->cfg;
 
@@ -107,7 +107,22 @@ static int is_busy(const struct sessions *ss, const struct recv_session *s)
 	if (!cfg->once)
 		return 0;
 	return ss->count > 0 || ss->has_ended ||
-	       (ss->awaited.until_ms && !same_token(ss->awaited.id, s->id));
+	       (ss->awaited.until_ms && !same_token(ss->awaited.id, id));
+}
+
+static int refuse(struct err *e)
+{
+	return err_set(e, ERR_RESOURCE, "too many sessions at a time");
+}
+
+int sessions_may_begin(struct sessions *ss, const uint8_t *id, struct err *e)
+{
+	int busy;
+
+	pthread_mutex_lock(&ss->lock);
+	busy = is_busy(ss, id);
+	pthread_mutex_unlock(&ss->lock);
+	return busy ? refuse(e) : 0;
 }
 
 int sessions_begin(struct sessions *ss, struct recv_session *s,
@@ -116,7 +131,7 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 	int busy;
 
 	pthread_mutex_lock(&ss->lock);
-	busy = is_busy(ss, s);
+	busy = is_busy(ss, s->id);
 	if (!busy) {
 		/* One that goes on has the number of the one that was lost. */
 		if (!ss->awaited.until_ms)
@@ -129,8 +144,7 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 		ss->count++;
 	}
 	pthread_mutex_unlock(&ss->lock);
-	return busy ? err_set(e, ERR_RESOURCE, "too many sessions at a time") :
-		      0;
+	return busy ? refuse(e) : 0;
 }
 
 struct recv_session *sessions_join(struct sessions *ss, const uint8_t *token,

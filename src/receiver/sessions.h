@@ -27,6 +27,10 @@ void sessions_free(struct sessions *ss); /* NULL is allowed */
  */
 void sessions_end_former(struct sessions *ss, const uint8_t *id);
 
+/* Whether a session with this id would find a place: 0 or ERR_RESOURCE.  To be
+ * asked before what it takes is waited for. */
+int sessions_may_begin(struct sessions *ss, const uint8_t *id, struct err *e);
+
 /* Put a session in, with its first stream.  ERR_RESOURCE where there are too
  * many; then it is still the caller's. */
 int sessions_begin(struct sessions *ss, struct recv_session *s,
