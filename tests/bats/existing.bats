@@ -324,6 +324,30 @@ transfer() {
 	done
 }
 
+@test "interrupted beside another of the same size: what was kept stands for itself" {
+	# two whole ranges of the digest (64 MiB), both kept, and some more
+	head -c 200000000 /dev/urandom >src/f
+	head -c 200000000 /dev/urandom >dst/f
+	cp dst/f old
+	receive --plain --existing backup dst
+	start_send slow --plain -j 1 --limit-rate 40M src/f
+	for _ in {1..600}; do
+		journal=$(stat -c %s dst/.ferry-*.journal 2>/dev/null || echo 0)
+		[ "$journal" -ge $((256 + 130 * 20)) ] && break
+		sleep 0.05
+	done
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+	[ -e dst/.ferry-*.journal ]
+	send --plain -j 1 src/f
+	status 0
+	cmp src/f dst/f
+	cmp old dst/f~
+	no_litter
+	stop_receiver
+}
+
 @test "of a large one that differs only a part is sent, and the old one stays" {
 	for existing in rename backup; do
 		rm -rf dst; mkdir dst
