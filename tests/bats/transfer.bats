@@ -309,10 +309,10 @@ make_tree() {
 
 @test "a stream of no session, or in another's place, is news" {
 	receive --plain dst
-	timeout "$(limit 60)" python3 - "$port" "$BATS_TEST_DIRNAME/../evil" <<-'EOF'
+	timeout "$(limit 60)" python3 - "$port" "$BATS_TEST_DIRNAME/.." <<-'EOF'
 		import os, sys
 		sys.path.insert(0, sys.argv[2])
-		import peer
+		from lib import peer
 
 		def refused(stream):
 		    assert stream.recv() | {"text": b""} == {
