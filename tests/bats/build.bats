@@ -45,16 +45,16 @@ snapshot() { find "$1" -printf '%p %s %T@\n' | sort; }
 # where it likes, so needs a mount; where it can't have one, snapshot() alone
 # has to tell.
 read_only() {
+	# shellcheck disable=SC2016 # for the inner shell
+	local in_mount=(unshare --mount bash -c 'mount --bind "$1" "$1" &&
+		mount -o remount,bind,ro "$1" && exec "${@:2}"' -)
 	if [ "$(id -u)" != 0 ]; then
 		chmod -R a-w "$1"
-		"${@:2}"
-	elif unshare --mount true 2>/dev/null; then
-		# shellcheck disable=SC2016 # for the inner shell
-		unshare --mount bash -c 'mount --bind "$1" "$1" &&
-			mount -o remount,bind,ro "$1" && exec "${@:2}"' - "$@"
-	else
-		"${@:2}"
+	elif "${in_mount[@]}" "$1" true 2>/dev/null; then
+		"${in_mount[@]}" "$@"
+		return
 	fi
+	"${@:2}"
 }
 
 # tiny TMPDIR_KIB COMMAND... - run it with a temporary directory of that size.
@@ -231,7 +231,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 }
 
 @test "a temporary directory without space: the build stops, or finds all" {
-	unshare --mount true 2>/dev/null || skip "needs mounting"
+	unshare --mount mount -t tmpfs none /mnt || skip "needs mounting"
 	for kib in 4 8 12 16 20 24 28 32 64; do
 		under=(tiny $kib)
 		probe
