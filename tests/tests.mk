@@ -11,13 +11,24 @@ UNIT_TIMEOUT ?= 120
 BATS_TIMEOUT ?= 900
 export BATS_TEST_TIMEOUT ?= 120
 
-unit_tests := $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+# The thread sanitizer has something to see only where there are threads.
+ifeq ($(SANITIZE),thread)
+with_threads = $(if $(1),$(shell grep -lE 'pthread|"(sender|receiver)/' $(1)))
+else
+with_threads = $(1)
+endif
+
+unit_tests := $(patsubst tests/unit/%.c,%,$(call with_threads,$(sort \
+	$(wildcard tests/unit/test_*.c))))
 tools      := $(patsubst tests/tools/%.c,%,$(sort $(wildcard tests/tools/*.c)))
 unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
 
+# The longest first, so that none is left to run alone at the end.
+bats_long  := limits evil evil-load resume secrets patience faults existing code
+bats_files := $(wildcard $(bats_long:%=tests/bats/%.bats))
+bats_files += $(filter-out $(bats_files),$(sort $(wildcard tests/bats/*.bats)))
 ## BATS_TAG=san: of the bats tests only those with "[san]" in their name
-bats_files := $(sort $(wildcard tests/bats/*.bats))
 ifdef BATS_TAG
 bats_files := $(shell grep -lE '^@test .*\[$(BATS_TAG)\]' /dev/null $(bats_files))
 endif

@@ -8,7 +8,8 @@ SECONDS        ?= 60
 # Of each seed, when the corpus is replayed.
 FUZZ_MUTATIONS ?= 40
 
-fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+fuzz_names := $(patsubst tests/fuzz/fuzz_%.c,%,$(call with_threads,$(sort \
+	$(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ       ?= $(fuzz_names)
 replays    := $(fuzz_names:%=$(B)/fuzz/replay_%)
 fuzzers    := $(fuzz_names:%=$(B)/fuzz/fuzz_%)
