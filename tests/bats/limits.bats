@@ -63,7 +63,7 @@ is_instrumented() {
 @test "a full door: who speaks, who does not and who has four streams may stay" {
 	ferry keygen key 2>/dev/null
 	receive --key key dst
-	timeout "$(limit 60)" python3 - "$port" <<-'EOF'
+	timeout "$(limit 60)" python3 - "$port" "$(limit 20)" <<-'EOF'
 		import itertools, select, socket, sys, time
 
 		PLACES, STREAMS = 64, 4
@@ -90,7 +90,7 @@ is_instrumented() {
 		        n = next(numbers)
 		        mine = [come(own, n) for _ in range(STREAMS)]
 		        crowd += [come(others) for _ in range(late)]
-		        end = time.monotonic() + 20
+		        end = time.monotonic() + int(sys.argv[2])
 		        while (sent_away(crowd) < late + STREAMS and
 		               not sent_away(mine)):
 		            assert time.monotonic() < end, sent_away(crowd)
