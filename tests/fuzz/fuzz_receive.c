@@ -7,7 +7,8 @@
  * digest says, and that digest is one that we sent; links stay inside; what
  * was there before is whole; nothing appears outside.
  *
- * Input: a byte (which configuration), then frames.  The header's flags,
+ * Input: a byte (which configuration; 0x40: a file of 9 MiB is there, too), then
+ * frames.  The header's flags,
  * 0 on the wire, say what is to be done with each:
  *
  *	1	put right what only a sender with these bytes could know: the
@@ -30,6 +31,7 @@
 #include "wire/msg.h"
 
 enum { FIX = 1, SECOND = 2, RAW = 0x80 };
+enum { WITH_HUGE = 0x40 };
 enum { IDS_MAX = 128, REPORTS_MAX = 512, QUIET_MS = 20 };
 
 /* What the receiver told of a file. */
@@ -340,7 +342,7 @@ static void look_at(unsigned type, uint8_t *body, size_t n, int fix)
 		fix_open(body, n);
 	else if (type == FRAME_CHUNK && fix)
 		fix_chunk(body, n);
-	else if (type == FRAME_PACK)
+	else if (type == FRAME_PACK || type == FRAME_OFFER)
 		see_pack(body, n, fix);
 	else if (type == FRAME_FILE_END && n >= 16 + w.digest->size)
 		remember(be_get64(body), ITEM_FILE, be_get64(body + 8),
@@ -417,6 +419,9 @@ static void check_content(const char *name, const uint8_t *p, size_t n)
 
 	if (strcmp(name, "old") == 0 && n == sizeof(secret) &&
 	    memcmp(p, secret, n) == 0)
+		return;
+	if (strcmp(name, "huge") == 0 && n == LAB_HUGE && *p == 'x' &&
+	    !p[1] && memcmp(p + 1, p + 2, n - 2) == 0)
 		return;
 	t = tree_new(w.digest, n);
 	CHECK(t);
@@ -501,8 +506,9 @@ static void remove_lab(void)
 	(void)scratch_remove(w.lab.top);
 }
 
-/* The directory before each input: a file, and a link that leads out. */
-static void furnish(void)
+/* The directory before each input: one file or two, and a symlink that leads
+ * out. */
+static void furnish(unsigned which)
 {
 	char path[LAB_PATH];
 
@@ -513,11 +519,13 @@ static void furnish(void)
 	(void)scratch_remove(w.lab.dir);
 	CHECK(mkdir(w.lab.dir, 0755) == 0);
 	lab_write(w.lab.dir, "old", secret, sizeof(secret));
+	if (which & WITH_HUGE)
+		lab_write_huge(w.lab.dir, "huge");
 	lab_path(path, w.lab.dir, "out");
 	CHECK(symlink("../out", path) == 0);
 }
 
-static void begin(void)
+static void begin(unsigned which)
 {
 	if (!*w.lab.top) {
 		lab_make(&w.lab);
@@ -526,7 +534,7 @@ static void begin(void)
 		w.expander = expander_new();
 		CHECK(w.expander);
 	}
-	furnish();
+	furnish(which);
 	w.cancel_fd = eventfd(0, EFD_CLOEXEC);
 	w.ready_fd = eventfd(0, EFD_CLOEXEC);
 	CHECK(w.cancel_fd >= 0 && w.ready_fd >= 0);
@@ -559,7 +567,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return 0;
-	begin();
+	begin(data[0]);
 	cfg = config(data[0]);
 	CHECK(pthread_create(&thread, NULL, receive_main, &cfg) == 0);
 	CHECK(read(w.ready_fd, &count, sizeof(count)) == sizeof(count));

@@ -7,7 +7,8 @@
  * a SUMMARY and we said of every file that it was committed or unchanged;
  * everything it prints is printable.
  *
- * Input: a byte (which configuration), then frames.  The header's flags, 0 on
+ * Input: a byte (which configuration; 0x10: a file of 9 MiB is sent, too), then
+ * frames.  The header's flags, 0 on
  * the wire, say what is to be done with each:
  *
  *	0x0f	so many frames of the sender are awaited before it is sent
@@ -24,6 +25,7 @@
 #include "wire/msg.h"
 
 enum { AWAIT = 0x0f, SECOND = 0x20, FIX = 0x40, RAW = 0x80 };
+enum { WITH_HUGE = 0x10 };
 enum { CONNS = 2, QUIET_MS = 10, LARGE = 300000 };
 
 /* A connection from the sender: what came on it, frame by frame. */
@@ -43,7 +45,7 @@ struct world {
 	uint16_t port;
 	/* of one input */
 	struct conn conn[CONNS];
-	int has_summary, has_failed;
+	int has_summary, has_failed, has_huge;
 	struct send_config cfg;
 	struct session_summary summary;
 	struct err e;
@@ -113,12 +115,14 @@ static void make_sources(void)
 	CHECK(mkdir(path, 0755) == 0);
 	lab_path(path, w.lab.dir, "d/link");
 	CHECK(symlink("../a", path) == 0);
+	lab_write_huge(w.lab.top, "huge");
 	free(large);
 }
 
 static void configure(unsigned which)
 {
 	struct send_config *c = &w.cfg;
+	char path[LAB_PATH];
 	struct err e;
 
 	memset(c, 0, sizeof(*c));
@@ -143,6 +147,11 @@ static void configure(unsigned which)
 	}
 	c->scan = scan_new(SCAN_KEEP);
 	CHECK(c->scan && scan_add(c->scan, w.lab.dir, &e) == 0);
+	w.has_huge = which & WITH_HUGE;
+	if (w.has_huge) {
+		lab_path(path, w.lab.top, "huge");
+		CHECK(scan_add(c->scan, path, &e) == 0);
+	}
 }
 
 static void *send_main(void *arg)
@@ -347,8 +356,9 @@ static void check_result(void)
 		return;
 	}
 	CHECK(w.has_summary && w.bad == 0);
-	/* three small ones, the large one, the link, perhaps the stream */
-	CHECK(w.good == (w.cfg.stdin_fd >= 0 ? 6 : 5));
+	/* three small ones, the large one, the symlink, and perhaps the stream
+	 * and the one of 9 MiB */
+	CHECK(w.good == 5 + (w.cfg.stdin_fd >= 0) + (w.has_huge != 0));
 }
 
 /* Connections that came when nobody looked any more. */

@@ -30,9 +30,11 @@ enum {
 	LAB_MS = 20000,
 	/* The engine's own --timeout: longer than anything here takes. */
 	LAB_TIMEOUT_MS = 15000,
-	/* No file may be larger: a peer may announce what it likes, and a
-	 * tmpfs really has what is reserved. */
-	LAB_FILE_MAX = 4 << 20,
+	/* No file may be larger: a peer may announce what it likes, and what
+	 * is reserved on a tmpfs is memory.  Files above 8 MiB are resumed, and
+	 * compared by CHECK. */
+	LAB_FILE_MAX = 10 << 20,
+	LAB_HUGE = 9 << 20,
 	LAB_PATH = 512,
 };
 
@@ -56,6 +58,21 @@ static inline void lab_write(const char *dir, const char *name, const void *p,
 
 	lab_path(path, dir, name);
 	scratch_write(AT_FDCWD, path, p, n, O_TRUNC, 0644);
+}
+
+/* A file of LAB_HUGE bytes, all zero but the first: as make-seeds.py has it. */
+static inline void lab_write_huge(const char *dir, const char *name)
+{
+	const struct timespec times[2] = { { .tv_sec = 1700000000,
+					     .tv_nsec = 5 },
+					   { .tv_sec = 1700000000,
+					     .tv_nsec = 5 } };
+	char path[LAB_PATH];
+
+	lab_write(dir, name, "x", 1);
+	lab_path(path, dir, name);
+	CHECK(truncate(path, LAB_HUGE) == 0);
+	CHECK(utimensat(AT_FDCWD, path, times, 0) == 0);
 }
 
 /* Make top and top/in. */

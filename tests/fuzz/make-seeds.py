@@ -2,8 +2,8 @@
 """make-seeds.py - write the hand-made seeds of the fuzz targets.
 
 Writes corpus/TARGET/NAME below this file's directory.  Seeds that a fuzzer
-found (named finding-*) are left alone.  Standard library only; frames are put
-together from ferry-protocol(7), not by ferry's own code.
+found (named finding-*) are left alone.  Frames are made by tests/lib/wire.py,
+not by ferry's own code.
 """
 import os
 import struct
@@ -27,10 +27,10 @@ def write(target, name, data):
         file.write(data)
 
 
-def frame(kind, flags=0, digest_id=CRC32, **values):
+def frame(frame_type, /, flags=0, digest_id=CRC32, **values):
     """With checks of 0, which the targets put right, and with flags, which
     tell the targets what to do with it."""
-    data = wire.message(kind, digest_id=digest_id, **values)
+    data = wire.message(frame_type, digest_id=digest_id, **values)
     return struct.pack(">BBHII", data[0], flags, 0, len(data) - wire.HEADER,
                        0) + data[wire.HEADER:]
 
@@ -45,9 +45,9 @@ def open_(ident, size, name, allocated=None, flags=0, digest_id=CRC32):
                  allocated=size if allocated is None else allocated, nsec=5)
 
 
-def chunk(ident, offset, raw, flags=0, digest_id=CRC32):
-    return frame("CHUNK", flags, digest_id, id=ident, offset=offset,
-                 payload=raw)
+def chunk(ident, offset, raw, flags=0, digest_id=CRC32, codec=0):
+    return frame("CHUNK", flags, digest_id, id=ident, offset=offset, raw=raw,
+                 codec=codec, payload=zlib.compress(raw, 9) if codec else raw)
 
 
 def file_end(ident, size, digest, flags=0):
@@ -76,6 +76,19 @@ def pack(first, rows, contents, codec=0, kind="PACK", flags=0):
                  payload=zlib.compress(raw) if codec == 1 else raw)
 
 
+def check(ident, content, first=0, kind=1, digest_id=CRC32):
+    """Of these chunks: a digest of each, or with kind 2 one of all."""
+    leaves = wire.leaves(content, DIGESTS[digest_id])
+    digests = b"".join(leaves)
+    return frame("CHECK", id=ident, offset=first * MIB, chunks=len(leaves),
+                 kind=kind, digests=digests if kind == 1 else
+                 DIGESTS[digest_id](digests))
+
+
+def offer(first, rows, codec=0, flags=0):
+    return pack(first, rows, [], codec, "OFFER", flags)
+
+
 def finish(flags=1):
     """By default the target puts the sums right."""
     return frame("FINISH", flags)
@@ -83,6 +96,8 @@ def finish(flags=1):
 
 ROWS = [row_dir(b"d"), row_file(b"d/a", b"hello"), row_file(b"b", b""),
         row_link(b"d/l", b"../b")]
+# The file of 9 MiB that two of the targets have.
+HUGE = b"x" + bytes(9 * MIB - 1)
 ROOT = open_(1, 5, b"file") + chunk(1, 0, b"hello") \
     + file_end(1, 5, crc(b"hello"))
 
@@ -102,6 +117,16 @@ def frames():
           + verdict(1, 3, 1) + verdict(4, 1, 4, 2, 10, 5)
           + frame("RESEND", id=1, offset=MIB) + frame("NOTE", name=b"d")
           + summary(3, 10) + frame("PING"))
+    two = bytes(2 * MIB)
+    write("frame", "checks", b"\5" + hello() + check(1, two)
+          + check(1, two, first=5, kind=2) + check(1, b"hello", first=99)
+          + offer(2, ROWS) + offer(6, ROWS[:1], codec=1))
+    write("frame", "checks-sha", b"\3" + check(1, two, digest_id=SHA256)
+          + check(1, two, first=5, kind=2, digest_id=SHA256))
+    write("frame", "answers", b"\0" + state(1, 3, wire.runs((0, 3), (9, 1)))
+          + checked(1, 0, 3, 5) + checked(1, 64, 64, UNKNOWN)
+          + offered(2, 4, b"\x06") + offered(2, 1024, bytes(128))
+          + verdict(5, 1, 5) + verdict(5, 1, 1))
 
 
 def ready(streams=2, open_files=4):
@@ -115,6 +140,15 @@ def state(ident, what, runs=b""):
 def verdict(first, count, status, cause=0, need=0, have=0):
     return frame("VERDICT", id=first, items=count, status=status, cause=cause,
                  need=need, have=have)
+
+
+def checked(ident, first, count, bits=0):
+    return frame("CHECKED", id=ident, offset=first * MIB, chunks=count,
+                 bits=bits)
+
+
+def offered(first, items, wanted):
+    return frame("OFFERED", id=first, items=items, wanted=wanted)
 
 
 def summary(files, size, flags=0):
@@ -172,7 +206,7 @@ def chunks():
     one("zstd-content-4g", 2, 5,
         magic + b"\xa0" + struct.pack("<I", 0xffffffff) + block)
     for codec in (1, 2):
-        one("back-%d" % codec, 0x80 | codec, 0, b"hello, hello, hello " * 50)
+        one(f"back-{codec}", 0x80 | codec, 0, b"hello, hello, hello " * 50)
 
 
 def texts():
@@ -188,30 +222,30 @@ def texts():
             [b"--checks", b"x"], [b"-p0"], [b"--timeout="], [b"--\x1b[2J"],
             [b"--symlinks", b"follow", b"-4p", b"99", b"--streams=auto"]]
     for i, words in enumerate(send):
-        write("options", "send-%d" % i, b"\0" + b"\0".join(words))
+        write("options", f"send-{i}", b"\0" + b"\0".join(words))
     receive = [[b"--once", b"--existing", b"skip", b"dir"],
                [b"--stdout", b"--sync=none", b"-b", b"::1", b"-46"],
                [b"--max-sessions", b"18446744073709551616"]]
     for i, words in enumerate(receive):
-        write("options", "receive-%d" % i, b"\1" + b"\0".join(words))
+        write("options", f"receive-{i}", b"\1" + b"\0".join(words))
     write("options", "keygen", b"\2--\0file")
     write("options", "help", b"\3send\0-h")
     for i, value in enumerate((b"host", b"host:80", b"[::1]:9473", b"::1",
                                b"[fe80::1%lo]", b"[::1]x", b"a:b:c", b"-x",
                                b"[]", b":1", b"h:0", b"h:65536", b"a b")):
-        write("addr", "addr-%02d" % i, value)
+        write("addr", f"addr-{i:02}", value)
     for i, value in enumerate((b"0", b"18446744073709551615", b"5",
                                b"18446744073709551616", b"16777216T", b"9k",
                                b"1MiB", b"1Mib", b"-1", b"00ffAB", b"0g",
                                b"zstd:19", b"zlib:", b"auto:3", b"none:1",
                                b"9007199254740992", b"1 ", b"")):
-        write("num", "num-%02d" % i, value)
+        write("num", f"num-{i:02}", value)
     samples = (b"plain", "\u00e4\u20ac\U0001f600".encode(), b"\x1b[31m\x9b",
                b"\xc2\x9b\xc2\x80", b"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80",
                "\u202eevil\u2066\u200f\ufeff".encode(), b"\\n\n\t\r\0\"",
                b"\xf0\x9f", b"a" * 30, b"\x7f" * 9, "\u2028\u2029".encode())
     for i, value in enumerate(samples):
-        write("text", "text-%02d" % i, value)
+        write("text", f"text-{i:02}", value)
 
 
 def words_of_users():
@@ -222,7 +256,7 @@ def words_of_users():
                                b"4821-rivers-anchor", b"4821-river-anchor-x",
                                b"4821\0river-anchor", b"-4821-river-anchor",
                                b"0000 zoo - zoo\r\n", b"4821-xyz-zo")):
-        write("code", "code-%02d" % i, value)
+        write("code", f"code-{i:02}", value)
     four = bytes(12) + bytes((192, 0, 2, 7))
     six = bytes.fromhex("20010db8") + bytes(12)
     six = b"\x21" + six[1:]
@@ -232,13 +266,13 @@ def words_of_users():
                                b"::ffff:192.0.2.0/120", b"::ffff:0:0/95",
                                b"::ffff:0.0.0.0/96", b"1.2.3.4/", b"/8",
                                b"1.2.3.4/-1", b"1.2.3.4/08", b"host", b"")):
-        write("cidr", "four-%02d" % i, four + value)
-        write("cidr", "six-%02d" % i, six + value)
+        write("cidr", f"four-{i:02}", four + value)
+        write("cidr", f"six-{i:02}", six + value)
     for i, value in enumerate((b"a\nb\n", b"a\0b\0", b"no end", b"\n\n", b"",
                                b"a\0b\n", b"x" * 8192 + b"\n",
                                b"x" * 8193 + b"\n", b"y" * 5000)):
         for head in (0, 1, 2 * 14, 2 * 14 + 1):
-            write("list", "list-%d-%d" % (i, head), bytes([head]) + value)
+            write("list", f"list-{i}-{head}", bytes([head]) + value)
     for i, (path, *patterns) in enumerate((
             (b"a/b/c.o", b"*.o"), (b"a/b", b"+a/b", b"a"),
             (b"src/.git", b".git/"), (b"a/b/c", b"/a/**/c"),
@@ -249,7 +283,7 @@ def words_of_users():
             (b"a/b", b"a?b", b"a[/]b", b"a[!x]b", b"a\\/b"),
             (b"d", b"d\\/", b"\\/d", b"[d-]"), (b"", b"*", b"?", b"**/"))):
         for is_dir in (0, 1):
-            write("filter", "filter-%02d-%d" % (i, is_dir),
+            write("filter", f"filter-{i:02}-{is_dir}",
                   bytes([is_dir]) + b"\0".join((path, *patterns)))
 
 
@@ -307,10 +341,9 @@ def senders():
     one("wrong-content", 0, hello(), pack(1, [row_file(b"w", b"hello")],
                                           [b"hellO"]),
         ROOT.replace(b"hello", b"jello", 1), end)
-    one("same-name", 1, hello(), pack(1, [row_file(b"x", b"1"),
-                                          row_dir(b"x"), row_file(b"x/y", b"2"),
-                                          row_link(b"x", b"y")], [b"1", b"2"]),
-        end)
+    one("same-name", 1, hello(), pack(1, [
+        row_file(b"x", b"1"), row_dir(b"x"), row_file(b"x/y", b"2"),
+        row_link(b"x", b"y")], [b"1", b"2"]), end)
     one("abort", 0, hello(), open_(1, MIB + 1, b"big"),
         frame("FILE_ABORT", id=1), end)
     join = frame("JOIN", 3, index=1)
@@ -328,6 +361,66 @@ def senders():
     one("error", 0, hello(), frame("ERROR", text=b"\x1b[31mred"))
     one("huge", 0, hello(), open_(1, 1 << 53, b"huge"),
         chunk(1, (1 << 53) - MIB, b"x"), end)
+    resumed(one, end)
+    # offers: of what is new, with a pack of what is wanted, and of "old"
+    old = b"nothing may change here\0"
+    one("offer", 0, hello(), offer(1, ROWS, flags=1),
+        pack(5, [ROWS[1], ROWS[2]], [b"hello"]), end)
+    one("offer-zlib", 4, hello(), offer(1, ROWS * 9, codec=1), end)
+    for config in range(6):
+        one(f"offer-old-{config}", config, hello(), offer(1, [
+            row_file(b"old", old), row_file(b"new", b"x")]), pack(
+                3, [row_file(b"new", b"x")], [b"x"]), end)
+    one("offer-other", 1, hello(), offer(1, [row_file(b"old", b"other")]),
+        pack(2, [row_file(b"old", b"other")], [b"other"]), end)
+    one("offer-with-content", 0, hello(), pack(1, ROWS, [b"hello"],
+                                               kind="OFFER"), end)
+
+
+def resumed(one, end):
+    """Files that are there: CHECK says what the claimed chunks should be."""
+    with_huge = 0x40
+    size = len(HUGE)
+    opened = open_(1, size, b"huge")
+    ended = file_end(1, size, wire.file_digest(HUGE, CRC32))
+    other = HUGE[:4 * MIB] + b"y" + HUGE[4 * MIB + 1:]
+    # what is sent where the first six chunks are there already
+    rest = b"".join(chunk(1, i * MIB, bytes(MIB), codec=1) for i in (6, 7, 8))
+    for config in range(6):
+        one(f"check-{config}", with_huge + config, hello(), opened,
+            check(1, HUGE), ended, end)
+        one(f"check-differs-{config}", with_huge + config, hello(), opened,
+            check(1, other), file_end(1, size, wire.file_digest(
+                other, CRC32)), end)
+    one("check-range", with_huge + 2, hello(), opened,
+        check(1, HUGE, kind=2), ended, end)
+    one("check-parts", with_huge + 2, hello(), opened,
+        check(1, HUGE[6 * MIB:], first=6), check(1, HUGE[:6 * MIB]), ended,
+        end)
+    one("check-twice", with_huge + 2, hello(), opened, check(1, HUGE) * 2)
+    one("check-too-long", with_huge + 2, hello(), opened, check(1, HUGE * 8))
+    one("check-not-claimed", 1, hello(), opened, check(1, HUGE))
+    # a session is lost, and another one takes it over
+    begun = [hello(hello_flags=2), opened] + [
+        chunk(1, i * MIB, HUGE[i * MIB:][:MIB], codec=1) for i in range(6)]
+    for name, *parts in (
+            ("resume", check(1, HUGE[:6 * MIB]), rest, ended),
+            ("resume-late", rest, ended, check(1, HUGE[:6 * MIB])),
+            ("resume-differs", check(1, other[:6 * MIB]), rest,
+             chunk(1, 4 * MIB, other[4 * MIB:][:MIB], codec=1),
+             file_end(1, size, wire.file_digest(other, CRC32))),
+            ("resume-unchecked", rest, ended)):
+        again = [hello(hello_flags=2), opened, *parts, end]
+        one(name, 0, *begun, on_second(b"".join(again)))
+
+
+def on_second(data):
+    """These frames by the second connection."""
+    out, at = bytearray(data), 0
+    while at < len(out):
+        out[at + 1] |= 2
+        at += wire.HEADER + wire.peek(out[at:at + wire.HEADER])[1]
+    return bytes(out)
 
 
 def receivers():
@@ -337,12 +430,13 @@ def receivers():
 
     def after(count, reply):
         return reply[:1] + bytes([count]) + reply[2:]
+
     # in/a, in/b, in/c, in/d, in/d/link, in/large, in; with 2 the stream, too
     for config in range(16):
         all_of_it = 8 if config & 2 else 7
-        one("good-%02d" % config, config, ready(),
+        one(f"good-{config:02}", config, ready(),
             after(9, verdict(1, all_of_it, 1)), fix)
-        one("step-%02d" % config, config, ready(),
+        one(f"step-{config:02}", config, ready(),
             after(1, state(1, 1)), after(9, verdict(2, all_of_it - 1, 2)),
             verdict(1, 1, 1), fix)
     one("failed", 0, ready(), after(9, verdict(1, 2, 4, 2, 100, 5)),
@@ -350,7 +444,7 @@ def receivers():
     one("refused", 1, ready(), after(1, state(1, 2)),
         after(9, verdict(1, 7, 4, 1)), fix)
     for ident in (1, 2, 8):
-        one("resend-%d" % ident, 0, ready(),
+        one(f"resend-{ident}", 0, ready(),
             after(9, frame("RESEND", id=ident)),
             after(5, verdict(1, 7, 1)), after(4, verdict(8, 6, 1)), fix)
     one("unknown-ids", 0, ready(), verdict(500, 3, 1), state(77, 1))
@@ -364,6 +458,41 @@ def receivers():
     one("one-at-a-time", 2, ready(1, 1), after(1, state(1, 1)),
         after(3, verdict(1, 1, 1)), after(2, state(2, 1)),
         after(3, verdict(2, 1, 1)), after(9, verdict(3, 6, 2)), fix)
+    resend_pack = frame("RESEND", id=2)
+    # found unchanged, and then a pack is to come again: it is offered
+    offering = after(5, verdict(1, 1, 2)), resend_pack
+    one("offered", 0, ready(), *offering, after(2, offered(8, 6, b"\x07")),
+        verdict(11, 3, 1), after(2, verdict(14, 3, 1)), fix)
+    one("offered-nothing", 0, ready(), *offering,
+        after(2, offered(8, 6, b"\0")), verdict(8, 6, 2), fix)
+    one("offered-all", 0, ready(), *offering,
+        after(2, offered(8, 6, b"\x3f")), after(2, verdict(14, 6, 1)), fix)
+    one("offered-beyond", 0, ready(), *offering,
+        after(2, offered(8, 6, b"\xff")))
+    one("offered-twice", 0, ready(), *offering,
+        after(2, offered(8, 6, b"\x07") * 2))
+    one("offered-unasked", 0, ready(), after(5, offered(2, 6, b"\x07")))
+    # the file of 9 MiB is the second one
+    claims = [ready(), after(2, state(1, 1)),
+              state(2, 3, wire.runs((0, 9)))]
+    for config in (0x10, 0x11, 0x12, 0x14, 0x18):
+        count = 9 if config & 2 else 8
+        one(f"checked-{config:02x}", config, *claims,
+            after(4, checked(2, 0, 9)), after(9, verdict(1, count, 1)), fix)
+        one(f"checked-differs-{config:02x}", config, *claims,
+            after(4, checked(2, 0, 9, 0x105)),
+            after(9, verdict(1, count, 1)), fix)
+    one("checked-some", 0x10, ready(), after(2, state(1, 1)),
+        state(2, 3, wire.runs((0, 3), (5, 4))), after(9, checked(2, 0, 3)),
+        checked(2, 5, 4), after(5, verdict(1, 8, 1)), fix)
+    one("checked-too-many", 0x10, *claims, after(4, checked(2, 0, 64)))
+    one("checked-bits", 0x10, *claims, after(4, checked(2, 0, 9, UNKNOWN)))
+    one("checked-twice", 0x10, *claims, after(4, checked(2, 0, 9) * 2))
+    one("checked-none", 0x10, ready(), after(3, checked(2, 0, 9)))
+    one("claims-of-small", 0, ready(),
+        after(1, state(1, 3, wire.runs((0, 1)))))
+    one("claims-beyond", 0x10, ready(),
+        after(2, state(2, 3, wire.runs((0, 10)))))
 
 
 # Flags of fuzz_journal.c.
@@ -378,15 +507,16 @@ def journal(flags=FIX_HEAD, leaves=100, less=1, boot=b"b", places=b"",
         ">BBHIQqII", version, 1 + (flags & 3), 0, 4096,
         max(leaves * 4096 - less, 0), seconds, 999999999, 0)
     head += peer * 32 + boot * 16 + salt + bytes(8) + bytes(12) + bytes(4)
-    return struct.pack(">BIH", flags, leaves, less) + head + bytes(128) + places
+    return (struct.pack(">BIH", flags, leaves, less) + head + bytes(128) +
+            places)
 
 
 def journals():
     def one(name, *args, **more):
         write("journal", name, journal(*args, **more))
 
-    def place(state, size=16, fill=b"d"):
-        return fill * size + struct.pack(">I", state)
+    def place(tag, size=16, fill=b"d"):
+        return fill * size + struct.pack(">I", tag)
     some = b"".join(place(i % 3) for i in range(40))
     one("written", places=place(1) * 100)
     one("flushed", places=place(2) * 100)
@@ -435,7 +565,7 @@ def exchanges():
     one("reflects", REFLECTS)
     # in head and body of the first message, and of the second
     for at in (0, 7, 8, 9, 72, 73, 80, 81, 112):
-        one("knows-but-%03d" % at, KNOWS, change(at, 0x80))
+        one(f"knows-but-{at:03}", KNOWS, change(at, 0x80))
     one("reflects-but-form", REFLECTS, change(8, 4))
     one("reflects-but-sign", REFLECTS, change(72))
     head = b"ferry/1"
