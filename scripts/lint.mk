@@ -2,7 +2,6 @@
 # Makefile at the top.
 
 shell_scripts = $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' scripts/* .ci/run)
-python_files  = $(sort $(shell find tests -name '*.py'))
 
 # ---- static checks: seconds ------------------------------------------------
 
@@ -73,9 +72,7 @@ run/lint/cppcheck:
 		$(our_cppflags) src tests/fuzz
 
 run/lint/python:
-	@scripts/run-test 60 '$(LOGS)/lint/python.log' python3 -c \
-		'import ast, sys; [ast.parse(open(f).read(), f) for f in \
-		sys.argv[1:]]' $(python_files)
+	@scripts/run-test 600 '$(LOGS)/lint/python.log' scripts/check-python
 
 # ---- editors ---------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Callable
 
 from data import bytes_in
 from harness import Failed, Job, Loopback, Wan, same, transfer
@@ -32,8 +33,8 @@ class Count:
     """A row of the table: measure(meter, tool, count) for each tool."""
     name: str           # for --only
     title: str
-    tools: object       # from rows.py
-    measure: object
+    tools: Callable     # from rows.py
+    measure: Callable
     data: str = ""
     small: int = 0      # amounts: bytes or files
     large: int = 0

@@ -4,6 +4,7 @@ import shutil
 import statistics
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from data import bytes_in
 from harness import Failed, Job, cpu_of, machine_busy, same, transfer
@@ -18,7 +19,7 @@ TRIES = 3       # for each run
 @dataclass
 class Lane:
     """One tool's results in a row."""
-    entry: object
+    entry: Any              # an Entry of rows.py
     runs: list = field(default_factory=list)
     by_host: int = 0        # runs spoilt by the host
     by_others: int = 0      # ... by other processes

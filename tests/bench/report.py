@@ -100,8 +100,8 @@ def amount_words(race):
 def race_row(race, columns):
     lanes = {x.entry.tool.label: x for x in race.lanes}
     cells = [cell(lanes.get(c), lanes.get(FERRY)) for c in columns]
-    marks = [*(wall_mark(m, lanes) for m in race.row.marks), *link_mark(race, lanes),
-             *cpu_mark(lanes), *peak_mark(lanes)]
+    marks = [*(wall_mark(m, lanes) for m in race.row.marks),
+             *link_mark(race, lanes), *cpu_mark(lanes), *peak_mark(lanes)]
     return [f"{race.row.name}: {race.row.title} ({amount_words(race)})",
             *cells, "<br>".join(marks)]
 
@@ -144,5 +144,5 @@ def race_report(races, rounds):
         "ferry's as a multiple of it), CPU time of both sides, peak memory "
         "of the largest process of sender/receiver. "
         "Times \"from 1/n\" were measured with that part of the bytes and "
-        "multiplied, which flatters them on a lossy line. " + " ".join([spoilt_words(races),
-                                   short_words(races, rounds)])])
+        "multiplied, which flatters them on a lossy line. " +
+        spoilt_words(races) + " " + short_words(races, rounds)])

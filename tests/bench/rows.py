@@ -1,13 +1,14 @@
-"""The workloads, the tools that are run on each, and the marks of issue 3.
+"""The workloads, the tools that are run on each, and the marks to reach.
 
 Everything that decides what is compared and what ferry has to reach is data
 in this file.
 """
 
 from dataclasses import dataclass
+from typing import Callable
 
 from harness import Loopback, Thin, Wan
-from tools import (BareLoop, Curl, Each, Ferry, NcatTls, Pipe, RsyncDaemon,
+from tools import (BareLoop, Curl, Each, NcatTls, Pipe, RsyncDaemon,
                    RsyncSsh, Scp, Socat, pigz_pipe, tar_pipe, zstd_pipe)
 
 MIB = 1 << 20
@@ -40,7 +41,7 @@ COLUMNS = (FERRY, FERRY_J1, FERRY_RAW, BARE, NC, TAR, ZSTD, PIGZ, SOCAT, NCAT,
 
 @dataclass
 class Mark:
-    """ferry's median wall time is at most `at_most` times the best of these."""
+    """ferry's median wall time is at most at_most times the best of these."""
     against: tuple
     at_most: float
 
@@ -60,7 +61,7 @@ class Row:
     data: str           # random, code, tree or flat
     amount: tuple       # bytes or files: in full, and --quick
     place: object       # called with the Bench
-    tools: object       # called with what makes a ferry: the entries
+    tools: Callable     # called with what makes a ferry: the entries
     marks: tuple
     on_disk: bool = False
     link: tuple = ()    # bits a second, and the share ferry has to reach

@@ -34,10 +34,12 @@ class Tool:
         self.label = label
 
     def server(self, job):
-        raise NotImplementedError
+        """The command of the side that listens."""
+        raise NotImplementedError(self.label)
 
     def client(self, job):
-        raise NotImplementedError
+        """The command of the side that connects."""
+        raise NotImplementedError(self.label)
 
     def missing(self):
         """The programs this machine lacks."""
@@ -276,7 +278,8 @@ def ssh_files(job):
     return home
 
 
-class Ssh(Tool):
+class Ssh(Tool):  # pylint: disable=abstract-method
+    """A tool that goes over ssh: subclasses have the client."""
     serves_on = True
 
     def server(self, job):

@@ -246,7 +246,7 @@ def run_all(bench, mode, harms):
     def guarded():
         try:
             worker()
-        except Exception as e:
+        except Exception as e:  # pylint: disable=broad-exception-caught
             failures.append(f"{type(e).__name__}: {e}")
 
     threads = [threading.Thread(target=guarded) for _ in range(WORKERS)]

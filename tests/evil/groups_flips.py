@@ -35,6 +35,7 @@ class Flipper:
     """Exchanges pairs of names as long as the block lasts."""
 
     def __init__(self, *pairs, uid=None):
+        self.process, self.count = None, 0
         self.args = ["-u", str(uid)] if uid is not None else []
         # from within, as another user may not come from the root to there
         self.where = os.path.dirname(pairs[0][0])
@@ -94,15 +95,16 @@ def flood(s, name, count):
 
 
 def receiving(cases, uid, *options):
-    lab = ReceiverLab(cases, "--existing", "replace", "--sync", "none", *options)
+    lab = ReceiverLab(cases, "--existing", "replace", "--sync", "none",
+                      *options)
     if uid is not None:
         os.chmod(lab.work, 0o755)
         os.chown(lab.dst, uid, uid)
-    at = lambda name: os.path.join(lab.dst, name)
+    pair = os.path.join(lab.dst, "dir"), os.path.join(lab.dst, "way")
     seen = collections.Counter()
 
     def case():
-        with Flipper((at("dir"), at("way")), uid=uid):
+        with Flipper(pair, uid=uid):
             for _ in tries(SECONDS, lambda: min(seen[1], seen[4]) > 100):
                 for m in flood(lab.sender(), b"dir", 20):
                     seen[m["status"]] += m["items"]

@@ -106,7 +106,7 @@ def payloads():
         [0xE0]) + b"\xff" * 8 + raw_block(text[:500]), 600
 
 
-def damaged(lab, send, allowed=None):
+def damaged(lab, send):
     """The payload is refused, or asked for again; it is never taken."""
     def case():
         s = lab.sender()
@@ -239,10 +239,7 @@ def floods(cases):
                  message("OPEN", id=2, name=b"f")] + [
                      message("CHUNK", id=2), message(
                          "FILE_END", id=2, digest=file_digest(b""))])
-    huge = []
-    for i in range(1, 33):
-        huge += [message("OPEN", id=i, size=2**46, name=b"h%d" % i),
-                 message("HOLE", id=i, length=2**46)]
+
     def holes():
         s = lab.sender()
         for i in range(1, 33):
@@ -260,12 +257,13 @@ def floods(cases):
         s = lab.sender()
         s.send(message("OPEN", size=2))
         bad = message("CHUNK", payload=b"xy", digest=bytes(32))
-        for n in range(100):
+        for _ in range(100):
             try:
                 s.send(bad * 100)
             except Closed:
                 break
-        replies = s.rest() if not s.half_close() else ()
+        s.half_close()
+        replies = s.rest()
         asked = sum(m["message"] == "RESEND" for m in replies)
         need(asked < 5000, f"asked {asked} times for one chunk")
         s.close()
@@ -363,7 +361,7 @@ def chunks(data, first, count):
             for i in range(first, first + count)]
 
 
-def end(data):
+def end_large(data):
     return message("FILE_END", size=LARGE, digest=file_digest(data))
 
 
@@ -417,9 +415,13 @@ def parts_of_existing(lab, existing, status):
         lab.case(f"--existing {existing}, a large file that is there: {title}",
                  case, {b"large": [there]})
 
-    whole = lambda data: message(
-        "CHECK", chunks=12, kind=2, digests=H(leaves(data, 0, 12)))
-    each = lambda data: [check(data, i, 1) for i in range(12)]
+    def whole(data):
+        return message("CHECK", chunks=12, kind=2,
+                       digests=H(leaves(data, 0, 12)))
+
+    def each(data):
+        return [check(data, i, 1) for i in range(12)]
+
     ask("the same", each(there), file_digest(there), 2)
     ask("the same, as a range", [whole(there)], file_digest(there), 2)
     for title, data in (
@@ -462,26 +464,28 @@ def resume(cases):
     for title, lie in refused.items():
         claims(lab, title, lie)
     silent = {
-        "FILE_END without any CHECK": lambda d: chunks(d, 6, 6) + [end(d)],
+        "FILE_END without any CHECK": lambda d: [
+            *chunks(d, 6, 6), end_large(d)],
         "all CHECKs differ, and nothing is sent": lambda d: [
-            check(d, digests=bytes(192)), *chunks(d, 6, 6), end(d)],
+            check(d, digests=bytes(192)), *chunks(d, 6, 6), end_large(d)],
         "CHECKs with the digests of another file": lambda d: [
-            check(d[::-1]), *chunks(d, 6, 6), end(d)],
+            check(d[::-1]), *chunks(d, 6, 6), end_large(d)],
         "one CHECK is missing": lambda d: [
-            check(d, 0, 5), *chunks(d, 6, 6), end(d)],
+            check(d, 0, 5), *chunks(d, 6, 6), end_large(d)],
     }
     for title, lie in silent.items():
         claims(lab, title, lie, error=False)
     claims(lab, "a digest that is not that of what is there",
-           lambda d: [check(d), *chunks(d, 6, 6), end(d[::-1])], error=False,
-           verdict=True)
+           lambda d: [check(d), *chunks(d, 6, 6), end_large(d[::-1])],
+           error=False, verdict=True)
     claims(lab, "as it should be",
-           lambda d: [check(d), *chunks(d, 6, 6), end(d)], error=False,
+           lambda d: [check(d), *chunks(d, 6, 6), end_large(d)], error=False,
            allowed=True)
     claims(lab, "chunks in the place of CHECKs",
-           lambda d: chunks(d, 0, 12) + [end(d)], error=False, allowed=True)
+           lambda d: chunks(d, 0, 12) + [end_large(d)], error=False,
+           allowed=True)
     claims(lab, "the rest first, then FILE_END, then CHECK",
-           lambda d: chunks(d, 6, 6) + [end(d), check(d)], error=False,
+           lambda d: chunks(d, 6, 6) + [end_large(d), check(d)], error=False,
            allowed=True)
     through_link(lab)
     lab.close()

@@ -1,4 +1,5 @@
 """Names that lead out, collide, or speak to a terminal."""
+import hashlib
 import os
 import stat
 
@@ -27,7 +28,8 @@ def ways(name):
     """Every message that names something to be made."""
     yield "OPEN", [message("OPEN", name=name, size=1),
                    message("CHUNK", payload=b"x"),
-                   message("FILE_END", size=1, digest=_one())]
+                   message("FILE_END", size=1,
+                           digest=hashlib.sha256(b"x").digest())]
     for kind, what in ((1, "file"), (2, "directory"), (3, "link")):
         r = row(kind, b"x", name=name)
         yield f"PACK of a {what}", [pack([r], b"x" if kind == 1 else b"")]
@@ -35,11 +37,6 @@ def ways(name):
     # behind something good, which is not made either
     yield "PACK, second", [pack([row(2, name=b"aa"), row(1, b"", name=name)],
                                 items=2)]
-
-
-def _one():
-    import hashlib
-    return hashlib.sha256(b"x").digest()
 
 
 def bad_names(lab):
@@ -84,6 +81,7 @@ def link_targets(lab):
                 if name == b"s/l" and target in (b"../x", b"..",
                                                  b"../outside"):
                     continue  # stays inside
+
                 def case():
                     s = lab.sender()
                     s.send(pack([row(3, name=name, target=target)],
@@ -101,7 +99,9 @@ def finish_any(s, count):
 
 def two_of_a_name(lab):
     a, b = b"first", b"second"
-    file = lambda name, data: row(1, data, name=name)
+
+    def file(name, data):
+        return row(1, data, name=name)
 
     def packs(*parts):
         """Each part is the rows and content of a pack of its own."""
@@ -169,10 +169,10 @@ def two_of_a_name(lab):
 def plants(lab, replace):
     """What was there before leads out, or hangs."""
     data = b"evil"
-    names = [b"way/new.txt", b"way/secret.txt", b"way/sub/deep.txt",
-             b"link", b"dangling", b"hard", b"fifo", b"socket", b"dir",
-             b"fifo/x", b"link/x", b"way"]
-    for name in names:
+    planted = [b"way/new.txt", b"way/secret.txt", b"way/sub/deep.txt",
+               b"link", b"dangling", b"hard", b"fifo", b"socket", b"dir",
+               b"fifo/x", b"link/x", b"way"]
+    for name in planted:
         for by_pack in (0, 1):
             def case():
                 s = lab.sender()
@@ -186,7 +186,8 @@ def plants(lab, replace):
                 at_name = not replace or name == b"dir"
                 need(got[1] == 4 or not (through or at_name),
                      f"{name!r}: verdict {got}")
-                s.rest() if s.half_close() else None
+                s.half_close()
+                s.rest()
                 s.close()
             allowed = {name: [data]} if replace else {}
             lab.cases.run(
@@ -228,7 +229,7 @@ def replant(lab):
 def metadata(lab):
     for mode in (0o7777, 0o4755, 0o2755, 0o1777, 0, 0o777):
         for by_pack in (0, 1):
-            def case():
+            def mode_is_masked():
                 s = lab.sender()
                 if by_pack:
                     s.send(pack([row(1, b"x", name=b"m", mode=mode)], b"x"))
@@ -240,8 +241,8 @@ def metadata(lab):
                 need(st.st_mode & 0o7000 == 0, f"mode {st.st_mode:o}")
                 need(st.st_uid == os.getuid(), "owner")
                 s.close()
-            lab.case(f"mode {mode:o} by {('OPEN', 'PACK')[by_pack]}", case,
-                     {b"m": [b"x"]})
+            lab.case(f"mode {mode:o} by {('OPEN', 'PACK')[by_pack]}",
+                     mode_is_masked, {b"m": [b"x"]})
     bad = [{"mode": 0o10000}, {"mode": 0o100644}, {"mode": 2**31},
            {"mode": 2**32 - 1}, {"nsec": 10**9}, {"nsec": 2**30},
            {"nsec": 2**32 - 1}]
@@ -253,23 +254,24 @@ def metadata(lab):
                 ("PACK of a link", [pack([row(3, name=b"m", **lie)])]),
                 ("OFFER", [pack([row(1, b"x", name=b"m", **lie)],
                                 kind="OFFER")])):
-            def case():
+            def is_refused():
                 s = lab.sender()
                 s.send(*frames)
                 lab.refused(s)
-            lab.case(f"{way} with {lie}", case)
+            lab.case(f"{way} with {lie}", is_refused)
     for sec in (-2**63, 2**63 - 1, -1, 2**33, 2**55, -2**40):
         for kind in (1, 2, 3):
-            def case():
+            def any_time():
                 s = lab.sender()
                 s.send(pack([row(kind, b"x" if kind == 1 else b"", name=b"m",
                                  sec=sec, target=b"dir")],
                             b"x" if kind == 1 else b""), message("FLUSH"))
-                s.verdicts(1) if kind != 3 else None
+                if kind != 3:
+                    s.verdicts(1)
                 s.half_close()
                 s.rest()
                 s.close()
-            lab.case(f"time {sec} of kind {kind}", case,
+            lab.case(f"time {sec} of kind {kind}", any_time,
                      {b"m": [b"x", "dir", ("link", b"dir")]})
 
 

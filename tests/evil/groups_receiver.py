@@ -380,7 +380,7 @@ def joins(v):
             if ends and len(here) == chunks:
                 r.FILE_END(link, ends.pop())
 
-        def CHUNK(r, link, m):
+        def on_chunk(r, link, m):
             if link.index > 0:
                 cut.set()
                 raise Closed
@@ -396,7 +396,7 @@ def joins(v):
             ends.append(m)
             verdict(r, link)
             return True
-        return {"HELLO": HELLO, "OPEN": OPEN, "JOIN": JOIN, "CHUNK": CHUNK,
+        return {"HELLO": HELLO, "OPEN": OPEN, "JOIN": JOIN, "CHUNK": on_chunk,
                 "FILE_END": FILE_END}
     options = {"paths": [path], "options": ["-j", "2"]}
     busy = message("ERROR", code=4)
@@ -423,7 +423,7 @@ def joins(v):
             link.send(ready + message("STATE", id=m["id"]))
             return True
 
-        def CHUNK(r, link, m):
+        def on_chunk(r, link, m):
             if link.index == 0:
                 r.lock.release()
                 joined.wait(scaled(10))
@@ -440,12 +440,12 @@ def joins(v):
         def FILE_END(r, link, m):
             return m["id"] in failed
         failed = []
-        receiver = Receiver({"HELLO": HELLO, "OPEN": OPEN, "CHUNK": CHUNK,
-                             "JOIN": lambda *_: True, "FILE_END": FILE_END})
-        status = v.send_to(receiver, paths=[path, other], options=["-j", "2"])
+        liar = Receiver({"HELLO": HELLO, "OPEN": OPEN, "CHUNK": on_chunk,
+                         "JOIN": lambda *_: True, "FILE_END": FILE_END})
+        status = v.send_to(liar, paths=[path, other], options=["-j", "2"])
         need(failed, "nothing came behind JOIN")
         need(status == 8, f"exit status {status}: {v.texts[1][-300:]}")
-        need("FINISH" in receiver.seen, "the session was given up")
+        need("FINISH" in liar.seen, "the session was given up")
     other = os.path.join(v.work, "other")
     with open(other, "wb") as f:
         f.write(os.urandom(9 << 20))

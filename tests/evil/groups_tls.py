@@ -128,7 +128,8 @@ def handshakes(lab, rng):
 
     def inside():
         n = rng.randrange(40, 600)
-        body = b"\1" + struct.pack(">I", n)[1:] + b"\3\3" + rng.randbytes(n - 2)
+        body = (b"\1" + struct.pack(">I", n)[1:] + b"\3\3" +
+                rng.randbytes(n - 2))
         refused(record(22, body))
 
     def cut():
@@ -201,8 +202,9 @@ def quiet(title, lab, case):
         lab.settle()
         after, left = lab.sizes()
         grown = after - memory
-        print(f"# {title}: {grown >> 10} KiB more, {lab.receiver.cpu() - cpu:.1f} s "
-              "of the processor")
+        used = lab.receiver.cpu() - cpu
+        print(f"# {title}: {grown >> 10} KiB more, {used:.1f} s of the "
+              "processor")
         need(left == descriptors, f"{left - descriptors} descriptors more")
         if SANITIZED or grown <= GROWTH_MAX:
             return
@@ -277,7 +279,8 @@ def handshakes_and_records(cases):
     lab.cases.run("handshakes that fail", lambda: failing(lab, rng),
                   seconds=300)
     lab.case("1 MiB of noise", lambda: noise(lab, rng))
-    for first, where in (b"", "in the place of HELLO"), (hello, "in a session"):
+    for first, where in ((b"", "in the place of HELLO"),
+                         (hello, "in a session")):
         lab.case(f"key updates {where}",
                  lambda: updates(lab, False, True, first))
         lab.case(f"key updates {where} that ask for others",

@@ -209,7 +209,6 @@ def unknown_ids(lab):
 
 def used_ids(lab):
     """An id that stood for something else already."""
-    whole = FILE + [END]
     allowed = {b"file": [b"xy"], b"other": [b"xy"], b"item": ["dir"],
                b"item2": ["dir"]}
     again = [message("OPEN", size=2, name=b"other"),
@@ -342,6 +341,7 @@ def finish_order(lab):
     for kind in LAYOUTS:
         if kind in ("PING", "ERROR"):
             continue
+
         def behind():
             s = lab.sender()
             other = s.join(1)  # so that it is not over at once
@@ -480,8 +480,8 @@ def field_values(lab):
             title = f"{kind} with {field} {value}"
             whole = {b"file": [b"", b"xy", bytes(CHUNK)],
                      b"item": [b"xy", "dir"]}
-            if low is not None and not low <= value <= high and not (
-                    (field, value) == ("size", UNKNOWN)):
+            if low is not None and not low <= value <= high and \
+                    (field, value) != ("size", UNKNOWN):
                 refuse(lab, title, *frames)
             else:
                 tolerate(lab, title, *frames, message("FLUSH"), allowed=whole)
@@ -499,14 +499,14 @@ def frame_lengths(lab):
                 lab.refused(s)
             lab.case(f"{kind} of {n} bytes", case)
         for tail in (b"x", bytes(9)):
-            if kind in ("CHUNK", "OPEN", "ERROR", "CHECK"):
+            if kind == "ERROR":
+                tolerate(lab, "ERROR with bytes left over",
+                         message("ERROR", tail=tail))
+            elif kind in ("CHUNK", "OPEN", "CHECK"):
                 refuse(lab, f"{kind} with {len(tail)} bytes left over",
                        message("OPEN", id=9, size=2, name=b"f"),
                        message(kind, id=9, tail=tail, **(
-                           {"raw": b""} if kind == "CHUNK" else {})),
-                       allowed=None) if kind != "ERROR" else tolerate(
-                           lab, "ERROR with bytes left over",
-                           message("ERROR", tail=tail))
+                           {"raw": b""} if kind == "CHUNK" else {})))
             else:
                 refuse(lab, f"{kind} with {len(tail)} bytes left over",
                        message(kind, tail=tail))

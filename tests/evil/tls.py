@@ -92,6 +92,7 @@ class Client:
 
     def __init__(self, sock, key=None):
         self.sock, self.key, self.secrets = sock, key, {}
+        self.identity = None
         self.ctx = pointer(ssl.SSL_CTX_new(pointer(ssl.TLS_client_method())))
         # kept, as OpenSSL does not
         self.hooks = USE_PSK(self.use_psk), KEY_LOG(self.log_key)

@@ -3,11 +3,11 @@ limit, and ext4 on a loop device.
 
 A power cut is one of two things.  A copy of the backing file is what a disk
 would hold: everything that was written to the device, and nothing of what the
-kernel keeps in memory (commit=300, so ext4 writes nothing by itself meanwhile).
-It is made while the receiver is stopped, and made again if the device was
-written to during the copying.  shut_down() makes the file system itself drop
-everything that is not on the device, at any instant, also within an fsync.
-Neither shows what a disk's own cache may reorder.
+kernel keeps in memory (commit=300, so ext4 writes nothing by itself in the
+meantime).  It is made while the receiver is stopped, and made again if the
+device was written to during the copying.  shut_down() makes the file system
+itself drop everything that is not on the device, at any instant, also within
+an fsync.  Neither shows what a disk's own cache may reorder.
 """
 import fcntl
 import os

@@ -3,7 +3,7 @@ import os
 import subprocess
 import time
 
-from disks import must, run
+from disks import must
 from lib.limits import need_for
 
 

@@ -15,7 +15,7 @@ import time
 import unicodedata
 
 from lib.keys import Key
-from lib.limits import Skip, scaled  # noqa: F401 (Skip: for others)
+from lib.limits import scaled
 from lib.proxy import Proxy
 from lib.tree import snapshot
 
@@ -162,12 +162,13 @@ class Ferry:
     def take(self, line):
         try:
             event = json.loads(line)
-            event["event"]
-        except (ValueError, TypeError, KeyError):
+        except ValueError:
+            event = None
+        if not isinstance(event, dict) or "event" not in event:
             event = {"event": "unreadable", "line": line}
         self.add(event)
         if self.on_event:
-            self.on_event(event)
+            self.on_event(event)  # pylint: disable=not-callable
 
     def add(self, event):
         with self.news:

@@ -40,6 +40,7 @@ class Channel:
         """timeout: seconds on a quiet machine."""
         self.sock = sock
         self.timeout = timeout
+        self.index = 0       # which connection of a receiver it is
         self.digest_size = 32
         sock.settimeout(scaled(timeout))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -195,6 +196,7 @@ class Receiver:
         self.lock = threading.RLock()
         self.sizes, self.seen, self.good, self.errors = {}, [], [], []
         self.offered = 0
+        self.digest_size = 32
         self.channels = []
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
@@ -266,16 +268,16 @@ class Receiver:
                 channel.send(message("VERDICT", id=item["id"]))
         n = (m["items"] + 7) // 8
         channel.send(message("OFFERED", id=m["id"], items=m["items"],
-                          wanted=wanted.to_bytes(n, "little")))
+                             wanted=wanted.to_bytes(n, "little")))
 
     def CHECK(self, channel, m):
         channel.send(message("CHECKED", id=m["id"], offset=m["offset"],
-                          chunks=m["chunks"], bits=2**m["chunks"] - 1))
+                             chunks=m["chunks"], bits=2**m["chunks"] - 1))
 
     def FINISH(self, channel, m):
         channel.send(message("SUMMARY", files=len(self.good),
-                          bytes=sum(n for _, n, _ in self.good),
-                          sum=sum_of(self.good)))
+                             bytes=sum(n for _, n, _ in self.good),
+                             sum=sum_of(self.good)))
 
     def close(self):
         self.listener.close()

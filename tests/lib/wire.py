@@ -146,13 +146,13 @@ def header(kind, length, fields=b"", flags=0, check=0, body_check=0):
                        body_check ^ zlib.crc32(fields))
 
 
-def message(kind, /, tail=b"", frame=None, **values):
+def message(frame_type, /, tail=b"", frame=None, **values):
     """A frame.  tail: bytes left over; frame: other values of the header's
     fields (kind, length, flags, check, body_check)."""
-    number, fields = LAYOUTS[kind]
+    number, fields = LAYOUTS[frame_type]
     body = fill(fields, values) + tail
     payload = len(values.get("payload", b"")) + len(tail) \
-        if kind in FIXED else 0
+        if frame_type in FIXED else 0
     head = {"kind": number, "length": len(body),
             "fields": body[:len(body) - payload]}
     head.update(frame or {})
@@ -170,9 +170,10 @@ def row(kind=FILE, content=b"", digest_id=SHA256, **values):
     return fill(ROW_HEAD + ROW.get(kind, []), values)
 
 
-def pack(rows, content=b"", kind="PACK", **values):
-    table = b"".join(rows)
-    values.setdefault("items", len(rows))
+def pack(made_rows, content=b"", kind="PACK", **values):
+    """made_rows: by row()."""
+    table = b"".join(made_rows)
+    values.setdefault("items", len(made_rows))
     values.setdefault("table", table)
     values.setdefault("payload", table + content)
     return message(kind, **values)

@@ -52,8 +52,9 @@ def main():
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                             preexec_fn=own_terminal)
+    # there is one thread
+    child = subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
+        command, stdin=subprocess.DEVNULL, preexec_fn=own_terminal)
     shown, at = bytearray(), 0
     for expect, keys in zip(script[::2], script[1::2]):
         at = read_until(master, shown, at, expect)

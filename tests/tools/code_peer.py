@@ -85,6 +85,7 @@ class Exchange:
                               n=32768, r=8, p=1, maxmem=1 << 26, dklen=40)
         self.w = int.from_bytes(seed, "big") % ORDER
         self.is_sender = is_sender
+        self.mac = self.peer_mac = self.psk = self.verify = None
         self.scalar = 1 + int.from_bytes(os.urandom(40), "big") % (ORDER - 1)
         self.share = encode(add(times(self.scalar, G),
                                 times(self.w, M if is_sender else N)))
@@ -201,8 +202,7 @@ def eavesdrop(code, paths):
 
 def main():
     if sys.argv[1] == "send":
-        send(int(sys.argv[2]), sys.argv[3],
-             *sys.argv[4:])
+        send(int(sys.argv[2]), sys.argv[3], (sys.argv[4:] or [None])[0])
     elif sys.argv[1] == "eavesdrop":
         eavesdrop(sys.argv[2], sys.argv[3:])
     else:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Decode a recorded plain session of one stream.
 
-decode_session.py PREFIX SRC   check every frame of PREFIX.sent and
-                               PREFIX.replies against ferry-protocol(7), rebuild
-                               the files and compare them with the tree SRC
+decode_session.py PREFIX SRC
+
+Checks every frame of PREFIX.sent and PREFIX.replies against ferry-protocol(7),
+rebuilds the files and compares them with the tree SRC.
 
 It shares nothing with the C code, so the manual page stays enough for a second
 implementation.  Digests are recomputed for sha256 and crc32.  Prints how many
@@ -50,6 +51,7 @@ class Decoder:
     def __init__(self):
         self.files, self.open, self.ids, self.metas = {}, {}, {}, {}
         self.next_id = 1
+        self.size = self.hash = self.finish = None
         self.counts = {}
 
     def give_ids(self, first, count):
@@ -63,7 +65,7 @@ class Decoder:
         need(m["magic"] == wire.MAGIC and m["version"] == 1, "HELLO")
         self.size = wire.DIGEST_SIZE[m["digest_id"]]
         self.hash = wire.DIGESTS.get(m["digest_id"])
-        need(m["hello_flags"] <= 1 and m["streams"] >= 1, "HELLO")
+        need(m["hello_flags"] <= 1 <= m["streams"], "HELLO")
 
     def OPEN(self, m):
         self.give_ids(m["id"], 1)
@@ -180,7 +182,9 @@ def compare(d, source):
 
 
 def main():
-    prefix, source = sys.argv[1:]
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    prefix, source = sys.argv[1], sys.argv[2]
     d = Decoder()
     try:
         d.decode(prefix + ".sent", "HELLO", "FINISH")

@@ -1,4 +1,4 @@
-"""T42, T44: each system call of a small transfer fails once, on either side.
+"""Each system call of a small transfer fails once, on either side.
 
 What a side calls, and how often, is counted in a run without faults.  Then for
 each call, each N and each errno that is plausible for it, strace makes the
@@ -14,11 +14,11 @@ import signal
 import subprocess
 import time
 
-from bench import Case
+from case import Case
 from lib.lab import Failure
 from lib.limits import can, need_for, scaled
 
-about = "each system call fails once, both sides (T42, T44)"
+about = "each system call fails once, both sides"
 
 QUICK = 30
 TIMEOUT_S = scaled(4)

@@ -1,4 +1,4 @@
-"""T26: eight streams and many small files, cancelled at random moments.
+"""Eight streams and many small files, cancelled at random moments.
 
 Made for the thread sanitizer (make torture SANITIZE=thread TORTURE=cancel),
 whose report is a failure; without it, the oracle alone is asked.  Half of the
@@ -10,11 +10,11 @@ import signal
 import threading
 import time
 
-from lib.proxy import Rule
 from lib.lab import Failure
 from lib.limits import scaled
+from lib.proxy import Rule
 
-about = "eight streams, cancelled at random moments (T26)"
+about = "eight streams, cancelled at random moments"
 
 STREAMS = 8
 VICTIMS = ("sender", "receiver", "both")

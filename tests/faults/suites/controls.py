@@ -1,5 +1,5 @@
-"""Does the oracle see what it is there for?  Each case brings one evil about by
-hand, and fails unless the oracle finds it."""
+"""Tests of the oracle: each case does one kind of damage by hand, and fails
+unless the oracle finds it."""
 import os
 
 from lib.lab import HUNG, LOST, WRONG, Failure, Ferry
@@ -7,19 +7,19 @@ from lib.tree import picture
 
 from . import durable
 
-about = "the oracle itself: it finds what is done wrong by hand"
+about = "the oracle itself: it finds damage that was done by hand"
 
 
-def must_find(kind, evil):
+def must_find(kind, damage):
     def case(lab):
         try:
-            evil(lab)
+            damage(lab)
         except Failure as failure:
             if failure.kind != kind:
                 raise
             lab.fault()
             return
-        raise Failure("bench", f"the oracle does not see what is {kind}")
+        raise Failure("bench", f"the oracle does not find what is {kind}")
     return case
 
 
@@ -77,7 +77,7 @@ def part_left(lab):
     lab.check_identical(new)
 
 
-def stranger_left(lab):
+def foreign_file_left(lab):
     new, *_ = transfer(lab)
     lab.write("core", 3, root=lab.dst)
     lab.check_identical(new)
@@ -99,12 +99,13 @@ def after_sync_none(lab):
 
 
 def cases(bench, rng):
-    for evil, kind in ((file_lost, LOST), (old_file_lost, LOST),
-                       (byte_wrong, WRONG), (cut_short, WRONG),
-                       (outside_touched, WRONG), (mode_wrong, WRONG),
-                       (part_left, "litter"), (stranger_left, "litter"),
-                       (hangs, HUNG), (after_sync_none, LOST)):
-        yield evil.__name__.replace("_", "-"), must_find(kind, evil)
+    for damage, kind in (
+            (file_lost, LOST), (old_file_lost, LOST), (byte_wrong, WRONG),
+            (cut_short, WRONG), (outside_touched, WRONG),
+            (mode_wrong, WRONG), (part_left, "litter"),
+            (foreign_file_left, "litter"), (hangs, HUNG),
+            (after_sync_none, LOST)):
+        yield damage.__name__.replace("_", "-"), must_find(kind, damage)
     for name, kind, script in (
             ("status", "status", "exit 77"),
             ("crash", "status", "kill -SEGV $$"),

@@ -1,15 +1,15 @@
-"""T43, T44, T47: disks that are full, read-only, dead or forbidden."""
+"""Disks that are full, read-only, dead or forbidden."""
 import os
 import shutil
 import subprocess
 
 import disks
-from lib.proxy import Rule
 from lib.lab import Failure
 from lib.limits import scaled
+from lib.proxy import Rule
 from lib.tree import digest
 
-about = "full, failing and forbidden disks (T43, T44, T47)"
+about = "full, failing and forbidden disks"
 
 WITHOUT_CAPABILITIES = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
 

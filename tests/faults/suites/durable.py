@@ -1,4 +1,4 @@
-"""T48: after a power cut, what was acknowledged is there.
+"""After a power cut, what was acknowledged is there.
 
 ack: at some acknowledgements the receiver is stopped and the disk's content is
 copied; every file acknowledged so far has to be in the copy.  cut: the file
@@ -10,12 +10,12 @@ import signal
 import threading
 
 import disks
-from lib.proxy import Rule
 from lib.lab import LOST, Failure
 from lib.limits import scaled
+from lib.proxy import Rule
 from lib.tree import picture
 
-about = "power cuts: images at acknowledgements and at random moments (T48)"
+about = "power cuts: images at acknowledgements and at random moments"
 
 IMAGES = 6
 MIB = 48

@@ -1,4 +1,4 @@
-"""T49: what an interruption left is torn, edited, foreign or replaced, or the
+"""What an interruption left is torn, edited, foreign or replaced, or the
 source is; the next run never commits wrong content.
 
 Each case makes a transfer that both sides are killed in, changes something,
@@ -8,10 +8,11 @@ import glob
 import os
 import signal
 
+from lib.lab import Failure
+from lib.limits import Skip
 from lib.proxy import Rule
-from lib.lab import Failure, Skip
 
-about = "part file, journal or source changed before the rerun (T49)"
+about = "part file, journal or source changed before the rerun"
 
 SIZE = (24 << 20) + 4321
 

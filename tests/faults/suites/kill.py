@@ -1,4 +1,5 @@
-"""T60: kill -9 at random moments, then the next run has to put it right.
+"""Processes killed with SIGKILL at random moments; the next run has to put it
+right.
 
 The moment is a byte of what the sender sent, or some time after its last one,
 drawn from the seed: so it does not depend on how fast the machine is.
@@ -6,12 +7,12 @@ drawn from the seed: so it does not depend on how fast the machine is.
 import signal
 import threading
 
-from lib.proxy import Rule
-from lib.ports import free_port
 from lib.lab import Failure
 from lib.limits import scaled
+from lib.ports import free_port
+from lib.proxy import Rule
 
-about = "kill -9 of sender, receiver, both at random moments (T60)"
+about = "kill -9 of sender, receiver, both at random moments"
 
 VICTIMS = ("sender", "receiver", "both")
 

@@ -1,4 +1,4 @@
-"""T63: an allocation fails, on either side, in every phase.
+"""An allocation fails, on either side, in every phase.
 
 Any of the first allocations is drawn, the early ones more often: the program's
 own, OpenSSL's and zstd's.
@@ -8,7 +8,7 @@ import errno
 from lib.limits import scaled
 from lib.proxy import Rule
 
-about = "an allocation fails (T63)"
+about = "an allocation fails"
 
 FIRST = 130          # so many are tried one by one
 LAST = 4000

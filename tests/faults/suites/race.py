@@ -1,4 +1,4 @@
-"""T46, T58: others at the same names and at the same port, at the same time."""
+"""Others use the same names and the same port at the same time."""
 import os
 import socket
 import struct
@@ -7,7 +7,7 @@ import time
 from lib.lab import LOST, WRONG, Failure
 from lib.limits import need_for, scaled
 
-about = "others at the same names and port (T46, T58)"
+about = "others at the same names and port"
 
 FILES = 200
 DELAY_US = 4000  # between the last look at a name and taking it

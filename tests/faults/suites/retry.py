@@ -2,10 +2,11 @@
 import signal
 import threading
 
-from lib.proxy import Rule
-from lib.ports import free_port
-from lib.lab import Failure, Skip
+from lib.lab import Failure
+from lib.limits import Skip
 from lib.limits import scaled
+from lib.ports import free_port
+from lib.proxy import Rule
 
 about = "--retry: cut every 64 MiB, restarts, lost streams, late receivers"
 

@@ -1,13 +1,13 @@
-"""T50, T51, T52: sources that change while they are sent, and odd ones."""
+"""Sources that change while they are sent, and odd ones."""
 import os
 import threading
 
-from lib.proxy import Rule
 from lib.lab import Failure
 from lib.limits import scaled
+from lib.proxy import Rule
 from lib.tree import digest, picture
 
-about = "sources that change or are odd (T50 to T52)"
+about = "sources that change or are odd"
 
 LARGE = 16 << 20
 PATH = b"t/large"
@@ -41,7 +41,7 @@ def arrived(lab):
 
 
 def cut_before_read(n, size):
-    """T50: the file is shorter before the N-th read of it."""
+    """The file is shorter before the N-th read of it."""
     def case(lab):
         source = make(lab)
         new = lab.expected(source)
@@ -59,7 +59,7 @@ def cut_before_read(n, size):
 
 
 def changing(change, again, limit="32M"):
-    """T51: change(path) at some moment while the file is sent; with again
+    """change(path) is called at some moment while the file is sent; with again
     every 10 ms from then on.  Where the file is committed all the same, it
     has to be as it was at one moment."""
     def case(lab):
@@ -96,8 +96,8 @@ def changing(change, again, limit="32M"):
                           "changed")
         lab.detail = (f"exits {sender.code}, "
                       f"{'committed' if there else 'not committed'}")
-        os.path.lexists(lab.dst + "/t/large") and os.unlink(
-            lab.dst + "/t/large")
+        if os.path.lexists(lab.dst + "/t/large"):
+            os.unlink(lab.dst + "/t/large")
         lab.complete([source])
     return case
 
@@ -187,7 +187,7 @@ def vanished(lab):
 
 
 def odd(lab):
-    """T52: sizes around a chunk's, names of 255 bytes, no content."""
+    """Sizes around a chunk's, names of 255 bytes, no content."""
     for size in (0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 262144, 262145):
         lab.write(f"t/s{size}", size)
     lab.write("t/" + "n" * 255, 10)

@@ -251,6 +251,12 @@ class Case(Lab):
             raise Failure("litter", f"left behind: {parts[:3]}")
         self.bench.add("kept", len(parts))
 
+    def check_arrived(self, source, *processes):
+        """All of the source, whatever disturbed the run."""
+        new = self.expected(source)
+        self.check(new, *processes, must={0})
+        self.check_identical(new)
+
     def complete(self, paths, *options, mode="plain", dst=None, port=0,
                  receive=(), limit=RUN_LIMIT, proxied=False, **more):
         """The next run, without a fault, has to succeed and to clear away."""
