@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A kernel without O_TMPFILE reads its bits as O_DIRECTORY and fails as for a
@@ -26,6 +27,11 @@ int nameless_create(int dir_fd, mode_t mode)
 	if (fd < 0 && is_unsupported(errno))
 		errno = EOPNOTSUPP;
 	return fd;
+}
+
+int nameless_create_in_memory(void)
+{
+	return memfd_create("ferry", MFD_CLOEXEC);
 }
 
 int nameless_link(int fd, int dir_fd, const char *name)

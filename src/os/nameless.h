@@ -1,6 +1,6 @@
 /*
- * nameless.h - files without a name (Linux: O_TMPFILE), which vanish with
- * their last descriptor, so that a process that is killed leaves nothing.
+ * nameless.h - files without a name (Linux: O_TMPFILE, memfd), which vanish
+ * with their last descriptor, so that a process that is killed leaves nothing.
  *
  * Layer: os.
  * Threads: any.
@@ -16,6 +16,10 @@
  * where this kernel or file system has none, whatever it said itself.
  */
 int nameless_create(int dir_fd, mode_t mode);
+
+/* Create one in memory, open for reading and writing.  Returns a descriptor, or
+ * -1 with errno. */
+int nameless_create_in_memory(void);
 
 /* Give it a name in dir_fd, which must be on its file system.  Returns 0, or
  * -1 with errno: EEXIST where the name is taken. */
