@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include "cmd/commands.h"
 #include "cmd/signals.h"
 #include "os/process.h"
+
+enum { TICK_MS = 500 };
 
 /*
  * Whoever starts us with one of the three standard descriptors closed would
@@ -73,10 +76,25 @@ static const struct cmd *choose(int argc, char **argv, struct err *e)
 	return NULL;
 }
 
+/* Whether standard error takes a message: a reader that paused is waited for,
+ * but not once a signal has come. */
+static int can_tell(void)
+{
+	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	while (poll(&pfd, 1, TICK_MS) <= 0) {
+		if (signals_caught())
+			return 0;
+	}
+	return 1;
+}
+
 static void tell(const struct cmd *c, const struct err *e)
 {
 	const char *text = e->text[0] ? e->text : err_name(e->code);
 
+	if (!can_tell())
+		return;
 	if (e->code == ERR_USAGE)
 		dprintf(STDERR_FILENO, "ferry: %s\nTry: ferry help%s%s\n",
 			text, c && c != &cmd_help ? " " : "",

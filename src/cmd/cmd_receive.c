@@ -275,6 +275,7 @@ static int run(const struct receive_options *opts, enum security mode,
 		.allow = &opts->allow,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
+		.cancel_fd = -1,
 	};
 	struct report *report = report_new(&report_cfg);
 	int rc;
@@ -283,7 +284,7 @@ static int run(const struct receive_options *opts, enum security mode,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
 	rc = run_sessions(opts, &cfg, report, e);
-	report_end(report, rc, e);
+	report_end(report, cfg.cancel_fd, rc, e);
 	report_free(report);
 	return rc;
 }

@@ -437,6 +437,7 @@ static int run(const struct send_options *opts, const struct operands *o,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
 		.retry_ms = opts->retry_s * 1000,
+		.cancel_fd = -1,
 	};
 	struct report *report = report_new(&report_cfg);
 	int rc;
@@ -447,7 +448,7 @@ static int run(const struct send_options *opts, const struct operands *o,
 	rc = run_session(opts, o, &cfg, report, e);
 	if (rc == 0 && report_lost_output(report))
 		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
-	report_end(report, rc, e);
+	report_end(report, cfg.cancel_fd, rc, e);
 	report_free(report);
 	return rc;
 }

@@ -1,13 +1,15 @@
 /*
- * report.h - what the user and his scripts see of a session: messages and a
+ * report.h - what users and their scripts see of a session: messages and a
  * progress line on standard error, events as JSON Lines.
  *
- * Layer: cmd.  Uses base, session/events.h, cmd/json.h, cmd/progress.h.
+ * Layer: cmd.  Uses base, session/events.h, cmd/event_json.h,
+ * cmd/event_text.h, cmd/progress.h, cmd/writer.h.
  * Threads: the events may be called from any thread; report_new(),
  * report_end() and report_free() are the main thread's, the first before and
  * the others after a session's run.
  *
- * An output that cannot be written to never harms a transfer.
+ * A reader that is slow, paused or gone never slows or harms a transfer:
+ * between the event started() and report_end() nothing here waits for one.
  */
 #ifndef FERRY_CMD_REPORT_H
 #define FERRY_CMD_REPORT_H
@@ -47,10 +49,13 @@ void report_set_code(struct report *r, const char *code, struct pake *pake);
 
 /*
  * The run is over with this exit code.  Clears the progress line, so that the
- * caller may print.  Where the run failed without a summary, the summary
- * event is written here: send and receive --once always have exactly one.
+ * caller may print, and waits until all is written; once cancel_fd (-1: never)
+ * is readable, for a second or two at most, and what was not read is lost.
+ * Where the run failed without a summary, the summary event is written here:
+ * send and receive --once always have exactly one.
  */
-void report_end(struct report *r, int code, const struct err *e);
+void report_end(struct report *r, int cancel_fd, int code,
+		const struct err *e);
 
 /* Whether a preview's list could not be written. */
 int report_lost_output(struct report *r);

@@ -73,6 +73,8 @@ static int start_listening(struct receiver *r, struct err *e)
 	events_message(ev, SESSION_VERBOSE, "%s", confined);
 	if (ev->listening)
 		ev->listening(ev->ctx, local, port);
+	if (ev->started)
+		ev->started(ev->ctx);
 	return 0;
 }
 

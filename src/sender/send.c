@@ -162,6 +162,7 @@ static int run_sessions(struct sender *s, struct err *e)
 int send_run(const struct send_config *cfg, struct session_summary *summary,
 	     struct err *e)
 {
+	const struct session_events *ev = cfg->events;
 	const uint64_t began_ns = clock_ns();
 	struct sender *s = calloc(1, sizeof(*s));
 	const char *why = NULL;
@@ -180,13 +181,15 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	if (rc == 0)
 		rc = confine(s, e);
 	if (rc == 0) {
+		if (ev->started)
+			ev->started(ev->ctx);
 		(void)run_sessions(s, e);
 		rc = outcome_sum_up(s->outcome, summary, e);
 		summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
 	}
 	summary->code = rc;
-	if (cfg->events->summary)
-		cfg->events->summary(cfg->events->ctx, 1, summary, e);
+	if (ev->summary)
+		ev->summary(ev->ctx, 1, summary, e);
 	outcome_free(s->outcome);
 	send_session_free(s->session);
 	queue_free(s->queue);

@@ -2,9 +2,10 @@
  * events.h - what a session tells its user while it runs.
  *
  * Layer: session.  Uses base, chunk/digest.h, wire/msg.h.
- * Threads: the functions are called from any thread of a session, also two at
- * once: the implementer locks.  They must not block for long and must not
- * call back into the session.
+ * Threads: after started(), the functions are called from any thread of a
+ * session, also two at once and with locks of the session held: the
+ * implementer locks.  From then on they must not wait for whoever reads what
+ * they print.  They must not call back into the session.
  */
 #ifndef FERRY_SESSION_EVENTS_H
 #define FERRY_SESSION_EVENTS_H
@@ -52,6 +53,9 @@ enum session_level { SESSION_ERROR, SESSION_WARNING, SESSION_VERBOSE };
 
 /* Any of the functions may be NULL. */
 struct session_events {
+	/* Once, after the process has confined itself and listens, and before
+	 * it starts another thread. */
+	void (*started)(void *ctx);
 	void (*listening)(void *ctx, const char *address, uint16_t port);
 	/* A session began.  number counts sessions of this process from 1. */
 	void (*session)(void *ctx, uint64_t number, const char *peer,

@@ -69,7 +69,7 @@ be_deaf() {
 	has messages " on 127.0.0.1:$port ("
 	send --plain -b 127.0.0.2 src/f
 	status 0
-	has events '"peer":"127.0.0.2:'
+	await events '"peer":"127.0.0.2:'
 	host=127.0.0.2
 	send --plain src/f
 	status 3

@@ -291,7 +291,7 @@ told() {
 	# sent once more, it turns out to be there
 	send --plain src/f
 	status 0
-	[ "$(grep -c '"status":"unchanged"' events)" = 1 ]
+	await events '"status":"unchanged"'
 }
 
 @test "6, not 10: the line is cut while there is data to be sent" {

@@ -236,7 +236,7 @@ make_tree() {
 		[ "$sent" = 0 ]
 		send --plain src/f
 		[ "$sent" = 0 ]
-		grep -q '"status":"unchanged"' events
+		await events '"status":"unchanged"'
 		printf y | dd of=src/f bs=1 conv=notrunc status=none
 		send --plain src/f
 		[ "$sent" = 8 ]

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +23,23 @@
 #include "cmd/common.h"
 
 enum { TEXT_MAX = 256 * 1024 };
+
+/* Whether writers have their threads, as in a session. */
+static int is_started;
+
+static int begin_started(void **state)
+{
+	(void)state;
+	is_started = 1;
+	return 0;
+}
+
+static int end_started(void **state)
+{
+	(void)state;
+	is_started = 0;
+	return 0;
+}
 
 /* Standard error and the JSON lines in memory, while a report lives. */
 struct capture {
@@ -48,13 +66,15 @@ static struct capture *start(struct report_config cfg, int with_json)
 	assert_non_null(c->report);
 	c->ev = report_events(c->report);
 	c->ctx = c->ev->ctx;
+	if (is_started)
+		c->ev->started(c->ctx);
 	return c;
 }
 
 /* End the report; what was printed is in c->err and c->json then. */
 static void finish(struct capture *c, int code, const struct err *e)
 {
-	report_end(c->report, code, e);
+	report_end(c->report, -1, code, e);
 	report_free(c->report);
 	dup2(c->saved, STDERR_FILENO);
 	assert_true(io_pread(c->err_fd, c->err, TEXT_MAX - 1, 0) >= 0);
@@ -390,6 +410,135 @@ static void test_json_to_a_full_disk(void **state)
 	free(c);
 }
 
+/* As with 2>&1, where the order shows what belongs together. */
+static void test_one_descriptor(void **state)
+{
+	struct report_config cfg = receiver;
+	struct capture *c;
+
+	(void)state;
+	cfg.json_fd = STDERR_FILENO;
+	cfg.verbose = 1;
+	c = start(cfg, 0);
+	c->ev->session(c->ctx, 1, "p", "psk");
+	c->ev->session(c->ctx, 2, "q", "psk");
+	finish(c, 0, NULL);
+	assert_string_equal(c->err,
+			    "ferry: session 1 from p began\n"
+			    "{\"event\":\"session\",\"session\":1,"
+			    "\"peer\":\"p\",\"security\":\"psk\"}\n"
+			    "ferry: session 2 from q began\n"
+			    "{\"event\":\"session\",\"session\":2,"
+			    "\"peer\":\"q\",\"security\":\"psk\"}\n");
+	free(c);
+}
+
+static void limit_files(rlim_t size)
+{
+	struct rlimit lim;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &lim), 0);
+	lim.rlim_cur = size;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &lim), 0);
+}
+
+/* What a pipe holds until its other end is closed. */
+struct drain {
+	pthread_t thread;
+	int fd;
+	char *text;
+	size_t len;
+};
+
+enum { DRAIN_MAX = 8 * 1024 * 1024 };
+
+static void *drain_main(void *arg)
+{
+	struct drain *d = arg;
+	ssize_t n = io_read(d->fd, d->text, DRAIN_MAX - 1);
+
+	d->len = n > 0 ? (size_t)n : 0;
+	return NULL;
+}
+
+static void drain_start(struct drain *d, int fd)
+{
+	d->fd = fd;
+	d->text = calloc(1, DRAIN_MAX);
+	assert_non_null(d->text);
+	assert_int_equal(pthread_create(&d->thread, NULL, drain_main, d), 0);
+}
+
+/* How many lines begin with start. */
+static unsigned count_lines(const char *text, const char *start)
+{
+	unsigned n = 0;
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		n += strncmp(p, start, strlen(start)) == 0;
+	}
+	return n;
+}
+
+/* Nobody reads, and the disk is full: what is lost is counted, and the events
+ * end where they cannot be kept. */
+static void test_no_room_to_keep_lines(void **state)
+{
+	enum { LINES = 200000 };
+	struct report_config cfg = receiver;
+	const struct session_file f = { "0123456789", 10, 5, STATUS_COMMITTED,
+					NULL, NULL, NULL, NULL, 0 };
+	struct drain err, json;
+	int err_fds[2], json_fds[2], saved = dup(STDERR_FILENO);
+	unsigned files, lost;
+	struct report *r;
+	const struct session_events *ev;
+	const char *told;
+
+	(void)state;
+	assert_int_equal(pipe2(err_fds, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(json_fds, O_CLOEXEC), 0);
+	assert_int_equal(dup2(err_fds[1], STDERR_FILENO), STDERR_FILENO);
+	close(err_fds[1]);
+	cfg.json_fd = json_fds[1];
+	cfg.verbose = 1;
+	r = report_new(&cfg);
+	assert_non_null(r);
+	ev = report_events(r);
+	ev->started(ev->ctx);
+	limit_files(1024 * 1024);
+	for (int i = 0; i < LINES; i++)
+		ev->file(ev->ctx, 1, &f);
+	drain_start(&err, err_fds[0]);
+	drain_start(&json, json_fds[0]);
+	report_end(r, -1, 0, NULL);
+	report_free(r);
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(saved);
+	close(json_fds[1]);
+	pthread_join(err.thread, NULL);
+	pthread_join(json.thread, NULL);
+	files = count_lines(err.text, "ferry: 0123456789: committed");
+	assert_true(files > 0 && files < LINES);
+	told = strstr(err.text, " messages are missing here: ");
+	assert_non_null(told);
+	while (told[-1] != ' ')
+		told--;
+	lost = (unsigned)strtoul(told, NULL, 10);
+	/* and one of them said that the events end */
+	assert_int_equal(files + lost, LINES + (strstr(err.text,
+			 "no more JSON events: File too large\n") ? 0 : 1));
+	files = count_lines(json.text, "{\"event\":\"file\"");
+	assert_true(files > 0 && files < LINES);
+	assert_int_equal(json.text[json.len - 1], '\n');
+	free(err.text);
+	free(json.text);
+	close(err_fds[0]);
+	close(json_fds[0]);
+}
+
 enum { THREADS = 4, EVENTS = 200 };
 
 static void *emit(void *arg)
@@ -504,10 +653,24 @@ static void test_listening_needs_no_memory(void **state)
 	free(c);
 }
 
+#define test_started(test)                                                     \
+	cmocka_unit_test_setup_teardown(test, begin_started, end_started)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sender),
+		test_started(test_sender),
+		test_started(test_receiver),
+		test_started(test_failed_send),
+		test_started(test_progress_off_a_terminal),
+		test_started(test_longest_name),
+		test_started(test_json_reader_goes_away),
+		test_started(test_json_to_a_full_disk),
+		test_started(test_one_descriptor),
+		test_started(test_threads),
+		cmocka_unit_test(test_one_descriptor),
+		cmocka_unit_test(test_no_room_to_keep_lines),
 		cmocka_unit_test(test_renamed),
 		cmocka_unit_test(test_quiet_says_errors_only),
 		cmocka_unit_test(test_verbose_names_each_file),
@@ -525,5 +688,6 @@ int main(void)
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

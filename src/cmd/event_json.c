@@ -1,0 +1,100 @@
+/*
+ * Members stand in the order of the manual.
+ */
+#include "cmd/event_json.h"
+
+#include <string.h>
+
+#include "chunk/digest.h"
+#include "cmd/event_text.h"
+#include "cmd/json.h"
+#include "cmd/signals.h"
+
+static void put_text(struct buf *b, const char *key, const char *text)
+{
+	json_text(b, key, text, strlen(text));
+}
+
+static void put_number(struct buf *b, uint64_t number)
+{
+	if (number)
+		json_u64(b, "session", number);
+}
+
+void event_json_listening(struct buf *b, const char *address, size_t len,
+			  uint16_t port)
+{
+	json_begin(b, "listening");
+	json_text(b, "address", address, len);
+	json_u64(b, "port", port);
+	json_end(b);
+}
+
+void event_json_code(struct buf *b, const char *code)
+{
+	json_begin(b, "code");
+	put_text(b, "code", code);
+	json_end(b);
+}
+
+void event_json_session(struct buf *b, uint64_t number, const char *peer,
+			const char *security, const char *words)
+{
+	json_begin(b, "session");
+	put_number(b, number);
+	put_text(b, "peer", peer);
+	put_text(b, "security", security);
+	if (words)
+		put_text(b, "verify", words);
+	json_end(b);
+}
+
+void event_json_progress(struct buf *b, const struct session_progress *p)
+{
+	json_begin(b, "progress");
+	json_u64(b, "bytes", p->bytes);
+	json_u64(b, "total_bytes", p->total_bytes);
+	json_u64(b, "files", p->files);
+	json_u64(b, "total_files", p->total_files);
+	json_end(b);
+}
+
+void event_json_file(struct buf *b, uint64_t number,
+		     const struct session_file *f)
+{
+	char digest[DIGEST_TEXT_MAX];
+
+	json_begin(b, "file");
+	put_number(b, number);
+	json_bytes(b, "path", f->name, f->name_len);
+	json_u64(b, "size", f->size);
+	put_text(b, "status", event_text_status(f));
+	if (f->digest_ops && f->digest)
+		put_text(b, "digest",
+			 digest_text(digest, f->digest_ops, f->digest));
+	if (f->renamed_to)
+		json_bytes(b, "renamed_to", f->renamed_to,
+			   strlen(f->renamed_to));
+	if (f->error)
+		put_text(b, "error", f->error);
+	json_end(b);
+}
+
+void event_json_summary(struct buf *b, uint64_t number,
+			const struct session_summary *s, const struct err *e)
+{
+	json_begin(b, "summary");
+	put_number(b, number);
+	json_u64(b, "exit", (uint64_t)signals_exit_status(s->code));
+	json_u64(b, "files", s->files);
+	json_u64(b, "bytes", s->bytes);
+	json_u64(b, "wire_bytes", s->wire_bytes);
+	json_u64(b, "resent_bytes", s->resent_bytes);
+	json_seconds(b, "seconds", s->seconds);
+	json_u64(b, "unchanged", s->unchanged);
+	json_u64(b, "skipped", s->skipped);
+	json_u64(b, "failed", s->failed);
+	if (s->code && e && e->text[0])
+		put_text(b, "error", e->text);
+	json_end(b);
+}

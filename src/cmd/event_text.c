@@ -1,0 +1,243 @@
+/*
+ * Texts are put together in dst, so that none is ever longer than a line of
+ * messages may be.
+ */
+#include "cmd/event_text.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cmd/common.h"
+
+enum { AMOUNT_MAX = 160, SHOWN_MAX = EVENT_TEXT_SHOWN_MAX };
+
+static const char *shown(char *dst, const char *text, size_t n)
+{
+	return text_escape(dst, SHOWN_MAX, text, n);
+}
+
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* ---- where a receiver listens ---- */
+
+const char *event_text_security(enum security mode)
+{
+	switch (mode) {
+	case SECURITY_PSK:
+		return "TLS, shared key";
+	case SECURITY_X509:
+		return "TLS, certificates";
+	case SECURITY_PIN:
+		return "TLS, pinned public key";
+	case SECURITY_CODE:
+		return "TLS, one-time code";
+	case SECURITY_PLAIN:
+	case SECURITY_NONE:
+		break;
+	}
+	return "not encrypted";
+}
+
+const char *event_text_listening(char *dst, const char *dir,
+				 const char *address, size_t len,
+				 uint16_t port, enum security mode)
+{
+	const int is_v6 = memchr(address, ':', len) != NULL;
+	char into[SHOWN_MAX], addr[SHOWN_MAX];
+
+	if (dir)
+		shown(into, dir, strlen(dir));
+	snprintf(dst, EVENT_TEXT_MAX, "receiving %s %s on %s%s%s:%u (%s)",
+		 dir ? "into" : "to", dir ? into : "standard output",
+		 is_v6 ? "[" : "", shown(addr, address, len),
+		 is_v6 ? "]" : "", (unsigned)port, event_text_security(mode));
+	return dst;
+}
+
+const char *event_text_invitation(char *dst, const char *address, size_t len,
+				  uint16_t port)
+{
+	char host[HOST_NAME_MAX + 1] = "", shown_host[SHOWN_MAX], port_text[8];
+	const int is_any = (len == 2 && memcmp(address, "::", 2) == 0) ||
+			   (len == 7 && memcmp(address, "0.0.0.0", 7) == 0);
+	int is_v6;
+
+	/* what listens on every address is best known by the host's name */
+	if (is_any && gethostname(host, sizeof(host) - 1) == 0 && host[0]) {
+		address = host;
+		len = strlen(host);
+	}
+	is_v6 = memchr(address, ':', len) != NULL;
+	snprintf(port_text, sizeof(port_text), ":%u", (unsigned)port);
+	if (port == FERRY_PORT)
+		port_text[0] = '\0';
+	snprintf(dst, EVENT_TEXT_MAX,
+		 is_v6 && port_text[0] ?
+			 "on the other host: ferry send PATH... [%s]%s" :
+			 "on the other host: ferry send PATH... %s%s",
+		 shown(shown_host, address, len), port_text);
+	return dst;
+}
+
+/* ---- files ---- */
+
+const char *event_text_status(const struct session_file *f)
+{
+	if (f->is_planned)
+		return "planned";
+	switch (f->status) {
+	case STATUS_COMMITTED:
+		return "committed";
+	case STATUS_UNCHANGED:
+		return "unchanged";
+	case STATUS_SKIPPED:
+		return "skipped";
+	case STATUS_FAILED:
+		break;
+	}
+	return "failed";
+}
+
+const char *event_text_file(char *dst, const struct session_file *f,
+			    int is_sender)
+{
+	char name[SHOWN_MAX], other[SHOWN_MAX], size[32];
+
+	shown(name, f->name, f->name_len);
+	if (f->status == STATUS_FAILED && f->error) {
+		snprintf(dst, EVENT_TEXT_MAX, "%s", f->error);
+	} else if (f->status == STATUS_FAILED) {
+		snprintf(dst, EVENT_TEXT_MAX, "%s: failed", name);
+	} else if (f->status == STATUS_SKIPPED) {
+		snprintf(dst, EVENT_TEXT_MAX, "%s: skipped%s", name,
+			 is_sender ? " by the receiver" : "");
+	} else if (f->status == STATUS_COMMITTED && f->renamed_to) {
+		shown(other, f->renamed_to, strlen(f->renamed_to));
+		snprintf(dst, EVENT_TEXT_MAX,
+			 "%s: exists already; committed as %s", name, other);
+	} else {
+		snprintf(dst, EVENT_TEXT_MAX, "%s: %s (%s)", name,
+			 event_text_status(f),
+			 text_size(size, sizeof(size), (double)f->size));
+	}
+	return dst;
+}
+
+const char *event_text_planned(char *dst, const struct session_file *f,
+			       int with_size)
+{
+	char name[SHOWN_MAX], size[32];
+
+	shown(name, f->name, f->name_len);
+	text_size(size, sizeof(size), (double)f->size);
+	snprintf(dst, EVENT_TEXT_MAX, with_size ? "%s (%s)" : "%s", name, size);
+	return dst;
+}
+
+/* ---- the end of a session ---- */
+
+static void seconds_text(char *dst, size_t size, double s)
+{
+	if (s < 0.1)
+		snprintf(dst, size, "%.0f ms", s * 1000);
+	else if (s < 60)
+		snprintf(dst, size, "%.1f s", s);
+	else
+		snprintf(dst, size, "%.0f min %02.0f s", (double)(long)(s / 60),
+			 (double)((long)s % 60));
+}
+
+/* "3 files, 1.2 GiB in 4.1 s (300.0 MiB/s)".  What was there already was not
+ * sent, so no rate is given then. */
+static void amount_text(char *dst, size_t size,
+			const struct session_summary *s)
+{
+	char bytes[32], time[32], rate[32], speed[48] = "";
+
+	text_size(bytes, sizeof(bytes), (double)s->bytes);
+	seconds_text(time, sizeof(time), s->seconds);
+	if (s->unchanged == 0 && s->bytes > 0 && s->seconds > 0) {
+		text_size(rate, sizeof(rate), (double)s->bytes / s->seconds);
+		snprintf(speed, sizeof(speed), " (%s/s)", rate);
+	}
+	snprintf(dst, size, "%llu file%s, %s in %s%s",
+		 (unsigned long long)s->files, plural(s->files), bytes, time,
+		 speed);
+}
+
+/* ", 2 unchanged, 1 skipped, 1 failed": what there is of it. */
+static void rest_text(char *dst, size_t size, const struct session_summary *s)
+{
+	const struct {
+		uint64_t n;
+		const char *what;
+	} parts[] = {
+		{ s->unchanged, "unchanged" },
+		{ s->skipped, "skipped" },
+		{ s->failed, "failed" },
+	};
+	size_t used = 0;
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (parts[i].n && used < size)
+			used += (size_t)snprintf(dst + used, size - used,
+						 ", %llu %s",
+						 (unsigned long long)parts[i].n,
+						 parts[i].what);
+	}
+}
+
+const char *event_text_sent(char *dst, const struct session_summary *s,
+			    const char *peer)
+{
+	char amount[AMOUNT_MAX], rest[AMOUNT_MAX];
+
+	amount_text(amount, sizeof(amount), s);
+	rest_text(rest, sizeof(rest), s);
+	/* "all" is a promise: it takes a whole success */
+	snprintf(dst, EVENT_TEXT_MAX, "sent %s, %scommitted by %s%s", amount,
+		 s->code ? "" : "all ", peer, rest);
+	return dst;
+}
+
+const char *event_text_preview(char *dst, const struct session_summary *s,
+			       const char *peer)
+{
+	char size[32], rest[AMOUNT_MAX];
+
+	rest_text(rest, sizeof(rest), s);
+	snprintf(dst, EVENT_TEXT_MAX, "would send %llu file%s, %s, to %s%s",
+		 (unsigned long long)s->files, plural(s->files),
+		 text_size(size, sizeof(size), (double)s->bytes), peer, rest);
+	return dst;
+}
+
+const char *event_text_received(char *dst, uint64_t number, const char *peer,
+				const struct session_summary *s,
+				const char *why)
+{
+	char amount[AMOUNT_MAX], rest[AMOUNT_MAX];
+	const unsigned long long n = number;
+
+	amount_text(amount, sizeof(amount), s);
+	rest_text(rest, sizeof(rest), s);
+	if (!why)
+		snprintf(dst, EVENT_TEXT_MAX,
+			 "session %llu from %s: received %s%s", n, peer, amount,
+			 rest);
+	else if (s->files)
+		snprintf(dst, EVENT_TEXT_MAX,
+			 "session %llu from %s: %s (received %s%s)", n, peer,
+			 why, amount, rest);
+	else
+		snprintf(dst, EVENT_TEXT_MAX, "session %llu from %s: %s", n,
+			 peer, why);
+	return dst;
+}

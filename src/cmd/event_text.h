@@ -1,0 +1,58 @@
+/*
+ * event_text.h - what messages say of the events of a session, in words.
+ *
+ * Layer: cmd.  Uses base, auth/tls.h, session/events.h.  Pure, but for asking
+ * the host's name.
+ *
+ * Texts are one line without newline, of at most EVENT_TEXT_MAX - 1 bytes, cut
+ * if need be; what comes from elsewhere is escaped.  A function writes to dst,
+ * which has room for EVENT_TEXT_MAX bytes, and returns it.
+ */
+#ifndef FERRY_CMD_EVENT_TEXT_H
+#define FERRY_CMD_EVENT_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/tls.h"
+#include "session/events.h"
+
+enum {
+	EVENT_TEXT_MAX = 4080,
+	EVENT_TEXT_SHOWN_MAX = 1024, /* of a path or a host in a text */
+};
+
+/* Such as "TLS, shared key". */
+const char *event_text_security(enum security mode);
+
+/* dir: NULL for standard output.  len: of the address. */
+const char *event_text_listening(char *dst, const char *dir,
+				 const char *address, size_t len,
+				 uint16_t port, enum security mode);
+
+/* What to do on the other host, where we listen at that address. */
+const char *event_text_invitation(char *dst, const char *address, size_t len,
+				  uint16_t port);
+
+/* Such as "committed": also the word of the JSON event. */
+const char *event_text_status(const struct session_file *f);
+
+/* What became of a file that is not one of a preview. */
+const char *event_text_file(char *dst, const struct session_file *f,
+			    int is_sender);
+
+/* A file in a preview's list. */
+const char *event_text_planned(char *dst, const struct session_file *f,
+			       int with_size);
+
+/* The end of a session.  peer is escaped already.  why: what is said to have
+ * ended it; NULL: nothing is. */
+const char *event_text_sent(char *dst, const struct session_summary *s,
+			    const char *peer);
+const char *event_text_preview(char *dst, const struct session_summary *s,
+			       const char *peer);
+const char *event_text_received(char *dst, uint64_t number, const char *peer,
+				const struct session_summary *s,
+				const char *why);
+
+#endif
