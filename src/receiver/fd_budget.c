@@ -113,14 +113,16 @@ unsigned fd_budget_take_pending(struct fd_budget *b, unsigned most)
 
 int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 {
-	uint64_t used;
+	uint64_t used, left;
 
 	/* A quarter for streams, half for files in chunks, the rest for
-	 * commits. */
+	 * commits; but no more than there is beside the least of each. */
 	share->streams = within(fds / 4 / FDS_STREAM, 1, streams);
-	share->open_files = within(fds / 2 / FDS_FILE, 1, FILES_MAX);
-	used = FDS_SESSION + (uint64_t)share->streams * FDS_STREAM +
-	       (uint64_t)share->open_files * FDS_FILE;
+	used = FDS_SESSION + (uint64_t)share->streams * FDS_STREAM;
+	left = fds > used + FDS_COMMIT ? fds - used - FDS_COMMIT : 0;
+	share->open_files = within((fds / 2 < left ? fds / 2 : left) / FDS_FILE,
+				   1, FILES_MAX);
+	used += (uint64_t)share->open_files * FDS_FILE;
 	share->commits = within(fds > used ? (fds - used) / FDS_COMMIT : 0, 1,
 				COMMITS_MAX);
 	share->fds = used + (uint64_t)share->commits * FDS_COMMIT;
