@@ -47,8 +47,8 @@ struct committer_config {
 	commit_result result;
 	/* After the last result of a group (not with SYNC_NONE). */
 	void (*group_done)(void *ctx);
-	/* Run in the committer's thread after everything was committed, once
-	 * committer_finish() asked for it. */
+	/* Called in the committer's thread when everything is committed, after
+	 * committer_finish(). */
 	void (*finish)(void *ctx);
 	void *ctx;
 };

@@ -1,12 +1,12 @@
 /*
- * Names that are taken.
+ * Conflicts of names.
  */
 #include "receiver/conflict.h"
 
 #include <errno.h>
 
 enum {
-	/* What stands there may go or come while it is looked at. */
+	/* Another process may create and remove the name meanwhile. */
 	NAME_TRIES = 16,
 };
 
@@ -17,8 +17,9 @@ static int is_newer(const struct file_meta *meta, const struct stat *there)
 	return (long)meta->mtime_ns > there->st_mtim.tv_nsec;
 }
 
-enum conflict_action conflict_decide(enum conflict_policy existing, const struct stat *there,
-			  const struct file_meta *meta)
+enum conflict_action conflict_decide(enum conflict_policy existing,
+				     const struct stat *there,
+				     const struct file_meta *meta)
 {
 	if (existing == CONFLICT_RENAME)
 		return ACTION_RENAME;
@@ -62,9 +63,9 @@ static int put(const struct place_request *a, const char *name, int replace,
 		      e);
 }
 
-/* Whether what an earlier time left under a name beside is the same.  Read only
+/* Whether an earlier transfer put the same under a further name.  It is read only
  * where that is likely, as there may be many. */
-static int is_there_beside(const struct place_request *a, const char *name)
+static int is_same_as_before(const struct place_request *a, const char *name)
 {
 	struct stat st;
 	struct err e;
@@ -74,7 +75,7 @@ static int is_there_beside(const struct place_request *a, const char *name)
 	       a->is_same(a->ctx, a->dir_fd, name);
 }
 
-static void put_beside(const struct place_request *a, struct place_result *out)
+static void put_renamed(const struct place_request *a, struct place_result *out)
 {
 	struct err e;
 
@@ -84,7 +85,7 @@ static void put_beside(const struct place_request *a, struct place_result *out)
 			return;
 		if (e.sys_errno != EEXIST)
 			break;
-		if (is_there_beside(a, out->renamed)) {
+		if (is_same_as_before(a, out->renamed)) {
 			out->status = STATUS_UNCHANGED;
 			return;
 		}
@@ -93,8 +94,9 @@ static void put_beside(const struct place_request *a, struct place_result *out)
 }
 
 /* The name is taken by something else. */
-static void take(const struct place_request *a, enum conflict_policy existing,
-		 const struct stat *there, struct place_result *out)
+static void resolve(const struct place_request *a,
+		    enum conflict_policy existing, const struct stat *there,
+		    struct place_result *out)
 {
 	struct err e;
 
@@ -106,7 +108,7 @@ static void take(const struct place_request *a, enum conflict_policy existing,
 		(void)put(a, a->leaf, 1, out, &e);
 		break;
 	case ACTION_RENAME:
-		put_beside(a, out);
+		put_renamed(a, out);
 		break;
 	case ACTION_BACKUP:
 		err_clear(&e);
@@ -120,8 +122,8 @@ static void take(const struct place_request *a, enum conflict_policy existing,
 	}
 }
 
-void conflict_place(const struct place_request *a, enum conflict_policy existing,
-		    struct place_result *out)
+void conflict_place(const struct place_request *a,
+		    enum conflict_policy existing, struct place_result *out)
 {
 	struct stat there;
 	struct err e;
@@ -140,7 +142,7 @@ void conflict_place(const struct place_request *a, enum conflict_policy existing
 		if (a->is_same(a->ctx, a->dir_fd, a->leaf))
 			out->status = STATUS_UNCHANGED;
 		else
-			take(a, existing, &there, out);
+			resolve(a, existing, &there, out);
 		break;
 	}
 	if (out->status != STATUS_FAILED)

@@ -3,8 +3,8 @@
  * something.
  *
  * Layer: receiver.  Uses base, net/addr.h.
- * Threads: exec_helper_start() before there are any; exec_helper_post() from any thread;
- * the rest from one.
+ * Threads: exec_helper_start() before there are any; exec_helper_post() from any
+ * thread; the rest from one.
  *
  * A process of its own runs it, split off before the receiver confines
  * itself: it has no key, no socket but the one to the receiver, and knows the
@@ -51,7 +51,8 @@ struct exec_helper_report {
  * sender could replace it.  To be called before secrets are read.  NULL with
  * ERR_USAGE, ERR_LOCAL or ERR_RESOURCE.
  */
-struct exec_helper *exec_helper_start(const char *program, const char *dir, struct err *e);
+struct exec_helper *exec_helper_start(const char *program, const char *dir,
+				      struct err *e);
 
 /* Have the program run.  Returns 0; ERR_AGAIN when too many wait (see
  * exec_helper_wait()); ERR_LOST when the process is gone. */

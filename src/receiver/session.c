@@ -9,7 +9,6 @@
 #include <sys/random.h>
 
 #include "base/clock.h"
-#include "receiver/commit.h"
 #include "receiver/committer.h"
 #include "receiver/dir_meta.h"
 #include "receiver/file_table.h"
