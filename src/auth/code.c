@@ -7,9 +7,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/io.h"
+#include "os/entropy.h"
 #include "auth/key.h"
 
 #define LOOK "a code is four digits and two words, such as 4821-river-anchor"
@@ -24,7 +24,7 @@ int code_generate(char code[CODE_MAX], struct err *e)
 	uint32_t r[1 + CODE_WORDS];
 
 	do {
-		if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		if (entropy_get(r, sizeof(r)))
 			return err_sys(e, ERR_RESOURCE,
 				       "no randomness for a code can be had");
 	} while (r[0] >= end);

@@ -29,6 +29,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "os/entropy.h"
+#include "os/flush.h"
 
 enum {
 	VERSION = 1,
@@ -516,7 +517,7 @@ static int mark_all(struct journal *j, const struct runs *flushed)
 
 	for (size_t i = 0; rc == 0 && i < flushed->len; i++)
 		rc = mark_run(j, flushed->v[i].first, flushed->v[i].count);
-	return rc < 0 || fdatasync(j->fd) < 0 ? -1 : 0;
+	return rc < 0 || flush_data(j->fd) < 0 ? -1 : 0;
 }
 
 int journal_flush(struct journal *j, const struct part *p, struct err *e)
@@ -531,7 +532,7 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 	runs_init(&j->unflushed, UNFLUSHED_RUNS);
 	pthread_mutex_unlock(&j->lock);
 	/* Never tried again: after an error the pages count as clean. */
-	if (flushed.len > 0 && (fdatasync(p->fd) < 0 || mark_all(j, &flushed) < 0))
+	if (flushed.len > 0 && (flush_data(p->fd) < 0 || mark_all(j, &flushed) < 0))
 		rc = err_sys(e, ERR_LOCAL, "make durable");
 	runs_release(&flushed);
 	pthread_mutex_unlock(&j->flushing);

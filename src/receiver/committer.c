@@ -16,6 +16,7 @@
 #include "fs/dirs.h"
 #include "fs/journal.h"
 #include "fs/name.h"
+#include "os/flush.h"
 #include "receiver/commit.h"
 #include "receiver/held_dir.h"
 
@@ -150,7 +151,7 @@ static void sync_data(struct committer *m, struct result *r, unsigned n,
 		      int whole_fs)
 {
 	struct err e;
-	int failed = whole_fs && syncfs(m->cfg.root_fd) != 0;
+	int failed = whole_fs && flush_filesystem(m->cfg.root_fd) != 0;
 	int cause = failed ? (int)wire_cause_of_errno(errno) : 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -223,7 +224,7 @@ static int sync_above(struct committer *m, const struct commit *c,
 			rc = fd;
 		else if (fd < 0)
 			break;
-		else if (fsync(fd))
+		else if (flush_all(fd))
 			rc = err_sys(e, ERR_LOCAL, "flushing a directory");
 	}
 	dirs_reset(m->walk);
@@ -237,7 +238,7 @@ static int sync_dir(struct committer *m, const struct commit *c)
 	struct err e;
 
 	err_clear(&e);
-	if (fsync(held_dir_fd(c->dir)))
+	if (flush_all(held_dir_fd(c->dir)))
 		return errno;
 	if (sync_above(m, c, &e))
 		return e.sys_errno ? e.sys_errno : ENOMEM;
@@ -249,7 +250,7 @@ static void sync_dirs(struct committer *m, struct result *r, unsigned n,
 		      int whole_fs)
 {
 	struct held_dir *last = NULL;
-	int all = whole_fs && syncfs(m->cfg.root_fd) ? errno : 0;
+	int all = whole_fs && flush_filesystem(m->cfg.root_fd) ? errno : 0;
 	int last_errno = 0;
 
 	for (unsigned i = 0; i < n; i++) {

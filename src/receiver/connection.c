@@ -4,19 +4,17 @@
  */
 #include "receiver/connection.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "auth/pake.h"
 #include "auth/tls_conn.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "os/wake.h"
 #include "receiver/admission.h"
 #include "receiver/dispatch.h"
 #include "receiver/input.h"
@@ -39,11 +37,11 @@ enum {
 };
 
 struct recv_connection_set {
-	/* set once; borrowed, but for wake_fd */
+	/* set once; borrowed, but for wake */
 	struct recv_setup *setup;
 	struct admission *admission;
 	struct sessions *sessions;
-	int wake_fd;    /* eventfd: some are through */
+	struct wake wake; /* some are through */
 	unsigned count; /* the accept loop's: threads that are not joined */
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -459,7 +457,6 @@ static void end(struct recv_connection *c)
 {
 	struct recv_connection_set *set = c->set;
 	const struct stream *stream = c->channel.stream;
-	uint64_t one = 1;
 
 	if (c->session) {
 		atomic_fetch_add(&c->session->transfer.wire_bytes,
@@ -477,8 +474,7 @@ static void end(struct recv_connection *c)
 	c->next = set->through;
 	set->through = c;
 	pthread_mutex_unlock(&set->lock);
-	while (write(set->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	wake_signal(&set->wake);
 }
 
 static void *connection_main(void *arg)
@@ -514,8 +510,7 @@ struct recv_connection_set *recv_connection_set_new(struct recv_setup *setup,
 	set->admission = admission;
 	set->sessions = sessions;
 	pthread_mutex_init(&set->lock, NULL);
-	set->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (set->wake_fd >= 0)
+	if (wake_open(&set->wake) == 0)
 		return set;
 	recv_connection_set_free(set);
 	return NULL;
@@ -525,7 +520,7 @@ void recv_connection_set_free(struct recv_connection_set *set)
 {
 	if (!set)
 		return;
-	io_close(&set->wake_fd);
+	wake_close(&set->wake);
 	pthread_mutex_destroy(&set->lock);
 	free(set);
 }
@@ -565,7 +560,12 @@ void recv_connection_start(struct recv_connection_set *set, int fd,
 
 int recv_connection_wake_fd(const struct recv_connection_set *set)
 {
-	return set->wake_fd;
+	return set->wake.fd;
+}
+
+void recv_connection_clear_wake(const struct recv_connection_set *set)
+{
+	wake_clear(&set->wake);
 }
 
 unsigned recv_connection_reap(struct recv_connection_set *set)

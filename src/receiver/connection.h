@@ -28,9 +28,10 @@ void recv_connection_start(struct recv_connection_set *set, int fd,
 			   const char *peer,
 			   const struct sockaddr_storage *sa);
 
-/* Readable (an eventfd) when a thread is through: to be read before
+/* Readable when a thread is through, until that is cleared: to be done before
  * recv_connection_reap(). */
 int recv_connection_wake_fd(const struct recv_connection_set *set);
+void recv_connection_clear_wake(const struct recv_connection_set *set);
 
 /* Join the threads that are through.  Returns how many others there are. */
 unsigned recv_connection_reap(struct recv_connection_set *set);

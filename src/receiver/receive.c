@@ -170,15 +170,6 @@ static int accept_some(struct receiver *r)
 	return 0;
 }
 
-static void clear_wake(const struct receiver *r)
-{
-	uint64_t count;
-
-	if (read(recv_connection_wake_fd(r->connections), &count,
-		 sizeof(count)) < 0)
-		count = 0;
-}
-
 /* Until it is over.  Returns 0 or ERR_INTERRUPTED. */
 static int accept_loop(struct receiver *r, struct err *e)
 {
@@ -199,7 +190,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
 		if (n > 0 && fds[0].revents)
-			clear_wake(r);
+			recv_connection_clear_wake(r->connections);
 		(void)recv_connection_reap(r->connections);
 		if (n > 0 && fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
@@ -227,7 +218,7 @@ static void stop_all(struct receiver *r)
 	/* Before each wait, as the wake-up for the last one may be spent. */
 	while (recv_connection_reap(r->connections) > 0) {
 		if (poll(&pfd, 1, STOP_LOOK_MS) > 0)
-			clear_wake(r);
+			recv_connection_clear_wake(r->connections);
 	}
 }
 

@@ -9,13 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/io.h"
 #include "base/text.h"
 #include "fs/name.h"
 #include "net/addr.h"
+#include "os/wake.h"
 #include "receiver/commit.h"
 #include "session/advice.h"
 #include "session/totals.h"
@@ -39,7 +37,7 @@ struct results {
 	const struct digest_ops *digest;
 	uint64_t number;
 	char peer[ADDR_TEXT_MAX];
-	int wake_fd, first_wake_fd;
+	struct wake wake, first_wake;
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -57,12 +55,11 @@ struct results *results_new(const struct session_events *events,
 		return NULL;
 	r->events = events;
 	r->digest = ops;
-	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r->first_wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r->first_wake.fd = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	buf_init(&r->any.frames, OUTBOX_MAX);
 	buf_init(&r->first.frames, OUTBOX_MAX);
-	if (r->wake_fd >= 0 && r->first_wake_fd >= 0)
+	if (wake_open(&r->wake) == 0 && wake_open(&r->first_wake) == 0)
 		return r;
 	results_free(r);
 	return NULL;
@@ -74,8 +71,8 @@ void results_free(struct results *r)
 		return;
 	buf_release(&r->any.frames);
 	buf_release(&r->first.frames);
-	io_close(&r->wake_fd);
-	io_close(&r->first_wake_fd);
+	wake_close(&r->wake);
+	wake_close(&r->first_wake);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
 }
@@ -88,37 +85,25 @@ void results_set_session(struct results *r, uint64_t number, const char *peer)
 
 /* ---- waking the streams ---- */
 
-static void signal_fd(int fd)
-{
-	uint64_t one = 1;
-
-	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-}
-
 int results_wake_fd(const struct results *r, int is_first)
 {
-	return is_first ? r->first_wake_fd : r->wake_fd;
+	return is_first ? r->first_wake.fd : r->wake.fd;
 }
 
 void results_clear_wake(struct results *r, int is_first)
 {
-	const int fd = results_wake_fd(r, is_first);
-	uint64_t count;
-
-	while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
+	wake_clear(is_first ? &r->first_wake : &r->wake);
 }
 
 void results_wake(struct results *r)
 {
-	signal_fd(r->first_wake_fd);
-	signal_fd(r->wake_fd);
+	wake_signal(&r->first_wake);
+	wake_signal(&r->wake);
 }
 
 void results_wake_first(struct results *r)
 {
-	signal_fd(r->first_wake_fd);
+	wake_signal(&r->first_wake);
 }
 
 /* ---- verdicts on their way ---- */

@@ -70,7 +70,7 @@ void results_push(struct results *r);
 /* ---- what the streams send ---- */
 
 /* Readable when a stream has to look for frames, or at the session's state: the
- * first stream's eventfd, or the one of all others. */
+ * first stream's descriptor, or the one of all others. */
 int results_wake_fd(const struct results *r, int is_first);
 
 /* The stream looks now.  To be called before it does, so nothing is missed. */

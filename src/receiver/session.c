@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
+#include "os/entropy.h"
 #include "receiver/committer.h"
 #include "receiver/dir_meta.h"
 #include "receiver/file_table.h"
@@ -151,9 +151,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		recv_session_free(s);
 		return NULL;
 	}
-	if (getrandom(s->token, sizeof(s->token), 0) !=
-		    (ssize_t)sizeof(s->token) ||
-	    make_parts(s)) {
+	if (entropy_get(s->token, sizeof(s->token)) || make_parts(s)) {
 		recv_session_free(s);
 		err_set(e, ERR_RESOURCE, "out of memory for a session");
 		return NULL;

@@ -3,11 +3,11 @@
  */
 #include "receiver/sync.h"
 
-#include <unistd.h>
+#include "os/flush.h"
 
 int sync_all(int root_fd, enum sync_mode mode, struct err *e)
 {
-	if (mode == SYNC_NONE || syncfs(root_fd) == 0)
+	if (mode == SYNC_NONE || flush_filesystem(root_fd) == 0)
 		return 0;
 	return err_sys(e, ERR_LOCAL, "flushing the file system");
 }

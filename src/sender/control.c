@@ -4,9 +4,7 @@
  */
 #include "sender/control.h"
 
-#include <errno.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "sender/connection.h"
@@ -98,13 +96,9 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 		send_session_fail(s->session, &e);
 	}
 	while (send_session_count_streams(s->session) > 0) {
-		uint64_t count;
-
 		if (poll(fds, 2, wait) > 0) {
-			if (fds[0].revents &&
-			    read(fds[0].fd, &count, sizeof(count)) < 0 &&
-			    errno != EAGAIN && errno != EINTR)
-				fds[0].fd = -1;
+			if (fds[0].revents)
+				send_session_clear_wake(s->session);
 			if (fds[1].revents) {
 				fds[1].fd = -1;
 				if (send_session_cancel(s->session))

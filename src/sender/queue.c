@@ -4,13 +4,9 @@
  */
 #include "sender/queue.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/err.h"
-#include "base/io.h"
 #include "sender/queue_priv.h"
 
 struct queue *queue_new(void)
@@ -19,8 +15,7 @@ struct queue *queue_new(void)
 
 	if (!q)
 		return NULL;
-	q->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (q->wake_fd < 0) {
+	if (wake_open(&q->wake)) {
 		free(q);
 		return NULL;
 	}
@@ -50,7 +45,7 @@ void queue_free(struct queue *q)
 		outfile_free(f);
 	}
 	inflight_release(&q->inflight);
-	io_close(&q->wake_fd);
+	wake_close(&q->wake);
 	pthread_cond_destroy(&q->room);
 	pthread_mutex_destroy(&q->lock);
 	free(q);
@@ -60,24 +55,18 @@ void queue_free(struct queue *q)
 
 void queue_signal(struct queue *q)
 {
-	uint64_t one = 1;
-
 	if (q->waiting == 0 || q->is_signalled)
 		return;
 	q->is_signalled = 1;
-	while (write(q->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	wake_signal(&q->wake);
 }
 
 void queue_clear_signal(struct queue *q)
 {
-	uint64_t count;
-
 	if (!q->is_signalled)
 		return;
 	q->is_signalled = 0;
-	while (read(q->wake_fd, &count, sizeof(count)) < 0 && errno == EINTR)
-		;
+	wake_clear(&q->wake);
 }
 
 void queue_wake(struct queue *q)

@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include "os/wake.h"
 #include "sender/inflight.h"
 #include "sender/queue.h"
 
@@ -32,11 +33,11 @@ _Static_assert(QUEUE_INFLIGHT_MAX +
 		       QUEUE_UNDER_WAY_MAX,
 	       "as ferry-protocol(7) says");
 
-/* The lock guards everything but wake_fd, which is fixed; also the packs and
+/* The lock guards everything but wake, which is fixed; also the packs and
  * files that are here (see their headers). */
 struct queue {
 	pthread_mutex_t lock;
-	int wake_fd; /* eventfd for streams without a task */
+	struct wake wake; /* for streams without a task */
 
 	/* packs and files that wait; next to be taken first */
 	struct pack *packs, **packs_end;
@@ -55,7 +56,7 @@ struct queue {
 
 	/* state */
 	unsigned waiting; /* streams that found nothing to take */
-	int is_signalled; /* wake_fd is readable */
+	int is_signalled; /* wake is */
 	int is_closed, is_paused, is_scanned;
 	int has_progress; /* see queue_has_progress() */
 };

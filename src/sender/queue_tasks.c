@@ -187,7 +187,7 @@ int queue_return_range(struct queue *q, const struct task *t)
 
 int queue_wake_fd(const struct queue *q)
 {
-	return q->wake_fd;
+	return q->wake.fd;
 }
 
 void queue_set_open_limit(struct queue *q, unsigned limit)

@@ -6,11 +6,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
+#include "os/entropy.h"
 #include "sender/control.h"
 #include "sender/outcome.h"
 #include "sender/queue.h"
@@ -30,8 +30,7 @@ static int prepare(struct sender *s, struct err *e)
 	s->session = s->queue ? send_session_new(s->queue) : NULL;
 	s->outcome = outcome_new(cfg, &s->count);
 	if (!zeros || !s->session || !s->outcome ||
-	    getrandom(s->session_id, sizeof(s->session_id), 0) !=
-		    (ssize_t)sizeof(s->session_id)) {
+	    entropy_get(s->session_id, sizeof(s->session_id))) {
 		free(zeros);
 		return err_sys(e, ERR_RESOURCE, "starting a session");
 	}
@@ -107,7 +106,7 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 			"%s; trying again for %llu s", e->text,
 			(unsigned long long)retry_left_s(r, now));
 	*is_told = !was_ready;
-	if (getrandom(&random, sizeof(random), 0) < 0)
+	if (entropy_get(&random, sizeof(random)))
 		random = 0;
 	if (poll(&cancel, 1, (int)retry_next_wait_ms(r, random, now)) <= 0)
 		return 1;

@@ -7,19 +7,17 @@
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/io.h"
 #include "net/stream.h"
 #include "os/cancel.h"
+#include "os/wake.h"
 #include "sender/queue.h"
 #include "wire/frame.h"
 
 struct send_session {
 	/* set once */
 	struct queue *queue;
-	int wake_fd;
+	struct wake wake; /* the control thread's */
 
 	struct cancel stop;      /* no more connecting in this session */
 	atomic_int is_cancelled; /* by the user */
@@ -42,10 +40,9 @@ struct send_session *send_session_new(struct queue *queue)
 	if (!s)
 		return NULL;
 	s->queue = queue;
-	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (cancel_init(&s->stop) || s->wake_fd < 0) {
+	s->wake.fd = -1;
+	if (cancel_init(&s->stop) || wake_open(&s->wake)) {
 		cancel_release(&s->stop);
-		io_close(&s->wake_fd);
 		free(s);
 		return NULL;
 	}
@@ -59,7 +56,7 @@ void send_session_free(struct send_session *s)
 	if (!s)
 		return;
 	cancel_release(&s->stop);
-	io_close(&s->wake_fd);
+	wake_close(&s->wake);
 	pthread_cond_destroy(&s->begun);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -199,15 +196,17 @@ void send_session_error(struct send_session *s, struct err *e)
 
 int send_session_wake_fd(const struct send_session *s)
 {
-	return s->wake_fd;
+	return s->wake.fd;
+}
+
+void send_session_clear_wake(const struct send_session *s)
+{
+	wake_clear(&s->wake);
 }
 
 void send_session_wake(const struct send_session *s)
 {
-	const uint64_t one = 1;
-
-	if (write(s->wake_fd, &one, sizeof(one)) < 0)
-		return; /* the control thread looks by itself as well */
+	wake_signal(&s->wake);
 }
 
 void send_session_add_stream(struct send_session *s)

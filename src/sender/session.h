@@ -87,9 +87,10 @@ void send_session_error(struct send_session *s, struct err *e);
 
 /* ---- threads ---- */
 
-/* The control thread's eventfd: readable once there is something to look
- * at. */
+/* Readable once there is something for the control thread to look at, until it
+ * clears that (before it looks). */
 int send_session_wake_fd(const struct send_session *s);
+void send_session_clear_wake(const struct send_session *s);
 void send_session_wake(const struct send_session *s);
 
 /* A stream's thread is started; is about to end (wakes the control thread);
