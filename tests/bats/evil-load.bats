@@ -15,8 +15,8 @@ evil() {
 	evil cuts
 }
 
-@test "memory that nobody has written to is never said nor stored" {
-	evil poison
+@test "memory that was never written to is neither sent nor stored" {
+	evil uninitialized
 }
 
 @test "floods cost bounded memory and time" {

@@ -4,7 +4,7 @@ the disk.
 malloc() fills what it gives out, and what it takes back, with bytes that are
 looked for in all that the program says, in lies as in honest sessions.  For
 the stack, build with it filled too, and give that program to the suite:
-make B=build/poison CFLAGS=-ftrivial-auto-var-init=pattern
+make B=build/pattern CFLAGS=-ftrivial-auto-var-init=pattern
 """
 import os
 
@@ -86,7 +86,7 @@ def honest(cases):
         lab.close()
 
 
-def poison(cases):
+def uninitialized(cases):
     os.environ["GLIBC_TUNABLES"] = TUNABLES
     peer.FILL = (FREED, GIVEN, STACK)
     honest(cases)

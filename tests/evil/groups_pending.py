@@ -1,5 +1,6 @@
-"""What a thousand strangers cost one who has a key: with EVIL_LONG only, as it
-is time that is measured.  That they keep nobody out is tests/bats/limits."""
+"""What a thousand pending connections cost a sender with a key: with EVIL_LONG
+only, as time is measured.  That they keep nobody out is tested by
+tests/bats/limits.bats."""
 import os
 import statistics
 import subprocess
@@ -11,7 +12,7 @@ from lib.lab import need
 from lib.limits import can, scaled
 from targets import LONG, PROGRAM
 
-STRANGERS = os.path.join(os.path.dirname(__file__), "../tools/strangers.py")
+CROWD = os.path.join(os.path.dirname(__file__), "../tools/strangers.py")
 COUNT, ADDRESSES = 1000, 600
 # How many of those who were sent away come back in a second.  Where they come
 # as fast as they can, on the same host, they have a processor for themselves.
@@ -22,12 +23,13 @@ PAIRS = 15
 # once, and would be a matter of how long a transfer takes.
 SETTLE_S = 1
 RATIO_MAX = 1.5
-# Two doors full of strangers, two sessions' streams
+# The limit of pending connections twice, and the streams of two sessions
 DESCRIPTORS_MAX, THREADS_MAX, BYTES_MAX = 300, 140, 100 << 20
 
 
 class Measured:
-    """Transfers to the lab's receiver, alone and among strangers in turn."""
+    """Transfers to the lab's receiver, in turn alone and beside pending
+    connections."""
 
     def __init__(self, lab, how):
         self.lab, self.how = lab, how
@@ -56,9 +58,9 @@ class Measured:
                                    len(os.listdir(f"{proc}/fd")))
         self.threads = max(self.threads, len(os.listdir(f"{proc}/task")))
 
-    def among_strangers(self):
+    def beside_pending(self):
         crowd = subprocess.Popen(
-            [sys.executable, STRANGERS, str(self.lab.port), str(COUNT),
+            [sys.executable, CROWD, str(self.lab.port), str(COUNT),
              self.how, str(ADDRESSES), str(PACE)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
@@ -74,19 +76,19 @@ class Measured:
     def case(self):
         before = self.lab.sizes()[1]
         self.transfer()
-        self.among_strangers()
+        self.beside_pending()
         alone, among = [], []
         for _ in range(PAIRS):
             self.lab.sizes()  # all have gone
             alone.append(self.transfer())
-            among.append(self.among_strangers())
+            among.append(self.beside_pending())
         subprocess.run(["cmp", self.source,
                         os.path.join(self.lab.dst, "f")], check=True)
         after = self.lab.sizes()[1]
         alone, among = statistics.median(alone), statistics.median(among)
         ratio, memory = among / alone, self.lab.rss()
         print(f"# {self.how}: {alone:.3f} s alone, {among:.3f} s among "
-              f"strangers, {ratio:.2f} times; {self.descriptors} descriptors, "
+              f"others, {ratio:.2f} times; {self.descriptors} descriptors, "
               f"{self.threads} threads, {memory >> 20} MiB")
         need(after == before, f"{before} descriptors before, {after} after")
         need(self.descriptors <= DESCRIPTORS_MAX, "too many descriptors")
@@ -96,13 +98,13 @@ class Measured:
             need(ratio <= RATIO_MAX, f"{ratio:.2f} times as long")
 
 
-def strangers(cases):
+def pending(cases):
     if not LONG:
         return
     lab = KeyLab(cases, "--existing", "replace", "--sync", "none")
     with open(os.path.join(lab.work, "f"), "wb") as f:
         f.write(os.urandom(SIZE))
     for how in "silent", "trickle", "half":
-        cases.run(f"a transfer among {COUNT} strangers: {how}",
+        cases.run(f"a transfer beside {COUNT} pending connections: {how}",
                   Measured(lab, how).case, seconds=300)
     lab.close()
