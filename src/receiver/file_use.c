@@ -112,6 +112,11 @@ static void complete(struct transfer *t, struct recv_file *f)
 	} else {
 		f->commit = NULL;
 		committer_add(t->committer, c);
+		/* The sender can open no more before it has verdicts, so
+		 * nothing comes that a group could wait for. */
+		if (file_table_count(t->files) == 0 &&
+		    committer_pending(t->committer) >= t->open_files)
+			committer_flush(t->committer);
 		if (t->sync == SYNC_NONE)
 			results_push(t->results);
 	}

@@ -104,6 +104,7 @@ static int make_parts(struct recv_session *s)
 	t->peer = s->peer;
 	t->existing = cfg->existing;
 	t->sync = cfg->sync;
+	t->open_files = s->share.open_files;
 	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);

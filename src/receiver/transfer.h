@@ -38,6 +38,7 @@ struct transfer {
 	const char *peer;                    /* borrowed; for messages */
 	enum conflict_policy existing;
 	enum sync_mode sync;
+	unsigned open_files; /* without a verdict, that the sender may have */
 	int stdout_fd; /* with --stdout; else -1, and it is a directory */
 
 	/* the parts; owned */
