@@ -9,6 +9,7 @@
 #include "sender/outcome.h"
 #include "sender/queue_tasks.h"
 #include "sender/replies.h"
+#include "sender/send.h"
 #include "sender/send_file.h"
 #include "sender/send_pack.h"
 #include "sender/session.h"
@@ -156,7 +157,7 @@ static void tell_failure(struct send_stream *st, struct err *e)
 	if (st->index > 0 && !was_ready) {
 		/* One stream fewer; the others do the work. */
 		if (e->code != ERR_INTERRUPTED)
-			outcome_message(s->outcome, SESSION_VERBOSE,
+			events_message(s->cfg->events, SESSION_VERBOSE,
 					"a further connection to %s failed: "
 					"%s",
 					peer, e->text);

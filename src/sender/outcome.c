@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,21 +62,6 @@ void outcome_restart(struct outcome *o)
 	o->notes = 0;
 	o->has_summary = 0;
 	pthread_mutex_unlock(&o->lock);
-}
-
-void outcome_message(const struct outcome *o, enum session_level level,
-		     const char *fmt, ...)
-{
-	const struct session_events *ev = o->cfg->events;
-	char text[1200];
-	va_list ap;
-
-	if (!ev->message)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	ev->message(ev->ctx, level, text);
 }
 
 static void tell_file(const struct outcome *o, const struct session_file *f)
@@ -158,7 +142,7 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 	o->notes++;
 	totals_failed(&o->totals, TOTALS_REMOTE, m->cause);
 	pthread_mutex_unlock(&o->lock);
-	outcome_message(o, SESSION_ERROR,
+	events_message(o->cfg->events, SESSION_ERROR,
 			"%s: on the receiver %s: setting mode and time: %s",
 			name, peer, why);
 }

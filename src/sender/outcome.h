@@ -52,11 +52,6 @@ void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
 
 /* ---- the whole ---- */
 
-/* A line for the user, escaped by the caller, printf-style. */
-void outcome_message(const struct outcome *o, enum session_level level,
-		     const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
 /* FINISH: what the receiver has committed, by its verdicts. */
 void outcome_finish(struct outcome *o, struct msg_finish *m);
 

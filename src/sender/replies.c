@@ -132,7 +132,7 @@ static int take_resend(struct sender *s, const uint8_t *body, size_t n,
 		return malformed("RESEND", e);
 	/* A pack's; those of a chunk are counted when it is sent again. */
 	atomic_fetch_add(&s->count.resent_bytes, bytes);
-	outcome_message(s->outcome, SESSION_WARNING,
+	events_message(s->cfg->events, SESSION_WARNING,
 			"a chunk arrived damaged at %s; it is sent again",
 			s->peer.name);
 	return 0;

@@ -71,7 +71,7 @@ static int confine(struct sender *s, struct err *e)
 	}
 	rc = sandbox_sender(&src, text, e);
 	if (rc == 0)
-		outcome_message(s->outcome, SESSION_VERBOSE, "%s", text);
+		events_message(s->cfg->events, SESSION_VERBOSE, "%s", text);
 	free(fds);
 	return rc;
 }
@@ -100,7 +100,7 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 		return 0;
 	}
 	/* That it cannot be reached yet is said once. */
-	outcome_message(s->outcome,
+	events_message(s->cfg->events,
 			was_ready || !*is_told ? SESSION_WARNING
 					       : SESSION_VERBOSE,
 			"%s; trying again for %llu s", e->text,
