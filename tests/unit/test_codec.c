@@ -818,6 +818,9 @@ static size_t send_often(struct codec *c, unsigned times, const uint8_t *data,
 static void auto_follows_the_line(void **state)
 {
 	const uint64_t slow = 10000000000;
+	/* Chunks to go from the first level to the last one and back: 4 and 16
+	 * a level, and some more that must change nothing. */
+	enum { RISE = 20, FALL = 64 };
 	uint8_t *text = alloc(CHUNK), *noise = alloc(CHUNK);
 	struct codec *c = codec_for("auto");
 	size_t fast, first, best;
@@ -831,22 +834,22 @@ static void auto_follows_the_line(void **state)
 	assert_true(fast != first && first != best && best != fast);
 	assert_int_equal(run_chunk(c, text, CHUNK), first);
 	/* what was sent as it is says nothing of the compressor */
-	send_often(c, 100, noise, slow);
+	send_often(c, RISE, noise, slow);
 	while (run_chunk(c, text, CHUNK) == 0)
 		;
 	/* nor what was not compressed at all: a hole */
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < RISE; i++)
 		codec_sent(c, slow);
 	assert_int_equal(run_chunk(c, text, CHUNK), first);
-	assert_int_equal(send_often(c, 100, text, slow), best);
+	assert_int_equal(send_often(c, RISE, text, slow), best);
 	assert_int_equal(send_often(c, 8, text, 0), best);
-	assert_int_equal(send_often(c, 100, text, 0), fast);
-	assert_int_equal(send_often(c, 100, text, slow), best);
+	assert_int_equal(send_often(c, FALL, text, 0), fast);
+	assert_int_equal(send_often(c, RISE, text, slow), best);
 	codec_free(c);
 	/* a level that was asked for stays */
 	c = codec_for("auto:3");
-	assert_int_equal(send_often(c, 100, text, slow), first);
-	assert_int_equal(send_often(c, 100, text, 0), first);
+	assert_int_equal(send_often(c, RISE, text, slow), first);
+	assert_int_equal(send_often(c, FALL, text, 0), first);
 	codec_free(c);
 	free(text);
 	free(noise);
