@@ -46,8 +46,8 @@ each_once() {
 
 @test "a sender's --json: the transfer does not wait for its reader" {
 	many 6000
-	receive --plain --timeout 20 --once dst
-	start_piped sender '>pipe 2>sender' send --plain --timeout 20 --json \
+	receive --plain --timeout "$(limit 20)" --once dst
+	start_piped sender '>pipe 2>sender' send --plain --timeout "$(limit 20)" --json \
 		src/t "127.0.0.1:$port"
 	wait_receiver
 	[ "$got" = 0 ]
@@ -66,8 +66,8 @@ each_once() {
 
 @test "a sender's messages: the transfer does not wait for their reader" {
 	many 6000
-	receive --plain --timeout 20 --once dst
-	start_piped sender '2>pipe 9>sender.events' send --plain --timeout 20 \
+	receive --plain --timeout "$(limit 20)" --once dst
+	start_piped sender '2>pipe 9>sender.events' send --plain --timeout "$(limit 20)" \
 		-v --json=9 src/t "127.0.0.1:$port"
 	wait_receiver
 	[ "$got" = 0 ]
@@ -83,15 +83,15 @@ each_once() {
 
 @test "a receiver's --json and messages: the transfer does not wait" {
 	many 6000
-	start_piped receiver '>pipe 2>&1' receive --plain --timeout 20 -p 0 -v \
+	start_piped receiver '>pipe 2>&1' receive --plain --timeout "$(limit 20)" -p 0 -v \
 		--once --json dst
 	# what is read before: up to where it listens
-	while read -r -t 20 line <&"$reader"; do
+	while read -r -t "$(limit 20)" line <&"$reader"; do
 		[[ $line != *'"event":"listening"'* ]] || break
 	done
 	port=$(sed 's/.*"port":\([0-9]*\).*/\1/' <<<"$line")
 	receiver=${job[receiver]}
-	send --plain --timeout 20 src/t
+	send --plain --timeout "$(limit 20)" src/t
 	status 0
 	same_tree src/t dst/t
 	read_rest
@@ -195,7 +195,7 @@ peak_of() {
 	kill -TERM "${pid[receiver]}"
 	wait_receiver
 	[ "$got" = 143 ]
-	[ "$SECONDS" -lt 15 ]
+	[ "$SECONDS" -lt "$(limit 15)" ]
 }
 
 @test "a signal ends a sender that waits for its readers at the end" {

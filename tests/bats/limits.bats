@@ -269,7 +269,7 @@ many_senders() {
 	await events '"event":"listening"'
 	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
 	for ((s = 1; s <= $2; s++)); do
-		run_limit=110 start_send "s$s" --plain "src/$s"
+		run_limit=$(limit 110) start_send "s$s" --plain "src/$s"
 	done
 	for ((s = 1; s <= $2; s++)); do
 		ended "s$s"
