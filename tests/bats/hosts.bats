@@ -63,9 +63,13 @@ be_deaf() {
 	is cat dst/f text
 }
 
+# A port that nobody else has at another address or of the other family either,
+# as any of the ephemeral range may be.
+receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
+
 @test "--bind: the address that is listened on, the one that is used" {
 	echo text >src/f
-	receive --plain -b 127.0.0.1 dst
+	receive_alone --plain -b 127.0.0.1 dst
 	has messages " on 127.0.0.1:$port ("
 	send --plain -b 127.0.0.2 src/f
 	status 0
@@ -87,7 +91,7 @@ be_deaf() {
 @test "-4 and -6: which family is listened on, which one is dialled" {
 	needs IPv6
 	echo text >src/f
-	receive --plain -6 dst
+	receive_alone --plain -6 dst
 	send --plain src/f
 	status 3
 	send --plain -6 src/f
@@ -100,7 +104,7 @@ be_deaf() {
 	status 3
 	stop_receiver
 	rm dst/f
-	receive --plain -4 dst
+	receive_alone --plain -4 dst
 	send --plain src/f
 	status 3
 	host=
