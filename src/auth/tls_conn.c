@@ -18,7 +18,6 @@
 #include <openssl/x509.h>
 
 #include "auth/tls_priv.h"
-#include "base/io.h"
 #include "net/stream.h"
 #include "net/transport.h"
 
@@ -645,7 +644,6 @@ struct stream *tls_conn_open(int fd, const struct tls *t,
 	if (t) {
 		transport = conn_new(t);
 		if (!transport) {
-			io_close(&fd);
 			err_set(e, ERR_RESOURCE, "out of memory");
 			return NULL;
 		}

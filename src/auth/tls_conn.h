@@ -13,7 +13,8 @@
 
 /*
  * stream_open() with the TLS handshake of t, whose role and credentials
- * (tls.h) must outlive the stream.  With t NULL: a plain stream.
+ * (tls.h) must outlive the stream.  With t NULL: a plain stream.  fd stays the
+ * caller's where this fails.
  *
  * Everything that is wrong with the authentication is ERR_AUTH, with one of
  * the texts of tls.h.

@@ -41,7 +41,7 @@ struct sock {
 	atomic_uint_fast64_t bytes_out;
 };
 
-/* Take over fd.  Returns 0 or ERR_LOST; fd is k's in both cases. */
+/* Set up fd.  Returns 0 or ERR_LOST. */
 int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e);
 void sock_release(struct sock *k);
 

@@ -138,7 +138,6 @@ static int handshake(struct stream *s, struct err *e)
 	}
 }
 
-/* fd and the transport become the stream's also on failure. */
 static int begin(struct stream *s, int fd, const struct stream_config *cfg,
 		 struct err *e)
 {
@@ -159,10 +158,8 @@ struct stream *stream_open(int fd, const struct stream_config *cfg,
 			   struct transport *t, struct err *e)
 {
 	struct stream *s = calloc(1, sizeof(*s));
-	struct sock gone = { .fd = fd };
 
 	if (!s) {
-		sock_release(&gone);
 		if (t)
 			t->ops->free(t);
 		err_set(e, ERR_RESOURCE, "out of memory");
@@ -170,6 +167,7 @@ struct stream *stream_open(int fd, const struct stream_config *cfg,
 	}
 	s->transport = t;
 	if (begin(s, fd, cfg, e) < 0) {
+		s->sock.fd = -1;
 		stream_free(s);
 		return NULL;
 	}

@@ -54,9 +54,11 @@ struct stream_config {
 };
 
 /*
- * Take over a connected TCP socket and a transport (both also when this
- * fails; stream_free() closes and frees them).  With t NULL the bytes are sent
- * as they are; else the transport's handshake is made here, which blocks.
+ * Make a stream of a connected TCP socket.  fd is the stream's if this succeeds
+ * (stream_free() closes it), and else stays the caller's: other threads may
+ * look at it by its number until the caller sees to that.  The transport is
+ * taken over in both cases.  With t NULL the bytes are sent as they are; else
+ * the transport's handshake is made here, which blocks.
  * tls_conn_open() in auth/ calls this with TLS.
  *
  * Returns the stream; or NULL with ERR_LOST, ERR_TIMEOUT, ERR_INTERRUPTED,

@@ -9,13 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/pake.h"
-#include "auth/tls_conn.h"
+#include "auth/secure.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "os/cancel.h"
 #include "os/wake.h"
-#include "receiver/admission.h"
 #include "receiver/dispatch.h"
 #include "receiver/input.h"
 #include "receiver/results.h"
@@ -23,6 +22,7 @@
 #include "receiver/sessions.h"
 #include "receiver/setup.h"
 #include "receiver/worker.h"
+#include "session/admission.h"
 #include "session/channel.h"
 #include "wire/msg.h"
 
@@ -77,29 +77,36 @@ static int on_tick(void *ctx, int sending, struct err *e)
 	return input_tick(ctx, sending, e);
 }
 
+/* From here on it is pending.  fd is the connection's also on failure. */
+static int enter(struct recv_connection *c, int fd,
+		 const struct sockaddr_storage *sa)
+{
+	c->fd = fd;
+	c->input.hello_by_ms = clock_ms() + HELLO_MS;
+	c->pending = admission_enter(c->set->admission, fd, sa);
+	return c->pending ? 0 : -1;
+}
+
 /* Authenticate: a byte stream, and the channel over it. */
 static int open_channel(struct recv_connection *c, struct err *e)
 {
-	const struct receive_config *cfg = c->set->setup->cfg;
+	const struct recv_setup *setup = c->set->setup;
 	const struct stream_hooks hooks = { NULL, on_tick, &c->input };
-	const uint64_t by_ms = c->input.hello_by_ms;
-	const struct pake_conn conn = { .fd = c->fd, .deadline_ms = by_ms };
-	const struct stream_config stream_cfg = {
-		.timeout_ms = cfg->timeout_ms,
-		.deadline_ms = by_ms,
+	const struct stream_config cfg = {
+		.timeout_ms = setup->cfg->timeout_ms,
+		.deadline_ms = c->input.hello_by_ms,
+		.cancel = admission_cancel(c->pending),
 	};
-	struct stream *stream;
+	struct stream *stream = secure_open(c->fd, &setup->mode, &cfg,
+					    &c->spent_code, e);
 
-	if (cfg->pake && pake_listen(cfg->pake, cfg->tls, &conn,
-				     &c->spent_code, e))
-		return e->code;
-	c->fd = -1;
-	stream = tls_conn_open(conn.fd, cfg->tls, &stream_cfg, e);
 	if (!stream)
 		return e->code;
+	c->fd = -1;
 	stream_set_hooks(stream, &hooks);
-	stream_set_deadline(stream, by_ms);
-	channel_init(&c->channel, stream, 0, cfg->timeout_ms);
+	stream_set_deadline(stream, cfg.deadline_ms);
+	stream_set_cancel(stream, cfg.cancel);
+	channel_init(&c->channel, stream, 0, cfg.timeout_ms);
 	return 0;
 }
 
@@ -301,6 +308,7 @@ static int begin(struct recv_connection *c, struct err *e)
 	if (rc)
 		return rc;
 	stream_set_deadline(c->channel.stream, 0);
+	stream_set_cancel(c->channel.stream, NULL);
 	return send_ready(c, e);
 }
 
@@ -445,7 +453,7 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 			err_set(e, ERR_LOST, "left before the session began");
 		err_prefix(e, "%s", c->peer);
 		sessions_set_result(c->set->sessions, e);
-	} else if (!atomic_load(&setup->is_stopping)) {
+	} else if (!cancel_is_set(&setup->stop)) {
 		events_message(setup->cfg->events,
 			       is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
 			       "%s: no session: %s", c->peer, e->text);
@@ -485,6 +493,9 @@ static void *connection_main(void *arg)
 
 	err_clear(&e);
 	rc = begin(c, &e);
+	/* Only eviction sets its token while the receiver goes on. */
+	if (rc == ERR_INTERRUPTED && !cancel_is_set(&c->set->setup->stop))
+		rc = err_set(&e, ERR_LOST, "had to make room for others");
 	admission_leave(c->set->admission, c->pending);
 	if (rc == 0)
 		rc = serve(c, &e);
@@ -533,29 +544,48 @@ static void free_connection(struct recv_connection *c)
 	free(c);
 }
 
+static struct recv_connection *new_connection(struct recv_connection_set *set)
+{
+	struct recv_connection *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->set = set;
+	c->fd = -1;
+	c->input.channel = &c->channel;
+	c->input.stop = &set->setup->stop;
+	c->input.rate_limit = &set->setup->rate_limit;
+	return c;
+}
+
+/* Takes c over. */
+static int start(struct recv_connection *c)
+{
+	if (pthread_create(&c->thread, NULL, connection_main, c) == 0) {
+		c->set->count++;
+		return 0;
+	}
+	if (c->pending)
+		admission_leave(c->set->admission, c->pending);
+	free_connection(c);
+	return -1;
+}
+
 void recv_connection_start(struct recv_connection_set *set, int fd,
 			   const char *peer,
 			   const struct sockaddr_storage *sa)
 {
-	struct recv_connection *c = calloc(1, sizeof(*c));
+	struct recv_connection *c = new_connection(set);
 
 	if (!c) {
 		io_close(&fd);
 		return;
 	}
-	c->set = set;
-	c->fd = fd;
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
-	c->input.channel = &c->channel;
-	c->input.is_stopping = &set->setup->is_stopping;
-	c->input.rate_limit = &set->setup->rate_limit;
-	c->input.hello_by_ms = clock_ms() + HELLO_MS;
-	c->pending = admission_enter(set->admission, fd, sa);
-	if (c->pending &&
-	    pthread_create(&c->thread, NULL, connection_main, c) == 0)
-		set->count++;
-	else
+	if (enter(c, fd, sa))
 		free_connection(c);
+	else
+		(void)start(c);
 }
 
 int recv_connection_wake_fd(const struct recv_connection_set *set)

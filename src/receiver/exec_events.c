@@ -40,7 +40,7 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 		 security_name(setup->cfg->security));
 	rc = exec_helper_post(setup->cfg->exec, &ev);
 	/* Hundreds wait: the session keeps its place until there is room. */
-	while (rc == ERR_AGAIN && !atomic_load(&setup->is_stopping)) {
+	while (rc == ERR_AGAIN && !cancel_is_set(&setup->stop)) {
 		exec_helper_wait(setup->cfg->exec, TICK_MS);
 		rc = exec_helper_post(setup->cfg->exec, &ev);
 	}

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "os/cancel.h"
 
 enum {
 	/* Of the process: listener, directory, wake-ups, --exec, what the
@@ -130,7 +131,7 @@ int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 }
 
 int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
-		   const atomic_int *is_stopping, struct fd_share *share,
+		   const struct cancel *stop, struct fd_share *share,
 		   struct err *e)
 {
 	int rc = ERR_AGAIN;
@@ -144,7 +145,7 @@ int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
 		if (fd_budget_divide(fds, streams, share) == 0 ||
 		    b->shares == 0)
 			rc = 0;
-		else if (atomic_load(is_stopping) || clock_left_ms(by_ms) == 0)
+		else if (cancel_is_set(stop) || clock_left_ms(by_ms) == 0)
 			rc = ERR_RESOURCE;
 		else
 			clock_cond_wait(&b->given_back, &b->lock, LOOK_MS);

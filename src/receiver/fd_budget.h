@@ -13,11 +13,11 @@
 #ifndef FERRY_RECEIVER_FD_BUDGET_H
 #define FERRY_RECEIVER_FD_BUDGET_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
+struct cancel;
 struct fd_budget;
 
 struct fd_share {
@@ -42,11 +42,11 @@ unsigned fd_budget_take_pending(struct fd_budget *b, unsigned most);
 /*
  * Take a session's share, for at most so many streams.  Where too little is
  * left, waits until others give back, until by_ms (clock_ms()) at the latest or
- * until *is_stopping; the only session always gets the least there is.  Returns
+ * until stop is set; the only session always gets the least there is.  Returns
  * 0; or ERR_RESOURCE, and share->streams is 0.
  */
 int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
-		   const atomic_int *is_stopping, struct fd_share *share,
+		   const struct cancel *stop, struct fd_share *share,
 		   struct err *e);
 
 void fd_budget_give_back(struct fd_budget *b, const struct fd_share *share);

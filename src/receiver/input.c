@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "chunk/codec.h"
+#include "os/cancel.h"
 #include "receiver/transfer.h"
 #include "session/channel.h"
 #include "session/events.h"
@@ -41,7 +42,7 @@ int input_tick(struct input *in, int sending, struct err *e)
 {
 	uint64_t by_ms = in->hello_by_ms;
 
-	if (atomic_load(in->is_stopping))
+	if (cancel_is_set(in->stop))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	if (in->transfer) {
 		/* Whoever ended it has said why. */

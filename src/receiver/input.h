@@ -10,12 +10,12 @@
 #ifndef FERRY_RECEIVER_INPUT_H
 #define FERRY_RECEIVER_INPUT_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 
+struct cancel;
 struct channel;
 struct expander;
 struct rate_limit;
@@ -25,7 +25,7 @@ enum { INPUT_BODY_MAX = 8192 };
 
 struct input {
 	struct channel *channel;         /* borrowed */
-	const atomic_int *is_stopping;   /* the receiver's */
+	const struct cancel *stop;       /* the receiver's */
 	struct rate_limit *rate_limit;   /* of all sessions */
 	struct transfer *transfer;       /* NULL before HELLO or JOIN */
 	uint64_t hello_by_ms;            /* until when that has to come */

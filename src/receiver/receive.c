@@ -12,20 +12,17 @@
 #include <unistd.h>
 
 #include "base/io.h"
-#include "receiver/admission.h"
 #include "receiver/connection.h"
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
 #include "receiver/fd_budget.h"
 #include "receiver/sessions.h"
 #include "receiver/setup.h"
+#include "session/admission.h"
+#include "session/listener.h"
 
 enum {
-	PAUSE_MS = 100, /* when descriptors ran out */
 	STOP_LOOK_MS = 100,
-	/* Pending connections at a time. */
-	PENDING_MAX = 64,
-	PENDING_CODE = 16, /* with a code, which is for one sender */
 };
 
 /* Belongs to the thread of the accept loop. */
@@ -35,8 +32,7 @@ struct receiver {
 	struct sessions *sessions;
 	struct recv_connection_set *connections;
 	unsigned pending_max;
-	int listener;
-	int is_short; /* of descriptors, which the user was told */
+	struct listener listener;
 };
 
 /* ---- setting up ---- */
@@ -55,18 +51,33 @@ static int open_root(struct recv_setup *setup, struct err *e)
 	return 0;
 }
 
+static void on_connection(void *ctx, int fd, const char *peer,
+			  const struct sockaddr_storage *sa)
+{
+	recv_connection_start(ctx, fd, peer, sa);
+}
+
 /* Confining the process is the last thing before the first connection. */
 static int start_listening(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
 	const struct session_events *ev = cfg->events;
+	const struct listener_config listener = {
+		.port = cfg->port,
+		.net = &cfg->net,
+		.allow = cfg->allow,
+		.events = ev,
+		.admission = r->admission,
+		.batch = r->pending_max,
+		.on_connection = on_connection,
+		.ctx = r->connections,
+	};
 	char local[ADDR_TEXT_MAX], confined[SANDBOX_TEXT_MAX];
 	uint16_t port = 0;
-	int rc;
+	int rc = listener_open(&r->listener, &listener, local, &port, e);
 
-	r->listener = dial_listen(cfg->port, &cfg->net, local, &port, e);
-	if (r->listener < 0)
-		return r->listener;
+	if (rc)
+		return rc;
 	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, confined, e);
 	if (rc)
 		return rc;
@@ -78,14 +89,26 @@ static int start_listening(struct receiver *r, struct err *e)
 	return 0;
 }
 
+static int has_session(void *ctx, uint64_t source)
+{
+	return sessions_has_source(ctx, source);
+}
+
 static int set_up(struct receiver *r, const struct receive_config *cfg,
 		  struct err *e)
 {
 	struct recv_setup *setup = &r->setup;
+	struct admission_config admission = {
+		.mode = &setup->mode,
+		.has_session = has_session,
+	};
 
 	memset(r, 0, sizeof(*r));
 	setup->cfg = cfg;
-	setup->root_fd = r->listener = -1;
+	setup->mode.role = NET_LISTENS;
+	setup->mode.tls = cfg->tls;
+	setup->mode.pake = cfg->pake;
+	setup->root_fd = r->listener.fd = -1;
 	rate_limit_init(&setup->rate_limit, cfg->limit_rate);
 	journal_get_boot(setup->boot);
 	/* So that files can be created with just the modes they are to have. */
@@ -93,12 +116,15 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	setup->fds = fd_budget_new(cfg->once ? 1 : cfg->max_sessions);
 	if (setup->fds)
 		r->pending_max = fd_budget_take_pending(
-			setup->fds, cfg->pake ? PENDING_CODE : PENDING_MAX);
+			setup->fds, cfg->pake ? LISTENER_PENDING_CODE :
+						LISTENER_PENDING_MAX);
 	r->sessions = sessions_new(setup);
-	r->admission = admission_new(cfg, r->sessions, r->pending_max);
+	admission.max = r->pending_max;
+	admission.ctx = r->sessions;
+	r->admission = admission_new(&admission);
 	r->connections =
 		recv_connection_set_new(setup, r->admission, r->sessions);
-	if (!setup->fds || !r->sessions || !r->admission || !r->connections)
+	if (cancel_init(&setup->stop) || !setup->fds || !r->sessions || !r->admission || !r->connections)
 		return err_set(e, ERR_RESOURCE,
 			       "out of memory or descriptors");
 	return 0;
@@ -114,61 +140,12 @@ static void tear_down(struct receiver *r)
 	fd_budget_free(setup->fds);
 	umask(setup->umask);
 	rate_limit_release(&setup->rate_limit);
-	io_close(&r->listener);
+	listener_close(&r->listener);
+	cancel_release(&setup->stop);
 	io_close(&setup->root_fd);
 }
 
 /* ---- accepting ---- */
-
-/* Nothing can be accepted for now, which is also said where nothing is waiting.
- * A pending connection is evicted then; the user is told once, until it is
- * over.  Returns how long to pause. */
-static int out_of_descriptors(struct receiver *r, const struct err *e)
-{
-	struct pollfd pfd = { .fd = r->listener, .events = POLLIN };
-
-	if (poll(&pfd, 1, 0) == 0)
-		return 0;
-	if (!r->is_short)
-		events_message(r->setup.cfg->events, SESSION_WARNING, "%s",
-			       e->text);
-	r->is_short = 1;
-	admission_make_room(r->admission);
-	return PAUSE_MS;
-}
-
-/* Accept those that wait, but at most so many that threads which are through are
- * joined, and signals seen, however many come.  Returns how long to pause before
- * the next, in ms. */
-static int accept_some(struct receiver *r)
-{
-	const struct receive_config *cfg = r->setup.cfg;
-
-	for (unsigned i = 0; i < r->pending_max; i++) {
-		struct sockaddr_storage sa;
-		char peer[ADDR_TEXT_MAX];
-		struct err e;
-		int fd;
-
-		if (admission_is_full(r->admission))
-			return PAUSE_MS;
-		fd = dial_accept(r->listener, &cfg->net, peer, &sa, &e);
-		if (fd == ERR_AGAIN)
-			return 0;
-		if (fd < 0)
-			return out_of_descriptors(r, &e);
-		r->is_short = 0;
-		if (cidr_list_has(cfg->allow, (const struct sockaddr *)&sa)) {
-			recv_connection_start(r->connections, fd, peer, &sa);
-		} else {
-			/* Others do not even get a handshake. */
-			events_message(cfg->events, SESSION_VERBOSE,
-				       "%s: not allowed (--allow)", peer);
-			io_close(&fd);
-		}
-	}
-	return 0;
-}
 
 /* Until it is over.  Returns 0 or ERR_INTERRUPTED. */
 static int accept_loop(struct receiver *r, struct err *e)
@@ -180,7 +157,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		{ .fd = cfg->cancel_fd, .events = POLLIN },
 		{ .fd = cfg->exec ? exec_helper_fd(cfg->exec) : -1,
 		  .events = POLLIN },
-		{ .fd = r->listener, .events = POLLIN },
+		{ .fd = r->listener.fd, .events = POLLIN },
 	};
 	int pause = 0, left_ms;
 
@@ -198,7 +175,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		    exec_events_reports(&r->setup) == ERR_CLOSED)
 			fds[2].fd = -1;
 		if (pause || (n > 0 && fds[3].revents))
-			pause = accept_some(r);
+			pause = listener_accept(&r->listener);
 	}
 	return 0;
 }
@@ -211,7 +188,7 @@ static void stop_all(struct receiver *r)
 		.events = POLLIN,
 	};
 
-	atomic_store(&r->setup.is_stopping, 1);
+	cancel_set(&r->setup.stop);
 	/* A pending one may be in the middle of a handshake. */
 	admission_close(r->admission);
 	sessions_stop(r->sessions);
@@ -235,7 +212,7 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		rc = start_listening(&r, e);
 	if (rc == 0) {
 		rc = accept_loop(&r, e);
-		io_close(&r.listener);
+		listener_close(&r.listener);
 		stop_all(&r);
 		exec_events_end(&r.setup);
 		if (rc == 0) {

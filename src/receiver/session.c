@@ -147,7 +147,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->transfer.digest = peer->digest;
 	pthread_mutex_init(&s->lock, NULL);
 	if (fd_budget_take(setup->fds, setup->cfg->to_stdout ? 1 : STREAMS_MAX,
-			   peer->hello_by_ms, &setup->is_stopping, &s->share,
+			   peer->hello_by_ms, &setup->stop, &s->share,
 			   e)) {
 		recv_session_free(s);
 		return NULL;
@@ -333,7 +333,7 @@ void recv_session_stop(struct recv_session *s, int at_once)
 
 void recv_session_fail(struct recv_session *s, const struct err *e)
 {
-	const int is_stopping = atomic_load(&s->setup->is_stopping);
+	const int is_stopping = cancel_is_set(&s->setup->stop);
 	int lost;
 
 	pthread_mutex_lock(&s->lock);
@@ -354,7 +354,7 @@ int recv_session_may_return(struct recv_session *s)
 
 	pthread_mutex_lock(&s->lock);
 	may = s->state != RECV_SUMMED && is_lost(s) &&
-	      !atomic_load(&s->setup->is_stopping);
+	      !cancel_is_set(&s->setup->stop);
 	pthread_mutex_unlock(&s->lock);
 	return may;
 }

@@ -13,10 +13,11 @@
 #ifndef FERRY_RECEIVER_SETUP_H
 #define FERRY_RECEIVER_SETUP_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
+#include "auth/secure.h"
 #include "fs/journal.h"
+#include "os/cancel.h"
 #include "receiver/receive.h"
 #include "session/rate_limit.h"
 
@@ -24,13 +25,14 @@ struct fd_budget;
 
 struct recv_setup {
 	const struct receive_config *cfg; /* borrowed */
+	struct secure_mode mode;          /* of cfg */
 	int root_fd;      /* -1 with --stdout */
 	uint64_t root_dev;
 	uint32_t umask;   /* the user's; the process's is 0 meanwhile */
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
 	struct fd_budget *fds;
 	struct rate_limit rate_limit; /* has a lock of its own */
-	atomic_int is_stopping;
+	struct cancel stop; /* the user stopped it, or it ends */
 };
 
 #endif

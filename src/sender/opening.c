@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "auth/pake.h"
-#include "auth/tls_conn.h"
+#include "auth/secure.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "fs/scan.h"
@@ -80,25 +79,18 @@ static int dial(struct send_stream *st, struct err *e)
 static struct stream *secure(struct send_stream *st, int fd, struct err *e)
 {
 	const struct send_config *cfg = st->sender->cfg;
-	const struct cancel *stop = send_session_stop(st->sender->session);
-	const struct pake_conn conn = {
-		.fd = fd,
-		.cancel = stop,
-		.deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms,
-	};
+	const struct secure_mode mode = { NET_CONNECTS, cfg->tls, cfg->pake };
 	const struct stream_config stream_cfg = {
 		.timeout_ms = cfg->timeout_ms,
-		.cancel = stop,
+		.cancel = send_session_stop(st->sender->session),
 	};
-	struct stream *stream = NULL;
+	struct stream *stream = secure_open(fd, &mode, &stream_cfg, NULL, e);
 
-	if (cfg->pake && pake_connect(cfg->pake, cfg->tls, &conn, e))
-		io_close(&fd);
-	else
-		stream = tls_conn_open(fd, cfg->tls, &stream_cfg, e);
-	if (!stream)
-		err_prefix(e, "%s", st->sender->peer.name);
-	return stream;
+	if (stream)
+		return stream;
+	io_close(&fd);
+	err_prefix(e, "%s", st->sender->peer.name);
+	return NULL;
 }
 
 static int connect_stream(struct send_stream *st, struct err *e)

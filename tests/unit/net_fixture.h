@@ -146,6 +146,8 @@ static inline void *side_open(void *arg)
 	};
 
 	side->s = tls_conn_open(side->fd, side->tls, &cfg, &side->e);
+	if (!side->s)
+		close(side->fd);
 	return NULL;
 }
 

@@ -258,6 +258,8 @@ static void *run_talk(void *arg)
 	const struct stream_config cfg = { .timeout_ms = FIXTURE_TIMEOUT_MS };
 	struct stream *s = tls_conn_open(t->fd, t->tls, &cfg, &t->e);
 
+	if (!s)
+		close(t->fd);
 	t->rc = s ? 0 : t->e.code;
 	/* The client receives first: the server has still to judge it. */
 	if (t->rc == 0 && t->role == NET_LISTENS)
@@ -1009,6 +1011,7 @@ static int open_against(struct world *w, enum net_role role, const void *p,
 	err_clear(e);
 	s = tls_conn_open(fd[0], tls, &cfg, e);
 	assert_null(s);
+	close(fd[0]);
 	close(fd[1]);
 	tls_free(tls);
 	return e->code;
@@ -1092,6 +1095,7 @@ static void a_handshake_can_be_cancelled(void **state)
 			err_clear(&e);
 			assert_null(tls_conn_open(fd[0], tls, &cfg, &e));
 			assert_int_equal(e.code, ERR_INTERRUPTED);
+			close(fd[0]);
 			close(fd[1]);
 		}
 		/* A tick of the stream's waits is a second. */

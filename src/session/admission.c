@@ -1,26 +1,23 @@
 /*
  * Choosing whom to evict.
  */
-#include "receiver/admission.h"
+#include "session/admission.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/secure.h"
 #include "base/buf.h"
-#include "base/io.h"
 #include "net/addr.h"
 #include "net/dial.h"
-#include "receiver/receive.h"
-#include "receiver/sessions.h"
 #include "wire/frame.h"
 
 enum {
 	/* On a long line all streams of a sender come before it has a session:
 	 * STREAMS_MAX is a quarter of 64 pending connections. */
 	SHARES = 4,
-	/* What a sender has said at the least when it has said something. */
+	/* What a peer has said at the least when it has said something. */
 	FIRST_BYTES_PLAIN = FRAME_HEADER + 36, /* HELLO */
 	FIRST_BYTES_CODE = 73, /* the first message of the code exchange */
 	FIRST_BYTES_TLS = 200, /* ClientHello: 209 with a certificate, 285 with
@@ -32,24 +29,24 @@ struct pending {
 	uint64_t source_key;
 	/* guarded by admission.lock */
 	struct pending *next; /* the newest first */
-	int sock;        /* a duplicate, to end the connection by; or -1.  The
-			    stream closes its own at any time, and the number
-			    may then be another's */
+	int fd; /* borrowed, to look at; admission_leave() ends that */
 	int has_spoken;
 	int is_admitted;
 	int is_evicted;
+	/* Has a lock of its own.  Where no descriptor is left for it, its flag
+	 * is seen within a tick of the stream. */
+	struct cancel cancel;
 };
 
 struct admission {
 	/* set once */
-	const struct receive_config *cfg;
-	struct sessions *sessions;
-	unsigned max;
+	struct admission_config cfg;
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct pending *list;
 	unsigned count;
 	unsigned evicted; /* whose threads are still there */
+	int is_closed;
 };
 
 /* How likely it is that a pending connection only takes up room. */
@@ -60,16 +57,13 @@ struct suspicion {
 			    have not: whichever kind has more than its half */
 };
 
-struct admission *admission_new(const struct receive_config *cfg,
-				struct sessions *sessions, unsigned max)
+struct admission *admission_new(const struct admission_config *cfg)
 {
 	struct admission *a = calloc(1, sizeof(*a));
 
 	if (!a)
 		return NULL;
-	a->cfg = cfg;
-	a->sessions = sessions;
-	a->max = max;
+	a->cfg = *cfg;
 	pthread_mutex_init(&a->lock, NULL);
 	return a;
 }
@@ -96,27 +90,27 @@ static uint64_t source_key(const struct sockaddr_storage *sa)
  * that says much evict a sender that has just come. */
 static int most_have_spoken(struct admission *a)
 {
-	const uint64_t first = a->cfg->pake ? FIRST_BYTES_CODE :
-			       a->cfg->tls  ? FIRST_BYTES_TLS :
-					      FIRST_BYTES_PLAIN;
+	const uint64_t first = a->cfg.mode->pake ? FIRST_BYTES_CODE :
+			       a->cfg.mode->tls	 ? FIRST_BYTES_TLS :
+						   FIRST_BYTES_PLAIN;
 	unsigned count = 0;
 
 	for (struct pending *p = a->list; p; p = p->next) {
-		if (p->sock >= 0 && !p->has_spoken)
-			p->has_spoken = dial_bytes_in(p->sock) >= first;
+		if (!p->has_spoken)
+			p->has_spoken = dial_bytes_in(p->fd) >= first;
 		count += p->has_spoken != 0;
 	}
-	return count > a->max / 2;
+	return count > a->cfg.max / 2;
 }
 
 static struct suspicion suspect(const struct admission *a,
 				const struct pending *p, int most_spoke)
 {
 	struct suspicion s = {
-		.has_session = sessions_has_source(a->sessions, p->source_key),
+		.has_session = a->cfg.has_session(a->cfg.ctx, p->source_key),
 		.is_over = p->has_spoken == most_spoke,
 	};
-	const unsigned share = a->max / SHARES;
+	const unsigned share = a->cfg.max / SHARES;
 	unsigned count = 0;
 
 	for (const struct pending *o = a->list; o; o = o->next)
@@ -160,7 +154,7 @@ static void evict(struct admission *a)
 	for (struct pending *p = a->list; p; p = p->next) {
 		struct suspicion s;
 
-		if (p->is_admitted || p->sock < 0)
+		if (p->is_admitted)
 			continue;
 		s = suspect(a, p, most_spoke);
 		if (!found || is_worse(&s, &worst)) {
@@ -173,7 +167,7 @@ static void evict(struct admission *a)
 	(void)take_out(a, found);
 	found->is_evicted = 1;
 	a->evicted++;
-	(void)shutdown(found->sock, SHUT_RDWR);
+	cancel_set(&found->cancel);
 }
 
 struct pending *admission_enter(struct admission *a, int fd,
@@ -183,14 +177,17 @@ struct pending *admission_enter(struct admission *a, int fd,
 
 	if (!p)
 		return NULL;
-	p->sock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	p->fd = fd;
+	(void)cancel_init(&p->cancel);
 	p->source_key = source_key(sa);
 	pthread_mutex_lock(&a->lock);
-	if (a->count >= a->max)
+	if (a->count >= a->cfg.max)
 		evict(a);
 	p->next = a->list;
 	a->list = p;
 	a->count++;
+	if (a->is_closed)
+		cancel_set(&p->cancel);
 	pthread_mutex_unlock(&a->lock);
 	return p;
 }
@@ -198,6 +195,11 @@ struct pending *admission_enter(struct admission *a, int fd,
 uint64_t admission_source(const struct pending *p)
 {
 	return p->source_key;
+}
+
+const struct cancel *admission_cancel(const struct pending *p)
+{
+	return &p->cancel;
 }
 
 int admission_admit(struct admission *a, struct pending *p)
@@ -215,7 +217,6 @@ void admission_leave(struct admission *a, struct pending *p)
 {
 	pthread_mutex_lock(&a->lock);
 	(void)take_out(a, p);
-	io_close(&p->sock);
 	pthread_mutex_unlock(&a->lock);
 }
 
@@ -226,7 +227,7 @@ void admission_forget(struct admission *a, struct pending *p)
 	if (p->is_evicted)
 		a->evicted--;
 	pthread_mutex_unlock(&a->lock);
-	io_close(&p->sock);
+	cancel_release(&p->cancel);
 	free(p);
 }
 
@@ -237,7 +238,7 @@ int admission_is_full(struct admission *a)
 	pthread_mutex_lock(&a->lock);
 	count = a->count + a->evicted;
 	pthread_mutex_unlock(&a->lock);
-	return count >= 2 * a->max;
+	return count >= 2 * a->cfg.max;
 }
 
 void admission_make_room(struct admission *a)
@@ -250,9 +251,8 @@ void admission_make_room(struct admission *a)
 void admission_close(struct admission *a)
 {
 	pthread_mutex_lock(&a->lock);
-	for (struct pending *p = a->list; p; p = p->next) {
-		if (p->sock >= 0)
-			(void)shutdown(p->sock, SHUT_RDWR);
-	}
+	a->is_closed = 1;
+	for (struct pending *p = a->list; p; p = p->next)
+		cancel_set(&p->cancel);
 	pthread_mutex_unlock(&a->lock);
 }
