@@ -101,9 +101,7 @@ void dial_limit_unsent(int fd)
 	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
 }
 
-/* What the line asks for.  Where the kernel has it not, or allows it not, the
- * system's default stays. */
-static void suit_line(int fd, const struct net_options *opt)
+void dial_suit_line(int fd, const struct net_options *opt)
 {
 	static const char bbr[] = "bbr";
 
@@ -465,7 +463,7 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 			addr_text(peer, (const struct sockaddr *)&won->addr,
 				  won->len);
 		rc = make_blocking(fd, e);
-		suit_line(fd, r->opt);
+		dial_suit_line(fd, r->opt);
 	}
 	close_losers(r);
 	if (rc < 0)

@@ -7,11 +7,7 @@
  * Sockets come out blocking, close-on-exec, TCP_NODELAY, with keep-alive and
  * TCP_USER_TIMEOUT set from timeout_ms (a stream takes the latter back, see
  * sock.c); buffer sizes are left to the kernel.
- * On a long line (a round trip of DIAL_LONG_US or more) a connection that was
- * made here gets BBR as its congestion control, unless the user named one or
- * the kernel does not allow it: what it sends then follows the line's rate and
- * not each loss (Cardwell et al., "BBR: Congestion-Based Congestion Control",
- * ACM Queue 14(5), 2016); and dial_limit_unsent() was done.
+ * For a connection that was made here, dial_suit_line() was done.
  */
 #ifndef FERRY_NET_DIAL_H
 #define FERRY_NET_DIAL_H
@@ -50,6 +46,15 @@ int dial_connect(const struct host_port *hp, const struct net_options *opt,
 /* The round trip time of a connection in microseconds, as the kernel measured
  * it (at first, of the TCP handshake); 0 where it does not say. */
 unsigned dial_rtt_us(int fd);
+
+/*
+ * Suit a connection by which we send to its line: on a long one (a round trip of
+ * DIAL_LONG_US or more) it gets BBR as its congestion control, unless the user
+ * named one or the kernel does not allow it: what it sends then follows the
+ * line's rate and not each loss (Cardwell et al., "BBR: Congestion-Based
+ * Congestion Control", ACM Queue 14(5), 2016); and dial_limit_unsent() is done.
+ */
+void dial_suit_line(int fd, const struct net_options *opt);
 
 /* Have the kernel take little more than it can send at once (256 KiB,
  * TCP_NOTSENT_LOWAT): then a wait in sending is a wait for the line.  Without

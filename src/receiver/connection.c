@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "net/dial.h"
 #include "os/cancel.h"
 #include "os/wake.h"
 #include "receiver/dispatch.h"
@@ -46,6 +47,10 @@ struct recv_connection_set {
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct recv_connection *through; /* to be joined */
+	/* where we connect: the sender, and how many more connections it asked
+	 * for */
+	struct dial_peer sender;
+	unsigned wanted;
 };
 
 /* Belongs to its thread, but for what is the accept loop's. */
@@ -54,7 +59,9 @@ struct recv_connection {
 	pthread_t thread;             /* the accept loop's */
 	/* set once */
 	struct recv_connection_set *set;
-	struct pending *pending;
+	struct pending *pending; /* NULL while it is being connected */
+	int connects;            /* we make the connection */
+	int is_further;          /* not the first one that we make */
 	char peer[ADDR_TEXT_MAX];
 
 	int fd;          /* until the stream takes it over; then -1 */
@@ -66,6 +73,7 @@ struct recv_connection {
 	/* since HELLO or JOIN */
 	struct recv_session *session;
 	unsigned index; /* of the session's streams; 0: the first */
+	unsigned asked; /* streams that HELLO asked for */
 	struct worker worker;
 	uint64_t drain_by_ms; /* the session is over: until when this goes on */
 };
@@ -85,6 +93,40 @@ static int enter(struct recv_connection *c, int fd,
 	c->input.hello_by_ms = clock_ms() + HELLO_MS;
 	c->pending = admission_enter(c->set->admission, fd, sa);
 	return c->pending ? 0 : -1;
+}
+
+/* Connect to a sender that listens. */
+static int dial(struct recv_connection *c, struct err *e)
+{
+	struct recv_connection_set *set = c->set;
+	const struct receive_config *cfg = set->setup->cfg;
+	const struct cancel *stop = &set->setup->stop;
+	struct dial_peer to;
+	int fd;
+
+	if (c->is_further) {
+		pthread_mutex_lock(&set->lock);
+		to = set->sender;
+		pthread_mutex_unlock(&set->lock);
+		fd = dial_again(&to, &cfg->net, stop, e);
+		addr_text(c->peer, (const struct sockaddr *)&to.addr, to.len);
+	} else {
+		fd = dial_connect(cfg->connect_to, &cfg->net, stop, c->peer, e);
+	}
+	if (fd < 0)
+		return fd;
+	if (dial_peer(fd, &to, e)) {
+		io_close(&fd);
+		return e->code;
+	}
+	if (!c->is_further) {
+		pthread_mutex_lock(&set->lock);
+		set->sender = to;
+		pthread_mutex_unlock(&set->lock);
+	}
+	return enter(c, fd, &to.addr) ? err_set(e, ERR_RESOURCE,
+						"out of memory")
+				      : 0;
 }
 
 /* Authenticate: a byte stream, and the channel over it. */
@@ -192,6 +234,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	rc = check_version(c, m.version, e);
 	if (rc)
 		return rc;
+	c->asked = m.streams;
 	digest = digest_by_id(m.digest);
 	if (!digest)
 		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
@@ -278,13 +321,29 @@ static int send_ready(struct recv_connection *c, struct err *e)
 	return rc ? rc : stream_flush(c->channel.stream, e);
 }
 
+/* The sender listens, so it cannot make the further connections that it needs:
+ * have the accept loop's thread begin them. */
+static void ask_for_further(struct recv_connection *c)
+{
+	struct recv_connection_set *set = c->set;
+	const unsigned allowed = c->session->share.streams;
+	const unsigned all = c->asked < allowed ? c->asked : allowed;
+
+	pthread_mutex_lock(&set->lock);
+	set->wanted = all > 1 ? all - 1 : 0;
+	pthread_mutex_unlock(&set->lock);
+	wake_signal(&set->wake);
+}
+
 /* From the first byte to READY, within the deadline. */
 static int begin(struct recv_connection *c, struct err *e)
 {
 	uint8_t body[128];
 	struct frame f;
-	int rc = open_channel(c, e);
+	int rc = c->connects ? dial(c, e) : 0;
 
+	if (rc == 0)
+		rc = open_channel(c, e);
 	if (rc == 0)
 		rc = wait_header(c, &f, e);
 	if (rc == ERR_PROTOCOL)
@@ -309,7 +368,10 @@ static int begin(struct recv_connection *c, struct err *e)
 		return rc;
 	stream_set_deadline(c->channel.stream, 0);
 	stream_set_cancel(c->channel.stream, NULL);
-	return send_ready(c, e);
+	rc = send_ready(c, e);
+	if (rc == 0 && c->connects && !c->is_further)
+		ask_for_further(c);
+	return rc;
 }
 
 /* ---- the session's frames ---- */
@@ -445,13 +507,16 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 	const struct recv_setup *setup = c->set->setup;
 	/* One that says nothing or goes away again is nothing to warn of; nor
 	 * is a further stream of a session that ended before it came. */
-	const int is_quiet = err_is_lost(e->code) || c->is_late;
+	const int is_quiet = err_is_lost(e->code) || c->is_late ||
+			     c->is_further;
 
-	if (c->spent_code) {
-		/* The code is used up without a session. */
+	if (c->spent_code || (c->connects && !c->is_further)) {
+		/* The code is used up without a session, or there is nobody
+		 * else to wait for. */
 		if (e->code == ERR_CLOSED)
 			err_set(e, ERR_LOST, "left before the session began");
-		err_prefix(e, "%s", c->peer);
+		if (*c->peer)
+			err_prefix(e, "%s", c->peer);
 		sessions_set_result(c->set->sessions, e);
 	} else if (!cancel_is_set(&setup->stop)) {
 		events_message(setup->cfg->events,
@@ -496,7 +561,8 @@ static void *connection_main(void *arg)
 	/* Only eviction sets its token while the receiver goes on. */
 	if (rc == ERR_INTERRUPTED && !cancel_is_set(&c->set->setup->stop))
 		rc = err_set(&e, ERR_LOST, "had to make room for others");
-	admission_leave(c->set->admission, c->pending);
+	if (c->pending)
+		admission_leave(c->set->admission, c->pending);
 	if (rc == 0)
 		rc = serve(c, &e);
 	if (rc && c->session)
@@ -586,6 +652,37 @@ void recv_connection_start(struct recv_connection_set *set, int fd,
 		free_connection(c);
 	else
 		(void)start(c);
+}
+
+static int start_connecting(struct recv_connection_set *set, int is_further)
+{
+	struct recv_connection *c = new_connection(set);
+
+	if (!c)
+		return -1;
+	c->connects = 1;
+	c->is_further = is_further;
+	return start(c);
+}
+
+int recv_connection_connect(struct recv_connection_set *set, struct err *e)
+{
+	if (start_connecting(set, 0) == 0)
+		return 0;
+	return err_set(e, ERR_RESOURCE, "cannot start a thread");
+}
+
+void recv_connection_connect_further(struct recv_connection_set *set)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&set->lock);
+	n = set->wanted;
+	set->wanted = 0;
+	pthread_mutex_unlock(&set->lock);
+	/* One that cannot be begun is missed by nobody. */
+	while (n-- > 0 && start_connecting(set, 1) == 0)
+		;
 }
 
 int recv_connection_wake_fd(const struct recv_connection_set *set)

@@ -9,6 +9,8 @@
 
 #include <sys/socket.h>
 
+#include "base/err.h"
+
 struct admission;
 struct recv_connection_set;
 struct recv_setup;
@@ -28,8 +30,18 @@ void recv_connection_start(struct recv_connection_set *set, int fd,
 			   const char *peer,
 			   const struct sockaddr_storage *sa);
 
-/* Readable when a thread is through, until that is cleared: to be done before
- * recv_connection_reap(). */
+/*
+ * We connect: begin the thread of the first connection, to cfg->connect_to.  If
+ * it comes to nothing, that is the receiver's result.  Returns 0 or
+ * ERR_RESOURCE.
+ */
+int recv_connection_connect(struct recv_connection_set *set, struct err *e);
+
+/* Begin those of the further connections that the sender asked for meanwhile. */
+void recv_connection_connect_further(struct recv_connection_set *set);
+
+/* Readable when a thread is through, or there are further connections to begin,
+ * until that is cleared: to be done before recv_connection_reap(). */
 int recv_connection_wake_fd(const struct recv_connection_set *set);
 void recv_connection_clear_wake(const struct recv_connection_set *set);
 

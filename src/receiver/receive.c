@@ -89,6 +89,19 @@ static int start_listening(struct receiver *r, struct err *e)
 	return 0;
 }
 
+static int start_connecting(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+
+	if (cfg->sandbox != SANDBOX_OFF || !cfg->once)
+		return err_set(e, ERR_INTERNAL,
+			       "a receiver that connects is not confined, and "
+			       "ends after one session");
+	if (cfg->events->started)
+		cfg->events->started(cfg->events->ctx);
+	return recv_connection_connect(r->connections, e);
+}
+
 static int has_session(void *ctx, uint64_t source)
 {
 	return sessions_has_source(ctx, source);
@@ -105,7 +118,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 
 	memset(r, 0, sizeof(*r));
 	setup->cfg = cfg;
-	setup->mode.role = NET_LISTENS;
+	setup->mode.role = cfg->connect_to ? NET_CONNECTS : NET_LISTENS;
 	setup->mode.tls = cfg->tls;
 	setup->mode.pake = cfg->pake;
 	setup->root_fd = r->listener.fd = -1;
@@ -169,6 +182,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		if (n > 0 && fds[0].revents)
 			recv_connection_clear_wake(r->connections);
 		(void)recv_connection_reap(r->connections);
+		recv_connection_connect_further(r->connections);
 		if (n > 0 && fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (n > 0 && fds[2].revents &&
@@ -209,7 +223,8 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = open_root(&r.setup, e);
 	if (rc == 0)
-		rc = start_listening(&r, e);
+		rc = cfg->connect_to ? start_connecting(&r, e) :
+				       start_listening(&r, e);
 	if (rc == 0) {
 		rc = accept_loop(&r, e);
 		listener_close(&r.listener);

@@ -22,10 +22,13 @@
 struct exec_helper;
 
 struct receive_config {
-	uint16_t port; /* 0: any free one */
+	/* Where we connect to a sender that listens (net/role.h), with once
+	 * alone; NULL: we listen, at port (0: any free one). */
+	const struct host_port *connect_to;
+	uint16_t port;
 	struct net_options net;
 	enum security security;
-	struct tls *tls;  /* NULL with SECURITY_PLAIN; borrowed */
+	struct tls *tls;  /* for our role; NULL with SECURITY_PLAIN; borrowed */
 	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
 	const char *dir;  /* exists; NULL with to_stdout */
 	int to_stdout;    /* the single file's content to stdout_fd */
@@ -49,7 +52,8 @@ struct receive_config {
 /*
  * Listen and serve sessions until cancel_fd becomes readable, or, with once,
  * until one session has ended (peers that fail to authenticate or do not
- * speak the protocol are no session).  Blocks.
+ * speak the protocol are no session).  Or connect, and serve one session: then
+ * what goes wrong before it is the result.  Blocks.
  *
  * With a code it also ends when the code was used up without a session: by a
  * wrong guess (ERR_AUTH), or by a sender that knew it and was lost.
@@ -59,8 +63,10 @@ struct receive_config {
  * cfg->sandbox says (sandbox/sandbox.h).  The caller has no other threads, and
  * opens nothing afterwards.
  *
+ * Where we connect the sandbox must be off: it does not permit that so far.
+ *
  * Returns 0; with once, the session's result; ERR_CONNECT when it cannot
- * listen; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED; ERR_RESOURCE
+ * listen or connect; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED; ERR_RESOURCE
  * (also for a sandbox that is required and cannot be had).
  */
 int receive_run(const struct receive_config *cfg, struct err *e);

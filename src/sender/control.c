@@ -14,6 +14,7 @@
 #include "sender/send.h"
 #include "sender/sender.h"
 #include "sender/session.h"
+#include "session/acceptor.h"
 
 enum {
 	TICK_MS = 100,
@@ -59,7 +60,7 @@ static void start_further_streams(struct control *c)
 	struct growth g = {
 		.asked = cfg->streams,
 		.is_compressing = cfg->codec.ops->id != CODEC_NONE,
-		.may_be_early = !cfg->pake,
+		.may_be_early = !cfg->pake && !s->acceptor,
 		.backlog = queue_backlog(s->queue),
 		.bytes = atomic_load(&s->count.total_bytes),
 		.files = atomic_load(&s->count.total_files),
@@ -74,7 +75,9 @@ static void start_further_streams(struct control *c)
 	if (g.is_ready)
 		g.allowed = s->peer.ready.streams;
 	want = growth_streams(&g, c->started);
-	while (c->started < want && start_stream(c) == 0)
+	while (c->started < want &&
+	       (!s->acceptor || acceptor_reserve(s->acceptor)) &&
+	       start_stream(c) == 0)
 		;
 }
 

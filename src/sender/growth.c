@@ -22,21 +22,6 @@ enum {
 	BACKLOG_MIN = 2,
 };
 
-/*
- * On a long line each stream starts slowly, and takes over slowly what others
- * leave at the end: so as many as have some chunks or packs each, as far as the
- * scan has got.
- */
-static unsigned long_streams(const struct growth *g)
-{
-	const unsigned most = g->is_compressing ? LONG_MAX_COMPRESSING
-						: LONG_MAX_STREAMS;
-	const uint64_t n = 1 + g->bytes / LONG_STREAM_BYTES +
-			   g->files / LONG_STREAM_FILES;
-
-	return n < most ? (unsigned)n : most;
-}
-
 /* As many as cores, where each has work to do besides sending. */
 static unsigned short_streams(void)
 {
@@ -45,6 +30,27 @@ static unsigned short_streams(void)
 	if (cores < 1)
 		return 1;
 	return cores > SHORT_MAX_STREAMS ? SHORT_MAX_STREAMS : (unsigned)cores;
+}
+
+unsigned growth_most(int is_long, int is_compressing)
+{
+	if (!is_long)
+		return short_streams();
+	return is_compressing ? LONG_MAX_COMPRESSING : LONG_MAX_STREAMS;
+}
+
+/*
+ * On a long line each stream starts slowly, and takes over slowly what others
+ * leave at the end: so as many as have some chunks or packs each, as far as the
+ * scan has got.
+ */
+static unsigned long_streams(const struct growth *g)
+{
+	const unsigned most = growth_most(1, g->is_compressing);
+	const uint64_t n = 1 + g->bytes / LONG_STREAM_BYTES +
+			   g->files / LONG_STREAM_FILES;
+
+	return n < most ? (unsigned)n : most;
 }
 
 unsigned growth_streams(const struct growth *g, unsigned started)

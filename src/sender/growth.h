@@ -16,7 +16,7 @@ struct growth {
 	unsigned asked; /* --streams; 0: choose */
 	int is_compressing;
 	/* Streams may connect before READY: not in code mode, where there is no
-	 * key before. */
+	 * key before, nor where the receiver connects. */
 	int may_be_early;
 	unsigned backlog;      /* queue_backlog() */
 	uint64_t bytes, files; /* scanned so far */
@@ -29,5 +29,8 @@ struct growth {
  * READY, which saves a round trip.
  */
 unsigned growth_streams(const struct growth *g, unsigned started);
+
+/* How many there may come to be, where nobody asked for a number. */
+unsigned growth_most(int is_long, int is_compressing);
 
 #endif

@@ -12,12 +12,14 @@
 #include "fs/scan.h"
 #include "net/dial.h"
 #include "net/stream.h"
+#include "sender/growth.h"
 #include "sender/queue_tasks.h"
 #include "sender/replies.h"
 #include "sender/send.h"
 #include "sender/send_file.h"
 #include "sender/session.h"
 #include "sender/stream.h"
+#include "session/acceptor.h"
 
 enum {
 	/* The receiver waits 10 s for JOIN, counted from the connection. */
@@ -74,9 +76,8 @@ static int dial(struct send_stream *st, struct err *e)
 	return fd;
 }
 
-/* The code exchange, where there is no key yet, and TLS.  Takes fd over; NULL
- * and an error where it fails. */
-static struct stream *secure(struct send_stream *st, int fd, struct err *e)
+/* We connect: TCP, the exchange of the code, TLS. */
+static struct stream *connect_peer(struct send_stream *st, struct err *e)
 {
 	const struct send_config *cfg = st->sender->cfg;
 	const struct secure_mode mode = { NET_CONNECTS, cfg->tls, cfg->pake };
@@ -84,8 +85,12 @@ static struct stream *secure(struct send_stream *st, int fd, struct err *e)
 		.timeout_ms = cfg->timeout_ms,
 		.cancel = send_session_stop(st->sender->session),
 	};
-	struct stream *stream = secure_open(fd, &mode, &stream_cfg, NULL, e);
+	struct stream *stream;
+	int fd = dial(st, e);
 
+	if (fd < 0)
+		return NULL;
+	stream = secure_open(fd, &mode, &stream_cfg, NULL, e);
 	if (stream)
 		return stream;
 	io_close(&fd);
@@ -93,21 +98,37 @@ static struct stream *secure(struct send_stream *st, int fd, struct err *e)
 	return NULL;
 }
 
-static int connect_stream(struct send_stream *st, struct err *e)
+/* The receiver connects, and has done all that when it is handed out. */
+static struct stream *accept_peer(struct send_stream *st, struct err *e)
+{
+	struct send_session *session = st->sender->session;
+	struct acceptor *acceptor = st->sender->acceptor;
+	struct send_peer *peer = &st->sender->peer;
+	struct accepted got;
+
+	if (st->index > 0)
+		return acceptor_further(acceptor, e);
+	if (acceptor_first(acceptor, send_session_stop(session), &got, e))
+		return NULL;
+	memcpy(peer->name, got.peer, sizeof(peer->name));
+	peer->rtt_us = got.rtt_us;
+	send_session_set_stage(session, SESSION_CONNECTED);
+	return got.stream;
+}
+
+static int open_channel(struct send_stream *st, struct err *e)
 {
 	struct send_session *session = st->sender->session;
 	const struct stream_hooks hooks = { on_input, on_tick, st };
-	struct stream *stream;
-	int fd = dial(st, e), has_failed;
+	struct stream *stream = st->sender->acceptor ? accept_peer(st, e)
+						     : connect_peer(st, e);
+	int has_failed;
 
-	if (fd < 0)
-		return fd;
-	/* The compressor may be steered by how long sending takes. */
-	if (st->codec)
-		dial_limit_unsent(fd);
-	stream = secure(st, fd, e);
 	if (!stream)
 		return e->code;
+	/* The compressor may be steered by how long sending takes. */
+	if (st->codec)
+		dial_limit_unsent(stream_fd(stream));
 	channel_init(&st->channel, stream, 1, st->sender->cfg->timeout_ms);
 	has_failed = send_session_watch_stream(session, st->index, stream);
 	stream_set_hooks(stream, &hooks);
@@ -124,13 +145,19 @@ static int send_hello(struct send_stream *st, struct err *e)
 	const struct send_config *cfg = s->cfg;
 	const int is_single = !cfg->scan || (cfg->stdin_fd < 0 &&
 					     scan_is_single_file(cfg->scan));
+	const int is_long = s->peer.rtt_us >= DIAL_LONG_US;
+	/* A receiver that connects makes so many connections.  One that listens
+	 * has to know for how many there must be room at most. */
+	const unsigned streams =
+		cfg->streams ? cfg->streams :
+		s->acceptor  ? growth_most(is_long, st->codec != NULL)
+			     : STREAMS_MAX;
 	struct msg_hello m = {
 		.version = WIRE_VERSION,
 		.digest = cfg->digest->id,
 		.flags = (uint8_t)((is_single ? HELLO_SINGLE : 0) |
 				   (cfg->retry_ms ? HELLO_RETRY : 0)),
-		.streams = (uint16_t)(cfg->streams ? cfg->streams
-						   : STREAMS_MAX),
+		.streams = (uint16_t)streams,
 	};
 
 	send_session_set_stage(s->session, SESSION_GREETED);
@@ -227,7 +254,7 @@ static int await_states(struct send_stream *st, struct err *e)
 
 int opening_first(struct send_stream *st, struct task *t, struct err *e)
 {
-	int rc = connect_stream(st, e);
+	int rc = open_channel(st, e);
 
 	if (rc == 0)
 		rc = send_hello(st, e);
@@ -288,7 +315,7 @@ static int join(struct send_stream *st, struct task *t, struct err *e)
 int opening_further(struct send_stream *st, struct task *t, struct err *e)
 {
 	for (;;) {
-		int rc = connect_stream(st, e);
+		int rc = open_channel(st, e);
 		const uint64_t connected_ms = clock_ms();
 		unsigned allowed;
 

@@ -18,6 +18,7 @@
 #include "sender/scanner.h"
 #include "sender/sender.h"
 #include "sender/session.h"
+#include "session/acceptor.h"
 
 /* ---- before it begins ---- */
 
@@ -39,6 +40,23 @@ static int prepare(struct sender *s, struct err *e)
 	return 0;
 }
 
+/* For a receiver that connects.  Nobody is accepted before we are confined. */
+static int start_listening(struct sender *s, struct err *e)
+{
+	const struct send_config *cfg = s->cfg;
+	const struct acceptor_config acceptor = {
+		.port = cfg->dest.port,
+		.net = cfg->net,
+		.mode = { NET_LISTENS, cfg->tls, cfg->pake },
+		.allow = cfg->allow,
+		.timeout_ms = cfg->timeout_ms,
+		.events = cfg->events,
+	};
+
+	s->acceptor = acceptor_new(&acceptor, e);
+	return s->acceptor ? 0 : e->code;
+}
+
 /*
  * From here on only the sources are read, and only the receiver is connected
  * to.  Symlinks that are followed, or a source that is one, may lead anywhere.
@@ -49,7 +67,7 @@ static int confine(struct sender *s, struct err *e)
 	const unsigned count = cfg->scan ? scan_root_count(cfg->scan) : 0;
 	struct sandbox_sources src = {
 		.anywhere = cfg->follow_links,
-		.port = cfg->dest.port,
+		.port = cfg->is_listening ? 0 : cfg->dest.port,
 	};
 	char text[SANDBOX_TEXT_MAX];
 	int *fds, rc;
@@ -177,11 +195,15 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	if (cfg->stdin_fd >= 0)
 		why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
 	rc = why ? err_set(e, ERR_USAGE, "--name: %s", why) : prepare(s, e);
+	if (rc == 0 && cfg->is_listening)
+		rc = start_listening(s, e);
 	if (rc == 0)
 		rc = confine(s, e);
+	if (rc == 0 && ev->started)
+		ev->started(ev->ctx);
+	if (rc == 0 && s->acceptor)
+		rc = acceptor_start(s->acceptor, e);
 	if (rc == 0) {
-		if (ev->started)
-			ev->started(ev->ctx);
 		(void)run_sessions(s, e);
 		rc = outcome_sum_up(s->outcome, summary, e);
 		summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
@@ -189,6 +211,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	summary->code = rc;
 	if (ev->summary)
 		ev->summary(ev->ctx, 1, summary, e);
+	acceptor_free(s->acceptor);
 	outcome_free(s->outcome);
 	send_session_free(s->session);
 	queue_free(s->queue);

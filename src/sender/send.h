@@ -15,16 +15,21 @@
 #include "sandbox/sandbox.h"
 #include "fs/scan.h"
 #include "net/addr.h"
+#include "net/cidr.h"
 #include "net/dial.h"
 #include "auth/pake.h"
 #include "auth/tls.h"
 #include "session/events.h"
 
 struct send_config {
-	struct host_port dest;
+	struct host_port dest; /* the receiver; where we listen, only the port
+				  is used: ours */
+	int is_listening; /* the receiver connects to us; see net/role.h */
+	const struct cidr_list *allow; /* where we listen: who may connect */
 	struct net_options net;
 	enum security security;
-	struct tls *tls;   /* NULL with SECURITY_PLAIN; borrowed */
+	/* for our role; NULL with SECURITY_PLAIN; borrowed */
+	struct tls *tls;
 	struct pake *pake; /* with SECURITY_CODE; borrowed */
 	const struct digest_ops *digest;
 	struct codec_choice codec;
@@ -36,7 +41,7 @@ struct send_config {
 	uint64_t limit_rate;    /* content bytes a second; 0: no limit */
 	int timeout_ms;
 	/* If connecting fails or the connection is lost, try again for so long
-	 * after the last progress; 0: do not. */
+	 * after the last progress; 0: do not, as always where we listen. */
 	uint64_t retry_ms;
 	/* AUTO: confine the process; OFF: do not (it has other threads) */
 	enum sandbox_mode sandbox;
@@ -45,8 +50,9 @@ struct send_config {
 };
 
 /*
- * Connect (again, as retry_ms says), send everything, and wait until the
- * receiver has committed it.  Blocks.  Before it connects, the whole process is
+ * Connect (again, as retry_ms says), or wait for a receiver that connects, send
+ * everything, and wait until the receiver has committed it.  Blocks.  Before
+ * there is a connection, the whole process is
  * confined for good to reading the sources and connecting to dest.port
  * (sandbox/sandbox.h): the caller has no other threads.
  *

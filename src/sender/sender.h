@@ -19,6 +19,7 @@
 #include "session/rate_limit.h"
 #include "wire/msg.h"
 
+struct acceptor;
 struct outcome;
 struct queue;
 struct send_config;
@@ -38,6 +39,7 @@ struct sender {
 	struct queue *queue;          /* what is to be done */
 	struct send_session *session; /* how the session stands */
 	struct outcome *outcome;      /* what became of the files */
+	struct acceptor *acceptor;    /* where the receiver connects; or NULL */
 	struct send_peer peer;
 	struct counters count;
 	struct rate_limit rate_limit;

@@ -1,0 +1,417 @@
+/*
+ * A thread that accepts, a thread for each connection until it is
+ * authenticated, and a list of those that are.
+ */
+#include "session/acceptor.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "net/stream.h"
+#include "os/cancel.h"
+#include "os/wake.h"
+#include "session/admission.h"
+#include "session/events.h"
+#include "session/listener.h"
+#include "wire/frame.h"
+
+enum {
+	/* From accept() to the end of the handshake. */
+	HANDSHAKE_MS = 10000,
+};
+
+/* An authenticated stream. */
+struct ready {
+	struct ready *next;
+	uint64_t source;
+	struct accepted accepted;
+};
+
+/* Belongs to its thread, until that has ended. */
+struct connection {
+	struct connection *next;
+	struct acceptor *acceptor;
+	pthread_t thread;
+	struct pending *pending;
+	int fd; /* until the stream has it; then -1 */
+	uint64_t deadline_ms;
+	char peer[ADDR_TEXT_MAX];
+};
+
+struct acceptor {
+	/* set once */
+	struct acceptor_config cfg;
+	struct admission *admission;
+	struct cancel stop;
+	struct wake ended; /* connections have ended: to be joined */
+	struct wake news;  /* `streams` or `err` was set */
+	char local[ADDR_TEXT_MAX]; /* what we listen on */
+	uint16_t port;
+	pthread_t thread;
+	int has_thread;
+	/* the accepting thread's */
+	struct listener listener;
+	unsigned threads; /* of connections */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct connection *joinable;
+	struct ready *streams; /* the oldest first */
+	unsigned stream_count;
+	unsigned reserved; /* of them, for acceptor_further() */
+	int has_peer;
+	uint64_t peer; /* source of the session's peer */
+	struct err err; /* the code is used up */
+};
+
+/* ---- one connection ---- */
+
+/* Put the stream into the list; where nobody would take it, free it. */
+static void offer(struct connection *c, struct stream *stream)
+{
+	struct acceptor *a = c->acceptor;
+	struct ready *r = calloc(1, sizeof(*r)), **at = &a->streams;
+
+	if (!r) {
+		stream_free(stream);
+		return;
+	}
+	r->source = admission_source(c->pending);
+	r->accepted.stream = stream;
+	r->accepted.rtt_us = dial_rtt_us(stream_fd(stream));
+	memcpy(r->accepted.peer, c->peer, sizeof(c->peer));
+	pthread_mutex_lock(&a->lock);
+	if (a->stream_count < STREAMS_MAX &&
+	    (!a->has_peer || a->peer == r->source)) {
+		while (*at)
+			at = &(*at)->next;
+		*at = r;
+		a->stream_count++;
+		r = NULL;
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (r) {
+		stream_free(stream);
+		free(r);
+	} else {
+		wake_signal(&a->news);
+	}
+}
+
+static void tell_failure(struct connection *c, int spent_code, struct err *e)
+{
+	struct acceptor *a = c->acceptor;
+	const int is_quiet = err_is_lost(e->code) ||
+			     e->code == ERR_INTERRUPTED;
+
+	if (spent_code) {
+		err_prefix(e, "%s", c->peer);
+		pthread_mutex_lock(&a->lock);
+		a->err = *e;
+		pthread_mutex_unlock(&a->lock);
+		wake_signal(&a->news);
+	} else if (!cancel_is_set(&a->stop)) {
+		events_message(a->cfg.events,
+			       is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
+			       "%s: no session: %s", c->peer, e->text);
+	}
+}
+
+static void *connection_main(void *arg)
+{
+	struct connection *c = arg;
+	struct acceptor *a = c->acceptor;
+	const struct stream_config cfg = {
+		.timeout_ms = a->cfg.timeout_ms,
+		.deadline_ms = c->deadline_ms,
+		.cancel = admission_cancel(c->pending),
+	};
+	struct stream *stream;
+	struct err e;
+	int spent_code;
+
+	err_clear(&e);
+	dial_suit_line(c->fd, &a->cfg.net);
+	stream = secure_open(c->fd, &a->cfg.mode, &cfg, &spent_code, &e);
+	if (!stream)
+		tell_failure(c, spent_code, &e);
+	/* Only where there is a stream does it close the socket, which is
+	 * admission's to look at until here. */
+	admission_leave(a->admission, c->pending);
+	if (stream)
+		offer(c, stream);
+	else
+		io_close(&c->fd);
+	pthread_mutex_lock(&a->lock);
+	c->next = a->joinable;
+	a->joinable = c;
+	pthread_mutex_unlock(&a->lock);
+	wake_signal(&a->ended);
+	return NULL;
+}
+
+static void on_connection(void *ctx, int fd, const char *peer,
+			  const struct sockaddr_storage *sa)
+{
+	struct acceptor *a = ctx;
+	struct connection *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		io_close(&fd);
+		return;
+	}
+	c->acceptor = a;
+	c->fd = fd;
+	c->deadline_ms = clock_ms() + HANDSHAKE_MS;
+	snprintf(c->peer, sizeof(c->peer), "%s", peer);
+	c->pending = admission_enter(a->admission, fd, sa);
+	if (c->pending) {
+		if (pthread_create(&c->thread, NULL, connection_main, c) == 0) {
+			a->threads++;
+			return;
+		}
+		admission_leave(a->admission, c->pending);
+		admission_forget(a->admission, c->pending);
+	}
+	io_close(&fd);
+	free(c);
+}
+
+/* ---- the accepting thread ---- */
+
+/* Join the threads that have ended. */
+static void reap(struct acceptor *a)
+{
+	struct connection *c, *next;
+
+	wake_clear(&a->ended);
+	pthread_mutex_lock(&a->lock);
+	c = a->joinable;
+	a->joinable = NULL;
+	pthread_mutex_unlock(&a->lock);
+	for (; c; c = next) {
+		next = c->next;
+		pthread_join(c->thread, NULL);
+		admission_forget(a->admission, c->pending);
+		free(c);
+		a->threads--;
+	}
+}
+
+static void *accept_main(void *arg)
+{
+	struct acceptor *a = arg;
+	struct pollfd fds[3] = {
+		{ .fd = cancel_fd(&a->stop), .events = POLLIN },
+		{ .fd = a->ended.fd, .events = POLLIN },
+		{ .fd = a->listener.fd, .events = POLLIN },
+	};
+	int pause = 0;
+
+	while (!cancel_is_set(&a->stop)) {
+		int n = poll(fds, pause ? 2 : 3, pause ? pause : -1);
+
+		reap(a);
+		if (pause || (n > 0 && fds[2].revents))
+			pause = listener_accept(&a->listener);
+	}
+	admission_close(a->admission);
+	while (a->threads > 0) {
+		(void)poll(&fds[1], 1, -1);
+		reap(a);
+	}
+	return NULL;
+}
+
+/* ---- the owner ---- */
+
+static int has_session(void *ctx, uint64_t source)
+{
+	struct acceptor *a = ctx;
+	int has;
+
+	pthread_mutex_lock(&a->lock);
+	has = a->has_peer && a->peer == source;
+	pthread_mutex_unlock(&a->lock);
+	return has;
+}
+
+static int open_listener(struct acceptor *a, unsigned pending_max,
+			 struct err *e)
+{
+	const struct listener_config cfg = {
+		.port = a->cfg.port,
+		.net = &a->cfg.net,
+		.allow = a->cfg.allow,
+		.events = a->cfg.events,
+		.admission = a->admission,
+		.batch = pending_max,
+		.on_connection = on_connection,
+		.ctx = a,
+	};
+
+	return listener_open(&a->listener, &cfg, a->local, &a->port, e);
+}
+
+struct acceptor *acceptor_new(const struct acceptor_config *cfg, struct err *e)
+{
+	struct acceptor *a = calloc(1, sizeof(*a));
+	struct admission_config admission = { .has_session = has_session };
+
+	if (!a) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	a->cfg = *cfg;
+	a->listener.fd = a->ended.fd = a->news.fd = a->stop.wake.fd = -1;
+	pthread_mutex_init(&a->lock, NULL);
+	admission.mode = &a->cfg.mode;
+	admission.max = cfg->mode.pake ? LISTENER_PENDING_CODE
+				       : LISTENER_PENDING_MAX;
+	admission.ctx = a;
+	a->admission = admission_new(&admission);
+	if (!a->admission || cancel_init(&a->stop) || wake_open(&a->ended) ||
+	    wake_open(&a->news))
+		err_set(e, ERR_RESOURCE, "out of memory or descriptors");
+	else if (open_listener(a, admission.max, e) == 0)
+		return a;
+	acceptor_free(a);
+	return NULL;
+}
+
+int acceptor_start(struct acceptor *a, struct err *e)
+{
+	const struct session_events *ev = a->cfg.events;
+
+	if (pthread_create(&a->thread, NULL, accept_main, a))
+		return err_set(e, ERR_RESOURCE, "cannot start a thread");
+	a->has_thread = 1;
+	if (ev->listening)
+		ev->listening(ev->ctx, a->local, a->port);
+	return 0;
+}
+
+/* The oldest stream, or NULL; the caller's.  Locked. */
+static struct ready *take_oldest(struct acceptor *a)
+{
+	struct ready *r = a->streams;
+
+	if (r) {
+		a->streams = r->next;
+		a->stream_count--;
+	}
+	return r;
+}
+
+void acceptor_free(struct acceptor *a)
+{
+	struct ready *r;
+
+	if (!a)
+		return;
+	if (a->has_thread) {
+		cancel_set(&a->stop);
+		pthread_join(a->thread, NULL);
+	}
+	while ((r = take_oldest(a))) {
+		stream_free(r->accepted.stream);
+		free(r);
+	}
+	listener_close(&a->listener);
+	admission_free(a->admission);
+	cancel_release(&a->stop);
+	wake_close(&a->ended);
+	wake_close(&a->news);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
+
+/* From now on the session is with this one's peer; the streams of others are
+ * dropped.  Locked. */
+static void choose_peer(struct acceptor *a, const struct ready *chosen)
+{
+	struct ready **at = &a->streams;
+
+	a->has_peer = 1;
+	a->peer = chosen->source;
+	while (*at) {
+		struct ready *r = *at;
+
+		if (r->source == a->peer) {
+			at = &r->next;
+			continue;
+		}
+		*at = r->next;
+		a->stream_count--;
+		stream_free(r->accepted.stream);
+		free(r);
+	}
+}
+
+int acceptor_first(struct acceptor *a, const struct cancel *cancel,
+		   struct accepted *out, struct err *e)
+{
+	struct pollfd fds[2] = {
+		{ .fd = a->news.fd, .events = POLLIN },
+		{ .fd = cancel_fd(cancel), .events = POLLIN },
+	};
+
+	while (!cancel_is_set(cancel)) {
+		struct ready *r;
+
+		/* Before looking: what comes later signals again. */
+		wake_clear(&a->news);
+		pthread_mutex_lock(&a->lock);
+		r = take_oldest(a);
+		if (r)
+			choose_peer(a, r);
+		*e = a->err;
+		pthread_mutex_unlock(&a->lock);
+		if (r) {
+			*out = r->accepted;
+			free(r);
+			err_clear(e);
+			return 0;
+		}
+		if (e->code)
+			return e->code;
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return err_sys(e, ERR_RESOURCE, "waiting");
+	}
+	return err_set(e, ERR_INTERRUPTED, "interrupted");
+}
+
+int acceptor_reserve(struct acceptor *a)
+{
+	int ok;
+
+	pthread_mutex_lock(&a->lock);
+	ok = a->has_peer && a->stream_count > a->reserved;
+	a->reserved += ok != 0;
+	pthread_mutex_unlock(&a->lock);
+	return ok;
+}
+
+struct stream *acceptor_further(struct acceptor *a, struct err *e)
+{
+	struct stream *stream = NULL;
+	struct ready *r = NULL;
+
+	pthread_mutex_lock(&a->lock);
+	if (a->reserved > 0) {
+		a->reserved--;
+		r = take_oldest(a);
+	}
+	pthread_mutex_unlock(&a->lock);
+	if (r)
+		stream = r->accepted.stream;
+	else
+		err_set(e, ERR_CLOSED, "no further connection was made");
+	free(r);
+	return stream;
+}

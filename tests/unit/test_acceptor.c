@@ -1,0 +1,194 @@
+/*
+ * Unit tests of session/acceptor: which streams a sender that listens gets.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "net_fixture.h"
+
+#include "net/cidr.h"
+#include "net/stream.h"
+#include "os/cancel.h"
+#include "session/acceptor.h"
+#include "session/events.h"
+
+enum { TRY_MS = 10, STEADY_MS = 300 };
+
+static const struct cidr_list anywhere;
+
+struct world {
+	struct acceptor *acceptor;
+	struct session_events events;
+	uint16_t port;
+	struct err e;
+};
+
+static void on_listening(void *ctx, const char *address, uint16_t port)
+{
+	struct world *w = ctx;
+
+	assert_non_null(address);
+	w->port = port;
+}
+
+static int world_make(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct acceptor_config cfg = {
+		.net = { .family = AF_INET,
+			 .timeout_ms = FIXTURE_TIMEOUT_MS },
+		.mode = { .role = NET_LISTENS },
+		.allow = &anywhere,
+		.timeout_ms = FIXTURE_TIMEOUT_MS,
+	};
+
+	w->events.listening = on_listening;
+	w->events.ctx = w;
+	cfg.events = &w->events;
+	w->acceptor = acceptor_new(&cfg, &w->e);
+	*state = w;
+	return w->acceptor ? acceptor_start(w->acceptor, &w->e) : -1;
+}
+
+static int world_remove(void **state)
+{
+	struct world *w = *state;
+
+	acceptor_free(w->acceptor);
+	free(w);
+	return 0;
+}
+
+static int connect_from(struct world *w, const char *address)
+{
+	struct net_options opt = loopback_options();
+	const struct host_port hp = { .host = "127.0.0.1", .port = w->port };
+	int fd;
+
+	opt.bind = address;
+	fd = dial_connect(&hp, &opt, NULL, NULL, &w->e);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* Whether one is set aside in time; it takes the acceptor a moment. */
+static int reserve(struct world *w, int wait_ms)
+{
+	const struct timespec ts = { .tv_nsec = TRY_MS * 1000000L };
+	const uint64_t end_ms = clock_ms() + (uint64_t)wait_ms;
+
+	while (!acceptor_reserve(w->acceptor)) {
+		if (clock_left_ms(end_ms) == 0)
+			return 0;
+		nanosleep(&ts, NULL);
+	}
+	return 1;
+}
+
+static struct stream *first(struct world *w, const char *address)
+{
+	struct accepted got;
+
+	assert_int_equal(acceptor_first(w->acceptor, NULL, &got, &w->e), 0);
+	assert_memory_equal(got.peer, address, strlen(address));
+	return got.stream;
+}
+
+static void check_end(int fd)
+{
+	char byte;
+
+	assert_true(recv(fd, &byte, 1, 0) <= 0);
+	close(fd);
+}
+
+static void further_streams_are_those_of_the_first_peer(void **state)
+{
+	struct world *w = *state;
+	int fd = connect_from(w, "127.0.0.2"), other, more;
+	struct stream *s = first(w, "127.0.0.2"), *t;
+
+	assert_int_equal(acceptor_reserve(w->acceptor), 0);
+	assert_null(acceptor_further(w->acceptor, &w->e));
+	assert_int_equal(w->e.code, ERR_CLOSED);
+	other = connect_from(w, "127.0.0.3");
+	check_end(other);
+	assert_int_equal(acceptor_reserve(w->acceptor), 0);
+	more = connect_from(w, "127.0.0.2");
+	assert_int_equal(reserve(w, FIXTURE_TIMEOUT_MS), 1);
+	/* It was one, and is not set aside twice. */
+	assert_int_equal(acceptor_reserve(w->acceptor), 0);
+	t = acceptor_further(w->acceptor, &w->e);
+	assert_non_null(t);
+	assert_int_equal(send(more, "x", 1, 0), 1);
+	assert_int_equal(stream_wait(t, -1, FIXTURE_TIMEOUT_MS, &w->e),
+			 STREAM_READABLE);
+	stream_free(s);
+	stream_free(t);
+	close(fd);
+	close(more);
+}
+
+/* Who came before there was a session does not get what is another's. */
+static void others_that_came_before_are_dropped(void **state)
+{
+	struct world *w = *state;
+	int fd = connect_from(w, "127.0.0.2"), other;
+	struct stream *s;
+
+	/* So that it is in the list by then, or nearly always. */
+	assert_int_equal(reserve(w, STEADY_MS), 0);
+	other = connect_from(w, "127.0.0.3");
+	assert_int_equal(reserve(w, STEADY_MS), 0);
+	s = first(w, "127.0.0.2");
+	check_end(other);
+	assert_int_equal(acceptor_reserve(w->acceptor), 0);
+	stream_free(s);
+	close(fd);
+}
+
+static void *cancel_soon(void *arg)
+{
+	const struct timespec ts = { .tv_nsec = 50 * 1000000L };
+
+	nanosleep(&ts, NULL);
+	cancel_set(arg);
+	return NULL;
+}
+
+static void the_wait_for_the_first_can_be_cancelled(void **state)
+{
+	struct world *w = *state;
+	struct accepted got;
+	struct cancel cancel;
+	pthread_t thread;
+
+	assert_int_equal(cancel_init(&cancel), 0);
+	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancel),
+			 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(acceptor_first(w->acceptor, &cancel, &got,
+						&w->e),
+				 ERR_INTERRUPTED);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	cancel_release(&cancel);
+}
+
+#define EACH(name)                                                             \
+	cmocka_unit_test_setup_teardown(name, world_make, world_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(further_streams_are_those_of_the_first_peer),
+		EACH(others_that_came_before_are_dropped),
+		EACH(the_wait_for_the_first_can_be_cancelled),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
