@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "os/cancel.h"
 #include "receiver/fd_budget.h"
 #include "receiver/quota.h"
 #include "receiver/verdict.h"
@@ -48,12 +49,11 @@ struct taker {
 
 static void *take(void *arg)
 {
-	static const atomic_int goes_on;
 	struct taker *t = arg;
 	struct err e;
 
 	t->rc = fd_budget_take(t->budget, STREAMS, clock_ms() + 20000,
-			       &goes_on, &t->share, &e);
+			       NULL, &t->share, &e);
 	return NULL;
 }
 
@@ -61,10 +61,10 @@ static void *take(void *arg)
  * them gives its share back. */
 static void one_that_finds_too_little_waits(void **state)
 {
-	static const atomic_int goes_on, stops = 1;
 	struct fd_share shares[64];
 	struct taker waiting;
 	struct rlimit limit = { 256, 256 };
+	struct cancel stop;
 	pthread_t thread;
 	uint64_t all = 0;
 	unsigned n = 0;
@@ -76,14 +76,16 @@ static void one_that_finds_too_little_waits(void **state)
 	assert_non_null(waiting.budget);
 	assert_in_range(fd_budget_take_pending(waiting.budget, 64), 2, 32);
 	while (n < 64 && fd_budget_take(waiting.budget, STREAMS, clock_ms(),
-					&goes_on, &shares[n], &e) == 0)
+					NULL, &shares[n], &e) == 0)
 		all += shares[n++].fds;
 	assert_in_range(n, 4, 12);
 	assert_true(all <= 256);
 	assert_int_equal(e.code, ERR_RESOURCE);
 	assert_int_equal(shares[n].streams, 0);
+	assert_int_equal(cancel_init(&stop), 0);
+	cancel_set(&stop);
 	assert_int_equal(fd_budget_take(waiting.budget, STREAMS,
-					clock_ms() + 60000, &stops, &shares[n],
+					clock_ms() + 60000, &stop, &shares[n],
 					&e),
 			 ERR_RESOURCE);
 	assert_int_equal(pthread_create(&thread, NULL, take, &waiting), 0);
@@ -91,6 +93,7 @@ static void one_that_finds_too_little_waits(void **state)
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(waiting.rc, 0);
 	assert_in_range(waiting.share.fds, LEAST, shares[0].fds + LEAST);
+	cancel_release(&stop);
 	fd_budget_free(waiting.budget);
 }
 
