@@ -9,6 +9,12 @@ int cancel_init(struct cancel *c)
 	return wake_open(&c->wake);
 }
 
+void cancel_init_flag(struct cancel *c)
+{
+	atomic_init(&c->is_set, 0);
+	c->wake.fd = -1;
+}
+
 void cancel_release(struct cancel *c)
 {
 	wake_close(&c->wake);
@@ -18,12 +24,14 @@ void cancel_set(struct cancel *c)
 {
 	/* The flag first: who is woken looks at it. */
 	atomic_store(&c->is_set, 1);
-	wake_signal(&c->wake);
+	if (c->wake.fd >= 0)
+		wake_signal(&c->wake);
 }
 
 void cancel_reset(struct cancel *c)
 {
-	wake_clear(&c->wake);
+	if (c->wake.fd >= 0)
+		wake_clear(&c->wake);
 	atomic_store(&c->is_set, 0);
 }
 

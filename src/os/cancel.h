@@ -24,7 +24,11 @@ struct cancel {
 /* Takes one descriptor.  Returns 0, or -1 with errno. */
 int cancel_init(struct cancel *c);
 
-/* Close the descriptor; also where cancel_init() failed. */
+/* The same without a descriptor (cancel_fd() is -1): for threads that look at the
+ * flag often enough.  cancel_init() leaves the token so where it fails. */
+void cancel_init_flag(struct cancel *c);
+
+/* Close the descriptor, if there is one. */
 void cancel_release(struct cancel *c);
 
 /* Set the token.  Setting it again changes nothing. */

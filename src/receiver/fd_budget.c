@@ -25,7 +25,7 @@ enum {
 	FDS_FILE = 4,
 	/* Of a small file that waits for its commit: part, directory. */
 	FDS_COMMIT = 2,
-	/* Of a pending connection: its socket, and a duplicate to end it. */
+	/* Of a pending connection: its socket, and the token that ends it. */
 	FDS_PENDING = 2,
 	FDS_LEAST = FDS_SESSION + FDS_STREAM + FDS_FILE + FDS_COMMIT,
 

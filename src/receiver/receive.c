@@ -97,6 +97,9 @@ static int start_connecting(struct receiver *r, struct err *e)
 		return err_set(e, ERR_INTERNAL,
 			       "a receiver that connects is not confined, and "
 			       "ends after one session");
+	/* Connecting waits in poll(2) alone. */
+	if (cancel_init(&r->setup.stop))
+		return err_sys(e, ERR_RESOURCE, "starting to connect");
 	if (cfg->events->started)
 		cfg->events->started(cfg->events->ctx);
 	return recv_connection_connect(r->connections, e);
@@ -122,6 +125,9 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	setup->mode.tls = cfg->tls;
 	setup->mode.pake = cfg->pake;
 	setup->root_fd = r->listener.fd = -1;
+	/* Where we listen, whoever has to stop looks at the flag every second or
+	 * has a token of its own, and descriptors may be few. */
+	cancel_init_flag(&setup->stop);
 	rate_limit_init(&setup->rate_limit, cfg->limit_rate);
 	journal_get_boot(setup->boot);
 	/* So that files can be created with just the modes they are to have. */
@@ -137,7 +143,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	r->admission = admission_new(&admission);
 	r->connections =
 		recv_connection_set_new(setup, r->admission, r->sessions);
-	if (cancel_init(&setup->stop) || !setup->fds || !r->sessions || !r->admission || !r->connections)
+	if (!setup->fds || !r->sessions || !r->admission || !r->connections)
 		return err_set(e, ERR_RESOURCE,
 			       "out of memory or descriptors");
 	return 0;

@@ -218,6 +218,8 @@ void admission_leave(struct admission *a, struct pending *p)
 	pthread_mutex_lock(&a->lock);
 	(void)take_out(a, p);
 	pthread_mutex_unlock(&a->lock);
+	/* Nobody else sets it any more, and a session may last. */
+	cancel_release(&p->cancel);
 }
 
 void admission_forget(struct admission *a, struct pending *p)

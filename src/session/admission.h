@@ -52,7 +52,8 @@ const struct cancel *admission_cancel(const struct pending *p);
  * was evicted before. */
 int admission_admit(struct admission *a, struct pending *p);
 
-/* It has a session, or has failed: it is pending no more. */
+/* It has a session, or has failed: it is pending no more.  The token's
+ * descriptor is closed; what waits does not look at it any more. */
 void admission_leave(struct admission *a, struct pending *p);
 
 /* Its thread is gone, or was never started: free it. */

@@ -44,6 +44,22 @@ static void once_set_it_stays_so(void **state)
 	cancel_release(&c);
 }
 
+static void a_flag_alone_has_no_descriptor(void **state)
+{
+	struct cancel c;
+
+	(void)state;
+	cancel_init_flag(&c);
+	assert_int_equal(cancel_is_set(&c), 0);
+	assert_int_equal(cancel_fd(&c), -1);
+	cancel_set(&c);
+	assert_int_equal(cancel_is_set(&c), 1);
+	assert_int_equal(cancel_fd(&c), -1);
+	cancel_reset(&c);
+	assert_int_equal(cancel_is_set(&c), 0);
+	cancel_release(&c);
+}
+
 static void no_token_is_never_set(void **state)
 {
 	(void)state;
@@ -94,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(once_set_it_stays_so),
+		cmocka_unit_test(a_flag_alone_has_no_descriptor),
 		cmocka_unit_test(no_token_is_never_set),
 		cmocka_unit_test(all_who_wait_are_woken),
 	};
