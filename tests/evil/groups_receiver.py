@@ -239,30 +239,30 @@ HELD = 5
 
 
 def links(v):
-    """A pack of a directory and a link in it: ids 1 and 2."""
+    """A pack of a symlink and its directory: ids 1 and 2."""
     def held(*then):
-        return instead(message("VERDICT", id=1),
-                       message("VERDICT", id=2, status=HELD), *then)
+        return instead(message("VERDICT", id=2),
+                       message("VERDICT", id=1, status=HELD), *then)
 
     def case(title, pack, *finish, bad=True, **options):
         v.case(title, {"PACK": pack, "FINISH": also(*finish)}, bad=bad,
                paths=[v.links], **options)
 
-    verdict = message("VERDICT", id=2)
+    verdict = message("VERDICT", id=1)
     case("a link that is held, and then made", held(), verdict, bad=False)
     case("a link that is held twice", held(message(
-        "VERDICT", id=2, status=HELD)), verdict, bad=False)
+        "VERDICT", id=1, status=HELD)), verdict, bad=False)
     case("a link that is made, and then held", held(verdict, message(
-        "VERDICT", id=2, status=HELD)), bad=False)
+        "VERDICT", id=1, status=HELD)), bad=False)
     case("a link that is held and never made", held())
     case("a link that is held, and SUMMARY at once",
          held(message("SUMMARY")))
-    case("a link that is not held", instead(message("VERDICT", id=1)),
+    case("a link that is not held", instead(message("VERDICT", id=2)),
          options=["--timeout", "1"])
     case("a link that is held, and has to come again", held(),
          message("RESEND", id=1))
     case("a link that is held, and its directory has no verdict", instead(
-        message("VERDICT", id=2, status=HELD)), options=["--timeout", "1"])
+        message("VERDICT", id=1, status=HELD)), options=["--timeout", "1"])
     case("a directory that is held", instead(message(
         "VERDICT", id=1, items=2, status=HELD)))
     case("a link that never was is held", held(message(
@@ -485,7 +485,7 @@ def floods(v):
 
 def receiver(cases):
     victim = SenderLab(cases)
-    for group in (beginnings, directions, states, verdicts, resends, offers,
-                  joins, texts, floods):
+    for group in (beginnings, directions, states, verdicts, links, resends,
+                  offers, joins, texts, floods):
         group(victim)
     victim.close()
