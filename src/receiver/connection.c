@@ -311,6 +311,7 @@ static int send_ready(struct recv_connection *c, struct err *e)
 	struct msg_ready m = {
 		.version = WIRE_VERSION,
 		.streams = (uint16_t)share->streams,
+		.features = c->session->transfer.features,
 		.open_files = share->open_files,
 	};
 	int rc;

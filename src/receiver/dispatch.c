@@ -13,6 +13,7 @@
 #include "receiver/session.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
+#include "session/features.h"
 #include "wire/msg.h"
 
 static int take_finish(struct recv_session *s, const uint8_t *body, size_t len,
@@ -103,6 +104,10 @@ int dispatch_frame(struct worker *w, struct recv_session *s,
 	if (*next == DISPATCH_FINISH && f->type != FRAME_ERROR)
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent %s after FINISH",
+			       frame_name(f->type));
+	if (!features_allow_frame(w->transfer->features, f->type))
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent %s, which was not granted",
 			       frame_name(f->type));
 	if (f->type == FRAME_CHUNK)
 		return file_data_chunk(w, f->len, e);

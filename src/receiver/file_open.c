@@ -28,6 +28,12 @@ static int refuse(struct verdict *v, unsigned cause)
 	return -1;
 }
 
+/* Whether what is there already, here or in a part, is made use of. */
+static int is_resumable(const struct transfer *t, const struct recv_file *f)
+{
+	return t->features & FEATURE_RESUME && recv_file_is_resumable(f);
+}
+
 /* ---- the part ---- */
 
 /* Make sure that the content fits.  *have is what there is where it does not. */
@@ -62,7 +68,7 @@ int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 	int rc;
 
 	err_clear(&fe);
-	if (recv_file_is_resumable(f) && part_is_keepable(c->meta.mode))
+	if (is_resumable(w->transfer, f) && part_is_keepable(c->meta.mode))
 		rc = parts_create_kept(&w->parts, c, dir, leaf, found, &fe);
 	else
 		rc = parts_create(&w->parts, c, dir, leaf, &fe);
@@ -88,7 +94,7 @@ static int is_promising(const struct transfer *t, const struct recv_file *f,
 {
 	const struct file_meta *meta = &f->commit->meta;
 
-	if (!S_ISREG(there->st_mode) || !recv_file_is_resumable(f) ||
+	if (!S_ISREG(there->st_mode) || !is_resumable(t, f) ||
 	    (uint64_t)there->st_size != f->size)
 		return 0;
 	return t->existing != CONFLICT_REPLACE ||

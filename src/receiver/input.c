@@ -12,6 +12,7 @@
 #include "receiver/transfer.h"
 #include "session/channel.h"
 #include "session/events.h"
+#include "session/features.h"
 #include "session/rate_limit.h"
 #include "wire/msg.h"
 
@@ -88,8 +89,13 @@ int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
 		  struct err *e)
 {
 	uint8_t *to = codec == CODEC_NONE ? in->raw : in->wire;
-	int rc = channel_recv(in->channel, to, len, e);
+	int rc;
 
+	if (!features_allow_codec(in->transfer->features, codec))
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender used codec %u, which was not "
+			       "granted", codec);
+	rc = channel_recv(in->channel, to, len, e);
 	if (rc == 0)
 		rc = wait_for_rate(in, len, e);
 	if (rc || codec == CODEC_NONE)

@@ -445,6 +445,11 @@ int recv_pack(struct worker *w, size_t len, int is_offer, struct err *e)
 				       pk.m.raw_len - pk.m.table_len, e);
 	if (rc == 0)
 		rc = take_items(&pk, e);
+	/* A sender that does not know of deferred symlinks waits for their
+	 * verdicts before FINISH, where they would be made. */
+	if (rc == 0 && w->transfer->symlinks &&
+	    !(w->transfer->features & FEATURE_DEFERRED))
+		rc = symlinks_make(w->transfer->symlinks, w->channel, e);
 	if (rc)
 		return rc;
 	results_push(w->transfer->results);

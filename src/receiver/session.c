@@ -17,6 +17,7 @@
 #include "receiver/results.h"
 #include "receiver/setup.h"
 #include "receiver/symlinks.h"
+#include "session/features.h"
 #include "session/totals.h"
 #include "wire/msg.h"
 
@@ -87,6 +88,7 @@ static int make_parts(struct recv_session *s)
 		.dir_mode = 0777 & ~setup->umask,
 		.existing = cfg->existing,
 		.sync = cfg->sync,
+		.is_told = (t->features & FEATURE_DEFERRED) != 0,
 	};
 	const struct committer_config cc = {
 		.sync = cfg->sync,
@@ -145,6 +147,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	/* What went to standard output cannot be taken back. */
 	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout;
 	s->transfer.digest = peer->digest;
+	s->transfer.features = features_common(m->features);
 	pthread_mutex_init(&s->lock, NULL);
 	if (fd_budget_take(setup->fds, setup->cfg->to_stdout ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,

@@ -94,7 +94,8 @@ int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 	pthread_mutex_unlock(&s->lock);
 	if (failed)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	results_deferred(s->cfg.results, id);
+	if (s->cfg.is_told)
+		results_deferred(s->cfg.results, id);
 	return is_full;
 }
 

@@ -24,6 +24,7 @@ struct symlinks_config {
 	uint32_t dir_mode; /* of directories that are missing */
 	enum conflict_policy existing;
 	enum sync_mode sync;
+	int is_told;             /* the sender learns that one is deferred */
 	struct results *results; /* borrowed */
 };
 
@@ -32,8 +33,7 @@ struct symlinks *symlinks_new(const struct symlinks_config *cfg);
 void symlinks_free(struct symlinks *s); /* NULL is allowed */
 
 /*
- * Keep a symlink, whose name and target were checked; its sender is told that it
- * is here.  Returns 0; 1 when so many are kept that the caller has to make them
+ * Keep a symlink, whose name and target were checked.  Returns 0; 1 when so many are kept that the caller has to make them
  * now; ERR_RESOURCE.
  */
 int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,

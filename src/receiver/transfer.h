@@ -39,6 +39,7 @@ struct transfer {
 	enum conflict_policy existing;
 	enum sync_mode sync;
 	unsigned open_files; /* without a verdict, that the sender may have */
+	uint32_t features; /* that may be used: enum wire_feature */
 	int stdout_fd; /* with --stdout; else -1, and it is a directory */
 
 	/* the parts; owned */

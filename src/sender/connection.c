@@ -146,6 +146,17 @@ static int end(struct send_stream *st, struct err *e)
 	return rc;
 }
 
+/* The session ends here for a reason of ours: say so, so that the receiver does
+ * not wait for us to come back. */
+static void leave(struct send_stream *st, enum wire_error code,
+		  const char *text)
+{
+	struct err ignored;
+
+	channel_send_error(&st->channel, code, text);
+	(void)stream_close(st->channel.stream, SESSION_LEAVE_MS, &ignored);
+}
+
 /* The stream ended badly: what does that mean for the session? */
 static void tell_failure(struct send_stream *st, struct err *e)
 {
@@ -194,7 +205,7 @@ static void *connection_main(void *arg)
 	struct sender *s = start->sender;
 	struct task t = { .is_waiting = 0 };
 	struct send_stream st;
-	struct err e, ignored;
+	struct err e;
 	int rc;
 
 	err_clear(&e);
@@ -208,13 +219,11 @@ static void *connection_main(void *arg)
 	if (rc == 0)
 		rc = end(&st, &e);
 	if (rc == ERR_INTERRUPTED && send_stream_is_leaving(&st) &&
-	    send_session_stage(s->session) >= SESSION_GREETED) {
-		/* Or the receiver would wait for us to come back. */
-		channel_send_error(&st.channel, WERR_INTERRUPTED,
-				   err_name(ERR_INTERRUPTED));
-		(void)stream_close(st.channel.stream, SESSION_LEAVE_MS,
-				   &ignored);
-	}
+	    send_session_stage(s->session) >= SESSION_GREETED)
+		leave(&st, WERR_INTERRUPTED, err_name(ERR_INTERRUPTED));
+	else if (rc && st.index == 0 && st.lacks_codec)
+		leave(&st, WERR_OTHER, "the receiver does not know the "
+				       "compression that was asked for");
 	if (rc)
 		tell_failure(&st, &e);
 	if (st.channel.stream)

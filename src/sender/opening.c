@@ -20,6 +20,7 @@
 #include "sender/session.h"
 #include "sender/stream.h"
 #include "session/acceptor.h"
+#include "session/features.h"
 
 enum {
 	/* The receiver waits 10 s for JOIN, counted from the connection. */
@@ -127,7 +128,7 @@ static int open_channel(struct send_stream *st, struct err *e)
 	if (!stream)
 		return e->code;
 	/* The compressor may be steered by how long sending takes. */
-	if (st->codec)
+	if (st->sender->cfg->codec.ops->id != CODEC_NONE)
 		dial_limit_unsent(stream_fd(stream));
 	channel_init(&st->channel, stream, 1, st->sender->cfg->timeout_ms);
 	has_failed = send_session_watch_stream(session, st->index, stream);
@@ -146,11 +147,12 @@ static int send_hello(struct send_stream *st, struct err *e)
 	const int is_single = !cfg->scan || (cfg->stdin_fd < 0 &&
 					     scan_is_single_file(cfg->scan));
 	const int is_long = s->peer.rtt_us >= DIAL_LONG_US;
+	const int compresses = cfg->codec.ops->id != CODEC_NONE;
 	/* A receiver that connects makes so many connections.  One that listens
 	 * has to know for how many there must be room at most. */
 	const unsigned streams =
 		cfg->streams ? cfg->streams :
-		s->acceptor  ? growth_most(is_long, st->codec != NULL)
+		s->acceptor  ? growth_most(is_long, compresses)
 			     : STREAMS_MAX;
 	struct msg_hello m = {
 		.version = WIRE_VERSION,
@@ -158,6 +160,7 @@ static int send_hello(struct send_stream *st, struct err *e)
 		.flags = (uint8_t)((is_single ? HELLO_SINGLE : 0) |
 				   (cfg->retry_ms ? HELLO_RETRY : 0)),
 		.streams = (uint16_t)streams,
+		.features = features_common(UINT32_MAX),
 	};
 
 	send_session_set_stage(s->session, SESSION_GREETED);
@@ -317,19 +320,23 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 	for (;;) {
 		int rc = open_channel(st, e);
 		const uint64_t connected_ms = clock_ms();
-		unsigned allowed;
+		const struct msg_ready *ready = &st->sender->peer.ready;
 
 		if (rc)
 			return rc;
 		if (send_session_await_ready(st->sender->session))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		allowed = st->sender->peer.ready.streams;
-		if (st->index >= allowed)
+		if (st->index >= ready->streams)
 			return err_set(e, ERR_CLOSED, "only %u are allowed",
-				       allowed);
+				       ready->streams);
 		/* Else the receiver may have closed it. */
-		if (clock_ms() - connected_ms < JOIN_MS)
-			return join(st, t, e);
+		if (clock_ms() - connected_ms < JOIN_MS) {
+			st->features = ready->features;
+			rc = compressor_init(&st->compressor,
+					     &st->sender->cfg->codec,
+					     st->features, e);
+			return rc ? rc : join(st, t, e);
+		}
 		opening_close(st);
 	}
 }

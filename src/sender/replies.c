@@ -9,6 +9,7 @@
 #include "sender/queue_tasks.h"
 #include "sender/send.h"
 #include "sender/stream.h"
+#include "session/features.h"
 
 static int malformed(const char *what, struct err *e)
 {
@@ -18,13 +19,39 @@ static int malformed(const char *what, struct err *e)
 
 /* ---- the session ---- */
 
-int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
-		  struct err *e)
+/* The first stream's READY: what was granted holds for all streams, which read
+ * it when the session's stage is SESSION_READY. */
+static int begin_session(struct send_stream *st, const struct msg_ready *m,
+			 struct err *e)
 {
 	struct sender *s = st->sender;
 	const struct session_events *ev = s->cfg->events;
 	const char *peer = s->peer.name;
+	char missing[256];
+	int rc;
+
+	s->peer.ready = *m;
+	s->peer.ready.features = st->features = features_common(m->features);
+	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
+	st->lacks_codec = rc == ERR_PROTOCOL;
+	if (rc)
+		return err_prefix(e, "%s", peer);
+	if (*features_missing(st->features, missing, sizeof(missing)))
+		events_message(s->cfg->events, SESSION_VERBOSE,
+			       "%s: the other side's ferry does not know: %s",
+			       peer, missing);
+	queue_set_open_limit(s->queue, m->open_files);
+	if (ev->session)
+		ev->session(ev->ctx, 1, peer, security_name(s->cfg->security));
+	return 0;
+}
+
+int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
+		  struct err *e)
+{
+	const char *peer = st->sender->peer.name;
 	struct msg_ready m;
+	int rc = 0;
 
 	if (msg_get_ready(&m, body, n))
 		return err_set(e, ERR_PROTOCOL,
@@ -34,14 +61,11 @@ int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
 			       "%s speaks protocol version %u, we speak %d: "
 			       "use the same release of ferry on both sides",
 			       peer, m.version, WIRE_VERSION);
-	st->state = STREAM_READY;
-	if (st->index > 0)
-		return 0;
-	s->peer.ready = m;
-	queue_set_open_limit(s->queue, m.open_files);
-	if (ev->session)
-		ev->session(ev->ctx, 1, peer, security_name(s->cfg->security));
-	return 0;
+	if (st->index == 0)
+		rc = begin_session(st, &m, e);
+	if (rc == 0)
+		st->state = STREAM_READY;
+	return rc;
 }
 
 static int take_summary(struct send_stream *st, const uint8_t *body, size_t n,
@@ -71,12 +95,14 @@ int replies_peer_error(const struct send_stream *st, const uint8_t *body,
 
 /* ---- files ---- */
 
-static int take_state(struct sender *s, const uint8_t *body, size_t n,
+static int take_state(struct send_stream *st, const uint8_t *body, size_t n,
 		      struct err *e)
 {
 	struct msg_state m;
 
-	if (msg_get_state(&m, body, n) || queue_state(s->queue, &m))
+	if (msg_get_state(&m, body, n) ||
+	    (m.state == STATE_RESUME && !(st->features & FEATURE_RESUME)) ||
+	    queue_state(st->sender->queue, &m))
 		return malformed("STATE", e);
 	return 0;
 }
@@ -89,13 +115,17 @@ static void on_verdict(void *ctx, const struct queue_verdict *v)
 	outcome_verdict(s->outcome, v, s->peer.name);
 }
 
-static int take_verdict(struct sender *s, const uint8_t *body, size_t n,
+static int take_verdict(struct send_stream *st, const uint8_t *body, size_t n,
 			struct err *e)
 {
+	struct sender *s = st->sender;
 	struct msg_verdict m;
 	int rc = msg_get_verdict(&m, body, n);
 
-	if (rc == 0 && m.status == STATUS_DEFERRED)
+	if (rc == 0 && m.status == STATUS_DEFERRED &&
+	    !(st->features & FEATURE_DEFERRED))
+		rc = ERR_PROTOCOL;
+	else if (rc == 0 && m.status == STATUS_DEFERRED)
 		rc = queue_deferred(s->queue, &m);
 	else if (rc == 0)
 		rc = queue_verdict(s->queue, &m, on_verdict, s);
@@ -173,11 +203,15 @@ static int take_reply(struct send_stream *st, const struct frame *f,
 {
 	struct sender *s = st->sender;
 
+	if (!features_allow_frame(st->features, f->type))
+		return err_set(e, ERR_PROTOCOL,
+			       "the receiver sent %s, which was not granted",
+			       frame_name(f->type));
 	switch ((enum frame_type)f->type) {
 	case FRAME_STATE:
-		return take_state(s, body, f->len, e);
+		return take_state(st, body, f->len, e);
 	case FRAME_VERDICT:
-		return take_verdict(s, body, f->len, e);
+		return take_verdict(st, body, f->len, e);
 	case FRAME_CHECKED:
 		return take_checked(s, body, f->len, e);
 	case FRAME_OFFERED:

@@ -96,7 +96,7 @@ static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		return rc;
 	if (was_known)
 		atomic_fetch_add(&st->sender->count.resent_bytes, n);
-	payload = send_stream_compress(st, st->raw, n, &len, &m.codec);
+	payload = compressor_run(&st->compressor, st->raw, n, &len, &m.codec);
 	msg_put_chunk(&st->channel.out, &m, digest->size, (uint32_t)len);
 	return send_stream_send(st, payload, len, n, e);
 }
@@ -123,11 +123,13 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		    uint64_t count, struct err *e)
 {
+	const int has_holes = (st->features & FEATURE_HOLES) != 0;
 	const uint64_t end = leaf + count;
 	int rc = 0;
 
 	while (rc == 0 && leaf < end && queue_is_wanted(st->sender->queue, f)) {
-		const uint64_t hole = hole_leaves(f, leaf, end - leaf);
+		const uint64_t hole =
+			has_holes ? hole_leaves(f, leaf, end - leaf) : 0;
 		const size_t n = tree_leaf_size(f->size, leaf);
 		struct err fe;
 

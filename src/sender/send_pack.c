@@ -147,15 +147,16 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 
 	/* The receiver is asked first which files it wants, where they may be
 	 * there already. */
-	is_offer = !pk->is_wanted && pk->bytes > 0 &&
+	is_offer = (st->features & FEATURE_OFFERS) && !pk->is_wanted &&
+		   pk->bytes > 0 &&
 		   (pk->was_sent ||
 		    atomic_load(&st->sender->count.wants_offers));
 	m.count = pk->count;
 	m.table_len = (uint32_t)st->table.len;
 	m.raw_len = (uint32_t)(st->table.len + (is_offer ? 0 : pk->bytes));
 	digest->sum(st->raw + front, m.table_len, m.digest);
-	payload = send_stream_compress(st, st->raw + front, m.raw_len, &len,
-				       &m.codec);
+	payload = compressor_run(&st->compressor, st->raw + front, m.raw_len,
+				 &len, &m.codec);
 	/* What was offered counts as done then. */
 	content = pk->is_wanted ? 0 : pk->bytes;
 	if (pk->was_sent && !is_offer)

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "chunk/codec.h"
 #include "fs/dirs.h"
 #include "fs/scan.h"
 #include "sender/item.h"
@@ -26,32 +25,19 @@ enum {
 int send_stream_init(struct send_stream *st, struct sender *s, unsigned index,
 		     struct err *e)
 {
-	const struct codec_choice *choice = &s->cfg->codec;
-
 	memset(st, 0, sizeof(*st));
 	st->sender = s;
 	st->index = index;
 	buf_init(&st->table, CHUNK_MAX);
 	st->raw = malloc(STREAM_RAW_CAP);
-	if (!st->raw)
-		goto no_memory;
-	if (choice->ops->id == CODEC_NONE)
-		return 0;
-	st->packed_cap = choice->ops->bound(CHUNK_MAX);
-	st->packed = malloc(st->packed_cap);
-	st->codec = codec_new(choice);
-	if (st->packed && st->codec)
-		return 0;
-no_memory:
-	return err_set(e, ERR_RESOURCE, "out of memory");
+	return st->raw ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
 }
 
 void send_stream_release(struct send_stream *st)
 {
 	dirs_free(st->dirs);
-	codec_free(st->codec);
+	compressor_release(&st->compressor);
 	free(st->raw);
-	free(st->packed);
 	buf_release(&st->table);
 }
 
@@ -108,19 +94,6 @@ void send_stream_item_failed(struct send_stream *st, const struct item *it,
 
 /* ---- content on its way out ---- */
 
-const uint8_t *send_stream_compress(struct send_stream *st, const uint8_t *raw,
-				    size_t n, size_t *len, uint8_t *codec)
-{
-	size_t packed = 0;
-
-	*codec = CODEC_NONE;
-	if (st->codec && n > 0)
-		packed = codec_compress(st->codec, st->packed, st->packed_cap,
-					raw, n, codec);
-	*len = packed > 0 ? packed : n;
-	return packed > 0 ? st->packed : raw;
-}
-
 static int wait_for_rate(struct send_stream *st, uint64_t bytes, struct err *e)
 {
 	unsigned ms = rate_limit_take(&st->sender->rate_limit, bytes);
@@ -156,8 +129,7 @@ int send_stream_send(struct send_stream *st, const void *payload, size_t n,
 	rc = channel_send(&st->channel, payload, n, e);
 	if (rc)
 		return rc;
-	if (st->codec)
-		codec_sent(st->codec, clock_ns() - began_ns);
+	compressor_sent(&st->compressor, clock_ns() - began_ns);
 	atomic_fetch_add(&st->sender->count.bytes, content);
 	if (st->state == STREAM_OPENING)
 		st->early_bytes += content;

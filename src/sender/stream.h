@@ -2,7 +2,8 @@
  * stream.h - one connection of a sending session, and what its thread works
  * with.
  *
- * Layer: sender.  Uses fs/dirs.h, session/channel.h, sender/sender.h.
+ * Layer: sender.  Uses fs/dirs.h, session/channel.h, sender/sender.h,
+ * sender/compressor.h.
  * Threads: a struct send_stream belongs to its thread.
  *
  * The parts that work on it, each calling only those below:
@@ -10,8 +11,9 @@
  *	connection.c	the thread: begin, take tasks, end
  *	opening.c	connect; HELLO or JOIN, and READY
  *	send_pack.c, send_file.c	the tasks
- *	stream.c	compress, keep to the rate limit, send
+ *	stream.c	keep to the rate limit, send
  *	replies.c	what the receiver answers
+ *	compressor.c	compress
  */
 #ifndef FERRY_SENDER_STREAM_H
 #define FERRY_SENDER_STREAM_H
@@ -21,11 +23,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "sender/compressor.h"
 #include "sender/sender.h"
 #include "session/channel.h"
 #include "wire/msg.h"
 
-struct codec;
 struct dirs;
 struct item;
 
@@ -48,18 +50,18 @@ struct send_stream {
 	unsigned index;
 	enum send_stream_state state;
 	struct channel channel;
+	uint32_t features; /* that may be used; none before READY */
 
 	/* buffers */
-	uint8_t *raw;    /* STREAM_RAW_CAP bytes */
-	uint8_t *packed; /* packed_cap bytes, NULL without compression */
-	size_t packed_cap;
-	struct codec *codec; /* NULL without compression */
-	struct buf table;    /* of a pack */
-	struct dirs *dirs;   /* below scan root dirs_root; NULL: none yet */
+	uint8_t *raw;                 /* STREAM_RAW_CAP bytes */
+	struct compressor compressor; /* made when features are known */
+	struct buf table;             /* of a pack */
+	struct dirs *dirs; /* below scan root dirs_root; NULL: none yet */
 	unsigned dirs_root;
 
-	int is_at_task; /* of what it was given, not all is sent yet */
-	int is_flushed; /* FLUSH was the last thing sent */
+	int is_at_task;  /* of what it was given, not all is sent yet */
+	int is_flushed;  /* FLUSH was the last thing sent */
+	int lacks_codec; /* the receiver does not know the one asked for */
 	/* before READY came */
 	int has_aborted;      /* FILE_ABORT was sent */
 	uint64_t early_bytes; /* of content that was sent */
@@ -99,14 +101,6 @@ void send_stream_item_failed(struct send_stream *st, const struct item *it,
 			     const char *name, struct err *e);
 
 /* ---- content on its way out ---- */
-
-/*
- * Compress n raw bytes where that pays.  Returns the payload to be sent, which
- * is raw itself or the stream's buffer; *len and *codec (its wire id, for the
- * frame) are its own.  Cannot fail.
- */
-const uint8_t *send_stream_compress(struct send_stream *st, const uint8_t *raw,
-				    size_t n, size_t *len, uint8_t *codec);
 
 /*
  * Send the frame in channel.out with n bytes of payload (borrowed), which stand

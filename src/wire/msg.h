@@ -22,6 +22,31 @@
 #include "wire/frame.h"
 
 /*
+ * The optional parts of the protocol, as bits of features: HELLO has those that
+ * the sender knows, READY those of them that the receiver grants; nothing else
+ * is used.  Unknown bits are ignored.  The numbers are fixed for ever:
+ *
+ *	0..7	codecs; bit c - 1 is the codec with id c
+ *	8..15	how content and names are transferred
+ *	16..23	metadata; 16 is kept for FILE_META_EXTENDED
+ *	24..31	the session as a whole
+ */
+#define WIRE_FEATURES(X)                                                       \
+	X(FEATURE_ZLIB, 0, "zlib compression")                                 \
+	X(FEATURE_ZSTD, 1, "zstd compression")                                 \
+	X(FEATURE_HOLES, 8, "holes")              /* HOLE */                   \
+	X(FEATURE_OFFERS, 9, "offers")            /* OFFER, OFFERED */         \
+	X(FEATURE_RESUME, 10, "resume")           /* STATE_RESUME, CHECK,      \
+						     CHECKED */                \
+	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */
+enum wire_feature {
+#define X(name, number, text) name = 1 << (number),
+	WIRE_FEATURES(X)
+#undef X
+};
+enum { FEATURE_CODECS = 8 }; /* bits kept for codecs */
+
+/*
  * HELLO: what the sender wants.
  *
  *	u8[8] magic "FERRY\r\n\0" | u16 version | u8 digest id | u8 flags |
@@ -42,7 +67,7 @@ struct msg_hello {
 	uint8_t digest;
 	uint8_t flags;
 	uint16_t streams;
-	uint32_t features; /* bits; unknown ones are ignored */
+	uint32_t features; /* what the sender knows: enum wire_feature */
 	uint8_t session[WIRE_TOKEN];
 };
 void msg_put_hello(struct buf *b, const struct msg_hello *m);
@@ -66,7 +91,7 @@ int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
 struct msg_ready {
 	uint16_t version;
 	uint16_t streams;
-	uint32_t features;
+	uint32_t features; /* what is granted: enum wire_feature */
 	uint32_t open_files;
 	uint8_t token[WIRE_TOKEN];
 };

@@ -5,7 +5,8 @@ import threading
 from lib.lab import need
 from lib.limits import scaled
 from lib.peer import Closed, Receiver
-from lib.wire import CHUNK, LAYOUTS, UNKNOWN, header, message, runs
+from lib.wire import (CHUNK, DEFERRED, FEATURES, LAYOUTS, RESUME, UNKNOWN,
+                      header, message, runs)
 from targets import SenderLab
 
 EVIL = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",
@@ -125,6 +126,10 @@ def states(v):
     v.case("STATE: no runs", {"OPEN": resume([])}, bad=None)
     v.case("STATE: all chunks, and CHECKED wants them all",
            {"OPEN": resume([(0, large)])}, bad=False)
+    v.case("STATE: all chunks, and resume was not granted",
+           {"OPEN": resume([(0, large)]),
+            "CHECK": lambda r, *_: r.errors.append("CHECK all the same")},
+           ready={"features": FEATURES & ~RESUME})
     v.case("STATE: all chunks, CHECKED never comes",
            {"OPEN": resume([(0, large)]), "CHECK": lambda *_: True,
             "FILE_END": lambda *_: True},
@@ -250,6 +255,8 @@ def links(v):
 
     verdict = message("VERDICT", id=1)
     case("a link that is held, and then made", held(), verdict, bad=False)
+    case("a link that is held, which was not granted", held(), verdict,
+         ready={"features": FEATURES & ~DEFERRED})
     case("a link that is held twice", held(message(
         "VERDICT", id=1, status=HELD)), verdict, bad=False)
     case("a link that is made, and then held", held(verdict, message(

@@ -1,11 +1,13 @@
 """Frames out of turn, ids that never were, lengths that are not so."""
 import os
 import time
+import zlib
 
 from lib.lab import need
 from lib.peer import Closed
-from lib.wire import (CHUNK, HEADER, LAYOUTS, UNKNOWN, file_digest, header,
-                      message, pack, row, sum_of)
+from lib.wire import (CHUNK, DEFERRED, FEATURES, HEADER, HOLES, LAYOUTS,
+                      OFFERS, RESUME, UNKNOWN, ZLIB, ZSTD, file_digest,
+                      header, message, pack, row, sum_of)
 from targets import ReceiverLab
 
 EMPTY = file_digest(b"")
@@ -82,12 +84,73 @@ def beginnings(lab):
         s.put_pack(1, [(b"n", b"x")])
         s.send(message("FLUSH"))
         need(s.verdicts(1) == {1: 1}, "not committed")
-        need(s.ready["features"] == 0, "it knows features")
+        need(s.ready["features"] == FEATURES, "features that nobody knows")
         need(1 <= s.ready["streams"] <= 16, "streams")
         s.finish()
         need(s.rest()[-1]["message"] == "SUMMARY", "no SUMMARY")
     lab.case("unknown features and 65535 streams asked for", features,
              {b"n": [b"x"]})
+    not_granted(lab)
+
+
+# A frame of zstd: 200 times the letter a, in one block of run-length coding.
+AS = bytes.fromhex("28b52ffd20c8") + (200 << 3 | 3).to_bytes(3, "little") \
+    + b"a"
+
+
+def not_granted(lab):
+    """What needs a feature is answered where HELLO had it, and ends the
+    session where it had not."""
+    whole = file_digest(b"a" * 200)
+
+    def chunk(codec, payload):
+        return [message("OPEN", size=200),
+                message("CHUNK", raw=b"a" * 200, raw_len=200, codec=codec,
+                        payload=payload),
+                message("FILE_END", size=200, digest=whole)]
+    table = row(1, b"a" * 200, name=b"file")
+    zlib_pack = pack([table], table_len=len(table), codec=1,
+                     raw_len=len(table) + 200,
+                     payload=zlib.compress(table + b"a" * 200))
+    uses = {
+        "zlib": (ZLIB, "VERDICT", chunk(1, zlib.compress(b"a" * 200))),
+        "a pack with zlib": (ZLIB, "VERDICT", [zlib_pack]),
+        "zstd": (ZSTD, "VERDICT", chunk(2, AS)),
+        "a hole": (HOLES, "VERDICT", [
+            message("OPEN", size=CHUNK), message("HOLE"),
+            message("FILE_END", size=CHUNK,
+                    digest=file_digest(bytes(CHUNK)))]),
+        "an offer": (OFFERS, "OFFERED",
+                     [pack([row(1, b"x", name=b"n")], kind="OFFER")]),
+    }
+    for title, (bit, answer, frames) in uses.items():
+        def granted(answer=answer, frames=frames):
+            s = lab.sender()
+            s.send(*frames, message("FLUSH"))
+            m = s.until(answer)
+            need(m.get("status", 1) == 1, f"{m}")
+            s.close()
+        lab.case(f"{title} that was granted", granted,
+                 {b"file": [b"a" * 200, bytes(CHUNK)]})
+        refuse(lab, f"{title} that was not granted", *frames,
+               features=FEATURES & ~bit)
+    refuse(lab, "CHECK that was not granted", message("OPEN", size=CHUNK),
+           message("CHECK"), features=FEATURES & ~RESUME)
+
+    def symlink(features, *want):
+        s = lab.sender(features=features)
+        s.send(pack([row(3, name=b"l", target=b"n")]))
+        got = [s.until("VERDICT")["status"] for _ in want]
+        need(got == [*want], f"{got}")
+        s.finish()
+        need([m["message"] for m in s.rest()].count("VERDICT") ==
+             (want == (5,)), "verdicts")
+        s.close()
+    lab.case("a symlink is deferred", lambda: symlink(FEATURES, 5),
+             {b"l": [("link", b"n")]})
+    lab.case("a symlink cannot be deferred",
+             lambda: symlink(FEATURES & ~DEFERRED, 1),
+             {b"l": [("link", b"n")]})
 
 
 def streams(lab):

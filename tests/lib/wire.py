@@ -20,6 +20,10 @@ DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
            CRC32: lambda b: struct.pack(">I", zlib.crc32(b))}
 FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
+# Bits of HELLO and READY.
+ZLIB, ZSTD, HOLES, OFFERS, RESUME, DEFERRED = (
+    1 << n for n in (0, 1, 8, 9, 10, 11))
+FEATURES = ZLIB | ZSTD | HOLES | OFFERS | RESUME | DEFERRED
 
 # ---- layouts ---------------------------------------------------------------
 # A field is a name, its size in bytes, and its default.  The size may be "D"
@@ -47,7 +51,7 @@ PACKED = [("id", 8, 1), ("items", 4, 1), ("raw_len", 4, length_of("payload")),
 LAYOUTS = {
     "HELLO": (1, [("magic", 8, MAGIC), ("version", 2, 1),
                   ("digest_id", 1, SHA256), ("hello_flags", 1, 0),
-                  ("streams", 2, 1), ("zero", 2, 0), ("features", 4, 0),
+                  ("streams", 2, 1), ("zero", 2, 0), ("features", 4, FEATURES),
                   ("session", 16, lambda v: os.urandom(16))]),
     "JOIN": (2, [("magic", 8, MAGIC), ("version", 2, 1), ("index", 2, 1),
                  ("token", 16, bytes(16))]),
@@ -72,8 +76,9 @@ LAYOUTS = {
     "CHECK": (12, [("id", 8, 1), ("offset", 8, 0), ("chunks", 4, 1),
                    ("kind", 1, 1), ("zero", 3, 0), ("digests", 0, bytes(32))]),
     "OFFER": (13, PACKED),
-    "READY": (16, [("version", 2, 1), ("streams", 2, 16), ("features", 4, 0),
-                   ("open_files", 4, 64), ("token", 16, bytes(16))]),
+    "READY": (16, [("version", 2, 1), ("streams", 2, 16),
+                   ("features", 4, FEATURES), ("open_files", 4, 64),
+                   ("token", 16, bytes(16))]),
     "STATE": (17, [("id", 8, 1), ("state", 1, 1), ("zero", 3, 0),
                    ("count", 4, lambda v: len(v["runs"]) // 16),
                    ("runs", 0, b"")]),

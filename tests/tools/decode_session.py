@@ -52,6 +52,7 @@ class Decoder:
         self.files, self.open, self.ids, self.metas = {}, {}, {}, {}
         self.next_id = 1
         self.size = self.hash = self.finish = None
+        self.features = 0
         self.counts = {}
 
     def give_ids(self, first, count):
@@ -66,6 +67,7 @@ class Decoder:
         self.size = wire.DIGEST_SIZE[m["digest_id"]]
         self.hash = wire.DIGESTS.get(m["digest_id"])
         need(m["hello_flags"] <= 1 <= m["streams"], "HELLO")
+        self.features = m["features"]
 
     def OPEN(self, m):
         self.give_ids(m["id"], 1)
@@ -123,6 +125,7 @@ class Decoder:
     def READY(self, m):
         need(m["version"] == 1 and 1 <= m["streams"] <= 16, "READY")
         need(m["open_files"] >= 1, "READY open files")
+        need(not m["features"] & ~self.features, "READY features")
 
     def STATE(self, m):
         need(m["state"] in (1, 2), "STATE")

@@ -32,6 +32,7 @@
 #include "sender/send_pack.h"
 #include "sender/session.h"
 #include "sender/stream.h"
+#include "session/features.h"
 
 enum { NAMES = 8, LEAF = TREE_LEAF };
 
@@ -118,6 +119,7 @@ static int set_up(void **state)
 		     FIXTURE_TIMEOUT_MS);
 	assert_non_null(lab->st.channel.stream);
 	lab->st.state = STREAM_READY;
+	lab->st.features = features_common(UINT32_MAX);
 	buf_init(&lab->body, 4 << 20);
 	*state = lab;
 	return 0;
@@ -474,6 +476,70 @@ static void a_file_is_sent_whole_with_its_holes(void **state)
 	assert_true(queue_is_over(lab->s.queue));
 }
 
+/* ---- a receiver that granted nothing ---- */
+
+static void without_features_all_content_is_sent(void **state)
+{
+	struct lab *lab = *state;
+	const uint8_t *content;
+	struct pack_item row;
+	unsigned chunks, holes;
+	struct msg_pack m;
+
+	lab->st.features = 0;
+	atomic_store(&lab->s.count.wants_offers, 1);
+	put_file(lab->dir, "a", "alpha");
+	(void)make_sparse(lab);
+	scan(lab);
+	open_next_file(lab);
+	assert_int_equal(receive(lab), FRAME_OPEN);
+	assert_int_equal(receive_leaves(lab, &chunks, &holes), FRAME_FILE_END);
+	assert_int_equal(chunks, 4);
+	assert_int_equal(holes, 0);
+	send_next_pack(lab);
+	assert_int_equal(receive(lab), FRAME_PACK);
+	get_pack(lab, &m, &row, 1, &content);
+	assert_memory_equal(content, "alpha", 5);
+}
+
+/* An answer that the receiver gives where it was not granted. */
+static void what_was_not_granted_is_refused(void **state)
+{
+	struct lab *lab = *state;
+	const struct msg_state has = { .id = 1,
+				       .state = STATE_RESUME,
+				       .run_count = 1,
+				       .runs = { { 1, 2 } } };
+	const struct msg_checked checked = { .id = 1, .count = 1 };
+	const struct msg_offered offered = { .first_id = 1, .count = 1 };
+	struct err e;
+	struct buf b;
+
+	(void)make_sparse(lab);
+	scan(lab);
+	lab->st.state = STREAM_OPENING;
+	open_next_file(lab);
+	lab->st.state = STREAM_READY;
+	lab->st.features &= ~(uint32_t)(FEATURE_RESUME | FEATURE_OFFERS |
+					FEATURE_DEFERRED);
+	buf_init(&b, 4096);
+	msg_put_state(&b, &has);
+	assert_int_equal(answer(lab, &b, &e), ERR_PROTOCOL);
+	buf_init(&b, 4096);
+	msg_put_checked(&b, &checked);
+	assert_int_equal(answer(lab, &b, &e), ERR_PROTOCOL);
+	assert_string_equal(e.text, "the receiver sent CHECKED, which was not "
+				    "granted");
+	buf_init(&b, 4096);
+	msg_put_offered(&b, &offered);
+	assert_int_equal(answer(lab, &b, &e), ERR_PROTOCOL);
+	assert_string_equal(e.text, "the receiver sent OFFERED, which was not "
+				    "granted");
+	assert_int_equal(verdict(lab, 1, (enum file_status)STATUS_DEFERRED,
+				 CAUSE_NONE),
+			 ERR_PROTOCOL);
+}
+
 static void a_file_that_shrank_is_given_up(void **state)
 {
 	struct lab *lab = *state;
@@ -711,6 +777,26 @@ static void ready_comes_once(void **state)
 	assert_string_equal(e.text, "the receiver sent READY out of turn");
 }
 
+/* READY grants nothing: a codec that was named ends the session. */
+static void a_codec_that_is_missing_is_named(void **state)
+{
+	struct lab *lab = *state;
+	struct err e;
+
+	lab->st.state = STREAM_OPENING;
+	assert_int_equal(codec_parse("zstd", &lab->cfg.codec), 0);
+	assert_int_equal(ready(lab, WIRE_VERSION, &e), ERR_PROTOCOL);
+	assert_non_null(strstr(e.text, "peer: the other side's ferry does not "
+				       "know zstd compression: "));
+	assert_true(lab->st.lacks_codec);
+	assert_int_equal(lab->st.state, STREAM_OPENING);
+	assert_int_equal(codec_parse("auto", &lab->cfg.codec), 0);
+	assert_int_equal(ready(lab, WIRE_VERSION, &e), 0);
+	assert_int_equal(lab->st.features, 0);
+	assert_null(lab->st.compressor.codec);
+	assert_false(lab->st.lacks_codec);
+}
+
 static void an_error_names_the_receiver(void **state)
 {
 	struct lab *lab = *state;
@@ -779,12 +865,15 @@ int main(void)
 		TEST(what_may_be_there_is_offered),
 		TEST(a_damaged_pack_is_sent_again),
 		TEST(a_file_is_sent_whole_with_its_holes),
+		TEST(without_features_all_content_is_sent),
+		TEST(what_was_not_granted_is_refused),
 		TEST(a_file_that_shrank_is_given_up),
 		TEST(what_the_receiver_has_is_checked),
 		TEST(standard_input_ends_with_its_writer),
 		TEST(verdicts_count_and_are_told),
 		TEST(the_summary_has_to_be_the_same),
 		TEST(ready_comes_once),
+		TEST(a_codec_that_is_missing_is_named),
 		TEST(an_error_names_the_receiver),
 		TEST(directories_are_scanned_again),
 		TEST(a_scan_that_failed_stays_failed),

@@ -1,0 +1,109 @@
+/*
+ * What may be used in a session, from the bits of HELLO and READY.
+ */
+#include "session/features.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "wire/msg.h"
+
+static const struct feature {
+	uint32_t bit;
+	const char *name;
+} features_known[] = {
+#define X(id, number, text) { id, text },
+	WIRE_FEATURES(X)
+#undef X
+};
+
+enum { KNOWN = sizeof(features_known) / sizeof(features_known[0]) };
+
+uint32_t features_common(uint32_t theirs)
+{
+	uint32_t ours = 0;
+
+	for (size_t i = 0; i < KNOWN; i++)
+		ours |= features_known[i].bit;
+	return ours & theirs;
+}
+
+static const char *name_of(uint32_t bit)
+{
+	for (size_t i = 0; i < KNOWN; i++) {
+		if (features_known[i].bit == bit)
+			return features_known[i].name;
+	}
+	return "that";
+}
+
+int features_allow_frame(uint32_t features, enum frame_type type)
+{
+	uint32_t needs = 0;
+
+	if (type == FRAME_HOLE)
+		needs = FEATURE_HOLES;
+	else if (type == FRAME_OFFER || type == FRAME_OFFERED)
+		needs = FEATURE_OFFERS;
+	else if (type == FRAME_CHECK || type == FRAME_CHECKED)
+		needs = FEATURE_RESUME;
+	return (features & needs) == needs;
+}
+
+static uint32_t bit_of_codec(unsigned id)
+{
+	return id >= 1 && id <= FEATURE_CODECS ? (uint32_t)1 << (id - 1) : 0;
+}
+
+int features_allow_codec(uint32_t features, unsigned codec_id)
+{
+	return codec_id == CODEC_NONE ||
+	       (features & bit_of_codec(codec_id)) != 0;
+}
+
+/* What auto uses where the receiver does not know zstd.  A level that the user
+ * gave was one of zstd's. */
+static void fall_back(uint32_t features, struct codec_choice *c)
+{
+	const int has_level = !c->is_steered;
+
+	/* Only zstd's levels are known well enough to move between them. */
+	c->is_steered = 0;
+	c->ops = features_allow_codec(features, CODEC_ZLIB) ? &codec_zlib
+							    : &codec_none;
+	if (!has_level)
+		c->level = c->ops->level_default;
+	else if (c->level > c->ops->level_max)
+		c->level = c->ops->level_max;
+}
+
+int features_choose_codec(uint32_t features, const struct codec_choice *asked,
+			  struct codec_choice *chosen, struct err *e)
+{
+	*chosen = *asked;
+	if (features_allow_codec(features, asked->ops->id))
+		return 0;
+	if (asked->is_auto) {
+		fall_back(features, chosen);
+		return 0;
+	}
+	return err_set(e, ERR_PROTOCOL,
+		       "the other side's ferry does not know %s: use "
+		       "--compress=auto or none, or a newer ferry there",
+		       name_of(bit_of_codec(asked->ops->id)));
+}
+
+char *features_missing(uint32_t features, char *dst, size_t size)
+{
+	size_t used = 0;
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < KNOWN && used < size; i++) {
+		if (features & features_known[i].bit)
+			continue;
+		used += (size_t)snprintf(dst + used, size - used, "%s%s",
+					 used > 0 ? ", " : "",
+					 features_known[i].name);
+	}
+	return dst;
+}
