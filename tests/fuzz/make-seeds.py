@@ -35,9 +35,9 @@ def frame(frame_type, /, flags=0, digest_id=CRC32, **values):
                        0) + data[wire.HEADER:]
 
 
-def hello(digest_id=CRC32, hello_flags=0, streams=2):
+def hello(digest_id=CRC32, hello_flags=0, streams=2, features=wire.FEATURES):
     return frame("HELLO", digest_id=digest_id, hello_flags=hello_flags,
-                 streams=streams, session=bytes(range(16)))
+                 streams=streams, features=features, session=bytes(range(16)))
 
 
 def open_(ident, size, name, allocated=None, flags=0, digest_id=CRC32):
@@ -129,8 +129,9 @@ def frames():
           + verdict(5, 1, 5) + verdict(5, 1, 1))
 
 
-def ready(streams=2, open_files=4):
-    return frame("READY", streams=streams, open_files=open_files)
+def ready(streams=2, open_files=4, features=wire.FEATURES):
+    return frame("READY", streams=streams, features=features,
+                 open_files=open_files)
 
 
 def state(ident, what, runs=b""):
@@ -311,6 +312,10 @@ def senders():
     one("file-batch", 4, hello(), ROOT, end)
     one("stdout", 7, hello(hello_flags=1), ROOT, end)
     one("pack", 1, hello(), pack(1, ROWS, [b"hello"]), end)
+    none = hello(features=0)
+    one("none-pack", 1, none, pack(1, ROWS, [b"hello"]), end)
+    one("none-zlib", 1, none, pack(1, ROWS, [b"hello"], codec=1), end)
+    one("none-offer", 1, none, offer(1, ROWS), end)
     one("pack-zlib", 5, hello(), pack(1, ROWS * 1 + [
         row_file(b"z", b"a" * 3000)], [b"hello", b"a" * 3000], codec=1), end)
     one("unknown-size", 0, hello(), open_(1, UNKNOWN, b"s"),
@@ -448,6 +453,13 @@ def receivers():
             after(9, frame("RESEND", id=ident)),
             after(5, verdict(1, 7, 1)), after(4, verdict(8, 6, 1)), fix)
     one("unknown-ids", 0, ready(), verdict(500, 3, 1), state(77, 1))
+    for config in (0, 2, 5, 8):
+        one(f"none-{config:02}", config, ready(features=0),
+            after(1, state(1, 1)),
+            after(9, verdict(1, 8 if config & 2 else 7, 1)), fix)
+    one("none-deferred", 0, ready(features=0), after(9, verdict(5, 1, 5)))
+    one("none-resume", 0, ready(features=0),
+        after(1, state(1, 3, wire.runs((0, 1)))))
     one("lies", 0, ready(), summary(3, 3))
     one("notes", 0, ready(), frame("NOTE", name=b"\x1b[2Jd"), fix)
     one("error", 0, frame("ERROR", code=3, text=b"busy\x9b"))
