@@ -30,7 +30,7 @@ struct send_options {
 	const struct digest_ops *digest;
 	unsigned streams; /* 0: auto */
 	const char *name;
-	int symlinks;     /* enum scan_links */
+	int symlinks;     /* enum scan_symlinks */
 	int dry_run;
 	const char *files_from; /* NULL: the operands name what is sent */
 	int null;         /* names in files_from end with a NUL */
@@ -312,7 +312,7 @@ static int add_sources(const struct operands *o,
 
 	if (rc < 0 || (o->path_count == o->has_stdin && !opts->files_from))
 		return rc;
-	*scan = scan_new((enum scan_links)opts->symlinks);
+	*scan = scan_new((enum scan_symlinks)opts->symlinks);
 	if (!*scan)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	scan_set_filter(*scan, opts->filter);

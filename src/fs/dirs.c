@@ -1,8 +1,8 @@
 /*
- * The walk on held descriptors.  fd[i] is the directory that the first i + 1
- * components of path[] led to when they were opened; end[i] is where
- * component i ends in path[].  Only single components are ever given to the
- * kernel, so a link planted in the way can stop the walk but not divert it.
+ * A stack of open directories.  fd[i] is the directory that the first i + 1
+ * components of path[] led to when they were opened; end[i] is where component
+ * i ends in path[].  The kernel is only ever given single components, so a
+ * symlink planted in the path makes an open fail and cannot redirect it.
  */
 #include "fs/dirs.h"
 
@@ -27,7 +27,7 @@ struct dirs {
 	size_t depth; /* how many of fd[] and end[] are in use */
 	int fd[NAME_DEPTH_MAX];
 	size_t end[NAME_DEPTH_MAX];
-	char is_new[NAME_DEPTH_MAX]; /* made by this walk */
+	char is_new[NAME_DEPTH_MAX]; /* created by open_component() */
 	char is_young[NAME_DEPTH_MAX];
 	char path[NAME_PATH_MAX + 1];
 	char leaf[NAME_COMPONENT_MAX + 1];
@@ -71,19 +71,19 @@ static int current_fd(const struct dirs *d)
 	return d->depth ? d->fd[d->depth - 1] : d->root_fd;
 }
 
-/* Close all but the first keep descriptors. */
-static void leave(struct dirs *d, size_t keep)
+/* Close the directories below depth. */
+static void close_below(struct dirs *d, size_t depth)
 {
-	while (d->depth > keep)
+	while (d->depth > depth)
 		close(d->fd[--d->depth]);
 }
 
 void dirs_reset(struct dirs *d)
 {
-	leave(d, 0);
+	close_below(d, 0);
 }
 
-/* How many of the held directories path (len bytes) goes through as well. */
+/* How many of the open directories path (len bytes) shares. */
 static size_t count_common(const struct dirs *d, const char *path, size_t len)
 {
 	size_t n = 0, start = 0;
@@ -100,7 +100,8 @@ static size_t count_common(const struct dirs *d, const char *path, size_t len)
 	return n;
 }
 
-static int fail(const char *doing, const char *path, size_t len, struct err *e)
+static int set_error(const char *doing, const char *path, size_t len,
+		     struct err *e)
 {
 	const int saved = errno;
 	char shown[512];
@@ -125,8 +126,9 @@ static int open_dir(const struct dirs *d, const char *component)
 	return fd;
 }
 
-/* Make the directory that path (len bytes) names, whose last component is
- * given too; one that somebody else just made is as good, and gives 0. */
+/* Create the directory path (len bytes), which ends with component, in the
+ * current one.  Returns 1; 0 where another process or thread created it
+ * meanwhile, which serves as well; -1 with errno. */
 static int make_dir(const struct dirs *d, const char *component,
 		    const char *path, size_t len)
 {
@@ -151,9 +153,9 @@ static int is_young(const struct dirs *d, int fd)
 		birth.tv_nsec >= since->tv_nsec);
 }
 
-/* Go one component further: path[start..end). */
-static int step(struct dirs *d, const char *path, size_t start, size_t end,
-		struct err *e)
+/* Open the next component, path[start..end). */
+static int open_component(struct dirs *d, const char *path, size_t start,
+			  size_t end, struct err *e)
 {
 	char component[NAME_COMPONENT_MAX + 1];
 	const size_t n = end - start;
@@ -168,11 +170,12 @@ static int step(struct dirs *d, const char *path, size_t start, size_t end,
 	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
 		made = make_dir(d, component, path, end);
 		if (made < 0)
-			return fail("make", path, end, e);
+			return set_error("make", path, end, e);
 		fd = open_dir(d, component);
 	}
 	if (fd < 0)
-		return fail("open", path, end, e);
+		return set_error("open", path, end, e);
+	/* The slash is for count_common(), which compares it too. */
 	memcpy(d->path + start, path + start, n);
 	if (end < NAME_PATH_MAX)
 		d->path[end] = '/';
@@ -187,12 +190,12 @@ int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e)
 {
 	size_t start;
 
-	leave(d, count_common(d, path, len));
+	close_below(d, count_common(d, path, len));
 	start = d->depth ? d->end[d->depth - 1] + 1 : 0;
 	while (start < len) {
 		const char *slash = memchr(path + start, '/', len - start);
 		const size_t end = slash ? (size_t)(slash - path) : len;
-		int rc = step(d, path, start, end, e);
+		int rc = open_component(d, path, start, end, e);
 
 		if (rc < 0)
 			return rc;

@@ -1,15 +1,15 @@
 /*
- * dirs.h - walking to directories below a held one, one component at a time.
+ * dirs.h - opening directories below a root, one path component at a time.
  *
  * Layer: fs.  Uses base, name.h.
  * Threads: a struct dirs belongs to one thread; several may share a root
  * descriptor.
  *
- * The walk holds a descriptor of every directory of the current path and
- * reuses what the next path has in common with it.  What is cached is the
- * descriptor, never the fact that a name was a directory.  Each step is
- * openat(O_DIRECTORY | O_NOFOLLOW) of a single component, so no link that
- * somebody puts in the way is ever followed.
+ * A struct dirs holds a descriptor of every directory of the current path and
+ * reuses those that the next path shares with it.  Only descriptors are cached,
+ * never the fact that a name was a directory.  Each step is
+ * openat(O_DIRECTORY | O_NOFOLLOW) of a single component, so a symlink that
+ * another process puts into the path is never followed.
  */
 #ifndef FERRY_FS_DIRS_H
 #define FERRY_FS_DIRS_H
@@ -21,15 +21,15 @@
 #include "base/err.h"
 
 enum dirs_flags {
-	DIRS_CREATE = 1, /* make what is missing (dirs_set_mode()) */
-	DIRS_FOLLOW = 2, /* follow links (a sender told to follow them) */
+	DIRS_CREATE = 1, /* create missing directories (dirs_set_mode()) */
+	DIRS_FOLLOW = 2, /* follow symlinks (for a sender that is told to) */
 };
 
 struct dirs;
 
 /*
- * on_create (may be NULL) is told of each directory that is being made, with
- * its path, twice: before mkdirat() and after it succeeded.
+ * on_create (may be NULL) is called twice for each directory that is created,
+ * with its path: before mkdirat(), and after it succeeded.
  */
 typedef void (*dirs_on_create)(void *ctx, const char *path, size_t len);
 
@@ -38,40 +38,42 @@ struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 		      void *ctx);
 void dirs_free(struct dirs *d);
 
-/* The mode that new directories are made with, less the process's umask; 0777
- * if it is not set.  (They are given their final modes later.) */
+/* The mode that new directories are created with, less the process's umask;
+ * 0777 if it is not set.  (They get their final modes later.) */
 void dirs_set_mode(struct dirs *d, uint32_t mode);
 
-/* From when on a directory is young (CLOCK_REALTIME_COARSE); without it, none
- * is but the new ones. */
+/* Set the time (CLOCK_REALTIME_COARSE) from which on a directory is young.  If
+ * it is not set, only directories that d created are. */
 void dirs_set_since(struct dirs *d, const struct timespec *since);
 
 /*
- * Walk to the directory that holds the last component of path (len bytes,
- * which passed name_check()) and return its descriptor, borrowed: valid until
- * the next call on d.  *leaf is set to the last component, a pointer into a
- * terminated copy inside d, valid as long.
+ * Open the directory that holds the last component of path (len bytes, which
+ * have passed name_check()) and return its descriptor, borrowed: valid until
+ * the next call on d.  *leaf is set to the last component, terminated, in
+ * memory of d that is valid as long.
  *
- * Returns a descriptor; or ERR_LOCAL with errno in e->sys_errno (ENOTDIR or
- * ELOOP where something that is not a directory stands in the way); or
- * ERR_RESOURCE.
+ * Returns a descriptor; ERR_LOCAL with errno in e->sys_errno (ENOTDIR or ELOOP
+ * where a component is not a directory); ERR_RESOURCE; ERR_INTERNAL for a path
+ * that was not checked.
  */
 int dirs_parent(struct dirs *d, const char *path, size_t len,
 		const char **leaf, struct err *e);
 
-/* Walk to the directory path itself (len 0: the root).  As dirs_parent(). */
+/* Open the directory path itself (len 0: the root).  Otherwise as
+ * dirs_parent(). */
 int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e);
 
-/* Whether the directory that was walked to last was made by d, and held since:
- * what is in it came after that. */
+/* Whether the directory that was opened last was created by d and held since
+ * then, so that everything in it is newer. */
 int dirs_is_new(const struct dirs *d);
 
-/* Whether it was made since then, by whomever: what was there before cannot be
- * in it.  By the clock and the file system's word, so only for what does no harm
- * if these are wrong; 0 where the file system keeps no time of birth. */
+/* Whether that directory was created at or after the time of dirs_set_since(),
+ * by any process, so that nothing older is in it.  This relies on the clock and
+ * on the file system's birth time: use it only where a wrong answer does no
+ * harm.  0 where the file system keeps no birth time. */
 int dirs_is_young(const struct dirs *d);
 
-/* Let go of all descriptors but the root. */
+/* Close all descriptors but the root's. */
 void dirs_reset(struct dirs *d);
 
 #endif

@@ -1,7 +1,9 @@
 /*
- * Patterns against paths.  Matching goes back to the last star only: what an
- * earlier one could take more of, the later one can take as well, so a path
- * costs at most its length times the pattern's.
+ * Matching of patterns, without recursion.  After a mismatch only the last "*"
+ * is retried, with one byte more, and after that the last "**": the later of
+ * two stars can take every byte that an earlier one of its kind could.  So the
+ * time is at most the pattern's length times the square of the path's, and
+ * linear in the path without "**" and "*" in one pattern.
  */
 #include "fs/filter.h"
 
@@ -14,9 +16,9 @@
 struct rule {
 	char *pattern; /* without slashes at its ends */
 	int is_exclude;
-	int is_anchored; /* begins at the beginning of the path */
-	int has_slash;   /* inside */
-	int only_dirs;
+	int is_anchored; /* matches from the start of the path only */
+	int has_slash;   /* inside the pattern */
+	int only_dirs;   /* matches directories only */
 };
 
 struct filter {
@@ -40,7 +42,7 @@ void filter_free(struct filter *f)
 	free(f);
 }
 
-/* The end of the brackets that p opens: behind "]", or NULL. */
+/* The byte after the "]" that ends the brackets at p, or NULL for none. */
 static const char *brackets_end(const char *p)
 {
 	p++;
@@ -66,7 +68,8 @@ static int is_well_formed(const char *p)
 	return p != NULL;
 }
 
-static int reserve(struct filter *f)
+/* Make room for one more rule. */
+static int reserve_rule(struct filter *f)
 {
 	size_t cap = f->cap ? f->cap * 2 : 8;
 	struct rule *rules;
@@ -94,12 +97,13 @@ int filter_add(struct filter *f, int is_exclude, const char *pattern)
 		len--;
 	if (len == 0)
 		return ERR_USAGE;
-	if (reserve(f))
+	if (reserve_rule(f))
 		return ERR_RESOURCE;
 	r.pattern = strndup(pattern, len);
 	if (!r.pattern)
 		return ERR_RESOURCE;
-	/* As it is used: of "a\/" a backslash is left. */
+	/* Check what is left of it: "a\/" has lost its slash and now ends with
+	 * a backslash. */
 	if (!is_well_formed(r.pattern)) {
 		free(r.pattern);
 		return ERR_USAGE;
@@ -109,8 +113,8 @@ int filter_add(struct filter *f, int is_exclude, const char *pattern)
 	return 0;
 }
 
-/* One byte of a set, and how far the set goes. */
-static const char *set_byte(const char *p, unsigned char *c)
+/* Read one byte of a set to *c.  Returns where the set goes on. */
+static const char *read_set_byte(const char *p, unsigned char *c)
 {
 	if (*p == '\\')
 		p++;
@@ -128,18 +132,18 @@ static int in_brackets(const char *p, unsigned char c)
 	while (p < end) {
 		unsigned char from, to;
 
-		p = set_byte(p, &from);
+		p = read_set_byte(p, &from);
 		to = from;
 		if (p + 1 < end && *p == '-')
-			p = set_byte(p + 1, &to);
+			p = read_set_byte(p + 1, &to);
 		found |= c >= from && c <= to;
 	}
 	return found != is_negated && c != '/';
 }
 
-/* One byte of the path against one step of the pattern that is no star.
- * Returns what is behind the step, or NULL. */
-static const char *step(const char *p, char c)
+/* Match one byte of the path against the pattern at p, where there is no star.
+ * Returns where the pattern goes on, or NULL for a mismatch. */
+static const char *match_byte(const char *p, char c)
 {
 	switch (*p) {
 	case '\0':
@@ -156,52 +160,55 @@ static const char *step(const char *p, char c)
 	}
 }
 
-/* Where to go on when what follows a star did not match. */
-struct retry {
-	const char *pattern; /* behind the star, or NULL: there was none */
-	const char *path;    /* the first byte that it did not take */
+/* The last star, where matching is retried after a mismatch. */
+struct star {
+	const char *pattern; /* after the star; NULL: there was none */
+	const char *path;    /* the first byte that the star did not match */
 };
 
-/* Let a star take one byte more. */
-static int take_more(struct retry *r, const char **p, const char **s,
-		     int is_deep)
+/* Let the star match one byte more, and set *p and *s to where matching goes
+ * on.  is_deep: it is a "**", which matches slashes.  Returns whether it
+ * could. */
+static int extend_star(struct star *star, const char **p, const char **s,
+		       int is_deep)
 {
-	if (!r->pattern || !*r->path || (*r->path == '/' && !is_deep))
+	if (!star->pattern || !*star->path || (*star->path == '/' && !is_deep))
 		return 0;
-	*p = r->pattern;
-	*s = ++r->path;
+	*p = star->pattern;
+	*s = ++star->path;
 	return 1;
 }
 
 static int matches(const char *p, const char *s)
 {
-	struct retry star = { NULL, NULL }, deep = { NULL, NULL };
+	struct star star = { NULL, NULL }, deep = { NULL, NULL };
 
 	for (;;) {
 		const char *next;
 
 		if (p[0] == '*' && p[1] == '*') {
 			p += strspn(p, "*");
-			deep = (struct retry){ p, s };
+			deep = (struct star){ p, s };
+			/* "**" can match whatever this one could. */
 			star.pattern = NULL;
 			continue;
 		}
 		if (p[0] == '*') {
-			star = (struct retry){ ++p, s };
+			star = (struct star){ ++p, s };
 			continue;
 		}
 		if (!*p && !*s)
 			return 1;
-		next = *s ? step(p, *s) : NULL;
+		next = *s ? match_byte(p, *s) : NULL;
 		if (next) {
 			p = next;
 			s++;
 			continue;
 		}
-		if (take_more(&star, &p, &s, 0))
+		if (extend_star(&star, &p, &s, 0))
 			continue;
 		star.pattern = NULL;
-		if (!take_more(&deep, &p, &s, 1))
+		if (!extend_star(&deep, &p, &s, 1))
 			return 0;
 	}
 }
@@ -216,6 +223,7 @@ static int rule_matches(const struct rule *r, const char *path, int is_dir)
 		return 1;
 	if (r->is_anchored)
 		return 0;
+	/* With a slash inside, but not in front: try each component. */
 	while ((path = strchr(path, '/')) != NULL) {
 		if (matches(r->pattern, ++path))
 			return 1;

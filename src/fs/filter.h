@@ -1,25 +1,25 @@
 /*
- * filter.h - which of the paths found are to be sent: patterns in order, the
- * first that matches decides.
+ * filter.h - which of the paths found are sent: a list of patterns, of which
+ * the first that matches decides.
  *
  * Layer: fs.  Uses base.
- * Threads: none while patterns are added; then any.
+ * Threads: one thread adds the patterns; after that any may match.
  *
- * What no pattern matches is sent.  Paths are bytes, as they arrive on the
- * receiver.  A pattern:
+ * A path that no pattern matches is sent.  Paths are bytes, as the receiver
+ * gets them.  A pattern:
  *
- *	name	without a slash: the last component of a path, at any depth
- *	/a/b	with a slash in front: the whole path
- *	a/b	with a slash inside: the whole path, or its end from the
- *		beginning of a component on
- *	x/	with a slash behind (which is then not looked at): directories
- *		only
+ *	name	without a slash: matches the last component, at any depth
+ *	/a/b	with a leading slash: matches the whole path
+ *	a/b	with a slash inside: matches the whole path, or the end of it
+ *		from the beginning of a component on
+ *	x/	with a trailing slash, which is then ignored: matches
+ *		directories only
  *
- *	*	any bytes but slashes, or none
- *	**	any bytes, or none
- *	?	one byte that is no slash
- *	[a-z]	one byte of these and no slash; [!a-z] or [^a-z]: none of these;
- *		a ] that comes first stands for itself
+ *	*	any number of bytes except slashes, or none
+ *	**	any number of bytes, or none
+ *	?	one byte except a slash
+ *	[a-z]	one byte of this set except a slash; [!a-z] or [^a-z]: one byte
+ *		that is not in the set; a ] in first place is part of the set
  *	\x	x itself, also in brackets
  */
 #ifndef FERRY_FS_FILTER_H
@@ -30,11 +30,12 @@ struct filter;
 struct filter *filter_new(void);
 void filter_free(struct filter *f); /* NULL is allowed */
 
-/* Add a pattern (copied) behind the others.  Returns 0; ERR_USAGE for one that
- * is empty, or ends within brackets or behind a backslash; ERR_RESOURCE. */
+/* Append a pattern, which is copied.  Returns 0; ERR_USAGE for a pattern that
+ * is empty (slashes do not count), or ends within brackets or after a
+ * backslash; ERR_RESOURCE. */
 int filter_add(struct filter *f, int is_exclude, const char *pattern);
 
-/* Whether the path, which is relative and has single slashes, is left out. */
+/* Whether path is left out; it is relative, with single slashes. */
 int filter_excludes(const struct filter *f, const char *path, int is_dir);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The journal of a part.  All integers are big-endian:
+ * The journal file.  All integers are big-endian:
  *
  *	0	u8[8] magic | u8 version | u8 digest id | u16 0 | u32 leaf size
  *	16	u64 size | i64 mtime seconds | u32 nanoseconds | u32 0
@@ -8,10 +8,10 @@
  *	112	u8[12] 0 | u32 CRC of all before
  *	128	seal: u64 part's bytes | i64 ctime seconds | u32 nanoseconds |
  *		u32 CRC of salt and these; or zeroes
- *	256	a place for each leaf: digest | u32 tag
+ *	256	a slot for each leaf: digest | u32 tag
  *
- * A tag is the CRC of salt, leaf number, state and digest; so nothing but this
- * very digest written for this leaf of this part has it.
+ * A slot's tag is the CRC of salt, leaf number, state and digest, so a slot of
+ * another journal, leaf or digest does not pass for it.
  */
 #include "fs/journal.h"
 
@@ -34,20 +34,20 @@
 enum {
 	VERSION = 1,
 	HEAD = 128,
-	SEAL = 128, /* where it is */
+	SEAL = 128, /* offset */
 	SEAL_LEN = 24,
-	PLACES = 256, /* where they begin */
+	SLOTS = 256, /* offset */
 	SALT = 16,
 	TAG = 4,
-	PLACE_MAX = JOURNAL_DIGEST_MAX + TAG,
-	BLOCK_PLACES = 4096, /* read at a time */
-	UNFLUSHED_RUNS = 4096,
+	SLOT_MAX = JOURNAL_DIGEST_MAX + TAG,
+	BLOCK_SLOTS = 4096,    /* read at once: at most 144 KiB */
+	UNFLUSHED_RUNS = 4096, /* bounds the memory: 64 KiB */
 	GATHER_MS = 1000,
 };
 
 #define MAGIC "FERRYJNL"
 
-/* In a tag. */
+/* Of a slot, see journal.h; only in its tag. */
 enum state { WRITTEN = 1, FLUSHED = 2 };
 
 struct noted {
@@ -59,7 +59,7 @@ struct journal {
 	/* set once */
 	int fd;
 	struct journal_id id;
-	size_t place; /* bytes of one */
+	size_t slot_size; /* bytes */
 	uint8_t salt[SALT];
 	uint64_t inode;
 	/* guarded by lock */
@@ -72,7 +72,7 @@ struct journal {
 	pthread_mutex_t flushing; /* taken before lock */
 };
 
-/* ---- small things ---- */
+/* ---- names, tags and offsets ---- */
 
 static void file_name(char name[NAME_PART_MAX], uint64_t tag)
 {
@@ -92,8 +92,8 @@ static int is_known_boot(const uint8_t boot[JOURNAL_BOOT])
 	return memcmp(boot, none, JOURNAL_BOOT) != 0;
 }
 
-static uint32_t tag_of(const struct journal *j, uint64_t leaf, enum state state,
-		       const uint8_t *digest)
+static uint32_t slot_tag(const struct journal *j, uint64_t leaf,
+			 enum state state, const uint8_t *digest)
 {
 	uint8_t head[9];
 	uLong crc;
@@ -103,13 +103,13 @@ static uint32_t tag_of(const struct journal *j, uint64_t leaf, enum state state,
 	crc = crc32_z(0, j->salt, SALT);
 	crc = crc32_z(crc, head, sizeof(head));
 	crc = crc32_z(crc, digest, j->id.digest_size);
-	/* 0 is what a place holds that was never written. */
+	/* 0 means that the slot was never written. */
 	return crc ? (uint32_t)crc : 1;
 }
 
-static uint64_t place_of(const struct journal *j, uint64_t leaf)
+static uint64_t slot_at(const struct journal *j, uint64_t leaf)
 {
-	return PLACES + leaf * j->place;
+	return SLOTS + leaf * j->slot_size;
 }
 
 static uint64_t leaf_count(const struct journal_id *id)
@@ -138,10 +138,11 @@ static void put_head(const struct journal *j, uint8_t head[HEAD])
 	be_put32(head + HEAD - 4, (uint32_t)crc32_z(0, head, HEAD - 4));
 }
 
-/* Begin with a new salt, which makes every place there is worthless. */
+/* Write the header with a new salt, which makes all existing slots invalid, and
+ * an empty seal. */
 static int write_head(struct journal *j)
 {
-	uint8_t head[PLACES] = { 0 };
+	uint8_t head[SLOTS] = { 0 };
 
 	if (entropy_get(j->salt, SALT) < 0)
 		return -1;
@@ -166,7 +167,7 @@ static int put_seal(const struct journal *j, const struct part *p,
 	return 0;
 }
 
-/* ---- begin and end ---- */
+/* ---- create, close and remove ---- */
 
 static struct journal *new_journal(const struct part *p,
 				   const struct journal_id *id)
@@ -178,7 +179,7 @@ static struct journal *new_journal(const struct part *p,
 		return NULL;
 	j->fd = -1;
 	j->id = *id;
-	j->place = (size_t)id->digest_size + TAG;
+	j->slot_size = (size_t)id->digest_size + TAG;
 	runs_init(&j->unflushed, UNFLUSHED_RUNS);
 	pthread_mutex_init(&j->lock, NULL);
 	pthread_mutex_init(&j->flushing, NULL);
@@ -217,11 +218,13 @@ int journal_clear(int dir_fd, uint64_t tag)
 {
 	struct part p;
 	int was_there;
-	int rc = part_take_kept(&p, dir_fd, tag, &was_there);
+	int rc = part_open_leftover(&p, dir_fd, tag, &was_there);
 
 	if (rc < 0)
 		return was_there ? -1 : 0;
-	/* The journal first, as in commit_discard(). */
+	/* The journal first, while the locked part makes sure that it belongs
+	 * to no other transfer.  If it cannot be removed the part stays, whose
+	 * name is what a later transfer finds both by. */
 	if (journal_remove(dir_fd, tag) < 0)
 		p.name[0] = '\0';
 	part_discard(&p, dir_fd);
@@ -254,7 +257,7 @@ struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
 
 /* ---- loading ---- */
 
-static int open_there(int dir_fd, uint64_t tag)
+static int open_existing(int dir_fd, uint64_t tag)
 {
 	char name[NAME_PART_MAX];
 	struct stat st;
@@ -267,8 +270,8 @@ static int open_there(int dir_fd, uint64_t tag)
 	return fd;
 }
 
-/* Whether the header is of this very part and source.  Takes its salt;
- * *same_boot says whether this boot wrote it. */
+/* Check that the header is of this part and source, and take over its salt.
+ * *same_boot says whether this boot wrote it.  Returns 0 or -1. */
 static int check_head(struct journal *j, int *same_boot)
 {
 	uint8_t head[HEAD], want[HEAD];
@@ -279,10 +282,10 @@ static int check_head(struct journal *j, int *same_boot)
 	put_head(j, want);
 	*same_boot = memcmp(head + 72, want + 72, JOURNAL_BOOT) == 0 &&
 		     is_known_boot(j->id.boot);
-	/* All but boot and CRC are as we would write them ... */
+	/* All fields but boot and CRC have to be what we would write, ... */
 	if (memcmp(head, want, 72) != 0 || memcmp(head + 88, want + 88, 36) != 0)
 		return -1;
-	/* ... and the CRC is right. */
+	/* ... and the CRC has to be right. */
 	return be_get32(head + HEAD - 4) ==
 			       (uint32_t)crc32_z(0, head, HEAD - 4) ?
 		       0 :
@@ -297,87 +300,91 @@ static int check_seal(const struct journal *j, const struct part *p)
 	       put_seal(j, p, want) == 0 && memcmp(seal, want, SEAL_LEN) == 0;
 }
 
-static int break_seal(const struct journal *j)
+static int clear_seal(const struct journal *j)
 {
 	static const uint8_t none[SEAL_LEN];
 
 	return io_pwrite(j->fd, none, SEAL_LEN, SEAL) < 0 ? -1 : 0;
 }
 
-/* Whether the place of a leaf is good. */
-static int is_good(const struct journal *j, uint64_t leaf, const uint8_t *place,
-		   int same_boot)
+/* Whether the slot of a leaf counts on this boot. */
+static int is_valid(const struct journal *j, uint64_t leaf, const uint8_t *slot,
+		    int same_boot)
 {
-	uint32_t tag = be_get32(place + j->id.digest_size);
+	uint32_t tag = be_get32(slot + j->id.digest_size);
 
-	return tag != 0 && (tag == tag_of(j, leaf, FLUSHED, place) ||
-			    (same_boot && tag == tag_of(j, leaf, WRITTEN, place)));
+	return tag != 0 &&
+	       (tag == slot_tag(j, leaf, FLUSHED, slot) ||
+		(same_boot && tag == slot_tag(j, leaf, WRITTEN, slot)));
 }
 
-/* Which of n places from first on are good goes to claims.  With `old`, a copy
- * of the journal before it got a new salt, they are written anew as flushed. */
+/* Add those of the n leaves from first on that have a valid slot to recorded.
+ * old: NULL, or a copy of the journal with the salt that the slots have; they
+ * are then written again with the new salt, as flushed. */
 static void load_block(struct journal *j, const struct journal *old,
-		       uint8_t *places, uint64_t first, size_t n, int same_boot,
-		       struct runs *claims)
+		       uint8_t *slots, uint64_t first, size_t n, int same_boot,
+		       struct runs *recorded)
 {
 	size_t done = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint8_t *place = places + i * j->place;
+		uint8_t *slot = slots + i * j->slot_size;
 
-		if (!is_good(old ? old : j, first + i, place, same_boot) ||
-		    runs_add(claims, first + i, 1)) {
-			memset(place, 0, j->place);
+		if (!is_valid(old ? old : j, first + i, slot, same_boot) ||
+		    runs_add(recorded, first + i, 1)) {
+			memset(slot, 0, j->slot_size);
 			continue;
 		}
 		if (old)
-			be_put32(place + j->id.digest_size,
-				 tag_of(j, first + i, FLUSHED, place));
+			be_put32(slot + j->id.digest_size,
+				 slot_tag(j, first + i, FLUSHED, slot));
 		done++;
 	}
 	if (old && done > 0 &&
-	    io_pwrite(j->fd, places, n * j->place, place_of(j, first)) < 0)
-		(void)runs_remove(claims, first, n);
+	    io_pwrite(j->fd, slots, n * j->slot_size, slot_at(j, first)) < 0)
+		(void)runs_remove(recorded, first, n);
 }
 
-static int load_places(struct journal *j, const struct journal *old,
-		       int same_boot, struct runs *claims)
+static int load_slots(struct journal *j, const struct journal *old,
+		      int same_boot, struct runs *recorded)
 {
 	uint64_t leaves = leaf_count(&j->id), first = 0;
-	uint8_t *block = malloc(BLOCK_PLACES * j->place);
+	uint8_t *block = malloc(BLOCK_SLOTS * j->slot_size);
 	ssize_t got = 0;
 
 	if (!block)
 		return -1;
 	while (first < leaves) {
-		size_t n = leaves - first < BLOCK_PLACES ?
-				   (size_t)(leaves - first) :
-				   BLOCK_PLACES;
+		size_t n = leaves - first < BLOCK_SLOTS
+				   ? (size_t)(leaves - first)
+				   : BLOCK_SLOTS;
 
-		got = io_pread(j->fd, block, n * j->place, place_of(j, first));
+		got = io_pread(j->fd, block, n * j->slot_size,
+			       slot_at(j, first));
 		if (got <= 0)
 			break;
-		load_block(j, old, block, first, (size_t)got / j->place,
-			   same_boot, claims);
+		load_block(j, old, block, first, (size_t)got / j->slot_size,
+			   same_boot, recorded);
 		first += n;
 	}
 	free(block);
 	return got < 0 ? -1 : 0;
 }
 
-/* The journal of an earlier boot gets this one's, and with it a new salt: what
- * that boot had only in memory must not count now. */
-static int take_to_this_boot(struct journal *j, struct runs *claims)
+/* Make a journal of an earlier boot one of this boot.  It gets a new salt, so
+ * that the slots that boot did not flush stay invalid: their data may be
+ * lost. */
+static int rewrite_for_this_boot(struct journal *j, struct runs *recorded)
 {
 	struct journal old = *j;
 
 	if (write_head(j) < 0)
 		return -1;
-	return load_places(j, &old, 0, claims);
+	return load_slots(j, &old, 0, recorded);
 }
 
 struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
-			     const struct journal_id *id, struct runs *claims,
+			     const struct journal_id *id, struct runs *recorded,
 			     int *is_sealed)
 {
 	struct journal *j = new_journal(p, id);
@@ -386,13 +393,13 @@ struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 	*is_sealed = 0;
 	if (!j)
 		return NULL;
-	j->fd = open_there(dir_fd, tag);
+	j->fd = open_existing(dir_fd, tag);
 	if (j->fd >= 0 && check_head(j, &same_boot) == 0) {
 		*is_sealed = same_boot && check_seal(j, p);
 		if (!same_boot)
-			rc = take_to_this_boot(j, claims);
-		else if (break_seal(j) == 0)
-			rc = load_places(j, NULL, 1, claims);
+			rc = rewrite_for_this_boot(j, recorded);
+		else if (clear_seal(j) == 0)
+			rc = load_slots(j, NULL, 1, recorded);
 	}
 	if (rc == 0)
 		return j;
@@ -410,33 +417,35 @@ static int by_leaf(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Write noted[from..to), whose leaves are consecutive. */
+/* Write the slots of noted[from..to), whose leaves are consecutive. */
 static int write_run(struct journal *j, unsigned from, unsigned to)
 {
-	uint8_t places[JOURNAL_BATCH * PLACE_MAX];
+	uint8_t slots[JOURNAL_BATCH * SLOT_MAX];
 	uint64_t first = j->noted[from].leaf;
 
 	for (unsigned i = from; i < to; i++) {
-		uint8_t *place = places + (i - from) * j->place;
+		uint8_t *slot = slots + (i - from) * j->slot_size;
 
-		memcpy(place, j->noted[i].digest, j->id.digest_size);
-		be_put32(place + j->id.digest_size,
-			 tag_of(j, first + i - from, WRITTEN,
-				j->noted[i].digest));
+		memcpy(slot, j->noted[i].digest, j->id.digest_size);
+		be_put32(slot + j->id.digest_size,
+			 slot_tag(j, first + i - from, WRITTEN,
+				  j->noted[i].digest));
 	}
-	if (io_pwrite(j->fd, places, (to - from) * j->place,
-		      place_of(j, first)) < 0)
+	if (io_pwrite(j->fd, slots, (to - from) * j->slot_size,
+		      slot_at(j, first)) < 0)
 		return -1;
-	/* Too many runs: these will not be marked as flushed, only that. */
+	/* May fail with too many runs: these slots then stay in the state
+	 * written, and count only on this boot. */
 	(void)runs_add(&j->unflushed, first, to - from);
 	return 0;
 }
 
-/* Locked. */
+/* Write all gathered notes.  The caller holds j->lock. */
 static void write_noted(struct journal *j)
 {
 	unsigned from = 0;
 
+	/* Sorted, so that consecutive leaves take one write. */
 	qsort(j->noted, j->count, sizeof(j->noted[0]), by_leaf);
 	while (from < j->count && !j->is_broken) {
 		unsigned to = from + 1;
@@ -465,13 +474,13 @@ void journal_note(struct journal *j, uint64_t leaf, const uint8_t *digest)
 
 int journal_get(struct journal *j, uint64_t leaf, uint8_t *digest)
 {
-	uint8_t place[PLACE_MAX];
+	uint8_t slot[SLOT_MAX];
 
-	if (io_pread(j->fd, place, j->place, place_of(j, leaf)) !=
-		    (ssize_t)j->place ||
-	    !is_good(j, leaf, place, 1))
+	if (io_pread(j->fd, slot, j->slot_size, slot_at(j, leaf)) !=
+		    (ssize_t)j->slot_size ||
+	    !is_valid(j, leaf, slot, 1))
 		return -1;
-	memcpy(digest, place, j->id.digest_size);
+	memcpy(digest, slot, j->id.digest_size);
 	return 0;
 }
 
@@ -485,25 +494,25 @@ uint64_t journal_unflushed(struct journal *j)
 	return n;
 }
 
-/* Mark a run of leaves, whose data is on the disk. */
+/* Mark the slots of a run of leaves as flushed.  Their data has to be. */
 static int mark_run(struct journal *j, uint64_t first, uint64_t count)
 {
-	uint8_t places[JOURNAL_BATCH * PLACE_MAX];
+	uint8_t slots[JOURNAL_BATCH * SLOT_MAX];
 
 	while (count > 0) {
 		size_t n = count < JOURNAL_BATCH ? (size_t)count : JOURNAL_BATCH;
-		size_t len = n * j->place;
+		size_t len = n * j->slot_size;
 
-		if (io_pread(j->fd, places, len, place_of(j, first)) !=
+		if (io_pread(j->fd, slots, len, slot_at(j, first)) !=
 		    (ssize_t)len)
 			return -1;
 		for (size_t i = 0; i < n; i++) {
-			uint8_t *place = places + i * j->place;
+			uint8_t *slot = slots + i * j->slot_size;
 
-			be_put32(place + j->id.digest_size,
-				 tag_of(j, first + i, FLUSHED, place));
+			be_put32(slot + j->id.digest_size,
+				 slot_tag(j, first + i, FLUSHED, slot));
 		}
-		if (io_pwrite(j->fd, places, len, place_of(j, first)) < 0)
+		if (io_pwrite(j->fd, slots, len, slot_at(j, first)) < 0)
 			return -1;
 		first += n;
 		count -= n;
@@ -531,7 +540,7 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 	flushed = j->unflushed;
 	runs_init(&j->unflushed, UNFLUSHED_RUNS);
 	pthread_mutex_unlock(&j->lock);
-	/* Never tried again: after an error the pages count as clean. */
+	/* Not repeated after an error, see flush.h: the runs are dropped. */
 	if (flushed.len > 0 && (flush_data(p->fd) < 0 || mark_all(j, &flushed) < 0))
 		rc = err_sys(e, ERR_LOCAL, "make durable");
 	runs_release(&flushed);

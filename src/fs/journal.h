@@ -1,24 +1,28 @@
 /*
- * journal.h - which chunks of a kept part are there, so that an interrupted
- * transfer goes on where it was.
+ * journal.h - which leaves of a kept part have been written, so that an
+ * interrupted transfer can be resumed.
  *
- * Layer: fs.  Uses base, part.h, zlib (CRC-32).
- * Threads: journal_note(), journal_get() and journal_flush() may be called from
- * several threads at once; the others are one thread's.
+ * Layer: fs.  Uses base, os, part.h, zlib (CRC-32).
+ * Threads: journal_note(), journal_get(), journal_unflushed() and
+ * journal_flush() may be called from several threads at once; the others by one
+ * thread while no other uses the journal.
  *
- * The journal lies beside the part, ".ferry-" the part's tag ".journal", and
- * holds a fixed header and, at a fixed place for each chunk ("leaf"), its digest
- * and a CRC of that.  So nothing in it can be torn: a place is good or it is
- * not.  A place that was not flushed counts only on the boot that wrote it
- * (the data went to the page cache before, which outlives a killed process but
- * not a power cut); what journal_flush() has passed counts for ever.
+ * The journal is a file in the part's directory, ".ferry-TAG.journal", with a
+ * header of fixed size and a slot at a fixed offset for each leaf, which holds
+ * the leaf's digest and a CRC of it.  A slot that was only partly written fails
+ * its CRC and counts as empty.
  *
- * Whatever does not fit, the header's identity of the source or of the part
- * file, makes the whole journal unusable: the transfer begins anew.
+ * Slots come in two states.  Written: the leaf was written to the page cache,
+ * which survives a killed process but not a power cut, so these slots count
+ * only on the boot that wrote them.  Flushed, by journal_flush(): these always
+ * count.
  *
- * A journal says what was written, which somebody may have overwritten since.
- * journal_seal() notes the part's state when a transfer ends; only a part that
- * is in the very state needs not be read again.
+ * A journal whose header names another source or another part file is not used,
+ * and the transfer starts from the beginning.
+ *
+ * A slot does not tell whether another process has overwritten the leaf since.
+ * journal_seal() records the part's size and ctime when a transfer ends; only
+ * if they are still the same need the part not be read again to compare it.
  */
 #ifndef FERRY_FS_JOURNAL_H
 #define FERRY_FS_JOURNAL_H
@@ -33,72 +37,83 @@
 
 enum { JOURNAL_PEER = 32, JOURNAL_DIGEST_MAX = 32, JOURNAL_BOOT = BOOT_ID_SIZE };
 
-/* What the part is a part of: all of it has to be the same to go on. */
+/* The source that the part holds leaves of: to resume, all but boot has to be
+ * the same. */
 struct journal_id {
 	uint64_t size; /* bytes of the source */
 	int64_t mtime_s;
 	uint32_t mtime_ns;
-	uint8_t peer[JOURNAL_PEER]; /* who sends it */
+	uint8_t peer[JOURNAL_PEER]; /* digest of the sender's identity */
 	uint8_t digest_id;
 	uint8_t digest_size; /* at most JOURNAL_DIGEST_MAX */
 	uint32_t leaf_size;
-	uint8_t boot[JOURNAL_BOOT]; /* journal_get_boot(); need not be the same */
+	uint8_t boot[JOURNAL_BOOT]; /* journal_get_boot() */
 };
 
-/* What tells the running boot of this host from others; all zero where that
- * cannot be told.  Reads /proc: before the sandbox. */
+/* Get the id of the running boot, which no other boot has; all zero where it is
+ * not known.  Reads /proc, so call it before the sandbox. */
 void journal_get_boot(uint8_t boot[JOURNAL_BOOT]);
 
 struct journal;
 
-/* Begin a journal for a new part with this tag; what is there is removed.
- * NULL with ERR_LOCAL or ERR_RESOURCE: then the part has none. */
+/* Create the journal of a new part with this tag; an existing one is removed.
+ * Returns it, or NULL with ERR_LOCAL or ERR_RESOURCE in e: the part is then
+ * without a journal. */
 struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
 			       const struct journal_id *id, struct err *e);
 
 /*
- * Go on with the journal of a part that was there.  claims (initialised, of
- * the size the caller can use) gets the leaves that are said to be there; what
- * does not fit is left out.  *is_sealed: nobody touched the part since, so they
- * are.  NULL where it cannot be used.
+ * Open the journal of a part that an earlier transfer left.  recorded
+ * (initialised, with the greatest number of runs that the caller can use) gets
+ * the leaves that have a valid slot; leaves that would take more runs are left
+ * out.  *is_sealed says that the part is as the seal recorded it, so that these
+ * leaves are in it; otherwise they have to be compared.  Returns NULL where the
+ * journal cannot be used.
  */
 struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
-			     const struct journal_id *id, struct runs *claims,
+			     const struct journal_id *id, struct runs *recorded,
 			     int *is_sealed);
 
 /* Close and free; the file stays.  NULL is allowed. */
 void journal_close(struct journal *j);
 
-/* Remove the file of a tag: 0 when it is gone, or -1. */
+/* Remove the journal of a tag.  Returns 0, also where there was none, or -1
+ * with errno. */
 int journal_remove(int dir_fd, uint64_t tag);
 
-/* Remove the kept part of a tag that no transfer has, and its journal.  Returns
- * 0, also where there was none, or -1 where one has it. */
+/* Remove the kept part of a tag, which no transfer is using, and its journal;
+ * the part stays where the journal cannot be removed.  Returns 0, also where
+ * there was no part; -1 where a transfer has the part or it cannot be
+ * opened. */
 int journal_clear(int dir_fd, uint64_t tag);
 
 /*
- * The leaf with this digest was written to the part.  Gathered: the file is
- * written after JOURNAL_BATCH of them or a second.  A journal that cannot be
- * written any more is given up silently: it only knows less.
+ * Record that a leaf with this digest was written to the part.  Notes are
+ * gathered in memory, and written after JOURNAL_BATCH of them, or with the
+ * first one more than a second after the last write.  When writing fails, the
+ * journal is silently not written any more: a later transfer then has to send
+ * more.
  */
 enum { JOURNAL_BATCH = 16 };
 void journal_note(struct journal *j, uint64_t leaf, const uint8_t *digest);
 
-/* A leaf's digest as noted.  Returns 0, or -1 where there is none. */
+/* Read the digest of a leaf from its slot.  Returns 0, or -1 where there is no
+ * valid one, or it is still in memory only. */
 int journal_get(struct journal *j, uint64_t leaf, uint8_t *digest);
 
-/* Leaves noted and not flushed yet. */
+/* How many leaves were noted and not flushed yet; 0 once writing has failed. */
 uint64_t journal_unflushed(struct journal *j);
 
 /*
  * Make what was noted so far durable: flush the part's data, then mark the
- * leaves, then flush the journal.  Blocks for as long as the disk takes.
- * Returns 0 or ERR_LOCAL (nothing is marked then).
+ * slots as flushed, then flush the journal.  Blocks for as long as the disk
+ * takes.  Returns 0; ERR_LOCAL with errno: a slot is never marked before its
+ * data is durable, but these leaves are not tried again.
  */
 int journal_flush(struct journal *j, const struct part *p, struct err *e);
 
-/* The transfer is over, the part will not be touched: write what was gathered
- * and note the part's state. */
+/* Write the gathered notes, and record the part's size and ctime: at the end of
+ * a transfer, when nothing more is written to the part. */
 void journal_seal(struct journal *j, const struct part *p);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Names out of a buffer that is filled up whenever no end of one is in it.
+ * Names are cut from a buffer, which is refilled when it holds no whole name.
  */
 #include "fs/list.h"
 
@@ -11,17 +11,18 @@
 
 enum {
 	BUFFER = 64 * 1024,
-	/* Longer than what can be sent, so that it is told by its name. */
+	/* Twice what can be sent (NAME_PATH_MAX), so that a name which is only
+	 * a little too long is returned, and the caller's error names it. */
 	ENTRY_MAX = 8 * 1024,
-	WAIT_MS = 200,
+	WAIT_MS = 200, /* so that a user's interrupt is seen soon */
 };
 
 struct list {
 	int fd;
 	char end;
 	int is_at_eof;
-	size_t off, len; /* of what is in buf */
-	char buf[BUFFER + 1];
+	size_t off, len;      /* of what is in buf and was not returned yet */
+	char buf[BUFFER + 1]; /* one more for a NUL after the last name */
 };
 
 struct list *list_new(int fd, char end)
@@ -40,9 +41,9 @@ void list_free(struct list *l)
 	free(l);
 }
 
-/* Take the n bytes at off, and `skip` behind them. */
-static enum list_got take(struct list *l, size_t n, size_t skip, char **name,
-			  struct err *e)
+/* Return the next n bytes as a name, and skip the `skip` bytes after it. */
+static enum list_result cut_name(struct list *l, size_t n, size_t skip,
+				 char **name, struct err *e)
 {
 	*name = l->buf + l->off;
 	if (memchr(*name, '\0', n)) {
@@ -56,8 +57,8 @@ static enum list_got take(struct list *l, size_t n, size_t skip, char **name,
 	return LIST_NAME;
 }
 
-/* More of the list.  LIST_NAME: look again. */
-static enum list_got fill(struct list *l, struct err *e)
+/* Read more of the list.  LIST_NAME: look for a name again. */
+static enum list_result read_more(struct list *l, struct err *e)
 {
 	struct pollfd pfd = { .fd = l->fd, .events = POLLIN };
 	ssize_t n;
@@ -78,13 +79,13 @@ static enum list_got fill(struct list *l, struct err *e)
 	return LIST_NAME;
 }
 
-enum list_got list_next(struct list *l, char **name, struct err *e)
+enum list_result list_next(struct list *l, char **name, struct err *e)
 {
 	for (;;) {
 		char *from = l->buf + l->off;
 		char *end = memchr(from, l->end, l->len);
 		size_t n = end ? (size_t)(end - from) : l->len;
-		enum list_got got;
+		enum list_result result;
 
 		if (n > ENTRY_MAX) {
 			err_set(e, ERR_LOCAL,
@@ -93,11 +94,11 @@ enum list_got list_next(struct list *l, char **name, struct err *e)
 			return LIST_FAILED;
 		}
 		if (end)
-			return take(l, n, 1, name, e);
+			return cut_name(l, n, 1, name, e);
 		if (l->is_at_eof)
-			return n > 0 ? take(l, n, 0, name, e) : LIST_END;
-		got = fill(l, e);
-		if (got != LIST_NAME)
-			return got;
+			return n > 0 ? cut_name(l, n, 0, name, e) : LIST_END;
+		result = read_more(l, e);
+		if (result != LIST_NAME)
+			return result;
 	}
 }

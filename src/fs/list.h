@@ -1,10 +1,10 @@
 /*
- * list.h - names from a file or pipe, one behind the other.
+ * list.h - reading a list of names from a file or pipe.
  *
  * Layer: fs.  Uses base.
  * Threads: a struct list belongs to one thread.
  *
- * A list of any length is read through one buffer of fixed size.
+ * A list of any length is read through one buffer of fixed size (64 KiB).
  */
 #ifndef FERRY_FS_LIST_H
 #define FERRY_FS_LIST_H
@@ -13,24 +13,25 @@
 
 struct list;
 
-/* Names that come from fd (borrowed), each with the byte `end` behind it.
- * NULL when out of memory. */
+/* Read names from fd (borrowed), each of which ends with the byte end; the last
+ * need not.  NULL when out of memory. */
 struct list *list_new(int fd, char end);
 void list_free(struct list *l); /* NULL is allowed */
 
-enum list_got {
-	LIST_NAME,
-	LIST_END,
-	LIST_WAITING, /* nothing came for a fifth of a second */
-	LIST_FAILED,  /* e says why: the list cannot be read (errno), or holds
-			 a name that is longer than any path, or one with a NUL
-			 where lines are read */
+enum list_result {
+	LIST_NAME,    /* *name is set */
+	LIST_END,     /* there are no more names */
+	LIST_WAITING, /* no whole name is there yet: call again */
+	LIST_FAILED,  /* e says why: the list cannot be read (errno), or has a
+			 name of more than 8 KiB, or one with a NUL in it (with
+			 '\n' as the end) */
 };
 
 /*
- * The next name, terminated, in memory of the list that the caller may write
- * to: valid until the next call.  Blocks for a fifth of a second at most.
+ * Read the next name, terminated, in memory of l that the caller may write to:
+ * valid until the next call.  Blocks while bytes keep coming without the end of
+ * a name; returns LIST_WAITING when none have come for 200 ms.
  */
-enum list_got list_next(struct list *l, char **name, struct err *e);
+enum list_result list_next(struct list *l, char **name, struct err *e);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * The one place where names from outside are judged.  Nothing is stripped,
- * decoded or joined here: what is tested is, byte for byte, what the kernel
- * is given later.
+ * Checks of names that come from outside.  Nothing is stripped, decoded or
+ * joined: what is checked is, byte for byte, what the kernel is given later.
  */
 #include "fs/name.h"
 
@@ -97,7 +96,7 @@ const char *name_last(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* How many directories above the last component of a checked path. */
+/* How many directories a checked path has above its last component. */
 static size_t parent_depth(const char *path, size_t len)
 {
 	size_t depth = 0;
@@ -107,8 +106,9 @@ static size_t parent_depth(const char *path, size_t len)
 	return depth;
 }
 
-const char *name_check_link(const char *path, size_t len, size_t prefix_depth,
-			    const char *target, size_t target_len)
+const char *name_check_symlink(const char *path, size_t len,
+			       size_t prefix_depth, const char *target,
+			       size_t target_len)
 {
 	size_t depth = parent_depth(path, len), start = 0;
 	int descended = 0;
@@ -135,9 +135,9 @@ const char *name_check_link(const char *path, size_t len, size_t prefix_depth,
 			continue;
 		}
 		/*
-		 * Behind a name ".." means the parent of what that name leads
-		 * to, and where it is a link itself ("a -> .", "b -> a/..")
-		 * that is no longer what the text says.
+		 * After a name, ".." is the parent of what that name leads to.
+		 * Where the name is itself a symlink ("a -> .", "b -> a/.."),
+		 * that is not what the text says, so depth would be wrong.
 		 */
 		if (descended)
 			return "the link's target has \"..\" behind a name";

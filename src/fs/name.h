@@ -1,5 +1,5 @@
 /*
- * name.h - the one check that every name from a peer passes.
+ * name.h - the check that every name from a peer has to pass.
  *
  * Layer: fs.  Pure.
  */
@@ -12,38 +12,38 @@ enum {
 	NAME_PATH_MAX = 4095,
 	NAME_COMPONENT_MAX = 255,
 	NAME_DEPTH_MAX = 128,
-	NAME_PART_MAX = 40, /* of our own file names, with the NUL */
+	NAME_PART_MAX = 40, /* bytes of a temporary name of ours, with NUL */
 };
 
 /*
- * Whether a relative path may be used below the receiver's directory.  It
- * refuses and never repairs: length 1..4095; components of 1..255 bytes, at
- * most 128, separated by single slashes; none of them "." or ".."; no NUL; no
- * slash at either end; no component that looks like one of our own temporary
- * names (".ferry-" 16 lower-case hex digits, then ".part", ".journal" or
- * ".new").
- * Names are bytes: nothing is decoded.
+ * Check that a relative path may be used below the receiver's directory.  A
+ * path is refused, never repaired.  It has 1 to 4095 bytes and 1 to 128
+ * components of 1 to 255 bytes, separated by single slashes; none is "." or
+ * ".."; there is no NUL and no slash at either end; no component looks like a
+ * temporary name of ours (".ferry-", 16 lower-case hex digits, then ".part",
+ * ".journal" or ".new").  Names are bytes: nothing is decoded.
  *
- * Returns NULL where it is fine, else a fixed text that says what is wrong.
+ * Returns NULL if it may be used, else a fixed text that says what is wrong.
  */
 const char *name_check(const char *path, size_t len);
 
-/* The last component of a path that ends with NUL, within it. */
+/* The last component of a terminated path: a pointer into it. */
 const char *name_last(const char *path);
 
-/* Whether one component is one of our own temporary names. */
+/* Whether a component is a temporary name of ours. */
 int name_is_own(const char *component, size_t len);
 
 /*
- * Whether a symlink at path (which passed name_check) with this target stays
- * inside the tree whose top is path's first prefix_depth components (0: the
- * receiver's directory itself): the target is relative, 1..4095 bytes without
- * NUL, and walking it lexically from the link's directory never leaves that
- * tree.  ".." is accepted only in front of the first name: behind one it would
- * leave the tree wherever that name is itself a link ("a -> .", "b -> a/..").
- * Returns NULL or a fixed text.
+ * Check that a symlink at path (which has passed name_check()) with this target
+ * stays inside the tree whose top is path's first prefix_depth components (0:
+ * the receiver's directory itself).  The target is relative, has 1 to 4095
+ * bytes without NUL, and followed textually from the symlink's directory never
+ * leaves that tree.  ".." is accepted only before the first name: after a name
+ * it would leave the tree where that name is itself a symlink ("a -> .", "b ->
+ * a/..").  Returns NULL or a fixed text.
  */
-const char *name_check_link(const char *path, size_t len, size_t prefix_depth,
-			    const char *target, size_t target_len);
+const char *name_check_symlink(const char *path, size_t len,
+			       size_t prefix_depth, const char *target,
+			       size_t target_len);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * Part files: create, fill, finish, name (part_kept.c has those that are
- * kept).  Small files come through here by
- * the million, so each step is one system call; the order that makes them
- * durable (sync, rename, sync the directory) is the committer's.
+ * Part files: create, write, set metadata, rename (part_kept.c opens kept
+ * parts).  A transfer may have millions of small files, so each step is one
+ * system call.  The order of steps that makes a file durable (flush it, rename
+ * it, flush the directory) is up to the caller.
  */
 #include "fs/part.h"
 
@@ -26,12 +26,14 @@
 #include "os/times.h"
 
 enum {
+	/* Leftovers of one name that are removed before the next name is
+	 * tried, so that two processes do not remove each other's for ever. */
 	CLEAR_TRIES = 2,
 	NS_PER_S = 1000000000,
 };
 
-/* One step of splitmix64 (Steele, Lea, Flood 2014): all 2^64 values in an
- * order that looks random. */
+/* One step of splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom
+ * Number Generators, 2014): no value comes twice in 2^64 steps. */
 static uint64_t next_number(struct part_names *names)
 {
 	uint64_t z = names->state += UINT64_C(0x9e3779b97f4a7c15);
@@ -56,12 +58,13 @@ void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix)
 	snprintf(name, NAME_PART_MAX, ".ferry-%016" PRIx64 ".%s", tag, suffix);
 }
 
-/* Whether to go on with another name after this failure. */
+/* Whether another name may succeed after this failure. */
 static int is_name_taken(struct part_names *names)
 {
 	if (errno != EEXIST)
 		return 0;
-	/* Chance does not bring this about, so do not be predictable. */
+	/* 64 random bits do not clash by chance: another process may be
+	 * predicting the names, so start from a new seed. */
 	names->seeded = 0;
 	return 1;
 }
@@ -116,8 +119,8 @@ int part_is_named(int dir_fd, const char *name, const struct stat *st)
 	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
 }
 
-/* What a kept part occupies already need not be free. */
-static uint64_t occupied(const struct part *p)
+/* Bytes that the part has allocated (st_blocks counts units of 512 bytes). */
+static uint64_t allocated_bytes(const struct part *p)
 {
 	struct stat st;
 
@@ -139,7 +142,8 @@ int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return err_sys(e, ERR_LOCAL, "reserve space");
-	own = occupied(p);
+	/* What a kept part occupies already need not be free. */
+	own = allocated_bytes(p);
 	if (size <= own || size - own <= *have)
 		return 0;
 	errno = ENOSPC;
@@ -198,7 +202,8 @@ static int to_times(const struct file_meta *meta, struct timespec times[2],
 {
 	const time_t s = (time_t)meta->mtime_s;
 
-	/* UTIME_NOW and UTIME_OMIT are above, and so never what a peer says */
+	/* The peer chose these.  UTIME_NOW and UTIME_OMIT are above 10^9, so
+	 * they are refused as well. */
 	if ((int64_t)s != meta->mtime_s || meta->mtime_ns >= NS_PER_S) {
 		errno = EINVAL;
 		return err_sys(e, ERR_LOCAL, "set the time");
@@ -244,15 +249,17 @@ int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e)
 
 int part_sync(struct part *p, struct err *e)
 {
-	/* Never tried again: after an error the pages count as clean. */
+	/* Not to be repeated: after it has reported an error once, Linux counts
+	 * the pages as clean, and the next call succeeds with the data lost. */
 	if (flush_data(p->fd) < 0)
 		return err_sys(e, ERR_LOCAL, "make durable");
 	return 0;
 }
 
 /*
- * Where rename_new() is not supported, a link refuses an existing name just as
- * atomically.  A death in between leaves both names, of one whole file.
+ * For file systems without RENAME_NOREPLACE: link() fails just as atomically
+ * where the name exists.  A process killed between the two calls leaves the
+ * file, which is complete, with both names.
  */
 static int link_new(int dir_fd, const char *from, const char *to)
 {
@@ -278,8 +285,8 @@ static int rename_to(int dir_fd, const char *from, const char *final,
 	return 0;
 }
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits: for names of ours, where nothing hangs on
- * whether two are the same. */
+/* FNV-1a (Fowler, Noll, Vo), 64 bits.  A collision does no harm: the second
+ * process finds the temporary name taken and uses the next tag. */
 static uint64_t name_tag(const char *name)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -294,13 +301,17 @@ void part_new_name(char name[NAME_PART_MAX], const char *final)
 	part_tag_name(name, name_tag(final), "new");
 }
 
-/* Whether a name of ours is free now: what a dead process left there was cleared
- * away.  A live one has its file locked; a link, which has names of its own, is
- * made again where it is taken away from a live one. */
-static int is_left_over(int dir_fd, const char *name)
+/*
+ * Remove the file that a killed process left with this temporary name.  Returns
+ * whether the name is free now.  A process that is still running has its file
+ * locked.  A symlink cannot be locked and is removed in any case: a running
+ * process that loses one makes it again (see make_and_replace()).
+ */
+static int clear_leftover(int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name,
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	/* ELOOP: a symlink. */
 	int is_free = fd < 0 && (errno == ELOOP || errno == ENOENT);
 	struct stat st;
 
@@ -313,10 +324,12 @@ static int is_left_over(int dir_fd, const char *name)
 	return is_free;
 }
 
-/* What make() makes under a name of ours, with this tag or one of the next, is
- * renamed over final.  It is always the same one unless another is at it, so
- * that what a dead process left is cleared away by the next that comes this
- * way. */
+/*
+ * Call make() with a temporary name and rename what it made over final.  The
+ * name follows from tag, so that what a killed process left is removed by the
+ * next one that replaces the same file; the next tag is tried where another
+ * process is using the name now.  Returns 0, or -1 with errno.
+ */
 static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 			    int (*make)(const void *what, int dir_fd,
 					const char *name),
@@ -329,17 +342,16 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 		part_tag_name(name, tag, "new");
 		rc = make(what, dir_fd, name);
 		if (rc < 0 && errno == EEXIST) {
-			/* Two links do not fight for it for ever. */
-			if (i >= CLEAR_TRIES || !is_left_over(dir_fd, name))
+			if (i >= CLEAR_TRIES || !clear_leftover(dir_fd, name))
 				tag++;
 			errno = EEXIST;
 			continue;
 		}
 		if (rc == 0)
 			rc = renameat(dir_fd, name, dir_fd, final);
+		/* ENOENT: another process removed it as a leftover. */
 		if (rc == 0 || errno != ENOENT)
 			break;
-		/* A link, which another one cleared away. */
 	}
 	if (rc < 0 && errno != EEXIST) {
 		int saved = errno;
@@ -350,7 +362,7 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 	return rc;
 }
 
-static int make_link(const void *what, int dir_fd, const char *name)
+static int make_hard_link(const void *what, int dir_fd, const char *name)
 {
 	return nameless_link(*(const int *)what, dir_fd, name);
 }
@@ -361,10 +373,10 @@ static int link_hidden(int fd, int dir_fd, const char *final, int replace,
 	int rc = nameless_link(fd, dir_fd, final);
 
 	if (rc < 0 && errno == EEXIST && replace) {
-		/* Nobody is to take it for a left-over. */
+		/* Against clear_leftover() in another process. */
 		(void)flock(fd, LOCK_EX | LOCK_NB);
 		rc = make_and_replace(dir_fd, final, name_tag(final),
-				      make_link, &fd);
+				      make_hard_link, &fd);
 	}
 	if (rc < 0)
 		return err_sys(e, ERR_LOCAL, "link to the final name");
@@ -379,8 +391,10 @@ int part_rename(const struct part *p, int dir_fd, const char *final,
 	return rename_to(dir_fd, p->name, final, replace, e);
 }
 
-int part_settle(const struct part *p, struct err *e)
+int part_check_close(const struct part *p, struct err *e)
 {
+	/* close() of any descriptor reports; flock() is released by the
+	 * last. */
 	int other = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
 
 	if (other < 0 || io_close(&other) < 0)
@@ -397,7 +411,8 @@ int part_close(struct part *p, struct err *e)
 
 void part_discard(struct part *p, int dir_fd)
 {
-	/* First, while it is locked: then the name is ours. */
+	/* Unlink first: once the lock is gone, another transfer may have opened
+	 * the part by this name. */
 	if (p->name[0] != '\0')
 		unlinkat(dir_fd, p->name, 0);
 	p->name[0] = '\0';
@@ -425,9 +440,12 @@ int part_symlink(int dir_fd, const char *final, const char *target,
 
 	if (rc < 0)
 		return rc;
-	/* It is whole at once: no other name is needed for that. */
+	/* A symlink is complete when it appears, so unless something is to be
+	 * replaced it needs no temporary name. */
 	rc = make_symlink(&l, dir_fd, final);
 	if (rc < 0 && errno == EEXIST && replace)
+		/* Not the tag of link_hidden(): a symlink cannot be locked, so
+		 * it must not use the temporary names of files. */
 		rc = make_and_replace(dir_fd, final, ~name_tag(final),
 				      make_symlink, &l);
 	if (rc < 0)

@@ -1,5 +1,6 @@
 /*
- * Kept parts: found again by their names, and locked by whoever has them.
+ * Kept parts: opened by the name that follows from a tag, and locked while a
+ * transfer uses them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,27 +10,32 @@
 #include "base/io.h"
 #include "fs/part_priv.h"
 
-/* The lock belongs to the open file description: it goes with the last
- * descriptor of it, and does not keep our own threads apart.  Of flock()'s kind,
- * which also those can have that may only be read. */
-static int lock_whole(int fd)
+/*
+ * The lock belongs to the open file description and is released with its last
+ * descriptor.  flock() rather than fcntl(): fcntl() locks belong to the
+ * process, so two sessions of one receiver would share them, and a write lock
+ * needs a descriptor open for writing, which a part with a final mode of 0444
+ * does not allow.
+ */
+static int lock_file(int fd)
 {
 	return flock(fd, LOCK_EX | LOCK_NB);
 }
 
-static int may_be_ours(const struct stat *st)
+static int is_owned(const struct stat *st)
 {
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid();
 }
 
 int part_is_ours(const struct stat *st)
 {
-	return may_be_ours(st) && st->st_nlink == 1 &&
+	return is_owned(st) && st->st_nlink == 1 &&
 	       (st->st_mode & 07777) == 0600;
 }
 
-/* What cannot be used is removed.  -1 with errno, ENOENT for success. */
-static int clear_away(int dir_fd, const char *name)
+/* Remove what cannot be used.  Returns -1 with errno: ENOENT where it is gone,
+ * as if there had been nothing. */
+static int remove_unusable(int dir_fd, const char *name)
 {
 	if (unlinkat(dir_fd, name, 0) == 0)
 		errno = ENOENT;
@@ -41,31 +47,34 @@ int part_is_keepable(uint32_t mode)
 	return mode & 0600 || geteuid() == 0;
 }
 
-/* Open what may be a part that has got its final mode already. */
+/* Open a part that may have its final mode already, which need not allow both
+ * reading and writing.  flock() works with any of these modes. */
 static int open_any(int dir_fd, const char *name)
 {
-	static const int ways[] = { O_RDWR, O_RDONLY, O_WRONLY };
+	static const int modes[] = { O_RDWR, O_RDONLY, O_WRONLY };
 	int fd = -1;
 
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		fd = openat(dir_fd, name,
-			    ways[i] | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+			    modes[i] | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 		if (fd >= 0 || errno != EACCES)
 			break;
 	}
 	return fd;
 }
 
-/* The file is open, and may be ours: as take_over(). */
-static int lock_ours(int fd, int dir_fd, const char *name, int of_any_mode)
+/* Lock the open file, then check that it can be used.  Returns fd, which stays
+ * open in any case, or fails as open_and_lock(). */
+static int lock_and_check(int fd, int dir_fd, const char *name, int is_any_mode)
 {
 	struct stat st;
 
-	/* First of all, as one that is about to be committed has other modes
-	 * than those we leave. */
-	if (lock_whole(fd) < 0) {
-		/* A file system without locks has no kept parts; NFS (EBADF)
-		 * has none for what may only be read. */
+	/* Lock before looking at the mode: a part that another transfer is
+	 * committing has its final mode, and must not be removed for it. */
+	if (lock_file(fd) < 0) {
+		/* Other errors: a file system without locks, where no part can
+		 * be kept.  EBADF: NFS, which needs a descriptor open for
+		 * writing. */
 		return errno == EAGAIN || errno == EACCES || errno == EBADF ?
 			       ERR_AGAIN :
 			       -1;
@@ -73,34 +82,35 @@ static int lock_ours(int fd, int dir_fd, const char *name, int of_any_mode)
 	if (fstat(fd, &st) < 0)
 		return -1;
 	if (!part_is_named(dir_fd, name, &st)) {
-		/* Committed or removed while we looked. */
+		/* Committed or removed before it was locked. */
 		errno = ENOENT;
 		return -1;
 	}
-	return of_any_mode || part_is_ours(&st) ? fd :
-						  clear_away(dir_fd, name);
+	return is_any_mode || part_is_ours(&st) ? fd
+						: remove_unusable(dir_fd, name);
 }
 
-/* What is there under the name: a descriptor, locked; ERR_AGAIN when somebody
- * else has it; -1 with errno (ENOENT: nothing that could be used, any more). */
-static int take_over(int dir_fd, const char *name, int of_any_mode)
+/* Open and lock the part with this name.  Returns a descriptor; ERR_AGAIN when
+ * another transfer has it; -1 with errno (ENOENT: there is none, or it could
+ * not be used and was removed). */
+static int open_and_lock(int dir_fd, const char *name, int is_any_mode)
 {
 	int fd = open_any(dir_fd, name), rc, saved;
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)
 		return -1;
-	/* It may be one that is about to be committed, and which not even we
-	 * may open. */
+	/* Another transfer may be committing it with a final mode of 0000,
+	 * which not even its owner can open. */
 	if (fd < 0 && errno == EACCES &&
 	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    may_be_ours(&st))
+	    is_owned(&st))
 		return ERR_AGAIN;
-	if (fd < 0 || fstat(fd, &st) < 0 || !may_be_ours(&st)) {
+	if (fd < 0 || fstat(fd, &st) < 0 || !is_owned(&st)) {
 		io_close(&fd);
-		return clear_away(dir_fd, name);
+		return remove_unusable(dir_fd, name);
 	}
-	rc = lock_ours(fd, dir_fd, name, of_any_mode);
+	rc = lock_and_check(fd, dir_fd, name, is_any_mode);
 	if (rc >= 0)
 		return rc;
 	saved = errno;
@@ -113,12 +123,13 @@ static int create_kept(int dir_fd, const char *name)
 {
 	int fd = part_open_new(dir_fd, name), saved;
 
-	if (fd < 0 || lock_whole(fd) == 0)
+	if (fd < 0 || lock_file(fd) == 0)
 		return fd;
 	saved = errno;
 	io_close(&fd);
 	if (saved == EAGAIN || saved == EACCES) {
-		/* Another one was faster, and it is his now. */
+		/* Another transfer opened and locked it before this one could:
+		 * it is that transfer's now. */
 		errno = EEXIST;
 		return -1;
 	}
@@ -135,7 +146,7 @@ int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 	part_tag_name(p->name, tag, "part");
 	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		*was_there = 1;
-		p->fd = take_over(dir_fd, p->name, 0);
+		p->fd = open_and_lock(dir_fd, p->name, 0);
 		if (p->fd >= 0)
 			return 0;
 		if (p->fd == ERR_AGAIN)
@@ -157,11 +168,11 @@ int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 	return err_sys(e, ERR_LOCAL, "create a temporary file");
 }
 
-int part_take_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there)
+int part_open_leftover(struct part *p, int dir_fd, uint64_t tag, int *was_there)
 {
 	p->has_mode = 0;
 	part_tag_name(p->name, tag, "part");
-	p->fd = take_over(dir_fd, p->name, 1);
+	p->fd = open_and_lock(dir_fd, p->name, 1);
 	*was_there = p->fd >= 0 || errno != ENOENT;
 	if (p->fd >= 0)
 		return 0;

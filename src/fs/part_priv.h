@@ -8,14 +8,15 @@
 
 #include "fs/part.h"
 
-/* How often another name, or the same one, is tried. */
+/* Attempts at a name, with another one each time or the same: two 64-bit random
+ * names never meet by chance, so more would only help an attacker. */
 enum { PART_NAME_TRIES = 32 };
 
-/* Create under this name: O_CREAT | O_EXCL | O_NOFOLLOW, mode 0600.  A
- * descriptor, or -1 with errno. */
+/* Create a file with this name: O_CREAT | O_EXCL | O_NOFOLLOW, mode 0600.
+ * Returns a descriptor, or -1 with errno. */
 int part_open_new(int dir_fd, const char *name);
 
-/* Whether the name still means the file that is open. */
+/* Whether the name still refers to the file with this device and inode. */
 int part_is_named(int dir_fd, const char *name, const struct stat *st);
 
 #endif

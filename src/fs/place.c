@@ -1,5 +1,6 @@
 /*
- * Names beside one that is taken.
+ * Final names that are taken.  Every change is one rename, exchange or link
+ * within one directory, so that a process killed at any point loses no file.
  */
 #include "fs/place.h"
 
@@ -14,7 +15,9 @@
 
 enum {
 	EXTENSION_MAX = 16, /* with its dot */
-	SUFFIX_MAX = 16,
+	SUFFIX_MAX = 16,    /* " (N)" or "~N~" */
+	/* Each further try means that another process removed or created the
+	 * name meanwhile; one that does so on purpose must not hold us. */
 	EXCHANGE_TRIES = 16,
 };
 
@@ -23,6 +26,7 @@ enum {
 /* Where the extension begins, or len where there is none. */
 static size_t extension_at(const char *name, size_t len)
 {
+	/* A leading dot makes a name hidden; it does not begin an extension. */
 	const size_t start = strspn(name, "."), tar = strlen(".tar");
 	const char *last = strrchr(name + start, '.');
 	size_t dot = last ? (size_t)(last - name) : len;
@@ -35,14 +39,15 @@ static size_t extension_at(const char *name, size_t len)
 	return dot;
 }
 
-/* How many of len bytes to take so that there are at most max, and no character
- * is cut.  What is not UTF-8 is cut anywhere. */
-static size_t shortened(const char *name, size_t len, size_t max)
+/* How many of len bytes to keep: at most max, and no UTF-8 character is cut.
+ * Bytes that are not UTF-8 are cut anywhere. */
+static size_t shortened_len(const char *name, size_t len, size_t max)
 {
 	size_t n = max;
 
 	if (len <= max)
 		return len;
+	/* A character has at most 3 continuation bytes (10xxxxxx). */
 	while (n > 0 && max - n < 3 && ((unsigned char)name[n] & 0xc0) == 0x80)
 		n--;
 	return ((unsigned char)name[n] & 0xc0) == 0x80 || n == 0 ? max : n;
@@ -52,7 +57,7 @@ static void compose(char out[NAME_COMPONENT_MAX + 1], const char *name,
 		    size_t stem, const char *suffix)
 {
 	const size_t tail = strlen(suffix) + strlen(name + stem);
-	const size_t n = shortened(name, stem, NAME_COMPONENT_MAX - tail);
+	const size_t n = shortened_len(name, stem, NAME_COMPONENT_MAX - tail);
 
 	snprintf(out, NAME_COMPONENT_MAX + 1, "%.*s%s%s", (int)n, name, suffix,
 		 name + stem);
@@ -76,14 +81,14 @@ void place_backup_name(char out[NAME_COMPONENT_MAX + 1], const char *name,
 	compose(out, name, strlen(name), suffix);
 }
 
-/* ---- putting ---- */
+/* ---- exchanging names ---- */
 
-int place_put(const struct candidate *what, int dir_fd, const char *name,
-	       int replace, struct err *e)
+int place_put(const struct candidate *c, int dir_fd, const char *name,
+	      int replace, struct err *e)
 {
-	if (what->part)
-		return part_rename(what->part, dir_fd, name, replace, e);
-	return part_symlink(dir_fd, name, what->target, what->meta, replace, e);
+	if (c->part)
+		return part_rename(c->part, dir_fd, name, replace, e);
+	return part_symlink(dir_fd, name, c->target, c->meta, replace, e);
 }
 
 static int is_dir(int dir_fd, const char *name)
@@ -94,28 +99,24 @@ static int is_dir(int dir_fd, const char *name)
 	       S_ISDIR(st.st_mode);
 }
 
-/* A directory that has come under the name meanwhile goes back there. */
-static int refuse_dir(int dir_fd, const char *kept, const char *name)
-{
-	if (!is_dir(dir_fd, kept))
-		return 0;
-	if (rename_exchange(dir_fd, kept, name) == 0)
-		errno = EISDIR;
-	return -1;
-}
-
-/* The newcomer has the name kept, and what has the other one is to have that.
+/* Exchange the candidate, which has the backup name, with what has the name.
  * Returns 0, or -1 with errno. */
-static int exchange(int dir_fd, const char *kept, const char *name)
+static int exchange(int dir_fd, const char *backup, const char *name)
 {
 	for (int i = 0; i < EXCHANGE_TRIES; i++) {
-		if (rename_exchange(dir_fd, kept, name) == 0)
-			return refuse_dir(dir_fd, kept, name);
+		if (rename_exchange(dir_fd, backup, name) == 0) {
+			/* A directory is never replaced.  That this is one
+			 * shows only now: looking before would be a race. */
+			if (!is_dir(dir_fd, backup))
+				return 0;
+			if (rename_exchange(dir_fd, backup, name) == 0)
+				errno = EISDIR;
+			return -1;
+		}
 		if (errno != ENOENT)
 			break;
-		/* It has gone, and there is nothing to be kept. */
-		if (rename_new(dir_fd, kept, name) ==
-		    0)
+		/* The old file is gone, so there is nothing to back up. */
+		if (rename_new(dir_fd, backup, name) == 0)
 			return 0;
 		if (errno != EEXIST)
 			break;
@@ -125,12 +126,12 @@ static int exchange(int dir_fd, const char *kept, const char *name)
 
 /* ---- where names cannot be exchanged ---- */
 
-/* Let what has a name have another, by a link (*linked) or else without the
- * first.  Returns 0, or -1 with errno. */
-static int set_aside(int dir_fd, const char *name, const char *kept,
-		     int *linked)
+/* Give what has the name the backup name: as a second name (*linked), or where
+ * links are not possible instead of the first.  Returns 0, or -1 with errno. */
+static int move_aside(int dir_fd, const char *name, const char *backup,
+		      int *linked)
 {
-	*linked = linkat(dir_fd, name, dir_fd, kept, 0) == 0;
+	*linked = linkat(dir_fd, name, dir_fd, backup, 0) == 0;
 	if (*linked)
 		return 0;
 	if (errno == EEXIST || errno == ENOENT)
@@ -139,84 +140,87 @@ static int set_aside(int dir_fd, const char *name, const char *kept,
 		errno = EISDIR;
 		return -1;
 	}
-	return rename_new(dir_fd, name, kept);
+	return rename_new(dir_fd, name, backup);
 }
 
-static void put_back(int dir_fd, const char *name, const char *kept, int linked)
+static void undo_move_aside(int dir_fd, const char *name, const char *backup,
+			    int linked)
 {
 	const int saved = errno;
 
 	if (linked)
-		(void)unlinkat(dir_fd, kept, 0);
+		(void)unlinkat(dir_fd, backup, 0);
 	else
-		(void)rename_new(dir_fd, kept, name);
+		(void)rename_new(dir_fd, backup, name);
 	errno = saved;
 }
 
-/* The newcomer, which has the name ours, takes over.  Returns 0, or -1 with
- * errno. */
-static int set_aside_and_rename(int dir_fd, const char *ours, const char *name)
+/* Rename the candidate from its temporary name to the name, after what has that
+ * was moved to the first free backup name.  Returns 0, or -1 with errno. */
+static int back_up_and_rename(int dir_fd, const char *temp, const char *name)
 {
-	char kept[NAME_COMPONENT_MAX + 1];
+	char backup[NAME_COMPONENT_MAX + 1];
 	int is_aside = 0, linked = 0;
 
 	for (unsigned n = 0; !is_aside && n < PLACE_TRIES; n++) {
-		place_backup_name(kept, name, n);
-		is_aside = set_aside(dir_fd, name, kept, &linked) == 0;
+		place_backup_name(backup, name, n);
+		is_aside = move_aside(dir_fd, name, backup, &linked) == 0;
 		if (!is_aside && errno != EEXIST)
 			break;
 	}
-	/* One that has gone is not to be kept. */
+	/* ENOENT: the old file is gone, so there is nothing to back up. */
 	if (!is_aside && errno != ENOENT)
 		return -1;
-	if (renameat(dir_fd, ours, dir_fd, name) == 0)
+	if (renameat(dir_fd, temp, dir_fd, name) == 0)
 		return 0;
 	if (is_aside)
-		put_back(dir_fd, name, kept, linked);
+		undo_move_aside(dir_fd, name, backup, linked);
 	return -1;
 }
 
 /* ---- backup ---- */
 
-/* Returns 0, or -1 with errno. */
-static int take_over(int dir_fd, const char *kept, const char *name)
+/* Give the candidate, which has the backup name, the name itself; remove it
+ * where that fails.  Returns 0, or -1 with errno. */
+static int swap_names(int dir_fd, const char *backup, const char *name)
 {
-	char ours[NAME_PART_MAX];
-	const char *at = kept;
-	int rc = exchange(dir_fd, kept, name), saved;
+	char temp[NAME_PART_MAX];
+	const char *now = backup; /* the candidate's name */
+	int rc = exchange(dir_fd, backup, name), saved;
 
 	if (rc == 0)
 		return 0;
 	if (rename_is_unsupported(errno)) {
-		part_new_name(ours, kept);
-		rc = renameat(dir_fd, kept, dir_fd, ours);
+		/* The old file needs the backup name, so free it first. */
+		part_new_name(temp, backup);
+		rc = renameat(dir_fd, backup, dir_fd, temp);
 		if (rc == 0) {
-			at = ours;
-			rc = set_aside_and_rename(dir_fd, ours, name);
+			now = temp;
+			rc = back_up_and_rename(dir_fd, temp, name);
 		}
 	}
 	if (rc < 0) {
 		saved = errno;
-		unlinkat(dir_fd, at, 0);
+		unlinkat(dir_fd, now, 0);
 		errno = saved;
 	}
 	return rc;
 }
 
-int place_backup(const struct candidate *what, int dir_fd, const char *name,
-		  struct err *e)
+int place_backup(const struct candidate *c, int dir_fd, const char *name,
+		 struct err *e)
 {
-	char kept[NAME_COMPONENT_MAX + 1];
+	char backup[NAME_COMPONENT_MAX + 1];
 	int rc = ERR_LOCAL;
 
 	for (unsigned n = 0; n < PLACE_TRIES; n++) {
 		err_clear(e);
-		place_backup_name(kept, name, n);
-		rc = place_put(what, dir_fd, kept, 0, e);
+		place_backup_name(backup, name, n);
+		rc = place_put(c, dir_fd, backup, 0, e);
 		if (rc == 0 || e->sys_errno != EEXIST)
 			break;
 	}
-	if (rc == 0 && take_over(dir_fd, kept, name) < 0)
+	if (rc == 0 && swap_names(dir_fd, backup, name) < 0)
 		rc = err_sys(e, ERR_LOCAL, "exchange with the old one");
 	return rc;
 }

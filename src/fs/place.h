@@ -1,8 +1,9 @@
 /*
- * place.h - a name that is taken, and free ones beside it.
+ * place.h - giving a file or symlink its final name when the name is taken:
+ * a numbered name, or a backup of what has the name.
  *
- * Layer: fs.  Uses part.h, name.h.
- * Threads: any; one newcomer by one at a time.
+ * Layer: fs.  Uses base, part.h, name.h.
+ * Threads: any; a candidate is used by one thread at a time.
  */
 #ifndef FERRY_FS_PLACE_H
 #define FERRY_FS_PLACE_H
@@ -12,11 +13,12 @@
 #include "fs/part.h"
 
 enum {
-	/* Numbers that are tried for a name. */
+	/* Numbers tried for a name before giving up. */
 	PLACE_TRIES = 1000,
 };
 
-/* What is to have a name: a part (whole), or a link with target and meta. */
+/* What is to get a name: a finished part, or, where part is NULL, a symlink
+ * with this target and metadata.  All borrowed. */
 struct candidate {
 	const struct part *part;
 	const char *target;
@@ -24,37 +26,39 @@ struct candidate {
 };
 
 /*
- * "NAME (N).EXT" for a final name.  The extension begins at the last dot that
- * is not at the beginning, has 1 to 15 bytes and no space, and takes a ".tar"
- * before it along; without one the number comes last.  What would be longer
- * than 255 bytes has NAME shortened, never within a character of UTF-8.
+ * Write "NAME (N).EXT" for a final name to out.  The extension begins at the
+ * last dot after the first character that is not a dot, has 1 to 15 bytes and
+ * no space, and includes a ".tar" before it; without an extension the number
+ * comes last.  NAME is shortened so that the result has at most 255 bytes,
+ * never within a UTF-8 character.
  */
-void place_name(char out[NAME_COMPONENT_MAX + 1], const char *name,
-		 unsigned n);
+void place_name(char out[NAME_COMPONENT_MAX + 1], const char *name, unsigned n);
 
-/* "NAME~" for n 0, else "NAME~N~"; shortened likewise. */
+/* Write "NAME~" for n 0, else "NAME~N~"; shortened as by place_name(). */
 void place_backup_name(char out[NAME_COMPONENT_MAX + 1], const char *name,
-			unsigned n);
+		       unsigned n);
 
-/* part_rename() or part_symlink(). */
-int place_put(const struct candidate *what, int dir_fd, const char *name,
-	       int replace, struct err *e);
+/* Give the candidate a name: part_rename() or part_symlink(). */
+int place_put(const struct candidate *c, int dir_fd, const char *name,
+	      int replace, struct err *e);
 
 /*
- * Give it a name that is taken; what has that gets the first backup name that is
- * free.  The newcomer is put under the backup name first, and the two are
- * exchanged: nothing is missing at any instant, nothing is lost to another who
- * does the same, and a death in between leaves the new one as a backup.
+ * Give the candidate a name that is taken, and what has the name the first free
+ * backup name.  The candidate first gets the backup name, then the two names
+ * are exchanged in one system call.  So the name exists at every instant, two
+ * processes that do this at once lose nothing, and a process that is killed
+ * between the two steps leaves the candidate under the backup name.
  *
- * Where names cannot be exchanged the old one is linked to its backup name and
- * replaced; where it cannot be linked either it is renamed, and then for an
- * instant nothing has the name.  In both cases one that another puts there in
- * between may be replaced without a backup.
+ * Where the file system cannot exchange names, the old file is linked to its
+ * backup name and then replaced.  Where it cannot be linked either, it is
+ * renamed, and for an instant nothing has the name.  In both cases a file that
+ * another process puts there in between may be replaced without a backup.
  *
- * Returns 0; ERR_LOCAL with errno: EISDIR for a directory that turns up, EEXIST
- * when all backup names are taken.  A part that was not hidden may be gone then.
+ * Returns 0; ERR_LOCAL with errno: EISDIR where a directory has the name,
+ * EEXIST when all backup names are taken.  After an error a part that had a
+ * name of its own may have been removed.
  */
-int place_backup(const struct candidate *what, int dir_fd, const char *name,
-		  struct err *e);
+int place_backup(const struct candidate *c, int dir_fd, const char *name,
+		 struct err *e);
 
 #endif

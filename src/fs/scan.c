@@ -1,15 +1,16 @@
 /*
- * The walk over the sources: iterative, one level for each directory of the
- * current path, each with its descriptor and one buffer of getdents64() (a
- * DIR would allocate by st_blksize, which is up to a MiB on some file
- * systems, and 129 may be open).
+ * The walk over the sources.  It is iterative: there is one level for each
+ * directory of the current path, with its descriptor and a buffer for
+ * getdents64().  (opendir() would allocate st_blksize bytes, which is up to
+ * 1 MiB on some file systems, and 129 directories may be open.)
  *
- * There is one text for the thing at hand, from which the three names of an
- * item are cut: the display is all of it, the name and the path below the
- * root are its tails.
+ * walk.path is the path of the current item as the user would write it.  The
+ * other two names of an item are the ends of it that begin where the arrows
+ * point: the name that the receiver gets, and the path below the root
+ * (one arrow where they are the same).
  *
- *	photos -> ../x/photos/a/b	photos/. -> ../x/photos/a/b
- *	               ^name  ^path                            ^name and path
+ *	../x/photos  ->  ../x/photos/a/b     ../x/photos/.  ->  ../x/photos/a/b
+ *	                      ^name  ^path                                  ^
  */
 #include "fs/scan.h"
 
@@ -29,19 +30,19 @@
 #include "fs/scan_priv.h"
 
 enum {
-	LEVEL_MAX = NAME_DEPTH_MAX + 1, /* with a root that has no name */
-	ENTRIES_SIZE = 32768,
+	LEVEL_MAX = NAME_DEPTH_MAX + 1, /* one more for a root without name */
+	ENTRIES_SIZE = 32768, /* the least that glibc's opendir() takes */
 };
 
 #define GONE "vanished or was replaced while it was looked at"
 
 struct level {
 	int fd;
-	size_t text_len; /* of this directory's own text */
+	size_t path_len; /* of the directory itself, in walk.path */
 	struct stat st;
-	char *entries; /* ENTRIES_SIZE bytes, kept for the next time */
-	size_t pos;
-	size_t end;
+	char *entries; /* ENTRIES_SIZE bytes, reused by the next directory */
+	size_t pos;    /* of the next entry */
+	size_t end;    /* of what getdents64() returned */
 };
 
 struct walk {
@@ -51,74 +52,77 @@ struct walk {
 	struct err *e;  /* the caller's */
 	unsigned index; /* of the root */
 	const struct root *root;
-	char *text;
-	size_t text_len;
-	size_t text_cap;
-	size_t depth;
-	struct err trouble;
+	char *path; /* see above; owned */
+	size_t path_len;
+	size_t path_cap;
+	size_t depth;        /* levels in use */
+	struct err item_err; /* of the current item */
 	struct level levels[LEVEL_MAX];
 	char target[NAME_PATH_MAX + 2];
 };
 
-/* Whether errno says that what was there a moment ago is not any more. */
+/* Whether the errno says that an entry was removed or replaced since it was
+ * found. */
 static int is_vanished(int error)
 {
 	return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-/* The text of the thing at hand */
+/* ---- the current path ---- */
 
-static int text_reserve(struct walk *w, size_t len)
+/* Make room for len bytes and a NUL. */
+static int path_reserve(struct walk *w, size_t len)
 {
-	size_t cap = w->text_cap;
+	size_t cap = w->path_cap;
 	char *text;
 
-	if (w->text && len < cap)
+	if (w->path && len < cap)
 		return 0;
 	while (cap <= len)
 		cap = cap ? cap * 2 : 1024;
-	text = realloc(w->text, cap);
+	text = realloc(w->path, cap);
 	if (!text) {
 		err_set(w->e, ERR_RESOURCE, "out of memory");
 		return ERR_RESOURCE;
 	}
-	w->text = text;
-	w->text_cap = cap;
+	w->path = text;
+	w->path_cap = cap;
 	return 0;
 }
 
-static void text_cut(struct walk *w, size_t len)
+static void path_cut(struct walk *w, size_t len)
 {
-	w->text_len = len;
-	w->text[len] = '\0';
+	w->path_len = len;
+	w->path[len] = '\0';
 }
 
-/* Put one more component behind. */
-static int text_push(struct walk *w, const char *component)
+/* Append a component. */
+static int path_push(struct walk *w, const char *component)
 {
 	const size_t n = strlen(component);
-	size_t at = w->text_len;
-	int rc = text_reserve(w, at + n + 1);
+	size_t at = w->path_len;
+	int rc = path_reserve(w, at + n + 1);
 
 	if (rc < 0)
 		return rc;
 	if (at > w->root->display_len)
-		w->text[at++] = '/';
-	memcpy(w->text + at, component, n);
-	text_cut(w, at + n);
+		w->path[at++] = '/';
+	memcpy(w->path + at, component, n);
+	path_cut(w, at + n);
 	return 0;
 }
 
-/* Telling what was found */
+/* ---- reporting ---- */
 
 static int is_root_itself(const struct walk *w)
 {
-	return w->text_len == w->root->display_len;
+	return w->path_len == w->root->display_len;
 }
 
 /*
- * Cut the item's names from the text.  For the root's own directory the slash
- * behind it is left out meanwhile ("photos", but "/").
+ * Fill in the item's names and hand it to the caller's function.  The root's
+ * own directory is shown without its trailing slash ("photos", but "/"), which
+ * is put back afterwards.
  */
 static int report(struct walk *w, struct scan_item *item)
 {
@@ -127,16 +131,16 @@ static int report(struct walk *w, struct scan_item *item)
 	int rc;
 
 	if (cut)
-		w->text[prefix - 1] = '\0';
+		w->path[prefix - 1] = '\0';
 	item->root = w->index;
-	item->path = w->text + prefix;
-	item->path_len = w->text_len - prefix;
-	item->name = w->text + w->root->name_off;
+	item->path = w->path + prefix;
+	item->path_len = w->path_len - prefix;
+	item->name = w->path + w->root->name_off;
 	item->name_len = strlen(item->name);
-	item->display = w->text[0] ? w->text : ".";
+	item->display = w->path[0] ? w->path : ".";
 	rc = w->fn(w->ctx, item, w->e);
 	if (cut)
-		w->text[prefix - 1] = '/';
+		w->path[prefix - 1] = '/';
 	return rc;
 }
 
@@ -148,7 +152,7 @@ static int report_stat(struct walk *w, enum scan_kind kind,
 	return report(w, &item);
 }
 
-/* A root without a name of its own is nothing that arrives. */
+/* A root that is sent without its name is not an item of its own. */
 static int report_dir(struct walk *w, const struct stat *st)
 {
 	if (is_root_itself(w) && w->root->name_off == w->root->display_len)
@@ -156,57 +160,59 @@ static int report_dir(struct walk *w, const struct stat *st)
 	return report_stat(w, SCAN_DIR, st);
 }
 
-static int report_trouble(struct walk *w)
+static int report_item_err(struct walk *w)
 {
-	struct scan_item item = { .kind = SCAN_TROUBLE, .err = &w->trouble };
+	struct scan_item item = { .kind = SCAN_ERROR, .err = &w->item_err };
 
 	return report(w, &item);
 }
 
-static char *show(const struct walk *w, char shown[SHOWN_MAX])
+/* The current path, escaped for a message. */
+static char *show_path(const struct walk *w, char shown[SHOWN_MAX])
 {
-	size_t n = w->text_len;
+	size_t n = w->path_len;
 
 	if (n == 0)
 		return text_escape(shown, SHOWN_MAX, ".", 1);
 	if (is_root_itself(w) && n > 1)
 		n--;
-	return text_escape(shown, SHOWN_MAX, w->text, n);
+	return text_escape(shown, SHOWN_MAX, w->path, n);
 }
 
-static int trouble(struct walk *w, int code, const char *why)
+static int report_error(struct walk *w, int code, const char *why)
 {
 	char shown[SHOWN_MAX];
 
-	err_set(&w->trouble, code, "%s: %s", show(w, shown), why);
-	return report_trouble(w);
+	err_set(&w->item_err, code, "%s: %s", show_path(w, shown), why);
+	return report_item_err(w);
 }
 
-static int trouble_sys(struct walk *w, int error)
+static int report_sys_error(struct walk *w, int error)
 {
 	char shown[SHOWN_MAX];
 
 	if (scan_is_exhausted(error)) {
 		errno = error;
-		return err_sys(w->e, ERR_RESOURCE, "%s", show(w, shown));
+		return err_sys(w->e, ERR_RESOURCE, "%s", show_path(w, shown));
 	}
-	show(w, shown);
+	show_path(w, shown);
 	errno = error;
-	err_sys(&w->trouble, ERR_LOCAL, "%s", shown);
-	return report_trouble(w);
+	err_sys(&w->item_err, ERR_LOCAL, "%s", shown);
+	return report_item_err(w);
 }
 
-/* As trouble_sys(), for what was there a moment ago. */
-static int trouble_gone(struct walk *w, int error)
+/* As report_sys_error(), for an entry that existed a moment ago. */
+static int report_vanished(struct walk *w, int error)
 {
 	if (!is_vanished(error))
-		return trouble_sys(w, error);
-	return trouble(w, ERR_CHANGED, GONE);
+		return report_sys_error(w, error);
+	return report_error(w, ERR_CHANGED, GONE);
 }
 
-/* Directories */
+/* ---- directories ---- */
 
-static int in_loop(const struct walk *w, const struct stat *st)
+/* Whether the directory is one of those that the walk is in. */
+static int is_loop(const struct walk *w, const struct stat *st)
 {
 	for (size_t i = 0; i < w->depth; i++) {
 		if (w->levels[i].st.st_dev == st->st_dev &&
@@ -216,7 +222,7 @@ static int in_loop(const struct walk *w, const struct stat *st)
 	return 0;
 }
 
-/* Go down into an open directory, which is taken over in any case. */
+/* Go down into an open directory.  Owns fd in any case. */
 static int push_level(struct walk *w, int fd)
 {
 	struct level *l = &w->levels[w->depth];
@@ -227,13 +233,14 @@ static int push_level(struct walk *w, int fd)
 		goto out;
 	}
 	if (fstat(fd, &l->st) < 0) {
-		rc = trouble_sys(w, errno);
+		rc = report_sys_error(w, errno);
 		goto out;
 	}
-	/* Without links followed, what looks like a loop is a bind mount. */
-	if (w->scan->links == SCAN_FOLLOW && in_loop(w, &l->st)) {
-		rc = trouble(w, ERR_LOCAL,
-			     "a link to a directory that it lies in");
+	/* Where symlinks are not followed, only a bind mount looks like a loop,
+	 * and that is not endless. */
+	if (w->scan->symlinks == SCAN_FOLLOW && is_loop(w, &l->st)) {
+		rc = report_error(w, ERR_LOCAL,
+				  "a link to a directory that it lies in");
 		goto out;
 	}
 	if (!l->entries)
@@ -244,7 +251,7 @@ static int push_level(struct walk *w, int fd)
 	}
 	l->fd = fd;
 	fd = -1;
-	l->text_len = w->text_len;
+	l->path_len = w->path_len;
 	l->pos = 0;
 	l->end = 0;
 	w->depth++;
@@ -270,7 +277,8 @@ static int open_dir(int dir_fd, const char *leaf, int follow)
 	return fd;
 }
 
-/* Go down; a directory that cannot be read still arrives, empty. */
+/* Go down into a directory.  One that cannot be opened is an error, but is sent
+ * all the same, empty. */
 static int enter_dir(struct walk *w, int dir_fd, const char *leaf,
 		     const struct stat *st, int follow)
 {
@@ -280,14 +288,15 @@ static int enter_dir(struct walk *w, int dir_fd, const char *leaf,
 
 	if (fd >= 0)
 		return push_level(w, fd);
-	rc = trouble_gone(w, error);
+	rc = report_vanished(w, error);
 	if (rc || is_vanished(error))
 		return rc;
 	return report_dir(w, st);
 }
 
-/* Entries */
+/* ---- entries ---- */
 
+/* Visit what is not a symlink, or the target of one that is followed. */
 static int visit_target(struct walk *w, int dir_fd, const char *leaf,
 			const struct stat *st, int follow)
 {
@@ -295,101 +304,104 @@ static int visit_target(struct walk *w, int dir_fd, const char *leaf,
 		return report_stat(w, SCAN_FILE, st);
 	if (S_ISDIR(st->st_mode))
 		return enter_dir(w, dir_fd, leaf, st, follow);
-	return trouble(w, ERR_LOCAL, scan_special_name(st->st_mode));
+	return report_error(w, ERR_LOCAL, scan_special_name(st->st_mode));
 }
 
-static int refuse_link(struct walk *w, const char *why)
+static int report_bad_symlink(struct walk *w, const char *why)
 {
 	char shown[SHOWN_MAX], target[200];
 
 	text_escape(target, sizeof(target), w->target, strlen(w->target));
-	err_set(&w->trouble, ERR_LOCAL,
+	err_set(&w->item_err, ERR_LOCAL,
 		"%s: %s (a symlink to %s); --symlinks follow sends what it "
 		"leads to, --symlinks skip leaves it out",
-		show(w, shown), why, target);
-	return report_trouble(w);
+		show_path(w, shown), why, target);
+	return report_item_err(w);
 }
 
-static int keep_link(struct walk *w, int dir_fd, const char *leaf,
-		     const struct stat *st)
+static int visit_kept_symlink(struct walk *w, int dir_fd, const char *leaf,
+			      const struct stat *st)
 {
-	struct scan_item item = { .kind = SCAN_LINK, .st = *st };
+	struct scan_item item = { .kind = SCAN_SYMLINK, .st = *st };
 	const struct root *r = w->root;
-	const char *name = w->text + r->name_off, *why;
-	/* one more than may be sent, so that a longer one is seen */
+	const char *name = w->path + r->name_off, *why;
+	/* One byte more than may be sent, so that a longer target fails the
+	 * check instead of being truncated. */
 	ssize_t n = readlinkat(dir_fd, leaf, w->target, sizeof(w->target) - 1);
 
 	if (n < 0 && errno == EINVAL)
-		return trouble(w, ERR_CHANGED, GONE);
+		return report_error(w, ERR_CHANGED, GONE);
 	if (n < 0)
-		return trouble_gone(w, errno);
+		return report_vanished(w, errno);
 	w->target[n] = '\0';
-	why = name_check_link(name, strlen(name), r->name_off < r->display_len,
-			      w->target, (size_t)n);
+	why = name_check_symlink(name, strlen(name),
+				 r->name_off < r->display_len, w->target,
+				 (size_t)n);
 	if (why)
-		return refuse_link(w, why);
+		return report_bad_symlink(w, why);
 	item.target = w->target;
 	item.target_len = (size_t)n;
 	return report(w, &item);
 }
 
-static int follow_link(struct walk *w, int dir_fd, const char *leaf)
+static int visit_followed_symlink(struct walk *w, int dir_fd, const char *leaf)
 {
 	struct stat st;
 
 	if (fstatat(dir_fd, leaf, &st, 0) == 0)
 		return visit_target(w, dir_fd, leaf, &st, 1);
 	if (errno == ENOENT)
-		return trouble(w, ERR_LOCAL, "a symlink that leads nowhere");
-	return trouble_sys(w, errno);
+		return report_error(w, ERR_LOCAL,
+				    "a symlink that leads nowhere");
+	return report_sys_error(w, errno);
 }
 
-static int visit_link(struct walk *w, int dir_fd, const char *leaf,
-		      const struct stat *st)
+static int visit_symlink(struct walk *w, int dir_fd, const char *leaf,
+			 const struct stat *st)
 {
-	switch (w->scan->links) {
+	switch (w->scan->symlinks) {
 	case SCAN_FOLLOW:
-		return follow_link(w, dir_fd, leaf);
+		return visit_followed_symlink(w, dir_fd, leaf);
 	case SCAN_SKIP:
 		return report_stat(w, SCAN_SKIPPED, st);
 	case SCAN_KEEP:
 	default:
-		return keep_link(w, dir_fd, leaf, st);
+		return visit_kept_symlink(w, dir_fd, leaf, st);
 	}
 }
 
-/* Whether the filter leaves it out.  A link that is followed counts as what
- * it leads to. */
+/* Whether the filter leaves the entry out.  For patterns that match directories
+ * only, a symlink that is followed counts as its target. */
 static int is_left_out(const struct walk *w, int dir_fd, const char *leaf,
 		       const struct stat *st)
 {
-	const char *name = w->text + w->root->name_off;
+	const char *name = w->path + w->root->name_off;
 	struct stat target;
 	int is_dir = S_ISDIR(st->st_mode);
 
 	if (!w->scan->filter)
 		return 0;
-	if (S_ISLNK(st->st_mode) && w->scan->links == SCAN_FOLLOW &&
+	if (S_ISLNK(st->st_mode) && w->scan->symlinks == SCAN_FOLLOW &&
 	    fstatat(dir_fd, leaf, &target, 0) == 0)
 		is_dir = S_ISDIR(target.st_mode);
 	return filter_excludes(w->scan->filter, name, is_dir);
 }
 
-/* What is called leaf in dir_fd, and is at the end of the text already. */
-static int visit(struct walk *w, int dir_fd, const char *leaf)
+/* Visit the entry leaf of dir_fd, which the current path ends with already. */
+static int visit_entry(struct walk *w, int dir_fd, const char *leaf)
 {
-	const char *name = w->text + w->root->name_off, *why;
+	const char *name = w->path + w->root->name_off, *why;
 	struct stat st;
 
 	if (fstatat(dir_fd, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return trouble_gone(w, errno);
+		return report_vanished(w, errno);
 	if (is_left_out(w, dir_fd, leaf, &st))
 		return report_stat(w, SCAN_SKIPPED, &st);
 	why = name_check(name, strlen(name));
 	if (why)
-		return trouble(w, ERR_LOCAL, why);
+		return report_error(w, ERR_LOCAL, why);
 	if (S_ISLNK(st.st_mode))
-		return visit_link(w, dir_fd, leaf, &st);
+		return visit_symlink(w, dir_fd, leaf, &st);
 	return visit_target(w, dir_fd, leaf, &st, 0);
 }
 
@@ -399,7 +411,8 @@ static int is_dot_or_dotdot(const char *name)
 	       (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
 }
 
-/* The next name in a directory; NULL at its end with *error 0, or errno. */
+/* The next name in a directory.  Returns NULL with *error 0 at its end, or with
+ * an errno. */
 static const char *next_entry(struct level *l, int *error)
 {
 	*error = 0;
@@ -426,11 +439,11 @@ static const char *next_entry(struct level *l, int *error)
 	}
 }
 
-/* The innermost directory is done, or cannot be read further. */
+/* Leave the innermost directory, at its end or because of an error. */
 static int finish_dir(struct walk *w, int error)
 {
 	const struct level *l = &w->levels[w->depth - 1];
-	int rc = error ? trouble_gone(w, error) : 0;
+	int rc = error ? report_vanished(w, error) : 0;
 
 	if (!rc)
 		rc = report_dir(w, &l->st);
@@ -447,15 +460,15 @@ static int walk_levels(struct walk *w)
 		const char *leaf;
 		int error;
 
-		text_cut(w, l->text_len);
+		path_cut(w, l->path_len);
 		leaf = next_entry(l, &error);
 		if (!leaf) {
 			rc = finish_dir(w, error);
 			continue;
 		}
-		rc = text_push(w, leaf);
+		rc = path_push(w, leaf);
 		if (!rc)
-			rc = visit(w, l->fd, leaf);
+			rc = visit_entry(w, l->fd, leaf);
 	}
 	while (w->depth > 0)
 		pop_level(w);
@@ -466,82 +479,84 @@ static int walk_file(struct walk *w)
 {
 	const struct root *r = w->root;
 	struct stat st;
-	int rc = text_push(w, r->leaf);
+	int rc = path_push(w, r->leaf);
 
 	if (rc < 0)
 		return rc;
 	if (fstatat(r->fd, r->leaf, &st, r->follow ? 0 : AT_SYMLINK_NOFOLLOW))
-		return trouble_gone(w, errno);
+		return report_vanished(w, errno);
 	if (!S_ISREG(st.st_mode))
-		return trouble(w, ERR_CHANGED, "is not a file any more");
+		return report_error(w, ERR_CHANGED, "is not a file any more");
 	return report_stat(w, SCAN_FILE, &st);
 }
 
-/* Lists of names */
+/* ---- lists of names ---- */
 
-/* The thing that a list names, below the root and at the end of the text.
- * deep: a directory with all that is in it. */
-static int visit_listed(struct walk *w, struct dirs *dirs, const char *name,
-			size_t len, int deep)
+/* Visit a name from a list, which the current path ends with already.  is_deep:
+ * a directory with its content. */
+static int visit_list_name(struct walk *w, struct dirs *dirs, const char *name,
+			   size_t len, int is_deep)
 {
-	int follow = w->scan->links == SCAN_FOLLOW, dir, rc;
+	int follow = w->scan->symlinks == SCAN_FOLLOW, dir, rc;
 	const char *leaf, *why = name_check(name, len);
 	struct stat st;
 	struct err e;
 
 	if (why)
-		return trouble(w, ERR_LOCAL, why);
+		return report_error(w, ERR_LOCAL, why);
 	dir = dirs_parent(dirs, name, len, &leaf, &e);
 	if (dir == ERR_RESOURCE) {
 		*w->e = e;
 		return dir;
 	}
 	if (dir < 0)
-		return trouble_sys(w, e.sys_errno);
+		return report_sys_error(w, e.sys_errno);
 	if (fstatat(dir, leaf, &st, follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
-		return trouble_sys(w, errno);
-	if (S_ISDIR(st.st_mode) && !deep)
+		return report_sys_error(w, errno);
+	if (S_ISDIR(st.st_mode) && !is_deep)
 		return report_stat(w, is_left_out(w, dir, leaf, &st) ?
 				   SCAN_SKIPPED : SCAN_DIR, &st);
-	rc = visit(w, dir, leaf);
+	rc = visit_entry(w, dir, leaf);
 	return rc ? rc : walk_levels(w);
 }
 
-/* One entry as it stands in the list: "./a/b", "a/b/", ".", "". */
-static int walk_entry(struct walk *w, struct dirs *dirs, char *name)
+/* Walk a name as the list has it: "./a/b", "a/b/", ".", "". */
+static int walk_list_name(struct walk *w, struct dirs *dirs, char *name)
 {
 	size_t len;
-	int rc, deep;
+	int rc, is_deep;
 
 	while (name[0] == '.' && name[1] == '/') {
 		name += 2;
 		name += strspn(name, "/");
 	}
 	len = strlen(name);
-	deep = len > 1 && name[len - 1] == '/';
+	is_deep = len > 1 && name[len - 1] == '/';
 	while (len > 1 && name[len - 1] == '/')
 		name[--len] = '\0';
-	/* "find ." tells of the top as well, which arrives without a name */
+	/* "find ." prints "." too, which stands for the root, sent without a
+	 * name. */
 	if (len == 0 || strcmp(name, ".") == 0)
 		return 0;
-	text_cut(w, w->root->display_len);
-	rc = text_push(w, name);
-	return rc ? rc : visit_listed(w, dirs, name, len, deep);
+	path_cut(w, w->root->display_len);
+	rc = path_push(w, name);
+	return rc ? rc : visit_list_name(w, dirs, name, len, is_deep);
 }
 
 static int report_waiting(struct walk *w)
 {
 	struct scan_item item = { .kind = SCAN_WAITING };
 
-	text_cut(w, w->root->display_len);
+	path_cut(w, w->root->display_len);
 	return report(w, &item);
 }
 
 static int walk_list(struct walk *w)
 {
 	const struct root *r = w->root;
-	struct dirs *dirs = dirs_new(r->fd, w->scan->links == SCAN_FOLLOW ?
-				     DIRS_FOLLOW : 0, NULL, NULL);
+	struct dirs *dirs = dirs_new(
+		r->fd, w->scan->symlinks == SCAN_FOLLOW ? DIRS_FOLLOW : 0, NULL,
+		NULL);
 	struct list *list = list_new(r->list_fd, r->list_end);
 	char *name;
 	int rc = 0;
@@ -552,14 +567,14 @@ static int walk_list(struct walk *w)
 		 lseek(r->list_fd, r->list_start, SEEK_SET) < 0)
 		rc = err_sys(w->e, ERR_LOCAL, "reading the list of names");
 	while (rc == 0) {
-		enum list_got got = list_next(list, &name, w->e);
+		enum list_result result = list_next(list, &name, w->e);
 
-		if (got == LIST_END)
+		if (result == LIST_END)
 			break;
-		if (got == LIST_FAILED)
+		if (result == LIST_FAILED)
 			rc = ERR_LOCAL;
-		else if (got == LIST_NAME)
-			rc = walk_entry(w, dirs, name);
+		else if (result == LIST_NAME)
+			rc = walk_list_name(w, dirs, name);
 		else
 			rc = report_waiting(w);
 	}
@@ -572,19 +587,20 @@ static int walk_root(struct walk *w)
 {
 	const struct root *r = w->root;
 	struct stat st;
-	int rc = text_reserve(w, r->display_len);
+	int rc = path_reserve(w, r->display_len);
 
 	if (rc < 0)
 		return rc;
-	memcpy(w->text, r->display, r->display_len);
-	text_cut(w, r->display_len);
+	memcpy(w->path, r->display, r->display_len);
+	path_cut(w, r->display_len);
 	if (r->leaf)
 		return walk_file(w);
 	if (r->list_fd >= 0)
 		return walk_list(w);
 	if (fstat(r->fd, &st) < 0)
-		return trouble_sys(w, errno);
-	/* a description of our own: reading moves its offset */
+		return report_sys_error(w, errno);
+	/* Opened again: reading moves the offset of the open file description,
+	 * and other threads use r->fd. */
 	rc = enter_dir(w, r->fd, ".", &st, 0);
 	return rc ? rc : walk_levels(w);
 }
@@ -607,7 +623,7 @@ int scan_run(struct scan *s, scan_fn fn, void *ctx, struct err *e)
 	}
 	for (size_t i = 0; i < LEVEL_MAX; i++)
 		free(w->levels[i].entries);
-	free(w->text);
+	free(w->path);
 	free(w);
 	return rc;
 }

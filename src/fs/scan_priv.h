@@ -1,5 +1,6 @@
 /*
- * scan_priv.h - the sources of a scan.  Private to scan.c and scan_root.c.
+ * scan_priv.h - the roots of a scan: what its user added.  Private to scan.c
+ * and scan_root.c.
  *
  * Layer: fs.
  */
@@ -12,33 +13,35 @@
 
 #include "fs/scan.h"
 
-enum { SHOWN_MAX = 400 /* of an escaped path in an error's text */ };
+/* Bytes of an escaped path in an error's text, which has room for 768. */
+enum { SHOWN_MAX = 400 };
 
 struct root {
-	int fd;
-	int owned;     /* 0: the descriptor is an earlier root's */
-	int follow;    /* a file named by a symlink */
-	char *display; /* in front of the paths below it; owned */
+	int fd;        /* see scan_root_fd() */
+	int owned;     /* 0: an earlier root owns the descriptor */
+	int follow;    /* see scan_root_follow() */
+	char *display; /* see scan_root_display(); owned */
 	size_t display_len;
-	size_t name_off; /* where names start in display */
-	char *leaf;      /* the one file; NULL for a directory; owned */
-	int list_fd;     /* names what is to be sent; borrowed; or -1 */
-	char list_end;   /* behind each name */
-	off_t list_start; /* where it began; -1: it cannot be read again */
+	size_t name_off;  /* where the receiver's names start in display */
+	char *leaf;       /* the file's name; NULL for a directory; owned */
+	int list_fd;      /* list of names, borrowed; or -1 */
+	char list_end;    /* the byte that ends each name */
+	off_t list_start; /* its offset when added; -1: it cannot seek */
 };
 
 struct scan {
-	enum scan_links links;
+	enum scan_symlinks symlinks;
 	const struct filter *filter; /* or NULL; borrowed */
 	struct root *roots;
 	unsigned count;
 	unsigned cap;
 };
 
-/* Whether errno says that the process ran out of something. */
+/* Whether the errno says that the process is out of memory or descriptors. */
 int scan_is_exhausted(int error);
 
-/* What stands there, where it is neither a file nor a directory. */
+/* A fixed text that says what a file is that is neither regular nor a directory
+ * nor a symlink. */
 const char *scan_special_name(mode_t mode);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * The sources of a scan: what the command line names, opened and checked.
+ * The roots of a scan: sources of the command line, checked and opened.
  */
 #include "fs/scan.h"
 
@@ -14,12 +14,12 @@
 #include "fs/name.h"
 #include "fs/scan_priv.h"
 
-struct scan *scan_new(enum scan_links links)
+struct scan *scan_new(enum scan_symlinks symlinks)
 {
 	struct scan *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->links = links;
+		s->symlinks = symlinks;
 	return s;
 }
 
@@ -91,8 +91,9 @@ const char *scan_special_name(mode_t mode)
 	}
 }
 
-/* Adding a source */
+/* ---- adding a root ---- */
 
+/* For a path where a system call failed, with errno. */
 static int add_failed(const char *path, struct err *e)
 {
 	const int saved = errno;
@@ -104,6 +105,7 @@ static int add_failed(const char *path, struct err *e)
 		       "%s", shown);
 }
 
+/* For a path that is not allowed. */
 static int add_refused(int code, const char *path, const char *why,
 		       struct err *e)
 {
@@ -113,14 +115,7 @@ static int add_refused(int code, const char *path, const char *why,
 	return err_set(e, code, "%s: %s", shown, why);
 }
 
-static size_t without_slashes(const char *path, size_t len)
-{
-	while (len > 0 && path[len - 1] == '/')
-		len--;
-	return len;
-}
-
-/* A copy of the first len bytes with a slash behind where slash is set. */
+/* A copy of the first len bytes, and a slash after them where slash is set. */
 static char *copy_text(const char *from, size_t len, int slash)
 {
 	char *to = malloc(len + 2);
@@ -134,8 +129,8 @@ static char *copy_text(const char *from, size_t len, int slash)
 	return to;
 }
 
-/* path[base..len) is the last component: a directory that is sent with its
- * name, or "." or "" whose content is. */
+/* path[base..len) is the last component: the name of a directory that is sent
+ * with it, or "." or "" for one whose content is sent without a name. */
 static int fill_dir_root(struct root *r, const char *path, size_t base,
 			 size_t len)
 {
@@ -158,8 +153,9 @@ static int fill_dir_root(struct root *r, const char *path, size_t base,
 	return 0;
 }
 
-/* The root before, where it is of a file in the same directory: a thousand
- * files named one by one need not hold a thousand descriptors. */
+/* The last file that was added, if it is in the same directory, else NULL: the
+ * two share a descriptor, so that a thousand files given one by one do not take
+ * a thousand. */
 static const struct root *find_sibling(const struct scan *s,
 				       const struct root *r)
 {
@@ -191,7 +187,8 @@ static int fill_file_root(const struct scan *s, struct root *r,
 	if (sibling) {
 		r->fd = sibling->fd;
 	} else {
-		/* O_PATH: it need not be readable for its file to be sent */
+		/* O_PATH: reading a file in a directory takes search permission
+		 * only. */
 		r->fd = open(base ? r->display : ".",
 			     O_PATH | O_DIRECTORY | O_CLOEXEC);
 		r->owned = r->fd >= 0;
@@ -201,6 +198,7 @@ static int fill_file_root(const struct scan *s, struct root *r,
 	if (fstatat(r->fd, r->leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	r->follow = S_ISLNK(st.st_mode);
+	/* Fail before connecting, not in the middle of the transfer. */
 	return faccessat(r->fd, r->leaf, R_OK, AT_EACCESS);
 }
 
@@ -221,7 +219,8 @@ static int reserve_root(struct scan *s)
 	return 0;
 }
 
-/* Whether the last component may be sent: NULL or why not. */
+/* Check that the last component may be sent.  Returns NULL or why it may
+ * not. */
 static const char *check_base(const char *path, size_t base, size_t len,
 			      int is_dir)
 {
@@ -242,7 +241,7 @@ int scan_add_list(struct scan *s, const char *dir, int fd, char end,
 	char *path = malloc(len + 3);
 	int rc = -1;
 
-	/* "DIR/.": what is in it, without a name of its own */
+	/* "DIR/.": what is in DIR, without its name */
 	if (path) {
 		memcpy(path, dir, len);
 		if (len > 0)
@@ -266,13 +265,15 @@ int scan_add_list(struct scan *s, const char *dir, int fd, char end,
 
 int scan_add(struct scan *s, const char *path, struct err *e)
 {
-	const size_t len = without_slashes(path, strlen(path));
+	size_t len = strlen(path), base;
 	struct root r = { .fd = -1, .list_fd = -1 };
-	size_t base = len;
 	struct stat st;
 	const char *why;
 	int rc;
 
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	base = len;
 	while (base > 0 && path[base - 1] != '/')
 		base--;
 	if (path[0] == '\0')

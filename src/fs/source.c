@@ -1,7 +1,7 @@
 /*
- * Reading sources.  Nothing is mapped (a file that shrinks would be SIGBUS)
- * and nothing is padded: what cannot be read as it was announced is
- * ERR_CHANGED.
+ * Reading sources.  Nothing is mapped, as access to a mapping of a file that
+ * shrinks raises SIGBUS, and nothing is padded: a file that does not have the
+ * announced bytes is ERR_CHANGED.
  */
 #include "fs/source.h"
 
@@ -14,7 +14,7 @@
 #include "os/space.h"
 
 enum {
-	READ_TRIES = 3, /* of a small file that changes under us */
+	READ_TRIES = 3, /* of a small file that changes while it is read */
 };
 
 int source_is_same(const struct stat *a, const struct stat *b)
@@ -26,8 +26,9 @@ int source_is_same(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* O_NONBLOCK: a FIFO put in the file's place must not hang us. */
-static int open_it(int dir_fd, const char *name, int follow)
+/* O_NONBLOCK: where another process has put a FIFO in the file's place, open()
+ * must not wait for a writer. */
+static int open_source(int dir_fd, const char *name, int follow)
 {
 	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd;
 
@@ -54,7 +55,7 @@ static int stat_regular(int fd, struct stat *st, struct err *e)
 int source_open(int dir_fd, const char *name, int follow, struct stat *st,
 		struct err *e)
 {
-	int fd = open_it(dir_fd, name, follow);
+	int fd = open_source(dir_fd, name, follow);
 	int rc;
 
 	if (fd < 0)
@@ -68,15 +69,17 @@ int source_open(int dir_fd, const char *name, int follow, struct stat *st,
 }
 
 /*
- * Whether got bytes are the whole of a file with this stat.  Files of /proc
- * say they are empty and are not; below cap, read to the end is what counts.
+ * Whether got bytes are the whole of a file with this stat.  Files of /proc say
+ * that they have 0 bytes, although they have content: these are whole when the
+ * read ended before cap, which means at the end of the file.
  */
 static int is_whole(const struct stat *st, size_t got, size_t cap)
 {
 	return (uint64_t)st->st_size == got || (st->st_size == 0 && got < cap);
 }
 
-/* Read the file again until it stood still meanwhile; st is from before. */
+/* Read the file again until it did not change during the read.  *st is from
+ * before the first one. */
 static int read_again(int fd, struct stat *st, void *p, size_t cap, size_t *len,
 		      struct err *e)
 {
@@ -104,8 +107,8 @@ static int read_again(int fd, struct stat *st, void *p, size_t cap, size_t *len,
 	return err_set(e, ERR_CHANGED, "it kept changing while it was read");
 }
 
-/* One read() that asks for a byte more than there should be: coming back
- * without it, it has seen the end. */
+/* One read() of a byte more than the file should have: if that byte is missing,
+ * the read has reached the end, and no second read() is needed to see it. */
 static ssize_t read_once(int fd, const struct stat *st, void *p, size_t cap)
 {
 	size_t want = cap;
@@ -124,12 +127,13 @@ static int read_small(int fd, struct stat *st, void *p, size_t cap, size_t *len,
 {
 	struct stat now;
 	ssize_t got = read_once(fd, st, p, cap);
-	int rc, expected;
+	int rc, is_as_scanned;
 
-	/* Most likely no regular file any more: let fstat() tell. */
 	if (got < 0) {
 		const int saved = errno;
 
+		/* Most likely it is no regular file any more (EISDIR):
+		 * "not a regular file" says more than read()'s errno. */
 		rc = stat_regular(fd, &now, e);
 		errno = saved;
 		return rc < 0 ? rc : err_sys(e, ERR_LOCAL, "read");
@@ -137,9 +141,9 @@ static int read_small(int fd, struct stat *st, void *p, size_t cap, size_t *len,
 	rc = stat_regular(fd, &now, e);
 	if (rc < 0)
 		return rc;
-	expected = source_is_same(st, &now) && now.st_size == (off_t)got;
+	is_as_scanned = source_is_same(st, &now) && now.st_size == (off_t)got;
 	*st = now;
-	if (!expected)
+	if (!is_as_scanned)
 		return read_again(fd, st, p, cap, len, e);
 	*len = (size_t)got;
 	return 0;
@@ -148,7 +152,7 @@ static int read_small(int fd, struct stat *st, void *p, size_t cap, size_t *len,
 int source_read_small(int dir_fd, const char *name, int follow, struct stat *st,
 		      void *p, size_t cap, size_t *len, struct err *e)
 {
-	int fd = open_it(dir_fd, name, follow);
+	int fd = open_source(dir_fd, name, follow);
 	int rc;
 
 	*len = 0;
@@ -172,9 +176,9 @@ int source_read(int fd, void *p, size_t n, uint64_t off, struct err *e)
 	return 0;
 }
 
-/* No data was found.  That is a hole up to the end only where the file
- * still is that long. */
-static int no_more_data(int fd, uint64_t size, struct err *e)
+/* SEEK_DATA found nothing (ENXIO).  That means a hole up to the end only if the
+ * file still has size bytes. */
+static int check_final_hole(int fd, uint64_t size, struct err *e)
 {
 	struct stat st;
 
@@ -200,8 +204,8 @@ int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 		return err_set(e, ERR_INTERNAL, "an offset out of range");
 	if (space_next_data(fd, (off_t)off, &data, &stop) < 0) {
 		if (errno == ENXIO)
-			return no_more_data(fd, size, e);
-		/* Cannot tell (EINVAL and the like): all is data. */
+			return check_final_hole(fd, size, e);
+		/* The file system cannot tell (EINVAL and the like). */
 		*start = off;
 		return 0;
 	}

@@ -188,7 +188,7 @@ static void settle_data(struct result *r, unsigned n)
 
 	for (unsigned i = 0; i < n; i++) {
 		err_clear(&e);
-		if (r[i].c->part.name[0] && part_settle(&r[i].c->part, &e))
+		if (r[i].c->part.name[0] && part_check_close(&r[i].c->part, &e))
 			fail_one(&r[i], wire_cause_of_errno(e.sys_errno));
 	}
 }

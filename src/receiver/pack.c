@@ -53,8 +53,8 @@ static const char *bad_name(const struct pack_item *row)
 	const char *why = name_check(row->name, row->name_len);
 
 	if (!why && row->kind == ITEM_LINK)
-		why = name_check_link(row->name, row->name_len, 0, row->target,
-				      row->target_len);
+		why = name_check_symlink(row->name, row->name_len, 0,
+					 row->target, row->target_len);
 	return why;
 }
 

@@ -47,7 +47,7 @@ void outcome_note(struct outcome *o, const struct msg_note *m,
 void outcome_item_failed(struct outcome *o, const struct item *it,
 			 const char *name, struct err *e);
 
-/* The scan found something that cannot be sent (SCAN_TROUBLE). */
+/* The scan found something that cannot be sent (SCAN_ERROR). */
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
 
 /* ---- the whole ---- */

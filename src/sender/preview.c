@@ -63,10 +63,10 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 		report_planned(p, si->name, si->name_len,
 			       (uint64_t)si->st.st_size);
 		break;
-	case SCAN_LINK:
+	case SCAN_SYMLINK:
 		report_planned(p, si->name, si->name_len, 0);
 		break;
-	case SCAN_TROUBLE:
+	case SCAN_ERROR:
 		report_failure(p, si);
 		break;
 	case SCAN_DIR:

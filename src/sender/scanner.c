@@ -151,10 +151,10 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 		return add_file(sc, si, e);
 	case SCAN_DIR:
 		return add_to_pack(sc, ITEM_DIR, si, e);
-	case SCAN_LINK:
+	case SCAN_SYMLINK:
 		atomic_fetch_add(&s->count.total_files, 1);
 		return add_to_pack(sc, ITEM_LINK, si, e);
-	case SCAN_TROUBLE:
+	case SCAN_ERROR:
 		outcome_scan_failed(s->outcome, si);
 		return 0;
 	case SCAN_SKIPPED:

@@ -44,7 +44,7 @@ static void check(struct list *l, struct whole w)
 	char *name;
 
 	while (model_next(&w, &want, &n)) {
-		enum list_got got = list_next(l, &name, &e);
+		enum list_result got = list_next(l, &name, &e);
 
 		if (n > NAME_LIMIT || memchr(want, '\0', n)) {
 			CHECK(got == LIST_FAILED);

@@ -76,7 +76,7 @@ static int model_walk(const char *s, size_t n, long depth)
 
 static void check_link(const struct pack_item *it, size_t prefix)
 {
-	const char *why = name_check_link(it->name, it->name_len, prefix,
+	const char *why = name_check_symlink(it->name, it->name_len, prefix,
 					  it->target, it->target_len);
 	long depth = 0;
 

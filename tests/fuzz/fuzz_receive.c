@@ -456,7 +456,7 @@ static void check_link(const char *path, const char *name)
 
 	CHECK(n > 0);
 	if (strcmp(name, "out") != 0)
-		CHECK(!name_check_link(name, strlen(name), 0, target,
+		CHECK(!name_check_symlink(name, strlen(name), 0, target,
 				       (size_t)n));
 }
 

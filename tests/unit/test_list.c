@@ -96,7 +96,7 @@ static void test_long_list(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, write_names, &w), 0);
 	l = list_new(fds[0], '\n');
 	for (unsigned i = 0; i < w.count; i++) {
-		enum list_got got;
+		enum list_result got;
 
 		do
 			got = list_next(l, &name, &e);

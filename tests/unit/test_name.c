@@ -307,8 +307,8 @@ static void test_links(void **state)
 		const char *why;
 
 		assert_null(name_check(c->path, strlen(c->path)));
-		why = name_check_link(c->path, strlen(c->path), c->prefix,
-				      c->target, strlen(c->target));
+		why = name_check_symlink(c->path, strlen(c->path), c->prefix,
+					 c->target, strlen(c->target));
 		if ((why == NULL) != c->ok)
 			fail_msg("%s -> %s (%zu): %s", c->path, c->target,
 				 c->prefix, why ? why : "accepted");
@@ -320,13 +320,13 @@ static void test_link_bytes(void **state)
 	char *p;
 
 	(void)state;
-	assert_non_null(name_check_link("l", 1, 0, "a\0b", 3));
-	assert_non_null(name_check_link("l", 1, 0, "a\0", 2));
-	assert_null(name_check_link("l", 1, 0, "a\0b", 1));
+	assert_non_null(name_check_symlink("l", 1, 0, "a\0b", 3));
+	assert_non_null(name_check_symlink("l", 1, 0, "a\0", 2));
+	assert_null(name_check_symlink("l", 1, 0, "a\0b", 1));
 	p = fill(4096, 't');
-	assert_null(name_check_link("l", 1, 0, p, 4094));
-	assert_null(name_check_link("l", 1, 0, p, 4095));
-	assert_non_null(name_check_link("l", 1, 0, p, 4096));
+	assert_null(name_check_symlink("l", 1, 0, p, 4094));
+	assert_null(name_check_symlink("l", 1, 0, p, 4095));
+	assert_non_null(name_check_symlink("l", 1, 0, p, 4096));
 	free(p);
 }
 

@@ -647,8 +647,9 @@ static void test_kept_died_before_commit(void **state)
 		assert_int_equal(part_set_meta(&one, &meta, &e), 0);
 		assert_int_equal(part_close(&one, &e), 0);
 		if (i % 2)
-			assert_int_equal(part_take_kept(&one, p->dir, 42,
-							&was_there), 0);
+			assert_int_equal(part_open_leftover(&one, p->dir, 42,
+							    &was_there),
+					 0);
 		else
 			assert_int_equal(part_open_kept(&one, p->dir, 42,
 							&was_there, &e), 0);
@@ -656,7 +657,7 @@ static void test_kept_died_before_commit(void **state)
 		part_discard(&one, p->dir);
 		assert_int_equal(count_names(p->dir), 0);
 	}
-	assert_int_equal(part_take_kept(&one, p->dir, 42, &was_there), -1);
+	assert_int_equal(part_open_leftover(&one, p->dir, 42, &was_there), -1);
 	assert_int_equal(was_there, 0);
 	assert_false(part_is_keepable(0));
 	assert_false(part_is_keepable(0177));

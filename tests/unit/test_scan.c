@@ -154,11 +154,11 @@ static int collect(void *ctx, const struct scan_item *item, struct err *e)
 	f->st = item->st;
 	assert_int_equal(strlen(item->path), item->path_len);
 	assert_int_equal(strlen(item->name), item->name_len);
-	if (item->kind == SCAN_LINK) {
+	if (item->kind == SCAN_SYMLINK) {
 		f->target = copy(item->target);
 		assert_int_equal(strlen(item->target), item->target_len);
 	}
-	if (item->kind == SCAN_TROUBLE) {
+	if (item->kind == SCAN_ERROR) {
 		f->code = item->err->code;
 		f->sys_errno = item->err->sys_errno;
 		f->text = copy(item->err->text);
@@ -191,7 +191,7 @@ static void forget(struct list *l)
 	memset(l, 0, sizeof(*l));
 }
 
-static struct scan *scan_of(enum scan_links links, const char *path)
+static struct scan *scan_of(enum scan_symlinks links, const char *path)
 {
 	struct scan *s = scan_new(links);
 	struct err e;
@@ -212,7 +212,7 @@ static struct list run(struct scan *s)
 	return l;
 }
 
-static struct list run_one(enum scan_links links, const char *path)
+static struct list run_one(enum scan_symlinks links, const char *path)
 {
 	struct scan *s = scan_of(links, path);
 	struct list l = run(s);
@@ -486,9 +486,9 @@ static void test_file_vanishes(void **state)
 	put_link("swapped", "stays");
 	l = run(s);
 	assert_int_equal(l.n, 3);
-	assert_int_equal(l.item[0].kind, SCAN_TROUBLE);
+	assert_int_equal(l.item[0].kind, SCAN_ERROR);
 	assert_int_equal(l.item[0].code, ERR_CHANGED);
-	assert_int_equal(l.item[1].kind, SCAN_TROUBLE);
+	assert_int_equal(l.item[1].kind, SCAN_ERROR);
 	assert_int_equal(l.item[1].code, ERR_CHANGED);
 	assert_int_equal(l.item[2].kind, SCAN_FILE);
 	forget(&l);
@@ -530,7 +530,7 @@ static void test_links_keep(void **state)
 	for (size_t i = 0; i < sizeof(sent) / sizeof(sent[0]); i++) {
 		const struct found *f = find(&l, sent[i]);
 
-		assert_int_equal(f->kind, SCAN_LINK);
+		assert_int_equal(f->kind, SCAN_SYMLINK);
 		assert_true(S_ISLNK(f->st.st_mode));
 	}
 	assert_string_equal(find(&l, "t/d/up")->target, "../f");
@@ -538,7 +538,7 @@ static void test_links_keep(void **state)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		const struct found *f = find(&l, refused[i]);
 
-		assert_int_equal(f->kind, SCAN_TROUBLE);
+		assert_int_equal(f->kind, SCAN_ERROR);
 		assert_int_equal(f->code, ERR_LOCAL);
 		assert_non_null(strstr(f->text, "--symlinks follow"));
 		assert_non_null(strstr(f->text, "--symlinks skip"));
@@ -549,13 +549,13 @@ static void test_links_keep(void **state)
 	forget(&l);
 	/* without a name of its own, the top is the same directory */
 	l = run_one(SCAN_KEEP, "t/.");
-	assert_int_equal(find(&l, "d/top")->kind, SCAN_LINK);
-	assert_int_equal(find(&l, "out")->kind, SCAN_TROUBLE);
+	assert_int_equal(find(&l, "d/top")->kind, SCAN_SYMLINK);
+	assert_int_equal(find(&l, "out")->kind, SCAN_ERROR);
 	forget(&l);
 	/* and below it, what was inside is not any more */
 	l = run_one(SCAN_KEEP, "t/d");
-	assert_int_equal(find(&l, "d/up")->kind, SCAN_TROUBLE);
-	assert_int_equal(find(&l, "d/top")->kind, SCAN_TROUBLE);
+	assert_int_equal(find(&l, "d/up")->kind, SCAN_ERROR);
+	assert_int_equal(find(&l, "d/top")->kind, SCAN_ERROR);
 	forget(&l);
 }
 
@@ -580,7 +580,7 @@ static void test_links_follow(void **state)
 	for (size_t i = 0; i < sizeof(trouble) / sizeof(trouble[0]); i++) {
 		const struct found *f = find(&l, trouble[i]);
 
-		assert_int_equal(f->kind, SCAN_TROUBLE);
+		assert_int_equal(f->kind, SCAN_ERROR);
 		assert_int_equal(f->code, ERR_LOCAL);
 		assert_null(strchr(f->text, '\x1b'));
 	}
@@ -615,8 +615,8 @@ static void test_loop(void **state)
 	put_link("t/a/b", "../b");
 	put_link("t/b/a", "../a");
 	l = run_one(SCAN_FOLLOW, "t");
-	assert_int_equal(find(&l, "t/a/b/a")->kind, SCAN_TROUBLE);
-	assert_int_equal(find(&l, "t/b/a/b")->kind, SCAN_TROUBLE);
+	assert_int_equal(find(&l, "t/a/b/a")->kind, SCAN_ERROR);
+	assert_int_equal(find(&l, "t/b/a/b")->kind, SCAN_ERROR);
 	assert_non_null(strstr(find(&l, "t/b/a/b")->text, "lies in"));
 	assert_int_equal(find(&l, "t/a/b")->kind, SCAN_DIR);
 	assert_int_equal(l.n, 7);
@@ -640,9 +640,9 @@ static void test_special_files(void **state)
 	l = run_one(SCAN_FOLLOW, "t");
 	alarm(0);
 	assert_int_equal(l.n, 4);
-	assert_int_equal(find(&l, "t/fifo")->kind, SCAN_TROUBLE);
+	assert_int_equal(find(&l, "t/fifo")->kind, SCAN_ERROR);
 	assert_non_null(strstr(find(&l, "t/fifo")->text, "FIFO"));
-	assert_int_equal(find(&l, "t/socket")->kind, SCAN_TROUBLE);
+	assert_int_equal(find(&l, "t/socket")->kind, SCAN_ERROR);
 	assert_non_null(strstr(find(&l, "t/socket")->text, "socket"));
 	assert_int_equal(find(&l, "t/f")->kind, SCAN_FILE);
 	forget(&l);
@@ -678,13 +678,13 @@ static void test_unreadable(void **state)
 	/* told of, and made empty; the rest goes on */
 	assert_int_equal(l.n, 1 + 2 + 2 + 1);
 	assert_int_equal(find(&l, "t/ok")->kind, SCAN_FILE);
-	assert_int_equal(find(&l, "t/blind/f")->kind, SCAN_TROUBLE);
+	assert_int_equal(find(&l, "t/blind/f")->kind, SCAN_ERROR);
 	assert_int_equal(find(&l, "t/blind/f")->sys_errno, EACCES);
 	assert_int_equal(find(&l, "t/blind")->kind, SCAN_DIR);
 	for (size_t i = 0; i + 1 < l.n; i++) {
 		if (strcmp(l.item[i].name, "t/closed") != 0)
 			continue;
-		assert_int_equal(l.item[i].kind, SCAN_TROUBLE);
+		assert_int_equal(l.item[i].kind, SCAN_ERROR);
 		assert_int_equal(l.item[i].code, ERR_LOCAL);
 		assert_int_equal(l.item[i].sys_errno, EACCES);
 		assert_string_equal(l.item[i + 1].name, "t/closed");
@@ -710,9 +710,9 @@ static void test_names_refused(void **state)
 	l = run_one(SCAN_KEEP, "t");
 	assert_int_equal(l.n, 4);
 	assert_int_equal(find(&l, "t/.ferry-0123456789abcdef.part")->kind,
-			 SCAN_TROUBLE);
+			 SCAN_ERROR);
 	assert_int_equal(find(&l, "t/.ferry-0123456789abcdef.journal")->kind,
-			 SCAN_TROUBLE);
+			 SCAN_ERROR);
 	assert_int_equal(find(&l, "t/.ferry-0123456789abcdef.par")->kind,
 			 SCAN_FILE);
 	forget(&l);
@@ -794,7 +794,7 @@ static void test_too_deep(void **state)
 	/* d/f has a depth of 2: 127 of them are in the limit of 128 */
 	assert_int_equal(kinds[SCAN_FILE], 127);
 	assert_int_equal(kinds[SCAN_DIR], 128);
-	assert_int_equal(kinds[SCAN_TROUBLE], 2); /* d and f of level 129 */
+	assert_int_equal(kinds[SCAN_ERROR], 2); /* d and f of level 129 */
 	forget(&l);
 	/* without a name for the top, one level more */
 	memset(kinds, 0, sizeof(kinds));
@@ -803,7 +803,7 @@ static void test_too_deep(void **state)
 		kinds[l.item[i].kind]++;
 	assert_int_equal(kinds[SCAN_FILE], 128);
 	assert_int_equal(kinds[SCAN_DIR], 128);
-	assert_int_equal(kinds[SCAN_TROUBLE], 2);
+	assert_int_equal(kinds[SCAN_ERROR], 2);
 	forget(&l);
 }
 
@@ -821,7 +821,7 @@ static void test_too_long(void **state)
 	for (size_t i = 0; i < l.n; i++) {
 		const size_t n = strlen(l.item[i].name);
 
-		if (l.item[i].kind == SCAN_TROUBLE) {
+		if (l.item[i].kind == SCAN_ERROR) {
 			assert_true(n > NAME_PATH_MAX);
 			trouble++;
 		} else if (n > longest_name) {
@@ -925,7 +925,7 @@ static void test_vanish(void **state)
 	l.scan = s;
 	assert_int_equal(scan_run(s, destroy, &l, &e), 0);
 	for (size_t i = 0; i < l.n; i++) {
-		if (l.item[i].kind != SCAN_TROUBLE)
+		if (l.item[i].kind != SCAN_ERROR)
 			continue;
 		assert_int_equal(l.item[i].code, ERR_CHANGED);
 		changed++;
