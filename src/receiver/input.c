@@ -70,7 +70,7 @@ int input_body(struct input *in, size_t len, uint8_t *body, struct err *e)
 
 static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
 {
-	unsigned ms = rate_limit_take(in->rate_limit, bytes);
+	unsigned ms = rate_limit_take_bytes(in->rate_limit, bytes);
 
 	while (ms > 0) {
 		const unsigned slice = ms < SLICE_MS ? ms : SLICE_MS;

@@ -96,7 +96,7 @@ void send_stream_item_failed(struct send_stream *st, const struct item *it,
 
 static int wait_for_rate(struct send_stream *st, uint64_t bytes, struct err *e)
 {
-	unsigned ms = rate_limit_take(&st->sender->rate_limit, bytes);
+	unsigned ms = rate_limit_take_bytes(&st->sender->rate_limit, bytes);
 	uint64_t until;
 
 	if (ms == 0)

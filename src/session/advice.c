@@ -1,5 +1,5 @@
 /*
- * Advice for failures.
+ * Advice for the causes of failures.
  */
 #include "session/advice.h"
 
@@ -48,7 +48,7 @@ char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 	const char *advice = advice_of(cause);
 	char a[32], b[32], space[96] = "";
 
-	/* a limit that is not of bytes is one of the number */
+	/* LIMIT without bytes: it is the limit on the number of files */
 	if (cause == CAUSE_LIMIT && need == 0)
 		snprintf(space, sizeof(space),
 			 " (so many files in one session)");

@@ -1,5 +1,5 @@
 /*
- * advice.h - what a user can do about a failure.
+ * advice.h - short texts that tell a user what to do about a failure.
  *
  * Layer: session.  Pure.
  */
@@ -11,12 +11,15 @@
 
 #include "wire/msg.h"
 
-/* A short advice for a cause, or NULL where there is none. */
+/* The advice for a cause (enum wire_cause), a fixed text; NULL where there is
+ * none. */
 const char *advice_of(unsigned cause);
 
 /*
- * "no space left on the disk (needs 5.0 GiB, has 1.2 GiB); free some space
- * ..." for a verdict.  Returns dst.
+ * Write the text of a verdict to dst (size bytes): the cause, the bytes needed
+ * and the bytes there are where need is not 0, and the advice, as in "no space
+ * left on the disk (needs 5.0 GiB, has 1.2 GiB); free some space ...".  Returns
+ * dst.
  */
 char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 		  uint64_t have);

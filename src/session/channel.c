@@ -1,5 +1,6 @@
 /*
- * Frames over one stream: headers and fields checked, heart-beats kept going.
+ * Frames over one stream: headers and bodies are checked, PINGs sent and
+ * skipped.
  */
 #include "session/channel.h"
 
@@ -10,75 +11,79 @@
 #include "wire/msg.h"
 
 enum {
-	/* A batch of small frames: at most two full outboxes of 4 MiB. */
+	/* The largest batch of frames is what the receiver's outbox holds: two
+	 * times 4 MiB. */
 	OUT_MAX = 9 << 20,
 	PING_MAX_MS = 5000,
 };
 
-void channel_init(struct channel *l, struct stream *stream, int is_sender,
-	       int timeout_ms)
+void channel_init(struct channel *c, struct stream *stream, int is_sender,
+		  int timeout_ms)
 {
-	memset(l, 0, sizeof(*l));
-	l->stream = stream;
-	l->is_sender = is_sender;
-	buf_init(&l->out, OUT_MAX);
-	buf_init(&l->in, FRAME_HEADER + FRAME_REPLY_MAX);
-	l->last_out_ms = clock_ms();
-	l->ping_ms = timeout_ms / 4 < PING_MAX_MS ? (uint64_t)timeout_ms / 4 :
-						   PING_MAX_MS;
+	memset(c, 0, sizeof(*c));
+	c->stream = stream;
+	c->is_sender = is_sender;
+	buf_init(&c->out, OUT_MAX);
+	buf_init(&c->in, FRAME_HEADER + FRAME_REPLY_MAX);
+	c->last_out_ms = clock_ms();
+	c->ping_ms = timeout_ms / 4 < PING_MAX_MS ? (uint64_t)timeout_ms / 4
+						  : PING_MAX_MS;
 }
 
-void channel_release(struct channel *l)
+void channel_release(struct channel *c)
 {
-	stream_free(l->stream);
-	l->stream = NULL;
-	buf_release(&l->out);
-	buf_release(&l->in);
+	stream_free(c->stream);
+	c->stream = NULL;
+	buf_release(&c->out);
+	buf_release(&c->in);
 }
 
-int channel_send(struct channel *l, const void *payload, size_t n, struct err *e)
+int channel_send(struct channel *c, const void *payload, size_t n,
+		 struct err *e)
 {
 	struct iovec parts[2];
 	int rc, count = 1;
 
-	if (l->out.failed) {
-		buf_reset(&l->out);
+	if (c->out.failed) {
+		buf_reset(&c->out);
 		return err_set(e, ERR_RESOURCE,
 			       "out of memory for a frame of the protocol");
 	}
-	frame_seal(l->out.data, l->out.len);
-	parts[0].iov_base = l->out.data;
-	parts[0].iov_len = l->out.len;
+	frame_seal(c->out.data, c->out.len);
+	parts[0].iov_base = c->out.data;
+	parts[0].iov_len = c->out.len;
 	if (n > 0) {
-		/* The stream only reads what the parts point to. */
+		/* iov_base is not const, though the stream only reads from it:
+		 * a copy of the pointer avoids a cast that drops const. */
 		memcpy(&parts[1].iov_base, &payload, sizeof(payload));
 		parts[1].iov_len = n;
 		count = 2;
 	}
-	if (l->out.len == 0 && n == 0)
+	if (c->out.len == 0 && n == 0)
 		return 0;
-	rc = stream_send(l->stream, parts, count, e);
-	buf_reset(&l->out);
-	l->last_out_ms = clock_ms();
+	rc = stream_send(c->stream, parts, count, e);
+	buf_reset(&c->out);
+	c->last_out_ms = clock_ms();
 	return rc;
 }
 
-int channel_ping_if_due(struct channel *l, struct err *e)
+int channel_ping_if_due(struct channel *c, struct err *e)
 {
 	uint8_t head[FRAME_HEADER];
 	const struct iovec part = { head, sizeof(head) };
 	int rc;
 
-	if (clock_ms() - l->last_out_ms < l->ping_ms)
+	if (clock_ms() - c->last_out_ms < c->ping_ms)
 		return 0;
-	/* Not through l->out: a frame may be half put together there. */
+	/* Not through c->out, which may hold an unfinished frame. */
 	frame_put(head, FRAME_PING, 0);
-	rc = stream_send(l->stream, &part, 1, e);
-	l->last_out_ms = clock_ms();
-	return rc ? rc : stream_flush(l->stream, e);
+	rc = stream_send(c->stream, &part, 1, e);
+	c->last_out_ms = clock_ms();
+	return rc ? rc : stream_flush(c->stream, e);
 }
 
-/* An alert or a handshake of TLS 1.x */
+/* Whether this begins like a TLS record (RFC 8446, 5.1): alert (21) or
+ * handshake (22), version 3.x. */
 static int is_tls(const uint8_t *p, size_t n)
 {
 	return n >= 2 && (p[0] == 0x15 || p[0] == 0x16) && p[1] == 3;
@@ -93,42 +98,43 @@ static int bad_header(const uint8_t *p, struct err *e)
 		       p[0], (unsigned long)be_get32(p + 4));
 }
 
-int channel_poll_header(struct channel *l, struct frame *f, struct err *e)
+int channel_poll_header(struct channel *c, struct frame *f, struct err *e)
 {
 	for (;;) {
 		size_t got = 0;
-		int rc = stream_recv_some(l->stream, l->head + l->head_len,
-					  sizeof(l->head) - l->head_len, &got,
+		int rc = stream_recv_some(c->stream, c->head + c->head_len,
+					  sizeof(c->head) - c->head_len, &got,
 					  e);
 
-		/* That nothing is there yet is no failure to remember. */
+		/* Nothing to read is not a failure to report later. */
 		if (rc == ERR_AGAIN)
 			err_clear(e);
-		if (rc == ERR_CLOSED && l->head_len > 0)
+		if (rc == ERR_CLOSED && c->head_len > 0)
 			return err_set(e, ERR_LOST,
 				       "the peer closed the connection "
 				       "inside a frame");
 		if (rc)
 			return rc;
-		l->head_len += got;
-		if (l->head_len < sizeof(l->head))
+		c->head_len += got;
+		if (c->head_len < sizeof(c->head))
 			continue;
-		l->head_len = 0;
-		if (frame_get(f, l->head, !l->is_sender))
-			return bad_header(l->head, e);
-		l->body_check = f->body_check;
-		/* However many come, there is something to do between them. */
+		c->head_len = 0;
+		if (frame_get(f, c->head, !c->is_sender))
+			return bad_header(c->head, e);
+		c->body_check = f->body_check;
+		/* Return after each PING: a peer that floods us with them must
+		 * not keep the caller from its other work. */
 		return f->type == FRAME_PING ? ERR_AGAIN : 0;
 	}
 }
 
-int channel_recv(struct channel *l, void *p, size_t n, struct err *e)
+int channel_recv(struct channel *c, void *p, size_t n, struct err *e)
 {
 	int rc;
 
 	if (n == 0)
 		return 0;
-	rc = stream_recv(l->stream, p, n, e);
+	rc = stream_recv(c->stream, p, n, e);
 	if (rc == ERR_CLOSED)
 		return err_set(e, ERR_LOST,
 			       "the peer closed the connection inside a frame");
@@ -143,25 +149,25 @@ static int check_fields(uint32_t check, const uint8_t *p, size_t n,
 	return err_set(e, ERR_CORRUPT, "a frame came damaged");
 }
 
-int channel_recv_fields(struct channel *l, void *p, size_t n, struct err *e)
+int channel_recv_fields(struct channel *c, void *p, size_t n, struct err *e)
 {
-	int rc = channel_recv(l, p, n, e);
+	int rc = channel_recv(c, p, n, e);
 
-	return rc ? rc : check_fields(l->body_check, p, n, e);
+	return rc ? rc : check_fields(c->body_check, p, n, e);
 }
 
-/* Read what is there until `in` holds want bytes. */
-static int fill(struct channel *l, size_t want, struct err *e)
+/* Read what has arrived until `in` holds want bytes. */
+static int fill_in(struct channel *c, size_t want, struct err *e)
 {
-	while (l->in.len < want) {
-		size_t got = 0, room = l->in.max - l->in.len;
-		uint8_t *p = buf_extend(&l->in, room);
+	while (c->in.len < want) {
+		size_t got = 0, room = c->in.max - c->in.len;
+		uint8_t *p = buf_extend(&c->in, room);
 		int rc;
 
 		if (!p)
 			return err_set(e, ERR_RESOURCE, "out of memory");
-		rc = stream_recv_some(l->stream, p, room, &got, e);
-		l->in.len -= room - (rc ? 0 : got);
+		rc = stream_recv_some(c->stream, p, room, &got, e);
+		c->in.len -= room - (rc ? 0 : got);
 		if (rc == ERR_AGAIN)
 			err_clear(e);
 		if (rc)
@@ -170,37 +176,37 @@ static int fill(struct channel *l, size_t want, struct err *e)
 	return 0;
 }
 
-int channel_poll_reply(struct channel *l, struct frame *f, const uint8_t **body,
-		    struct err *e)
+int channel_poll_reply(struct channel *c, struct frame *f, const uint8_t **body,
+		       struct err *e)
 {
 	int rc;
 
 	for (;;) {
-		buf_consume(&l->in, l->in_done);
-		l->in_done = 0;
-		rc = fill(l, FRAME_HEADER, e);
-		/* An alert is shorter than a header of ours. */
-		if (rc == ERR_CLOSED && is_tls(l->in.data, l->in.len))
+		buf_consume(&c->in, c->in_done);
+		c->in_done = 0;
+		rc = fill_in(c, FRAME_HEADER, e);
+		/* A TLS alert has 7 bytes, less than a header. */
+		if (rc == ERR_CLOSED && is_tls(c->in.data, c->in.len))
 			return err_set(e, ERR_PROTOCOL,
 				       "the other side speaks TLS");
 		if (rc)
 			return rc;
-		if (frame_get(f, l->in.data, !l->is_sender) ||
+		if (frame_get(f, c->in.data, !c->is_sender) ||
 		    f->len > FRAME_REPLY_MAX)
-			return bad_header(l->in.data, e);
-		rc = fill(l, FRAME_HEADER + f->len, e);
+			return bad_header(c->in.data, e);
+		rc = fill_in(c, FRAME_HEADER + f->len, e);
 		if (rc)
 			return rc;
-		l->in_done = FRAME_HEADER + f->len;
+		c->in_done = FRAME_HEADER + f->len;
 		if (f->type != FRAME_PING)
 			break;
 	}
-	*body = l->in.data + FRAME_HEADER;
+	*body = c->in.data + FRAME_HEADER;
 	return check_fields(f->body_check, *body, f->len, e);
 }
 
-/* How a code of the wire shows to our user. */
-static int local_code(unsigned wire_code)
+/* The err_code for the code of a peer's ERROR. */
+static int code_of_wire(unsigned wire_code)
 {
 	switch (wire_code) {
 	case WERR_INTERRUPTED:
@@ -227,10 +233,11 @@ int channel_peer_error(const uint8_t *body, size_t n, struct err *e)
 		return err_set(e, ERR_PROTOCOL,
 			       "the peer sent a malformed ERROR frame");
 	text_escape(text, sizeof(text), m.text, m.text_len);
-	return err_set(e, local_code(m.code), "the other side says: %s", text);
+	return err_set(e, code_of_wire(m.code), "the other side says: %s",
+		       text);
 }
 
-void channel_send_error(struct channel *l, unsigned code, const char *text)
+void channel_send_error(struct channel *c, unsigned code, const char *text)
 {
 	struct msg_error m = { .code = (uint16_t)code, .text = text };
 	struct err ignored;
@@ -238,8 +245,8 @@ void channel_send_error(struct channel *l, unsigned code, const char *text)
 	m.text_len = strlen(text);
 	if (m.text_len > WIRE_TEXT_MAX)
 		m.text_len = WIRE_TEXT_MAX;
-	buf_reset(&l->out);
-	msg_put_error(&l->out, &m);
-	if (channel_send(l, NULL, 0, &ignored) == 0)
-		(void)stream_flush(l->stream, &ignored);
+	buf_reset(&c->out);
+	msg_put_error(&c->out, &m);
+	if (channel_send(c, NULL, 0, &ignored) == 0)
+		(void)stream_flush(c->stream, &ignored);
 }

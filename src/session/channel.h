@@ -1,5 +1,5 @@
 /*
- * channel.h - frames over one stream, with checks and heart-beats.
+ * channel.h - frames over one stream, with checksums and heart-beats.
  *
  * Layer: session.  Uses net/stream.h, wire/.
  * Threads: a struct channel belongs to the thread that owns its stream.
@@ -18,62 +18,69 @@
 struct channel {
 	struct stream *stream; /* owned */
 	int is_sender;
-	struct buf out;        /* frames being put together */
-	struct buf in;         /* sender: replies that are not whole yet */
-	size_t in_done;        /* of `in`: handed out by channel_poll_reply() */
-	uint8_t head[FRAME_HEADER]; /* receiver: a header that is not whole */
+	struct buf out; /* frames to be sent, built by the caller */
+	struct buf in;  /* sender: replies, the last perhaps partly */
+	size_t in_done; /* of `in`: returned by channel_poll_reply() */
+	uint8_t head[FRAME_HEADER]; /* receiver: a header, perhaps partly */
 	size_t head_len;
-	uint32_t body_check;   /* receiver: of the frame that came last */
+	uint32_t body_check;   /* receiver: of the last frame's body */
 	uint64_t last_out_ms;  /* when a frame was last sent */
-	uint64_t ping_ms;      /* heart-beat after so long a silence */
+	uint64_t ping_ms;      /* heart-beat interval */
 };
 
-/* Take over stream.  The heart-beat interval follows from timeout_ms. */
-void channel_init(struct channel *l, struct stream *stream, int is_sender,
-	       int timeout_ms);
+/* Owns stream from now on.  The heart-beat interval is a quarter of timeout_ms,
+ * and at most 5 s. */
+void channel_init(struct channel *c, struct stream *stream, int is_sender,
+		  int timeout_ms);
 
-/* Free, with the stream. */
-void channel_release(struct channel *l);
-
-/*
- * Send the frames in l->out, and n payload bytes behind them (n may be 0);
- * l->out is empty afterwards.  Small frames may wait in the stream's buffer
- * for the next flush or wait.  Returns as stream_send(); ERR_RESOURCE when a
- * frame could not be put together.
- */
-int channel_send(struct channel *l, const void *payload, size_t n, struct err *e);
-
-/* Send an empty PING if nothing was sent for the heart-beat interval. */
-int channel_ping_if_due(struct channel *l, struct err *e);
+/* Free the buffers and the stream. */
+void channel_release(struct channel *c);
 
 /*
- * The header of the next frame, without waiting (for the receiver, which then
- * reads the body where it belongs).  ERR_AGAIN when it has not arrived, and
- * for a PING; as stream_recv(); ERR_PROTOCOL for a bad one.
+ * Send the frames in c->out and after them n payload bytes (n may be 0); c->out
+ * is empty afterwards.  Small frames may stay in the stream's buffer until the
+ * next flush or wait.  Returns as stream_send(); ERR_RESOURCE when there was
+ * not enough memory to build a frame.
  */
-int channel_poll_header(struct channel *l, struct frame *f, struct err *e);
+int channel_send(struct channel *c, const void *payload, size_t n,
+		 struct err *e);
 
-/* Read n bytes of a payload; waits. */
-int channel_recv(struct channel *l, void *p, size_t n, struct err *e);
-
-/* Read the n bytes before the payload, or all of a body that has none; waits.
- * ERR_CORRUPT where they are not what was sent. */
-int channel_recv_fields(struct channel *l, void *p, size_t n, struct err *e);
+/* Send and flush a PING if nothing was sent for the heart-beat interval. */
+int channel_ping_if_due(struct channel *c, struct err *e);
 
 /*
- * The next whole frame from a receiver that has arrived, without waiting (for
- * the sender, whose replies are small): the body is at *body until the next
- * call.  PINGs are taken in silence.  ERR_AGAIN when there is none; ERR_CORRUPT
- * where it is not what was sent.
+ * Receiver: read the header of the next frame, without blocking.  The caller
+ * then reads the body, the payload straight into its buffer.  Returns 0;
+ * ERR_AGAIN when it has not arrived, and for a PING; ERR_PROTOCOL for a
+ * malformed one; otherwise as stream_recv_some().
  */
-int channel_poll_reply(struct channel *l, struct frame *f, const uint8_t **body,
-		    struct err *e);
+int channel_poll_header(struct channel *c, struct frame *f, struct err *e);
 
-/* Turn a peer's ERROR body into a failure record. */
+/* Read n bytes of a payload; blocks.  Returns as stream_recv(), with ERR_LOST
+ * where the peer closed the connection. */
+int channel_recv(struct channel *c, void *p, size_t n, struct err *e);
+
+/* Read the n bytes of a body before its payload, or all of a body without one;
+ * blocks.  Returns as channel_recv(); ERR_CORRUPT where their check is
+ * wrong. */
+int channel_recv_fields(struct channel *c, void *p, size_t n, struct err *e);
+
+/*
+ * Sender: the next whole frame from the receiver, whose frames are small,
+ * without blocking.  *body is borrowed until the next call.  PINGs are skipped.
+ * Returns 0; ERR_AGAIN when no whole frame has arrived; ERR_PROTOCOL for a
+ * malformed header; ERR_CORRUPT where the body's check is wrong; otherwise as
+ * stream_recv_some().
+ */
+int channel_poll_reply(struct channel *c, struct frame *f, const uint8_t **body,
+		       struct err *e);
+
+/* Turn the body of the peer's ERROR frame into a failure in e.  Returns its
+ * code. */
 int channel_peer_error(const uint8_t *body, size_t n, struct err *e);
 
-/* Append an ERROR frame to l->out and send it, as far as that goes without
- * trouble; for the end of a session. */
-void channel_send_error(struct channel *l, unsigned code, const char *text);
+/* Send an ERROR frame, at the end of a session: failures are ignored, and
+ * frames in c->out are dropped. */
+void channel_send_error(struct channel *c, unsigned code, const char *text);
 
 #endif

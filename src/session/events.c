@@ -1,5 +1,5 @@
 /*
- * Messages with arguments.
+ * Formatting of messages.
  */
 #include "session/events.h"
 

@@ -1,11 +1,11 @@
 /*
- * events.h - what a session tells its user while it runs.
+ * events.h - the functions by which a session reports what it does.
  *
- * Layer: session.  Uses base, chunk/digest.h, wire/msg.h.
- * Threads: after started(), the functions are called from any thread of a
- * session, also two at once and with locks of the session held: the
- * implementer locks.  From then on they must not wait for whoever reads what
- * they print.  They must not call back into the session.
+ * Layer: session.  Uses base, chunk/digest.h, wire/msg.h.  Threads: after
+ * started(), any thread of a session calls the functions, several at once and
+ * with locks of the session held.  So they do their own locking, must not call
+ * back into the session, and must not block on the reader of their output: a
+ * session that waits for a terminal sends no heart-beats.
  */
 #ifndef FERRY_SESSION_EVENTS_H
 #define FERRY_SESSION_EVENTS_H
@@ -18,33 +18,33 @@
 #include "wire/msg.h"
 
 struct session_file {
-	const char *name; /* as it travels; bytes; terminated */
+	const char *name; /* as on the wire; bytes; terminated */
 	size_t name_len;
 	uint64_t size;    /* bytes; 0 where unknown */
 	enum file_status status;
 	const struct digest_ops *digest_ops; /* NULL: no digest known */
 	const uint8_t *digest;
-	/* FAILED: one line that names host, side, path, cause and what to do,
-	 * escaped; else NULL. */
+	/* FAILED: one line with host, side, path, cause and advice, escaped;
+	 * else NULL. */
 	const char *error;
-	/* At the receiver: the name that it got instead, or NULL. */
+	/* On the receiver: the name that the file got instead, or NULL. */
 	const char *renamed_to;
-	int is_planned; /* of preview.h: not sent; status does not count */
+	int is_planned; /* of --dry-run: was not sent; status is not used */
 };
 
 struct session_progress {
-	uint64_t bytes, total_bytes; /* of file content, done and known of */
-	uint64_t files, total_files; /* files and links */
-	int total_is_final;          /* everything was scanned */
+	uint64_t bytes, total_bytes; /* of file content: done, found so far */
+	uint64_t files, total_files; /* files and symlinks, likewise */
+	int total_is_final;          /* the scan has ended */
 };
 
 struct session_summary {
 	int code;        /* 0 or enum err_code; see err_exit_status() */
-	int sys_signal;  /* with ERR_INTERRUPTED, the caller's business */
+	int sys_signal;  /* with ERR_INTERRUPTED; set by the caller */
 	uint64_t files;  /* committed or unchanged */
 	uint64_t unchanged, skipped, failed;
 	uint64_t bytes;  /* content of the files committed */
-	uint64_t wire_bytes;   /* through the sockets, both directions */
+	uint64_t wire_bytes;   /* through the sockets, in both directions */
 	uint64_t resent_bytes; /* content that was sent more than once */
 	double seconds;
 };
@@ -53,8 +53,8 @@ enum session_level { SESSION_ERROR, SESSION_WARNING, SESSION_VERBOSE };
 
 /* Any of the functions may be NULL. */
 struct session_events {
-	/* Once, after the process has confined itself and listens, and before
-	 * it starts another thread. */
+	/* Called once, when the sandbox is in place and the receiver listens,
+	 * before the process starts another thread. */
 	void (*started)(void *ctx);
 	void (*listening)(void *ctx, const char *address, uint16_t port);
 	/* A session began.  number counts sessions of this process from 1. */
@@ -63,7 +63,7 @@ struct session_events {
 	/* About ten times a second while a send runs, and at the end. */
 	void (*progress)(void *ctx, const struct session_progress *p);
 	void (*file)(void *ctx, uint64_t number, const struct session_file *f);
-	/* A line for people: escaped, without newline. */
+	/* A line for the user: escaped, without newline. */
 	void (*message)(void *ctx, enum session_level level, const char *text);
 	/* A session ended; e says why when code is not 0. */
 	void (*summary)(void *ctx, uint64_t number,

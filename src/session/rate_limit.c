@@ -1,36 +1,39 @@
 /*
- * A shared rate limit: a virtual clock of when the line is free again.
+ * A rate limit by virtual time, as in the generic cell rate algorithm (ITU-T
+ * I.371): free_ns is when the bytes reserved so far will have been sent at the
+ * given rate.
  */
 #include "session/rate_limit.h"
 
 #include "base/clock.h"
 
+/* How much sending time a pause saves up. */
 enum { BURST_NS = 100 * 1000 * 1000 };
 
-int rate_limit_init(struct rate_limit *p, uint64_t rate)
+int rate_limit_init(struct rate_limit *r, uint64_t rate)
 {
-	p->rate = rate;
-	p->free_ns = 0;
-	return pthread_mutex_init(&p->lock, NULL);
+	r->rate = rate;
+	r->free_ns = 0;
+	return pthread_mutex_init(&r->lock, NULL);
 }
 
-void rate_limit_release(struct rate_limit *p)
+void rate_limit_release(struct rate_limit *r)
 {
-	pthread_mutex_destroy(&p->lock);
+	pthread_mutex_destroy(&r->lock);
 }
 
-unsigned rate_limit_take(struct rate_limit *p, uint64_t n)
+unsigned rate_limit_take_bytes(struct rate_limit *r, uint64_t n)
 {
 	uint64_t now, wait;
 
-	if (p->rate == 0)
+	if (r->rate == 0)
 		return 0;
 	now = clock_ns();
-	pthread_mutex_lock(&p->lock);
-	if (p->free_ns + BURST_NS < now)
-		p->free_ns = now - BURST_NS;
-	p->free_ns += (uint64_t)((double)n * 1e9 / (double)p->rate);
-	wait = p->free_ns > now ? p->free_ns - now : 0;
-	pthread_mutex_unlock(&p->lock);
+	pthread_mutex_lock(&r->lock);
+	if (r->free_ns + BURST_NS < now)
+		r->free_ns = now - BURST_NS;
+	r->free_ns += (uint64_t)((double)n * 1e9 / (double)r->rate);
+	wait = r->free_ns > now ? r->free_ns - now : 0;
+	pthread_mutex_unlock(&r->lock);
 	return (unsigned)(wait / 1000000u);
 }

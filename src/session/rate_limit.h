@@ -1,8 +1,8 @@
 /*
- * rate_limit.h - a limit on bytes a second, shared by streams.
+ * rate_limit.h - a limit on bytes per second, shared by all streams.
  *
  * Layer: session.  Uses base.
- * Threads: any number may take from one struct rate_limit.
+ * Threads: any; several may take from one limit at once.
  */
 #ifndef FERRY_SESSION_RATE_LIMIT_H
 #define FERRY_SESSION_RATE_LIMIT_H
@@ -12,18 +12,20 @@
 
 struct rate_limit {
 	pthread_mutex_t lock;
-	uint64_t rate;    /* bytes a second; 0: no limit */
-	uint64_t free_ns; /* when the next byte may go (clock_ns()) */
+	uint64_t rate;    /* bytes per second; 0: no limit */
+	uint64_t free_ns; /* when the next byte may be sent (clock_ns()) */
 };
 
-int rate_limit_init(struct rate_limit *p, uint64_t rate);
-void rate_limit_release(struct rate_limit *p);
+/* Returns 0 or an errno. */
+int rate_limit_init(struct rate_limit *r, uint64_t rate);
+void rate_limit_release(struct rate_limit *r);
 
 /*
- * Take n bytes: says how many milliseconds the caller has to wait before it
- * sends them (0: none).  Bytes are booked at once, so callers take turns.  A
- * pause saves up at most a tenth of a second.
+ * Reserve n bytes.  Returns how many milliseconds the caller has to wait before
+ * it sends them.  Does not block itself.  Callers get consecutive times, so
+ * together they keep to the limit.  After a pause, at most the bytes of a tenth
+ * of a second may be sent at once.
  */
-unsigned rate_limit_take(struct rate_limit *p, uint64_t n);
+unsigned rate_limit_take_bytes(struct rate_limit *r, uint64_t n);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Counting verdicts, and the exit code that follows from them.
+ * Counting verdicts, and the result that follows from them.
  */
 #include "session/totals.h"
 

@@ -1,5 +1,6 @@
 /*
- * totals.h - what became of a session's files, and what that comes to.
+ * totals.h - counts of the verdicts of a session, and the result that follows
+ * from them.
  *
  * Layer: session.  Uses base, chunk/digest.h, wire/msg.h.
  * Threads: none of its own; the owner locks.
@@ -16,10 +17,10 @@
 
 struct totals {
 	uint64_t committed, unchanged, skipped;
-	uint64_t failed_local;   /* this side's disk or files */
-	uint64_t failed_remote;  /* the other side's */
-	uint64_t failed_changed; /* sources that changed */
-	int is_full;             /* a disk was full (some side's) */
+	uint64_t failed_local;   /* by this side's disk or files */
+	uint64_t failed_remote;  /* by the peer's */
+	uint64_t failed_changed; /* sources that changed while they were sent */
+	int is_full;             /* a disk or quota was full, on either side */
 	uint64_t bytes;          /* of files committed or unchanged */
 	uint8_t sum[WIRE_SUM];   /* see msg.h, FINISH */
 };
@@ -33,22 +34,29 @@ void totals_file(struct totals *t, enum file_status status, uint64_t id,
 /* Count a file that failed; cause is an enum wire_cause. */
 void totals_failed(struct totals *t, enum totals_side side, unsigned cause);
 
-/* Add what another session of the same transfer came to; but for the sum, which
- * is one session's. */
+/* Add the counts of another session of the same transfer.  The sum stays: it is
+ * over the files of one session. */
 void totals_add(struct totals *t, const struct totals *more);
 
 uint64_t totals_failed_count(const struct totals *t);
 
-/* Fill in the counts of files, and the bytes of content. */
+/* Set sum's counts of files and its bytes; the other fields stay. */
 void totals_summary(const struct totals *t, struct session_summary *sum);
 
 /*
- * The result for the sender (is_sender) or the receiver: 0 when all went
- * well; a full disk beats all; if every failure is a changed source,
- * ERR_CHANGED; if something was committed beside the failures,
- * ERR_SOME_FAILED; else the class the failures share, or ERR_SOME_FAILED.  A
- * skipped file is no success to the sender, which asked for it, but is one to
- * the receiver, who said --existing skip.
+ * The result for the sender (is_sender) or the receiver; the first that
+ * applies:
+ *
+ *	nothing failed		0; for the sender, where files were skipped,
+ *				ERR_SOME_FAILED
+ *	a disk was full		ERR_REMOTE for the sender, else ERR_LOCAL
+ *	all are changed sources	ERR_CHANGED, unless files were skipped
+ *	others were committed	ERR_SOME_FAILED; also unchanged, or skipped
+ *	all on one side		ERR_LOCAL or ERR_REMOTE
+ *	else			ERR_SOME_FAILED
+ *
+ * Skipped files count for the sender only, which wanted them to arrive; the
+ * receiver was told to skip them.
  */
 int totals_code(const struct totals *t, int is_sender);
 
