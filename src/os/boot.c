@@ -1,5 +1,5 @@
 /*
- * The boot id is a UUID in text, made anew at each boot.
+ * The kernel makes the boot id, a random UUID, at each boot (random(4)).
  */
 #include "os/boot.h"
 

@@ -1,5 +1,5 @@
 /*
- * boot.h - which boot of the system this is (Linux: /proc).
+ * boot.h - the id of the running boot of the system (Linux: /proc).
  *
  * Layer: os.
  * Threads: any.
@@ -11,9 +11,9 @@
 
 enum { BOOT_ID_SIZE = 16 };
 
-/* The id of the running boot, the same until the system restarts and then
- * another.  Returns 0, or -1 where it cannot be told (no /proc).  Opens a file:
- * before the sandbox. */
+/* Get the id of the running boot; every boot has another.  Returns 0, or -1
+ * where it is not known (no /proc).  Opens a file: call it before the
+ * sandbox. */
 int boot_get_id(uint8_t id[BOOT_ID_SIZE]);
 
 #endif

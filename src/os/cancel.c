@@ -1,5 +1,5 @@
 /*
- * Cancel tokens: a wake-up that is not cleared.
+ * Cancel tokens: a flag, and a wake-up that stays.
  */
 #include "os/cancel.h"
 
@@ -22,7 +22,7 @@ void cancel_release(struct cancel *c)
 
 void cancel_set(struct cancel *c)
 {
-	/* The flag first: who is woken looks at it. */
+	/* The flag first: a thread that is woken looks at it. */
 	atomic_store(&c->is_set, 1);
 	if (c->wake.fd >= 0)
 		wake_signal(&c->wake);

@@ -1,13 +1,14 @@
 /*
- * cancel.h - a request to stop: set once by any thread, seen by all who wait.
+ * cancel.h - a token by which one thread asks others to stop.
  *
  * Layer: os.
  * Threads: cancel_set(), cancel_is_set() and cancel_fd() from any thread;
  * the others while no other thread uses the token.
  *
- * A token is a flag, for those who run, and a descriptor, for those who wait:
- * it becomes readable when the token is set and stays so, so that any number
- * of threads can poll(2) it beside what they wait for.
+ * A token is a flag for threads that run and a descriptor for threads that
+ * wait.  The descriptor becomes readable when the token is set, and stays so,
+ * so that any number of threads can poll(2) it together with what they wait
+ * for.
  */
 #ifndef FERRY_OS_CANCEL_H
 #define FERRY_OS_CANCEL_H
@@ -21,7 +22,7 @@ struct cancel {
 	struct wake wake; /* cleared by cancel_reset() alone */
 };
 
-/* Takes one descriptor.  Returns 0, or -1 with errno. */
+/* Opens one descriptor.  Returns 0, or -1 with errno. */
 int cancel_init(struct cancel *c);
 
 /* The same without a descriptor (cancel_fd() is -1): for threads that look at the
@@ -34,14 +35,14 @@ void cancel_release(struct cancel *c);
 /* Set the token.  Setting it again changes nothing. */
 void cancel_set(struct cancel *c);
 
-/* Make it as new, for the next session. */
+/* Unset the token, to use it for the next session. */
 void cancel_reset(struct cancel *c);
 
-/* Whether it was set; 0 for NULL, which stands for "cannot be cancelled". */
+/* Whether it is set; 0 for NULL, which means "cannot be cancelled". */
 int cancel_is_set(const struct cancel *c);
 
-/* The descriptor, to be polled for POLLIN and nothing else; -1 for NULL,
- * which poll(2) ignores. */
+/* The descriptor, to be polled for POLLIN and never read; -1, which poll(2)
+ * ignores, for NULL. */
 int cancel_fd(const struct cancel *c);
 
 #endif

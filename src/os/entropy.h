@@ -1,5 +1,5 @@
 /*
- * entropy.h - random bytes that nobody can predict (Linux: getrandom()).
+ * entropy.h - random bytes fit for keys (Linux: getrandom()).
  *
  * Layer: os.
  * Threads: any.
@@ -9,9 +9,9 @@
 
 #include <stddef.h>
 
-/* Fill n bytes (at most 256, which the kernel gives at once).  Blocks only
- * while the kernel has not gathered enough since boot.  Returns 0, or -1 with
- * errno: then p holds nothing to be used. */
+/* Fill n bytes: at most 256, which getrandom(2) returns whole.  Blocks only
+ * until the kernel has seeded its generator after boot.  Returns 0, or -1 with
+ * errno: p must not be used then. */
 int entropy_get(void *p, size_t n);
 
 #endif

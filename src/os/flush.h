@@ -1,22 +1,23 @@
 /*
- * flush.h - making what was written durable (Linux: syncfs()).
+ * flush.h - making written data durable (Linux: syncfs()).
  *
  * Layer: os.
  * Threads: any.  Each may block for as long as the disk takes.
  *
- * Never repeat one that failed: the kernel counts the pages as clean after it
- * has reported an error once.
+ * Never repeat a call that failed: Linux reports a write error once and then
+ * counts the pages as clean, so the second call succeeds with the data lost.
  */
 #ifndef FERRY_OS_FLUSH_H
 #define FERRY_OS_FLUSH_H
 
-/* A file's content and what is needed to read it.  0, or -1 with errno. */
+/* A file's content, and the metadata that is needed to read it.  Returns 0, or
+ * -1 with errno. */
 int flush_data(int fd);
 
-/* A file or directory with its metadata: of a directory, its names. */
+/* A file with all its metadata, or a directory with its entries.  As above. */
 int flush_all(int fd);
 
-/* Everything that was written to the file system of fd. */
+/* Everything that was written to the file system of fd.  As above. */
 int flush_filesystem(int fd);
 
 #endif

@@ -9,8 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A kernel without O_TMPFILE reads its bits as O_DIRECTORY and fails as for a
- * directory; a file system without it says EOPNOTSUPP or EINVAL. */
+/* A kernel without O_TMPFILE (before Linux 3.11) takes it for O_DIRECTORY, and
+ * open() of a directory for writing fails with EISDIR (open(2)); a file system
+ * without it gives EOPNOTSUPP or EINVAL. */
 static int is_unsupported(int error)
 {
 	return error == EOPNOTSUPP || error == EISDIR || error == ENOENT ||
@@ -38,13 +39,14 @@ int nameless_link(int fd, int dir_fd, const char *name)
 {
 	char path[40];
 
-	/* Allowed to root and, from Linux 6.10 on, to whoever opened it. */
+	/* Needs CAP_DAC_READ_SEARCH or, from Linux 6.10 on, the credentials
+	 * that the file was opened with; ENOENT without. */
 	if (linkat(fd, "", dir_fd, name, AT_EMPTY_PATH) == 0)
 		return 0;
 	if (errno != ENOENT && errno != EPERM && errno != EACCES &&
 	    errno != EINVAL)
 		return -1;
-	/* Allowed to everybody, but needs /proc. */
+	/* Needs no capability, but /proc (open(2), O_TMPFILE). */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW);
 }

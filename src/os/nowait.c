@@ -1,6 +1,6 @@
 /*
- * RWF_NOWAIT where the kernel knows it for this kind of descriptor, else small
- * pieces that a pipe with room takes whole.
+ * RWF_NOWAIT where the kernel supports it for this kind of descriptor, else
+ * pieces that are small enough for a writable pipe to take whole.
  */
 #include "os/nowait.h"
 
@@ -19,8 +19,8 @@ static int is_regular(int fd)
 	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A pipe that is writable has room for PIPE_BUF bytes (POSIX); a regular file
- * never makes us wait for a reader. */
+/* POSIX: where poll() says that a pipe is writable, a write of up to PIPE_BUF
+ * bytes does not block.  A regular file has no reader to wait for. */
 static ssize_t write_piece(int fd, const void *p, size_t n)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
@@ -39,7 +39,7 @@ ssize_t nowait_write(int fd, const void *p, size_t n)
 	struct iovec part = { .iov_len = n };
 	ssize_t did;
 
-	/* only read, in spite of its type */
+	/* iov_base is not const, but writing only reads from it */
 	part.iov_base = (void *)(uintptr_t)p;
 	did = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
 	if (did < 0 && (errno == EOPNOTSUPP || errno == ENOSYS ||

@@ -1,12 +1,12 @@
 /*
- * nowait.h - writing to a descriptor that is shared with other processes
- * without ever waiting (Linux: RWF_NOWAIT).
+ * nowait.h - writing without blocking to a descriptor that other processes
+ * share (Linux: RWF_NOWAIT).
  *
  * Layer: os.
  * Threads: any.
  *
- * O_NONBLOCK belongs to the open file, which others may have too (a terminal,
- * a pipe inherited from a shell): it is never set on one that we did not open.
+ * O_NONBLOCK is a flag of the open file description, and so would change a
+ * terminal or pipe for the shell that we inherited it from.
  */
 #ifndef FERRY_OS_NOWAIT_H
 #define FERRY_OS_NOWAIT_H
@@ -15,9 +15,9 @@
 #include <sys/types.h>
 
 /*
- * Write as much of n bytes as the descriptor takes at once.  A regular file
- * takes all.  Returns how many were written; or -1 with errno: EAGAIN where it
- * takes nothing now (wait with poll(2) for POLLOUT).
+ * Write as many of n bytes as the descriptor takes without blocking; only a
+ * regular file may block, for the disk.  Returns how many were
+ * written; or -1 with errno: EAGAIN for none (wait with poll(2) for POLLOUT).
  */
 ssize_t nowait_write(int fd, const void *p, size_t n);
 

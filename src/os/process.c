@@ -9,7 +9,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 65536 /* that are closed one by one */ };
+/* Descriptors that are closed one by one: with RLIMIT_NOFILE at infinity the
+ * loop would not end. */
+enum { FDS_MAX = 65536 };
 
 int process_hide_memory(void)
 {
@@ -20,7 +22,7 @@ void process_close_from(int first)
 {
 	struct rlimit lim = { FDS_MAX, FDS_MAX };
 
-	/* Since Linux 5.9; libc may not have it yet. */
+	/* Since Linux 5.9; glibc has a function for it since 2.34 only. */
 	if (syscall(SYS_close_range, first, UINT_MAX, 0) == 0)
 		return;
 	(void)getrlimit(RLIMIT_NOFILE, &lim);

@@ -1,15 +1,15 @@
 /*
- * process.h - what a process does about itself (Linux: prctl(),
- * close_range()).
+ * process.h - settings of the process itself (Linux: prctl(), close_range()).
  *
  * Layer: os.
- * Threads: call while there is only one.
+ * Threads: call while there is one thread only.
  */
 #ifndef FERRY_OS_PROCESS_H
 #define FERRY_OS_PROCESS_H
 
-/* No core file, and no other process of the user may look into this one.
- * Returns 0, or -1 with errno. */
+/* Make the process not dumpable: it writes no core file, and other processes of
+ * the user cannot ptrace() it or read its memory.  Returns 0, or -1 with
+ * errno. */
 int process_hide_memory(void);
 
 /* Close all descriptors from first on. */

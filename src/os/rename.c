@@ -1,5 +1,5 @@
 /*
- * renameat2() with its flags.
+ * renameat2() with RENAME_NOREPLACE and RENAME_EXCHANGE.
  */
 #include "os/rename.h"
 

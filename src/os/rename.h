@@ -1,5 +1,5 @@
 /*
- * rename.h - renaming that never loses what has the name already (Linux:
+ * rename.h - renaming that never removes the file that has the new name (Linux:
  * renameat2()).
  *
  * Layer: os.
@@ -11,13 +11,13 @@
 #ifndef FERRY_OS_RENAME_H
 #define FERRY_OS_RENAME_H
 
-/* Within dir_fd, atomically; EEXIST where something has the name `to`. */
+/* Rename within dir_fd, atomically; EEXIST where something has the name to. */
 int rename_new(int dir_fd, const char *from, const char *to);
 
-/* Let the two names change places, atomically; ENOENT where one is free. */
+/* Exchange two names, atomically; ENOENT where one does not exist. */
 int rename_exchange(int dir_fd, const char *a, const char *b);
 
-/* Whether error says that the call is not supported here. */
+/* Whether error (an errno) says that the call is not supported here. */
 int rename_is_unsupported(int error);
 
 #endif

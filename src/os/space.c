@@ -1,5 +1,5 @@
 /*
- * Reservations, holes, and what is left on the disk.
+ * Reserving space, holes, and free space.
  */
 #include "os/space.h"
 
@@ -9,9 +9,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-/* f_type of the file systems that reserve a file's space in one step. */
+/* f_type (statfs(2)) of the file systems that reserve a file's space in one
+ * step.  Others may be slower than writing, or refuse. */
 static const uint32_t extent_fs[] = {
-	0xef53,     /* ext4 (ext2 and ext3 say EOPNOTSUPP) */
+	0xef53,     /* ext4 (ext2 and ext3 return EOPNOTSUPP) */
 	0x58465342, /* xfs */
 	0x9123683e, /* btrfs */
 	0xf2f52010, /* f2fs */
@@ -32,7 +33,7 @@ static uint64_t available(const struct statfs *fs)
 							  : fs->f_bsize);
 	uint64_t bytes;
 
-	/* All zero, as on a tmpfs without a limit: it does not say. */
+	/* All zero, as on a tmpfs without a limit: not known. */
 	if (fs->f_blocks == 0)
 		return UINT64_MAX;
 	if (__builtin_mul_overflow((uint64_t)fs->f_bavail, unit, &bytes))
@@ -81,6 +82,7 @@ int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out)
 	*start_out = lseek(fd, off, SEEK_DATA);
 	if (*start_out < 0)
 		return -1;
+	/* The end of the file counts as a hole.  -1: it was truncated since. */
 	hole = lseek(fd, *start_out, SEEK_HOLE);
 	if (hole > *start_out)
 		*end_out = hole;

@@ -1,9 +1,9 @@
 /*
- * space.h - the blocks of a file: reserving, freeing and finding them (Linux:
+ * space.h - reserving, freeing and finding the blocks of a file (Linux:
  * fallocate(), SEEK_DATA).
  *
  * Layer: os.
- * Threads: any, also several on one descriptor.
+ * Threads: any; several may use one descriptor at once.
  */
 #ifndef FERRY_OS_SPACE_H
 #define FERRY_OS_SPACE_H
@@ -12,28 +12,28 @@
 #include <sys/types.h>
 
 /*
- * Reserve size bytes from the beginning of the file, which becomes that long.
- * *available_out is how many bytes an ordinary user could still write to the
- * file system before; UINT64_MAX where it does not say.
+ * Reserve size bytes from the beginning of the file and make it that long.
+ * *available_out is how many bytes an unprivileged user could write to the file
+ * system before that; UINT64_MAX where it is not known.
  *
  * Returns 0; or -1 with errno: ENOSPC; EOPNOTSUPP where the file system cannot
- * reserve in one step (libc and some file systems would write zeros instead).
+ * reserve in one step.  (posix_fallocate() would write zeros instead.)
  */
 int space_reserve(int fd, uint64_t size, uint64_t *available_out);
 
-/* Make a range read as zeros and give its blocks back.  Returns 0, or -1 with
- * errno: EOPNOTSUPP where that cannot be done. */
+/* Free the blocks of a range, which then reads as zeros; the size stays.
+ * Returns 0, or -1 with errno: EOPNOTSUPP where that is not possible. */
 int space_punch(int fd, uint64_t off, uint64_t len);
 
 /*
- * The first stretch of data at or after off: [*start_out, *end_out), where
- * *end_out is 0 when only the file's end follows.  Returns 0; or -1 with errno:
- * ENXIO where there is no data from off on, EINVAL and the like where the file
- * system cannot tell.
+ * Find the first range of data at or after off: [*start_out, *end_out).
+ * *end_out is 0 where the end of that range was not found.  Returns 0; or -1
+ * with errno: ENXIO where there is no data from off on, EINVAL and the like
+ * where the file system cannot tell.
  *
- * Moves the descriptor's offset, so whoever else uses that has to be kept away;
- * but does not depend on it (lseek() is given absolute offsets, and returns what
- * it found for them), so several threads may ask at a time.
+ * Moves the descriptor's offset, so nothing else may use that.  Does not depend
+ * on it, as lseek() is given absolute offsets and returns what it found, so
+ * several threads may call this at once.
  */
 int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out);
 

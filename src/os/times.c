@@ -1,5 +1,5 @@
 /*
- * Times of symlinks, and of birth.
+ * Setting the times of symlinks, and reading the birth time.
  */
 #include "os/times.h"
 
@@ -15,8 +15,9 @@ const char times_empty_path[TIMES_EMPTY_PATH_SIZE]
 int times_set_symlink(int dir_fd, const char *name,
 		      const struct timespec times[2])
 {
-	/* A symlink cannot be opened but as a path; its time can be set by such
-	 * a descriptor since Linux 5.8, and the sandbox allows no other way. */
+	/* By descriptor, as the sandbox does not allow paths: a symlink can be
+	 * opened with O_PATH only, and utimensat() accepts such a descriptor
+	 * since Linux 5.8 (EINVAL before). */
 	int fd = openat(dir_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	int rc = fd < 0 ? -1 :
 			  utimensat(fd, times_empty_path, times, AT_EMPTY_PATH);
@@ -24,6 +25,7 @@ int times_set_symlink(int dir_fd, const char *name,
 
 	if (rc < 0 && errno == EINVAL)
 		rc = utimensat(dir_fd, name, times, AT_SYMLINK_NOFOLLOW);
+	/* A wrong time is no reason to fail the symlink. */
 	if (rc < 0 && (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP))
 		rc = 0;
 	saved = errno;

@@ -1,6 +1,5 @@
 /*
- * times.h - times of files that POSIX cannot set or tell (Linux: O_PATH,
- * statx()).
+ * times.h - times of files that POSIX has no call for (Linux: O_PATH, statx()).
  *
  * Layer: os.
  * Threads: any.
@@ -11,24 +10,24 @@
 #include <time.h>
 
 /*
- * An empty path, alone on its page so that the page can be sealed.  It is the
- * only path by which this process sets times: that of a descriptor
- * (AT_EMPTY_PATH).  A sandbox that cannot read memory can allow it by its
- * address.
+ * An empty path for utimensat() with AT_EMPTY_PATH, which sets the times of a
+ * descriptor.  A seccomp filter sees a path's address and not its text, so it
+ * allows this address only.  The path is alone on its page, so that the page
+ * can be sealed against changes (mseal()).
  */
 enum { TIMES_EMPTY_PATH_SIZE = 4096 };
 extern const char times_empty_path[];
 
 /*
- * Set access and modification time of a symlink, as utimensat() takes them.
- * Returns 0, also where this system does not let anybody do that; or -1 with
- * errno.
+ * Set access and modification time of a symlink, given as for utimensat().
+ * Returns 0, also where the kernel, file system or sandbox does not allow it;
+ * or -1 with errno.
  */
 int times_set_symlink(int dir_fd, const char *name,
 		      const struct timespec times[2]);
 
-/* When what fd refers to was created.  Returns 0, or -1 where the file system
- * does not keep that. */
+/* Get the time when the file of fd was created.  Returns 0, or -1 where the
+ * file system does not keep it. */
 int times_of_birth(int fd, struct timespec *birth_out);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * An eventfd: one descriptor where a pipe takes two, and signals never fill it.
+ * An eventfd: takes one descriptor, not two as a pipe, and cannot fill up.
  */
 #include "os/wake.h"
 
@@ -26,7 +26,7 @@ void wake_signal(const struct wake *w)
 	const uint64_t one = 1;
 	const int saved = errno;
 
-	/* EAGAIN: the counter is full, so the descriptor is readable anyway. */
+	/* EAGAIN: the counter is at its maximum, so it is readable. */
 	while (write(w->fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	errno = saved;

@@ -12,18 +12,18 @@ struct wake {
 	int fd; /* readable once signalled, until it is cleared; or -1 */
 };
 
-/* Returns 0, or -1 with errno; fd is -1 then. */
+/* Returns 0, or -1 with errno: w->fd is -1 then. */
 int wake_open(struct wake *w);
 
-/* fd may be -1. */
+/* Close the descriptor; w->fd may be -1. */
 void wake_close(struct wake *w);
 
-/* Make w->fd readable.  Never blocks; signals that nobody has seen yet count
- * as one. */
+/* Make w->fd readable.  Never blocks; several signals before a clear count as
+ * one. */
 void wake_signal(const struct wake *w);
 
-/* Make w->fd unreadable.  To be called before looking for what the signal is
- * about: what happens after that signals again. */
+/* Make w->fd unreadable.  Call it before checking what the signal is about, so
+ * that an event after the check signals again. */
 void wake_clear(const struct wake *w);
 
 #endif
