@@ -1,6 +1,6 @@
 /*
- * ferry: finds the subcommand, runs it, tells of its failure.  The one place
- * that prints errors and the one place that ends the process.
+ * ferry: finds the subcommand, runs it and reports its failure.  Only this file
+ * prints the error and ends the process.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,11 +19,11 @@
 enum { TICK_MS = 500 };
 
 /*
- * Whoever starts us with one of the three standard descriptors closed would
- * otherwise have messages written into the next file or socket that is
- * opened.  Input and output are opened the wrong way round, so that their use
- * fails: an empty file must not be sent, nor content be thrown away, as if
- * all were well.
+ * Open those of the three standard descriptors that the parent process has
+ * closed.  Otherwise the next file or socket would get the number, and messages
+ * would be written into it.  Input is opened for writing and output for
+ * reading, so that their use fails: an empty file must not be sent, and content
+ * must not be thrown away, with exit status 0.
  */
 static int open_standard_fds(void)
 {
@@ -39,10 +39,10 @@ static int open_standard_fds(void)
 }
 
 /*
- * No core file, and no look into us by other processes of the user, before
- * there is a key or a code in memory: the sandbox, which does more, comes
- * later, or not at all.  A program that is started from here has its own.
- * Leak checkers look into the process.
+ * Hide the memory before a key or a code is in it: the sandbox, which does
+ * more, comes later, or not at all.  execve() undoes this for the program of
+ * --exec.  Not in instrumented builds: leak checkers use ptrace() on the
+ * process.
  */
 static int hide_memory(void)
 {
@@ -53,7 +53,7 @@ static int hide_memory(void)
 #endif
 }
 
-static const struct cmd *choose(int argc, char **argv, struct err *e)
+static const struct cmd *find_command(int argc, char **argv, struct err *e)
 {
 	const struct cmd *c;
 	char text[100];
@@ -76,9 +76,9 @@ static const struct cmd *choose(int argc, char **argv, struct err *e)
 	return NULL;
 }
 
-/* Whether standard error takes a message: a reader that paused is waited for,
- * but not once a signal has come. */
-static int can_tell(void)
+/* Wait until standard error is writable.  Returns 0 where a signal to end came
+ * first: a reader that pauses must not keep a process that was told to end. */
+static int wait_for_stderr(void)
 {
 	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
@@ -89,11 +89,11 @@ static int can_tell(void)
 	return 1;
 }
 
-static void tell(const struct cmd *c, const struct err *e)
+static void print_error(const struct cmd *c, const struct err *e)
 {
 	const char *text = e->text[0] ? e->text : err_name(e->code);
 
-	if (!can_tell())
+	if (!wait_for_stderr())
 		return;
 	if (e->code == ERR_USAGE)
 		dprintf(STDERR_FILENO, "ferry: %s\nTry: ferry help%s%s\n",
@@ -112,16 +112,16 @@ int main(int argc, char **argv)
 
 	if (open_standard_fds() < 0 || hide_memory() < 0)
 		return err_exit_status(ERR_RESOURCE);
-	/* a reader that went away is told by EPIPE */
+	/* a peer or reader that is gone is an error of write(2), EPIPE */
 	signal(SIGPIPE, SIG_IGN);
-	/* a size limit is an error of write(2), not the end */
+	/* so is a limit on the size of files (ulimit -f), EFBIG */
 	signal(SIGXFSZ, SIG_IGN);
 	err_clear(&e);
-	c = choose(argc, argv, &e);
+	c = find_command(argc, argv, &e);
 	rc = c ? c->run(argc - 1, argv + 1, &e) : ERR_USAGE;
 	if (rc) {
 		e.code = rc;
-		tell(c, &e);
+		print_error(c, &e);
 	}
 	return signals_exit_status(rc);
 }

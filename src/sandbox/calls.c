@@ -1,7 +1,7 @@
 /*
- * Which system calls each side may make.  A receiver makes few, so its list
- * says what is allowed; in a sender the modules of the name service run,
- * which may call anything, so its list says what is not.
+ * Which system calls each side may make.  A receiver makes few, so its rules
+ * list what is allowed.  A sender runs the modules of libc's name service
+ * (nsswitch.conf), which may make any call, so its rules list what is not.
  */
 #include "sandbox/calls.h"
 
@@ -15,10 +15,11 @@
 
 #include "os/times.h"
 
-/* Newer than the kernel headers of some systems. */
+/* Missing in the kernel headers of older systems; the same number on every
+ * architecture. */
 enum { CALL_FCHMODAT2 = 452, CALL_SETXATTRAT = 463, CALL_REMOVEXATTRAT = 466 };
 
-/* Allowed to a receiver whatever the arguments are. */
+/* Allowed to a receiver with any arguments. */
 static const int receiving[] = {
 	/* descriptors */
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64,
@@ -27,7 +28,7 @@ static const int receiving[] = {
 #ifdef SYS_poll
 	SYS_poll,
 #endif
-	/* files; Landlock sees to where they are */
+	/* files; Landlock restricts where */
 	SYS_openat, SYS_openat2, SYS_mkdirat, SYS_unlinkat, SYS_linkat,
 	SYS_symlinkat, SYS_renameat2, SYS_readlinkat, SYS_getdents64,
 #ifdef SYS_renameat
@@ -39,7 +40,7 @@ static const int receiving[] = {
 	SYS_fstat, SYS_statx, SYS_fstatfs, SYS_fchmod,
 	SYS_ftruncate, SYS_fallocate, SYS_fadvise64, SYS_fsync, SYS_fdatasync,
 	SYS_syncfs, SYS_sync_file_range, SYS_flock, SYS_fgetxattr, SYS_umask,
-	/* connections that come in */
+	/* incoming connections */
 	SYS_accept4, SYS_recvfrom, SYS_recvmsg, SYS_sendto, SYS_sendmsg,
 	SYS_shutdown, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
 	SYS_getpeername,
@@ -50,7 +51,7 @@ static const int receiving[] = {
 	SYS_gettid, SYS_sched_yield, SYS_sched_getaffinity, SYS_getcpu,
 	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn,
 	SYS_sigaltstack, SYS_restart_syscall, SYS_wait4,
-	/* time, chance, and who we are */
+	/* time, random bytes and identity */
 	SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep,
 	SYS_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_uname,
 	SYS_sysinfo, SYS_getpid, SYS_getppid, SYS_getuid, SYS_geteuid,
@@ -61,15 +62,16 @@ static const int receiving[] = {
 };
 
 /*
- * Refused politely: a library may try them by itself (to name a network
- * interface, libc asks by way of a socket), and goes on without.
+ * Libraries may try these and go on without: libc opens a socket to get the name
+ * of a network interface.
  */
 static const int refused[] = {
 	SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen,
 	SYS_kill, SYS_tkill, SYS_prctl, SYS_chdir, SYS_fchdir, SYS_mknodat,
 };
 
-/* Metadata by path, of which Landlock takes no notice; and the owner. */
+/* Calls that set metadata by path, which Landlock does not restrict, and the
+ * owner and extended attributes, which no side ever sets. */
 static const int metadata[] = {
 	SYS_fchmodat, SYS_fchownat, SYS_fchown, SYS_truncate, SYS_setxattr,
 	SYS_lsetxattr, SYS_fsetxattr, SYS_removexattr, SYS_lremovexattr,
@@ -79,7 +81,7 @@ static const int metadata[] = {
 #endif
 };
 
-/* What nobody in this program, nor in its libraries, has a reason for. */
+/* Calls that neither this program nor its libraries ever make. */
 static const int forbidden[] = {
 	SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv,
 	SYS_process_vm_writev, SYS_mount, SYS_umount2, SYS_pivot_root,
@@ -97,18 +99,18 @@ static const int forbidden[] = {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-struct list {
+struct rule_list {
 	struct seccomp_rule *rules;
 	size_t count;
 };
 
-static void add(struct list *l, struct seccomp_rule rule)
+static void add(struct rule_list *l, struct seccomp_rule rule)
 {
 	if (l->count < SECCOMP_RULES_MAX)
 		l->rules[l->count++] = rule;
 }
 
-static void add_all(struct list *l, const int *calls, size_t count,
+static void add_all(struct rule_list *l, const int *calls, size_t count,
 		    enum seccomp_action action)
 {
 	for (size_t i = 0; i < count; i++)
@@ -116,44 +118,50 @@ static void add_all(struct list *l, const int *calls, size_t count,
 }
 
 /* Allow a call where an argument is as given. */
-static void add_if(struct list *l, int nr, unsigned arg, uint64_t mask,
+static void add_if(struct rule_list *l, int nr, unsigned arg, uint64_t mask,
 		   uint64_t value)
 {
 	add(l, (struct seccomp_rule){ nr, SECCOMP_ALLOW, arg, mask, value });
 }
 
-/* Allowed to a receiver for some arguments, and refused for others. */
-static void add_by_argument(struct list *l)
+/* Allowed to a receiver with some arguments, and refused with others. */
+static void add_by_argument(struct rule_list *l)
 {
 	const uint64_t all = UINT64_MAX, low = UINT32_MAX;
-	static const int last[] = { SYS_utimensat, SYS_fcntl, SYS_ioctl,
-				    SYS_mmap, SYS_mprotect, SYS_clone,
-				    SYS_tgkill, SYS_prlimit64 };
+	static const int other_arguments[] = {
+		SYS_utimensat, SYS_fcntl, SYS_ioctl, SYS_mmap,
+		SYS_mprotect, SYS_clone, SYS_tgkill, SYS_prlimit64,
+	};
 
-	/* the times of a descriptor, and of a link that one leads to */
+	/* the times of a descriptor: futimens() passes NULL as the path, and
+	 * times_set_symlink() the empty path */
 	add_if(l, SYS_utimensat, 1, all, 0);
 	add_if(l, SYS_utimensat, 1, all, (uintptr_t)times_empty_path);
-	/* F_DUPFD to F_SETLKW; not F_SETOWN, which sends signals */
+	/* 0 to 7, F_DUPFD to F_SETLKW; not F_SETOWN (8), which makes the kernel
+	 * send signals */
 	add_if(l, SYS_fcntl, 1, low & ~UINT64_C(7), 0);
 	add_if(l, SYS_fcntl, 1, low, F_DUPFD_CLOEXEC);
-	/* not TIOCSTI, which types at the user's terminal */
+	/* not TIOCSTI, which puts input into the user's terminal */
 	add_if(l, SYS_ioctl, 1, low, TIOCGWINSZ);
 	add_if(l, SYS_ioctl, 1, low, TIOCGPGRP);
 	add_if(l, SYS_ioctl, 1, low, TCGETS);
 	add_if(l, SYS_ioctl, 1, low, FIONREAD);
-	/* no new code */
+	/* no executable memory */
 	add_if(l, SYS_mmap, 2, PROT_EXEC, 0);
 	add_if(l, SYS_mprotect, 2, PROT_EXEC, 0);
-	/* threads; clone3() hides its flags, so libc is sent back to this */
+	/* threads only.  A filter cannot see the flags of clone3(), which are
+	 * in memory; with ENOSYS for it, libc uses clone(). */
 	add_if(l, SYS_clone, 0, CLONE_THREAD, CLONE_THREAD);
+	/* signals to this process only, as by abort() and raise() */
 	add_if(l, SYS_tgkill, 0, low, (uint32_t)getpid());
+	/* reading limits, not setting them */
 	add_if(l, SYS_prlimit64, 2, all, 0);
-	add_all(l, last, COUNT(last), SECCOMP_REFUSE);
+	add_all(l, other_arguments, COUNT(other_arguments), SECCOMP_REFUSE);
 }
 
 size_t calls_of_receiver(struct seccomp_rule *rules)
 {
-	struct list l = { rules, 0 };
+	struct rule_list l = { rules, 0 };
 
 	add_all(&l, receiving, COUNT(receiving), SECCOMP_ALLOW);
 	add_by_argument(&l);
@@ -166,7 +174,7 @@ size_t calls_of_receiver(struct seccomp_rule *rules)
 size_t calls_of_sender(struct seccomp_rule *rules)
 {
 	static const int times[] = { SYS_utimensat };
-	struct list l = { rules, 0 };
+	struct rule_list l = { rules, 0 };
 
 	add_all(&l, times, COUNT(times), SECCOMP_REFUSE);
 	add_all(&l, metadata, COUNT(metadata), SECCOMP_REFUSE);

@@ -8,7 +8,9 @@
 
 #include "sandbox/seccomp.h"
 
-/* Fill rules (SECCOMP_RULES_MAX) for each side.  Returns how many. */
+/* Fill rules, which has room for SECCOMP_RULES_MAX.  Returns how many there
+ * are.  Calls without a rule: SECCOMP_UNKNOWN for the receiver, SECCOMP_ALLOW
+ * for the sender. */
 size_t calls_of_receiver(struct seccomp_rule *rules);
 size_t calls_of_sender(struct seccomp_rule *rules);
 

@@ -1,6 +1,6 @@
 /*
  * Landlock by its raw system calls: neither libc nor the kernel headers of
- * older systems know all of it.
+ * older systems have all of it.
  */
 #include "sandbox/landlock.h"
 
@@ -26,7 +26,7 @@ enum {
 	ABI_SCOPES = 6,
 };
 
-/* Rights of files that an ABI knows: each adds bits at the top. */
+/* The rights to files that each ABI knows: new ones are added at the top. */
 static const uint64_t known_rights[] = {
 	0,
 	(UINT64_C(1) << 13) - 1, /* 1 */
@@ -36,7 +36,7 @@ static const uint64_t known_rights[] = {
 	(UINT64_C(1) << 16) - 1, /* 5: ioctl on devices */
 };
 
-/* A rule for a file may name only these. */
+/* The rights that a rule for a file may have; others are EINVAL. */
 static const uint64_t file_rights = LANDLOCK_EXECUTE | LANDLOCK_WRITE_FILE |
 				    LANDLOCK_READ_FILE | LANDLOCK_TRUNCATE;
 
@@ -109,7 +109,7 @@ static int add_rules(int set, const struct landlock_policy *p, int abi)
 int landlock_confine(const struct landlock_policy *p, struct err *e)
 {
 	const int abi = landlock_abi();
-	/* A kernel that does not know a member takes it if it is 0. */
+	/* A kernel that does not know a member accepts it if it is 0. */
 	const struct ruleset_attr attr = {
 		.fs = p->any_file ? 0 : rights_of(abi),
 		.net = abi >= ABI_PORTS ? PORT_BIND | PORT_CONNECT : 0,
@@ -118,7 +118,7 @@ int landlock_confine(const struct landlock_policy *p, struct err *e)
 	int set, rc = 0;
 
 	if (p->any_file && abi < ABI_PORTS)
-		return 0; /* an empty set is refused */
+		return 0; /* a ruleset that restricts nothing is ENOMSG */
 	set = (int)syscall(CALL_CREATE_RULESET, &attr, sizeof(attr), 0);
 	if (set < 0 || add_rules(set, p, abi) < 0 ||
 	    syscall(CALL_RESTRICT_SELF, set, 0) < 0)

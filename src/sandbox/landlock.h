@@ -1,13 +1,13 @@
 /*
- * landlock.h - giving up access to files and TCP ports for good, by the
- * kernel's Landlock.
+ * landlock.h - giving up access to files and TCP ports for good, by Landlock
+ * (landlock(7)).
  *
  * Layer: sandbox.  Uses base.
- * Threads: only the calling thread and those it starts later are bound, so
+ * Threads: restricts only the calling thread and those that it starts later, so
  * call it before there are others.
  *
- * What Landlock (up to ABI 7) does not see, and seccomp has to: chmod, chown,
- * utimensat, stat, chdir and O_PATH opens of any path.
+ * Landlock (up to ABI 7) does not restrict chmod, chown, utimensat, stat, chdir
+ * and O_PATH opens of any path; seccomp has to, as far as it can.
  */
 #ifndef FERRY_SANDBOX_LANDLOCK_H
 #define FERRY_SANDBOX_LANDLOCK_H
@@ -17,7 +17,7 @@
 
 #include "base/err.h"
 
-/* Rights, as the kernel numbers them; those that the running kernel does not
+/* Rights, with the kernel's numbers; those that the running kernel does not
  * know are left out of a rule. */
 enum landlock_right {
 	LANDLOCK_EXECUTE = 1 << 0,
@@ -33,7 +33,7 @@ enum landlock_right {
 	LANDLOCK_TRUNCATE = 1 << 14,
 };
 
-/* What may be done to a directory and everything beneath, or to a file. */
+/* The rights to a directory and everything below it, or to a file. */
 struct landlock_rule {
 	int fd; /* borrowed; O_PATH is enough */
 	uint64_t rights;
@@ -42,21 +42,23 @@ struct landlock_rule {
 struct landlock_policy {
 	const struct landlock_rule *rules;
 	size_t count;
-	/* no rules for files: nothing about them is restricted */
+	/* access to files is not restricted, and there are no rules */
 	int any_file;
-	/* TCP ports that may be connected to, besides binding to port 0 */
+	/* TCP ports to which the process may connect.  It may also bind to port
+	 * 0, that is to a port that the kernel chooses. */
 	const uint16_t *ports;
 	size_t port_count;
 };
 
-/* The ABI of the running kernel; 0 where it has none or does not let us. */
+/* The ABI version of the running kernel; 0 where it has no Landlock or does not
+ * allow it. */
 int landlock_abi(void);
 
 /*
- * Bind this thread to the policy: everything that the kernel can deny and no
- * rule allows is denied from here on, signals and abstract sockets of other
- * processes included (ABI 6), TCP ports from ABI 4.  NO_NEW_PRIVS has to be
- * set.  Returns 0 or ERR_RESOURCE with errno.
+ * Restrict this thread to the policy: from now on the kernel denies everything
+ * that it can deny and no rule allows.  That includes TCP ports from ABI 4 on,
+ * and signals to other processes and their abstract sockets from ABI 6 on.
+ * NO_NEW_PRIVS has to be set.  Returns 0 or ERR_RESOURCE with errno.
  */
 int landlock_confine(const struct landlock_policy *p, struct err *e);
 

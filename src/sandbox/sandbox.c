@@ -1,8 +1,8 @@
 /*
- * The order matters: what makes a process hard to look into first, then
- * NO_NEW_PRIVS, without which the kernel lets nobody confine himself, then
- * Landlock, then seccomp, which would not let Landlock through.  At last both
- * have to show that they work.
+ * The order matters: first core files and ptrace() are turned off; then
+ * NO_NEW_PRIVS is set, without which the kernel refuses the rest to an
+ * unprivileged process; then Landlock, then seccomp, which does not allow the
+ * calls of Landlock.  Each of the two is tested after it was set up.
  */
 #include "sandbox/sandbox.h"
 
@@ -25,7 +25,9 @@
 
 enum {
 	CALL_MSEAL = 462,
-	SOURCES_MAX = 4096, /* with a rule of their own */
+	/* Rules for sources are on the stack; with more sources than this,
+	 * reading is not restricted. */
+	SOURCES_MAX = 4096,
 };
 
 static const uint64_t receiver_rights =
@@ -36,8 +38,8 @@ static const uint64_t receiver_rights =
 
 static const uint64_t sender_rights = LANDLOCK_READ_FILE | LANDLOCK_READ_DIR;
 
-/* What the resolver reads, its modules and their libraries included, and
- * where libc counts processors. */
+/* What the resolver reads, with its modules and their libraries, and where libc
+ * counts the processors. */
 static const char *const resolver_paths[] = {
 	"/etc", "/run", "/var/run", "/var/lib", "/lib", "/lib64", "/usr/lib",
 	"/usr/lib64", "/usr/local/lib", "/nix/store", "/dev/urandom",
@@ -51,11 +53,11 @@ struct policy {
 	enum sandbox_mode mode;
 	const struct landlock_policy *landlock;
 	size_t (*calls)(struct seccomp_rule *rules);
-	enum seccomp_action rest;
+	enum seccomp_action rest; /* for calls without a rule */
 };
 
-/* Sanitizers, coverage and valgrind write reports, look into the process and
- * make calls of their own: what is tested with them is the rest. */
+/* Sanitizers, coverage and valgrind write reports, use ptrace() and make system
+ * calls of their own, so they do not work in the sandbox. */
 static int is_instrumented(void)
 {
 #ifdef FERRY_INSTRUMENTED
@@ -67,15 +69,17 @@ static int is_instrumented(void)
 #endif
 }
 
-/* A part of the policy cannot be had.  Returns 0 to go on without. */
-static int without(enum sandbox_mode mode, const char *why, struct err *e)
+/* Landlock or seccomp cannot be used, for this reason.  Returns 0 to go on
+ * without it, or an error. */
+static int go_without(enum sandbox_mode mode, const char *why, struct err *e)
 {
 	if (mode != SANDBOX_REQUIRE)
 		return 0;
 	return err_set(e, ERR_RESOURCE, "--sandbox require: %s", why);
 }
 
-/* No traces of secrets on the disk, no looking into us, no new rights. */
+/* No core files, which would put secrets on the disk; no ptrace(); no rights by
+ * set-id programs. */
 static int harden(struct err *e)
 {
 	const struct rlimit none = { 0, 0 };
@@ -84,12 +88,14 @@ static int harden(struct err *e)
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, ERR_RESOURCE, "giving up rights");
-	/* since Linux 6.10; before, it takes an intruder more work */
+	/* So that code of an attacker cannot replace the page whose address the
+	 * filter allows as a path.  Fails before Linux 6.10, where mremap() can
+	 * still do that. */
 	(void)syscall(CALL_MSEAL, times_empty_path, TIMES_EMPTY_PATH_SIZE, 0);
 	return 0;
 }
 
-/* Whether a rule covers the root of the file system and so all of it. */
+/* Whether a rule covers "/", and so all files. */
 static int covers_all(const struct landlock_policy *p)
 {
 	struct stat top, st;
@@ -104,6 +110,7 @@ static int covers_all(const struct landlock_policy *p)
 	return 0;
 }
 
+/* Test Landlock: opening "/" has to fail, unless a rule allows it. */
 static int landlock_works(const struct landlock_policy *p)
 {
 	int fd;
@@ -117,7 +124,7 @@ static int landlock_works(const struct landlock_policy *p)
 	return 0;
 }
 
-/* Returns the ABI, 0 to do without, or an error. */
+/* Returns the ABI version, 0 to go on without Landlock, or an error. */
 static int apply_landlock(const struct policy *policy, struct err *e)
 {
 	const int abi = landlock_abi();
@@ -125,23 +132,27 @@ static int apply_landlock(const struct policy *policy, struct err *e)
 
 	err_clear(&le);
 	if (!abi)
-		return without(policy->mode, "this kernel has no Landlock (Linux "
-			       "5.13), or it is switched off", e);
+		return go_without(policy->mode,
+				  "this kernel has no Landlock (Linux "
+				  "5.13), or it is switched off",
+				  e);
 	if (landlock_confine(policy->landlock, &le) < 0)
-		return without(policy->mode, le.text, e);
+		return go_without(policy->mode, le.text, e);
 	if (!landlock_works(policy->landlock))
-		return without(policy->mode, "Landlock is there, but does not "
-			       "confine", e);
+		return go_without(policy->mode,
+				  "Landlock is there, but does not "
+				  "confine",
+				  e);
 	return abi;
 }
 
+/* Test the filter of either side: without it this call fails with EBADF. */
 static int seccomp_works(void)
 {
-	/* without the filter: EBADF */
 	return syscall(SYS_fchmodat, -1, "", 0, 0) < 0 && errno == EPERM;
 }
 
-/* Returns 1, 0 to do without, or an error. */
+/* Returns 1, 0 to go on without seccomp, or an error. */
 static int apply_seccomp(const struct policy *policy, struct err *e)
 {
 	struct seccomp_rule rules[SECCOMP_RULES_MAX];
@@ -150,10 +161,12 @@ static int apply_seccomp(const struct policy *policy, struct err *e)
 
 	err_clear(&se);
 	if (seccomp_filter(rules, count, policy->rest, &se) < 0)
-		return without(policy->mode, se.text, e);
+		return go_without(policy->mode, se.text, e);
 	if (!seccomp_works())
-		return without(policy->mode, "seccomp is there, but does not "
-			       "confine", e);
+		return go_without(policy->mode,
+				  "seccomp is there, but does not "
+				  "confine",
+				  e);
 	return 1;
 }
 
@@ -166,10 +179,12 @@ static int apply(const struct policy *policy, char *text, struct err *e)
 	if (policy->mode == SANDBOX_OFF)
 		return 0;
 	if (is_instrumented())
-		return without(policy->mode, "not possible in a test build or "
-			       "under valgrind", e);
-	/* libc reads the time zone now; when certificates are verified it only
-	 * looks whether that is still the same. */
+		return go_without(policy->mode,
+				  "not possible in a test build or "
+				  "under valgrind",
+				  e);
+	/* Make libc read the time zone while it can: verifying certificates
+	 * needs it, and later calls only stat() the file. */
 	tzset();
 	if (harden(e) < 0)
 		return e->code;
@@ -198,8 +213,8 @@ int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
 	return apply(&policy, text, e);
 }
 
-/* Rules for the sources, and behind them for what the resolver reads: opened
- * into fds, -1 where it does not exist. */
+/* Fill in rules for the sources, then for what the resolver reads, which is
+ * opened into fds (-1 where it does not exist).  Returns how many. */
 static size_t fill_rules(struct landlock_rule *rules, int *fds,
 			 const struct sandbox_sources *src)
 {
@@ -226,7 +241,7 @@ static size_t fill_rules(struct landlock_rule *rules, int *fds,
 int sandbox_sender(const struct sandbox_sources *src, char *text,
 		   struct err *e)
 {
-	/* the receiver, and name servers that want TCP */
+	/* the receiver, and DNS over TCP (RFC 7766) */
 	const uint16_t ports[] = { src->port, 53 };
 	struct landlock_rule rules[SOURCES_MAX + RESOLVER_PATHS];
 	int fds[RESOLVER_PATHS];

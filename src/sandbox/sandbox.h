@@ -1,20 +1,22 @@
 /*
- * sandbox.h - what is left to a process once somebody has taken it over.
+ * sandbox.h - restricts what a process can do, for the case that a peer takes
+ * control of it.
  *
  * Layer: sandbox.  Uses base, os/times.h.
  * Threads: call from the only thread, before others are started.
  *
- * Nothing of it can be undone.  It is a second line of defence: nothing else
- * relies on it.
+ * It cannot be undone.  It is a second line of defence: nothing else relies on
+ * it.
  *
- * A receiver may do below its directory what receiving needs, and nothing
- * with files elsewhere but look at their attributes; use the descriptors that
- * are open; accept connections, but make none; start threads, but no process.
- * Metadata is set by descriptor only: for times that is a call with the path
- * times_empty_path (os/times.h), which the filter knows by its address.
+ * A receiver may do below its directory what receiving needs, and only read the
+ * attributes of files elsewhere; use the descriptors that are open; accept
+ * connections, but not make any; start threads, but no processes.  It can set
+ * metadata by descriptor only: times by a call with the path times_empty_path
+ * (os/times.h), whose address the filter knows.
  *
- * A sender may read below its sources and what the resolver reads, write
- * nothing, connect to the receiver's port, and start no program.
+ * A sender may read files below its sources and those that the resolver needs,
+ * connect to the receiver's port and to port 53, but not write files or start a
+ * program.
  */
 #ifndef FERRY_SANDBOX_SANDBOX_H
 #define FERRY_SANDBOX_SANDBOX_H
@@ -25,20 +27,21 @@
 #include "base/err.h"
 
 enum sandbox_mode {
-	SANDBOX_AUTO,    /* as much as the kernel can */
-	SANDBOX_REQUIRE, /* all or nothing */
+	SANDBOX_AUTO,    /* what the kernel supports */
+	SANDBOX_REQUIRE, /* all of it, or an error */
 	SANDBOX_OFF,
 };
 
 enum { SANDBOX_TEXT_MAX = 256 };
 
 /*
- * dir_fd: the directory to receive into; -1: none.  text
- * (SANDBOX_TEXT_MAX) gets one line for people: what confines us.
+ * Restrict a receiver.  dir_fd: the directory to receive into; -1: none.  text
+ * (SANDBOX_TEXT_MAX bytes) gets one line for the user that says what is in
+ * force.
  *
- * Returns 0; ERR_RESOURCE when rights cannot be given up; with
- * SANDBOX_REQUIRE also when Landlock or seccomp are missing, fail, or are
- * found not to confine, without which the other modes go on.
+ * Returns 0; ERR_RESOURCE when NO_NEW_PRIVS and the like cannot be set; with
+ * SANDBOX_REQUIRE also when Landlock or seccomp is missing, fails, or does not
+ * pass a test after it was set up.  SANDBOX_AUTO goes on without it.
  */
 int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
 		     struct err *e);
@@ -46,11 +49,11 @@ int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
 struct sandbox_sources {
 	const int *fds; /* directories; borrowed */
 	size_t count;
-	int anywhere;   /* links are followed, and may lead anywhere */
+	int anywhere;   /* symlinks are followed, which may lead anywhere */
 	uint16_t port;  /* the receiver's */
 };
 
-/* As sandbox_receiver() with SANDBOX_AUTO. */
+/* Restrict a sender, as sandbox_receiver() with SANDBOX_AUTO. */
 int sandbox_sender(const struct sandbox_sources *src, char *text,
 		   struct err *e);
 

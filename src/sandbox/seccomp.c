@@ -1,7 +1,8 @@
 /*
- * Rules made into a BPF program.  The kernel remembers which calls are allowed
- * whatever their arguments are (since 5.11), so the length of the list costs
- * nothing there; only calls with a look at an argument run through it.
+ * Rules are translated to a BPF program that tests them one after the other.
+ * Since Linux 5.11 the kernel caches which calls are allowed whatever their
+ * arguments are, so the program runs only for calls whose rules test an
+ * argument.
  */
 #include "sandbox/seccomp.h"
 
@@ -21,14 +22,14 @@
 #elif defined(__riscv) && __riscv_xlen == 64
 #define NATIVE_ARCH AUDIT_ARCH_RISCV64
 #else
-#define NATIVE_ARCH 0 /* 32 bits or another order of bytes: not known here */
+#define NATIVE_ARCH 0 /* 32-bit or big-endian: not supported, see put_rule() */
 #endif
 
 enum {
-	/* Instructions: the longest rule, and what stands around all. */
+	/* Instructions: of the longest rule, and of all but the rules. */
 	RULE_MAX = 9,
 	FRAME_MAX = 8,
-	X32_BIT = 0x40000000, /* x86: calls of an architecture within */
+	X32_BIT = 0x40000000, /* in the numbers of x32 calls on x86-64 */
 };
 
 struct program {
@@ -62,7 +63,8 @@ static void put_return(struct program *p, enum seccomp_action action)
 	put(p, BPF_RET | BPF_K, answers[action], 0, 0);
 }
 
-/* Go on if half an argument is as the rule wants it, else skip so many. */
+/* Test 32 bits of an argument, as BPF has no more; skip that many instructions
+ * where they do not match. */
 static void put_half(struct program *p, size_t offset, uint32_t mask,
 		     uint32_t value, unsigned skip)
 {
@@ -71,9 +73,10 @@ static void put_half(struct program *p, size_t offset, uint32_t mask,
 	put(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
 }
 
-/* The number of the call is in the accumulator, before and after. */
+/* The accumulator holds the number of the call before and after. */
 static void put_rule(struct program *p, const struct seccomp_rule *r)
 {
+	/* little-endian: the low half comes first */
 	const size_t low = offsetof(struct seccomp_data, args) +
 			   r->arg * sizeof(uint64_t);
 
@@ -96,8 +99,8 @@ static void put_program(struct program *p, const struct seccomp_rule *rules,
 	put(p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
 	put_return(p, SECCOMP_DIE);
 	put_load(p, offsetof(struct seccomp_data, nr));
-	/* No call of x32 has a rule, and a tracer that makes a call fail says
-	 * -1 here. */
+	/* x32 calls, for which there are no rules; and -1, by which a tracer
+	 * makes a call fail. */
 	put(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	put_return(p, SECCOMP_UNKNOWN);
 	for (size_t i = 0; i < count; i++)

@@ -1,8 +1,8 @@
 /*
- * seccomp.h - which system calls a process may still make.
+ * seccomp.h - restricting which system calls a process can make (seccomp(2)).
  *
  * Layer: sandbox.  Uses base.
- * Threads: binds all threads of the process.
+ * Threads: restricts all threads of the process.
  */
 #ifndef FERRY_SANDBOX_SECCOMP_H
 #define FERRY_SANDBOX_SECCOMP_H
@@ -14,13 +14,13 @@
 
 enum seccomp_action {
 	SECCOMP_ALLOW,
-	SECCOMP_REFUSE,  /* EPERM */
-	SECCOMP_UNKNOWN, /* ENOSYS, so that libc falls back to another call */
-	SECCOMP_DIE,     /* SIGSYS ends the process */
+	SECCOMP_REFUSE,  /* fail with EPERM */
+	SECCOMP_UNKNOWN, /* fail with ENOSYS: libc may use an older call */
+	SECCOMP_DIE,     /* end the process with SIGSYS */
 };
 
-/* A call, and where mask is not 0, what one of its arguments has to be:
- * (args[arg] & mask) == value. */
+/* A rule for the system call nr, which applies where (args[arg] & mask) ==
+ * value; with mask 0 whatever the arguments are. */
 struct seccomp_rule {
 	int nr;
 	enum seccomp_action action;
@@ -31,13 +31,14 @@ struct seccomp_rule {
 
 enum { SECCOMP_RULES_MAX = 400 };
 
-/* Whether this program knows seccomp on this architecture. */
+/* Whether this program supports seccomp on this architecture. */
 int seccomp_is_known(void);
 
 /*
- * Filter the calls of all threads: the first rule that fits decides, and rest
- * where none does.  Calls of a foreign architecture end the process.
- * NO_NEW_PRIVS has to be set.  Returns 0 or ERR_RESOURCE with errno.
+ * Filter the calls of all threads: the first rule that applies decides, and
+ * rest where none does.  A call by another architecture's convention (such as
+ * 32-bit x86) ends the process.  NO_NEW_PRIVS has to be set.  Returns 0 or
+ * ERR_RESOURCE with errno.
  */
 int seccomp_filter(const struct seccomp_rule *rules, size_t count,
 		   enum seccomp_action rest, struct err *e);
