@@ -1,6 +1,6 @@
 /*
- * The table of codecs, and what is common to them: choosing one, leaving
- * alone what does not shrink, and expanding whatever comes.
+ * The table of codecs, and what they have in common: the choice of one, whether
+ * a chunk is worth compressing, the adaptive level, and expanding.
  */
 #include "chunk/codec.h"
 
@@ -19,49 +19,51 @@ static const struct codec_ops *const rows[] = {
 
 enum {
 	ROWS = sizeof(rows) / sizeof(rows[0]),
-	/* auto: a chunk of at least SAMPLE_FROM bytes is judged by slices from
-	 * all over it, compressed at the fastest level.  Measured with libzstd
-	 * 1.5.4: 8 us for random bytes and 56 us for C source, where a chunk of
-	 * 1 MiB at level 3 takes 0.2 and 4 ms. */
+	/* auto: slices from all parts of a chunk of at least SAMPLE_FROM bytes
+	 * are compressed first, at the fastest level, as a test.  Measured with
+	 * libzstd 1.5.4: this takes 8 us for random bytes and 56 us for C
+	 * source; a chunk of 1 MiB at level 3 takes 0.2 ms and 4 ms. */
 	SLICE = 4096,
 	SLICES = 4,
 	SAMPLE = SLICES * SLICE,
 	SAMPLE_FROM = 8 * SAMPLE,
-	/* After how many chunks, at most, the question is asked again. */
-	REST_MAX = 8,
-	/* The level may rise after so many compressed chunks, and fall after
-	 * so many times that: at first the kernel's buffers hide the line. */
-	STEER_CHUNKS = 4,
+	/* auto: the most chunks that are sent without being tried. */
+	SKIP_MAX = 8,
+	/* The level may rise after ADAPT_CHUNKS compressed chunks, and fall
+	 * after FALL_TIMES as many, because at first the kernel's send buffers
+	 * take the data at once, however slow the network is. */
+	ADAPT_CHUNKS = 4,
 	FALL_TIMES = 4,
 };
 
 /*
- * The levels of zstd to choose from, and what they cost: tenths of a
- * millisecond for a chunk of 1 MiB of C source and programs, which became
- * 5.4, 6.8, 7.4 and 7.7 times smaller (libzstd 1.5.4).  Higher ones gain little
- * and take much memory for each stream.
+ * The levels of zstd among which the adaptive level moves, and their cost:
+ * tenths of a millisecond for a chunk of 1 MiB of C source and programs, which
+ * became 5.4, 6.8, 7.4 and 7.7 times smaller (measured with libzstd 1.5.4).
+ * Higher ones gain little and take much memory for each stream.
  */
-static const struct rung {
+static const struct level {
 	int level;
 	unsigned cost;
-} ladder[] = { { 1, 24 }, { 3, 26 }, { 5, 66 }, { 6, 84 } };
+} levels[] = { { 1, 24 }, { 3, 26 }, { 5, 66 }, { 6, 84 } };
 
-enum { RUNGS = sizeof(ladder) / sizeof(ladder[0]), FIRST_RUNG = 1 };
+enum { LEVELS = sizeof(levels) / sizeof(levels[0]), FIRST_LEVEL = 1 };
 
 struct codec {
 	struct codec_choice choice;
 	void *state;
 	/* auto */
-	unsigned rest;      /* chunks still to leave alone */
-	unsigned next_rest; /* how many, the next time one does not shrink */
+	unsigned skip;      /* how many of the next chunks are not tried */
+	unsigned next_skip; /* skip after the next chunk that does not shrink */
 	uint8_t sample[SAMPLE];
-	/* steered */
-	unsigned rung;
-	int was_compressed; /* the last one, and it was not sent yet */
-	unsigned idle;      /* how many times the line hardly was waited for */
-	unsigned chunks;    /* compressed since then, and in what time */
-	uint64_t spent_ns;
-	uint64_t waited_ns; /* for the line to take them */
+	/* adaptive */
+	unsigned level_index; /* in levels[] */
+	int was_compressed;   /* the last chunk was, and was not sent yet */
+	unsigned idle;        /* times in a row that sending took no time */
+	/* since the level was last looked at */
+	unsigned chunks;    /* compressed ones that were sent */
+	uint64_t spent_ns;  /* compressing them */
+	uint64_t waited_ns; /* sending them */
 };
 
 struct expander {
@@ -77,8 +79,8 @@ const struct codec_ops *codec_by_id(unsigned id)
 	return NULL;
 }
 
-/* The row whose name is the len bytes at name. */
-static const struct codec_ops *find(const char *name, size_t len)
+/* The row whose name is the len bytes at name, or NULL. */
+static const struct codec_ops *find_name(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		if (strlen(rows[i]->name) == len &&
@@ -90,14 +92,15 @@ static const struct codec_ops *find(const char *name, size_t len)
 
 const struct codec_ops *codec_by_name(const char *name)
 {
-	return find(name, strlen(name));
+	return find_name(name, strlen(name));
 }
 
 int codec_parse(const char *text, struct codec_choice *out)
 {
 	size_t len = strcspn(text, ":");
 	int is_auto = len == 4 && memcmp(text, "auto", 4) == 0;
-	const struct codec_ops *ops = is_auto ? &codec_zstd : find(text, len);
+	const struct codec_ops *ops = is_auto ? &codec_zstd
+					      : find_name(text, len);
 	uint64_t level;
 
 	if (!ops)
@@ -109,7 +112,7 @@ int codec_parse(const char *text, struct codec_choice *out)
 		       (uint64_t)ops->level_max, &level)))
 		return ERR_RANGE;
 	out->is_auto = is_auto;
-	out->is_steered = is_auto && text[len] == '\0';
+	out->is_adaptive = is_auto && text[len] == '\0';
 	out->ops = ops;
 	out->level = (int)level;
 	return 0;
@@ -122,8 +125,8 @@ struct codec *codec_new(const struct codec_choice *choice)
 	if (!c)
 		return NULL;
 	c->choice = *choice;
-	c->next_rest = 1;
-	c->rung = FIRST_RUNG;
+	c->next_skip = 1;
+	c->level_index = FIRST_LEVEL;
 	c->state = choice->ops->open(choice->level);
 	if (!c->state) {
 		free(c);
@@ -140,14 +143,14 @@ void codec_free(struct codec *c)
 	free(c);
 }
 
-/* The most that n bytes may become for it to be worth it: a twentieth
- * less. */
-static size_t worth(size_t n)
+/* The most bytes that n may become so that compression is worth its time:
+ * 19/20, rounded down. */
+static size_t worth_max(size_t n)
 {
 	return n - n / 20 - (n % 20 != 0);
 }
 
-/* Whether a sample of the chunk shrinks.  dst is scratch. */
+/* Whether a sample of the chunk shrinks enough.  dst is overwritten. */
 static int sample_shrinks(struct codec *c, void *dst, const uint8_t *src,
 			  size_t n)
 {
@@ -158,7 +161,8 @@ static int sample_shrinks(struct codec *c, void *dst, const uint8_t *src,
 	for (size_t i = 0; i < SLICES; i++)
 		memcpy(c->sample + i * SLICE, src + i * step, SLICE);
 	ops->set_level(c->state, ops->level_min);
-	len = ops->compress(c->state, dst, worth(SAMPLE), c->sample, SAMPLE);
+	len = ops->compress(c->state, dst, worth_max(SAMPLE), c->sample,
+			    SAMPLE);
 	ops->set_level(c->state, c->choice.level);
 	return len > 0;
 }
@@ -168,19 +172,19 @@ static size_t compress_auto(struct codec *c, void *dst, size_t cap,
 {
 	size_t len = 0;
 
-	if (c->rest > 0) {
-		c->rest--;
+	if (c->skip > 0) {
+		c->skip--;
 		return 0;
 	}
 	if (n < SAMPLE_FROM || sample_shrinks(c, dst, src, n))
 		len = c->choice.ops->compress(c->state, dst, cap, src, n);
 	if (len > 0) {
-		c->next_rest = 1;
+		c->next_skip = 1;
 		return len;
 	}
-	c->rest = c->next_rest;
-	if (c->next_rest < REST_MAX)
-		c->next_rest *= 2;
+	c->skip = c->next_skip;
+	if (c->next_skip < SKIP_MAX)
+		c->next_skip *= 2;
 	return 0;
 }
 
@@ -195,7 +199,7 @@ size_t codec_compress(struct codec *c, void *dst, size_t cap, const void *src,
 	c->was_compressed = 0;
 	if (n < 2 || ops->id == CODEC_NONE)
 		return 0;
-	most = c->choice.is_auto ? worth(n) : n - 1;
+	most = c->choice.is_auto ? worth_max(n) : n - 1;
 	if (cap > most)
 		cap = most;
 	if (c->choice.is_auto)
@@ -210,44 +214,45 @@ size_t codec_compress(struct codec *c, void *dst, size_t cap, const void *src,
 	return len;
 }
 
-/* Whether there is time for the next rung, and to spare. */
+/* Whether sending took half as long again as the additional time that the next
+ * level would have taken, estimated by the costs. */
 static int can_rise(const struct codec *c)
 {
-	const struct rung *r = &ladder[c->rung];
+	const struct level *now = &levels[c->level_index];
 	uint64_t more;
 
-	if (c->rung + 1 == RUNGS)
+	if (c->level_index + 1 == LEVELS)
 		return 0;
-	more = c->spent_ns / r->cost * (r[1].cost - r->cost);
+	more = c->spent_ns / now->cost * (now[1].cost - now->cost);
 	return c->waited_ns > more + more / 2;
 }
 
-static void steer(struct codec *c)
+static void adapt_level(struct codec *c)
 {
-	unsigned rung = c->rung;
+	unsigned index = c->level_index;
 
 	c->idle = c->waited_ns < c->spent_ns / 10 ? c->idle + 1 : 0;
 	if (can_rise(c))
-		rung++;
-	else if (c->idle >= FALL_TIMES && rung > 0)
-		rung--;
-	if (rung == c->rung)
+		index++;
+	else if (c->idle >= FALL_TIMES && index > 0)
+		index--;
+	if (index == c->level_index)
 		return;
-	c->rung = rung;
+	c->level_index = index;
 	c->idle = 0;
-	c->choice.level = ladder[rung].level;
+	c->choice.level = levels[index].level;
 	c->choice.ops->set_level(c->state, c->choice.level);
 }
 
 void codec_sent(struct codec *c, uint64_t ns)
 {
-	if (!c->choice.is_steered || !c->was_compressed)
+	if (!c->choice.is_adaptive || !c->was_compressed)
 		return;
 	c->was_compressed = 0;
 	c->waited_ns += ns;
-	if (++c->chunks < STEER_CHUNKS)
+	if (++c->chunks < ADAPT_CHUNKS)
 		return;
-	steer(c);
+	adapt_level(c);
 	c->chunks = 0;
 	c->spent_ns = c->waited_ns = 0;
 }

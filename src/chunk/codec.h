@@ -6,8 +6,9 @@
  * codec.c.
  * Threads: a struct codec belongs to one thread.
  *
- * Every chunk is compressed alone and says its raw length beforehand, so the
- * receiver's buffer is exactly that long and a bomb cannot be built.
+ * Every chunk is compressed on its own and its raw length is announced, so that
+ * the receiver expands into a buffer of exactly that length: a decompression
+ * bomb is not possible.
  */
 #ifndef FERRY_CHUNK_CODEC_H
 #define FERRY_CHUNK_CODEC_H
@@ -26,23 +27,24 @@ struct codec_ops {
 	uint8_t id;
 	const char *name; /* as in --compress: "none", "zlib", "zstd" */
 	int level_min, level_max, level_default;
-	/* Most bytes that n raw bytes can become. */
+	/* The most bytes that n raw bytes can take compressed. */
 	size_t (*bound)(size_t n);
-	/* State for one thread; NULL when out of memory.  level is within the
-	 * bounds.  A state made once serves both directions, and makes what
-	 * it needs for each on first use. */
+	/* Create a state, for one thread; NULL when out of memory.  level is
+	 * within the bounds.  A state serves both directions, and allocates
+	 * what it needs for each on first use. */
 	void *(*open)(int level);
 	void (*close)(void *state);
-	/* Change the level from the next chunk on. */
+	/* Set the level for the next chunks. */
 	void (*set_level)(void *state, int level);
-	/* Compress n bytes to dst (cap bytes).  Returns the length, or 0 where
-	 * the result does not fit in cap: then the chunk is sent as it is. */
+	/* Compress n bytes to dst (cap bytes).  Returns the length; 0 where the
+	 * result does not fit or memory ran out: the chunk is then sent as it
+	 * is. */
 	size_t (*compress)(void *state, void *dst, size_t cap, const void *src,
 			   size_t n);
 	/* Expand n bytes to exactly raw_len bytes.  Returns 0; ERR_CORRUPT
-	 * where src is not one whole, well-formed stream (zstd: one frame,
-	 * no dictionary, not skippable, window at most 8 MiB) of exactly
-	 * raw_len bytes with nothing behind it; ERR_RESOURCE. */
+	 * where src is not one well-formed stream (zstd: one frame without
+	 * dictionary, not a skippable one, window at most 8 MiB) of exactly
+	 * raw_len bytes with nothing after it; ERR_RESOURCE. */
 	int (*expand)(void *state, void *dst, size_t raw_len, const void *src,
 		      size_t n);
 };
@@ -53,12 +55,12 @@ extern const struct codec_ops codec_none, codec_zlib, codec_zstd;
 const struct codec_ops *codec_by_id(unsigned id);
 const struct codec_ops *codec_by_name(const char *name);
 
-/* What the user asked for with -z. */
+/* What the user asked for with --compress. */
 struct codec_choice {
-	int is_auto;                 /* leave alone what does not shrink */
-	int is_steered;              /* auto without a level: see codec_sent() */
+	int is_auto;     /* do not compress what does not shrink */
+	int is_adaptive; /* auto without a level: see codec_sent() */
 	const struct codec_ops *ops; /* the codec (zstd for auto) */
-	int level;                   /* the first, where it is steered */
+	int level;                   /* the first one, where it is adaptive */
 };
 
 /*
@@ -67,10 +69,8 @@ struct codec_choice {
  */
 int codec_parse(const char *text, struct codec_choice *out);
 
-/*
- * One thread's compressor: the codec's state, and what was learnt about the
- * data so far.
- */
+/* A compressor, for one thread: the codec's state, and what the last chunks
+ * have shown about the data. */
 struct codec;
 
 /* NULL when out of memory. */
@@ -78,38 +78,36 @@ struct codec *codec_new(const struct codec_choice *choice);
 void codec_free(struct codec *c);
 
 /*
- * Compress one chunk.  With auto, chunks are left as they are where a sample
- * of the chunk or the last chunks' results say that they do not shrink by at
- * least a twentieth; the question is asked again at growing intervals.
- * Without auto, a chunk that does not shrink at all is left as it is.
+ * Compress one chunk.  With auto, a chunk has to shrink by a twentieth at
+ * least, and a sample of it is tried first.  After a chunk that does not shrink
+ * so much the next one is not tried, after another one the next 2, then 4, then
+ * 8.  Without auto, a chunk has to shrink by a byte.
  *
  * Returns the compressed length in dst (cap bytes, at least n) and sets *id to
- * the codec; or returns 0 and sets *id to CODEC_NONE: send src itself.
+ * the codec; or returns 0 and sets *id to CODEC_NONE: src itself is to be sent.
  */
 size_t codec_compress(struct codec *c, void *dst, size_t cap, const void *src,
 		      size_t n, uint8_t *id);
 
 /*
- * What was compressed last was sent, which took ns nanoseconds.  Where the
- * user left the level open, it follows whoever has to wait: it rises while the
- * line is what limits and the processor has time for the next level, and falls
- * when the line waits for the processor.
+ * Report that sending the last chunk took ns nanoseconds.  An adaptive level
+ * rises while sending takes longer than the next level would add (the network
+ * is the bottleneck), and falls while sending takes hardly any time
+ * (compression is).
  */
 void codec_sent(struct codec *c, uint64_t ns);
 
-/*
- * One thread's expander for whatever codec a chunk names: states are made on
- * first use.
- */
+/* An expander, for one thread, for any codec that a chunk names; states are
+ * created on first use. */
 struct expander;
 
-struct expander *expander_new(void);
+struct expander *expander_new(void); /* NULL when out of memory */
 void expander_free(struct expander *x);
 
 /*
- * Expand one chunk to exactly raw_len bytes at dst.  Returns 0; ERR_PROTOCOL
- * for an unknown codec; ERR_CORRUPT; ERR_RESOURCE.  CODEC_NONE copies, and
- * n must be raw_len.
+ * Expand one chunk to exactly raw_len bytes at dst.  CODEC_NONE copies them.
+ * Returns 0; ERR_PROTOCOL for an unknown codec; ERR_CORRUPT, also with
+ * CODEC_NONE where n is not raw_len; ERR_RESOURCE.
  */
 int expander_run(struct expander *x, unsigned codec_id, void *dst,
 		 size_t raw_len, const void *src, size_t n);

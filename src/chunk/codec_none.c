@@ -1,5 +1,5 @@
 /*
- * The codec that leaves bytes as they are.
+ * The codec that copies bytes.
  */
 #include "chunk/codec.h"
 
@@ -16,6 +16,7 @@ static size_t bound(size_t n)
 static void *none_open(int level)
 {
 	(void)level;
+	/* NULL would mean that memory ran out */
 	return malloc(1);
 }
 
@@ -30,8 +31,8 @@ static void set_level(void *state, int level)
 	(void)level;
 }
 
-static size_t pack(void *state, void *dst, size_t cap, const void *src,
-		   size_t n)
+static size_t compress_to(void *state, void *dst, size_t cap, const void *src,
+			  size_t n)
 {
 	(void)state;
 	if (n > cap)
@@ -59,6 +60,6 @@ const struct codec_ops codec_none = {
 	.open = none_open,
 	.close = none_close,
 	.set_level = set_level,
-	.compress = pack,
+	.compress = compress_to,
 	.expand = expand,
 };

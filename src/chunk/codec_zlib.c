@@ -1,6 +1,6 @@
 /*
- * zlib: one RFC 1950 stream a chunk, for peers and disks that know nothing
- * newer.  The streams are reset, not made anew, for each chunk.
+ * zlib: each chunk is one RFC 1950 stream.  The z_streams are reset for each
+ * chunk and not created again, which would allocate 256 KiB each time.
  */
 #define ZLIB_CONST
 #include "chunk/codec.h"
@@ -54,11 +54,11 @@ static void set_level(void *state, int level)
 	s->level = level;
 }
 
-/* Make s->out ready for a new stream of the wanted level. */
-static int begin_out(struct state *s)
+/* Make s->out ready for a new stream at the wanted level. */
+static int prepare_out(struct state *s)
 {
-	/* deflateParams() would do, but versions before 1.2.12 write to where
-	 * the last stream went. */
+	/* Not deflateParams(): before zlib 1.2.12 it may write to the output
+	 * buffer of the last stream. */
 	if (s->has_out && s->level != s->out_level) {
 		deflateEnd(&s->out);
 		s->has_out = 0;
@@ -73,12 +73,12 @@ static int begin_out(struct state *s)
 	return 0;
 }
 
-static size_t pack(void *state, void *dst, size_t cap, const void *src,
-		   size_t n)
+static size_t compress_to(void *state, void *dst, size_t cap, const void *src,
+			  size_t n)
 {
 	struct state *s = state;
 
-	if (n > UINT_MAX || begin_out(s))
+	if (n > UINT_MAX || prepare_out(s))
 		return 0;
 	s->out.next_in = src;
 	s->out.avail_in = (uInt)n;
@@ -89,7 +89,7 @@ static size_t pack(void *state, void *dst, size_t cap, const void *src,
 	return s->out.total_out;
 }
 
-static int begin_in(struct state *s)
+static int prepare_in(struct state *s)
 {
 	if (s->has_in)
 		return inflateReset(&s->in) == Z_OK ? 0 : -1;
@@ -108,11 +108,11 @@ static int expand(void *state, void *dst, size_t raw_len, const void *src,
 
 	if (n > UINT_MAX || raw_len > UINT_MAX)
 		return ERR_CORRUPT;
-	if (begin_in(s))
+	if (prepare_in(s))
 		return ERR_RESOURCE;
 	s->in.next_in = src;
 	s->in.avail_in = (uInt)n;
-	/* zlib refuses a null pointer even where nothing is to be written */
+	/* zlib refuses a null pointer, even to write 0 bytes to */
 	s->in.next_out = raw_len > 0 ? dst : &nothing;
 	s->in.avail_out = (uInt)raw_len;
 	rc = inflate(&s->in, Z_FINISH);
@@ -133,6 +133,6 @@ const struct codec_ops codec_zlib = {
 	.open = zlib_open,
 	.close = zlib_close,
 	.set_level = set_level,
-	.compress = pack,
+	.compress = compress_to,
 	.expand = expand,
 };

@@ -1,6 +1,6 @@
 /*
- * Zstandard: one RFC 8878 frame a chunk, without libzstd's checksum, as the
- * chunk carries a digest.
+ * Zstandard: each chunk is one RFC 8878 frame, without the frame's checksum, as
+ * the chunk has a digest.
  */
 #include "chunk/codec.h"
 
@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 
-/* Larger windows than a chunk make no sense; 8 MiB is what RFC 8878 wants
- * every decoder to know. */
+/* RFC 8878, 3.1.1.1.2, recommends that every decoder supports windows of 8 MiB;
+ * a chunk is smaller than that. */
 enum { WINDOW_MAX = 8 << 20 };
 
 struct state {
@@ -55,7 +55,7 @@ static void set_level(void *state, int level)
 	s->level = level;
 }
 
-static int begin_out(struct state *s)
+static int prepare_out(struct state *s)
 {
 	if (s->out && s->level == s->out_level)
 		return 0;
@@ -70,41 +70,40 @@ static int begin_out(struct state *s)
 	return 0;
 }
 
-static size_t pack(void *state, void *dst, size_t cap, const void *src,
-		   size_t n)
+static size_t compress_to(void *state, void *dst, size_t cap, const void *src,
+			  size_t n)
 {
 	struct state *s = state;
 	size_t len;
 
-	if (begin_out(s))
+	if (prepare_out(s))
 		return 0;
 	len = ZSTD_compress2(s->out, dst, cap, src, n);
 	return ZSTD_isError(len) ? 0 : len;
 }
 
 /*
- * Whether the frame's header asks for a window that we do not want.  libzstd
- * checks that only where it streams, and expanding to one buffer does not
- * need the window; but a frame that breaks the rule is no frame of ours.
+ * Whether the frame's header asks for a window of more than WINDOW_MAX.
+ * libzstd checks that in streaming mode only, and expanding to one buffer needs
+ * no window; but the protocol does not allow such a frame.
  */
 static int is_window_too_large(const uint8_t *p, size_t n)
 {
 	uint64_t base;
 
-	/* A single segment: the window is the content, whose size is known to
-	 * be right. */
+	/* Single segment flag (RFC 8878, 3.1.1.1.1): the window is as large as
+	 * the content, which the caller has checked. */
 	if (n < 6 || p[4] & 0x20)
 		return 0;
 	base = (uint64_t)1 << (10 + (p[5] >> 3));
 	return base + base / 8 * (p[5] & 7) > WINDOW_MAX;
 }
 
-/* Whether src is one frame, and nothing but it, that we are willing to
- * expand. */
+/* Whether src is exactly one frame, of a kind that the protocol allows. */
 static int is_one_plain_frame(const uint8_t *src, size_t n, size_t raw_len)
 {
-	/* The magic first: libzstd also knows skippable frames and those of
-	 * its own early versions. */
+	/* Check the magic first: libzstd also accepts skippable frames and may
+	 * accept those of versions before 0.8. */
 	static const uint8_t magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
 	unsigned long long content;
 
@@ -139,8 +138,8 @@ static int expand(void *state, void *dst, size_t raw_len, const void *src,
 	return len == raw_len ? 0 : ERR_CORRUPT;
 }
 
-/* Negative levels would be faster still, but do worse than sending more
- * bytes; those above 19 want more memory than a chunk is worth. */
+/* Negative levels are faster, but the bytes that they add take longer to send;
+ * levels above 19 take too much memory for chunks of 1 MiB. */
 const struct codec_ops codec_zstd = {
 	.id = CODEC_ZSTD,
 	.name = "zstd",
@@ -151,6 +150,6 @@ const struct codec_ops codec_zstd = {
 	.open = zstd_open,
 	.close = zstd_close,
 	.set_level = set_level,
-	.compress = pack,
+	.compress = compress_to,
 	.expand = expand,
 };

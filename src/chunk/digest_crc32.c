@@ -1,5 +1,5 @@
 /*
- * CRC-32 by zlib: finds accidents of the line, and nothing more.
+ * CRC-32 by zlib: finds transmission errors, not changes made on purpose.
  */
 #include "chunk/digest.h"
 
@@ -9,8 +9,8 @@
 
 static void sum(const void *p, size_t n, uint8_t *out)
 {
-	/* A null pointer would ask zlib for the initial value, which is 0
-	 * and also the checksum of nothing. */
+	/* With a null pointer zlib returns the initial value, 0, which is also
+	 * the CRC of no bytes. */
 	be_put32(out, (uint32_t)crc32_z(0, p, n));
 }
 

@@ -1,5 +1,5 @@
 /*
- * SHA-256 by OpenSSL, which uses what the processor has for it.
+ * SHA-256 by OpenSSL, which uses the processor's instructions for it.
  */
 #include "chunk/digest.h"
 
@@ -11,11 +11,12 @@
 static void sum(const void *p, size_t n, uint8_t *out)
 {
 	/*
-	 * OpenSSL 3 allocates a context and so can run out of memory.  All
-	 * zeroes then: no data is known to have that digest, so whoever
-	 * compares refuses the chunk, which is what must happen.
+	 * OpenSSL 3 allocates a context and so can run out of memory.  The
+	 * digest is all zeroes then: no data is known to have that digest, so
+	 * the comparison fails, and the chunk is refused as it must be.
 	 *
-	 * No openssl.cnf is read for it: a receiver is confined by then.
+	 * openssl.cnf is not read, as the sandbox of a receiver does not allow
+	 * it.
 	 */
 	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) ||
 	    !SHA256(p, n, out))

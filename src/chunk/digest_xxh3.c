@@ -1,5 +1,5 @@
 /*
- * XXH3 with 128 bits: not cryptographic, but faster than any line.  The
+ * XXH3 with 128 bits: not cryptographic, but faster than any network.  The
  * canonical (big-endian) form is what xxh128sum prints.
  */
 #include "chunk/digest.h"
@@ -7,8 +7,8 @@
 #include <string.h>
 
 #if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
-/* The library picks the widest vectors that the processor has; what xxhash.h
- * alone calls is built for the oldest. */
+/* With this header the library chooses the widest vector instructions of the
+ * processor; xxhash.h alone uses those of the oldest x86-64. */
 #include <xxh_x86dispatch.h>
 #else
 #include <xxhash.h>

@@ -1,9 +1,10 @@
 /*
- * The digest of a file from those of its leaves.
+ * The digest of a file from the digests of its leaves.
  *
- * Ranges of 64 leaves hang below pages of 256 ranges (16 GiB of the file).
- * A range keeps its leaves' digests until all are there; then they are folded
- * into the one digest of the range and their memory is given back.
+ * Ranges of 64 leaves are found through pages of 256 ranges (16 GiB of the
+ * file).  A range keeps its leaves' digests until all are recorded; then they
+ * are replaced by the digest of the range ("folded"), and their memory is
+ * freed.
  */
 #include "chunk/tree.h"
 
@@ -17,9 +18,8 @@
 enum { PAGE_RANGES = 256 };
 
 struct range {
-	uint64_t have; /* a bit for each leaf that was put */
-	/* the leaves' digests, each in its place; once folded, the one of the
-	 * range */
+	uint64_t have; /* a bit for each leaf that was recorded */
+	/* the digests of all leaves, by index; once folded, the range's */
 	uint8_t digests[];
 };
 
@@ -27,9 +27,9 @@ struct tree {
 	const struct digest_ops *ops;
 	uint64_t size;   /* or TREE_SIZE_UNKNOWN */
 	uint64_t leaves; /* of the file; while its size is unknown, of the
-			  * largest file */
-	uint64_t have;   /* different leaves that were put */
-	uint64_t end;    /* one beyond the last leaf that was put */
+			  * largest possible file */
+	uint64_t have;   /* different leaves that were recorded */
+	uint64_t end;    /* one after the last leaf that was recorded */
 	struct range ***pages;
 	uint64_t page_count;
 };
@@ -57,7 +57,7 @@ static uint64_t range_count(const struct tree *t)
 	return (t->leaves + TREE_RANGE_LEAVES - 1) / TREE_RANGE_LEAVES;
 }
 
-/* How many leaves the range has when it is whole. */
+/* How many leaves the range has when it is complete. */
 static unsigned range_leaves(const struct tree *t, uint64_t ri)
 {
 	uint64_t left = t->leaves - ri * TREE_RANGE_LEAVES;
@@ -65,13 +65,13 @@ static unsigned range_leaves(const struct tree *t, uint64_t ri)
 	return left < TREE_RANGE_LEAVES ? (unsigned)left : TREE_RANGE_LEAVES;
 }
 
-/* The bits that are set when it is whole. */
+/* The bits that are set when it is complete. */
 static uint64_t range_mask(const struct tree *t, uint64_t ri)
 {
 	return UINT64_MAX >> (TREE_RANGE_LEAVES - range_leaves(t, ri));
 }
 
-/* A file of one leaf has that leaf's digest: there is nothing to fold. */
+/* A file of one leaf has that leaf's digest: its range is never folded. */
 static int is_folded(const struct tree *t, uint64_t ri, const struct range *r)
 {
 	return t->leaves > 1 && r->have == range_mask(t, ri);
@@ -105,8 +105,8 @@ static int grow_pages(struct tree *t, uint64_t count)
 	return 0;
 }
 
-/* How many ranges the page needs room for: few for a small file, of which
- * there may be many. */
+/* How many ranges the page has room for: no more than the file needs, as there
+ * may be many small files. */
 static size_t page_ranges(const struct tree *t, uint64_t page)
 {
 	uint64_t left = range_count(t) - page * PAGE_RANGES;
@@ -114,8 +114,8 @@ static size_t page_ranges(const struct tree *t, uint64_t page)
 	return left < PAGE_RANGES ? (size_t)left : PAGE_RANGES;
 }
 
-/* The range, made where it is not there yet; NULL when out of memory. */
-static struct range *range_touch(struct tree *t, uint64_t ri)
+/* Find the range, or create it.  NULL when out of memory. */
+static struct range *range_find_or_create(struct tree *t, uint64_t ri)
 {
 	uint64_t page = ri / PAGE_RANGES;
 	struct range **slot;
@@ -134,7 +134,8 @@ static struct range *range_touch(struct tree *t, uint64_t ri)
 	return *slot;
 }
 
-/* Replace the leaves' digests by the range's. */
+/* Replace the leaves' digests by the range's.  Where realloc() fails to shrink
+ * it, the range stays as large as it is. */
 static void range_fold(struct tree *t, uint64_t ri)
 {
 	struct range **slot = &t->pages[ri / PAGE_RANGES][ri % PAGE_RANGES];
@@ -197,8 +198,8 @@ int tree_set_size(struct tree *t, uint64_t size)
 		return ERR_PROTOCOL;
 	t->size = size;
 	t->leaves = tree_leaf_count(size);
-	/* Now the last range may turn out to be whole.  One of 64 leaves was
-	 * folded when the last of them came. */
+	/* With the size known, the last range may be complete already.  If it
+	 * has 64 leaves, tree_put() has folded it. */
 	last = range_count(t) - 1;
 	r = range_find(t, last);
 	if (r && is_folded(t, last, r) &&
@@ -213,19 +214,19 @@ int tree_put(struct tree *t, uint64_t index, const uint8_t *digest)
 	uint64_t bit = (uint64_t)1 << (index % TREE_RANGE_LEAVES);
 	size_t size = t->ops->size;
 	struct range *r;
-	uint8_t *place;
+	uint8_t *leaf;
 
 	if (index >= t->leaves)
 		return ERR_RANGE;
-	r = range_touch(t, ri);
+	r = range_find_or_create(t, ri);
 	if (!r)
 		return ERR_RESOURCE;
 	if (is_folded(t, ri, r))
 		return 0;
-	place = r->digests + index % TREE_RANGE_LEAVES * size;
+	leaf = r->digests + index % TREE_RANGE_LEAVES * size;
 	if (r->have & bit)
-		return memcmp(place, digest, size) ? ERR_PROTOCOL : 0;
-	memcpy(place, digest, size);
+		return memcmp(leaf, digest, size) ? ERR_PROTOCOL : 0;
+	memcpy(leaf, digest, size);
 	r->have |= bit;
 	t->have++;
 	if (t->end < index + 1)
@@ -297,7 +298,7 @@ uint64_t tree_next_missing(const struct tree *t, uint64_t from)
 	return t->leaves;
 }
 
-/* Of a range that is whole, or of its one leaf. */
+/* The digest of a complete range, or of the only leaf. */
 static const uint8_t *range_digest(const struct tree *t, uint64_t ri)
 {
 	const struct range *r = range_find(t, ri);

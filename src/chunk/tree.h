@@ -1,6 +1,6 @@
 /*
- * tree.h - the digest of a file, made from the digests of its chunks, which
- * may come in any order.
+ * tree.h - the digest of a file as a tree over the digests of its chunks, which
+ * may be recorded in any order.
  *
  * Layer: chunk.  Uses base and digest.h.
  * Threads: none of its own; the owner locks.
@@ -16,7 +16,7 @@
  *			may have fewer) and its digest is H(leaf digests in
  *			order)
  *
- * Leaf digests are kept only for ranges that are not yet whole, so memory is
+ * Leaf digests are kept only for ranges that are not complete, so memory is
  * about (digest size + 24) bytes for each 64 MiB of the file: under 1 MiB for
  * 1 TiB.
  */
@@ -39,33 +39,32 @@ enum {
 struct tree;
 
 /*
- * A tree for a file of size bytes (at most TREE_SIZE_MAX) or
- * TREE_SIZE_UNKNOWN.  Memory grows with the ranges that are touched, not with
- * size, so a peer that announces a huge file gets nothing by it (touching the
- * last leaf of the largest file costs 4 MiB of pointers).
- * Returns NULL when out of memory.
+ * Create a tree for a file of size bytes (at most TREE_SIZE_MAX) or
+ * TREE_SIZE_UNKNOWN.  Memory grows with the ranges that have leaves, not with
+ * size, so that a peer cannot exhaust it by announcing a huge file (the last
+ * leaf of the largest file takes 4 MiB of pointers).  Returns NULL when out of
+ * memory or for too large a size.
  */
 struct tree *tree_new(const struct digest_ops *ops, uint64_t size);
 void tree_free(struct tree *t);
 
-/* Number of leaves of a file of size bytes: at least 1. */
+/* The number of leaves of a file of size bytes: at least 1. */
 uint64_t tree_leaf_count(uint64_t size);
 
-/* Bytes in leaf index of a file of size bytes (0 for the one leaf of an empty
- * file). */
+/* The bytes in leaf index of a file of size bytes; 0 for the one leaf of an
+ * empty file, and beyond the last leaf. */
 size_t tree_leaf_size(uint64_t size, uint64_t index);
 
 /*
- * Say how large a file of unknown size turned out to be.  Returns 0;
- * ERR_PROTOCOL where leaves beyond it were put or the size was known and is
- * another.
+ * Set the size of a file whose size was unknown.  Returns 0; ERR_PROTOCOL where
+ * it is too large, leaves beyond it were recorded, or another size is known.
  */
 int tree_set_size(struct tree *t, uint64_t size);
 
 /*
- * Record the digest of a leaf.  Recording it again with the same digest is
- * allowed (a chunk that was sent twice) while its range is not whole, and
- * after that has no effect.
+ * Record the digest of a leaf.  It may be recorded again (a chunk that was sent
+ * twice): with the same digest while its range is not complete; after that the
+ * call has no effect, whatever the digest.
  *
  * Returns 0; ERR_RANGE for an index beyond the file; ERR_PROTOCOL for another
  * digest than the one recorded; ERR_RESOURCE when out of memory.
@@ -73,30 +72,30 @@ int tree_set_size(struct tree *t, uint64_t size);
 int tree_put(struct tree *t, uint64_t index, const uint8_t *digest);
 
 /*
- * The digest of a leaf that was put while its range is not whole, or of a
- * range that is (there is none in a tree of one leaf).  Returns 0, or -1 where
- * it is not kept.
+ * Get the digest of a leaf that was recorded and whose range is not complete,
+ * or of a complete range (a tree of one leaf has none).  Returns 0, or -1 where
+ * the tree does not hold it.
  */
 int tree_leaf_digest(const struct tree *t, uint64_t index, uint8_t *out);
 int tree_range_digest(const struct tree *t, uint64_t range, uint8_t *out);
 
-/* Whether the leaf was put. */
+/* Whether the leaf was recorded. */
 int tree_has(const struct tree *t, uint64_t index);
 
-/* How many different leaves were put. */
+/* How many different leaves were recorded. */
 uint64_t tree_have_count(const struct tree *t);
 
-/* Whether every leaf was put (never, while the size is unknown). */
+/* Whether all leaves were recorded; 0 while the size is unknown. */
 int tree_is_complete(const struct tree *t);
 
 /*
- * The first leaf at or after from that was not put, or the leaf count when
- * there is none.  Size must be known.
+ * The first leaf at or after from that was not recorded, or the leaf count
+ * where there is none.  The size must be known.
  */
 uint64_t tree_next_missing(const struct tree *t, uint64_t from);
 
-/* The file's digest; the tree must be complete.  Returns 0 or
- * ERR_RESOURCE. */
+/* Get the file's digest.  Returns 0; ERR_RESOURCE when out of memory;
+ * ERR_INTERNAL where the tree is not complete. */
 int tree_final(struct tree *t, uint8_t *out);
 
 #endif

@@ -603,7 +603,7 @@ static void parse_choices(void **state)
 		memset(&c, 0xaa, sizeof(c));
 		assert_int_equal(codec_parse(good[i].text, &c), 0);
 		assert_int_equal(c.is_auto, good[i].is_auto);
-		assert_int_equal(c.is_steered,
+		assert_int_equal(c.is_adaptive,
 				 strcmp(good[i].text, "auto") == 0);
 		assert_int_equal(c.level, good[i].level);
 		assert_ptr_equal(c.ops, good[i].ops);
