@@ -1,5 +1,5 @@
 /*
- * Bounded buffers: the one place where bytes of our formats are laid out.
+ * Bounded buffers, and reading from them.
  */
 #include "base/buf.h"
 
@@ -34,7 +34,8 @@ void buf_reset(struct buf *b)
 	b->failed = 0;
 }
 
-static int reserve(struct buf *b, size_t n)
+/* Make room for n more bytes. */
+static int reserve_bytes(struct buf *b, size_t n)
 {
 	size_t want, cap = b->cap ? b->cap : FIRST_CAP;
 	uint8_t *p;
@@ -44,6 +45,7 @@ static int reserve(struct buf *b, size_t n)
 	want = b->len + n;
 	if (want <= b->cap)
 		return 0;
+	/* Doubled, so that appending byte by byte takes linear time. */
 	while (cap < want)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max)
@@ -60,12 +62,12 @@ uint8_t *buf_extend(struct buf *b, size_t n)
 {
 	uint8_t *p;
 
-	if (b->failed || reserve(b, n)) {
+	if (b->failed || reserve_bytes(b, n)) {
 		b->failed = 1;
 		return NULL;
 	}
-	/* n may be 0 with nothing allocated yet: still not NULL. */
-	if (!b->data && reserve(b, 1)) {
+	/* With n 0 nothing may be allocated yet, but NULL means failure. */
+	if (!b->data && reserve_bytes(b, 1)) {
 		b->failed = 1;
 		return NULL;
 	}

@@ -1,11 +1,11 @@
 /*
- * buf.h - a growable run of bytes with a hard maximum, and a checked reader.
+ * buf.h - a growable buffer with a hard maximum, and a bounds-checked reader.
  *
  * Layer: base.  Uses libc only.
  * Threads: none of its own; one owner at a time.
  *
- * All bytes that go to or come from a peer or the disk in a format of ours
- * are put and got here, so bounds are checked in one place.  Integers are
+ * All of ferry's formats, on the wire and on disk, are written and read with
+ * these functions, so that bounds are checked in one place.  Integers are
  * big-endian.
  */
 #ifndef FERRY_BASE_BUF_H
@@ -19,7 +19,7 @@ struct buf {
 	size_t len;    /* bytes in use */
 	size_t cap;    /* bytes allocated */
 	size_t max;    /* never more than this */
-	int failed;    /* a put did not fit or memory ran out */
+	int failed;    /* a put did not fit, or memory ran out */
 };
 
 /* Prepare an empty buffer that never grows beyond max bytes.  Allocates
@@ -29,16 +29,17 @@ void buf_init(struct buf *b, size_t max);
 /* Free the memory; the buffer is as after buf_init(). */
 void buf_release(struct buf *b);
 
-/* Wipe, then release: for bytes that are secret. */
+/* As buf_release(), but overwrite the bytes first: for secrets.  Memory that
+ * the buffer had before it grew is not overwritten. */
 void buf_release_secret(struct buf *b);
 
-/* Forget the content and the failure, keep the memory. */
+/* Empty the buffer and clear b->failed; the memory is kept. */
 void buf_reset(struct buf *b);
 
 /*
- * Append n bytes and return where they begin, for the caller to fill; NULL
- * and b->failed set when that would pass max or memory ran out.  The pointer
- * is valid until the next call on b.
+ * Append n bytes and return a pointer to them, for the caller to fill: not
+ * NULL, also for n 0, and valid until the next call on b.  Returns NULL and
+ * sets b->failed where they do not fit in max or memory ran out.
  */
 uint8_t *buf_extend(struct buf *b, size_t n);
 
@@ -57,9 +58,9 @@ void buf_consume(struct buf *b, size_t n);
 void buf_set_u32(struct buf *b, size_t off, uint32_t v);
 
 /*
- * A reader over borrowed bytes.  A get beyond the end returns zero or NULL
- * and sets failed; callers check once, after the last get, and with
- * rd_at_end() that nothing is left over.
+ * A reader over borrowed bytes.  A read beyond the end returns zero or NULL and
+ * sets failed.  Callers check once, after the last read, with rd_at_end(),
+ * which also finds bytes that are left over.
  */
 struct rd {
 	const uint8_t *p;
@@ -76,13 +77,14 @@ uint64_t rd_u64(struct rd *r);
 /* The next n bytes, borrowed; NULL and failed when there are fewer. */
 const uint8_t *rd_bytes(struct rd *r, size_t n);
 
-/* Copy the next n bytes to dst; zeroes and failed when there are fewer. */
+/* Copy the next n bytes to dst; fills it with zeroes and sets failed when there
+ * are fewer. */
 void rd_copy(struct rd *r, void *dst, size_t n);
 
 /* Whether everything was read and nothing failed. */
 int rd_at_end(const struct rd *r);
 
-/* Big-endian integers in fixed places. */
+/* Big-endian integers at p, without bounds. */
 uint16_t be_get16(const uint8_t *p);
 uint32_t be_get32(const uint8_t *p);
 uint64_t be_get64(const uint8_t *p);

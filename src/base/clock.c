@@ -32,6 +32,8 @@ void clock_cond_init(pthread_cond_t *cond)
 {
 	pthread_condattr_t attr;
 
+	/* The default clock is CLOCK_REALTIME: a step of the wall clock would
+	 * end or prolong a wait. */
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(cond, &attr);

@@ -1,7 +1,8 @@
 /*
- * clock.h - time that only goes forward.
+ * clock.h - the monotonic clock, which changes of the wall clock do not affect.
  *
- * Layer: base.  Thread-safe.  Steps of the wall clock have no effect.
+ * Layer: base.
+ * Threads: any.
  */
 #ifndef FERRY_BASE_CLOCK_H
 #define FERRY_BASE_CLOCK_H
@@ -13,14 +14,16 @@
 uint64_t clock_ms(void);
 uint64_t clock_ns(void);
 
-/* Milliseconds from now until the deadline (clock_ms()), 0 when it passed,
- * at most INT_MAX: fit for poll(2). */
+/* Milliseconds from now until deadline_ms (of clock_ms()): 0 when it has
+ * passed, at most INT_MAX, as poll(2) takes them. */
 int clock_left_ms(uint64_t deadline_ms);
 
-/* A condition variable for clock_cond_wait(); pthread_cond_destroy() ends it. */
+/* Initialise a condition variable for clock_cond_wait().  The caller destroys
+ * it with pthread_cond_destroy(). */
 void clock_cond_init(pthread_cond_t *cond);
 
-/* As pthread_cond_wait(), but for ms milliseconds at most. */
+/* As pthread_cond_wait(), for ms milliseconds at most; the caller checks its
+ * condition again in any case. */
 void clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, unsigned ms);
 
 #endif

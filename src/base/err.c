@@ -1,6 +1,5 @@
 /*
- * Error records: filled once where the failure is met, printed once at the
- * top.
+ * Records of failures, and the table of codes.
  */
 #include "base/err.h"
 
@@ -20,7 +19,7 @@ static const struct err_row rows[] = {
 #undef X
 };
 
-/* From the least telling to the most; what is not listed weighs nothing. */
+/* By ascending weight.  A code that is not listed has the least. */
 static const int by_weight[] = {
 	ERR_AGAIN,	ERR_CLOSED,   ERR_LOST,	    ERR_TIMEOUT,
 	ERR_SOME_FAILED, ERR_RANGE,   ERR_PROTOCOL, ERR_CORRUPT,
@@ -29,7 +28,7 @@ static const int by_weight[] = {
 	ERR_USAGE,	ERR_INTERRUPTED,
 };
 
-static const struct err_row *find(int code)
+static const struct err_row *find_code(int code)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].code == code)
@@ -63,7 +62,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 
 int err_sys(struct err *e, int code, const char *fmt, ...)
 {
-	int saved = errno;
+	int saved = errno; /* formatting may change it */
 	size_t used;
 	char buf[128];
 	const char *reason;
@@ -76,7 +75,7 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 		vsnprintf(e->text, sizeof(e->text), fmt, ap);
 		va_end(ap);
 		used = strlen(e->text);
-		/* the GNU form, which may not use the buffer */
+		/* the GNU version, which may return a fixed string instead */
 		reason = strerror_r(saved, buf, sizeof(buf));
 		snprintf(e->text + used, sizeof(e->text) - used, ": %s",
 			 reason);
@@ -105,7 +104,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
 
 int err_exit_status(int code)
 {
-	const struct err_row *row = find(code);
+	const struct err_row *row = find_code(code);
 
 	if (code == ERR_OK)
 		return 0;
@@ -119,7 +118,7 @@ int err_is_lost(int code)
 
 const char *err_name(int code)
 {
-	const struct err_row *row = find(code);
+	const struct err_row *row = find_code(code);
 
 	if (code == ERR_OK)
 		return "no error";

@@ -2,10 +2,10 @@
  * err.h - error codes, and the record of one failure.
  *
  * Layer: base.  Uses libc only.
- * Threads: a struct err belongs to the operation that was handed it.
+ * Threads: a struct err belongs to the operation that it was passed to.
  *
- * The function that meets a failure fills the record; those above return the
- * code untouched or put a prefix in front.  Only cmd/ prints it.
+ * The function that meets a failure fills the record; its callers return the
+ * code unchanged, or add a prefix.  Only main.c and cmd/ print it.
  */
 #ifndef FERRY_BASE_ERR_H
 #define FERRY_BASE_ERR_H
@@ -14,9 +14,9 @@
 #include <stddef.h>
 
 /*
- * Every failure: code, exit status of the process, short text.
- *
- * The exit statuses are a contract with users' scripts (ferry(1)).
+ * All failures: code, exit status of the process, short text.  The exit
+ * statuses are documented in ferry(1) and must not change: scripts depend on
+ * them.
  */
 #define ERR_LIST(X)                                                            \
 	X(ERR_SOME_FAILED, 1, "some files failed")                             \
@@ -53,43 +53,43 @@ struct err {
 	char text[768];
 };
 
-/* Forget what was recorded. */
+/* Set e to "no failure". */
 void err_clear(struct err *e);
 
 /*
- * Record a failure: the code and a printf-style text.  A NULL e is allowed.
- * errno is left as it was.  Returns code, so that one can write
- * "return err_set(e, ERR_PROTOCOL, ...)".
+ * Record a failure: the code and a printf-style text.  e may be NULL.  errno is
+ * preserved.  Returns code, for "return err_set(e, ERR_PROTOCOL, ...)".
  */
 int err_set(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Like err_set(), with ": " and the text of errno behind it. */
+/* Like err_set(), and append ": " and the text of errno, which is recorded. */
 int err_sys(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Put a printf-style text and ": " in front of what e says.  Returns e's
- * code. */
+/* Put a printf-style text and ": " before e's text.  Returns e's code, or
+ * ERR_INTERNAL where e is NULL. */
 int err_prefix(struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The exit status of a code; 0 for ERR_OK.  The caller adds the signal's
- * number to ERR_INTERRUPTED's. */
+/* The exit status of a code; 0 for ERR_OK.  For ERR_INTERRUPTED the caller adds
+ * the signal's number. */
 int err_exit_status(int code);
 
-/* Whether the code says that the connection is gone or silent. */
+/* Whether the code says that the connection was lost, closed or timed out. */
 int err_is_lost(int code);
 
 /* The short text of a code; never NULL. */
 const char *err_name(int code);
 
 /*
- * How much a code tells the user, greater is more: of several failures of one
- * session the most telling is kept (a full disk beats the reset after it).
+ * How much a code tells the user: of several failures of one session the one
+ * with the greatest weight is reported, so that a full disk is not hidden by
+ * the connection reset that follows it.
  */
 int err_weight(int code);
 
-/* Copy src over dst if dst records nothing or something that tells less. */
+/* Copy src to dst if its code has a greater weight than dst's. */
 void err_merge(struct err *dst, const struct err *src);
 
 #endif

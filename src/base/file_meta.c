@@ -1,5 +1,5 @@
 /*
- * Metadata of files <-> bytes.
+ * Encoding and decoding of file metadata.
  */
 #include "base/file_meta.h"
 
@@ -24,7 +24,8 @@ void file_meta_put(struct buf *b, const struct file_meta *m,
 		buf_put_u16(b, 0);
 }
 
-/* Skip the further fields, and set the bits of their tags. */
+/* Skip the further fields and set the bits of their tags.  Returns whether they
+ * are well-formed. */
 static int get_further(struct rd *r, uint32_t *further)
 {
 	size_t len = rd_u16(r);
@@ -38,7 +39,8 @@ static int get_further(struct rd *r, uint32_t *further)
 		unsigned tag = rd_u8(&fields);
 		uint32_t bit = tag < FILE_META_TAGS ? (uint32_t)1 << tag : 0;
 
-		/* A higher bit than all before it: ascending, none twice. */
+		/* Larger than all bits so far: tags ascend, and none is
+		 * repeated; 0: the tag is too large. */
 		if (bit <= *further)
 			return 0;
 		rd_bytes(&fields, rd_u16(&fields));

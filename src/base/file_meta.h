@@ -1,10 +1,10 @@
 /*
- * file_meta.h - the metadata of a file, directory or symlink, and its form as
- * bytes: in OPEN and PACK, and in records of the receiver's own.
+ * file_meta.h - the metadata of a file, directory or symlink, and its encoding
+ * in OPEN, PACK and records that the receiver keeps.
  *
- * Layer: base, since wire and fs, which do not include each other, both use
- * it.  Uses buf.h.
- * Threads: none of its own.
+ * Layer: base, as both wire and fs use it, which do not include each other.
+ * Uses buf.h.
+ * Threads: none of its own; one owner at a time.
  *
  * Specified in ferry-protocol(7), METADATA; that page and this file change
  * together.
@@ -21,18 +21,18 @@ struct file_meta {
 	uint32_t mode; /* 07777 at most */
 	int64_t mtime_s;
 	uint32_t mtime_ns; /* below 10^9 */
-	/* The further fields that are present: bit t for the field with tag t.
-	 * This version knows no tag, so file_meta_get() has skipped those whose
-	 * bits it set, and the caller can tell what is not kept. */
+	/* Bit t is set where the field with tag t was present.  This version
+	 * knows no tags, so file_meta_get() skips all these fields; by the bits
+	 * the caller can tell that something is not preserved. */
 	uint32_t further;
 };
 
 /*
  * BASIC: u32 mode | i64 seconds | u32 nanoseconds.
  *
- * EXTENDED, for peers that both have granted it and for records of one process:
- * BASIC, then u16 bytes that follow, then the further fields in ascending order
- * of their tags, none twice, each
+ * EXTENDED, where both peers have granted it, and for records of one process:
+ * BASIC, then u16 number of bytes that follow, then the further fields in
+ * ascending order of their tags, no tag twice, each
  *
  *	u8 tag (0..31) | u16 length | value
  */
@@ -45,19 +45,18 @@ enum {
 	FILE_META_MAX = FILE_META_BASIC_SIZE + 2 + UINT16_MAX,
 };
 
-/* What stat() says; no further fields. */
+/* The metadata in a struct stat; no further fields. */
 struct file_meta file_meta_of_stat(const struct stat *st);
 
-/* Append m in this form.  Further fields that this version does not know are
- * left out. */
+/* Append m in this form, without further fields. */
 void file_meta_put(struct buf *b, const struct file_meta *m,
 		   enum file_meta_form form);
 
 /*
  * Decode.  Returns whether mode and nanoseconds are in range and the further
- * fields are well-formed; whether there were enough bytes is in r->failed, which
- * is all there is to check in a record that this process wrote itself.  Fields
- * with an unknown tag are skipped.
+ * fields are well-formed; fields with an unknown tag are skipped.  Whether
+ * there were enough bytes is in r->failed, which the caller checks; for a
+ * record that this process has written itself, that is all there is to check.
  */
 int file_meta_get(struct rd *r, struct file_meta *m, enum file_meta_form form);
 

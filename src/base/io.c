@@ -1,5 +1,5 @@
 /*
- * Whole reads and writes.
+ * Loops around read() and write().
  */
 #include "base/io.h"
 
@@ -93,6 +93,7 @@ int io_close(int *fd)
 	if (*fd >= 0)
 		rc = close(*fd);
 	*fd = -1;
-	/* Linux has let go of the descriptor also on EINTR. */
+	/* Linux has closed the descriptor on EINTR too (close(2)): a second
+	 * call could close another thread's. */
 	return rc < 0 && errno != EINTR ? -1 : 0;
 }

@@ -1,7 +1,8 @@
 /*
- * io.h - whole reads and writes on files: EINTR and short counts end here.
+ * io.h - reads and writes that handle EINTR and short counts.
  *
- * Layer: base.  Thread-safe.  All block.
+ * Layer: base.
+ * Threads: any.  All block.
  */
 #ifndef FERRY_BASE_IO_H
 #define FERRY_BASE_IO_H
@@ -10,18 +11,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Write all n bytes (at off for io_pwrite).  Returns 0, or -1 with errno; a
- * write that takes nothing is ENOSPC. */
+/* Write all n bytes, at off for io_pwrite().  Returns 0, or -1 with errno;
+ * ENOSPC where write() returns 0. */
 int io_write(int fd, const void *p, size_t n);
 int io_pwrite(int fd, const void *p, size_t n, uint64_t off);
 
-/* Read until n bytes or the end of the file.  Returns the count, which is
+/* Read n bytes, or up to the end of the file.  Returns the count, which is
  * below n only at the end; -1 with errno. */
 ssize_t io_read(int fd, void *p, size_t n);
 ssize_t io_pread(int fd, void *p, size_t n, uint64_t off);
 
-/* Close *fd if it is not negative and set it to -1.  Returns 0, or -1 with
- * errno (the descriptor is gone all the same). */
+/* Close *fd if it is not negative, and set it to -1 in any case.  Returns 0, or
+ * -1 with errno. */
 int io_close(int *fd);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Numbers from text: range-checked, trailing junk refused.
+ * Parsing of numbers.
  */
 #include "base/num.h"
 
@@ -8,8 +8,8 @@
 
 #include "base/err.h"
 
-/* The digits at *s; *s is left behind them.  Returns 0 or ERR_RANGE. */
-static int digits(const char **s, uint64_t *out)
+/* Parse the digits at *s and advance *s past them.  Returns 0 or ERR_RANGE. */
+static int parse_digits(const char **s, uint64_t *out)
 {
 	uint64_t v = 0;
 	const char *p = *s;
@@ -30,7 +30,7 @@ int num_parse(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 {
 	uint64_t v;
 
-	if (digits(&s, &v) || *s || v < min || v > max)
+	if (parse_digits(&s, &v) || *s || v < min || v > max)
 		return ERR_RANGE;
 	*out = v;
 	return 0;
@@ -42,7 +42,7 @@ int num_parse_size(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	const char *u;
 	uint64_t v, factor = 1;
 
-	if (digits(&s, &v))
+	if (parse_digits(&s, &v))
 		return ERR_RANGE;
 	if (*s) {
 		u = strchr(units, *s | 0x20);
@@ -71,6 +71,7 @@ void hex_encode(char *dst, const void *src, uint64_t n)
 	*dst = '\0';
 }
 
+/* The value of a hex digit, or -1. */
 static int nibble(char c)
 {
 	if (c >= '0' && c <= '9')

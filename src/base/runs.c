@@ -25,9 +25,9 @@ static uint64_t end_of(const struct run *run)
 	return run->first + run->count;
 }
 
-/* The index of the first run that ends behind number, or at it where touching
- * counts. */
-static size_t find(const struct runs *r, uint64_t number, int touching)
+/* The index of the first run that ends after number; with touching, at or after
+ * it. */
+static size_t find_run(const struct runs *r, uint64_t number, int touching)
 {
 	size_t lo = 0, hi = r->len;
 
@@ -44,7 +44,7 @@ static size_t find(const struct runs *r, uint64_t number, int touching)
 }
 
 /* Make room for one more run. */
-static int reserve(struct runs *r)
+static int reserve_run(struct runs *r)
 {
 	size_t cap = r->cap ? r->cap * 2 : 8;
 	struct run *v;
@@ -63,13 +63,13 @@ static int reserve(struct runs *r)
 	return 0;
 }
 
-/* Put n (0 to 2) new runs in the place of those from index from to to. */
+/* Replace the runs v[from..to) by n (0 to 2) new ones. */
 static int replace(struct runs *r, size_t from, size_t to,
 		   const struct run *with, size_t n)
 {
 	size_t tail = r->len - to;
 
-	if (n > to - from && reserve(r))
+	if (n > to - from && reserve_run(r))
 		return ERR_RESOURCE;
 	memmove(r->v + from + n, r->v + to, tail * sizeof(*r->v));
 	if (n > 0)
@@ -80,7 +80,7 @@ static int replace(struct runs *r, size_t from, size_t to,
 
 int runs_add(struct runs *r, uint64_t first, uint64_t count)
 {
-	size_t from = find(r, first, 1), to = from;
+	size_t from = find_run(r, first, 1), to = from;
 	struct run all = { first, count };
 	uint64_t end = first + count;
 
@@ -100,7 +100,7 @@ int runs_add(struct runs *r, uint64_t first, uint64_t count)
 
 int runs_remove(struct runs *r, uint64_t first, uint64_t count)
 {
-	size_t from = find(r, first, 0), to = from, n = 0;
+	size_t from = find_run(r, first, 0), to = from, n = 0;
 	uint64_t end = first + count;
 	struct run rest[2];
 
@@ -138,7 +138,7 @@ uint64_t runs_take(struct runs *r, uint64_t max, uint64_t *first)
 
 int runs_has(const struct runs *r, uint64_t number)
 {
-	size_t i = find(r, number, 0);
+	size_t i = find_run(r, number, 0);
 
 	return i < r->len && r->v[i].first <= number;
 }

@@ -1,5 +1,5 @@
 /*
- * Escaping of foreign bytes.
+ * Escaping of bytes from outside, and UTF-8 (RFC 3629).
  */
 #include "base/text.h"
 
@@ -8,6 +8,7 @@
 
 size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp)
 {
+	/* the least code point for each length: smaller ones are overlong */
 	static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	size_t len;
 	unsigned v;
@@ -59,19 +60,24 @@ int text_is_utf8(const void *src, size_t n)
 	return 1;
 }
 
-/* Whether a code point may reach a terminal as it is. */
+/* Whether a code point may be printed unchanged. */
 static int is_plain(unsigned cp)
 {
 	if (cp < 0x20 || cp == '\\' || (cp >= 0x7f && cp <= 0x9f))
 		return 0;
+	/* U+061C, U+200E, U+200F: bidirectional marks; U+FEFF: the byte order
+	 * mark */
 	if (cp == 0x061c || cp == 0x200e || cp == 0x200f || cp == 0xfeff)
 		return 0;
+	/* line and paragraph separator, bidirectional embedding and override */
 	if (cp >= 0x2028 && cp <= 0x202e)
 		return 0;
+	/* bidirectional isolates (Unicode TR 9) */
 	return !(cp >= 0x2066 && cp <= 0x2069);
 }
 
-/* The escaped form of the len bytes at p to out (at least 17 bytes). */
+/* Write the escaped form of the len (1 to 4) bytes at p to out (at least 17
+ * bytes).  Returns its length. */
 static size_t escape_one(char *out, const unsigned char *p, size_t len)
 {
 	size_t used = 0;
@@ -113,7 +119,7 @@ char *text_escape(char *dst, size_t size, const void *src, size_t n)
 		}
 		memcpy(dst + used, one, out);
 		used += out;
-		/* the last place where "..." still fits behind */
+		/* the last position that leaves room for "..." */
 		if (used + 4 <= size)
 			mark = used;
 		p += len;
@@ -129,6 +135,7 @@ char *text_size(char *dst, size_t size, double bytes)
 					     "GiB", "TiB", "PiB" };
 	size_t u = 0;
 
+	/* 1023.95 would be rounded to "1024.0" of the smaller unit. */
 	while (bytes >= 1023.95 && u + 1 < sizeof(units) / sizeof(units[0])) {
 		bytes /= 1024;
 		u++;

@@ -1,10 +1,10 @@
 /*
- * text.h - making foreign bytes fit to be printed.
+ * text.h - making bytes from outside safe to print.
  *
  * Layer: base.  Pure.
  *
- * Names of files and texts from the peer may hold terminal control sequences;
- * nothing of them is printed but through one of these.
+ * Names of files and texts from the peer may contain terminal control
+ * sequences; they are printed only after text_escape().
  */
 #ifndef FERRY_BASE_TEXT_H
 #define FERRY_BASE_TEXT_H
@@ -12,11 +12,11 @@
 #include <stddef.h>
 
 /*
- * Write n bytes of src to dst (size bytes, always terminated) so that they
- * are safe on a terminal: C0 and C1 controls, DEL, bytes that are not UTF-8,
- * bidirectional controls, line and paragraph separators and the backslash
- * come out as \n, \t, \\ or \xHH (each byte).  What does not fit is cut,
- * with "..." at the end.  Returns dst.
+ * Write n bytes of src to dst (size bytes, always terminated) so that they are
+ * safe on a terminal: C0 and C1 controls, DEL, bytes that are not UTF-8,
+ * bidirectional controls, the byte order mark, line and paragraph separators
+ * and the backslash are written as \n, \t, \\ or as \xHH for each byte.  A
+ * result that does not fit is cut, with "..." at the end.  Returns dst.
  */
 char *text_escape(char *dst, size_t size, const void *src, size_t n);
 
@@ -28,7 +28,8 @@ int text_is_utf8(const void *src, size_t n);
  * it is not well-formed; *cp gets the code point. */
 size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp);
 
-/* Human-readable bytes, e.g. "12.3 MiB".  Returns dst. */
+/* Write a number of bytes for people to read, such as "12.3 MiB".  Returns
+ * dst. */
 char *text_size(char *dst, size_t size, double bytes);
 
 #endif
