@@ -52,7 +52,7 @@ static const char *bad_name(const struct pack_item *row)
 {
 	const char *why = name_check(row->name, row->name_len);
 
-	if (!why && row->kind == ITEM_LINK)
+	if (!why && row->kind == ITEM_SYMLINK)
 		why = name_check_symlink(row->name, row->name_len, 0,
 					 row->target, row->target_len);
 	return why;
@@ -362,7 +362,7 @@ static int take_item(struct pack *pk, const struct item *it, struct err *e)
 			       "to a receiver with --stdout");
 	if (it->row.kind == ITEM_DIR)
 		return take_dir(pk->w, it, e);
-	if (it->row.kind == ITEM_LINK)
+	if (it->row.kind == ITEM_SYMLINK)
 		return take_symlink(pk->w, it, e);
 	if (pk->is_offer)
 		take_offer(pk, it);

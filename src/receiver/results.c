@@ -240,7 +240,7 @@ void results_add(struct results *r, const struct item_result *item)
 {
 	pthread_mutex_lock(&r->lock);
 	count(r, item);
-	put_verdict(item->kind == ITEM_LINK ? &r->first : &r->any, item->id,
+	put_verdict(item->kind == ITEM_SYMLINK ? &r->first : &r->any, item->id,
 		    item->v.status, &item->v);
 	pthread_mutex_unlock(&r->lock);
 	tell_user(r, item);

@@ -20,7 +20,7 @@ enum {
 	 * sender/queue_priv.h, as the sender waits for their verdicts. */
 	KEPT_MAX = 8192,
 	KEPT_BYTES = 4 << 20,
-	ROW_MAX = 16 + WIRE_NAME_MAX + WIRE_LINK_MAX + FILE_META_MAX,
+	ROW_MAX = 16 + WIRE_NAME_MAX + WIRE_TARGET_MAX + FILE_META_MAX,
 };
 
 struct symlinks {
@@ -102,7 +102,7 @@ int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 static int is_same(const void *ctx, int dir, const char *leaf)
 {
 	const struct row *row = ctx;
-	char target[WIRE_LINK_MAX + 1];
+	char target[WIRE_TARGET_MAX + 1];
 	ssize_t n = readlinkat(dir, leaf, target, sizeof(target));
 
 	return n >= 0 && (size_t)n == row->target_len &&
@@ -171,7 +171,7 @@ static void report_rows(struct symlinks *s, const struct buf *rows,
 	rd_init(&r, rows->data, rows->len);
 	rd_init(&o, outcomes->data, outcomes->len);
 	while (r.left > 0) {
-		struct item_result item = { .kind = ITEM_LINK };
+		struct item_result item = { .kind = ITEM_SYMLINK };
 		struct row row;
 		size_t n;
 

@@ -29,7 +29,7 @@ struct item {
 	uint32_t name_len;
 	uint32_t path_off; /* within the name: where the path below the root
 				begins */
-	uint32_t target_off, target_len; /* ITEM_LINK */
+	uint32_t target_off, target_len; /* ITEM_SYMLINK */
 	struct stat st; /* as scanned; of a file that was read, as then */
 	uint8_t digest[DIGEST_MAX];
 };

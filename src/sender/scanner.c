@@ -153,7 +153,7 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 		return add_to_pack(sc, ITEM_DIR, si, e);
 	case SCAN_SYMLINK:
 		atomic_fetch_add(&s->count.total_files, 1);
-		return add_to_pack(sc, ITEM_LINK, si, e);
+		return add_to_pack(sc, ITEM_SYMLINK, si, e);
 	case SCAN_ERROR:
 		outcome_scan_failed(s->outcome, si);
 		return 0;

@@ -1,5 +1,5 @@
 /*
- * Shapes that several bodies have in common.
+ * Fields that several bodies have.
  */
 #include "wire/body.h"
 

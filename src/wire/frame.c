@@ -1,6 +1,6 @@
 /*
- * Frame headers, and the table of frames: who sends them and how long they
- * may be.
+ * Frame headers, and the table of frame types: which side sends them, and the
+ * range of their lengths.
  */
 #include "wire/frame.h"
 
@@ -61,7 +61,7 @@ _Static_assert(BODY_NOTE + WIRE_NAME_MAX <= FRAME_REPLY_MAX &&
 			       FRAME_REPLY_MAX,
 	       "replies fit in the sender's small buffer");
 
-static const struct row *find(unsigned type)
+static const struct row *find_type(unsigned type)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (rows[i].type == type)
@@ -87,7 +87,8 @@ uint16_t frame_check(const uint8_t *header)
 	return (uint16_t)crc16(crc, header + 4, 4);
 }
 
-/* Four bits at a time: what is checked is short. */
+/* Four bits at a time, with a small table: the fields that it covers are
+ * short. */
 uint32_t frame_body_check(const uint8_t *p, size_t n)
 {
 	static const uint32_t table[16] = {
@@ -131,7 +132,7 @@ void frame_seal(uint8_t *frames, size_t n)
 
 int frame_get(struct frame *f, const uint8_t *src, int from_sender)
 {
-	const struct row *row = find(src[0]);
+	const struct row *row = find_type(src[0]);
 	uint32_t len = be_get32(src + 4);
 
 	if (!row || !(row->from & (from_sender ? FROM_SENDER : FROM_RECEIVER)))
@@ -143,13 +144,13 @@ int frame_get(struct frame *f, const uint8_t *src, int from_sender)
 	f->type = row->type;
 	f->len = len;
 	f->body_check = be_get32(src + 8);
-	/* nobody reads a body that is none */
+	/* nothing reads an empty body, so its check is checked here */
 	return len > 0 || f->body_check == 0 ? 0 : ERR_PROTOCOL;
 }
 
 const char *frame_name(unsigned type)
 {
-	const struct row *row = find(type);
+	const struct row *row = find_type(type);
 
 	return row ? row->name : "?";
 }

@@ -1,16 +1,15 @@
 /*
- * msg.h - bodies of frames <-> structs.
+ * msg.h - encoding and decoding of the bodies of frames.
  *
- * Layer: wire.  Uses base only: links alone.  Pure; no allocation but through
- * struct buf.
+ * Layer: wire.  Uses base only.  Pure; only a struct buf allocates memory.
  * Specified in ferry-protocol(7); that page and this file change together.
  *
- * Every msg_put_* appends one whole frame, header included, to b (CHUNK and
- * PACK: up to where the payload begins; the payload follows it on the wire).
- * Every msg_get_* decodes one body: it checks every length and limit, refuses
- * unknown values, non-zero reserved fields and bytes left over, and returns 0
- * or ERR_PROTOCOL.  What it hands out as pointers is borrowed from the body.
- * Digests have the size of the session's algorithm on the wire.
+ * Every msg_put_* appends one whole frame, with its header, to b.  CHUNK, PACK
+ * and OFFER: without the payload, which follows on the wire.  Every msg_get_*
+ * decodes one body: it checks every length and limit, refuses unknown values,
+ * reserved fields that are not zero, and bytes left over, and returns 0 or
+ * ERR_PROTOCOL.  Pointers in a decoded message are borrowed from the body.
+ * On the wire, digests have the size of the session's algorithm.
  */
 #ifndef FERRY_WIRE_MSG_H
 #define FERRY_WIRE_MSG_H
@@ -52,14 +51,14 @@ enum { FEATURE_CODECS = 8 }; /* bits kept for codecs */
  *	u8[8] magic "FERRY\r\n\0" | u16 version | u8 digest id | u8 flags |
  *	u16 streams wanted | u16 reserved | u32 features | u8[16] session id
  *
- * The session id is random, and the sender's secret: a HELLO with the id of a
- * session that is still there ends that one and takes its place.
+ * The session id is random and the sender's secret: a HELLO with the id of a
+ * session that still exists ends that session and replaces it.
  */
 #define WIRE_MAGIC "FERRY\r\n"
 enum hello_flags {
 	HELLO_SINGLE = 1, /* exactly one file will come */
-	/* If the session is lost, the sender will come back with another HELLO
-	 * that has the same session id, and send what has no verdict. */
+	/* If the session is lost, the sender will send another HELLO with the
+	 * same session id, and then what has no verdict. */
 	HELLO_RETRY = 2,
 };
 struct msg_hello {
@@ -84,9 +83,9 @@ void msg_put_join(struct buf *b, const struct msg_join *m);
 int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
 
 /*
- * READY: u16 version | u16 streams allowed (1..STREAMS_MAX, the first one
- * included) | u32 features | u32 files that may be open (OPEN without a
- * verdict) at a time (at least 1) | u8[16] token for JOIN
+ * READY: u16 version | u16 streams allowed (1..STREAMS_MAX, including the
+ * first) | u32 features | u32 files that may be open (OPEN without a verdict)
+ * at the same time (at least 1) | u8[16] token for JOIN
  */
 struct msg_ready {
 	uint16_t version;
@@ -103,9 +102,10 @@ int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
  * (what the source occupies: less than size where it has holes) | metadata |
  * u16 name length | name | digest of the body up to here
  *
- * The digest is for the caller to work out, over the MSG_OPEN_FIXED + name_len
- * bytes that stand before it; nothing else vouches for name and
- * metadata, which has the form FILE_META_BASIC here and in packs.
+ * The caller computes the digest, over the MSG_OPEN_FIXED + name_len bytes
+ * before it: name and metadata are then protected by the algorithm that the
+ * user chose, and not only by the frame's body check.  The metadata has the
+ * form FILE_META_BASIC here and in packs.
  */
 enum { MSG_OPEN_FIXED = 42 };
 #define WIRE_SIZE_UNKNOWN UINT64_MAX
@@ -136,12 +136,13 @@ struct msg_chunk {
 	uint8_t codec;
 	uint8_t digest[WIRE_DIGEST_MAX];
 };
-/* The frame's header and the fields; payload_len bytes follow. */
+/* Appends the header and the fields; the caller sends payload_len bytes after
+ * them. */
 void msg_put_chunk(struct buf *b, const struct msg_chunk *m,
 		   size_t digest_size, uint32_t payload_len);
 /* p holds the fields only: MSG_CHUNK_FIXED + digest_size bytes.  Checks that
- * payload_len suits raw_len (at most raw_len, equal for codec 0, not 0 unless
- * raw_len is). */
+ * payload_len is at most raw_len, equal for codec 0, and not 0 unless raw_len
+ * is. */
 int msg_get_chunk(struct msg_chunk *m, size_t digest_size, const uint8_t *p,
 		  size_t n, size_t payload_len);
 
@@ -180,13 +181,13 @@ int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n);
  * reserved | digest of the table | payload
  *
  * The payload expands to raw length bytes: the table, then the content of the
- * pack's files, one behind the other in the table's order.  Items have the
- * ids first, first + 1, ...  Each row of the table:
+ * pack's files, in the table's order.  The items have consecutive ids from the
+ * first on.  Each row of the table:
  *
  *	u8 kind | metadata | u16 name length | name | then by kind:
  *	FILE	u32 size | file digest
  *	DIR	nothing
- *	LINK	u16 target length | target
+ *	SYMLINK	u16 target length | target
  */
 enum { MSG_PACK_FIXED = 24, PACK_ITEMS_MAX = 1024 };
 struct msg_pack {
@@ -203,13 +204,13 @@ int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
 		 size_t n, size_t payload_len);
 
 /*
- * OFFER: as a PACK, of which the payload is the table alone (raw length is
- * table length): the content of its files follows in a PACK, with new ids, only
- * where it is wanted.
+ * OFFER: as PACK, but the payload is the table alone (raw length is table
+ * length).  The content of the files that are wanted follows in a PACK, with
+ * new ids.
  *
  * OFFERED, the answer: u64 id of the first item | u32 items | u32 reserved |
- * u8[(items + 7) / 8] bits: item i, a file, is wanted where bit i % 8 of byte
- * i / 8 is set, and gets no verdict; all others get theirs.
+ * u8[(items + 7) / 8] bits.  Where bit i % 8 of byte i / 8 is set, item i,
+ * which is a file, is wanted and gets no verdict; all others get one.
  */
 void msg_put_offer(struct buf *b, const struct msg_pack *m, size_t digest_size,
 		   uint32_t payload_len);
@@ -221,7 +222,7 @@ struct msg_offered {
 void msg_put_offered(struct buf *b, const struct msg_offered *m);
 int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n);
 
-enum item_kind { ITEM_FILE = 1, ITEM_DIR = 2, ITEM_LINK = 3 };
+enum item_kind { ITEM_FILE = 1, ITEM_DIR = 2, ITEM_SYMLINK = 3 };
 struct pack_item {
 	uint8_t kind;
 	struct file_meta meta;
@@ -229,13 +230,13 @@ struct pack_item {
 	size_t name_len;
 	uint32_t size;         /* FILE */
 	uint8_t digest[WIRE_DIGEST_MAX]; /* FILE */
-	const char *target;    /* LINK, not terminated */
+	const char *target;              /* SYMLINK, not terminated */
 	size_t target_len;
 };
 /* Append one row (no frame header). */
 void pack_put_item(struct buf *b, const struct pack_item *it,
 		   size_t digest_size);
-/* The next row; call count times, then check rd_at_end(). */
+/* Decode the next row.  Call it count times, then check rd_at_end(). */
 int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size);
 
 /* STREAM_END: empty. */
@@ -245,9 +246,9 @@ void msg_put_stream_end(struct buf *b);
 void msg_put_flush(struct buf *b);
 
 /*
- * FINISH and SUMMARY.  The sum is the sum modulo 2^128 over all committed and
- * unchanged files of the first 128 bits of XXH3-128(id || size || file
- * digest), so it does not depend on their order.
+ * FINISH and SUMMARY.  The sum is that of XXH3-128(id || size || file digest)
+ * over all committed and unchanged files, modulo 2^128, so it does not depend
+ * on their order.
  *
  * FINISH: u64 files (with a verdict of committed or unchanged) | u64 bytes of
  * them | u8[16] sum
@@ -273,7 +274,7 @@ struct msg_summary {
 void msg_put_summary(struct buf *b, const struct msg_summary *m);
 int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 
-/* Why something failed, as far as the peer is told.  Wire ids: fixed. */
+/* Why something failed, as the peer is told.  The numbers never change. */
 #define WIRE_CAUSES(X)                                                         \
 	X(CAUSE_NONE, 0, "no error")                                           \
 	X(CAUSE_EXISTS, 1, "a different file of that name exists")             \
@@ -301,14 +302,16 @@ enum wire_cause {
 	WIRE_CAUSES(X)
 #undef X
 };
-/* Fixed text of a cause; "unknown error" for an unknown one. */
+/* The text of a cause, fixed; "unknown error" for an unknown one. */
 const char *wire_cause_text(unsigned cause);
-/* The cause that fits an errno; CAUSE_OTHER where none does. */
+/* The cause for an errno; CAUSE_OTHER where there is none. */
 enum wire_cause wire_cause_of_errno(int err);
-/* Whether bytes needed and there are said with this cause. */
+/* Whether a VERDICT with this cause says how many bytes were needed and
+ * there. */
 int wire_cause_has_room(unsigned cause);
 
-/* A run of chunks: the first one's number (offset / CHUNK_MAX), how many. */
+/* A run of chunks: the number of the first (offset / CHUNK_MAX), and how
+ * many. */
 struct msg_run {
 	uint64_t first;
 	uint64_t count;
@@ -318,9 +321,10 @@ struct msg_run {
  * STATE, the answer to each OPEN: u64 id | u8 state | u8[3] reserved | u32
  * runs | runs times (u64 first chunk | u64 chunks)
  *
- * SEND: send all of it.  REFUSED: send nothing (more) of it; a VERDICT says
- * why.  RESUME: the chunks of these runs (in ascending order, none touching
- * another, at least one) are there; send the others, and CHECK these.
+ * SEND: send all of the file.  REFUSED: send nothing (more) of it; a VERDICT
+ * says why.  RESUME: the receiver has the chunks of these runs (at least one,
+ * in ascending order, with a gap between any two): send the others, and CHECK
+ * these.
  */
 enum { STATE_RUNS_MAX = 512 };
 enum file_state { STATE_SEND = 1, STATE_REFUSED = 2, STATE_RESUME = 3 };
@@ -337,9 +341,9 @@ int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n);
  * CHECK: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 chunks
  * (1..CHECK_LEAVES_MAX) | u8 kind | u8[3] reserved | digests
  *
- * What these chunks, which STATE claimed, should be: with LEAVES the digest of
- * each; with RANGE the one digest of them all, which are a whole range of the
- * file's digest (see ferry-protocol(7), DIGESTS).
+ * The sender's digests of chunks that STATE said the receiver has: with LEAVES
+ * one of each chunk; with RANGE one of them all, which are a whole range of the
+ * file's digest tree (see ferry-protocol(7), DIGESTS).
  */
 enum { CHECK_LEAVES_MAX = 64 };
 enum check_kind { CHECK_LEAVES = 1, CHECK_RANGE = 2 };
@@ -357,8 +361,8 @@ int msg_get_check(struct msg_check *m, size_t digest_size, const uint8_t *p,
 
 /*
  * CHECKED, the answer to CHECK: u64 id | u64 offset | u32 chunks | u32
- * reserved | u64 bits: bit i is set where the i-th of these chunks is not what
- * it should be and has to be sent.
+ * reserved | u64 bits: bit i is set where the i-th of these chunks differs and
+ * has to be sent.
  */
 struct msg_checked {
 	uint64_t id;
@@ -370,9 +374,9 @@ void msg_put_checked(struct buf *b, const struct msg_checked *m);
 int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
 
 /*
- * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 reserved |
- * u16 cause | u64 bytes needed | u64 bytes there were (both 0 unless the cause
- * is NO_SPACE, TOO_LARGE, QUOTA or LIMIT)
+ * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 reserved | u16
+ * cause | u64 bytes needed | u64 bytes available (both 0 unless the cause is
+ * NO_SPACE, TOO_LARGE, QUOTA or LIMIT)
  */
 enum file_status {
 	STATUS_COMMITTED = 1, /* durable as --sync says, under its name */
@@ -380,8 +384,8 @@ enum file_status {
 	STATUS_SKIPPED = 3,   /* left out, as --existing says */
 	STATUS_FAILED = 4,
 };
-/* The status of what has no verdict yet: a link arrived, and is made when
- * nothing can be written any more by way of it. */
+/* Not a verdict: a symlink arrived, and is made later, when nothing is written
+ * any more that could follow it. */
 enum { STATUS_DEFERRED = 5 };
 struct msg_verdict {
 	uint64_t first_id;
@@ -394,8 +398,8 @@ struct msg_verdict {
 void msg_put_verdict(struct buf *b, const struct msg_verdict *m);
 int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n);
 
-/* RESEND: u64 id | u64 offset: that chunk of a file again; for the first id of
- * a pack (offset 0), that pack. */
+/* RESEND: u64 id | u64 offset: send that chunk of a file again; with the first
+ * id of a pack and offset 0, that pack. */
 struct msg_resend {
 	uint64_t id;
 	uint64_t offset;
@@ -417,8 +421,8 @@ int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n);
 /* PING: empty. */
 void msg_put_ping(struct buf *b);
 
-/* ERROR: u16 code (enum wire_error) | u16 text length | text (UTF-8, for
- * people; fixed texts only) */
+/* ERROR: u16 code (enum wire_error) | u16 text length | text (UTF-8, for the
+ * user; fixed texts only) */
 enum wire_error {
 	WERR_VERSION = 1,    /* no common version */
 	WERR_PROTOCOL = 2,   /* the peer broke the protocol */

@@ -1,6 +1,6 @@
 /*
- * Messages that carry files: what they are, their bytes, and packs of small
- * ones.
+ * Messages from the sender about files: names and metadata, content, digests,
+ * and packs.
  */
 #include "wire/msg.h"
 
@@ -84,8 +84,9 @@ int msg_get_hole(struct msg_hole *m, const uint8_t *p, size_t n)
 	m->id = rd_u64(&r);
 	m->offset = rd_u64(&r);
 	m->len = rd_u64(&r);
-	/* Whether a length that is no multiple of CHUNK_MAX reaches the end of
-	 * the file, the session knows. */
+	/* That only a hole at the end of the file may have a length that is not
+	 * a multiple of CHUNK_MAX is checked by the session, which knows the
+	 * size. */
 	ok = body_is_offset(m->offset) && m->len > 0 &&
 	     m->len <= WIRE_SIZE_MAX - m->offset;
 	return body_end(&r, ok);
@@ -157,6 +158,7 @@ int msg_get_check(struct msg_check *m, size_t digest_size, const uint8_t *p,
 	ok = body_get_zeroes(&r, 3);
 	ok &= body_is_offset(m->offset) && body_is_check_count(m->count);
 	ok &= m->kind == CHECK_LEAVES || m->kind == CHECK_RANGE;
+	/* Checked first: the number of digests depends on them. */
 	if (!ok)
 		return ERR_PROTOCOL;
 	m->digests = rd_bytes(&r, (m->kind == CHECK_RANGE ? 1 : m->count) *
@@ -221,8 +223,9 @@ void pack_put_item(struct buf *b, const struct pack_item *it,
 	if (it->kind == ITEM_FILE) {
 		buf_put_u32(b, it->size);
 		body_put_digest(b, it->digest, digest_size);
-	} else if (it->kind == ITEM_LINK) {
-		body_put_text(b, it->target, it->target_len, 1, WIRE_LINK_MAX);
+	} else if (it->kind == ITEM_SYMLINK) {
+		body_put_text(b, it->target, it->target_len, 1,
+			      WIRE_TARGET_MAX);
 	}
 }
 
@@ -230,6 +233,7 @@ int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size)
 {
 	int ok;
 
+	/* Fields of other kinds are 0. */
 	memset(it, 0, sizeof(*it));
 	it->kind = rd_u8(r);
 	ok = file_meta_get(r, &it->meta, FILE_META_BASIC);
@@ -238,9 +242,9 @@ int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size)
 		it->size = rd_u32(r);
 		ok &= body_get_digest(r, it->digest, digest_size);
 		ok &= it->size <= CHUNK_MAX;
-	} else if (it->kind == ITEM_LINK) {
+	} else if (it->kind == ITEM_SYMLINK) {
 		ok &= body_get_text(r, &it->target, &it->target_len, 1,
-				    WIRE_LINK_MAX);
+				    WIRE_TARGET_MAX);
 	} else {
 		ok &= it->kind == ITEM_DIR;
 	}

@@ -1,6 +1,5 @@
 /*
- * Messages in which the receiver says what becomes of files, and the causes
- * that it gives.
+ * Messages from the receiver about files, and the causes in them.
  */
 #include "wire/msg.h"
 
@@ -22,7 +21,7 @@ void msg_put_state(struct buf *b, const struct msg_state *m)
 	}
 }
 
-/* Runs ascend, and between two of them something is missing. */
+/* Checks that the runs ascend, with a gap between any two. */
 static int get_runs(struct rd *r, struct msg_state *m)
 {
 	const uint64_t chunks_max = WIRE_SIZE_MAX / CHUNK_MAX;
@@ -37,6 +36,7 @@ static int get_runs(struct rd *r, struct msg_state *m)
 		    run->first >= chunks_max ||
 		    run->count > chunks_max - run->first)
 			return 0;
+		/* + 1: adjoining runs would be one. */
 		from = run->first + run->count + 1;
 	}
 	return 1;
@@ -82,7 +82,7 @@ int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n)
 	if (!ok)
 		return ERR_PROTOCOL;
 	rd_copy(&r, m->wanted, (m->count + 7) / 8);
-	/* No bit beyond the last item. */
+	/* No bit after the last item's may be set. */
 	ok = m->count % 8 == 0 ||
 	     m->wanted[m->count / 8] >> (m->count % 8) == 0;
 	return body_end(&r, ok);
@@ -187,7 +187,7 @@ int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n)
 	m->kind = rd_u8(&r);
 	ok = body_get_zeroes(&r, 1);
 	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
-	ok &= m->kind >= ITEM_FILE && m->kind <= ITEM_LINK;
+	ok &= m->kind >= ITEM_FILE && m->kind <= ITEM_SYMLINK;
 	return body_end(&r, ok);
 }
 
@@ -225,7 +225,7 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ EILSEQ, CAUSE_NAME },
 		{ ENAMETOOLONG, CAUSE_NAME_TOO_LONG },
 		{ ENOTDIR, CAUSE_NOT_DIR },
-		{ ELOOP, CAUSE_NOT_DIR }, /* O_NOFOLLOW met a link */
+		{ ELOOP, CAUSE_NOT_DIR }, /* O_NOFOLLOW met a symlink */
 		{ EISDIR, CAUSE_IS_DIR },
 		{ EIO, CAUSE_IO },
 		{ ESTALE, CAUSE_IO },
@@ -234,7 +234,7 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ ENOENT, CAUSE_VANISHED },
 		{ EBUSY, CAUSE_BUSY },
 		{ ETXTBSY, CAUSE_BUSY },
-		{ EAGAIN, CAUSE_BUSY }, /* a lock that is held */
+		{ EAGAIN, CAUSE_BUSY }, /* another process has the lock */
 		{ EOPNOTSUPP, CAUSE_UNSUPPORTED },
 		{ ENOSYS, CAUSE_UNSUPPORTED },
 		{ ENOMEM, CAUSE_RESOURCE },

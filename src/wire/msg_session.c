@@ -1,6 +1,5 @@
 /*
- * Messages about the session as a whole: how it begins, how it ends, and that
- * it is alive.
+ * Messages about the session: its beginning, its end, and heart-beats.
  */
 #include "wire/msg.h"
 
@@ -43,8 +42,8 @@ int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n)
 	ok &= body_get_zeroes(&r, 2);
 	m->features = rd_u32(&r);
 	rd_copy(&r, m->session, sizeof(m->session));
-	/* More streams than STREAMS_MAX may be wished for: READY says how many
-	 * there will be. */
+	/* The sender may ask for more than STREAMS_MAX streams: READY says how
+	 * many are allowed. */
 	ok &= (m->flags & ~(HELLO_SINGLE | HELLO_RETRY)) == 0 &&
 	      m->streams > 0;
 	return body_end(&r, ok);

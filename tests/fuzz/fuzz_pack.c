@@ -96,7 +96,7 @@ static void check_item(const struct pack_item *it)
 	const char *why = name_check(it->name, it->name_len);
 
 	CHECK((why == NULL) == model_name(it->name, it->name_len));
-	if (!why && it->kind == ITEM_LINK) {
+	if (!why && it->kind == ITEM_SYMLINK) {
 		check_link(it, 0);
 		check_link(it, 1);
 	}

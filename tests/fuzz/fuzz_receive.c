@@ -255,7 +255,7 @@ static void remember(uint64_t id, int kind, uint64_t size,
 	memset(it, 0, sizeof(*it));
 	it->id = id;
 	it->kind = kind;
-	w.links += kind == ITEM_LINK;
+	w.links += kind == ITEM_SYMLINK;
 	it->size = size;
 	it->has_digest = digest != NULL;
 	if (digest)

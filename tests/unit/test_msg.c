@@ -775,7 +775,7 @@ static void encoders_refuse_what_is_too_long(void **state)
 		struct msg_open o = open_msg;
 		struct msg_note t = note;
 		struct msg_error e = error_msg;
-		struct pack_item it = { .kind = ITEM_LINK,
+		struct pack_item it = { .kind = ITEM_SYMLINK,
 					.name = "a",
 					.name_len = 1 };
 		struct buf b;

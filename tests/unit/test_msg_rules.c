@@ -176,7 +176,7 @@ static const struct {
 	  BYTES(ROW_FILE) },
 	{ { ITEM_DIR, { META_VALUE }, "d", 1, 0, "", NULL, 0 },
 	  BYTES(ROW_DIR) },
-	{ { ITEM_LINK, { META_VALUE }, "ln", 2, 0, "", "../x", 4 },
+	{ { ITEM_SYMLINK, { META_VALUE }, "ln", 2, 0, "", "../x", 4 },
 	  BYTES(ROW_LINK) },
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
@@ -316,7 +316,7 @@ static void pack_names_at_their_limits(void **state)
 	assert_non_null(name);
 	memset(name, 'n', 5000);
 	for (size_t len = 4094; len <= 4096; len++) {
-		struct pack_item it = { .kind = ITEM_LINK,
+		struct pack_item it = { .kind = ITEM_SYMLINK,
 					.name = name,
 					.name_len = len,
 					.target = name,

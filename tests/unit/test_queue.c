@@ -66,7 +66,7 @@ static void add_item(struct pack *pk, char kind)
 
 	assert_non_null(it);
 	if (kind != 'd')
-		it->kind = is_link ? ITEM_LINK : ITEM_FILE;
+		it->kind = is_link ? ITEM_SYMLINK : ITEM_FILE;
 	it->st.st_size = (off_t)size;
 }
 

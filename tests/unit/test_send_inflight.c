@@ -20,7 +20,7 @@ static struct pack *new_pack(unsigned count, enum item_kind kind, uint64_t size)
 	assert_non_null(pk);
 	while (pk->count < count) {
 		struct item *it = pack_add(pk, kind, "name", 4, 0, "to",
-					   kind == ITEM_LINK ? 2 : 0, size);
+					   kind == ITEM_SYMLINK ? 2 : 0, size);
 
 		assert_non_null(it);
 		it->st.st_size = (off_t)size;
@@ -142,7 +142,7 @@ static void memory_is_for_what_is_in_flight(void **state)
 static void deferred_items_count_once(void **state)
 {
 	struct inflight *in = *state;
-	struct pack *pk = new_pack(3, ITEM_LINK, 0);
+	struct pack *pk = new_pack(3, ITEM_SYMLINK, 0);
 	struct inflight_entry *en;
 
 	inflight_add(in, pk, NULL);
@@ -180,7 +180,7 @@ static void all_is_taken_out_from_the_end(void **state)
 {
 	struct inflight *in = *state;
 	struct pack *packs[2] = { new_pack(2, ITEM_FILE, 1),
-				  new_pack(1, ITEM_LINK, 0) };
+				  new_pack(1, ITEM_SYMLINK, 0) };
 	struct outfile *gone = new_file(), *kept = new_file(), *f;
 	struct pack *pk;
 
@@ -229,7 +229,7 @@ static void a_pack_has_bounds(void **state)
 	while (pack_add(pk, ITEM_FILE, name, 10, 0, NULL, 0, 100000))
 		n++;
 	assert_int_equal(n, 10);
-	while (pack_add(pk, ITEM_LINK, name, 1000, 0, name, 1000, 0))
+	while (pack_add(pk, ITEM_SYMLINK, name, 1000, 0, name, 1000, 0))
 		n++;
 	assert_true(pk->table_len + pk->bytes <= CHUNK_MAX);
 	assert_true(pk->table_len + pk->bytes > CHUNK_MAX - 3000);
@@ -243,7 +243,7 @@ static void a_pack_keeps_its_texts(void **state)
 	struct item *it;
 
 	(void)state;
-	pack_add(pk, ITEM_LINK, "a/linkXX", 6, 2, "targetXX", 6, 0);
+	pack_add(pk, ITEM_SYMLINK, "a/linkXX", 6, 2, "targetXX", 6, 0);
 	it = pack_add(pk, ITEM_FILE, "b", 1, 0, NULL, 0, 7);
 	assert_string_equal(pack_name(pk, it), "b");
 	assert_int_equal(pk->bytes, 7);
@@ -303,11 +303,11 @@ static void a_pack_for_another_session(void **state)
 	pk->is_wanted = 1;
 	pk->items[0].done = pk->items[2].done = 1;
 	pk->items[3].st.st_size = 30;
-	pk->items[1].kind = ITEM_LINK;
+	pk->items[1].kind = ITEM_SYMLINK;
 	pk->items[1].is_deferred = 1;
 	pack_restart(pk);
 	assert_int_equal(pk->count, 2);
-	assert_int_equal(pk->items[0].kind, ITEM_LINK);
+	assert_int_equal(pk->items[0].kind, ITEM_SYMLINK);
 	assert_false(pk->items[0].is_deferred);
 	assert_int_equal(pk->items[1].st.st_size, 30);
 	assert_int_equal(pk->bytes, 30);
