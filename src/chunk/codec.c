@@ -197,6 +197,7 @@ size_t codec_compress(struct codec *c, void *dst, size_t cap, const void *src,
 
 	*id = CODEC_NONE;
 	c->was_compressed = 0;
+	/* One byte cannot become fewer; 0 bytes mean "not compressed". */
 	if (n < 2 || ops->id == CODEC_NONE)
 		return 0;
 	most = c->choice.is_auto ? worth_max(n) : n - 1;

@@ -91,6 +91,8 @@ static int grow_pages(struct tree *t, uint64_t count)
 	uint64_t had = t->page_count;
 	struct range ***pages;
 
+	/* Doubled, so that a file of unknown size that grows takes linear
+	 * time. */
 	if (count < had * 2)
 		count = had * 2;
 	if (count > SIZE_MAX / sizeof(*pages))
@@ -221,6 +223,7 @@ int tree_put(struct tree *t, uint64_t index, const uint8_t *digest)
 	r = range_find_or_create(t, ri);
 	if (!r)
 		return ERR_RESOURCE;
+	/* The leaf's digest is not kept any more, so it is not compared. */
 	if (is_folded(t, ri, r))
 		return 0;
 	leaf = r->digests + index % TREE_RANGE_LEAVES * size;

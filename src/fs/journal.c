@@ -142,7 +142,7 @@ static void put_head(const struct journal *j, uint8_t head[HEAD])
  * an empty seal. */
 static int write_head(struct journal *j)
 {
-	uint8_t head[SLOTS] = { 0 };
+	uint8_t head[SLOTS] = { 0 }; /* with the seal */
 
 	if (entropy_get(j->salt, SALT) < 0)
 		return -1;
@@ -188,6 +188,8 @@ static struct journal *new_journal(const struct part *p,
 		journal_close(j);
 		return NULL;
 	}
+	/* A later part with the same tag has another inode number, and does not
+	 * match this journal. */
 	j->inode = (uint64_t)st.st_ino;
 	return j;
 }
@@ -241,6 +243,8 @@ struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
 		err_set(e, ERR_RESOURCE, "out of memory for a journal");
 		return NULL;
 	}
+	/* Removed and created with O_EXCL: a file that another user has put
+	 * there is never written to. */
 	(void)journal_remove(dir_fd, tag);
 	file_name(name, tag);
 	j->fd = openat(dir_fd, name,
@@ -361,6 +365,8 @@ static int load_slots(struct journal *j, const struct journal *old,
 
 		got = io_pread(j->fd, block, n * j->slot_size,
 			       slot_at(j, first));
+		/* The rest of a short file are slots that were never
+		 * written. */
 		if (got <= 0)
 			break;
 		load_block(j, old, block, first, (size_t)got / j->slot_size,
@@ -396,6 +402,8 @@ struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 	j->fd = open_existing(dir_fd, tag);
 	if (j->fd >= 0 && check_head(j, &same_boot) == 0) {
 		*is_sealed = same_boot && check_seal(j, p);
+		/* The part will be written to, so the seal must not hold for a
+		 * process that is killed meanwhile. */
 		if (!same_boot)
 			rc = rewrite_for_this_boot(j, recorded);
 		else if (clear_seal(j) == 0)
@@ -537,6 +545,8 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 	pthread_mutex_lock(&j->flushing);
 	pthread_mutex_lock(&j->lock);
 	write_noted(j);
+	/* The disk may be slow: meanwhile notes go to a new set, without
+	 * waiting for the lock. */
 	flushed = j->unflushed;
 	runs_init(&j->unflushed, UNFLUSHED_RUNS);
 	pthread_mutex_unlock(&j->lock);

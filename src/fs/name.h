@@ -12,16 +12,16 @@ enum {
 	NAME_PATH_MAX = 4095,
 	NAME_COMPONENT_MAX = 255,
 	NAME_DEPTH_MAX = 128,
-	NAME_PART_MAX = 40, /* bytes of a temporary name of ours, with NUL */
+	NAME_PART_MAX = 40, /* bytes of a temporary name, with NUL */
 };
 
 /*
  * Check that a relative path may be used below the receiver's directory.  A
  * path is refused, never repaired.  It has 1 to 4095 bytes and 1 to 128
  * components of 1 to 255 bytes, separated by single slashes; none is "." or
- * ".."; there is no NUL and no slash at either end; no component looks like a
- * temporary name of ours (".ferry-", 16 lower-case hex digits, then ".part",
- * ".journal" or ".new").  Names are bytes: nothing is decoded.
+ * ".."; there is no NUL and no slash at either end; no component looks like one
+ * of ferry's temporary names (".ferry-", 16 lower-case hex digits, then
+ * ".part", ".journal" or ".new").  Names are bytes: nothing is decoded.
  *
  * Returns NULL if it may be used, else a fixed text that says what is wrong.
  */
@@ -30,7 +30,7 @@ const char *name_check(const char *path, size_t len);
 /* The last component of a terminated path: a pointer into it. */
 const char *name_last(const char *path);
 
-/* Whether a component is a temporary name of ours. */
+/* Whether a component is one of ferry's temporary names. */
 int name_is_own(const char *component, size_t len);
 
 /*

@@ -163,6 +163,7 @@ int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e)
 	static const char zeros[65536];
 	int rc;
 
+	/* Not just left out: a kept part may have other data there. */
 	rc = space_punch(p->fd, off, count);
 	if (rc == 0)
 		return 0;

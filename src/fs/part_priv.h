@@ -8,8 +8,9 @@
 
 #include "fs/part.h"
 
-/* Attempts at a name, with another one each time or the same: two 64-bit random
- * names never meet by chance, so more would only help an attacker. */
+/* How often creating a part is tried, with a new random name or, for a kept
+ * part, the same one.  Names of 64 random bits do not clash by chance, so this
+ * is reached only where another process takes the names on purpose. */
 enum { PART_NAME_TRIES = 32 };
 
 /* Create a file with this name: O_CREAT | O_EXCL | O_NOFOLLOW, mode 0600.

@@ -191,6 +191,8 @@ static int report_sys_error(struct walk *w, int error)
 {
 	char shown[SHOWN_MAX];
 
+	/* Not the fault of this entry: the next ones would fail as well, so end
+	 * the walk. */
 	if (scan_is_exhausted(error)) {
 		errno = error;
 		return err_sys(w->e, ERR_RESOURCE, "%s", show_path(w, shown));
@@ -228,6 +230,7 @@ static int push_level(struct walk *w, int fd)
 	struct level *l = &w->levels[w->depth];
 	int rc = 0;
 
+	/* name_check() has refused deeper paths before this. */
 	if (w->depth == LEVEL_MAX) {
 		rc = err_set(w->e, ERR_INTERNAL, "a tree that is too deep");
 		goto out;
@@ -395,6 +398,7 @@ static int visit_entry(struct walk *w, int dir_fd, const char *leaf)
 
 	if (fstatat(dir_fd, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return report_vanished(w, errno);
+	/* The filter first: it can exclude what cannot be sent anyway. */
 	if (is_left_out(w, dir_fd, leaf, &st))
 		return report_stat(w, SCAN_SKIPPED, &st);
 	why = name_check(name, strlen(name));
@@ -445,6 +449,7 @@ static int finish_dir(struct walk *w, int error)
 	const struct level *l = &w->levels[w->depth - 1];
 	int rc = error ? report_vanished(w, error) : 0;
 
+	/* After an error too: what was read of it has been reported. */
 	if (!rc)
 		rc = report_dir(w, &l->st);
 	pop_level(w);
@@ -460,6 +465,7 @@ static int walk_levels(struct walk *w)
 		const char *leaf;
 		int error;
 
+		/* Drop what the last entry appended. */
 		path_cut(w, l->path_len);
 		leaf = next_entry(l, &error);
 		if (!leaf) {

@@ -19,6 +19,7 @@ enum {
 
 int source_is_same(const struct stat *a, const struct stat *b)
 {
+	/* ctime: mtime can be set back, ctime cannot. */
 	return a->st_size == b->st_size && a->st_ino == b->st_ino &&
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
 	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
@@ -47,6 +48,7 @@ static int stat_regular(int fd, struct stat *st, struct err *e)
 	if (S_ISREG(st->st_mode))
 		return 0;
 	err_set(e, ERR_LOCAL, "not a regular file");
+	/* The receiver's and the sender's causes are derived from an errno. */
 	if (e)
 		e->sys_errno = EINVAL;
 	return ERR_LOCAL;

@@ -5,8 +5,8 @@
  * Layer: os.
  * Threads: any.
  *
- * O_NONBLOCK is a flag of the open file description, and so would change a
- * terminal or pipe for the shell that we inherited it from.
+ * O_NONBLOCK is a flag of the open file description: set on an inherited
+ * terminal or pipe, it would change that for the shell too.
  */
 #ifndef FERRY_OS_NOWAIT_H
 #define FERRY_OS_NOWAIT_H

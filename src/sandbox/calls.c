@@ -62,8 +62,8 @@ static const int receiving[] = {
 };
 
 /*
- * Libraries may try these and go on without: libc opens a socket to get the name
- * of a network interface.
+ * Libraries may try these and go on without: libc opens a socket to get the
+ * name of a network interface.
  */
 static const int refused[] = {
 	SYS_socket, SYS_socketpair, SYS_connect, SYS_bind, SYS_listen,

@@ -49,6 +49,7 @@ int channel_send(struct channel *c, const void *payload, size_t n,
 		return err_set(e, ERR_RESOURCE,
 			       "out of memory for a frame of the protocol");
 	}
+	/* Here, where all fields are final and no payload follows them yet. */
 	frame_seal(c->out.data, c->out.len);
 	parts[0].iov_base = c->out.data;
 	parts[0].iov_len = c->out.len;
