@@ -1,6 +1,6 @@
 /*
- * A thread that accepts, a thread for each connection until it is
- * authenticated, and a list of those that are.
+ * One thread accepts, one thread for each connection authenticates it, and the
+ * authenticated streams wait in a list.
  */
 #include "session/acceptor.h"
 
@@ -22,7 +22,8 @@
 #include "wire/frame.h"
 
 enum {
-	/* From accept() to the end of the handshake. */
+	/* From accept() to the end of the handshake: a peer that stalls is not
+	 * to be pending for longer. */
 	HANDSHAKE_MS = 10000,
 };
 
@@ -33,7 +34,7 @@ struct ready {
 	struct accepted accepted;
 };
 
-/* Belongs to its thread, until that has ended. */
+/* Belongs to its thread until that ends, then to the accepting thread. */
 struct connection {
 	struct connection *next;
 	struct acceptor *acceptor;
@@ -49,15 +50,15 @@ struct acceptor {
 	struct acceptor_config cfg;
 	struct admission *admission;
 	struct cancel stop;
-	struct wake ended; /* connections have ended: to be joined */
-	struct wake news;  /* `streams` or `err` was set */
-	char local[ADDR_TEXT_MAX]; /* what we listen on */
+	struct wake ended;         /* there are connections in `joinable` */
+	struct wake news;          /* `streams` or `err` has changed */
+	char local[ADDR_TEXT_MAX]; /* the address that is listened on */
 	uint16_t port;
 	pthread_t thread;
 	int has_thread;
 	/* the accepting thread's */
 	struct listener listener;
-	unsigned threads; /* of connections */
+	unsigned threads; /* of connections, not joined yet */
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct connection *joinable;
@@ -71,8 +72,9 @@ struct acceptor {
 
 /* ---- one connection ---- */
 
-/* Put the stream into the list; where nobody would take it, free it. */
-static void offer(struct connection *c, struct stream *stream)
+/* Append the stream to the list.  It is freed where the list is full, or the
+ * session is with another peer. */
+static void add_stream(struct connection *c, struct stream *stream)
 {
 	struct acceptor *a = c->acceptor;
 	struct ready *r = calloc(1, sizeof(*r)), **at = &a->streams;
@@ -103,7 +105,9 @@ static void offer(struct connection *c, struct stream *stream)
 	}
 }
 
-static void tell_failure(struct connection *c, int spent_code, struct err *e)
+/* Report why a connection failed: as the result where it used up the code, else
+ * as a message. */
+static void report_failure(struct connection *c, int spent_code, struct err *e)
 {
 	struct acceptor *a = c->acceptor;
 	const int is_quiet = err_is_lost(e->code) ||
@@ -139,12 +143,11 @@ static void *connection_main(void *arg)
 	dial_suit_line(c->fd, &a->cfg.net);
 	stream = secure_open(c->fd, &a->cfg.mode, &cfg, &spent_code, &e);
 	if (!stream)
-		tell_failure(c, spent_code, &e);
-	/* Only where there is a stream does it close the socket, which is
-	 * admission's to look at until here. */
+		report_failure(c, spent_code, &e);
+	/* Before the descriptor is closed: admission uses it until then. */
 	admission_leave(a->admission, c->pending);
 	if (stream)
-		offer(c, stream);
+		add_stream(c, stream);
 	else
 		io_close(&c->fd);
 	pthread_mutex_lock(&a->lock);
@@ -185,7 +188,7 @@ static void on_connection(void *ctx, int fd, const char *peer,
 /* ---- the accepting thread ---- */
 
 /* Join the threads that have ended. */
-static void reap(struct acceptor *a)
+static void join_ended(struct acceptor *a)
 {
 	struct connection *c, *next;
 
@@ -216,14 +219,14 @@ static void *accept_main(void *arg)
 	while (!cancel_is_set(&a->stop)) {
 		int n = poll(fds, pause ? 2 : 3, pause ? pause : -1);
 
-		reap(a);
+		join_ended(a);
 		if (pause || (n > 0 && fds[2].revents))
 			pause = listener_accept(&a->listener);
 	}
 	admission_close(a->admission);
 	while (a->threads > 0) {
 		(void)poll(&fds[1], 1, -1);
-		reap(a);
+		join_ended(a);
 	}
 	return NULL;
 }
@@ -296,8 +299,9 @@ int acceptor_start(struct acceptor *a, struct err *e)
 	return 0;
 }
 
-/* The oldest stream, or NULL; the caller's.  Locked. */
-static struct ready *take_oldest(struct acceptor *a)
+/* Remove the oldest stream from the list, for the caller to free; NULL where
+ * there is none.  The caller holds the lock. */
+static struct ready *take_oldest_stream(struct acceptor *a)
 {
 	struct ready *r = a->streams;
 
@@ -318,7 +322,7 @@ void acceptor_free(struct acceptor *a)
 		cancel_set(&a->stop);
 		pthread_join(a->thread, NULL);
 	}
-	while ((r = take_oldest(a))) {
+	while ((r = take_oldest_stream(a))) {
 		stream_free(r->accepted.stream);
 		free(r);
 	}
@@ -331,8 +335,8 @@ void acceptor_free(struct acceptor *a)
 	free(a);
 }
 
-/* From now on the session is with this one's peer; the streams of others are
- * dropped.  Locked. */
+/* Make the peer of this stream the session's, and drop the streams of others.
+ * The caller holds the lock. */
 static void choose_peer(struct acceptor *a, const struct ready *chosen)
 {
 	struct ready **at = &a->streams;
@@ -364,10 +368,11 @@ int acceptor_first(struct acceptor *a, const struct cancel *cancel,
 	while (!cancel_is_set(cancel)) {
 		struct ready *r;
 
-		/* Before looking: what comes later signals again. */
+		/* Cleared first, so that a change after the check signals
+		 * again. */
 		wake_clear(&a->news);
 		pthread_mutex_lock(&a->lock);
-		r = take_oldest(a);
+		r = take_oldest_stream(a);
 		if (r)
 			choose_peer(a, r);
 		*e = a->err;
@@ -405,7 +410,7 @@ struct stream *acceptor_further(struct acceptor *a, struct err *e)
 	pthread_mutex_lock(&a->lock);
 	if (a->reserved > 0) {
 		a->reserved--;
-		r = take_oldest(a);
+		r = take_oldest_stream(a);
 	}
 	pthread_mutex_unlock(&a->lock);
 	if (r)

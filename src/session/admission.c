@@ -1,5 +1,5 @@
 /*
- * Choosing whom to evict.
+ * Pending connections, and the choice of the one that is evicted.
  */
 #include "session/admission.h"
 
@@ -14,10 +14,11 @@
 #include "wire/frame.h"
 
 enum {
-	/* On a long line all streams of a sender come before it has a session:
-	 * STREAMS_MAX is a quarter of 64 pending connections. */
+	/* A source may have max / SHARES connections.  With a long round trip
+	 * all streams of a sender connect before it has a session: STREAMS_MAX
+	 * (16) is a quarter of 64 pending connections. */
 	SHARES = 4,
-	/* What a peer has said at the least when it has said something. */
+	/* The least number of bytes of a peer's first message. */
 	FIRST_BYTES_PLAIN = FRAME_HEADER + 36, /* HELLO */
 	FIRST_BYTES_CODE = 73, /* the first message of the code exchange */
 	FIRST_BYTES_TLS = 200, /* ClientHello: 209 with a certificate, 285 with
@@ -29,12 +30,12 @@ struct pending {
 	uint64_t source_key;
 	/* guarded by admission.lock */
 	struct pending *next; /* the newest first */
-	int fd; /* borrowed, to look at; admission_leave() ends that */
-	int has_spoken;
+	int fd; /* borrowed until admission_leave(); for dial_bytes_in() */
+	int has_spoken; /* its first message has arrived */
 	int is_admitted;
 	int is_evicted;
-	/* Has a lock of its own.  Where no descriptor is left for it, its flag
-	 * is seen within a tick of the stream. */
+	/* Needs no lock.  Where there was no descriptor for it, the stream
+	 * still sees its flag, with its next tick. */
 	struct cancel cancel;
 };
 
@@ -45,16 +46,16 @@ struct admission {
 	pthread_mutex_t lock;
 	struct pending *list;
 	unsigned count;
-	unsigned evicted; /* whose threads are still there */
+	unsigned evicted; /* whose threads have not ended */
 	int is_closed;
 };
 
-/* How likely it is that a pending connection only takes up room. */
+/* How likely it is that a pending connection is an attacker's. */
 struct suspicion {
-	int has_session; /* a session came from the same source */
-	unsigned excess; /* connections of that source beyond its share */
-	int is_over;     /* of those who have said something, or of those who
-			    have not: whichever kind has more than its half */
+	int has_session; /* there is a session with its source */
+	unsigned excess; /* connections of its source beyond the share */
+	int is_over;     /* it is of the kind, with or without a first
+			    message, that has more than half of the limit */
 };
 
 struct admission *admission_new(const struct admission_config *cfg)
@@ -84,10 +85,11 @@ static uint64_t source_key(const struct sockaddr_storage *sa)
 	return be_get64(addr_is_ipv4(host) ? host + 8 : host);
 }
 
-/* Note who has said something.  Returns whether these have more than half of the
- * places.  Each half is for one kind, so that neither can evict the other: one
- * that says nothing cannot evict a sender that waits for our answer, nor can one
- * that says much evict a sender that has just come. */
+/* Update has_spoken.  Returns whether the connections whose first message has
+ * arrived are more than half of the limit.  Each kind has one half, so that
+ * neither can evict the other: silent connections cannot evict a sender that
+ * waits for an answer, and connections with a message cannot evict a sender
+ * that has just connected. */
 static int most_have_spoken(struct admission *a)
 {
 	const uint64_t first = a->cfg.mode->pake ? FIRST_BYTES_CODE :
@@ -103,8 +105,8 @@ static int most_have_spoken(struct admission *a)
 	return count > a->cfg.max / 2;
 }
 
-static struct suspicion suspect(const struct admission *a,
-				const struct pending *p, int most_spoke)
+static struct suspicion suspicion_of(const struct admission *a,
+				     const struct pending *p, int most_spoke)
 {
 	struct suspicion s = {
 		.has_session = a->cfg.has_session(a->cfg.ctx, p->source_key),
@@ -119,7 +121,7 @@ static struct suspicion suspect(const struct admission *a,
 	return s;
 }
 
-/* Whether a has to leave sooner than b. */
+/* Whether a is to be evicted rather than b; with equals a, which is older. */
 static int is_worse(const struct suspicion *a, const struct suspicion *b)
 {
 	if (a->has_session != b->has_session)
@@ -129,8 +131,9 @@ static int is_worse(const struct suspicion *a, const struct suspicion *b)
 	return a->is_over >= b->is_over;
 }
 
-/* Returns whether it was in the list.  Locked. */
-static int take_out(struct admission *a, struct pending *p)
+/* Remove p from the list.  Returns whether it was there.  The caller holds the
+ * lock. */
+static int remove_pending(struct admission *a, struct pending *p)
 {
 	struct pending **at = &a->list;
 
@@ -143,8 +146,8 @@ static int take_out(struct admission *a, struct pending *p)
 	return 1;
 }
 
-/* Evict the most suspect one, the oldest among equals, if there is one that can
- * be.  Locked. */
+/* Evict the most suspect connection, the oldest of equals, except admitted
+ * ones.  The caller holds the lock. */
 static void evict(struct admission *a)
 {
 	const int most_spoke = most_have_spoken(a);
@@ -156,7 +159,7 @@ static void evict(struct admission *a)
 
 		if (p->is_admitted)
 			continue;
-		s = suspect(a, p, most_spoke);
+		s = suspicion_of(a, p, most_spoke);
 		if (!found || is_worse(&s, &worst)) {
 			worst = s;
 			found = p;
@@ -164,7 +167,7 @@ static void evict(struct admission *a)
 	}
 	if (!found)
 		return;
-	(void)take_out(a, found);
+	(void)remove_pending(a, found);
 	found->is_evicted = 1;
 	a->evicted++;
 	cancel_set(&found->cancel);
@@ -216,7 +219,7 @@ int admission_admit(struct admission *a, struct pending *p)
 void admission_leave(struct admission *a, struct pending *p)
 {
 	pthread_mutex_lock(&a->lock);
-	(void)take_out(a, p);
+	(void)remove_pending(a, p);
 	pthread_mutex_unlock(&a->lock);
 	/* Nobody else sets it any more, and a session may last. */
 	cancel_release(&p->cancel);
@@ -225,7 +228,7 @@ void admission_leave(struct admission *a, struct pending *p)
 void admission_forget(struct admission *a, struct pending *p)
 {
 	pthread_mutex_lock(&a->lock);
-	(void)take_out(a, p);
+	(void)remove_pending(a, p);
 	if (p->is_evicted)
 		a->evicted--;
 	pthread_mutex_unlock(&a->lock);

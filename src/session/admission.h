@@ -1,15 +1,15 @@
 /*
  * admission.h - pending connections, for the side that listens: those that have
- * not shown yet that they may have a session.
+ * not yet shown that they may have a session.
  *
  * Layer: session.  Uses auth/secure.h, net/, os/cancel.h.
- * Threads: any; it has a lock of its own, inside which has_session() is called.
- * A struct pending belongs to its connection's thread, but for
- * admission_forget().
+ * Threads: any; it has its own lock, under which has_session() is called.  A
+ * struct pending belongs to its connection's thread, except that any thread may
+ * call admission_forget() after that thread has ended.
  *
- * They are few at a time, whoever they are.  Where there are too many, the most
- * suspect one is evicted for the one that comes, so that nobody can keep others
- * out by being many, or by saying nothing.
+ * Their number is limited.  When a new connection exceeds the limit, the most
+ * suspect one is evicted, so that an attacker cannot keep peers out by making
+ * many connections or by sending nothing.
  */
 #ifndef FERRY_SESSION_ADMISSION_H
 #define FERRY_SESSION_ADMISSION_H
@@ -24,8 +24,8 @@ struct secure_mode;
 
 struct admission_config {
 	const struct secure_mode *mode; /* borrowed */
-	unsigned max; /* pending connections at a time */
-	/* Whether there is a session of this source. */
+	unsigned max;                   /* the most pending connections */
+	/* Whether there is a session with this source. */
 	int (*has_session)(void *ctx, uint64_t source);
 	void *ctx;
 };
@@ -34,39 +34,39 @@ struct admission_config {
 struct admission *admission_new(const struct admission_config *cfg);
 void admission_free(struct admission *a); /* NULL is allowed */
 
-/* A connection came from sa.  fd is borrowed, and must stay open until
- * admission_leave().  Evicts another where there are too many.  NULL when out of
- * memory. */
+/* Add a connection from sa.  fd is borrowed and must stay open until
+ * admission_leave().  Evicts another connection where the limit is reached.
+ * NULL when out of memory. */
 struct pending *admission_enter(struct admission *a, int fd,
 				const struct sockaddr_storage *sa);
 
-/* Where it came from.  Addresses that somebody has at his disposal count as one:
- * an IPv4 address, or a /64 network of IPv6. */
+/* The source of the connection: an IPv4 address or an IPv6 /64 network, as one
+ * host can use all addresses of such a network. */
 uint64_t admission_source(const struct pending *p);
 
-/* The token that ends the connection: it is set where that is evicted, or by
- * admission_close(). */
+/* The token that ends the connection: it is set when the connection is evicted
+ * and by admission_close(). */
 const struct cancel *admission_cancel(const struct pending *p);
 
-/* It may have a session, and is not evicted any more.  Returns 0, or -1 where it
- * was evicted before. */
+/* The connection may have a session: from now on it is not evicted.  Returns 0,
+ * or -1 where it has been evicted. */
 int admission_admit(struct admission *a, struct pending *p);
 
-/* It has a session, or has failed: it is pending no more.  The token's
- * descriptor is closed; what waits does not look at it any more. */
+/* The connection has a session or has failed, and is no longer pending.  The
+ * token's descriptor is closed: no wait looks at it any more. */
 void admission_leave(struct admission *a, struct pending *p);
 
-/* Its thread is gone, or was never started: free it. */
+/* Free it: its thread has ended or was never started. */
 void admission_forget(struct admission *a, struct pending *p);
 
-/* Whether so many threads of pending and evicted connections are there that the
- * next has to wait for them. */
+/* Whether pending and evicted connections, whose threads have not ended, are
+ * twice the limit: then no more are to be accepted for now. */
 int admission_is_full(struct admission *a);
 
-/* Evict one, if there is one. */
+/* Evict the most suspect connection, if there is one. */
 void admission_make_room(struct admission *a);
 
-/* End all of them, and those that come later. */
+/* End all pending connections, and those that are added later. */
 void admission_close(struct admission *a);
 
 #endif

@@ -31,9 +31,9 @@ void listener_close(struct listener *l)
 	io_close(&l->fd);
 }
 
-/* Nothing can be accepted for now, which is also said where nothing is waiting.
- * A pending connection is evicted then; the user is told once, until it is
- * over.  Returns how long to pause. */
+/* accept() has failed for want of descriptors, which it does also where no
+ * connection is waiting: that is not worth a warning.  The user is warned once,
+ * until a connection is accepted again.  Returns how long to pause. */
 static int out_of_descriptors(struct listener *l, const struct err *e)
 {
 	struct pollfd pfd = { .fd = l->fd, .events = POLLIN };
@@ -68,7 +68,8 @@ int listener_accept(struct listener *l)
 		if (cidr_list_has(cfg->allow, (const struct sockaddr *)&sa)) {
 			cfg->on_connection(cfg->ctx, fd, peer, &sa);
 		} else {
-			/* Others do not even get a handshake. */
+			/* Closed before the handshake, so that an address that
+			 * is not allowed costs no cryptography. */
 			events_message(cfg->events, SESSION_VERBOSE,
 				       "%s: not allowed (--allow)", peer);
 			io_close(&fd);

@@ -1,8 +1,9 @@
 /*
- * listener.h - accepting connections, as far as admission has room for them.
+ * listener.h - accepting connections, within the limits of admission.h.
  *
- * Layer: session.  Uses net/, admission.h, events.h.
- * Threads: one; what it is given may be shared.
+ * Layer: session.  Uses net/, admission.h, events.h.  Threads: a struct
+ * listener belongs to one thread; what its configuration points to may be
+ * shared.
  */
 #ifndef FERRY_SESSION_LISTENER_H
 #define FERRY_SESSION_LISTENER_H
@@ -18,7 +19,7 @@ struct net_options;
 struct session_events;
 
 enum {
-	/* Pending connections at a time. */
+	/* The most pending connections, for admission_config.max. */
 	LISTENER_PENDING_MAX = 64,
 	LISTENER_PENDING_CODE = 16, /* with a code, which is for one peer */
 };
@@ -30,10 +31,10 @@ struct listener_config {
 	const struct cidr_list *allow; /* who may connect */
 	const struct session_events *events;
 	struct admission *admission;
-	/* At most so many are accepted by one call of listener_accept(), so
-	 * that its caller sees other events, however many come. */
+	/* The most connections that one call of listener_accept() accepts, so
+	 * that a flood of them does not keep its caller from other events. */
 	unsigned batch;
-	/* Takes over fd, and enters it into admission. */
+	/* Owns fd from now on, and calls admission_enter(). */
 	void (*on_connection)(void *ctx, int fd, const char *peer,
 			      const struct sockaddr_storage *sa);
 	void *ctx;
@@ -42,17 +43,18 @@ struct listener_config {
 struct listener {
 	struct listener_config cfg;
 	int fd;       /* to be polled for POLLIN; -1 when closed */
-	int is_short; /* of descriptors, which the user was told */
+	int is_short; /* out of descriptors, and the user has been warned */
 };
 
-/* Listen.  local (ADDR_TEXT_MAX bytes) and port are what was bound.  Returns 0,
- * or as dial_listen(); fd is -1 then. */
+/* Listen.  local (ADDR_TEXT_MAX bytes) and port get the bound address.  Returns
+ * 0; otherwise as dial_listen(), with l->fd -1. */
 int listener_open(struct listener *l, const struct listener_config *cfg,
 		  char *local, uint16_t *port, struct err *e);
 void listener_close(struct listener *l);
 
-/* Accept those that wait.  Returns for how many milliseconds to pause before
- * the next call, whether fd is readable or not: 0 unless there is no room. */
+/* Accept the connections that are waiting.  Does not block.  Returns 0, or how
+ * many milliseconds to pause before the next call, even if fd is readable,
+ * because there is no room for another. */
 int listener_accept(struct listener *l);
 
 #endif
