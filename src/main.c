@@ -59,8 +59,8 @@ static const struct cmd *find_command(int argc, char **argv, struct err *e)
 	char text[100];
 
 	if (argc < 2) {
-		err_set(e, ERR_USAGE, "a command is missing: send, receive, "
-			"keygen or help");
+		err_set(e, ERR_USAGE, "missing COMMAND: send, receive, keygen "
+			"or help");
 		return NULL;
 	}
 	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
@@ -71,8 +71,8 @@ static const struct cmd *find_command(int argc, char **argv, struct err *e)
 		return c;
 	text_escape(text, sizeof(text), argv[1], strlen(argv[1]));
 	err_set(e, ERR_USAGE, argv[1][0] == '-' ?
-		"unknown option '%s': a command comes first" :
-		"there is no command '%s'", text);
+		"unknown option '%s' (the command comes first)" :
+		"unknown command '%s'", text);
 	return NULL;
 }
 

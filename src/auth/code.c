@@ -26,7 +26,7 @@ int code_generate(char code[CODE_MAX], struct err *e)
 	do {
 		if (entropy_get(r, sizeof(r)))
 			return err_sys(e, ERR_RESOURCE,
-				       "no randomness for a code can be had");
+				       "cannot get random bytes for a code");
 	} while (r[0] >= end);
 	snprintf(code, CODE_MAX, "%04u-%s-%s", (unsigned)(r[0] % NUMBERS),
 		 words_at(r[1] % WORDS_COUNT), words_at(r[2] % WORDS_COUNT));
@@ -100,7 +100,7 @@ static int check_part(const struct part *p, int index, struct err *e)
 	static const char *const which[] = { "", "first", "second" };
 
 	if (p->len == 0)
-		return err_set(e, ERR_USAGE, "it is not whole: %s", LOOK);
+		return err_set(e, ERR_USAGE, "it is incomplete: %s", LOOK);
 	if (index == 0) {
 		if (p->len != CODE_DIGITS || !all_digits(p))
 			return err_set(e, ERR_USAGE,
@@ -109,8 +109,8 @@ static int check_part(const struct part *p, int index, struct err *e)
 				       LOOK);
 	} else if (p->len > WORDS_LEN_MAX || !words_has(p->text, p->len)) {
 		return err_set(e, ERR_USAGE,
-			       "its %s word is none that codes are made of: "
-			       "was it misspelt?",
+			       "its %s word is not in the word list: is it "
+			       "misspelt?",
 			       which[index]);
 	}
 	return 0;
@@ -135,7 +135,7 @@ int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e)
 		at++;
 	if (rc == 0 && at < n)
 		rc = err_set(e, ERR_USAGE,
-			     "something follows its second word: %s", LOOK);
+			     "it continues after the second word: %s", LOOK);
 	if (rc == 0)
 		snprintf(code, CODE_MAX, "%.4s-%s-%s", parts[0].text,
 			 parts[1].text, parts[2].text);
@@ -163,7 +163,7 @@ int code_load(char code[CODE_MAX], const char *path, struct err *e)
 	else
 		rc = code_parse(code, text, (size_t)n, e);
 	if (rc == ERR_USAGE)
-		err_prefix(e, "%s does not hold a code", path);
+		err_prefix(e, "%s does not contain a valid code", path);
 	explicit_bzero(text, sizeof(text));
 	io_close(&fd);
 	return rc;

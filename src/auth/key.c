@@ -40,17 +40,17 @@ static int check_secret(const struct stat *st, const char *path, struct err *e)
 {
 	if (!S_ISREG(st->st_mode))
 		return err_set(e, ERR_USAGE,
-			       "%s is not a regular file: a secret is only "
-			       "read from one",
+			       "%s is not a regular file: secrets are read "
+			       "from regular files only",
 			       path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		return err_set(e, ERR_USAGE,
-			       "%s belongs to another user (%u): chown it or "
-			       "make a key of your own",
+			       "%s belongs to another user (uid %u): chown it "
+			       "or use a file of your own",
 			       path, (unsigned)st->st_uid);
 	if (st->st_mode & 077)
 		return err_set(e, ERR_USAGE,
-			       "%s can be used by other users (mode %04o): "
+			       "%s is accessible to other users (mode %04o): "
 			       "chmod 600 %s",
 			       path, (unsigned)(st->st_mode & 07777), path);
 	return 0;
@@ -69,7 +69,7 @@ int key_open_secret(const char *path, struct err *e)
 	if (fd < 0)
 		return err_sys(e, ERR_LOCAL, "cannot open %s", path);
 	if (fstat(fd, &st) < 0)
-		rc = err_sys(e, ERR_LOCAL, "cannot look at %s", path);
+		rc = err_sys(e, ERR_LOCAL, "cannot get the status of %s", path);
 	else
 		rc = check_secret(&st, path, e);
 	if (rc < 0) {
@@ -109,7 +109,7 @@ int key_load(struct key *k, const char *path, struct err *e)
 		rc = err_sys(e, ERR_LOCAL, "cannot read %s", path);
 	else if (n == sizeof(line) || !parse_line(k, line, (size_t)n))
 		rc = err_set(e, ERR_USAGE,
-			     "%s is not a key file: make one with 'ferry "
+			     "%s is not a key file: create one with 'ferry "
 			     "keygen' and copy it to both sides",
 			     path);
 	OPENSSL_cleanse(line, sizeof(line));
@@ -127,7 +127,7 @@ static int make_line(char *line, struct err *e)
 
 	if (!ctx || RAND_priv_bytes_ex(ctx, k.secret, KEY_BYTES, 256) != 1) {
 		rc = err_set(e, ERR_RESOURCE,
-			     "no randomness for a key can be had");
+			     "cannot get random bytes for a key");
 	} else {
 		memcpy(line, KEY_PREFIX, PREFIX_LEN);
 		hex_encode(line + PREFIX_LEN, k.secret, KEY_BYTES);
@@ -180,11 +180,10 @@ static int write_new(const char *path, const char *line, size_t n,
 		  0600);
 	if (fd < 0 && errno == EEXIST)
 		return err_set(e, ERR_LOCAL,
-			       "%s exists already: a key is never "
-			       "overwritten",
+			       "%s already exists: a key is never overwritten",
 			       path);
 	if (fd < 0)
-		return err_sys(e, ERR_LOCAL, "cannot make %s", path);
+		return err_sys(e, ERR_LOCAL, "cannot create %s", path);
 	/* fchmod: the umask may have taken our own rights away. */
 	if (fstat(fd, &ours) < 0 || fchmod(fd, 0600) < 0 ||
 	    io_write(fd, line, n) < 0 || fsync(fd) < 0)
@@ -230,7 +229,7 @@ int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES], char *identity,
 	n = snprintf(identity, identity_size, "ferry/1 sender %s", hex);
 	if (n < 0 || (size_t)n >= identity_size)
 		rc = err_set(e, ERR_INTERNAL,
-			     "the room for a key's identity is too small");
+			     "the buffer for a key's identity is too small");
 out:
 	if (rc < 0)
 		OPENSSL_cleanse(psk, KEY_BYTES);

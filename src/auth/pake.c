@@ -117,7 +117,8 @@ struct pake *pake_new(const char *code, struct err *e)
 		return NULL;
 	}
 	if (scrypt(code, seed) < 0)
-		rc = err_set(e, ERR_RESOURCE, "no memory to prepare the code");
+		rc = err_set(e, ERR_RESOURCE, "out of memory while preparing "
+					      "the code");
 	else
 		rc = spake2_make_w(p->w, seed, e);
 	OPENSSL_cleanse(seed, sizeof(seed));
@@ -173,7 +174,7 @@ static int wait_for(const struct pake_conn *c, short events, struct err *e)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (left == 0)
 			return err_set(e, ERR_TIMEOUT,
-				       "timed out in the exchange of the code");
+				       "the code exchange timed out");
 		n = poll(fds, 2, left);
 		if (n > 0 && fds[0].revents)
 			return 0;
@@ -185,7 +186,7 @@ static int wait_for(const struct pake_conn *c, short events, struct err *e)
 static int lost(struct err *e)
 {
 	return err_set(e, ERR_LOST,
-		       "the connection ended in the exchange of the code");
+		       "the connection ended during the code exchange");
 }
 
 /* Receive exactly n bytes, and none that follow. */
@@ -256,8 +257,8 @@ static int get_message(const struct pake_conn *c, unsigned number, void *body,
 	if (rc == 0 &&
 	    (memcmp(head, magic, MAGIC) != 0 || head[MAGIC] != number))
 		rc = err_set(e, ERR_PROTOCOL,
-			     "this is no exchange of a code (do both sides "
-			     "use the same mode?)");
+			     "the other side sent no code exchange (do both "
+			     "sides use the same security mode?)");
 	return rc ? rc : get(c, body, n, 0, e);
 }
 
@@ -321,17 +322,16 @@ static int settle(struct pake *p, const struct spake2 *s, struct tls *tls,
 static int no_answer(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
-		       "the other side does not take codes, or its code was "
-		       "used already: is it a ferry that shows one (without "
-		       "--key, --cert and --plain)? Start it again for a new "
-		       "code");
+		       "the other side does not accept codes, or its code was "
+		       "already used: start ferry receive there again, without "
+		       "--key, --cert and --plain, for a new code");
 }
 
 static int not_accepted(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
-		       "the code was wrong, or somebody interfered: start ferry "
-		       "there again for a new code");
+		       "the code was wrong, or the connection was tampered "
+		       "with: start ferry receive there again for a new code");
 }
 
 /* What went wrong is, but for time and signals, one and the same to us. */
@@ -398,7 +398,7 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 
 static int used_already(struct err *e)
 {
-	return err_set(e, ERR_AUTH, "the code was used already");
+	return err_set(e, ERR_AUTH, "the code was already used");
 }
 
 /*
@@ -424,8 +424,8 @@ static int other_mode(const struct pake_conn *c, struct err *e)
 			break;
 	}
 	return err_set(e, ERR_PROTOCOL,
-		       "began without the exchange of the code (do both sides "
-		       "use the same mode?)");
+		       "the other side started without the code exchange (do "
+		       "both sides use the same security mode?)");
 }
 
 static int await_guess(struct pake *p, const struct pake_conn *c, struct spake2 *s,
@@ -454,8 +454,8 @@ static int judge_guess(struct pake *p, struct tls *tls, const struct pake_conn *
 	pthread_mutex_unlock(&p->lock);
 	if (*spent && rc == ERR_AUTH)
 		err_set(e, rc,
-			"gave a wrong code: this one is burnt, start ferry "
-			"here again for a new one");
+			"gave a wrong code, so this one is no longer valid: "
+			"start ferry receive here again for a new code");
 	return rc ? rc : put_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
 }
 

@@ -58,7 +58,7 @@ struct spake2 {
 static int failed(struct err *e)
 {
 	return err_set(e, ERR_RESOURCE,
-		       "the key exchange cannot be computed (out of memory?)");
+		       "cannot compute the key exchange (out of memory?)");
 }
 
 /* ---- numbers and points ---- */
@@ -203,7 +203,7 @@ const uint8_t *spake2_share(const struct spake2 *s)
 
 static int bad_share(struct err *e)
 {
-	return err_set(e, ERR_AUTH, "a share that no honest side sends");
+	return err_set(e, ERR_AUTH, "the other side sent an invalid key share");
 }
 
 /*

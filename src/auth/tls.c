@@ -132,7 +132,7 @@ static int parse_certs(const struct tls *t, BIO *bio, const char *path,
 		ERR_clear_error();
 		return 0;
 	}
-	return err_set(e, ERR_USAGE, "%s holds %s: it must be in PEM format",
+	return err_set(e, ERR_USAGE, "%s contains %s: it must be in PEM format",
 		       path,
 		       sk_X509_num(certs) > 0 ? "a damaged certificate"
 					      : "no certificate");
@@ -189,7 +189,7 @@ static int load_private_key(const struct tls *t, const char *path,
 		rc = err_set(e, ERR_USAGE,
 			     asked ? "the private key in %s is protected by "
 				     "a password, which ferry cannot ask for"
-				   : "%s holds no private key in PEM format",
+				   : "%s contains no private key in PEM format",
 			     path);
 	ERR_clear_error();
 out:
@@ -280,7 +280,7 @@ static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 	int rc;
 
 	if (!cfg->key_file)
-		return err_set(e, ERR_USAGE, "a key file is missing (--key)");
+		return err_set(e, ERR_USAGE, "missing key file (--key)");
 	rc = key_load(&k, cfg->key_file, e);
 	if (rc == 0)
 		rc = key_derive_psk(&k, t->psk, t->identity,
@@ -351,14 +351,15 @@ static int expect_host(struct tls *t, const char *host, struct err *e)
 
 	if (!host || !*host)
 		return err_set(e, ERR_USAGE,
-			       "the host name to connect to is missing");
+			       "missing host name to verify the certificate "
+			       "against");
 	/* What only concerns routing and look-up is in no certificate: the
 	 * scope of an address, the root's dot after a name. */
 	n = strchr(host, ':') ? strcspn(host, "%") : strlen(host);
 	if (n > 1 && host[n - 1] == '.')
 		n--;
 	if (n >= sizeof(name))
-		return err_set(e, ERR_USAGE, "the host's name is too long");
+		return err_set(e, ERR_USAGE, "the host name is too long");
 	memcpy(name, host, n);
 	name[n] = '\0';
 	X509_VERIFY_PARAM_set_hostflags(param,
@@ -380,8 +381,8 @@ static int setup_x509(struct tls *t, const struct tls_config *cfg,
 
 	if (!cfg->ca_file)
 		return err_set(e, ERR_USAGE,
-			       "a CA is missing (--ca), or the other side's "
-			       "public key (--pin)");
+			       "missing CA (--ca) or public key of the other "
+			       "side (--pin)");
 	rc = setup_own_cert(t, cfg, e);
 	if (rc == 0)
 		rc = load_certs(t, cfg->ca_file, &cas, e);
@@ -457,13 +458,13 @@ static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 
 	if (cfg->ca_file)
 		return err_set(e, ERR_USAGE,
-			       "--ca and --pin do not go together");
+			       "--ca and --pin exclude each other");
 	if (!cfg->pin || strncmp(cfg->pin, PIN_PREFIX, prefix) != 0 ||
 	    hex_decode(t->pin, TLS_PIN_BYTES, cfg->pin + prefix) < 0)
 		return err_set(e, ERR_USAGE,
-			       "a pin is 'sha256:' and 64 hex digits: the "
-			       "SHA-256 of the other side's public key in "
-			       "DER form");
+			       "--pin needs 'sha256:' and 64 hex digits: the "
+			       "SHA-256 of the other side's public key in DER "
+			       "form");
 	SSL_CTX_set_cert_verify_callback(t->ctx, on_check_pin, t);
 	return setup_own_cert(t, cfg, e);
 }
@@ -550,8 +551,7 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 		break;
 	}
 	return err_set(e, ERR_USAGE,
-		       "TLS needs a key, a certificate with a "
-		       "CA, or one with a pin");
+		       "TLS needs a key, or a certificate with a CA or a pin");
 }
 
 struct tls *tls_new(const struct tls_config *cfg, struct err *e)

@@ -81,10 +81,10 @@ void tls_free(struct tls *t);
 
 /*
  * All failures to authenticate have this one code, ERR_AUTH, and one of these
- * texts: "the other side did not prove that it holds the same key" (PSK; CODE
- * too), "the other side's certificate was not accepted: REASON" (ours to judge),
- * "the other side refused us or does not speak the same mode: ..." with the
- * remedy.  To the peer, all look the same: its TLS alert and the end.
+ * texts: "the other side did not prove that it has the same key" (PSK; CODE
+ * too), "the other side's certificate was rejected: REASON" and "the other side
+ * sent no certificate" (ours to judge), "the other side refused this side or uses
+ * another security mode: ..." with advice.  To the peer, all look the same: its TLS alert and the end.
  */
 
 /* Test knob: key update after so many bytes sent (0: the default, 2^36). */

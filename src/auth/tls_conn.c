@@ -270,22 +270,22 @@ static const char *reason_text(void)
 static const char *remedy(enum security mode)
 {
 	if (mode == SECURITY_PSK)
-		return "both sides must be given the same key with --key";
+		return "both sides need the same key with --key";
 	if (mode == SECURITY_CODE)
-		return "both sides must use a code, without --key, --cert and "
-		       "--plain";
+		return "both sides need a one-time code, without --key, --cert "
+		       "and --plain";
 	if (mode == SECURITY_PIN)
 		return "both sides need --cert, --cert-key and the pin of "
 		       "the other side's key";
-	return "both sides need --cert, --cert-key and --ca, and each a "
-	       "certificate that the other side's CA signed";
+	return "both sides need --cert, --cert-key and --ca, with a "
+	       "certificate signed by the other side's CA";
 }
 
 static int refused(const struct tls_conn *c, const char *what, struct err *e)
 {
 	return err_set(e, ERR_AUTH,
-		       "the other side refused us or does not speak the same "
-		       "mode: %s (%s)",
+		       "the other side refused this side or uses another "
+		       "security mode: %s (%s)",
 		       what, remedy(c->t->mode));
 }
 
@@ -297,8 +297,7 @@ static int refused_by_alert(const struct tls_conn *c, struct err *e)
 static int not_proven(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
-		       "the other side did not prove that it holds the same "
-		       "key");
+		       "the other side did not prove that it has the same key");
 }
 
 static int bad_cert(const struct tls_conn *c, struct err *e)
@@ -309,15 +308,14 @@ static int bad_cert(const struct tls_conn *c, struct err *e)
 	if (c->t->mode == SECURITY_PIN)
 		text = "its public key is not the pinned one";
 	return err_set(e, ERR_AUTH,
-		       "the other side's certificate was not accepted: %s",
+		       "the other side's certificate was rejected: %s",
 		       text);
 }
 
 static int no_cert(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
-		       "the other side's certificate was not accepted: it "
-		       "sent none");
+		       "the other side sent no certificate");
 }
 
 /* Both sides' versions have nothing in common. */
@@ -343,12 +341,12 @@ static int handshake_failed(const struct tls_conn *c, struct err *e)
 		return refused_by_alert(c, e);
 	if (c->eof_met)
 		return err_set(e, ERR_LOST,
-			       "the connection ended in the TLS handshake "
+			       "the connection ended during the TLS handshake "
 			       "(does the other side use --plain?)");
 	if (out_of_memory())
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (is_version_failure())
-		return refused(c, "it does not speak TLS 1.3", e);
+		return refused(c, "it does not support TLS 1.3", e);
 	if (tls_uses_psk(c->t))
 		return not_proven(e);
 	if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
@@ -368,9 +366,9 @@ static int check_peer(const struct tls_conn *c, struct err *e)
 	X509 *cert = SSL_get0_peer_certificate(c->ssl);
 
 	if (SSL_version(c->ssl) != TLS1_3_VERSION)
-		return refused(c, "it does not speak TLS 1.3", e);
+		return refused(c, "it does not support TLS 1.3", e);
 	if (!SSL_get_negotiated_group(c->ssl))
-		return refused(c, "it made no Diffie-Hellman exchange", e);
+		return refused(c, "it did no Diffie-Hellman exchange", e);
 	if (tls_uses_psk(c->t))
 		return SSL_session_reused(c->ssl) == 1 && !cert ? 0
 								: not_proven(e);
@@ -421,19 +419,20 @@ static int connection_failed(const struct tls_conn *c, struct err *e)
 		return refused_by_alert(c, e);
 	if (alert == SSL_AD_BAD_RECORD_MAC || alert == SSL_AD_RECORD_OVERFLOW)
 		return err_set(e, ERR_CORRUPT,
-			       "a TLS record reached the other side damaged");
+			       "a TLS record arrived damaged at the other "
+			       "side");
 	if (alert != NO_ALERT)
 		return err_set(e, ERR_LOST,
-			       "the other side broke off the TLS connection: "
-			       "%s",
+			       "the other side aborted the TLS connection: %s",
 			       SSL_alert_desc_string_long(alert));
 	if (c->eof_met)
 		return err_set(e, ERR_LOST,
-			       "the connection ended without TLS's goodbye: "
-			       "the other side died or somebody cut it");
+			       "the connection ended without a TLS "
+			       "close_notify: the other side died or the "
+			       "connection was cut");
 	if (out_of_memory())
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	return err_set(e, ERR_CORRUPT, "a damaged TLS record came: %s",
+	return err_set(e, ERR_CORRUPT, "a TLS record arrived damaged: %s",
 		       reason_text());
 }
 
@@ -460,7 +459,8 @@ static int on_handshake(struct transport *t, struct err *e)
 
 	if (c->not_tls) {
 		answer_no_tls(c);
-		return refused(c, "it sent no TLS: does it use --plain?", e);
+		return refused(c, "it does not use TLS: was it started with "
+				  "--plain?", e);
 	}
 	ERR_clear_error();
 	rc = SSL_do_handshake(c->ssl);
@@ -470,7 +470,7 @@ static int on_handshake(struct transport *t, struct err *e)
 	} else if (SSL_get_error(c->ssl, rc) == SSL_ERROR_WANT_READ) {
 		if (c->early < handshake_max(c))
 			return ERR_AGAIN;
-		rc = refused(c, "its handshake is too long", e);
+		rc = refused(c, "its TLS handshake is too long", e);
 	} else {
 		rc = handshake_failed(c, e);
 	}
@@ -588,10 +588,10 @@ static int on_shutdown(struct transport *t, struct err *e)
 static int on_explain_broken(struct err *e)
 {
 	if (e->code == ERR_LOST)
-		err_prefix(e, "in the TLS handshake (does the other side use "
-			      "--plain?)");
+		err_prefix(e, "during the TLS handshake (does the other side "
+			      "use --plain?)");
 	else if (e->code == ERR_TIMEOUT)
-		err_prefix(e, "in the TLS handshake");
+		err_prefix(e, "during the TLS handshake");
 	return e->code;
 }
 

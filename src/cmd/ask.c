@@ -42,8 +42,8 @@ struct line {
 static int no_terminal(struct err *e)
 {
 	return err_set(e, ERR_USAGE,
-		       "there is no terminal to ask for the code at: name a "
-		       "file that holds it, or another security mode, the "
+		       "cannot ask for the code without a terminal: give a "
+		       "file that contains it, or another security mode, the "
 		       "same on both hosts:\n\n"
 		       "  ferry send --code-file FILE PATH... HOST\n"
 		       "  ferry send --key FILE PATH... HOST\n"
@@ -165,7 +165,7 @@ static int take_key(struct line *l, char c, struct err *e)
 		while (l->len > 0)
 			erase(l);
 	else if (c == CTRL_D && l->len == 0)
-		return err_set(e, ERR_USAGE, "no code was given");
+		return err_set(e, ERR_USAGE, "no code given");
 	else if (c >= ' ' && c <= '~')
 		append(l, &c, 1);
 	else
@@ -188,7 +188,8 @@ static int read_line(struct line *l, struct err *e)
 		char c;
 
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return err_sys(e, ERR_LOCAL, "waiting at the terminal");
+			return err_sys(e, ERR_LOCAL, "waiting for the "
+						     "terminal");
 		if (fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (!fds[0].revents)
@@ -213,7 +214,7 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 		show(l, "\n");
 		if (rc || code_parse(code, l->text, l->len, &why) == 0)
 			return rc;
-		show(l, "That is no code: ");
+		show(l, "Not a valid code: ");
 		show(l, why.text);
 		show(l, "\n");
 	}
@@ -239,7 +240,7 @@ int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
 		return no_terminal(e);
 	make_prompt(&l, host);
 	if (tcgetattr(l.tty, &before) < 0) {
-		rc = err_sys(e, ERR_LOCAL, "asking at the terminal");
+		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
 		goto out;
 	}
 	raw = before;
@@ -248,7 +249,7 @@ int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
 	if (tcsetattr(l.tty, TCSADRAIN, &raw) < 0)
-		rc = err_sys(e, ERR_LOCAL, "asking at the terminal");
+		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
 	else
 		rc = read_code(&l, code, e);
 	(void)tcsetattr(l.tty, TCSADRAIN, &before);

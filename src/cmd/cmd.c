@@ -35,5 +35,5 @@ int cmd_extra_operand(const char *operand, struct err *e)
 	char shown[200];
 
 	text_escape(shown, sizeof(shown), operand, strlen(operand));
-	return err_set(e, ERR_USAGE, "'%s' is one operand too many", shown);
+	return err_set(e, ERR_USAGE, "extra operand '%s'", shown);
 }

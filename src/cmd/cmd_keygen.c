@@ -29,21 +29,21 @@ static int keygen_run(int argc, char **argv, struct err *e)
 		return cmd_show_help(&cmd_keygen, e);
 	if (first == argc)
 		return err_set(e, ERR_USAGE,
-			       "the FILE to write the new key to is missing");
+			       "missing FILE to write the new key to");
 	if (argc - first > 1)
 		return cmd_extra_operand(argv[first + 1], e);
 	path = argv[first];
 	if (strcmp(path, "-") == 0 || !*path)
 		return err_set(e, ERR_USAGE,
-			       "a key is written to a FILE only (./- where "
-			       "its name is -)");
+			       "keygen writes to a FILE only (give ./- for a "
+			       "file named -)");
 	rc = key_generate(path, e);
 	if (rc < 0)
 		return rc;
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	fprintf(stderr,
-		"ferry: wrote a new key to %s; whoever has a copy of it can "
-		"send and receive\n", shown);
+		"ferry: wrote a new key to %s; anyone who has a copy can send "
+		"and receive\n", shown);
 	return 0;
 }
 
@@ -51,10 +51,10 @@ const struct cmd cmd_keygen = {
 	.name = "keygen",
 	.synopsis = "FILE",
 	.summary = "write a new shared key to FILE",
-	.about = "Write a new shared key to FILE, which must not exist yet. "
-		 "Only you may read it (mode 0600). Copy it to the other host "
-		 "over a channel that nobody else can read, such as scp -p, "
-		 "and name it there and here with --key.",
+	.about = "Write a new shared key to FILE, which must not exist yet, "
+		 "readable only by you (mode 0600). Copy it to the other host "
+		 "in a way that nobody else can read, such as scp -p, and give "
+		 "it with --key on both hosts.",
 	.groups = groups,
 	.run = keygen_run,
 };

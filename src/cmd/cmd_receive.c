@@ -74,50 +74,50 @@ static int set_allow(void *field, const char *value)
 static const struct option_row rows[] = {
 	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
 	  .min = 0, .max = UINT16_MAX, .off = OFF(common.port),
-	  .help = "the port to listen on (default 9473; 0: any free one)" },
+	  .help = "port to listen on (default 9473; 0: any free port)" },
 	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(existing), .words = existing_words,
-	  .help = "where another file of that name exists: fail (default), "
-		  "skip, replace, newer (replace what is older), rename (the "
-		  "new one) or backup (the old one); the same content is "
-		  "never a conflict" },
+	  .help = "if a different file has the name: fail (default), skip, "
+		  "replace, newer (replace if older), rename (the new file) or "
+		  "backup (the old file); identical content is never a "
+		  "conflict" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
-	  .help = "end after one session, with its exit status; with a code "
-		  "it always does" },
+	  .help = "end after one session, with its exit status; always so with "
+		  "a one-time code" },
 	{ .name = "stdout", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(to_stdout),
 	  .help = "write the one file that is sent to standard output; "
 		  "implies --once" },
 	{ .name = "sync", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(sync), .words = sync_words,
-	  .help = "flush to the disk before a file counts as committed: "
-		  "none, batch (default: many files at a time) or file" },
+	  .help = "flush to disk before a file counts as committed: batch "
+		  "(default: many files together), file (each file) or none" },
 	{ .name = "max-sessions", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
 	  .max = SESSIONS_LIMIT, .off = OFF(max_sessions),
-	  .help = "sessions at a time (default 16)" },
+	  .help = "most sessions at a time (default 16)" },
 	{ .name = "max-size", .arg = "SIZE", .kind = OPTION_SIZE, .min = 1,
 	  .max = (uint64_t)1 << 60, .off = OFF(max_size),
 	  .wants = "bytes, such as 500K, 10M or 1G",
-	  .help = "bytes of content that a session may send; K, M, G, T are "
-		  "powers of 1024" },
+	  .help = "most bytes of content in a session; K, M, G, T are powers "
+		  "of 1024" },
 	{ .name = "max-files", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
 	  .max = (uint64_t)1 << 53, .off = OFF(max_files),
-	  .help = "files, links and directories that a session may send" },
+	  .help = "most files, symlinks and directories in a session" },
 	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
 	  .set = set_allow, .off = OFF(allow),
 	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
-		   "address (64 of them at most)",
-	  .help = "who may connect; may be given more than once (default: "
-		  "everybody)" },
+		   "address (at most 64)",
+	  .help = "network that may connect; repeatable (default: any "
+		  "address)" },
 	{ .name = "exec", .arg = "CMD", .kind = OPTION_TEXT,
 	  .off = OFF(exec),
 	  .help = "run this program, without arguments, after each session "
-		  "that committed something; facts are in FERRY_... "
-		  "variables" },
+		  "that transferred files; FERRY_... variables describe the "
+		  "session" },
 	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(sandbox), .words = sandbox_words,
 	  .help = "confine the receiver to DIR: auto (default: as far as the "
-		  "kernel can), require or off" },
+		  "kernel supports), require or off" },
 };
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0])
@@ -136,12 +136,11 @@ static int read_operands(struct receive_options *opts, int count, char **args,
 			       "--stdout and DIR exclude each other");
 	if (opts->to_stdout && opts->exec)
 		return err_set(e, ERR_USAGE,
-			       "--stdout and --exec exclude each other: what "
-			       "reads standard output sees its end");
+			       "--stdout and --exec exclude each other");
 	if (opts->to_stdout && opts->common.json_fd == STDOUT_FILENO)
 		return err_set(e, ERR_USAGE,
-			       "--stdout and --json both want standard "
-			       "output: write --json=3 3>FILE, or --json=2");
+			       "--stdout and --json both use standard output: "
+			       "give --json=3 3>FILE or --json=2");
 	if (count && !*args[0])
 		return err_set(e, ERR_USAGE, "DIR is empty");
 	if (!opts->to_stdout)
@@ -159,18 +158,18 @@ static int check_dir(const char *dir, struct err *e)
 	text_escape(text, sizeof(text), dir, strlen(dir));
 	if (stat(dir, &st) < 0 && errno == ENOENT)
 		return err_set(e, ERR_LOCAL,
-			       "there is no directory %s to receive into: make "
-			       "it first, or name another", text);
+			       "directory %s does not exist: create it, or "
+			       "name another directory to receive into", text);
 	if (stat(dir, &st) < 0)
 		return err_sys(e, ERR_LOCAL, "cannot receive into %s", text);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_LOCAL,
-			       "%s is not a directory: name one to receive "
-			       "into", text);
+			       "%s is not a directory: name a directory to "
+			       "receive into", text);
 	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0)
 		return err_sys(e, ERR_LOCAL,
-			       "cannot write to the directory %s (name "
-			       "another, or change its owner or mode)", text);
+			       "cannot write to directory %s (name another, or "
+			       "change its owner or mode)", text);
 	return 0;
 }
 
@@ -324,12 +323,12 @@ const struct cmd cmd_receive = {
 	.alias = "recv",
 	.synopsis = "[OPTION]... [DIR]",
 	.summary = "listen, and receive into a directory or to standard output",
-	.about = "Listen, and receive what ferry send brings into DIR (default "
-		 ".), which must exist. A file is written under a name of its "
-		 "own and gets its final name when it is whole and checked. "
-		 "Shows a one-time code and serves the one sender that is "
-		 "given it; in the other security modes it serves senders "
-		 "until it is ended by a signal, or one with --once.",
+	.about = "Listen, and receive what ferry send sends into DIR (default "
+		 ".), which must exist. A file gets its final name only once "
+		 "it is complete and verified. By default, shows a one-time "
+		 "code and serves the one sender that gives it. In the other "
+		 "security modes, serves any number of senders until a signal "
+		 "ends it, or one session with --once.",
 	.groups = groups,
 	.run = receive_main,
 };

@@ -104,37 +104,37 @@ static const struct option_word symlinks_words[] = {
 static const struct option_row rows[] = {
 	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
 	  .min = 1, .max = UINT16_MAX, .off = OFF(common.port),
-	  .help = "the receiver's port (default 9473)" },
+	  .help = "port of the receiver (default 9473)" },
 	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]",
 	  .kind = OPTION_SET, .set = set_codec, .off = OFF(codec),
-	  .wants = "auto, none, zlib or zstd, with a level behind it if you "
-		   "like (zlib:1 to zlib:9, zstd:1 to zstd:19)",
-	  .help = "compress with auto, none, zlib or zstd (default none; "
-		  "without CODEC: auto, which is zstd where it pays); a "
-		  "CODEC is written attached: -zzstd:5" },
+	  .wants = "auto, none, zlib or zstd, optionally with a level (zlib:1 "
+		   "to zlib:9, zstd:1 to zstd:19)",
+	  .help = "compress with auto (zstd, for data that shrinks), none, "
+		  "zlib or zstd; default none, or auto if only CODEC is left "
+		  "out; no space before CODEC: -zzstd:5" },
 	{ .name = "checksum", .arg = "ALG", .kind = OPTION_SET,
 	  .set = set_digest, .off = OFF(digest),
 	  .wants = "xxh3, sha256 or crc32",
-	  .help = "check content by xxh3 (default), sha256 or crc32" },
+	  .help = "checksum algorithm: xxh3 (default), sha256 or crc32" },
 	{ .letter = 'j', .name = "streams", .arg = "N", .kind = OPTION_SET,
 	  .set = set_streams, .off = OFF(streams),
 	  .wants = "a number from 1 to 16 or auto",
-	  .help = "connections, 1 to 16 (default auto)" },
+	  .help = "number of connections, 1 to 16 or auto (default)" },
 	{ .name = "name", .arg = "NAME", .kind = OPTION_TEXT,
 	  .off = OFF(name),
-	  .help = "the name that standard input gets (default stdin)" },
+	  .help = "name of standard input on the receiver (default stdin)" },
 	{ .name = "retry", .arg = "S", .kind = OPTION_NUMBER, .min = 0,
 	  .max = 30 * 86400, .off = OFF(retry_s),
-	  .help = "keep connecting, and connect again when the connection is "
-		  "lost, for S seconds (default 0: do not)" },
+	  .help = "keep trying to connect, and reconnect when the connection "
+		  "is lost, for S seconds (default 0: do not retry)" },
 	{ .name = "symlinks", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(symlinks), .words = symlinks_words,
-	  .help = "keep (default: links that stay inside the tree arrive as "
-		  "links), follow or skip" },
+	  .help = "keep (default; only those that stay inside the tree that is "
+		  "sent), follow or skip" },
 	{ .letter = 'n', .name = "dry-run", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(dry_run),
-	  .help = "only list what would be sent, on standard output; nothing "
-		  "is connected to" },
+	  .help = "only list what would be sent, on standard output, without "
+		  "connecting" },
 };
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0])
@@ -145,15 +145,15 @@ static const struct option_group options = {
 static const struct option_row choice_rows[] = {
 	{ .name = "exclude", .arg = "GLOB", .kind = OPTION_SET,
 	  .set = set_exclude, .off = OFF(filter), .wants = PATTERN_WANTS,
-	  .help = "leave out what matches, below what is named; repeatable, "
-		  "the first of all patterns that matches decides" },
+	  .help = "leave out what matches, below the PATHs; repeatable; the "
+		  "first pattern that matches decides" },
 	{ .name = "include", .arg = "GLOB", .kind = OPTION_SET,
 	  .set = set_include, .off = OFF(filter), .wants = PATTERN_WANTS,
-	  .help = "send what matches, though a later --exclude matches too" },
+	  .help = "send what matches, even if a later --exclude matches too" },
 	{ .name = "files-from", .arg = "FILE", .kind = OPTION_TEXT,
 	  .off = OFF(files_from),
-	  .help = "send what FILE (-: standard input) names, one a line, "
-		  "below the one PATH (default .)" },
+	  .help = "send the names listed in FILE (-: standard input), one per "
+		  "line, below PATH (default .)" },
 	{ .letter = '0', .kind = OPTION_FLAG, .value = 1, .off = OFF(null),
 	  .help = "names in FILE end with a NUL, as from find -print0" },
 };
@@ -189,14 +189,13 @@ static int operand_missing(int count, const char *only, struct err *e)
 
 	if (count == 0)
 		return err_set(e, ERR_USAGE,
-			       "PATH and HOST are missing: what shall be sent, "
-			       "and where to?");
+			       "missing PATH and HOST");
 	if (exists(only) || is_stdin(only) || strchr(only, '/'))
 		return err_set(e, ERR_USAGE,
-			       "HOST is missing: where shall '%s' be sent?",
+			       "missing HOST after '%s'",
 			       show(text, only));
 	return err_set(e, ERR_USAGE,
-		       "PATH is missing: what shall be sent to '%s'?",
+		       "missing PATH before '%s'",
 		       show(text, only));
 }
 
@@ -208,19 +207,21 @@ static int read_host(struct operands *o, uint16_t port, struct err *e)
 
 	if (is_stdin(o->host) || strchr(o->host, '/'))
 		return err_set(e, ERR_USAGE,
-			       "the last operand is the HOST to send to, and "
-			       "'%s' is %s", show(text, o->host),
+			       "the last operand must be the HOST to send to, "
+			       "but '%s' is %s", show(text, o->host),
 			       is_stdin(o->host) ? "standard input" :
 						   "a path");
 	rc = addr_parse(&o->dest, o->host, port ? port : FERRY_PORT, e);
 	if (rc < 0)
 		return err_prefix(e, "HOST '%s'%s", show(text, o->host),
 				  exists(o->host) ?
-				  " (a file here: was the HOST forgotten?)" :
+				  " (a file with this name exists here: is "
+				  "HOST missing?)" :
 				  "");
 	if (o->dest.has_port && port && port != o->dest.port)
 		return err_set(e, ERR_USAGE,
-			       "two ports: -p %u and '%s'", (unsigned)port,
+			       "two different ports: -p %u and "
+			       "'%s'", (unsigned)port,
 			       show(text, o->host));
 	return 0;
 }
@@ -233,17 +234,17 @@ static int read_list_operands(struct operands *o,
 	char text[SHOWN_MAX];
 
 	if (count == 0)
-		return err_set(e, ERR_USAGE, "HOST is missing: where to?");
+		return err_set(e, ERR_USAGE, "missing HOST");
 	if (count > 2)
 		return err_set(e, ERR_USAGE,
-			       "with --files-from there is one PATH, the "
-			       "directory that the names are below; '%s' is "
-			       "too many", show(text, args[1]));
+			       "--files-from allows one PATH, the directory "
+			       "that the names are relative to: extra operand "
+			       "'%s'", show(text, args[1]));
 	o->list_dir = count == 2 ? args[0] : ".";
 	if (is_stdin(o->list_dir))
 		return err_set(e, ERR_USAGE,
-			       "with --files-from, PATH is a directory, not "
-			       "standard input");
+			       "with --files-from, PATH must be a directory, "
+			       "not standard input");
 	if (opts->name)
 		return err_set(e, ERR_USAGE,
 			       "--name and --files-from exclude each other");
@@ -258,7 +259,7 @@ static int read_operands(struct operands *o, const struct send_options *opts,
 	if (opts->files_from)
 		return read_list_operands(o, opts, count, args, e);
 	if (opts->null)
-		return err_set(e, ERR_USAGE, "-0 is for --files-from");
+		return err_set(e, ERR_USAGE, "-0 needs --files-from");
 	if (count < 2)
 		return operand_missing(count, count ? args[0] : NULL, e);
 	o->paths = args;
@@ -268,11 +269,10 @@ static int read_operands(struct operands *o, const struct send_options *opts,
 		o->has_stdin += is_stdin(args[i]);
 	if (o->has_stdin > 1)
 		return err_set(e, ERR_USAGE,
-			       "standard input (-) was named twice");
+			       "standard input (-) is named twice");
 	if (opts->name && !o->has_stdin)
 		return err_set(e, ERR_USAGE,
-			       "--name is for standard input: it needs - as "
-			       "a PATH");
+			       "--name needs standard input (-) as a PATH");
 	return read_host(o, (uint16_t)opts->common.port, e);
 }
 
@@ -324,7 +324,7 @@ static int add_sources(const struct operands *o,
 		if (opts->retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
 			return err_set(e, ERR_USAGE,
 				       "--retry needs a list that can be read "
-				       "again: write it to a file first");
+				       "again: write it to a regular file");
 		return scan_add_list(*scan, o->list_dir, *list_fd,
 				     opts->null ? '\0' : '\n', e);
 	}
@@ -345,8 +345,8 @@ static void hint_at_file(const struct operands *o, struct err *e)
 
 	if (e->code == ERR_CONNECT && o->host && exists(o->host))
 		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (there is a file of that name here: was the HOST "
-			 "forgotten?)");
+			 " (a file with this name exists here: is HOST "
+			 "missing?)");
 }
 
 static int prepare_code(const struct send_options *opts,
@@ -492,11 +492,11 @@ const struct cmd cmd_send = {
 	.name = "send",
 	.synopsis = "[OPTION]... PATH... HOST[:PORT]",
 	.summary = "send files, directories or standard input to a receiver",
-	.about = "Send files, directories or (PATH -) standard input to the "
-		 "ferry receive that listens on HOST, and wait until it has "
-		 "committed them. An IPv6 address with a port is written "
-		 "[ADDR]:PORT. A directory photos arrives as photos/...; "
-		 "photos/. sends its content.",
+	.about = "Send files, directories or standard input (PATH -) to ferry "
+		 "receive on HOST, and wait until it has committed them. An "
+		 "IPv6 address with a port is written [ADDR]:PORT. A directory "
+		 "photos arrives as photos/...; photos/. sends only its "
+		 "contents.",
 	.groups = groups,
 	.run = send_main,
 };

@@ -63,18 +63,18 @@ static int show_overview(struct err *e)
 		printf("      %s\n", c->summary);
 	}
 	puts("\n"
-	     "By hand, with a one-time code that receive shows and send asks "
-	     "for:\n"
+	     "Interactively, with a one-time code that receive shows and send "
+	     "asks for:\n"
 	     "  ferry receive /srv/incoming\n"
 	     "  ferry send photos host.example\n"
 	     "\n"
-	     "In scripts, with a shared key that both hosts have a copy of:\n"
+	     "In scripts, with a shared key, of which both hosts have a copy:\n"
 	     "  ferry keygen ferry.key\n"
 	     "  ferry receive --key ferry.key /srv/incoming\n"
 	     "  ferry send --key ferry.key photos host.example\n"
 	     "\n"
-	     "'ferry help COMMAND' tells of a command's options, and ferry(1) "
-	     "of all the rest.");
+	     "'ferry help COMMAND' lists a command's options; see ferry(1) for "
+	     "the rest.");
 	return cmd_flush_stdout(e);
 }
 
@@ -102,7 +102,7 @@ static int help_run(int argc, char **argv, struct err *e)
 	if (c)
 		return cmd_show_help(c, e);
 	text_escape(shown, sizeof(shown), argv[first], strlen(argv[first]));
-	return err_set(e, ERR_USAGE, "there is no command '%s'", shown);
+	return err_set(e, ERR_USAGE, "unknown command '%s'", shown);
 }
 
 static const struct option_row rows[] = {
@@ -117,8 +117,8 @@ static const struct option_group *const groups[] = { &options, NULL };
 const struct cmd cmd_help = {
 	.name = "help",
 	.synopsis = "[COMMAND]",
-	.summary = "tell what ferry does, or of a command's options",
-	.about = "Tell what ferry does, or of a command's options.",
+	.summary = "show help on ferry or on a command",
+	.about = "Show help on ferry, or on a command and its options.",
 	.groups = groups,
 	.run = help_run,
 };

@@ -18,7 +18,7 @@ enum { TIMEOUT_S = 60, FD_MAX = 65535 };
 
 static const struct option_row connection_rows[] = {
 	{ .letter = 'b', .name = "bind", .arg = "ADDR", .kind = OPTION_TEXT,
-	  .off = OFF(bind), .help = "use this local address" },
+	  .off = OFF(bind), .help = "local address to use" },
 	{ .letter = '4', .kind = OPTION_FLAG, .value = 1, .off = OFF(family),
 	  .help = "use IPv4 only" },
 	{ .letter = '6', .kind = OPTION_FLAG, .value = 2, .off = OFF(family),
@@ -29,8 +29,8 @@ static const struct option_row connection_rows[] = {
 		  "system's)" },
 	{ .name = "limit-rate", .arg = "RATE", .kind = OPTION_SIZE, .min = 1,
 	  .max = (uint64_t)1 << 53, .off = OFF(limit_rate),
-	  .wants = "bytes a second, such as 500K, 10M or 1G",
-	  .help = "at most so many bytes a second; K, M, G, T are powers of "
+	  .wants = "bytes per second, such as 500K, 10M or 1G",
+	  .help = "at most RATE bytes per second; K, M, G, T are powers of "
 		  "1024" },
 	{ .name = "timeout", .arg = "S", .kind = OPTION_NUMBER, .min = 1,
 	  .max = 86400, .off = OFF(timeout_s),
@@ -43,7 +43,7 @@ const struct option_group common_connection = {
 static const struct option_row security_rows[] = {
 	{ .name = "code", .kind = OPTION_FLAG, .value = 1, .off = OFF(code),
 	  .help = "TLS with a one-time code that receive shows and send asks "
-		  "for (the default)" },
+		  "for (default)" },
 	{ .name = "code-file", .arg = "FILE", .kind = OPTION_TEXT,
 	  .off = OFF(code_file),
 	  .help = "the same, with the code from FILE" },
@@ -57,7 +57,7 @@ static const struct option_row security_rows[] = {
 	  .off = OFF(cert_key),
 	  .help = "the certificate's private key (PEM)" },
 	{ .name = "ca", .arg = "FILE", .kind = OPTION_TEXT, .off = OFF(ca),
-	  .help = "the other side's certificate must come from this CA "
+	  .help = "the other side's certificate must be issued by this CA "
 		  "(PEM)" },
 	{ .name = "pin", .arg = "sha256:HEX", .kind = OPTION_TEXT,
 	  .off = OFF(pin),
@@ -92,15 +92,16 @@ static const struct option_row output_rows[] = {
 	{ .name = "json", .arg = "[=FD]", .kind = OPTION_SET, .set = set_json,
 	  .off = OFF(json_fd),
 	  .wants = "the number of an open descriptor, 1 or more",
-	  .help = "events as JSON Lines to standard output or descriptor "
-		  "FD" },
+	  .help = "write events as JSON Lines to standard output or to "
+		  "descriptor FD" },
 	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .value = 1,
-	  .off = OFF(quiet), .help = "say nothing but errors" },
+	  .off = OFF(quiet), .help = "print errors only" },
 	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .value = 1,
-	  .off = OFF(verbose), .help = "say more, such as each file" },
+	  .off = OFF(verbose), .help = "print more, such as the result of each "
+				       "file" },
 	{ .name = "progress", .arg = "WHEN", .kind = OPTION_WORD,
 	  .off = OFF(progress), .words = progress_words,
-	  .help = "auto (the default: on a terminal), always or never" },
+	  .help = "auto (default: only on a terminal), always or never" },
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "show this help" },
 };
@@ -125,7 +126,7 @@ static int check_json_fd(int fd, struct err *e)
 	 * standard output that was closed: no trouble of the user's making */
 	if (fd > STDERR_FILENO && (flags & O_ACCMODE) == O_RDONLY)
 		return err_set(e, ERR_USAGE,
-			       "--json=%d: that descriptor is open for reading "
+			       "--json=%d: the descriptor is open for reading "
 			       "only", fd);
 	return 0;
 }
@@ -150,16 +151,16 @@ static int check_certificate(const struct common_options *o, struct err *e)
 	if (given && !(o->cert && o->cert_key))
 		return err_set(e, ERR_USAGE,
 			       "%s needs --cert and --cert-key: both sides "
-			       "show a certificate", given);
+			       "present a certificate", given);
 	if (!o->cert)
 		return err_set(e, ERR_USAGE, "--cert-key needs --cert");
 	if (!o->cert_key)
 		return err_set(e, ERR_USAGE, "--cert needs --cert-key");
 	if (!given)
 		return err_set(e, ERR_USAGE,
-			       "--cert needs --ca FILE (the other side's "
-			       "certificate comes from that CA) or --pin "
-			       "sha256:HEX (it has that public key)");
+			       "--cert needs --ca FILE (the CA of the other "
+			       "side's certificate) or --pin sha256:HEX (its "
+			       "public key)");
 	return 0;
 }
 

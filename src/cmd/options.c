@@ -121,7 +121,7 @@ static void describe(char *dst, size_t size, const struct option_row *row)
 	else if (row->kind == OPTION_WORD)
 		join_words(dst, size, row->words);
 	else if (row->kind == OPTION_TEXT)
-		snprintf(dst, size, "%s that is not empty", row->arg);
+		snprintf(dst, size, "a non-empty %s", row->arg);
 	else
 		snprintf(dst, size, "a number from %llu to %llu",
 			 (unsigned long long)row->min,
@@ -135,9 +135,10 @@ static int bad_value(const struct option_row *row, const char *name,
 
 	describe(wants, sizeof(wants), row);
 	if (!value)
-		return err_set(e, ERR_USAGE, "%s wants %s", name, wants);
+		return err_set(e, ERR_USAGE, "%s needs a value: "
+					     "%s", name, wants);
 	text_escape(shown, sizeof(shown), value, strlen(value));
-	return err_set(e, ERR_USAGE, "%s wants %s, not '%s'", name, wants,
+	return err_set(e, ERR_USAGE, "%s must be %s, not '%s'", name, wants,
 		       shown);
 }
 
@@ -237,8 +238,8 @@ static int take(const struct parser *p, int c, char **argv, void *opts,
 		text_escape(shown, sizeof(shown), element,
 			    strcspn(element, "="));
 		return err_set(e, ERR_USAGE,
-			       "unknown option '%s' (names of options cannot "
-			       "be abbreviated: --%s?)",
+			       "unknown option '%s' (option names cannot be "
+			       "abbreviated; did you mean --%s?)",
 			       shown, row->name);
 	}
 	if (row->kind == OPTION_HELP)

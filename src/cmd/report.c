@@ -94,8 +94,9 @@ static int put_message(struct report *r, const char *fmt, ...)
 static void tell_lost(struct report *r)
 {
 	if (r->lost &&
-	    put_message(r, "%llu messages are missing here: their reader "
-			   "paused, and there was no room to keep them",
+	    put_message(r, "%llu messages were dropped here: standard error "
+			   "was not read, and there was no room left to keep "
+			   "them",
 			(unsigned long long)r->lost) == 0)
 		r->lost = 0;
 }
@@ -210,7 +211,7 @@ static void tell_code(struct report *r, const char *address, size_t len,
 
 	if (!r->cfg.quiet)
 		say(r, event_text_invitation(text, address, len, port));
-	snprintf(text, sizeof(text), "and the code is:   %s", r->code);
+	snprintf(text, sizeof(text), "one-time code:     %s", r->code);
 	say(r, text);
 	if (r->has_json) {
 		event_json_code(&r->line, r->code);

@@ -48,7 +48,7 @@ static enum list_result cut_name(struct list *l, size_t n, size_t skip,
 	*name = l->buf + l->off;
 	if (memchr(*name, '\0', n)) {
 		err_set(e, ERR_LOCAL,
-			"a name in the list holds a NUL: is -0 missing?");
+			"a name in the list contains a NUL: is -0 missing?");
 		return LIST_FAILED;
 	}
 	(*name)[n] = '\0';
@@ -89,8 +89,8 @@ enum list_result list_next(struct list *l, char **name, struct err *e)
 
 		if (n > ENTRY_MAX) {
 			err_set(e, ERR_LOCAL,
-				"a name in the list is longer than any path "
-				"can be%s", l->end ? ": was -0 meant?" : "");
+				"a name in the list is too long for a "
+				"path%s", l->end ? ": is -0 missing?" : "");
 			return LIST_FAILED;
 		}
 		if (end)

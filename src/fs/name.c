@@ -71,7 +71,7 @@ const char *name_check(const char *path, size_t len)
 	if (len > NAME_PATH_MAX)
 		return "the name is longer than 4095 bytes";
 	if (memchr(path, '\0', len))
-		return "the name holds a NUL byte";
+		return "the name contains a NUL byte";
 	if (path[0] == '/')
 		return "the name is absolute";
 	if (path[len - 1] == '/')
@@ -114,15 +114,15 @@ const char *name_check_symlink(const char *path, size_t len,
 	int descended = 0;
 
 	if (target_len == 0)
-		return "the link's target is empty";
+		return "the symlink's target is empty";
 	if (target_len > NAME_PATH_MAX)
-		return "the link's target is longer than 4095 bytes";
+		return "the symlink's target is longer than 4095 bytes";
 	if (memchr(target, '\0', target_len))
-		return "the link's target holds a NUL byte";
+		return "the symlink's target contains a NUL byte";
 	if (target[0] == '/')
-		return "the link's target is absolute";
+		return "the symlink's target is absolute";
 	if (depth < prefix_depth)
-		return "the link does not lie inside the tree sent";
+		return "the symlink is not inside the tree that is sent";
 	while (start < target_len) {
 		const char *p = target + start;
 		const size_t n = component_len(p, target_len - start);
@@ -140,9 +140,10 @@ const char *name_check_symlink(const char *path, size_t len,
 		 * that is not what the text says, so depth would be wrong.
 		 */
 		if (descended)
-			return "the link's target has \"..\" behind a name";
+			return "the symlink's target has \"..\" after a name";
 		if (depth == prefix_depth)
-			return "the link's target is outside the tree sent";
+			return "the symlink's target is outside the tree that "
+			       "is sent";
 		depth--;
 	}
 	return NULL;

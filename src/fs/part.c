@@ -253,7 +253,7 @@ int part_sync(struct part *p, struct err *e)
 	/* Not to be repeated: after it has reported an error once, Linux counts
 	 * the pages as clean, and the next call succeeds with the data lost. */
 	if (flush_data(p->fd) < 0)
-		return err_sys(e, ERR_LOCAL, "make durable");
+		return err_sys(e, ERR_LOCAL, "flush to the disk");
 	return 0;
 }
 

@@ -221,6 +221,6 @@ int place_backup(const struct candidate *c, int dir_fd, const char *name,
 			break;
 	}
 	if (rc == 0 && swap_names(dir_fd, backup, name) < 0)
-		rc = err_sys(e, ERR_LOCAL, "exchange with the old one");
+		rc = err_sys(e, ERR_LOCAL, "exchange names with the old file");
 	return rc;
 }

@@ -34,7 +34,7 @@ enum {
 	ENTRIES_SIZE = 32768, /* the least that glibc's opendir() takes */
 };
 
-#define GONE "vanished or was replaced while it was looked at"
+#define GONE "vanished or was replaced during the scan"
 
 struct level {
 	int fd;
@@ -243,7 +243,7 @@ static int push_level(struct walk *w, int fd)
 	 * and that is not endless. */
 	if (w->scan->symlinks == SCAN_FOLLOW && is_loop(w, &l->st)) {
 		rc = report_error(w, ERR_LOCAL,
-				  "a link to a directory that it lies in");
+				  "a symlink to a directory that contains it");
 		goto out;
 	}
 	if (!l->entries)
@@ -316,8 +316,8 @@ static int report_bad_symlink(struct walk *w, const char *why)
 
 	text_escape(target, sizeof(target), w->target, strlen(w->target));
 	err_set(&w->item_err, ERR_LOCAL,
-		"%s: %s (a symlink to %s); --symlinks follow sends what it "
-		"leads to, --symlinks skip leaves it out",
+		"%s: %s (symlink to %s); --symlinks follow sends its target, "
+		"--symlinks skip leaves it out",
 		show_path(w, shown), why, target);
 	return report_item_err(w);
 }
@@ -355,7 +355,7 @@ static int visit_followed_symlink(struct walk *w, int dir_fd, const char *leaf)
 		return visit_target(w, dir_fd, leaf, &st, 1);
 	if (errno == ENOENT)
 		return report_error(w, ERR_LOCAL,
-				    "a symlink that leads nowhere");
+				    "a symlink whose target does not exist");
 	return report_sys_error(w, errno);
 }
 
@@ -492,7 +492,7 @@ static int walk_file(struct walk *w)
 	if (fstatat(r->fd, r->leaf, &st, r->follow ? 0 : AT_SYMLINK_NOFOLLOW))
 		return report_vanished(w, errno);
 	if (!S_ISREG(st.st_mode))
-		return report_error(w, ERR_CHANGED, "is not a file any more");
+		return report_error(w, ERR_CHANGED, "is no longer a file");
 	return report_stat(w, SCAN_FILE, &st);
 }
 

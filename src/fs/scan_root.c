@@ -227,8 +227,8 @@ static const char *check_base(const char *path, size_t base, size_t len,
 	if (is_dir && (len == base || (len - base == 1 && path[base] == '.')))
 		return NULL;
 	if (len - base == 2 && memcmp(path + base, "..", 2) == 0)
-		return "has no name of its own to send; \"../.\" sends what "
-		       "is in it";
+		return "has no name to be sent under; \"../.\" sends its "
+		       "contents";
 	return name_check(path + base, len - base);
 }
 
@@ -277,7 +277,7 @@ int scan_add(struct scan *s, const char *path, struct err *e)
 	while (base > 0 && path[base - 1] != '/')
 		base--;
 	if (path[0] == '\0')
-		return err_set(e, ERR_USAGE, "an empty path cannot be sent");
+		return err_set(e, ERR_USAGE, "the PATH is empty");
 	if (stat(path, &st) < 0)
 		return add_failed(path, e);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))

@@ -43,19 +43,19 @@ static int copy_host(struct host_port *hp, const char *from, size_t n,
 		     struct err *e)
 {
 	if (n == 0)
-		return err_set(e, ERR_USAGE, "the host is missing: " HOW);
+		return err_set(e, ERR_USAGE, "missing host: " HOW);
 	if (n >= sizeof(hp->host))
 		return err_set(e, ERR_USAGE,
-			       "the host's name is too long (%zu bytes)", n);
+			       "the host name is too long (%zu bytes)", n);
 	memcpy(hp->host, from, n);
 	hp->host[n] = '\0';
 	if (hp->host[0] == '-')
 		return err_set(e, ERR_USAGE,
-			       "a host does not begin with '-': " HOW);
+			       "a host cannot begin with '-': " HOW);
 	if (has_bad_char(hp->host))
 		return err_set(e, ERR_USAGE,
-			       "a host holds no space, control character, "
-			       "bracket or '/': " HOW);
+			       "a host cannot contain a space, a control "
+			       "character, a bracket or '/': " HOW);
 	return 0;
 }
 
@@ -65,7 +65,7 @@ static int parse_port(struct host_port *hp, const char *text, struct err *e)
 
 	if (num_parse(text, 1, UINT16_MAX, &port) < 0)
 		return err_set(e, ERR_USAGE,
-			       "a port is a number from 1 to 65535: " HOW);
+			       "a port must be a number from 1 to 65535: " HOW);
 	hp->port = (uint16_t)port;
 	hp->has_port = 1;
 	return 0;
@@ -79,13 +79,13 @@ static int parse_bracketed(struct host_port *hp, const char *text,
 	int rc;
 
 	if (!end)
-		return err_set(e, ERR_USAGE, "']' is missing: " HOW);
+		return err_set(e, ERR_USAGE, "missing ']': " HOW);
 	rc = copy_host(hp, text + 1, (size_t)(end - text - 1), e);
 	if (rc < 0)
 		return rc;
 	if (!is_ipv6(hp->host))
 		return err_set(e, ERR_USAGE,
-			       "'[...]' holds no IPv6 address: " HOW);
+			       "no IPv6 address between '[' and ']': " HOW);
 	if (!end[1])
 		return 0;
 	if (end[1] != ':')
@@ -109,7 +109,7 @@ int addr_parse(struct host_port *hp, const char *text, uint16_t default_port,
 		rc = copy_host(hp, text, strlen(text), e);
 		if (rc == 0 && !is_ipv6(hp->host))
 			rc = err_set(e, ERR_USAGE,
-				     "more than one ':', but no IPv6 "
+				     "more than one ':', but not an IPv6 "
 				     "address: " HOW);
 		return rc;
 	}

@@ -81,7 +81,7 @@ static int set_congestion(int fd, const char *name, struct err *e)
 				(socklen_t)strlen(name)) == 0)
 		return 0;
 	return err_sys(e, ERR_USAGE,
-		       "congestion control '%s' cannot be used (see "
+		       "cannot use congestion control '%s' (see "
 		       "/proc/sys/net/ipv4/tcp_allowed_congestion_control)",
 		       name);
 }
@@ -152,10 +152,10 @@ static int resolve_bind(const struct net_options *opt, uint16_t port,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (rc != 0 || !found)
 		return err_set(e, ERR_USAGE,
-			       "'%s' is no numeric address%s to bind to",
+			       "--bind: '%s' is not a numeric%s address",
 			       opt->bind,
-			       opt->family == AF_INET    ? " of IPv4"
-			       : opt->family == AF_INET6 ? " of IPv6"
+			       opt->family == AF_INET    ? " IPv4"
+			       : opt->family == AF_INET6 ? " IPv6"
 							 : "");
 	memcpy(local, found->ai_addr, found->ai_addrlen);
 	*len = found->ai_addrlen;
@@ -175,7 +175,7 @@ static int start(struct race *r, struct attempt *a, struct err *e)
 			    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 && is_exhaustion(errno))
-		return err_sys(e, ERR_RESOURCE, "cannot make a socket");
+		return err_sys(e, ERR_RESOURCE, "cannot create a socket");
 	if (fd < 0 || tune(fd, r->opt->timeout_ms) < 0)
 		goto failed;
 	rc = set_congestion(fd, r->opt->congestion, e);
@@ -492,7 +492,7 @@ int dial_peer(int fd, struct dial_peer *peer, struct err *e)
 {
 	peer->len = sizeof(peer->addr);
 	if (getpeername(fd, (struct sockaddr *)&peer->addr, &peer->len) < 0)
-		return err_sys(e, ERR_LOST, "the connection went away");
+		return err_sys(e, ERR_LOST, "the connection was lost");
 	return 0;
 }
 

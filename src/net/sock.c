@@ -69,8 +69,8 @@ static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
 	if (k->timeout_ms > 0) {
 		if (k->waited_ms >= (uint64_t)k->timeout_ms)
 			return err_set(e, ERR_TIMEOUT,
-				       "nothing was heard from the other "
-				       "side for %d.%d s",
+				       "no data from the other side for %d.%d "
+				       "s",
 				       k->timeout_ms / 1000,
 				       k->timeout_ms % 1000 / 100);
 		left = k->timeout_ms - (int)k->waited_ms;
@@ -108,14 +108,14 @@ static int broken(struct sock *k, const char *what, struct err *e)
 		return ERR_AGAIN;
 	k->is_broken = 1;
 	if (sock_is_aborted(k))
-		return err_set(e, ERR_LOST, "the connection was given up");
+		return err_set(e, ERR_LOST, "the connection was aborted");
 	if (errno == ETIMEDOUT)
 		return err_set(e, ERR_TIMEOUT,
-			       "the other side does not answer any more");
+			       "the other side no longer responds");
 	if (errno == EPIPE)
 		return err_set(e, ERR_LOST,
 			       "the other side closed the connection while "
-			       "we were sending");
+			       "this side was sending");
 	return err_sys(e, ERR_LOST, "cannot %s the other side", what);
 }
 
@@ -149,10 +149,10 @@ static int receive(struct sock *k, void *p, size_t n, int flags, size_t *got,
 	if (did == 0) {
 		if (sock_is_aborted(k))
 			return err_set(e, ERR_LOST,
-				       "the connection was given up");
+				       "the connection was aborted");
 		if (k->is_broken)
 			return err_set(e, ERR_LOST,
-				       "the connection was broken off");
+				       "the connection was reset");
 		return err_set(e, ERR_CLOSED,
 			       "the other side closed the connection");
 	}

@@ -50,9 +50,9 @@ int stream_recv_some(struct stream *s, void *p, size_t cap, size_t *got,
 	*got = 0;
 	rc = stream_in_take(s, p, cap, 0, got, e);
 	if (rc == ERR_AGAIN)
-		err_set(e, rc, "there is nothing to read yet");
+		err_set(e, rc, "nothing to read yet");
 	if (rc < 0 && sock_is_aborted(&s->sock))
-		return err_set(e, ERR_LOST, "the connection was given up");
+		return err_set(e, ERR_LOST, "the connection was aborted");
 	return rc;
 }
 

@@ -62,7 +62,7 @@ int stream_out_given_up(struct stream *s, int sending, struct err *e)
 		return rc;
 	if (cancel_is_set(s->sock.cancel))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
-	return err_set(e, ERR_LOST, "the connection was given up");
+	return err_set(e, ERR_LOST, "the connection was aborted");
 }
 
 int stream_out_step(struct stream *s, int rc, int sending, struct err *e)

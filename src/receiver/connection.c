@@ -181,8 +181,8 @@ static int check_version(struct recv_connection *c, unsigned version,
 	if (version == WIRE_VERSION)
 		return 0;
 	snprintf(text, sizeof(text),
-		 "protocol version %u is not spoken here, only %d: use the "
-		 "same release of ferry on both sides",
+		 "protocol version %u is not supported here, only version %d: "
+		 "use the same release of ferry on both sides",
 		 version, WIRE_VERSION);
 	return refuse(c, WERR_VERSION, ERR_PROTOCOL, text, e);
 }
@@ -241,7 +241,8 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 			      "unknown checksum", e);
 	if (cfg->to_stdout && !(m.flags & HELLO_SINGLE))
 		return refuse(c, WERR_REFUSED, ERR_LOCAL,
-			      "this receiver takes a single file (--stdout)",
+			      "the receiver accepts only a single file "
+			      "(--stdout)",
 			      e);
 	if (begin_session(c, &m, digest, e)) {
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
@@ -349,15 +350,15 @@ static int begin(struct recv_connection *c, struct err *e)
 		rc = wait_header(c, &f, e);
 	if (rc == ERR_PROTOCOL)
 		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "this is not ferry's protocol (do both sides "
-			      "use the same mode?)",
+			      "this is not ferry's protocol (do both sides use "
+			      "the same security mode?)",
 			      e);
 	if (rc)
 		return rc;
 	if (f.len > sizeof(body) ||
 	    (f.type != FRAME_HELLO && f.type != FRAME_JOIN))
 		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "a session begins with HELLO", e);
+			      "a session must begin with HELLO", e);
 	rc = channel_recv_fields(&c->channel, body, f.len, e);
 	if (rc)
 		return rc;
@@ -491,7 +492,8 @@ static void session_failed(struct recv_connection *c, struct err *e)
 	int lost = err_is_lost(e->code);
 
 	if (e->code == ERR_CLOSED)
-		err_set(e, ERR_LOST, "left before the session was over");
+		err_set(e, ERR_LOST, "disconnected before the end of the "
+				     "session");
 	/* Fixed texts only: nothing of ours is the peer's business.  What it
 	 * still sends is thrown away, or a reset would take the text. */
 	if (!lost) {
@@ -515,7 +517,8 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 		/* The code is used up without a session, or there is nobody
 		 * else to wait for. */
 		if (e->code == ERR_CLOSED)
-			err_set(e, ERR_LOST, "left before the session began");
+			err_set(e, ERR_LOST, "disconnected before the session "
+					     "began");
 		if (*c->peer)
 			err_prefix(e, "%s", c->peer);
 		sessions_set_result(c->set->sessions, e);

@@ -35,7 +35,8 @@ static int take_error(struct recv_session *s, const uint8_t *body, size_t len,
 
 static int out_of_turn(const struct frame *f, struct err *e)
 {
-	return err_set(e, ERR_PROTOCOL, "the sender sent %s out of turn",
+	return err_set(e, ERR_PROTOCOL, "the sender sent an unexpected %s "
+					"frame",
 		       frame_name(f->type));
 }
 
@@ -72,7 +73,8 @@ static int take_body(struct worker *w, struct recv_session *s,
 	case FRAME_STREAM_END:
 		if (w->input->is_first)
 			return err_set(e, ERR_PROTOCOL,
-				       "STREAM_END on the first stream");
+				       "the sender sent STREAM_END on the "
+				       "first stream");
 		*next = DISPATCH_END;
 		return 0;
 	case FRAME_ERROR:

@@ -48,8 +48,10 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 		events_message(setup->cfg->events, SESSION_WARNING,
 				 "session %llu: --exec was not run: %s",
 				 (unsigned long long)number,
-				 rc == ERR_AGAIN ? "too many are waiting" :
-						   "its process is gone");
+				 rc == ERR_AGAIN ? "too many programs are "
+						   "waiting" :
+						   "the process that starts it "
+						   "has ended");
 }
 
 static void tell(struct recv_setup *setup, const struct exec_helper_report *report)
@@ -63,15 +65,15 @@ static void tell(struct recv_setup *setup, const struct exec_helper_report *repo
 				 number, strerror(report->error));
 	else if (WIFSIGNALED(status))
 		events_message(setup->cfg->events, SESSION_WARNING,
-				 "session %llu: --exec was ended by signal %d",
+				 "session %llu: --exec was killed by signal %d",
 				 number, WTERMSIG(status));
 	else if (WEXITSTATUS(status))
 		events_message(setup->cfg->events, SESSION_WARNING,
-				 "session %llu: --exec ended with status %d",
+				 "session %llu: --exec exited with status %d",
 				 number, WEXITSTATUS(status));
 	else
 		events_message(setup->cfg->events, SESSION_VERBOSE,
-				 "session %llu: --exec is done", number);
+				 "session %llu: --exec succeeded", number);
 }
 
 int exec_events_reports(struct recv_setup *setup)
@@ -100,8 +102,8 @@ void exec_events_end(struct recv_setup *setup)
 
 		if (ms == 0) {
 			events_message(setup->cfg->events, SESSION_WARNING,
-					 "--exec takes long and goes on; not "
-					 "waiting for it");
+					 "--exec is still running; not waiting "
+					 "for it");
 			return;
 		}
 		if (poll(fds, 2, ms) > 0 && fds[1].revents) {

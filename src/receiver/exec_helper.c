@@ -76,8 +76,8 @@ static int check_program(struct runner *r, struct err *e)
 		return err_sys(e, ERR_LOCAL, "--exec: cannot run %s", shown);
 	if (is_below(r->program, r->dir))
 		return err_set(e, ERR_USAGE,
-			       "--exec: %s lies in the directory that is "
-			       "received into, where senders could replace it",
+			       "--exec: %s is inside the directory to receive "
+			       "into, where senders could replace it",
 			       shown);
 	return 0;
 }

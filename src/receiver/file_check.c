@@ -207,7 +207,8 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	if (!is_in_place(f, &m) ||
 	    !file_table_start_check(t->files, f, m.offset / TREE_LEAF, m.count))
 		rc = err_set(e, ERR_PROTOCOL,
-			     "the sender checks what is not said to be here");
+			     "the sender checks chunks that the receiver did "
+			     "not report");
 	else
 		rc = check_leaves(w, f, &m, e);
 	pthread_mutex_unlock(&f->basis_lock);

@@ -25,8 +25,8 @@ static int ask_again(struct worker *w, const struct msg_chunk *m,
 	/* What went to standard output cannot be put in order any more. */
 	if (w->transfer->stdout_fd >= 0)
 		return err_set(e, ERR_CORRUPT,
-			       "data arrived damaged and cannot be asked for "
-			       "again with --stdout");
+			       "data arrived damaged and cannot be sent again "
+			       "with --stdout");
 	return input_ask_again(w->input, "a chunk", m->id, m->offset,
 			       m->raw_len, e);
 }
@@ -53,7 +53,8 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	/* A basis stands for all leaves until one was checked and differs. */
 	if (!recv_file_has_part(f))
 		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent a chunk that is here");
+			       "the sender sent a chunk that the receiver "
+			       "already has");
 	if (part_write(&f->commit->part, w->raw, m->raw_len, m->offset, &fe)) {
 		file_use_fail(t, f, fe.sys_errno);
 		return 1;
@@ -164,7 +165,8 @@ static int take_hole(struct worker *w, struct recv_file *f,
 			       "the sender sent a hole outside its file");
 	if (w->transfer->stdout_fd < 0 && !recv_file_has_part(f))
 		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent a hole that is here");
+			       "the sender sent a hole that the receiver "
+			       "already has");
 	rc = write_hole(w, f, m, e);
 	if (rc)
 		return rc < 0 ? rc : 0;

@@ -213,11 +213,11 @@ static int decode(const struct digest_ops *digest, struct msg_open *m,
 			       "the sender sent a malformed OPEN frame");
 	digest->sum(body, len - digest->size, sum);
 	if (memcmp(sum, m->digest, digest->size) != 0)
-		return err_set(e, ERR_CORRUPT, "an OPEN frame came damaged");
+		return err_set(e, ERR_CORRUPT, "an OPEN frame arrived damaged");
 	why = name_check(m->name, m->name_len);
 	if (why)
 		return err_set(e, ERR_PROTOCOL,
-			       "the sender offered a name that is refused: %s",
+			       "the sender sent an invalid name: %s",
 			       why);
 	return 0;
 }

@@ -22,7 +22,7 @@ int file_use_begin(struct transfer *t, uint64_t id, struct recv_file **out,
 	    (found == FILE_NONE &&
 	     (id == 0 || id > atomic_load(&t->max_id))))
 		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent data of a file that is not "
+			       "the sender sent data for a file that is not "
 			       "open");
 	return 0;
 }
@@ -154,8 +154,8 @@ int file_use_take_end(struct transfer *t, const uint8_t *body, size_t len,
 		return rc;
 	if (file_table_end(t->files, f, &m))
 		rc = err_set(e, ERR_PROTOCOL,
-			     "the sender sent a FILE_END that does not fit its "
-			     "file");
+			     "the sender sent a FILE_END that does not match "
+			     "its file");
 	file_use_end(t, f);
 	return rc;
 }

@@ -103,7 +103,7 @@ int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
 	rc = expander_run(in->expander, codec, in->raw, raw_len,
 			  in->wire, len);
 	if (rc && rc != ERR_CORRUPT)
-		err_set(e, rc, "expanding what arrived: %s", err_name(rc));
+		err_set(e, rc, "decompressing a payload: %s", err_name(rc));
 	return rc;
 }
 
@@ -128,11 +128,11 @@ int input_ask_again(struct input *in, const char *what, uint64_t id,
 
 	if (atomic_fetch_add(&t->resends, 1) >= RESENDS_MAX)
 		return err_set(e, ERR_CORRUPT,
-			       "too much arrived damaged: %d times",
+			       "data arrived damaged more than %d times",
 			       RESENDS_MAX);
 	atomic_fetch_add(&t->resent_bytes, bytes);
 	events_message(t->events, SESSION_WARNING,
-		       "%s from %s arrived damaged; asking again", what,
+		       "%s from %s arrived damaged; asking for it again", what,
 		       t->peer);
 	msg_put_resend(&in->channel->out, &m);
 	return channel_send(in->channel, NULL, 0, e);

@@ -83,8 +83,7 @@ static int check(const struct pack *pk, struct err *e)
 		why = bad_name(&row);
 		if (why)
 			return err_set(e, ERR_PROTOCOL,
-				       "the sender offered a name that is "
-				       "refused: %s",
+				       "the sender sent an invalid name: %s",
 				       why);
 		if (row.kind != ITEM_FILE || pk->is_offer)
 			continue;
@@ -213,7 +212,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		goto fail;
 	c->dir = share_dir(pk, row, dir);
 	if (!c->dir) {
-		err_sys(fe, ERR_LOCAL, "holding a directory");
+		err_sys(fe, ERR_LOCAL, "opening a directory");
 		goto fail;
 	}
 	if (parts_create(&w->parts, c, dir, leaf, fe))

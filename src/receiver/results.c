@@ -290,7 +290,7 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 		      CAUSE_NONE);
 	pthread_mutex_unlock(&r->lock);
 	text_escape(shown, sizeof(shown), name, name_len);
-	snprintf(error, sizeof(error), "%s: given up by the sender %s: %s",
+	snprintf(error, sizeof(error), "%s: aborted by the sender %s: %s",
 		 shown, r->peer, wire_cause_text(cause));
 	if (ev->file)
 		ev->file(ev->ctx, r->number, &f);

@@ -387,7 +387,8 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 		err_merge(e, &te);
 	}
 	if (!e->code && !is_summed)
-		err_set(e, ERR_LOST, "%s left before the session was over",
+		err_set(e, ERR_LOST, "%s disconnected before the end of the "
+				     "session",
 			s->peer);
 	memset(sum, 0, sizeof(*sum));
 	sum->code = e->code;

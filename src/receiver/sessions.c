@@ -195,7 +195,7 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	may_return = cfg->once && recv_session_may_return(s);
 	if (may_return) {
 		events_message(ev, SESSION_WARNING,
-			       "%s; waiting for the sender to come back",
+			       "%s; waiting for the sender to reconnect",
 			       e.text);
 	} else {
 		/* First, so that whoever sees the summary can count on it. */

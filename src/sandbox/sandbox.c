@@ -87,7 +87,7 @@ static int harden(struct err *e)
 	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_sys(e, ERR_RESOURCE, "giving up rights");
+		return err_sys(e, ERR_RESOURCE, "dropping privileges");
 	/* So that code of an attacker cannot replace the page whose address the
 	 * filter allows as a path.  Fails before Linux 6.10, where mremap() can
 	 * still do that. */
@@ -133,15 +133,14 @@ static int apply_landlock(const struct policy *policy, struct err *e)
 	err_clear(&le);
 	if (!abi)
 		return go_without(policy->mode,
-				  "this kernel has no Landlock (Linux "
-				  "5.13), or it is switched off",
+				  "this kernel does not have Landlock (Linux "
+				  "5.13) or does not enable it",
 				  e);
 	if (landlock_confine(policy->landlock, &le) < 0)
 		return go_without(policy->mode, le.text, e);
 	if (!landlock_works(policy->landlock))
 		return go_without(policy->mode,
-				  "Landlock is there, but does not "
-				  "confine",
+				  "Landlock is available but has no effect",
 				  e);
 	return abi;
 }
@@ -164,8 +163,7 @@ static int apply_seccomp(const struct policy *policy, struct err *e)
 		return go_without(policy->mode, se.text, e);
 	if (!seccomp_works())
 		return go_without(policy->mode,
-				  "seccomp is there, but does not "
-				  "confine",
+				  "seccomp is available but has no effect",
 				  e);
 	return 1;
 }

@@ -120,11 +120,13 @@ static int finish(struct send_stream *st, struct err *e)
 		return rc;
 	if (!queue_is_over(s->queue))
 		return err_set(e, ERR_PROTOCOL,
-			       "%s summed up without a verdict on every file",
+			       "%s ended the session without reporting on "
+			       "every file",
 			       s->peer.name);
 	if (!outcome_is_confirmed(s->outcome))
 		return err_set(e, ERR_CORRUPT,
-			       "%s's summary differs from what was sent",
+			       "%s: the receiver's summary differs from what "
+			       "was sent",
 			       s->peer.name);
 	return 0;
 }
@@ -169,8 +171,7 @@ static void tell_failure(struct send_stream *st, struct err *e)
 		/* One stream fewer; the others do the work. */
 		if (e->code != ERR_INTERRUPTED)
 			events_message(s->cfg->events, SESSION_VERBOSE,
-					"a further connection to %s failed: "
-					"%s",
+					"cannot add a connection to %s: %s",
 					peer, e->text);
 		return;
 	}

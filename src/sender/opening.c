@@ -179,7 +179,7 @@ static int add_mode_hint(struct send_stream *st, struct err *e)
 	if (e->code == ERR_PROTOCOL || e->code == ERR_LOST)
 		snprintf(e->text + used, sizeof(e->text) - used,
 			 " (before the session began: do both sides use the "
-			 "same mode? this side uses %s)",
+			 "same security mode? This side uses %s)",
 			 security_name(st->sender->cfg->security));
 	return e->code;
 }
@@ -207,7 +207,8 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 			return replies_peer_error(st, body, f.len, e);
 		if (rc == 0)
 			return err_set(e, ERR_PROTOCOL,
-				       "%s sent %s instead of READY", peer,
+				       "%s sent a %s frame instead of "
+				       "READY", peer,
 				       frame_name(f.type));
 		if (rc != ERR_AGAIN)
 			return add_mode_hint(st, e);
@@ -327,7 +328,8 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 		if (send_session_await_ready(st->sender->session))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (st->index >= ready->streams)
-			return err_set(e, ERR_CLOSED, "only %u are allowed",
+			return err_set(e, ERR_CLOSED,
+				       "the receiver allows only %u",
 				       ready->streams);
 		/* Else the receiver may have closed it. */
 		if (clock_ms() - connected_ms < JOIN_MS) {

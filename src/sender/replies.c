@@ -58,8 +58,9 @@ int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
 			       "%s sent a malformed READY frame", peer);
 	if (m.version != WIRE_VERSION)
 		return err_set(e, ERR_PROTOCOL,
-			       "%s speaks protocol version %u, we speak %d: "
-			       "use the same release of ferry on both sides",
+			       "%s uses protocol version %u, this side version "
+			       "%d: use the same release of ferry on both "
+			       "sides",
 			       peer, m.version, WIRE_VERSION);
 	if (st->index == 0)
 		rc = begin_session(st, &m, e);
@@ -77,7 +78,7 @@ static int take_summary(struct send_stream *st, const uint8_t *body, size_t n,
 		return malformed("SUMMARY", e);
 	if (st->state != STREAM_FINISHING)
 		return err_set(e, ERR_PROTOCOL,
-			       "the receiver sent SUMMARY out of turn");
+			       "the receiver sent an unexpected SUMMARY frame");
 	st->state = STREAM_FINISHED;
 	outcome_set_summary(st->sender->outcome, &m);
 	return 0;
@@ -156,14 +157,14 @@ static int take_resend(struct sender *s, const uint8_t *body, size_t n,
 	if (rc == ERR_CORRUPT)
 		return err_set(e, rc,
 			       "data arrived damaged at the receiver and "
-			       "cannot be sent again; use TLS (--key) or "
-			       "another line");
+			       "cannot be sent again: use TLS (--key) or "
+			       "another network path");
 	if (rc)
 		return malformed("RESEND", e);
 	/* A pack's; those of a chunk are counted when it is sent again. */
 	atomic_fetch_add(&s->count.resent_bytes, bytes);
 	events_message(s->cfg->events, SESSION_WARNING,
-			"a chunk arrived damaged at %s; it is sent again",
+			"a chunk arrived damaged at %s; sending it again",
 			s->peer.name);
 	return 0;
 }
@@ -244,7 +245,8 @@ static int take_reply(struct send_stream *st, const struct frame *f,
 	case FRAME_PING:
 		break;
 	}
-	return err_set(e, ERR_PROTOCOL, "the receiver sent %s out of turn",
+	return err_set(e, ERR_PROTOCOL, "the receiver sent an unexpected %s "
+					"frame",
 		       frame_name(f->type));
 }
 

@@ -113,7 +113,7 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 			     now))
 		return 0;
 	if (!queue_can_restart(s->queue)) {
-		err_prefix(e, "what was read of standard input cannot be read "
+		err_prefix(e, "cannot retry: standard input cannot be read "
 			      "again");
 		return 0;
 	}
@@ -121,7 +121,7 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 	events_message(s->cfg->events,
 			was_ready || !*is_told ? SESSION_WARNING
 					       : SESSION_VERBOSE,
-			"%s; trying again for %llu s", e->text,
+			"%s; retrying for %llu s", e->text,
 			(unsigned long long)retry_left_s(r, now));
 	*is_told = !was_ready;
 	if (entropy_get(&random, sizeof(random)))

@@ -58,7 +58,7 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 			return 1;
 		if (rc == 0)
 			err_set(&fe, ERR_CHANGED,
-				"it grew while it was to be sent");
+				"it grew before it was sent");
 		send_stream_item_failed(st, it, name, &fe);
 		return 1;
 	}

@@ -27,7 +27,7 @@ const char *advice_of(unsigned cause)
 		return "rename it and send again";
 	case CAUSE_NOT_DIR:
 	case CAUSE_IS_DIR:
-		return "what is there is in the way: move it";
+		return "move it out of the way there";
 	case CAUSE_CHANGED:
 	case CAUSE_MISMATCH:
 	case CAUSE_BUSY:
@@ -51,7 +51,7 @@ char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 	/* LIMIT without bytes: it is the limit on the number of files */
 	if (cause == CAUSE_LIMIT && need == 0)
 		snprintf(space, sizeof(space),
-			 " (so many files in one session)");
+			 " (number of files in one session)");
 	else if (need > 0)
 		snprintf(space, sizeof(space), " (needs %s, has %s)",
 			 text_size(a, sizeof(a), (double)need),

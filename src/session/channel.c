@@ -47,7 +47,7 @@ int channel_send(struct channel *c, const void *payload, size_t n,
 	if (c->out.failed) {
 		buf_reset(&c->out);
 		return err_set(e, ERR_RESOURCE,
-			       "out of memory for a frame of the protocol");
+			       "out of memory for a frame");
 	}
 	/* Here, where all fields are final and no payload follows them yet. */
 	frame_seal(c->out.data, c->out.len);
@@ -112,8 +112,8 @@ int channel_poll_header(struct channel *c, struct frame *f, struct err *e)
 			err_clear(e);
 		if (rc == ERR_CLOSED && c->head_len > 0)
 			return err_set(e, ERR_LOST,
-				       "the peer closed the connection "
-				       "inside a frame");
+				       "the peer closed the connection in the "
+				       "middle of a frame");
 		if (rc)
 			return rc;
 		c->head_len += got;
@@ -138,7 +138,8 @@ int channel_recv(struct channel *c, void *p, size_t n, struct err *e)
 	rc = stream_recv(c->stream, p, n, e);
 	if (rc == ERR_CLOSED)
 		return err_set(e, ERR_LOST,
-			       "the peer closed the connection inside a frame");
+			       "the peer closed the connection in the middle "
+			       "of a frame");
 	return rc;
 }
 
@@ -147,7 +148,7 @@ static int check_fields(uint32_t check, const uint8_t *p, size_t n,
 {
 	if (frame_body_check(p, n) == check)
 		return 0;
-	return err_set(e, ERR_CORRUPT, "a frame came damaged");
+	return err_set(e, ERR_CORRUPT, "a frame arrived damaged");
 }
 
 int channel_recv_fields(struct channel *c, void *p, size_t n, struct err *e)

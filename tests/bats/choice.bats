@@ -209,7 +209,7 @@ listed() {
 	has out.json '{"event":"file","path":"a.c","size":2,"status":"planned"}'
 	has out.json '"path":"out","size":0,"status":"failed"'
 	is member out.json summary exit 1
-	has sender "the link's target is absolute"
+	has sender "the symlink's target is absolute"
 	hasnt out.json '"session"'
 	run -7 bash -c '"$0" send -n src/t/a.c h >/dev/full' "$FERRY"
 	run -7 ferry send -n src/none h

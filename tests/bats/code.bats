@@ -43,8 +43,8 @@ served() {
 burnt() {
 	wait_receiver
 	[ "$got" = 4 ]
-	has messages "burnt"
-	has messages "start ferry here again"
+	has messages "no longer valid"
+	has messages "start ferry receive here again"
 	only_dir
 	write_code "$secret"
 	send --code-file code src/MARKER-name
@@ -54,7 +54,7 @@ burnt() {
 @test "a code from one side to the other: one session, both verify [san] [vg]" {
 	receive_code -v dst
 	[[ $secret =~ ^[0-9]{4}-[a-z]{3,8}-[a-z]{3,8}$ ]]
-	has messages "and the code is:   $secret"
+	has messages "one-time code:     $secret"
 	sent=0
 	ferry send -v --json=8 --code-file code src "127.0.0.1:$port" \
 		8>sender.events 2>sender || sent=$?
@@ -88,7 +88,7 @@ burnt() {
 	served
 	rm dst/MARKER-name
 	receive_code -q dst
-	[ "$(cat messages)" = "ferry: and the code is:   $secret" ]
+	[ "$(cat messages)" = "ferry: one-time code:     $secret" ]
 	served
 }
 
@@ -184,7 +184,7 @@ at_terminal() {
 	status 130
 	at_terminal "$port: " '\x04'
 	status 2
-	has sender "no code was given"
+	has sender "no code given"
 }
 
 @test "without a terminal and a file: how to do without" {
@@ -192,7 +192,7 @@ at_terminal() {
 	setsid -w "$FERRY" send src/MARKER-name 127.0.0.1:1 2>sender \
 		</dev/null || sent=$?
 	status 2
-	for line in "there is no terminal to ask for the code at" \
+	for line in "cannot ask for the code without a terminal" \
 		"ferry send --code-file FILE PATH... HOST" \
 		"ferry send --key FILE PATH... HOST" \
 		"ferry send --plain PATH... HOST" "Try: ferry help send"; do
@@ -228,7 +228,7 @@ at_terminal() {
 		echo "$text" >code
 		send --code-file code src/MARKER-name
 		status 2
-		has sender "code does not hold a code"
+		has sender "code does not contain a valid code"
 		sent=0
 		ferry receive --code-file code dst 2>sender || sent=$?
 		status 2
@@ -262,8 +262,8 @@ at_terminal() {
 	write_code "$(wrong_code)"
 	send --code-file code src/MARKER-name
 	status 4
-	has sender "the code was wrong, or somebody interfered"
-	has sender "start ferry there again for a new code"
+	has sender "the code was wrong, or the connection was tampered with"
+	has sender "start ferry receive there again for a new code"
 	burnt
 	is member events summary exit 4
 	check_events events
@@ -389,7 +389,7 @@ half() {
 		receive $mode dst
 		send --code-file code src/MARKER-name
 		status 4
-		has sender "does not take codes"
+		has sender "does not accept codes"
 		only_dir
 		# shellcheck disable=SC2086
 		send $mode src/MARKER-name

@@ -286,7 +286,7 @@ without() {
 			-e inject=$call:retval=0 "$FERRY" receive --plain \
 			-p 0 --sandbox require dst
 		[ "$status" = 11 ]
-		[[ "$output" == *"is there, but does not confine"* ]]
+		[[ "$output" == *"is available but has no effect"* ]]
 	done
 }
 

@@ -98,7 +98,7 @@ refuses() {
 	mkfifo fifo
 	ls -A >before
 	for dir in none none/ none/sub dst/none dangling; do
-		refuses "$dir" "there is no directory"
+		refuses "$dir" "directory $dir does not exist"
 	done
 	for dir in file link fifo /dev/null; do
 		refuses "$dir" "is not a directory"
@@ -141,7 +141,7 @@ refuses() {
 	for dir in /proc /sys; do
 		[ -d $dir ] || continue
 		if [ ! -w $dir ]; then
-			refuses $dir "cannot write to the directory"
+			refuses $dir "cannot write to directory"
 			continue
 		fi
 		for sandbox in off auto; do

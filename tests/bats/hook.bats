@@ -109,8 +109,8 @@ program() {
 		status 0
 		await messages "^ferry: warning: session $n: --exec $text\$"
 	done <<-'EOF'
-		exit 3|ended with status 3
-		kill -KILL $$|was ended by signal 9
+		exit 3|exited with status 3
+		kill -KILL $$|was killed by signal 9
 		|cannot be run: Exec format error
 	EOF
 	rm hook
@@ -155,7 +155,7 @@ program() {
 	took=$((EPOCHSECONDS - before))
 	[ "$took" -ge 9 ]
 	[ "$took" -le "$(limit 30)" ]
-	has messages "--exec takes long and goes on"
+	has messages "--exec is still running"
 	timeout "$(limit 20)" bash -c 'echo through >gate'
 	for _ in $(seq "$(limit 100)"); do
 		[ -s done ] && break

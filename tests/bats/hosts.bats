@@ -83,7 +83,7 @@ receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 	has sender "192.0.2.1"
 	send --plain -b nonsense src/f
 	status 2
-	has sender "'nonsense' is no numeric address to bind to"
+	has sender "--bind: 'nonsense' is not a numeric address"
 	run -2 ferry receive --plain -p 0 -b 192.0.2.1 dst
 	[[ "$output" == *"192.0.2.1 is not an address of this host"* ]]
 }

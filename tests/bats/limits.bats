@@ -411,8 +411,8 @@ many_senders() {
 	wait_receiver
 	status 1
 	[ "$got" = 1 ]
-	is grep -c 'over a limit of the receiver (so many files' sender 1
-	is grep -c 'over a limit of the receiver (so many files' messages 1
+	is grep -c 'over a limit of the receiver (number of files in one session)' sender 1
+	is grep -c 'over a limit of the receiver (number of files in one session)' messages 1
 	no_litter
 }
 

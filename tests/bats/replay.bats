@@ -104,7 +104,7 @@ send_to_replay() {
 	record --code-file code
 	send_to_replay --code-file code
 	status 4
-	has sender "the code was wrong, or somebody interfered"
+	has sender "the code was wrong, or the connection was tampered with"
 	hasnt sender.events '"session"'
 	hasnt sender.events '"committed"'
 	# messages 1 and 3, and nothing behind them

@@ -360,7 +360,7 @@ await_part() {
 	echo hi >src/f
 	port=$("$tools/free_port.py")
 	start_send early --plain --retry 30 src/f
-	await early.messages 'trying again for'
+	await early.messages 'retrying for'
 	start late "$FERRY" receive --plain --once -p "$port" dst 2>late.messages
 	ended early
 	[ "$code" = 0 ]
@@ -395,7 +395,7 @@ await_part() {
 	ended all
 	cat all.messages
 	[ "$code" = 0 ]
-	has all.messages 'trying again for'
+	has all.messages 'retrying for'
 	same_tree src/t dst/t
 	[ "$(member all.events summary files)" = 301 ]
 	[ "$(member all.events summary resent_bytes)" -lt $((40 * MiB)) ]
@@ -411,7 +411,7 @@ await_part() {
 	[ "$code" = 0 ]
 	wait_receiver
 	[ "$got" = 0 ]
-	has messages 'waiting for the sender to come back'
+	has messages 'waiting for the sender to reconnect'
 	cmp src/f dst/f
 	[ "$(grep -c '"summary"' events)" = 1 ]
 	no_litter
@@ -434,7 +434,7 @@ await_part() {
 		[ "$got" = 6 ]
 		[ "$SECONDS" -lt "$(limit 10)" ]
 		has messages 'the other side says: interrupted'
-		hasnt messages 'waiting for the sender to come back'
+		hasnt messages 'waiting for the sender to reconnect'
 	done
 }
 

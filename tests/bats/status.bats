@@ -177,7 +177,7 @@ told() {
 	kill -CONT "${pid[one]}"
 	ended one
 	[ "$got" = 6 ]
-	has messages "nothing was heard"
+	has messages "no data from the other side"
 	[ "$code" = 6 ] || { cat one.messages; return 1; }
 
 	# more than the sockets' buffers hold, or all would be sent
@@ -192,7 +192,7 @@ told() {
 	kill -CONT "${pid[receiver]}"
 	wait_receiver
 	[ "$code" = 6 ] || { cat one.messages; return 1; }
-	has one.messages "nothing was heard"
+	has one.messages "no data from the other side"
 	[ "$got" = 6 ]
 	[ ! -e dst/f ]
 }

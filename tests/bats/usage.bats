@@ -134,13 +134,13 @@ usage() {
 # ---- commands and operands -------------------------------------------------
 
 @test "commands: missing, unknown, an option first" {
-	usage "a command is missing: send, receive, keygen or help"
-	usage "there is no command 'snd'" snd
-	usage "there is no command 'snd'" help snd
-	usage "there is no command 'a\\x1b[2J'" $'a\e[2J'
-	usage "unknown option '-p': a command comes first" -p 1 receive
-	usage "'x' is one operand too many" help send x
-	usage "'x' is one operand too many" --version x
+	usage "missing COMMAND: send, receive, keygen or help"
+	usage "unknown command 'snd'" snd
+	usage "unknown command 'snd'" help snd
+	usage "unknown command 'a\\x1b[2J'" $'a\e[2J'
+	usage "unknown option '-p' (the command comes first)" -p 1 receive
+	usage "extra operand 'x'" help send x
+	usage "extra operand 'x'" --version x
 	run ferry snd
 	[ "${lines[1]}" = "Try: ferry help" ]
 	run ferry send
@@ -148,19 +148,19 @@ usage() {
 }
 
 @test "send: which operand is missing" {
-	usage "PATH and HOST are missing" send
-	usage "PATH and HOST are missing" send --plain
-	usage "HOST is missing: where shall 'file' be sent?" send --plain file
-	usage "HOST is missing: where shall '-' be sent?" send --plain -
-	usage "HOST is missing: where shall 'no/such' be sent?" send no/such
-	usage "PATH is missing: what shall be sent to 'h.example'?" \
+	usage "missing PATH and HOST" send
+	usage "missing PATH and HOST" send --plain
+	usage "missing HOST after 'file'" send --plain file
+	usage "missing HOST after '-'" send --plain -
+	usage "missing HOST after 'no/such'" send no/such
+	usage "missing PATH before 'h.example'" \
 		send --plain h.example
 }
 
 @test "send: the last operand has to be a host" {
-	usage "the last operand is the HOST to send to, and './dir' is a path" \
+	usage "the last operand must be the HOST to send to, but './dir' is a path" \
 		send --plain file ./dir
-	usage "the last operand is the HOST to send to, and '-' is standard" \
+	usage "the last operand must be the HOST to send to, but '-' is standard" \
 		send --plain file -
 	usage "HOST 'h:99999'" send --plain file h:99999
 	usage "HOST 'h:'" send --plain file h:
@@ -169,15 +169,15 @@ usage() {
 	usage "HOST ''" send --plain file ''
 	usage "HOST '-h'" send --plain -- file -h
 	touch 'a b'
-	usage "HOST 'a b' (a file here: was the HOST forgotten?)" \
+	usage "HOST 'a b' (a file with this name exists here: is HOST missing?)" \
 		send --plain file 'a b'
-	usage "two ports: -p 5 and 'h:6'" send --plain -p 5 file h:6
-	usage "two ports: -p 9473 and 'h:6'" send --plain -p 9473 file h:6
+	usage "two different ports: -p 5 and 'h:6'" send --plain -p 5 file h:6
+	usage "two different ports: -p 9473 and 'h:6'" send --plain -p 9473 file h:6
 }
 
 @test "send: standard input" {
-	usage "standard input (-) was named twice" send --plain - - h
-	usage "--name is for standard input" send --plain --name x file h
+	usage "standard input (-) is named twice" send --plain - - h
+	usage "--name needs standard input (-)" send --plain --name x file h
 	run bash -c '"$0" send --plain - 127.0.0.1:1 <&-' "$FERRY"
 	[ "$status" -eq 7 ]
 	assert_output "standard input is not open for reading"
@@ -193,11 +193,11 @@ usage() {
 }
 
 @test "receive: operands" {
-	usage "'b' is one operand too many" receive --plain dir b
+	usage "extra operand 'b'" receive --plain dir b
 	usage "--stdout and DIR exclude each other" \
 		receive --plain --stdout dir
 	usage "DIR is empty" receive --plain ''
-	refused 7 "receive: there is no directory none to receive into" \
+	refused 7 "receive: directory none does not exist: create it, or name another directory to receive into" \
 		receive --plain none
 	refused 7 "receive: file is not a directory" receive --plain file
 	run bash -c '"$0" receive --plain --stdout -p 0 >&-' "$FERRY"
@@ -217,13 +217,13 @@ usage() {
 	refused 7 "receive: --exec: cannot run ./file: Permission denied" \
 		receive --plain --exec ./file dir
 	cp /bin/true dir/hook
-	usage "--exec: dir/hook lies in the directory that is received into" \
+	usage "--exec: dir/hook is inside the directory to receive into" \
 		receive --plain --exec dir/hook dir
 	ln -s dir/hook link
-	usage "--exec: ./link lies in the directory" \
+	usage "--exec: ./link is inside the directory" \
 		receive --plain --exec ./link dir
 	# a directory that cannot be written to is refused before
-	[ ! -w / ] || usage "--exec: ./link lies in the directory" \
+	[ ! -w / ] || usage "--exec: ./link is inside the directory" \
 		receive --plain --exec ./link /
 }
 
@@ -245,21 +245,21 @@ usage() {
 }
 
 @test "options may follow operands, and -- ends them" {
-	usage "-j wants" send file h -j 0
+	usage "-j must be" send file h -j 0
 	usage "HOST '-j'" send --plain -- file -j
 	refused 7 "send: --plain: No such file" \
 		send --plain -- --plain 127.0.0.1:1
 }
 
 @test "send: operands with --files-from" {
-	usage "HOST is missing: where to?" send --files-from list
-	usage "with --files-from there is one PATH" \
+	usage "missing HOST" send --files-from list
+	usage "--files-from allows one PATH" \
 		send --files-from list dir file h
-	usage "with --files-from, PATH is a directory, not standard input" \
+	usage "with --files-from, PATH must be a directory, not standard input" \
 		send --files-from list - h
 	usage "--name and --files-from exclude each other" \
 		send --files-from list --name x h
-	usage "-0 is for --files-from" send -0 file h
+	usage "-0 needs --files-from" send -0 file h
 	refused 7 "send: --files-from none: No such file or directory" \
 		send --plain --files-from none h
 	touch list
@@ -277,7 +277,7 @@ usage() {
 	usage "unknown option '--frob'" send --frob=5 file h
 	usage "unknown option '--once'" send --once file h
 	usage "unknown option '--streams'" receive --streams 2
-	usage "unknown option '--comp' (names of options cannot be abbr" \
+	usage "unknown option '--comp' (option names cannot be abbr" \
 		send --comp file h
 	usage "unknown option '-q'" keygen -q k
 	usage "--plain takes no value" send --plain=yes file h
@@ -285,61 +285,61 @@ usage() {
 
 @test "numbers and sizes" {
 	for bad in -1 65536 x 1x '' 0x10 ' 1'; do
-		usage "-p wants a number from 0 to 65535, not '$bad'" \
+		usage "-p must be a number from 0 to 65535, not '$bad'" \
 			receive -p "$bad"
-		usage "--port wants a number from 1 to 65535, not '$bad'" \
+		usage "--port must be a number from 1 to 65535, not '$bad'" \
 			send --port="$bad" file h
 	done
-	usage "-p wants a number from 1 to 65535, not '0'" send -p 0 file h
-	usage "-p wants a number from 0 to 65535" receive -p
+	usage "-p must be a number from 1 to 65535, not '0'" send -p 0 file h
+	usage "-p needs a value: a number from 0 to 65535" receive -p
 	for bad in 0 17 x -1 2.0; do
-		usage "-j wants a number from 1 to 16 or auto, not '$bad'" \
+		usage "-j must be a number from 1 to 16 or auto, not '$bad'" \
 			send -j "$bad" file h
 	done
-	usage "--timeout wants a number from 1 to 86400, not '0'" \
+	usage "--timeout must be a number from 1 to 86400, not '0'" \
 		send --timeout 0 file h
-	usage "--max-sessions wants a number from 1 to 1024, not '0'" \
+	usage "--max-sessions must be a number from 1 to 1024, not '0'" \
 		receive --max-sessions 0
 	# 0 is never "no limit"
 	for bad in 0 -1 x 1.5; do
-		usage "--max-files wants a number from 1 to" \
+		usage "--max-files must be a number from 1 to" \
 			receive --max-files "$bad"
-		usage "--max-size wants bytes, such as 500K, 10M or 1G, not" \
+		usage "--max-size must be bytes, such as 500K, 10M or 1G, not" \
 			receive --max-size "$bad"
 	done
 	for bad in 10/8 10.0.0.1/8 ::/129 localhost x '' 10.0.0.0/8,::1; do
-		usage "--allow wants a network such as 192.0.2.0/24 or" \
+		usage "--allow must be a network such as 192.0.2.0/24 or" \
 			receive --allow 127.0.0.1 --allow "$bad"
 	done
-	usage "--allow wants a network" receive \
+	usage "--allow must be a network" receive \
 		$(printf -- '--allow=127.0.0.%s ' {1..65})
 	for bad in 0 M 1X -5 99999999T; do
-		usage "--limit-rate wants bytes a second, such as 500K, 10M or" \
+		usage "--limit-rate must be bytes per second, such as 500K, 10M or" \
 			send --limit-rate="$bad" file h
 	done
 }
 
 @test "words" {
-	usage "--symlinks wants keep, follow or skip, not 'copy'" \
+	usage "--symlinks must be keep, follow or skip, not 'copy'" \
 		send --symlinks copy file h
-	usage "--checksum wants xxh3, sha256 or crc32, not 'md5'" \
+	usage "--checksum must be xxh3, sha256 or crc32, not 'md5'" \
 		send --checksum=md5 file h
-	usage "--existing wants fail, skip, replace, newer, rename or backup," \
+	usage "--existing must be fail, skip, replace, newer, rename or backup," \
 		receive --existing older
-	usage "--sandbox wants auto, require or off, not 'on'" \
+	usage "--sandbox must be auto, require or off, not 'on'" \
 		receive --sandbox on
-	usage "--sync wants none, batch or file, not ''" receive --sync=
-	usage "--progress wants auto, always or never, not 'yes'" \
+	usage "--sync must be none, batch or file, not ''" receive --sync=
+	usage "--progress must be auto, always or never, not 'yes'" \
 		send --progress yes file h
 	for bad in lz4 zstd: zstd:0 zstd:20 zlib:10 none:1 :3 ''; do
-		usage "--compress wants auto, none, zlib or zstd" \
+		usage "--compress must be auto, none, zlib or zstd" \
 			send --compress="$bad" file h
 	done
-	usage "-z wants auto, none, zlib or zstd" send -zfile h
+	usage "-z must be auto, none, zlib or zstd" send -zfile h
 	for bad in '' / // '[a' 'a[' 'a\'; do
-		usage "--exclude wants a pattern such as '*.o', 'cache/' or" \
+		usage "--exclude must be a pattern such as '*.o', 'cache/' or" \
 			send --exclude="$bad" file h
-		usage "--include wants a pattern" send --include="$bad" file h
+		usage "--include must be a pattern" send --include="$bad" file h
 	done
 }
 
@@ -376,16 +376,16 @@ usage() {
 }
 
 @test "values are shown escaped" {
-	usage "--sandbox wants auto, require or off, not 'on'" \
+	usage "--sandbox must be auto, require or off, not 'on'" \
 		receive --sandbox on
-	usage "--sync wants none, batch or file, not '\\x1b[2J\\n'" \
+	usage "--sync must be none, batch or file, not '\\x1b[2J\\n'" \
 		receive --sync $'\e[2J\n'
 	usage "unknown option '--\\x1b'" send $'--\e=x' file h
 }
 
 @test "empty values are refused: a variable was not set" {
 	for option in key cert cert-key ca pin code-file bind congestion name; do
-		usage "--$option wants " send --$option= - h
+		usage "--$option must be " send --$option= - h
 	done
 }
 
@@ -396,7 +396,7 @@ usage() {
 	for how in "" --code; do
 		run setsid -w "$FERRY" send $how file h
 		[ "$status" -eq 2 ]
-		assert_output "there is no terminal to ask for the code at"
+		assert_output "cannot ask for the code without a terminal"
 		assert_output "Try: ferry help send"
 	done
 	# what can be wrong before is found out before
@@ -471,21 +471,21 @@ assert_output_of_stderr() {
 @test "options that exclude each other" {
 	usage "-4 and -6 exclude each other" send -46 --plain file h
 	usage "-q and -v exclude each other" receive -q -v --plain
-	usage "--stdout and --json both want standard output" \
+	usage "--stdout and --json both use standard output" \
 		receive --plain --stdout --json
-	usage "--stdout and --json both want standard output" \
+	usage "--stdout and --json both use standard output" \
 		receive --plain --stdout --json=1
 }
 
-@test "--json wants a descriptor that can be written to" {
-	usage "--json wants the number of an open descriptor" \
+@test "--json needs a descriptor that can be written to" {
+	usage "--json must be the number of an open descriptor" \
 		send --plain --json=x file h
-	usage "--json wants the number of an open descriptor" \
+	usage "--json must be the number of an open descriptor" \
 		send --plain --json=0 file h
 	usage "--json=77: Bad file descriptor" send --plain --json=77 file h
 	run bash -c '"$0" receive --plain --json=7 7</dev/null' "$FERRY"
 	[ "$status" -eq 2 ]
-	assert_output "--json=7: that descriptor is open for reading only"
+	assert_output "--json=7: the descriptor is open for reading only"
 }
 
 @test "--json: a failure before the session has its summary" {
@@ -534,10 +534,10 @@ assert_output_of_stderr() {
 }
 
 @test "keygen: operands" {
-	usage "the FILE to write the new key to is missing" keygen
-	usage "'b' is one operand too many" keygen a b
-	usage "a key is written to a FILE only" keygen -
-	usage "a key is written to a FILE only" keygen ''
+	usage "missing FILE to write the new key to" keygen
+	usage "extra operand 'b'" keygen a b
+	usage "keygen writes to a FILE only" keygen -
+	usage "keygen writes to a FILE only" keygen ''
 	[ ! -e a ]
 	[ ! -e - ]
 	ferry keygen -- -k

@@ -113,17 +113,17 @@ static void nothing_else_is_taken(void **state)
 	static const struct {
 		const char *text, *why;
 	} cases[] = {
-		{ "", "not whole" },
-		{ " \n", "not whole" },
-		{ "4821", "not whole" },
-		{ "4821-river", "not whole" },
-		{ "4821-river-", "not whole" },
+		{ "", "is incomplete" },
+		{ " \n", "is incomplete" },
+		{ "4821", "is incomplete" },
+		{ "4821-river", "is incomplete" },
+		{ "4821-river-", "is incomplete" },
 		{ "482-river-anchor", "four digits" },
 		{ "48211-river-anchor", "four digits" },
 		{ "482o-river-anchor", "four digits" },
 		{ "482111111111-river-anchor", "four digits" },
 		{ "river-anchor-4821", "four digits" },
-		{ "-4821-river-anchor", "not whole" },
+		{ "-4821-river-anchor", "is incomplete" },
 		{ "4821-rivre-anchor", "first word" },
 		{ "4821-rive-anchor", "first word" },
 		{ "4821-rivers-anchor", "first word" },
@@ -131,9 +131,9 @@ static void nothing_else_is_taken(void **state)
 		{ "4821-river-ankor", "second word" },
 		{ "4821-river-anchor\x80", "second word" },
 		{ "4821-river_anchor", "first word" },
-		{ "4821-river-anchor-zoo", "follows" },
-		{ "4821-river-anchor-", "follows" },
-		{ "4821-river-anchor x", "follows" },
+		{ "4821-river-anchor-zoo", "continues after" },
+		{ "4821-river-anchor-", "continues after" },
+		{ "4821-river-anchor x", "continues after" },
 	};
 
 	(void)state;
@@ -187,7 +187,7 @@ static void codes_are_loaded_from_safe_files_only(void **state)
 	assert_non_null(strstr(e.text, "chmod 600"));
 	assert_int_equal(load(*state, "", 0, 0600, code, &e), ERR_USAGE);
 	assert_int_equal(load(*state, "1234", 4, 0600, code, &e), ERR_USAGE);
-	assert_non_null(strstr(e.text, "does not hold a code"));
+	assert_non_null(strstr(e.text, "does not contain a valid code"));
 	memset(long_text, ' ', sizeof(long_text));
 	memcpy(long_text, "0007-zoo-able", 13);
 	long_text[4000] = 'x';

@@ -162,7 +162,7 @@ static void test_refused(void **state)
 	(void)state;
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\n';
-	expect_failure(longest, sizeof(longest), '\n', "longer than any path");
+	expect_failure(longest, sizeof(longest), '\n', "too long for a path");
 	expect_failure(longest, sizeof(longest) - 1, '\n', "-0");
 	expect_failure("a\0b\n", 4, '\n', "is -0 missing?");
 	expect_failure("a\0b", 3, '\n', "is -0 missing?");

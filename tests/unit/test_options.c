@@ -173,35 +173,35 @@ static void test_complaints(void **state)
 	ASSERT_USAGE("-ax", "unknown option '-x'");
 	ASSERT_USAGE("-a\x1b", "unknown option '-\\x1b'");
 	ASSERT_USAGE("--b\x1b[2J", "unknown option '--b\\x1b[2J'");
-	ASSERT_USAGE("-n", "-n wants a number from 2 to 9");
-	ASSERT_USAGE("--number", "--number wants a number from 2 to 9");
-	ASSERT_USAGE("-n 1", "-n wants a number from 2 to 9, not '1'");
+	ASSERT_USAGE("-n", "-n needs a value: a number from 2 to 9");
+	ASSERT_USAGE("--number", "--number needs a value: a number from 2 to 9");
+	ASSERT_USAGE("-n 1", "-n must be a number from 2 to 9, not '1'");
 	ASSERT_USAGE("--number=10",
-		     "--number wants a number from 2 to 9, not '10'");
-	ASSERT_USAGE("-n 3x", "-n wants a number from 2 to 9, not '3x'");
-	ASSERT_USAGE("-n ''", "-n wants a number from 2 to 9, not ''");
-	ASSERT_USAGE("-n -3", "-n wants a number from 2 to 9, not '-3'");
-	ASSERT_USAGE("--size 0", "--size wants a size, not '0'");
-	ASSERT_USAGE("--size 2T", "--size wants a size, not '2T'");
-	ASSERT_USAGE("-w pink", "-w wants red, green or blue, not 'pink'");
-	ASSERT_USAGE("-w \x1b", "-w wants red, green or blue, not '\\x1b'");
-	ASSERT_USAGE("--text ''", "--text wants TEXT that is not empty, "
+		     "--number must be a number from 2 to 9, not '10'");
+	ASSERT_USAGE("-n 3x", "-n must be a number from 2 to 9, not '3x'");
+	ASSERT_USAGE("-n ''", "-n must be a number from 2 to 9, not ''");
+	ASSERT_USAGE("-n -3", "-n must be a number from 2 to 9, not '-3'");
+	ASSERT_USAGE("--size 0", "--size must be a size, not '0'");
+	ASSERT_USAGE("--size 2T", "--size must be a size, not '2T'");
+	ASSERT_USAGE("-w pink", "-w must be red, green or blue, not 'pink'");
+	ASSERT_USAGE("-w \x1b", "-w must be red, green or blue, not '\\x1b'");
+	ASSERT_USAGE("--text ''", "--text must be a non-empty TEXT, "
 				  "not ''");
 	ASSERT_USAGE("--all=1", "--all takes no value");
-	ASSERT_USAGE("-zabc", "-z wants an even length, not 'abc'");
+	ASSERT_USAGE("-zabc", "-z must be an even length, not 'abc'");
 }
 
 static void test_abbreviations_are_refused(void **state)
 {
 	(void)state;
-	ASSERT_USAGE("--al", "unknown option '--al' (names of options cannot "
-			     "be abbreviated: --all?)");
-	ASSERT_USAGE("--num 3", "unknown option '--num' (names of options "
-				"cannot be abbreviated: --number?)");
-	ASSERT_USAGE("--num=3", "unknown option '--num' (names of options "
-				"cannot be abbreviated: --number?)");
-	ASSERT_USAGE("--hel", "unknown option '--hel' (names of options "
-			      "cannot be abbreviated: --help?)");
+	ASSERT_USAGE("--al", "unknown option '--al' (option names cannot "
+			     "be abbreviated; did you mean --all?)");
+	ASSERT_USAGE("--num 3", "unknown option '--num' (option names "
+				"cannot be abbreviated; did you mean --number?)");
+	ASSERT_USAGE("--num=3", "unknown option '--num' (option names "
+				"cannot be abbreviated; did you mean --number?)");
+	ASSERT_USAGE("--hel", "unknown option '--hel' (option names "
+			      "cannot be abbreviated; did you mean --help?)");
 }
 
 static void test_help_text(void **state)

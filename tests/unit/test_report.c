@@ -522,7 +522,7 @@ static void test_no_room_to_keep_lines(void **state)
 	pthread_join(json.thread, NULL);
 	files = count_lines(err.text, "ferry: 0123456789: committed");
 	assert_true(files > 0 && files < LINES);
-	told = strstr(err.text, " messages are missing here: ");
+	told = strstr(err.text, " messages were dropped here: ");
 	assert_non_null(told);
 	while (told[-1] != ' ')
 		told--;
@@ -611,7 +611,7 @@ static void test_code(void **state)
 			 "ferry: on the other host: ferry send PATH... %s%s\n",
 			 host ? host : name, host ? "" : ":7");
 		if (cfg.quiet)
-			assert_string_equal(c->err, "ferry: and the code is:   "
+			assert_string_equal(c->err, "ferry: one-time code:     "
 						    "4821-river-anchor\n");
 		else
 			assert_non_null(strstr(c->err, want));
@@ -620,14 +620,14 @@ static void test_code(void **state)
 				       "\"4821-river-anchor\"}\n"));
 		free(c);
 	}
-	/* One that came from a file is no news. */
+	/* One from a file is not shown. */
 	cfg.quiet = 0;
 	struct capture *c = start(cfg, 1);
 
 	report_set_code(c->report, NULL, NULL);
 	c->ev->listening(c->ctx, "::", 7);
 	finish(c, 0, NULL);
-	assert_null(strstr(c->err, "code is"));
+	assert_null(strstr(c->err, "one-time code:"));
 	assert_null(strstr(c->json, "\"code\""));
 	free(c);
 }

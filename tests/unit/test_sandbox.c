@@ -719,7 +719,7 @@ static void confine_without(struct place *p, enum sandbox_mode mode)
 	rc = sandbox_receiver(mode, p->in_fd, text, &e);
 	if (mode == SANDBOX_REQUIRE &&
 	    (rc != ERR_RESOURCE ||
-	     !strstr(e.text, "--sandbox require: this kernel has no Landlock")))
+	     !strstr(e.text, "--sandbox require: this kernel does not have Landlock")))
 		complain(p, e.text, 0);
 	if (mode == SANDBOX_AUTO &&
 	    (rc != 0 || strcmp(text, "sandbox: no Landlock, no seccomp") != 0))

@@ -774,7 +774,7 @@ static void ready_comes_once(void **state)
 	assert_int_equal(lab->st.state, STREAM_READY);
 	assert_int_equal(lab->s.peer.ready.streams, 3);
 	assert_int_equal(ready(lab, WIRE_VERSION, &e), ERR_PROTOCOL);
-	assert_string_equal(e.text, "the receiver sent READY out of turn");
+	assert_string_equal(e.text, "the receiver sent an unexpected READY frame");
 }
 
 /* READY grants nothing: a codec that was named ends the session. */

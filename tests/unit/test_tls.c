@@ -294,9 +294,9 @@ static void talk(struct world *w, const struct who *sender,
 	tls_free(b->tls);
 }
 
-#define NOT_PROVEN "the other side did not prove that it holds the same key"
-#define REFUSED "the other side refused us or does not speak the same mode: "
-#define BAD_CERT "the other side's certificate was not accepted: "
+#define NOT_PROVEN "the other side did not prove that it has the same key"
+#define REFUSED "the other side refused this side or uses another security mode: "
+#define BAD_CERT "the other side's certificate was rejected: "
 
 static void assert_begins(const char *text, const char *with)
 {
@@ -779,7 +779,7 @@ static void no_client_certificate_is_refused(void **state)
 		struct raw r = raw_make(0);
 
 		talk_raw(*state, whos[i], &r, &t);
-		check_outcome(&t, ERR_AUTH, BAD_CERT "it sent none");
+		check_outcome(&t, ERR_AUTH, "the other side sent no certificate");
 		/* TLS 1.3: the client learns of it only when it reads. */
 		assert_int_equal(r.connected, 1);
 		assert_int_equal(r.bytes, 0);
@@ -1470,7 +1470,7 @@ static void bad_credentials_are_told(void **state)
 		    .cert_key_file = key,
 		    .pin = w->pins[0] },
 		  ERR_USAGE,
-		  "do not go together" },
+		  "exclude each other" },
 		{ { .mode = SECURITY_PIN, .pin = w->pins[0] },
 		  ERR_USAGE,
 		  "--cert" },
