@@ -1,8 +1,8 @@
 /*
- * A line editor just big enough for a code: the cursor stays at the end.  The
- * terminal still makes a signal of ^C, which is waited for as a descriptor, so
- * that nothing but a second one can leave the terminal in disorder; ^Z and ^\
- * make none meanwhile.
+ * A minimal line editor for a code: the cursor stays at the end.  ^C still
+ * sends SIGINT, which arrives as a readable descriptor, so that the terminal is
+ * restored before exit; only a second ^C can leave it in raw mode.  ^Z and ^\
+ * are disabled meanwhile.
  */
 #include "cmd/ask.h"
 
@@ -35,7 +35,7 @@ struct line {
 	char prompt[PROMPT_MAX];
 	char text[LINE_MAX_BYTES];
 	size_t len;
-	int in_escape; /* 1 behind ESC, 2 in a sequence of it */
+	int in_escape; /* 1 after ESC, 2 inside a sequence */
 	int is_done;
 };
 
@@ -69,7 +69,7 @@ int ask_check(struct err *e)
 
 /* ---- what is on the screen ---- */
 
-/* A terminal that cannot be written to shows when it is read. */
+/* A write error is ignored: the next read(2) fails too. */
 static void show(const struct line *l, const char *text)
 {
 	(void)io_write(l->tty, text, strlen(text));

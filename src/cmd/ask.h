@@ -1,11 +1,11 @@
 /*
- * ask.h - the one question that ferry asks: for a one-time code.
+ * ask.h - asks the user for a one-time code.
  *
  * Layer: cmd.  Uses base, auth/code.h.
  * Threads: main's only.
  *
- * Always at the process's terminal (/dev/tty), whatever standard input is, and
- * never where there is none.
+ * Always at the controlling terminal (/dev/tty), whatever standard input is.
+ * Without one it fails.
  */
 #ifndef FERRY_CMD_ASK_H
 #define FERRY_CMD_ASK_H
@@ -13,17 +13,17 @@
 #include "base/err.h"
 #include "auth/code.h"
 
-/* Whether there is a terminal to ask at: 0, or ERR_USAGE with a text that says
- * how to do without. */
+/* Check for a terminal to ask at.  Returns 0, or ERR_USAGE with a text that
+ * names the alternatives. */
 int ask_check(struct err *e);
 
 /*
- * Ask for the code that the receiver on host (escaped here) shows, until what
- * was typed is one.  Tab completes words; the line can be corrected by
- * Backspace, ^W and ^U.  The terminal is as it was before on return.
+ * Ask for the code that the receiver on host (escaped here) shows, until a
+ * valid one was typed.  Tab completes words; Backspace, ^W and ^U correct the
+ * line.  The terminal's settings are restored before return.
  *
  * Blocks until then or until cancel_fd is readable.  Returns 0;
- * ERR_INTERRUPTED; ERR_USAGE where there is no terminal or the user typed ^D;
+ * ERR_INTERRUPTED; ERR_USAGE if there is no terminal or the user typed ^D;
  * ERR_LOCAL.
  */
 int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],

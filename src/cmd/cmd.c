@@ -1,5 +1,5 @@
 /*
- * What the subcommands share.
+ * Functions shared by the subcommands.
  */
 #include "cmd/cmd.h"
 

@@ -1,6 +1,6 @@
 /*
- * cmd.h - what a subcommand is, and what all of them use.  Each has a file of
- * its own; commands.h lists them.
+ * cmd.h - the interface of a subcommand, and functions that all of them use.
+ * Each subcommand has its own file; commands.h lists them.
  *
  * Layer: cmd.
  * Threads: main's only.
@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "cmd/options.h"
 
-/* The Makefile gives it. */
+/* Defined by the Makefile. */
 #ifndef FERRY_VERSION
 #define FERRY_VERSION "(unnamed version)"
 #endif
@@ -27,9 +27,9 @@ struct cmd {
 	/* ends with NULL */
 	const struct option_group *const *groups;
 	/*
-	 * argv[0] is the name it was called by.  Returns 0 or an enum
-	 * err_code with a text in e.  Texts of ERR_USAGE may have more lines
-	 * than one.
+	 * argv[0] is the command's name or alias.  Returns 0 or an enum
+	 * err_code with a text in e, which for ERR_USAGE may have several
+	 * lines.
 	 */
 	int (*run)(int argc, char **argv, struct err *e);
 };
@@ -40,11 +40,11 @@ void cmd_print_help(FILE *f, const struct cmd *cmd);
 /* Print a command's help to standard output.  Returns 0 or ERR_LOCAL. */
 int cmd_show_help(const struct cmd *cmd, struct err *e);
 
-/* Flush standard output.  Returns 0, or ERR_LOCAL where something of it could
- * not be written. */
+/* Flush standard output.  Returns 0, or ERR_LOCAL if part of it could not
+ * be written. */
 int cmd_flush_stdout(struct err *e);
 
-/* ERR_USAGE for an operand too many. */
+/* Fail with ERR_USAGE for an extra operand. */
 int cmd_extra_operand(const char *operand, struct err *e);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * ferry receive: options and operands made into a struct receive_config.
+ * ferry receive: turns options and operands into a struct receive_config.
  */
 #include "cmd/commands.h"
 
@@ -177,15 +177,14 @@ static int check_stdout(struct err *e)
 {
 	const int flags = fcntl(STDOUT_FILENO, F_GETFL);
 
-	/* main() opened a closed standard output so that it cannot be
-	 * written */
+	/* where standard output was closed, main() opened it read-only */
 	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return err_set(e, ERR_LOCAL,
 			       "standard output is not open for writing");
 	return 0;
 }
 
-/* The code of this run: one of our making, to be shown, or that of a file. */
+/* The code of this run: generated and shown, or read from a file. */
 static int prepare_code(const struct receive_options *opts,
 			struct report *report, struct pake **pake,
 			struct err *e)
@@ -214,7 +213,7 @@ static int run_sessions(const struct receive_options *opts,
 	rc = opts->to_stdout ? check_stdout(e) : check_dir(opts->dir, e);
 	if (rc < 0)
 		return rc;
-	/* before there are secrets, sockets, threads and a sandbox */
+	/* forks, so before there are secrets, sockets, threads and a sandbox */
 	if (opts->exec) {
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
 		if (!cfg->exec)
@@ -233,8 +232,8 @@ static int run_sessions(const struct receive_options *opts,
 	}
 	cfg->tls = tls;
 	rc = receive_run(cfg, e);
-	/* a receiver that stands ends by a signal only: that is how it is
-	 * told, and not as a success */
+	/* a receiver without --once ends only by a signal, so the exit status
+	 * must name the signal, not success */
 	if (rc == 0 && !opts->once && signals_caught())
 		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
 			     strsignal(signals_caught()));
@@ -312,7 +311,7 @@ static int receive_main(int argc, char **argv, struct err *e)
 		rc = common_mode(&opts.common, &mode, e);
 	if (rc)
 		return rc;
-	/* A code is for one session. */
+	/* a code is valid for one session */
 	if (mode == SECURITY_CODE)
 		opts.once = 1;
 	return run(&opts, mode, e);

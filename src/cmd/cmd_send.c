@@ -1,7 +1,7 @@
 /*
- * ferry send: options and operands made into a struct send_config.  What can
- * be wrong is found out before anything is sent: first the command line, then
- * the credentials and every source, then the connection.
+ * ferry send: turns options and operands into a struct send_config.  Errors
+ * are found before anything is sent: first those of the command line, then of
+ * the credentials and every source, then of the connection.
  */
 #include "cmd/commands.h"
 
@@ -32,7 +32,7 @@ struct send_options {
 	const char *name;
 	int symlinks;     /* enum scan_symlinks */
 	int dry_run;
-	const char *files_from; /* NULL: the operands name what is sent */
+	const char *files_from; /* NULL: the operands are the sources */
 	int null;         /* names in files_from end with a NUL */
 	struct filter *filter; /* NULL: none */
 	uint64_t retry_s;
@@ -199,7 +199,7 @@ static int operand_missing(int count, const char *only, struct err *e)
 		       show(text, only));
 }
 
-/* The last operand, which has to be the host.  port is that of -p, or 0. */
+/* Parse the last operand, the host.  port is that of -p, or 0. */
 static int read_host(struct operands *o, uint16_t port, struct err *e)
 {
 	char text[SHOWN_MAX];
@@ -280,14 +280,15 @@ static int check_stdin(struct err *e)
 {
 	const int flags = fcntl(STDIN_FILENO, F_GETFL);
 
-	/* main() opened a closed standard input so that it cannot be read */
+	/* where standard input was closed, main() opened it write-only */
 	if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY)
 		return err_set(e, ERR_LOCAL,
 			       "standard input is not open for reading");
 	return 0;
 }
 
-/* The descriptor of --files-from; standard input's is not to be closed. */
+/* The descriptor of --files-from.  The caller closes it, unless it is standard
+ * input's. */
 static int open_list(const char *path, struct err *e)
 {
 	char text[SHOWN_MAX];
@@ -302,8 +303,8 @@ static int open_list(const char *path, struct err *e)
 				      show(text, path));
 }
 
-/* Name every source to a new scan; NULL where there is only standard input.
- * *list_fd is that of a list. */
+/* Make a scan and add every source to it; *scan stays NULL if there is only
+ * standard input.  *list_fd is the descriptor of a list. */
 static int add_sources(const struct operands *o,
 		       const struct send_options *opts, struct scan **scan,
 		       int *list_fd, struct err *e)
@@ -320,7 +321,7 @@ static int add_sources(const struct operands *o,
 		*list_fd = open_list(opts->files_from, e);
 		if (*list_fd < 0)
 			return *list_fd;
-		/* directories are told anew in a new session */
+		/* a new session sends all directories again */
 		if (opts->retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
 			return err_set(e, ERR_USAGE,
 				       "--retry needs a list that can be read "
@@ -338,7 +339,7 @@ static int add_sources(const struct operands *o,
 	return 0;
 }
 
-/* A host that cannot be reached and is a file here was hardly meant. */
+/* With "ferry send a b" the last file is taken for the host. */
 static void hint_at_file(const struct operands *o, struct err *e)
 {
 	const size_t used = strlen(e->text);
@@ -462,7 +463,7 @@ static int parse_rest(const struct send_options *opts, int count, char **args,
 
 	if (rc == 0)
 		rc = read_operands(&o, opts, count, args, e);
-	/* without a connection a mode may be named, but need not */
+	/* without a connection, a mode may be given but is not needed */
 	if (rc == 0 && !opts->dry_run)
 		rc = common_mode(&opts->common, &mode, e);
 	if (rc == 0 && mode == SECURITY_CODE && !opts->common.code_file)
@@ -477,7 +478,7 @@ static int send_main(int argc, char **argv, struct err *e)
 	int first, rc;
 
 	common_init(&opts.common);
-	opts.common.port = 0; /* to tell whether it was named */
+	opts.common.port = 0; /* to see whether -p was given */
 	codec_parse("none", &opts.codec);
 	first = options_parse(groups, argc, argv, &opts, e);
 	if (first > 0)

@@ -1,6 +1,5 @@
 /*
- * The list of subcommands; and ferry help, --help and --version, which tell
- * of them.
+ * The list of subcommands, and ferry help, --help and --version.
  */
 #include "cmd/commands.h"
 
@@ -33,7 +32,7 @@ const struct cmd *commands_find(const char *name)
 	return NULL;
 }
 
-/* The libraries as they are loaded now, not as they were compiled with. */
+/* The versions of the libraries loaded at run time, not at compile time. */
 static int show_version(struct err *e)
 {
 	const unsigned xxh = XXH_versionNumber();

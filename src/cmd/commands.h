@@ -11,7 +11,7 @@
 
 #include "cmd/cmd.h"
 
-/* A file each, but for help, which is in commands.c: it tells of all. */
+/* Each has its own file, except help, which is in commands.c. */
 extern const struct cmd cmd_send, cmd_receive, cmd_keygen, cmd_help;
 
 /* The command with this name or alias, or NULL. */

@@ -122,8 +122,8 @@ static int check_json_fd(int fd, struct err *e)
 
 	if (flags < 0)
 		return err_sys(e, ERR_USAGE, "--json=%d", fd);
-	/* main() put something that cannot be written to in the place of a
-	 * standard output that was closed: no trouble of the user's making */
+	/* up to standard error a read-only descriptor is main()'s replacement
+	 * for a closed one, not the user's mistake */
 	if (fd > STDERR_FILENO && (flags & O_ACCMODE) == O_RDONLY)
 		return err_set(e, ERR_USAGE,
 			       "--json=%d: the descriptor is open for reading "
@@ -140,7 +140,7 @@ int common_check(const struct common_options *o, struct err *e)
 	return o->json_fd < 0 ? 0 : check_json_fd(o->json_fd, e);
 }
 
-/* One of the options of certificates was named: are they all there? */
+/* At least one certificate option was given: check that none is missing. */
 static int check_certificate(const struct common_options *o, struct err *e)
 {
 	const char *given = o->pin ? "--pin" : o->ca ? "--ca" : NULL;

@@ -1,6 +1,5 @@
 /*
- * common.h - what send and receive have in common: options of the connection,
- * of security and of output, and what is made of them.
+ * common.h - options of both send and receive: connection, security, output.
  *
  * Layer: cmd.  Uses base, net.
  * Threads: main's only.
@@ -17,7 +16,7 @@
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
-/* The first member of each command's own options.  Texts are borrowed from
+/* The first member of each command's option struct.  Strings are borrowed from
  * argv. */
 struct common_options {
 	uint64_t port;
@@ -41,27 +40,27 @@ extern const struct option_group common_connection, common_security,
 /* The defaults. */
 void common_init(struct common_options *o);
 
-/* Check what a row alone cannot: options that exclude each other, and that
- * --json's descriptor can be written to.  Returns 0 or ERR_USAGE. */
+/* Check what a single row cannot: that no two options exclude each other, and
+ * that the descriptor of --json is writable.  Returns 0 or ERR_USAGE. */
 int common_check(const struct common_options *o, struct err *e);
 
 /*
- * The one security mode that was named, or that of codes where none was.
- * Returns 0; or ERR_USAGE where there are two, or one is incomplete.
+ * The security mode that was given, or SECURITY_CODE if none was.  Returns 0;
+ * or ERR_USAGE if there are two, or an option of one is missing.
  */
 int common_mode(const struct common_options *o, enum security *mode,
 		struct err *e);
 
 /*
  * Load the credentials.  host is the name that the peer's certificate must
- * carry where we connect, else NULL.  *tls is NULL for plain TCP; the
+ * have if this side connects, else NULL.  *tls is NULL for plain TCP; the
  * caller frees it.  Returns 0, or as tls_new().
  */
 int common_tls(const struct common_options *o, enum security mode,
 	       enum net_role role, const char *host, struct tls **tls,
 	       struct err *e);
 
-/* The options for net/. */
+/* The options of the connection, as net/ takes them. */
 struct net_options common_net(const struct common_options *o);
 
 int common_timeout_ms(const struct common_options *o);

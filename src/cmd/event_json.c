@@ -1,5 +1,5 @@
 /*
- * Members stand in the order of the manual.
+ * Members are in the order of the manual.
  */
 #include "cmd/event_json.h"
 

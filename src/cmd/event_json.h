@@ -4,8 +4,8 @@
  *
  * Layer: cmd.  Uses base/buf.h, cmd/json.h, session/events.h.  Pure.
  *
- * Failures are told by b->failed, as in json.h.  number is that of a
- * receiver's session; 0: none is written.
+ * Failures are reported by b->failed, as in json.h.  number is that of a
+ * receiver's session; with 0, none is written.
  */
 #ifndef FERRY_CMD_EVENT_JSON_H
 #define FERRY_CMD_EVENT_JSON_H
@@ -21,7 +21,7 @@ void event_json_listening(struct buf *b, const char *address, size_t len,
 			  uint16_t port);
 void event_json_code(struct buf *b, const char *code);
 
-/* words: to verify; NULL: none. */
+/* words: the words to verify, or NULL. */
 void event_json_session(struct buf *b, uint64_t number, const char *peer,
 			const char *security, const char *words);
 void event_json_progress(struct buf *b, const struct session_progress *p);

@@ -1,6 +1,6 @@
 /*
- * Texts are put together in dst, so that none is ever longer than a line of
- * messages may be.
+ * Texts are built in dst, so that none is longer than a line of messages may
+ * be.
  */
 #include "cmd/event_text.h"
 
@@ -68,7 +68,7 @@ const char *event_text_invitation(char *dst, const char *address, size_t len,
 			   (len == 7 && memcmp(address, "0.0.0.0", 7) == 0);
 	int is_v6;
 
-	/* what listens on every address is best known by the host's name */
+	/* for a wildcard address, show the host name */
 	if (is_any && gethostname(host, sizeof(host) - 1) == 0 && host[0]) {
 		address = host;
 		len = strlen(host);
@@ -153,8 +153,8 @@ static void seconds_text(char *dst, size_t size, double s)
 			 (double)((long)s % 60));
 }
 
-/* "3 files, 1.2 GiB in 4.1 s (300.0 MiB/s)".  What was there already was not
- * sent, so no rate is given then. */
+/* "3 files, 1.2 GiB in 4.1 s (300.0 MiB/s)".  Without a rate if some files were
+ * unchanged: their bytes were not sent. */
 static void amount_text(char *dst, size_t size,
 			const struct session_summary *s)
 {
@@ -171,7 +171,7 @@ static void amount_text(char *dst, size_t size,
 		 speed);
 }
 
-/* ", 2 unchanged, 1 skipped, 1 failed": what there is of it. */
+/* ", 2 unchanged, 1 skipped, 1 failed", without those that are 0. */
 static void rest_text(char *dst, size_t size, const struct session_summary *s)
 {
 	const struct {
@@ -201,7 +201,7 @@ const char *event_text_sent(char *dst, const struct session_summary *s,
 
 	amount_text(amount, sizeof(amount), s);
 	rest_text(rest, sizeof(rest), s);
-	/* "all" is a promise: it takes a whole success */
+	/* "all" only if the exit status is 0 */
 	snprintf(dst, EVENT_TEXT_MAX, "sent %s, %scommitted by %s%s", amount,
 		 s->code ? "" : "all ", peer, rest);
 	return dst;

@@ -1,12 +1,12 @@
 /*
- * event_text.h - what messages say of the events of a session, in words.
+ * event_text.h - the texts of messages for the events of a session.
  *
- * Layer: cmd.  Uses base, auth/tls.h, session/events.h.  Pure, but for asking
- * the host's name.
+ * Layer: cmd.  Uses base, auth/tls.h, session/events.h.  Pure, except for
+ * gethostname().
  *
- * Texts are one line without newline, of at most EVENT_TEXT_MAX - 1 bytes, cut
- * if need be; what comes from elsewhere is escaped.  A function writes to dst,
- * which has room for EVENT_TEXT_MAX bytes, and returns it.
+ * A text is one line without a newline, truncated to EVENT_TEXT_MAX - 1 bytes;
+ * names and addresses in it are escaped.  A function writes to dst, which has
+ * room for EVENT_TEXT_MAX bytes, and returns it.
  */
 #ifndef FERRY_CMD_EVENT_TEXT_H
 #define FERRY_CMD_EVENT_TEXT_H
@@ -30,14 +30,14 @@ const char *event_text_listening(char *dst, const char *dir,
 				 const char *address, size_t len,
 				 uint16_t port, enum security mode);
 
-/* What to do on the other host, where we listen at that address. */
+/* The command for the other host, to send to this address. */
 const char *event_text_invitation(char *dst, const char *address, size_t len,
 				  uint16_t port);
 
-/* Such as "committed": also the word of the JSON event. */
+/* Such as "committed"; also used in the JSON event. */
 const char *event_text_status(const struct session_file *f);
 
-/* What became of a file that is not one of a preview. */
+/* The result of a file, except in a preview. */
 const char *event_text_file(char *dst, const struct session_file *f,
 			    int is_sender);
 
@@ -45,8 +45,8 @@ const char *event_text_file(char *dst, const struct session_file *f,
 const char *event_text_planned(char *dst, const struct session_file *f,
 			       int with_size);
 
-/* The end of a session.  peer is escaped already.  why: what is said to have
- * ended it; NULL: nothing is. */
+/* The end of a session.  peer is already escaped.  why: the error to show,
+ * or NULL. */
 const char *event_text_sent(char *dst, const struct session_summary *s,
 			    const char *peer);
 const char *event_text_preview(char *dst, const struct session_summary *s,

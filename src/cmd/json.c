@@ -13,16 +13,16 @@ static void put_str(struct buf *b, const char *s)
 	buf_put(b, s, strlen(s));
 }
 
-static void put_key(struct buf *b, const char *key, const char *behind)
+static void put_key(struct buf *b, const char *key, const char *suffix)
 {
 	put_str(b, ",\"");
 	put_str(b, key);
-	put_str(b, behind);
+	put_str(b, suffix);
 	put_str(b, "\":");
 }
 
-/* Whether a code point stands for itself: no quote, and nothing that a
- * terminal would obey. */
+/* Whether a code point is written as it is: not a quote, and nothing that
+ * controls a terminal. */
 static int is_plain(unsigned cp)
 {
 	if (cp < 0x20 || cp == '"' || cp == '\\' || (cp >= 0x7f && cp <= 0x9f))
@@ -49,7 +49,7 @@ static void put_string(struct buf *b, const char *s, size_t n)
 		} else if (len && (cp == '"' || cp == '\\')) {
 			put_str(b, cp == '"' ? "\\\"" : "\\\\");
 		} else {
-			/* all that is not plain lies below U+10000 */
+			/* all code points to escape are below U+10000 */
 			snprintf(escaped, sizeof(escaped), "\\u%04x",
 				 len ? cp & 0xffff : 0xfffd);
 			put_str(b, escaped);

@@ -3,9 +3,9 @@
  *
  * Layer: cmd.  Uses base only.  Pure.
  *
- * The line is ASCII but for printable UTF-8: control characters, DEL, C1 and
- * bidirectional controls are escaped as \uXXXX, so that it does no harm on a
- * terminal either.  Failures are told by b->failed, once, at the end.
+ * The line is printable UTF-8: control characters, DEL, C1 and bidirectional
+ * controls are escaped as \uXXXX, so that it is also safe on a terminal.
+ * b->failed reports failures; checking it once at the end is enough.
  */
 #ifndef FERRY_CMD_JSON_H
 #define FERRY_CMD_JSON_H
@@ -18,15 +18,15 @@
 /* Begin an object with its "event". */
 void json_begin(struct buf *b, const char *event);
 
-/* Members.  Keys are fixed texts of ours. */
+/* Members.  Keys are constants, and not escaped. */
 void json_u64(struct buf *b, const char *key, uint64_t v);
 void json_seconds(struct buf *b, const char *key, double v);
 
-/* A text of n bytes; what is not UTF-8 becomes U+FFFD. */
+/* A text of n bytes; invalid UTF-8 becomes U+FFFD. */
 void json_text(struct buf *b, const char *key, const char *s, size_t n);
 
-/* A name that may be any bytes: as text under key where it is UTF-8, else as
- * base64 under key with "_base64" behind. */
+/* A name of any bytes: as text under key if it is UTF-8, else as base64 under
+ * key with the suffix "_base64". */
 void json_bytes(struct buf *b, const char *key, const char *s, size_t n);
 
 /* End the object and the line. */

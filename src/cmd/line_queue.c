@@ -1,6 +1,6 @@
 /*
- * Whole blocks go to the file and come back, so that a line costs a copy and
- * no system call of its own.
+ * Only whole blocks are written to the file and read back, so that a line costs
+ * a copy but no system call.
  */
 #include "cmd/line_queue.h"
 
@@ -18,16 +18,16 @@
 
 struct block {
 	char *data;
-	size_t off, len; /* what is in use: len bytes from off */
+	size_t off, len; /* in use: len bytes from off */
 };
 
 struct line_queue {
 	struct block head, tail;
 	int fd; /* -1: there is no file */
-	uint64_t file_off, file_end; /* what waits in it */
+	uint64_t file_off, file_end; /* the queued part of it */
 };
 
-/* A file without a name in dir, or -1. */
+/* Create a file without a name in dir.  Returns -1 on failure. */
 static int open_nameless(const char *dir)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -38,7 +38,7 @@ static int open_nameless(const char *dir)
 	io_close(&dir_fd);
 	if (fd >= 0)
 		return fd;
-	/* not every file system has such files */
+	/* not every file system supports O_TMPFILE */
 	n = snprintf(path, sizeof(path), "%s/ferry-XXXXXX", dir);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -1;
@@ -48,7 +48,7 @@ static int open_nameless(const char *dir)
 	return fd;
 }
 
-/* /tmp comes last, as it is memory on many systems. */
+/* /tmp comes last, because it is in memory on many systems. */
 static int open_file(void)
 {
 	const char *const dirs[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
@@ -87,8 +87,8 @@ static void swap_blocks(struct line_queue *q)
 	q->head = tail;
 }
 
-/* Append the tail block to the file.  What a failed write left beyond the end
- * is overwritten by the next. */
+/* Append the tail block to the file.  A failed write leaves file_end as it was,
+ * and the next write overwrites what it left. */
 static int spill(struct line_queue *q)
 {
 	if (q->fd < 0)
@@ -130,14 +130,14 @@ uint64_t line_queue_size(const struct line_queue *q)
 
 static void empty_file(struct line_queue *q)
 {
-	/* where it cannot be shortened, it is overwritten */
+	/* if it cannot be truncated, it is overwritten */
 	if (q->file_end > 0 && ftruncate(q->fd, 0) < 0)
 		errno = 0;
 	q->file_off = q->file_end = 0;
 }
 
-/* Give back the room of what was read, so that a reader who is behind all the
- * time does not make the file grow for ever.  Not every file system can. */
+/* Free the space of what was read, so that a reader that never catches up does
+ * not make the file grow without limit.  Not every file system can do that. */
 static void release_room(struct line_queue *q, uint64_t off, size_t n)
 {
 	if (file_is_empty(q))
@@ -146,7 +146,7 @@ static void release_room(struct line_queue *q, uint64_t off, size_t n)
 		(void)space_punch(q->fd, off, n);
 }
 
-/* The next block of the file becomes the head, as far as its lines are whole. */
+/* Read the next block of the file into the head, up to the last whole line. */
 static int load(struct line_queue *q)
 {
 	const uint64_t off = q->file_off;

@@ -1,10 +1,10 @@
 /*
- * line_queue.h - lines that wait to be written: in memory, and in an unlinked
- * temporary file once they are too many for that.
+ * line_queue.h - lines waiting to be written: in memory, and in an unlinked
+ * temporary file when memory is full.
  *
  * Layer: cmd.  Uses base/io.h, os/nameless.h, os/space.h.
- * Threads: none of its own; the owner locks.  Does not wait for anybody, but
- * for the disk of the temporary file.
+ * Threads: none of its own; the owner locks.  Blocks on nothing but the disk of
+ * the temporary file.
  *
  * The queue is two blocks of memory with the file between them: lines are put
  * into the tail block, which is appended to the file when it is full, and
@@ -19,43 +19,42 @@
 
 enum {
 	LINE_QUEUE_LINE_MAX = 64 * 1024,
-	/* Two of them are all the memory that a queue takes: about ten
-	 * thousand events. */
+	/* A queue uses two of them: memory for about ten thousand
+	 * events. */
 	LINE_QUEUE_BLOCK = 512 * 1024,
-	/* With more than this waiting, lines that may be lost are. */
+	/* With more than this waiting, WRITER_MAY_DROP lines are dropped. */
 	LINE_QUEUE_DROP = 64 * 1024,
 };
 
 struct line_queue;
 
 /*
- * An empty queue.  Its temporary file is made here, as a process that has
- * confined itself can make none: in TMPDIR, /var/tmp or /tmp, or in memory
- * where none of them will have it.  A queue can do without one: then it ends
- * with its memory.  NULL when out of memory.
+ * Make an empty queue.  The temporary file is created here, because the sandbox
+ * forbids it later: in TMPDIR, /var/tmp or /tmp, or else in memory.  Without
+ * one, the queue holds what fits in memory.  NULL when out of memory.
  */
 struct line_queue *line_queue_new(void);
 
 /*
  * Append a line of at most LINE_QUEUE_LINE_MAX bytes, its newline included.
- * Allocates no memory.  Returns 0; or errno when memory is used up and the
- * file cannot take more, and then nothing was appended.
+ * Allocates no memory.  Returns 0; or errno when memory is full and the
+ * file cannot grow, and then nothing was appended.
  */
 int line_queue_put(struct line_queue *q, const char *line, size_t n);
 
-/* Bytes that wait. */
+/* Bytes waiting. */
 uint64_t line_queue_size(const struct line_queue *q);
 
 /*
  * Look at the front: *n bytes at *p, whole lines; 0 when the queue is empty.
- * They are borrowed, and stay as they are until the next call of
- * line_queue_front() or line_queue_clear(), whatever is put meanwhile.
+ * They are borrowed and valid until the next call of line_queue_front() or
+ * line_queue_clear(), even if lines are put meanwhile.
  *
  * Returns 0; or errno when the file cannot be read: the lines in it are lost.
  */
 int line_queue_front(struct line_queue *q, const char **p, size_t *n);
 
-/* Remove n bytes, not more than line_queue_front() showed. */
+/* Remove n bytes, at most what line_queue_front() returned. */
 void line_queue_pop(struct line_queue *q, size_t n);
 
 /* Remove everything. */

@@ -1,8 +1,8 @@
 /*
- * The option tables' two readers: getopt_long() and --help.  What getopt
- * would say is said here instead, since it tells neither what a value has to
- * be nor the name of the command; and abbreviations, which getopt allows, are
- * refused: they would change their meaning with the next new option.
+ * The two users of the option tables: getopt_long() and --help.  getopt's own
+ * messages are replaced, because they name neither the command nor the allowed
+ * values.  Abbreviations, which getopt allows, are refused, because the next
+ * new option could change their meaning.
  */
 #include "cmd/options.h"
 
@@ -13,10 +13,10 @@
 #include "base/text.h"
 
 enum {
-	LONG_BASE = 256, /* getopt's value of a long option: this + index */
+	LONG_BASE = 256, /* getopt's value for a long option: this + index */
 	HELP_COLUMN = 30,
 	WIDTH = 80,
-	SHOWN_MAX = 100, /* of a user's word in a message */
+	SHOWN_MAX = 100, /* of a user's argument in a message */
 	WANTS_MAX = 200,
 };
 
@@ -62,7 +62,7 @@ static int parser_init(struct parser *p,
 	size_t longs = 0, shorts = 0;
 
 	memset(p, 0, sizeof(*p));
-	/* the ':' makes getopt tell a missing value from an unknown option */
+	/* with ':' getopt distinguishes a missing value from an unknown option */
 	p->shorts[shorts++] = ':';
 	for (; *groups; groups++) {
 		for (size_t i = 0; i < (*groups)->count; i++) {
@@ -77,7 +77,7 @@ static int parser_init(struct parser *p,
 
 /* The row for what getopt returned or left in optopt; NULL if there is
  * none. */
-static const struct option_row *find(const struct parser *p, int c)
+static const struct option_row *find_row(const struct parser *p, int c)
 {
 	if (c >= LONG_BASE)
 		return p->rows[c - LONG_BASE];
@@ -113,7 +113,7 @@ static void join_words(char *dst, size_t size, const struct option_word *w)
 	}
 }
 
-/* What a value of this option has to be. */
+/* Describe the allowed values of this option. */
 static void describe(char *dst, size_t size, const struct option_row *row)
 {
 	if (row->wants)
@@ -154,8 +154,8 @@ static int set_word(int *field, const struct option_word *words,
 	return ERR_RANGE;
 }
 
-/* Store a value.  Returns 0, or anything else where it will not do. */
-static int store(const struct option_row *row, void *opts, const char *value)
+/* Store a value.  Returns nonzero if it is not allowed. */
+static int store_value(const struct option_row *row, void *opts, const char *value)
 {
 	void *field = (char *)opts + row->off;
 	int *number = field;
@@ -191,8 +191,8 @@ static int is_full_name(const char *element, const char *name)
 	       (element[2 + len] == '\0' || element[2 + len] == '=');
 }
 
-/* The element of argv that getopt has just dealt with: its value may stand in
- * an element of its own behind it. */
+/* The element of argv that getopt has just parsed: the option, not the separate
+ * element that may follow it with the value. */
 static const char *last_element(char **argv)
 {
 	const int separate = optarg && optind > 1 && optarg == argv[optind - 1];
@@ -203,7 +203,7 @@ static const char *last_element(char **argv)
 static int bad_option(const struct parser *p, int c, char **argv,
 		      struct err *e)
 {
-	const struct option_row *row = find(p, optopt);
+	const struct option_row *row = find_row(p, optopt);
 	char name[SHOWN_MAX], shown[SHOWN_MAX];
 	const char *element = argv[optind - 1];
 
@@ -223,11 +223,11 @@ static int bad_option(const struct parser *p, int c, char **argv,
 	return err_set(e, ERR_USAGE, "unknown option '%s'", shown);
 }
 
-/* What getopt returned: 1 where help is wanted, 0, or ERR_USAGE. */
-static int take(const struct parser *p, int c, char **argv, void *opts,
+/* Handle what getopt returned.  Returns 1 if help is wanted, 0, or ERR_USAGE. */
+static int take_option(const struct parser *p, int c, char **argv, void *opts,
 		struct err *e)
 {
-	const struct option_row *row = find(p, c);
+	const struct option_row *row = find_row(p, c);
 	char name[SHOWN_MAX], shown[SHOWN_MAX];
 	const char *element;
 
@@ -244,7 +244,7 @@ static int take(const struct parser *p, int c, char **argv, void *opts,
 	}
 	if (row->kind == OPTION_HELP)
 		return 1;
-	if (store(row, opts, optarg) == 0)
+	if (store_value(row, opts, optarg) == 0)
 		return 0;
 	show_name(name, sizeof(name), row, c);
 	return bad_value(row, name, optarg, e);
@@ -258,9 +258,9 @@ int options_parse(const struct option_group *const *groups, int argc,
 
 	if (rc < 0)
 		return rc;
-	optind = 0; /* GNU: begin anew */
+	optind = 0; /* GNU: reinitialize */
 	while ((c = getopt_long(argc, argv, p.shorts, p.longs, NULL)) != -1) {
-		rc = take(&p, c, argv, opts, e);
+		rc = take_option(&p, c, argv, opts, e);
 		if (rc)
 			return rc < 0 ? rc : 0;
 	}

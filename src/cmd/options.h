@@ -1,5 +1,5 @@
 /*
- * options.h - command lines from one table: parsed, checked and explained.
+ * options.h - one table of options for parsing, checking and --help.
  *
  * Layer: cmd.  Uses base only.
  * Threads: getopt_long() is not thread-safe; called before there are threads.
@@ -34,19 +34,18 @@ struct option_word {
 struct option_row {
 	char letter;      /* short name, or 0 */
 	const char *name; /* long name, or NULL */
-	const char *arg;  /* what the value is called; NULL: takes none;
-			     "[=...]": optional, and then written attached */
+	const char *arg;  /* name of the value; NULL: takes none; "[=...]": the
+			     value is optional and follows without a space */
 	const char *help;
 	enum option_kind kind;
 	size_t off;       /* of the field in the command's options */
 	int value;
 	uint64_t min, max;
 	const struct option_word *words;
-	/* What the value has to be, for the message; NULL: made from the
-	 * kind, limits or words. */
+	/* The allowed values, for the message; NULL: made from the kind,
+	 * limits or words. */
 	const char *wants;
-	/* Returns 0, or anything else where value (NULL: left out) will not
-	 * do. */
+	/* Returns nonzero if value (NULL: left out) is not allowed. */
 	int (*set)(void *field, const char *value);
 };
 
@@ -60,17 +59,17 @@ enum { OPTIONS_MAX = 64 }; /* rows in all groups of a command */
 
 /*
  * Parse argv (argv[0] is the command's name) into opts, whose fields the rows
- * name.  Operands may stand anywhere; they are moved to the end of argv.  "--"
+ * name.  Operands may be anywhere; they are moved to the end of argv.  "--"
  * ends the options.  Long names cannot be abbreviated.  groups ends with NULL.
  *
- * Returns the index of the first operand (argc where there is none); 0 when
- * help was asked for; or ERR_USAGE with a text for the user, escaped.
+ * Returns the index of the first operand (argc if there is none); 0 if help
+ * was requested; or ERR_USAGE with a text for the user, escaped.
  */
 int options_parse(const struct option_group *const *groups, int argc,
 		  char **argv, void *opts, struct err *e);
 
-/* Print every group with its rows, at most 80 columns wide.  Write errors are
- * left to ferror(). */
+/* Print every group with its rows, at most 80 columns wide.  The caller
+ * checks ferror(). */
 void options_print(FILE *f, const struct option_group *const *groups);
 
 /* Print text wrapped to 80 columns, each line but the first indented by

@@ -1,7 +1,6 @@
 /*
  * The progress line.  The rate is that of the last seconds, from a ring of
- * samples: a mean over the whole run would hide that a transfer slows down,
- * and a smoothed one is hard to reason about.
+ * samples: a mean over the whole run would hide that a transfer slows down.
  */
 #include "cmd/progress.h"
 
@@ -12,8 +11,8 @@
 
 enum { PART_MAX = 32 };
 
-/* Record a sample if the last one is old enough.  Returns bytes a second, 0
- * where that cannot be told yet. */
+/* Record a sample if the last one is old enough.  Returns bytes per second,
+ * 0 if it is not known yet. */
 static double sample(struct progress *p, uint64_t now_ms, uint64_t bytes)
 {
 	const unsigned last = (p->count + PROGRESS_SAMPLES - 1) %
@@ -44,7 +43,7 @@ static int is_stalled(struct progress *p, uint64_t now_ms, uint64_t bytes)
 	return now_ms - p->moved_ms >= PROGRESS_STALL_MS;
 }
 
-/* "0:05", "1:02:03", or "-" for what is too far away to mean anything. */
+/* "0:05", "1:02:03", or "-" for 100 hours and more. */
 static void duration_text(char *dst, size_t size, double seconds)
 {
 	unsigned long s;
@@ -91,22 +90,22 @@ char *progress_text(struct progress *p, uint64_t now_ms,
 	const uint64_t left = s->total_bytes > s->bytes ?
 			      s->total_bytes - s->bytes : 0;
 	char percent[PART_MAX], done[PART_MAX], total[PART_MAX];
-	char speed[PART_MAX], eta[PART_MAX], pace[3 * PART_MAX];
+	char speed[PART_MAX], eta[PART_MAX], status[3 * PART_MAX];
 
 	percent_text(percent, sizeof(percent), s);
 	text_size(done, sizeof(done), (double)s->bytes);
 	text_size(total, sizeof(total), (double)s->total_bytes);
 	text_size(speed, sizeof(speed), rate);
 	if (stalled && (left > 0 || s->files < s->total_files)) {
-		snprintf(pace, sizeof(pace), "stalled");
+		snprintf(status, sizeof(status), "stalled");
 	} else if (s->total_is_final && left > 0 && rate > 0) {
 		duration_text(eta, sizeof(eta), (double)left / rate);
-		snprintf(pace, sizeof(pace), "%s/s  ETA %s", speed, eta);
+		snprintf(status, sizeof(status), "%s/s  ETA %s", speed, eta);
 	} else {
-		snprintf(pace, sizeof(pace), "%s/s", speed);
+		snprintf(status, sizeof(status), "%s/s", speed);
 	}
 	snprintf(dst, size, "%s  %s / %s%s  %s  %llu/%llu%s files", percent,
-		 done, total, plus, pace, (unsigned long long)s->files,
+		 done, total, plus, status, (unsigned long long)s->files,
 		 (unsigned long long)s->total_files, plus);
 	return dst;
 }

@@ -1,7 +1,7 @@
 /*
  * progress.h - the text of the progress line.
  *
- * Layer: cmd.  Uses base, session/events.h.  Pure: the caller brings the time
+ * Layer: cmd.  Uses base, session/events.h.  Pure: the caller passes the time
  * and prints.
  * Threads: none of its own; the owner locks.
  */
@@ -15,7 +15,7 @@
 
 enum {
 	PROGRESS_SAMPLES = 16,
-	PROGRESS_SAMPLE_MS = 250, /* so the rate is that of 4 seconds */
+	PROGRESS_SAMPLE_MS = 250, /* 16 of them: the rate covers 4 seconds */
 	PROGRESS_STALL_MS = 3000, /* without a byte: stalled */
 	PROGRESS_LINE_MAX = 160,
 };
@@ -31,13 +31,13 @@ struct progress {
 };
 
 /*
- * Take note of where the transfer is at now_ms and write its line to dst
+ * Record the progress at now_ms and write the line to dst
  * (size bytes), ASCII and without newline:
  *
  *	  42%  1.2 GiB / 2.9 GiB  310.0 MiB/s  ETA 0:05  123/456 files
  *
- * Totals that still grow have a "+" behind them, and then there is neither
- * percentage nor ETA.  A transfer that does not move says "stalled".
+ * Totals that still grow are followed by "+", and percentage and ETA are left
+ * out.  Without progress for PROGRESS_STALL_MS the line says "stalled".
  * Returns dst.
  */
 char *progress_text(struct progress *p, uint64_t now_ms,

@@ -1,8 +1,8 @@
 /*
- * The implementer of struct session_events.  One mutex guards what is here,
- * and each event is made into lines under it, so that lines of several
- * sessions are in one order everywhere.  The lines are handed to writers,
- * which wait for readers; nobody who has an event to tell does.
+ * Implements struct session_events.  Each event is formatted under one mutex,
+ * so that messages and JSON lines of concurrent sessions have the same order.
+ * Writers take the lines and wait for slow readers, so that the threads that
+ * report events never do.
  */
 #include "cmd/report.h"
 
@@ -28,8 +28,8 @@
 #include "cmd/writer.h"
 
 enum {
-	/* allocated beforehand, lest somebody waits for ever for an event that
-	 * there was no memory for: only very long names do not fit */
+	/* allocated at start, so that an event that others wait for does not
+	 * fail for lack of memory; only very long names need more */
 	JSON_READY = 4096,
 	DRAW_MS = 100,   /* between two progress lines on a terminal */
 	PRINT_MS = 1000, /* and elsewhere */
@@ -72,7 +72,7 @@ struct report {
 
 /* ---- lines ---- */
 
-/* A message; what is foreign in it is escaped already. */
+/* Put a message, in which names and addresses are already escaped. */
 __attribute__((format(printf, 2, 3)))
 static int put_message(struct report *r, const char *fmt, ...)
 {
@@ -90,7 +90,7 @@ static int put_message(struct report *r, const char *fmt, ...)
 	return writer_put(r->messages, WRITER_KEEP, line, len);
 }
 
-/* Whether there is room again after messages were lost, which is told. */
+/* After messages were lost, say how many as soon as there is room again. */
 static void tell_lost(struct report *r)
 {
 	if (r->lost &&
@@ -108,7 +108,7 @@ static void say(struct report *r, const char *text)
 		r->lost++;
 }
 
-/* A reader of events that went away knows it. */
+/* Not for EPIPE: the reader of the events has gone itself. */
 static void say_no_json(struct report *r, const char *why)
 {
 	char text[EVENT_TEXT_MAX];
@@ -117,8 +117,8 @@ static void say_no_json(struct report *r, const char *why)
 	say(r, text);
 }
 
-/* Hand the line in r->line over.  The first failure is the end of the events,
- * but not of the transfer. */
+/* Put the line in r->line.  The first failure ends the events, but not the
+ * transfer. */
 static void put_json(struct report *r, enum writer_loss loss)
 {
 	int rc;
@@ -151,7 +151,7 @@ static void warn_plain(struct report *r)
 			       "change the data");
 }
 
-/* The number that an event has: a sender's session has none. */
+/* The session number in events; 0, for none, in those of a sender. */
 static uint64_t number_of(const struct report *r, uint64_t number)
 {
 	return r->cfg.is_sender ? 0 : number;
@@ -164,7 +164,7 @@ static void add_peer(struct report *r, uint64_t number, const char *text)
 	const size_t size = strlen(text) + 1;
 	struct peer *p = malloc(sizeof(*p) + size);
 
-	/* without memory a message will lack the address, no more */
+	/* if this fails, messages lack the address */
 	if (!p)
 		return;
 	p->number = number;
@@ -203,7 +203,7 @@ static size_t address_part(const char **address)
 	return strlen(*address);
 }
 
-/* Shown also with -q: without it the receiver would be of no use. */
+/* Shown even with -q: without the code nobody can send. */
 static void tell_code(struct report *r, const char *address, size_t len,
 		      uint16_t port)
 {
@@ -240,8 +240,8 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* From here on others may wait for the caller of an event, and the reader of a
- * line must not make him wait. */
+/* From here on other threads may wait for one that reports an event, so a slow
+ * reader must not block it. */
 static void on_started(void *ctx)
 {
 	struct report *r = ctx;
@@ -273,8 +273,8 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 			 (unsigned long long)number, who);
 	if (r->cfg.verbose)
 		say(r, text);
-	snprintf(text, sizeof(text), "to verify: %s (the other side shows the "
-		 "same words, or somebody stands in between)",
+	snprintf(text, sizeof(text), "to verify: %s (if the other side shows "
+		 "other words, somebody is in between)",
 		 has_words ? words : "");
 	if (r->cfg.verbose && has_words)
 		say(r, text);
@@ -286,7 +286,7 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* On a terminal in place, else as a line of its own. */
+/* Redrawn in place on a terminal, else printed as a line. */
 static void show_progress(struct report *r, uint64_t now_ms,
 			  const struct session_progress *p)
 {
@@ -294,7 +294,7 @@ static void show_progress(struct report *r, uint64_t now_ms,
 	char text[PROGRESS_LINE_MAX + 1];
 	size_t len;
 
-	/* also where it is not shown: the rate is made of such samples */
+	/* even if it is not shown: this also records a sample for the rate */
 	progress_text(&r->progress, now_ms, p, text, PROGRESS_LINE_MAX);
 	if (now_ms - r->drawn_ms < (redrawn ? DRAW_MS : PRINT_MS) &&
 	    r->drawn_ms)
@@ -323,7 +323,7 @@ static void on_progress(void *ctx, const struct session_progress *p)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* A line of a preview: output, and no message. */
+/* A line of a preview: goes to standard output. */
 static void list_file(struct report *r, const struct session_file *f)
 {
 	char line[EVENT_TEXT_MAX + 1];
@@ -344,8 +344,8 @@ static int is_said(const struct report_config *cfg,
 		return 1;
 	if (cfg->quiet)
 		return 0;
-	/* a sender asked for a file that was skipped: it is one of those that
-	 * make the exit status 1 */
+	/* a skipped file makes the sender's exit status 1, so the sender is
+	 * told why */
 	return f->status == STATUS_SKIPPED ? cfg->is_sender :
 	       f->status == STATUS_COMMITTED && f->renamed_to;
 }
@@ -398,7 +398,7 @@ static void say_received(struct report *r, uint64_t number, const char *peer,
 	char text[EVENT_TEXT_MAX];
 	const char *why = NULL;
 
-	/* the error of a single session is the caller's to print */
+	/* the caller prints the error of a single session */
 	if (s->code && !r->cfg.is_single)
 		why = e && e->text[0] ? e->text : err_name(s->code);
 	if (why || (!r->cfg.quiet && (s->files || !s->code)))
@@ -435,7 +435,7 @@ static void on_summary(void *ctx, uint64_t number,
 
 /* ---- making and ending ---- */
 
-/* A shell that put us in the background keeps the terminal for others. */
+/* In the background, the terminal belongs to another job. */
 static int is_in_background(void)
 {
 	const pid_t owner = tcgetpgrp(STDERR_FILENO);
@@ -455,7 +455,7 @@ static enum line_mode choose_line_mode(const struct report_config *cfg)
 	       LINE_REDRAWN : LINE_NONE;
 }
 
-/* Whether two descriptors lead to the same pipe, terminal or file. */
+/* Whether two descriptors refer to the same pipe, terminal or file. */
 static int is_same_file(int a, int b)
 {
 	struct stat x, y;
@@ -480,7 +480,7 @@ static int make_writers(struct report *r)
 	else if (json_fd >= 0)
 		r->json = writer_new(json_fd, 1);
 	r->has_json = json_fd >= 0;
-	/* events take the list's place where they go to standard output */
+	/* events on standard output replace the list */
 	if (r->cfg.is_preview && json_fd != STDOUT_FILENO)
 		r->list = writer_new(STDOUT_FILENO, 1);
 	return r->messages && (json_fd < 0 || r->json) &&
@@ -531,7 +531,7 @@ void report_set_code(struct report *r, const char *code, struct pake *pake)
 	r->pake = pake;
 }
 
-/* The events first, as their end may be worth a message. */
+/* The events first, because their failure is reported as a message. */
 static void end_writers(struct report *r, int cancel_fd)
 {
 	int rc = 0;

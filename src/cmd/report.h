@@ -1,14 +1,13 @@
 /*
- * report.h - what users and their scripts see of a session: messages and a
- * progress line on standard error, events as JSON Lines.
+ * report.h - the output of a session: messages and a progress line on standard
+ * error, events as JSON Lines.
  *
  * Layer: cmd.  Uses base, session/events.h, cmd/event_json.h,
  * cmd/event_text.h, cmd/progress.h, cmd/writer.h.
- * Threads: the events may be called from any thread; report_new(),
- * report_end() and report_free() are the main thread's, the first before and
- * the others after a session's run.
+ * Threads: events may be reported from any thread; report_new(), before the run,
+ * report_end() and report_free(), after it, only from the main thread.
  *
- * A reader that is slow, paused or gone never slows or harms a transfer:
+ * A reader that is slow, paused or gone never delays or fails a transfer:
  * between the event started() and report_end() nothing here waits for one.
  */
 #ifndef FERRY_CMD_REPORT_H
@@ -37,22 +36,22 @@ struct report;
 /* NULL when out of memory. */
 struct report *report_new(const struct report_config *cfg);
 
-/* To be given to the session; valid until report_free(). */
+/* For the session; valid until report_free(). */
 const struct session_events *report_events(struct report *r);
 
 /*
- * Before the run, in the mode of codes: the receiver's code, to be shown as
- * soon as it listens (copied; NULL where it need not be shown), and where to
- * ask for the words of verification (borrowed).
+ * Call before the run in code mode.  code: the receiver's, shown once it
+ * listens (copied; NULL: not shown).  pake: the source of the words to verify
+ * (borrowed).
  */
 void report_set_code(struct report *r, const char *code, struct pake *pake);
 
 /*
  * The run is over with this exit code.  Clears the progress line, so that the
- * caller may print, and waits until all is written; once cancel_fd (-1: never)
- * is readable, for a second or two at most, and what was not read is lost.
- * Where the run failed without a summary, the summary event is written here:
- * send and receive --once always have exactly one.
+ * caller can print, and waits until everything is written; once cancel_fd (-1:
+ * never) is readable, for two seconds at most, and what has not been read is
+ * lost.  If the run failed without a summary event, it is written here: send
+ * and receive --once always write exactly one.
  */
 void report_end(struct report *r, int cancel_fd, int code,
 		const struct err *e);

@@ -1,8 +1,8 @@
 /*
- * The handler does what POSIX lets it: note the signal and write to a pipe,
- * so that whatever waits in poll() wakes up.  SIGINT is caught even where the
- * shell set it to be ignored (a job in the background of a script): a user
- * who sends it means it, and for nohup there is SIGHUP.
+ * The handler is async-signal-safe: it records the signal and writes to a pipe
+ * that wakes poll().  SIGINT is caught even if the shell set it to be ignored
+ * (for a background job of a script), because a user may send it explicitly;
+ * an ignored SIGHUP (nohup) stays ignored.
  */
 #include "cmd/signals.h"
 
@@ -23,7 +23,7 @@ static void on_signal(int sig)
 	if (caught)
 		_exit(128 + sig);
 	caught = sig;
-	/* the pipe is empty: this cannot fail for want of room */
+	/* the pipe is empty, so this cannot block */
 	n = write(wake_fd, "", 1);
 	(void)n;
 	errno = saved;

@@ -4,8 +4,8 @@
  * Layer: cmd.  Uses base/err.h.
  * Threads: signals_start() once, before there are threads; the others any.
  *
- * This module holds the program's only mutable file-scope data: a signal
- * handler can get at nothing else.
+ * This module has the program's only mutable file-scope data: a signal handler
+ * can access nothing else.
  */
 #ifndef FERRY_CMD_SIGNALS_H
 #define FERRY_CMD_SIGNALS_H
@@ -26,7 +26,7 @@ int signals_caught(void);
 /*
  * The exit status of the process for a code: err_exit_status(), but 128 + N
  * for a failure after signal N was caught.  ERR_INTERRUPTED without a signal
- * of our own is the peer's: to us, a peer that was lost.
+ * here means that the peer was interrupted: the status of a lost connection.
  */
 int signals_exit_status(int code);
 

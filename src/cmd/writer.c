@@ -1,6 +1,6 @@
 /*
- * One lock guards the queue and what is to be shown; it is never held while
- * the descriptor is written to by the thread.
+ * One lock guards the queue and the text to show; the thread never holds it
+ * while it writes to the descriptor.
  */
 #include "cmd/writer.h"
 
@@ -19,8 +19,8 @@
 #include "os/wake.h"
 
 enum {
-	GIVE_UP_MS = 1000, /* after cancelling, for a reader that paused */
-	COLUMNS = 80,      /* where the terminal does not tell */
+	GIVE_UP_MS = 1000, /* after cancellation, for a paused reader */
+	COLUMNS = 80,      /* if the terminal does not report its width */
 };
 
 struct writer {
@@ -81,7 +81,7 @@ static int write_all(int fd, const char *p, size_t n)
 		} else if (did == 0) {
 			return ENOSPC;
 		} else if (errno == EAGAIN) {
-			/* somebody else made it non-blocking */
+			/* another process set O_NONBLOCK */
 			poll(&pfd, 1, -1);
 		} else if (errno != EINTR) {
 			return errno;
@@ -90,8 +90,8 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
-/* Take the text off the terminal: with spaces, which every terminal
- * understands. */
+/* Erase the text from the terminal, with spaces, which work on every
+ * terminal. */
 static void erase(struct writer *w)
 {
 	char out[WRITER_SHOWN_MAX + 3];
@@ -116,7 +116,7 @@ static int terminal_width(int fd)
 static void draw(struct writer *w, const char *text)
 {
 	char out[2 * WRITER_SHOWN_MAX];
-	/* in the last column the cursor would go to the next line */
+	/* a character in the last column would wrap the line */
 	const int most = *text ? terminal_width(w->fd) - 1 : 0;
 	const int len = (int)strlen(text) < most ? (int)strlen(text) : most;
 	const int pad = w->drawn_len > len ? w->drawn_len - len : 0;
@@ -138,7 +138,7 @@ static int write_lines(struct writer *w, const char *p, size_t n)
 	return write_all(w->fd, p, n);
 }
 
-/* How much of n bytes of whole lines to write at once. */
+/* How many of n bytes of whole lines to write at once. */
 static size_t piece_size(const char *p, size_t n)
 {
 	const char *end;
@@ -151,7 +151,7 @@ static size_t piece_size(const char *p, size_t n)
 	return end ? (size_t)(end - p) + 1 : n;
 }
 
-/* ---- the thread; w->lock is held but where it says otherwise ---- */
+/* ---- the thread; w->lock is held unless stated otherwise ---- */
 
 static void note_error(struct writer *w, int sys_errno)
 {
@@ -161,7 +161,7 @@ static void note_error(struct writer *w, int sys_errno)
 	line_queue_clear(w->queue);
 }
 
-/* Write the next piece, without the lock.  Returns 0 where there is none. */
+/* Write the next piece, without the lock.  Returns 0 if there is none. */
 static int write_next(struct writer *w)
 {
 	const char *p;
@@ -184,7 +184,7 @@ static int write_next(struct writer *w)
 	return 1;
 }
 
-/* As write_next(), for the text that is shown. */
+/* Like write_next(), for the text that is shown. */
 static int draw_next(struct writer *w)
 {
 	char text[WRITER_SHOWN_MAX];
@@ -272,7 +272,7 @@ void writer_show(struct writer *w, const char *text)
 
 /* ---- the end ---- */
 
-/* Returns -1 where w->done cannot be had. */
+/* Returns -1 if w->done cannot be created. */
 static int ask_to_end(struct writer *w)
 {
 	int rc;
@@ -287,7 +287,7 @@ static int ask_to_end(struct writer *w)
 	return rc;
 }
 
-/* Returns 0 where the thread was cancelled and had its time. */
+/* Returns 0 if the thread was cancelled and its time is up. */
 static int wait_done(int done_fd, int cancel_fd)
 {
 	struct pollfd fds[2] = { { .fd = done_fd, .events = POLLIN },
@@ -308,8 +308,8 @@ static int wait_done(int done_fd, int cancel_fd)
 	}
 }
 
-/* Leave the thread alone with all it uses, as write(2) cannot be called off:
- * the end of the process is its end. */
+/* Leave the thread running with all it uses, because write(2) cannot be
+ * cancelled: it ends with the process. */
 static void abandon(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -324,7 +324,7 @@ int writer_end(struct writer *w, int cancel_fd)
 	int rc;
 
 	if (w->has_thread) {
-		/* where that cannot be cancelled, it is waited for */
+		/* without w->done, wait without a limit */
 		if (ask_to_end(w) == 0 && !wait_done(w->done.fd, cancel_fd)) {
 			abandon(w);
 			return ECANCELED;

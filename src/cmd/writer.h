@@ -4,17 +4,16 @@
  *
  * Layer: cmd.  Uses base, os/wake.h, cmd/line_queue.h.
  * Threads: writer_put() and writer_show() from any thread; the others are the
- * main thread's.  Once writer_start() has succeeded, nothing here waits for
- * the reader but writer_end().
+ * main thread's.  Once writer_start() has succeeded, only writer_end() waits
+ * for the reader.
  *
- * The descriptor stays as it is: O_NONBLOCK would be set for the other
- * processes that share it too, and without it a write(2) to a terminal or a
- * pipe may block whatever poll(2) said.  So each output has a thread of its
- * own, which may block, and one whose reader paused does not hold up another.
+ * O_NONBLOCK is not set, because it would affect other processes that share the
+ * descriptor; without it, a write(2) to a terminal or pipe may block even after
+ * poll(2).  So each output has its own thread, which may block without delaying
+ * the others.
  *
- * A piece that is written consists of whole lines and has at most PIPE_BUF
- * bytes, or is one line: lines that several processes write to a pipe do not
- * mix.
+ * Each write(2) is whole lines of at most PIPE_BUF bytes together, or one
+ * longer line, so that lines of several processes in a pipe do not mix.
  */
 #ifndef FERRY_CMD_WRITER_H
 #define FERRY_CMD_WRITER_H
@@ -31,49 +30,48 @@ enum writer_loss {
 };
 
 /*
- * For the descriptor fd (borrowed).  After an error of the descriptor the
- * lines in question are lost; with stops_at_error so is everything after
- * them, since a reader had better see an end than a gap.
+ * For the descriptor fd (borrowed).  After a write error the lines in
+ * question are lost; with stops_at_error everything after them too, because for
+ * events an early end is better than a gap.
  *
- * Until writer_start() lines are written by the caller, who waits for the
- * reader: a process that confines itself must not have other threads before.
- * NULL when out of memory.
+ * Until writer_start(), the caller writes lines itself and waits for the reader:
+ * a process must not have other threads when it enters the sandbox.  NULL when
+ * out of memory.
  */
 struct writer *writer_new(int fd, int stops_at_error);
 
-/* Start the thread.  Where that is not possible, lines are still written by
- * the caller. */
+/* Start the thread.  If that fails, the caller still writes lines itself. */
 void writer_start(struct writer *w);
 
 /*
  * Write a line of at most LINE_QUEUE_LINE_MAX bytes, its newline included,
  * after those that were put before.  Allocates no memory.
  *
- * Returns 0; or errno: ENOSPC and others where it could not be kept, and with
- * stops_at_error whatever ended the output.
+ * Returns 0; or errno: ENOSPC and others if the line could not be queued, and
+ * with stops_at_error the error that ended the output.
  */
 int writer_put(struct writer *w, enum writer_loss loss, const char *line,
 	       size_t n);
 
 /*
  * Show a text (at most WRITER_SHOWN_MAX - 1 columns of ASCII) in the last line
- * of a terminal in place of the one before, cut to the terminal's width.  It
- * is taken away before a line is written, and is not drawn while lines wait;
- * of several texts only the latest is.  An empty text takes it away.
+ * of a terminal, in place of the previous one, cut to the terminal's width.  It
+ * is erased before a line is written, and not drawn while lines are waiting; of
+ * several texts only the latest is drawn.  An empty text erases it.
  */
 void writer_show(struct writer *w, const char *text);
 
 /*
- * Wait until everything is written, and end the thread; after that, lines are
- * written by the caller again.  Once cancel_fd (-1: never) is readable, it
- * waits for a second at most and gives up the rest.
+ * Wait until everything is written, and end the thread; after that, the caller
+ * writes lines itself again.  Once cancel_fd (-1: never) is readable, it waits
+ * for at most a second and drops the rest.
  *
  * Returns 0; the errno that ended the output; or ECANCELED.
  */
 int writer_end(struct writer *w, int cancel_fd);
 
-/* After writer_end() where the thread was started.  What a thread that still
- * waits for its reader needs is not freed.  NULL is allowed. */
+/* Call after writer_end() if the thread was started.  If the thread was
+ * abandoned, nothing is freed, because it still uses it.  NULL is allowed. */
 void writer_free(struct writer *w);
 
 #endif
