@@ -564,7 +564,7 @@ static void *connection_main(void *arg)
 	rc = begin(c, &e);
 	/* Only eviction sets its token while the receiver goes on. */
 	if (rc == ERR_INTERRUPTED && !cancel_is_set(&c->set->setup->stop))
-		rc = err_set(&e, ERR_LOST, "had to make room for others");
+		rc = err_set(&e, ERR_LOST, "closed to make room for others");
 	if (c->pending)
 		admission_leave(c->set->admission, c->pending);
 	if (rc == 0)

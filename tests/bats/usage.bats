@@ -241,7 +241,7 @@ usage() {
 	fi
 	run $wrap receive --plain dir -p 0
 	[ "$status" -eq 7 ]
-	assert_output "ferry: receive: cannot write to the directory dir"
+	assert_output "ferry: receive: cannot write to directory dir"
 }
 
 @test "options may follow operands, and -- ends them" {
