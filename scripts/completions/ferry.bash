@@ -1,5 +1,5 @@
 # bash completion of ferry: commands from "ferry help", options from
-# "ferry help COMMAND", so it cannot fall behind.
+# "ferry help COMMAND", so that it is always up to date.
 
 _ferry_options()
 {
