@@ -425,11 +425,11 @@ static int resolve(struct race *r, const struct host_port *hp, int family,
 	if (rc == EAI_MEMORY)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (rc == EAI_SYSTEM)
-		return err_sys(e, ERR_CONNECT, "cannot look up the host %s",
+		return err_sys(e, ERR_CONNECT, "cannot resolve host %s",
 			       hp->host);
 	if (rc != 0 || !list)
 		return err_set(e, ERR_CONNECT,
-			       "cannot find an address of the host %s: %s",
+			       "cannot resolve host %s: %s",
 			       hp->host, gai_strerror(rc));
 	take_addresses(r, list);
 	freeaddrinfo(list);

@@ -1,5 +1,5 @@
 /*
- * Advice for the causes of failures.
+ * Advice for failures.  Both sides print it, so it names no side.
  */
 #include "session/advice.h"
 
@@ -12,14 +12,14 @@ const char *advice_of(unsigned cause)
 {
 	switch (cause) {
 	case CAUSE_EXISTS:
-		return "remove or rename it there, or receive with "
+		return "move or remove the existing file, or receive with "
 		       "--existing skip, replace, newer, rename or backup";
 	case CAUSE_NO_SPACE:
 	case CAUSE_QUOTA:
-		return "free some space there or receive into another "
+		return "free some space or receive into another "
 		       "directory, then send again";
 	case CAUSE_PERMISSION:
-		return "receive as a user who may write there";
+		return "receive as a user with write permission";
 	case CAUSE_READ_ONLY:
 		return "receive into a directory on a writable file system";
 	case CAUSE_NAME:
@@ -27,7 +27,7 @@ const char *advice_of(unsigned cause)
 		return "rename it and send again";
 	case CAUSE_NOT_DIR:
 	case CAUSE_IS_DIR:
-		return "move it out of the way there";
+		return "move what is in the way";
 	case CAUSE_CHANGED:
 	case CAUSE_MISMATCH:
 	case CAUSE_BUSY:

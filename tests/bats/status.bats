@@ -67,7 +67,7 @@ told() {
 	host=no-such-host.invalid
 	send --plain src/f
 	status 3
-	has sender "cannot find an address of the host no-such-host.invalid"
+	has sender "cannot resolve host no-such-host.invalid"
 }
 
 @test "3: a receiver that has as many sessions as it may have" {
@@ -253,7 +253,7 @@ told() {
 	send --plain src/a
 	both 8 7
 	told events 7
-	has sender "remove or rename it there"
+	has sender "move or remove the existing file"
 }
 
 @test "9: the source changed while it was sent" {
