@@ -162,7 +162,7 @@ at_terminal() {
 	# capitals, a list, two completions, corrections by each of the keys
 	at_terminal \
 		"$port: " '4821\tRIVR\n' \
-		'no code: its first word.*4821-RIVR' '\x7f\t' \
+		'valid code: its first word.*4821-RIVR' '\x7f\t' \
 		'rival +river' 'E\t' \
 		'r-' 'zzz\x17\x1b[Aanchx\x7f\t' \
 		'\x08or' '\n'
