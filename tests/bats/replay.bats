@@ -95,7 +95,7 @@ send_to_replay() {
 	[ "$came" = 73 ]
 	wait_receiver
 	[ "$got" = 4 ]
-	has messages burnt
+	has messages "no longer valid"
 	only_dir
 	hasnt events '"event":"session"'
 }
