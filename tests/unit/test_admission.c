@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+
 #include "net_fixture.h"
 
 #include "auth/secure.h"
@@ -208,6 +210,40 @@ static void it_is_full_with_twice_as_many_threads(void **state)
 	leave(w, &g[0]);
 }
 
+static uint64_t source_of(struct world *w, const char *address)
+{
+	struct sockaddr_storage sa = { .ss_family = AF_INET6 };
+	struct sockaddr_in6 *in = (struct sockaddr_in6 *)&sa;
+	struct guest g;
+	uint64_t source;
+
+	assert_int_equal(inet_pton(AF_INET6, address, &in->sin6_addr), 1);
+	tcp_pair(g.fd);
+	g.pending = admission_enter(w->admission, g.fd[1], &sa);
+	assert_non_null(g.pending);
+	source = admission_source(g.pending);
+	leave(w, &g);
+	return source;
+}
+
+/* A /64 network of IPv6 is one, and so is an IPv4 address, also where it comes as
+ * one of IPv6. */
+static void what_counts_as_one_source(void **state)
+{
+	struct world *w = *state;
+	const uint64_t a = source_of(w, "2001:db8:0:1::1");
+	struct guest g;
+
+	assert_true(source_of(w, "2001:db8:0:1:f::") == a);
+	assert_true(source_of(w, "2001:db8:0:2::1") != a);
+	enter(w, &g, 1);
+	assert_true(source_of(w, "::ffff:10.0.0.1") ==
+		    admission_source(g.pending));
+	assert_true(source_of(w, "::ffff:10.0.0.2") !=
+		    admission_source(g.pending));
+	leave(w, &g);
+}
+
 #define EACH(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, world_make, world_remove)
 
@@ -219,6 +255,7 @@ int main(void)
 		EACH(who_is_known_or_admitted_stays),
 		EACH(neither_half_evicts_the_other),
 		EACH(it_is_full_with_twice_as_many_threads),
+		EACH(what_counts_as_one_source),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
