@@ -488,9 +488,16 @@ static enum wire_error wire_code(int code)
 
 static void session_failed(struct recv_connection *c, struct err *e)
 {
+	const int is_stopping = cancel_is_set(&c->set->setup->stop);
 	struct err ignored;
 	int lost = err_is_lost(e->code);
 
+	/* A stream that was aborted while it was not waiting only knows that
+	 * its connection is gone. */
+	if (lost && is_stopping) {
+		err_set(e, ERR_INTERRUPTED, "interrupted");
+		lost = 0;
+	}
 	if (e->code == ERR_CLOSED)
 		err_set(e, ERR_LOST, "disconnected before the end of the "
 				     "session");
