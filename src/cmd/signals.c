@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t caught;
-static volatile sig_atomic_t wake_fd = -1;
+/* The handler runs in any thread, and others read what it wrote: so atomics,
+ * which are free of locks and so allowed in a handler (C11, 7.14.1.1). */
+static atomic_int caught;
+static atomic_int wake_fd = -1;
 
 static void on_signal(int sig)
 {

@@ -65,10 +65,10 @@ int features_allow_codec(uint32_t features, unsigned codec_id)
  * gave was one of zstd's. */
 static void fall_back(uint32_t features, struct codec_choice *c)
 {
-	const int has_level = !c->is_steered;
+	const int has_level = !c->is_adaptive;
 
 	/* Only zstd's levels are known well enough to move between them. */
-	c->is_steered = 0;
+	c->is_adaptive = 0;
 	c->ops = features_allow_codec(features, CODEC_ZLIB) ? &codec_zlib
 							    : &codec_none;
 	if (!has_level)

@@ -458,7 +458,7 @@ static inline void pack_dir(struct lab_pack *p, const char *name)
 static inline void pack_symlink(struct lab_pack *p, const char *name,
 				const char *target)
 {
-	struct pack_item it = pack_item(ITEM_LINK, name);
+	struct pack_item it = pack_item(ITEM_SYMLINK, name);
 
 	it.target = target;
 	it.target_len = strlen(target);

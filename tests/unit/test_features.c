@@ -89,7 +89,7 @@ static const struct choice_case {
 	const char *asked;
 	uint32_t features;
 	const struct codec_ops *ops;
-	int level, is_steered;
+	int level, is_adaptive;
 } choices[] = {
 	{ "none", 0, &codec_none, 0, 0 },
 	{ "zlib:4", ALL, &codec_zlib, 4, 0 },
@@ -128,7 +128,7 @@ static void a_codec_is_chosen_that_both_know(void **state)
 			0);
 		assert_ptr_equal(chosen.ops, c->ops);
 		assert_int_equal(chosen.level, c->level);
-		assert_int_equal(chosen.is_steered, c->is_steered);
+		assert_int_equal(chosen.is_adaptive, c->is_adaptive);
 		assert_int_equal(chosen.is_auto, asked.is_auto);
 	}
 }

@@ -56,7 +56,7 @@ static struct symlinks *symlinks_of(struct recv_lab *lab)
 static int add(struct recv_lab *lab, uint64_t id, const char *name,
 	       const char *target)
 {
-	struct pack_item it = pack_item(ITEM_LINK, name);
+	struct pack_item it = pack_item(ITEM_SYMLINK, name);
 	struct err e;
 
 	it.target = target;

@@ -229,7 +229,7 @@ static void the_rate_limit(void **state)
 	}
 	/* 40 kB at 100 kB/s, of which a tenth of a second was saved up */
 	assert_true(clock_ms() - began_ms >= 190);
-	(void)rate_limit_take(&lab->setup.rate_limit, RATE * 3600ULL);
+	(void)rate_limit_take_bytes(&lab->setup.rate_limit, RATE * 3600ULL);
 	atomic_store(&lab->session->transfer.is_over, 1);
 	put_bytes(lab, bytes, BYTES);
 	assert_int_equal(input_payload(&lab->input, CODEC_NONE, BYTES, BYTES,

@@ -211,7 +211,7 @@ static void two_outboxes(void **state)
 	struct lab *lab = *state;
 
 	results_deferred(lab->r, 1);
-	add(lab, 1, ITEM_LINK, STATUS_COMMITTED, CAUSE_NONE);
+	add(lab, 1, ITEM_SYMLINK, STATUS_COMMITTED, CAUSE_NONE);
 	add(lab, 2, ITEM_FILE, STATUS_COMMITTED, CAUSE_NONE);
 	results_push(lab->r);
 	assert_false(take(lab, 0, 1));
@@ -243,7 +243,7 @@ static void what_is_counted(void **state)
 	add(lab, 4, ITEM_FILE, STATUS_FAILED, CAUSE_EXISTS);
 	add(lab, 5, ITEM_FILE, STATUS_FAILED, CAUSE_MISMATCH);
 	add(lab, 6, ITEM_DIR, STATUS_COMMITTED, CAUSE_NONE);
-	add(lab, 7, ITEM_LINK, STATUS_COMMITTED, CAUSE_NONE);
+	add(lab, 7, ITEM_SYMLINK, STATUS_COMMITTED, CAUSE_NONE);
 	results_get_totals(lab->r, &t);
 	assert_int_equal(t.committed, 1);
 	assert_int_equal(t.unchanged, 1);
@@ -298,7 +298,7 @@ static void what_the_user_is_told(void **state)
 	add(lab, 2, ITEM_DIR, STATUS_COMMITTED, CAUSE_NONE);
 	assert_int_equal(lab->files, 2);
 	add(lab, 3, ITEM_DIR, STATUS_FAILED, CAUSE_NOT_DIR);
-	add(lab, 4, ITEM_LINK, STATUS_SKIPPED, CAUSE_NONE);
+	add(lab, 4, ITEM_SYMLINK, STATUS_SKIPPED, CAUSE_NONE);
 	assert_int_equal(lab->files, 4);
 	assert_int_equal(lab->file[3].status, STATUS_SKIPPED);
 }
