@@ -118,6 +118,8 @@ static inline int lab_set_up(void **state)
 	lab->dir = scratch_make(lab->path, sizeof(lab->path), "receiver");
 	lab->peer = -1;
 	lab->digest = &digest_xxh3;
+	/* a sender that knows all there is */
+	lab->hello.features = UINT32_MAX;
 	lab->events = (struct session_events){
 		.file = lab_on_file,
 		.message = lab_on_message,

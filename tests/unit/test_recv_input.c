@@ -61,7 +61,7 @@ static void payloads_of_each_codec(void **state)
 	struct err e = { 0 };
 
 	memset(text, 'x', sizeof(text));
-	lab_connect(lab);
+	lab_begin(lab);
 	for (unsigned i = 0; i < 3; i++) {
 		struct buf b;
 
@@ -86,7 +86,7 @@ static void payloads_that_are_damaged(void **state)
 	struct err e = { 0 };
 
 	memset(text, 'x', sizeof(text));
-	lab_connect(lab);
+	lab_begin(lab);
 	for (unsigned i = 0; i < 2; i++) {
 		struct buf b;
 
@@ -142,7 +142,7 @@ static void too_much_damage_ends_the_session(void **state)
 	assert_int_equal(stream_flush(lab->channel.stream, &e), 0);
 	lab_expect_resend(lab, 3, CHUNK_MAX);
 	assert_string_equal(lab->message, "a chunk from peer arrived damaged; "
-					  "asking again");
+					  "asking for it again");
 	assert_int_equal(lab->session->transfer.resent_bytes, 100);
 	atomic_store(&lab->session->transfer.resends, RESENDS_MAX - 1);
 	assert_int_equal(input_ask_again(&lab->input, "a chunk", 3, 0, 1, &e),
@@ -332,7 +332,7 @@ static void frames_out_of_turn(void **state)
 	buf_init(&b, 256);
 	msg_put_hello(&b, &lab->hello);
 	assert_int_equal(lab_frame(lab, &b, NULL, 0, &e), ERR_PROTOCOL);
-	assert_non_null(strstr(e.text, "HELLO out of turn"));
+	assert_non_null(strstr(e.text, "an unexpected HELLO frame"));
 	/* the first stream does not end by itself, */
 	assert_int_equal(empty_frame(lab, FRAME_STREAM_END, &e), ERR_PROTOCOL);
 	/* and only it may finish */
