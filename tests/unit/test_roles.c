@@ -366,7 +366,7 @@ static void a_wrong_code(void **state, enum net_role sender)
 	assert_int_equal(s.rc, ERR_AUTH);
 	assert_int_equal(r.rc, ERR_AUTH);
 	assert_non_null(strstr((sender == NET_CONNECTS ? &r : &s)->e.text,
-			       "this one is burnt"));
+			       "this one is no longer valid"));
 	assert_non_null(strstr((sender == NET_CONNECTS ? &s : &r)->e.text,
 			       "the code was wrong"));
 	assert_int_equal(access("to/from", F_OK), -1);
