@@ -47,11 +47,12 @@ const struct session_events *report_events(struct report *r);
 void report_set_code(struct report *r, const char *code, struct pake *pake);
 
 /*
- * The run is over with this exit code.  Clears the progress line, so that the
- * caller can print, and waits until everything is written; once cancel_fd (-1:
- * never) is readable, for two seconds at most, and what has not been read is
- * lost.  If the run failed without a summary event, it is written here: send
- * and receive --once always write exactly one.
+ * The run is over with this code (0 or an enum err_code, whose text is in e).
+ * Clears the progress line, so that the caller can print, and waits until
+ * everything is written; once cancel_fd (-1: never) is readable, for two seconds
+ * at most (one an output, see writer_end()), and what has not been read is lost.
+ * If the run failed without a summary event, it is written here: send and
+ * receive --once always write exactly one.
  */
 void report_end(struct report *r, int cancel_fd, int code,
 		const struct err *e);

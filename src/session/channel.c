@@ -146,7 +146,7 @@ int channel_recv(struct channel *c, void *p, size_t n, struct err *e)
 static int check_fields(uint32_t check, const uint8_t *p, size_t n,
 			struct err *e)
 {
-	if (frame_body_check(p, n) == check)
+	if (frame_body_crc(p, n) == check)
 		return 0;
 	return err_set(e, ERR_CORRUPT, "a frame arrived damaged");
 }

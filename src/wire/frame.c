@@ -80,7 +80,7 @@ static uint32_t crc16(uint32_t crc, const uint8_t *p, size_t n)
 	return crc;
 }
 
-uint16_t frame_check(const uint8_t *header)
+uint16_t frame_header_crc(const uint8_t *header)
 {
 	uint32_t crc = crc16(0xffff, header, 2);
 
@@ -89,7 +89,7 @@ uint16_t frame_check(const uint8_t *header)
 
 /* Four bits at a time, with a small table: the fields that it covers are
  * short. */
-uint32_t frame_body_check(const uint8_t *p, size_t n)
+uint32_t frame_body_crc(const uint8_t *p, size_t n)
 {
 	static const uint32_t table[16] = {
 		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
@@ -112,7 +112,7 @@ void frame_put(uint8_t *dst, enum frame_type type, uint32_t len)
 	dst[0] = (uint8_t)type;
 	dst[1] = 0;
 	be_put32(dst + 4, len);
-	be_put16(dst + 2, frame_check(dst));
+	be_put16(dst + 2, frame_header_crc(dst));
 	be_put32(dst + 8, 0);
 }
 
@@ -124,7 +124,7 @@ void frame_seal(uint8_t *frames, size_t n)
 		if (len > n - FRAME_HEADER)
 			len = n - FRAME_HEADER;
 		be_put32(frames + 8,
-			 frame_body_check(frames + FRAME_HEADER, len));
+			 frame_body_crc(frames + FRAME_HEADER, len));
 		frames += FRAME_HEADER + len;
 		n -= FRAME_HEADER + len;
 	}
@@ -137,7 +137,7 @@ int frame_get(struct frame *f, const uint8_t *src, int from_sender)
 
 	if (!row || !(row->from & (from_sender ? FROM_SENDER : FROM_RECEIVER)))
 		return ERR_PROTOCOL;
-	if (src[1] != 0 || be_get16(src + 2) != frame_check(src))
+	if (src[1] != 0 || be_get16(src + 2) != frame_header_crc(src))
 		return ERR_PROTOCOL;
 	if (len < row->min || len > row->max)
 		return ERR_PROTOCOL;

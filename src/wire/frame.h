@@ -8,9 +8,9 @@
  *
  *	u8  type	enum frame_type
  *	u8  flags	0 (reserved)
- *	u16 check	frame_check() of type, flags and length
+ *	u16 check	frame_header_crc() of type, flags and length
  *	u32 length	bytes of the body
- *	u32 body check	frame_body_check() of the body without the payload of
+ *	u32 body check	frame_body_crc() of the body without the payload of
  *			CHUNK, PACK and OFFER, which has its own digests
  */
 #ifndef FERRY_WIRE_FRAME_H
@@ -78,27 +78,33 @@ struct frame {
  * Without it, a reader would wait for the rest of a frame whose length was
  * damaged to a larger one, for as long as heart-beats arrive.
  */
-uint16_t frame_check(const uint8_t *header);
+uint16_t frame_header_crc(const uint8_t *header);
 
 /*
  * The check of a body's fields: the CRC-32 of zlib and Ethernet; 0 for no
- * bytes.  Without it and without TLS, a damaged id or status would be taken for
- * that of another file.
+ * bytes.  Without TLS it is what notices a flipped bit in an id or a status,
+ * which would otherwise be taken for that of another file: the 16-bit checksum
+ * of TCP is weak.
  */
-uint32_t frame_body_check(const uint8_t *p, size_t n);
+uint32_t frame_body_crc(const uint8_t *p, size_t n);
 
-/* Fill in the body checks of the frames in these n bytes, whose headers are by
- * frame_put().  The last frame may be without its payload. */
+/*
+ * Fill in the body checks of the whole frames in these n bytes, whose headers
+ * were written by frame_put().  Only the last may be a CHUNK, PACK or OFFER, and
+ * its payload must not be among the bytes: the check covers the fields alone.
+ */
 void frame_seal(uint8_t *frames, size_t n);
 
 /* Write the header of a frame with a body of len bytes to dst (FRAME_HEADER
- * bytes).  frame_seal() fills in the body check. */
+ * bytes).  len must be in the range of the type: it is not checked here.
+ * frame_seal() fills in the body check. */
 void frame_put(uint8_t *dst, enum frame_type type, uint32_t len);
 
 /*
  * Decode a header (FRAME_HEADER bytes) and check it: the CRC, a known type that
- * this side may send (from_sender), no flags, a length in the range of the
- * type.  Returns 0 or ERR_PROTOCOL.
+ * its writer may send, no flags, a length in the range of the type.
+ * from_sender: whether that writer, the peer, is the sender.  Returns 0; or
+ * ERR_PROTOCOL, and what f holds is undefined.
  */
 int frame_get(struct frame *f, const uint8_t *src, int from_sender);
 

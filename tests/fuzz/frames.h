@@ -55,9 +55,9 @@ static inline void frames_put_checks(uint8_t *f, size_t n, size_t digest_size)
 	    fields > MSG_PACK_FIXED + digest_size)
 		fields = MSG_PACK_FIXED + digest_size;
 	if (be_get16(f + 2) == 0)
-		be_put16(f + 2, frame_check(f));
+		be_put16(f + 2, frame_header_crc(f));
 	if (be_get32(f + 8) == 0)
-		be_put32(f + 8, frame_body_check(f + FRAME_HEADER, fields));
+		be_put32(f + 8, frame_body_crc(f + FRAME_HEADER, fields));
 }
 
 static inline uint64_t frames_edge(uint32_t *seed)

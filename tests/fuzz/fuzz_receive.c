@@ -207,7 +207,7 @@ static void take_replies(void)
 		CHECK(frame_get(&f, p, 0) == 0);
 		if (left - FRAME_HEADER < f.len)
 			return;
-		CHECK(frame_body_check(p + FRAME_HEADER, f.len) ==
+		CHECK(frame_body_crc(p + FRAME_HEADER, f.len) ==
 		      f.body_check);
 		if (f.type == FRAME_READY)
 			memcpy(w.token, p + FRAME_HEADER + 12, WIRE_TOKEN);

@@ -357,7 +357,7 @@ static inline enum frame_type lab_reply(struct recv_lab *lab)
 	p = buf_extend(&lab->body, f.len);
 	if (f.len > 0)
 		assert_int_equal(recv(lab->peer, p, f.len, MSG_WAITALL), f.len);
-	assert_int_equal(frame_body_check(lab->body.data, f.len), f.body_check);
+	assert_int_equal(frame_body_crc(lab->body.data, f.len), f.body_check);
 	return (enum frame_type)f.type;
 }
 

@@ -27,7 +27,7 @@ static void put_bytes(struct recv_lab *lab, const void *p, size_t n)
 /* The header of the next frame was read, and says this of its body. */
 static void see_header(struct recv_lab *lab, const void *p, size_t n)
 {
-	lab->channel.body_check = frame_body_check(p, n);
+	lab->channel.body_check = frame_body_crc(p, n);
 }
 
 static void a_body(void **state)
