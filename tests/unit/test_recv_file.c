@@ -126,6 +126,22 @@ static void a_file_over_the_quota_is_refused(void **state)
 	assert_int_equal(lab_names(lab), 0);
 }
 
+/* What was refused for another reason is not counted. */
+static void a_refused_file_gives_its_quota_back(void **state)
+{
+	static const struct lab_content c = { "ab", LEAF + 9 };
+	struct recv_lab *lab = *state;
+	struct msg_state m;
+
+	put_file(lab->dir, "f", "old");
+	lab->cfg.max_files = 1;
+	lab->cfg.max_size = LEAF + 9;
+	lab_begin(lab);
+	assert_int_equal(lab_open_file(lab, 1, "f", &c, &m), STATE_REFUSED);
+	lab_expect(lab, 1, 1, STATUS_FAILED, CAUSE_EXISTS);
+	assert_int_equal(lab_open_file(lab, 2, "g", &c, &m), STATE_SEND);
+}
+
 static void a_file_too_large_is_refused(void **state)
 {
 	const struct lab_content c = { "", RECV_FILE_SIZE_MAX + 1 };
@@ -417,26 +433,6 @@ static void a_basis_is_checked_by_range(void **state)
 			 ERR_PROTOCOL);
 }
 
-/* The sender can open no more: nothing comes that a group could wait for. */
-static void a_group_is_closed_when_no_more_can_be_opened(void **state)
-{
-	static const struct lab_content c = { "a", 5 };
-	struct recv_lab *lab = *state;
-	struct msg_state m;
-
-	lab->cfg.sync = SYNC_BATCH;
-	lab_begin(lab);
-	lab->session->transfer.open_files = 2;
-	for (uint64_t id = 1; id <= 2; id++) {
-		assert_int_equal(lab_open_file(lab, id, id == 1 ? "f" : "g", &c,
-					       &m),
-				 STATE_SEND);
-		send_leaves(lab, id, &c, 0, 1);
-		end_file(lab, id, &c);
-	}
-	lab_expect(lab, 1, 2, STATUS_COMMITTED, CAUSE_NONE);
-}
-
 /* Where it is not replaced, nobody is told which of its leaves are the same. */
 static void a_basis_that_stays_is_compared_as_a_whole(void **state)
 {
@@ -684,6 +680,7 @@ int main(void)
 		lab_test(a_stream_of_unknown_size),
 		lab_test(a_stream_over_the_quota_fails),
 		lab_test(a_file_over_the_quota_is_refused),
+		lab_test(a_refused_file_gives_its_quota_back),
 		lab_test(a_file_too_large_is_refused),
 		lab_test(damage_is_asked_for_again),
 		lab_test(what_lies_outside_ends_the_session),
@@ -696,7 +693,6 @@ int main(void)
 		lab_test(a_small_file_that_is_the_same),
 		lab_test(a_basis_that_is_the_same),
 		lab_test(a_basis_is_checked_by_range),
-		lab_test(a_group_is_closed_when_no_more_can_be_opened),
 		lab_test(a_basis_that_stays_is_compared_as_a_whole),
 		lab_test(a_basis_that_differs_gives_what_is_the_same),
 		lab_test(a_kept_part_is_resumed),

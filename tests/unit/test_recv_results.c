@@ -68,7 +68,7 @@ static int set_up(void **state)
 	lab->r = results_new(&lab->events, &digest_xxh3);
 	assert_non_null(lab->r);
 	results_set_session(lab->r, 7, "host");
-	buf_init(&lab->out, 1 << 20);
+	buf_init(&lab->out, 16 << 20); /* more than an outbox */
 	*state = lab;
 	return 0;
 }
