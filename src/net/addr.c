@@ -1,7 +1,7 @@
 /*
- * Host and port from text, addresses to text.  The text is judged here and
- * not by the resolver, so that a slip ("host:", "host:80:90") is told as what
- * it is and not as a name that could not be found.
+ * Parsing HOST:PORT, and formatting addresses.  The syntax is checked here and
+ * not left to the resolver, so that the user is told of a mistyped "host:" or
+ * "host:80:90" instead of a name that could not be resolved.
  */
 #include "net/addr.h"
 
@@ -13,7 +13,7 @@
 
 #include "base/num.h"
 
-/* How to write it: behind every complaint. */
+/* Ends most messages. */
 #define HOW "write HOST, HOST:PORT or [IPV6]:PORT"
 
 static int has_bad_char(const char *s)
@@ -25,7 +25,7 @@ static int has_bad_char(const char *s)
 	return 0;
 }
 
-/* An IPv6 address, with or without "%scope". */
+/* Whether s is an IPv6 address, with or without "%scope". */
 static int is_ipv6(const char *s)
 {
 	char addr[INET6_ADDRSTRLEN];
@@ -119,7 +119,8 @@ int addr_parse(struct host_port *hp, const char *text, uint16_t default_port,
 	return rc;
 }
 
-/* Whether sa is an IPv4 address, plain or mapped, which *in4 then gets. */
+/* Whether sa is an IPv4 address, plain or IPv4-mapped; *in4 is set if so.  sa
+ * is of AF_INET or AF_INET6. */
 static int get_ipv4(const struct sockaddr *sa, struct in_addr *in4)
 {
 	struct sockaddr_in sin;
@@ -156,7 +157,7 @@ static void ipv6_text(char *dst, size_t size, const struct sockaddr *sa)
 			 (unsigned)sin6.sin6_scope_id);
 }
 
-/* Whether sa is an address of a family that we know, whole. */
+/* Whether sa is a complete IPv4 or IPv6 address. */
 static int is_known(const struct sockaddr *sa, socklen_t len)
 {
 	if (len < sizeof(struct sockaddr_in))
@@ -187,7 +188,8 @@ char *addr_text(char *dst, const struct sockaddr *sa, socklen_t len)
 
 	addr_host_text(host, sa, len);
 	port = is_known(sa, len) ? addr_port(sa) : 0;
-	/* The precision is for the compiler: no address is that long. */
+	/* No address is longer than 80 bytes; without the precision the
+	 * compiler warns of truncation. */
 	snprintf(dst, ADDR_TEXT_MAX,
 		 strchr(host, ':') ? "[%.80s]:%u" : "%.80s:%u", host, port);
 	return dst;

@@ -1,5 +1,5 @@
 /*
- * Both families in one form: 16 bytes, IPv4 as IPv4-mapped IPv6.
+ * Both families are compared in one form: 16 bytes, IPv4 as IPv4-mapped IPv6.
  */
 #include "net/cidr.h"
 
@@ -9,9 +9,13 @@
 
 #include "base/num.h"
 
-enum { MAPPED_BITS = 96, TEXT_MAX = 64 };
+enum {
+	MAPPED_BITS = 96, /* of ::ffff:0:0/96, before the IPv4 address */
+	TEXT_MAX = 64,    /* more than INET6_ADDRSTRLEN */
+};
 
-/* The bytes of an address; returns how many bits it has, 0 if it is none. */
+/* Set addr from text.  Returns the size of an address of its family in bits,
+ * or 0 when text is not an address. */
 static unsigned parse_address(uint8_t addr[ADDR_BYTES], const char *text)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -28,8 +32,8 @@ static unsigned parse_address(uint8_t addr[ADDR_BYTES], const char *text)
 	return 0;
 }
 
-/* Whether the first bits are the same. */
-static int is_same(const uint8_t *a, const uint8_t *b, unsigned bits)
+/* Whether a and b begin with the same bits. */
+static int has_same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
 	const unsigned whole = bits / 8, rest = bits % 8;
 	const unsigned mask = 0xff00u >> rest & 0xff;
@@ -38,8 +42,8 @@ static int is_same(const uint8_t *a, const uint8_t *b, unsigned bits)
 	       (!rest || ((unsigned)(a[whole] ^ b[whole]) & mask) == 0);
 }
 
-/* Whether no bit is set behind the first ones. */
-static int is_clean(const uint8_t *addr, unsigned bits)
+/* Whether all bits after the prefix are 0. */
+static int has_no_host_bits(const uint8_t *addr, unsigned bits)
 {
 	for (unsigned i = bits; i < 8 * ADDR_BYTES; i++) {
 		if (addr[i / 8] & 0x80 >> i % 8)
@@ -65,7 +69,7 @@ int cidr_parse(struct cidr *c, const char *text)
 	if (!size || (slash && num_parse(slash + 1, 0, size, &bits)))
 		return ERR_RANGE;
 	c->bits = (unsigned)bits + (size == 32 ? MAPPED_BITS : 0);
-	return is_clean(c->addr, c->bits) ? 0 : ERR_RANGE;
+	return has_no_host_bits(c->addr, c->bits) ? 0 : ERR_RANGE;
 }
 
 int cidr_has(const struct cidr *c, const struct sockaddr *sa)
@@ -78,7 +82,7 @@ int cidr_has(const struct cidr *c, const struct sockaddr *sa)
 		return 0;
 	addr_bytes(addr, sa);
 	return addr_is_ipv4(addr) == is_ipv4_net &&
-	       is_same(c->addr, addr, c->bits);
+	       has_same_prefix(c->addr, addr, c->bits);
 }
 
 int cidr_list_has(const struct cidr_list *l, const struct sockaddr *sa)

@@ -1,5 +1,5 @@
 /*
- * cidr.h - networks written as ADDR/BITS, and who is in them.
+ * cidr.h - networks written as ADDR/BITS, and whether they contain an address.
  *
  * Layer: net.  Uses base, addr.h.  Pure.
  */
@@ -12,30 +12,30 @@
 #include "base/err.h"
 #include "net/addr.h"
 
-/* The bits count from the beginning of the 16 bytes. */
 struct cidr {
-	uint8_t addr[ADDR_BYTES];
-	unsigned bits;
+	uint8_t addr[ADDR_BYTES]; /* as addr_bytes() */
+	unsigned bits; /* prefix length in addr[]: 96 more for IPv4 */
 };
 
 /*
- * Parse "192.0.2.0/24", "2001:db8::/32", or an address alone, which is a
- * network of its own.  IPv4 is also what is IPv4-mapped with 96 bits or more.
- * Nothing is guessed: names, short forms (10/8), and addresses with bits set
- * behind the network's are refused.  Returns 0 or ERR_RANGE.
+ * Parse "192.0.2.0/24", "2001:db8::/32", or a single address, which is a
+ * network of one.  An IPv4-mapped prefix of 96 bits or more is an IPv4 network.
+ * Host names, short forms (10/8), and addresses with bits set after the prefix
+ * are refused.  Returns 0, or ERR_RANGE with *c undefined.
  */
 int cidr_parse(struct cidr *c, const char *text);
 
-/* Whether the address is in the network.  An IPv4 address, mapped or not, is
- * in no network of IPv6, ::/0 included. */
+/* Whether the network contains the address.  An IPv6 network, even ::/0,
+ * contains no IPv4 address, mapped or not. */
 int cidr_has(const struct cidr *c, const struct sockaddr *sa);
 
-/* A list of networks.  One that is empty has everybody. */
 enum { CIDR_LIST_MAX = 64 };
 struct cidr_list {
 	struct cidr nets[CIDR_LIST_MAX];
 	unsigned count;
 };
+/* Whether one of the networks contains the address; an empty list contains
+ * every address. */
 int cidr_list_has(const struct cidr_list *l, const struct sockaddr *sa);
 
 #endif

@@ -1,7 +1,6 @@
 /*
- * Making TCP connections and waiting for them.  Connecting runs all attempts
- * in one poll(2) loop: the next address starts 250 ms after the last or as
- * soon as one fails, and the first that answers wins (RFC 8305).
+ * Opening TCP connections, listening, and accepting.  All attempts to connect
+ * run in one poll(2) loop.
  */
 #include "net/dial.h"
 
@@ -19,11 +18,13 @@
 #include "base/io.h"
 
 enum {
+	/* "Connection Attempt Delay", RFC 8305, section 5. */
 	STAGGER_MS = 250,
-	/* Of a name with more addresses the first are tried. */
-	TRIES_MAX = 16,
-	/* All who come at once: a connection for which there is no room in the
-	 * queue is tried again by its kernel after seconds only. */
+	/* Further addresses of a host are not tried. */
+	ATTEMPTS_MAX = 16,
+	/* Large enough for all streams of many senders at once: when the queue
+	 * is full the SYN is dropped, and the client repeats it only after a
+	 * second. */
 	BACKLOG = 4096,
 	UNSENT_MAX = 256 * 1024,
 };
@@ -33,11 +34,11 @@ struct attempt {
 	struct sockaddr_storage addr;
 	socklen_t len;
 	int fd;
-	int error; /* errno, once it failed */
+	int error; /* errno once it failed, else 0 */
 };
 
 struct race {
-	struct attempt tries[TRIES_MAX];
+	struct attempt attempts[ATTEMPTS_MAX];
 	size_t count;
 	size_t started;
 	size_t failed;
@@ -57,15 +58,17 @@ static int set_int(int fd, int level, int name, int value)
 }
 
 /*
- * What every connection gets.  Failures do not matter but for TCP_NODELAY,
- * which only fails where this is no TCP socket.
+ * Set the options of every connection.  Only a failure of TCP_NODELAY is one:
+ * it means that this is not a TCP socket.  Without the others a dead peer is
+ * found later.
  */
-static int tune(int fd, int timeout_ms)
+static int set_options(int fd, int timeout_ms)
 {
 	int s = timeout_ms / 1000;
 
 	if (set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
 		return -1;
+	/* Idle for half of the timeout, then three probes in the other half. */
 	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, s > 4 ? s / 2 : 2);
 	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, s > 12 ? s / 6 : 2);
@@ -101,13 +104,14 @@ void dial_limit_unsent(int fd)
 	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
 }
 
-void dial_suit_line(int fd, const struct net_options *opt)
+void dial_tune_for_rtt(int fd, const struct net_options *opt)
 {
 	static const char bbr[] = "bbr";
 
-	if (dial_rtt_us(fd) < DIAL_LONG_US)
+	if (dial_rtt_us(fd) < DIAL_LONG_RTT_US)
 		return;
-	/* No stream shall have much left when the others are through. */
+	/* What the kernel has accepted cannot be moved to another stream: with
+	 * much of it, the slowest stream would delay the end. */
 	dial_limit_unsent(fd);
 	if (!opt->congestion)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr,
@@ -120,8 +124,8 @@ static int is_exhaustion(int error)
 	       error == ENOMEM;
 }
 
-/* Close, and keep errno. */
-static void drop(int *fd)
+/* Close fd and preserve errno. */
+static void close_keep_errno(int *fd)
 {
 	int saved = errno;
 
@@ -129,7 +133,7 @@ static void drop(int *fd)
 	errno = saved;
 }
 
-/* The local address of opt->bind; *len 0 where there is none. */
+/* Set local to the address opt->bind, or *len to 0 if there is none. */
 static int resolve_bind(const struct net_options *opt, uint16_t port,
 			struct sockaddr_storage *local, socklen_t *len,
 			struct err *e)
@@ -166,24 +170,25 @@ static int resolve_bind(const struct net_options *opt, uint16_t port,
 /* ----------------------------------------------------------- connecting */
 
 /*
- * Start connecting to one address.  A failure that belongs to the address is
- * only noted; returns an error for what would befall every address.
+ * Start connecting to one address.  A failure that concerns only this address
+ * is recorded in the attempt, and 0 returned; an error is returned when no
+ * other address could succeed either.
  */
-static int start(struct race *r, struct attempt *a, struct err *e)
+static int start_attempt(struct race *r, struct attempt *a, struct err *e)
 {
 	int rc, fd = socket(a->addr.ss_family,
 			    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0 && is_exhaustion(errno))
 		return err_sys(e, ERR_RESOURCE, "cannot create a socket");
-	if (fd < 0 || tune(fd, r->opt->timeout_ms) < 0)
+	if (fd < 0 || set_options(fd, r->opt->timeout_ms) < 0)
 		goto failed;
 	rc = set_congestion(fd, r->opt->congestion, e);
 	if (rc == 0 && r->local_len > 0 &&
 	    bind(fd, (const struct sockaddr *)&r->local, r->local_len) < 0)
 		rc = err_sys(e, ERR_USAGE, "cannot bind to %s", r->opt->bind);
 	if (rc < 0) {
-		drop(&fd);
+		close_keep_errno(&fd);
 		return rc;
 	}
 	if (connect(fd, (const struct sockaddr *)&a->addr, a->len) == 0 ||
@@ -194,24 +199,26 @@ static int start(struct race *r, struct attempt *a, struct err *e)
 failed:
 	a->error = errno;
 	r->failed++;
-	drop(&fd);
+	close_keep_errno(&fd);
 	return 0;
 }
 
-/* Start what is due now. */
-static int start_due(struct race *r, struct err *e)
+/* Start the attempts that are due: the next one when its time has come, or when
+ * all before it have failed. */
+static int start_due_attempts(struct race *r, struct err *e)
 {
 	int rc = 0;
 
 	while (rc == 0 && r->started < r->count &&
 	       (r->failed == r->started || clock_ms() >= r->next_ms)) {
-		rc = start(r, &r->tries[r->started], e);
+		rc = start_attempt(r, &r->attempts[r->started], e);
 		r->started++;
 		r->next_ms = clock_ms() + STAGGER_MS;
 	}
 	return rc;
 }
 
+/* How long poll(2) may wait. */
 static int wait_ms(const struct race *r)
 {
 	int ms = clock_left_ms(r->deadline_ms);
@@ -222,8 +229,8 @@ static int wait_ms(const struct race *r)
 	return ms;
 }
 
-/* Note how an attempt ended.  Returns whether it is connected. */
-static int judge(struct race *r, struct attempt *a)
+/* Record the result of an attempt.  Returns whether it is connected. */
+static int finish_attempt(struct race *r, struct attempt *a)
 {
 	socklen_t len = sizeof(a->error);
 
@@ -233,39 +240,39 @@ static int judge(struct race *r, struct attempt *a)
 		return 1;
 	io_close(&a->fd);
 	r->failed++;
-	/* The next one need not wait for its turn. */
+	/* The next attempt starts at once. */
 	r->next_ms = 0;
 	return 0;
 }
 
-/* One wait.  Returns the attempt that won, or NULL. */
-static struct attempt *poll_tries(struct race *r)
+/* Wait once.  Returns the attempt that is connected, or NULL. */
+static struct attempt *poll_attempts(struct race *r)
 {
-	struct pollfd fds[TRIES_MAX + 1];
-	struct attempt *of[TRIES_MAX];
+	struct pollfd fds[ATTEMPTS_MAX + 1];
+	struct attempt *of[ATTEMPTS_MAX];
 	nfds_t n = 0;
 
 	for (size_t i = 0; i < r->started; i++) {
-		if (r->tries[i].fd < 0)
+		if (r->attempts[i].fd < 0)
 			continue;
-		fds[n].fd = r->tries[i].fd;
+		fds[n].fd = r->attempts[i].fd;
 		fds[n].events = POLLOUT;
 		fds[n].revents = 0;
-		of[n++] = &r->tries[i];
+		of[n++] = &r->attempts[i];
 	}
 	fds[n].fd = cancel_fd(r->cancel);
 	fds[n].events = POLLIN;
 	if (poll(fds, n + 1, wait_ms(r)) <= 0)
 		return NULL;
 	for (nfds_t i = 0; i < n; i++) {
-		if (fds[i].revents && judge(r, of[i]))
+		if (fds[i].revents && finish_attempt(r, of[i]))
 			return of[i];
 	}
 	return NULL;
 }
 
-/* Run until one is connected (*won), all failed or time is up: then *won is
- * NULL and 0 is returned. */
+/* Run until one attempt is connected, all have failed, or time is up.  Returns
+ * 0, with *won NULL in the latter two cases; or an error. */
 static int run_race(struct race *r, struct attempt **won, struct err *e)
 {
 	int rc;
@@ -278,23 +285,17 @@ static int run_race(struct race *r, struct attempt **won, struct err *e)
 		if (cancel_is_set(r->cancel))
 			return err_set(e, ERR_INTERRUPTED,
 				       "interrupted while connecting");
-		rc = start_due(r, e);
+		rc = start_due_attempts(r, e);
 		if (rc < 0)
 			return rc;
 		if (r->failed == r->count || clock_left_ms(r->deadline_ms) == 0)
 			return 0;
-		*won = poll_tries(r);
+		*won = poll_attempts(r);
 	}
 	return 0;
 }
 
-static void close_losers(struct race *r)
-{
-	for (size_t i = 0; i < r->count; i++)
-		io_close(&r->tries[i].fd);
-}
-
-/* Non-blocking was for connecting only. */
+/* Only connecting needs a non-blocking socket. */
 static int make_blocking(int fd, struct err *e)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -304,12 +305,12 @@ static int make_blocking(int fd, struct err *e)
 	return 0;
 }
 
-/* The errno's text, as it reads in the middle of a sentence. */
+/* The text of an errno, in lower case for the middle of a sentence. */
 static void cause_text(char *dst, size_t size, int error)
 {
 	char room[128];
 
-	/* 0: it had not ended when our time was up. */
+	/* 0: the attempt was still running when time was up. */
 	snprintf(dst, size, "%s",
 		 error == 0 || error == ETIMEDOUT
 			 ? "timed out"
@@ -326,8 +327,8 @@ static void append(char *dst, size_t size, const char *text)
 }
 
 /*
- * "192.0.2.1: connection refused; 2001:db8::1: timed out", without the
- * address where the user gave just that.  Not more than fits an error.
+ * "192.0.2.1: connection refused; 2001:db8::1: timed out", without the address
+ * where the user gave that address.  What does not fit is replaced by "...".
  */
 static void list_causes(const struct race *r, const char *host, char *dst,
 			size_t size)
@@ -336,7 +337,7 @@ static void list_causes(const struct race *r, const char *host, char *dst,
 
 	dst[0] = '\0';
 	for (size_t i = 0; i < r->started; i++) {
-		const struct attempt *a = &r->tries[i];
+		const struct attempt *a = &r->attempts[i];
 
 		addr_host_text(addr, (const struct sockaddr *)&a->addr, a->len);
 		cause_text(cause, sizeof(cause), a->error);
@@ -353,11 +354,11 @@ static void list_causes(const struct race *r, const char *host, char *dst,
 	}
 }
 
-/* Whether somebody may just have to start the receiver. */
+/* Whether the failure may be that no ferry is running there. */
 static int may_be_absent(const struct race *r)
 {
 	for (size_t i = 0; i < r->started; i++) {
-		int error = r->tries[i].error;
+		int error = r->attempts[i].error;
 
 		if (error == 0 || error == ETIMEDOUT || error == ECONNREFUSED)
 			return 1;
@@ -365,8 +366,8 @@ static int may_be_absent(const struct race *r)
 	return 0;
 }
 
-static int tell_failure(const struct race *r, const char *host, unsigned port,
-			struct err *e)
+static int set_connect_error(const struct race *r, const char *host,
+			     unsigned port, struct err *e)
 {
 	char causes[384];
 
@@ -378,16 +379,18 @@ static int tell_failure(const struct race *r, const char *host, unsigned port,
 					: "");
 }
 
-/* Take the resolver's addresses, families alternating. */
-static void take_addresses(struct race *r, const struct addrinfo *list)
+/* Fill the attempts with the resolver's addresses, families alternating, so
+ * that a broken IPv6 path delays the first IPv4 attempt by one interval
+ * only. */
+static void set_addresses(struct race *r, const struct addrinfo *list)
 {
 	int family = list->ai_family;
 	const struct addrinfo *turn[2] = { list, list };
 
-	for (size_t side = 0, dry = 0; r->count < TRIES_MAX && dry < 2;
+	for (size_t side = 0, dry = 0; r->count < ATTEMPTS_MAX && dry < 2;
 	     side ^= 1) {
 		const struct addrinfo *ai = turn[side];
-		struct attempt *a = &r->tries[r->count];
+		struct attempt *a = &r->attempts[r->count];
 
 		while (ai && (ai->ai_family == family) != (side == 0))
 			ai = ai->ai_next;
@@ -408,8 +411,8 @@ static void take_addresses(struct race *r, const struct addrinfo *list)
 static int resolve(struct race *r, const struct host_port *hp, int family,
 		   struct err *e)
 {
-	/* No AI_ADDRCONFIG: "::1" and "127.0.0.1" must do on a host that has
-	 * no other address. */
+	/* No AI_ADDRCONFIG: "::1" and "127.0.0.1" must work on a host that has
+	 * only loopback addresses. */
 	struct addrinfo hints = {
 		.ai_family = family,
 		.ai_socktype = SOCK_STREAM,
@@ -431,7 +434,7 @@ static int resolve(struct race *r, const struct host_port *hp, int family,
 		return err_set(e, ERR_CONNECT,
 			       "cannot resolve host %s: %s",
 			       hp->host, gai_strerror(rc));
-	take_addresses(r, list);
+	set_addresses(r, list);
 	freeaddrinfo(list);
 	return 0;
 }
@@ -440,13 +443,13 @@ static void race_init(struct race *r, const struct net_options *opt,
 		      const struct cancel *cancel)
 {
 	memset(r, 0, sizeof(*r));
-	for (size_t i = 0; i < TRIES_MAX; i++)
-		r->tries[i].fd = -1;
+	for (size_t i = 0; i < ATTEMPTS_MAX; i++)
+		r->attempts[i].fd = -1;
 	r->opt = opt;
 	r->cancel = cancel;
 }
 
-/* Race the addresses in r.  Returns a descriptor or an error. */
+/* Connect to one of the addresses in r.  Returns a descriptor or an error. */
 static int connect_any(struct race *r, const char *host, unsigned port,
 		       char *peer, struct err *e)
 {
@@ -455,7 +458,7 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 
 	rc = run_race(r, &won, e);
 	if (rc == 0 && !won)
-		rc = tell_failure(r, host, port, e);
+		rc = set_connect_error(r, host, port, e);
 	if (rc == 0 && won) {
 		fd = won->fd;
 		won->fd = -1;
@@ -463,9 +466,10 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 			addr_text(peer, (const struct sockaddr *)&won->addr,
 				  won->len);
 		rc = make_blocking(fd, e);
-		dial_suit_line(fd, r->opt);
+		dial_tune_for_rtt(fd, r->opt);
 	}
-	close_losers(r);
+	for (size_t i = 0; i < r->count; i++)
+		io_close(&r->attempts[i].fd);
 	if (rc < 0)
 		io_close(&fd);
 	return rc < 0 ? rc : fd;
@@ -488,7 +492,7 @@ int dial_connect(const struct host_port *hp, const struct net_options *opt,
 	return connect_any(&r, hp->host, hp->port, peer, e);
 }
 
-int dial_peer(int fd, struct dial_peer *peer, struct err *e)
+int dial_get_peer(int fd, struct dial_peer *peer, struct err *e)
 {
 	peer->len = sizeof(peer->addr);
 	if (getpeername(fd, (struct sockaddr *)&peer->addr, &peer->len) < 0)
@@ -496,8 +500,9 @@ int dial_peer(int fd, struct dial_peer *peer, struct err *e)
 	return 0;
 }
 
-int dial_again(const struct dial_peer *peer, const struct net_options *opt,
-	       const struct cancel *cancel, struct err *e)
+int dial_connect_peer(const struct dial_peer *peer,
+		      const struct net_options *opt,
+		      const struct cancel *cancel, struct err *e)
 {
 	const struct sockaddr *sa = (const struct sockaddr *)&peer->addr;
 	struct attempt *a;
@@ -506,7 +511,7 @@ int dial_again(const struct dial_peer *peer, const struct net_options *opt,
 	int rc;
 
 	race_init(&r, opt, cancel);
-	a = &r.tries[0];
+	a = &r.attempts[0];
 	a->addr = peer->addr;
 	a->len = peer->len;
 	r.count = 1;
@@ -519,7 +524,7 @@ int dial_again(const struct dial_peer *peer, const struct net_options *opt,
 
 /* ------------------------------------------------------------- listening */
 
-/* The address to listen on; *dual is set for one IPv6 socket that serves
+/* Set sa to the address to listen on, and *dual if one IPv6 socket is to accept
  * IPv4 too. */
 static int listen_address(uint16_t port, const struct net_options *opt,
 			  struct sockaddr_storage *sa, socklen_t *len,
@@ -551,8 +556,8 @@ static int listen_address(uint16_t port, const struct net_options *opt,
 	return 0;
 }
 
-static int tell_listen(const struct net_options *opt, unsigned port,
-		       struct err *e)
+static int set_listen_error(const struct net_options *opt, unsigned port,
+			    struct err *e)
 {
 	if (errno == EADDRINUSE)
 		return err_set(e, ERR_CONNECT,
@@ -572,7 +577,7 @@ static int tell_listen(const struct net_options *opt, unsigned port,
 	return err_sys(e, ERR_CONNECT, "cannot listen on port %u", port);
 }
 
-/* Returns a listening descriptor, or -1 with errno. */
+/* Returns a listening descriptor, or -1 with errno set. */
 static int open_listener(const struct sockaddr_storage *sa, socklen_t len,
 			 int dual)
 {
@@ -586,13 +591,13 @@ static int open_listener(const struct sockaddr_storage *sa, socklen_t len,
 	     set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, !dual) < 0) ||
 	    bind(fd, (const struct sockaddr *)sa, len) < 0 ||
 	    listen(fd, BACKLOG) < 0) {
-		drop(&fd);
+		close_keep_errno(&fd);
 		return -1;
 	}
 	return fd;
 }
 
-/* A dual-stack listener where the host has IPv6, else one of IPv4. */
+/* Open a dual-stack listener where the host has IPv6, else an IPv4 one. */
 static int open_any_listener(uint16_t port, const struct net_options *opt,
 			     struct err *e)
 {
@@ -613,7 +618,7 @@ static int open_any_listener(uint16_t port, const struct net_options *opt,
 			return rc;
 		fd = open_listener(&sa, len, dual);
 	}
-	return fd >= 0 ? fd : tell_listen(opt, port, e);
+	return fd >= 0 ? fd : set_listen_error(opt, port, e);
 }
 
 int dial_listen(uint16_t port, const struct net_options *opt, char *local,
@@ -625,12 +630,12 @@ int dial_listen(uint16_t port, const struct net_options *opt, char *local,
 
 	if (fd < 0)
 		return fd;
-	/* The connections inherit it. */
+	/* Accepted connections inherit it. */
 	rc = set_congestion(fd, opt->congestion, e);
 	if (rc == 0 && getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
 		rc = err_sys(e, ERR_CONNECT, "cannot listen");
 	if (rc < 0) {
-		drop(&fd);
+		close_keep_errno(&fd);
 		return rc;
 	}
 	addr_text(local, (const struct sockaddr *)&sa, len);
@@ -651,10 +656,10 @@ int dial_accept(int listener, const struct net_options *opt, char *peer,
 	if (fd < 0 && (errno == EBADF || errno == EINVAL || errno == ENOTSOCK ||
 		       errno == EFAULT || errno == EOPNOTSUPP))
 		return err_sys(e, ERR_CONNECT, "cannot accept connections");
-	/* accept(2) also hands out what befell the new connection before it
-	 * was taken: that one is gone, the listener is well. */
-	if (fd < 0 || tune(fd, opt->timeout_ms) < 0) {
-		drop(&fd);
+	/* accept(2) also returns errors that the new connection met before it
+	 * was accepted: only that connection is lost. */
+	if (fd < 0 || set_options(fd, opt->timeout_ms) < 0) {
+		close_keep_errno(&fd);
 		return err_set(e, ERR_AGAIN, "no connection is waiting");
 	}
 	addr_text(peer, (const struct sockaddr *)sa, len);

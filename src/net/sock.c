@@ -1,8 +1,9 @@
 /*
- * One step of input or output on a TCP socket.  The socket is blocking with
- * a receive timeout of one tick: waiting in recv(2) itself, with MSG_WAITALL
- * where much is wanted, costs one system call where poll(2) and recv(2) take
- * two for every piece that comes.  Whatever must not wait says MSG_DONTWAIT.
+ * Single steps of input and output on a TCP socket.  The socket is blocking
+ * with a receive timeout of one tick: to wait in recv(2) itself, with
+ * MSG_WAITALL for large reads, takes one system call, where poll(2) and recv(2)
+ * would take two for every segment that arrives.  Calls that must not wait use
+ * MSG_DONTWAIT.
  */
 #include "net/sock.h"
 
@@ -28,7 +29,7 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	memset(k, 0, sizeof(*k));
 	k->fd = fd;
 	k->timeout_ms = timeout_ms;
-	k->moved_ms = clock_ms();
+	k->progress_ms = clock_ms();
 	atomic_init(&k->aborted, 0);
 	atomic_init(&k->bytes_in, 0);
 	atomic_init(&k->bytes_out, 0);
@@ -36,9 +37,10 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) < 0)
 		return err_sys(e, ERR_LOST, "cannot set up the connection");
-	/* It was for connecting.  From here on timeout_ms is ours to watch: the
-	 * kernel would also end a connection whose peer lives, and says so by
-	 * heart-beats, but takes nothing for a while (a zero window). */
+	/* It was set for connecting.  From here on step_ms() enforces
+	 * timeout_ms: the kernel would also end a connection whose peer is
+	 * alive and sends heart-beats, but does not read for a while (a zero
+	 * window). */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none,
 			 sizeof(none));
 	return 0;
@@ -51,7 +53,8 @@ void sock_release(struct sock *k)
 
 /* ------------------------------------------------------------------- time */
 
-/* For how long to wait now; ERR_TIMEOUT when time is up. */
+/* Set *ms to how long the next wait may take.  Returns 0, or ERR_TIMEOUT at the
+ * deadline or after timeout_ms without progress. */
 static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
 {
 	int left;
@@ -79,19 +82,21 @@ static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
 	return 0;
 }
 
-/* A wait that began at start_ms is over. */
-static void waited(struct sock *k, uint64_t start_ms)
+/* Only waits count towards timeout_ms, not the time that the caller takes to
+ * process data. */
+static void add_wait(struct sock *k, uint64_t start_ms)
 {
 	k->waited_ms += clock_ms() - start_ms;
 }
 
-static void moved(struct sock *k)
+static void note_progress(struct sock *k)
 {
-	k->moved_ms = clock_ms();
+	k->progress_ms = clock_ms();
 	k->waited_ms = 0;
 }
 
-/* One thread writes, others look on. */
+/* Only the owner writes, so that a relaxed load and store are enough; other
+ * threads read. */
 static void add_to(atomic_uint_fast64_t *counter, size_t n)
 {
 	uint_fast64_t old = atomic_load_explicit(counter, memory_order_relaxed);
@@ -101,8 +106,9 @@ static void add_to(atomic_uint_fast64_t *counter, size_t n)
 
 /* --------------------------------------------------------------- transfers */
 
-/* What errno means for the connection. */
-static int broken(struct sock *k, const char *what, struct err *e)
+/* Translate errno of a failed transfer.  Returns ERR_AGAIN for what is no
+ * failure, else the error. */
+static int transfer_failed(struct sock *k, const char *what, struct err *e)
 {
 	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
 		return ERR_AGAIN;
@@ -126,26 +132,26 @@ int sock_send(struct sock *k, const struct iovec *iov, size_t count,
 	ssize_t n;
 
 	*sent = 0;
-	/* sendmsg(2) does not write there; the type cannot say so. */
+	/* sendmsg(2) does not change the array, though msg_iov is not const. */
 	memcpy(&msg.msg_iov, &iov, sizeof(iov));
 	n = sendmsg(k->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
-		return broken(k, "send to", e);
+		return transfer_failed(k, "send to", e);
 	*sent = (size_t)n;
 	add_to(&k->bytes_out, (size_t)n);
 	if (!k->is_heartbeat)
-		moved(k);
+		note_progress(k);
 	return 0;
 }
 
-static int receive(struct sock *k, void *p, size_t n, int flags, size_t *got,
-		   struct err *e)
+static int receive_once(struct sock *k, void *p, size_t n, int flags,
+			size_t *got, struct err *e)
 {
 	ssize_t did = recv(k->fd, p, n, flags);
 
 	*got = 0;
 	if (did < 0)
-		return broken(k, "receive from", e);
+		return transfer_failed(k, "receive from", e);
 	if (did == 0) {
 		if (sock_is_aborted(k))
 			return err_set(e, ERR_LOST,
@@ -158,13 +164,13 @@ static int receive(struct sock *k, void *p, size_t n, int flags, size_t *got,
 	}
 	*got = (size_t)did;
 	add_to(&k->bytes_in, (size_t)did);
-	moved(k);
+	note_progress(k);
 	return 0;
 }
 
 int sock_recv(struct sock *k, void *p, size_t n, size_t *got, struct err *e)
 {
-	return receive(k, p, n, MSG_DONTWAIT, got, e);
+	return receive_once(k, p, n, MSG_DONTWAIT, got, e);
 }
 
 int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
@@ -178,15 +184,15 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
 	if (rc < 0)
 		return rc;
 	if (ms < SOCK_TICK_MS || k->cancel) {
-		/* The socket's own timeout would be too long, and recv(2)
-		 * does not see the token. */
+		/* SO_RCVTIMEO is a whole tick, and recv(2) cannot watch the
+		 * token. */
 		rc = sock_wait(k, POLLIN, -1, ms, &revents, &woken, e);
 		return rc < 0 ? rc : sock_recv(k, p, n, got, e);
 	}
 	start_ms = clock_ms();
-	rc = receive(k, p, n, want_all ? MSG_WAITALL : 0, got, e);
+	rc = receive_once(k, p, n, want_all ? MSG_WAITALL : 0, got, e);
 	if (rc == ERR_AGAIN)
-		waited(k, start_ms);
+		add_wait(k, start_ms);
 	return rc;
 }
 
@@ -205,9 +211,10 @@ int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 	rc = step_ms(k, max_ms, &ms, e);
 	if (rc < 0)
 		return rc;
-	/* Those that are -1 are passed over. */
+	/* poll(2) ignores descriptors that are -1; entries at the end are left
+	 * out. */
 	rc = poll(fds, k->cancel ? 3 : wake_fd >= 0 ? 2 : 1, ms);
-	waited(k, start_ms);
+	add_wait(k, start_ms);
 	if (rc < 0 && errno != EINTR)
 		return err_sys(e, ERR_LOST, "cannot wait for the other side");
 	if (rc > 0) {
@@ -220,7 +227,7 @@ int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 void sock_abort(struct sock *k)
 {
 	atomic_store(&k->aborted, 1);
-	/* Wakes whoever waits in recv(2) or poll(2). */
+	/* Wakes the owner from recv(2) or poll(2). */
 	(void)shutdown(k->fd, SHUT_RDWR);
 }
 

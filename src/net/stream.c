@@ -1,6 +1,6 @@
 /*
- * The byte stream: single steps made into whole receives; its beginning and
- * its end.  Sending is in stream_out.c.
+ * Whole receives from single steps of input; opening and closing a stream.
+ * Sending is in stream_out.c.
  */
 #include "net/stream.h"
 
@@ -21,10 +21,11 @@ int stream_recv(struct stream *s, void *p, size_t n, struct err *e)
 	int rc, wait;
 
 	if (sock_is_aborted(&s->sock))
-		return stream_out_given_up(s, 0, e);
+		return stream_out_abort_error(s, 0, e);
 	while (left > 0) {
+		/* The peer may be waiting for what is not flushed yet. */
 		wait = !stream_out_pending(s);
-		rc = stream_in_take(s, to, left, wait, &got, e);
+		rc = stream_in_read(s, to, left, wait, &got, e);
 		to += got;
 		left -= got;
 		if (rc == 0 && left == 0)
@@ -48,7 +49,7 @@ int stream_recv_some(struct stream *s, void *p, size_t cap, size_t *got,
 	int rc;
 
 	*got = 0;
-	rc = stream_in_take(s, p, cap, 0, got, e);
+	rc = stream_in_read(s, p, cap, 0, got, e);
 	if (rc == ERR_AGAIN)
 		err_set(e, rc, "nothing to read yet");
 	if (rc < 0 && sock_is_aborted(&s->sock))
@@ -56,7 +57,7 @@ int stream_recv_some(struct stream *s, void *p, size_t cap, size_t *got,
 	return rc;
 }
 
-/* One wait of stream_wait().  Sets *events. */
+/* One step of stream_wait().  Sets *events. */
 static int wait_step(struct stream *s, int wake_fd, int max_ms, int *events,
 		     struct err *e)
 {
@@ -71,12 +72,12 @@ static int wait_step(struct stream *s, int wake_fd, int max_ms, int *events,
 		*events = STREAM_READABLE;
 		return 0;
 	}
-	/* With input at hand only a look at wake_fd is missing. */
+	/* With buffered input, only poll wake_fd. */
 	rc = sock_wait(&s->sock, ready ? 0 : POLLIN, wake_fd,
 		       ready ? 0 : max_ms, &revents, &woken, e);
 	if (rc < 0)
 		return rc;
-	/* What came may be less than a record, or hold no data. */
+	/* What arrived may be part of a record, or a record without data. */
 	if (revents && !ready && s->transport) {
 		rc = stream_in_feed(s, 0, e);
 		if (rc < 0 && rc != ERR_AGAIN)
@@ -95,7 +96,7 @@ int stream_wait(struct stream *s, int wake_fd, int max_ms, struct err *e)
 	int rc, events = 0, left = max_ms;
 
 	if (sock_is_aborted(&s->sock))
-		return stream_out_given_up(s, 0, e);
+		return stream_out_abort_error(s, 0, e);
 	for (;;) {
 		rc = wait_step(s, wake_fd, left, &events, e);
 		rc = stream_out_step(s, rc, 0, e);
@@ -111,7 +112,7 @@ int stream_wait(struct stream *s, int wake_fd, int max_ms, struct err *e)
 	}
 }
 
-/* ---------------------------------------------------------- begin and end */
+/* ------------------------------------------------------ opening, closing */
 
 static int handshake(struct stream *s, struct err *e)
 {
@@ -120,8 +121,8 @@ static int handshake(struct stream *s, struct err *e)
 
 	for (;;) {
 		rc = t->ops->handshake(t, e);
-		/* A connection that ended is no refusal, and must not look
-		 * like one where only our direction ended. */
+		/* No alert after ERR_LOST: where the peer only closed its
+		 * sending direction it would read the alert as a refusal. */
 		if (rc < 0 && rc != ERR_AGAIN) {
 			if (rc != ERR_LOST)
 				stream_in_alert(s);
@@ -138,26 +139,11 @@ static int handshake(struct stream *s, struct err *e)
 	}
 }
 
-static int begin(struct stream *s, int fd, const struct stream_config *cfg,
-		 struct err *e)
-{
-	int rc = sock_init(&s->sock, fd, cfg->timeout_ms, e);
-
-	s->ticked_ms = clock_ms();
-	if (rc < 0 || !s->transport)
-		return rc;
-	s->sock.deadline_ms = cfg->deadline_ms;
-	s->sock.cancel = cfg->cancel;
-	rc = handshake(s, e);
-	s->sock.deadline_ms = 0;
-	s->sock.cancel = NULL;
-	return rc;
-}
-
 struct stream *stream_open(int fd, const struct stream_config *cfg,
 			   struct transport *t, struct err *e)
 {
 	struct stream *s = calloc(1, sizeof(*s));
+	int rc;
 
 	if (!s) {
 		if (t)
@@ -166,7 +152,17 @@ struct stream *stream_open(int fd, const struct stream_config *cfg,
 		return NULL;
 	}
 	s->transport = t;
-	if (begin(s, fd, cfg, e) < 0) {
+	s->ticked_ms = clock_ms();
+	rc = sock_init(&s->sock, fd, cfg->timeout_ms, e);
+	if (rc == 0 && t) {
+		s->sock.deadline_ms = cfg->deadline_ms;
+		s->sock.cancel = cfg->cancel;
+		rc = handshake(s, e);
+		s->sock.deadline_ms = 0;
+		s->sock.cancel = NULL;
+	}
+	if (rc < 0) {
+		/* The caller keeps the descriptor. */
 		s->sock.fd = -1;
 		stream_free(s);
 		return NULL;
@@ -189,22 +185,22 @@ void stream_set_cancel(struct stream *s, const struct cancel *cancel)
 	s->sock.cancel = cancel;
 }
 
-/* Throw input away until the peer's end. */
-static int await_end(struct stream *s, uint64_t end_ms, struct err *e)
+/* Discard input until the peer has closed. */
+static int wait_for_end(struct stream *s, uint64_t end_ms, struct err *e)
 {
 	uint8_t scrap[4096];
 	int rc, revents, woken;
 	size_t got;
 
 	for (;;) {
-		rc = stream_in_take(s, scrap, sizeof(scrap), 0, &got, e);
+		rc = stream_in_read(s, scrap, sizeof(scrap), 0, &got, e);
 		if (rc == ERR_CLOSED && !sock_is_aborted(&s->sock))
 			return 0;
 		if (rc == ERR_AGAIN)
 			rc = sock_wait(&s->sock, POLLIN, -1,
 				       clock_left_ms(end_ms), &revents, &woken,
 				       e);
-		/* "Sending", for on_tick must not send any more. */
+		/* sending is 1: after our end on_tick must not send. */
 		rc = stream_out_step(s, rc, 1, e);
 		if (rc < 0)
 			return rc;
@@ -230,7 +226,7 @@ int stream_close(struct stream *s, int max_ms, struct err *e)
 		return rc;
 	(void)shutdown(s->sock.fd, SHUT_WR);
 	end_ms = clock_ms() + (max_ms > 0 ? (uint64_t)max_ms : 0);
-	return await_end(s, end_ms, e);
+	return wait_for_end(s, end_ms, e);
 }
 
 void stream_abort(struct stream *s)
@@ -272,5 +268,5 @@ int stream_fd(const struct stream *s)
 
 uint64_t stream_idle_ms(const struct stream *s)
 {
-	return clock_ms() - s->sock.moved_ms;
+	return clock_ms() - s->sock.progress_ms;
 }

@@ -1,16 +1,15 @@
 /*
- * stream.h - an ordered, full-duplex byte stream with deadlines, plain or by a
- * transport that encrypts.
+ * stream.h - an ordered, full-duplex byte stream with deadlines, plain or
+ * encrypted by a transport.
  *
- * Layer: net.  Uses base, os/cancel.h.  Knows nothing of frames, and of TLS
- * what transport.h says.
+ * Layer: net.  Uses base, os/cancel.h, transport.h.  Knows nothing of frames.
  * Threads: a struct stream belongs to one thread; only stream_abort(),
  * stream_wire_in() and stream_wire_out() may be called from another.
  *
- * No deadlock of two senders: while a send waits for the peer to read, input
- * is offered to a hook.  No endless wait: whatever waits gives up with
- * ERR_TIMEOUT once timeout_ms passed without a byte moving in either
- * direction, or at the absolute deadline where one is set.
+ * Two sides that send at the same time do not deadlock: while a send waits for
+ * the peer to read, input is offered to a hook.  Every wait is bounded: it ends
+ * with ERR_TIMEOUT after timeout_ms of waiting without a byte transferred in
+ * either direction, or at the absolute deadline where one is set.
  */
 #ifndef FERRY_NET_STREAM_H
 #define FERRY_NET_STREAM_H
@@ -25,88 +24,89 @@ struct cancel;
 struct stream;
 struct transport;
 
-/* All may be NULL. */
+/* Each may be NULL. */
 struct stream_hooks {
 	/*
-	 * Called inside stream_send()/stream_flush() when input can be read
-	 * while output is stuck.  It should take it with stream_recv_some();
-	 * it must not send.  Returns 0, or an error that ends the send.
+	 * Called inside stream_send() and stream_flush() when input can be read
+	 * while the socket accepts no output.  It should read it with
+	 * stream_recv_some(), and must not send.  Returns 0, or an error that
+	 * ends the send.
 	 */
 	int (*on_input)(void *ctx, struct err *e);
 	/*
-	 * Called about once a second inside every wait, and at once after
-	 * stream_abort().  Returns 0, or an error that ends the wait.  In a
-	 * wait for input (and only there: sending says which) it may send;
-	 * what it sends is flushed, and is no byte that moved where timeouts
-	 * and stream_idle_ms() are concerned: a heart-beat of ours is no sign
-	 * that the peer lives.
+	 * Called about once a second inside every call that waits, and at once
+	 * after stream_abort() or when the cancel token is set.  Returns 0, or
+	 * an error that ends the call.  With sending 0 (a wait for input) it
+	 * may send; what it sends is flushed, and does not count as progress
+	 * for timeouts and stream_idle_ms(), because our own heart-beat does
+	 * not show that the peer is alive.
 	 */
 	int (*on_tick)(void *ctx, int sending, struct err *e);
 	void *ctx;
 };
 
 struct stream_config {
-	int timeout_ms; /* see above */
-	/* For the handshake alone; for what follows see stream_set_deadline()
-	 * and stream_set_cancel(). */
+	int timeout_ms; /* see above; 0: no limit */
+	/* For the handshake alone; afterwards stream_set_deadline() and
+	 * stream_set_cancel() apply. */
 	uint64_t deadline_ms; /* clock_ms() time; 0: only timeout_ms counts */
 	const struct cancel *cancel; /* ends it with ERR_INTERRUPTED; or NULL */
 };
 
 /*
- * Make a stream of a connected TCP socket.  fd is the stream's if this succeeds
- * (stream_free() closes it), and else stays the caller's: other threads may
- * look at it by its number until the caller sees to that.  The transport is
- * taken over in both cases.  With t NULL the bytes are sent as they are; else
- * the transport's handshake is made here, which blocks.
- * tls_conn_open() in auth/ calls this with TLS.
+ * Make a stream of a connected TCP socket.  On success the stream owns fd
+ * (stream_free() closes it).  On failure fd stays open and the caller's, since
+ * other threads may still use its number.  The stream owns the transport in
+ * both cases.  With t NULL bytes are sent as they are; else the transport's
+ * handshake is made here, which blocks.  tls_conn_open() in auth/ calls this
+ * with TLS.
  *
  * Returns the stream; or NULL with ERR_LOST, ERR_TIMEOUT, ERR_INTERRUPTED,
- * ERR_RESOURCE, or ERR_AUTH for everything that was wrong with the
- * authentication.
+ * ERR_RESOURCE, or ERR_AUTH for any failure to authenticate.
  */
 struct stream *stream_open(int fd, const struct stream_config *cfg,
 			   struct transport *t, struct err *e);
 
-/* Set the hooks (copied).  None are set at first. */
+/* Set the hooks (copied).  There are none at first. */
 void stream_set_hooks(struct stream *s, const struct stream_hooks *hooks);
 
 /* An absolute deadline (clock_ms()) for every wait from now on; 0: none. */
 void stream_set_deadline(struct stream *s, uint64_t deadline_ms);
 
 /*
- * A token that ends every wait from now on with ERR_INTERRUPTED; NULL: none.
- * It is borrowed.  Receiving takes more system calls while there is one: a
- * stream that carries much is ended by stream_abort().
+ * A token (borrowed) that ends every wait from now on with ERR_INTERRUPTED;
+ * NULL: none.  With a token, receiving takes more system calls: where data is
+ * transferred, use stream_abort() instead.
  */
 void stream_set_cancel(struct stream *s, const struct cancel *cancel);
 
 /*
- * Send all the bytes of the count (1..8) parts, in order.  Small sends are
- * gathered and may stay in the stream's buffer until stream_flush(); large ones
- * go out at once (without a copy where plain).  The parts are the caller's
- * again on return.
+ * Send all bytes of the count (1..8) parts, in order.  Small sends may stay in
+ * the stream's buffer until stream_flush(); large ones are sent at once, with
+ * what was buffered (on a plain stream without a copy).  The parts may be
+ * reused on return.
  *
- * Returns 0; ERR_LOST, ERR_TIMEOUT, or what a hook returned: the stream is
- * then only good for stream_free().
+ * Returns 0; or ERR_LOST, ERR_TIMEOUT, ERR_INTERRUPTED, an error of a hook, or
+ * one of the transport: the stream can then only be freed.
  */
 int stream_send(struct stream *s, const struct iovec *parts, int count,
 		struct err *e);
 
-/* Send what stream_send() kept back.  Returns as stream_send(). */
+/* Send what stream_send() buffered.  Returns as stream_send(). */
 int stream_flush(struct stream *s, struct err *e);
 
 /*
- * Receive exactly n bytes.  Flushes output first where it must wait.
- * Returns 0; ERR_CLOSED when the peer ended cleanly (FIN; with TLS, a
- * close_notify) before the first of them; ERR_LOST for an end in the middle
- * or a TLS stream without close_notify; ERR_CORRUPT for a damaged TLS
- * record; ERR_TIMEOUT; what a hook returned.
+ * Receive exactly n bytes.  Output is flushed before a wait.  Returns 0;
+ * ERR_CLOSED when the peer closed cleanly (FIN; with TLS, close_notify) before
+ * the first byte; ERR_LOST for an end after it, or with TLS for one without
+ * close_notify; ERR_CORRUPT for a damaged TLS record; ERR_AUTH where the peer's
+ * refusal arrives only after the handshake; ERR_TIMEOUT; ERR_INTERRUPTED; an
+ * error of a hook.
  */
 int stream_recv(struct stream *s, void *p, size_t n, struct err *e);
 
 /*
- * Receive what is there, at least one byte, at most cap, without waiting.
+ * Receive what is there, 1 to cap bytes, without waiting.
  * Returns 0 with *got; ERR_AGAIN when there is nothing; else as stream_recv().
  */
 int stream_recv_some(struct stream *s, void *p, size_t cap, size_t *got,
@@ -114,46 +114,47 @@ int stream_recv_some(struct stream *s, void *p, size_t cap, size_t *got,
 
 enum stream_event { STREAM_READABLE = 1, STREAM_WOKEN = 2 };
 /*
- * Wait until input is there (buffered input counts) or wake_fd (an eventfd or
- * any descriptor, -1: none) is readable, which is left unread; output is
- * flushed first; on_tick is called as usual.  max_ms bounds the wait (-1: no
- * bound of its own).  Returns a set of enum stream_event, 0 when max_ms
- * passed; or an error as stream_recv().
+ * Wait until there is input (buffered input counts, and so does its end), or
+ * wake_fd (an eventfd or any descriptor, -1: none) is readable; wake_fd is not
+ * read.  Output is flushed first, unless input is buffered.  max_ms limits the
+ * wait (-1: no limit of its own).  Returns a set of enum stream_event, 0 when
+ * max_ms passed; or an error as stream_recv().
  */
 int stream_wait(struct stream *s, int wake_fd, int max_ms, struct err *e);
 
 /*
- * End cleanly: flush, send close_notify and FIN, then wait until the peer has
- * done the same, at most max_ms.  Input that still comes is thrown away.
- * Returns 0 when the peer's end was seen; else an error.  The stream still
- * has to be freed.
+ * Close cleanly: flush, send close_notify and FIN, then wait at most max_ms
+ * until the peer has done the same.  Input that still arrives is discarded.
+ * Returns 0 when the peer has closed, else an error.  The stream must still be
+ * freed.
  */
 int stream_close(struct stream *s, int max_ms, struct err *e);
 
-/* From any thread: end all waits of the stream; later calls fail with
- * ERR_LOST. */
+/* From any thread: end all waits of the stream.  The call that waits and later
+ * ones fail with ERR_LOST, or with the error of on_tick. */
 void stream_abort(struct stream *s);
 
-/* Close the descriptor and free; NULL is allowed.  Does not wait and sends
- * nothing. */
+/* Close the descriptor and free, without sending or waiting; NULL is
+ * allowed. */
 void stream_free(struct stream *s);
 
-/* Bytes that went through the socket, with those that TLS adds. */
+/* Bytes received and sent through the socket, with those that TLS adds. */
 uint64_t stream_wire_in(const struct stream *s);
 uint64_t stream_wire_out(const struct stream *s);
 
-/*
- * Who the peer is, as far as was proved: the same 32 bytes for the same peer in
- * the same mode (a hash of the key's id, or of the certificate's public key), all
- * zero for a plain stream.  Not secret.
- */
 enum { STREAM_PEER = 32 };
+/*
+ * What the peer has proved to be, as 32 bytes that are not secret: the SHA-256
+ * of its certificate's public key, or of the identity of the shared key (with
+ * one-time codes one identity for all peers); all zero for a plain stream, or
+ * when memory ran out.
+ */
 void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER]);
 
-/* The socket, borrowed (for TCP_INFO). */
+/* The socket, borrowed, for socket options. */
 int stream_fd(const struct stream *s);
 
-/* Milliseconds since a byte moved in either direction. */
+/* Milliseconds since a byte was received, or sent outside a heart-beat. */
 uint64_t stream_idle_ms(const struct stream *s);
 
 #endif

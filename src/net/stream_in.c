@@ -1,8 +1,7 @@
 /*
  * A single step of a stream's input: from the socket to the caller's memory,
- * by a small buffer or the transport.
- *
- * Large plain receives go straight to the caller's memory.
+ * through a small buffer or the transport.  Large plain reads bypass the
+ * buffer.
  */
 #include "net/stream_priv.h"
 
@@ -14,16 +13,16 @@ int stream_in_is_buffered(struct stream *s)
 			    : s->in_off < s->in_end;
 }
 
-/* From the socket to memory, waiting a tick or not. */
-static int pull(struct stream *s, void *p, size_t n, int wait, int want_all,
-		size_t *got, struct err *e)
+/* Receive from the socket; with wait, wait up to a tick. */
+static int read_socket(struct stream *s, void *p, size_t n, int wait,
+		       int want_all, size_t *got, struct err *e)
 {
 	if (!wait)
 		return sock_recv(&s->sock, p, n, got, e);
 	return sock_recv_wait(&s->sock, p, n, want_all, got, e);
 }
 
-static int take_plain(struct stream *s, void *p, size_t n, int wait,
+static int read_plain(struct stream *s, void *p, size_t n, int wait,
 		      size_t *got, struct err *e)
 {
 	int rc;
@@ -32,8 +31,9 @@ static int take_plain(struct stream *s, void *p, size_t n, int wait,
 	if (s->in_off == s->in_end) {
 		s->in_off = s->in_end = 0;
 		if (n >= STREAM_IN_BYTES)
-			return pull(s, p, n, wait, 1, got, e);
-		rc = pull(s, s->in, STREAM_IN_BYTES, wait, 0, &s->in_end, e);
+			return read_socket(s, p, n, wait, 1, got, e);
+		rc = read_socket(s, s->in, STREAM_IN_BYTES, wait, 0, &s->in_end,
+				 e);
 		if (rc < 0)
 			return rc;
 	}
@@ -56,11 +56,11 @@ int stream_in_feed(struct stream *s, int wait, struct err *e)
 		return ERR_RESOURCE;
 	if (cap == 0)
 		return err_set(e, ERR_INTERNAL, "no room for TLS's input");
-	rc = pull(s, p, cap, wait, 0, &got, e);
+	rc = read_socket(s, p, cap, wait, 0, &got, e);
 	if (rc == 0) {
 		t->ops->in_added(t, got);
 	} else if (rc == ERR_CLOSED) {
-		/* Whether it was a clean one the transport knows. */
+		/* Only the transport knows whether this is a clean end. */
 		t->ops->in_end(t);
 		if (e)
 			err_clear(e);
@@ -77,7 +77,7 @@ void stream_in_alert(struct stream *s)
 	const void *p;
 	size_t n, sent;
 
-	/* With a block half sent, an alert could not be told from its rest. */
+	/* An alert in the middle of a record would be read as part of it. */
 	if (s->is_sending)
 		return;
 	p = t->ops->out(t, &n);
@@ -89,7 +89,7 @@ void stream_in_alert(struct stream *s)
 		t->ops->out_sent(t, sent);
 }
 
-static int take_decoded(struct stream *s, void *p, size_t n, int wait,
+static int read_decoded(struct stream *s, void *p, size_t n, int wait,
 			size_t *got, struct err *e)
 {
 	struct transport *t = s->transport;
@@ -106,11 +106,11 @@ static int take_decoded(struct stream *s, void *p, size_t n, int wait,
 	return rc;
 }
 
-int stream_in_take(struct stream *s, void *p, size_t n, int wait, size_t *got,
+int stream_in_read(struct stream *s, void *p, size_t n, int wait, size_t *got,
 		   struct err *e)
 {
-	int rc = s->transport ? take_decoded(s, p, n, wait, got, e)
-			      : take_plain(s, p, n, wait, got, e);
+	int rc = s->transport ? read_decoded(s, p, n, wait, got, e)
+			      : read_plain(s, p, n, wait, got, e);
 
 	s->received += *got;
 	return rc;

@@ -1,11 +1,10 @@
 /*
- * The sending half of a stream, and what is done in every wait: the hooks are
- * called, and what on_tick sent is flushed.
+ * The sending half of a stream, and the hooks, which every wait calls.
  *
- * Plain bytes go from the caller's memory; only small pieces pass through a
- * buffer, so that a frame's header costs no system call of its own.  With a
- * transport, records are collected in its large buffer, and small pieces fill
- * up a record first.
+ * Plain bytes are sent from the caller's memory; only small sends are copied to
+ * a buffer, so that a frame's header does not take a system call of its own.
+ * With a transport, small sends first fill up a record, and records are
+ * collected in the transport's large buffer.
  */
 #include "net/stream_priv.h"
 
@@ -14,7 +13,7 @@
 
 #include "base/clock.h"
 
-/* Sends below this are kept back. */
+/* Sends below this are buffered. */
 enum { SMALL_SEND = 4 * 1024 };
 
 /* ---------------------------------------------------------------- hooks */
@@ -28,7 +27,7 @@ static int call_tick(struct stream *s, int sending, struct err *e)
 	if (!s->hooks.on_tick || s->in_tick)
 		return 0;
 	s->in_tick = 1;
-	/* What it sends is no sign that the peer lives. */
+	/* What it sends does not show that the peer is alive. */
 	s->sock.is_heartbeat = 1;
 	rc = s->hooks.on_tick(s->hooks.ctx, sending, e);
 	s->sock.is_heartbeat = 0;
@@ -36,8 +35,8 @@ static int call_tick(struct stream *s, int sending, struct err *e)
 	return rc;
 }
 
-/* Call on_tick, and send what it sent. */
-static int tick(struct stream *s, int sending, struct err *e)
+/* Call on_tick, and flush what it sent. */
+static int tick_and_flush(struct stream *s, int sending, struct err *e)
 {
 	int rc = call_tick(s, sending, e);
 
@@ -48,13 +47,13 @@ static int tick(struct stream *s, int sending, struct err *e)
 	rc = stream_flush(s, e);
 	s->sock.is_heartbeat = 0;
 	s->in_tick = 0;
-	/* on_tick may know why. */
+	/* on_tick may know why the stream was aborted. */
 	if (rc < 0 && sock_is_aborted(&s->sock))
-		return stream_out_given_up(s, sending, e);
+		return stream_out_abort_error(s, sending, e);
 	return rc;
 }
 
-int stream_out_given_up(struct stream *s, int sending, struct err *e)
+int stream_out_abort_error(struct stream *s, int sending, struct err *e)
 {
 	int rc = call_tick(s, sending, e);
 
@@ -68,11 +67,11 @@ int stream_out_given_up(struct stream *s, int sending, struct err *e)
 int stream_out_step(struct stream *s, int rc, int sending, struct err *e)
 {
 	if (sock_is_aborted(&s->sock))
-		return stream_out_given_up(s, sending, e);
+		return stream_out_abort_error(s, sending, e);
 	if (rc < 0 && rc != ERR_AGAIN)
 		return rc;
 	if (clock_ms() - s->ticked_ms >= SOCK_TICK_MS)
-		return tick(s, sending, e);
+		return tick_and_flush(s, sending, e);
 	return 0;
 }
 
@@ -83,23 +82,24 @@ static int can_offer_input(const struct stream *s)
 	return s->hooks.on_input && !s->in_tick && !s->is_input_muted;
 }
 
-/* Let on_input take what came.  If it takes nothing it is not asked again at
- * once, or the wait would spin. */
+/* Call on_input.  If it reads nothing it is not called again until the next
+ * tick, since poll(2) would return at once each time. */
 static int offer_input(struct stream *s, struct err *e)
 {
-	uint64_t taken = s->received;
-	uint64_t raw = atomic_load_explicit(&s->sock.bytes_in,
+	uint64_t received = s->received;
+	uint64_t bytes_in = atomic_load_explicit(&s->sock.bytes_in,
 					    memory_order_relaxed);
 	int rc = s->hooks.on_input(s->hooks.ctx, e);
 
-	if (rc == 0 && s->received == taken &&
+	if (rc == 0 && s->received == received &&
 	    atomic_load_explicit(&s->sock.bytes_in, memory_order_relaxed) ==
-		    raw)
+		    bytes_in)
 		s->is_input_muted = 1;
 	return rc;
 }
 
-/* The socket is full: wait for room, taking input meanwhile. */
+/* The socket is full: wait until it accepts output, and offer input
+ * meanwhile. */
 static int wait_for_room(struct stream *s, struct err *e)
 {
 	int rc, revents, woken, events = POLLOUT;
@@ -118,9 +118,10 @@ static int wait_for_room(struct stream *s, struct err *e)
 }
 
 /*
- * The connection broke while we were sending.  What the peer sent before may
- * still be there and tell more than "connection reset": a TLS alert that
- * refuses our certificate, or the reason in words for on_input.
+ * Sending failed with rc.  Input that the peer sent before may explain more
+ * than "connection reset": a TLS alert that refuses our certificate, or a
+ * message with the reason, for on_input to read.  Returns the error that tells
+ * the user most.
  */
 static int explain_loss(struct stream *s, int rc, struct err *e)
 {
@@ -129,14 +130,14 @@ static int explain_loss(struct stream *s, int rc, struct err *e)
 	char byte;
 
 	if (sock_is_aborted(&s->sock))
-		return stream_out_given_up(s, 1, e);
+		return stream_out_abort_error(s, 1, e);
 	s->is_input_muted = 0;
 	if (can_offer_input(s)) {
 		while (can_offer_input(s) && offer_input(s, &why) == 0)
 			;
 	} else if (s->transport &&
 		   !s->transport->ops->has_begun(s->transport)) {
-		(void)stream_in_take(s, &byte, 1, 0, &got, &why);
+		(void)stream_in_read(s, &byte, 1, 0, &got, &why);
 	}
 	if (err_weight(why.code) <= err_weight(rc))
 		return rc;
@@ -145,8 +146,8 @@ static int explain_loss(struct stream *s, int rc, struct err *e)
 	return why.code;
 }
 
-/* Step over n bytes.  Returns how many of the count elements are left. */
-static size_t skip(struct iovec **iov, size_t count, size_t n)
+/* Advance iov by n bytes.  Returns how many of the count elements are left. */
+static size_t skip_sent(struct iovec **iov, size_t count, size_t n)
 {
 	while (count > 0 && n >= (*iov)->iov_len) {
 		n -= (*iov)->iov_len;
@@ -160,7 +161,7 @@ static size_t skip(struct iovec **iov, size_t count, size_t n)
 	return count;
 }
 
-/* The bytes of iov, all of them; iov is used up. */
+/* Send all bytes of iov, which is modified. */
 static int send_block(struct stream *s, struct iovec *iov, size_t count,
 		      struct err *e)
 {
@@ -174,7 +175,7 @@ static int send_block(struct stream *s, struct iovec *iov, size_t count,
 			rc = wait_for_room(s, e);
 		else if (rc < 0)
 			rc = explain_loss(s, rc, e);
-		count = skip(&iov, count, n);
+		count = skip_sent(&iov, count, n);
 	}
 	s->is_sending = 0;
 	return rc;
@@ -201,7 +202,7 @@ int stream_out_records(struct stream *s, struct err *e)
 	return rc;
 }
 
-/* Make records of n bytes. */
+/* Make records of n bytes, sending those that do not fit the transport. */
 static int encode(struct stream *s, const uint8_t *p, size_t n, struct err *e)
 {
 	struct transport *t = s->transport;
@@ -218,7 +219,8 @@ static int encode(struct stream *s, const uint8_t *p, size_t n, struct err *e)
 	return rc;
 }
 
-static int encode_out(struct stream *s, struct err *e)
+/* Make a record of the buffered bytes. */
+static int encode_buffer(struct stream *s, struct err *e)
 {
 	int rc = encode(s, s->out, s->out_len, e);
 
@@ -226,8 +228,8 @@ static int encode_out(struct stream *s, struct err *e)
 	return rc;
 }
 
-/* One part: what makes full records goes from where it is, the rest through
- * out[], so that no record is shorter than it must be. */
+/* Make records of one part: full ones directly from p, the rest through out[]
+ * together with the next part, so that no record is shorter than necessary. */
 static int encode_part(struct stream *s, const uint8_t *p, size_t n,
 		       struct err *e)
 {
@@ -244,7 +246,7 @@ static int encode_part(struct stream *s, const uint8_t *p, size_t n,
 			memcpy(s->out + s->out_len, p, now);
 			s->out_len += now;
 			if (s->out_len == STREAM_OUT_BYTES)
-				rc = encode_out(s, e);
+				rc = encode_buffer(s, e);
 		}
 		p += now;
 		n -= now;
@@ -284,9 +286,9 @@ int stream_flush(struct stream *s, struct err *e)
 	int rc;
 
 	if (sock_is_aborted(&s->sock))
-		return stream_out_given_up(s, 1, e);
+		return stream_out_abort_error(s, 1, e);
 	if (s->transport) {
-		rc = encode_out(s, e);
+		rc = encode_buffer(s, e);
 		return rc < 0 ? rc : stream_out_records(s, e);
 	}
 	if (s->out_len == 0)
@@ -304,7 +306,7 @@ int stream_send(struct stream *s, const struct iovec *parts, int count,
 	if (count < 1 || count > STREAM_PARTS_MAX)
 		return err_set(e, ERR_INTERNAL, "a send of %d parts", count);
 	if (sock_is_aborted(&s->sock))
-		return stream_out_given_up(s, 1, e);
+		return stream_out_abort_error(s, 1, e);
 	for (int i = 0; i < count; i++)
 		total += parts[i].iov_len;
 	if (total >= SMALL_SEND || total > STREAM_OUT_BYTES - s->out_len)

@@ -1,12 +1,12 @@
 /*
- * stream_priv.h - what struct stream holds, and the parts that it is made of.
+ * stream_priv.h - struct stream, and the functions that its files share.
  * Private to stream.c, stream_out.c and stream_in.c.
  *
  * Layer: net.  Uses base, sock.h, transport.h.
  *
- * Calls go one way: stream.c (whole receives, begin and end), stream_out.c
- * (sending, and what happens in every wait), stream_in.c (a single step of
- * input), sock.c.
+ * Each file calls only those after it: stream.c (whole receives, opening and
+ * closing), stream_out.c (sending, and the hooks), stream_in.c (a single step
+ * of input), sock.c.
  */
 #ifndef FERRY_NET_STREAM_PRIV_H
 #define FERRY_NET_STREAM_PRIV_H
@@ -21,7 +21,8 @@
 #include "net/transport.h"
 
 enum {
-	/* Input buffer: plain reads of this size and more bypass it. */
+	/* Input buffer of a plain stream: reads of this size and more bypass
+	 * it. */
 	STREAM_IN_BYTES = 8 * 1024,
 	/* Output buffer: with a transport, one full record. */
 	STREAM_OUT_BYTES = TRANSPORT_RECORD,
@@ -33,11 +34,11 @@ struct stream {
 	struct transport *transport; /* owned; NULL: plain */
 	struct stream_hooks hooks;
 	uint64_t ticked_ms; /* when on_tick was called last */
-	int in_tick;        /* on_tick is running: no hook is called */
-	int is_sending;     /* some of a block is sent, the rest not yet */
-	/* on_input left input where it was: not asked again until a tick */
+	int in_tick;        /* on_tick or its flush is running: call no hook */
+	int is_sending;     /* a record may be half sent */
+	/* on_input read nothing: it is not called again until the next tick */
 	int is_input_muted;
-	uint64_t received;     /* bytes handed to the caller */
+	uint64_t received;     /* bytes returned to the caller */
 	size_t in_off, in_end; /* in use of in[]; plain only */
 	size_t out_len;        /* in use of out[] */
 	uint8_t in[STREAM_IN_BYTES];
@@ -47,41 +48,41 @@ struct stream {
 /* ---- stream_in.c ---- */
 
 /*
- * At least one byte, at most n, to p.  With wait, a plain stream waits up to a
- * tick for all n of a large receive.  ERR_AGAIN when nothing came, after a
- * tick at the latest; else as stream_recv().
+ * Read 1 to n bytes.  With wait, wait up to a tick: a plain stream for all n
+ * bytes of a large read, else for the first.  Returns ERR_AGAIN when nothing
+ * came; else as stream_recv().
  */
-int stream_in_take(struct stream *s, void *p, size_t n, int wait, size_t *got,
+int stream_in_read(struct stream *s, void *p, size_t n, int wait, size_t *got,
 		   struct err *e);
 
-/* Give the transport more of what the peer sent, or its end.  Returns 0;
- * ERR_AGAIN when nothing came, after a tick at the latest; or an error. */
+/* Pass input from the socket, or its end, to the transport.  With wait, wait up
+ * to a tick.  Returns 0; ERR_AGAIN when nothing came; or an error. */
 int stream_in_feed(struct stream *s, int wait, struct err *e);
 
-/* Whether input waits in our own buffers, where poll(2) does not see it. */
+/* Whether input is in our own buffers, where poll(2) does not see it. */
 int stream_in_is_buffered(struct stream *s);
 
-/* The transport failed: let the peer know, if that can be done without
+/* After a failure of the transport: send its alert, if that is possible without
  * waiting. */
 void stream_in_alert(struct stream *s);
 
-/* ---- stream_out.c; stream_send() and stream_flush() are there too ---- */
+/* ---- stream_out.c, where stream_send() and stream_flush() are too ---- */
 
-/* Send the transport's records. */
+/* Send the records that the transport has for output. */
 int stream_out_records(struct stream *s, struct err *e);
 
-/* Whether there is something to flush. */
+/* Whether stream_flush() has something to send. */
 int stream_out_pending(const struct stream *s);
 
 /*
- * After a step of a wait, which returned rc (0 and ERR_AGAIN go on): calls
- * on_tick where it is due.  Returns 0 to go on, or the error that ends the
- * wait.
+ * To be called after each step of a wait, with the step's result rc: calls
+ * on_tick if it is due.  Returns 0 to continue (rc was 0 or ERR_AGAIN), or the
+ * error that ends the wait.
  */
 int stream_out_step(struct stream *s, int rc, int sending, struct err *e);
 
-/* The stream was aborted: what on_tick says to that, ERR_INTERRUPTED where the
- * cancel token was set, else ERR_LOST. */
-int stream_out_given_up(struct stream *s, int sending, struct err *e);
+/* The error of an aborted stream: that of on_tick if it returns one; else
+ * ERR_INTERRUPTED if the cancel token is set, or ERR_LOST. */
+int stream_out_abort_error(struct stream *s, int sending, struct err *e);
 
 #endif

@@ -108,14 +108,14 @@ static int dial(struct recv_connection *c, struct err *e)
 		pthread_mutex_lock(&set->lock);
 		to = set->sender;
 		pthread_mutex_unlock(&set->lock);
-		fd = dial_again(&to, &cfg->net, stop, e);
+		fd = dial_connect_peer(&to, &cfg->net, stop, e);
 		addr_text(c->peer, (const struct sockaddr *)&to.addr, to.len);
 	} else {
 		fd = dial_connect(cfg->connect_to, &cfg->net, stop, c->peer, e);
 	}
 	if (fd < 0)
 		return fd;
-	if (dial_peer(fd, &to, e)) {
+	if (dial_get_peer(fd, &to, e)) {
 		io_close(&fd);
 		return e->code;
 	}

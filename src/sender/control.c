@@ -70,7 +70,7 @@ static void start_further_streams(struct control *c)
 
 	if (stage < SESSION_CONNECTED || send_session_has_failed(s->session))
 		return;
-	g.is_long = s->peer.rtt_us >= DIAL_LONG_US;
+	g.is_long = s->peer.rtt_us >= DIAL_LONG_RTT_US;
 	g.is_ready = stage == SESSION_READY;
 	if (g.is_ready)
 		g.allowed = s->peer.ready.streams;

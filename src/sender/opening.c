@@ -64,11 +64,11 @@ static int dial(struct send_stream *st, struct err *e)
 	int fd;
 
 	if (st->index > 0)
-		return dial_again(&peer->address, &cfg->net, stop, e);
+		return dial_connect_peer(&peer->address, &cfg->net, stop, e);
 	fd = dial_connect(&cfg->dest, &cfg->net, stop, peer->name, e);
 	if (fd < 0)
 		return fd;
-	if (dial_peer(fd, &peer->address, e)) {
+	if (dial_get_peer(fd, &peer->address, e)) {
 		io_close(&fd);
 		return err_prefix(e, "%s", peer->name);
 	}
@@ -146,7 +146,7 @@ static int send_hello(struct send_stream *st, struct err *e)
 	const struct send_config *cfg = s->cfg;
 	const int is_single = !cfg->scan || (cfg->stdin_fd < 0 &&
 					     scan_is_single_file(cfg->scan));
-	const int is_long = s->peer.rtt_us >= DIAL_LONG_US;
+	const int is_long = s->peer.rtt_us >= DIAL_LONG_RTT_US;
 	const int compresses = cfg->codec.ops->id != CODEC_NONE;
 	/* A receiver that connects makes so many connections.  One that listens
 	 * has to know for how many there must be room at most. */
@@ -242,7 +242,7 @@ static int await_states(struct send_stream *st, struct err *e)
 		clock_ms() + (wait_ms > STATE_MIN_MS ? wait_ms : STATE_MIN_MS);
 	int rc = replies_take(st, e);
 
-	while (rc == 0 && s->peer.rtt_us >= DIAL_LONG_US &&
+	while (rc == 0 && s->peer.rtt_us >= DIAL_LONG_RTT_US &&
 	       s->cfg->streams != 1 && !s->cfg->pake &&
 	       queue_awaits_state(s->queue)) {
 		int left = clock_left_ms(until);

@@ -140,7 +140,7 @@ static void *connection_main(void *arg)
 	int spent_code;
 
 	err_clear(&e);
-	dial_suit_line(c->fd, &a->cfg.net);
+	dial_tune_for_rtt(c->fd, &a->cfg.net);
 	stream = secure_open(c->fd, &a->cfg.mode, &cfg, &spent_code, &e);
 	if (!stream)
 		report_failure(c, spent_code, &e);

@@ -103,13 +103,13 @@ static void connect_dual(const char *host, const char *want_peer)
 	/* The peer's text is an IPv4 address though the listener is dual. */
 	assert_memory_equal(peer, want_peer, strlen(want_peer));
 	close(two);
-	assert_int_equal(dial_peer(one, &to, &e), 0);
+	assert_int_equal(dial_get_peer(one, &to, &e), 0);
 	close(one);
-	two = dial_again(&to, &opt, NULL, &e);
+	two = dial_connect_peer(&to, &opt, NULL, &e);
 	assert_true(two >= 0);
 	check_socket(two);
 	close(two);
-	assert_int_equal(dial_peer(pfd.fd, &to, &e), ERR_LOST);
+	assert_int_equal(dial_get_peer(pfd.fd, &to, &e), ERR_LOST);
 	close(pfd.fd);
 }
 
