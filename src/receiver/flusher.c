@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "receiver/file_use.h"
+#include "receiver/transfer.h"
 
 enum {
 	LOOK_MS = 500,
@@ -65,6 +66,8 @@ struct flusher *flusher_new(struct transfer *t)
 
 void flusher_start(struct flusher *fl)
 {
+	if (fl->transfer->sync == SYNC_NONE)
+		return;
 	pthread_mutex_lock(&fl->lock);
 	if (!fl->is_running && !fl->is_stopping) {
 		fl->flushed_ms = clock_ms();

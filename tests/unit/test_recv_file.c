@@ -518,6 +518,39 @@ static void a_kept_part_is_resumed(void **state)
 }
 
 /* The source has changed since, though its time says it has not. */
+static int count_threads(void)
+{
+	return count_entries(opendir("/proc/self/task"));
+}
+
+/* How many threads opening a file starts that would be resumed. */
+static int threads_of_open(struct recv_lab *lab)
+{
+	struct msg_state m;
+	int before;
+
+	lab_begin(lab);
+	before = count_threads();
+	assert_int_equal(lab_open_file(lab, 1, "f", &large, &m), STATE_SEND);
+	return count_threads() - before;
+}
+
+static void a_large_file_is_flushed_meanwhile(void **state)
+{
+	struct recv_lab *lab = *state;
+
+	lab->cfg.sync = SYNC_BATCH;
+	assert_int_equal(threads_of_open(lab), 1);
+}
+
+static void nothing_is_flushed_with_sync_none(void **state)
+{
+	struct recv_lab *lab = *state;
+
+	lab->cfg.sync = SYNC_NONE;
+	assert_int_equal(threads_of_open(lab), 0);
+}
+
 static void leaves_of_a_kept_part_that_differ(void **state)
 {
 	static const struct lab_content other = { "aXcdefghi", 8 * LEAF + 5 };
@@ -696,6 +729,8 @@ int main(void)
 		lab_test(a_basis_that_stays_is_compared_as_a_whole),
 		lab_test(a_basis_that_differs_gives_what_is_the_same),
 		lab_test(a_kept_part_is_resumed),
+		lab_test(a_large_file_is_flushed_meanwhile),
+		lab_test(nothing_is_flushed_with_sync_none),
 		lab_test(leaves_of_a_kept_part_that_differ),
 		lab_test(a_hole_in_a_kept_part_reads_as_zeros),
 		lab_test(a_part_that_was_touched_is_read_again),
