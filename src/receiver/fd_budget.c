@@ -35,6 +35,9 @@ enum {
 	/* A session gets this part of what is left, or more where there may be
 	 * fewer sessions. */
 	SESSION_PART = 4,
+	/* So that the last of the sessions that there may be finds something as
+	 * well, this part of all is kept for the least that each needs. */
+	KEPT_PART = 2,
 	FILES_MAX = 64,
 	COMMITS_MAX = 10240, /* a group of the committer, and some more */
 
@@ -43,10 +46,11 @@ enum {
 };
 
 struct fd_budget {
-	unsigned part; /* set once */
+	unsigned part, sessions; /* set once */
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	pthread_cond_t given_back;
+	uint64_t all; /* that sessions may have */
 	uint64_t left;
 	unsigned shares; /* that are taken */
 };
@@ -84,7 +88,8 @@ struct fd_budget *fd_budget_new(unsigned sessions)
 	if (!b)
 		return NULL;
 	b->part = within(sessions, 1, SESSION_PART);
-	b->left = spare > FDS_PROCESS ? spare - FDS_PROCESS : 0;
+	b->sessions = sessions;
+	b->all = b->left = spare > FDS_PROCESS ? spare - FDS_PROCESS : 0;
 	pthread_mutex_init(&b->lock, NULL);
 	clock_cond_init(&b->given_back);
 	return b;
@@ -108,6 +113,7 @@ unsigned fd_budget_take_pending(struct fd_budget *b, unsigned most)
 	count = within(b->left / PENDING_PART, PENDING_MIN, most);
 	fds = (uint64_t)count * FDS_PENDING;
 	b->left -= fds < b->left ? fds : b->left;
+	b->all = b->left;
 	pthread_mutex_unlock(&b->lock);
 	return count;
 }
@@ -130,6 +136,22 @@ int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 	return share->fds <= fds ? 0 : -1;
 }
 
+/* How many descriptors the next session may have.  Locked. */
+static uint64_t next_share(const struct fd_budget *b)
+{
+	const unsigned least = within(b->all / KEPT_PART / FDS_LEAST, 0,
+				      b->sessions);
+	const uint64_t kept = least > b->shares + 1 ?
+				      (uint64_t)(least - b->shares - 1) *
+					      FDS_LEAST :
+				      0;
+	uint64_t fds = b->left / b->part;
+
+	if (fds + kept > b->left)
+		fds = b->left > kept ? b->left - kept : 0;
+	return fds < FDS_LEAST && b->left >= FDS_LEAST ? FDS_LEAST : fds;
+}
+
 int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
 		   const struct cancel *stop, struct fd_share *share,
 		   struct err *e)
@@ -138,11 +160,7 @@ int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
 
 	pthread_mutex_lock(&b->lock);
 	while (rc == ERR_AGAIN) {
-		uint64_t fds = b->left / b->part;
-
-		if (fds < FDS_LEAST && b->left >= FDS_LEAST)
-			fds = FDS_LEAST;
-		if (fd_budget_divide(fds, streams, share) == 0 ||
+		if (fd_budget_divide(next_share(b), streams, share) == 0 ||
 		    b->shares == 0)
 			rc = 0;
 		else if (cancel_is_set(stop) || clock_left_ms(by_ms) == 0)

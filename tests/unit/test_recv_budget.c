@@ -41,6 +41,36 @@ static void divisions_fit(void **state)
 	assert_int_equal(share.streams, 1);
 }
 
+/* With 1024 descriptors there is something for each of 16 sessions, though the
+ * first ones get more. */
+static void the_last_session_finds_something(void **state)
+{
+	enum { SESSIONS = 16 };
+	struct rlimit before, limit = { 1024, 1024 };
+	struct fd_share shares[SESSIONS];
+	struct fd_budget *b;
+	uint64_t all = 0;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	if (before.rlim_max < 1024)
+		skip();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	b = fd_budget_new(SESSIONS);
+	assert_non_null(b);
+	assert_int_equal(fd_budget_take_pending(b, 64), 64);
+	for (unsigned i = 0; i < SESSIONS; i++) {
+		assert_int_equal(fd_budget_take(b, STREAMS, clock_ms(), NULL,
+						&shares[i], &e),
+				 0);
+		all += shares[i].fds;
+	}
+	assert_true(all <= 1024);
+	assert_true(shares[0].streams > 4);
+	fd_budget_free(b);
+}
+
 struct taker {
 	struct fd_budget *budget;
 	struct fd_share share;
@@ -125,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(divisions_fit),
+		cmocka_unit_test(the_last_session_finds_something),
 		cmocka_unit_test(one_that_finds_too_little_waits),
 		cmocka_unit_test(quota_counts_items_and_bytes),
 	};
