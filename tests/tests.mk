@@ -25,7 +25,8 @@ unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
 
 # The longest first, so that none is left to run alone at the end.
-bats_long  := limits evil evil-load resume secrets patience faults existing code
+bats_long  := limits hostile hostile-load resume secrets timeouts faults \
+	existing code
 bats_files := $(wildcard $(bats_long:%=tests/bats/%.bats))
 bats_files += $(filter-out $(bats_files),$(sort $(wildcard tests/bats/*.bats)))
 ## BATS_TAG=san: of the bats tests only those with "[san]" in their name
@@ -118,9 +119,10 @@ acceptance: $(B)/ferry
 torture: $(B)/ferry
 	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
 
-## evil: the long part of the tests with hostile peers (some minutes)
-evil: $(B)/ferry
-	$(Q)FERRY=$< EVIL_LONG=1 tests/tools/alone tests/evil/suite $(EVIL)
+## hostile: the long part of the tests with hostile peers (some minutes)
+hostile: $(B)/ferry
+	$(Q)FERRY=$< HOSTILE_LONG=1 tests/tools/alone tests/hostile/suite \
+		$(HOSTILE)
 
 ## MINUTES=N: how long to soak
 ## soak: transfers in every mode, confined and watched, for MINUTES=20
@@ -128,4 +130,4 @@ soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
 .PHONY: tests have-cmocka check check-unit check-bats list acceptance torture \
-	evil soak $(unit_runs) $(bats_runs)
+	hostile soak $(unit_runs) $(bats_runs)

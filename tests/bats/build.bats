@@ -216,7 +216,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 @test "help lists the targets of all files" {
 	make -C "$src" help >said
 	for target in all install check check-static lint fuzz bench torture \
-		evil soak acceptance clean; do
+		hostile soak acceptance clean; do
 		is grep -c "^  $target " said 1
 	done
 	has said BUILDDIR

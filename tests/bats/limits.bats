@@ -6,20 +6,20 @@ load helper
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# strangers COUNT HOW ADDRESSES - of tests/tools/strangers.py, in the
-# background, until stop_strangers.
-strangers() {
+# pending COUNT HOW ADDRESSES - of tests/tools/pending.py, in the
+# background, until stop_pending.
+pending() {
 	rm -f in
 	mkfifo in
-	: >strangers.out
-	start strangers python3 "$tools/strangers.py" "$port" "$@" \
-		<>in >strangers.out
-	await strangers.out '^ready$'
+	: >pending.out
+	start pending python3 "$tools/pending.py" "$port" "$@" \
+		<>in >pending.out
+	await pending.out '^ready$'
 }
 
-stop_strangers() {
-	kill "${pid[strangers]}"
-	ended strangers
+stop_pending() {
+	kill "${pid[pending]}"
+	ended pending
 }
 
 # Of the receiver: threads, descriptors, kilobytes in memory
@@ -42,7 +42,7 @@ is_instrumented() {
 	for how in silent trickle half; do
 		# from many addresses, from one, and from the sender's own
 		for addresses in 600 1 0; do
-			strangers 1000 $how $addresses
+			pending 1000 $how $addresses
 			rm -f dst/f
 			send --key key -j 2 src/f
 			status 0
@@ -53,7 +53,7 @@ is_instrumented() {
 			[ "$(threads)" -le 140 ]
 			[ "$(descriptors)" -le 300 ]
 			is_instrumented || [ "$(memory)" -le 100000 ]
-			stop_strangers
+			stop_pending
 		done
 	done
 	stop_receiver
@@ -109,7 +109,7 @@ is_instrumented() {
 	for how in silent trickle half; do
 		: >"$how.out"
 		mkfifo "$how.in"
-		start $how python3 "$tools/strangers.py" "$port" 1 $how 1 \
+		start $how python3 "$tools/pending.py" "$port" 1 $how 1 \
 			<>"$how.in" >"$how.out"
 	done
 	for how in silent trickle half; do await "$how.out" '^ready$'; done
@@ -133,12 +133,12 @@ is_instrumented() {
 	# stopped, it accepts nobody; who finds no place in the queue would try
 	# again only after a second, and after five
 	kill -STOP "${pid[receiver]}"
-	strangers 1000 silent 600
+	pending 1000 silent 600
 	read -r _ waiting room _ < <(ss -ltnH "sport = :$port")
 	echo "$waiting of $room"
 	kill -CONT "${pid[receiver]}"
 	[ "$waiting" -ge 1000 ]
-	stop_strangers
+	stop_pending
 	stop_receiver
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Every exit status of the contract, by the side that has it.  2 (usage) is
-# in usage.bats; wrong keys and certificates are in modes.bats.
+# in usage.bats; wrong keys and certificates are in security-modes.bats.
 
 bats_require_minimum_version 1.5.0
 load helper

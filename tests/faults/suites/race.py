@@ -137,28 +137,28 @@ def two_receivers(existing):
     return case
 
 
-def strangers(mode):
+def noise(mode):
     """A port scan, a browser and noise while a session goes on."""
     def case(lab):
         source = many(lab, lab.src, FILES, 3000)
         receiver = lab.receive(mode=mode)
         sender = lab.send("--limit-rate", "8M", source, port=receiver.port,
                           mode=mode)
-        noise = lab.rng.randbytes(1 << 16)
+        junk = lab.rng.randbytes(1 << 16)
         count = 0
         while not sender.poll() and sender.code is None and count < 300:
-            visit(receiver.port, (b"", b"GET / HTTP/1.1\r\n\r\n", noise,
+            visit(receiver.port, (b"", b"GET / HTTP/1.1\r\n\r\n", junk,
                                   b"\x16\x03\x01\x02\x00\x01")[count % 4],
                   is_reset=count % 3 == 0)
             count += 1
         lab.finish(sender, receiver)
         lab.fault(count)
-        lab.detail = f"{count} strangers"
+        lab.detail = f"{count} connections"
         lab.check(lab.expected(source), sender, receiver, must={0})
         lab.check_identical(lab.expected(source))
         lines = receiver.messages().count(b"no session: ")
         if count < 10 or lines > count:
-            raise Failure("output", f"{lines} lines for {count} strangers")
+            raise Failure("output", f"{lines} lines for {count} connections")
     return case
 
 
@@ -182,4 +182,4 @@ def cases(bench, rng):
     for i in range(bench.options.runs or (1 if bench.options.quick else 5)):
         yield f"two-receivers-{i}", two_receivers("fail")
     for mode in "plain", "tls":
-        yield f"strangers-{mode}", strangers(mode)
+        yield f"noise-{mode}", noise(mode)

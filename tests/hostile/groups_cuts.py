@@ -3,8 +3,9 @@ nobody may call that a success if what is there is not what was sent.
 
 Sender and receiver are real, and between them is a line that does one harm to
 each session.  Cuts are made at every byte of both ways, bits to be changed are
-drawn.  EVIL_LONG: all of that, otherwise a sample.  EVIL_ONLY='plain cut up
-123', or 'tls flip down 45.6' for bit 6: this one alone, with its EVIL_SEED.
+drawn.  HOSTILE_LONG: all of that, otherwise a sample.  HOSTILE_ONLY='plain cut
+up 123', or 'tls flip down 45.6' for bit 6: this one alone, with its
+HOSTILE_SEED.
 """
 import collections
 import os
@@ -22,7 +23,7 @@ from lib.proxy import Proxy
 from lib.tree import clear, contents
 from targets import LONG, PROGRAM, SEED
 
-ONLY = os.environ.get("EVIL_ONLY")
+ONLY = os.environ.get("HOSTILE_ONLY")
 WORKERS = 3
 TIMEOUT_S = scaled(10 if PROGRAM.is_slow else 3)
 # A length that was changed is waited for as long as the other side lives, and
@@ -238,7 +239,7 @@ def run_all(bench, mode, harms):
                 try:
                     counts[pair.one(harm)[0]] += 1
                 except Failure as e:
-                    failures.append(f"EVIL_ONLY='{mode} {harm}': {e}")
+                    failures.append(f"HOSTILE_ONLY='{mode} {harm}': {e}")
                     clear(pair.dst)
         finally:
             pair.close()

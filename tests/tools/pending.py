@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Connections that come to nothing.
+"""Connections that stay pending.
 
-strangers.py PORT COUNT HOW ADDRESSES [PACE]
+pending.py PORT COUNT HOW ADDRESSES [PACE]
 
 Keep COUNT connections to PORT open, from ADDRESSES loopback addresses in
 turn (0: from 127.0.0.1), and open each again that the other side ends, PACE
@@ -21,7 +21,7 @@ import time
 HALF = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(94)
 
 
-class Strangers:
+class Pending:
     def __init__(self, port, count, how, addresses, pace):
         self.port, self.count, self.how = port, count, how
         self.pace, self.began, self.begun = pace, time.monotonic(), 0
@@ -125,8 +125,8 @@ class Strangers:
 
 def main():
     port, count, how, addresses, *pace = sys.argv[1:]
-    s = Strangers(int(port), int(count), how, int(addresses),
-                  int(pace[0]) if pace else None)
+    s = Pending(int(port), int(count), how, int(addresses),
+                int(pace[0]) if pace else None)
     s.run()
     print(f"opened {s.opened} ended {s.ended}", flush=True)
 

@@ -9,9 +9,9 @@ from lib.wire import (CHUNK, DEFERRED, FEATURES, LAYOUTS, RESUME, UNKNOWN,
                       header, message, runs)
 from targets import SenderLab
 
-EVIL = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",
-        b"\xff\xfe\xc0\xae", "\u202eltr\u009b".encode(), b"%n%s%x", b"\0nul",
-        b"x" * 512, b"{\"event\":\"summary\",\"exit\":0}\n", b""]
+HOSTILE = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",
+           b"\xff\xfe\xc0\xae", "\u202eltr\u009b".encode(), b"%n%s%x",
+           b"\0nul", b"x" * 512, b"{\"event\":\"summary\",\"exit\":0}\n", b""]
 
 
 def instead(*frames):
@@ -301,7 +301,7 @@ def resends(v):
            stdin=b"x" * 3 * CHUNK, paths=["-"])
     v.case("10^5 RESEND", {"OPEN": lambda r, link, m: link.send(
         message("RESEND", id=m["id"]) * 100000) or True})
-    for name in EVIL:
+    for name in HOSTILE:
         v.case(f"NOTE {name[:16]!r}",
                {"FINISH": also(message("NOTE", name=name))})
     for lie in ({"kind": 0}, {"kind": 1}, {"cause": 21}, {"cause": 65535},
@@ -339,7 +339,7 @@ def offers(v):
 
 
 def texts(v):
-    for text in EVIL:
+    for text in HOSTILE:
         for kind in ("HELLO", "OPEN", "FINISH"):
             v.case(f"ERROR {text[:16]!r} for {kind}",
                    {kind: instead(message("ERROR", code=7, text=text))})

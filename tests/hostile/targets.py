@@ -21,9 +21,9 @@ RSS_MAX = 320 << 20 if not SANITIZED else 4 << 30
 # and the heaps of a few threads take a quarter of this.
 VM_MAX = 2 << 30
 # Of all chances, and whether there is time for all that a group can do.
-SEED = int(os.environ.get("EVIL_SEED") or random.SystemRandom().randrange(
+SEED = int(os.environ.get("HOSTILE_SEED") or random.SystemRandom().randrange(
     1 << 31))
-LONG = bool(os.environ.get("EVIL_LONG"))
+LONG = bool(os.environ.get("HOSTILE_LONG"))
 
 
 class Cases:
@@ -200,7 +200,7 @@ class ReceiverLab(Lab):
         self.cases.run("a good sender is served after that", self.honest)
         self.cases.run("the receiver ends and its messages are clean",
                        self.stop)
-        if os.environ.get("EVIL_KEEP"):
+        if os.environ.get("HOSTILE_KEEP"):
             print(self.work)
         else:
             self.release()

@@ -17,7 +17,7 @@ from targets import LIMIT, LONG, ReceiverLab
 SECONDS = float(os.environ.get("FLIP_SECONDS", "3" if LONG else "1"))
 FLIP = os.path.join(os.path.dirname(__file__), "../tools/flip.py")
 NOBODY = 65534
-EVIL = [b"evil", b"more evil"]
+HOSTILE = [b"evil", b"more evil"]
 SECRET = b"the secret"
 NAME = "secret name"
 
@@ -77,7 +77,7 @@ def flood(s, name, count):
     """One session's worth; returns the verdicts."""
     ident, replies = 1, []
     for i in range(count):
-        rows, content = small_items(name, EVIL[i % 2])
+        rows, content = small_items(name, HOSTILE[i % 2])
         s.send(pack(rows, content, id=ident))
         ident += len(rows)
         # and one in chunks, whose part lies there meanwhile
@@ -111,7 +111,7 @@ def receiving(cases, uid, *options):
         need(seen[1] > 100, f"too little was committed: {seen}")
         need(seen[4] > 100, f"too little met the link: {seen}")
 
-    allowed = {b"dir/" + name: EVIL for name in FILES}
+    allowed = {b"dir/" + name: HOSTILE for name in FILES}
     allowed.update({b"other": ["dir"], b"dir/link": [("link", b"sub")],
                     b"dir/sub": ["dir"], b"dir/more": ["dir"]})
     lab.case("a directory of the receiver's flips with a link that leads out"
@@ -131,14 +131,14 @@ def root_flips(cases):
         with Flipper((lab.dst, way)):
             for _ in tries(SECONDS / 3):
                 s = lab.sender()
-                s.put_pack(1, [(b"secret.txt", EVIL[0]),
-                               (b"sub/new.txt", EVIL[0])])
+                s.put_pack(1, [(b"secret.txt", HOSTILE[0]),
+                               (b"sub/new.txt", HOSTILE[0])])
                 s.send(message("FLUSH"))
                 got = s.verdicts(2)
                 need(set(got.values()) <= {1, 2}, f"verdicts {got}")
                 s.close()
     lab.case("DIR itself flips with a link that leads out", case,
-             {b"secret.txt": EVIL, b"sub/new.txt": EVIL})
+             {b"secret.txt": HOSTILE, b"sub/new.txt": HOSTILE})
     lab.close()
 
 

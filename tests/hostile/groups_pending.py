@@ -1,5 +1,5 @@
-"""What a thousand pending connections cost a sender with a key: with EVIL_LONG
-only, as time is measured.  That they keep nobody out is tested by
+"""What a thousand pending connections cost a sender with a key: with
+HOSTILE_LONG only, as time is measured.  That they keep nobody out is tested by
 tests/bats/limits.bats."""
 import os
 import statistics
@@ -12,7 +12,7 @@ from lib.lab import need
 from lib.limits import can, scaled
 from targets import LONG, PROGRAM
 
-CROWD = os.path.join(os.path.dirname(__file__), "../tools/strangers.py")
+CROWD = os.path.join(os.path.dirname(__file__), "../tools/pending.py")
 COUNT, ADDRESSES = 1000, 600
 # How many of those who were sent away come back in a second.  Where they come
 # as fast as they can, on the same host, they have a processor for themselves.
