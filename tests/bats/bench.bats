@@ -12,7 +12,7 @@ self_test() {
 	python3 "$top/tests/bench/selftest.py" "$helpers" -v "$@"
 }
 
-@test "the benchmark counts all processes of a side, and ends them" {
+@test "the benchmark measures all processes of a side, and ends them" {
 	self_test SelfTest.test_descendants_count SelfTest.test_peak_memory \
 		SelfTest.test_stop_ends_descendants
 }
@@ -22,12 +22,12 @@ self_test() {
 		SelfTest.test_failure_is_told
 }
 
-@test "the benchmark judges by the marks, and never from spoilt runs" {
+@test "the benchmark judges by the targets, never from spoilt runs" {
 	self_test SelfTest.test_spoilt_runs_give_no_ratio \
 		SelfTest.test_verdicts
 }
 
-@test "the benchmark's long line delays, limits, loses and counts" {
+@test "the benchmark's WAN emulator delays, limits, drops and counts" {
 	needs 'network namespaces'
 	self_test SelfTest.test_wan_delays SelfTest.test_wan_limits_the_rate \
 		SelfTest.test_wan_loses

@@ -109,7 +109,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	grep -qE '__(memcpy|snprintf|vsnprintf|read)_chk' elf
 }
 
-@test "after a build there is nothing to make, and make says little" {
+@test "after a build make has nothing to do and says so briefly" {
 	make -C "$src" -q BUILDDIR="$out"
 	make -C "$src" BUILDDIR="$out" >said
 	[ "$(grep -cv '^make.*directory' said)" -le 1 ]
@@ -130,7 +130,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	hasnt said "rm -rf build"
 }
 
-@test "make -f hands on several goals to one make" {
+@test "make -f passes several goals to a single make" {
 	make -j4 -n -f "$src/Makefile" BUILDDIR="$out" all check-unit >said
 	is grep -c 'logs/unit/test_base.log' said 1
 }
@@ -143,7 +143,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	done
 }
 
-@test "make -j8 install makes nothing after a build, whatever the flags" {
+@test "make -j8 install builds nothing after a build, whatever the flags" {
 	make -C "$src" -j8 BUILDDIR="$out" CC=/nonexistent CFLAGS=-O1 \
 		PKG_CONFIG=/nonexistent DESTDIR="$work/de st" \
 		PREFIX="/opt/it's mine" install >said
@@ -166,7 +166,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	[ -d usr/bin ] # without DESTDIR it is the system's
 }
 
-@test "make install builds first where nothing is built, or a source changed" {
+@test "make install builds first if nothing is built or a source changed" {
 	made_in BUILDDIR="$work/b" install >said
 	has said '-c -o '"$work/b/release/obj/main.o"
 	made_in install >said
@@ -202,7 +202,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	is find b b$'\n'b/notes
 }
 
-@test "make check is the tests; check-static is apart" {
+@test "make check runs the tests only; check-static is separate" {
 	made_in check >said
 	has said '/unit/test_base.log'
 	has said '/fuzz/frame.log'
@@ -222,7 +222,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	has said BUILDDIR
 }
 
-@test "no temporary directory: the build stops, nothing is remembered" {
+@test "no temporary directory: the build stops, nothing is cached" {
 	TMPDIR=/nonexistent probe
 	refused /nonexistent
 	probe
@@ -230,7 +230,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	found | diff - <(cat "$out"/cache/*)
 }
 
-@test "a temporary directory without space: the build stops, or finds all" {
+@test "a full temporary directory: the build stops, or finds every flag" {
 	needs mounting
 	for kib in 4 8 12 16 20 24 28 32 64; do
 		under=(tiny $kib)
@@ -245,7 +245,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	[ "$code" = 0 ]
 }
 
-@test "flags or a compiler that build nothing: their own words are shown" {
+@test "flags or a compiler that cannot build: the compiler's message is shown" {
 	probe CFLAGS=-fno-such-flag
 	refused no-such-flag
 	probe LDFLAGS=-lno-such-library
@@ -255,7 +255,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	refused 'cannot find crt1.o'
 }
 
-@test "a compiler that begins to fail while it is asked" {
+@test "a compiler that starts to fail during the probe" {
 	compiler flaky <<-'EOF'
 		echo >>"$0.count"
 		[ "$(wc -l <"$0.count")" -lt 5 ] ||
@@ -266,7 +266,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	refused 'No space left on device'
 }
 
-@test "a flag that the compiler does not know is left out, all others stay" {
+@test "a flag that the compiler does not know is left out, the others stay" {
 	compiler old <<-'EOF'
 		[[ " $* " != *" -fstack-clash-protection "* ]] ||
 			{ echo >&2 "unrecognized option"; exit 1; }
@@ -279,7 +279,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	sed 's/ -fstack-clash-protection//' "$out"/cache/* | diff - got
 }
 
-@test "a warning that the user's flags give with any program is no verdict" {
+@test "a warning that the user's flags always cause does not reject a flag" {
 	compiler noisy <<-'EOF'
 		[[ " $* " != *" -Werror "* ]] ||
 			{ echo >&2 "error: unused option"; exit 1; }

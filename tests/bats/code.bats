@@ -51,7 +51,7 @@ burnt() {
 	status 3
 }
 
-@test "a code from one side to the other: one session, both verify [san] [vg]" {
+@test "one-time code: one session, both sides show the same verify words [san] [vg]" {
 	receive_code -v dst
 	[[ $secret =~ ^[0-9]{4}-[a-z]{3,8}-[a-z]{3,8}$ ]]
 	has messages "one-time code:     $secret"
@@ -73,7 +73,7 @@ burnt() {
 	check_events sender.events
 }
 
-@test "the command that the receiver shows is the one that works" {
+@test "the command that the receiver shows works" {
 	receive_code -b 127.0.0.1 dst
 	shown=$(sed -n 's/^ferry: on the other host: ferry send PATH... //p' \
 		messages)
@@ -82,7 +82,7 @@ burnt() {
 	served
 }
 
-@test "on all addresses the receiver shows its name; with -q the code alone" {
+@test "listening on all addresses: its host name is shown; -q shows only the code" {
 	receive_code -v dst
 	has messages "ferry send PATH... $(uname -n):$port"
 	served
@@ -92,7 +92,7 @@ burnt() {
 	served
 }
 
-@test "--code is the default's name" {
+@test "--code is the default mode" {
 	receive_code --code dst
 	send --code --code-file code src/MARKER-name
 	status 0
@@ -122,7 +122,7 @@ burnt() {
 	cmp src/big out
 }
 
-@test "a sender that was cut off comes back with the same key" {
+@test "a sender whose connection was cut reconnects with the same key" {
 	head -c 8000000 /dev/urandom >src/big
 	receive_code dst
 	forward cut 3000000
@@ -145,7 +145,7 @@ at_terminal() {
 		>shown 2>sender 3>&- || sent=$?
 }
 
-@test "the sender asks at the terminal" {
+@test "the sender asks for the code on the terminal" {
 	receive_code dst
 	at_terminal "The code that ferry receive shows on 127.0.0.1:$port: " \
 		"$secret\\n"
@@ -156,7 +156,7 @@ at_terminal() {
 	has shown "$secret"
 }
 
-@test "Tab completes words, and mistakes are told before they cost the code" {
+@test "Tab completes words, and typing errors are reported before the code is used" {
 	write_code 4821-river-anchor
 	receive --code-file code dst
 	# capitals, a list, two completions, corrections by each of the keys
@@ -178,7 +178,7 @@ at_terminal() {
 	status 0
 }
 
-@test "^C and ^D at the question: the terminal is as it was" {
+@test "^C and ^D at the prompt: the terminal is restored" {
 	port=1
 	at_terminal "$port: " '48\x03'
 	status 130
@@ -187,7 +187,7 @@ at_terminal() {
 	has sender "no code given"
 }
 
-@test "without a terminal and a file: how to do without" {
+@test "without a terminal and a code file: the message names the alternatives" {
 	sent=0
 	setsid -w "$FERRY" send src/MARKER-name 127.0.0.1:1 2>sender \
 		</dev/null || sent=$?
@@ -202,7 +202,7 @@ at_terminal() {
 
 # ---- files with codes ------------------------------------------------------
 
-@test "--code-file on both sides: the code is shown nowhere" {
+@test "--code-file on both sides: the code is not shown" {
 	write_code 4821-river-anchor
 	receive --code-file code -v dst
 	send -v --code-file code src/MARKER-name
@@ -215,7 +215,7 @@ at_terminal() {
 	hasnt events '"event":"code"'
 }
 
-@test "files that others may read, or that hold no code, are refused" {
+@test "code files that others can read or that hold no code are refused" {
 	write_code 4821-river-anchor
 	chmod 640 code
 	port=1
@@ -237,7 +237,7 @@ at_terminal() {
 	status 7
 }
 
-@test "neither command line nor environment has the code" {
+@test "the code is in neither command line nor environment" {
 	head -c 20000000 /dev/zero >src/big
 	receive_code dst
 	start_send slow --code-file code --limit-rate 2M src
@@ -257,7 +257,7 @@ at_terminal() {
 
 # ---- wrong codes and strangers ---------------------------------------------
 
-@test "a wrong code burns it: both end with 4, nothing is created [san]" {
+@test "a wrong guess invalidates the code: both exit with 4, nothing is created [san]" {
 	receive_code dst
 	write_code "$(wrong_code)"
 	send --code-file code src/MARKER-name
@@ -269,7 +269,7 @@ at_terminal() {
 	check_events events
 }
 
-@test "a changed bit on the way is a wrong code" {
+@test "a bit changed in transit counts as a wrong code" {
 	receive_code dst
 	# the sender's confirmation begins at byte 73 + 8
 	forward flip 95
@@ -279,7 +279,7 @@ at_terminal() {
 	burnt
 }
 
-@test "port scans, garbage, half exchanges do not burn the code" {
+@test "port scans, garbage and partial exchanges do not invalidate the code" {
 	receive_code dst
 	for _ in 1 2 3; do
 		: >/dev/tcp/127.0.0.1/"$port"
@@ -298,7 +298,7 @@ at_terminal() {
 	exec 7>&-
 }
 
-@test "silent connections are dropped, and keep nobody out" {
+@test "silent connections are dropped and do not keep a sender out" {
 	receive_code dst
 	for i in {1..20}; do
 		eval "exec $((i + 20))<>/dev/tcp/127.0.0.1/$port"
@@ -310,7 +310,7 @@ at_terminal() {
 	served
 }
 
-@test "whoever is refused is told nothing" {
+@test "a refused peer learns nothing" {
 	receive_code dst
 	is peer send "$port" "$(wrong_code)" "refused 0"
 	burnt
@@ -333,7 +333,7 @@ half() {
 	await "$1.out" '^half$'
 }
 
-@test "of guesses that are half way at the same time one is judged" {
+@test "of concurrent guesses only one is judged" {
 	for order in "bad good" "good bad"; do
 		rm -f ./*.in
 		receive_code dst
@@ -381,7 +381,7 @@ half() {
 
 # ---- other modes -----------------------------------------------------------
 
-@test "a code and a receiver in another mode" {
+@test "a sender with a code, a receiver in another mode" {
 	ferry keygen key 2>/dev/null
 	write_code 4821-river-anchor
 	for mode in "--key key" --plain; do
@@ -399,7 +399,7 @@ half() {
 	done
 }
 
-@test "another mode and a receiver with a code" {
+@test "a sender in another mode, a receiver with a code" {
 	ferry keygen key 2>/dev/null
 	receive_code dst
 	send --key key src/MARKER-name
@@ -412,7 +412,7 @@ half() {
 
 # ---- on the wire -----------------------------------------------------------
 
-@test "the manual is enough: another implementation, both ways" {
+@test "a second implementation, written from the manual, works as either side" {
 	receive_code dst
 	mkfifo hold
 	exec 7<>hold
@@ -444,7 +444,7 @@ half() {
 	has other.out "then 16"
 }
 
-@test "a recorded session holds no name, no content, no code" {
+@test "a recorded session contains no name, content or code" {
 	for _ in {1..200}; do echo MARKER-content; done >src/MARKER-second
 	receive_code dst
 	forward record said

@@ -38,7 +38,7 @@ alike() {
 
 # ---- it is there -----------------------------------------------------------
 
-@test "both sides tell with -v how they are confined" {
+@test "with -v both sides say how they are confined" {
 	echo x >src/f
 	receive --plain -v --once dst
 	send --plain -v src/f
@@ -48,7 +48,7 @@ alike() {
 	grep -qE '^ferry: sandbox: Landlock \(ABI [0-9]+\), seccomp$' sender
 }
 
-@test "a receiver and its threads run filtered, and cannot gain rights" {
+@test "a receiver and all its threads run under seccomp and no_new_privs" {
 	echo x >src/f
 	receive --plain dst
 	set -- "/proc/${pid[receiver]}/task"/*
@@ -97,12 +97,12 @@ arrives_confined() {
 	no_litter out
 }
 
-@test "a tree of all kinds arrives the same" {
+@test "a tree with all kinds of items arrives unchanged" {
 	make_tree
 	arrives_confined
 }
 
-@test "a tree of all kinds arrives the same, sent and received as nobody" {
+@test "a tree with all kinds of items arrives unchanged, both sides run as nobody" {
 	needs 'a second user'
 	make_tree
 	chmod -R a+rX src
@@ -113,7 +113,7 @@ arrives_confined() {
 	arrives_confined setpriv --reuid=65534 --regid=65534 --clear-groups
 }
 
-@test "a directory that passes its group on" {
+@test "a set-group-ID directory as destination" {
 	make_tree
 	mkdir shared
 	chmod 2777 shared
@@ -125,7 +125,7 @@ arrives_confined() {
 	chmod u+w shared/t/a/b
 }
 
-@test "every option works as without" {
+@test "every option works in the sandbox" {
 	make_tree
 	for options in "--existing skip --sync none" \
 		"--existing replace --sync file" \
@@ -146,7 +146,7 @@ arrives_confined() {
 	done
 }
 
-@test "--stdout opens nothing at all, and works" {
+@test "--stdout works, though the sandbox allows no file" {
 	head -c 3000000 /dev/urandom >src/f
 	: >events
 	start receiver "$FERRY" receive -p 0 --json=9 --plain --stdout -v \
@@ -161,7 +161,7 @@ arrives_confined() {
 	cmp out src/f
 }
 
-@test "what a sender may send: links that are followed, a source that is a link" {
+@test "a confined sender: followed symlinks, and a symlink as source" {
 	mkdir src/t outside
 	echo far >outside/f
 	ln -s ../../outside/f src/t/l
@@ -182,7 +182,7 @@ arrives_confined() {
 	stop_receiver
 }
 
-@test "a sender resolves names while it is confined" {
+@test "a confined sender resolves host names" {
 	echo x >src/f
 	receive --plain -4 --once dst
 	host=localhost send --plain -4 src/f
@@ -190,7 +190,7 @@ arrives_confined() {
 	status 0
 }
 
-@test "a call that strace cut in two is denied, or is not, as a whole" {
+@test "the test's own parser joins calls that strace splits in two" {
 	# by a call of another thread, and with -Z by the end of one
 	cat >both.calls <<-'EOF'
 		11    openat(AT_FDCWD, "/proc/sys/vm/overcommit_memory", O_RDONLY|O_CLOEXEC <unfinished ...>
@@ -251,7 +251,7 @@ without() {
 	echo "strace -f -qq -o /dev/null -e trace=$1 -e inject=$1:error=ENOSYS"
 }
 
-@test "a kernel without Landlock or seccomp: auto notes it and works" {
+@test "a kernel without Landlock or seccomp: auto works and says so" {
 	echo x >src/f
 	FERRY_WRAP=$(without landlock_create_ruleset) \
 		receive --plain -v --once dst
@@ -269,7 +269,7 @@ without() {
 	grep -qE 'sandbox: Landlock \(ABI [0-9]+\), no seccomp' sender
 }
 
-@test "a kernel without Landlock or seccomp: require is exit 11" {
+@test "a kernel without Landlock or seccomp: require exits with 11" {
 	for call in landlock_create_ruleset landlock_restrict_self seccomp; do
 		# shellcheck disable=SC2046
 		run $(without $call) "$FERRY" receive --plain -p 0 \
@@ -280,7 +280,7 @@ without() {
 	done
 }
 
-@test "a sandbox that confines nothing is found out" {
+@test "a sandbox that has no effect is detected" {
 	for call in landlock_restrict_self seccomp; do
 		run strace -f -qq -o /dev/null -e trace=$call \
 			-e inject=$call:retval=0 "$FERRY" receive --plain \
@@ -290,7 +290,7 @@ without() {
 	done
 }
 
-@test "a peer with a link-local address, to name which libc wants a socket" {
+@test "a link-local peer address, for which libc opens a socket" {
 	echo x >src/f
 	needs 'network namespaces'
 	run timeout "$(limit 60)" unshare -n bash -c '

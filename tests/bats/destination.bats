@@ -42,7 +42,7 @@ refuses() {
 	untouched
 }
 
-@test "a directory by each of its names" {
+@test "a directory given by each of its names" {
 	mkdir other
 	for dir in dst dst/ dst// ./dst dst/. other/../dst "$PWD/dst"; do
 		arrives "$dir" dst
@@ -73,7 +73,7 @@ refuses() {
 	done
 }
 
-@test "links to directories, one behind the other, are the user's own" {
+@test "symlinks to directories, also chained, are followed in DIR" {
 	ln -s dst link
 	ln -s "$PWD/link/" far
 	for dir in link link/ far far/.; do
@@ -90,7 +90,7 @@ refuses() {
 	untouched
 }
 
-@test "what is no directory is refused, and nothing is made" {
+@test "a DIR that is not a directory is refused, and nothing is created" {
 	echo x >file
 	ln -s nowhere dangling
 	ln -s file link
@@ -112,7 +112,7 @@ refuses() {
 	only_dir
 }
 
-@test "a directory that moves while it is received into" {
+@test "a destination that is moved during the session" {
 	receive --plain --existing replace dst
 	send --plain src/f
 	status 0
@@ -134,7 +134,7 @@ refuses() {
 # let nobody make anything: so no file of theirs needs a rule of its own.
 # Where they may not even be written to, as by an ordinary user or in a
 # container, the receiver says so at once.
-@test "/proc, /sys: nothing is made or written there, and the sender is told" {
+@test "/proc, /sys: nothing is created or written, and the sender is told" {
 	was=$(cat /proc/sys/kernel/hostname)
 	mkdir -p src/sys/kernel
 	echo evil >src/sys/kernel/hostname

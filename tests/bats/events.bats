@@ -106,7 +106,7 @@ peak_of() {
 	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/${pid[$1]}/status"
 }
 
-@test "what waits for a reader takes little memory, and none is lost" {
+@test "lines waiting for a reader take little memory, and none is lost" {
 	[[ ${FERRY_VARIANT:-release} == @(release|ndebug) ]] ||
 		skip "the memory would be a sanitizer's"
 	[ -z "${FERRY_WRAP:-}" ] || skip "the memory would be valgrind's"
@@ -145,7 +145,7 @@ peak_of() {
 	stop_receiver
 }
 
-@test "a reader that comes back and goes is no error" {
+@test "a reader that returns and then closes is not an error" {
 	many 3000
 	receive --plain --existing replace dst
 	for how in '>pipe 2>sender' '2>pipe >sender'; do
@@ -163,7 +163,7 @@ peak_of() {
 	done
 }
 
-@test "messages and events to one pipe stay in order, and whole" {
+@test "messages and events to one pipe stay in order and whole" {
 	many 3000 "$(printf 'n%.0s' {1..240})"
 	receive --plain dst
 	start_piped sender '>pipe 2>&1' send --plain -v --json src/t \
@@ -183,7 +183,7 @@ peak_of() {
 
 # ---- signals ---------------------------------------------------------------
 
-@test "a signal ends a receiver whose readers paused" {
+@test "a signal ends a receiver whose readers have paused" {
 	many 6000
 	start_piped receiver '>pipe 2>&1' receive --plain -p 0 -v --json dst
 	port=$(sed -u '/"listening"/q' <&"$reader" |
@@ -198,7 +198,7 @@ peak_of() {
 	[ "$SECONDS" -lt "$(limit 15)" ]
 }
 
-@test "a signal ends a sender that waits for its readers at the end" {
+@test "a signal ends a sender that is waiting for its readers" {
 	many 6000
 	receive --plain --existing replace dst
 	# the first one, after a second, and the second one at once
@@ -220,7 +220,7 @@ peak_of() {
 	stop_receiver
 }
 
-@test "a signal ends a sender whose last message nobody reads" {
+@test "a signal ends a sender whose last message is not read" {
 	local hold
 	exec {hold}<>pipe
 	dd if=/dev/zero of=pipe bs=4096 oflag=nonblock 2>/dev/null || true

@@ -29,7 +29,7 @@ transfer() {
 	check_events sent.events
 }
 
-@test "newer: what is older is replaced, the rest is skipped [san]" {
+@test "newer: older files are replaced, the rest is skipped [san]" {
 	for size in 10 9000000; do
 		rm -rf dst src; mkdir -p dst/t src/t
 		for f in older same newer fraction; do
@@ -59,7 +59,7 @@ transfer() {
 	done
 }
 
-@test "rename: the new one gets a free name, and the events tell it [san]" {
+@test "rename: the new file gets a free name, which the events report [san]" {
 	both dst/t old
 	both src/t new
 	transfer rename
@@ -88,7 +88,7 @@ transfer() {
 	no_litter
 }
 
-@test "backup: the old one gets a free name, the new one takes its place [san]" {
+@test "backup: the old file gets a free name, the new one replaces it [san]" {
 	both dst/t old
 	both src/t new
 	both src/u old
@@ -113,7 +113,7 @@ transfer() {
 	no_litter
 }
 
-@test "links, standard input and every --sync follow the same words" {
+@test "symlinks, standard input and every --sync follow the same policies" {
 	mkdir -p dst/t src/t
 	for sync in none batch file; do
 		for existing in newer rename backup; do
@@ -165,7 +165,7 @@ transfer() {
 	done
 }
 
-@test "a directory is left alone: it fails, or the file comes beside it" {
+@test "a directory is never replaced: the file fails, or gets another name" {
 	for size in 5 9000000; do
 		for existing in fail skip replace newer backup rename; do
 			rm -rf dst src; mkdir -p dst/t/f src/t
@@ -184,7 +184,7 @@ transfer() {
 	done
 }
 
-@test "many small files that are offered: each by its time, or with a backup" {
+@test "many small files that are offered: each follows the policy" {
 	mkdir -p src/t dst/t
 	python3 - <<-EOF
 		import os
@@ -226,7 +226,7 @@ transfer() {
 	done
 }
 
-@test "two at a time under one name: both stay, with rename and with backup" {
+@test "two senders of one name at a time: both files are kept by rename and backup" {
 	for existing in rename backup; do
 		for size in 100 9000000; do
 			rm -rf dst src; mkdir -p dst src/a src/b src/c
@@ -254,7 +254,7 @@ transfer() {
 	done
 }
 
-@test "killed in between: each name holds the old or the new, and no old is lost" {
+@test "killed halfway: each name has the old or the new content, no old file is lost" {
 	mkdir -p src/t dst/t saved
 	for i in {1..3000}; do
 		echo "new $i" >"src/t/$i"
@@ -300,7 +300,7 @@ transfer() {
 	no_litter
 }
 
-@test "a large file that was interrupted goes on, and then goes beside" {
+@test "an interrupted large file is resumed, then renamed or backed up as asked" {
 	for existing in rename backup; do
 		rm -rf dst; mkdir dst
 		echo old >dst/f.x
@@ -324,7 +324,7 @@ transfer() {
 	done
 }
 
-@test "interrupted beside another of the same size: what was kept stands for itself" {
+@test "a kept part is not confused with another file of the same size" {
 	# two whole ranges of the digest (64 MiB), both kept, and some more
 	head -c 200000000 /dev/urandom >src/f
 	head -c 200000000 /dev/urandom >dst/f
@@ -348,7 +348,7 @@ transfer() {
 	stop_receiver
 }
 
-@test "of a large one that differs only a part is sent, and the old one stays" {
+@test "of a large file only what differs is sent, and the old file is kept" {
 	for existing in rename backup; do
 		rm -rf dst; mkdir dst
 		head -c 20000001 /dev/urandom >src/f
@@ -368,7 +368,7 @@ transfer() {
 	done
 }
 
-@test "names that are as long as they may be, and not UTF-8" {
+@test "names of the maximum length, and names that are not UTF-8" {
 	long=$(printf 'ä%.0s' {1..127})
 	odd=$(printf 'a\377.txt')
 	for existing in rename backup; do
@@ -390,7 +390,7 @@ transfer() {
 	done
 }
 
-@test "confined as strictly as can be, it works the same" {
+@test "newer, rename and backup work with --sandbox require" {
 	for existing in newer rename backup; do
 		rm -rf dst src
 		both dst/t old

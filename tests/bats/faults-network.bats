@@ -3,11 +3,11 @@
 
 load faults
 
-@test "faults: lines that are cut, silent, slow or lie" {
+@test "faults: connections that are cut, silent, slow or corrupt" {
 	torture network --quick --dir "$memory" --jobs 6
 }
 
-@test "faults: signals, closed and scarce descriptors" {
+@test "faults: signals, closed descriptors and too few" {
 	torture process --quick --dir "$memory"
 }
 

@@ -5,16 +5,16 @@
 
 load faults
 
-@test "faults: the oracle finds what is done wrong by hand" {
+@test "faults: the checker finds faults that are made on purpose" {
 	torture controls --dir "$memory"
 }
 
-@test "faults: any one system call that fails is no loss and no hang" {
+@test "faults: any one failing system call causes no loss and no hang" {
 	# on the disk itself: what a tmpfs cannot do is not called there
 	torture calls --quick
 }
 
-@test "faults: any one allocation that fails" {
+@test "faults: any one failing allocation" {
 	# one seed, while not all of the 4000 allocations are shown to be good
 	torture memory --quick --seed 3 --dir "$memory"
 }
@@ -23,11 +23,11 @@ load faults
 	torture shortio --quick --dir "$memory"
 }
 
-@test "faults: full, dying and forbidden disks" {
+@test "faults: full, failing and read-only disks" {
 	torture disk --quick --dir "$memory"
 }
 
-@test "faults: after a power cut all that was acknowledged is there" {
+@test "faults: after a power cut all that was acknowledged is on the disk" {
 	torture durable --quick --dir "$memory"
 }
 
@@ -43,6 +43,6 @@ load faults
 	torture kill --quick --dir "$memory"
 }
 
-@test "faults: others at the same names and at the same port" {
+@test "faults: other processes at the same names and the same port" {
 	torture race --quick --dir "$memory"
 }

@@ -61,7 +61,7 @@ receive_small() {
 		"${2:-src/t}" "$1" >small || { cat small messages; return 1; }
 }
 
-@test "a receiver that grants nothing gets a whole tree" {
+@test "a receiver that grants no features gets a whole tree" {
 	send_small 0 -z
 	status 0
 	same_tree src/t dst/t
@@ -76,7 +76,7 @@ receive_small() {
 	is used OFFER null
 }
 
-@test "what a receiver grants is used" {
+@test "granted features are used" {
 	send_small "$zlib" -z
 	status 0
 	same_tree src/t dst/t
@@ -93,7 +93,7 @@ receive_small() {
 	is used granted "$((holes))"
 }
 
-@test "compression by its name that the receiver does not know" {
+@test "a codec asked for by name that the receiver does not know" {
 	for name in zstd zlib; do
 		send_small "$((holes | offers | resume | deferred))" -z"$name"
 		status 5
@@ -113,7 +113,7 @@ receive_small() {
 	is used codecs '[0, 1]'
 }
 
-@test "a sender that knows nothing is received as a whole" {
+@test "a tree from a sender without features is received" {
 	mkdir -p dst/t/many
 	cp -p src/t/many/[1-9]* dst/t/many
 	cp -p src/t/compressible dst/t
@@ -129,7 +129,7 @@ receive_small() {
 	is member events summary unchanged 701
 }
 
-@test "a sender with all features is answered with them" {
+@test "a sender with all features is granted all of them" {
 	mkdir -p dst/t
 	cp -p src/t/compressible dst/t
 	receive --plain --once dst
@@ -155,7 +155,7 @@ leave_part() {
 	ls dst/t/.ferry-*.part
 }
 
-@test "a part of a large file goes on only where the sender knows resume" {
+@test "a part of a large file is resumed only if the sender knows resume" {
 	mkdir -p large/t
 	head -c 30M /dev/urandom >large/t/file
 	for features in 0 "$resume"; do

@@ -44,7 +44,7 @@ listed() {
 	arrived t t/a.c t/link t/sub t/sub/b.c t/empty
 }
 
-@test "--include in front of --exclude, and the order counts" {
+@test "--include before --exclude: the first match decides" {
 	receive --plain dst
 	send --plain --include '*/' --include '*.c' --exclude '*' src/t/.
 	status 0
@@ -60,7 +60,7 @@ listed() {
 	arrived t a.o
 }
 
-@test "what is excluded is no trouble, whatever it is" {
+@test "excluded items cause no error, whatever they are" {
 	mkfifo src/t/fifo
 	ln -s /etc src/t/out
 	receive --plain dst
@@ -101,7 +101,7 @@ listed() {
 	cmp "src/t/$odd" "dst/$odd"
 }
 
-@test "--files-from: a name that cannot be sent is told, the rest is sent" {
+@test "--files-from: a name that cannot be sent is reported, the rest is sent" {
 	ln -s sub src/t/sublink
 	printf '%s\n' none ../t/a.c /etc/passwd sublink/b.c a.c >list
 	receive --plain dst
@@ -122,7 +122,7 @@ listed() {
 	has sender "is -0 missing?"
 }
 
-@test "--files-from: a long list takes no memory" {
+@test "--files-from: memory does not grow with the list" {
 	[ "${FERRY_VARIANT:-release}" = release ] ||
 		skip "sanitizers keep memory of their own"
 	yes ./sub/deep/c.c | head -n 300000 >long
@@ -162,7 +162,7 @@ listed() {
 	is stat -c %Y dst/empty "$(stat -c %Y src/t/empty)"
 }
 
-@test "--files-from: a signal, and a receiver that goes, end a slow list" {
+@test "--files-from: a signal or a lost receiver ends the wait for a slow list" {
 	mkfifo names
 	receive --plain dst
 	exec {writer}<>names
@@ -184,7 +184,7 @@ listed() {
 	exec {writer}>&-
 }
 
-@test "-n: lists what would be sent, connects to nothing [san]" {
+@test "-n: lists what would be sent, does not connect [san]" {
 	run -0 --separate-stderr ferry send -n src/t no-such-host.invalid
 	printf '%s\n' "${lines[@]}" >list
 	listed t/a.c t/a.o t/sub/b.c t/sub/deep/c.c t/sub/deep/c.o \
@@ -201,7 +201,7 @@ listed() {
 	listed '\x1b[31m'
 }
 
-@test "-n: events, troubles and their exit status, a list that is lost" {
+@test "-n: events, errors and their exit status, a list that cannot be written" {
 	ln -s /etc src/t/out
 	ferry send -n --json --files-from <(printf 'a.c\nout\n') src/t h \
 		>out.json 2>sender && return 1

@@ -17,7 +17,7 @@ program() {
 	chmod +x hook
 }
 
-@test "it gets the facts, an environment of its own, and nothing else" {
+@test "--exec: the program gets FERRY_* variables and a clean environment" {
 	program "env -0 | sort -z | tr '\\0' '\\n' >$work/env" \
 		'pwd -P >"$FERRY_DIR/../cwd"' \
 		'echo "arguments: $#"; read -r line || echo "no input"' \
@@ -63,7 +63,7 @@ program() {
 	grep -q ' 0 -> /dev/null$' fds
 }
 
-@test "it is not confined, while the receiver is" {
+@test "--exec: the program is not confined, the receiver is" {
 	program "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status >$work/self" \
 		"touch $work/elsewhere"
 	receive --plain --once --exec ./hook dst
@@ -76,7 +76,7 @@ program() {
 	grep -q '^NoNewPrivs:.0$' self
 }
 
-@test "one at a time and in order, whatever each takes; --once waits" {
+@test "--exec: programs run one at a time, in order; --once waits for them" {
 	program "echo begin \$FERRY_SESSION >>$work/log" \
 		'sleep 0.$((5 - FERRY_SESSION))' \
 		"echo end \$FERRY_SESSION >>$work/log"
@@ -97,7 +97,7 @@ program() {
 	has log "end 1"
 }
 
-@test "its failure is a warning, and not the session's [san]" {
+@test "--exec: a failing program causes a warning, the session succeeds [san]" {
 	receive --plain --exec ./hook dst
 	n=0
 	while IFS='|' read -r code text; do
@@ -121,7 +121,7 @@ program() {
 	stop_receiver
 }
 
-@test "it does not run where nothing was committed" {
+@test "--exec: the program does not run if nothing was committed" {
 	program "echo \$FERRY_SESSION >>$work/log"
 	echo other >dst/f
 	ferry keygen key 2>/dev/null
@@ -143,7 +143,7 @@ program() {
 	[ "$(cat log)" = $'2\n3' ]
 }
 
-@test "a receiver that ends does not wait long, and the program goes on" {
+@test "--exec: a receiver that ends does not wait long, and the program goes on" {
 	mkfifo gate
 	program "read -r line <$work/gate; echo \"\$line\" >$work/done"
 	receive --plain --exec ./hook dst
@@ -164,7 +164,7 @@ program() {
 	[ "$(cat done)" = through ]
 }
 
-@test "what waits runs even if the receiver is killed" {
+@test "--exec: queued programs run even if the receiver is killed" {
 	# one for each: who opens the gate before the writer through it has closed
 	# it finds the end of the file
 	mkfifo gate1 gate2
@@ -185,7 +185,7 @@ program() {
 	done
 }
 
-@test "a program named by a link, from elsewhere, with a space in its path" {
+@test "--exec: a program named by a symlink, with a space in its path" {
 	mkdir "a b"
 	program "printf '%s\\n' \"\$0\" >$work/name"
 	mv hook "a b/hook"
@@ -197,7 +197,7 @@ program() {
 	[ "$(cat name)" = "$(realpath "a b/hook")" ]
 }
 
-@test "a thousand inherited descriptors stay with the receiver" {
+@test "--exec: the program does not inherit the receiver's descriptors" {
 	program "ls /proc/self/fd | wc -l >$work/count"
 	: >events
 	(

@@ -11,18 +11,18 @@ hostile() {
 		python3 "$BATS_TEST_DIRNAME/../hostile/suite" "$@" 3>&-
 }
 
-@test "a session that is cut or changed on the way is no success" {
+@test "a session that is cut or changed in transit never succeeds" {
 	hostile cuts
 }
 
-@test "memory that was never written to is neither sent nor stored" {
+@test "uninitialized memory is neither sent nor stored" {
 	hostile uninitialized
 }
 
-@test "floods cost bounded memory and time" {
+@test "floods take bounded memory and time" {
 	hostile floods
 }
 
-@test "handshakes that fail and records without end leave nothing behind" {
+@test "failed handshakes and endless records leave nothing allocated" {
 	hostile tls
 }

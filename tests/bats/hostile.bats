@@ -12,30 +12,30 @@ hostile() {
 		python3 "$BATS_TEST_DIRNAME/../hostile/suite" "$@" 3>&-
 }
 
-@test "names that lead out, collide or speak to a terminal harm nobody" {
+@test "names that escape, collide or hold terminal sequences do no harm" {
 	hostile names
 }
 
-@test "names that flip with links while they are walked lead nowhere" {
+@test "directories swapped with symlinks during a session do not lead outside" {
 	hostile flips
 }
 
-@test "frames out of turn and ids that never were are refused" {
+@test "frames out of order and unknown ids are refused" {
 	hostile order
 }
 
-@test "lengths, counts and offsets that are not so are refused" {
+@test "wrong lengths, counts and offsets are refused" {
 	hostile lengths
 }
 
-@test "[san] a receiver that lies gets no success out of a sender" {
+@test "[san] a sender reports no success to a hostile receiver" {
 	hostile receiver
 }
 
-@test "[san] payloads that expand to something else are refused" {
+@test "[san] payloads that expand to another size are refused" {
 	hostile bombs
 }
 
-@test "lies about what is there already are found out" {
+@test "false claims about existing content are detected" {
 	hostile resume
 }

@@ -33,7 +33,7 @@ be_deaf() {
 	await deaf.ready ready
 }
 
-@test "a name with several addresses: the next is tried soon" {
+@test "a host name with several addresses: the next is tried soon" {
 	echo text >src/f
 	printf '127.0.0.2 many\n127.0.0.3 many\n' >hosts
 	receive --plain -b 127.0.0.3 dst
@@ -53,7 +53,7 @@ be_deaf() {
 	[[ "$output" == *"127.0.0.2: timed out; 127.0.0.3: connection refused"* ]]
 }
 
-@test "a name with several addresses: one that refuses costs no time" {
+@test "a host name with several addresses: a refused one costs no time" {
 	echo text >src/f
 	printf '127.0.0.2 many\n127.0.0.3 many\n' >hosts
 	receive --plain -b 127.0.0.3 dst
@@ -67,7 +67,7 @@ be_deaf() {
 # as any of the ephemeral range may be.
 receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 
-@test "--bind: the address that is listened on, the one that is used" {
+@test "--bind: the address to listen on, the address to connect from" {
 	echo text >src/f
 	receive_alone --plain -b 127.0.0.1 dst
 	has messages " on 127.0.0.1:$port ("
@@ -88,7 +88,7 @@ receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 	[[ "$output" == *"192.0.2.1 is not an address of this host"* ]]
 }
 
-@test "-4 and -6: which family is listened on, which one is dialled" {
+@test "-4 and -6: the family to listen on, the family to connect with" {
 	needs IPv6
 	echo text >src/f
 	receive_alone --plain -6 dst

@@ -33,7 +33,7 @@ is_instrumented() {
 
 # ---- strangers -------------------------------------------------------------
 
-@test "a thousand strangers who come back do not keep a sender out" {
+@test "a thousand pending connections that reconnect do not keep a sender out" {
 	# nine times one receiver
 	run_limit=$(limit 300)
 	head -c 30000000 /dev/urandom >src/f
@@ -60,7 +60,7 @@ is_instrumented() {
 	hasnt messages "took too long"
 }
 
-@test "a full door: who speaks, who does not and who has four streams may stay" {
+@test "all pending places taken: a sender with four streams is not evicted" {
 	ferry keygen key 2>/dev/null
 	receive --key key dst
 	timeout "$(limit 60)" python3 - "$port" "$(limit 20)" <<-'EOF'
@@ -103,7 +103,7 @@ is_instrumented() {
 	stop_receiver
 }
 
-@test "strangers are dropped at a deadline, whatever they do meanwhile" {
+@test "pending connections are dropped at a deadline, whatever they send" {
 	ferry keygen key 2>/dev/null
 	receive --key key -v dst
 	for how in silent trickle half; do
@@ -128,7 +128,7 @@ is_instrumented() {
 	stop_receiver
 }
 
-@test "a thousand who come at once wait their turn, and none is dropped" {
+@test "a thousand connections at once wait in the backlog, and none is dropped" {
 	receive --plain dst
 	# stopped, it accepts nobody; who finds no place in the queue would try
 	# again only after a second, and after five
@@ -150,7 +150,7 @@ say() {
 	exec {conn}>&-
 }
 
-@test "peers that speak something else get one line each, and no session" {
+@test "peers that speak another protocol get one message each, and no session" {
 	echo x >src/f
 	ferry keygen key 2>/dev/null
 	for mode in --plain "--key key"; do
@@ -200,7 +200,7 @@ few() {
 	wait_receiver
 }
 
-@test "few descriptors: the transfer works, or fails and says why" {
+@test "too few descriptors: the transfer works, or fails and says why" {
 	! is_instrumented || skip "some would be the sanitizer's"
 	mkdir -p src/t/a/b
 	for i in {1..50}; do echo "$i" >"src/t/a/b/$i"; done
@@ -220,7 +220,7 @@ few() {
 	[ "$got" = 143 ]
 }
 
-@test "256 and 1024 descriptors a side are enough for 5000 small files" {
+@test "256 and 1024 descriptors per side are enough for 5000 small files" {
 	! is_instrumented || skip "takes minutes"
 	python3 - <<-EOF
 		import os
@@ -298,7 +298,7 @@ many_senders() {
 	many_senders 256 4
 }
 
-@test "eleven hundred descriptors that were inherited do no harm" {
+@test "eleven hundred inherited descriptors do no harm" {
 	mkdir src/t
 	for i in {1..200}; do echo "$i" >"src/t/$i"; done
 	head -c 3000000 /dev/urandom >src/t/large
@@ -322,7 +322,7 @@ many_senders() {
 	same src/t dst/
 }
 
-@test "no descriptors left to accept with: one warning, no spinning" {
+@test "no descriptor left for accept(): one warning, no busy loop" {
 	echo x >src/f
 	! is_instrumented || skip "strace does not mix with this build"
 	FERRY_WRAP="strace -f -qq -o calls -e trace=accept4
@@ -339,7 +339,7 @@ many_senders() {
 
 # ---- what a session may send -----------------------------------------------
 
-@test "--max-size: what goes beyond is refused before it is written" {
+@test "--max-size: a file over the limit is refused before it is written" {
 	mkdir src/t
 	head -c 100000 /dev/urandom >src/t/a-small
 	head -c 3000000 /dev/urandom >src/t/large
@@ -366,7 +366,7 @@ many_senders() {
 	no_litter
 }
 
-@test "--max-size counts small files one by one, over all streams" {
+@test "--max-size counts small files one by one, across all streams" {
 	mkdir src/t
 	for i in {1..40}; do head -c 50000 /dev/urandom >"src/t/$i"; done
 	for j in 1 4; do
@@ -383,7 +383,7 @@ many_senders() {
 	done
 }
 
-@test "--max-size ends a stream that has no end" {
+@test "--max-size ends endless standard input" {
 	receive --plain --once --max-size 2M dst
 	send --plain --name zeros - < <(head -c 5000000 /dev/zero)
 	wait_receiver
@@ -393,7 +393,7 @@ many_senders() {
 	only_dir
 }
 
-@test "--max-files counts files, links and directories" {
+@test "--max-files counts files, symlinks and directories" {
 	mkdir -p src/t/d
 	for i in {1..7}; do echo "$i" >"src/t/$i"; done
 	ln -s 1 src/t/l
@@ -418,7 +418,7 @@ many_senders() {
 
 # ---- who may connect -------------------------------------------------------
 
-@test "--allow: others are closed before a handshake" {
+@test "--allow: connections from other addresses are closed before a handshake" {
 	echo x >src/f
 	ferry keygen key 2>/dev/null
 	receive --key key -v --allow 192.0.2.0/24 --allow 127.0.0.9 \

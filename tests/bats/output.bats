@@ -19,7 +19,7 @@ with_fds() {
 	timeout "$run_limit" bash -c "exec \"\$@\" $how" - "$@" 3>&-
 }
 
-@test "a sender's descriptors may be closed, full or lost" {
+@test "a sender whose output is closed, full or lost" {
 	receive --plain --existing replace dst
 	for how in ">&-" "2>&-" "<&- >&- 2>&-" ">/dev/full 2>/dev/full"; do
 		with_fds "$how" "$FERRY" send --plain -v --json --progress \
@@ -40,7 +40,7 @@ with_fds() {
 	done
 }
 
-@test "a receiver's descriptors may be closed, full or lost" {
+@test "a receiver whose output is closed, full or lost" {
 	for how in ">&-" "2>&-" "<&- >&- 2>&-" ">/dev/full 2>/dev/full"; do
 		: >events
 		start receiver bash -c "exec \"\$@\" $how" - "$FERRY" receive \
@@ -109,7 +109,7 @@ on_terminal() {
 	done
 }
 
-@test "no terminal: no progress line, but for --progress always" {
+@test "no terminal: no progress line, except with --progress always" {
 	receive --plain --existing replace dst
 	send --plain --limit-rate 2M src/f
 	status 0

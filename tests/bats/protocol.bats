@@ -40,7 +40,7 @@ decode() { timeout "$(limit 60)" python3 "$tools/decode_session.py" "$@"; }
 	done
 }
 
-@test "the decoder sees a bit that flips" {
+@test "the decoder detects a flipped bit" {
 	record --checksum sha256
 	decode rec src/t
 	for at in 0 9 59 20000 5000000; do

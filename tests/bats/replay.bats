@@ -47,7 +47,7 @@ send_to_replay() {
 	ended replay
 }
 
-@test "without TLS the bytes of a recorded sender are a session" {
+@test "without TLS a replayed sender gets a session" {
 	record --plain
 	receive --plain --once dst
 	say_to_receiver
@@ -58,7 +58,7 @@ send_to_replay() {
 	[ "$came" -gt 100 ]
 }
 
-@test "with a key a recorded sender is nobody to another receiver" {
+@test "with a key a replayed sender is refused" {
 	record --key key
 	receive --key key dst
 	for _ in 1 2; do
@@ -78,7 +78,7 @@ send_to_replay() {
 	is grep -c '"event":"session"' events 1
 }
 
-@test "with a key a recorded receiver is nobody to another sender" {
+@test "with a key a replayed receiver is refused" {
 	record --key key
 	send_to_replay --key key
 	status 4
@@ -87,7 +87,7 @@ send_to_replay() {
 	hasnt replay.out "came 0"
 }
 
-@test "with a code a recorded sender burns it, and gets nothing" {
+@test "with a code a replayed sender uses it up and gets no session" {
 	record --code-file code
 	receive --code-file code dst
 	say_to_receiver
@@ -100,7 +100,7 @@ send_to_replay() {
 	hasnt events '"event":"session"'
 }
 
-@test "with a code a recorded receiver is nobody to another sender" {
+@test "with a code a replayed receiver is refused" {
 	record --code-file code
 	send_to_replay --code-file code
 	status 4
@@ -111,7 +111,7 @@ send_to_replay() {
 	has replay.out "came 113"
 }
 
-@test "a further stream of a session is nobody in another one" {
+@test "a replayed further stream cannot join another session" {
 	# the second connection of a session begins in the same way
 	receive --key key --once dst
 	forward record said

@@ -24,7 +24,7 @@ interrupted() {
 	await events '"summary".*"exit":6'
 }
 
-@test "an interrupted file goes on where it was, checked [san]" {
+@test "an interrupted file is resumed and verified [san]" {
 	for mode in --plain "--key key"; do
 		rm -rf dst key; mkdir dst
 		ferry keygen key 2>/dev/null
@@ -46,7 +46,7 @@ interrupted() {
 	done
 }
 
-@test "a receiver that was killed: the next one goes on" {
+@test "a file is resumed after its receiver was killed" {
 	head -c $((64 * MiB)) /dev/urandom >src/f
 	receive --plain dst
 	start_send slow --plain --limit-rate 40M src/f
@@ -69,7 +69,7 @@ ours() {
 	find dst -name '.ferry-*' | sed 's/.*ferry-//; s/[.].*//' | sort -u
 }
 
-@test "an interrupted file whose source shrank: its part and journal go" {
+@test "an interrupted file whose source shrank: its part and journal are removed" {
 	for size in 0 700 $((3 * MiB)); do
 		rm -rf dst src/f; mkdir dst
 		head -c $((32 * MiB)) /dev/urandom >src/f
@@ -85,7 +85,7 @@ ours() {
 	done
 }
 
-@test "a small file does not take away what another transfer is at" {
+@test "a small file does not remove the part of a transfer in progress" {
 	head -c $((24 * MiB)) /dev/urandom >src/f
 	mkdir other
 	echo small >other/f
@@ -102,7 +102,7 @@ ours() {
 	no_litter
 }
 
-@test "a journal that could not be taken away goes with the next run" {
+@test "a journal that could not be removed is removed by the next run" {
 	head -c $((32 * MiB)) /dev/urandom >src/f
 	receive --plain dst
 	interrupted --plain
@@ -118,7 +118,7 @@ ours() {
 	no_litter
 }
 
-@test "as an ordinary user: a part that has its mode, but not its name yet" {
+@test "as an ordinary user: a part that has its final mode, but not its name yet" {
 	wrap=
 	if "$tools/can" 'a second user'; then
 		wrap="setpriv --reuid=65534 --regid=65534 --clear-groups"
@@ -142,7 +142,7 @@ ours() {
 	done
 }
 
-@test "a part that nobody could take over is not kept at all" {
+@test "a part that could not be reopened is not kept" {
 	needs CAP_DAC_OVERRIDE 'a second user' # to read it, and to receive it
 	chmod 711 .
 	chown 65534:65534 dst
@@ -161,7 +161,7 @@ ours() {
 	no_litter
 }
 
-@test "another source of that name: its stale part is not used" {
+@test "another source of the same name: the stale part is not used" {
 	head -c $((32 * MiB)) /dev/urandom >src/f
 	receive --plain dst
 	start_send slow --plain --limit-rate 20M src/f
@@ -202,7 +202,7 @@ make_part() {
 	journal=${part%.part}.journal
 }
 
-@test "parts and journals that somebody touched lead to the right content" {
+@test "modified parts and journals never lead to wrong content" {
 	head -c $((48 * MiB)) /dev/urandom >src/f
 	receive --plain dst
 	interrupted --plain
@@ -239,7 +239,7 @@ make_part() {
 	done
 }
 
-@test "two senders of one name: one part each, and both are whole" {
+@test "two senders of one name: a part each, and both files are complete" {
 	head -c $((24 * MiB)) /dev/urandom >src/f
 	receive --plain --existing replace dst
 	start_send one --plain --limit-rate 10M src/f
@@ -268,7 +268,7 @@ make_part() {
 	no_litter
 }
 
-@test "of a large file that differs somewhere, only that is sent" {
+@test "of a large file only what differs is sent" {
 	head -c $((40 * MiB + 1)) /dev/urandom >src/f
 	touch -d @1000000000 src/f
 	cp -p src/f dst/f
@@ -287,7 +287,7 @@ make_part() {
 	[ "$(member again summary wire_bytes)" -lt $((41 * MiB)) ]
 }
 
-@test "small files that are there are offered, not sent again; the others are" {
+@test "small files that exist are offered and not sent again, the others are sent" {
 	mkdir -p src/t/{a,b,c}
 	python3 - <<-EOF
 		import os
@@ -317,7 +317,7 @@ make_part() {
 	done
 }
 
-@test "a sparse file of 1 TiB goes on within seconds" {
+@test "a sparse file of 1 TiB is resumed within seconds" {
 	truncate -s 1T src/f
 	head -c $((24 * MiB)) /dev/urandom |
 		dd of=src/f bs=1M seek=500000 conv=notrunc status=none
@@ -369,7 +369,7 @@ await_part() {
 	[ "$(cat dst/f)" = hi ]
 }
 
-@test "--retry gives up in time: exit 3" {
+@test "--retry gives up at its limit: exit 3" {
 	echo hi >src/f
 	port=$("$tools/free_port.py")
 	SECONDS=0
@@ -379,7 +379,7 @@ await_part() {
 	[ "$SECONDS" -lt "$(limit 10)" ]
 }
 
-@test "--retry: a receiver that is killed and comes back; a tree and its times" {
+@test "--retry: the receiver is killed and restarted; a tree with its times" {
 	mkdir -p src/t/d/e
 	for i in {1..300}; do echo "$i" >"src/t/d/$i"; done
 	head -c $((48 * MiB)) /dev/urandom >src/t/large
@@ -402,7 +402,7 @@ await_part() {
 	kill "${pid[two]}"
 }
 
-@test "--retry with --once: the receiver waits for the sender to come back [san]" {
+@test "--retry with --once: the receiver waits for the sender to reconnect [san]" {
 	head -c $((48 * MiB)) /dev/urandom >src/f
 	receive --plain --once dst
 	forward cut 20000000
@@ -417,7 +417,7 @@ await_part() {
 	no_litter
 }
 
-@test "--retry with --once: a sender that is stopped does not come back [san]" {
+@test "--retry with --once: the receiver does not wait for an interrupted sender [san]" {
 	head -c $((48 * MiB)) /dev/urandom >src/f
 	for options in "-j 1 --limit-rate 20M" "-j 4 --limit-rate 20M" \
 		"-j 4 -z --limit-rate 20M"; do
@@ -438,7 +438,7 @@ await_part() {
 	done
 }
 
-@test "a sender that is stopped waits for no receiver that stands still" {
+@test "an interrupted sender does not wait for a stopped receiver" {
 	head -c $((48 * MiB)) /dev/urandom >src/f
 	receive --plain --once dst
 	start_send all --plain --retry 30 src/f --limit-rate 20M
@@ -452,7 +452,7 @@ await_part() {
 	[ "$SECONDS" -lt "$(limit 6)" ]
 }
 
-@test "--retry: standard input that was read cannot be read again: exit 6" {
+@test "--retry: standard input cannot be read again: exit 6" {
 	head -c $((30 * MiB)) /dev/urandom >src/f
 	receive --plain dst
 	forward cut 20000000

@@ -40,7 +40,7 @@ make_secrets() {
 	(umask 077 && echo 4821-river-anchor >code)
 }
 
-@test "what finds a key in a file finds it in each form" {
+@test "the test's own search finds a key in each encoding" {
 	mkdir seen
 	make_secrets
 	for form in 'bytes.fromhex(h)' 'h.encode()' 'h.upper().encode()' \
@@ -61,7 +61,7 @@ open('f', 'wb').write(bytes(99) + $form + bytes(99))"
 	nowhere key another
 }
 
-@test "no key is in command line, environment, messages, events or journal" {
+@test "command line, environment, messages, events and journal contain no key" {
 	mkdir seen
 	make_secrets
 	head -c 67108864 /dev/urandom >src/f
@@ -120,7 +120,7 @@ crash() {
 	done
 }
 
-@test "a process that dies of a signal leaves no key on the disk" {
+@test "a process killed by a signal leaves no key on the disk" {
 	[[ ${FERRY_VARIANT:-release} == @(release|ndebug) ]] ||
 		skip "needs a build without a sanitizer"
 	mkdir seen

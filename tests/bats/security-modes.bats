@@ -65,7 +65,7 @@ derive() {
 	refused --cert other.pem --cert-key other.key --pin "$(pin_of b.pem)"
 }
 
-@test "openssl s_client without the key gets nowhere" {
+@test "openssl s_client gets no session without the key" {
 	ferry keygen key 2>/dev/null
 	make_certs
 	right="--key key"
@@ -126,7 +126,7 @@ derive() {
 	done
 }
 
-@test "garbage, a web browser, and silence: the receiver goes on" {
+@test "the receiver survives garbage, an HTTP request and a silent connection" {
 	receive --plain dst
 	head -c 100000 /dev/urandom |
 		timeout "$(limit 15)" bash -c "cat >/dev/tcp/127.0.0.1/$port" || true
@@ -139,7 +139,7 @@ derive() {
 	[ "$(find dst | wc -l)" = 2 ]
 }
 
-@test "a key file that others may read is refused with the remedy" {
+@test "a key file that others can read is refused, and the message says what to do" {
 	ferry keygen key 2>/dev/null
 	chmod 644 key
 	sent=0
@@ -148,7 +148,7 @@ derive() {
 	grep -q 'chmod 600' sender
 }
 
-@test "keys are updated as often as they should be, on each of four streams" {
+@test "TLS keys are updated as often as they should be, on each of four streams" {
 	FERRY=${FERRY_TOOLS:-${FERRY%/*}/tools}/rekeying
 	run_limit=$(limit 100)
 	ferry keygen key 2>/dev/null

@@ -45,7 +45,7 @@ told() {
 	is cat dst/b text
 }
 
-@test "1: a file that the receiver skips was asked for and is not there" {
+@test "1: a file was skipped by the receiver" {
 	echo new >src/a
 	echo old >dst/a
 	receive --plain --once --existing skip dst
@@ -54,7 +54,7 @@ told() {
 	has sender "a: skipped by the receiver"
 }
 
-@test "3: nobody listens, the port is taken, the name has no address" {
+@test "3: connection refused, port in use, host name without address" {
 	echo text >src/f
 	receive --plain dst
 	run -3 ferry receive --plain -p "$port" dst
@@ -70,7 +70,7 @@ told() {
 	has sender "cannot resolve host no-such-host.invalid"
 }
 
-@test "3: a receiver that has as many sessions as it may have" {
+@test "3: a receiver that has reached --max-sessions" {
 	head -c 3000000 /dev/zero >src/f
 	echo text >src/g
 	receive --plain --max-sessions 1 dst
@@ -87,7 +87,7 @@ told() {
 	is cat dst/g text
 }
 
-@test "4: another key, told by the sender; the receiver goes on" {
+@test "4: a wrong key; the receiver goes on" {
 	echo text >src/f
 	ferry keygen a 2>/dev/null
 	ferry keygen b 2>/dev/null
@@ -99,7 +99,7 @@ told() {
 	both 0 0
 }
 
-@test "5: data that arrives damaged and cannot be asked for again" {
+@test "5: damaged data that cannot be sent again" {
 	head -c 100000 /dev/urandom >src/f
 	: >out
 	start receiver "$FERRY" receive --plain -p 0 --stdout --json=9 \
@@ -115,7 +115,7 @@ told() {
 	told events 5
 }
 
-@test "6: the other side is killed in the middle, on both sides" {
+@test "6: the other side is killed during a session, for both sides" {
 	head -c 9000000 /dev/urandom >src/f
 	receive --plain --once dst
 	start_send one --plain --limit-rate 2M src/f
@@ -138,7 +138,7 @@ told() {
 	[ ! -e dst/f ]
 }
 
-@test "of several streams, the one that failed tells why" {
+@test "with several streams, the error of the one that failed is reported" {
 	truncate -s 200M src/f # holes are quick, data behind them is not
 	head -c 20000000 /dev/urandom >>src/f
 	for i in {1..20}; do
@@ -164,7 +164,7 @@ told() {
 	hasnt one.messages interrupted
 }
 
-@test "6: nothing is heard of a side that was stopped for --timeout" {
+@test "6: no data from a stopped peer for --timeout" {
 	head -c 9000000 /dev/urandom >src/f
 	receive --plain --once --timeout 2 dst
 	start_send one --plain --limit-rate 2M src/f
@@ -197,7 +197,7 @@ told() {
 	[ ! -e dst/f ]
 }
 
-@test "a side that was stopped for less than --timeout goes on" {
+@test "a session survives a peer that is stopped for less than --timeout" {
 	head -c 6000000 /dev/urandom >src/f
 	receive --plain --once --timeout 20 dst
 	start_send one --plain --limit-rate 2M --timeout 20 src/f
@@ -231,7 +231,7 @@ told() {
 	cmp src/f dst/f
 }
 
-@test "7: a file here cannot be read, or not be written" {
+@test "7: a local file cannot be read, or cannot be written" {
 	needs mounting
 	echo text >src/f
 	mkdir small
@@ -246,7 +246,7 @@ told() {
 	has sender "src/none: No such file or directory"
 }
 
-@test "8: the receiver could not write any of it" {
+@test "8: the receiver could not write any file" {
 	echo new >src/a
 	echo old >dst/a
 	receive --plain --once dst
@@ -256,7 +256,7 @@ told() {
 	has sender "move or remove the existing file"
 }
 
-@test "9: the source changed while it was sent" {
+@test "9: the source changed while it was being sent" {
 	head -c 9000000 /dev/urandom >src/f
 	receive --plain --once dst
 	start_send one --plain -j 1 --limit-rate 2M src/f
@@ -272,7 +272,7 @@ told() {
 	only_dir
 }
 
-@test "10: all was sent, but the receiver's last word is lost" {
+@test "10: all was sent, but the receiver's last frame is lost" {
 	head -c 100000 /dev/urandom >src/f
 	receive --plain dst
 	forward record rec
@@ -294,7 +294,7 @@ told() {
 	await events '"status":"unchanged"'
 }
 
-@test "6, not 10: the line is cut while there is data to be sent" {
+@test "6, not 10: the connection is cut while there is data to send" {
 	# what fits the sockets' buffers was sent, as far as a sender knows
 	head -c 7000000 /dev/urandom >src/whole
 	head -c 9000000 /dev/urandom >src/range
@@ -312,7 +312,7 @@ told() {
 	done
 }
 
-@test "11: neither side gets the descriptors it needs" {
+@test "11: too few descriptors, for either side" {
 	echo text >src/f
 	# only 0 to 2 are open, and the loader needs one
 	few='for f in /proc/self/fd/*; do
@@ -330,7 +330,7 @@ told() {
 	status 0
 }
 
-@test "128+N: ended by a signal, both sides, no final name" {
+@test "128+N: either side ended by a signal, no final name" {
 	head -c 20000000 /dev/urandom >src/f
 	for signal in INT:130 TERM:143 HUP:129; do
 		# what is there already would be done sooner

@@ -20,7 +20,7 @@ receive_to_fifo() {
 	port=$(member events listening port)
 }
 
-@test "a reader of --stdout that pauses for longer than --timeout" {
+@test "a reader of --stdout pauses for longer than --timeout" {
 	head -c 9000000 /dev/urandom >src/f
 	receive_to_fifo --timeout "$(limit 2)"
 	start_send one --plain --timeout "$(limit 2)" src/f
@@ -34,7 +34,7 @@ receive_to_fifo() {
 	cmp src/f got.f
 }
 
-@test "a signal is heard while the reader of --stdout pauses" {
+@test "a signal ends the receiver while the reader of --stdout pauses" {
 	head -c 9000000 /dev/urandom >src/f
 	receive_to_fifo
 	start_send one --plain src/f
@@ -60,7 +60,7 @@ receive_to_fifo() {
 	[ "$code" = 6 ] || [ "$code" = 10 ]
 }
 
-@test "a receiver whose --limit-rate takes longer than --timeout a chunk" {
+@test "a receiver's --limit-rate makes each chunk take longer than --timeout" {
 	# the first chunk takes 3.4 s; all of it is as much slower as a side may
 	# be kept waiting for a processor
 	head -c 1300000 /dev/urandom >src/f
@@ -76,7 +76,7 @@ receive_to_fifo() {
 	[ "${took%.*}" -ge "$(limit 3)" ]
 }
 
-@test "a sender's --limit-rate, and what it counts" {
+@test "a sender's --limit-rate" {
 	head -c 3000000 /dev/urandom >src/f
 	receive --plain --once dst
 	start_send one --plain --limit-rate 1M src/f
@@ -88,7 +88,7 @@ receive_to_fifo() {
 	[ "${took%.*}" -le "$(limit 20)" ]
 }
 
-@test "links made in the middle of a session take longer than --timeout" {
+@test "making symlinks during a session takes longer than --timeout" {
 	[[ ${FERRY_VARIANT:-release} == @(release|ndebug) &&
 		-z ${FERRY_WRAP:-} ]] || skip "strace does not mix with this build"
 	# so long that 4 MiB of them wait before all are there

@@ -45,7 +45,7 @@ make_tree() {
 	no_litter
 }
 
-@test "a tree of all kinds, one stream and four, plain and TLS [san]" {
+@test "a tree with all kinds of items, one stream and four, plain and TLS [san]" {
 	make_tree
 	ferry keygen key 2>/dev/null
 	for mode in --plain "--key key"; do
@@ -67,7 +67,7 @@ make_tree() {
 	done
 }
 
-@test "t/. sends the content without a name of its own" {
+@test "t/. sends the content of a directory, not its name" {
 	make_tree
 	receive --plain --once dst
 	send --plain src/t/.
@@ -102,7 +102,7 @@ make_tree() {
 	[ "$(stat -c %b dst/sparse)" -lt 8192 ]
 }
 
-@test "links: an outside one is reported and makes exit 1; follow; skip" {
+@test "symlinks: one that leads outside is reported, exit 1; follow; skip" {
 	mkdir src/t
 	echo secret >src/outside
 	echo in >src/t/in
@@ -125,7 +125,7 @@ make_tree() {
 	[ ! -L dst/t/out ]
 }
 
-@test "more links than are held back, made while other streams end" {
+@test "more symlinks than are deferred at once, made while other streams end" {
 	python3 - <<-'EOF'
 		import os
 		os.mkdir("src/k")
@@ -143,7 +143,7 @@ make_tree() {
 	done
 }
 
-@test "standard input of unknown length: none, exact chunks, and a rest" {
+@test "standard input: empty, whole chunks, and a short last chunk" {
 	receive --plain dst
 	for n in 0 1 1048576 3145728 9000001; do
 		head -c "$n" /dev/urandom >src/in
@@ -158,7 +158,7 @@ make_tree() {
 	done
 }
 
-@test "--stdout: a pipe through ferry, small and large" {
+@test "--stdout: small and large streams through a pipe" {
 	for n in 5 9000001; do
 		head -c "$n" /dev/urandom >src/in
 		rm -f fifo
@@ -180,7 +180,7 @@ make_tree() {
 	done
 }
 
-@test "every checksum; the event's digest is the reference tool's" {
+@test "every checksum: the event's digest equals the reference tool's" {
 	printf 'some content\n' >src/f
 	receive --plain --existing replace dst
 	for c in xxh3 sha256 crc32; do
@@ -196,7 +196,7 @@ make_tree() {
 	done
 }
 
-@test "compression: text shrinks, noise is left alone, all codecs are exact [san]" {
+@test "compression: text shrinks, random data is sent as it is, all codecs are exact [san]" {
 	head -c 3000000 /dev/urandom >src/noise
 	seq 400000 >src/text
 	receive --plain --existing replace dst
@@ -227,7 +227,7 @@ make_tree() {
 	[ "$sent" = 0 ]
 }
 
-@test "existing: same is unchanged; other is a conflict, skipped or replaced" {
+@test "--existing: equal files are unchanged; others fail, are skipped or replaced" {
 	for size in 10 9000000; do
 		rm -rf dst; mkdir dst
 		head -c "$size" /dev/zero >src/f
@@ -257,7 +257,7 @@ make_tree() {
 	done
 }
 
-@test "a planted link is never followed, neither as target nor on the way" {
+@test "a planted symlink is never followed, as target or as directory" {
 	mkdir outside src/d
 	echo old >outside/f
 	echo new >src/f
@@ -274,7 +274,7 @@ make_tree() {
 	[ "$(cat outside/f)" = old ]
 }
 
-@test "several clients at once; one killed does no harm to the others" {
+@test "several senders at once; killing one does not disturb the others" {
 	for i in 1 2 3; do
 		head -c 20000000 /dev/urandom >"src/f$i"
 	done
@@ -295,7 +295,7 @@ make_tree() {
 	cmp src/f1 dst/f1
 }
 
-@test "streams that come when the session is over are no news" {
+@test "no warning about streams that join after the session ended" {
 	mkdir src/t
 	for i in {1..300}; do echo "$i" >"src/t/$i"; done
 	receive --plain dst
@@ -307,7 +307,7 @@ make_tree() {
 	hasnt messages "no session"
 }
 
-@test "a stream of no session, or in another's place, is news" {
+@test "a warning about a stream with a wrong token or a used index" {
 	receive --plain dst
 	timeout "$(limit 60)" python3 - "$port" "$BATS_TEST_DIRNAME/.." <<-'EOF'
 		import os, sys
@@ -334,7 +334,7 @@ make_tree() {
 	is grep -c "warning: .*: no session: no such session" messages 3
 }
 
-@test "a link is told of when it is on the disk" {
+@test "a symlink is reported when it is on the disk" {
 	mkdir src/t dst/t
 	for i in {10..69}; do
 		ln -s "to$i" "src/t/l$i"
@@ -372,7 +372,7 @@ make_tree() {
 	no_litter
 }
 
-@test "a full disk: exit 8, what it needed and had; the part file is gone" {
+@test "a full disk: exit 8, space needed and available; the part is removed" {
 	needs mounting
 	mkdir full
 	mount -t tmpfs -o size=8m none full
@@ -387,7 +387,7 @@ make_tree() {
 	grep -q 'no space left on the disk (needs 19.1 MiB, has 8.0 MiB)' sender
 }
 
-@test "power cut: what was committed is on the disk, new, nested, replaced" {
+@test "power cut: committed files are on the disk: new, nested, replaced" {
 	needs 'loop devices'
 	truncate -s 96M image
 	mkfs.ext4 -q image
@@ -415,7 +415,7 @@ make_tree() {
 	[ "$ok" = 1 ]
 }
 
-@test "a heart-beat during a long pause does not get into a frame" {
+@test "a heart-beat during a long pause does not corrupt a frame" {
 	head -c 3000000 /dev/urandom >src/f
 	receive --plain --once --timeout "$(limit 4)" dst
 	send --plain -j 1 --timeout "$(limit 4)" \
@@ -427,7 +427,7 @@ make_tree() {
 	grep -q '"resent_bytes":0' events
 }
 
-@test "no large file waits for a heart-beat to be answered" {
+@test "no large file has to wait for a heart-beat" {
 	head -c 9000000 /dev/urandom >src/f
 	receive --plain --existing replace --sync none dst
 	for _ in 1 2 3 4 5 6 7 8 9 10; do

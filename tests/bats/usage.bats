@@ -51,7 +51,7 @@ usage() {
 
 # ---- help and version ------------------------------------------------------
 
-@test "help names every command, on standard output" {
+@test "help lists every command on standard output" {
 	for how in help --help -h; do
 		run --separate-stderr ferry $how
 		[ "$status" -eq 0 ]
@@ -62,7 +62,7 @@ usage() {
 	done
 }
 
-@test "help of each command, asked for in each way" {
+@test "help for each command, by each way to ask for it" {
 	for command in send receive keygen help; do
 		run --separate-stderr ferry help $command
 		[ "$status" -eq 0 ]
@@ -80,7 +80,7 @@ usage() {
 	[ "$output" = "$(ferry help receive)" ]
 }
 
-@test "help is not wider than 80 columns and has no control characters" {
+@test "help fits 80 columns and has no control characters" {
 	for command in "" send receive keygen help; do
 		run ferry help $command
 		[ "$status" -eq 0 ]
@@ -89,7 +89,7 @@ usage() {
 	done
 }
 
-@test "every option of the contract is there, and no other" {
+@test "exactly the documented options exist" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
 		code code-file plain json quiet verbose progress help port"
 	send="compress checksum streams name symlinks dry-run exclude include
@@ -121,7 +121,7 @@ usage() {
 	[[ "${lines[4]}" =~ ^libxxhash\ 0\.[0-9.]+ ]]
 }
 
-@test "help that cannot be written is a failure" {
+@test "help that cannot be written is an error" {
 	for what in --help --version "help send"; do
 		run bash -c "\"\$0\" $what >/dev/full" "$FERRY"
 		[ "$status" -eq 7 ]
@@ -157,7 +157,7 @@ usage() {
 		send --plain h.example
 }
 
-@test "send: the last operand has to be a host" {
+@test "send: the last operand must be a host" {
 	usage "the last operand must be the HOST to send to, but './dir' is a path" \
 		send --plain file ./dir
 	usage "the last operand must be the HOST to send to, but '-' is standard" \
@@ -319,7 +319,7 @@ usage() {
 	done
 }
 
-@test "words" {
+@test "options that take a word" {
 	usage "--symlinks must be keep, follow or skip, not 'copy'" \
 		send --symlinks copy file h
 	usage "--checksum must be xxh3, sha256 or crc32, not 'md5'" \
@@ -383,7 +383,7 @@ usage() {
 	usage "unknown option '--\\x1b'" send $'--\e=x' file h
 }
 
-@test "empty values are refused: a variable was not set" {
+@test "empty values are refused, as of an unset variable" {
 	for option in key cert cert-key ca pin code-file bind congestion name; do
 		usage "--$option must be " send --$option= - h
 	done
@@ -391,7 +391,7 @@ usage() {
 
 # ---- security modes --------------------------------------------------------
 
-@test "no security mode is that of codes, which needs a terminal to send" {
+@test "the default security mode is codes, which needs a terminal to send" {
 	# setsid: a session without a terminal
 	for how in "" --code; do
 		run setsid -w "$FERRY" send $how file h
@@ -488,7 +488,7 @@ assert_output_of_stderr() {
 	assert_output "--json=7: the descriptor is open for reading only"
 }
 
-@test "--json: a failure before the session has its summary" {
+@test "--json: a failure before the session has a summary event" {
 	run --separate-stderr ferry send --plain --json none 127.0.0.1:1
 	[ "$status" -eq 7 ]
 	[ "${#lines[@]}" -eq 1 ]
