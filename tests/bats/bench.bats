@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The benchmark: what it measures, whom it marks, what it refuses.
+# The benchmark: what it measures, which results it marks, what it refuses.
 
 load helper
 

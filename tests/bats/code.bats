@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# One-time codes: shown by the receiver, asked for by the sender, good for one
+# One-time codes: shown by the receiver, asked for by the sender, valid for one
 # guess.
 
 load helper
@@ -7,7 +7,8 @@ load helper
 setup() { make_dir; echo MARKER-content >src/MARKER-name; }
 teardown() { remove_dir; }
 
-# A receiver that makes a code: in $secret and, for senders, in the file code.
+# receive_code - start a receiver that makes a code: $secret, and the file code
+# for senders.
 receive_code() {
 	receive "$@"
 	await events '"event":"code"' || { cat messages; return 1; }
@@ -19,7 +20,7 @@ write_code() {
 	(umask 077 && echo "$1" >code)
 }
 
-# Another code than $secret.
+# wrong_code - print a code other than $secret.
 wrong_code() {
 	case $secret in
 	0000-*) echo "0001-${secret#*-}" ;;
@@ -29,7 +30,7 @@ wrong_code() {
 
 peer() { timeout "$(limit 60)" python3 "$tools/code_peer.py" "$@" || true; }
 
-# The right sender is served, with what is left of the receiver.
+# served - a sender with the right code is still served, by the same receiver.
 served() {
 	write_code "$secret"
 	send --code-file code src/MARKER-name
@@ -39,8 +40,9 @@ served() {
 	cmp src/MARKER-name dst/MARKER-name
 }
 
-# Nobody was: exit 4, nothing created, nothing listens any more.
-burnt() {
+# used_up - the code is no longer valid: the receiver exited with 4, created
+# nothing, and no longer listens.
+used_up() {
 	wait_receiver
 	[ "$got" = 4 ]
 	has messages "no longer valid"
@@ -137,7 +139,8 @@ burnt() {
 
 # ---- at the terminal -------------------------------------------------------
 
-# at_terminal [EXPECT SEND]... - ferry send there; what it showed in shown.
+# at_terminal [EXPECT SEND]... - run ferry send on a terminal; its screen goes
+# to the file shown.
 at_terminal() {
 	sent=0
 	timeout --foreground "$run_limit" python3 "$tools/at_terminal.py" \
@@ -244,7 +247,7 @@ at_terminal() {
 	under_way slow
 	for name in receiver slow; do
 		for of in cmdline environ; do
-			# which the user of a ferry cannot read either
+			# ferry's environment can be read with this capability only
 			[ $of = cmdline ] || "$tools/can" CAP_SYS_PTRACE ||
 				continue
 			tr '\0' '\n' <"/proc/${pid[$name]}/$of" >seen
@@ -255,7 +258,7 @@ at_terminal() {
 	done
 }
 
-# ---- wrong codes and strangers ---------------------------------------------
+# ---- wrong codes and other peers -------------------------------------------
 
 @test "a wrong guess invalidates the code: both exit with 4, nothing is created [san]" {
 	receive_code dst
@@ -264,7 +267,7 @@ at_terminal() {
 	status 4
 	has sender "the code was wrong, or the connection was tampered with"
 	has sender "start ferry receive there again for a new code"
-	burnt
+	used_up
 	is member events summary exit 4
 	check_events events
 }
@@ -276,7 +279,7 @@ at_terminal() {
 	send --code-file code src/MARKER-name
 	status 4
 	stop_forward
-	burnt
+	used_up
 }
 
 @test "port scans, garbage and partial exchanges do not invalidate the code" {
@@ -313,7 +316,7 @@ at_terminal() {
 @test "a refused peer learns nothing" {
 	receive_code dst
 	is peer send "$port" "$(wrong_code)" "refused 0"
-	burnt
+	used_up
 	receive_code dst
 	head -c 20000000 /dev/zero >src/big
 	start_send slow --code-file code --limit-rate 2M src
@@ -324,7 +327,7 @@ at_terminal() {
 	ended slow
 }
 
-# half NAME CODE - a guesser who knows both points, and has yet to confirm.
+# half NAME CODE - a peer that has exchanged shares and has yet to confirm.
 half() {
 	mkfifo "$1.in"
 	: >"$1.out"
@@ -350,7 +353,7 @@ half() {
 			# the right one comes too late
 			has good.out "refused 0"
 			ended good || true
-			burnt
+			used_up
 			;;
 		*)
 			has good.out agreed
@@ -420,12 +423,12 @@ half() {
 		<hold >other.out 7>&-
 	await other.out '^agreed'
 	read -r _ psk _ <other.out
-	# The key is the one of TLS, and what comes then is no exchange.
+	# The agreed key is the PSK of TLS; the next connection starts with TLS.
 	echo | timeout "$(limit 15)" openssl s_client -connect "127.0.0.1:$port" \
 		-tls1_3 -psk "$psk" -psk_identity "ferry/1 sender code" \
 		-ciphersuites TLS_AES_128_GCM_SHA256 >client 2>&1 || true
 	has client "Reused, TLSv1.3"
-	# It goes without a session: that is the receiver's result.
+	# The peer leaves without a session, which the receiver reports as lost.
 	exec 7>&-
 	ended other
 	wait_receiver
@@ -462,13 +465,13 @@ half() {
 			hasnt $file "$word"
 		done
 	done
-	# Two points, two confirmations, and TLS: nothing else is in the clear,
-	# and nothing that follows from the code alone.
+	# Two shares, two confirmations, and TLS: nothing else is in the clear,
+	# and nothing that depends on the code alone.
 	for file in said.sent said.replies; do
 		is od -An -tx1 -j 113 -N 2 $file " 16 03"
 	done
 	is peer eavesdrop "$secret" said.sent said.replies ""
-	# Another session with the same code has nothing in common with it.
+	# Another session with the same code has no bytes in common with it.
 	mv said.sent first.sent
 	mv said.replies first.replies
 	write_code "$secret"
@@ -480,7 +483,7 @@ half() {
 	wait_receiver
 	stop_forward
 	for way in sent replies; do
-		# of the point, of the confirmation
+		# two places in the share, two in the confirmation
 		for at in 9 41 81 97; do
 			if cmp -s -n 16 -i $at said.$way first.$way; then
 				echo "the same at $at"
@@ -488,6 +491,6 @@ half() {
 			fi
 		done
 	done
-	# A second exchange begins nowhere: further streams are TLS at once.
+	# There is no second exchange: further streams start with TLS.
 	[ "$(grep -ao ferry/1 said.replies | wc -l)" = 2 ]
 }

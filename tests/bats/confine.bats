@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The sandbox around receiver and sender: that it is there, that it hinders
-# nothing that is meant to work, and what happens where the kernel has none.
+# The sandbox of receiver and sender: that it is in effect, that everything
+# works inside it, and what happens where the kernel has none.
 # What it denies, and from which thread, is tested by tests/unit/test_sandbox.
 
 load helper
@@ -31,12 +31,12 @@ make_tree() {
 	chmod 0555 src/t/a/b
 }
 
-# As same() of the helper, but for the owner.
+# As same() of the helper, except for owner and group.
 alike() {
 	is rsync -n --checksum -rlpt --itemize-changes "$1" "$2" ""
 }
 
-# ---- it is there -----------------------------------------------------------
+# ---- it is in effect -------------------------------------------------------
 
 @test "with -v both sides say how they are confined" {
 	echo x >src/f
@@ -79,9 +79,9 @@ alike() {
 	stop_receiver
 }
 
-# ---- it hinders nothing ----------------------------------------------------
+# ---- everything works ------------------------------------------------------
 
-# arrives_confined [COMMAND] - the tree, with both sides run by COMMAND
+# arrives_confined [COMMAND] - send the tree, with both sides run by COMMAND
 arrives_confined() {
 	ferry keygen key 2>/dev/null
 	[ $# = 0 ] || chown 65534 key
@@ -106,7 +106,8 @@ arrives_confined() {
 	needs 'a second user'
 	make_tree
 	chmod -R a+rX src
-	# within reach of nobody, as the build directory may not be
+	# where the user nobody can run it, which may not be so in the build
+	# directory
 	chmod 755 .
 	install -m 755 "$FERRY" ferry.nobody
 	FERRY=$PWD/ferry.nobody
@@ -191,7 +192,7 @@ arrives_confined() {
 }
 
 @test "the test's own parser joins calls that strace splits in two" {
-	# by a call of another thread, and with -Z by the end of one
+	# split by a call of another thread, and with -Z by the end of a call
 	cat >both.calls <<-'EOF'
 		11    openat(AT_FDCWD, "/proc/sys/vm/overcommit_memory", O_RDONLY|O_CLOEXEC <unfinished ...>
 		12    mkdirat(5, "a", 0700 <unfinished ...>
@@ -216,8 +217,8 @@ arrives_confined() {
 }
 
 @test "no call of a whole session is denied, on either side" {
-	# strace does not show the names that a process which cannot be dumped
-	# passes to the kernel
+	# without it strace cannot read the names that a process that is not
+	# dumpable passes to the kernel
 	needs CAP_SYS_PTRACE
 	make_tree
 	ferry keygen key 2>/dev/null
@@ -235,8 +236,8 @@ arrives_confined() {
 		for side in receiver sender; do
 			grep -q 'landlock_restrict_self(.*= 0' $side.calls
 			is denied $side ""
-			# whose RESOLVE_ flags older kernels lack: every name is
-			# walked without them, and nothing has to fall back
+			# older kernels lack openat2(): ferry does not use it, so
+			# there is no fallback to test
 			hasnt $side.calls "openat2("
 		done
 		chmod u+w dst/t/a/b
@@ -246,7 +247,7 @@ arrives_confined() {
 
 # ---- kernels without -------------------------------------------------------
 
-# without CALL... - a command that takes system calls away
+# without CALL - print a command that makes a system call fail with ENOSYS
 without() {
 	echo "strace -f -qq -o /dev/null -e trace=$1 -e inject=$1:error=ENOSYS"
 }
@@ -299,7 +300,7 @@ without() {
 		ip link add d0 type veth peer name d1
 		ip link set d0 up
 		ip link set d1 up
-		# one that is used at once: nobody else can have it here
+		# nodad: usable at once; there are no other hosts to collide with
 		ip -6 addr add fe80::1/64 dev d0 nodad
 		: >events
 		"$0" receive --plain -p 0 --once --json=9 --sandbox require \

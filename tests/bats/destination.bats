@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Every form of DIR: where the files are then, and that they are nowhere else.
+# Every form of DIR: the files are there, and nowhere else.
 
 load helper
 
@@ -12,14 +12,14 @@ setup() {
 }
 teardown() { remove_dir; }
 
-# Where nothing may go, all is as it was.
+# untouched - nothing has changed outside of the destination.
 untouched() {
 	is find outside -printf '%p %T@ ' \
 		"outside 1000000000.0000000000 outside/f 1000000000.0000000000 "
 	is cat outside/f old
 }
 
-# arrives DIR WHERE - what is received with this operand is there, alone.
+# arrives DIR WHERE - a file received with the operand DIR is in WHERE, alone.
 arrives() {
 	receive --plain --once -- "$1"
 	send --plain src/f
@@ -79,7 +79,7 @@ refuses() {
 	for dir in link link/ far far/.; do
 		arrives "$dir" dst
 	done
-	# and what is under the final name is not followed
+	# but a symlink at the final name is not followed
 	ln -s ../outside/f dst/f
 	receive --plain --once --existing replace link/
 	send --plain src/f
@@ -130,10 +130,10 @@ refuses() {
 	untouched
 }
 
-# Nothing that stands is ever opened to be written to, and these file systems
-# let nobody make anything: so no file of theirs needs a rule of its own.
-# Where they may not even be written to, as by an ordinary user or in a
-# container, the receiver says so at once.
+# ferry never opens an existing file for writing, and these file systems let
+# nobody create files, so none of their files needs a rule of its own.  Where
+# they are not writable, as for an ordinary user or in a container, the receiver
+# says so at once.
 @test "/proc, /sys: nothing is created or written, and the sender is told" {
 	was=$(cat /proc/sys/kernel/hostname)
 	mkdir -p src/sys/kernel

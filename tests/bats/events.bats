@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Readers of messages and events that pause or go away: the transfer goes on,
-# and a reader that comes back finds every line.
+# Readers of messages and events that pause or close: the transfer goes on, and
+# a reader that resumes gets every line.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -12,14 +12,14 @@ setup() {
 }
 teardown() { remove_dir; }
 
-# many COUNT [PREFIX] - so many empty files in src/t.
+# many COUNT [PREFIX] - make COUNT empty files in src/t.
 many() {
 	(cd src/t && seq -f "${2:-f}%06g" "$1" | xargs touch)
 }
 
-# start_piped NAME REDIRECTION COMMAND... - in the background, with a
-# descriptor that leads to pipe.  $reader is the other end, of which nothing is
-# read yet; and $messages that of the pipe other, if there is one.
+# start_piped NAME REDIRECTION ARG... - run ferry in the background, with a
+# descriptor redirected to pipe.  $reader is the other end, which is not read
+# yet; $messages that of the pipe other, if there is one.
 start_piped() {
 	local name=$1 how=$2
 	shift 2
@@ -30,7 +30,7 @@ start_piped() {
 	[ ! -p other ] || exec {messages}<other
 }
 
-# The reader comes back: the rest, to its end, to the file got.
+# read_rest - the reader resumes: all to the end of file goes to the file got.
 read_rest() {
 	timeout "$run_limit" cat <&"$reader" >got
 	exec {reader}<&-
@@ -52,7 +52,7 @@ each_once() {
 	wait_receiver
 	[ "$got" = 0 ]
 	same_tree src/t dst/t
-	# the process itself waits, with what was not read yet
+	# the process waits until the rest is read
 	kill -0 "${pid[sender]}"
 	read_rest
 	ended sender
@@ -60,7 +60,7 @@ each_once() {
 	each_once got '"event":"file","path":"t/f[0-9]+","size":0,"status":"committed"' 6000
 	tail -n 1 got | grep -q '^{"event":"summary","exit":0,"files":6000,'
 	check_events got
-	# the other descriptor has a reader of its own
+	# the other descriptor was written to meanwhile
 	has sender "sent 6000 files"
 }
 
@@ -72,7 +72,7 @@ each_once() {
 	wait_receiver
 	[ "$got" = 0 ]
 	same_tree src/t dst/t
-	# nor do the events
+	# the events do not wait for the messages either
 	await sender.events '"summary","exit":0'
 	read_rest
 	ended sender
@@ -85,7 +85,7 @@ each_once() {
 	many 6000
 	start_piped receiver '>pipe 2>&1' receive --plain --timeout "$(limit 20)" -p 0 -v \
 		--once --json dst
-	# what is read before: up to where it listens
+	# read up to the listening event only
 	while read -r -t "$(limit 20)" line <&"$reader"; do
 		[[ $line != *'"event":"listening"'* ]] || break
 	done
@@ -99,9 +99,9 @@ each_once() {
 	[ "$got" = 0 ]
 }
 
-# ---- many lines, and readers that go ---------------------------------------
+# ---- many lines, and readers that close ------------------------------------
 
-# The most memory that a process had so far, in KiB.
+# peak_of NAME - the peak memory of a process so far, in KiB.
 peak_of() {
 	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/${pid[$1]}/status"
 }
@@ -116,8 +116,8 @@ peak_of() {
 	mkdir -p "src/t/$deep"
 	(cd "src/t/$deep" && seq 8000 | xargs touch)
 	receive --plain --sync none dst
-	# A sender that has nothing to keep but its last words: the pipe that
-	# they are for is full, so that it can be looked at.
+	# A sender that has only its last message queued: the pipe for it is full,
+	# so that the process is still there to be measured.
 	exec {hold}<>pipe
 	dd if=/dev/zero of=pipe bs=4096 oflag=nonblock 2>/dev/null || true
 	start sender bash -c 'exec "$@" 2>pipe' - "$FERRY" send --plain \
@@ -201,7 +201,7 @@ peak_of() {
 @test "a signal ends a sender that is waiting for its readers" {
 	many 6000
 	receive --plain --existing replace dst
-	# the first one, after a second, and the second one at once
+	# after one signal it waits a second more, after two it ends at once
 	for count in 1 2; do
 		start_piped sender '>pipe 2>sender' send --plain --json src/t \
 			"127.0.0.1:$port"
@@ -213,7 +213,7 @@ peak_of() {
 		done
 		ended sender
 		exec {reader}<&-
-		# all was committed; the second one asks for no care
+		# all was committed; a second signal ends it with its own status
 		[ "$code" = $((count == 1 ? 0 : 130)) ]
 		same_tree src/t dst/t
 	done

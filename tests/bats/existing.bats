@@ -1,26 +1,26 @@
 #!/usr/bin/env bats
-# What receive --existing newer, rename and backup do with names that are
-# taken; fail, skip and replace are in transfer.bats and resume.bats.
+# What receive --existing newer, rename and backup do with existing names;
+# fail, skip and replace are in transfer.bats and resume.bats.
 
 load helper
 
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# renamed FILE - the paths that events told of, sorted.
+# renamed FILE - the new paths in its events, sorted.
 renamed() {
 	sed -n 's/.*"renamed_to":"\([^"]*\)".*/\1/p' "$1" | sort
 }
 
-# both DIR TEXT - two files in a directory: one that comes in a pack, and a
-# large one, which is resumed.
+# both DIR TEXT - make two files in DIR: one that is sent in a pack, and a large
+# one, which can be resumed.
 both() {
 	mkdir -p "$1"
 	echo "$2" >"$1/small.tar.gz"
 	{ echo "$2"; head -c 9000000 /dev/zero; } >"$1/large.bin"
 }
 
-# transfer WORD OPTION... - src/t is sent to a receiver with --existing WORD.
+# transfer POLICY OPTION... - send src/t to a receiver with --existing POLICY.
 transfer() {
 	receive --plain --once --existing "$@" dst
 	send --plain --json=7 src/t 7>sent.events
@@ -74,7 +74,7 @@ transfer() {
 	# the sender is not told
 	is renamed sent.events ''
 	is grep -c '"status":"committed"' sent.events 2
-	# what is sent again does not pile up
+	# sending the same again makes no further copies
 	transfer rename
 	status 0
 	is find dst -type f -name '*(2)*' ''
@@ -97,7 +97,7 @@ transfer() {
 	same src/t dst/
 	cmp src/u/small.tar.gz dst/t/small.tar.gz~
 	cmp src/u/large.bin dst/t/large.bin~
-	# the same is no conflict
+	# equal files are no conflict
 	transfer backup
 	status 0
 	is grep -c '"status":"unchanged"' events 2
@@ -134,12 +134,12 @@ transfer() {
 			[ -z "$old" ] || is readlink "dst/t/$old" old
 			is find dst/t -type l -printf . "$([ "$old" ] && echo ..||
 				echo .)"
-			# the same link again
+			# the same symlink again
 			transfer $existing --sync $sync
 			status 0
 			is find dst/t -type l -printf . "$([ "$old" ] && echo ..||
 				echo .)"
-			# one that is older
+			# an older one
 			ln -sf newest src/t/l
 			touch -h -d @900000000 src/t/l
 			transfer $existing --sync $sync
@@ -291,7 +291,7 @@ transfer() {
 			assert done, done
 		EOF
 	done
-	# it goes on
+	# the next run completes it
 	receive --plain --once --existing backup dst
 	send --plain src/t
 	wait_receiver
@@ -325,7 +325,8 @@ transfer() {
 }
 
 @test "a kept part is not confused with another file of the same size" {
-	# two whole ranges of the digest (64 MiB), both kept, and some more
+	# two whole ranges of the digest tree (64 MiB each) in the kept part, and
+	# some leaves more
 	head -c 200000000 /dev/urandom >src/f
 	head -c 200000000 /dev/urandom >dst/f
 	cp dst/f old

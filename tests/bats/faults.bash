@@ -4,13 +4,13 @@
 FERRY=$(realpath "${FERRY:-${BUILDDIR:-build}/release/ferry}")
 export FERRY
 
-# Most suites flush to the disk again and again, which other tests slow down.
+# Most suites flush to the disk often, which other tests slow down.
 memory=/dev/shm
 [ -w "$memory" ] || memory=${TMPDIR:-/tmp}
 
-# torture ARG... - within a minute or so: what is not begun by then is said, as
-# are single cases that cannot be run here.  All its cases have to pass; it is
-# a skip where this machine or this ferry can run none of them.
+# torture ARG... - run a suite for about a minute.  Cases that are not begun by
+# then or cannot run here are reported.  All others have to pass; the test is
+# skipped if this machine or this build can run none.
 torture() {
 	local status=0
 	"$BATS_TEST_DIRNAME/../faults/torture" "$@" \

@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
-# The quick part of the fault suites (tests/faults/torture): a sample of each,
-# drawn anew each time; the seed is printed where one fails.  The long part is
-# `make torture`.
+# The quick part of the fault suites (tests/faults/torture): a random sample of
+# each; the seed is printed if one fails.  The long part is `make torture`.
 
 load faults
 
@@ -10,12 +9,12 @@ load faults
 }
 
 @test "faults: any one failing system call causes no loss and no hang" {
-	# on the disk itself: what a tmpfs cannot do is not called there
+	# on a disk: on a tmpfs ferry does not make all of these calls
 	torture calls --quick
 }
 
 @test "faults: any one failing allocation" {
-	# one seed, while not all of the 4000 allocations are shown to be good
+	# a fixed seed, as not all of the 4000 allocations have been tested
 	torture memory --quick --seed 3 --dir "$memory"
 }
 

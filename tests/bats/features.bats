@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # Sessions with a peer that lacks optional parts of the protocol.  The peer is
-# tests/tools/small_peer.py, which fails where something is used that was not
+# tests/tools/small_peer.py, which fails if a feature is used that was not
 # granted, and verifies all digests.
 
 load helper
@@ -26,7 +26,7 @@ setup() {
 }
 teardown() { remove_dir; }
 
-# small_receive FEATURES - a small receiver for dst in the background; $port
+# small_receive FEATURES - start a small receiver for dst; sets $port
 small_receive() {
 	: >small
 	start small python3 "$tools/small_peer.py" receive dst "$1" >small
@@ -39,7 +39,7 @@ small_ended() {
 	[ "$code" = 0 ] || { cat small; return 1; }
 }
 
-# used NAME - that member of the last report; "null" where there is none
+# used NAME - print that member of the last report, or "null"
 used() {
 	python3 - "$1" <<-'EOF2'
 		import json, sys
@@ -48,14 +48,14 @@ used() {
 	EOF2
 }
 
-# send_small FEATURES OPTION... - of src/t to a small receiver
+# send_small FEATURES OPTION... - send src/t to a small receiver
 send_small() {
 	small_receive "$1"
 	send --plain --checksum sha256 -v -j 1 "${@:2}" src/t
 	small_ended
 }
 
-# receive_small FEATURES [SOURCE] - src/t from a small sender
+# receive_small FEATURES [SOURCE] - receive src/t from a small sender
 receive_small() {
 	timeout "$run_limit" python3 "$tools/small_peer.py" send "$port" \
 		"${2:-src/t}" "$1" >small || { cat small messages; return 1; }
@@ -69,7 +69,7 @@ receive_small() {
 	is used codecs '[0]'
 	is used HOLE null
 	has sender "does not know: zlib compression, zstd compression, holes,"
-	# again: now all is there already, and none of it is offered
+	# again: now all is there already, but without the feature none is offered
 	send_small 0
 	status 0
 	same_tree src/t dst/t
@@ -103,7 +103,7 @@ receive_small() {
 		is used OPEN 1
 		is used PACK null
 	done
-	# and it knows the other one
+	# a receiver that knows only the other codec
 	send_small "$zstd" -zzlib
 	status 5
 	has sender "does not know zlib compression"
@@ -143,7 +143,7 @@ receive_small() {
 	is used unchanged 1
 }
 
-# A receiver has a part of a large file, from a sender that was killed.
+# leave_part - leave a part of a large file in dst, by killing the sender.
 leave_part() {
 	rm -rf dst/t
 	receive --plain dst

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What is sent, and what not: --exclude, --include, --files-from, -n.
+# Choosing what is sent: --exclude, --include, --files-from; and -n.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -50,11 +50,11 @@ listed() {
 	status 0
 	arrived a.c sub sub/b.c sub/deep sub/deep/c.c .git empty
 	rm -r dst/* dst/.git
-	# the first one decides; a directory that is not entered hides the rest
+	# the first match decides; what is below an excluded directory is not seen
 	send --plain --exclude '*' --include '*.c' src/t/.
 	status 0
 	only_dir
-	# what is named is sent
+	# operands are sent whatever the patterns say
 	send --plain --exclude '*' src/t src/t/a.o
 	status 0
 	arrived t a.o
@@ -70,7 +70,7 @@ listed() {
 	send --plain --exclude fifo --exclude out src/t/.
 	status 0
 	rm -r dst/* dst/.git
-	# followed, a link to a directory is one
+	# a followed symlink to a directory counts as a directory
 	mkdir other
 	ln -s ../../other src/t/dir
 	send --plain --exclude fifo --exclude out/ --exclude dir/ \
@@ -87,7 +87,7 @@ listed() {
 	status 0
 	arrived a.c sub sub/b.c sub/deep sub/deep/c.c sub/deep/c.o
 	rm -r dst/*
-	# names as of find, directories without what is in them
+	# names as find prints them: directories without their content
 	cd src/t
 	find . -name '*.c' -print0 | send --plain --files-from - -0
 	printf 'sub\n.\n' | ferry send --plain --files-from - \
@@ -150,7 +150,7 @@ listed() {
 	run -2 bash -c 'cat list | "$0" send --plain --retry 5 \
 		--files-from - src/t 127.0.0.1:1' "$FERRY"
 	[[ "$output" == *"--retry needs a list that can be read again"* ]]
-	# the line breaks once; directories are told again
+	# the connection is cut once; directories are sent again
 	head -c 12000000 /dev/urandom >src/t/large
 	touch -d 2001-01-01 src/t/empty
 	printf '%s\n' empty large a.c >list
@@ -168,7 +168,7 @@ listed() {
 	exec {writer}<>names
 	echo a.c >&"$writer"
 	start_send one --plain --files-from names src/t
-	# what was named is sent while the list is still open
+	# a file is sent while the list is still open
 	await events '"path":"a.c"'
 	kill -TERM "${pid[one]}"
 	ended one
@@ -213,7 +213,7 @@ listed() {
 	hasnt out.json '"session"'
 	run -7 bash -c '"$0" send -n src/t/a.c h >/dev/full' "$FERRY"
 	run -7 ferry send -n src/none h
-	# and before a connection, so no mode is needed: but it may be named
+	# -n does not connect, so it needs no security mode, but allows one
 	run -0 ferry send -n --plain src/t/a.c h
 	run -0 ferry send -n --key none src/t/a.c h
 }

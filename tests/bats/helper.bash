@@ -1,18 +1,18 @@
-# helper.bash - what the bats files share: a directory of their own, receivers
-# whose port is read back, senders beside them, comparisons.
+# helper.bash - what the bats files share: a directory per test, receivers on a
+# free port, senders in the background, comparisons.
 # shellcheck shell=bash disable=SC2034,SC2001
 
 FERRY=$(realpath "${FERRY:-${BUILDDIR:-build}/release/ferry}")
 tools=$BATS_TEST_DIRNAME/../tools
 
-# limit SECONDS - that much on a quiet machine, scaled to this one.
+# limit SECONDS - a time limit for a quiet machine, scaled to this one.
 limit() { echo $(($1 * ${FERRY_TEST_SLOWNESS:-1})); }
 
-# Seconds that a run of ferry may take; under valgrind all takes longer.
+# Seconds that a run of ferry may take.
 run_limit=$(limit 60)
 
-# needs WHAT... - the test is skipped where the machine lacks one of them:
-# names of tests/tools/can.
+# needs WHAT... - skip the test if the machine lacks one of them (names of
+# tests/tools/can).
 needs() {
 	local what
 	for what in "$@"; do
@@ -30,7 +30,7 @@ make_dir() {
 	declare -gA job=() pid=()
 }
 
-# Only what was started here is ended: each job by its number.
+# Ends only what was started here, by process id.
 remove_dir() {
 	local name
 	for name in "${!pid[@]}"; do
@@ -48,8 +48,8 @@ remove_dir() {
 
 # ---- programs in the background --------------------------------------------
 
-# start NAME COMMAND... - with a time limit; ${pid[NAME]} is the process
-# itself, to be sent signals, and ${job[NAME]} what to wait for.
+# start NAME COMMAND... - in the background with a time limit; ${pid[NAME]} is
+# the process, to send signals to, and ${job[NAME]} the job to wait for.
 start() {
 	local name=$1
 	shift
@@ -63,22 +63,22 @@ start() {
 	read -r -t "$(limit 20)" "pid[$name]" <"$name.pid"
 }
 
-# ended NAME - wait for it; its exit status in $code.
+# ended NAME - wait for it; sets $code to its exit status.
 ended() {
 	code=0
 	wait "${job[$1]}" 2>/dev/null || code=$?
 	unset "job[$1]" "pid[$1]"
 }
 
-# await FILE PATTERN - until a line that matches the extended regular
-# expression stands in FILE, which grows; 20 seconds at most, scaled.
+# await FILE PATTERN - wait until a line of FILE, which is being written, matches
+# the extended regular expression; 20 seconds at most, scaled.
 await() {
 	local follower lines found=0
 	exec {lines}< <(exec tail -n +1 -s 0.1 -f -- "$1" 2>/dev/null 3>&-)
 	follower=$!
 	timeout "$(limit 20)" grep -q -m 1 -E -- "$2" <&"$lines" || found=1
 	exec {lines}<&-
-	# it may have ended by itself, having lost its reader
+	# it may have ended by itself when its reader closed
 	kill "$follower" 2>/dev/null || true
 	[ "$found" = 0 ] && return
 	printf 'no %s in %s:\n' "$2" "$1"
@@ -103,7 +103,7 @@ receive() {
 	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
 }
 
-# The exit status of the receiver in $got.
+# wait_receiver - sets $got to its exit status.
 wait_receiver() {
 	got=0
 	wait "$receiver" 2>/dev/null || got=$?
@@ -111,15 +111,15 @@ wait_receiver() {
 	receiver=
 }
 
-# A receiver that stands is ended by a signal.
+# stop_receiver - end a running receiver by a signal.
 stop_receiver() {
 	kill -TERM "${pid[receiver]}"
 	wait_receiver
 	[ "$got" = 143 ]
 }
 
-# send OPTION... PATH... - to the receiver; its status in $sent, its messages
-# in sender.
+# send OPTION... PATH... - to the receiver; sets $sent to its exit status, its
+# messages go to the file sender.
 send() {
 	sent=0
 	# shellcheck disable=SC2086
@@ -127,8 +127,8 @@ send() {
 		"${host:-127.0.0.1}:$port" 2>sender 3>&- || sent=$?
 }
 
-# start_send NAME OPTION... PATH... - in the background; its events in
-# NAME.events, its messages in NAME.messages; to be waited for by ended().
+# start_send NAME OPTION... PATH... - in the background; its events go to
+# NAME.events, its messages to NAME.messages; wait for it with ended().
 start_send() {
 	local name=$1
 	shift
@@ -138,15 +138,15 @@ start_send() {
 		"${host:-127.0.0.1}:$port" 9>"$name.events" 2>"$name.messages"
 }
 
-# Wait until a sender in the background has sent some bytes, and not all.
+# under_way NAME - wait until a sender in the background has sent some bytes.
 under_way() {
 	await "$1.events" '"progress","bytes":[1-9]'
 }
 
-# ---- what came of it -------------------------------------------------------
+# ---- results ---------------------------------------------------------------
 
-# is COMMAND... WANTED - the last word of the output is compared, and both
-# are shown where they differ.
+# is COMMAND... WANTED - the output of COMMAND equals WANTED; both are shown if
+# they differ.
 is() {
 	local wanted=${!#} got_text
 	got_text=$("${@:1:$#-1}")
@@ -157,7 +157,8 @@ is() {
 	}
 }
 
-# status WANTED - of the last send(); shows its messages where it differs.
+# status WANTED - the exit status of the last send(); shows its messages if it
+# differs.
 status() {
 	[ "$sent" = "$1" ] || {
 		echo "ferry send: exit status $sent, expected $1"
@@ -166,7 +167,7 @@ status() {
 	}
 }
 
-# has FILE TEXT - FILE holds TEXT (no pattern).
+# has FILE TEXT - FILE contains TEXT (not a pattern).
 has() {
 	grep -qF -- "$2" "$1" || {
 		printf 'no %s in %s:\n' "$2" "$1"
@@ -175,7 +176,8 @@ has() {
 	}
 }
 
-# hasnt FILE TEXT - a test cannot fail by "! grep".
+# hasnt FILE TEXT - FILE does not contain TEXT; needed because "! grep" does not
+# fail a test.
 hasnt() {
 	[ -f "$1" ] || { echo "no file $1"; return 1; }
 	if grep -qF -- "$2" "$1"; then
@@ -185,20 +187,21 @@ hasnt() {
 	fi
 }
 
-# member FILE EVENT NAME - of the last such event: a number or a plain text.
+# member FILE EVENT NAME - print that member of the last such event: a number or
+# plain text.
 member() {
 	sed -n "s/^{\"event\":\"$2\".*\"$3\":\"\{0,1\}\([^,\"}]*\).*/\1/p" \
 		"$1" | tail -n 1
 }
 
-# Nothing differs between a source and what arrived.
+# same SOURCE DESTINATION - what arrived equals the source.
 same() {
 	local diff
 	diff=$(rsync -n --checksum -a --itemize-changes "$1" "$2" 2>&1)
 	[ -z "$diff" ] || { echo "$diff"; return 1; }
 }
 
-# The trees are the same, and there is nothing besides.
+# same_tree SOURCE DESTINATION - the trees are equal, with nothing extra.
 same_tree() {
 	local diff
 	diff=$(rsync -n --checksum -a --itemize-changes --delete "$1/" "$2/" \
@@ -206,12 +209,12 @@ same_tree() {
 	[ -z "$diff" ] || { echo "$diff"; return 1; }
 }
 
-# only_dir [DIR] - nothing is in it, of ours or otherwise.
+# only_dir [DIR] - DIR is empty.
 only_dir() {
 	is find "${1:-dst}" "${1:-dst}"
 }
 
-# Nothing of ours is left in dst.
+# no_litter [DIR] - no part file or journal is left in DIR.
 no_litter() {
 	[ -z "$(find "${1:-dst}" -name '.ferry-*')" ] || {
 		find "${1:-dst}" -name '.ferry-*'
@@ -221,8 +224,8 @@ no_litter() {
 
 # ---- peers that are not ferry ----------------------------------------------
 
-# forward WHAT N... - put tests/tools/forward.py in front of the receiver:
-# $port is its port from here on.
+# forward WHAT N... - put tests/tools/forward.py in front of the receiver; $port
+# becomes its port.
 forward() {
 	: >forward.port
 	start forward python3 "$tools/forward.py" "$port" "$@" >forward.port
@@ -237,16 +240,17 @@ stop_forward() {
 	port=$receiver_port
 }
 
-# denied NAME - calls in NAME.calls, of strace -f, that were denied, but for
-# the two that prove that they are and for clone3(), which libc replaces.
+# denied NAME - print the calls in NAME.calls (strace -f) that the sandbox denied,
+# except those that are expected.
 denied() {
-	# our own probes; clone3 gets ENOSYS so that libc uses clone; malloc()
-	# asks for overcommit_memory before it gives a heap back, and does not
-	# without the answer, and how many processors there are before it makes
-	# a ninth heap, which sched_getaffinity() tells it as well
-	# strace cuts a call in two where another thread comes between; with
-	# -Z, where one ends, and then the second half, which has no pid, is
-	# the next line
+	# Expected: ferry's own two probes that the sandbox works; clone3(), which
+	# gets ENOSYS so that libc uses clone(); what malloc() reads in
+	# overcommit_memory before it trims a heap (without it, it does not
+	# trim), and the number of processors before it makes a ninth heap
+	# (sched_getaffinity() is its fallback).
+	# strace splits a call in two if another thread's call comes between,
+	# and with -Z where a call ends: then the second half has no pid and is
+	# the next line.
 	awk '/ <unfinished \.\.\.>$/ {
 			sub(/ <unfinished \.\.\.>$/, ""); pid = $1
 			cut[pid] = $0; next

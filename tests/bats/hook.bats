@@ -11,7 +11,7 @@ setup() {
 }
 teardown() { remove_dir; }
 
-# program LINE... - the file hook is a program of these lines
+# program LINE... - make the file hook a bash script of these lines
 program() {
 	{ printf '#!/bin/bash\n'; printf '%s\n' "$@"; } >hook
 	chmod +x hook
@@ -53,10 +53,10 @@ program() {
 		PATH
 	EOF
 	[ "$(cat cwd)" = "$(realpath dst)" ]
-	# its standard output is the receiver's standard error
+	# its standard output goes to the receiver's standard error
 	has messages "arguments: 0"
 	has messages "no input"
-	# 0, 1, 2, and what ls opened
+	# 0, 1, 2, and the one that ls opened
 	cat fds
 	[ "$(grep -c ' -> ' fds)" = 4 ]
 	hasnt fds socket
@@ -135,7 +135,7 @@ program() {
 	send --key key src/new
 	status 0
 	await log '^2$'
-	# what is there already counts: a sender may come again to be sure
+	# unchanged files count too: a sender may run again to be sure
 	send --key key src/new
 	status 0
 	await log '^3$'
@@ -165,8 +165,8 @@ program() {
 }
 
 @test "--exec: queued programs run even if the receiver is killed" {
-	# one for each: who opens the gate before the writer through it has closed
-	# it finds the end of the file
+	# one FIFO per program: a program that opens a FIFO before the last writer
+	# has closed it reads end of file
 	mkfifo gate1 gate2
 	program "read -r line <$work/gate\$FERRY_SESSION" \
 		"echo \$FERRY_SESSION >>$work/log"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Peers that lie, as in hostile.bats: what takes long.
+# Hostile peers, as in hostile.bats: the groups that take long.
 
 load helper
 

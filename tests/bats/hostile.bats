@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Peers that lie, made by a second implementation of the protocol
-# (tests/hostile/): the cases of each group are counted and printed by it.
+# Hostile peers, made with a second implementation of the protocol
+# (tests/hostile/), which prints and counts the cases of each group.
 
 load helper
 

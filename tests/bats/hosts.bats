@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Names, addresses and families: which address is listened on and which one
-# is dialled.
+# Host names, addresses and families: which address is listened on, and which
+# one is connected to.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -8,17 +8,17 @@ load helper
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# with_hosts COMMAND... - run it where /etc/hosts is the file hosts.
+# with_hosts COMMAND... - run it with the file hosts mounted at /etc/hosts.
 with_hosts() {
 	needs mounting
 	unshare --mount bash -c 'mount --bind hosts /etc/hosts && exec "$@"' \
 		- "$@" 3>&-
 }
 
-# Nobody answers at this address and $port: the queue of a listener who takes
-# no one is full, and the kernel drops whoever comes.
-be_deaf() {
-	start deaf python3 - "$1" "$port" >deaf.ready <<-'EOF'
+# unresponsive ADDRESS - no SYN to ADDRESS and $port is answered: the backlog of
+# a listener that never accepts is full, and the kernel drops further ones.
+unresponsive() {
+	start listener python3 - "$1" "$port" >listener.ready <<-'EOF'
 		import socket, sys, threading
 		where = (sys.argv[1], int(sys.argv[2]))
 		listener = socket.create_server(where, backlog=0)
@@ -30,23 +30,23 @@ be_deaf() {
 		print("ready", flush=True)
 		threading.Event().wait()
 	EOF
-	await deaf.ready ready
+	await listener.ready ready
 }
 
 @test "a host name with several addresses: the next is tried soon" {
 	echo text >src/f
 	printf '127.0.0.2 many\n127.0.0.3 many\n' >hosts
 	receive --plain -b 127.0.0.3 dst
-	be_deaf 127.0.0.2
+	unresponsive 127.0.0.2
 	with_hosts timeout "$(limit 60)" "$FERRY" send --plain --json src/f \
 		"many:$port" >sent.json
 	has sent.json '"peer":"127.0.0.3:'
 	took=$(member sent.json summary seconds)
-	# 0.25 s, and time to spare
+	# the next address is tried after 0.25 s
 	[ "${took%.*}" -lt "$(limit 10)" ]
 	[ "$took" != 0.0 ] && [[ "$took" != 0.0* ]] && [[ "$took" != 0.1* ]]
 	is cat dst/f text
-	# it does come first, and does not answer
+	# proof that 127.0.0.2 is tried first, and does not answer
 	stop_receiver
 	run -3 with_hosts timeout "$(limit 60)" "$FERRY" send --plain --timeout 2 src/f \
 		"many:$port"
@@ -63,8 +63,8 @@ be_deaf() {
 	is cat dst/f text
 }
 
-# A port that nobody else has at another address or of the other family either,
-# as any of the ephemeral range may be.
+# receive_alone - on a port that is free at all addresses of both families, which
+# one of the ephemeral range may not be.
 receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 
 @test "--bind: the address to listen on, the address to connect from" {

@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
-# What strangers and senders may take: connections, descriptors, space.
+# Limits on what peers can use: connections, descriptors, space.
 
 load helper
 
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# pending COUNT HOW ADDRESSES - of tests/tools/pending.py, in the
-# background, until stop_pending.
+# pending COUNT HOW ADDRESSES - run tests/tools/pending.py in the background,
+# until stop_pending.
 pending() {
 	rm -f in
 	mkfifo in
@@ -31,10 +31,10 @@ is_instrumented() {
 	[[ ${FERRY_VARIANT:-release} != @(release|ndebug) || ${FERRY_WRAP:-} ]]
 }
 
-# ---- strangers -------------------------------------------------------------
+# ---- pending connections ---------------------------------------------------
 
 @test "a thousand pending connections that reconnect do not keep a sender out" {
-	# nine times one receiver
+	# nine transfers to one receiver
 	run_limit=$(limit 300)
 	head -c 30000000 /dev/urandom >src/f
 	ferry keygen key 2>/dev/null
@@ -49,7 +49,7 @@ is_instrumented() {
 			cmp src/f dst/f
 			echo "$how $addresses: $(threads) threads," \
 				"$(descriptors) descriptors, $(memory) KiB"
-			# two doors full of strangers, two sessions' streams
+			# twice the pending places, and the streams of two sessions
 			[ "$(threads)" -le 140 ]
 			[ "$(descriptors)" -le 300 ]
 			is_instrumented || [ "$(memory)" -le 100000 ]
@@ -84,7 +84,7 @@ is_instrumented() {
 
 		for others in b"", b"\x16", HELLO:
 		    for own in b"", HELLO:
-		        # who is of another kind has a half for himself
+		        # silent and speaking connections have half of the places each
 		        late = 100 if (own == HELLO) != (others == HELLO) else 25
 		        crowd = [come(others) for _ in range(PLACES)]
 		        n = next(numbers)
@@ -130,8 +130,8 @@ is_instrumented() {
 
 @test "a thousand connections at once wait in the backlog, and none is dropped" {
 	receive --plain dst
-	# stopped, it accepts nobody; who finds no place in the queue would try
-	# again only after a second, and after five
+	# a stopped receiver accepts nothing; a connection that does not fit the
+	# backlog would be retried by TCP only after a second, then after five
 	kill -STOP "${pid[receiver]}"
 	pending 1000 silent 600
 	read -r _ waiting room _ < <(ss -ltnH "sport = :$port")
@@ -142,7 +142,7 @@ is_instrumented() {
 	stop_receiver
 }
 
-# tell BYTES... - a connection that says this, and what it gets back
+# say - send standard input over a new connection; the reply goes to answer
 say() {
 	exec {conn}<>"/dev/tcp/127.0.0.1/$port"
 	cat >&"$conn" 2>/dev/null || true
@@ -170,7 +170,7 @@ say() {
 		send $mode src/f
 		wait_receiver
 		cat messages
-		# and one of the session
+		# four refusals, and one message about the session
 		[ "$(wc -l <messages)" = $((lines + 5)) ]
 		[ "$(grep -c 'no session: ' messages)" = 4 ]
 		status 0
@@ -181,12 +181,12 @@ say() {
 
 # ---- descriptors -----------------------------------------------------------
 
-# few N - send src/t to a receiver that may have N descriptors
+# few N - send src/t to a receiver with a limit of N descriptors
 few() {
 	: >events
 	(
 		ulimit -n "$1"
-		# none of those that bats has open
+		# close those that bats has open
 		exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&-
 		exec "$FERRY" receive --plain -p 0 --once --json=9 dst \
 			9>events 2>messages </dev/null
@@ -195,7 +195,7 @@ few() {
 	await events '"event":"listening"'
 	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
 	send --plain -j 1 src/t
-	# without a session, it would go on to wait for one
+	# without a session --once would wait for the next sender
 	[ "$sent" != 3 ] || kill "$receiver"
 	wait_receiver
 }
@@ -255,8 +255,8 @@ few() {
 	done
 }
 
-# many_senders LIMIT COUNT - that many senders at a time, of 100 files of 8.5 MB
-# each, to a receiver that may have so many descriptors.
+# many_senders LIMIT COUNT - COUNT senders at a time, with 100 files of 8.5 MB
+# each, to a receiver with a limit of LIMIT descriptors.
 many_senders() {
 	: >events
 	(
@@ -289,7 +289,7 @@ many_senders() {
 
 @test "eight senders at a time share 1024 descriptors, four share 256" {
 	! is_instrumented || skip "takes minutes"
-	# more than what is sent in packs, and large enough to be resumed
+	# too large for packs, and large enough to be resumed
 	for s in {1..8}; do
 		mkdir "src/$s"
 		for i in {1..100}; do truncate -s 8500000 "src/$s/$i"; done
@@ -333,7 +333,7 @@ many_senders() {
 	status 0
 	[ "$got" = 0 ]
 	[ "$(grep -c 'cannot accept a connection: Too many open' messages)" = 1 ]
-	# 20 times in 2 seconds, and a few more
+	# 20 failures in 2 seconds, and a few calls more
 	[ "$(grep -c accept4 calls)" -le 40 ]
 }
 
@@ -350,12 +350,12 @@ many_senders() {
 	has sender "--max-size"
 	await messages 'over a limit of the receiver \(needs 2.9 MiB, has 1.0'
 	only_dir
-	# the others arrive, as what is refused is not counted
+	# the others arrive: what is refused is not counted
 	send --plain -j 1 src/t
 	status 1
 	cmp src/t/a-small dst/t/a-small
 	[ ! -e dst/t/large ]
-	# each session has the whole of it
+	# the limit is per session
 	head -c 1048576 /dev/urandom >src/exact
 	send --plain src/exact
 	status 0
@@ -376,7 +376,7 @@ many_senders() {
 		wait_receiver
 		status 1
 		[ "$got" = 1 ]
-		# 20 of 50,000 bytes are 1,000,000, and no more fit
+		# 20 files of 50,000 bytes fit in 1000K = 1,024,000
 		is sh -c 'find dst/t -type f | wc -l' 20
 		is grep -c '"status":"failed".*limit of the receiver (needs 48.8' \
 			sender.events 20
@@ -397,7 +397,7 @@ many_senders() {
 	mkdir -p src/t/d
 	for i in {1..7}; do echo "$i" >"src/t/$i"; done
 	ln -s 1 src/t/l
-	# 7 files, 1 link, 2 directories
+	# 7 files, 1 symlink, 2 directories
 	receive --plain --once --max-files 10 dst
 	send --plain src/t
 	wait_receiver

@@ -29,7 +29,7 @@ with_fds() {
 		rm dst/f dst/g
 	done
 	for kept in 1 2; do
-		# the other end takes one line and goes
+		# the reader closes after one line
 		set -o pipefail
 		{ ferry send --plain -v --json=$kept src/f src/g \
 			"127.0.0.1:$port" 2>&1 3>&-; } | head -n 1 >out
@@ -70,9 +70,9 @@ with_fds() {
 	hasnt messages "no more JSON"
 }
 
-# on_terminal COLUMNS COMMAND... - run it at a terminal of that width; the
-# screen's lines as they were when the progress line was longest, and at the
-# end, go to standard output.  Its exit status is the command's.
+# on_terminal COLUMNS COMMAND... - run it on a terminal of that width and print
+# what its screen showed: how many progress lines at once, the widest, and the
+# lines at the end.  The exit status is the command's.
 on_terminal() {
 	timeout "$(limit 60)" python3 "$tools/terminal.py" "$@" 3>&-
 }
@@ -82,7 +82,7 @@ on_terminal() {
 	for width in 80 30 12; do
 		on_terminal $width "$FERRY" send --plain --limit-rate 2M \
 			src/f "127.0.0.1:$port" >screen
-		# never more than one line of it, nor one that wraps
+		# a single progress line that never wraps
 		has screen "progress lines on the screen at once: 1"
 		has screen "widest: "
 		widest=$(sed -n 's/widest: //p' screen)

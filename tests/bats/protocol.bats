@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# The wire against ferry-protocol(7): sessions are recorded and decoded by a
-# second implementation that was written from the manual.
+# The wire format against ferry-protocol(7): recorded sessions are decoded by a
+# second implementation, written from the manual.
 
 load helper
 
@@ -17,7 +17,8 @@ setup() {
 }
 teardown() { remove_dir; }
 
-# Record a session of src/t with the sender's options given, into rec.*
+# record OPTION... - record a session of src/t with these sender options, into
+# rec.*
 record() {
 	receive --plain --once dst
 	forward record rec

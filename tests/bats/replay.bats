@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# A session that was recorded on the way, said again to somebody else: without
-# TLS that is a session like another, with it nobody takes it for one.
+# Replay of a recorded session: without TLS it is accepted as a session, with TLS
+# it is refused by either side.
 
 load helper
 
@@ -14,7 +14,8 @@ setup() {
 }
 teardown() { remove_dir; }
 
-# record OPTION... - a session of one stream in this mode: both ways in said.*
+# record OPTION... - record a session of one stream in this mode, both
+# directions, in said.*
 record() {
 	receive "$@" --once dst
 	forward record said
@@ -28,14 +29,13 @@ record() {
 	rm -r dst/t
 }
 
-# To the receiver, as the sender; in $came, how much it said.
+# say_to_receiver - replay the sender; $came is how many bytes the receiver sent.
 say_to_receiver() {
 	came=$(timeout "$(limit 60)" python3 "$tools/replay.py" send "$port" said.sent)
 	came=${came#came }
 }
 
-# send_to_replay OPTION... - a new sender, to whom the receiver's words are
-# said.
+# send_to_replay OPTION... - run a new sender against the replayed receiver.
 send_to_replay() {
 	: >replay.out
 	start replay python3 "$tools/replay.py" receive said.replies \
@@ -51,7 +51,7 @@ send_to_replay() {
 	record --plain
 	receive --plain --once dst
 	say_to_receiver
-	# which ends early, as it does not wait for verdicts
+	# the replay ends early, as it does not wait for verdicts
 	wait_receiver
 	has events '"event":"session"'
 	diff -r src/t dst/t
@@ -64,14 +64,14 @@ send_to_replay() {
 	for _ in 1 2; do
 		say_to_receiver
 		echo "$came bytes of $(stat -c %s said.replies)"
-		# a handshake's, and no session's
+		# enough for a handshake, too few for a session
 		[ "$came" -lt 400 ]
 		only_dir
 	done
 	send --key key src/t
 	status 0
 	same_tree src/t dst/t
-	# nor to one that served it
+	# a receiver that has served the key refuses the replay too
 	say_to_receiver
 	stop_receiver
 	is grep -c 'no session: ' messages 3
@@ -91,7 +91,7 @@ send_to_replay() {
 	record --code-file code
 	receive --code-file code dst
 	say_to_receiver
-	# message 2 and no more
+	# message 2 of the exchange, and no more
 	[ "$came" = 73 ]
 	wait_receiver
 	[ "$got" = 4 ]
@@ -107,7 +107,7 @@ send_to_replay() {
 	has sender "the code was wrong, or the connection was tampered with"
 	hasnt sender.events '"session"'
 	hasnt sender.events '"committed"'
-	# messages 1 and 3, and nothing behind them
+	# messages 1 and 3, and nothing after them
 	has replay.out "came 113"
 }
 

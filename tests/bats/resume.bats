@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Transfers that are interrupted go on where they were, in another run or by
-# themselves, and never with wrong content.
+# Interrupted transfers are resumed, by another run or by --retry, and never with
+# wrong content.
 
 load helper
 
@@ -9,13 +9,13 @@ MiB=1048576
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# parts [DIR] - how many part files and journals there are.
+# parts [DIR] - the number of part files and journals.
 parts() {
 	find "${1:-dst}" -name '.ferry-*' | wc -l
 }
 
-# interrupted MODE... - send src/f slowly to a standing receiver (RECEIVE is
-# its options) until about half of it is there, then kill the sender.
+# interrupted OPTION... - send src/f slowly to the running receiver until 20 MB
+# or more of it are there, then kill the sender.
 interrupted() {
 	start_send slow "$@" --limit-rate 40M src/f
 	await slow.events '"progress","bytes":[2-9][0-9]{7}'
@@ -64,7 +64,7 @@ interrupted() {
 	[ "$(member again summary wire_bytes)" -lt $((50 * MiB)) ]
 }
 
-# ours - the tags of the parts and journals in dst.
+# ours - print the tags of the parts and journals in dst.
 ours() {
 	find dst -name '.ferry-*' | sed 's/.*ferry-//; s/[.].*//' | sort -u
 }
@@ -122,7 +122,7 @@ ours() {
 	wrap=
 	if "$tools/can" 'a second user'; then
 		wrap="setpriv --reuid=65534 --regid=65534 --clear-groups"
-		# it has to be within reach of nobody
+		# so that the user nobody can reach it
 		chmod 711 .
 		chown 65534:65534 dst
 		install -m 755 "$FERRY" ferry.nobody
@@ -194,7 +194,7 @@ ours() {
 	no_litter
 }
 
-# make_part - leave dst/.ferry-*.part and its journal, of src/f.
+# make_part - put the saved part of src/f and its journal into dst.
 make_part() {
 	rm -rf dst; mkdir dst
 	cp -a saved/. dst/
@@ -343,7 +343,7 @@ make_part() {
 	done
 }
 
-# await_part MIB - until the part file occupies so many MiB.
+# await_part MIB - wait until the part file occupies so many MiB.
 await_part() {
 	for _ in $(seq "$(limit 400)"); do
 		[ "$(find dst -name '*.part' -size +"$1"M | wc -l)" = 1 ] &&

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Keys and codes are in no command line, environment, message, journal or core
-# file.  That they are only read from files that are fit for it is tested by
+# Command lines, environments, messages, journals and core files contain no key
+# or code.  That keys are read only from files with safe permissions is tested by
 # tests/unit/test_key.
 
 load helper
@@ -8,13 +8,14 @@ load helper
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# nowhere SECRET FILE... - none of them holds it, in any form.
+# nowhere SECRET FILE... - none of the files contains it, in any encoding.
 nowhere() {
 	python3 "$tools/find_secret.py" "$@"
 }
 
-# Command line and environment of a process that start() made, to files.  The
-# environment can be read with CAP_SYS_PTRACE only, not by the same user.
+# look_into NAME - copy command line and environment of a started process to
+# files.  The environment can be read with CAP_SYS_PTRACE only, not by the same
+# user.
 look_into() {
 	cat "/proc/${pid[$1]}/cmdline" >"seen/$1.cmdline"
 	[ -s "seen/$1.cmdline" ]
@@ -24,7 +25,7 @@ look_into() {
 	fi
 }
 
-# The options of a mode, of the receiver (b) or the sender (a).
+# mode_of MODE SIDE - the options of a mode, for the receiver (b) or sender (a).
 mode_of() {
 	case $1 in
 	key) echo --key key ;;
@@ -69,7 +70,7 @@ open('f', 'wb').write(bytes(99) + $form + bytes(99))"
 		rm -f dst/.ferry-*
 		# shellcheck disable=SC2046
 		receive $(mode_of $mode b) -vvv dst
-		# one who has another key
+		# a sender with another key
 		[ $mode = code ] || send -vvv --key another src/f
 		[ $mode = code ] || status 4
 		# shellcheck disable=SC2046
@@ -95,7 +96,7 @@ open('f', 'wb').write(bytes(99) + $form + bytes(99))"
 
 # ---- core files ------------------------------------------------------------
 
-# What a process that died left in the directory.
+# cores - the core files in the working directory.
 cores() {
 	local file
 	for file in *; do
@@ -105,8 +106,8 @@ cores() {
 	done
 }
 
-# crash NAME - of a process that start() made, all of whose secrets must not
-# be left on the disk.
+# crash NAME - crash a started process; none of its secrets may be left on the
+# disk.
 crash() {
 	local file
 	kill -SEGV "${pid[$1]}"
@@ -126,7 +127,7 @@ crash() {
 	mkdir seen
 	make_secrets
 	ulimit -c unlimited || skip "needs core files in the working directory"
-	# such a file is made, and a key in it would be found
+	# core files are made here, and a key in one would be found
 	python3 -c 'import os, signal
 text = open("key").read()
 os.kill(os.getpid(), signal.SIGSEGV)' || true
@@ -148,7 +149,7 @@ os.kill(os.getpid(), signal.SIGSEGV)' || true
 			under_way slow
 			crash receiver
 			receiver=
-			# it may have ended by itself, its peer being lost
+			# it may have ended by itself after losing its peer
 			ended slow
 			# shellcheck disable=SC2046
 			receive $(mode_of $mode b) --sandbox $sandbox dst
@@ -162,7 +163,7 @@ os.kill(os.getpid(), signal.SIGSEGV)' || true
 			rm -f dst/.ferry-*
 		done
 	done
-	# before there is a sandbox
+	# while it is not yet confined
 	mkfifo list
 	# shellcheck disable=SC2094
 	port=9 start_send early --key key --files-from list

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # The security modes: right credentials, wrong ones, and peers that speak
-# something else.  Whoever is refused creates nothing.
+# something else.  A refused peer creates nothing.
 
 load helper
 
@@ -77,8 +77,8 @@ derive() {
 			$options </dev/null >client 2>&1 || true
 		grep -q 'Cipher is (NONE)' client
 	done
-	# the right name of a key and another key; and where both are right,
-	# which the manual is enough for, it gets somewhere
+	# the right identity with a wrong key is refused; with the right key,
+	# derived as the manual says, the handshake succeeds
 	identity="ferry/1 sender $(derive 8 "ferry/1 sender key id")"
 	right_psk=$(derive 32 "ferry/1 sender psk")
 	for psk in "${right_psk/[0-7]/8}" "$right_psk"; do
@@ -109,7 +109,7 @@ derive() {
 		*cert*) ;;
 		*) options+=" -cert b.pem -key b.key" ;;
 		esac
-		# before it is waited for: what the last one wrote is no answer
+		# removed first, so that await does not read the previous server's lines
 		rm -f server
 		: >server
 		# shellcheck disable=SC2086
@@ -161,7 +161,7 @@ derive() {
 	cmp src/large dst/large
 	rm src/large
 	tail -n 1 sender messages
-	# one a MiB, and none before a stream's first
+	# one per MiB, none before the first MiB of a stream
 	read -r count < <(sed -n \
 		's/^key updates: \([0-9]*\) sent, 0 taken, on 4$/\1/p' sender)
 	[ "$count" -gt 190 ]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Every exit status of the contract, by the side that has it.  2 (usage) is
+# Every documented exit status, on each side that can have it.  2 (usage) is
 # in usage.bats; wrong keys and certificates are in security-modes.bats.
 
 bats_require_minimum_version 1.5.0
@@ -18,7 +18,7 @@ both() {
 	}
 }
 
-# The last event of a side tells the same status.
+# The summary event of a side has the same status.
 told() {
 	is member "$1" summary exit "$2"
 }
@@ -81,7 +81,7 @@ told() {
 	has sender "too many sessions at a time"
 	ended one
 	[ "$code" = 0 ]
-	# the place is free again
+	# the session has ended, so there is room for another
 	send --plain src/g
 	status 0
 	is cat dst/g text
@@ -139,7 +139,7 @@ told() {
 }
 
 @test "with several streams, the error of the one that failed is reported" {
-	truncate -s 200M src/f # holes are quick, data behind them is not
+	truncate -s 200M src/f # holes are sent fast, the data after them slowly
 	head -c 20000000 /dev/urandom >>src/f
 	for i in {1..20}; do
 		head -c 600000 /dev/urandom >"src/g$i"
@@ -172,7 +172,7 @@ told() {
 	kill -STOP "${pid[one]}"
 	begin=$SECONDS
 	wait_receiver
-	# generous: other tests run beside
+	# generous: other tests run at the same time
 	[ $((SECONDS - begin)) -le "$(limit 12)" ]
 	kill -CONT "${pid[one]}"
 	ended one
@@ -180,7 +180,7 @@ told() {
 	has messages "no data from the other side"
 	[ "$code" = 6 ] || { cat one.messages; return 1; }
 
-	# more than the sockets' buffers hold, or all would be sent
+	# more than the socket buffers hold, or all would be sent at once
 	head -c 60000000 /dev/zero >src/f
 	receive --plain --once dst
 	start_send one --plain -j 1 --limit-rate 8M --timeout 2 src/f
@@ -203,7 +203,7 @@ told() {
 	start_send one --plain --limit-rate 2M --timeout 20 src/f
 	under_way one
 	kill -STOP "${pid[one]}"
-	sleep 2 # the fault itself
+	sleep 2 # the pause that is tested
 	kill -CONT "${pid[one]}"
 	await one.events '"bytes":[34]'
 	kill -STOP "${pid[receiver]}"
@@ -288,14 +288,15 @@ told() {
 	# it was committed all the same
 	cmp src/f dst/f
 	stop_forward
-	# sent once more, it turns out to be there
+	# sent again, it is unchanged
 	send --plain src/f
 	status 0
 	await events '"status":"unchanged"'
 }
 
 @test "6, not 10: the connection is cut while there is data to send" {
-	# what fits the sockets' buffers was sent, as far as a sender knows
+	# more than the socket buffers hold: otherwise the sender has written
+	# everything before it notices the cut
 	head -c 7000000 /dev/urandom >src/whole
 	head -c 9000000 /dev/urandom >src/range
 	for i in {1..40}; do
@@ -314,7 +315,7 @@ told() {
 
 @test "11: too few descriptors, for either side" {
 	echo text >src/f
-	# only 0 to 2 are open, and the loader needs one
+	# only 0 to 2 are open, and the dynamic loader needs one more
 	few='for f in /proc/self/fd/*; do
 		f=${f##*/}; [ "$f" -le 2 ] || eval "exec $f>&-"
 	done; ulimit -n 4;'
@@ -325,7 +326,7 @@ told() {
 		"$FERRY" "$port"
 	[[ "$output" == *"Too many open files"* ]]
 	only_dir
-	# the receiver is none the worse
+	# the receiver still works
 	send --plain src/f
 	status 0
 }
@@ -333,7 +334,7 @@ told() {
 @test "128+N: either side ended by a signal, no final name" {
 	head -c 20000000 /dev/urandom >src/f
 	for signal in INT:130 TERM:143 HUP:129; do
-		# what is there already would be done sooner
+		# start empty: existing files would make it end too early
 		rm -rf dst; mkdir dst
 		receive --plain dst
 		start_send one --plain --limit-rate 2M src/f

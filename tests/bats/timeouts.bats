@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
-# Sides that take their time, and are alive: no time-out may take them for
-# dead.
+# Peers that are slow but alive: no time-out may end their session.
 
 bats_require_minimum_version 1.5.0
 load helper
@@ -8,7 +7,7 @@ load helper
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# A receiver with --stdout into a FIFO, which somebody has to open.
+# A receiver with --stdout into a FIFO, whose reader is $reader.
 receive_to_fifo() {
 	mkfifo out
 	: >events
@@ -25,7 +24,7 @@ receive_to_fifo() {
 	receive_to_fifo --timeout "$(limit 2)"
 	start_send one --plain --timeout "$(limit 2)" src/f
 	await events '"session"'
-	sleep "$(limit 6)" # longer than the time-outs: that is the matter
+	sleep "$(limit 6)" # longer than the time-outs of both sides
 	cat <&"$reader" >got.f
 	ended one
 	wait_receiver
@@ -39,7 +38,7 @@ receive_to_fifo() {
 	receive_to_fifo
 	start_send one --plain src/f
 	await events '"session"'
-	# the pipe is full when nothing more goes into it
+	# wait until the pipe is full: its fill level no longer changes
 	timeout "$(limit 20)" python3 - "$reader" <<-'EOF'
 		import fcntl, struct, sys, termios, time
 		seen = -1
@@ -61,8 +60,8 @@ receive_to_fifo() {
 }
 
 @test "a receiver's --limit-rate makes each chunk take longer than --timeout" {
-	# the first chunk takes 3.4 s; all of it is as much slower as a side may
-	# be kept waiting for a processor
+	# the first chunk takes 3.4 s; rate and time-outs are scaled alike, for
+	# machines that keep a process waiting for a processor
 	head -c 1300000 /dev/urandom >src/f
 	receive --plain --once --timeout "$(limit 2)" \
 		--limit-rate $((307200 / $(limit 1))) dst
@@ -72,7 +71,7 @@ receive_to_fifo() {
 	[ "$got" = 0 ]
 	cmp src/f dst/f
 	took=$(member events summary seconds)
-	# a tenth of a second is free
+	# the rate limit allows a burst of a tenth of a second
 	[ "${took%.*}" -ge "$(limit 3)" ]
 }
 
@@ -91,7 +90,8 @@ receive_to_fifo() {
 @test "making symlinks during a session takes longer than --timeout" {
 	[[ ${FERRY_VARIANT:-release} == @(release|ndebug) &&
 		-z ${FERRY_WRAP:-} ]] || skip "strace does not mix with this build"
-	# so long that 4 MiB of them wait before all are there
+	# targets so long that more than 4 MiB of them are deferred, and the first
+	# group is made before all have arrived
 	python3 - <<-'EOF'
 		import os
 		os.mkdir("src/t")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What people send: files, trees, standard input; and that it arrives.
+# Files, trees and standard input arrive as they were sent.
 
 load helper
 
@@ -328,7 +328,7 @@ make_tree() {
 		second.send(peer.message("STREAM_END"))
 		first.finish()
 		assert first.rest()[-1]["message"] == "SUMMARY"
-		refused(first.join(2)) # just too late: no news
+		refused(first.join(2)) # the session has ended: no warning
 	EOF
 	stop_receiver
 	is grep -c "warning: .*: no session: no such session" messages 3
@@ -338,7 +338,7 @@ make_tree() {
 	mkdir src/t dst/t
 	for i in {10..69}; do
 		ln -s "to$i" "src/t/l$i"
-		# every other one is in the way, so that verdicts differ
+		# every other name is taken, so that verdicts alternate
 		[ $((i % 2)) = 0 ] || echo old >"dst/t/l$i"
 	done
 	FERRY_WRAP="strace -f -qq -o calls -e trace=symlinkat,/sync,sendto,sendmsg
@@ -348,7 +348,7 @@ make_tree() {
 	send --plain -j 1 --timeout "$(limit 2)" src/t
 	status 8
 	wait_receiver
-	# calls from the first link to the flush behind the last: no VERDICT
+	# no VERDICT between the first symlink and the flush after the last
 	has calls symlinkat
 	awk '/symlinkat/ { on = 1 }
 		/sync/ { on = 0 }
