@@ -328,7 +328,7 @@ class Bench:
         memory = Path("/dev/shm")
         self.tmp = Path(tempfile.mkdtemp(prefix="ferry-bench.", dir=memory))
         self.disk = Path(tempfile.mkdtemp(prefix="ferry-bench.", dir=disk))
-        # Copies: what is built meanwhile disturbs nobody.
+        # Copies, so that a build meanwhile does not change what is measured.
         self.programs = self.tmp / "programs"
         shutil.copytree(helpers, self.programs)
         self.processes = []

@@ -51,7 +51,7 @@ def cell(lane, ferry):
 
 
 def wall_mark(mark, lanes):
-    """A tool that lost data is nobody's rival."""
+    """A tool that lost data is not compared with."""
     ferry = lanes.get(FERRY)
     rivals = [lanes[a] for a in mark.against
               if a in lanes and not lanes[a].lost_data]

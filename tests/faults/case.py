@@ -236,7 +236,7 @@ class Case(Lab):
                               f"{missing[:3]}")
 
     def check_identical(self, new, dst=None):
-        """Everything is there with mode and time, and nothing besides."""
+        """Everything is there with mode and time, and nothing else."""
         there = picture(dst or self.dst)
         parts = [p for p in there if PART.search(p)]
         for path, what in new.items():
@@ -248,7 +248,7 @@ class Case(Lab):
         if odd:
             raise Failure("litter", f"nobody sent {odd[:3]}")
         if parts and (self.bench.has_resume or not self.was_killed):
-            raise Failure("litter", f"left behind: {parts[:3]}")
+            raise Failure("litter", f"left: {parts[:3]}")
         self.bench.add("kept", len(parts))
 
     def check_arrived(self, source, *processes):

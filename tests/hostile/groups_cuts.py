@@ -1,10 +1,10 @@
-"""A session that somebody on the line cuts at a byte, or changes a bit of:
-nobody may call that a success if what is there is not what was sent.
+"""A session that is cut at a byte, or has a bit changed in transit: neither
+side may report success unless the content that arrived is what was sent.
 
-Sender and receiver are real, and between them is a line that does one harm to
-each session.  Cuts are made at every byte of both ways, bits to be changed are
-drawn.  HOSTILE_LONG: all of that, otherwise a sample.  HOSTILE_ONLY='plain cut
-up 123', or 'tls flip down 45.6' for bit 6: this one alone, with its
+Sender and receiver are real, and a proxy between them does one harm to each
+session.  Cuts are made at every byte of both directions, bits to change are
+random.  HOSTILE_LONG: all of them, otherwise a sample.  HOSTILE_ONLY='plain
+cut up 123', or 'tls flip down 45.6' for bit 6: only this one, with its
 HOSTILE_SEED.
 """
 import collections
@@ -26,15 +26,16 @@ from targets import LONG, PROGRAM, SEED
 ONLY = os.environ.get("HOSTILE_ONLY")
 WORKERS = 3
 TIMEOUT_S = scaled(10 if PROGRAM.is_slow else 3)
-# A length that was changed is waited for as long as the other side lives, and
-# says so: until so many bytes of it came.  Then the line is cut as well.
-PATIENCE_S = 60 if PROGRAM.is_slow else 5
+# After a length was changed, a side waits for the rest of that frame as long
+# as its peer sends heart-beats: after so many seconds the proxy cuts the
+# connection.
+WAIT_S = 60 if PROGRAM.is_slow else 5
 SESSION_SECONDS = 120 if PROGRAM.is_slow else 30
 SAMPLE = 150                   # cuts and flips of a mode in the quick run
 FLIPS = 10_000                 # of a mode in the long one
-WAYS = ("up", "down")          # what the sender says, what the receiver says
+WAYS = ("up", "down")          # from the sender, from the receiver
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE = 20, 21, 22
-ALERT_SIZE = 19                # of one under a key: level, what, type, tag
+ALERT_SIZE = 19                # encrypted: level, description, type, tag
 
 # ---- the line --------------------------------------------------------------
 
@@ -83,7 +84,7 @@ class Line(Proxy):
 
     def await_end(self, sender):
         """Until both sides have ended their ways."""
-        if not sender.ended_within(PATIENCE_S):
+        if not sender.ended_within(WAIT_S):
             self.gave_up = True
             self.cut()
             sender.wait(SESSION_SECONDS)
@@ -178,8 +179,8 @@ class Pair(Lab):
         need(not line.gave_up or harm.kind == "flip", f"it hangs; {why}")
         if self.mode == "tls" and harm.kind == "flip" and line.done:
             need(sent != 0 or got != 0 or not line.is_authentic(),
-                 f"TLS takes what was changed; {why}")
-        what = "patience" if line.gave_up else "harm" if line.done \
+                 f"TLS accepted changed data; {why}")
+        what = "gave up" if line.gave_up else "harm" if line.done \
             else "too late"
         return (what, sent, got,
                 "right" if right else "part" if there else "nothing"), line

@@ -1,7 +1,7 @@
-"""Names that somebody else exchanges for links that lead out, again and again,
+"""Another process keeps exchanging names with symlinks that lead outside,
 while receiver and sender walk over them.  Without the sandbox, which would
-stop what the walk let through.  FLIP_SECONDS: how long each case tries at
-least; it goes on until it has met both names often enough."""
+hide faults of the walk.  FLIP_SECONDS: the least time of each case; it goes
+on until it has met both names often enough."""
 import collections
 import os
 import subprocess
@@ -80,7 +80,7 @@ def flood(s, name, count):
         rows, content = small_items(name, HOSTILE[i % 2])
         s.send(pack(rows, content, id=ident))
         ident += len(rows)
-        # and one in chunks, whose part lies there meanwhile
+        # and one sent in chunks, whose part exists meanwhile
         s.send(message("OPEN", id=ident, name=name + b"/large",
                        size=9 * CHUNK))
         replies += s.replies("STATE")
@@ -114,7 +114,7 @@ def receiving(cases, uid, *options):
     allowed = {b"dir/" + name: HOSTILE for name in FILES}
     allowed.update({b"other": ["dir"], b"dir/link": [("link", b"sub")],
                     b"dir/sub": ["dir"], b"dir/more": ["dir"]})
-    lab.case("a directory of the receiver's flips with a link that leads out"
+    lab.case("a directory of the receiver's flips with a symlink leading out"
              + (", by another user" if uid is not None else ""), case,
              allowed)
     print(f"# verdicts: {seen}")
@@ -137,7 +137,7 @@ def root_flips(cases):
                 got = s.verdicts(2)
                 need(set(got.values()) <= {1, 2}, f"verdicts {got}")
                 s.close()
-    lab.case("DIR itself flips with a link that leads out", case,
+    lab.case("DIR itself flips with a symlink that leads out", case,
              {b"secret.txt": HOSTILE, b"sub/new.txt": HOSTILE})
     lab.close()
 

@@ -1,5 +1,5 @@
-"""What costs the receiver more than the sender, and lies about what is there
-already."""
+"""Frames that cost the receiver more than the sender, and false claims about
+existing content."""
 import gzip
 import os
 import struct
@@ -27,7 +27,7 @@ def zstd(data, *options):
 
 
 def zstd_of_zeros(n):
-    """Made as it is read, so that it costs us nothing."""
+    """Generated as it is read, so that it needs no memory here."""
     with open("/dev/zero", "rb") as zero:
         head = subprocess.Popen(["head", "-c", str(n)], stdin=zero,
                                 stdout=subprocess.PIPE)
@@ -56,8 +56,8 @@ def payloads():
         yield "nothing", codec, b"", n
         yield "cut short", codec, good[:-3], n
         yield "cut to one byte", codec, good[:1], n
-        yield "something behind", codec, good + b"x", n
-        yield "zeros behind", codec, good + bytes(40), n
+        yield "a trailing byte", codec, good + b"x", n
+        yield "trailing zeros", codec, good + bytes(40), n
         yield "twice", codec, good + good, n
         yield "twice, announced so", codec, good + good, 2 * n
         yield "more than announced", codec, good, n - 1
@@ -91,7 +91,7 @@ def payloads():
     yield "a dictionary's id", 2, MAGIC_ZSTD + bytes([1, 0x50, 7]) + raw_block(
         text[:500]), 500
     yield "a skippable frame before", 2, SKIPPABLE + s, n
-    yield "a skippable frame behind", 2, s + SKIPPABLE, n
+    yield "a skippable frame after it", 2, s + SKIPPABLE, n
     yield "a skippable frame alone", 2, SKIPPABLE, n
     yield "a skippable frame of 4 GiB", 2, struct.pack(
         "<II", 0x184D2A50, 2**32 - 1) + s, n
@@ -267,7 +267,7 @@ def floods(cases):
         asked = sum(m["message"] == "RESEND" for m in replies)
         need(asked < 5000, f"asked {asked} times for one chunk")
         s.close()
-    lab.case("damage without end ends the session", damage_ends)
+    lab.case("endless damage ends the session", damage_ends)
 
     def held_open():
         s = lab.sender()
@@ -281,13 +281,13 @@ def floods(cases):
              "the time-out is 5 s")
         kinds = [m["message"] for m in s.rest()]
         need("SUMMARY" not in kinds, f"{kinds}")
-    lab.case("a stream that goes on behind FINISH with PING", held_open)
+    lab.case("a stream that goes on after FINISH with PING", held_open)
 
     def before_hello():
         began = time.monotonic()
         pinging(lab.sender(hello=False), 0)
         need(8 < time.monotonic() - began < scaled(14), "the deadline is 10 s")
-    lab.case("PING without end in the place of HELLO", before_hello)
+    lab.case("endless PING instead of HELLO", before_hello)
     # and one who does so while the receiver is to end
     s = lab.sender()
     threading.Thread(target=pinging, args=(s, 0), daemon=True).start()
@@ -313,9 +313,9 @@ def begin_large(lab, data, upto):
     lab.settle()
 
 
-def claims(lab, title, lie, error=True, allowed=None, verdict=False):
-    """lie(data): frames behind STATE, of a file whose first six chunks are
-    claimed."""
+def unverified(lab, title, lie, error=True, allowed=None, verdict=False):
+    """lie(data): frames to send after STATE, for a file whose first six chunks
+    the receiver says it has, unverified."""
     def case():
         data = os.urandom(LARGE)
         lab.data = data
@@ -326,7 +326,7 @@ def claims(lab, title, lie, error=True, allowed=None, verdict=False):
         need(state["state"] == 3, f"state {state['state']}")
         n = sum(struct.unpack(">QQ", state["runs"][i:i + 16])[1]
                 for i in range(0, len(state["runs"]), 16))
-        need(n == 6, f"{n} chunks are claimed")
+        need(n == 6, f"{n} chunks are unverified")
         try:
             s.send(*lie(data), message("FLUSH"))
             if not error and not allowed and not verdict:
@@ -384,7 +384,7 @@ def through_link(lab):
         need("CHECKED" not in kinds,
              "it compares what is outside")
         s.close()
-    lab.case("CHECK through a link that leads out", case)
+    lab.case("CHECK through a symlink that leads out", case)
     os.unlink(os.path.join(lab.dst, "large"))
     del lab.planted[b"large"]
 
@@ -412,7 +412,7 @@ def parts_of_existing(lab, existing, status):
             got = s.verdicts(1)
             need(got == {1: verdict}, f"verdict {got}")
             s.close()
-        lab.case(f"--existing {existing}, a large file that is there: {title}",
+        lab.case(f"--existing {existing}, an existing large file: {title}",
                  case, {b"large": [there]})
 
     def whole(data):
@@ -437,8 +437,8 @@ def parts_of_existing(lab, existing, status):
 def resume(cases):
     lab = ReceiverLab(cases)
     refused = {
-        "CHECK of what is not claimed": lambda d: [check(d, 6, 1)],
-        "CHECK of more than is claimed": lambda d: [check(d, 0, 7)],
+        "CHECK of a chunk that is not unverified": lambda d: [check(d, 6, 1)],
+        "CHECK of more than is unverified": lambda d: [check(d, 0, 7)],
         "CHECK twice": lambda d: [check(d), check(d)],
         "CHECK that overlaps": lambda d: [check(d, 0, 4), check(d, 3, 3)],
         "CHECK of no chunks": lambda d: [check(d, 0, 0)],
@@ -454,15 +454,15 @@ def resume(cases):
             check(d, digests=leaves(d, 0, 5))],
         "CHECK with a digest too many": lambda d: [
             check(d, digests=leaves(d, 0, 7))],
-        "CHECK of a range that is none": lambda d: [
+        "CHECK of an invalid range": lambda d: [
             check(d, kind=2, digests=bytes(32))],
-        "CHECK behind its chunk": lambda d: chunks(d, 0, 1) + [check(d)],
-        "FINISH with claims": lambda d: [message("FINISH")],
-        "a file's name with other claims": lambda d: [
+        "CHECK after its chunk": lambda d: chunks(d, 0, 1) + [check(d)],
+        "FINISH with unverified chunks": lambda d: [message("FINISH")],
+        "a file's name again, with other unverified chunks": lambda d: [
             message("OPEN", size=LARGE, name=b"large", id=1)],
     }
     for title, lie in refused.items():
-        claims(lab, title, lie)
+        unverified(lab, title, lie)
     silent = {
         "FILE_END without any CHECK": lambda d: [
             *chunks(d, 6, 6), end_large(d)],
@@ -474,19 +474,19 @@ def resume(cases):
             check(d, 0, 5), *chunks(d, 6, 6), end_large(d)],
     }
     for title, lie in silent.items():
-        claims(lab, title, lie, error=False)
-    claims(lab, "a digest that is not that of what is there",
-           lambda d: [check(d), *chunks(d, 6, 6), end_large(d[::-1])],
-           error=False, verdict=True)
-    claims(lab, "as it should be",
-           lambda d: [check(d), *chunks(d, 6, 6), end_large(d)], error=False,
-           allowed=True)
-    claims(lab, "chunks in the place of CHECKs",
-           lambda d: chunks(d, 0, 12) + [end_large(d)], error=False,
-           allowed=True)
-    claims(lab, "the rest first, then FILE_END, then CHECK",
-           lambda d: chunks(d, 6, 6) + [end_large(d), check(d)], error=False,
-           allowed=True)
+        unverified(lab, title, lie, error=False)
+    unverified(lab, "a digest that is not that of what is there",
+               lambda d: [check(d), *chunks(d, 6, 6), end_large(d[::-1])],
+               error=False, verdict=True)
+    unverified(lab, "as it should be",
+               lambda d: [check(d), *chunks(d, 6, 6), end_large(d)],
+               error=False, allowed=True)
+    unverified(lab, "chunks instead of CHECKs",
+               lambda d: chunks(d, 0, 12) + [end_large(d)], error=False,
+               allowed=True)
+    unverified(lab, "the rest first, then FILE_END, then CHECK",
+               lambda d: chunks(d, 6, 6) + [end_large(d), check(d)],
+               error=False, allowed=True)
     through_link(lab)
     lab.close()
     for existing, status in (("fail", 4), ("skip", 3)):

@@ -1,4 +1,4 @@
-"""Names that lead out, collide, or speak to a terminal."""
+"""Names that lead outside, collide, or contain terminal sequences."""
 import hashlib
 import os
 import stat
@@ -14,7 +14,7 @@ BAD = [b"../x", b"a/../../x", b"/abs", b"", b".", b"..", b"a//b", b"a/./b",
        b"z" * 4097, b"/".join([b"d"] * 129), b"/".join([b"d"] * 300),
        PART + b".part", PART + b".journal", PART + b".new",
        b"a/" + PART + b".part", PART + b".new/a", b"//", b"way/../x"]
-# what looks like leading out, and is a name like any other
+# looks like leading outside, but is an ordinary name
 STRANGE = [b"..\\x", b"%2e%2e", b"\xc0\xae\xc0\xae", b".\x01.", b"...",
            "\uff0e\uff0e".encode(), b"\xff\xfe", b"..a", b"a..", b"-rf",
            b"x" * 255, b"CON", b"a:b", b" ", b"$(touch x)", b"%n%s",
@@ -25,16 +25,16 @@ STRANGE = [b"..\\x", b"%2e%2e", b"\xc0\xae\xc0\xae", b".\x01.", b"...",
 
 
 def ways(name):
-    """Every message that names something to be made."""
+    """Every message with the name of an item to create."""
     yield "OPEN", [message("OPEN", name=name, size=1),
                    message("CHUNK", payload=b"x"),
                    message("FILE_END", size=1,
                            digest=hashlib.sha256(b"x").digest())]
-    for kind, what in ((1, "file"), (2, "directory"), (3, "link")):
+    for kind, what in ((1, "file"), (2, "directory"), (3, "symlink")):
         r = row(kind, b"x", name=name)
         yield f"PACK of a {what}", [pack([r], b"x" if kind == 1 else b"")]
         yield f"OFFER of a {what}", [pack([r], kind="OFFER")]
-    # behind something good, which is not made either
+    # after a good row, which is not created either
     yield "PACK, second", [pack([row(2, name=b"aa"), row(1, b"", name=name)],
                                 items=2)]
 
@@ -65,7 +65,7 @@ def strange_names(lab):
                 need(s.rest()[-1]["message"] == "SUMMARY", "no SUMMARY")
                 with open(os.path.join(os.fsencode(lab.dst), name), "rb") as f:
                     need(f.read() == b"ok", "the content")
-            lab.case(f"stored as it is by {('OPEN', 'PACK')[by_pack]}: "
+            lab.case(f"stored unchanged by {('OPEN', 'PACK')[by_pack]}: "
                      f"{name[:30]!r}", case, {name: [b"ok"]})
 
 
@@ -87,7 +87,7 @@ def link_targets(lab):
                     s.send(pack([row(3, name=name, target=target)],
                                 kind=kind))
                     lab.refused(s)
-                lab.case(f"{kind} of a link {name.decode()} to "
+                lab.case(f"{kind} of a symlink {name.decode()} to "
                          f"{target[:30]!r}", case)
 
 
@@ -138,18 +138,18 @@ def two_of_a_name(lab):
              b"d/f": [a], b"dir/f": [a], b"d/d": [("link", b"dir")]}
     for target in (b"dir", b"."):
         link = row(3, name=b"d", target=target)
-        lab.case(f"a link to {target!r}, then a file through it",
+        lab.case(f"a symlink to {target!r}, then a file through it",
                  packs(([link], b""), ([file(b"d/f", a)], a)), links)
-        lab.case(f"a directory, a link of its name to {target!r}, a file",
+        lab.case(f"a directory, a symlink of its name to {target!r}, a file",
                  packs(([row(2, name=b"d"), link, file(b"d/f", a)], a)),
                  links)
-    lab.case("links to one another",
+    lab.case("symlinks to one another",
              packs(([row(3, name=b"p", target=b"q"),
                      row(3, name=b"q", target=b"p"),
                      file(b"p/f", a)], a)),
              {b"p": ["dir", ("link", b"q")], b"q": [("link", b"p")],
               b"p/f": [a]})
-    lab.case("a link that a link makes lead out",
+    lab.case("a symlink that leads out by way of another",
              packs(([row(3, name=b"x/y", target=b"../.."[:2]),
                      row(3, name=b"z", target=b"x/y/outside"),
                      file(b"z/f", a)], a)),
@@ -251,7 +251,7 @@ def metadata(lab):
                 ("OPEN", [message("OPEN", **lie)]),
                 ("PACK", [pack([row(1, b"x", name=b"m", **lie)], b"x")]),
                 ("PACK of a directory", [pack([row(2, name=b"m", **lie)])]),
-                ("PACK of a link", [pack([row(3, name=b"m", **lie)])]),
+                ("PACK of a symlink", [pack([row(3, name=b"m", **lie)])]),
                 ("OFFER", [pack([row(1, b"x", name=b"m", **lie)],
                                 kind="OFFER")])):
             def is_refused():

@@ -1,6 +1,6 @@
 """What a thousand pending connections cost a sender with a key: with
-HOSTILE_LONG only, as time is measured.  That they keep nobody out is tested by
-tests/bats/limits.bats."""
+HOSTILE_LONG only, as time is measured.  That they do not keep it out is
+tested by tests/bats/limits.bats."""
 import os
 import statistics
 import subprocess
@@ -12,7 +12,7 @@ from lib.lab import need
 from lib.limits import can, scaled
 from targets import LONG, PROGRAM
 
-CROWD = os.path.join(os.path.dirname(__file__), "../tools/pending.py")
+PEERS = os.path.join(os.path.dirname(__file__), "../tools/pending.py")
 COUNT, ADDRESSES = 1000, 600
 # How many of those who were sent away come back in a second.  Where they come
 # as fast as they can, on the same host, they have a processor for themselves.
@@ -28,7 +28,7 @@ DESCRIPTORS_MAX, THREADS_MAX, BYTES_MAX = 300, 140, 100 << 20
 
 
 class Measured:
-    """Transfers to the lab's receiver, in turn alone and beside pending
+    """Transfers to the lab's receiver, alternately alone and with pending
     connections."""
 
     def __init__(self, lab, how):
@@ -37,7 +37,7 @@ class Measured:
         self.descriptors = self.threads = 0
 
     def transfer(self):
-        """How long one takes."""
+        """Returns how many seconds it took."""
         there = os.path.join(self.lab.dst, "f")
         if os.path.exists(there):
             os.unlink(there)
@@ -58,30 +58,30 @@ class Measured:
                                    len(os.listdir(f"{proc}/fd")))
         self.threads = max(self.threads, len(os.listdir(f"{proc}/task")))
 
-    def beside_pending(self):
-        crowd = subprocess.Popen(
-            [sys.executable, CROWD, str(self.lab.port), str(COUNT),
+    def with_pending(self):
+        peers = subprocess.Popen(
+            [sys.executable, PEERS, str(self.lab.port), str(COUNT),
              self.how, str(ADDRESSES), str(PACE)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
-            need(crowd.stdout.readline() == "ready\n", "not all connected")
+            need(peers.stdout.readline() == "ready\n", "not all connected")
             self.look()
             time.sleep(SETTLE_S)
             took = self.transfer()
             self.look()
         finally:
-            crowd.communicate()
+            peers.communicate()
         return took
 
     def case(self):
         before = self.lab.sizes()[1]
         self.transfer()
-        self.beside_pending()
+        self.with_pending()
         alone, among = [], []
         for _ in range(PAIRS):
             self.lab.sizes()  # all have gone
             alone.append(self.transfer())
-            among.append(self.beside_pending())
+            among.append(self.with_pending())
         subprocess.run(["cmp", self.source,
                         os.path.join(self.lab.dst, "f")], check=True)
         after = self.lab.sizes()[1]
@@ -105,6 +105,6 @@ def pending(cases):
     with open(os.path.join(lab.work, "f"), "wb") as f:
         f.write(os.urandom(SIZE))
     for how in "silent", "trickle", "half":
-        cases.run(f"a transfer beside {COUNT} pending connections: {how}",
+        cases.run(f"a transfer with {COUNT} pending connections: {how}",
                   Measured(lab, how).case, seconds=300)
     lab.close()

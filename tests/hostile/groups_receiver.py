@@ -1,4 +1,4 @@
-"""Receivers that lie to `ferry send`."""
+"""Hostile receivers of `ferry send`."""
 import os
 import threading
 
@@ -15,25 +15,25 @@ HOSTILE = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",
 
 
 def instead(*frames):
-    """This, and not the honest answer."""
+    """Send these frames instead of the honest reply."""
     def lie(r, link, m):
         link.send(*frames)
         return True
     return lie
 
 
-def also(*frames, behind=False):
-    """This, before or behind the honest answer."""
+def also(*frames, after=False):
+    """Send these frames too, before or after the honest reply."""
     def lie(r, link, m):
-        if behind:
+        if after:
             getattr(r, m["message"], lambda *_: None)(link, m)
         link.send(*frames)
-        return behind
+        return after
     return lie
 
 
 def with_id(kind, **values):
-    """In the place of the answer, with the id that was asked about."""
+    """Send this instead of the reply, with the id of the request."""
     def lie(r, link, m):
         about = {"id": m["id"]}
         if kind in ("VERDICT", "OFFERED"):
@@ -55,7 +55,7 @@ def beginnings(v):
     for kind in LAYOUTS:
         if kind in ("READY", "PING"):
             continue
-        v.case(f"{kind} in the place of READY",
+        v.case(f"{kind} instead of READY",
                {"HELLO": instead(message(kind))})
     v.case("READY twice", {"HELLO": also(message("READY"))})
     v.case("READY cut short",
@@ -66,7 +66,7 @@ def beginnings(v):
            {"HELLO": instead(message("READY", tail=b"x"))})
     for text in (b"HTTP/1.1 200 OK\r\n\r\n", b"\x15\x03\1\0\2\2\x28",
                  b"SSH-2.0-x\r\n", bytes(100), b"\xff" * 100):
-        v.case(f"{text[:10]!r} in the place of READY",
+        v.case(f"{text[:10]!r} instead of READY",
                {"HELLO": instead(text)})
 
     def echo(r, link, m):
@@ -124,7 +124,7 @@ def states(v):
     v.case("STATE: more runs than there are",
            {"OPEN": resume([(0, 1)], count=2)})
     v.case("STATE: no runs", {"OPEN": resume([])}, bad=None)
-    v.case("STATE: all chunks, and CHECKED wants them all",
+    v.case("STATE: all chunks, CHECKED asks for all of them",
            {"OPEN": resume([(0, large)])}, bad=False)
     v.case("STATE: all chunks, and resume was not granted",
            {"OPEN": resume([(0, large)]),
@@ -134,9 +134,9 @@ def states(v):
            {"OPEN": resume([(0, large)]), "CHECK": lambda *_: True,
             "FILE_END": lambda *_: True},
            options=["--timeout", "1"])
-    v.case("STATE: claims of a file that did not wait",
+    v.case("STATE: unverified chunks of a file that was not waiting",
            {"OPEN": with_id("STATE", state=3, runs=runs((0, 1)))})
-    v.case("STATE: claims of standard input",
+    v.case("STATE: unverified chunks of standard input",
            {"OPEN": with_id("STATE", state=3, runs=runs((0, 1)))},
            stdin=b"x" * 3 * CHUNK, paths=["-"])
     for ident in (0, 999, 2**63, UNKNOWN):
@@ -180,7 +180,7 @@ def states(v):
         return True
     v.case("CHECKED forty times", {"OPEN": resume([(0, large)]),
                                    "CHECK": twice})
-    v.case("CHECKED that nobody asked for",
+    v.case("CHECKED without CHECK",
            {"OPEN": lambda r, link, m: link.send(
                message("STATE", id=m["id"]),
                message("CHECKED", id=m["id"])) or True})
@@ -226,11 +226,11 @@ def verdicts(v):
             return True
         v.case(f"SUMMARY with {lie}", {"FINISH": summary})
     for kind in ("HELLO", "OPEN", "CHUNK", "PACK", "FILE_END", "FLUSH"):
-        v.case(f"SUMMARY behind {kind}", {kind: also(message("SUMMARY"))})
+        v.case(f"SUMMARY after {kind}", {kind: also(message("SUMMARY"))})
     v.case("SUMMARY never comes", {"FINISH": lambda *_: True},
            options=["--timeout", "1"])
     for kind in ("STATE", "VERDICT", "RESEND", "CHECKED", "OFFERED", "READY"):
-        v.case(f"{kind} in the place of SUMMARY",
+        v.case(f"{kind} instead of SUMMARY",
                {"FINISH": instead(message(kind))}, options=["--timeout", "1"],
                bad=True)
 
@@ -240,42 +240,45 @@ def m_of(m):
     return {k: m[k] for k in ("files", "bytes", "sum")}
 
 
-HELD = 5
+STATUS_DEFERRED = 5
 
 
 def links(v):
     """A pack of a symlink and its directory: ids 1 and 2."""
-    def held(*then):
+    def deferred(*then):
         return instead(message("VERDICT", id=2),
-                       message("VERDICT", id=1, status=HELD), *then)
+                       message("VERDICT", id=1, status=STATUS_DEFERRED), *then)
 
     def case(title, pack, *finish, bad=True, **options):
         v.case(title, {"PACK": pack, "FINISH": also(*finish)}, bad=bad,
                paths=[v.links], **options)
 
     verdict = message("VERDICT", id=1)
-    case("a link that is held, and then made", held(), verdict, bad=False)
-    case("a link that is held, which was not granted", held(), verdict,
+    case("a symlink that is deferred, then made", deferred(), verdict,
+         bad=False)
+    case("a symlink that is deferred without the feature", deferred(), verdict,
          ready={"features": FEATURES & ~DEFERRED})
-    case("a link that is held twice", held(message(
-        "VERDICT", id=1, status=HELD)), verdict, bad=False)
-    case("a link that is made, and then held", held(verdict, message(
-        "VERDICT", id=1, status=HELD)), bad=False)
-    case("a link that is held and never made", held())
-    case("a link that is held, and SUMMARY at once",
-         held(message("SUMMARY")))
-    case("a link that is not held", instead(message("VERDICT", id=2)),
+    case("a symlink that is deferred twice", deferred(message(
+        "VERDICT", id=1, status=STATUS_DEFERRED)), verdict, bad=False)
+    case("a symlink that is made, then deferred", deferred(verdict, message(
+        "VERDICT", id=1, status=STATUS_DEFERRED)), bad=False)
+    case("a symlink that is deferred and never made", deferred())
+    case("a symlink that is deferred, and SUMMARY at once",
+         deferred(message("SUMMARY")))
+    case("a symlink that is not deferred", instead(message("VERDICT", id=2)),
          options=["--timeout", "1"])
-    case("a link that is held, and has to come again", held(),
+    case("a symlink that is deferred, then asked for again", deferred(),
          message("RESEND", id=1))
-    case("a link that is held, and its directory has no verdict", instead(
-        message("VERDICT", id=1, status=HELD)), options=["--timeout", "1"])
-    case("a directory that is held", instead(message(
-        "VERDICT", id=1, items=2, status=HELD)))
-    case("a link that never was is held", held(message(
-        "VERDICT", id=3, status=HELD)))
+    case("a symlink that is deferred, no verdict for its directory", instead(
+        message("VERDICT", id=1, status=STATUS_DEFERRED)),
+        options=["--timeout", "1"])
+    case("a directory that is deferred", instead(message(
+        "VERDICT", id=1, items=2, status=STATUS_DEFERRED)))
+    case("an unknown symlink is deferred", deferred(message(
+        "VERDICT", id=3, status=STATUS_DEFERRED)))
     for kind in ("FILE_END", "PACK"):
-        v.case(f"{kind} is held", {kind: with_id("VERDICT", status=HELD)})
+        v.case(f"{kind} is deferred",
+               {kind: with_id("VERDICT", status=STATUS_DEFERRED)})
 
 
 def resends(v):
@@ -285,9 +288,9 @@ def resends(v):
         return True
     # Who asks again has no verdict yet: with one the file would be done when
     # the sender has sent all of it before it reads the first RESEND.
-    v.case("RESEND of every chunk, for ever",
+    v.case("endless RESEND of every chunk",
            {"CHUNK": again, "FILE_END": lambda *_: True})
-    v.case("RESEND of every pack, for ever", {"PACK": again})
+    v.case("endless RESEND of every pack", {"PACK": again})
     for lie in ({"offset": 1}, {"offset": 2**63}, {"offset": 2**64 - CHUNK},
                 {"offset": 100 * CHUNK}):
         v.case(f"RESEND with {lie}", {"CHUNK": with_id("RESEND", **lie)})
@@ -353,7 +356,7 @@ def texts(v):
 
 
 def joins(v):
-    """What a further stream sends behind JOIN must not be lost with it."""
+    """What a further stream sends after JOIN must not be lost with it."""
     chunks = 48
     path = os.path.join(v.work, "joined")
     with open(path, "wb") as f:
@@ -370,7 +373,7 @@ def joins(v):
             return True
 
         def OPEN(r, link, m):
-            # Together, so that there is a range to be sent behind JOIN.
+            # Together, so that there is a range to be sent after JOIN.
             link.send(message("READY"), message("STATE", id=m["id"]))
             return True
 
@@ -411,7 +414,7 @@ def joins(v):
             ("cut at JOIN", ("JOIN", None), False),
             ("refused", ("JOIN", busy), False),
             ("cut at its first chunk, before READY", ("CHUNK", None), False),
-            ("cut at its first chunk, behind READY",
+            ("cut at its first chunk, after READY",
              ("CHUNK", message("READY")), True)):
         v.case(f"a further stream is {title}", lies(*how), bad=bad, **options)
 
@@ -439,7 +442,7 @@ def joins(v):
             first[0].send(message("VERDICT", id=m["id"], status=4, cause=2))
             failed.append(m["id"])
             joined.set()
-            # Behind the verdict, as far as one can tell from here.
+            # After the verdict, as far as can be told from here.
             threading.Event().wait(0.3)
             link.send(busy)
             raise Closed
@@ -447,12 +450,12 @@ def joins(v):
         def FILE_END(r, link, m):
             return m["id"] in failed
         failed = []
-        liar = Receiver({"HELLO": HELLO, "OPEN": OPEN, "CHUNK": on_chunk,
-                         "JOIN": lambda *_: True, "FILE_END": FILE_END})
-        status = v.send_to(liar, paths=[path, other], options=["-j", "2"])
-        need(failed, "nothing came behind JOIN")
+        hostile = Receiver({"HELLO": HELLO, "OPEN": OPEN, "CHUNK": on_chunk,
+                            "JOIN": lambda *_: True, "FILE_END": FILE_END})
+        status = v.send_to(hostile, paths=[path, other], options=["-j", "2"])
+        need(failed, "nothing came after JOIN")
         need(status == 8, f"exit status {status}: {v.texts[1][-300:]}")
-        need("FINISH" in liar.seen, "the session was given up")
+        need("FINISH" in hostile.seen, "the session was given up")
     other = os.path.join(v.work, "other")
     with open(other, "wb") as f:
         f.write(os.urandom(9 << 20))
@@ -468,7 +471,7 @@ def floods(v):
     for kind in ("HELLO", "OPEN", "CHUNK", "FILE_END", "PACK", "FINISH"):
         def cut(r, link, m):
             raise Closed
-        v.case(f"the line is cut at {kind}", {kind: cut})
+        v.case(f"the connection is cut at {kind}", {kind: cut})
 
     def dead(r, link, m):
         threading.Event().wait(3)
@@ -486,7 +489,7 @@ def floods(v):
         status = v.send_to(Receiver({at: endless}), stop=stop)
         need(status == 130, f"exit status {status}: {v.texts[1][-300:]}")
     for at in ("HELLO", "OPEN", "FINISH"):
-        v.cases.run(f"Ctrl-C while PING comes without end, from {at} on",
+        v.cases.run(f"Ctrl-C during endless PING, from {at} on",
                     lambda at=at: interrupted(at))
 
 

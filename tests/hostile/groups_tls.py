@@ -1,5 +1,6 @@
-"""Handshakes that fail, in their thousands, and records that say nothing: the
-receiver is as small afterwards as it was, and serves the next sender."""
+"""Thousands of failing handshakes, and records without content: afterwards the
+receiver uses no more memory, threads and descriptors, and serves the next
+sender."""
 import os
 import random
 import select
@@ -18,8 +19,8 @@ PAUSE_S = 0.02
 HANDSHAKES = 12_000
 FLOOD = 100_000 if LONG else 20_000
 NOISE = 20                       # times 1 MiB
-# What a receiver may have more when all is over: of one small allocation that
-# is lost each time it would be more.
+# How much the receiver may have grown at the end; one small allocation leaked
+# each time would be more.
 GROWTH_MAX = 256 << 10
 
 
@@ -40,7 +41,7 @@ class KeyLab(ReceiverLab):
         return s
 
     def client(self, key=None):
-        """A client behind its handshake."""
+        """A client after its handshake."""
         s = self.connect()
         s.settimeout(None)  # as OpenSSL reads and writes here
         # in place of it
@@ -100,15 +101,15 @@ def record(kind, content):
 
 
 def handshakes(lab, rng):
-    """title -> a function that makes one that fails."""
-    stranger, liar = (Key(lab.key) for _ in range(2))
-    stranger.psk, stranger.identity = rng.randbytes(32), rng.randbytes(
+    """title -> a function that makes a handshake that fails."""
+    other, forged = (Key(lab.key) for _ in range(2))
+    other.psk, other.identity = rng.randbytes(32), rng.randbytes(
         16).hex().encode()
-    liar.psk = rng.randbytes(32)
+    forged.psk = rng.randbytes(32)
     good = tls.client_hello(lab.keys)
-    others = [tls.client_hello(key) for key in (stranger, liar, None)]
+    others = [tls.client_hello(key) for key in (other, forged, None)]
     empty, update = record(22, b""), record(22, tls.KEY_UPDATE + b"\1")
-    end = record(23, rng.randbytes(53))  # Finished, as far as one can see
+    end = record(23, rng.randbytes(53))  # looks like Finished
 
     def say(*parts):
         told(lab.connect(), *parts)
@@ -145,20 +146,20 @@ def handshakes(lab, rng):
 
     return {
         "another key": lambda: refused(others[0]),
-        "another key under this one's name": lambda: refused(others[1]),
+        "another key with the right identity": lambda: refused(others[1]),
         "no key": lambda: refused(others[2]),
-        "a Finished that is none": lambda: say(good, end),
+        "a random Finished": lambda: say(good, end),
         "a hello with some bits changed": changed,
         "a hello that is random inside": inside,
         "a hello that is cut": cut,
-        "a hello, and gone": gone,
+        "a hello, then closed": gone,
         "random": lambda: say(rng.randbytes(rng.randrange(1, 3000))),
-        "a key update in the place of a hello": lambda: refused(update),
-        "key updates in the place of Finished": lambda: say(
+        "a key update instead of a hello": lambda: refused(update),
+        "key updates instead of Finished": lambda: say(
             good, update * rng.randrange(1, 300)),
         "empty records": lambda: refused(empty * 300),
-        "empty records behind a hello": lambda: say(good, empty * 300),
-        "changes of ciphers behind a hello": lambda: say(
+        "empty records after a hello": lambda: say(good, empty * 300),
+        "ChangeCipherSpec after a hello": lambda: say(
             good, record(20, b"\1") * 300),
     }
 
@@ -279,15 +280,15 @@ def handshakes_and_records(cases):
     lab.cases.run("handshakes that fail", lambda: failing(lab, rng),
                   seconds=300)
     lab.case("1 MiB of noise", lambda: noise(lab, rng))
-    for first, where in ((b"", "in the place of HELLO"),
+    for first, where in ((b"", "instead of HELLO"),
                          (hello, "in a session")):
         lab.case(f"key updates {where}",
                  lambda: updates(lab, False, True, first))
         lab.case(f"key updates {where} that ask for others",
                  lambda: updates(lab, True, True, first))
-        lab.case(f"key updates {where} that ask for others, which nobody "
-                 "reads", lambda: updates(lab, True, False, first))
+        lab.case(f"key updates {where} that ask for others, which are "
+                 "not read", lambda: updates(lab, True, False, first))
         lab.case(f"empty records {where}", lambda: empties(lab, first))
-    lab.case("key updates without end in the place of HELLO",
+    lab.case("endless key updates instead of HELLO",
              lambda: endless(lab))
     lab.close()

@@ -1,9 +1,8 @@
-"""Memory that nobody has written to must not get out: not to the wire, nor to
-the disk.
+"""Uninitialized memory must not leak, neither to the wire nor to the disk.
 
-malloc() fills what it gives out, and what it takes back, with bytes that are
-looked for in all that the program says, in lies as in honest sessions.  For
-the stack, build with it filled too, and give that program to the suite:
+malloc() fills what it returns and what is freed with a pattern that is looked
+for in all output, of hostile and of honest sessions.  To cover the stack too,
+give the suite a program built with a pattern there:
 make B=build/pattern CFLAGS=-ftrivial-auto-var-init=pattern
 """
 import os
@@ -16,7 +15,7 @@ from lib.lab import need
 from lib.tree import contents
 from targets import ReceiverLab, SenderLab
 
-# given out: the complement; the last one is that of gcc's stack
+# allocated memory has the complement of freed; gcc fills the stack with 0xFE
 FREED, GIVEN, STACK = 0x5A, 0xA5, 0xFE
 TUNABLES = f"glibc.malloc.tcache_count=0:glibc.malloc.perturb={FREED}"
 
@@ -81,7 +80,7 @@ def honest(cases):
                     with open(os.path.join(lab.dst, "t", name), "r+b") as f:
                         f.write(b"other")
                 session(lab, source, options)
-            lab.cases.run(f"no byte of memory, {existing}, {options}", case)
+            lab.cases.run(f"no unwritten memory, {existing}, {options}", case)
             lab.reset()
         lab.close()
 

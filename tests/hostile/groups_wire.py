@@ -1,4 +1,4 @@
-"""Frames out of turn, ids that never were, lengths that are not so."""
+"""Frames out of order, unknown ids, wrong lengths."""
 import os
 import time
 import zlib
@@ -29,7 +29,7 @@ def refuse(lab, title, *frames, code=2, allowed=None, hello=True, **values):
 
 
 def tolerate(lab, title, *frames, allowed=None, **values):
-    """Whatever comes of these frames, nothing wrong is there after them."""
+    """These frames may be refused or not; nothing wrong exists afterwards."""
     def case():
         s = lab.sender(**values)
         try:
@@ -68,23 +68,23 @@ def beginnings(lab):
     refuse(lab, "HELLO with bytes left over",
            message("HELLO", tail=b"x"), hello=False)
     refuse(lab, "HELLO twice", message("HELLO"))
-    refuse(lab, "JOIN behind HELLO", message("JOIN"))
+    refuse(lab, "JOIN after HELLO", message("JOIN"))
     for text in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\1\2\0\1",
                  b"SSH-2.0-x\r\n", bytes(64), b"\xff" * 64):
-        def stranger():
+        def other_protocol():
             s = lab.sender(hello=False)
             s.send(text)
             s.half_close()
             s.rest()
             s.close()
-        lab.case(f"{text[:12]!r} first", stranger)
+        lab.case(f"{text[:12]!r} first", other_protocol)
 
     def features():
         s = lab.sender(features=2**32 - 1, streams=65535)
         s.put_pack(1, [(b"n", b"x")])
         s.send(message("FLUSH"))
         need(s.verdicts(1) == {1: 1}, "not committed")
-        need(s.ready["features"] == FEATURES, "features that nobody knows")
+        need(s.ready["features"] == FEATURES, "unknown features granted")
         need(1 <= s.ready["streams"] <= 16, "streams")
         s.finish()
         need(s.rest()[-1]["message"] == "SUMMARY", "no SUMMARY")
@@ -178,7 +178,7 @@ def streams(lab):
         return change
     for at in (0, 7, 15):
         wrong(f"JOIN with byte {at} of the token changed", 2, flip(at))
-    wrong("JOIN with an index that is taken", 1, lambda t: None)
+    wrong("JOIN with an index that is in use", 1, lambda t: None)
 
     def late():
         s = lab.sender()
@@ -188,9 +188,9 @@ def streams(lab):
         other.send(message("STREAM_END"))
         s.rest()
         lab.refused(s.join(2), 4)
-    lab.case("JOIN with the token of a session that is over", late)
+    lab.case("JOIN with the token of a session that has ended", late)
 
-    def behind_end():
+    def after_end():
         s = lab.sender()
         other = s.join(1)
         other.until("READY")
@@ -198,7 +198,7 @@ def streams(lab):
         other.rest()
         s.half_close()
         s.rest()
-    lab.case("a file behind STREAM_END", behind_end)
+    lab.case("a file after STREAM_END", after_end)
 
     def finish_on_second():
         s = lab.sender()
@@ -222,7 +222,7 @@ def streams(lab):
         need(again.verdicts(1) == {1: 1}, "not committed")
         again.finish()
         need(again.rest()[-1]["message"] == "SUMMARY", "no SUMMARY")
-    lab.case("HELLO with the id of a session that is there", take_over,
+    lab.case("HELLO with the id of a running session", take_over,
              {b"n": [b"x"]})
 
     def take_over_flood():
@@ -279,9 +279,9 @@ def used_ids(lab):
     item = pack([row(2)])
     offer = pack([row(2)], kind="OFFER")
     for title, *frames in (
-            ("OPEN behind its own verdict", *FILE, END, *again),
-            ("PACK behind a file's verdict", *FILE, END, item),
-            ("OFFER behind a file's verdict", *FILE, END, offer),
+            ("OPEN after its own verdict", *FILE, END, *again),
+            ("PACK after a file's verdict", *FILE, END, item),
+            ("OFFER after a file's verdict", *FILE, END, offer),
             ("PACK with that of an open file", *FILE, item, END),
             ("PACK over that of an open file",
              message("OPEN", id=3, size=2),
@@ -318,9 +318,9 @@ def file_order(lab):
           message("FILE_END", size=2, digest=file_digest(b"ab")), status=4)
     ended("a digest that is wrong", *FILE,
           message("FILE_END", size=2, digest=bytes(32)), status=4)
-    ended("a chunk behind the verdict", *FILE, END,
+    ended("a chunk after the verdict", *FILE, END,
           message("CHUNK", payload=b"ab"), allowed=xy)
-    ended("FILE_ABORT behind the verdict", *FILE, END, message("FILE_ABORT"),
+    ended("FILE_ABORT after the verdict", *FILE, END, message("FILE_ABORT"),
           allowed=xy)
     a, b = b"a" * CHUNK, b"b" * CHUNK
     two = [message("OPEN", size=2 * CHUNK), message("CHUNK", payload=a),
@@ -360,11 +360,11 @@ def file_order(lab):
            message("OPEN", size=UNKNOWN), message("HOLE"))
     stream = message("OPEN", size=UNKNOWN)
     short = message("CHUNK", payload=b"xy")
-    refuse(lab, "a chunk behind a short one", stream, short,
+    refuse(lab, "a chunk after a short one", stream, short,
            message("CHUNK", offset=CHUNK, payload=b"xy"))
     refuse(lab, "FILE_END of a stream before its reach", stream, short,
            message("FILE_END", size=1, digest=file_digest(b"x")))
-    refuse(lab, "FILE_END of a stream behind its end", stream, short,
+    refuse(lab, "FILE_END of a stream after its end", stream, short,
            message("FILE_END", size=3, digest=file_digest(b"xyz")))
     for size in (2**46 + 1, 2**53, 2**53 + 1, 2**63, UNKNOWN):
         refuse(lab, f"FILE_END of a stream with size {size}", stream,
@@ -405,23 +405,23 @@ def finish_order(lab):
         if kind in ("PING", "ERROR"):
             continue
 
-        def behind():
+        def after_finish():
             s = lab.sender()
-            other = s.join(1)  # so that it is not over at once
+            other = s.join(1)  # so that the session does not end at once
             other.until("READY")
             s.send(message("FINISH"), message(kind))
             lab.refused(s)
             other.rest()
-        lab.case(f"{kind} behind FINISH", behind)
+        lab.case(f"{kind} after FINISH", after_finish)
 
-    def ping_behind():
+    def ping_after():
         s = lab.sender()
         other = s.join(1)
         other.until("READY")
         s.send(message("FINISH"), message("PING") * 3)
         other.send(message("STREAM_END"))
         need(s.rest()[-1]["message"] == "SUMMARY", "no SUMMARY")
-    lab.case("PING behind FINISH", ping_behind)
+    lab.case("PING after FINISH", ping_after)
 
     def data_on_second():
         s = lab.sender()
@@ -434,7 +434,7 @@ def finish_order(lab):
         other.rest()
         kinds = [m["message"] for m in s.rest()]
         need("SUMMARY" not in kinds, f"{kinds}")
-    lab.case("a file on the second stream behind FINISH", data_on_second,
+    lab.case("a file on the second stream after FINISH", data_on_second,
              {b"file": [b"xy"]})
     refuse(lab, "STREAM_END on the first stream", message("STREAM_END"))
 

@@ -1,5 +1,6 @@
-"""What a hostile peer is aimed at: a receiver that stands, with a tree outside
-that nobody may touch, or a sender; and what must hold after every case."""
+"""The targets of hostile peers: a running receiver, with a tree outside of its
+directory that must not change, or a sender; and what must hold after every
+case."""
 import os
 import random
 import signal
@@ -215,7 +216,7 @@ class ReceiverLab(Lab):
 
 
 class SenderLab(Lab):
-    """`ferry send` against a receiver that lies."""
+    """`ferry send` against a hostile receiver."""
 
     def __init__(self, cases):
         super().__init__(PROGRAM)
@@ -270,8 +271,8 @@ class SenderLab(Lab):
             receiver = Receiver(lies, ready=ready)
             status = self.send_to(receiver, **options)
             told = not lies or set(lies) & set(receiver.seen)
-            # a sender who has its verdicts soon enough sends no FLUSH
-            need(told or "FLUSH" in lies, "the lie was not told")
+            # a sender that gets its verdicts soon enough sends no FLUSH
+            need(told or "FLUSH" in lies, "the false frame was not sent")
             if bad is not None:
                 need((status != 0) == bool(bad and told),
                      f"exit status {status}: {self.texts[1][-300:]}")
@@ -280,5 +281,5 @@ class SenderLab(Lab):
     def close(self):
         def honest():
             need(self.send_to(Receiver()) == 0, f"status: {self.texts}")
-        self.cases.run("an honest receiver is believed after that", honest)
+        self.cases.run("an honest receiver is served afterwards", honest)
         self.release()

@@ -155,7 +155,7 @@ class Ferry:
                     self.add({"event": "eof"})
 
     def close_if_at_end(self):
-        """Something that the process left behind may still hold the pipe."""
+        """A child of the process may still hold the pipe open."""
         if self.is_at_end:
             self.proc.stdout.close()
 

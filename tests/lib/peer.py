@@ -1,7 +1,7 @@
 """A sender and a receiver of ferry's, made of wire.py, over plain TCP.
 
-Both behave well as long as they are not told otherwise: a test may send any
-frame in the place of the right one.
+Both follow the protocol unless told otherwise: a test may send any frame
+instead of the right one.
 """
 import itertools
 import socket
@@ -170,7 +170,7 @@ class Sender(Channel):
         self.send(message("FINISH", **values))
 
     def verdicts(self, count):
-        """Of so many items: a dictionary from id to status."""
+        """Wait for verdicts on count items; returns {id: status}."""
         out = {}
         while len(out) < count:
             m = self.until("VERDICT")
@@ -180,11 +180,11 @@ class Sender(Channel):
 
 
 class Receiver:
-    """A receiver that commits nothing and lies where it is told to.
+    """A receiver that commits nothing and may send false frames.
 
-    lies: a function for a type of message that came, "HELLO" and so on: it is
-    given the stream and the message and returns whether the honest answer is
-    to be left out.
+    lies: maps a received message type, "HELLO" and so on, to a function that
+    is given the receiver, the channel and the message, and returns whether to
+    leave out the honest reply.
     """
 
     def __init__(self, lies=None, limit=64 << 20, ready=None):

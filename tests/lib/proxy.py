@@ -60,7 +60,7 @@ def number(text):
 
 
 class Rule:
-    """One rule; call, if given, is called in the place of an action."""
+    """One rule; call, if given, is called instead of an action."""
 
     def __init__(self, text, call=None):
         self.text = text

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Run a command at a terminal of its own, as a user would.
+"""Run a command on a terminal of its own, as a user would.
 
 at_terminal.py [EXPECT SEND]... -- COMMAND...
 
-Waits for each text EXPECT (a regular expression, looked for behind the last
+Waits for each text EXPECT (a regular expression, looked for after the last
 one) on the terminal, then types SEND, in which \\t, \\x03 and the like stand
 for keys.  The command's standard input is empty, its standard output and
 error are ours.  What the terminal showed is printed at the end.  Exits with
-the command's status; 120 where the terminal was left in another mode than
+the command's status, or with 120 if the terminal was left in another mode than
 before.
 """
 import fcntl

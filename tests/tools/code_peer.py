@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The exchange of a code, written from ferry-protocol(7) alone.
+"""The code exchange (SPAKE2), written from ferry-protocol(7) alone.
 
 code_peer.py send PORT CODE [STOP]   as a sender to a receiver on this host
 code_peer.py receive CODE            as a receiver; prints its port first

@@ -4,8 +4,9 @@
 find_secret.py SECRET FILE...   SECRET: a key file of ferry keygen, a private
                                 key (PEM, P-256) or a file with a code
 
-It is looked for as it is, as hex and as base64, a shared key also as what TLS
-gets of it.  Prints where it was found, and how many files were looked at;
+The secret is looked for as bytes, as hex and as base64, a shared key also as
+the PSK derived from it.  Prints where it was found, and how many files were
+read;
 exits 1 if it was found, 2 if there was nothing to look at.
 """
 import base64

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Exchange names as fast as can be, until standard input ends.
+"""Exchange names as fast as possible, until standard input ends.
 
 flip.py [-u UID] A B [A B]...   each A with its B, there and back again
 
-Prints "ready", and at the end how often: then all is where it was.
+Prints "ready", and at the end the number of exchanges; it is even, so that all
+names are as before.
 """
 import ctypes
 import os

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Stand between a sender and a receiver on this host.
+"""A proxy between a sender and a receiver on this host.
 
 forward.py PORT [WHAT VALUE]...   listen on a free port, which is printed, and
                                   pass every connection on to PORT; end by a

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Say again what somebody said.
+"""Replay the recorded bytes of a peer.
 
 replay.py send PORT FILE     as a sender to a receiver on this host
 replay.py receive FILE       as a receiver of one connection; prints its port
 
-The bytes of FILE go out as fast as they are taken; then, and meanwhile, all
-that comes back is read, to the end or for so long that nothing comes (5 s).
+The bytes of FILE are sent as fast as they are accepted; meanwhile and then all
+replies are read, until end of file or until nothing comes for 5 s.
 Prints how many bytes came.
 """
 import os

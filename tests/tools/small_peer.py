@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A whole sender or receiver that knows only some features of the protocol.
+"""A complete sender or receiver that knows only some features of the protocol.
 
 small_peer.py receive DIR FEATURES     listen on a free port (printed) and put
                                        what comes below DIR

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Run a program at a terminal, and tell what its progress line did there.
+"""Run a program on a terminal, and report what its progress line did there.
 
 terminal.py COLUMNS COMMAND...   exits with the program's status; prints the
                                  greatest number of progress lines that stood
                                  on the screen at once, the width of the widest
                                  and whether one is left at the end
 
-The screen is drawn as the plainest of terminals would: printable characters,
-newline and carriage return, with wrapping; anything else is refused.
+The screen is that of a minimal terminal: printable characters, newline and
+carriage return, with wrapping; anything else is an error.
 """
 import fcntl
 import os

@@ -188,11 +188,11 @@ def dst_goes(how):
         source = lab.src + "/t"
         lab.write("t/large", 12 << 20)
         lab.write("t/small", 3000)
-        beside = lab.work + "/beside"
+        moved = lab.work + "/moved"
 
         def take_away():
             if how == "renamed":
-                os.rename(dst, beside)
+                os.rename(dst, moved)
             elif how == "removed":
                 shutil.rmtree(dst, ignore_errors=True)
             else:
@@ -205,7 +205,7 @@ def dst_goes(how):
             lab.check_process(ferry)
         new = lab.expected(source)
         if how == "renamed":
-            lab.check(new, sender, receiver, dst=beside)
+            lab.check(new, sender, receiver, dst=moved)
         elif how == "removed" and sender.code == 0:
             raise Failure("lost", "exits 0 into a directory that is gone")
         if how == "unmounted" and os.listdir(dst):

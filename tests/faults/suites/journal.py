@@ -2,7 +2,8 @@
 source is; the next run never commits wrong content.
 
 Each case makes a transfer that both sides are killed in, changes something,
-and runs it again.  Names: .ferry-<16 hex>.part and .journal beside the target.
+and runs it again.  Names: .ferry-<16 hex>.part and .journal, next to
+the target.
 """
 import glob
 import os
@@ -188,7 +189,7 @@ def run_again(lab, source, odd):
     try:
         lab.complete([source])
     except Failure as failure:
-        # What is no file of ours, nobody may take away.
+        # A file that is not ours must not be removed.
         if failure.kind != "litter" or not odd:
             raise
 

@@ -25,7 +25,7 @@ def fail_allocation(side, mode, options, number, cut):
                                mode=mode, env=envs["receiver"])
         new = lab.expected(source)
         if not receiver.port:
-            # and not one that listens, and nobody is told where
+            # and not one that listens, whose port nobody would learn
             receiver.wait(10)
             lab.count_shim()
             lab.check(new, receiver)

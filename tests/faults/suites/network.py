@@ -268,7 +268,7 @@ def last_word_lost(how, mode):
 
 def damaged_header(size, where):
     """A length that grew on the way is not waited for, heart-beat after
-    heart-beat; and the sender hears why, whatever it sent behind it."""
+    heart-beat; and the sender is told why, whatever it sent after it."""
     def case(lab):
         source = lab.write("file", size)
         receiver = lab.receive("--timeout", str(TIMEOUT_S))
@@ -284,7 +284,7 @@ def damaged_header(size, where):
 
 
 def damaged_field(way, where):
-    """An id, a count or a status that changed on the way is nobody else's:
+    """An id, a count or a status that changed in transit does no harm:
     both sides say so at once."""
     def case(lab):
         source = lab.small_tree()

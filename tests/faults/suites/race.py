@@ -23,7 +23,7 @@ def many(lab, root, count, size):
 
 
 def slow_names():
-    """Each name is taken late: there is time for another to take it."""
+    """Each name is taken late, so that another process can take it first."""
     calls = "linkat,renameat2,renameat,rename"
     wrap = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}",
             "-e", f"inject={calls}:delay_enter={DELAY_US}"]
@@ -123,7 +123,7 @@ def two_receivers(existing):
         neither = {p.decode() for p, what in news[0].items()
                    if what[0] == "file"} - won[0] - won[1]
         if both or neither:
-            raise Failure(LOST, f"won twice: {sorted(both)[:3]}, by nobody: "
+            raise Failure(LOST, f"won twice: {sorted(both)[:3]}, by neither: "
                           f"{sorted(neither)[:3]}")
         for mine, new in zip(won, news):
             for path in mine:
@@ -138,7 +138,7 @@ def two_receivers(existing):
 
 
 def noise(mode):
-    """A port scan, a browser and noise while a session goes on."""
+    """A port scan, an HTTP client and random bytes during a session."""
     def case(lab):
         source = many(lab, lab.src, FILES, 3000)
         receiver = lab.receive(mode=mode)
@@ -172,7 +172,7 @@ def visit(port, text, is_reset):
                                 struct.pack("ii", 1, 0))
             sock.sendall(text)
         except OSError:
-            pass  # it may have been sent away
+            pass  # it may have been closed
 
 
 def cases(bench, rng):

@@ -32,8 +32,8 @@ def others_arrived(lab, new, changed):
     there = arrived(lab)
     for path, what in new.items():
         if path not in changed and what[0] == "file" and path not in there:
-            raise Failure("lost", f"{path} did not arrive beside the "
-                          "one that changed")
+            raise Failure("lost", f"{path} did not arrive, though another "
+                          "one changed")
 
 
 def arrived(lab):
