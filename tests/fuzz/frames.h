@@ -143,7 +143,7 @@ static inline size_t frames_shuffle(struct piece *pc, size_t count,
 		pc[i] = pc[j];
 		pc[j] = one;
 		break;
-	default: /* cut in the middle, and nothing behind it */
+	default: /* cut in the middle, and nothing after it */
 		pc[i].n = fuzz_random(seed) % (pc[i].n + 1);
 		return i + 1;
 	}

@@ -19,7 +19,7 @@
 #include <string.h>
 
 /* libFuzzer's own names.  data is an allocation of exactly size bytes, so a
- * sanitizer sees the first byte read behind it. */
+ * sanitizer sees the first byte read after it. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
 /* A target may bring its own. */

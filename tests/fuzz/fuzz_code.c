@@ -97,7 +97,7 @@ static void check_complete(const char *text, size_t n)
 	CHECK(count <= WORDS_COUNT && first + count <= WORDS_COUNT);
 	len = strlen(rest);
 	if (count == 0) {
-		/* a hyphen behind the digits, at most */
+		/* a hyphen after the digits, at most */
 		CHECK(len == 0 || strcmp(rest, "-") == 0);
 		return;
 	}

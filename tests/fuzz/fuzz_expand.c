@@ -13,7 +13,7 @@
 #include "chunk/codec.h"
 #include "wire/frame.h"
 
-/* Kept for all inputs, as a connection does: what one leaves behind must not
+/* Kept for all inputs, as a connection does: what one leaves must not
  * harm the next. */
 static struct expander *expander;
 

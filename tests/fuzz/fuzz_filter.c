@@ -3,7 +3,7 @@
  * (a table of which of the pattern's ends match which of the path's).
  *
  * Input: a byte (1: the path is a directory's), the path, then patterns, each
- * behind a NUL; one that begins with "+" includes.  The path is made relative,
+ * after a NUL; one that begins with "+" includes.  The path is made relative,
  * with single slashes.
  */
 #include "fuzz.h"
@@ -37,7 +37,7 @@ static int read_byte(const char **p)
 	return **p ? (unsigned char)*(*p)++ : -1;
 }
 
-/* A set; *p is behind its "[".  Returns 0, or -1 if it has no end. */
+/* A set; *p is after its "[".  Returns 0, or -1 if it has no end. */
 static int read_set(const char **p, struct step *st)
 {
 	int negated = **p == '!' || **p == '^', first = 1;

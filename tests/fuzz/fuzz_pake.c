@@ -10,7 +10,7 @@
  *
  * Input: a byte (see below), then the peer's bytes; but for RAW these are
  * changes, made by exclusive or, to the two messages that the peer has to send
- * one behind the other (nothing is changed where they end).
+ * one after the other (nothing is changed where they end).
  */
 #include "fuzz.h"
 

@@ -361,7 +361,7 @@ static void check_result(void)
 	CHECK(w.good == 5 + (w.cfg.stdin_fd >= 0) + (w.has_huge != 0));
 }
 
-/* Connections that came when nobody looked any more. */
+/* Connections that came after the last accept(). */
 static void drain_listener(void)
 {
 	struct pollfd pfd = { .fd = w.listener, .events = POLLIN };

@@ -158,7 +158,7 @@ static size_t put_utf8(uint8_t *out, unsigned cp)
 	return 3;
 }
 
-/* A string of RFC 8259 at s (behind the quote) to out; returns what follows
+/* A string of RFC 8259 at s (after the quote) to out; returns what follows
  * its closing quote.  Surrogates do not come up. */
 static const char *read_string(const char *s, uint8_t *out, size_t *n)
 {

@@ -112,7 +112,7 @@ static inline struct sockaddr_in lab_address(uint16_t port)
 	return sin;
 }
 
-/* -1 where nobody listens any more. */
+/* -1 if the port is closed. */
 static inline int lab_connect(uint16_t port)
 {
 	const struct sockaddr_in sin = lab_address(port);

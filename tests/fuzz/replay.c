@@ -68,7 +68,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 	return size;
 }
 
-/* Exactly as long as it is, so that reading behind it is seen. */
+/* Exactly as long as it is, so that a read past its end is seen. */
 static void run_one(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = fuzz_copy(data, size);

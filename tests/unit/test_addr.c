@@ -14,7 +14,7 @@
 
 #include "net/addr.h"
 
-static void good_texts_are_parsed(void **state)
+static void valid_texts_are_parsed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -55,7 +55,7 @@ static void good_texts_are_parsed(void **state)
 	}
 }
 
-static void bad_texts_are_refused(void **state)
+static void invalid_texts_are_refused(void **state)
 {
 	static const struct {
 		const char *text;
@@ -186,8 +186,8 @@ static void addresses_become_bytes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_texts_are_parsed),
-		cmocka_unit_test(bad_texts_are_refused),
+		cmocka_unit_test(valid_texts_are_parsed),
+		cmocka_unit_test(invalid_texts_are_refused),
 		cmocka_unit_test(long_hosts_end_at_the_limit),
 		cmocka_unit_test(addresses_become_text),
 		cmocka_unit_test(addresses_become_bytes),

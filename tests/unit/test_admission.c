@@ -145,7 +145,7 @@ static void a_source_beyond_its_share_is_evicted_first(void **state)
 		leave(w, &g[i]);
 }
 
-static void who_is_known_or_admitted_stays(void **state)
+static void known_and_admitted_peers_stay(void **state)
 {
 	struct world *w = *state;
 	struct guest g[MAX + 1];
@@ -252,7 +252,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(one_more_evicts_the_oldest_of_equals),
 		EACH(a_source_beyond_its_share_is_evicted_first),
-		EACH(who_is_known_or_admitted_stays),
+		EACH(known_and_admitted_peers_stay),
 		EACH(neither_half_evicts_the_other),
 		EACH(it_is_full_with_twice_as_many_threads),
 		EACH(what_counts_as_one_source),

@@ -22,7 +22,7 @@ static int is_readable(const struct cancel *c, int wait_ms)
 	return poll(&pfd, 1, wait_ms) == 1 && pfd.revents == POLLIN;
 }
 
-static void once_set_it_stays_so(void **state)
+static void once_set_it_stays_set(void **state)
 {
 	struct cancel c;
 
@@ -85,7 +85,7 @@ static void *wait_main(void *arg)
 	return NULL;
 }
 
-static void all_who_wait_are_woken(void **state)
+static void all_waiters_are_woken(void **state)
 {
 	struct waiter w[WAITERS];
 	struct cancel c;
@@ -109,10 +109,10 @@ static void all_who_wait_are_woken(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(once_set_it_stays_so),
+		cmocka_unit_test(once_set_it_stays_set),
 		cmocka_unit_test(a_flag_alone_has_no_descriptor),
 		cmocka_unit_test(no_token_is_never_set),
-		cmocka_unit_test(all_who_wait_are_woken),
+		cmocka_unit_test(all_waiters_are_woken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ static struct sockaddr_storage address(const char *text)
 	return sa;
 }
 
-static void who_is_in(void **state)
+static void addresses_in_a_network(void **state)
 {
 	static const struct {
 		const char *net, *addr;
@@ -106,7 +106,7 @@ static void every_length(void **state)
 	}
 }
 
-static void what_is_refused(void **state)
+static void malformed_networks_are_refused(void **state)
 {
 	static const char *const texts[] = {
 		"", "/", "/8", "10", "10/8", "10.0.0/24", "10.0.0.0/33",
@@ -152,9 +152,9 @@ static void lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(who_is_in),
+		cmocka_unit_test(addresses_in_a_network),
 		cmocka_unit_test(every_length),
-		cmocka_unit_test(what_is_refused),
+		cmocka_unit_test(malformed_networks_are_refused),
 		cmocka_unit_test(lists),
 	};
 

@@ -36,7 +36,7 @@ static void the_list_is_the_published_one(void **state)
 	assert_string_equal(hex, want);
 }
 
-static void words_are_found_by_their_beginning(void **state)
+static void words_are_found_by_prefix(void **state)
 {
 	unsigned first, count;
 
@@ -89,7 +89,7 @@ static void made_codes_have_their_form_and_differ(void **state)
 		assert_within(digits[d], 600, 1000);
 }
 
-static void what_people_type_is_taken(void **state)
+static void spelling_is_tolerant(void **state)
 {
 	static const char *const texts[] = {
 		"4821-river-anchor", "4821 river anchor", "4821-RIVER-Anchor",
@@ -108,7 +108,7 @@ static void what_people_type_is_taken(void **state)
 	}
 }
 
-static void nothing_else_is_taken(void **state)
+static void anything_else_is_refused(void **state)
 {
 	static const struct {
 		const char *text, *why;
@@ -244,7 +244,7 @@ static void completion(void **state)
 }
 
 /* Where several words go on alike, that much is added and no more. */
-static void what_words_share_is_completed(void **state)
+static void common_prefixes_are_completed(void **state)
 {
 	unsigned tried = 0;
 
@@ -272,14 +272,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_list_is_the_published_one),
-		cmocka_unit_test(words_are_found_by_their_beginning),
+		cmocka_unit_test(words_are_found_by_prefix),
 		cmocka_unit_test(made_codes_have_their_form_and_differ),
-		cmocka_unit_test(what_people_type_is_taken),
-		cmocka_unit_test(nothing_else_is_taken),
+		cmocka_unit_test(spelling_is_tolerant),
+		cmocka_unit_test(anything_else_is_refused),
 		cmocka_unit_test(a_nul_is_no_blank),
 		cmocka_unit_test(codes_are_loaded_from_safe_files_only),
 		cmocka_unit_test(completion),
-		cmocka_unit_test(what_words_share_is_completed),
+		cmocka_unit_test(common_prefixes_are_completed),
 	};
 
 	return cmocka_run_group_tests(tests, place_make, place_remove);

@@ -391,7 +391,7 @@ static void bombs_are_refused(void **state)
 }
 
 /* A frame whose header claims what it does not hold. */
-static void zstd_false_claims_are_refused(void **state)
+static void zstd_false_sizes_are_refused(void **state)
 {
 	uint8_t data[3000], packed[4000], head[32];
 	struct expander *x = expander_new();
@@ -416,7 +416,7 @@ static void zstd_false_claims_are_refused(void **state)
 	expander_free(x);
 }
 
-/* Frames put together by hand: an RLE block of n bytes 'a' behind a header
+/* Frames put together by hand: an RLE block of n bytes 'a' after a header
  * with the given window byte and no content size. */
 static size_t hand_frame(uint8_t *p, uint8_t window, unsigned n)
 {
@@ -518,7 +518,7 @@ static void dictionaries_are_refused(void **state)
 		expand(x, CODEC_ZLIB, packed, z.total_out, NULL, sizeof(data)),
 		ERR_CORRUPT);
 	deflateEnd(&z);
-	/* zstd: a dictionary id in the header (one byte, behind the window) */
+	/* zstd: a dictionary id in the header (one byte, after the window) */
 	n = hand_frame(packed, 0, 100);
 	memmove(packed + 7, packed + 6, n - 6);
 	packed[4] = 1;
@@ -728,7 +728,7 @@ static void auto_compresses_text_and_leaves_noise(void **state)
 
 /* What shrinks, but by less than a twentieth, is sent as it is; by just more,
  * it is not. */
-static void auto_wants_a_twentieth(void **state)
+static void auto_needs_a_gain_of_a_twentieth(void **state)
 {
 	uint8_t *data = alloc(100000);
 	struct codec *c = codec_for("auto"), *plain = codec_for("zstd");
@@ -886,7 +886,7 @@ static void zlib_itself_reads_ours(void **state)
 
 /*
  * What a command prints, at most cap bytes, with n bytes at p as its standard
- * input.  Nothing is left behind, whether that went well or not.
+ * input.  Nothing is left, whether that went well or not.
  */
 static size_t filter(const char *command, const void *p, size_t n, void *dst,
 		     size_t cap)
@@ -1016,7 +1016,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_refused),
 		cmocka_unit_test(flipped_bits_do_no_harm),
 		cmocka_unit_test(bombs_are_refused),
-		cmocka_unit_test(zstd_false_claims_are_refused),
+		cmocka_unit_test(zstd_false_sizes_are_refused),
 		cmocka_unit_test(zstd_windows_are_limited),
 		cmocka_unit_test(zstd_skippable_frames_are_refused),
 		cmocka_unit_test(dictionaries_are_refused),
@@ -1026,7 +1026,7 @@ int main(void)
 		cmocka_unit_test(plain_choice_leaves_only_what_grows),
 		cmocka_unit_test(none_never_compresses),
 		cmocka_unit_test(auto_compresses_text_and_leaves_noise),
-		cmocka_unit_test(auto_wants_a_twentieth),
+		cmocka_unit_test(auto_needs_a_gain_of_a_twentieth),
 		cmocka_unit_test(auto_asks_again),
 		cmocka_unit_test(auto_looks_at_more_than_the_beginning),
 		cmocka_unit_test(auto_follows_the_line),

@@ -37,7 +37,7 @@ static void check_socket(int fd)
 			 FIXTURE_TIMEOUT_MS);
 }
 
-/* A port that nobody listens on: bound, so that nobody can begin to. */
+/* A port without a listener: bound, so that no other process can listen. */
 static uint16_t dead_port(int *fd)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET };
@@ -62,7 +62,7 @@ static int has_ipv6(void)
 	return fd >= 0;
 }
 
-static void sockets_are_as_promised(void **state)
+static void sockets_have_their_options(void **state)
 {
 	int fd[2];
 
@@ -299,7 +299,7 @@ static void the_local_address_is_bound(void **state)
 	close(listener);
 }
 
-static void a_port_in_use_is_told_with_the_remedy(void **state)
+static void a_port_in_use_is_reported_with_advice(void **state)
 {
 	struct net_options opt = loopback_options();
 	char local[ADDR_TEXT_MAX], want[128];
@@ -356,7 +356,7 @@ static void congestion_control_is_set_or_refused(void **state)
 	close(pfd.fd);
 }
 
-static void exhausted_descriptors_are_told(void **state)
+static void exhausted_descriptors_are_reported(void **state)
 {
 	struct net_options opt = loopback_options();
 	struct host_port hp = { .host = "127.0.0.1" };
@@ -413,7 +413,7 @@ static void arrived_bytes_are_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sockets_are_as_promised),
+		cmocka_unit_test(sockets_have_their_options),
 		cmocka_unit_test(one_listener_serves_both_families),
 		cmocka_unit_test(families_are_kept_apart_when_asked),
 		cmocka_unit_test(a_refusal_names_host_port_and_cause),
@@ -421,9 +421,9 @@ int main(void)
 		cmocka_unit_test(silence_ends_at_the_time_limit),
 		cmocka_unit_test(connecting_can_be_cancelled),
 		cmocka_unit_test(the_local_address_is_bound),
-		cmocka_unit_test(a_port_in_use_is_told_with_the_remedy),
+		cmocka_unit_test(a_port_in_use_is_reported_with_advice),
 		cmocka_unit_test(congestion_control_is_set_or_refused),
-		cmocka_unit_test(exhausted_descriptors_are_told),
+		cmocka_unit_test(exhausted_descriptors_are_reported),
 		cmocka_unit_test(arrived_bytes_are_counted),
 	};
 

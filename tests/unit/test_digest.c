@@ -99,7 +99,7 @@ static void xxh3_has_the_published_values(void **state)
 
 /*
  * The first word that a command prints, with n bytes at p as its standard
- * input; empty when there is no such command.  Nothing is left behind.
+ * input; empty when there is no such command.  Nothing is left.
  */
 static void first_word(const char *command, const void *p, size_t n, char *out,
 		       int size)

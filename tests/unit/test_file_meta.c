@@ -139,7 +139,7 @@ static const struct {
 	/* one tag twice, descending tags */
 	{ BYTES("\0\x06" "\x02\0\0" "\x02\0\0" NEXT), 0 },
 	{ BYTES("\0\x06" "\x02\0\0" "\x01\0\0" NEXT), 0 },
-	/* a value that ends behind the list, with bytes of NEXT */
+	/* a value that ends after the list, with bytes of NEXT */
 	{ BYTES("\0\x04" "\x01\0\x02" "a" NEXT), 0 },
 	/* a list that ends within a tag's length, and right after the tag */
 	{ BYTES("\0\x02" "\x01\0" NEXT), 0 },

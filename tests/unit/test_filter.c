@@ -70,7 +70,7 @@ static const struct vector vectors[] = {
 	{ "a/**c", "a/c", 0, 1 },
 	{ "**/c", "a/b/c", 0, 1 },
 	{ "**/c", "c", 0, 0 },
-	/* a slash behind: directories */
+	/* a trailing slash: directories */
 	{ "a/", "a", 1, 1 },
 	{ "a/", "a", 0, 0 },
 	{ "a/", "x/a", 1, 1 },

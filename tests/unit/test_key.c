@@ -93,7 +93,7 @@ static void bad_lines_are_refused(void **state)
 		assert_int_equal(load_text(*state, &k, lines[i], &e),
 				 ERR_USAGE);
 		assert_non_null(strstr(e.text, "not a key file"));
-		/* Nothing of the key in the text, nothing left behind. */
+		/* Nothing of the key in the text, nothing leaked. */
 		assert_null(strstr(e.text, "0011"));
 		assert_memory_equal(k.secret, zero, sizeof(zero));
 	}

@@ -336,7 +336,7 @@ static void every_message_has_its_bytes(void **state)
 		assert_memory_equal(b.data, m->bytes, TYPE_AND_LENGTH);
 		assert_memory_equal(b.data + FRAME_HEADER,
 				    m->bytes + TYPE_AND_LENGTH, n);
-		/* a second one goes behind the first */
+		/* a second one is appended */
 		m->put(&b);
 		assert_int_equal(b.len, 2 * (FRAME_HEADER + n));
 		buf_release(&b);
@@ -724,17 +724,17 @@ static void every_field_at_its_limits(void **state)
 }
 
 /* Names and texts as long as they may be, and a byte longer. */
-static void try_text(unsigned type, size_t fixed, size_t max, size_t behind)
+static void try_text(unsigned type, size_t fixed, size_t max, size_t extra)
 {
 	for (size_t len = max - 1; len <= max + 1; len++) {
-		uint8_t *p = calloc(1, fixed + len + behind);
+		uint8_t *p = calloc(1, fixed + len + extra);
 		size_t n;
 
 		assert_non_null(p);
 		memcpy(p, sample(type, &n), fixed);
 		put_field(p + fixed - 2, 2, len);
 		assert_int_equal(decode(message_of(type), p,
-					fixed + len + behind),
+					fixed + len + extra),
 				 len <= max ? 0 : ERR_PROTOCOL);
 		free(p);
 	}

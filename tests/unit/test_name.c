@@ -209,7 +209,7 @@ static void test_depth(void **state)
 	assert_false(is_ok_depth(300));
 }
 
-/* Only the len bytes count, whatever stands behind them. */
+/* Only the len bytes count, whatever follows them. */
 static void test_not_terminated(void **state)
 {
 	(void)state;

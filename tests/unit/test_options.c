@@ -245,7 +245,7 @@ static void test_wrap_at_80_columns(void **state)
 	words_of_five[sizeof(words_of_five) - 1] = '\0';
 	options_wrap(f, words_of_five, 1, 1);
 	assert_int_equal(fclose(f), 0);
-	/* 16 words of four and 15 blanks behind column 1: 80 in all, so the
+	/* 16 words of four and 15 blanks after column 1: 80 in all, so the
 	 * line is as full as it can be */
 	assert_int_equal(strcspn(text, "\n"), 79);
 	for (char *p = text; *p; p += strcspn(p, "\n") + 1)

@@ -235,7 +235,7 @@ static void two_sessions_have_two_keys(void **state)
 
 /* ---- wrong codes ---- */
 
-static void a_wrong_code_burns_it(void **state)
+static void a_wrong_code_invalidates_it(void **state)
 {
 	char words[PAKE_VERIFY_MAX];
 	struct party wrong, right, r;
@@ -251,7 +251,7 @@ static void a_wrong_code_burns_it(void **state)
 	assert_non_null(strstr(r.e.text, "no longer valid"));
 	assert_non_null(strstr(wrong.e.text, "start ferry receive there again"));
 	assert_int_equal(pake_verify(r.pake, words), ERR_AGAIN);
-	/* Now the right one is too late, and nothing changes any more. */
+	/* The right code now comes too late, and the result stays. */
 	exchange(&right, &r);
 	assert_int_equal(right.rc, ERR_AUTH);
 	assert_int_equal(r.rc, ERR_AUTH);
@@ -309,10 +309,10 @@ static void one_guess_at_a_time_counts(void **state)
 	}
 }
 
-/* ---- strangers ---- */
+/* ---- other peers ---- */
 
-/* Say these bytes to the receiver and hang up; what it made of it. */
-static int stranger_says(struct party *r, const void *p, size_t n)
+/* Send these bytes to the receiver and close; returns its result. */
+static int other_peer_sends(struct party *r, const void *p, size_t n)
 {
 	int fd[2];
 
@@ -327,7 +327,7 @@ static int stranger_says(struct party *r, const void *p, size_t n)
 	return r->rc;
 }
 
-static void strangers_do_not_burn_the_code(void **state)
+static void other_peers_do_not_invalidate_the_code(void **state)
 {
 	uint8_t seen[5][SHARE_MESSAGE], m[SHARE_MESSAGE + MAC_MESSAGE];
 	struct party s, r, spare;
@@ -342,23 +342,23 @@ static void strangers_do_not_burn_the_code(void **state)
 	memcpy(m, seen[1], SHARE_MESSAGE);
 	memcpy(m + SHARE_MESSAGE, seen[3], MAC_MESSAGE);
 
-	assert_int_equal(stranger_says(&r, "", 0), ERR_LOST);
-	assert_int_equal(stranger_says(&r, "GET / HTTP/1.0\r\n\r\n", 18),
+	assert_int_equal(other_peer_sends(&r, "", 0), ERR_LOST);
+	assert_int_equal(other_peer_sends(&r, "GET / HTTP/1.0\r\n\r\n", 18),
 			 ERR_PROTOCOL);
-	assert_int_equal(stranger_says(&r, "f", 1), ERR_LOST);
+	assert_int_equal(other_peer_sends(&r, "f", 1), ERR_LOST);
 	/* Every beginning of the two messages, but not both of them. */
 	for (size_t n = 1; n < sizeof(m); n++)
-		assert_int_equal(stranger_says(&r, m, n), ERR_LOST);
+		assert_int_equal(other_peer_sends(&r, m, n), ERR_LOST);
 	/* Infinity, off the curve. */
 	memset(m + HEADER, 0, SPAKE2_SHARE);
-	assert_int_equal(stranger_says(&r, m, SHARE_MESSAGE), ERR_AUTH);
+	assert_int_equal(other_peer_sends(&r, m, SHARE_MESSAGE), ERR_AUTH);
 	memcpy(m, seen[1], SHARE_MESSAGE);
 	m[SHARE_MESSAGE - 1] ^= 1;
-	assert_int_equal(stranger_says(&r, m, SHARE_MESSAGE), ERR_AUTH);
+	assert_int_equal(other_peer_sends(&r, m, SHARE_MESSAGE), ERR_AUTH);
 	/* A message of the receiver's own, or another's number. */
-	assert_int_equal(stranger_says(&r, seen[2], SHARE_MESSAGE),
+	assert_int_equal(other_peer_sends(&r, seen[2], SHARE_MESSAGE),
 			 ERR_PROTOCOL);
-	assert_int_equal(stranger_says(&r, seen[3], MAC_MESSAGE),
+	assert_int_equal(other_peer_sends(&r, seen[3], MAC_MESSAGE),
 			 ERR_PROTOCOL);
 	party_free(&s);
 
@@ -511,7 +511,7 @@ static void every_byte_of_the_confirmations_counts(void **state)
 			party_make(&r, NET_LISTENS, CODE);
 			exchange_through(&s, &r, number, where[i], seen);
 			assert_int_equal(s.rc, ERR_AUTH);
-			/* Message 4 is behind the receiver's judgement. */
+			/* Message 4 comes after the receiver's verdict. */
 			assert_int_equal(r.rc, number == 3 ? ERR_AUTH : 0);
 			assert_int_equal(r.spent, 1);
 			tls_does_not_work(&s, &r);
@@ -589,7 +589,7 @@ static void a_false_receiver_gets_one_confirmation(void **state)
 	spake2_free(b);
 }
 
-static void what_takes_no_codes_is_told_apart(void **state)
+static void peers_in_other_modes_are_told_apart(void **state)
 {
 	static const struct {
 		const char *text;
@@ -690,9 +690,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_same_code_gives_a_key_for_all_streams),
 		cmocka_unit_test(two_sessions_have_two_keys),
-		cmocka_unit_test(a_wrong_code_burns_it),
+		cmocka_unit_test(a_wrong_code_invalidates_it),
 		cmocka_unit_test(one_guess_at_a_time_counts),
-		cmocka_unit_test(strangers_do_not_burn_the_code),
+		cmocka_unit_test(other_peers_do_not_invalidate_the_code),
 		cmocka_unit_test(a_replay_is_a_wrong_guess),
 		cmocka_unit_test(other_modes_get_an_alert),
 		cmocka_unit_test(a_second_exchange_is_refused),
@@ -700,7 +700,7 @@ int main(void)
 		cmocka_unit_test(every_byte_of_the_shares_counts),
 		cmocka_unit_test(every_byte_of_the_confirmations_counts),
 		cmocka_unit_test(a_false_receiver_gets_one_confirmation),
-		cmocka_unit_test(what_takes_no_codes_is_told_apart),
+		cmocka_unit_test(peers_in_other_modes_are_told_apart),
 		cmocka_unit_test(the_deadline_is_absolute),
 		cmocka_unit_test(both_sides_can_be_cancelled),
 	};

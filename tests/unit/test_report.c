@@ -299,7 +299,7 @@ static void test_receiver(void **state)
 	free(c);
 }
 
-static void test_plain_is_warned_of(void **state)
+static void test_plain_has_a_warning(void **state)
 {
 	struct report_config cfg = receiver;
 	struct capture *c;
@@ -677,7 +677,7 @@ int main(void)
 		cmocka_unit_test(test_failed_send),
 		cmocka_unit_test(test_failure_without_a_session),
 		cmocka_unit_test(test_receiver),
-		cmocka_unit_test(test_plain_is_warned_of),
+		cmocka_unit_test(test_plain_has_a_warning),
 		cmocka_unit_test(test_progress_off_a_terminal),
 		cmocka_unit_test(test_longest_name),
 		cmocka_unit_test(test_json_reader_goes_away),

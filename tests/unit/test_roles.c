@@ -480,7 +480,7 @@ static void a_receiver_that_connects_can_be_cancelled(void **state)
 	side_join(&r);
 	assert_int_equal(r.rc, ERR_INTERRUPTED);
 	close(pfd.fd);
-	/* And nobody listens any more. */
+	/* And the port is closed. */
 	side_prepare(&r, SECURITY_PSK, NET_CONNECTS, w->place);
 	r.port = port;
 	side_start(&r, receive_main);

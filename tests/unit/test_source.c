@@ -466,7 +466,7 @@ static void test_sparse(void **state)
 	assert_int_equal(source_next_data(fd, 0, at + 2, &start, &end, &e), 0);
 	assert_true(start <= at);
 	assert_int_equal(end, at + 2);
-	/* data that begins behind the size that was announced */
+	/* data that begins after the announced size */
 	assert_int_equal(source_next_data(fd, 0, 4096, &start, &end, &e), 0);
 	assert_int_equal(start, 4096);
 	assert_int_equal(end, 4096);

@@ -208,7 +208,7 @@ static void shares_that_are_no_points_are_refused(void **state)
 	struct two t;
 
 	(void)state;
-	/* The point at infinity is one zero byte; here with more behind. */
+	/* The point at infinity is one zero byte; here with more after it. */
 	memset(share, 0, sizeof(share));
 	refuse_share(share);
 	share[0] = 4;
@@ -389,7 +389,7 @@ static void hook_free(void *p, const char *file, int line)
 }
 
 /* A wrong code costs the code: lack of memory must not look like one. */
-static void lack_of_memory_is_no_verdict_on_the_peer(void **state)
+static void lack_of_memory_does_not_blame_the_peer(void **state)
 {
 	long n, left = 0;
 	struct two t;
@@ -430,7 +430,7 @@ int main(void)
 		cmocka_unit_test(what_is_bound),
 		cmocka_unit_test(every_bit_of_a_share_counts),
 		cmocka_unit_test(keys_for_different_uses_differ),
-		cmocka_unit_test(lack_of_memory_is_no_verdict_on_the_peer),
+		cmocka_unit_test(lack_of_memory_does_not_blame_the_peer),
 	};
 
 	/* Before OpenSSL has allocated anything. */

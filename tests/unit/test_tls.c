@@ -335,7 +335,7 @@ static void try_rows(struct world *w, const struct row *rows, size_t n)
 	}
 }
 
-static void psk_wants_the_same_key(void **state)
+static void psk_needs_the_same_key(void **state)
 {
 	static const struct row rows[] = {
 		{ { .key = "key" }, { .key = "key" }, 0, "", 0, "" },
@@ -365,7 +365,7 @@ static void psk_wants_the_same_key(void **state)
 		.cert = "server", .ca = "ca"                                   \
 	}
 
-static void x509_wants_both_chains_and_the_host(void **state)
+static void x509_needs_both_chains_and_the_host(void **state)
 {
 	static const struct row rows[] = {
 		{ GOOD_SENDER, GOOD_RECEIVER, 0, "", 0, "" },
@@ -458,7 +458,7 @@ static void x509_wants_both_chains_and_the_host(void **state)
 
 #define WRONG_PIN BAD_CERT "its public key is not the pinned one"
 
-static void a_pin_wants_the_very_key(void **state)
+static void a_pin_needs_that_very_key(void **state)
 {
 	static const struct row rows[] = {
 		/* lone2 has expired: dates do not count. */
@@ -1355,7 +1355,7 @@ static void a_thread_may_outlive_the_credentials(void **state)
 
 /* ----------------------------------------------------------- credentials */
 
-static void bad_credentials_are_told(void **state)
+static void bad_credentials_are_reported(void **state)
 {
 	struct world *w = *state;
 	char pem[256], key[256], psk[256], open_key[256], locked[256];
@@ -1543,8 +1543,8 @@ static void a_configuration_file_changes_nothing(void **state)
 	assert_int_equal(SSL_CTX_get_num_tickets(ctx), 4);
 	assert_int_equal(SSL_CTX_get_max_proto_version(ctx), TLS1_2_VERSION);
 	SSL_CTX_free(ctx);
-	psk_wants_the_same_key(state);
-	a_pin_wants_the_very_key(state);
+	psk_needs_the_same_key(state);
+	a_pin_needs_that_very_key(state);
 	r = raw_make(0);
 	assert_int_equal(SSL_CTX_set_max_proto_version(r.ctx, 0), 1);
 	assert_int_equal(SSL_CTX_set_block_padding(r.ctx, 0), 1);
@@ -1566,9 +1566,9 @@ static void a_configuration_file_changes_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(psk_wants_the_same_key),
-		cmocka_unit_test(x509_wants_both_chains_and_the_host),
-		cmocka_unit_test(a_pin_wants_the_very_key),
+		cmocka_unit_test(psk_needs_the_same_key),
+		cmocka_unit_test(x509_needs_both_chains_and_the_host),
+		cmocka_unit_test(a_pin_needs_that_very_key),
 		cmocka_unit_test(modes_do_not_mix),
 		cmocka_unit_test(a_server_without_the_key_is_refused),
 		cmocka_unit_test(a_client_without_the_key_is_refused),
@@ -1589,7 +1589,7 @@ int main(void)
 		cmocka_unit_test(a_late_refusal_is_found_while_sending),
 		cmocka_unit_test(a_flipped_bit_is_found),
 		cmocka_unit_test(a_thread_may_outlive_the_credentials),
-		cmocka_unit_test(bad_credentials_are_told),
+		cmocka_unit_test(bad_credentials_are_reported),
 		cmocka_unit_test(modes_have_names),
 		cmocka_unit_test(a_configuration_file_changes_nothing),
 	};
