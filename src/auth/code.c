@@ -1,6 +1,6 @@
 /*
- * The text of codes.  The parser goes through a text part by part, so that it
- * can say which one is wrong; completion does the same and looks at the last.
+ * One-time codes as text.  The parser reads part by part, so that it can say
+ * which part is wrong; completion does the same and uses the last.
  */
 #include "auth/code.h"
 
@@ -12,14 +12,19 @@
 #include "os/entropy.h"
 #include "auth/key.h"
 
-#define LOOK "a code is four digits and two words, such as 4821-river-anchor"
+#define FORM "a code is four digits and two words, such as 4821-river-anchor"
 
-enum { NUMBERS = 10000, FILE_MAX = 128 };
+enum {
+	NUMBERS = 10000,
+	/* A code has at most CODE_MAX bytes; the rest is for blanks. */
+	FILE_MAX = 128,
+};
 
 int code_generate(char code[CODE_MAX], struct err *e)
 {
-	/* Beyond the last multiple of NUMBERS the low ones would be likelier.
-	 */
+	/* From the last multiple of NUMBERS on values are drawn again, or low
+	 * numbers would be more likely.  WORDS_COUNT is a power of 2 and needs
+	 * no such limit. */
 	const uint32_t end = UINT32_MAX - UINT32_MAX % NUMBERS;
 	uint32_t r[1 + CODE_WORDS];
 
@@ -41,7 +46,7 @@ void code_wipe(char code[CODE_MAX])
 
 /* ---- parts ---- */
 
-/* Whatever the locale. */
+/* Not isdigit() and isspace(), which depend on the locale. */
 static int is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -57,14 +62,14 @@ static int is_separator(char c)
 	return c == '-' || is_blank(c);
 }
 
-/* A part in lower case. */
+/* The digits or a word, in lower case. */
 struct part {
 	char text[WORDS_LEN_MAX + 1];
-	size_t len; /* of the part, which may be more than fits */
+	size_t len; /* of the whole part, even if text holds less */
 };
 
-/* Take the part that begins at *at (which is no separator). */
-static void take_part(const char *text, size_t n, size_t *at, struct part *p)
+/* Read the part that begins at *at, and advance *at to its end. */
+static void read_part(const char *text, size_t n, size_t *at, struct part *p)
 {
 	memset(p, 0, sizeof(*p));
 	for (; *at < n && !is_separator(text[*at]); ++*at) {
@@ -100,13 +105,13 @@ static int check_part(const struct part *p, int index, struct err *e)
 	static const char *const which[] = { "", "first", "second" };
 
 	if (p->len == 0)
-		return err_set(e, ERR_USAGE, "it is incomplete: %s", LOOK);
+		return err_set(e, ERR_USAGE, "it is incomplete: %s", FORM);
 	if (index == 0) {
 		if (p->len != CODE_DIGITS || !all_digits(p))
 			return err_set(e, ERR_USAGE,
 				       "it does not begin with four digits: "
 				       "%s",
-				       LOOK);
+				       FORM);
 	} else if (p->len > WORDS_LEN_MAX || !words_has(p->text, p->len)) {
 		return err_set(e, ERR_USAGE,
 			       "its %s word is not in the word list: is it "
@@ -122,11 +127,11 @@ int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e)
 	size_t at = 0;
 	int rc = 0;
 
-	/* A hyphen in front is none of a code's. */
+	/* Only blanks: a code does not begin with a hyphen. */
 	while (at < n && is_blank(text[at]))
 		at++;
 	for (int i = 0; i <= CODE_WORDS && rc == 0; i++) {
-		take_part(text, n, &at, &parts[i]);
+		read_part(text, n, &at, &parts[i]);
 		rc = check_part(&parts[i], i, e);
 		if (i < CODE_WORDS)
 			skip_separators(text, n, &at);
@@ -135,7 +140,7 @@ int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e)
 		at++;
 	if (rc == 0 && at < n)
 		rc = err_set(e, ERR_USAGE,
-			     "it continues after the second word: %s", LOOK);
+			     "it continues after the second word: %s", FORM);
 	if (rc == 0)
 		snprintf(code, CODE_MAX, "%.4s-%s-%s", parts[0].text,
 			 parts[1].text, parts[2].text);
@@ -171,18 +176,20 @@ int code_load(char code[CODE_MAX], const char *path, struct err *e)
 
 /* ---- completion ---- */
 
-/* How many letters the words have in common, at least n. */
+/* How many letters count words from first on have in common at the
+ * beginning. */
 static size_t common_length(unsigned first, unsigned count)
 {
 	const char *a = words_at(first), *b = words_at(first + count - 1);
 	size_t n = 0;
 
-	/* They are sorted: what the outer two share, all do. */
+	/* Words are sorted: all of them begin with what the outer two share. */
 	while (a[n] && a[n] == b[n])
 		n++;
 	return n;
 }
 
+/* Complete the last part, a word; see code_complete(). */
 static unsigned complete_word(const struct part *p, int is_last, char *rest,
 			      size_t size, unsigned *first)
 {
@@ -212,7 +219,7 @@ unsigned code_complete(const char *text, size_t n, char *rest, size_t size,
 	while (at < n && is_blank(text[at]))
 		at++;
 	for (int i = 0; i <= CODE_WORDS; i++) {
-		take_part(text, n, &at, &p);
+		read_part(text, n, &at, &p);
 		if (at == n) {
 			if (i > 0)
 				count = complete_word(&p, i == CODE_WORDS, rest,

@@ -16,7 +16,7 @@ OSSL_LIB_CTX *hkdf_context(void)
 	return OSSL_LIB_CTX_new();
 }
 
-int hkdf_expand(OSSL_LIB_CTX *libctx, const void *key, size_t key_len,
+int hkdf_derive(OSSL_LIB_CTX *libctx, const void *key, size_t key_len,
 		const char *info, void *out, size_t n)
 {
 	char digest[] = "SHA256";
@@ -29,7 +29,7 @@ int hkdf_expand(OSSL_LIB_CTX *libctx, const void *key, size_t key_len,
 
 	if (label_len > sizeof(label) || key_len > sizeof(secret))
 		return -1;
-	/* OSSL_PARAM takes pointers to what is not const. */
+	/* OSSL_PARAM takes pointers that are not const. */
 	memcpy(label, info, label_len);
 	memcpy(secret, key, key_len);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST,

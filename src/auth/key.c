@@ -1,8 +1,7 @@
 /*
- * Files that hold secrets, and the shared key.  A secret's file is judged by
- * its descriptor, never by its name, so nothing can be swapped in between;
- * every copy of key bytes is wiped.  OpenSSL is used through a library
- * context of its own, which no openssl.cnf reaches.
+ * The shared key, and files that contain secrets.  Such a file is checked by
+ * its descriptor and never by its name, so that it cannot be replaced between
+ * check and use.  Every copy of key bytes is wiped.
  */
 #include "auth/key.h"
 
@@ -23,8 +22,8 @@
 #define KEY_PREFIX "ferry-key-1:"
 
 /*
- * Labels of the HKDF: protocol version, role, purpose.  The role is that of the
- * TLS client, called "sender" in the labels (key.h).
+ * HKDF labels: protocol version, role, purpose.  The role is that of the TLS
+ * client, which the labels call "sender" (key.h).
  */
 static const char psk_label[] = "ferry/1 sender psk";
 static const char id_label[] = "ferry/1 sender key id";
@@ -32,7 +31,7 @@ static const char id_label[] = "ferry/1 sender key id";
 enum {
 	HEX_DIGITS = 2 * KEY_BYTES,
 	PREFIX_LEN = sizeof(KEY_PREFIX) - 1,
-	/* With the newline and a NUL. */
+	/* with CR and newline */
 	LINE_MAX_BYTES = PREFIX_LEN + HEX_DIGITS + 2,
 };
 
@@ -79,7 +78,8 @@ int key_open_secret(const char *path, struct err *e)
 	return fd;
 }
 
-/* Whether the n bytes at line are exactly one key line; fills k. */
+/* Whether the n bytes at line are exactly one key line; fills k.  line needs
+ * room for a NUL. */
 static int parse_line(struct key *k, char *line, size_t n)
 {
 	if (n > 0 && line[n - 1] == '\n')
@@ -95,7 +95,7 @@ static int parse_line(struct key *k, char *line, size_t n)
 
 int key_load(struct key *k, const char *path, struct err *e)
 {
-	/* One byte more than the longest good file: so a longer one shows. */
+	/* One byte more than the longest valid file, to detect a longer one. */
 	char line[LINE_MAX_BYTES + 1];
 	ssize_t n;
 	int fd, rc = 0;
@@ -138,8 +138,8 @@ static int make_line(char *line, struct err *e)
 	return rc;
 }
 
-/* Make the new name durable too; where that cannot be done (some network
- * file systems) the key is there all the same. */
+/* Make the new name durable too.  Failures are ignored: some network file
+ * systems cannot do this, and the key itself is written. */
 static void sync_parent(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -160,7 +160,7 @@ static void sync_parent(const char *path)
 	io_close(&fd);
 }
 
-/* Remove the file that we made, if the name still means it. */
+/* Remove the file that we created, if path still names it. */
 static void remove_own(const char *path, const struct stat *ours)
 {
 	struct stat there;
@@ -184,7 +184,7 @@ static int write_new(const char *path, const char *line, size_t n,
 			       path);
 	if (fd < 0)
 		return err_sys(e, ERR_LOCAL, "cannot create %s", path);
-	/* fchmod: the umask may have taken our own rights away. */
+	/* fchmod(): the umask may have removed the owner's permissions. */
 	if (fstat(fd, &ours) < 0 || fchmod(fd, 0600) < 0 ||
 	    io_write(fd, line, n) < 0 || fsync(fd) < 0)
 		rc = err_sys(e, ERR_LOCAL, "cannot write %s", path);
@@ -218,9 +218,9 @@ int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES], char *identity,
 	int rc = 0, n;
 
 	if (!libctx ||
-	    hkdf_expand(libctx, k->secret, KEY_BYTES, psk_label, psk,
+	    hkdf_derive(libctx, k->secret, KEY_BYTES, psk_label, psk,
 			KEY_BYTES) < 0 ||
-	    hkdf_expand(libctx, k->secret, KEY_BYTES, id_label, id,
+	    hkdf_derive(libctx, k->secret, KEY_BYTES, id_label, id,
 			sizeof(id)) < 0) {
 		rc = err_set(e, ERR_RESOURCE, "cannot derive the TLS key");
 		goto out;

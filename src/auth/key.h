@@ -1,7 +1,7 @@
 /*
- * key.h - files that hold secrets, and the shared key.
+ * key.h - the shared key, and opening files that contain secrets.
  *
- * Layer: auth.  Uses base, OpenSSL (RNG, HKDF).
+ * Layer: auth.  Uses base, hkdf.h, OpenSSL (random numbers).
  * Threads: any.
  *
  * The key file is one line of text: "ferry-key-1:" and 64 hex digits
@@ -22,36 +22,36 @@ struct key {
 };
 
 /*
- * Open a file that holds a secret: O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_NONBLOCK,
- * and then require, of the descriptor, a regular file, owned by us or root,
- * with no permission for group and others.  Returns the descriptor; ERR_LOCAL
- * when it cannot be opened; ERR_USAGE, with the remedy in the text ("chmod
- * 600 FILE"), when it is not safe.
+ * Open a file that contains a secret: O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_NONBLOCK.
+ * The descriptor must be of a regular file, owned by this process's user or
+ * root, with no permissions for group and others.  Returns the descriptor;
+ * ERR_LOCAL when it cannot be opened; ERR_USAGE, with advice in the text
+ * ("chmod 600 FILE"), for a symlink or a file that is not safe.
  */
 int key_open_secret(const char *path, struct err *e);
 
-/* Load a key file (also with CR LF or without a newline at the end).
+/* Load a key file; CR LF or no newline at the end are accepted.
  * Returns 0; ERR_USAGE for an unsafe or malformed file; ERR_LOCAL. */
 int key_load(struct key *k, const char *path, struct err *e);
 
-/* Make a new key and write it: O_CREAT|O_EXCL, mode 0600, flushed; an
- * existing file is never touched.  Returns 0; ERR_LOCAL ("exists already"
- * among them); ERR_RESOURCE when there is no randomness. */
+/* Make a new key and write it to a new file, mode 0600, flushed to disk.  An
+ * existing file is never changed: it is ERR_LOCAL.  Returns 0; ERR_LOCAL;
+ * ERR_RESOURCE when there are no random bytes. */
 int key_generate(const char *path, struct err *e);
 
 /*
- * What TLS gets: PSK and identity, both by HKDF-SHA256 (RFC 5869) from the
- * key with distinct labels that hold the protocol's version and the role of
- * who names the identity, so that neither tells anything of the key or of the
- * other.  That is the TLS client, the side that connects; in the labels it is
- * called "sender", as it always was when they were chosen.
+ * Derive the PSK and the identity for TLS from the key, by HKDF-SHA256 (RFC
+ * 5869) with distinct labels, so that neither reveals anything about the key or
+ * the other.  The labels contain the protocol version and the role of the TLS
+ * client, which sends the identity.  That is the side that connects; the labels
+ * call it "sender", since only a sender could connect when they were chosen.
  * identity: "ferry/1 sender " and the key's id in hex, terminated.
- * Returns 0 or ERR_RESOURCE.
+ * Returns 0; ERR_RESOURCE; ERR_INTERNAL when identity is too small.
  */
 int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
 		   char *identity, size_t identity_size, struct err *e);
 
-/* Wipe. */
+/* Overwrite the key with zeroes. */
 void key_wipe(struct key *k);
 
 #endif

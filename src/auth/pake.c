@@ -1,7 +1,8 @@
 /*
- * Four messages: shares both ways, then the confirmation of the side that
- * connects, which the side that listens checks before it shows its own.  So a
- * peer that guesses learns one bit, and the code is used up by it.
+ * Four messages: a share in each direction, then the confirmation of the side
+ * that connects, which the side that listens checks before it sends its own.
+ * So a peer that guesses a code learns only whether it was right, and uses it
+ * up.
  */
 #include "auth/pake.h"
 
@@ -24,9 +25,10 @@
 #include "auth/tls.h"
 
 /*
- * Protocol version, role or purpose: no key or text can stand in for another.
- * The identities are those of the side that connects and of the side that
- * listens; their words date from when these were always sender and receiver.
+ * Protocol version, and role or purpose, so that no key or message is valid in
+ * another place.  The identities are those of the side that connects and of the
+ * side that listens; they say "sender" and "receiver" because only a sender
+ * could connect when they were chosen.
  */
 #define ID_CONNECTS "ferry/1 sender"
 #define ID_LISTENS "ferry/1 receiver"
@@ -39,24 +41,25 @@ enum {
 	MAGIC = 7,
 	HEADER = MAGIC + 1, /* with the message's number */
 	BODY_MAX = SPAKE2_SHARE,
-	/* For a peer in another mode. */
-	GOODBYE_MS = 1000,
-	GOODBYE_READS = 16,
-	TLS_HANDSHAKE = 0x16, /* the record that TLS begins with */
+	/* Limits of reading after an alert; see refuse_other_mode(). */
+	ALERT_DRAIN_MS = 1000,
+	ALERT_DRAIN_READS = 16,
+	TLS_HANDSHAKE = 0x16, /* type of the first record of TLS */
 	SCRYPT_N = 1 << 15,
 	SCRYPT_R = 8,
 	SCRYPT_P = 1,
-	SCRYPT_MEMORY = 40 << 20, /* 128 * N * r and a little */
+	SCRYPT_MEMORY = 40 << 20, /* limit: 128 * N * r = 32 MiB, and some */
 };
 
 static const uint8_t magic[MAGIC] = { 'f', 'e', 'r', 'r', 'y', '/', '1' };
 
-/* From OPEN to one of the others; that is the end. */
+/* OPEN changes to AGREED or SPENT.  While the peer's confirmation is awaited,
+ * the side that connects is SPENT already, and may then become AGREED. */
 enum state { OPEN, AGREED, SPENT };
 
 struct pake {
 	uint8_t w[SPAKE2_SCALAR]; /* set once */
-	/* guarded by lock, with the setting of the key in struct tls */
+	/* guarded by lock; so is setting the key in struct tls */
 	pthread_mutex_t lock;
 	enum state state;
 	char words[PAKE_VERIFY_MAX];
@@ -189,8 +192,8 @@ static int lost(struct err *e)
 		       "the connection ended during the code exchange");
 }
 
-/* Receive exactly n bytes, and none that follow. */
-static int get(const struct pake_conn *c, void *p, size_t n, int flags,
+/* Receive exactly n bytes; those after them belong to TLS. */
+static int recv_all(const struct pake_conn *c, void *p, size_t n, int flags,
 	       struct err *e)
 {
 	uint8_t *to = p;
@@ -212,7 +215,8 @@ static int get(const struct pake_conn *c, void *p, size_t n, int flags,
 	return 0;
 }
 
-static int put(const struct pake_conn *c, const void *p, size_t n, struct err *e)
+static int send_all(const struct pake_conn *c, const void *p, size_t n,
+		    struct err *e)
 {
 	const uint8_t *from = p;
 
@@ -233,40 +237,43 @@ static int put(const struct pake_conn *c, const void *p, size_t n, struct err *e
 	return 0;
 }
 
-static int put_message(const struct pake_conn *c, unsigned number, const void *body,
-		       size_t n, struct err *e)
+static int send_message(const struct pake_conn *c, unsigned number,
+			const void *body, size_t n, struct err *e)
 {
 	uint8_t m[HEADER + BODY_MAX];
 
 	memcpy(m, magic, MAGIC);
 	m[MAGIC] = (uint8_t)number;
 	memcpy(m + HEADER, body, n);
-	return put(c, m, HEADER + n, e);
+	return send_all(c, m, HEADER + n, e);
 }
 
-/* The header is judged before the body is waited for: a peer that speaks
- * something else may never send so much. */
-static int get_message(const struct pake_conn *c, unsigned number, void *body,
-		       size_t n, struct err *e)
+/* The header is checked before waiting for the body: a peer with another
+ * protocol might never send that much. */
+static int recv_message(const struct pake_conn *c, unsigned number, void *body,
+			size_t n, struct err *e)
 {
 	uint8_t head[HEADER] = { 0 };
-	int rc = get(c, head, 1, 0, e);
+	int rc = recv_all(c, head, 1, 0, e);
 
 	if (rc == 0 && head[0] == magic[0])
-		rc = get(c, head + 1, HEADER - 1, 0, e);
+		rc = recv_all(c, head + 1, HEADER - 1, 0, e);
 	if (rc == 0 &&
 	    (memcmp(head, magic, MAGIC) != 0 || head[MAGIC] != number))
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the other side sent no code exchange (do both "
 			     "sides use the same security mode?)");
-	return rc ? rc : get(c, body, n, 0, e);
+	return rc ? rc : recv_all(c, body, n, 0, e);
 }
 
-static struct spake2 *begin(const struct pake *p, enum spake2_role role,
+static struct spake2 *new_spake2(const struct pake *p, enum spake2_role role,
 			    struct err *e)
 {
 	struct spake2_config cfg = {
-		.role = role, .id_a = ID_CONNECTS, .id_b = ID_LISTENS, .aad = AAD
+		.role = role,
+		.id_a = ID_CONNECTS,
+		.id_b = ID_LISTENS,
+		.aad = AAD,
 	};
 	struct spake2 *s;
 
@@ -276,7 +283,7 @@ static struct spake2 *begin(const struct pake *p, enum spake2_role role,
 	return s;
 }
 
-/* ---- the end of it ---- */
+/* ---- confirmation ---- */
 
 static void make_words(const uint8_t *bytes, char text[PAKE_VERIFY_MAX])
 {
@@ -294,10 +301,11 @@ static void make_words(const uint8_t *bytes, char text[PAKE_VERIFY_MAX])
 	text[used] = '\0';
 }
 
-/* The peer's confirmation came: the one place where a code is used up.  The
- * key is set before anybody can see that there is one. */
-static int settle(struct pake *p, const struct spake2 *s, struct tls *tls,
-		  const uint8_t *mac, struct err *e)
+/* Check the peer's confirmation, which uses the code up, and set the key.  With
+ * lock held: a thread that sees AGREED may use tls at once. */
+static int check_confirmation(struct pake *p, const struct spake2 *s,
+			      struct tls *tls, const uint8_t *mac,
+			      struct err *e)
 {
 	uint8_t psk[KEY_BYTES], bytes[2 * PAKE_VERIFY_WORDS];
 	int good = spake2_check(s, mac), rc = 0;
@@ -305,9 +313,9 @@ static int settle(struct pake *p, const struct spake2 *s, struct tls *tls,
 	p->state = SPENT;
 	if (!good)
 		return ERR_AUTH;
-	rc = spake2_expand(s, PSK_LABEL, psk, sizeof(psk), e);
+	rc = spake2_derive(s, PSK_LABEL, psk, sizeof(psk), e);
 	if (rc == 0)
-		rc = spake2_expand(s, WORDS_LABEL, bytes, sizeof(bytes), e);
+		rc = spake2_derive(s, WORDS_LABEL, bytes, sizeof(bytes), e);
 	if (rc == 0) {
 		make_words(bytes, p->words);
 		tls_set_psk(tls, psk);
@@ -334,8 +342,10 @@ static int not_accepted(struct err *e)
 		       "with: start ferry receive there again for a new code");
 }
 
-/* What went wrong is, but for time and signals, one and the same to us. */
-static int judge(int rc, int (*text)(struct err *e), struct err *e)
+/* The other side refuses by closing the connection, so that a lost connection,
+ * an invalid message and a refusal cannot be told apart: all get the same
+ * text. */
+static int to_auth_error(int rc, int (*text)(struct err *e), struct err *e)
 {
 	return rc == ERR_LOST || rc == ERR_PROTOCOL || rc == ERR_AUTH ? text(e)
 								      : rc;
@@ -345,11 +355,11 @@ static int exchange_shares(const struct pake_conn *c, struct spake2 *s,
 			   struct err *e)
 {
 	uint8_t share[SPAKE2_SHARE];
-	int rc = put_message(c, 1, spake2_share(s), SPAKE2_SHARE, e);
+	int rc = send_message(c, 1, spake2_share(s), SPAKE2_SHARE, e);
 
 	if (rc == 0)
-		rc = get_message(c, 2, share, sizeof(share), e);
-	return rc ? rc : spake2_take(s, share, e);
+		rc = recv_message(c, 2, share, sizeof(share), e);
+	return rc ? rc : spake2_take_share(s, share, e);
 }
 
 static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
@@ -358,17 +368,18 @@ static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	uint8_t mac[SPAKE2_MAC];
 	int rc;
 
-	/* From here on the other side can test one guess. */
+	/* Our confirmation lets the other side test one guess, so that it must
+	 * not be sent for this code again, whatever happens now. */
 	pthread_mutex_lock(&p->lock);
 	p->state = SPENT;
 	pthread_mutex_unlock(&p->lock);
-	rc = put_message(c, 3, spake2_mac(s), SPAKE2_MAC, e);
+	rc = send_message(c, 3, spake2_mac(s), SPAKE2_MAC, e);
 	if (rc == 0)
-		rc = get_message(c, 4, mac, sizeof(mac), e);
+		rc = recv_message(c, 4, mac, sizeof(mac), e);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&p->lock);
-	rc = settle(p, s, tls, mac, e);
+	rc = check_confirmation(p, s, tls, mac, e);
 	pthread_mutex_unlock(&p->lock);
 	return rc;
 }
@@ -384,12 +395,12 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		return 0;
 	if (state == SPENT)
 		return not_accepted(e);
-	s = begin(p, SPAKE2_A, e);
+	s = new_spake2(p, SPAKE2_A, e);
 	if (!s)
 		return ERR_RESOURCE;
-	rc = judge(exchange_shares(c, s, e), no_answer, e);
+	rc = to_auth_error(exchange_shares(c, s, e), no_answer, e);
 	if (rc == 0)
-		rc = judge(confirm(p, tls, c, s, e), not_accepted, e);
+		rc = to_auth_error(confirm(p, tls, c, s, e), not_accepted, e);
 	spake2_free(s);
 	return rc;
 }
@@ -402,23 +413,24 @@ static int used_already(struct err *e)
 }
 
 /*
- * A peer in another mode.  Nothing that it sent is looked at; it gets a TLS
- * alert, handshake_failure, by which it can tell a wrong mode from a broken
- * connection.  With data unread, close(2) would send a reset that overtakes
- * the alert, so some is read.
+ * Refuse a peer in another security mode, without parsing what it sent.  It
+ * gets a TLS alert (handshake_failure), from which it can tell a wrong mode
+ * from a lost connection.  If data were left unread, close(2) would send a
+ * reset, at which the peer's kernel may discard the alert; so some data is
+ * read.
  */
-static int other_mode(const struct pake_conn *c, struct err *e)
+static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 {
 	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
 	struct pake_conn brief = *c;
-	uint64_t end_ms = clock_ms() + GOODBYE_MS;
+	uint64_t end_ms = clock_ms() + ALERT_DRAIN_MS;
 	uint8_t scrap[4096];
 
 	if (end_ms < brief.deadline_ms)
 		brief.deadline_ms = end_ms;
-	if (put(&brief, alert, sizeof(alert), NULL) == 0)
+	if (send_all(&brief, alert, sizeof(alert), NULL) == 0)
 		(void)shutdown(c->fd, SHUT_WR);
-	for (int i = 0; i < GOODBYE_READS; i++) {
+	for (int i = 0; i < ALERT_DRAIN_READS; i++) {
 		if (wait_for(&brief, POLLIN, NULL) < 0 ||
 		    recv(c->fd, scrap, sizeof(scrap), MSG_DONTWAIT) <= 0)
 			break;
@@ -428,54 +440,55 @@ static int other_mode(const struct pake_conn *c, struct err *e)
 		       "both sides use the same security mode?)");
 }
 
-static int await_guess(struct pake *p, const struct pake_conn *c, struct spake2 *s,
-		       const uint8_t *share, uint8_t *mac, struct err *e)
+static int exchange_until_guess(struct pake *p, const struct pake_conn *c,
+				struct spake2 *s, const uint8_t *share,
+				uint8_t *mac, struct err *e)
 {
-	int rc = spake2_take(s, share, e);
+	int rc = spake2_take_share(s, share, e);
 
 	if (rc == 0)
-		rc = put_message(c, 2, spake2_share(s), SPAKE2_SHARE, e);
+		rc = send_message(c, 2, spake2_share(s), SPAKE2_SHARE, e);
 	if (rc == 0)
-		rc = get_message(c, 3, mac, SPAKE2_MAC, e);
+		rc = recv_message(c, 3, mac, SPAKE2_MAC, e);
 	if (rc == 0 && state_of(p) != OPEN)
 		rc = used_already(e);
 	return rc;
 }
 
-static int judge_guess(struct pake *p, struct tls *tls, const struct pake_conn *c,
-		       const struct spake2 *s, const uint8_t *mac, int *spent,
-		       struct err *e)
+static int check_guess(struct pake *p, struct tls *tls,
+		       const struct pake_conn *c, const struct spake2 *s,
+		       const uint8_t *mac, int *spent, struct err *e)
 {
 	int rc;
 
 	pthread_mutex_lock(&p->lock);
 	*spent = p->state == OPEN;
-	rc = *spent ? settle(p, s, tls, mac, e) : used_already(e);
+	rc = *spent ? check_confirmation(p, s, tls, mac, e) : used_already(e);
 	pthread_mutex_unlock(&p->lock);
 	if (*spent && rc == ERR_AUTH)
 		err_set(e, rc,
 			"gave a wrong code, so this one is no longer valid: "
 			"start ferry receive here again for a new code");
-	return rc ? rc : put_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
+	return rc ? rc : send_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
 }
 
-static int take_guess(struct pake *p, struct tls *tls, const struct pake_conn *c,
-		      int *spent, struct err *e)
+static int receive_guess(struct pake *p, struct tls *tls,
+			 const struct pake_conn *c, int *spent, struct err *e)
 {
 	uint8_t share[SPAKE2_SHARE], mac[SPAKE2_MAC];
 	struct spake2 *s;
-	int rc = get_message(c, 1, share, sizeof(share), e);
+	int rc = recv_message(c, 1, share, sizeof(share), e);
 
 	if (rc == 0 && state_of(p) != OPEN)
 		rc = used_already(e);
 	if (rc < 0)
 		return rc;
-	s = begin(p, SPAKE2_B, e);
+	s = new_spake2(p, SPAKE2_B, e);
 	if (!s)
 		return ERR_RESOURCE;
-	rc = await_guess(p, c, s, share, mac, e);
+	rc = exchange_until_guess(p, c, s, share, mac, e);
 	if (rc == 0)
-		rc = judge_guess(p, tls, c, s, mac, spent, e);
+		rc = check_guess(p, tls, c, s, mac, spent, e);
 	spake2_free(s);
 	return rc;
 }
@@ -487,12 +500,12 @@ int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	int rc;
 
 	*spent = 0;
-	rc = get(c, &first, 1, MSG_PEEK, e);
+	rc = recv_all(c, &first, 1, MSG_PEEK, e);
 	if (rc < 0)
 		return rc;
 	if (first == magic[0])
-		return take_guess(p, tls, c, spent, e);
+		return receive_guess(p, tls, c, spent, e);
 	if (first == TLS_HANDSHAKE && state_of(p) == AGREED)
 		return 0;
-	return other_mode(c, e);
+	return refuse_other_mode(c, e);
 }

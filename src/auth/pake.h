@@ -1,19 +1,18 @@
 /*
- * pake.h - the exchange that makes a TLS key of a one-time code.
+ * pake.h - the code exchange, which makes a TLS key from a one-time code.
  *
  * Layer: auth.  Uses base, os/cancel.h, spake2.h, tls.h.
- * Threads: pake_connect() and pake_listen() may be called from several threads
- * at once; pake_new() and pake_free() while no other does.
+ * Threads: pake_connect(), pake_listen() and pake_verify() may be called from
+ * several threads at once; pake_free() while no other call runs.
  *
- * It comes first on a connection: four messages of fixed size, SPAKE2 with
- * confirmation both ways (ferry-protocol(7)).  The key that both sides then
- * have is set as that of a struct tls made for SECURITY_CODE, and the TLS
- * handshake follows on the same connection.  Further connections begin with
- * TLS at once.
+ * It precedes TLS on the first connection: four messages of fixed size, SPAKE2
+ * with confirmation in both directions (ferry-protocol(7)).  The resulting key
+ * is set in a struct tls made for SECURITY_CODE, and the TLS handshake follows
+ * on the same connection.  Further connections begin with TLS.
  *
- * A code is good for one guess.  Whoever looks on or stands in between learns
- * nothing that helps to find the code; who takes part to the end has tried one
- * code, and after that there is no other try, on either side.
+ * A code allows one guess.  An eavesdropper or a man in the middle learns
+ * nothing that helps to find the code offline.  A peer that completes the
+ * exchange has tested one code, and neither side accepts a second attempt.
  */
 #ifndef FERRY_AUTH_PAKE_H
 #define FERRY_AUTH_PAKE_H
@@ -33,16 +32,16 @@ enum {
 };
 
 /*
- * Prepare for a code (code.h, in the form that code_parse() gives).  Stretches
- * it by scrypt: takes some 0.1 s and 32 MiB for that time.  The code is not
- * kept.  NULL with ERR_RESOURCE.
+ * Prepare for a code, in the form that code_parse() produces.  Stretches it
+ * with scrypt, which takes about 0.1 s and, during that time, 32 MiB.  The code
+ * is not kept.  NULL with ERR_RESOURCE.
  */
 struct pake *pake_new(const char *code, struct err *e);
 
 /* Wipe and free; NULL is allowed. */
 void pake_free(struct pake *p);
 
-/* A connected socket, which stays the caller's, and how long to wait. */
+/* A connected socket, borrowed, and when to stop waiting. */
 struct pake_conn {
 	int fd;
 	const struct cancel *cancel; /* or NULL */
@@ -50,34 +49,36 @@ struct pake_conn {
 };
 
 /*
- * The side that connects and was told the code.  Returns at once where the key
- * was agreed on before.  Blocks until the deadline.
+ * The exchange on the side that connects.  Returns at once if the key was
+ * agreed on before.  Blocks at most until the deadline.
  *
- * Returns 0 when the key was agreed on and set in tls; ERR_AUTH; ERR_TIMEOUT;
- * ERR_LOST; ERR_INTERRUPTED; ERR_RESOURCE.  Once our confirmation was sent and
- * no good one came back, every later call fails with ERR_AUTH.
+ * Returns 0 when the key is agreed on and set in tls; ERR_AUTH, also when the
+ * connection ended, because that is how the other side refuses; ERR_TIMEOUT;
+ * ERR_INTERRUPTED; ERR_RESOURCE.  Once it has begun to send our
+ * confirmation, any failure makes every later call fail with ERR_AUTH.
  */
 int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		 struct err *e);
 
 /*
- * The side that listens and made the code, in the same way.  Returns 0 where
- * TLS is to follow: the key was agreed on here, or it was before and the peer
- * begins with TLS.
+ * The exchange on the side that listens.  Blocks at most until the deadline.
+ * Returns 0 when TLS is to follow: the key was agreed on here, or it was before
+ * and the peer begins with TLS.  Else ERR_AUTH; ERR_PROTOCOL for a peer in
+ * another security mode; ERR_LOST; ERR_TIMEOUT; ERR_INTERRUPTED; ERR_RESOURCE.
  *
- * *spent becomes 1 where this connection used the code up: with 0 by knowing
- * it, with ERR_AUTH by a wrong guess, with another error because it was lost
- * just then.  All other failures leave the code as it is.  A peer is told
- * nothing but the end of the connection (one that speaks another mode: a TLS
- * alert).
+ * *spent is set to 1 if this connection used the code up: by the right code (0
+ * is returned), by a wrong one (ERR_AUTH), or by the right one when the last
+ * step failed (another error).  Any other failure leaves the code valid.  To
+ * refuse, the connection is closed without a reason, so that a peer learns
+ * nothing; one in another security mode gets a TLS alert.
  */
 int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		int *spent, struct err *e);
 
 /*
- * Words that are the same on both sides, and others where somebody who knew
- * the code stood in between.  text gets them, terminated.  Returns 0; or
- * ERR_AGAIN where no key was agreed on yet.
+ * Words derived from the key, for users to compare: they differ if a man in the
+ * middle knew the code.  text gets them, terminated.  Returns 0; or ERR_AGAIN,
+ * with text empty, if no key was agreed on.
  */
 int pake_verify(struct pake *p, char text[PAKE_VERIFY_MAX]);
 

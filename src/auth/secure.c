@@ -1,5 +1,5 @@
 /*
- * The steps that authenticate a peer, by role.
+ * Authenticating a peer: the code exchange, if any, then TLS.
  */
 #include "auth/secure.h"
 

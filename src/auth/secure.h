@@ -1,11 +1,10 @@
 /*
- * secure.h - from a connected socket to a stream whose peer is authenticated.
+ * secure.h - makes a connected socket a stream whose peer is authenticated.
  *
  * Layer: auth.  Uses net/role.h, net/stream.h, tls_conn.h, pake.h.
- * Threads: any; several connections may be at it at once.
+ * Threads: any; several connections may be authenticated at once.
  *
- * Which part each side has in it follows from who connected: both the exchange
- * of a code and TLS.
+ * The role in the code exchange and in TLS follows from which side connects.
  */
 #ifndef FERRY_AUTH_SECURE_H
 #define FERRY_AUTH_SECURE_H
@@ -17,23 +16,23 @@
 struct pake;
 struct tls;
 
-/* How peers are authenticated.  All is borrowed. */
+/* How peers are authenticated.  The pointers are borrowed. */
 struct secure_mode {
 	enum net_role role;
-	struct tls *tls;   /* made for this role; NULL: not at all (plain) */
+	struct tls *tls;   /* made for this role; NULL: plain */
 	struct pake *pake; /* with SECURITY_CODE, else NULL */
 };
 
 /*
- * In code mode, and where there is no key yet, exchange the code; then make
- * the TLS handshake.  Blocks until cfg's deadline; where it has none, the
- * exchange of a code has cfg->timeout_ms.
+ * With SECURITY_CODE, and if no key was agreed on yet, exchange the code; then
+ * make the TLS handshake.  Blocks at most until cfg's deadline; without one,
+ * the code exchange is limited to cfg->timeout_ms.
  *
- * fd is the stream's if this succeeds, and else stays the caller's.
+ * On success the stream owns fd; on failure fd stays the caller's.
  *
- * *spent_code (may be NULL) becomes 1 where this connection used the code up,
- * whatever is returned: see pake_listen().  The side that connects leaves it
- * 0.
+ * *spent_code (may be NULL) is set to 1 if this connection used the code up,
+ * whatever is returned (see pake_listen()), else to 0; always 0 for the side
+ * that connects.
  *
  * Returns the stream, or NULL with an error as tls_conn_open(), pake_connect()
  * and pake_listen().

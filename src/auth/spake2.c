@@ -1,7 +1,7 @@
 /*
- * RFC 9382 with OpenSSL's points and numbers.  Scalars are secret: each is
- * multiplied alone (OpenSSL's multiplication by one scalar takes the same time
- * for all), and what held them is wiped.
+ * RFC 9382 with OpenSSL's EC and BN functions.  Scalars are secret: points are
+ * multiplied by one scalar at a time, since only that form of EC_POINT_mul()
+ * runs in constant time, and all memory that held a scalar is wiped.
  */
 #include "auth/spake2.h"
 
@@ -27,7 +27,7 @@ enum {
 			 SPAKE2_SCALAR,
 };
 
-/* RFC 9382, section 6: points of which nobody knows the logarithm. */
+/* M and N of RFC 9382, section 6, whose discrete logarithms are unknown. */
 static const uint8_t point_m[COMPRESSED] = {
 	0x02, 0x88, 0x6e, 0x2f, 0x97, 0xac, 0xe4, 0x6e, 0x55, 0xba, 0x9d,
 	0xd7, 0x24, 0x25, 0x79, 0xf2, 0x99, 0x3b, 0x64, 0xe1, 0x6e, 0xf3,
@@ -48,8 +48,8 @@ struct spake2 {
 	BN_CTX *bn;
 	BIGNUM *w;       /* the shared secret */
 	BIGNUM *scalar;  /* ours: x or y */
-	EC_POINT *mine;  /* w times our own blinding point */
-	EC_POINT *other; /* w times the peer's */
+	EC_POINT *mine;  /* w times our blinding point (A: M, B: N) */
+	EC_POINT *other; /* w times the peer's blinding point */
 	uint8_t share[SPAKE2_SHARE];
 	uint8_t key[SPAKE2_KEY];
 	uint8_t mac[SPAKE2_MAC], peer_mac[SPAKE2_MAC];
@@ -90,7 +90,7 @@ int spake2_make_w(uint8_t w[SPAKE2_SCALAR], const uint8_t seed[SPAKE2_SEED],
 	return ok ? 0 : failed(e);
 }
 
-/* w times M or N; NULL when it cannot be. */
+/* w times M or N; NULL when memory ran out. */
 static EC_POINT *blinding(const struct spake2 *s, const uint8_t *compressed)
 {
 	EC_POINT *p = EC_POINT_new(s->group);
@@ -117,8 +117,8 @@ static int choose_scalar(struct spake2 *s)
 	return 1;
 }
 
-/* Our share: our scalar times the generator, blinded. */
-static int make_share(struct spake2 *s)
+/* Our share: our scalar times the generator, plus our blinding point. */
+static int encode_share(struct spake2 *s)
 {
 	EC_POINT *p = EC_POINT_new(s->group);
 	int ok = p && EC_POINT_mul(s->group, p, s->scalar, NULL, NULL, s->bn) &&
@@ -141,7 +141,7 @@ static int copy_text(char *dst, const char *src)
 	return 1;
 }
 
-static int begin(struct spake2 *s)
+static int compute_share(struct spake2 *s)
 {
 	const int is_a = s->cfg.role == SPAKE2_A;
 
@@ -160,7 +160,7 @@ static int begin(struct spake2 *s)
 	BN_set_flags(s->scalar, BN_FLG_CONSTTIME);
 	s->mine = blinding(s, is_a ? point_m : point_n);
 	s->other = blinding(s, is_a ? point_n : point_m);
-	return s->mine && s->other && make_share(s);
+	return s->mine && s->other && encode_share(s);
 }
 
 struct spake2 *spake2_new(const struct spake2_config *cfg, struct err *e)
@@ -171,7 +171,7 @@ struct spake2 *spake2_new(const struct spake2_config *cfg, struct err *e)
 		s->cfg = *cfg;
 		if (copy_text(s->id_a, cfg->id_a) &&
 		    copy_text(s->id_b, cfg->id_b) &&
-		    copy_text(s->aad, cfg->aad) && begin(s))
+		    copy_text(s->aad, cfg->aad) && compute_share(s))
 			return s;
 	}
 	spake2_free(s);
@@ -207,9 +207,9 @@ static int bad_share(struct err *e)
 }
 
 /*
- * The peer's share as a point.  Of the encodings only this one is taken, which
- * has no form for the point at infinity; OpenSSL checks that it is on the
- * curve.  That it had no memory for it is no fault of the peer's.
+ * Decode the peer's share.  Only the uncompressed encoding is accepted, which
+ * cannot express the point at infinity; OpenSSL checks that the point is on the
+ * curve.  When OpenSSL ran out of memory the peer must not be blamed.
  */
 static int read_share(struct spake2 *s, const uint8_t *share, EC_POINT *p,
 		      struct err *e)
@@ -230,8 +230,9 @@ static int read_share(struct spake2 *s, const uint8_t *share, EC_POINT *p,
 	return failed(e);
 }
 
-/* The shared point K, encoded.  0; ERR_AUTH for a bad share. */
-static int shared_point(struct spake2 *s, const uint8_t *share,
+/* Compute the shared point K, encoded.  Returns 0, ERR_AUTH for an invalid
+ * share, or ERR_RESOURCE. */
+static int compute_shared_point(struct spake2 *s, const uint8_t *share,
 			uint8_t k[SPAKE2_SHARE], struct err *e)
 {
 	EC_POINT *p = EC_POINT_new(s->group), *other = NULL;
@@ -257,7 +258,8 @@ out:
 	return rc;
 }
 
-/* Lengths in the transcript are little-endian. */
+/* Lengths in the transcript are 8 bytes, little-endian (RFC 9382); none here
+ * exceeds 255. */
 static void put_part(struct buf *tt, const void *p, size_t n)
 {
 	uint8_t len[8] = { (uint8_t)n };
@@ -290,8 +292,9 @@ static int hmac(const struct spake2 *s, const uint8_t *key,
 	       len == SPAKE2_MAC;
 }
 
-/* RFC 9382, section 4: Ke and Ka, from Ka one key of confirmation a role. */
-static int derive(struct spake2 *s, const struct buf *tt)
+/* RFC 9382, section 4: the transcript's hash is Ke and Ka; a confirmation key
+ * for each role is derived from Ka. */
+static int derive_keys(struct spake2 *s, const struct buf *tt)
 {
 	uint8_t hash[HASH], confirm[2 * SPAKE2_KEY];
 	char info[sizeof(CONFIRM_LABEL) + SPAKE2_TEXT_MAX] = CONFIRM_LABEL;
@@ -301,7 +304,7 @@ static int derive(struct spake2 *s, const struct buf *tt)
 	memcpy(info + strlen(CONFIRM_LABEL), s->aad, strlen(s->aad) + 1);
 	ok = EVP_Q_digest(s->libctx, "SHA256", NULL, tt->data, tt->len, hash,
 			  NULL) &&
-	     hkdf_expand(s->libctx, hash + SPAKE2_KEY, SPAKE2_KEY, info,
+	     hkdf_derive(s->libctx, hash + SPAKE2_KEY, SPAKE2_KEY, info,
 			 confirm, sizeof(confirm)) == 0 &&
 	     hmac(s, confirm, tt, is_a ? s->mac : s->peer_mac) &&
 	     hmac(s, confirm + SPAKE2_KEY, tt, is_a ? s->peer_mac : s->mac);
@@ -311,20 +314,21 @@ static int derive(struct spake2 *s, const struct buf *tt)
 	return ok;
 }
 
-int spake2_take(struct spake2 *s, const uint8_t share[SPAKE2_SHARE],
+int spake2_take_share(struct spake2 *s, const uint8_t share[SPAKE2_SHARE],
 		struct err *e)
 {
 	uint8_t k[SPAKE2_SHARE];
 	struct buf tt;
-	int rc = shared_point(s, share, k, e);
+	int rc = compute_shared_point(s, share, k, e);
 
 	buf_init(&tt, TRANSCRIPT_MAX);
 	if (rc == 0) {
-		/* In one allocation, so that wiping gets every copy. */
+		/* In one allocation: growing would leave copies that are not
+		 * wiped. */
 		if (buf_extend(&tt, TRANSCRIPT_MAX))
 			buf_reset(&tt);
 		put_transcript(s, share, k, &tt);
-		if (tt.failed || !derive(s, &tt))
+		if (tt.failed || !derive_keys(s, &tt))
 			rc = failed(e);
 	}
 	buf_release_secret(&tt);
@@ -342,10 +346,10 @@ int spake2_check(const struct spake2 *s, const uint8_t mac[SPAKE2_MAC])
 	return CRYPTO_memcmp(s->peer_mac, mac, SPAKE2_MAC) == 0;
 }
 
-int spake2_expand(const struct spake2 *s, const char *label, void *out,
+int spake2_derive(const struct spake2 *s, const char *label, void *out,
 		  size_t n, struct err *e)
 {
-	if (hkdf_expand(s->libctx, s->key, SPAKE2_KEY, label, out, n) == 0)
+	if (hkdf_derive(s->libctx, s->key, SPAKE2_KEY, label, out, n) == 0)
 		return 0;
 	return failed(e);
 }

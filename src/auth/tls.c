@@ -1,11 +1,10 @@
 /*
- * Credentials, made into an SSL_CTX that does what tls.h says whatever
- * openssl.cnf says.  Three things see to that: a library context of our own
- * (providers and default properties of the file do not reach it), no loading
- * of the file where we are the first to use OpenSSL, and, since libssl applies
- * the file's "system_default" section to every SSL_CTX of the process once
- * somebody loaded it, each setting that matters is made here in so many
- * words.
+ * Credentials, made into an SSL_CTX that openssl.cnf does not affect.  Three
+ * measures ensure that: a library context of our own, which the file's
+ * providers and default properties do not reach; the file is not loaded if
+ * ferry is the first to use OpenSSL in the process; and every setting that
+ * matters is made here explicitly, since once the file was loaded libssl
+ * applies its "system_default" section to every SSL_CTX of the process.
  */
 #include "auth/tls.h"
 
@@ -27,16 +26,17 @@
 #include "auth/tls_priv.h"
 
 #define PIN_PREFIX "sha256:"
-/* What the TLS client says it is; see key_derive_psk() for those of keys.  The
- * word "sender" dates from when only a sender could connect. */
+/* The PSK identity with one-time codes; key_derive_psk() makes those of shared
+ * keys.  It says "sender" because only a sender could connect when it was
+ * chosen. */
 #define CODE_IDENTITY "ferry/1 sender code"
 #define PSK_SUITES "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
-/* AES-128 first: it is the fastest where there is AES in hardware. */
+/* AES-128 first: it is the fastest with AES in hardware. */
 #define CERT_SUITES                                                            \
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"                       \
 	"TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS "X25519:P-256"
-/* RSA with PKCS #1 serves for signatures inside certificates alone. */
+/* RSA with PKCS #1 (RSA+SHA*) is for signatures in certificates only. */
 #define SIGALGS                                                                \
 	"ECDSA+SHA256:ed25519:ECDSA+SHA384:ECDSA+SHA512:ed448:"                \
 	"RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"                        \
@@ -46,7 +46,7 @@
 enum {
 	SECRET_FILE_MAX = 64 * 1024,
 	CERT_FILE_MAX = 4 * 1024 * 1024,
-	/* What a peer's chain may take. */
+	/* Limits on the certificates that a peer may send. */
 	PEER_CHAIN_MAX = 32 * 1024,
 	CHAIN_DEPTH_MAX = 8,
 	SECURITY_LEVEL = 2, /* 112 bits: RSA 2048, SHA-256 */
@@ -77,8 +77,9 @@ const char *security_name(enum security mode)
 
 /* --------------------------------------------------------- reading files */
 
-/* All of the file, in one allocation, so that wiping gets every copy. */
-static int slurp(int fd, const char *path, size_t max, struct buf *b,
+/* Read the whole file, into one allocation: growing would leave copies of a key
+ * that are not wiped. */
+static int read_file(int fd, const char *path, size_t max, struct buf *b,
 		 struct err *e)
 {
 	uint8_t *p;
@@ -97,7 +98,7 @@ static int slurp(int fd, const char *path, size_t max, struct buf *b,
 	return 0;
 }
 
-/* Never ask at the terminal; note that there was something to ask. */
+/* Never ask for a password at the terminal; record that one is needed. */
 static int no_password(char *buf, int size, int writing, void *asked)
 {
 	(void)buf;
@@ -150,7 +151,7 @@ static int load_certs(const struct tls *t, const char *path,
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, ERR_LOCAL, "cannot open %s", path);
-	rc = slurp(fd, path, CERT_FILE_MAX, &b, e);
+	rc = read_file(fd, path, CERT_FILE_MAX, &b, e);
 	if (rc < 0)
 		goto out;
 	*certs = sk_X509_new_null();
@@ -176,7 +177,7 @@ static int load_private_key(const struct tls *t, const char *path,
 	fd = key_open_secret(path, e);
 	if (fd < 0)
 		return fd;
-	rc = slurp(fd, path, SECRET_FILE_MAX, &b, e);
+	rc = read_file(fd, path, SECRET_FILE_MAX, &b, e);
 	if (rc < 0)
 		goto out;
 	bio = BIO_new_mem_buf(b.data, (int)b.len);
@@ -201,7 +202,7 @@ out:
 
 /* ------------------------------------------------------- pre-shared key */
 
-/* What OpenSSL takes for a PSK: a session never had. */
+/* OpenSSL represents an external PSK as a session to resume. */
 static SSL_SESSION *psk_session(SSL *ssl, const uint8_t *psk)
 {
 	static const unsigned char aes_128_gcm_sha256[] = { 0x13, 0x01 };
@@ -228,8 +229,8 @@ static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
 	const struct tls *t = tls_of(ssl);
 
 	*session = NULL;
-	/* md is set where the server chose a suite already; one that does
-	 * not fit leaves us without a PSK, and the handshake fails. */
+	/* md is set if the server has chosen a suite (HelloRetryRequest).  With
+	 * another hash no PSK is offered, and the handshake fails. */
 	if (md && !EVP_MD_is_a(md, "SHA256"))
 		return 1;
 	if (!t->has_psk)
@@ -240,7 +241,7 @@ static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
 	return *session != NULL;
 }
 
-/* The server looks for the PSK that the client named. */
+/* The server looks up the PSK of the identity that the client sent. */
 static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
 		       SSL_SESSION **session)
 {
@@ -252,7 +253,7 @@ static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
 	return *session != NULL;
 }
 
-/* With a PSK no certificate is ever good. */
+/* With a PSK every certificate is rejected. */
 static int on_refuse_cert(X509_STORE_CTX *store, void *ctx)
 {
 	(void)ctx;
@@ -353,8 +354,8 @@ static int expect_host(struct tls *t, const char *host, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "missing host name to verify the certificate "
 			       "against");
-	/* What only concerns routing and look-up is in no certificate: the
-	 * scope of an address, the root's dot after a name. */
+	/* Certificates contain neither the scope of an address nor the root's
+	 * dot after a name. */
 	n = strchr(host, ':') ? strcspn(host, "%") : strlen(host);
 	if (n > 1 && host[n - 1] == '.')
 		n--;
@@ -391,7 +392,7 @@ static int setup_x509(struct tls *t, const struct tls_config *cfg,
 			rc = err_set(e, ERR_RESOURCE, "out of memory");
 	}
 	sk_X509_pop_free(cas, X509_free);
-	/* Whatever the user names as CA is one, be it signed by another. */
+	/* A CA that the user names is trusted even if another CA signed it. */
 	if (rc == 0 &&
 	    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) != 1)
 		rc = err_set(e, ERR_RESOURCE, "cannot set up TLS");
@@ -400,7 +401,7 @@ static int setup_x509(struct tls *t, const struct tls_config *cfg,
 	return rc;
 }
 
-/* Returns 1, or 0 when memory ran out. */
+/* Returns 1; 0 when memory ran out. */
 static int sha256(const struct tls *t, const void *p, size_t n,
 		  uint8_t hash[TLS_PIN_BYTES])
 {
@@ -439,7 +440,7 @@ void tls_peer_hash(const struct tls *t, X509 *cert, uint8_t hash[TLS_PIN_BYTES])
 		memset(hash, 0, TLS_PIN_BYTES);
 }
 
-/* In place of OpenSSL's verification: chain and dates do not count. */
+/* Replaces OpenSSL's verification, so that chain and dates are ignored. */
 static int on_check_pin(X509_STORE_CTX *store, void *ctx)
 {
 	X509 *cert = X509_STORE_CTX_get0_cert(store);
@@ -472,11 +473,12 @@ static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 /* ------------------------------------------------------------ the context */
 
 /*
- * What all modes have in common.  No SSL_OP_NO_TICKET: in TLS 1.3 it makes
- * the session cache grow (CVE-2024-2511); a count of 0 does what is meant.
- * Tickets would turn close(2) on our side into a reset that destroys data.
+ * Settings of all modes.  Tickets are disabled, because a ticket that the
+ * client has not read would make its close(2) a reset, which can destroy data.
+ * This is done by a ticket count of 0 and not by SSL_OP_NO_TICKET, which in TLS
+ * 1.3 makes the session cache grow (CVE-2024-2511).
  */
-static int set_common(SSL_CTX *ctx)
+static int set_common_options(SSL_CTX *ctx)
 {
 	SSL_CTX_clear_options(ctx, ~(uint64_t)0);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION |
@@ -492,8 +494,8 @@ static int set_common(SSL_CTX *ctx)
 	SSL_CTX_set_verify_depth(ctx, CHAIN_DEPTH_MAX);
 	SSL_CTX_set_verify(
 		ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	/* The maximum first: a lower one of the file would make a higher
-	 * minimum fail. */
+	/* The maximum first: a minimum above a maximum set by openssl.cnf would
+	 * be refused. */
 	return SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_ciphersuites(ctx, CERT_SUITES) == 1 &&
@@ -508,8 +510,9 @@ static int set_common(SSL_CTX *ctx)
 		       1;
 }
 
-/* To OpenSSL a PSK is a session resumed, and a server that verifies its peers
- * resumes none without a context; a client must have no context. */
+/* OpenSSL treats a PSK as session resumption, and a server that verifies peers
+ * resumes no session without a session id context.  A client must not have
+ * one. */
 static int set_session_context(SSL_CTX *ctx, enum net_role role)
 {
 	static const unsigned char id[] = { 'f', 'e', 'r', 'r', 'y' };
@@ -527,7 +530,7 @@ static int setup_context(struct tls *t, struct err *e)
 					t->role == NET_CONNECTS
 						? TLS_client_method()
 						: TLS_server_method());
-	if (t->ctx && set_common(t->ctx) &&
+	if (t->ctx && set_common_options(t->ctx) &&
 	    set_session_context(t->ctx, t->role) &&
 	    SSL_CTX_set_app_data(t->ctx, t))
 		return 0;

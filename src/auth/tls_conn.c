@@ -1,11 +1,10 @@
 /*
- * One TLS connection as a stream's transport: OpenSSL over two buffers of
- * ciphertext, which are much larger than TLS's records of 16 KiB, so that the
- * number of system calls does not follow the number of records; and the
- * translation of what OpenSSL reports into the few errors of tls.h.  Whether a
- * failure is one of authentication is judged by what happened (an alert came,
- * a certificate was refused, no application data yet) rather than by the text
- * of OpenSSL's error.
+ * A TLS connection as a stream's transport.  OpenSSL reads and writes two
+ * buffers of ciphertext, much larger than TLS's records of 16 KiB, so that one
+ * system call transfers many records.  OpenSSL's errors are translated into the
+ * few of tls.h.  Whether a failure is one of authentication is decided by what
+ * happened (an alert was received, a certificate rejected, no application data
+ * yet) and not by the text of OpenSSL's error.
  */
 #include "auth/tls_conn.h"
 
@@ -23,12 +22,10 @@
 
 enum {
 	BUFFER = 256 * 1024, /* each way, allocated when first used */
-	/*
-	 * What a record may add to its plaintext, and what may have to go in
-	 * front of it or after it: a key update, an alert.
-	 */
+	/* For what TLS adds to a record's plaintext, and for a key update and
+	 * an alert before and after it. */
 	RECORD_RESERVE = 1024,
-	/* Input before the peer is authenticated. */
+	/* Limits on the input of a peer that is not authenticated yet. */
 	HANDSHAKE_MAX_PSK = 4 * 1024,
 	HANDSHAKE_MAX_CERT = 64 * 1024,
 	TLS_ALERT = 0x15,
@@ -50,14 +47,14 @@ struct tls_conn {
 	struct block in;
 	struct block out;
 	int in_eof;      /* no more input will come */
-	int eof_met;     /* OpenSSL was told so */
-	int ready;       /* the handshake is done and was good */
+	int eof_met;     /* OpenSSL has read to that end */
+	int ready;       /* the handshake succeeded and check_peer() passed */
 	int has_begun;   /* application data was received */
-	int not_tls;     /* the first bytes were no TLS record */
-	int peer_alert;  /* the fatal alert that came, or NO_ALERT */
-	size_t early;    /* bytes of input during the handshake */
-	uint64_t sent;   /* under the present key */
-	struct err dead; /* the error that ended reading, if any */
+	int not_tls;     /* the first bytes are not a TLS record */
+	int peer_alert;  /* the fatal alert received, or NO_ALERT */
+	size_t handshake_in;   /* bytes of input during the handshake */
+	uint64_t key_sent;     /* bytes sent with the current key */
+	struct err read_error; /* the permanent error of on_read(), if any */
 };
 
 static struct tls_conn *conn_of(struct transport *t)
@@ -67,7 +64,7 @@ static struct tls_conn *conn_of(struct transport *t)
 
 /* ---------------------------------------------------------------- blocks */
 
-static int block_make(struct block *b)
+static int block_alloc(struct block *b)
 {
 	if (!b->data)
 		b->data = malloc(BUFFER);
@@ -84,7 +81,7 @@ static size_t block_room(const struct block *b)
 	return BUFFER - b->end;
 }
 
-static void block_take(struct block *b, size_t n)
+static void block_consume(struct block *b, size_t n)
 {
 	b->off += n;
 	if (b->off == b->end)
@@ -109,7 +106,7 @@ static int on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
 	}
 	*got = n < left ? n : left;
 	memcpy(p, c->in.data + c->in.off, *got);
-	block_take(&c->in, *got);
+	block_consume(&c->in, *got);
 	return 1;
 }
 
@@ -120,7 +117,7 @@ static int on_bio_write(BIO *bio, const char *p, size_t n, size_t *took)
 
 	BIO_clear_retry_flags(bio);
 	*took = 0;
-	if (block_make(&c->out) < 0)
+	if (block_alloc(&c->out) < 0)
 		return 0;
 	room = block_room(&c->out);
 	if (room == 0) {
@@ -168,7 +165,7 @@ static void on_info(const SSL *ssl, int where, int what)
 	struct tls_conn *c = SSL_get_app_data(ssl);
 	int alert = what & 0xff;
 
-	/* In TLS 1.3 all alerts but these two are fatal (RFC 8446, 6). */
+	/* In TLS 1.3 all other alerts are fatal (RFC 8446, section 6). */
 	if ((where & SSL_CB_READ_ALERT) == SSL_CB_READ_ALERT &&
 	    alert != SSL_AD_CLOSE_NOTIFY && alert != SSL_AD_USER_CANCELLED)
 		c->peer_alert = alert;
@@ -200,20 +197,20 @@ static void *on_in_space(struct transport *t, size_t *cap, struct err *e)
 	size_t left;
 
 	*cap = 0;
-	if (block_make(&c->in) < 0) {
+	if (block_alloc(&c->in) < 0) {
 		err_set(e, ERR_RESOURCE, "out of memory");
 		return NULL;
 	}
 	*cap = block_room(&c->in);
 	if (!c->ready) {
-		left = handshake_max(c) - c->early;
+		left = handshake_max(c) - c->handshake_in;
 		*cap = left < *cap ? left : *cap;
 	}
 	return c->in.data + c->in.end;
 }
 
-/* Whether the connection can have begun like this: a record that holds a
- * handshake message or, from a server that refuses us, an alert. */
+/* Whether these can be the first bytes of TLS: of a record with a handshake
+ * message or, from a server that refuses us, an alert. */
 static int looks_like_tls(const struct tls_conn *c, const uint8_t *p, size_t n)
 {
 	int type_ok = p[0] == TLS_HANDSHAKE ||
@@ -227,10 +224,10 @@ static void on_in_added(struct transport *t, size_t n)
 	struct tls_conn *c = conn_of(t);
 
 	if (!c->ready) {
-		if (c->early == 0 && n > 0)
+		if (c->handshake_in == 0 && n > 0)
 			c->not_tls = !looks_like_tls(c, c->in.data + c->in.end,
 						     n);
-		c->early += n;
+		c->handshake_in += n;
 	}
 	c->in.end += n;
 }
@@ -250,7 +247,7 @@ static const void *on_out(struct transport *t, size_t *n)
 
 static void on_out_sent(struct transport *t, size_t n)
 {
-	block_take(&conn_of(t)->out, n);
+	block_consume(&conn_of(t)->out, n);
 }
 
 /* ------------------------------------------------------------- the errors */
@@ -267,7 +264,7 @@ static const char *reason_text(void)
 	return text ? text : "unknown reason";
 }
 
-static const char *remedy(enum security mode)
+static const char *advice(enum security mode)
 {
 	if (mode == SECURITY_PSK)
 		return "both sides need the same key with --key";
@@ -286,7 +283,7 @@ static int refused(const struct tls_conn *c, const char *what, struct err *e)
 	return err_set(e, ERR_AUTH,
 		       "the other side refused this side or uses another "
 		       "security mode: %s (%s)",
-		       what, remedy(c->t->mode));
+		       what, advice(c->t->mode));
 }
 
 static int refused_by_alert(const struct tls_conn *c, struct err *e)
@@ -318,7 +315,7 @@ static int no_cert(struct err *e)
 		       "the other side sent no certificate");
 }
 
-/* Both sides' versions have nothing in common. */
+/* Whether the two sides have no TLS version in common. */
 static int is_version_failure(void)
 {
 	switch (ERR_GET_REASON(ERR_peek_last_error())) {
@@ -357,9 +354,9 @@ static int handshake_failed(const struct tls_conn *c, struct err *e)
 }
 
 /*
- * What the handshake must have come to.  OpenSSL falls back silently from an
- * external PSK to certificates, so that SSL_do_handshake() succeeds without
- * the PSK: SSL_session_reused() tells.
+ * Check the result of a handshake that succeeded.  OpenSSL silently falls back
+ * from an external PSK to certificates: only SSL_session_reused() shows whether
+ * the PSK was used.
  */
 static int check_peer(const struct tls_conn *c, struct err *e)
 {
@@ -382,8 +379,8 @@ static int check_peer(const struct tls_conn *c, struct err *e)
 }
 
 /*
- * Alerts by which a peer refuses a handshake that is over for us: in TLS 1.3
- * the client is done before the server has judged its certificate.
+ * Alerts that mean a refusal even after our handshake has succeeded: in TLS 1.3
+ * the client finishes before the server has verified its certificate.
  */
 static int is_refusal(int alert)
 {
@@ -436,16 +433,16 @@ static int connection_failed(const struct tls_conn *c, struct err *e)
 		       reason_text());
 }
 
-/* ----------------------------------------------------------------- the work */
+/* --------------------------------------------------------- transport_ops */
 
-/* An alert for a client that does not speak TLS: all that it gets from us, so
- * that it can tell a wrong mode from a broken connection. */
+/* Send a client that does not use TLS an alert, from which it can tell a wrong
+ * security mode from a lost connection. */
 static void answer_no_tls(struct tls_conn *c)
 {
 	static const uint8_t alert[] = { TLS_ALERT, 3, 3, 0, 2, 2,
 					 SSL_AD_PROTOCOL_VERSION };
 
-	if (c->t->role == NET_CONNECTS || block_make(&c->out) < 0 ||
+	if (c->t->role == NET_CONNECTS || block_alloc(&c->out) < 0 ||
 	    block_room(&c->out) < sizeof(alert))
 		return;
 	memcpy(c->out.data + c->out.end, alert, sizeof(alert));
@@ -468,14 +465,14 @@ static int on_handshake(struct transport *t, struct err *e)
 		rc = check_peer(c, e);
 		c->ready = rc == 0;
 	} else if (SSL_get_error(c->ssl, rc) == SSL_ERROR_WANT_READ) {
-		if (c->early < handshake_max(c))
+		if (c->handshake_in < handshake_max(c))
 			return ERR_AGAIN;
 		rc = refused(c, "its TLS handshake is too long", e);
 	} else {
 		rc = handshake_failed(c, e);
 	}
 	ERR_clear_error();
-	/* From here on all is counters and key derivation. */
+	/* After the handshake TLS needs no random numbers. */
 	tls_leave_thread(c->t);
 	return rc;
 }
@@ -488,15 +485,15 @@ static int read_failed(struct tls_conn *c, struct err *e)
 	case SSL_ERROR_WANT_WRITE:
 		return ERR_AGAIN;
 	case SSL_ERROR_ZERO_RETURN:
-		err_set(&c->dead, ERR_CLOSED,
+		err_set(&c->read_error, ERR_CLOSED,
 			"the other side closed the connection");
 		break;
 	default:
-		connection_failed(c, &c->dead);
+		connection_failed(c, &c->read_error);
 		break;
 	}
 	ERR_clear_error();
-	return err_set(e, c->dead.code, "%s", c->dead.text);
+	return err_set(e, c->read_error.code, "%s", c->read_error.text);
 }
 
 static int on_read(struct transport *t, void *p, size_t cap, size_t *got,
@@ -505,8 +502,8 @@ static int on_read(struct transport *t, void *p, size_t cap, size_t *got,
 	struct tls_conn *c = conn_of(t);
 
 	*got = 0;
-	if (c->dead.code)
-		return err_set(e, c->dead.code, "%s", c->dead.text);
+	if (c->read_error.code)
+		return err_set(e, c->read_error.code, "%s", c->read_error.text);
 	ERR_clear_error();
 	if (SSL_read_ex(c->ssl, p, cap, got) != 1)
 		return read_failed(c, e);
@@ -520,9 +517,9 @@ static int on_has_input(struct transport *t)
 	size_t got;
 	char byte;
 
-	if (c->dead.code || SSL_pending(c->ssl) > 0)
+	if (c->read_error.code || SSL_pending(c->ssl) > 0)
 		return 1;
-	/* OpenSSL takes in all that is there before it asks for more. */
+	/* OpenSSL reads all of our input before it asks for more. */
 	if (block_used(&c->in) == 0 && !c->in_eof)
 		return 0;
 	ERR_clear_error();
@@ -546,19 +543,19 @@ static int on_write(struct transport *t, const void *p, size_t n,
 	if (n > TRANSPORT_RECORD)
 		n = TRANSPORT_RECORD;
 	ERR_clear_error();
-	if (c->sent >= c->t->rekey_bytes) {
-		/* It goes out in front of the next record. */
+	if (c->key_sent >= c->t->rekey_bytes) {
+		/* OpenSSL sends it before the next record. */
 		if (SSL_key_update(c->ssl, SSL_KEY_UPDATE_NOT_REQUESTED) != 1)
 			goto failed;
-		c->sent = 0;
+		c->key_sent = 0;
 	}
 	if (SSL_write_ex(c->ssl, p, n, took) == 1) {
-		c->sent += n;
+		c->key_sent += n;
 		return 0;
 	}
 failed:
-	if (c->dead.code)
-		return err_set(e, c->dead.code, "%s", c->dead.text);
+	if (c->read_error.code)
+		return err_set(e, c->read_error.code, "%s", c->read_error.text);
 	return err_set(e, out_of_memory() ? ERR_RESOURCE : ERR_LOST,
 		       "cannot send over TLS: %s", reason_text());
 }
@@ -574,8 +571,8 @@ static int on_shutdown(struct transport *t, struct err *e)
 {
 	struct tls_conn *c = conn_of(t);
 
-	if (c->dead.code && c->dead.code != ERR_CLOSED)
-		return err_set(e, c->dead.code, "%s", c->dead.text);
+	if (c->read_error.code && c->read_error.code != ERR_CLOSED)
+		return err_set(e, c->read_error.code, "%s", c->read_error.text);
 	ERR_clear_error();
 	if (SSL_shutdown(c->ssl) >= 0)
 		return 0;
@@ -583,8 +580,8 @@ static int on_shutdown(struct transport *t, struct err *e)
 		       reason_text());
 }
 
-/* Nothing else tells a user that the other side was started in another mode
- * and could make nothing of our hello. */
+/* A side that was started with --plain closes the connection or waits when it
+ * gets our ClientHello: nothing else tells the user. */
 static int on_explain_broken(struct err *e)
 {
 	if (e->code == ERR_LOST)

@@ -1,8 +1,8 @@
 /*
- * tls_conn.h - a stream that speaks TLS.
+ * tls_conn.h - opening a stream that uses TLS.
  *
- * Layer: auth.  Uses base, net/stream.h.
- * Threads: any; a stream then belongs to one.
+ * Layer: auth.  Uses base, net/stream.h, tls.h.
+ * Threads: any; the stream then belongs to one.
  */
 #ifndef FERRY_AUTH_TLS_CONN_H
 #define FERRY_AUTH_TLS_CONN_H
@@ -12,12 +12,11 @@
 #include "net/stream.h"
 
 /*
- * stream_open() with the TLS handshake of t, whose role and credentials
- * (tls.h) must outlive the stream.  With t NULL: a plain stream.  fd stays the
- * caller's where this fails.
+ * stream_open() with a TLS handshake in the role and with the credentials of t,
+ * which must outlive the stream; with t NULL, a plain stream.  On failure fd
+ * stays the caller's.
  *
- * Everything that is wrong with the authentication is ERR_AUTH, with one of
- * the texts of tls.h.
+ * Every failure to authenticate is ERR_AUTH, with one of the texts in tls.h.
  */
 struct stream *tls_conn_open(int fd, const struct tls *t,
 			     const struct stream_config *cfg, struct err *e);

@@ -1,5 +1,5 @@
 /*
- * tls_priv.h - what struct tls holds.  Private to tls.c and tls_conn.c.
+ * tls_priv.h - struct tls.  Private to tls.c and tls_conn.c.
  *
  * Layer: auth.  Uses base, net/role.h, key.h, OpenSSL.
  */
@@ -20,36 +20,37 @@ struct tls {
 	enum security mode;
 	enum net_role role;
 	uint64_t rekey_bytes;
-	/* OpenSSL apart from openssl.cnf. */
+	/* Not affected by openssl.cnf. */
 	OSSL_LIB_CTX *libctx;
 	SSL_CTX *ctx;
 	/* PSK, CODE */
 	char identity[TLS_IDENTITY_MAX];
 	int has_psk;
 	uint8_t psk[KEY_BYTES];
-	/* Stands in for the PSK of an identity that is not ours, so that a
-	 * wrong identity and a wrong key fail in the same way. */
+	/* Random, used as the PSK of an unknown identity, so that a wrong
+	 * identity fails in the same way as a wrong key. */
 	uint8_t decoy[KEY_BYTES];
 	/* PIN */
 	uint8_t pin[TLS_PIN_BYTES];
 };
 
-/* Whether a key that both sides have takes the place of certificates. */
+/* Whether both sides authenticate by a shared key instead of certificates. */
 static inline int tls_uses_psk(const struct tls *t)
 {
 	return t->mode == SECURITY_PSK || t->mode == SECURITY_CODE;
 }
 
 /*
- * The calling thread is done with what may use t's random numbers.  OpenSSL
- * keeps a generator for each thread and library context, and frees it when the
- * thread ends: too late, and a crash, where the context is gone by then.
+ * To be called when the calling thread needs no more random numbers of t's
+ * library context.  OpenSSL keeps a generator for each thread and context and
+ * frees it when the thread ends, which crashes if the context was freed before.
  */
 void tls_leave_thread(const struct tls *t);
 
-/* SHA-256 of the certificate's SPKI or, where there is none, of the identity of
- * the shared key; zeroes when memory ran out. */
-void tls_peer_hash(const struct tls *t, X509 *cert, uint8_t hash[TLS_PIN_BYTES]);
+/* SHA-256 of the certificate's SPKI or, with cert NULL, of the identity of the
+ * shared key; zeroes when memory ran out. */
+void tls_peer_hash(const struct tls *t, X509 *cert,
+		   uint8_t hash[TLS_PIN_BYTES]);
 
 /* Whether the certificate's public key is the pinned one. */
 int tls_pin_matches(const struct tls *t, X509 *cert);

@@ -322,7 +322,7 @@ unsigned words_from(const char *prefix, size_t n, unsigned *count)
 {
 	unsigned low = 0, high = WORDS_COUNT, first;
 
-	/* The first that does not come before the prefix. */
+	/* Binary search for the first word that is not less than the prefix. */
 	while (low < high) {
 		unsigned mid = low + (high - low) / 2;
 
@@ -342,6 +342,6 @@ int words_has(const char *word, size_t n)
 {
 	unsigned count, first = words_from(word, n, &count);
 
-	/* Sorted, so that a word comes before those that it begins. */
+	/* In sorted order a word precedes longer ones that begin with it. */
 	return count > 0 && strlen(words[first]) == n;
 }

@@ -1,5 +1,5 @@
 /*
- * words.h - a list of words that are easy to read aloud and to tell apart.
+ * words.h - a list of words that are easy to read aloud and to distinguish.
  *
  * Layer: auth.  Uses libc only.  Pure.
  *
@@ -16,11 +16,11 @@ enum { WORDS_COUNT = 2048, WORDS_LEN_MAX = 8 };
 /* The word at an index below WORDS_COUNT. */
 const char *words_at(unsigned index);
 
-/* The words that begin with the n bytes at prefix (lower-case): the index of
- * the first, and how many there are, all in a row. */
+/* Find the words that begin with the n bytes at prefix (lower-case).  Returns
+ * the index of the first, and sets *count; they are consecutive. */
 unsigned words_from(const char *prefix, size_t n, unsigned *count);
 
-/* Whether the n bytes are a word of the list. */
+/* Whether the n bytes (lower-case) are a word of the list. */
 int words_has(const char *word, size_t n);
 
 #endif

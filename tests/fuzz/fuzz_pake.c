@@ -103,7 +103,7 @@ static void peer_of_sender(struct round *r)
 
 	if (!peer_get(r, share, sizeof(share)))
 		return;
-	CHECK(spake2_take(r->peer, share + HEADER, &e) == 0);
+	CHECK(spake2_take_share(r->peer, share + HEADER, &e) == 0);
 	peer_put(r, 2, reflects ? share + HEADER : spake2_share(r->peer),
 		 SPAKE2_SHARE);
 	if (!peer_get(r, mac, sizeof(mac)))
@@ -122,7 +122,7 @@ static void peer_of_receiver(struct round *r)
 	peer_put(r, 1, spake2_share(r->peer), SPAKE2_SHARE);
 	if (!peer_get(r, share, sizeof(share)))
 		return;
-	CHECK(spake2_take(r->peer, share + HEADER, &e) == 0);
+	CHECK(spake2_take_share(r->peer, share + HEADER, &e) == 0);
 	peer_put(r, 3, spake2_mac(r->peer), SPAKE2_MAC);
 	if (peer_get(r, mac, sizeof(mac)))
 		r->peer_is_convinced = spake2_check(r->peer, mac + HEADER);
@@ -208,7 +208,7 @@ static void check_agreed(const struct round *r, struct pake *p)
 	CHECK(r->rc == 0 && p->state == AGREED && r->peer_is_convinced);
 	CHECK(r->spent == !(r->flags & CONNECTS));
 	CHECK(psk_count == 1);
-	CHECK(spake2_expand(r->peer, PSK_LABEL, psk, sizeof(psk), &e) == 0);
+	CHECK(spake2_derive(r->peer, PSK_LABEL, psk, sizeof(psk), &e) == 0);
 	CHECK(memcmp(psk, given_psk, sizeof(psk)) == 0);
 	CHECK(pake_verify(p, words) == 0 && *words);
 }

@@ -111,8 +111,8 @@ static void the_vectors_of_the_rfc(void **state)
 
 		assert_hex(spake2_share(a), v->share_a);
 		assert_hex(spake2_share(b), v->share_b);
-		assert_int_equal(spake2_take(a, spake2_share(b), &e), 0);
-		assert_int_equal(spake2_take(b, spake2_share(a), &e), 0);
+		assert_int_equal(spake2_take_share(a, spake2_share(b), &e), 0);
+		assert_int_equal(spake2_take_share(b, spake2_share(a), &e), 0);
 		assert_hex(spake2_key(a), v->key);
 		assert_hex(spake2_key(b), v->key);
 		assert_hex(spake2_mac(a), v->mac_a);
@@ -180,11 +180,11 @@ static void scalars_are_fresh(void **state)
 	begin(&u);
 	assert_memory_not_equal(spake2_share(t.a), spake2_share(u.a),
 				SPAKE2_SHARE);
-	assert_int_equal(spake2_take(t.a, spake2_share(t.b), &t.e), 0);
-	assert_int_equal(spake2_take(u.a, spake2_share(u.b), &u.e), 0);
+	assert_int_equal(spake2_take_share(t.a, spake2_share(t.b), &t.e), 0);
+	assert_int_equal(spake2_take_share(u.a, spake2_share(u.b), &u.e), 0);
 	assert_memory_not_equal(spake2_key(t.a), spake2_key(u.a), SPAKE2_KEY);
 	/* A confirmation of one exchange is none in another. */
-	assert_int_equal(spake2_take(t.b, spake2_share(t.a), &t.e), 0);
+	assert_int_equal(spake2_take_share(t.b, spake2_share(t.a), &t.e), 0);
 	assert_true(spake2_check(t.a, spake2_mac(t.b)));
 	assert_false(spake2_check(u.a, spake2_mac(t.b)));
 	end(&t);
@@ -196,9 +196,9 @@ static void refuse_share(const uint8_t *share)
 	struct two t;
 
 	begin(&t);
-	assert_int_equal(spake2_take(t.a, share, &t.e), ERR_AUTH);
+	assert_int_equal(spake2_take_share(t.a, share, &t.e), ERR_AUTH);
 	err_clear(&t.e);
-	assert_int_equal(spake2_take(t.b, share, &t.e), ERR_AUTH);
+	assert_int_equal(spake2_take_share(t.b, share, &t.e), ERR_AUTH);
 	end(&t);
 }
 
@@ -238,9 +238,9 @@ static void ones_own_share_is_refused(void **state)
 
 	(void)state;
 	begin(&t);
-	assert_int_equal(spake2_take(t.a, spake2_share(t.a), &t.e), ERR_AUTH);
+	assert_int_equal(spake2_take_share(t.a, spake2_share(t.a), &t.e), ERR_AUTH);
 	err_clear(&t.e);
-	assert_int_equal(spake2_take(t.b, spake2_share(t.b), &t.e), ERR_AUTH);
+	assert_int_equal(spake2_take_share(t.b, spake2_share(t.b), &t.e), ERR_AUTH);
 	end(&t);
 }
 
@@ -272,11 +272,11 @@ static void a_share_that_makes_infinity_is_refused(void **state)
 	begin(&t);
 	bare_blinding(share, "03D8BBD6C639C62937B04D997F38C3770719C629D7014D49"
 			     "A24B4F98BAA1292B49");
-	assert_int_equal(spake2_take(t.a, share, &t.e), ERR_AUTH);
+	assert_int_equal(spake2_take_share(t.a, share, &t.e), ERR_AUTH);
 	err_clear(&t.e);
 	bare_blinding(share, "02886E2F97ACE46E55BA9DD7242579F2993B64E16EF3DCAB"
 			     "95AFD497333D8FA12F");
-	assert_int_equal(spake2_take(t.b, share, &t.e), ERR_AUTH);
+	assert_int_equal(spake2_take_share(t.b, share, &t.e), ERR_AUTH);
 	end(&t);
 }
 
@@ -288,8 +288,8 @@ static void differ(const struct spake2_config *a, const struct spake2_config *b)
 
 	assert_non_null(one);
 	assert_non_null(two);
-	assert_int_equal(spake2_take(one, spake2_share(two), &e), 0);
-	assert_int_equal(spake2_take(two, spake2_share(one), &e), 0);
+	assert_int_equal(spake2_take_share(one, spake2_share(two), &e), 0);
+	assert_int_equal(spake2_take_share(two, spake2_share(one), &e), 0);
 	assert_false(spake2_check(one, spake2_mac(two)));
 	assert_false(spake2_check(two, spake2_mac(one)));
 	spake2_free(one);
@@ -330,8 +330,8 @@ static void every_bit_of_a_share_counts(void **state)
 	(void)state;
 	begin(&t);
 	begin(&other);
-	assert_int_equal(spake2_take(t.a, spake2_share(other.b), &t.e), 0);
-	assert_int_equal(spake2_take(t.b, spake2_share(t.a), &t.e), 0);
+	assert_int_equal(spake2_take_share(t.a, spake2_share(other.b), &t.e), 0);
+	assert_int_equal(spake2_take_share(t.b, spake2_share(t.a), &t.e), 0);
 	assert_false(spake2_check(t.a, spake2_mac(t.b)));
 	assert_false(spake2_check(t.b, spake2_mac(t.a)));
 	end(&t);
@@ -345,11 +345,11 @@ static void keys_for_different_uses_differ(void **state)
 
 	(void)state;
 	begin(&t);
-	assert_int_equal(spake2_take(t.a, spake2_share(t.b), &t.e), 0);
-	assert_int_equal(spake2_take(t.b, spake2_share(t.a), &t.e), 0);
-	assert_int_equal(spake2_expand(t.a, "one", one, 32, &t.e), 0);
-	assert_int_equal(spake2_expand(t.b, "one", again, 32, &t.e), 0);
-	assert_int_equal(spake2_expand(t.a, "two", two, 32, &t.e), 0);
+	assert_int_equal(spake2_take_share(t.a, spake2_share(t.b), &t.e), 0);
+	assert_int_equal(spake2_take_share(t.b, spake2_share(t.a), &t.e), 0);
+	assert_int_equal(spake2_derive(t.a, "one", one, 32, &t.e), 0);
+	assert_int_equal(spake2_derive(t.b, "one", again, 32, &t.e), 0);
+	assert_int_equal(spake2_derive(t.a, "two", two, 32, &t.e), 0);
 	assert_memory_equal(one, again, 32);
 	assert_memory_not_equal(one, two, 32);
 	end(&t);
@@ -400,12 +400,12 @@ static void lack_of_memory_does_not_blame_the_peer(void **state)
 
 		begin(&t);
 		allocations_left = n;
-		rc = spake2_take(t.a, spake2_share(t.b), &t.e);
+		rc = spake2_take_share(t.a, spake2_share(t.b), &t.e);
 		left = allocations_left;
 		allocations_left = -1;
 		if (rc == 0) {
 			assert_int_equal(
-				spake2_take(t.b, spake2_share(t.a), &t.e), 0);
+				spake2_take_share(t.b, spake2_share(t.a), &t.e), 0);
 			assert_true(spake2_check(t.b, spake2_mac(t.a)));
 			assert_true(spake2_check(t.a, spake2_mac(t.b)));
 		} else {
