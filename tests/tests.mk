@@ -124,10 +124,16 @@ hostile: $(B)/ferry
 	$(Q)FERRY=$< HOSTILE_LONG=1 tests/tools/alone tests/hostile/suite \
 		$(HOSTILE)
 
+## coverage: lines and branches that the tests run, by file (minutes)
+coverage:
+	$(Q)find $(out)/coverage -name '*.gcda' -delete 2>/dev/null || :
+	-$(Q)$(MAKE) -k COVERAGE=1 check
+	$(Q)scripts/coverage $(out)/coverage/obj
+
 ## MINUTES=N: how long to soak
 ## soak: transfers in every mode, confined and watched, for MINUTES=20
 soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
-.PHONY: tests have-cmocka check check-unit check-bats list acceptance torture \
-	hostile soak $(unit_runs) $(bats_runs)
+.PHONY: tests have-cmocka check check-unit check-bats list acceptance coverage \
+	torture hostile soak $(unit_runs) $(bats_runs)
