@@ -40,7 +40,6 @@ struct session_progress {
 
 struct session_summary {
 	int code;        /* 0 or enum err_code; see err_exit_status() */
-	int sys_signal;  /* with ERR_INTERRUPTED; set by the caller */
 	uint64_t files;  /* committed or unchanged */
 	uint64_t unchanged, skipped, failed;
 	uint64_t bytes;  /* content of the files committed */
