@@ -173,15 +173,17 @@ static int refuse(struct recv_connection *c, enum wire_error code, int err_code,
 	return err_set(e, err_code, "%s", text);
 }
 
-static int check_version(struct recv_connection *c, unsigned version,
-			 struct err *e)
+static int check_version(struct recv_connection *c, int version, struct err *e)
 {
 	char text[128];
 
 	if (version == WIRE_VERSION)
 		return 0;
+	if (version < 0)
+		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
+			      "this is not ferry's protocol", e);
 	snprintf(text, sizeof(text),
-		 "protocol version %u is not supported here, only version %d: "
+		 "protocol version %d is not supported here, only version %d: "
 		 "use the same release of ferry on both sides",
 		 version, WIRE_VERSION);
 	return refuse(c, WERR_VERSION, ERR_PROTOCOL, text, e);
@@ -226,14 +228,10 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
 	struct msg_hello m;
-	int rc;
 
 	if (msg_get_hello(&m, body, len))
 		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
-	rc = check_version(c, m.version, e);
-	if (rc)
-		return rc;
 	c->asked = m.streams;
 	digest = digest_by_id(m.digest);
 	if (!digest)
@@ -259,14 +257,10 @@ static int take_join(struct recv_connection *c, const uint8_t *body, size_t len,
 {
 	struct recv_connection_set *set = c->set;
 	struct msg_join m;
-	int rc;
 
 	if (msg_get_join(&m, body, len))
 		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
-	rc = check_version(c, m.version, e);
-	if (rc)
-		return rc;
 	c->index = m.index;
 	if (admission_admit(set->admission, c->pending) == 0)
 		c->session = sessions_join(set->sessions, m.token, m.index,
@@ -340,7 +334,7 @@ static void ask_for_further(struct recv_connection *c)
 /* From the first byte to READY, within the deadline. */
 static int begin(struct recv_connection *c, struct err *e)
 {
-	uint8_t body[128];
+	uint8_t body[WIRE_OPENING_MAX];
 	struct frame f;
 	int rc = c->connects ? dial(c, e) : 0;
 
@@ -360,6 +354,8 @@ static int begin(struct recv_connection *c, struct err *e)
 		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "a session must begin with HELLO", e);
 	rc = channel_recv_fields(&c->channel, body, f.len, e);
+	if (rc == 0)
+		rc = check_version(c, msg_version(f.type, body, f.len), e);
 	if (rc)
 		return rc;
 	rc = f.type == FRAME_HELLO ? take_hello(c, body, f.len, e) :

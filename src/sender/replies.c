@@ -49,19 +49,20 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
 		  struct err *e)
 {
+	const int version = msg_version(FRAME_READY, body, n);
 	const char *peer = st->sender->peer.name;
 	struct msg_ready m;
 	int rc = 0;
 
+	if (version >= 0 && version != WIRE_VERSION)
+		return err_set(e, ERR_PROTOCOL,
+			       "%s uses protocol version %d, this side version "
+			       "%d: use the same release of ferry on both "
+			       "sides",
+			       peer, version, WIRE_VERSION);
 	if (msg_get_ready(&m, body, n))
 		return err_set(e, ERR_PROTOCOL,
 			       "%s sent a malformed READY frame", peer);
-	if (m.version != WIRE_VERSION)
-		return err_set(e, ERR_PROTOCOL,
-			       "%s uses protocol version %u, this side version "
-			       "%d: use the same release of ferry on both "
-			       "sides",
-			       peer, m.version, WIRE_VERSION);
 	if (st->index == 0)
 		rc = begin_session(st, &m, e);
 	if (rc == 0)

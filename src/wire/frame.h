@@ -21,7 +21,7 @@
 
 enum {
 	FRAME_HEADER = 12,
-	WIRE_VERSION = 1,
+	WIRE_VERSION = 2,
 	CHUNK_MAX = 1 << 20, /* raw bytes in a CHUNK or PACK */
 	WIRE_NAME_MAX = 4095,
 	WIRE_TARGET_MAX = 4095,
@@ -30,6 +30,7 @@ enum {
 	WIRE_DIGEST_MAX = 32,
 	WIRE_SUM = 16,    /* of FINISH and SUMMARY */
 	STREAMS_MAX = 16, /* of a session */
+	WIRE_OPENING_MAX = 512, /* body of a HELLO, JOIN or READY */
 	/* The largest body of a frame from the receiver.  These arrive while
 	 * the sender is sending, so it has a small buffer for them. */
 	FRAME_REPLY_MAX = 16384,

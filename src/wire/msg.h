@@ -55,6 +55,15 @@ enum { FEATURE_CODECS = 8 }; /* bits kept for codecs */
  * session that still exists ends that session and replaces it.
  */
 #define WIRE_MAGIC "FERRY\r\n"
+
+/*
+ * The protocol version in the body of a HELLO, JOIN or READY, or -1 where there
+ * is none.  It stands in the same place in every version, and so does the text
+ * of ERROR; nothing else of a frame is decoded before the version is known to
+ * be WIRE_VERSION.
+ */
+int msg_version(enum frame_type type, const uint8_t *p, size_t n);
+
 enum hello_flags {
 	HELLO_SINGLE = 1, /* exactly one file will come */
 	/* If the session is lost, the sender will send another HELLO with the

@@ -15,6 +15,17 @@ static int get_magic(struct rd *r)
 	return p && memcmp(p, WIRE_MAGIC, sizeof(WIRE_MAGIC)) == 0;
 }
 
+int msg_version(enum frame_type type, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok, version;
+
+	rd_init(&r, p, n);
+	ok = type == FRAME_READY || get_magic(&r);
+	version = rd_u16(&r);
+	return ok && !r.failed ? version : -1;
+}
+
 void msg_put_hello(struct buf *b, const struct msg_hello *m)
 {
 	body_begin(b, FRAME_HELLO, BODY_HELLO);

@@ -54,10 +54,12 @@ def beginnings(lab):
                 {"digest_id": 0}, {"digest_id": 4}, {"digest_id": 255},
                 {"streams": 0}, {"zero": 1}, {"zero": 0x8000}):
         refuse(lab, f"HELLO with {lie}", message("HELLO", **lie), hello=False)
-    for version in (0, 2, 255, 256, 65535):
+    for version in (0, 1, 3, 255, 256, 65535):
         for kind in ("HELLO", "JOIN"):
             refuse(lab, f"{kind} of version {version}",
                    message(kind, version=version), hello=False, code=1)
+    refuse(lab, "a longer HELLO of version 3",
+           message("HELLO", version=3, tail=b"x" * 100), hello=False, code=1)
     for lie in ({"index": 0}, {"index": 16}, {"index": 65535}):
         refuse(lab, f"JOIN with {lie}", message("JOIN", **lie), hello=False)
     for cut in (1, 2, 17):

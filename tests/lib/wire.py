@@ -48,12 +48,13 @@ PACKED = [("id", 8, 1), ("items", 4, 1), ("raw_len", 4, length_of("payload")),
           ("table_len", 4, length_of("table")), ("codec", 1, 0),
           ("zero", 3, 0), ("digest", "D", digest_of("table")),
           ("payload", 0, b"")]
+VERSION = 2  # of the protocol
 LAYOUTS = {
-    "HELLO": (1, [("magic", 8, MAGIC), ("version", 2, 1),
+    "HELLO": (1, [("magic", 8, MAGIC), ("version", 2, VERSION),
                   ("digest_id", 1, SHA256), ("hello_flags", 1, 0),
                   ("streams", 2, 1), ("zero", 2, 0), ("features", 4, FEATURES),
                   ("session", 16, lambda v: os.urandom(16))]),
-    "JOIN": (2, [("magic", 8, MAGIC), ("version", 2, 1), ("index", 2, 1),
+    "JOIN": (2, [("magic", 8, MAGIC), ("version", 2, VERSION), ("index", 2, 1),
                  ("token", 16, bytes(16))]),
     "OPEN": (3, [("id", 8, 1), ("size", 8, 0),
                  ("allocated", 8, lambda v: 0)] + META +
@@ -76,7 +77,7 @@ LAYOUTS = {
     "CHECK": (12, [("id", 8, 1), ("offset", 8, 0), ("chunks", 4, 1),
                    ("kind", 1, 1), ("zero", 3, 0), ("digests", 0, bytes(32))]),
     "OFFER": (13, PACKED),
-    "READY": (16, [("version", 2, 1), ("streams", 2, 16),
+    "READY": (16, [("version", 2, VERSION), ("streams", 2, 16),
                    ("features", 4, FEATURES), ("open_files", 4, 64),
                    ("token", 16, bytes(16))]),
     "STATE": (17, [("id", 8, 1), ("state", 1, 1), ("zero", 3, 0),

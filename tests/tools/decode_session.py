@@ -63,7 +63,7 @@ class Decoder:
         need(self.hash is None or self.hash(data) == want, "digest")
 
     def HELLO(self, m):
-        need(m["magic"] == wire.MAGIC and m["version"] == 1, "HELLO")
+        need(m["magic"] == wire.MAGIC and m["version"] == wire.VERSION, "HELLO")
         self.size = wire.DIGEST_SIZE[m["digest_id"]]
         self.hash = wire.DIGESTS.get(m["digest_id"])
         need(m["hello_flags"] <= 1 <= m["streams"], "HELLO")
@@ -123,7 +123,7 @@ class Decoder:
         self.finish = m["files"], m["bytes"], m["sum"]
 
     def READY(self, m):
-        need(m["version"] == 1 and 1 <= m["streams"] <= 16, "READY")
+        need(m["version"] == wire.VERSION and 1 <= m["streams"] <= 16, "READY")
         need(m["open_files"] >= 1, "READY open files")
         need(not m["features"] & ~self.features, "READY features")
 

@@ -25,8 +25,8 @@ static const struct {
 	int from;
 	uint32_t min, max;
 } frames[] = {
-	{ 1, "HELLO", SENDER, 36, 36 },
-	{ 2, "JOIN", SENDER, 28, 28 },
+	{ 1, "HELLO", SENDER, 36, 512 },
+	{ 2, "JOIN", SENDER, 28, 512 },
 	{ 3, "OPEN", SENDER, 47, 4169 },
 	{ 4, "CHUNK", SENDER, 28, 1048632 },
 	{ 5, "HOLE", SENDER, 24, 24 },
@@ -36,7 +36,7 @@ static const struct {
 	{ 9, "STREAM_END", SENDER, 0, 0 },
 	{ 10, "FINISH", SENDER, 32, 32 },
 	{ 11, "FLUSH", SENDER, 0, 0 },
-	{ 16, "READY", RECEIVER, 28, 28 },
+	{ 16, "READY", RECEIVER, 28, 512 },
 	{ 12, "CHECK", SENDER, 28, 2072 },
 	{ 13, "OFFER", SENDER, 29, 1048632 },
 	{ 17, "STATE", RECEIVER, 16, 8208 },

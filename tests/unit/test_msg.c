@@ -383,6 +383,20 @@ static void check_meta(const struct file_meta *m)
 	assert_int_equal(m->mtime_ns, 999999999);
 }
 
+/* It is found whatever follows it in another version. */
+static void the_version_of_any_release(void **state)
+{
+	static const uint8_t body[] = "FERRY\r\n\0\x01\x02what follows";
+
+	(void)state;
+	assert_int_equal(msg_version(FRAME_HELLO, body, sizeof(body)), 0x102);
+	assert_int_equal(msg_version(FRAME_JOIN, body, 10), 0x102);
+	assert_int_equal(msg_version(FRAME_READY, body + 8, 2), 0x102);
+	assert_int_equal(msg_version(FRAME_HELLO, body, 9), -1);
+	assert_int_equal(msg_version(FRAME_READY, body, 1), -1);
+	assert_int_equal(msg_version(FRAME_HELLO, body + 1, 12), -1);
+}
+
 static void fields_of_session_messages(void **state)
 {
 	struct msg_hello h;
@@ -851,6 +865,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_message_has_its_bytes),
 		cmocka_unit_test(every_message_comes_back),
+		cmocka_unit_test(the_version_of_any_release),
 		cmocka_unit_test(fields_of_session_messages),
 		cmocka_unit_test(fields_of_file_messages),
 		cmocka_unit_test(fields_of_replies),
