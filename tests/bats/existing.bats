@@ -188,7 +188,7 @@ transfer() {
 	mkdir -p src/t dst/t
 	python3 - <<-EOF
 		import os
-		for i in range(4500):
+		for i in range(2250):
 		    for top, text in ("src", "new"), ("dst", "old"):
 		        with open(f"{top}/t/{i}", "w") as f:
 		            f.write(text * 200 if i % 9 else "the same")
@@ -202,7 +202,7 @@ transfer() {
 		send --plain --json=7 src/t 7>again
 		wait_receiver
 		case $existing in newer) status 1 ;; *) status 0 ;; esac
-		is member again summary unchanged 500
+		is member again summary unchanged 250
 		python3 - $existing <<-'EOF'
 			import os, sys
 			word, t = sys.argv[1], "dst/t/"
@@ -210,7 +210,7 @@ transfer() {
 			    with open(t + name) as f:
 			        return f.read()
 			names = set(os.listdir(t))
-			for i in range(4500):
+			for i in range(2250):
 			    want = {"newer": [("%d", "new" if i % 2 else "old")],
 			            "rename": [("%d", "old"), ("%d (1)", "new")],
 			            "backup": [("%d", "new"), ("%d~", "old")],
@@ -256,16 +256,16 @@ transfer() {
 
 @test "killed halfway: each name has the old or the new content, no old file is lost" {
 	mkdir -p src/t dst/t saved
-	for i in {1..3000}; do
+	for i in {1..1500}; do
 		echo "new $i" >"src/t/$i"
 		echo "old $i" >"dst/t/$i"
 	done
 	cp -a dst saved/
-	for at in 50 800 2000; do
+	for at in 50 400 1000; do
 		rm -rf dst; cp -a saved/dst dst
 		receive --plain --sync none --existing backup dst
 		start_send t --plain src/t
-		timeout "$(limit 30)" bash -c 'until [ "$(find dst -name "*~" | wc -l)" -ge '$at' ]; do :; done'
+		timeout "$(limit 30)" bash -c 'until [ "$(find dst -name "*~" | wc -l)" -ge '$at' ]; do sleep 0.002; done'
 		kill -KILL "${pid[receiver]}"
 		wait_receiver
 		ended t
@@ -276,7 +276,7 @@ transfer() {
 			        return f.read()
 			names = set(os.listdir("dst/t"))
 			done = 0
-			for i in range(1, 3001):
+			for i in range(1, 1501):
 			    old, new = f"old {i}\n", f"new {i}\n"
 			    names.remove(str(i))
 			    here = read(str(i))
@@ -296,7 +296,7 @@ transfer() {
 	send --plain src/t
 	wait_receiver
 	status 0
-	for i in 1 1500 3000; do cmp "src/t/$i" "dst/t/$i"; done
+	for i in 1 750 1500; do cmp "src/t/$i" "dst/t/$i"; done
 	no_litter
 }
 

@@ -28,11 +28,11 @@ hostile() {
 	hostile lengths
 }
 
-@test "[san] a sender reports no success to a hostile receiver" {
+@test "[asan] a sender reports no success to a hostile receiver" {
 	hostile receiver
 }
 
-@test "[san] payloads that expand to another size are refused" {
+@test "[asan] payloads that expand to another size are refused" {
 	hostile bombs
 }
 

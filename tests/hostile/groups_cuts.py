@@ -31,7 +31,7 @@ TIMEOUT_S = scaled(10 if PROGRAM.is_slow else 3)
 # connection.
 WAIT_S = 60 if PROGRAM.is_slow else 5
 SESSION_SECONDS = 120 if PROGRAM.is_slow else 30
-SAMPLE = 150                   # cuts and flips of a mode in the quick run
+SAMPLE = 80                    # cuts and flips of a mode in the quick run
 FLIPS = 10_000                 # of a mode in the long one
 WAYS = ("up", "down")          # from the sender, from the receiver
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE = 20, 21, 22

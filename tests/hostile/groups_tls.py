@@ -17,7 +17,7 @@ from targets import LONG, PROGRAM, SANITIZED, SEED, ReceiverLab
 
 PAUSE_S = 0.02
 HANDSHAKES = 12_000
-FLOOD = 100_000 if LONG else 20_000
+FLOOD = 100_000 if LONG else 10_000
 NOISE = 20                       # times 1 MiB
 # How much the receiver may have grown at the end; one small allocation leaked
 # each time would be more.

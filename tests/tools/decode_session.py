@@ -63,7 +63,8 @@ class Decoder:
         need(self.hash is None or self.hash(data) == want, "digest")
 
     def HELLO(self, m):
-        need(m["magic"] == wire.MAGIC and m["version"] == wire.VERSION, "HELLO")
+        need(m["magic"] == wire.MAGIC, "HELLO")
+        need(m["version"] == wire.VERSION, "HELLO")
         self.size = wire.DIGEST_SIZE[m["digest_id"]]
         self.hash = wire.DIGESTS.get(m["digest_id"])
         need(m["hello_flags"] <= 1 <= m["streams"], "HELLO")
