@@ -321,17 +321,13 @@ int spake2_take_share(struct spake2 *s, const uint8_t share[SPAKE2_SHARE],
 	struct buf tt;
 	int rc = compute_shared_point(s, share, k, e);
 
-	buf_init(&tt, TRANSCRIPT_MAX);
+	buf_init_secret(&tt, TRANSCRIPT_MAX);
 	if (rc == 0) {
-		/* In one allocation: growing would leave copies that are not
-		 * wiped. */
-		if (buf_extend(&tt, TRANSCRIPT_MAX))
-			buf_reset(&tt);
 		put_transcript(s, share, k, &tt);
 		if (tt.failed || !derive_keys(s, &tt))
 			rc = failed(e);
 	}
-	buf_release_secret(&tt);
+	buf_release(&tt);
 	OPENSSL_cleanse(k, sizeof(k));
 	return rc;
 }

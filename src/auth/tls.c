@@ -77,15 +77,14 @@ const char *security_name(enum security mode)
 
 /* --------------------------------------------------------- reading files */
 
-/* Read the whole file, into one allocation: growing would leave copies of a key
- * that are not wiped. */
+/* Read the whole file.  It may hold a key, so the buffer is one for secrets. */
 static int read_file(int fd, const char *path, size_t max, struct buf *b,
 		 struct err *e)
 {
 	uint8_t *p;
 	ssize_t n;
 
-	buf_init(b, max + 1);
+	buf_init_secret(b, max + 1);
 	p = buf_extend(b, max + 1);
 	if (!p)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -195,7 +194,7 @@ static int load_private_key(const struct tls *t, const char *path,
 	ERR_clear_error();
 out:
 	BIO_free(bio);
-	buf_release_secret(&b);
+	buf_release(&b);
 	io_close(&fd);
 	return rc;
 }

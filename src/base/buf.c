@@ -15,17 +15,21 @@ void buf_init(struct buf *b, size_t max)
 	b->max = max;
 }
 
-void buf_release(struct buf *b)
+void buf_init_secret(struct buf *b, size_t max)
 {
-	free(b->data);
-	buf_init(b, b->max);
+	buf_init(b, max);
+	b->is_secret = 1;
 }
 
-void buf_release_secret(struct buf *b)
+void buf_release(struct buf *b)
 {
-	if (b->data)
+	const int is_secret = b->is_secret;
+
+	if (b->data && is_secret)
 		explicit_bzero(b->data, b->cap);
-	buf_release(b);
+	free(b->data);
+	buf_init(b, b->max);
+	b->is_secret = is_secret;
 }
 
 void buf_reset(struct buf *b)
@@ -50,9 +54,15 @@ static int reserve_bytes(struct buf *b, size_t n)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	if (cap > b->max)
 		cap = b->max;
-	p = realloc(b->data, cap);
+	/* realloc() could leave a secret in memory that it frees. */
+	p = b->is_secret ? malloc(cap) : realloc(b->data, cap);
 	if (!p)
 		return -1;
+	if (b->is_secret && b->data) {
+		memcpy(p, b->data, b->len);
+		explicit_bzero(b->data, b->cap);
+		free(b->data);
+	}
 	b->data = p;
 	b->cap = cap;
 	return 0;

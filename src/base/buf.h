@@ -20,18 +20,19 @@ struct buf {
 	size_t cap;    /* bytes allocated */
 	size_t max;    /* never more than this */
 	int failed;    /* a put did not fit, or memory ran out */
+	int is_secret; /* memory is overwritten before it is freed */
 };
 
 /* Prepare an empty buffer that never grows beyond max bytes.  Allocates
  * nothing yet. */
 void buf_init(struct buf *b, size_t max);
 
-/* Free the memory; the buffer is as after buf_init(). */
-void buf_release(struct buf *b);
+/* As buf_init(), for secrets: when the buffer grows or is released, the memory
+ * that it had is overwritten first. */
+void buf_init_secret(struct buf *b, size_t max);
 
-/* As buf_release(), but overwrite the bytes first: for secrets.  Memory that
- * the buffer had before it grew is not overwritten. */
-void buf_release_secret(struct buf *b);
+/* Free the memory; the buffer is as after buf_init() or buf_init_secret(). */
+void buf_release(struct buf *b);
 
 /* Empty the buffer and clear b->failed; the memory is kept. */
 void buf_reset(struct buf *b);

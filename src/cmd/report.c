@@ -500,7 +500,8 @@ struct report *report_new(const struct report_config *cfg)
 		return NULL;
 	}
 	r->cfg = *cfg;
-	buf_init(&r->line, LINE_QUEUE_LINE_MAX);
+	/* one line has the one-time code in it */
+	buf_init_secret(&r->line, LINE_QUEUE_LINE_MAX);
 	if (make_writers(r) < 0 || !buf_extend(&r->line, JSON_READY)) {
 		report_free(r);
 		return NULL;
@@ -588,7 +589,7 @@ void report_free(struct report *r)
 	if (r->json != r->messages)
 		writer_free(r->json);
 	writer_free(r->messages);
-	buf_release_secret(&r->line);
+	buf_release(&r->line);
 	code_wipe(r->code);
 	pthread_mutex_destroy(&r->lock);
 	free(r);

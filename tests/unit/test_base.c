@@ -17,6 +17,33 @@
 #include "base/num.h"
 #include "base/text.h"
 
+/* ---- what is overwritten ---- */
+
+static const uint8_t *watched;
+static size_t wiped;
+
+static void wipe(void *p, size_t n)
+{
+	if (p == watched)
+		wiped = n;
+	for (volatile uint8_t *b = p; n > 0; n--)
+		*b++ = 0;
+}
+
+/* In place of libc's, which has two names where it is fortified. */
+void explicit_bzero(void *p, size_t n)
+{
+	wipe(p, n);
+}
+
+#if __USE_FORTIFY_LEVEL > 0
+void __explicit_bzero_chk(void *p, size_t n, size_t size)
+{
+	assert_true(n <= size);
+	wipe(p, n);
+}
+#endif
+
 /* A copy of n bytes that ends where its memory does. */
 static uint8_t *exact(const void *p, size_t n)
 {
@@ -102,9 +129,43 @@ static void buf_grows_and_keeps_content(void **state)
 		assert_int_equal(be_get32(b.data + 4 * i), i);
 	buf_put_u8(&b, 0);
 	assert_int_equal(b.failed, 1);
-	buf_release_secret(&b);
+	buf_release(&b);
 	assert_null(b.data);
 	assert_int_equal(b.max, 100000);
+}
+
+static void secret_bufs_leave_nothing_behind(void **state)
+{
+	struct buf b;
+	size_t first;
+
+	(void)state;
+	buf_init_secret(&b, 100000);
+	buf_put(&b, "secret", 6);
+	first = b.cap;
+	watched = b.data;
+	assert_non_null(buf_extend(&b, 5000));
+	assert_memory_equal(b.data, "secret", 6);
+	assert_int_equal(wiped, first);
+	wiped = 0;
+	watched = b.data;
+	first = b.cap;
+	buf_release(&b);
+	assert_int_equal(wiped, first);
+	/* It is as new, and still one for secrets. */
+	assert_null(b.data);
+	buf_put(&b, "secret", 6);
+	wiped = 0;
+	watched = b.data;
+	buf_release(&b);
+	assert_true(wiped >= 6);
+	/* Others are not overwritten. */
+	buf_init(&b, 100);
+	buf_put(&b, "public", 6);
+	wiped = 0;
+	watched = b.data;
+	buf_release(&b);
+	assert_int_equal(wiped, 0);
 }
 
 static void buf_consumes_and_overwrites(void **state)
@@ -572,6 +633,7 @@ int main(void)
 		cmocka_unit_test(buf_stops_at_its_maximum),
 		cmocka_unit_test(buf_extend_by_nothing_is_not_null),
 		cmocka_unit_test(buf_grows_and_keeps_content),
+		cmocka_unit_test(secret_bufs_leave_nothing_behind),
 		cmocka_unit_test(buf_consumes_and_overwrites),
 		cmocka_unit_test(rd_reads_what_buf_wrote),
 		cmocka_unit_test(rd_refuses_to_pass_the_end),
