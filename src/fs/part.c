@@ -278,7 +278,7 @@ static int rename_to(int dir_fd, const char *from, const char *final,
 		rc = renameat(dir_fd, from, dir_fd, final);
 	} else {
 		rc = rename_new(dir_fd, from, final);
-		if (rc < 0 && (errno == EINVAL || errno == ENOSYS))
+		if (rc < 0 && rename_is_unsupported(errno))
 			rc = link_new(dir_fd, from, final);
 	}
 	if (rc < 0)

@@ -956,13 +956,14 @@ static void run_fallback(struct fallback *f)
 
 static void test_fallback(void **state)
 {
-	static const unsigned errors[] = { EINVAL, ENOSYS };
+	static const unsigned errors[] = { EINVAL, ENOSYS, EOPNOTSUPP };
+	static const char *const names[] = { "f0", "f1", "f2" };
 	struct place *p = *state;
 	struct fallback f = { .p = p };
 
 	put_file(p->dir, "old", "old");
 	assert_int_equal(symlinkat("old", p->dir, "link"), 0);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct part part = make_part(p, "new");
 
 		f.part = &part;
@@ -976,7 +977,7 @@ static void test_fallback(void **state)
 		run_fallback(&f);
 		assert_int_equal(f.rc, ERR_LOCAL);
 		assert_int_equal(f.e.sys_errno, EEXIST);
-		f.final = i ? "f1" : "f0";
+		f.final = names[i];
 		run_fallback(&f);
 		assert_int_equal(f.rc, 0);
 		assert_true(holds(p->dir, f.final, "new"));
@@ -989,11 +990,11 @@ static void test_fallback(void **state)
 
 		f.part = &part;
 		f.error = EACCES;
-		f.final = "f2";
+		f.final = "f3";
 		run_fallback(&f);
 		assert_int_equal(f.rc, ERR_LOCAL);
 		assert_int_equal(f.e.sys_errno, EACCES);
-		assert_int_equal(faccessat(p->dir, "f2", F_OK, 0), -1);
+		assert_int_equal(faccessat(p->dir, "f3", F_OK, 0), -1);
 	}
 }
 
