@@ -61,11 +61,14 @@ static enum list_result cut_name(struct list *l, size_t n, size_t skip,
 static enum list_result read_more(struct list *l, struct err *e)
 {
 	struct pollfd pfd = { .fd = l->fd, .events = POLLIN };
+	int rc;
 	ssize_t n;
 
 	memmove(l->buf, l->buf + l->off, l->len);
 	l->off = 0;
-	if (poll(&pfd, 1, WAIT_MS) == 0)
+	/* After a signal nothing may be there, and read() would block. */
+	rc = poll(&pfd, 1, WAIT_MS);
+	if (rc == 0 || (rc < 0 && errno == EINTR))
 		return LIST_WAITING;
 	n = read(l->fd, l->buf + l->len, BUFFER - l->len);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))

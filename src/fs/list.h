@@ -30,7 +30,7 @@ enum list_result {
 /*
  * Read the next name, terminated, in memory of l that the caller may write to:
  * valid until the next call.  Blocks while bytes keep coming without the end of
- * a name; returns LIST_WAITING when none have come for 200 ms.
+ * a name; returns LIST_WAITING when none have come for 200 ms, or after a signal.
  */
 enum list_result list_next(struct list *l, char **name, struct err *e);
 

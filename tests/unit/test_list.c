@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -136,6 +139,54 @@ static void test_waiting(void **state)
 	close(fds[0]);
 }
 
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void *write_in_the_end(void *arg)
+{
+	static const struct timespec long_after = { .tv_sec = 1 };
+
+	nanosleep(&long_after, NULL);
+	assert_int_equal(write(*(int *)arg, "a\n", 2), 2);
+	return NULL;
+}
+
+/* A signal ends the wait, but not with a read() that waits on. */
+static void test_interrupted(void **state)
+{
+	const struct sigaction sa = { .sa_handler = on_alarm,
+				      .sa_flags = SA_RESTART };
+	const struct itimerval soon = { .it_value = { .tv_usec = 50000 } };
+	sigset_t alarms, before;
+	struct list *l;
+	struct err e;
+	pthread_t thread;
+	char *name;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	l = list_new(fds[0], '\n');
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	/* Only this thread gets the signal. */
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarms, &before);
+	assert_int_equal(
+		pthread_create(&thread, NULL, write_in_the_end, &fds[1]), 0);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(list_next(l, &name, &e), LIST_WAITING);
+	pthread_join(thread, NULL);
+	assert_int_equal(list_next(l, &name, &e), LIST_NAME);
+	assert_string_equal(name, "a");
+	list_free(l);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static void expect_failure(const char *bytes, size_t n, char end,
 			   const char *text)
 {
@@ -181,6 +232,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_long_list),
 		cmocka_unit_test(test_waiting),
+		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_refused),
 	};
 
