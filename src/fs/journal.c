@@ -222,8 +222,12 @@ int journal_clear(int dir_fd, uint64_t tag)
 	int was_there;
 	int rc = part_open_leftover(&p, dir_fd, tag, &was_there);
 
+	if (rc < 0 && was_there)
+		return -1;
+	/* A journal without its part is left where it could not be removed
+	 * when the part got its final name. */
 	if (rc < 0)
-		return was_there ? -1 : 0;
+		return journal_remove(dir_fd, tag);
 	/* The journal first, while the locked part makes sure that it belongs
 	 * to no other transfer.  If it cannot be removed the part stays, whose
 	 * name is what a later transfer finds both by. */

@@ -57,8 +57,5 @@ void commit_discard(struct commit *c)
 
 void commit_clear_kept(const struct commit *c)
 {
-	const int dir = held_dir_fd(c->dir);
-
-	if (journal_clear(dir, c->tag) == 0)
-		(void)journal_remove(dir, c->tag);
+	(void)journal_clear(held_dir_fd(c->dir), c->tag);
 }

@@ -316,6 +316,40 @@ static void a_file_that_is_not_ours_alone_is_refused(void **state)
 	assert_int_equal(unlinkat(p->dir, "other", 0), 0);
 }
 
+static int has_journal(const struct place *p)
+{
+	char name[NAME_PART_MAX];
+
+	part_tag_name(name, TAG, "journal");
+	return faccessat(p->dir, name, F_OK, 0) == 0;
+}
+
+/* Part and journal, or the one of them that is left. */
+static void clearing_removes_what_is_left(void **state)
+{
+	struct place *p = *state;
+	struct err e;
+	int was_there;
+
+	journal_close(begin(p));
+	/* In use. */
+	assert_int_equal(journal_clear(p->dir, TAG), -1);
+	assert_true(has_journal(p));
+	assert_int_equal(part_close(&p->part, &e), 0);
+	assert_int_equal(journal_clear(p->dir, TAG), 0);
+	assert_false(has_journal(p));
+	assert_int_equal(faccessat(p->dir, p->part.name, F_OK, 0), -1);
+	assert_int_equal(journal_clear(p->dir, TAG), 0);
+	/* The part is gone, but not its journal. */
+	assert_int_equal(part_open_kept(&p->part, p->dir, TAG, &was_there, &e),
+			 0);
+	journal_close(begin(p));
+	part_discard(&p->part, p->dir);
+	assert_true(has_journal(p));
+	assert_int_equal(journal_clear(p->dir, TAG), 0);
+	assert_false(has_journal(p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +361,7 @@ int main(void)
 		TEST(every_cut_claims_what_is_left),
 		TEST(after_another_boot_only_what_was_flushed_counts),
 		TEST(a_file_that_is_not_ours_alone_is_refused),
+		TEST(clearing_removes_what_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
