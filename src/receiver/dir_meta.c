@@ -18,6 +18,9 @@ enum {
 	DIR_META_MEMORY = 4 << 20,
 	RECORD_MAX = 2 + NAME_PATH_MAX + FILE_META_MAX,
 	OWNER = 0700,
+	/* Locked directories at this depth and below are treated alike: each
+	 * depth costs a pass over all records, and a sender chooses both. */
+	DEPTH_MAX = 64,
 };
 
 struct dir_meta {
@@ -36,10 +39,13 @@ struct record {
 	struct file_meta meta;
 };
 
+/* The first pass sets the metadata of all directories, but leaves those that are
+ * to be locked (without a permission for their owner) unlocked.  Then a pass for
+ * each depth that has such directories, from the deepest up, locks them. */
 struct pass {
 	struct dirs *dirs;
-	int is_second;
-	int has_locked; /* some directory needs the second pass */
+	int depth; /* of the directories that are locked; 0: the first pass */
+	int next;  /* of the next pass; 0: none */
 	dir_meta_trouble trouble;
 	void *ctx;
 };
@@ -116,18 +122,29 @@ static void get_record(struct rd *r, struct record *rec)
 	file_meta_get(r, &rec->meta, FILE_META_EXTENDED);
 }
 
+/* How deep a directory lies: 1 in the root, at most DEPTH_MAX. */
+static int depth_of(const struct record *rec)
+{
+	int depth = 1;
+
+	for (size_t i = 0; i < rec->len && depth < DEPTH_MAX; i++)
+		depth += rec->path[i] == '/';
+	return depth;
+}
+
 static void apply_one(struct pass *p, const struct record *rec)
 {
 	struct file_meta meta = rec->meta;
-	int locked = (meta.mode & OWNER) != OWNER, fd;
+	const int depth = (meta.mode & OWNER) == OWNER ? 0 : depth_of(rec);
 	struct err e;
+	int fd;
 
-	if (p->is_second && !locked)
+	if (depth > p->next && (p->depth == 0 || depth < p->depth))
+		p->next = depth;
+	if (p->depth > 0 && depth != p->depth)
 		return;
-	if (!p->is_second && locked) {
+	if (p->depth == 0 && depth > 0)
 		meta.mode |= OWNER;
-		p->has_locked = 1;
-	}
 	err_clear(&e);
 	fd = dirs_enter(p->dirs, rec->path, rec->len, &e);
 	if (fd < 0 || part_set_dir_meta(fd, &meta, &e))
@@ -197,10 +214,10 @@ int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 
 	if (d->count == 0)
 		return 0;
-	rc = run_pass(d, &ps, e);
-	if (rc == 0 && ps.has_locked) {
-		ps.is_second = 1;
+	do {
+		ps.depth = ps.next;
+		ps.next = 0;
 		rc = run_pass(d, &ps, e);
-	}
+	} while (rc == 0 && ps.next > 0);
 	return rc ? rc : d->count;
 }

@@ -35,10 +35,11 @@ typedef void (*dir_meta_trouble)(void *ctx, const char *path, size_t len,
 				 int err_no);
 
 /*
- * Set modes and times of all.  Directories that their owner may not enter or
- * read get that mode in a second pass, so that what lies below them can be
- * reached first.  Returns how many there were; or a negative error that
- * prevented the whole: ERR_RESOURCE, ERR_LOCAL.
+ * Set modes and times of all.  Directories without all permissions for their
+ * owner get their modes last, the deepest first, so that what lies below them is
+ * reached before (all that are more than 64 deep count as equally deep).  Blocks
+ * for as long as the disk takes.  Returns how many there were; or a negative
+ * error that prevented the whole: ERR_RESOURCE, ERR_LOCAL.
  */
 int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 		   struct err *e);

@@ -300,7 +300,7 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_LIMIT, 12, "over a limit of the receiver")                     \
 	X(CAUSE_MISMATCH, 13, "checksum mismatch")                             \
 	X(CAUSE_CHANGED, 14, "changed while it was sent")                      \
-	X(CAUSE_VANISHED, 15, "vanished before it was sent")                   \
+	X(CAUSE_VANISHED, 15, "it was removed meanwhile")                      \
 	X(CAUSE_BUSY, 16, "in use by another transfer")                        \
 	X(CAUSE_UNSUPPORTED, 17, "not supported by the file system")           \
 	X(CAUSE_RESOURCE, 18, "out of memory or descriptors")                  \

@@ -340,7 +340,7 @@ static void a_file_that_the_sender_gave_up(void **state)
 	assert_int_equal(lab->files, 2);
 	assert_string_equal(
 		lab->file[1].error,
-		"b: aborted by the sender host: vanished before it was sent");
+		"b: aborted by the sender host: it was removed meanwhile");
 }
 
 /* A note comes after the verdicts before it. */
