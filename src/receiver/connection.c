@@ -228,15 +228,20 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
 	struct msg_hello m;
+	char text[160];
 
 	if (msg_get_hello(&m, body, len))
 		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
 	c->asked = m.streams;
 	digest = digest_by_id(m.digest);
-	if (!digest)
-		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "unknown checksum", e);
+	if (!digest) {
+		snprintf(text, sizeof(text),
+			 "checksum %u is not known to the receiver: send with "
+			 "--checksum xxh3, or use the same release of ferry on "
+			 "both sides", m.digest);
+		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL, text, e);
+	}
 	if (cfg->to_stdout && !(m.flags & HELLO_SINGLE))
 		return refuse(c, WERR_REFUSED, ERR_LOCAL,
 			      "the receiver accepts only a single file "

@@ -320,6 +320,9 @@ static void another_checksum(void **state)
 	lab->recv->hello.digest = 99;
 	say_hello(lab, n);
 	expect_error(lab, n, WERR_PROTOCOL);
+	reap(lab);
+	assert_non_null(strstr(lab->recv->message, "checksum 99 is not known"));
+	assert_non_null(strstr(lab->recv->message, "--checksum xxh3"));
 }
 
 static void no_ferry_at_all(void **state)
