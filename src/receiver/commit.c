@@ -1,5 +1,5 @@
 /*
- * Files that have not got their final names yet.
+ * Received files before they have their final names.
  */
 #include "receiver/commit.h"
 
@@ -47,9 +47,9 @@ void commit_discard(struct commit *c)
 	if (!c->dir)
 		return;
 	dir = held_dir_fd(c->dir);
-	/* First, while the part is locked: then the journal is its own.  One
-	 * that cannot be removed keeps its part, by whose name both are found
-	 * another time. */
+	/* The journal first: while the part is locked, no other transfer uses
+	 * it.  Where it cannot be removed the part stays, as a later transfer
+	 * finds both by the part's name. */
 	if (c->journal && journal_remove(dir, c->tag) < 0)
 		c->part.name[0] = '\0';
 	part_discard(&c->part, dir);

@@ -1,8 +1,8 @@
 /*
- * commit.h - a received file that has not got its final name yet.
+ * commit.h - a received file before it has its final name.
  *
- * Layer: receiver.  Uses fs/, chunk/digest.h, held_dir.h.
- * Threads: one owner at a time: whoever receives it, then the committer.
+ * Layer: receiver. Threads: one owner at a time: the stream that receives it,
+ * then the committer.
  */
 #ifndef FERRY_RECEIVER_COMMIT_H
 #define FERRY_RECEIVER_COMMIT_H
@@ -26,11 +26,11 @@ struct commit {
 	struct journal *journal; /* of a kept part, or NULL; owned */
 	uint64_t tag;            /* of a kept part */
 	struct held_dir *dir;    /* owned reference, or NULL */
-	char *name;              /* as it came; terminated; owned; the final
-				    name is its last component */
+	char *name;              /* as the sender wrote it; terminated; owned;
+				    the final name is its last component */
 	size_t name_len;
-	char *renamed;           /* the last component that it got instead, or
-				    NULL; owned */
+	char *renamed;           /* the last component that it got instead
+				    (--existing rename), or NULL; owned */
 };
 
 /* Copies name.  There is no part yet (part.fd is -1).  NULL when out of
@@ -40,11 +40,11 @@ struct commit *commit_new(const char *name, size_t name_len);
 /* Close and free; nothing is removed.  NULL is allowed. */
 void commit_free(struct commit *c);
 
-/* Remove part and journal, as far as they were made. */
+/* Remove the part and the journal, as far as they were made. */
 void commit_discard(struct commit *c);
 
-/* Remove the kept part and the journal that an earlier session left under this
- * tag, if no transfer has them. */
+/* Remove the kept part and the journal that an earlier session left with this
+ * tag, unless another transfer is using them. */
 void commit_clear_kept(const struct commit *c);
 
 #endif

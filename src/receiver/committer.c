@@ -1,5 +1,5 @@
 /*
- * The committer: few flushes for many files, and none reported before.
+ * The files of a group share their flushes, and none is reported before these.
  */
 #include "receiver/committer.h"
 
@@ -24,9 +24,9 @@ enum {
 	GROUP_ENTRIES = 8192,
 	GROUP_BYTES = 256 << 20,
 	GROUP_MS = 2000,
-	LOOK_MS = 100, /* how often a group's age is looked at */
-	/* Up to so many files are flushed each by itself. */
-	FEW = 16,
+	AGE_CHECK_MS = 100, /* between two checks of a group's age */
+	/* Up to so many files are flushed one by one, more with syncfs(). */
+	FLUSH_SINGLY_MAX = 16,
 };
 
 struct committer {
@@ -107,18 +107,21 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.ctx = &same,
 	};
 	struct place_result placed;
-	/* Before the part loses the name that both are found by; as little is
-	 * lost as possible where the process dies in between. */
-	int stays = c->journal && journal_remove(held_dir_fd(c->dir), c->tag) < 0;
+	/* The journal is removed before the rename, as a later transfer finds
+	 * it only together with a part of this tag.  If the process dies in
+	 * between, the part is whole and only its resumption is lost. */
+	const int has_journal =
+		c->journal && journal_remove(held_dir_fd(c->dir), c->tag) < 0;
 
 	conflict_place(&a, m->cfg.existing, &placed);
 	*cause = placed.cause;
-	/* It has its name, whether or not there is memory to tell it. */
+	/* Without memory the file has its name all the same, but nobody is
+	 * told which. */
 	if (placed.renamed[0])
 		c->renamed = strdup(placed.renamed);
 	if (placed.status != STATUS_COMMITTED)
 		commit_discard(c);
-	else if (stays)
+	else if (has_journal)
 		(void)journal_remove(held_dir_fd(c->dir), c->tag);
 	return placed.status;
 }
@@ -132,7 +135,7 @@ static void report(struct committer *m, struct commit *c,
 
 /* ---- groups ---- */
 
-/* An entry of a group on its way; cause set: it failed. */
+/* An entry of a group while it is committed. */
 struct result {
 	struct commit *c;
 	enum file_status status;
@@ -165,24 +168,10 @@ static void sync_data(struct committer *m, struct result *r, unsigned n,
 	}
 }
 
-/* What close() has to say is heard before it counts. */
-static void close_all(struct result *r, unsigned n)
-{
-	struct err e;
-
-	for (unsigned i = 0; i < n; i++) {
-		err_clear(&e);
-		if (r[i].status != STATUS_FAILED &&
-		    part_close(&r[i].c->part, &e)) {
-			r[i].status = STATUS_FAILED;
-			r[i].cause = wire_cause_of_errno(e.sys_errno);
-		}
-	}
-}
-
-/* Nothing is flushed, but a late error of a named part is heard before it gets
- * its final name (NFS has some; it has no hidden parts). */
-static void settle_data(struct result *r, unsigned n)
+/* With SYNC_NONE nothing is flushed, but NFS reports some write errors only at
+ * close(), so a named part (NFS has no hidden ones) is closed once before it
+ * gets its final name. */
+static void check_close_all(struct result *r, unsigned n)
 {
 	struct err e;
 
@@ -193,56 +182,58 @@ static void settle_data(struct result *r, unsigned n)
 	}
 }
 
-static void rename_all(struct committer *m, struct result *r, unsigned n)
+/* Give all that did not fail their names, and close them: an error of close()
+ * makes a file fail as well. */
+static void rename_and_close_all(struct committer *m, struct result *r,
+				 unsigned n)
 {
+	struct err e;
+
 	for (unsigned i = 0; i < n; i++) {
-		if (r[i].status != STATUS_FAILED)
-			r[i].status = rename_one(m, r[i].c, &r[i].cause);
+		if (r[i].status == STATUS_FAILED)
+			continue;
+		r[i].status = rename_one(m, r[i].c, &r[i].cause);
+		err_clear(&e);
+		if (r[i].status != STATUS_FAILED &&
+		    part_close(&r[i].c->part, &e)) {
+			r[i].status = STATUS_FAILED;
+			r[i].cause = wire_cause_of_errno(e.sys_errno);
+		}
 	}
 }
 
-/* Flush the directories above the one of an entry, from the root down. */
-static int sync_above(struct committer *m, const struct commit *c,
-		      struct err *e)
+/* Flush the directory that an entry was renamed in, and those above it.
+ * Returns 0 or an errno. */
+static int sync_dir(struct committer *m, const struct commit *c)
 {
 	const char *slash = c->name;
-	int rc = 0;
+	int error = 0;
 
+	if (flush_all(held_dir_fd(c->dir)))
+		return errno;
 	if (!m->walk)
 		m->walk = dirs_new(m->cfg.root_fd, 0, NULL, NULL);
 	if (!m->walk)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	for (size_t len = 0; rc == 0; len = (size_t)(slash - c->name), slash++) {
+		return ENOMEM;
+	for (size_t len = 0; !error; len = (size_t)(slash - c->name), slash++) {
+		struct err e;
 		int fd;
 
 		slash = strchr(slash, '/');
 		if (!slash)
 			break;
-		fd = dirs_enter(m->walk, c->name, len, e);
-		/* What somebody took away again needs no flushing. */
-		if (fd < 0 && e->sys_errno != ENOENT && e->sys_errno != ENOTDIR)
-			rc = fd;
-		else if (fd < 0)
+		err_clear(&e);
+		fd = dirs_enter(m->walk, c->name, len, &e);
+		/* Another process removed it: nothing is left to flush. */
+		if (fd < 0 && (e.sys_errno == ENOENT || e.sys_errno == ENOTDIR))
 			break;
+		if (fd < 0)
+			error = e.sys_errno ? e.sys_errno : ENOMEM;
 		else if (flush_all(fd))
-			rc = err_sys(e, ERR_LOCAL, "flushing a directory");
+			error = errno;
 	}
 	dirs_reset(m->walk);
-	return rc;
-}
-
-/* One directory that files were renamed in, and those above it.  Returns 0 or
- * the errno. */
-static int sync_dir(struct committer *m, const struct commit *c)
-{
-	struct err e;
-
-	err_clear(&e);
-	if (flush_all(held_dir_fd(c->dir)))
-		return errno;
-	if (sync_above(m, c, &e))
-		return e.sys_errno ? e.sys_errno : ENOMEM;
-	return 0;
+	return error;
 }
 
 /* Flush the directories that files were renamed in. */
@@ -271,9 +262,10 @@ static void sync_dirs(struct committer *m, struct result *r, unsigned n,
 	}
 }
 
-/* Nothing is held any more by so many that were added.  Before the sender hears
- * of them, and may say that it is through. */
-static void let_go(struct committer *m, unsigned n)
+/* So many entries that were added are closed.  To be called before their
+ * results go out: the sender may answer these with FINISH, which is refused
+ * while entries are pending. */
+static void end_pending(struct committer *m, unsigned n)
 {
 	pthread_mutex_lock(&m->lock);
 	m->pending -= n;
@@ -281,22 +273,21 @@ static void let_go(struct committer *m, unsigned n)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* Commit and report; with was_pending, they were added and waited. */
+/* Commit and report.  was_pending: they count as pending. */
 static void commit_list(struct committer *m, struct result *r, unsigned n,
 			int was_pending)
 {
-	int syncs = m->cfg.sync != SYNC_NONE, whole_fs = n > FEW;
+	int syncs = m->cfg.sync != SYNC_NONE, whole_fs = n > FLUSH_SINGLY_MAX;
 
 	if (syncs)
 		sync_data(m, r, n, whole_fs);
 	else
-		settle_data(r, n);
-	rename_all(m, r, n);
-	close_all(r, n);
+		check_close_all(r, n);
+	rename_and_close_all(m, r, n);
 	if (syncs)
 		sync_dirs(m, r, n, whole_fs);
 	if (was_pending)
-		let_go(m, n);
+		end_pending(m, n);
 	for (unsigned i = 0; i < n; i++)
 		report(m, r[i].c, r[i].status, r[i].cause);
 }
@@ -320,20 +311,12 @@ static void commit_group(struct committer *m, struct commit *list, unsigned n)
 	if (r)
 		commit_list(m, r, n, 1);
 	else
-		let_go(m, n);
+		end_pending(m, n);
 	free(r);
 	m->cfg.group_done(m->cfg.ctx);
 }
 
-/* As a group of one, in the caller's thread. */
-static void commit_now(struct committer *m, struct commit *c)
-{
-	struct result r = { .c = c };
-
-	commit_list(m, &r, 1, 0);
-}
-
-/* Whether the group that is gathering is to be closed.  Locked. */
+/* Whether the group is to be closed.  Locked. */
 static int group_is_due(const struct committer *m)
 {
 	if (m->queued == 0)
@@ -344,7 +327,7 @@ static int group_is_due(const struct committer *m)
 	       clock_ms() - m->oldest_ms >= GROUP_MS;
 }
 
-/* The group that is due, which has an entry at least. */
+/* Take the entries of the group, at least one, out of the list.  Locked. */
 static struct commit *take_group(struct committer *m, unsigned *n)
 {
 	const unsigned max = m->cfg.sync == SYNC_FILE ? 1 : GROUP_ENTRIES;
@@ -364,14 +347,6 @@ static struct commit *take_group(struct committer *m, unsigned *n)
 	}
 	m->queued -= *n;
 	return list;
-}
-
-static void wait_for_work(struct committer *m)
-{
-	if (m->queued == 0)
-		pthread_cond_wait(&m->work, &m->lock);
-	else
-		clock_cond_wait(&m->work, &m->lock, LOOK_MS);
 }
 
 static void *committer_main(void *arg)
@@ -394,12 +369,23 @@ static void *committer_main(void *arg)
 			pthread_mutex_lock(&m->lock);
 		} else if (m->queued == 0 && m->is_stopping) {
 			break;
+		} else if (m->queued == 0) {
+			pthread_cond_wait(&m->work, &m->lock);
 		} else {
-			wait_for_work(m);
+			clock_cond_wait(&m->work, &m->lock, AGE_CHECK_MS);
 		}
 	}
 	pthread_mutex_unlock(&m->lock);
 	return NULL;
+}
+
+static void free_committer(struct committer *m)
+{
+	pthread_cond_destroy(&m->work);
+	pthread_cond_destroy(&m->room);
+	pthread_mutex_destroy(&m->lock);
+	dirs_free(m->walk);
+	free(m);
 }
 
 struct committer *committer_start(const struct committer_config *cfg)
@@ -414,10 +400,7 @@ struct committer *committer_start(const struct committer_config *cfg)
 	clock_cond_init(&m->work);
 	pthread_cond_init(&m->room, NULL);
 	if (pthread_create(&m->thread, NULL, committer_main, m)) {
-		pthread_cond_destroy(&m->work);
-		pthread_cond_destroy(&m->room);
-		pthread_mutex_destroy(&m->lock);
-		free(m);
+		free_committer(m);
 		return NULL;
 	}
 	return m;
@@ -432,17 +415,15 @@ void committer_stop(struct committer *m)
 	pthread_cond_signal(&m->work);
 	pthread_mutex_unlock(&m->lock);
 	pthread_join(m->thread, NULL);
-	pthread_cond_destroy(&m->work);
-	pthread_cond_destroy(&m->room);
-	pthread_mutex_destroy(&m->lock);
-	dirs_free(m->walk);
-	free(m);
+	free_committer(m);
 }
 
 void committer_add(struct committer *m, struct commit *entry)
 {
 	if (m->cfg.sync == SYNC_NONE) {
-		commit_now(m, entry);
+		struct result r = { .c = entry };
+
+		commit_list(m, &r, 1, 0);
 		return;
 	}
 	pthread_mutex_lock(&m->lock);
@@ -456,6 +437,7 @@ void committer_add(struct committer *m, struct commit *entry)
 	m->pending++;
 	m->queued++;
 	m->queued_bytes += entry->size;
+	/* The first entry ends a wait without a limit of time. */
 	if (m->queued == 1 || group_is_due(m))
 		pthread_cond_signal(&m->work);
 	pthread_mutex_unlock(&m->lock);

@@ -1,11 +1,12 @@
 /*
  * committer.h - giving received files their names, durably and in groups.
  *
- * Layer: receiver.  Uses fs/, chunk/, commit.h, conflict.h, sync.h.
- * Threads: one thread of its own; all functions but committer_stop() from any
- * thread.  Its lock is never held when it calls back.
+ * Layer: receiver.
+ * Threads: it has a thread of its own; all functions but committer_stop() from
+ * any thread.  Its lock is not held while it calls back.
  *
- * What is added is whole and verified: only flushing and renaming are left.
+ * The files that are added are whole and verified: only flushing and renaming
+ * are left.
  *
  *	none	add renames at once, in the caller's thread; nothing is
  *		flushed
@@ -16,8 +17,9 @@
  *		nothing more comes for now, when it is GROUP_ENTRIES files or
  *		GROUP_BYTES large, or after GROUP_MS.
  *
- * With a file's directory all those above it are flushed, up to the root: they
- * may be new as well, made by whomever, and one that is clean costs nothing.
+ * With a file's directory all those above it are flushed, up to the root: these
+ * may be new too, whoever made them, and flushing one that is not dirty costs
+ * nothing.
  */
 #ifndef FERRY_RECEIVER_COMMITTER_H
 #define FERRY_RECEIVER_COMMITTER_H
@@ -33,8 +35,8 @@
 
 struct commit;
 
-/* What became of one; called in the thread that commits, in order of adding
- * within a group. */
+/* Called with the result of each entry, in the thread that commits it; within a
+ * group in the order in which they were added. */
 typedef void (*commit_result)(void *ctx, const struct commit *c,
 			      enum file_status status, unsigned cause);
 
@@ -61,20 +63,21 @@ struct committer *committer_start(const struct committer_config *cfg);
 /* Commit what was added, end the thread, free.  NULL is allowed. */
 void committer_stop(struct committer *c);
 
-/* Take over an entry.  Blocks only when far too many wait (a sender that
- * keeps to the protocol does not get there). */
+/* Takes over entry.  Blocks while open_max entries wait, which a sender that
+ * keeps to the protocol does not reach.  With SYNC_NONE the entry is committed
+ * here, and its result is known when this returns. */
 void committer_add(struct committer *c, struct commit *entry);
 
-/* Commit what waits and let go of its descriptors, before going on. */
+/* Commit what waits.  Blocks until its descriptors are closed. */
 void committer_drain(struct committer *c);
 
-/* Nothing more comes for now. */
+/* Nothing more comes for now: close the group. */
 void committer_flush(struct committer *c);
 
-/* Commit everything, then run the finish hook. */
+/* Commit everything, then call cfg->finish.  Does not wait for it. */
 void committer_finish(struct committer *c);
 
-/* Entries that are not committed yet. */
+/* How many entries are not committed yet. */
 unsigned committer_pending(struct committer *c);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * Conflicts of names.
+ * Policies for names that are taken.
  */
 #include "receiver/conflict.h"
 
 #include <errno.h>
 
 enum {
-	/* Another process may create and remove the name meanwhile. */
+	/* Another process may create and remove the name again and again. */
 	NAME_TRIES = 16,
 };
 
@@ -46,8 +46,8 @@ unsigned conflict_cause(const struct stat *there)
 	return S_ISDIR(there->st_mode) ? CAUSE_IS_DIR : CAUSE_EXISTS;
 }
 
-/* What putting it came to.  Returns 0, or -1 with the reason in out. */
-static int settle(struct place_result *out, int rc, const struct err *e)
+/* Set the result of putting it, which returned rc.  Returns 0 or -1. */
+static int set_result(struct place_result *out, int rc, const struct err *e)
 {
 	out->status = rc ? STATUS_FAILED : STATUS_COMMITTED;
 	if (rc)
@@ -59,12 +59,12 @@ static int put(const struct place_request *a, const char *name, int replace,
 	       struct place_result *out, struct err *e)
 {
 	err_clear(e);
-	return settle(out, place_put(&a->what, a->dir_fd, name, replace, e),
-		      e);
+	return set_result(out, place_put(&a->what, a->dir_fd, name, replace, e),
+			  e);
 }
 
-/* Whether an earlier transfer put the same under a further name.  It is read only
- * where that is likely, as there may be many. */
+/* Whether an earlier transfer put the same under a further name.  Only one with
+ * the same time is read, as there may be many. */
 static int is_same_as_before(const struct place_request *a, const char *name)
 {
 	struct stat st;
@@ -93,8 +93,8 @@ static void put_renamed(const struct place_request *a, struct place_result *out)
 	out->renamed[0] = '\0';
 }
 
-/* The name is taken by something else. */
-static void resolve(const struct place_request *a,
+/* Something else has the name: do what the policy says. */
+static void resolve_conflict(const struct place_request *a,
 		    enum conflict_policy existing, const struct stat *there,
 		    struct place_result *out)
 {
@@ -112,8 +112,8 @@ static void resolve(const struct place_request *a,
 		break;
 	case ACTION_BACKUP:
 		err_clear(&e);
-		(void)settle(out, place_backup(&a->what, a->dir_fd, a->leaf,
-						&e), &e);
+		(void)set_result(out, place_backup(&a->what, a->dir_fd, a->leaf,
+						   &e), &e);
 		break;
 	case ACTION_FAIL:
 		out->status = STATUS_FAILED;
@@ -136,13 +136,13 @@ void conflict_place(const struct place_request *a,
 			break;
 		if (part_stat(a->dir_fd, a->leaf, &there, &e)) {
 			if (e.sys_errno == ENOENT)
-				continue; /* it has just gone */
+				continue; /* removed meanwhile */
 			break;
 		}
 		if (a->is_same(a->ctx, a->dir_fd, a->leaf))
 			out->status = STATUS_UNCHANGED;
 		else
-			resolve(a, existing, &there, out);
+			resolve_conflict(a, existing, &there, out);
 		break;
 	}
 	if (out->status != STATUS_FAILED)

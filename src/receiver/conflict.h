@@ -1,9 +1,8 @@
 /*
- * conflict.h - what to do where something exists under a name: the one place
- * that knows what the words of --existing mean.
+ * conflict.h - what is done where a name is taken: the one place that
+ * implements --existing.
  *
- * Layer: receiver.  Uses fs/place.h, fs/part.h, wire/msg.h.
- * Threads: any; one place request at a time.
+ * Layer: receiver. Threads: any; it has no state.
  */
 #ifndef FERRY_RECEIVER_CONFLICT_H
 #define FERRY_RECEIVER_CONFLICT_H
@@ -34,15 +33,15 @@ enum conflict_action {
 };
 
 /*
- * The action for an arriving item with this metadata, where another one (see
- * part_stat()) has its name.  A directory is never replaced or renamed: only
- * with CONFLICT_RENAME this does not fail.
+ * The action for an item with this metadata, where another one (there, of
+ * part_stat()) has its name.  An existing directory is never replaced or
+ * renamed: all policies but CONFLICT_RENAME fail there.
  */
 enum conflict_action conflict_decide(enum conflict_policy existing,
 				     const struct stat *there,
 				     const struct file_meta *meta);
 
-/* With ACTION_FAIL: why. */
+/* The cause for ACTION_FAIL (enum wire_cause). */
 unsigned conflict_cause(const struct stat *there);
 
 /* Something whole that is to have the name leaf in dir_fd. */
@@ -64,10 +63,11 @@ struct place_result {
 };
 
 /*
- * Give it its name, or do what the policy says.  Where the same is there already
- * it stays, as STATUS_UNCHANGED; but with CONFLICT_REPLACE that is not looked
- * at.  With CONFLICT_RENAME the same is also found under one of the further
- * names, if its time (in seconds) is the same: sending again adds no copies.
+ * Give it its name, or do what the policy says where the name is taken.  What
+ * is the same already stays, with STATUS_UNCHANGED; with CONFLICT_REPLACE that
+ * is not checked.  With CONFLICT_RENAME the further names are checked as well,
+ * where the time (in seconds) is the same, so that sending again adds no
+ * copies.
  *
  * At every instant leaf names the whole old or the whole new thing (but see
  * place_backup() on file systems that cannot exchange names).  With

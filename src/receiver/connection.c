@@ -1,6 +1,6 @@
 /*
- * A connection's thread: authenticate, begin or join a session, then take frames
- * until the sender has said all.
+ * A connection's thread: authenticate the peer, begin or join a session, then
+ * handle frames until the sender has sent everything.
  */
 #include "receiver/connection.h"
 
@@ -28,13 +28,13 @@
 #include "wire/msg.h"
 
 enum {
-	/* From accept() until HELLO or JOIN was understood. */
+	/* From accept() until the session has begun or was joined. */
 	HELLO_MS = 10000,
-	/* For how long a stream takes what has arrived when its session is
-	 * over, and throws away what comes after our ERROR. */
+	/* When the session is over: how long a stream goes on with what has
+	 * arrived, and how long it discards what comes after our ERROR. */
 	DRAIN_MS = 1000,
-	/* For how long the sender's end is waited for after a good one. */
-	GOODBYE_MS = 3000,
+	/* How long to wait for the sender to close after a success. */
+	CLOSE_MS = 3000,
 };
 
 struct recv_connection_set {
@@ -42,15 +42,15 @@ struct recv_connection_set {
 	struct recv_setup *setup;
 	struct admission *admission;
 	struct sessions *sessions;
-	struct wake wake; /* some are through */
-	unsigned count; /* the accept loop's: threads that are not joined */
+	struct wake wake; /* threads have ended, or further ones are wanted */
+	unsigned count;   /* the accept loop's: threads that are not joined */
 	/* guarded by lock */
 	pthread_mutex_t lock;
-	struct recv_connection *through; /* to be joined */
-	/* where we connect: the sender, and how many more connections it asked
-	 * for */
+	struct recv_connection *ended; /* to be joined */
+	/* where we connect: to whom, and how many further connections are to
+	 * be started */
 	struct dial_peer sender;
-	unsigned wanted;
+	unsigned further_wanted;
 };
 
 /* Belongs to its thread, but for what is the accept loop's. */
@@ -64,9 +64,9 @@ struct recv_connection {
 	int is_further;          /* not the first one that we make */
 	char peer[ADDR_TEXT_MAX];
 
-	int fd;          /* until the stream takes it over; then -1 */
-	int spent_code;  /* it was this one that used the code up */
-	int is_late;     /* what it wanted to join had just ended */
+	int fd;            /* until the stream takes it over; then -1 */
+	int spent_code;    /* this connection used the code up */
+	int session_ended; /* the session that it was to join had ended */
 	struct channel channel;
 	struct input input;
 
@@ -75,7 +75,7 @@ struct recv_connection {
 	unsigned index; /* of the session's streams; 0: the first */
 	unsigned asked; /* streams that HELLO asked for */
 	struct worker worker;
-	uint64_t drain_by_ms; /* the session is over: until when this goes on */
+	uint64_t drain_by_ms; /* the session is over: how long this goes on */
 };
 
 /* ---- before the session ---- */
@@ -85,8 +85,8 @@ static int on_tick(void *ctx, int sending, struct err *e)
 	return input_tick(ctx, sending, e);
 }
 
-/* From here on it is pending.  fd is the connection's also on failure. */
-static int enter(struct recv_connection *c, int fd,
+/* Add it to the pending ones.  fd is the connection's also on failure. */
+static int enter_admission(struct recv_connection *c, int fd,
 		 const struct sockaddr_storage *sa)
 {
 	c->fd = fd;
@@ -124,12 +124,12 @@ static int dial(struct recv_connection *c, struct err *e)
 		set->sender = to;
 		pthread_mutex_unlock(&set->lock);
 	}
-	return enter(c, fd, &to.addr) ? err_set(e, ERR_RESOURCE,
-						"out of memory")
-				      : 0;
+	if (enter_admission(c, fd, &to.addr))
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	return 0;
 }
 
-/* Authenticate: a byte stream, and the channel over it. */
+/* Authenticate the peer, and make the channel over the secured stream. */
 static int open_channel(struct recv_connection *c, struct err *e)
 {
 	const struct recv_setup *setup = c->set->setup;
@@ -166,8 +166,9 @@ static int wait_header(struct recv_connection *c, struct frame *f,
 	}
 }
 
-static int refuse(struct recv_connection *c, enum wire_error code, int err_code,
-		  const char *text, struct err *e)
+/* Tell the sender why it gets no session, and record the same here. */
+static int refuse_sender(struct recv_connection *c, enum wire_error code,
+			 int err_code, const char *text, struct err *e)
 {
 	channel_send_error(&c->channel, code, text);
 	return err_set(e, err_code, "%s", text);
@@ -180,13 +181,13 @@ static int check_version(struct recv_connection *c, int version, struct err *e)
 	if (version == WIRE_VERSION)
 		return 0;
 	if (version < 0)
-		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
 	snprintf(text, sizeof(text),
 		 "protocol version %d is not supported here, only version %d: "
 		 "use the same release of ferry on both sides",
 		 version, WIRE_VERSION);
-	return refuse(c, WERR_VERSION, ERR_PROTOCOL, text, e);
+	return refuse_sender(c, WERR_VERSION, ERR_PROTOCOL, text, e);
 }
 
 /* Begin a session for this stream, its first. */
@@ -231,7 +232,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	char text[160];
 
 	if (msg_get_hello(&m, body, len))
-		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
 	c->asked = m.streams;
 	digest = digest_by_id(m.digest);
@@ -240,10 +241,10 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 			 "checksum %u is not known to the receiver: send with "
 			 "--checksum xxh3, or use the same release of ferry on "
 			 "both sides", m.digest);
-		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL, text, e);
+		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL, text, e);
 	}
 	if (cfg->to_stdout && !(m.flags & HELLO_SINGLE))
-		return refuse(c, WERR_REFUSED, ERR_LOCAL,
+		return refuse_sender(c, WERR_REFUSED, ERR_LOCAL,
 			      "the receiver accepts only a single file "
 			      "(--stdout)",
 			      e);
@@ -264,18 +265,19 @@ static int take_join(struct recv_connection *c, const uint8_t *body, size_t len,
 	struct msg_join m;
 
 	if (msg_get_join(&m, body, len))
-		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol", e);
 	c->index = m.index;
 	if (admission_admit(set->admission, c->pending) == 0)
 		c->session = sessions_join(set->sessions, m.token, m.index,
-					   c->channel.stream, &c->is_late);
+					   c->channel.stream,
+					   &c->session_ended);
 	if (c->session)
 		return 0;
-	return refuse(c, WERR_TOKEN, ERR_PROTOCOL, "no such session", e);
+	return refuse_sender(c, WERR_TOKEN, ERR_PROTOCOL, "no such session", e);
 }
 
-/* What frames are handled with. */
+/* Make what its frames are handled with. */
 static int make_worker(struct recv_connection *c, struct err *e)
 {
 	struct recv_setup *setup = c->set->setup;
@@ -316,28 +318,29 @@ static int send_ready(struct recv_connection *c, struct err *e)
 	};
 	int rc;
 
+	/* Further streams join with it. */
 	memcpy(m.token, c->session->token, sizeof(m.token));
 	msg_put_ready(&c->channel.out, &m);
 	rc = channel_send(&c->channel, NULL, 0, e);
 	return rc ? rc : stream_flush(c->channel.stream, e);
 }
 
-/* The sender listens, so it cannot make the further connections that it needs:
- * have the accept loop's thread begin them. */
-static void ask_for_further(struct recv_connection *c)
+/* A sender that listens cannot make its further connections: have the accept
+ * loop start them. */
+static void want_further(struct recv_connection *c)
 {
 	struct recv_connection_set *set = c->set;
 	const unsigned allowed = c->session->share.streams;
 	const unsigned all = c->asked < allowed ? c->asked : allowed;
 
 	pthread_mutex_lock(&set->lock);
-	set->wanted = all > 1 ? all - 1 : 0;
+	set->further_wanted = all > 1 ? all - 1 : 0;
 	pthread_mutex_unlock(&set->lock);
 	wake_signal(&set->wake);
 }
 
-/* From the first byte to READY, within the deadline. */
-static int begin(struct recv_connection *c, struct err *e)
+/* From the first byte to READY.  The deadline is that of HELLO_MS. */
+static int begin_stream(struct recv_connection *c, struct err *e)
 {
 	uint8_t body[WIRE_OPENING_MAX];
 	struct frame f;
@@ -348,7 +351,7 @@ static int begin(struct recv_connection *c, struct err *e)
 	if (rc == 0)
 		rc = wait_header(c, &f, e);
 	if (rc == ERR_PROTOCOL)
-		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "this is not ferry's protocol (do both sides use "
 			      "the same security mode?)",
 			      e);
@@ -356,7 +359,7 @@ static int begin(struct recv_connection *c, struct err *e)
 		return rc;
 	if (f.len > sizeof(body) ||
 	    (f.type != FRAME_HELLO && f.type != FRAME_JOIN))
-		return refuse(c, WERR_PROTOCOL, ERR_PROTOCOL,
+		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 			      "a session must begin with HELLO", e);
 	rc = channel_recv_fields(&c->channel, body, f.len, e);
 	if (rc == 0)
@@ -373,15 +376,15 @@ static int begin(struct recv_connection *c, struct err *e)
 	stream_set_cancel(c->channel.stream, NULL);
 	rc = send_ready(c, e);
 	if (rc == 0 && c->connects && !c->is_further)
-		ask_for_further(c);
+		want_further(c);
 	return rc;
 }
 
 /* ---- the session's frames ---- */
 
-/* Send what other threads left for this stream, or for whichever comes first.
- * After FINISH all of it goes by the first one, so that it comes before
- * SUMMARY. */
+/* Send the frames that other threads have left for this stream, or for any.
+ * After FINISH only the first stream sends them, so that all of them come
+ * before SUMMARY. */
 static int send_results(struct recv_connection *c, struct err *e)
 {
 	struct transfer *t = c->worker.transfer;
@@ -412,8 +415,9 @@ static int send_summary(struct recv_connection *c, struct err *e)
 	return rc;
 }
 
-/* Another stream was lost: what came by this one before is taken, unless that
- * does not end.  rc: of looking for the next frame. */
+/* After another stream was lost, what has arrived by this one is still handled,
+ * so that it need not be sent again: but not for longer than DRAIN_MS.  rc: of
+ * polling for the next frame. */
 static int is_drained(struct recv_connection *c, int rc)
 {
 	if (!atomic_load(&c->worker.transfer->is_over))
@@ -423,9 +427,10 @@ static int is_drained(struct recv_connection *c, int rc)
 	return rc == ERR_AGAIN || clock_left_ms(c->drain_by_ms) == 0;
 }
 
-/* Take the next frame, or wait for one. */
-static int step(struct recv_connection *c, enum dispatch_next *next,
-		struct err *e)
+/* Handle the next frame, or wait until one comes or there is something to
+ * send. */
+static int handle_next(struct recv_connection *c, enum dispatch_next *next,
+		       struct err *e)
 {
 	struct results *results = c->worker.transfer->results;
 	const int is_first = c->index == 0;
@@ -452,16 +457,17 @@ static int step(struct recv_connection *c, enum dispatch_next *next,
 	return rc < 0 ? rc : 0;
 }
 
-static int serve(struct recv_connection *c, struct err *e)
+/* Handle the session's frames, until the stream's end. */
+static int serve_stream(struct recv_connection *c, struct err *e)
 {
 	enum dispatch_next next = DISPATCH_GO_ON;
 	struct err ignored;
 	int rc = 0;
 
 	while (rc == 0 && next != DISPATCH_END)
-		rc = step(c, &next, e);
+		rc = handle_next(c, &next, e);
 	if (rc == 0)
-		(void)stream_close(c->channel.stream, GOODBYE_MS, &ignored);
+		(void)stream_close(c->channel.stream, CLOSE_MS, &ignored);
 	return rc;
 }
 
@@ -493,8 +499,8 @@ static void session_failed(struct recv_connection *c, struct err *e)
 	struct err ignored;
 	int lost = err_is_lost(e->code);
 
-	/* A stream that was aborted while it was not waiting only knows that
-	 * its connection is gone. */
+	/* A stream that is aborted while it does not wait gets no other error
+	 * than that its connection is gone. */
 	if (lost && is_stopping) {
 		err_set(e, ERR_INTERRUPTED, "interrupted");
 		lost = 0;
@@ -502,8 +508,9 @@ static void session_failed(struct recv_connection *c, struct err *e)
 	if (e->code == ERR_CLOSED)
 		err_set(e, ERR_LOST, "disconnected before the end of the "
 				     "session");
-	/* Fixed texts only: nothing of ours is the peer's business.  What it
-	 * still sends is thrown away, or a reset would take the text. */
+	/* Only a fixed text, as e may name paths of this host.  What the peer
+	 * still sends is read and discarded: closing with unread data resets
+	 * the connection, and the peer might lose our ERROR. */
 	if (!lost) {
 		channel_send_error(&c->channel, wire_code(e->code),
 				   err_name(e->code));
@@ -516,14 +523,15 @@ static void session_failed(struct recv_connection *c, struct err *e)
 static void pending_failed(struct recv_connection *c, struct err *e)
 {
 	const struct recv_setup *setup = c->set->setup;
-	/* One that says nothing or goes away again is nothing to warn of; nor
-	 * is a further stream of a session that ended before it came. */
-	const int is_quiet = err_is_lost(e->code) || c->is_late ||
+	/* Don't warn about connections that say nothing or go away, as those
+	 * of port scanners, nor about a further stream whose session ended
+	 * before it came. */
+	const int is_quiet = err_is_lost(e->code) || c->session_ended ||
 			     c->is_further;
 
 	if (c->spent_code || (c->connects && !c->is_further)) {
-		/* The code is used up without a session, or there is nobody
-		 * else to wait for. */
+		/* The code is used up, or the only sender was lost: no other
+		 * session can come. */
 		if (e->code == ERR_CLOSED)
 			err_set(e, ERR_LOST, "disconnected before the session "
 					     "began");
@@ -537,8 +545,9 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 	}
 }
 
-/* Close the connection, then leave the session, which may end by that. */
-static void end(struct recv_connection *c)
+/* Close the connection, then leave the session, which ends with its last
+ * stream. */
+static void end_connection(struct recv_connection *c)
 {
 	struct recv_connection_set *set = c->set;
 	const struct stream *stream = c->channel.stream;
@@ -556,8 +565,8 @@ static void end(struct recv_connection *c)
 	if (c->session)
 		sessions_leave(set->sessions, c->session, c->index);
 	pthread_mutex_lock(&set->lock);
-	c->next = set->through;
-	set->through = c;
+	c->next = set->ended;
+	set->ended = c;
 	pthread_mutex_unlock(&set->lock);
 	wake_signal(&set->wake);
 }
@@ -569,19 +578,20 @@ static void *connection_main(void *arg)
 	int rc;
 
 	err_clear(&e);
-	rc = begin(c, &e);
-	/* Only eviction sets its token while the receiver goes on. */
+	rc = begin_stream(c, &e);
+	/* While the receiver goes on, only eviction (admission.h) cancels a
+	 * pending connection. */
 	if (rc == ERR_INTERRUPTED && !cancel_is_set(&c->set->setup->stop))
 		rc = err_set(&e, ERR_LOST, "closed to make room for others");
 	if (c->pending)
 		admission_leave(c->set->admission, c->pending);
 	if (rc == 0)
-		rc = serve(c, &e);
+		rc = serve_stream(c, &e);
 	if (rc && c->session)
 		session_failed(c, &e);
 	else if (rc)
 		pending_failed(c, &e);
-	end(c);
+	end_connection(c);
 	return NULL;
 }
 
@@ -636,8 +646,8 @@ static struct recv_connection *new_connection(struct recv_connection_set *set)
 	return c;
 }
 
-/* Takes c over. */
-static int start(struct recv_connection *c)
+/* Takes over c. */
+static int start_thread(struct recv_connection *c)
 {
 	if (pthread_create(&c->thread, NULL, connection_main, c) == 0) {
 		c->set->count++;
@@ -660,10 +670,10 @@ void recv_connection_start(struct recv_connection_set *set, int fd,
 		return;
 	}
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
-	if (enter(c, fd, sa))
+	if (enter_admission(c, fd, sa))
 		free_connection(c);
 	else
-		(void)start(c);
+		(void)start_thread(c);
 }
 
 static int start_connecting(struct recv_connection_set *set, int is_further)
@@ -674,7 +684,7 @@ static int start_connecting(struct recv_connection_set *set, int is_further)
 		return -1;
 	c->connects = 1;
 	c->is_further = is_further;
-	return start(c);
+	return start_thread(c);
 }
 
 int recv_connection_connect(struct recv_connection_set *set, struct err *e)
@@ -689,10 +699,10 @@ void recv_connection_connect_further(struct recv_connection_set *set)
 	unsigned n;
 
 	pthread_mutex_lock(&set->lock);
-	n = set->wanted;
-	set->wanted = 0;
+	n = set->further_wanted;
+	set->further_wanted = 0;
 	pthread_mutex_unlock(&set->lock);
-	/* One that cannot be begun is missed by nobody. */
+	/* Where one cannot be started, the session has fewer streams. */
 	while (n-- > 0 && start_connecting(set, 1) == 0)
 		;
 }
@@ -712,8 +722,8 @@ unsigned recv_connection_reap(struct recv_connection_set *set)
 	struct recv_connection *c;
 
 	pthread_mutex_lock(&set->lock);
-	c = set->through;
-	set->through = NULL;
+	c = set->ended;
+	set->ended = NULL;
 	pthread_mutex_unlock(&set->lock);
 	while (c) {
 		struct recv_connection *next = c->next;

@@ -1,5 +1,5 @@
 /*
- * Directory metadata, applied at the end.
+ * Directory metadata: records, in memory or spilled to a file.
  */
 #include "receiver/dir_meta.h"
 
@@ -39,9 +39,10 @@ struct record {
 	struct file_meta meta;
 };
 
-/* The first pass sets the metadata of all directories, but leaves those that are
- * to be locked (without a permission for their owner) unlocked.  Then a pass for
- * each depth that has such directories, from the deepest up, locks them. */
+/* The first pass sets the metadata of all directories, but leaves those that
+ * are to be locked (without a permission for their owner) unlocked.  Then a
+ * pass for each depth that has such directories, from the deepest up, locks
+ * them. */
 struct pass {
 	struct dirs *dirs;
 	int depth; /* of the directories that are locked; 0: the first pass */
@@ -73,6 +74,7 @@ void dir_meta_free(struct dir_meta *d)
 	free(d);
 }
 
+/* Move the records in memory to the temporary file.  Locked. */
 static int spill(struct dir_meta *d, struct err *e)
 {
 	if (d->spill_fd < 0) {
@@ -80,6 +82,7 @@ static int spill(struct dir_meta *d, struct err *e)
 		struct part p;
 		int rc = part_create_hidden(&p, d->root_fd, 0600, 0, e);
 
+		/* No hidden files here: a named one, unlinked at once. */
 		if (rc == ERR_AGAIN) {
 			rc = part_create(&p, &names, d->root_fd, e);
 			unlinkat(d->root_fd, p.name, 0);
@@ -115,13 +118,6 @@ int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
 	return rc;
 }
 
-static void get_record(struct rd *r, struct record *rec)
-{
-	rec->len = rd_u16(r);
-	rec->path = (const char *)rd_bytes(r, rec->len);
-	file_meta_get(r, &rec->meta, FILE_META_EXTENDED);
-}
-
 /* How deep a directory lies: 1 in the root, at most DEPTH_MAX. */
 static int depth_of(const struct record *rec)
 {
@@ -151,7 +147,8 @@ static void apply_one(struct pass *p, const struct record *rec)
 		p->trouble(p->ctx, rec->path, rec->len, e.sys_errno);
 }
 
-/* All whole records in the n bytes at p; returns how many bytes they take. */
+/* Apply all whole records in the n bytes at p.  Returns how many bytes they
+ * take. */
 static size_t apply_block(struct pass *ps, const uint8_t *p, size_t n)
 {
 	struct rd r;
@@ -161,7 +158,9 @@ static size_t apply_block(struct pass *ps, const uint8_t *p, size_t n)
 	for (;;) {
 		struct record rec;
 
-		get_record(&r, &rec);
+		rec.len = rd_u16(&r);
+		rec.path = (const char *)rd_bytes(&r, rec.len);
+		file_meta_get(&r, &rec.meta, FILE_META_EXTENDED);
 		if (r.failed)
 			return used;
 		apply_one(ps, &rec);
@@ -181,6 +180,7 @@ static int apply_spilled(struct dir_meta *d, struct pass *ps, struct err *e)
 	while ((n = io_pread(d->spill_fd, block, BLOCK, off)) > 0) {
 		size_t used = apply_block(ps, block, (size_t)n);
 
+		/* Not one whole record is left: the file was damaged. */
 		if (used == 0)
 			break;
 		off += used;

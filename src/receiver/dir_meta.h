@@ -1,14 +1,14 @@
 /*
- * dir_meta.h - modes and times of directories, which can only be set when a
- * session's files are in place.
+ * dir_meta.h - modes and times of directories, which are set when a session's
+ * files are in place: before that, each new file would change the time, and a
+ * mode could keep files out.
  *
- * Layer: receiver.  Uses base, fs/.
+ * Layer: receiver.
  * Threads: dir_meta_add() from any, it has a lock of its own; dir_meta_apply()
  * when no more are added.
  *
- * A million directories must not cost memory: the list is kept in a buffer of
- * at most 4 MiB, and what does not fit goes to a temporary file that has no name
- * any more.
+ * The list is kept in a buffer of at most 4 MiB; what does not fit goes to an
+ * unlinked temporary file, so that millions of directories cost no more memory.
  */
 #ifndef FERRY_RECEIVER_DIR_META_H
 #define FERRY_RECEIVER_DIR_META_H
@@ -29,17 +29,16 @@ void dir_meta_free(struct dir_meta *d); /* NULL is allowed */
 int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
 		 const struct file_meta *meta, struct err *e);
 
-/* Called for each directory whose metadata could not be set; err_no says
- * why. */
+/* Called for each directory whose metadata cannot be set, with the errno. */
 typedef void (*dir_meta_trouble)(void *ctx, const char *path, size_t len,
 				 int err_no);
 
 /*
  * Set modes and times of all.  Directories without all permissions for their
- * owner get their modes last, the deepest first, so that what lies below them is
- * reached before (all that are more than 64 deep count as equally deep).  Blocks
- * for as long as the disk takes.  Returns how many there were; or a negative
- * error that prevented the whole: ERR_RESOURCE, ERR_LOCAL.
+ * owner get their modes last, the deepest first, so that what lies below them
+ * is reached before (all that are more than 64 deep count as equally deep).
+ * Blocks for as long as the disk takes.  Returns how many there were; or a
+ * negative error that prevented the whole: ERR_RESOURCE, ERR_LOCAL.
  */
 int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 		   struct err *e);

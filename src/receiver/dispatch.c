@@ -1,5 +1,5 @@
 /*
- * One function a frame.
+ * The types of frames that a receiver handles, and when they may come.
  */
 #include "receiver/dispatch.h"
 
@@ -26,22 +26,15 @@ static int take_finish(struct recv_session *s, const uint8_t *body, size_t len,
 	return recv_session_finish(s, &m, e);
 }
 
-static int take_error(struct recv_session *s, const uint8_t *body, size_t len,
-		      struct err *e)
-{
-	recv_session_forget_retry(s);
-	return channel_peer_error(body, len, e);
-}
-
-static int out_of_turn(const struct frame *f, struct err *e)
+static int unexpected_frame(const struct frame *f, struct err *e)
 {
 	return err_set(e, ERR_PROTOCOL, "the sender sent an unexpected %s "
 					"frame",
 		       frame_name(f->type));
 }
 
-/* A frame without payload. */
-static int take_body(struct worker *w, struct recv_session *s,
+/* Read and handle the body of a frame without payload. */
+static int handle_body(struct worker *w, struct recv_session *s,
 		     const struct frame *f, enum dispatch_next *next,
 		     struct err *e)
 {
@@ -67,7 +60,7 @@ static int take_body(struct worker *w, struct recv_session *s,
 		return 0;
 	case FRAME_FINISH:
 		if (!w->input->is_first)
-			return out_of_turn(f, e);
+			return unexpected_frame(f, e);
 		*next = DISPATCH_FINISH;
 		return take_finish(s, body, len, e);
 	case FRAME_STREAM_END:
@@ -78,7 +71,8 @@ static int take_body(struct worker *w, struct recv_session *s,
 		*next = DISPATCH_END;
 		return 0;
 	case FRAME_ERROR:
-		return take_error(s, body, len, e);
+		recv_session_forget_retry(s);
+		return channel_peer_error(body, len, e);
 	case FRAME_CHUNK:
 	case FRAME_PACK:
 	case FRAME_OFFER:
@@ -95,14 +89,15 @@ static int take_body(struct worker *w, struct recv_session *s,
 	case FRAME_PING:
 		break;
 	}
-	return out_of_turn(f, e);
+	return unexpected_frame(f, e);
 }
 
 int dispatch_frame(struct worker *w, struct recv_session *s,
 		   const struct frame *f, enum dispatch_next *next,
 		   struct err *e)
 {
-	/* The committer has the session's lists to itself. */
+	/* After FINISH the committer reads the session's lists of symlinks and
+	 * directories, so nothing may be added to them. */
 	if (*next == DISPATCH_FINISH && f->type != FRAME_ERROR)
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent %s after FINISH",
@@ -115,5 +110,5 @@ int dispatch_frame(struct worker *w, struct recv_session *s,
 		return file_data_chunk(w, f->len, e);
 	if (f->type == FRAME_PACK || f->type == FRAME_OFFER)
 		return recv_pack(w, f->len, f->type == FRAME_OFFER, e);
-	return take_body(w, s, f, next, e);
+	return handle_body(w, s, f, next, e);
 }

@@ -1,5 +1,5 @@
 /*
- * Events for the program of --exec, and reports on it.
+ * Sessions to the process that runs the program of --exec, reports from it.
  */
 #include "receiver/exec_events.h"
 
@@ -13,7 +13,7 @@
 #include "receiver/setup.h"
 
 enum {
-	TICK_MS = 1000,
+	TICK_MS = 1000, /* between two checks whether the receiver stops */
 	/* After a signal, programs are waited for no longer than this. */
 	END_MS = 10000,
 };
@@ -39,7 +39,8 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 	snprintf(ev.security, sizeof(ev.security), "%s",
 		 security_name(setup->cfg->security));
 	rc = exec_helper_post(setup->cfg->exec, &ev);
-	/* Hundreds wait: the session keeps its place until there is room. */
+	/* The queue is full.  The session waits, and counts as one of
+	 * --max-sessions meanwhile, which slows new ones down. */
 	while (rc == ERR_AGAIN && !cancel_is_set(&setup->stop)) {
 		exec_helper_wait(setup->cfg->exec, TICK_MS);
 		rc = exec_helper_post(setup->cfg->exec, &ev);
@@ -54,7 +55,8 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 						   "has ended");
 }
 
-static void tell(struct recv_setup *setup, const struct exec_helper_report *report)
+static void tell_report(struct recv_setup *setup,
+			const struct exec_helper_report *report)
 {
 	const unsigned long long number = report->session;
 	const int status = report->status;
@@ -82,7 +84,7 @@ int exec_events_reports(struct recv_setup *setup)
 	int rc;
 
 	while ((rc = exec_helper_take(setup->cfg->exec, &report)) == 0)
-		tell(setup, &report);
+		tell_report(setup, &report);
 	return rc;
 }
 
@@ -106,6 +108,7 @@ void exec_events_end(struct recv_setup *setup)
 					 "for it");
 			return;
 		}
+		/* The descriptor stays readable, so it is polled once only. */
 		if (poll(fds, 2, ms) > 0 && fds[1].revents) {
 			deadline_ms = clock_ms() + END_MS;
 			fds[1].fd = -1;

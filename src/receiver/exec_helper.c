@@ -1,6 +1,6 @@
 /*
- * Two processes and a pair of sockets that keep messages apart.  Everything
- * from serve() down happens in the process that was split off.
+ * Two processes and a pair of sockets of packets (SOCK_SEQPACKET), so that a
+ * message is received whole or not at all.
  */
 #include "receiver/exec_helper.h"
 
@@ -28,7 +28,7 @@ enum {
 	SOCK_FD = STDERR_FILENO + 1, /* in the process that was split off */
 	FACTS = 9, /* variables that differ from session to session */
 	FACT_MAX = 160,
-	FIXED_MAX = 6, /* variables that do not */
+	FIXED_MAX = 6, /* variables that are always the same */
 };
 
 struct exec_helper {
@@ -36,16 +36,16 @@ struct exec_helper {
 	pid_t pid;
 };
 
-/* What the other process has. */
+/* What the process that was split off knows from the start. */
 struct runner {
 	const char *name; /* as the user wrote it */
-	char *program;    /* without links */
+	char *program;    /* absolute, without symlinks */
 	char *dir;
 	char *fixed[FIXED_MAX];
 	size_t count;
 };
 
-/* ------------------------------------------------------------ getting ready */
+/* ------------------------------------------------------------ setting up */
 
 static int is_below(const char *path, const char *dir)
 {
@@ -117,10 +117,10 @@ static int runner_init(struct runner *r, const char *program, const char *dir,
 	return check_program(r, e);
 }
 
-/* ------------------------------------------- in the process split off */
+/* ------------------------------------- in the process that was split off */
 
-/* The peer's address comes from the receiver, which may be in other hands:
- * nothing but what addresses are made of. */
+/* Texts come from the receiver, which an attacker may control: only characters
+ * of addresses stay. */
 static void clean_text(char *text, size_t size)
 {
 	text[size - 1] = '\0';
@@ -131,7 +131,8 @@ static void clean_text(char *text, size_t size)
 	}
 }
 
-static void set_facts(char facts[FACTS][FACT_MAX], const struct exec_helper_event *ev)
+static void set_facts(char facts[FACTS][FACT_MAX],
+		      const struct exec_helper_event *ev)
 {
 	const struct {
 		const char *name;
@@ -151,7 +152,8 @@ static void set_facts(char facts[FACTS][FACT_MAX], const struct exec_helper_even
 	snprintf(facts[n], FACT_MAX, "FERRY_SECURITY=%s", ev->security);
 }
 
-/* Returns 0 or the errno of what failed. */
+/* Start the program, with the signals that are ignored here set back to their
+ * defaults.  Returns 0 or an errno. */
 static int spawn(const struct runner *r, char *const *env, pid_t *pid)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
@@ -176,8 +178,9 @@ static int spawn(const struct runner *r, char *const *env, pid_t *pid)
 	return rc;
 }
 
-static void run(const struct runner *r, struct exec_helper_event *ev,
-		struct exec_helper_report *report)
+/* Run the program for a session, until it ends. */
+static void run_program(const struct runner *r, struct exec_helper_event *ev,
+			struct exec_helper_report *report)
 {
 	char facts[FACTS][FACT_MAX];
 	char *env[FIXED_MAX + FACTS + 1] = { NULL };
@@ -201,7 +204,8 @@ static void run(const struct runner *r, struct exec_helper_event *ev,
 		;
 }
 
-/* Only the three standard descriptors and the socket are left. */
+/* Close all but the three standard descriptors and the socket: the program must
+ * not inherit any of the receiver's. */
 static int arrange_descriptors(int sock)
 {
 	const int null = open("/dev/null", O_RDONLY);
@@ -215,23 +219,19 @@ static int arrange_descriptors(int sock)
 	return fcntl(SOCK_FD, F_SETFD, FD_CLOEXEC);
 }
 
-/* What ends the receiver from the terminal must not end this before it has
- * done its work; the program itself gets the signals as usual. */
-static void ignore_signals(void)
+/* Run the program for each event, until the receiver closes the socket. */
+static void serve_events(const struct runner *r, int sock)
 {
+	struct exec_helper_event ev;
+	ssize_t n;
+
+	/* Ctrl-C in the terminal ends the receiver, but this process only after
+	 * the last program; programs get these signals as usual. */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
-}
-
-static void serve(const struct runner *r, int sock)
-{
-	struct exec_helper_event ev;
-	ssize_t n;
-
-	ignore_signals();
 	if (arrange_descriptors(sock) < 0 || chdir(r->dir) < 0)
 		_exit(1);
 	for (;;) {
@@ -243,8 +243,8 @@ static void serve(const struct runner *r, int sock)
 		if (n != sizeof(ev))
 			break;
 		memset(&report, 0, sizeof(report));
-		run(r, &ev, &report);
-		/* nobody may be there any more to take it */
+		run_program(r, &ev, &report);
+		/* The receiver may have ended meanwhile. */
 		(void)send(SOCK_FD, &report, sizeof(report), MSG_NOSIGNAL);
 	}
 	_exit(n == 0 ? 0 : 1);
@@ -252,7 +252,8 @@ static void serve(const struct runner *r, int sock)
 
 /* ---------------------------------------------------------- in the receiver */
 
-static int split_off(struct exec_helper *h, const struct runner *r, struct err *e)
+static int split_off(struct exec_helper *h, const struct runner *r,
+		     struct err *e)
 {
 	int fds[2];
 
@@ -260,7 +261,7 @@ static int split_off(struct exec_helper *h, const struct runner *r, struct err *
 		return err_sys(e, ERR_RESOURCE, "--exec");
 	h->pid = fork();
 	if (h->pid == 0)
-		serve(r, fds[1]);
+		serve_events(r, fds[1]);
 	io_close(&fds[1]);
 	h->fd = fds[0];
 	if (h->pid < 0)
@@ -268,7 +269,8 @@ static int split_off(struct exec_helper *h, const struct runner *r, struct err *
 	return 0;
 }
 
-struct exec_helper *exec_helper_start(const char *program, const char *dir, struct err *e)
+struct exec_helper *exec_helper_start(const char *program, const char *dir,
+				      struct err *e)
 {
 	struct exec_helper *h = calloc(1, sizeof(*h));
 	struct runner r;

@@ -1,16 +1,16 @@
 /*
- * exec_helper.h - the program of --exec, run after each session that committed
- * something.
+ * exec_helper.h - a process that runs the program of --exec after each session
+ * that committed something.
  *
- * Layer: receiver.  Uses base, net/addr.h.
- * Threads: exec_helper_start() before there are any; exec_helper_post() from any
- * thread; the rest from one.
+ * Layer: receiver.
+ * Threads: exec_helper_start() before there are any; exec_helper_post() and
+ * exec_helper_wait() from any thread; the rest from one.
  *
- * A process of its own runs it, split off before the receiver confines
- * itself: it has no key, no socket but the one to the receiver, and knows the
- * program and the directory from the beginning, so that a receiver that was
- * taken over can make it run that program, with numbers and the text of an
- * address in its environment, and nothing else.
+ * The process is split off before the receiver confines itself and reads keys.
+ * It has no socket but the one to the receiver, and program and directory are
+ * fixed from the start: a receiver that an attacker controls can make it run
+ * this one program, with numbers and an address in its environment, and nothing
+ * else.
  *
  * Programs run one after the other, in the order of the sessions, in DIR,
  * with standard input from /dev/null and standard output to standard error.
@@ -42,7 +42,7 @@ struct exec_helper_event {
 struct exec_helper_report {
 	uint64_t session;
 	int32_t error;  /* errno where it could not be started, else 0 */
-	int32_t status; /* as of waitpid(2) */
+	int32_t status; /* of waitpid(2) */
 };
 
 /*
@@ -54,8 +54,8 @@ struct exec_helper_report {
 struct exec_helper *exec_helper_start(const char *program, const char *dir,
 				      struct err *e);
 
-/* Have the program run.  Returns 0; ERR_AGAIN when too many wait (see
- * exec_helper_wait()); ERR_LOST when the process is gone. */
+/* Have the program run.  Does not block.  Returns 0; ERR_AGAIN when the queue
+ * is full (see exec_helper_wait()); ERR_LOST when the process is gone. */
 int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev);
 
 /* Wait until exec_helper_post() may work, at most for ms milliseconds. */
@@ -67,11 +67,11 @@ int exec_helper_fd(const struct exec_helper *h);
 /* 0 with the next report; ERR_AGAIN; ERR_CLOSED when there will be none. */
 int exec_helper_take(struct exec_helper *h, struct exec_helper_report *r);
 
-/* No more events: the process ends after those it has. */
+/* There are no more events: the process ends after those that it has. */
 void exec_helper_finish(struct exec_helper *h);
 
-/* Does not wait; a program that runs goes on, and so do those that wait.
- * NULL is allowed. */
+/* Does not wait: the program that runs goes on, and those that are queued still
+ * run.  NULL is allowed. */
 void exec_helper_free(struct exec_helper *h);
 
 #endif

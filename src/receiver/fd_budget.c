@@ -1,5 +1,5 @@
 /*
- * Dividing what is left.
+ * Counting descriptors and dividing them.
  */
 #include "receiver/fd_budget.h"
 
@@ -12,8 +12,8 @@
 #include "os/cancel.h"
 
 enum {
-	/* Of the process: listener, directory, wake-ups, --exec, what the
-	 * resolver or libc opens for a moment. */
+	/* Of the process: listener, directory, wake-ups, --exec, and what libc
+	 * opens for a moment. */
 	FDS_PROCESS = 8,
 	/* Of a session: two wake-ups, and directories on the walks of its
 	 * committer and of symlinks. */
@@ -29,20 +29,20 @@ enum {
 	FDS_PENDING = 2,
 	FDS_LEAST = FDS_SESSION + FDS_STREAM + FDS_FILE + FDS_COMMIT,
 
-	/* One of so many is a pending connection's. */
+	/* Pending connections get this part of all. */
 	PENDING_PART = 8,
 	PENDING_MIN = 2,
 	/* A session gets this part of what is left, or more where there may be
 	 * fewer sessions. */
 	SESSION_PART = 4,
-	/* So that the last of the sessions that there may be finds something as
-	 * well, this part of all is kept for the least that each needs. */
+	/* This part of all is kept for the smallest shares of the sessions that
+	 * there may be, so that the last one gets some too. */
 	KEPT_PART = 2,
 	FILES_MAX = 64,
 	COMMITS_MAX = 10240, /* a group of the committer, and some more */
 
-	FDS_COUNTED = 4096, /* so many are inherited at most */
-	LOOK_MS = 100,
+	FDS_COUNTED = 4096, /* no descriptor above is inherited */
+	STOP_CHECK_MS = 100,
 };
 
 struct fd_budget {
@@ -55,7 +55,7 @@ struct fd_budget {
 	unsigned shares; /* that are taken */
 };
 
-/* How many descriptors there may be besides those that are open now. */
+/* How many descriptors may be opened besides those that are open. */
 static uint64_t count_spare(void)
 {
 	struct rlimit lim;
@@ -123,7 +123,7 @@ int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 	uint64_t used, left;
 
 	/* A quarter for streams, half for files in chunks, the rest for
-	 * commits; but no more than there is beside the least of each. */
+	 * commits; but each leaves the smallest number to the others. */
 	share->streams = within(fds / 4 / FDS_STREAM, 1, streams);
 	used = FDS_SESSION + (uint64_t)share->streams * FDS_STREAM;
 	left = fds > used + FDS_COMMIT ? fds - used - FDS_COMMIT : 0;
@@ -136,7 +136,8 @@ int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 	return share->fds <= fds ? 0 : -1;
 }
 
-/* How many descriptors the next session may have.  Locked. */
+/* How many descriptors the next session may have: a part of what is left, less
+ * what is kept for the sessions after it.  Locked. */
 static uint64_t next_share(const struct fd_budget *b)
 {
 	const unsigned least = within(b->all / KEPT_PART / FDS_LEAST, 0,
@@ -166,11 +167,12 @@ int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
 		else if (cancel_is_set(stop) || clock_left_ms(by_ms) == 0)
 			rc = ERR_RESOURCE;
 		else
-			clock_cond_wait(&b->given_back, &b->lock, LOOK_MS);
+			clock_cond_wait(&b->given_back, &b->lock,
+					STOP_CHECK_MS);
 	}
 	if (rc == 0) {
-		/* What the only session takes beyond what is left was never
-		 * there. */
+		/* The only session may get more than is left, which then is
+		 * not there to be given back either. */
 		if (share->fds > b->left)
 			share->fds = b->left;
 		b->left -= share->fds;

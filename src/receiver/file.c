@@ -1,5 +1,5 @@
 /*
- * Files that are received in chunks: beginning and end of the struct.
+ * Files that are received in chunks: making and freeing them.
  */
 #include "receiver/file.h"
 
@@ -40,7 +40,7 @@ struct recv_file *recv_file_new(const struct msg_open *m,
 void recv_file_free(struct recv_file *f)
 {
 	struct commit *c = f->commit;
-	/* Data of an earlier session is kept also where nothing was added. */
+	/* Data of an earlier session is kept even if none of it was checked. */
 	const int is_kept = c && c->journal && !f->is_over &&
 			    (f->is_resumed || tree_have_count(f->tree) > 0);
 

@@ -18,7 +18,7 @@
 #include "wire/msg.h"
 
 /* Whether the leaves lie in the file, and a range is a whole one. */
-static int is_in_place(const struct recv_file *f, const struct msg_check *m)
+static int lies_in_file(const struct recv_file *f, const struct msg_check *m)
 {
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	const uint64_t leaves = tree_leaf_count(f->size);
@@ -31,8 +31,9 @@ static int is_in_place(const struct recv_file *f, const struct msg_check *m)
 		(m->count == TREE_RANGE_LEAVES || leaf + m->count == leaves));
 }
 
-/* The digest of a leaf as it is here: from the journal where nobody touched the
- * part since, else read for it.  Returns 0, or -1 where it cannot be had. */
+/* The digest of a leaf as it is here: from the journal where nobody has written
+ * to the part since, otherwise by reading the leaf.  Returns 0, or -1 where it
+ * cannot be read. */
 static int own_digest(struct worker *w, struct recv_file *f, uint64_t leaf,
 		      uint8_t *out)
 {
@@ -50,16 +51,16 @@ static int own_digest(struct worker *w, struct recv_file *f, uint64_t leaf,
 }
 
 /*
- * Work out the digests of all leaves, own[], and which *differ from the
- * sender's: bit i for the i-th.  Of a file that is only compared as a whole
- * these are the leaves that cannot be read.
+ * Compute the digests of all leaves, own[], and which of them *differ from the
+ * sender's: bit i for the i-th.  In a file that is only compared as a whole,
+ * these are just the leaves that cannot be read.
  */
-static int compare(struct worker *w, struct recv_file *f,
-		   const struct msg_check *m, uint8_t *own, uint64_t *differ,
-		   struct err *e)
+static int compare_leaves(struct worker *w, struct recv_file *f,
+			  const struct msg_check *m, uint8_t *own,
+			  uint64_t *differ, struct err *e)
 {
 	const struct digest_ops *ops = w->transfer->digest;
-	const int is_blind = recv_file_is_compare_only(f);
+	const int only_whole = recv_file_is_compare_only(f);
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	uint8_t sum[DIGEST_MAX];
 	uint64_t all = 0;
@@ -73,12 +74,12 @@ static int compare(struct worker *w, struct recv_file *f,
 		all |= bit;
 		if (own_digest(w, f, leaf + i, d))
 			*differ |= bit;
-		else if (m->kind == CHECK_LEAVES && !is_blind &&
+		else if (m->kind == CHECK_LEAVES && !only_whole &&
 			 memcmp(d, m->digests + i * ops->size, ops->size) != 0)
 			*differ |= bit;
 		rc = channel_ping_if_due(w->channel, e);
 	}
-	if (rc || m->kind != CHECK_RANGE || is_blind)
+	if (rc || m->kind != CHECK_RANGE || only_whole)
 		return rc;
 	ops->sum(own, m->count * ops->size, sum);
 	if (*differ || memcmp(sum, m->digests, ops->size) != 0)
@@ -86,7 +87,7 @@ static int compare(struct worker *w, struct recv_file *f,
 	return 0;
 }
 
-/* Through w->raw. */
+/* Copy a leaf of the basis to the part, through w->raw. */
 static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 		     struct err *e)
 {
@@ -98,24 +99,24 @@ static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 }
 
 /*
- * The basis is another file than is sent: make the part, and copy to it what was
- * found to be the same.  What an earlier session left in the part is not used,
- * as the sender was told that the leaves of the basis are here.  Returns 0, or
- * -1 with a verdict in v.
+ * The basis is not the file that is sent: make the part, and copy the leaves to
+ * it that were found to be the same.  What an earlier session left in the part
+ * is not used, because STATE named the leaves of the basis.  Returns 0, or -1
+ * with a verdict in v.
  */
 static int materialize_part(struct worker *w, struct recv_file *f,
 			    struct verdict *v)
 {
 	const uint64_t leaves = tree_leaf_count(f->size);
-	struct runs left;
-	struct parts_found found = { .claims = &left };
+	struct runs unused;
+	struct parts_found found = { .unverified = &unused };
 	struct err fe;
 	int rc;
 
 	err_clear(&fe);
-	runs_init(&left, STATE_RUNS_MAX);
+	runs_init(&unused, STATE_RUNS_MAX);
 	rc = file_open_part(w, f, f->size, &found, v);
-	runs_release(&left);
+	runs_release(&unused);
 	if (rc)
 		return rc;
 	for (uint64_t i = 0; rc == 0 && i < leaves; i++) {
@@ -129,11 +130,11 @@ static int materialize_part(struct worker *w, struct recv_file *f,
 	return -1;
 }
 
-/* The leaves that are what they should be count as received.  A file that fails
- * is no error here. */
-static int take_same(struct worker *w, struct recv_file *f,
-		     const struct msg_check *m, const uint8_t *own,
-		     uint64_t differ, struct err *e)
+/* Record the leaves that do not differ as received, and copy them to the part
+ * if it was made.  A file that fails is no error here. */
+static int record_same(struct worker *w, struct recv_file *f,
+		       const struct msg_check *m, const uint8_t *own,
+		       uint64_t differ, struct err *e)
 {
 	struct transfer *t = w->transfer;
 	const size_t size = t->digest->size;
@@ -159,14 +160,14 @@ static int take_same(struct worker *w, struct recv_file *f,
 	return rc;
 }
 
-/* basis_lock is held. */
+/* Compare the leaves and answer.  The caller has locked basis_lock. */
 static int check_leaves(struct worker *w, struct recv_file *f,
 			const struct msg_check *m, struct err *e)
 {
 	struct msg_checked reply = { m->id, m->offset, m->count, 0 };
 	uint8_t own[CHECK_LEAVES_MAX * DIGEST_MAX];
 	struct verdict v = { .status = STATUS_FAILED };
-	int rc = compare(w, f, m, own, &reply.differing, e);
+	int rc = compare_leaves(w, f, m, own, &reply.differing, e);
 
 	if (rc)
 		return rc;
@@ -182,7 +183,7 @@ static int check_leaves(struct worker *w, struct recv_file *f,
 			return 0;
 		}
 	}
-	rc = take_same(w, f, m, own, reply.differing, e);
+	rc = record_same(w, f, m, own, reply.differing, e);
 	if (rc)
 		return rc;
 	msg_put_checked(&w->channel->out, &reply);
@@ -204,7 +205,7 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	if (rc || !f)
 		return rc;
 	pthread_mutex_lock(&f->basis_lock);
-	if (!is_in_place(f, &m) ||
+	if (!lies_in_file(f, &m) ||
 	    !file_table_start_check(t->files, f, m.offset / TREE_LEAF, m.count))
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender checks chunks that the receiver did "

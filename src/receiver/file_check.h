@@ -1,7 +1,8 @@
 /*
- * file_check.h - CHECK: comparing leaves that are here with those of the sender.
+ * file_check.h - CHECK: compares leaves that the receiver has with the
+ * sender's.
  *
- * Layer: receiver.  Uses worker.h, file_open.h, file_use.h, file_table.h.
+ * Layer: receiver. Threads: the stream's own.
  */
 #ifndef FERRY_RECEIVER_FILE_CHECK_H
 #define FERRY_RECEIVER_FILE_CHECK_H
@@ -14,9 +15,9 @@
 struct worker;
 
 /*
- * Handle the body of a CHECK and answer CHECKED.  Reads the leaves, so it takes
- * its time; heart-beats go out meanwhile.  A file that fails is no error here.
- * Returns 0, or an error that ends the session.
+ * Handle the body of a CHECK, and answer CHECKED.  Blocks while it reads the
+ * leaves, and sends heart-beats meanwhile.  A file that fails gets its verdict,
+ * and is no error here.  Returns 0, or an error that ends the session.
  */
 int file_check(struct worker *w, const uint8_t *body, size_t len,
 	       struct err *e);

@@ -1,6 +1,6 @@
 /*
- * The content of files: data is verified and written at its offset, holes are
- * left out.
+ * The content of files: data is verified and written at its offset, nothing is
+ * written where holes are.
  */
 #include "receiver/file_data.h"
 
@@ -18,18 +18,6 @@
 #include "wire/msg.h"
 
 /* ---- CHUNK ---- */
-
-static int ask_again(struct worker *w, const struct msg_chunk *m,
-		     struct err *e)
-{
-	/* What went to standard output cannot be put in order any more. */
-	if (w->transfer->stdout_fd >= 0)
-		return err_set(e, ERR_CORRUPT,
-			       "data arrived damaged and cannot be sent again "
-			       "with --stdout");
-	return input_ask_again(w->input, "a chunk", m->id, m->offset,
-			       m->raw_len, e);
-}
 
 /* Write the verified bytes in w->raw.  Returns 0; 1 where the file failed; an
  * error that ends the session. */
@@ -50,7 +38,8 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	if (t->stdout_fd >= 0)
 		return stdout_write(w->input, t->stdout_fd, w->raw, m->raw_len,
 				    e);
-	/* A basis stands for all leaves until one was checked and differs. */
+	/* As long as no leaf of the basis differs, the receiver has them
+	 * all. */
 	if (!recv_file_has_part(f))
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent a chunk that the receiver "
@@ -62,7 +51,7 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	return 0;
 }
 
-/* A chunk that is not here yet, in its place: expand, verify, write, record. */
+/* A chunk that is wanted: read and expand it, verify, write, record. */
 static int take_chunk(struct worker *w, struct recv_file *f,
 		      const struct msg_chunk *m, size_t payload,
 		      struct err *e)
@@ -78,8 +67,15 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 		if (memcmp(sum, m->digest, digest->size) != 0)
 			rc = ERR_CORRUPT;
 	}
+	/* Chunks go to standard output in order, and one that is sent again
+	 * comes after others. */
+	if (rc == ERR_CORRUPT && !e->code && t->stdout_fd >= 0)
+		return err_set(e, ERR_CORRUPT,
+			       "data arrived damaged and cannot be sent again "
+			       "with --stdout");
 	if (rc == ERR_CORRUPT && !e->code)
-		return ask_again(w, m, e);
+		return input_ask_again(w->input, "a chunk", m->id, m->offset,
+				       m->raw_len, e);
 	if (rc == 0)
 		rc = write_chunk(w, f, m, e);
 	if (rc)
@@ -131,7 +127,8 @@ int file_data_chunk(struct worker *w, size_t len, struct err *e)
 
 /* ---- HOLE ---- */
 
-/* Make sure that the hole reads as zeros.  Returns as write_chunk(). */
+/* Make sure that the part has zeros where the hole is.  Returns as
+ * write_chunk(). */
 static int write_hole(struct worker *w, struct recv_file *f,
 		      const struct msg_hole *m, struct err *e)
 {
@@ -141,7 +138,7 @@ static int write_hole(struct worker *w, struct recv_file *f,
 	if (t->stdout_fd >= 0)
 		return stdout_write_zeros(w->input, t->stdout_fd, m->len, e);
 	if (f->basis_fd < 0 && !f->is_resumed)
-		return 0; /* the part is new, and nothing was written there */
+		return 0; /* a new part: unwritten ranges read as zeros */
 	err_clear(&fe);
 	if (part_punch(&f->commit->part, m->offset, m->len, &fe) == 0)
 		return 0;
@@ -156,7 +153,8 @@ static int take_hole(struct worker *w, struct recv_file *f,
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	int rc;
 
-	/* Whole leaves only: a hole at a partial end is sent as data. */
+	/* Holes are whole leaves: the last leaf, if it is not full, is sent as
+	 * data. */
 	if (f->size == TREE_SIZE_UNKNOWN || m->len % TREE_LEAF ||
 	    m->offset > f->size || m->len > f->size - m->offset ||
 	    (w->transfer->stdout_fd >= 0 &&

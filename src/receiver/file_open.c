@@ -1,5 +1,5 @@
 /*
- * The beginning of a file that comes in chunks.
+ * Opening a file that comes in chunks: its directory, a basis, its part.
  */
 #include "receiver/file_open.h"
 
@@ -21,24 +21,25 @@
 #include "session/channel.h"
 #include "wire/msg.h"
 
-static int refuse(struct verdict *v, unsigned cause)
+static int refuse_file(struct verdict *v, unsigned cause)
 {
 	v->status = STATUS_FAILED;
 	v->cause = cause;
 	return -1;
 }
 
-/* Whether what is there already, here or in a part, is made use of. */
-static int is_resumable(const struct transfer *t, const struct recv_file *f)
+/* Whether data that is here already, in a part or a basis, may be used. */
+static int may_resume(const struct transfer *t, const struct recv_file *f)
 {
 	return t->features & FEATURE_RESUME && recv_file_is_resumable(f);
 }
 
 /* ---- the part ---- */
 
-/* Make sure that the content fits.  *have is what there is where it does not. */
-static int reserve(struct recv_file *f, uint64_t allocated, uint64_t *have,
-		   struct err *e)
+/* Make sure that the content fits.  Where it does not, *have is how many bytes
+ * there are. */
+static int reserve_space(struct recv_file *f, uint64_t allocated,
+			 uint64_t *have, struct err *e)
 {
 	struct part *p = &f->commit->part;
 	struct statvfs vfs;
@@ -68,16 +69,16 @@ int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 	int rc;
 
 	err_clear(&fe);
-	if (is_resumable(w->transfer, f) && part_is_keepable(c->meta.mode))
+	if (may_resume(w->transfer, f) && part_is_keepable(c->meta.mode))
 		rc = parts_create_kept(&w->parts, c, dir, leaf, found, &fe);
 	else
 		rc = parts_create(&w->parts, c, dir, leaf, &fe);
 	f->is_resumed = found->is_resumed;
 	if (rc == 0)
-		rc = reserve(f, allocated, &have, &fe);
+		rc = reserve_space(f, allocated, &have, &fe);
 	if (rc == 0)
 		return 0;
-	refuse(v, wire_cause_of_errno(fe.sys_errno));
+	refuse_file(v, wire_cause_of_errno(fe.sys_errno));
 	if (wire_cause_has_room(v->cause)) {
 		v->need = allocated < f->size ? allocated : f->size;
 		v->have = have;
@@ -87,14 +88,14 @@ int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 
 /* ---- what is there under the final name ---- */
 
-/* Whether a file that is there is looked into before anything is sent: where it
- * decides, or most probably is the same. */
-static int is_promising(const struct transfer *t, const struct recv_file *f,
+/* Whether the file that has the name is compared before anything is sent: where
+ * the policy depends on whether it is the same, or it probably is. */
+static int may_be_same(const struct transfer *t, const struct recv_file *f,
 			const struct stat *there)
 {
 	const struct file_meta *meta = &f->commit->meta;
 
-	if (!S_ISREG(there->st_mode) || !is_resumable(t, f) ||
+	if (!S_ISREG(there->st_mode) || !may_resume(t, f) ||
 	    (uint64_t)there->st_size != f->size)
 		return 0;
 	return t->existing != CONFLICT_REPLACE ||
@@ -102,8 +103,8 @@ static int is_promising(const struct transfer *t, const struct recv_file *f,
 		there->st_mtim.tv_nsec == (long)meta->mtime_ns);
 }
 
-/* Take what is there as the basis if that is promising.  Returns 0 to go on; or
- * -1 with a verdict in v where it decides already. */
+/* Open what has the name as the basis, if it may be the same.  Returns 0 to go
+ * on; or -1 with a verdict in v where the policy decides at once. */
 static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 			  const char *leaf, struct verdict *v)
 {
@@ -114,9 +115,9 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 		return 0;
 	f->basis_action = conflict_decide(w->transfer->existing, &there,
 					  &f->commit->meta);
-	if (is_promising(w->transfer, f, &there)) {
+	if (may_be_same(w->transfer, f, &there)) {
 		f->basis_fd = part_open_existing(dir, leaf, &there, &e);
-		/* It may have changed since it was looked at. */
+		/* It may have changed between stat() and open(). */
 		if (f->basis_fd >= 0 && (uint64_t)there.st_size != f->size)
 			io_close(&f->basis_fd);
 		if (f->basis_fd >= 0)
@@ -125,25 +126,25 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 	}
 	if (f->basis_action != ACTION_FAIL && f->basis_action != ACTION_SKIP)
 		return 0;
-	/* It may turn out to be the same. */
+	/* A file of the same size may be the same: compared at the end. */
 	if (S_ISREG(there.st_mode) &&
 	    (f->size == TREE_SIZE_UNKNOWN ||
 	     (uint64_t)there.st_size == f->size))
 		return 0;
 	if (f->basis_action == ACTION_FAIL)
-		return refuse(v, conflict_cause(&there));
+		return refuse_file(v, conflict_cause(&there));
 	v->status = STATUS_SKIPPED;
 	return -1;
 }
 
 /* ---- OPEN ---- */
 
-/* Find the file's directory, look at what is there, make a part where that is
- * needed.  Returns 0, or -1 with a verdict in v. */
-static int prepare(struct worker *w, struct recv_file *f, uint64_t allocated,
-		   struct verdict *v)
+/* Find the file's directory, and a basis or else make the part.  Returns 0, or
+ * -1 with a verdict in v. */
+static int find_place(struct worker *w, struct recv_file *f, uint64_t allocated,
+		      struct verdict *v)
 {
-	struct parts_found found = { .claims = &f->unverified };
+	struct parts_found found = { .unverified = &f->unverified };
 	struct commit *c = f->commit;
 	const char *leaf;
 	struct err fe;
@@ -152,33 +153,34 @@ static int prepare(struct worker *w, struct recv_file *f, uint64_t allocated,
 	err_clear(&fe);
 	dir = dirs_parent(w->dirs, c->name, c->name_len, &leaf, &fe);
 	if (dir < 0)
-		return refuse(v, wire_cause_of_errno(fe.sys_errno));
+		return refuse_file(v, wire_cause_of_errno(fe.sys_errno));
 	if (probe_existing(w, f, dir, leaf, v))
 		return -1;
 	c->dir = held_dir_new(dir, w->parts.root_dev);
 	if (!c->dir)
-		return refuse(v, wire_cause_of_errno(errno));
+		return refuse_file(v, wire_cause_of_errno(errno));
 	if (f->basis_fd < 0) {
 		int rc = file_open_part(w, f, allocated, &found, v);
 
 		f->is_sealed = found.is_sealed;
 		return rc;
 	}
-	/* What an earlier session kept is removed where the basis is the
-	 * same. */
+	/* So that the part that an earlier session kept is removed if the basis
+	 * is the same. */
 	c->tag = parts_tag(&w->parts, leaf);
 	if (runs_add(&f->unverified, 0, tree_leaf_count(f->size)))
-		return refuse(v, CAUSE_RESOURCE);
+		return refuse_file(v, CAUSE_RESOURCE);
 	return 0;
 }
 
-/* Within the limits, and ready to be written.  is_crowded: there is no memory
- * for its digests beside those of the files that are open.  As prepare(). */
-static int admit(struct worker *w, struct recv_file *f, uint64_t allocated,
-		 int is_crowded, struct verdict *v)
+/* Check the limits, then find_place().  is_crowded: there is no memory for its
+ * digests in addition to those of the files that are open.  Returns as
+ * find_place(). */
+static int admit_file(struct worker *w, struct recv_file *f, uint64_t allocated,
+		      int is_crowded, struct verdict *v)
 {
 	struct transfer *t = w->transfer;
-	/* A stream's bytes are counted as they come. */
+	/* Where the size is not known, bytes are counted as they come. */
 	const uint64_t bytes = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size;
 	int rc;
 
@@ -189,21 +191,20 @@ static int admit(struct worker *w, struct recv_file *f, uint64_t allocated,
 	if (bytes > RECV_FILE_SIZE_MAX) {
 		v->need = bytes;
 		v->have = RECV_FILE_SIZE_MAX;
-		rc = refuse(v, CAUSE_TOO_LARGE);
+		rc = refuse_file(v, CAUSE_TOO_LARGE);
 	} else if (is_crowded) {
-		rc = refuse(v, CAUSE_RESOURCE);
+		rc = refuse_file(v, CAUSE_RESOURCE);
 	} else {
-		rc = prepare(w, f, allocated, v);
+		rc = find_place(w, f, allocated, v);
 	}
 	if (rc)
 		quota_give_back(t->quota, 1, bytes);
 	return rc;
 }
 
-/* Decode an OPEN, and check that its name and metadata are what the sender
- * wrote. */
-static int decode(const struct digest_ops *digest, struct msg_open *m,
-		  const uint8_t *body, size_t len, struct err *e)
+/* Decode an OPEN, and check its digest and the name. */
+static int decode_open(const struct digest_ops *digest, struct msg_open *m,
+		       const uint8_t *body, size_t len, struct err *e)
 {
 	uint8_t sum[DIGEST_MAX];
 	const char *why;
@@ -232,7 +233,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	struct msg_open m;
 	int rc, is_refused;
 
-	rc = decode(t->digest, &m, body, len, e);
+	rc = decode_open(t->digest, &m, body, len, e);
 	if (rc)
 		return rc;
 	f = recv_file_new(&m, t->digest);
@@ -244,7 +245,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 		return rc;
 	}
 	transfer_see_id(t, f->id);
-	is_refused = admit(w, f, m.allocated, rc == ERR_RESOURCE, &v) != 0;
+	is_refused = admit_file(w, f, m.allocated, rc == ERR_RESOURCE, &v) != 0;
 	if (is_refused) {
 		file_use_give_up(t, f, &v);
 	} else if (f->commit->journal) {

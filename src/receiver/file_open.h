@@ -1,7 +1,8 @@
 /*
- * file_open.h - OPEN: a file that will come in chunks.
+ * file_open.h - OPEN: announces a file that will come in chunks.
  *
- * Layer: receiver.  Uses worker.h, file_use.h, parts.h, quota.h, conflict.h.
+ * Layer: receiver.
+ * Threads: the stream's own.
  */
 #ifndef FERRY_RECEIVER_FILE_OPEN_H
 #define FERRY_RECEIVER_FILE_OPEN_H
@@ -17,17 +18,19 @@ struct verdict;
 struct worker;
 
 /*
- * Handle the body of an OPEN: find its place and what is there already, make its
- * part, and answer STATE.  A file that cannot be received is refused, which is
- * no error here.  Returns 0, or an error that ends the session.
+ * Handle the body of an OPEN: find the file's directory and what has its name
+ * already, make its part, and answer STATE.  A file that cannot be received is
+ * refused, which is no error here.  Returns 0, or an error that ends the
+ * session.
  */
 int file_open(struct worker *w, const uint8_t *body, size_t len,
 	      struct err *e);
 
 /*
- * Make the part of a file (kept, if it is large enough) in its directory, with
- * room for allocated bytes.  found: as parts_create_kept(); what is not found is
- * left as it was.  Returns 0; or -1 with a verdict in v.
+ * Make the part of a file (one that is kept, if the file is large enough) in
+ * its directory, with room for allocated bytes.  found: as in
+ * parts_create_kept(); unchanged where nothing is found.  Returns 0; or -1 with
+ * a verdict in v.
  */
 int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 		   struct parts_found *found, struct verdict *v);

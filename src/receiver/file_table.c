@@ -1,5 +1,5 @@
 /*
- * A list: at most some dozen files are open at a time.
+ * The table is a list, as at most some dozen files are open at a time.
  */
 #include "receiver/file_table.h"
 
@@ -61,7 +61,7 @@ unsigned file_table_count(struct file_table *t)
 }
 
 /* Locked. */
-static struct recv_file *find(const struct file_table *t, uint64_t id)
+static struct recv_file *find_file(const struct file_table *t, uint64_t id)
 {
 	struct recv_file *f = t->files;
 
@@ -75,7 +75,7 @@ int file_table_add(struct file_table *t, struct recv_file *f, struct err *e)
 	int rc = 0;
 
 	pthread_mutex_lock(&t->lock);
-	if (f->id == 0 || find(t, f->id))
+	if (f->id == 0 || find_file(t, f->id))
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender opened a file twice");
 	else if (t->count >= t->open_max)
@@ -124,7 +124,7 @@ enum file_found file_table_acquire(struct file_table *t, uint64_t id,
 	struct recv_file *f;
 
 	pthread_mutex_lock(&t->lock);
-	f = find(t, id);
+	f = find_file(t, id);
 	if (!f)
 		found = FILE_NONE;
 	else if (f->is_over)
@@ -174,24 +174,20 @@ int file_table_give_up(struct file_table *t, struct recv_file *f)
 	return !was_over;
 }
 
-/* Whether a stream may end there.  Locked. */
-static int can_end_at(const struct recv_file *f, uint64_t size)
-{
-	return (f->short_end == 0 || size == f->short_end) &&
-	       size >= f->reach && size <= RECV_FILE_SIZE_MAX;
-}
-
 int file_table_end(struct file_table *t, struct recv_file *f,
 		   const struct msg_file_end *m)
 {
-	int ok = 0;
+	int ok;
 
 	pthread_mutex_lock(&t->lock);
-	if (!f->has_end)
-		ok = f->size != TREE_SIZE_UNKNOWN ?
-			     m->size == f->size :
-			     can_end_at(f, m->size) &&
-				     tree_set_size(f->tree, m->size) == 0;
+	if (f->has_end)
+		ok = 0;
+	else if (f->size != TREE_SIZE_UNKNOWN)
+		ok = m->size == f->size;
+	else /* no chunk may lie beyond, and a short one must end there */
+		ok = m->size >= f->reach && m->size <= RECV_FILE_SIZE_MAX &&
+		     (f->short_end == 0 || m->size == f->short_end) &&
+		     tree_set_size(f->tree, m->size) == 0;
 	if (ok) {
 		f->has_end = 1;
 		f->end_size = m->size;
@@ -203,9 +199,9 @@ int file_table_end(struct file_table *t, struct recv_file *f,
 
 /* ---- leaves ---- */
 
-/* Whether the chunk lies where one of a stream may, whose size is not known
- * yet; if so, the stream goes so far.  Locked. */
-static int extend_stream(struct recv_file *f, const struct msg_chunk *m)
+/* Whether the chunk may lie there in a file whose size is not known yet; if so,
+ * the file reaches so far.  Only its last chunk may be short.  Locked. */
+static int extend_file(struct recv_file *f, const struct msg_chunk *m)
 {
 	const uint64_t end = m->offset + m->raw_len;
 
@@ -236,7 +232,7 @@ enum chunk_place file_table_place(struct file_table *t, struct recv_file *f,
 		place = CHUNK_HERE;
 	} else {
 		ok = size == TREE_SIZE_UNKNOWN ?
-			     extend_stream(f, m) :
+			     extend_file(f, m) :
 			     leaf < tree_leaf_count(size) &&
 				     m->raw_len == tree_leaf_size(size, leaf);
 		if (ok && (!in_order || leaf == tree_have_count(f->tree)))

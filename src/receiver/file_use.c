@@ -1,5 +1,5 @@
 /*
- * Beginning and end of the work on files in chunks.
+ * The beginning and the end of uses of files, and what follows from the end.
  */
 #include "receiver/file_use.h"
 
@@ -65,8 +65,9 @@ void file_use_fail(struct transfer *t, struct recv_file *f, int err_no)
 
 /* ---- a file that is whole ---- */
 
-/* Whether what is here is what was sent: STATUS_COMMITTED, or another verdict. */
-static struct verdict check_whole(struct transfer *t, struct recv_file *f)
+/* Compare the digest of the whole file.  STATUS_COMMITTED: it is what was
+ * sent. */
+static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
 {
 	uint8_t *digest = f->commit->digest;
 	struct verdict v = { .status = STATUS_FAILED };
@@ -83,8 +84,8 @@ static struct verdict check_whole(struct transfer *t, struct recv_file *f)
 }
 
 /* Every leaf is here, and nobody else uses the file: check the whole, set its
- * metadata, hand it to the committer. */
-static void complete(struct transfer *t, struct recv_file *f)
+ * metadata, hand it to the committer.  Takes over f. */
+static void complete_file(struct transfer *t, struct recv_file *f)
 {
 	struct commit *c = f->commit;
 	struct verdict v;
@@ -93,14 +94,14 @@ static void complete(struct transfer *t, struct recv_file *f)
 	err_clear(&fe);
 	f->is_over = 1; /* so that its part is not kept */
 	c->size = f->end_size;
-	v = check_whole(t, f);
+	v = check_whole_file(t, f);
 	if (v.status != STATUS_COMMITTED) {
 		file_use_report(t, f, &v);
 	} else if (t->stdout_fd >= 0) {
 		results_committed(t->results, c, STATUS_COMMITTED, CAUSE_NONE);
 		results_push(t->results);
 	} else if (c->part.fd < 0) {
-		/* What is there under the name is the same. */
+		/* The basis, which has the name, is the same. */
 		v.status = STATUS_UNCHANGED;
 		commit_clear_kept(c);
 		file_use_report(t, f, &v);
@@ -112,8 +113,8 @@ static void complete(struct transfer *t, struct recv_file *f)
 	} else {
 		f->commit = NULL;
 		committer_add(t->committer, c);
-		/* The sender can open no more before it has verdicts, so
-		 * nothing comes that a group could wait for. */
+		/* As many files wait as the sender may have open: it waits for
+		 * verdicts itself, so the group is complete. */
 		if (file_table_count(t->files) == 0 &&
 		    committer_pending(t->committer) >= t->open_files)
 			committer_flush(t->committer);
@@ -129,7 +130,7 @@ void file_use_end(struct transfer *t, struct recv_file *f)
 	case FILE_STAYS:
 		break;
 	case FILE_WHOLE:
-		complete(t, f);
+		complete_file(t, f);
 		break;
 	case FILE_OVER:
 		recv_file_free(f);

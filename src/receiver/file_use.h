@@ -1,9 +1,8 @@
 /*
- * file_use.h - working on a file that is received in chunks: the last one to
- * work on it completes it, or frees it where it failed.
+ * file_use.h - uses of a file that is received in chunks: when the last use
+ * ends, a file that is whole is completed, and one that failed is freed.
  *
- * Layer: receiver.  Uses file_table.h, transfer.h, committer.h, results.h.
- * Threads: any.
+ * Layer: receiver. Threads: any.
  */
 #ifndef FERRY_RECEIVER_FILE_USE_H
 #define FERRY_RECEIVER_FILE_USE_H
@@ -18,26 +17,26 @@ struct recv_file;
 struct transfer;
 
 /*
- * Use the open file with this id until file_use_end().  *out is NULL for one
- * that is over, whose frames are passed over.  ERR_PROTOCOL in e for an id that
- * never was, or whose OPEN is not answered yet: the sender's fault.
+ * Use the open file with this id until file_use_end().  *out is NULL for a file
+ * that is over, whose frames are ignored.  Returns 0; or ERR_PROTOCOL for an id
+ * that was never opened, or whose OPEN is not answered yet.
  */
 int file_use_begin(struct transfer *t, uint64_t id, struct recv_file **out,
 		   struct err *e);
 
-/* May check the whole file, set its metadata and hand it to the committer, which
- * blocks as committer_add() does. */
+/* End a use.  The last one of a whole file checks its digest, sets its metadata
+ * and hands it to the committer, and blocks as committer_add(). */
 void file_use_end(struct transfer *t, struct recv_file *f);
 
-/* Report what became of a file that is not committed. */
+/* Report the verdict on a file that is not committed. */
 void file_use_report(struct transfer *t, const struct recv_file *f,
 		     const struct verdict *v);
 
-/* The file takes no more; report the verdict, if it has none yet. */
+/* The file is over; report the verdict, unless it has one already. */
 void file_use_give_up(struct transfer *t, struct recv_file *f,
 		      const struct verdict *v);
 
-/* The same for one that failed because of this errno. */
+/* The same for a file that failed with this errno. */
 void file_use_fail(struct transfer *t, struct recv_file *f, int err_no);
 
 /* Handle the body of a FILE_END or FILE_ABORT.  ERR_PROTOCOL in e. */
@@ -47,9 +46,9 @@ int file_use_take_abort(struct transfer *t, const uint8_t *body, size_t len,
 			struct err *e);
 
 /*
- * Flush the next file, by id after *after, of which so many leaves are not
- * flushed, and set *after to it.  Blocks for as long as the disk takes.  Returns
- * whether there was one.
+ * Flush the next file, in the order of ids after *after, that has at least so
+ * many leaves that are not flushed, and set *after to its id.  Blocks for as
+ * long as the disk takes.  Returns whether there was one.
  */
 int file_use_flush_next(struct transfer *t, uint64_t *after, uint64_t least);
 

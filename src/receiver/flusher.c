@@ -1,5 +1,5 @@
 /*
- * Flushing from time to time.
+ * The thread that flushes large files while they are received.
  */
 #include "receiver/flusher.h"
 
@@ -11,8 +11,9 @@
 #include "receiver/transfer.h"
 
 enum {
-	LOOK_MS = 500,
-	/* When a file is flushed: so many leaves (of 1 MiB), or so long. */
+	CHECK_MS = 500,
+	/* A file is flushed when it has so many leaves (of 1 MiB) that are not
+	 * flushed; all are after so long. */
 	FLUSH_LEAVES = 256,
 	FLUSH_MS = 5000,
 };
@@ -36,7 +37,7 @@ static void *flusher_main(void *arg)
 		uint64_t id = 0;
 		int all;
 
-		clock_cond_wait(&fl->stop, &fl->lock, LOOK_MS);
+		clock_cond_wait(&fl->stop, &fl->lock, CHECK_MS);
 		if (fl->is_stopping)
 			break;
 		pthread_mutex_unlock(&fl->lock);

@@ -1,8 +1,8 @@
 /*
- * held_dir.h - a directory's descriptor that several files share until they are
- * committed.
+ * held_dir.h - a descriptor of a directory that several files share until they
+ * are committed.
  *
- * Layer: receiver.  Uses base.
+ * Layer: receiver.
  * Threads: references may be taken and dropped by any thread; all else is set
  * once by held_dir_new().
  */
@@ -19,18 +19,19 @@ struct held_dir *held_dir_new(int fd, uint64_t root_dev);
 
 struct held_dir *held_dir_ref(struct held_dir *d);
 
-/* Drop a reference; the last one closes the descriptor.  errno is kept.  NULL is
- * allowed. */
+/* Drop a reference; the last one closes the descriptor.  errno is kept.  NULL
+ * is allowed. */
 void held_dir_unref(struct held_dir *d);
 
 /* Borrowed: valid as long as the caller's reference. */
 int held_dir_fd(const struct held_dir *d);
 
-/* Whether it lies on the file system of the root: one syncfs() serves both. */
+/* Whether it is on the root's file system, so that a syncfs() of that includes
+ * it. */
 int held_dir_is_root_fs(const struct held_dir *d);
 
-/* Whether what is created there gets just the mode that is asked for (it has
- * no default ACL, and the process's umask is 0). */
+/* Whether files that are created in it get exactly the mode that open() is
+ * given: it has no default ACL (the process's umask is 0). */
 int held_dir_is_exact(const struct held_dir *d);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Frames of a stream as they come in.
+ * The bodies of a stream's frames.
  */
 #include "receiver/input.h"
 
@@ -18,7 +18,8 @@
 
 enum {
 	SLICE_MS = 100, /* of a wait for the rate limit, between two ticks */
-	/* A connection that damages more of a session than this is given up. */
+	/* More than this is not a bad cable: something changes the data on its
+	 * way, and resending would go on for ever. */
 	RESENDS_MAX = 4096,
 };
 
@@ -49,8 +50,8 @@ int input_tick(struct input *in, int sending, struct err *e)
 		/* Whoever ended it has said why. */
 		if (atomic_load(&in->transfer->is_over))
 			return err_set(e, ERR_CLOSED, "the session is over");
-		/* The first stream waits for the committer, for as long as the
-		 * disk takes. */
+		/* The first stream waits for the committer, which takes as long
+		 * as the disk does. */
 		by_ms = in->is_first ? 0 :
 				       atomic_load(&in->transfer->end_by_ms);
 	}

@@ -1,11 +1,11 @@
 /*
- * input.h - reading the bodies of a stream's frames, with heart-beats, the rate
- * limit, and asking again for what arrived damaged.
+ * input.h - reads the bodies of a stream's frames: sends heart-beats meanwhile,
+ * keeps to the rate limit, and asks again for what arrived damaged.
  *
- * Layer: receiver.  Uses session/, chunk/codec.h, transfer.h.
+ * Layer: receiver.
  * Threads: a struct input belongs to its stream's thread.
  *
- * Everything here that waits ends as input_tick() says.
+ * Whatever waits here calls input_tick(), and ends when that returns an error.
  */
 #ifndef FERRY_RECEIVER_INPUT_H
 #define FERRY_RECEIVER_INPUT_H
@@ -28,45 +28,46 @@ struct input {
 	const struct cancel *stop;       /* the receiver's */
 	struct rate_limit *rate_limit;   /* of all sessions */
 	struct transfer *transfer;       /* NULL before HELLO or JOIN */
-	uint64_t hello_by_ms;            /* until when that has to come */
-	int is_first;                    /* of the session's streams */
+	uint64_t hello_by_ms;            /* deadline for HELLO or JOIN */
+	int is_first;                    /* the session's first stream */
 	/* since input_alloc() */
 	struct expander *expander;
 	uint8_t *wire; /* CHUNK_MAX bytes: a payload as it came */
 	uint8_t *raw;  /* CHUNK_MAX bytes: the same expanded */
 };
 
-/* Buffers for payloads.  Returns 0 or ERR_RESOURCE. */
+/* Allocate the buffers for payloads.  Returns 0 or ERR_RESOURCE. */
 int input_alloc(struct input *in, struct err *e);
 void input_release(struct input *in);
 
 /*
- * Called about once a second in whatever waits: send a heart-beat if one is due
- * (not while sending, nor to a peer without a session).  Returns 0 to go on
- * waiting; ERR_INTERRUPTED when the receiver stops; ERR_CLOSED when the session
- * is over; ERR_TIMEOUT at a deadline; what sending returns.
+ * To be called about once a second by whatever waits: sends a heart-beat if one
+ * is due (not while the stream is sending, nor without a session).  Returns 0
+ * to go on waiting; ERR_INTERRUPTED when the receiver stops; ERR_CLOSED when
+ * the session is over; ERR_TIMEOUT after a deadline; an error of sending.
  */
 int input_tick(struct input *in, int sending, struct err *e);
 
-/* Read a whole body of a frame without payload: ERR_PROTOCOL where it is
- * longer than INPUT_BODY_MAX; as channel_recv_fields(). */
+/* Read the whole body of a frame without payload.  Returns ERR_PROTOCOL where
+ * it is longer than INPUT_BODY_MAX; otherwise as channel_recv_fields(). */
 int input_body(struct input *in, size_t len, uint8_t *body, struct err *e);
 
 /*
- * Read a payload of len bytes and expand it to in->raw, at the pace of the rate
- * limit.  Returns 0; ERR_CORRUPT, with e untouched, where it does not expand to
- * raw_len bytes: it arrived damaged; else an error that ends the session.
+ * Read a payload of len bytes and expand it to in->raw, waiting as the rate
+ * limit demands.  Returns 0; ERR_CORRUPT, with e untouched, where it arrived
+ * damaged and does not expand to raw_len bytes; or an error that ends the
+ * session.
  */
 int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
 		  struct err *e);
 
-/* Throw away n bytes of a payload. */
+/* Read n bytes of a payload and discard them. */
 int input_skip(struct input *in, size_t n, struct err *e);
 
 /*
- * Ask the sender for a chunk or pack (what, for messages) again, which arrived
- * damaged and has so many raw bytes.  ERR_CORRUPT where that happened too often
- * in this session; as channel_send().
+ * Ask the sender to send a chunk or pack (what, for messages) of so many raw
+ * bytes again, as it arrived damaged.  Returns ERR_CORRUPT where that happened
+ * too often in this session; otherwise as channel_send().
  */
 int input_ask_again(struct input *in, const char *what, uint64_t id,
 		    uint64_t offset, uint64_t bytes, struct err *e);

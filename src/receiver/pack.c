@@ -24,19 +24,20 @@
 #include "session/channel.h"
 #include "wire/msg.h"
 
-/* A pack that was received and expanded: table and content in w->raw. */
+/* A pack after it was read and expanded: table and content are in w->raw. */
 struct pack {
 	struct worker *w;
 	struct msg_pack m;
 	int is_offer; /* there is no content */
 	struct msg_offered offered; /* of an offer: the answer */
-	/* the directory of the last file, as most come in runs */
+	/* the directory of the last file: most files of a pack come from few
+	 * directories */
 	struct held_dir *dir;
 	const char *dir_name; /* borrowed from the table */
 	size_t dir_len;
-	int probes;      /* each name is looked up before it is written */
-	int was_there;   /* something was there under some name */
-	int has_written; /* files were written, or were there */
+	int probes;      /* look each name up before a file is written */
+	int was_there;   /* some name was taken */
+	int has_files;   /* files came, written or not */
 };
 
 /* An item of the table, and its content. */
@@ -48,22 +49,13 @@ struct item {
 
 /* ---- checking ---- */
 
-static const char *bad_name(const struct pack_item *row)
-{
-	const char *why = name_check(row->name, row->name_len);
-
-	if (!why && row->kind == ITEM_SYMLINK)
-		why = name_check_symlink(row->name, row->name_len, 0,
-					 row->target, row->target_len);
-	return why;
-}
-
 /*
- * Every row is well-formed, every name allowed, the files' sizes fill the
- * pack, and every content has its digest.  Returns 0; ERR_CORRUPT with e
- * untouched for damage; an error that ends the session.
+ * Check that every row is well-formed, every name allowed, that the files'
+ * sizes fill the pack, and every content has its digest.  Returns 0;
+ * ERR_CORRUPT with e untouched where it arrived damaged; or an error that ends
+ * the session.
  */
-static int check(const struct pack *pk, struct err *e)
+static int check_pack(const struct pack *pk, struct err *e)
 {
 	const struct digest_ops *digest = pk->w->transfer->digest;
 	const uint8_t *content = pk->w->raw + pk->m.table_len;
@@ -80,7 +72,10 @@ static int check(const struct pack *pk, struct err *e)
 	for (uint32_t i = 0; i < pk->m.count; i++) {
 		if (pack_get_item(&row, &r, digest->size))
 			return input_malformed("PACK", e);
-		why = bad_name(&row);
+		why = name_check(row.name, row.name_len);
+		if (!why && row.kind == ITEM_SYMLINK)
+			why = name_check_symlink(row.name, row.name_len, 0,
+						 row.target, row.target_len);
 		if (why)
 			return err_set(e, ERR_PROTOCOL,
 				       "the sender sent an invalid name: %s",
@@ -100,7 +95,8 @@ static int check(const struct pack *pk, struct err *e)
 
 /* ---- verdicts ---- */
 
-/* Report an item.  The table's names are not terminated. */
+/* Report an item.  Results want names that are terminated, the table's are
+ * not. */
 static void report(struct transfer *t, const struct item *it,
 		   const struct verdict *v)
 {
@@ -138,8 +134,8 @@ static void report_failed(struct transfer *t, const struct item *it,
 
 enum existing_state { EXISTS_NOT, EXISTS_SAME, EXISTS_OTHER };
 
-/* What is there under a file's name; but for EXISTS_NOT with *sb.  Read through
- * w->wire. */
+/* Whether a file's name is taken, and by the same content, which is read to
+ * w->wire.  Sets *sb, but not with EXISTS_NOT. */
 static enum existing_state probe_existing(struct worker *w,
 					  const struct pack_item *row,
 					  struct stat *sb)
@@ -169,8 +165,9 @@ static enum existing_state probe_existing(struct worker *w,
 	return state;
 }
 
-/* The held directory of a file, shared with the one before it if it lies in
- * the same.  NULL with errno. */
+/* A reference to the directory of a file, whose descriptor is fd: one that it
+ * has in common with the file before it, if they lie in the same.  NULL with
+ * errno. */
 static struct held_dir *share_dir(struct pack *pk, const struct pack_item *row,
 				  int fd)
 {
@@ -187,8 +184,8 @@ static struct held_dir *share_dir(struct pack *pk, const struct pack_item *row,
 	return pk->dir ? held_dir_ref(pk->dir) : NULL;
 }
 
-/* Write a file to a part of its own; what is left is flushing and naming.  NULL
- * with errno in fe. */
+/* Write a file to a part, which is then ready for the committer.  NULL with
+ * errno in fe. */
 static struct commit *write_file(struct pack *pk, const struct item *it,
 				 struct err *fe)
 {
@@ -238,7 +235,7 @@ static void take_file(struct pack *pk, const struct item *it)
 
 	if (pk->probes)
 		state = probe_existing(pk->w, &it->row, &sb);
-	pk->has_written = 1;
+	pk->has_files = 1;
 	pk->was_there |= state != EXISTS_NOT;
 	if (state == EXISTS_SAME) {
 		report_status(t, it, STATUS_UNCHANGED, CAUSE_NONE);
@@ -246,7 +243,7 @@ static void take_file(struct pack *pk, const struct item *it)
 	}
 	c = write_file(pk, it, &fe);
 	if (!c && (fe.sys_errno == EMFILE || fe.sys_errno == ENFILE)) {
-		/* Files that wait for their commit hold some. */
+		/* Files that wait for their commit have descriptors open. */
 		committer_drain(t->committer);
 		c = write_file(pk, it, &fe);
 	}
@@ -256,7 +253,8 @@ static void take_file(struct pack *pk, const struct item *it)
 		report_failed(t, it, fe.sys_errno);
 }
 
-/* A file that is offered: it is there, or is not wanted, or to be sent. */
+/* A file that is offered: either it has a verdict already (it is the same, or
+ * the policy says so), or the sender is to send it. */
 static void take_offer(struct pack *pk, const struct item *it)
 {
 	struct transfer *t = pk->w->transfer;
@@ -279,7 +277,7 @@ static void take_offer(struct pack *pk, const struct item *it)
 	} else if (action == ACTION_FAIL) {
 		report_status(t, it, STATUS_FAILED, conflict_cause(&sb));
 	} else {
-		/* It comes again with its content, and is counted then. */
+		/* It counts when it comes with its content. */
 		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
 		quota_give_back(t->quota, 1, it->row.size);
 	}
@@ -306,7 +304,7 @@ static int take_to_stdout(struct worker *w, const struct item *it,
 	return 0;
 }
 
-/* ---- directories and symlinks ---- */
+/* ---- directories ---- */
 
 static int take_dir(struct worker *w, const struct item *it, struct err *e)
 {
@@ -331,15 +329,6 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 	return rc;
 }
 
-static int take_symlink(struct worker *w, const struct item *it,
-			struct err *e)
-{
-	struct symlinks *s = w->transfer->symlinks;
-	int rc = symlinks_add(s, &it->row, it->id, e);
-
-	return rc > 0 ? symlinks_make(s, w->channel, e) : rc;
-}
-
 /* ---- the pack ---- */
 
 static int take_item(struct pack *pk, const struct item *it, struct err *e)
@@ -347,6 +336,7 @@ static int take_item(struct pack *pk, const struct item *it, struct err *e)
 	struct transfer *t = pk->w->transfer;
 	const int is_file = it->row.kind == ITEM_FILE;
 	struct verdict v;
+	int rc;
 
 	memset(&v, 0, sizeof(v));
 	if (quota_take(t->quota, 1, is_file ? it->row.size : 0, &v)) {
@@ -361,8 +351,12 @@ static int take_item(struct pack *pk, const struct item *it, struct err *e)
 			       "to a receiver with --stdout");
 	if (it->row.kind == ITEM_DIR)
 		return take_dir(pk->w, it, e);
-	if (it->row.kind == ITEM_SYMLINK)
-		return take_symlink(pk->w, it, e);
+	if (it->row.kind == ITEM_SYMLINK) {
+		rc = symlinks_add(t->symlinks, &it->row, it->id, e);
+		/* So many are kept that they are to be made now. */
+		return rc > 0 ? symlinks_make(t->symlinks, pk->w->channel, e) :
+				rc;
+	}
 	if (pk->is_offer)
 		take_offer(pk, it);
 	else
@@ -381,7 +375,7 @@ static int take_items(struct pack *pk, struct err *e)
 	pk->probes = atomic_load(&t->probe_budget) > 0;
 	rd_init(&r, pk->w->raw, pk->m.table_len);
 	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, it.id++) {
-		/* It was well-formed when it was checked. */
+		/* check_pack() has seen that it is well-formed. */
 		if (pack_get_item(&it.row, &r, t->digest->size)) {
 			rc = input_malformed("PACK", e);
 			break;
@@ -393,12 +387,12 @@ static int take_items(struct pack *pk, struct err *e)
 	held_dir_unref(pk->dir);
 	if (pk->was_there)
 		atomic_store(&t->probe_budget, TRANSFER_PROBE_PACKS);
-	else if (pk->has_written && pk->probes)
+	else if (pk->has_files && pk->probes)
 		atomic_fetch_sub(&t->probe_budget, 1);
 	return rc;
 }
 
-/* Read and decode the fields.  *payload: how much follows. */
+/* Read, decode and check the fields.  *payload: how many bytes follow. */
 static int read_fields(struct pack *pk, size_t len, size_t *payload,
 		       struct err *e)
 {
@@ -438,7 +432,7 @@ int recv_pack(struct worker *w, size_t len, int is_offer, struct err *e)
 		return rc;
 	rc = input_payload(w->input, pk.m.codec, pk.m.raw_len, payload, e);
 	if (rc == 0)
-		rc = check(&pk, e);
+		rc = check_pack(&pk, e);
 	if (rc == ERR_CORRUPT && !e->code)
 		return input_ask_again(w->input, "a pack", pk.m.first_id, 0,
 				       pk.m.raw_len - pk.m.table_len, e);

@@ -42,15 +42,16 @@ int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
 	if (!p->names.is_visible)
 		rc = part_create_hidden(&c->part, dir, c->meta.mode,
 					held_dir_is_exact(c->dir), e);
-	/* An earlier session may have kept a part of it, when the source was
-	 * larger. */
+	/* An earlier session may have kept a part, when the source was larger;
+	 * but not in a directory that this session has made. */
 	if (rc == 0 && !dirs_is_young(p->dirs))
 		(void)journal_clear(dir, parts_tag(p, leaf));
 	if (rc != ERR_AGAIN)
 		return rc;
 	p->names.is_visible = 1;
-	/* Under a name that is found again, so that what a killed process left
-	 * is removed. */
+	/* No hidden files here.  The name follows from the tag, so that the
+	 * part of a killed process is found and removed by the next
+	 * transfer. */
 	c->tag = parts_tag(p, leaf);
 	rc = part_open_kept(&c->part, dir, c->tag, &was_there, e);
 	if (rc == 0 && was_there)
@@ -87,18 +88,19 @@ int parts_create_kept(struct parts *p, struct commit *c, int dir,
 		return rc;
 	if (was_there)
 		c->journal = journal_load(dir, c->tag, &c->part, &id,
-					  found->claims, &found->is_sealed);
-	if (c->journal && found->claims->len > 0) {
+					  found->unverified, &found->is_sealed);
+	if (c->journal && found->unverified->len > 0) {
 		found->is_resumed = 1;
 		return 0;
 	}
-	/* Nothing that could be used: from the beginning. */
+	/* Nothing can be resumed: start from the beginning. */
 	journal_close(c->journal);
 	c->journal = NULL;
 	if (was_there && part_set_size(&c->part, 0, e))
 		return e->code;
 	c->journal = journal_create(dir, c->tag, &c->part, &id, e);
-	/* Without a journal the file is received as well, only not resumed. */
+	/* Without a journal the file is received all the same, but a later
+	 * session cannot resume it. */
 	err_clear(e);
 	return 0;
 }

@@ -53,7 +53,7 @@ int quota_take(struct quota *q, unsigned items, uint64_t bytes,
 		return 0;
 	v->status = STATUS_FAILED;
 	v->cause = CAUSE_LIMIT;
-	/* Sizes are told only where it is the size that is too much. */
+	/* Bytes are reported only where they exceed the limit. */
 	v->need = items <= items_left ? bytes : 0;
 	v->have = items <= items_left ? bytes_left : 0;
 	return -1;

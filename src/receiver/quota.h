@@ -1,12 +1,11 @@
 /*
  * quota.h - what one session may send (--max-files, --max-size).
  *
- * Layer: receiver.  Uses verdict.h.
+ * Layer: receiver.
  * Threads: any; it has a lock of its own.
  *
  * Items and bytes are counted when they are announced, before anything is
- * written, so that a sender gains nothing by announcing much at once on several
- * streams.
+ * written: several streams that announce at once cannot exceed the limits.
  */
 #ifndef FERRY_RECEIVER_QUOTA_H
 #define FERRY_RECEIVER_QUOTA_H
@@ -20,12 +19,12 @@ struct verdict;
 struct quota *quota_new(uint64_t max_items, uint64_t max_bytes);
 void quota_free(struct quota *q); /* NULL is allowed */
 
-/* Count items and bytes.  Returns 0; or -1 where that is too much, with a
- * verdict of STATUS_FAILED (CAUSE_LIMIT) in v, and nothing is counted. */
+/* Count items and bytes.  Returns 0; or -1 where a limit would be exceeded,
+ * with STATUS_FAILED (CAUSE_LIMIT) in v and nothing counted. */
 int quota_take(struct quota *q, unsigned items, uint64_t bytes,
 	       struct verdict *v);
 
-/* They were not received, for another reason. */
+/* Uncount what quota_take() counted and is not received after all. */
 void quota_give_back(struct quota *q, unsigned items, uint64_t bytes);
 
 #endif

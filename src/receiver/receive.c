@@ -1,6 +1,5 @@
 /*
- * Setting up, then the accept loop: one thread a connection, sessions that know
- * nothing of one another.
+ * Setting up, then the accept loop.  Each connection has a thread.
  */
 #include "receiver/receive.h"
 
@@ -22,7 +21,7 @@
 #include "session/listener.h"
 
 enum {
-	STOP_LOOK_MS = 100,
+	STOP_CHECK_MS = 100,
 };
 
 /* Belongs to the thread of the accept loop. */
@@ -57,7 +56,8 @@ static void on_connection(void *ctx, int fd, const char *peer,
 	recv_connection_start(ctx, fd, peer, sa);
 }
 
-/* Confining the process is the last thing before the first connection. */
+/* Open the socket, then confine the process: nothing is accepted before
+ * that. */
 static int start_listening(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
@@ -97,7 +97,7 @@ static int start_connecting(struct receiver *r, struct err *e)
 		return err_set(e, ERR_INTERNAL,
 			       "a receiver that connects is not confined, and "
 			       "ends after one session");
-	/* Connecting waits in poll(2) alone. */
+	/* Waiting for a connection to be made ends only by a descriptor. */
 	if (cancel_init(&r->setup.stop))
 		return err_sys(e, ERR_RESOURCE, "starting to connect");
 	if (cfg->events->started)
@@ -125,8 +125,9 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	setup->mode.tls = cfg->tls;
 	setup->mode.pake = cfg->pake;
 	setup->root_fd = r->listener.fd = -1;
-	/* Where we listen, whoever has to stop looks at the flag every second or
-	 * has a token of its own, and descriptors may be few. */
+	/* While we listen a flag is enough, and saves descriptors: sessions
+	 * check it every second, and pending connections have tokens of their
+	 * own. */
 	cancel_init_flag(&setup->stop);
 	rate_limit_init(&setup->rate_limit, cfg->limit_rate);
 	journal_get_boot(setup->boot);
@@ -166,7 +167,8 @@ static void tear_down(struct receiver *r)
 
 /* ---- accepting ---- */
 
-/* Until it is over.  Returns 0 or ERR_INTERRUPTED. */
+/* Accept connections and reap their threads, until the receiver is to end.
+ * Returns 0, ERR_INTERRUPTED or ERR_RESOURCE. */
 static int accept_loop(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
@@ -178,7 +180,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		  .events = POLLIN },
 		{ .fd = r->listener.fd, .events = POLLIN },
 	};
-	int pause = 0, left_ms;
+	int pause = 0, left_ms; /* pause: accept nothing for so many ms */
 
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
 		int n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
@@ -209,12 +211,13 @@ static void stop_all(struct receiver *r)
 	};
 
 	cancel_set(&r->setup.stop);
-	/* A pending one may be in the middle of a handshake. */
+	/* Pending ones may be in the middle of a handshake. */
 	admission_close(r->admission);
 	sessions_stop(r->sessions);
-	/* Before each wait, as the wake-up for the last one may be spent. */
+	/* Reap before each wait: the wake-up of the last thread may have been
+	 * cleared already. */
 	while (recv_connection_reap(r->connections) > 0) {
-		if (poll(&pfd, 1, STOP_LOOK_MS) > 0)
+		if (poll(&pfd, 1, STOP_CHECK_MS) > 0)
 			recv_connection_clear_wake(r->connections);
 	}
 }

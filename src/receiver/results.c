@@ -1,5 +1,5 @@
 /*
- * Results: counts, events, and the verdicts on their way to the sender.
+ * Counts, events, and frames with verdicts.
  */
 #include "receiver/results.h"
 
@@ -24,7 +24,7 @@ enum {
 	SHOWN_MAX = 512, /* of a name in a message */
 };
 
-/* Whole frames, and the verdicts of a run that may still grow. */
+/* Frames, and a run of equal verdicts that becomes the next one. */
 struct outbox {
 	struct buf frames;
 	struct msg_verdict run;
@@ -106,9 +106,9 @@ void results_wake_first(struct results *r)
 	wake_signal(&r->first_wake);
 }
 
-/* ---- verdicts on their way ---- */
+/* ---- frames ---- */
 
-/* The run of equal verdicts becomes a frame.  Locked. */
+/* Put the run of equal verdicts into a frame.  Locked. */
 static void flush_run(struct outbox *o)
 {
 	if (o->run.count == 0)
@@ -181,10 +181,10 @@ int results_take_frames(struct results *r, int is_first, int only_first,
 	return 1;
 }
 
-/* ---- what became of an item ---- */
+/* ---- verdicts ---- */
 
 /* Locked. */
-static void count(struct results *r, const struct item_result *item)
+static void count_item(struct results *r, const struct item_result *item)
 {
 	struct totals *t = &r->totals;
 	const enum file_status status = item->v.status;
@@ -239,7 +239,7 @@ static void tell_user(const struct results *r, const struct item_result *item)
 void results_add(struct results *r, const struct item_result *item)
 {
 	pthread_mutex_lock(&r->lock);
-	count(r, item);
+	count_item(r, item);
 	put_verdict(item->kind == ITEM_SYMLINK ? &r->first : &r->any, item->id,
 		    item->v.status, &item->v);
 	pthread_mutex_unlock(&r->lock);

@@ -1,13 +1,13 @@
 /*
- * results.h - what became of a session's items: counted, told to the user, and
- * kept as frames until a stream sends them.
+ * results.h - the verdicts on a session's items: counted, reported to the user,
+ * and kept as frames until a stream sends them.
  *
- * Layer: receiver.  Uses session/, wire/, verdict.h, commit.h.
- * Threads: any; it has a lock of its own.  Events are called without it.
+ * Layer: receiver. Threads: any; it has a lock of its own.  Events are called
+ * without it.
  *
- * There are two outboxes.  What goes to whichever stream comes first, and what
- * only the first stream sends: verdicts on symlinks, which the sender does not
- * wait for before it ends its other streams.
+ * There are two outboxes: one for whichever stream comes first, and one that
+ * only the first stream sends.  That has the verdicts on symlinks, for which
+ * the sender does not wait before it ends its other streams.
  */
 #ifndef FERRY_RECEIVER_RESULTS_H
 #define FERRY_RECEIVER_RESULTS_H
@@ -23,7 +23,7 @@ struct commit;
 struct results;
 struct totals;
 
-/* An item and what became of it. */
+/* An item and its verdict. */
 struct item_result {
 	uint64_t id;
 	uint8_t kind; /* enum item_kind */
@@ -33,7 +33,7 @@ struct item_result {
 	size_t name_len;
 	uint64_t size;
 	const uint8_t *digest; /* or NULL */
-	const char *renamed;   /* its last component is this one, or NULL */
+	const char *renamed;   /* its last component now, or NULL: as sent */
 };
 
 /* events and ops are borrowed.  NULL when out of memory or descriptors. */
@@ -41,39 +41,42 @@ struct results *results_new(const struct session_events *events,
 			    const struct digest_ops *ops);
 void results_free(struct results *r); /* NULL is allowed */
 
-/* The session's number and its sender (copied), for events; before the first
- * result. */
+/* Set the session's number and its peer (copied), for events.  To be called
+ * before the first result. */
 void results_set_session(struct results *r, uint64_t number, const char *peer);
 
-/* ---- what became of an item ---- */
+/* ---- verdicts ---- */
 
-/* Count it, keep its verdict for the sender, tell the user. */
+/* Count the item, keep its verdict for the sender, and tell the user. */
 void results_add(struct results *r, const struct item_result *item);
 
-/* The same for a file that came as far as the committer. */
+/* The same for a file of the committer's. */
 void results_committed(struct results *r, const struct commit *c,
 		       enum file_status status, unsigned cause);
 
-/* The symlink is here, and has its verdict when it is made. */
+/* Tell the sender that a symlink is here, and gets its verdict when it is
+ * made. */
 void results_deferred(struct results *r, uint64_t id);
 
-/* The sender gave up the file: it knows why, so it gets no verdict. */
+/* Count and report a file that the sender gave up.  It knows why, so it gets no
+ * verdict. */
 void results_aborted(struct results *r, const char *name, size_t name_len,
 		     unsigned cause);
 
-/* Mode and time of the directory could not be set: count, tell both users. */
+/* Mode and time of the directory could not be set: count that, and tell both
+ * users. */
 void results_note(struct results *r, const char *path, size_t len, int err_no);
 
-/* Let the verdicts kept so far go out. */
+/* Have the streams send the verdicts that were kept so far. */
 void results_push(struct results *r);
 
 /* ---- what the streams send ---- */
 
-/* Readable when a stream has to look for frames, or at the session's state: the
- * first stream's descriptor, or the one of all others. */
+/* Readable when there are frames to send, or the session's state has changed:
+ * the descriptor of the first stream, or the one of all others. */
 int results_wake_fd(const struct results *r, int is_first);
 
-/* The stream looks now.  To be called before it does, so nothing is missed. */
+/* To be called before the stream checks for both, or it may miss a wake-up. */
 void results_clear_wake(struct results *r, int is_first);
 
 /* Wake all streams, or only the first. */
@@ -81,17 +84,18 @@ void results_wake(struct results *r);
 void results_wake_first(struct results *r);
 
 /*
- * Append the frames that are due to out: with is_first also those for the first
- * stream only; with only_first the others are left to it.  Returns whether there
- * were any.  out->failed is set where frames are missing, which must end the
- * session.  Takes no lock where nothing is due.
+ * Append the frames that are due to out: with is_first also those that only the
+ * first stream sends; with only_first a stream that is not the first gets none.
+ * Returns whether there were any.  out->failed is set where frames were lost
+ * for want of memory, which must end the session.  Takes no lock if nothing is
+ * due.
  */
 int results_take_frames(struct results *r, int is_first, int only_first,
 			struct buf *out);
 
 /* ---- the end ---- */
 
-/* Whether the sender counted the same. */
+/* Whether the sender's counts and sum are the same. */
 int results_match(struct results *r, const struct msg_finish *m);
 
 void results_get_summary(struct results *r, struct msg_summary *m);

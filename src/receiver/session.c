@@ -45,7 +45,8 @@ static void on_trouble(void *ctx, const char *path, size_t len, int err_no)
 	results_note(s->transfer.results, path, len, err_no);
 }
 
-/* Everything was committed: symlinks, then modes and times of directories. */
+/* All files are committed: make the symlinks, then set modes and times of
+ * directories, which these would change. */
 static int finish_transfer(struct recv_session *s, struct err *e)
 {
 	struct transfer *t = &s->transfer;
@@ -59,7 +60,7 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 	return rc > 0 ? sync_all(s->setup->root_fd, t->sync, e) : rc;
 }
 
-/* In the committer's thread, as all of this may take long. */
+/* In the committer's thread, as this may take long. */
 static void on_finish(void *ctx)
 {
 	struct recv_session *s = ctx;
@@ -77,7 +78,7 @@ static void on_finish(void *ctx)
 
 /* ---- beginning ---- */
 
-/* The parts of its transfer.  Returns 0 or -1. */
+/* Make the parts of its transfer.  Returns 0 or -1. */
 static int make_parts(struct recv_session *s)
 {
 	const struct recv_setup *setup = s->setup;
@@ -144,7 +145,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	stream_peer_id(peer->stream, s->peer_id);
 	s->source_key = peer->source_key;
 	memcpy(s->id, m->session, sizeof(s->id));
-	/* What went to standard output cannot be taken back. */
+	/* Standard output cannot be rewound for another attempt. */
 	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout;
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features);
@@ -163,7 +164,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	return s;
 }
 
-/* What needs the threads' work to be over. */
+/* End the threads, then free the files that these may have used. */
 static void stop_threads(struct transfer *t)
 {
 	flusher_free(t->flusher);
@@ -207,8 +208,8 @@ int recv_session_attach(struct recv_session *s, unsigned index,
 	int ok;
 
 	pthread_mutex_lock(&s->lock);
-	ok = index < s->share.streams && !slot->is_taken && s->state == RECV_OPEN &&
-	     !atomic_load(&s->transfer.is_over);
+	ok = index < s->share.streams && !slot->is_taken &&
+	     s->state == RECV_OPEN && !atomic_load(&s->transfer.is_over);
 	if (ok) {
 		slot->is_taken = 1;
 		slot->stream = stream;
@@ -225,8 +226,8 @@ void recv_session_forget_stream(struct recv_session *s, unsigned index)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Tell the committer to finish if the first stream is the only one.  Locked, so
- * that it cannot go meanwhile, and the session with it. */
+/* Tell the committer to finish if only the first stream is left.  Locked, so
+ * that this stream cannot detach meanwhile, which would end the session. */
 static void close_if_alone(struct recv_session *s)
 {
 	if (s->state != RECV_FINISHING || s->refs != 1 ||
@@ -340,7 +341,8 @@ void recv_session_fail(struct recv_session *s, const struct err *e)
 	int lost;
 
 	pthread_mutex_lock(&s->lock);
-	/* A stream that was stopped because another failed knows no reason. */
+	/* A stream that was stopped because another one failed has no error of
+	 * its own. */
 	if (e->code != ERR_INTERRUPTED || is_stopping ||
 	    !atomic_load(&s->transfer.is_over))
 		err_merge(&s->err, e);

@@ -1,8 +1,8 @@
 /*
  * session.h - one session: its beginning, the streams that are attached to it,
- * its end.  Knows nothing of frames.
+ * its end.  Does not handle frames.
  *
- * Layer: receiver.  Uses setup.h, transfer.h and the parts of a transfer.
+ * Layer: receiver.
  * Threads: any, with a reference: each attached stream has one.
  */
 #ifndef FERRY_RECEIVER_SESSION_H
@@ -24,19 +24,19 @@ struct recv_setup;
 struct session_summary;
 struct totals;
 
-/* Each follows the one before it.  A session that fails, or whose streams are
- * gone, is over in any of them (transfer.is_over). */
+/* In this order.  A session that fails or has lost its streams is over in any
+ * state (transfer.is_over). */
 enum recv_session_state {
 	RECV_OPEN,      /* frames are handled, streams may join */
 	RECV_FINISHING, /* FINISH came: no stream may join, further streams
 			   end */
-	RECV_CLOSING,   /* the first stream is the only one: the committer was
+	RECV_CLOSING,   /* only the first stream is left: the committer was
 			   told to finish */
-	RECV_FINISHED,  /* it has: all is committed and reported */
+	RECV_FINISHED,  /* it has finished: all is committed and reported */
 	RECV_SUMMED,    /* SUMMARY was sent: a success for this side */
 };
 
-/* Of one of its streams. */
+/* One of its streams. */
 struct recv_slot {
 	int is_taken;
 	struct stream *stream; /* to be aborted, or NULL */
@@ -48,14 +48,14 @@ struct recv_session {
 	struct recv_setup *setup;  /* borrowed */
 	uint64_t number;           /* set when it enters the list */
 	uint64_t began_ns;
-	struct timespec began;     /* as files are dated */
+	struct timespec began;     /* by the clock that dates files */
 	uint8_t token[WIRE_TOKEN]; /* for JOIN; secret */
-	uint8_t id[WIRE_TOKEN];    /* the sender's, see HELLO; secret */
+	uint8_t id[WIRE_TOKEN];    /* of HELLO, kept by retries; secret */
 	uint8_t peer_id[STREAM_PEER];
 	uint64_t source_key;       /* see admission.h */
-	struct fd_share share;     /* what it may have of each */
+	struct fd_share share;     /* of the descriptors */
 	char peer[ADDR_TEXT_MAX];
-	struct transfer transfer;  /* what its frames act on */
+	struct transfer transfer;  /* what its streams receive into */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -66,77 +66,79 @@ struct recv_session {
 	int will_retry; /* the sender will come back if it is lost */
 };
 
-/* Who begins a session. */
+/* The sender that begins a session. */
 struct recv_session_peer {
 	const struct stream *stream;
 	const char *text; /* the peer's address */
 	uint64_t source_key;
-	const struct digest_ops *digest; /* that it asked for */
-	uint64_t hello_by_ms;            /* its session has to begin by then */
+	const struct digest_ops *digest; /* of HELLO */
+	uint64_t hello_by_ms;            /* deadline for the beginning */
 };
 
-/* A session with its parts and the committer's thread.  Where descriptors are
- * few, waits for them until hello_by_ms.  NULL with ERR_RESOURCE. */
+/* Make a session with its parts and the committer's thread.  Where descriptors
+ * are few, blocks until other sessions give back some, at most until
+ * hello_by_ms. NULL with ERR_RESOURCE. */
 struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct recv_session_peer *peer,
 				      const struct msg_hello *m,
 				      struct err *e);
 
-/* Before the first stream is attached. */
+/* To be called before the first stream is attached. */
 void recv_session_set_number(struct recv_session *s, uint64_t number);
 
-/* No stream is attached any more.  NULL is allowed. */
+/* To be called when no stream is attached any more.  NULL is allowed. */
 void recv_session_free(struct recv_session *s);
 
-/* Attach a stream, which stays the caller's.  Returns 0; or -1 where the place
- * is taken, or no stream may join any more. */
+/* Attach a stream, which is borrowed.  Returns 0; or -1 where index is taken or
+ * too large, or the session is ending. */
 int recv_session_attach(struct recv_session *s, unsigned index,
 			struct stream *stream);
 
-/* The stream is about to be freed: nobody aborts it any more.  It stays
- * attached. */
+/* The stream is going to be freed, so it must not be aborted any more.  Its
+ * place stays taken. */
 void recv_session_forget_stream(struct recv_session *s, unsigned index);
 
-/* Detach.  Returns whether it was the last: then the session is over, and the
- * caller concludes it. */
+/* Detach a stream.  Returns whether it was the last: the session is over then,
+ * and the caller concludes it. */
 int recv_session_detach(struct recv_session *s, unsigned index);
 
-/* Whether FINISH came, or it is over. */
+/* Whether FINISH came or the session is over. */
 int recv_session_is_ending(struct recv_session *s);
 
 /*
- * FINISH came on the first stream.  ERR_CORRUPT where the sender counted
- * something else; ERR_PROTOCOL where files are open or not committed.  The
- * committer is told once the first stream is the only one, as the others may
- * still be at work on something.
+ * FINISH came on the first stream.  ERR_CORRUPT where the sender's counts
+ * differ; ERR_PROTOCOL where files are open or not committed.  The committer is
+ * told to finish once the first stream is the only one, as others may still be
+ * handling a frame.
  */
 int recv_session_finish(struct recv_session *s, const struct msg_finish *m,
 			struct err *e);
 
-/* Whether all is committed and reported, so that SUMMARY may go out; and that it
- * was sent. */
+/* Whether all is committed and reported, so that SUMMARY may be sent; and
+ * record that it was. */
 int recv_session_has_finished(struct recv_session *s);
 void recv_session_set_summed(struct recv_session *s);
 
-/* The sender said that it failed: it will not come back. */
+/* The sender sent ERROR, so it will not come back. */
 void recv_session_forget_retry(struct recv_session *s);
 
 /*
- * The session cannot go on: keep the more telling error and stop all streams.
- * Where the sender was lost and may come back, they end by themselves when they
- * have taken what has arrived, which then need not be sent again.
+ * The session cannot go on: keep the more telling error, and stop all streams.
+ * Where the sender was lost and may come back, they first handle what has
+ * arrived, which then need not be sent again.
  */
 void recv_session_fail(struct recv_session *s, const struct err *e);
 
-/* Let its streams end when they have taken what has arrived; or at once, whatever
- * else happens. */
+/* Have its streams end when they have handled what has arrived, or at_once;
+ * abort their connections alone. */
 void recv_session_stop(struct recv_session *s, int at_once);
 void recv_session_abort(struct recv_session *s);
 
 /*
  * The last stream is gone: commit what arrived whole, keep the parts of large
- * files that did not, and work out the result (e->code, 0 for a success).
- * before: what earlier sessions of the same transfer came to, added to *t.
+ * files that did not, and determine the result (e->code, 0 for a success).
+ * before: the totals of earlier sessions of the same transfer, added to *t.
+ * Blocks for as long as the disk takes.
  */
 void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			   struct totals *t, struct session_summary *sum,

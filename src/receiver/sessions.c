@@ -14,19 +14,20 @@
 #include "session/totals.h"
 
 enum {
-	/* Sessions whose streams may come too late: the last that ended. */
+	/* How many tokens of ended sessions are kept, to recognise streams that
+	 * join too late. */
 	FORMER_MAX = 16,
-	/* For how long the streams of a lost session may take what has
-	 * arrived, and how long that is waited for. */
+	/* How long streams of a lost session may handle what has arrived (see
+	 * connection.c), and how long a new session waits for that. */
 	DRAIN_MS = 1000,
 	FORMER_MS = 2 * DRAIN_MS,
 };
 
-/* With --once: the sender may come back after its session was lost. */
-struct awaited {
-	uint64_t until_ms; /* clock_ms(); 0: nobody is awaited */
+/* With --once: a session that was lost, whose sender may reconnect. */
+struct lost_session {
+	uint64_t until_ms; /* clock_ms(); 0: there is none */
 	uint8_t id[WIRE_TOKEN];
-	/* what its lost sessions came to */
+	/* of all sessions of this transfer so far */
 	struct totals totals;
 	struct session_summary summary;
 };
@@ -39,11 +40,11 @@ struct sessions {
 	struct recv_session *list;
 	unsigned count;
 	uint64_t last_number;
-	uint8_t former[FORMER_MAX][WIRE_TOKEN]; /* tokens: a ring, */
-	unsigned former_count;                  /* of all that ever were */
-	int has_ended;     /* with --once, or a code: it is over, */
-	struct err result; /* and this is what came of it */
-	struct awaited awaited;
+	uint8_t former[FORMER_MAX][WIRE_TOKEN]; /* a ring of tokens */
+	unsigned former_count;                  /* all that were put there */
+	int has_ended;     /* with --once, or a code: the receiver ends, */
+	struct err result; /* with this result */
+	struct lost_session lost;
 };
 
 struct sessions *sessions_new(struct recv_setup *setup)
@@ -97,7 +98,7 @@ void sessions_end_former(struct sessions *ss, const uint8_t *id)
 	pthread_mutex_unlock(&ss->lock);
 }
 
-/* Whether there is no place for another session.  Locked. */
+/* Whether there is no room for a session with this id.  Locked. */
 static int is_busy(const struct sessions *ss, const uint8_t *id)
 {
 	const struct receive_config *cfg = ss->setup->cfg;
@@ -107,10 +108,10 @@ static int is_busy(const struct sessions *ss, const uint8_t *id)
 	if (!cfg->once)
 		return 0;
 	return ss->count > 0 || ss->has_ended ||
-	       (ss->awaited.until_ms && !same_token(ss->awaited.id, id));
+	       (ss->lost.until_ms && !same_token(ss->lost.id, id));
 }
 
-static int refuse(struct err *e)
+static int refuse_session(struct err *e)
 {
 	return err_set(e, ERR_RESOURCE, "too many sessions at a time");
 }
@@ -122,7 +123,7 @@ int sessions_may_begin(struct sessions *ss, const uint8_t *id, struct err *e)
 	pthread_mutex_lock(&ss->lock);
 	busy = is_busy(ss, id);
 	pthread_mutex_unlock(&ss->lock);
-	return busy ? refuse(e) : 0;
+	return busy ? refuse_session(e) : 0;
 }
 
 int sessions_begin(struct sessions *ss, struct recv_session *s,
@@ -133,10 +134,10 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 	pthread_mutex_lock(&ss->lock);
 	busy = is_busy(ss, s->id);
 	if (!busy) {
-		/* One that goes on has the number of the one that was lost. */
-		if (!ss->awaited.until_ms)
+		/* A session that resumes a lost one keeps its number. */
+		if (!ss->lost.until_ms)
 			ss->last_number++;
-		ss->awaited.until_ms = 0;
+		ss->lost.until_ms = 0;
 		recv_session_set_number(s, ss->last_number);
 		(void)recv_session_attach(s, 0, stream);
 		s->next = ss->list;
@@ -144,12 +145,12 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 		ss->count++;
 	}
 	pthread_mutex_unlock(&ss->lock);
-	return busy ? refuse(e) : 0;
+	return busy ? refuse_session(e) : 0;
 }
 
 struct recv_session *sessions_join(struct sessions *ss, const uint8_t *token,
 				   unsigned index, struct stream *stream,
-				   int *is_late)
+				   int *has_ended)
 {
 	struct recv_session *s;
 
@@ -157,9 +158,9 @@ struct recv_session *sessions_join(struct sessions *ss, const uint8_t *token,
 	s = ss->list;
 	while (s && !same_token(s->token, token))
 		s = s->next;
-	*is_late = s && recv_session_is_ending(s);
+	*has_ended = s && recv_session_is_ending(s);
 	for (unsigned i = 0; !s && i < FORMER_MAX && i < ss->former_count; i++)
-		*is_late |= same_token(ss->former[i], token);
+		*has_ended |= same_token(ss->former[i], token);
 	if (s && recv_session_attach(s, index, stream))
 		s = NULL;
 	pthread_mutex_unlock(&ss->lock);
@@ -168,8 +169,8 @@ struct recv_session *sessions_join(struct sessions *ss, const uint8_t *token,
 
 /* ---- the end ---- */
 
-/* Take it out of the list, and keep what it came to.  Locked. */
-static void take_out(struct sessions *ss, struct recv_session *s)
+/* Take it out of the list, and keep its token.  Locked. */
+static void remove_session(struct sessions *ss, struct recv_session *s)
 {
 	struct recv_session **at = &ss->list;
 
@@ -191,29 +192,30 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	struct err e;
 	int may_return;
 
-	recv_session_conclude(s, &ss->awaited.totals, &totals, &sum, &e);
+	recv_session_conclude(s, &ss->lost.totals, &totals, &sum, &e);
 	may_return = cfg->once && recv_session_may_return(s);
 	if (may_return) {
 		events_message(ev, SESSION_WARNING,
 			       "%s; waiting for the sender to reconnect",
 			       e.text);
 	} else {
-		/* First, so that whoever sees the summary can count on it. */
+		/* Before the summary, so that a script that reads the summary
+		 * can rely on the program being queued. */
 		exec_events_session(ss->setup, s->number, s->peer, &sum);
 		if (ev->summary)
 			ev->summary(ev->ctx, s->number, &sum, &e);
 	}
 	pthread_mutex_lock(&ss->lock);
-	take_out(ss, s);
+	remove_session(ss, s);
 	if (cfg->once) {
 		ss->result = e;
 		ss->has_ended = !may_return;
 	}
 	if (may_return) {
-		ss->awaited.until_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
-		memcpy(ss->awaited.id, s->id, sizeof(ss->awaited.id));
-		ss->awaited.summary = sum;
-		ss->awaited.totals = totals;
+		ss->lost.until_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
+		memcpy(ss->lost.id, s->id, sizeof(ss->lost.id));
+		ss->lost.summary = sum;
+		ss->lost.totals = totals;
 	}
 	pthread_cond_broadcast(&ss->gone);
 	pthread_mutex_unlock(&ss->lock);
@@ -225,7 +227,8 @@ void sessions_leave(struct sessions *ss, struct recv_session *s,
 {
 	int last;
 
-	/* Nobody may join what is ending. */
+	/* Locked, so that no stream can join between the last one's leaving
+	 * and the end. */
 	pthread_mutex_lock(&ss->lock);
 	last = recv_session_detach(s, index);
 	pthread_mutex_unlock(&ss->lock);
@@ -264,20 +267,20 @@ void sessions_set_result(struct sessions *ss, const struct err *e)
 int sessions_have_ended(struct sessions *ss, int *left_ms)
 {
 	const struct session_events *ev = ss->setup->cfg->events;
-	struct awaited *a = &ss->awaited;
-	int has_ended, gave_up = 0;
+	struct lost_session *lost = &ss->lost;
+	int has_ended, is_given_up = 0;
 
 	*left_ms = -1;
 	pthread_mutex_lock(&ss->lock);
-	if (a->until_ms && ss->count == 0) {
-		*left_ms = clock_left_ms(a->until_ms);
-		gave_up = *left_ms == 0;
-		ss->has_ended |= gave_up;
+	if (lost->until_ms && ss->count == 0) {
+		*left_ms = clock_left_ms(lost->until_ms);
+		is_given_up = *left_ms == 0;
+		ss->has_ended |= is_given_up;
 	}
 	has_ended = ss->has_ended;
 	pthread_mutex_unlock(&ss->lock);
-	if (gave_up && ev->summary)
-		ev->summary(ev->ctx, ss->last_number, &a->summary,
+	if (is_given_up && ev->summary)
+		ev->summary(ev->ctx, ss->last_number, &lost->summary,
 			    &ss->result);
 	return has_ended;
 }

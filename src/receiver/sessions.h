@@ -1,7 +1,8 @@
 /*
- * sessions.h - the sessions that there are, and what a sender may come back to.
+ * sessions.h - the list of sessions, and what is kept of a lost one until its
+ * sender reconnects.
  *
- * Layer: receiver.  Uses session.h, exec_events.h.
+ * Layer: receiver.
  * Threads: any; it has a lock of its own, inside which sessions' are taken.
  */
 #ifndef FERRY_RECEIVER_SESSIONS_H
@@ -21,50 +22,52 @@ struct sessions *sessions_new(struct recv_setup *setup);
 void sessions_free(struct sessions *ss); /* NULL is allowed */
 
 /*
- * A sender whose session has this id has come back: if that is still there, its
- * connection was lost and we have not noticed.  End it, and wait until it is
- * over: its streams end by themselves when they have taken what has arrived.
+ * A sender with this session id has connected again.  If its former session is
+ * still in the list, its connection was lost without our noticing: end it, and
+ * wait until its streams have handled what has arrived and it is over.
  */
 void sessions_end_former(struct sessions *ss, const uint8_t *id);
 
-/* Whether a session with this id would find a place: 0 or ERR_RESOURCE.  To be
- * asked before what it takes is waited for. */
+/* Whether there is room for a session with this id: 0 or ERR_RESOURCE.  To be
+ * called before waiting for descriptors, which another session might need. */
 int sessions_may_begin(struct sessions *ss, const uint8_t *id, struct err *e);
 
-/* Put a session in, with its first stream.  ERR_RESOURCE where there are too
- * many; then it is still the caller's. */
+/* Put a session into the list, with its first stream.  ERR_RESOURCE where there
+ * are too many; the caller then still owns it. */
 int sessions_begin(struct sessions *ss, struct recv_session *s,
 		   struct stream *stream, struct err *e);
 
 /* Attach a further stream by the session's token.  NULL where there is no such
- * session, or its place is taken; *is_late where the session is ending, or was
- * there. */
+ * session, or index is taken; *has_ended says whether the session is ending or
+ * has ended. */
 struct recv_session *sessions_join(struct sessions *ss, const uint8_t *token,
 				   unsigned index, struct stream *stream,
-				   int *is_late);
+				   int *has_ended);
 
-/* Detach a stream; with the last one the session ends: what arrived whole is
- * committed, its summary is told, it is freed.  May take long. */
+/* Detach a stream.  With the last one the session ends: what arrived whole is
+ * committed, its summary is reported, and it is freed.  Blocks for as long as
+ * the disk takes. */
 void sessions_leave(struct sessions *ss, struct recv_session *s,
 		    unsigned index);
 
 /* Whether there is a session of this source (admission.h). */
 int sessions_has_source(struct sessions *ss, uint64_t source_key);
 
-/* End all at once. */
+/* Abort the connections of all sessions. */
 void sessions_stop(struct sessions *ss);
 
-/* A code was used up without a session: that is the receiver's result. */
+/* The receiver ends without a session, with this result: a code was used up, or
+ * connecting failed. */
 void sessions_set_result(struct sessions *ss, const struct err *e);
 
 /*
- * With --once: whether the one session is over, also when its sender, which said
- * it would come back, did not in time.  Else *left_ms is for how long that may
- * take (-1: there is nothing to wait for).
+ * Whether the receiver is to end: with --once, when the session has ended, or
+ * was lost and its sender has not reconnected in time.  Otherwise *left_ms is
+ * how long it still has (-1: no limit).
  */
 int sessions_have_ended(struct sessions *ss, int *left_ms);
 
-/* The result when they have. */
+/* The result, when they have ended. */
 void sessions_get_result(struct sessions *ss, struct err *e);
 
 #endif

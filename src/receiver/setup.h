@@ -1,14 +1,14 @@
 /*
- * setup.h - what all sessions of a receiver share: set once before the first
- * connection is accepted, but for what has a lock of its own.
+ * setup.h - what all sessions of a receiver share: set before the first
+ * connection is accepted, then constant, or with a lock of its own.
  *
  * Layer: receiver.
  *
- * Lock order, from the one that is taken first: admission's, the list of
- * sessions', a session's.  All others (of the parts of a session, of the
- * connections' threads) are taken last, alone; only a table of files takes a
- * journal's inside its own, and whoever checks leaves of a file holds that
- * file's basis_lock meanwhile.
+ * Lock order, first to last: admission's, the list of sessions', a session's.
+ * All other locks (those of the parts of a session and of the set of
+ * connections) are taken last, one at a time, with two exceptions: the table of
+ * files takes a journal's lock inside its own, and basis_lock of a file is held
+ * while its leaves are checked, which takes others.
  */
 #ifndef FERRY_RECEIVER_SETUP_H
 #define FERRY_RECEIVER_SETUP_H
@@ -32,7 +32,7 @@ struct recv_setup {
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
 	struct fd_budget *fds;
 	struct rate_limit rate_limit; /* has a lock of its own */
-	struct cancel stop; /* the user stopped it, or it ends */
+	struct cancel stop; /* set when the receiver ends */
 };
 
 #endif

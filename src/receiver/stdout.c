@@ -1,6 +1,6 @@
 /*
- * Standard output, written without blocking in write(), where neither SIGTERM
- * nor heart-beats would be heard.
+ * Writing without ever blocking in write(): a thread that did would send no
+ * heart-beats and not notice that the receiver is stopped.
  */
 #include "receiver/stdout.h"
 
@@ -26,7 +26,8 @@ int stdout_write(struct input *in, int fd, const void *p, size_t n,
 			from += did;
 			n -= (size_t)did;
 		} else if (did < 0 && errno == EAGAIN) {
-			/* Before each wait, as a slow reader ends it soon. */
+			/* Before each wait as well: with a reader that reads a
+			 * little, poll() never times out. */
 			int rc = input_tick(in, 1, e);
 
 			if (rc == 0 && poll(&pfd, 1, TICK_MS) <= 0)

@@ -1,7 +1,8 @@
 /*
- * stdout.h - writing to standard output, whose reader may take his time.
+ * stdout.h - writes to standard output, whose reader may be slow.
  *
- * Layer: receiver.  Uses input.h.
+ * Layer: receiver.
+ * Threads: the stream's own.
  */
 #ifndef FERRY_RECEIVER_STDOUT_H
 #define FERRY_RECEIVER_STDOUT_H
@@ -14,9 +15,9 @@
 struct input;
 
 /*
- * Write n bytes to fd.  Blocks while the reader is slow, with heart-beats to the
- * sender of in, which must not take that for a lost connection.  Returns 0;
- * ERR_LOCAL with errno; as input_tick().
+ * Write n bytes to fd.  Blocks while the reader does not read, and meanwhile
+ * sends heart-beats to in's sender, which would otherwise time out.  Returns 0;
+ * ERR_LOCAL with errno; or an error of input_tick().
  */
 int stdout_write(struct input *in, int fd, const void *p, size_t n,
 		 struct err *e);

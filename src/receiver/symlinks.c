@@ -1,6 +1,6 @@
 /*
- * Symlinks are kept as rows in a buffer; what became of them, in another with a
- * row for each, as nobody is told before all of them are on the disk.
+ * Symlinks are kept as rows in a buffer.  Their results go to another buffer, a
+ * row each, because none is reported before all are flushed.
  */
 #include "receiver/symlinks.h"
 
@@ -109,7 +109,7 @@ static int is_same(const void *ctx, int dir, const char *leaf)
 	       memcmp(target, row->target, row->target_len) == 0;
 }
 
-/* Make one, and note what became of it in outcomes. */
+/* Make one, and append its result to outcomes. */
 static void make_one(const struct symlinks *s, struct dirs *dirs,
 		     const struct row *row, struct buf *outcomes)
 {
@@ -136,7 +136,7 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 	buf_put(outcomes, placed.renamed, n + 1);
 }
 
-/* outcomes: what became of the rows, in their order. */
+/* Make all rows, and flush.  outcomes: their results, in the same order. */
 static int make_rows(const struct symlinks *s, struct channel *ch,
 		     const struct buf *rows, struct buf *outcomes,
 		     struct err *e)
@@ -201,6 +201,7 @@ int symlinks_make(struct symlinks *s, struct channel *ch, struct err *e)
 	buf_init(&s->rows, rows.max);
 	s->count = 0;
 	pthread_mutex_unlock(&s->lock);
+	/* Without the lock: other streams go on adding meanwhile. */
 	if (rows.len > 0)
 		rc = make_rows(s, ch, &rows, &outcomes, e);
 	if (rc == 0 && rows.len > 0)

@@ -1,9 +1,8 @@
 /*
- * symlinks.h - symlinks of a session, which are made when nothing can be
- * written any more by way of them: in groups, or at the end.
+ * symlinks.h - the symlinks of a session, which are deferred: made in groups,
+ * or at the end, and reported only then.
  *
- * Layer: receiver.  Uses fs/, session/channel.h, conflict.h, results.h, sync.h.
- * Threads: any; it has a lock of its own.
+ * Layer: receiver. Threads: any; it has a lock of its own.
  */
 #ifndef FERRY_RECEIVER_SYMLINKS_H
 #define FERRY_RECEIVER_SYMLINKS_H
@@ -24,7 +23,7 @@ struct symlinks_config {
 	uint32_t dir_mode; /* of directories that are missing */
 	enum conflict_policy existing;
 	enum sync_mode sync;
-	int is_told;             /* the sender learns that one is deferred */
+	int is_told;             /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */
 };
 
@@ -33,17 +32,18 @@ struct symlinks *symlinks_new(const struct symlinks_config *cfg);
 void symlinks_free(struct symlinks *s); /* NULL is allowed */
 
 /*
- * Keep a symlink, whose name and target were checked.  Returns 0; 1 when so many are kept that the caller has to make them
- * now; ERR_RESOURCE.
+ * Keep a symlink, whose name and target were checked.  Returns 0; 1 when so
+ * many are kept that the caller has to call symlinks_make() now; ERR_RESOURCE.
  */
 int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 		 struct err *e);
 
 /*
- * Make those that are kept, flush as the sync mode says, and only then report
- * them.  Takes its time: heart-beats go to ch (NULL: none, where another thread
- * has the channel).  Returns 0, or an error that has to end the session; they
- * come again in the next one then.
+ * Make the symlinks that are kept, flush as the sync mode says, and only then
+ * report them.  Blocks for as long as the disk takes; heart-beats go to ch
+ * (NULL: none, because another thread uses the channel).  Returns 0; or an
+ * error that has to end the session, without a verdict for any of them, so that
+ * the sender sends them again in the next one.
  */
 int symlinks_make(struct symlinks *s, struct channel *ch, struct err *e);
 

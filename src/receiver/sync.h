@@ -1,7 +1,7 @@
 /*
  * sync.h - how durable a file is before it is reported (--sync).
  *
- * Layer: receiver.  Uses base.
+ * Layer: receiver.
  * Threads: any.
  */
 #ifndef FERRY_RECEIVER_SYNC_H
@@ -16,9 +16,9 @@ enum sync_mode {
 };
 
 /*
- * Flush the whole file system that root_fd lies on, for what was made there
- * besides files: symlinks, modes and times of directories.  Nothing happens
- * with SYNC_NONE.  Blocks for as long as the disk takes.  Returns 0, or
+ * Flush the whole file system that root_fd is on, for what was changed there
+ * besides files: symlinks, modes and times of directories.  Does nothing with
+ * SYNC_NONE.  Blocks for as long as the disk takes.  Returns 0, or
  * ERR_LOCAL with errno.
  */
 int sync_all(int root_fd, enum sync_mode mode, struct err *e);

@@ -1,10 +1,10 @@
 /*
- * transfer.h - what the streams of a session receive into: the parts that they
- * share, and the settings that frames are handled by.
+ * transfer.h - what the streams of a session share: the modules that they
+ * receive into, and the settings by which they handle frames.
  *
- * Layer: receiver.
- * Threads: the settings and pointers are set once, before the first frame; each
- * part has a lock of its own, see its header.  The counters are atomic.
+ * Layer: receiver. Threads: the settings and pointers are set once, before the
+ * first frame; each part has a lock of its own, see its header.  The counters
+ * are atomic.
  */
 #ifndef FERRY_RECEIVER_TRANSFER_H
 #define FERRY_RECEIVER_TRANSFER_H
@@ -26,8 +26,10 @@ struct session_events;
 struct symlinks;
 
 enum {
-	/* In so many packs each name is looked up before it is written: at
-	 * first, and again whenever something was there. */
+	/* In so many packs each name is looked up before its file is written,
+	 * so that a file that is the same is not written at all: at first, and
+	 * again after any name that was taken.  In a new tree this would be a
+	 * wasted system call for each file. */
 	TRANSFER_PROBE_PACKS = 16,
 };
 
@@ -38,9 +40,10 @@ struct transfer {
 	const char *peer;                    /* borrowed; for messages */
 	enum conflict_policy existing;
 	enum sync_mode sync;
-	unsigned open_files; /* without a verdict, that the sender may have */
+	unsigned open_files; /* how many files in chunks the sender may have
+				without a verdict */
 	uint32_t features; /* that may be used: enum wire_feature */
-	int stdout_fd; /* with --stdout; else -1, and it is a directory */
+	int stdout_fd; /* with --stdout; else -1 */
 
 	/* the parts; owned */
 	struct results *results;
@@ -53,18 +56,18 @@ struct transfer {
 
 	/* The session cannot go on, or all its streams are gone. */
 	atomic_int is_over;
-	/* Since FINISH came: until when the further streams may go on
-	 * (clock_ms()); else 0. */
+	/* After FINISH: the deadline for the further streams to end
+	 * (clock_ms()); before, 0. */
 	atomic_uint_fast64_t end_by_ms;
-	/* The highest id that came.  A frame about a lower one that is not in
-	 * the table of files is late, and passed over. */
+	/* The highest id so far.  A frame for a lower id that is not in the
+	 * table of files is for a file that is over, and ignored. */
 	atomic_uint_fast64_t max_id;
 	atomic_int probe_budget; /* packs left of TRANSFER_PROBE_PACKS */
-	atomic_uint resends; /* that were asked for */
+	atomic_uint resends; /* chunks and packs asked for again */
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
 };
 
-/* This id came. */
+/* Raise max_id to an id that came. */
 void transfer_see_id(struct transfer *t, uint64_t id);
 
 #endif

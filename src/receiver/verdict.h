@@ -1,7 +1,8 @@
 /*
- * verdict.h - what became of an item, as it is reported to both users.
+ * verdict.h - the result for one item, as it is reported to both users.
  *
- * Layer: receiver.  Uses wire/msg.h.
+ * Layer: receiver.
+ * Threads: none of its own.
  */
 #ifndef FERRY_RECEIVER_VERDICT_H
 #define FERRY_RECEIVER_VERDICT_H

@@ -1,8 +1,9 @@
 /*
- * worker.h - what a stream's thread handles frames with: the session's shared
- * parts, and what belongs to this thread alone.
+ * worker.h - what a stream's thread handles frames with: what the session's
+ * streams share, and what this thread has for itself.
  *
  * Layer: receiver.
+ * Threads: the stream's own.
  */
 #ifndef FERRY_RECEIVER_WORKER_H
 #define FERRY_RECEIVER_WORKER_H
@@ -19,8 +20,8 @@ struct worker {
 	/* the thread's own */
 	struct channel *channel;   /* for replies and heart-beats */
 	struct input *input;
-	uint8_t *wire, *raw; /* input's buffers, free once a payload was read
-				from them: CHUNK_MAX bytes each */
+	uint8_t *wire, *raw; /* input's buffers, of CHUNK_MAX bytes each; free
+				for other use between two payloads */
 	struct dirs *dirs;   /* NULL with --stdout */
 	struct parts parts;
 };
