@@ -1,7 +1,7 @@
 /*
  * buf.h - a growable buffer with a hard maximum, and a bounds-checked reader.
  *
- * Layer: base.  Uses libc only.
+ * Layer: base.
  * Threads: none of its own; one owner at a time.
  *
  * All of ferry's formats, on the wire and on disk, are written and read with

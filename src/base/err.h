@@ -1,7 +1,7 @@
 /*
  * err.h - error codes, and the record of one failure.
  *
- * Layer: base.  Uses libc only.
+ * Layer: base.
  * Threads: a struct err belongs to the operation that it was passed to.
  *
  * The function that meets a failure fills the record; its callers return the

@@ -3,7 +3,6 @@
  * in OPEN, PACK and records that the receiver keeps.
  *
  * Layer: base, as both wire and fs use it, which do not include each other.
- * Uses buf.h.
  * Threads: none of its own; one owner at a time.
  *
  * Specified in ferry-protocol(7), METADATA; that page and this file change

@@ -1,7 +1,7 @@
 /*
  * runs.h - a set of numbers, kept as runs of consecutive ones.
  *
- * Layer: base.  Uses libc only.
+ * Layer: base.
  * Threads: none of its own; one owner at a time.
  *
  * Chunks that are missing, unverified or not flushed come in few long runs.

@@ -1,7 +1,7 @@
 /*
  * ask.h - asks the user for a one-time code.
  *
- * Layer: cmd.  Uses base, auth/code.h.
+ * Layer: cmd.
  * Threads: main's only.
  *
  * Always at the controlling terminal (/dev/tty), whatever standard input is.

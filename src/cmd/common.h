@@ -1,7 +1,7 @@
 /*
  * common.h - options of both send and receive: connection, security, output.
  *
- * Layer: cmd.  Uses base, net.
+ * Layer: cmd.
  * Threads: main's only.
  */
 #ifndef FERRY_CMD_COMMON_H

@@ -2,7 +2,7 @@
  * event_json.h - each event of a session as a line of JSON; the members are
  * those that ferry(1) names.
  *
- * Layer: cmd.  Uses base/buf.h, cmd/json.h, session/events.h.  Pure.
+ * Layer: cmd.  Pure.
  *
  * Failures are reported by b->failed, as in json.h.  number is that of a
  * receiver's session; with 0, none is written.

@@ -1,8 +1,7 @@
 /*
  * event_text.h - the texts of messages for the events of a session.
  *
- * Layer: cmd.  Uses base, auth/tls.h, session/events.h.  Pure, except for
- * gethostname().
+ * Layer: cmd.  Pure, except for gethostname().
  *
  * A text is one line without a newline, truncated to EVENT_TEXT_MAX - 1 bytes;
  * names and addresses in it are escaped.  A function writes to dst, which has

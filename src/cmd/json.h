@@ -1,7 +1,7 @@
 /*
  * json.h - one event as a line of JSON.
  *
- * Layer: cmd.  Uses base only.  Pure.
+ * Layer: cmd.  Pure.
  *
  * The line is printable UTF-8: control characters, DEL, C1 and bidirectional
  * controls are escaped as \uXXXX, so that it is also safe on a terminal.

@@ -2,7 +2,7 @@
  * line_queue.h - lines waiting to be written: in memory, and in an unlinked
  * temporary file when memory is full.
  *
- * Layer: cmd.  Uses base/io.h, os/nameless.h, os/space.h.
+ * Layer: cmd.
  * Threads: none of its own; the owner locks.  Blocks on nothing but the disk of
  * the temporary file.
  *

@@ -1,7 +1,7 @@
 /*
  * options.h - one table of options for parsing, checking and --help.
  *
- * Layer: cmd.  Uses base only.
+ * Layer: cmd.
  * Threads: getopt_long() is not thread-safe; called before there are threads.
  *
  * Each command has one const table of groups of rows.  It drives both the

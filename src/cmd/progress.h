@@ -1,8 +1,7 @@
 /*
  * progress.h - the text of the progress line.
  *
- * Layer: cmd.  Uses base, session/events.h.  Pure: the caller passes the time
- * and prints.
+ * Layer: cmd.  Pure: the caller passes the time and prints.
  * Threads: none of its own; the owner locks.
  */
 #ifndef FERRY_CMD_PROGRESS_H

@@ -241,8 +241,8 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 }
 
 /* From here on other threads may wait for one that reports an event, so a slow
- * reader must not block it.  A preview never gets here: it has no other threads,
- * and its list is written directly. */
+ * reader must not block it.  A preview never gets here: it has no other
+ * threads, and its list is written directly. */
 static void on_started(void *ctx)
 {
 	struct report *r = ctx;

@@ -1,7 +1,7 @@
 /*
  * signals.h - SIGINT, SIGTERM and SIGHUP as a descriptor to wait for.
  *
- * Layer: cmd.  Uses base/err.h.
+ * Layer: cmd.
  * Threads: signals_start() once, before there are threads; the others any.
  *
  * This module has the program's only mutable file-scope data: a signal handler

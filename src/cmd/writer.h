@@ -2,7 +2,7 @@
  * writer.h - an output whose reader may be slow, paused or gone: lines are
  * queued by any thread and written by one.
  *
- * Layer: cmd.  Uses base, os/wake.h, cmd/line_queue.h.
+ * Layer: cmd.
  * Threads: writer_put() and writer_show() from any thread; the others are the
  * main thread's.  Once writer_start() has succeeded, only writer_end() waits
  * for the reader.
@@ -30,13 +30,13 @@ enum writer_loss {
 };
 
 /*
- * For the descriptor fd (borrowed).  After a write error the lines in
- * question are lost; with stops_at_error everything after them too, because for
- * events an early end is better than a gap.
+ * For the descriptor fd (borrowed).  After a write error the lines in question
+ * are lost; with stops_at_error everything after them too, because for events
+ * an early end is better than a gap.
  *
- * Until writer_start(), the caller writes lines itself and waits for the reader:
- * a process must not have other threads when it enters the sandbox.  NULL when
- * out of memory.
+ * Until writer_start(), the caller writes lines itself and waits for the
+ * reader: a process must not have other threads when it enters the sandbox.
+ * NULL when out of memory.
  */
 struct writer *writer_new(int fd, int stops_at_error);
 

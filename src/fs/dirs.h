@@ -1,7 +1,7 @@
 /*
  * dirs.h - opening directories below a root, one path component at a time.
  *
- * Layer: fs.  Uses base, name.h.
+ * Layer: fs.
  * Threads: a struct dirs belongs to one thread; several may share a root
  * descriptor.
  *

@@ -2,7 +2,7 @@
  * filter.h - which of the paths found are sent: a list of patterns, of which
  * the first that matches decides.
  *
- * Layer: fs.  Uses base.
+ * Layer: fs.
  * Threads: one thread adds the patterns; after that any may match.
  *
  * A path that no pattern matches is sent.  Paths are bytes, as the receiver

@@ -555,7 +555,8 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 	runs_init(&j->unflushed, UNFLUSHED_RUNS);
 	pthread_mutex_unlock(&j->lock);
 	/* Not repeated after an error, see flush.h: the runs are dropped. */
-	if (flushed.len > 0 && (flush_data(p->fd) < 0 || mark_all(j, &flushed) < 0))
+	if (flushed.len > 0 &&
+	    (flush_data(p->fd) < 0 || mark_all(j, &flushed) < 0))
 		rc = err_sys(e, ERR_LOCAL, "flush to the disk");
 	runs_release(&flushed);
 	pthread_mutex_unlock(&j->flushing);

@@ -2,7 +2,7 @@
  * journal.h - which leaves of a kept part have been written, so that an
  * interrupted transfer can be resumed.
  *
- * Layer: fs.  Uses base, os, part.h, zlib (CRC-32).
+ * Layer: fs.
  * Threads: journal_note(), journal_get(), journal_unflushed() and
  * journal_flush() may be called from several threads at once; the others by one
  * thread while no other uses the journal.
@@ -83,8 +83,8 @@ int journal_remove(int dir_fd, uint64_t tag);
 
 /* Remove the kept part of a tag, which no transfer is using, and its journal,
  * or the one of them that there is; the part stays where the journal cannot be
- * removed.  Returns 0, also where there was neither; -1 where a transfer has the
- * part or it cannot be opened, or where a journal without a part cannot be
+ * removed.  Returns 0, also where there was neither; -1 where a transfer has
+ * the part or it cannot be opened, or where a journal without a part cannot be
  * removed. */
 int journal_clear(int dir_fd, uint64_t tag);
 

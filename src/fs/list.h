@@ -1,7 +1,7 @@
 /*
  * list.h - reading a list of names from a file or pipe.
  *
- * Layer: fs.  Uses base.
+ * Layer: fs.
  * Threads: a struct list belongs to one thread.
  *
  * A list of any length is read through one buffer of fixed size (64 KiB).
@@ -30,7 +30,8 @@ enum list_result {
 /*
  * Read the next name, terminated, in memory of l that the caller may write to:
  * valid until the next call.  Blocks while bytes keep coming without the end of
- * a name; returns LIST_WAITING when none have come for 200 ms, or after a signal.
+ * a name; returns LIST_WAITING when none have come for 200 ms, or after a
+ * signal.
  */
 enum list_result list_next(struct list *l, char **name, struct err *e);
 

@@ -1,7 +1,7 @@
 /*
  * part.h - the file that content is written to until it gets its final name.
  *
- * Layer: fs.  Uses base, os, name.h, source.h.
+ * Layer: fs.
  * Threads: functions on one struct part by one thread at a time, except that
  * several threads may call part_write() at once on disjoint ranges.  A struct
  * part_names belongs to one thread.

@@ -2,7 +2,7 @@
  * place.h - giving a file or symlink its final name when the name is taken:
  * a numbered name, or a backup of what has the name.
  *
- * Layer: fs.  Uses base, part.h, name.h.
+ * Layer: fs.
  * Threads: any; a candidate is used by one thread at a time.
  */
 #ifndef FERRY_FS_PLACE_H

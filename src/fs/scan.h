@@ -1,7 +1,7 @@
 /*
  * scan.h - walking the sources to find what there is to send.
  *
- * Layer: fs.  Uses base, name.h, dirs.h, filter.h, list.h.
+ * Layer: fs.
  * Threads: one thread adds the roots; after that one thread calls scan_run(),
  * and any may read the roots.
  *

@@ -1,7 +1,7 @@
 /*
  * source.h - reading files that another process may be changing.
  *
- * Layer: fs.  Uses base, os.
+ * Layer: fs.
  * Threads: any; several may call source_read() and source_next_data() on one
  * descriptor at once.
  */
