@@ -38,20 +38,12 @@ static int open_standard_fds(void)
 	return 0;
 }
 
-/*
- * Hide the memory before a key or a code is in it: the sandbox, which does
- * more, comes later, or not at all.  execve() undoes this for the program of
- * --exec.  Not in instrumented builds: leak checkers use ptrace() on the
- * process.
- */
-static int hide_memory(void)
-{
+/* Leak checkers of instrumented builds use ptrace() on the process. */
 #ifdef FERRY_INSTRUMENTED
-	return 0;
+enum { IS_INSTRUMENTED = 1 };
 #else
-	return process_hide_memory();
+enum { IS_INSTRUMENTED = 0 };
 #endif
-}
 
 static const struct cmd *find_command(int argc, char **argv, struct err *e)
 {
@@ -76,25 +68,16 @@ static const struct cmd *find_command(int argc, char **argv, struct err *e)
 	return NULL;
 }
 
-/* Wait until standard error is writable.  Returns 0 where a signal to end came
- * first: a reader that pauses must not keep a process that was told to end. */
-static int wait_for_stderr(void)
-{
-	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
-
-	while (poll(&pfd, 1, TICK_MS) <= 0) {
-		if (signals_caught())
-			return 0;
-	}
-	return 1;
-}
-
 static void print_error(const struct cmd *c, const struct err *e)
 {
 	const char *text = e->text[0] ? e->text : err_name(e->code);
+	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	if (!wait_for_stderr())
-		return;
+	/* A reader that pauses must not keep a process that was told to end. */
+	while (poll(&pfd, 1, TICK_MS) <= 0) {
+		if (signals_caught())
+			return;
+	}
 	if (e->code == ERR_USAGE)
 		dprintf(STDERR_FILENO, "ferry: %s\nTry: ferry help%s%s\n",
 			text, c && c != &cmd_help ? " " : "",
@@ -110,7 +93,11 @@ int main(int argc, char **argv)
 	struct err e;
 	int rc;
 
-	if (open_standard_fds() < 0 || hide_memory() < 0)
+	/* Hide the memory before a key or a code is in it: the sandbox, which
+	 * does more, comes later, or not at all.  execve() undoes this for the
+	 * program of --exec. */
+	if (open_standard_fds() < 0 ||
+	    (!IS_INSTRUMENTED && process_hide_memory() < 0))
 		return err_exit_status(ERR_RESOURCE);
 	/* a peer or reader that is gone is an error of write(2), EPIPE */
 	signal(SIGPIPE, SIG_IGN);

@@ -113,7 +113,7 @@ static void erase_word(struct line *l)
 
 /* ---- keys ---- */
 
-static void list(const struct line *l, unsigned first, unsigned count)
+static void list_words(const struct line *l, unsigned first, unsigned count)
 {
 	show(l, "\n");
 	for (unsigned i = first; i < first + count; i++) {
@@ -124,7 +124,7 @@ static void list(const struct line *l, unsigned first, unsigned count)
 	show_line(l);
 }
 
-static void complete(struct line *l)
+static void complete_word(struct line *l)
 {
 	char rest[WORDS_LEN_MAX + 2];
 	unsigned first, count;
@@ -133,30 +133,24 @@ static void complete(struct line *l)
 	if (rest[0])
 		append(l, rest, strlen(rest));
 	else if (count > 1 && count <= LIST_MAX)
-		list(l, first, count);
+		list_words(l, first, count);
 	else
 		bell(l);
 }
 
-/* Keys such as the arrows send ESC [ and more, up to a letter. */
-static void take_escape(struct line *l, char c)
-{
-	if (l->in_escape == 1)
-		l->in_escape = c == '[' || c == 'O' ? 2 : 0;
-	else if (c >= '@' && c <= '~')
-		l->in_escape = 0;
-}
-
 static int take_key(struct line *l, char c, struct err *e)
 {
-	if (l->in_escape)
-		take_escape(l, c);
+	/* Keys such as the arrows send ESC [ and more, up to a letter. */
+	if (l->in_escape == 1)
+		l->in_escape = c == '[' || c == 'O' ? 2 : 0;
+	else if (l->in_escape)
+		l->in_escape = c >= '@' && c <= '~' ? 0 : 2;
 	else if (c == ESCAPE)
 		l->in_escape = 1;
 	else if (c == '\n' || c == '\r')
 		l->is_done = 1;
 	else if (c == '\t')
-		complete(l);
+		complete_word(l);
 	else if ((c == DELETE || c == BACKSPACE) && l->len > 0)
 		erase(l);
 	else if (c == CTRL_W)
@@ -220,25 +214,19 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 	}
 }
 
-static void make_prompt(struct line *l, const char *host)
-{
-	char name[PROMPT_MAX / 2];
-
-	text_escape(name, sizeof(name), host, strlen(host));
-	snprintf(l->prompt, sizeof(l->prompt),
-		 "The code that ferry receive shows on %s: ", name);
-}
-
 int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
 	     struct err *e)
 {
 	struct line l = { .tty = open_terminal(), .cancel_fd = cancel_fd };
 	struct termios before, raw;
+	char name[PROMPT_MAX / 2];
 	int rc;
 
 	if (l.tty < 0)
 		return no_terminal(e);
-	make_prompt(&l, host);
+	text_escape(name, sizeof(name), host, strlen(host));
+	snprintf(l.prompt, sizeof(l.prompt),
+		 "The code that ferry receive shows on %s: ", name);
 	if (tcgetattr(l.tty, &before) < 0) {
 		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
 		goto out;

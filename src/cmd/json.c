@@ -109,24 +109,19 @@ static void put_base64_group(struct buf *b, const unsigned char *p, size_t n)
 	buf_put(b, out, sizeof(out));
 }
 
-static void put_base64(struct buf *b, const char *s, size_t n)
+void json_bytes(struct buf *b, const char *key, const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
 
-	put_str(b, "\"");
-	for (size_t i = 0; i < n; i += 3)
-		put_base64_group(b, p + i, n - i < 3 ? n - i : 3);
-	put_str(b, "\"");
-}
-
-void json_bytes(struct buf *b, const char *key, const char *s, size_t n)
-{
 	if (text_is_utf8(s, n)) {
 		json_text(b, key, s, n);
 		return;
 	}
 	put_key(b, key, "_base64");
-	put_base64(b, s, n);
+	put_str(b, "\"");
+	for (size_t i = 0; i < n; i += 3)
+		put_base64_group(b, p + i, n - i < 3 ? n - i : 3);
+	put_str(b, "\"");
 }
 
 void json_end(struct buf *b)

@@ -87,19 +87,6 @@ static void swap_blocks(struct line_queue *q)
 	q->head = tail;
 }
 
-/* Append the tail block to the file.  A failed write leaves file_end as it was,
- * and the next write overwrites what it left. */
-static int spill(struct line_queue *q)
-{
-	if (q->fd < 0)
-		return ENOSPC;
-	if (io_pwrite(q->fd, q->tail.data, q->tail.len, q->file_end) < 0)
-		return errno;
-	q->file_end += q->tail.len;
-	q->tail.len = 0;
-	return 0;
-}
-
 static int file_is_empty(const struct line_queue *q)
 {
 	return q->file_off == q->file_end;
@@ -107,19 +94,24 @@ static int file_is_empty(const struct line_queue *q)
 
 int line_queue_put(struct line_queue *q, const char *line, size_t n)
 {
-	int rc = 0;
+	struct block *tail = &q->tail;
 
 	assert(n <= LINE_QUEUE_LINE_MAX);
-	if (n > LINE_QUEUE_BLOCK - q->tail.len) {
-		if (q->head.len == 0 && file_is_empty(q))
-			swap_blocks(q);
-		else
-			rc = spill(q);
+	if (n > LINE_QUEUE_BLOCK - tail->len && q->head.len == 0 &&
+	    file_is_empty(q)) {
+		swap_blocks(q);
+	} else if (n > LINE_QUEUE_BLOCK - tail->len) {
+		if (q->fd < 0)
+			return ENOSPC;
+		/* A failed write leaves file_end as it was, and the next write
+		 * overwrites what it left. */
+		if (io_pwrite(q->fd, tail->data, tail->len, q->file_end) < 0)
+			return errno;
+		q->file_end += tail->len;
+		tail->len = 0;
 	}
-	if (rc)
-		return rc;
-	memcpy(q->tail.data + q->tail.len, line, n);
-	q->tail.len += n;
+	memcpy(tail->data + tail->len, line, n);
+	tail->len += n;
 	return 0;
 }
 
@@ -136,18 +128,8 @@ static void empty_file(struct line_queue *q)
 	q->file_off = q->file_end = 0;
 }
 
-/* Free the space of what was read, so that a reader that never catches up does
- * not make the file grow without limit.  Not every file system can do that. */
-static void release_room(struct line_queue *q, uint64_t off, size_t n)
-{
-	if (file_is_empty(q))
-		empty_file(q);
-	else
-		(void)space_punch(q->fd, off, n);
-}
-
 /* Read the next block of the file into the head, up to the last whole line. */
-static int load(struct line_queue *q)
+static int load_block(struct line_queue *q)
 {
 	const uint64_t off = q->file_off;
 	const uint64_t left = q->file_end - off;
@@ -167,7 +149,13 @@ static int load(struct line_queue *q)
 	q->head.off = 0;
 	q->head.len = n;
 	q->file_off += n;
-	release_room(q, off, n);
+	/* Free the space of what was read, so that a reader that never catches
+	 * up does not make the file grow without limit.  Not every file system
+	 * can do that. */
+	if (file_is_empty(q))
+		empty_file(q);
+	else
+		(void)space_punch(q->fd, off, n);
 	return 0;
 }
 
@@ -176,7 +164,7 @@ int line_queue_front(struct line_queue *q, const char **p, size_t *n)
 	int rc = 0;
 
 	if (q->head.len == 0 && !file_is_empty(q))
-		rc = load(q);
+		rc = load_block(q);
 	else if (q->head.len == 0)
 		swap_blocks(q);
 	*p = q->head.data + q->head.off;

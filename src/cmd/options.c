@@ -114,7 +114,7 @@ static void join_words(char *dst, size_t size, const struct option_word *w)
 }
 
 /* Describe the allowed values of this option. */
-static void describe(char *dst, size_t size, const struct option_row *row)
+static void describe_values(char *dst, size_t size, const struct option_row *row)
 {
 	if (row->wants)
 		snprintf(dst, size, "%s", row->wants);
@@ -133,7 +133,7 @@ static int bad_value(const struct option_row *row, const char *name,
 {
 	char wants[WANTS_MAX], shown[SHOWN_MAX];
 
-	describe(wants, sizeof(wants), row);
+	describe_values(wants, sizeof(wants), row);
 	if (!value)
 		return err_set(e, ERR_USAGE, "%s needs a value: "
 					     "%s", name, wants);
@@ -142,22 +142,11 @@ static int bad_value(const struct option_row *row, const char *name,
 		       shown);
 }
 
-static int set_word(int *field, const struct option_word *words,
-		    const char *value)
-{
-	for (; words->word; words++) {
-		if (strcmp(words->word, value) == 0) {
-			*field = words->value;
-			return 0;
-		}
-	}
-	return ERR_RANGE;
-}
-
 /* Store a value.  Returns nonzero if it is not allowed. */
 static int store_value(const struct option_row *row, void *opts, const char *value)
 {
 	void *field = (char *)opts + row->off;
+	const struct option_word *w;
 	int *number = field;
 
 	switch (row->kind) {
@@ -172,7 +161,10 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 	case OPTION_SIZE:
 		return num_parse_size(value, row->min, row->max, field);
 	case OPTION_WORD:
-		return set_word(field, row->words, value);
+		for (w = row->words; w->word && strcmp(w->word, value); w++)
+			;
+		*number = w->word ? w->value : *number;
+		return w->word ? 0 : ERR_RANGE;
 	case OPTION_SET:
 		return row->set(field, value);
 	case OPTION_HELP:
@@ -189,15 +181,6 @@ static int is_full_name(const char *element, const char *name)
 	return strncmp(element, "--", 2) == 0 &&
 	       strncmp(element + 2, name, len) == 0 &&
 	       (element[2 + len] == '\0' || element[2 + len] == '=');
-}
-
-/* The element of argv that getopt has just parsed: the option, not the separate
- * element that may follow it with the value. */
-static const char *last_element(char **argv)
-{
-	const int separate = optarg && optind > 1 && optarg == argv[optind - 1];
-
-	return argv[optind - 1 - separate];
 }
 
 static int bad_option(const struct parser *p, int c, char **argv,
@@ -228,12 +211,15 @@ static int take_option(const struct parser *p, int c, char **argv, void *opts,
 		struct err *e)
 {
 	const struct option_row *row = find_row(p, c);
+	const int is_separate = optarg && optind > 1 &&
+				optarg == argv[optind - 1];
+	/* What getopt has just parsed: the option, not the separate element
+	 * that may follow it with the value. */
+	const char *element = argv[optind - 1 - is_separate];
 	char name[SHOWN_MAX], shown[SHOWN_MAX];
-	const char *element;
 
 	if (c == '?' || c == ':' || !row)
 		return bad_option(p, c, argv, e);
-	element = last_element(argv);
 	if (c >= LONG_BASE && !is_full_name(element, row->name)) {
 		text_escape(shown, sizeof(shown), element,
 			    strcspn(element, "="));

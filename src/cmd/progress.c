@@ -34,15 +34,6 @@ static double sample(struct progress *p, uint64_t now_ms, uint64_t bytes)
 	       (double)(now_ms - p->samples[oldest].ms);
 }
 
-static int is_stalled(struct progress *p, uint64_t now_ms, uint64_t bytes)
-{
-	if (p->moved_ms == 0 || bytes != p->bytes) {
-		p->moved_ms = now_ms;
-		p->bytes = bytes;
-	}
-	return now_ms - p->moved_ms >= PROGRESS_STALL_MS;
-}
-
 /* "0:05", "1:02:03", or "-" for 100 hours and more. */
 static void duration_text(char *dst, size_t size, double seconds)
 {
@@ -84,7 +75,6 @@ static void percent_text(char *dst, size_t size,
 char *progress_text(struct progress *p, uint64_t now_ms,
 		    const struct session_progress *s, char *dst, size_t size)
 {
-	const int stalled = is_stalled(p, now_ms, s->bytes);
 	const double rate = sample(p, now_ms, s->bytes);
 	const char *plus = s->total_is_final ? "" : "+";
 	const uint64_t left = s->total_bytes > s->bytes ?
@@ -92,11 +82,16 @@ char *progress_text(struct progress *p, uint64_t now_ms,
 	char percent[PART_MAX], done[PART_MAX], total[PART_MAX];
 	char speed[PART_MAX], eta[PART_MAX], status[3 * PART_MAX];
 
+	if (p->moved_ms == 0 || s->bytes != p->bytes) {
+		p->moved_ms = now_ms;
+		p->bytes = s->bytes;
+	}
 	percent_text(percent, sizeof(percent), s);
 	text_size(done, sizeof(done), (double)s->bytes);
 	text_size(total, sizeof(total), (double)s->total_bytes);
 	text_size(speed, sizeof(speed), rate);
-	if (stalled && (left > 0 || s->files < s->total_files)) {
+	if (now_ms - p->moved_ms >= PROGRESS_STALL_MS &&
+	    (left > 0 || s->files < s->total_files)) {
 		snprintf(status, sizeof(status), "stalled");
 	} else if (s->total_is_final && left > 0 && rate > 0) {
 		duration_text(eta, sizeof(eta), (double)left / rate);

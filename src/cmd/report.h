@@ -1,6 +1,6 @@
 /*
- * report.h - the output of a session: messages and a progress line on standard
- * error, events as JSON Lines.
+ * report.h - tells the user what happens in a session: as messages and a
+ * progress line on standard error, and as JSON events.
  *
  * Layer: cmd. Threads: events may be reported from any thread; report_new(),
  * before the run, report_end() and report_free(), after it, only from the main

@@ -104,28 +104,22 @@ static void erase(struct writer *w)
 	w->drawn_len = 0;
 }
 
-static int terminal_width(int fd)
-{
-	struct winsize size;
-
-	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col < 2)
-		return COLUMNS;
-	return size.ws_col;
-}
-
 static void draw(struct writer *w, const char *text)
 {
 	char out[2 * WRITER_SHOWN_MAX];
-	/* a character in the last column would wrap the line */
-	const int most = *text ? terminal_width(w->fd) - 1 : 0;
-	const int len = (int)strlen(text) < most ? (int)strlen(text) : most;
-	const int pad = w->drawn_len > len ? w->drawn_len - len : 0;
-	int n;
+	struct winsize size;
+	int len = (int)strlen(text), most = COLUMNS - 1, pad, n;
 
 	if (len == 0) {
 		erase(w);
 		return;
 	}
+	/* a character in the last column would wrap the line */
+	if (ioctl(w->fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 2)
+		most = size.ws_col - 1;
+	if (len > most)
+		len = most;
+	pad = w->drawn_len > len ? w->drawn_len - len : 0;
 	n = snprintf(out, sizeof(out), "\r%.*s%*s", len, text, pad, "");
 	write_all(w->fd, out, (size_t)n);
 	w->drawn_len = len;
@@ -224,29 +218,18 @@ void writer_start(struct writer *w)
 
 /* ---- from any thread ---- */
 
-/* With a thread: queue it. */
-static int queue_line(struct writer *w, enum writer_loss loss,
-		      const char *line, size_t n)
-{
-	int rc;
-
-	if (loss == WRITER_MAY_DROP &&
-	    line_queue_size(w->queue) > LINE_QUEUE_DROP)
-		return 0;
-	rc = line_queue_put(w->queue, line, n);
-	pthread_cond_signal(&w->more);
-	return rc;
-}
-
 int writer_put(struct writer *w, enum writer_loss loss, const char *line,
 	       size_t n)
 {
-	int rc;
+	int rc, is_full;
 
 	pthread_mutex_lock(&w->lock);
 	rc = w->error;
+	is_full = line_queue_size(w->queue) > LINE_QUEUE_DROP;
 	if (rc == 0 && w->has_thread) {
-		rc = queue_line(w, loss, line, n);
+		if (loss != WRITER_MAY_DROP || !is_full)
+			rc = line_queue_put(w->queue, line, n);
+		pthread_cond_signal(&w->more);
 	} else if (rc == 0) {
 		rc = write_lines(w, line, n);
 		if (rc)
@@ -308,17 +291,6 @@ static int wait_done(int done_fd, int cancel_fd)
 	}
 }
 
-/* Leave the thread running with all it uses, because write(2) cannot be
- * cancelled: it ends with the process. */
-static void abandon(struct writer *w)
-{
-	pthread_mutex_lock(&w->lock);
-	w->error = ECANCELED;
-	w->is_abandoned = 1;
-	pthread_mutex_unlock(&w->lock);
-	pthread_detach(w->thread);
-}
-
 int writer_end(struct writer *w, int cancel_fd)
 {
 	int rc;
@@ -326,7 +298,14 @@ int writer_end(struct writer *w, int cancel_fd)
 	if (w->has_thread) {
 		/* without w->done, wait without a limit */
 		if (ask_to_end(w) == 0 && !wait_done(w->done.fd, cancel_fd)) {
-			abandon(w);
+			/* Leave the thread running with all it uses, because
+			 * write(2) cannot be cancelled: it ends with the
+			 * process. */
+			pthread_mutex_lock(&w->lock);
+			w->error = ECANCELED;
+			w->is_abandoned = 1;
+			pthread_mutex_unlock(&w->lock);
+			pthread_detach(w->thread);
 			return ECANCELED;
 		}
 		pthread_join(w->thread, NULL);

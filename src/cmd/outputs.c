@@ -1,0 +1,220 @@
+/*
+ * One writer for each output, or one for messages and events where both go to
+ * the same file.
+ */
+#include "cmd/outputs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "cmd/event_text.h"
+#include "cmd/line_queue.h"
+
+enum {
+	/* allocated at start, so that an event that others wait for does not
+	 * fail for lack of memory; only very long names need more */
+	JSON_READY = 4096,
+};
+
+struct outputs {
+	struct writer *messages;
+	struct writer *json; /* NULL: no events; it may be that of messages */
+	struct writer *list; /* NULL: no list of files */
+	struct buf line;     /* the JSON line that is being put together */
+	int has_json;        /* until its writer fails */
+	uint64_t lost;       /* messages that could not be kept */
+	int has_lost_list;
+};
+
+/* Whether two descriptors refer to the same pipe, terminal or file. */
+static int is_same_file(int a, int b)
+{
+	struct stat x, y;
+
+	if (a == b)
+		return 1;
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 &&
+	       x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+struct outputs *outputs_new(int json_fd, int has_list)
+{
+	const int is_shared = json_fd >= 0 &&
+			      is_same_file(json_fd, STDERR_FILENO);
+	struct outputs *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	/* one line has the one-time code in it */
+	buf_init_secret(&o->line, LINE_QUEUE_LINE_MAX);
+	o->messages = writer_new(STDERR_FILENO, is_shared);
+	/* as with 2>&1: events and messages stay in one order */
+	if (is_shared)
+		o->json = o->messages;
+	else if (json_fd >= 0)
+		o->json = writer_new(json_fd, 1);
+	o->has_json = json_fd >= 0;
+	/* events on standard output replace the list */
+	has_list = has_list && json_fd != STDOUT_FILENO;
+	if (has_list)
+		o->list = writer_new(STDOUT_FILENO, 1);
+	if (!o->messages || (json_fd >= 0 && !o->json) ||
+	    (has_list && !o->list) || !buf_extend(&o->line, JSON_READY)) {
+		outputs_free(o);
+		return NULL;
+	}
+	buf_reset(&o->line);
+	return o;
+}
+
+void outputs_free(struct outputs *o)
+{
+	if (!o)
+		return;
+	writer_free(o->list);
+	if (o->json != o->messages)
+		writer_free(o->json);
+	writer_free(o->messages);
+	buf_release(&o->line);
+	free(o);
+}
+
+void outputs_start(struct outputs *o)
+{
+	writer_start(o->messages);
+	if (o->json && o->json != o->messages)
+		writer_start(o->json);
+}
+
+/* ---- messages ---- */
+
+__attribute__((format(printf, 2, 3)))
+static int put_message(struct outputs *o, const char *fmt, ...)
+{
+	static const char prefix[] = "ferry: ";
+	char line[sizeof(prefix) + EVENT_TEXT_MAX + 1];
+	va_list ap;
+	size_t len;
+
+	memcpy(line, prefix, sizeof(prefix));
+	va_start(ap, fmt);
+	vsnprintf(line + sizeof(prefix) - 1, EVENT_TEXT_MAX, fmt, ap);
+	va_end(ap);
+	len = strlen(line);
+	line[len++] = '\n';
+	return writer_put(o->messages, WRITER_KEEP, line, len);
+}
+
+/* After messages were lost, say how many as soon as there is room again. */
+static void tell_lost(struct outputs *o)
+{
+	if (o->lost &&
+	    put_message(o, "%llu messages were dropped here: standard error "
+			   "was not read, and there was no room left to keep "
+			   "them",
+			(unsigned long long)o->lost) == 0)
+		o->lost = 0;
+}
+
+void outputs_say(struct outputs *o, const char *text)
+{
+	tell_lost(o);
+	if (put_message(o, "%s", text))
+		o->lost++;
+}
+
+void outputs_warn(struct outputs *o, const char *text)
+{
+	tell_lost(o);
+	if (put_message(o, "warning: %s", text))
+		o->lost++;
+}
+
+/* ---- events ---- */
+
+struct buf *outputs_json(struct outputs *o)
+{
+	return o->has_json ? &o->line : NULL;
+}
+
+/* Not for EPIPE: then the reader of the events has gone by itself. */
+static void say_no_json(struct outputs *o, const char *why)
+{
+	char text[EVENT_TEXT_MAX];
+
+	snprintf(text, sizeof(text), "no more JSON events: %s", why);
+	outputs_say(o, text);
+}
+
+void outputs_put_json(struct outputs *o, enum writer_loss loss)
+{
+	int rc;
+
+	if (o->line.failed) {
+		o->has_json = 0;
+		say_no_json(o, "out of memory");
+	} else {
+		rc = writer_put(o->json, loss, (const char *)o->line.data,
+				o->line.len);
+		o->has_json = rc == 0;
+		if (rc && rc != EPIPE)
+			say_no_json(o, strerror(rc));
+	}
+	buf_reset(&o->line);
+}
+
+/* ---- the list, progress ---- */
+
+void outputs_list(struct outputs *o, const char *text)
+{
+	char line[EVENT_TEXT_MAX + 1];
+	int n;
+
+	if (!o->list || o->has_lost_list)
+		return;
+	n = snprintf(line, sizeof(line), "%s\n", text);
+	o->has_lost_list =
+		writer_put(o->list, WRITER_KEEP, line, (size_t)n) != 0;
+}
+
+int outputs_lost_list(const struct outputs *o)
+{
+	return o->has_lost_list;
+}
+
+void outputs_draw_progress(struct outputs *o, const char *text)
+{
+	writer_show(o->messages, text);
+}
+
+void outputs_print_progress(struct outputs *o, const char *text)
+{
+	char line[WRITER_SHOWN_MAX + 1];
+	int n = snprintf(line, sizeof(line), "%s\n", text);
+
+	(void)writer_put(o->messages, WRITER_MAY_DROP, line, (size_t)n);
+}
+
+/* ---- the end ---- */
+
+void outputs_end(struct outputs *o, int cancel_fd)
+{
+	int rc = 0;
+
+	/* The events first, because their failure is reported as a message. */
+	if (o->json && o->json != o->messages)
+		rc = writer_end(o->json, cancel_fd);
+	if (o->has_json && rc && rc != EPIPE && rc != ECANCELED)
+		say_no_json(o, strerror(rc));
+	o->has_json = 0;
+	(void)writer_end(o->messages, cancel_fd);
+	/* written directly now */
+	tell_lost(o);
+}
