@@ -85,13 +85,6 @@ void journal_get_boot(uint8_t boot[JOURNAL_BOOT])
 		memset(boot, 0, JOURNAL_BOOT);
 }
 
-static int is_known_boot(const uint8_t boot[JOURNAL_BOOT])
-{
-	static const uint8_t none[JOURNAL_BOOT];
-
-	return memcmp(boot, none, JOURNAL_BOOT) != 0;
-}
-
 static uint32_t slot_tag(const struct journal *j, uint64_t leaf,
 			 enum state state, const uint8_t *digest)
 {
@@ -110,11 +103,6 @@ static uint32_t slot_tag(const struct journal *j, uint64_t leaf,
 static uint64_t slot_at(const struct journal *j, uint64_t leaf)
 {
 	return SLOTS + leaf * j->slot_size;
-}
-
-static uint64_t leaf_count(const struct journal_id *id)
-{
-	return id->size / id->leaf_size + (id->size % id->leaf_size != 0);
 }
 
 /* ---- header and seal ---- */
@@ -282,6 +270,7 @@ static int open_existing(int dir_fd, uint64_t tag)
  * *same_boot says whether this boot wrote it.  Returns 0 or -1. */
 static int check_head(struct journal *j, int *same_boot)
 {
+	static const uint8_t unknown[JOURNAL_BOOT];
 	uint8_t head[HEAD], want[HEAD];
 
 	if (io_pread(j->fd, head, HEAD, 0) != HEAD)
@@ -289,7 +278,7 @@ static int check_head(struct journal *j, int *same_boot)
 	memcpy(j->salt, head + 88, SALT);
 	put_head(j, want);
 	*same_boot = memcmp(head + 72, want + 72, JOURNAL_BOOT) == 0 &&
-		     is_known_boot(j->id.boot);
+		     memcmp(j->id.boot, unknown, JOURNAL_BOOT) != 0;
 	/* All fields but boot and CRC have to be what we would write, ... */
 	if (memcmp(head, want, 72) != 0 || memcmp(head + 88, want + 88, 36) != 0)
 		return -1;
@@ -306,13 +295,6 @@ static int check_seal(const struct journal *j, const struct part *p)
 
 	return io_pread(j->fd, seal, SEAL_LEN, SEAL) == SEAL_LEN &&
 	       put_seal(j, p, want) == 0 && memcmp(seal, want, SEAL_LEN) == 0;
-}
-
-static int clear_seal(const struct journal *j)
-{
-	static const uint8_t none[SEAL_LEN];
-
-	return io_pwrite(j->fd, none, SEAL_LEN, SEAL) < 0 ? -1 : 0;
 }
 
 /* Whether the slot of a leaf counts on this boot. */
@@ -356,7 +338,10 @@ static void load_block(struct journal *j, const struct journal *old,
 static int load_slots(struct journal *j, const struct journal *old,
 		      int same_boot, struct runs *recorded)
 {
-	uint64_t leaves = leaf_count(&j->id), first = 0;
+	const struct journal_id *id = &j->id;
+	const uint64_t leaves = id->size / id->leaf_size +
+				(id->size % id->leaf_size != 0);
+	uint64_t first = 0;
 	uint8_t *block = malloc(BLOCK_SLOTS * j->slot_size);
 	ssize_t got = 0;
 
@@ -381,23 +366,12 @@ static int load_slots(struct journal *j, const struct journal *old,
 	return got < 0 ? -1 : 0;
 }
 
-/* Make a journal of an earlier boot one of this boot.  It gets a new salt, so
- * that the slots that boot did not flush stay invalid: their data may be
- * lost. */
-static int rewrite_for_this_boot(struct journal *j, struct runs *recorded)
-{
-	struct journal old = *j;
-
-	if (write_head(j) < 0)
-		return -1;
-	return load_slots(j, &old, 0, recorded);
-}
-
 struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 			     const struct journal_id *id, struct runs *recorded,
 			     int *is_sealed)
 {
-	struct journal *j = new_journal(p, id);
+	static const uint8_t no_seal[SEAL_LEN];
+	struct journal *j = new_journal(p, id), old;
 	int same_boot = 0, rc = -1;
 
 	*is_sealed = 0;
@@ -406,12 +380,17 @@ struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 	j->fd = open_existing(dir_fd, tag);
 	if (j->fd >= 0 && check_head(j, &same_boot) == 0) {
 		*is_sealed = same_boot && check_seal(j, p);
+		old = *j;
 		/* The part will be written to, so the seal must not hold for a
 		 * process that is killed meanwhile. */
-		if (!same_boot)
-			rc = rewrite_for_this_boot(j, recorded);
-		else if (clear_seal(j) == 0)
+		if (same_boot &&
+		    io_pwrite(j->fd, no_seal, SEAL_LEN, SEAL) == 0)
 			rc = load_slots(j, NULL, 1, recorded);
+		/* A journal of an earlier boot becomes one of this boot.  It
+		 * gets a new salt, so that the slots that boot did not flush
+		 * stay invalid: their data may be lost. */
+		else if (!same_boot && write_head(j) == 0)
+			rc = load_slots(j, &old, 0, recorded);
 	}
 	if (rc == 0)
 		return j;
@@ -532,15 +511,6 @@ static int mark_run(struct journal *j, uint64_t first, uint64_t count)
 	return 0;
 }
 
-static int mark_all(struct journal *j, const struct runs *flushed)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < flushed->len; i++)
-		rc = mark_run(j, flushed->v[i].first, flushed->v[i].count);
-	return rc < 0 || flush_data(j->fd) < 0 ? -1 : 0;
-}
-
 int journal_flush(struct journal *j, const struct part *p, struct err *e)
 {
 	struct runs flushed;
@@ -555,8 +525,13 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 	runs_init(&j->unflushed, UNFLUSHED_RUNS);
 	pthread_mutex_unlock(&j->lock);
 	/* Not repeated after an error, see flush.h: the runs are dropped. */
-	if (flushed.len > 0 &&
-	    (flush_data(p->fd) < 0 || mark_all(j, &flushed) < 0))
+	if (flushed.len > 0)
+		rc = flush_data(p->fd);
+	for (size_t i = 0; rc == 0 && i < flushed.len; i++)
+		rc = mark_run(j, flushed.v[i].first, flushed.v[i].count);
+	if (rc == 0 && flushed.len > 0)
+		rc = flush_data(j->fd);
+	if (rc < 0)
 		rc = err_sys(e, ERR_LOCAL, "flush to the disk");
 	runs_release(&flushed);
 	pthread_mutex_unlock(&j->flushing);

@@ -96,21 +96,11 @@ const char *name_last(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* How many directories a checked path has above its last component. */
-static size_t parent_depth(const char *path, size_t len)
-{
-	size_t depth = 0;
-
-	for (size_t i = 0; i < len; i++)
-		depth += path[i] == '/';
-	return depth;
-}
-
 const char *name_check_symlink(const char *path, size_t len,
 			       size_t prefix_depth, const char *target,
 			       size_t target_len)
 {
-	size_t depth = parent_depth(path, len), start = 0;
+	size_t depth = 0, start = 0;
 	int descended = 0;
 
 	if (target_len == 0)
@@ -121,6 +111,8 @@ const char *name_check_symlink(const char *path, size_t len,
 		return "the symlink's target contains a NUL byte";
 	if (target[0] == '/')
 		return "the symlink's target is absolute";
+	for (size_t i = 0; i < len; i++)
+		depth += path[i] == '/';
 	if (depth < prefix_depth)
 		return "the symlink is not inside the tree that is sent";
 	while (start < target_len) {

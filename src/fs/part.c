@@ -43,30 +43,9 @@ static uint64_t next_number(struct part_names *names)
 	return z ^ (z >> 31);
 }
 
-static int next_name(struct part_names *names, char name[NAME_PART_MAX])
-{
-	if (!names->seeded &&
-	    entropy_get(&names->state, sizeof(names->state)) < 0)
-		return -1;
-	names->seeded = 1;
-	part_tag_name(name, next_number(names), "part");
-	return 0;
-}
-
 void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix)
 {
 	snprintf(name, NAME_PART_MAX, ".ferry-%016" PRIx64 ".%s", tag, suffix);
-}
-
-/* Whether another name may succeed after this failure. */
-static int is_name_taken(struct part_names *names)
-{
-	if (errno != EEXIST)
-		return 0;
-	/* 64 random bits do not clash by chance: another process may be
-	 * predicting the names, so start from a new seed. */
-	names->seeded = 0;
-	return 1;
 }
 
 int part_open_new(int dir_fd, const char *name)
@@ -86,13 +65,19 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 	p->fd = -1;
 	p->has_mode = 0;
 	for (int i = 0; i < PART_NAME_TRIES; i++) {
-		if (next_name(names, p->name) < 0)
+		if (!names->seeded &&
+		    entropy_get(&names->state, sizeof(names->state)) < 0)
 			break;
+		names->seeded = 1;
+		part_tag_name(p->name, next_number(names), "part");
 		p->fd = part_open_new(dir_fd, p->name);
 		if (p->fd >= 0)
 			return 0;
-		if (!is_name_taken(names))
+		if (errno != EEXIST)
 			break;
+		/* 64 random bits do not clash by chance: another process may be
+		 * predicting the names, so start from a new seed. */
+		names->seeded = 0;
 	}
 	p->name[0] = '\0';
 	return err_sys(e, ERR_LOCAL, "create a temporary file");
@@ -119,16 +104,9 @@ int part_is_named(int dir_fd, const char *name, const struct stat *st)
 	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
 }
 
-/* Bytes that the part has allocated (st_blocks counts units of 512 bytes). */
-static uint64_t allocated_bytes(const struct part *p)
-{
-	struct stat st;
-
-	return fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
-}
-
 int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 {
+	struct stat st;
 	uint64_t own;
 
 	*have = UINT64_MAX;
@@ -142,8 +120,9 @@ int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return err_sys(e, ERR_LOCAL, "reserve space");
-	/* What a kept part occupies already need not be free. */
-	own = allocated_bytes(p);
+	/* What a kept part occupies already need not be free (st_blocks counts
+	 * units of 512 bytes). */
+	own = fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
 	if (size <= own || size - own <= *have)
 		return 0;
 	errno = ENOSPC;
@@ -257,18 +236,6 @@ int part_sync(struct part *p, struct err *e)
 	return 0;
 }
 
-/*
- * For file systems without RENAME_NOREPLACE: link() fails just as atomically
- * where the name exists.  A process killed between the two calls leaves the
- * file, which is complete, with both names.
- */
-static int link_new(int dir_fd, const char *from, const char *to)
-{
-	if (linkat(dir_fd, from, dir_fd, to, 0) < 0)
-		return -1;
-	return unlinkat(dir_fd, from, 0);
-}
-
 static int rename_to(int dir_fd, const char *from, const char *final,
 		     int replace, struct err *e)
 {
@@ -278,8 +245,15 @@ static int rename_to(int dir_fd, const char *from, const char *final,
 		rc = renameat(dir_fd, from, dir_fd, final);
 	} else {
 		rc = rename_new(dir_fd, from, final);
-		if (rc < 0 && rename_is_unsupported(errno))
-			rc = link_new(dir_fd, from, final);
+		/* For file systems without RENAME_NOREPLACE: link() fails just
+		 * as atomically where the name exists.  A process killed
+		 * between the two calls leaves the file, which is complete,
+		 * with both names. */
+		if (rc < 0 && rename_is_unsupported(errno)) {
+			rc = linkat(dir_fd, from, dir_fd, final, 0);
+			if (rc == 0)
+				rc = unlinkat(dir_fd, from, 0);
+		}
 	}
 	if (rc < 0)
 		return err_sys(e, ERR_LOCAL, "rename to the final name");

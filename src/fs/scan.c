@@ -409,12 +409,6 @@ static int visit_entry(struct walk *w, int dir_fd, const char *leaf)
 	return visit_target(w, dir_fd, leaf, &st, 0);
 }
 
-static int is_dot_or_dotdot(const char *name)
-{
-	return name[0] == '.' &&
-	       (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'));
-}
-
 /* The next name in a directory.  Returns NULL with *error 0 at its end, or with
  * an errno. */
 static const char *next_entry(struct level *l, int *error)
@@ -427,7 +421,8 @@ static const char *next_entry(struct level *l, int *error)
 		if (l->pos < l->end) {
 			entry = (const void *)(l->entries + l->pos);
 			l->pos += entry->d_reclen;
-			if (is_dot_or_dotdot(entry->d_name))
+			if (strcmp(entry->d_name, ".") == 0 ||
+			    strcmp(entry->d_name, "..") == 0)
 				continue;
 			return entry->d_name;
 		}
@@ -549,20 +544,13 @@ static int walk_list_name(struct walk *w, struct dirs *dirs, char *name)
 	return rc ? rc : visit_list_name(w, dirs, name, len, is_deep);
 }
 
-static int report_waiting(struct walk *w)
-{
-	struct scan_item item = { .kind = SCAN_WAITING };
-
-	path_cut(w, w->root->display_len);
-	return report(w, &item);
-}
-
 static int walk_list(struct walk *w)
 {
 	const struct root *r = w->root;
 	struct dirs *dirs = dirs_new(
 		r->fd, w->scan->symlinks == SCAN_FOLLOW ? DIRS_FOLLOW : 0, NULL,
 		NULL);
+	struct scan_item waiting = { .kind = SCAN_WAITING };
 	struct list *list = list_new(r->list_fd, r->list_end);
 	char *name;
 	int rc = 0;
@@ -577,12 +565,14 @@ static int walk_list(struct walk *w)
 
 		if (result == LIST_END)
 			break;
-		if (result == LIST_FAILED)
+		if (result == LIST_FAILED) {
 			rc = ERR_LOCAL;
-		else if (result == LIST_NAME)
+		} else if (result == LIST_NAME) {
 			rc = walk_list_name(w, dirs, name);
-		else
-			rc = report_waiting(w);
+		} else {
+			path_cut(w, w->root->display_len);
+			rc = report(w, &waiting);
+		}
 	}
 	list_free(list);
 	dirs_free(dirs);

@@ -9,15 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A kernel without O_TMPFILE (before Linux 3.11) takes it for O_DIRECTORY, and
- * open() of a directory for writing fails with EISDIR (open(2)); a file system
- * without it gives EOPNOTSUPP or EINVAL. */
-static int is_unsupported(int error)
-{
-	return error == EOPNOTSUPP || error == EISDIR || error == ENOENT ||
-	       error == EINVAL || error == ENOSYS;
-}
-
 int nameless_create(int dir_fd, mode_t mode)
 {
 	int fd;
@@ -25,7 +16,11 @@ int nameless_create(int dir_fd, mode_t mode)
 	do {
 		fd = openat(dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
 	} while (fd < 0 && errno == EINTR);
-	if (fd < 0 && is_unsupported(errno))
+	/* A kernel without O_TMPFILE (before Linux 3.11) takes it for
+	 * O_DIRECTORY, and open() of a directory for writing fails with EISDIR
+	 * (open(2)); a file system without it gives EOPNOTSUPP or EINVAL. */
+	if (fd < 0 && (errno == EISDIR || errno == ENOENT || errno == EINVAL ||
+		       errno == ENOSYS))
 		errno = EOPNOTSUPP;
 	return fd;
 }

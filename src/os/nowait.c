@@ -12,20 +12,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static int is_regular(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-}
-
 /* POSIX: where poll() says that a pipe is writable, a write of up to PIPE_BUF
  * bytes does not block.  A regular file has no reader to wait for. */
 static ssize_t write_piece(int fd, const void *p, size_t n)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
+	struct stat st;
 
-	if (is_regular(fd))
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return write(fd, p, n);
 	if (poll(&pfd, 1, 0) == 0) {
 		errno = EAGAIN;
