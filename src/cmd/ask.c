@@ -70,20 +70,20 @@ int ask_check(struct err *e)
 /* ---- what is on the screen ---- */
 
 /* A write error is ignored: the next read(2) fails too. */
-static void show(const struct line *l, const char *text)
+static void write_text(const struct line *l, const char *text)
 {
 	(void)io_write(l->tty, text, strlen(text));
 }
 
 static void show_line(const struct line *l)
 {
-	show(l, l->prompt);
+	write_text(l, l->prompt);
 	(void)io_write(l->tty, l->text, l->len);
 }
 
 static void bell(const struct line *l)
 {
-	show(l, "\a");
+	write_text(l, "\a");
 }
 
 static void append(struct line *l, const char *p, size_t n)
@@ -100,7 +100,7 @@ static void append(struct line *l, const char *p, size_t n)
 static void erase(struct line *l)
 {
 	l->len--;
-	show(l, "\b \b");
+	write_text(l, "\b \b");
 }
 
 static void erase_word(struct line *l)
@@ -115,12 +115,12 @@ static void erase_word(struct line *l)
 
 static void list_words(const struct line *l, unsigned first, unsigned count)
 {
-	show(l, "\n");
+	write_text(l, "\n");
 	for (unsigned i = first; i < first + count; i++) {
-		show(l, i == first ? "" : "  ");
-		show(l, words_at(i));
+		write_text(l, i == first ? "" : "  ");
+		write_text(l, words_at(i));
 	}
-	show(l, "\n");
+	write_text(l, "\n");
 	show_line(l);
 }
 
@@ -205,12 +205,12 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 		struct err why;
 		int rc = read_line(l, e);
 
-		show(l, "\n");
+		write_text(l, "\n");
 		if (rc || code_parse(code, l->text, l->len, &why) == 0)
 			return rc;
-		show(l, "Not a valid code: ");
-		show(l, why.text);
-		show(l, "\n");
+		write_text(l, "Not a valid code: ");
+		write_text(l, why.text);
+		write_text(l, "\n");
 	}
 }
 

@@ -244,18 +244,10 @@ out:
 	return rc;
 }
 
-static int run(const struct receive_options *opts, enum security mode,
-	       struct err *e)
+static int run_reported(const struct receive_options *opts, enum security mode,
+			struct err *e)
 {
-	const struct report_config report_cfg = {
-		.is_single = opts->once,
-		.json_fd = opts->common.json_fd,
-		.quiet = opts->common.quiet,
-		.verbose = opts->common.verbose,
-		.progress = opts->common.progress,
-		.security = mode,
-		.dir = opts->dir,
-	};
+	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct receive_config cfg = {
 		.port = (uint16_t)opts->common.port,
 		.net = common_net(&opts->common),
@@ -275,9 +267,12 @@ static int run(const struct receive_options *opts, enum security mode,
 		.timeout_ms = common_timeout_ms(&opts->common),
 		.cancel_fd = -1,
 	};
-	struct report *report = report_new(&report_cfg);
+	struct report *report;
 	int rc;
 
+	report_cfg.is_single = opts->once;
+	report_cfg.dir = opts->dir;
+	report = report_new(&report_cfg);
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
@@ -314,7 +309,7 @@ static int receive_main(int argc, char **argv, struct err *e)
 	/* a code is valid for one session */
 	if (mode == SECURITY_CODE)
 		opts.once = 1;
-	return run(&opts, mode, e);
+	return run_reported(&opts, mode, e);
 }
 
 const struct cmd cmd_receive = {

@@ -162,10 +162,11 @@ static const struct option_group choice = {
 	sizeof(choice_rows) / sizeof(choice_rows[0])
 };
 static const struct option_group *const groups[] = {
-	&options, &choice, &common_connection, &common_security, &common_output, NULL,
+	&options, &choice, &common_connection, &common_security,
+	&common_output, NULL,
 };
 
-static const char *show(char *dst, const char *text)
+static const char *escape(char *dst, const char *text)
 {
 	return text_escape(dst, SHOWN_MAX, text, strlen(text));
 }
@@ -193,10 +194,10 @@ static int operand_missing(int count, const char *only, struct err *e)
 	if (exists(only) || is_stdin(only) || strchr(only, '/'))
 		return err_set(e, ERR_USAGE,
 			       "missing HOST after '%s'",
-			       show(text, only));
+			       escape(text, only));
 	return err_set(e, ERR_USAGE,
 		       "missing PATH before '%s'",
-		       show(text, only));
+		       escape(text, only));
 }
 
 /* Parse the last operand, the host.  port is that of -p, or 0. */
@@ -208,12 +209,12 @@ static int read_host(struct operands *o, uint16_t port, struct err *e)
 	if (is_stdin(o->host) || strchr(o->host, '/'))
 		return err_set(e, ERR_USAGE,
 			       "the last operand must be the HOST to send to, "
-			       "but '%s' is %s", show(text, o->host),
+			       "but '%s' is %s", escape(text, o->host),
 			       is_stdin(o->host) ? "standard input" :
 						   "a path");
 	rc = addr_parse(&o->dest, o->host, port ? port : FERRY_PORT, e);
 	if (rc < 0)
-		return err_prefix(e, "HOST '%s'%s", show(text, o->host),
+		return err_prefix(e, "HOST '%s'%s", escape(text, o->host),
 				  exists(o->host) ?
 				  " (a file with this name exists here: is "
 				  "HOST missing?)" :
@@ -222,7 +223,7 @@ static int read_host(struct operands *o, uint16_t port, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "two different ports: -p %u and "
 			       "'%s'", (unsigned)port,
-			       show(text, o->host));
+			       escape(text, o->host));
 	return 0;
 }
 
@@ -239,7 +240,7 @@ static int read_list_operands(struct operands *o,
 		return err_set(e, ERR_USAGE,
 			       "--files-from allows one PATH, the directory "
 			       "that the names are relative to: extra operand "
-			       "'%s'", show(text, args[1]));
+			       "'%s'", escape(text, args[1]));
 	o->list_dir = count == 2 ? args[0] : ".";
 	if (is_stdin(o->list_dir))
 		return err_set(e, ERR_USAGE,
@@ -300,7 +301,7 @@ static int open_list(const char *path, struct err *e)
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd >= 0 ? fd : err_sys(e, ERR_LOCAL, "--files-from %s",
-				      show(text, path));
+				      escape(text, path));
 }
 
 /* Make a scan and add every source to it; *scan stays NULL if there is only
@@ -411,20 +412,11 @@ out:
 	return rc;
 }
 
-static int run(const struct send_options *opts, const struct operands *o,
-	       enum security mode, struct err *e)
+static int run_reported(const struct send_options *opts,
+			const struct operands *o, enum security mode,
+			struct err *e)
 {
-	const struct report_config report_cfg = {
-		.is_sender = 1,
-		.is_preview = opts->dry_run,
-		.is_single = 1,
-		.json_fd = opts->common.json_fd,
-		.quiet = opts->common.quiet,
-		.verbose = opts->common.verbose,
-		.progress = opts->common.progress,
-		.security = mode,
-		.peer = o->host,
-	};
+	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct send_config cfg = {
 		.dest = o->dest,
 		.net = common_net(&opts->common),
@@ -440,9 +432,14 @@ static int run(const struct send_options *opts, const struct operands *o,
 		.retry_ms = opts->retry_s * 1000,
 		.cancel_fd = -1,
 	};
-	struct report *report = report_new(&report_cfg);
+	struct report *report;
 	int rc;
 
+	report_cfg.is_sender = 1;
+	report_cfg.is_preview = opts->dry_run;
+	report_cfg.is_single = 1;
+	report_cfg.peer = o->host;
+	report = report_new(&report_cfg);
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
@@ -468,7 +465,7 @@ static int parse_rest(const struct send_options *opts, int count, char **args,
 		rc = common_mode(&opts->common, &mode, e);
 	if (rc == 0 && mode == SECURITY_CODE && !opts->common.code_file)
 		rc = ask_check(e);
-	return rc ? rc : run(opts, &o, mode, e);
+	return rc ? rc : run_reported(opts, &o, mode, e);
 }
 
 static int send_main(int argc, char **argv, struct err *e)

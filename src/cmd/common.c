@@ -228,6 +228,20 @@ struct net_options common_net(const struct common_options *o)
 	return net;
 }
 
+struct report_config common_report(const struct common_options *o,
+				   enum security mode)
+{
+	const struct report_config cfg = {
+		.json_fd = o->json_fd,
+		.quiet = o->quiet,
+		.verbose = o->verbose,
+		.progress = o->progress,
+		.security = mode,
+	};
+
+	return cfg;
+}
+
 int common_timeout_ms(const struct common_options *o)
 {
 	return (int)(o->timeout_s * 1000);

@@ -10,9 +10,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "cmd/options.h"
-#include "net/dial.h"
 #include "auth/tls.h"
+#include "cmd/options.h"
+#include "cmd/report.h"
+#include "net/dial.h"
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
@@ -62,6 +63,10 @@ int common_tls(const struct common_options *o, enum security mode,
 
 /* The options of the connection, as net/ takes them. */
 struct net_options common_net(const struct common_options *o);
+
+/* The settings of a report that come from the options; the rest is 0. */
+struct report_config common_report(const struct common_options *o,
+				   enum security mode);
 
 int common_timeout_ms(const struct common_options *o);
 

@@ -14,7 +14,7 @@
 
 enum { AMOUNT_MAX = 160, SHOWN_MAX = EVENT_TEXT_SHOWN_MAX };
 
-static const char *shown(char *dst, const char *text, size_t n)
+static const char *escape(char *dst, const char *text, size_t n)
 {
 	return text_escape(dst, SHOWN_MAX, text, n);
 }
@@ -52,10 +52,10 @@ const char *event_text_listening(char *dst, const char *dir,
 	char into[SHOWN_MAX], addr[SHOWN_MAX];
 
 	if (dir)
-		shown(into, dir, strlen(dir));
+		escape(into, dir, strlen(dir));
 	snprintf(dst, EVENT_TEXT_MAX, "receiving %s %s on %s%s%s:%u (%s)",
 		 dir ? "into" : "to", dir ? into : "standard output",
-		 is_v6 ? "[" : "", shown(addr, address, len),
+		 is_v6 ? "[" : "", escape(addr, address, len),
 		 is_v6 ? "]" : "", (unsigned)port, event_text_security(mode));
 	return dst;
 }
@@ -81,7 +81,7 @@ const char *event_text_invitation(char *dst, const char *address, size_t len,
 		 is_v6 && port_text[0] ?
 			 "on the other host: ferry send PATH... [%s]%s" :
 			 "on the other host: ferry send PATH... %s%s",
-		 shown(shown_host, address, len), port_text);
+		 escape(shown_host, address, len), port_text);
 	return dst;
 }
 
@@ -109,7 +109,7 @@ const char *event_text_file(char *dst, const struct session_file *f,
 {
 	char name[SHOWN_MAX], other[SHOWN_MAX], size[32];
 
-	shown(name, f->name, f->name_len);
+	escape(name, f->name, f->name_len);
 	if (f->status == STATUS_FAILED && f->error) {
 		snprintf(dst, EVENT_TEXT_MAX, "%s", f->error);
 	} else if (f->status == STATUS_FAILED) {
@@ -118,7 +118,7 @@ const char *event_text_file(char *dst, const struct session_file *f,
 		snprintf(dst, EVENT_TEXT_MAX, "%s: skipped%s", name,
 			 is_sender ? " by the receiver" : "");
 	} else if (f->status == STATUS_COMMITTED && f->renamed_to) {
-		shown(other, f->renamed_to, strlen(f->renamed_to));
+		escape(other, f->renamed_to, strlen(f->renamed_to));
 		snprintf(dst, EVENT_TEXT_MAX,
 			 "%s: exists already; committed as %s", name, other);
 	} else {
@@ -134,7 +134,7 @@ const char *event_text_planned(char *dst, const struct session_file *f,
 {
 	char name[SHOWN_MAX], size[32];
 
-	shown(name, f->name, f->name_len);
+	escape(name, f->name, f->name_len);
 	text_size(size, sizeof(size), (double)f->size);
 	snprintf(dst, EVENT_TEXT_MAX, with_size ? "%s (%s)" : "%s", name, size);
 	return dst;

@@ -13,7 +13,7 @@ enum { PART_MAX = 32 };
 
 /* Record a sample if the last one is old enough.  Returns bytes per second,
  * 0 if it is not known yet. */
-static double sample(struct progress *p, uint64_t now_ms, uint64_t bytes)
+static double sample_rate(struct progress *p, uint64_t now_ms, uint64_t bytes)
 {
 	const unsigned last = (p->count + PROGRESS_SAMPLES - 1) %
 			      PROGRESS_SAMPLES;
@@ -75,7 +75,7 @@ static void percent_text(char *dst, size_t size,
 char *progress_text(struct progress *p, uint64_t now_ms,
 		    const struct session_progress *s, char *dst, size_t size)
 {
-	const double rate = sample(p, now_ms, s->bytes);
+	const double rate = sample_rate(p, now_ms, s->bytes);
 	const char *plus = s->total_is_final ? "" : "+";
 	const uint64_t left = s->total_bytes > s->bytes ?
 			      s->total_bytes - s->bytes : 0;

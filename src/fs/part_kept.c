@@ -49,7 +49,7 @@ int part_is_keepable(uint32_t mode)
 
 /* Open a part that may have its final mode already, which need not allow both
  * reading and writing.  flock() works with any of these modes. */
-static int open_any(int dir_fd, const char *name)
+static int open_any_mode(int dir_fd, const char *name)
 {
 	static const int modes[] = { O_RDWR, O_RDONLY, O_WRONLY };
 	int fd = -1;
@@ -95,7 +95,7 @@ static int lock_and_check(int fd, int dir_fd, const char *name, int is_any_mode)
  * not be used and was removed). */
 static int open_and_lock(int dir_fd, const char *name, int is_any_mode)
 {
-	int fd = open_any(dir_fd, name), rc, saved;
+	int fd = open_any_mode(dir_fd, name), rc, saved;
 	struct stat st;
 
 	if (fd < 0 && errno == ENOENT)

@@ -53,8 +53,8 @@ static size_t shortened_len(const char *name, size_t len, size_t max)
 	return ((unsigned char)name[n] & 0xc0) == 0x80 || n == 0 ? max : n;
 }
 
-static void compose(char out[NAME_COMPONENT_MAX + 1], const char *name,
-		    size_t stem, const char *suffix)
+static void compose_name(char out[NAME_COMPONENT_MAX + 1], const char *name,
+			 size_t stem, const char *suffix)
 {
 	const size_t tail = strlen(suffix) + strlen(name + stem);
 	const size_t n = shortened_len(name, stem, NAME_COMPONENT_MAX - tail);
@@ -68,7 +68,7 @@ void place_name(char out[NAME_COMPONENT_MAX + 1], const char *name, unsigned n)
 	char suffix[SUFFIX_MAX];
 
 	snprintf(suffix, sizeof(suffix), " (%u)", n);
-	compose(out, name, extension_at(name, strlen(name)), suffix);
+	compose_name(out, name, extension_at(name, strlen(name)), suffix);
 }
 
 void place_backup_name(char out[NAME_COMPONENT_MAX + 1], const char *name,
@@ -78,7 +78,7 @@ void place_backup_name(char out[NAME_COMPONENT_MAX + 1], const char *name,
 
 	if (n > 0)
 		snprintf(suffix, sizeof(suffix), "~%u~", n);
-	compose(out, name, strlen(name), suffix);
+	compose_name(out, name, strlen(name), suffix);
 }
 
 /* ---- exchanging names ---- */
@@ -101,7 +101,7 @@ static int is_dir(int dir_fd, const char *name)
 
 /* Exchange the candidate, which has the backup name, with what has the name.
  * Returns 0, or -1 with errno. */
-static int exchange(int dir_fd, const char *backup, const char *name)
+static int exchange_names(int dir_fd, const char *backup, const char *name)
 {
 	for (int i = 0; i < EXCHANGE_TRIES; i++) {
 		if (rename_exchange(dir_fd, backup, name) == 0) {
@@ -186,7 +186,7 @@ static int swap_names(int dir_fd, const char *backup, const char *name)
 {
 	char temp[NAME_PART_MAX];
 	const char *now = backup; /* the candidate's name */
-	int rc = exchange(dir_fd, backup, name), saved;
+	int rc = exchange_names(dir_fd, backup, name), saved;
 
 	if (rc == 0)
 		return 0;

@@ -124,7 +124,7 @@ static int is_root_itself(const struct walk *w)
  * own directory is shown without its trailing slash ("photos", but "/"), which
  * is put back afterwards.
  */
-static int report(struct walk *w, struct scan_item *item)
+static int report_item(struct walk *w, struct scan_item *item)
 {
 	const size_t prefix = w->root->display_len;
 	const int cut = is_root_itself(w) && prefix > 1;
@@ -149,7 +149,7 @@ static int report_stat(struct walk *w, enum scan_kind kind,
 {
 	struct scan_item item = { .kind = kind, .st = *st };
 
-	return report(w, &item);
+	return report_item(w, &item);
 }
 
 /* A root that is sent without its name is not an item of its own. */
@@ -164,7 +164,7 @@ static int report_item_err(struct walk *w)
 {
 	struct scan_item item = { .kind = SCAN_ERROR, .err = &w->item_err };
 
-	return report(w, &item);
+	return report_item(w, &item);
 }
 
 /* The current path, escaped for a message. */
@@ -344,7 +344,7 @@ static int visit_kept_symlink(struct walk *w, int dir_fd, const char *leaf,
 		return report_bad_symlink(w, why);
 	item.target = w->target;
 	item.target_len = (size_t)n;
-	return report(w, &item);
+	return report_item(w, &item);
 }
 
 static int visit_followed_symlink(struct walk *w, int dir_fd, const char *leaf)
@@ -571,7 +571,7 @@ static int walk_list(struct walk *w)
 			rc = walk_list_name(w, dirs, name);
 		} else {
 			path_cut(w, w->root->display_len);
-			rc = report(w, &waiting);
+			rc = report_item(w, &waiting);
 		}
 	}
 	list_free(list);

@@ -27,7 +27,7 @@ static int has_extents(const struct statfs *fs)
 	return 0;
 }
 
-static uint64_t available(const struct statfs *fs)
+static uint64_t available_bytes(const struct statfs *fs)
 {
 	const uint64_t unit = (uint64_t)(fs->f_frsize > 0 ? fs->f_frsize
 							  : fs->f_bsize);
@@ -41,7 +41,7 @@ static uint64_t available(const struct statfs *fs)
 	return bytes;
 }
 
-static int allocate(int fd, int mode, uint64_t off, uint64_t len)
+static int allocate_range(int fd, int mode, uint64_t off, uint64_t len)
 {
 	int rc;
 
@@ -60,18 +60,18 @@ int space_reserve(int fd, uint64_t size, uint64_t *available_out)
 	*available_out = UINT64_MAX;
 	if (fstatfs(fd, &fs) < 0)
 		return -1;
-	*available_out = available(&fs);
+	*available_out = available_bytes(&fs);
 	if (!has_extents(&fs)) {
 		errno = EOPNOTSUPP;
 		return -1;
 	}
-	return allocate(fd, 0, 0, size);
+	return allocate_range(fd, 0, 0, size);
 }
 
 int space_punch(int fd, uint64_t off, uint64_t len)
 {
-	return allocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off,
-			len);
+	return allocate_range(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off,
+			      len);
 }
 
 int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out)

@@ -126,8 +126,8 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	return placed.status;
 }
 
-static void report(struct committer *m, struct commit *c,
-		   enum file_status status, unsigned cause)
+static void report_result(struct committer *m, struct commit *c,
+			  enum file_status status, unsigned cause)
 {
 	m->cfg.result(m->cfg.ctx, c, status, cause);
 	commit_free(c);
@@ -289,7 +289,7 @@ static void commit_list(struct committer *m, struct result *r, unsigned n,
 	if (was_pending)
 		end_pending(m, n);
 	for (unsigned i = 0; i < n; i++)
-		report(m, r[i].c, r[i].status, r[i].cause);
+		report_result(m, r[i].c, r[i].status, r[i].cause);
 }
 
 static void commit_group(struct committer *m, struct commit *list, unsigned n)
@@ -304,7 +304,7 @@ static void commit_group(struct committer *m, struct commit *list, unsigned n)
 			r[i].c = c;
 		} else {
 			commit_discard(c);
-			report(m, c, STATUS_FAILED, CAUSE_RESOURCE);
+			report_result(m, c, STATUS_FAILED, CAUSE_RESOURCE);
 		}
 		c = next;
 	}

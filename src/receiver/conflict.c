@@ -55,8 +55,8 @@ static int set_result(struct place_result *out, int rc, const struct err *e)
 	return rc ? -1 : 0;
 }
 
-static int put(const struct place_request *a, const char *name, int replace,
-	       struct place_result *out, struct err *e)
+static int put_candidate(const struct place_request *a, const char *name, int replace,
+			 struct place_result *out, struct err *e)
 {
 	err_clear(e);
 	return set_result(out, place_put(&a->what, a->dir_fd, name, replace, e),
@@ -81,7 +81,7 @@ static void put_renamed(const struct place_request *a, struct place_result *out)
 
 	for (unsigned n = 1; n < NAME_TRIES; n++) {
 		place_name(out->renamed, a->leaf, n);
-		if (put(a, out->renamed, 0, out, &e) == 0)
+		if (put_candidate(a, out->renamed, 0, out, &e) == 0)
 			return;
 		if (e.sys_errno != EEXIST)
 			break;
@@ -105,7 +105,7 @@ static void resolve_conflict(const struct place_request *a,
 		out->status = STATUS_SKIPPED;
 		break;
 	case ACTION_REPLACE:
-		(void)put(a, a->leaf, 1, out, &e);
+		(void)put_candidate(a, a->leaf, 1, out, &e);
 		break;
 	case ACTION_RENAME:
 		put_renamed(a, out);
@@ -130,7 +130,7 @@ void conflict_place(const struct place_request *a,
 
 	out->renamed[0] = '\0';
 	for (int i = 0; i < NAME_TRIES; i++) {
-		if (put(a, a->leaf, existing == CONFLICT_REPLACE, out, &e) == 0)
+		if (put_candidate(a, a->leaf, existing == CONFLICT_REPLACE, out, &e) == 0)
 			break;
 		if (e.sys_errno != EEXIST)
 			break;

@@ -75,7 +75,7 @@ void dir_meta_free(struct dir_meta *d)
 }
 
 /* Move the records in memory to the temporary file.  Locked. */
-static int spill(struct dir_meta *d, struct err *e)
+static int spill_records(struct dir_meta *d, struct err *e)
 {
 	if (d->spill_fd < 0) {
 		struct part_names names = { 0 };
@@ -104,7 +104,7 @@ int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
 
 	pthread_mutex_lock(&d->lock);
 	if (d->mem.len + RECORD_MAX > DIR_META_MEMORY)
-		rc = spill(d, e);
+		rc = spill_records(d, e);
 	if (rc == 0) {
 		buf_put_u16(&d->mem, (uint16_t)len);
 		buf_put(&d->mem, path, len);

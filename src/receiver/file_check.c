@@ -13,6 +13,7 @@
 #include "receiver/file_open.h"
 #include "receiver/file_table.h"
 #include "receiver/file_use.h"
+#include "receiver/input.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
 #include "wire/msg.h"
@@ -199,8 +200,7 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	int rc;
 
 	if (msg_get_check(&m, t->digest->size, body, len))
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent a malformed CHECK frame");
+		return input_malformed("CHECK", e);
 	rc = file_use_begin(t, m.id, &f, e);
 	if (rc || !f)
 		return rc;

@@ -16,6 +16,7 @@
 #include "receiver/file_use.h"
 #include "receiver/flusher.h"
 #include "receiver/held_dir.h"
+#include "receiver/input.h"
 #include "receiver/quota.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
@@ -210,8 +211,7 @@ static int decode_open(const struct digest_ops *digest, struct msg_open *m,
 	const char *why;
 
 	if (msg_get_open(m, digest->size, body, len))
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent a malformed OPEN frame");
+		return input_malformed("OPEN", e);
 	digest->sum(body, len - digest->size, sum);
 	if (memcmp(sum, m->digest, digest->size) != 0)
 		return err_set(e, ERR_CORRUPT, "an OPEN frame arrived damaged");

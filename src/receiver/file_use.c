@@ -9,6 +9,7 @@
 #include "receiver/committer.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
+#include "receiver/input.h"
 #include "receiver/results.h"
 #include "receiver/transfer.h"
 #include "wire/msg.h"
@@ -148,8 +149,7 @@ int file_use_take_end(struct transfer *t, const uint8_t *body, size_t len,
 	int rc;
 
 	if (msg_get_file_end(&m, t->digest->size, body, len))
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent a malformed FILE_END frame");
+		return input_malformed("FILE_END", e);
 	rc = file_use_begin(t, m.id, &f, e);
 	if (rc || !f)
 		return rc;
@@ -169,8 +169,7 @@ int file_use_take_abort(struct transfer *t, const uint8_t *body, size_t len,
 	int rc;
 
 	if (msg_get_file_abort(&m, body, len))
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent a malformed FILE_ABORT frame");
+		return input_malformed("FILE_ABORT", e);
 	rc = file_use_begin(t, m.id, &f, e);
 	if (rc || !f)
 		return rc;

@@ -97,8 +97,8 @@ static int check_pack(const struct pack *pk, struct err *e)
 
 /* Report an item.  Results want names that are terminated, the table's are
  * not. */
-static void report(struct transfer *t, const struct item *it,
-		   const struct verdict *v)
+static void report_item(struct transfer *t, const struct item *it,
+			const struct verdict *v)
 {
 	char *name = strndup(it->row.name, it->row.name_len);
 	const struct item_result result = {
@@ -121,7 +121,7 @@ static void report_status(struct transfer *t, const struct item *it,
 {
 	const struct verdict v = { .status = status, .cause = cause };
 
-	report(t, it, &v);
+	report_item(t, it, &v);
 }
 
 static void report_failed(struct transfer *t, const struct item *it,
@@ -340,7 +340,7 @@ static int take_item(struct pack *pk, const struct item *it, struct err *e)
 
 	memset(&v, 0, sizeof(v));
 	if (quota_take(t->quota, 1, is_file ? it->row.size : 0, &v)) {
-		report(t, it, &v);
+		report_item(t, it, &v);
 		return 0;
 	}
 	if (is_file && t->stdout_fd >= 0)
