@@ -2,9 +2,9 @@
  * report.h - tells the user what happens in a session: as messages and a
  * progress line on standard error, and as JSON events.
  *
- * Layer: cmd. Threads: events may be reported from any thread; report_new(),
- * before the run, report_end() and report_free(), after it, only from the main
- * thread.
+ * Layer: cmd.
+ * Threads: events may be reported from any thread; report_new(), before the
+ * run, report_end() and report_free(), after it, only from the main thread.
  *
  * A reader that is slow, paused or gone never delays or fails a transfer:
  * between the event started() and report_end() nothing here waits for one.
@@ -50,7 +50,7 @@ void report_set_code(struct report *r, const char *code, struct pake *pake);
  * Clears the progress line, so that the caller can print, and waits until
  * everything is written; once cancel_fd (-1: never) is readable, for two
  * seconds at most (one an output, see writer_end()), and what has not been read
- * is lost. If the run failed without a summary event, it is written here: send
+ * is lost.  If the run failed without a summary event, it is written here: send
  * and receive --once always write exactly one.
  */
 void report_end(struct report *r, int cancel_fd, int code,

@@ -1,8 +1,9 @@
 /*
  * commit.h - a received file before it has its final name.
  *
- * Layer: receiver. Threads: one owner at a time: the stream that receives it,
- * then the committer.
+ * Layer: receiver.
+ * Threads: one owner at a time: the stream that receives it, then the
+ * committer.
  */
 #ifndef FERRY_RECEIVER_COMMIT_H
 #define FERRY_RECEIVER_COMMIT_H

@@ -2,7 +2,8 @@
  * conflict.h - what is done where a name is taken: the one place that
  * implements --existing.
  *
- * Layer: receiver. Threads: any; it has no state.
+ * Layer: receiver.
+ * Threads: any; it has no state.
  */
 #ifndef FERRY_RECEIVER_CONFLICT_H
 #define FERRY_RECEIVER_CONFLICT_H

@@ -233,7 +233,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 
 	if (msg_get_hello(&m, body, len))
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "this is not ferry's protocol", e);
+				     "this is not ferry's protocol", e);
 	c->asked = m.streams;
 	digest = digest_by_id(m.digest);
 	if (!digest) {
@@ -245,9 +245,9 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	}
 	if (cfg->to_stdout && !(m.flags & HELLO_SINGLE))
 		return refuse_sender(c, WERR_REFUSED, ERR_LOCAL,
-			      "the receiver accepts only a single file "
-			      "(--stdout)",
-			      e);
+				     "the receiver accepts only a single file "
+				     "(--stdout)",
+				     e);
 	if (begin_session(c, &m, digest, e)) {
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;
@@ -266,7 +266,7 @@ static int take_join(struct recv_connection *c, const uint8_t *body, size_t len,
 
 	if (msg_get_join(&m, body, len))
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "this is not ferry's protocol", e);
+				     "this is not ferry's protocol", e);
 	c->index = m.index;
 	if (admission_admit(set->admission, c->pending) == 0)
 		c->session = sessions_join(set->sessions, m.token, m.index,
@@ -352,15 +352,15 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 		rc = wait_header(c, &f, e);
 	if (rc == ERR_PROTOCOL)
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "this is not ferry's protocol (do both sides use "
-			      "the same security mode?)",
-			      e);
+				     "this is not ferry's protocol (do both "
+				     "sides use the same security mode?)",
+				     e);
 	if (rc)
 		return rc;
 	if (f.len > sizeof(body) ||
 	    (f.type != FRAME_HELLO && f.type != FRAME_JOIN))
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "a session must begin with HELLO", e);
+				     "a session must begin with HELLO", e);
 	rc = channel_recv_fields(&c->channel, body, f.len, e);
 	if (rc == 0)
 		rc = check_version(c, msg_version(f.type, body, f.len), e);

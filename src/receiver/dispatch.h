@@ -24,7 +24,7 @@ enum dispatch_next {
 /*
  * Handle a frame whose header was read.  Reads its body, and may block for as
  * long as the disk takes.  *next is the state of the stream before the call,
- * and after it. Returns 0, or an error that ends the session.
+ * and after it.  Returns 0, or an error that ends the session.
  */
 int dispatch_frame(struct worker *w, struct recv_session *s,
 		   const struct frame *f, enum dispatch_next *next,

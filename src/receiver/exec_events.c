@@ -47,12 +47,11 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 	}
 	if (rc)
 		events_message(setup->cfg->events, SESSION_WARNING,
-				 "session %llu: --exec was not run: %s",
-				 (unsigned long long)number,
-				 rc == ERR_AGAIN ? "too many programs are "
-						   "waiting" :
-						   "the process that starts it "
-						   "has ended");
+			       "session %llu: --exec was not run: %s",
+			       (unsigned long long)number,
+			       rc == ERR_AGAIN ?
+				       "too many programs are waiting" :
+				       "the process that starts it has ended");
 }
 
 static void tell_report(struct recv_setup *setup,
@@ -63,19 +62,19 @@ static void tell_report(struct recv_setup *setup,
 
 	if (report->error)
 		events_message(setup->cfg->events, SESSION_WARNING,
-				 "session %llu: --exec cannot be run: %s",
-				 number, strerror(report->error));
+			       "session %llu: --exec cannot be run: %s",
+			       number, strerror(report->error));
 	else if (WIFSIGNALED(status))
 		events_message(setup->cfg->events, SESSION_WARNING,
-				 "session %llu: --exec was killed by signal %d",
-				 number, WTERMSIG(status));
+			       "session %llu: --exec was killed by signal %d",
+			       number, WTERMSIG(status));
 	else if (WEXITSTATUS(status))
 		events_message(setup->cfg->events, SESSION_WARNING,
-				 "session %llu: --exec exited with status %d",
-				 number, WEXITSTATUS(status));
+			       "session %llu: --exec exited with status %d",
+			       number, WEXITSTATUS(status));
 	else
 		events_message(setup->cfg->events, SESSION_VERBOSE,
-				 "session %llu: --exec succeeded", number);
+			       "session %llu: --exec succeeded", number);
 }
 
 int exec_events_reports(struct recv_setup *setup)
@@ -104,8 +103,8 @@ void exec_events_end(struct recv_setup *setup)
 
 		if (ms == 0) {
 			events_message(setup->cfg->events, SESSION_WARNING,
-					 "--exec is still running; not waiting "
-					 "for it");
+				       "--exec is still running; not waiting "
+				       "for it");
 			return;
 		}
 		/* The descriptor stays readable, so it is polled once only. */

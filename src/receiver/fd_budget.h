@@ -2,7 +2,8 @@
  * fd_budget.h - the process's descriptors, shared out among pending connections
  * and sessions.
  *
- * Layer: receiver. Threads: any; it has a lock of its own.
+ * Layer: receiver.
+ * Threads: any; it has a lock of its own.
  *
  * A session gets its share when it begins and gives it back when it ends, and
  * tells its sender how many streams and open files that allows.  So a session

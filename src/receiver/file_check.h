@@ -2,7 +2,8 @@
  * file_check.h - CHECK: compares leaves that the receiver has with the
  * sender's.
  *
- * Layer: receiver. Threads: the stream's own.
+ * Layer: receiver.
+ * Threads: the stream's own.
  */
 #ifndef FERRY_RECEIVER_FILE_CHECK_H
 #define FERRY_RECEIVER_FILE_CHECK_H

@@ -2,8 +2,9 @@
  * file_table.h - the files of a session that are open, and which of their
  * leaves are here.
  *
- * Layer: receiver. Threads: any; it has a lock of its own, inside which a
- * journal's may be taken.
+ * Layer: receiver.
+ * Threads: any; it has a lock of its own, inside which a journal's may be
+ * taken.
  *
  * The table only records the state of a file; file_use.c acts on it.
  */

@@ -2,7 +2,8 @@
  * file_use.h - uses of a file that is received in chunks: when the last use
  * ends, a file that is whole is completed, and one that failed is freed.
  *
- * Layer: receiver. Threads: any.
+ * Layer: receiver.
+ * Threads: any.
  */
 #ifndef FERRY_RECEIVER_FILE_USE_H
 #define FERRY_RECEIVER_FILE_USE_H

@@ -3,8 +3,9 @@
  * marks it as flushed in their journals: after a power cut it need not be sent
  * again.
  *
- * Layer: receiver. Threads: it has a thread of its own, as a flush takes as
- * long as the disk does; flusher_start() from any.
+ * Layer: receiver.
+ * Threads: it has a thread of its own, as a flush takes as long as the disk
+ * does; flusher_start() from any.
  */
 #ifndef FERRY_RECEIVER_FLUSHER_H
 #define FERRY_RECEIVER_FLUSHER_H

@@ -2,7 +2,8 @@
  * pack.h - PACK and OFFER: many small files, directories and symlinks in a
  * frame.
  *
- * Layer: receiver. Threads: the stream's own.
+ * Layer: receiver.
+ * Threads: the stream's own.
  */
 #ifndef FERRY_RECEIVER_PACK_H
 #define FERRY_RECEIVER_PACK_H

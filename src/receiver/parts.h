@@ -2,7 +2,8 @@
  * parts.h - makes part files, of the kind that the file system and the size of
  * the file allow: hidden, kept or ordinary ones.
  *
- * Layer: receiver. Threads: a struct parts belongs to one stream's thread.
+ * Layer: receiver.
+ * Threads: a struct parts belongs to one stream's thread.
  */
 #ifndef FERRY_RECEIVER_PARTS_H
 #define FERRY_RECEIVER_PARTS_H

@@ -2,8 +2,8 @@
  * results.h - the verdicts on a session's items: counted, reported to the user,
  * and kept as frames until a stream sends them.
  *
- * Layer: receiver. Threads: any; it has a lock of its own.  Events are called
- * without it.
+ * Layer: receiver.
+ * Threads: any; it has a lock of its own.  Events are called without it.
  *
  * There are two outboxes: one for whichever stream comes first, and one that
  * only the first stream sends.  That has the verdicts on symlinks, for which

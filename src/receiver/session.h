@@ -77,7 +77,7 @@ struct recv_session_peer {
 
 /* Make a session with its parts and the committer's thread.  Where descriptors
  * are few, blocks until other sessions give back some, at most until
- * hello_by_ms. NULL with ERR_RESOURCE. */
+ * hello_by_ms.  NULL with ERR_RESOURCE. */
 struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct recv_session_peer *peer,
 				      const struct msg_hello *m,

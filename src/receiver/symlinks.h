@@ -2,7 +2,8 @@
  * symlinks.h - the symlinks of a session, which are deferred: made in groups,
  * or at the end, and reported only then.
  *
- * Layer: receiver. Threads: any; it has a lock of its own.
+ * Layer: receiver.
+ * Threads: any; it has a lock of its own.
  */
 #ifndef FERRY_RECEIVER_SYMLINKS_H
 #define FERRY_RECEIVER_SYMLINKS_H

@@ -2,9 +2,9 @@
  * transfer.h - what the streams of a session share: the modules that they
  * receive into, and the settings by which they handle frames.
  *
- * Layer: receiver. Threads: the settings and pointers are set once, before the
- * first frame; each part has a lock of its own, see its header.  The counters
- * are atomic.
+ * Layer: receiver.
+ * Threads: the settings and pointers are set once, before the first frame; each
+ * part has a lock of its own, see its header.  The counters are atomic.
  */
 #ifndef FERRY_RECEIVER_TRANSFER_H
 #define FERRY_RECEIVER_TRANSFER_H
