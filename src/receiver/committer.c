@@ -21,6 +21,9 @@
 #include "receiver/held_dir.h"
 
 enum {
+	/* A group is closed at the latest when one of these is reached.  They
+	 * bound how long a flush takes, and how long the sender, which keeps
+	 * files until their verdicts, waits for one. */
 	GROUP_ENTRIES = 8192,
 	GROUP_BYTES = 256 << 20,
 	GROUP_MS = 2000,
@@ -246,6 +249,7 @@ static void sync_dirs(struct committer *m, struct result *r, unsigned n,
 
 	for (unsigned i = 0; i < n; i++) {
 		struct held_dir *d = r[i].c->dir;
+		/* Another file system may be mounted below the root. */
 		int covered = whole_fs && held_dir_is_root_fs(d);
 
 		if (r[i].status == STATUS_FAILED)

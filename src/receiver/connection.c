@@ -211,6 +211,7 @@ static int begin_session(struct recv_connection *c, const struct msg_hello *m,
 	s = recv_session_new(set->setup, &peer, m, e);
 	if (!s)
 		return e->code;
+	/* From here on it is not pending any more, and is not evicted. */
 	if (admission_admit(set->admission, c->pending))
 		rc = err_set(e, ERR_RESOURCE, "too many sessions at a time");
 	else
@@ -372,6 +373,7 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 		rc = make_worker(c, e);
 	if (rc)
 		return rc;
+	/* The session has its own limits of time, and aborts its streams. */
 	stream_set_deadline(c->channel.stream, 0);
 	stream_set_cancel(c->channel.stream, NULL);
 	rc = send_ready(c, e);

@@ -105,6 +105,7 @@ static int runner_init(struct runner *r, const char *program, const char *dir,
 {
 	memset(r, 0, sizeof(*r));
 	r->name = program;
+	/* Absolute, as the process changes its directory to it. */
 	r->dir = realpath(dir, NULL);
 	if (!r->dir)
 		return err_sys(e, ERR_LOCAL, "--exec: %s", dir);

@@ -99,6 +99,8 @@ int file_data_chunk(struct worker *w, size_t len, struct err *e)
 	if (len < fixed)
 		return input_malformed("CHUNK", e);
 	payload = len - fixed;
+	/* The fields alone first: a payload that is not wanted is discarded
+	 * without being decompressed. */
 	rc = channel_recv_fields(w->channel, fields, fixed, e);
 	if (rc)
 		return rc;

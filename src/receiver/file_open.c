@@ -244,6 +244,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 		recv_file_free(f);
 		return rc;
 	}
+	/* Also for a file that is refused: chunks of it may be on their way. */
 	transfer_see_id(t, f->id);
 	is_refused = admit_file(w, f, m.allocated, rc == ERR_RESOURCE, &v) != 0;
 	if (is_refused) {

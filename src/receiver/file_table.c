@@ -149,6 +149,8 @@ enum file_left file_table_release(struct file_table *t, struct recv_file *f)
 		else if (f->has_end && tree_is_complete(f->tree))
 			left = FILE_WHOLE;
 	}
+	/* Out of the table in the same step as the last use ends: nobody else
+	 * can find the file while the caller completes or frees it. */
 	if (left != FILE_STAYS) {
 		struct recv_file **at = &t->files;
 
@@ -227,6 +229,7 @@ enum chunk_place file_table_place(struct file_table *t, struct recv_file *f,
 	int ok;
 
 	pthread_mutex_lock(&t->lock);
+	/* FILE_END may come before chunks of other streams. */
 	size = f->has_end ? f->end_size : f->size;
 	if (tree_has(f->tree, leaf)) {
 		place = CHUNK_HERE;
@@ -251,6 +254,7 @@ int file_table_put_leaf(struct file_table *t, struct recv_file *f,
 	rc = tree_put(f->tree, leaf, digest);
 	if (rc)
 		f->is_over = 1;
+	/* The sender need not check a leaf that it sends. */
 	(void)runs_remove(&f->unverified, leaf, 1);
 	pthread_mutex_unlock(&t->lock);
 	return rc ? err_set(e, rc, "recording a chunk: %s", err_name(rc)) : 0;

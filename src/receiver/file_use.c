@@ -19,6 +19,8 @@ int file_use_begin(struct transfer *t, uint64_t id, struct recv_file **out,
 {
 	const enum file_found found = file_table_acquire(t->files, id, out);
 
+	/* A file that failed is gone while other streams still have frames for
+	 * it on their way: a known id is no error. */
 	if (found == FILE_EARLY ||
 	    (found == FILE_NONE &&
 	     (id == 0 || id > atomic_load(&t->max_id))))

@@ -40,6 +40,7 @@ static void *flusher_main(void *arg)
 		clock_cond_wait(&fl->stop, &fl->lock, CHECK_MS);
 		if (fl->is_stopping)
 			break;
+		/* Not locked: flusher_start() must not wait for the disk. */
 		pthread_mutex_unlock(&fl->lock);
 		all = clock_ms() - fl->flushed_ms >= FLUSH_MS;
 		while (file_use_flush_next(fl->transfer, &id,

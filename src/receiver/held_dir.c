@@ -27,12 +27,14 @@ struct held_dir *held_dir_new(int fd, uint64_t root_dev)
 	if (!d)
 		return NULL;
 	atomic_init(&d->refs, 1);
+	/* 3: never one of the standard descriptors. */
 	d->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (d->fd < 0 || fstat(d->fd, &st)) {
 		held_dir_unref(d);
 		return NULL;
 	}
 	d->is_root_fs = (uint64_t)st.st_dev == root_dev;
+	/* EOPNOTSUPP: this file system has no ACLs. */
 	d->is_exact = fgetxattr(d->fd, "system.posix_acl_default", NULL, 0) < 0 &&
 		      (errno == ENODATA || errno == EOPNOTSUPP);
 	return d;

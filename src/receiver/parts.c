@@ -21,6 +21,7 @@ uint64_t parts_tag(const struct parts *p, const char *leaf)
 
 	memcpy(text, p->peer_id, STREAM_PEER);
 	memcpy(text + STREAM_PEER, leaf, n);
+	/* Not a secret and not trusted: the journal has the identity itself. */
 	digest_xxh3.sum(text, STREAM_PEER + n, sum);
 	return be_get64(sum);
 }

@@ -183,6 +183,8 @@ static int accept_loop(struct receiver *r, struct err *e)
 	int pause = 0, left_ms; /* pause: accept nothing for so many ms */
 
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
+		/* During a pause the listener, which is the last, is left out:
+		 * it would be readable all the time. */
 		int n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
 
 		if (n < 0 && errno != EINTR)

@@ -124,6 +124,7 @@ static void put_verdict(struct outbox *o, uint64_t id, unsigned status,
 {
 	struct msg_verdict *run = &o->run;
 
+	/* Most items of a pack have the same verdict: they share a frame. */
 	if (run->count > 0 && run->first_id + run->count == id &&
 	    run->status == status && run->cause == v->cause &&
 	    run->need == v->need && run->have == v->have) {
@@ -170,6 +171,8 @@ int results_take_frames(struct results *r, int is_first, int only_first,
 	const int any = (is_first || !only_first) &&
 			atomic_load(&r->any.is_due);
 
+	/* Every stream asks before every frame, mostly for nothing: without the
+	 * lock. */
 	if (!any && !(is_first && atomic_load(&r->first.is_due)))
 		return 0;
 	pthread_mutex_lock(&r->lock);

@@ -373,6 +373,8 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	struct err te;
 	int code, is_summed;
 
+	/* First, as the committer still commits and counts what waits.  After
+	 * that nobody else uses the session, and no lock is needed. */
 	stop_threads(&s->transfer);
 	is_summed = s->state == RECV_SUMMED;
 	results_get_totals(tr->results, t);

@@ -139,6 +139,7 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 			ss->last_number++;
 		ss->lost.until_ms = 0;
 		recv_session_set_number(s, ss->last_number);
+		/* Cannot fail: the session is new. */
 		(void)recv_session_attach(s, 0, stream);
 		s->next = ss->list;
 		ss->list = s;

@@ -46,6 +46,7 @@ struct symlinks *symlinks_new(const struct symlinks_config *cfg)
 		return NULL;
 	s->cfg = *cfg;
 	pthread_mutex_init(&s->lock, NULL);
+	/* The row that reaches KEPT_BYTES still fits. */
 	buf_init(&s->rows, KEPT_BYTES + ROW_MAX);
 	return s;
 }
