@@ -28,7 +28,7 @@ enum {
 	GROUP_BYTES = 256 << 20,
 	GROUP_MS = 2000,
 	AGE_CHECK_MS = 100, /* between two checks of a group's age */
-	/* Up to so many files are flushed one by one, more with syncfs(). */
+	/* Up to this many files are flushed one by one, more with syncfs(). */
 	FLUSH_SINGLY_MAX = 16,
 };
 
@@ -266,7 +266,7 @@ static void sync_dirs(struct committer *m, struct result *r, unsigned n,
 	}
 }
 
-/* So many entries that were added are closed.  To be called before their
+/* n of the entries that were added are closed.  To be called before their
  * results go out: the sender may answer these with FINISH, which is refused
  * while entries are pending. */
 static void end_pending(struct committer *m, unsigned n)

@@ -42,8 +42,8 @@ void fd_budget_free(struct fd_budget *b); /* NULL is allowed */
 unsigned fd_budget_take_pending(struct fd_budget *b, unsigned most);
 
 /*
- * Take the share of a session that wants so many streams.  Where too little is
- * left, waits until other sessions end, but not longer than until by_ms
+ * Take the share of a session that wants this many streams.  Where too little
+ * is left, waits until other sessions end, but not longer than until by_ms
  * (clock_ms()), nor when stop is set.  A session that is the only one always
  * gets the smallest share.  Returns 0; or ERR_RESOURCE, with share->streams 0.
  */
@@ -53,8 +53,8 @@ int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
 
 void fd_budget_give_back(struct fd_budget *b, const struct fd_share *share);
 
-/* Divide so many descriptors of one session.  Returns 0; or -1 where they are
- * too few, with the smallest share.  Exported for tests. */
+/* Divide this many descriptors among one session's needs.  Returns 0; or -1
+ * where they are too few, with the smallest share.  Exported for tests. */
 int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share);
 
 #endif

@@ -101,7 +101,7 @@ int file_table_put_leaf(struct file_table *t, struct recv_file *f,
 int file_table_has_leaf(struct file_table *t, const struct recv_file *f,
 			uint64_t leaf);
 
-/* Record that so many leaves are zeros.  Returns 0; ERR_PROTOCOL where data was
+/* Record that count leaves are zeros.  Returns 0; ERR_PROTOCOL where data was
  * written there, which would stay; ERR_RESOURCE. */
 int file_table_put_hole(struct file_table *t, struct recv_file *f,
 			uint64_t leaf, uint64_t count, struct err *e);
@@ -116,7 +116,7 @@ int file_table_start_check(struct file_table *t, struct recv_file *f,
 /* From now on the flusher may use the file's journal. */
 void file_table_watch(struct file_table *t, struct recv_file *f);
 
-/* The watched file with the lowest id above `after` that has at least so many
+/* The watched file with the lowest id above `after` that has `least` or more
  * leaves that are not flushed, in use by the caller; NULL if there is none. */
 struct recv_file *file_table_next_unflushed(struct file_table *t,
 					    uint64_t after, uint64_t least);

@@ -65,7 +65,7 @@ int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
 int input_skip(struct input *in, size_t n, struct err *e);
 
 /*
- * Ask the sender to send a chunk or pack (what, for messages) of so many raw
+ * Ask the sender to send a chunk or pack (what, for messages) of this many raw
  * bytes again, as it arrived damaged.  Returns ERR_CORRUPT where that happened
  * too often in this session; otherwise as channel_send().
  */

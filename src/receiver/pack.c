@@ -353,7 +353,7 @@ static int take_item(struct pack *pk, const struct item *it, struct err *e)
 		return take_dir(pk->w, it, e);
 	if (it->row.kind == ITEM_SYMLINK) {
 		rc = symlinks_add(t->symlinks, &it->row, it->id, e);
-		/* So many are kept that they are to be made now. */
+		/* As many are kept as may be: make them now. */
 		return rc > 0 ? symlinks_make(t->symlinks, pk->w->channel, e) :
 				rc;
 	}

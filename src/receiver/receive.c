@@ -180,7 +180,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		  .events = POLLIN },
 		{ .fd = r->listener.fd, .events = POLLIN },
 	};
-	int pause = 0, left_ms; /* pause: accept nothing for so many ms */
+	int pause = 0, left_ms; /* pause: accept nothing for this many ms */
 
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
 		/* During a pause the listener, which is the last, is left out:

@@ -89,7 +89,7 @@ static int make_parts(struct recv_session *s)
 		.dir_mode = 0777 & ~setup->umask,
 		.existing = cfg->existing,
 		.sync = cfg->sync,
-		.is_told = (t->features & FEATURE_DEFERRED) != 0,
+		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
 	};
 	const struct committer_config cc = {
 		.sync = cfg->sync,

@@ -16,7 +16,7 @@
 #include "wire/msg.h"
 
 enum {
-	/* They are made when so many are kept: less than ITEMS_MAX in
+	/* They are made when this many are kept: less than ITEMS_MAX in
 	 * sender/queue_priv.h, as the sender waits for their verdicts. */
 	KEPT_MAX = 8192,
 	KEPT_BYTES = 4 << 20,
@@ -95,7 +95,7 @@ int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 	pthread_mutex_unlock(&s->lock);
 	if (failed)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	if (s->cfg.is_told)
+	if (s->cfg.tells_sender)
 		results_deferred(s->cfg.results, id);
 	return is_full;
 }

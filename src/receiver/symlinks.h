@@ -24,7 +24,7 @@ struct symlinks_config {
 	uint32_t dir_mode; /* of directories that are missing */
 	enum conflict_policy existing;
 	enum sync_mode sync;
-	int is_told;             /* report STATUS_DEFERRED to the sender */
+	int tells_sender;        /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */
 };
 

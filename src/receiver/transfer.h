@@ -26,7 +26,7 @@ struct session_events;
 struct symlinks;
 
 enum {
-	/* In so many packs each name is looked up before its file is written,
+	/* In this many packs each name is looked up before its file is written,
 	 * so that a file that is the same is not written at all: at first, and
 	 * again after any name that was taken.  In a new tree this would be a
 	 * wasted system call for each file. */
