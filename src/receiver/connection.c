@@ -182,7 +182,7 @@ static int check_version(struct recv_connection *c, int version, struct err *e)
 		return 0;
 	if (version < 0)
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
-			      "this is not ferry's protocol", e);
+				     "this is not ferry's protocol", e);
 	snprintf(text, sizeof(text),
 		 "protocol version %d is not supported here, only version %d: "
 		 "use the same release of ferry on both sides",
