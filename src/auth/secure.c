@@ -3,9 +3,31 @@
  */
 #include "auth/secure.h"
 
+#include <stdlib.h>
+
+#include <openssl/err.h>
+
 #include "auth/pake.h"
 #include "auth/tls_conn.h"
 #include "base/clock.h"
+
+enum {
+	/* More than libcrypto's state of a thread takes (0.8 KiB in 3.0), with
+	 * what it keeps to find that again. */
+	THREAD_STATE_BYTES = 16 * 1024,
+};
+
+int secure_prepare_thread(struct err *e)
+{
+	/* volatile, or the compiler drops an allocation that nothing uses */
+	void *volatile p = malloc(THREAD_STATE_BYTES);
+
+	if (!p)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	free(p);
+	(void)ERR_peek_error();
+	return 0;
+}
 
 static int exchange_code(int fd, const struct secure_mode *mode,
 			 const struct stream_config *cfg, int *spent_code,
@@ -28,9 +50,9 @@ struct stream *secure_open(int fd, const struct secure_mode *mode,
 			   const struct stream_config *cfg, int *spent_code,
 			   struct err *e)
 {
-	int spent = 0, rc = 0;
+	int spent = 0, rc = secure_prepare_thread(e);
 
-	if (mode->pake)
+	if (rc == 0 && mode->pake)
 		rc = exchange_code(fd, mode, cfg, &spent, e);
 	if (spent_code)
 		*spent_code = spent;

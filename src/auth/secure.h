@@ -24,6 +24,15 @@ struct secure_mode {
 };
 
 /*
+ * To be called in a thread before it uses OpenSSL; secure_open() does so
+ * itself.  libcrypto allocates the state in which it keeps a thread's errors
+ * when the first one is reported.  From 3.6 on, an allocation that fails there
+ * is reported as well, and so on until the stack overflows: so the state is made
+ * while there is memory.  Returns 0 or ERR_RESOURCE.
+ */
+int secure_prepare_thread(struct err *e);
+
+/*
  * With SECURITY_CODE, and if no key was agreed on yet, exchange the code; then
  * make the TLS handshake.  Blocks at most until cfg's deadline; without one,
  * the code exchange is limited to cfg->timeout_ms.

@@ -99,7 +99,8 @@ static struct stream *connect_peer(struct send_stream *st, struct err *e)
 	return NULL;
 }
 
-/* The receiver connects, and has done all that when it is handed out. */
+/* The receiver connects.  The acceptor's threads make the handshakes, so this
+ * thread's first use of OpenSSL is to read or write. */
 static struct stream *accept_peer(struct send_stream *st, struct err *e)
 {
 	struct send_session *session = st->sender->session;
@@ -107,6 +108,8 @@ static struct stream *accept_peer(struct send_stream *st, struct err *e)
 	struct send_peer *peer = &st->sender->peer;
 	struct accepted got;
 
+	if (secure_prepare_thread(e))
+		return NULL;
 	if (st->index > 0)
 		return acceptor_further(acceptor, e);
 	if (acceptor_first(acceptor, send_session_stop(session), &got, e))
