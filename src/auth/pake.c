@@ -164,6 +164,8 @@ static enum state state_of(struct pake *p)
 
 /* ---- messages ---- */
 
+/* Wait until the socket is ready.  A token without a descriptor is seen too:
+ * whoever sets it also shuts the socket down (admission.h). */
 static int wait_for(const struct pake_conn *c, short events, struct err *e)
 {
 	for (;;) {
@@ -179,7 +181,7 @@ static int wait_for(const struct pake_conn *c, short events, struct err *e)
 			return err_set(e, ERR_TIMEOUT,
 				       "the code exchange timed out");
 		n = poll(fds, 2, left);
-		if (n > 0 && fds[0].revents)
+		if (n > 0 && fds[0].revents && !cancel_is_set(c->cancel))
 			return 0;
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");

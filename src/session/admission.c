@@ -34,9 +34,7 @@ struct pending {
 	int has_spoken; /* its first message has arrived */
 	int is_admitted;
 	int is_evicted;
-	/* Needs no lock.  Where there was no descriptor for it, the stream
-	 * still sees its flag, with its next tick. */
-	struct cancel cancel;
+	struct cancel cancel; /* needs no lock; set by end_pending() */
 };
 
 struct admission {
@@ -146,6 +144,17 @@ static int remove_pending(struct admission *a, struct pending *p)
 	return 1;
 }
 
+/* Make the connection's thread end it.  The caller holds the lock, so that fd
+ * is still open. */
+static void end_pending(struct pending *p)
+{
+	cancel_set(&p->cancel);
+	/* No descriptor was left for the token: the thread waits for the socket
+	 * alone.  Else the socket stays, for an answer to the peer. */
+	if (cancel_fd(&p->cancel) < 0)
+		(void)shutdown(p->fd, SHUT_RDWR);
+}
+
 /* Evict the most suspect connection, the oldest of equals, except admitted
  * ones.  The caller holds the lock. */
 static void evict(struct admission *a)
@@ -170,7 +179,7 @@ static void evict(struct admission *a)
 	(void)remove_pending(a, found);
 	found->is_evicted = 1;
 	a->evicted++;
-	cancel_set(&found->cancel);
+	end_pending(found);
 }
 
 struct pending *admission_enter(struct admission *a, int fd,
@@ -181,6 +190,8 @@ struct pending *admission_enter(struct admission *a, int fd,
 	if (!p)
 		return NULL;
 	p->fd = fd;
+	/* Refusing the connection where this fails would keep peers out as long
+	 * as an attacker holds descriptors. */
 	(void)cancel_init(&p->cancel);
 	p->source_key = source_key(sa);
 	pthread_mutex_lock(&a->lock);
@@ -190,7 +201,7 @@ struct pending *admission_enter(struct admission *a, int fd,
 	a->list = p;
 	a->count++;
 	if (a->is_closed)
-		cancel_set(&p->cancel);
+		end_pending(p);
 	pthread_mutex_unlock(&a->lock);
 	return p;
 }
@@ -258,6 +269,6 @@ void admission_close(struct admission *a)
 	pthread_mutex_lock(&a->lock);
 	a->is_closed = 1;
 	for (struct pending *p = a->list; p; p = p->next)
-		cancel_set(&p->cancel);
+		end_pending(p);
 	pthread_mutex_unlock(&a->lock);
 }

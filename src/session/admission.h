@@ -45,7 +45,8 @@ struct pending *admission_enter(struct admission *a, int fd,
 uint64_t admission_source(const struct pending *p);
 
 /* The token that ends the connection: it is set when the connection is evicted
- * and by admission_close(). */
+ * and by admission_close().  It may lack a descriptor; then fd is shut down as
+ * well, which ends any wait for it. */
 const struct cancel *admission_cancel(const struct pending *p);
 
 /* The connection may have a session: from now on it is not evicted.  Returns 0,

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <sys/resource.h>
 
 #include "net_fixture.h"
 
@@ -244,6 +245,39 @@ static void what_counts_as_one_source(void **state)
 	leave(w, &g);
 }
 
+/* The thread of a connection waits for its socket and for its token.  Where no
+ * descriptor was left for the token, the socket has to end the wait. */
+static void eviction_wakes_a_wait_without_a_descriptor(void **state)
+{
+	struct world *w = *state;
+	struct sockaddr_storage sa = { .ss_family = AF_INET };
+	struct rlimit old;
+	struct guest g, other;
+	struct pollfd pfd = { .events = POLLIN };
+	char byte;
+
+	enter(w, &other, 1);
+	tcp_pair(g.fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE,
+				   &(struct rlimit){ 0, old.rlim_max }),
+			 0);
+	g.pending = admission_enter(w->admission, g.fd[1], &sa);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_non_null(g.pending);
+	assert_int_equal(cancel_fd(admission_cancel(g.pending)), -1);
+	admission_close(w->admission);
+	assert_true(is_evicted(&g));
+	pfd.fd = g.fd[1];
+	assert_int_equal(poll(&pfd, 1, 0), 1);
+	assert_int_equal(recv(g.fd[1], &byte, 1, 0), 0);
+	/* With a descriptor the socket stays, for an answer to the peer. */
+	pfd.fd = other.fd[1];
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	leave(w, &g);
+	leave(w, &other);
+}
+
 #define EACH(name)                                                             \
 	cmocka_unit_test_setup_teardown(name, world_make, world_remove)
 
@@ -256,6 +290,7 @@ int main(void)
 		EACH(neither_half_evicts_the_other),
 		EACH(it_is_full_with_twice_as_many_threads),
 		EACH(what_counts_as_one_source),
+		EACH(eviction_wakes_a_wait_without_a_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -678,6 +678,31 @@ static void cancel_ends(enum net_role role)
 	party_free(&p);
 }
 
+/* A token without a descriptor: whoever sets it also ends the socket. */
+static void a_token_without_a_descriptor_is_seen(void **state)
+{
+	struct timespec ts = { .tv_nsec = 50 * 1000 * 1000 };
+	struct cancel cancel;
+	struct party p;
+	int fd[2];
+
+	(void)state;
+	party_make(&p, NET_LISTENS, CODE);
+	tcp_pair(fd);
+	cancel_init_flag(&cancel);
+	p.cancel = &cancel;
+	party_start(&p, fd[0]);
+	nanosleep(&ts, NULL);
+	cancel_set(&cancel);
+	assert_int_equal(shutdown(fd[0], SHUT_RDWR), 0);
+	party_join(&p);
+	assert_int_equal(p.rc, ERR_INTERRUPTED);
+	assert_int_equal(p.spent, 0);
+	close(fd[0]);
+	close(fd[1]);
+	party_free(&p);
+}
+
 static void both_sides_can_be_cancelled(void **state)
 {
 	(void)state;
@@ -703,6 +728,7 @@ int main(void)
 		cmocka_unit_test(peers_in_other_modes_are_told_apart),
 		cmocka_unit_test(the_deadline_is_absolute),
 		cmocka_unit_test(both_sides_can_be_cancelled),
+		cmocka_unit_test(a_token_without_a_descriptor_is_seen),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
