@@ -312,20 +312,29 @@ static struct ready *take_oldest_stream(struct acceptor *a)
 	return r;
 }
 
-void acceptor_free(struct acceptor *a)
+void acceptor_restart(struct acceptor *a)
 {
 	struct ready *r;
 
+	pthread_mutex_lock(&a->lock);
+	while ((r = take_oldest_stream(a))) {
+		stream_free(r->accepted.stream);
+		free(r);
+	}
+	a->reserved = 0;
+	a->has_peer = 0;
+	pthread_mutex_unlock(&a->lock);
+}
+
+void acceptor_free(struct acceptor *a)
+{
 	if (!a)
 		return;
 	if (a->has_thread) {
 		cancel_set(&a->stop);
 		pthread_join(a->thread, NULL);
 	}
-	while ((r = take_oldest_stream(a))) {
-		stream_free(r->accepted.stream);
-		free(r);
-	}
+	acceptor_restart(a);
 	listener_close(&a->listener);
 	admission_free(a->admission);
 	cancel_release(&a->stop);

@@ -68,6 +68,11 @@ int acceptor_first(struct acceptor *a, const struct cancel *cancel,
  * reserved for one call of acceptor_further(). */
 int acceptor_reserve(struct acceptor *a);
 
+/* The session has ended and another may begin, with any peer: end the waiting
+ * streams and forget the reservations.  Only between sessions, when no other
+ * thread calls acceptor_first() or acceptor_further(). */
+void acceptor_restart(struct acceptor *a);
+
 /* The stream of a reserved connection.  Does not block.  NULL with ERR_CLOSED
  * where there is none. */
 struct stream *acceptor_further(struct acceptor *a, struct err *e);

@@ -152,6 +152,32 @@ static void others_that_came_before_are_dropped(void **state)
 	close(fd);
 }
 
+/* What was connected for a session is not handed to the next one, which may be
+ * with another peer. */
+static void a_new_session_gets_no_stream_of_the_old_one(void **state)
+{
+	struct world *w = *state;
+	int fd = connect_from(w, "127.0.0.2"), more, other;
+	struct stream *s = first(w, "127.0.0.2");
+
+	more = connect_from(w, "127.0.0.2");
+	assert_int_equal(reserve(w, FIXTURE_TIMEOUT_MS), 1);
+	stream_free(s);
+	close(fd);
+	acceptor_restart(w->acceptor);
+	check_end(more);
+	other = connect_from(w, "127.0.0.3");
+	s = first(w, "127.0.0.3");
+	more = connect_from(w, "127.0.0.3");
+	/* The old reservation is void: what is there now needs its own. */
+	assert_null(acceptor_further(w->acceptor, &w->e));
+	assert_int_equal(reserve(w, FIXTURE_TIMEOUT_MS), 1);
+	stream_free(acceptor_further(w->acceptor, &w->e));
+	check_end(more);
+	stream_free(s);
+	close(other);
+}
+
 static void *cancel_soon(void *arg)
 {
 	const struct timespec ts = { .tv_nsec = 50 * 1000000L };
@@ -187,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(further_streams_are_those_of_the_first_peer),
 		EACH(others_that_came_before_are_dropped),
+		EACH(a_new_session_gets_no_stream_of_the_old_one),
 		EACH(the_wait_for_the_first_can_be_cancelled),
 	};
 
