@@ -40,8 +40,8 @@ static int prepare(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* For a receiver that connects.  Nobody is accepted before we are confined. */
-static int start_listening(struct sender *s, struct err *e)
+/* For a receiver that connects. */
+static int open_listener(struct sender *s, struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
 	const struct acceptor_config acceptor = {
@@ -138,6 +138,8 @@ static void restart(struct sender *s, struct scanner *scanner)
 	queue_restart(s->queue);
 	outcome_restart(s->outcome);
 	send_session_restart(s->session);
+	if (s->acceptor)
+		acceptor_restart(s->acceptor);
 	atomic_store(&s->count.bytes, atomic_load(&s->count.done_bytes));
 	if (atomic_load(&s->count.done_dirs) > 0)
 		scanner_rescan_dirs(scanner);
@@ -149,14 +151,16 @@ static void on_scan_failed(void *session, const struct err *e)
 }
 
 /* All sessions of the transfer.  e is how the last one ended. */
-static int run_sessions(struct sender *s, struct err *e)
+static void run_sessions(struct sender *s, struct err *e)
 {
 	struct scanner *scanner = scanner_new(s, on_scan_failed, s->session);
 	struct retry retry;
 	int is_told = 0;
 
-	if (!scanner)
-		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (!scanner) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return;
+	}
 	retry_init(&retry, s->cfg->retry_ms, clock_ms());
 	if (scanner_start(scanner) == 0) {
 		control_run_session(s, scanner);
@@ -173,49 +177,71 @@ static int run_sessions(struct sender *s, struct err *e)
 	(void)scanner_join(scanner, e);
 	control_show_progress(s, scanner);
 	scanner_free(scanner);
-	return e->code;
 }
 
-int send_run(const struct send_config *cfg, struct session_summary *summary,
-	     struct err *e)
+/* Returns 0 or an error; release() in both cases. */
+static int transfer(struct sender *s, struct session_summary *summary,
+		    struct err *e)
 {
+	const struct send_config *cfg = s->cfg;
 	const struct session_events *ev = cfg->events;
 	const uint64_t began_ns = clock_ns();
-	struct sender *s = calloc(1, sizeof(*s));
 	const char *why = NULL;
 	int rc;
 
-	err_clear(e);
-	memset(summary, 0, sizeof(*summary));
-	if (!s || rate_limit_init(&s->rate_limit, cfg->limit_rate)) {
-		free(s);
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	}
-	s->cfg = cfg;
 	if (cfg->stdin_fd >= 0)
 		why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
-	rc = why ? err_set(e, ERR_USAGE, "--name: %s", why) : prepare(s, e);
+	if (why)
+		return err_set(e, ERR_USAGE, "--name: %s", why);
+	rc = prepare(s, e);
+	/* Nobody is accepted before we are confined. */
 	if (rc == 0 && cfg->is_listening)
-		rc = start_listening(s, e);
+		rc = open_listener(s, e);
 	if (rc == 0)
 		rc = confine(s, e);
 	if (rc == 0 && ev->started)
 		ev->started(ev->ctx);
 	if (rc == 0 && s->acceptor)
 		rc = acceptor_start(s->acceptor, e);
-	if (rc == 0) {
-		(void)run_sessions(s, e);
-		rc = outcome_sum_up(s->outcome, summary, e);
-		summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
-	}
-	summary->code = rc;
-	if (ev->summary)
-		ev->summary(ev->ctx, 1, summary, e);
+	if (rc)
+		return rc;
+	run_sessions(s, e);
+	rc = outcome_sum_up(s->outcome, summary, e);
+	summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
+	return rc;
+}
+
+static void release(struct sender *s)
+{
 	acceptor_free(s->acceptor);
 	outcome_free(s->outcome);
 	send_session_free(s->session);
 	queue_free(s->queue);
 	rate_limit_release(&s->rate_limit);
 	free(s);
+}
+
+int send_run(const struct send_config *cfg, struct session_summary *summary,
+	     struct err *e)
+{
+	const struct session_events *ev = cfg->events;
+	struct sender *s = calloc(1, sizeof(*s));
+	int rc;
+
+	err_clear(e);
+	memset(summary, 0, sizeof(*summary));
+	if (s && rate_limit_init(&s->rate_limit, cfg->limit_rate)) {
+		free(s);
+		s = NULL;
+	}
+	if (s)
+		s->cfg = cfg;
+	rc = s ? transfer(s, summary, e)
+	       : err_set(e, ERR_RESOURCE, "out of memory");
+	summary->code = rc;
+	if (ev->summary)
+		ev->summary(ev->ctx, 1, summary, e);
+	if (s)
+		release(s);
 	return rc;
 }

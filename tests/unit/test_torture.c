@@ -397,6 +397,58 @@ static void run_mode(void **state, int with_tls)
 	close(back);
 }
 
+static void count_summary(void *ctx, uint64_t number,
+			  const struct session_summary *s, const struct err *e)
+{
+	int *count = ctx;
+
+	(void)number;
+	assert_int_equal(s->code, e->code);
+	++*count;
+}
+
+/* Whichever of the sender's first allocations fails, the end of the session is
+ * told, once. */
+static void a_sender_without_memory_tells_its_end(void **state)
+{
+	int count;
+	const struct session_events events = { .summary = count_summary,
+					       .ctx = &count };
+	const struct send_config cfg = {
+		.dest = { .host = "127.0.0.1", .port = 1 }, /* refused */
+		.net = { .family = AF_INET, .timeout_ms = FIXTURE_TIMEOUT_MS },
+		.security = SECURITY_PLAIN,
+		.digest = &digest_xxh3,
+		.codec = { .ops = &codec_none },
+		.streams = 1,
+		.sandbox = SANDBOX_OFF,
+		.stdin_fd = -1,
+		.timeout_ms = FIXTURE_TIMEOUT_MS,
+		.cancel_fd = -1,
+		.events = &events,
+	};
+	struct session_summary summary;
+	struct err e;
+	int rc;
+
+	(void)state;
+	if (HAS_OWN_MALLOC)
+		skip();
+	for (int nth = 1; nth <= EACH_UP_TO; nth++) {
+		count = 0;
+		atomic_store(&countdown, nth);
+		atomic_store(&is_armed, 1);
+		rc = send_run(&cfg, &summary, &e);
+		atomic_store(&is_armed, 0);
+		if (count != 1)
+			fail_msg("allocation %d failed: %d summaries", nth,
+				 count);
+		assert_true(rc == ERR_RESOURCE || rc == ERR_CONNECT);
+		assert_int_equal(summary.code, rc);
+	}
+	assert_int_equal(rc, ERR_CONNECT);
+}
+
 static void plain_transfer_without_memory(void **state)
 {
 	run_mode(state, 0);
@@ -410,6 +462,7 @@ static void tls_transfer_without_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sender_without_memory_tells_its_end),
 		cmocka_unit_test_setup_teardown(plain_transfer_without_memory,
 						place_make, place_remove),
 		cmocka_unit_test_setup_teardown(tls_transfer_without_memory,
