@@ -46,12 +46,7 @@ void code_wipe(char code[CODE_MAX])
 
 /* ---- parts ---- */
 
-/* Not isdigit() and isspace(), which depend on the locale. */
-static int is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
+/* Not isspace(), which depends on the locale; below, not isdigit(). */
 static int is_blank(char c)
 {
 	return c == ' ' || (c >= '\t' && c <= '\r');
@@ -92,7 +87,7 @@ static void skip_separators(const char *text, size_t n, size_t *at)
 static int all_digits(const struct part *p)
 {
 	for (size_t i = 0; i < p->len; i++) {
-		if (i >= WORDS_LEN_MAX || !is_digit(p->text[i]))
+		if (i >= WORDS_LEN_MAX || p->text[i] < '0' || p->text[i] > '9')
 			return 0;
 	}
 	return 1;
@@ -176,34 +171,26 @@ int code_load(char code[CODE_MAX], const char *path, struct err *e)
 
 /* ---- completion ---- */
 
-/* How many letters count words from first on have in common at the
- * beginning. */
-static size_t common_length(unsigned first, unsigned count)
-{
-	const char *a = words_at(first), *b = words_at(first + count - 1);
-	size_t n = 0;
-
-	/* Words are sorted: all of them begin with what the outer two share. */
-	while (a[n] && a[n] == b[n])
-		n++;
-	return n;
-}
-
 /* Complete the last part, a word; see code_complete(). */
 static unsigned complete_word(const struct part *p, int is_last, char *rest,
 			      size_t size, unsigned *first)
 {
+	const char *word, *last;
 	unsigned count;
-	size_t len;
+	size_t len = 0;
 
 	if (p->len > WORDS_LEN_MAX)
 		return 0;
 	*first = words_from(p->text, p->len, &count);
 	if (count == 0)
 		return 0;
-	len = common_length(*first, count);
-	snprintf(rest, size, "%.*s%s", (int)(len - p->len),
-		 words_at(*first) + p->len, count == 1 && !is_last ? "-" : "");
+	/* Words are sorted: all of them begin with what the outer two share. */
+	word = words_at(*first);
+	last = words_at(*first + count - 1);
+	while (word[len] && word[len] == last[len])
+		len++;
+	snprintf(rest, size, "%.*s%s", (int)(len - p->len), word + p->len,
+		 count == 1 && !is_last ? "-" : "");
 	return count;
 }
 

@@ -1,7 +1,7 @@
 /*
  * code.h - one-time codes as text: generating, parsing, completing.
  *
- * Layer: auth.  Uses base, key.h, words.h.
+ * Layer: auth.
  * Threads: any.
  *
  * A code is four digits and two words of words.h, joined by hyphens:

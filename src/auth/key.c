@@ -160,24 +160,15 @@ static void sync_parent(const char *path)
 	io_close(&fd);
 }
 
-/* Remove the file that we created, if path still names it. */
-static void remove_own(const char *path, const struct stat *ours)
-{
-	struct stat there;
-
-	if (lstat(path, &there) == 0 && ours->st_dev == there.st_dev &&
-	    ours->st_ino == there.st_ino)
-		(void)unlink(path);
-}
-
 static int write_new(const char *path, const char *line, size_t n,
 		     struct err *e)
 {
-	struct stat ours = { 0 };
-	int fd, rc = 0;
+	struct stat ours = { 0 }, there;
+	int rc = 0;
+	int fd = open(path,
+		      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		      0600);
 
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		  0600);
 	if (fd < 0 && errno == EEXIST)
 		return err_set(e, ERR_LOCAL,
 			       "%s already exists: a key is never overwritten",
@@ -190,8 +181,10 @@ static int write_new(const char *path, const char *line, size_t n,
 		rc = err_sys(e, ERR_LOCAL, "cannot write %s", path);
 	if (io_close(&fd) < 0 && rc == 0)
 		rc = err_sys(e, ERR_LOCAL, "cannot write %s", path);
-	if (rc < 0)
-		remove_own(path, &ours);
+	/* The name may be another's file by now. */
+	if (rc < 0 && lstat(path, &there) == 0 &&
+	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+		(void)unlink(path);
 	return rc;
 }
 

@@ -1,7 +1,7 @@
 /*
  * key.h - the shared key, and opening files that contain secrets.
  *
- * Layer: auth.  Uses base, hkdf.h, OpenSSL (random numbers).
+ * Layer: auth.  Uses OpenSSL.
  * Threads: any.
  *
  * The key file is one line of text: "ferry-key-1:" and 64 hex digits
@@ -22,21 +22,25 @@ struct key {
 };
 
 /*
- * Open a file that contains a secret: O_RDONLY|O_NOFOLLOW|O_CLOEXEC|O_NONBLOCK.
- * The descriptor must be of a regular file, owned by this process's user or
- * root, with no permissions for group and others.  Returns the descriptor;
- * ERR_LOCAL when it cannot be opened; ERR_USAGE, with advice in the text
- * ("chmod 600 FILE"), for a symlink or a file that is not safe.
+ * Open a file that contains a secret, for reading.  It must be a regular file,
+ * owned by this process's user or root, with no permissions for group and
+ * others; a symlink is refused.  Does not block, even for a FIFO.  Returns a
+ * descriptor that the caller closes; ERR_LOCAL when the file cannot be opened;
+ * ERR_USAGE, with advice in the text ("chmod 600 FILE"), when it is a symlink
+ * or not safe.
  */
 int key_open_secret(const char *path, struct err *e);
 
-/* Load a key file; CR LF or no newline at the end are accepted.
- * Returns 0; ERR_USAGE for an unsafe or malformed file; ERR_LOCAL. */
+/* Load a key file.  CR LF at the end is accepted, and so is no newline.
+ * Returns 0, and the caller wipes k; ERR_USAGE for a file that is malformed or
+ * not safe (key_open_secret()), ERR_LOCAL for one that cannot be read: then k
+ * is zeroes. */
 int key_load(struct key *k, const char *path, struct err *e);
 
-/* Make a new key and write it to a new file, mode 0600, flushed to disk.  An
- * existing file is never changed: it is ERR_LOCAL.  Returns 0; ERR_LOCAL;
- * ERR_RESOURCE when there are no random bytes. */
+/* Make a new key and write it to a new file, mode 0600, flushed to disk.
+ * Returns 0; ERR_LOCAL when the file cannot be written, also when it exists, as
+ * an existing file is never changed; ERR_RESOURCE when the kernel gives no
+ * random bytes.  After a failure the new file is removed. */
 int key_generate(const char *path, struct err *e);
 
 /*
@@ -45,8 +49,9 @@ int key_generate(const char *path, struct err *e);
  * the other.  The labels contain the protocol version and the role of the TLS
  * client, which sends the identity.  That is the side that connects; the labels
  * call it "sender", since only a sender could connect when they were chosen.
- * identity: "ferry/1 sender " and the key's id in hex, terminated.
- * Returns 0; ERR_RESOURCE; ERR_INTERNAL when identity is too small.
+ * identity (identity_size bytes) gets "ferry/1 sender " and the key's id in
+ * hex, terminated.  Returns 0, and the caller wipes psk; ERR_RESOURCE;
+ * ERR_INTERNAL when identity is too small.  After a failure psk is zeroes.
  */
 int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
 		   char *identity, size_t identity_size, struct err *e);

@@ -53,7 +53,7 @@ enum {
 
 static const uint8_t magic[MAGIC] = { 'f', 'e', 'r', 'r', 'y', '/', '1' };
 
-/* OPEN changes to AGREED or SPENT.  While the peer's confirmation is awaited,
+/* OPEN changes to AGREED or SPENT.  While it waits for the peer's confirmation,
  * the side that connects is SPENT already, and may then become AGREED. */
 enum state { OPEN, AGREED, SPENT };
 
@@ -353,17 +353,6 @@ static int to_auth_error(int rc, int (*text)(struct err *e), struct err *e)
 								      : rc;
 }
 
-static int exchange_shares(const struct pake_conn *c, struct spake2 *s,
-			   struct err *e)
-{
-	uint8_t share[SPAKE2_SHARE];
-	int rc = send_message(c, 1, spake2_share(s), SPAKE2_SHARE, e);
-
-	if (rc == 0)
-		rc = recv_message(c, 2, share, sizeof(share), e);
-	return rc ? rc : spake2_take_share(s, share, e);
-}
-
 static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		   const struct spake2 *s, struct err *e)
 {
@@ -390,17 +379,21 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		 struct err *e)
 {
 	enum state state = state_of(p);
+	uint8_t share[SPAKE2_SHARE];
 	struct spake2 *s;
 	int rc;
 
-	if (state == AGREED)
-		return 0;
-	if (state == SPENT)
-		return not_accepted(e);
+	if (state != OPEN)
+		return state == AGREED ? 0 : not_accepted(e);
 	s = new_spake2(p, SPAKE2_A, e);
 	if (!s)
 		return ERR_RESOURCE;
-	rc = to_auth_error(exchange_shares(c, s, e), no_answer, e);
+	rc = send_message(c, 1, spake2_share(s), SPAKE2_SHARE, e);
+	if (rc == 0)
+		rc = recv_message(c, 2, share, sizeof(share), e);
+	if (rc == 0)
+		rc = spake2_take_share(s, share, e);
+	rc = to_auth_error(rc, no_answer, e);
 	if (rc == 0)
 		rc = to_auth_error(confirm(p, tls, c, s, e), not_accepted, e);
 	spake2_free(s);
@@ -442,27 +435,31 @@ static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 		       "both sides use the same security mode?)");
 }
 
-static int exchange_until_guess(struct pake *p, const struct pake_conn *c,
-				struct spake2 *s, const uint8_t *share,
-				uint8_t *mac, struct err *e)
+/* The exchange from the peer's share on, whose confirmation is its guess. */
+static int receive_guess(struct pake *p, struct tls *tls,
+			 const struct pake_conn *c, int *spent, struct err *e)
 {
-	int rc = spake2_take_share(s, share, e);
+	uint8_t share[SPAKE2_SHARE], mac[SPAKE2_MAC];
+	struct spake2 *s;
+	int rc = recv_message(c, 1, share, sizeof(share), e);
 
+	/* Checked after each message: another connection may have used the code
+	 * up while this one waited. */
+	if (rc == 0 && state_of(p) != OPEN)
+		rc = used_already(e);
+	if (rc < 0)
+		return rc;
+	s = new_spake2(p, SPAKE2_B, e);
+	if (!s)
+		return ERR_RESOURCE;
+	rc = spake2_take_share(s, share, e);
 	if (rc == 0)
 		rc = send_message(c, 2, spake2_share(s), SPAKE2_SHARE, e);
 	if (rc == 0)
-		rc = recv_message(c, 3, mac, SPAKE2_MAC, e);
-	if (rc == 0 && state_of(p) != OPEN)
-		rc = used_already(e);
-	return rc;
-}
-
-static int check_guess(struct pake *p, struct tls *tls,
-		       const struct pake_conn *c, const struct spake2 *s,
-		       const uint8_t *mac, int *spent, struct err *e)
-{
-	int rc;
-
+		rc = recv_message(c, 3, mac, sizeof(mac), e);
+	if (rc < 0)
+		goto out;
+	/* Check and use in one step, or two guesses could be tested at once. */
 	pthread_mutex_lock(&p->lock);
 	*spent = p->state == OPEN;
 	rc = *spent ? check_confirmation(p, s, tls, mac, e) : used_already(e);
@@ -471,26 +468,9 @@ static int check_guess(struct pake *p, struct tls *tls,
 		err_set(e, rc,
 			"gave a wrong code, so this one is no longer valid: "
 			"start ferry receive here again for a new code");
-	return rc ? rc : send_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
-}
-
-static int receive_guess(struct pake *p, struct tls *tls,
-			 const struct pake_conn *c, int *spent, struct err *e)
-{
-	uint8_t share[SPAKE2_SHARE], mac[SPAKE2_MAC];
-	struct spake2 *s;
-	int rc = recv_message(c, 1, share, sizeof(share), e);
-
-	if (rc == 0 && state_of(p) != OPEN)
-		rc = used_already(e);
-	if (rc < 0)
-		return rc;
-	s = new_spake2(p, SPAKE2_B, e);
-	if (!s)
-		return ERR_RESOURCE;
-	rc = exchange_until_guess(p, c, s, share, mac, e);
 	if (rc == 0)
-		rc = check_guess(p, tls, c, s, mac, spent, e);
+		rc = send_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
+out:
 	spake2_free(s);
 	return rc;
 }

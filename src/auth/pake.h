@@ -1,7 +1,7 @@
 /*
  * pake.h - the code exchange, which makes a TLS key from a one-time code.
  *
- * Layer: auth.  Uses base, os/cancel.h, spake2.h, tls.h.
+ * Layer: auth.  Uses OpenSSL.
  * Threads: pake_connect(), pake_listen() and pake_verify() may be called from
  * several threads at once; pake_free() while no other call runs.
  *

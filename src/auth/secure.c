@@ -29,31 +29,24 @@ int secure_prepare_thread(struct err *e)
 	return 0;
 }
 
-static int exchange_code(int fd, const struct secure_mode *mode,
-			 const struct stream_config *cfg, int *spent_code,
-			 struct err *e)
+struct stream *secure_open(int fd, const struct secure_mode *mode,
+			   const struct stream_config *cfg, int *spent_code,
+			   struct err *e)
 {
 	struct pake_conn conn = {
 		.fd = fd,
 		.cancel = cfg->cancel,
 		.deadline_ms = cfg->deadline_ms,
 	};
+	int spent = 0, rc = secure_prepare_thread(e);
 
 	if (!conn.deadline_ms)
 		conn.deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
-	if (mode->role == NET_CONNECTS)
-		return pake_connect(mode->pake, mode->tls, &conn, e);
-	return pake_listen(mode->pake, mode->tls, &conn, spent_code, e);
-}
-
-struct stream *secure_open(int fd, const struct secure_mode *mode,
-			   const struct stream_config *cfg, int *spent_code,
-			   struct err *e)
-{
-	int spent = 0, rc = secure_prepare_thread(e);
-
 	if (rc == 0 && mode->pake)
-		rc = exchange_code(fd, mode, cfg, &spent, e);
+		rc = mode->role == NET_CONNECTS
+			     ? pake_connect(mode->pake, mode->tls, &conn, e)
+			     : pake_listen(mode->pake, mode->tls, &conn, &spent,
+					   e);
 	if (spent_code)
 		*spent_code = spent;
 	return rc ? NULL : tls_conn_open(fd, mode->tls, cfg, e);

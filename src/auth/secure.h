@@ -1,7 +1,7 @@
 /*
  * secure.h - makes a connected socket a stream whose peer is authenticated.
  *
- * Layer: auth.  Uses net/role.h, net/stream.h, tls_conn.h, pake.h.
+ * Layer: auth.  Uses OpenSSL.
  * Threads: any; several connections may be authenticated at once.
  *
  * The role in the code exchange and in TLS follows from which side connects.
@@ -27,8 +27,8 @@ struct secure_mode {
  * To be called in a thread before it uses OpenSSL; secure_open() does so
  * itself.  libcrypto allocates the state in which it keeps a thread's errors
  * when the first one is reported.  From 3.6 on, an allocation that fails there
- * is reported as well, and so on until the stack overflows: so the state is made
- * while there is memory.  Returns 0 or ERR_RESOURCE.
+ * is reported as well, and so on until the stack overflows: so the state is
+ * made while there is memory.  Returns 0 or ERR_RESOURCE.
  */
 int secure_prepare_thread(struct err *e);
 

@@ -268,19 +268,6 @@ static void put_part(struct buf *tt, const void *p, size_t n)
 	buf_put(tt, p, n);
 }
 
-static void put_transcript(const struct spake2 *s, const uint8_t *peer_share,
-			   const uint8_t *k, struct buf *tt)
-{
-	const int is_a = s->cfg.role == SPAKE2_A;
-
-	put_part(tt, s->id_a, strlen(s->id_a));
-	put_part(tt, s->id_b, strlen(s->id_b));
-	put_part(tt, is_a ? s->share : peer_share, SPAKE2_SHARE);
-	put_part(tt, is_a ? peer_share : s->share, SPAKE2_SHARE);
-	put_part(tt, k, SPAKE2_SHARE);
-	put_part(tt, s->cfg.w, SPAKE2_SCALAR);
-}
-
 static int hmac(const struct spake2 *s, const uint8_t *key,
 		const struct buf *tt, uint8_t *mac)
 {
@@ -317,13 +304,19 @@ static int derive_keys(struct spake2 *s, const struct buf *tt)
 int spake2_take_share(struct spake2 *s, const uint8_t share[SPAKE2_SHARE],
 		struct err *e)
 {
+	const int is_a = s->cfg.role == SPAKE2_A;
 	uint8_t k[SPAKE2_SHARE];
-	struct buf tt;
+	struct buf tt; /* the transcript */
 	int rc = compute_shared_point(s, share, k, e);
 
 	buf_init_secret(&tt, TRANSCRIPT_MAX);
 	if (rc == 0) {
-		put_transcript(s, share, k, &tt);
+		put_part(&tt, s->id_a, strlen(s->id_a));
+		put_part(&tt, s->id_b, strlen(s->id_b));
+		put_part(&tt, is_a ? s->share : share, SPAKE2_SHARE);
+		put_part(&tt, is_a ? share : s->share, SPAKE2_SHARE);
+		put_part(&tt, k, SPAKE2_SHARE);
+		put_part(&tt, s->cfg.w, SPAKE2_SCALAR);
 		if (tt.failed || !derive_keys(s, &tt))
 			rc = failed(e);
 	}

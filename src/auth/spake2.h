@@ -3,7 +3,7 @@
  * agree on a key.  An attacker, passive or active, gains nothing for an offline
  * search of the secret: each guess takes an exchange with one of the sides.
  *
- * Layer: auth.  Uses base, hkdf.h, OpenSSL.
+ * Layer: auth.  Uses OpenSSL.
  * Threads: a struct spake2 belongs to the thread that made it.
  *
  * The cipher suite is SPAKE2-P256-SHA256-HKDF-HMAC.  No input or output is done

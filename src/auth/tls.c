@@ -292,12 +292,6 @@ static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 	return setup_any_psk(t, e);
 }
 
-static int setup_code(struct tls *t, struct err *e)
-{
-	memcpy(t->identity, CODE_IDENTITY, sizeof(CODE_IDENTITY));
-	return setup_any_psk(t, e);
-}
-
 void tls_set_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES])
 {
 	memcpy(t->psk, psk, sizeof(t->psk));
@@ -509,19 +503,10 @@ static int set_common_options(SSL_CTX *ctx)
 		       1;
 }
 
-/* OpenSSL treats a PSK as session resumption, and a server that verifies peers
- * resumes no session without a session id context.  A client must not have
- * one. */
-static int set_session_context(SSL_CTX *ctx, enum net_role role)
+static int setup_context(struct tls *t, struct err *e)
 {
 	static const unsigned char id[] = { 'f', 'e', 'r', 'r', 'y' };
 
-	return role == NET_CONNECTS ||
-	       SSL_CTX_set_session_id_context(ctx, id, sizeof(id)) == 1;
-}
-
-static int setup_context(struct tls *t, struct err *e)
-{
 	OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	t->libctx = OSSL_LIB_CTX_new();
 	if (t->libctx)
@@ -529,8 +514,12 @@ static int setup_context(struct tls *t, struct err *e)
 					t->role == NET_CONNECTS
 						? TLS_client_method()
 						: TLS_server_method());
+	/* OpenSSL treats a PSK as session resumption, and a server that
+	 * verifies peers resumes no session without a session id context.  A
+	 * client must not have one. */
 	if (t->ctx && set_common_options(t->ctx) &&
-	    set_session_context(t->ctx, t->role) &&
+	    (t->role == NET_CONNECTS ||
+	     SSL_CTX_set_session_id_context(t->ctx, id, sizeof(id)) == 1) &&
 	    SSL_CTX_set_app_data(t->ctx, t))
 		return 0;
 	return err_set(e, ERR_RESOURCE, "cannot set up TLS");
@@ -547,7 +536,8 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 	case SECURITY_PIN:
 		return setup_pin(t, cfg, e);
 	case SECURITY_CODE:
-		return setup_code(t, e);
+		memcpy(t->identity, CODE_IDENTITY, sizeof(CODE_IDENTITY));
+		return setup_any_psk(t, e);
 	case SECURITY_NONE:
 	case SECURITY_PLAIN:
 		break;

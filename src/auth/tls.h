@@ -1,7 +1,7 @@
 /*
  * tls.h - TLS 1.3 credentials: pre-shared key, X.509, pinned public key.
  *
- * Layer: auth.  Uses base, net/role.h, key.h, OpenSSL.
+ * Layer: auth.  Uses OpenSSL.
  * Threads: a struct tls is not changed after tls_new(), so that any thread may
  * use it; but see tls_set_psk().
  *
@@ -78,6 +78,7 @@ enum { TLS_PSK_BYTES = 32 };
  * caller makes sure that no other thread uses t for a stream before.
  */
 void tls_set_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES]);
+
 /* Wipe and free; NULL is allowed. */
 void tls_free(struct tls *t);
 

@@ -209,24 +209,19 @@ static void *on_in_space(struct transport *t, size_t *cap, struct err *e)
 	return c->in.data + c->in.end;
 }
 
-/* Whether these can be the first bytes of TLS: of a record with a handshake
- * message or, from a server that refuses us, an alert. */
-static int looks_like_tls(const struct tls_conn *c, const uint8_t *p, size_t n)
-{
-	int type_ok = p[0] == TLS_HANDSHAKE ||
-		      (p[0] == TLS_ALERT && c->t->role == NET_CONNECTS);
-
-	return type_ok && (n < 2 || p[1] == 3);
-}
-
 static void on_in_added(struct transport *t, size_t n)
 {
 	struct tls_conn *c = conn_of(t);
+	const uint8_t *p = c->in.data + c->in.end;
 
 	if (!c->ready) {
+		/* TLS begins with a record that holds a handshake message or,
+		 * from a server that refuses us, an alert; version 3.x. */
 		if (c->handshake_in == 0 && n > 0)
-			c->not_tls = !looks_like_tls(c, c->in.data + c->in.end,
-						     n);
+			c->not_tls = !(p[0] == TLS_HANDSHAKE ||
+				       (p[0] == TLS_ALERT &&
+					c->t->role == NET_CONNECTS)) ||
+				     (n >= 2 && p[1] != 3);
 		c->handshake_in += n;
 	}
 	c->in.end += n;
@@ -264,26 +259,23 @@ static const char *reason_text(void)
 	return text ? text : "unknown reason";
 }
 
-static const char *advice(enum security mode)
-{
-	if (mode == SECURITY_PSK)
-		return "both sides need the same key with --key";
-	if (mode == SECURITY_CODE)
-		return "both sides need a one-time code, without --key, --cert "
-		       "and --plain";
-	if (mode == SECURITY_PIN)
-		return "both sides need --cert, --cert-key and the pin of "
-		       "the other side's key";
-	return "both sides need --cert, --cert-key and --ca, with a "
-	       "certificate signed by the other side's CA";
-}
-
 static int refused(const struct tls_conn *c, const char *what, struct err *e)
 {
+	const char *advice = "both sides need --cert, --cert-key and --ca, "
+			     "with a certificate signed by the other side's CA";
+
+	if (c->t->mode == SECURITY_PSK)
+		advice = "both sides need the same key with --key";
+	else if (c->t->mode == SECURITY_CODE)
+		advice = "both sides need a one-time code, without --key, "
+			 "--cert and --plain";
+	else if (c->t->mode == SECURITY_PIN)
+		advice = "both sides need --cert, --cert-key and the pin of "
+			 "the other side's key";
 	return err_set(e, ERR_AUTH,
 		       "the other side refused this side or uses another "
 		       "security mode: %s (%s)",
-		       what, advice(c->t->mode));
+		       what, advice);
 }
 
 static int refused_by_alert(const struct tls_conn *c, struct err *e)

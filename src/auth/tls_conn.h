@@ -1,7 +1,7 @@
 /*
  * tls_conn.h - opening a stream that uses TLS.
  *
- * Layer: auth.  Uses base, net/stream.h, tls.h.
+ * Layer: auth.  Uses OpenSSL.
  * Threads: any; the stream then belongs to one.
  */
 #ifndef FERRY_AUTH_TLS_CONN_H

@@ -1,7 +1,7 @@
 /*
  * tls_priv.h - struct tls.  Private to tls.c and tls_conn.c.
  *
- * Layer: auth.  Uses base, net/role.h, key.h, OpenSSL.
+ * Layer: auth.  Uses OpenSSL.
  */
 #ifndef FERRY_AUTH_TLS_PRIV_H
 #define FERRY_AUTH_TLS_PRIV_H

@@ -1,7 +1,7 @@
 /*
  * words.h - a list of words that are easy to read aloud and to distinguish.
  *
- * Layer: auth.  Uses libc only.  Pure.
+ * Layer: auth.  Pure.
  *
  * The English list of BIP-39: lower-case letters, sorted, and no two words
  * begin with the same four letters.
