@@ -215,25 +215,18 @@ size_t codec_compress(struct codec *c, void *dst, size_t cap, const void *src,
 	return len;
 }
 
-/* Whether sending took half as long again as the additional time that the next
- * level would have taken, estimated by the costs. */
-static int can_rise(const struct codec *c)
-{
-	const struct level *now = &levels[c->level_index];
-	uint64_t more;
-
-	if (c->level_index + 1 == LEVELS)
-		return 0;
-	more = c->spent_ns / now->cost * (now[1].cost - now->cost);
-	return c->waited_ns > more + more / 2;
-}
-
 static void adapt_level(struct codec *c)
 {
 	unsigned index = c->level_index;
+	const struct level *now = &levels[index];
+	uint64_t more_ns = 0; /* that the next level would have taken */
 
 	c->idle = c->waited_ns < c->spent_ns / 10 ? c->idle + 1 : 0;
-	if (can_rise(c))
+	if (index + 1 < LEVELS)
+		more_ns = c->spent_ns / now->cost * (now[1].cost - now->cost);
+	/* Sending took half as long again as that: compressing more will pay,
+	 * even where the costs, which are estimates, are too low. */
+	if (index + 1 < LEVELS && c->waited_ns > more_ns + more_ns / 2)
 		index++;
 	else if (c->idle >= FALL_TIMES && index > 0)
 		index--;

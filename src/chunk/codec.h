@@ -1,7 +1,7 @@
 /*
  * codec.h - compression of single chunks: a table of functions.
  *
- * Layer: chunk.  Uses base, zlib, libzstd; each algorithm is one file
+ * Layer: chunk.  Uses zlib and libzstd; each algorithm is one file
  * (codec_none.c, codec_zlib.c, codec_zstd.c) and one row of the table in
  * codec.c.
  * Threads: a struct codec belongs to one thread.

@@ -89,16 +89,6 @@ static size_t compress_to(void *state, void *dst, size_t cap, const void *src,
 	return s->out.total_out;
 }
 
-static int prepare_in(struct state *s)
-{
-	if (s->has_in)
-		return inflateReset(&s->in) == Z_OK ? 0 : -1;
-	if (inflateInit(&s->in) != Z_OK)
-		return -1;
-	s->has_in = 1;
-	return 0;
-}
-
 static int expand(void *state, void *dst, size_t raw_len, const void *src,
 		  size_t n)
 {
@@ -108,8 +98,10 @@ static int expand(void *state, void *dst, size_t raw_len, const void *src,
 
 	if (n > UINT_MAX || raw_len > UINT_MAX)
 		return ERR_CORRUPT;
-	if (prepare_in(s))
+	rc = s->has_in ? inflateReset(&s->in) : inflateInit(&s->in);
+	if (rc != Z_OK)
 		return ERR_RESOURCE;
+	s->has_in = 1;
 	s->in.next_in = src;
 	s->in.avail_in = (uInt)n;
 	/* zlib refuses a null pointer, even to write 0 bytes to */

@@ -1,7 +1,7 @@
 /*
  * digest.h - checksums of chunks: a table of functions.
  *
- * Layer: chunk.  Uses base, libxxhash, OpenSSL (libcrypto), zlib; each
+ * Layer: chunk.  Uses libxxhash, OpenSSL (libcrypto) and zlib; each
  * algorithm is one file (digest_xxh3.c, digest_sha256.c, digest_crc32.c) and
  * one row of the table in digest.c.
  * Threads: pure; any thread.

@@ -168,23 +168,18 @@ struct tree *tree_new(const struct digest_ops *ops, uint64_t size)
 	return t;
 }
 
-static void page_free(const struct tree *t, uint64_t page)
-{
-	struct range **ranges = t->pages[page];
-
-	if (!ranges)
-		return;
-	for (size_t i = 0; i < page_ranges(t, page); i++)
-		free(ranges[i]);
-	free(ranges);
-}
-
 void tree_free(struct tree *t)
 {
 	if (!t)
 		return;
-	for (uint64_t i = 0; i < t->page_count; i++)
-		page_free(t, i);
+	for (uint64_t i = 0; i < t->page_count; i++) {
+		struct range **ranges = t->pages[i];
+		const size_t n = ranges ? page_ranges(t, i) : 0;
+
+		for (size_t k = 0; k < n; k++)
+			free(ranges[k]);
+		free(ranges);
+	}
 	free(t->pages);
 	free(t);
 }

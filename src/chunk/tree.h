@@ -2,8 +2,9 @@
  * tree.h - the digest of a file as a tree over the digests of its chunks, which
  * may be recorded in any order.
  *
- * Layer: chunk.  Uses base and digest.h.
- * Threads: none of its own; the owner locks.
+ * Layer: chunk.
+ * Threads: a struct tree belongs to its owner, who locks it where it is
+ * shared.
  *
  * A file is cut into leaves of TREE_LEAF bytes, the last one shorter (an
  * empty file has one empty leaf).

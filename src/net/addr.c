@@ -16,15 +16,6 @@
 /* Ends most messages. */
 #define HOW "write HOST, HOST:PORT or [IPV6]:PORT"
 
-static int has_bad_char(const char *s)
-{
-	for (; *s; s++) {
-		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr("/[]", *s))
-			return 1;
-	}
-	return 0;
-}
-
 /* Whether s is an IPv6 address, with or without "%scope". */
 static int is_ipv6(const char *s)
 {
@@ -52,10 +43,13 @@ static int copy_host(struct host_port *hp, const char *from, size_t n,
 	if (hp->host[0] == '-')
 		return err_set(e, ERR_USAGE,
 			       "a host cannot begin with '-': " HOW);
-	if (has_bad_char(hp->host))
-		return err_set(e, ERR_USAGE,
-			       "a host cannot contain a space, a control "
-			       "character, a bracket or '/': " HOW);
+	for (const char *s = hp->host; *s; s++) {
+		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr("/[]", *s))
+			return err_set(e, ERR_USAGE,
+				       "a host cannot contain a space, a "
+				       "control character, a bracket or "
+				       "'/': " HOW);
+	}
 	return 0;
 }
 

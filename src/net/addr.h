@@ -1,7 +1,7 @@
 /*
  * addr.h - parses HOST:PORT, and formats socket addresses.
  *
- * Layer: net.  Uses base.
+ * Layer: net.
  * Threads: any.  Nothing is resolved; only addr_text() and addr_host_text()
  * ask the kernel, for the interface name of an IPv6 scope.
  */

@@ -32,26 +32,6 @@ static unsigned parse_address(uint8_t addr[ADDR_BYTES], const char *text)
 	return 0;
 }
 
-/* Whether a and b begin with the same bits. */
-static int has_same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits)
-{
-	const unsigned whole = bits / 8, rest = bits % 8;
-	const unsigned mask = 0xff00u >> rest & 0xff;
-
-	return memcmp(a, b, whole) == 0 &&
-	       (!rest || ((unsigned)(a[whole] ^ b[whole]) & mask) == 0);
-}
-
-/* Whether all bits after the prefix are 0. */
-static int has_no_host_bits(const uint8_t *addr, unsigned bits)
-{
-	for (unsigned i = bits; i < 8 * ADDR_BYTES; i++) {
-		if (addr[i / 8] & 0x80 >> i % 8)
-			return 0;
-	}
-	return 1;
-}
-
 int cidr_parse(struct cidr *c, const char *text)
 {
 	const char *slash = strchr(text, '/');
@@ -69,20 +49,29 @@ int cidr_parse(struct cidr *c, const char *text)
 	if (!size || (slash && num_parse(slash + 1, 0, size, &bits)))
 		return ERR_RANGE;
 	c->bits = (unsigned)bits + (size == 32 ? MAPPED_BITS : 0);
-	return has_no_host_bits(c->addr, c->bits) ? 0 : ERR_RANGE;
+	/* Bits after the prefix: an address was written for a network. */
+	for (unsigned i = c->bits; i < 8 * ADDR_BYTES; i++) {
+		if (c->addr[i / 8] & 0x80 >> i % 8)
+			return ERR_RANGE;
+	}
+	return 0;
 }
 
 int cidr_has(const struct cidr *c, const struct sockaddr *sa)
 {
 	const int is_ipv4_net = c->bits >= MAPPED_BITS &&
 				addr_is_ipv4(c->addr);
+	const unsigned whole = c->bits / 8, rest = c->bits % 8;
+	const unsigned mask = 0xff00u >> rest & 0xff;
 	uint8_t addr[ADDR_BYTES];
 
 	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
 		return 0;
 	addr_bytes(addr, sa);
 	return addr_is_ipv4(addr) == is_ipv4_net &&
-	       has_same_prefix(c->addr, addr, c->bits);
+	       memcmp(c->addr, addr, whole) == 0 &&
+	       (!rest ||
+		((unsigned)(c->addr[whole] ^ addr[whole]) & mask) == 0);
 }
 
 int cidr_list_has(const struct cidr_list *l, const struct sockaddr *sa)

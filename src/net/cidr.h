@@ -1,7 +1,7 @@
 /*
  * cidr.h - networks written as ADDR/BITS, and whether they contain an address.
  *
- * Layer: net.  Uses base, addr.h.  Pure.
+ * Layer: net.  Pure.
  */
 #ifndef FERRY_NET_CIDR_H
 #define FERRY_NET_CIDR_H

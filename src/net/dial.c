@@ -218,17 +218,6 @@ static int start_due_attempts(struct race *r, struct err *e)
 	return rc;
 }
 
-/* How long poll(2) may wait. */
-static int wait_ms(const struct race *r)
-{
-	int ms = clock_left_ms(r->deadline_ms);
-	int next = clock_left_ms(r->next_ms);
-
-	if (r->started < r->count && next < ms)
-		ms = next;
-	return ms;
-}
-
 /* Record the result of an attempt.  Returns whether it is connected. */
 static int finish_attempt(struct race *r, struct attempt *a)
 {
@@ -250,19 +239,20 @@ static struct attempt *poll_attempts(struct race *r)
 {
 	struct pollfd fds[ATTEMPTS_MAX + 1];
 	struct attempt *of[ATTEMPTS_MAX];
+	const int next_ms = clock_left_ms(r->next_ms);
+	int ms = clock_left_ms(r->deadline_ms);
 	nfds_t n = 0;
 
 	for (size_t i = 0; i < r->started; i++) {
 		if (r->attempts[i].fd < 0)
 			continue;
-		fds[n].fd = r->attempts[i].fd;
-		fds[n].events = POLLOUT;
-		fds[n].revents = 0;
+		fds[n] = (struct pollfd){ r->attempts[i].fd, POLLOUT, 0 };
 		of[n++] = &r->attempts[i];
 	}
-	fds[n].fd = cancel_fd(r->cancel);
-	fds[n].events = POLLIN;
-	if (poll(fds, n + 1, wait_ms(r)) <= 0)
+	fds[n] = (struct pollfd){ cancel_fd(r->cancel), POLLIN, 0 };
+	if (r->started < r->count && next_ms < ms)
+		ms = next_ms;
+	if (poll(fds, n + 1, ms) <= 0)
 		return NULL;
 	for (nfds_t i = 0; i < n; i++) {
 		if (fds[i].revents && finish_attempt(r, of[i]))
@@ -292,16 +282,6 @@ static int run_race(struct race *r, struct attempt **won, struct err *e)
 			return 0;
 		*won = poll_attempts(r);
 	}
-	return 0;
-}
-
-/* Only connecting needs a non-blocking socket. */
-static int make_blocking(int fd, struct err *e)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
-		return err_sys(e, ERR_CONNECT, "cannot set up a connection");
 	return 0;
 }
 
@@ -354,29 +334,24 @@ static void list_causes(const struct race *r, const char *host, char *dst,
 	}
 }
 
-/* Whether the failure may be that no ferry is running there. */
-static int may_be_absent(const struct race *r)
-{
-	for (size_t i = 0; i < r->started; i++) {
-		int error = r->attempts[i].error;
-
-		if (error == 0 || error == ETIMEDOUT || error == ECONNREFUSED)
-			return 1;
-	}
-	return 0;
-}
-
 static int set_connect_error(const struct race *r, const char *host,
 			     unsigned port, struct err *e)
 {
 	char causes[384];
+	int may_be_absent = 0;
 
+	for (size_t i = 0; i < r->started; i++) {
+		int error = r->attempts[i].error;
+
+		/* 0: it was still running when time was up. */
+		if (error == 0 || error == ETIMEDOUT || error == ECONNREFUSED)
+			may_be_absent = 1;
+	}
 	list_causes(r, host, causes, sizeof(causes));
 	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s",
 		       host, port, causes,
-		       may_be_absent(r) ? " (is 'ferry receive' running "
-					  "there?)"
-					: "");
+		       may_be_absent ? " (is 'ferry receive' running there?)"
+				     : "");
 }
 
 /* Fill the attempts with the resolver's addresses, families alternating, so
@@ -454,7 +429,7 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 		       char *peer, struct err *e)
 {
 	struct attempt *won;
-	int rc, fd = -1;
+	int rc, flags, fd = -1;
 
 	rc = run_race(r, &won, e);
 	if (rc == 0 && !won)
@@ -465,7 +440,11 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 		if (peer)
 			addr_text(peer, (const struct sockaddr *)&won->addr,
 				  won->len);
-		rc = make_blocking(fd, e);
+		/* Only connecting needs a non-blocking socket. */
+		flags = fcntl(fd, F_GETFL);
+		if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+			rc = err_sys(e, ERR_CONNECT,
+				     "cannot set up a connection");
 		dial_tune_for_rtt(fd, r->opt);
 	}
 	for (size_t i = 0; i < r->count; i++)

@@ -1,7 +1,7 @@
 /*
  * dial.h - opening TCP connections, listening, and accepting.
  *
- * Layer: net.  Uses base, os/cancel.h, addr.h.
+ * Layer: net.
  * Threads: every function may be called from any thread.
  *
  * Connections are returned blocking and close-on-exec, with TCP_NODELAY, and

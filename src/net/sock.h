@@ -2,7 +2,7 @@
  * sock.h - single steps of input and output on a connected TCP socket, and the
  * time spent waiting.  Private to net/, used by the stream_*.c files.
  *
- * Layer: net.  Uses base, os/cancel.h.
+ * Layer: net.
  * Threads: one, except that any may call sock_abort() and read the counters.
  *
  * Every function makes at most one wait of at most SOCK_TICK_MS and one

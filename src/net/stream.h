@@ -2,7 +2,7 @@
  * stream.h - an ordered, full-duplex byte stream with deadlines, plain or
  * encrypted by a transport.
  *
- * Layer: net.  Uses base, os/cancel.h, transport.h.  Knows nothing of frames.
+ * Layer: net.  Knows nothing of frames.
  * Threads: a struct stream belongs to one thread; only stream_abort(),
  * stream_wire_in() and stream_wire_out() may be called from another.
  *

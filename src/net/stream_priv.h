@@ -2,7 +2,7 @@
  * stream_priv.h - struct stream, and the functions that its files share.
  * Private to stream.c, stream_out.c and stream_in.c.
  *
- * Layer: net.  Uses base, sock.h, transport.h.
+ * Layer: net.
  *
  * Each file calls only those after it: stream.c (whole receives, opening and
  * closing), stream_out.c (sending, and the hooks), stream_in.c (a single step

@@ -2,7 +2,7 @@
  * transport.h - the interface of a record protocol, such as TLS, between a
  * stream and its socket.
  *
- * Layer: net.  Uses base/err.h.  Implemented by auth/tls_conn.c.
+ * Layer: net.  Implemented by auth/tls_conn.c.
  * Threads: one at a time.
  *
  * A transport does no input or output itself.  It has two buffers of records:

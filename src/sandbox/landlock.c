@@ -71,19 +71,6 @@ static uint64_t rights_of(int abi)
 	return known_rights[abi < newest ? abi : newest];
 }
 
-static int add_path(int set, const struct landlock_rule *rule, uint64_t known)
-{
-	struct path_attr attr = { .rights = rule->rights & known,
-				  .fd = rule->fd };
-	struct stat st;
-
-	if (fstat(rule->fd, &st) < 0)
-		return -1;
-	if (!S_ISDIR(st.st_mode))
-		attr.rights &= file_rights;
-	return (int)syscall(CALL_ADD_RULE, set, RULE_PATH, &attr, 0);
-}
-
 static int add_port(int set, uint16_t port, uint64_t rights)
 {
 	const struct port_attr attr = { .rights = rights, .port = port };
@@ -94,7 +81,17 @@ static int add_port(int set, uint16_t port, uint64_t rights)
 static int add_rules(int set, const struct landlock_policy *p, int abi)
 {
 	for (size_t i = 0; !p->any_file && i < p->count; i++) {
-		if (add_path(set, &p->rules[i], rights_of(abi)) < 0)
+		struct path_attr attr = {
+			.rights = p->rules[i].rights & rights_of(abi),
+			.fd = p->rules[i].fd,
+		};
+		struct stat st;
+
+		if (fstat(attr.fd, &st) < 0)
+			return -1;
+		if (!S_ISDIR(st.st_mode))
+			attr.rights &= file_rights;
+		if (syscall(CALL_ADD_RULE, set, RULE_PATH, &attr, 0) < 0)
 			return -1;
 	}
 	if (abi < ABI_PORTS || p->port_count == 0)

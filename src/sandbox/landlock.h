@@ -2,7 +2,7 @@
  * landlock.h - giving up access to files and TCP ports for good, by Landlock
  * (landlock(7)).
  *
- * Layer: sandbox.  Uses base.
+ * Layer: sandbox.
  * Threads: restricts only the calling thread and those that it starts later, so
  * call it before there are others.
  *

@@ -2,7 +2,7 @@
  * sandbox.h - restricts what a process can do, for the case that a peer takes
  * control of it.
  *
- * Layer: sandbox.  Uses base, os/times.h.
+ * Layer: sandbox.
  * Threads: call from the only thread, before others are started.
  *
  * It cannot be undone.  It is a second line of defence: nothing else relies on

@@ -1,7 +1,7 @@
 /*
  * seccomp.h - restricting which system calls a process can make (seccomp(2)).
  *
- * Layer: sandbox.  Uses base.
+ * Layer: sandbox.
  * Threads: restricts all threads of the process.
  */
 #ifndef FERRY_SANDBOX_SECCOMP_H
