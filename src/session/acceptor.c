@@ -1,5 +1,5 @@
 /*
- * One thread accepts, one thread for each connection authenticates it, and the
+ * One thread accepts, a thread for each connection authenticates it, and the
  * authenticated streams wait in a list.
  */
 #include "session/acceptor.h"
@@ -22,8 +22,8 @@
 #include "wire/frame.h"
 
 enum {
-	/* From accept() to the end of the handshake: a peer that stalls is not
-	 * to be pending for longer. */
+	/* From accept() to the end of the handshake, so that a peer that stalls
+	 * is not pending for longer. */
 	HANDSHAKE_MS = 10000,
 };
 
@@ -34,7 +34,8 @@ struct ready {
 	struct accepted accepted;
 };
 
-/* Belongs to its thread until that ends, then to the accepting thread. */
+/* A connection that is being authenticated.  It belongs to its thread until
+ * that ends, then to the accepting thread. */
 struct connection {
 	struct connection *next;
 	struct acceptor *acceptor;
@@ -51,7 +52,7 @@ struct acceptor {
 	struct admission *admission;
 	struct cancel stop;
 	struct wake ended;         /* there are connections in `joinable` */
-	struct wake news;          /* `streams` or `err` has changed */
+	struct wake changed;       /* `streams` or `err` has changed */
 	char local[ADDR_TEXT_MAX]; /* the address that is listened on */
 	uint16_t port;
 	pthread_t thread;
@@ -67,7 +68,7 @@ struct acceptor {
 	unsigned reserved; /* of them, for acceptor_further() */
 	int has_peer;
 	uint64_t peer; /* source of the session's peer */
-	struct err err; /* the code is used up */
+	struct err err; /* of the connection that used the code up */
 };
 
 /* ---- one connection ---- */
@@ -101,7 +102,7 @@ static void add_stream(struct connection *c, struct stream *stream)
 		stream_free(stream);
 		free(r);
 	} else {
-		wake_signal(&a->news);
+		wake_signal(&a->changed);
 	}
 }
 
@@ -118,7 +119,7 @@ static void report_failure(struct connection *c, int spent_code, struct err *e)
 		pthread_mutex_lock(&a->lock);
 		a->err = *e;
 		pthread_mutex_unlock(&a->lock);
-		wake_signal(&a->news);
+		wake_signal(&a->changed);
 	} else if (!cancel_is_set(&a->stop)) {
 		events_message(a->cfg.events,
 			       is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
@@ -244,44 +245,38 @@ static int has_session(void *ctx, uint64_t source)
 	return has;
 }
 
-static int open_listener(struct acceptor *a, unsigned pending_max,
-			 struct err *e)
-{
-	const struct listener_config cfg = {
-		.port = a->cfg.port,
-		.net = &a->cfg.net,
-		.allow = a->cfg.allow,
-		.events = a->cfg.events,
-		.admission = a->admission,
-		.batch = pending_max,
-		.on_connection = on_connection,
-		.ctx = a,
-	};
-
-	return listener_open(&a->listener, &cfg, a->local, &a->port, e);
-}
-
 struct acceptor *acceptor_new(const struct acceptor_config *cfg, struct err *e)
 {
 	struct acceptor *a = calloc(1, sizeof(*a));
 	struct admission_config admission = { .has_session = has_session };
+	struct listener_config listener = {
+		.port = cfg->port,
+		.allow = cfg->allow,
+		.events = cfg->events,
+		.on_connection = on_connection,
+		.ctx = a,
+	};
 
 	if (!a) {
 		err_set(e, ERR_RESOURCE, "out of memory");
 		return NULL;
 	}
 	a->cfg = *cfg;
-	a->listener.fd = a->ended.fd = a->news.fd = a->stop.wake.fd = -1;
+	a->listener.fd = a->ended.fd = a->changed.fd = a->stop.wake.fd = -1;
 	pthread_mutex_init(&a->lock, NULL);
 	admission.mode = &a->cfg.mode;
 	admission.max = cfg->mode.pake ? LISTENER_PENDING_CODE
 				       : LISTENER_PENDING_MAX;
 	admission.ctx = a;
 	a->admission = admission_new(&admission);
+	listener.net = &a->cfg.net;
+	listener.admission = a->admission;
+	listener.batch = admission.max;
 	if (!a->admission || cancel_init(&a->stop) || wake_open(&a->ended) ||
-	    wake_open(&a->news))
+	    wake_open(&a->changed))
 		err_set(e, ERR_RESOURCE, "out of memory or descriptors");
-	else if (open_listener(a, admission.max, e) == 0)
+	else if (listener_open(&a->listener, &listener, a->local, &a->port,
+			       e) == 0)
 		return a;
 	acceptor_free(a);
 	return NULL;
@@ -339,7 +334,7 @@ void acceptor_free(struct acceptor *a)
 	admission_free(a->admission);
 	cancel_release(&a->stop);
 	wake_close(&a->ended);
-	wake_close(&a->news);
+	wake_close(&a->changed);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
 }
@@ -370,7 +365,7 @@ int acceptor_first(struct acceptor *a, const struct cancel *cancel,
 		   struct accepted *out, struct err *e)
 {
 	struct pollfd fds[2] = {
-		{ .fd = a->news.fd, .events = POLLIN },
+		{ .fd = a->changed.fd, .events = POLLIN },
 		{ .fd = cancel_fd(cancel), .events = POLLIN },
 	};
 
@@ -379,7 +374,7 @@ int acceptor_first(struct acceptor *a, const struct cancel *cancel,
 
 		/* Cleared first, so that a change after the check signals
 		 * again. */
-		wake_clear(&a->news);
+		wake_clear(&a->changed);
 		pthread_mutex_lock(&a->lock);
 		r = take_oldest_stream(a);
 		if (r)

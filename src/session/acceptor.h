@@ -2,10 +2,10 @@
  * acceptor.h - for a sender that listens: accepts authenticated streams from
  * one peer.
  *
- * Layer: session.  Uses auth/secure.h, listener.h, admission.h.  Threads:
- * acceptor_first(), acceptor_reserve() and acceptor_further() from any thread;
- * the others from the owner's.  It has a thread of its own that accepts, and
- * one for each connection that is being authenticated.
+ * Layer: session.
+ * Threads: acceptor_first(), acceptor_reserve() and acceptor_further() from any
+ * thread; the others from the owner's.  It has a thread of its own that
+ * accepts, and one for each connection that is being authenticated.
  *
  * Every connection has to authenticate, and many may do so at once.  The
  * session is with the peer of the first stream: of the streams after it, only

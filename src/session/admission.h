@@ -2,7 +2,7 @@
  * admission.h - pending connections, for the side that listens: those that have
  * not yet shown that they may have a session.
  *
- * Layer: session.  Uses auth/secure.h, net/, os/cancel.h.
+ * Layer: session.
  * Threads: any; it has its own lock, under which has_session() is called.  A
  * struct pending belongs to its connection's thread, except that any thread may
  * call admission_forget() after that thread has ended.
@@ -53,8 +53,8 @@ const struct cancel *admission_cancel(const struct pending *p);
  * or -1 where it has been evicted. */
 int admission_admit(struct admission *a, struct pending *p);
 
-/* The connection has a session or has failed, and is no longer pending.  The
- * token's descriptor is closed: no wait looks at it any more. */
+/* The connection has a session or has failed, and is no longer pending.  Closes
+ * the token's descriptor, which the caller must not wait for any more. */
 void admission_leave(struct admission *a, struct pending *p);
 
 /* Free it: its thread has ended or was never started. */

@@ -1,7 +1,7 @@
 /*
  * channel.h - frames over one stream, with checksums and heart-beats.
  *
- * Layer: session.  Uses net/stream.h, wire/.
+ * Layer: session.
  * Threads: a struct channel belongs to the thread that owns its stream.
  */
 #ifndef FERRY_SESSION_CHANNEL_H
@@ -18,14 +18,18 @@
 struct channel {
 	struct stream *stream; /* owned */
 	int is_sender;
-	struct buf out; /* frames to be sent, built by the caller */
-	struct buf in;  /* sender: replies, the last perhaps partly */
-	size_t in_done; /* of `in`: returned by channel_poll_reply() */
-	uint8_t head[FRAME_HEADER]; /* receiver: a header, perhaps partly */
-	size_t head_len;
-	uint32_t body_check;   /* receiver: of the last frame's body */
-	uint64_t last_out_ms;  /* when a frame was last sent */
+	struct buf out;        /* frames to be sent, built by the caller */
+	uint64_t last_out_ms;  /* when a frame was last sent (clock_ms()) */
 	uint64_t ping_ms;      /* heart-beat interval */
+	/* the sender's: replies that have arrived, the last one perhaps not
+	 * completely; how much of them channel_poll_reply() has returned */
+	struct buf in;
+	size_t in_done;
+	/* the receiver's: the part of a header that has arrived; the check of
+	 * the last frame's body */
+	uint8_t head[FRAME_HEADER];
+	size_t head_len;
+	uint32_t body_check;
 };
 
 /* Owns stream from now on.  The heart-beat interval is a quarter of timeout_ms,

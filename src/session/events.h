@@ -1,11 +1,12 @@
 /*
  * events.h - the functions by which a session reports what it does.
  *
- * Layer: session.  Uses base, chunk/digest.h, wire/msg.h.  Threads: after
- * started(), any thread of a session calls the functions, several at once and
- * with locks of the session held.  So they do their own locking, must not call
- * back into the session, and must not block on the reader of their output: a
- * session that waits for a terminal sends no heart-beats.
+ * Layer: session.
+ * Threads: after started(), any thread of a session calls the functions,
+ * several at once and while it holds locks of the session.  So they do their
+ * own locking, must not call back into the session, and must not block on the
+ * reader of their output: a session that waits for a terminal sends no
+ * heart-beats.
  */
 #ifndef FERRY_SESSION_EVENTS_H
 #define FERRY_SESSION_EVENTS_H
@@ -24,12 +25,12 @@ struct session_file {
 	enum file_status status;
 	const struct digest_ops *digest_ops; /* NULL: no digest known */
 	const uint8_t *digest;
-	/* FAILED: one line with host, side, path, cause and advice, escaped;
-	 * else NULL. */
+	/* With STATUS_FAILED: one line with path, side, host, cause and advice,
+	 * escaped; otherwise NULL. */
 	const char *error;
 	/* On the receiver: the name that the file got instead, or NULL. */
 	const char *renamed_to;
-	int is_planned; /* of --dry-run: was not sent; status is not used */
+	int is_planned; /* with --dry-run: it was not sent, status is not set */
 };
 
 struct session_progress {

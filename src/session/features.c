@@ -28,15 +28,6 @@ uint32_t features_common(uint32_t theirs)
 	return ours & theirs;
 }
 
-static const char *name_of(uint32_t bit)
-{
-	for (size_t i = 0; i < KNOWN; i++) {
-		if (features_known[i].bit == bit)
-			return features_known[i].name;
-	}
-	return "that";
-}
-
 int features_allow_frame(uint32_t features, enum frame_type type)
 {
 	uint32_t needs = 0;
@@ -61,8 +52,8 @@ int features_allow_codec(uint32_t features, unsigned codec_id)
 	       (features & bit_of_codec(codec_id)) != 0;
 }
 
-/* What auto uses where the receiver does not know zstd.  A level that the user
- * gave was one of zstd's. */
+/* Choose what auto uses where the receiver does not know zstd.  A level that
+ * the user gave was meant for zstd. */
 static void fall_back(uint32_t features, struct codec_choice *c)
 {
 	const int has_level = !c->is_adaptive;
@@ -80,6 +71,8 @@ static void fall_back(uint32_t features, struct codec_choice *c)
 int features_choose_codec(uint32_t features, const struct codec_choice *asked,
 			  struct codec_choice *chosen, struct err *e)
 {
+	const char *name = "that";
+
 	*chosen = *asked;
 	if (features_allow_codec(features, asked->ops->id))
 		return 0;
@@ -87,10 +80,14 @@ int features_choose_codec(uint32_t features, const struct codec_choice *asked,
 		fall_back(features, chosen);
 		return 0;
 	}
+	for (size_t i = 0; i < KNOWN; i++) {
+		if (features_known[i].bit == bit_of_codec(asked->ops->id))
+			name = features_known[i].name;
+	}
 	return err_set(e, ERR_PROTOCOL,
 		       "the other side's ferry does not know %s: use "
 		       "--compress=auto or none, or a newer ferry there",
-		       name_of(bit_of_codec(asked->ops->id)));
+		       name);
 }
 
 char *features_missing(uint32_t features, char *dst, size_t size)

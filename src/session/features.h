@@ -2,7 +2,7 @@
  * features.h - which optional parts of the protocol the peers of a session
  * may use, and what is done where one is missing.
  *
- * Layer: session.  Uses wire/, chunk/codec.h.  Pure.
+ * Layer: session.  Pure.
  * Specified in ferry-protocol(7), FEATURES.
  *
  * HELLO says what the sender knows, READY grants a part of it.  Both sides then
@@ -19,7 +19,8 @@
 #include "chunk/codec.h"
 #include "wire/frame.h"
 
-/* What both sides know, where the peer said this in HELLO or READY. */
+/* The features that both sides know, given those in the peer's HELLO or
+ * READY. */
 uint32_t features_common(uint32_t theirs);
 
 /* Whether a frame of this type may be used in a session with these

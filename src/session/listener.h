@@ -1,9 +1,9 @@
 /*
  * listener.h - accepting connections, within the limits of admission.h.
  *
- * Layer: session.  Uses net/, admission.h, events.h.  Threads: a struct
- * listener belongs to one thread; what its configuration points to may be
- * shared.
+ * Layer: session.
+ * Threads: a struct listener belongs to one thread; what its configuration
+ * points to may be shared.
  */
 #ifndef FERRY_SESSION_LISTENER_H
 #define FERRY_SESSION_LISTENER_H

@@ -1,7 +1,7 @@
 /*
  * rate_limit.h - a limit on bytes per second, shared by all streams.
  *
- * Layer: session.  Uses base.
+ * Layer: session.
  * Threads: any; several may take from one limit at once.
  */
 #ifndef FERRY_SESSION_RATE_LIMIT_H

@@ -8,22 +8,11 @@
 #include "base/buf.h"
 #include "chunk/digest.h"
 
-/* sum += addend, as 128-bit big-endian numbers. */
-static void add_128(uint8_t *sum, const uint8_t *addend)
-{
-	unsigned carry = 0;
-
-	for (int i = WIRE_SUM - 1; i >= 0; i--) {
-		carry += (unsigned)sum[i] + addend[i];
-		sum[i] = (uint8_t)(carry & 0xff);
-		carry >>= 8;
-	}
-}
-
 void totals_file(struct totals *t, enum file_status status, uint64_t id,
 		uint64_t size, const uint8_t *digest, size_t digest_size)
 {
 	uint8_t record[16 + DIGEST_MAX], hash[DIGEST_MAX];
+	unsigned carry = 0;
 
 	if (status == STATUS_COMMITTED)
 		t->committed++;
@@ -34,7 +23,12 @@ void totals_file(struct totals *t, enum file_status status, uint64_t id,
 	be_put64(record + 8, size);
 	memcpy(record + 16, digest, digest_size);
 	digest_xxh3.sum(record, 16 + digest_size, hash);
-	add_128(t->sum, hash);
+	/* sum += hash, as 128-bit big-endian numbers */
+	for (int i = WIRE_SUM - 1; i >= 0; i--) {
+		carry += (unsigned)t->sum[i] + hash[i];
+		t->sum[i] = (uint8_t)(carry & 0xff);
+		carry >>= 8;
+	}
 }
 
 void totals_failed(struct totals *t, enum totals_side side, unsigned cause)

@@ -2,8 +2,9 @@
  * totals.h - counts of the verdicts of a session, and the result that follows
  * from them.
  *
- * Layer: session.  Uses base, chunk/digest.h, wire/msg.h.
- * Threads: none of its own; the owner locks.
+ * Layer: session.
+ * Threads: a struct totals belongs to its owner, who locks it where it is
+ * shared.
  */
 #ifndef FERRY_SESSION_TOTALS_H
 #define FERRY_SESSION_TOTALS_H
