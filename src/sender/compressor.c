@@ -1,5 +1,5 @@
 /*
- * A codec and the buffer for what it makes.
+ * A stream's codec and the buffer for its output.
  */
 #include "sender/compressor.h"
 

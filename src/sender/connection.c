@@ -1,5 +1,6 @@
 /*
- * A stream's thread: connect, begin, take tasks until there are none, end.
+ * A stream's thread: it opens the stream, does tasks until there are none, and
+ * ends the stream.
  */
 #include "sender/connection.h"
 
@@ -16,11 +17,13 @@
 #include "sender/stream.h"
 
 enum {
-	CLOSE_MS = 3000, /* for the end that both sides confirm */
+	/* How long to wait for the other side to close the connection too. */
+	CLOSE_MS = 3000,
 };
 
 /* ---- tasks ---- */
 
+/* A task that fails stays begun: connection_main() ends it. */
 static int do_task(struct send_stream *st, const struct task *t, struct err *e)
 {
 	int rc = 0;
@@ -54,12 +57,14 @@ static int do_task(struct send_stream *st, const struct task *t, struct err *e)
 	return rc;
 }
 
-/* Nothing to take: wait for the scan or for answers. */
+/* There is no task now: wait until the scan or an answer brings one. */
 static int wait_for_work(struct send_stream *st, struct err *e)
 {
 	struct queue *queue = st->sender->queue;
 	int rc;
 
+	/* Only verdicts are missing: the receiver need not wait for a larger
+	 * group before it commits. */
 	if (!st->is_flushed && queue_is_drained(queue)) {
 		msg_put_flush(&st->channel.out);
 		rc = channel_send(&st->channel, NULL, 0, e);
@@ -71,8 +76,8 @@ static int wait_for_work(struct send_stream *st, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
-/* Take tasks until all is sent and has its verdict. */
-static int work(struct send_stream *st, struct task *t, struct err *e)
+/* Do tasks until everything is sent and has its verdict. */
+static int do_tasks(struct send_stream *st, struct task *t, struct err *e)
 {
 	struct queue *queue = st->sender->queue;
 	int rc = 0;
@@ -98,8 +103,8 @@ static int work(struct send_stream *st, struct task *t, struct err *e)
 
 /* ---- the end ---- */
 
-/* The first stream: FINISH and SUMMARY. */
-static int finish(struct send_stream *st, struct err *e)
+/* On the first stream: send FINISH, and check what SUMMARY says. */
+static int finish_session(struct send_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
 	struct msg_finish m;
@@ -112,7 +117,7 @@ static int finish(struct send_stream *st, struct err *e)
 	while (rc == 0 && st->state != STREAM_FINISHED) {
 		rc = stream_wait(st->channel.stream, -1, -1, e);
 		rc = rc < 0 ? rc : replies_take(st, e);
-		/* The end may come right after the summary. */
+		/* The receiver may close the connection right after it. */
 		if (rc == ERR_CLOSED && st->state == STREAM_FINISHED)
 			rc = 0;
 	}
@@ -131,25 +136,25 @@ static int finish(struct send_stream *st, struct err *e)
 	return 0;
 }
 
-static int end(struct send_stream *st, struct err *e)
+static int end_stream(struct send_stream *st, struct err *e)
 {
 	struct err ignored;
 	int rc = 0;
 
 	if (st->index == 0) {
-		rc = finish(st, e);
+		rc = finish_session(st, e);
 	} else {
 		msg_put_stream_end(&st->channel.out);
 		(void)channel_send(&st->channel, NULL, 0, &ignored);
 	}
-	/* All is said; an end that is not clean changes nothing. */
+	/* The result is known; how the connection ends does not change it. */
 	if (rc == 0)
 		(void)stream_close(st->channel.stream, CLOSE_MS, &ignored);
 	return rc;
 }
 
-/* The session ends here for a reason of ours: say so, so that the receiver does
- * not wait for us to come back. */
+/* End the session for a reason on this side, and tell the receiver, which would
+ * otherwise wait for the sender to come back. */
 static void leave(struct send_stream *st, enum wire_error code,
 		  const char *text)
 {
@@ -159,8 +164,9 @@ static void leave(struct send_stream *st, enum wire_error code,
 	(void)stream_close(st->channel.stream, SESSION_LEAVE_MS, &ignored);
 }
 
-/* The stream ended badly: what does that mean for the session? */
-static void tell_failure(struct send_stream *st, struct err *e)
+/* The stream failed with e: report it, and end the session with it unless the
+ * other streams can do without this one. */
+static void report_failure(struct send_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
 	const char *peer = s->peer.name;
@@ -168,7 +174,7 @@ static void tell_failure(struct send_stream *st, struct err *e)
 	const int is_lost = err_is_lost(e->code);
 
 	if (st->index > 0 && !was_ready) {
-		/* One stream fewer; the others do the work. */
+		/* It holds no task, so the others do all the work. */
 		if (e->code != ERR_INTERRUPTED)
 			events_message(s->cfg->events, SESSION_VERBOSE,
 					"cannot add a connection to %s: %s",
@@ -176,7 +182,7 @@ static void tell_failure(struct send_stream *st, struct err *e)
 		return;
 	}
 	if (is_lost && send_session_has_failed(s->session))
-		/* It was aborted; who did that has said why. */
+		/* send_session_fail() aborted it, and has the reason. */
 		e->code = ERR_CLOSED;
 	else if (is_lost && was_ready &&
 		 send_session_count_tasks(s->session) == 0 &&
@@ -184,7 +190,7 @@ static void tell_failure(struct send_stream *st, struct err *e)
 		e->code = ERR_UNCONFIRMED;
 	else if (e->code == ERR_CLOSED)
 		e->code = ERR_LOST;
-	/* Before READY, opening.c has named the peer. */
+	/* In errors from before READY, opening.c has named the peer. */
 	if (is_lost && was_ready && e->code == ERR_UNCONFIRMED)
 		err_prefix(e,
 			   "%s: everything was sent, but the commit of "
@@ -216,9 +222,9 @@ static void *connection_main(void *arg)
 		rc = st.index == 0 ? opening_first(&st, &t, &e)
 				   : opening_further(&st, &t, &e);
 	if (rc == 0)
-		rc = work(&st, &t, &e);
+		rc = do_tasks(&st, &t, &e);
 	if (rc == 0)
-		rc = end(&st, &e);
+		rc = end_stream(&st, &e);
 	if (rc == ERR_INTERRUPTED && send_stream_is_leaving(&st) &&
 	    send_session_stage(s->session) >= SESSION_GREETED)
 		leave(&st, WERR_INTERRUPTED, err_name(ERR_INTERRUPTED));
@@ -226,7 +232,7 @@ static void *connection_main(void *arg)
 		leave(&st, WERR_OTHER, "the receiver does not know the "
 				       "compression that was asked for");
 	if (rc)
-		tell_failure(&st, &e);
+		report_failure(&st, &e);
 	if (st.channel.stream)
 		atomic_fetch_add(&s->count.wire_bytes,
 				 stream_wire_in(st.channel.stream) +

@@ -1,8 +1,8 @@
 /*
- * connection.h - a stream's thread.
+ * connection.h - the threads of a session's streams.
  *
  * Layer: sender.
- * Threads: each call makes one.
+ * Threads: the control thread's; each call makes a thread.
  */
 #ifndef FERRY_SENDER_CONNECTION_H
 #define FERRY_SENDER_CONNECTION_H
@@ -13,11 +13,11 @@ struct sender;
 
 /*
  * Start the thread of stream `index` of the session (0: the first one, which
- * begins and ends the session): it connects, takes tasks until there are none,
- * and tells the session if that fails (send_session_fail()), where the other
- * streams cannot make up for it.
+ * begins and ends the session).  It connects, does tasks until there are none,
+ * and ends; where it fails and the other streams cannot do without it, it calls
+ * send_session_fail().
  *
- * Returns 0, and the caller joins *thread; -1 when it cannot be started.
+ * Returns 0, and the caller joins *thread; or -1 when it cannot be started.
  */
 int send_connection_start(struct sender *s, unsigned index, pthread_t *thread);
 

@@ -1,6 +1,6 @@
 /*
- * One session: starts its streams, shows progress, and stops all when the user
- * wants it.
+ * The control thread during a session: a loop that starts streams, shows
+ * progress, and ends the session when the user stops the transfer.
  */
 #include "sender/control.h"
 
@@ -18,8 +18,9 @@
 
 enum {
 	TICK_MS = 100,
-	/* The first look for work that waits for a stream; later ones after
-	 * twice as long, up to TICK_MS. */
+	/* The first tick, at which further streams may be started, comes early,
+	 * as a small transfer is over within TICK_MS; each later one comes
+	 * after twice as long, up to TICK_MS. */
 	TICK_FIRST_MS = 5,
 };
 
@@ -88,8 +89,8 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 		{ .fd = s->cfg->cancel_fd, .events = POLLIN },
 	};
 	struct control c = { .sender = s };
-	/* The user stopped us: until when the first stream may say so to the
-	 * receiver; 0: not so. */
+	/* When the user has stopped the transfer: until when the first stream
+	 * may tell the receiver; else 0. */
 	uint64_t leave_until_ms = 0;
 	int wait = TICK_FIRST_MS;
 	struct err e;

@@ -2,7 +2,7 @@
  * control.h - one session, from connecting to its end.
  *
  * Layer: sender.
- * Threads: the control thread's, which makes those of the streams.
+ * Threads: the control thread's, which is the caller of send_run().
  */
 #ifndef FERRY_SENDER_CONTROL_H
 #define FERRY_SENDER_CONTROL_H
@@ -11,9 +11,9 @@ struct scanner;
 struct sender;
 
 /*
- * Run a session: starts streams as they are worth it, shows progress, and ends
- * all when the user wants it.  Blocks until every stream's thread has ended.
- * How it ended is in s->session.
+ * Run a session: start streams as growth.h says, show progress, and end
+ * everything when the user stops the transfer.  Blocks until all threads of
+ * streams have ended.  send_session_error() then says how the session ended.
  */
 void control_run_session(struct sender *s, struct scanner *scanner);
 

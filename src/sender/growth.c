@@ -8,60 +8,49 @@
 #include "wire/frame.h"
 
 enum {
-	/* On a long line one connection is limited by the kernel's buffers and
-	 * starts slowly, whatever the cores: so all that there may be; fewer
-	 * where each has a compressor of some MiB. */
+	/* With a long round trip one connection is limited by the kernel's
+	 * buffers and starts slowly, however many cores there are: so all that
+	 * are allowed; fewer where each has a compressor of some MiB. */
 	LONG_MAX_STREAMS = STREAMS_MAX,
 	LONG_MAX_COMPRESSING = STREAMS_MAX / 2,
-	/* What is worth a stream on a long line. */
+	/* What makes a further stream worth its start there. */
 	LONG_STREAM_BYTES = 4 << 20,
 	LONG_STREAM_FILES = 512,
-	/* Else as many as cores, but more than four gain nothing. */
+	/* Else one for each core, but more than four gain nothing. */
 	SHORT_MAX_STREAMS = 4,
 	/* Tasks that have to wait before a further stream is worth it. */
 	BACKLOG_MIN = 2,
 };
 
-/* As many as cores, where each has work to do besides sending. */
-static unsigned short_streams(void)
+unsigned growth_most(int is_long, int is_compressing)
 {
-	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	long cores;
 
+	if (is_long)
+		return is_compressing ? LONG_MAX_COMPRESSING : LONG_MAX_STREAMS;
+	/* A stream's thread also reads, digests and compresses, which keeps a
+	 * core busy. */
+	cores = sysconf(_SC_NPROCESSORS_ONLN);
 	if (cores < 1)
 		return 1;
 	return cores > SHORT_MAX_STREAMS ? SHORT_MAX_STREAMS : (unsigned)cores;
 }
 
-unsigned growth_most(int is_long, int is_compressing)
-{
-	if (!is_long)
-		return short_streams();
-	return is_compressing ? LONG_MAX_COMPRESSING : LONG_MAX_STREAMS;
-}
-
-/*
- * On a long line each stream starts slowly, and takes over slowly what others
- * leave at the end: so as many as have some chunks or packs each, as far as the
- * scan has got.
- */
-static unsigned long_streams(const struct growth *g)
-{
-	const unsigned most = growth_most(1, g->is_compressing);
-	const uint64_t n = 1 + g->bytes / LONG_STREAM_BYTES +
-			   g->files / LONG_STREAM_FILES;
-
-	return n < most ? (unsigned)n : most;
-}
-
 unsigned growth_streams(const struct growth *g, unsigned started)
 {
 	const unsigned allowed = g->is_ready ? g->allowed : STREAMS_MAX;
+	const unsigned most = growth_most(g->is_long, g->is_compressing);
+	/* On a long path each stream starts slowly, and is slow to take over
+	 * what others leave at the end: so as many as have some chunks or packs
+	 * each, as far as the scan has got. */
+	const uint64_t worth = 1 + g->bytes / LONG_STREAM_BYTES +
+			       g->files / LONG_STREAM_FILES;
 	unsigned want = g->asked;
 
 	if (!g->is_ready && !(g->is_long && g->may_be_early))
 		return started;
 	if (!want)
-		want = g->is_long ? long_streams(g) : short_streams();
+		want = g->is_long && worth < most ? (unsigned)worth : most;
 	if (want > allowed)
 		want = allowed;
 	if (want <= started ||

@@ -20,8 +20,8 @@ void inflight_release(struct inflight *in)
 	inflight_init(in);
 }
 
-/* Room for one more: first by dropping entries that are done with and, where
- * that does not give much, by twice the memory. */
+/* Make room for one more entry: drop entries whose items all have their verdict
+ * and, where that frees less than half, double the memory. */
 static int make_room(struct inflight *in)
 {
 	size_t cap = in->cap ? in->cap * 2 : 256, kept = 0;

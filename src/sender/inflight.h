@@ -1,11 +1,12 @@
 /*
- * inflight.h - what was sent and has no verdict yet: ids -> packs and files.
+ * inflight.h - the packs and files that were sent and have no verdict yet, by
+ * id.
  *
- * Layer: sender.  Uses base, sender/pack.h, sender/outfile.h.
- * Threads: none of its own: a part of struct queue, guarded by its lock.
+ * Layer: sender.
+ * Threads: a struct inflight is part of struct queue and guarded by its lock.
  *
- * Ids are given in order from 1 on, so the list is sorted by them.  Memory is
- * bounded by the queue, which adds nothing while too many items are in flight.
+ * Ids are assigned in order from 1 on, so the list is sorted by them.  Memory
+ * is bounded, as the queue adds nothing while too many items are in flight.
  */
 #ifndef FERRY_SENDER_INFLIGHT_H
 #define FERRY_SENDER_INFLIGHT_H
@@ -20,7 +21,7 @@
 struct inflight_entry {
 	uint64_t first;
 	uint32_t count;
-	/* one of the two, owned; both NULL: all has its verdict */
+	/* one of the two, owned; both NULL: everything has its verdict */
 	struct pack *pack;
 	struct outfile *file;
 };
@@ -29,53 +30,55 @@ struct inflight {
 	struct inflight_entry *v; /* owned */
 	size_t len, cap;
 	uint64_t next_id;
-	uint64_t items;    /* without a verdict, with those deferred */
-	uint64_t deferred; /* of them: symlinks that the receiver makes at the
-			      end */
+	uint64_t items;    /* without a verdict, including deferred ones */
+	uint64_t deferred; /* symlinks that the receiver makes at the end */
 };
 
 void inflight_init(struct inflight *in);
-/* Free everything, with the packs and files. */
+/* Free everything, including the packs and files. */
 void inflight_release(struct inflight *in);
 
 /*
- * Give ids to the items of a pack, or to a file (the other one is NULL), and
- * take it over.  Returns the first id, which the pack or file knows from then
- * on; or 0 when out of memory: then it stays the caller's.
+ * Assign ids to the items of a pack, or to a file (the other one is NULL), and
+ * take ownership of it.  Sets the id in the pack or file, and returns it (the
+ * first of a pack's); or 0 when out of memory: then it stays the caller's.
  */
 uint64_t inflight_add(struct inflight *in, struct pack *pk, struct outfile *f);
 
-/* Whether count ids from first on were given; they may have their verdicts. */
+/* Whether count ids from first on were assigned; they may have their verdicts
+ * already. */
 int inflight_was_given(const struct inflight *in, uint64_t first,
 		       uint64_t count);
 
-/* The entry that holds an id, or NULL where there is none (any more).  Valid
- * until the next inflight_add(). */
+/* The entry that holds an id; NULL where everything in it has its verdict, or
+ * the id was not assigned.  Valid until the next inflight_add(). */
 struct inflight_entry *inflight_at(struct inflight *in, uint64_t id);
 
-/* The index of the entry that holds an id or, where none does, of the first one
- * after it (len: there is none): where a walk over several ids begins. */
+/* Where a loop over the entries of several ids begins: the index of the entry
+ * that holds the id or, where none does, of the first one after it; len where
+ * there is none. */
 size_t inflight_index(const struct inflight *in, uint64_t id);
 
-/* An item of a pack is done with: it has its verdict, or gets none under this
- * id.  The pack is freed with its last one. */
+/* An item of a pack has its verdict, or will get none under this id.  The pack
+ * is freed with its last item. */
 void inflight_end_item(struct inflight *in, struct inflight_entry *en,
 		       struct item *it);
 
-/* A file is done with: it leaves the list and is the caller's again. */
+/* A file has its verdict or has failed: it leaves the list and is the caller's
+ * again. */
 void inflight_end_file(struct inflight *in, struct outfile *f);
 
-/* The receiver has a symlink, and makes it at the end of the session. */
+/* The receiver has this symlink and will make it at the end of the session. */
 void inflight_defer(struct inflight *in, struct item *it);
 
-/* Take a whole pack out, to be sent once more: it is the caller's.  No item of
- * it has its verdict or is deferred. */
+/* Remove a whole pack, to be sent once more: it is the caller's.  None of its
+ * items may have its verdict or be deferred. */
 struct pack *inflight_take_pack(struct inflight *in, struct inflight_entry *en);
 
 /*
- * Take out the pack or file with the greatest ids, which becomes the caller's
- * (the other pointer is NULL).  Returns 0 when there is none: then ids begin
- * at 1 again.
+ * Remove the pack or file with the highest ids, which becomes the caller's (the
+ * other pointer is NULL).  Returns whether there was one; if not, the next id
+ * is 1 again.
  */
 int inflight_pop(struct inflight *in, struct pack **pk, struct outfile **f);
 

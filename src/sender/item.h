@@ -1,7 +1,7 @@
 /*
  * item.h - one source that the scan found.
  *
- * Layer: sender.  Uses chunk/digest.h.
+ * Layer: sender.
  * Threads: an item belongs to its pack or outfile.
  */
 #ifndef FERRY_SENDER_ITEM_H
@@ -13,9 +13,9 @@
 #include "chunk/digest.h"
 
 enum {
-	/* The names of a pack or a file. */
+	/* Bytes of the names buffer of a pack or outfile. */
 	ITEM_NAMES_MAX = 1 << 20,
-	/* A file of at most so many bytes travels in a pack. */
+	/* A file of at most this size is sent in a pack. */
 	PACK_FILE_MAX = 256 * 1024,
 };
 
@@ -27,10 +27,9 @@ struct item {
 	unsigned root;       /* scan root */
 	uint32_t name_off;   /* terminated */
 	uint32_t name_len;
-	uint32_t path_off; /* within the name: where the path below the root
-				begins */
+	uint32_t path_off; /* of the path below the root, in the name */
 	uint32_t target_off, target_len; /* ITEM_SYMLINK */
-	struct stat st; /* as scanned; of a file that was read, as then */
+	struct stat st; /* when it was scanned; of files, when it was read */
 	uint8_t digest[DIGEST_MAX];
 };
 

@@ -1,5 +1,5 @@
 /*
- * The beginning of a stream: a connection, HELLO or JOIN, and READY.
+ * The beginning of a stream: connecting, HELLO or JOIN, and READY.
  */
 #include "sender/opening.h"
 
@@ -23,16 +23,16 @@
 #include "session/features.h"
 
 enum {
-	/* The receiver waits 10 s for JOIN, counted from the connection. */
+	/* JOIN is sent within this time of connecting, as the receiver waits
+	 * for it for 10 s. */
 	JOIN_MS = 5000,
-	/* How long a STATE is waited for after READY: this part of a round
-	 * trip, which is milliseconds for the receiver to look at the disk,
-	 * but so many at least. */
+	/* How long to wait for a STATE after READY: 1/8 of the round trip, and
+	 * at least 3 ms, in which the receiver can look at its disk. */
 	STATE_PART = 8,
 	STATE_MIN_MS = 3,
 };
 
-/* ---- what a stream does in every wait ---- */
+/* ---- callbacks of the stream's waits ---- */
 
 static int on_input(void *ctx, struct err *e)
 {
@@ -43,8 +43,8 @@ static int on_tick(void *ctx, int sending, struct err *e)
 {
 	struct send_stream *st = ctx;
 
-	/* A frame that is half sent is finished first: the receiver has to
-	 * understand the ERROR that follows. */
+	/* A frame that is half sent has to be completed first, or the receiver
+	 * would not find the ERROR that follows. */
 	if (sending)
 		return 0;
 	if (send_stream_is_leaving(st))
@@ -54,7 +54,8 @@ static int on_tick(void *ctx, int sending, struct err *e)
 
 /* ---- connecting ---- */
 
-/* A connected socket, or an error.  The first stream finds the peer. */
+/* Connect a socket; on the first stream, also set the peer.  Returns the
+ * descriptor or an error. */
 static int dial(struct send_stream *st, struct err *e)
 {
 	struct send_session *session = st->sender->session;
@@ -77,7 +78,7 @@ static int dial(struct send_stream *st, struct err *e)
 	return fd;
 }
 
-/* We connect: TCP, the exchange of the code, TLS. */
+/* Connect to the receiver: TCP, the code exchange, TLS. */
 static struct stream *connect_peer(struct send_stream *st, struct err *e)
 {
 	const struct send_config *cfg = st->sender->cfg;
@@ -99,8 +100,8 @@ static struct stream *connect_peer(struct send_stream *st, struct err *e)
 	return NULL;
 }
 
-/* The receiver connects.  The acceptor's threads make the handshakes, so this
- * thread's first use of OpenSSL is to read or write. */
+/* Get a connection that the receiver has made.  The acceptor's threads make the
+ * handshakes, so reading and writing is this thread's first use of OpenSSL. */
 static struct stream *accept_peer(struct send_stream *st, struct err *e)
 {
 	struct send_session *session = st->sender->session;
@@ -130,7 +131,8 @@ static int open_channel(struct send_stream *st, struct err *e)
 
 	if (!stream)
 		return e->code;
-	/* The compressor may be steered by how long sending takes. */
+	/* The adaptive level depends on how long sending takes, and a large
+	 * buffer in the kernel would hide that. */
 	if (st->sender->cfg->codec.ops->id != CODEC_NONE)
 		dial_limit_unsent(stream_fd(stream));
 	channel_init(&st->channel, stream, 1, st->sender->cfg->timeout_ms);
@@ -151,8 +153,8 @@ static int send_hello(struct send_stream *st, struct err *e)
 					     scan_is_single_file(cfg->scan));
 	const int is_long = s->peer.rtt_us >= DIAL_LONG_RTT_US;
 	const int compresses = cfg->codec.ops->id != CODEC_NONE;
-	/* A receiver that connects makes so many connections.  One that listens
-	 * has to know for how many there must be room at most. */
+	/* A receiver that connects makes this many connections.  One that
+	 * listens has to make room for the most that there may be. */
 	const unsigned streams =
 		cfg->streams ? cfg->streams :
 		s->acceptor  ? growth_most(is_long, compresses)
@@ -172,7 +174,8 @@ static int send_hello(struct send_stream *st, struct err *e)
 	return channel_send(&st->channel, NULL, 0, e);
 }
 
-/* Nothing sensible came before READY. */
+/* The stream failed before READY, with what a peer in another security mode
+ * causes: say so in the text. */
 static int add_mode_hint(struct send_stream *st, struct err *e)
 {
 	size_t used = strlen(e->text);
@@ -188,9 +191,9 @@ static int add_mode_hint(struct send_stream *st, struct err *e)
 }
 
 /*
- * Wait for READY, which may have been taken already, while something was sent.
- * The first stream opens large files meanwhile: the receiver's answers then
- * come together with READY, which saves a round trip.
+ * Wait for READY, unless replies_take() has handled it already while something
+ * was sent.  Meanwhile the first stream opens large files: the receiver's
+ * answers then arrive together with READY, which saves a round trip.
  */
 static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 {
@@ -232,10 +235,10 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 }
 
 /*
- * The answer to the file that was opened early comes with READY, or a moment
- * later.  On a long line it is worth that moment: a further stream, which is
- * connected by now (but not in code mode), begins a round trip later where it
- * finds nothing to send after JOIN.
+ * Wait for the answer to the file that was opened early, which arrives with
+ * READY or shortly after.  Where the round trip is long that is worth the time:
+ * a further stream, which has connected by now (except with a code), loses a
+ * round trip if it has nothing to send together with JOIN.
  */
 static int await_states(struct send_stream *st, struct err *e)
 {
@@ -267,7 +270,8 @@ int opening_first(struct send_stream *st, struct task *t, struct err *e)
 		rc = send_hello(st, e);
 	if (rc == 0)
 		rc = await_ready(st, t, e);
-	/* No wait for the socket would tell of what was read already. */
+	/* replies_take() in it also handles frames that were read together with
+	 * READY: poll(2) would not report those. */
 	if (rc == 0)
 		rc = await_states(st, e);
 	if (st->state >= STREAM_READY)
@@ -278,9 +282,9 @@ int opening_first(struct send_stream *st, struct task *t, struct err *e)
 /* ---- further streams ---- */
 
 /*
- * JOIN, and with it a range of a file, if there is one: it is sent before
- * READY, which saves a round trip, but counts only once READY has come.  Where
- * that does not come, another stream sends the range.
+ * Send JOIN, and together with it a range of a file, if there is one: not to
+ * wait for READY saves a round trip.  Where READY does not arrive, the range is
+ * not known to have arrived, and another stream sends it.
  */
 static int join(struct send_stream *st, struct task *t, struct err *e)
 {
@@ -304,8 +308,8 @@ static int join(struct send_stream *st, struct task *t, struct err *e)
 		rc = await_ready(st, t, e);
 	if (rc && st->state == STREAM_OPENING) {
 		atomic_fetch_sub(&s->count.bytes, st->early_bytes);
-		/* Where no other stream can make up for it, the session is not
-		 * whole without this one: it counts as one that was ready. */
+		/* Where no other stream can send the range, the session cannot
+		 * go on: STREAM_READY makes connection.c report that. */
 		if (queue_return_range(s->queue, t) || st->has_aborted)
 			st->state = STREAM_READY;
 		return rc;
@@ -334,7 +338,7 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 			return err_set(e, ERR_CLOSED,
 				       "the receiver allows only %u",
 				       ready->streams);
-		/* Else the receiver may have closed it. */
+		/* Otherwise the receiver may have closed the connection. */
 		if (clock_ms() - connected_ms < JOIN_MS) {
 			st->features = ready->features;
 			rc = compressor_init(&st->compressor,

@@ -1,7 +1,7 @@
 /*
- * opening.h - the beginning of a stream: connection, HELLO or JOIN, READY.
+ * opening.h - the beginning of a stream: connecting, HELLO or JOIN, READY.
  *
- * Layer: sender.  Uses net, sender/session.h, sender/send_file.h.
+ * Layer: sender.
  * Threads: the stream's.
  */
 #ifndef FERRY_SENDER_OPENING_H
@@ -13,24 +13,24 @@ struct send_stream;
 struct task;
 
 /*
- * The first stream of a session: connect (TCP, the exchange of the code in code
- * mode, TLS), send HELLO, open files until READY comes, take what comes with
- * it.  Then further streams may join.  t is the stream's task (queue_take()).
+ * Open the first stream of a session: connect (TCP, the code exchange, TLS),
+ * send HELLO, open files until READY arrives, and read what arrives with it.
+ * Then further streams may join.  t is the stream's task (queue_take()).
  *
- * Blocks, until the timeout or send_session_fail() at most.  Answers are taken
- * and heart-beats sent in every wait from now on.
+ * Blocks, at most until the timeout or send_session_fail().  From now on
+ * answers are read and heart-beats sent in every wait of the stream.
  *
- * Returns 0, or an error that names the peer: up to READY with a hint at the
- * modes of the two sides, where it looks as if they differ.  In both cases
- * opening_close() is called in the end.
+ * Returns 0 or an error that names the peer; where the two sides may use
+ * different security modes, the text says so.  In both cases the caller calls
+ * opening_close() at the end.
  */
 int opening_first(struct send_stream *st, struct task *t, struct err *e);
 
 /*
- * A further stream: connect to where the first one is, wait for a session to
- * join, send JOIN, and a first range of a file with it if there is one.  If the
- * session takes so long that the receiver may have given up the connection, it
- * is made anew.  Returns as opening_first().
+ * Open a further stream: connect to the address of the first one, wait for
+ * SESSION_READY, and send JOIN, with a first range of a file if there is one.
+ * Where that wait took so long that the receiver may have closed the
+ * connection, connect again.  Returns as opening_first().
  */
 int opening_further(struct send_stream *st, struct task *t, struct err *e);
 

@@ -1,5 +1,5 @@
 /*
- * What became of a transfer's files.
+ * Counting and reporting what became of a transfer's files.
  */
 #include "sender/outcome.h"
 
@@ -26,8 +26,8 @@ struct outcome {
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
-	struct totals totals; /* of this session, and */
-	struct totals before; /* of those that were lost before it */
+	struct totals totals; /* of this session */
+	struct totals before; /* of the lost sessions before it */
 	uint64_t notes;       /* of this session */
 	int has_summary;
 	struct msg_summary summary;
@@ -72,7 +72,7 @@ static void tell_file(const struct outcome *o, const struct session_file *f)
 		ev->file(ev->ctx, 1, f);
 }
 
-/* ---- what the receiver says ---- */
+/* ---- what the receiver reports ---- */
 
 static void count_verdict(struct outcome *o, const struct queue_verdict *v)
 {
@@ -91,7 +91,7 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v)
 		totals_file(&o->totals, m->status, v->id, v->size,
 			    v->item->digest, o->cfg->digest->size);
 	pthread_mutex_unlock(&o->lock);
-	/* Others may be there as well. */
+	/* The receiver may have other files as well: offer them first. */
 	if (m->status == STATUS_UNCHANGED && is_file)
 		atomic_store(&o->count->wants_offers, 1);
 	if (v->item->kind == ITEM_DIR) {
@@ -147,10 +147,10 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 			name, peer, why);
 }
 
-/* ---- what failed here ---- */
+/* ---- what failed on this side ---- */
 
 /* shown: the path as the user would name it, escaped. */
-static void failed_here(struct outcome *o, const char *name, size_t name_len,
+static void local_failure(struct outcome *o, const char *name, size_t name_len,
 			const char *shown, const struct err *e)
 {
 	const size_t shown_len = strlen(shown);
@@ -163,7 +163,7 @@ static void failed_here(struct outcome *o, const char *name, size_t name_len,
 		.error = error,
 	};
 
-	/* The scan's texts name the path already. */
+	/* The texts of the scan begin with the path: do not name it twice. */
 	if (strncmp(cause, shown, shown_len) == 0 &&
 	    strncmp(cause + shown_len, ": ", 2) == 0)
 		cause += shown_len + 2;
@@ -186,10 +186,10 @@ void outcome_item_failed(struct outcome *o, const struct item *it,
 		top = scan_root_display(o->cfg->scan, it->root);
 	snprintf(path, sizeof(path), "%s%s", top, name + it->path_off);
 	text_escape(shown, sizeof(shown), path, strlen(path));
-	/* It was there when it was scanned. */
+	/* The scan has seen it, so it was removed since. */
 	if (e->code == ERR_LOCAL && e->sys_errno == ENOENT)
 		e->code = ERR_CHANGED;
-	failed_here(o, name, it->name_len, shown, e);
+	local_failure(o, name, it->name_len, shown, e);
 }
 
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
@@ -197,10 +197,10 @@ void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
 	char shown[700];
 
 	text_escape(shown, sizeof(shown), si->display, strlen(si->display));
-	failed_here(o, si->name, si->name_len, shown, si->err);
+	local_failure(o, si->name, si->name_len, shown, si->err);
 }
 
-/* ---- the whole ---- */
+/* ---- the session and the transfer ---- */
 
 void outcome_finish(struct outcome *o, struct msg_finish *m)
 {

@@ -1,10 +1,9 @@
 /*
- * outcome.h - what became of a transfer's files, and what the user is told of
- * it.
+ * outcome.h - counts what became of a transfer's files, and reports it.
  *
- * Layer: sender.  Uses session/events.h, session/totals.h, wire/msg.h.
+ * Layer: sender.
  * Threads: any; every function locks what it needs.  Events are called without
- * the lock (but outcome_verdict() is called with the queue's).
+ * the outcome's lock, but in outcome_verdict() with the queue's.
  */
 #ifndef FERRY_SENDER_OUTCOME_H
 #define FERRY_SENDER_OUTCOME_H
@@ -28,7 +27,8 @@ struct outcome *outcome_new(const struct send_config *cfg,
 			    struct counters *count);
 void outcome_free(struct outcome *o); /* NULL is allowed */
 
-/* A new session after a lost one, whose files count for the transfer only. */
+/* Begin the counts of another session.  Those of the one before count in
+ * outcome_sum_up() only. */
 void outcome_restart(struct outcome *o);
 
 /* ---- single files ---- */
@@ -42,27 +42,28 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 void outcome_note(struct outcome *o, const struct msg_note *m,
 		  const char *peer);
 
-/* An item (with its name, terminated) could not be sent from here; e says why,
- * and becomes ERR_CHANGED for a file that went away. */
+/* An item (with its name, terminated) could not be sent because of a failure on
+ * this side.  e says why; it becomes ERR_CHANGED for a file that is gone. */
 void outcome_item_failed(struct outcome *o, const struct item *it,
 			 const char *name, struct err *e);
 
 /* The scan found something that cannot be sent (SCAN_ERROR). */
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
 
-/* ---- the whole ---- */
+/* ---- the session and the transfer ---- */
 
-/* FINISH: what the receiver has committed, by its verdicts. */
+/* Fill in FINISH: what the receiver has committed, by its verdicts. */
 void outcome_finish(struct outcome *o, struct msg_finish *m);
 
-/* SUMMARY, the answer (copied); whether it says the same as our own count. */
+/* Keep a copy of SUMMARY, the answer; whether one came that agrees with the
+ * counts of this side. */
 void outcome_set_summary(struct outcome *o, const struct msg_summary *m);
 int outcome_is_confirmed(struct outcome *o);
 
 /*
- * Sum up the transfer: fill summary (all but seconds) and e, which holds what
- * ended the last session (code 0: nothing did): files that failed are merged
- * into it.  Returns e->code.
+ * The result of the transfer.  e holds the error that ended the last session
+ * (code 0: none); that of the files that failed is merged into it.  Fills in
+ * summary except its seconds.  Returns e->code.
  */
 int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 		   struct err *e);

@@ -1,16 +1,17 @@
 /*
  * outfile.h - a file that is sent in chunks: a large one, or standard input.
  *
- * Layer: sender.  Uses base, chunk/tree.h, sender/item.h.
- * Threads: as said at the fields.
+ * Layer: sender.
+ * Threads: see the fields of struct outfile.
  *
- * Its content is counted in leaves of the tree (chunk/tree.h).
+ * Content is counted in leaves of the digest tree (chunk/tree.h).
  *
  *	FILE_QUEUED -> FILE_OPENING -> FILE_SENDING -> FILE_ENDED -> verdict
  *
- * A file that is sent whole without waiting for STATE skips FILE_OPENING.
- * FILE_ENDED goes on sending leaves that arrived damaged.  Every state may
- * change to FILE_DEAD, and a lost session makes all FILE_QUEUED again.
+ * A file that is sent whole without waiting for STATE skips FILE_OPENING.  In
+ * FILE_ENDED, leaves that arrived damaged are still sent again.  Every state
+ * may change to FILE_DEAD; after a lost session, files without a verdict are
+ * FILE_QUEUED again.
  */
 #ifndef FERRY_SENDER_OUTFILE_H
 #define FERRY_SENDER_OUTFILE_H
@@ -24,11 +25,13 @@
 #include "sender/item.h"
 
 enum {
-	/* A file of at most so many bytes is sent by the stream that opened it,
-	 * without waiting for the receiver's answer. */
+	/* A file of at most this size is sent by the stream that opened it,
+	 * without waiting for STATE: that saves a round trip, and costs this
+	 * much where the receiver had the file. */
 	OUTFILE_WHOLE_MAX = 8 << 20,
-	/* Runs of leaves to be sent of one file: a check adds at most half of
-	 * its 64 leaves, and is not begun with more than half of these. */
+	/* The most runs of leaves of one file that wait to be sent.  No check
+	 * is begun while there are more than half as many, and each adds at
+	 * most 32 (every other one of its 64 leaves). */
 	OUTFILE_RUNS_MAX = 8192,
 };
 
@@ -46,10 +49,10 @@ struct outfile {
 	int is_stream; /* standard input: size unknown, cannot be read again */
 
 	/* set by the stream that opens it, fixed once OPEN was sent */
-	struct item item;  /* but for its digest; st: when it was opened */
+	struct item item;  /* except its digest; st: when it was opened */
 	uint64_t id;       /* 0: not opened yet */
 	int fd;            /* -1 before */
-	struct tree *tree; /* what is in it: guarded by the queue's lock */
+	struct tree *tree; /* its content is guarded by the queue's lock */
 	/* TREE_SIZE_UNKNOWN for standard input until its end was read */
 	uint64_t size;
 
@@ -60,12 +63,12 @@ struct outfile {
 	int is_in_flight;       /* it has an id and no verdict */
 	int is_active;          /* on the list of files to take ranges from */
 	int has_digest;         /* item.digest is the whole file's */
-	struct runs todo;       /* leaves to be sent, and */
-	struct runs unverified; /* those that the receiver says it has, which
-				   are still to be checked */
+	struct runs todo;       /* leaves to be sent */
+	struct runs unverified; /* leaves that the receiver says it has and
+				   that are still to be checked */
 	unsigned checks;        /* CHECKs without an answer */
-	uint64_t most_claimed;  /* leaves that the receiver ever said it had */
-	/* the same, of standard input only */
+	uint64_t most_reported; /* the most leaves that a STATE reported */
+	/* likewise, for standard input only */
 	int is_reading; /* a stream is reading the next chunk of it */
 	int at_eof;
 	uint64_t next_leaf;
@@ -79,15 +82,14 @@ struct outfile {
  */
 struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off);
 
-/* Free, and close its descriptor unless it is standard input, which stays the
- * process's.  NULL is allowed. */
+/* Free it and close its descriptor, except standard input.  NULL is allowed. */
 void outfile_free(struct outfile *f);
 
-/* Its name as the receiver gets it, terminated; borrowed. */
+/* The name that the receiver gets, terminated; borrowed. */
 const char *outfile_name(const struct outfile *f);
 
-/* Back to FILE_QUEUED for another session.  What was learnt of its content
- * (the tree) and its descriptor are kept. */
+/* Make it FILE_QUEUED again for another session.  The digests in its tree and
+ * its descriptor are kept. */
 void outfile_restart(struct outfile *f);
 
 #endif

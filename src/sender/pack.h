@@ -1,10 +1,10 @@
 /*
  * pack.h - small files, symlinks and directories that travel in one frame.
  *
- * Layer: sender.  Uses base, sender/item.h, wire/msg.h.
- * Threads: a pack belongs to whoever holds it: the scanner while it is filled,
- * the queue while it waits or is in flight, a stream from when it takes it
- * until queue_assign_pack_ids().
+ * Layer: sender.
+ * Threads: a pack has one owner at a time: the scanner while it is filled, the
+ * queue while it waits or is in flight, a stream from queue_take() to
+ * queue_assign_pack_ids().
  */
 #ifndef FERRY_SENDER_PACK_H
 #define FERRY_SENDER_PACK_H
@@ -17,8 +17,8 @@
 #include "wire/msg.h"
 
 enum {
-	/* Items of a pack: fewer than the protocol allows, so that a damaged or
-	 * lost pack costs little. */
+	/* The most items of a pack: fewer than the protocol allows, so that
+	 * little has to be sent again after a damaged or lost pack. */
 	PACK_ITEMS = 256,
 };
 
@@ -27,12 +27,12 @@ struct pack {
 	uint64_t first_id; /* 0: not sent yet */
 	uint32_t count, cap;
 	uint32_t left; /* items without a verdict */
-	int was_sent;  /* in a lost session: it may have arrived */
-	int is_wanted; /* it was offered, and the receiver wants it */
+	int was_sent;  /* in a lost session, so it may have arrived */
+	int is_wanted; /* it was offered, and the receiver asked for it */
 	struct item *items;
 	struct buf names;
 	uint64_t bytes;     /* of content: as scanned, later as read */
-	uint64_t table_len; /* of the rows, with the longest digests */
+	uint64_t table_len; /* at most: with the longest digests */
 };
 
 /* An empty pack, or NULL when out of memory. */
@@ -41,19 +41,18 @@ void pack_free(struct pack *pk); /* NULL is allowed */
 
 /*
  * Append an item with copies of its texts (lengths without terminator).
- * path_off: see struct item.  size: bytes of content, 0 for what is no file.
- * Returns the item, valid until the next pack_add(): the caller fills in root
- * and st.  NULL when the pack is full (then it is to be queued and another
- * begun) or memory ran out.
+ * path_off: see struct item.  size: bytes of content; 0 unless it is a file.
+ * Returns the item, valid until the next pack_add(); the caller sets root and
+ * st.  NULL when the pack is full or memory ran out.
  */
 struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
 		      size_t name_len, size_t path_off, const char *target,
 		      size_t target_len, uint64_t size);
 
-/* The name of one of its items, terminated; borrowed from the pack. */
+/* The name of an item, terminated; borrowed from the pack. */
 const char *pack_name(const struct pack *pk, const struct item *it);
 
-/* Whether the answer to an offer asks for item i; for how many it does. */
+/* Whether the answer to an offer asks for item i; how many it asks for. */
 static inline int pack_is_wanted(const struct msg_offered *m, uint32_t i)
 {
 	return m->wanted[i / 8] >> (i % 8) & 1;
@@ -61,15 +60,15 @@ static inline int pack_is_wanted(const struct msg_offered *m, uint32_t i)
 uint32_t pack_count_wanted(const struct msg_offered *m);
 
 /*
- * A pack of those of its files that the answer to its offer asks for, with the
- * same texts; *out is NULL where none is wanted.  The items of pk stay as they
- * are.  Returns 0; ERR_PROTOCOL for an answer that asks for what is no file or
- * has its verdict; ERR_RESOURCE.  m->count must be pk->count.
+ * Make a pack of those files of pk that the answer to its offer asks for; *out
+ * is NULL where it asks for none.  pk is not changed.  Returns 0; ERR_PROTOCOL
+ * where the answer asks for something that is not a file or has its verdict;
+ * ERR_RESOURCE.  m->count must be pk->count.
  */
 int pack_wanted(const struct pack *pk, const struct msg_offered *m,
 		struct pack **out);
 
-/* Drop the items that have their verdict: what is left is sent again in another
+/* Drop the items that have their verdict; the others are sent in another
  * session. */
 void pack_restart(struct pack *pk);
 

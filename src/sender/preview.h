@@ -1,5 +1,5 @@
 /*
- * preview.h - what a `ferry send` would send, without sending it.
+ * preview.h - reports what `ferry send` would send, without sending it.
  *
  * Layer: sender.
  * Threads: none of its own.
@@ -12,13 +12,14 @@
 
 /*
  * Walk the sources of cfg and report each file and symlink by the file event,
- * with is_planned set.  Nothing is read but directories, nothing connected to.
+ * with is_planned set.  Reads directories only, and connects to nobody.
  * Blocks.
  *
- * Returns 0, or the error that send_run() would begin with: what cannot be
- * sent was told by the file event, and counts as failed.  summary is filled
- * and the summary event called in every case; its files and bytes are those
- * that would be sent.  ERR_INTERRUPTED once cfg->cancel_fd is readable.
+ * Returns 0; the error of the walk; ERR_INTERRUPTED once cfg->cancel_fd is
+ * readable; or, where something cannot be sent, the error that send_run() would
+ * return for it: that was reported by the file event too and counts as failed.
+ * summary is filled and the summary event called in every case; its files and
+ * bytes are those that would be sent.
  */
 int preview_run(const struct send_config *cfg, struct session_summary *summary,
 		struct err *e);

@@ -1,6 +1,5 @@
 /*
- * The queue of a sending session: what the scanner adds, and what all parts of
- * it share.
+ * The queue of a sending session: adding to it, and what its other files share.
  */
 #include "sender/queue.h"
 
@@ -330,7 +329,8 @@ void queue_restart(struct queue *q)
 	struct pack *pk;
 
 	pthread_mutex_lock(&q->lock);
-	/* From the end, so that what was sent first is first again. */
+	/* From the last id back, each before the others: so what was sent first
+	 * is first in the queue again. */
 	while (inflight_pop(&q->inflight, &pk, &f)) {
 		if (f) {
 			queue_remove_active(q, f);

@@ -1,5 +1,5 @@
 /*
- * Packs and files in the streams' hands: their ids, and what of them was sent.
+ * Packs and files that streams are at work on: their ids, and what was sent.
  */
 #include "sender/queue_files.h"
 
@@ -143,7 +143,7 @@ int queue_fail_file(struct queue *q, struct outfile *f)
 	int first;
 
 	pthread_mutex_lock(&q->lock);
-	/* One that was refused still gets its verdict. */
+	/* A refused file is FILE_DEAD too, but its verdict is still to come. */
 	first = f->state != FILE_DEAD;
 	f->state = FILE_DEAD;
 	if (first)

@@ -19,11 +19,12 @@
 enum {
 	QUEUE_PACKS_MAX = 64,
 	QUEUE_FILES_MAX = 512,
-	/* Nothing is added to the queue while so many items are in flight: more
-	 * than the receiver collects before it commits (see committer.h), or
-	 * each side would wait for the other. */
+	/* Nothing is added to the queue while so many items are in flight.  It
+	 * has to be more than the receiver collects before it commits
+	 * (committer.h), or each side would wait for the other. */
 	QUEUE_INFLIGHT_MAX = 32768,
-	/* With all that is queued and in the streams' hands then. */
+	/* The most items in flight, which the receiver may rely on: those
+	 * above, and what is queued and taken at that time. */
 	QUEUE_UNDER_WAY_MAX = 65536,
 };
 
@@ -33,13 +34,13 @@ _Static_assert(QUEUE_INFLIGHT_MAX +
 		       QUEUE_UNDER_WAY_MAX,
 	       "as ferry-protocol(7) says");
 
-/* The lock guards everything but wake, which is fixed; also the packs and
- * files that are here (see their headers). */
+/* The lock guards everything except wake, which does not change, and also the
+ * packs and files in the queue (see their headers). */
 struct queue {
 	pthread_mutex_t lock;
 	struct wake wake; /* for streams without a task */
 
-	/* packs and files that wait; next to be taken first */
+	/* packs and files that wait, in the order in which they are taken */
 	struct pack *packs, **packs_end;
 	struct outfile *files, **files_end;
 	unsigned pack_count, file_count;
@@ -48,54 +49,56 @@ struct queue {
 	/* what was taken */
 	struct outfile *active; /* open files, with leaves to send */
 	struct inflight inflight;
-	unsigned busy; /* tasks that were taken and not handed back */
+	unsigned busy; /* tasks that were taken and not ended */
 	unsigned open_count, open_limit; /* files without a verdict */
-	unsigned checking;   /* tasks among them that are TASK_CHECK */
+	unsigned checking;   /* tasks of kind TASK_CHECK among the busy ones */
 	unsigned checks_out; /* CHECKs without an answer */
 	unsigned resends;    /* that the receiver asked for */
 
 	/* state */
-	unsigned waiting; /* streams that found nothing to take */
-	int is_signalled; /* wake is */
+	unsigned waiting; /* streams that wait for a task */
+	int is_signalled; /* whether wake is */
 	int is_closed, is_paused, is_scanned;
 	int has_progress; /* see queue_has_progress() */
 };
 
-/* Make streams that wait look again. */
+/* Wake the streams that wait for a task; and undo that. */
 void queue_signal(struct queue *q);
 void queue_clear_signal(struct queue *q);
 
-/* Queue a pack before all others; a file after them. */
+/* Queue a pack before all others; queue a file after all others. */
 void queue_push_pack(struct queue *q, struct pack *pk);
 void queue_append_file(struct queue *q, struct outfile *f);
 
-/* Whether leaves of the file may be taken. */
+/* Whether leaves of the file may be sent in its state. */
 int queue_can_send(const struct outfile *f);
 
-/* Put a file on the list of those to take ranges and checks from, or take it
- * off; queue_settle_active(): whichever what is left of it asks for. */
+/* Add a file to the list of those that ranges and checks are taken from, or
+ * remove it; queue_settle_active() does whichever is right for what is left of
+ * the file. */
 void queue_add_active(struct queue *q, struct outfile *f);
 void queue_remove_active(struct queue *q, struct outfile *f);
 void queue_settle_active(struct queue *q, struct outfile *f);
 
-/* Leaves that have to be sent, once more or after all.  Returns 0, also where
- * the file is not sent any more; or ERR_CORRUPT where they lie in too many
- * places. */
+/* Make leaves of a file to be sent, again or for the first time.  Returns 0,
+ * also where nothing more of the file is sent; or ERR_CORRUPT where they are in
+ * too many places. */
 int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
 			uint64_t count);
 
-/* The file has its verdict, or failed here: no answer is expected any more. */
+/* The file is not in flight any more: it has its verdict, or failed on this
+ * side. */
 void queue_land_file(struct queue *q, struct outfile *f);
 
-/* Free a file that nobody uses and of which no answer is expected. */
+/* Free a file that no task uses and that is not in flight. */
 void queue_drop_if_unused(struct queue *q, struct outfile *f);
 
-/* How many tasks wait for a stream, about: a file counts as several where it
- * may keep several busy. */
+/* How many tasks there are to take, approximately: a file counts as several
+ * where several streams can work on it. */
 unsigned queue_count_tasks(const struct queue *q);
 
-/* Whether everything was sent and has its verdict, but for symlinks that the
- * receiver has: those verdicts come before the summary. */
+/* Whether everything was sent and has its verdict, except deferred symlinks,
+ * whose verdicts come just before the summary. */
 int queue_is_done(const struct queue *q);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * What the receiver's answers mean to what is in flight.
+ * How the receiver's answers change what is queued and in flight.
  */
 #include "sender/queue_replies.h"
 
@@ -7,20 +7,22 @@
 #include "sender/queue_priv.h"
 
 enum {
-	/* RESENDs in a session: a line that damages more is useless, and a
-	 * hostile receiver must not keep us busy for ever. */
+	/* The most RESENDs in a session.  A network that damages more is of no
+	 * use, and a hostile receiver must not keep the sender busy for
+	 * ever. */
 	RESENDS_MAX = 4096,
 };
 
 /* ---- STATE ---- */
 
-/* The receiver has some of the file: that is to be checked, the rest sent. */
+/* Split the leaves of a file by STATE: those that the receiver says it has are
+ * to be checked (*reported: how many), the others sent. */
 static int split_leaves(struct outfile *f, const struct msg_state *m,
-			uint64_t *claimed)
+			uint64_t *reported)
 {
 	const uint64_t leaves = tree_leaf_count(f->size);
 
-	*claimed = 0;
+	*reported = 0;
 	if (f->is_stream || runs_add(&f->todo, 0, leaves))
 		return ERR_PROTOCOL;
 	for (uint32_t i = 0; i < m->run_count; i++) {
@@ -30,15 +32,16 @@ static int split_leaves(struct outfile *f, const struct msg_state *m,
 		    runs_remove(&f->todo, run->first, run->count) ||
 		    runs_add(&f->unverified, run->first, run->count))
 			return ERR_PROTOCOL;
-		*claimed += run->count;
+		*reported += run->count;
 	}
 	return 0;
 }
 
-static int open_answered(struct queue *q, struct outfile *f,
-			 const struct msg_state *m)
+/* STATE has arrived for the file. */
+static int answer_open(struct queue *q, struct outfile *f,
+		       const struct msg_state *m)
 {
-	uint64_t claimed;
+	uint64_t reported;
 	int rc;
 
 	if (m->state == STATE_REFUSED) {
@@ -46,20 +49,21 @@ static int open_answered(struct queue *q, struct outfile *f,
 		queue_remove_active(q, f);
 		return 0;
 	}
-	/* One that is sent whole did not wait for this. */
+	/* A file that is sent whole did not wait for STATE. */
 	if (f->state != FILE_OPENING)
 		return m->state == STATE_RESUME ? ERR_PROTOCOL : 0;
 	f->state = FILE_SENDING;
-	if (m->state == STATE_RESUME) {
-		rc = split_leaves(f, m, &claimed);
-		if (rc == 0 && claimed > f->most_claimed) {
-			f->most_claimed = claimed;
-			q->has_progress = 1;
-		}
-		return rc;
+	if (m->state != STATE_RESUME)
+		return f->is_stream ? 0
+				    : runs_add(&f->todo, 0,
+					       tree_leaf_count(f->size));
+	rc = split_leaves(f, m, &reported);
+	/* More than in any session before: so the last one made progress. */
+	if (rc == 0 && reported > f->most_reported) {
+		f->most_reported = reported;
+		q->has_progress = 1;
 	}
-	return f->is_stream ? 0
-			    : runs_add(&f->todo, 0, tree_leaf_count(f->size));
+	return rc;
 }
 
 int queue_state(struct queue *q, const struct msg_state *m)
@@ -72,7 +76,7 @@ int queue_state(struct queue *q, const struct msg_state *m)
 	if (!inflight_was_given(&q->inflight, m->id, 1) || (en && en->pack)) {
 		rc = ERR_PROTOCOL;
 	} else if (en) {
-		rc = open_answered(q, en->file, m);
+		rc = answer_open(q, en->file, m);
 		queue_signal(q);
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -113,9 +117,10 @@ int queue_checked(struct queue *q, const struct msg_checked *m, uint64_t *bytes)
 
 /* ---- VERDICT ---- */
 
-static void file_verdict(struct queue *q, struct outfile *f,
-			 const struct msg_verdict *m, queue_verdict_fn fn,
-			 void *ctx)
+/* Call fn for the file's verdict, and end the file. */
+static void end_file(struct queue *q, struct outfile *f,
+		     const struct msg_verdict *m, queue_verdict_fn fn,
+		     void *ctx)
 {
 	const struct queue_verdict v = {
 		.name = outfile_name(f),
@@ -133,7 +138,7 @@ static void file_verdict(struct queue *q, struct outfile *f,
 	queue_drop_if_unused(q, f);
 }
 
-/* The ids that an entry and a verdict have in common: *from to *end - 1. */
+/* Set the ids that an entry and a verdict have in common, *from to *end - 1. */
 static void common_ids(const struct inflight_entry *en,
 		       const struct msg_verdict *m, uint64_t *from,
 		       uint64_t *end)
@@ -145,14 +150,15 @@ static void common_ids(const struct inflight_entry *en,
 	*end = ours < theirs ? ours : theirs;
 }
 
-static void pack_verdict(struct queue *q, struct inflight_entry *en,
-			 const struct msg_verdict *m, queue_verdict_fn fn,
-			 void *ctx)
+/* Call fn for those items of a pack that the verdict is for, and end them. */
+static void end_items(struct queue *q, struct inflight_entry *en,
+		      const struct msg_verdict *m, queue_verdict_fn fn,
+		      void *ctx)
 {
 	uint64_t id, end;
 
 	common_ids(en, m, &id, &end);
-	/* The pack goes with the last of its items. */
+	/* en->pack becomes NULL with the pack's last item. */
 	for (; en->pack && id < end; id++) {
 		struct item *it = &en->pack->items[id - en->first];
 		const struct queue_verdict v = {
@@ -186,9 +192,9 @@ int queue_verdict(struct queue *q, const struct msg_verdict *m,
 	for (size_t i = inflight_index(in, m->first_id);
 	     i < in->len && in->v[i].first < end; i++) {
 		if (in->v[i].file)
-			file_verdict(q, in->v[i].file, m, fn, ctx);
+			end_file(q, in->v[i].file, m, fn, ctx);
 		else if (in->v[i].pack)
-			pack_verdict(q, &in->v[i], m, fn, ctx);
+			end_items(q, &in->v[i], m, fn, ctx);
 	}
 	q->has_progress = 1;
 	pthread_cond_signal(&q->room);
@@ -238,8 +244,8 @@ int queue_deferred(struct queue *q, const struct msg_verdict *m)
 
 /* ---- RESEND ---- */
 
-/* A pack is read and sent again, with new ids: only as a whole, and only while
- * none of its items has an answer. */
+/* Queue a pack again, to be read and sent with new ids.  Only as a whole and
+ * before any of its items has an answer, or items would have two. */
 static int resend_pack(struct queue *q, struct inflight_entry *en,
 		       const struct msg_resend *m, uint64_t *bytes)
 {
@@ -261,7 +267,7 @@ static int resend_leaf(struct queue *q, struct outfile *f,
 {
 	const uint64_t leaf = m->offset / TREE_LEAF;
 
-	/* what is read from a pipe cannot be read again */
+	/* What was read from a pipe cannot be read again. */
 	if (f->is_stream)
 		return ERR_CORRUPT;
 	if (leaf >= tree_leaf_count(f->size))
@@ -292,9 +298,10 @@ int queue_resend(struct queue *q, const struct msg_resend *m, uint64_t *bytes)
 
 /* ---- OFFERED ---- */
 
-/* The items that are wanted get no verdicts under these ids. */
-static int take_wanted(struct queue *q, struct inflight_entry *en,
-		       const struct msg_offered *m)
+/* Queue the items that are wanted as a pack.  They get no verdicts under the
+ * ids of the offer. */
+static int queue_wanted(struct queue *q, struct inflight_entry *en,
+			const struct msg_offered *m)
 {
 	struct pack *wanted;
 	int rc = pack_wanted(en->pack, m, &wanted);
@@ -319,14 +326,14 @@ int queue_offered(struct queue *q, const struct msg_offered *m)
 	en = inflight_at(&q->inflight, m->first_id);
 	if (!inflight_was_given(&q->inflight, m->first_id, 1))
 		rc = ERR_PROTOCOL;
-	/* All its other items may have had their verdicts: then it is gone, and
-	 * nothing of it can be wanted. */
+	/* By other streams, all its items may have had their verdicts before:
+	 * then nothing of it can be wanted. */
 	else if (!en)
 		rc = pack_count_wanted(m) > 0 ? ERR_PROTOCOL : 0;
 	else if (!en->pack || en->first != m->first_id || en->count != m->count)
 		rc = ERR_PROTOCOL;
 	else
-		rc = take_wanted(q, en, m);
+		rc = queue_wanted(q, en, m);
 	queue_signal(q);
 	pthread_mutex_unlock(&q->lock);
 	return rc;

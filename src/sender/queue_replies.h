@@ -1,13 +1,14 @@
 /*
- * queue_replies.h - what the receiver's answers mean to what is in flight.
+ * queue_replies.h - the queue, for a stream that reads the receiver's answers.
  *
- * Layer: sender.  Uses sender/queue.h, wire/msg.h.
+ * Layer: sender.
  * Threads: any; every function locks what it needs and none blocks.
  *
- * Answers come by any stream, so those to one file or pack may come in another
- * order than they were sent in: what has its verdict already is passed over.
- * An id that was never given is ERR_PROTOCOL in all of them, as is an answer
- * that does not fit what was sent.
+ * The answers to one file or pack may come through several streams, and in
+ * another order than they were sent in: an answer to what has its verdict
+ * already is ignored.  All functions return 0; ERR_PROTOCOL for an id that was
+ * not assigned, and for an answer that does not fit what was sent; or what is
+ * said at the function.
  */
 #ifndef FERRY_SENDER_QUEUE_REPLIES_H
 #define FERRY_SENDER_QUEUE_REPLIES_H
@@ -23,12 +24,13 @@ struct queue;
 /* STATE, the answer to OPEN. */
 int queue_state(struct queue *q, const struct msg_state *m);
 
-/* CHECKED.  *bytes is how much has to be sent after all.  ERR_CORRUPT where
- * that lies in too many places. */
+/* CHECKED, the answer to CHECK.  Sets *bytes to how much differs and has to be
+ * sent.  ERR_CORRUPT where that is in too many places of the file. */
 int queue_checked(struct queue *q, const struct msg_checked *m,
 		  uint64_t *bytes);
 
-/* OFFERED: what is wanted is queued as a pack.  Also ERR_RESOURCE. */
+/* OFFERED, the answer to OFFER: what is wanted is queued as a pack.
+ * ERR_RESOURCE when out of memory. */
 int queue_offered(struct queue *q, const struct msg_offered *m);
 
 /* An item and its verdict.  All is borrowed for the call. */
@@ -40,19 +42,19 @@ struct queue_verdict {
 	const struct msg_verdict *verdict;
 	int has_digest; /* item->digest is the content's */
 };
-/* Called with the queue locked: must not call it, nor block. */
+/* Called with the queue locked: must not call the queue, nor block. */
 typedef void (*queue_verdict_fn)(void *ctx, const struct queue_verdict *v);
 
-/* VERDICT: fn is called for each item that is done by it. */
+/* VERDICT: fn is called for each item that it is for and that had none. */
 int queue_verdict(struct queue *q, const struct msg_verdict *m,
 		  queue_verdict_fn fn, void *ctx);
 
-/* VERDICT with STATUS_DEFERRED: symlinks that are not sent any more, and get
+/* VERDICT with STATUS_DEFERRED: the receiver has these symlinks, and gives
  * their verdicts when the session ends. */
 int queue_deferred(struct queue *q, const struct msg_verdict *m);
 
-/* RESEND.  *bytes is how much of a pack will be sent again (0 for a chunk).
- * ERR_CORRUPT when it was asked for too often in this session, or the content
+/* RESEND.  Sets *bytes to how much of a pack will be sent again (0 for a
+ * chunk). ERR_CORRUPT after too many in this session, and for content that
  * cannot be read again. */
 int queue_resend(struct queue *q, const struct msg_resend *m, uint64_t *bytes);
 

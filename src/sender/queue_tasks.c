@@ -1,14 +1,15 @@
 /*
- * Which task a stream gets next.
+ * Choosing the next task for a stream.
  */
 #include "sender/queue_tasks.h"
 
 #include "sender/queue_priv.h"
 
 enum {
-	/* Leaves that a stream takes from a file at a time. */
+	/* The most leaves of a TASK_RANGE. */
 	RANGE_LEAVES_MAX = 16,
-	/* CHECKs without an answer: more would not make the line any fuller. */
+	/* The most CHECKs without an answer.  With 64 leaves of digests in
+	 * each, more would not keep the receiver busier. */
 	CHECKS_MAX = 16,
 };
 
@@ -46,10 +47,10 @@ static int take_pack(struct queue *q, struct task *t)
 }
 
 /*
- * A range of a file: shorter towards the end of what is left, so that all
- * streams end together, however fast each of them is (Polychronopoulos and
- * Kuck, "Guided Self-Scheduling", IEEE Trans. Computers C-36(12), 1987).
- * or_stdin: or the next chunk of standard input.
+ * Take a range of a file; with or_stdin, also the next chunk of standard input.
+ * Ranges become shorter the less of the file is left, so that all streams end
+ * at about the same time, however fast each is (Polychronopoulos and Kuck,
+ * "Guided Self-Scheduling", IEEE Trans. Computers C-36(12), 1987).
  */
 static int take_range(struct queue *q, struct task *t, int or_stdin)
 {
@@ -81,7 +82,8 @@ static int take_range(struct queue *q, struct task *t, int or_stdin)
 	return 0;
 }
 
-/* The unverified leaves of one range of the tree, from the first on. */
+/* Take the first unverified leaves of a file that lie in one range of its
+ * tree. */
 static int take_check(struct queue *q, struct task *t)
 {
 	if (q->checks_out + q->checking >= CHECKS_MAX)
@@ -105,8 +107,9 @@ static int take_check(struct queue *q, struct task *t)
 	return 0;
 }
 
-/* Checks need the source and the processor more than the line, so one stream at
- * a time takes turns with them while there is something to send. */
+/* Checks need the disk and the processor rather than the network: while there
+ * is something to send, only one stream at a time does them, in turn with
+ * ranges. */
 static int take_data(struct queue *q, struct task *t, int was_range)
 {
 	if (was_range && q->checking == 0 && take_check(q, t))
@@ -139,7 +142,7 @@ enum queue_next queue_take(struct queue *q, struct task *t, int only_open)
 		q->waiting++;
 		t->is_waiting = 1;
 	} else {
-		/* all other streams have to see it as well */
+		/* All other streams have to end as well. */
 		queue_signal(q);
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -157,7 +160,7 @@ int queue_take_range(struct queue *q, struct task *t)
 	return got;
 }
 
-static void release(struct queue *q, const struct task *t)
+static void release_task(struct queue *q, const struct task *t)
 {
 	q->busy--;
 	if (t->kind == TASK_CHECK)
@@ -170,7 +173,7 @@ static void release(struct queue *q, const struct task *t)
 void queue_release_task(struct queue *q, const struct task *t)
 {
 	pthread_mutex_lock(&q->lock);
-	release(q, t);
+	release_task(q, t);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -180,7 +183,7 @@ int queue_return_range(struct queue *q, const struct task *t)
 
 	pthread_mutex_lock(&q->lock);
 	rc = queue_return_leaves(q, t->file, t->leaf, t->count);
-	release(q, t);
+	release_task(q, t);
 	pthread_mutex_unlock(&q->lock);
 	return rc;
 }

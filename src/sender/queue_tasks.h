@@ -1,7 +1,7 @@
 /*
- * queue_tasks.h - the next thing for a stream to do.
+ * queue_tasks.h - the queue, for a stream that needs a task.
  *
- * Layer: sender.  Uses sender/queue.h.
+ * Layer: sender.
  * Threads: any; every function locks what it needs and none blocks.
  */
 #ifndef FERRY_SENDER_QUEUE_TASKS_H
@@ -22,9 +22,9 @@ enum task_kind {
 };
 struct task {
 	enum task_kind kind;
-	struct pack *pack;    /* PACK: owned by the taker, which ends the task
-				 with queue_assign_pack_ids() */
-	struct outfile *file; /* else: used by the taker, until
+	struct pack *pack;    /* PACK: owned by the stream, until
+				 queue_assign_pack_ids() ends the task */
+	struct outfile *file; /* others: borrowed, until
 				 queue_release_task() */
 	uint64_t leaf, count; /* RANGE; CHECK: within one range of the tree */
 	int is_waiting;       /* queue_take()'s own; zero before the first
@@ -33,44 +33,46 @@ struct task {
 
 enum queue_next { QUEUE_TASK, QUEUE_WAIT, QUEUE_DONE, QUEUE_CLOSED };
 /*
- * The next task; t holds the stream's last one (zero at first).  Files are
- * opened first, as that takes a round trip, then packs, then ranges; a check
- * after each range, so that both get on.  only_open: nothing but TASK_OPEN
- * (before READY).
+ * Get the next task.  t holds the stream's last one (zero at first).  Files are
+ * opened first, as that takes a round trip, then packs are sent, then ranges; a
+ * check follows each range, so that neither has to wait for the other to end.
+ * only_open: give nothing but TASK_OPEN (before READY).
  *
- * QUEUE_WAIT: nothing now; the scan or replies may bring more, then
- * queue_wake_fd() becomes readable.  QUEUE_DONE: all was sent and has its
- * verdict, or is a symlink that the receiver makes at the end.  QUEUE_CLOSED:
- * after queue_close() or queue_pause().
+ * QUEUE_WAIT: there is none now.  queue_wake_fd() becomes readable when the
+ * scan or an answer may have brought one.  QUEUE_DONE: everything was sent and
+ * has its verdict, or is a symlink that the receiver makes at the end.
+ * QUEUE_CLOSED: queue_close() or queue_pause() was called.
  */
 enum queue_next queue_take(struct queue *q, struct task *t, int only_open);
 
-/* A TASK_RANGE, if there is one now, for a stream without READY: the only kind
- * that queue_return_range() can take back.  Returns whether there is. */
+/* Get a TASK_RANGE, if there is one now.  For a stream before READY: what it
+ * sends may be lost, and only a range can be given back
+ * (queue_return_range()).  Returns whether there is one. */
 int queue_take_range(struct queue *q, struct task *t);
 
-/* The task's use of its file is over (not for TASK_PACK). */
+/* End a task, except TASK_PACK: its file is not used any more. */
 void queue_release_task(struct queue *q, const struct task *t);
 
-/* As queue_release_task(), of a TASK_RANGE that may not have arrived: another
- * stream is to send it.  Returns 0, or ERR_CORRUPT: then none will. */
+/* As queue_release_task(), for a TASK_RANGE that may not have arrived: another
+ * stream will send it.  Returns 0; or ERR_CORRUPT, and no other stream will. */
 int queue_return_range(struct queue *q, const struct task *t);
 
-/* Readable while there may be something to take; borrowed, never to be read. */
+/* A descriptor that is readable while there may be a task to take; borrowed,
+ * never to be read. */
 int queue_wake_fd(const struct queue *q);
 
 /* How many files may be open on the receiver at a time (0 counts as 1). */
 void queue_set_open_limit(struct queue *q, unsigned limit);
 
-/* Whether queue_take_range() finds something as soon as a STATE has come, and
- * no file is being sent yet. */
+/* Whether no file is being sent yet, but one will be as soon as its STATE has
+ * arrived: then queue_take_range() will find a range. */
 int queue_awaits_state(struct queue *q);
 
-/* After QUEUE_WAIT: whether the scan is over and everything was taken, so that
- * only verdicts are missing (worth a FLUSH). */
+/* After QUEUE_WAIT: whether the scan has ended and everything was taken, so
+ * that only verdicts are missing: then a FLUSH saves time. */
 int queue_is_drained(struct queue *q);
 
-/* Whether everything was sent and has its verdict, symlinks as well. */
+/* Whether everything was sent and has its verdict, including symlinks. */
 int queue_is_over(struct queue *q);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * What the receiver answers while files are being sent.
+ * Handling the receiver's frames: they are decoded and checked here, and what
+ * they change is changed in the queue and the outcome.
  */
 #include "sender/replies.h"
 
@@ -19,8 +20,8 @@ static int malformed(const char *what, struct err *e)
 
 /* ---- the session ---- */
 
-/* The first stream's READY: what was granted holds for all streams, which read
- * it when the session's stage is SESSION_READY. */
+/* READY on the first stream.  What it grants holds for all streams, which read
+ * it once the session's stage is SESSION_READY. */
 static int begin_session(struct send_stream *st, const struct msg_ready *m,
 			 struct err *e)
 {
@@ -70,7 +71,7 @@ int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
 	return rc;
 }
 
-static int take_summary(struct send_stream *st, const uint8_t *body, size_t n,
+static int handle_summary(struct send_stream *st, const uint8_t *body, size_t n,
 			struct err *e)
 {
 	struct msg_summary m;
@@ -97,7 +98,7 @@ int replies_peer_error(const struct send_stream *st, const uint8_t *body,
 
 /* ---- files ---- */
 
-static int take_state(struct send_stream *st, const uint8_t *body, size_t n,
+static int handle_state(struct send_stream *st, const uint8_t *body, size_t n,
 		      struct err *e)
 {
 	struct msg_state m;
@@ -117,7 +118,7 @@ static void on_verdict(void *ctx, const struct queue_verdict *v)
 	outcome_verdict(s->outcome, v, s->peer.name);
 }
 
-static int take_verdict(struct send_stream *st, const uint8_t *body, size_t n,
+static int handle_verdict(struct send_stream *st, const uint8_t *body, size_t n,
 			struct err *e)
 {
 	struct sender *s = st->sender;
@@ -134,7 +135,7 @@ static int take_verdict(struct send_stream *st, const uint8_t *body, size_t n,
 	return rc ? malformed("VERDICT", e) : 0;
 }
 
-static int take_note(struct sender *s, const uint8_t *body, size_t n,
+static int handle_note(struct sender *s, const uint8_t *body, size_t n,
 		     struct err *e)
 {
 	struct msg_note m;
@@ -145,7 +146,7 @@ static int take_note(struct sender *s, const uint8_t *body, size_t n,
 	return 0;
 }
 
-static int take_resend(struct sender *s, const uint8_t *body, size_t n,
+static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 		       struct err *e)
 {
 	struct msg_resend m;
@@ -162,7 +163,7 @@ static int take_resend(struct sender *s, const uint8_t *body, size_t n,
 			       "another network path");
 	if (rc)
 		return malformed("RESEND", e);
-	/* A pack's; those of a chunk are counted when it is sent again. */
+	/* The bytes of a pack; a chunk's are counted when it is sent again. */
 	atomic_fetch_add(&s->count.resent_bytes, bytes);
 	events_message(s->cfg->events, SESSION_WARNING,
 			"a chunk arrived damaged at %s; sending it again",
@@ -170,7 +171,7 @@ static int take_resend(struct sender *s, const uint8_t *body, size_t n,
 	return 0;
 }
 
-static int take_checked(struct sender *s, const uint8_t *body, size_t n,
+static int handle_checked(struct sender *s, const uint8_t *body, size_t n,
 			struct err *e)
 {
 	struct msg_checked m;
@@ -183,7 +184,7 @@ static int take_checked(struct sender *s, const uint8_t *body, size_t n,
 	return 0;
 }
 
-static int take_offered(struct sender *s, const uint8_t *body, size_t n,
+static int handle_offered(struct sender *s, const uint8_t *body, size_t n,
 			struct err *e)
 {
 	struct msg_offered m;
@@ -191,7 +192,8 @@ static int take_offered(struct sender *s, const uint8_t *body, size_t n,
 
 	if (msg_get_offered(&m, body, n))
 		return malformed("OFFERED", e);
-	/* An offer costs a round trip, and gains only what is not wanted. */
+	/* An offer costs a round trip and saves sending what is not wanted:
+	 * where that is less than half, the next packs are sent at once. */
 	if (pack_count_wanted(&m) > m.count / 2)
 		atomic_store(&s->count.wants_offers, 0);
 	rc = queue_offered(s->queue, &m);
@@ -200,7 +202,7 @@ static int take_offered(struct sender *s, const uint8_t *body, size_t n,
 	return rc ? malformed("OFFERED", e) : 0;
 }
 
-static int take_reply(struct send_stream *st, const struct frame *f,
+static int handle_frame(struct send_stream *st, const struct frame *f,
 		      const uint8_t *body, struct err *e)
 {
 	struct sender *s = st->sender;
@@ -211,19 +213,19 @@ static int take_reply(struct send_stream *st, const struct frame *f,
 			       frame_name(f->type));
 	switch ((enum frame_type)f->type) {
 	case FRAME_STATE:
-		return take_state(st, body, f->len, e);
+		return handle_state(st, body, f->len, e);
 	case FRAME_VERDICT:
-		return take_verdict(st, body, f->len, e);
+		return handle_verdict(st, body, f->len, e);
 	case FRAME_CHECKED:
-		return take_checked(s, body, f->len, e);
+		return handle_checked(s, body, f->len, e);
 	case FRAME_OFFERED:
-		return take_offered(s, body, f->len, e);
+		return handle_offered(s, body, f->len, e);
 	case FRAME_RESEND:
-		return take_resend(s, body, f->len, e);
+		return handle_resend(s, body, f->len, e);
 	case FRAME_NOTE:
-		return take_note(s, body, f->len, e);
+		return handle_note(s, body, f->len, e);
 	case FRAME_SUMMARY:
-		return take_summary(st, body, f->len, e);
+		return handle_summary(st, body, f->len, e);
 	case FRAME_READY:
 		if (st->state >= STREAM_READY)
 			break;
@@ -262,7 +264,7 @@ int replies_take(struct send_stream *st, struct err *e)
 		if (rc == ERR_AGAIN)
 			return 0;
 		if (rc == 0)
-			rc = take_reply(st, &f, body, e);
+			rc = handle_frame(st, &f, body, e);
 		if (rc)
 			return rc;
 	}

@@ -1,7 +1,7 @@
 /*
- * replies.h - what the receiver answers on a stream.
+ * replies.h - handling the frames that the receiver sends on a stream.
  *
- * Layer: sender.  Uses session/channel.h, wire/msg.h.
+ * Layer: sender.
  * Threads: the stream's.
  */
 #ifndef FERRY_SENDER_REPLIES_H
@@ -15,19 +15,23 @@
 struct send_stream;
 
 /*
- * Take all answers that have arrived, without waiting.  Sends nothing, so it
- * may be called while a frame is being sent.  Returns 0; ERR_PROTOCOL for what
- * makes no sense; as channel_poll_reply(), or what an ERROR frame says.
+ * Handle all frames that have arrived.  Does not block, and sends nothing, so
+ * it may be called while a frame is being sent.  Returns 0; ERR_PROTOCOL for a
+ * frame that is malformed, was not granted or is not expected; ERR_CORRUPT
+ * where damaged data cannot be sent again; ERR_RESOURCE; the error of an ERROR
+ * frame; otherwise as channel_poll_reply().
  */
 int replies_take(struct send_stream *st, struct err *e);
 
-/* A READY frame came: keep what it says, and move on to STREAM_READY.  n: bytes
- * of the body.  Returns 0 or ERR_PROTOCOL. */
+/* Handle a READY frame, whose body has n bytes: keep what it grants and set
+ * STREAM_READY.  Returns 0; ERR_PROTOCOL, also where the receiver does not know
+ * the codec that was asked for; ERR_RESOURCE. */
 int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
 		  struct err *e);
 
-/* An ERROR frame came.  Returns its code, with its text in e; the receiver's
- * name is in front unless connection.c adds it when the stream ends. */
+/* Turn the body of an ERROR frame into an error in e, and return its code.  The
+ * receiver's name is put before the text, unless connection.c will do that when
+ * the stream ends. */
 int replies_peer_error(const struct send_stream *st, const uint8_t *body,
 		       size_t n, struct err *e);
 

@@ -1,5 +1,5 @@
 /*
- * Whether and when there is another session after a lost one.
+ * Exponential back-off with jitter.
  */
 #include "sender/retry.h"
 
@@ -24,8 +24,8 @@ int retry_is_wanted(struct retry *r, struct err *e, int was_ready,
 	    !(err_is_lost(e->code) || e->code == ERR_CONNECT ||
 	      e->code == ERR_UNCONFIRMED))
 		return 0;
-	/* Time counts from the last progress.  Whether the first session made
-	 * any is not known where it was lost. */
+	/* Time counts from the last progress; the first session that got to
+	 * READY counts as progress, too. */
 	if (has_progress || (was_ready && !r->has_connected)) {
 		r->until_ms = now_ms + r->retry_ms;
 		r->wait_ms = BACK_OFF_FIRST_MS;

@@ -1,6 +1,6 @@
 /*
- * The scanner's thread: builds packs of what is small, and queues them and
- * large files.
+ * The scanner's thread: it fills packs with small items, and queues those packs
+ * and the large files.
  */
 #include "sender/scanner.h"
 
@@ -18,8 +18,9 @@
 #include "sender/sender.h"
 
 enum {
-	/* A pack that is not full is queued when a stream waits for work, but
-	 * not before this: packs of a few files cost more than they gain. */
+	/* A pack that is not full is queued when a stream waits for a task, but
+	 * not before this age: each pack costs a frame and a commit, so packs
+	 * of a few files would be slower. */
 	PACK_AGE_MS = 20,
 };
 
@@ -28,11 +29,11 @@ struct scanner {
 	struct sender *sender;
 	scanner_fail_fn on_fail;
 	void *ctx;
-	int only_dirs; /* all else was queued by an earlier walk */
+	int only_dirs; /* everything else was queued by an earlier walk */
 	/* the control thread's */
 	pthread_t thread;
 	int has_thread;
-	/* the thread's: the pack builder */
+	/* the thread's */
 	struct pack *pack; /* being filled, or NULL */
 	uint64_t pack_began_ms;
 	/* the thread's until it is joined */
@@ -70,7 +71,7 @@ static int out_of_memory(struct err *e)
 	return err_set(e, ERR_RESOURCE, "out of memory while scanning");
 }
 
-/* ---- the pack builder ---- */
+/* ---- filling packs ---- */
 
 /* Queue the pack that is being filled, if there is one. */
 static int queue_pack(struct scanner *sc)
@@ -160,15 +161,16 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	case SCAN_SKIPPED:
 		break;
 	case SCAN_WAITING:
-		/* What was named so far need not wait; and a list that is
-		 * slow in coming must not keep what is over. */
+		/* The list of names is slow: send what it has named so far, and
+		 * do not wait for the rest after the session has failed. */
 		return queue_is_closed(s->queue) ? ERR_INTERRUPTED
 						 : queue_pack(sc);
 	}
 	return 0;
 }
 
-static int on_item_again(void *ctx, const struct scan_item *si, struct err *e)
+/* For scanner_rescan_dirs(). */
+static int on_dir_again(void *ctx, const struct scan_item *si, struct err *e)
 {
 	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING
 		       ? on_item(ctx, si, e)
@@ -197,8 +199,9 @@ static int walk(struct scanner *sc, scan_fn fn, struct err *e)
 	return rc ? rc : queue_pack(sc);
 }
 
-/* Whether to walk once more, for directories; else the scan is done. */
-static int take_rescan(struct scanner *sc)
+/* Whether a rescan was asked for; else the scan is done.  In one step, so that
+ * scanner_rescan_dirs() knows whether this thread will do it. */
+static int is_rescan_due(struct scanner *sc)
 {
 	int again;
 
@@ -218,16 +221,16 @@ static void *scanner_main(void *arg)
 	int rc = 0;
 
 	err_clear(&e);
-	/* Standard input goes first: whoever writes it may be waiting. */
+	/* Standard input first: its writer may be waiting for us to read. */
 	if (!sc->only_dirs && s->cfg->stdin_fd >= 0)
 		rc = queue_stdin(s, &e);
 	if (!sc->only_dirs && rc == 0)
 		rc = walk(sc, on_item, &e);
-	while (take_rescan(sc) && rc == 0)
-		rc = walk(sc, on_item_again, &e);
+	while (is_rescan_due(sc) && rc == 0)
+		rc = walk(sc, on_dir_again, &e);
 	pack_free(sc->pack);
 	sc->pack = NULL;
-	/* ERR_INTERRUPTED: the queue was closed by one who says why. */
+	/* ERR_INTERRUPTED: the queue was closed by who reports the reason. */
 	if (rc && rc != ERR_INTERRUPTED) {
 		sc->err = e;
 		sc->on_fail(sc->ctx, &e);

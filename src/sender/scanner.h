@@ -1,9 +1,8 @@
 /*
  * scanner.h - the scanner's thread: walks the sources and fills the queue.
  *
- * Layer: sender.  Uses fs/scan.h, sender/queue.h.
- * Threads: a struct scanner belongs to the control thread, but for
- * scanner_is_done().
+ * Layer: sender.
+ * Threads: the control thread's, except scanner_is_done().
  */
 #ifndef FERRY_SENDER_SCANNER_H
 #define FERRY_SENDER_SCANNER_H
@@ -13,32 +12,33 @@
 struct scanner;
 struct sender;
 
-/* Called by the scanner's thread, or by scanner_start(), when it fails: the
+/* Called when scanning fails, by the scanner's thread or scanner_start(): the
  * session cannot go on. */
 typedef void (*scanner_fail_fn)(void *ctx, const struct err *e);
 
 /* s is borrowed.  NULL when out of memory. */
 struct scanner *scanner_new(struct sender *s, scanner_fail_fn on_fail,
 			    void *ctx);
-void scanner_free(struct scanner *sc); /* joined before; NULL is allowed */
+/* After scanner_join().  NULL is allowed. */
+void scanner_free(struct scanner *sc);
 
 /*
- * Start the thread.  It ends when all is queued, when the queue is closed, or
- * when it fails, which on_fail was told.  Returns 0; or -1 where there is no
- * thread, which on_fail was told as well.
+ * Start the thread.  It ends when everything is queued, when the queue is
+ * closed, or when it fails, after it has called on_fail.  Returns 0; or -1
+ * where no thread could be started, after calling on_fail.
  */
 int scanner_start(struct scanner *sc);
 
-/* Queue all directories once more, in a new session: their modes and times are
- * set when a session ends, so the receiver has to be told of all of them. */
+/* Queue all directories once more, for a new session: the receiver sets their
+ * metadata when a session ends, of those that were sent in it. */
 void scanner_rescan_dirs(struct scanner *sc);
 
-/* Wait for the thread to end, if there is one.  Returns 0, or why a walk failed
- * at any time, which e (may be NULL) is told if that says more than what it
- * holds. */
+/* Wait for the thread to end, if there is one.  Returns 0; or the error of a
+ * walk that failed, which is also merged into e (may be NULL) by
+ * err_merge(). */
 int scanner_join(struct scanner *sc, struct err *e);
 
-/* Whether everything was scanned.  Any thread. */
+/* Whether everything was scanned.  From any thread. */
 int scanner_is_done(struct scanner *sc);
 
 #endif

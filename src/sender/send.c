@@ -22,6 +22,7 @@
 
 /* ---- before it begins ---- */
 
+/* Make the parts of s, which send_run() frees. */
 static int prepare(struct sender *s, struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
@@ -40,26 +41,10 @@ static int prepare(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* For a receiver that connects. */
-static int open_listener(struct sender *s, struct err *e)
-{
-	const struct send_config *cfg = s->cfg;
-	const struct acceptor_config acceptor = {
-		.port = cfg->dest.port,
-		.net = cfg->net,
-		.mode = { NET_LISTENS, cfg->tls, cfg->pake },
-		.allow = cfg->allow,
-		.timeout_ms = cfg->timeout_ms,
-		.events = cfg->events,
-	};
-
-	s->acceptor = acceptor_new(&acceptor, e);
-	return s->acceptor ? 0 : e->code;
-}
-
 /*
- * From here on only the sources are read, and only the receiver is connected
- * to.  Symlinks that are followed, or a source that is one, may lead anywhere.
+ * Confine the process: from here on it can only read the sources and only
+ * connect to the receiver.  Symlinks that are followed, or a source that is
+ * one, may lead anywhere; then reading is not confined.
  */
 static int confine(struct sender *s, struct err *e)
 {
@@ -81,7 +66,8 @@ static int confine(struct sender *s, struct err *e)
 	for (unsigned i = 0; i < count; i++) {
 		const int fd = scan_root_fd(cfg->scan, i);
 
-		/* files of one directory share its descriptor */
+		/* Files of one directory share its descriptor, and one rule is
+		 * enough for it. */
 		if (src.count == 0 || fd != fds[src.count - 1])
 			fds[src.count++] = fd;
 		if (scan_root_follow(cfg->scan, i))
@@ -96,8 +82,11 @@ static int confine(struct sender *s, struct err *e)
 
 /* ---- sessions ---- */
 
-/* The session ended.  Whether there is another one now, after a pause.  e: how
- * it ended, or what the user is told. */
+/*
+ * After a session: whether to run another.  Blocks for the pause before it.
+ * Sets e to why the session ended or, where there is no other, to what the user
+ * is told.  *is_told: the user knows that the receiver cannot be reached.
+ */
 static int wants_another(struct sender *s, struct retry *r, int *is_told,
 			 struct err *e)
 {
@@ -117,7 +106,8 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 			      "again");
 		return 0;
 	}
-	/* That it cannot be reached yet is said once. */
+	/* Warn once that the receiver cannot be reached, not at each
+	 * attempt. */
 	events_message(s->cfg->events,
 			was_ready || !*is_told ? SESSION_WARNING
 					       : SESSION_VERBOSE,
@@ -133,6 +123,7 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 	return 0;
 }
 
+/* Put everything back to where another session begins. */
 static void restart(struct sender *s, struct scanner *scanner)
 {
 	queue_restart(s->queue);
@@ -140,7 +131,10 @@ static void restart(struct sender *s, struct scanner *scanner)
 	send_session_restart(s->session);
 	if (s->acceptor)
 		acceptor_restart(s->acceptor);
+	/* What was sent without a verdict is sent again. */
 	atomic_store(&s->count.bytes, atomic_load(&s->count.done_bytes));
+	/* The receiver sets the directories' metadata at the end of a session,
+	 * and only of those that were named in it. */
 	if (atomic_load(&s->count.done_dirs) > 0)
 		scanner_rescan_dirs(scanner);
 }
@@ -150,7 +144,8 @@ static void on_scan_failed(void *session, const struct err *e)
 	send_session_fail(session, e);
 }
 
-/* All sessions of the transfer.  e is how the last one ended. */
+/* Run sessions until one succeeds or there is to be no other.  e: how the last
+ * one ended. */
 static void run_sessions(struct sender *s, struct err *e)
 {
 	struct scanner *scanner = scanner_new(s, on_scan_failed, s->session);
@@ -171,20 +166,28 @@ static void run_sessions(struct sender *s, struct err *e)
 	} else {
 		send_session_error(s->session, e);
 	}
-	/* Whatever ended the streams ends the scan as well.  A scan that failed
-	 * between two sessions was told to neither. */
+	/* The scan has to end too, whatever ended the streams.  If it failed
+	 * between two sessions, neither knows of it: so e gets its error. */
 	queue_close(s->queue);
 	(void)scanner_join(scanner, e);
 	control_show_progress(s, scanner);
 	scanner_free(scanner);
 }
 
-/* Returns 0 or an error; release() in both cases. */
+/* The whole transfer.  Fills in summary but for its code. */
 static int transfer(struct sender *s, struct session_summary *summary,
 		    struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
 	const struct session_events *ev = cfg->events;
+	const struct acceptor_config acceptor = {
+		.port = cfg->dest.port,
+		.net = cfg->net,
+		.mode = { NET_LISTENS, cfg->tls, cfg->pake },
+		.allow = cfg->allow,
+		.timeout_ms = cfg->timeout_ms,
+		.events = ev,
+	};
 	const uint64_t began_ns = clock_ns();
 	const char *why = NULL;
 	int rc;
@@ -194,13 +197,15 @@ static int transfer(struct sender *s, struct session_summary *summary,
 	if (why)
 		return err_set(e, ERR_USAGE, "--name: %s", why);
 	rc = prepare(s, e);
-	/* Nobody is accepted before we are confined. */
-	if (rc == 0 && cfg->is_listening)
-		rc = open_listener(s, e);
+	if (rc == 0 && cfg->is_listening) {
+		s->acceptor = acceptor_new(&acceptor, e);
+		rc = s->acceptor ? 0 : e->code;
+	}
 	if (rc == 0)
 		rc = confine(s, e);
 	if (rc == 0 && ev->started)
 		ev->started(ev->ctx);
+	/* No connection is accepted before the process is confined. */
 	if (rc == 0 && s->acceptor)
 		rc = acceptor_start(s->acceptor, e);
 	if (rc)
@@ -209,16 +214,6 @@ static int transfer(struct sender *s, struct session_summary *summary,
 	rc = outcome_sum_up(s->outcome, summary, e);
 	summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
 	return rc;
-}
-
-static void release(struct sender *s)
-{
-	acceptor_free(s->acceptor);
-	outcome_free(s->outcome);
-	send_session_free(s->session);
-	queue_free(s->queue);
-	rate_limit_release(&s->rate_limit);
-	free(s);
 }
 
 int send_run(const struct send_config *cfg, struct session_summary *summary,
@@ -241,7 +236,13 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	summary->code = rc;
 	if (ev->summary)
 		ev->summary(ev->ctx, 1, summary, e);
-	if (s)
-		release(s);
+	if (!s)
+		return rc;
+	acceptor_free(s->acceptor);
+	outcome_free(s->outcome);
+	send_session_free(s->session);
+	queue_free(s->queue);
+	rate_limit_release(&s->rate_limit);
+	free(s);
 	return rc;
 }

@@ -1,8 +1,8 @@
 /*
- * send.h - one `ferry send`: a session from the sender's side.
+ * send.h - a whole transfer from the sender's side: what `ferry send` does.
  *
  * Layer: sender.
- * Threads: send_run() makes and ends its own; call it from one thread.
+ * Threads: send_run() starts threads and ends them before it returns.
  */
 #ifndef FERRY_SENDER_SEND_H
 #define FERRY_SENDER_SEND_H
@@ -22,44 +22,46 @@
 #include "session/events.h"
 
 struct send_config {
-	struct host_port dest; /* the receiver; where we listen, only the port
-				  is used: ours */
-	int is_listening; /* the receiver connects to us; see net/role.h */
-	const struct cidr_list *allow; /* where we listen: who may connect */
+	struct host_port dest; /* the receiver; with is_listening, the port to
+				  listen on */
+	int is_listening; /* the receiver connects; see net/role.h */
+	const struct cidr_list *allow; /* with is_listening: who may connect */
 	struct net_options net;
 	enum security security;
-	/* for our role; NULL with SECURITY_PLAIN; borrowed */
+	/* made for the role that is_listening gives; NULL with SECURITY_PLAIN;
+	 * borrowed */
 	struct tls *tls;
 	struct pake *pake; /* with SECURITY_CODE; borrowed */
 	const struct digest_ops *digest;
 	struct codec_choice codec;
-	unsigned streams;  /* 1..STREAMS_MAX; 0: chosen here */
-	struct scan *scan; /* the sources, added already; NULL: only stdin */
+	unsigned streams;  /* 1..STREAMS_MAX; 0: as growth.h says */
+	struct scan *scan; /* has the sources; NULL: only standard input */
 	int follow_links;  /* --symlinks follow */
-	int stdin_fd;      /* a stream to send, or -1 */
-	const char *stdin_name; /* the name it gets (checked here) */
-	uint64_t limit_rate;    /* content bytes a second; 0: no limit */
+	int stdin_fd;      /* standard input, to be sent; or -1 */
+	const char *stdin_name; /* its name at the receiver (checked here) */
+	uint64_t limit_rate;    /* content bytes per second; 0: no limit */
 	int timeout_ms;
-	/* If connecting fails or the connection is lost, try again for so long
-	 * after the last progress; 0: do not, as always where we listen. */
+	/* How long to try again after the last progress, when connecting fails
+	 * or the connection is lost; 0: not at all, always with
+	 * is_listening. */
 	uint64_t retry_ms;
-	/* AUTO: confine the process; OFF: do not (it has other threads) */
+	/* AUTO: confine the process; OFF: do not, for tests */
 	enum sandbox_mode sandbox;
-	int cancel_fd; /* readable once the user wants to stop; -1: none */
+	int cancel_fd; /* readable once the user stops the transfer; -1: none */
 	const struct session_events *events;
 };
 
 /*
- * Connect (again, as retry_ms says), or wait for a receiver that connects, send
- * everything, and wait until the receiver has committed it.  Blocks.  Before
- * there is a connection, the whole process is
+ * Connect, or wait for a receiver that connects; send everything, and wait
+ * until the receiver has committed it.  After a lost connection, try again as
+ * retry_ms says.  Blocks.  Before there is a connection the whole process is
  * confined for good to reading the sources and connecting to dest.port
- * (sandbox/sandbox.h): the caller has no other threads.
+ * (sandbox/sandbox.h), so the caller must have no other threads.
  *
- * Returns 0 only when every file asked for was committed (or was there
- * unchanged); else an enum err_code with the reason in e.  Every file that
- * failed was reported by the file event.  summary is filled in every case, and
- * the summary event was called with it.
+ * Returns 0 only when every file asked for was committed, or was there
+ * unchanged; otherwise an enum err_code, with the reason in e.  Every file that
+ * failed was reported by the file event.  In every case summary is filled in,
+ * and the summary event was called with it once.
  */
 int send_run(const struct send_config *cfg, struct session_summary *summary,
 	     struct err *e);

@@ -1,6 +1,6 @@
 /*
- * Sending a file in chunks: open it, send ranges of its leaves, check what the
- * receiver has, end it; and standard input.
+ * Sending a file in chunks: opening it, sending ranges of its leaves, checking
+ * what the receiver has, ending it; and standard input.
  */
 #include "sender/send_file.h"
 
@@ -16,7 +16,8 @@
 #include "sender/send.h"
 #include "sender/stream.h"
 
-/* The file cannot be completed, for the reason in fe: tell both sides. */
+/* Give the file up for the reason in fe, and report that to the user and the
+ * receiver.  Returns 0, or an error that ends the session. */
 static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
 		      struct err *e)
 {
@@ -45,20 +46,21 @@ static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf,
 	const uint64_t allocated = (uint64_t)f->item.st.st_blocks * 512;
 	uint64_t start, end, n;
 
-	/* No use asking about most files. */
+	/* Most files have no holes: that saves a system call for each range. */
 	if (allocated >= f->size ||
 	    source_next_data(f->fd, leaf * TREE_LEAF, f->size, &start, &end,
 			     NULL))
 		return 0;
-	/* The last leaf may be a short one: a hole up to the end leaves it
-	 * out. */
+	/* Whole leaves only.  A hole up to the end of the file leaves out a
+	 * last leaf that is shorter, since HOLE counts in whole leaves here. */
 	n = start / TREE_LEAF - leaf;
 	return n < count ? n : count;
 }
 
 /*
- * As queue_put_leaf(); but a source that reads otherwise than before is given
- * up: returns ERR_CHANGED, and 0 or what sending that failed with in *rc.
+ * As queue_put_leaf(), but a file whose content is not what it was before is
+ * given up.  Where this returns an error, the caller returns *rc, which is 0 if
+ * the session goes on.
  */
 static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		       const uint8_t *digest, int *rc, struct err *e)
@@ -76,7 +78,7 @@ static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	return ERR_CHANGED;
 }
 
-/* Send the n bytes in st->raw as that leaf. */
+/* Send the n bytes in st->raw as that leaf of the file. */
 static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		      size_t n, struct err *e)
 {
@@ -150,8 +152,8 @@ int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
 
 /* ---- what the receiver says it has ---- */
 
-/* The digest of a leaf, known already or read for it.  Returns 0 or an error of
- * the file. */
+/* Get the digest of a leaf, reading the source where it is not known.  Returns
+ * 0 or an error of the file. */
 static int leaf_digest(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		       uint8_t *out, struct err *fe)
 {
@@ -176,8 +178,9 @@ static int leaf_digest(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	return rc < 0 ? err_set(fe, rc, "out of memory") : 0;
 }
 
-/* Fill in the kind and the digests: one where the leaves are a whole range of
- * the tree, else one a leaf.  Returns 0, or an error of the file. */
+/* Set the kind of a CHECK and its digests: one digest where the leaves are a
+ * whole range of the tree, else one for each leaf.  Returns 0, or an error of
+ * the file. */
 static int fill_digests(struct send_stream *st, struct outfile *f,
 			struct msg_check *m, uint8_t *digests, struct err *fe)
 {
@@ -234,6 +237,7 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		return abort_file(st, f, &fe, e);
 	if (!queue_is_wanted(s->queue, f))
 		return 0;
+	/* Before it is sent: another stream may read the answer. */
 	queue_add_check(s->queue, f);
 	msg_put_check(&st->channel.out, &m, s->cfg->digest->size);
 	for (uint32_t i = 0; i < m.count; i++)
@@ -271,6 +275,8 @@ int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 
 /* ---- the beginning ---- */
 
+/* Open the file, and set its status and size.  Returns 0 or an error of the
+ * file. */
 static int open_source(struct send_stream *st, struct outfile *f,
 		       struct err *fe)
 {
@@ -283,7 +289,8 @@ static int open_source(struct send_stream *st, struct outfile *f,
 		clock_gettime(CLOCK_REALTIME, &f->item.st.st_mtim);
 		return 0;
 	}
-	/* From an earlier session, as it was then. */
+	/* Opened in an earlier session: its status from then shows whether it
+	 * has changed since. */
 	if (f->fd >= 0)
 		return 0;
 	dir = send_stream_open_parent(st, &f->item, outfile_name(f), &leaf, fe);
@@ -324,7 +331,7 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 	m.name = outfile_name(f);
 	m.name_len = f->item.name_len;
 	msg_put_open(out, &m, digest->size);
-	/* It ends with the digest of itself. */
+	/* OPEN ends with the digest of the fields before. */
 	if (!out->failed) {
 		uint8_t *end = out->data + out->len - digest->size;
 		const size_t n = MSG_OPEN_FIXED + m.name_len;
@@ -348,7 +355,8 @@ int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 	uint64_t leaf;
 	size_t n = 0;
 
-	/* Every chunk but the last is full, however little each read gives. */
+	/* Every chunk except the last must be full, however little each read
+	 * returns. */
 	while (n < CHUNK_MAX && !is_end && queue_is_wanted(queue, f)) {
 		int ev = stream_wait(st->channel.stream, f->fd, -1, e);
 		ssize_t got;
@@ -371,7 +379,7 @@ int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 	}
 	atomic_fetch_add(&st->sender->count.total_bytes, n);
 	leaf = queue_add_stdin_leaf(queue, f, n, n < CHUNK_MAX);
-	/* An empty input still has one leaf, which is empty. */
+	/* Even an empty file has one leaf, which is empty. */
 	if (n > 0 || leaf == 0)
 		rc = send_chunk(st, f, leaf, n, e);
 	return rc ? rc : send_file_end(st, f, e);

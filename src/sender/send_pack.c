@@ -12,7 +12,8 @@
 #include "sender/send.h"
 #include "sender/stream.h"
 
-/* A file that outgrew its pack goes on its own.  Returns whether it does. */
+/* Queue a file that has become too large for its pack, to be sent in chunks.
+ * Returns whether that was possible. */
 static int requeue_as_file(struct send_stream *st, const struct item *it,
 			   const char *name)
 {
@@ -28,9 +29,10 @@ static int requeue_as_file(struct send_stream *st, const struct item *it,
 }
 
 /*
- * Read a small file to raw + off, leaving room for `planned` bytes of those
- * after it.  Returns 0 with the digest and *len; 1 when the item is not in the
- * pack (and was dealt with); or an error that ends the session.
+ * Read a file to raw + off, where `planned` bytes of the files after it must
+ * still fit.  Returns 0, with the item's digest and *len set; 1 where the item
+ * has to be left out of the pack, after it was queued on its own or its failure
+ * reported; or an error that ends the session.
  */
 static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 		     size_t off, uint64_t planned, size_t *len, struct err *e)
@@ -66,8 +68,8 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 	return 0;
 }
 
-/* Read the content of all files to raw + front on; items that cannot be read
- * are taken out of the pack.  pk->bytes is what came together. */
+/* Read the content of all files to raw + front on, and remove from the pack
+ * items that cannot be read.  pk->bytes becomes the size of the content. */
 static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 		      struct err *e)
 {
@@ -120,8 +122,9 @@ static void put_row(struct send_stream *st, const struct pack *pk,
 int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
-	/* Content is read to where it will be sent from: the table, whose
-	 * digests are not longer than was counted, goes right before it. */
+	/* Content is read to where it will be sent from, so that it need not be
+	 * moved: room is left for the longest possible table, which then goes
+	 * right before the content. */
 	size_t front = (size_t)pk->table_len, len;
 	const uint8_t *payload;
 	struct msg_pack m = { 0 };
@@ -131,7 +134,7 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	if (rc)
 		goto out;
 	if (pk->count == 0) {
-		/* nothing left of it; frees it */
+		/* This frees the empty pack and ends the task. */
 		(void)queue_assign_pack_ids(st->sender->queue, pk);
 		return 0;
 	}
@@ -145,8 +148,8 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	front -= st->table.len;
 	memcpy(st->raw + front, st->table.data, st->table.len);
 
-	/* The receiver is asked first which files it wants, where they may be
-	 * there already. */
+	/* Where the receiver may have the files already, it is asked first
+	 * which of them it wants. */
 	is_offer = (st->features & FEATURE_OFFERS) && !pk->is_wanted &&
 		   pk->bytes > 0 &&
 		   (pk->was_sent ||
@@ -157,7 +160,7 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	digest->sum(st->raw + front, m.table_len, m.digest);
 	payload = compressor_run(&st->compressor, st->raw + front, m.raw_len,
 				 &len, &m.codec);
-	/* What was offered counts as done then. */
+	/* What is wanted was counted when it was offered. */
 	content = pk->is_wanted ? 0 : pk->bytes;
 	if (pk->was_sent && !is_offer)
 		atomic_fetch_add(&st->sender->count.resent_bytes, pk->bytes);

@@ -13,10 +13,11 @@ struct pack;
 struct send_stream;
 
 /*
- * Read the files of a pack, and send all of it in one frame; or offer it first,
- * without content, where the receiver may have the files.  Files that cannot be
- * read are reported and left out.  Takes ownership of the pack, which is in
- * flight afterwards.  Blocks as send_stream_send() does.
+ * TASK_PACK: read the files of a pack and send it in one frame: a PACK or,
+ * where the receiver may have the files, an OFFER without their content.  Files
+ * that cannot be read are reported and left out.  Takes ownership of the pack,
+ * which is then in flight, and ends the task.  Blocks while it reads, and as
+ * send_stream_send().
  *
  * Returns 0, or an error that ends the session.
  */

@@ -2,11 +2,11 @@
  * sender.h - what all threads of a transfer share.
  *
  * Layer: sender.
- * Threads: set once before the others are started, and freed after they have
- * ended (send.c).  Each part locks for itself.
+ * Threads: send.c makes it before other threads start, and frees it after they
+ * have ended.  Each part does its own locking.
  *
- * Lock order: the queue's lock, then the outcome's.  The session's and the
- * scanner's locks are held while no other is taken.
+ * Lock order: the queue's lock, then the outcome's.  No other lock is taken
+ * while the session's or the scanner's is held.
  */
 #ifndef FERRY_SENDER_SENDER_H
 #define FERRY_SENDER_SENDER_H
@@ -25,8 +25,9 @@ struct queue;
 struct send_config;
 struct send_session;
 
-/* The receiver, as the first stream finds it.  Written before the stage of the
- * session (session.h) from which other threads read it. */
+/* The receiver, set by the first stream: all but ready before the session's
+ * stage is SESSION_CONNECTED, ready before it is SESSION_READY.  Other threads
+ * read it only from then on. */
 struct send_peer {
 	char name[ADDR_TEXT_MAX]; /* escaped */
 	struct dial_peer address; /* for further streams */
@@ -36,10 +37,10 @@ struct send_peer {
 
 struct sender {
 	const struct send_config *cfg;
-	struct queue *queue;          /* what is to be done */
-	struct send_session *session; /* how the session stands */
-	struct outcome *outcome;      /* what became of the files */
-	struct acceptor *acceptor;    /* where the receiver connects; or NULL */
+	struct queue *queue;
+	struct send_session *session;
+	struct outcome *outcome;
+	struct acceptor *acceptor; /* NULL unless the receiver connects */
 	struct send_peer peer;
 	struct counters count;
 	struct rate_limit rate_limit;

@@ -1,5 +1,5 @@
 /*
- * How a sending session stands.
+ * The state of a sending session.
  */
 #include "sender/session.h"
 
@@ -19,9 +19,9 @@ struct send_session {
 	struct queue *queue;
 	struct wake wake; /* the control thread's */
 
-	struct cancel stop;      /* no more connecting in this session */
+	struct cancel stop;      /* ends connecting */
 	atomic_int is_cancelled; /* by the user */
-	atomic_uint at_task;
+	atomic_uint at_task;     /* streams that have begun a task */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -132,10 +132,11 @@ int send_session_watch_stream(struct send_session *s, unsigned index,
 
 /* ---- the end ---- */
 
-/* Locked. */
-static void note_failure(struct send_session *s, const struct err *e)
+/* The caller holds the lock. */
+static void set_failure(struct send_session *s, const struct err *e)
 {
-	/* A thread that was stopped because another failed knows no reason. */
+	/* A thread that was interrupted because another one failed has nothing
+	 * to add to that one's error. */
 	if (e->code != ERR_INTERRUPTED || send_session_is_cancelled(s) ||
 	    !s->has_failed)
 		err_merge(&s->err, e);
@@ -147,7 +148,7 @@ static void note_failure(struct send_session *s, const struct err *e)
 void send_session_fail(struct send_session *s, const struct err *e)
 {
 	pthread_mutex_lock(&s->lock);
-	note_failure(s, e);
+	set_failure(s, e);
 	for (unsigned i = 0; i < STREAMS_MAX; i++) {
 		if (s->connected[i])
 			stream_abort(s->connected[i]);
@@ -165,9 +166,9 @@ int send_session_cancel(struct send_session *s)
 	atomic_store(&s->is_cancelled, 1);
 	pthread_mutex_lock(&s->lock);
 	is_known = s->stage >= SESSION_GREETED;
-	note_failure(s, &e);
+	set_failure(s, &e);
 	pthread_mutex_unlock(&s->lock);
-	/* Without being told, the receiver may wait for us to come back. */
+	/* A receiver that is not told may wait for the sender to come back. */
 	if (is_known)
 		queue_wake(s->queue);
 	else

@@ -1,6 +1,6 @@
 /*
  * What a stream's thread works with: its buffers, the directories of the
- * sources, and the way of content out of it.
+ * sources, and sending within the rate limit.
  */
 #include "sender/stream.h"
 
@@ -17,8 +17,8 @@
 #include "sender/session.h"
 
 enum {
-	/* Waits for the rate limit are cut to this, so that a user who stops us
-	 * need not wait longer. */
+	/* The longest single wait for the rate limit, so that the thread
+	 * notices within that time that the user stopped the transfer. */
 	RATE_SLICE_MS = 100,
 };
 
@@ -66,6 +66,8 @@ int send_stream_open_parent(struct send_stream *st, const struct item *it,
 {
 	const struct send_config *cfg = st->sender->cfg;
 
+	/* One cache of directories for each stream, as it is not shared; the
+	 * scan goes through the roots one after the other. */
 	if (!st->dirs || st->dirs_root != it->root) {
 		dirs_free(st->dirs);
 		st->dirs = dirs_new(scan_root_fd(cfg->scan, it->root),
@@ -92,8 +94,10 @@ void send_stream_item_failed(struct send_stream *st, const struct item *it,
 	outcome_item_failed(st->sender->outcome, it, name, e);
 }
 
-/* ---- content on its way out ---- */
+/* ---- sending content ---- */
 
+/* Reserve bytes of the rate limit, and wait until they may be sent.  The
+ * receiver's answers are read meanwhile, and heart-beats sent. */
 static int wait_for_rate(struct send_stream *st, uint64_t bytes, struct err *e)
 {
 	unsigned ms = rate_limit_take_bytes(&st->sender->rate_limit, bytes);
@@ -129,6 +133,8 @@ int send_stream_send(struct send_stream *st, const void *payload, size_t n,
 	rc = channel_send(&st->channel, payload, n, e);
 	if (rc)
 		return rc;
+	/* The wait for the rate limit counts: to the adaptive level it is a
+	 * slow network. */
 	compressor_sent(&st->compressor, clock_ns() - began_ns);
 	atomic_fetch_add(&st->sender->count.bytes, content);
 	if (st->state == STREAM_OPENING)

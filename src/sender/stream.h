@@ -2,17 +2,16 @@
  * stream.h - one connection of a sending session, and what its thread works
  * with.
  *
- * Layer: sender.  Uses fs/dirs.h, session/channel.h, sender/sender.h,
- * sender/compressor.h.
+ * Layer: sender.
  * Threads: a struct send_stream belongs to its thread.
  *
  * The parts that work on it, each calling only those below:
  *
- *	connection.c	the thread: begin, take tasks, end
+ *	connection.c	the thread: open the stream, do tasks, end it
  *	opening.c	connect; HELLO or JOIN, and READY
  *	send_pack.c, send_file.c	the tasks
- *	stream.c	keep to the rate limit, send
- *	replies.c	what the receiver answers
+ *	stream.c	send, within the rate limit
+ *	replies.c	the receiver's answers
  *	compressor.c	compress
  */
 #ifndef FERRY_SENDER_STREAM_H
@@ -32,8 +31,8 @@ struct dirs;
 struct item;
 
 enum {
-	/* The buffer for raw bytes: room after a chunk, so that a read can see
-	 * the end of a file that fills it exactly. */
+	/* Size of the buffer for raw bytes.  The room after a chunk lets a read
+	 * find the end of a file that fills the chunk exactly. */
 	STREAM_RAW_CAP = CHUNK_MAX + 4096,
 };
 
@@ -59,12 +58,12 @@ struct send_stream {
 	struct dirs *dirs; /* below scan root dirs_root; NULL: none yet */
 	unsigned dirs_root;
 
-	int is_at_task;  /* of what it was given, not all is sent yet */
-	int is_flushed;  /* FLUSH was the last thing sent */
+	int is_at_task;  /* its task is not sent completely yet */
+	int is_flushed;  /* nothing was sent after FLUSH */
 	int lacks_codec; /* the receiver does not know the one asked for */
 	/* before READY came */
 	int has_aborted;      /* FILE_ABORT was sent */
-	uint64_t early_bytes; /* of content that was sent */
+	uint64_t early_bytes; /* bytes of content that were sent */
 };
 
 /* Prepare stream `index`, with its buffers.  Returns 0 or ERR_RESOURCE; in
@@ -75,12 +74,13 @@ int send_stream_init(struct send_stream *st, struct sender *s, unsigned index,
 /* Free all but the connection (opening_close()). */
 void send_stream_release(struct send_stream *st);
 
-/* Whether the stream has to tell the receiver that the user stopped us: the
- * first one does, and until then all others go on. */
+/* Whether the user stopped the transfer and this is the stream that tells the
+ * receiver: the first one.  The others go on until their connections are
+ * aborted. */
 int send_stream_is_leaving(const struct send_stream *st);
 
-/* A task begins; all of it was sent.  One that fails is not ended before the
- * session knows of the failure: see send_session_count_tasks(). */
+/* A task begins; all of it was sent.  Where sending fails, the task is ended
+ * only after send_session_fail(): see send_session_count_tasks(). */
 void send_stream_begin_task(struct send_stream *st);
 void send_stream_end_task(struct send_stream *st);
 
@@ -95,20 +95,20 @@ int send_stream_open_parent(struct send_stream *st, const struct item *it,
 /* Whether a symlink in the item's place is followed. */
 int send_stream_follows(const struct send_stream *st, const struct item *it);
 
-/* An item (with its name) could not be sent from here: reported, as
+/* Report an item (with its name) that could not be read or sent, as
  * outcome_item_failed(). */
 void send_stream_item_failed(struct send_stream *st, const struct item *it,
 			     const char *name, struct err *e);
 
-/* ---- content on its way out ---- */
+/* ---- sending content ---- */
 
 /*
  * Send the frame in channel.out with n bytes of payload (borrowed), which stand
- * for `content` bytes of files.  Blocks as long as the rate limit says and the
- * line takes; the receiver's answers are taken meanwhile.
+ * for `content` bytes of files.  Blocks until the rate limit allows it and the
+ * socket has taken it; the receiver's answers are read meanwhile.
  *
- * Returns 0; ERR_INTERRUPTED where the user stopped us; as channel_send() and
- * replies_take().
+ * Returns 0; ERR_INTERRUPTED where the user stopped the transfer; otherwise as
+ * channel_send() and replies_take().
  */
 int send_stream_send(struct send_stream *st, const void *payload, size_t n,
 		     uint64_t content, struct err *e);
