@@ -57,25 +57,27 @@ static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf,
 	return n < count ? n : count;
 }
 
+/* What record_leaf() found. */
+enum { LEAF_NEW, LEAF_KNOWN, LEAF_DROPPED };
+
 /*
- * As queue_put_leaf(), but a file whose content is not what it was before is
- * given up.  Where this returns an error, the caller returns *rc, which is 0 if
- * the session goes on.
+ * Record the digest of a leaf before it is sent.  Returns LEAF_NEW; LEAF_KNOWN
+ * where it was recorded before; LEAF_DROPPED where it was another one, so that
+ * the file was given up; or an error that ends the session.
  */
 static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		       const uint8_t *digest, int *rc, struct err *e)
+		       const uint8_t *digest, struct err *e)
 {
-	int put = queue_put_leaf(st->sender->queue, f, leaf, digest);
+	int rc = queue_put_leaf(st->sender->queue, f, leaf, digest);
 	struct err fe;
 
-	*rc = 0;
-	if (put >= 0)
-		return put;
-	if (put == ERR_RESOURCE)
-		return *rc = err_set(e, put, "out of memory");
+	if (rc >= 0)
+		return rc > 0 ? LEAF_KNOWN : LEAF_NEW;
+	if (rc == ERR_RESOURCE)
+		return err_set(e, rc, "out of memory");
 	err_set(&fe, ERR_CHANGED, "it changed while it was sent");
-	*rc = abort_file(st, f, &fe, e);
-	return ERR_CHANGED;
+	rc = abort_file(st, f, &fe, e);
+	return rc ? rc : LEAF_DROPPED;
 }
 
 /* Send the n bytes in st->raw as that leaf of the file. */
@@ -90,13 +92,13 @@ static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	};
 	const uint8_t *payload;
 	size_t len;
-	int rc, was_known;
+	int found;
 
 	digest->sum(st->raw, n, m.digest);
-	was_known = record_leaf(st, f, leaf, m.digest, &rc, e);
-	if (was_known < 0)
-		return rc;
-	if (was_known)
+	found = record_leaf(st, f, leaf, m.digest, e);
+	if (found < 0 || found == LEAF_DROPPED)
+		return found < 0 ? found : 0;
+	if (found == LEAF_KNOWN)
 		atomic_fetch_add(&st->sender->count.resent_bytes, n);
 	payload = compressor_run(&st->compressor, st->raw, n, &len, &m.codec);
 	msg_put_chunk(&st->channel.out, &m, digest->size, (uint32_t)len);
@@ -111,12 +113,13 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		.offset = leaf * TREE_LEAF,
 		.len = count * TREE_LEAF,
 	};
-	int rc;
 
 	for (uint64_t i = 0; i < count; i++) {
-		if (record_leaf(st, f, leaf + i, st->sender->zero_digest, &rc,
-				e) < 0)
-			return rc;
+		int found = record_leaf(st, f, leaf + i,
+					st->sender->zero_digest, e);
+
+		if (found < 0 || found == LEAF_DROPPED)
+			return found < 0 ? found : 0;
 	}
 	msg_put_hole(&st->channel.out, &m);
 	return send_stream_send(st, NULL, 0, m.len, e);
