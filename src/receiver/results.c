@@ -332,7 +332,8 @@ int results_match(struct results *r, const struct msg_finish *m)
 
 	pthread_mutex_lock(&r->lock);
 	same = m->files == t->committed + t->unchanged &&
-	       m->bytes == t->bytes && memcmp(m->sum, t->sum, WIRE_SUM) == 0;
+	       m->bytes == t->bytes &&
+	       memcmp(m->sum, t->sum, WIRE_SUM_LEN) == 0;
 	pthread_mutex_unlock(&r->lock);
 	return same;
 }

@@ -49,8 +49,8 @@ struct recv_session {
 	uint64_t number;           /* set when it enters the list */
 	uint64_t began_ns;
 	struct timespec began;     /* by the clock that dates files */
-	uint8_t token[WIRE_TOKEN]; /* for JOIN; secret */
-	uint8_t id[WIRE_TOKEN];    /* of HELLO, kept by retries; secret */
+	uint8_t token[WIRE_TOKEN_LEN]; /* for JOIN; secret */
+	uint8_t id[WIRE_TOKEN_LEN];    /* of HELLO, kept by retries; secret */
 	uint8_t peer_id[STREAM_PEER];
 	uint64_t source_key;       /* see admission.h */
 	struct fd_share share;     /* of the descriptors */

@@ -26,7 +26,7 @@ enum {
 /* With --once: a session that was lost, whose sender may reconnect. */
 struct lost_session {
 	uint64_t until_ms; /* clock_ms(); 0: there is none */
-	uint8_t id[WIRE_TOKEN];
+	uint8_t id[WIRE_TOKEN_LEN];
 	/* of all sessions of this transfer so far */
 	struct totals totals;
 	struct session_summary summary;
@@ -40,7 +40,7 @@ struct sessions {
 	struct recv_session *list;
 	unsigned count;
 	uint64_t last_number;
-	uint8_t former[FORMER_MAX][WIRE_TOKEN]; /* a ring of tokens */
+	uint8_t former[FORMER_MAX][WIRE_TOKEN_LEN]; /* a ring of tokens */
 	unsigned former_count;                  /* all that were put there */
 	int has_ended;     /* with --once, or a code: the receiver ends, */
 	struct err result; /* with this result */
@@ -73,7 +73,7 @@ static int same_token(const uint8_t *a, const uint8_t *b)
 {
 	uint8_t diff = 0;
 
-	for (int i = 0; i < WIRE_TOKEN; i++)
+	for (int i = 0; i < WIRE_TOKEN_LEN; i++)
 		diff |= a[i] ^ b[i];
 	return diff == 0;
 }
@@ -180,7 +180,7 @@ static void remove_session(struct sessions *ss, struct recv_session *s)
 	*at = s->next;
 	ss->count--;
 	memcpy(ss->former[ss->former_count % FORMER_MAX], s->token,
-	       WIRE_TOKEN);
+	       WIRE_TOKEN_LEN);
 	ss->former_count++;
 }
 

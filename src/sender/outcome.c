@@ -228,7 +228,7 @@ int outcome_is_confirmed(struct outcome *o)
 	pthread_mutex_lock(&o->lock);
 	is_same = o->has_summary && m->files == t->committed + t->unchanged &&
 		  m->bytes == t->bytes && m->notes == o->notes &&
-		  memcmp(m->sum, t->sum, WIRE_SUM) == 0;
+		  memcmp(m->sum, t->sum, WIRE_SUM_LEN) == 0;
 	pthread_mutex_unlock(&o->lock);
 	return is_same;
 }

@@ -44,7 +44,7 @@ struct sender {
 	struct send_peer peer;
 	struct counters count;
 	struct rate_limit rate_limit;
-	uint8_t session_id[WIRE_TOKEN];
+	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
 };
 

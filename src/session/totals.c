@@ -24,7 +24,7 @@ void totals_file(struct totals *t, enum file_status status, uint64_t id,
 	memcpy(record + 16, digest, digest_size);
 	digest_xxh3.sum(record, 16 + digest_size, hash);
 	/* sum += hash, as 128-bit big-endian numbers */
-	for (int i = WIRE_SUM - 1; i >= 0; i--) {
+	for (int i = WIRE_SUM_LEN - 1; i >= 0; i--) {
 		carry += (unsigned)t->sum[i] + hash[i];
 		t->sum[i] = (uint8_t)(carry & 0xff);
 		carry >>= 8;

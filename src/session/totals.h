@@ -23,7 +23,7 @@ struct totals {
 	uint64_t failed_changed; /* sources that changed while they were sent */
 	int is_full;             /* a disk or quota was full, on either side */
 	uint64_t bytes;          /* of files committed or unchanged */
-	uint8_t sum[WIRE_SUM];   /* see msg.h, FINISH */
+	uint8_t sum[WIRE_SUM_LEN]; /* see msg.h, FINISH */
 };
 
 enum totals_side { TOTALS_LOCAL, TOTALS_REMOTE, TOTALS_CHANGED };

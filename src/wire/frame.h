@@ -26,9 +26,9 @@ enum {
 	WIRE_NAME_MAX = 4095,
 	WIRE_TARGET_MAX = 4095,
 	WIRE_TEXT_MAX = 512, /* of an ERROR */
-	WIRE_TOKEN = 16,
+	WIRE_TOKEN_LEN = 16, /* of JOIN and READY; also of a session id */
 	WIRE_DIGEST_MAX = 32,
-	WIRE_SUM = 16,    /* of FINISH and SUMMARY */
+	WIRE_SUM_LEN = 16, /* of FINISH and SUMMARY */
 	STREAMS_MAX = 16, /* of a session */
 	WIRE_OPENING_MAX = 512, /* body of a HELLO, JOIN or READY */
 	/* The largest body of a frame from the receiver.  These arrive while

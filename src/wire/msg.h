@@ -76,7 +76,7 @@ struct msg_hello {
 	uint8_t flags;
 	uint16_t streams;
 	uint32_t features; /* what the sender knows: enum wire_feature */
-	uint8_t session[WIRE_TOKEN];
+	uint8_t session[WIRE_TOKEN_LEN];
 };
 void msg_put_hello(struct buf *b, const struct msg_hello *m);
 int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n);
@@ -86,7 +86,7 @@ int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n);
 struct msg_join {
 	uint16_t version;
 	uint16_t index;
-	uint8_t token[WIRE_TOKEN];
+	uint8_t token[WIRE_TOKEN_LEN];
 };
 void msg_put_join(struct buf *b, const struct msg_join *m);
 int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
@@ -101,7 +101,7 @@ struct msg_ready {
 	uint16_t streams;
 	uint32_t features; /* what is granted: enum wire_feature */
 	uint32_t open_files;
-	uint8_t token[WIRE_TOKEN];
+	uint8_t token[WIRE_TOKEN_LEN];
 };
 void msg_put_ready(struct buf *b, const struct msg_ready *m);
 int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
@@ -265,7 +265,7 @@ void msg_put_flush(struct buf *b);
 struct msg_finish {
 	uint64_t files;
 	uint64_t bytes;
-	uint8_t sum[WIRE_SUM];
+	uint8_t sum[WIRE_SUM_LEN];
 };
 void msg_put_finish(struct buf *b, const struct msg_finish *m);
 int msg_get_finish(struct msg_finish *m, const uint8_t *p, size_t n);
@@ -277,7 +277,7 @@ int msg_get_finish(struct msg_finish *m, const uint8_t *p, size_t n);
 struct msg_summary {
 	uint64_t files;
 	uint64_t bytes;
-	uint8_t sum[WIRE_SUM];
+	uint8_t sum[WIRE_SUM_LEN];
 	uint64_t notes;
 };
 void msg_put_summary(struct buf *b, const struct msg_summary *m);

@@ -65,7 +65,7 @@ struct world {
 	struct buf replies; /* on the first connection */
 	size_t replies_done;
 	const struct digest_ops *digest;
-	uint8_t token[WIRE_TOKEN];
+	uint8_t token[WIRE_TOKEN_LEN];
 	struct expander *expander;
 	struct sent_item items[IDS_MAX];
 	size_t item_count;
@@ -210,7 +210,7 @@ static void take_replies(void)
 		CHECK(frame_body_crc(p + FRAME_HEADER, f.len) ==
 		      f.body_check);
 		if (f.type == FRAME_READY)
-			memcpy(w.token, p + FRAME_HEADER + 12, WIRE_TOKEN);
+			memcpy(w.token, p + FRAME_HEADER + 12, WIRE_TOKEN_LEN);
 		else if (f.type == FRAME_VERDICT)
 			take_verdict(p + FRAME_HEADER, f.len);
 		w.replies_done += FRAME_HEADER + f.len;
@@ -336,8 +336,8 @@ static void look_at(unsigned type, uint8_t *body, size_t n, int fix)
 {
 	if (type == FRAME_HELLO)
 		see_hello(body, n);
-	else if (type == FRAME_JOIN && fix && n >= WIRE_TOKEN)
-		memcpy(body + n - WIRE_TOKEN, w.token, WIRE_TOKEN);
+	else if (type == FRAME_JOIN && fix && n >= WIRE_TOKEN_LEN)
+		memcpy(body + n - WIRE_TOKEN_LEN, w.token, WIRE_TOKEN_LEN);
 	else if (type == FRAME_OPEN && fix)
 		fix_open(body, n);
 	else if (type == FRAME_CHUNK && fix)

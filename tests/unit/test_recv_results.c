@@ -253,8 +253,8 @@ static void what_is_counted(void **state)
 	assert_int_equal(t.bytes, 20);
 	totals_file(&sum, STATUS_UNCHANGED, 2, 10, digest, digest_xxh3.size);
 	totals_file(&sum, STATUS_COMMITTED, 1, 10, digest, digest_xxh3.size);
-	assert_memory_equal(t.sum, sum.sum, WIRE_SUM);
-	memcpy(f.sum, sum.sum, WIRE_SUM);
+	assert_memory_equal(t.sum, sum.sum, WIRE_SUM_LEN);
+	memcpy(f.sum, sum.sum, WIRE_SUM_LEN);
 	assert_true(results_match(lab->r, &f));
 	f.sum[3] ^= 1;
 	assert_false(results_match(lab->r, &f));
@@ -269,7 +269,7 @@ static void what_is_counted(void **state)
 	assert_int_equal(m.files, 2);
 	assert_int_equal(m.bytes, 20);
 	assert_int_equal(m.notes, 1);
-	assert_memory_equal(m.sum, sum.sum, WIRE_SUM);
+	assert_memory_equal(m.sum, sum.sum, WIRE_SUM_LEN);
 }
 
 static void what_the_user_is_told(void **state)

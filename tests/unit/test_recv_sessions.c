@@ -150,7 +150,7 @@ static void joining(void **state)
 	struct recv_lab *lab = *state;
 	struct recv_session *s = must_begin(lab, 1);
 	struct stream *stream = lab->channel.stream;
-	uint8_t token[WIRE_TOKEN];
+	uint8_t token[WIRE_TOKEN_LEN];
 	int is_late = 9;
 
 	memcpy(token, s->token, sizeof(token));
@@ -162,10 +162,10 @@ static void joining(void **state)
 	assert_null(sessions_join(sessions, token, 0, stream, &is_late));
 	assert_false(is_late);
 	/* a token that differs in its last bit */
-	token[WIRE_TOKEN - 1] ^= 1;
+	token[WIRE_TOKEN_LEN - 1] ^= 1;
 	assert_null(sessions_join(sessions, token, 2, stream, &is_late));
 	assert_false(is_late);
-	token[WIRE_TOKEN - 1] ^= 1;
+	token[WIRE_TOKEN_LEN - 1] ^= 1;
 	/* A place is free again when its stream left. */
 	sessions_leave(sessions, s, 1);
 	assert_int_equal(lab->summaries, 0);
@@ -204,13 +204,13 @@ static void former_sessions_are_few(void **state)
 {
 	enum { FORMER_MAX = 16 };
 	struct recv_lab *lab = *state;
-	uint8_t token[FORMER_MAX + 1][WIRE_TOKEN];
+	uint8_t token[FORMER_MAX + 1][WIRE_TOKEN_LEN];
 	int is_late;
 
 	for (unsigned i = 0; i <= FORMER_MAX; i++) {
 		struct recv_session *s = must_begin(lab, 1);
 
-		memcpy(token[i], s->token, WIRE_TOKEN);
+		memcpy(token[i], s->token, WIRE_TOKEN_LEN);
 		sessions_leave(sessions, s, 0);
 	}
 	for (unsigned i = 0; i <= FORMER_MAX; i++) {
