@@ -38,18 +38,17 @@ static int do_task(struct send_stream *st, const struct task *t, struct err *e)
 		break;
 	case TASK_RANGE:
 		rc = send_file_range(st, t->file, t->leaf, t->count, e);
-		if (rc == 0)
-			rc = send_file_end(st, t->file, e);
 		break;
 	case TASK_CHECK:
 		rc = send_file_check(st, t->file, t->leaf, t->count, e);
-		if (rc == 0)
-			rc = send_file_end(st, t->file, e);
 		break;
 	case TASK_STDIN:
 		rc = send_file_stdin(st, t->file, e);
 		break;
 	}
+	/* These may have recorded the last leaf that was missing. */
+	if (rc == 0 && (t->kind == TASK_RANGE || t->kind == TASK_CHECK))
+		rc = send_file_end(st, t->file, e);
 	if (t->kind != TASK_PACK)
 		queue_release_task(st->sender->queue, t);
 	if (rc == 0)
@@ -187,6 +186,7 @@ static void report_failure(struct send_stream *st, struct err *e)
 	else if (is_lost && was_ready &&
 		 send_session_count_tasks(s->session) == 0 &&
 		 queue_is_drained(s->queue))
+		/* Nothing was left to send: all may be committed. */
 		e->code = ERR_UNCONFIRMED;
 	else if (e->code == ERR_CLOSED)
 		e->code = ERR_LOST;

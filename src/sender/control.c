@@ -104,6 +104,7 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 			if (fds[0].revents)
 				send_session_clear_wake(s->session);
 			if (fds[1].revents) {
+				/* It stays readable: do not poll it again. */
 				fds[1].fd = -1;
 				if (send_session_cancel(s->session))
 					leave_until_ms = clock_ms() +

@@ -39,10 +39,9 @@ unsigned growth_most(int is_long, int is_compressing)
 unsigned growth_streams(const struct growth *g, unsigned started)
 {
 	const unsigned allowed = g->is_ready ? g->allowed : STREAMS_MAX;
-	const unsigned most = growth_most(g->is_long, g->is_compressing);
-	/* On a long path each stream starts slowly, and is slow to take over
-	 * what others leave at the end: so as many as have some chunks or packs
-	 * each, as far as the scan has got. */
+	/* With a long round trip each stream starts slowly, and is slow to take
+	 * over what others leave at the end: so as many as have some chunks or
+	 * packs each, as far as the scan has got. */
 	const uint64_t worth = 1 + g->bytes / LONG_STREAM_BYTES +
 			       g->files / LONG_STREAM_FILES;
 	unsigned want = g->asked;
@@ -50,7 +49,9 @@ unsigned growth_streams(const struct growth *g, unsigned started)
 	if (!g->is_ready && !(g->is_long && g->may_be_early))
 		return started;
 	if (!want)
-		want = g->is_long && worth < most ? (unsigned)worth : most;
+		want = growth_most(g->is_long, g->is_compressing);
+	if (!g->asked && g->is_long && worth < want)
+		want = (unsigned)worth;
 	if (want > allowed)
 		want = allowed;
 	if (want <= started ||

@@ -136,6 +136,7 @@ static int open_channel(struct send_stream *st, struct err *e)
 	if (st->sender->cfg->codec.ops->id != CODEC_NONE)
 		dial_limit_unsent(stream_fd(stream));
 	channel_init(&st->channel, stream, 1, st->sender->cfg->timeout_ms);
+	/* A session that failed before this has not aborted this stream. */
 	has_failed = send_session_watch_stream(session, st->index, stream);
 	stream_set_hooks(stream, &hooks);
 	if (has_failed || send_session_is_cancelled(session))

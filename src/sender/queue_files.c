@@ -124,6 +124,7 @@ int queue_take_end(struct queue *q, struct outfile *f)
 	int rc = 0;
 
 	pthread_mutex_lock(&q->lock);
+	/* Standard input has a size only once its end was read. */
 	if (f->state == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
 	    (!f->is_stream || f->at_eof) &&
 	    tree_set_size(f->tree, f->size) == 0 && tree_is_complete(f->tree)) {

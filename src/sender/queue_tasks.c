@@ -136,6 +136,7 @@ enum queue_next queue_take(struct queue *q, struct task *t, int only_open)
 	if (next == QUEUE_TASK) {
 		q->busy++;
 		pthread_cond_signal(&q->room);
+		/* This call cleared the signal, which was for all streams. */
 		if (queue_count_tasks(q) > 0)
 			queue_signal(q);
 	} else if (next == QUEUE_WAIT) {

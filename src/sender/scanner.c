@@ -105,6 +105,7 @@ static int add_to_pack(struct scanner *sc, enum item_kind kind,
 	struct item *it = try_add(sc, kind, si);
 	int rc;
 
+	/* The pack is full: queue it, and begin another one. */
 	if (!it) {
 		rc = queue_pack(sc);
 		if (rc)

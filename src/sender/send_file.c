@@ -243,6 +243,7 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	/* Before it is sent: another stream may read the answer. */
 	queue_add_check(s->queue, f);
 	msg_put_check(&st->channel.out, &m, s->cfg->digest->size);
+	/* The leaves count as done; the answer subtracts those that differ. */
 	for (uint32_t i = 0; i < m.count; i++)
 		atomic_fetch_add(&s->count.bytes,
 				 tree_leaf_size(f->size, leaf + i));
@@ -261,6 +262,8 @@ int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 	if (take == 0)
 		return 0;
 	err_clear(&fe);
+	/* The last moment to notice a change: after FILE_END the receiver may
+	 * commit the file. */
 	if (take < 0)
 		err_set(&fe, ERR_RESOURCE, "out of memory");
 	else if (!f->is_stream && fstat(f->fd, &now))
@@ -320,6 +323,8 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 	err_clear(&fe);
 	if (open_source(st, f, &fe))
 		return abort_file(st, f, &fe, e);
+	/* A tree from an earlier session is kept: where the source has changed
+	 * since, its digests show that. */
 	if (!f->tree)
 		f->tree = tree_new(digest, f->size);
 	is_whole = st->state == STREAM_READY && !f->is_stream &&

@@ -80,6 +80,8 @@ void send_session_set_stage(struct send_session *s, enum session_stage stage)
 	s->stage = stage;
 	pthread_cond_broadcast(&s->begun);
 	pthread_mutex_unlock(&s->lock);
+	/* The control thread may start further streams now; GREETED changes
+	 * nothing for it. */
 	if (stage != SESSION_GREETED)
 		send_session_wake(s);
 }

@@ -218,6 +218,7 @@ static void *accept_main(void *arg)
 	int pause = 0;
 
 	while (!cancel_is_set(&a->stop)) {
+		/* During a pause the listener stays readable: leave it out. */
 		int n = poll(fds, pause ? 2 : 3, pause ? pause : -1);
 
 		join_ended(a);
