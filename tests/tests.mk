@@ -64,18 +64,38 @@ endif
 ## tests: build what the tests need, run nothing
 tests: $(B)/ferry $(unit_progs) $(tool_progs)
 
-link_test = $(compile) -MMD -MP -MF $@.d -MT $@ -o $@ $< $(B)/libferry.a \
-	$(ldflags)
+# Compiled apart from linking: a change of the library only links them again.
+$(B)/tests/%.o: tests/unit/%.c $(B)/flags | have-cmocka
+	$(compile_test)
 
-$(B)/tests/%: tests/unit/%.c $(B)/libferry.a $(B)/flags | have-cmocka
-	$(call say,CCLD,$<)
-	@mkdir -p $(@D)
-	$(Q)$(link_test) $(libs) -lcmocka
+$(B)/tools/%.o: tests/tools/%.c $(B)/flags
+	$(compile_test)
 
-$(B)/tools/%: tests/tools/%.c $(B)/libferry.a $(B)/flags
-	$(call say,CCLD,$<)
+define compile_test
+	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(link_test) $(libs)
+	$(Q)$(compile) -MMD -MP -c -o $@ $<
+endef
+
+$(B)/tests/%: $(B)/tests/%.o $(B)/libferry.a
+	$(call say,LD,$@)
+	$(Q)$(link_test) -lcmocka
+
+$(B)/tools/%: $(B)/tools/%.o $(B)/libferry.a
+	$(call say,LD,$@)
+	$(Q)$(link_test)
+
+link_test = $(compile) -o $@ $^ $(ldflags) $(libs)
+
+# What a test ran is kept apart, so that scripts/mutate knows it.
+ifdef COVERAGE
+by_test = GCOV_PREFIX='$(abspath $(B))/by-test/$(@:run/%=%)' \
+	GCOV_PREFIX_STRIP=$(words $(subst /, ,$(abspath $(B))))
+lib_objs += $(B)/obj/coverage_exit.o
+$(B)/libferry.a: $(B)/obj/coverage_exit.o
+$(B)/obj/coverage_exit.o: tests/lib/coverage_exit.c $(B)/flags
+	$(compile_test)
+endif
 
 have-cmocka:
 	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
@@ -96,11 +116,11 @@ check-unit: $(unit_runs)
 check-bats: $(bats_runs)
 
 $(unit_runs): run/unit/%: $(B)/tests/%
-	@CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test $(UNIT_TIMEOUT) \
+	@$(by_test) CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test $(UNIT_TIMEOUT) \
 		'$(LOGS)/unit/$*.log' $(wrap) $<
 
 $(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs)
-	@scripts/run-test $(BATS_TIMEOUT) '$(LOGS)/bats/$*.log' $(wrap) \
+	@$(by_test) scripts/run-test $(BATS_TIMEOUT) '$(LOGS)/bats/$*.log' $(wrap) \
 		bats --tap $(if $(BATS_TAG),--filter '\[$(BATS_TAG)\]') $<
 
 # The tests that the check targets would run, for scripts/test.
@@ -126,9 +146,9 @@ hostile: $(B)/ferry
 
 ## coverage: lines and branches that the tests run, by file (minutes)
 coverage:
-	$(Q)find $(out)/coverage -name '*.gcda' -delete 2>/dev/null || :
+	$(Q)rm -rf $(out)/coverage/by-test
 	-$(Q)$(MAKE) -k COVERAGE=1 check
-	$(Q)scripts/coverage $(out)/coverage/obj
+	$(Q)scripts/coverage $(out)/coverage
 
 ## MINUTES=N: how long to soak
 ## soak: transfers in every mode, confined and watched, for MINUTES=20

@@ -27,26 +27,21 @@ fuzzers: $(fuzzers)
 
 tests: $(replays)
 
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(B)/libferry.a $(B)/flags
-	$(call say,FUZZER,$<)
-	@mkdir -p $(@D)
-	$(Q)$(link_test) $(libs) -fsanitize=fuzzer
+$(B)/fuzz/%.o: tests/fuzz/%.c $(B)/flags
+	$(compile_test)
 
-$(B)/fuzz/replay_%: tests/fuzz/fuzz_%.c $(B)/fuzz/replay.o $(B)/libferry.a \
-		$(B)/flags
-	$(call say,CCLD,$<)
-	@mkdir -p $(@D)
-	$(Q)$(link_test) $(B)/fuzz/replay.o $(libs)
+$(B)/fuzz/fuzz_%: $(B)/fuzz/fuzz_%.o $(B)/libferry.a
+	$(call say,FUZZER,$@)
+	$(Q)$(link_test) -fsanitize=fuzzer
 
-$(B)/fuzz/replay.o: tests/fuzz/replay.c $(B)/flags
-	$(call say,CC,$<)
-	@mkdir -p $(@D)
-	$(Q)$(compile) -MMD -MP -c -o $@ $<
+$(B)/fuzz/replay_%: $(B)/fuzz/fuzz_%.o $(B)/fuzz/replay.o $(B)/libferry.a
+	$(call say,LD,$@)
+	$(Q)$(link_test)
 
--include $(replays:=.d) $(fuzzers:=.d) $(B)/fuzz/replay.d
+-include $(fuzzers:=.d) $(B)/fuzz/replay.d
 
 $(fuzz_runs): run/fuzz/%: $(B)/fuzz/replay_%
-	@scripts/run-test $(UNIT_TIMEOUT) '$(LOGS)/fuzz/$*.log' $(wrap) $< \
+	@$(by_test) scripts/run-test $(UNIT_TIMEOUT) '$(LOGS)/fuzz/$*.log' $(wrap) $< \
 		-m $(FUZZ_MUTATIONS) tests/fuzz/corpus/$*
 
 $(fuzz_live): run/fuzzer/%: $(B)/fuzz/fuzz_%
