@@ -77,7 +77,8 @@ static void begin(struct desk *d, int has_terminal)
 	char terminal[64];
 
 	d->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert_true(d->master >= 0);
+	if (d->master < 0)
+		skip(); /* a system without terminals */
 	assert_int_equal(grantpt(d->master), 0);
 	assert_int_equal(unlockpt(d->master), 0);
 	assert_int_equal(ptsname_r(d->master, terminal, sizeof(terminal)), 0);

@@ -9,11 +9,14 @@
 #include <string.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/num.h"
 #include "base/text.h"
 
@@ -626,6 +629,35 @@ static void err_codes_have_status_name_and_weight(void **state)
 	}
 }
 
+/* ---- reading and writing ---- */
+
+static void io_tells_an_error_from_the_end(void **state)
+{
+	char text[4];
+	int fds[2], none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(none >= 0);
+	assert_int_equal(io_read(none, text, sizeof(text)), 0);
+	assert_int_equal(io_pread(none, text, sizeof(text), 0), 0);
+	/* open for reading only */
+	assert_int_equal(io_write(none, "x", 1), -1);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(io_pwrite(none, "x", 1, 0), -1);
+	assert_int_equal(io_close(&none), 0);
+	assert_int_equal(none, -1);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(io_read(fds[1], text, sizeof(text)), -1);
+	assert_int_equal(errno, EBADF);
+	/* a pipe has no offsets */
+	assert_int_equal(io_pread(fds[0], text, sizeof(text), 0), -1);
+	assert_int_equal(errno, ESPIPE);
+	assert_int_equal(io_close(&fds[0]), 0);
+	assert_int_equal(io_close(&fds[1]), 0);
+	/* closed already: nothing to do */
+	assert_int_equal(io_close(&fds[1]), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -646,6 +678,7 @@ int main(void)
 		cmocka_unit_test(escape_bidi_and_separators),
 		cmocka_unit_test(escape_what_is_not_utf8),
 		cmocka_unit_test(escape_cuts_to_size),
+		cmocka_unit_test(io_tells_an_error_from_the_end),
 		cmocka_unit_test(err_records_and_prefixes),
 		cmocka_unit_test(err_texts_are_cut_not_overrun),
 		cmocka_unit_test(err_merge_keeps_the_most_telling),

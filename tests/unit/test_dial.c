@@ -109,6 +109,8 @@ static void connect_dual(const char *host, const char *want_peer)
 	assert_true(two >= 0);
 	check_socket(two);
 	close(two);
+	opt.bind = "nowhere";
+	assert_int_equal(dial_connect_peer(&to, &opt, NULL, &e), ERR_USAGE);
 	assert_int_equal(dial_get_peer(pfd.fd, &to, &e), ERR_LOST);
 	close(pfd.fd);
 }

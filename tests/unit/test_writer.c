@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -404,6 +405,41 @@ static void test_show(void **state)
 	close_output(&o);
 }
 
+/* The longest text, on a terminal that is wide enough for all of it. */
+static void test_show_on_a_wide_terminal(void **state)
+{
+	struct winsize size = { .ws_col = 2 * WRITER_SHOWN_MAX };
+	const int len = WRITER_SHOWN_MAX - 1;
+	char name[64], text[TEXT_MAX], wide[WRITER_SHOWN_MAX];
+	struct output o;
+
+	(void)state;
+	o.fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (o.fds[0] < 0)
+		skip(); /* a system without terminals */
+	assert_int_equal(grantpt(o.fds[0]), 0);
+	assert_int_equal(unlockpt(o.fds[0]), 0);
+	assert_int_equal(ptsname_r(o.fds[0], name, sizeof(name)), 0);
+	o.fds[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(o.fds[1] >= 0);
+	assert_int_equal(ioctl(o.fds[1], TIOCSWINSZ, &size), 0);
+	o.w = writer_new(o.fds[1], 0);
+	assert_non_null(o.w);
+	writer_start(o.w);
+	memset(wide, 'w', sizeof(wide) - 1);
+	wide[sizeof(wide) - 1] = '\0';
+	writer_show(o.w, wide);
+	await_text(&o, text, 1 + (size_t)len);
+	assert_int_equal(strspn(text + 1, "w"), len);
+	/* it is taken away by as many spaces, and nothing else */
+	writer_show(o.w, "");
+	await_text(&o, text, 1 + (size_t)len + 1);
+	assert_int_equal(strspn(text + 1, " "), len);
+	assert_string_equal(text + 1 + len, "\r");
+	assert_int_equal(writer_end(o.w, -1), 0);
+	close_output(&o);
+}
+
 /* For a terminal that stands still the latest text is kept, and no more. */
 static void test_only_the_latest_is_shown(void **state)
 {
@@ -502,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_with_a_reader),
 		cmocka_unit_test(test_pieces_are_whole_lines),
 		cmocka_unit_test(test_show),
+		cmocka_unit_test(test_show_on_a_wide_terminal),
 		cmocka_unit_test(test_only_the_latest_is_shown),
 		cmocka_unit_test(test_threads),
 	};
