@@ -85,7 +85,7 @@ $(B)/tools/%: $(B)/tools/%.o $(B)/libferry.a
 	$(call say,LD,$@)
 	$(Q)$(link_test)
 
-link_test = $(compile) -o $@ $^ $(ldflags) $(libs)
+link_test = $(compile) -o $@ $(filter %.o %.a,$^) $(ldflags) $(libs)
 
 # What a test ran is kept apart, so that scripts/mutate knows it.
 ifdef COVERAGE
