@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "within.h"
+
 #include "base/clock.h"
 #include "os/cancel.h"
 #include "receiver/fd_budget.h"
@@ -104,11 +106,11 @@ static void one_that_finds_too_little_waits(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	waiting.budget = fd_budget_new(100);
 	assert_non_null(waiting.budget);
-	assert_in_range(fd_budget_take_pending(waiting.budget, 64), 2, 32);
+	assert_within(fd_budget_take_pending(waiting.budget, 64), 2, 32);
 	while (n < 64 && fd_budget_take(waiting.budget, STREAMS, clock_ms(),
 					NULL, &shares[n], &e) == 0)
 		all += shares[n++].fds;
-	assert_in_range(n, 4, 12);
+	assert_within(n, 4, 12);
 	assert_true(all <= 256);
 	assert_int_equal(e.code, ERR_RESOURCE);
 	assert_int_equal(shares[n].streams, 0);
@@ -122,7 +124,7 @@ static void one_that_finds_too_little_waits(void **state)
 	fd_budget_give_back(waiting.budget, &shares[0]);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	assert_int_equal(waiting.rc, 0);
-	assert_in_range(waiting.share.fds, LEAST, shares[0].fds + LEAST);
+	assert_within(waiting.share.fds, LEAST, shares[0].fds + LEAST);
 	cancel_release(&stop);
 	fd_budget_free(waiting.budget);
 }

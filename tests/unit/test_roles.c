@@ -282,7 +282,7 @@ static void transfer(void **state, enum net_role sender, enum security mode)
 	assert_int_equal(r.rc, 0);
 	check_all_came();
 	/* Further streams were there, too. */
-	assert_in_range(atomic_load(&accepted_count), 2, STREAMS);
+	assert_within(atomic_load(&accepted_count), 2, STREAMS);
 }
 
 static void sender_connects_plain(void **state)
@@ -334,7 +334,7 @@ static void a_sender_that_listens_can_be_confined(void **state)
 		_exit(s.rc != 0);
 	}
 	assert_int_equal(eventfd_read(s.listening, &port), 0);
-	assert_in_range(port, 1024, 65535);
+	assert_within(port, 1024, 65535);
 	r.port = (uint16_t)port;
 	side_start(&r, receive_main);
 	side_join(&r);
