@@ -231,7 +231,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 }
 
 @test "a full temporary directory: the build stops, or finds every flag" {
-	needs mounting
+	needs 'mount namespaces'
 	for kib in 4 8 12 16 20 24 28 32 64; do
 		under=(tiny $kib)
 		probe

@@ -10,7 +10,7 @@ teardown() { remove_dir; }
 
 # with_hosts COMMAND... - run it with the file hosts mounted at /etc/hosts.
 with_hosts() {
-	needs mounting
+	needs 'mount namespaces'
 	unshare --mount bash -c 'mount --bind hosts /etc/hosts && exec "$@"' \
 		- "$@" 3>&-
 }

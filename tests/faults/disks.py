@@ -146,6 +146,7 @@ def check(image):
 def new_boot(lab):
     """What to put in front of a receiver to make it believe that the machine
     was started anew: another boot id, in a mount namespace of its own."""
+    need_for("mount namespaces")
     path = os.path.join(lab.work, "boot_id")
     with open(path, "w") as file:
         value = lab.rng.randbytes(16).hex()

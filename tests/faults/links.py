@@ -11,7 +11,7 @@ class Host:
     """A network and a mount namespace that live as long as a sleep."""
 
     def __init__(self, lab):
-        need_for("network namespaces", "mounting")
+        need_for("network namespaces", "mount namespaces")
         self.holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "sleep", "1000"],
             stdin=subprocess.DEVNULL)
