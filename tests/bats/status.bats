@@ -219,7 +219,7 @@ told() {
 @test "a side that was stopped for longer than its own --timeout goes on" {
 	head -c 6000000 /dev/urandom >src/f
 	receive --plain --once --timeout "$(limit 2)" dst
-	start_send one --plain --limit-rate 2M src/f
+	start_send one --plain --limit-rate 2M --timeout "$(limit 20)" src/f
 	under_way one
 	kill -STOP "${pid[receiver]}"
 	sleep "$(limit 4)"

@@ -46,7 +46,7 @@ def tmpfs(lab, options, name="disk"):
 
 
 def resize(path, options):
-    must("mount", "-o", "remount," + options, path)
+    must("mount", "-o", "remount," + options, "tmpfs", path)
 
 
 class Ext4:
