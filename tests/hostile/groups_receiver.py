@@ -45,8 +45,8 @@ def with_id(kind, **values):
 
 def beginnings(v):
     for lie in ({"version": 0}, {"version": 1}, {"version": 3},
-                {"version": 65535}, {"streams": 0}, {"streams": 17}, {"streams": 65535},
-                {"open_files": 0}):
+                {"version": 65535}, {"streams": 0}, {"streams": 17},
+                {"streams": 65535}, {"open_files": 0}):
         v.case(f"READY with {lie}", ready=lie)
     v.case("a longer READY of version 3",
            {"HELLO": instead(message("READY", version=3, tail=b"x" * 100))})
