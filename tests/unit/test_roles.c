@@ -453,6 +453,8 @@ static void a_sender_that_listens_can_be_cancelled(void **state)
 			silent = dial_connect(&hp, &opt, NULL, NULL, &e);
 		assert_int_equal(eventfd_write(s.cancel, 1), 0);
 		side_join(&s);
+		if (s.rc != ERR_INTERRUPTED)
+			print_error("%s\n", s.e.text);
 		assert_int_equal(s.rc, ERR_INTERRUPTED);
 		if (silent >= 0)
 			close(silent);
