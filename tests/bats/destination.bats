@@ -139,7 +139,8 @@ refuses() {
 	mkdir -p src/sys/kernel
 	echo evil >src/sys/kernel/hostname
 	for dir in /proc /sys; do
-		[ -d $dir ] || continue
+		# in a chroot it may be a directory like any other
+		[[ "$(stat -f -c %T $dir)" == @(proc|sysfs) ]] || continue
 		if [ ! -w $dir ]; then
 			refuses $dir "cannot write to directory"
 			continue
