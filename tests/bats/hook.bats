@@ -64,16 +64,16 @@ program() {
 }
 
 @test "--exec: the program is not confined, the receiver is" {
-	program "grep -E '^(Seccomp|NoNewPrivs):' /proc/self/status >$work/self" \
-		"touch $work/elsewhere"
+	# a container may have confined the test already
+	local own="grep -E '^(NoNewPrivs|Seccomp|Seccomp_filters):' /proc/self/status"
+	program "$own >$work/self" "touch $work/elsewhere"
 	receive --plain --once --exec ./hook dst
 	send --plain src/f
 	wait_receiver
 	status 0
 	[ "$got" = 0 ]
 	[ -e elsewhere ]
-	grep -q '^Seccomp:.0$' self
-	grep -q '^NoNewPrivs:.0$' self
+	eval "$own" | diff - self
 }
 
 @test "--exec: programs run one at a time, in order; --once waits for them" {
