@@ -27,6 +27,7 @@ _ferry()
 	--compress) words='auto none zlib zstd' ;;
 	--checksum) words='xxh3 sha256 crc32' ;;
 	--symlinks) words='keep follow skip' ;;
+	--special) words='report skip' ;;
 	--existing) words='fail skip replace newer rename backup' ;;
 	--sync) words='none batch file' ;;
 	--exclude | --include) return ;;

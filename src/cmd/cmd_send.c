@@ -31,6 +31,8 @@ struct send_options {
 	unsigned streams; /* 0: auto */
 	const char *name;
 	int symlinks;     /* enum scan_symlinks */
+	int skips_special;
+	int one_file_system;
 	int dry_run;
 	const char *files_from; /* NULL: the operands are the sources */
 	int null;         /* names in files_from end with a NUL */
@@ -99,6 +101,12 @@ static const struct option_word symlinks_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word special_words[] = {
+	{ "report", 0 },
+	{ "skip", 1 },
+	{ NULL, 0 },
+};
+
 #define OFF(field) offsetof(struct send_options, field)
 
 static const struct option_row rows[] = {
@@ -131,6 +139,14 @@ static const struct option_row rows[] = {
 	  .off = OFF(symlinks), .words = symlinks_words,
 	  .help = "keep (default; only those that stay inside the tree that is "
 		  "sent), follow or skip" },
+	{ .name = "special", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(skips_special), .words = special_words,
+	  .help = "FIFOs, sockets and devices in a tree: report (default; they "
+		  "count as failed) or skip" },
+	{ .letter = 'x', .name = "one-file-system", .kind = OPTION_FLAG,
+	  .value = 1, .off = OFF(one_file_system),
+	  .help = "do not go into directories where another file system is "
+		  "mounted: send them empty" },
 	{ .letter = 'n', .name = "dry-run", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(dry_run),
 	  .help = "only list what would be sent, on standard output, without "
@@ -318,6 +334,10 @@ static int add_sources(const struct operands *o,
 	if (!*scan)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	scan_set_filter(*scan, opts->filter);
+	if (opts->skips_special)
+		scan_skip_special(*scan);
+	if (opts->one_file_system)
+		scan_stay_on_file_system(*scan);
 	if (opts->files_from) {
 		*list_fd = open_list(opts->files_from, e);
 		if (*list_fd < 0)

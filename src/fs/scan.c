@@ -52,6 +52,8 @@ struct walk {
 	struct err *e;  /* the caller's */
 	unsigned index; /* of the root */
 	const struct root *root;
+	dev_t root_dev; /* of the directory that was named: a root, or a
+			   name of a list */
 	char *path; /* see above; owned */
 	size_t path_len;
 	size_t path_cap;
@@ -299,14 +301,25 @@ static int enter_dir(struct walk *w, int dir_fd, const char *leaf,
 
 /* ---- entries ---- */
 
+/* Whether the directory is not entered, as another file system is mounted
+ * there. */
+static int is_mount_left_out(const struct walk *w, const struct stat *st)
+{
+	return w->scan->stays_on_file_system && st->st_dev != w->root_dev;
+}
+
 /* Visit what is not a symlink, or the target of one that is followed. */
 static int visit_target(struct walk *w, int dir_fd, const char *leaf,
 			const struct stat *st, int follow)
 {
 	if (S_ISREG(st->st_mode))
 		return report_stat(w, SCAN_FILE, st);
+	if (S_ISDIR(st->st_mode) && is_mount_left_out(w, st))
+		return report_dir(w, st);
 	if (S_ISDIR(st->st_mode))
 		return enter_dir(w, dir_fd, leaf, st, follow);
+	if (w->scan->skips_special)
+		return report_stat(w, SCAN_SKIPPED, st);
 	return report_error(w, ERR_LOCAL, scan_special_name(st->st_mode));
 }
 
@@ -517,6 +530,7 @@ static int visit_list_name(struct walk *w, struct dirs *dirs, const char *name,
 	if (S_ISDIR(st.st_mode) && !is_deep)
 		return report_stat(w, is_left_out(w, dir, leaf, &st) ?
 				   SCAN_SKIPPED : SCAN_DIR, &st);
+	w->root_dev = st.st_dev;
 	rc = visit_entry(w, dir, leaf);
 	return rc ? rc : walk_levels(w);
 }
@@ -595,6 +609,7 @@ static int walk_root(struct walk *w)
 		return walk_list(w);
 	if (fstat(r->fd, &st) < 0)
 		return report_sys_error(w, errno);
+	w->root_dev = st.st_dev;
 	/* Opened again: reading moves the offset of the open file description,
 	 * and other threads use r->fd. */
 	rc = enter_dir(w, r->fd, ".", &st, 0);

@@ -27,7 +27,8 @@ enum scan_kind {
 	SCAN_DIR,     /* reported after its content */
 	SCAN_SYMLINK, /* one that may be sent as a symlink */
 	SCAN_ERROR,   /* cannot be sent: err says why; the walk continues */
-	SCAN_SKIPPED, /* left out as asked for: by SCAN_SKIP or the filter */
+	SCAN_SKIPPED, /* left out as asked for: by SCAN_SKIP, the filter or
+			 scan_skip_special() */
 	SCAN_WAITING, /* no item: a list of names has not gone on for a while.
 			 Reported about five times a second, so that fn can end
 			 the walk */
@@ -64,6 +65,15 @@ void scan_free(struct scan *s); /* NULL is allowed */
  * themselves are always sent; the filter is asked about what is below them, and
  * about what a list names, with the name that the receiver would get. */
 void scan_set_filter(struct scan *s, const struct filter *filter);
+
+/* Do not go into directories of another file system than that of the root, or of
+ * the list's name, which they are below: they are sent empty.  A bind mount of the same file system
+ * is not noticed; a btrfs subvolume counts as another one. */
+void scan_stay_on_file_system(struct scan *s);
+
+/* Leave out FIFOs, sockets and devices below the roots, which are ERROR items
+ * otherwise. */
+void scan_skip_special(struct scan *s);
 
 /*
  * Add a source as given on the command line: a regular file or a directory, or

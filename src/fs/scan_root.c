@@ -36,6 +36,16 @@ void scan_set_filter(struct scan *s, const struct filter *filter)
 	s->filter = filter;
 }
 
+void scan_stay_on_file_system(struct scan *s)
+{
+	s->stays_on_file_system = 1;
+}
+
+void scan_skip_special(struct scan *s)
+{
+	s->skips_special = 1;
+}
+
 void scan_free(struct scan *s)
 {
 	if (!s)

@@ -217,3 +217,48 @@ listed() {
 	run -0 ferry send -n --plain src/t/a.c h
 	run -0 ferry send -n --key none src/t/a.c h
 }
+
+@test "--special skip: FIFOs, sockets and devices are left out without a word" {
+	mkfifo src/t/fifo src/t/sub/fifo
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("src/t/s")'
+	echo fifo >names
+	receive --plain dst
+	send --plain src/t
+	[ "$sent" = 1 ]
+	grep -q "fifo: on this side: a FIFO, which cannot be sent" sender
+	send --plain --special skip src/t
+	[ "$sent" = 0 ]
+	run ! grep -E "fifo|FIFO|socket|failed|not sent" sender
+	send --plain --special skip --files-from names src/t
+	[ "$sent" = 0 ]
+	# one that is named itself is an error
+	send --plain --special skip src/t/fifo
+	[ "$sent" = 7 ]
+}
+
+@test "-x: mounted file systems are sent as empty directories" {
+	needs mounting
+	mkdir -p src/t/mnt src/t/sub/mnt
+	mount -t tmpfs none src/t/mnt
+	mount -t tmpfs none src/t/sub/mnt
+	echo 7 >src/t/mnt/inside
+	mkdir src/t/mnt/dir
+	echo 8 >src/t/sub/mnt/inside
+	receive --plain dst
+	send --plain -x src/t
+	[ "$sent" = 0 ]
+	arrived t t/a.c t/a.o t/.git t/.git/config t/link t/empty t/mnt t/sub \
+		t/sub/b.c t/sub/mnt t/sub/deep t/sub/deep/c.c t/sub/deep/c.o
+	# what is named itself is entered, also in a list
+	rm -r dst/t
+	send --plain --one-file-system src/t/mnt
+	[ "$sent" = 0 ]
+	arrived mnt mnt/inside mnt/dir
+	rm -r dst/mnt
+	printf '%s\n' mnt/ sub/ >names
+	send --plain -x --files-from names src/t
+	umount src/t/mnt src/t/sub/mnt
+	[ "$sent" = 0 ]
+	arrived mnt mnt/inside mnt/dir sub sub/b.c sub/mnt sub/deep \
+		sub/deep/c.c sub/deep/c.o
+}
