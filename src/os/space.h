@@ -17,7 +17,7 @@
  * system before that; UINT64_MAX where it is not known.
  *
  * Returns 0; or -1 with errno: ENOSPC; EOPNOTSUPP where the file system cannot
- * reserve in one step.  (posix_fallocate() would write zeros instead.)
+ * reserve in one step, or should not (btrfs, which would not compress).  (posix_fallocate() would write zeros instead.)
  */
 int space_reserve(int fd, uint64_t size, uint64_t *available_out);
 

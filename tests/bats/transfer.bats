@@ -415,6 +415,29 @@ make_tree() {
 	[ "$ok" = 1 ]
 }
 
+@test "a btrfs that compresses: a large file is stored compressed" {
+	needs 'loop devices' btrfs
+	truncate -s 256M image
+	mkfs.btrfs -q image
+	mkdir mnt
+	mount -o loop,compress=zstd image mnt
+	seq 4000000 >src/f
+	sync -f mnt
+	before=$(df --output=used -B1 mnt | tail -n 1)
+	receive --plain --once mnt
+	send --plain src/f
+	wait_receiver
+	sync -f mnt
+	after=$(df --output=used -B1 mnt | tail -n 1)
+	ok=1
+	cmp src/f mnt/f || ok=0
+	umount mnt
+	[ "$sent" = 0 ]
+	[ "$ok" = 1 ]
+	echo "used: $before, then $after"
+	[ $((after - before)) -lt 20000000 ]
+}
+
 @test "a heart-beat during a long pause does not corrupt a frame" {
 	head -c 3000000 /dev/urandom >src/f
 	receive --plain --once --timeout "$(limit 4)" dst
