@@ -155,7 +155,7 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 		return 0;
 	case OPTION_TEXT:
 		*(const char **)field = value;
-		return *value ? 0 : ERR_RANGE;
+		return value && *value ? 0 : ERR_RANGE;
 	case OPTION_NUMBER:
 		return num_parse(value, row->min, row->max, field);
 	case OPTION_SIZE:
