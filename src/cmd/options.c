@@ -161,7 +161,7 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 	case OPTION_SIZE:
 		return num_parse_size(value, row->min, row->max, field);
 	case OPTION_WORD:
-		for (w = row->words; w->word && strcmp(w->word, value); w++)
+		for (w = row->words; w->word && strcmp(w->word, value) != 0; w++)
 			;
 		*number = w->word ? w->value : *number;
 		return w->word ? 0 : ERR_RANGE;
