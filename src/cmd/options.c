@@ -149,13 +149,16 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 	const struct option_word *w;
 	int *number = field;
 
+	/* getopt sees to it, but the analyzers do not know that. */
+	if (!value && row->kind != OPTION_FLAG && row->kind != OPTION_SET)
+		return ERR_INTERNAL;
 	switch (row->kind) {
 	case OPTION_FLAG:
 		*number |= row->value;
 		return 0;
 	case OPTION_TEXT:
 		*(const char **)field = value;
-		return value && *value ? 0 : ERR_RANGE;
+		return *value ? 0 : ERR_RANGE;
 	case OPTION_NUMBER:
 		return num_parse(value, row->min, row->max, field);
 	case OPTION_SIZE:
