@@ -67,7 +67,8 @@ def main():
     if screen.progress():
         print("at the end: progress is left")
     print("\n".join(screen.lines))
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    sys.exit(code if code >= 0 else 128 - code)
 
 
 main()
