@@ -110,5 +110,8 @@ int main(int argc, char **argv)
 		e.code = rc;
 		print_error(c, &e);
 	}
+	/* everything is cleaned up, and the error is told */
+	if (rc && signals_caught())
+		signals_die(signals_caught());
 	return signals_exit_status(rc);
 }

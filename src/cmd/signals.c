@@ -18,13 +18,27 @@
 static atomic_int caught;
 static atomic_int wake_fd = -1;
 
+void signals_die(int sig)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	signal(sig, SIG_DFL);
+	/* it is blocked in its own handler, and may have been by the parent */
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	raise(sig);
+	/* the first process of a PID namespace has no default actions */
+	_exit(128 + sig);
+}
+
 static void on_signal(int sig)
 {
 	const int saved = errno;
 	ssize_t n;
 
 	if (caught)
-		_exit(128 + sig);
+		signals_die(sig);
 	caught = sig;
 	/* the pipe is empty, so this cannot block */
 	n = write(wake_fd, "", 1);

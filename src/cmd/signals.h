@@ -15,7 +15,7 @@
 /*
  * Catch the signals.  Returns a descriptor that becomes readable with the
  * first one and stays so (do not read it or close it); or ERR_RESOURCE.  A
- * second signal ends the process at once with status 128 + N.  A SIGHUP that
+ * second signal ends the process at once, as signals_die() does.  A SIGHUP that
  * is ignored already (nohup) stays ignored.
  */
 int signals_start(struct err *e);
@@ -24,10 +24,20 @@ int signals_start(struct err *e);
 int signals_caught(void);
 
 /*
- * The exit status of the process for a code: err_exit_status(), but 128 + N
- * for a failure after signal N was caught.  ERR_INTERRUPTED without a signal
- * here means that the peer was interrupted: the status of a lost connection.
+ * The exit status for a code, as events and --exec tell it: err_exit_status(),
+ * but 128 + N, as a shell shows it, for a failure after signal N was caught.
+ * ERR_INTERRUPTED without a signal here means that the peer was interrupted: the
+ * status of a lost connection.
  */
 int signals_exit_status(int code);
+
+/*
+ * End the process by the default action of the signal, as if it had not been
+ * caught.  Shells stop a loop only for a command that SIGINT has ended, and
+ * service managers count other ends as failures.  The first process of a PID
+ * namespace, which the kernel protects from that, exits with status 128 + N.
+ * Async-signal-safe.
+ */
+_Noreturn void signals_die(int sig);
 
 #endif
