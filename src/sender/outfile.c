@@ -20,6 +20,7 @@ struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off)
 	f->item.path_off = (uint32_t)path_off;
 	runs_init(&f->todo, OUTFILE_RUNS_MAX);
 	runs_init(&f->unverified, STATE_RUNS_MAX);
+	runs_init(&f->sent, OUTFILE_RUNS_MAX);
 	buf_init(&f->names, ITEM_NAMES_MAX);
 	buf_put(&f->names, name, name_len);
 	buf_put_u8(&f->names, 0);
@@ -39,6 +40,7 @@ void outfile_free(struct outfile *f)
 	tree_free(f->tree);
 	runs_release(&f->todo);
 	runs_release(&f->unverified);
+	runs_release(&f->sent);
 	buf_release(&f->names);
 	free(f);
 }

@@ -66,6 +66,7 @@ struct outfile {
 	struct runs todo;       /* leaves to be sent */
 	struct runs unverified; /* leaves that the receiver says it has and
 				   that are still to be checked */
+	struct runs sent;       /* leaves that were sent, in any session */
 	unsigned checks;        /* CHECKs without an answer */
 	uint64_t most_reported; /* the most leaves that a STATE reported */
 	/* likewise, for standard input only */

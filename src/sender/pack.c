@@ -113,6 +113,7 @@ int pack_wanted(const struct pack *pk, const struct msg_offered *m,
 	to->cap = count;
 	to->is_wanted = 1;
 	to->was_sent = pk->was_sent;
+	to->has_sent_content = pk->has_sent_content;
 	to->table_len = pk->table_len; /* an upper bound is enough */
 	for (uint32_t i = 0; i < m->count; i++) {
 		if (!pack_is_wanted(m, i))

@@ -54,6 +54,9 @@ uint64_t queue_add_stdin_leaf(struct queue *q, struct outfile *f, size_t n,
 int queue_put_leaf(struct queue *q, struct outfile *f, uint64_t leaf,
 		   const uint8_t *digest);
 
+/* A leaf was sent.  Returns whether it had been before, in any session. */
+int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf);
+
 /* Digests that were recorded, as tree_leaf_digest() and
  * tree_range_digest(). */
 int queue_leaf_digest(struct queue *q, struct outfile *f, uint64_t leaf,

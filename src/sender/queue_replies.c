@@ -247,7 +247,7 @@ int queue_deferred(struct queue *q, const struct msg_verdict *m)
 /* Queue a pack again, to be read and sent with new ids.  Only as a whole and
  * before any of its items has an answer, or items would have two. */
 static int resend_pack(struct queue *q, struct inflight_entry *en,
-		       const struct msg_resend *m, uint64_t *bytes)
+		       const struct msg_resend *m)
 {
 	const struct pack *pk = en->pack;
 
@@ -257,7 +257,6 @@ static int resend_pack(struct queue *q, struct inflight_entry *en,
 		if (pk->items[i].is_deferred)
 			return ERR_PROTOCOL;
 	}
-	*bytes = pk->bytes;
 	queue_push_pack(q, inflight_take_pack(&q->inflight, en));
 	return 0;
 }
@@ -275,12 +274,11 @@ static int resend_leaf(struct queue *q, struct outfile *f,
 	return queue_return_leaves(q, f, leaf, 1);
 }
 
-int queue_resend(struct queue *q, const struct msg_resend *m, uint64_t *bytes)
+int queue_resend(struct queue *q, const struct msg_resend *m)
 {
 	struct inflight_entry *en;
 	int rc = 0;
 
-	*bytes = 0;
 	pthread_mutex_lock(&q->lock);
 	en = inflight_at(&q->inflight, m->id);
 	if (!inflight_was_given(&q->inflight, m->id, 1))
@@ -288,7 +286,7 @@ int queue_resend(struct queue *q, const struct msg_resend *m, uint64_t *bytes)
 	else if (++q->resends > RESENDS_MAX)
 		rc = ERR_CORRUPT;
 	else if (en && en->pack)
-		rc = resend_pack(q, en, m, bytes);
+		rc = resend_pack(q, en, m);
 	else if (en)
 		rc = resend_leaf(q, en->file, m);
 	queue_signal(q);

@@ -53,9 +53,8 @@ int queue_verdict(struct queue *q, const struct msg_verdict *m,
  * their verdicts when the session ends. */
 int queue_deferred(struct queue *q, const struct msg_verdict *m);
 
-/* RESEND.  Sets *bytes to how much of a pack will be sent again (0 for a
- * chunk). ERR_CORRUPT after too many in this session, and for content that
+/* RESEND.  ERR_CORRUPT after too many in this session, and for content that
  * cannot be read again. */
-int queue_resend(struct queue *q, const struct msg_resend *m, uint64_t *bytes);
+int queue_resend(struct queue *q, const struct msg_resend *m);
 
 #endif

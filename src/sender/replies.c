@@ -150,12 +150,11 @@ static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 		       struct err *e)
 {
 	struct msg_resend m;
-	uint64_t bytes = 0;
 	int rc;
 
 	if (msg_get_resend(&m, body, n))
 		return malformed("RESEND", e);
-	rc = queue_resend(s->queue, &m, &bytes);
+	rc = queue_resend(s->queue, &m);
 	if (rc == ERR_CORRUPT)
 		return err_set(e, rc,
 			       "data arrived damaged at the receiver and "
@@ -163,8 +162,6 @@ static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 			       "another network path");
 	if (rc)
 		return malformed("RESEND", e);
-	/* The bytes of a pack; a chunk's are counted when it is sent again. */
-	atomic_fetch_add(&s->count.resent_bytes, bytes);
 	events_message(s->cfg->events, SESSION_WARNING,
 			"a chunk arrived damaged at %s; sending it again",
 			s->peer.name);

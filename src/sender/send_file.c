@@ -57,13 +57,12 @@ static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf,
 	return n < count ? n : count;
 }
 
-/* What record_leaf() found. */
-enum { LEAF_NEW, LEAF_KNOWN, LEAF_DROPPED };
+enum { LEAF_DROPPED = 1 };
 
 /*
- * Record the digest of a leaf before it is sent.  Returns LEAF_NEW; LEAF_KNOWN
- * where it was recorded before; LEAF_DROPPED where it was another one, so that
- * the file was given up; or an error that ends the session.
+ * Record the digest of a leaf before it is sent.  Returns 0; LEAF_DROPPED where
+ * another one was recorded before, so that the file was given up; or an error
+ * that ends the session.
  */
 static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		       const uint8_t *digest, struct err *e)
@@ -72,7 +71,7 @@ static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	struct err fe;
 
 	if (rc >= 0)
-		return rc > 0 ? LEAF_KNOWN : LEAF_NEW;
+		return 0;
 	if (rc == ERR_RESOURCE)
 		return err_set(e, rc, "out of memory");
 	err_set(&fe, ERR_CHANGED, "it changed while it was sent");
@@ -92,17 +91,19 @@ static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	};
 	const uint8_t *payload;
 	size_t len;
-	int found;
+	int rc;
 
 	digest->sum(st->raw, n, m.digest);
-	found = record_leaf(st, f, leaf, m.digest, e);
-	if (found < 0 || found == LEAF_DROPPED)
-		return found < 0 ? found : 0;
-	if (found == LEAF_KNOWN)
-		atomic_fetch_add(&st->sender->count.resent_bytes, n);
+	rc = record_leaf(st, f, leaf, m.digest, e);
+	if (rc)
+		return rc == LEAF_DROPPED ? 0 : rc;
 	payload = compressor_run(&st->compressor, st->raw, n, &len, &m.codec);
 	msg_put_chunk(&st->channel.out, &m, digest->size, (uint32_t)len);
-	return send_stream_send(st, payload, len, n, e);
+	rc = send_stream_send(st, payload, len, n, e);
+	/* The digest being known says nothing: a CHECK needs it too. */
+	if (rc == 0 && queue_leaf_sent(st->sender->queue, f, leaf))
+		atomic_fetch_add(&st->sender->count.resent_bytes, n);
+	return rc;
 }
 
 static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
@@ -115,11 +116,11 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	};
 
 	for (uint64_t i = 0; i < count; i++) {
-		int found = record_leaf(st, f, leaf + i,
-					st->sender->zero_digest, e);
+		int rc = record_leaf(st, f, leaf + i, st->sender->zero_digest,
+				     e);
 
-		if (found < 0 || found == LEAF_DROPPED)
-			return found < 0 ? found : 0;
+		if (rc)
+			return rc == LEAF_DROPPED ? 0 : rc;
 	}
 	msg_put_hole(&st->channel.out, &m);
 	return send_stream_send(st, NULL, 0, m.len, e);

@@ -162,8 +162,9 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 				 &len, &m.codec);
 	/* What is wanted was counted when it was offered. */
 	content = pk->is_wanted ? 0 : pk->bytes;
-	if (pk->was_sent && !is_offer)
+	if (pk->has_sent_content && !is_offer)
 		atomic_fetch_add(&st->sender->count.resent_bytes, pk->bytes);
+	pk->has_sent_content |= !is_offer;
 
 	/* From here on the pack belongs to the queue. */
 	m.first_id = queue_assign_pack_ids(st->sender->queue, pk);
