@@ -320,16 +320,48 @@ static int open_list(const char *path, struct err *e)
 				      escape(text, path));
 }
 
+/* Add the names of --files-from.  *list_fd becomes its descriptor. */
+static int add_list(const struct operands *o, const struct send_options *opts,
+		    struct scan *scan, int *list_fd, struct err *e)
+{
+	*list_fd = open_list(opts->files_from, e);
+	if (*list_fd < 0)
+		return *list_fd;
+	/* a new session sends all directories again */
+	if (opts->retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
+		return err_set(e, ERR_USAGE,
+			       "--retry needs a list that can be read again: "
+			       "write it to a regular file");
+	return scan_add_list(scan, o->list_dir, *list_fd,
+			     opts->null ? '\0' : '\n', e);
+}
+
+/* Add the source.  One of several that is bad is left to the scan, which reports
+ * it: it does not stop the others. */
+static int add_path(const struct operands *o, const char *path,
+		    struct scan *scan, struct send_config *cfg, struct err *e)
+{
+	int rc = is_stdin(path) ? check_stdin(e) : scan_add(scan, path, e);
+	struct err bad;
+
+	if (rc != ERR_LOCAL || o->path_count == 1)
+		return rc;
+	bad = *e;
+	if (is_stdin(path))
+		cfg->stdin_fd = -1;
+	return scan_add_bad(scan, path, &bad, e);
+}
+
 /* Make a scan and add every source to it; *scan stays NULL if there is only
  * standard input.  *list_fd is the descriptor of a list. */
 static int add_sources(const struct operands *o,
 		       const struct send_options *opts, struct scan **scan,
-		       int *list_fd, struct err *e)
+		       int *list_fd, struct send_config *cfg, struct err *e)
 {
-	int rc = o->has_stdin ? check_stdin(e) : 0;
+	int rc = 0;
 
-	if (rc < 0 || (o->path_count == o->has_stdin && !opts->files_from))
-		return rc;
+	if (o->path_count == 1 && o->has_stdin)
+		return check_stdin(e);
 	*scan = scan_new((enum scan_symlinks)opts->symlinks);
 	if (!*scan)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -338,26 +370,14 @@ static int add_sources(const struct operands *o,
 		scan_skip_special(*scan);
 	if (opts->one_file_system)
 		scan_stay_on_file_system(*scan);
-	if (opts->files_from) {
-		*list_fd = open_list(opts->files_from, e);
-		if (*list_fd < 0)
-			return *list_fd;
-		/* a new session sends all directories again */
-		if (opts->retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
-			return err_set(e, ERR_USAGE,
-				       "--retry needs a list that can be read "
-				       "again: write it to a regular file");
-		return scan_add_list(*scan, o->list_dir, *list_fd,
-				     opts->null ? '\0' : '\n', e);
-	}
-	for (int i = 0; i < o->path_count; i++) {
-		if (is_stdin(o->paths[i]))
-			continue;
-		rc = scan_add(*scan, o->paths[i], e);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	if (opts->files_from)
+		return add_list(o, opts, *scan, list_fd, e);
+	for (int i = 0; rc == 0 && i < o->path_count; i++)
+		rc = add_path(o, o->paths[i], *scan, cfg, e);
+	if (rc)
+		return rc;
+	return scan_names_check(*scan,
+				cfg->stdin_fd >= 0 ? cfg->stdin_name : NULL, e);
 }
 
 /* With "ferry send a b" the last file is taken for the host. */
@@ -398,14 +418,14 @@ static int run_session(const struct send_options *opts,
 	struct session_summary summary;
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
-	int rc = 0, list_fd = -1;
+	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
 
 	if (!opts->dry_run)
 		rc = common_tls(common, cfg->security, NET_CONNECTS,
 				o->dest.host, &tls, e);
 	if (rc < 0)
 		goto out;
-	rc = add_sources(o, opts, &scan, &list_fd, e);
+	rc = add_sources(o, opts, &scan, &list_fd, cfg, e);
 	if (rc < 0)
 		goto out;
 	cfg->cancel_fd = signals_start(e);
@@ -413,14 +433,16 @@ static int run_session(const struct send_options *opts,
 		rc = cfg->cancel_fd;
 		goto out;
 	}
-	if (cfg->security == SECURITY_CODE)
+	/* Where all sources are bad, they are only reported. */
+	is_preview |= scan && scan_root_count(scan) == 0 && cfg->stdin_fd < 0;
+	if (cfg->security == SECURITY_CODE && !is_preview)
 		rc = prepare_code(opts, o, report, cfg, e);
 	if (rc < 0)
 		goto out;
 	cfg->tls = tls;
 	cfg->scan = scan;
-	rc = opts->dry_run ? preview_run(cfg, &summary, e) :
-			     send_run(cfg, &summary, e);
+	rc = is_preview ? preview_run(cfg, &summary, e) :
+			  send_run(cfg, &summary, e);
 	if (rc < 0)
 		hint_at_file(o, e);
 out:

@@ -616,13 +616,45 @@ static int walk_root(struct walk *w)
 	return rc ? rc : walk_levels(w);
 }
 
+/* Sources that were refused when they were added. */
+static int report_bad(const struct scan *s, scan_fn fn, void *ctx,
+		      struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < s->bad_count && !rc; i++) {
+		const struct bad_source *bad = &s->bad[i];
+		const char *name = bad->path;
+		size_t len = strlen(name);
+		char *copy;
+		struct scan_item item = {
+			.kind = SCAN_ERROR,
+			.path = "",
+			.err = &bad->err,
+			.display = bad->path,
+		};
+
+		while (len > 1 && name[len - 1] == '/')
+			len--;
+		copy = strndup(name, len);
+		if (!copy)
+			return err_set(e, ERR_RESOURCE, "out of memory");
+		item.name = name_last(copy);
+		item.name_len = strlen(item.name);
+		rc = fn(ctx, &item, e);
+		free(copy);
+	}
+	return rc;
+}
+
 int scan_run(struct scan *s, scan_fn fn, void *ctx, struct err *e)
 {
 	struct walk *w = calloc(1, sizeof(*w));
-	int rc = 0;
+	int rc;
 
 	if (!w)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	rc = report_bad(s, fn, ctx, e);
 	w->scan = s;
 	w->fn = fn;
 	w->ctx = ctx;

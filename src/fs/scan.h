@@ -82,10 +82,24 @@ void scan_skip_special(struct scan *s);
  * its name; ".." is refused.
  *
  * Returns 0; ERR_LOCAL for one that is missing or unreadable, or a device, FIFO
- * or socket (the text names the path); ERR_USAGE for a name that cannot be
- * sent; ERR_RESOURCE when out of memory or descriptors.
+ * or socket, or one whose name is not allowed (the text names the path);
+ * ERR_USAGE for "" and ".."; ERR_RESOURCE when out of memory or descriptors.
  */
 int scan_add(struct scan *s, const char *path, struct err *e);
+
+/* Remember a source that scan_add() refused with why: scan_run() reports it, as
+ * the first.  Returns 0 or ERR_RESOURCE. */
+int scan_add_bad(struct scan *s, const char *path, const struct err *why,
+		 struct err *e);
+
+/*
+ * Check that no two sources, and standard input if stdin_name is not NULL, would
+ * get the same name at the receiver: after all were added, but before the walk.
+ * The contents of several directories ("a/.", "b/.") are compared as deep as
+ * they have directories in common.  Returns 0; ERR_USAGE; ERR_RESOURCE.
+ */
+int scan_names_check(const struct scan *s, const char *stdin_name,
+		     struct err *e);
 
 /*
  * Add a list of names below dir, which is read from fd (borrowed) while

@@ -29,6 +29,12 @@ struct root {
 	off_t list_start; /* its offset when added; -1: it cannot seek */
 };
 
+/* A source that cannot be sent. */
+struct bad_source {
+	char *path; /* as given; owned */
+	struct err err;
+};
+
 struct scan {
 	enum scan_symlinks symlinks;
 	int stays_on_file_system; /* see scan_stay_on_file_system() */
@@ -37,6 +43,8 @@ struct scan {
 	struct root *roots;
 	unsigned count;
 	unsigned cap;
+	struct bad_source *bad;
+	unsigned bad_count;
 };
 
 /* Whether the errno says that the process is out of memory or descriptors. */

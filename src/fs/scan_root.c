@@ -52,6 +52,9 @@ void scan_free(struct scan *s)
 		return;
 	for (unsigned i = 0; i < s->count; i++)
 		release_root(&s->roots[i]);
+	for (unsigned i = 0; i < s->bad_count; i++)
+		free(s->bad[i].path);
+	free(s->bad);
 	free(s->roots);
 	free(s);
 }
@@ -78,7 +81,7 @@ const char *scan_root_display(const struct scan *s, unsigned root)
 
 int scan_is_single_file(const struct scan *s)
 {
-	return s->count == 1 && s->roots[0].leaf;
+	return s->count == 1 && s->bad_count == 0 && s->roots[0].leaf;
 }
 
 int scan_is_exhausted(int error)
@@ -236,10 +239,25 @@ static const char *check_base(const char *path, size_t base, size_t len,
 {
 	if (is_dir && (len == base || (len - base == 1 && path[base] == '.')))
 		return NULL;
-	if (len - base == 2 && memcmp(path + base, "..", 2) == 0)
-		return "has no name to be sent under; \"../.\" sends its "
-		       "contents";
 	return name_check(path + base, len - base);
+}
+
+int scan_add_bad(struct scan *s, const char *path, const struct err *why,
+		 struct err *e)
+{
+	struct bad_source *bad = reallocarray(s->bad, s->bad_count + 1,
+					      sizeof(*bad));
+	char *copy = strdup(path);
+
+	if (bad)
+		s->bad = bad;
+	if (!bad || !copy) {
+		free(copy);
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	bad[s->bad_count].path = copy;
+	bad[s->bad_count++].err = *why;
+	return 0;
 }
 
 int scan_add_list(struct scan *s, const char *dir, int fd, char end,
@@ -288,6 +306,10 @@ int scan_add(struct scan *s, const char *path, struct err *e)
 		base--;
 	if (path[0] == '\0')
 		return err_set(e, ERR_USAGE, "the PATH is empty");
+	if (len - base == 2 && memcmp(path + base, "..", 2) == 0)
+		return add_refused(ERR_USAGE, path,
+				   "has no name to be sent under; \"../.\" "
+				   "sends its contents", e);
 	if (stat(path, &st) < 0)
 		return add_failed(path, e);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
@@ -295,7 +317,7 @@ int scan_add(struct scan *s, const char *path, struct err *e)
 				   scan_special_name(st.st_mode), e);
 	why = check_base(path, base, len, S_ISDIR(st.st_mode));
 	if (why)
-		return add_refused(ERR_USAGE, path, why, e);
+		return add_refused(ERR_LOCAL, path, why, e);
 	if (reserve_root(s) < 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	rc = S_ISDIR(st.st_mode) ? fill_dir_root(&r, path, base, len)

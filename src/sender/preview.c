@@ -3,17 +3,23 @@
  */
 #include "sender/preview.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/text.h"
+#include "fs/dirs.h"
+#include "fs/source.h"
 #include "session/totals.h"
 
 struct preview {
 	const struct send_config *cfg;
 	struct session_summary *summary;
 	struct totals totals;
+	struct dirs *dirs; /* of the root that a file was opened below last */
+	unsigned dirs_root;
 };
 
 static void report_planned(struct preview *p, const char *name, size_t name_len,
@@ -33,22 +39,75 @@ static void report_planned(struct preview *p, const char *name, size_t name_len,
 		ev->file(ev->ctx, 1, &f);
 }
 
-static void report_failure(struct preview *p, const struct scan_item *si)
+static void report_failure(struct preview *p, const struct scan_item *si,
+			   const struct err *why)
 {
 	const struct session_events *ev = p->cfg->events;
 	const struct session_file f = {
 		.name = si->name,
 		.name_len = si->name_len,
 		.status = STATUS_FAILED,
-		.error = si->err->text,
+		.error = why->text,
 	};
 
 	totals_failed(&p->totals,
-		      si->err->code == ERR_CHANGED ? TOTALS_CHANGED
-						   : TOTALS_LOCAL,
+		      why->code == ERR_CHANGED ? TOTALS_CHANGED : TOTALS_LOCAL,
 		      CAUSE_NONE);
 	if (ev->file)
 		ev->file(ev->ctx, 1, &f);
+}
+
+/* Open the file as it would be opened to be sent.  Returns 0; ERR_LOCAL or
+ * ERR_CHANGED with the path in e; or ERR_RESOURCE. */
+static int try_file(struct preview *p, const struct scan_item *si,
+		    struct err *e)
+{
+	const struct send_config *cfg = p->cfg;
+	const int follow = cfg->follow_links;
+	const char *leaf = NULL;
+	char shown[400];
+	struct stat st;
+	int fd;
+
+	if (!p->dirs || p->dirs_root != si->root) {
+		dirs_free(p->dirs);
+		p->dirs = dirs_new(scan_root_fd(cfg->scan, si->root),
+				   follow ? DIRS_FOLLOW : 0, NULL, NULL);
+		p->dirs_root = si->root;
+		if (!p->dirs)
+			return err_set(e, ERR_RESOURCE, "out of memory");
+	}
+	fd = dirs_parent(p->dirs, si->path, si->path_len, &leaf, e);
+	if (fd >= 0)
+		fd = source_open(fd, leaf, follow ||
+				 scan_root_follow(cfg->scan, si->root), &st, e);
+	if (fd >= 0) {
+		io_close(&fd);
+		return 0;
+	}
+	if (e->code == ERR_LOCAL && e->sys_errno == ENOENT)
+		e->code = ERR_CHANGED;
+	text_escape(shown, sizeof(shown), si->display, strlen(si->display));
+	return err_prefix(e, "%s", shown);
+}
+
+static int preview_file(struct preview *p, const struct scan_item *si,
+			struct err *e)
+{
+	struct err why;
+	int rc = try_file(p, si, &why);
+
+	if (rc == ERR_RESOURCE) {
+		*e = why;
+		return rc;
+	}
+	if (rc) {
+		report_failure(p, si, &why);
+		return 0;
+	}
+	p->totals.committed++;
+	report_planned(p, si->name, si->name_len, (uint64_t)si->st.st_size);
+	return 0;
 }
 
 static int on_item(void *ctx, const struct scan_item *si, struct err *e)
@@ -60,14 +119,12 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	switch (si->kind) {
 	case SCAN_FILE:
-		report_planned(p, si->name, si->name_len,
-			       (uint64_t)si->st.st_size);
-		break;
+		return preview_file(p, si, e);
 	case SCAN_SYMLINK:
 		report_planned(p, si->name, si->name_len, 0);
 		break;
 	case SCAN_ERROR:
-		report_failure(p, si);
+		report_failure(p, si, si->err);
 		break;
 	case SCAN_DIR:
 	case SCAN_SKIPPED:
@@ -87,19 +144,21 @@ int preview_run(const struct send_config *cfg, struct session_summary *summary,
 
 	err_clear(e);
 	memset(summary, 0, sizeof(*summary));
-	if (cfg->stdin_fd >= 0)
+	if (cfg->stdin_fd >= 0) {
+		p.totals.committed++;
 		report_planned(&p, cfg->stdin_name, strlen(cfg->stdin_name), 0);
+	}
 	if (cfg->scan)
 		rc = scan_run(cfg->scan, on_item, &p, e);
+	dirs_free(p.dirs);
 	failed = totals_failed_count(&p.totals);
-	if (rc == 0 && failed > 0) {
-		summary->failed = failed;
-		p.totals.committed = summary->files;
+	summary->failed = failed;
+	if (rc == 0 && failed > 0)
 		rc = err_set(e, totals_code(&p.totals, 1),
-			     "%llu of %llu files cannot be sent (see above)",
+			     "%llu of %llu file%s cannot be sent (see above)",
 			     (unsigned long long)failed,
-			     (unsigned long long)(failed + summary->files));
-	}
+			     (unsigned long long)(failed + summary->files),
+			     failed + summary->files == 1 ? "" : "s");
 	summary->code = rc;
 	summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
 	if (cfg->events->summary)

@@ -12,8 +12,8 @@
 
 /*
  * Walk the sources of cfg and report each file and symlink by the file event,
- * with is_planned set.  Reads directories only, and connects to nobody.
- * Blocks.
+ * with is_planned set.  Opens each file, but reads directories only, and
+ * connects to nobody.  Blocks.
  *
  * Returns 0; the error of the walk; ERR_INTERRUPTED once cfg->cancel_fd is
  * readable; or, where something cannot be sent, the error that send_run() would

@@ -185,7 +185,7 @@ usage() {
 
 @test "send: every source is checked before connecting" {
 	refused 7 "send: none: No such file or directory" \
-		send --plain file none 127.0.0.1:1
+		send --plain none 127.0.0.1:1
 	mkfifo fifo
 	refused 7 "send: fifo: " send --plain fifo 127.0.0.1:1
 	refused 7 "send: a\\x1bb: " send --plain $'a\eb' 127.0.0.1:1

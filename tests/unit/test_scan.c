@@ -24,6 +24,7 @@
 #include <cmocka.h>
 
 #include "fs/dirs.h"
+#include "fs/filter.h"
 #include "fs/name.h"
 #include "fs/scan.h"
 #include "fs/source.h"
@@ -392,8 +393,8 @@ static void test_refused(void **state)
 	assert_int_equal(add("..", &e), ERR_USAGE);
 	assert_int_equal(add("d/..", &e), ERR_USAGE);
 	assert_int_equal(add("d/../", &e), ERR_USAGE);
-	assert_int_equal(add(".ferry-0123456789abcdef.part", &e), ERR_USAGE);
-	assert_int_equal(add(".ferry-0123456789abcdef.journal", &e), ERR_USAGE);
+	assert_int_equal(add(".ferry-0123456789abcdef.part", &e), ERR_LOCAL);
+	assert_int_equal(add(".ferry-0123456789abcdef.journal", &e), ERR_LOCAL);
 	assert_int_equal(add("none\x1b", &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, ENOENT);
 	assert_ptr_equal(strstr(e.text, "none\\x1b: "), e.text);
@@ -1085,6 +1086,117 @@ static void test_many(void **state)
 	free(seen);
 }
 
+/* One that was refused is reported, as the first, and the rest is walked. */
+static void test_bad_sources(void **state)
+{
+	struct scan *s = scan_new(SCAN_KEEP);
+	struct list l;
+	struct err e, why;
+
+	(void)state;
+	write_file("f", "x");
+	assert_int_equal(scan_add(s, "a/none/", &why), ERR_LOCAL);
+	assert_int_equal(scan_add_bad(s, "a/none/", &why, &e), 0);
+	assert_int_equal(scan_add(s, "f", &e), 0);
+	assert_int_equal(scan_root_count(s), 1);
+	/* two were asked for */
+	assert_false(scan_is_single_file(s));
+	l = run(s);
+	assert_int_equal(l.n, 2);
+	assert_int_equal(l.item[0].kind, SCAN_ERROR);
+	assert_int_equal(l.item[0].code, ERR_LOCAL);
+	assert_string_equal(l.item[0].name, "none");
+	assert_string_equal(l.item[0].display, "a/none/");
+	assert_string_equal(l.item[0].text,
+			    "a/none/: No such file or directory");
+	assert_int_equal(l.item[1].kind, SCAN_FILE);
+	forget(&l);
+	scan_free(s);
+}
+
+/* Whether these sources, up to a NULL, would get one name. */
+static int collide(enum scan_symlinks symlinks, const struct filter *filter,
+		   const char *stdin_name, const char *const *paths,
+		   struct err *e)
+{
+	struct scan *s = scan_new(symlinks);
+	int rc;
+
+	scan_set_filter(s, filter);
+	for (; *paths; paths++)
+		assert_int_equal(scan_add(s, *paths, e), 0);
+	rc = scan_names_check(s, stdin_name, e);
+	scan_free(s);
+	return rc;
+}
+
+#define COLLIDE(symlinks, filter, name, ...)                                   \
+	collide(symlinks, filter, name,                                        \
+		(const char *const[]){ __VA_ARGS__, NULL }, &e)
+
+static void test_same_names(void **state)
+{
+	struct filter *filter = filter_new();
+	struct err e;
+
+	(void)state;
+	put_dir("a");
+	put_dir("a/sub");
+	put_dir("b");
+	put_dir("b/sub");
+	put_dir("c");
+	write_file("a/n", "");
+	write_file("a/sub/x", "");
+	write_file("b/m", "");
+	write_file("b/sub/y", "");
+	write_file("n", "");
+	write_file("n.o", "");
+	write_file("c/n.o", "");
+	put_link("b/n", "m");
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "n", "a/n"),
+			 ERR_USAGE);
+	assert_string_equal(e.text, "n and a/n would both arrive as n: rename "
+				    "one, or send them into different "
+				    "directories");
+	/* directories, also the same one twice */
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "a/sub", "b/sub/"),
+			 ERR_USAGE);
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "a", "c", "./a"),
+			 ERR_USAGE);
+	/* standard input */
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, "n", "n"), ERR_USAGE);
+	assert_non_null(strstr(e.text, "standard input"));
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, "n", "a/."), ERR_USAGE);
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, "x", "a/."), 0);
+	/* the content of a directory */
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "a/.", "n"),
+			 ERR_USAGE);
+	assert_non_null(strstr(e.text, "n and a/n would"));
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "n", "c/."), 0);
+	/* what is not sent does not count */
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "n.o", "c/."),
+			 ERR_USAGE);
+	assert_int_equal(filter_add(filter, 1, "*.o"), 0);
+	assert_int_equal(COLLIDE(SCAN_KEEP, filter, NULL, "n.o", "c/."), 0);
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "n", "b/."),
+			 ERR_USAGE);
+	assert_int_equal(COLLIDE(SCAN_FOLLOW, NULL, NULL, "n", "b/."),
+			 ERR_USAGE);
+	assert_int_equal(COLLIDE(SCAN_SKIP, NULL, NULL, "n", "b/."), 0);
+	/* two contents: directories become one */
+	assert_int_equal(COLLIDE(SCAN_SKIP, NULL, NULL, "a/.", "b/."), 0);
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "a/.", "b/."),
+			 ERR_USAGE);
+	assert_int_equal(COLLIDE(SCAN_KEEP, NULL, NULL, "c/.", "c/."),
+			 ERR_USAGE);
+	write_file("b/sub/x", "");
+	assert_int_equal(COLLIDE(SCAN_SKIP, NULL, NULL, "a/.", "c/.", "b/."),
+			 ERR_USAGE);
+	assert_non_null(strstr(e.text, "a/sub/x and b/sub/x would both arrive "
+				       "as sub/x"));
+	filter_free(filter);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1094,6 +1206,8 @@ int main(void)
 		TEST(test_forms),
 		TEST(test_top),
 		TEST(test_refused),
+		TEST(test_bad_sources),
+		TEST(test_same_names),
 		TEST(test_files),
 		TEST(test_file_vanishes),
 		TEST(test_links_keep),
