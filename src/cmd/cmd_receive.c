@@ -265,6 +265,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.allow = &opts->allow,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
+		.exit_status = signals_exit_status,
 		.cancel_fd = -1,
 	};
 	struct report *report;

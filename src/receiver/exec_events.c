@@ -29,7 +29,9 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 		return;
 	memset(&ev, 0, sizeof(ev));
 	ev.session = number;
-	ev.exit_status = err_exit_status(sum->code);
+	ev.exit_status = setup->cfg->exit_status ?
+				 setup->cfg->exit_status(sum->code) :
+				 err_exit_status(sum->code);
 	ev.files = sum->files;
 	ev.bytes = sum->bytes;
 	ev.unchanged = sum->unchanged;

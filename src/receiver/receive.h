@@ -45,6 +45,8 @@ struct receive_config {
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
 	struct exec_helper *exec; /* --exec, or NULL; borrowed */
+	/* FERRY_EXIT for an enum err_code; NULL: err_exit_status() */
+	int (*exit_status)(int code);
 	int cancel_fd; /* readable once the user stops the receiver; -1: none */
 	const struct session_events *events;
 };

@@ -369,9 +369,9 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			   struct err *e)
 {
 	const struct transfer *tr = &s->transfer;
+	char files[ADDR_TEXT_MAX + 80] = "";
 	uint64_t failed;
-	struct err te;
-	int code, is_summed;
+	int is_summed;
 
 	/* First, as the committer still commits and counts what waits.  After
 	 * that nobody else uses the session, and no lock is needed. */
@@ -380,22 +380,20 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	results_get_totals(tr->results, t);
 	totals_add(t, before);
 	failed = totals_failed_count(t);
-	code = totals_code(t, 0);
+	if (failed)
+		snprintf(files, sizeof(files),
+			 "%llu file%s from %s failed (see above)",
+			 (unsigned long long)failed, failed == 1 ? "" : "s",
+			 s->peer);
 	err_clear(e);
 	if (!is_summed)
 		*e = s->err;
-	if (code) {
-		err_set(&te, code, "%llu file%s from %s failed (see above)",
-			(unsigned long long)failed, failed == 1 ? "" : "s",
-			s->peer);
-		err_merge(e, &te);
-	}
 	if (!e->code && !is_summed)
 		err_set(e, ERR_LOST, "%s disconnected before the end of the "
 				     "session",
 			s->peer);
 	memset(sum, 0, sizeof(*sum));
-	sum->code = e->code;
+	sum->code = totals_conclude(t, 0, files, e);
 	totals_summary(t, sum);
 	sum->wire_bytes = atomic_load(&tr->wire_bytes);
 	sum->resent_bytes = atomic_load(&tr->resent_bytes);

@@ -29,6 +29,11 @@ struct outcome {
 	struct totals totals; /* of this session */
 	struct totals before; /* of the lost sessions before it */
 	uint64_t notes;       /* of this session */
+	/* Of all sessions: files and symlinks that are there; what was skipped
+	 * or failed and is not in counters.total_files (directories, and what
+	 * the scan could not read); and NOTEs. */
+	uint64_t good, uncounted, all_notes;
+	int is_scanned; /* the scan has come to its end */
 	int has_summary;
 	struct msg_summary summary;
 };
@@ -78,11 +83,17 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v)
 {
 	const struct msg_verdict *m = v->verdict;
 	const int is_file = v->item->kind == ITEM_FILE;
+	const unsigned is_good = m->status == STATUS_COMMITTED ||
+			    m->status == STATUS_UNCHANGED;
 	enum totals_side side = TOTALS_REMOTE;
 
 	if (m->cause == CAUSE_CHANGED || m->cause == CAUSE_MISMATCH)
 		side = TOTALS_CHANGED;
 	pthread_mutex_lock(&o->lock);
+	if (v->item->kind != ITEM_DIR)
+		o->good += is_good;
+	else
+		o->uncounted += !is_good;
 	if (m->status == STATUS_FAILED)
 		totals_failed(&o->totals, side, m->cause);
 	else if (m->status == STATUS_SKIPPED)
@@ -140,6 +151,7 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 	advice_text(why, sizeof(why), m->cause, 0, 0);
 	pthread_mutex_lock(&o->lock);
 	o->notes++;
+	o->all_notes++;
 	totals_failed(&o->totals, TOTALS_REMOTE, m->cause);
 	pthread_mutex_unlock(&o->lock);
 	events_message(o->cfg->events, SESSION_ERROR,
@@ -151,7 +163,7 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 
 /* shown: the path as the user would name it, escaped. */
 static void local_failure(struct outcome *o, const char *name, size_t name_len,
-			const char *shown, const struct err *e)
+			  const char *shown, const struct err *e)
 {
 	const size_t shown_len = strlen(shown);
 	const char *cause = e->text;
@@ -196,8 +208,18 @@ void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
 {
 	char shown[700];
 
+	pthread_mutex_lock(&o->lock);
+	o->uncounted++;
+	pthread_mutex_unlock(&o->lock);
 	text_escape(shown, sizeof(shown), si->display, strlen(si->display));
 	local_failure(o, si->name, si->name_len, shown, si->err);
+}
+
+void outcome_set_scanned(struct outcome *o)
+{
+	pthread_mutex_lock(&o->lock);
+	o->is_scanned = 1;
+	pthread_mutex_unlock(&o->lock);
 }
 
 /* ---- the session and the transfer ---- */
@@ -233,32 +255,102 @@ int outcome_is_confirmed(struct outcome *o)
 	return is_same;
 }
 
+/* What the transfer's files came to, for the texts about them. */
+struct tally {
+	uint64_t found, missing; /* missing: not known to be there */
+	uint64_t failed, skipped;
+	uint64_t notes;
+	int is_whole; /* all sources were scanned */
+};
+
+static struct tally tally_of(const struct outcome *o, const struct totals *t)
+{
+	struct tally y = {
+		.found = atomic_load(&o->count->total_files) + o->uncounted,
+		.failed = totals_failed_count(t) - o->all_notes,
+		.skipped = t->skipped,
+		.notes = o->all_notes,
+		.is_whole = o->is_scanned,
+	};
+
+	y.missing = y.found - o->good;
+	return y;
+}
+
+/* "1 failed (see above), 2 skipped by the receiver".  The lines about what failed
+ * are above in every case; those about skipped files are not with -q. */
+static void detail_text(char *dst, size_t size, const struct tally *y)
+{
+	char failed[64] = "";
+
+	if (y->failed)
+		snprintf(failed, sizeof(failed), "%llu failed (see above)%s",
+			 (unsigned long long)y->failed,
+			 y->skipped ? ", " : "");
+	if (y->skipped)
+		snprintf(dst, size, "%s%llu skipped by the receiver", failed,
+			 (unsigned long long)y->skipped);
+	else
+		snprintf(dst, size, "%s", failed);
+}
+
+/* What is missing.  end: the error that ended the session early, or 0. */
+static void missing_text(char *dst, size_t size, const struct tally *y, int end)
+{
+	char detail[160], rest[180] = "";
+	const char *what = "not sent";
+
+	detail_text(detail, sizeof(detail), y);
+	if (!end && !y->failed)
+		what = "skipped by the receiver";
+	else if (!end && !y->skipped)
+		snprintf(rest, sizeof(rest), " (see above)");
+	else if (*detail)
+		snprintf(rest, sizeof(rest), "%s%s", end ? ", " : ": ", detail);
+	/* Of a session that broke off, more may be there than is known. */
+	if (end && end != ERR_CONNECT && end != ERR_AUTH)
+		what = "not confirmed as committed";
+	snprintf(dst, size, "%llu of %llu file%s%s %s %s%s",
+		 (unsigned long long)y->missing, (unsigned long long)y->found,
+		 y->found == 1 ? "" : "s", y->is_whole ? "" : " found so far",
+		 y->missing == 1 ? "was" : "were", what, rest);
+}
+
+/* The text about the files for totals_conclude(). */
+static void tally_text(char *dst, size_t size, const struct tally *y, int end)
+{
+	char missing[300] = "", notes[100] = "";
+
+	/* Where nothing is there, nor anything wrong with a file, the error
+	 * says it all. */
+	if (y->missing && (!end || y->missing < y->found || y->failed ||
+			   y->skipped))
+		missing_text(missing, sizeof(missing), y, end);
+	if (y->notes)
+		snprintf(notes, sizeof(notes),
+			 "%smode and time of %llu director%s not set (see "
+			 "above)", *missing ? "; " : "",
+			 (unsigned long long)y->notes,
+			 y->notes == 1 ? "y were" : "ies were");
+	snprintf(dst, size, "%s%s", missing, notes);
+}
+
 int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 		   struct err *e)
 {
 	struct totals t;
-	struct err failed;
-	int code, has_summary;
+	struct tally y;
+	char files[420];
 
 	pthread_mutex_lock(&o->lock);
 	t = o->totals;
 	totals_add(&t, &o->before);
-	has_summary = o->has_summary;
-	pthread_mutex_unlock(&o->lock);
-	code = totals_code(&t, 1);
-	if (code) {
-		const uint64_t bad = totals_failed_count(&t) + t.skipped;
-
-		err_set(&failed, code,
-			"%llu of %llu file%s not sent (see above)",
-			(unsigned long long)bad,
-			(unsigned long long)(bad + t.committed + t.unchanged),
-			bad == 1 ? "s was" : "s were");
-		err_merge(e, &failed);
-	}
-	if (!e->code && !has_summary)
+	y = tally_of(o, &t);
+	if (!e->code && !o->has_summary)
 		err_set(e, ERR_INTERNAL, "the session ended without a result");
-	summary->code = e->code;
+	pthread_mutex_unlock(&o->lock);
+	tally_text(files, sizeof(files), &y, e->code);
+	summary->code = totals_conclude(&t, 1, files, e);
 	totals_summary(&t, summary);
 	summary->wire_bytes = atomic_load(&o->count->wire_bytes);
 	summary->resent_bytes = atomic_load(&o->count->resent_bytes);

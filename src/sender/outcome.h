@@ -50,6 +50,9 @@ void outcome_item_failed(struct outcome *o, const struct item *it,
 /* The scan found something that cannot be sent (SCAN_ERROR). */
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
 
+/* The scan has come to its end: all that is to be sent is known. */
+void outcome_set_scanned(struct outcome *o);
+
 /* ---- the session and the transfer ---- */
 
 /* Fill in FINISH: what the receiver has committed, by its verdicts. */
@@ -62,8 +65,9 @@ int outcome_is_confirmed(struct outcome *o);
 
 /*
  * The result of the transfer.  e holds the error that ended the last session
- * (code 0: none); that of the files that failed is merged into it.  Fills in
- * summary except its seconds.  Returns e->code.
+ * (code 0: none); what befell single files is told in it as well, and decides
+ * where nothing ended the session early (totals_conclude()).  Fills in summary
+ * except its seconds.  Returns e->code.
  */
 int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 		   struct err *e);

@@ -16,12 +16,17 @@
 #include "sender/queue.h"
 #include "sender/send.h"
 #include "sender/sender.h"
+#include "sender/session.h"
 
 enum {
 	/* A pack that is not full is queued when a stream waits for a task, but
 	 * not before this age: each pack costs a frame and a commit, so packs
 	 * of a few files would be slower. */
 	PACK_AGE_MS = 20,
+	/* For how long the walk goes on after the session has failed, to count
+	 * what was not sent and to report what cannot be: enough for tens of
+	 * thousands of files, and nobody waits noticeably. */
+	COUNT_ON_MS = 100,
 };
 
 struct scanner {
@@ -36,6 +41,7 @@ struct scanner {
 	/* the thread's */
 	struct pack *pack; /* being filled, or NULL */
 	uint64_t pack_began_ms;
+	uint64_t count_until_ms; /* 0: the queue is open */
 	/* the thread's until it is joined */
 	struct err err; /* why a walk failed */
 	/* guarded by lock */
@@ -143,9 +149,22 @@ static int add_file(struct scanner *sc, const struct scan_item *si,
 	return queue_add_file(s->queue, f);
 }
 
-static int on_item(void *ctx, const struct scan_item *si, struct err *e)
+/* rc: of adding something to the queue.  Whether the walk goes on although the
+ * queue is closed: 0, or rc. */
+static int count_on(struct scanner *sc, int rc)
 {
-	struct scanner *sc = ctx;
+	const struct send_session *session = sc->sender->session;
+
+	if (rc != ERR_INTERRUPTED || send_session_is_cancelled(session))
+		return rc;
+	if (!sc->count_until_ms)
+		sc->count_until_ms = clock_ms() + COUNT_ON_MS;
+	return clock_left_ms(sc->count_until_ms) > 0 ? 0 : rc;
+}
+
+static int add_item(struct scanner *sc, const struct scan_item *si,
+		    struct err *e)
+{
 	struct sender *s = sc->sender;
 
 	switch (si->kind) {
@@ -162,12 +181,20 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	case SCAN_SKIPPED:
 		break;
 	case SCAN_WAITING:
-		/* The list of names is slow: send what it has named so far, and
-		 * do not wait for the rest after the session has failed. */
-		return queue_is_closed(s->queue) ? ERR_INTERRUPTED
-						 : queue_pack(sc);
+		/* The list of names is slow: send what it has named so far. */
+		return queue_pack(sc);
 	}
 	return 0;
+}
+
+static int on_item(void *ctx, const struct scan_item *si, struct err *e)
+{
+	struct scanner *sc = ctx;
+
+	/* A slow list is not waited for after the session has failed. */
+	if (si->kind == SCAN_WAITING && queue_is_closed(sc->sender->queue))
+		return ERR_INTERRUPTED;
+	return count_on(sc, add_item(sc, si, e));
 }
 
 /* For scanner_rescan_dirs(). */
@@ -197,6 +224,8 @@ static int walk(struct scanner *sc, scan_fn fn, struct err *e)
 	struct scan *scan = sc->sender->cfg->scan;
 	int rc = scan ? scan_run(scan, fn, sc, e) : 0;
 
+	if (rc == 0)
+		outcome_set_scanned(sc->sender->outcome);
 	return rc ? rc : queue_pack(sc);
 }
 
@@ -224,7 +253,7 @@ static void *scanner_main(void *arg)
 	err_clear(&e);
 	/* Standard input first: its writer may be waiting for us to read. */
 	if (!sc->only_dirs && s->cfg->stdin_fd >= 0)
-		rc = queue_stdin(s, &e);
+		rc = count_on(sc, queue_stdin(s, &e));
 	if (!sc->only_dirs && rc == 0)
 		rc = walk(sc, on_item, &e);
 	while (is_rescan_due(sc) && rc == 0)

@@ -3,6 +3,7 @@
  */
 #include "session/totals.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -88,4 +89,22 @@ int totals_code(const struct totals *t, int is_sender)
 	if (t->failed_remote == failed)
 		return ERR_REMOTE;
 	return ERR_SOME_FAILED;
+}
+
+int totals_conclude(const struct totals *t, int is_sender, const char *files,
+		    struct err *e)
+{
+	const size_t n = strlen(files);
+	size_t used = strlen(e->text);
+	int code = totals_code(t, is_sender);
+
+	if (!e->code)
+		return code ? err_set(e, code, "%s", files) : 0;
+	if (n == 0 || n + sizeof("; ") > sizeof(e->text))
+		return e->code;
+	/* A long error loses its end rather than what is said of the files. */
+	if (used > sizeof(e->text) - n - sizeof("; "))
+		used = sizeof(e->text) - n - sizeof("; ");
+	snprintf(e->text + used, sizeof(e->text) - used, "; %s", files);
+	return e->code;
 }

@@ -684,6 +684,7 @@ static void verdicts_count_and_are_told(void **state)
 {
 	struct lab *lab = *state;
 	struct session_summary sum = { 0 };
+	const struct msg_summary answer_sum = { 0 };
 	struct msg_finish m;
 	struct err e = { 0 };
 
@@ -704,13 +705,23 @@ static void verdicts_count_and_are_told(void **state)
 	assert_int_equal(lab->s.count.files, 4);
 	outcome_finish(lab->s.outcome, &m);
 	assert_int_equal(m.files, 2);
-	/* a full disk beats all */
+	outcome_set_summary(lab->s.outcome, &answer_sum);
+	/* a full disk outranks what befell other files */
 	assert_int_equal(outcome_sum_up(lab->s.outcome, &sum, &e), ERR_REMOTE);
 	assert_int_equal(sum.files, 2);
 	assert_int_equal(sum.unchanged, 1);
 	assert_int_equal(sum.skipped, 1);
 	assert_int_equal(sum.failed, 1);
-	assert_string_equal(e.text, "2 of 4 files were not sent (see above)");
+	assert_string_equal(e.text, "2 of 4 files were not sent: 1 failed (see "
+				    "above), 1 skipped by the receiver");
+	/* but not what ends the session early */
+	err_set(&e, ERR_LOST, "lost");
+	assert_int_equal(outcome_sum_up(lab->s.outcome, &sum, &e), ERR_LOST);
+	assert_int_equal(sum.code, ERR_LOST);
+	assert_int_equal(sum.failed, 1);
+	assert_string_equal(e.text, "lost; 2 of 4 files were not confirmed as "
+				    "committed, 1 failed (see above), 1 "
+				    "skipped by the receiver");
 }
 
 static int summary(struct lab *lab, struct msg_summary *m)
