@@ -55,6 +55,7 @@ void outfile_restart(struct outfile *f)
 	f->id = 0;
 	f->users = 0;
 	f->is_in_flight = 0;
+	f->is_counted = 0;
 	f->is_reading = 0;
 	f->state = FILE_QUEUED;
 	f->checks = 0;

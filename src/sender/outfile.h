@@ -61,6 +61,7 @@ struct outfile {
 	enum outfile_state state;
 	unsigned users;         /* streams at work on it */
 	int is_in_flight;       /* it has an id and no verdict */
+	int is_counted;         /* in the queue's open_count */
 	int is_active;          /* on the list of files to take ranges from */
 	int has_digest;         /* item.digest is the whole file's */
 	struct runs todo;       /* leaves to be sent */

@@ -242,12 +242,13 @@ int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
 
 void queue_land_file(struct queue *q, struct outfile *f)
 {
+	q->open_count -= (unsigned)f->is_counted;
+	f->is_counted = 0;
 	if (!f->is_in_flight)
 		return;
 	inflight_end_file(&q->inflight, f);
 	q->checks_out -= f->checks;
 	f->checks = 0;
-	q->open_count--;
 	queue_remove_active(q, f);
 	pthread_cond_signal(&q->room);
 }

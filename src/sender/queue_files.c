@@ -28,7 +28,6 @@ uint64_t queue_assign_file_id(struct queue *q, struct outfile *f, int is_whole)
 	pthread_mutex_lock(&q->lock);
 	id = inflight_add(&q->inflight, NULL, f);
 	if (id) {
-		q->open_count++;
 		f->state = is_whole ? FILE_SENDING : FILE_OPENING;
 		if (!is_whole)
 			queue_add_active(q, f);

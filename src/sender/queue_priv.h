@@ -50,7 +50,7 @@ struct queue {
 	struct outfile *active; /* open files, with leaves to send */
 	struct inflight inflight;
 	unsigned busy; /* tasks that were taken and not ended */
-	unsigned open_count, open_limit; /* files without a verdict */
+	unsigned open_count, open_limit; /* files taken, without a verdict */
 	unsigned checking;   /* tasks of kind TASK_CHECK among the busy ones */
 	unsigned checks_out; /* CHECKs without an answer */
 	unsigned resends;    /* that the receiver asked for */

@@ -24,6 +24,10 @@ static int take_open(struct queue *q, struct task *t)
 		q->files_end = &q->files;
 	f->next = NULL;
 	q->file_count--;
+	/* Already here: another stream may take the next one before this one
+	 * has its id. */
+	q->open_count++;
+	f->is_counted = 1;
 	f->users = 1;
 	t->kind = TASK_OPEN;
 	t->file = f;

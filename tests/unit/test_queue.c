@@ -473,6 +473,41 @@ static void states_are_awaited_until_there_is_a_range(void **state)
 	assert_int_equal(lab->task.file->id, 2);
 }
 
+/* Two streams must not both take what is the last file of the limit: the receiver
+ * ends a session that opens more. */
+static void a_file_counts_as_open_from_when_it_is_taken(void **state)
+{
+	struct lab *lab = *state;
+	struct task second = { .is_waiting = 0 };
+	struct outfile *f;
+
+	queue_set_open_limit(lab->queue, 1);
+	for (int i = 0; i < 3; i++) {
+		f = outfile_new("name", 4, 0);
+		assert_non_null(f);
+		f->size = 3 << 20;
+		assert_int_equal(queue_add_file(lab->queue, f), 0);
+	}
+	assert_int_equal(take(lab), QUEUE_TASK);
+	assert_int_equal(lab->task.kind, TASK_OPEN);
+	assert_int_equal(queue_take(lab->queue, &second, 0), QUEUE_WAIT);
+	/* one that cannot be opened makes room, ... */
+	assert_true(queue_fail_file(lab->queue, lab->task.file));
+	assert_int_equal(queue_take(lab->queue, &second, 0), QUEUE_TASK);
+	assert_int_equal(second.kind, TASK_OPEN);
+	queue_release_task(lab->queue, &lab->task);
+	assert_int_equal(queue_assign_file_id(lab->queue, second.file, 0), 1);
+	queue_release_task(lab->queue, &second);
+	assert_int_equal(take(lab), QUEUE_WAIT);
+	/* ... and so does a verdict */
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_int_equal(take(lab), QUEUE_TASK);
+	assert_int_equal(lab->task.kind, TASK_OPEN);
+	assert_int_equal(queue_assign_file_id(lab->queue, lab->task.file, 0),
+			 2);
+	queue_release_task(lab->queue, &lab->task);
+}
+
 #define TEST(function)                                                         \
 	cmocka_unit_test_setup_teardown(function, setup, teardown)
 
@@ -492,6 +527,7 @@ int main(void)
 		TEST(what_is_gone_is_not_sent_again),
 		TEST(links_that_were_held_are_sent_anew),
 		TEST(ids_that_were_never_given),
+		TEST(a_file_counts_as_open_from_when_it_is_taken),
 		TEST(states_are_awaited_until_there_is_a_range),
 	};
 
