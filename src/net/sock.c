@@ -29,6 +29,7 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	memset(k, 0, sizeof(*k));
 	k->fd = fd;
 	k->timeout_ms = timeout_ms;
+	k->tick_ms = SOCK_TICK_MS;
 	k->progress_ms = clock_ms();
 	atomic_init(&k->aborted, 0);
 	atomic_init(&k->bytes_in, 0);
@@ -46,6 +47,18 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	return 0;
 }
 
+void sock_set_tick(struct sock *k, int tick_ms)
+{
+	const struct timeval tick = {
+		.tv_sec = tick_ms / 1000,
+		.tv_usec = tick_ms % 1000 * 1000,
+	};
+
+	if (setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) ==
+	    0)
+		k->tick_ms = tick_ms;
+}
+
 void sock_release(struct sock *k)
 {
 	io_close(&k->fd);
@@ -59,7 +72,7 @@ static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
 {
 	int left;
 
-	*ms = SOCK_TICK_MS;
+	*ms = k->tick_ms;
 	if (max_ms >= 0 && max_ms < *ms)
 		*ms = max_ms;
 	if (k->deadline_ms > 0) {
@@ -183,7 +196,7 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
 	rc = step_ms(k, -1, &ms, e);
 	if (rc < 0)
 		return rc;
-	if (ms < SOCK_TICK_MS || k->cancel) {
+	if (ms < k->tick_ms || k->cancel) {
 		/* SO_RCVTIMEO is a whole tick, and recv(2) cannot watch the
 		 * token. */
 		rc = sock_wait(k, POLLIN, -1, ms, &revents, &woken, e);

@@ -5,7 +5,7 @@
  * Layer: net.
  * Threads: one, except that any may call sock_abort() and read the counters.
  *
- * Every function makes at most one wait of at most SOCK_TICK_MS and one
+ * Every function makes at most one wait of at most a tick (tick_ms) and one
  * transfer, and returns; the loops are in the stream.  ERR_AGAIN is not a
  * failure here: nothing is recorded in e.
  */
@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "os/cancel.h"
 
-/* Heart-beats and progress are due about once a second (stream.h, on_tick). */
+/* The longest tick, and the one at first (stream.h, on_tick). */
 enum { SOCK_TICK_MS = 1000 };
 
 struct sock {
@@ -28,6 +28,7 @@ struct sock {
 	int fd;
 	int timeout_ms;
 	/* of the thread that owns it */
+	int tick_ms;
 	uint64_t deadline_ms; /* clock_ms() time, 0: none */
 	/* When a byte was last received, or sent outside a heart-beat; and the
 	 * time spent waiting since. */
@@ -49,6 +50,10 @@ struct sock {
 int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e);
 /* Close the descriptor. */
 void sock_release(struct sock *k);
+
+/* Set the tick, 1 to SOCK_TICK_MS.  Where the socket cannot take it the old one
+ * stays. */
+void sock_set_tick(struct sock *k, int tick_ms);
 
 /* Send what the socket takes without waiting.  Returns 0 with *sent > 0;
  * ERR_AGAIN; ERR_LOST; ERR_TIMEOUT when the kernel gave up. */

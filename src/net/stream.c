@@ -175,6 +175,11 @@ void stream_set_hooks(struct stream *s, const struct stream_hooks *hooks)
 	s->hooks = *hooks;
 }
 
+void stream_set_tick(struct stream *s, int tick_ms)
+{
+	sock_set_tick(&s->sock, tick_ms);
+}
+
 void stream_set_deadline(struct stream *s, uint64_t deadline_ms)
 {
 	s->sock.deadline_ms = deadline_ms;

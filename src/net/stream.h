@@ -34,8 +34,9 @@ struct stream_hooks {
 	 */
 	int (*on_input)(void *ctx, struct err *e);
 	/*
-	 * Called about once a second inside every call that waits, and at once
-	 * after stream_abort() or when the cancel token is set.  Returns 0, or
+	 * Called about once a tick (a second, unless stream_set_tick() made it
+	 * shorter) inside every call that waits, and at once after
+	 * stream_abort() or when the cancel token is set.  Returns 0, or
 	 * an error that ends the call.  With sending 0 (a wait for input) it
 	 * may send; what it sends is flushed, and does not count as progress
 	 * for timeouts and stream_idle_ms(), because our own heart-beat does
@@ -69,6 +70,9 @@ struct stream *stream_open(int fd, const struct stream_config *cfg,
 
 /* Set the hooks (copied).  There are none at first. */
 void stream_set_hooks(struct stream *s, const struct stream_hooks *hooks);
+
+/* How often on_tick is called: every tick_ms milliseconds, 1 to 1000. */
+void stream_set_tick(struct stream *s, int tick_ms);
 
 /* An absolute deadline (clock_ms()) for every wait from now on; 0: none. */
 void stream_set_deadline(struct stream *s, uint64_t deadline_ms);

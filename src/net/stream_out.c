@@ -70,7 +70,7 @@ int stream_out_step(struct stream *s, int rc, int sending, struct err *e)
 		return stream_out_abort_error(s, sending, e);
 	if (rc < 0 && rc != ERR_AGAIN)
 		return rc;
-	if (clock_ms() - s->ticked_ms >= SOCK_TICK_MS)
+	if (clock_ms() - s->ticked_ms >= (uint64_t)s->sock.tick_ms)
 		return tick_and_flush(s, sending, e);
 	return 0;
 }

@@ -322,6 +322,8 @@ static int send_ready(struct recv_connection *c, struct err *e)
 	/* Further streams join with it. */
 	memcpy(m.token, c->session->token, sizeof(m.token));
 	msg_put_ready(&c->channel.out, &m);
+	if (m.features & FEATURE_TIMEOUT)
+		channel_put_timeout(&c->channel);
 	rc = channel_send(&c->channel, NULL, 0, e);
 	return rc ? rc : stream_flush(c->channel.stream, e);
 }

@@ -70,6 +70,8 @@ static int handle_body(struct worker *w, struct recv_session *s,
 				       "first stream");
 		*next = DISPATCH_END;
 		return 0;
+	case FRAME_TIMEOUT:
+		return channel_take_timeout(w->channel, body, len, e);
 	case FRAME_ERROR:
 		recv_session_forget_retry(s);
 		return channel_peer_error(body, len, e);

@@ -11,7 +11,7 @@
 #include "os/nowait.h"
 #include "receiver/input.h"
 
-enum { TICK_MS = 1000, ZEROS = 65536 };
+enum { TICK_MS = 250, ZEROS = 65536 };
 
 int stdout_write(struct input *in, int fd, const void *p, size_t n,
 		 struct err *e)
@@ -26,14 +26,13 @@ int stdout_write(struct input *in, int fd, const void *p, size_t n,
 			from += did;
 			n -= (size_t)did;
 		} else if (did < 0 && errno == EAGAIN) {
-			/* Before each wait as well: with a reader that reads a
-			 * little, poll() never times out. */
-			int rc = input_tick(in, 1, e);
+			/* Before each wait: a slow reader ends every one of
+			 * them soon, and the chunk may last for minutes. */
+			int rc = input_tick(in, 0, e);
 
-			if (rc == 0 && poll(&pfd, 1, TICK_MS) <= 0)
-				rc = input_tick(in, 0, e);
 			if (rc)
 				return rc;
+			(void)poll(&pfd, 1, TICK_MS);
 		} else if (did == 0 || errno != EINTR) {
 			return err_sys(e, ERR_LOCAL,
 				       "writing to standard output");

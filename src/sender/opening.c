@@ -271,6 +271,10 @@ int opening_first(struct send_stream *st, struct task *t, struct err *e)
 		rc = send_hello(st, e);
 	if (rc == 0)
 		rc = await_ready(st, t, e);
+	if (rc == 0 && (st->features & FEATURE_TIMEOUT)) {
+		channel_put_timeout(&st->channel);
+		rc = channel_send(&st->channel, NULL, 0, e);
+	}
 	/* replies_take() in it also handles frames that were read together with
 	 * READY: poll(2) would not report those. */
 	if (rc == 0)
@@ -296,6 +300,8 @@ static int join(struct send_stream *st, struct task *t, struct err *e)
 
 	memcpy(m.token, s->peer.ready.token, sizeof(m.token));
 	msg_put_join(&st->channel.out, &m);
+	if (st->features & FEATURE_TIMEOUT)
+		channel_put_timeout(&st->channel);
 	rc = channel_send(&st->channel, NULL, 0, e);
 	if (rc)
 		return rc;

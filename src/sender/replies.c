@@ -227,6 +227,8 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		if (st->state >= STREAM_READY)
 			break;
 		return replies_ready(st, body, f->len, e);
+	case FRAME_TIMEOUT:
+		return channel_take_timeout(&st->channel, body, f->len, e);
 	case FRAME_ERROR:
 		return replies_peer_error(st, body, f->len, e);
 	case FRAME_HELLO:

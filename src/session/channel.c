@@ -15,6 +15,13 @@ enum {
 	 * times 4 MiB. */
 	OUT_MAX = 9 << 20,
 	PING_MAX_MS = 5000,
+	/* A peer cannot make us send more often than the shortest time-out that
+	 * ferry allows, one second, needs. */
+	PING_MIN_MS = 250,
+	/* Heart-beats in the time that the peer waits for one: two may be late
+	 * or have to be sent again. */
+	PINGS_A_TIMEOUT = 4,
+	TICK_MAX_MS = 1000, /* stream_set_tick() */
 };
 
 void channel_init(struct channel *c, struct stream *stream, int is_sender,
@@ -26,8 +33,43 @@ void channel_init(struct channel *c, struct stream *stream, int is_sender,
 	buf_init(&c->out, OUT_MAX);
 	buf_init(&c->in, FRAME_HEADER + FRAME_REPLY_MAX);
 	c->last_out_ms = clock_ms();
-	c->ping_ms = timeout_ms / 4 < PING_MAX_MS ? (uint64_t)timeout_ms / 4
-						  : PING_MAX_MS;
+	c->timeout_ms = timeout_ms;
+	c->ping_ms = PING_MAX_MS;
+	/* The peer's time-out is not known yet: it may be as short as ours. */
+	channel_set_peer_timeout(c, (uint32_t)timeout_ms);
+}
+
+void channel_set_peer_timeout(struct channel *c, uint32_t timeout_ms)
+{
+	uint32_t ms = timeout_ms / PINGS_A_TIMEOUT;
+
+	if (ms < PING_MIN_MS)
+		ms = PING_MIN_MS;
+	if (ms >= c->ping_ms)
+		return;
+	c->ping_ms = ms;
+	/* A heart-beat is sent with the first tick after it is due. */
+	if (ms < TICK_MAX_MS)
+		stream_set_tick(c->stream, (int)ms);
+}
+
+void channel_put_timeout(struct channel *c)
+{
+	const struct msg_timeout m = { .ms = (uint32_t)c->timeout_ms };
+
+	msg_put_timeout(&c->out, &m);
+}
+
+int channel_take_timeout(struct channel *c, const uint8_t *body, size_t n,
+			 struct err *e)
+{
+	struct msg_timeout m;
+
+	if (msg_get_timeout(&m, body, n))
+		return err_set(e, ERR_PROTOCOL,
+			       "the peer sent a malformed TIMEOUT frame");
+	channel_set_peer_timeout(c, m.ms);
+	return 0;
 }
 
 void channel_release(struct channel *c)

@@ -21,6 +21,7 @@ struct channel {
 	struct buf out;        /* frames to be sent, built by the caller */
 	uint64_t last_out_ms;  /* when a frame was last sent (clock_ms()) */
 	uint64_t ping_ms;      /* heart-beat interval */
+	int timeout_ms;        /* ours */
 	/* the sender's: replies that have arrived, the last one perhaps not
 	 * completely; how much of them channel_poll_reply() has returned */
 	struct buf in;
@@ -33,9 +34,20 @@ struct channel {
 };
 
 /* Owns stream from now on.  The heart-beat interval is a quarter of timeout_ms,
- * and at most 5 s. */
+ * which is our own, and at most 5 s. */
 void channel_init(struct channel *c, struct stream *stream, int is_sender,
 		  int timeout_ms);
+
+/* The peer gives up after timeout_ms: make the heart-beat interval a quarter of
+ * that, if it is longer so far, but never less than 250 ms. */
+void channel_set_peer_timeout(struct channel *c, uint32_t timeout_ms);
+
+/* Append a TIMEOUT frame with our own time-out to c->out. */
+void channel_put_timeout(struct channel *c);
+
+/* Take the body of the peer's TIMEOUT frame.  Returns 0 or ERR_PROTOCOL. */
+int channel_take_timeout(struct channel *c, const uint8_t *body, size_t n,
+			 struct err *e);
 
 /* Free the buffers and the stream. */
 void channel_release(struct channel *c);

@@ -37,7 +37,8 @@
 	X(FEATURE_OFFERS, 9, "offers")            /* OFFER, OFFERED */         \
 	X(FEATURE_RESUME, 10, "resume")           /* STATE_RESUME, CHECK,      \
 						     CHECKED */                \
-	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */
+	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */     \
+	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
 	WIRE_FEATURES(X)
@@ -426,6 +427,14 @@ struct msg_note {
 };
 void msg_put_note(struct buf *b, const struct msg_note *m);
 int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n);
+
+/* TIMEOUT: u32 milliseconds (not 0): whoever sends it gives up after so long
+ * without a byte from the other side, which sends its heart-beats accordingly. */
+struct msg_timeout {
+	uint32_t ms;
+};
+void msg_put_timeout(struct buf *b, const struct msg_timeout *m);
+int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n);
 
 /* PING: empty. */
 void msg_put_ping(struct buf *b);

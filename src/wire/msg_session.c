@@ -117,6 +117,21 @@ void msg_put_stream_end(struct buf *b)
 	body_begin(b, FRAME_STREAM_END, 0);
 }
 
+void msg_put_timeout(struct buf *b, const struct msg_timeout *m)
+{
+	body_begin(b, FRAME_TIMEOUT, BODY_TIMEOUT);
+	buf_put_u32(b, m->ms);
+}
+
+int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+
+	rd_init(&r, p, n);
+	m->ms = rd_u32(&r);
+	return body_end(&r, m->ms > 0);
+}
+
 void msg_put_ping(struct buf *b)
 {
 	body_begin(b, FRAME_PING, 0);

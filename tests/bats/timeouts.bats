@@ -107,3 +107,56 @@ receive_to_fifo() {
 	[ "$got" = 0 ] || { cat messages; return 1; }
 	same_tree src/t dst/t
 }
+
+# ---- the two sides have different time-outs --------------------------------
+
+# The longest interval between heart-beats is 5 s, so that a peer with a shorter
+# time-out has to be asked for it.
+
+# silent_pipe - a producer that pauses for longer than any time-out here
+silent_pipe() { echo one; sleep 11; echo two; }
+
+@test "a receiver with a short --timeout and a producer that is silent" {
+	receive --plain --once --timeout 4 dst
+	send --plain --name f - < <(silent_pipe)
+	wait_receiver
+	status 0
+	[ "$got" = 0 ] || { cat messages; return 1; }
+	is cat dst/f $'one\ntwo'
+}
+
+@test "a receiver with a short --timeout, and streams that have nothing to do" {
+	ferry keygen key 2>/dev/null
+	head -c 40M /dev/zero >src/big
+	receive --key key --once --sync none --timeout 4 dst
+	send --key key -j 4 --name f src/big - < <(silent_pipe)
+	wait_receiver
+	status 0
+	[ "$got" = 0 ] || { cat messages; return 1; }
+	is cat dst/f $'one\ntwo'
+	cmp src/big dst/big
+}
+
+@test "a sender with a short --timeout and a reader of --stdout that pauses" {
+	head -c 9000000 /dev/urandom >src/f
+	receive_to_fifo
+	start_send one --plain --timeout 4 src/f
+	await events '"session"'
+	sleep 11
+	cat <&"$reader" >got.f
+	ended one
+	wait_receiver
+	[ "$code" = 0 ] || { cat one.messages; return 1; }
+	[ "$got" = 0 ]
+	cmp src/f got.f
+}
+
+@test "the shortest --timeout on both sides and a producer that is silent" {
+	[ "${FERRY_TEST_SLOWNESS:-1}" = 1 ] || skip "one second is too short here"
+	receive --plain --once --timeout 1 dst
+	send --plain --timeout 1 --name f - < <(silent_pipe)
+	wait_receiver
+	status 0
+	[ "$got" = 0 ] || { cat messages; return 1; }
+	is cat dst/f $'one\ntwo'
+}

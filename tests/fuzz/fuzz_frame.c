@@ -38,6 +38,7 @@ AGAIN(resend)
 AGAIN(note)
 AGAIN(checked)
 AGAIN(offered)
+AGAIN(timeout)
 AGAIN(error)
 
 #define EMPTY(name)                                                            \
@@ -67,6 +68,7 @@ static const again_fn again[] = {
 	[FRAME_NOTE] = again_note,
 	[FRAME_CHECKED] = again_checked,
 	[FRAME_OFFERED] = again_offered,
+	[FRAME_TIMEOUT] = again_timeout,
 	[FRAME_ERROR] = again_error,
 	[FRAME_STREAM_END] = again_stream_end,
 	[FRAME_FLUSH] = again_flush,

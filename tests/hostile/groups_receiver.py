@@ -86,7 +86,7 @@ def directions(v):
     for number in (0, 14, 15, 24, 29, 32, 255):
         v.case(f"a frame of type {number}", {"OPEN": also(header(number, 0))})
     for kind in ("STATE", "VERDICT", "RESEND", "NOTE", "SUMMARY", "CHECKED",
-                 "OFFERED", "PING"):
+                 "OFFERED", "TIMEOUT", "PING"):
         for lie in ({"flags": 1}, {"check": 1}, {"body_check": 1},
                     {"length": 2**31}, {"length": 16385},
                     {"length": 2**32 - 1}):

@@ -506,6 +506,7 @@ FIELDS = [
     ("ROW", "kind", 1, 1, 3), ("ROW", "size", 4, None, None),
     ("ROW", "name_len", 2, 4, 4), ("ROW", "mode", 4, 0, 0o7777),
     ("ROW", "nsec", 4, 0, 10**9 - 1), ("LINK", "target_len", 2, 6, 6),
+    ("TIMEOUT", "milliseconds", 4, 1, UNKNOWN),
 ]
 
 
@@ -523,8 +524,8 @@ def with_field(kind, field, value):
         return [pack([row(1, b"xy")], b"xy", **lie)]
     if kind == "OFFER":
         return [pack([row(1, b"xy")], kind="OFFER", **lie)]
-    if kind == "OPEN":
-        return [message("OPEN", **lie)]
+    if kind in ("OPEN", "TIMEOUT"):
+        return [message(kind, **lie)]
     if kind == "HOLE":
         return [message("OPEN", size=CHUNK), message("HOLE", **lie)]
     opened = [message("OPEN", size=2)]
@@ -555,6 +556,7 @@ def field_values(lab):
 def frame_lengths(lab):
     for kind in ("OPEN", "CHUNK", "HOLE", "FILE_END", "FILE_ABORT", "PACK",
                  "STREAM_END", "FINISH", "FLUSH", "CHECK", "OFFER", "PING",
+                 "TIMEOUT",
                  "ERROR"):
         whole = message(kind)[HEADER:]
         for n in (2**21, 2**24, 2**31 - 1, 2**31, 2**32 - 1):

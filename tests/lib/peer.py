@@ -77,7 +77,7 @@ class Channel:
             number, n = peek(head)
             body = self.take(n)
             verify(head, body, self.digest_size)
-            if NAMES[number] != "PING":
+            if NAMES[number] not in ("PING", "TIMEOUT"):
                 return parse(number, body, self.digest_size)
 
     def until(self, *kinds):

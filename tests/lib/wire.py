@@ -21,9 +21,9 @@ DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
 FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
-ZLIB, ZSTD, HOLES, OFFERS, RESUME, DEFERRED = (
-    1 << n for n in (0, 1, 8, 9, 10, 11))
-FEATURES = ZLIB | ZSTD | HOLES | OFFERS | RESUME | DEFERRED
+ZLIB, ZSTD, HOLES, OFFERS, RESUME, DEFERRED, TIMEOUTS = (
+    1 << n for n in (0, 1, 8, 9, 10, 11, 24))
+FEATURES = ZLIB | ZSTD | HOLES | OFFERS | RESUME | DEFERRED | TIMEOUTS
 
 # ---- layouts ---------------------------------------------------------------
 # A field is a name, its size in bytes, and its default.  The size may be "D"
@@ -95,6 +95,7 @@ LAYOUTS = {
                      ("zero", 4, 0), ("bits", 8, 0)]),
     "OFFERED": (23, [("id", 8, 1), ("items", 4, 1), ("zero", 4, 0),
                      ("wanted", 0, b"\1")]),
+    "TIMEOUT": (29, [("milliseconds", 4, 60000)]),
     "PING": (30, []),
     "ERROR": (31, [("code", 2, 2), ("text_len", 2, length_of("text")),
                    ("text", 0, b"evil")]),

@@ -22,10 +22,10 @@ sys.dont_write_bytecode = True
 from lib.peer import Receiver, Sender  # noqa: E402
 from lib.wire import (CHUNK, DEFERRED, DIGESTS, DIRECTORY,  # noqa: E402
                       FILE, HOLES, OFFERS, RESUME, SHA256, SYMLINK, expand,
-                      file_digest, message, pack, root, row, rows)
+                      TIMEOUTS, file_digest, message, pack, root, row, rows)
 
 NEEDS = {"HOLE": HOLES, "OFFER": OFFERS, "OFFERED": OFFERS, "CHECK": RESUME,
-         "CHECKED": RESUME}
+         "CHECKED": RESUME, "TIMEOUT": TIMEOUTS}
 COMMITTED, UNCHANGED = 1, 2
 HELD = 5                  # the status of a deferred symlink
 RESUMED = 3               # the state of a file that is there in part

@@ -75,6 +75,7 @@ static const struct msg_verdict verdict = {
 };
 static const struct msg_resend resend = { ID_VALUE, 0x700000 };
 static const struct msg_note note = { CAUSE_READ_ONLY, ITEM_DIR, "d/e", 3 };
+static const struct msg_timeout timeout_msg = { 0x01020304 };
 static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
 
 /* For each message: write the sample; decode a body, check nothing; decode and
@@ -109,6 +110,7 @@ MESSAGE(offered, offered)
 MESSAGE(verdict, verdict)
 MESSAGE(resend, resend)
 MESSAGE(note, note)
+MESSAGE(timeout, timeout_msg)
 MESSAGE(error, error_msg)
 
 static void put_chunk(struct buf *b)
@@ -270,6 +272,8 @@ static const struct message {
 	  BYTES("\x15\0\0\0" "\0\0\0\x28" ID "\0\0\0\0\0\0\0\x99" SUM
 		"\0\0\0\0\0\0\0\x77"),
 	  0, 0, 0 },
+	{ put_timeout, again_timeout,
+	  BYTES("\x1d\0\0\0" "\0\0\0\x04" "\x01\x02\x03\x04"), 0, 0, 0 },
 	{ msg_put_ping, NULL, BYTES("\x1e\0\0\0" "\0\0\0\0"), 0, 0, 0 },
 	{ put_error, again_error,
 	  BYTES("\x1f\0\0\0" "\0\0\0\x07" "\0\x03" "\0\x03" "h\xc3\xbc"),

@@ -119,7 +119,7 @@ static void say(struct lab *lab, unsigned n, struct buf *b)
 	buf_release(b);
 }
 
-/* The next frame but PING, its body in lab->body; 0: the end. */
+/* The next frame but PING and TIMEOUT, its body in lab->body; 0: the end. */
 static int hear(struct lab *lab, unsigned n)
 {
 	uint8_t head[FRAME_HEADER], *p;
@@ -133,12 +133,13 @@ static int hear(struct lab *lab, unsigned n)
 			return 0;
 		assert_int_equal(got, sizeof(head));
 		assert_int_equal(frame_get(&f, head, 0), 0);
-	} while (f.type == FRAME_PING);
-	buf_reset(&lab->body);
-	p = buf_extend(&lab->body, f.len);
-	if (f.len > 0)
-		assert_int_equal(recv(lab->peer[n], p, f.len, MSG_WAITALL),
-				 f.len);
+		buf_reset(&lab->body);
+		p = buf_extend(&lab->body, f.len);
+		if (f.len > 0)
+			assert_int_equal(recv(lab->peer[n], p, f.len,
+					      MSG_WAITALL),
+					 f.len);
+	} while (f.type == FRAME_PING || f.type == FRAME_TIMEOUT);
 	return f.type;
 }
 

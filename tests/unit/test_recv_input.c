@@ -207,6 +207,29 @@ static void heart_beats(void **state)
 	assert_int_equal(f.type, FRAME_PING);
 }
 
+/* The interval is the shorter one of two, but a peer cannot have any. */
+static void the_peers_timeout_shortens_heart_beats(void **state)
+{
+	static const uint8_t none[4] = { 0 };
+	struct recv_lab *lab = *state;
+	struct err e;
+
+	lab_begin(lab);
+	lab->channel.ping_ms = 5000;
+	channel_set_peer_timeout(&lab->channel, 86400000);
+	assert_int_equal(lab->channel.ping_ms, 5000);
+	channel_set_peer_timeout(&lab->channel, 4000);
+	assert_int_equal(lab->channel.ping_ms, 1000);
+	/* A longer one later changes nothing, as our own may be short. */
+	channel_set_peer_timeout(&lab->channel, 8000);
+	assert_int_equal(lab->channel.ping_ms, 1000);
+	/* A peer cannot have more than a few a second. */
+	channel_set_peer_timeout(&lab->channel, 1);
+	assert_int_equal(lab->channel.ping_ms, 250);
+	assert_int_equal(channel_take_timeout(&lab->channel, none, 4, &e),
+			 ERR_PROTOCOL);
+}
+
 /* A payload is read at once and handed on at the pace of the limit; the end of
  * the session ends that wait. */
 static void the_rate_limit(void **state)
@@ -383,6 +406,7 @@ int main(void)
 		lab_test(too_much_damage_ends_the_session),
 		lab_test(a_wait_ends_by_its_reason),
 		lab_test(heart_beats),
+		lab_test(the_peers_timeout_shortens_heart_beats),
 		lab_test(the_rate_limit),
 		lab_test(standard_output_waits_for_its_reader),
 		lab_test(a_full_standard_output),
