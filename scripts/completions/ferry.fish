@@ -50,6 +50,7 @@ complete -c ferry -n $send -s 0 -f -d 'Names end with a NUL'
 complete -c ferry -n $send -l symlinks -x -a 'keep follow skip' -d 'What to do with symbolic links'
 complete -c ferry -n $send -l special -x -a 'report skip' -d 'What to do with FIFOs, sockets and devices'
 complete -c ferry -n $send -s x -l one-file-system -f -d 'Do not enter mounted file systems'
+complete -c ferry -n $send -l sandbox -x -a 'auto require off' -d 'Confine the sender'
 
 complete -c ferry -n $receive -l existing -x -a 'fail skip replace newer rename backup' -d 'What to do if a different file exists'
 complete -c ferry -n $receive -l once -f -d 'End after one session'

@@ -51,13 +51,6 @@ static const struct option_word sync_words[] = {
 	{ NULL, 0 },
 };
 
-static const struct option_word sandbox_words[] = {
-	{ "auto", SANDBOX_AUTO },
-	{ "require", SANDBOX_REQUIRE },
-	{ "off", SANDBOX_OFF },
-	{ NULL, 0 },
-};
-
 static int set_allow(void *field, const char *value)
 {
 	struct cidr_list *list = field;
@@ -115,7 +108,7 @@ static const struct option_row rows[] = {
 		  "that transferred files; FERRY_... variables describe the "
 		  "session" },
 	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(sandbox), .words = sandbox_words,
+	  .off = OFF(sandbox), .words = common_sandbox_words,
 	  .help = "confine the receiver to DIR: auto (default: as far as the "
 		  "kernel supports), require or off" },
 };

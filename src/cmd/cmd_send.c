@@ -18,6 +18,7 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
+#include "net/resolver.h"
 #include "auth/code.h"
 #include "sender/preview.h"
 #include "sender/send.h"
@@ -38,6 +39,7 @@ struct send_options {
 	int null;         /* names in files_from end with a NUL */
 	struct filter *filter; /* NULL: none */
 	uint64_t retry_s;
+	int sandbox; /* enum sandbox_mode */
 };
 
 /* What the operands say. */
@@ -147,6 +149,10 @@ static const struct option_row rows[] = {
 	  .value = 1, .off = OFF(one_file_system),
 	  .help = "do not go into directories where another file system is "
 		  "mounted: send them empty" },
+	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(sandbox), .words = common_sandbox_words,
+	  .help = "confine the sender to reading the PATHs: auto (default: as "
+		  "far as the kernel supports), require or off" },
 	{ .letter = 'n', .name = "dry-run", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(dry_run),
 	  .help = "only list what would be sent, on standard output, without "
@@ -420,7 +426,10 @@ static int run_session(const struct send_options *opts,
 	struct tls *tls = NULL;
 	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
 
+	/* forks, so before there are secrets, threads and a sandbox */
 	if (!opts->dry_run)
+		rc = send_start_resolver(cfg, e);
+	if (rc == 0 && !opts->dry_run)
 		rc = common_tls(common, cfg->security, NET_CONNECTS,
 				o->dest.host, &tls, e);
 	if (rc < 0)
@@ -449,6 +458,7 @@ out:
 	scan_free(scan);
 	pake_free(cfg->pake);
 	tls_free(tls);
+	resolver_stop(cfg->net.resolver);
 	if (list_fd > STDERR_FILENO)
 		close(list_fd);
 	return rc;
@@ -472,6 +482,7 @@ static int run_reported(const struct send_options *opts,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
 		.retry_ms = opts->retry_s * 1000,
+		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.cancel_fd = -1,
 	};
 	struct report *report;

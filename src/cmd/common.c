@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "sender/send.h" /* enum sandbox_mode */
 
 enum { TIMEOUT_S = 60, FD_MAX = 65535 };
 
@@ -38,6 +39,13 @@ static const struct option_row connection_rows[] = {
 };
 const struct option_group common_connection = {
 	"Connection", ROWS(connection_rows)
+};
+
+const struct option_word common_sandbox_words[] = {
+	{ "auto", SANDBOX_AUTO },
+	{ "require", SANDBOX_REQUIRE },
+	{ "off", SANDBOX_OFF },
+	{ NULL, 0 },
 };
 
 static const struct option_row security_rows[] = {

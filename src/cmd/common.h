@@ -38,6 +38,9 @@ struct common_options {
 extern const struct option_group common_connection, common_security,
 	common_output;
 
+/* The words of --sandbox. */
+extern const struct option_word common_sandbox_words[];
+
 /* The defaults. */
 void common_init(struct common_options *o);
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/tcp.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -16,6 +17,8 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "net/resolver.h"
+#include "os/interposed.h"
 
 enum {
 	/* "Connection Attempt Delay", RFC 8305, section 5. */
@@ -133,6 +136,69 @@ static void close_keep_errno(int *fd)
 	errno = saved;
 }
 
+/* Whether sa is a link-local IPv6 address (fe80::/10) without a zone: the
+ * interface by which it is reached is missing. */
+static int lacks_zone(const struct sockaddr_storage *sa)
+{
+	struct sockaddr_in6 sin6;
+
+	if (sa->ss_family != AF_INET6)
+		return 0;
+	memcpy(&sin6, sa, sizeof(sin6));
+	return IN6_IS_ADDR_LINKLOCAL(&sin6.sin6_addr) && !sin6.sin6_scope_id;
+}
+
+/* Say how to write such an address, with an interface of this host. */
+static void zone_advice(const struct sockaddr_storage *sa, char *dst,
+			size_t size)
+{
+	struct if_nameindex *list = if_nameindex(), *found = NULL;
+	char host[ADDR_TEXT_MAX];
+
+	for (struct if_nameindex *i = list; i && i->if_index; i++) {
+		if (!found || strcmp(found->if_name, "lo") == 0)
+			found = i;
+	}
+	addr_host_text(host, (const struct sockaddr *)sa, sizeof(*sa));
+	snprintf(dst, size,
+		 "a link-local address needs the network interface: write "
+		 "%.60s%%%s, with the interface of this host that leads there",
+		 host, found ? found->if_name : "eth0");
+	if_freenameindex(list);
+}
+
+/* bind() failed.  An address that is not there yet (a VPN, DHCP) may come. */
+static int set_bind_error(const struct net_options *opt,
+			  const struct sockaddr_storage *sa, struct err *e)
+{
+	const int error = errno;
+	char advice[192];
+
+	if (lacks_zone(sa)) {
+		zone_advice(sa, advice, sizeof(advice));
+		return err_set(e, ERR_CONNECT, "cannot bind to %s: %s",
+			       opt->bind, advice);
+	}
+	errno = error;
+	if (error == EADDRNOTAVAIL)
+		return err_set(e, ERR_CONNECT,
+			       "cannot bind to %s: it is not an address of "
+			       "this host at present",
+			       opt->bind);
+	return err_sys(e, ERR_CONNECT, "cannot bind to %s", opt->bind);
+}
+
+/* The address of an interface that is not there (yet); NULL for all else. */
+static const char *missing_zone(const char *address)
+{
+	const char *zone = strchr(address, '%');
+
+	return zone && strchr(address, ':') && zone[1] &&
+			       if_nametoindex(zone + 1) == 0
+		       ? zone + 1
+		       : NULL;
+}
+
 /* Set local to the address opt->bind, or *len to 0 if there is none. */
 static int resolve_bind(const struct net_options *opt, uint16_t port,
 			struct sockaddr_storage *local, socklen_t *len,
@@ -154,6 +220,11 @@ static int resolve_bind(const struct net_options *opt, uint16_t port,
 	rc = getaddrinfo(opt->bind, text, &hints, &found);
 	if (rc == EAI_MEMORY)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (rc != 0 && missing_zone(opt->bind))
+		return err_set(e, ERR_CONNECT,
+			       "cannot bind to %s: this host has no network "
+			       "interface %s at present",
+			       opt->bind, missing_zone(opt->bind));
 	if (rc != 0 || !found)
 		return err_set(e, ERR_USAGE,
 			       "--bind: '%s' is not a numeric%s address",
@@ -186,7 +257,7 @@ static int start_attempt(struct race *r, struct attempt *a, struct err *e)
 	rc = set_congestion(fd, r->opt->congestion, e);
 	if (rc == 0 && r->local_len > 0 &&
 	    bind(fd, (const struct sockaddr *)&r->local, r->local_len) < 0)
-		rc = err_sys(e, ERR_USAGE, "cannot bind to %s", r->opt->bind);
+		rc = set_bind_error(r->opt, &r->local, e);
 	if (rc < 0) {
 		close_keep_errno(&fd);
 		return rc;
@@ -268,9 +339,6 @@ static int run_race(struct race *r, struct attempt **won, struct err *e)
 	int rc;
 
 	*won = NULL;
-	r->deadline_ms = clock_ms() + (uint64_t)(r->opt->timeout_ms > 0
-							 ? r->opt->timeout_ms
-							 : INT_MAX);
 	while (!*won) {
 		if (cancel_is_set(r->cancel))
 			return err_set(e, ERR_INTERRUPTED,
@@ -285,10 +353,16 @@ static int run_race(struct race *r, struct attempt **won, struct err *e)
 	return 0;
 }
 
-/* The text of an errno, in lower case for the middle of a sentence. */
-static void cause_text(char *dst, size_t size, int error)
+/* Why an attempt failed, in lower case for the middle of a sentence. */
+static void cause_text(char *dst, size_t size, const struct attempt *a)
 {
+	const int error = a->error;
 	char room[128];
+
+	if (error == EINVAL && lacks_zone(&a->addr)) {
+		zone_advice(&a->addr, dst, size);
+		return;
+	}
 
 	/* 0: the attempt was still running when time was up. */
 	snprintf(dst, size, "%s",
@@ -313,14 +387,14 @@ static void append(char *dst, size_t size, const char *text)
 static void list_causes(const struct race *r, const char *host, char *dst,
 			size_t size)
 {
-	char addr[ADDR_TEXT_MAX], cause[128], one[256];
+	char addr[ADDR_TEXT_MAX], cause[192], one[320];
 
 	dst[0] = '\0';
 	for (size_t i = 0; i < r->started; i++) {
 		const struct attempt *a = &r->attempts[i];
 
 		addr_host_text(addr, (const struct sockaddr *)&a->addr, a->len);
-		cause_text(cause, sizeof(cause), a->error);
+		cause_text(cause, sizeof(cause), a);
 		if (r->count == 1 && strcmp(addr, host) == 0)
 			snprintf(one, sizeof(one), "%s", cause);
 		else
@@ -334,10 +408,23 @@ static void list_causes(const struct race *r, const char *host, char *dst,
 	}
 }
 
+/* Whether this host itself forbids it: a firewall's rule, or a sandbox around
+ * us.  Ours allows the receiver's port. */
+static int is_forbidden(const struct race *r)
+{
+	for (size_t i = 0; i < r->started; i++) {
+		int error = r->attempts[i].error;
+
+		if (error == EACCES || error == EPERM)
+			return 1;
+	}
+	return 0;
+}
+
 static int set_connect_error(const struct race *r, const char *host,
 			     unsigned port, struct err *e)
 {
-	char causes[384];
+	char causes[384], library[64], hint[192] = "";
 	int may_be_absent = 0;
 
 	for (size_t i = 0; i < r->started; i++) {
@@ -348,35 +435,45 @@ static int set_connect_error(const struct race *r, const char *host,
 			may_be_absent = 1;
 	}
 	list_causes(r, host, causes, sizeof(causes));
+	if (interposed_by(library, sizeof(library)))
+		snprintf(hint, sizeof(hint),
+			 " (the connection is made by %s: does its proxy "
+			 "work, and is 'ferry receive' running there?)",
+			 library);
+	else if (is_forbidden(r))
+		snprintf(hint, sizeof(hint),
+			 " (a firewall or sandbox on this host forbids it)");
+	else if (may_be_absent)
+		snprintf(hint, sizeof(hint),
+			 " (is 'ferry receive' running there?)");
 	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s",
-		       host, port, causes,
-		       may_be_absent ? " (is 'ferry receive' running there?)"
-				     : "");
+		       host, port, causes, hint);
 }
 
 /* Fill the attempts with the resolver's addresses, families alternating, so
  * that a broken IPv6 path delays the first IPv4 attempt by one interval
  * only. */
-static void set_addresses(struct race *r, const struct addrinfo *list)
+static void set_addresses(struct race *r, const struct resolved *found)
 {
-	int family = list->ai_family;
-	const struct addrinfo *turn[2] = { list, list };
+	const int family = found->list[0].addr.ss_family;
+	size_t turn[2] = { 0, 0 };
 
 	for (size_t side = 0, dry = 0; r->count < ATTEMPTS_MAX && dry < 2;
 	     side ^= 1) {
-		const struct addrinfo *ai = turn[side];
 		struct attempt *a = &r->attempts[r->count];
+		size_t i = turn[side];
 
-		while (ai && (ai->ai_family == family) != (side == 0))
-			ai = ai->ai_next;
-		turn[side] = ai ? ai->ai_next : NULL;
-		if (!ai || ai->ai_addrlen > sizeof(a->addr)) {
+		while (i < found->count &&
+		       (found->list[i].addr.ss_family == family) != (side == 0))
+			i++;
+		turn[side] = i + 1;
+		if (i >= found->count) {
 			dry++;
 			continue;
 		}
 		dry = 0;
-		memcpy(&a->addr, ai->ai_addr, ai->ai_addrlen);
-		a->len = ai->ai_addrlen;
+		a->addr = found->list[i].addr;
+		a->len = found->list[i].len;
 		a->fd = -1;
 		a->error = 0;
 		r->count++;
@@ -386,32 +483,20 @@ static void set_addresses(struct race *r, const struct addrinfo *list)
 static int resolve(struct race *r, const struct host_port *hp, int family,
 		   struct err *e)
 {
-	/* No AI_ADDRCONFIG: "::1" and "127.0.0.1" must work on a host that has
-	 * only loopback addresses. */
-	struct addrinfo hints = {
-		.ai_family = family,
-		.ai_socktype = SOCK_STREAM,
-		.ai_protocol = IPPROTO_TCP,
-		.ai_flags = AI_NUMERICSERV,
+	const struct resolver_query query = {
+		.host = hp->host,
+		.family = family,
+		.port = hp->port,
+		.deadline_ms = r->deadline_ms,
+		.timeout_ms = r->opt->timeout_ms,
+		.cancel = r->cancel,
 	};
-	struct addrinfo *list = NULL;
-	char port[8];
-	int rc;
+	struct resolved found;
+	int rc = resolver_find(r->opt->resolver, &query, &found, e);
 
-	snprintf(port, sizeof(port), "%u", (unsigned)hp->port);
-	rc = getaddrinfo(hp->host, port, &hints, &list);
-	if (rc == EAI_MEMORY)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	if (rc == EAI_SYSTEM)
-		return err_sys(e, ERR_CONNECT, "cannot resolve host %s",
-			       hp->host);
-	if (rc != 0 || !list)
-		return err_set(e, ERR_CONNECT,
-			       "cannot resolve host %s: %s",
-			       hp->host, gai_strerror(rc));
-	set_addresses(r, list);
-	freeaddrinfo(list);
-	return 0;
+	if (rc == 0)
+		set_addresses(r, &found);
+	return rc;
 }
 
 static void race_init(struct race *r, const struct net_options *opt,
@@ -422,6 +507,9 @@ static void race_init(struct race *r, const struct net_options *opt,
 		r->attempts[i].fd = -1;
 	r->opt = opt;
 	r->cancel = cancel;
+	r->deadline_ms =
+		clock_ms() +
+		(uint64_t)(opt->timeout_ms > 0 ? opt->timeout_ms : INT_MAX);
 }
 
 /* Connect to one of the addresses in r.  Returns a descriptor or an error. */
@@ -536,7 +624,7 @@ static int listen_address(uint16_t port, const struct net_options *opt,
 }
 
 static int set_listen_error(const struct net_options *opt, unsigned port,
-			    struct err *e)
+			    const struct sockaddr_storage *sa, struct err *e)
 {
 	if (errno == EADDRINUSE)
 		return err_set(e, ERR_CONNECT,
@@ -547,9 +635,8 @@ static int set_listen_error(const struct net_options *opt, unsigned port,
 			       "port %u needs privileges: choose one above "
 			       "1023 with -p",
 			       port);
-	if (errno == EADDRNOTAVAIL && opt->bind)
-		return err_set(e, ERR_USAGE,
-			       "%s is not an address of this host", opt->bind);
+	if (opt->bind && (errno == EADDRNOTAVAIL || lacks_zone(sa)))
+		return set_bind_error(opt, sa, e);
 	if (is_exhaustion(errno))
 		return err_sys(e, ERR_RESOURCE, "cannot listen on port %u",
 			       port);
@@ -597,7 +684,7 @@ static int open_any_listener(uint16_t port, const struct net_options *opt,
 			return rc;
 		fd = open_listener(&sa, len, dual);
 	}
-	return fd >= 0 ? fd : set_listen_error(opt, port, e);
+	return fd >= 0 ? fd : set_listen_error(opt, port, &sa, e);
 }
 
 int dial_listen(uint16_t port, const struct net_options *opt, char *local,

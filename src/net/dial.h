@@ -22,20 +22,24 @@
 /* From this round trip time on a path counts as long. */
 enum { DIAL_LONG_RTT_US = 10000 };
 
+struct resolver;
+
 struct net_options {
 	int family;           /* AF_UNSPEC, AF_INET, AF_INET6 */
 	const char *bind;     /* numeric local address, or NULL */
 	/* For connecting, keep-alive and TCP_USER_TIMEOUT; 0: no limit. */
 	int timeout_ms;
 	const char *congestion; /* TCP_CONGESTION, or NULL */
+	struct resolver *resolver; /* for host names; borrowed; may be NULL,
+				      see resolver.h */
 };
 
 /*
  * Resolve the host and connect.  Addresses are tried in the resolver's order
  * with families alternating; the next attempt starts 250 ms after the last or
  * as soon as one fails, and the first to connect is used (RFC 8305, "Happy
- * Eyeballs").  Blocks for at most timeout_ms, or until cancel (may be NULL) is
- * set; the time of the name look-up, which the resolver limits, is not counted.
+ * Eyeballs").  Blocks for at most timeout_ms, the look-up of the name included,
+ * or until cancel (may be NULL) is set.
  *
  * Returns a descriptor that the caller closes, and fills peer (may be NULL,
  * ADDR_TEXT_MAX bytes); ERR_CONNECT with a text that names the host, the port,

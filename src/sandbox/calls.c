@@ -1,7 +1,8 @@
 /*
  * Which system calls each side may make.  A receiver makes few, so its rules
- * list what is allowed.  A sender runs the modules of libc's name service
- * (nsswitch.conf), which may make any call, so its rules list what is not.
+ * list what is allowed.  The process that resolves names for a sender runs the
+ * modules of libc's name service (nsswitch.conf), which may make any call, and
+ * so may a library that was preloaded: the rules of both list what is not.
  */
 #include "sandbox/calls.h"
 

@@ -94,7 +94,7 @@ static int add_rules(int set, const struct landlock_policy *p, int abi)
 		if (syscall(CALL_ADD_RULE, set, RULE_PATH, &attr, 0) < 0)
 			return -1;
 	}
-	if (abi < ABI_PORTS || p->port_count == 0)
+	if (abi < ABI_PORTS || p->any_port || p->port_count == 0)
 		return 0;
 	for (size_t i = 0; i < p->port_count; i++) {
 		if (add_port(set, p->ports[i], PORT_CONNECT) < 0)
@@ -109,12 +109,13 @@ int landlock_confine(const struct landlock_policy *p, struct err *e)
 	/* A kernel that does not know a member accepts it if it is 0. */
 	const struct ruleset_attr attr = {
 		.fs = p->any_file ? 0 : rights_of(abi),
-		.net = abi >= ABI_PORTS ? PORT_BIND | PORT_CONNECT : 0,
+		.net = abi >= ABI_PORTS && !p->any_port ?
+			       PORT_BIND | PORT_CONNECT : 0,
 		.scoped = abi >= ABI_SCOPES ? SCOPE_ALL : 0,
 	};
 	int set, rc = 0;
 
-	if (p->any_file && abi < ABI_PORTS)
+	if (!attr.fs && !attr.net && !attr.scoped)
 		return 0; /* a ruleset that restricts nothing is ENOMSG */
 	set = (int)syscall(CALL_CREATE_RULESET, &attr, sizeof(attr), 0);
 	if (set < 0 || add_rules(set, p, abi) < 0 ||

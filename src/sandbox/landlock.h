@@ -48,6 +48,7 @@ struct landlock_policy {
 	 * 0, that is to a port that the kernel chooses. */
 	const uint16_t *ports;
 	size_t port_count;
+	int any_port; /* TCP ports are not restricted */
 };
 
 /* The ABI version of the running kernel; 0 where it has no Landlock or does not

@@ -38,15 +38,12 @@ static const uint64_t receiver_rights =
 
 static const uint64_t sender_rights = LANDLOCK_READ_FILE | LANDLOCK_READ_DIR;
 
-/* What the resolver reads, with its modules and their libraries, and where libc
- * counts the processors. */
-static const char *const resolver_paths[] = {
-	"/etc", "/run", "/var/run", "/var/lib", "/lib", "/lib64", "/usr/lib",
-	"/usr/lib64", "/usr/local/lib", "/nix/store", "/dev/urandom",
-	"/sys/devices/system/cpu",
+/* What libraries read: random bytes, and the number of processors. */
+static const char *const library_paths[] = {
+	"/dev/urandom", "/sys/devices/system/cpu",
 };
 
-enum { RESOLVER_PATHS = sizeof(resolver_paths) / sizeof(resolver_paths[0]) };
+enum { LIBRARY_PATHS = sizeof(library_paths) / sizeof(library_paths[0]) };
 
 /* What one role may do: files and ports by Landlock, calls by seccomp. */
 struct policy {
@@ -197,7 +194,7 @@ int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
 	return apply(&policy, text, e);
 }
 
-/* Fill in rules for the sources, then for what the resolver reads, which is
+/* Fill in rules for the sources, then for what libraries read, which is
  * opened into fds (-1 where it does not exist).  Returns how many. */
 static size_t fill_rules(struct landlock_rule *rules, int *fds,
 			 const struct sandbox_sources *src)
@@ -210,9 +207,9 @@ static size_t fill_rules(struct landlock_rule *rules, int *fds,
 
 		rules[n++] = rule;
 	}
-	for (size_t i = 0; i < RESOLVER_PATHS; i++) {
+	for (size_t i = 0; i < LIBRARY_PATHS; i++) {
 		const struct landlock_rule rule = {
-			fds[i] = open(resolver_paths[i], O_PATH | O_CLOEXEC),
+			fds[i] = open(library_paths[i], O_PATH | O_CLOEXEC),
 			sender_rights
 		};
 
@@ -222,28 +219,51 @@ static size_t fill_rules(struct landlock_rule *rules, int *fds,
 	return n;
 }
 
-int sandbox_sender(const struct sandbox_sources *src, char *text,
-		   struct err *e)
+int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
+		   char *text, struct err *e)
 {
-	/* the receiver, and DNS over TCP (RFC 7766) */
-	const uint16_t ports[] = { src->port, 53 };
-	struct landlock_rule rules[SOURCES_MAX + RESOLVER_PATHS];
-	int fds[RESOLVER_PATHS];
+	struct landlock_rule rules[SOURCES_MAX + LIBRARY_PATHS];
+	int fds[LIBRARY_PATHS];
 	struct landlock_policy files = {
 		.rules = rules,
-		.any_file = src->anywhere || src->count > SOURCES_MAX,
-		.ports = ports,
-		.port_count = 2,
+		.any_file = src->anywhere || src->interposed ||
+			    src->count > SOURCES_MAX,
+		.ports = &src->port,
+		.port_count = 1,
+		.any_port = src->interposed != NULL,
 	};
-	const struct policy policy = { SANDBOX_AUTO, &files, calls_of_sender,
+	const struct policy policy = { mode, &files, calls_of_sender,
 				       SECCOMP_ALLOW };
 	int rc;
+
+	if (src->interposed && mode == SANDBOX_REQUIRE)
+		return err_set(e, ERR_RESOURCE,
+			       "--sandbox require: %s makes the connections, "
+			       "and where to is not known: use --sandbox auto, "
+			       "which allows it",
+			       src->interposed);
 
 	if (files.any_file)
 		return apply(&policy, text, e);
 	files.count = fill_rules(rules, fds, src);
 	rc = apply(&policy, text, e);
-	for (size_t i = 0; i < RESOLVER_PATHS; i++)
+	for (size_t i = 0; i < LIBRARY_PATHS; i++)
 		io_close(&fds[i]);
+	return rc;
+}
+
+int sandbox_resolver(enum sandbox_mode mode, struct err *e)
+{
+	const int top = open("/", O_PATH | O_CLOEXEC);
+	const struct landlock_rule rule = { top, sender_rights };
+	const struct landlock_policy files = { .rules = &rule,
+					       .count = top >= 0,
+					       .any_port = 1 };
+	const struct policy policy = { mode, &files, calls_of_sender,
+				       SECCOMP_ALLOW };
+	char text[SANDBOX_TEXT_MAX];
+	int fd = top, rc = apply(&policy, text, e);
+
+	io_close(&fd);
 	return rc;
 }

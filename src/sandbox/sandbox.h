@@ -14,9 +14,11 @@
  * metadata by descriptor only: times by a call with the path times_empty_path
  * (os/times.h), whose address the filter knows.
  *
- * A sender may read files below its sources and those that the resolver needs,
- * connect to the receiver's port and to port 53, but not write files or start a
- * program.
+ * A sender may read files below its sources and connect to the receiver's port,
+ * but not write files or start a program.  The process that resolves names for
+ * it (net/resolver.h) may read any file and connect to any port, because what
+ * libc's resolver and its modules need can be anywhere, but not write files or
+ * start a program.
  */
 #ifndef FERRY_SANDBOX_SANDBOX_H
 #define FERRY_SANDBOX_SANDBOX_H
@@ -51,10 +53,16 @@ struct sandbox_sources {
 	size_t count;
 	int anywhere;   /* symlinks are followed, which may lead anywhere */
 	uint16_t port;  /* the receiver's */
+	/* A preloaded library that makes the connections (os/interposed.h): it
+	 * goes to a port and reads files of its own choice; NULL: none. */
+	const char *interposed;
 };
 
-/* Restrict a sender, as sandbox_receiver() with SANDBOX_AUTO. */
-int sandbox_sender(const struct sandbox_sources *src, char *text,
-		   struct err *e);
+/* Restrict a sender, as sandbox_receiver(). */
+int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
+		   char *text, struct err *e);
+
+/* Restrict the process that resolves names for a sender. */
+int sandbox_resolver(enum sandbox_mode mode, struct err *e);
 
 #endif

@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
+#include "net/resolver.h"
 #include "os/entropy.h"
+#include "os/interposed.h"
 #include "sender/control.h"
 #include "sender/outcome.h"
 #include "sender/queue.h"
@@ -21,6 +23,26 @@
 #include "session/acceptor.h"
 
 /* ---- before it begins ---- */
+
+static int confine_resolver(const void *mode, struct err *e)
+{
+	return sandbox_resolver(*(const enum sandbox_mode *)mode, e);
+}
+
+int send_start_resolver(struct send_config *cfg, struct err *e)
+{
+	char library[64];
+
+	/* A preloaded library may map names to addresses of its own, and has
+	 * to see both in one process. */
+	if (resolver_is_address(cfg->dest.host) ||
+	    interposed_by(library, sizeof(library)))
+		return 0;
+	cfg->net.resolver = resolver_start(
+		cfg->sandbox == SANDBOX_OFF ? NULL : confine_resolver,
+		&cfg->sandbox, e);
+	return cfg->net.resolver ? 0 : e->code;
+}
 
 /* Make the parts of s, which send_run() frees. */
 static int prepare(struct sender *s, struct err *e)
@@ -54,15 +76,18 @@ static int confine(struct sender *s, struct err *e)
 		.anywhere = cfg->follow_links,
 		.port = cfg->is_listening ? 0 : cfg->dest.port,
 	};
-	char text[SANDBOX_TEXT_MAX];
+	char text[SANDBOX_TEXT_MAX], library[64];
 	int *fds, rc;
 
-	if (cfg->sandbox == SANDBOX_OFF)
+	if (cfg->sandbox == SANDBOX_OFF) {
+		events_message(cfg->events, SESSION_VERBOSE, "no sandbox");
 		return 0;
+	}
 	fds = calloc(count + 1, sizeof(*fds));
 	if (!fds)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	src.fds = fds;
+	src.interposed = interposed_by(library, sizeof(library));
 	for (unsigned i = 0; i < count; i++) {
 		const int fd = scan_root_fd(cfg->scan, i);
 
@@ -73,7 +98,12 @@ static int confine(struct sender *s, struct err *e)
 		if (scan_root_follow(cfg->scan, i))
 			src.anywhere = 1;
 	}
-	rc = sandbox_sender(&src, text, e);
+	rc = sandbox_sender(cfg->sandbox, &src, text, e);
+	if (rc == 0 && src.interposed)
+		events_message(s->cfg->events, SESSION_VERBOSE,
+			       "%s makes the connections: the sandbox does "
+			       "not restrict ports and reading files",
+			       src.interposed);
 	if (rc == 0)
 		events_message(s->cfg->events, SESSION_VERBOSE, "%s", text);
 	free(fds);

@@ -45,11 +45,19 @@ struct send_config {
 	 * or the connection is lost; 0: not at all, always with
 	 * is_listening. */
 	uint64_t retry_ms;
-	/* AUTO: confine the process; OFF: do not, for tests */
+	/* OFF also where the process has other threads */
 	enum sandbox_mode sandbox;
 	int cancel_fd; /* readable once the user stops the transfer; -1: none */
 	const struct session_events *events;
 };
+
+/*
+ * Start the process that resolves the host's name, if dest.host is one, and set
+ * net.resolver, which the caller passes to resolver_stop().  It forks: call it
+ * before there are secrets in memory, threads and a sandbox.  Returns 0 or
+ * ERR_RESOURCE.
+ */
+int send_start_resolver(struct send_config *cfg, struct err *e);
 
 /*
  * Connect, or wait for a receiver that connects; send everything, and wait

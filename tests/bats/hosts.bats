@@ -79,13 +79,13 @@ receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 	status 3
 	host=
 	send --plain -b 192.0.2.1 src/f
-	status 2
-	has sender "192.0.2.1"
+	status 3
+	has sender "cannot bind to 192.0.2.1: it is not an address of this host at present"
 	send --plain -b nonsense src/f
 	status 2
 	has sender "--bind: 'nonsense' is not a numeric address"
-	run -2 ferry receive --plain -p 0 -b 192.0.2.1 dst
-	[[ "$output" == *"192.0.2.1 is not an address of this host"* ]]
+	run -3 ferry receive --plain -p 0 -b 192.0.2.1 dst
+	[[ "$output" == *"cannot bind to 192.0.2.1: it is not an address of this host at present"* ]]
 }
 
 @test "-4 and -6: the family to listen on, the family to connect with" {
@@ -110,4 +110,74 @@ receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 	host=
 	send --plain -4 src/f
 	status 0
+}
+
+# in_network COMMANDS - run them by bash in a network namespace of their own, with
+# loopback up, an interface d0, and $FERRY as $0
+in_network() {
+	needs 'network namespaces'
+	timeout --foreground -k 5 "$(limit 60)" unshare --net bash -c "
+		ip link set lo up
+		ip link add d0 type veth peer name d1
+		ip link set d0 up
+		ip link set d1 up
+		$1" "$FERRY" 3>&-
+}
+
+@test "--bind: an address or interface that comes later is worth --retry" {
+	echo text >src/f
+	for late in "192.0.2.1 192.0.2.1/32 lo" "fe80::1%w0 fe80::1/64 w0"; do
+		rm -f dst/f
+		read -r bind address interface <<<"$late"
+		case $bind in
+		*%*) to=fe80::1%w0 begin="ip link add w0 type veth peer name w1
+			ip link set w0 up; ip link set w1 up" ;;
+		*) to=192.0.2.1 begin= ;;
+		esac
+		run -0 in_network "
+			(sleep 2
+			$begin
+			ip addr add $address dev $interface \
+				$([ -z "$begin" ] || echo nodad)
+			exec \"\$0\" receive --once --plain -b $bind dst) &
+			\"\$0\" send --plain --retry 30 -b $bind src/f $to
+			code=\$?
+			wait
+			exit \$code"
+		[[ "$output" == *"cannot bind to $bind: "* ]] || {
+			echo "$output"
+			return 1
+		}
+		is cat dst/f text
+	done
+}
+
+@test "an interface that this host does not have is named" {
+	echo text >src/f
+	run -3 ferry send --plain src/f 'fe80::1%nosuch0'
+	[[ "$output" == *"this host has no network interface nosuch0"* ]]
+	run -3 ferry send --plain -b 'fe80::1%nosuch0' src/f ::1
+	[[ "$output" == *"this host has no network interface nosuch0"* ]]
+	run -3 ferry receive --plain -b 'fe80::1%nosuch0' dst
+	[[ "$output" == *"this host has no network interface nosuch0"* ]]
+}
+
+@test "a link-local address without its zone: the remedy is told" {
+	echo text >src/f
+	run -3 in_network '"$0" send --plain src/f fe80::1'
+	[[ "$output" == *"needs the network interface: write fe80::1%d"[01]* ]]
+	run -3 in_network '"$0" send --plain src/f "[fe80::1]:5000"'
+	[[ "$output" == *"needs the network interface: write fe80::1%d"[01]* ]]
+	run -3 in_network '"$0" send --plain -b fe80::2 src/f fe80::1%d0'
+	[[ "$output" == *"cannot bind to fe80::2: "*"write fe80::2%d"[01]* ]]
+	run -3 in_network '"$0" receive --plain -b fe80::2 dst'
+	[[ "$output" == *"cannot bind to fe80::2: "*"write fe80::2%d"[01]* ]]
+}
+
+@test "a firewall of this host that forbids the connection" {
+	needs 'network namespaces'
+	echo text >src/f
+	run -3 in_network 'ip route add prohibit 198.51.100.1
+		"$0" send --plain src/f 198.51.100.1'
+	[[ "$output" == *"permission denied (a firewall or sandbox on this host forbids it)"* ]]
 }

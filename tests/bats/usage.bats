@@ -91,11 +91,11 @@ usage() {
 
 @test "exactly the documented options exist" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
-		code code-file plain json quiet verbose progress help port"
+		code code-file plain json quiet verbose progress help port sandbox"
 	send="compress checksum streams name symlinks dry-run exclude include
 		files-from retry special one-file-system"
 	receive="existing once stdout sync max-sessions
-		max-size max-files allow exec sandbox"
+		max-size max-files allow exec"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \

@@ -290,8 +290,13 @@ static void the_local_address_is_bound(void **state)
 			    "127.0.0.9");
 	close(fd);
 	from.bind = "192.0.2.1";
-	assert_int_equal(dial_connect(&hp, &from, NULL, NULL, &e), ERR_USAGE);
-	assert_int_equal(dial_listen(0, &from, local, &hp.port, &e), ERR_USAGE);
+	assert_int_equal(dial_connect(&hp, &from, NULL, NULL, &e), ERR_CONNECT);
+	assert_non_null(strstr(e.text, "not an address of this host at"));
+	assert_int_equal(dial_listen(0, &from, local, &hp.port, &e),
+			 ERR_CONNECT);
+	from.bind = "fe80::1%nosuch0";
+	assert_int_equal(dial_connect(&hp, &from, NULL, NULL, &e), ERR_CONNECT);
+	assert_non_null(strstr(e.text, "no network interface nosuch0"));
 	from.bind = "nonsense";
 	assert_int_equal(dial_connect(&hp, &from, NULL, NULL, &e), ERR_USAGE);
 	from.bind = "127.0.0.1";

@@ -209,7 +209,14 @@ static void in_another_thread(const struct place *p, const char *who,
 		_exit(4);
 }
 
-enum role { RECEIVER, STDOUT_RECEIVER, SENDER, FOLLOWING_SENDER };
+enum role {
+	RECEIVER,
+	STDOUT_RECEIVER,
+	SENDER,
+	FOLLOWING_SENDER,
+	PRELOADED_SENDER,
+	RESOLVER,
+};
 
 static void confine(struct place *p, enum role role)
 {
@@ -220,12 +227,20 @@ static void confine(struct place *p, enum role role)
 	int rc;
 
 	src.anywhere = role == FOLLOWING_SENDER;
+	src.interposed = role == PRELOADED_SENDER ? "lib.so" : NULL;
+	text[0] = '\0';
 	if (role == RECEIVER)
 		rc = sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, text, &e);
 	else if (role == STDOUT_RECEIVER)
 		rc = sandbox_receiver(SANDBOX_REQUIRE, -1, text, &e);
+	else if (role == RESOLVER)
+		rc = sandbox_resolver(SANDBOX_REQUIRE, &e);
 	else
-		rc = sandbox_sender(&src, text, &e);
+		rc = sandbox_sender(src.interposed ? SANDBOX_AUTO :
+						     SANDBOX_REQUIRE,
+				    &src, text, &e);
+	if (role == RESOLVER && rc == 0)
+		return;
 	if (rc || !strstr(text, "sandbox: Landlock (ABI ") ||
 	    !strstr(text, "), seccomp")) {
 		complain(p, e.text, 0);
@@ -652,16 +667,21 @@ static void act_as_sender(struct place *p)
 	DENIED(p, execve("/bin/true", none, none), EPERM);
 	DENIED(p, (int)syscall(SYS_ptrace, 0, 0, 0, 0), EPERM);
 	DENIED(p, (int)syscall(SYS_io_uring_setup, 1, NULL), EPERM);
-	DENIED(p, dial((uint16_t)(p->port ^ 1)), EACCES);
 	WORKS(p, dial(p->port));
 	WORKS(p, openat(p->in_fd, "file", O_RDONLY));
 	WORKS(p, openat(p->in_fd, "sub", O_RDONLY | O_DIRECTORY));
-	WORKS(p, resolve("localhost"));
+}
+
+/* To a port where nobody listens. */
+static void dial_other(struct place *p)
+{
+	DENIED(p, dial((uint16_t)(p->port ^ 1)), EACCES);
 }
 
 static void read_sources(struct place *p)
 {
 	act_as_sender(p);
+	dial_other(p);
 	DENIED(p, openat(p->in_fd, "new", O_WRONLY | O_CREAT, 0600), EACCES);
 	DENIED(p, openat(p->in_fd, "file", O_RDWR), EACCES);
 	DENIED(p, unlinkat(p->in_fd, "file", 0), EACCES);
@@ -675,7 +695,26 @@ static void read_sources(struct place *p)
 static void read_anything(struct place *p)
 {
 	act_as_sender(p);
+	dial_other(p);
 	WORKS(p, openat(p->out_fd, "file", O_RDONLY));
+}
+
+/* With a library that makes the connections. */
+static void connect_anywhere(struct place *p)
+{
+	act_as_sender(p);
+	DENIED(p, dial((uint16_t)(p->port ^ 1)), ECONNREFUSED);
+	WORKS(p, openat(p->out_fd, "file", O_RDONLY));
+	WORKS(p, resolve("localhost"));
+}
+
+static void resolve_names(struct place *p)
+{
+	connect_anywhere(p);
+	DENIED(p, openat(p->in_fd, "new", O_WRONLY | O_CREAT, 0600), EACCES);
+	DENIED(p, openat(p->in_fd, "file", O_RDWR), EACCES);
+	DENIED(p, unlinkat(p->in_fd, "file", 0), EACCES);
+	DENIED(p, mkdirat(p->in_fd, "new", 0700), EACCES);
 }
 
 static void test_sender(void **state)
@@ -686,6 +725,16 @@ static void test_sender(void **state)
 static void test_following_sender(void **state)
 {
 	try(state, FOLLOWING_SENDER, read_anything);
+}
+
+static void test_preloaded_sender(void **state)
+{
+	try(state, PRELOADED_SENDER, connect_anywhere);
+}
+
+static void test_resolver(void **state)
+{
+	try(state, RESOLVER, resolve_names);
 }
 
 /* ----------------------------------------------------------- what it says */
@@ -796,6 +845,8 @@ int main(void)
 		TEST(test_receiver_accepts),
 		TEST(test_sender),
 		TEST(test_following_sender),
+		TEST(test_preloaded_sender),
+		TEST(test_resolver),
 		TEST(test_off),
 		TEST(test_old_kernel),
 #ifdef FERRY_INSTRUMENTED
