@@ -36,7 +36,7 @@ _ferry()
 	-j | --streams) words='auto 1 2 4 8 16' ;;
 	-p | --port | -b | --bind | --limit-rate | --timeout | --name | --retry | \
 		--max-sessions | --max-size | --max-files | --allow | \
-		--pin | --congestion) return ;;
+		--pin | --peer-name | --congestion) return ;;
 	*)
 		[[ $cur == -* ]] || return
 		words=$(_ferry_options "${COMP_WORDS[0]}" "${COMP_WORDS[1]}")

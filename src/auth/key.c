@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,19 +36,32 @@ enum {
 	LINE_MAX_BYTES = PREFIX_LEN + HEX_DIGITS + 2,
 };
 
+/* Whether the file's group may read it on purpose: nobody gets such a mode by a
+ * umask.  That is so where another user, who is root, owns the file, where its
+ * group is not the one that our files have, and with mode 0440. */
+static int is_for_group(const struct stat *st)
+{
+	return (st->st_mode & 037) == 0 &&
+	       (st->st_uid != geteuid() || st->st_gid != getegid() ||
+		!(st->st_mode & 0200));
+}
+
 static int check_secret(const struct stat *st, const char *path, struct err *e)
 {
 	if (!S_ISREG(st->st_mode))
 		return err_set(e, ERR_USAGE,
 			       "%s is not a regular file: secrets are read "
-			       "from regular files only",
+			       "from regular files, /dev/stdin or /dev/fd/N",
 			       path);
+	/* It was removed, so it can only be reached by this descriptor. */
+	if (st->st_nlink == 0)
+		return 0;
 	if (st->st_uid != geteuid() && st->st_uid != 0)
 		return err_set(e, ERR_USAGE,
 			       "%s belongs to another user (uid %u): chown it "
 			       "or use a file of your own",
 			       path, (unsigned)st->st_uid);
-	if (st->st_mode & 077)
+	if ((st->st_mode & 077) && !is_for_group(st))
 		return err_set(e, ERR_USAGE,
 			       "%s is accessible to other users (mode %04o): "
 			       "chmod 600 %s",
@@ -55,21 +69,62 @@ static int check_secret(const struct stat *st, const char *path, struct err *e)
 	return 0;
 }
 
+/* The number of the descriptor that path names, as process substitution writes
+ * it; -1 for a path of another kind. */
+static int descriptor_of(const char *path)
+{
+	static const char *const dirs[] = { "/dev/fd/", "/proc/self/fd/" };
+	uint64_t fd;
+
+	if (strcmp(path, "/dev/stdin") == 0)
+		return STDIN_FILENO;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+		const size_t n = strlen(dirs[i]);
+
+		if (strncmp(path, dirs[i], n) == 0 &&
+		    num_parse(path + n, 0, INT_MAX, &fd) == 0)
+			return (int)fd;
+	}
+	return -1;
+}
+
+int key_is_stdin(const char *path)
+{
+	return path && descriptor_of(path) == STDIN_FILENO;
+}
+
+static int open_file(const char *path, int flags, struct err *e)
+{
+	const int given = descriptor_of(path);
+	int fd;
+
+	/* Not opened again: that fails for a socket, and for a pipe of another
+	 * user. */
+	if (given >= 0)
+		fd = fcntl(given, F_DUPFD_CLOEXEC, 0);
+	else
+		fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+	return fd >= 0 ? fd : err_sys(e, ERR_LOCAL, "cannot open %s", path);
+}
+
+int key_open_file(const char *path, struct err *e)
+{
+	return open_file(path, 0, e);
+}
+
 int key_open_secret(const char *path, struct err *e)
 {
 	struct stat st;
-	int fd, rc;
+	/* O_NONBLOCK: a FIFO is refused without waiting for a writer. */
+	int rc = 0, fd = open_file(path, O_NONBLOCK, e);
 
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && errno == ELOOP)
-		return err_set(e, ERR_USAGE,
-			       "%s is a symbolic link: name the file itself",
-			       path);
 	if (fd < 0)
-		return err_sys(e, ERR_LOCAL, "cannot open %s", path);
+		return fd;
 	if (fstat(fd, &st) < 0)
 		rc = err_sys(e, ERR_LOCAL, "cannot get the status of %s", path);
-	else
+	/* Who handed us a pipe has a right to what is in it. */
+	else if (descriptor_of(path) < 0 ||
+		 !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
 		rc = check_secret(&st, path, e);
 	if (rc < 0) {
 		io_close(&fd);

@@ -22,12 +22,24 @@ struct key {
 };
 
 /*
- * Open a file that contains a secret, for reading.  It must be a regular file,
- * owned by this process's user or root, with no permissions for group and
- * others; a symlink is refused.  Does not block, even for a FIFO.  Returns a
- * descriptor that the caller closes; ERR_LOCAL when the file cannot be opened;
- * ERR_USAGE, with advice in the text ("chmod 600 FILE"), when it is a symlink
- * or not safe.
+ * Open a file for reading, close-on-exec.  /dev/stdin, /dev/fd/N and
+ * /proc/self/fd/N, as process substitution gives them, are the descriptors
+ * themselves, duplicated.  Returns the descriptor, or ERR_LOCAL.
+ */
+int key_open_file(const char *path, struct err *e);
+
+/* Whether path (may be NULL) names standard input. */
+int key_is_stdin(const char *path);
+
+/*
+ * Open a file that contains a secret, as key_open_file() does.  It must be a
+ * regular file, owned by this process's user or root, with no permissions for
+ * others; its group may have the one to read, if that is not just the effect of
+ * a umask: the file is root's and we are not, its group is not our own, or its
+ * mode is 0440.  Symlinks are followed: the file itself is checked, by its
+ * descriptor.  A descriptor that was handed to us may also be a pipe or socket.
+ * Returns the descriptor; ERR_LOCAL when it cannot be opened; ERR_USAGE, with
+ * advice in the text ("chmod 600 FILE"), for a file that is not safe.
  */
 int key_open_secret(const char *path, struct err *e);
 

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "auth/hkdf.h"
 #include "auth/key.h"
+#include "auth/mode.h"
 #include "auth/spake2.h"
 #include "auth/tls.h"
 
@@ -353,6 +354,25 @@ static int to_auth_error(int rc, int (*text)(struct err *e), struct err *e)
 								      : rc;
 }
 
+/* The first byte of the answer: where it is not ours, the other side is in
+ * another mode, which an alert or a frame shows. */
+static int check_first(const struct pake_conn *c, struct err *e)
+{
+	uint8_t first[MODE_ALERT];
+	int rc = wait_for(c, POLLIN, e);
+	ssize_t n;
+
+	if (rc < 0)
+		return rc;
+	/* An alert comes whole, in one segment; we do not wait for more. */
+	n = recv(c->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
+	if (n <= 0)
+		return lost(e);
+	if (!mode_differs(first, (size_t)n, SECURITY_CODE))
+		return 0;
+	return mode_set_error(first, (size_t)n, SECURITY_CODE, e);
+}
+
 static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		   const struct spake2 *s, struct err *e)
 {
@@ -390,12 +410,17 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		return ERR_RESOURCE;
 	rc = send_message(c, 1, spake2_share(s), SPAKE2_SHARE, e);
 	if (rc == 0)
+		rc = check_first(c, e);
+	if (rc == ERR_AUTH)
+		goto out;
+	if (rc == 0)
 		rc = recv_message(c, 2, share, sizeof(share), e);
 	if (rc == 0)
 		rc = spake2_take_share(s, share, e);
 	rc = to_auth_error(rc, no_answer, e);
 	if (rc == 0)
 		rc = to_auth_error(confirm(p, tls, c, s, e), not_accepted, e);
+out:
 	spake2_free(s);
 	return rc;
 }
@@ -416,11 +441,13 @@ static int used_already(struct err *e)
  */
 static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 {
-	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
+	uint8_t alert[MODE_ALERT], first[MODE_ALERT];
+	ssize_t n = recv(c->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
 	struct pake_conn brief = *c;
 	uint64_t end_ms = clock_ms() + ALERT_DRAIN_MS;
 	uint8_t scrap[4096];
 
+	mode_put_alert(alert, SECURITY_CODE);
 	if (end_ms < brief.deadline_ms)
 		brief.deadline_ms = end_ms;
 	if (send_all(&brief, alert, sizeof(alert), NULL) == 0)
@@ -430,6 +457,8 @@ static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 		    recv(c->fd, scrap, sizeof(scrap), MSG_DONTWAIT) <= 0)
 			break;
 	}
+	if (n > 0 && mode_differs(first, (size_t)n, SECURITY_CODE))
+		return mode_set_error(first, (size_t)n, SECURITY_CODE, e);
 	return err_set(e, ERR_PROTOCOL,
 		       "the other side started without the code exchange (do "
 		       "both sides use the same security mode?)");

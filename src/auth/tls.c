@@ -9,6 +9,7 @@
 #include "auth/tls.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,9 +148,9 @@ static int load_certs(const struct tls *t, const char *path,
 	BIO *bio = NULL;
 	int rc, fd;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = key_open_file(path, e);
 	if (fd < 0)
-		return err_sys(e, ERR_LOCAL, "cannot open %s", path);
+		return fd;
 	rc = read_file(fd, path, CERT_FILE_MAX, &b, e);
 	if (rc < 0)
 		goto out;
@@ -356,6 +357,7 @@ static int expect_host(struct tls *t, const char *host, struct err *e)
 		return err_set(e, ERR_USAGE, "the host name is too long");
 	memcpy(name, host, n);
 	name[n] = '\0';
+	snprintf(t->host, sizeof(t->host), "%s", name);
 	X509_VERIFY_PARAM_set_hostflags(param,
 					X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
 	if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
@@ -389,7 +391,7 @@ static int setup_x509(struct tls *t, const struct tls_config *cfg,
 	if (rc == 0 &&
 	    X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) != 1)
 		rc = err_set(e, ERR_RESOURCE, "cannot set up TLS");
-	if (rc == 0 && t->role == NET_CONNECTS)
+	if (rc == 0 && (t->role == NET_CONNECTS || cfg->host))
 		rc = expect_host(t, cfg->host, e);
 	return rc;
 }
@@ -421,9 +423,13 @@ static int hash_spki(const struct tls *t, X509 *cert,
 int tls_pin_matches(const struct tls *t, X509 *cert)
 {
 	uint8_t hash[TLS_PIN_BYTES];
+	int matches = 0;
 
-	return hash_spki(t, cert, hash) &&
-	       CRYPTO_memcmp(hash, t->pin, sizeof(hash)) == 0;
+	if (!hash_spki(t, cert, hash))
+		return 0;
+	for (size_t i = 0; i < t->pin_count; i++)
+		matches |= CRYPTO_memcmp(hash, t->pins[i], sizeof(hash)) == 0;
+	return matches;
 }
 
 void tls_peer_hash(const struct tls *t, X509 *cert, uint8_t hash[TLS_PIN_BYTES])
@@ -453,8 +459,14 @@ static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 	if (cfg->ca_file)
 		return err_set(e, ERR_USAGE,
 			       "--ca and --pin exclude each other");
-	if (!cfg->pin || strncmp(cfg->pin, PIN_PREFIX, prefix) != 0 ||
-	    hex_decode(t->pin, TLS_PIN_BYTES, cfg->pin + prefix) < 0)
+	for (size_t i = 0; i < cfg->pin_count && i < TLS_PINS_MAX; i++) {
+		const char *pin = cfg->pins[i];
+
+		if (strncmp(pin, PIN_PREFIX, prefix) == 0 &&
+		    hex_decode(t->pins[i], TLS_PIN_BYTES, pin + prefix) == 0)
+			t->pin_count++;
+	}
+	if (t->pin_count == 0 || t->pin_count != cfg->pin_count)
 		return err_set(e, ERR_USAGE,
 			       "--pin needs 'sha256:' and 64 hex digits: the "
 			       "SHA-256 of the other side's public key in DER "

@@ -31,6 +31,8 @@ enum security {
 /* "plain", "psk", "x509", "pin", "code": as in the session event. */
 const char *security_name(enum security mode);
 
+enum { TLS_PINS_MAX = 64 };
+
 struct tls_config {
 	enum security mode; /* PSK, X509, PIN or CODE */
 	enum net_role role; /* the side that connects is the TLS client */
@@ -38,9 +40,11 @@ struct tls_config {
 	const char *cert_file; /* X509, PIN: PEM chain */
 	const char *cert_key_file;
 	const char *ca_file;   /* X509 */
-	const char *pin;       /* PIN: "sha256:HEX" of the peer's SPKI (DER) */
-	/* X509 with NET_CONNECTS: the name or address that the peer's
-	 * certificate must contain. */
+	/* PIN: "sha256:HEX" of the peer's SPKI (DER); it must have one of them */
+	const char *const *pins;
+	size_t pin_count; /* at most TLS_PINS_MAX */
+	/* X509: the name or address that the peer's certificate must contain;
+	 * NULL, with NET_LISTENS only: any. */
 	const char *host;
 };
 

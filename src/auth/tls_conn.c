@@ -8,6 +8,7 @@
  */
 #include "auth/tls_conn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "auth/cert_text.h"
+#include "auth/mode.h"
 #include "auth/tls_priv.h"
 #include "net/stream.h"
 #include "net/transport.h"
@@ -51,6 +54,9 @@ struct tls_conn {
 	int ready;       /* the handshake succeeded and check_peer() passed */
 	int has_begun;   /* application data was received */
 	int not_tls;     /* the first bytes are not a TLS record */
+	uint8_t first[MODE_ALERT]; /* those bytes, first_len of them */
+	size_t first_len;
+	char cert_error[512]; /* why the certificate was rejected, or "" */
 	int peer_alert;  /* the fatal alert received, or NO_ALERT */
 	size_t handshake_in;   /* bytes of input during the handshake */
 	uint64_t key_sent;     /* bytes sent with the current key */
@@ -222,6 +228,10 @@ static void on_in_added(struct transport *t, size_t n)
 				       (p[0] == TLS_ALERT &&
 					c->t->role == NET_CONNECTS)) ||
 				     (n >= 2 && p[1] != 3);
+		if (c->handshake_in == 0) {
+			c->first_len = n < MODE_ALERT ? n : MODE_ALERT;
+			memcpy(c->first, p, c->first_len);
+		}
 		c->handshake_in += n;
 	}
 	c->in.end += n;
@@ -280,19 +290,55 @@ static int refused(const struct tls_conn *c, const char *what, struct err *e)
 
 static int refused_by_alert(const struct tls_conn *c, struct err *e)
 {
+	char dates[200], what[300];
+	int rc = 0;
+
+	/* Only a listener tells its mode, and once the handshake succeeded here
+	 * it is ours. */
+	if (c->t->role == NET_CONNECTS && !c->ready)
+		rc = mode_set_alert_error(c->peer_alert, c->t->mode, e);
+	if (rc)
+		return rc;
+	/* The other side's clock may be wrong, or ours. */
+	if (!tls_uses_psk(c->t) && (c->peer_alert == SSL_AD_CERTIFICATE_EXPIRED ||
+				    c->peer_alert == SSL_AD_BAD_CERTIFICATE)) {
+		cert_text_of_dates(SSL_get_certificate(c->ssl), dates,
+				   sizeof(dates));
+		snprintf(what, sizeof(what), "%s; this side's certificate is %s",
+			 SSL_alert_desc_string_long(c->peer_alert), dates);
+		return refused(c, what, e);
+	}
 	return refused(c, SSL_alert_desc_string_long(c->peer_alert), e);
 }
 
-static int not_proven(struct err *e)
+static int not_proven(const struct tls_conn *c, struct err *e)
 {
 	return err_set(e, ERR_AUTH,
-		       "the other side did not prove that it has the same key");
+		       "the other side did not prove that it has the same %s",
+		       c->t->mode == SECURITY_CODE ? "code" : "key");
+}
+
+/* The other side has a certificate where we have a key or code, or the other
+ * way round. */
+static int is_other_mode(const struct tls_conn *c)
+{
+	const int reason = ERR_GET_REASON(ERR_peek_last_error());
+
+	if (!tls_uses_psk(c->t))
+		return 0;
+	/* A client sees the certificate; a server would need one for a client
+	 * that offers no key. */
+	return SSL_get_verify_result(c->ssl) ==
+		       X509_V_ERR_APPLICATION_VERIFICATION ||
+	       reason == SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM;
 }
 
 static int bad_cert(const struct tls_conn *c, struct err *e)
 {
 	long why = SSL_get_verify_result(c->ssl);
-	const char *text = X509_verify_cert_error_string(why);
+	const char *text = *c->cert_error ?
+				   c->cert_error :
+				   X509_verify_cert_error_string(why);
 
 	if (c->t->mode == SECURITY_PIN)
 		text = "its public key is not the pinned one";
@@ -336,8 +382,10 @@ static int handshake_failed(const struct tls_conn *c, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (is_version_failure())
 		return refused(c, "it does not support TLS 1.3", e);
+	if (is_other_mode(c))
+		return mode_set_certificate_error(c->t->mode, e);
 	if (tls_uses_psk(c->t))
-		return not_proven(e);
+		return not_proven(c, e);
 	if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
 		return no_cert(e);
 	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
@@ -360,7 +408,7 @@ static int check_peer(const struct tls_conn *c, struct err *e)
 		return refused(c, "it did no Diffie-Hellman exchange", e);
 	if (tls_uses_psk(c->t))
 		return SSL_session_reused(c->ssl) == 1 && !cert ? 0
-								: not_proven(e);
+								: not_proven(c, e);
 	if (!cert || SSL_session_reused(c->ssl))
 		return no_cert(e);
 	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
@@ -427,13 +475,13 @@ static int connection_failed(const struct tls_conn *c, struct err *e)
 
 /* --------------------------------------------------------- transport_ops */
 
-/* Send a client that does not use TLS an alert, from which it can tell a wrong
- * security mode from a lost connection. */
+/* Send a client that does not use TLS an alert, from which it can tell our
+ * security mode. */
 static void answer_no_tls(struct tls_conn *c)
 {
-	static const uint8_t alert[] = { TLS_ALERT, 3, 3, 0, 2, 2,
-					 SSL_AD_PROTOCOL_VERSION };
+	uint8_t alert[MODE_ALERT];
 
+	mode_put_alert(alert, c->t->mode);
 	if (c->t->role == NET_CONNECTS || block_alloc(&c->out) < 0 ||
 	    block_room(&c->out) < sizeof(alert))
 		return;
@@ -448,6 +496,9 @@ static int on_handshake(struct transport *t, struct err *e)
 
 	if (c->not_tls) {
 		answer_no_tls(c);
+		if (mode_differs(c->first, c->first_len, c->t->mode))
+			return mode_set_error(c->first, c->first_len,
+					      c->t->mode, e);
 		return refused(c, "it does not use TLS: was it started with "
 				  "--plain?", e);
 	}
@@ -601,6 +652,19 @@ static const struct transport_ops ops = {
 	.free = on_free,
 };
 
+/* Keep why a certificate is rejected: the callback knows which one it is. */
+static int on_verify(int is_good, X509_STORE_CTX *store)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+		store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_conn *c = ssl ? SSL_get_app_data(ssl) : NULL;
+
+	if (!is_good && c && !*c->cert_error)
+		cert_text_of_error(store, *c->t->host ? c->t->host : NULL,
+				   c->cert_error, sizeof(c->cert_error));
+	return is_good;
+}
+
 static struct transport *conn_new(const struct tls *t)
 {
 	struct tls_conn *c = calloc(1, sizeof(*c));
@@ -616,6 +680,7 @@ static struct transport *conn_new(const struct tls *t)
 		return NULL;
 	}
 	SSL_set_info_callback(c->ssl, on_info);
+	SSL_set_verify(c->ssl, SSL_get_verify_mode(c->ssl), on_verify);
 	if (tls_uses_psk(t))
 		SSL_certs_clear(c->ssl);
 	if (t->role == NET_CONNECTS)

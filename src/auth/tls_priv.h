@@ -12,6 +12,7 @@
 
 #include "auth/key.h"
 #include "auth/tls.h"
+#include "net/addr.h"
 
 enum { TLS_PIN_BYTES = 32, TLS_IDENTITY_MAX = 64 };
 
@@ -30,8 +31,11 @@ struct tls {
 	/* Random, used as the PSK of an unknown identity, so that a wrong
 	 * identity fails in the same way as a wrong key. */
 	uint8_t decoy[KEY_BYTES];
+	/* X509: the name that the other side's certificate must have, or "" */
+	char host[ADDR_HOST_MAX];
 	/* PIN */
-	uint8_t pin[TLS_PIN_BYTES];
+	uint8_t pins[TLS_PINS_MAX][TLS_PIN_BYTES];
+	size_t pin_count;
 };
 
 /* Whether both sides authenticate by a shared key instead of certificates. */
@@ -52,7 +56,7 @@ void tls_leave_thread(const struct tls *t);
 void tls_peer_hash(const struct tls *t, X509 *cert,
 		   uint8_t hash[TLS_PIN_BYTES]);
 
-/* Whether the certificate's public key is the pinned one. */
+/* Whether the certificate's public key is a pinned one. */
 int tls_pin_matches(const struct tls *t, X509 *cert);
 
 #endif

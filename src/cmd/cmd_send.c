@@ -513,6 +513,13 @@ static int parse_rest(const struct send_options *opts, int count, char **args,
 
 	if (rc == 0)
 		rc = read_operands(&o, opts, count, args, e);
+	if (rc == 0 && (o.has_stdin ||
+			(opts->files_from && is_stdin(opts->files_from))) &&
+	    common_reads_stdin(&opts->common))
+		rc = err_set(e, ERR_USAGE,
+			     "standard input cannot be both what is sent or "
+			     "listed (-) and the file of %s",
+			     common_reads_stdin(&opts->common));
 	/* without a connection, a mode may be given but is not needed */
 	if (rc == 0 && !opts->dry_run)
 		rc = common_mode(&opts->common, &mode, e);

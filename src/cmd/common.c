@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "auth/key.h"
 #include "base/num.h"
 #include "sender/send.h" /* enum sandbox_mode */
 
@@ -48,6 +49,16 @@ const struct option_word common_sandbox_words[] = {
 	{ NULL, 0 },
 };
 
+static int add_pin(void *field, const char *value)
+{
+	struct pin_list *list = field;
+
+	if (!*value || list->count == TLS_PINS_MAX)
+		return ERR_RANGE;
+	list->pins[list->count++] = value;
+	return 0;
+}
+
 static const struct option_row security_rows[] = {
 	{ .name = "code", .kind = OPTION_FLAG, .value = 1, .off = OFF(code),
 	  .help = "TLS with a one-time code that receive shows and send asks "
@@ -67,9 +78,15 @@ static const struct option_row security_rows[] = {
 	{ .name = "ca", .arg = "FILE", .kind = OPTION_TEXT, .off = OFF(ca),
 	  .help = "the other side's certificate must be issued by this CA "
 		  "(PEM)" },
-	{ .name = "pin", .arg = "sha256:HEX", .kind = OPTION_TEXT,
-	  .off = OFF(pin),
-	  .help = "the other side's public key must have this digest" },
+	{ .name = "peer-name", .arg = "NAME", .kind = OPTION_TEXT,
+	  .off = OFF(peer_name),
+	  .help = "with --ca: the name that the other side's certificate must "
+		  "have (for send, default HOST; for receive, any)" },
+	{ .name = "pin", .arg = "sha256:HEX", .kind = OPTION_SET,
+	  .set = add_pin, .off = OFF(pins),
+	  .wants = "'sha256:' and 64 hex digits, at most 64 times",
+	  .help = "the other side's public key must have this digest; "
+		  "repeatable: one of these" },
 	{ .name = "plain", .kind = OPTION_FLAG, .value = 1, .off = OFF(plain),
 	  .help = "no encryption, no authentication" },
 };
@@ -151,11 +168,17 @@ int common_check(const struct common_options *o, struct err *e)
 /* At least one certificate option was given: check that none is missing. */
 static int check_certificate(const struct common_options *o, struct err *e)
 {
-	const char *given = o->pin ? "--pin" : o->ca ? "--ca" : NULL;
+	const char *given = o->pins.count ? "--pin" : o->ca ? "--ca" : NULL;
 
-	if (o->ca && o->pin)
+	if (o->ca && o->pins.count)
 		return err_set(e, ERR_USAGE,
 			       "--ca and --pin exclude each other");
+	if (o->peer_name && o->pins.count)
+		return err_set(e, ERR_USAGE,
+			       "--peer-name and --pin exclude each other: with "
+			       "a pin the names in a certificate do not count");
+	if (o->peer_name && !o->ca)
+		return err_set(e, ERR_USAGE, "--peer-name needs --ca");
 	if (given && !(o->cert && o->cert_key))
 		return err_set(e, ERR_USAGE,
 			       "%s needs --cert and --cert-key: both sides "
@@ -176,7 +199,8 @@ int common_mode(const struct common_options *o, enum security *mode,
 		struct err *e)
 {
 	const char *cert = o->cert ? "--cert" : o->cert_key ? "--cert-key" :
-			   o->ca ? "--ca" : o->pin ? "--pin" : NULL;
+			   o->ca ? "--ca" : o->pins.count ? "--pin" :
+			   o->peer_name ? "--peer-name" : NULL;
 	const char *code = o->code_file ? "--code-file" :
 			   o->code ? "--code" : NULL;
 	const char *named[] = { o->key ? "--key" : NULL, cert, code,
@@ -193,7 +217,7 @@ int common_mode(const struct common_options *o, enum security *mode,
 			first = named[i];
 	}
 	if (cert) {
-		*mode = o->pin ? SECURITY_PIN : SECURITY_X509;
+		*mode = o->pins.count ? SECURITY_PIN : SECURITY_X509;
 		return check_certificate(o, e);
 	}
 	*mode = o->plain ? SECURITY_PLAIN :
@@ -212,8 +236,9 @@ int common_tls(const struct common_options *o, enum security mode,
 		.cert_file = o->cert,
 		.cert_key_file = o->cert_key,
 		.ca_file = o->ca,
-		.pin = o->pin,
-		.host = host,
+		.pins = o->pins.pins,
+		.pin_count = o->pins.count,
+		.host = o->peer_name ? o->peer_name : host,
 	};
 
 	*tls = NULL;
@@ -253,4 +278,21 @@ struct report_config common_report(const struct common_options *o,
 int common_timeout_ms(const struct common_options *o)
 {
 	return (int)(o->timeout_s * 1000);
+}
+
+const char *common_reads_stdin(const struct common_options *o)
+{
+	const struct {
+		const char *path, *option;
+	} files[] = {
+		{ o->key, "--key" },	       { o->cert, "--cert" },
+		{ o->cert_key, "--cert-key" }, { o->ca, "--ca" },
+		{ o->code_file, "--code-file" },
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (key_is_stdin(files[i].path))
+			return files[i].option;
+	}
+	return NULL;
 }

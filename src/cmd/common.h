@@ -17,6 +17,11 @@
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
+struct pin_list {
+	const char *pins[TLS_PINS_MAX];
+	size_t count;
+};
+
 /* The first member of each command's option struct.  Strings are borrowed from
  * argv. */
 struct common_options {
@@ -26,7 +31,8 @@ struct common_options {
 	const char *congestion;
 	uint64_t limit_rate; /* bytes a second; 0: no limit */
 	uint64_t timeout_s;
-	const char *key, *cert, *cert_key, *ca, *pin;
+	const char *key, *cert, *cert_key, *ca, *peer_name;
+	struct pin_list pins;
 	const char *code_file;
 	int code, plain;
 	int json_fd; /* -1: no events */
@@ -37,6 +43,10 @@ struct common_options {
 /* Rows of the groups; their offsets are those within common_options. */
 extern const struct option_group common_connection, common_security,
 	common_output;
+
+/* The option whose secret is read from standard input, such as "--key"; NULL:
+ * none. */
+const char *common_reads_stdin(const struct common_options *o);
 
 /* The words of --sandbox. */
 extern const struct option_word common_sandbox_words[];

@@ -30,6 +30,10 @@ enum {
 	 * second. */
 	BACKLOG = 4096,
 	UNSENT_MAX = 256 * 1024,
+	/* For dial_loses_packets(): so often sent again, which takes some
+	 * seconds; and how recent the other side's heart-beat is. */
+	LOST_RETRANSMITS = 3,
+	ALIVE_MS = 10000,
 };
 
 /* One address of the host.  fd >= 0 while it is being connected. */
@@ -741,4 +745,16 @@ uint64_t dial_bytes_in(int fd)
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return 0;
 	return info.tcpi_bytes_received;
+}
+
+int dial_loses_packets(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	       info.tcpi_unacked > 0 &&
+	       info.tcpi_retransmits >= LOST_RETRANSMITS &&
+	       info.tcpi_last_data_recv < ALIVE_MS;
 }

@@ -106,6 +106,11 @@ int dial_listen(uint16_t port, const struct net_options *opt, char *local,
 int dial_accept(int listener, const struct net_options *opt, char *peer,
 		struct sockaddr_storage *sa, struct err *e);
 
+/* Whether data that was sent on a TCP socket has not been acknowledged, though it
+ * was sent again several times, while the other side's data arrives: as on a path
+ * that drops large packets.  0 where that is not known. */
+int dial_loses_packets(int fd);
+
 /* How many bytes have arrived on a TCP socket, read or not; 0 where that is not
  * known. */
 uint64_t dial_bytes_in(int fd);

@@ -266,6 +266,11 @@ void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER])
 		s->transport->ops->peer_id(s->transport, id);
 }
 
+int stream_is_plain(const struct stream *s)
+{
+	return !s->transport;
+}
+
 int stream_fd(const struct stream *s)
 {
 	return s->sock.fd;

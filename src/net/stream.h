@@ -155,6 +155,9 @@ enum { STREAM_PEER = 32 };
  */
 void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER]);
 
+/* Whether there is no transport: bytes are sent as they are. */
+int stream_is_plain(const struct stream *s);
+
 /* The socket, borrowed, for socket options. */
 int stream_fd(const struct stream *s);
 

@@ -139,7 +139,8 @@ static int explain_loss(struct stream *s, int rc, struct err *e)
 		   !s->transport->ops->has_begun(s->transport)) {
 		(void)stream_in_read(s, &byte, 1, 0, &got, &why);
 	}
-	if (err_weight(why.code) <= err_weight(rc))
+	/* As much: what the other side said tells more than a reset. */
+	if (err_weight(why.code) < err_weight(rc))
 		return rc;
 	if (e)
 		*e = why;

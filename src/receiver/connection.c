@@ -353,6 +353,12 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 		rc = open_channel(c, e);
 	if (rc == 0)
 		rc = wait_header(c, &f, e);
+	if (rc == ERR_AUTH && c->channel.stream) {
+		/* In the clear, for a peer in another mode. */
+		channel_send_error(&c->channel, WERR_PROTOCOL,
+				   "this side uses another security mode");
+		return rc;
+	}
 	if (rc == ERR_PROTOCOL)
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 				     "this is not ferry's protocol (do both "
@@ -501,7 +507,8 @@ static void session_failed(struct recv_connection *c, struct err *e)
 {
 	const int is_stopping = cancel_is_set(&c->set->setup->stop);
 	struct err ignored;
-	int lost = err_is_lost(e->code);
+	/* After a time-out the peer may be alive, and hear us: say so. */
+	int lost = err_is_lost(e->code) && e->code != ERR_TIMEOUT;
 
 	/* A stream that is aborted while it does not wait gets no other error
 	 * than that its connection is gone. */

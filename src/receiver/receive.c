@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "receiver/connection.h"
 #include "receiver/exec_events.h"
@@ -22,6 +23,9 @@
 
 enum {
 	STOP_CHECK_MS = 100,
+	/* How long streams have to tell their senders that the receiver ends:
+	 * a tick until they notice, and time to send. */
+	STOP_TELL_MS = 2000,
 };
 
 /* Belongs to the thread of the accept loop. */
@@ -211,16 +215,20 @@ static void stop_all(struct receiver *r)
 		.fd = recv_connection_wake_fd(r->connections),
 		.events = POLLIN,
 	};
+	const uint64_t tell_until_ms = clock_ms() + STOP_TELL_MS;
 
 	cancel_set(&r->setup.stop);
 	/* Pending ones may be in the middle of a handshake. */
 	admission_close(r->admission);
-	sessions_stop(r->sessions);
+	/* Streams see setup.stop with their next tick, send ERROR and close.
+	 * After STOP_TELL_MS they are aborted. */
 	/* Reap before each wait: the wake-up of the last thread may have been
 	 * cleared already. */
 	while (recv_connection_reap(r->connections) > 0) {
 		if (poll(&pfd, 1, STOP_CHECK_MS) > 0)
 			recv_connection_clear_wake(r->connections);
+		if (clock_left_ms(tell_until_ms) == 0)
+			sessions_stop(r->sessions);
 	}
 }
 

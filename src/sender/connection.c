@@ -4,8 +4,12 @@
  */
 #include "sender/connection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "net/dial.h"
+#include "net/stream.h"
 #include "sender/opening.h"
 #include "sender/outcome.h"
 #include "sender/queue_tasks.h"
@@ -163,6 +167,39 @@ static void leave(struct send_stream *st, enum wire_error code,
 	(void)stream_close(st->channel.stream, SESSION_LEAVE_MS, &ignored);
 }
 
+/* Whether the failure is one of the other side or the way there. */
+static int is_remote(int code)
+{
+	return err_is_lost(code) || code == ERR_PROTOCOL ||
+	       code == ERR_CORRUPT || code == ERR_AUTH || code == ERR_REMOTE ||
+	       code == ERR_UNCONFIRMED;
+}
+
+/* Put the peer's address before the text, unless it is there already. */
+static void name_peer(const struct send_stream *st, struct err *e)
+{
+	const char *peer = st->sender->peer.name;
+	const size_t n = strlen(peer);
+
+	if (n > 0 && is_remote(e->code) && strncmp(e->text, peer, n) != 0)
+		err_prefix(e, "%s", peer);
+}
+
+/* The connection was lost, or the other side has got nothing for its time-out:
+ * say so if large packets seem to disappear on the way. */
+static void hint_at_path(const struct send_stream *st, struct err *e)
+{
+	const size_t used = strlen(e->text);
+
+	if (!st->channel.stream ||
+	    !dial_loses_packets(stream_fd(st->channel.stream)))
+		return;
+	snprintf(e->text + used, sizeof(e->text) - used,
+		 " (what this side sends does not arrive, though the other "
+		 "side's heart-beats do: a firewall or tunnel may drop large "
+		 "packets; try a smaller MTU here, such as 1280)");
+}
+
 /* The stream failed with e: report it, and end the session with it unless the
  * other streams can do without this one. */
 static void report_failure(struct send_stream *st, struct err *e)
@@ -190,14 +227,15 @@ static void report_failure(struct send_stream *st, struct err *e)
 		e->code = ERR_UNCONFIRMED;
 	else if (e->code == ERR_CLOSED)
 		e->code = ERR_LOST;
-	/* In errors from before READY, opening.c has named the peer. */
+	if (is_lost && e->code != ERR_CLOSED)
+		hint_at_path(st, e);
 	if (is_lost && was_ready && e->code == ERR_UNCONFIRMED)
 		err_prefix(e,
 			   "%s: everything was sent, but the commit of "
 			   "some files was not confirmed",
 			   peer);
-	else if (is_lost && was_ready && e->code != ERR_CLOSED)
-		err_prefix(e, "%s", peer);
+	else
+		name_peer(st, e);
 	send_session_fail(s->session, e);
 }
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "auth/mode.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "wire/msg.h"
@@ -125,17 +126,13 @@ int channel_ping_if_due(struct channel *c, struct err *e)
 	return rc ? rc : stream_flush(c->stream, e);
 }
 
-/* Whether this begins like a TLS record (RFC 8446, 5.1): alert (21) or
- * handshake (22), version 3.x. */
-static int is_tls(const uint8_t *p, size_t n)
+/* The first n bytes from the peer, which are no frame. */
+static int bad_header(const struct channel *c, const uint8_t *p, size_t n,
+		      struct err *e)
 {
-	return n >= 2 && (p[0] == 0x15 || p[0] == 0x16) && p[1] == 3;
-}
-
-static int bad_header(const uint8_t *p, struct err *e)
-{
-	if (is_tls(p, FRAME_HEADER))
-		return err_set(e, ERR_PROTOCOL, "the other side speaks TLS");
+	if (!c->has_begun && stream_is_plain(c->stream) &&
+	    mode_differs(p, n, SECURITY_PLAIN))
+		return mode_set_error(p, n, SECURITY_PLAIN, e);
 	return err_set(e, ERR_PROTOCOL,
 		       "the peer sent a malformed frame (type %u, length %lu)",
 		       p[0], (unsigned long)be_get32(p + 4));
@@ -163,7 +160,8 @@ int channel_poll_header(struct channel *c, struct frame *f, struct err *e)
 			continue;
 		c->head_len = 0;
 		if (frame_get(f, c->head, !c->is_sender))
-			return bad_header(c->head, e);
+			return bad_header(c, c->head, FRAME_HEADER, e);
+		c->has_begun = 1;
 		c->body_check = f->body_check;
 		/* Return after each PING: a peer that floods us with them must
 		 * not keep the caller from its other work. */
@@ -230,14 +228,17 @@ int channel_poll_reply(struct channel *c, struct frame *f, const uint8_t **body,
 		c->in_done = 0;
 		rc = fill_in(c, FRAME_HEADER, e);
 		/* A TLS alert has 7 bytes, less than a header. */
-		if (rc == ERR_CLOSED && is_tls(c->in.data, c->in.len))
-			return err_set(e, ERR_PROTOCOL,
-				       "the other side speaks TLS");
+		if (rc == ERR_CLOSED && !c->has_begun &&
+		    stream_is_plain(c->stream) &&
+		    mode_differs(c->in.data, c->in.len, SECURITY_PLAIN))
+			return mode_set_error(c->in.data, c->in.len,
+					      SECURITY_PLAIN, e);
 		if (rc)
 			return rc;
 		if (frame_get(f, c->in.data, !c->is_sender) ||
 		    f->len > FRAME_REPLY_MAX)
-			return bad_header(c->in.data, e);
+			return bad_header(c, c->in.data, FRAME_HEADER, e);
+		c->has_begun = 1;
 		rc = fill_in(c, FRAME_HEADER + f->len, e);
 		if (rc)
 			return rc;

@@ -22,6 +22,7 @@ struct channel {
 	uint64_t last_out_ms;  /* when a frame was last sent (clock_ms()) */
 	uint64_t ping_ms;      /* heart-beat interval */
 	int timeout_ms;        /* ours */
+	int has_begun;         /* a frame has arrived */
 	/* the sender's: replies that have arrived, the last one perhaps not
 	 * completely; how much of them channel_poll_reply() has returned */
 	struct buf in;

@@ -4,7 +4,9 @@
 #include "session/listener.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 
+#include "auth/mode.h"
 #include "base/io.h"
 #include "net/addr.h"
 #include "net/cidr.h"
@@ -47,6 +49,17 @@ static int out_of_descriptors(struct listener *l, const struct err *e)
 	return PAUSE_MS;
 }
 
+/* Close a connection with the alert that tells a ferry why, in any mode. */
+static void refuse_address(int *fd)
+{
+	uint8_t alert[MODE_ALERT];
+
+	mode_put_access_denied(alert);
+	(void)send(*fd, alert, sizeof(alert), MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)shutdown(*fd, SHUT_WR);
+	io_close(fd);
+}
+
 int listener_accept(struct listener *l)
 {
 	const struct listener_config *cfg = &l->cfg;
@@ -72,7 +85,7 @@ int listener_accept(struct listener *l)
 			 * is not allowed costs no cryptography. */
 			events_message(cfg->events, SESSION_VERBOSE,
 				       "%s: not allowed (--allow)", peer);
-			io_close(&fd);
+			refuse_address(&fd);
 		}
 	}
 	return 0;

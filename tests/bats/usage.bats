@@ -90,7 +90,7 @@ usage() {
 }
 
 @test "exactly the documented options exist" {
-	both="bind congestion limit-rate timeout key cert cert-key ca pin
+	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox"
 	send="compress checksum streams name symlinks dry-run exclude include
 		files-from retry special one-file-system"

@@ -152,8 +152,24 @@ static void only_regular_files_are_opened(void **state)
 
 	place_write(good, LINE "\n", strlen(LINE) + 1, 0600);
 	assert_int_equal(symlink(good, link), 0);
+	assert_int_equal(key_load(&k, link, &e), 0);
+	/* What the link leads to is checked. */
+	assert_int_equal(chmod(good, 0644), 0);
 	assert_int_equal(key_load(&k, link, &e), ERR_USAGE);
-	assert_non_null(strstr(e.text, "symbolic link"));
+	assert_non_null(strstr(e.text, "accessible to other users"));
+	/* For the group alone, but not as a umask leaves it. */
+	assert_int_equal(chmod(good, 0440), 0);
+	assert_int_equal(key_load(&k, link, &e), 0);
+	assert_int_equal(chmod(good, 0460), 0);
+	assert_int_equal(key_load(&k, link, &e), ERR_USAGE);
+	assert_int_equal(chmod(good, 0444), 0);
+	assert_int_equal(key_load(&k, link, &e), ERR_USAGE);
+	if (geteuid() == 0 && chown(good, 0, 12345) == 0) {
+		assert_int_equal(chmod(good, 0640), 0);
+		assert_int_equal(key_load(&k, link, &e), 0);
+		assert_int_equal(chmod(good, 0641), 0);
+		assert_int_equal(key_load(&k, link, &e), ERR_USAGE);
+	}
 	/* It must not wait for a writer. */
 	assert_int_equal(mkfifo(fifo, 0600), 0);
 	assert_int_equal(key_load(&k, fifo, &e), ERR_USAGE);

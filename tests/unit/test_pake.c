@@ -403,7 +403,7 @@ static void a_replay_is_a_wrong_guess(void **state)
 static void another_mode_gets_an_alert(uint8_t first)
 {
 	uint8_t hello[20000] = { first, 3, 1 };
-	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 40 };
+	static const uint8_t alert[] = { 0x15, 3, 3, 0, 2, 2, 120 };
 	uint8_t got[32];
 	struct party r;
 	int fd[2];
@@ -414,7 +414,7 @@ static void another_mode_gets_an_alert(uint8_t first)
 	shutdown(fd[0], SHUT_WR);
 	party_start(&r, fd[1]);
 	party_join(&r);
-	assert_int_equal(r.rc, ERR_PROTOCOL);
+	assert_int_equal(r.rc, first == 0x16 ? ERR_AUTH : ERR_PROTOCOL);
 	assert_int_equal(r.spent, 0);
 	close(fd[1]);
 	assert_int_equal(recv(fd[0], got, sizeof(got), MSG_WAITALL),
@@ -594,7 +594,16 @@ static void peers_in_other_modes_are_told_apart(void **state)
 	static const struct {
 		const char *text;
 		size_t n;
-	} cases[] = { { "", 0 }, { "\x15\x03\x03\0\2\2\x28", 7 }, { "?", 1 } };
+		const char *told;
+	} cases[] = {
+		{ "", 0, "does not accept codes" },
+		{ "\x15\x03\x03\0\2\2\x28", 7, "uses TLS, this side a one-" },
+		{ "\x15\x03\x03\0\2\2\x73", 7, "uses a shared key (--key), " },
+		{ "\x15\x03\x03\0\2\2\x74", 7, "uses certificates (" },
+		{ "\x15\x03\x03\0\2\2\x31", 7, "from this address (" },
+		{ "\x1f\0", 2, "uses no encryption (--plain), " },
+		{ "?", 1, "does not accept codes" },
+	};
 	struct party s, r;
 
 	(void)state;
@@ -610,7 +619,7 @@ static void peers_in_other_modes_are_told_apart(void **state)
 		party_start(&s, fd[0]);
 		party_join(&s);
 		assert_int_equal(s.rc, ERR_AUTH);
-		assert_non_null(strstr(s.e.text, "does not accept codes"));
+		assert_non_null(strstr(s.e.text, cases[i].told));
 		close(fd[0]);
 		close(fd[1]);
 	}

@@ -1,0 +1,26 @@
+/*
+ * cert_text.h - what users are told about a certificate.
+ *
+ * Layer: auth.  Uses base/text.h, OpenSSL.
+ * Threads: any.
+ *
+ * Names come from a peer that is not authenticated, and are escaped.
+ */
+#ifndef FERRY_AUTH_CERT_TEXT_H
+#define FERRY_AUTH_CERT_TEXT_H
+
+#include <stddef.h>
+
+#include <openssl/x509_vfy.h>
+
+/* Why a chain was rejected: the context's error, with the date and the clock, or
+ * the names that the certificate has and the one that it should have (may be
+ * NULL).  Returns dst. */
+char *cert_text_of_error(X509_STORE_CTX *store, const char *wanted, char *dst,
+			 size_t size);
+
+/* From when to when a certificate is valid, and what the clock says.  Returns
+ * dst. */
+char *cert_text_of_dates(const X509 *cert, char *dst, size_t size);
+
+#endif
