@@ -77,8 +77,9 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 		used = strlen(e->text);
 		/* the GNU version, which may return a fixed string instead */
 		reason = strerror_r(saved, buf, sizeof(buf));
-		snprintf(e->text + used, sizeof(e->text) - used, ": %s",
-			 reason);
+		snprintf(e->text + used, sizeof(e->text) - used, ": %s%s",
+			 reason,
+			 saved == EMFILE ? " (raise ulimit -n)" : "");
 	}
 	errno = saved;
 	return code;

@@ -17,6 +17,7 @@
 #include "fs/journal.h"
 #include "fs/name.h"
 #include "os/flush.h"
+#include "os/thread.h"
 #include "receiver/commit.h"
 #include "receiver/held_dir.h"
 
@@ -403,8 +404,11 @@ struct committer *committer_start(const struct committer_config *cfg)
 	pthread_mutex_init(&m->lock, NULL);
 	clock_cond_init(&m->work);
 	pthread_cond_init(&m->room, NULL);
-	if (pthread_create(&m->thread, NULL, committer_main, m)) {
+	if (thread_start(&m->thread, committer_main, m)) {
+		const int error = errno;
+
 		free_committer(m);
+		errno = error;
 		return NULL;
 	}
 	return m;

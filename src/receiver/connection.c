@@ -4,6 +4,7 @@
  */
 #include "receiver/connection.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "fs/dirs.h"
 #include "net/dial.h"
 #include "os/cancel.h"
+#include "os/thread.h"
 #include "os/wake.h"
 #include "receiver/dispatch.h"
 #include "receiver/input.h"
@@ -660,13 +662,23 @@ static struct recv_connection *new_connection(struct recv_connection_set *set)
 /* Takes over c. */
 static int start_thread(struct recv_connection *c)
 {
-	if (pthread_create(&c->thread, NULL, connection_main, c) == 0) {
+	const struct recv_setup *setup = c->set->setup;
+	struct err e;
+	int error;
+
+	if (thread_start(&c->thread, connection_main, c) == 0) {
 		c->set->count++;
 		return 0;
 	}
+	error = errno;
+	thread_error(&e);
+	if (*c->peer)
+		events_message(setup->cfg->events, SESSION_WARNING,
+			       "%s: no session: %s", c->peer, e.text);
 	if (c->pending)
 		admission_leave(c->set->admission, c->pending);
 	free_connection(c);
+	errno = error;
 	return -1;
 }
 
@@ -702,7 +714,7 @@ int recv_connection_connect(struct recv_connection_set *set, struct err *e)
 {
 	if (start_connecting(set, 0) == 0)
 		return 0;
-	return err_set(e, ERR_RESOURCE, "cannot start a thread");
+	return thread_error(e);
 }
 
 void recv_connection_connect_further(struct recv_connection_set *set)

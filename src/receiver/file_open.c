@@ -80,7 +80,7 @@ int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 	if (rc == 0)
 		return 0;
 	refuse_file(v, wire_cause_of_errno(fe.sys_errno));
-	if (wire_cause_has_room(v->cause)) {
+	if (v->cause == CAUSE_NO_SPACE) {
 		v->need = allocated < f->size ? allocated : f->size;
 		v->have = have;
 	}

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "os/thread.h"
 #include "receiver/file_use.h"
 #include "receiver/transfer.h"
 
@@ -73,8 +74,8 @@ void flusher_start(struct flusher *fl)
 	pthread_mutex_lock(&fl->lock);
 	if (!fl->is_running && !fl->is_stopping) {
 		fl->flushed_ms = clock_ms();
-		fl->is_running = pthread_create(&fl->thread, NULL,
-						flusher_main, fl) == 0;
+		fl->is_running = thread_start(&fl->thread, flusher_main,
+					      fl) == 0;
 	}
 	pthread_mutex_unlock(&fl->lock);
 }

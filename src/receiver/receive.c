@@ -149,8 +149,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	r->connections =
 		recv_connection_set_new(setup, r->admission, r->sessions);
 	if (!setup->fds || !r->sessions || !r->admission || !r->connections)
-		return err_set(e, ERR_RESOURCE,
-			       "out of memory or descriptors");
+		return err_sys(e, ERR_RESOURCE, "cannot begin to receive");
 	return 0;
 }
 

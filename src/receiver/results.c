@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 
 #include "base/text.h"
 #include "fs/name.h"
@@ -38,6 +40,7 @@ struct results {
 	uint64_t number;
 	char peer[ADDR_TEXT_MAX];
 	struct wake wake, first_wake;
+	int dir_fd; /* borrowed, or -1 */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -56,6 +59,7 @@ struct results *results_new(const struct session_events *events,
 	r->events = events;
 	r->digest = ops;
 	r->first_wake.fd = -1;
+	r->dir_fd = -1;
 	pthread_mutex_init(&r->lock, NULL);
 	buf_init(&r->any.frames, OUTBOX_MAX);
 	buf_init(&r->first.frames, OUTBOX_MAX);
@@ -75,6 +79,11 @@ void results_free(struct results *r)
 	wake_close(&r->first_wake);
 	pthread_mutex_destroy(&r->lock);
 	free(r);
+}
+
+void results_set_dir(struct results *r, int dir_fd)
+{
+	r->dir_fd = dir_fd;
 }
 
 void results_set_session(struct results *r, uint64_t number, const char *peer)
@@ -239,8 +248,44 @@ static void tell_user(const struct results *r, const struct item_result *item)
 	ev->file(ev->ctx, r->number, &f);
 }
 
-void results_add(struct results *r, const struct item_result *item)
+/* Whether the file system has no inodes left, which is ENOSPC too. */
+static int lacks_inodes(const struct results *r)
 {
+	struct statvfs vfs;
+
+	return r->dir_fd >= 0 && fstatvfs(r->dir_fd, &vfs) == 0 &&
+	       vfs.f_files > 0 && vfs.f_favail == 0;
+}
+
+/* Say more exactly why something failed than the errno does. */
+static void refine_cause(const struct results *r, struct verdict *v)
+{
+	struct rlimit lim;
+
+	if (v->cause == CAUSE_VANISHED) {
+		/* Nothing of the sender's: a directory here. */
+		v->cause = CAUSE_GONE;
+	} else if (v->cause == CAUSE_NO_SPACE && lacks_inodes(r)) {
+		v->cause = CAUSE_INODES;
+		v->need = v->have = 0;
+	} else if (v->cause == CAUSE_TOO_LARGE &&
+		   getrlimit(RLIMIT_FSIZE, &lim) == 0 &&
+		   lim.rlim_cur != RLIM_INFINITY &&
+		   (v->have == 0 || lim.rlim_cur < v->have)) {
+		v->have = lim.rlim_cur;
+	}
+}
+
+void results_add(struct results *r, const struct item_result *given)
+{
+	struct item_result exact = *given;
+	const struct item_result *item = &exact;
+
+	if (exact.v.status == STATUS_FAILED)
+		refine_cause(r, &exact.v);
+	if (exact.v.cause == CAUSE_TOO_LARGE && exact.v.need == 0 &&
+	    exact.v.have > 0)
+		exact.v.need = exact.size;
 	pthread_mutex_lock(&r->lock);
 	count_item(r, item);
 	put_verdict(item->kind == ITEM_SYMLINK ? &r->first : &r->any, item->id,

@@ -41,6 +41,10 @@ struct results *results_new(const struct session_events *events,
 			    const struct digest_ops *ops);
 void results_free(struct results *r); /* NULL is allowed */
 
+/* The directory that is received into (borrowed), to find out why it is full;
+ * -1, as at first: none. */
+void results_set_dir(struct results *r, int dir_fd);
+
 /* Set the session's number and its peer (copied), for events.  To be called
  * before the first result. */
 void results_set_session(struct results *r, uint64_t number, const char *peer);

@@ -111,6 +111,8 @@ static int make_parts(struct recv_session *s)
 	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);
+	if (t->results)
+		results_set_dir(t->results, setup->root_fd);
 	t->quota = quota_new(cfg->max_files, cfg->max_size);
 	t->files = file_table_new(t->digest, s->share.open_files);
 	t->flusher = flusher_new(t);
@@ -157,8 +159,9 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		return NULL;
 	}
 	if (entropy_get(s->token, sizeof(s->token)) || make_parts(s)) {
+		/* Memory, descriptors or threads. */
+		err_sys(e, ERR_RESOURCE, "cannot begin a session");
 		recv_session_free(s);
-		err_set(e, ERR_RESOURCE, "out of memory for a session");
 		return NULL;
 	}
 	return s;

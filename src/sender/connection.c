@@ -4,12 +4,14 @@
  */
 #include "sender/connection.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net/dial.h"
 #include "net/stream.h"
+#include "os/thread.h"
 #include "sender/opening.h"
 #include "sender/outcome.h"
 #include "sender/queue_tasks.h"
@@ -285,15 +287,18 @@ static void *connection_main(void *arg)
 int send_connection_start(struct sender *s, unsigned index, pthread_t *thread)
 {
 	struct start *start = malloc(sizeof(*start));
+	int error;
 
 	if (!start)
 		return -1;
 	start->sender = s;
 	start->index = index;
 	send_session_add_stream(s->session);
-	if (pthread_create(thread, NULL, connection_main, start) == 0)
+	if (thread_start(thread, connection_main, start) == 0)
 		return 0;
+	error = errno;
 	free(start);
 	send_session_end_stream(s->session);
+	errno = error;
 	return -1;
 }

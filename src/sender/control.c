@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "base/clock.h"
+#include "os/thread.h"
 #include "sender/connection.h"
 #include "sender/growth.h"
 #include "sender/queue.h"
@@ -96,7 +97,7 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 	struct err e;
 
 	if (start_stream(&c)) {
-		err_set(&e, ERR_RESOURCE, "cannot start a thread");
+		thread_error(&e);
 		send_session_fail(s->session, &e);
 	}
 	while (send_session_count_streams(s->session) > 0) {

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "fs/scan.h"
+#include "os/thread.h"
 #include "sender/outcome.h"
 #include "sender/outfile.h"
 #include "sender/pack.h"
@@ -275,11 +276,10 @@ int scanner_start(struct scanner *sc)
 {
 	struct err e;
 
-	sc->has_thread = pthread_create(&sc->thread, NULL, scanner_main, sc) ==
-			 0;
+	sc->has_thread = thread_start(&sc->thread, scanner_main, sc) == 0;
 	if (sc->has_thread)
 		return 0;
-	err_set(&e, ERR_RESOURCE, "cannot start a thread");
+	thread_error(&e);
 	sc->on_fail(sc->ctx, &e);
 	return -1;
 }

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "net/stream.h"
 #include "os/cancel.h"
+#include "os/thread.h"
 #include "os/wake.h"
 #include "session/admission.h"
 #include "session/events.h"
@@ -175,7 +176,7 @@ static void on_connection(void *ctx, int fd, const char *peer,
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
 	c->pending = admission_enter(a->admission, fd, sa);
 	if (c->pending) {
-		if (pthread_create(&c->thread, NULL, connection_main, c) == 0) {
+		if (thread_start(&c->thread, connection_main, c) == 0) {
 			a->threads++;
 			return;
 		}
@@ -287,8 +288,8 @@ int acceptor_start(struct acceptor *a, struct err *e)
 {
 	const struct session_events *ev = a->cfg.events;
 
-	if (pthread_create(&a->thread, NULL, accept_main, a))
-		return err_set(e, ERR_RESOURCE, "cannot start a thread");
+	if (thread_start(&a->thread, accept_main, a))
+		return thread_error(e);
 	a->has_thread = 1;
 	if (ev->listening)
 		ev->listening(ev->ctx, a->local, a->port);

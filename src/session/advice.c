@@ -14,8 +14,18 @@ const char *advice_of(unsigned cause)
 	case CAUSE_EXISTS:
 		return "move or remove the existing file, or receive with "
 		       "--existing skip, replace, newer, rename or backup";
-	case CAUSE_NO_SPACE:
 	case CAUSE_QUOTA:
+		return "free some of the quota, or receive into another "
+		       "directory, then send again";
+	case CAUSE_INODES:
+		return "remove files there, or receive into a directory on "
+		       "another file system, then send again";
+	case CAUSE_TOO_LARGE:
+		return "receive without a limit on the size of files (ulimit "
+		       "-f), on a file system that can store it";
+	case CAUSE_GONE:
+		return "create it again, and start the receiver again";
+	case CAUSE_NO_SPACE:
 		return "free some space or receive into another "
 		       "directory, then send again";
 	case CAUSE_PERMISSION:
@@ -36,7 +46,8 @@ const char *advice_of(unsigned cause)
 		return "send less at a time, or receive with a larger "
 		       "--max-size or --max-files";
 	case CAUSE_RESOURCE:
-		return "send less at a time, or raise the receiver's limits";
+		return "send less at a time, or raise the receiver's limits "
+		       "(ulimit -n for descriptors)";
 	default:
 		return NULL;
 	}
@@ -53,7 +64,9 @@ char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 		snprintf(space, sizeof(space),
 			 " (number of files in one session)");
 	else if (need > 0)
-		snprintf(space, sizeof(space), " (needs %s, has %s)",
+		snprintf(space, sizeof(space),
+			 cause == CAUSE_TOO_LARGE ? " (needs %s, limit %s)"
+						  : " (needs %s, has %s)",
 			 text_size(a, sizeof(a), (double)need),
 			 text_size(b, sizeof(b), (double)have));
 	snprintf(dst, size, "%s%s%s%s", wire_cause_text(cause), space,

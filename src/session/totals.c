@@ -40,7 +40,8 @@ void totals_failed(struct totals *t, enum totals_side side, unsigned cause)
 		t->failed_local++;
 	else
 		t->failed_remote++;
-	if (cause == CAUSE_NO_SPACE || cause == CAUSE_QUOTA)
+	if (cause == CAUSE_NO_SPACE || cause == CAUSE_QUOTA ||
+	    cause == CAUSE_INODES)
 		t->is_full = 1;
 }
 

@@ -306,7 +306,10 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_UNSUPPORTED, 17, "not supported by the file system")           \
 	X(CAUSE_RESOURCE, 18, "out of memory or descriptors")                  \
 	X(CAUSE_CANCELLED, 19, "cancelled")                                    \
-	X(CAUSE_OTHER, 20, "error")
+	X(CAUSE_OTHER, 20, "an error of another kind")                         \
+	X(CAUSE_INODES, 21, "no room for more files on the file system")       \
+	X(CAUSE_INVALID, 22, "refused by the file system (invalid argument)")  \
+	X(CAUSE_GONE, 23, "its directory is gone at the receiver")
 enum wire_cause {
 #define X(name, id, text) name = id,
 	WIRE_CAUSES(X)

@@ -232,6 +232,17 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ EFBIG, CAUSE_TOO_LARGE },
 		{ EOVERFLOW, CAUSE_TOO_LARGE },
 		{ ENOENT, CAUSE_VANISHED },
+		{ EINVAL, CAUSE_INVALID },
+		{ EUCLEAN, CAUSE_IO },
+		{ EREMOTEIO, CAUSE_IO },
+		{ EBADMSG, CAUSE_IO },
+		{ ENXIO, CAUSE_IO },
+		{ ENODEV, CAUSE_IO },
+		{ ETIMEDOUT, CAUSE_IO }, /* a network file system */
+		{ EHOSTDOWN, CAUSE_IO },
+		{ EHOSTUNREACH, CAUSE_IO },
+		{ ENOTCONN, CAUSE_IO }, /* FUSE: its process has ended */
+		{ ECONNABORTED, CAUSE_IO },
 		{ EBUSY, CAUSE_BUSY },
 		{ ETXTBSY, CAUSE_BUSY },
 		{ EAGAIN, CAUSE_BUSY }, /* another process has the lock */
