@@ -531,6 +531,10 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 		rc = mark_run(j, flushed.v[i].first, flushed.v[i].count);
 	if (rc == 0 && flushed.len > 0)
 		rc = flush_data(j->fd);
+	/* Where the file system cannot flush, the slots stay as they are and
+	 * count on this boot only. */
+	if (rc < 0 && flush_is_unsupported(errno))
+		rc = 0;
 	if (rc < 0)
 		rc = err_sys(e, ERR_LOCAL, "flush to the disk");
 	runs_release(&flushed);

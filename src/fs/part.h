@@ -30,6 +30,7 @@ struct part {
 	char name[NAME_PART_MAX]; /* ".ferry-0123456789abcdef.part"; empty
 				     where it is hidden, or there is no part */
 	int has_mode;             /* created with its final mode */
+	int was_copied;           /* was hidden, and could not be linked */
 };
 
 /*
@@ -136,13 +137,15 @@ int part_sync(struct part *p, struct err *e);
 /*
  * Give the part its final name in dir_fd, the directory it was created in: a
  * hidden part is linked, any other renamed.  With replace 0 anything that has
- * the name is left alone: ERR_LOCAL with EEXIST (RENAME_NOREPLACE, or linkat()
- * and unlinkat() where the file system does not support that).  With replace 1
- * what has the name is replaced, atomically, unless it is a directory:
- * ERR_LOCAL with EISDIR.
+ * the name is left alone: ERR_LOCAL with EEXIST; see rename_new().  With
+ * replace 1 what has the name is replaced, atomically, unless it is a directory:
+ * ERR_LOCAL with EISDIR.  EILSEQ where the file system cannot store the name.
+ *
+ * A hidden part that cannot be linked becomes a copy of itself (was_copied),
+ * with a name, which is flushed and renamed.
  */
-int part_rename(const struct part *p, int dir_fd, const char *final,
-		int replace, struct err *e);
+int part_rename(struct part *p, int dir_fd, const char *final, int replace,
+		struct err *e);
 
 /* Report the write errors that close() would report (NFS, quotas), but keep the
  * descriptor and its lock: for a part that gets its name without part_sync().

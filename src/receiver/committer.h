@@ -34,6 +34,7 @@
 #include "wire/msg.h"
 
 struct commit;
+struct fs_lacks;
 
 /* Called with the result of each entry, in the thread that commits it; within a
  * group in the order in which they were added. */
@@ -44,6 +45,7 @@ struct committer_config {
 	enum sync_mode sync;
 	enum conflict_policy existing;
 	const struct digest_ops *digest;
+	struct fs_lacks *lacks; /* borrowed */
 	int root_fd;         /* borrowed */
 	unsigned open_max;   /* entries that may wait: each holds descriptors */
 	commit_result result;

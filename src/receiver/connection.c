@@ -304,6 +304,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->parts.peer_id = s->peer_id;
 	w->parts.boot = setup->boot;
 	w->parts.dirs = w->dirs;
+	w->parts.lacks = &s->transfer.lacks;
 	w->parts.root_dev = setup->root_dev;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "fs/journal.h"
 #include "net/stream.h"
 #include "receiver/commit.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
 
 uint64_t parts_tag(const struct parts *p, const char *leaf)
@@ -32,6 +33,7 @@ static int is_unlockable(int rc, const struct err *e)
 {
 	return rc == ERR_AGAIN ||
 	       (rc < 0 && (e->sys_errno == ENOLCK || e->sys_errno == EINVAL ||
+			   e->sys_errno == ENOSYS ||
 			   e->sys_errno == EOPNOTSUPP));
 }
 
@@ -40,7 +42,7 @@ int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
 {
 	int rc = ERR_AGAIN, was_there = 0;
 
-	if (!p->names.is_visible)
+	if (!p->names.is_visible && !fs_lacks_has(p->lacks, LACKS_LINKS))
 		rc = part_create_hidden(&c->part, dir, c->meta.mode,
 					held_dir_is_exact(c->dir), e);
 	/* An earlier session may have kept a part, when the source was larger;

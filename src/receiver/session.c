@@ -95,6 +95,7 @@ static int make_parts(struct recv_session *s)
 		.sync = cfg->sync,
 		.existing = cfg->existing,
 		.digest = t->digest,
+		.lacks = &t->lacks,
 		.root_fd = setup->root_fd,
 		.open_max = s->share.commits,
 		.result = on_committed,
@@ -103,7 +104,7 @@ static int make_parts(struct recv_session *s)
 		.ctx = s,
 	};
 
-	t->events = cfg->events;
+	t->events = t->lacks.events = cfg->events;
 	t->peer = s->peer;
 	t->existing = cfg->existing;
 	t->sync = cfg->sync;

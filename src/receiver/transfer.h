@@ -14,6 +14,7 @@
 
 #include "chunk/digest.h"
 #include "receiver/conflict.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/sync.h"
 
 struct committer;
@@ -63,6 +64,7 @@ struct transfer {
 	 * table of files is for a file that is over, and ignored. */
 	atomic_uint_fast64_t max_id;
 	atomic_int probe_budget; /* packs left of TRANSFER_PROBE_PACKS */
+	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
 };

@@ -327,7 +327,7 @@ static void test_hard_link_at_final_name(void **state)
 }
 
 struct racer {
-	const struct part *part;
+	struct part *part;
 	int dir;
 	pthread_barrier_t *barrier;
 	int rc;
@@ -926,7 +926,7 @@ static int deny_renameat2(unsigned error)
 
 struct fallback {
 	struct place *p;
-	const struct part *part;
+	struct part *part;
 	const char *final;
 	unsigned error;
 	int denied;

@@ -1,0 +1,169 @@
+#!/usr/bin/env bats
+# Receiving on file systems that lack calls, or accept them and do nothing:
+# tests/tools/lackfs.c makes them.  What is left of the guarantees there is in
+# ferry(1), FILE SYSTEMS.
+
+load helper
+
+setup() { make_dir; }
+
+teardown() {
+	unmount
+	chattr -i -a dst dst/* 2>/dev/null || true
+	remove_dir
+}
+
+# lacking WHAT - dst is a file system that lacks WHAT (see lackfs.c), whose files
+# are in back.
+lacking() {
+	unmount
+	rm -rf dst back
+	mkdir dst back
+	"$FERRY_TOOLS/lackfs" "$1" back dst 3>&-
+}
+
+unmount() {
+	# a daemon that lags behind may still have a descriptor
+	while mountpoint -q dst 2>/dev/null; do
+		umount dst 2>/dev/null || umount -l dst
+	done
+}
+
+# tree DIR TEXT - small files, one that is received in chunks, a symlink.
+tree() {
+	mkdir -p "$1/sub"
+	echo "$2" >"$1/small"
+	echo "$2" >"$1/sub/small"
+	{ echo "$2"; head -c 9000000 /dev/zero; } >"$1/sub/large"
+	rm -f "$1/link"
+	ln -s "$2" "$1/link"
+	touch -d @1500000000 "$1/small" "$1/sub"/*
+}
+
+# transfer POLICY OPTION... - send src/t, with its events in sent.events.
+transfer() {
+	receive --plain --once --existing "$@" dst
+	send --plain --json=7 src/t 7>sent.events
+	wait_receiver
+	check_events events
+	check_events sent.events
+}
+
+# ---- names -----------------------------------------------------------------
+
+@test "without hard links or flags of renameat2, new files arrive, and none is overwritten" {
+	needs FUSE
+	tree src/t new
+	for lack in link,flags link,noreplace flags link; do
+		for how in fail skip newer rename backup replace; do
+			echo "# $lack $how"
+			lacking $lack
+			transfer $how
+			status 0
+			[ "$got" = 0 ]
+			same_tree src/t dst/t
+			no_litter
+			# the same again
+			transfer $how
+			status 0
+			same_tree src/t dst/t
+		done
+		for how in fail skip; do
+			lacking $lack
+			tree dst/t old
+			transfer $how
+			case $how in fail) status 8 ;; skip) status 1 ;; esac
+			is cat dst/t/small old
+			is head -n 1 dst/t/sub/large old
+			no_litter
+		done
+	done
+}
+
+@test "without hard links or flags of renameat2, rename and backup lose nothing" {
+	needs FUSE
+	tree src/t new
+	for lack in link,flags flags link link,exchange-ignored \
+		exchange-ignored; do
+		echo "# $lack"
+		lacking $lack
+		tree dst/t old
+		transfer backup
+		status 0
+		same src/t dst/
+		is cat dst/t/small~ old
+		is cat dst/t/sub/small~ old
+		is head -n 1 dst/t/sub/large~ old
+		is readlink dst/t/link~ old
+		is find dst/t -name '*~' -printf . ....
+		tree src/t newer
+		transfer backup
+		status 0
+		is cat dst/t/small~1~ new
+		tree src/t new
+		no_litter
+		lacking $lack
+		tree dst/t old
+		transfer rename
+		status 0
+		is cat dst/t/small old
+		is cat "dst/t/small (1)" new
+		is head -n 1 "dst/t/sub/large (1)" new
+		no_litter
+	done
+}
+
+@test "hard links that the file system or the system refuses, where files without a name can be made" {
+	needs ptrace
+	[[ $FERRY_VARIANT = release && -z ${FERRY_WRAP:-} ]] ||
+		skip "strace does not mix with this build"
+	tree src/t new
+	for error in EPERM EOPNOTSUPP ENOSYS; do
+		for sync in none batch; do
+			rm -rf dst; mkdir dst
+			FERRY_WRAP="strace -f -qq -o /dev/null -e trace=linkat
+				-e inject=linkat:error=$error" \
+				receive --plain --once --sync $sync dst
+			send --plain src/t
+			wait_receiver
+			status 0
+			[ "$got" = 0 ]
+			same_tree src/t dst/t
+			no_litter
+		done
+	done
+}
+
+@test "symlinks that the file system does not have are told as that" {
+	needs FUSE
+	tree src/t new
+	lacking symlink
+	transfer fail
+	status 1
+	has sender 't/link: on the receiver'
+	has sender 'not supported by the file system'
+	hasnt sender 'permission'
+	cmp src/t/sub/large dst/t/sub/large
+}
+
+# ---- flushing --------------------------------------------------------------
+
+@test "a file system that cannot flush directories or files: committed, with a warning" {
+	needs FUSE
+	tree src/t new
+	for what in fsyncdir fsync; do
+		for sync in batch file; do
+			lacking $what
+			transfer fail --sync $sync
+			status 0
+			[ "$got" = 0 ]
+			same_tree src/t dst/t
+			is grep -c 'warning: the file system cannot flush' messages 1
+			no_litter
+		done
+		lacking $what
+		transfer fail --sync none
+		status 0
+		hasnt messages 'cannot flush'
+	done
+}
