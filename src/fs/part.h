@@ -64,9 +64,16 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 		       struct err *e);
 
-/* Whether this is a file that only this user can have made and opened: regular,
- * owned by the effective user, mode 0600, one hard link. */
-int part_is_ours(const struct stat *st);
+/* Who can have made a file, and have it open for writing. */
+enum part_owner {
+	PART_FOREIGN,  /* another user, or it is not a plain file */
+	PART_OURS,     /* this user alone: it is regular, owned by the effective
+			  user, and has mode 0600 and one hard link */
+	PART_ANYBODYS, /* that cannot be told, as all new files look like it
+			  here: the mount sets owner or mode.  What is in it
+			  has to be compared before it is used. */
+};
+enum part_owner part_owner_of(int dir_fd, const struct stat *st);
 
 /*
  * Open the kept part with this tag in dir_fd, or create it as part_create()
@@ -74,7 +81,7 @@ int part_is_ours(const struct stat *st);
  * kernel does when the process ends.  *was_there says whether an earlier
  * transfer left it.
  *
- * A file that fails part_is_ours() is removed and replaced by a new part.  It
+ * A file that is PART_FOREIGN is removed and replaced by a new part.  It
  * is left alone where it may be a part that another transfer is committing,
  * which has its final mode already: where it is locked, or belongs to this user
  * and cannot be opened.

@@ -146,6 +146,48 @@ transfer() {
 	cmp src/t/sub/large dst/t/sub/large
 }
 
+# ---- resume ----------------------------------------------------------------
+
+@test "an interrupted file is resumed where modes or owners are the mount's" {
+	needs FUSE
+	head -c 42000000 /dev/urandom >src/f
+	for mount in mode=0777 mode=0644 uid=65534 uid=65534,mode=0777; do
+		echo "# $mount"
+		lacking $mount
+		receive --plain dst
+		start_send slow --plain --limit-rate 20M src/f
+		await slow.events '"progress","bytes":2[0-9]{7}'
+		kill -KILL "${pid[slow]}"
+		ended slow
+		await events '"summary".*"exit":6'
+		send --plain --json=7 src/f 7>again
+		status 0
+		cmp src/f dst/f
+		[ "$(member again summary wire_bytes)" -lt 30000000 ]
+		no_litter
+		stop_receiver
+	done
+}
+
+@test "a part that another user made is not used where modes are kept" {
+	needs "a second user"
+	head -c 20000000 /dev/urandom >src/f
+	chmod 777 dst
+	receive --plain dst
+	start_send slow --plain --limit-rate 10M src/f
+	await slow.events '"progress","bytes":[5-9][0-9]{6}'
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+	chown 65534:65534 dst/.ferry-*.part
+	send --plain --json=7 src/f 7>again
+	status 0
+	cmp src/f dst/f
+	[ "$(member again summary wire_bytes)" -ge 20000000 ]
+	no_litter
+	stop_receiver
+}
+
 # ---- flushing --------------------------------------------------------------
 
 @test "a file system that cannot flush directories or files: committed, with a warning" {
