@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "fs/why.h"
+
 enum {
 	/* Another process may create and remove the name again and again. */
 	NAME_TRIES = 16,
@@ -47,11 +49,13 @@ unsigned conflict_cause(const struct stat *there)
 }
 
 /* Set the result of putting it, which returned rc.  Returns 0 or -1. */
-static int set_result(struct place_result *out, int rc, const struct err *e)
+static int set_result(const struct place_request *a, struct place_result *out,
+		      int rc, const struct err *e)
 {
 	out->status = rc ? STATUS_FAILED : STATUS_COMMITTED;
 	if (rc)
-		out->cause = wire_cause_of_errno(e->sys_errno);
+		out->cause = wire_cause_of_errno(
+			why_errno(a->dir_fd, a->leaf, e->sys_errno));
 	return rc ? -1 : 0;
 }
 
@@ -59,8 +63,8 @@ static int put_candidate(const struct place_request *a, const char *name, int re
 			 struct place_result *out, struct err *e)
 {
 	err_clear(e);
-	return set_result(out, place_put(&a->what, a->dir_fd, name, replace, e),
-			  e);
+	return set_result(a, out, place_put(&a->what, a->dir_fd, name, replace,
+					    e), e);
 }
 
 /* Whether an earlier transfer put the same under a further name.  Only one with
@@ -112,8 +116,8 @@ static void resolve_conflict(const struct place_request *a,
 		break;
 	case ACTION_BACKUP:
 		err_clear(&e);
-		(void)set_result(out, place_backup(&a->what, a->dir_fd, a->leaf,
-						   &e), &e);
+		(void)set_result(a, out, place_backup(&a->what, a->dir_fd,
+						      a->leaf, &e), &e);
 		break;
 	case ACTION_FAIL:
 		out->status = STATUS_FAILED;

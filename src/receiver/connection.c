@@ -229,6 +229,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	const struct receive_config *cfg = c->set->setup->cfg;
 	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
+	const char *no_dir;
 	struct msg_hello m;
 	char text[160];
 
@@ -249,6 +250,9 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 				     "the receiver accepts only a single file "
 				     "(--stdout)",
 				     e);
+	no_dir = recv_setup_check_dir(c->set->setup);
+	if (no_dir)
+		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, no_dir, e);
 	if (begin_session(c, &m, digest, e)) {
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "fs/why.h"
 
 enum {
 	DIR_META_MEMORY = 4 << 20,
@@ -144,7 +145,9 @@ static void apply_one(struct pass *p, const struct record *rec)
 	err_clear(&e);
 	fd = dirs_enter(p->dirs, rec->path, rec->len, &e);
 	if (fd < 0 || part_set_dir_meta(fd, &meta, &e))
-		p->trouble(p->ctx, rec->path, rec->len, e.sys_errno);
+		p->trouble(p->ctx, rec->path, rec->len,
+			   fd < 0 ? e.sys_errno :
+				    why_errno(fd, NULL, e.sys_errno));
 }
 
 /* Apply all whole records in the n bytes at p.  Returns how many bytes they

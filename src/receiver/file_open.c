@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
+#include "fs/why.h"
 #include "receiver/committer.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
@@ -79,7 +80,7 @@ int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 		rc = reserve_space(f, allocated, &have, &fe);
 	if (rc == 0)
 		return 0;
-	refuse_file(v, wire_cause_of_errno(fe.sys_errno));
+	refuse_file(v, wire_cause_of_errno(why_errno(dir, NULL, fe.sys_errno)));
 	if (wire_cause_has_room(v->cause)) {
 		v->need = allocated < f->size ? allocated : f->size;
 		v->have = have;

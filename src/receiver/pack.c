@@ -11,6 +11,7 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
+#include "fs/why.h"
 #include "receiver/commit.h"
 #include "receiver/committer.h"
 #include "receiver/dir_meta.h"
@@ -212,8 +213,10 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		err_sys(fe, ERR_LOCAL, "opening a directory");
 		goto fail;
 	}
-	if (parts_create(&w->parts, c, dir, leaf, fe))
+	if (parts_create(&w->parts, c, dir, leaf, fe)) {
+		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
 		goto fail;
+	}
 	if (part_write(&c->part, it->content, row->size, 0, fe) ||
 	    part_set_meta(&c->part, &c->meta, fe)) {
 		commit_discard(c);

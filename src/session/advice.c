@@ -31,7 +31,10 @@ const char *advice_of(unsigned cause)
 	case CAUSE_CHANGED:
 	case CAUSE_MISMATCH:
 	case CAUSE_BUSY:
+	case CAUSE_VANISHED:
 		return "send it again";
+	case CAUSE_PROTECTED:
+		return "take the attribute away (chattr -i -a)";
 	case CAUSE_LIMIT:
 		return "send less at a time, or receive with a larger "
 		       "--max-size or --max-files";

@@ -291,7 +291,7 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_QUOTA, 3, "disk quota exceeded")                               \
 	X(CAUSE_PERMISSION, 4, "permission denied")                            \
 	X(CAUSE_READ_ONLY, 5, "read-only file system")                         \
-	X(CAUSE_NAME, 6, "name refused")                                       \
+	X(CAUSE_NAME, 6, "the file system cannot store this name")             \
 	X(CAUSE_NAME_TOO_LONG, 7, "name too long for the file system")         \
 	X(CAUSE_NOT_DIR, 8, "a part of the path is not a directory")           \
 	X(CAUSE_IS_DIR, 9, "a directory of that name exists")                  \
@@ -305,7 +305,9 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_UNSUPPORTED, 17, "not supported by the file system")           \
 	X(CAUSE_RESOURCE, 18, "out of memory or descriptors")                  \
 	X(CAUSE_CANCELLED, 19, "cancelled")                                    \
-	X(CAUSE_OTHER, 20, "error")
+	X(CAUSE_OTHER, 20, "error")                                            \
+	X(CAUSE_PROTECTED, 21, "it or its directory is immutable or "          \
+			       "append-only")
 enum wire_cause {
 #define X(name, id, text) name = id,
 	WIRE_CAUSES(X)

@@ -241,6 +241,7 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ EMFILE, CAUSE_RESOURCE },
 		{ ENFILE, CAUSE_RESOURCE },
 		{ ECANCELED, CAUSE_CANCELLED },
+		{ ERR_ERRNO_PROTECTED, CAUSE_PROTECTED },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -209,3 +209,129 @@ transfer() {
 		hasnt messages 'cannot flush'
 	done
 }
+
+# ---- what is in the way ----------------------------------------------------
+
+@test "backup and replace over a FIFO, a socket or a device" {
+	mkdir -p src/t saved
+	for name in fifo socket device; do echo new >src/t/$name; done
+	for how in backup replace; do
+		for sandbox in require off; do
+			rm -rf dst; mkdir -p dst/t
+			mkfifo dst/t/fifo
+			python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
+			mknod dst/t/device c 1 3 2>/dev/null ||
+				mkfifo dst/t/device
+			transfer $how --sandbox $sandbox
+			status 0
+			diff -r src/t/fifo dst/t/fifo
+			is cat dst/t/socket new
+			is cat dst/t/device new
+			if [ $how = backup ]; then
+				[ -p dst/t/fifo~ ] && [ -S dst/t/socket~ ]
+				[ ! -f dst/t/device~ ] && [ -e dst/t/device~ ]
+			fi
+			no_litter
+		done
+	done
+}
+
+@test "files and directories with the immutable or append-only attribute are told as that" {
+	chattr +i dst 2>/dev/null || skip "a file system with attributes"
+	tree src/t new
+	for attribute in i a; do
+		for how in replace backup; do
+			chattr -ia dst dst/t 2>/dev/null || true
+			rm -rf dst
+			tree dst/t old
+			chattr +$attribute dst/t/small dst/t/sub/large
+			transfer $how
+			status 1
+			is grep -c 'immutable or append-only' sender 2
+			is grep -c 'immutable or append-only' messages 2
+			has sender chattr
+			is cat dst/t/small old
+			is cat dst/t/sub/small new
+			chattr -$attribute dst/t/small dst/t/sub/large
+			no_litter
+		done
+	done
+	rm -rf dst; mkdir dst
+	chattr +i dst
+	run ferry receive --plain -p 0 dst
+	[ "$status" = 7 ]
+	[[ $output = *"dst is immutable"*chattr* ]]
+	chattr -i dst
+	receive --plain dst
+	chattr +i dst
+	send --plain src/t
+	status 8
+	grep -q 'immutable or append-only' sender
+	hasnt sender 'permission denied'
+	stop_receiver
+	chattr -i dst
+	rm -rf dst; mkdir -p dst/t/sub
+	chattr +i dst/t/sub
+	transfer fail
+	status 1
+	is grep -c 't/sub/.*immutable or append-only' sender 2
+	chattr -i dst/t/sub
+}
+
+@test "the receive directory is removed, moved or replaced while the receiver runs" {
+	tree src/t new
+	mkdir other
+	ln -s dst way
+	for dir in dst "$PWD/dst" way .; do
+		for what in remove replace move; do
+			rm -rf dst moved; mkdir dst
+			if [ "$dir" = . ]; then
+				[ $what = remove ] || continue
+				FERRY_WRAP="env -C dst" receive --plain "$dir"
+			else
+				receive --plain "$dir"
+			fi
+			send --plain src/t/small
+			status 0
+			echo "# $what $dir"
+			case $what in
+			remove) rm -r dst ;;
+			replace) rm -r dst; mkdir dst ;;
+			move) mv dst moved; mkdir dst ;;
+			esac
+			if [ $what = move ]; then
+				send --plain src/t
+				status 0
+				cmp src/t/sub/large moved/t/sub/large
+				grep -q 'warning: .*was moved' messages
+				only_dir
+				stop_receiver
+				continue
+			fi
+			for path in src/t/small src/t/sub/large src/t; do
+				send --plain "$path"
+				status 8
+				has sender 'directory that it receives into was removed'
+				has sender 'restart the receiver'
+			done
+			has messages 'directory that it receives into was removed'
+			[ ! -e dst ] || only_dir
+			stop_receiver
+		done
+	done
+}
+
+@test "the directory of a file is removed while the file is received" {
+	mkdir -p src/t
+	head -c 30000000 /dev/urandom >src/t/f
+	receive --plain --once dst
+	start_send slow --plain --limit-rate 10M src/t
+	await slow.events '"progress","bytes":[5-9][0-9]{6}'
+	rm -r dst/t
+	ended slow
+	wait_receiver
+	[ "$code" = 8 ]
+	has slow.messages 'was removed'
+	hasnt slow.messages vanished
+}
