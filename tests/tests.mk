@@ -88,6 +88,10 @@ $(B)/tools/%: $(B)/tools/%.o $(B)/libferry.a
 	$(call say,LD,$@)
 	$(Q)$(link_test)
 
+$(B)/tools/lackfs.o: our_cppflags += $(patsubst -I%,-isystem %,$(shell \
+	$(PKG_CONFIG) --cflags fuse3))
+$(B)/tools/lackfs: libs += $(shell $(PKG_CONFIG) --libs fuse3)
+
 link_test = $(compile) -o $@ $(filter %.o %.a,$^) $(ldflags) $(libs)
 
 # What a test ran is kept apart, so that scripts/mutate knows it.
@@ -99,9 +103,6 @@ $(B)/libferry.a: $(B)/obj/coverage_exit.o
 $(B)/obj/coverage_exit.o: tests/lib/coverage_exit.c $(B)/flags
 	$(compile_test)
 endif
-
-$(B)/tools/lackfs: libs += $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) \
-	--cflags --libs fuse3))
 
 have-cmocka:
 	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \

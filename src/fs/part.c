@@ -196,36 +196,83 @@ static int to_times(const struct file_meta *meta, struct timespec times[2],
 	return 0;
 }
 
-static int apply_meta(int fd, mode_t mode, int has_mode,
-		      const struct file_meta *meta, struct err *e)
+/* Whether the file has this mode, so that it need not be set. */
+static int has_mode(int fd, mode_t mode)
 {
-	struct timespec times[2];
-	int rc = to_times(meta, times, e);
+	struct stat st;
 
-	if (rc < 0)
-		return rc;
-	if (!has_mode && fchmod(fd, mode) < 0)
-		return err_sys(e, ERR_LOCAL, "set the mode");
-	if (futimens(fd, times) < 0)
-		return err_sys(e, ERR_LOCAL, "set the time");
-	return 0;
+	return fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode;
 }
 
-int part_set_meta(struct part *p, const struct file_meta *meta, struct err *e)
+static unsigned apply_meta(int fd, mode_t mode, int is_set,
+			   const struct file_meta *meta, struct err *e)
+{
+	struct timespec times[2];
+	unsigned lost = 0;
+
+	if (!is_set && fchmod(fd, mode) < 0) {
+		err_sys(e, ERR_LOCAL, "set the mode");
+		if (!has_mode(fd, mode))
+			lost |= FILE_META_MODE;
+	}
+	if (to_times(meta, times, e) < 0) {
+		lost |= FILE_META_TIME;
+	} else if (futimens(fd, times) < 0) {
+		err_sys(e, ERR_LOCAL, "set the time");
+		lost |= FILE_META_TIME;
+	}
+	return lost;
+}
+
+unsigned part_set_meta(struct part *p, const struct file_meta *meta,
+		       struct err *e)
 {
 	return apply_meta(p->fd, meta->mode & 0777, p->has_mode, meta, e);
 }
 
-int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e)
+unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+			   struct err *e)
 {
 	struct stat st;
 
-	if (fstat(dir_fd, &st) < 0)
-		return err_sys(e, ERR_LOCAL, "stat");
+	if (fstat(dir_fd, &st) < 0) {
+		err_sys(e, ERR_LOCAL, "stat");
+		return FILE_META_ALL_KINDS;
+	}
 	return apply_meta(dir_fd,
 			  (meta->mode & 0777) |
 				  (st.st_mode & (S_ISGID | S_ISVTX)),
 			  0, meta, e);
+}
+
+/* Whether a time that was set is what was read: not to the nanosecond, as some
+ * file systems have times of two seconds. */
+static int is_near(const struct timespec *have, const struct file_meta *want)
+{
+	const int64_t s = (int64_t)have->tv_sec - want->mtime_s;
+
+	return s >= -2 && s <= 2;
+}
+
+unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
+			   int *is_mount_mode)
+{
+	const mode_t want = meta->mode & 0777;
+	unsigned ignored = 0;
+	struct stat st;
+
+	*is_mount_mode = 0;
+	if (fstat(p->fd, &st) < 0)
+		return 0;
+	if ((st.st_mode & 07777) != want) {
+		/* Not even the mode that it was created with. */
+		*is_mount_mode = (st.st_mode & 07777) != 0600;
+		if (!*is_mount_mode)
+			ignored |= FILE_META_MODE;
+	}
+	if (!is_near(&st.st_mtim, meta))
+		ignored |= FILE_META_TIME;
+	return ignored;
 }
 
 int part_sync(struct part *p, struct err *e)

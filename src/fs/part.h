@@ -132,10 +132,22 @@ int part_set_size(struct part *p, uint64_t size, struct err *e);
  * system can, else writes zeros.  Returns 0 or ERR_LOCAL with errno. */
 int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e);
 
-/* Set mtime, atime (to now), and, unless p->has_mode, the permission bits;
- * never set-id or sticky bits.  All by descriptor.  Returns 0 or ERR_LOCAL with
- * errno: EINVAL for a time that the system cannot represent. */
-int part_set_meta(struct part *p, const struct file_meta *meta, struct err *e);
+/*
+ * Set mtime, atime (to now), and, unless p->has_mode, the permission bits; never
+ * set-id or sticky bits.  All by descriptor.
+ *
+ * Returns what could not be set (enum file_meta_kind), 0 if nothing; then
+ * e->sys_errno says why: EINVAL for a time that the system cannot represent.
+ */
+unsigned part_set_meta(struct part *p, const struct file_meta *meta,
+		       struct err *e);
+
+/*
+ * Which of what part_set_meta() has set the file system ignored: as above.
+ * *is_mount_mode says that the mode is that of the mount, which is not counted.
+ */
+unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
+			   int *is_mount_mode);
 
 /* Make content and size durable (fdatasync()).  Returns 0 or ERR_LOCAL with
  * errno: then what was written is lost, and a second call would hide that. */
@@ -189,6 +201,7 @@ int part_open_existing(int dir_fd, const char *name, struct stat *st,
 /* Set the mode and mtime of a directory, by descriptor, as part_set_meta().  A
  * set-gid or sticky bit that the directory has here (set-gid is inherited from
  * the parent) stays: it does not come from the peer. */
-int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e);
+unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+			   struct err *e);
 
 #endif

@@ -8,7 +8,9 @@
 
 #include "base/io.h"
 #include "fs/journal.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "wire/msg.h"
 
 struct commit *commit_new(const char *name, size_t name_len)
 {
@@ -38,6 +40,33 @@ void commit_free(struct commit *c)
 	free(c->renamed);
 	free(c->name);
 	free(c);
+}
+
+void commit_set_meta(struct commit *c, struct fs_lacks *lacks)
+{
+	/* That a call is ignored shows only afterwards, which costs one more:
+	 * it is looked for with the first file, and with all others where it
+	 * was found. */
+	const enum fs_lack looked = c->part.has_mode ? LACKS_LOOKED_AT_TIME :
+						       LACKS_LOOKED_AT_ALL;
+	int is_mount_mode;
+	struct err e;
+
+	err_clear(&e);
+	c->not_kept = part_set_meta(&c->part, &c->meta, &e);
+	c->not_kept_cause = c->not_kept ? wire_cause_of_errno(e.sys_errno) :
+					  CAUSE_NONE;
+	if (c->not_kept || (fs_lacks_has(lacks, looked) &&
+			    !fs_lacks_has(lacks, LACKS_META)))
+		return;
+	fs_lacks_note(lacks, looked);
+	c->not_kept = part_ignored_meta(&c->part, &c->meta, &is_mount_mode);
+	if (is_mount_mode)
+		fs_lacks_note(lacks, LACKS_MODES);
+	if (c->not_kept) {
+		c->not_kept_cause = CAUSE_UNSUPPORTED;
+		fs_lacks_note(lacks, LACKS_META);
+	}
 }
 
 void commit_discard(struct commit *c)

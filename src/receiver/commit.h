@@ -15,6 +15,7 @@
 #include "fs/part.h"
 
 struct held_dir;
+struct fs_lacks;
 struct journal;
 
 struct commit {
@@ -23,6 +24,8 @@ struct commit {
 	uint64_t size;
 	uint8_t digest[DIGEST_MAX]; /* of the whole file */
 	struct file_meta meta;
+	unsigned not_kept;       /* of meta: enum file_meta_kind, and */
+	unsigned not_kept_cause; /* why */
 	struct part part;        /* open: a hidden part is its descriptor */
 	struct journal *journal; /* of a kept part, or NULL; owned */
 	uint64_t tag;            /* of a kept part */
@@ -40,6 +43,10 @@ struct commit *commit_new(const char *name, size_t name_len);
 
 /* Close and free; nothing is removed.  NULL is allowed. */
 void commit_free(struct commit *c);
+
+/* Set the part's metadata, as far as the file system does it; note what it does
+ * not in c, and in lacks what holds for all files. */
+void commit_set_meta(struct commit *c, struct fs_lacks *lacks);
 
 /* Remove the part and the journal, as far as they were made. */
 void commit_discard(struct commit *c);

@@ -133,6 +133,7 @@ static void apply_one(struct pass *p, const struct record *rec)
 {
 	struct file_meta meta = rec->meta;
 	const int depth = (meta.mode & OWNER) == OWNER ? 0 : depth_of(rec);
+	unsigned lost;
 	struct err e;
 	int fd;
 
@@ -144,8 +145,9 @@ static void apply_one(struct pass *p, const struct record *rec)
 		meta.mode |= OWNER;
 	err_clear(&e);
 	fd = dirs_enter(p->dirs, rec->path, rec->len, &e);
-	if (fd < 0 || part_set_dir_meta(fd, &meta, &e))
-		p->trouble(p->ctx, rec->path, rec->len,
+	lost = fd < 0 ? FILE_META_ALL_KINDS : part_set_dir_meta(fd, &meta, &e);
+	if (lost)
+		p->trouble(p->ctx, rec->path, rec->len, lost,
 			   fd < 0 ? e.sys_errno :
 				    why_errno(fd, NULL, e.sys_errno));
 }

@@ -108,12 +108,12 @@ static void complete_file(struct transfer *t, struct recv_file *f)
 		v.status = STATUS_UNCHANGED;
 		commit_clear_kept(c);
 		file_use_report(t, f, &v);
-	} else if (part_set_size(&c->part, c->size, &fe) ||
-		   part_set_meta(&c->part, &c->meta, &fe)) {
+	} else if (part_set_size(&c->part, c->size, &fe)) {
 		v.status = STATUS_FAILED;
 		v.cause = wire_cause_of_errno(fe.sys_errno);
 		file_use_report(t, f, &v);
 	} else {
+		commit_set_meta(c, &t->lacks);
 		f->commit = NULL;
 		committer_add(t->committer, c);
 		/* As many files wait as the sender may have open: it waits for

@@ -20,6 +20,9 @@ static const char *warning_of(enum fs_lack what)
 		return "the file system does not keep modes: files get those "
 		       "of the mount";
 	case LACKS_LINKS:
+	case LACKS_META:
+	case LACKS_LOOKED_AT_ALL:
+	case LACKS_LOOKED_AT_TIME:
 		break;
 	}
 	return NULL;

@@ -16,6 +16,10 @@ enum fs_lack {
 	LACKS_LINKS = 1, /* files without a name cannot get one */
 	LACKS_FLUSH = 2, /* files or directories cannot be flushed */
 	LACKS_MODES = 4, /* files have the modes of the mount */
+	LACKS_META = 8,  /* it accepts a mode or time and ignores it */
+	/* Not lacks: that was looked for with a file, */
+	LACKS_LOOKED_AT_ALL = 16,
+	LACKS_LOOKED_AT_TIME = 32, /* which was created with its mode */
 };
 
 struct fs_lacks {

@@ -217,11 +217,11 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
 		goto fail;
 	}
-	if (part_write(&c->part, it->content, row->size, 0, fe) ||
-	    part_set_meta(&c->part, &c->meta, fe)) {
+	if (part_write(&c->part, it->content, row->size, 0, fe)) {
 		commit_discard(c);
 		goto fail;
 	}
+	commit_set_meta(c, &w->transfer->lacks);
 	return c;
 fail:
 	commit_free(c);

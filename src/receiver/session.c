@@ -38,11 +38,12 @@ static void on_group_done(void *ctx)
 	results_push(s->transfer.results);
 }
 
-static void on_trouble(void *ctx, const char *path, size_t len, int err_no)
+static void on_trouble(void *ctx, const char *path, size_t len, unsigned lost,
+		       int err_no)
 {
 	const struct recv_session *s = ctx;
 
-	results_note(s->transfer.results, path, len, err_no);
+	results_note(s->transfer.results, path, len, lost, err_no);
 }
 
 /* All files are committed: make the symlinks, then set modes and times of
@@ -112,6 +113,8 @@ static int make_parts(struct recv_session *s)
 	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);
+	if (t->results && t->features & FEATURE_NOT_KEPT)
+		results_tell_not_kept(t->results);
 	t->quota = quota_new(cfg->max_files, cfg->max_size);
 	t->files = file_table_new(t->digest, s->share.open_files);
 	t->flusher = flusher_new(t);
@@ -378,6 +381,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	 * that nobody else uses the session, and no lock is needed. */
 	stop_threads(&s->transfer);
 	is_summed = s->state == RECV_SUMMED;
+	results_tell_losses(tr->results);
 	results_get_totals(tr->results, t);
 	totals_add(t, before);
 	failed = totals_failed_count(t);
@@ -386,6 +390,12 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			 "%llu file%s from %s failed (see above)",
 			 (unsigned long long)failed, failed == 1 ? "" : "s",
 			 s->peer);
+	else if (t->not_kept)
+		snprintf(files, sizeof(files),
+			 "modes or times of %llu item%s from %s were not kept "
+			 "(see above)",
+			 (unsigned long long)t->not_kept,
+			 t->not_kept == 1 ? "" : "s", s->peer);
 	err_clear(e);
 	if (!is_summed)
 		*e = s->err;

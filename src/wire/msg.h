@@ -37,7 +37,9 @@
 	X(FEATURE_OFFERS, 9, "offers")            /* OFFER, OFFERED */         \
 	X(FEATURE_RESUME, 10, "resume")           /* STATE_RESUME, CHECK,      \
 						     CHECKED */                \
-	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */
+	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */     \
+	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
+								NOTE */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
 	WIRE_FEATURES(X)
@@ -385,8 +387,8 @@ void msg_put_checked(struct buf *b, const struct msg_checked *m);
 int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
 
 /*
- * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 reserved | u16
- * cause | u64 bytes needed | u64 bytes available (both 0 unless the cause is
+ * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 not kept (enum
+ * file_meta_kind as bits, with COMMITTED and FEATURE_NOT_KEPT; else 0) | u16 cause | u64 bytes needed | u64 bytes available (both 0 unless the cause is
  * NO_SPACE, TOO_LARGE, QUOTA or LIMIT)
  */
 enum file_status {
@@ -405,6 +407,7 @@ struct msg_verdict {
 	uint16_t cause;
 	uint64_t need;
 	uint64_t have;
+	uint8_t not_kept;
 };
 void msg_put_verdict(struct buf *b, const struct msg_verdict *m);
 int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n);
@@ -418,13 +421,14 @@ struct msg_resend {
 void msg_put_resend(struct buf *b, const struct msg_resend *m);
 int msg_get_resend(struct msg_resend *m, const uint8_t *p, size_t n);
 
-/* NOTE: u16 cause | u8 kind (enum item_kind) | u8 reserved | u16 name length |
- * name: the metadata of that directory could not be set. */
+/* NOTE: u16 cause | u8 kind (enum item_kind) | u8 not kept (as in VERDICT) | u16
+ * name length | name: metadata of that item could not be set. */
 struct msg_note {
 	uint16_t cause;
 	uint8_t kind;
 	const char *name;
 	size_t name_len;
+	uint8_t not_kept;
 };
 void msg_put_note(struct buf *b, const struct msg_note *m);
 int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n);

@@ -188,6 +188,68 @@ transfer() {
 	stop_receiver
 }
 
+# ---- metadata --------------------------------------------------------------
+
+@test "where mode or time cannot be set the content arrives, and both sides are told once" {
+	needs FUSE
+	tree src/t new
+	chmod 640 src/t/small src/t/sub/*
+	for what in chmod utimens chmod,utimens; do
+		echo "# $what"
+		lacking $what
+		transfer fail
+		status 1
+		[ "$got" = 1 ]
+		diff -r --no-dereference src/t dst/t
+		is member sent.events summary failed 0
+		is member events summary failed 0
+		for side in sender messages; do
+			case $what in chmod*)
+				is grep -c 'mode of' $side 1 ;; esac
+			case $what in *utimens)
+				is grep -c 'modification time of' $side 1 ;;
+			esac
+			case $what in utimens) hasnt $side 'mode of ' ;; esac
+			hasnt $side 'failed'
+			hasnt $side 'was not sent'
+		done
+		grep -q '"path":"t/small".*"not_kept":' events
+		grep -q '"path":"t/small".*"not_kept":' sent.events
+		no_litter
+	done
+}
+
+@test "modes and times that the file system accepts and ignores are told as not kept" {
+	needs FUSE
+	tree src/t new
+	chmod 640 src/t/small src/t/sub/*
+	for what in chmod utimens; do
+		lacking $what-ignored
+		transfer fail
+		status 1
+		[ "$got" = 1 ]
+		diff -r --no-dereference src/t dst/t
+		is member events summary not_kept 3
+		is member sent.events summary not_kept 3
+		for side in sender messages; do
+			is grep -c 'could not be kept' $side 1
+			has $side 'not supported by the file system'
+		done
+	done
+}
+
+@test "modes that are the mount's are a warning" {
+	needs FUSE
+	tree src/t new
+	chmod 640 src/t/small src/t/sub/*
+	lacking mode=0777
+	transfer fail
+	status 0
+	[ "$got" = 0 ]
+	diff -r --no-dereference src/t dst/t
+	is grep -c 'warning: the file system does not keep modes' messages 1
+}
+
 # ---- flushing --------------------------------------------------------------
 
 @test "a file system that cannot flush directories or files: committed, with a warning" {

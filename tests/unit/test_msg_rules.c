@@ -133,6 +133,7 @@ static void verdicts_say_bytes_only_with_some_causes(void **state)
 				(uint16_t)cause,
 				facts & 1,
 				facts & 2,
+				0,
 			};
 			struct buf b;
 
@@ -349,6 +350,41 @@ static void pack_names_at_their_limits(void **state)
 	free(name);
 }
 
+/* Only of what was committed, and only of the kinds that there are. */
+static void metadata_that_is_not_kept(void **state)
+{
+	(void)state;
+	for (unsigned status = STATUS_COMMITTED; status <= STATUS_FAILED;
+	     status++) {
+		for (unsigned kinds = 0; kinds < 256; kinds++) {
+			const struct msg_verdict v = {
+				.first_id = 1, .count = 1,
+				.status = (uint8_t)status,
+				.not_kept = (uint8_t)kinds };
+			const struct msg_note n = {
+				.kind = ITEM_DIR, .name = "d", .name_len = 1,
+				.not_kept = (uint8_t)kinds };
+			struct msg_verdict v2;
+			struct msg_note n2;
+			struct buf b;
+
+			buf_init(&b, 100);
+			msg_put_verdict(&b, &v);
+			assert_int_equal(
+				msg_get_verdict(&v2, b.data + FRAME_HEADER,
+						b.len - FRAME_HEADER) == 0,
+				kinds == 0 || (kinds <= FILE_META_ALL_KINDS &&
+					       status == STATUS_COMMITTED));
+			buf_reset(&b);
+			msg_put_note(&b, &n);
+			assert_int_equal(msg_get_note(&n2, b.data + FRAME_HEADER,
+						      b.len - FRAME_HEADER) == 0,
+					 kinds <= FILE_META_ALL_KINDS);
+			buf_release(&b);
+		}
+	}
+}
+
 static void causes_have_texts(void **state)
 {
 	(void)state;
@@ -409,6 +445,7 @@ int main(void)
 		cmocka_unit_test(pack_rows_cut_are_refused),
 		cmocka_unit_test(pack_rows_at_their_limits),
 		cmocka_unit_test(pack_names_at_their_limits),
+		cmocka_unit_test(metadata_that_is_not_kept),
 		cmocka_unit_test(causes_have_texts),
 		cmocka_unit_test(causes_fit_errnos),
 	};
