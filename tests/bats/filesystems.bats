@@ -397,3 +397,54 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 	has slow.messages 'was removed'
 	hasnt slow.messages vanished
 }
+
+# ---- what the file system cannot store -------------------------------------
+
+@test "a name that cannot be stored is refused before any content is sent" {
+	needs FUSE
+	lacking names
+	head -c 42000000 /dev/urandom >'src/big?x'
+	head -c 42000000 /dev/urandom >src/good
+	echo small >'src/small:x'
+	mkdir 'src/dir|'
+	cp src/good 'src/dir|/f'
+	receive --plain --once dst
+	send --plain --json=7 src/* 7>sent.events
+	wait_receiver
+	status 1
+	cmp src/good dst/good
+	[ "$(member sent.events summary wire_bytes)" -lt 45000000 ]
+	is grep -c 'the file system cannot store this name' sender 4
+	is ls -A dst good
+}
+
+@test "a file of a size that cannot be stored is refused before any content is sent" {
+	needs FUSE
+	lacking size=20000000
+	head -c 42000000 /dev/urandom >src/big
+	head -c 19000000 /dev/urandom >src/good
+	receive --plain --once dst
+	send --plain --json=7 src/* 7>sent.events
+	wait_receiver
+	status 1
+	cmp src/good dst/good
+	[ "$(member sent.events summary wire_bytes)" -lt 21000000 ]
+	has sender 'file too large'
+	is ls -A dst good
+}
+
+@test "a sparse file that is larger than ext2 can store is refused" {
+	needs 'loop devices'
+	truncate -s 40M image
+	mkfs.ext2 -q -b 1024 image
+	mount -o loop image dst
+	truncate -s 20G src/big
+	echo some | dd of=src/big conv=notrunc bs=1 seek=1000 status=none
+	receive --plain --once dst
+	send --plain --json=7 src/big 7>sent.events
+	wait_receiver
+	umount dst
+	status 8
+	has sender 'file too large'
+	[ "$(member sent.events summary wire_bytes)" -lt 100000 ]
+}
