@@ -8,8 +8,10 @@
 
 #include "base/io.h"
 #include "fs/journal.h"
+#include "fs/name.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "receiver/placed.h"
 #include "wire/msg.h"
 
 struct commit *commit_new(const char *name, size_t name_len)
@@ -30,6 +32,29 @@ struct commit *commit_new(const char *name, size_t name_len)
 	return c;
 }
 
+int commit_take_part(struct commit *c, struct placed *p)
+{
+	const struct placed_name name = { held_dir_fd(c->dir),
+					  name_last(c->name), c->name,
+					  c->name_len };
+
+	if (!p || placed_take_part(p, &name, c->tag) == 0) {
+		c->taken_from = p;
+		return 0;
+	}
+	return -1;
+}
+
+void commit_drop_part(struct commit *c)
+{
+	const struct placed_name name = { -1, name_last(c->name), c->name,
+					  c->name_len };
+
+	if (c->taken_from)
+		placed_drop_part(c->taken_from, &name, c->tag);
+	c->taken_from = NULL;
+}
+
 void commit_free(struct commit *c)
 {
 	if (!c)
@@ -37,6 +62,8 @@ void commit_free(struct commit *c)
 	io_close(&c->part.fd);
 	journal_close(c->journal);
 	held_dir_unref(c->dir);
+	commit_drop_part(c);
+	free(c->rival);
 	free(c->renamed);
 	free(c->name);
 	free(c);

@@ -110,6 +110,9 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.meta = &c->meta,
 		.is_same = is_same,
 		.ctx = &same,
+		.path = c->name,
+		.path_len = c->name_len,
+		.placed = m->cfg.placed,
 	};
 	struct place_result placed;
 	/* The journal is removed before the rename, as a later transfer finds
@@ -122,6 +125,8 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	if (c->part.was_copied)
 		fs_lacks_note(m->cfg.lacks, LACKS_LINKS);
 	*cause = placed.cause;
+	free(c->rival);
+	c->rival = placed.rival;
 	/* Without memory the file has its name all the same, but nobody is
 	 * told which. */
 	if (placed.renamed[0])

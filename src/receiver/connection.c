@@ -309,6 +309,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->parts.boot = setup->boot;
 	w->parts.dirs = w->dirs;
 	w->parts.lacks = &s->transfer.lacks;
+	w->parts.placed = s->transfer.placed;
 	w->parts.root_dev = setup->root_dev;
 	return 0;
 }

@@ -19,6 +19,7 @@
 #include "receiver/file_use.h"
 #include "receiver/flusher.h"
 #include "receiver/held_dir.h"
+#include "receiver/placed.h"
 #include "receiver/input.h"
 #include "receiver/quota.h"
 #include "receiver/worker.h"
@@ -115,6 +116,8 @@ static int may_be_same(const struct transfer *t, const struct recv_file *f,
 static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 			  const char *leaf, struct verdict *v)
 {
+	const struct placed_name name = { dir, leaf, f->commit->name,
+					  f->commit->name_len };
 	struct stat there;
 	struct err e;
 
@@ -122,6 +125,9 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 		return 0;
 	f->basis_action = conflict_decide(w->transfer->existing, &there,
 					  &f->commit->meta);
+	if (f->basis_action == ACTION_FAIL || f->basis_action == ACTION_SKIP)
+		f->commit->rival = placed_rival(w->transfer->placed, &name,
+						&there, 0);
 	if (may_be_same(w->transfer, f, &there)) {
 		f->basis_fd = part_open_existing(dir, leaf, &there, &e);
 		/* It may have changed between stat() and open(). */
@@ -138,9 +144,7 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 	    (f->size == TREE_SIZE_UNKNOWN ||
 	     (uint64_t)there.st_size == f->size))
 		return 0;
-	if (f->basis_action == ACTION_FAIL)
-		return refuse_file(v, conflict_cause(&there));
-	v->status = STATUS_SKIPPED;
+	*v = recv_file_conflict(f, &there);
 	return -1;
 }
 

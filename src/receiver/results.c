@@ -36,7 +36,7 @@ struct results {
 	/* set once */
 	const struct session_events *events;
 	const struct digest_ops *digest;
-	int tells_not_kept;
+	int tells_not_kept, tells_rivals;
 	uint64_t number;
 	char peer[ADDR_TEXT_MAX];
 	struct wake wake, first_wake;
@@ -80,9 +80,10 @@ void results_free(struct results *r)
 	free(r);
 }
 
-void results_tell_not_kept(struct results *r)
+void results_set_features(struct results *r, uint32_t features)
 {
-	r->tells_not_kept = 1;
+	r->tells_not_kept = (features & FEATURE_NOT_KEPT) != 0;
+	r->tells_rivals = (features & FEATURE_RIVALS) != 0;
 }
 
 void results_set_session(struct results *r, uint64_t number, const char *peer)
@@ -149,7 +150,12 @@ static void put_verdict(struct outbox *o, uint64_t id, unsigned status,
 		.cause = (uint16_t)v->cause,
 		.need = v->need,
 		.have = v->have,
+		.rival = v->rival,
+		.rival_len = v->rival ? strlen(v->rival) : 0,
 	};
+	/* It is borrowed. */
+	if (v->rival)
+		flush_run(o);
 }
 
 void results_push(struct results *r)
@@ -218,7 +224,7 @@ static void tell_user(const struct results *r, const struct item_result *item)
 {
 	const struct session_events *ev = r->events;
 	const struct verdict *v = &item->v;
-	char name[SHOWN_MAX], why[256], error[1024], renamed[RENAMED_MAX];
+	char name[SHOWN_MAX], why[640], error[1400], renamed[RENAMED_MAX];
 	struct session_file f = {
 		.name = item->name,
 		.name_len = item->name_len,
@@ -236,6 +242,9 @@ static void tell_user(const struct results *r, const struct item_result *item)
 	if (v->status == STATUS_FAILED) {
 		text_escape(name, sizeof(name), item->name, item->name_len);
 		advice_text(why, sizeof(why), v->cause, v->need, v->have);
+		if (v->rival)
+			advice_rival_text(why, sizeof(why), v->rival,
+					  strlen(v->rival));
 		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
 			 name, r->peer, why);
 		f.error = error;
@@ -285,6 +294,8 @@ void results_add(struct results *r, const struct item_result *item)
 			   item->name_len);
 		r->totals.not_kept++;
 	}
+	if (!r->tells_rivals)
+		v.rival = NULL;
 	if (v.not_kept && !r->tells_not_kept) {
 		note_first_loss(r, item);
 		v.not_kept = 0;
@@ -305,7 +316,8 @@ void results_committed(struct results *r, const struct commit *c,
 		.kind = ITEM_FILE,
 		.v = { .status = status,
 		       .cause = is_lossy ? c->not_kept_cause : cause,
-		       .not_kept = is_lossy ? c->not_kept : 0 },
+		       .not_kept = is_lossy ? c->not_kept : 0,
+		       .rival = c->rival },
 		.name = c->name,
 		.name_len = c->name_len,
 		.size = c->size,

@@ -45,8 +45,8 @@ void results_free(struct results *r); /* NULL is allowed */
  * before the first result. */
 void results_set_session(struct results *r, uint64_t number, const char *peer);
 
-/* The sender knows FEATURE_NOT_KEPT; before the first result. */
-void results_tell_not_kept(struct results *r);
+/* What the sender knows (enum wire_feature); before the first result. */
+void results_set_features(struct results *r, uint32_t features);
 
 /* ---- verdicts ---- */
 

@@ -13,6 +13,7 @@
 #include "receiver/dir_meta.h"
 #include "receiver/file_table.h"
 #include "receiver/flusher.h"
+#include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
 #include "receiver/setup.h"
@@ -92,7 +93,7 @@ static int make_parts(struct recv_session *s)
 		.sync = cfg->sync,
 		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
 	};
-	const struct committer_config cc = {
+	struct committer_config cc = {
 		.sync = cfg->sync,
 		.existing = cfg->existing,
 		.digest = t->digest,
@@ -113,8 +114,8 @@ static int make_parts(struct recv_session *s)
 	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);
-	if (t->results && t->features & FEATURE_NOT_KEPT)
-		results_tell_not_kept(t->results);
+	if (t->results)
+		results_set_features(t->results, t->features);
 	t->quota = quota_new(cfg->max_files, cfg->max_size);
 	t->files = file_table_new(t->digest, s->share.open_files);
 	t->flusher = flusher_new(t);
@@ -125,6 +126,14 @@ static int make_parts(struct recv_session *s)
 		if (!t->symlinks || !t->dir_meta)
 			return -1;
 	}
+	if (!cfg->to_stdout)
+		t->placed = cc.placed = sc.placed = placed_new(
+			cfg->existing == CONFLICT_REPLACE ||
+				cfg->existing == CONFLICT_NEWER ||
+				cfg->existing == CONFLICT_BACKUP,
+			&s->began);
+	if (!cfg->to_stdout && !t->placed)
+		return -1;
 	if (!t->results || !t->quota || !t->files || !t->flusher)
 		return -1;
 	t->committer = committer_start(&cc);
@@ -189,6 +198,7 @@ void recv_session_free(struct recv_session *s)
 	stop_threads(t);
 	dir_meta_free(t->dir_meta);
 	symlinks_free(t->symlinks);
+	placed_free(t->placed);
 	quota_free(t->quota);
 	results_free(t->results);
 	if (s->share.streams > 0)

@@ -20,6 +20,7 @@
 struct committer;
 struct dir_meta;
 struct file_table;
+struct placed;
 struct flusher;
 struct quota;
 struct results;
@@ -53,6 +54,7 @@ struct transfer {
 	struct committer *committer;
 	struct flusher *flusher;
 	struct symlinks *symlinks; /* NULL with --stdout, */
+	struct placed *placed;     /* NULL with --stdout, */
 	struct dir_meta *dir_meta; /* and so is this */
 
 	/* The session cannot go on, or all its streams are gone. */

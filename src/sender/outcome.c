@@ -133,7 +133,7 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		     const char *peer)
 {
 	const struct msg_verdict *m = v->verdict;
-	char error[1024], name[512], why[256];
+	char error[1400], name[512], why[640];
 	struct session_file f = {
 		.name = v->name,
 		.name_len = v->name_len,
@@ -152,7 +152,12 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 	}
 	if (m->status == STATUS_FAILED) {
 		text_escape(name, sizeof(name), v->name, v->name_len);
-		advice_text(why, sizeof(why), m->cause, m->need, m->have);
+		if (m->rival)
+			advice_rival_text(why, sizeof(why), m->rival,
+					  m->rival_len);
+		else
+			advice_text(why, sizeof(why), m->cause, m->need,
+				    m->have);
 		snprintf(error, sizeof(error), "%s: on the receiver %s: %s",
 			 name, peer, why);
 		f.error = error;

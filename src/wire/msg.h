@@ -38,6 +38,7 @@
 	X(FEATURE_RESUME, 10, "resume")           /* STATE_RESUME, CHECK,      \
 						     CHECKED */                \
 	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */     \
+	X(FEATURE_RIVALS, 12, "rivals")           /* in VERDICT */             \
 	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
 								NOTE */
 enum wire_feature {
@@ -309,7 +310,9 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_CANCELLED, 19, "cancelled")                                    \
 	X(CAUSE_OTHER, 20, "error")                                            \
 	X(CAUSE_PROTECTED, 21, "it or its directory is immutable or "          \
-			       "append-only")
+			       "append-only")                                  \
+	X(CAUSE_RIVAL, 22, "the file system takes its name for that of "       \
+			   "another file in this session")
 enum wire_cause {
 #define X(name, id, text) name = id,
 	WIRE_CAUSES(X)
@@ -389,7 +392,8 @@ int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
 /*
  * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 not kept (enum
  * file_meta_kind as bits, with COMMITTED and FEATURE_NOT_KEPT; else 0) | u16 cause | u64 bytes needed | u64 bytes available (both 0 unless the cause is
- * NO_SPACE, TOO_LARGE, QUOTA or LIMIT)
+ * NO_SPACE, TOO_LARGE, QUOTA or LIMIT) | with FEATURE_RIVALS, and cause RIVAL:
+ * u16 length | path of the item that has the place
  */
 enum file_status {
 	STATUS_COMMITTED = 1, /* durable as --sync says, under its name */
@@ -408,6 +412,8 @@ struct msg_verdict {
 	uint64_t need;
 	uint64_t have;
 	uint8_t not_kept;
+	const char *rival; /* not terminated */
+	size_t rival_len;  /* 0: none */
 };
 void msg_put_verdict(struct buf *b, const struct msg_verdict *m);
 int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n);

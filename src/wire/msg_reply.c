@@ -122,7 +122,9 @@ int wire_cause_has_room(unsigned cause)
 
 void msg_put_verdict(struct buf *b, const struct msg_verdict *m)
 {
-	body_begin(b, FRAME_VERDICT, BODY_VERDICT);
+	const size_t extra = m->rival_len > 0 ? 2 + m->rival_len : 0;
+
+	body_begin(b, FRAME_VERDICT, BODY_VERDICT + extra);
 	buf_put_u64(b, m->first_id);
 	buf_put_u32(b, m->count);
 	buf_put_u8(b, m->status);
@@ -130,6 +132,8 @@ void msg_put_verdict(struct buf *b, const struct msg_verdict *m)
 	buf_put_u16(b, m->cause);
 	buf_put_u64(b, m->need);
 	buf_put_u64(b, m->have);
+	if (extra > 0)
+		body_put_text(b, m->rival, m->rival_len, 1, WIRE_NAME_MAX);
 }
 
 int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
@@ -145,7 +149,14 @@ int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
 	m->cause = rd_u16(&r);
 	m->need = rd_u64(&r);
 	m->have = rd_u64(&r);
+	m->rival = NULL;
+	m->rival_len = 0;
 	ok = body_is_id_run(m->first_id, m->count);
+	if (r.left > 0)
+		ok &= m->cause == CAUSE_RIVAL && m->count == 1 &&
+		      m->status == STATUS_FAILED &&
+		      body_get_text(&r, &m->rival, &m->rival_len, 1,
+				    WIRE_NAME_MAX);
 	ok &= m->not_kept <= FILE_META_ALL_KINDS &&
 	      (m->not_kept == 0 || m->status == STATUS_COMMITTED);
 	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_DEFERRED;

@@ -448,3 +448,84 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 	has sender 'file too large'
 	[ "$(member sent.events summary wire_bytes)" -lt 100000 ]
 }
+
+# ---- names that are the same there -----------------------------------------
+
+@test "names that the file system folds: files of one session never overwrite each other" {
+	needs FUSE
+	lower=$(printf 'caf\303\251') combining=$(printf 'cafe\314\201')
+	for pair in readme:README "$lower:$combining" dir/f:DIR/f; do
+		for size in 10 9000000; do
+			for how in fail skip replace newer backup; do
+				echo "# $pair $size $how"
+				rm -rf src; mkdir -p src/t/dir src/t/DIR
+				{ echo one; head -c $size /dev/zero; } \
+					>"src/t/${pair%:*}"
+				{ echo two; head -c $size /dev/zero; } \
+					>"src/t/${pair#*:}"
+				touch -d @1500000000 "src/t/${pair%:*}"
+				lacking fold
+				for run in first again; do
+					transfer $how
+					status 1
+					# skipping is no failure to a receiver
+					case $run$how in
+					againskip | againnewer) ;;
+					*) [ "$got" = 1 ] ;;
+					esac
+					is find dst -type f -printf . .
+					# the one that is there
+					first=$(sed -n \
+						's/.*"path":"\(t[^"]*\)".*"status":"\(committed\|unchanged\)".*/\1/p' \
+						sent.events)
+					cmp "src/$first" "$(find dst -type f)"
+					no_litter
+					# where nothing is replaced, what was
+					# there before the session is not told
+					# from what came in it, ...
+					case $run$how in
+					again[fs]* | againnewer) continue ;;
+					esac
+					has sender 'another file in this session: t/'
+					has messages 'another file in this session: t/'
+					# ... nor is a directory named as it is
+					case $pair$how in
+					dir*fail | dir*skip) continue ;;
+					esac
+					has sender "in this session: $first;"
+					has messages "in this session: $first;"
+					no_litter
+				done
+			done
+		done
+	done
+}
+
+@test "names that the file system folds: rename keeps both, other sessions replace" {
+	needs FUSE
+	for sync in none batch; do
+		rm -rf src; mkdir -p src/t
+		echo one >src/t/readme
+		echo two >src/t/README
+		lacking fold
+		transfer rename --sync $sync
+		status 0
+		is cat dst/t/*  $'one\ntwo' || is cat dst/t/* $'two\none'
+		# an earlier session's file is replaced as anywhere
+		lacking fold
+		rm src/t/README
+		transfer replace --sync $sync
+		status 0
+		mv src/t/readme src/t/README
+		echo three >src/t/README
+		transfer replace --sync $sync
+		status 0
+		is cat dst/t/readme three
+		is find dst -type f -printf . .
+		# the same content under both names loses nothing
+		cp -p src/t/README src/t/readme
+		transfer replace --sync $sync
+		status 0
+		no_litter
+	done
+}

@@ -16,7 +16,7 @@ enum {
 	CODECS = FEATURE_ZLIB | FEATURE_ZSTD,
 	WAYS = FEATURE_HOLES | FEATURE_OFFERS | FEATURE_RESUME |
 	       FEATURE_DEFERRED,
-	ALL = CODECS | WAYS | FEATURE_NOT_KEPT,
+	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -24,7 +24,7 @@ static void bits_have_their_numbers(void **state)
 	(void)state;
 	assert_int_equal(FEATURE_ZLIB, 1 << (CODEC_ZLIB - 1));
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
-	assert_int_equal(ALL, 0x20f03);
+	assert_int_equal(ALL, 0x21f03);
 }
 
 static void what_both_know_is_common(void **state)
@@ -163,7 +163,7 @@ static void what_is_missing_is_named(void **state)
 			    "resume");
 	assert_string_equal(features_missing(0, text, sizeof(text)),
 			    "zlib compression, zstd compression, holes, "
-			    "offers, resume, deferred symlinks, "
+			    "offers, resume, deferred symlinks, rivals, "
 			    "metadata that is not kept");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");

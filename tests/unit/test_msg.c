@@ -72,6 +72,7 @@ static const struct msg_checked checked = { ID_VALUE, 0x4000000, 3, 5 };
 static const struct msg_verdict verdict = {
 	ID_VALUE,       0x01020304,         STATUS_FAILED,
 	CAUSE_NO_SPACE, 0x0102030405060708, 0x1112131415161718, 0,
+	NULL,           0,
 };
 static const struct msg_resend resend = { ID_VALUE, 0x700000 };
 static const struct msg_note note = { CAUSE_READ_ONLY, ITEM_DIR, "d/e", 3,

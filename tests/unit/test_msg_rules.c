@@ -134,6 +134,8 @@ static void verdicts_say_bytes_only_with_some_causes(void **state)
 				facts & 1,
 				facts & 2,
 				0,
+				NULL,
+				0,
 			};
 			struct buf b;
 
@@ -385,10 +387,43 @@ static void metadata_that_is_not_kept(void **state)
 	}
 }
 
+/* The path of a rival: only with its cause, and of one item. */
+static void rivals(void **state)
+{
+	static const struct msg_verdict good = {
+		.first_id = 7, .count = 1, .status = STATUS_FAILED,
+		.cause = CAUSE_RIVAL, .rival = "a/b", .rival_len = 3 };
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct msg_verdict v = good, got;
+		struct buf b;
+
+		if (i == 1)
+			v.count = 2;
+		else if (i == 2)
+			v.cause = CAUSE_EXISTS;
+		else if (i == 3)
+			v.status = STATUS_SKIPPED;
+		buf_init(&b, 100);
+		msg_put_verdict(&b, &v);
+		if (i == 4)
+			buf_put_u8(&b, 'x');
+		assert_int_equal(msg_get_verdict(&got, b.data + FRAME_HEADER,
+						 b.len - FRAME_HEADER),
+				 i ? ERR_PROTOCOL : 0);
+		if (i == 0) {
+			assert_int_equal(got.rival_len, 3);
+			assert_memory_equal(got.rival, "a/b", 3);
+		}
+		buf_release(&b);
+	}
+}
+
 static void causes_have_texts(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i <= 21; i++) {
+	for (unsigned i = 0; i <= 22; i++) {
 		assert_string_not_equal(wire_cause_text(i), "unknown error");
 		for (unsigned k = 0; k < i; k++)
 			assert_string_not_equal(wire_cause_text(i),
@@ -396,7 +431,7 @@ static void causes_have_texts(void **state)
 	}
 	assert_string_equal(wire_cause_text(CAUSE_NO_SPACE),
 			    "no space left on the disk");
-	assert_string_equal(wire_cause_text(22), "unknown error");
+	assert_string_equal(wire_cause_text(23), "unknown error");
 	assert_string_equal(wire_cause_text(UINT32_MAX), "unknown error");
 }
 
@@ -446,6 +481,7 @@ int main(void)
 		cmocka_unit_test(pack_rows_at_their_limits),
 		cmocka_unit_test(pack_names_at_their_limits),
 		cmocka_unit_test(metadata_that_is_not_kept),
+		cmocka_unit_test(rivals),
 		cmocka_unit_test(causes_have_texts),
 		cmocka_unit_test(causes_fit_errnos),
 	};

@@ -411,7 +411,7 @@ static void metadata_that_is_not_kept(void **state)
 	struct msg_verdict m;
 	struct totals t;
 
-	results_tell_not_kept(lab->r);
+	results_set_features(lab->r, FEATURE_NOT_KEPT);
 	lose(lab, 1, 0);
 	lose(lab, 2, FILE_META_MODE);
 	lose(lab, 3, FILE_META_MODE);
