@@ -47,6 +47,11 @@ enum err_code {
 #undef X
 };
 
+/* Values of sys_errno for failures that the system has no errno for. */
+enum err_errno {
+	ERR_ERRNO_PROTECTED = 10001, /* immutable or append-only (chattr) */
+};
+
 struct err {
 	int code;      /* 0, or an enum err_code (negative) */
 	int sys_errno; /* errno of the failing call, 0 where there is none */

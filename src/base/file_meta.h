@@ -26,6 +26,10 @@ struct file_meta {
 	uint32_t further;
 };
 
+/* What is set of it, as bits: where it could not be, these say what is lost. */
+enum file_meta_kind { FILE_META_MODE = 1, FILE_META_TIME = 2 };
+enum { FILE_META_KINDS = 2, FILE_META_ALL_KINDS = 3 };
+
 /*
  * BASIC: u32 mode | i64 seconds | u32 nanoseconds.
  *

@@ -159,11 +159,16 @@ static int check_dir(const char *dir, struct err *e)
 		return err_set(e, ERR_LOCAL,
 			       "%s is not a directory: name a directory to "
 			       "receive into", text);
-	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0)
-		return err_sys(e, ERR_LOCAL,
-			       "cannot write to directory %s (name another, or "
-			       "change its owner or mode)", text);
-	return 0;
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0)
+		return 0;
+	/* of root, or of the owner of a directory that may be written to */
+	if (errno == EPERM)
+		return err_set(e, ERR_LOCAL,
+			       "directory %s is immutable: name another, or "
+			       "take the attribute away (chattr -i)", text);
+	return err_sys(e, ERR_LOCAL,
+		       "cannot write to directory %s (name another, or "
+		       "change its owner or mode)", text);
 }
 
 static int check_stdout(struct err *e)

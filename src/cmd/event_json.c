@@ -9,6 +9,7 @@
 #include "cmd/event_text.h"
 #include "cmd/json.h"
 #include "cmd/signals.h"
+#include "session/losses.h"
 
 static void put_text(struct buf *b, const char *key, const char *text)
 {
@@ -62,7 +63,7 @@ void event_json_progress(struct buf *b, const struct session_progress *p)
 void event_json_file(struct buf *b, uint64_t number,
 		     const struct session_file *f)
 {
-	char digest[DIGEST_TEXT_MAX];
+	char digest[DIGEST_TEXT_MAX], kinds[LOSSES_KINDS_SIZE];
 
 	json_begin(b, "file");
 	put_number(b, number);
@@ -75,6 +76,8 @@ void event_json_file(struct buf *b, uint64_t number,
 	if (f->renamed_to)
 		json_bytes(b, "renamed_to", f->renamed_to,
 			   strlen(f->renamed_to));
+	if (f->not_kept)
+		put_text(b, "not_kept", losses_kinds(kinds, f->not_kept));
 	if (f->error)
 		put_text(b, "error", f->error);
 	json_end(b);
@@ -94,6 +97,8 @@ void event_json_summary(struct buf *b, uint64_t number,
 	json_u64(b, "unchanged", s->unchanged);
 	json_u64(b, "skipped", s->skipped);
 	json_u64(b, "failed", s->failed);
+	if (s->not_kept)
+		json_u64(b, "not_kept", s->not_kept);
 	if (s->code && e && e->text[0])
 		put_text(b, "error", e->text);
 	json_end(b);

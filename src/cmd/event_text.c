@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cmd/common.h"
+#include "session/losses.h"
 
 enum { AMOUNT_MAX = 160, SHOWN_MAX = EVENT_TEXT_SHOWN_MAX };
 
@@ -108,6 +109,7 @@ const char *event_text_file(char *dst, const struct session_file *f,
 			    int is_sender)
 {
 	char name[SHOWN_MAX], other[SHOWN_MAX], size[32];
+	char kinds[LOSSES_KINDS_SIZE];
 
 	escape(name, f->name, f->name_len);
 	if (f->status == STATUS_FAILED && f->error) {
@@ -121,6 +123,11 @@ const char *event_text_file(char *dst, const struct session_file *f,
 		escape(other, f->renamed_to, strlen(f->renamed_to));
 		snprintf(dst, EVENT_TEXT_MAX,
 			 "%s: exists already; committed as %s", name, other);
+	} else if (f->not_kept) {
+		snprintf(dst, EVENT_TEXT_MAX, "%s: %s (%s), not kept: %s", name,
+			 event_text_status(f),
+			 text_size(size, sizeof(size), (double)f->size),
+			 losses_kinds(kinds, f->not_kept));
 	} else {
 		snprintf(dst, EVENT_TEXT_MAX, "%s: %s (%s)", name,
 			 event_text_status(f),

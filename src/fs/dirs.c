@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "fs/name.h"
+#include "fs/why.h"
 #include "os/times.h"
 
 struct dirs {
@@ -153,6 +154,18 @@ static int is_young(const struct dirs *d, int fd)
 		birth.tv_nsec >= since->tv_nsec);
 }
 
+/* Making or opening a directory that may be made failed: find out why. */
+static int make_failed(const struct dirs *d, const char *path, size_t len,
+		       struct err *e)
+{
+	const int error = errno, fd = current_fd(d);
+	int rc = set_error("make", path, len, e);
+
+	/* Some file systems say EINVAL of a name that they cannot store. */
+	e->sys_errno = error == EINVAL ? EILSEQ : why_errno(fd, NULL, error);
+	return rc;
+}
+
 /* Open the next component, path[start..end). */
 static int open_component(struct dirs *d, const char *path, size_t start,
 			  size_t end, struct err *e)
@@ -170,9 +183,11 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
 		made = make_dir(d, component, path, end);
 		if (made < 0)
-			return set_error("make", path, end, e);
+			return make_failed(d, path, end, e);
 		fd = open_dir(d, component);
 	}
+	if (fd < 0 && (d->flags & DIRS_CREATE))
+		return make_failed(d, path, end, e);
 	if (fd < 0)
 		return set_error("open", path, end, e);
 	/* The slash is for count_common(), which compares it too. */

@@ -253,16 +253,21 @@ struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
 
 /* ---- loading ---- */
 
-static int open_existing(int dir_fd, uint64_t tag)
+/* *is_sure: nobody else can have written it. */
+static int open_existing(int dir_fd, uint64_t tag, int *is_sure)
 {
+	enum part_owner owner = PART_FOREIGN;
 	char name[NAME_PART_MAX];
 	struct stat st;
 	int fd;
 
 	file_name(name, tag);
 	fd = openat(dir_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !part_is_ours(&st)))
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		owner = part_owner_of(dir_fd, &st);
+	if (owner == PART_FOREIGN)
 		io_close(&fd);
+	*is_sure = owner == PART_OURS;
 	return fd;
 }
 
@@ -372,14 +377,14 @@ struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 {
 	static const uint8_t no_seal[SEAL_LEN];
 	struct journal *j = new_journal(p, id), old;
-	int same_boot = 0, rc = -1;
+	int same_boot = 0, is_sure = 0, rc = -1;
 
 	*is_sealed = 0;
 	if (!j)
 		return NULL;
-	j->fd = open_existing(dir_fd, tag);
+	j->fd = open_existing(dir_fd, tag, &is_sure);
 	if (j->fd >= 0 && check_head(j, &same_boot) == 0) {
-		*is_sealed = same_boot && check_seal(j, p);
+		*is_sealed = same_boot && is_sure && check_seal(j, p);
 		old = *j;
 		/* The part will be written to, so the seal must not hold for a
 		 * process that is killed meanwhile. */
@@ -531,6 +536,10 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 		rc = mark_run(j, flushed.v[i].first, flushed.v[i].count);
 	if (rc == 0 && flushed.len > 0)
 		rc = flush_data(j->fd);
+	/* Where the file system cannot flush, the slots stay as they are and
+	 * count on this boot only. */
+	if (rc < 0 && flush_is_unsupported(errno))
+		rc = 0;
 	if (rc < 0)
 		rc = err_sys(e, ERR_LOCAL, "flush to the disk");
 	runs_release(&flushed);

@@ -67,7 +67,8 @@ struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,
  * (initialised, with the greatest number of runs that the caller can use) gets
  * the leaves that have a valid slot; leaves that would take more runs are left
  * out.  *is_sealed says that the part is as the seal recorded it, so that these
- * leaves are in it; otherwise they have to be compared.  Returns NULL where the
+ * leaves are in it, and that only this user can have written either; otherwise
+ * they have to be compared.  Returns NULL where the
  * journal cannot be used.
  */
 struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,

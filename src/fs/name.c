@@ -5,6 +5,7 @@
 #include "fs/name.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define OWN_PREFIX ".ferry-"
 #define OWN_HEX 16
@@ -30,6 +31,39 @@ int name_is_own(const char *component, size_t len)
 	return ends_with(component + head, len - head, ".part") ||
 	       ends_with(component + head, len - head, ".journal") ||
 	       ends_with(component + head, len - head, ".new");
+}
+
+static int is_dos_device(const char *p)
+{
+	static const char *const numbered[] = { "COM", "LPT" };
+	static const char *const others[] = { "CON", "PRN", "AUX", "NUL" };
+	const size_t len = strcspn(p, ". ");
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (len == 3 && strncasecmp(p, others[i], 3) == 0)
+			return 1;
+	}
+	for (size_t i = 0; i < sizeof(numbered) / sizeof(numbered[0]); i++) {
+		if (len == 4 && strncasecmp(p, numbered[i], 3) == 0 &&
+		    p[3] >= '0' && p[3] <= '9')
+			return 1;
+	}
+	return 0;
+}
+
+int name_is_portable(const char *component)
+{
+	enum { LEN_MAX = 128 }; /* eCryptfs and EncFS have 143 and fewer */
+	const size_t n = strlen(component);
+
+	if (n == 0 || n > LEN_MAX || strpbrk(component, "\"*:<>?\\|"))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (component[i] < ' ' || component[i] > '~')
+			return 0;
+	}
+	return component[n - 1] != '.' && component[n - 1] != ' ' &&
+	       !is_dos_device(component);
 }
 
 /* Whether a component is "." (dots 1) or ".." (dots 2). */

@@ -30,6 +30,13 @@ const char *name_check(const char *path, size_t len);
 /* The last component of a terminated path: a pointer into it. */
 const char *name_last(const char *path);
 
+/*
+ * Whether every file system that is in use stores this component: at most 128
+ * bytes of printable ASCII, none of "*:<>?\|, no dot or space at the end, and
+ * not a device of DOS (CON, LPT1...), with or without an extension.
+ */
+int name_is_portable(const char *component);
+
 /* Whether a component is one of ferry's temporary names. */
 int name_is_own(const char *component, size_t len);
 

@@ -88,6 +88,7 @@ int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 {
 	p->name[0] = '\0';
 	p->has_mode = is_exact;
+	p->was_copied = 0;
 	p->fd = nameless_create(dir_fd, is_exact ? mode & 0777 : 0600);
 	if (p->fd >= 0)
 		return 0;
@@ -195,36 +196,83 @@ static int to_times(const struct file_meta *meta, struct timespec times[2],
 	return 0;
 }
 
-static int apply_meta(int fd, mode_t mode, int has_mode,
-		      const struct file_meta *meta, struct err *e)
+/* Whether the file has this mode, so that it need not be set. */
+static int has_mode(int fd, mode_t mode)
 {
-	struct timespec times[2];
-	int rc = to_times(meta, times, e);
+	struct stat st;
 
-	if (rc < 0)
-		return rc;
-	if (!has_mode && fchmod(fd, mode) < 0)
-		return err_sys(e, ERR_LOCAL, "set the mode");
-	if (futimens(fd, times) < 0)
-		return err_sys(e, ERR_LOCAL, "set the time");
-	return 0;
+	return fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode;
 }
 
-int part_set_meta(struct part *p, const struct file_meta *meta, struct err *e)
+static unsigned apply_meta(int fd, mode_t mode, int is_set,
+			   const struct file_meta *meta, struct err *e)
+{
+	struct timespec times[2];
+	unsigned lost = 0;
+
+	if (!is_set && fchmod(fd, mode) < 0) {
+		err_sys(e, ERR_LOCAL, "set the mode");
+		if (!has_mode(fd, mode))
+			lost |= FILE_META_MODE;
+	}
+	if (to_times(meta, times, e) < 0) {
+		lost |= FILE_META_TIME;
+	} else if (futimens(fd, times) < 0) {
+		err_sys(e, ERR_LOCAL, "set the time");
+		lost |= FILE_META_TIME;
+	}
+	return lost;
+}
+
+unsigned part_set_meta(struct part *p, const struct file_meta *meta,
+		       struct err *e)
 {
 	return apply_meta(p->fd, meta->mode & 0777, p->has_mode, meta, e);
 }
 
-int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e)
+unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+			   struct err *e)
 {
 	struct stat st;
 
-	if (fstat(dir_fd, &st) < 0)
-		return err_sys(e, ERR_LOCAL, "stat");
+	if (fstat(dir_fd, &st) < 0) {
+		err_sys(e, ERR_LOCAL, "stat");
+		return FILE_META_ALL_KINDS;
+	}
 	return apply_meta(dir_fd,
 			  (meta->mode & 0777) |
 				  (st.st_mode & (S_ISGID | S_ISVTX)),
 			  0, meta, e);
+}
+
+/* Whether a time that was set is what was read: not to the nanosecond, as some
+ * file systems have times of two seconds. */
+static int is_near(const struct timespec *have, const struct file_meta *want)
+{
+	const int64_t s = (int64_t)have->tv_sec - want->mtime_s;
+
+	return s >= -2 && s <= 2;
+}
+
+unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
+			   int *is_mount_mode)
+{
+	const mode_t want = meta->mode & 0777;
+	unsigned ignored = 0;
+	struct stat st;
+
+	*is_mount_mode = 0;
+	if (fstat(p->fd, &st) < 0)
+		return 0;
+	if ((st.st_mode & 07777) != want) {
+		/* Not even the mode that it was created with. */
+		*is_mount_mode = (st.st_mode & 07777) != 0600;
+		if (!*is_mount_mode)
+			ignored |= FILE_META_MODE;
+	}
+	if (!is_near(&st.st_mtim, meta))
+		ignored |= FILE_META_TIME;
+	return ignored;
 }
 
 int part_sync(struct part *p, struct err *e)
@@ -236,27 +284,23 @@ int part_sync(struct part *p, struct err *e)
 	return 0;
 }
 
+/* Some file systems refuse a name that they cannot store only here, with EINVAL,
+ * which says nothing: no other argument of these calls can be invalid. */
+static int naming_failed(struct err *e, const char *doing)
+{
+	if (errno == EINVAL)
+		errno = EILSEQ;
+	return err_sys(e, ERR_LOCAL, "%s", doing);
+}
+
 static int rename_to(int dir_fd, const char *from, const char *final,
 		     int replace, struct err *e)
 {
-	int rc;
+	int rc = replace ? renameat(dir_fd, from, dir_fd, final) :
+			   rename_new(dir_fd, from, final);
 
-	if (replace) {
-		rc = renameat(dir_fd, from, dir_fd, final);
-	} else {
-		rc = rename_new(dir_fd, from, final);
-		/* For file systems without RENAME_NOREPLACE: link() fails just
-		 * as atomically where the name exists.  A process killed
-		 * between the two calls leaves the file, which is complete,
-		 * with both names. */
-		if (rc < 0 && rename_is_unsupported(errno)) {
-			rc = linkat(dir_fd, from, dir_fd, final, 0);
-			if (rc == 0)
-				rc = unlinkat(dir_fd, from, 0);
-		}
-	}
 	if (rc < 0)
-		return err_sys(e, ERR_LOCAL, "rename to the final name");
+		return naming_failed(e, "rename to the final name");
 	return 0;
 }
 
@@ -342,27 +386,102 @@ static int make_hard_link(const void *what, int dir_fd, const char *name)
 	return nameless_link(*(const int *)what, dir_fd, name);
 }
 
-static int link_hidden(int fd, int dir_fd, const char *final, int replace,
-		       struct err *e)
+/* Whether the error of nameless_link() says that a file without a name cannot
+ * get one: there are no hard links, or the kernel allows none by descriptor and
+ * /proc is missing. */
+static int is_unlinkable(int error)
 {
-	int rc = nameless_link(fd, dir_fd, final);
+	return rename_link_is_unsupported(error) || error == ENOENT ||
+	       error == EXDEV;
+}
 
-	if (rc < 0 && errno == EEXIST && replace) {
-		/* Against clear_leftover() in another process. */
-		(void)flock(fd, LOCK_EX | LOCK_NB);
-		rc = make_and_replace(dir_fd, final, name_tag(final),
-				      make_hard_link, &fd);
+/* Copy content, size, mode and times of one file to a new one; ranges without
+ * data stay holes. */
+static int copy_file(int from, struct part *to, struct err *e)
+{
+	char block[65536];
+	struct stat st;
+	off_t start = 0, end = 0;
+	int rc = 0;
+
+	if (fstat(from, &st) < 0)
+		return err_sys(e, ERR_LOCAL, "stat");
+	while (rc == 0 && space_next_data(from, end, &start, &end) == 0) {
+		if (end <= start)
+			end = st.st_size;
+		for (ssize_t n = 0; rc == 0 && start < end; start += n) {
+			const size_t want = end - start < (off_t)sizeof(block) ?
+				(size_t)(end - start) : sizeof(block);
+
+			n = io_pread(from, block, want, (uint64_t)start);
+			if (n <= 0)
+				return err_sys(e, ERR_LOCAL, "read");
+			rc = part_write(to, block, (size_t)n, (uint64_t)start,
+					e);
+		}
 	}
+	if (rc == 0)
+		rc = part_set_size(to, (uint64_t)st.st_size, e);
+	if (rc == 0) {
+		const struct timespec times[2] = { st.st_atim, st.st_mtim };
+
+		/* What is refused now was refused before. */
+		(void)fchmod(to->fd, st.st_mode & 0777);
+		(void)futimens(to->fd, times);
+	}
+	return rc;
+}
+
+/* Make the hidden part one with a name, by copying it.  The copy is flushed if
+ * the part can be, as the caller may have done that with the part. */
+static int copy_to_named(struct part *p, int dir_fd, struct err *e)
+{
+	struct part_names names = { 0 };
+	struct part copy;
+	int rc = part_create(&copy, &names, dir_fd, e);
+
 	if (rc < 0)
-		return err_sys(e, ERR_LOCAL, "link to the final name");
+		return rc;
+	rc = copy_file(p->fd, &copy, e);
+	if (rc == 0 && flush_data(copy.fd) < 0 &&
+	    !flush_is_unsupported(errno))
+		rc = err_sys(e, ERR_LOCAL, "flush to the disk");
+	if (rc < 0) {
+		part_discard(&copy, dir_fd);
+		return rc;
+	}
+	io_close(&p->fd);
+	*p = copy;
+	p->was_copied = 1;
 	return 0;
 }
 
-int part_rename(const struct part *p, int dir_fd, const char *final,
-		int replace, struct err *e)
+static int link_hidden(struct part *p, int dir_fd, const char *final,
+		       int replace, struct err *e)
+{
+	int rc = nameless_link(p->fd, dir_fd, final);
+
+	if (rc < 0 && errno == EEXIST && replace) {
+		/* Against clear_leftover() in another process. */
+		(void)flock(p->fd, LOCK_EX | LOCK_NB);
+		rc = make_and_replace(dir_fd, final, name_tag(final),
+				      make_hard_link, &p->fd);
+	}
+	if (rc < 0 && is_unlinkable(errno)) {
+		rc = copy_to_named(p, dir_fd, e);
+		return rc < 0 ? rc :
+				rename_to(dir_fd, p->name, final, replace, e);
+	}
+	if (rc < 0)
+		return naming_failed(e, "link to the final name");
+	return 0;
+}
+
+int part_rename(struct part *p, int dir_fd, const char *final, int replace,
+		struct err *e)
 {
 	if (!p->name[0])
-		return link_hidden(p->fd, dir_fd, final, replace, e);
+		return link_hidden(p, dir_fd, final, replace, e);
 	return rename_to(dir_fd, p->name, final, replace, e);
 }
 
@@ -423,8 +542,12 @@ int part_symlink(int dir_fd, const char *final, const char *target,
 		 * it must not use the temporary names of files. */
 		rc = make_and_replace(dir_fd, final, ~name_tag(final),
 				      make_symlink, &l);
+	/* EPERM: "the file system does not support the creation of symlinks"
+	 * (symlink(2)); where it is something else, the caller finds out. */
+	if (rc < 0 && errno == EPERM)
+		errno = EOPNOTSUPP;
 	if (rc < 0)
-		return err_sys(e, ERR_LOCAL, "make the symlink");
+		return naming_failed(e, "make the symlink");
 	return 0;
 }
 

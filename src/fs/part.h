@@ -30,6 +30,7 @@ struct part {
 	char name[NAME_PART_MAX]; /* ".ferry-0123456789abcdef.part"; empty
 				     where it is hidden, or there is no part */
 	int has_mode;             /* created with its final mode */
+	int was_copied;           /* was hidden, and could not be linked */
 };
 
 /*
@@ -63,9 +64,16 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 		       struct err *e);
 
-/* Whether this is a file that only this user can have made and opened: regular,
- * owned by the effective user, mode 0600, one hard link. */
-int part_is_ours(const struct stat *st);
+/* Who can have made a file, and have it open for writing. */
+enum part_owner {
+	PART_FOREIGN,  /* another user, or it is not a plain file */
+	PART_OURS,     /* this user alone: it is regular, owned by the effective
+			  user, and has mode 0600 and one hard link */
+	PART_ANYBODYS, /* that cannot be told, as all new files look like it
+			  here: the mount sets owner or mode.  What is in it
+			  has to be compared before it is used. */
+};
+enum part_owner part_owner_of(int dir_fd, const struct stat *st);
 
 /*
  * Open the kept part with this tag in dir_fd, or create it as part_create()
@@ -73,7 +81,7 @@ int part_is_ours(const struct stat *st);
  * kernel does when the process ends.  *was_there says whether an earlier
  * transfer left it.
  *
- * A file that fails part_is_ours() is removed and replaced by a new part.  It
+ * A file that is PART_FOREIGN is removed and replaced by a new part.  It
  * is left alone where it may be a part that another transfer is committing,
  * which has its final mode already: where it is locked, or belongs to this user
  * and cannot be opened.
@@ -124,10 +132,22 @@ int part_set_size(struct part *p, uint64_t size, struct err *e);
  * system can, else writes zeros.  Returns 0 or ERR_LOCAL with errno. */
 int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e);
 
-/* Set mtime, atime (to now), and, unless p->has_mode, the permission bits;
- * never set-id or sticky bits.  All by descriptor.  Returns 0 or ERR_LOCAL with
- * errno: EINVAL for a time that the system cannot represent. */
-int part_set_meta(struct part *p, const struct file_meta *meta, struct err *e);
+/*
+ * Set mtime, atime (to now), and, unless p->has_mode, the permission bits; never
+ * set-id or sticky bits.  All by descriptor.
+ *
+ * Returns what could not be set (enum file_meta_kind), 0 if nothing; then
+ * e->sys_errno says why: EINVAL for a time that the system cannot represent.
+ */
+unsigned part_set_meta(struct part *p, const struct file_meta *meta,
+		       struct err *e);
+
+/*
+ * Which of what part_set_meta() has set the file system ignored: as above.
+ * *is_mount_mode says that the mode is that of the mount, which is not counted.
+ */
+unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
+			   int *is_mount_mode);
 
 /* Make content and size durable (fdatasync()).  Returns 0 or ERR_LOCAL with
  * errno: then what was written is lost, and a second call would hide that. */
@@ -136,13 +156,15 @@ int part_sync(struct part *p, struct err *e);
 /*
  * Give the part its final name in dir_fd, the directory it was created in: a
  * hidden part is linked, any other renamed.  With replace 0 anything that has
- * the name is left alone: ERR_LOCAL with EEXIST (RENAME_NOREPLACE, or linkat()
- * and unlinkat() where the file system does not support that).  With replace 1
- * what has the name is replaced, atomically, unless it is a directory:
- * ERR_LOCAL with EISDIR.
+ * the name is left alone: ERR_LOCAL with EEXIST; see rename_new().  With
+ * replace 1 what has the name is replaced, atomically, unless it is a directory:
+ * ERR_LOCAL with EISDIR.  EILSEQ where the file system cannot store the name.
+ *
+ * A hidden part that cannot be linked becomes a copy of itself (was_copied),
+ * with a name, which is flushed and renamed.
  */
-int part_rename(const struct part *p, int dir_fd, const char *final,
-		int replace, struct err *e);
+int part_rename(struct part *p, int dir_fd, const char *final, int replace,
+		struct err *e);
 
 /* Report the write errors that close() would report (NFS, quotas), but keep the
  * descriptor and its lock: for a part that gets its name without part_sync().
@@ -179,6 +201,7 @@ int part_open_existing(int dir_fd, const char *name, struct stat *st,
 /* Set the mode and mtime of a directory, by descriptor, as part_set_meta().  A
  * set-gid or sticky bit that the directory has here (set-gid is inherited from
  * the parent) stays: it does not come from the peer. */
-int part_set_dir_meta(int dir_fd, const struct file_meta *meta, struct err *e);
+unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+			   struct err *e);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "fs/part_priv.h"
+#include "os/entropy.h"
 
 /*
  * The lock belongs to the open file description and is released with its last
@@ -27,10 +28,49 @@ static int is_owned(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid();
 }
 
-int part_is_ours(const struct stat *st)
+/* Get the owner and mode that a new file with mode 0600 has in dir_fd: of some
+ * mounts all files have the same.  Returns 0 or -1. */
+static int stat_new_file(int dir_fd, struct stat *st)
 {
-	return is_owned(st) && st->st_nlink == 1 &&
-	       (st->st_mode & 07777) == 0600;
+	char name[NAME_PART_MAX];
+	uint64_t tag;
+	int fd, rc;
+
+	if (entropy_get(&tag, sizeof(tag)) < 0)
+		return -1;
+	part_tag_name(name, tag, "new");
+	fd = part_open_new(dir_fd, name);
+	if (fd < 0)
+		return -1;
+	rc = fstat(fd, st);
+	unlinkat(dir_fd, name, 0);
+	io_close(&fd);
+	return rc;
+}
+
+/* Whether the file may be one that this user made: it is the user's, or all
+ * files have its owner here. */
+static int may_be_owned(int dir_fd, const struct stat *st)
+{
+	struct stat new;
+
+	return is_owned(st) ||
+	       (S_ISREG(st->st_mode) && stat_new_file(dir_fd, &new) == 0 &&
+		new.st_uid == st->st_uid);
+}
+
+enum part_owner part_owner_of(int dir_fd, const struct stat *st)
+{
+	struct stat new;
+
+	if (!S_ISREG(st->st_mode) || st->st_nlink != 1)
+		return PART_FOREIGN;
+	if (is_owned(st) && (st->st_mode & 07777) == 0600)
+		return PART_OURS;
+	if (stat_new_file(dir_fd, &new) == 0 && new.st_uid == st->st_uid &&
+	    new.st_mode == st->st_mode)
+		return PART_ANYBODYS;
+	return PART_FOREIGN;
 }
 
 /* Remove what cannot be used.  Returns -1 with errno: ENOENT where it is gone,
@@ -86,8 +126,9 @@ static int lock_and_check(int fd, int dir_fd, const char *name, int is_any_mode)
 		errno = ENOENT;
 		return -1;
 	}
-	return is_any_mode || part_is_ours(&st) ? fd
-						: remove_unusable(dir_fd, name);
+	if (is_any_mode || part_owner_of(dir_fd, &st) != PART_FOREIGN)
+		return fd;
+	return remove_unusable(dir_fd, name);
 }
 
 /* Open and lock the part with this name.  Returns a descriptor; ERR_AGAIN when
@@ -106,7 +147,7 @@ static int open_and_lock(int dir_fd, const char *name, int is_any_mode)
 	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    is_owned(&st))
 		return ERR_AGAIN;
-	if (fd < 0 || fstat(fd, &st) < 0 || !is_owned(&st)) {
+	if (fd < 0 || fstat(fd, &st) < 0 || !may_be_owned(dir_fd, &st)) {
 		io_close(&fd);
 		return remove_unusable(dir_fd, name);
 	}
@@ -143,6 +184,7 @@ int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 {
 	p->fd = -1;
 	p->has_mode = 0;
+	p->was_copied = 0;
 	part_tag_name(p->name, tag, "part");
 	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		*was_there = 1;
@@ -171,6 +213,7 @@ int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 int part_open_leftover(struct part *p, int dir_fd, uint64_t tag, int *was_there)
 {
 	p->has_mode = 0;
+	p->was_copied = 0;
 	part_tag_name(p->name, tag, "part");
 	p->fd = open_and_lock(dir_fd, p->name, 1);
 	*was_there = p->fd >= 0 || errno != ENOENT;

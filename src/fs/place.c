@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fs/trial.h"
 #include "os/rename.h"
 
 enum {
@@ -99,6 +100,20 @@ static int is_dir(int dir_fd, const char *name)
 	       S_ISDIR(st.st_mode);
 }
 
+/* Whether names can be exchanged in dir_fd.  Tried with other files before it is
+ * relied upon: a file system that accepts the call and only renames would remove
+ * the old file. */
+static int can_exchange(const struct candidate *c, int dir_fd)
+{
+	int known = c->exchanges ? atomic_load(c->exchanges) : 0;
+
+	if (known == 0)
+		known = trial_exchange(dir_fd) ? 1 : -1;
+	if (c->exchanges)
+		atomic_store(c->exchanges, known);
+	return known > 0;
+}
+
 /* Exchange the candidate, which has the backup name, with what has the name.
  * Returns 0, or -1 with errno. */
 static int exchange_names(int dir_fd, const char *backup, const char *name)
@@ -182,15 +197,19 @@ static int back_up_and_rename(int dir_fd, const char *temp, const char *name)
 
 /* Give the candidate, which has the backup name, the name itself; remove it
  * where that fails.  Returns 0, or -1 with errno. */
-static int swap_names(int dir_fd, const char *backup, const char *name)
+static int swap_names(const struct candidate *c, int dir_fd,
+		      const char *backup, const char *name)
 {
 	char temp[NAME_PART_MAX];
 	const char *now = backup; /* the candidate's name */
-	int rc = exchange_names(dir_fd, backup, name), saved;
+	const int exchanges = can_exchange(c, dir_fd);
+	int rc = -1, saved;
 
+	if (exchanges)
+		rc = exchange_names(dir_fd, backup, name);
 	if (rc == 0)
 		return 0;
-	if (rename_is_unsupported(errno)) {
+	if (!exchanges || rename_is_unsupported(errno)) {
 		/* The old file needs the backup name, so free it first. */
 		part_new_name(temp, backup);
 		rc = renameat(dir_fd, backup, dir_fd, temp);
@@ -220,7 +239,7 @@ int place_backup(const struct candidate *c, int dir_fd, const char *name,
 		if (rc == 0 || e->sys_errno != EEXIST)
 			break;
 	}
-	if (rc == 0 && swap_names(dir_fd, backup, name) < 0)
+	if (rc == 0 && swap_names(c, dir_fd, backup, name) < 0)
 		rc = err_sys(e, ERR_LOCAL, "exchange names with the old file");
 	return rc;
 }

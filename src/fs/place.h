@@ -8,6 +8,8 @@
 #ifndef FERRY_FS_PLACE_H
 #define FERRY_FS_PLACE_H
 
+#include <stdatomic.h>
+
 #include "base/err.h"
 #include "fs/name.h"
 #include "fs/part.h"
@@ -20,9 +22,12 @@ enum {
 /* What is to get a name: a finished part, or, where part is NULL, a symlink
  * with this target and metadata.  All borrowed. */
 struct candidate {
-	const struct part *part;
+	struct part *part;
 	const char *target;
 	const struct file_meta *meta;
+	/* Whether names can be exchanged in the directory: 1, -1 where they
+	 * cannot, 0 as long as it was not tried; NULL: try each time. */
+	atomic_int *exchanges;
 };
 
 /*
@@ -49,10 +54,11 @@ int place_put(const struct candidate *c, int dir_fd, const char *name,
  * processes that do this at once lose nothing, and a process that is killed
  * between the two steps leaves the candidate under the backup name.
  *
- * Where the file system cannot exchange names, the old file is linked to its
- * backup name and then replaced.  Where it cannot be linked either, it is
- * renamed, and for an instant nothing has the name.  In both cases a file that
- * another process puts there in between may be replaced without a backup.
+ * Where the file system cannot exchange names (c->exchanges), the old file is
+ * linked to its backup name and then replaced.  Where it cannot be linked
+ * either, it is renamed (rename_new()), and for an instant nothing has the
+ * name.  In both cases a file that another process puts there in between may be
+ * replaced without a backup.
  *
  * Returns 0; ERR_LOCAL with errno: EISDIR where a directory has the name,
  * EEXIST when all backup names are taken.  After an error a part that had a

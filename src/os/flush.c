@@ -3,6 +3,7 @@
  */
 #include "os/flush.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 int flush_data(int fd)
@@ -18,4 +19,9 @@ int flush_all(int fd)
 int flush_filesystem(int fd)
 {
 	return syncfs(fd);
+}
+
+int flush_is_unsupported(int error)
+{
+	return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP;
 }

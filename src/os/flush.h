@@ -20,4 +20,8 @@ int flush_all(int fd);
 /* Everything that was written to the file system of fd.  As above. */
 int flush_filesystem(int fd);
 
+/* Whether error (an errno of these) says that this file system has no such
+ * call, so that nothing was tried and nothing was lost. */
+int flush_is_unsupported(int error);
+
 #endif

@@ -8,7 +8,11 @@
 
 #include "base/io.h"
 #include "fs/journal.h"
+#include "fs/name.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "receiver/placed.h"
+#include "wire/msg.h"
 
 struct commit *commit_new(const char *name, size_t name_len)
 {
@@ -28,6 +32,29 @@ struct commit *commit_new(const char *name, size_t name_len)
 	return c;
 }
 
+int commit_take_part(struct commit *c, struct placed *p)
+{
+	const struct placed_name name = { held_dir_fd(c->dir),
+					  name_last(c->name), c->name,
+					  c->name_len };
+
+	if (!p || placed_take_part(p, &name, c->tag) == 0) {
+		c->taken_from = p;
+		return 0;
+	}
+	return -1;
+}
+
+void commit_drop_part(struct commit *c)
+{
+	const struct placed_name name = { -1, name_last(c->name), c->name,
+					  c->name_len };
+
+	if (c->taken_from)
+		placed_drop_part(c->taken_from, &name, c->tag);
+	c->taken_from = NULL;
+}
+
 void commit_free(struct commit *c)
 {
 	if (!c)
@@ -35,9 +62,38 @@ void commit_free(struct commit *c)
 	io_close(&c->part.fd);
 	journal_close(c->journal);
 	held_dir_unref(c->dir);
+	commit_drop_part(c);
+	free(c->rival);
 	free(c->renamed);
 	free(c->name);
 	free(c);
+}
+
+void commit_set_meta(struct commit *c, struct fs_lacks *lacks)
+{
+	/* That a call is ignored shows only afterwards, which costs one more:
+	 * it is looked for with the first file, and with all others where it
+	 * was found. */
+	const enum fs_lack looked = c->part.has_mode ? LACKS_LOOKED_AT_TIME :
+						       LACKS_LOOKED_AT_ALL;
+	int is_mount_mode;
+	struct err e;
+
+	err_clear(&e);
+	c->not_kept = part_set_meta(&c->part, &c->meta, &e);
+	c->not_kept_cause = c->not_kept ? wire_cause_of_errno(e.sys_errno) :
+					  CAUSE_NONE;
+	if (c->not_kept || (fs_lacks_has(lacks, looked) &&
+			    !fs_lacks_has(lacks, LACKS_META)))
+		return;
+	fs_lacks_note(lacks, looked);
+	c->not_kept = part_ignored_meta(&c->part, &c->meta, &is_mount_mode);
+	if (is_mount_mode)
+		fs_lacks_note(lacks, LACKS_MODES);
+	if (c->not_kept) {
+		c->not_kept_cause = CAUSE_UNSUPPORTED;
+		fs_lacks_note(lacks, LACKS_META);
+	}
 }
 
 void commit_discard(struct commit *c)

@@ -15,6 +15,8 @@
 #include "fs/part.h"
 
 struct held_dir;
+struct placed;
+struct fs_lacks;
 struct journal;
 
 struct commit {
@@ -23,15 +25,22 @@ struct commit {
 	uint64_t size;
 	uint8_t digest[DIGEST_MAX]; /* of the whole file */
 	struct file_meta meta;
+	unsigned not_kept;       /* of meta: enum file_meta_kind, and */
+	unsigned not_kept_cause; /* why */
 	struct part part;        /* open: a hidden part is its descriptor */
 	struct journal *journal; /* of a kept part, or NULL; owned */
 	uint64_t tag;            /* of a kept part */
+	struct placed *taken_from; /* the kept part was taken from it, or
+				      NULL */
 	struct held_dir *dir;    /* owned reference, or NULL */
 	char *name;              /* as the sender wrote it; terminated; owned;
 				    the final name is its last component */
 	size_t name_len;
 	char *renamed;           /* the last component that it got instead
 				    (--existing rename), or NULL; owned */
+	char *rival;             /* the item of this session that has its name
+				    where the file system folds names, or
+				    NULL; owned */
 };
 
 /* Copies name.  There is no part yet (part.fd is -1).  NULL when out of
@@ -40,6 +49,15 @@ struct commit *commit_new(const char *name, size_t name_len);
 
 /* Close and free; nothing is removed.  NULL is allowed. */
 void commit_free(struct commit *c);
+
+/* Take the kept part with c->tag from p (NULL: there is nothing to ask): see
+ * placed_take_part().  commit_free() gives it back. */
+int commit_take_part(struct commit *c, struct placed *p);
+void commit_drop_part(struct commit *c);
+
+/* Set the part's metadata, as far as the file system does it; note what it does
+ * not in c, and in lacks what holds for all files. */
+void commit_set_meta(struct commit *c, struct fs_lacks *lacks);
 
 /* Remove the part and the journal, as far as they were made. */
 void commit_discard(struct commit *c);

@@ -19,6 +19,7 @@
 #include "os/flush.h"
 #include "os/thread.h"
 #include "receiver/commit.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
 
 enum {
@@ -103,12 +104,16 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 {
 	const struct sameness same = { c, m->cfg.digest };
 	const struct place_request a = {
-		.what = { .part = &c->part },
+		.what = { .part = &c->part,
+			  .exchanges = held_dir_exchanges(c->dir) },
 		.dir_fd = held_dir_fd(c->dir),
 		.leaf = name_last(c->name),
 		.meta = &c->meta,
 		.is_same = is_same,
 		.ctx = &same,
+		.path = c->name,
+		.path_len = c->name_len,
+		.placed = m->cfg.placed,
 	};
 	struct place_result placed;
 	/* The journal is removed before the rename, as a later transfer finds
@@ -118,7 +123,11 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		c->journal && journal_remove(held_dir_fd(c->dir), c->tag) < 0;
 
 	conflict_place(&a, m->cfg.existing, &placed);
+	if (c->part.was_copied)
+		fs_lacks_note(m->cfg.lacks, LACKS_LINKS);
 	*cause = placed.cause;
+	free(c->rival);
+	c->rival = placed.rival;
 	/* Without memory the file has its name all the same, but nobody is
 	 * told which. */
 	if (placed.renamed[0])
@@ -166,7 +175,11 @@ static void sync_data(struct committer *m, struct result *r, unsigned n,
 		if (whole_fs && held_dir_is_root_fs(r[i].c->dir)) {
 			if (failed)
 				fail_one(&r[i], (unsigned)cause);
-		} else if (part_sync(&r[i].c->part, &e)) {
+		} else if (part_sync(&r[i].c->part, &e) == 0) {
+			continue;
+		} else if (flush_is_unsupported(e.sys_errno)) {
+			fs_lacks_note(m->cfg.lacks, LACKS_FLUSH);
+		} else {
 			fail_one(&r[i], wire_cause_of_errno(e.sys_errno));
 		}
 	}
@@ -206,15 +219,27 @@ static void rename_and_close_all(struct committer *m, struct result *r,
 	}
 }
 
+/* Returns 0, also where this file system cannot flush directories, or an
+ * errno. */
+static int flush_dir(struct committer *m, int fd)
+{
+	if (flush_all(fd) == 0)
+		return 0;
+	if (!flush_is_unsupported(errno))
+		return errno;
+	fs_lacks_note(m->cfg.lacks, LACKS_FLUSH);
+	return 0;
+}
+
 /* Flush the directory that an entry was renamed in, and those above it.
  * Returns 0 or an errno. */
 static int sync_dir(struct committer *m, const struct commit *c)
 {
 	const char *slash = c->name;
-	int error = 0;
+	int error = flush_dir(m, held_dir_fd(c->dir));
 
-	if (flush_all(held_dir_fd(c->dir)))
-		return errno;
+	if (error)
+		return error;
 	if (!m->walk)
 		m->walk = dirs_new(m->cfg.root_fd, 0, NULL, NULL);
 	if (!m->walk)
@@ -233,8 +258,8 @@ static int sync_dir(struct committer *m, const struct commit *c)
 			break;
 		if (fd < 0)
 			error = e.sys_errno ? e.sys_errno : ENOMEM;
-		else if (flush_all(fd))
-			error = errno;
+		else
+			error = flush_dir(m, fd);
 	}
 	dirs_reset(m->walk);
 	return error;

@@ -34,6 +34,8 @@
 #include "wire/msg.h"
 
 struct commit;
+struct fs_lacks;
+struct placed;
 
 /* Called with the result of each entry, in the thread that commits it; within a
  * group in the order in which they were added. */
@@ -44,6 +46,8 @@ struct committer_config {
 	enum sync_mode sync;
 	enum conflict_policy existing;
 	const struct digest_ops *digest;
+	struct fs_lacks *lacks; /* borrowed */
+	struct placed *placed;  /* borrowed, or NULL */
 	int root_fd;         /* borrowed */
 	unsigned open_max;   /* entries that may wait: each holds descriptors */
 	commit_result result;

@@ -4,6 +4,10 @@
 #include "receiver/conflict.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+#include "fs/why.h"
+#include "receiver/placed.h"
 
 enum {
 	/* Another process may create and remove the name again and again. */
@@ -47,11 +51,13 @@ unsigned conflict_cause(const struct stat *there)
 }
 
 /* Set the result of putting it, which returned rc.  Returns 0 or -1. */
-static int set_result(struct place_result *out, int rc, const struct err *e)
+static int set_result(const struct place_request *a, struct place_result *out,
+		      int rc, const struct err *e)
 {
 	out->status = rc ? STATUS_FAILED : STATUS_COMMITTED;
 	if (rc)
-		out->cause = wire_cause_of_errno(e->sys_errno);
+		out->cause = wire_cause_of_errno(
+			why_errno(a->dir_fd, a->leaf, e->sys_errno));
 	return rc ? -1 : 0;
 }
 
@@ -59,8 +65,8 @@ static int put_candidate(const struct place_request *a, const char *name, int re
 			 struct place_result *out, struct err *e)
 {
 	err_clear(e);
-	return set_result(out, place_put(&a->what, a->dir_fd, name, replace, e),
-			  e);
+	return set_result(a, out, place_put(&a->what, a->dir_fd, name, replace,
+					    e), e);
 }
 
 /* Whether an earlier transfer put the same under a further name.  Only one with
@@ -112,8 +118,8 @@ static void resolve_conflict(const struct place_request *a,
 		break;
 	case ACTION_BACKUP:
 		err_clear(&e);
-		(void)set_result(out, place_backup(&a->what, a->dir_fd, a->leaf,
-						   &e), &e);
+		(void)set_result(a, out, place_backup(&a->what, a->dir_fd,
+						      a->leaf, &e), &e);
 		break;
 	case ACTION_FAIL:
 		out->status = STATUS_FAILED;
@@ -122,15 +128,39 @@ static void resolve_conflict(const struct place_request *a,
 	}
 }
 
-void conflict_place(const struct place_request *a,
-		    enum conflict_policy existing, struct place_result *out)
+/* Whether another item of the session has the name, as the file system folds
+ * names: then the candidate fails, unless it is the same. */
+static int meets_rival(const struct place_request *a, const struct stat *there,
+		       int is_locked, struct place_result *out)
+{
+	const struct placed_name name = { a->dir_fd, a->leaf, a->path,
+					  a->path_len };
+
+	out->rival = placed_rival(a->placed, &name, there, is_locked);
+	if (!out->rival)
+		return 0;
+	out->status = STATUS_FAILED;
+	out->cause = CAUSE_RIVAL;
+	return 1;
+}
+
+static void place_at(const struct place_request *a,
+		     enum conflict_policy existing, int is_locked,
+		     struct place_result *out)
 {
 	struct stat there;
 	struct err e;
 
-	out->renamed[0] = '\0';
+	/* Before it is replaced without a look. */
+	if (is_locked && part_stat(a->dir_fd, a->leaf, &there, &e) == 0 &&
+	    meets_rival(a, &there, is_locked, out)) {
+		if (a->is_same(a->ctx, a->dir_fd, a->leaf))
+			out->status = STATUS_UNCHANGED;
+		return;
+	}
 	for (int i = 0; i < NAME_TRIES; i++) {
-		if (put_candidate(a, a->leaf, existing == CONFLICT_REPLACE, out, &e) == 0)
+		if (put_candidate(a, a->leaf, existing == CONFLICT_REPLACE, out,
+				  &e) == 0)
 			break;
 		if (e.sys_errno != EEXIST)
 			break;
@@ -141,10 +171,31 @@ void conflict_place(const struct place_request *a,
 		}
 		if (a->is_same(a->ctx, a->dir_fd, a->leaf))
 			out->status = STATUS_UNCHANGED;
-		else
+		else if (existing == CONFLICT_RENAME ||
+			 !meets_rival(a, &there, is_locked, out))
 			resolve_conflict(a, existing, &there, out);
 		break;
 	}
-	if (out->status != STATUS_FAILED)
+}
+
+void conflict_place(const struct place_request *a,
+		    enum conflict_policy existing, struct place_result *out)
+{
+	const struct placed_name name = { a->dir_fd, a->leaf, a->path,
+					  a->path_len };
+	const int is_locked = placed_lock(a->placed, a->dir_fd);
+
+	out->renamed[0] = '\0';
+	out->rival = NULL;
+	place_at(a, existing, is_locked, out);
+	if (out->status != STATUS_FAILED) {
 		out->cause = CAUSE_NONE;
+		free(out->rival);
+		out->rival = NULL;
+	}
+	if (is_locked && (out->status == STATUS_COMMITTED ||
+			  out->status == STATUS_UNCHANGED))
+		placed_note(a->placed, &name);
+	if (is_locked)
+		placed_unlock(a->placed);
 }

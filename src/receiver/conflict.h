@@ -15,6 +15,8 @@
 #include "fs/part.h"
 #include "wire/msg.h"
 
+struct placed;
+
 enum conflict_policy {
 	CONFLICT_FAIL,
 	CONFLICT_SKIP,
@@ -54,6 +56,11 @@ struct place_request {
 	/* Whether what is there under name, of any kind, is the same. */
 	int (*is_same)(const void *ctx, int dir_fd, const char *name);
 	const void *ctx;
+	/* The whole path, which ends with leaf, and what the session has put so
+	 * far; placed NULL: not looked at. */
+	const char *path;
+	size_t path_len;
+	struct placed *placed;
 };
 
 struct place_result {
@@ -61,6 +68,9 @@ struct place_result {
 	unsigned cause; /* with STATUS_FAILED */
 	/* COMMITTED or UNCHANGED under this name instead; else empty */
 	char renamed[NAME_COMPONENT_MAX + 1];
+	/* With CAUSE_RIVAL: the path of the other item; the caller frees it.
+	 * Else NULL. */
+	char *rival;
 };
 
 /*
@@ -69,6 +79,9 @@ struct place_result {
  * is not checked.  With CONFLICT_RENAME the further names are checked as well,
  * where the time (in seconds) is the same, so that sending again adds no
  * copies.
+ *
+ * Where the file system folds names, and what has the name is another item of
+ * this session, it fails whatever the policy, but CONFLICT_RENAME.
  *
  * At every instant leaf names the whole old or the whole new thing (but see
  * place_backup() on file systems that cannot exchange names).  With

@@ -231,6 +231,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	const struct receive_config *cfg = c->set->setup->cfg;
 	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
+	const char *no_dir;
 	struct msg_hello m;
 	char text[160];
 
@@ -251,6 +252,9 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 				     "the receiver accepts only a single file "
 				     "(--stdout)",
 				     e);
+	no_dir = recv_setup_check_dir(c->set->setup);
+	if (no_dir)
+		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, no_dir, e);
 	if (begin_session(c, &m, digest, e)) {
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;
@@ -306,6 +310,8 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->parts.peer_id = s->peer_id;
 	w->parts.boot = setup->boot;
 	w->parts.dirs = w->dirs;
+	w->parts.lacks = &s->transfer.lacks;
+	w->parts.placed = s->transfer.placed;
 	w->parts.root_dev = setup->root_dev;
 	return 0;
 }

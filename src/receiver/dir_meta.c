@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "fs/why.h"
 
 enum {
 	DIR_META_MEMORY = 4 << 20,
@@ -132,6 +133,7 @@ static void apply_one(struct pass *p, const struct record *rec)
 {
 	struct file_meta meta = rec->meta;
 	const int depth = (meta.mode & OWNER) == OWNER ? 0 : depth_of(rec);
+	unsigned lost;
 	struct err e;
 	int fd;
 
@@ -143,8 +145,11 @@ static void apply_one(struct pass *p, const struct record *rec)
 		meta.mode |= OWNER;
 	err_clear(&e);
 	fd = dirs_enter(p->dirs, rec->path, rec->len, &e);
-	if (fd < 0 || part_set_dir_meta(fd, &meta, &e))
-		p->trouble(p->ctx, rec->path, rec->len, e.sys_errno);
+	lost = fd < 0 ? FILE_META_ALL_KINDS : part_set_dir_meta(fd, &meta, &e);
+	if (lost)
+		p->trouble(p->ctx, rec->path, rec->len, lost,
+			   fd < 0 ? e.sys_errno :
+				    why_errno(fd, NULL, e.sys_errno));
 }
 
 /* Apply all whole records in the n bytes at p.  Returns how many bytes they

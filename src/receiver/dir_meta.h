@@ -31,7 +31,7 @@ int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
 
 /* Called for each directory whose metadata cannot be set, with the errno. */
 typedef void (*dir_meta_trouble)(void *ctx, const char *path, size_t len,
-				 int err_no);
+				 unsigned lost, int err_no);
 
 /*
  * Set modes and times of all.  Directories without all permissions for their

@@ -67,13 +67,18 @@ int recv_file_is_compare_only(const struct recv_file *f)
 				    f->basis_action == ACTION_SKIP);
 }
 
-struct verdict recv_file_conflict(const struct recv_file *f)
+struct verdict recv_file_conflict(const struct recv_file *f,
+				  const struct stat *there)
 {
 	struct verdict v = { .status = STATUS_SKIPPED };
 
-	if (f->basis_action == ACTION_FAIL) {
+	if (f->basis_action == ACTION_FAIL || f->commit->rival) {
 		v.status = STATUS_FAILED;
-		v.cause = CAUSE_EXISTS;
+		v.cause = there ? conflict_cause(there) : CAUSE_EXISTS;
+	}
+	if (f->commit->rival) {
+		v.cause = CAUSE_RIVAL;
+		v.rival = f->commit->rival;
 	}
 	return v;
 }

@@ -77,8 +77,10 @@ int recv_file_is_resumable(const struct recv_file *f);
  */
 int recv_file_is_compare_only(const struct recv_file *f);
 
-/* The verdict on such a file where its basis is not the same. */
-struct verdict recv_file_conflict(const struct recv_file *f);
+/* The verdict on a file that is not what is there, where the policy is to fail or
+ * to skip it.  there: what that is; NULL: a regular file. */
+struct verdict recv_file_conflict(const struct recv_file *f,
+				  const struct stat *there);
 
 /* Whether there is a part to write to: with a basis, only after a leaf of it
  * was found to differ.  Takes basis_lock. */

@@ -174,7 +174,7 @@ static int check_leaves(struct worker *w, struct recv_file *f,
 		return rc;
 	if (f->basis_fd >= 0 && f->commit->part.fd < 0 && reply.differing) {
 		if (recv_file_is_compare_only(f)) {
-			v = recv_file_conflict(f);
+			v = recv_file_conflict(f, NULL);
 			rc = -1;
 		} else {
 			rc = materialize_part(w, f, &v);

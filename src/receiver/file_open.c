@@ -10,12 +10,16 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
+#include "fs/trial.h"
+#include "fs/why.h"
+#include "os/size_limit.h"
 #include "receiver/committer.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
 #include "receiver/file_use.h"
 #include "receiver/flusher.h"
 #include "receiver/held_dir.h"
+#include "receiver/placed.h"
 #include "receiver/input.h"
 #include "receiver/quota.h"
 #include "receiver/worker.h"
@@ -47,6 +51,8 @@ static int reserve_space(struct recv_file *f, uint64_t allocated,
 
 	if (f->size == TREE_SIZE_UNKNOWN || f->size == 0)
 		return 0;
+	if (!f->is_resumed && size_limit_check(p->fd, f->size) < 0)
+		return err_sys(e, ERR_LOCAL, "checking the size");
 	if (allocated >= f->size)
 		return part_reserve(p, f->size, have, e);
 	/* A reservation would fill the holes of a sparse file. */
@@ -79,8 +85,9 @@ int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 		rc = reserve_space(f, allocated, &have, &fe);
 	if (rc == 0)
 		return 0;
-	refuse_file(v, wire_cause_of_errno(fe.sys_errno));
-	if (v->cause == CAUSE_NO_SPACE) {
+	refuse_file(v, wire_cause_of_errno(why_errno(dir, NULL, fe.sys_errno)));
+	/* of the room that is left, not of a limit on each file */
+	if (wire_cause_has_room(v->cause) && v->cause != CAUSE_TOO_LARGE) {
 		v->need = allocated < f->size ? allocated : f->size;
 		v->have = have;
 	}
@@ -109,6 +116,8 @@ static int may_be_same(const struct transfer *t, const struct recv_file *f,
 static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 			  const char *leaf, struct verdict *v)
 {
+	const struct placed_name name = { dir, leaf, f->commit->name,
+					  f->commit->name_len };
 	struct stat there;
 	struct err e;
 
@@ -116,6 +125,9 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 		return 0;
 	f->basis_action = conflict_decide(w->transfer->existing, &there,
 					  &f->commit->meta);
+	if (f->basis_action == ACTION_FAIL || f->basis_action == ACTION_SKIP)
+		f->commit->rival = placed_rival(w->transfer->placed, &name,
+						&there, 0);
 	if (may_be_same(w->transfer, f, &there)) {
 		f->basis_fd = part_open_existing(dir, leaf, &there, &e);
 		/* It may have changed between stat() and open(). */
@@ -132,10 +144,27 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 	    (f->size == TREE_SIZE_UNKNOWN ||
 	     (uint64_t)there.st_size == f->size))
 		return 0;
-	if (f->basis_action == ACTION_FAIL)
-		return refuse_file(v, conflict_cause(&there));
-	v->status = STATUS_SKIPPED;
+	*v = recv_file_conflict(f, &there);
 	return -1;
+}
+
+/* Whether leaf, which does not exist in dir, can be stored there: to know it
+ * before the content is sent.  Returns 0, or -1 with a verdict in v. */
+static int check_name(int dir, const char *leaf, struct verdict *v)
+{
+	struct stat st;
+	struct err e;
+	int error;
+
+	if (name_is_portable(leaf) || part_stat(dir, leaf, &st, &e) == 0)
+		return 0;
+	error = trial_name(dir, leaf);
+	if (error == EINVAL || error == EILSEQ || error == EPERM ||
+	    error == EACCES || error == ENOENT)
+		return refuse_file(v, CAUSE_NAME);
+	if (error == ENAMETOOLONG)
+		return refuse_file(v, CAUSE_NAME_TOO_LONG);
+	return 0;
 }
 
 /* ---- OPEN ---- */
@@ -160,6 +189,8 @@ static int find_place(struct worker *w, struct recv_file *f, uint64_t allocated,
 	c->dir = held_dir_new(dir, w->parts.root_dev);
 	if (!c->dir)
 		return refuse_file(v, wire_cause_of_errno(errno));
+	if (f->basis_fd < 0 && check_name(dir, leaf, v))
+		return -1;
 	if (f->basis_fd < 0) {
 		int rc = file_open_part(w, f, allocated, &found, v);
 

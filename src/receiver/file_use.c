@@ -3,12 +3,16 @@
  */
 #include "receiver/file_use.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "fs/journal.h"
+#include "fs/name.h"
 #include "receiver/committer.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
+#include "receiver/held_dir.h"
+#include "receiver/placed.h"
 #include "receiver/input.h"
 #include "receiver/results.h"
 #include "receiver/transfer.h"
@@ -80,7 +84,7 @@ static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
 	else if (memcmp(digest, f->end_digest, t->digest->size) == 0)
 		v.status = STATUS_COMMITTED;
 	else if (recv_file_is_compare_only(f))
-		v = recv_file_conflict(f);
+		v = recv_file_conflict(f, NULL);
 	else
 		v.cause = CAUSE_MISMATCH;
 	return v;
@@ -105,15 +109,28 @@ static void complete_file(struct transfer *t, struct recv_file *f)
 		results_push(t->results);
 	} else if (c->part.fd < 0) {
 		/* The basis, which has the name, is the same. */
+		const struct placed_name name = {
+			.dir_fd = held_dir_fd(c->dir),
+			.leaf = name_last(c->name),
+			.path = c->name,
+			.path_len = c->name_len,
+		};
+
 		v.status = STATUS_UNCHANGED;
+		free(c->rival);
+		c->rival = placed_note_same(t->placed, &name);
+		if (c->rival)
+			v = (struct verdict){ .status = STATUS_FAILED,
+					      .cause = CAUSE_RIVAL,
+					      .rival = c->rival };
 		commit_clear_kept(c);
 		file_use_report(t, f, &v);
-	} else if (part_set_size(&c->part, c->size, &fe) ||
-		   part_set_meta(&c->part, &c->meta, &fe)) {
+	} else if (part_set_size(&c->part, c->size, &fe)) {
 		v.status = STATUS_FAILED;
 		v.cause = wire_cause_of_errno(fe.sys_errno);
 		file_use_report(t, f, &v);
 	} else {
+		commit_set_meta(c, &t->lacks);
 		f->commit = NULL;
 		committer_add(t->committer, c);
 		/* As many files wait as the sender may have open: it waits for

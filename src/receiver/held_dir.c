@@ -17,6 +17,7 @@ struct held_dir {
 	int fd;
 	int is_root_fs;
 	int is_exact;
+	atomic_int exchanges;
 };
 
 struct held_dir *held_dir_new(int fd, uint64_t root_dev)
@@ -65,6 +66,11 @@ int held_dir_fd(const struct held_dir *d)
 int held_dir_is_root_fs(const struct held_dir *d)
 {
 	return d->is_root_fs;
+}
+
+atomic_int *held_dir_exchanges(struct held_dir *d)
+{
+	return &d->exchanges;
 }
 
 int held_dir_is_exact(const struct held_dir *d)

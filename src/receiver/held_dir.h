@@ -9,6 +9,7 @@
 #ifndef FERRY_RECEIVER_HELD_DIR_H
 #define FERRY_RECEIVER_HELD_DIR_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 struct held_dir;
@@ -33,5 +34,9 @@ int held_dir_is_root_fs(const struct held_dir *d);
 /* Whether files that are created in it get exactly the mode that open() is
  * given: it has no default ACL (the process's umask is 0). */
 int held_dir_is_exact(const struct held_dir *d);
+
+/* Whether names can be exchanged in it, as far as that is known: see struct
+ * candidate. */
+atomic_int *held_dir_exchanges(struct held_dir *d);
 
 #endif

@@ -11,11 +11,13 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
+#include "fs/why.h"
 #include "receiver/commit.h"
 #include "receiver/committer.h"
 #include "receiver/dir_meta.h"
 #include "receiver/held_dir.h"
 #include "receiver/input.h"
+#include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
 #include "receiver/stdout.h"
@@ -212,17 +214,64 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		err_sys(fe, ERR_LOCAL, "opening a directory");
 		goto fail;
 	}
-	if (parts_create(&w->parts, c, dir, leaf, fe))
+	if (parts_create(&w->parts, c, dir, leaf, fe)) {
+		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
 		goto fail;
-	if (part_write(&c->part, it->content, row->size, 0, fe) ||
-	    part_set_meta(&c->part, &c->meta, fe)) {
+	}
+	if (part_write(&c->part, it->content, row->size, 0, fe)) {
 		commit_discard(c);
 		goto fail;
 	}
+	commit_set_meta(c, &w->transfer->lacks);
 	return c;
 fail:
 	commit_free(c);
 	return NULL;
+}
+
+/* Its name in the directory that the walk has led to; the leaf is in leaf. */
+static struct placed_name placed_name_of(struct worker *w,
+					 const struct pack_item *row)
+{
+	struct placed_name name = { -1, "", row->name, row->name_len };
+	struct err e;
+
+	name.dir_fd = dirs_parent(w->dirs, row->name, row->name_len, &name.leaf,
+				  &e);
+	return name;
+}
+
+/* The same was there already. */
+static void report_same(struct worker *w, const struct item *it)
+{
+	const struct placed_name name = placed_name_of(w, &it->row);
+
+	if (name.dir_fd >= 0)
+		/* What was read a moment ago is the same, whoever put it. */
+		free(placed_note_same(w->transfer->placed, &name));
+	report_status(w->transfer, it, STATUS_UNCHANGED, CAUSE_NONE);
+}
+
+/* Something else is there, and the policy says so. */
+static void report_conflict(struct worker *w, const struct item *it,
+			    enum conflict_action action,
+			    const struct stat *there)
+{
+	const struct placed_name name = placed_name_of(w, &it->row);
+	struct verdict v = { .status = STATUS_FAILED };
+	char *rival = NULL;
+
+	if (name.dir_fd >= 0)
+		rival = placed_rival(w->transfer->placed, &name, there, 0);
+	v.rival = rival;
+	if (rival)
+		v.cause = CAUSE_RIVAL;
+	else if (action == ACTION_FAIL)
+		v.cause = conflict_cause(there);
+	else
+		v.status = STATUS_SKIPPED;
+	report_item(w->transfer, it, &v);
+	free(rival);
 }
 
 static void take_file(struct pack *pk, const struct item *it)
@@ -238,7 +287,7 @@ static void take_file(struct pack *pk, const struct item *it)
 	pk->has_files = 1;
 	pk->was_there |= state != EXISTS_NOT;
 	if (state == EXISTS_SAME) {
-		report_status(t, it, STATUS_UNCHANGED, CAUSE_NONE);
+		report_same(pk->w, it);
 		return;
 	}
 	c = write_file(pk, it, &fe);
@@ -264,7 +313,7 @@ static void take_offer(struct pack *pk, const struct item *it)
 
 	switch (probe_existing(pk->w, &it->row, &sb)) {
 	case EXISTS_SAME:
-		report_status(t, it, STATUS_UNCHANGED, CAUSE_NONE);
+		report_same(pk->w, it);
 		return;
 	case EXISTS_OTHER:
 		action = conflict_decide(t->existing, &sb, &it->row.meta);
@@ -272,10 +321,8 @@ static void take_offer(struct pack *pk, const struct item *it)
 	case EXISTS_NOT:
 		break;
 	}
-	if (action == ACTION_SKIP) {
-		report_status(t, it, STATUS_SKIPPED, CAUSE_NONE);
-	} else if (action == ACTION_FAIL) {
-		report_status(t, it, STATUS_FAILED, conflict_cause(&sb));
+	if (action == ACTION_SKIP || action == ACTION_FAIL) {
+		report_conflict(pk->w, it, action, &sb);
 	} else {
 		/* It counts when it comes with its content. */
 		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);

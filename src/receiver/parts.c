@@ -12,6 +12,7 @@
 #include "fs/journal.h"
 #include "net/stream.h"
 #include "receiver/commit.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
 
 uint64_t parts_tag(const struct parts *p, const char *leaf)
@@ -32,7 +33,25 @@ static int is_unlockable(int rc, const struct err *e)
 {
 	return rc == ERR_AGAIN ||
 	       (rc < 0 && (e->sys_errno == ENOLCK || e->sys_errno == EINVAL ||
+			   e->sys_errno == ENOSYS ||
 			   e->sys_errno == EOPNOTSUPP));
+}
+
+/* Open a kept part that no other item of this session has. */
+static int open_kept(struct parts *p, struct commit *c, int dir, int *was_there,
+		     struct err *e)
+{
+	int rc;
+
+	if (commit_take_part(c, p->placed) < 0) {
+		c->part.fd = -1;
+		c->part.name[0] = '\0';
+		return ERR_AGAIN;
+	}
+	rc = part_open_kept(&c->part, dir, c->tag, was_there, e);
+	if (rc < 0)
+		commit_drop_part(c);
+	return rc;
 }
 
 int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
@@ -40,7 +59,7 @@ int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
 {
 	int rc = ERR_AGAIN, was_there = 0;
 
-	if (!p->names.is_visible)
+	if (!p->names.is_visible && !fs_lacks_has(p->lacks, LACKS_LINKS))
 		rc = part_create_hidden(&c->part, dir, c->meta.mode,
 					held_dir_is_exact(c->dir), e);
 	/* An earlier session may have kept a part, when the source was larger;
@@ -54,7 +73,7 @@ int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
 	 * part of a killed process is found and removed by the next
 	 * transfer. */
 	c->tag = parts_tag(p, leaf);
-	rc = part_open_kept(&c->part, dir, c->tag, &was_there, e);
+	rc = open_kept(p, c, dir, &was_there, e);
 	if (rc == 0 && was_there)
 		rc = part_set_size(&c->part, 0, e);
 	if (!is_unlockable(rc, e))
@@ -80,7 +99,7 @@ int parts_create_kept(struct parts *p, struct commit *c, int dir,
 	memcpy(id.peer, p->peer_id, sizeof(id.peer));
 	memcpy(id.boot, p->boot, sizeof(id.boot));
 	c->tag = parts_tag(p, leaf);
-	rc = part_open_kept(&c->part, dir, c->tag, &was_there, e);
+	rc = open_kept(p, c, dir, &was_there, e);
 	if (is_unlockable(rc, e)) {
 		err_clear(e);
 		return parts_create(p, c, dir, leaf, e);

@@ -17,6 +17,8 @@
 
 struct commit;
 struct dirs;
+struct fs_lacks;
+struct placed;
 
 struct parts {
 	/* set once; borrowed */
@@ -24,6 +26,8 @@ struct parts {
 	const uint8_t *peer_id; /* STREAM_PEER bytes: who sends */
 	const uint8_t *boot;    /* JOURNAL_BOOT bytes */
 	struct dirs *dirs;      /* whose last walk ended in the directory */
+	struct fs_lacks *lacks;
+	struct placed *placed;  /* or NULL */
 	uint64_t root_dev;      /* of the directory that is received into */
 	/* its own */
 	struct part_names names; /* all zero at first */

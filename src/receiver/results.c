@@ -18,6 +18,7 @@
 #include "os/wake.h"
 #include "receiver/commit.h"
 #include "session/advice.h"
+#include "session/losses.h"
 #include "session/totals.h"
 
 enum {
@@ -37,6 +38,7 @@ struct results {
 	/* set once */
 	const struct session_events *events;
 	const struct digest_ops *digest;
+	int tells_not_kept, tells_rivals;
 	uint64_t number;
 	char peer[ADDR_TEXT_MAX];
 	struct wake wake, first_wake;
@@ -46,6 +48,7 @@ struct results {
 	pthread_mutex_t lock;
 	struct totals totals;
 	uint64_t notes;
+	struct losses losses;
 	struct outbox any, first;
 };
 
@@ -84,6 +87,12 @@ void results_free(struct results *r)
 void results_set_dir(struct results *r, int dir_fd)
 {
 	r->dir_fd = dir_fd;
+}
+
+void results_set_features(struct results *r, uint32_t features)
+{
+	r->tells_not_kept = (features & FEATURE_NOT_KEPT) != 0;
+	r->tells_rivals = (features & FEATURE_RIVALS) != 0;
 }
 
 void results_set_session(struct results *r, uint64_t number, const char *peer)
@@ -136,7 +145,8 @@ static void put_verdict(struct outbox *o, uint64_t id, unsigned status,
 	/* Most items of a pack have the same verdict: they share a frame. */
 	if (run->count > 0 && run->first_id + run->count == id &&
 	    run->status == status && run->cause == v->cause &&
-	    run->need == v->need && run->have == v->have) {
+	    run->need == v->need && run->have == v->have &&
+	    run->not_kept == v->not_kept) {
 		run->count++;
 		return;
 	}
@@ -145,10 +155,16 @@ static void put_verdict(struct outbox *o, uint64_t id, unsigned status,
 		.first_id = id,
 		.count = 1,
 		.status = (uint8_t)status,
+		.not_kept = (uint8_t)v->not_kept,
 		.cause = (uint16_t)v->cause,
 		.need = v->need,
 		.have = v->have,
+		.rival = v->rival,
+		.rival_len = v->rival ? strlen(v->rival) : 0,
 	};
+	/* It is borrowed. */
+	if (v->rival)
+		flush_run(o);
 }
 
 void results_push(struct results *r)
@@ -217,7 +233,7 @@ static void tell_user(const struct results *r, const struct item_result *item)
 {
 	const struct session_events *ev = r->events;
 	const struct verdict *v = &item->v;
-	char name[SHOWN_MAX], why[256], error[1024], renamed[RENAMED_MAX];
+	char name[SHOWN_MAX], why[640], error[1400], renamed[RENAMED_MAX];
 	struct session_file f = {
 		.name = item->name,
 		.name_len = item->name_len,
@@ -225,6 +241,7 @@ static void tell_user(const struct results *r, const struct item_result *item)
 		.status = v->status,
 		.digest_ops = item->digest ? r->digest : NULL,
 		.digest = item->digest,
+		.not_kept = v->not_kept,
 	};
 
 	if (!ev->file)
@@ -234,6 +251,9 @@ static void tell_user(const struct results *r, const struct item_result *item)
 	if (v->status == STATUS_FAILED) {
 		text_escape(name, sizeof(name), item->name, item->name_len);
 		advice_text(why, sizeof(why), v->cause, v->need, v->have);
+		if (v->rival)
+			advice_rival_text(why, sizeof(why), v->rival,
+					  strlen(v->rival));
 		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
 			 name, r->peer, why);
 		f.error = error;
@@ -276,20 +296,58 @@ static void refine_cause(const struct results *r, struct verdict *v)
 	}
 }
 
+/* Put a NOTE into a frame.  Locked. */
+static void put_note(struct results *r, const struct msg_note *m)
+{
+	r->notes++;
+	flush_run(&r->any);
+	msg_put_note(&r->any.frames, m);
+	atomic_store(&r->any.is_due, 1);
+}
+
+/* Metadata was lost, and the sender does not know of that in verdicts: tell it of
+ * the first item as of a directory, so that it fails there, too.  Locked. */
+static void note_first_loss(struct results *r, const struct item_result *item)
+{
+	const struct msg_note m = {
+		.cause = (uint16_t)item->v.cause,
+		.kind = ITEM_DIR,
+		.name = item->name,
+		.name_len = item->name_len,
+	};
+
+	if (r->losses.items == 1 && item->name_len > 0)
+		put_note(r, &m);
+}
+
 void results_add(struct results *r, const struct item_result *given)
 {
 	struct item_result exact = *given;
 	const struct item_result *item = &exact;
+	struct verdict v;
 
 	if (exact.v.status == STATUS_FAILED)
 		refine_cause(r, &exact.v);
 	if (exact.v.cause == CAUSE_TOO_LARGE && exact.v.need == 0 &&
 	    exact.v.have > 0)
 		exact.v.need = exact.size;
+	v = exact.v;
 	pthread_mutex_lock(&r->lock);
 	count_item(r, item);
+	if (v.not_kept) {
+		losses_add(&r->losses, v.not_kept, v.cause, item->name,
+			   item->name_len);
+		r->totals.not_kept++;
+	}
+	if (!r->tells_rivals)
+		v.rival = NULL;
+	if (v.not_kept && !r->tells_not_kept) {
+		note_first_loss(r, item);
+		v.not_kept = 0;
+		v.cause = CAUSE_NONE;
+	}
 	put_verdict(item->kind == ITEM_SYMLINK ? &r->first : &r->any, item->id,
-		    item->v.status, &item->v);
+		    v.status, &v);
 	pthread_mutex_unlock(&r->lock);
 	tell_user(r, item);
 }
@@ -297,10 +355,14 @@ void results_add(struct results *r, const struct item_result *given)
 void results_committed(struct results *r, const struct commit *c,
 		       enum file_status status, unsigned cause)
 {
+	const int is_lossy = status == STATUS_COMMITTED && c->not_kept;
 	const struct item_result item = {
 		.id = c->id,
 		.kind = ITEM_FILE,
-		.v = { .status = status, .cause = cause },
+		.v = { .status = status,
+		       .cause = is_lossy ? c->not_kept_cause : cause,
+		       .not_kept = is_lossy ? c->not_kept : 0,
+		       .rival = c->rival },
 		.name = c->name,
 		.name_len = c->name_len,
 		.size = c->size,
@@ -344,31 +406,43 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 		ev->file(ev->ctx, r->number, &f);
 }
 
-void results_note(struct results *r, const char *path, size_t len, int err_no)
+void results_note(struct results *r, const char *path, size_t len, unsigned lost,
+		  int err_no)
 {
 	const struct msg_note m = {
 		.cause = (uint16_t)wire_cause_of_errno(err_no),
 		.kind = ITEM_DIR,
+		.not_kept = r->tells_not_kept ? (uint8_t)lost : 0,
 		.name = path,
 		.name_len = len,
 	};
 	char shown[SHOWN_MAX];
 
 	text_escape(shown, sizeof(shown), path, len);
-	events_message(r->events, SESSION_ERROR,
+	events_message(r->events, SESSION_VERBOSE,
 		       "%s: on this side: setting mode and time: %s", shown,
 		       wire_cause_text(m.cause));
 	pthread_mutex_lock(&r->lock);
-	r->notes++;
-	totals_failed(&r->totals, TOTALS_LOCAL, m.cause);
-	flush_run(&r->any);
-	msg_put_note(&r->any.frames, &m);
-	atomic_store(&r->any.is_due, 1);
+	losses_add(&r->losses, lost, m.cause, path, len);
+	r->totals.not_kept++;
+	put_note(r, &m);
 	pthread_mutex_unlock(&r->lock);
 	results_wake(r);
 }
 
 /* ---- the end ---- */
+
+void results_tell_losses(struct results *r)
+{
+	struct losses losses;
+	char where[ADDR_TEXT_MAX + 64];
+
+	pthread_mutex_lock(&r->lock);
+	losses = r->losses;
+	pthread_mutex_unlock(&r->lock);
+	snprintf(where, sizeof(where), "on this side (session from %s)", r->peer);
+	losses_tell(&losses, r->events, where);
+}
 
 int results_match(struct results *r, const struct msg_finish *m)
 {

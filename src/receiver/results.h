@@ -49,6 +49,9 @@ void results_set_dir(struct results *r, int dir_fd);
  * before the first result. */
 void results_set_session(struct results *r, uint64_t number, const char *peer);
 
+/* What the sender knows (enum wire_feature); before the first result. */
+void results_set_features(struct results *r, uint32_t features);
+
 /* ---- verdicts ---- */
 
 /* Count the item, keep its verdict for the sender, and tell the user. */
@@ -69,7 +72,8 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 
 /* Mode and time of the directory could not be set: count that, and tell both
  * users. */
-void results_note(struct results *r, const char *path, size_t len, int err_no);
+void results_note(struct results *r, const char *path, size_t len, unsigned lost,
+		  int err_no);
 
 /* Have the streams send the verdicts that were kept so far. */
 void results_push(struct results *r);
@@ -98,6 +102,9 @@ int results_take_frames(struct results *r, int is_first, int only_first,
 			struct buf *out);
 
 /* ---- the end ---- */
+
+/* Tell the user what of the metadata could not be kept. */
+void results_tell_losses(struct results *r);
 
 /* Whether the sender's counts and sum are the same. */
 int results_match(struct results *r, const struct msg_finish *m);

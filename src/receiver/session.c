@@ -13,6 +13,7 @@
 #include "receiver/dir_meta.h"
 #include "receiver/file_table.h"
 #include "receiver/flusher.h"
+#include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
 #include "receiver/setup.h"
@@ -38,11 +39,12 @@ static void on_group_done(void *ctx)
 	results_push(s->transfer.results);
 }
 
-static void on_trouble(void *ctx, const char *path, size_t len, int err_no)
+static void on_trouble(void *ctx, const char *path, size_t len, unsigned lost,
+		       int err_no)
 {
 	const struct recv_session *s = ctx;
 
-	results_note(s->transfer.results, path, len, err_no);
+	results_note(s->transfer.results, path, len, lost, err_no);
 }
 
 /* All files are committed: make the symlinks, then set modes and times of
@@ -91,10 +93,11 @@ static int make_parts(struct recv_session *s)
 		.sync = cfg->sync,
 		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
 	};
-	const struct committer_config cc = {
+	struct committer_config cc = {
 		.sync = cfg->sync,
 		.existing = cfg->existing,
 		.digest = t->digest,
+		.lacks = &t->lacks,
 		.root_fd = setup->root_fd,
 		.open_max = s->share.commits,
 		.result = on_committed,
@@ -103,7 +106,7 @@ static int make_parts(struct recv_session *s)
 		.ctx = s,
 	};
 
-	t->events = cfg->events;
+	t->events = t->lacks.events = cfg->events;
 	t->peer = s->peer;
 	t->existing = cfg->existing;
 	t->sync = cfg->sync;
@@ -111,8 +114,10 @@ static int make_parts(struct recv_session *s)
 	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);
-	if (t->results)
+	if (t->results) {
 		results_set_dir(t->results, setup->root_fd);
+		results_set_features(t->results, t->features);
+	}
 	t->quota = quota_new(cfg->max_files, cfg->max_size);
 	t->files = file_table_new(t->digest, s->share.open_files);
 	t->flusher = flusher_new(t);
@@ -123,6 +128,14 @@ static int make_parts(struct recv_session *s)
 		if (!t->symlinks || !t->dir_meta)
 			return -1;
 	}
+	if (!cfg->to_stdout)
+		t->placed = cc.placed = sc.placed = placed_new(
+			cfg->existing == CONFLICT_REPLACE ||
+				cfg->existing == CONFLICT_NEWER ||
+				cfg->existing == CONFLICT_BACKUP,
+			&s->began);
+	if (!cfg->to_stdout && !t->placed)
+		return -1;
 	if (!t->results || !t->quota || !t->files || !t->flusher)
 		return -1;
 	t->committer = committer_start(&cc);
@@ -188,6 +201,7 @@ void recv_session_free(struct recv_session *s)
 	stop_threads(t);
 	dir_meta_free(t->dir_meta);
 	symlinks_free(t->symlinks);
+	placed_free(t->placed);
 	quota_free(t->quota);
 	results_free(t->results);
 	if (s->share.streams > 0)
@@ -380,6 +394,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	 * that nobody else uses the session, and no lock is needed. */
 	stop_threads(&s->transfer);
 	is_summed = s->state == RECV_SUMMED;
+	results_tell_losses(tr->results);
 	results_get_totals(tr->results, t);
 	totals_add(t, before);
 	failed = totals_failed_count(t);
@@ -388,6 +403,12 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			 "%llu file%s from %s failed (see above)",
 			 (unsigned long long)failed, failed == 1 ? "" : "s",
 			 s->peer);
+	else if (t->not_kept)
+		snprintf(files, sizeof(files),
+			 "modes or times of %llu item%s from %s were not kept "
+			 "(see above)",
+			 (unsigned long long)t->not_kept,
+			 t->not_kept == 1 ? "" : "s", s->peer);
 	err_clear(e);
 	if (!is_summed)
 		*e = s->err;

@@ -35,4 +35,11 @@ struct recv_setup {
 	struct cancel stop; /* set when the receiver ends */
 };
 
+/*
+ * At the beginning of a session: what to tell its sender, and the user, where the
+ * directory was removed; the receiver cannot open another one, as it is confined
+ * to this one.  Otherwise NULL; where it was moved, the user is warned.
+ */
+const char *recv_setup_check_dir(const struct recv_setup *setup);
+
 #endif

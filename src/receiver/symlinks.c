@@ -119,6 +119,9 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 		.meta = &row->meta,
 		.is_same = is_same,
 		.ctx = row,
+		.path = row->name,
+		.path_len = row->name_len,
+		.placed = s->cfg.placed,
 	};
 	struct place_result placed = { .status = STATUS_FAILED };
 	struct err fe;
@@ -135,6 +138,10 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 	buf_put_u16(outcomes, (uint16_t)placed.cause);
 	buf_put_u8(outcomes, (uint8_t)n);
 	buf_put(outcomes, placed.renamed, n + 1);
+	n = placed.rival ? strlen(placed.rival) : 0;
+	buf_put_u16(outcomes, (uint16_t)n);
+	buf_put(outcomes, placed.rival ? placed.rival : "", n + 1);
+	free(placed.rival);
 }
 
 /* Make all rows, and flush.  outcomes: their results, in the same order. */
@@ -186,6 +193,10 @@ static void report_rows(struct symlinks *s, const struct buf *rows,
 		item.renamed = (const char *)rd_bytes(&o, n + 1);
 		if (n == 0)
 			item.renamed = NULL;
+		n = rd_u16(&o);
+		item.v.rival = (const char *)rd_bytes(&o, n + 1);
+		if (n == 0)
+			item.v.rival = NULL;
 		results_add(s->cfg.results, &item);
 	}
 	results_push(s->cfg.results);

@@ -23,6 +23,7 @@ struct symlinks_config {
 	int root_fd;       /* borrowed */
 	uint32_t dir_mode; /* of directories that are missing */
 	enum conflict_policy existing;
+	struct placed *placed; /* borrowed, or NULL */
 	enum sync_mode sync;
 	int tells_sender;        /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */

@@ -14,11 +14,13 @@
 
 #include "chunk/digest.h"
 #include "receiver/conflict.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/sync.h"
 
 struct committer;
 struct dir_meta;
 struct file_table;
+struct placed;
 struct flusher;
 struct quota;
 struct results;
@@ -52,6 +54,7 @@ struct transfer {
 	struct committer *committer;
 	struct flusher *flusher;
 	struct symlinks *symlinks; /* NULL with --stdout, */
+	struct placed *placed;     /* NULL with --stdout, */
 	struct dir_meta *dir_meta; /* and so is this */
 
 	/* The session cannot go on, or all its streams are gone. */
@@ -63,6 +66,7 @@ struct transfer {
 	 * table of files is for a file that is over, and ignored. */
 	atomic_uint_fast64_t max_id;
 	atomic_int probe_budget; /* packs left of TRANSFER_PROBE_PACKS */
+	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
 };

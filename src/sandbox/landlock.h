@@ -26,8 +26,12 @@ enum landlock_right {
 	LANDLOCK_READ_DIR = 1 << 3,
 	LANDLOCK_REMOVE_DIR = 1 << 4,
 	LANDLOCK_REMOVE_FILE = 1 << 5,
+	LANDLOCK_MAKE_CHAR = 1 << 6,
 	LANDLOCK_MAKE_DIR = 1 << 7,
 	LANDLOCK_MAKE_REG = 1 << 8,
+	LANDLOCK_MAKE_SOCK = 1 << 9,
+	LANDLOCK_MAKE_FIFO = 1 << 10,
+	LANDLOCK_MAKE_BLOCK = 1 << 11,
 	LANDLOCK_MAKE_SYM = 1 << 12,
 	LANDLOCK_REFER = 1 << 13,    /* rename and link across directories */
 	LANDLOCK_TRUNCATE = 1 << 14,

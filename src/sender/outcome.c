@@ -12,11 +12,13 @@
 #include "base/text.h"
 #include "fs/name.h"
 #include "fs/scan.h"
+#include "net/addr.h"
 #include "sender/counters.h"
 #include "sender/item.h"
 #include "sender/queue_replies.h"
 #include "sender/send.h"
 #include "session/advice.h"
+#include "session/losses.h"
 #include "session/totals.h"
 
 struct outcome {
@@ -31,9 +33,11 @@ struct outcome {
 	uint64_t notes;       /* of this session */
 	/* Of all sessions: files and symlinks that are there; what was skipped
 	 * or failed and is not in counters.total_files (directories, and what
-	 * the scan could not read); and NOTEs. */
-	uint64_t good, uncounted, all_notes;
+	 * the scan could not read). */
+	uint64_t good, uncounted;
 	int is_scanned; /* the scan has come to its end */
+	struct losses losses; /* of all sessions, */
+	char peer[ADDR_TEXT_MAX]; /* of the receiver that had them */
 	int has_summary;
 	struct msg_summary summary;
 };
@@ -79,7 +83,16 @@ static void tell_file(const struct outcome *o, const struct session_file *f)
 
 /* ---- what the receiver reports ---- */
 
-static void count_verdict(struct outcome *o, const struct queue_verdict *v)
+/* Locked; the peer of the first is kept. */
+static void count_loss(struct outcome *o, const char *peer)
+{
+	if (!o->peer[0])
+		snprintf(o->peer, sizeof(o->peer), "%s", peer);
+	o->totals.not_kept++;
+}
+
+static void count_verdict(struct outcome *o, const struct queue_verdict *v,
+			  const char *peer)
 {
 	const struct msg_verdict *m = v->verdict;
 	const int is_file = v->item->kind == ITEM_FILE;
@@ -101,6 +114,9 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v)
 	else if (is_file)
 		totals_file(&o->totals, m->status, v->id, v->size,
 			    v->item->digest, o->cfg->digest->size);
+	losses_add(&o->losses, m->not_kept, m->cause, v->name, v->name_len);
+	if (m->not_kept)
+		count_loss(o, peer);
 	pthread_mutex_unlock(&o->lock);
 	/* The receiver may have other files as well: offer them first. */
 	if (m->status == STATUS_UNCHANGED && is_file)
@@ -117,15 +133,16 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		     const char *peer)
 {
 	const struct msg_verdict *m = v->verdict;
-	char error[1024], name[512], why[256];
+	char error[1400], name[512], why[640];
 	struct session_file f = {
 		.name = v->name,
 		.name_len = v->name_len,
 		.size = v->size,
 		.status = m->status,
+		.not_kept = m->not_kept,
 	};
 
-	count_verdict(o, v);
+	count_verdict(o, v, peer);
 	/* A directory is reported only when something is wrong with it. */
 	if (v->item->kind == ITEM_DIR && m->status != STATUS_FAILED)
 		return;
@@ -135,7 +152,12 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 	}
 	if (m->status == STATUS_FAILED) {
 		text_escape(name, sizeof(name), v->name, v->name_len);
-		advice_text(why, sizeof(why), m->cause, m->need, m->have);
+		if (m->rival)
+			advice_rival_text(why, sizeof(why), m->rival,
+					  m->rival_len);
+		else
+			advice_text(why, sizeof(why), m->cause, m->need,
+				    m->have);
 		snprintf(error, sizeof(error), "%s: on the receiver %s: %s",
 			 name, peer, why);
 		f.error = error;
@@ -151,10 +173,13 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 	advice_text(why, sizeof(why), m->cause, 0, 0);
 	pthread_mutex_lock(&o->lock);
 	o->notes++;
-	o->all_notes++;
-	totals_failed(&o->totals, TOTALS_REMOTE, m->cause);
+	/* An older receiver does not say what of it. */
+	losses_add(&o->losses,
+		   m->not_kept ? m->not_kept : FILE_META_ALL_KINDS, m->cause,
+		   m->name, m->name_len);
+	count_loss(o, peer);
 	pthread_mutex_unlock(&o->lock);
-	events_message(o->cfg->events, SESSION_ERROR,
+	events_message(o->cfg->events, SESSION_VERBOSE,
 			"%s: on the receiver %s: setting mode and time: %s",
 			name, peer, why);
 }
@@ -259,7 +284,7 @@ int outcome_is_confirmed(struct outcome *o)
 struct tally {
 	uint64_t found, missing; /* missing: not known to be there */
 	uint64_t failed, skipped;
-	uint64_t notes;
+	uint64_t not_kept; /* items that are there without all metadata */
 	int is_whole; /* all sources were scanned */
 };
 
@@ -267,9 +292,9 @@ static struct tally tally_of(const struct outcome *o, const struct totals *t)
 {
 	struct tally y = {
 		.found = atomic_load(&o->count->total_files) + o->uncounted,
-		.failed = totals_failed_count(t) - o->all_notes,
+		.failed = totals_failed_count(t),
 		.skipped = t->skipped,
-		.notes = o->all_notes,
+		.not_kept = t->not_kept,
 		.is_whole = o->is_scanned,
 	};
 
@@ -319,20 +344,20 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 /* The text about the files for totals_conclude(). */
 static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 {
-	char missing[300] = "", notes[100] = "";
+	char missing[300] = "", lost[100] = "";
 
 	/* Where nothing is there, nor anything wrong with a file, the error
 	 * says it all. */
 	if (y->missing && (!end || y->missing < y->found || y->failed ||
 			   y->skipped))
 		missing_text(missing, sizeof(missing), y, end);
-	if (y->notes)
-		snprintf(notes, sizeof(notes),
-			 "%smode and time of %llu director%s not set (see "
+	if (y->not_kept)
+		snprintf(lost, sizeof(lost),
+			 "%smodes or times of %llu item%s were not kept (see "
 			 "above)", *missing ? "; " : "",
-			 (unsigned long long)y->notes,
-			 y->notes == 1 ? "y were" : "ies were");
-	snprintf(dst, size, "%s%s", missing, notes);
+			 (unsigned long long)y->not_kept,
+			 y->not_kept == 1 ? "" : "s");
+	snprintf(dst, size, "%s%s", missing, lost);
 }
 
 int outcome_sum_up(struct outcome *o, struct session_summary *summary,
@@ -340,7 +365,7 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 {
 	struct totals t;
 	struct tally y;
-	char files[420];
+	char files[420], where[ADDR_TEXT_MAX + 32];
 
 	pthread_mutex_lock(&o->lock);
 	t = o->totals;
@@ -349,6 +374,8 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	if (!e->code && !o->has_summary)
 		err_set(e, ERR_INTERNAL, "the session ended without a result");
 	pthread_mutex_unlock(&o->lock);
+	snprintf(where, sizeof(where), "on the receiver %s", o->peer);
+	losses_tell(&o->losses, o->cfg->events, where);
 	tally_text(files, sizeof(files), &y, e->code);
 	summary->code = totals_conclude(&t, 1, files, e);
 	totals_summary(&t, summary);

@@ -125,8 +125,10 @@ static int handle_verdict(struct send_stream *st, const uint8_t *body, size_t n,
 	struct msg_verdict m;
 	int rc = msg_get_verdict(&m, body, n);
 
-	if (rc == 0 && m.status == STATUS_DEFERRED &&
-	    !(st->features & FEATURE_DEFERRED))
+	if (rc == 0 && ((m.status == STATUS_DEFERRED &&
+			 !(st->features & FEATURE_DEFERRED)) ||
+			(m.not_kept && !(st->features & FEATURE_NOT_KEPT)) ||
+			(m.rival && !(st->features & FEATURE_RIVALS))))
 		rc = ERR_PROTOCOL;
 	else if (rc == 0 && m.status == STATUS_DEFERRED)
 		rc = queue_deferred(s->queue, &m);

@@ -33,6 +33,7 @@ const char *advice_of(unsigned cause)
 	case CAUSE_READ_ONLY:
 		return "receive into a directory on a writable file system";
 	case CAUSE_NAME:
+	case CAUSE_RIVAL:
 	case CAUSE_NAME_TOO_LONG:
 		return "rename it and send again";
 	case CAUSE_NOT_DIR:
@@ -41,7 +42,10 @@ const char *advice_of(unsigned cause)
 	case CAUSE_CHANGED:
 	case CAUSE_MISMATCH:
 	case CAUSE_BUSY:
+	case CAUSE_VANISHED:
 		return "send it again";
+	case CAUSE_PROTECTED:
+		return "take the attribute away (chattr -i -a)";
 	case CAUSE_LIMIT:
 		return "send less at a time, or receive with a larger "
 		       "--max-size or --max-files";
@@ -71,5 +75,15 @@ char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 			 text_size(b, sizeof(b), (double)have));
 	snprintf(dst, size, "%s%s%s%s", wire_cause_text(cause), space,
 		 advice ? "; " : "", advice ? advice : "");
+	return dst;
+}
+
+char *advice_rival_text(char *dst, size_t size, const char *rival, size_t len)
+{
+	char shown[400];
+
+	snprintf(dst, size, "%s: %s; %s", wire_cause_text(CAUSE_RIVAL),
+		 text_escape(shown, sizeof(shown), rival, len),
+		 advice_of(CAUSE_RIVAL));
 	return dst;
 }

@@ -24,4 +24,7 @@ const char *advice_of(unsigned cause);
 char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 		  uint64_t have);
 
+/* The same for CAUSE_RIVAL, with the path of the other item. */
+char *advice_rival_text(char *dst, size_t size, const char *rival, size_t len);
+
 #endif

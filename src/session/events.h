@@ -31,6 +31,8 @@ struct session_file {
 	/* On the receiver: the name that the file got instead, or NULL. */
 	const char *renamed_to;
 	int is_planned; /* with --dry-run: it was not sent, status is not set */
+	/* COMMITTED: enum file_meta_kind, what could not be kept. */
+	unsigned not_kept;
 };
 
 struct session_progress {
@@ -43,6 +45,7 @@ struct session_summary {
 	int code;        /* 0 or enum err_code; see err_exit_status() */
 	uint64_t files;  /* committed or unchanged */
 	uint64_t unchanged, skipped, failed;
+	uint64_t not_kept; /* items committed without all metadata */
 	uint64_t bytes;  /* content of the files committed */
 	uint64_t wire_bytes;   /* through the sockets, in both directions */
 	uint64_t resent_bytes; /* content that was sent more than once */

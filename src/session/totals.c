@@ -53,6 +53,7 @@ void totals_add(struct totals *t, const struct totals *more)
 	t->failed_local += more->failed_local;
 	t->failed_remote += more->failed_remote;
 	t->failed_changed += more->failed_changed;
+	t->not_kept += more->not_kept;
 	t->is_full |= more->is_full;
 	t->bytes += more->bytes;
 }
@@ -68,6 +69,7 @@ void totals_summary(const struct totals *t, struct session_summary *sum)
 	sum->unchanged = t->unchanged;
 	sum->skipped = t->skipped;
 	sum->failed = totals_failed_count(t);
+	sum->not_kept = t->not_kept;
 	sum->bytes = t->bytes;
 }
 
@@ -78,7 +80,7 @@ int totals_code(const struct totals *t, int is_sender)
 	uint64_t good = t->committed + t->unchanged;
 
 	if (failed == 0)
-		return skipped ? ERR_SOME_FAILED : ERR_OK;
+		return skipped || t->not_kept ? ERR_SOME_FAILED : ERR_OK;
 	if (t->is_full)
 		return is_sender ? ERR_REMOTE : ERR_LOCAL;
 	if (t->failed_changed == failed && skipped == 0)

@@ -21,6 +21,7 @@ struct totals {
 	uint64_t failed_local;   /* by this side's disk or files */
 	uint64_t failed_remote;  /* by the peer's */
 	uint64_t failed_changed; /* sources that changed while they were sent */
+	uint64_t not_kept;       /* items committed without all metadata */
 	int is_full;             /* a disk or quota was full, on either side */
 	uint64_t bytes;          /* of files committed or unchanged */
 	uint8_t sum[WIRE_SUM_LEN]; /* see msg.h, FINISH */
@@ -48,8 +49,8 @@ void totals_summary(const struct totals *t, struct session_summary *sum);
  * The result for the sender (is_sender) or the receiver; the first that
  * applies:
  *
- *	nothing failed		0; for the sender, where files were skipped,
- *				ERR_SOME_FAILED
+ *	nothing failed		0; ERR_SOME_FAILED where metadata was lost and,
+ *				for the sender, where files were skipped
  *	a disk was full		ERR_REMOTE for the sender, else ERR_LOCAL
  *	all are changed sources	ERR_CHANGED, unless files were skipped
  *	others were committed	ERR_SOME_FAILED; also unchanged, or skipped

@@ -38,6 +38,9 @@
 	X(FEATURE_RESUME, 10, "resume")           /* STATE_RESUME, CHECK,      \
 						     CHECKED */                \
 	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */     \
+	X(FEATURE_RIVALS, 12, "rivals")           /* in VERDICT */             \
+	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
+								NOTE */        \
 	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
@@ -292,7 +295,7 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_QUOTA, 3, "disk quota exceeded")                               \
 	X(CAUSE_PERMISSION, 4, "permission denied")                            \
 	X(CAUSE_READ_ONLY, 5, "read-only file system")                         \
-	X(CAUSE_NAME, 6, "name refused")                                       \
+	X(CAUSE_NAME, 6, "the file system cannot store this name")             \
 	X(CAUSE_NAME_TOO_LONG, 7, "name too long for the file system")         \
 	X(CAUSE_NOT_DIR, 8, "a part of the path is not a directory")           \
 	X(CAUSE_IS_DIR, 9, "a directory of that name exists")                  \
@@ -309,7 +312,11 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_OTHER, 20, "an error of another kind")                         \
 	X(CAUSE_INODES, 21, "no room for more files on the file system")       \
 	X(CAUSE_INVALID, 22, "refused by the file system (invalid argument)")  \
-	X(CAUSE_GONE, 23, "its directory is gone at the receiver")
+	X(CAUSE_GONE, 23, "its directory is gone at the receiver")             \
+	X(CAUSE_PROTECTED, 24, "it or its directory is immutable or "          \
+			       "append-only")                                  \
+	X(CAUSE_RIVAL, 25, "the file system takes its name for that of "       \
+			   "another file in this session")
 enum wire_cause {
 #define X(name, id, text) name = id,
 	WIRE_CAUSES(X)
@@ -387,9 +394,10 @@ void msg_put_checked(struct buf *b, const struct msg_checked *m);
 int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
 
 /*
- * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 reserved | u16
- * cause | u64 bytes needed | u64 bytes available (both 0 unless the cause is
- * NO_SPACE, TOO_LARGE, QUOTA or LIMIT)
+ * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 not kept (enum
+ * file_meta_kind as bits, with COMMITTED and FEATURE_NOT_KEPT; else 0) | u16 cause | u64 bytes needed | u64 bytes available (both 0 unless the cause is
+ * NO_SPACE, TOO_LARGE, QUOTA or LIMIT) | with FEATURE_RIVALS, and cause RIVAL:
+ * u16 length | path of the item that has the place
  */
 enum file_status {
 	STATUS_COMMITTED = 1, /* durable as --sync says, under its name */
@@ -407,6 +415,9 @@ struct msg_verdict {
 	uint16_t cause;
 	uint64_t need;
 	uint64_t have;
+	uint8_t not_kept;
+	const char *rival; /* not terminated */
+	size_t rival_len;  /* 0: none */
 };
 void msg_put_verdict(struct buf *b, const struct msg_verdict *m);
 int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n);
@@ -420,13 +431,14 @@ struct msg_resend {
 void msg_put_resend(struct buf *b, const struct msg_resend *m);
 int msg_get_resend(struct msg_resend *m, const uint8_t *p, size_t n);
 
-/* NOTE: u16 cause | u8 kind (enum item_kind) | u8 reserved | u16 name length |
- * name: the metadata of that directory could not be set. */
+/* NOTE: u16 cause | u8 kind (enum item_kind) | u8 not kept (as in VERDICT) | u16
+ * name length | name: metadata of that item could not be set. */
 struct msg_note {
 	uint16_t cause;
 	uint8_t kind;
 	const char *name;
 	size_t name_len;
+	uint8_t not_kept;
 };
 void msg_put_note(struct buf *b, const struct msg_note *m);
 int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n);

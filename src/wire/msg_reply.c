@@ -122,14 +122,18 @@ int wire_cause_has_room(unsigned cause)
 
 void msg_put_verdict(struct buf *b, const struct msg_verdict *m)
 {
-	body_begin(b, FRAME_VERDICT, BODY_VERDICT);
+	const size_t extra = m->rival_len > 0 ? 2 + m->rival_len : 0;
+
+	body_begin(b, FRAME_VERDICT, BODY_VERDICT + extra);
 	buf_put_u64(b, m->first_id);
 	buf_put_u32(b, m->count);
 	buf_put_u8(b, m->status);
-	body_put_zeroes(b, 1);
+	buf_put_u8(b, m->not_kept);
 	buf_put_u16(b, m->cause);
 	buf_put_u64(b, m->need);
 	buf_put_u64(b, m->have);
+	if (extra > 0)
+		body_put_text(b, m->rival, m->rival_len, 1, WIRE_NAME_MAX);
 }
 
 int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
@@ -141,11 +145,20 @@ int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
 	m->first_id = rd_u64(&r);
 	m->count = rd_u32(&r);
 	m->status = rd_u8(&r);
-	ok = body_get_zeroes(&r, 1);
+	m->not_kept = rd_u8(&r);
 	m->cause = rd_u16(&r);
 	m->need = rd_u64(&r);
 	m->have = rd_u64(&r);
-	ok &= body_is_id_run(m->first_id, m->count);
+	m->rival = NULL;
+	m->rival_len = 0;
+	ok = body_is_id_run(m->first_id, m->count);
+	if (r.left > 0)
+		ok &= m->cause == CAUSE_RIVAL && m->count == 1 &&
+		      m->status == STATUS_FAILED &&
+		      body_get_text(&r, &m->rival, &m->rival_len, 1,
+				    WIRE_NAME_MAX);
+	ok &= m->not_kept <= FILE_META_ALL_KINDS &&
+	      (m->not_kept == 0 || m->status == STATUS_COMMITTED);
 	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_DEFERRED;
 	ok &= wire_cause_has_room(m->cause) || (m->need == 0 && m->have == 0);
 	return body_end(&r, ok);
@@ -173,7 +186,7 @@ void msg_put_note(struct buf *b, const struct msg_note *m)
 	body_begin(b, FRAME_NOTE, BODY_NOTE + m->name_len);
 	buf_put_u16(b, m->cause);
 	buf_put_u8(b, m->kind);
-	body_put_zeroes(b, 1);
+	buf_put_u8(b, m->not_kept);
 	body_put_text(b, m->name, m->name_len, 1, WIRE_NAME_MAX);
 }
 
@@ -185,7 +198,8 @@ int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n)
 	rd_init(&r, p, n);
 	m->cause = rd_u16(&r);
 	m->kind = rd_u8(&r);
-	ok = body_get_zeroes(&r, 1);
+	m->not_kept = rd_u8(&r);
+	ok = m->not_kept <= FILE_META_ALL_KINDS;
 	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
 	ok &= m->kind >= ITEM_FILE && m->kind <= ITEM_SYMLINK;
 	return body_end(&r, ok);
@@ -252,6 +266,7 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ EMFILE, CAUSE_RESOURCE },
 		{ ENFILE, CAUSE_RESOURCE },
 		{ ECANCELED, CAUSE_CANCELLED },
+		{ ERR_ERRNO_PROTECTED, CAUSE_PROTECTED },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

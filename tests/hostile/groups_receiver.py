@@ -5,8 +5,8 @@ import threading
 from lib.lab import need
 from lib.limits import scaled
 from lib.peer import Closed, Receiver
-from lib.wire import (CHUNK, DEFERRED, FEATURES, LAYOUTS, RESUME, UNKNOWN,
-                      header, message, runs)
+from lib.wire import (CHUNK, DEFERRED, FEATURES, LAYOUTS, NOT_KEPT, RESUME,
+                      UNKNOWN, header, message, runs)
 from targets import SenderLab
 
 HOSTILE = [b"\x1b[31mred\x1b]0;title\x07", b"c1 \x9b31m", b"two\nlines\r\n",
@@ -191,7 +191,7 @@ def states(v):
 def verdicts(v):
     for kind in ("FILE_END", "PACK"):
         for lie in ({"status": 0}, {"status": 6}, {"status": 255},
-                    {"zero": 1}, {"items": 0}, {"items": 100000},
+                    {"not_kept": 4}, {"items": 0}, {"items": 100000},
                     {"items": 2**32 - 1}, {"status": 4, "cause": 0},
                     {"status": 4, "cause": 2, "need": UNKNOWN},
                     {"status": 4, "cause": 12, "need": 2**63, "have": 2**63},
@@ -218,6 +218,9 @@ def verdicts(v):
         link.send(message("STATE", id=m["id"]),
                   message("VERDICT", id=m["id"]))
         return True
+    v.case("VERDICT with what was not kept, not granted",
+           {"PACK": with_id("VERDICT", not_kept=1)},
+           ready={"features": FEATURES & ~NOT_KEPT})
     v.case("VERDICT committed before anything was sent",
            {"OPEN": committed_at_once})
     for lie in ({"files": 0}, {"files": 2**64 - 1}, {"bytes": 0},

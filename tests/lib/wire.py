@@ -21,9 +21,10 @@ DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
 FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
-ZLIB, ZSTD, HOLES, OFFERS, RESUME, DEFERRED, TIMEOUTS = (
-    1 << n for n in (0, 1, 8, 9, 10, 11, 24))
-FEATURES = ZLIB | ZSTD | HOLES | OFFERS | RESUME | DEFERRED | TIMEOUTS
+ZLIB, ZSTD, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, TIMEOUTS = (
+    1 << n for n in (0, 1, 8, 9, 10, 11, 12, 17, 24))
+FEATURES = (ZLIB | ZSTD | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
+            | NOT_KEPT | TIMEOUTS)
 
 # ---- layouts ---------------------------------------------------------------
 # A field is a name, its size in bytes, and its default.  The size may be "D"
@@ -84,10 +85,10 @@ LAYOUTS = {
                    ("count", 4, lambda v: len(v["runs"]) // 16),
                    ("runs", 0, b"")]),
     "VERDICT": (18, [("id", 8, 1), ("items", 4, 1), ("status", 1, 1),
-                     ("zero", 1, 0), ("cause", 2, 0), ("need", 8, 0),
+                     ("not_kept", 1, 0), ("cause", 2, 0), ("need", 8, 0),
                      ("have", 8, 0)]),
     "RESEND": (19, [("id", 8, 1), ("offset", 8, 0)]),
-    "NOTE": (20, [("cause", 2, 4), ("kind", 1, 2), ("zero", 1, 0),
+    "NOTE": (20, [("cause", 2, 4), ("kind", 1, 2), ("not_kept", 1, 0),
                   ("name_len", 2, length_of("name")), ("name", 0, b"dir")]),
     "SUMMARY": (21, [("files", 8, 0), ("bytes", 8, 0), ("sum", 16, 0),
                      ("notes", 8, 0)]),

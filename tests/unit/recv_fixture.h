@@ -222,6 +222,7 @@ static inline void lab_make_worker(struct recv_lab *lab)
 	w->parts.digest = lab->digest;
 	w->parts.peer_id = lab->session->peer_id;
 	w->parts.boot = lab->setup.boot;
+	w->parts.lacks = &lab->session->transfer.lacks;
 	w->parts.dirs = w->dirs;
 	w->parts.root_dev = lab->setup.root_dev;
 }

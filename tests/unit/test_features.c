@@ -16,7 +16,8 @@ enum {
 	CODECS = FEATURE_ZLIB | FEATURE_ZSTD,
 	WAYS = FEATURE_HOLES | FEATURE_OFFERS | FEATURE_RESUME |
 	       FEATURE_DEFERRED,
-	ALL = CODECS | WAYS | FEATURE_TIMEOUT,
+	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
+	      FEATURE_TIMEOUT,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -24,7 +25,7 @@ static void bits_have_their_numbers(void **state)
 	(void)state;
 	assert_int_equal(FEATURE_ZLIB, 1 << (CODEC_ZLIB - 1));
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
-	assert_int_equal(ALL, 0x1000f03);
+	assert_int_equal(ALL, 0x1021f03);
 }
 
 static void what_both_know_is_common(void **state)
@@ -164,8 +165,8 @@ static void what_is_missing_is_named(void **state)
 			    "resume");
 	assert_string_equal(features_missing(0, text, sizeof(text)),
 			    "zlib compression, zstd compression, holes, "
-			    "offers, resume, deferred symlinks, "
-			    "time-outs");
+			    "offers, resume, deferred symlinks, rivals, "
+			    "metadata that is not kept, time-outs");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");
 }

@@ -40,7 +40,7 @@ static const struct {
 	{ 12, "CHECK", SENDER, 28, 2072 },
 	{ 13, "OFFER", SENDER, 29, 1048632 },
 	{ 17, "STATE", RECEIVER, 16, 8208 },
-	{ 18, "VERDICT", RECEIVER, 32, 32 },
+	{ 18, "VERDICT", RECEIVER, 32, 32 + 2 + 4095 },
 	{ 19, "RESEND", RECEIVER, 16, 16 },
 	{ 20, "NOTE", RECEIVER, 7, 4101 },
 	{ 21, "SUMMARY", RECEIVER, 40, 40 },

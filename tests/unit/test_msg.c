@@ -71,10 +71,12 @@ static const struct msg_offered offered = { ID_VALUE, 11, { 0x81, 0x06 } };
 static const struct msg_checked checked = { ID_VALUE, 0x4000000, 3, 5 };
 static const struct msg_verdict verdict = {
 	ID_VALUE,       0x01020304,         STATUS_FAILED,
-	CAUSE_NO_SPACE, 0x0102030405060708, 0x1112131415161718,
+	CAUSE_NO_SPACE, 0x0102030405060708, 0x1112131415161718, 0,
+	NULL,           0,
 };
 static const struct msg_resend resend = { ID_VALUE, 0x700000 };
-static const struct msg_note note = { CAUSE_READ_ONLY, ITEM_DIR, "d/e", 3 };
+static const struct msg_note note = { CAUSE_READ_ONLY, ITEM_DIR, "d/e", 3,
+				     FILE_META_TIME };
 static const struct msg_timeout timeout_msg = { 0x01020304 };
 static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
 
@@ -266,8 +268,8 @@ static const struct message {
 	{ put_resend, again_resend,
 	  BYTES("\x13\0\0\0" "\0\0\0\x10" ID "\0\0\0\0\0\x70\0\0"), 0, 0, 0 },
 	{ put_note, again_note,
-	  BYTES("\x14\0\0\0" "\0\0\0\x09" "\0\x05" "\x02" "\0" "\0\x03" "d/e"),
-	  0, 3, 1 },
+	  BYTES("\x14\0\0\0" "\0\0\0\x09" "\0\x05" "\x02" "\x02" "\0\x03" "d/e"),
+	  0, 0, 0 },
 	{ put_summary, again_summary,
 	  BYTES("\x15\0\0\0" "\0\0\0\x28" ID "\0\0\0\0\0\0\0\x99" SUM
 		"\0\0\0\0\0\0\0\x77"),

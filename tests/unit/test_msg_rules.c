@@ -133,6 +133,9 @@ static void verdicts_say_bytes_only_with_some_causes(void **state)
 				(uint16_t)cause,
 				facts & 1,
 				facts & 2,
+				0,
+				NULL,
+				0,
 			};
 			struct buf b;
 
@@ -349,10 +352,78 @@ static void pack_names_at_their_limits(void **state)
 	free(name);
 }
 
+/* Only of what was committed, and only of the kinds that there are. */
+static void metadata_that_is_not_kept(void **state)
+{
+	(void)state;
+	for (unsigned status = STATUS_COMMITTED; status <= STATUS_FAILED;
+	     status++) {
+		for (unsigned kinds = 0; kinds < 256; kinds++) {
+			const struct msg_verdict v = {
+				.first_id = 1, .count = 1,
+				.status = (uint8_t)status,
+				.not_kept = (uint8_t)kinds };
+			const struct msg_note n = {
+				.kind = ITEM_DIR, .name = "d", .name_len = 1,
+				.not_kept = (uint8_t)kinds };
+			struct msg_verdict v2;
+			struct msg_note n2;
+			struct buf b;
+
+			buf_init(&b, 100);
+			msg_put_verdict(&b, &v);
+			assert_int_equal(
+				msg_get_verdict(&v2, b.data + FRAME_HEADER,
+						b.len - FRAME_HEADER) == 0,
+				kinds == 0 || (kinds <= FILE_META_ALL_KINDS &&
+					       status == STATUS_COMMITTED));
+			buf_reset(&b);
+			msg_put_note(&b, &n);
+			assert_int_equal(msg_get_note(&n2, b.data + FRAME_HEADER,
+						      b.len - FRAME_HEADER) == 0,
+					 kinds <= FILE_META_ALL_KINDS);
+			buf_release(&b);
+		}
+	}
+}
+
+/* The path of a rival: only with its cause, and of one item. */
+static void rivals(void **state)
+{
+	static const struct msg_verdict good = {
+		.first_id = 7, .count = 1, .status = STATUS_FAILED,
+		.cause = CAUSE_RIVAL, .rival = "a/b", .rival_len = 3 };
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct msg_verdict v = good, got;
+		struct buf b;
+
+		if (i == 1)
+			v.count = 2;
+		else if (i == 2)
+			v.cause = CAUSE_EXISTS;
+		else if (i == 3)
+			v.status = STATUS_SKIPPED;
+		buf_init(&b, 100);
+		msg_put_verdict(&b, &v);
+		if (i == 4)
+			buf_put_u8(&b, 'x');
+		assert_int_equal(msg_get_verdict(&got, b.data + FRAME_HEADER,
+						 b.len - FRAME_HEADER),
+				 i ? ERR_PROTOCOL : 0);
+		if (i == 0) {
+			assert_int_equal(got.rival_len, 3);
+			assert_memory_equal(got.rival, "a/b", 3);
+		}
+		buf_release(&b);
+	}
+}
+
 static void causes_have_texts(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i <= 23; i++) {
+	for (unsigned i = 0; i <= 25; i++) {
 		assert_string_not_equal(wire_cause_text(i), "unknown error");
 		for (unsigned k = 0; k < i; k++)
 			assert_string_not_equal(wire_cause_text(i),
@@ -360,7 +431,7 @@ static void causes_have_texts(void **state)
 	}
 	assert_string_equal(wire_cause_text(CAUSE_NO_SPACE),
 			    "no space left on the disk");
-	assert_string_equal(wire_cause_text(24), "unknown error");
+	assert_string_equal(wire_cause_text(26), "unknown error");
 	assert_string_equal(wire_cause_text(UINT32_MAX), "unknown error");
 }
 
@@ -411,6 +482,8 @@ int main(void)
 		cmocka_unit_test(pack_rows_cut_are_refused),
 		cmocka_unit_test(pack_rows_at_their_limits),
 		cmocka_unit_test(pack_names_at_their_limits),
+		cmocka_unit_test(metadata_that_is_not_kept),
+		cmocka_unit_test(rivals),
 		cmocka_unit_test(causes_have_texts),
 		cmocka_unit_test(causes_fit_errnos),
 	};

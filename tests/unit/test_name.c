@@ -330,6 +330,29 @@ static void test_link_bytes(void **state)
 	free(p);
 }
 
+static void test_portable(void **state)
+{
+	static const char *const good[] = {
+		"a", ".profile", "a.tar.gz", "a b", "icon", "con1", "com", "lpt10",
+		"console.log", "a~!@#$%^&()[]{};',.b" };
+	static const char *const bad[] = {
+		"a?", "a:b", "a*", "<", ">", "|", "\"", "a\\b", "a.", "a ", "\t",
+		"\x7f", "\xc3\xa9", "con", "CON", "Con.txt", "nul ", "aux.", "COM1",
+		"com9.tar.gz", "LPT0" };
+	char name[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(name_is_portable(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_false(name_is_portable(bad[i]));
+	for (size_t n = 127; n < 130; n++) {
+		memset(name, 'x', n);
+		name[n] = '\0';
+		assert_int_equal(name_is_portable(name), n <= 128);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_link_bytes),
+		cmocka_unit_test(test_portable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,9 @@
 #include "fs/journal.h"
 #include "receiver/commit.h"
 #include "receiver/committer.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "session/events.h"
 
 /* As in committer.c. */
 enum { GROUP_ENTRIES = 8192, GROUP_MS = 2000, FEW = 16, RESULTS = 64 };
@@ -97,11 +99,13 @@ struct lab {
 	char path[128];
 	int dir;
 	struct committer_config cfg;
+	struct session_events events;
+	struct fs_lacks lacks;
 	struct committer *c;
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned results, groups, finishes;
+	unsigned results, groups, finishes, warnings;
 	struct {
 		uint64_t id;
 		enum file_status status;
@@ -165,6 +169,7 @@ static int set_up(void **state)
 	lab->cfg = (struct committer_config){
 		.sync = SYNC_BATCH,
 		.digest = &digest_xxh3,
+		.lacks = &lab->lacks,
 		.root_fd = lab->dir,
 		.open_max = 100000,
 		.result = on_result,
@@ -172,6 +177,7 @@ static int set_up(void **state)
 		.finish = on_finish,
 		.ctx = lab,
 	};
+	lab->lacks.events = &lab->events;
 	atomic_store(&datas, 0);
 	atomic_store(&dirs, 0);
 	atomic_store(&filesystems, 0);
@@ -521,6 +527,38 @@ static void a_directory_that_cannot_be_flushed(void **state)
 	}
 }
 
+static void count_warning(void *ctx, enum session_level level, const char *text)
+{
+	struct lab *lab = ctx;
+
+	(void)text;
+	assert_int_equal(level, SESSION_WARNING);
+	lab->warnings++;
+}
+
+static void what_this_file_system_cannot_flush_is_committed(void **state)
+{
+	static const int errors[] = { EINVAL, ENOSYS, EOPNOTSUPP };
+	struct lab *lab = *state;
+
+	lab->events.message = count_warning;
+	lab->events.ctx = lab;
+	start(lab);
+	for (unsigned i = 0; i < 3; i++) {
+		char name[16];
+
+		atomic_store(&data_errno, errors[i]);
+		atomic_store(&dir_errno, errors[i]);
+		snprintf(name, sizeof(name), "f%u", i);
+		add(lab, i + 1, name, name);
+		committer_flush(lab->c);
+		wait_for(lab, &lab->groups, i + 1);
+		assert_int_equal(lab->result[i].status, STATUS_COMMITTED);
+		assert_content(lab, name, name);
+	}
+	assert_int_equal(lab->warnings, 1);
+}
+
 /* The flush before the renames, and the one after. */
 static void a_file_system_that_cannot_be_flushed(void **state)
 {
@@ -655,6 +693,7 @@ int main(void)
 		committer_test(stopping_commits_what_waits),
 		committer_test(data_that_cannot_be_flushed),
 		committer_test(a_directory_that_cannot_be_flushed),
+		committer_test(what_this_file_system_cannot_flush_is_committed),
 		committer_test(a_file_system_that_cannot_be_flushed),
 		committer_test(a_taken_name_by_policy),
 		committer_test(a_name_twice_in_a_group),

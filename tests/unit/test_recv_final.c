@@ -287,11 +287,13 @@ struct trouble {
 	int err_no;
 };
 
-static void on_trouble(void *ctx, const char *path, size_t len, int err_no)
+static void on_trouble(void *ctx, const char *path, size_t len, unsigned lost,
+		       int err_no)
 {
 	struct trouble *t = ctx;
 
 	t->count++;
+	assert_int_not_equal(lost, 0);
 	t->err_no = err_no;
 	snprintf(t->path, sizeof(t->path), "%.*s", (int)len, path);
 }

@@ -52,6 +52,8 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 {
 	struct lab *lab = ctx;
 
+	if (level == SESSION_VERBOSE)
+		return;
 	assert_int_equal(level, SESSION_ERROR);
 	lab->messages++;
 	snprintf(lab->message, sizeof(lab->message), "%s", text);
@@ -264,7 +266,7 @@ static void what_is_counted(void **state)
 	f.bytes--;
 	f.files++;
 	assert_false(results_match(lab->r, &f));
-	results_note(lab->r, "d", 1, EACCES);
+	results_note(lab->r, "d", 1, FILE_META_MODE, EACCES);
 	results_get_summary(lab->r, &m);
 	assert_int_equal(m.files, 2);
 	assert_int_equal(m.bytes, 20);
@@ -279,7 +281,7 @@ static void what_the_user_is_told(void **state)
 	struct item_result item = {
 		.id = 1,
 		.kind = ITEM_FILE,
-		.v = { STATUS_FAILED, CAUSE_LIMIT, 10, 5 },
+		.v = { STATUS_FAILED, CAUSE_LIMIT, 10, 5, 0 },
 		.name = "d/a\n",
 		.name_len = 4,
 	};
@@ -315,11 +317,12 @@ static void without_events_nobody_is_told(void **state)
 	(void)state;
 	results_add(r, &item);
 	results_aborted(r, "b", 1, CAUSE_IO);
-	results_note(r, "d", 1, EIO);
+	results_note(r, "d", 1, FILE_META_MODE, EIO);
 	results_get_totals(r, &t);
 	assert_int_equal(t.skipped, 1);
 	assert_int_equal(t.failed_remote, 1);
-	assert_int_equal(t.failed_local, 1);
+	assert_int_equal(t.failed_local, 0);
+	assert_int_equal(t.not_kept, 1);
 	results_free(r);
 }
 
@@ -352,7 +355,7 @@ static void a_note_on_a_directory(void **state)
 	const uint8_t *body;
 
 	add(lab, 1, ITEM_FILE, STATUS_COMMITTED, CAUSE_NONE);
-	results_note(lab->r, "d", 1, EACCES);
+	results_note(lab->r, "d", 1, FILE_META_MODE, EACCES);
 	assert_true(is_awake(lab, 1));
 	assert_true(take(lab, 1, 0));
 	expect(lab, 1, 1, STATUS_COMMITTED, CAUSE_NONE);
@@ -362,9 +365,106 @@ static void a_note_on_a_directory(void **state)
 	assert_int_equal(m.cause, CAUSE_PERMISSION);
 	assert_int_equal(m.kind, ITEM_DIR);
 	assert_memory_equal(m.name, "d", 1);
+	assert_int_equal(m.not_kept, 0);
 	expect_end(lab);
+	assert_int_equal(lab->messages, 0);
+	results_tell_losses(lab->r);
 	assert_int_equal(lab->messages, 1);
-	assert_non_null(strstr(lab->message, "d"));
+	assert_string_equal(lab->message,
+			    "the mode of d could not be kept on this side "
+			    "(session from host): permission denied");
+}
+
+static void lose(struct lab *lab, uint64_t id, unsigned not_kept)
+{
+	static const uint8_t digest[DIGEST_MAX] = { 1 };
+	const struct item_result item = {
+		.id = id,
+		.kind = ITEM_FILE,
+		.v = { .status = STATUS_COMMITTED,
+		       .cause = not_kept ? CAUSE_PERMISSION : CAUSE_NONE,
+		       .not_kept = not_kept },
+		.name = "d/a",
+		.name_len = 3,
+		.digest = digest,
+	};
+
+	results_add(lab->r, &item);
+}
+
+static struct msg_verdict next_verdict(struct lab *lab)
+{
+	struct msg_verdict m;
+	struct frame f;
+	const uint8_t *body = next_frame(lab, &f);
+
+	assert_int_equal(f.type, FRAME_VERDICT);
+	assert_int_equal(msg_get_verdict(&m, body, f.len), 0);
+	return m;
+}
+
+/* Files without their mode or time: the verdict says so, and the user is told
+ * once. */
+static void metadata_that_is_not_kept(void **state)
+{
+	struct lab *lab = *state;
+	struct msg_verdict m;
+	struct totals t;
+
+	results_set_features(lab->r, FEATURE_NOT_KEPT);
+	lose(lab, 1, 0);
+	lose(lab, 2, FILE_META_MODE);
+	lose(lab, 3, FILE_META_MODE);
+	lose(lab, 4, FILE_META_ALL_KINDS);
+	results_push(lab->r);
+	assert_true(take(lab, 1, 0));
+	m = next_verdict(lab);
+	assert_int_equal(m.not_kept, 0);
+	m = next_verdict(lab);
+	assert_int_equal(m.first_id, 2);
+	assert_int_equal(m.count, 2);
+	assert_int_equal(m.not_kept, FILE_META_MODE);
+	assert_int_equal(m.cause, CAUSE_PERMISSION);
+	m = next_verdict(lab);
+	assert_int_equal(m.not_kept, FILE_META_ALL_KINDS);
+	expect_end(lab);
+	results_get_totals(lab->r, &t);
+	assert_int_equal(t.committed, 4);
+	assert_int_equal(t.not_kept, 3);
+	assert_int_equal(totals_code(&t, 0), ERR_SOME_FAILED);
+	assert_int_equal(lab->messages, 0);
+	results_tell_losses(lab->r);
+	assert_int_equal(lab->messages, 2);
+	assert_non_null(strstr(lab->message,
+			       "the modification time of d/a could not be"));
+}
+
+/* An older sender gets one note, as of a directory. */
+static void metadata_that_is_not_kept_from_an_older_sender(void **state)
+{
+	struct lab *lab = *state;
+	struct msg_verdict v;
+	struct msg_summary sum;
+	struct msg_note m;
+	struct frame f;
+	const uint8_t *body;
+
+	lose(lab, 1, FILE_META_MODE);
+	lose(lab, 2, FILE_META_TIME);
+	results_push(lab->r);
+	assert_true(take(lab, 1, 0));
+	body = next_frame(lab, &f);
+	assert_int_equal(f.type, FRAME_NOTE);
+	assert_int_equal(msg_get_note(&m, body, f.len), 0);
+	assert_int_equal(m.not_kept, 0);
+	assert_int_equal(m.cause, CAUSE_PERMISSION);
+	v = next_verdict(lab);
+	assert_int_equal(v.count, 2);
+	assert_int_equal(v.not_kept, 0);
+	assert_int_equal(v.cause, CAUSE_NONE);
+	expect_end(lab);
+	results_get_summary(lab->r, &sum);
+	assert_int_equal(sum.notes, 1);
 }
 
 static void a_committed_file(void **state)
@@ -417,6 +517,8 @@ int main(void)
 		results_test(without_events_nobody_is_told),
 		results_test(a_file_that_the_sender_gave_up),
 		results_test(a_note_on_a_directory),
+		results_test(metadata_that_is_not_kept),
+		results_test(metadata_that_is_not_kept_from_an_older_sender),
 		results_test(a_committed_file),
 		results_test(an_outbox_is_bounded),
 	};

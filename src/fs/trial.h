@@ -1,0 +1,26 @@
+/*
+ * trial.h - finding out what a file system does by trying it, in an empty
+ * directory made for that, ".ferry-0123456789abcdef.new", which is removed again.
+ *
+ * Layer: fs.
+ * Threads: any.
+ *
+ * For what no call tells in advance, or what file systems accept and do not do.
+ * Each trial takes about ten system calls.
+ */
+#ifndef FERRY_FS_TRIAL_H
+#define FERRY_FS_TRIAL_H
+
+/* Whether rename_exchange() exchanges names in dir_fd.  0 where it fails, or
+ * renames, or nothing can be tried. */
+int trial_exchange(int dir_fd);
+
+/* Whether a file can have this name (one component) in dir_fd.  Returns 0, also
+ * where nothing can be tried, or the errno of creating it. */
+int trial_name(int dir_fd, const char *name);
+
+/* Whether names that differ only in upper and lower case, or in the Unicode form
+ * of a letter, are the same name in dir_fd.  0 where nothing can be tried. */
+int trial_folding(int dir_fd);
+
+#endif

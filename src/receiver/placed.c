@@ -1,0 +1,377 @@
+/*
+ * A table of paths by a key that is the same for all spellings that a file
+ * system may take for one.  Not by inode: on FUSE a file may have another one
+ * under each spelling.
+ */
+#include "receiver/placed.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "fs/trial.h"
+
+enum {
+	SLOTS_MIN = 1024,
+	/* About 64 MiB with paths of 100 bytes.  From there on each file that
+	 * is there already counts as one of this session. */
+	PATHS_MAX = 1 << 19,
+};
+
+struct slot {
+	uint64_t key;
+	char *path; /* NULL: free */
+};
+
+struct part_id {
+	uint64_t tag, dir_key, dir;
+};
+
+struct placed {
+	int replaces; /* set once */
+	struct timespec began;
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	int folds; /* 1, -1, or 0 as long as it was not tried */
+	struct slot *slots;
+	size_t size, count; /* size: a power of 2, at least twice count */
+	int is_full;
+	struct part_id *parts; /* in use */
+	size_t part_count, part_room;
+};
+
+struct placed *placed_new(int replaces, const struct timespec *began)
+{
+	struct placed *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->replaces = replaces;
+	p->began = *began;
+	pthread_mutex_init(&p->lock, NULL);
+	return p;
+}
+
+void placed_free(struct placed *p)
+{
+	if (!p)
+		return;
+	for (size_t i = 0; i < p->size; i++)
+		free(p->slots[i].path);
+	free(p->slots);
+	free(p->parts);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+/* Locked. */
+static int folds_names(struct placed *p, int dir_fd)
+{
+	if (p->folds == 0)
+		p->folds = trial_folding(dir_fd) ? 1 : -1;
+	return p->folds > 0;
+}
+
+int placed_lock(struct placed *p, int dir_fd)
+{
+	if (!p || !p->replaces)
+		return 0;
+	pthread_mutex_lock(&p->lock);
+	if (folds_names(p, dir_fd))
+		return 1;
+	pthread_mutex_unlock(&p->lock);
+	return 0;
+}
+
+void placed_unlock(struct placed *p)
+{
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- keys ---- */
+
+static uint64_t mix(uint64_t h, unsigned char c)
+{
+	return (h ^ c) * UINT64_C(0x100000001b3); /* FNV-1a */
+}
+
+#define HASH_START UINT64_C(0xcbf29ce484222325)
+
+static uint64_t exact_key(const char *path, size_t n)
+{
+	uint64_t h = HASH_START;
+
+	for (size_t i = 0; i < n; i++)
+		h = mix(h, (unsigned char)path[i]);
+	return h;
+}
+
+/* Whether a combining accent (U+0300 to U+036F) follows the letter at path[i]:
+ * then both together are also one letter. */
+static int is_base(const char *path, size_t n, size_t i)
+{
+	return i + 1 < n && ((unsigned char)path[i + 1] == 0xcc ||
+			     (unsigned char)path[i + 1] == 0xcd);
+}
+
+/* The same for all spellings: without letters that are not ASCII, which may have
+ * forms of any length, and in lower case.  Others may have it as well. */
+static uint64_t folded_key(const char *path, size_t n)
+{
+	uint64_t h = HASH_START;
+
+	for (size_t i = 0; i < n; i++) {
+		const unsigned char c = (unsigned char)path[i];
+
+		if (c < 0x80 && (c == '/' || !is_base(path, n, i)))
+			h = mix(h, (unsigned char)tolower(c));
+	}
+	return h;
+}
+
+/* ---- the table ---- */
+
+/* The first slot from i on that has this key, or the free one after them. */
+static size_t next_slot(const struct slot *slots, size_t size, uint64_t key,
+			size_t i)
+{
+	while (slots[i & (size - 1)].path && slots[i & (size - 1)].key != key)
+		i++;
+	return i & (size - 1);
+}
+
+static int grow(struct placed *p)
+{
+	const size_t size = p->size ? 2 * p->size : SLOTS_MIN;
+	struct slot *slots = p->count < PATHS_MAX ?
+				     calloc(size, sizeof(*slots)) : NULL;
+
+	if (!slots)
+		return -1;
+	for (size_t i = 0; i < p->size; i++) {
+		size_t at = (size_t)p->slots[i].key;
+
+		if (!p->slots[i].path)
+			continue;
+		while (slots[at & (size - 1)].path)
+			at++;
+		slots[at & (size - 1)] = p->slots[i];
+	}
+	free(p->slots);
+	p->slots = slots;
+	p->size = size;
+	return 0;
+}
+
+void placed_note(struct placed *p, const struct placed_name *name)
+{
+	const uint64_t key = folded_key(name->path, name->path_len);
+	char *path = strndup(name->path, name->path_len);
+	size_t i;
+
+	if (!path || (2 * (p->count + 1) > p->size && grow(p) < 0)) {
+		free(path);
+		p->is_full = 1;
+		return;
+	}
+	i = next_slot(p->slots, p->size, key, (size_t)key);
+	while (p->slots[i].path) {
+		if (strcmp(p->slots[i].path, path) == 0) {
+			free(path);
+			return;
+		}
+		i = next_slot(p->slots, p->size, key, i + 1);
+	}
+	p->slots[i] = (struct slot){ key, path };
+	p->count++;
+}
+
+/* ---- rivals ---- */
+
+/* Find the leaf as it is spelled in its directory: itself if it is there, else
+ * the one with the inode of there.  "" where neither is listed. */
+static void find_stored(const struct placed_name *name,
+			const struct stat *there, char stored[NAME_MAX + 1])
+{
+	int fd = openat(name->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *de;
+
+	stored[0] = '\0';
+	while (d && (de = readdir(d))) {
+		const int is_it = strcmp(de->d_name, name->leaf) == 0;
+
+		if (is_it || de->d_ino == there->st_ino)
+			memcpy(stored, de->d_name, strlen(de->d_name) + 1);
+		if (is_it)
+			break;
+	}
+	if (d)
+		closedir(d);
+	else
+		io_close(&fd);
+}
+
+static size_t dir_len(const struct placed_name *name)
+{
+	return name->path_len - strlen(name->leaf);
+}
+
+static char *stored_path(const struct placed_name *name, const char *stored)
+{
+	const size_t n = dir_len(name), size = strlen(stored) + 1;
+	char *path = malloc(n + size);
+
+	if (path) {
+		memcpy(path, name->path, n);
+		memcpy(path + n, stored, size);
+	}
+	return path;
+}
+
+/* One that was noted under another spelling.  Others have its key as well: then
+ * the directory lists the name as it is. */
+static char *find_noted(const struct placed *p, const struct placed_name *name,
+			const struct stat *there)
+{
+	const uint64_t key = folded_key(name->path, name->path_len);
+	const size_t n = dir_len(name);
+	char stored[NAME_MAX + 1];
+	size_t i;
+
+	if (p->size == 0)
+		return NULL;
+	find_stored(name, there, stored);
+	i = next_slot(p->slots, p->size, key, (size_t)key);
+	for (; p->slots[i].path;
+	     i = next_slot(p->slots, p->size, key, i + 1)) {
+		const char *path = p->slots[i].path;
+		const int same_dir = strlen(path) > n &&
+				     memcmp(path, name->path, n) == 0 &&
+				     !strchr(path + n, '/');
+
+		if (same_dir && strcmp(stored, name->leaf) == 0)
+			continue; /* the name is there by itself */
+		if (strlen(path) != name->path_len ||
+		    memcmp(path, name->path, name->path_len) != 0)
+			return strdup(path);
+	}
+	return p->is_full ? stored_path(name, stored) : NULL;
+}
+
+char *placed_note_same(struct placed *p, const struct placed_name *name)
+{
+	char *rival = NULL;
+	struct stat there;
+
+	if (!placed_lock(p, name->dir_fd))
+		return NULL;
+	if (fstatat(name->dir_fd, name->leaf, &there, AT_SYMLINK_NOFOLLOW) == 0)
+		rival = find_noted(p, name, &there);
+	if (!rival)
+		placed_note(p, name);
+	placed_unlock(p);
+	return rival;
+}
+
+/* Whether it was put there, or changed, since the session began. */
+static int is_young(const struct placed *p, const struct stat *there)
+{
+	const struct timespec *t = &there->st_ctim, *began = &p->began;
+
+	return t->tv_sec > began->tv_sec ||
+	       (t->tv_sec == began->tv_sec && t->tv_nsec >= began->tv_nsec);
+}
+
+char *placed_rival(struct placed *p, const struct placed_name *name,
+		   const struct stat *there, int is_locked)
+{
+	char stored[NAME_MAX + 1], *path = NULL;
+
+	if (!p)
+		return NULL;
+	if (!is_locked)
+		pthread_mutex_lock(&p->lock);
+	if (p->replaces) {
+		path = p->folds > 0 ? find_noted(p, name, there) : NULL;
+	} else if (is_young(p, there) && folds_names(p, name->dir_fd)) {
+		find_stored(name, there, stored);
+		path = stored_path(name, stored[0] ? stored : name->leaf);
+	}
+	if (!is_locked)
+		pthread_mutex_unlock(&p->lock);
+	return path;
+}
+
+/* ---- parts ---- */
+
+static struct part_id part_id_of(const struct placed_name *name, uint64_t tag)
+{
+	const size_t n = dir_len(name);
+	const struct part_id id = { tag, folded_key(name->path, n),
+				    exact_key(name->path, n) };
+
+	return id;
+}
+
+/* Whether an item has this part through another spelling of the directory. */
+static int is_shared(struct placed *p, const struct part_id *id, int dir_fd)
+{
+	for (size_t i = 0; i < p->part_count; i++) {
+		const struct part_id *o = &p->parts[i];
+
+		if (o->tag == id->tag && o->dir_key == id->dir_key &&
+		    o->dir != id->dir)
+			return folds_names(p, dir_fd);
+	}
+	return 0;
+}
+
+int placed_take_part(struct placed *p, const struct placed_name *name,
+		     uint64_t tag)
+{
+	const struct part_id id = part_id_of(name, tag);
+	struct part_id *parts;
+	int rc = -1;
+
+	pthread_mutex_lock(&p->lock);
+	if (is_shared(p, &id, name->dir_fd))
+		goto out;
+	if (p->part_count == p->part_room) {
+		const size_t room = p->part_room ? 2 * p->part_room : 64;
+
+		parts = realloc(p->parts, room * sizeof(*parts));
+		if (!parts)
+			goto out;
+		p->parts = parts;
+		p->part_room = room;
+	}
+	p->parts[p->part_count++] = id;
+	rc = 0;
+out:
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+void placed_drop_part(struct placed *p, const struct placed_name *name,
+		      uint64_t tag)
+{
+	const struct part_id id = part_id_of(name, tag);
+
+	pthread_mutex_lock(&p->lock);
+	for (size_t i = p->part_count; i > 0; i--) {
+		if (p->parts[i - 1].tag != id.tag ||
+		    p->parts[i - 1].dir != id.dir)
+			continue;
+		p->parts[i - 1] = p->parts[--p->part_count];
+		break;
+	}
+	pthread_mutex_unlock(&p->lock);
+}

@@ -1,0 +1,531 @@
+#!/usr/bin/env bats
+# Receiving on file systems that lack calls, or accept them and do nothing:
+# tests/tools/lackfs.c makes them.  What is left of the guarantees there is in
+# ferry(1), FILE SYSTEMS.
+
+load helper
+
+setup() { make_dir; }
+
+teardown() {
+	unmount
+	chattr -i -a dst dst/* 2>/dev/null || true
+	remove_dir
+}
+
+# lacking WHAT - dst is a file system that lacks WHAT (see lackfs.c), whose files
+# are in back.
+lacking() {
+	unmount
+	rm -rf dst back
+	mkdir dst back
+	"$FERRY_TOOLS/lackfs" "$1" back dst 3>&-
+}
+
+unmount() {
+	# a daemon that lags behind may still have a descriptor
+	while mountpoint -q dst 2>/dev/null; do
+		umount dst 2>/dev/null || umount -l dst
+	done
+}
+
+# tree DIR TEXT - small files, one that is received in chunks, a symlink.
+tree() {
+	mkdir -p "$1/sub"
+	echo "$2" >"$1/small"
+	echo "$2" >"$1/sub/small"
+	{ echo "$2"; head -c 9000000 /dev/zero; } >"$1/sub/large"
+	rm -f "$1/link"
+	ln -s "$2" "$1/link"
+	touch -d @1500000000 "$1/small" "$1/sub"/*
+}
+
+# transfer POLICY OPTION... - send src/t, with its events in sent.events.
+transfer() {
+	receive --plain --once --existing "$@" dst
+	send --plain --json=7 src/t 7>sent.events
+	wait_receiver
+	check_events events
+	check_events sent.events
+}
+
+# ---- names -----------------------------------------------------------------
+
+@test "without hard links or flags of renameat2, new files arrive, and none is overwritten" {
+	needs FUSE
+	tree src/t new
+	for lack in link,flags link,noreplace flags link; do
+		for how in fail skip newer rename backup replace; do
+			echo "# $lack $how"
+			lacking $lack
+			transfer $how
+			status 0
+			[ "$got" = 0 ]
+			same_tree src/t dst/t
+			no_litter
+			# the same again
+			transfer $how
+			status 0
+			same_tree src/t dst/t
+		done
+		for how in fail skip; do
+			lacking $lack
+			tree dst/t old
+			transfer $how
+			case $how in fail) status 8 ;; skip) status 1 ;; esac
+			is cat dst/t/small old
+			is head -n 1 dst/t/sub/large old
+			no_litter
+		done
+	done
+}
+
+@test "without hard links or flags of renameat2, rename and backup lose nothing" {
+	needs FUSE
+	tree src/t new
+	for lack in link,flags flags link link,exchange-ignored \
+		exchange-ignored; do
+		echo "# $lack"
+		lacking $lack
+		tree dst/t old
+		transfer backup
+		status 0
+		same src/t dst/
+		is cat dst/t/small~ old
+		is cat dst/t/sub/small~ old
+		is head -n 1 dst/t/sub/large~ old
+		is readlink dst/t/link~ old
+		is find dst/t -name '*~' -printf . ....
+		tree src/t newer
+		transfer backup
+		status 0
+		is cat dst/t/small~1~ new
+		tree src/t new
+		no_litter
+		lacking $lack
+		tree dst/t old
+		transfer rename
+		status 0
+		is cat dst/t/small old
+		is cat "dst/t/small (1)" new
+		is head -n 1 "dst/t/sub/large (1)" new
+		no_litter
+	done
+}
+
+@test "hard links that the file system or the system refuses, where files without a name can be made" {
+	needs ptrace
+	[[ $FERRY_VARIANT = release && -z ${FERRY_WRAP:-} ]] ||
+		skip "strace does not mix with this build"
+	tree src/t new
+	for error in EPERM EOPNOTSUPP ENOSYS; do
+		for sync in none batch; do
+			rm -rf dst; mkdir dst
+			FERRY_WRAP="strace -f -qq -o /dev/null -e trace=linkat
+				-e inject=linkat:error=$error" \
+				receive --plain --once --sync $sync dst
+			send --plain src/t
+			wait_receiver
+			status 0
+			[ "$got" = 0 ]
+			same_tree src/t dst/t
+			no_litter
+		done
+	done
+}
+
+@test "symlinks that the file system does not have are told as that" {
+	needs FUSE
+	tree src/t new
+	lacking symlink
+	transfer fail
+	status 1
+	has sender 't/link: on the receiver'
+	has sender 'not supported by the file system'
+	hasnt sender 'permission'
+	cmp src/t/sub/large dst/t/sub/large
+}
+
+# ---- resume ----------------------------------------------------------------
+
+@test "an interrupted file is resumed where modes or owners are the mount's" {
+	needs FUSE
+	head -c 42000000 /dev/urandom >src/f
+	for mount in mode=0777 mode=0644 uid=65534 uid=65534,mode=0777; do
+		echo "# $mount"
+		lacking $mount
+		receive --plain dst
+		start_send slow --plain --limit-rate 20M src/f
+		await slow.events '"progress","bytes":2[0-9]{7}'
+		kill -KILL "${pid[slow]}"
+		ended slow
+		await events '"summary".*"exit":6'
+		send --plain --json=7 src/f 7>again
+		status 0
+		cmp src/f dst/f
+		[ "$(member again summary wire_bytes)" -lt 30000000 ]
+		no_litter
+		stop_receiver
+	done
+}
+
+@test "a part that another user made is not used where modes are kept" {
+	needs "a second user"
+	head -c 20000000 /dev/urandom >src/f
+	chmod 777 dst
+	receive --plain dst
+	start_send slow --plain --limit-rate 10M src/f
+	await slow.events '"progress","bytes":[5-9][0-9]{6}'
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+	chown 65534:65534 dst/.ferry-*.part
+	send --plain --json=7 src/f 7>again
+	status 0
+	cmp src/f dst/f
+	[ "$(member again summary wire_bytes)" -ge 20000000 ]
+	no_litter
+	stop_receiver
+}
+
+# ---- metadata --------------------------------------------------------------
+
+@test "where mode or time cannot be set the content arrives, and both sides are told once" {
+	needs FUSE
+	tree src/t new
+	chmod 640 src/t/small src/t/sub/*
+	for what in chmod utimens chmod,utimens; do
+		echo "# $what"
+		lacking $what
+		transfer fail
+		status 1
+		[ "$got" = 1 ]
+		diff -r --no-dereference src/t dst/t
+		is member sent.events summary failed 0
+		is member events summary failed 0
+		for side in sender messages; do
+			case $what in chmod*)
+				is grep -c 'mode of' $side 1 ;; esac
+			case $what in *utimens)
+				is grep -c 'modification time of' $side 1 ;;
+			esac
+			case $what in utimens) hasnt $side 'mode of ' ;; esac
+			hasnt $side 'failed'
+			hasnt $side 'was not sent'
+		done
+		grep -q '"path":"t/small".*"not_kept":' events
+		grep -q '"path":"t/small".*"not_kept":' sent.events
+		no_litter
+	done
+}
+
+@test "modes and times that the file system accepts and ignores are told as not kept" {
+	needs FUSE
+	tree src/t new
+	chmod 640 src/t/small src/t/sub/*
+	for what in chmod utimens; do
+		lacking $what-ignored
+		transfer fail
+		status 1
+		[ "$got" = 1 ]
+		diff -r --no-dereference src/t dst/t
+		is member events summary not_kept 3
+		is member sent.events summary not_kept 3
+		for side in sender messages; do
+			is grep -c 'could not be kept' $side 1
+			has $side 'not supported by the file system'
+		done
+	done
+}
+
+@test "modes that are the mount's are a warning" {
+	needs FUSE
+	tree src/t new
+	chmod 640 src/t/small src/t/sub/*
+	lacking mode=0777
+	transfer fail
+	status 0
+	[ "$got" = 0 ]
+	diff -r --no-dereference src/t dst/t
+	is grep -c 'warning: the file system does not keep modes' messages 1
+}
+
+# ---- flushing --------------------------------------------------------------
+
+@test "a file system that cannot flush directories or files: committed, with a warning" {
+	needs FUSE
+	tree src/t new
+	for what in fsyncdir fsync; do
+		for sync in batch file; do
+			lacking $what
+			transfer fail --sync $sync
+			status 0
+			[ "$got" = 0 ]
+			same_tree src/t dst/t
+			is grep -c 'warning: the file system cannot flush' messages 1
+			no_litter
+		done
+		lacking $what
+		transfer fail --sync none
+		status 0
+		hasnt messages 'cannot flush'
+	done
+}
+
+# ---- what is in the way ----------------------------------------------------
+
+@test "backup and replace over a FIFO, a socket or a device" {
+	mkdir -p src/t saved
+	for name in fifo socket device; do echo new >src/t/$name; done
+	for how in backup replace; do
+		for sandbox in require off; do
+			rm -rf dst; mkdir -p dst/t
+			mkfifo dst/t/fifo
+			python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
+			mknod dst/t/device c 1 3 2>/dev/null ||
+				mkfifo dst/t/device
+			transfer $how --sandbox $sandbox
+			status 0
+			diff -r src/t/fifo dst/t/fifo
+			is cat dst/t/socket new
+			is cat dst/t/device new
+			if [ $how = backup ]; then
+				[ -p dst/t/fifo~ ] && [ -S dst/t/socket~ ]
+				[ ! -f dst/t/device~ ] && [ -e dst/t/device~ ]
+			fi
+			no_litter
+		done
+	done
+}
+
+@test "files and directories with the immutable or append-only attribute are told as that" {
+	chattr +i dst 2>/dev/null || skip "a file system with attributes"
+	tree src/t new
+	for attribute in i a; do
+		for how in replace backup; do
+			chattr -ia dst dst/t 2>/dev/null || true
+			rm -rf dst
+			tree dst/t old
+			chattr +$attribute dst/t/small dst/t/sub/large
+			transfer $how
+			status 1
+			is grep -c 'immutable or append-only' sender 2
+			is grep -c 'immutable or append-only' messages 2
+			has sender chattr
+			is cat dst/t/small old
+			is cat dst/t/sub/small new
+			chattr -$attribute dst/t/small dst/t/sub/large
+			no_litter
+		done
+	done
+	rm -rf dst; mkdir dst
+	chattr +i dst
+	run ferry receive --plain -p 0 dst
+	[ "$status" = 7 ]
+	[[ $output = *"dst is immutable"*chattr* ]]
+	chattr -i dst
+	receive --plain dst
+	chattr +i dst
+	send --plain src/t
+	status 8
+	grep -q 'immutable or append-only' sender
+	hasnt sender 'permission denied'
+	stop_receiver
+	chattr -i dst
+	rm -rf dst; mkdir -p dst/t/sub
+	chattr +i dst/t/sub
+	transfer fail
+	status 1
+	is grep -c 't/sub/.*immutable or append-only' sender 2
+	chattr -i dst/t/sub
+}
+
+@test "the receive directory is removed, moved or replaced while the receiver runs" {
+	tree src/t new
+	mkdir other
+	ln -s dst way
+	for dir in dst "$PWD/dst" way .; do
+		for what in remove replace move; do
+			rm -rf dst moved; mkdir dst
+			if [ "$dir" = . ]; then
+				[ $what = remove ] || continue
+				FERRY_WRAP="env -C dst" receive --plain "$dir"
+			else
+				receive --plain "$dir"
+			fi
+			send --plain src/t/small
+			status 0
+			echo "# $what $dir"
+			case $what in
+			remove) rm -r dst ;;
+			replace) rm -r dst; mkdir dst ;;
+			move) mv dst moved; mkdir dst ;;
+			esac
+			if [ $what = move ]; then
+				send --plain src/t
+				status 0
+				cmp src/t/sub/large moved/t/sub/large
+				grep -q 'warning: .*was moved' messages
+				only_dir
+				stop_receiver
+				continue
+			fi
+			for path in src/t/small src/t/sub/large src/t; do
+				send --plain "$path"
+				status 8
+				has sender 'directory that it receives into was removed'
+				has sender 'restart the receiver'
+			done
+			has messages 'directory that it receives into was removed'
+			[ ! -e dst ] || only_dir
+			stop_receiver
+		done
+	done
+}
+
+@test "the directory of a file is removed while the file is received" {
+	mkdir -p src/t
+	head -c 30000000 /dev/urandom >src/t/f
+	receive --plain --once dst
+	start_send slow --plain --limit-rate 10M src/t
+	await slow.events '"progress","bytes":[5-9][0-9]{6}'
+	rm -r dst/t
+	ended slow
+	wait_receiver
+	[ "$code" = 8 ]
+	has slow.messages 'was removed'
+	hasnt slow.messages vanished
+}
+
+# ---- what the file system cannot store -------------------------------------
+
+@test "a name that cannot be stored is refused before any content is sent" {
+	needs FUSE
+	lacking names
+	head -c 42000000 /dev/urandom >'src/big?x'
+	head -c 42000000 /dev/urandom >src/good
+	echo small >'src/small:x'
+	mkdir 'src/dir|'
+	cp src/good 'src/dir|/f'
+	receive --plain --once dst
+	send --plain --json=7 src/* 7>sent.events
+	wait_receiver
+	status 1
+	cmp src/good dst/good
+	[ "$(member sent.events summary wire_bytes)" -lt 45000000 ]
+	is grep -c 'the file system cannot store this name' sender 4
+	is ls -A dst good
+}
+
+@test "a file of a size that cannot be stored is refused before any content is sent" {
+	needs FUSE
+	lacking size=20000000
+	head -c 42000000 /dev/urandom >src/big
+	head -c 19000000 /dev/urandom >src/good
+	receive --plain --once dst
+	send --plain --json=7 src/* 7>sent.events
+	wait_receiver
+	status 1
+	cmp src/good dst/good
+	[ "$(member sent.events summary wire_bytes)" -lt 21000000 ]
+	has sender 'file too large'
+	is ls -A dst good
+}
+
+@test "a sparse file that is larger than ext2 can store is refused" {
+	needs 'loop devices'
+	truncate -s 40M image
+	mkfs.ext2 -q -b 1024 image
+	mount -o loop image dst
+	truncate -s 20G src/big
+	echo some | dd of=src/big conv=notrunc bs=1 seek=1000 status=none
+	receive --plain --once dst
+	send --plain --json=7 src/big 7>sent.events
+	wait_receiver
+	umount dst
+	status 8
+	has sender 'file too large'
+	[ "$(member sent.events summary wire_bytes)" -lt 100000 ]
+}
+
+# ---- names that are the same there -----------------------------------------
+
+@test "names that the file system folds: files of one session never overwrite each other" {
+	needs FUSE
+	lower=$(printf 'caf\303\251') combining=$(printf 'cafe\314\201')
+	for pair in readme:README "$lower:$combining" dir/f:DIR/f; do
+		for size in 10 9000000; do
+			for how in fail skip replace newer backup; do
+				echo "# $pair $size $how"
+				rm -rf src; mkdir -p src/t/dir src/t/DIR
+				{ echo one; head -c $size /dev/zero; } \
+					>"src/t/${pair%:*}"
+				{ echo two; head -c $size /dev/zero; } \
+					>"src/t/${pair#*:}"
+				touch -d @1500000000 "src/t/${pair%:*}"
+				lacking fold
+				for run in first again; do
+					transfer $how
+					status 1
+					# skipping is no failure to a receiver
+					case $run$how in
+					againskip | againnewer) ;;
+					*) [ "$got" = 1 ] ;;
+					esac
+					is find dst -type f -printf . .
+					# the one that is there
+					first=$(sed -n \
+						's/.*"path":"\(t[^"]*\)".*"status":"\(committed\|unchanged\)".*/\1/p' \
+						sent.events)
+					cmp "src/$first" "$(find dst -type f)"
+					no_litter
+					# where nothing is replaced, what was
+					# there before the session is not told
+					# from what came in it, ...
+					case $run$how in
+					again[fs]* | againnewer) continue ;;
+					esac
+					has sender 'another file in this session: t/'
+					has messages 'another file in this session: t/'
+					# ... nor is a directory named as it is
+					case $pair$how in
+					dir*fail | dir*skip) continue ;;
+					esac
+					has sender "in this session: $first;"
+					has messages "in this session: $first;"
+					no_litter
+				done
+			done
+		done
+	done
+}
+
+@test "names that the file system folds: rename keeps both, other sessions replace" {
+	needs FUSE
+	for sync in none batch; do
+		rm -rf src; mkdir -p src/t
+		echo one >src/t/readme
+		echo two >src/t/README
+		lacking fold
+		transfer rename --sync $sync
+		status 0
+		is cat dst/t/*  $'one\ntwo' || is cat dst/t/* $'two\none'
+		# an earlier session's file is replaced as anywhere
+		lacking fold
+		rm src/t/README
+		transfer replace --sync $sync
+		status 0
+		mv src/t/readme src/t/README
+		echo three >src/t/README
+		transfer replace --sync $sync
+		status 0
+		is cat dst/t/readme three
+		is find dst -type f -printf . .
+		# the same content under both names loses nothing
+		cp -p src/t/README src/t/readme
+		transfer replace --sync $sync
+		status 0
+		no_litter
+	done
+}
