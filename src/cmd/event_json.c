@@ -3,6 +3,7 @@
  */
 #include "cmd/event_json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "chunk/digest.h"
@@ -75,8 +76,13 @@ void event_json_file(struct buf *b, uint64_t number,
 	if (f->renamed_to)
 		json_bytes(b, "renamed_to", f->renamed_to,
 			   strlen(f->renamed_to));
-	if (f->error)
-		put_text(b, "error", f->error);
+	if (f->error) {
+		char error[EVENT_TEXT_MAX];
+
+		snprintf(error, sizeof(error), "%s%s%s", f->error,
+			 f->advice ? "; " : "", f->advice ? f->advice : "");
+		put_text(b, "error", error);
+	}
 	json_end(b);
 }
 

@@ -105,13 +105,15 @@ const char *event_text_status(const struct session_file *f)
 }
 
 const char *event_text_file(char *dst, const struct session_file *f,
-			    int is_sender)
+			    int is_sender, int with_advice)
 {
 	char name[SHOWN_MAX], other[SHOWN_MAX], size[32];
 
 	escape(name, f->name, f->name_len);
 	if (f->status == STATUS_FAILED && f->error) {
-		snprintf(dst, EVENT_TEXT_MAX, "%s", f->error);
+		snprintf(dst, EVENT_TEXT_MAX, "%s%s%s", f->error,
+			 with_advice && f->advice ? "; " : "",
+			 with_advice && f->advice ? f->advice : "");
 	} else if (f->status == STATUS_FAILED) {
 		snprintf(dst, EVENT_TEXT_MAX, "%s: failed", name);
 	} else if (f->status == STATUS_SKIPPED) {
@@ -126,6 +128,45 @@ const char *event_text_file(char *dst, const struct session_file *f,
 			 event_text_status(f),
 			 text_size(size, sizeof(size), (double)f->size));
 	}
+	return dst;
+}
+
+const char *event_text_kind(const struct session_file *f, int is_sender)
+{
+	if (f->is_planned)
+		return NULL;
+	if (f->status == STATUS_FAILED)
+		return f->reason;
+	if (f->status == STATUS_SKIPPED)
+		return is_sender ? "skipped by the receiver" : "skipped";
+	if (f->status == STATUS_COMMITTED && f->renamed_to)
+		return "exists already; committed under another name";
+	return NULL;
+}
+
+/* "1,106" */
+static const char *grouped(char *dst, size_t size, uint64_t n)
+{
+	char digits[24];
+	const size_t len = (size_t)snprintf(digits, sizeof(digits), "%llu",
+					    (unsigned long long)n);
+	size_t used = 0;
+
+	for (size_t i = 0; i < len && used + 2 < size; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			dst[used++] = ',';
+		dst[used++] = digits[i];
+	}
+	dst[used] = '\0';
+	return dst;
+}
+
+const char *event_text_more(char *dst, uint64_t count, const char *kind)
+{
+	char number[32];
+
+	snprintf(dst, EVENT_TEXT_MAX, "and %s more: %s (-v names each)",
+		 grouped(number, sizeof(number), count), kind);
 	return dst;
 }
 

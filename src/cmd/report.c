@@ -21,6 +21,7 @@
 #include "cmd/event_text.h"
 #include "cmd/outputs.h"
 #include "cmd/progress.h"
+#include "cmd/repeats.h"
 #include "cmd/writer.h"
 
 enum {
@@ -35,6 +36,7 @@ static_assert((int)PROGRESS_LINE_MAX <= (int)WRITER_SHOWN_MAX,
 struct peer {
 	struct peer *next;
 	uint64_t number;
+	struct repeats repeats; /* a receiver's: of the session */
 	char text[];
 };
 
@@ -54,6 +56,7 @@ struct report {
 	struct progress progress;
 	uint64_t drawn_ms; /* when the progress line was drawn last */
 	struct peer *peers;
+	struct repeats repeats; /* a sender's: of the whole transfer */
 	uint64_t summaries;
 };
 
@@ -75,9 +78,9 @@ static uint64_t number_of(const struct report *r, uint64_t number)
 static void add_peer(struct report *r, uint64_t number, const char *text)
 {
 	const size_t size = strlen(text) + 1;
-	struct peer *p = malloc(sizeof(*p) + size);
+	struct peer *p = calloc(1, sizeof(*p) + size);
 
-	/* if this fails, messages lack the address */
+	/* if this fails, messages lack the address, and all files are named */
 	if (!p)
 		return;
 	p->number = number;
@@ -255,6 +258,48 @@ static int is_said(const struct report_config *cfg,
 	       f->status == STATUS_COMMITTED && f->renamed_to;
 }
 
+/* The counts of a session; NULL: none, for lack of memory. */
+static struct repeats *find_repeats(struct report *r, uint64_t number)
+{
+	struct peer *p = r->peers;
+
+	if (r->cfg.is_sender)
+		return &r->repeats;
+	while (p && p->number != number)
+		p = p->next;
+	return p ? &p->repeats : NULL;
+}
+
+/* Of each kind of results only the first are said, and the advice once. */
+static void say_file(struct report *r, uint64_t number,
+		     const struct session_file *f)
+{
+	const char *kind = event_text_kind(f, r->cfg.is_sender);
+	struct repeats *repeats = find_repeats(r, number);
+	const uint64_t count = kind && repeats ? repeats_add(repeats, kind) : 1;
+	char text[EVENT_TEXT_MAX];
+
+	if (count <= REPEATS_NAMED || r->cfg.verbose)
+		outputs_say(r->out, event_text_file(text, f, r->cfg.is_sender,
+						    count == 1));
+}
+
+/* Say how many results were not said, and begin to count anew. */
+static void say_repeats(struct report *r, struct repeats *repeats)
+{
+	char text[EVENT_TEXT_MAX];
+
+	for (size_t i = 0; i < REPEATS_KINDS && !r->cfg.verbose; i++) {
+		const struct repeats_row *row = &repeats->rows[i];
+		const uint64_t count = repeats_unnamed(row);
+
+		if (count > 0)
+			outputs_say(r->out,
+				    event_text_more(text, count, row->kind));
+	}
+	memset(repeats, 0, sizeof(*repeats));
+}
+
 static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 {
 	struct report *r = ctx;
@@ -266,7 +311,7 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 		outputs_list(r->out,
 			     event_text_planned(text, f, r->cfg.verbose));
 	else if (is_said(&r->cfg, f))
-		outputs_say(r->out, event_text_file(text, f, r->cfg.is_sender));
+		say_file(r, number, f);
 	json = outputs_json(r->out);
 	if (json) {
 		event_json_file(json, number_of(r, number), f);
@@ -334,6 +379,8 @@ static void on_summary(void *ctx, uint64_t number,
 
 	pthread_mutex_lock(&r->lock);
 	outputs_draw_progress(r->out, "");
+	if (find_repeats(r, number))
+		say_repeats(r, find_repeats(r, number));
 	peer = take_peer(r, number);
 	if (r->cfg.is_sender)
 		say_sent(r, s);
@@ -413,6 +460,7 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 	missing = r->cfg.is_single ? r->summaries == 0 :
 				     code != ERR_INTERRUPTED;
 	outputs_draw_progress(r->out, "");
+	say_repeats(r, &r->repeats);
 	if (code && missing)
 		put_summary(r, 0, &s, e);
 	pthread_mutex_unlock(&r->lock);

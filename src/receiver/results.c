@@ -228,6 +228,8 @@ static void tell_user(const struct results *r, const struct item_result *item)
 		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
 			 name, r->peer, why);
 		f.error = error;
+		f.reason = wire_cause_text(v->cause);
+		f.advice = advice_of(v->cause);
 	}
 	if (item->renamed) {
 		const int dir = (int)(name_last(item->name) - item->name);
@@ -285,6 +287,7 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 		.name_len = name_len,
 		.status = STATUS_FAILED,
 		.error = error,
+		.reason = wire_cause_text(cause),
 	};
 
 	pthread_mutex_lock(&r->lock);
@@ -307,12 +310,23 @@ void results_note(struct results *r, const char *path, size_t len, int err_no)
 		.name = path,
 		.name_len = len,
 	};
-	char shown[SHOWN_MAX];
+	const struct session_events *ev = r->events;
+	char shown[SHOWN_MAX], error[1024], reason[256];
+	const struct session_file f = {
+		.name = path,
+		.name_len = len,
+		.status = STATUS_FAILED,
+		.error = error,
+		.reason = reason,
+		.advice = advice_of(m.cause),
+	};
 
 	text_escape(shown, sizeof(shown), path, len);
-	events_message(r->events, SESSION_ERROR,
-		       "%s: on this side: setting mode and time: %s", shown,
-		       wire_cause_text(m.cause));
+	snprintf(reason, sizeof(reason), "setting mode and time: %s",
+		 wire_cause_text(m.cause));
+	snprintf(error, sizeof(error), "%s: on this side: %s", shown, reason);
+	if (ev->file)
+		ev->file(ev->ctx, r->number, &f);
 	pthread_mutex_lock(&r->lock);
 	r->notes++;
 	totals_failed(&r->totals, TOTALS_LOCAL, m.cause);

@@ -25,12 +25,16 @@ struct session_file {
 	enum file_status status;
 	const struct digest_ops *digest_ops; /* NULL: no digest known */
 	const uint8_t *digest;
-	/* With STATUS_FAILED: one line with path, side, host, cause and advice,
+	/* With STATUS_FAILED: one line with path, side, host and cause,
 	 * escaped; otherwise NULL. */
 	const char *error;
 	/* On the receiver: the name that the file got instead, or NULL. */
 	const char *renamed_to;
 	int is_planned; /* with --dry-run: it was not sent, status is not set */
+	/* With STATUS_FAILED: what failures of the same kind have in common,
+	 * such as the cause, by which they are counted; and what to do about
+	 * them.  Either may be NULL. */
+	const char *reason, *advice;
 };
 
 struct session_progress {

@@ -510,7 +510,7 @@ static void trouble_becomes_a_note(void **state)
 	results_get_summary(lab->session->transfer.results, &sum);
 	assert_int_equal(sum.notes, 1);
 	/* Here, not before anything was sent. */
-	assert_string_equal(lab->message,
+	assert_string_equal(lab->file[(lab->files - 1) % LAB_EVENTS].error,
 			    "d: on this side: setting mode and time: it was "
 			    "removed meanwhile");
 }

@@ -97,11 +97,13 @@ static void send_files(struct capture *c)
 	static const uint8_t digest[DIGEST_MAX] = { 0xab };
 	const struct session_file files[] = {
 		{ "a/b", 3, 5, STATUS_COMMITTED, &digest_crc32, digest, NULL,
-		  NULL, 0 },
-		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, NULL, 0 },
-		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, NULL, 0 },
+		  NULL, 0, NULL, NULL },
+		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, NULL, 0,
+		  NULL, NULL },
+		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, NULL, 0,
+		  NULL, NULL },
 		{ "f", 1, 0, STATUS_FAILED, NULL, NULL, "f: on h: full",
-		  NULL, 0 },
+		  NULL, 0, NULL, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -487,8 +489,8 @@ static void test_no_room_to_keep_lines(void **state)
 {
 	enum { LINES = 200000 };
 	struct report_config cfg = receiver;
-	const struct session_file f = { "0123456789", 10, 5, STATUS_COMMITTED,
-					NULL, NULL, NULL, NULL, 0 };
+	const struct session_file f = { .name = "0123456789", .name_len = 10,
+					.size = 5, .status = STATUS_COMMITTED };
 	struct drain err, json;
 	int err_fds[2], json_fds[2], saved = dup(STDERR_FILENO);
 	unsigned files, lost;
