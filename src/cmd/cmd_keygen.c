@@ -13,7 +13,7 @@ static const struct option_row rows[] = {
 	  .help = "show this help" },
 };
 static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0])
+	"Options", rows, sizeof(rows) / sizeof(rows[0]), NULL
 };
 static const struct option_group *const groups[] = { &options, NULL };
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #include "base/text.h"
 #include "cmd/ask.h"
 #include "cmd/common.h"
+#include "cmd/habits.h"
+#include "cmd/operand_hints.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
@@ -53,6 +56,33 @@ struct operands {
 static int set_codec(void *field, const char *value)
 {
 	return codec_parse(value ? value : "auto", field);
+}
+
+/* Words of other tools, and a level alone or after another separator. */
+static int guess_codec(char *dst, size_t size, const char *value)
+{
+	static const char *const meant[][2] = {
+		{ "gzip", "zlib" }, { "gz", "zlib" }, { "deflate", "zlib" },
+		{ "zst", "zstd" },  { "yes", "auto" }, { "on", "auto" },
+		{ "no", "none" },   { "off", "none" },
+	};
+	struct codec_choice choice;
+	uint64_t level;
+	char *separator;
+
+	value += *value == '=';
+	if (num_parse(value, 1, 19, &level) == 0)
+		snprintf(dst, size, "zstd:%s", value);
+	else
+		snprintf(dst, size, "%s", value);
+	separator = strpbrk(dst, ",-=");
+	if (separator)
+		*separator = ':';
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
+		if (strcmp(value, meant[i][0]) == 0)
+			snprintf(dst, size, "%s", meant[i][1]);
+	}
+	return codec_parse(dst, &choice) == 0;
 }
 
 static int set_digest(void *field, const char *value)
@@ -114,7 +144,8 @@ static const struct option_row rows[] = {
 	  .min = 1, .max = UINT16_MAX, .off = OFF(common.port),
 	  .help = "port of the receiver (default 9473)" },
 	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]",
-	  .kind = OPTION_SET, .set = set_codec, .off = OFF(codec),
+	  .kind = OPTION_SET, .set = set_codec, .guess = guess_codec,
+	  .off = OFF(codec),
 	  .wants = "auto, none, zlib or zstd, optionally with a level (zlib:1 "
 		   "to zlib:9, zstd:1 to zstd:19)",
 	  .help = "compress with auto (zstd, for data that shrinks), none, "
@@ -153,7 +184,7 @@ static const struct option_row rows[] = {
 		  "connecting" },
 };
 static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0])
+	"Options", rows, sizeof(rows) / sizeof(rows[0]), habits_send
 };
 
 #define PATTERN_WANTS "a pattern such as '*.o', 'cache/' or '/src/tmp'"
@@ -175,7 +206,7 @@ static const struct option_row choice_rows[] = {
 };
 static const struct option_group choice = {
 	"What to send", choice_rows,
-	sizeof(choice_rows) / sizeof(choice_rows[0])
+	sizeof(choice_rows) / sizeof(choice_rows[0]), NULL
 };
 static const struct option_group *const groups[] = {
 	&options, &choice, &common_connection, &common_security,
@@ -273,6 +304,8 @@ static int read_list_operands(struct operands *o,
 static int read_operands(struct operands *o, const struct send_options *opts,
 			 int count, char **args, struct err *e)
 {
+	int rc;
+
 	if (opts->files_from)
 		return read_list_operands(o, opts, count, args, e);
 	if (opts->null)
@@ -290,7 +323,8 @@ static int read_operands(struct operands *o, const struct send_options *opts,
 	if (opts->name && !o->has_stdin)
 		return err_set(e, ERR_USAGE,
 			       "--name needs standard input (-) as a PATH");
-	return read_host(o, (uint16_t)opts->common.port, e);
+	rc = operand_hints_send(args, count, e);
+	return rc ? rc : read_host(o, (uint16_t)opts->common.port, e);
 }
 
 static int check_stdin(struct err *e)
@@ -344,6 +378,8 @@ static int add_path(const struct operands *o, const char *path,
 	int rc = is_stdin(path) ? check_stdin(e) : scan_add(scan, path, e);
 	struct err bad;
 
+	if (rc < 0 && !is_stdin(path))
+		operand_hints_special(path, o->host, e);
 	if (rc != ERR_LOCAL || o->path_count == 1)
 		return rc;
 	bad = *e;
@@ -477,6 +513,9 @@ static int run_reported(const struct send_options *opts,
 	struct report *report;
 	int rc;
 
+	/* As with "| head": the list ends quietly when its reader has gone. */
+	if (opts->dry_run && opts->common.json_fd < 0)
+		signal(SIGPIPE, SIG_DFL);
 	report_cfg.is_sender = 1;
 	report_cfg.is_preview = opts->dry_run;
 	report_cfg.is_single = 1;
