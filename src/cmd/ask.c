@@ -199,6 +199,32 @@ static int read_line(struct line *l, struct err *e)
 
 /* ---- the question ---- */
 
+/* Say what is wrong with the line, which code_parse() has refused with e. */
+static void explain(const struct line *l, const struct err *e)
+{
+	struct code_misspelt found[CODE_WORDS];
+	const unsigned count = code_find_misspelt(l->text, l->len, found);
+
+	write_text(l, "Not a valid code: ");
+	if (count == 0)
+		write_text(l, e->text);
+	for (unsigned i = 0; i < count; i++) {
+		const struct code_misspelt *m = &found[i];
+
+		write_text(l, i ? "\n'" : "'");
+		write_text(l, m->word);
+		write_text(l, "' is not in the word list");
+		for (unsigned k = 0; k < m->count; k++) {
+			write_text(l, k == 0 ? "; did you mean " :
+				      k + 1 < m->count ? ", " : " or ");
+			write_text(l, m->near[k]);
+		}
+		write_text(l, m->count ? "?" : "");
+	}
+	write_text(l, "\nType the whole code again:\n");
+	explicit_bzero(found, sizeof(found));
+}
+
 static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 {
 	for (;;) {
@@ -208,9 +234,10 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 		write_text(l, "\n");
 		if (rc || code_parse(code, l->text, l->len, &why) == 0)
 			return rc;
-		write_text(l, "Not a valid code: ");
-		write_text(l, why.text);
-		write_text(l, "\n");
+		explain(l, &why);
+		/* What is typed next is a whole code, not the end of one. */
+		explicit_bzero(l->text, sizeof(l->text));
+		l->len = 0;
 	}
 }
 

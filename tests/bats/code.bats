@@ -165,7 +165,7 @@ at_terminal() {
 	# capitals, a list, two completions, corrections by each of the keys
 	at_terminal \
 		"$port: " '4821\tRIVR\n' \
-		'valid code: its first word.*4821-RIVR' '\x7f\t' \
+		"'rivr' is not in the word list.*$port: " '4821-RIV\t' \
 		'rival +river' 'E\t' \
 		'r-' 'zzz\x17\x1b[Aanchx\x7f\t' \
 		'\x08or' '\n'
@@ -173,6 +173,31 @@ at_terminal() {
 	wait_receiver
 	[ "$got" = 0 ]
 	cmp src/MARKER-name dst/MARKER-name
+}
+
+@test "a mistyped code: the word and the nearest are named, the line begins anew" {
+	write_code 9816-thing-wagon
+	receive --code-file code dst
+	at_terminal "$port: " '1234-rivr-anchor\n' \
+		"'rivr' is not in the word list; did you mean river" '' \
+		'Type the whole code again' '' \
+		"$port: " '9816-thing-wagon\n'
+	status 0
+	wait_receiver
+	hasnt shown "anchor9816"
+	# both words, one without a near one, one that is too long
+	port=1
+	at_terminal "$port: " '1234-rivr-ancor\n' \
+		"'rivr' is not.*'ancor' is not in the word list; did you mean anchor" \
+		'' "$port: " '1234-zzzzz-riveroflife\n' \
+		"'zzzzz' is not in the word list.*'riveroflife' is not" '' \
+		"$port: " '12-river-anchor\n' \
+		'does not begin with four digits.*Type the whole code again' '' \
+		"$port: " '4821-river-anchor-x\n' \
+		'continues after the second word' '' \
+		"$port: " '\x03'
+	status 130
+	hasnt shown "'zzzzz' is not in the word list; did"
 }
 
 @test "^U clears the line" {
