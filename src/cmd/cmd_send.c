@@ -519,6 +519,8 @@ static int run_reported(const struct send_options *opts,
 	report_cfg.is_sender = 1;
 	report_cfg.is_preview = opts->dry_run;
 	report_cfg.is_single = 1;
+	report_cfg.has_stdin = o->has_stdin;
+	report_cfg.has_retry = opts->retry_s > 0;
 	report_cfg.peer = o->host;
 	report = report_new(&report_cfg);
 	if (!report)

@@ -282,3 +282,43 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 			 peer, why);
 	return dst;
 }
+
+/* ---- a session that was interrupted ---- */
+
+const char *event_text_stopped(char *dst, const struct session_summary *s,
+			       const struct session_progress *p,
+			       enum security mode, int has_retry)
+{
+	char done[32], total[32];
+
+	snprintf(dst, EVENT_TEXT_MAX,
+		 "stopped after %s of %s%s, %llu file%s committed; %s%s",
+		 text_size(done, sizeof(done), (double)p->bytes),
+		 p->total_is_final ? "" : "at least ",
+		 text_size(total, sizeof(total), (double)p->total_bytes),
+		 (unsigned long long)s->files, plural(s->files),
+		 mode == SECURITY_CODE ?
+			 "the same command sends what is missing, with a new "
+			 "code" :
+			 "the same command goes on from there",
+		 has_retry || s->code == ERR_INTERRUPTED ?
+			 "" : " (with --retry S, by itself)");
+	return dst;
+}
+
+const char *event_text_kept(char *dst, uint64_t number, const char *peer,
+			    const struct session_summary *s,
+			    enum security mode)
+{
+	char bytes[32];
+
+	snprintf(dst, EVENT_TEXT_MAX,
+		 "session %llu from %s stopped after %s, %llu file%s "
+		 "committed; %s", (unsigned long long)number, peer,
+		 text_size(bytes, sizeof(bytes), (double)s->wire_bytes),
+		 (unsigned long long)s->files, plural(s->files),
+		 mode == SECURITY_CODE ?
+			 "what is missing can be sent with a new code" :
+			 "when the same is sent again, it goes on from there");
+	return dst;
+}

@@ -50,6 +50,15 @@ const char *event_text_more(char *dst, uint64_t count, const char *kind);
 const char *event_text_planned(char *dst, const struct session_file *f,
 			       int with_size);
 
+/* How far a transfer got that was interrupted, and how to go on.  mode: with a
+ * one-time code no part is kept for another session. */
+const char *event_text_stopped(char *dst, const struct session_summary *s,
+			       const struct session_progress *p,
+			       enum security mode, int has_retry);
+const char *event_text_kept(char *dst, uint64_t number, const char *peer,
+			    const struct session_summary *s,
+			    enum security mode);
+
 /* The end of a session.  peer is already escaped.  why: the error to show,
  * or NULL. */
 const char *event_text_sent(char *dst, const struct session_summary *s,

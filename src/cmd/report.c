@@ -56,6 +56,8 @@ struct report {
 	struct progress progress;
 	uint64_t drawn_ms; /* when the progress line was drawn last */
 	struct peer *peers;
+	uint64_t sessions;       /* that began */
+	struct session_progress last; /* sender: of the latest event */
 	struct repeats repeats; /* a sender's: of the whole transfer */
 	uint64_t summaries;
 };
@@ -193,7 +195,11 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 	else
 		snprintf(text, sizeof(text), "session %llu from %s began",
 			 (unsigned long long)number, who);
-	if (r->cfg.verbose)
+	/* a sender's first is no news */
+	if (r->cfg.is_sender && r->sessions++ > 0)
+		snprintf(text, sizeof(text), "connected to %s again", who);
+	if (r->cfg.verbose || (!r->cfg.quiet && (!r->cfg.is_sender ||
+						 r->sessions > 1)))
 		outputs_say(r->out, text);
 	if (r->cfg.verbose && has_words) {
 		snprintf(text, sizeof(text), "to verify: %s (if the other side "
@@ -234,6 +240,7 @@ static void on_progress(void *ctx, const struct session_progress *p)
 	struct buf *json;
 
 	pthread_mutex_lock(&r->lock);
+	r->last = *p;
 	if (r->line_mode != LINE_NONE)
 		show_progress(r, clock_ms(), p);
 	json = outputs_json(r->out);
@@ -329,9 +336,35 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 		outputs_say(r->out, text);
 	else if (level == SESSION_WARNING && !r->cfg.quiet)
 		outputs_warn(r->out, text);
+	else if (level == SESSION_NOTICE && !r->cfg.quiet)
+		outputs_say(r->out, text);
 	else if (level == SESSION_VERBOSE && r->cfg.verbose)
 		outputs_say(r->out, text);
 	pthread_mutex_unlock(&r->lock);
+}
+
+/* Whether a session was interrupted, so that another can go on. */
+static int is_stopped(const struct session_summary *s)
+{
+	return err_is_lost(s->code) || s->code == ERR_INTERRUPTED;
+}
+
+static void say_stopped(struct report *r, uint64_t number, const char *peer,
+			const struct session_summary *s)
+{
+	char text[EVENT_TEXT_MAX];
+
+	if (r->cfg.quiet || r->cfg.is_preview || !is_stopped(s))
+		return;
+	if (!r->cfg.is_sender)
+		outputs_say(r->out,
+			    event_text_kept(text, number, peer, s,
+					    r->cfg.security));
+	else if (!r->cfg.has_stdin && r->last.total_bytes > 0)
+		outputs_say(r->out,
+			    event_text_stopped(text, s, &r->last,
+					       r->cfg.security,
+					       r->cfg.has_retry));
 }
 
 static void say_sent(struct report *r, const struct session_summary *s)
@@ -386,6 +419,7 @@ static void on_summary(void *ctx, uint64_t number,
 		say_sent(r, s);
 	else
 		say_received(r, number, peer ? peer->text : "?", s, e);
+	say_stopped(r, number, peer ? peer->text : "?", s);
 	put_summary(r, number, s, e);
 	r->summaries++;
 	free(peer);

@@ -53,7 +53,12 @@ struct session_summary {
 	double seconds;
 };
 
-enum session_level { SESSION_ERROR, SESSION_WARNING, SESSION_VERBOSE };
+enum session_level {
+	SESSION_ERROR,
+	SESSION_WARNING,
+	SESSION_NOTICE, /* nothing is wrong */
+	SESSION_VERBOSE, /* details */
+};
 
 /* Any of the functions may be NULL. */
 struct session_events {

@@ -286,10 +286,15 @@ static void test_receiver(void **state)
 		c->err,
 		"ferry: receiving into in\\n on [2001:db8::1]:9473 "
 		"(TLS, shared key)\n"
+		"ferry: session 1 from 192.0.2.1:1 began\n"
+		"ferry: session 2 from 192.0.2.2:2 began\n"
 		"ferry: session 1 from 192.0.2.1:1: received 1 file, 1 B in "
 		"1.0 s (1 B/s)\n"
 		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file, "
-		"1 B in 1.0 s (1 B/s), 1 failed)\n");
+		"1 B in 1.0 s (1 B/s), 1 failed)\n"
+		"ferry: session 2 from 192.0.2.2:2 stopped after 0 B, 1 file "
+		"committed; when the same is sent again, it goes on from "
+		"there\n");
 	assert_non_null(strstr(c->json, "{\"event\":\"listening\",\"address\":"
 					"\"2001:db8::1\",\"port\":9473}\n"));
 	assert_non_null(strstr(c->json, "{\"event\":\"session\",\"session\":2,"
@@ -393,6 +398,8 @@ static void test_json_reader_goes_away(void **state)
 
 static void test_json_to_a_full_disk(void **state)
 {
+	const struct session_file f = { .name = "f", .name_len = 1,
+					.status = STATUS_COMMITTED };
 	struct report_config cfg = sender;
 	struct capture *c;
 	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -403,7 +410,7 @@ static void test_json_to_a_full_disk(void **state)
 	cfg.json_fd = fd;
 	c = start(cfg, 1);
 	c->ev->session(c->ctx, 1, "p", "psk");
-	c->ev->session(c->ctx, 1, "p", "psk");
+	c->ev->file(c->ctx, 1, &f);
 	finish(c, 0, NULL);
 	/* told once */
 	assert_string_equal(c->err, "ferry: no more JSON events: No space left "
