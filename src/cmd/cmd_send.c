@@ -446,12 +446,33 @@ static int prepare_code(const struct send_options *opts,
 	return rc;
 }
 
+/* For renew_code() in struct send_config. */
+struct renewal {
+	const char *host;
+	int tty; /* opened before the sandbox; -1 */
+	int cancel_fd;
+	struct pake *pake;
+};
+
+static int renew_code(void *ctx, struct err *e)
+{
+	const struct renewal *r = ctx;
+	char code[CODE_MAX];
+	int rc = ask_again(r->tty, r->host, r->cancel_fd, code, e);
+
+	if (rc == 0)
+		rc = pake_renew(r->pake, code, e);
+	code_wipe(code);
+	return rc;
+}
+
 static int run_session(const struct send_options *opts,
 		       const struct operands *o, struct send_config *cfg,
 		       struct report *report, struct err *e)
 {
 	const struct common_options *common = &opts->common;
 	struct session_summary summary;
+	struct renewal renewal = { .host = o->host, .tty = -1 };
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
 	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
@@ -475,6 +496,15 @@ static int run_session(const struct send_options *opts,
 		rc = prepare_code(opts, o, report, cfg, e);
 	if (rc < 0)
 		goto out;
+	/* a code from a file is not the user's to type */
+	if (cfg->security == SECURITY_CODE && !common->code_file)
+		renewal.tty = ask_open();
+	if (renewal.tty >= 0) {
+		renewal.cancel_fd = cfg->cancel_fd;
+		renewal.pake = cfg->pake;
+		cfg->renew_code = renew_code;
+		cfg->renew_ctx = &renewal;
+	}
 	cfg->tls = tls;
 	cfg->scan = scan;
 	rc = is_preview ? preview_run(cfg, &summary, e) :
@@ -485,6 +515,8 @@ out:
 	scan_free(scan);
 	pake_free(cfg->pake);
 	tls_free(tls);
+	if (renewal.tty >= 0)
+		close(renewal.tty);
 	if (list_fd > STDERR_FILENO)
 		close(list_fd);
 	return rc;

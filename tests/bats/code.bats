@@ -215,6 +215,48 @@ at_terminal() {
 	has sender "no code given"
 }
 
+# restarted COMMAND... - send src/big slowly by COMMAND to a receiver that is
+# killed meanwhile, and started again with another code.
+restarted() {
+	head -c 40000000 /dev/urandom >src/big
+	write_code 4821-river-anchor
+	start one "$FERRY" receive --code-file code -p "$port" dst 2>one.messages
+	await one.messages 'receiving into'
+	: >all.messages
+	start all "$@" 2>all.messages
+	await all.messages ' [1-9][0-9][.][0-9] MiB / 38'
+	kill -KILL "${pid[one]}"
+	ended one
+	write_code 9816-thing-wagon
+	start two "$FERRY" receive --code-file code -p "$port" dst 2>two.messages
+	ended all
+}
+
+@test "--retry: the receiver was restarted with another code, which is asked for" {
+	port=$("$tools/free_port.py")
+	restarted bash -c 'exec python3 "$1" "$4: " "4821-river-anchor\\n" \
+		"started again and has a new code.*$4: " "nonsense\\n" \
+		"Not a valid code.*$4: " "9816-thing-wagon\\n" -- "$2" send \
+		--progress always --retry 60 --limit-rate 20M "$3" "127.0.0.1:$4" \
+		>shown' - "$tools/at_terminal.py" "$FERRY" src/big "$port"
+	cat all.messages
+	[ "$code" = 0 ]
+	cmp src/big dst/big
+	ended two
+	[ "$code" = 0 ]
+}
+
+@test "--retry: another code, and no terminal: the message says so" {
+	port=$("$tools/free_port.py")
+	(umask 077; echo 4821-river-anchor >old)
+	restarted "$FERRY" send --progress always --code-file old --retry 60 \
+		--limit-rate 20M src/big "127.0.0.1:$port"
+	[ "$code" = 4 ]
+	has all.messages "it was started again and shows a new code"
+	hasnt all.messages "security mode"
+	kill "${pid[two]}"
+}
+
 @test "without a terminal and a code file: the message names the alternatives" {
 	sent=0
 	setsid -w "$FERRY" send src/MARKER-name 127.0.0.1:1 2>sender \
