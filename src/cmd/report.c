@@ -215,6 +215,15 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Whether the terminal belongs to another job.  That changes with ^Z, bg and
+ * fg, so it is asked each time. */
+static int is_in_background(void)
+{
+	const pid_t owner = tcgetpgrp(STDERR_FILENO);
+
+	return owner > 0 && owner != getpgrp();
+}
+
 /* Redrawn in place on a terminal, else printed as a line. */
 static void show_progress(struct report *r, uint64_t now_ms,
 			  const struct session_progress *p)
@@ -228,6 +237,9 @@ static void show_progress(struct report *r, uint64_t now_ms,
 	    r->drawn_ms)
 		return;
 	r->drawn_ms = now_ms;
+	if (is_redrawn && r->cfg.progress != PROGRESS_ALWAYS &&
+	    is_in_background())
+		return;
 	if (is_redrawn)
 		outputs_draw_progress(r->out, text);
 	else
@@ -431,16 +443,12 @@ static void on_summary(void *ctx, uint64_t number,
 static enum line_mode choose_line_mode(const struct report_config *cfg)
 {
 	const int is_terminal = isatty(STDERR_FILENO);
-	const pid_t owner = is_terminal ? tcgetpgrp(STDERR_FILENO) : -1;
-	/* The terminal belongs to another job. */
-	const int is_in_background = owner > 0 && owner != getpgrp();
 
 	if (cfg->progress == PROGRESS_NEVER)
 		return LINE_NONE;
 	if (cfg->progress == PROGRESS_ALWAYS)
 		return is_terminal ? LINE_REDRAWN : LINE_PRINTED;
-	return is_terminal && !cfg->quiet && !is_in_background ?
-	       LINE_REDRAWN : LINE_NONE;
+	return is_terminal && !cfg->quiet ? LINE_REDRAWN : LINE_NONE;
 }
 
 struct report *report_new(const struct report_config *cfg)

@@ -119,3 +119,18 @@ on_terminal() {
 	grep -q '^ *[0-9]*%.*MiB/s' sender
 	hasnt sender $'\r'
 }
+
+@test "a terminal: progress stops in the background and goes on in the foreground" {
+	receive --plain --existing replace dst
+	for begin in foreground background; do
+		rm -f dst/f
+		timeout "$(limit 60)" python3 "$tools/job_control.py" $begin \
+			"$FERRY" send --plain --limit-rate 200K src/f \
+			"127.0.0.1:$port" >jobs 2>&1 3>&-
+		cat jobs
+		[ $begin = background ] || has jobs "foreground: progress"
+		has jobs "in the background: nothing"
+		has jobs "in the foreground again: progress"
+		has jobs "at the end: sent"
+	done
+}
