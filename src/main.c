@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "cmd/charset.h"
 #include "cmd/commands.h"
 #include "cmd/signals.h"
 #include "os/process.h"
@@ -92,6 +93,7 @@ static int show_help(const struct cmd *c, struct err *e)
 static void print_error(const struct cmd *c, const struct err *e)
 {
 	const char *text = e->text[0] ? e->text : err_name(e->code);
+	char ascii[4 * sizeof(e->text)];
 	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	/* A reader that pauses must not keep a process that was told to end. */
@@ -99,6 +101,8 @@ static void print_error(const struct cmd *c, const struct err *e)
 		if (signals_caught())
 			return;
 	}
+	if (charset_is_ascii(STDERR_FILENO))
+		text = charset_to_ascii(ascii, sizeof(ascii), text);
 	if (e->code == ERR_USAGE)
 		dprintf(STDERR_FILENO, "ferry: %s\nTry: ferry help%s%s\n",
 			text, c && c != &cmd_help ? " " : "",

@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "cmd/charset.h"
 
 enum {
 	LINE_MAX_BYTES = 64,
@@ -255,11 +256,15 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 
 static void set_prompt(struct line *l, const char *host)
 {
-	char name[PROMPT_MAX / 2];
+	char name[PROMPT_MAX / 2], ascii[PROMPT_MAX / 2];
 
 	text_escape(name, sizeof(name), host, strlen(host));
+	if (charset_is_ascii(l->tty))
+		host = charset_to_ascii(ascii, sizeof(ascii), name);
+	else
+		host = name;
 	snprintf(l->prompt, sizeof(l->prompt),
-		 "The code that ferry receive shows on %s: ", name);
+		 "The code that ferry receive shows on %s: ", host);
 }
 
 int ask_again(int tty, const char *host, int cancel_fd, char code[CODE_MAX],
