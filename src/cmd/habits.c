@@ -44,7 +44,8 @@ const struct option_habit habits_send[] = {
 };
 
 const struct option_habit habits_receive[] = {
-	{ "-z --compress --checksum -j --streams --name --symlinks -n "
+	{ "-z --compress --checksum -j --streams --name --symlinks --special -x "
+	  "--one-file-system -n "
 	  "--dry-run --exclude --include --files-from -0 --retry",
 	  "an option of ferry send", 0 },
 	{ "-o -O -d --output --output-dir --dir --directory --dest",
