@@ -37,7 +37,8 @@ conflicts() {
 		grep -F "$why" $messages | head -n 1 |
 			grep -qF "; move or remove the existing file"
 		# and the rest before the result of the session
-		grep -nE 'more: |not sent|session 1' $messages | head -n 1 |
+		grep -E 'more: |not sent|failed \(see|session 1' $messages |
+			grep -v 'began$' | head -n 1 |
 			grep -q 'more: '
 	done
 	# in JSON all of them, with all that is known
