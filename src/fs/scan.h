@@ -47,7 +47,7 @@ struct scan_item {
 	size_t target_len;
 	const struct err *err; /* ERROR; without the advice */
 	/* ERROR: err's text without the path and what differs by item; and what
-	 * to do about it, or NULL */
+	 * to do about it.  Each may be NULL. */
 	const char *reason, *advice;
 	const char *display;   /* the path as the user would write it;
 				* terminated */
