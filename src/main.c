@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/text.h"
+#include "cmd/charset.h"
 #include "cmd/commands.h"
 #include "cmd/signals.h"
 #include "os/process.h"
@@ -45,32 +45,55 @@ enum { IS_INSTRUMENTED = 1 };
 enum { IS_INSTRUMENTED = 0 };
 #endif
 
+static int is_help(const char *arg)
+{
+	return strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0;
+}
+
 static const struct cmd *find_command(int argc, char **argv, struct err *e)
 {
 	const struct cmd *c;
-	char text[100];
 
 	if (argc < 2) {
 		err_set(e, ERR_USAGE, "missing COMMAND: send, receive, keygen "
 			"or help");
 		return NULL;
 	}
-	if (strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "--help") == 0 ||
-	    strcmp(argv[1], "--version") == 0)
+	if (is_help(argv[1]))
 		return &cmd_help;
+	if (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)
+		return &cmd_version;
 	c = commands_find(argv[1]);
-	if (c)
-		return c;
-	text_escape(text, sizeof(text), argv[1], strlen(argv[1]));
-	err_set(e, ERR_USAGE, argv[1][0] == '-' ?
-		"unknown option '%s' (the command comes first)" :
-		"unknown command '%s'", text);
-	return NULL;
+	if (!c)
+		commands_unknown(argc - 1, argv + 1, e);
+	return c;
+}
+
+/* Whether help is asked for anywhere in a command line that is wrong: beside
+ * what is wrong, or as the value of an option. */
+static int asks_for_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (is_help(argv[i]))
+			return 1;
+	}
+	return 0;
+}
+
+/* c: NULL where the command line begins with an option. */
+static int show_help(const struct cmd *c, struct err *e)
+{
+	char name[] = "help";
+	char *argv[] = { name, NULL };
+
+	err_clear(e);
+	return c ? cmd_show_help(c, e) : cmd_help.run(1, argv, e);
 }
 
 static void print_error(const struct cmd *c, const struct err *e)
 {
 	const char *text = e->text[0] ? e->text : err_name(e->code);
+	char ascii[4 * sizeof(e->text)];
 	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
 	/* A reader that pauses must not keep a process that was told to end. */
@@ -78,6 +101,8 @@ static void print_error(const struct cmd *c, const struct err *e)
 		if (signals_caught())
 			return;
 	}
+	if (charset_is_ascii(STDERR_FILENO))
+		text = charset_to_ascii(ascii, sizeof(ascii), text);
 	if (e->code == ERR_USAGE)
 		dprintf(STDERR_FILENO, "ferry: %s\nTry: ferry help%s%s\n",
 			text, c && c != &cmd_help ? " " : "",
@@ -106,6 +131,9 @@ int main(int argc, char **argv)
 	err_clear(&e);
 	c = find_command(argc, argv, &e);
 	rc = c ? c->run(argc - 1, argv + 1, &e) : ERR_USAGE;
+	if (rc == ERR_USAGE && asks_for_help(argc, argv) &&
+	    (c || argv[1][0] == '-'))
+		rc = show_help(c, &e);
 	if (rc) {
 		e.code = rc;
 		print_error(c, &e);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "base/similar.h"
 #include "os/entropy.h"
 #include "auth/key.h"
 
@@ -18,6 +19,8 @@ enum {
 	NUMBERS = 10000,
 	/* A code has at most CODE_MAX bytes; the rest is for blanks. */
 	FILE_MAX = 128,
+	/* Further words are no help: there are dozens of them. */
+	NEAR_DISTANCE = 2,
 };
 
 int code_generate(char code[CODE_MAX], struct err *e)
@@ -57,6 +60,11 @@ static int is_separator(char c)
 	return c == '-' || is_blank(c);
 }
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* The digits or a word, in lower case. */
 struct part {
 	char text[WORDS_LEN_MAX + 1];
@@ -68,12 +76,8 @@ static void read_part(const char *text, size_t n, size_t *at, struct part *p)
 {
 	memset(p, 0, sizeof(*p));
 	for (; *at < n && !is_separator(text[*at]); ++*at) {
-		char c = text[*at];
-
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
 		if (p->len < WORDS_LEN_MAX)
-			p->text[p->len] = c;
+			p->text[p->len] = lower(text[*at]);
 		p->len++;
 	}
 }
@@ -143,6 +147,60 @@ int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e)
 		code[0] = '\0';
 	explicit_bzero(parts, sizeof(parts));
 	return rc;
+}
+
+/* Add word i to the near ones, which are sorted by their distance. */
+static void add_near(struct code_misspelt *m, unsigned distance[CODE_NEAR_MAX],
+		     const char *word)
+{
+	const unsigned d = similar_distance(m->word, word);
+	unsigned at = m->count;
+
+	if (d > NEAR_DISTANCE || !similar_is_near(m->word, word))
+		return;
+	while (at > 0 && distance[at - 1] > d)
+		at--;
+	if (at == CODE_NEAR_MAX)
+		return;
+	if (m->count < CODE_NEAR_MAX)
+		m->count++;
+	for (unsigned i = m->count - 1; i > at; i--) {
+		m->near[i] = m->near[i - 1];
+		distance[i] = distance[i - 1];
+	}
+	m->near[at] = word;
+	distance[at] = d;
+}
+
+unsigned code_find_misspelt(const char *text, size_t n,
+			    struct code_misspelt found[CODE_WORDS])
+{
+	unsigned count = 0, distance[CODE_NEAR_MAX];
+	size_t at = 0;
+	struct part p;
+
+	while (at < n && is_blank(text[at]))
+		at++;
+	for (int i = 0; i <= CODE_WORDS; i++) {
+		struct code_misspelt *m = &found[count];
+		const size_t begin = at;
+
+		read_part(text, n, &at, &p);
+		if (i > 0 && p.len > 0 &&
+		    (p.len > WORDS_LEN_MAX || !words_has(p.text, p.len))) {
+			memset(m, 0, sizeof(*m));
+			for (size_t k = 0; k < p.len; k++) {
+				if (k < sizeof(m->word) - 1)
+					m->word[k] = lower(text[begin + k]);
+			}
+			for (unsigned k = 0; k < WORDS_COUNT; k++)
+				add_near(m, distance, words_at(k));
+			count++;
+		}
+		skip_separators(text, n, &at);
+	}
+	explicit_bzero(&p, sizeof(p));
+	return count;
 }
 
 int code_load(char code[CODE_MAX], const char *path, struct err *e)

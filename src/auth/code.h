@@ -18,6 +18,7 @@
 enum {
 	CODE_DIGITS = 4,
 	CODE_WORDS = 2,
+	CODE_NEAR_MAX = 3, /* words that are suggested for a misspelt one */
 	/* with the NUL */
 	CODE_MAX = CODE_DIGITS + CODE_WORDS * (1 + WORDS_LEN_MAX) + 1,
 };
@@ -34,6 +35,21 @@ int code_generate(char code[CODE_MAX], struct err *e);
  * secret); code is then empty.
  */
 int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e);
+
+/* A word of a code that is not in the list. */
+struct code_misspelt {
+	char word[WORDS_LEN_MAX * 3 + 1]; /* in lower case, cut to its size */
+	unsigned count;                   /* of near: 0 if no word is near */
+	const char *near[CODE_NEAR_MAX];  /* the nearest first */
+};
+
+/*
+ * Where code_parse() has refused n bytes of text: the words that are misspelt,
+ * to be shown only to the one who typed them (the text contains most of a
+ * secret).  Returns their number.
+ */
+unsigned code_find_misspelt(const char *text, size_t n,
+			    struct code_misspelt found[CODE_WORDS]);
 
 /* Read a code from a file that contains nothing else, as code_parse().  The
  * file must be safe for a secret (key_open_secret()).  Returns 0, ERR_USAGE or

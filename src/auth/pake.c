@@ -109,28 +109,48 @@ static int scrypt(const char *code, uint8_t seed[SPAKE2_SEED])
 	return ok ? 0 : -1;
 }
 
+static int make_w(uint8_t w[SPAKE2_SCALAR], const char *code, struct err *e)
+{
+	uint8_t seed[SPAKE2_SEED];
+	int rc;
+
+	if (scrypt(code, seed) < 0)
+		rc = err_set(e, ERR_RESOURCE, "out of memory while preparing "
+					      "the code");
+	else
+		rc = spake2_make_w(w, seed, e);
+	OPENSSL_cleanse(seed, sizeof(seed));
+	return rc;
+}
+
 struct pake *pake_new(const char *code, struct err *e)
 {
 	struct pake *p = calloc(1, sizeof(*p));
-	uint8_t seed[SPAKE2_SEED];
-	int rc;
 
 	if (!p || pthread_mutex_init(&p->lock, NULL)) {
 		free(p);
 		err_set(e, ERR_RESOURCE, "out of memory");
 		return NULL;
 	}
-	if (scrypt(code, seed) < 0)
-		rc = err_set(e, ERR_RESOURCE, "out of memory while preparing "
-					      "the code");
-	else
-		rc = spake2_make_w(p->w, seed, e);
-	OPENSSL_cleanse(seed, sizeof(seed));
-	if (rc < 0) {
+	if (make_w(p->w, code, e) < 0) {
 		pake_free(p);
 		return NULL;
 	}
 	return p;
+}
+
+int pake_renew(struct pake *p, const char *code, struct err *e)
+{
+	uint8_t w[SPAKE2_SCALAR];
+	int rc = make_w(w, code, e);
+
+	if (rc == 0) {
+		memcpy(p->w, w, sizeof(w));
+		memset(p->words, 0, sizeof(p->words));
+		p->state = OPEN;
+	}
+	OPENSSL_cleanse(w, sizeof(w));
+	return rc;
 }
 
 void pake_free(struct pake *p)
@@ -161,6 +181,11 @@ static enum state state_of(struct pake *p)
 	state = p->state;
 	pthread_mutex_unlock(&p->lock);
 	return state;
+}
+
+int pake_is_agreed(struct pake *p)
+{
+	return state_of(p) == AGREED;
 }
 
 /* ---- messages ---- */

@@ -75,6 +75,13 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		int *spent, struct err *e);
 
+/* Whether a key was agreed on: then further connections begin with TLS. */
+int pake_is_agreed(struct pake *p);
+
+/* Begin anew with another code, as with pake_new(); while no other call runs.
+ * Returns 0 or ERR_RESOURCE, with p unchanged. */
+int pake_renew(struct pake *p, const char *code, struct err *e);
+
 /*
  * Words derived from the key, for users to compare: they differ if a man in the
  * middle knew the code.  text gets them, terminated.  Returns 0; or ERR_AGAIN,

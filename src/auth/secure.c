@@ -38,7 +38,10 @@ struct stream *secure_open(int fd, const struct secure_mode *mode,
 		.cancel = cfg->cancel,
 		.deadline_ms = cfg->deadline_ms,
 	};
+	const int was_agreed = mode->role == NET_CONNECTS && mode->pake &&
+			       pake_is_agreed(mode->pake);
 	int spent = 0, rc = secure_prepare_thread(e);
+	struct stream *stream;
 
 	if (!conn.deadline_ms)
 		conn.deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
@@ -49,5 +52,10 @@ struct stream *secure_open(int fd, const struct secure_mode *mode,
 					   e);
 	if (spent_code)
 		*spent_code = spent;
-	return rc ? NULL : tls_conn_open(fd, mode->tls, cfg, e);
+	stream = rc ? NULL : tls_conn_open(fd, mode->tls, cfg, e);
+	if (!stream && was_agreed && e->code == ERR_AUTH)
+		err_set(e, ERR_AUTH, "the receiver does not know this "
+			"transfer: it was started again and shows a new code; "
+			"run the same command again with that code");
+	return stream;
 }

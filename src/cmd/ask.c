@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "cmd/charset.h"
 
 enum {
 	LINE_MAX_BYTES = 64,
@@ -52,14 +53,14 @@ static int no_terminal(struct err *e)
 		       "  ferry send --plain PATH... HOST");
 }
 
-static int open_terminal(void)
+int ask_open(void)
 {
 	return open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
 int ask_check(struct err *e)
 {
-	int tty = open_terminal();
+	int tty = ask_open();
 
 	if (tty < 0)
 		return no_terminal(e);
@@ -167,6 +168,28 @@ static int take_key(struct line *l, char c, struct err *e)
 	return 0;
 }
 
+/* Wait for input, and read up to size bytes.  Returns their number, 0 for ^D in
+ * a terminal that edits the line itself, or an error. */
+static ssize_t read_keys(const struct line *l, char *keys, size_t size,
+			 struct err *e)
+{
+	struct pollfd fds[2] = {
+		{ .fd = l->tty, .events = POLLIN },
+		{ .fd = l->cancel_fd, .events = POLLIN },
+	};
+	ssize_t n;
+
+	do {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return err_sys(e, ERR_LOCAL, "waiting for the "
+						     "terminal");
+		if (fds[1].revents)
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		n = fds[0].revents ? read(l->tty, keys, size) : -1;
+	} while (n < 0 && (!fds[0].revents || errno == EINTR));
+	return n < 0 ? err_set(e, ERR_LOCAL, "the terminal was closed") : n;
+}
+
 static int read_line(struct line *l, struct err *e)
 {
 	int rc = 0;
@@ -174,30 +197,46 @@ static int read_line(struct line *l, struct err *e)
 	l->is_done = 0;
 	show_line(l);
 	while (rc == 0 && !l->is_done) {
-		struct pollfd fds[2] = {
-			{ .fd = l->tty, .events = POLLIN },
-			{ .fd = l->cancel_fd, .events = POLLIN },
-		};
-		ssize_t n;
 		char c;
+		ssize_t n = read_keys(l, &c, 1, e);
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
-			return err_sys(e, ERR_LOCAL, "waiting for the "
-						     "terminal");
-		if (fds[1].revents)
-			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (!fds[0].revents)
-			continue;
-		n = read(l->tty, &c, 1);
 		if (n > 0)
 			rc = take_key(l, c, e);
-		else if (n == 0 || errno != EINTR)
-			rc = err_set(e, ERR_LOCAL, "the terminal was closed");
+		else
+			rc = n < 0 ? (int)n :
+				     err_set(e, ERR_LOCAL,
+					     "the terminal was closed");
 	}
 	return rc;
 }
 
 /* ---- the question ---- */
+
+/* Say what is wrong with the line, which code_parse() has refused with e. */
+static void explain(const struct line *l, const struct err *e)
+{
+	struct code_misspelt found[CODE_WORDS];
+	const unsigned count = code_find_misspelt(l->text, l->len, found);
+
+	write_text(l, "Not a valid code: ");
+	if (count == 0)
+		write_text(l, e->text);
+	for (unsigned i = 0; i < count; i++) {
+		const struct code_misspelt *m = &found[i];
+
+		write_text(l, i ? "\n'" : "'");
+		write_text(l, m->word);
+		write_text(l, "' is not in the word list");
+		for (unsigned k = 0; k < m->count; k++) {
+			write_text(l, k == 0 ? "; did you mean " :
+				      k + 1 < m->count ? ", " : " or ");
+			write_text(l, m->near[k]);
+		}
+		write_text(l, m->count ? "?" : "");
+	}
+	write_text(l, "\nType the whole code again:\n");
+	explicit_bzero(found, sizeof(found));
+}
 
 static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 {
@@ -208,25 +247,65 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 		write_text(l, "\n");
 		if (rc || code_parse(code, l->text, l->len, &why) == 0)
 			return rc;
-		write_text(l, "Not a valid code: ");
-		write_text(l, why.text);
-		write_text(l, "\n");
+		explain(l, &why);
+		/* What is typed next is a whole code, not the end of one. */
+		explicit_bzero(l->text, sizeof(l->text));
+		l->len = 0;
 	}
+}
+
+static void set_prompt(struct line *l, const char *host)
+{
+	char name[PROMPT_MAX / 2], ascii[PROMPT_MAX / 2];
+
+	text_escape(name, sizeof(name), host, strlen(host));
+	if (charset_is_ascii(l->tty))
+		host = charset_to_ascii(ascii, sizeof(ascii), name);
+	else
+		host = name;
+	snprintf(l->prompt, sizeof(l->prompt),
+		 "The code that ferry receive shows on %s: ", host);
+}
+
+int ask_again(int tty, const char *host, int cancel_fd, char code[CODE_MAX],
+	      struct err *e)
+{
+	struct line l = { .tty = tty, .cancel_fd = cancel_fd };
+	ssize_t n;
+	int rc = -1;
+
+	set_prompt(&l, host);
+	write_text(&l, "The receiver was started again and has a new code.\n");
+	while (rc < 0) {
+		struct err why;
+
+		show_line(&l);
+		n = read_keys(&l, l.text, sizeof(l.text), e);
+		if (n <= 0) {
+			rc = n < 0 ? (int)n :
+				     err_set(e, ERR_USAGE, "no code given");
+			break;
+		}
+		l.len = (size_t)n;
+		rc = code_parse(code, l.text, l.len, &why);
+		if (rc < 0)
+			explain(&l, &why);
+		l.len = 0;
+	}
+	explicit_bzero(&l.text, sizeof(l.text));
+	return rc;
 }
 
 int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
 	     struct err *e)
 {
-	struct line l = { .tty = open_terminal(), .cancel_fd = cancel_fd };
+	struct line l = { .tty = ask_open(), .cancel_fd = cancel_fd };
 	struct termios before, raw;
-	char name[PROMPT_MAX / 2];
 	int rc;
 
 	if (l.tty < 0)
 		return no_terminal(e);
-	text_escape(name, sizeof(name), host, strlen(host));
-	snprintf(l.prompt, sizeof(l.prompt),
-		 "The code that ferry receive shows on %s: ", name);
+	set_prompt(&l, host);
 	if (tcgetattr(l.tty, &before) < 0) {
 		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
 		goto out;

@@ -29,4 +29,16 @@ int ask_check(struct err *e);
 int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
 	     struct err *e);
 
+/*
+ * The terminal, to be opened before a sandbox for ask_again(); the caller closes
+ * it.  -1 where there is none.
+ */
+int ask_open(void);
+
+/* Ask again, for the code of a receiver that was started again.  The terminal's
+ * settings are left as they are, which the sandbox does not let be changed: so
+ * there is no completion.  Blocks and returns as ask_code(). */
+int ask_again(int tty, const char *host, int cancel_fd, char code[CODE_MAX],
+	      struct err *e);
+
 #endif

@@ -44,6 +44,10 @@ int cmd_show_help(const struct cmd *cmd, struct err *e);
  * be written. */
 int cmd_flush_stdout(struct err *e);
 
+/* Write a command line to dst, each word escaped, and quoted for a shell where
+ * it needs that.  Returns dst. */
+char *cmd_show_words(char *dst, size_t size, char *const *words, int count);
+
 /* Fail with ERR_USAGE for an extra operand. */
 int cmd_extra_operand(const char *operand, struct err *e);
 

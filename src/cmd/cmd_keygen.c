@@ -4,22 +4,24 @@
 #include "cmd/commands.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "auth/key.h"
+#include "cmd/charset.h"
 
 static const struct option_row rows[] = {
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "show this help" },
 };
 static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0])
+	"Options", rows, sizeof(rows) / sizeof(rows[0]), NULL
 };
 static const struct option_group *const groups[] = { &options, NULL };
 
 static int keygen_run(int argc, char **argv, struct err *e)
 {
-	char shown[400];
+	char shown[400], ascii[400];
 	const char *path;
 	int first = options_parse(groups, argc, argv, NULL, e), rc;
 
@@ -43,7 +45,9 @@ static int keygen_run(int argc, char **argv, struct err *e)
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	fprintf(stderr,
 		"ferry: wrote a new key to %s; anyone who has a copy can send "
-		"and receive\n", shown);
+		"and receive\n",
+		charset_is_ascii(STDERR_FILENO) ?
+			charset_to_ascii(ascii, sizeof(ascii), shown) : shown);
 	return 0;
 }
 

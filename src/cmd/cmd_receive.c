@@ -11,6 +11,8 @@
 
 #include "base/text.h"
 #include "cmd/common.h"
+#include "cmd/habits.h"
+#include "cmd/operand_hints.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "net/cidr.h"
@@ -113,7 +115,7 @@ static const struct option_row rows[] = {
 		  "kernel supports), require or off" },
 };
 static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0])
+	"Options", rows, sizeof(rows) / sizeof(rows[0]), habits_receive
 };
 static const struct option_group *const groups[] = {
 	&options, &common_connection, &common_security, &common_output, NULL,
@@ -122,6 +124,10 @@ static const struct option_group *const groups[] = {
 static int read_operands(struct receive_options *opts, int count, char **args,
 			 struct err *e)
 {
+	const int rc = operand_hints_receive(args, count, e);
+
+	if (rc)
+		return rc;
 	if (count > 1)
 		return cmd_extra_operand(args[1], e);
 	if (opts->to_stdout && count)
@@ -134,6 +140,11 @@ static int read_operands(struct receive_options *opts, int count, char **args,
 		return err_set(e, ERR_USAGE,
 			       "--stdout and --json both use standard output: "
 			       "give --json=3 3>FILE or --json=2");
+	if (opts->to_stdout && isatty(STDOUT_FILENO))
+		return err_set(e, ERR_USAGE,
+			       "--stdout: standard output is a terminal, which "
+			       "the content could confuse; write: ferry "
+			       "receive --stdout >FILE, or | cat -v to see it");
 	if (count && !*args[0])
 		return err_set(e, ERR_USAGE, "DIR is empty");
 	if (!opts->to_stdout)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@
 #include "base/text.h"
 #include "cmd/ask.h"
 #include "cmd/common.h"
+#include "cmd/habits.h"
+#include "cmd/operand_hints.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
@@ -55,6 +58,33 @@ struct operands {
 static int set_codec(void *field, const char *value)
 {
 	return codec_parse(value ? value : "auto", field);
+}
+
+/* Words of other tools, and a level alone or after another separator. */
+static int guess_codec(char *dst, size_t size, const char *value)
+{
+	static const char *const meant[][2] = {
+		{ "gzip", "zlib" }, { "gz", "zlib" }, { "deflate", "zlib" },
+		{ "zst", "zstd" },  { "yes", "auto" }, { "on", "auto" },
+		{ "no", "none" },   { "off", "none" },
+	};
+	struct codec_choice choice;
+	uint64_t level;
+	char *separator;
+
+	value += *value == '=';
+	if (num_parse(value, 1, 19, &level) == 0)
+		snprintf(dst, size, "zstd:%s", value);
+	else
+		snprintf(dst, size, "%s", value);
+	separator = strpbrk(dst, ",-=");
+	if (separator)
+		*separator = ':';
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
+		if (strcmp(value, meant[i][0]) == 0)
+			snprintf(dst, size, "%s", meant[i][1]);
+	}
+	return codec_parse(dst, &choice) == 0;
 }
 
 static int set_digest(void *field, const char *value)
@@ -116,7 +146,8 @@ static const struct option_row rows[] = {
 	  .min = 1, .max = UINT16_MAX, .off = OFF(common.port),
 	  .help = "port of the receiver (default 9473)" },
 	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]",
-	  .kind = OPTION_SET, .set = set_codec, .off = OFF(codec),
+	  .kind = OPTION_SET, .set = set_codec, .guess = guess_codec,
+	  .off = OFF(codec),
 	  .wants = "auto, none, zlib or zstd, optionally with a level (zlib:1 "
 		   "to zlib:9, zstd:1 to zstd:19)",
 	  .help = "compress with auto (zstd, for data that shrinks), none, "
@@ -159,7 +190,7 @@ static const struct option_row rows[] = {
 		  "connecting" },
 };
 static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0])
+	"Options", rows, sizeof(rows) / sizeof(rows[0]), habits_send
 };
 
 #define PATTERN_WANTS "a pattern such as '*.o', 'cache/' or '/src/tmp'"
@@ -181,7 +212,7 @@ static const struct option_row choice_rows[] = {
 };
 static const struct option_group choice = {
 	"What to send", choice_rows,
-	sizeof(choice_rows) / sizeof(choice_rows[0])
+	sizeof(choice_rows) / sizeof(choice_rows[0]), NULL
 };
 static const struct option_group *const groups[] = {
 	&options, &choice, &common_connection, &common_security,
@@ -279,6 +310,8 @@ static int read_list_operands(struct operands *o,
 static int read_operands(struct operands *o, const struct send_options *opts,
 			 int count, char **args, struct err *e)
 {
+	int rc;
+
 	if (opts->files_from)
 		return read_list_operands(o, opts, count, args, e);
 	if (opts->null)
@@ -296,7 +329,8 @@ static int read_operands(struct operands *o, const struct send_options *opts,
 	if (opts->name && !o->has_stdin)
 		return err_set(e, ERR_USAGE,
 			       "--name needs standard input (-) as a PATH");
-	return read_host(o, (uint16_t)opts->common.port, e);
+	rc = operand_hints_send(args, count, e);
+	return rc ? rc : read_host(o, (uint16_t)opts->common.port, e);
 }
 
 static int check_stdin(struct err *e)
@@ -350,6 +384,8 @@ static int add_path(const struct operands *o, const char *path,
 	int rc = is_stdin(path) ? check_stdin(e) : scan_add(scan, path, e);
 	struct err bad;
 
+	if (rc < 0 && !is_stdin(path))
+		operand_hints_special(path, o->host, e);
 	if (rc != ERR_LOCAL || o->path_count == 1)
 		return rc;
 	bad = *e;
@@ -416,12 +452,33 @@ static int prepare_code(const struct send_options *opts,
 	return rc;
 }
 
+/* For renew_code() in struct send_config. */
+struct renewal {
+	const char *host;
+	int tty; /* opened before the sandbox; -1 */
+	int cancel_fd;
+	struct pake *pake;
+};
+
+static int renew_code(void *ctx, struct err *e)
+{
+	const struct renewal *r = ctx;
+	char code[CODE_MAX];
+	int rc = ask_again(r->tty, r->host, r->cancel_fd, code, e);
+
+	if (rc == 0)
+		rc = pake_renew(r->pake, code, e);
+	code_wipe(code);
+	return rc;
+}
+
 static int run_session(const struct send_options *opts,
 		       const struct operands *o, struct send_config *cfg,
 		       struct report *report, struct err *e)
 {
 	const struct common_options *common = &opts->common;
 	struct session_summary summary;
+	struct renewal renewal = { .host = o->host, .tty = -1 };
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
 	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
@@ -448,6 +505,15 @@ static int run_session(const struct send_options *opts,
 		rc = prepare_code(opts, o, report, cfg, e);
 	if (rc < 0)
 		goto out;
+	/* a code from a file is not the user's to type */
+	if (cfg->security == SECURITY_CODE && !common->code_file)
+		renewal.tty = ask_open();
+	if (renewal.tty >= 0) {
+		renewal.cancel_fd = cfg->cancel_fd;
+		renewal.pake = cfg->pake;
+		cfg->renew_code = renew_code;
+		cfg->renew_ctx = &renewal;
+	}
 	cfg->tls = tls;
 	cfg->scan = scan;
 	rc = is_preview ? preview_run(cfg, &summary, e) :
@@ -459,6 +525,8 @@ out:
 	pake_free(cfg->pake);
 	tls_free(tls);
 	resolver_stop(cfg->net.resolver);
+	if (renewal.tty >= 0)
+		close(renewal.tty);
 	if (list_fd > STDERR_FILENO)
 		close(list_fd);
 	return rc;
@@ -488,9 +556,14 @@ static int run_reported(const struct send_options *opts,
 	struct report *report;
 	int rc;
 
+	/* As with "| head": the list ends quietly when its reader has gone. */
+	if (opts->dry_run && opts->common.json_fd < 0)
+		signal(SIGPIPE, SIG_DFL);
 	report_cfg.is_sender = 1;
 	report_cfg.is_preview = opts->dry_run;
 	report_cfg.is_single = 1;
+	report_cfg.has_stdin = o->has_stdin;
+	report_cfg.has_retry = opts->retry_s > 0;
 	report_cfg.peer = o->host;
 	report = report_new(&report_cfg);
 	if (!report)

@@ -5,14 +5,16 @@
 
 #include <openssl/crypto.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 #include <zlib.h>
 #include <zstd.h>
 
+#include "base/similar.h"
 #include "base/text.h"
 
 static const struct cmd *const list[] = {
-	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_help,
+	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_help, &cmd_version,
 };
 
 const struct cmd *commands_at(size_t index)
@@ -31,6 +33,65 @@ const struct cmd *commands_find(const char *name)
 	}
 	return NULL;
 }
+
+/* ---- what is no command ---- */
+
+/* The command that name is near to, or that does what it does in other tools;
+ * NULL if there is none. */
+static const char *nearest_command(const char *name)
+{
+	static const char *const meant[][2] = {
+		{ "put", "send" },	   { "push", "send" },
+		{ "upload", "send" },	   { "copy", "send" },
+		{ "cp", "send" },	   { "client", "send" },
+		{ "connect", "send" },	   { "tx", "send" },
+		{ "get", "receive" },	   { "pull", "receive" },
+		{ "download", "receive" }, { "listen", "receive" },
+		{ "serve", "receive" },	   { "server", "receive" },
+		{ "daemon", "receive" },   { "rx", "receive" },
+		{ "genkey", "keygen" },	   { "key", "keygen" },
+		{ "man", "help" },	   { "usage", "help" },
+	};
+	const struct cmd *c;
+
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
+		if (strcmp(meant[i][0], name) == 0)
+			return meant[i][1];
+	}
+	for (size_t i = 0; (c = commands_at(i)); i++) {
+		if (similar_is_near(name, c->name))
+			return c->name;
+		if (c->alias && similar_is_near(name, c->alias))
+			return c->alias;
+	}
+	return NULL;
+}
+
+int commands_unknown(int argc, char **argv, struct err *e)
+{
+	const char *name = argv[0], *near = nearest_command(name);
+	char shown[100], line[300];
+
+	text_escape(shown, sizeof(shown), name, strlen(name));
+	cmd_show_words(line, sizeof(line), argv, argc);
+	if (name[0] == '-' && argc > 2)
+		return err_set(e, ERR_USAGE,
+			       "unknown option '%s' (the command comes first); "
+			       "write: ferry send %s", shown, line);
+	if (name[0] == '-')
+		return err_set(e, ERR_USAGE,
+			       "unknown option '%s' (the command comes first)",
+			       shown);
+	if (near)
+		return err_set(e, ERR_USAGE, "unknown command '%s'; did you "
+			       "mean 'ferry %s'?", shown, near);
+	if (argc > 1 && (strchr(name, '/') || access(name, F_OK) == 0))
+		return err_set(e, ERR_USAGE, "'%s' is a path, not a command; "
+			       "write: ferry send %s", shown, line);
+	return err_set(e, ERR_USAGE, "unknown command '%s'", shown);
+}
+
+/* ---- version and help ---- */
 
 /* The versions of the libraries loaded at run time, not at compile time. */
 static int show_version(struct err *e)
@@ -58,7 +119,8 @@ static int show_overview(struct err *e)
 	     "\n"
 	     "Commands:");
 	for (size_t i = 0; (c = commands_at(i)); i++) {
-		printf("  ferry %s %s\n", c->name, c->synopsis);
+		printf("  ferry %s%s%s\n", c->name, *c->synopsis ? " " : "",
+		       c->synopsis);
 		printf("      %s\n", c->summary);
 	}
 	puts("\n"
@@ -80,14 +142,8 @@ static int show_overview(struct err *e)
 static int help_run(int argc, char **argv, struct err *e)
 {
 	const struct cmd *c;
-	char shown[100];
 	int first;
 
-	if (strcmp(argv[0], "--version") == 0) {
-		if (argc > 1)
-			return cmd_extra_operand(argv[1], e);
-		return show_version(e);
-	}
 	first = options_parse(cmd_help.groups, argc, argv, NULL, e);
 	if (first < 0)
 		return first;
@@ -100,8 +156,21 @@ static int help_run(int argc, char **argv, struct err *e)
 	c = commands_find(argv[first]);
 	if (c)
 		return cmd_show_help(c, e);
-	text_escape(shown, sizeof(shown), argv[first], strlen(argv[first]));
-	return err_set(e, ERR_USAGE, "unknown command '%s'", shown);
+	return commands_unknown(1, argv + first, e);
+}
+
+static int version_run(int argc, char **argv, struct err *e)
+{
+	const int first = options_parse(cmd_version.groups, argc, argv, NULL,
+					e);
+
+	if (first < 0)
+		return first;
+	if (first == 0)
+		return cmd_show_help(&cmd_version, e);
+	if (first < argc)
+		return cmd_extra_operand(argv[first], e);
+	return show_version(e);
 }
 
 static const struct option_row rows[] = {
@@ -109,7 +178,7 @@ static const struct option_row rows[] = {
 	  .help = "show this help" },
 };
 static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0])
+	"Options", rows, sizeof(rows) / sizeof(rows[0]), NULL
 };
 static const struct option_group *const groups[] = { &options, NULL };
 
@@ -120,4 +189,14 @@ const struct cmd cmd_help = {
 	.about = "Show help on ferry, or on a command and its options.",
 	.groups = groups,
 	.run = help_run,
+};
+
+const struct cmd cmd_version = {
+	.name = "version",
+	.synopsis = "",
+	.summary = "show the version of ferry and its libraries",
+	.about = "Show the version of ferry, and of the libraries that it has "
+		 "loaded. 'ferry --version' and 'ferry -V' do the same.",
+	.groups = groups,
+	.run = version_run,
 };

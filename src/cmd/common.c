@@ -39,7 +39,7 @@ static const struct option_row connection_rows[] = {
 	  .help = "give up after S seconds without progress (default 60)" },
 };
 const struct option_group common_connection = {
-	"Connection", ROWS(connection_rows)
+	"Connection", ROWS(connection_rows), NULL
 };
 
 const struct option_word common_sandbox_words[] = {
@@ -61,6 +61,7 @@ static int add_pin(void *field, const char *value)
 
 static const struct option_row security_rows[] = {
 	{ .name = "code", .kind = OPTION_FLAG, .value = 1, .off = OFF(code),
+	  .wants = "ferry send asks for it, or reads it with --code-file FILE",
 	  .help = "TLS with a one-time code that receive shows and send asks "
 		  "for (default)" },
 	{ .name = "code-file", .arg = "FILE", .kind = OPTION_TEXT,
@@ -92,7 +93,7 @@ static const struct option_row security_rows[] = {
 };
 const struct option_group common_security = {
 	"Security (name one mode, the same on both hosts)",
-	ROWS(security_rows)
+	ROWS(security_rows), NULL
 };
 
 static int set_json(void *field, const char *value)
@@ -106,6 +107,23 @@ static int set_json(void *field, const char *value)
 	return 0;
 }
 
+static int guess_fd(char *dst, size_t size, const char *value)
+{
+	uint64_t n;
+
+	value += *value == '=';
+	snprintf(dst, size, "%s", value);
+	return num_parse(value, 1, FD_MAX, &n) == 0;
+}
+
+/* rsync's --progress has no value. */
+static int guess_progress(char *dst, size_t size, const char *value)
+{
+	(void)value;
+	snprintf(dst, size, "always");
+	return 1;
+}
+
 static const struct option_word progress_words[] = {
 	{ "auto", PROGRESS_AUTO },
 	{ "always", PROGRESS_ALWAYS },
@@ -115,7 +133,7 @@ static const struct option_word progress_words[] = {
 
 static const struct option_row output_rows[] = {
 	{ .name = "json", .arg = "[=FD]", .kind = OPTION_SET, .set = set_json,
-	  .off = OFF(json_fd),
+	  .guess = guess_fd, .off = OFF(json_fd),
 	  .wants = "the number of an open descriptor, 1 or more",
 	  .help = "write events as JSON Lines to standard output or to "
 		  "descriptor FD" },
@@ -126,11 +144,13 @@ static const struct option_row output_rows[] = {
 				       "file" },
 	{ .name = "progress", .arg = "WHEN", .kind = OPTION_WORD,
 	  .off = OFF(progress), .words = progress_words,
+	  .guess = guess_progress,
 	  .help = "auto (default: only on a terminal), always or never" },
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "show this help" },
 };
-const struct option_group common_output = { "Output", ROWS(output_rows) };
+const struct option_group common_output = { "Output", ROWS(output_rows),
+						 NULL };
 
 void common_init(struct common_options *o)
 {

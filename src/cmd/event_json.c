@@ -3,6 +3,7 @@
  */
 #include "cmd/event_json.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "chunk/digest.h"
@@ -78,8 +79,13 @@ void event_json_file(struct buf *b, uint64_t number,
 			   strlen(f->renamed_to));
 	if (f->not_kept)
 		put_text(b, "not_kept", losses_kinds(kinds, f->not_kept));
-	if (f->error)
-		put_text(b, "error", f->error);
+	if (f->error) {
+		char error[EVENT_TEXT_MAX];
+
+		snprintf(error, sizeof(error), "%s%s%s", f->error,
+			 f->advice ? "; " : "", f->advice ? f->advice : "");
+		put_text(b, "error", error);
+	}
 	json_end(b);
 }
 

@@ -106,14 +106,16 @@ const char *event_text_status(const struct session_file *f)
 }
 
 const char *event_text_file(char *dst, const struct session_file *f,
-			    int is_sender)
+			    int is_sender, int with_advice)
 {
 	char name[SHOWN_MAX], other[SHOWN_MAX], size[32];
 	char kinds[LOSSES_KINDS_SIZE];
 
 	escape(name, f->name, f->name_len);
 	if (f->status == STATUS_FAILED && f->error) {
-		snprintf(dst, EVENT_TEXT_MAX, "%s", f->error);
+		snprintf(dst, EVENT_TEXT_MAX, "%s%s%s", f->error,
+			 with_advice && f->advice ? "; " : "",
+			 with_advice && f->advice ? f->advice : "");
 	} else if (f->status == STATUS_FAILED) {
 		snprintf(dst, EVENT_TEXT_MAX, "%s: failed", name);
 	} else if (f->status == STATUS_SKIPPED) {
@@ -133,6 +135,45 @@ const char *event_text_file(char *dst, const struct session_file *f,
 			 event_text_status(f),
 			 text_size(size, sizeof(size), (double)f->size));
 	}
+	return dst;
+}
+
+const char *event_text_kind(const struct session_file *f, int is_sender)
+{
+	if (f->is_planned)
+		return NULL;
+	if (f->status == STATUS_FAILED)
+		return f->reason;
+	if (f->status == STATUS_SKIPPED)
+		return is_sender ? "skipped by the receiver" : "skipped";
+	if (f->status == STATUS_COMMITTED && f->renamed_to)
+		return "exists already; committed under another name";
+	return NULL;
+}
+
+/* "1,106" */
+static const char *grouped(char *dst, size_t size, uint64_t n)
+{
+	char digits[24];
+	const size_t len = (size_t)snprintf(digits, sizeof(digits), "%llu",
+					    (unsigned long long)n);
+	size_t used = 0;
+
+	for (size_t i = 0; i < len && used + 2 < size; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			dst[used++] = ',';
+		dst[used++] = digits[i];
+	}
+	dst[used] = '\0';
+	return dst;
+}
+
+const char *event_text_more(char *dst, uint64_t count, const char *kind)
+{
+	char number[32];
+
+	snprintf(dst, EVENT_TEXT_MAX, "and %s more: %s (-v names each)",
+		 grouped(number, sizeof(number), count), kind);
 	return dst;
 }
 
@@ -246,5 +287,45 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 	else
 		snprintf(dst, EVENT_TEXT_MAX, "session %llu from %s: %s", n,
 			 peer, why);
+	return dst;
+}
+
+/* ---- a session that was interrupted ---- */
+
+const char *event_text_stopped(char *dst, const struct session_summary *s,
+			       const struct session_progress *p,
+			       enum security mode, int has_retry)
+{
+	char done[32], total[32];
+
+	snprintf(dst, EVENT_TEXT_MAX,
+		 "stopped after %s of %s%s, %llu file%s committed; %s%s",
+		 text_size(done, sizeof(done), (double)p->bytes),
+		 p->total_is_final ? "" : "at least ",
+		 text_size(total, sizeof(total), (double)p->total_bytes),
+		 (unsigned long long)s->files, plural(s->files),
+		 mode == SECURITY_CODE ?
+			 "the same command sends what is missing, with a new "
+			 "code" :
+			 "the same command goes on from there",
+		 has_retry || s->code == ERR_INTERRUPTED ?
+			 "" : " (with --retry S, by itself)");
+	return dst;
+}
+
+const char *event_text_kept(char *dst, uint64_t number, const char *peer,
+			    const struct session_summary *s,
+			    enum security mode)
+{
+	char bytes[32];
+
+	snprintf(dst, EVENT_TEXT_MAX,
+		 "session %llu from %s stopped after %s, %llu file%s "
+		 "committed; %s", (unsigned long long)number, peer,
+		 text_size(bytes, sizeof(bytes), (double)s->wire_bytes),
+		 (unsigned long long)s->files, plural(s->files),
+		 mode == SECURITY_CODE ?
+			 "what is missing can be sent with a new code" :
+			 "when the same is sent again, it goes on from there");
 	return dst;
 }

@@ -36,13 +36,28 @@ const char *event_text_invitation(char *dst, const char *address, size_t len,
 /* Such as "committed"; also used in the JSON event. */
 const char *event_text_status(const struct session_file *f);
 
-/* The result of a file, except in a preview. */
+/* The result of a file, except in a preview.  with_advice: followed by what to
+ * do about a failure, if that is known. */
 const char *event_text_file(char *dst, const struct session_file *f,
-			    int is_sender);
+			    int is_sender, int with_advice);
+
+/* What the results of files like this one have in common; a fixed text or one
+ * of f's, or NULL.  The text that says how many more of them there are. */
+const char *event_text_kind(const struct session_file *f, int is_sender);
+const char *event_text_more(char *dst, uint64_t count, const char *kind);
 
 /* A file in a preview's list. */
 const char *event_text_planned(char *dst, const struct session_file *f,
 			       int with_size);
+
+/* How far a transfer got that was interrupted, and how to go on.  mode: with a
+ * one-time code no part is kept for another session. */
+const char *event_text_stopped(char *dst, const struct session_summary *s,
+			       const struct session_progress *p,
+			       enum security mode, int has_retry);
+const char *event_text_kept(char *dst, uint64_t number, const char *peer,
+			    const struct session_summary *s,
+			    enum security mode);
 
 /* The end of a session.  peer is already escaped.  why: the error to show,
  * or NULL. */

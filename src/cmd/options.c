@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "cmd/option_hints.h"
 
 enum {
 	LONG_BASE = 256, /* getopt's value for a long option: this + index */
@@ -22,6 +23,7 @@ enum {
 
 /* A table in the form that getopt_long() wants. */
 struct parser {
+	const struct option_group *const *groups;
 	const struct option_row *rows[OPTIONS_MAX];
 	size_t count;
 	struct option longs[OPTIONS_MAX + 1];
@@ -62,6 +64,7 @@ static int parser_init(struct parser *p,
 	size_t longs = 0, shorts = 0;
 
 	memset(p, 0, sizeof(*p));
+	p->groups = groups;
 	/* with ':' getopt distinguishes a missing value from an unknown option */
 	p->shorts[shorts++] = ':';
 	for (; *groups; groups++) {
@@ -186,6 +189,19 @@ static int is_full_name(const char *element, const char *name)
 	       (element[2 + len] == '\0' || element[2 + len] == '=');
 }
 
+/* The argument with the letter that getopt has just read: it has advanced
+ * optind only after the last letter of an argument. */
+static const char *cluster_of(char **argv, char letter)
+{
+	const char *element = argv[optind - 1];
+	const size_t len = strlen(element);
+
+	if (element[0] == '-' && len > 1 && element[1] != '-' &&
+	    element[len - 1] == letter)
+		return element;
+	return argv[optind] ? argv[optind] : element;
+}
+
 static int bad_option(const struct parser *p, int c, char **argv,
 		      struct err *e)
 {
@@ -197,16 +213,23 @@ static int bad_option(const struct parser *p, int c, char **argv,
 		show_name(name, sizeof(name), row, optopt);
 		if (c == ':')
 			return bad_value(row, name, NULL, e);
-		return err_set(e, ERR_USAGE, "%s takes no value", name);
+		return err_set(e, ERR_USAGE, "%s takes no value%s%s", name,
+			       row->wants ? ": " : "",
+			       row->wants ? row->wants : "");
 	}
 	if (optopt) {
 		const char letter = (char)optopt;
 
 		text_escape(shown, sizeof(shown), &letter, 1);
-		return err_set(e, ERR_USAGE, "unknown option '-%s'", shown);
+		err_set(e, ERR_USAGE, "unknown option '-%s'", shown);
+		option_hints_unknown(p->groups, cluster_of(argv, letter),
+				     letter, e);
+		return ERR_USAGE;
 	}
 	text_escape(shown, sizeof(shown), element, strcspn(element, "="));
-	return err_set(e, ERR_USAGE, "unknown option '%s'", shown);
+	err_set(e, ERR_USAGE, "unknown option '%s'", shown);
+	option_hints_unknown(p->groups, element, '\0', e);
+	return ERR_USAGE;
 }
 
 /* Handle what getopt returned.  Returns 1 if help is wanted, 0, or ERR_USAGE. */
@@ -233,10 +256,20 @@ static int take_option(const struct parser *p, int c, char **argv, void *opts,
 	}
 	if (row->kind == OPTION_HELP)
 		return 1;
+	if (has_optional_arg(row) && !optarg) {
+		const int rc = option_hints_separate(row, element,
+						     argv[optind], e);
+
+		if (rc < 0)
+			return rc;
+	}
 	if (store_value(row, opts, optarg) == 0)
 		return 0;
 	show_name(name, sizeof(name), row, c);
-	return bad_value(row, name, optarg, e);
+	bad_value(row, name, optarg, e);
+	if (optarg)
+		option_hints_value(p->groups, row, element, optarg, e);
+	return ERR_USAGE;
 }
 
 int options_parse(const struct option_group *const *groups, int argc,

@@ -47,12 +47,24 @@ struct option_row {
 	const char *wants;
 	/* Returns nonzero if value (NULL: left out) is not allowed. */
 	int (*set)(void *field, const char *value);
+	/* Write to dst what was probably meant by value.  Returns nonzero if
+	 * that is known.  NULL: what is near to one of words. */
+	int (*guess)(char *dst, size_t size, const char *value);
+};
+
+/* Options that people bring along from other tools, or from the other command,
+ * and what to tell them. */
+struct option_habit {
+	const char *names; /* parted by spaces; NULL ends a list */
+	const char *hint;
+	int is_needless;   /* it is right to leave them out */
 };
 
 struct option_group {
 	const char *title;
 	const struct option_row *rows;
 	size_t count;
+	const struct option_habit *habits; /* or NULL */
 };
 
 enum { OPTIONS_MAX = 64 }; /* rows in all groups of a command */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "cmd/charset.h"
 #include "cmd/event_text.h"
 #include "cmd/line_queue.h"
 
@@ -31,6 +32,7 @@ struct outputs {
 	int has_json;        /* until its writer fails */
 	uint64_t lost;       /* messages that could not be kept */
 	int has_lost_list;
+	int messages_ascii, list_ascii; /* see charset.h */
 };
 
 /* Whether two descriptors refer to the same pipe, terminal or file. */
@@ -61,6 +63,8 @@ struct outputs *outputs_new(int json_fd, int has_list)
 	else if (json_fd >= 0)
 		o->json = writer_new(json_fd, 1);
 	o->has_json = json_fd >= 0;
+	o->messages_ascii = charset_is_ascii(STDERR_FILENO);
+	o->list_ascii = charset_is_ascii(STDOUT_FILENO);
 	/* events on standard output replace the list */
 	has_list = has_list && json_fd != STDOUT_FILENO;
 	if (has_list)
@@ -99,14 +103,19 @@ __attribute__((format(printf, 2, 3)))
 static int put_message(struct outputs *o, const char *fmt, ...)
 {
 	static const char prefix[] = "ferry: ";
-	char line[sizeof(prefix) + EVENT_TEXT_MAX + 1];
+	char line[sizeof(prefix) + EVENT_TEXT_MAX + 1], text[EVENT_TEXT_MAX];
 	va_list ap;
 	size_t len;
 
-	memcpy(line, prefix, sizeof(prefix));
 	va_start(ap, fmt);
-	vsnprintf(line + sizeof(prefix) - 1, EVENT_TEXT_MAX, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	memcpy(line, prefix, sizeof(prefix));
+	if (o->messages_ascii)
+		charset_to_ascii(line + sizeof(prefix) - 1, EVENT_TEXT_MAX,
+				 text);
+	else
+		memcpy(line + sizeof(prefix) - 1, text, strlen(text) + 1);
 	len = strlen(line);
 	line[len++] = '\n';
 	return writer_put(o->messages, WRITER_KEEP, line, len);
@@ -174,11 +183,13 @@ void outputs_put_json(struct outputs *o, enum writer_loss loss)
 
 void outputs_list(struct outputs *o, const char *text)
 {
-	char line[EVENT_TEXT_MAX + 1];
+	char line[EVENT_TEXT_MAX + 1], ascii[EVENT_TEXT_MAX];
 	int n;
 
 	if (!o->list || o->has_lost_list)
 		return;
+	if (o->list_ascii)
+		text = charset_to_ascii(ascii, sizeof(ascii), text);
 	n = snprintf(line, sizeof(line), "%s\n", text);
 	o->has_lost_list =
 		writer_put(o->list, WRITER_KEEP, line, (size_t)n) != 0;

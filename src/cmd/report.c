@@ -21,6 +21,7 @@
 #include "cmd/event_text.h"
 #include "cmd/outputs.h"
 #include "cmd/progress.h"
+#include "cmd/repeats.h"
 #include "cmd/writer.h"
 
 enum {
@@ -35,6 +36,7 @@ static_assert((int)PROGRESS_LINE_MAX <= (int)WRITER_SHOWN_MAX,
 struct peer {
 	struct peer *next;
 	uint64_t number;
+	struct repeats repeats; /* a receiver's: of the session */
 	char text[];
 };
 
@@ -54,6 +56,9 @@ struct report {
 	struct progress progress;
 	uint64_t drawn_ms; /* when the progress line was drawn last */
 	struct peer *peers;
+	uint64_t sessions;       /* that began */
+	struct session_progress last; /* sender: of the latest event */
+	struct repeats repeats; /* a sender's: of the whole transfer */
 	uint64_t summaries;
 };
 
@@ -75,9 +80,9 @@ static uint64_t number_of(const struct report *r, uint64_t number)
 static void add_peer(struct report *r, uint64_t number, const char *text)
 {
 	const size_t size = strlen(text) + 1;
-	struct peer *p = malloc(sizeof(*p) + size);
+	struct peer *p = calloc(1, sizeof(*p) + size);
 
-	/* if this fails, messages lack the address */
+	/* if this fails, messages lack the address, and all files are named */
 	if (!p)
 		return;
 	p->number = number;
@@ -190,7 +195,11 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 	else
 		snprintf(text, sizeof(text), "session %llu from %s began",
 			 (unsigned long long)number, who);
-	if (r->cfg.verbose)
+	/* a sender's first is no news */
+	if (r->cfg.is_sender && r->sessions++ > 0)
+		snprintf(text, sizeof(text), "connected to %s again", who);
+	if (r->cfg.verbose || (!r->cfg.quiet && (!r->cfg.is_sender ||
+						 r->sessions > 1)))
 		outputs_say(r->out, text);
 	if (r->cfg.verbose && has_words) {
 		snprintf(text, sizeof(text), "to verify: %s (if the other side "
@@ -206,6 +215,15 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Whether the terminal belongs to another job.  That changes with ^Z, bg and
+ * fg, so it is asked each time. */
+static int is_in_background(void)
+{
+	const pid_t owner = tcgetpgrp(STDERR_FILENO);
+
+	return owner > 0 && owner != getpgrp();
+}
+
 /* Redrawn in place on a terminal, else printed as a line. */
 static void show_progress(struct report *r, uint64_t now_ms,
 			  const struct session_progress *p)
@@ -219,6 +237,9 @@ static void show_progress(struct report *r, uint64_t now_ms,
 	    r->drawn_ms)
 		return;
 	r->drawn_ms = now_ms;
+	if (is_redrawn && r->cfg.progress != PROGRESS_ALWAYS &&
+	    is_in_background())
+		return;
 	if (is_redrawn)
 		outputs_draw_progress(r->out, text);
 	else
@@ -231,6 +252,7 @@ static void on_progress(void *ctx, const struct session_progress *p)
 	struct buf *json;
 
 	pthread_mutex_lock(&r->lock);
+	r->last = *p;
 	if (r->line_mode != LINE_NONE)
 		show_progress(r, clock_ms(), p);
 	json = outputs_json(r->out);
@@ -255,6 +277,48 @@ static int is_said(const struct report_config *cfg,
 	       f->status == STATUS_COMMITTED && f->renamed_to;
 }
 
+/* The counts of a session; NULL: none, for lack of memory. */
+static struct repeats *find_repeats(struct report *r, uint64_t number)
+{
+	struct peer *p = r->peers;
+
+	if (r->cfg.is_sender)
+		return &r->repeats;
+	while (p && p->number != number)
+		p = p->next;
+	return p ? &p->repeats : NULL;
+}
+
+/* Of each kind of results only the first are said, and the advice once. */
+static void say_file(struct report *r, uint64_t number,
+		     const struct session_file *f)
+{
+	const char *kind = event_text_kind(f, r->cfg.is_sender);
+	struct repeats *repeats = find_repeats(r, number);
+	const uint64_t count = kind && repeats ? repeats_add(repeats, kind) : 1;
+	char text[EVENT_TEXT_MAX];
+
+	if (count <= REPEATS_NAMED || r->cfg.verbose)
+		outputs_say(r->out, event_text_file(text, f, r->cfg.is_sender,
+						    count == 1));
+}
+
+/* Say how many results were not said, and begin to count anew. */
+static void say_repeats(struct report *r, struct repeats *repeats)
+{
+	char text[EVENT_TEXT_MAX];
+
+	for (size_t i = 0; i < REPEATS_KINDS && !r->cfg.verbose; i++) {
+		const struct repeats_row *row = &repeats->rows[i];
+		const uint64_t count = repeats_unnamed(row);
+
+		if (count > 0)
+			outputs_say(r->out,
+				    event_text_more(text, count, row->kind));
+	}
+	memset(repeats, 0, sizeof(*repeats));
+}
+
 static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 {
 	struct report *r = ctx;
@@ -266,7 +330,7 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 		outputs_list(r->out,
 			     event_text_planned(text, f, r->cfg.verbose));
 	else if (is_said(&r->cfg, f))
-		outputs_say(r->out, event_text_file(text, f, r->cfg.is_sender));
+		say_file(r, number, f);
 	json = outputs_json(r->out);
 	if (json) {
 		event_json_file(json, number_of(r, number), f);
@@ -284,9 +348,35 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 		outputs_say(r->out, text);
 	else if (level == SESSION_WARNING && !r->cfg.quiet)
 		outputs_warn(r->out, text);
+	else if (level == SESSION_NOTICE && !r->cfg.quiet)
+		outputs_say(r->out, text);
 	else if (level == SESSION_VERBOSE && r->cfg.verbose)
 		outputs_say(r->out, text);
 	pthread_mutex_unlock(&r->lock);
+}
+
+/* Whether a session was interrupted, so that another can go on. */
+static int is_stopped(const struct session_summary *s)
+{
+	return err_is_lost(s->code) || s->code == ERR_INTERRUPTED;
+}
+
+static void say_stopped(struct report *r, uint64_t number, const char *peer,
+			const struct session_summary *s)
+{
+	char text[EVENT_TEXT_MAX];
+
+	if (r->cfg.quiet || r->cfg.is_preview || !is_stopped(s))
+		return;
+	if (!r->cfg.is_sender)
+		outputs_say(r->out,
+			    event_text_kept(text, number, peer, s,
+					    r->cfg.security));
+	else if (!r->cfg.has_stdin && r->last.total_bytes > 0)
+		outputs_say(r->out,
+			    event_text_stopped(text, s, &r->last,
+					       r->cfg.security,
+					       r->cfg.has_retry));
 }
 
 static void say_sent(struct report *r, const struct session_summary *s)
@@ -334,11 +424,14 @@ static void on_summary(void *ctx, uint64_t number,
 
 	pthread_mutex_lock(&r->lock);
 	outputs_draw_progress(r->out, "");
+	if (find_repeats(r, number))
+		say_repeats(r, find_repeats(r, number));
 	peer = take_peer(r, number);
 	if (r->cfg.is_sender)
 		say_sent(r, s);
 	else
 		say_received(r, number, peer ? peer->text : "?", s, e);
+	say_stopped(r, number, peer ? peer->text : "?", s);
 	put_summary(r, number, s, e);
 	r->summaries++;
 	free(peer);
@@ -350,16 +443,12 @@ static void on_summary(void *ctx, uint64_t number,
 static enum line_mode choose_line_mode(const struct report_config *cfg)
 {
 	const int is_terminal = isatty(STDERR_FILENO);
-	const pid_t owner = is_terminal ? tcgetpgrp(STDERR_FILENO) : -1;
-	/* The terminal belongs to another job. */
-	const int is_in_background = owner > 0 && owner != getpgrp();
 
 	if (cfg->progress == PROGRESS_NEVER)
 		return LINE_NONE;
 	if (cfg->progress == PROGRESS_ALWAYS)
 		return is_terminal ? LINE_REDRAWN : LINE_PRINTED;
-	return is_terminal && !cfg->quiet && !is_in_background ?
-	       LINE_REDRAWN : LINE_NONE;
+	return is_terminal && !cfg->quiet ? LINE_REDRAWN : LINE_NONE;
 }
 
 struct report *report_new(const struct report_config *cfg)
@@ -413,6 +502,7 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 	missing = r->cfg.is_single ? r->summaries == 0 :
 				     code != ERR_INTERRUPTED;
 	outputs_draw_progress(r->out, "");
+	say_repeats(r, &r->repeats);
 	if (code && missing)
 		put_summary(r, 0, &s, e);
 	pthread_mutex_unlock(&r->lock);

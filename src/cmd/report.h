@@ -21,6 +21,8 @@ struct report_config {
 	int is_sender;
 	int is_preview; /* sender: files are listed on standard output */
 	int is_single;  /* one session, whose error the caller prints */
+	int has_stdin;  /* sender: a source cannot be read again */
+	int has_retry;  /* sender: it reconnects by itself */
 	int json_fd;    /* -1: no events; borrowed */
 	int quiet, verbose;
 	int progress;   /* enum progress_when */

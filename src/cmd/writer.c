@@ -94,12 +94,17 @@ static int write_all(int fd, const char *p, size_t n)
  * terminal. */
 static void erase(struct writer *w)
 {
+	const pid_t owner = w->drawn_len ? tcgetpgrp(w->fd) : -1;
 	char out[WRITER_SHOWN_MAX + 3];
 	int n;
 
 	if (w->drawn_len == 0)
 		return;
-	n = snprintf(out, sizeof(out), "\r%*s\r", w->drawn_len, "");
+	/* After ^Z and bg the line is the shell's. */
+	if (owner > 0 && owner != getpgrp())
+		n = snprintf(out, sizeof(out), "\n");
+	else
+		n = snprintf(out, sizeof(out), "\r%*s\r", w->drawn_len, "");
 	write_all(w->fd, out, (size_t)n);
 	w->drawn_len = 0;
 }

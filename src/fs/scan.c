@@ -162,9 +162,14 @@ static int report_dir(struct walk *w, const struct stat *st)
 	return report_stat(w, SCAN_DIR, st);
 }
 
-static int report_item_err(struct walk *w)
+/* Report w->item_err.  advice: NULL for none. */
+static int report_item_err(struct walk *w, const char *reason,
+			   const char *advice)
 {
-	struct scan_item item = { .kind = SCAN_ERROR, .err = &w->item_err };
+	struct scan_item item = { .kind = SCAN_ERROR,
+				  .err = &w->item_err,
+				  .reason = reason,
+				  .advice = advice };
 
 	return report_item(w, &item);
 }
@@ -186,12 +191,12 @@ static int report_error(struct walk *w, int code, const char *why)
 	char shown[SHOWN_MAX];
 
 	err_set(&w->item_err, code, "%s: %s", show_path(w, shown), why);
-	return report_item_err(w);
+	return report_item_err(w, why, NULL);
 }
 
 static int report_sys_error(struct walk *w, int error)
 {
-	char shown[SHOWN_MAX];
+	char shown[SHOWN_MAX], why[128];
 
 	/* Not the fault of this entry: the next ones would fail as well, so end
 	 * the walk. */
@@ -202,7 +207,7 @@ static int report_sys_error(struct walk *w, int error)
 	show_path(w, shown);
 	errno = error;
 	err_sys(&w->item_err, ERR_LOCAL, "%s", shown);
-	return report_item_err(w);
+	return report_item_err(w, strerror_r(error, why, sizeof(why)), NULL);
 }
 
 /* As report_sys_error(), for an entry that existed a moment ago. */
@@ -329,10 +334,10 @@ static int report_bad_symlink(struct walk *w, const char *why)
 
 	text_escape(target, sizeof(target), w->target, strlen(w->target));
 	err_set(&w->item_err, ERR_LOCAL,
-		"%s: %s (symlink to %s); --symlinks follow sends its target, "
-		"--symlinks skip leaves it out",
-		show_path(w, shown), why, target);
-	return report_item_err(w);
+		"%s: %s (symlink to %s)", show_path(w, shown), why, target);
+	return report_item_err(w, why,
+			       "--symlinks follow sends its target, "
+			       "--symlinks skip leaves it out");
 }
 
 static int visit_kept_symlink(struct walk *w, int dir_fd, const char *leaf,

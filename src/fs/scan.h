@@ -45,7 +45,10 @@ struct scan_item {
 	struct stat st;     /* not for ERROR and WAITING */
 	const char *target; /* SYMLINK: terminated */
 	size_t target_len;
-	const struct err *err; /* ERROR */
+	const struct err *err; /* ERROR; without the advice */
+	/* ERROR: err's text without the path and what differs by item; and what
+	 * to do about it.  Each may be NULL. */
+	const char *reason, *advice;
 	const char *display;   /* the path as the user would write it;
 				* terminated */
 };

@@ -8,6 +8,8 @@
 #include <sys/statvfs.h>
 
 #include "base/io.h"
+#include "base/text.h"
+#include "chunk/tree.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "fs/trial.h"
@@ -24,6 +26,7 @@
 #include "receiver/quota.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
+#include "session/events.h"
 #include "wire/msg.h"
 
 static int refuse_file(struct verdict *v, unsigned cause)
@@ -254,6 +257,28 @@ static int decode_open(const struct digest_ops *digest, struct msg_open *m,
 	return 0;
 }
 
+/* Tell the user that a part of the file was kept. */
+static void tell_resumed(const struct transfer *t, const struct recv_file *f,
+			 const struct msg_state *reply)
+{
+	const uint64_t leaves = tree_leaf_count(f->size);
+	char name[512], have_text[32], size_text[32];
+	uint64_t have = 0;
+
+	if (!f->is_resumed || reply->state != STATE_RESUME)
+		return;
+	for (uint32_t i = 0; i < reply->run_count; i++)
+		have += reply->runs[i].count;
+	text_escape(name, sizeof(name), f->commit->name, f->commit->name_len);
+	events_message(t->events, SESSION_NOTICE,
+		       "%s: from %s: going on at %s of %s", name, t->peer,
+		       text_size(have_text, sizeof(have_text),
+				 have < leaves ? (double)(have * TREE_LEAF) :
+						 (double)f->size),
+		       text_size(size_text, sizeof(size_text),
+				 (double)f->size));
+}
+
 int file_open(struct worker *w, const uint8_t *body, size_t len,
 	      struct err *e)
 {
@@ -286,6 +311,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	}
 	reply.id = f->id;
 	file_table_answer(t->files, f, is_refused, &reply);
+	tell_resumed(t, f, &reply);
 	msg_put_state(&w->channel->out, &reply);
 	rc = channel_send(w->channel, NULL, 0, e);
 	file_use_end(t, f);

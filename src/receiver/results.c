@@ -257,6 +257,8 @@ static void tell_user(const struct results *r, const struct item_result *item)
 		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
 			 name, r->peer, why);
 		f.error = error;
+		f.reason = wire_cause_text(v->cause);
+		f.advice = advice_of(v->cause);
 	}
 	if (item->renamed) {
 		const int dir = (int)(name_last(item->name) - item->name);
@@ -392,6 +394,7 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 		.name_len = name_len,
 		.status = STATUS_FAILED,
 		.error = error,
+		.reason = wire_cause_text(cause),
 	};
 
 	pthread_mutex_lock(&r->lock);

@@ -161,6 +161,8 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		snprintf(error, sizeof(error), "%s: on the receiver %s: %s",
 			 name, peer, why);
 		f.error = error;
+		f.reason = wire_cause_text(m->cause);
+		f.advice = advice_of(m->cause);
 	}
 	tell_file(o, &f);
 }
@@ -186,36 +188,39 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 
 /* ---- what failed on this side ---- */
 
-/* shown: the path as the user would name it, escaped. */
-static void local_failure(struct outcome *o, const char *name, size_t name_len,
+/* f is complete except for status, error and reason, which may be set.  shown:
+ * the path as the user would name it, escaped. */
+static void local_failure(struct outcome *o, struct session_file *f,
 			  const char *shown, const struct err *e)
 {
 	const size_t shown_len = strlen(shown);
 	const char *cause = e->text;
 	char error[1500];
-	const struct session_file f = {
-		.name = name,
-		.name_len = name_len,
-		.status = STATUS_FAILED,
-		.error = error,
-	};
 
 	/* The texts of the scan begin with the path: do not name it twice. */
 	if (strncmp(cause, shown, shown_len) == 0 &&
 	    strncmp(cause + shown_len, ": ", 2) == 0)
 		cause += shown_len + 2;
 	snprintf(error, sizeof(error), "%s: on this side: %s", shown, cause);
+	f->status = STATUS_FAILED;
+	f->error = error;
+	/* the text of a change has numbers in it that differ by file */
+	if (e->code == ERR_CHANGED)
+		f->reason = wire_cause_text(CAUSE_CHANGED);
+	else if (!f->reason)
+		f->reason = cause;
 	pthread_mutex_lock(&o->lock);
 	totals_failed(&o->totals,
 		      e->code == ERR_CHANGED ? TOTALS_CHANGED : TOTALS_LOCAL,
 		      wire_cause_of_errno(e->sys_errno));
 	pthread_mutex_unlock(&o->lock);
-	tell_file(o, &f);
+	tell_file(o, f);
 }
 
 void outcome_item_failed(struct outcome *o, const struct item *it,
 			 const char *name, struct err *e)
 {
+	struct session_file f = { .name = name, .name_len = it->name_len };
 	const char *top = "";
 	char path[NAME_PATH_MAX + 512], shown[700];
 
@@ -226,18 +231,24 @@ void outcome_item_failed(struct outcome *o, const struct item *it,
 	/* The scan has seen it, so it was removed since. */
 	if (e->code == ERR_LOCAL && e->sys_errno == ENOENT)
 		e->code = ERR_CHANGED;
-	local_failure(o, name, it->name_len, shown, e);
+	local_failure(o, &f, shown, e);
 }
 
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
 {
+	struct session_file f = {
+		.name = si->name,
+		.name_len = si->name_len,
+		.reason = si->reason,
+		.advice = si->advice,
+	};
 	char shown[700];
 
 	pthread_mutex_lock(&o->lock);
 	o->uncounted++;
 	pthread_mutex_unlock(&o->lock);
 	text_escape(shown, sizeof(shown), si->display, strlen(si->display));
-	local_failure(o, si->name, si->name_len, shown, si->err);
+	local_failure(o, &f, shown, si->err);
 }
 
 void outcome_set_scanned(struct outcome *o)

@@ -48,6 +48,9 @@ static void report_failure(struct preview *p, const struct scan_item *si,
 		.name_len = si->name_len,
 		.status = STATUS_FAILED,
 		.error = why->text,
+		.reason = si->reason ? si->reason :
+			  wire_cause_text(wire_cause_of_errno(why->sys_errno)),
+		.advice = si->advice,
 	};
 
 	totals_failed(&p->totals,

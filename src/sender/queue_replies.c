@@ -4,6 +4,7 @@
 #include "sender/queue_replies.h"
 
 #include "base/err.h"
+#include "base/text.h"
 #include "sender/queue_priv.h"
 
 enum {
@@ -66,17 +67,36 @@ static int answer_open(struct queue *q, struct outfile *f,
 	return rc;
 }
 
-int queue_state(struct queue *q, const struct msg_state *m)
+/* A receiver that compares another file of the same size reports all leaves;
+ * one that has a part of the file, some. */
+static void describe_resumed(struct queue_resumed *r, const struct outfile *f)
+{
+	const char *name = outfile_name(f);
+	const uint64_t have = runs_count(&f->unverified);
+
+	if (have == 0 || have >= tree_leaf_count(f->size))
+		return;
+	r->bytes = have * TREE_LEAF < f->size ? have * TREE_LEAF : f->size;
+	r->size = f->size;
+	text_escape(r->name, sizeof(r->name), name, f->item.name_len);
+}
+
+int queue_state(struct queue *q, const struct msg_state *m,
+		struct queue_resumed *resumed)
 {
 	struct inflight_entry *en;
 	int rc = 0;
 
+	if (resumed)
+		resumed->bytes = 0;
 	pthread_mutex_lock(&q->lock);
 	en = inflight_at(&q->inflight, m->id);
 	if (!inflight_was_given(&q->inflight, m->id, 1) || (en && en->pack)) {
 		rc = ERR_PROTOCOL;
 	} else if (en) {
 		rc = answer_open(q, en->file, m);
+		if (rc == 0 && resumed && m->state == STATE_RESUME)
+			describe_resumed(resumed, en->file);
 		queue_signal(q);
 	}
 	pthread_mutex_unlock(&q->lock);

@@ -21,8 +21,16 @@
 struct item;
 struct queue;
 
-/* STATE, the answer to OPEN. */
-int queue_state(struct queue *q, const struct msg_state *m);
+/* A file of which the receiver kept a part from an earlier session. */
+struct queue_resumed {
+	uint64_t bytes; /* that it has; 0: none, or all of the file */
+	uint64_t size;  /* of the file */
+	char name[512]; /* escaped, cut to this */
+};
+
+/* STATE, the answer to OPEN.  resumed: NULL where it is not wanted. */
+int queue_state(struct queue *q, const struct msg_state *m,
+		struct queue_resumed *resumed);
 
 /* CHECKED, the answer to CHECK.  Sets *bytes to how much differs and has to be
  * sent.  ERR_CORRUPT where that is in too many places of the file. */

@@ -4,12 +4,14 @@
  */
 #include "sender/replies.h"
 
+#include "base/text.h"
 #include "sender/outcome.h"
 #include "sender/pack.h"
 #include "sender/queue_replies.h"
 #include "sender/queue_tasks.h"
 #include "sender/send.h"
 #include "sender/stream.h"
+#include "session/events.h"
 #include "session/features.h"
 
 static int malformed(const char *what, struct err *e)
@@ -101,12 +103,19 @@ int replies_peer_error(const struct send_stream *st, const uint8_t *body,
 static int handle_state(struct send_stream *st, const uint8_t *body, size_t n,
 		      struct err *e)
 {
+	struct queue_resumed r;
 	struct msg_state m;
+	char have[32], size[32];
 
 	if (msg_get_state(&m, body, n) ||
 	    (m.state == STATE_RESUME && !(st->features & FEATURE_RESUME)) ||
-	    queue_state(st->sender->queue, &m))
+	    queue_state(st->sender->queue, &m, &r))
 		return malformed("STATE", e);
+	if (r.bytes)
+		events_message(st->sender->cfg->events, SESSION_NOTICE,
+			       "%s: going on at %s of %s", r.name,
+			       text_size(have, sizeof(have), (double)r.bytes),
+			       text_size(size, sizeof(size), (double)r.size));
 	return 0;
 }
 

@@ -112,6 +112,18 @@ static int confine(struct sender *s, struct err *e)
 
 /* ---- sessions ---- */
 
+/* Whether the receiver that was connected to before is another one now, and the
+ * user can be asked for its code. */
+static int has_new_code(const struct sender *s, const struct err *e)
+{
+	const struct send_config *cfg = s->cfg;
+
+	return e->code == ERR_AUTH && cfg->pake && cfg->renew_code &&
+	       cfg->retry_ms > 0 && pake_is_agreed(cfg->pake) &&
+	       !send_session_is_cancelled(s->session) &&
+	       queue_can_restart(s->queue);
+}
+
 /*
  * After a session: whether to run another.  Blocks for the pause before it.
  * Sets e to why the session ended or, where there is no other, to what the user
@@ -127,6 +139,8 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 
 	send_session_error(s->session, e);
 	was_ready = send_session_stage(s->session) == SESSION_READY;
+	if (has_new_code(s, e))
+		return s->cfg->renew_code(s->cfg->renew_ctx, e) == 0;
 	if (send_session_is_cancelled(s->session) ||
 	    !retry_is_wanted(r, e, was_ready, queue_has_progress(s->queue),
 			     now))

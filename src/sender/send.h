@@ -32,6 +32,11 @@ struct send_config {
 	 * borrowed */
 	struct tls *tls;
 	struct pake *pake; /* with SECURITY_CODE; borrowed */
+	/* Ask the user for the code of a receiver that was started again, and
+	 * pake_renew().  Called between two sessions, in the sandbox.  Blocks.
+	 * Returns 0 or an enum err_code.  NULL: the transfer ends instead. */
+	int (*renew_code)(void *ctx, struct err *e);
+	void *renew_ctx;
 	const struct digest_ops *digest;
 	struct codec_choice codec;
 	unsigned streams;  /* 1..STREAMS_MAX; 0: as growth.h says */

@@ -60,7 +60,6 @@ const char *advice_of(unsigned cause)
 char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 		  uint64_t have)
 {
-	const char *advice = advice_of(cause);
 	char a[32], b[32], space[96] = "";
 
 	/* LIMIT without bytes: it is the limit on the number of files */
@@ -73,8 +72,7 @@ char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 						  : " (needs %s, has %s)",
 			 text_size(a, sizeof(a), (double)need),
 			 text_size(b, sizeof(b), (double)have));
-	snprintf(dst, size, "%s%s%s%s", wire_cause_text(cause), space,
-		 advice ? "; " : "", advice ? advice : "");
+	snprintf(dst, size, "%s%s", wire_cause_text(cause), space);
 	return dst;
 }
 

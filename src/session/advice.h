@@ -16,10 +16,9 @@
 const char *advice_of(unsigned cause);
 
 /*
- * Write the text of a verdict to dst (size bytes): the cause, the bytes needed
- * and the bytes there are where need is not 0, and the advice, as in "no space
- * left on the disk (needs 5.0 GiB, has 1.2 GiB); free some space ...".  Returns
- * dst.
+ * Write the text of a verdict to dst (size bytes): the cause, and where need is
+ * not 0 the bytes needed and the bytes there are, as in "no space left on the
+ * disk (needs 5.0 GiB, has 1.2 GiB)".  Returns dst.
  */
 char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 		  uint64_t have);

@@ -25,7 +25,7 @@ struct session_file {
 	enum file_status status;
 	const struct digest_ops *digest_ops; /* NULL: no digest known */
 	const uint8_t *digest;
-	/* With STATUS_FAILED: one line with path, side, host, cause and advice,
+	/* With STATUS_FAILED: one line with path, side, host and cause,
 	 * escaped; otherwise NULL. */
 	const char *error;
 	/* On the receiver: the name that the file got instead, or NULL. */
@@ -33,6 +33,10 @@ struct session_file {
 	int is_planned; /* with --dry-run: it was not sent, status is not set */
 	/* COMMITTED: enum file_meta_kind, what could not be kept. */
 	unsigned not_kept;
+	/* With STATUS_FAILED: what failures of the same kind have in common,
+	 * such as the cause, by which they are counted; and what to do about
+	 * them.  Either may be NULL. */
+	const char *reason, *advice;
 };
 
 struct session_progress {
@@ -52,7 +56,12 @@ struct session_summary {
 	double seconds;
 };
 
-enum session_level { SESSION_ERROR, SESSION_WARNING, SESSION_VERBOSE };
+enum session_level {
+	SESSION_ERROR,
+	SESSION_WARNING,
+	SESSION_NOTICE, /* nothing is wrong */
+	SESSION_VERBOSE, /* details */
+};
 
 /* Any of the functions may be NULL. */
 struct session_events {

@@ -4,9 +4,11 @@
 #include "session/listener.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #include "auth/mode.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "net/addr.h"
 #include "net/cidr.h"
@@ -14,13 +16,18 @@
 #include "session/admission.h"
 #include "session/events.h"
 
-enum { PAUSE_MS = 100 };
+enum {
+	PAUSE_MS = 100,
+	/* A port scan must not fill the log. */
+	REFUSED_MS = 10000,
+};
 
 int listener_open(struct listener *l, const struct listener_config *cfg,
 		  char *local, uint16_t *port, struct err *e)
 {
 	l->cfg = *cfg;
 	l->is_short = 0;
+	l->refused = l->refused_ms = 0;
 	l->fd = dial_listen(cfg->port, cfg->net, local, port, e);
 	if (l->fd >= 0)
 		return 0;
@@ -30,6 +37,11 @@ int listener_open(struct listener *l, const struct listener_config *cfg,
 
 void listener_close(struct listener *l)
 {
+	if (l->fd >= 0 && l->refused)
+		events_message(l->cfg.events, SESSION_WARNING,
+			       "%llu more connections were not allowed "
+			       "(--allow)", (unsigned long long)l->refused);
+	l->refused = 0;
 	io_close(&l->fd);
 }
 
@@ -60,6 +72,28 @@ static void refuse_address(int *fd)
 	io_close(fd);
 }
 
+/* Tell the user of a connection that is not allowed: one in REFUSED_MS, with
+ * the number of those in between. */
+static void tell_refused(struct listener *l, const char *peer)
+{
+	const uint64_t now = clock_ms();
+	char more[64] = "";
+
+	if (l->refused_ms && now - l->refused_ms < REFUSED_MS) {
+		l->refused++;
+		events_message(l->cfg.events, SESSION_VERBOSE,
+			       "%s: refused: not allowed (--allow)", peer);
+		return;
+	}
+	if (l->refused)
+		snprintf(more, sizeof(more), "; %llu more since the last "
+			 "message", (unsigned long long)l->refused);
+	events_message(l->cfg.events, SESSION_WARNING,
+		       "%s: refused: not allowed (--allow)%s", peer, more);
+	l->refused_ms = now;
+	l->refused = 0;
+}
+
 int listener_accept(struct listener *l)
 {
 	const struct listener_config *cfg = &l->cfg;
@@ -83,8 +117,7 @@ int listener_accept(struct listener *l)
 		} else {
 			/* Closed before the handshake, so that an address that
 			 * is not allowed costs no cryptography. */
-			events_message(cfg->events, SESSION_VERBOSE,
-				       "%s: not allowed (--allow)", peer);
+			tell_refused(l, peer);
 			refuse_address(&fd);
 		}
 	}

@@ -44,6 +44,9 @@ struct listener {
 	struct listener_config cfg;
 	int fd;       /* to be polled for POLLIN; -1 when closed */
 	int is_short; /* out of descriptors, and the user has been warned */
+	/* Connections that were not allowed, and when the user was told; of
+	 * these, how many were not told of. */
+	uint64_t refused_ms, refused;
 };
 
 /* Listen.  local (ADDR_TEXT_MAX bytes) and port get the bound address.  Returns

@@ -165,7 +165,7 @@ at_terminal() {
 	# capitals, a list, two completions, corrections by each of the keys
 	at_terminal \
 		"$port: " '4821\tRIVR\n' \
-		'valid code: its first word.*4821-RIVR' '\x7f\t' \
+		"'rivr' is not in the word list.*$port: " '4821-RIV\t' \
 		'rival +river' 'E\t' \
 		'r-' 'zzz\x17\x1b[Aanchx\x7f\t' \
 		'\x08or' '\n'
@@ -173,6 +173,31 @@ at_terminal() {
 	wait_receiver
 	[ "$got" = 0 ]
 	cmp src/MARKER-name dst/MARKER-name
+}
+
+@test "a mistyped code: the word and the nearest are named, the line begins anew" {
+	write_code 9816-thing-wagon
+	receive --code-file code dst
+	at_terminal "$port: " '1234-rivr-anchor\n' \
+		"'rivr' is not in the word list; did you mean river" '' \
+		'Type the whole code again' '' \
+		"$port: " '9816-thing-wagon\n'
+	status 0
+	wait_receiver
+	hasnt shown "anchor9816"
+	# both words, one without a near one, one that is too long
+	port=1
+	at_terminal "$port: " '1234-rivr-ancor\n' \
+		"'rivr' is not.*'ancor' is not in the word list; did you mean anchor" \
+		'' "$port: " '1234-zzzzz-riveroflife\n' \
+		"'zzzzz' is not in the word list.*'riveroflife' is not" '' \
+		"$port: " '12-river-anchor\n' \
+		'does not begin with four digits.*Type the whole code again' '' \
+		"$port: " '4821-river-anchor-x\n' \
+		'continues after the second word' '' \
+		"$port: " '\x03'
+	status 130
+	hasnt shown "'zzzzz' is not in the word list; did"
 }
 
 @test "^U clears the line" {
@@ -188,6 +213,48 @@ at_terminal() {
 	at_terminal "$port: " '\x04'
 	status 2
 	has sender "no code given"
+}
+
+# restarted COMMAND... - send src/big slowly by COMMAND to a receiver that is
+# killed meanwhile, and started again with another code.
+restarted() {
+	head -c 40000000 /dev/urandom >src/big
+	write_code 4821-river-anchor
+	start one "$FERRY" receive --code-file code -p "$port" dst 2>one.messages
+	await one.messages 'receiving into'
+	: >all.messages
+	start all "$@" 2>all.messages
+	await all.messages ' [1-9][0-9][.][0-9] MiB / 38'
+	kill -KILL "${pid[one]}"
+	ended one
+	write_code 9816-thing-wagon
+	start two "$FERRY" receive --code-file code -p "$port" dst 2>two.messages
+	ended all
+}
+
+@test "--retry: the receiver was restarted with another code, which is asked for" {
+	port=$("$tools/free_port.py")
+	restarted bash -c 'exec python3 "$1" "$4: " "4821-river-anchor\\n" \
+		"started again and has a new code.*$4: " "nonsense\\n" \
+		"Not a valid code.*$4: " "9816-thing-wagon\\n" -- "$2" send \
+		--progress always --retry 60 --limit-rate 20M "$3" "127.0.0.1:$4" \
+		>shown' - "$tools/at_terminal.py" "$FERRY" src/big "$port"
+	cat all.messages
+	[ "$code" = 0 ]
+	cmp src/big dst/big
+	ended two
+	[ "$code" = 0 ]
+}
+
+@test "--retry: another code, and no terminal: the message says so" {
+	port=$("$tools/free_port.py")
+	(umask 077; echo 4821-river-anchor >old)
+	restarted "$FERRY" send --progress always --code-file old --retry 60 \
+		--limit-rate 20M src/big "127.0.0.1:$port"
+	[ "$code" = 4 ]
+	has all.messages "it was started again and shows a new code"
+	hasnt all.messages "security mode"
+	kill "${pid[two]}"
 }
 
 @test "without a terminal and a code file: the message names the alternatives" {

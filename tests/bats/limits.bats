@@ -421,11 +421,11 @@ many_senders() {
 @test "--allow: connections from other addresses are closed before a handshake" {
 	echo x >src/f
 	ferry keygen key 2>/dev/null
-	receive --key key -v --allow 192.0.2.0/24 --allow 127.0.0.9 \
+	receive --key key --allow 192.0.2.0/24 --allow 127.0.0.9 \
 		--allow 2001:db8::/32 dst
 	send --key key src/f
 	[[ $sent == @(3|4|6) ]] || { echo "exit $sent"; cat sender; return 1; }
-	await messages '^ferry: 127.0.0.1:[0-9]+: not allowed \(--allow\)$'
+	await messages '^ferry: warning: 127.0.0.1:[0-9]+: refused: not allowed \(--allow\)$'
 	hasnt messages "handshake"
 	only_dir
 	send --key key -b 127.0.0.9 src/f

@@ -119,3 +119,51 @@ on_terminal() {
 	grep -q '^ *[0-9]*%.*MiB/s' sender
 	hasnt sender $'\r'
 }
+
+@test "a terminal: progress stops in the background and goes on in the foreground" {
+	receive --plain --existing replace dst
+	for begin in foreground background; do
+		rm -f dst/f
+		timeout "$(limit 60)" python3 "$tools/job_control.py" $begin \
+			"$FERRY" send --plain --limit-rate 200K src/f \
+			"127.0.0.1:$port" >jobs 2>&1 3>&-
+		cat jobs
+		[ $begin = background ] || has jobs "foreground: progress"
+		has jobs "in the background: nothing"
+		has jobs "in the foreground again: progress"
+		has jobs "at the end: sent"
+	done
+}
+
+@test "a terminal whose locale is not UTF-8 gets ASCII only" {
+	# U+011B is the bytes c4 9b: 9b begins a control sequence on an 8-bit
+	# terminal
+	letter=$'\xc4\x9b' name=$'src/\xc4\x9b[2J'
+	echo x >"$name"
+	mkfifo "src/p$letter"
+	# shown LOCALE ARGUMENT... - what ferry writes to a terminal there
+	shown() {
+		timeout "$(limit 20)" env -u LANG -u LC_CTYPE LC_ALL="$1" \
+			script -qec "$(printf '%q ' "$FERRY" "${@:2}")" /dev/null \
+			</dev/null >screen 2>&1 3>&- || true
+	}
+	for locale in C en_US.ISO-8859-1 POSIX ""; do
+		for args in "send -n $name h" "send -nv src h" \
+			"send --plain $name.none h" "send --plain $name.none/. h" \
+			"receive --plain $name" "keygen key$letter$RANDOM" \
+			"send --sym$letter" "send --plain src/g h$letter:x"; do
+			# shellcheck disable=SC2086
+			shown "$locale" $args
+			[ -s screen ]
+			[ -z "$(LC_ALL=C tr -d '\0-\177' <screen)" ]
+		done
+	done
+	shown C send -n "$name" h
+	has screen '\xc4\x9b[2J'
+	for locale in C.UTF-8 de_DE.utf8 en_US.UTF-8@euro; do
+		shown $locale send -n "$name" h
+		has screen $'\xc4\x9b[2J'
+	done
+	# what is no terminal gets the bytes
+	is env LC_ALL=C "$FERRY" send -nq "$name" h $'\xc4\x9b[2J'
+}

@@ -354,6 +354,51 @@ await_part() {
 	return 1
 }
 
+@test "an interruption and what follows are told on both sides" {
+	head -c $((64 * MiB + 5)) /dev/urandom >src/f
+	echo x >src/g
+	for how in "-INT 130" "-TERM 143"; do
+		rm -rf dst; mkdir dst
+		receive --plain dst
+		start_send slow --plain --limit-rate 40M src/g src/f
+		await slow.events '"progress","bytes":[2-9][0-9]{7}'
+		kill "${how% *}" "${pid[slow]}"
+		ended slow
+		await events '"summary"'
+		grep -qE '^ferry: stopped after [2-6][0-9]\.[0-9] MiB of 64\.0 MiB, [01] files? committed; the same command goes on from there$' \
+			slow.messages
+		await messages '^ferry: session 1 from 127.0.0.1:[0-9]+ began$'
+		await messages '^ferry: session 1 from 127.0.0.1:[0-9]+ stopped after [2-9][0-9]\.[0-9] MiB, [01] files? committed; when the same is sent again'
+		send --plain src/g src/f
+		status 0
+		grep -qE '^ferry: f: going on at [1-6][0-9]\.[0-9] MiB of 64\.0 MiB$' sender
+		grep -qE '^ferry: f: from 127.0.0.1:[0-9]+: going on at [1-6][0-9]\.[0-9] MiB of 64\.0 MiB$' messages
+		# what is there already is not gone on with
+		send --plain src/g src/f
+		status 0
+		hasnt sender "going on"
+		hasnt sender "stopped"
+		stop_receiver
+		is grep -c "going on at" messages 1
+	done
+	# the receiver is stopped: the sender is told of --retry, and -q is quiet
+	receive --plain dst
+	touch src/f
+	for quiet in "" -q; do
+		rm -rf dst/f dst/.ferry*
+		start_send slow --plain $quiet --limit-rate 40M src/f
+		await slow.events '"progress","bytes":[2-9][0-9]{7}'
+		stop_receiver
+		ended slow
+		[ "$code" = 6 ]
+		[ -n "$quiet" ] || has slow.messages "(with --retry S, by itself)"
+		[ -z "$quiet" ] || hasnt slow.messages "stopped after"
+		[ -n "$quiet" ] || receive --plain -q dst
+	done
+	hasnt messages "stopped after"
+	hasnt messages "began"
+}
+
 # ---- --retry ---------------------------------------------------------------
 
 @test "--retry: the receiver may start later" {
@@ -396,6 +441,8 @@ await_part() {
 	cat all.messages
 	[ "$code" = 0 ]
 	has all.messages 'retrying for'
+	has all.messages "connected to 127.0.0.1:$port again"
+	has all.messages 't/large: going on at '
 	same_tree src/t dst/t
 	[ "$(member all.events summary files)" = 301 ]
 	[ "$(member all.events summary resent_bytes)" -lt $((40 * MiB)) ]

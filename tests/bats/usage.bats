@@ -81,7 +81,7 @@ usage() {
 }
 
 @test "help fits 80 columns and has no control characters" {
-	for command in "" send receive keygen help; do
+	for command in "" send receive keygen help version; do
 		run ferry help $command
 		[ "$status" -eq 0 ]
 		[ -z "$(grep -E '.{81}' <<<"$output")" ]

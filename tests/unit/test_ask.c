@@ -320,8 +320,9 @@ static void what_is_no_code_is_asked_for_again(void **state)
 
 	type_after_prompt(d, "482-river-anchor\n");
 	await(d, "Not a valid code: ");
-	await(d, PROMPT "482-river-anchor");
-	type(d, "\x15" "4821-river-anchor\n");
+	await(d, "Type the whole code again");
+	await(d, PROMPT);
+	type(d, "4821-river-anchor\n");
 	expect_code(d, "4821-river-anchor");
 }
 

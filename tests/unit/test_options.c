@@ -55,8 +55,8 @@ static const struct option_row second_rows[] = {
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "help" },
 };
-static const struct option_group first = { "First", first_rows, 4 };
-static const struct option_group second = { "Second", second_rows, 4 };
+static const struct option_group first = { "First", first_rows, 4, NULL };
+static const struct option_group second = { "Second", second_rows, 4, NULL };
 static const struct option_group *const groups[] = { &first, &second, NULL };
 
 enum { ARGS_MAX = 10 };

@@ -151,7 +151,7 @@ static int state_of(struct lab *lab, uint64_t id, unsigned state)
 {
 	const struct msg_state m = { .id = id, .state = (uint8_t)state };
 
-	return queue_state(lab->queue, &m);
+	return queue_state(lab->queue, &m, NULL);
 }
 
 static int resend(struct lab *lab, uint64_t id)
@@ -418,7 +418,7 @@ static void assert_never_given(struct lab *lab, uint64_t id)
 	assert_int_equal(held(lab, id, 1), ERR_PROTOCOL);
 	assert_int_equal(committed(lab, id, 1), ERR_PROTOCOL);
 	assert_int_equal(resend(lab, id), ERR_PROTOCOL);
-	assert_int_equal(queue_state(lab->queue, &s), ERR_PROTOCOL);
+	assert_int_equal(queue_state(lab->queue, &s, NULL), ERR_PROTOCOL);
 	assert_int_equal(queue_checked(lab->queue, &c, &bytes), ERR_PROTOCOL);
 	assert_int_equal(queue_offered(lab->queue, &o), ERR_PROTOCOL);
 }

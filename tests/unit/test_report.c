@@ -97,11 +97,13 @@ static void send_files(struct capture *c)
 	static const uint8_t digest[DIGEST_MAX] = { 0xab };
 	const struct session_file files[] = {
 		{ "a/b", 3, 5, STATUS_COMMITTED, &digest_crc32, digest, NULL,
-		  NULL, 0, 0 },
-		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, NULL, 0, 0 },
-		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, NULL, 0, 0 },
+		  NULL, 0, 0, NULL, NULL },
+		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, NULL, 0,
+		  0, NULL, NULL },
+		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, NULL, 0,
+		  0, NULL, NULL },
 		{ "f", 1, 0, STATUS_FAILED, NULL, NULL, "f: on h: full",
-		  NULL, 0, 0 },
+		  NULL, 0, 0, NULL, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -284,10 +286,15 @@ static void test_receiver(void **state)
 		c->err,
 		"ferry: receiving into in\\n on [2001:db8::1]:9473 "
 		"(TLS, shared key)\n"
+		"ferry: session 1 from 192.0.2.1:1 began\n"
+		"ferry: session 2 from 192.0.2.2:2 began\n"
 		"ferry: session 1 from 192.0.2.1:1: received 1 file, 1 B in "
 		"1.0 s (1 B/s)\n"
 		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file, "
-		"1 B in 1.0 s (1 B/s), 1 failed)\n");
+		"1 B in 1.0 s (1 B/s), 1 failed)\n"
+		"ferry: session 2 from 192.0.2.2:2 stopped after 0 B, 1 file "
+		"committed; when the same is sent again, it goes on from "
+		"there\n");
 	assert_non_null(strstr(c->json, "{\"event\":\"listening\",\"address\":"
 					"\"2001:db8::1\",\"port\":9473}\n"));
 	assert_non_null(strstr(c->json, "{\"event\":\"session\",\"session\":2,"
@@ -391,6 +398,8 @@ static void test_json_reader_goes_away(void **state)
 
 static void test_json_to_a_full_disk(void **state)
 {
+	const struct session_file f = { .name = "f", .name_len = 1,
+					.status = STATUS_COMMITTED };
 	struct report_config cfg = sender;
 	struct capture *c;
 	int fd = open("/dev/full", O_WRONLY | O_CLOEXEC);
@@ -401,7 +410,7 @@ static void test_json_to_a_full_disk(void **state)
 	cfg.json_fd = fd;
 	c = start(cfg, 1);
 	c->ev->session(c->ctx, 1, "p", "psk");
-	c->ev->session(c->ctx, 1, "p", "psk");
+	c->ev->file(c->ctx, 1, &f);
 	finish(c, 0, NULL);
 	/* told once */
 	assert_string_equal(c->err, "ferry: no more JSON events: No space left "
@@ -487,8 +496,8 @@ static void test_no_room_to_keep_lines(void **state)
 {
 	enum { LINES = 200000 };
 	struct report_config cfg = receiver;
-	const struct session_file f = { "0123456789", 10, 5, STATUS_COMMITTED,
-					NULL, NULL, NULL, NULL, 0, 0 };
+	const struct session_file f = { .name = "0123456789", .name_len = 10,
+					.size = 5, .status = STATUS_COMMITTED };
 	struct drain err, json;
 	int err_fds[2], json_fds[2], saved = dup(STDERR_FILENO);
 	unsigned files, lost;

@@ -1,0 +1,76 @@
+/*
+ * Mostly of rsync, scp, curl and netcat.  The options of the other command are
+ * listed here and not looked up, because a command's file must not need another
+ * command's; a test compares the lists with --help.
+ */
+#include "cmd/habits.h"
+
+#define REPLACE "ferry receive --existing replace lets files be replaced"
+
+const struct option_habit habits_send[] = {
+	{ "--existing --once --stdout --sync --max-sessions --max-size "
+	  "--max-files --allow --exec --sandbox",
+	  "an option of ferry receive", 0 },
+	{ "-r -R --recursive --recurse",
+	  "a directory is sent with all that is in it", 1 },
+	{ "-a --archive -t --times --perms --preserve",
+	  "modes and times are kept", 1 },
+	{ "-P --partial --partial-dir --resume --continue --append "
+	  "--append-verify",
+	  "what was interrupted is resumed, progress is shown, and -p N is the "
+	  "port", 1 },
+	{ "-c", "files are always compared by content", 1 },
+	{ "-C", "-z compresses", 0 },
+	{ "-s --sparse -S", "holes are sent as holes", 1 },
+	{ "-l --bwlimit --limit --rate", "write --limit-rate RATE", 0 },
+	{ "-i --identity -k --password --psk --secret",
+	  "write --key FILE, with a key that ferry keygen made", 0 },
+	{ "-f --force --overwrite --clobber -y --yes", REPLACE, 0 },
+	{ "-u --update", "ferry receive --existing newer replaces older files",
+	  0 },
+	{ "-b --backup", "ferry receive --existing backup keeps the old files",
+	  0 },
+	{ "--ignore-existing --no-clobber",
+	  "ferry receive --existing skip keeps what is there", 0 },
+	{ "--list --list-only", "write --dry-run", 0 },
+	{ "-L --copy-links --dereference", "write --symlinks follow", 0 },
+	{ "-e --rsh --ssh -o",
+	  "ferry does not use ssh: 'ferry receive' runs on the other host", 0 },
+	{ "-H --host -d --dest --to",
+	  "the host is the last operand: ferry send PATH... HOST", 0 },
+	{ "-w --wait", "write --timeout S or --retry S", 0 },
+	{ "-V --version", "write ferry version", 0 },
+	{ NULL, NULL, 0 },
+};
+
+const struct option_habit habits_receive[] = {
+	{ "-z --compress --checksum -j --streams --name --symlinks --special -x "
+	  "--one-file-system -n "
+	  "--dry-run --exclude --include --files-from -0 --retry",
+	  "an option of ferry send", 0 },
+	{ "-o -O -d --output --output-dir --dir --directory --dest",
+	  "the directory is the operand: ferry receive DIR", 0 },
+	{ "-r -R --recursive", "directories are received as they are sent", 1 },
+	{ "-a --archive", "modes and times are kept", 1 },
+	{ "-P --partial --resume --continue",
+	  "what was interrupted is resumed, progress is shown by ferry send, "
+	  "and -p N is the port", 1 },
+	{ "-l --listen", "ferry receive always listens", 1 },
+	{ "-k --daemon --keep-open",
+	  "with a key (--key FILE), ferry receive serves until it is ended",
+	  0 },
+	{ "-i --identity --password --psk --secret",
+	  "write --key FILE, with a key that ferry keygen made", 0 },
+	{ "-f --force --overwrite --clobber -y --yes",
+	  "write --existing replace", 0 },
+	{ "-u --update", "write --existing newer", 0 },
+	{ "--backup", "write --existing backup", 0 },
+	{ "--ignore-existing --no-clobber", "write --existing skip", 0 },
+	{ "--bwlimit --limit --rate", "write --limit-rate RATE", 0 },
+	{ "-H --host", "write --bind ADDR, the local address", 0 },
+	{ "-c", "write --stdout", 0 },
+	{ "-1", "write --once", 0 },
+	{ "-w --wait", "write --timeout S", 0 },
+	{ "-V --version", "write ferry version", 0 },
+	{ NULL, NULL, 0 },
+};

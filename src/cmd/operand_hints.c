@@ -1,0 +1,219 @@
+/*
+ * Hints on operands.  A file that exists is never taken for anything else.
+ */
+#include "cmd/operand_hints.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+#include "net/addr.h"
+
+enum { SHOWN_MAX = 200, LINE_MAX_BYTES = 300 };
+
+static int exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+static int is_port(const char *text)
+{
+	uint64_t n;
+
+	return num_parse(text, 1, UINT16_MAX, &n) == 0;
+}
+
+static int is_host(const char *text)
+{
+	struct host_port hp;
+	struct err e;
+
+	return !strchr(text, '@') && addr_parse(&hp, text, 1, &e) == 0;
+}
+
+static const char *escape(char *dst, const char *text)
+{
+	return text_escape(dst, SHOWN_MAX, text, strlen(text));
+}
+
+/* ---- [SCHEME://][USER@]HOST[:PATH] ---- */
+
+struct place {
+	char host[ADDR_HOST_MAX + 8]; /* or HOST:PORT */
+	const char *path;             /* "" where there is none */
+};
+
+/* Take apart what scp, rsync and URLs write for a place on another host.
+ * Returns 0 where text is not that. */
+static int parse_place(const char *text, struct place *p)
+{
+	const char *scheme = strstr(text, "://");
+	const char *at, *host = scheme ? scheme + 3 : text;
+	size_t len, digits;
+
+	at = strchr(host, '@');
+	if (at && at < host + strcspn(host, "/"))
+		host = at + 1;
+	if (*host == '[')
+		len = strcspn(host, "]") + 1;
+	else
+		len = strcspn(host, ":/");
+	if (len == 0 || len > ADDR_HOST_MAX || len > strlen(host) ||
+	    (host[len] == '/' && !scheme))
+		return 0;
+	p->path = host + len;
+	p->path += strspn(p->path, ":");
+	digits = strspn(p->path, "0123456789");
+	if (host[len] == ':' && digits > 0 && digits < 6 &&
+	    strchr("/", p->path[digits])) {
+		len += 1 + digits;
+		p->path += digits;
+	}
+	snprintf(p->host, sizeof(p->host), "%.*s", (int)len, host);
+	return is_host(p->host);
+}
+
+/* Whether it can only be meant as a place on another host. */
+static int is_remote(const char *text, struct place *p)
+{
+	return !exists(text) && !is_host(text) && strpbrk(text, ":@") &&
+	       parse_place(text, p);
+}
+
+/* ---- ferry send ---- */
+
+/* Fail: what is wrong, and the command with these paths and this host. */
+static int write_instead(char *const *paths, int count, const char *host,
+			 const char *what, struct err *e)
+{
+	char line[LINE_MAX_BYTES], shown[SHOWN_MAX];
+
+	cmd_show_words(line, sizeof(line), paths, count);
+	return err_set(e, ERR_USAGE, "%s; write: ferry send %s %s", what, line,
+		       escape(shown, host));
+}
+
+static int hint_at_port(char *const *args, int count, struct err *e)
+{
+	const char *port = args[count - 1], *host = args[count - 2];
+	const int has_host = count > 2 && !exists(host) && is_host(host);
+	char what[SHOWN_MAX], target[ADDR_HOST_MAX + 16];
+
+	snprintf(what, sizeof(what), "HOST '%s' is a port, which is written "
+		 "after the host and a colon", port);
+	snprintf(target, sizeof(target), strchr(host, ':') ? "[%s]:%s" :
+							     "%s:%s",
+		 has_host ? host : "HOST", port);
+	return write_instead(args, count - 1 - has_host, target, what, e);
+}
+
+static int hint_at_place(char *const *args, int count, const struct place *p,
+			 struct err *e)
+{
+	char what[2 * SHOWN_MAX + 200], given[SHOWN_MAX], path[SHOWN_MAX];
+	char host[SHOWN_MAX];
+
+	escape(given, args[count - 1]);
+	if (*p->path)
+		snprintf(what, sizeof(what),
+			 "HOST '%s': the receiver names its directory; on %s: "
+			 "ferry receive %s", given, escape(host, p->host),
+			 escape(path, p->path));
+	else
+		snprintf(what, sizeof(what),
+			 "HOST '%s' is for ssh, which ferry does not use: "
+			 "'ferry receive' runs on the host", given);
+	return write_instead(args, count - 1, p->host, what, e);
+}
+
+/* HOST PATH..., or HOST PORT PATH... */
+static int hint_at_order(char *const *args, int count, struct err *e)
+{
+	const char *host = args[0];
+	const int has_port = count > 2 && is_port(args[1]) && !exists(args[1]);
+	char target[ADDR_HOST_MAX + 24];
+	struct place p;
+
+	if (exists(host) || strcmp(host, "-") == 0 ||
+	    (!is_host(host) && !is_remote(host, &p)))
+		return 0;
+	snprintf(target, sizeof(target), "%s%s%s",
+		 is_host(host) ? host : p.host, has_port ? ":" : "",
+		 has_port ? args[1] : "");
+	return write_instead(args + 1 + has_port, count - 1 - has_port, target,
+			     "the HOST comes last", e);
+}
+
+int operand_hints_send(char *const *args, int count, struct err *e)
+{
+	const char *last = args[count - 1];
+	struct place p;
+
+	if (is_port(last) && !exists(last))
+		return hint_at_port(args, count, e);
+	if (is_remote(last, &p))
+		return hint_at_place(args, count, &p, e);
+	return exists(last) ? hint_at_order(args, count, e) : 0;
+}
+
+/* ---- ferry receive ---- */
+
+int operand_hints_receive(char *const *args, int count, struct err *e)
+{
+	char line[LINE_MAX_BYTES], host[SHOWN_MAX];
+	struct place p;
+
+	for (int i = 0; i < count; i++) {
+		const char *arg = args[i];
+
+		if (exists(arg))
+			continue;
+		if (is_port(arg)) {
+			cmd_show_words(line, sizeof(line), args, i);
+			return err_set(e, ERR_USAGE, "'%s' is not a directory; "
+				       "for a port write: ferry receive -p "
+				       "%s%s%s", arg, arg, i ? " " : "", line);
+		}
+		if (is_remote(arg, &p) || (strchr(arg, ':') && is_host(arg)))
+			return err_set(e, ERR_USAGE, "'%s': ferry receive "
+				       "listens, and does not name the sender; "
+				       "on the other host run: ferry send "
+				       "PATH... THIS_HOST",
+				       escape(host, arg));
+	}
+	return 0;
+}
+
+/* ---- FIFOs and devices ---- */
+
+static int is_stdin(const char *path)
+{
+	return strcmp(path, "/dev/stdin") == 0 ||
+	       strcmp(path, "/dev/fd/0") == 0 ||
+	       strcmp(path, "/proc/self/fd/0") == 0;
+}
+
+void operand_hints_special(const char *path, const char *host, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	const char *name = slash ? slash + 1 : path;
+	const size_t used = strlen(e->text);
+	char a[SHOWN_MAX], b[SHOWN_MAX], c[SHOWN_MAX];
+	struct stat st;
+
+	if (stat(path, &st) < 0 || S_ISREG(st.st_mode) ||
+	    S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode))
+		return;
+	if (is_stdin(path))
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 "; write: ferry send - %s", escape(a, host));
+	else
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 "; to send what comes out of it, write: ferry send "
+			 "--name %s - %s <%s", escape(a, name),
+			 escape(b, host), escape(c, path));
+}

@@ -1,0 +1,248 @@
+/*
+ * Hints on options: of other tools, of the other command, misspelt ones.
+ */
+#include "cmd/option_hints.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/similar.h"
+#include "base/text.h"
+
+enum { SHOWN_MAX = 100 };
+
+__attribute__((format(printf, 2, 3)))
+static void append(struct err *e, const char *fmt, ...)
+{
+	const size_t used = strlen(e->text);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(e->text + used, sizeof(e->text) - used, fmt, ap);
+	va_end(ap);
+}
+
+static const struct option_row *row_of_letter(
+	const struct option_group *const *groups, char letter)
+{
+	for (; *groups; groups++) {
+		for (size_t i = 0; i < (*groups)->count; i++) {
+			if ((*groups)->rows[i].letter == letter)
+				return &(*groups)->rows[i];
+		}
+	}
+	return NULL;
+}
+
+/* Whether name is one of names, which are parted by spaces. */
+static int is_among(const char *names, const char *name, size_t len)
+{
+	while (*names) {
+		const size_t n = strcspn(names, " ");
+
+		if (n == len && strncmp(names, name, len) == 0)
+			return 1;
+		names += n;
+		names += strspn(names, " ");
+	}
+	return 0;
+}
+
+static const struct option_habit *find_habit(
+	const struct option_group *const *groups, const char *name, size_t len)
+{
+	for (; *groups; groups++) {
+		const struct option_habit *h = (*groups)->habits;
+
+		for (; h && h->names; h++) {
+			if (is_among(h->names, name, len))
+				return h;
+		}
+	}
+	return NULL;
+}
+
+static const struct option_habit *habit_of_letter(
+	const struct option_group *const *groups, char letter)
+{
+	const char name[] = { '-', letter, '\0' };
+
+	return find_habit(groups, name, 2);
+}
+
+/*
+ * Write to dst the letters of cluster that are options, those with a value
+ * last, and without those that are not needed.  Returns whether each letter is
+ * one of these.
+ */
+static int clean_cluster(const struct option_group *const *groups,
+			 const char *cluster, char *dst, size_t size)
+{
+	size_t used = 0;
+	char last = 0;
+
+	for (; *cluster && used + 3 < size; cluster++) {
+		const struct option_row *row = row_of_letter(groups, *cluster);
+		const struct option_habit *h =
+			habit_of_letter(groups, *cluster);
+
+		if (row && row->arg && last)
+			return 0;
+		if (row && row->arg)
+			last = *cluster;
+		else if (row)
+			dst[used++] = *cluster;
+		else if (!h || !h->is_needless)
+			return 0;
+	}
+	if (last)
+		dst[used++] = last;
+	dst[used] = '\0';
+	return 1;
+}
+
+/* The long option that name (up to '=') is, or is near to; NULL if there is
+ * none. */
+static const char *nearest_name(const struct option_group *const *groups,
+				const char *name, int is_exact)
+{
+	char text[SIMILAR_LEN_MAX + 1];
+	const char *best = NULL;
+	unsigned least = SIMILAR_LEN_MAX + 2;
+
+	snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, "="), name);
+	for (; *groups; groups++) {
+		for (size_t i = 0; i < (*groups)->count; i++) {
+			const char *other = (*groups)->rows[i].name;
+			unsigned distance;
+
+			if (!other)
+				continue;
+			distance = similar_distance(text, other);
+			if (distance < least && similar_is_near(text, other)) {
+				best = other;
+				least = distance;
+			}
+		}
+	}
+	return is_exact && least > 0 ? NULL : best;
+}
+
+static void hint_at_habit(const struct option_group *const *groups,
+			  const struct option_habit *h, const char *element,
+			  char letter, struct err *e)
+{
+	char shown[SHOWN_MAX], clean[SHOWN_MAX] = "";
+	const size_t len = strcspn(element, "=");
+
+	text_escape(shown, sizeof(shown), element, len);
+	if (letter && len > 2)
+		append(e, " in '%s'", shown);
+	append(e, ": %s", h->hint);
+	if (!h->is_needless ||
+	    (letter && !clean_cluster(groups, element + 1, clean,
+				      sizeof(clean))))
+		return;
+	if (clean[0])
+		append(e, "; write -%s", clean);
+	else
+		append(e, "; leave out %s", shown);
+}
+
+void option_hints_unknown(const struct option_group *const *groups,
+			  const char *element, char letter, struct err *e)
+{
+	const struct option_habit *h;
+	const char *name = NULL;
+
+	/* "-key": a long option with one hyphen */
+	if (letter && element[2])
+		name = nearest_name(groups, element + 1, 1);
+	h = name ? NULL : letter ? habit_of_letter(groups, letter) :
+	    find_habit(groups, element, strcspn(element, "="));
+	if (h) {
+		hint_at_habit(groups, h, element, letter, e);
+		return;
+	}
+	if (!letter)
+		name = nearest_name(groups, element + 2, 0);
+	if (name)
+		append(e, "; did you mean --%s?", name);
+}
+
+/* The value that was probably meant.  Returns 0 if that is not known. */
+static int guess_value(const struct option_row *row, const char *value,
+		       char *dst, size_t size)
+{
+	const struct option_word *w = row->words;
+	const char *best = NULL;
+	unsigned least = SIMILAR_LEN_MAX + 2;
+
+	if (row->guess)
+		return row->guess(dst, size, value);
+	for (; w && w->word; w++) {
+		const unsigned distance = similar_distance(value, w->word);
+
+		if (distance < least && similar_is_near(value, w->word)) {
+			best = w->word;
+			least = distance;
+		}
+	}
+	if (best)
+		snprintf(dst, size, "%s", best);
+	return best != NULL;
+}
+
+/* The option with a value, as it is to be written. */
+static void show_pair(char *dst, size_t size, const struct option_row *row,
+		      int is_long, const char *value)
+{
+	const int is_optional = row->arg[0] == '[';
+
+	if (is_long)
+		snprintf(dst, size, "--%s%s%s", row->name,
+			 is_optional ? "=" : " ", value);
+	else
+		snprintf(dst, size, "-%c%s%s", row->letter,
+			 is_optional ? "" : " ", value);
+}
+
+void option_hints_value(const struct option_group *const *groups,
+			const struct option_row *row, const char *element,
+			const char *value, struct err *e)
+{
+	const int is_long = strncmp(element, "--", 2) == 0;
+	char guess[SHOWN_MAX], pair[SHOWN_MAX + 40];
+	const char *name = is_long ? NULL :
+				     nearest_name(groups, element + 1, 1);
+
+	if (name) {
+		append(e, "; did you mean --%s?", name);
+	} else if (guess_value(row, value, guess, sizeof(guess))) {
+		show_pair(pair, sizeof(pair), row, is_long, guess);
+		append(e, "; did you mean %s?", pair);
+	} else if (!is_long && row->arg[0] == '[' && *value &&
+		   clean_cluster(groups, element + 1, guess, sizeof(guess))) {
+		append(e, "; what follows -%c is its value: write -%s",
+		       row->letter, guess);
+	}
+}
+
+int option_hints_separate(const struct option_row *row, const char *element,
+			  const char *next, struct err *e)
+{
+	const int is_long = strncmp(element, "--", 2) == 0;
+	char guess[SHOWN_MAX], pair[SHOWN_MAX + 40];
+
+	if (!next || !row->guess || access(next, F_OK) == 0 ||
+	    !row->guess(guess, sizeof(guess), next))
+		return 0;
+	show_pair(pair, sizeof(pair), row, is_long, guess);
+	if (is_long)
+		return err_set(e, ERR_USAGE, "--%s takes its value after '=': "
+			       "%s", row->name, pair);
+	return err_set(e, ERR_USAGE, "-%c takes its value without a space: %s",
+		       row->letter, pair);
+}

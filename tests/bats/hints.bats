@@ -1,0 +1,286 @@
+#!/usr/bin/env bats
+# What people try who come from other tools: the message has the right command.
+
+bats_require_minimum_version 1.5.0
+load helper
+
+setup() {
+	make_dir
+	echo content >file
+	mkdir dir
+}
+teardown() { remove_dir; }
+
+# hint TEXT ARGUMENT... - a usage error, whose first line has TEXT; no second
+# message but "Try: ...".
+hint() {
+	local text=$1
+	shift
+	run --separate-stderr ferry "$@"
+	[ "$status" -eq 2 ] && [ -z "$output" ] &&
+		[[ "${stderr_lines[0]}" == *"$text"* ]] &&
+		[ "${#stderr_lines[@]}" -le 2 ] || {
+		printf 'ferry %s\nexpected (2): %s\ngot (%s): %s\n%s\n' "$*" \
+			"$text" "$status" "$stderr" "$output"
+		return 1
+	}
+}
+
+@test "misspelt commands, and those of other tools" {
+	for word in snd sned sendd Send SEND; do
+		hint "did you mean 'ferry send'?" $word file h
+	done
+	for word in recieve receiv receve revc; do
+		hint "did you mean 'ferry rec" $word
+	done
+	hint "did you mean 'ferry keygen'?" keygn k
+	hint "did you mean 'ferry help'?" hlep
+	hint "did you mean 'ferry version'?" verison
+	for word in put push upload copy cp; do
+		hint "did you mean 'ferry send'?" $word file h
+	done
+	for word in get pull download listen serve; do
+		hint "did you mean 'ferry receive'?" $word
+	done
+	hint "did you mean 'ferry keygen'?" genkey k
+	hint "did you mean 'ferry send'?" help sned
+	# nothing is near
+	run --separate-stderr ferry frobnicate
+	[ "$status" -eq 2 ]
+	[[ "$stderr" != *"did you mean"* ]]
+	# the command is missing
+	hint "write: ferry send file h" file h
+	hint "write: ferry send ./file h" ./file h
+	hint "write: ferry send --plain file h" --plain file h
+}
+
+@test "version and -V" {
+	want=$(ferry --version)
+	for how in version -V; do
+		run --separate-stderr ferry $how
+		[ "$status" -eq 0 ]
+		[ "$output" = "$want" ]
+		[ -z "$stderr" ]
+	done
+	hint "extra operand 'x'" version x
+	run ferry help version
+	[ "$status" -eq 0 ]
+}
+
+@test "-h and --help anywhere" {
+	for command in send receive keygen; do
+		want=$(ferry help $command)
+		for how in -h --help; do
+			for args in "$how" "x $how" "$how x" "--bogus $how" \
+				"$how --bogus" "-p x $how" "--port $how" \
+				"a b c d $how" "-j 0 $how x"; do
+				run --separate-stderr ferry $command $args
+				[ "$status" -eq 0 ]
+				[ "$output" = "$want" ]
+			done
+		done
+	done
+	[ "$(ferry -v -h)" = "$(ferry help)" ]
+	[ "$(ferry -h send)" = "$(ferry help send)" ]
+	# behind "--" it is an operand
+	hint "HOST '-h'" send --plain -- file -h
+}
+
+@test "misspelt options" {
+	hint "unknown option '--exlcude'; did you mean --exclude?" \
+		send --exlcude x file h
+	hint "did you mean --compress?" send --compres file h
+	hint "did you mean --compress?" send --compression=zstd file h
+	hint "did you mean --dry-run?" send --dryrun file h
+	hint "did you mean --dry-run?" send --dry_run file h
+	hint "did you mean --streams?" send --stream=4 file h
+	hint "did you mean --existing?" receive --exsiting skip
+	hint "did you mean --key?" send -key k file h
+	hint "did you mean --plain?" receive -plain
+	hint "did you mean --max-size?" receive --maxsize 5
+	run --separate-stderr ferry send --frobnicate file h
+	[ "$status" -eq 2 ]
+	[[ "$stderr" != *"did you mean"* ]]
+}
+
+@test "options of the other command" {
+	hint "'--once': an option of ferry receive" send --once file h
+	hint "'--existing': an option of ferry receive" \
+		send --existing replace file h
+	hint "'--streams': an option of ferry send" receive --streams 2
+	hint "'-z': an option of ferry send" receive -z
+	hint "'-n': an option of ferry send" receive -n
+	# all of them
+	for pair in send:receive receive:send; do
+		mine=${pair%:*} other=${pair#*:}
+		ferry help $mine | grep -oE -- '(^| )--[a-z-]+' | sort -u >mine
+		for o in $(ferry help $other | grep -E '^ +(-., )?--' |
+			grep -oE -- '--[a-z-]+' | sort -u); do
+			grep -qxF -- " $o" mine && continue
+			ferry help $mine | grep -qE -- "^ +(-., )?$o\b" && continue
+			hint "'$o': an option of ferry $other" $mine $o
+		done
+	done
+}
+
+@test "options of rsync, scp and others" {
+	for o in -r -R --recursive; do
+		hint "'$o': a directory is sent with all that is in it" \
+			send $o dir h
+	done
+	for o in -a --archive --times --perms; do
+		hint "modes and times are kept" send $o dir h
+	done
+	hint "-p N" send -P 22 file h
+	hint "resumed" send -P file h
+	hint "resumed" send --partial file h
+	hint "'-a' in '-avz': " send -avz dir h
+	hint "write -vz" send -avz dir h
+	hint "write -vz" send -azv dir h
+	hint "leave out -r" send -r dir h
+	hint "leave out -aP" send -aP dir h
+	hint "--limit-rate" send --bwlimit=500 file h
+	hint "--limit-rate" send -l 500 file h
+	hint "--key FILE" send -i id file h
+	hint "--key FILE" send -k key file h
+	hint "ferry receive --existing replace" send -f file h
+	hint "ferry receive --existing replace" send --force file h
+	hint "ferry receive --existing newer" send -u file h
+	hint "--dry-run" send --list-only file h
+	hint "ferry receive DIR" receive -o dir
+	hint "ferry receive DIR" receive --output dir
+	hint "--code takes no value" send --code=1234-river-anchor file h
+	hint "asks for" send --code=1234-river-anchor file h
+}
+
+@test "a host with a user, a path or a module" {
+	hint "write: ferry send file h" send --plain file me@h
+	hint "write: ferry send file h:99" send --plain file me@h:99
+	for where in h: h:dir h:/srv/in me@h: me@h:dir me@h:/srv/in; do
+		hint "ferry receive" send --plain file $where
+		hint "write: ferry send file h" send --plain file $where
+	done
+	hint "on h: ferry receive /srv/in" send --plain file me@h:/srv/in
+	hint "on h: ferry receive dir" send --plain file h:dir
+	hint "write: ferry send file h" send --plain file h::module
+	hint "write: ferry send file h" send --plain file ssh://me@h/dir
+	hint "write: ferry send file h:99" send --plain file tcp://h:99
+	hint "write: ferry send file h" send --plain file rsync://h/module
+	# names are shown escaped
+	hint "'me@h\\x1b'" send --plain file $'me@h\e'
+}
+
+@test "the host first, or the port on its own" {
+	hint "write: ferry send file h" send --plain h file
+	hint "write: ferry send file dir h" send --plain h file dir
+	hint "write: ferry send ./file h" send --plain h ./file
+	hint "write: ferry send file h:99" send --plain h:99 file
+	hint "write: ferry send file h:99" send --plain h 99 file
+	hint "write: ferry send file h" send --plain me@h:dir file
+	hint "write: ferry send file h:9000" send --plain file h 9000
+	hint "write: ferry send file HOST:9000" send --plain file 9000
+	hint "write: ferry send file dir h:9000" send --plain file dir h 9000
+	hint "write: ferry receive -p 9000 dir" receive --plain dir 9000
+	hint "write: ferry receive -p 9000" receive --plain 9000
+	hint "ferry receive listens" receive --plain h:dir
+	hint "ferry receive listens" receive --plain me@h:dir dir
+	hint "ferry receive listens" receive --plain h:9000
+	# a directory of that name is one
+	mkdir 9000
+	run timeout 1 "$FERRY" receive --plain -p 0 9000
+	[[ "$output" == *"receiving into 9000"* ]]
+}
+
+@test "FIFOs, devices and process substitution as operands" {
+	mkfifo fifo
+	run --separate-stderr ferry send --plain fifo 127.0.0.1:1
+	[ "$status" -eq 7 ]
+	[[ "$stderr" == *"ferry send --name fifo - 127.0.0.1:1 <fifo"* ]]
+	run --separate-stderr ferry send --plain dir/../fifo 127.0.0.1:1
+	[[ "$stderr" == *"ferry send --name fifo - 127.0.0.1:1 <dir/../fifo"* ]]
+	run --separate-stderr ferry send --plain /dev/zero 127.0.0.1:1
+	[ "$status" -eq 7 ]
+	[[ "$stderr" == *"ferry send --name zero - 127.0.0.1:1 </dev/zero"* ]]
+	run --separate-stderr bash -c '"$0" send --plain <(echo x) 127.0.0.1:1' \
+		"$FERRY"
+	[[ "$stderr" == *"ferry send --name "*" - 127.0.0.1:1 <"* ]]
+	run --separate-stderr bash -c \
+		'echo x | "$0" send --plain /dev/stdin 127.0.0.1:1' "$FERRY"
+	[[ "$stderr" == *"ferry send - 127.0.0.1:1"* ]]
+}
+
+@test "--stdout to a terminal is refused" {
+	run timeout "$(limit 20)" python3 "$tools/at_terminal.py" \
+		-- bash -c '"$0" receive --plain -p 0 --stdout >/dev/tty' \
+		"$FERRY" 3>&-
+	[ "$status" -eq 2 ]
+	[[ "$output" == *"ferry receive --stdout >FILE"* ]]
+}
+
+@test "-n | head ends quietly" {
+	for i in $(seq 3000); do
+		echo >"dir/file-with-a-name-that-fills-the-pipe-$i"
+	done
+	run --separate-stderr bash -c '"$0" send -n dir h | head -n 1
+		echo "${PIPESTATUS[0]}"' "$FERRY"
+	[ "${lines[1]}" = 141 ]
+	[ -z "$stderr" ]
+}
+
+@test "optional values: a space before them, or other words" {
+	for codec in auto none zlib zstd zstd:5; do
+		hint "--compress takes its value after '=': --compress=$codec" \
+			send --plain --compress $codec file h
+		hint "-z takes its value without a space: -z$codec" \
+			send --plain -z $codec file h
+	done
+	hint "-z takes its value without a space: -zzstd:5" \
+		send --plain -z 5 file h
+	hint "--compress takes its value after '=': --compress=zstd:5" \
+		send --plain --compress 5 file h
+	hint "; did you mean -zzstd:5?" send --plain -z5 file h
+	hint "; did you mean --compress=zstd:5?" send --plain --compress=5 file h
+	hint "; did you mean --compress=zstd:5?" \
+		send --plain --compress=zstd,5 file h
+	hint "; did you mean --compress=zlib?" \
+		send --plain --compress=gzip file h
+	hint "; did you mean --compress=zstd?" send --plain --compress=zst file h
+	hint "; did you mean -zzstd?" send --plain -z=zstd file h
+	hint "--json takes its value after '=': --json=3" \
+		send --plain --json 3 file h
+	hint "--json takes its value after '=': --json=3" \
+		receive --plain --json 3 dir
+	# letters after -z are its value
+	hint "write -vz" send --plain -zv file h
+	# a file of that name is one
+	echo >zstd
+	run ferry send --plain -z zstd 127.0.0.1:1
+	[ "$status" -eq 3 ]
+	hint "did you mean --existing skip?" receive --existing skpi
+	hint "did you mean --progress always?" send --plain --progress file h
+}
+
+@test "what bash completes is understood" {
+	# complete WORD... - print what Tab would put for the last word
+	complete_words() {
+		bash -c 'ferry=$1; shift
+			source "$1"; shift
+			COMP_WORDS=("$ferry" "$@") COMP_CWORD=$#
+			_ferry "$ferry" 2>/dev/null
+			printf "%s\n" "${COMPREPLY[@]}"' - "$FERRY" \
+			"$BATS_TEST_DIRNAME/../../scripts/completions/ferry.bash" "$@"
+	}
+	# a space: the value would be taken for a PATH
+	is complete_words send --compress zs ''
+	# bash parts the words at "="
+	is complete_words send --compress = zs zstd
+	is complete_words send --compres '--compress='
+	is complete_words send --jso '--json='
+	is complete_words send -zzs -zzstd
+	is complete_words send --plai --plain
+	is complete_words vers version
+	for word in $(complete_words send --compress = ''); do
+		run ferry send "--compress=$word" --key k --plain file h
+		[[ "$output" == *"--key and --plain exclude"* ]]
+	done
+}
