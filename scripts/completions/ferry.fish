@@ -42,6 +42,7 @@ complete -c ferry -n $send -l checksum -x -a 'xxh3 sha256 crc32' -d 'Checksum al
 complete -c ferry -n $send -s j -l streams -x -a 'auto 1 2 4 8 16' -d 'Number of connections'
 complete -c ferry -n $send -l retry -x -d 'Keep trying to connect and reconnect for S seconds'
 complete -c ferry -n $send -l name -x -d 'Name of standard input on the receiver'
+complete -c ferry -n $send -l stdin-from-command -d 'Send the output of the command after --'
 complete -c ferry -n $send -s n -l dry-run -f -d 'Only list what would be sent'
 complete -c ferry -n $send -l exclude -x -d 'Leave out what matches'
 complete -c ferry -n $send -l include -x -d 'Send what matches'

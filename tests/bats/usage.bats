@@ -93,7 +93,7 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin
 		code code-file plain json quiet verbose progress help port"
 	send="compress checksum streams name symlinks dry-run exclude include
-		files-from retry special one-file-system"
+		files-from retry special one-file-system stdin-from-command"
 	receive="existing once stdout sync max-sessions
 		max-size max-files allow exec sandbox"
 	for command in send receive; do
