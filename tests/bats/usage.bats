@@ -95,7 +95,7 @@ usage() {
 	send="compress checksum streams name symlinks dry-run exclude include
 		files-from retry special one-file-system stdin-from-command"
 	receive="existing once stdout sync max-sessions
-		max-size max-files allow exec sandbox"
+		max-size max-files allow exec sandbox chmod"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \
