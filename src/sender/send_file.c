@@ -266,12 +266,90 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 
 /* ---- the end ---- */
 
+/* Read the file again, into a tree of its own.  The receiver's answers are read
+ * meanwhile, and heart-beats sent.  Returns 0; 1 where the file was given up;
+ * or an error that ends the session.  *fe gets an error of the file. */
+static int read_again(struct send_stream *st, struct outfile *f,
+		      struct tree *tree, struct err *fe, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	const uint64_t leaves = tree_leaf_count(f->size);
+	uint8_t sum[DIGEST_MAX];
+	int rc = 0;
+
+	for (uint64_t leaf = 0; rc == 0 && leaf < leaves; leaf++) {
+		const size_t n = tree_leaf_size(f->size, leaf);
+
+		if (!queue_is_wanted(st->sender->queue, f))
+			return 1;
+		if (send_stream_is_leaving(st))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (source_read(f->fd, st->raw, n, leaf * TREE_LEAF, fe))
+			return 0;
+		digest->sum(st->raw, n, sum);
+		if (tree_put(tree, leaf, sum))
+			return err_set(e, ERR_RESOURCE, "out of memory");
+		rc = replies_take(st, e);
+		if (rc == 0)
+			rc = channel_ping_if_due(&st->channel, e);
+	}
+	return rc;
+}
+
+/* The file's status leaves in doubt whether its content is what was sent:
+ * compare that.  Returns as read_again(). */
+static int compare_content(struct send_stream *st, struct outfile *f,
+			   struct err *fe, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct tree *tree = tree_new(digest, f->size);
+	uint8_t sum[DIGEST_MAX];
+	struct stat now;
+	int rc = tree ? read_again(st, f, tree, fe, e) : ERR_RESOURCE;
+
+	if (!tree)
+		err_set(e, ERR_RESOURCE, "out of memory");
+	else if (rc || fe->code)
+		; /* there is nothing to compare */
+	else if (fstat(f->fd, &now))
+		err_sys(fe, ERR_LOCAL, "reading its status");
+	else if (tree_final(tree, sum) ||
+		 memcmp(sum, f->item.digest, digest->size) != 0 ||
+		 source_compare(&now, &f->item.st) == SOURCE_CHANGED)
+		err_set(fe, ERR_CHANGED, "it changed while it was sent");
+	tree_free(tree);
+	return rc;
+}
+
+/* Whether the source still is what was sent.  Returns as read_again(). */
+static int check_source(struct send_stream *st, struct outfile *f,
+			struct err *fe, struct err *e)
+{
+	struct stat now;
+
+	if (f->is_stream)
+		return 0;
+	if (fstat(f->fd, &now)) {
+		err_sys(fe, ERR_LOCAL, "reading its status");
+		return 0;
+	}
+	switch (source_compare(&now, &f->item.st)) {
+	case SOURCE_SAME:
+		return 0;
+	case SOURCE_IN_DOUBT:
+		return compare_content(st, f, fe, e);
+	case SOURCE_CHANGED:
+		break;
+	}
+	err_set(fe, ERR_CHANGED, "it changed while it was sent");
+	return 0;
+}
+
 int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 {
 	struct msg_file_end m;
-	struct stat now;
 	struct err fe;
-	int take = queue_take_end(st->sender->queue, f);
+	int rc = 0, take = queue_take_end(st->sender->queue, f);
 
 	if (take == 0)
 		return 0;
@@ -280,10 +358,10 @@ int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 	 * commit the file. */
 	if (take < 0)
 		err_set(&fe, ERR_RESOURCE, "out of memory");
-	else if (!f->is_stream && fstat(f->fd, &now))
-		err_sys(&fe, ERR_LOCAL, "reading its status");
-	else if (!f->is_stream && !source_is_same(&now, &f->item.st))
-		err_set(&fe, ERR_CHANGED, "it changed while it was sent");
+	else
+		rc = check_source(st, f, &fe, e);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	if (fe.code)
 		return abort_file(st, f, &fe, e);
 	m.id = f->id;
