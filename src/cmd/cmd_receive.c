@@ -15,6 +15,7 @@
 #include "cmd/operand_hints.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
+#include "fs/mode_rules.h"
 #include "net/cidr.h"
 #include "auth/code.h"
 #include "receiver/exec_helper.h"
@@ -32,6 +33,7 @@ struct receive_options {
 	uint64_t max_sessions;
 	uint64_t max_size, max_files;
 	struct cidr_list allow;
+	struct mode_rules chmod;
 	const char *exec;
 	const char *dir;
 };
@@ -62,6 +64,11 @@ static int set_allow(void *field, const char *value)
 		return ERR_RANGE;
 	list->count++;
 	return 0;
+}
+
+static int set_chmod(void *field, const char *value)
+{
+	return mode_rules_parse(field, value);
 }
 
 #define OFF(field) offsetof(struct receive_options, field)
@@ -104,6 +111,13 @@ static const struct option_row rows[] = {
 		   "address (at most 64)",
 	  .help = "network that may connect; repeatable (default: any "
 		  "address)" },
+	{ .name = "chmod", .arg = "MODES", .kind = OPTION_SET,
+	  .set = set_chmod, .off = OFF(chmod),
+	  .wants = "umask, or changes such as D755,F644 or go-w or u=rwX,go= "
+		   "(without s and t)",
+	  .help = "change the modes of what arrives, as with chmod: go-w or "
+		  "u=rwX,go= or D755,F644 (D: only directories, F: only "
+		  "files); umask: as new files of this user; repeatable" },
 	{ .name = "exec", .arg = "CMD", .kind = OPTION_TEXT,
 	  .off = OFF(exec),
 	  .help = "run this program, without arguments, after each session "
@@ -262,6 +276,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.net = common_net(&opts->common),
 		.security = mode,
 		.dir = opts->dir,
+		.chmod = opts->chmod.count ? &opts->chmod : NULL,
 		.to_stdout = opts->to_stdout,
 		.stdout_fd = STDOUT_FILENO,
 		.once = opts->once,

@@ -23,10 +23,13 @@
 #include "fs/filter.h"
 #include "net/resolver.h"
 #include "auth/code.h"
+#include "sender/command.h"
 #include "sender/preview.h"
 #include "sender/send.h"
 
 enum { SHOWN_MAX = 200 };
+
+#define COMMAND_OPTION "stdin-from-command"
 
 struct send_options {
 	struct common_options common; /* first: see common.h */
@@ -34,6 +37,7 @@ struct send_options {
 	const struct digest_ops *digest;
 	unsigned streams; /* 0: auto */
 	const char *name;
+	int from_command;
 	int symlinks;     /* enum scan_symlinks */
 	int skips_special;
 	int one_file_system;
@@ -50,6 +54,7 @@ struct operands {
 	char **paths;
 	int path_count; /* standard input included */
 	int has_stdin;
+	char **command; /* of --stdin-from-command, ends with NULL; or NULL */
 	const char *list_dir; /* of --files-from */
 	const char *host;
 	struct host_port dest;
@@ -164,6 +169,11 @@ static const struct option_row rows[] = {
 	{ .name = "name", .arg = "NAME", .kind = OPTION_TEXT,
 	  .off = OFF(name),
 	  .help = "name of standard input on the receiver (default stdin)" },
+	{ .name = COMMAND_OPTION, .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(from_command),
+	  .help = "run the COMMAND that follows -- and send its output like "
+		  "standard input, but commit it only if COMMAND ends with "
+		  "status 0" },
 	{ .name = "retry", .arg = "S", .kind = OPTION_NUMBER, .min = 0,
 	  .max = 30 * 86400, .off = OFF(retry_s),
 	  .help = "keep trying to connect, and reconnect when the connection "
@@ -299,37 +309,58 @@ static int read_list_operands(struct operands *o,
 		return err_set(e, ERR_USAGE,
 			       "with --files-from, PATH must be a directory, "
 			       "not standard input");
-	if (opts->name)
+	if (opts->name || o->command)
 		return err_set(e, ERR_USAGE,
-			       "--name and --files-from exclude each other");
+			       "%s and --files-from exclude each other",
+			       o->command ? "--" COMMAND_OPTION : "--name");
 	o->host = args[count - 1];
 	return read_host(o, (uint16_t)opts->common.port, e);
 }
 
-/* *o is all zeroes. */
+/* What excludes what about standard input. */
+static int check_stdin_operands(const struct operands *o,
+				const struct send_options *opts, struct err *e)
+{
+	if (o->has_stdin > 1)
+		return err_set(e, ERR_USAGE,
+			       "standard input (-) is named twice");
+	if (o->has_stdin && o->command)
+		return err_set(e, ERR_USAGE,
+			       "standard input (-) and --" COMMAND_OPTION
+			       " exclude each other");
+	if (opts->name && !o->has_stdin && !o->command)
+		return err_set(e, ERR_USAGE,
+			       "--name needs standard input (-) as a PATH, or "
+			       "--" COMMAND_OPTION);
+	return 0;
+}
+
+/* *o is all zeroes but for command. */
 static int read_operands(struct operands *o, const struct send_options *opts,
 			 int count, char **args, struct err *e)
 {
 	int rc;
 
+	if (opts->from_command && !o->command)
+		return err_set(e, ERR_USAGE,
+			       "--" COMMAND_OPTION " needs a command: HOST -- "
+			       "COMMAND [ARG]...");
 	if (opts->files_from)
 		return read_list_operands(o, opts, count, args, e);
 	if (opts->null)
 		return err_set(e, ERR_USAGE, "-0 needs --files-from");
-	if (count < 2)
+	if (count == 0 && o->command)
+		return err_set(e, ERR_USAGE, "missing HOST before --");
+	if (count < 2 && !o->command)
 		return operand_missing(count, count ? args[0] : NULL, e);
 	o->paths = args;
 	o->path_count = count - 1;
 	o->host = args[count - 1];
 	for (int i = 0; i < o->path_count; i++)
 		o->has_stdin += is_stdin(args[i]);
-	if (o->has_stdin > 1)
-		return err_set(e, ERR_USAGE,
-			       "standard input (-) is named twice");
-	if (opts->name && !o->has_stdin)
-		return err_set(e, ERR_USAGE,
-			       "--name needs standard input (-) as a PATH");
-	rc = operand_hints_send(args, count, e);
+	rc = check_stdin_operands(o, opts, e);
+	if (rc == 0)
+		rc = operand_hints_send(args, count, e);
 	return rc ? rc : read_host(o, (uint16_t)opts->common.port, e);
 }
 
@@ -404,6 +435,8 @@ static int add_sources(const struct operands *o,
 
 	if (o->path_count == 1 && o->has_stdin)
 		return check_stdin(e);
+	if (o->path_count == 0 && o->command)
+		return 0;
 	*scan = scan_new((enum scan_symlinks)opts->symlinks);
 	if (!*scan)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -483,7 +516,13 @@ static int run_session(const struct send_options *opts,
 	struct tls *tls = NULL;
 	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
 
-	/* forks, so before there are secrets, threads and a sandbox */
+	/* Both fork, so before there are secrets, threads and a sandbox. */
+	if (o->command) {
+		cfg->command = command_new(o->command, e);
+		if (!cfg->command)
+			return e->code;
+		cfg->stdin_fd = command_output_fd(cfg->command);
+	}
 	if (!opts->dry_run)
 		rc = send_start_resolver(cfg, e);
 	if (rc == 0 && !opts->dry_run)
@@ -499,6 +538,8 @@ static int run_session(const struct send_options *opts,
 		rc = cfg->cancel_fd;
 		goto out;
 	}
+	if (cfg->command)
+		signals_forward(command_signal_fd(cfg->command));
 	/* Where all sources are bad, they are only reported. */
 	is_preview |= scan && scan_root_count(scan) == 0 && cfg->stdin_fd < 0;
 	if (cfg->security == SECURITY_CODE && !is_preview)
@@ -521,6 +562,8 @@ static int run_session(const struct send_options *opts,
 	if (rc < 0)
 		hint_at_file(o, e);
 out:
+	signals_forward(-1);
+	command_free(cfg->command);
 	scan_free(scan);
 	pake_free(cfg->pake);
 	tls_free(tls);
@@ -577,11 +620,11 @@ static int run_reported(const struct send_options *opts,
 	return rc;
 }
 
-static int parse_rest(const struct send_options *opts, int count, char **args,
-		      struct err *e)
+static int parse_rest(const struct send_options *opts, char **command,
+		      int count, char **args, struct err *e)
 {
 	enum security mode = SECURITY_NONE;
-	struct operands o = { 0 };
+	struct operands o = { .command = opts->from_command ? command : NULL };
 	int rc = common_check(&opts->common, e);
 
 	if (rc == 0)
@@ -601,18 +644,41 @@ static int parse_rest(const struct send_options *opts, int count, char **args,
 	return rc ? rc : run_reported(opts, &o, mode, e);
 }
 
+/*
+ * What follows the first -- after --stdin-from-command is a command.  Cut it
+ * off before getopt moves the operands, which would hide where it begins, and
+ * takes the command's options for ferry's.  *command stays NULL where there is
+ * none.  Returns how many arguments are left.
+ */
+static int cut_command(int argc, char **argv, char ***command)
+{
+	int has_option = 0;
+
+	for (int i = 1; i < argc; i++) {
+		has_option |= strcmp(argv[i], "--" COMMAND_OPTION) == 0;
+		if (!has_option || strcmp(argv[i], "--") != 0)
+			continue;
+		if (i + 1 < argc)
+			*command = argv + i + 1;
+		return i;
+	}
+	return argc;
+}
+
 static int send_main(int argc, char **argv, struct err *e)
 {
 	struct send_options opts = { .digest = &digest_xxh3,
 				     .symlinks = SCAN_KEEP };
+	char **command = NULL;
 	int first, rc;
 
+	argc = cut_command(argc, argv, &command);
 	common_init(&opts.common);
 	opts.common.port = 0; /* to see whether -p was given */
 	codec_parse("none", &opts.codec);
 	first = options_parse(groups, argc, argv, &opts, e);
 	if (first > 0)
-		rc = parse_rest(&opts, argc - first, argv + first, e);
+		rc = parse_rest(&opts, command, argc - first, argv + first, e);
 	else
 		rc = first < 0 ? first : cmd_show_help(&cmd_send, e);
 	filter_free(opts.filter);
@@ -621,7 +687,7 @@ static int send_main(int argc, char **argv, struct err *e)
 
 const struct cmd cmd_send = {
 	.name = "send",
-	.synopsis = "[OPTION]... PATH... HOST[:PORT]",
+	.synopsis = "[OPTION]... PATH... HOST[:PORT] [-- COMMAND [ARG]...]",
 	.summary = "send files, directories or standard input to a receiver",
 	.about = "Send files, directories or standard input (PATH -) to ferry "
 		 "receive on HOST, and wait until it has committed them. An "

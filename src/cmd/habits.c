@@ -9,7 +9,7 @@
 
 const struct option_habit habits_send[] = {
 	{ "--existing --once --stdout --sync --max-sessions --max-size "
-	  "--max-files --allow --exec --sandbox",
+	  "--max-files --allow --exec --chmod",
 	  "an option of ferry receive", 0 },
 	{ "-r -R --recursive --recurse",
 	  "a directory is sent with all that is in it", 1 },
@@ -45,7 +45,7 @@ const struct option_habit habits_send[] = {
 
 const struct option_habit habits_receive[] = {
 	{ "-z --compress --checksum -j --streams --name --symlinks --special -x "
-	  "--one-file-system -n "
+	  "--one-file-system -n --stdin-from-command "
 	  "--dry-run --exclude --include --files-from -0 --retry",
 	  "an option of ferry send", 0 },
 	{ "-o -O -d --output --output-dir --dir --directory --dest",

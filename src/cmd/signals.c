@@ -10,13 +10,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* The handler runs in any thread, and others read what it wrote: so atomics,
  * which are free of locks and so allowed in a handler (C11, 7.14.1.1). */
 static atomic_int caught;
 static atomic_int wake_fd = -1;
+static atomic_int forward_fd = -1;
 
 void signals_die(int sig)
 {
@@ -32,11 +35,23 @@ void signals_die(int sig)
 	_exit(128 + sig);
 }
 
-static void on_signal(int sig)
+static void forward(int sig, const siginfo_t *info)
+{
+	const int32_t message = sig;
+
+	if (forward_fd < 0 || (sig == SIGINT && info->si_code == SI_KERNEL))
+		return;
+	(void)send(forward_fd, &message, sizeof(message),
+		   MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void on_signal(int sig, siginfo_t *info, void *context)
 {
 	const int saved = errno;
 	ssize_t n;
 
+	(void)context;
+	forward(sig, info);
 	if (caught)
 		signals_die(sig);
 	caught = sig;
@@ -55,8 +70,8 @@ static int catch(int sig)
 	if (sig == SIGHUP && old.sa_handler == SIG_IGN)
 		return 0;
 	memset(&act, 0, sizeof(act));
-	act.sa_handler = on_signal;
-	act.sa_flags = SA_RESTART;
+	act.sa_sigaction = on_signal;
+	act.sa_flags = SA_RESTART | SA_SIGINFO;
 	sigemptyset(&act.sa_mask);
 	return sigaction(sig, &act, NULL);
 }
@@ -71,6 +86,11 @@ int signals_start(struct err *e)
 	if (catch(SIGINT) < 0 || catch(SIGTERM) < 0 || catch(SIGHUP) < 0)
 		return err_sys(e, ERR_RESOURCE, "cannot catch signals");
 	return fds[0];
+}
+
+void signals_forward(int sock)
+{
+	forward_fd = sock;
 }
 
 int signals_caught(void)

@@ -20,6 +20,11 @@
  */
 int signals_start(struct err *e);
 
+/* From now on also write the number of each signal, as an int32_t, to this
+ * socket; -1: no more.  Not that of Ctrl-C, which the terminal sends to all
+ * processes in the foreground. */
+void signals_forward(int sock);
+
 /* The first signal caught, or 0. */
 int signals_caught(void);
 

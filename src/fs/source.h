@@ -26,7 +26,7 @@ int source_open(int dir_fd, const char *name, int follow, struct stat *st,
 /*
  * Read a small file whole.  *st is what the scan saw, and is updated to the
  * file as it was read.  Reads it again, a few times, where it changed
- * meanwhile.  Takes four system calls for a file that has not changed: openat,
+ * meanwhile; a change of metadata alone is none.  Takes four system calls for a file that has not changed: openat,
  * read, fstat, close.
  *
  * Returns 0 with *len bytes in p; ERR_CHANGED when it keeps changing or has
@@ -42,8 +42,17 @@ int source_read_small(int dir_fd, const char *name, int follow,
  */
 int source_read(int fd, void *p, size_t n, uint64_t off, struct err *e);
 
-/* Whether size, mtime, ctime and inode number are the same. */
-int source_is_same(const struct stat *a, const struct stat *b);
+enum source_change {
+	SOURCE_SAME,
+	/* Only the ctime differs.  Most likely nothing but metadata has changed
+	 * (chmod, a new hard link, an attribute); but the mtime may have been
+	 * set back after a write, and only reading the content again tells. */
+	SOURCE_IN_DOUBT,
+	SOURCE_CHANGED, /* size, mtime or inode number differ */
+};
+
+/* Compare two states of a file. */
+enum source_change source_compare(const struct stat *a, const struct stat *b);
 
 /*
  * Find the next range of data at or after off (SEEK_DATA, SEEK_HOLE): [*start,

@@ -304,7 +304,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->dirs = dirs_new(setup->root_fd, DIRS_CREATE, NULL, NULL);
 	if (!w->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	dirs_set_mode(w->dirs, 0777 & ~setup->umask);
+	dirs_set_mode(w->dirs, setup->dir_mode);
 	dirs_set_since(w->dirs, &s->began);
 	w->parts.digest = s->transfer.digest;
 	w->parts.peer_id = s->peer_id;

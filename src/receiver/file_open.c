@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "chunk/tree.h"
 #include "fs/dirs.h"
+#include "fs/mode_rules.h"
 #include "fs/name.h"
 #include "fs/trial.h"
 #include "fs/why.h"
@@ -237,6 +238,17 @@ static int admit_file(struct worker *w, struct recv_file *f, uint64_t allocated,
 	return rc;
 }
 
+/* The mode that the file is to have. */
+static uint32_t final_mode(const struct transfer *t, const struct recv_file *f)
+{
+	uint32_t mode = f->commit->meta.mode;
+
+	/* Standard input has no mode: it becomes a new file of this user. */
+	if (f->size == TREE_SIZE_UNKNOWN)
+		mode = 0666 & ~t->umask;
+	return mode_rules_apply(t->chmod, mode, 0, t->umask);
+}
+
 /* Decode an OPEN, and check its digest and the name. */
 static int decode_open(const struct digest_ops *digest, struct msg_open *m,
 		       const uint8_t *body, size_t len, struct err *e)
@@ -295,6 +307,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	f = recv_file_new(&m, t->digest);
 	if (!f)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	f->commit->meta.mode = final_mode(t, f);
 	rc = file_table_add(t->files, f, e);
 	if (rc == ERR_PROTOCOL) {
 		recv_file_free(f);

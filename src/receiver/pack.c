@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "fs/mode_rules.h"
 #include "fs/name.h"
 #include "fs/why.h"
 #include "receiver/commit.h"
@@ -205,6 +206,8 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	c->id = it->id;
 	c->size = row->size;
 	c->meta = row->meta;
+	c->meta.mode = mode_rules_apply(w->transfer->chmod, c->meta.mode, 0,
+					w->transfer->umask);
 	memcpy(c->digest, row->digest, sizeof(c->digest));
 	dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, fe);
 	if (dir < 0)
@@ -357,6 +360,7 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 {
 	struct transfer *t = w->transfer;
 	const struct pack_item *row = &it->row;
+	struct file_meta meta = row->meta;
 	const struct item_result result = {
 		.id = it->id,
 		.kind = ITEM_DIR,
@@ -370,7 +374,8 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 		report_failed(t, it, fe.sys_errno);
 		return 0;
 	}
-	rc = dir_meta_add(t->dir_meta, row->name, row->name_len, &row->meta, e);
+	meta.mode = mode_rules_apply(t->chmod, meta.mode, 1, t->umask);
+	rc = dir_meta_add(t->dir_meta, row->name, row->name_len, &meta, e);
 	if (rc == 0)
 		results_add(t->results, &result);
 	return rc;

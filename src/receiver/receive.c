@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "fs/mode_rules.h"
 #include "receiver/connection.h"
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
@@ -137,6 +138,13 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	journal_get_boot(setup->boot);
 	/* So that files can be created with just the modes they are to have. */
 	setup->umask = umask(0);
+	setup->dir_mode = 0777 & ~setup->umask;
+	/* Not wider than --chmod says until their modes are set at the end, but
+	 * files have to be created in them. */
+	if (cfg->chmod)
+		setup->dir_mode = mode_rules_apply(cfg->chmod, setup->dir_mode,
+						   1, setup->umask) |
+				  0700;
 	setup->fds = fd_budget_new(cfg->once ? 1 : cfg->max_sessions);
 	if (setup->fds)
 		r->pending_max = fd_budget_take_pending(

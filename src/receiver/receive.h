@@ -20,6 +20,7 @@
 #include "receiver/sync.h"
 
 struct exec_helper;
+struct mode_rules;
 
 struct receive_config {
 	/* The sender to connect to (net/role.h), only with once; NULL: listen
@@ -42,6 +43,7 @@ struct receive_config {
 	 * directories.  UINT64_MAX: no limit. */
 	uint64_t max_size, max_files;
 	const struct cidr_list *allow; /* who may connect; borrowed */
+	const struct mode_rules *chmod; /* borrowed; NULL: modes are kept */
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
 	struct exec_helper *exec; /* --exec, or NULL; borrowed */

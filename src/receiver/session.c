@@ -88,7 +88,7 @@ static int make_parts(struct recv_session *s)
 	struct transfer *t = &s->transfer;
 	struct symlinks_config sc = {
 		.root_fd = setup->root_fd,
-		.dir_mode = 0777 & ~setup->umask,
+		.dir_mode = setup->dir_mode,
 		.existing = cfg->existing,
 		.sync = cfg->sync,
 		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
@@ -110,6 +110,8 @@ static int make_parts(struct recv_session *s)
 	t->peer = s->peer;
 	t->existing = cfg->existing;
 	t->sync = cfg->sync;
+	t->chmod = cfg->chmod;
+	t->umask = setup->umask;
 	t->open_files = s->share.open_files;
 	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);

@@ -29,6 +29,7 @@ struct recv_setup {
 	int root_fd;      /* -1 with --stdout */
 	uint64_t root_dev;
 	uint32_t umask;   /* the user's; the process's is 0 meanwhile */
+	uint32_t dir_mode; /* that directories are created with */
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
 	struct fd_budget *fds;
 	struct rate_limit rate_limit; /* has a lock of its own */

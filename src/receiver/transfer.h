@@ -24,6 +24,7 @@ struct placed;
 struct flusher;
 struct quota;
 struct results;
+struct mode_rules;
 struct session_events;
 struct symlinks;
 
@@ -42,6 +43,8 @@ struct transfer {
 	const char *peer;                    /* borrowed; for messages */
 	enum conflict_policy existing;
 	enum sync_mode sync;
+	const struct mode_rules *chmod; /* borrowed; NULL: none */
+	uint32_t umask;                 /* the user's */
 	unsigned open_files; /* how many files in chunks the sender may have
 				without a verdict */
 	uint32_t features; /* that may be used: enum wire_feature */

@@ -7,6 +7,7 @@
 #ifndef FERRY_SENDER_ITEM_H
 #define FERRY_SENDER_ITEM_H
 
+#include <limits.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -19,12 +20,15 @@ enum {
 	PACK_FILE_MAX = 256 * 1024,
 };
 
+/* Of standard input, which lies below no root. */
+#define ITEM_NO_ROOT UINT_MAX
+
 /* Offsets are into the names buffer of the pack or outfile. */
 struct item {
 	uint8_t kind;        /* enum item_kind */
 	uint8_t done;        /* it has its verdict */
 	uint8_t is_deferred; /* a symlink that the receiver makes at the end */
-	unsigned root;       /* scan root */
+	unsigned root;       /* scan root, or ITEM_NO_ROOT */
 	uint32_t name_off;   /* terminated */
 	uint32_t name_len;
 	uint32_t path_off; /* of the path below the root, in the name */

@@ -224,7 +224,8 @@ void outcome_item_failed(struct outcome *o, const struct item *it,
 	const char *top = "";
 	char path[NAME_PATH_MAX + 512], shown[700];
 
-	if (o->cfg->scan && it->path_off <= it->name_len)
+	if (o->cfg->scan && it->root != ITEM_NO_ROOT &&
+	    it->path_off <= it->name_len)
 		top = scan_root_display(o->cfg->scan, it->root);
 	snprintf(path, sizeof(path), "%s%s", top, name + it->path_off);
 	text_escape(shown, sizeof(shown), path, strlen(path));

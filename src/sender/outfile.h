@@ -72,6 +72,7 @@ struct outfile {
 	uint64_t most_reported; /* the most leaves that a STATE reported */
 	/* likewise, for standard input only */
 	int is_reading; /* a stream is reading the next chunk of it */
+	int is_begun;   /* something was read */
 	int at_eof;
 	uint64_t next_leaf;
 	uint64_t sent_bytes;

@@ -317,7 +317,7 @@ int queue_can_restart(struct queue *q)
 	for (size_t i = 0; i < q->inflight.len; i++) {
 		const struct outfile *f = q->inflight.v[i].file;
 
-		if (f && f->is_stream && (f->next_leaf > 0 || f->at_eof))
+		if (f && f->is_stream && (f->is_begun || f->at_eof))
 			can = 0;
 	}
 	pthread_mutex_unlock(&q->lock);

@@ -53,6 +53,13 @@ int queue_is_wanted(struct queue *q, struct outfile *f)
 	return wanted;
 }
 
+void queue_set_stdin_begun(struct queue *q, struct outfile *f)
+{
+	pthread_mutex_lock(&q->lock);
+	f->is_begun = 1;
+	pthread_mutex_unlock(&q->lock);
+}
+
 uint64_t queue_add_stdin_leaf(struct queue *q, struct outfile *f, size_t n,
 			      int is_end)
 {

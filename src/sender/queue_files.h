@@ -40,6 +40,10 @@ void queue_requeue_file(struct queue *q, struct outfile *f);
  * session goes on. */
 int queue_is_wanted(struct queue *q, struct outfile *f);
 
+/* The caller has read from standard input: the file cannot be sent in another
+ * session any more. */
+void queue_set_stdin_begun(struct queue *q, struct outfile *f);
+
 /* The caller has read the next chunk of standard input (n bytes; is_end: it is
  * the last).  Another stream may read the one after it.  Returns the index of
  * the chunk's leaf. */

@@ -214,6 +214,7 @@ static int queue_stdin(struct sender *s, struct err *e)
 	if (!f)
 		return out_of_memory(e);
 	f->is_stream = 1;
+	f->item.root = ITEM_NO_ROOT;
 	f->fd = s->cfg->stdin_fd;
 	f->size = TREE_SIZE_UNKNOWN;
 	atomic_fetch_add(&s->count.total_files, 1);

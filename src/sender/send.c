@@ -13,6 +13,7 @@
 #include "net/resolver.h"
 #include "os/entropy.h"
 #include "os/interposed.h"
+#include "sender/command.h"
 #include "sender/control.h"
 #include "sender/outcome.h"
 #include "sender/queue.h"
@@ -146,8 +147,9 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 			     now))
 		return 0;
 	if (!queue_can_restart(s->queue)) {
-		err_prefix(e, "cannot retry: standard input cannot be read "
-			      "again");
+		err_prefix(e, "cannot retry: %s cannot be read again",
+			   s->cfg->command ? "the output of the command"
+					   : "standard input");
 		return 0;
 	}
 	/* Warn once that the receiver cannot be reached, not at each
@@ -241,6 +243,10 @@ static int transfer(struct sender *s, struct session_summary *summary,
 	if (why)
 		return err_set(e, ERR_USAGE, "--name: %s", why);
 	rc = prepare(s, e);
+	/* Like the producer of a pipe, it may begin before there is a
+	 * connection. */
+	if (rc == 0 && cfg->command)
+		rc = command_start(cfg->command, e);
 	if (rc == 0 && cfg->is_listening) {
 		s->acceptor = acceptor_new(&acceptor, e);
 		rc = s->acceptor ? 0 : e->code;

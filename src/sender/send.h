@@ -21,6 +21,8 @@
 #include "auth/tls.h"
 #include "session/events.h"
 
+struct command;
+
 struct send_config {
 	struct host_port dest; /* the receiver; with is_listening, the port to
 				  listen on */
@@ -43,6 +45,8 @@ struct send_config {
 	struct scan *scan; /* has the sources; NULL: only standard input */
 	int follow_links;  /* --symlinks follow */
 	int stdin_fd;      /* standard input, to be sent; or -1 */
+	/* stdin_fd is its output, and it is to be started; or NULL */
+	struct command *command;
 	const char *stdin_name; /* its name at the receiver (checked here) */
 	uint64_t limit_rate;    /* content bytes per second; 0: no limit */
 	int timeout_ms;

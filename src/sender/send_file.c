@@ -5,16 +5,29 @@
 #include "sender/send_file.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fs/source.h"
+#include "os/cancel.h"
+#include "sender/command.h"
 #include "sender/outfile.h"
 #include "sender/queue_files.h"
 #include "sender/replies.h"
 #include "sender/send.h"
+#include "sender/session.h"
 #include "sender/stream.h"
+
+enum {
+	/* How long after the end of standard input a signal to this process
+	 * counts as its cause.  The kernel signals the processes of a group one
+	 * after the other, within microseconds; the rest is for a service
+	 * manager that does it process by process, and for a busy machine. */
+	SIGNAL_MS = 100,
+};
 
 /* Give the file up for the reason in fe, and report that to the user and the
  * receiver.  Returns 0, or an error that ends the session. */
@@ -253,12 +266,90 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 
 /* ---- the end ---- */
 
+/* Read the file again, into a tree of its own.  The receiver's answers are read
+ * meanwhile, and heart-beats sent.  Returns 0; 1 where the file was given up;
+ * or an error that ends the session.  *fe gets an error of the file. */
+static int read_again(struct send_stream *st, struct outfile *f,
+		      struct tree *tree, struct err *fe, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	const uint64_t leaves = tree_leaf_count(f->size);
+	uint8_t sum[DIGEST_MAX];
+	int rc = 0;
+
+	for (uint64_t leaf = 0; rc == 0 && leaf < leaves; leaf++) {
+		const size_t n = tree_leaf_size(f->size, leaf);
+
+		if (!queue_is_wanted(st->sender->queue, f))
+			return 1;
+		if (send_stream_is_leaving(st))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (source_read(f->fd, st->raw, n, leaf * TREE_LEAF, fe))
+			return 0;
+		digest->sum(st->raw, n, sum);
+		if (tree_put(tree, leaf, sum))
+			return err_set(e, ERR_RESOURCE, "out of memory");
+		rc = replies_take(st, e);
+		if (rc == 0)
+			rc = channel_ping_if_due(&st->channel, e);
+	}
+	return rc;
+}
+
+/* The file's status leaves in doubt whether its content is what was sent:
+ * compare that.  Returns as read_again(). */
+static int compare_content(struct send_stream *st, struct outfile *f,
+			   struct err *fe, struct err *e)
+{
+	const struct digest_ops *digest = st->sender->cfg->digest;
+	struct tree *tree = tree_new(digest, f->size);
+	uint8_t sum[DIGEST_MAX];
+	struct stat now;
+	int rc = tree ? read_again(st, f, tree, fe, e) : ERR_RESOURCE;
+
+	if (!tree)
+		err_set(e, ERR_RESOURCE, "out of memory");
+	else if (rc || fe->code)
+		; /* there is nothing to compare */
+	else if (fstat(f->fd, &now))
+		err_sys(fe, ERR_LOCAL, "reading its status");
+	else if (tree_final(tree, sum) ||
+		 memcmp(sum, f->item.digest, digest->size) != 0 ||
+		 source_compare(&now, &f->item.st) == SOURCE_CHANGED)
+		err_set(fe, ERR_CHANGED, "it changed while it was sent");
+	tree_free(tree);
+	return rc;
+}
+
+/* Whether the source still is what was sent.  Returns as read_again(). */
+static int check_source(struct send_stream *st, struct outfile *f,
+			struct err *fe, struct err *e)
+{
+	struct stat now;
+
+	if (f->is_stream)
+		return 0;
+	if (fstat(f->fd, &now)) {
+		err_sys(fe, ERR_LOCAL, "reading its status");
+		return 0;
+	}
+	switch (source_compare(&now, &f->item.st)) {
+	case SOURCE_SAME:
+		return 0;
+	case SOURCE_IN_DOUBT:
+		return compare_content(st, f, fe, e);
+	case SOURCE_CHANGED:
+		break;
+	}
+	err_set(fe, ERR_CHANGED, "it changed while it was sent");
+	return 0;
+}
+
 int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 {
 	struct msg_file_end m;
-	struct stat now;
 	struct err fe;
-	int take = queue_take_end(st->sender->queue, f);
+	int rc = 0, take = queue_take_end(st->sender->queue, f);
 
 	if (take == 0)
 		return 0;
@@ -267,10 +358,10 @@ int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 	 * commit the file. */
 	if (take < 0)
 		err_set(&fe, ERR_RESOURCE, "out of memory");
-	else if (!f->is_stream && fstat(f->fd, &now))
-		err_sys(&fe, ERR_LOCAL, "reading its status");
-	else if (!f->is_stream && !source_is_same(&now, &f->item.st))
-		err_set(&fe, ERR_CHANGED, "it changed while it was sent");
+	else
+		rc = check_source(st, f, &fe, e);
+	if (rc)
+		return rc < 0 ? rc : 0;
 	if (fe.code)
 		return abort_file(st, f, &fe, e);
 	m.id = f->id;
@@ -356,6 +447,101 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 
 /* ---- standard input ---- */
 
+/* Read what there is, at most until the chunk in st->raw, with *n bytes, is
+ * full.  Blocks until there is something; the receiver's answers are read
+ * meanwhile.  Returns 0 or an error that ends the session; *fe gets an error of
+ * the file. */
+static int read_stdin(struct send_stream *st, struct outfile *f, size_t *n,
+		      int *is_end, struct err *fe, struct err *e)
+{
+	int rc = 0, ev = stream_wait(st->channel.stream, f->fd, -1, e);
+	ssize_t got;
+
+	if (ev < 0)
+		return ev;
+	if (ev & STREAM_READABLE)
+		rc = replies_take(st, e);
+	if (rc || !(ev & STREAM_WOKEN))
+		return rc;
+	got = read(f->fd, st->raw + *n, CHUNK_MAX - *n);
+	if (got < 0 && errno != EINTR && errno != EAGAIN)
+		err_sys(fe, ERR_LOCAL, "reading standard input");
+	*is_end = got == 0;
+	/* The first bytes of a chunk: they cannot be read again. */
+	if (got > 0 && *n == 0)
+		queue_set_stdin_begun(st->sender->queue, f);
+	*n += got > 0 ? (size_t)got : 0;
+	return 0;
+}
+
+/* Wait until the command has ended.  Returns 0 or an error that ends the
+ * session; *fe gets how a command that failed has ended. */
+static int await_command(struct send_stream *st, struct command *command,
+			 struct err *fe, struct err *e)
+{
+	while (command_take_result(command, fe) == ERR_AGAIN) {
+		int ev = stream_wait(st->channel.stream,
+				     command_result_fd(command), -1, e);
+
+		if (ev > 0 && ev & STREAM_READABLE)
+			ev = replies_take(st, e);
+		if (ev < 0)
+			return ev;
+	}
+	return 0;
+}
+
+/*
+ * Whether a signal to this process came before the end of input or comes just
+ * after it.  A signal to a whole process group, by a terminal or a service
+ * manager, ends the producer as well: then what was read is not the whole, and
+ * which of the two is noticed first is a matter of chance.
+ */
+static int is_signalled(const struct send_stream *st, const struct outfile *f)
+{
+	struct pollfd signalled = {
+		.fd = st->sender->cfg->cancel_fd,
+		.events = POLLIN,
+	};
+	struct pollfd stopped = {
+		.fd = cancel_fd(send_session_stop(st->sender->session)),
+		.events = POLLIN,
+	};
+	struct stat status;
+	int n;
+
+	/* A regular file ends where it ends, with no process involved. */
+	if (fstat(f->fd, &status) == 0 && S_ISREG(status.st_mode))
+		return 0;
+	do {
+		n = poll(&signalled, 1, SIGNAL_MS);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return 0;
+	/* The control thread is about to cancel the session: only then can this
+	 * stream tell the receiver why. */
+	do {
+		n = poll(&stopped, 1, -1);
+	} while (n < 0 && errno == EINTR);
+	return 1;
+}
+
+/* The input has ended.  Returns 0 where what was read is the whole; an error
+ * that ends the session, or with *fe an error of the file. */
+static int check_stdin_end(struct send_stream *st, const struct outfile *f,
+			   struct err *fe, struct err *e)
+{
+	struct command *command = st->sender->cfg->command;
+	int rc = command ? await_command(st, command, fe, e) : 0;
+
+	if (rc)
+		return rc;
+	/* Before an error of the command, which the signal may have ended. */
+	if (is_signalled(st, f))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return 0;
+}
+
 int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 {
 	struct queue *queue = st->sender->queue;
@@ -364,30 +550,23 @@ int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 	uint64_t leaf;
 	size_t n = 0;
 
+	err_clear(&fe);
 	/* Every chunk except the last must be full, however little each read
 	 * returns. */
-	while (n < CHUNK_MAX && !is_end && queue_is_wanted(queue, f)) {
-		int ev = stream_wait(st->channel.stream, f->fd, -1, e);
-		ssize_t got;
-
-		if (ev < 0)
-			return ev;
-		if (ev & STREAM_READABLE)
-			rc = replies_take(st, e);
-		if (rc)
-			return rc;
-		if (!(ev & STREAM_WOKEN))
-			continue;
-		got = read(f->fd, st->raw + n, CHUNK_MAX - n);
-		if (got < 0 && errno != EINTR && errno != EAGAIN) {
-			err_sys(&fe, ERR_LOCAL, "reading standard input");
-			return abort_file(st, f, &fe, e);
-		}
-		is_end = got == 0;
-		n += got > 0 ? (size_t)got : 0;
-	}
+	while (rc == 0 && n < CHUNK_MAX && !is_end && !fe.code &&
+	       queue_is_wanted(queue, f))
+		rc = read_stdin(st, f, &n, &is_end, &fe, e);
+	if (rc == 0 && is_end)
+		rc = check_stdin_end(st, f, &fe, e);
+	if (rc)
+		return rc;
+	if (fe.code)
+		return abort_file(st, f, &fe, e);
+	/* The session or the file was given up: this is no end of input. */
+	if (!is_end && n < CHUNK_MAX)
+		return 0;
 	atomic_fetch_add(&st->sender->count.total_bytes, n);
-	leaf = queue_add_stdin_leaf(queue, f, n, n < CHUNK_MAX);
+	leaf = queue_add_stdin_leaf(queue, f, n, is_end);
 	/* Even an empty file has one leaf, which is empty. */
 	if (n > 0 || leaf == 0)
 		rc = send_chunk(st, f, leaf, n, e);

@@ -93,9 +93,9 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox"
 	send="compress checksum streams name symlinks dry-run exclude include
-		files-from retry special one-file-system"
+		files-from retry special one-file-system stdin-from-command"
 	receive="existing once stdout sync max-sessions
-		max-size max-files allow exec"
+		max-size max-files allow exec chmod"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \

@@ -142,6 +142,7 @@ static inline int lab_set_up(void **state)
 	assert_int_equal(fstat(lab->dir, &st), 0);
 	lab->setup.root_dev = st.st_dev;
 	lab->setup.umask = 022;
+	lab->setup.dir_mode = 0755;
 	lab->setup.boot[0] = 1; /* all zero: journals count only if flushed */
 	lab->setup.fds = fd_budget_new(4);
 	assert_non_null(lab->setup.fds);

@@ -172,7 +172,7 @@ static void test_small_changed_since_scan(void **state)
 	static const char *const now[] = { "hello, world", "hell", "",
 					   "HELLO" };
 	struct place *p = *state;
-	struct stat st;
+	struct stat st, now_there;
 	char buf[64];
 	size_t len;
 	struct err e;
@@ -190,13 +190,8 @@ static void test_small_changed_since_scan(void **state)
 		assert_int_equal(len, strlen(now[i]));
 		assert_memory_equal(buf, now[i], len);
 		assert_int_equal(st.st_size, len);
-		assert_true(source_is_same(
-			&st,
-			&(struct stat){
-				.st_size = (off_t)len,
-				.st_ino = scan_stat(p->dir, "f").st_ino,
-				.st_mtim = scan_stat(p->dir, "f").st_mtim,
-				.st_ctim = scan_stat(p->dir, "f").st_ctim }));
+		now_there = scan_stat(p->dir, "f");
+		assert_int_equal(source_compare(&st, &now_there), SOURCE_SAME);
 	}
 	/* replaced by another file */
 	st = scan_stat(p->dir, "f");
@@ -322,6 +317,53 @@ static void test_small_keeps_changing(void **state)
 	assert_int_equal(count_fds(), p->fds);
 }
 
+static void change_the_mode(int sig)
+{
+	const int saved = errno;
+
+	(void)sig;
+	if (fchmod(signal_fd, 0644))
+		signal_fd = -1;
+	errno = saved;
+}
+
+/* A file whose metadata changes more often than it can be read is read. */
+static void test_small_keeps_changing_its_mode(void **state)
+{
+	struct place *p = *state;
+	struct sigaction action = { .sa_handler = change_the_mode }, old;
+	const size_t cap = 4 << 20;
+	char *buf = malloc(cap + 1);
+	struct stat st, after;
+	int rc = 0, doubts = 0, fd;
+	size_t len;
+	struct err e;
+
+	assert_non_null(buf);
+	write_over(p->dir, "f", "");
+	fd = openat(p->dir, "f", O_WRONLY);
+	memset(buf, 'y', cap);
+	assert_int_equal(write(fd, buf, cap), cap);
+	signal_fd = fd;
+	assert_int_equal(sigaction(SIGALRM, &action, &old), 0);
+	start_timer(100);
+	for (int i = 0; i < 100 && rc == 0; i++) {
+		st = scan_stat(p->dir, "f");
+		after = st;
+		rc = source_read_small(p->dir, "f", 0, &after, buf, cap + 1,
+				       &len, &e);
+		doubts += source_compare(&st, &after) == SOURCE_IN_DOUBT;
+	}
+	start_timer(0);
+	sigaction(SIGALRM, &old, NULL);
+	assert_int_equal(signal_fd, fd);
+	close(fd);
+	free(buf);
+	assert_int_equal(rc, 0);
+	assert_int_equal(len, cap);
+	assert_true(doubts > 0);
+}
+
 struct writer {
 	int dir;
 	atomic_int stop;
@@ -409,7 +451,7 @@ static void test_read(void **state)
 	assert_int_equal(e.sys_errno, EBADF);
 }
 
-static void test_is_same(void **state)
+static void test_compare(void **state)
 {
 	struct stat a = { .st_size = 1, .st_ino = 2 }, b;
 
@@ -419,19 +461,19 @@ static void test_is_same(void **state)
 	b = a;
 	b.st_atim.tv_sec = 9;
 	b.st_nlink = 7;
-	assert_true(source_is_same(&a, &b));
+	assert_int_equal(source_compare(&a, &b), SOURCE_SAME);
 	b = a, b.st_size++;
-	assert_false(source_is_same(&a, &b));
+	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
 	b = a, b.st_ino++;
-	assert_false(source_is_same(&a, &b));
+	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
 	b = a, b.st_mtim.tv_sec++;
-	assert_false(source_is_same(&a, &b));
+	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
 	b = a, b.st_mtim.tv_nsec++;
-	assert_false(source_is_same(&a, &b));
+	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
 	b = a, b.st_ctim.tv_sec++;
-	assert_false(source_is_same(&a, &b));
+	assert_int_equal(source_compare(&a, &b), SOURCE_IN_DOUBT);
 	b = a, b.st_ctim.tv_nsec++;
-	assert_false(source_is_same(&a, &b));
+	assert_int_equal(source_compare(&a, &b), SOURCE_IN_DOUBT);
 }
 
 /* The stretches of data of a file, checked to cover what was written. */
@@ -577,9 +619,10 @@ int main(void)
 		TEST(test_small_grew_beyond_cap),
 		TEST(test_small_proc),
 		TEST(test_small_keeps_changing),
+		TEST(test_small_keeps_changing_its_mode),
 		TEST(test_small_replaced),
 		TEST(test_read),
-		TEST(test_is_same),
+		TEST(test_compare),
 		TEST(test_sparse),
 		TEST(test_sparse_by_threads),
 		TEST(test_dense),

@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# The modes that files and directories arrive with: the receiver's umask, and
+# --chmod.
+
+load helper
+
+setup() {
+	make_dir
+	host=127.0.0.1
+}
+teardown() { remove_dir; }
+
+# make_tree - src/t with files of several modes, one of them large
+make_tree() {
+	mkdir -p src/t/sub
+	echo a >src/t/plain
+	echo b >src/t/tool
+	echo c >src/t/secret
+	head -c 9000000 /dev/zero >src/t/sub/large
+	chmod 664 src/t/plain
+	chmod 755 src/t/tool
+	chmod 600 src/t/secret
+	chmod 644 src/t/sub/large
+	chmod 2777 src/t/sub
+	chmod 700 src/t
+}
+
+# modes - of what is in dst/t, in one line
+modes() { (cd dst && stat -c %a t t/plain t/secret t/sub t/sub/large t/tool) |
+	xargs; }
+
+@test "standard input arrives with the receiver's umask" {
+	for mask in 077 022 002 000 027 0777; do
+		rm -rf dst/*
+		mask_before=$(umask)
+		umask "$mask"
+		receive --plain dst
+		umask "$mask_before"
+		for n in 0 5 3000000; do
+			head -c "$n" /dev/zero | (
+				umask 000
+				ferry send --plain -q --name "n$n" - \
+					"$host:$port"
+			)
+			is stat -c %a "dst/n$n" \
+				"$(printf %o $((0666 & ~0$mask)))"
+		done
+		(umask 077 && ferry send --plain -q --name cmd \
+			--stdin-from-command "$host:$port" -- echo x)
+		is stat -c %a dst/cmd "$(printf %o $((0666 & ~0$mask)))"
+		stop_receiver
+	done
+}
+
+@test "without --chmod, files keep their modes whatever the umask" {
+	make_tree
+	umask 077
+	receive --plain dst
+	send --plain src/t
+	status 0
+	is modes '700 664 600 777 644 755'
+}
+
+@test "--chmod: what rsync does with the same modes" {
+	make_tree
+	umask 027
+	for modes in D755,F644 go-w u=rwX,go= Dg+rx,F-x ugo=rwX Fo= +X a+X,D711 \
+		=rwX -w 640,D750 ug=r,u+w umask; do
+		rm -rf dst/* ref
+		mkdir ref
+		# rsync keeps set-id bits, ferry has none
+		chmod g-s src/t/sub
+		rsync -a --chmod="${modes/umask/=rwX}" src/t ref/
+		chmod g+s src/t/sub
+		receive --plain --chmod "$modes" dst
+		send --plain src/t
+		status 0
+		stop_receiver
+		wanted=$(cd ref && stat -c %a t t/plain t/secret t/sub \
+			t/sub/large t/tool | xargs)
+		is modes "$wanted"
+		same_content
+		chmod -R u+rwx dst ref
+	done
+}
+
+same_content() {
+	[ "$(id -u)" != 0 ] || diff -r src/t dst/t
+}
+
+@test "--chmod: repeated, standard input, --once" {
+	make_tree
+	umask 022
+	receive --plain --once --chmod F600 --chmod Dg-rx,Do= dst
+	send --plain src/t
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	is modes '700 600 600 720 600 600'
+	receive --plain --chmod o=,g+w dst
+	echo x | ferry send --plain -q --name in - "$host:$port"
+	is stat -c %a dst/in 660
+}
+
+@test "--chmod: what is malformed is refused" {
+	for modes in '' x 8 999 1000 4755 u u+s g+s +t 'u+r,' ',u+r' DF644 D \
+		u=rwZ umaskx; do
+		got=0
+		ferry receive --plain -p 0 --chmod "$modes" dst 2>messages ||
+			got=$?
+		[ "$got" = 2 ] || { echo "$modes: $got"; return 1; }
+		has messages '--chmod must be umask, or changes'
+	done
+}
