@@ -170,8 +170,8 @@ say() {
 		send $mode src/f
 		wait_receiver
 		cat messages
-		# four refusals, and one message about the session
-		[ "$(wc -l <messages)" = $((lines + 5)) ]
+		# four refusals, and two messages about the session
+		[ "$(wc -l <messages)" = $((lines + 6)) ]
 		[ "$(grep -c 'no session: ' messages)" = 4 ]
 		status 0
 		[ "$got" = 0 ]
@@ -216,7 +216,7 @@ few() {
 	no_litter
 	few 14
 	status 3
-	has sender "out of memory for a session"
+	has sender "cannot begin a session: Too many open files (raise ulimit -n)"
 	[ "$got" = 143 ]
 }
 
