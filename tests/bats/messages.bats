@@ -170,7 +170,7 @@ both_modes() {
 	send --plain src/big
 	[ "$sent" = 8 ] || { cat sender; return 1; }
 	hasnt sender vanished
-	has sender "its directory is gone at the receiver; create it again, and start the receiver again"
+	has sender "the directory that it receives into was removed: make it again, and restart the receiver"
 }
 
 @test "too few descriptors are not told as too little memory" {
