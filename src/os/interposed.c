@@ -23,12 +23,19 @@ static const char *file_of(uintptr_t address)
 	return slash ? slash + 1 : info.dli_fname;
 }
 
-/* libpthread: before glibc 2.34 it has a connect() too. */
-static int is_libc(const char *file)
+/* libpthread: before glibc 2.34 it has a connect() too.  gcc's sanitizers are
+ * libraries that wrap such functions. */
+static int is_usual(const char *file)
 {
-	return strncmp(file, "libc.", 5) == 0 ||
-	       strncmp(file, "libc-", 5) == 0 ||
-	       strncmp(file, "libpthread", 10) == 0;
+	static const char *const names[] = { "libc.", "libc-", "libpthread",
+					     "libasan.", "libtsan.",
+					     "liblsan.", "libubsan." };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strncmp(file, names[i], strlen(names[i])) == 0)
+			return 1;
+	}
+	return 0;
 }
 
 const char *interposed_by(char *dst, size_t size)
@@ -40,9 +47,9 @@ const char *interposed_by(char *dst, size_t size)
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
 		const char *file = file_of(functions[i]);
 
-		/* The program itself: linked statically, or with a sanitizer,
-		 * which wraps such functions. */
-		if (!file || is_libc(file) || (self && strcmp(file, self) == 0))
+		/* The program itself: linked statically, or with clang's
+		 * sanitizers. */
+		if (!file || is_usual(file) || (self && strcmp(file, self) == 0))
 			continue;
 		snprintf(dst, size, "%s", file);
 		return dst;
