@@ -152,7 +152,7 @@ silent_pipe() { echo one; sleep 11; echo two; }
 }
 
 @test "the shortest --timeout on both sides and a producer that is silent" {
-	[ "${FERRY_TEST_SLOWNESS:-1}" = 1 ] || skip "one second is too short here"
+	needs 'the usual time limits'
 	receive --plain --once --timeout 1 dst
 	send --plain --timeout 1 --name f - < <(silent_pipe)
 	wait_receiver
