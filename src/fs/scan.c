@@ -275,24 +275,12 @@ static void pop_level(struct walk *w)
 	io_close(&w->levels[--w->depth].fd);
 }
 
-static int open_dir(int dir_fd, const char *leaf, int follow)
-{
-	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd;
-
-	if (!follow)
-		flags |= O_NOFOLLOW;
-	do {
-		fd = openat(dir_fd, leaf, flags);
-	} while (fd < 0 && errno == EINTR);
-	return fd;
-}
-
 /* Go down into a directory.  One that cannot be opened is an error, but is sent
  * all the same, empty. */
 static int enter_dir(struct walk *w, int dir_fd, const char *leaf,
 		     const struct stat *st, int follow)
 {
-	const int fd = open_dir(dir_fd, leaf, follow);
+	const int fd = scan_open_dir(dir_fd, leaf, follow);
 	const int error = errno;
 	int rc;
 

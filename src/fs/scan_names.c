@@ -105,12 +105,6 @@ static dev_t device_of(const struct scan *s, int dir)
 	return s->stays_on_file_system && fstat(dir, &st) == 0 ? st.st_dev : 0;
 }
 
-static int open_dir(int dir, const char *leaf)
-{
-	return openat(dir, leaf,
-		      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* p->path ends with leaf, an entry of a. */
 static int compare_entry(struct pair *p, int a, int b, const char *leaf,
 			 struct err *e)
@@ -123,8 +117,8 @@ static int compare_entry(struct pair *p, int a, int b, const char *leaf,
 	/* Two directories become one; what is in them may not. */
 	if (!a_is_dir || !b_is_dir)
 		return refuse(p->a, p->path, p->b, p->path, p->path, p->len, e);
-	sub_a = open_dir(a, leaf);
-	sub_b = open_dir(b, leaf);
+	sub_a = scan_open_dir(a, leaf, 0);
+	sub_b = scan_open_dir(b, leaf, 0);
 	/* A mount point may be sent, but not what is in it. */
 	if (sub_a >= 0 && sub_b >= 0 &&
 	    device_of(p->scan, sub_a) == device_of(p->scan, a) &&
@@ -140,7 +134,7 @@ static int compare_dirs(struct pair *p, int a, int b, struct err *e)
 {
 	const size_t len = p->len;
 	/* opened again: a directory has one offset for all its descriptors */
-	const int fd = open_dir(a, ".");
+	const int fd = scan_open_dir(a, ".", 0);
 	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
 	const struct dirent *entry;
 	int rc = 0;

@@ -47,6 +47,10 @@ struct scan {
 	unsigned bad_count;
 };
 
+/* Open a directory for reading; follow: also where leaf is a symlink.  Returns
+ * a descriptor that the caller closes, or -1 with errno. */
+int scan_open_dir(int dir_fd, const char *leaf, int follow);
+
 /* Whether the errno says that the process is out of memory or descriptors. */
 int scan_is_exhausted(int error);
 

@@ -84,6 +84,18 @@ int scan_is_single_file(const struct scan *s)
 	return s->count == 1 && s->bad_count == 0 && s->roots[0].leaf;
 }
 
+int scan_open_dir(int dir_fd, const char *leaf, int follow)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd;
+
+	if (!follow)
+		flags |= O_NOFOLLOW;
+	do {
+		fd = openat(dir_fd, leaf, flags);
+	} while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
 int scan_is_exhausted(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOMEM;
