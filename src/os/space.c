@@ -41,6 +41,13 @@ static uint64_t available_bytes(const struct statfs *fs)
 	return bytes;
 }
 
+uint64_t space_available(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) < 0 ? UINT64_MAX : available_bytes(&fs);
+}
+
 static int allocate_range(int fd, int mode, uint64_t off, uint64_t len)
 {
 	int rc;

@@ -21,6 +21,10 @@
  */
 int space_reserve(int fd, uint64_t size, uint64_t *available_out);
 
+/* How many bytes an unprivileged user can still write to the file system;
+ * UINT64_MAX where it is not known. */
+uint64_t space_available(int fd);
+
 /* Free the blocks of a range, which then reads as zeros; the size stays.
  * Returns 0, or -1 with errno: EOPNOTSUPP where that is not possible. */
 int space_punch(int fd, uint64_t off, uint64_t len);

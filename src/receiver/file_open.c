@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/io.h"
 #include "base/text.h"
@@ -16,6 +15,7 @@
 #include "fs/trial.h"
 #include "fs/why.h"
 #include "os/size_limit.h"
+#include "os/space.h"
 #include "receiver/committer.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
@@ -51,7 +51,6 @@ static int reserve_space(struct recv_file *f, uint64_t allocated,
 			 uint64_t *have, struct err *e)
 {
 	struct part *p = &f->commit->part;
-	struct statvfs vfs;
 
 	if (f->size == TREE_SIZE_UNKNOWN || f->size == 0)
 		return 0;
@@ -60,9 +59,7 @@ static int reserve_space(struct recv_file *f, uint64_t allocated,
 	if (allocated >= f->size)
 		return part_reserve(p, f->size, have, e);
 	/* A reservation would fill the holes of a sparse file. */
-	if (fstatvfs(p->fd, &vfs))
-		return 0;
-	*have = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	*have = space_available(p->fd);
 	if (allocated <= *have)
 		return 0;
 	errno = ENOSPC;

@@ -387,6 +387,23 @@ make_tree() {
 	grep -q 'no space left on the disk (needs 19.1 MiB, has 8.0 MiB)' sender
 }
 
+@test "a sparse file arrives on a tmpfs without a limit" {
+	needs mounting
+	mkdir unlimited
+	mount -t tmpfs -o size=0 none unlimited
+	truncate -s 20M src/f
+	printf end >>src/f
+	receive --plain --once unlimited
+	send --plain src/f
+	wait_receiver
+	same=0
+	cmp src/f unlimited/f || same=1
+	umount unlimited
+	cat sender
+	[ "$sent" = 0 ]
+	[ "$same" = 0 ]
+}
+
 @test "power cut: committed files are on the disk: new, nested, replaced" {
 	needs 'loop devices'
 	truncate -s 96M image
