@@ -20,15 +20,6 @@ both() {
 	{ echo "$2"; head -c 9000000 /dev/zero; } >"$1/large.bin"
 }
 
-# transfer POLICY OPTION... - send src/t to a receiver with --existing POLICY.
-transfer() {
-	receive --plain --once --existing "$@" dst
-	send --plain --json=7 src/t 7>sent.events
-	wait_receiver
-	check_events events
-	check_events sent.events
-}
-
 @test "newer: older files are replaced, the rest is skipped [san]" {
 	for size in 10 9000000; do
 		rm -rf dst src; mkdir -p dst/t src/t

@@ -40,15 +40,6 @@ tree() {
 	touch -d @1500000000 "$1/small" "$1/sub"/*
 }
 
-# transfer POLICY OPTION... - send src/t, with its events in sent.events.
-transfer() {
-	receive --plain --once --existing "$@" dst
-	send --plain --json=7 src/t 7>sent.events
-	wait_receiver
-	check_events events
-	check_events sent.events
-}
-
 # ---- names -----------------------------------------------------------------
 
 @test "without hard links or flags of renameat2, new files arrive, and none is overwritten" {

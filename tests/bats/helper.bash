@@ -294,3 +294,13 @@ pin_of() {
 	echo "sha256:$(openssl x509 -in "$1" -pubkey -noout |
 		openssl pkey -pubin -outform DER | sha256sum | cut -d' ' -f1)"
 }
+
+# transfer POLICY OPTION... - send src/t to a receiver of dst with that policy and
+# those options; the sender's events are in sent.events.
+transfer() {
+	receive --plain --once --existing "$@" dst
+	send --plain --json=7 src/t 7>sent.events
+	wait_receiver
+	check_events events
+	check_events sent.events
+}
