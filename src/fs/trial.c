@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,11 +26,21 @@ struct trial {
 	char name[NAME_PART_MAX];
 };
 
-/* Twice, as nothing else removes what a call that failed once has left. */
+enum { REMOVE_TRIES = 20, REMOVE_PAUSE_MS = 5 };
+
+/*
+ * Again where it fails, as nothing else removes what is left here.  FUSE closes
+ * files in the background, and until then libfuse keeps a removed one as
+ * .fuse_hidden*, so that its directory is not empty for a moment.
+ */
 static void remove_entry(int dir_fd, const char *name, int flags)
 {
-	if (unlinkat(dir_fd, name, flags) < 0 && errno != ENOENT)
-		(void)unlinkat(dir_fd, name, flags);
+	for (int i = 0; i < REMOVE_TRIES; i++) {
+		if (unlinkat(dir_fd, name, flags) == 0 || errno == ENOENT)
+			return;
+		if (i > 0)
+			(void)poll(NULL, 0, REMOVE_PAUSE_MS);
+	}
 }
 
 static int begin(struct trial *t, int dir_fd)
