@@ -63,10 +63,21 @@ killed() {
 	head -c $((30 * MiB)) /dev/urandom >src/big
 	mkfifo pipe go
 	receive --plain dst
-	forward rule up@conn:2:20000000=close
-	start in bash -c 'exec 8>pipe; echo one >&8; read -r _ <go; echo two >&8'
+	forward rule up@total:20000000=stall
+	start in bash -c 'exec 8>pipe; echo one >&8; echo >written
+		read -r _ <go; echo two >&8'
 	start all "$FERRY" send --plain -j 2 --retry 20 --name f src/big - \
 		"127.0.0.1:$port" <pipe 2>all.messages
+	await written ''
+	# wait until the sender has read the first line
+	timeout "$(limit 20)" python3 - "${pid[in]}" <<-'EOF'
+		import fcntl, os, struct, sys, termios, time
+		pipe = os.open(f"/proc/{sys.argv[1]}/fd/8", os.O_RDONLY | os.O_NONBLOCK)
+		while struct.unpack("i", fcntl.ioctl(
+		        pipe, termios.FIONREAD, b"0000"))[0]:
+		    time.sleep(0.05)
+	EOF
+	stop_forward
 	await all.messages 'retrying|again'
 	echo >go &
 	ended all
