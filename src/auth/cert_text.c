@@ -115,6 +115,28 @@ static void names_text(X509 *cert, char *dst, size_t size)
 	}
 }
 
+int cert_text_of_subject(X509 *cert, char *dst, size_t size)
+{
+	/* RFC 4514 keeps UTF-8 as it is. */
+	const unsigned long flags = XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB;
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *text;
+	long n = 0;
+	int rc = -1;
+
+	if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0,
+				      flags) >= 0)
+		n = BIO_get_mem_data(bio, &text);
+	if (n > 0 && (size_t)n < size && !memchr(text, '\0', (size_t)n)) {
+		memcpy(dst, text, (size_t)n);
+		dst[n] = '\0';
+		rc = 0;
+	}
+	BIO_free(bio);
+	ERR_clear_error();
+	return rc;
+}
+
 /* Who issued it, in one line. */
 static void issuer_text(X509 *cert, char *dst, size_t size)
 {

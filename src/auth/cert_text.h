@@ -23,4 +23,9 @@ char *cert_text_of_error(X509_STORE_CTX *store, const char *wanted, char *dst,
  * dst. */
 char *cert_text_of_dates(const X509 *cert, char *dst, size_t size);
 
+/* The subject of a certificate as in RFC 4514, such as "CN=alice,O=Example", in
+ * UTF-8; control characters are escaped as there.  Returns 0; -1 where it is
+ * empty, malformed or does not fit, with dst undefined. */
+int cert_text_of_subject(X509 *cert, char *dst, size_t size);
+
 #endif

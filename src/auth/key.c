@@ -28,6 +28,8 @@
  */
 static const char psk_label[] = "ferry/1 sender psk";
 static const char id_label[] = "ferry/1 sender key id";
+/* Of both roles. */
+static const char name_label[] = "ferry/1 key name";
 
 enum {
 	HEX_DIGITS = 2 * KEY_BYTES,
@@ -281,6 +283,25 @@ int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES], char *identity,
 out:
 	if (rc < 0)
 		OPENSSL_cleanse(psk, KEY_BYTES);
+	OSSL_LIB_CTX_free(libctx);
+	return rc;
+}
+
+int key_name(const struct key *k, char name[KEY_NAME_MAX], struct err *e)
+{
+	uint8_t id[KEY_ID_BYTES];
+	char hex[2 * KEY_ID_BYTES + 1];
+	OSSL_LIB_CTX *libctx = hkdf_context();
+	int rc = 0;
+
+	if (!libctx || hkdf_derive(libctx, k->secret, KEY_BYTES, name_label, id,
+				   sizeof(id)) < 0) {
+		rc = err_set(e, ERR_RESOURCE, "cannot derive the key's name");
+		name[0] = '\0';
+	} else {
+		hex_encode(hex, id, sizeof(id));
+		snprintf(name, KEY_NAME_MAX, "key:%s", hex);
+	}
 	OSSL_LIB_CTX_free(libctx);
 	return rc;
 }

@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 
-enum { KEY_BYTES = 32, KEY_ID_BYTES = 8 };
+enum { KEY_BYTES = 32, KEY_ID_BYTES = 8, KEY_NAME_MAX = 24 };
 
 struct key {
 	uint8_t secret[KEY_BYTES];
@@ -67,6 +67,14 @@ int key_generate(const char *path, struct err *e);
  */
 int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
 		   char *identity, size_t identity_size, struct err *e);
+
+/*
+ * What the key is called in messages and events: "key:" and 16 hex digits,
+ * terminated.  They are derived from it like the PSK, with a label of their own:
+ * they reveal nothing about the key, and are never sent.  Returns 0 or
+ * ERR_RESOURCE.
+ */
+int key_name(const struct key *k, char name[KEY_NAME_MAX], struct err *e);
 
 /* Overwrite the key with zeroes. */
 void key_wipe(struct key *k);

@@ -286,6 +286,8 @@ static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = key_derive_psk(&k, t->psk, t->identity,
 				    sizeof(t->identity), e);
+	if (rc == 0)
+		rc = key_name(&k, t->name, e);
 	key_wipe(&k);
 	if (rc < 0)
 		return rc;
@@ -435,7 +437,7 @@ int tls_pin_matches(const struct tls *t, X509 *cert)
 void tls_peer_hash(const struct tls *t, X509 *cert, uint8_t hash[TLS_PIN_BYTES])
 {
 	if (cert ? !hash_spki(t, cert, hash) :
-		   !sha256(t, t->identity, strlen(t->identity), hash))
+		   !sha256(t, t->name, strlen(t->name), hash))
 		memset(hash, 0, TLS_PIN_BYTES);
 }
 
@@ -549,6 +551,7 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 		return setup_pin(t, cfg, e);
 	case SECURITY_CODE:
 		memcpy(t->identity, CODE_IDENTITY, sizeof(CODE_IDENTITY));
+		snprintf(t->name, sizeof(t->name), "code");
 		return setup_any_psk(t, e);
 	case SECURITY_NONE:
 	case SECURITY_PLAIN:

@@ -20,6 +20,7 @@
 #include "auth/cert_text.h"
 #include "auth/mode.h"
 #include "auth/tls_priv.h"
+#include "base/num.h"
 #include "net/stream.h"
 #include "net/transport.h"
 
@@ -610,6 +611,25 @@ static void on_peer_id(struct transport *t, uint8_t id[TRANSPORT_PEER])
 	tls_peer_hash(c->t, SSL_get0_peer_certificate(c->ssl), id);
 }
 
+static void on_identity(struct transport *t, char text[TRANSPORT_IDENTITY])
+{
+	static const char prefix[] = "sha256:";
+	const struct tls_conn *c = conn_of(t);
+	X509 *cert = SSL_get0_peer_certificate(c->ssl);
+	uint8_t hash[TLS_PIN_BYTES];
+
+	/* Only a CA vouches for the subject; where that is empty or too long,
+	 * the key stands for it. */
+	if (!cert) {
+		snprintf(text, TRANSPORT_IDENTITY, "%s", c->t->name);
+	} else if (c->t->mode != SECURITY_X509 ||
+		   cert_text_of_subject(cert, text, TRANSPORT_IDENTITY) < 0) {
+		tls_peer_hash(c->t, cert, hash);
+		memcpy(text, prefix, sizeof(prefix));
+		hex_encode(text + sizeof(prefix) - 1, hash, sizeof(hash));
+	}
+}
+
 static int on_shutdown(struct transport *t, struct err *e)
 {
 	struct tls_conn *c = conn_of(t);
@@ -649,6 +669,7 @@ static const struct transport_ops ops = {
 	.has_begun = on_has_begun,
 	.shutdown = on_shutdown,
 	.peer_id = on_peer_id,
+	.identity = on_identity,
 	.free = on_free,
 };
 

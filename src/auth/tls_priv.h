@@ -26,6 +26,7 @@ struct tls {
 	SSL_CTX *ctx;
 	/* PSK, CODE */
 	char identity[TLS_IDENTITY_MAX];
+	char name[KEY_NAME_MAX]; /* key_name(), or "code" */
 	int has_psk;
 	uint8_t psk[KEY_BYTES];
 	/* Random, used as the PSK of an unknown identity, so that a wrong
@@ -51,8 +52,8 @@ static inline int tls_uses_psk(const struct tls *t)
  */
 void tls_leave_thread(const struct tls *t);
 
-/* SHA-256 of the certificate's SPKI or, with cert NULL, of the identity of the
- * shared key; zeroes when memory ran out. */
+/* SHA-256 of the certificate's SPKI or, with cert NULL, of the shared key's name
+ * (key.h); zeroes when memory ran out. */
 void tls_peer_hash(const struct tls *t, X509 *cert,
 		   uint8_t hash[TLS_PIN_BYTES]);
 

@@ -39,13 +39,14 @@ void event_json_code(struct buf *b, const char *code)
 	json_end(b);
 }
 
-void event_json_session(struct buf *b, uint64_t number, const char *peer,
-			const char *security, const char *words)
+void event_json_session(struct buf *b, uint64_t number,
+			const struct session_peer *peer, const char *words)
 {
 	json_begin(b, "session");
 	put_number(b, number);
-	put_text(b, "peer", peer);
-	put_text(b, "security", security);
+	put_text(b, "peer", peer->address);
+	put_text(b, "security", peer->security);
+	put_text(b, "peer_id", peer->identity);
 	if (words)
 		put_text(b, "verify", words);
 	json_end(b);

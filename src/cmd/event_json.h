@@ -22,8 +22,8 @@ void event_json_listening(struct buf *b, const char *address, size_t len,
 void event_json_code(struct buf *b, const char *code);
 
 /* words: the words to verify, or NULL. */
-void event_json_session(struct buf *b, uint64_t number, const char *peer,
-			const char *security, const char *words);
+void event_json_session(struct buf *b, uint64_t number,
+			const struct session_peer *peer, const char *words);
 void event_json_progress(struct buf *b, const struct session_progress *p);
 void event_json_file(struct buf *b, uint64_t number,
 		     const struct session_file *f);

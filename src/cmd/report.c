@@ -174,8 +174,32 @@ static void on_started(void *ctx)
 	outputs_start(r->out);
 }
 
-static void on_session(void *ctx, uint64_t number, const char *peer,
-		       const char *security)
+/* "connected to 192.0.2.1:9473 (TLS, certificates: CN=alice)"; the part in
+ * parentheses only for those who want details. */
+static void session_text(char text[EVENT_TEXT_MAX], const struct report *r,
+			 uint64_t number, const char *who,
+			 const char *identity)
+{
+	const enum security mode = r->cfg.security;
+	const int is_named = mode == SECURITY_PSK || mode == SECURITY_X509 ||
+			     mode == SECURITY_PIN;
+	char name[EVENT_TEXT_SHOWN_MAX] = "", details[EVENT_TEXT_MAX] = "";
+
+	if (is_named)
+		text_escape(name, sizeof(name), identity, strlen(identity));
+	if (r->cfg.verbose)
+		snprintf(details, sizeof(details), " (%s%s%s)",
+			 event_text_security(mode), is_named ? ": " : "", name);
+	if (!r->cfg.is_sender)
+		snprintf(text, EVENT_TEXT_MAX, "session %llu from %s began%s",
+			 (unsigned long long)number, who, details);
+	else
+		snprintf(text, EVENT_TEXT_MAX, "connected to %s%s%s", who,
+			 r->sessions > 0 ? " again" : "", details);
+}
+
+static void on_session(void *ctx, uint64_t number,
+		       const struct session_peer *peer)
 {
 	struct report *r = ctx;
 	char who[EVENT_TEXT_SHOWN_MAX], words[PAKE_VERIFY_MAX];
@@ -185,22 +209,16 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 
 	pthread_mutex_lock(&r->lock);
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
-	text_escape(who, sizeof(who), peer, strlen(peer));
+	text_escape(who, sizeof(who), peer->address, strlen(peer->address));
 	add_peer(r, number, who);
 	if (r->cfg.is_sender)
 		warn_plain(r);
-	if (r->cfg.is_sender)
-		snprintf(text, sizeof(text), "connected to %s (%s)", who,
-			 event_text_security(r->cfg.security));
-	else
-		snprintf(text, sizeof(text), "session %llu from %s began",
-			 (unsigned long long)number, who);
+	session_text(text, r, number, who, peer->identity);
 	/* a sender's first is no news */
-	if (r->cfg.is_sender && r->sessions++ > 0)
-		snprintf(text, sizeof(text), "connected to %s again", who);
 	if (r->cfg.verbose || (!r->cfg.quiet && (!r->cfg.is_sender ||
-						 r->sessions > 1)))
+						 r->sessions > 0)))
 		outputs_say(r->out, text);
+	r->sessions++;
 	if (r->cfg.verbose && has_words) {
 		snprintf(text, sizeof(text), "to verify: %s (if the other side "
 			 "shows other words, somebody is in between)", words);
@@ -209,7 +227,7 @@ static void on_session(void *ctx, uint64_t number, const char *peer,
 	json = outputs_json(r->out);
 	if (json) {
 		event_json_session(json, number_of(r, number), peer,
-				   security, has_words ? words : NULL);
+				   has_words ? words : NULL);
 		outputs_put_json(r->out, WRITER_KEEP);
 	}
 	pthread_mutex_unlock(&r->lock);

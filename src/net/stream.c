@@ -5,6 +5,7 @@
 #include "net/stream.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -264,6 +265,14 @@ void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER])
 	memset(id, 0, STREAM_PEER);
 	if (s->transport)
 		s->transport->ops->peer_id(s->transport, id);
+}
+
+void stream_identity(const struct stream *s, char text[STREAM_IDENTITY])
+{
+	if (s->transport)
+		s->transport->ops->identity(s->transport, text);
+	else
+		snprintf(text, STREAM_IDENTITY, "plain");
 }
 
 int stream_is_plain(const struct stream *s)

@@ -146,7 +146,7 @@ void stream_free(struct stream *s);
 uint64_t stream_wire_in(const struct stream *s);
 uint64_t stream_wire_out(const struct stream *s);
 
-enum { STREAM_PEER = 32 };
+enum { STREAM_PEER = 32, STREAM_IDENTITY = 256 };
 /*
  * What the peer has proved to be, as 32 bytes that are not secret: the SHA-256
  * of its certificate's public key, or of the identity of the shared key (with
@@ -154,6 +154,14 @@ enum { STREAM_PEER = 32 };
  * when memory ran out.
  */
 void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER]);
+
+/*
+ * The same for people and scripts, as terminated UTF-8 without control
+ * characters: the subject of a certificate that a CA signed (RFC 4514,
+ * "CN=alice,O=Example"), "sha256:HEX" of a pinned key, "key:HEX" of a shared
+ * key, "code", or "plain".
+ */
+void stream_identity(const struct stream *s, char text[STREAM_IDENTITY]);
 
 /* Whether there is no transport: bytes are sent as they are. */
 int stream_is_plain(const struct stream *s);

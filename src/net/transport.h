@@ -21,6 +21,7 @@ enum {
 	/* Plaintext of a full record (RFC 8446, section 5.1). */
 	TRANSPORT_RECORD = 16 * 1024,
 	TRANSPORT_PEER = 32, /* bytes of a peer's id */
+	TRANSPORT_IDENTITY = 256, /* of its text, terminated */
 };
 
 struct transport;
@@ -77,8 +78,10 @@ struct transport_ops {
 	 * be called after it. */
 	int (*shutdown)(struct transport *t, struct err *e);
 
-	/* See stream_peer_id(); only after the handshake. */
+	/* See stream_peer_id() and stream_identity(); only after the
+	 * handshake. */
 	void (*peer_id)(struct transport *t, uint8_t id[TRANSPORT_PEER]);
+	void (*identity)(struct transport *t, char text[TRANSPORT_IDENTITY]);
 
 	void (*free)(struct transport *t);
 };

@@ -232,6 +232,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
 	const char *no_dir;
+	struct session_peer who;
 	struct msg_hello m;
 	char text[160];
 
@@ -259,9 +260,10 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;
 	}
+	who = (struct session_peer){ c->peer, security_name(cfg->security),
+				     c->session->identity };
 	if (ev->session)
-		ev->session(ev->ctx, c->session->number, c->peer,
-			    security_name(cfg->security));
+		ev->session(ev->ctx, c->session->number, &who);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "receiver/exec_helper.h"
+#include "receiver/session.h"
 #include "receiver/setup.h"
 
 enum {
@@ -18,8 +19,8 @@ enum {
 	END_MS = 10000,
 };
 
-void exec_events_session(struct recv_setup *setup, uint64_t number,
-			 const char *peer,
+void exec_events_session(struct recv_setup *setup,
+			 const struct recv_session *s,
 			 const struct session_summary *sum)
 {
 	struct exec_helper_event ev;
@@ -28,7 +29,7 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 	if (!setup->cfg->exec || (sum->code && sum->files == 0))
 		return;
 	memset(&ev, 0, sizeof(ev));
-	ev.session = number;
+	ev.session = s->number;
 	ev.exit_status = setup->cfg->exit_status ?
 				 setup->cfg->exit_status(sum->code) :
 				 err_exit_status(sum->code);
@@ -37,7 +38,8 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 	ev.unchanged = sum->unchanged;
 	ev.skipped = sum->skipped;
 	ev.failed = sum->failed;
-	snprintf(ev.peer, sizeof(ev.peer), "%s", peer);
+	snprintf(ev.peer, sizeof(ev.peer), "%s", s->peer);
+	snprintf(ev.identity, sizeof(ev.identity), "%s", s->identity);
 	snprintf(ev.security, sizeof(ev.security), "%s",
 		 security_name(setup->cfg->security));
 	rc = exec_helper_post(setup->cfg->exec, &ev);
@@ -50,7 +52,7 @@ void exec_events_session(struct recv_setup *setup, uint64_t number,
 	if (rc)
 		events_message(setup->cfg->events, SESSION_WARNING,
 			       "session %llu: --exec was not run: %s",
-			       (unsigned long long)number,
+			       (unsigned long long)s->number,
 			       rc == ERR_AGAIN ?
 				       "too many programs are waiting" :
 				       "the process that starts it has ended");

@@ -8,16 +8,15 @@
 #ifndef FERRY_RECEIVER_EXEC_EVENTS_H
 #define FERRY_RECEIVER_EXEC_EVENTS_H
 
-#include <stdint.h>
-
+struct recv_session;
 struct recv_setup;
 struct session_summary;
 
 /* Have the program run if the session committed something.  Blocks while the
  * queue of the process that runs it is full (some hundred sessions).  From any
  * thread. */
-void exec_events_session(struct recv_setup *setup, uint64_t number,
-			 const char *peer,
+void exec_events_session(struct recv_setup *setup,
+			 const struct recv_session *s,
 			 const struct session_summary *sum);
 
 /* Tell the user how programs ended.  Returns ERR_AGAIN; or ERR_CLOSED when

@@ -26,8 +26,8 @@
 enum {
 	SHOWN_MAX = 200,
 	SOCK_FD = STDERR_FILENO + 1, /* in the process that was split off */
-	FACTS = 9, /* variables that differ from session to session */
-	FACT_MAX = 160,
+	FACTS = 10, /* variables that differ from session to session */
+	FACT_MAX = STREAM_IDENTITY + 32,
 	FIXED_MAX = 6, /* variables that are always the same */
 };
 
@@ -132,6 +132,16 @@ static void clean_text(char *text, size_t size)
 	}
 }
 
+/* The same for the sender's name, which may have blanks, commas and UTF-8. */
+static void clean_line(char *text, size_t size)
+{
+	text[size - 1] = '\0';
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 static void set_facts(char facts[FACTS][FACT_MAX],
 		      const struct exec_helper_event *ev)
 {
@@ -150,6 +160,7 @@ static void set_facts(char facts[FACTS][FACT_MAX],
 		snprintf(facts[i], FACT_MAX, "FERRY_%s=%" PRIu64,
 			 numbers[i].name, numbers[i].value);
 	snprintf(facts[n++], FACT_MAX, "FERRY_PEER=%s", ev->peer);
+	snprintf(facts[n++], FACT_MAX, "FERRY_PEER_ID=%s", ev->identity);
 	snprintf(facts[n], FACT_MAX, "FERRY_SECURITY=%s", ev->security);
 }
 
@@ -190,6 +201,7 @@ static void run_program(const struct runner *r, struct exec_helper_event *ev,
 
 	clean_text(ev->peer, sizeof(ev->peer));
 	clean_text(ev->security, sizeof(ev->security));
+	clean_line(ev->identity, sizeof(ev->identity));
 	set_facts(facts, ev);
 	while (n < r->count) {
 		env[n] = r->fixed[n];

@@ -9,16 +9,16 @@
  * The process is split off before the receiver confines itself and reads keys.
  * It has no socket but the one to the receiver, and program and directory are
  * fixed from the start: a receiver that an attacker controls can make it run
- * this one program, with numbers and an address in its environment, and nothing
- * else.
+ * this one program, with numbers, an address and a line of text that names the
+ * sender in its environment, and nothing else.
  *
  * Programs run one after the other, in the order of the sessions, in DIR,
  * with standard input from /dev/null and standard output to standard error.
  * The environment is PATH, HOME and LANG of ferry, and
  *
  *	FERRY_EVENT=session	FERRY_SESSION	FERRY_PEER	FERRY_SECURITY
- *	FERRY_DIR		FERRY_EXIT	FERRY_FILES	FERRY_BYTES
- *	FERRY_UNCHANGED		FERRY_SKIPPED	FERRY_FAILED
+ *	FERRY_PEER_ID		FERRY_DIR	FERRY_EXIT	FERRY_FILES
+ *	FERRY_BYTES		FERRY_UNCHANGED	FERRY_SKIPPED	FERRY_FAILED
  */
 #ifndef FERRY_RECEIVER_EXEC_HELPER_H
 #define FERRY_RECEIVER_EXEC_HELPER_H
@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "net/addr.h"
+#include "net/stream.h"
 
 struct exec_helper;
 
@@ -35,6 +36,7 @@ struct exec_helper_event {
 	uint64_t session, files, bytes, unchanged, skipped, failed;
 	int32_t exit_status;
 	char peer[ADDR_TEXT_MAX];
+	char identity[STREAM_IDENTITY];
 	char security[16];
 };
 

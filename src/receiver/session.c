@@ -160,6 +160,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &s->began);
 	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
 	stream_peer_id(peer->stream, s->peer_id);
+	stream_identity(peer->stream, s->identity);
 	s->source_key = peer->source_key;
 	memcpy(s->id, m->session, sizeof(s->id));
 	/* Standard output cannot be rewound for another attempt. */

@@ -202,7 +202,7 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	} else {
 		/* Before the summary, so that a script that reads the summary
 		 * can rely on the program being queued. */
-		exec_events_session(ss->setup, s->number, s->peer, &sum);
+		exec_events_session(ss->setup, s, &sum);
 		if (ev->summary)
 			ev->summary(ev->ctx, s->number, &sum, &e);
 	}

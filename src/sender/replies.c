@@ -30,7 +30,12 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	struct sender *s = st->sender;
 	const struct session_events *ev = s->cfg->events;
 	const char *peer = s->peer.name;
-	char missing[256];
+	char missing[256], identity[STREAM_IDENTITY];
+	const struct session_peer who = {
+		.address = peer,
+		.security = security_name(s->cfg->security),
+		.identity = identity,
+	};
 	int rc;
 
 	s->peer.ready = *m;
@@ -44,8 +49,9 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 			       "%s: the other side's ferry does not know: %s",
 			       peer, missing);
 	queue_set_open_limit(s->queue, m->open_files);
+	stream_identity(st->channel.stream, identity);
 	if (ev->session)
-		ev->session(ev->ctx, 1, peer, security_name(s->cfg->security));
+		ev->session(ev->ctx, 1, &who);
 	return 0;
 }
 

@@ -56,6 +56,13 @@ struct session_summary {
 	double seconds;
 };
 
+/* Who a session is with.  Borrowed texts. */
+struct session_peer {
+	const char *address;  /* with its port */
+	const char *security; /* security_name() */
+	const char *identity; /* what it proved to be: stream_identity() */
+};
+
 enum session_level {
 	SESSION_ERROR,
 	SESSION_WARNING,
@@ -70,8 +77,8 @@ struct session_events {
 	void (*started)(void *ctx);
 	void (*listening)(void *ctx, const char *address, uint16_t port);
 	/* A session began.  number counts sessions of this process from 1. */
-	void (*session)(void *ctx, uint64_t number, const char *peer,
-			const char *security);
+	void (*session)(void *ctx, uint64_t number,
+			const struct session_peer *peer);
 	/* About ten times a second while a send runs, and at the end. */
 	void (*progress)(void *ctx, const struct session_progress *p);
 	void (*file)(void *ctx, uint64_t number, const struct session_file *f);

@@ -36,6 +36,7 @@ program() {
 	[ "$got" = 1 ]
 	grep -vE '^(PWD|SHLVL|_|OLDPWD)=' env | sed -E 's/^(PATH)=.*/\1/' >vars
 	peer=$(member events session peer)
+	id=$(member events session peer_id)
 	diff - vars <<-EOF
 		FERRY_BYTES=3
 		FERRY_DIR=$(realpath dst)
@@ -44,6 +45,7 @@ program() {
 		FERRY_FAILED=1
 		FERRY_FILES=1
 		FERRY_PEER=$peer
+		FERRY_PEER_ID=$id
 		FERRY_SECURITY=psk
 		FERRY_SESSION=1
 		FERRY_SKIPPED=0

@@ -65,6 +65,66 @@ derive() {
 	refused --cert other.pem --cert-key other.key --pin "$(pin_of b.pem)"
 }
 
+# identified SENDER RECEIVER - what each side says of the other, after a session
+identified() {
+	[ "$sent" = 0 ] || { cat sender; return 1; }
+	is json_member events peer_id "$1"
+	is json_member sent.events peer_id "$2"
+	is cat "$work/hook.id" "$1"
+	# a backslash is escaped, as in names of files
+	has messages "began (TLS, $what: ${1//\\/\\\\})"
+	has sender "(TLS, $what: $2)"
+	check_events events
+	check_events sent.events
+	rm "$work/hook.id" dst/MARKER-name
+}
+
+# json_member FILE NAME - that member of the session event
+json_member() {
+	python3 -c 'import json, sys
+for line in open(sys.argv[1], encoding="utf-8"):
+    event = json.loads(line)
+    if event["event"] == "session":
+        print(event[sys.argv[2]])' "$@"
+}
+
+@test "each side says who the other one is: subject, pin or name of the key" {
+	printf '#!/bin/sh\nprintf %%s "$FERRY_PEER_ID" >%s/hook.id\n' "$work" >hook
+	chmod +x hook
+	local listen="-v --once --exec ./hook"
+	make_certs
+	openssl req -new -key a.key -out long.csr -utf8 \
+		-subj "/O=Zoë, Ltd/CN=a \$(reboot)" 2>/dev/null
+	openssl req -new -key b.key -out none.csr -subj / 2>/dev/null
+	for name in long none; do
+		openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key \
+			-CAcreateserial -days 2 -out $name.pem \
+			-extfile a.ext 2>/dev/null
+	done
+	what=certificates
+	receive $listen --cert none.pem --cert-key b.key --ca ca.pem dst
+	send -v --json=9 --cert long.pem --cert-key a.key --ca ca.pem \
+		src/MARKER-name 9>sent.events
+	wait_receiver
+	identified 'CN=a $(reboot),O=Zoë\, Ltd' "$(pin_of b.pem)"
+	# anybody could have written the subject of a certificate that is pinned
+	what="pinned public key"
+	receive $listen --cert b.pem --cert-key b.key \
+		--pin "$(pin_of a.pem)" dst
+	send -v --json=9 --cert long.pem --cert-key a.key \
+		--pin "$(pin_of b.pem)" src/MARKER-name 9>sent.events
+	wait_receiver
+	identified "$(pin_of a.pem)" "$(pin_of b.pem)"
+	# the key has a name that both sides know and nobody sends
+	ferry keygen key 2>/dev/null
+	what="shared key"
+	receive $listen --key key dst
+	send -v --json=9 --key key src/MARKER-name 9>sent.events
+	wait_receiver
+	id="key:$(derive 8 "ferry/1 key name")"
+	identified "$id" "$id"
+}
+
 @test "openssl s_client gets no session without the key" {
 	ferry keygen key 2>/dev/null
 	make_certs

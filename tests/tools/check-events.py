@@ -14,8 +14,8 @@ STATUS = ("committed", "unchanged", "skipped", "failed", "planned")
 MEMBERS = {
     "listening": {"address": str, "port": int},
     "code": {"code": str},
-    "session": {"peer": str, "security": str, "verify?": str,
-                "session?": int},
+    "session": {"peer": str, "security": str, "peer_id": str,
+                "verify?": str, "session?": int},
     "progress": {"bytes": int, "total_bytes": int, "files": int,
                  "total_files": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
@@ -49,6 +49,10 @@ def check(line):
         need(event["security"] in ("psk", "x509", "pin", "code", "plain"),
              line)
         need(("verify" in event) == (event["security"] == "code"), line)
+        need(re.fullmatch({"psk": "key:[0-9a-f]{16}", "code": "code",
+                           "pin": "sha256:[0-9a-f]{64}", "plain": "plain",
+                           "x509": "sha256:[0-9a-f]{64}|[^=]+=.*"}
+                          [event["security"]], event["peer_id"]), line)
     if kind == "file":
         need(event["status"] in STATUS, line)
         need(("path" in event) != ("path_base64" in event), line)

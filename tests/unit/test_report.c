@@ -92,6 +92,14 @@ static const struct report_config receiver = {
 	.security = SECURITY_PSK, .dir = "in\n", .progress = PROGRESS_AUTO,
 };
 
+static void begin_session(struct capture *c, uint64_t number,
+			  const char *address, const char *security)
+{
+	const struct session_peer peer = { address, security, "CN=a\x1b" };
+
+	c->ev->session(c->ctx, number, &peer);
+}
+
 static void send_files(struct capture *c)
 {
 	static const uint8_t digest[DIGEST_MAX] = { 0xab };
@@ -117,7 +125,7 @@ static void test_sender(void **state)
 				     .wire_bytes = 3000, .seconds = 2 };
 
 	(void)state;
-	c->ev->session(c->ctx, 1, "192.0.2.1:9473", "psk");
+	begin_session(c, 1, "192.0.2.1:9473", "psk");
 	c->ev->message(c->ctx, SESSION_VERBOSE, "details");
 	c->ev->message(c->ctx, SESSION_WARNING, "beware");
 	send_files(c);
@@ -133,7 +141,7 @@ static void test_sender(void **state)
 	assert_string_equal(
 		c->json,
 		"{\"event\":\"session\",\"peer\":\"192.0.2.1:9473\","
-		"\"security\":\"psk\"}\n"
+		"\"security\":\"psk\",\"peer_id\":\"CN=a\\u001b\"}\n"
 		"{\"event\":\"file\",\"path\":\"a/b\",\"size\":5,"
 		"\"status\":\"committed\",\"digest\":\"crc32:ab000000\"}\n"
 		"{\"event\":\"file\",\"path_base64\":\"df8=\",\"size\":6,"
@@ -194,7 +202,7 @@ static void test_quiet_says_errors_only(void **state)
 	cfg.quiet = 1;
 	cfg.security = SECURITY_PLAIN;
 	c = start(cfg, 0);
-	c->ev->session(c->ctx, 1, "192.0.2.1:9473", "plain");
+	begin_session(c, 1, "192.0.2.1:9473", "plain");
 	c->ev->message(c->ctx, SESSION_WARNING, "beware");
 	c->ev->message(c->ctx, SESSION_ERROR, "error");
 	send_files(c);
@@ -275,8 +283,8 @@ static void test_receiver(void **state)
 
 	(void)state;
 	c->ev->listening(c->ctx, "[2001:db8::1]:9473", 9473);
-	c->ev->session(c->ctx, 1, "192.0.2.1:1", "psk");
-	c->ev->session(c->ctx, 2, "192.0.2.2:2", "psk");
+	begin_session(c, 1, "192.0.2.1:1", "psk");
+	begin_session(c, 2, "192.0.2.2:2", "psk");
 	c->ev->summary(c->ctx, 1, &s, NULL);
 	s.code = err_set(&e, ERR_LOST, "lost");
 	s.failed = 1;
@@ -388,7 +396,7 @@ static void test_json_reader_goes_away(void **state)
 	cfg.json_fd = fds[1];
 	cfg.quiet = 1;
 	c = start(cfg, 1);
-	c->ev->session(c->ctx, 1, "p", "psk");
+	begin_session(c, 1, "p", "psk");
 	c->ev->summary(c->ctx, 1, &s, NULL);
 	finish(c, 0, NULL);
 	assert_string_equal(c->err, "");
@@ -409,7 +417,7 @@ static void test_json_to_a_full_disk(void **state)
 		skip();
 	cfg.json_fd = fd;
 	c = start(cfg, 1);
-	c->ev->session(c->ctx, 1, "p", "psk");
+	begin_session(c, 1, "p", "psk");
 	c->ev->file(c->ctx, 1, &f);
 	finish(c, 0, NULL);
 	/* told once */
@@ -429,16 +437,20 @@ static void test_one_descriptor(void **state)
 	cfg.json_fd = STDERR_FILENO;
 	cfg.verbose = 1;
 	c = start(cfg, 0);
-	c->ev->session(c->ctx, 1, "p", "psk");
-	c->ev->session(c->ctx, 2, "q", "psk");
+	begin_session(c, 1, "p", "psk");
+	begin_session(c, 2, "q", "psk");
 	finish(c, 0, NULL);
 	assert_string_equal(c->err,
-			    "ferry: session 1 from p began\n"
+			    "ferry: session 1 from p began "
+			    "(TLS, shared key: CN=a\\x1b)\n"
 			    "{\"event\":\"session\",\"session\":1,"
-			    "\"peer\":\"p\",\"security\":\"psk\"}\n"
-			    "ferry: session 2 from q began\n"
+			    "\"peer\":\"p\",\"security\":\"psk\","
+			    "\"peer_id\":\"CN=a\\u001b\"}\n"
+			    "ferry: session 2 from q began "
+			    "(TLS, shared key: CN=a\\x1b)\n"
 			    "{\"event\":\"session\",\"session\":2,"
-			    "\"peer\":\"q\",\"security\":\"psk\"}\n");
+			    "\"peer\":\"q\",\"security\":\"psk\","
+			    "\"peer_id\":\"CN=a\\u001b\"}\n");
 	free(c);
 }
 
