@@ -210,6 +210,43 @@ def chunks():
         one(f"back-{codec}", 0x80 | codec, 0, b"hello, hello, hello " * 50)
 
 
+def recipes():
+    def one(name, raw_len, basis, made, lost=0):
+        write("recipe", name, struct.pack(">HHH", raw_len, basis, lost) + made)
+
+    both = ((100, 50), (40, wire.LITERAL), (60, 0))
+    one("both", 200, 150, wire.recipe(both, b"l" * 40))
+    one("literal", 40, 0, wire.recipe([(40, wire.LITERAL)], b"l" * 40))
+    one("copy", 40, 40, wire.recipe([(40, 0)]))
+    one("nothing", 0, 0, wire.recipe([]))
+    one("basis-shrank", 200, 150, wire.recipe(both, b"l" * 40), 1)
+    one("joined", 90, 100, wire.recipe([(30, 0), (30, 30), (30, 60)]))
+    one("many", 4096, 8192, wire.recipe([(4, i * 8) for i in range(1024)]))
+    one("beyond", 200, 149, wire.recipe(both, b"l" * 40))
+    one("overflow", 40, 100, wire.recipe([(40, 2**64 - 2)]))
+    one("too-much", 40, 100, wire.recipe([(40, 0), (1, 0)]))
+    one("empty", 40, 100, wire.recipe([(40, 0), (0, 0)]))
+    one("wrapped", 100, 200, wire.recipe([(2**32 - 10, 0), (110, 0)]))
+    one("lies", 40, 100, wire.recipe([(40, 0)], literal_len=1))
+    one("reserved", 40, 100, wire.recipe([(40, 0)], zero=1))
+    one("count", 40, 100, wire.recipe([(40, 0)], count=2**32 - 1))
+
+
+def pieces():
+    def one(name, bits, times, most, content):
+        write("pieces", name, struct.pack(">BBHB", bits, 7, times - 1, most)
+              + content)
+
+    one("zeros", 0, 1024, 200, bytes(1024))
+    one("page", 2, 16, 200, bytes(i * i * 7 % 251 for i in range(4096)))
+    one("two-pages", 1, 8, 3, bytes(i * i * 7 % 251 for i in range(4096)) +
+        bytes(i * i * 11 % 241 for i in range(4096)))
+    one("one-place", 0, 1, 255, b"".join(struct.pack(">Q", i << 40)
+                                         for i in range(1, 400)))
+    one("short", 0, 1, 0, b"x")
+    one("nothing", 0, 1, 0, b"")
+
+
 def texts():
     key = b"ferry-key-1:" + b"0123456789abcdefABCDEF0123456789" * 2
     for name, tail in (("plain", b""), ("lf", b"\n"), ("crlf", b"\r\n"),
@@ -608,6 +645,8 @@ def main():
     receivers()
     tables()
     chunks()
+    recipes()
+    pieces()
     texts()
     words_of_users()
     trees()

@@ -191,6 +191,21 @@ def runs(*pairs):
     return b"".join(struct.pack(">QQ", *pair) for pair in pairs)
 
 
+LITERAL = 2**64 - 1  # in place of an offset in the basis
+
+
+def recipe(ops, literals=b"", raw=b"", codec=0, **values):
+    """The payload of a CHUNK with codec 4.  ops: pairs of a length and an
+    offset in the basis, or LITERAL; raw: what it expands to."""
+    values = {"sha": hashlib.sha256(raw).digest(), "codec": codec, "zero": 0,
+              "literal_len": sum(n for n, at in ops if at == LITERAL),
+              "count": len(ops), **values}
+    return fill([("sha", 32, None), ("literal_len", 4, None),
+                 ("codec", 1, None), ("zero", 3, None), ("count", 4, None)],
+                values) + b"".join(struct.pack(">IQ", *op) for op in ops) + (
+                    zlib.compress(literals) if codec == 1 else literals)
+
+
 # ---- decoding --------------------------------------------------------------
 
 

@@ -1,0 +1,81 @@
+/*
+ * FastCDC with the session's gear table.
+ */
+#include "chunk/cut.h"
+
+#include "chunk/delta_key.h"
+
+enum {
+	/* How much stricter the condition is before the average, and how much
+	 * weaker after it, in bits: "normalization level 2" of the paper. */
+	NORMALIZE = 2,
+};
+
+size_t cut_max(unsigned bits)
+{
+	return (size_t)4 << bits;
+}
+
+size_t cut_min(unsigned bits)
+{
+	return ((size_t)1 << bits) / 4;
+}
+
+/* The upper bits of the gear hash: these depend on the last 64 bytes. */
+static uint64_t mask_of(unsigned bits)
+{
+	return UINT64_MAX << (64 - bits);
+}
+
+/*
+ * The end of a piece between at and end: one after the first byte with which
+ * the gear hash has none of the mask's bits; or 0.  *hash goes on.
+ */
+static size_t find_cut(const uint64_t *gear, const uint8_t *p, size_t at,
+		       size_t end, uint64_t mask, uint64_t *hash)
+{
+	uint64_t h = *hash;
+
+	/* Four bytes a turn: the loop takes two thirds of the time. */
+	for (; at + 4 <= end; at += 4) {
+		h = (h << 1) + gear[p[at]];
+		if (!(h & mask))
+			return at + 1;
+		h = (h << 1) + gear[p[at + 1]];
+		if (!(h & mask))
+			return at + 2;
+		h = (h << 1) + gear[p[at + 2]];
+		if (!(h & mask))
+			return at + 3;
+		h = (h << 1) + gear[p[at + 3]];
+		if (!(h & mask))
+			return at + 4;
+	}
+	for (; at < end; at++) {
+		h = (h << 1) + gear[p[at]];
+		if (!(h & mask))
+			return at + 1;
+	}
+	*hash = h;
+	return 0;
+}
+
+size_t cut_next(const struct delta_key *k, unsigned bits, const uint8_t *p,
+		size_t n)
+{
+	const size_t max = cut_max(bits), average = (size_t)1 << bits;
+	const size_t end = n < max ? n : max;
+	const size_t middle = end < average ? end : average;
+	const size_t from = cut_min(bits);
+	uint64_t hash = 0;
+	size_t cut;
+
+	if (end <= from)
+		return end;
+	cut = find_cut(k->gear, p, from, middle, mask_of(bits + NORMALIZE),
+		       &hash);
+	if (cut == 0)
+		cut = find_cut(k->gear, p, middle, end,
+			       mask_of(bits - NORMALIZE), &hash);
+	return cut ? cut : end;
+}

@@ -1,0 +1,59 @@
+/*
+ * Keyed digests of blocks, by XXH3 of libxxhash.
+ */
+#include "chunk/delta_key.h"
+
+#include <assert.h>
+#include <string.h>
+
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+/* As in digest_xxh3.c: the widest vector instructions of the processor. */
+#include <xxh_x86dispatch.h>
+#else
+#include <xxhash.h>
+#endif
+
+#include "base/buf.h"
+#include "chunk/digest.h"
+
+_Static_assert(DELTA_SECRET >= XXH3_SECRET_SIZE_MIN, "as libxxhash demands");
+
+void delta_key_derive(struct delta_key *k, const void *token, size_t n)
+{
+	static const char label[] = "ferry delta";
+	enum { LABEL = sizeof(label) - 1, SUM = 32 };
+	uint8_t in[LABEL + 4 + DELTA_TOKEN_MAX];
+	uint8_t out[DELTA_SECRET + 8 * DELTA_GEARS];
+
+	_Static_assert(sizeof(out) % SUM == 0, "whole digests");
+	assert(n <= DELTA_TOKEN_MAX);
+	memcpy(in, label, LABEL);
+	memcpy(in + LABEL + 4, token, n);
+	for (uint32_t i = 0; i < sizeof(out) / SUM; i++) {
+		be_put32(in + LABEL, i);
+		digest_sha256.sum(in, LABEL + 4 + n, out + i * SUM);
+	}
+	memcpy(k->secret, out, DELTA_SECRET);
+	for (size_t i = 0; i < DELTA_GEARS; i++)
+		k->gear[i] = be_get64(out + DELTA_SECRET + 8 * i);
+}
+
+uint64_t delta_key_sum(const struct delta_key *k, const void *p, size_t n)
+{
+	return XXH3_64bits_withSecret(p, n, k->secret, DELTA_SECRET);
+}
+
+uint64_t delta_key_blocks(const struct delta_key *k, const uint8_t *p, size_t n,
+			  uint8_t *sums)
+{
+	size_t len = 0;
+
+	for (size_t at = 0; at < n; at += DELTA_BLOCK, len += DELTA_SUM) {
+		const size_t left = n - at;
+
+		be_put64(sums + len,
+			 delta_key_sum(k, p + at,
+				       left < DELTA_BLOCK ? left : DELTA_BLOCK));
+	}
+	return delta_key_sum(k, sums, len);
+}
