@@ -23,6 +23,8 @@ struct dirs {
 	unsigned flags;
 	dirs_on_create on_create;
 	void *ctx;
+	dirs_on_locked on_locked;
+	void *locked_ctx;
 	mode_t mode;
 	struct timespec since;
 	size_t depth; /* how many of fd[] and end[] are in use */
@@ -52,6 +54,12 @@ struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 void dirs_set_mode(struct dirs *d, uint32_t mode)
 {
 	d->mode = (mode_t)mode & 0777;
+}
+
+void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx)
+{
+	d->on_locked = on_locked;
+	d->locked_ctx = ctx;
 }
 
 void dirs_set_since(struct dirs *d, const struct timespec *since)
@@ -115,7 +123,26 @@ static int set_error(const char *doing, const char *path, size_t len,
 	return err_sys(e, code, "%s directory %s", doing, shown);
 }
 
-static int open_dir(const struct dirs *d, const char *component)
+/* Whether a call that failed with errno is worth another try, as the directory
+ * was unlocked. */
+static int unlocks(const struct dirs *d, int fd, const char *path, size_t len)
+{
+	const int saved = errno;
+	const int rc = saved == EACCES && d->on_locked &&
+		       d->on_locked(d->locked_ctx, fd, path, len);
+
+	errno = saved;
+	return rc;
+}
+
+/* The same of the current directory, in which a call failed. */
+static int unlocks_current(const struct dirs *d)
+{
+	return d->depth > 0 &&
+	       unlocks(d, current_fd(d), d->path, d->end[d->depth - 1]);
+}
+
+static int try_open(const struct dirs *d, const char *component)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd;
 
@@ -127,6 +154,21 @@ static int open_dir(const struct dirs *d, const char *component)
 	return fd;
 }
 
+/* Open the directory path (len bytes), which ends with component, in the current
+ * one. */
+static int open_dir(const struct dirs *d, const char *component,
+		    const char *path, size_t len)
+{
+	int fd = try_open(d, component);
+
+	/* The current one may not be searched, or that one not be read. */
+	if (fd < 0 && unlocks_current(d))
+		fd = try_open(d, component);
+	if (fd < 0 && unlocks(d, -1, path, len))
+		fd = try_open(d, component);
+	return fd;
+}
+
 /* Create the directory path (len bytes), which ends with component, in the
  * current one.  Returns 1; 0 where another process or thread created it
  * meanwhile, which serves as well; -1 with errno. */
@@ -135,23 +177,35 @@ static int make_dir(const struct dirs *d, const char *component,
 {
 	if (d->on_create)
 		d->on_create(d->ctx, path, len);
-	if (mkdirat(current_fd(d), component, d->mode) < 0)
+	if (mkdirat(current_fd(d), component, d->mode) < 0 &&
+	    !(unlocks_current(d) &&
+	      mkdirat(current_fd(d), component, d->mode) == 0))
 		return errno == EEXIST ? 0 : -1;
 	if (d->on_create)
 		d->on_create(d->ctx, path, len);
 	return 1;
 }
 
-static int is_young(const struct dirs *d, int fd)
+/* Look at the directory fd, path (len bytes), which was there.  Returns whether it
+ * is young. */
+static int examine(const struct dirs *d, int fd, const char *path, size_t len)
 {
 	const struct timespec *since = &d->since;
 	struct timespec birth;
+	struct stat st;
+	uint32_t mode;
+	int has_birth;
 
-	if (since->tv_sec == 0 || times_of_birth(fd, &birth) < 0)
+	if (since->tv_sec == 0)
 		return 0;
-	return birth.tv_sec > since->tv_sec ||
-	       (birth.tv_sec == since->tv_sec &&
-		birth.tv_nsec >= since->tv_nsec);
+	has_birth = times_of_birth(fd, &birth, &mode) == 0;
+	/* What may not be searched is of no use to callers; what may not be
+	 * written to may be. */
+	if (mode && !(mode & S_IXUSR) && fstatat(fd, ".", &st, 0) < 0)
+		(void)unlocks(d, fd, path, len);
+	return has_birth && (birth.tv_sec > since->tv_sec ||
+			     (birth.tv_sec == since->tv_sec &&
+			      birth.tv_nsec >= since->tv_nsec));
 }
 
 /* Making or opening a directory that may be made failed: find out why. */
@@ -179,12 +233,12 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 		return err_set(e, ERR_INTERNAL, "a path that was not checked");
 	memcpy(component, path + start, n);
 	component[n] = '\0';
-	fd = open_dir(d, component);
+	fd = open_dir(d, component, path, end);
 	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
 		made = make_dir(d, component, path, end);
 		if (made < 0)
 			return make_failed(d, path, end, e);
-		fd = open_dir(d, component);
+		fd = open_dir(d, component, path, end);
 	}
 	if (fd < 0 && (d->flags & DIRS_CREATE))
 		return make_failed(d, path, end, e);
@@ -196,7 +250,7 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 		d->path[end] = '/';
 	d->end[d->depth] = end;
 	d->is_new[d->depth] = (char)made;
-	d->is_young[d->depth] = (char)(made || is_young(d, fd));
+	d->is_young[d->depth] = (char)(made || examine(d, fd, path, end));
 	d->fd[d->depth++] = fd;
 	return 0;
 }

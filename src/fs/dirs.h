@@ -42,6 +42,14 @@ void dirs_free(struct dirs *d);
  * 0777 if it is not set.  (They get their final modes later.) */
 void dirs_set_mode(struct dirs *d, uint32_t mode);
 
+/*
+ * Called where the mode of a directory that was there keeps its owner out: fd is
+ * the directory, or -1 where it cannot be opened, path (len bytes) its path.
+ * Returns whether another try may succeed.
+ */
+typedef int (*dirs_on_locked)(void *ctx, int fd, const char *path, size_t len);
+void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx);
+
 /* Set the time (CLOCK_REALTIME_COARSE) from which on a directory is young.  If
  * it is not set, only directories that d created are. */
 void dirs_set_since(struct dirs *d, const struct timespec *since);

@@ -34,12 +34,14 @@ int times_set_symlink(int dir_fd, const char *name,
 	return rc;
 }
 
-int times_of_birth(int fd, struct timespec *birth_out)
+int times_of_birth(int fd, struct timespec *birth_out, uint32_t *mode_out)
 {
-	struct statx sx;
+	const unsigned wanted = STATX_BTIME | STATX_TYPE | STATX_MODE;
+	struct statx sx = { 0 };
+	const int rc = statx(fd, "", AT_EMPTY_PATH, wanted, &sx);
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &sx) < 0 ||
-	    !(sx.stx_mask & STATX_BTIME))
+	*mode_out = sx.stx_mode;
+	if (rc < 0 || !(sx.stx_mask & STATX_BTIME))
 		return -1;
 	birth_out->tv_sec = (time_t)sx.stx_btime.tv_sec;
 	birth_out->tv_nsec = (long)sx.stx_btime.tv_nsec;

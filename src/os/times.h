@@ -7,6 +7,7 @@
 #ifndef FERRY_OS_TIMES_H
 #define FERRY_OS_TIMES_H
 
+#include <stdint.h>
 #include <time.h>
 
 /*
@@ -26,8 +27,9 @@ extern const char times_empty_path[];
 int times_set_symlink(int dir_fd, const char *name,
 		      const struct timespec times[2]);
 
-/* Get the time when the file of fd was created.  Returns 0, or -1 where the
- * file system does not keep it. */
-int times_of_birth(int fd, struct timespec *birth_out);
+/* Get the time when the file of fd was created, and in any case its mode (0 where
+ * it is not known), as one call yields both.  Returns 0, or -1 where the file
+ * system does not keep that time. */
+int times_of_birth(int fd, struct timespec *birth_out, uint32_t *mode_out);
 
 #endif

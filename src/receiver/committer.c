@@ -114,6 +114,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.path = c->name,
 		.path_len = c->name_len,
 		.placed = m->cfg.placed,
+		.unlocked = m->cfg.unlocked,
 	};
 	struct place_result placed;
 	/* The journal is removed before the rename, as a later transfer finds

@@ -36,6 +36,7 @@
 struct commit;
 struct fs_lacks;
 struct placed;
+struct unlocked;
 
 /* Called with the result of each entry, in the thread that commits it; within a
  * group in the order in which they were added. */
@@ -47,7 +48,8 @@ struct committer_config {
 	enum conflict_policy existing;
 	const struct digest_ops *digest;
 	struct fs_lacks *lacks; /* borrowed */
-	struct placed *placed;  /* borrowed, or NULL */
+	struct placed *placed;  /* borrowed, or NULL, */
+	struct unlocked *unlocked; /* and so is this */
 	int root_fd;         /* borrowed */
 	unsigned open_max;   /* entries that may wait: each holds descriptors */
 	commit_result result;

@@ -8,6 +8,7 @@
 
 #include "fs/why.h"
 #include "receiver/placed.h"
+#include "receiver/unlocked.h"
 
 enum {
 	/* Another process may create and remove the name again and again. */
@@ -188,6 +189,10 @@ void conflict_place(const struct place_request *a,
 	out->renamed[0] = '\0';
 	out->rival = NULL;
 	place_at(a, existing, is_locked, out);
+	/* Another session may have restored the directory's mode. */
+	if (out->status == STATUS_FAILED && out->cause == CAUSE_PERMISSION &&
+	    unlocked_open_parent(a->unlocked, a->dir_fd, a->path, a->path_len))
+		place_at(a, existing, is_locked, out);
 	if (out->status != STATUS_FAILED) {
 		out->cause = CAUSE_NONE;
 		free(out->rival);

@@ -16,6 +16,7 @@
 #include "wire/msg.h"
 
 struct placed;
+struct unlocked;
 
 enum conflict_policy {
 	CONFLICT_FAIL,
@@ -57,10 +58,11 @@ struct place_request {
 	int (*is_same)(const void *ctx, int dir_fd, const char *name);
 	const void *ctx;
 	/* The whole path, which ends with leaf, and what the session has put so
-	 * far; placed NULL: not looked at. */
+	 * far and unlocked; either NULL: not looked at. */
 	const char *path;
 	size_t path_len;
 	struct placed *placed;
+	struct unlocked *unlocked;
 };
 
 struct place_result {

@@ -24,6 +24,7 @@
 #include "receiver/session.h"
 #include "receiver/sessions.h"
 #include "receiver/setup.h"
+#include "receiver/unlocked.h"
 #include "receiver/worker.h"
 #include "session/admission.h"
 #include "session/channel.h"
@@ -308,12 +309,14 @@ static int make_worker(struct recv_connection *c, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	dirs_set_mode(w->dirs, setup->dir_mode);
 	dirs_set_since(w->dirs, &s->began);
+	unlocked_serve(s->transfer.unlocked, w->dirs);
 	w->parts.digest = s->transfer.digest;
 	w->parts.peer_id = s->peer_id;
 	w->parts.boot = setup->boot;
 	w->parts.dirs = w->dirs;
 	w->parts.lacks = &s->transfer.lacks;
 	w->parts.placed = s->transfer.placed;
+	w->parts.unlocked = s->transfer.unlocked;
 	w->parts.root_dev = setup->root_dev;
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/why.h"
+#include "receiver/unlocked.h"
 
 enum {
 	DIR_META_MEMORY = 4 << 20,
@@ -25,7 +26,9 @@ enum {
 };
 
 struct dir_meta {
-	int root_fd; /* set once; borrowed */
+	/* set once; borrowed */
+	int root_fd;
+	struct unlocked *unlocked;
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct buf mem; /* records: u16 length | path | metadata in the
@@ -43,22 +46,25 @@ struct record {
 /* The first pass sets the metadata of all directories, but leaves those that
  * are to be locked (without a permission for their owner) unlocked.  Then a
  * pass for each depth that has such directories, from the deepest up, locks
- * them. */
+ * them; before it, those that were unlocked at that depth and below are locked
+ * again. */
 struct pass {
 	struct dirs *dirs;
+	struct unlocked *unlocked;
 	int depth; /* of the directories that are locked; 0: the first pass */
 	int next;  /* of the next pass; 0: none */
 	dir_meta_trouble trouble;
 	void *ctx;
 };
 
-struct dir_meta *dir_meta_new(int root_fd)
+struct dir_meta *dir_meta_new(int root_fd, struct unlocked *unlocked)
 {
 	struct dir_meta *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return NULL;
 	d->root_fd = root_fd;
+	d->unlocked = unlocked;
 	d->spill_fd = -1;
 	pthread_mutex_init(&d->lock, NULL);
 	buf_init(&d->mem, DIR_META_MEMORY);
@@ -143,6 +149,8 @@ static void apply_one(struct pass *p, const struct record *rec)
 		return;
 	if (p->depth == 0 && depth > 0)
 		meta.mode |= OWNER;
+	if (p->depth == 0)
+		unlocked_forget(p->unlocked, rec->path, rec->len);
 	err_clear(&e);
 	fd = dirs_enter(p->dirs, rec->path, rec->len, &e);
 	lost = fd < 0 ? FILE_META_ALL_KINDS : part_set_dir_meta(fd, &meta, &e);
@@ -196,10 +204,32 @@ static int apply_spilled(struct dir_meta *d, struct pass *ps, struct err *e)
 	return 0;
 }
 
+/* The mode of an unlocked directory could not be restored. */
+static void on_trouble(void *ctx, const char *path, size_t len, int err_no)
+{
+	const struct pass *ps = ctx;
+
+	ps->trouble(ps->ctx, path, len, FILE_META_MODE, err_no);
+}
+
+/* Returns how many there were at this depth and below. */
+static int restore(struct dir_meta *d, struct pass *ps, size_t depth)
+{
+	struct dirs *walk = dirs_new(d->root_fd, 0, NULL, NULL);
+	size_t n = 0;
+
+	if (walk)
+		n = unlocked_restore(d->unlocked, depth, walk, on_trouble, ps);
+	dirs_free(walk);
+	return (int)n;
+}
+
 static int run_pass(struct dir_meta *d, struct pass *ps, struct err *e)
 {
 	int rc = 0;
 
+	if (ps->depth > 0)
+		(void)restore(d, ps, (size_t)ps->depth);
 	ps->dirs = dirs_new(d->root_fd, 0, NULL, NULL);
 	if (!ps->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -214,15 +244,25 @@ static int run_pass(struct dir_meta *d, struct pass *ps, struct err *e)
 int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 		   struct err *e)
 {
-	struct pass ps = { .trouble = trouble, .ctx = ctx };
-	int rc;
+	struct pass ps = { .unlocked = d->unlocked, .trouble = trouble,
+			   .ctx = ctx };
+	int rc = 0, restored;
 
-	if (d->count == 0)
-		return 0;
 	do {
 		ps.depth = ps.next;
 		ps.next = 0;
-		rc = run_pass(d, &ps, e);
+		if (d->count > 0)
+			rc = run_pass(d, &ps, e);
 	} while (rc == 0 && ps.next > 0);
-	return rc ? rc : d->count;
+	restored = restore(d, &ps, 1);
+	if (rc)
+		return rc;
+	return d->count > 0 ? d->count : restored;
+}
+
+void dir_meta_restore(struct dir_meta *d, dir_meta_trouble trouble, void *ctx)
+{
+	struct pass ps = { .trouble = trouble, .ctx = ctx };
+
+	(void)restore(d, &ps, 1);
 }

@@ -19,10 +19,11 @@
 #include "fs/part.h"
 
 struct dir_meta;
+struct unlocked;
 
 /* root_fd is borrowed: paths are relative to it, and the temporary file is made
- * there.  NULL when out of memory. */
-struct dir_meta *dir_meta_new(int root_fd);
+ * there.  unlocked is borrowed.  NULL when out of memory. */
+struct dir_meta *dir_meta_new(int root_fd, struct unlocked *unlocked);
 void dir_meta_free(struct dir_meta *d); /* NULL is allowed */
 
 /* Note a directory.  Returns 0, ERR_RESOURCE or ERR_LOCAL. */
@@ -34,7 +35,8 @@ typedef void (*dir_meta_trouble)(void *ctx, const char *path, size_t len,
 				 unsigned lost, int err_no);
 
 /*
- * Set modes and times of all.  Directories without all permissions for their
+ * Set modes and times of all, and restore those of unlocked directories that get
+ * none.  Directories without all permissions for their
  * owner get their modes last, the deepest first, so that what lies below them
  * is reached before (all that are more than 64 deep count as equally deep).
  * Blocks for as long as the disk takes.  Returns how many there were; or a
@@ -42,5 +44,8 @@ typedef void (*dir_meta_trouble)(void *ctx, const char *path, size_t len,
  */
 int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 		   struct err *e);
+
+/* Only restore the modes of unlocked directories, after a session that failed. */
+void dir_meta_restore(struct dir_meta *d, dir_meta_trouble trouble, void *ctx);
 
 #endif

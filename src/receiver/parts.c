@@ -14,6 +14,7 @@
 #include "receiver/commit.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "receiver/unlocked.h"
 
 uint64_t parts_tag(const struct parts *p, const char *leaf)
 {
@@ -37,6 +38,18 @@ static int is_unlockable(int rc, const struct err *e)
 			   e->sys_errno == EOPNOTSUPP));
 }
 
+/* Whether making a part failed with rc because of the directory's mode, and is
+ * worth another try. */
+static int unlocks(struct parts *p, const struct commit *c, int dir, int rc,
+		   struct err *e)
+{
+	if (rc >= 0 || rc == ERR_AGAIN || e->sys_errno != EACCES ||
+	    !unlocked_open_parent(p->unlocked, dir, c->name, c->name_len))
+		return 0;
+	err_clear(e);
+	return 1;
+}
+
 /* Open a kept part that no other item of this session has. */
 static int open_kept(struct parts *p, struct commit *c, int dir, int *was_there,
 		     struct err *e)
@@ -54,8 +67,8 @@ static int open_kept(struct parts *p, struct commit *c, int dir, int *was_there,
 	return rc;
 }
 
-int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
-		 struct err *e)
+static int create(struct parts *p, struct commit *c, int dir, const char *leaf,
+		  struct err *e)
 {
 	int rc = ERR_AGAIN, was_there = 0;
 
@@ -82,6 +95,16 @@ int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
 	return part_create(&c->part, &p->names, dir, e);
 }
 
+int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
+		 struct err *e)
+{
+	int rc = create(p, c, dir, leaf, e);
+
+	if (unlocks(p, c, dir, rc, e))
+		rc = create(p, c, dir, leaf, e);
+	return rc;
+}
+
 int parts_create_kept(struct parts *p, struct commit *c, int dir,
 		      const char *leaf, struct parts_found *found,
 		      struct err *e)
@@ -100,6 +123,8 @@ int parts_create_kept(struct parts *p, struct commit *c, int dir,
 	memcpy(id.boot, p->boot, sizeof(id.boot));
 	c->tag = parts_tag(p, leaf);
 	rc = open_kept(p, c, dir, &was_there, e);
+	if (unlocks(p, c, dir, rc, e))
+		rc = open_kept(p, c, dir, &was_there, e);
 	if (is_unlockable(rc, e)) {
 		err_clear(e);
 		return parts_create(p, c, dir, leaf, e);

@@ -19,6 +19,7 @@ struct commit;
 struct dirs;
 struct fs_lacks;
 struct placed;
+struct unlocked;
 
 struct parts {
 	/* set once; borrowed */
@@ -27,7 +28,8 @@ struct parts {
 	const uint8_t *boot;    /* JOURNAL_BOOT bytes */
 	struct dirs *dirs;      /* whose last walk ended in the directory */
 	struct fs_lacks *lacks;
-	struct placed *placed;  /* or NULL */
+	struct placed *placed;  /* or NULL, */
+	struct unlocked *unlocked; /* and so is this */
 	uint64_t root_dev;      /* of the directory that is received into */
 	/* its own */
 	struct part_names names; /* all zero at first */

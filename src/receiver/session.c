@@ -18,6 +18,7 @@
 #include "receiver/results.h"
 #include "receiver/setup.h"
 #include "receiver/symlinks.h"
+#include "receiver/unlocked.h"
 #include "session/features.h"
 #include "session/totals.h"
 #include "wire/msg.h"
@@ -125,8 +126,11 @@ static int make_parts(struct recv_session *s)
 	t->flusher = flusher_new(t);
 	sc.results = t->results;
 	if (!cfg->to_stdout) {
+		t->unlocked = cc.unlocked = sc.unlocked = unlocked_new();
+		if (!t->unlocked)
+			return -1;
 		t->symlinks = symlinks_new(&sc);
-		t->dir_meta = dir_meta_new(setup->root_fd);
+		t->dir_meta = dir_meta_new(setup->root_fd, t->unlocked);
 		if (!t->symlinks || !t->dir_meta)
 			return -1;
 	}
@@ -204,6 +208,7 @@ void recv_session_free(struct recv_session *s)
 	stop_threads(t);
 	dir_meta_free(t->dir_meta);
 	symlinks_free(t->symlinks);
+	unlocked_free(t->unlocked);
 	placed_free(t->placed);
 	quota_free(t->quota);
 	results_free(t->results);
@@ -396,6 +401,9 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	/* First, as the committer still commits and counts what waits.  After
 	 * that nobody else uses the session, and no lock is needed. */
 	stop_threads(&s->transfer);
+	/* Does nothing where FINISH has done it. */
+	if (tr->dir_meta)
+		dir_meta_restore(tr->dir_meta, on_trouble, s);
 	is_summed = s->state == RECV_SUMMED;
 	results_tell_losses(tr->results);
 	results_get_totals(tr->results, t);

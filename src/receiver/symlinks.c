@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "fs/dirs.h"
 #include "receiver/results.h"
+#include "receiver/unlocked.h"
 #include "session/channel.h"
 #include "wire/msg.h"
 
@@ -122,6 +123,7 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 		.path = row->name,
 		.path_len = row->name_len,
 		.placed = s->cfg.placed,
+		.unlocked = s->cfg.unlocked,
 	};
 	struct place_result placed = { .status = STATUS_FAILED };
 	struct err fe;
@@ -156,6 +158,7 @@ static int make_rows(const struct symlinks *s, struct channel *ch,
 	if (!dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	dirs_set_mode(dirs, s->cfg.dir_mode);
+	unlocked_serve(s->cfg.unlocked, dirs);
 	rd_init(&r, rows->data, rows->len);
 	while (rc == 0 && r.left > 0) {
 		struct row row;

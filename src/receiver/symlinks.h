@@ -18,12 +18,14 @@ struct channel;
 struct pack_item;
 struct results;
 struct symlinks;
+struct unlocked;
 
 struct symlinks_config {
 	int root_fd;       /* borrowed */
 	uint32_t dir_mode; /* of directories that are missing */
 	enum conflict_policy existing;
-	struct placed *placed; /* borrowed, or NULL */
+	struct placed *placed;     /* borrowed, or NULL, */
+	struct unlocked *unlocked; /* and so is this */
 	enum sync_mode sync;
 	int tells_sender;        /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */

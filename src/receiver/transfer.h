@@ -27,6 +27,7 @@ struct results;
 struct mode_rules;
 struct session_events;
 struct symlinks;
+struct unlocked;
 
 enum {
 	/* In this many packs each name is looked up before its file is written,
@@ -58,7 +59,8 @@ struct transfer {
 	struct flusher *flusher;
 	struct symlinks *symlinks; /* NULL with --stdout, */
 	struct placed *placed;     /* NULL with --stdout, */
-	struct dir_meta *dir_meta; /* and so is this */
+	struct unlocked *unlocked; /* and so are these */
+	struct dir_meta *dir_meta;
 
 	/* The session cannot go on, or all its streams are gone. */
 	atomic_int is_over;

@@ -56,7 +56,7 @@ static const int receiving[] = {
 	SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep,
 	SYS_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_uname,
 	SYS_sysinfo, SYS_getpid, SYS_getppid, SYS_getuid, SYS_geteuid,
-	SYS_getgid, SYS_getegid,
+	SYS_getgid, SYS_getegid, SYS_getgroups,
 #ifdef SYS_time
 	SYS_time,
 #endif

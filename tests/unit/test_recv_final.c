@@ -22,6 +22,7 @@
 
 #include "receiver/dir_meta.h"
 #include "receiver/symlinks.h"
+#include "receiver/unlocked.h"
 
 enum { KEPT_MAX = 8192, OWNER_MTIME = 1200000000 };
 
@@ -350,7 +351,7 @@ static void modes_and_times_of_directories(void **state)
 {
 	static const char *const paths[] = { "a", "a/b", "c", NULL };
 	struct recv_lab *lab = *state;
-	struct dir_meta *d = dir_meta_new(lab->dir);
+	struct dir_meta *d = dir_meta_new(lab->dir, NULL);
 	struct trouble t = { 0 };
 	struct err e;
 
@@ -381,7 +382,7 @@ static void locked_directories(void **state)
 	pass_modes(false);
 	make_dirs(lab, paths);
 	for (int is_downwards = 0; is_downwards < 2; is_downwards++) {
-		struct dir_meta *d = dir_meta_new(lab->dir);
+		struct dir_meta *d = dir_meta_new(lab->dir, NULL);
 
 		if (is_downwards) {
 			note(d, "a", 0400);
@@ -405,11 +406,111 @@ static void locked_directories(void **state)
 	}
 }
 
+static void assert_mode(struct recv_lab *lab, const char *path, mode_t mode)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(lab->dir, path, &st, 0), 0);
+	assert_int_equal(st.st_mode & 07777, mode);
+}
+
+/* Open a directory of a path that may be locked, as a stream's thread does. */
+static void unlock(struct unlocked *u, int dir, const char *path)
+{
+	struct dirs *walk = dirs_new(dir, DIRS_CREATE, NULL, NULL);
+	struct err e;
+	int fd;
+
+	err_clear(&e);
+	unlocked_serve(u, walk);
+	fd = dirs_enter(walk, path, strlen(path), &e);
+	assert_true(fd >= 0);
+	(void)unlocked_open(u, fd, path, strlen(path));
+	dirs_free(walk);
+}
+
+/* What was unlocked is locked again, unless the sender has another mode for it,
+ * in whichever order they lie in one another. */
+static void unlocked_directories(void **state)
+{
+	static const char *const paths[] = { "a", "a/b", "a/b/c", "a/b/c/d",
+					     "e", NULL };
+	struct recv_lab *lab = *state;
+
+	pass_modes(false);
+	make_dirs(lab, paths);
+	for (int is_failed = 0; is_failed < 2; is_failed++) {
+		struct unlocked *u = unlocked_new();
+		struct dir_meta *d = dir_meta_new(lab->dir, u);
+		struct trouble t = { 0 };
+		struct err e;
+
+		assert_int_equal(fchmodat(lab->dir, "a/b/c/d", 0555, 0), 0);
+		assert_int_equal(fchmodat(lab->dir, "a/b/c", 0444, 0), 0);
+		assert_int_equal(fchmodat(lab->dir, "a/b", 0477, 0), 0);
+		assert_int_equal(fchmodat(lab->dir, "a", 0500, 0), 0);
+		assert_int_equal(fchmodat(lab->dir, "e", 0444, 0), 0);
+		unlock(u, lab->dir, "a/b/c/d");
+		unlock(u, lab->dir, "a");
+		unlock(u, lab->dir, "e");
+		/* the mode that it has now, which shows nothing by itself */
+		note(d, "e", 0744);
+		note(d, "a/b", 0455);
+		if (is_failed)
+			dir_meta_restore(d, on_trouble, &t);
+		else
+			assert_int_equal(dir_meta_apply(d, on_trouble, &t, &e),
+					 2);
+		assert_int_equal(t.count, 0);
+		assert_mode(lab, "a", 0500);
+		assert_mode(lab, "e", is_failed ? 0444 : 0744);
+		assert_mode(lab, "a/b", is_failed ? 0477 : 0455);
+		assert_int_equal(fchmodat(lab->dir, "a", 0700, 0), 0);
+		assert_int_equal(fchmodat(lab->dir, "a/b", 0700, 0), 0);
+		assert_mode(lab, "a/b/c", 0444);
+		assert_int_equal(fchmodat(lab->dir, "a/b/c", 0700, 0), 0);
+		assert_mode(lab, "a/b/c/d", 0555);
+		dir_meta_free(d);
+		unlocked_free(u);
+	}
+}
+
+/* Where another process changed the mode, or put another directory there, that
+ * is left alone. */
+static void unlocked_directories_that_change(void **state)
+{
+	static const char *const paths[] = { "a", "b", "c", NULL };
+	struct unlocked *u = unlocked_new();
+	struct recv_lab *lab = *state;
+	struct dir_meta *d = dir_meta_new(lab->dir, u);
+	struct trouble t = { 0 };
+
+	pass_modes(false);
+	make_dirs(lab, paths);
+	for (int i = 0; paths[i]; i++) {
+		assert_int_equal(fchmodat(lab->dir, paths[i], 0500, 0), 0);
+		unlock(u, lab->dir, paths[i]);
+		assert_mode(lab, paths[i], 0700);
+	}
+	assert_int_equal(fchmodat(lab->dir, "a", 0711, 0), 0);
+	assert_int_equal(renameat(lab->dir, "b", lab->dir, "old"), 0);
+	assert_int_equal(mkdirat(lab->dir, "b", 0700), 0);
+	assert_int_equal(unlinkat(lab->dir, "c", AT_REMOVEDIR), 0);
+	assert_int_equal(symlinkat("b", lab->dir, "c"), 0);
+	dir_meta_restore(d, on_trouble, &t);
+	assert_int_equal(t.count, 0);
+	assert_mode(lab, "a", 0711);
+	assert_mode(lab, "b", 0700);
+	assert_mode(lab, "old", 0700);
+	dir_meta_free(d);
+	unlocked_free(u);
+}
+
 static void what_cannot_be_set_is_reported(void **state)
 {
 	static const char *const paths[] = { "a", NULL };
 	struct recv_lab *lab = *state;
-	struct dir_meta *d = dir_meta_new(lab->dir);
+	struct dir_meta *d = dir_meta_new(lab->dir, NULL);
 	struct trouble t = { 0 };
 	struct err e;
 
@@ -424,7 +525,7 @@ static void what_cannot_be_set_is_reported(void **state)
 	assert_meta(lab, "a", 0711);
 	dir_meta_free(d);
 	/* nor is a symlink followed */
-	d = dir_meta_new(lab->dir);
+	d = dir_meta_new(lab->dir, NULL);
 	note(d, "l", 0777);
 	assert_int_equal(dir_meta_apply(d, on_trouble, &t, &e), 1);
 	assert_int_equal(t.count, 2);
@@ -439,7 +540,7 @@ static void a_list_that_goes_to_a_file(void **state)
 	enum { LONG = 4000, MANY = 3000 };
 	static const char *const paths[] = { "first", "locked", "last", NULL };
 	struct recv_lab *lab = *state;
-	struct dir_meta *d = dir_meta_new(lab->dir);
+	struct dir_meta *d = dir_meta_new(lab->dir, NULL);
 	char *path = malloc(LONG + 1);
 	struct trouble t = { 0 };
 	struct err e;
@@ -530,6 +631,10 @@ int main(void)
 		lab_test(no_symlink_is_followed),
 		lab_test(modes_and_times_of_directories),
 		cmocka_unit_test_setup_teardown(locked_directories,
+						lab_set_up, tear_down_modes),
+		cmocka_unit_test_setup_teardown(unlocked_directories,
+						lab_set_up, tear_down_modes),
+		cmocka_unit_test_setup_teardown(unlocked_directories_that_change,
 						lab_set_up, tear_down_modes),
 		lab_test(what_cannot_be_set_is_reported),
 		lab_test(a_list_that_goes_to_a_file),
