@@ -20,6 +20,14 @@ endif
 
 unit_tests := $(patsubst tests/unit/%.c,%,$(call with_threads,$(sort \
 	$(wildcard tests/unit/test_*.c))))
+# It takes a fifth of all that runs under the thread sanitizer: see failing-calls.
+ifeq ($(SANITIZE),thread)
+unit_tests := $(filter-out test_failing_calls,$(unit_tests))
+endif
+## UNSANITIZED=1: of the unit tests only those that a sanitizer would skip
+ifneq ($(UNSANITIZED),)
+unit_tests := test_sandbox test_torture
+endif
 # lackfs needs libfuse: without it, the tests that mount it are skipped.
 has_fuse   := $(shell $(PKG_CONFIG) --exists fuse3 2>/dev/null && echo yes)
 tools      := $(filter-out $(if $(has_fuse),,lackfs),$(patsubst \
@@ -47,6 +55,7 @@ bats_runs  := $(bats_files:tests/bats/%.bats=run/bats/%)
 export FERRY         := $(abspath $(B)/ferry)
 export FERRY_TOOLS   := $(abspath $(B)/tools)
 export FERRY_VARIANT := $(VARIANT)
+## FERRY_LONG=1: bats tests of file systems: all combinations, not a sample
 ## VALGRIND=1: bats tests and soak run ferry under valgrind
 ifdef VALGRIND
 export FERRY_WRAP := valgrind -q --error-exitcode=99 --leak-check=full --vgdb=no
@@ -151,6 +160,11 @@ hostile: $(B)/ferry
 	$(Q)FERRY=$< HOSTILE_LONG=1 tests/tools/alone tests/hostile/suite \
 		$(HOSTILE)
 
+## failing-calls: every call of a transfer fails once, also with SANITIZE=thread
+failing-calls: $(B)/tests/test_failing_calls
+	$(Q)FERRY_CALLS=all CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test 7200 \
+		'$(LOGS)/failing-calls.log' $(wrap) $<
+
 ## coverage: lines and branches that the tests run, by file (minutes)
 coverage:
 	$(Q)rm -rf $(out)/coverage/by-test
@@ -163,4 +177,4 @@ soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
 .PHONY: tests have-cmocka check check-unit check-bats list acceptance coverage \
-	torture hostile soak $(unit_runs) $(bats_runs)
+	torture hostile soak failing-calls $(unit_runs) $(bats_runs)
