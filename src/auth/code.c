@@ -8,17 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/io.h"
 #include "base/similar.h"
 #include "os/entropy.h"
-#include "auth/key.h"
 
 #define FORM "a code is four digits and two words, such as 4821-river-anchor"
 
 enum {
 	NUMBERS = 10000,
-	/* A code has at most CODE_MAX bytes; the rest is for blanks. */
-	FILE_MAX = 128,
 	/* Further words are no help: there are dozens of them. */
 	NEAR_DISTANCE = 2,
 };
@@ -201,30 +197,6 @@ unsigned code_find_misspelt(const char *text, size_t n,
 	}
 	explicit_bzero(&p, sizeof(p));
 	return count;
-}
-
-int code_load(char code[CODE_MAX], const char *path, struct err *e)
-{
-	char text[FILE_MAX];
-	ssize_t n;
-	int fd, rc;
-
-	code[0] = '\0';
-	fd = key_open_secret(path, e);
-	if (fd < 0)
-		return fd;
-	n = io_read(fd, text, sizeof(text));
-	if (n < 0)
-		rc = err_sys(e, ERR_LOCAL, "cannot read %s", path);
-	else if (n == sizeof(text))
-		rc = err_set(e, ERR_USAGE, "it is too long");
-	else
-		rc = code_parse(code, text, (size_t)n, e);
-	if (rc == ERR_USAGE)
-		err_prefix(e, "%s does not contain a valid code", path);
-	explicit_bzero(text, sizeof(text));
-	io_close(&fd);
-	return rc;
 }
 
 /* ---- completion ---- */

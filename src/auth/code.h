@@ -51,11 +51,6 @@ struct code_misspelt {
 unsigned code_find_misspelt(const char *text, size_t n,
 			    struct code_misspelt found[CODE_WORDS]);
 
-/* Read a code from a file that contains nothing else, as code_parse().  The
- * file must be safe for a secret (key_open_secret()).  Returns 0, ERR_USAGE or
- * ERR_LOCAL; on failure code is empty. */
-int code_load(char code[CODE_MAX], const char *path, struct err *e);
-
 /*
  * Complete n bytes of text typed so far.  rest (size bytes, always terminated)
  * gets what must follow: the letters that all possible words have in common, a

@@ -19,6 +19,7 @@
 #include <openssl/params.h>
 
 #include "base/clock.h"
+#include "auth/code_file.h"
 #include "auth/hkdf.h"
 #include "auth/key.h"
 #include "auth/mode.h"
@@ -60,6 +61,8 @@ enum state { OPEN, AGREED, SPENT };
 
 struct pake {
 	uint8_t w[SPAKE2_SCALAR]; /* set once */
+	/* set once; used with lock held */
+	struct code_file *file; /* that the code is from, or NULL */
 	/* guarded by lock; so is setting the key in struct tls */
 	pthread_mutex_t lock;
 	enum state state;
@@ -147,10 +150,27 @@ int pake_renew(struct pake *p, const char *code, struct err *e)
 	if (rc == 0) {
 		memcpy(p->w, w, sizeof(w));
 		memset(p->words, 0, sizeof(p->words));
+		code_file_free(p->file);
+		p->file = NULL;
 		p->state = OPEN;
 	}
 	OPENSSL_cleanse(w, sizeof(w));
 	return rc;
+}
+
+struct pake *pake_new_from_file(const char *path, enum net_role role,
+				struct err *e)
+{
+	char code[CODE_MAX];
+	struct code_file *file = code_file_open(path, role, code, e);
+	struct pake *p = file ? pake_new(code, e) : NULL;
+
+	code_wipe(code);
+	if (p)
+		p->file = file;
+	else
+		code_file_free(file);
+	return p;
 }
 
 void pake_free(struct pake *p)
@@ -158,6 +178,7 @@ void pake_free(struct pake *p)
 	if (!p)
 		return;
 	pthread_mutex_destroy(&p->lock);
+	code_file_free(p->file);
 	OPENSSL_cleanse(p, sizeof(*p));
 	free(p);
 }
@@ -329,17 +350,22 @@ static void make_words(const uint8_t *bytes, char text[PAKE_VERIFY_MAX])
 	text[used] = '\0';
 }
 
-/* Check the peer's confirmation, which uses the code up, and set the key.  With
- * lock held: a thread that sees AGREED may use tls at once. */
+/* From now on the code is not valid, here or in its file.  With lock held. */
+static int spend(struct pake *p, struct err *e)
+{
+	p->state = SPENT;
+	return p->file ? code_file_mark(p->file, e) : 0;
+}
+
+/* Check the peer's confirmation, after spend(), and set the key.  With lock held: a thread that sees AGREED may use tls at once. */
 static int check_confirmation(struct pake *p, const struct spake2 *s,
 			      struct tls *tls, const uint8_t *mac,
 			      struct err *e)
 {
 	uint8_t psk[KEY_BYTES], bytes[2 * PAKE_VERIFY_WORDS];
-	int good = spake2_check(s, mac), rc = 0;
+	int rc;
 
-	p->state = SPENT;
-	if (!good)
+	if (!spake2_check(s, mac))
 		return ERR_AUTH;
 	rc = spake2_derive(s, PSK_LABEL, psk, sizeof(psk), e);
 	if (rc == 0)
@@ -407,9 +433,10 @@ static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	/* Our confirmation lets the other side test one guess, so that it must
 	 * not be sent for this code again, whatever happens now. */
 	pthread_mutex_lock(&p->lock);
-	p->state = SPENT;
+	rc = spend(p, e);
 	pthread_mutex_unlock(&p->lock);
-	rc = send_message(c, 3, spake2_mac(s), SPAKE2_MAC, e);
+	if (rc == 0)
+		rc = send_message(c, 3, spake2_mac(s), SPAKE2_MAC, e);
 	if (rc == 0)
 		rc = recv_message(c, 4, mac, sizeof(mac), e);
 	if (rc < 0)
@@ -455,6 +482,19 @@ out:
 static int used_already(struct err *e)
 {
 	return err_set(e, ERR_AUTH, "the code was already used");
+}
+
+static int guessed_wrong(const struct pake *p, struct err *e)
+{
+	if (p->file)
+		return err_set(e, ERR_AUTH,
+			       "gave a wrong code, so this one is no longer "
+			       "valid: write a new one to %s and start ferry "
+			       "receive here again",
+			       code_file_path(p->file));
+	return err_set(e, ERR_AUTH,
+		       "gave a wrong code, so this one is no longer valid: "
+		       "start ferry receive here again for a new code");
 }
 
 /*
@@ -516,12 +556,12 @@ static int receive_guess(struct pake *p, struct tls *tls,
 	/* Check and use in one step, or two guesses could be tested at once. */
 	pthread_mutex_lock(&p->lock);
 	*spent = p->state == OPEN;
-	rc = *spent ? check_confirmation(p, s, tls, mac, e) : used_already(e);
+	rc = *spent ? spend(p, e) : used_already(e);
+	if (rc == 0)
+		rc = check_confirmation(p, s, tls, mac, e);
 	pthread_mutex_unlock(&p->lock);
 	if (*spent && rc == ERR_AUTH)
-		err_set(e, rc,
-			"gave a wrong code, so this one is no longer valid: "
-			"start ferry receive here again for a new code");
+		guessed_wrong(p, e);
 	if (rc == 0)
 		rc = send_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
 out:

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/role.h"
 #include "os/cancel.h"
 #include "auth/words.h"
 
@@ -37,6 +38,15 @@ enum {
  * is not kept.  NULL with ERR_RESOURCE.
  */
 struct pake *pake_new(const char *code, struct err *e);
+
+/*
+ * The same with the code in a file, as code_file_open(); path is borrowed.  The
+ * file is marked before anybody can learn whether a guess was right.  Where that
+ * fails the code is used up, and no guess is tested: the exchange fails with
+ * ERR_LOCAL.  NULL with an error as code_file_open(), or ERR_RESOURCE.
+ */
+struct pake *pake_new_from_file(const char *path, enum net_role role,
+				struct err *e);
 
 /* Wipe and free; NULL is allowed. */
 void pake_free(struct pake *p);

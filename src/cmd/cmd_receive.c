@@ -212,18 +212,17 @@ static int prepare_code(const struct receive_options *opts,
 			struct report *report, struct pake **pake,
 			struct err *e)
 {
-	const char *file = opts->common.code_file;
-	char code[CODE_MAX];
-	int rc = file ? code_load(code, file, e) : code_generate(code, e);
+	const char *path = opts->common.code_file;
+	char code[CODE_MAX] = "";
 
-	if (rc == 0) {
+	if (path)
+		*pake = pake_new_from_file(path, NET_LISTENS, e);
+	else if (code_generate(code, e) == 0)
 		*pake = pake_new(code, e);
-		rc = *pake ? 0 : e->code;
-	}
-	if (rc == 0)
-		report_set_code(report, file ? NULL : code, *pake);
+	if (*pake)
+		report_set_code(report, path ? NULL : code, *pake);
 	code_wipe(code);
-	return rc;
+	return *pake ? 0 : e->code;
 }
 
 static int run_sessions(const struct receive_options *opts,

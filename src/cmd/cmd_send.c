@@ -470,19 +470,17 @@ static int prepare_code(const struct send_options *opts,
 			const struct operands *o, struct report *report,
 			struct send_config *cfg, struct err *e)
 {
-	const char *file = opts->common.code_file;
-	char code[CODE_MAX];
-	int rc = file ? code_load(code, file, e) :
-			ask_code(o->host, cfg->cancel_fd, code, e);
+	const char *path = opts->common.code_file;
+	char code[CODE_MAX] = "";
 
-	if (rc == 0) {
+	if (path)
+		cfg->pake = pake_new_from_file(path, NET_CONNECTS, e);
+	else if (ask_code(o->host, cfg->cancel_fd, code, e) == 0)
 		cfg->pake = pake_new(code, e);
-		rc = cfg->pake ? 0 : e->code;
-	}
-	if (rc == 0)
+	if (cfg->pake)
 		report_set_code(report, NULL, cfg->pake);
 	code_wipe(code);
-	return rc;
+	return cfg->pake ? 0 : e->code;
 }
 
 /* For renew_code() in struct send_config. */

@@ -66,7 +66,8 @@ static const struct option_row security_rows[] = {
 		  "for (default)" },
 	{ .name = "code-file", .arg = "FILE", .kind = OPTION_TEXT,
 	  .off = OFF(code_file),
-	  .help = "the same, with the code from FILE" },
+	  .help = "the same, with the code from FILE, which is marked when "
+		  "it was used" },
 	{ .name = "key", .arg = "FILE", .kind = OPTION_TEXT, .off = OFF(key),
 	  .help = "TLS with a shared key, made by ferry keygen" },
 	{ .name = "cert", .arg = "FILE", .kind = OPTION_TEXT,

@@ -285,6 +285,81 @@ restarted() {
 	hasnt events '"event":"code"'
 }
 
+# burnt SIDE TARGET - it does not start with the code file any more
+burnt() {
+	local code=0
+	timeout --foreground "$(limit 20)" "$FERRY" "$1" --code-file file \
+		"${@:2}" 2>again </dev/null || code=$?
+	[ "$code" = 4 ] || { echo "$1: $code"; cat again; return 1; }
+	has again "the code in file was used or guessed wrong"
+}
+
+@test "a code in a file allows one guess, also if the receiver is started again" {
+	secret=4821-river-anchor
+	(umask 077; echo " $secret" >file)
+	receive --code-file file dst
+	is peer send "$port" "$(wrong_code)" "refused 0"
+	wait_receiver
+	[ "$got" = 4 ]
+	burnt receive dst
+	has messages "no longer valid: write a new one to file"
+	hasnt file river
+	# used by the right sender, whose own copy is marked as well
+	(umask 077; echo "$secret" | tee copy >file)
+	receive --code-file file dst
+	# two receivers would allow two guesses
+	sent=0
+	timeout --foreground "$(limit 20)" "$FERRY" receive --code-file file \
+		dst 2>sender || sent=$?
+	status 2
+	has sender "in use by another ferry receive"
+	send --code-file copy src/MARKER-name
+	status 0
+	wait_receiver
+	burnt receive dst
+	mv copy file
+	burnt send src 127.0.0.1:1
+	# one that poses as the receiver gets one guess of a sender's code
+	echo "$secret" >file
+	start other python3 "$tools/code_peer.py" receive "$(wrong_code)" \
+		>other.out
+	await other.out '^[0-9]+$'
+	port=$(cat other.out)
+	send --code-file file src/MARKER-name
+	status 4
+	ended other
+	burnt send src 127.0.0.1:1
+	# nobody was there to guess: the code stays
+	echo "$secret" >file
+	send --code-file file src/MARKER-name
+	status 3
+	is cat file "$secret"
+}
+
+@test "a code file that cannot be marked is refused; a pipe needs no mark" {
+	secret=4821-river-anchor
+	local wrap=()
+	mkdir ro
+	echo "$secret" >ro/file
+	chmod 400 ro/file
+	if "$tools/can" CAP_DAC_OVERRIDE; then
+		needs 'mount namespaces'
+		# shellcheck disable=SC2016
+		wrap=(unshare --mount bash -c 'mount --bind ro ro &&
+			mount -o remount,bind,ro ro && exec "$@"' -)
+	fi
+	sent=0
+	timeout --foreground "$(limit 20)" "${wrap[@]}" "$FERRY" receive \
+		--code-file ro/file dst 2>sender || sent=$?
+	status 2
+	has sender "ro/file cannot be written to"
+	receive --code-file <(echo "$secret") dst
+	send --code-file /dev/stdin src/MARKER-name < <(echo "$secret")
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+}
+
 @test "code files that others can read or that hold no code are refused" {
 	write_code 4821-river-anchor
 	chmod 640 code

@@ -30,7 +30,8 @@ mode_of() {
 	case $1 in
 	key) echo --key key ;;
 	cert) echo --cert $2.pem --cert-key $2.key --ca ca.pem ;;
-	code) echo --code-file code ;;
+	# a copy, as it is marked when it was used
+	code) cp -p code "code.$2" && echo "--code-file code.$2" ;;
 	esac
 }
 

@@ -5,14 +5,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <openssl/evp.h>
 
 #include <cmocka.h>
 
 #include "base/num.h"
-#include "auth/code.h"
+#include "auth/code_file.h"
+#include "base/io.h"
 #include "net_fixture.h"
 
 static void the_list_is_the_published_one(void **state)
@@ -170,8 +173,12 @@ static int load(struct place *p, const char *text, size_t n, mode_t mode,
 {
 	const char *path = place_path(p, "code");
 
+	struct code_file *f;
+
 	place_write(path, text, n, mode);
-	return code_load(code, path, e);
+	f = code_file_open(path, NET_LISTENS, code, e);
+	code_file_free(f);
+	return f ? 0 : e->code;
 }
 
 static void codes_are_loaded_from_safe_files_only(void **state)
@@ -194,9 +201,51 @@ static void codes_are_loaded_from_safe_files_only(void **state)
 	/* Its beginning alone would be a code. */
 	assert_int_equal(load(*state, long_text, sizeof(long_text), 0600, code,
 			      &e), ERR_USAGE);
-	assert_int_equal(code_load(code, place_path(*state, "absent"), &e),
-			 ERR_LOCAL);
+	assert_null(code_file_open(place_path(*state, "absent"), NET_LISTENS,
+				   code, &e));
+	assert_int_equal(e.code, ERR_LOCAL);
 	assert_string_equal(code, "");
+}
+
+static void a_marked_code_is_not_loaded_again(void **state)
+{
+	static const char text[] = " 0007-zoo-able \n", next[] = "1111-zoo-able";
+	const char *path = place_path(*state, "code");
+	char code[CODE_MAX], now[64] = "";
+	struct err e = { 0 };
+	struct code_file *f, *other;
+	int fd;
+
+	place_write(path, text, sizeof(text) - 1, 0600);
+	f = code_file_open(path, NET_LISTENS, code, &e);
+	assert_non_null(f);
+	/* Another receiver would allow another guess; a sender with the same
+	 * file does not. */
+	assert_null(code_file_open(path, NET_LISTENS, code, &e));
+	assert_int_equal(e.code, ERR_USAGE);
+	other = code_file_open(path, NET_CONNECTS, code, &e);
+	assert_non_null(other);
+	assert_int_equal(code_file_mark(f, &e), 0);
+	/* Twice is as once. */
+	assert_int_equal(code_file_mark(other, &e), 0);
+	code_file_free(other);
+	code_file_free(f);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(io_read(fd, now, sizeof(now)), sizeof(text) - 1);
+	close(fd);
+	assert_string_equal(now, "used           \n");
+	assert_null(code_file_open(path, NET_LISTENS, code, &e));
+	assert_int_equal(e.code, ERR_AUTH);
+	assert_string_equal(code, "");
+
+	/* A code that was written meanwhile is another one. */
+	place_write(path, text, sizeof(text) - 1, 0600);
+	f = code_file_open(path, NET_LISTENS, code, &e);
+	place_write(path, next, sizeof(next) - 1, 0600);
+	assert_int_equal(code_file_mark(f, &e), 0);
+	code_file_free(f);
+	assert_int_equal(load(*state, next, sizeof(next) - 1, 0600, code, &e),
+			 0);
 }
 
 static void completion(void **state)
@@ -278,6 +327,7 @@ int main(void)
 		cmocka_unit_test(anything_else_is_refused),
 		cmocka_unit_test(a_nul_is_no_blank),
 		cmocka_unit_test(codes_are_loaded_from_safe_files_only),
+		cmocka_unit_test(a_marked_code_is_not_loaded_again),
 		cmocka_unit_test(completion),
 		cmocka_unit_test(common_prefixes_are_completed),
 	};
