@@ -1,9 +1,12 @@
 /*
- * Single steps of input and output on a TCP socket.  The socket is blocking
+ * Single steps of input and output on a socket.  The socket is blocking
  * with a receive timeout of one tick: to wait in recv(2) itself, with
  * MSG_WAITALL for large reads, takes one system call, where poll(2) and recv(2)
  * would take two for every segment that arrives.  Calls that must not wait use
  * MSG_DONTWAIT.
+ *
+ * What sshd gives a command are pipes, which have none of these: they do not
+ * block, and every wait is in poll(2).
  */
 #include "net/sock.h"
 
@@ -16,9 +19,23 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
+
+static void init(struct sock *k, int fd, int timeout_ms)
+{
+	memset(k, 0, sizeof(*k));
+	k->fd = fd;
+	k->out_fd = k->abort_wake.fd = -1;
+	k->timeout_ms = timeout_ms;
+	k->tick_ms = SOCK_TICK_MS;
+	k->progress_ms = clock_ms();
+	atomic_init(&k->aborted, 0);
+	atomic_init(&k->bytes_in, 0);
+	atomic_init(&k->bytes_out, 0);
+}
 
 int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 {
@@ -26,14 +43,7 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	const int none = 0;
 	int flags;
 
-	memset(k, 0, sizeof(*k));
-	k->fd = fd;
-	k->timeout_ms = timeout_ms;
-	k->tick_ms = SOCK_TICK_MS;
-	k->progress_ms = clock_ms();
-	atomic_init(&k->aborted, 0);
-	atomic_init(&k->bytes_in, 0);
-	atomic_init(&k->bytes_out, 0);
+	init(k, fd, timeout_ms);
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) < 0)
@@ -47,6 +57,26 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	return 0;
 }
 
+static int set_nonblocking(int fd)
+{
+	const int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+int sock_init_pair(struct sock *k, int in, int out, int timeout_ms,
+		   struct err *e)
+{
+	init(k, in, timeout_ms);
+	k->is_pair = 1;
+	k->out_fd = out;
+	if (set_nonblocking(in) < 0 || set_nonblocking(out) < 0)
+		return err_sys(e, ERR_LOST, "cannot set up the connection");
+	if (wake_open(&k->abort_wake))
+		return err_sys(e, ERR_RESOURCE, "cannot set up the connection");
+	return 0;
+}
+
 void sock_set_tick(struct sock *k, int tick_ms)
 {
 	const struct timeval tick = {
@@ -54,14 +84,31 @@ void sock_set_tick(struct sock *k, int tick_ms)
 		.tv_usec = tick_ms % 1000 * 1000,
 	};
 
-	if (setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) ==
-	    0)
+	if (k->is_pair ||
+	    setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) ==
+		    0)
 		k->tick_ms = tick_ms;
+}
+
+void sock_disown(struct sock *k)
+{
+	k->fd = k->out_fd = -1;
 }
 
 void sock_release(struct sock *k)
 {
 	io_close(&k->fd);
+	io_close(&k->out_fd);
+	if (k->is_pair)
+		wake_close(&k->abort_wake);
+}
+
+void sock_end_output(struct sock *k)
+{
+	/* where input and output are one socket, closing one of its two
+	 * descriptors ends nothing */
+	(void)shutdown(k->is_pair ? k->out_fd : k->fd, SHUT_WR);
+	io_close(&k->out_fd);
 }
 
 /* ------------------------------------------------------------------- time */
@@ -147,7 +194,8 @@ int sock_send(struct sock *k, const struct iovec *iov, size_t count,
 	*sent = 0;
 	/* sendmsg(2) does not change the array, though msg_iov is not const. */
 	memcpy(&msg.msg_iov, &iov, sizeof(iov));
-	n = sendmsg(k->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = k->is_pair ? writev(k->out_fd, iov, (int)count) :
+			 sendmsg(k->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return transfer_failed(k, "send to", e);
 	*sent = (size_t)n;
@@ -160,7 +208,8 @@ int sock_send(struct sock *k, const struct iovec *iov, size_t count,
 static int receive_once(struct sock *k, void *p, size_t n, int flags,
 			size_t *got, struct err *e)
 {
-	ssize_t did = recv(k->fd, p, n, flags);
+	ssize_t did = k->is_pair ? read(k->fd, p, n) :
+				   recv(k->fd, p, n, flags);
 
 	*got = 0;
 	if (did < 0)
@@ -196,7 +245,7 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
 	rc = step_ms(k, -1, &ms, e);
 	if (rc < 0)
 		return rc;
-	if (ms < k->tick_ms || k->cancel) {
+	if (ms < k->tick_ms || k->cancel || k->is_pair) {
 		/* SO_RCVTIMEO is a whole tick, and recv(2) cannot watch the
 		 * token. */
 		rc = sock_wait(k, POLLIN, -1, ms, &revents, &woken, e);
@@ -212,10 +261,12 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
 int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 	      int *woken, struct err *e)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[5] = {
 		{ .fd = k->fd, .events = (short)events },
 		{ .fd = wake_fd, .events = POLLIN },
 		{ .fd = cancel_fd(k->cancel), .events = POLLIN },
+		{ .fd = k->abort_wake.fd, .events = POLLIN },
+		{ .fd = -1, .events = POLLOUT },
 	};
 	uint64_t start_ms = clock_ms();
 	int rc, ms;
@@ -224,14 +275,24 @@ int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 	rc = step_ms(k, max_ms, &ms, e);
 	if (rc < 0)
 		return rc;
+	if (k->is_pair) {
+		/* poll(2) reports the end of a pipe whatever is asked for */
+		if (!(events & POLLIN))
+			fds[0].fd = -1;
+		if (events & POLLOUT)
+			fds[4].fd = k->out_fd;
+	}
 	/* poll(2) ignores descriptors that are -1; entries at the end are left
 	 * out. */
-	rc = poll(fds, k->cancel ? 3 : wake_fd >= 0 ? 2 : 1, ms);
+	rc = poll(fds, k->is_pair ? 5 : k->cancel ? 3 : wake_fd >= 0 ? 2 : 1,
+		  ms);
 	add_wait(k, start_ms);
 	if (rc < 0 && errno != EINTR)
 		return err_sys(e, ERR_LOST, "cannot wait for the other side");
 	if (rc > 0) {
-		*revents = fds[0].revents;
+		*revents = fds[0].revents | fds[4].revents;
+		if (k->is_pair && fds[0].revents)
+			*revents |= POLLIN;
 		*woken = fds[1].revents != 0;
 	}
 	return 0;
@@ -241,7 +302,10 @@ void sock_abort(struct sock *k)
 {
 	atomic_store(&k->aborted, 1);
 	/* Wakes the owner from recv(2) or poll(2). */
-	(void)shutdown(k->fd, SHUT_RDWR);
+	if (k->is_pair)
+		wake_signal(&k->abort_wake);
+	else
+		(void)shutdown(k->fd, SHUT_RDWR);
 }
 
 int sock_is_aborted(const struct sock *k)

@@ -1,6 +1,7 @@
 /*
- * sock.h - single steps of input and output on a connected TCP socket, and the
- * time spent waiting.  Private to net/, used by the stream_*.c files.
+ * sock.h - single steps of input and output on a connected socket or a pair of
+ * pipes, and the time spent waiting.  Private to net/, used by the stream_*.c
+ * files.
  *
  * Layer: net.
  * Threads: one, except that any may call sock_abort() and read the counters.
@@ -19,6 +20,7 @@
 
 #include "base/err.h"
 #include "os/cancel.h"
+#include "os/wake.h"
 
 /* The longest tick, and the one at first (stream.h, on_tick). */
 enum { SOCK_TICK_MS = 1000 };
@@ -26,6 +28,12 @@ enum { SOCK_TICK_MS = 1000 };
 struct sock {
 	/* set once */
 	int fd;
+	/* With a pair: fd is read and out_fd written, neither needs to be a
+	 * socket, both do not block, and abort_wake ends the waits.  Without:
+	 * -1, -1. */
+	int out_fd;
+	struct wake abort_wake;
+	int is_pair;
 	int timeout_ms;
 	/* of the thread that owns it */
 	int tick_ms;
@@ -48,8 +56,21 @@ struct sock {
 /* Set up fd: make it blocking with a receive timeout.  Returns 0 or
  * ERR_LOST. */
 int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e);
-/* Close the descriptor. */
+
+/* The same for a pair of descriptors, such as pipes: in is read, out written.
+ * Returns 0; ERR_LOST or ERR_RESOURCE. */
+int sock_init_pair(struct sock *k, int in, int out, int timeout_ms,
+		   struct err *e);
+
+/* The descriptors stay the caller's: sock_release() will not close them. */
+void sock_disown(struct sock *k);
+
+/* Close the descriptors. */
 void sock_release(struct sock *k);
+
+/* Tell the other side that nothing more will be sent: FIN, or the end of the
+ * pipe. */
+void sock_end_output(struct sock *k);
 
 /* Set the tick, 1 to SOCK_TICK_MS.  Where the socket cannot take it the old one
  * stays. */

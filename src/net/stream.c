@@ -163,12 +163,28 @@ struct stream *stream_open(int fd, const struct stream_config *cfg,
 		s->sock.cancel = NULL;
 	}
 	if (rc < 0) {
-		/* The caller keeps the descriptor. */
-		s->sock.fd = -1;
+		sock_disown(&s->sock);
 		stream_free(s);
 		return NULL;
 	}
 	return s;
+}
+
+struct stream *stream_open_pair(int in, int out, int timeout_ms,
+				struct err *e)
+{
+	struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	s->ticked_ms = clock_ms();
+	if (sock_init_pair(&s->sock, in, out, timeout_ms, e) == 0)
+		return s;
+	sock_disown(&s->sock);
+	stream_free(s);
+	return NULL;
 }
 
 void stream_set_hooks(struct stream *s, const struct stream_hooks *hooks)
@@ -230,7 +246,7 @@ int stream_close(struct stream *s, int max_ms, struct err *e)
 	}
 	if (rc < 0)
 		return rc;
-	(void)shutdown(s->sock.fd, SHUT_WR);
+	sock_end_output(&s->sock);
 	end_ms = clock_ms() + (max_ms > 0 ? (uint64_t)max_ms : 0);
 	return wait_for_end(s, end_ms, e);
 }

@@ -68,6 +68,14 @@ struct stream_config {
 struct stream *stream_open(int fd, const struct stream_config *cfg,
 			   struct transport *t, struct err *e);
 
+/*
+ * Make a plain stream of two descriptors, such as pipes: in is read, out
+ * written.  They are set not to block.  Owned and left as by stream_open(); NULL
+ * with ERR_LOST or ERR_RESOURCE.
+ */
+struct stream *stream_open_pair(int in, int out, int timeout_ms,
+				struct err *e);
+
 /* Set the hooks (copied).  There are none at first. */
 void stream_set_hooks(struct stream *s, const struct stream_hooks *hooks);
 
@@ -166,7 +174,7 @@ void stream_identity(const struct stream *s, char text[STREAM_IDENTITY]);
 /* Whether there is no transport: bytes are sent as they are. */
 int stream_is_plain(const struct stream *s);
 
-/* The socket, borrowed, for socket options. */
+/* The socket, borrowed, for socket options; of a pair, the one that is read. */
 int stream_fd(const struct stream *s);
 
 /* Milliseconds since a byte was received, or sent outside a heart-beat. */

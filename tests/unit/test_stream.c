@@ -1,10 +1,11 @@
 /*
- * Unit tests of net/stream over loopback TCP.  Most run twice: plain, and
- * over TLS with a shared key.
+ * Unit tests of net/stream over loopback TCP.  Most run three times: plain, over
+ * TLS with a shared key, and through two pipes.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -22,6 +23,7 @@ struct world {
 	struct tls *server;
 	/* the pair of the running test */
 	int is_tls;
+	int is_piped;
 	struct side a;
 	struct side b;
 };
@@ -60,14 +62,45 @@ static int world_remove(void **state)
 	return rc;
 }
 
+/* Pipes as small as they can be, each the one side's input and the other's
+ * output. */
+static void open_pipes(struct world *w, int timeout_ms)
+{
+	int there[2], back[2];
+
+	assert_int_equal(pipe2(there, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(back, O_CLOEXEC), 0);
+	assert_true(fcntl(there[1], F_SETPIPE_SZ, 4096) >= 0);
+	assert_true(fcntl(back[1], F_SETPIPE_SZ, 4096) >= 0);
+	memset(&w->a, 0, sizeof(w->a));
+	memset(&w->b, 0, sizeof(w->b));
+	w->a.s = stream_open_pair(back[0], there[1], timeout_ms, &w->a.e);
+	w->b.s = stream_open_pair(there[0], back[1], timeout_ms, &w->b.e);
+	assert_non_null(w->a.s);
+	assert_non_null(w->b.s);
+}
+
 static void open_pair(struct world *w, int timeout_ms)
 {
+	if (w->is_piped) {
+		open_pipes(w, timeout_ms);
+		return;
+	}
 	open_sides(&w->a, &w->b, w->is_tls ? w->client : NULL,
 		   w->is_tls ? w->server : NULL, timeout_ms);
 	assert_string_equal(w->a.e.text, "");
 	assert_string_equal(w->b.e.text, "");
 	assert_non_null(w->a.s);
 	assert_non_null(w->b.s);
+}
+
+/* Small buffers between the two. */
+static void narrow_pair(struct world *w)
+{
+	if (w->is_piped)
+		return;
+	make_narrow(stream_fd(w->a.s));
+	make_narrow(stream_fd(w->b.s));
 }
 
 static void free_pair(struct world *w)
@@ -161,8 +194,7 @@ static void both_directions_at_once(struct world *w)
 
 	open_pair(w, FIXTURE_TIMEOUT_MS);
 	/* Else all of it might fit the sockets' buffers. */
-	make_narrow(stream_fd(w->a.s));
-	make_narrow(stream_fd(w->b.s));
+	narrow_pair(w);
 	a = (struct duplex){ .s = w->a.s,
 			     .out = ab,
 			     .out_len = n,
@@ -503,8 +535,7 @@ static void a_silent_peer_times_out(struct world *w)
 	free_pair(w);
 
 	open_pair(w, QUICK_MS);
-	make_narrow(stream_fd(w->a.s));
-	make_narrow(stream_fd(w->b.s));
+	narrow_pair(w);
 	do
 		rc = send_bytes(w->a.s, data, MIB, &e);
 	while (rc == 0);
@@ -613,8 +644,7 @@ static void untaken_input_does_not_spin(struct world *w)
 	int rc;
 
 	open_pair(w, QUICK_MS);
-	make_narrow(stream_fd(w->a.s));
-	make_narrow(stream_fd(w->b.s));
+	narrow_pair(w);
 	stream_set_hooks(w->a.s, &hooks);
 	assert_int_equal(send_bytes(w->b.s, "x", 1, &e), 0);
 	assert_int_equal(stream_flush(w->b.s, &e), 0);
@@ -681,8 +711,7 @@ static int abort_during(struct world *w,
 	int rc;
 
 	open_pair(w, FIXTURE_TIMEOUT_MS);
-	make_narrow(stream_fd(w->a.s));
-	make_narrow(stream_fd(w->b.s));
+	narrow_pair(w);
 	t.s = w->a.s;
 	stream_set_hooks(w->a.s, &hooks);
 	on_thread(&thread, abort_when_told, &t);
@@ -847,7 +876,12 @@ static void freeing_nothing_is_allowed(void **state)
 	stream_free(NULL);
 }
 
-/* Each test plain and over TLS. */
+/* Each test plain and over TLS, and all but those of sockets through pipes. */
+#define EACH_SOCKET(X)                                                         \
+	X(a_reset_is_a_loss)                                                   \
+	X(the_peers_last_words_are_heard)                                      \
+	X(a_trickle_makes_a_whole)
+
 #define EACH(X)                                                                \
 	X(both_directions_at_once)                                             \
 	X(sizes_of_all_kinds_arrive_exactly)                                   \
@@ -856,10 +890,8 @@ static void freeing_nothing_is_allowed(void **state)
 	X(receiving_some_never_waits)                                          \
 	X(a_clean_close_is_seen_on_both_sides)                                 \
 	X(a_close_without_an_answer_times_out)                                 \
-	X(a_reset_is_a_loss)                                                   \
 	X(an_end_in_the_middle_is_a_loss)                                      \
 	X(a_bare_fin_is_clean_only_without_tls)                                \
-	X(the_peers_last_words_are_heard)                                      \
 	X(a_silent_peer_times_out)                                             \
 	X(a_deadline_ends_a_wait)                                              \
 	X(the_tick_hook_ends_a_wait)                                           \
@@ -868,18 +900,30 @@ static void freeing_nothing_is_allowed(void **state)
 	X(a_descriptor_wakes_the_wait)                                         \
 	X(another_thread_ends_all_waits)                                       \
 	X(a_token_ends_all_waits)                                              \
-	X(a_trickle_makes_a_whole)                                             \
 	X(wrong_counts_of_parts_are_refused)
 
 #define X(name)                                                                \
 	static void plain_##name(void **state)                                 \
 	{                                                                      \
 		((struct world *)*state)->is_tls = 0;                          \
+		((struct world *)*state)->is_piped = 0;                        \
 		name(*state);                                                  \
 	}                                                                      \
 	static void tls_##name(void **state)                                   \
 	{                                                                      \
 		((struct world *)*state)->is_tls = 1;                          \
+		((struct world *)*state)->is_piped = 0;                        \
+		name(*state);                                                  \
+	}
+EACH(X)
+EACH_SOCKET(X)
+#undef X
+
+#define X(name)                                                                \
+	static void piped_##name(void **state)                                 \
+	{                                                                      \
+		((struct world *)*state)->is_tls = 0;                          \
+		((struct world *)*state)->is_piped = 1;                        \
 		name(*state);                                                  \
 	}
 EACH(X)
@@ -889,7 +933,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define X(name) cmocka_unit_test(plain_##name), cmocka_unit_test(tls_##name),
-		EACH(X)
+		EACH(X) EACH_SOCKET(X)
+#undef X
+#define X(name) cmocka_unit_test(piped_##name),
+			EACH(X)
 #undef X
 			cmocka_unit_test(freeing_nothing_is_allowed),
 	};
