@@ -42,6 +42,8 @@ complete -c ferry -n $both -l progress -x -a 'auto always never' -d 'Show progre
 complete -c ferry -n $send -s z -l compress -f -d 'Compress chunks'
 complete -c ferry -n $send -l checksum -x -a 'xxh3 sha256 crc32' -d 'Checksum algorithm'
 complete -c ferry -n $send -s j -l streams -x -a 'auto 1 2 4 8 16' -d 'Number of connections'
+complete -c ferry -n $send -l ssh -x -d 'The ssh program and its options'
+complete -c ferry -n $send -l remote-ferry -x -d 'Where ferry is on the other host'
 complete -c ferry -n $send -l retry -x -d 'Keep trying to connect and reconnect for S seconds'
 complete -c ferry -n $send -l name -x -d 'Name of standard input on the receiver'
 complete -c ferry -n $send -l stdin-from-command -d 'Send the output of the command after --'

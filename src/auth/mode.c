@@ -34,6 +34,7 @@ const char *mode_text(enum security mode)
 		return CERTIFICATES;
 	case SECURITY_CODE:
 		return "a one-time code";
+	case SECURITY_SSH:
 	case SECURITY_NONE:
 		break;
 	}

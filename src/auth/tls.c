@@ -70,6 +70,8 @@ const char *security_name(enum security mode)
 		return "pin";
 	case SECURITY_CODE:
 		return "code";
+	case SECURITY_SSH:
+		return "ssh";
 	case SECURITY_NONE:
 		break;
 	}
@@ -555,6 +557,7 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 		return setup_any_psk(t, e);
 	case SECURITY_NONE:
 	case SECURITY_PLAIN:
+	case SECURITY_SSH:
 		break;
 	}
 	return err_set(e, ERR_USAGE,

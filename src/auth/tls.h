@@ -26,9 +26,10 @@ enum security {
 	SECURITY_X509,
 	SECURITY_PIN,
 	SECURITY_CODE,
+	SECURITY_SSH, /* ssh has authenticated and encrypts; no TLS */
 };
 
-/* "plain", "psk", "x509", "pin", "code": as in the session event. */
+/* "plain", "psk", "x509", "pin", "code", "ssh": as in the session event. */
 const char *security_name(enum security mode);
 
 enum { TLS_PINS_MAX = 64 };

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cmd/common.h"
 #include "cmd/habits.h"
+#include "cmd/ordered.h"
 #include "cmd/operand_hints.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
@@ -36,6 +37,7 @@ struct receive_options {
 	struct mode_rules chmod;
 	const char *exec;
 	const char *dir;
+	const struct carrier *carrier; /* by order of another host; or NULL */
 };
 
 static const struct option_word existing_words[] = {
@@ -241,8 +243,9 @@ static int run_sessions(const struct receive_options *opts,
 		if (!cfg->exec)
 			return e->code;
 	}
-	rc = common_tls(&opts->common, cfg->security, NET_LISTENS, NULL, &tls,
-			e);
+	if (!opts->carrier)
+		rc = common_tls(&opts->common, cfg->security, NET_LISTENS,
+				NULL, &tls, e);
 	if (rc == 0 && cfg->security == SECURITY_CODE)
 		rc = prepare_code(opts, report, &cfg->pake, e);
 	if (rc < 0)
@@ -278,6 +281,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.chmod = opts->chmod.count ? &opts->chmod : NULL,
 		.to_stdout = opts->to_stdout,
 		.stdout_fd = STDOUT_FILENO,
+		.carrier = opts->carrier,
 		.once = opts->once,
 		.existing = (enum conflict_policy)opts->existing,
 		.sync = (enum sync_mode)opts->sync,
@@ -295,6 +299,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 	int rc;
 
 	report_cfg.is_single = opts->once;
+	report_cfg.is_remote = opts->carrier != NULL;
 	report_cfg.dir = opts->dir;
 	report = report_new(&report_cfg);
 	if (!report)
@@ -306,14 +311,37 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 	return rc;
 }
 
+static const struct receive_options defaults = {
+	.existing = CONFLICT_FAIL,
+	.sync = SYNC_BATCH,
+	.sandbox = SANDBOX_AUTO,
+	.max_sessions = SESSIONS_DEFAULT,
+	.max_size = UINT64_MAX,
+	.max_files = UINT64_MAX,
+};
+
+int cmd_receive_ordered(const struct ordered *o, struct err *e)
+{
+	struct receive_options opts = defaults;
+	int first, rc = ordered_check(o, "--timeout --quiet --verbose", e);
+
+	if (rc)
+		return rc;
+	common_init(&opts.common);
+	first = options_parse(groups, o->argc, o->argv, &opts, e);
+	if (first <= 0)
+		return first;
+	if (o->argc - first != 1)
+		return err_set(e, ERR_PROTOCOL, "malformed order");
+	opts.dir = o->argv[first];
+	opts.once = 1;
+	opts.carrier = o->carrier;
+	return run_reported(&opts, SECURITY_SSH, e);
+}
+
 static int receive_main(int argc, char **argv, struct err *e)
 {
-	struct receive_options opts = { .existing = CONFLICT_FAIL,
-					.sync = SYNC_BATCH,
-					.sandbox = SANDBOX_AUTO,
-					.max_sessions = SESSIONS_DEFAULT,
-					.max_size = UINT64_MAX,
-					.max_files = UINT64_MAX };
+	struct receive_options opts = defaults;
 	enum security mode;
 	int first, rc;
 

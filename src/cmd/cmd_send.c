@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "cmd/ask.h"
+#include "cmd/by_ssh.h"
 #include "cmd/common.h"
 #include "cmd/habits.h"
 #include "cmd/operand_hints.h"
@@ -23,6 +24,8 @@
 #include "fs/filter.h"
 #include "net/resolver.h"
 #include "auth/code.h"
+#include "remote/client.h"
+#include "remote/target.h"
 #include "sender/command.h"
 #include "sender/preview.h"
 #include "sender/send.h"
@@ -58,6 +61,8 @@ struct operands {
 	const char *list_dir; /* of --files-from */
 	const char *host;
 	struct host_port dest;
+	int is_ssh;           /* the host is [USER@]HOST:PATH */
+	struct target target; /* with is_ssh */
 };
 
 static int set_codec(void *field, const char *value)
@@ -225,7 +230,7 @@ static const struct option_group choice = {
 	sizeof(choice_rows) / sizeof(choice_rows[0]), NULL
 };
 static const struct option_group *const groups[] = {
-	&options, &choice, &common_connection, &common_security,
+	&options, &choice, &common_connection, &common_security, &common_ssh,
 	&common_output, NULL,
 };
 
@@ -263,25 +268,40 @@ static int operand_missing(int count, const char *only, struct err *e)
 		       escape(text, only));
 }
 
+/* The host is none: say what was probably meant. */
+static int bad_host(const char *host, struct err *e)
+{
+	const char *colon = strchr(host, ':');
+	const char *hint = "";
+	char text[SHOWN_MAX];
+
+	if (exists(host))
+		hint = " (a file with this name exists here: is HOST missing?)";
+	else if (colon && colon[1] &&
+		 !colon[1 + strspn(colon + 1, "0123456789")])
+		hint = " (a directory of digits, by ssh, is written HOST:./N)";
+	return err_prefix(e, "HOST '%s'%s", escape(text, host), hint);
+}
+
 /* Parse the last operand, the host.  port is that of -p, or 0. */
 static int read_host(struct operands *o, uint16_t port, struct err *e)
 {
 	char text[SHOWN_MAX];
-	int rc;
 
+	o->is_ssh = target_is_ssh(o->host);
+	if (o->is_ssh && target_parse(&o->target, o->host, e))
+		return err_prefix(e, "'%s'", escape(text, o->host));
+	if (o->is_ssh)
+		return 0;
 	if (is_stdin(o->host) || strchr(o->host, '/'))
 		return err_set(e, ERR_USAGE,
 			       "the last operand must be the HOST to send to, "
 			       "but '%s' is %s", escape(text, o->host),
 			       is_stdin(o->host) ? "standard input" :
-						   "a path");
-	rc = addr_parse(&o->dest, o->host, port ? port : FERRY_PORT, e);
-	if (rc < 0)
-		return err_prefix(e, "HOST '%s'%s", escape(text, o->host),
-				  exists(o->host) ?
-				  " (a file with this name exists here: is "
-				  "HOST missing?)" :
-				  "");
+						   "a path (to copy on this "
+						   "host, use cp -a)");
+	if (addr_parse(&o->dest, o->host, port ? port : FERRY_PORT, e))
+		return bad_host(o->host, e);
 	if (o->dest.has_port && port && port != o->dest.port)
 		return err_set(e, ERR_USAGE,
 			       "two different ports: -p %u and "
@@ -503,6 +523,19 @@ static int renew_code(void *ctx, struct err *e)
 	return rc;
 }
 
+/* Have ferry receive into the target's directory on its host. */
+static int start_client(const struct common_options *common,
+			const struct operands *o, struct client **client,
+			struct err *e)
+{
+	struct by_ssh_order order;
+
+	by_ssh_begin(&order, "receive", common);
+	*client = by_ssh_client(common, o->target.host, &order,
+				&o->target.path, 1, e);
+	return *client ? 0 : e->code;
+}
+
 static int run_session(const struct send_options *opts,
 		       const struct operands *o, struct send_config *cfg,
 		       struct report *report, struct err *e)
@@ -510,20 +543,28 @@ static int run_session(const struct send_options *opts,
 	const struct common_options *common = &opts->common;
 	struct session_summary summary;
 	struct renewal renewal = { .host = o->host, .tty = -1 };
+	struct client *client = NULL;
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
 	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
 
-	/* Both fork, so before there are secrets, threads and a sandbox. */
+	/* These fork, so before there are secrets, threads and a sandbox. */
 	if (o->command) {
 		cfg->command = command_new(o->command, e);
 		if (!cfg->command)
 			return e->code;
 		cfg->stdin_fd = command_output_fd(cfg->command);
 	}
-	if (!opts->dry_run)
-		rc = send_start_resolver(cfg, e);
+	if (o->is_ssh && !opts->dry_run) {
+		rc = start_client(common, o, &client, e);
+		if (rc == 0) {
+			client_set_events(client, cfg->events);
+			cfg->carrier = client_carrier(client);
+		}
+	}
 	if (rc == 0 && !opts->dry_run)
+		rc = send_start_resolver(cfg, e);
+	if (rc == 0 && !opts->dry_run && !o->is_ssh)
 		rc = common_tls(common, cfg->security, NET_CONNECTS,
 				o->dest.host, &tls, e);
 	if (rc < 0)
@@ -566,6 +607,7 @@ out:
 	pake_free(cfg->pake);
 	tls_free(tls);
 	resolver_stop(cfg->net.resolver);
+	client_free(client);
 	if (renewal.tty >= 0)
 		close(renewal.tty);
 	if (list_fd > STDERR_FILENO)
@@ -584,7 +626,8 @@ static int run_reported(const struct send_options *opts,
 		.security = mode,
 		.digest = opts->digest,
 		.codec = opts->codec,
-		.streams = opts->streams,
+		/* all of it goes through ssh */
+		.streams = o->is_ssh ? 1 : opts->streams,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
 		.stdin_fd = o->has_stdin ? STDIN_FILENO : -1,
 		.stdin_name = opts->name ? opts->name : "stdin",
@@ -634,9 +677,16 @@ static int parse_rest(const struct send_options *opts, char **command,
 			     "standard input cannot be both what is sent or "
 			     "listed (-) and the file of %s",
 			     common_reads_stdin(&opts->common));
-	/* without a connection, a mode may be given but is not needed */
-	if (rc == 0 && !opts->dry_run)
-		rc = common_mode(&opts->common, &mode, e);
+	if (rc == 0 && o.is_ssh) {
+		rc = by_ssh_check(&opts->common, opts->common.port != 0, e);
+		mode = SECURITY_SSH;
+	} else if (rc == 0) {
+		rc = by_ssh_check_unused(&opts->common, e);
+		/* without a connection, a mode may be given but is not
+		 * needed */
+		if (rc == 0 && !opts->dry_run)
+			rc = common_mode(&opts->common, &mode, e);
+	}
 	if (rc == 0 && mode == SECURITY_CODE && !opts->common.code_file)
 		rc = ask_check(e);
 	return rc ? rc : run_reported(opts, &o, mode, e);
@@ -685,11 +735,13 @@ static int send_main(int argc, char **argv, struct err *e)
 
 const struct cmd cmd_send = {
 	.name = "send",
-	.synopsis = "[OPTION]... PATH... HOST[:PORT] [-- COMMAND [ARG]...]",
+	.synopsis = "[OPTION]... PATH... TARGET [-- COMMAND [ARG]...]",
 	.summary = "send files, directories or standard input to a receiver",
-	.about = "Send files, directories or standard input (PATH -) to ferry "
-		 "receive on HOST, and wait until it has committed them. An "
-		 "IPv6 address with a port is written [ADDR]:PORT. A directory "
+	.about = "Send files, directories or standard input (PATH -), and wait "
+		 "until they are committed at the other host. TARGET is "
+		 "[USER@]HOST:PATH, a directory there that is reached by ssh, "
+		 "which starts ferry there; or HOST[:PORT], where ferry receive "
+		 "listens ([ADDR]:PORT for an IPv6 address). A directory "
 		 "photos arrives as photos/...; photos/. sends only its "
 		 "contents.",
 	.groups = groups,

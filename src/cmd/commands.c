@@ -14,7 +14,8 @@
 #include "base/text.h"
 
 static const struct cmd *const list[] = {
-	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_help, &cmd_version,
+	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_remote, &cmd_help,
+	&cmd_version,
 };
 
 const struct cmd *commands_at(size_t index)

@@ -12,8 +12,8 @@
 #include "cmd/cmd.h"
 
 /* Each has its own file, except help and version, which are in commands.c. */
-extern const struct cmd cmd_send, cmd_receive, cmd_keygen, cmd_help,
-	cmd_version;
+extern const struct cmd cmd_send, cmd_receive, cmd_keygen, cmd_remote,
+	cmd_help, cmd_version;
 
 /* The command with this name or alias, or NULL. */
 const struct cmd *commands_find(const char *name);

@@ -97,6 +97,19 @@ const struct option_group common_security = {
 	ROWS(security_rows), NULL
 };
 
+static const struct option_row ssh_rows[] = {
+	{ .name = "ssh", .arg = "CMD", .kind = OPTION_TEXT, .off = OFF(ssh),
+	  .help = "the ssh program and its options, such as 'ssh -p 2222' "
+		  "(default: that of the variable FERRY_SSH, or ssh)" },
+	{ .name = "remote-ferry", .arg = "PATH", .kind = OPTION_TEXT,
+	  .off = OFF(remote_ferry),
+	  .help = "where ferry is on the other host (default: in PATH and the "
+		  "usual places)" },
+};
+const struct option_group common_ssh = {
+	"By ssh (with HOST:PATH)", ROWS(ssh_rows), NULL
+};
+
 static int set_json(void *field, const char *value)
 {
 	int *fd = field;

@@ -35,6 +35,7 @@ struct common_options {
 	struct pin_list pins;
 	const char *code_file;
 	int code, plain;
+	const char *ssh, *remote_ferry;
 	int json_fd; /* -1: no events */
 	int quiet, verbose;
 	int progress; /* enum progress_when */
@@ -42,7 +43,7 @@ struct common_options {
 
 /* Rows of the groups; their offsets are those within common_options. */
 extern const struct option_group common_connection, common_security,
-	common_output;
+	common_ssh, common_output;
 
 /* The option whose secret is read from standard input, such as "--key"; NULL:
  * none. */

@@ -38,6 +38,8 @@ const char *event_text_security(enum security mode)
 		return "TLS, pinned public key";
 	case SECURITY_CODE:
 		return "TLS, one-time code";
+	case SECURITY_SSH:
+		return "ssh";
 	case SECURITY_PLAIN:
 	case SECURITY_NONE:
 		break;

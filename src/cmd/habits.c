@@ -34,8 +34,7 @@ const struct option_habit habits_send[] = {
 	  "ferry receive --existing skip keeps what is there", 0 },
 	{ "--list --list-only", "write --dry-run", 0 },
 	{ "-L --copy-links --dereference", "write --symlinks follow", 0 },
-	{ "-e --rsh --ssh -o",
-	  "ferry does not use ssh: 'ferry receive' runs on the other host", 0 },
+	{ "-e --rsh -o", "write --ssh CMD, for example --ssh 'ssh -p 2222'", 0 },
 	{ "-H --host -d --dest --to",
 	  "the host is the last operand: ferry send PATH... HOST", 0 },
 	{ "-w --wait", "write --timeout S or --retry S", 0 },
@@ -46,7 +45,8 @@ const struct option_habit habits_send[] = {
 const struct option_habit habits_receive[] = {
 	{ "-z --compress --checksum -j --streams --name --symlinks --special -x "
 	  "--one-file-system -n --stdin-from-command "
-	  "--dry-run --exclude --include --files-from -0 --retry",
+	  "--dry-run --exclude --include --files-from -0 --retry --ssh "
+	  "--remote-ferry",
 	  "an option of ferry send", 0 },
 	{ "-o -O -d --output --output-dir --dir --directory --dest",
 	  "the directory is the operand: ferry receive DIR", 0 },

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 #include "net/addr.h"
+#include "remote/target.h"
 
 enum { SHOWN_MAX = 200, LINE_MAX_BYTES = 300 };
 
@@ -111,23 +112,56 @@ static int hint_at_port(char *const *args, int count, struct err *e)
 	return write_instead(args, count - 1 - has_host, target, what, e);
 }
 
+/* USER@HOST, USER@HOST:PORT, a URL or a module of an rsync daemon. */
 static int hint_at_place(char *const *args, int count, const struct place *p,
 			 struct err *e)
 {
-	char what[2 * SHOWN_MAX + 200], given[SHOWN_MAX], path[SHOWN_MAX];
-	char host[SHOWN_MAX];
+	char what[2 * SHOWN_MAX + 200], given[SHOWN_MAX], target[2 * SHOWN_MAX];
+	const char *last = args[count - 1], *at = strchr(last, '@');
+	const char *colon = at ? strchr(at, ':') : NULL;
 
-	escape(given, args[count - 1]);
-	if (*p->path)
-		snprintf(what, sizeof(what),
-			 "HOST '%s': the receiver names its directory; on %s: "
-			 "ferry receive %s", given, escape(host, p->host),
-			 escape(path, p->path));
-	else
-		snprintf(what, sizeof(what),
-			 "HOST '%s' is for ssh, which ferry does not use: "
-			 "'ferry receive' runs on the host", given);
-	return write_instead(args, count - 1, p->host, what, e);
+	escape(given, last);
+	snprintf(target, sizeof(target), "%s", p->host);
+	if (strstr(last, "://")) {
+		snprintf(what, sizeof(what), "HOST '%s' is a URL", given);
+		if (p->path[strspn(p->path, "/")])
+			snprintf(target, sizeof(target), "%s:%s", p->host,
+				 p->path);
+	} else if (at && !colon) {
+		snprintf(what, sizeof(what), "'%s' has a user, which is for "
+			 "ssh: a place there is USER@HOST:PATH, with no PATH "
+			 "for the home directory", given);
+		snprintf(target, sizeof(target), "%s:", last);
+	} else if (at) {
+		snprintf(what, sizeof(what), "'%s' has a user, which is for "
+			 "ssh, and a port: a directory of digits is ./%s, and "
+			 "the port of ssh is given by --ssh 'ssh -p %s'", given,
+			 colon + 1, colon + 1);
+		snprintf(target, sizeof(target), "%.*s./%s",
+			 (int)(colon + 1 - last), last, colon + 1);
+	} else {
+		snprintf(what, sizeof(what), "HOST '%s' is for an rsync daemon; "
+			 "by ssh, name a directory", given);
+		snprintf(target, sizeof(target), "%s:/DIR", p->host);
+	}
+	return write_instead(args, count - 1, target, what, e);
+}
+
+/* The first operand is on another host, too. */
+static int hint_between_hosts(char *const *args, int count, struct err *e)
+{
+	char from[SHOWN_MAX], path[SHOWN_MAX], to[SHOWN_MAX];
+	const char *first = args[0];
+	struct target t;
+
+	if (exists(first) || !target_is_ssh(first) ||
+	    target_parse(&t, first, e))
+		return 0;
+	return err_set(e, ERR_USAGE, "one side has to be this host; write: ferry "
+		       "receive %s DIR, then ferry send DIR/... %s; or, without "
+		       "this host: ssh %s ferry send %s %s",
+		       escape(from, first), escape(to, args[count - 1]), t.host,
+		       escape(path, t.path), to);
 }
 
 /* HOST PATH..., or HOST PORT PATH... */
@@ -141,6 +175,9 @@ static int hint_at_order(char *const *args, int count, struct err *e)
 	if (exists(host) || strcmp(host, "-") == 0 ||
 	    (!is_host(host) && !is_remote(host, &p)))
 		return 0;
+	if (target_is_ssh(host))
+		return write_instead(args + 1, count - 1, host,
+				     "the HOST comes last", e);
 	snprintf(target, sizeof(target), "%s%s%s",
 		 is_host(host) ? host : p.host, has_port ? ":" : "",
 		 has_port ? args[1] : "");
@@ -155,6 +192,9 @@ int operand_hints_send(char *const *args, int count, struct err *e)
 
 	if (is_port(last) && !exists(last))
 		return hint_at_port(args, count, e);
+	if (target_is_ssh(last) && !strstr(last, "://") &&
+	    !strstr(last, "::"))
+		return hint_between_hosts(args, count, e);
 	if (is_remote(last, &p))
 		return hint_at_place(args, count, &p, e);
 	return exists(last) ? hint_at_order(args, count, e) : 0;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/text.h"
 #include "cmd/charset.h"
 #include "cmd/event_text.h"
 #include "cmd/line_queue.h"
@@ -22,12 +23,14 @@ enum {
 	/* allocated at start, so that an event that others wait for does not
 	 * fail for lack of memory; only very long names need more */
 	JSON_READY = 4096,
+	HOST_SHOWN_MAX = 70,
 };
 
 struct outputs {
 	struct writer *messages;
 	struct writer *json; /* NULL: no events; it may be that of messages */
 	struct writer *list; /* NULL: no list of files */
+	char host[HOST_SHOWN_MAX]; /* what messages begin with, or "" */
 	struct buf line;     /* the JSON line that is being put together */
 	int has_json;        /* until its writer fails */
 	uint64_t lost;       /* messages that could not be kept */
@@ -90,6 +93,14 @@ void outputs_free(struct outputs *o)
 	free(o);
 }
 
+void outputs_name_host(struct outputs *o, const char *host)
+{
+	char shown[HOST_SHOWN_MAX - 2];
+
+	text_escape(shown, sizeof(shown), host, strlen(host));
+	snprintf(o->host, sizeof(o->host), "%s: ", shown);
+}
+
 void outputs_start(struct outputs *o)
 {
 	writer_start(o->messages);
@@ -104,11 +115,13 @@ static int put_message(struct outputs *o, const char *fmt, ...)
 {
 	static const char prefix[] = "ferry: ";
 	char line[sizeof(prefix) + EVENT_TEXT_MAX + 1], text[EVENT_TEXT_MAX];
+	const size_t used = strlen(o->host);
 	va_list ap;
 	size_t len;
 
+	memcpy(text, o->host, used);
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text + used, sizeof(text) - used, fmt, ap);
 	va_end(ap);
 	memcpy(line, prefix, sizeof(prefix));
 	if (o->messages_ascii)

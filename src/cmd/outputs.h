@@ -23,6 +23,9 @@ struct outputs;
 struct outputs *outputs_new(int json_fd, int has_list);
 void outputs_free(struct outputs *o); /* NULL is allowed */
 
+/* Begin each message with the name of this host, which is escaped here. */
+void outputs_name_host(struct outputs *o, const char *host);
+
 /* Do not wait for slow readers any more, except for that of the list. */
 void outputs_start(struct outputs *o);
 

@@ -6,6 +6,7 @@
 #include "cmd/report.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,8 +216,8 @@ static void on_session(void *ctx, uint64_t number,
 		warn_plain(r);
 	session_text(text, r, number, who, peer->identity);
 	/* a sender's first is no news */
-	if (r->cfg.verbose || (!r->cfg.quiet && (!r->cfg.is_sender ||
-						 r->sessions > 0)))
+	if (r->cfg.verbose || (!r->cfg.quiet && !r->cfg.is_remote &&
+			       (!r->cfg.is_sender || r->sessions > 0)))
 		outputs_say(r->out, text);
 	r->sessions++;
 	if (r->cfg.verbose && has_words) {
@@ -285,9 +286,11 @@ static void on_progress(void *ctx, const struct session_progress *p)
 static int is_said(const struct report_config *cfg,
 		   const struct session_file *f)
 {
-	if (f->status == STATUS_FAILED || cfg->verbose)
+	if (cfg->verbose)
 		return 1;
-	if (cfg->quiet)
+	if (f->status == STATUS_FAILED)
+		return !cfg->is_remote || cfg->is_sender;
+	if (cfg->quiet || cfg->is_remote)
 		return 0;
 	/* a skipped file makes the sender's exit status 1, so the sender is
 	 * told why */
@@ -366,7 +369,8 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 		outputs_say(r->out, text);
 	else if (level == SESSION_WARNING && !r->cfg.quiet)
 		outputs_warn(r->out, text);
-	else if (level == SESSION_NOTICE && !r->cfg.quiet)
+	else if (level == SESSION_NOTICE && !r->cfg.quiet &&
+		 !r->cfg.is_remote)
 		outputs_say(r->out, text);
 	else if (level == SESSION_VERBOSE && r->cfg.verbose)
 		outputs_say(r->out, text);
@@ -384,7 +388,8 @@ static void say_stopped(struct report *r, uint64_t number, const char *peer,
 {
 	char text[EVENT_TEXT_MAX];
 
-	if (r->cfg.quiet || r->cfg.is_preview || !is_stopped(s))
+	if (r->cfg.quiet || r->cfg.is_remote || r->cfg.is_preview ||
+	    !is_stopped(s))
 		return;
 	if (!r->cfg.is_sender)
 		outputs_say(r->out,
@@ -401,7 +406,8 @@ static void say_sent(struct report *r, const struct session_summary *s)
 {
 	char text[EVENT_TEXT_MAX], peer[EVENT_TEXT_SHOWN_MAX];
 
-	if (r->cfg.quiet || (s->code && !s->files))
+	if (r->cfg.quiet || (r->cfg.is_remote && !r->cfg.verbose) ||
+	    (s->code && !s->files))
 		return;
 	text_escape(peer, sizeof(peer), r->cfg.peer, strlen(r->cfg.peer));
 	outputs_say(r->out, r->cfg.is_preview ?
@@ -418,6 +424,8 @@ static void say_received(struct report *r, uint64_t number, const char *peer,
 	/* the caller prints the error of a single session */
 	if (s->code && !r->cfg.is_single)
 		why = e && e->text[0] ? e->text : err_name(s->code);
+	if (r->cfg.is_remote && !r->cfg.verbose)
+		return;
 	if (why || (!r->cfg.quiet && (s->files || !s->code)))
 		outputs_say(r->out,
 			    event_text_received(text, number, peer, s, why));
@@ -472,6 +480,7 @@ static enum line_mode choose_line_mode(const struct report_config *cfg)
 struct report *report_new(const struct report_config *cfg)
 {
 	struct report *r = calloc(1, sizeof(*r));
+	char host[HOST_NAME_MAX + 1] = "";
 
 	if (!r)
 		return NULL;
@@ -485,6 +494,8 @@ struct report *report_new(const struct report_config *cfg)
 		report_free(r);
 		return NULL;
 	}
+	if (cfg->is_remote && gethostname(host, sizeof(host) - 1) == 0)
+		outputs_name_host(r->out, host);
 	r->line_mode = choose_line_mode(cfg);
 	r->events = (struct session_events){
 		.started = on_started,

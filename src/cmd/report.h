@@ -21,6 +21,10 @@ struct report_config {
 	int is_sender;
 	int is_preview; /* sender: files are listed on standard output */
 	int is_single;  /* one session, whose error the caller prints */
+	/* ferry remote: the user is at the other host and is told there what
+	 * the session tells.  Only warnings, and with is_sender files that failed,
+	 * are said, with the name of this host; with verbose, all. */
+	int is_remote;
 	int has_stdin;  /* sender: a source cannot be read again */
 	int has_retry;  /* sender: it reconnects by itself */
 	int json_fd;    /* -1: no events; borrowed */

@@ -27,6 +27,7 @@
 #include "receiver/unlocked.h"
 #include "receiver/worker.h"
 #include "session/admission.h"
+#include "session/carrier.h"
 #include "session/channel.h"
 #include "wire/msg.h"
 
@@ -62,8 +63,10 @@ struct recv_connection {
 	pthread_t thread;             /* the accept loop's */
 	/* set once */
 	struct recv_connection_set *set;
-	struct pending *pending; /* NULL while it is being connected */
+	/* NULL while it is being connected, and with a carrier */
+	struct pending *pending;
 	int connects;            /* we make the connection */
+	int is_carried;          /* by cfg->carrier */
 	int is_further;          /* not the first one that we make */
 	char peer[ADDR_TEXT_MAX];
 
@@ -132,6 +135,24 @@ static int dial(struct recv_connection *c, struct err *e)
 	return 0;
 }
 
+/* Get the stream that was opened by other means than a connection. */
+static struct stream *open_carried(struct recv_connection *c, struct err *e)
+{
+	const struct recv_setup *setup = c->set->setup;
+	const struct carrier *carrier = setup->cfg->carrier;
+	const struct stream_config cfg = {
+		.timeout_ms = setup->cfg->timeout_ms,
+		.cancel = &setup->stop,
+	};
+	struct stream *stream;
+
+	if (secure_prepare_thread(e))
+		return NULL;
+	stream = carrier->open(carrier->ctx, &cfg, c->peer, e);
+	c->input.hello_by_ms = clock_ms() + HELLO_MS;
+	return stream;
+}
+
 /* Authenticate the peer, and make the channel over the secured stream. */
 static int open_channel(struct recv_connection *c, struct err *e)
 {
@@ -140,16 +161,17 @@ static int open_channel(struct recv_connection *c, struct err *e)
 	const struct stream_config cfg = {
 		.timeout_ms = setup->cfg->timeout_ms,
 		.deadline_ms = c->input.hello_by_ms,
-		.cancel = admission_cancel(c->pending),
+		.cancel = c->pending ? admission_cancel(c->pending)
+				     : &setup->stop,
 	};
-	struct stream *stream = secure_open(c->fd, &setup->mode, &cfg,
-					    &c->spent_code, e);
+	struct stream *stream = c->is_carried ? open_carried(c, e) :
+		secure_open(c->fd, &setup->mode, &cfg, &c->spent_code, e);
 
 	if (!stream)
 		return e->code;
 	c->fd = -1;
 	stream_set_hooks(stream, &hooks);
-	stream_set_deadline(stream, cfg.deadline_ms);
+	stream_set_deadline(stream, c->input.hello_by_ms);
 	stream_set_cancel(stream, cfg.cancel);
 	channel_init(&c->channel, stream, 0, cfg.timeout_ms);
 	return 0;
@@ -201,7 +223,7 @@ static int begin_session(struct recv_connection *c, const struct msg_hello *m,
 	const struct recv_session_peer peer = {
 		.stream = c->channel.stream,
 		.text = c->peer,
-		.source_key = admission_source(c->pending),
+		.source_key = c->pending ? admission_source(c->pending) : 0,
 		.digest = digest,
 		.hello_by_ms = c->input.hello_by_ms,
 	};
@@ -215,7 +237,7 @@ static int begin_session(struct recv_connection *c, const struct msg_hello *m,
 	if (!s)
 		return e->code;
 	/* From here on it is not pending any more, and is not evicted. */
-	if (admission_admit(set->admission, c->pending))
+	if (c->pending && admission_admit(set->admission, c->pending))
 		rc = err_set(e, ERR_RESOURCE, "too many sessions at a time");
 	else
 		rc = sessions_begin(set->sessions, s, c->channel.stream, e);
@@ -278,7 +300,7 @@ static int take_join(struct recv_connection *c, const uint8_t *body, size_t len,
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 				     "this is not ferry's protocol", e);
 	c->index = m.index;
-	if (admission_admit(set->admission, c->pending) == 0)
+	if (!c->is_carried && admission_admit(set->admission, c->pending) == 0)
 		c->session = sessions_join(set->sessions, m.token, m.index,
 					   c->channel.stream,
 					   &c->session_ended);
@@ -360,7 +382,7 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 {
 	uint8_t body[WIRE_OPENING_MAX];
 	struct frame f;
-	int rc = c->connects ? dial(c, e) : 0;
+	int rc = c->connects && !c->is_carried ? dial(c, e) : 0;
 
 	if (rc == 0)
 		rc = open_channel(c, e);
@@ -398,7 +420,7 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 	stream_set_deadline(c->channel.stream, 0);
 	stream_set_cancel(c->channel.stream, NULL);
 	rc = send_ready(c, e);
-	if (rc == 0 && c->connects && !c->is_further)
+	if (rc == 0 && c->connects && !c->is_further && !c->is_carried)
 		want_further(c);
 	return rc;
 }
@@ -717,6 +739,7 @@ static int start_connecting(struct recv_connection_set *set, int is_further)
 	if (!c)
 		return -1;
 	c->connects = 1;
+	c->is_carried = !is_further && set->setup->cfg->carrier;
 	c->is_further = is_further;
 	return start_thread(c);
 }

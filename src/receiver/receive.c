@@ -97,14 +97,20 @@ static int start_listening(struct receiver *r, struct err *e)
 static int start_connecting(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
+	char confined[SANDBOX_TEXT_MAX];
+	int rc;
 
-	if (cfg->sandbox != SANDBOX_OFF || !cfg->once)
+	if ((cfg->sandbox != SANDBOX_OFF && !cfg->carrier) || !cfg->once)
 		return err_set(e, ERR_INTERNAL,
 			       "a receiver that connects is not confined, and "
 			       "ends after one session");
 	/* Waiting for a connection to be made ends only by a descriptor. */
 	if (cancel_init(&r->setup.stop))
 		return err_sys(e, ERR_RESOURCE, "starting to connect");
+	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, confined, e);
+	if (rc)
+		return rc;
+	events_message(cfg->events, SESSION_VERBOSE, "%s", confined);
 	if (cfg->events->started)
 		cfg->events->started(cfg->events->ctx);
 	return recv_connection_connect(r->connections, e);
@@ -126,7 +132,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 
 	memset(r, 0, sizeof(*r));
 	setup->cfg = cfg;
-	setup->mode.role = cfg->connect_to ? NET_CONNECTS : NET_LISTENS;
+	setup->mode.role = cfg->connect_to || cfg->carrier ? NET_CONNECTS : NET_LISTENS;
 	setup->mode.tls = cfg->tls;
 	setup->mode.pake = cfg->pake;
 	setup->root_fd = r->listener.fd = -1;
@@ -249,7 +255,7 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = open_root(&r.setup, e);
 	if (rc == 0)
-		rc = cfg->connect_to ? start_connecting(&r, e) :
+		rc = cfg->connect_to || cfg->carrier ? start_connecting(&r, e) :
 				       start_listening(&r, e);
 	if (rc == 0) {
 		rc = accept_loop(&r, e);

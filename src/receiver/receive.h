@@ -19,6 +19,7 @@
 #include "receiver/conflict.h"
 #include "receiver/sync.h"
 
+struct carrier;
 struct exec_helper;
 struct mode_rules;
 
@@ -26,6 +27,9 @@ struct receive_config {
 	/* The sender to connect to (net/role.h), only with once; NULL: listen
 	 * at port (0: any free one). */
 	const struct host_port *connect_to;
+	/* Where the first stream comes from, and then the only one; only with
+	 * once; borrowed.  NULL: a connection. */
+	const struct carrier *carrier;
 	uint16_t port;
 	struct net_options net;
 	enum security security;
@@ -67,7 +71,8 @@ struct receive_config {
  * cfg->sandbox says (sandbox/sandbox.h).  The caller has no other threads, and
  * opens nothing afterwards.
  *
- * To connect, the sandbox must be off: it does not permit that yet.
+ * To connect, the sandbox must be off: it does not permit that yet.  A carrier
+ * works in it.
  *
  * Returns 0; with once, the session's result; ERR_CONNECT when it cannot listen
  * or connect; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED;

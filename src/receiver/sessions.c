@@ -194,7 +194,8 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	int may_return;
 
 	recv_session_conclude(s, &ss->lost.totals, &totals, &sum, &e);
-	may_return = cfg->once && recv_session_may_return(s);
+	/* by a carrier it comes back to another process */
+	may_return = cfg->once && !cfg->carrier && recv_session_may_return(s);
 	if (may_return) {
 		events_message(ev, SESSION_WARNING,
 			       "%s; waiting for the sender to reconnect",

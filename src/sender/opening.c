@@ -20,6 +20,7 @@
 #include "sender/session.h"
 #include "sender/stream.h"
 #include "session/acceptor.h"
+#include "session/carrier.h"
 #include "session/features.h"
 
 enum {
@@ -121,12 +122,33 @@ static struct stream *accept_peer(struct send_stream *st, struct err *e)
 	return got.stream;
 }
 
+/* Get the stream that was opened by other means than a connection. */
+static struct stream *open_carried(struct send_stream *st, struct err *e)
+{
+	const struct send_config *cfg = st->sender->cfg;
+	struct send_session *session = st->sender->session;
+	const struct stream_config stream_cfg = {
+		.timeout_ms = cfg->timeout_ms,
+		.cancel = send_session_stop(session),
+	};
+	struct stream *stream;
+
+	if (secure_prepare_thread(e))
+		return NULL;
+	stream = cfg->carrier->open(cfg->carrier->ctx, &stream_cfg,
+				    st->sender->peer.name, e);
+	if (stream)
+		send_session_set_stage(session, SESSION_CONNECTED);
+	return stream;
+}
+
 static int open_channel(struct send_stream *st, struct err *e)
 {
 	struct send_session *session = st->sender->session;
 	const struct stream_hooks hooks = { on_input, on_tick, st };
-	struct stream *stream = st->sender->acceptor ? accept_peer(st, e)
-						     : connect_peer(st, e);
+	struct stream *stream = st->sender->cfg->carrier ? open_carried(st, e) :
+				st->sender->acceptor ? accept_peer(st, e) :
+						       connect_peer(st, e);
 	int has_failed;
 
 	if (!stream)

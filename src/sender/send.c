@@ -36,7 +36,7 @@ int send_start_resolver(struct send_config *cfg, struct err *e)
 
 	/* A preloaded library may map names to addresses of its own, and has
 	 * to see both in one process. */
-	if (resolver_is_address(cfg->dest.host) ||
+	if (cfg->carrier || resolver_is_address(cfg->dest.host) ||
 	    interposed_by(library, sizeof(library)))
 		return 0;
 	cfg->net.resolver = resolver_start(
@@ -75,7 +75,7 @@ static int confine(struct sender *s, struct err *e)
 	const unsigned count = cfg->scan ? scan_root_count(cfg->scan) : 0;
 	struct sandbox_sources src = {
 		.anywhere = cfg->follow_links,
-		.port = cfg->is_listening ? 0 : cfg->dest.port,
+		.port = cfg->is_listening || cfg->carrier ? 0 : cfg->dest.port,
 	};
 	char text[SANDBOX_TEXT_MAX], library[64];
 	int *fds, rc;

@@ -21,11 +21,15 @@
 #include "auth/tls.h"
 #include "session/events.h"
 
+struct carrier;
 struct command;
 
 struct send_config {
 	struct host_port dest; /* the receiver; with is_listening, the port to
 				  listen on */
+	/* Where the first stream comes from, and then the only one; borrowed.
+	 * NULL: a connection to dest. */
+	const struct carrier *carrier;
 	int is_listening; /* the receiver connects; see net/role.h */
 	const struct cidr_list *allow; /* with is_listening: who may connect */
 	struct net_options net;

@@ -154,18 +154,12 @@ hint() {
 }
 
 @test "a host with a user, a path or a module" {
-	hint "write: ferry send file h" send --plain file me@h
-	hint "write: ferry send file h:99" send --plain file me@h:99
-	for where in h: h:dir h:/srv/in me@h: me@h:dir me@h:/srv/in; do
-		hint "ferry receive" send --plain file $where
-		hint "write: ferry send file h" send --plain file $where
-	done
-	hint "on h: ferry receive /srv/in" send --plain file me@h:/srv/in
-	hint "on h: ferry receive dir" send --plain file h:dir
-	hint "write: ferry send file h" send --plain file h::module
-	hint "write: ferry send file h" send --plain file ssh://me@h/dir
+	hint "write: ferry send file me@h:" send file me@h
+	hint "write: ferry send file me@h:./99" send file me@h:99
+	hint "write: ferry send file h:/DIR" send file h::module
+	hint "write: ferry send file h:/dir" send file ssh://me@h/dir
 	hint "write: ferry send file h:99" send --plain file tcp://h:99
-	hint "write: ferry send file h" send --plain file rsync://h/module
+	hint "write: ferry send file h:/module" send file rsync://h/module
 	# names are shown escaped
 	hint "'me@h\\x1b'" send --plain file $'me@h\e'
 }
@@ -176,7 +170,7 @@ hint() {
 	hint "write: ferry send ./file h" send --plain h ./file
 	hint "write: ferry send file h:99" send --plain h:99 file
 	hint "write: ferry send file h:99" send --plain h 99 file
-	hint "write: ferry send file h" send --plain me@h:dir file
+	hint "write: ferry send file me@h:dir" send me@h:dir file
 	hint "write: ferry send file h:9000" send --plain file h 9000
 	hint "write: ferry send file HOST:9000" send --plain file 9000
 	hint "write: ferry send file dir h:9000" send --plain file dir h 9000

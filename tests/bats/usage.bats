@@ -93,7 +93,7 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox"
 	send="compress checksum streams name symlinks dry-run exclude include
-		files-from retry special one-file-system stdin-from-command"
+		files-from retry ssh remote-ferry special one-file-system stdin-from-command"
 	receive="existing once stdout sync max-sessions
 		max-size max-files allow exec chmod"
 	for command in send receive; do
@@ -163,9 +163,9 @@ usage() {
 	usage "the last operand must be the HOST to send to, but '-' is standard" \
 		send --plain file -
 	usage "HOST 'h:99999'" send --plain file h:99999
-	usage "HOST 'h:'" send --plain file h:
+	usage "--plain and HOST:PATH exclude each other" send --plain file h:
 	usage "HOST '[::1'" send --plain file '[::1'
-	usage "HOST 'a:b:c'" send --plain file a:b:c
+	usage "'::a:b:z': missing host" send file ::a:b:z
 	usage "HOST ''" send --plain file ''
 	usage "HOST '-h'" send --plain -- file -h
 	touch 'a b'

@@ -1,0 +1,167 @@
+/*
+ * ferry remote: what ssh starts on the other host.
+ */
+#include "cmd/commands.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "cmd/ordered.h"
+#include "remote/server.h"
+
+enum { ORDER_MS = 60000, SHOWN_MAX = 200 };
+
+static const struct option_row rows[] = {
+	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
+	  .help = "show this help" },
+};
+static const struct option_group options = {
+	"Options", rows, sizeof(rows) / sizeof(rows[0]), NULL
+};
+static const struct option_group *const groups[] = { &options, NULL };
+
+/* The home directory of this user, or of the one with this name; NULL where it
+ * is not known.  Borrowed until the next call. */
+static const char *find_home(const char *user)
+{
+	const char *home = *user ? NULL : getenv("HOME");
+	const struct passwd *pw;
+
+	if (home && *home)
+		return home;
+	pw = *user ? getpwnam(user) : getpwuid(getuid());
+	return pw ? pw->pw_dir : NULL;
+}
+
+/* Paths are relative to the home directory, wherever the login shell has left
+ * us. */
+static int go_home(struct err *e)
+{
+	const char *home = find_home("");
+	char shown[SHOWN_MAX];
+
+	if (!home)
+		return err_set(e, ERR_LOCAL, "no home directory is known");
+	if (chdir(home) < 0)
+		return err_sys(e, ERR_LOCAL, "cannot enter the home directory "
+			       "%s", text_escape(shown, sizeof(shown), home,
+						 strlen(home)));
+	return 0;
+}
+
+/* Replace ~ and ~USER at the beginning of a path, as a shell would.  *path
+ * becomes the new one, which the caller frees, or stays NULL where there is
+ * nothing to replace.  Returns 0 or an error. */
+static int expand_home(const char *given, char **path, struct err *e)
+{
+	const size_t len = strcspn(given, "/");
+	char user[SHOWN_MAX], shown[SHOWN_MAX];
+	const char *home;
+	size_t size;
+
+	if (given[0] != '~')
+		return 0;
+	snprintf(user, sizeof(user), "%.*s", (int)len - 1, given + 1);
+	home = find_home(user);
+	if (!home)
+		return err_set(e, ERR_LOCAL, "there is no user '%s' (a name "
+			       "that begins with ~ is written ./~...)",
+			       text_escape(shown, sizeof(shown), user,
+					   strlen(user)));
+	size = strlen(home) + strlen(given + len) + 1;
+	*path = malloc(size);
+	if (!*path)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	snprintf(*path, size, "%s%s", home, given + len);
+	return 0;
+}
+
+/* The same for all operands; made[i] is what the caller frees. */
+static int expand_operands(struct ordered *o, char **made, struct err *e)
+{
+	int i = 1, rc = 0;
+
+	while (i < o->argc && strcmp(o->argv[i], "--") != 0)
+		i++;
+	for (i++; rc == 0 && i < o->argc; i++) {
+		rc = expand_home(o->argv[i], &made[i], e);
+		if (made[i])
+			o->argv[i] = made[i];
+	}
+	return rc;
+}
+
+/* The other side tells its user, and has what is said here on the same
+ * terminal. */
+static void silence(void)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (null >= 0)
+		(void)dup2(null, STDERR_FILENO);
+}
+
+static int follow_order(struct server *server, struct err *e)
+{
+	struct ordered o = { .carrier = server_carrier(server) };
+	char **made;
+	int rc = go_home(e);
+
+	o.argv = server_order(server, &o.argc);
+	/* argv is permuted, so these are not found by their place in it */
+	made = calloc((size_t)o.argc, sizeof(*made));
+	if (!made)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	if (rc == 0)
+		rc = expand_operands(&o, made, e);
+	if (rc == 0 && strcmp(o.argv[0], "receive") == 0)
+		rc = cmd_receive_ordered(&o, e);
+	else if (rc == 0)
+		rc = err_set(e, ERR_PROTOCOL,
+			     "ferry here does not know what was ordered (is it "
+			     "an older release?)");
+	for (int i = 0; i < o.argc; i++)
+		free(made[i]);
+	free(made);
+	if (rc) {
+		server_refuse(server, e);
+		silence();
+	}
+	return rc;
+}
+
+static int remote_main(int argc, char **argv, struct err *e)
+{
+	const int first = options_parse(groups, argc, argv, NULL, e);
+	struct server *server;
+	int rc;
+
+	if (first < 0)
+		return first;
+	if (first == 0)
+		return cmd_show_help(&cmd_remote, e);
+	if (first < argc)
+		return cmd_extra_operand(argv[first], e);
+	server = server_new(ORDER_MS, e);
+	if (!server)
+		return e->code;
+	rc = follow_order(server, e);
+	server_free(server);
+	return rc;
+}
+
+const struct cmd cmd_remote = {
+	.name = "remote",
+	.synopsis = "[OPTION]...",
+	.summary = "what ssh starts on the other host; not for the command line",
+	.about = "The other side of ferry send PATH... HOST:DIR and ferry "
+		 "receive HOST:PATH... DIR, which start it by ssh. It reads what "
+		 "it is to do from standard input.",
+	.groups = groups,
+	.run = remote_main,
+};

@@ -1,0 +1,32 @@
+/*
+ * ordered.h - what a command does by order of another host, for ferry remote.
+ *
+ * Layer: cmd.
+ * Threads: main's only.
+ *
+ * An order is a command line that came from another host.  Only options that can
+ * do no more than the user there may do anyway are taken.
+ */
+#ifndef FERRY_CMD_ORDERED_H
+#define FERRY_CMD_ORDERED_H
+
+#include "base/err.h"
+
+struct carrier;
+
+struct ordered {
+	int argc; /* argv[0] is the command, argv[argc] is NULL */
+	char **argv;
+	const struct carrier *carrier; /* where the session comes from */
+};
+
+/*
+ * Check that each option up to "--" is one of names, which are parted by spaces,
+ * with its value behind "=".  Returns 0 or ERR_USAGE.
+ */
+int ordered_check(const struct ordered *o, const char *names, struct err *e);
+
+/* Run the command.  Return as run() in struct cmd. */
+int cmd_receive_ordered(const struct ordered *o, struct err *e);
+
+#endif

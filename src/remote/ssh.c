@@ -1,0 +1,476 @@
+/*
+ * Two processes and a pair of sockets of packets (SOCK_SEQPACKET), so that a
+ * message is received whole or not at all.  To the process that was split off:
+ * start ssh, or end it.  Back: that it was started, with the socket, or the
+ * errno; later its status.
+ */
+#include "remote/ssh.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "os/process.h"
+
+enum {
+	WORDS_MAX = 64,
+	NAME_SHOWN_MAX = 100,
+	REMOTE_PATH_MAX = 1024,
+	SOCK_FD = STDERR_FILENO + 1, /* in the process that was split off */
+	/* How long ssh may take to end after its input was closed, and after
+	 * each signal. */
+	END_MS = 300,
+	TERM_MS = 1000,
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+enum message_kind { SSH_START = 1, SSH_END, SSH_STARTED, SSH_STATUS };
+
+struct message {
+	int32_t kind;
+	int32_t value; /* STARTED: 0 or errno; STATUS: as of waitpid(2) */
+};
+
+struct ssh {
+	char *argv[WORDS_MAX + 1]; /* owned */
+	int words;
+	char name[NAME_SHOWN_MAX];
+	int sock;
+	pid_t pid; /* of the process that was split off */
+	int is_running;
+	int status;
+};
+
+/*
+ * What is run on the other host.  The login shell there may be any, so this is
+ * one simple command with one quoted argument, which bash, zsh, fish, tcsh and
+ * their restricted forms read alike: no &&, and no character in the quotes that
+ * is special there to one of them (!, \, ').  A shell that does not log in has
+ * a short PATH: look in the usual places, too.
+ */
+static const char find_ferry[] =
+	"sh -c 'PATH=$PATH:/usr/local/bin:/usr/bin:/opt/ferry/bin:"
+	"$HOME/.local/bin:$HOME/bin; export PATH; "
+	"command -v ferry >/dev/null 2>&1 || exit 127; exec ferry remote'";
+
+/* ---- the command ---- */
+
+static int add_word(struct ssh *s, const char *word, struct err *e)
+{
+	if (s->words == WORDS_MAX)
+		return err_set(e, ERR_USAGE, "--ssh: too many words");
+	s->argv[s->words] = strdup(word);
+	if (!s->argv[s->words])
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	s->words++;
+	return 0;
+}
+
+/* Copy the first word of text to word, which has room for all of it, without
+ * quotes.  Returns where it ends; NULL where a quote is not closed. */
+static const char *take_word(char *word, const char *text)
+{
+	char quote = '\0';
+
+	for (; *text && (quote || !strchr(" \t", *text)); text++) {
+		if (*text == quote)
+			quote = '\0';
+		else if (!quote && strchr("'\"", *text))
+			quote = *text;
+		else
+			*word++ = *text;
+	}
+	*word = '\0';
+	return quote ? NULL : text;
+}
+
+static int add_command(struct ssh *s, const char *text, struct err *e)
+{
+	char shown[NAME_SHOWN_MAX], *word = malloc(strlen(text) + 1);
+	const char *at = text;
+	int rc = 0;
+
+	if (!word)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	while (rc == 0 && at && *(at += strspn(at, " \t"))) {
+		at = take_word(word, at);
+		if (at)
+			rc = add_word(s, word, e);
+	}
+	free(word);
+	if (rc == 0 && (!at || s->words == 0))
+		rc = err_set(e, ERR_USAGE,
+			     "--ssh: '%s' %s; write, for example: --ssh 'ssh -p "
+			     "2222'",
+			     text_escape(shown, sizeof(shown), text,
+					 strlen(text)),
+			     at ? "names no program"
+				: "has a quote that is not closed");
+	return rc;
+}
+
+/* Only characters that mean the same to every login shell. */
+static int is_plain_path(const char *path)
+{
+	return *path != '-' &&
+	       path[strspn(path, "abcdefghijklmnopqrstuvwxyz"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				 "0123456789/._+,:@%~-")] == '\0';
+}
+
+static int add_remote_command(struct ssh *s, const char *ferry, struct err *e)
+{
+	char shown[NAME_SHOWN_MAX], line[REMOTE_PATH_MAX + 16];
+
+	if (!ferry)
+		return add_word(s, find_ferry, e);
+	if (!is_plain_path(ferry) || strlen(ferry) > REMOTE_PATH_MAX)
+		return err_set(e, ERR_USAGE,
+			       "--remote-ferry: '%s' is too long or has a "
+			       "character that not all login shells read alike: "
+			       "use letters, digits and /._+-",
+			       text_escape(shown, sizeof(shown), ferry,
+					   strlen(ferry)));
+	snprintf(line, sizeof(line), "%s remote", ferry);
+	return add_word(s, line, e);
+}
+
+static int make_argv(struct ssh *s, const struct ssh_config *cfg, struct err *e)
+{
+	static const char *const options[] = {
+		"-T", "-x", "-a", "-oClearAllForwardings=yes", "--",
+	};
+	int rc = add_command(s, cfg->command, e);
+
+	if (rc == 0)
+		text_escape(s->name, sizeof(s->name), s->argv[0],
+			    strlen(s->argv[0]));
+	for (size_t i = 0; rc == 0 && i < COUNT(options); i++)
+		rc = add_word(s, options[i], e);
+	if (rc == 0)
+		rc = add_word(s, cfg->host, e);
+	return rc ? rc : add_remote_command(s, cfg->remote_ferry, e);
+}
+
+/* ---- in the process that was split off ---- */
+
+struct runner {
+	char *const *argv;
+	pid_t pid; /* of ssh; 0: not running */
+	int ends;  /* it was told to end so many times */
+};
+
+static void on_child(int sig)
+{
+	(void)sig; /* only to end ppoll() */
+}
+
+/* Start ssh with a socket as its standard input and output.  SIGINT stays
+ * ignored in it, so that ferry can tell the other side after Ctrl-C, which the
+ * terminal sends to both.  Returns 0 or an errno. */
+static int spawn(struct runner *r, int fd)
+{
+	static const int signals[] = { SIGTERM, SIGPIPE, SIGXFSZ, SIGCHLD,
+				       SIGHUP };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t set;
+	int rc = posix_spawnattr_init(&attr);
+
+	if (rc)
+		return rc;
+	rc = posix_spawn_file_actions_init(&actions);
+	if (rc) {
+		posix_spawnattr_destroy(&attr);
+		return rc;
+	}
+	rc = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
+	if (rc == 0)
+		rc = posix_spawn_file_actions_adddup2(&actions, fd,
+						      STDOUT_FILENO);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(&attr, &set);
+	for (size_t i = 0; i < COUNT(signals); i++)
+		sigaddset(&set, signals[i]);
+	posix_spawnattr_setsigdefault(&attr, &set);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF |
+						POSIX_SPAWN_SETSIGMASK);
+	if (rc == 0)
+		rc = posix_spawnp(&r->pid, r->argv[0], &actions, &attr, r->argv,
+				  environ);
+	if (rc)
+		r->pid = 0;
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return rc;
+}
+
+/* Send a message, with a descriptor unless fd is -1.  ferry may be gone. */
+static void reply(enum message_kind kind, int value, int fd)
+{
+	struct message m = { kind, value };
+	struct iovec iov = { &m, sizeof(m) };
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (fd >= 0) {
+		memset(&control, 0, sizeof(control));
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = sizeof(control.bytes);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(fd));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	(void)sendmsg(SOCK_FD, &msg, MSG_NOSIGNAL);
+}
+
+static void start(struct runner *r)
+{
+	int fds[2] = { -1, -1 }, error = 0;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		error = errno;
+	else
+		error = spawn(r, fds[1]);
+	r->ends = 0;
+	reply(SSH_STARTED, error, error ? -1 : fds[0]);
+	io_close(&fds[0]);
+	io_close(&fds[1]);
+}
+
+/* Handle what ferry sends.  Does not return when that is gone. */
+static void take_message(struct runner *r)
+{
+	struct message m;
+	const ssize_t n = recv(SOCK_FD, &m, sizeof(m), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n != sizeof(m)) {
+		if (r->pid > 0)
+			kill(r->pid, SIGTERM);
+		_exit(0);
+	}
+	if (m.kind == SSH_START && r->pid == 0)
+		start(r);
+	else if (m.kind == SSH_END && r->pid > 0)
+		kill(r->pid, r->ends++ ? SIGKILL : SIGTERM);
+}
+
+/* ssh keeps only the standard descriptors: its messages go to ours, and its
+ * input is not that of ferry, whose writer would wait for it. */
+static int arrange_descriptors(int sock)
+{
+	const int null = open("/dev/null", O_RDWR);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(null, STDOUT_FILENO) < 0)
+		return -1;
+	if (sock != SOCK_FD && dup2(sock, SOCK_FD) < 0)
+		return -1;
+	process_close_from(SOCK_FD + 1);
+	return fcntl(SOCK_FD, F_SETFD, FD_CLOEXEC);
+}
+
+static _Noreturn void supervise(char *const *argv, int sock)
+{
+	struct runner r = { .argv = argv };
+	struct sigaction child = { .sa_handler = on_child };
+	struct pollfd pfd = { .fd = SOCK_FD, .events = POLLIN };
+	sigset_t waiting, usual;
+	int status;
+
+	/* Ctrl-C in the terminal reaches this process as well; it ends after
+	 * ferry. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	/* So that it is noticed only in ppoll(), and there always. */
+	sigemptyset(&usual);
+	sigaddset(&usual, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &usual, &waiting);
+	sigdelset(&waiting, SIGCHLD);
+	sigaction(SIGCHLD, &child, NULL);
+	if (arrange_descriptors(sock) < 0)
+		_exit(1);
+	for (;;) {
+		if (r.pid > 0 && waitpid(r.pid, &status, WNOHANG) == r.pid) {
+			r.pid = 0;
+			reply(SSH_STATUS, status, -1);
+		}
+		if (ppoll(&pfd, 1, NULL, &waiting) > 0)
+			take_message(&r);
+	}
+}
+
+/* ---- in ferry ---- */
+
+struct ssh *ssh_new(const struct ssh_config *cfg, struct err *e)
+{
+	struct ssh *s = calloc(1, sizeof(*s));
+	int socks[2] = { -1, -1 };
+
+	if (!s) {
+		err_set(e, ERR_RESOURCE, "out of memory");
+		return NULL;
+	}
+	s->sock = s->pid = -1;
+	if (make_argv(s, cfg, e)) {
+		ssh_free(s);
+		return NULL;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) == 0)
+		s->pid = fork();
+	if (s->pid == 0)
+		supervise(s->argv, socks[1]);
+	if (s->pid < 0)
+		err_sys(e, ERR_RESOURCE, "cannot start a process for %s",
+			s->name);
+	io_close(&socks[1]);
+	s->sock = socks[0];
+	if (s->pid > 0)
+		return s;
+	ssh_free(s);
+	return NULL;
+}
+
+static int tell(const struct ssh *s, enum message_kind kind)
+{
+	const struct message m = { kind, 0 };
+
+	return send(s->sock, &m, sizeof(m), MSG_NOSIGNAL) == sizeof(m) ? 0 : -1;
+}
+
+/* The next message, and the descriptor with it (-1: none).  Returns 0;
+ * ERR_AGAIN where none came within ms; ERR_CLOSED where the other process is
+ * gone. */
+static int receive(const struct ssh *s, int ms, struct message *m, int *fd)
+{
+	struct pollfd pfd = { .fd = s->sock, .events = POLLIN };
+	struct iovec iov = { m, sizeof(*m) };
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.bytes,
+			      .msg_controllen = sizeof(control.bytes) };
+	const struct cmsghdr *c;
+	ssize_t n;
+
+	*fd = -1;
+	if (poll(&pfd, 1, ms) <= 0)
+		return ERR_AGAIN;
+	n = recvmsg(s->sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return ERR_AGAIN;
+	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	if (c && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof(*fd)))
+		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
+	return n == sizeof(*m) ? 0 : ERR_CLOSED;
+}
+
+int ssh_wait(struct ssh *s, int ms, int *status)
+{
+	const uint64_t until_ms = clock_ms() + (uint64_t)ms;
+	struct message m;
+	int rc, fd;
+
+	while (s->is_running) {
+		rc = receive(s, clock_left_ms(until_ms), &m, &fd);
+		io_close(&fd);
+		if (rc == 0 && m.kind == SSH_STATUS)
+			s->status = m.value;
+		if (rc == ERR_CLOSED)
+			s->status = -1;
+		if (rc == ERR_CLOSED || (rc == 0 && m.kind == SSH_STATUS))
+			s->is_running = 0;
+		else if (clock_left_ms(until_ms) == 0)
+			return 0;
+	}
+	*status = s->status;
+	return 1;
+}
+
+/* Its input is closed: give it the time to end by itself, then signals. */
+static void end(struct ssh *s)
+{
+	int status;
+
+	if (ssh_wait(s, END_MS, &status))
+		return;
+	for (int i = 0; i < 2; i++) {
+		(void)tell(s, SSH_END);
+		if (ssh_wait(s, TERM_MS, &status))
+			return;
+	}
+}
+
+int ssh_start(struct ssh *s, struct err *e)
+{
+	struct message m = { 0 };
+	int fd = -1, rc;
+
+	end(s);
+	rc = s->is_running ? -1 : tell(s, SSH_START);
+	while (rc == 0) {
+		rc = receive(s, -1, &m, &fd);
+		if (rc == ERR_AGAIN)
+			rc = 0;
+		else if (rc == 0 && m.kind == SSH_STARTED)
+			break;
+	}
+	if (rc)
+		return err_set(e, ERR_RESOURCE,
+			       "cannot start %s: the process that was to start "
+			       "it is gone", s->name);
+	if (m.value) {
+		errno = m.value;
+		return err_sys(e, ERR_CONNECT, "cannot start %s%s", s->name,
+			       m.value == ENOENT ? " (is it installed?)" : "");
+	}
+	s->is_running = 1;
+	return fd;
+}
+
+const char *ssh_name(const struct ssh *s)
+{
+	return s->name;
+}
+
+void ssh_free(struct ssh *s)
+{
+	if (!s)
+		return;
+	if (s->pid > 0)
+		end(s);
+	/* It ends then. */
+	io_close(&s->sock);
+	if (s->pid > 0)
+		while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	for (int i = 0; i < s->words; i++)
+		free(s->argv[i]);
+	free(s);
+}

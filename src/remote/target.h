@@ -1,0 +1,32 @@
+/*
+ * target.h - places on other hosts: [USER@]HOST:PATH.
+ *
+ * Layer: remote.  Pure.
+ */
+#ifndef FERRY_REMOTE_TARGET_H
+#define FERRY_REMOTE_TARGET_H
+
+#include "base/err.h"
+#include "net/addr.h"
+
+enum { TARGET_USER_MAX = 256 };
+
+struct target {
+	char host[TARGET_USER_MAX + ADDR_HOST_MAX]; /* [USER@]HOST, for ssh: an
+						       IPv6 address without its
+						       brackets */
+	const char *path; /* in the text; "." for the home directory */
+};
+
+/*
+ * Whether text means a place that ssh reaches: a colon before the first '/', and
+ * behind the colon no port.  HOST:PORT, IPv6 addresses without brackets, and
+ * texts without a colon are none.
+ */
+int target_is_ssh(const char *text);
+
+/* Parse such a text, which t borrows.  Returns 0, or ERR_USAGE with a text that
+ * says what is wrong. */
+int target_parse(struct target *t, const char *text, struct err *e);
+
+#endif

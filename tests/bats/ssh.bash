@@ -1,0 +1,81 @@
+# ssh.bash - what the bats files on ssh share: a real sshd on loopback, run by the
+# user who runs the tests, with keys and configuration of its own.
+# shellcheck shell=bash disable=SC2154
+
+# make_sshd - in setup_file: start it; $sshd_dir has its files.
+make_sshd() {
+	"$BATS_TEST_DIRNAME/../tools/can" sshd || return 0
+	sshd_dir=$BATS_FILE_TMPDIR/sshd
+	mkdir -m 700 "$sshd_dir" || return 1
+	# it insists on this directory, even where it has no use for it
+	[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f "$sshd_dir/host" </dev/null &&
+		ssh-keygen -q -t ed25519 -N '' -f "$sshd_dir/user" </dev/null ||
+		return 1
+	sshd_port=$("$BATS_TEST_DIRNAME/../tools/free_port.py")
+	cat >"$sshd_dir/sshd_config" <<-EOF
+		Port $sshd_port
+		ListenAddress 127.0.0.1
+		HostKey $sshd_dir/host
+		AuthorizedKeysFile $sshd_dir/authorized
+		StrictModes no
+		UsePAM no
+		PidFile none
+		MaxStartups 100
+	EOF
+	cat >"$sshd_dir/ssh_config" <<-EOF
+		Host box
+			HostName 127.0.0.1
+			Port $sshd_port
+			User $(id -un)
+			IdentityFile $sshd_dir/user
+			IdentitiesOnly yes
+			UserKnownHostsFile $sshd_dir/known
+			StrictHostKeyChecking yes
+			BatchMode yes
+			LogLevel ERROR
+	EOF
+	printf '[127.0.0.1]:%s %s\n' "$sshd_port" \
+		"$(cat "$sshd_dir/host.pub")" >"$sshd_dir/known"
+	PATH=$PATH:/usr/sbin "$(PATH=$PATH:/usr/sbin command -v sshd)" -D \
+		-f "$sshd_dir/sshd_config" -E "$sshd_dir/log" \
+		</dev/null >/dev/null 2>&1 3>&- &
+	echo $! >"$sshd_dir/pid"
+	disown
+	export sshd_dir sshd_port
+	export FERRY_SSH="ssh -F $sshd_dir/ssh_config"
+	for _ in {1..100}; do
+		grep -q 'Server listening' "$sshd_dir/log" 2>/dev/null && return
+		sleep 0.1
+	done
+	cat "$sshd_dir/log"
+	return 1
+}
+
+end_sshd() {
+	[ -z "${sshd_dir:-}" ] || kill "$(cat "$sshd_dir/pid")"
+}
+
+# use_sshd [COMMAND] - in setup: skip where there is none; every log-in gets this
+# forced command.
+use_sshd() {
+	needs sshd
+	force "$@"
+}
+
+force() {
+	local command=${1:-}
+	command=${command//\\/\\\\}
+	command=${command//\"/\\\"}
+	printf '%s%s\n' "${command:+command=\"$command\" }" \
+		"$(cat "$sshd_dir/user.pub")" >"$sshd_dir/authorized"
+}
+
+# push OPTION... PATH... TARGET - ferry send by ssh; sets $sent, its messages go
+# to the file sender.
+push() {
+	sent=0
+	# shellcheck disable=SC2086
+	timeout --foreground "$run_limit" ${FERRY_WRAP:-} "$FERRY" send \
+		--remote-ferry "$FERRY" "$@" 2>sender 3>&- || sent=$?
+}

@@ -1,0 +1,191 @@
+#!/usr/bin/env bats
+# Through ssh, with a real sshd: sending to HOST:PATH, and what can be wrong with
+# the other host's login shell.
+
+bats_require_minimum_version 1.5.0
+load helper
+load ssh
+
+setup_file() { make_sshd; }
+teardown_file() { end_sshd; }
+setup() {
+	make_dir
+	use_sshd
+}
+teardown() { remove_dir; }
+
+@test "send: a tree with odd names, to a directory with an odd name [san]" {
+	dir=$'d st\'s "$(id)" `id` \\ * \n-x'
+	mkdir "dst/$dir" src/sub src/sub/empty
+	echo one >src/-rf
+	echo two >$'src/sub/new\nline'
+	head -c 3000000 /dev/urandom >"src/sub/large; id"
+	push --json src "box:$work/dst/$dir" >events
+	status 0
+	same_tree src "dst/$dir/src"
+	no_litter
+	is member events session security ssh
+	is member events summary exit 0
+	# again: it is all there
+	push src "box:$work/dst/$dir"
+	status 0
+	has sender "3 unchanged"
+}
+
+@test "send: standard input; -n connects to nobody" {
+	push --name f - "box:$work/dst" < <(printf text)
+	status 0
+	is cat dst/f text
+	printf more >src/g
+	FERRY_SSH=false push -n src/g box:dst
+	status 0
+}
+
+@test "send: some files fail: exit status and message are as without ssh" {
+	echo new >src/a
+	echo new >src/b
+	echo old >dst/a
+	push src/a src/b "box:$work/dst"
+	status 1
+	has sender "a: on the receiver"
+	is cat dst/b new
+}
+
+@test "send: the directory there is missing, or the host, or ssh" {
+	echo text >src/f
+	push src/f "box:$work/none"
+	status 8
+	has sender "ferry: send: box: directory $work/none does not exist"
+	[ "$(wc -l <sender)" = 1 ]
+	push --ssh "$FERRY_SSH -oHostName=127.0.0.1 -p 1" src/f box:
+	status 3
+	has sender "box: ssh could not connect or log in; try: ssh box true"
+	push --ssh "$work/none -p 22" src/f box:
+	status 3
+	has sender "cannot start $work/none (is it installed?)"
+}
+
+@test "send: places are relative to the home directory, and ~ is it" {
+	mkdir -p home/bin home/in
+	ln -s "$FERRY" home/bin/ferry
+	echo text >src/f
+	force "export HOME=$work/home; cd /; sh -c \"\$SSH_ORIGINAL_COMMAND\""
+	for where in in ./in '~/in'; do
+		rm -f home/in/f
+		sent=0
+		ferry send src/f "box:$where" 2>sender || sent=$?
+		status 0
+		is cat home/in/f text
+	done
+	ferry send src/f box:
+	is cat home/f text
+}
+
+@test "login shells: noise, fish, tcsh, zsh, restricted bash, none" {
+	mkdir -p home/bin
+	ln -s "$FERRY" home/bin/ferry
+	echo text >src/f
+	for shell in 'bash -r' 'bash' tcsh zsh fish; do
+		command -v "${shell% *}" >/dev/null || {
+			echo "# no $shell here" >&3
+			continue
+		}
+		force "export HOME=$work/home; echo 'Welcome!'; echo -n noise; $shell -c \"\$SSH_ORIGINAL_COMMAND\""
+		sent=0
+		rm -f dst/f
+		ferry send -v src/f "box:$work/dst" 2>sender || sent=$?
+		status 0
+		is cat dst/f text
+		has sender "box: the login shell printed: Welcome!"
+		has sender "box: the login shell printed: noise"
+	done
+}
+
+@test "login shells: no ferry, one that cannot be run, too much noise, an end" {
+	echo text >src/f
+	force "HOME=/none PATH=/bin sh -c \"\$SSH_ORIGINAL_COMMAND\""
+	ferry send src/f box: 2>sender || sent=$?
+	if ! [ -e /usr/bin/ferry ] && ! [ -e /usr/local/bin/ferry ]; then
+		status 3
+		has sender "no ferry there in PATH"
+		has sender "--remote-ferry PATH"
+	fi
+	force
+	ferry send --remote-ferry /etc/passwd src/f box: 2>sender || sent=$?
+	status 3
+	has sender "ferry there cannot be run"
+	force "head -c 100000 /dev/zero; sleep 5"
+	push src/f box:
+	status 3
+	has sender "prints more than 64 KiB"
+	force "echo 'This account is not available.'; exit 1"
+	push src/f box:
+	status 3
+	has sender 'ended with status 1 without starting ferry: "This account is'
+	# what we sent comes back: not an answer
+	force "cat"
+	push --timeout 1 src/f box: </dev/null
+	status 3
+	run ! ferry send --remote-ferry 'a b' src/f box:
+}
+
+@test "ssh that is killed, Ctrl-C, a remote ferry that is killed" {
+	head -c 30000000 /dev/urandom >src/f
+	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 4M \
+		--json=9 src/f "box:$work/dst" 9>one.events 2>one.messages
+	under_way one
+	remote=$(pgrep -f "^$FERRY remote" | head -n 1)
+	kill -KILL "$remote"
+	ended one
+	[ "$code" = 6 ] || { cat one.messages; false; }
+	: >one.events
+	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 4M \
+		--json=9 src/f "box:$work/dst" 9>one.events 2>one.messages
+	under_way one
+	kill -INT "${pid[one]}"
+	ended one
+	[ "$code" = 130 ] || { cat one.messages; false; }
+	[ -z "$(pgrep -f "^$FERRY remote")" ]
+	# what arrived is resumed, and --retry starts ssh anew
+	: >one.events
+	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 8M \
+		--retry 20 --json=9 src/f "box:$work/dst" 9>one.events \
+		2>one.messages
+	under_way one
+	kill -KILL "$(pgrep -f "^ssh -F $sshd_dir/ssh_config" | head -n 1)"
+	ended one
+	[ "$code" = 0 ] || { cat one.messages; false; }
+	same src/f dst/f
+	no_litter
+	has one.messages "connected to box again"
+}
+
+@test "targets: options that do not go with ssh, and places that are none" {
+	echo text >src/f
+	refuse() {
+		run -2 ferry send "${@:2}"
+		[[ "$output" == *"$1"* ]] || { echo "$output"; false; }
+	}
+	refuse "--key and HOST:PATH exclude each other" --key k src/f box:
+	refuse "--plain and HOST:PATH exclude each other" --plain src/f box:
+	refuse "--ssh 'ssh -p N'" -p 2222 src/f box:
+	refuse "--ssh needs a place that ssh reaches" --ssh ssh src/f box
+	refuse "cannot begin with '-'" -- src/f -oProxyCommand=id:dir
+	refuse "cannot begin with '-'" -- src/f me@-x:dir
+	refuse "missing host" src/f me@:dir
+	refuse "quote that is not closed" --ssh "ssh 'x" src/f box:
+	refuse "names no program" --ssh " " src/f box:
+	refuse "one side has to be this host; write: ferry receive a:x DIR" \
+		a:x b:y
+	refuse "write: ferry send src/f me@box:" src/f me@box
+	refuse "write: ferry send src/f me@box:./22" src/f me@box:22
+	refuse "to copy on this host, use cp -a" src/f ./dst
+	refuse "a directory of digits" src/f box:99999
+}
+
+@test "ferry remote: at a terminal, without an order, with a wrong one" {
+	run -2 script -qec "$FERRY remote" /dev/null
+	[[ "$output" == *"it is started by ssh"* ]]
+	run -6 ferry remote </dev/null
+	run -5 bash -c 'head -c 100 /dev/zero | "$1" remote' - "$FERRY"
+}
