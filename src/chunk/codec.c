@@ -15,6 +15,7 @@ static const struct codec_ops *const rows[] = {
 	&codec_none,
 	&codec_zlib,
 	&codec_zstd,
+	&codec_sparse,
 };
 
 enum {
@@ -83,7 +84,7 @@ const struct codec_ops *codec_by_id(unsigned id)
 static const struct codec_ops *find_name(const char *name, size_t len)
 {
 	for (size_t i = 0; i < ROWS; i++) {
-		if (strlen(rows[i]->name) == len &&
+		if (rows[i]->name && strlen(rows[i]->name) == len &&
 		    memcmp(rows[i]->name, name, len) == 0)
 			return rows[i];
 	}

@@ -2,8 +2,8 @@
  * codec.h - compression of single chunks: a table of functions.
  *
  * Layer: chunk.  Uses zlib and libzstd; each algorithm is one file
- * (codec_none.c, codec_zlib.c, codec_zstd.c) and one row of the table in
- * codec.c.
+ * (codec_none.c, codec_zlib.c, codec_zstd.c, codec_sparse.c) and one row of the
+ * table in codec.c.
  * Threads: a struct codec belongs to one thread.
  *
  * Every chunk is compressed on its own and its raw length is announced, so that
@@ -21,11 +21,14 @@ enum codec_id {
 	CODEC_NONE = 0,
 	CODEC_ZLIB = 1, /* one RFC 1950 stream a chunk */
 	CODEC_ZSTD = 2, /* one RFC 8878 frame a chunk */
+	CODEC_SPARSE = 3, /* data without the zeros between */
 };
 
 struct codec_ops {
 	uint8_t id;
-	const char *name; /* as in --compress: "none", "zlib", "zstd" */
+	/* As in --compress: "none", "zlib", "zstd".  NULL: not to be asked for,
+	 * but used where it pays. */
+	const char *name;
 	int level_min, level_max, level_default;
 	/* The most bytes that n raw bytes can take compressed. */
 	size_t (*bound)(size_t n);
@@ -49,7 +52,7 @@ struct codec_ops {
 		      size_t n);
 };
 
-extern const struct codec_ops codec_none, codec_zlib, codec_zstd;
+extern const struct codec_ops codec_none, codec_zlib, codec_zstd, codec_sparse;
 
 /* The row with this wire id or name; NULL where there is none. */
 const struct codec_ops *codec_by_id(unsigned id);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/zeros.h"
 #include "fs/part_priv.h"
 #include "fs/source.h"
 #include "os/entropy.h"
@@ -30,6 +31,10 @@ enum {
 	 * tried, so that two processes do not remove each other's for ever. */
 	CLEAR_TRIES = 2,
 	NS_PER_S = 1000000000,
+	/* Of zeros that become holes: a page, and the smallest unit that
+	 * divides chunks as the sender finds zeros in. */
+	HOLE_UNIT_MAX = 4096,
+	HOLE_UNIT_MIN = 512,
 };
 
 /* One step of splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom
@@ -64,6 +69,8 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 {
 	p->fd = -1;
 	p->has_mode = 0;
+	p->hole_unit = 0;
+	p->has_old_data = 0;
 	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		if (!names->seeded &&
 		    entropy_get(&names->state, sizeof(names->state)) < 0)
@@ -88,6 +95,8 @@ int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 {
 	p->name[0] = '\0';
 	p->has_mode = is_exact;
+	p->hole_unit = 0;
+	p->has_old_data = 0;
 	p->was_copied = 0;
 	p->fd = nameless_create(dir_fd, is_exact ? mode & 0777 : 0600);
 	if (p->fd >= 0)
@@ -105,11 +114,29 @@ int part_is_named(int dir_fd, const char *name, const struct stat *st)
 	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
 }
 
-int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
+/* Whether `size` bytes fit into *have free ones, those included that the part
+ * occupies already (st_blocks counts units of 512 bytes). */
+static int check_space(struct part *p, uint64_t size, uint64_t have,
+		       struct err *e)
 {
 	struct stat st;
-	uint64_t own;
+	uint64_t own = fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
 
+	if (size <= own || size - own <= have)
+		return 0;
+	errno = ENOSPC;
+	return err_sys(e, ERR_LOCAL, "reserve space");
+}
+
+int part_check_space(struct part *p, uint64_t allocated, uint64_t *have,
+		     struct err *e)
+{
+	*have = space_available(p->fd);
+	return check_space(p, allocated, *have, e);
+}
+
+int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
+{
 	*have = UINT64_MAX;
 	if (size == 0)
 		return 0;
@@ -121,21 +148,62 @@ int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
 		return 0;
 	if (errno != EOPNOTSUPP)
 		return err_sys(e, ERR_LOCAL, "reserve space");
-	/* What a kept part occupies already need not be free (st_blocks counts
-	 * units of 512 bytes). */
-	own = fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
-	if (size <= own || size - own <= *have)
-		return 0;
-	errno = ENOSPC;
-	return err_sys(e, ERR_LOCAL, "reserve space");
+	return check_space(p, size, *have, e);
+}
+
+static int write_data(struct part *p, const void *data, size_t n, uint64_t off,
+		      struct err *e)
+{
+	if (io_pwrite(p->fd, data, n, off) < 0)
+		return err_sys(e, ERR_LOCAL, "write");
+	return 0;
+}
+
+void part_make_holes(struct part *p)
+{
+	struct stat st;
+
+	p->hole_unit = HOLE_UNIT_MAX;
+	if (fstat(p->fd, &st) == 0 && st.st_blksize >= HOLE_UNIT_MIN &&
+	    st.st_blksize < HOLE_UNIT_MAX)
+		p->hole_unit = (size_t)st.st_blksize;
 }
 
 int part_write(struct part *p, const void *data, size_t n, uint64_t off,
 	       struct err *e)
 {
-	if (io_pwrite(p->fd, data, n, off) < 0)
-		return err_sys(e, ERR_LOCAL, "write");
-	return 0;
+	const char *from = data;
+	int is_zero, rc = 0;
+	size_t run;
+
+	if (p->hole_unit == 0)
+		return write_data(p, data, n, off, e);
+	for (; rc == 0 && n > 0; n -= run) {
+		run = zeros_run(from, n, p->hole_unit, &is_zero);
+		if (!is_zero)
+			rc = write_data(p, from, run, off, e);
+		else if (p->has_old_data)
+			rc = part_punch(p, off, run, e);
+		from += run;
+		off += run;
+	}
+	return rc;
+}
+
+int part_write_all(struct part *p, const void *data, size_t n, struct err *e)
+{
+	const size_t last = n % HOLE_UNIT_MAX ? n % HOLE_UNIT_MAX :
+						HOLE_UNIT_MAX;
+	int rc;
+
+	/* Less is a block anyway. */
+	if (n < HOLE_UNIT_MAX)
+		return write_data(p, data, n, 0, e);
+	p->hole_unit = HOLE_UNIT_MAX;
+	rc = part_write(p, data, n, 0, e);
+	if (rc == 0 && zeros_only((const char *)data + n - last, last))
+		rc = part_set_size(p, n, e);
+	return rc;
 }
 
 int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e)
@@ -143,7 +211,6 @@ int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e)
 	static const char zeros[65536];
 	int rc;
 
-	/* Not just left out: a kept part may have other data there. */
 	rc = space_punch(p->fd, off, count);
 	if (rc == 0)
 		return 0;
@@ -152,7 +219,7 @@ int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e)
 	while (count > 0) {
 		size_t n = count < sizeof(zeros) ? (size_t)count : sizeof(zeros);
 
-		rc = part_write(p, zeros, n, off, e);
+		rc = write_data(p, zeros, n, off, e);
 		if (rc < 0)
 			return rc;
 		off += n;

@@ -31,6 +31,10 @@ struct part {
 				     where it is hidden, or there is no part */
 	int has_mode;             /* created with its final mode */
 	int was_copied;           /* was hidden, and could not be linked */
+	size_t hole_unit;         /* zeros become holes in units of so many
+				     bytes; 0: they are written */
+	int has_old_data;         /* where nothing was written it may not be
+				     zero: what an earlier transfer left */
 };
 
 /*
@@ -120,9 +124,27 @@ void part_new_name(char name[NAME_PART_MAX], const char *final);
  */
 int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e);
 
-/* Write n bytes at off.  Returns 0 or ERR_LOCAL with errno. */
+/* As part_reserve(), but only compare, for a file that occupies `allocated`
+ * bytes because it has holes. */
+int part_check_space(struct part *p, uint64_t allocated, uint64_t *have,
+		     struct err *e);
+
+/*
+ * From now on make holes of zeros, for content that comes from a file with
+ * holes: in units of the file system's blocks, but of 4 KiB at most, since
+ * larger zeros may lie in larger blocks that hold data as well.  Before
+ * part_write(); part_set_size() is needed in the end.  Takes one system call.
+ */
+void part_make_holes(struct part *p);
+
+/* Write n bytes at off, which is a multiple of p->hole_unit.  Returns 0 or
+ * ERR_LOCAL with errno. */
 int part_write(struct part *p, const void *data, size_t n, uint64_t off,
 	       struct err *e);
+
+/* Write the whole content of a new part, n bytes.  Zeros become holes in units
+ * of 4 KiB.  Returns as part_write(). */
+int part_write_all(struct part *p, const void *data, size_t n, struct err *e);
 
 /* Truncate or extend to exactly size bytes; ranges that were never written are
  * holes.  Returns 0 or ERR_LOCAL with errno. */

@@ -230,3 +230,15 @@ int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 		*end = (uint64_t)stop;
 	return 0;
 }
+
+uint64_t source_allocated(const struct stat *st)
+{
+	/* of 512 bytes each, whatever st_blksize is */
+	return (uint64_t)st->st_blocks * 512;
+}
+
+int source_has_holes(int fd, const struct stat *st)
+{
+	return source_allocated(st) < (uint64_t)st->st_size &&
+	       space_next_hole(fd, 0) < st->st_size;
+}

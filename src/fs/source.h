@@ -66,4 +66,11 @@ enum source_change source_compare(const struct stat *a, const struct stat *b);
 int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 		     uint64_t *end, struct err *e);
 
+/* How many bytes a file occupies. */
+uint64_t source_allocated(const struct stat *st);
+
+/* Whether the open file with this status may have holes: it occupies less than
+ * its size, not only because the file system compresses it. */
+int source_has_holes(int fd, const struct stat *st);
+
 #endif

@@ -81,6 +81,11 @@ int space_punch(int fd, uint64_t off, uint64_t len)
 			      len);
 }
 
+off_t space_next_hole(int fd, off_t off)
+{
+	return lseek(fd, off, SEEK_HOLE);
+}
+
 int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out)
 {
 	off_t hole;
@@ -90,7 +95,7 @@ int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out)
 	if (*start_out < 0)
 		return -1;
 	/* The end of the file counts as a hole.  -1: it was truncated since. */
-	hole = lseek(fd, *start_out, SEEK_HOLE);
+	hole = space_next_hole(fd, *start_out);
 	if (hole > *start_out)
 		*end_out = hole;
 	return 0;

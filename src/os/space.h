@@ -41,4 +41,8 @@ int space_punch(int fd, uint64_t off, uint64_t len);
  */
 int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out);
 
+/* Where the first hole at or after off begins; the end of the file counts as
+ * one.  -1 with errno, and otherwise as space_next_data(). */
+off_t space_next_hole(int fd, off_t off);
+
 #endif

@@ -21,6 +21,7 @@ struct recv_file *recv_file_new(const struct msg_open *m,
 		return NULL;
 	f->id = m->id;
 	f->size = m->size;
+	f->allocated = m->allocated;
 	f->basis_fd = -1;
 	f->users = 1;
 	runs_init(&f->unverified, STATE_RUNS_MAX);

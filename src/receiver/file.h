@@ -27,6 +27,7 @@ struct recv_file {
 	/* set once, before the first chunk may come (file_table_answer()) */
 	uint64_t id;
 	uint64_t size;         /* or TREE_SIZE_UNKNOWN, as of a pipe */
+	uint64_t allocated;    /* what the source occupies, if less */
 	struct commit *commit; /* part, directory and name; owned until the
 				  file is whole */
 	int is_resumed;        /* the part has data of an earlier session, */

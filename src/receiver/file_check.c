@@ -116,7 +116,7 @@ static int materialize_part(struct worker *w, struct recv_file *f,
 
 	err_clear(&fe);
 	runs_init(&unused, STATE_RUNS_MAX);
-	rc = file_open_part(w, f, f->size, &found, v);
+	rc = file_open_part(w, f, &found, v);
 	runs_release(&unused);
 	if (rc)
 		return rc;

@@ -47,8 +47,7 @@ static int may_resume(const struct transfer *t, const struct recv_file *f)
 
 /* Make sure that the content fits.  Where it does not, *have is how many bytes
  * there are. */
-static int reserve_space(struct recv_file *f, uint64_t allocated,
-			 uint64_t *have, struct err *e)
+static int reserve_space(struct recv_file *f, uint64_t *have, struct err *e)
 {
 	struct part *p = &f->commit->part;
 
@@ -56,17 +55,15 @@ static int reserve_space(struct recv_file *f, uint64_t allocated,
 		return 0;
 	if (!f->is_resumed && size_limit_check(p->fd, f->size) < 0)
 		return err_sys(e, ERR_LOCAL, "checking the size");
-	if (allocated >= f->size)
+	if (f->allocated >= f->size)
 		return part_reserve(p, f->size, have, e);
-	/* A reservation would fill the holes of a sparse file. */
-	*have = space_available(p->fd);
-	if (allocated <= *have)
-		return 0;
-	errno = ENOSPC;
-	return err_sys(e, ERR_LOCAL, "reserving space");
+	/* A reservation would fill the holes. */
+	part_make_holes(p);
+	p->has_old_data = f->is_resumed;
+	return part_check_space(p, f->allocated, have, e);
 }
 
-int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
+int file_open_part(struct worker *w, struct recv_file *f,
 		   struct parts_found *found, struct verdict *v)
 {
 	struct commit *c = f->commit;
@@ -83,13 +80,13 @@ int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
 		rc = parts_create(&w->parts, c, dir, leaf, &fe);
 	f->is_resumed = found->is_resumed;
 	if (rc == 0)
-		rc = reserve_space(f, allocated, &have, &fe);
+		rc = reserve_space(f, &have, &fe);
 	if (rc == 0)
 		return 0;
 	refuse_file(v, wire_cause_of_errno(why_errno(dir, NULL, fe.sys_errno)));
 	/* of the room that is left, not of a limit on each file */
 	if (wire_cause_has_room(v->cause) && v->cause != CAUSE_TOO_LARGE) {
-		v->need = allocated < f->size ? allocated : f->size;
+		v->need = f->allocated < f->size ? f->allocated : f->size;
 		v->have = have;
 	}
 	return -1;
@@ -172,7 +169,7 @@ static int check_name(int dir, const char *leaf, struct verdict *v)
 
 /* Find the file's directory, and a basis or else make the part.  Returns 0, or
  * -1 with a verdict in v. */
-static int find_place(struct worker *w, struct recv_file *f, uint64_t allocated,
+static int find_place(struct worker *w, struct recv_file *f,
 		      struct verdict *v)
 {
 	struct parts_found found = { .unverified = &f->unverified };
@@ -193,7 +190,7 @@ static int find_place(struct worker *w, struct recv_file *f, uint64_t allocated,
 	if (f->basis_fd < 0 && check_name(dir, leaf, v))
 		return -1;
 	if (f->basis_fd < 0) {
-		int rc = file_open_part(w, f, allocated, &found, v);
+		int rc = file_open_part(w, f, &found, v);
 
 		f->is_sealed = found.is_sealed;
 		return rc;
@@ -209,8 +206,8 @@ static int find_place(struct worker *w, struct recv_file *f, uint64_t allocated,
 /* Check the limits, then find_place().  is_crowded: there is no memory for its
  * digests in addition to those of the files that are open.  Returns as
  * find_place(). */
-static int admit_file(struct worker *w, struct recv_file *f, uint64_t allocated,
-		      int is_crowded, struct verdict *v)
+static int admit_file(struct worker *w, struct recv_file *f, int is_crowded,
+		      struct verdict *v)
 {
 	struct transfer *t = w->transfer;
 	/* Where the size is not known, bytes are counted as they come. */
@@ -228,7 +225,7 @@ static int admit_file(struct worker *w, struct recv_file *f, uint64_t allocated,
 	} else if (is_crowded) {
 		rc = refuse_file(v, CAUSE_RESOURCE);
 	} else {
-		rc = find_place(w, f, allocated, v);
+		rc = find_place(w, f, v);
 	}
 	if (rc)
 		quota_give_back(t->quota, 1, bytes);
@@ -312,7 +309,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	}
 	/* Also for a file that is refused: chunks of it may be on their way. */
 	transfer_see_id(t, f->id);
-	is_refused = admit_file(w, f, m.allocated, rc == ERR_RESOURCE, &v) != 0;
+	is_refused = admit_file(w, f, rc == ERR_RESOURCE, &v) != 0;
 	if (is_refused) {
 		file_use_give_up(t, f, &v);
 	} else if (f->commit->journal) {

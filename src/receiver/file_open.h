@@ -28,11 +28,11 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 
 /*
  * Make the part of a file (one that is kept, if the file is large enough) in
- * its directory, with room for allocated bytes.  found: as in
+ * its directory, with room for its content.  found: as in
  * parts_create_kept(); unchanged where nothing is found.  Returns 0; or -1 with
  * a verdict in v.
  */
-int file_open_part(struct worker *w, struct recv_file *f, uint64_t allocated,
+int file_open_part(struct worker *w, struct recv_file *f,
 		   struct parts_found *found, struct verdict *v);
 
 #endif

@@ -221,7 +221,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
 		goto fail;
 	}
-	if (part_write(&c->part, it->content, row->size, 0, fe)) {
+	if (part_write_all(&c->part, it->content, row->size, fe)) {
 		commit_discard(c);
 		goto fail;
 	}

@@ -8,12 +8,22 @@
 #include "session/features.h"
 #include "wire/frame.h"
 
+enum {
+	/* Data is worth moving together where zeros are at least this part of
+	 * a chunk, ... */
+	ZEROS_PART = 16,
+	/* ... and not worth compressing where it is at most that part. */
+	DATA_PART = 64,
+};
+
 int compressor_init(struct compressor *c, const struct codec_choice *asked,
 		    uint32_t features, struct err *e)
 {
 	struct codec_choice choice;
 	int rc = features_choose_codec(features, asked, &choice, e);
 
+	c->may_be_sparse = features_allow_codec(features, CODEC_SPARSE);
+	c->packed_cap = CHUNK_MAX;
 	if (rc || choice.ops->id == CODEC_NONE)
 		return rc;
 	c->packed_cap = choice.ops->bound(CHUNK_MAX);
@@ -30,17 +40,39 @@ void compressor_release(struct compressor *c)
 	free(c->packed);
 }
 
-const uint8_t *compressor_run(struct compressor *c, const uint8_t *raw,
-			      size_t n, size_t *len, uint8_t *codec)
+/* Leave zeros out where the rest fits into `most` bytes.  Returns whether it
+ * does. */
+static int leave_zeros_out(struct compressor *c, const uint8_t *raw, size_t n,
+			   size_t most, struct payload *out)
 {
-	size_t packed = 0;
+	if (!c->may_be_sparse || n < 2)
+		return 0;
+	if (!c->packed)
+		c->packed = malloc(c->packed_cap);
+	out->data = c->packed;
+	out->codec = CODEC_SPARSE;
+	out->len = c->packed ? codec_sparse.compress(NULL, c->packed, most, raw,
+						     n) : 0;
+	return out->len > 0;
+}
 
-	*codec = CODEC_NONE;
-	if (c->codec && n > 0)
-		packed = codec_compress(c->codec, c->packed, c->packed_cap, raw,
-					n, codec);
-	*len = packed > 0 ? packed : n;
-	return packed > 0 ? c->packed : raw;
+struct payload compressor_run(struct compressor *c, const uint8_t *raw,
+			      size_t n, int has_holes)
+{
+	struct payload out;
+
+	if (has_holes && leave_zeros_out(c, raw, n, n / DATA_PART, &out))
+		return out;
+	if (c->codec && n > 0) {
+		out.data = c->packed;
+		out.len = codec_compress(c->codec, c->packed, c->packed_cap,
+					 raw, n, &out.codec);
+		if (out.len > 0)
+			return out;
+	}
+	if (has_holes && leave_zeros_out(c, raw, n, n - n / ZEROS_PART, &out))
+		return out;
+	return (struct payload){ raw, n, CODEC_NONE };
 }
 
 void compressor_sent(struct compressor *c, uint64_t ns)

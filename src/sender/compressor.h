@@ -16,7 +16,8 @@
 /* All zero (before compressor_init()): nothing is compressed. */
 struct compressor {
 	struct codec *codec; /* NULL: nothing is compressed */
-	uint8_t *packed;     /* packed_cap bytes */
+	int may_be_sparse;   /* CODEC_SPARSE was granted */
+	uint8_t *packed;     /* packed_cap bytes, or NULL before first use */
 	size_t packed_cap;
 };
 
@@ -29,13 +30,18 @@ int compressor_init(struct compressor *c, const struct codec_choice *asked,
 		    uint32_t features, struct err *e);
 void compressor_release(struct compressor *c);
 
-/*
- * Compress n raw bytes where that pays.  Returns the payload to be sent, which
- * is raw itself or the compressor's buffer, valid until the next call.  *len is
- * set to its length and *codec to its codec's wire id.  Cannot fail.
- */
-const uint8_t *compressor_run(struct compressor *c, const uint8_t *raw,
-			      size_t n, size_t *len, uint8_t *codec);
+/* What is sent for raw bytes. */
+struct payload {
+	const uint8_t *data; /* raw itself, or the compressor's buffer: valid
+				until the next call */
+	size_t len;
+	uint8_t codec; /* its wire id */
+};
+
+/* Compress n raw bytes where that pays; where they come from a file with holes,
+ * and are not compressed, leave zeros out.  Cannot fail. */
+struct payload compressor_run(struct compressor *c, const uint8_t *raw,
+			      size_t n, int has_holes);
 
 /* The last payload was sent, which took ns nanoseconds: see codec_sent(). */
 void compressor_sent(struct compressor *c, uint64_t ns);

@@ -52,6 +52,7 @@ struct outfile {
 	struct item item;  /* except its digest; st: when it was opened */
 	uint64_t id;       /* 0: not opened yet */
 	int fd;            /* -1 before */
+	int has_holes;
 	struct tree *tree; /* its content is guarded by the queue's lock */
 	/* TREE_SIZE_UNKNOWN for standard input until its end was read */
 	uint64_t size;

@@ -56,11 +56,10 @@ static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
 static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf,
 			    uint64_t count)
 {
-	const uint64_t allocated = (uint64_t)f->item.st.st_blocks * 512;
 	uint64_t start, end, n;
 
 	/* Most files have no holes: that saves a system call for each range. */
-	if (allocated >= f->size ||
+	if (!f->has_holes ||
 	    source_next_data(f->fd, leaf * TREE_LEAF, f->size, &start, &end,
 			     NULL))
 		return 0;
@@ -102,17 +101,18 @@ static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		.offset = leaf * TREE_LEAF,
 		.raw_len = (uint32_t)n,
 	};
-	const uint8_t *payload;
-	size_t len;
+	struct payload payload;
 	int rc;
 
 	digest->sum(st->raw, n, m.digest);
 	rc = record_leaf(st, f, leaf, m.digest, e);
 	if (rc)
 		return rc == LEAF_DROPPED ? 0 : rc;
-	payload = compressor_run(&st->compressor, st->raw, n, &len, &m.codec);
-	msg_put_chunk(&st->channel.out, &m, digest->size, (uint32_t)len);
-	rc = send_stream_send(st, payload, len, n, e);
+	payload = compressor_run(&st->compressor, st->raw, n, f->has_holes);
+	m.codec = payload.codec;
+	msg_put_chunk(&st->channel.out, &m, digest->size,
+		      (uint32_t)payload.len);
+	rc = send_stream_send(st, payload.data, payload.len, n, e);
 	/* The digest being known says nothing: a CHECK needs it too. */
 	if (rc == 0 && queue_leaf_sent(st->sender->queue, f, leaf))
 		atomic_fetch_add(&st->sender->count.resent_bytes, n);
@@ -399,6 +399,7 @@ static int open_source(struct send_stream *st, struct outfile *f,
 	if (f->fd < 0)
 		return f->fd;
 	f->size = (uint64_t)f->item.st.st_size;
+	f->has_holes = source_has_holes(f->fd, &f->item.st);
 	if (f->size > WIRE_SIZE_MAX)
 		return err_set(fe, ERR_LOCAL, "it is too large (over 8 PiB)");
 	return 0;
@@ -426,7 +427,10 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	m.id = f->id;
 	m.size = f->size;
-	m.allocated = (uint64_t)f->item.st.st_blocks * 512;
+	/* What is compressed on the disk here need not be there. */
+	m.allocated = f->has_holes || f->is_stream ?
+			      source_allocated(&f->item.st) :
+			      f->size;
 	m.meta = file_meta_of_stat(&f->item.st);
 	m.name = outfile_name(f);
 	m.name_len = f->item.name_len;

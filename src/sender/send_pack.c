@@ -119,14 +119,26 @@ static void put_row(struct send_stream *st, const struct pack *pk,
 	pack_put_item(&st->table, &row, st->sender->cfg->digest->size);
 }
 
+static int has_holes(const struct pack *pk)
+{
+	for (uint32_t i = 0; i < pk->count; i++) {
+		const struct stat *st = &pk->items[i].st;
+
+		if (pk->items[i].kind == ITEM_FILE &&
+		    source_allocated(st) < (uint64_t)st->st_size)
+			return 1;
+	}
+	return 0;
+}
+
 int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
 	/* Content is read to where it will be sent from, so that it need not be
 	 * moved: room is left for the longest possible table, which then goes
 	 * right before the content. */
-	size_t front = (size_t)pk->table_len, len;
-	const uint8_t *payload;
+	size_t front = (size_t)pk->table_len;
+	struct payload payload;
 	struct msg_pack m = { 0 };
 	uint64_t content;
 	int is_offer, rc = read_items(st, pk, front, e);
@@ -159,7 +171,8 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	m.raw_len = (uint32_t)(st->table.len + (is_offer ? 0 : pk->bytes));
 	digest->sum(st->raw + front, m.table_len, m.digest);
 	payload = compressor_run(&st->compressor, st->raw + front, m.raw_len,
-				 &len, &m.codec);
+				 !is_offer && has_holes(pk));
+	m.codec = payload.codec;
 	/* What is wanted was counted when it was offered. */
 	content = pk->is_wanted ? 0 : pk->bytes;
 	if (pk->has_sent_content && !is_offer)
@@ -172,10 +185,11 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (is_offer)
 		msg_put_offer(&st->channel.out, &m, digest->size,
-			      (uint32_t)len);
+			      (uint32_t)payload.len);
 	else
-		msg_put_pack(&st->channel.out, &m, digest->size, (uint32_t)len);
-	return send_stream_send(st, payload, len, content, e);
+		msg_put_pack(&st->channel.out, &m, digest->size,
+			     (uint32_t)payload.len);
+	return send_stream_send(st, payload.data, payload.len, content, e);
 out:
 	pack_free(pk);
 	return rc;

@@ -33,6 +33,7 @@
 #define WIRE_FEATURES(X)                                                       \
 	X(FEATURE_ZLIB, 0, "zlib compression")                                 \
 	X(FEATURE_ZSTD, 1, "zstd compression")                                 \
+	X(FEATURE_SPARSE, 2, "sparse chunks")                                 \
 	X(FEATURE_HOLES, 8, "holes")              /* HOLE */                   \
 	X(FEATURE_OFFERS, 9, "offers")            /* OFFER, OFFERED */         \
 	X(FEATURE_RESUME, 10, "resume")           /* STATE_RESUME, CHECK,      \

@@ -45,9 +45,12 @@ def open_(ident, size, name, allocated=None, flags=0, digest_id=CRC32):
                  allocated=size if allocated is None else allocated, nsec=5)
 
 
+PACKERS = {0: bytes, 1: lambda raw: zlib.compress(raw, 9), 3: wire.sparse}
+
+
 def chunk(ident, offset, raw, flags=0, digest_id=CRC32, codec=0):
     return frame("CHUNK", flags, digest_id, id=ident, offset=offset, raw=raw,
-                 codec=codec, payload=zlib.compress(raw, 9) if codec else raw)
+                 codec=codec, payload=PACKERS[codec](raw))
 
 
 def file_end(ident, size, digest, flags=0):
@@ -73,7 +76,7 @@ def pack(first, rows, contents, codec=0, kind="PACK", flags=0):
     raw = table + b"".join(contents)
     return frame(kind, flags, id=first, items=len(rows), raw_len=len(raw),
                  table=table, codec=codec,
-                 payload=zlib.compress(raw) if codec == 1 else raw)
+                 payload=PACKERS[codec](raw))
 
 
 def check(ident, content, first=0, kind=1, digest_id=CRC32):
@@ -206,7 +209,14 @@ def chunks():
     one("zstd-rle", 2, 1 << 17, magic + b"\0\x68" + rle)
     one("zstd-content-4g", 2, 5,
         magic + b"\xa0" + struct.pack("<I", 0xffffffff) + block)
-    for codec in (1, 2):
+    holes = b"hello" + bytes(5000) + b"a" * 2000 + bytes(3000)
+    one("sparse", 3, len(holes), wire.sparse(holes))
+    one("sparse-zeros", 3, MIB, bytes(MIB // 1024 // 8))
+    one("sparse-short", 3, len(holes), wire.sparse(holes)[:-1])
+    one("sparse-long", 3, len(holes), wire.sparse(holes) + b"a")
+    one("sparse-bits", 3, 1025, b"\xe0" + b"a" * 1025)
+    one("sparse-empty", 3, 0, b"")
+    for codec in (1, 2, 3):
         one(f"back-{codec}", 0x80 | codec, 0, b"hello, hello, hello " * 50)
 
 
@@ -361,6 +371,15 @@ def senders():
         frame("HOLE", id=1, length=3 * MIB),
         file_end(1, 3 * MIB, tree_digest([crc(bytes(MIB))] * 3, 3 * MIB)),
         end)
+    spots = bytearray(2 * MIB + 3000)
+    spots[MIB - 5:MIB + 5000] = b"a" * 5005
+    parts = [bytes(spots[i:i + MIB]) for i in range(0, len(spots), MIB)]
+    one("sparse", 2, hello(), open_(1, len(spots), b"sparse", 8192), *(
+        chunk(1, i * MIB, part, codec=3) for i, part in enumerate(parts)),
+        file_end(1, len(spots), wire.file_digest(bytes(spots), CRC32)), end)
+    one("sparse-pack", 1, hello(), pack(1, [row_file(b"z", parts[0][-9000:])],
+                                        [parts[0][-9000:]], codec=3), end)
+    one("none-sparse", 1, none, pack(1, ROWS, [b"hello"], codec=3), end)
     one("exists-fail", 0, hello(), pack(1, [row_file(b"old", b"new")],
                                         [b"new"]), end)
     one("exists-replace", 1, hello(), pack(1, [row_file(b"old", b"new")],

@@ -21,9 +21,9 @@ DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
 FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
-ZLIB, ZSTD, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, TIMEOUTS = (
-    1 << n for n in (0, 1, 8, 9, 10, 11, 12, 17, 24))
-FEATURES = (ZLIB | ZSTD | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
+(ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT,
+ TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 24))
+FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
             | NOT_KEPT | TIMEOUTS)
 
 # ---- layouts ---------------------------------------------------------------
@@ -267,17 +267,50 @@ def frames(data, digest_size):
         yield parse(number, body, size)
 
 
-def expand(codec, payload):
-    """The raw bytes of a payload.  zstd is not in the standard library."""
-    if codec not in (0, 1):
-        raise ValueError(f"codec {codec}")
-    return payload if codec == 0 else zlib.decompress(payload)
+UNIT = 1024     # of the codec sparse
+
+
+def sparse(raw):
+    """The payload with codec 3."""
+    units = [raw[i:i + UNIT] for i in range(0, len(raw), UNIT)]
+    bits = "".join("1" if any(unit) else "0" for unit in units)
+    bits += "0" * (-len(bits) % 8)
+    return (int(bits, 2).to_bytes(len(bits) // 8, "big")
+            + b"".join(unit for unit in units if any(unit)))
+
+
+def expand_sparse(payload, raw_len):
+    count = -(-raw_len // UNIT)
+    size = -(-count // 8)
+    bits = "".join(f"{byte:08b}" for byte in payload[:size])
+    if raw_len == 0 or len(payload) < size or "1" in bits[count:]:
+        raise ValueError("a sparse payload")
+    raw, data = b"", payload[size:]
+    for i in range(count):
+        want = min(UNIT, raw_len - i * UNIT)
+        if bits[i] == "1":
+            raw, data = raw + data[:want], data[want:]
+        else:
+            raw += bytes(want)
+    if data or len(raw) != raw_len:
+        raise ValueError("a sparse payload")
+    return raw
+
+
+def expand(m):
+    """The raw bytes of a message's payload.  zstd is not in the standard
+    library."""
+    if m["codec"] == 3:
+        return expand_sparse(m["payload"], m["raw_len"])
+    if m["codec"] not in (0, 1):
+        raise ValueError(f"codec {m['codec']}")
+    return zlib.decompress(m["payload"]) if m["codec"] else m["payload"]
 
 
 def rows(m, digest_size):
     """Every row of the table of a PACK or OFFER, each with its id, and for a
     file of a PACK with its content."""
-    raw = expand(m["codec"], m["payload"])
+    raw = expand(m)
     table, content = raw[:m["table_len"]], raw[m["table_len"]:]
     if len(raw) != m["raw_len"]:
         raise ValueError("raw length")

@@ -41,7 +41,7 @@ def meta(m):
 
 
 def expand(m):
-    raw = wire.expand(m["codec"], m["payload"])
+    raw = wire.expand(m)
     need(len(raw) == m["raw_len"] and len(m["payload"]) <= len(raw),
          "raw length")
     return raw

@@ -129,7 +129,7 @@ class Store(Receiver):
         super().OPEN(channel, m)
 
     def CHUNK(self, _, m):
-        raw = expand(m["codec"], m["payload"])
+        raw = expand(m)
         if len(raw) != m["raw_len"] or self.digest(raw) != m["digest"]:
             raise ValueError("a chunk is damaged")
         self.open[m["id"]]["leaves"][m["offset"]] = raw

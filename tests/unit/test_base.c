@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "base/zeros.h"
 
 /* ---- what is overwritten ---- */
 
@@ -658,6 +659,32 @@ static void io_tells_an_error_from_the_end(void **state)
 	assert_int_equal(io_close(&fds[1]), 0);
 }
 
+static void zeros_are_told_from_data(void **state)
+{
+	static uint8_t data[10000];
+	int is_zero;
+
+	(void)state;
+	assert_true(zeros_only(data, sizeof(data)));
+	assert_true(zeros_only(NULL, 0));
+	for (size_t at = 0; at < sizeof(data); at += 1111) {
+		data[at] = 1;
+		assert_false(zeros_only(data, sizeof(data)));
+		assert_true(zeros_only(data, at));
+		assert_int_equal(zeros_run(data, sizeof(data), 512, &is_zero),
+				 at < 512 ? 512 : at / 512 * 512);
+		assert_int_equal(is_zero, at >= 512);
+		data[at] = 0;
+	}
+	/* the last unit is shorter, and there may be none */
+	assert_int_equal(zeros_run(data, 10000, 4096, &is_zero), 10000);
+	assert_true(is_zero);
+	data[9999] = 1;
+	assert_int_equal(zeros_run(data + 8192, 1808, 4096, &is_zero), 1808);
+	assert_false(is_zero);
+	assert_int_equal(zeros_run(data, 0, 4096, &is_zero), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -678,6 +705,7 @@ int main(void)
 		cmocka_unit_test(escape_bidi_and_separators),
 		cmocka_unit_test(escape_what_is_not_utf8),
 		cmocka_unit_test(escape_cuts_to_size),
+		cmocka_unit_test(zeros_are_told_from_data),
 		cmocka_unit_test(io_tells_an_error_from_the_end),
 		cmocka_unit_test(err_records_and_prefixes),
 		cmocka_unit_test(err_texts_are_cut_not_overrun),

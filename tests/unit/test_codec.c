@@ -215,7 +215,7 @@ static void none_copies(void **state)
 
 static void unknown_codecs_are_refused(void **state)
 {
-	static const unsigned ids[] = { 3, 4, 128, 255, 256, 258, UINT32_MAX };
+	static const unsigned ids[] = { 4, 5, 128, 255, 256, 258, UINT32_MAX };
 	struct expander *x = expander_new();
 
 	(void)state;
@@ -224,6 +224,112 @@ static void unknown_codecs_are_refused(void **state)
 		assert_int_equal(expand(x, ids[i], "hello", 5, NULL, 5),
 				 ERR_PROTOCOL);
 	expander_free(x);
+}
+
+/* ---- sparse ---- */
+
+enum { UNIT = 1024 };
+
+/* Compress and expand n bytes; the length. */
+static size_t sparse_length(const uint8_t *data, size_t n)
+{
+	struct expander *x = expander_new();
+	size_t cap = codec_sparse.bound(n), len;
+	uint8_t *packed = alloc(cap), *back = alloc(n);
+
+	assert_non_null(x);
+	len = codec_sparse.compress(NULL, packed, cap, data, n);
+	assert_within(len, 1, cap);
+	memset(back, 0xa5, n);
+	assert_int_equal(expand(x, CODEC_SPARSE, packed, len, back, n), 0);
+	assert_memory_equal(back, data, n);
+	/* a byte less, more, or of room */
+	assert_int_equal(expand(x, CODEC_SPARSE, packed, len - 1, NULL, n),
+			 ERR_CORRUPT);
+	packed = realloc(packed, len + 1);
+	assert_non_null(packed);
+	packed[len] = 0;
+	assert_int_equal(expand(x, CODEC_SPARSE, packed, len + 1, NULL, n),
+			 ERR_CORRUPT);
+	assert_int_equal(codec_sparse.compress(NULL, packed, len - 1, data, n),
+			 0);
+	expander_free(x);
+	free(packed);
+	free(back);
+	return len;
+}
+
+static void sparse_leaves_zeros_out(void **state)
+{
+	uint8_t *data = calloc(1, CHUNK);
+
+	(void)state;
+	assert_non_null(data);
+	assert_int_equal(sparse_length(data, CHUNK), CHUNK / UNIT / 8);
+	assert_int_equal(sparse_length(data, 1), 1);
+	assert_int_equal(sparse_length(data, 8 * UNIT + 1), 2);
+	data[CHUNK - 1] = 1;
+	assert_int_equal(sparse_length(data, CHUNK), CHUNK / UNIT / 8 + UNIT);
+	data[UNIT - 1] = data[UNIT] = 1; /* in two units */
+	assert_int_equal(sparse_length(data, CHUNK),
+			 CHUNK / UNIT / 8 + 3 * UNIT);
+	assert_int_equal(sparse_length(data, UNIT + 1), 1 + UNIT + 1);
+	fill_random(data, CHUNK, 5);
+	assert_int_equal(sparse_length(data, CHUNK),
+			 CHUNK / UNIT / 8 + CHUNK);
+	for (size_t n = 1; n < 20 * UNIT; n += 333)
+		(void)sparse_length(data + n % 64, n);
+	free(data);
+}
+
+static void sparse_bits_have_their_order(void **state)
+{
+	uint8_t data[9 * UNIT + 3] = { 0 }, out[2 + 3];
+
+	(void)state;
+	memset(data + 9 * UNIT, 'a', 3);
+	assert_int_equal(codec_sparse.compress(NULL, out, sizeof(out), data,
+					       sizeof(data)),
+			 sizeof(out));
+	assert_memory_equal(out, "\x00\x40" "aaa", sizeof(out));
+}
+
+static void sparse_bits_beyond_the_end_are_refused(void **state)
+{
+	static const struct {
+		const char *payload;
+		size_t len, raw_len;
+		int rc;
+	} cases[] = {
+		{ "\x80x", 2, 1, 0 },
+		{ "\x40x", 2, 1, ERR_CORRUPT },
+		{ "\xc0xy", 3, 1, ERR_CORRUPT },
+		{ "\x01", 1, 7 * UNIT, ERR_CORRUPT },
+		{ "", 0, 1, ERR_CORRUPT },
+		{ "", 0, 0, ERR_CORRUPT },
+		{ "\0", 1, 0, ERR_CORRUPT },
+		{ "\0", 1, 8 * UNIT, 0 },
+		{ "\0", 1, 8 * UNIT + 1, ERR_CORRUPT },
+	};
+	struct expander *x = expander_new();
+
+	(void)state;
+	assert_non_null(x);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(expand(x, CODEC_SPARSE, cases[i].payload,
+					cases[i].len, NULL, cases[i].raw_len),
+				 cases[i].rc);
+	expander_free(x);
+}
+
+static void sparse_cannot_be_asked_for(void **state)
+{
+	struct codec_choice choice;
+
+	(void)state;
+	assert_null(codec_by_name("sparse"));
+	assert_int_equal(codec_parse("sparse", &choice), ERR_RANGE);
+	assert_ptr_equal(codec_by_id(CODEC_SPARSE), &codec_sparse);
 }
 
 /* Another raw length than the stream's own, by one and by far. */
@@ -625,7 +731,8 @@ static void table_finds_by_id_and_name(void **state)
 	assert_ptr_equal(codec_by_id(0), &codec_none);
 	assert_ptr_equal(codec_by_id(1), &codec_zlib);
 	assert_ptr_equal(codec_by_id(2), &codec_zstd);
-	assert_null(codec_by_id(3));
+	assert_ptr_equal(codec_by_id(3), &codec_sparse);
+	assert_null(codec_by_id(4));
 	assert_null(codec_by_id(256));
 	assert_ptr_equal(codec_by_name("none"), &codec_none);
 	assert_ptr_equal(codec_by_name("zlib"), &codec_zlib);
@@ -1010,6 +1117,10 @@ int main(void)
 		cmocka_unit_test(level_changes_between_chunks),
 		cmocka_unit_test(none_copies),
 		cmocka_unit_test(unknown_codecs_are_refused),
+		cmocka_unit_test(sparse_leaves_zeros_out),
+		cmocka_unit_test(sparse_bits_have_their_order),
+		cmocka_unit_test(sparse_bits_beyond_the_end_are_refused),
+		cmocka_unit_test(sparse_cannot_be_asked_for),
 		cmocka_unit_test(other_lengths_are_refused),
 		cmocka_unit_test(every_cut_is_refused),
 		cmocka_unit_test(trailing_bytes_are_refused),

@@ -13,7 +13,7 @@
 #include "wire/msg.h"
 
 enum {
-	CODECS = FEATURE_ZLIB | FEATURE_ZSTD,
+	CODECS = FEATURE_ZLIB | FEATURE_ZSTD | FEATURE_SPARSE,
 	WAYS = FEATURE_HOLES | FEATURE_OFFERS | FEATURE_RESUME |
 	       FEATURE_DEFERRED,
 	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
@@ -25,7 +25,8 @@ static void bits_have_their_numbers(void **state)
 	(void)state;
 	assert_int_equal(FEATURE_ZLIB, 1 << (CODEC_ZLIB - 1));
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
-	assert_int_equal(ALL, 0x1021f03);
+	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
+	assert_int_equal(ALL, 0x1021f07);
 }
 
 static void what_both_know_is_common(void **state)
@@ -80,7 +81,7 @@ static void codecs_need_their_feature(void **state)
 	assert_true(features_allow_codec(FEATURE_ZSTD, CODEC_ZSTD));
 	assert_false(features_allow_codec(FEATURE_ZSTD, CODEC_ZLIB));
 	/* Bits beyond those of codecs stand for other things. */
-	for (unsigned id = 3; id < 300; id++)
+	for (unsigned id = 4; id < 300; id++)
 		assert_false(features_allow_codec(ALL, id));
 	assert_true(features_allow_codec(1u << 7, FEATURE_CODECS));
 	assert_false(features_allow_codec(UINT32_MAX, FEATURE_CODECS + 1));
@@ -164,8 +165,8 @@ static void what_is_missing_is_named(void **state)
 					     text, sizeof(text)),
 			    "resume");
 	assert_string_equal(features_missing(0, text, sizeof(text)),
-			    "zlib compression, zstd compression, holes, "
-			    "offers, resume, deferred symlinks, rivals, "
+			    "zlib compression, zstd compression, sparse "
+			    "chunks, holes, offers, resume, deferred symlinks, rivals, "
 			    "metadata that is not kept, time-outs");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");

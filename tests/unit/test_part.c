@@ -1102,6 +1102,66 @@ static void test_reserved(void **state)
 	part_discard(&part, p->dir);
 }
 
+/* The first len bytes of the part are what data has, and it occupies at most
+ * `most` bytes. */
+static void check_content(const struct part *part, const char *data, size_t len,
+			  size_t most)
+{
+	char *back = malloc(len);
+	struct stat st;
+
+	assert_non_null(back);
+	assert_int_equal(pread(part->fd, back, len, 0), len);
+	assert_memory_equal(back, data, len);
+	assert_int_equal(fstat(part->fd, &st), 0);
+	assert_int_equal(st.st_size, len);
+	assert_true((size_t)st.st_blocks * 512 <= most);
+	free(back);
+}
+
+static void test_zeros_become_holes(void **state)
+{
+	enum { PAGE = 4096, LEN = 64 * PAGE };
+	char *data = calloc(1, LEN);
+	struct place *p = *state;
+	struct part part;
+	struct err e;
+
+	assert_non_null(data);
+	data[5 * PAGE] = data[6 * PAGE + 77] = data[40 * PAGE - 1] = 1;
+	assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
+	part_make_holes(&part);
+	assert_int_equal(part_write(&part, data, LEN, 0, &e), 0);
+	assert_int_equal(part_set_size(&part, LEN, &e), 0);
+	check_content(&part, data, LEN, 3 * PAGE);
+	/* what was there before must not show */
+	part.hole_unit = 0;
+	memset(data + 2 * PAGE, 'x', 20 * PAGE);
+	assert_int_equal(part_write(&part, data, LEN, 0, &e), 0);
+	memset(data + 2 * PAGE, 0, 20 * PAGE);
+	part_make_holes(&part);
+	part.has_old_data = 1;
+	assert_int_equal(part_write(&part, data, LEN, 0, &e), 0);
+	check_content(&part, data, LEN, 2 * PAGE);
+	part_discard(&part, p->dir);
+	/* the whole, with zeros at its end, which are more than a unit, or
+	 * less, or all */
+	for (size_t len = LEN - PAGE - 1; len <= LEN; len += PAGE / 2 + 1) {
+		assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
+		assert_int_equal(part_write_all(&part, data, len, &e), 0);
+		check_content(&part, data, len, 2 * PAGE);
+		part_discard(&part, p->dir);
+	}
+	data[40 * PAGE - 1] = 0;
+	for (size_t len = 0; len < 3 * PAGE; len += PAGE - 1) {
+		assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
+		assert_int_equal(part_write_all(&part, data, len, &e), 0);
+		check_content(&part, data, len, len < PAGE ? PAGE : 0);
+		part_discard(&part, p->dir);
+	}
+	free(data);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -1138,6 +1198,7 @@ int main(void)
 		TEST(test_unlimited_tmpfs),
 		TEST(test_no_inodes),
 		TEST(test_reserved),
+		TEST(test_zeros_become_holes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
