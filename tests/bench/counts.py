@@ -13,7 +13,8 @@ from typing import Callable
 from data import bytes_in
 from harness import Failed, Job, Loopback, Wan, same, transfer
 from report import number, order, table, verdict
-from rows import FERRY, MIB, RSYNCD, key_tools, plain_tools, small_tools
+from rows import (FERRY, MIB, RSYNCD, key_tools, plain_tools, small_tools,
+                  sparse_tools)
 
 REPEATS = 3     # of what is not exactly the same each time
 RTT_US = 400_000    # large against all that a tool computes
@@ -51,14 +52,15 @@ class Meter:
         self.store = store
         self.calls = {}     # by (title, label): slopes by (side, name)
 
-    def once(self, tool, place, data, amount, wrap=lambda argv, side: argv):
+    def once(self, tool, place, data, amount,
+             wrap=lambda argv, side: argv, look=same):
         """One transfer, compared."""
         src = self.store.get(data, amount)
         dst = self.bench.tmp / "dst"
         dst.mkdir()
         try:
             result = transfer(tool, Job(self.bench, src, dst, place), wrap)
-            if not same(src, dst / src.name):
+            if not look(src, dst / src.name):
                 raise Failed("LOST DATA")
             return result
         finally:
@@ -172,10 +174,24 @@ def trips_to_last(meter, tool, _count):
     return trips(meter, tool)[1]
 
 
+def disk_ratio(meter, tool, count):
+    """Bytes on the disk of what arrived, per 1,000 of content."""
+    sizes = []
+
+    def look(src, dst):
+        sizes.append(bytes_in(dst))
+        return same(src, dst)
+
+    meter.once(tool, Loopback(meter.bench), count.data, count.large, look=look)
+    size = bytes_in(meter.store.get(count.data, count.large))
+    return sizes[0] / size * 1000
+
+
 # ---- the table --------------------------------------------------------------
 
 BULK = {"data": "random", "unit": MIB}
 TREE = {"data": "tree", "small": 400, "large": 1200}
+SPARSE = {"data": "sparse", "small": 40, "large": 200}
 CALL_SIZES = {"small": 32 * MIB, "large": 96 * MIB}
 CODE_SIZES = {"small": 8 * MIB, "large": 24 * MIB}
 
@@ -189,6 +205,9 @@ COUNTS = (
     Count("calls-small",
           "system calls per 4 KiB file", small_tools, calls_per_unit,
           **TREE, marks={FERRY: Mark(11)}),
+    Count("calls-sparse",
+          "system calls per 4 KiB block, 1 in each 5 MiB of holes",
+          sparse_tools, calls_per_unit, **SPARSE, marks={FERRY: Mark(14)}),
     Count("code-plain",
           "million instructions per MiB, plain", plain_tools,
           instructions_per_unit, **BULK, **CODE_SIZES, scale=1_000_000,
@@ -208,6 +227,12 @@ COUNTS = (
     Count("wire-small",
           "bytes on the wire per 1,000, 4 KiB files", small_tools, wire_ratio,
           **TREE),
+    Count("wire-sparse",
+          "bytes on the wire per 1,000, 4 KiB blocks in holes", sparse_tools,
+          wire_ratio, **SPARSE, marks={FERRY: Mark(1200)}),
+    Count("disk-sparse",
+          "bytes on the disk per 1,000, 4 KiB blocks in holes", sparse_tools,
+          disk_ratio, **SPARSE, marks={FERRY: Mark(1.0, RSYNCD)}),
     Count("first-plain",
           "round trips until file data is on the wire, plain", plain_tools,
           trips_to_first, marks={FERRY: Mark(1)}),

@@ -1,6 +1,7 @@
 """What is sent: made once for each kind and amount, in memory."""
 
 import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def small_files(path, count, each_dir=200, size=SMALL):
         (where / f"f{i:07}").write_bytes(os.urandom(size))
 
 
+def sparse_file(path, count, each=5 * MIB):
+    """Random blocks of SMALL bytes at random places, one in each 5 MiB."""
+    chance = random.Random(count)
+    with open(path, "wb") as f:
+        for i in range(count):
+            f.seek(i * each + chance.randrange(each // SMALL) * SMALL)
+            f.write(os.urandom(SMALL))
+        f.truncate(count * each)
+
+
 class Store:
     def __init__(self, bench):
         self.root = bench.tmp / "src"
@@ -51,6 +62,8 @@ class Store:
             random_file(path, amount)
         elif kind == "code":
             code_file(path, amount)
+        elif kind == "sparse":
+            sparse_file(path, amount)
         else:
             small_files(path, amount, 0 if kind == "flat" else 200)
         return path
@@ -60,7 +73,8 @@ class Store:
 
 
 def bytes_in(path):
+    """Without holes."""
     if path.is_file():
-        return path.stat().st_size
-    return sum(p.stat().st_size for p in Path(path).rglob("*")
-               if p.is_file())
+        st = path.stat()
+        return min(st.st_size, st.st_blocks * 512)
+    return sum(bytes_in(p) for p in Path(path).rglob("*") if p.is_file())

@@ -101,6 +101,10 @@ def small_tools(ferry):
             Entry(RsyncDaemon(RSYNCD)), Entry(Scp(SCP), rounds=3)]
 
 
+def sparse_tools(ferry):
+    return [Entry(ferry(FERRY)), Entry(RsyncDaemon(RSYNCD, ("-S",)))]
+
+
 def flushed_tools(ferry):
     return [Entry(ferry(FERRY, sync="batch")),
             Entry(tar_pipe(TAR, 'sync -f "$4"'))]
