@@ -1,8 +1,15 @@
 /*
- * Four messages: a share in each direction, then the confirmation of the side
- * that connects, which the side that listens checks before it sends its own.
- * So a peer that guesses a code learns only whether it was right, and uses it
- * up.
+ * Four messages: a digest of the share of the side that connects; the share of
+ * the side that listens; the former's share and confirmation, which the side
+ * that listens checks before it sends its own confirmation.  So a peer that
+ * guesses a code learns only whether it was right, and uses it up.
+ *
+ * The digest is for the words to verify.  A man in the middle who knows the code
+ * has an exchange with each side, and wants both to give the same 44 bits.  If
+ * he saw a share before he chose his own, he could try 2^22 of his own in each
+ * exchange offline until two keys match.  As it is, he has chosen when he sees
+ * the other's, and his only tries are exchanges that he does not finish: their
+ * number is limited.
  */
 #include "auth/pake.h"
 
@@ -15,6 +22,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
@@ -26,23 +34,28 @@
 #include "auth/spake2.h"
 #include "auth/tls.h"
 
-/*
- * Protocol version, and role or purpose, so that no key or message is valid in
- * another place.  The identities are those of the side that connects and of the
- * side that listens; they say "sender" and "receiver" because only a sender
- * could connect when they were chosen.
- */
-#define ID_CONNECTS "ferry/1 sender"
-#define ID_LISTENS "ferry/1 receiver"
-#define AAD "ferry/1 code"
-#define SALT "ferry/1 code scrypt"
-#define PSK_LABEL "ferry/1 code psk"
-#define WORDS_LABEL "ferry/1 code verify"
+/* Version of the exchange, and role or purpose, so that no key or message is
+ * valid in another place. */
+#define ID_CONNECTS "ferry/2 connects"
+#define ID_LISTENS "ferry/2 listens"
+#define AAD "ferry/2 code"
+#define SALT "ferry/2 code scrypt"
+#define PSK_LABEL "ferry/2 code psk"
+#define WORDS_LABEL "ferry/2 code verify"
+#define COMMIT_LABEL "ferry/2 code share"
 
 enum {
 	MAGIC = 7,
+	FAMILY = MAGIC - 1, /* what all versions have in common */
 	HEADER = MAGIC + 1, /* with the message's number */
-	BODY_MAX = SPAKE2_SHARE,
+	COMMIT = 32,        /* body of message 1 */
+	PROOF = SPAKE2_SHARE + SPAKE2_MAC, /* body of message 3 */
+	BODY_MAX = PROOF,
+	/* How often our share is shown to a peer that does not go on.  Each time
+	 * a man in the middle may hope for words to verify that match: a chance
+	 * of 2^-44.  With this limit that is 2^-34 in all, about that of guessing
+	 * the code. */
+	UNFINISHED_MAX = 1024,
 	/* Limits of reading after an alert; see refuse_other_mode(). */
 	ALERT_DRAIN_MS = 1000,
 	ALERT_DRAIN_READS = 16,
@@ -53,7 +66,7 @@ enum {
 	SCRYPT_MEMORY = 40 << 20, /* limit: 128 * N * r = 32 MiB, and some */
 };
 
-static const uint8_t magic[MAGIC] = { 'f', 'e', 'r', 'r', 'y', '/', '1' };
+static const uint8_t magic[MAGIC] = { 'f', 'e', 'r', 'r', 'y', '/', '2' };
 
 /* OPEN changes to AGREED or SPENT.  While it waits for the peer's confirmation,
  * the side that connects is SPENT already, and may then become AGREED. */
@@ -66,6 +79,7 @@ struct pake {
 	/* guarded by lock; so is setting the key in struct tls */
 	pthread_mutex_t lock;
 	enum state state;
+	unsigned unfinished; /* exchanges in which our share was shown */
 	char words[PAKE_VERIFY_MAX];
 };
 
@@ -150,6 +164,7 @@ int pake_renew(struct pake *p, const char *code, struct err *e)
 	if (rc == 0) {
 		memcpy(p->w, w, sizeof(w));
 		memset(p->words, 0, sizeof(p->words));
+		p->unfinished = 0;
 		code_file_free(p->file);
 		p->file = NULL;
 		p->state = OPEN;
@@ -307,8 +322,14 @@ static int recv_message(const struct pake_conn *c, unsigned number, void *body,
 
 	if (rc == 0 && head[0] == magic[0])
 		rc = recv_all(c, head + 1, HEADER - 1, 0, e);
-	if (rc == 0 &&
-	    (memcmp(head, magic, MAGIC) != 0 || head[MAGIC] != number))
+	if (rc == 0 && memcmp(head, magic, FAMILY) == 0 &&
+	    head[FAMILY] != magic[FAMILY])
+		rc = err_set(e, ERR_PROTOCOL,
+			     "the other side's ferry uses another version of "
+			     "the code exchange: use the same release of ferry "
+			     "on both sides");
+	else if (rc == 0 &&
+		 (memcmp(head, magic, MAGIC) != 0 || head[MAGIC] != number))
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the other side sent no code exchange (do both "
 			     "sides use the same security mode?)");
@@ -330,6 +351,25 @@ static struct spake2 *new_spake2(const struct pake *p, enum spake2_role role,
 	s = spake2_new(&cfg, e);
 	OPENSSL_cleanse(&cfg, sizeof(cfg));
 	return s;
+}
+
+/* The digest by which the side that connects commits to its share. */
+static int commit_to(uint8_t digest[COMMIT], const uint8_t share[SPAKE2_SHARE],
+		     struct err *e)
+{
+	OSSL_LIB_CTX *libctx = hkdf_context();
+	EVP_MD *md = libctx ? EVP_MD_fetch(libctx, "SHA256", NULL) : NULL;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int ok = md && ctx && EVP_DigestInit_ex2(ctx, md, NULL) == 1 &&
+		 EVP_DigestUpdate(ctx, COMMIT_LABEL,
+				  sizeof(COMMIT_LABEL) - 1) == 1 &&
+		 EVP_DigestUpdate(ctx, share, SPAKE2_SHARE) == 1 &&
+		 EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	EVP_MD_free(md);
+	OSSL_LIB_CTX_free(libctx);
+	return ok ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
 }
 
 /* ---- confirmation ---- */
@@ -386,7 +426,8 @@ static int no_answer(struct err *e)
 	return err_set(e, ERR_AUTH,
 		       "the other side does not accept codes, or its code was "
 		       "already used: start ferry receive there again, without "
-		       "--key, --cert and --plain, for a new code");
+		       "--key, --cert and --plain, for a new code (and with the "
+		       "same release of ferry as here)");
 }
 
 static int not_accepted(struct err *e)
@@ -427,16 +468,18 @@ static int check_first(const struct pake_conn *c, struct err *e)
 static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		   const struct spake2 *s, struct err *e)
 {
-	uint8_t mac[SPAKE2_MAC];
+	uint8_t proof[PROOF], mac[SPAKE2_MAC];
 	int rc;
 
+	memcpy(proof, spake2_share(s), SPAKE2_SHARE);
+	memcpy(proof + SPAKE2_SHARE, spake2_mac(s), SPAKE2_MAC);
 	/* Our confirmation lets the other side test one guess, so that it must
 	 * not be sent for this code again, whatever happens now. */
 	pthread_mutex_lock(&p->lock);
 	rc = spend(p, e);
 	pthread_mutex_unlock(&p->lock);
 	if (rc == 0)
-		rc = send_message(c, 3, spake2_mac(s), SPAKE2_MAC, e);
+		rc = send_message(c, 3, proof, sizeof(proof), e);
 	if (rc == 0)
 		rc = recv_message(c, 4, mac, sizeof(mac), e);
 	if (rc < 0)
@@ -451,7 +494,7 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		 struct err *e)
 {
 	enum state state = state_of(p);
-	uint8_t share[SPAKE2_SHARE];
+	uint8_t share[SPAKE2_SHARE], commit[COMMIT];
 	struct spake2 *s;
 	int rc;
 
@@ -460,7 +503,9 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	s = new_spake2(p, SPAKE2_A, e);
 	if (!s)
 		return ERR_RESOURCE;
-	rc = send_message(c, 1, spake2_share(s), SPAKE2_SHARE, e);
+	rc = commit_to(commit, spake2_share(s), e);
+	if (rc == 0)
+		rc = send_message(c, 1, commit, sizeof(commit), e);
 	if (rc == 0)
 		rc = check_first(c, e);
 	if (rc == ERR_AUTH)
@@ -529,32 +574,88 @@ static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 		       "both sides use the same security mode?)");
 }
 
-/* The exchange from the peer's share on, whose confirmation is its guess. */
+/* Count an exchange in which our share is about to be shown.  Returns 0; or
+ * ERR_AUTH where the code is used up, also by too many of these (*spent). */
+static int count_begun(struct pake *p, int *spent, struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->state != OPEN) {
+		rc = used_already(e);
+	} else if (p->unfinished < UNFINISHED_MAX) {
+		p->unfinished++;
+	} else {
+		*spent = 1;
+		rc = spend(p, e);
+		if (rc == 0)
+			rc = err_set(e, ERR_AUTH,
+				     "%d code exchanges were begun and not "
+				     "finished, so the code is no longer "
+				     "valid: somebody may try to get between "
+				     "the two sides; start ferry receive here "
+				     "again for a new code",
+				     UNFINISHED_MAX);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
+/* The peer has seen our share and does not go on: that is no guess, but worth
+ * knowing. */
+static int unfinished(int rc, struct err *e)
+{
+	if (rc != ERR_LOST && rc != ERR_TIMEOUT && rc != ERR_PROTOCOL &&
+	    rc != ERR_AUTH)
+		return rc;
+	return err_set(e, ERR_AUTH,
+		       "began a code exchange and did not finish it; the code "
+		       "stays valid");
+}
+
+/* Show our share, and get the peer's with its confirmation: the guess. */
+static int receive_proof(const struct pake_conn *c, struct spake2 *s,
+			 const uint8_t commit[COMMIT],
+			 uint8_t mac[SPAKE2_MAC], struct err *e)
+{
+	uint8_t proof[PROOF], digest[COMMIT];
+	int rc = send_message(c, 2, spake2_share(s), SPAKE2_SHARE, e);
+
+	if (rc == 0)
+		rc = recv_message(c, 3, proof, sizeof(proof), e);
+	if (rc == 0)
+		rc = commit_to(digest, proof, e);
+	if (rc == 0 && memcmp(digest, commit, COMMIT) != 0)
+		rc = err_set(e, ERR_AUTH, "the share is another one");
+	if (rc == 0)
+		rc = spake2_take_share(s, proof, e);
+	memcpy(mac, proof + SPAKE2_SHARE, SPAKE2_MAC);
+	return unfinished(rc, e);
+}
+
+/* The exchange from the peer's digest on. */
 static int receive_guess(struct pake *p, struct tls *tls,
 			 const struct pake_conn *c, int *spent, struct err *e)
 {
-	uint8_t share[SPAKE2_SHARE], mac[SPAKE2_MAC];
+	uint8_t commit[COMMIT], mac[SPAKE2_MAC];
 	struct spake2 *s;
-	int rc = recv_message(c, 1, share, sizeof(share), e);
+	int rc = recv_message(c, 1, commit, sizeof(commit), e);
 
 	/* Checked after each message: another connection may have used the code
 	 * up while this one waited. */
-	if (rc == 0 && state_of(p) != OPEN)
-		rc = used_already(e);
+	if (rc == 0)
+		rc = count_begun(p, spent, e);
 	if (rc < 0)
 		return rc;
 	s = new_spake2(p, SPAKE2_B, e);
 	if (!s)
 		return ERR_RESOURCE;
-	rc = spake2_take_share(s, share, e);
-	if (rc == 0)
-		rc = send_message(c, 2, spake2_share(s), SPAKE2_SHARE, e);
-	if (rc == 0)
-		rc = recv_message(c, 3, mac, sizeof(mac), e);
+	rc = receive_proof(c, s, commit, mac, e);
 	if (rc < 0)
 		goto out;
 	/* Check and use in one step, or two guesses could be tested at once. */
 	pthread_mutex_lock(&p->lock);
+	p->unfinished--;
 	*spent = p->state == OPEN;
 	rc = *spent ? spend(p, e) : used_already(e);
 	if (rc == 0)

@@ -10,6 +10,9 @@
  * is set in a struct tls made for SECURITY_CODE, and the TLS handshake follows
  * on the same connection.  Further connections begin with TLS.
  *
+ * The side that connects commits to its share before it sees the other's, so
+ * that a man in the middle who knows the code cannot choose the words to verify.
+ *
  * A code allows one guess.  An eavesdropper or a man in the middle learns
  * nothing that helps to find the code offline.  A peer that completes the
  * exchange has tested one code, and neither side accepts a second attempt.
@@ -77,8 +80,9 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
  * another security mode; ERR_LOST; ERR_TIMEOUT; ERR_INTERRUPTED; ERR_RESOURCE.
  *
  * *spent is set to 1 if this connection used the code up: by the right code (0
- * is returned), by a wrong one (ERR_AUTH), or by the right one when the last
- * step failed (another error).  Any other failure leaves the code valid.  To
+ * is returned), by a wrong one (ERR_AUTH), by the right one when the last step
+ * failed (another error), or by one exchange too many of those that peers began
+ * and did not finish (ERR_AUTH).  Any other failure leaves the code valid.  To
  * refuse, the connection is closed without a reason, so that a peer learns
  * nothing; one in another security mode gets a TLS alert.
  */

@@ -20,7 +20,7 @@ enum {
 	SHARES = 4,
 	/* The least number of bytes of a peer's first message. */
 	FIRST_BYTES_PLAIN = FRAME_HEADER + 36, /* HELLO */
-	FIRST_BYTES_CODE = 73, /* the first message of the code exchange */
+	FIRST_BYTES_CODE = 40, /* the first message of the code exchange */
 	FIRST_BYTES_TLS = 200, /* ClientHello: 209 with a certificate, 285 with
 				  a key */
 };

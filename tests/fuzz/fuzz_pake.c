@@ -40,9 +40,11 @@ enum {
 };
 enum {
 	TIME_MS = 20000,
+	DIGEST_MESSAGE = HEADER + COMMIT,
 	SHARE_MESSAGE = HEADER + SPAKE2_SHARE,
+	PROOF_MESSAGE = HEADER + PROOF,
 	MAC_MESSAGE = HEADER + SPAKE2_MAC,
-	CHANGES = SHARE_MESSAGE + MAC_MESSAGE,
+	CHANGES = DIGEST_MESSAGE + PROOF_MESSAGE, /* the most there can be */
 };
 
 static uint8_t right_w[SPAKE2_SCALAR], wrong_w[SPAKE2_SCALAR];
@@ -78,16 +80,29 @@ static int peer_get(const struct round *r, uint8_t *m, size_t n)
 	return recv(r->peer_fd, m, n, MSG_WAITALL) == (ssize_t)n;
 }
 
+/* The length of the first of the two messages that the peer sends, and of
+ * both. */
+static size_t first_size(const struct round *r)
+{
+	return r->flags & CONNECTS ? SHARE_MESSAGE : DIGEST_MESSAGE;
+}
+
+static size_t both_sizes(const struct round *r)
+{
+	return first_size(r) +
+	       (r->flags & CONNECTS ? MAC_MESSAGE : PROOF_MESSAGE);
+}
+
 /* Send a message with the changes that are meant for it. */
 static void peer_put(const struct round *r, unsigned number,
 		     const uint8_t *body, size_t n)
 {
 	const uint8_t *changes = r->changes;
-	uint8_t m[SHARE_MESSAGE];
+	uint8_t m[PROOF_MESSAGE];
 
 	if (number > 2)
-		changes += SHARE_MESSAGE;
-	memcpy(m, "ferry/1", MAGIC);
+		changes += first_size(r);
+	memcpy(m, magic, MAGIC);
 	m[MAGIC] = (uint8_t)number;
 	memcpy(m + HEADER, body, n);
 	for (size_t i = 0; i < HEADER + n; i++)
@@ -95,35 +110,41 @@ static void peer_put(const struct round *r, unsigned number,
 	(void)send(r->peer_fd, m, HEADER + n, MSG_NOSIGNAL);
 }
 
-static void peer_of_sender(struct round *r)
+static void peer_of_connecting(struct round *r)
 {
 	const int reflects = (r->flags & PEER) == REFLECTS;
-	uint8_t share[SHARE_MESSAGE], mac[MAC_MESSAGE];
+	uint8_t digest[DIGEST_MESSAGE], proof[PROOF_MESSAGE];
 	struct err e;
 
-	if (!peer_get(r, share, sizeof(share)))
+	if (!peer_get(r, digest, sizeof(digest)))
 		return;
-	CHECK(spake2_take_share(r->peer, share + HEADER, &e) == 0);
-	peer_put(r, 2, reflects ? share + HEADER : spake2_share(r->peer),
-		 SPAKE2_SHARE);
-	if (!peer_get(r, mac, sizeof(mac)))
+	peer_put(r, 2, spake2_share(r->peer), SPAKE2_SHARE);
+	if (!peer_get(r, proof, sizeof(proof)))
 		return;
-	r->peer_is_convinced = spake2_check(r->peer, mac + HEADER);
-	peer_put(r, 4, reflects ? mac + HEADER : spake2_mac(r->peer),
+	CHECK(commit_to(digest, proof + HEADER, &e) == 0 &&
+	      spake2_take_share(r->peer, proof + HEADER, &e) == 0);
+	r->peer_is_convinced =
+		spake2_check(r->peer, proof + HEADER + SPAKE2_SHARE);
+	peer_put(r, 4, reflects ? proof + HEADER + SPAKE2_SHARE :
+				  spake2_mac(r->peer),
 		 SPAKE2_MAC);
 }
 
-/* Nothing can be reflected: a receiver confirms last. */
-static void peer_of_receiver(struct round *r)
+/* Nothing can be reflected: the side that listens confirms last. */
+static void peer_of_listening(struct round *r)
 {
 	uint8_t share[SHARE_MESSAGE], mac[MAC_MESSAGE];
+	uint8_t digest[COMMIT], proof[PROOF];
 	struct err e;
 
-	peer_put(r, 1, spake2_share(r->peer), SPAKE2_SHARE);
+	CHECK(commit_to(digest, spake2_share(r->peer), &e) == 0);
+	peer_put(r, 1, digest, sizeof(digest));
 	if (!peer_get(r, share, sizeof(share)))
 		return;
 	CHECK(spake2_take_share(r->peer, share + HEADER, &e) == 0);
-	peer_put(r, 3, spake2_mac(r->peer), SPAKE2_MAC);
+	memcpy(proof, spake2_share(r->peer), SPAKE2_SHARE);
+	memcpy(proof + SPAKE2_SHARE, spake2_mac(r->peer), SPAKE2_MAC);
+	peer_put(r, 3, proof, sizeof(proof));
 	if (peer_get(r, mac, sizeof(mac)))
 		r->peer_is_convinced = spake2_check(r->peer, mac + HEADER);
 }
@@ -136,9 +157,9 @@ static void *peer_main(void *arg)
 	if ((r->flags & PEER) == RAW)
 		(void)send(r->peer_fd, r->raw, r->raw_len, MSG_NOSIGNAL);
 	else if (r->flags & CONNECTS)
-		peer_of_sender(r);
+		peer_of_connecting(r);
 	else
-		peer_of_receiver(r);
+		peer_of_listening(r);
 	(void)shutdown(r->peer_fd, SHUT_WR);
 	while (recv(r->peer_fd, scrap, sizeof(scrap), 0) > 0)
 		;
@@ -151,9 +172,9 @@ static struct spake2 *new_peer(unsigned flags)
 {
 	struct spake2_config cfg = {
 		.role = flags & CONNECTS ? SPAKE2_B : SPAKE2_A,
-		.id_a = "ferry/1 sender",
-		.id_b = "ferry/1 receiver",
-		.aad = "ferry/1 code",
+		.id_a = ID_CONNECTS,
+		.id_b = ID_LISTENS,
+		.aad = AAD,
 	};
 	struct spake2 *s;
 	struct err e;
@@ -216,30 +237,22 @@ static void check_agreed(const struct round *r, struct pake *p)
 /* Whether no peer of this kind could learn anything about a guess. */
 static int tests_nothing(const struct round *r)
 {
-	const int connects = r->flags & CONNECTS;
+	const size_t first = first_size(r);
 
-	switch (r->flags & PEER) {
-	case RAW:
-		return r->raw_len < (connects ? SHARE_MESSAGE : CHANGES);
-	case REFLECTS:
-		if (connects && !is_changed(r, 0, SHARE_MESSAGE))
-			return 1;
-		break;
-	default:
-		break;
-	}
-	return is_changed(r, 0, HEADER) ||
-	       (!connects &&
-		is_changed(r, SHARE_MESSAGE, SHARE_MESSAGE + HEADER));
+	if ((r->flags & PEER) == RAW)
+		return r->raw_len < (r->flags & CONNECTS ? first
+							 : both_sizes(r));
+	/* A side that listens also compares the share with its digest. */
+	return is_changed(r, 0, r->flags & CONNECTS ? HEADER : first) ||
+	       (!(r->flags & CONNECTS) &&
+		is_changed(r, first, first + HEADER + SPAKE2_SHARE));
 }
 
 /* Whether it did. */
 static int tests_guess(const struct round *r)
 {
-	const unsigned kind = r->flags & PEER;
-
-	return (kind == KNOWS || kind == GUESSES) &&
-	       !is_changed(r, 0, SHARE_MESSAGE) && !tests_nothing(r);
+	return (r->flags & PEER) != RAW && !is_changed(r, 0, first_size(r)) &&
+	       !tests_nothing(r);
 }
 
 static void check_refused(const struct round *r, struct pake *p)
@@ -317,7 +330,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run(&r, &p);
 	if (before != OPEN)
 		check_used(&r, &p, before);
-	else if ((r.flags & PEER) == KNOWS && !is_changed(&r, 0, CHANGES))
+	else if ((r.flags & PEER) == KNOWS && !is_changed(&r, 0, both_sizes(&r)))
 		check_agreed(&r, &p);
 	else
 		check_refused(&r, &p);

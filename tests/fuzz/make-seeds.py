@@ -5,6 +5,7 @@ Writes corpus/TARGET/NAME below this file's directory.  Seeds that a fuzzer
 found (named finding-*) are left alone.  Frames are made by tests/lib/wire.py,
 not by ferry's own code.
 """
+import hashlib
 import os
 import struct
 import sys
@@ -631,21 +632,24 @@ def exchanges():
     one("knows", KNOWS)
     one("guesses", GUESSES)
     one("reflects", REFLECTS)
-    # in head and body of the first message, and of the second
-    for at in (0, 7, 8, 9, 72, 73, 80, 81, 112):
+    # in head and body of the first message, and of the second, on either side
+    for at in (0, 7, 8, 9, 39, 40, 47, 48, 72, 73, 80, 81, 112, 113, 144):
         one(f"knows-but-{at:03}", KNOWS, change(at, 0x80))
     one("reflects-but-form", REFLECTS, change(8, 4))
     one("reflects-but-sign", REFLECTS, change(72))
-    head = b"ferry/1"
+    head = b"ferry/2"
     for name, share in (("point", POINT), ("infinity", bytes(65)),
                         ("compressed", b"\2" + POINT[1:33] + bytes(32)),
                         ("hybrid", b"\7" + POINT[1:]),
                         ("off-curve", b"\4" + b"\1" * 64),
                         ("too-large", b"\4" + b"\xff" * 64)):
-        one(name, RAW, head + b"\1" + share + head + b"\3" + bytes(32))
+        digest = hashlib.sha256(b"ferry/2 code share" + share).digest()
+        one(name, RAW, head + b"\1" + digest + head + b"\3" + share
+            + bytes(32))
         write("pake", name + "-sender", bytes([RAW | IS_SENDER]) + head + b"\2"
               + share + head + b"\4" + bytes(32))
-    one("no-mac", RAW, head + b"\1" + POINT)
+    one("no-mac", RAW, head + b"\1" + bytes(32))
+    one("older", RAW, b"ferry/1\1" + POINT)
     one("nothing", RAW)
     one("tls", RAW, b"\x16\3\1\2\0\1")
     one("tls-after", RAW | USED, b"\x16\3\1\2\0\1")

@@ -78,10 +78,10 @@ def decode(data):
 
 
 class Exchange:
-    """SPAKE2 with the sender as A and the receiver as B."""
+    """SPAKE2 with the side that connects as A and the other as B."""
 
     def __init__(self, is_sender, code):
-        seed = hashlib.scrypt(code.encode(), salt=b"ferry/1 code scrypt",
+        seed = hashlib.scrypt(code.encode(), salt=b"ferry/2 code scrypt",
                               n=32768, r=8, p=1, maxmem=1 << 26, dklen=40)
         self.w = int.from_bytes(seed, "big") % ORDER
         self.is_sender = is_sender
@@ -97,16 +97,16 @@ class Exchange:
         ours = (self.share, share)
         transcript = b"".join(
             len(part).to_bytes(8, "little") + part for part in
-            (b"ferry/1 sender", b"ferry/1 receiver",
+            (b"ferry/2 connects", b"ferry/2 listens",
              *(ours if self.is_sender else ours[::-1]),
              encode(shared), self.w.to_bytes(32, "big")))
         digest = hashlib.sha256(transcript).digest()
-        keys = hkdf(digest[16:], b"ConfirmationKeys" + b"ferry/1 code", 32)
+        keys = hkdf(digest[16:], b"ConfirmationKeys" + b"ferry/2 code", 32)
         macs = [hmac.digest(key, transcript, "sha256")
                 for key in (keys[:16], keys[16:])]
         self.mac, self.peer_mac = macs if self.is_sender else macs[::-1]
-        self.psk = hkdf(digest[:16], b"ferry/1 code psk", 32)
-        self.verify = hkdf(digest[:16], b"ferry/1 code verify", 8)
+        self.psk = hkdf(digest[:16], b"ferry/2 code psk", 32)
+        self.verify = hkdf(digest[:16], b"ferry/2 code verify", 8)
 
 
 def words(data):
@@ -126,13 +126,17 @@ def get(sock, number, n):
             print("refused", len(data))
             sys.exit(1)
         data += more
-    if data[:8] != b"ferry/1" + bytes([number]):
+    if data[:8] != b"ferry/2" + bytes([number]):
         sys.exit(f"no message {number}: {data!r}")
     return data[8:]
 
 
 def put(sock, number, body):
-    sock.sendall(b"ferry/1" + bytes([number]) + body)
+    sock.sendall(b"ferry/2" + bytes([number]) + body)
+
+
+def commitment(share):
+    return hashlib.sha256(b"ferry/2 code share" + share).digest()
 
 
 def tell(own):
@@ -142,7 +146,7 @@ def tell(own):
 def send(port, code, stop=None):
     own = Exchange(True, code)
     with socket.create_connection(("127.0.0.1", port), 60) as sock:
-        put(sock, 1, own.share)
+        put(sock, 1, commitment(own.share))
         if stop == "1":
             return
         own.take(get(sock, 2, 65))
@@ -151,7 +155,7 @@ def send(port, code, stop=None):
         if stop == "wait":
             print("half", flush=True)
             sys.stdin.readline()
-        put(sock, 3, own.mac)
+        put(sock, 3, own.share + own.mac)
         if get(sock, 4, 32) != own.peer_mac:
             sys.exit("a wrong confirmation")
         tell(own)
@@ -166,10 +170,13 @@ def receive(code):
         sock, _ = listener.accept()
     with sock:
         sock.settimeout(scaled(60))
-        share = get(sock, 1, 65)
+        promised = get(sock, 1, 32)
         put(sock, 2, own.share)
-        own.take(share)
-        if get(sock, 3, 32) != own.peer_mac:
+        proof = get(sock, 3, 65 + 32)
+        if commitment(proof[:65]) != promised:
+            sys.exit("another share than promised")
+        own.take(proof[:65])
+        if proof[65:] != own.peer_mac:
             sys.exit("a wrong confirmation")
         put(sock, 4, own.mac)
         tell(own)
@@ -180,7 +187,7 @@ def receive(code):
 def eavesdrop(code, paths):
     """Whatever of this is said tells a right guess from a wrong one."""
     own = Exchange(True, code)
-    seed = hashlib.scrypt(code.encode(), salt=b"ferry/1 code scrypt",
+    seed = hashlib.scrypt(code.encode(), salt=b"ferry/2 code scrypt",
                           n=32768, r=8, p=1, maxmem=1 << 26, dklen=40)
     w = own.w.to_bytes(32, "big")
     known = {"the code": code.encode(), "its words": code[5:].encode(),
@@ -189,8 +196,8 @@ def eavesdrop(code, paths):
         known[f"w{name}"] = encode(times(own.w, point))[1:33]
     for name, key in ("code", code.encode()), ("seed", seed), ("w", w):
         known[f"SHA-256 of the {name}"] = hashlib.sha256(key).digest()[:8]
-        for info in (b"ferry/1 code psk", b"ferry/1 code verify",
-                     b"ConfirmationKeysferry/1 code"):
+        for info in (b"ferry/2 code psk", b"ferry/2 code verify",
+                     b"ConfirmationKeysferry/2 code"):
             known[f"HKDF of the {name}, {info}"] = hkdf(key, info, 8)
     for path in paths:
         with open(path, "rb") as f:

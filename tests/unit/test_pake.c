@@ -12,6 +12,8 @@
 
 #include <signal.h>
 
+#include <openssl/evp.h>
+
 #include <cmocka.h>
 
 #include "auth/pake.h"
@@ -23,12 +25,17 @@
 
 enum {
 	HEADER = 8,
+	DIGEST_MESSAGE = HEADER + 32,
 	SHARE_MESSAGE = HEADER + SPAKE2_SHARE,
+	PROOF_MESSAGE = HEADER + SPAKE2_SHARE + SPAKE2_MAC,
 	MAC_MESSAGE = HEADER + SPAKE2_MAC,
+	/* What the side that connects sends in all. */
+	SENT = DIGEST_MESSAGE + PROOF_MESSAGE,
+	UNFINISHED_MAX = 1024,
 };
 
-static const size_t message_size[] = { 0, SHARE_MESSAGE, SHARE_MESSAGE,
-				       MAC_MESSAGE, MAC_MESSAGE };
+static const size_t message_size[] = { 0, DIGEST_MESSAGE, SHARE_MESSAGE,
+				       PROOF_MESSAGE, MAC_MESSAGE };
 
 /* For calls that may not even look at the connection. */
 static const struct pake_conn none = { .fd = -1 };
@@ -131,7 +138,7 @@ static int pass(int from, int to, uint8_t *p, size_t n, size_t flip)
 /* An exchange with somebody in between, who changes byte `flip` of message
  * `number` (0: none). */
 static void exchange_through(struct party *s, struct party *r, int number,
-			     size_t flip, uint8_t seen[5][SHARE_MESSAGE])
+			     size_t flip, uint8_t seen[5][PROOF_MESSAGE])
 {
 	int left[2], right[2];
 
@@ -327,9 +334,22 @@ static int other_peer_sends(struct party *r, const void *p, size_t n)
 	return r->rc;
 }
 
+/* The other peer says the first n bytes of m, or all of that and something
+ * else at `at`, which the receiver takes for an exchange that was begun. */
+static void begun_by_other(struct party *r, uint8_t *m, size_t n)
+{
+	const int shows_share = n >= DIGEST_MESSAGE;
+
+	assert_int_equal(other_peer_sends(r, m, n),
+			 shows_share ? ERR_AUTH : ERR_LOST);
+	if (shows_share)
+		assert_non_null(strstr(r->e.text, "did not finish it"));
+}
+
 static void other_peers_do_not_invalidate_the_code(void **state)
 {
-	uint8_t seen[5][SHARE_MESSAGE], m[SHARE_MESSAGE + MAC_MESSAGE];
+	uint8_t seen[5][PROOF_MESSAGE], m[SENT];
+	uint8_t *const share = m + DIGEST_MESSAGE + HEADER;
 	struct party s, r, spare;
 
 	(void)state;
@@ -339,8 +359,8 @@ static void other_peers_do_not_invalidate_the_code(void **state)
 	/* A good first message, from an exchange with another receiver. */
 	exchange_through(&s, &spare, 0, 0, seen);
 	assert_int_equal(s.rc, 0);
-	memcpy(m, seen[1], SHARE_MESSAGE);
-	memcpy(m + SHARE_MESSAGE, seen[3], MAC_MESSAGE);
+	memcpy(m, seen[1], DIGEST_MESSAGE);
+	memcpy(m + DIGEST_MESSAGE, seen[3], PROOF_MESSAGE);
 
 	assert_int_equal(other_peer_sends(&r, "", 0), ERR_LOST);
 	assert_int_equal(other_peer_sends(&r, "GET / HTTP/1.0\r\n\r\n", 18),
@@ -348,18 +368,24 @@ static void other_peers_do_not_invalidate_the_code(void **state)
 	assert_int_equal(other_peer_sends(&r, "f", 1), ERR_LOST);
 	/* Every beginning of the two messages, but not both of them. */
 	for (size_t n = 1; n < sizeof(m); n++)
-		assert_int_equal(other_peer_sends(&r, m, n), ERR_LOST);
-	/* Infinity, off the curve. */
-	memset(m + HEADER, 0, SPAKE2_SHARE);
-	assert_int_equal(other_peer_sends(&r, m, SHARE_MESSAGE), ERR_AUTH);
-	memcpy(m, seen[1], SHARE_MESSAGE);
-	m[SHARE_MESSAGE - 1] ^= 1;
-	assert_int_equal(other_peer_sends(&r, m, SHARE_MESSAGE), ERR_AUTH);
+		begun_by_other(&r, m, n);
+	/* Another share than it has committed to, infinity, off the curve. */
+	share[SPAKE2_SHARE - 1] ^= 1;
+	begun_by_other(&r, m, sizeof(m));
+	memset(share, 0, SPAKE2_SHARE);
+	begun_by_other(&r, m, sizeof(m));
+	memcpy(m + DIGEST_MESSAGE, seen[3], PROOF_MESSAGE);
+	m[HEADER] ^= 1;
+	begun_by_other(&r, m, sizeof(m));
 	/* A message of the receiver's own, or another's number. */
 	assert_int_equal(other_peer_sends(&r, seen[2], SHARE_MESSAGE),
 			 ERR_PROTOCOL);
-	assert_int_equal(other_peer_sends(&r, seen[3], MAC_MESSAGE),
+	assert_int_equal(other_peer_sends(&r, seen[3], PROOF_MESSAGE),
 			 ERR_PROTOCOL);
+	/* An older version: a share comes first. */
+	memcpy(m, "ferry/1\1\4", 9);
+	assert_int_equal(other_peer_sends(&r, m, SHARE_MESSAGE), ERR_PROTOCOL);
+	assert_non_null(strstr(r.e.text, "the same release of ferry"));
 	party_free(&s);
 
 	party_make(&s, NET_CONNECTS, CODE);
@@ -371,10 +397,39 @@ static void other_peers_do_not_invalidate_the_code(void **state)
 	party_free(&spare);
 }
 
+/* Each is a try for a man in the middle, who can abandon an exchange whose words
+ * do not match those of the other side. */
+static void exchanges_that_are_not_finished_are_limited(void **state)
+{
+	uint8_t m[DIGEST_MESSAGE] = "ferry/2\1";
+	struct party s, r;
+	int fd[2];
+
+	(void)state;
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
+	for (int i = 0; i < UNFINISHED_MAX; i++)
+		begun_by_other(&r, m, sizeof(m));
+	tcp_pair(fd);
+	party_start(&r, fd[1]);
+	assert_int_equal(send(fd[0], m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
+	party_join(&r);
+	assert_int_equal(r.rc, ERR_AUTH);
+	assert_int_equal(r.spent, 1);
+	assert_non_null(strstr(r.e.text, "get between"));
+	close(fd[0]);
+	close(fd[1]);
+	exchange(&s, &r);
+	assert_int_equal(s.rc, ERR_AUTH);
+	assert_int_equal(r.spent, 0);
+	party_free(&s);
+	party_free(&r);
+}
+
 /* A recorded session says nothing to a receiver with the same code. */
 static void a_replay_is_a_wrong_guess(void **state)
 {
-	uint8_t seen[5][SHARE_MESSAGE], m[SHARE_MESSAGE + MAC_MESSAGE];
+	uint8_t seen[5][PROOF_MESSAGE], m[SENT];
 	struct party s, r;
 	int fd[2];
 
@@ -383,8 +438,8 @@ static void a_replay_is_a_wrong_guess(void **state)
 	party_make(&r, NET_LISTENS, CODE);
 	exchange_through(&s, &r, 0, 0, seen);
 	assert_int_equal(r.rc, 0);
-	memcpy(m, seen[1], SHARE_MESSAGE);
-	memcpy(m + SHARE_MESSAGE, seen[3], MAC_MESSAGE);
+	memcpy(m, seen[1], DIGEST_MESSAGE);
+	memcpy(m + DIGEST_MESSAGE, seen[3], PROOF_MESSAGE);
 	party_free(&r);
 	party_make(&r, NET_LISTENS, CODE);
 	tcp_pair(fd);
@@ -454,9 +509,22 @@ static void a_second_exchange_is_refused(void **state)
 
 /* ---- somebody in between ---- */
 
+static void share_digest(uint8_t digest[32], const uint8_t *share)
+{
+	static const char label[] = "ferry/2 code share";
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+
+	assert_int_equal(EVP_DigestInit_ex(ctx, EVP_sha256(), NULL), 1);
+	EVP_DigestUpdate(ctx, label, sizeof(label) - 1);
+	EVP_DigestUpdate(ctx, share, SPAKE2_SHARE);
+	assert_int_equal(EVP_DigestFinal_ex(ctx, digest, NULL), 1);
+	EVP_MD_CTX_free(ctx);
+}
+
 static void the_messages_are_as_the_manual_says(void **state)
 {
-	uint8_t seen[5][SHARE_MESSAGE];
+	uint8_t digest[32];
+	uint8_t seen[5][PROOF_MESSAGE];
 	struct party s, r;
 
 	(void)state;
@@ -466,31 +534,45 @@ static void the_messages_are_as_the_manual_says(void **state)
 	assert_int_equal(s.rc, 0);
 	assert_int_equal(r.rc, 0);
 	for (int i = 1; i <= 4; i++) {
-		assert_memory_equal(seen[i], "ferry/1", 7);
+		assert_memory_equal(seen[i], "ferry/2", 7);
 		assert_int_equal(seen[i][7], i);
 	}
-	assert_int_equal(seen[1][HEADER], 4);
 	assert_int_equal(seen[2][HEADER], 4);
+	assert_int_equal(seen[3][HEADER], 4);
+	/* Who knows the code could steer the words to verify by a share that he
+	 * chooses after this one. */
+	share_digest(digest, seen[3] + HEADER);
+	assert_memory_equal(seen[1] + HEADER, digest, sizeof(digest));
 	party_free(&s);
 	party_free(&r);
 }
 
 /* Nothing that fails before the confirmations costs the code. */
-static void every_byte_of_the_shares_counts(void **state)
+static void every_byte_before_the_confirmation_counts(void **state)
 {
-	uint8_t seen[5][SHARE_MESSAGE];
+	uint8_t seen[5][PROOF_MESSAGE];
 	struct party s, r;
 
 	(void)state;
 	party_make(&s, NET_CONNECTS, CODE);
 	party_make(&r, NET_LISTENS, CODE);
 	for (int number = 1; number <= 2; number++) {
-		for (size_t at = 0; at < SHARE_MESSAGE; at++) {
+		for (size_t at = 0; at < message_size[number]; at++) {
+			/* A digest that is damaged is noticed when the share
+			 * has come, with the confirmation of the side that
+			 * connects. */
+			if (number == 1 && at >= HEADER) {
+				party_free(&s);
+				party_make(&s, NET_CONNECTS, CODE);
+				at += 7;
+			}
 			exchange_through(&s, &r, number, at, seen);
 			assert_int_equal(s.rc, ERR_AUTH);
 			assert_true(r.rc < 0);
 			assert_int_equal(r.spent, 0);
 		}
+		party_free(&s);
+		party_make(&s, NET_CONNECTS, CODE);
 	}
 	exchange(&s, &r);
 	assert_int_equal(s.rc, 0);
@@ -500,8 +582,9 @@ static void every_byte_of_the_shares_counts(void **state)
 
 static void every_byte_of_the_confirmations_counts(void **state)
 {
+	/* Of message 4; in message 3 the share is before it. */
 	static const size_t where[] = { HEADER, HEADER + 13, MAC_MESSAGE - 1 };
-	uint8_t seen[5][SHARE_MESSAGE];
+	uint8_t seen[5][PROOF_MESSAGE];
 	struct party s, r;
 
 	(void)state;
@@ -509,7 +592,10 @@ static void every_byte_of_the_confirmations_counts(void **state)
 		for (int i = 0; i < 3; i++) {
 			party_make(&s, NET_CONNECTS, CODE);
 			party_make(&r, NET_LISTENS, CODE);
-			exchange_through(&s, &r, number, where[i], seen);
+			exchange_through(&s, &r, number,
+					 number == 3 ? SPAKE2_SHARE + where[i]
+						     : where[i],
+					 seen);
 			assert_int_equal(s.rc, ERR_AUTH);
 			/* Message 4 comes after the receiver's verdict. */
 			assert_int_equal(r.rc, number == 3 ? ERR_AUTH : 0);
@@ -526,27 +612,25 @@ static void every_byte_of_the_confirmations_counts(void **state)
 
 /* ---- a receiver that is none ---- */
 
-/* Answer the sender: its own share, or another's, and its own confirmation
- * or zeroes.  What the sender made of it. */
+/* Answer the sender with this share and its own confirmation, if with_mac.
+ * What the sender made of it. */
 static int answer(struct party *s, const uint8_t *share, int with_mac)
 {
-	uint8_t got[SHARE_MESSAGE], m[SHARE_MESSAGE];
+	uint8_t got[PROOF_MESSAGE], m[SHARE_MESSAGE] = "ferry/2\2";
 	int fd[2];
 
 	tcp_pair(fd);
 	party_start(s, fd[0]);
-	assert_int_equal(recv(fd[1], got, SHARE_MESSAGE, MSG_WAITALL),
-			 SHARE_MESSAGE);
-	memcpy(m, got, sizeof(m));
-	m[7] = 2;
-	if (share)
-		memcpy(m + HEADER, share, SPAKE2_SHARE);
+	assert_int_equal(recv(fd[1], got, DIGEST_MESSAGE, MSG_WAITALL),
+			 DIGEST_MESSAGE);
+	memcpy(m + HEADER, share, SPAKE2_SHARE);
 	assert_int_equal(send(fd[1], m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
 	if (with_mac) {
-		assert_int_equal(recv(fd[1], got, MAC_MESSAGE, MSG_WAITALL),
-				 MAC_MESSAGE);
-		got[7] = 4;
-		assert_int_equal(send(fd[1], got, MAC_MESSAGE, MSG_NOSIGNAL),
+		assert_int_equal(recv(fd[1], got, PROOF_MESSAGE, MSG_WAITALL),
+				 PROOF_MESSAGE);
+		memcpy(m, "ferry/2\4", HEADER);
+		memcpy(m + HEADER, got + SHARE_MESSAGE, SPAKE2_MAC);
+		assert_int_equal(send(fd[1], m, MAC_MESSAGE, MSG_NOSIGNAL),
 				 MAC_MESSAGE);
 	}
 	shutdown(fd[1], SHUT_WR);
@@ -560,6 +644,7 @@ static void a_false_receiver_gets_one_confirmation(void **state)
 {
 	struct spake2_config cfg = { .role = SPAKE2_B, .id_a = "", .id_b = "",
 				     .aad = "" };
+	static const uint8_t no_share[SPAKE2_SHARE];
 	struct spake2 *b;
 	struct party s, r;
 	struct err e;
@@ -570,8 +655,8 @@ static void a_false_receiver_gets_one_confirmation(void **state)
 	memset(cfg.w, 1, sizeof(cfg.w));
 	b = spake2_new(&cfg, &e);
 	assert_non_null(b);
-	/* Its share sent back: it has shown nothing. */
-	assert_int_equal(answer(&s, NULL, 0), ERR_AUTH);
+	/* Not a share: it has shown nothing. */
+	assert_int_equal(answer(&s, no_share, 0), ERR_AUTH);
 	/* Its confirmation sent back, or none: that was the one guess. */
 	assert_int_equal(answer(&s, spake2_share(b), 1), ERR_AUTH);
 	assert_non_null(strstr(s.e.text, "was tampered with"));
@@ -646,7 +731,7 @@ static void the_deadline_is_absolute(void **state)
 	for (int i = 0; i < 100; i++) {
 		struct timespec ts = { .tv_nsec = 20 * 1000000L };
 
-		if (send(fd[0], i < 7 ? "ferry/1" + i : "\1", 1,
+		if (send(fd[0], i < 7 ? "ferry/2" + i : "\1", 1,
 			 MSG_NOSIGNAL) != 1)
 			break;
 		nanosleep(&ts, NULL);
@@ -727,11 +812,12 @@ int main(void)
 		cmocka_unit_test(a_wrong_code_invalidates_it),
 		cmocka_unit_test(one_guess_at_a_time_counts),
 		cmocka_unit_test(other_peers_do_not_invalidate_the_code),
+		cmocka_unit_test(exchanges_that_are_not_finished_are_limited),
 		cmocka_unit_test(a_replay_is_a_wrong_guess),
 		cmocka_unit_test(other_modes_get_an_alert),
 		cmocka_unit_test(a_second_exchange_is_refused),
 		cmocka_unit_test(the_messages_are_as_the_manual_says),
-		cmocka_unit_test(every_byte_of_the_shares_counts),
+		cmocka_unit_test(every_byte_before_the_confirmation_counts),
 		cmocka_unit_test(every_byte_of_the_confirmations_counts),
 		cmocka_unit_test(a_false_receiver_gets_one_confirmation),
 		cmocka_unit_test(peers_in_other_modes_are_told_apart),
