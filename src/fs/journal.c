@@ -547,6 +547,13 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 	return rc;
 }
 
+void journal_write(struct journal *j)
+{
+	pthread_mutex_lock(&j->lock);
+	write_noted(j);
+	pthread_mutex_unlock(&j->lock);
+}
+
 void journal_seal(struct journal *j, const struct part *p)
 {
 	uint8_t seal[SEAL_LEN];

@@ -114,8 +114,13 @@ uint64_t journal_unflushed(struct journal *j);
  */
 int journal_flush(struct journal *j, const struct part *p, struct err *e);
 
-/* Write the gathered notes, and record the part's size and ctime: at the end of
- * a transfer, when nothing more is written to the part. */
+/* Write the gathered notes: at the end of a transfer, when nothing more is
+ * written to the part. */
+void journal_write(struct journal *j);
+
+/* Likewise, and record the part's size and ctime.  Only for a part that was
+ * sealed when it was opened, or is new: where somebody else may have written to
+ * it, a seal would hide that from the next transfer. */
 void journal_seal(struct journal *j, const struct part *p);
 
 #endif

@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "chunk/tree.h"
 #include "fs/dirs.h"
 #include "fs/journal.h"
 #include "fs/name.h"
@@ -52,49 +51,37 @@ struct committer {
 
 /* ---- a name that is taken ---- */
 
-/* Whether the file at fd has the entry's digest.  Returns 1, 0, or -1 when it
- * cannot be read. */
-static int has_digest(int fd, const struct commit *c,
-		      const struct digest_ops *ops)
+/* Whether the file at fd has the bytes of the entry's part; 0 also where one of
+ * them cannot be read. */
+static int has_bytes(int fd, const struct commit *c)
 {
-	uint8_t *leaf = malloc(c->size < TREE_LEAF ? c->size + 1 : TREE_LEAF);
-	uint8_t sum[DIGEST_MAX];
-	struct tree *tree = tree_new(ops, c->size);
-	uint64_t leaves = tree_leaf_count(c->size);
-	int rc = -1;
+	enum { BLOCK = 128 << 10 };
+	char *there = malloc(BLOCK), *ours = malloc(BLOCK);
+	int same = there && ours;
 
-	for (uint64_t i = 0; leaf && tree && i < leaves; i++) {
-		size_t n = tree_leaf_size(c->size, i);
+	for (uint64_t off = 0; same && off < c->size; off += BLOCK) {
+		const uint64_t left = c->size - off;
+		const size_t n = left < BLOCK ? (size_t)left : BLOCK;
 
-		if (io_pread(fd, leaf, n, i * TREE_LEAF) != (ssize_t)n)
-			goto out;
-		ops->sum(leaf, n, sum);
-		if (tree_put(tree, i, sum))
-			goto out;
+		same = io_pread(fd, there, n, off) == (ssize_t)n &&
+		       io_pread(c->part.fd, ours, n, off) == (ssize_t)n &&
+		       memcmp(there, ours, n) == 0;
 	}
-	if (leaf && tree && tree_final(tree, sum) == 0)
-		rc = memcmp(sum, c->digest, ops->size) == 0;
-out:
-	free(leaf);
-	tree_free(tree);
-	return rc;
+	free(there);
+	free(ours);
+	return same;
 }
-
-struct sameness {
-	const struct commit *c;
-	const struct digest_ops *digest;
-};
 
 static int is_same(const void *ctx, int dir_fd, const char *name)
 {
-	const struct sameness *s = ctx;
+	const struct commit *c = ctx;
 	struct stat st;
 	struct err e;
 	int same = 0;
 	int fd = part_open_existing(dir_fd, name, &st, &e);
 
-	if (fd >= 0 && (uint64_t)st.st_size == s->c->size)
-		same = has_digest(fd, s->c, s->digest) == 1;
+	if (fd >= 0 && (uint64_t)st.st_size == c->size)
+		same = has_bytes(fd, c);
 	io_close(&fd);
 	return same;
 }
@@ -102,7 +89,6 @@ static int is_same(const void *ctx, int dir_fd, const char *name)
 static enum file_status rename_one(const struct committer *m, struct commit *c,
 				   unsigned *cause)
 {
-	const struct sameness same = { c, m->cfg.digest };
 	const struct place_request a = {
 		.what = { .part = &c->part,
 			  .exchanges = held_dir_exchanges(c->dir) },
@@ -110,7 +96,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.leaf = name_last(c->name),
 		.meta = &c->meta,
 		.is_same = is_same,
-		.ctx = &same,
+		.ctx = c,
 		.path = c->name,
 		.path_len = c->name_len,
 		.placed = m->cfg.placed,

@@ -28,7 +28,6 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "chunk/digest.h"
 #include "receiver/conflict.h"
 #include "receiver/sync.h"
 #include "wire/msg.h"
@@ -46,7 +45,6 @@ typedef void (*commit_result)(void *ctx, const struct commit *c,
 struct committer_config {
 	enum sync_mode sync;
 	enum conflict_policy existing;
-	const struct digest_ops *digest;
 	struct fs_lacks *lacks; /* borrowed */
 	struct placed *placed;  /* borrowed, or NULL, */
 	struct unlocked *unlocked; /* and so is this */

@@ -334,6 +334,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	unlocked_serve(s->transfer.unlocked, w->dirs);
 	w->parts.digest = s->transfer.digest;
 	w->parts.peer_id = s->peer_id;
+	w->parts.is_known = s->is_known;
 	w->parts.boot = setup->boot;
 	w->parts.dirs = w->dirs;
 	w->parts.lacks = &s->transfer.lacks;
@@ -606,6 +607,7 @@ static void end_connection(struct recv_connection *c)
 	}
 	channel_release(&c->channel);
 	dirs_free(c->worker.dirs);
+	same_release(&c->worker.same);
 	input_release(&c->input);
 	io_close(&c->fd);
 	if (c->session)

@@ -45,8 +45,13 @@ void recv_file_free(struct recv_file *f)
 	const int is_kept = c && c->journal && !f->is_over &&
 			    (f->is_resumed || tree_have_count(f->tree) > 0);
 
-	if (is_kept)
+	/* A seal says that the part has what the journal says.  Where somebody
+	 * may have written to it since, only the leaves of this session are
+	 * known to be so. */
+	if (is_kept && (f->is_sealed || !f->is_resumed))
 		journal_seal(c->journal, &c->part);
+	else if (is_kept)
+		journal_write(c->journal);
 	else if (c)
 		commit_discard(c);
 	commit_free(c);

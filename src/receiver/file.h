@@ -31,7 +31,9 @@ struct recv_file {
 	struct commit *commit; /* part, directory and name; owned until the
 				  file is whole */
 	int is_resumed;        /* the part has data of an earlier session, */
-	int is_sealed;         /* and nobody has written to it since */
+	int is_sealed;         /* and nobody has written to it since, */
+	int trusts_journal;    /* and the journal says what it is: leaves are
+				  checked by that, without reading them */
 
 	/* The basis is the file that has the final name already and may be the
 	 * same.  Its leaves are unverified, and no part is made before one of
@@ -39,6 +41,7 @@ struct recv_file {
 	 * checked, as the part may be made then. */
 	pthread_mutex_t basis_lock;
 	int basis_fd;                      /* or -1; set once */
+	int is_other; /* it is only compared, and a leaf of it differs */
 	enum conflict_action basis_action; /* if it is not the same */
 
 	/* guarded by the table's lock; only file_table.c touches these */

@@ -32,60 +32,97 @@ static int lies_in_file(const struct recv_file *f, const struct msg_check *m)
 		(m->count == TREE_RANGE_LEAVES || leaf + m->count == leaves));
 }
 
-/* The digest of a leaf as it is here: from the journal where nobody has written
- * to the part since, otherwise by reading the leaf.  Returns 0, or -1 where it
- * cannot be read. */
-static int own_digest(struct worker *w, struct recv_file *f, uint64_t leaf,
-		      uint8_t *out)
+/* The digests of the leaves of a CHECK as they are here. */
+struct own {
+	uint8_t tree[CHECK_LEAVES_MAX * DIGEST_MAX]; /* for the file's tree */
+	uint8_t check[CHECK_LEAVES_MAX * DIGEST_MAX]; /* to be compared */
+	uint64_t unread; /* bit i: the i-th could not be read */
+};
+
+/* How large a digest is that leaves of the file are checked by. */
+static size_t check_size(const struct worker *w, const struct recv_file *f)
 {
+	return f->trusts_journal ? w->transfer->digest->size : SAME_SIZE;
+}
+
+/* Get both digests of a leaf: from the journal where that is trusted, otherwise
+ * by reading the leaf.  Returns 0, or -1 where it cannot be read. */
+static int own_digests(struct worker *w, struct recv_file *f, uint64_t leaf,
+		       uint8_t *tree, uint8_t *check)
+{
+	const struct digest_ops *ops = w->transfer->digest;
 	const struct commit *c = f->commit;
 	const int fd = f->basis_fd >= 0 ? f->basis_fd : c->part.fd;
 	const size_t n = tree_leaf_size(f->size, leaf);
 
-	if (f->is_sealed && c->journal &&
-	    journal_get(c->journal, leaf, out) == 0)
+	if (f->trusts_journal) {
+		if (journal_get(c->journal, leaf, tree))
+			return -1;
+		memcpy(check, tree, ops->size);
 		return 0;
-	if (io_pread(fd, w->raw, n, leaf * TREE_LEAF) != (ssize_t)n)
+	}
+	if (io_pread(fd, w->raw, n, leaf * TREE_LEAF) != (ssize_t)n ||
+	    same_digest(&w->same, w->raw, n, check))
 		return -1;
-	w->transfer->digest->sum(w->raw, n, out);
+	if (ops->id == DIGEST_SHA256)
+		memcpy(tree, check, SAME_SIZE);
+	else
+		ops->sum(w->raw, n, tree);
 	return 0;
 }
 
-/*
- * Compute the digests of all leaves, own[], and which of them *differ from the
- * sender's: bit i for the i-th.  In a file that is only compared as a whole,
- * these are just the leaves that cannot be read.
- */
-static int compare_leaves(struct worker *w, struct recv_file *f,
-			  const struct msg_check *m, uint8_t *own,
-			  uint64_t *differ, struct err *e)
+static int read_own(struct worker *w, struct recv_file *f,
+		    const struct msg_check *m, struct own *own, struct err *e)
 {
-	const struct digest_ops *ops = w->transfer->digest;
-	const int only_whole = recv_file_is_compare_only(f);
 	const uint64_t leaf = m->offset / TREE_LEAF;
-	uint8_t sum[DIGEST_MAX];
-	uint64_t all = 0;
+	const size_t size = check_size(w, f);
 	int rc = 0;
 
-	*differ = 0;
+	own->unread = 0;
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
-		const uint64_t bit = (uint64_t)1 << i;
-		uint8_t *d = own + i * ops->size;
-
-		all |= bit;
-		if (own_digest(w, f, leaf + i, d))
-			*differ |= bit;
-		else if (m->kind == CHECK_LEAVES && !only_whole &&
-			 memcmp(d, m->digests + i * ops->size, ops->size) != 0)
-			*differ |= bit;
+		if (own_digests(w, f, leaf + i,
+				own->tree + i * w->transfer->digest->size,
+				own->check + i * size))
+			own->unread |= (uint64_t)1 << i;
 		rc = channel_ping_if_due(w->channel, e);
 	}
-	if (rc || m->kind != CHECK_RANGE || only_whole)
-		return rc;
-	ops->sum(own, m->count * ops->size, sum);
-	if (*differ || memcmp(sum, m->digests, ops->size) != 0)
-		*differ = all;
-	return 0;
+	return rc;
+}
+
+/* Whether the leaves together have the digest of a CHECK_RANGE. */
+static int is_same_range(struct worker *w, const struct recv_file *f,
+			 const struct msg_check *m, const struct own *own)
+{
+	const size_t size = check_size(w, f);
+	uint8_t sum[DIGEST_MAX];
+
+	if (own->unread)
+		return 0;
+	if (f->trusts_journal)
+		w->transfer->digest->sum(own->check, m->count * size, sum);
+	else if (same_digest(&w->same, own->check, m->count * size, sum))
+		return 0;
+	return memcmp(sum, m->digests, size) == 0;
+}
+
+/* Which leaves differ from the sender's: bit i for the i-th. */
+static uint64_t compare_leaves(struct worker *w, const struct recv_file *f,
+			       const struct msg_check *m,
+			       const struct own *own)
+{
+	const size_t size = check_size(w, f);
+	uint64_t differ = own->unread;
+
+	if (m->kind == CHECK_RANGE)
+		return is_same_range(w, f, m, own) ?
+			       0 :
+			       UINT64_MAX >> (CHECK_LEAVES_MAX - m->count);
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (memcmp(own->check + i * size, m->digests + i * size,
+			   size) != 0)
+			differ |= (uint64_t)1 << i;
+	}
+	return differ;
 }
 
 /* Copy a leaf of the basis to the part, through w->raw. */
@@ -134,7 +171,7 @@ static int materialize_part(struct worker *w, struct recv_file *f,
 /* Record the leaves that do not differ as received, and copy them to the part
  * if it was made.  A file that fails is no error here. */
 static int record_same(struct worker *w, struct recv_file *f,
-		       const struct msg_check *m, const uint8_t *own,
+		       const struct msg_check *m, const struct own *own,
 		       uint64_t differ, struct err *e)
 {
 	struct transfer *t = w->transfer;
@@ -152,11 +189,11 @@ static int record_same(struct worker *w, struct recv_file *f,
 			file_use_fail(t, f, fe.sys_errno);
 			return 0;
 		}
-		rc = file_table_put_leaf(t->files, f, leaf + i, own + i * size,
-					 e);
+		rc = file_table_put_leaf(t->files, f, leaf + i,
+					 own->tree + i * size, e);
 		if (rc == 0 && copies && f->commit->journal)
 			journal_note(f->commit->journal, leaf + i,
-				     own + i * size);
+				     own->tree + i * size);
 	}
 	return rc;
 }
@@ -166,12 +203,18 @@ static int check_leaves(struct worker *w, struct recv_file *f,
 			const struct msg_check *m, struct err *e)
 {
 	struct msg_checked reply = { m->id, m->offset, m->count, 0 };
-	uint8_t own[CHECK_LEAVES_MAX * DIGEST_MAX];
 	struct verdict v = { .status = STATUS_FAILED };
-	int rc = compare_leaves(w, f, m, own, &reply.differing, e);
+	struct own own;
+	int rc = read_own(w, f, m, &own, e);
 
 	if (rc)
 		return rc;
+	reply.differing = compare_leaves(w, f, m, &own);
+	if (recv_file_is_compare_only(f)) {
+		/* Told by the verdict alone, when all were compared. */
+		f->is_other |= reply.differing != 0;
+		reply.differing = own.unread;
+	}
 	if (f->basis_fd >= 0 && f->commit->part.fd < 0 && reply.differing) {
 		if (recv_file_is_compare_only(f)) {
 			v = recv_file_conflict(f, NULL);
@@ -184,7 +227,7 @@ static int check_leaves(struct worker *w, struct recv_file *f,
 			return 0;
 		}
 	}
-	rc = record_same(w, f, m, own, reply.differing, e);
+	rc = record_same(w, f, m, &own, reply.differing, e);
 	if (rc)
 		return rc;
 	msg_put_checked(&w->channel->out, &reply);
@@ -195,17 +238,23 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	       struct err *e)
 {
 	struct transfer *t = w->transfer;
+	size_t size = SAME_SIZE;
 	struct recv_file *f;
 	struct msg_check m;
 	int rc;
 
-	if (msg_get_check(&m, t->digest->size, body, len))
-		return input_malformed("CHECK", e);
+	if (msg_get_check(&m, size, body, len)) {
+		size = t->digest->size;
+		if (msg_get_check(&m, size, body, len))
+			return input_malformed("CHECK", e);
+	}
 	rc = file_use_begin(t, m.id, &f, e);
 	if (rc || !f)
 		return rc;
 	pthread_mutex_lock(&f->basis_lock);
-	if (!lies_in_file(f, &m) ||
+	if (size != check_size(w, f))
+		rc = input_malformed("CHECK", e);
+	else if (!lies_in_file(f, &m) ||
 	    !file_table_start_check(t->files, f, m.offset / TREE_LEAF, m.count))
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender checks chunks that the receiver did "

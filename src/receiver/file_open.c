@@ -79,6 +79,7 @@ int file_open_part(struct worker *w, struct recv_file *f,
 	else
 		rc = parts_create(&w->parts, c, dir, leaf, &fe);
 	f->is_resumed = found->is_resumed;
+	f->is_sealed = found->is_sealed;
 	if (rc == 0)
 		rc = reserve_space(f, &have, &fe);
 	if (rc == 0)
@@ -192,7 +193,7 @@ static int find_place(struct worker *w, struct recv_file *f,
 	if (f->basis_fd < 0) {
 		int rc = file_open_part(w, f, &found, v);
 
-		f->is_sealed = found.is_sealed;
+		f->trusts_journal = found.trusts_journal;
 		return rc;
 	}
 	/* So that the part that an earlier session kept is removed if the basis

@@ -104,6 +104,9 @@ void file_table_answer(struct file_table *t, struct recv_file *f,
 	m->state = is_refused ? STATE_REFUSED :
 		   r->len > 0 ? STATE_RESUME :
 				STATE_SEND;
+	m->digest = 0;
+	if (m->state == STATE_RESUME)
+		m->digest = f->trusts_journal ? t->digest->id : DIGEST_SHA256;
 	m->run_count = 0;
 	for (size_t i = 0; m->state == STATE_RESUME && i < r->len; i++) {
 		m->runs[i].first = r->v[i].first;

@@ -81,7 +81,8 @@ static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
 
 	if (tree_final(f->tree, digest))
 		v.cause = CAUSE_RESOURCE;
-	else if (memcmp(digest, f->end_digest, t->digest->size) == 0)
+	else if (!f->is_other &&
+		 memcmp(digest, f->end_digest, t->digest->size) == 0)
 		v.status = STATUS_COMMITTED;
 	else if (recv_file_is_compare_only(f))
 		v = recv_file_conflict(f, NULL);

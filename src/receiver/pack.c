@@ -43,11 +43,18 @@ struct pack {
 	int has_files;   /* files came, written or not */
 };
 
+/* In an OFFER, files are compared by SHA-256, whatever the checksum. */
+static size_t row_digest_size(const struct pack *pk)
+{
+	return pk->is_offer ? SAME_SIZE : pk->w->transfer->digest->size;
+}
+
 /* An item of the table, and its content. */
 struct item {
 	struct pack_item row;
 	uint64_t id;
-	const uint8_t *content; /* row.size bytes, of a file in a PACK */
+	const uint8_t *content; /* row.size bytes, of a file in a PACK; NULL in
+				   an OFFER */
 };
 
 /* ---- checking ---- */
@@ -73,7 +80,7 @@ static int check_pack(const struct pack *pk, struct err *e)
 		return ERR_CORRUPT;
 	rd_init(&r, pk->w->raw, pk->m.table_len);
 	for (uint32_t i = 0; i < pk->m.count; i++) {
-		if (pack_get_item(&row, &r, digest->size))
+		if (pack_get_item(&row, &r, row_digest_size(pk)))
 			return input_malformed("PACK", e);
 		why = name_check(row.name, row.name_len);
 		if (!why && row.kind == ITEM_SYMLINK)
@@ -137,15 +144,26 @@ static void report_failed(struct transfer *t, const struct item *it,
 
 enum existing_state { EXISTS_NOT, EXISTS_SAME, EXISTS_OTHER };
 
+/* Whether the content of a file, in w->wire, is that of the item. */
+static int is_same(struct worker *w, const struct item *it)
+{
+	const struct pack_item *row = &it->row;
+	uint8_t sum[SAME_SIZE];
+
+	if (it->content)
+		return memcmp(w->wire, it->content, row->size) == 0;
+	return same_digest(&w->same, w->wire, row->size, sum) == 0 &&
+	       memcmp(sum, row->digest, SAME_SIZE) == 0;
+}
+
 /* Whether a file's name is taken, and by the same content, which is read to
  * w->wire.  Sets *sb, but not with EXISTS_NOT. */
 static enum existing_state probe_existing(struct worker *w,
-					  const struct pack_item *row,
+					  const struct item *it,
 					  struct stat *sb)
 {
-	const struct digest_ops *ops = w->transfer->digest;
+	const struct pack_item *row = &it->row;
 	enum existing_state state = EXISTS_OTHER;
-	uint8_t sum[DIGEST_MAX];
 	const char *leaf;
 	struct err e;
 	int dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, &e);
@@ -159,11 +177,9 @@ static enum existing_state probe_existing(struct worker *w,
 	if (fd < 0)
 		return part_stat(dir, leaf, sb, &e) ? EXISTS_NOT : EXISTS_OTHER;
 	if ((uint64_t)sb->st_size == row->size &&
-	    io_pread(fd, w->wire, row->size, 0) == (ssize_t)row->size) {
-		ops->sum(w->wire, row->size, sum);
-		if (memcmp(sum, row->digest, ops->size) == 0)
-			state = EXISTS_SAME;
-	}
+	    io_pread(fd, w->wire, row->size, 0) == (ssize_t)row->size &&
+	    is_same(w, it))
+		state = EXISTS_SAME;
 	io_close(&fd);
 	return state;
 }
@@ -286,7 +302,7 @@ static void take_file(struct pack *pk, const struct item *it)
 	struct err fe;
 
 	if (pk->probes)
-		state = probe_existing(pk->w, &it->row, &sb);
+		state = probe_existing(pk->w, it, &sb);
 	pk->has_files = 1;
 	pk->was_there |= state != EXISTS_NOT;
 	if (state == EXISTS_SAME) {
@@ -307,16 +323,19 @@ static void take_file(struct pack *pk, const struct item *it)
 
 /* A file that is offered: either it has a verdict already (it is the same, or
  * the policy says so), or the sender is to send it. */
-static void take_offer(struct pack *pk, const struct item *it)
+static void take_offer(struct pack *pk, struct item *it)
 {
-	struct transfer *t = pk->w->transfer;
+	struct worker *w = pk->w;
+	struct transfer *t = w->transfer;
 	const uint32_t i = (uint32_t)(it->id - pk->m.first_id);
 	enum conflict_action action = ACTION_REPLACE;
 	struct stat sb;
 
-	switch (probe_existing(pk->w, &it->row, &sb)) {
+	switch (probe_existing(w, it, &sb)) {
 	case EXISTS_SAME:
-		report_same(pk->w, it);
+		/* What counts files and sums them up has the session's. */
+		t->digest->sum(w->wire, it->row.size, it->row.digest);
+		report_same(w, it);
 		return;
 	case EXISTS_OTHER:
 		action = conflict_decide(t->existing, &sb, &it->row.meta);
@@ -325,7 +344,7 @@ static void take_offer(struct pack *pk, const struct item *it)
 		break;
 	}
 	if (action == ACTION_SKIP || action == ACTION_FAIL) {
-		report_conflict(pk->w, it, action, &sb);
+		report_conflict(w, it, action, &sb);
 	} else {
 		/* It counts when it comes with its content. */
 		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
@@ -383,7 +402,7 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 
 /* ---- the pack ---- */
 
-static int take_item(struct pack *pk, const struct item *it, struct err *e)
+static int take_item(struct pack *pk, struct item *it, struct err *e)
 {
 	struct transfer *t = pk->w->transfer;
 	const int is_file = it->row.kind == ITEM_FILE;
@@ -423,12 +442,13 @@ static int take_items(struct pack *pk, struct err *e)
 	struct rd r;
 	int rc = 0;
 
-	it.content = pk->w->raw + pk->m.table_len;
+	if (!pk->is_offer)
+		it.content = pk->w->raw + pk->m.table_len;
 	pk->probes = atomic_load(&t->probe_budget) > 0;
 	rd_init(&r, pk->w->raw, pk->m.table_len);
 	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, it.id++) {
 		/* check_pack() has seen that it is well-formed. */
-		if (pack_get_item(&it.row, &r, t->digest->size)) {
+		if (pack_get_item(&it.row, &r, row_digest_size(pk))) {
 			rc = input_malformed("PACK", e);
 			break;
 		}

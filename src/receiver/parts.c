@@ -136,6 +136,11 @@ int parts_create_kept(struct parts *p, struct commit *c, int dir,
 					  found->unverified, &found->is_sealed);
 	if (c->journal && found->unverified->len > 0) {
 		found->is_resumed = 1;
+		/* Another sender could have had another content received with
+		 * the same checksum; not with the same SHA-256. */
+		found->trusts_journal =
+			found->is_sealed &&
+			(p->is_known || p->digest->id == DIGEST_SHA256);
 		return 0;
 	}
 	/* Nothing can be resumed: start from the beginning. */

@@ -25,6 +25,7 @@ struct parts {
 	/* set once; borrowed */
 	const struct digest_ops *digest;
 	const uint8_t *peer_id; /* STREAM_PEER bytes: who sends */
+	int is_known;           /* nobody else has that id */
 	const uint8_t *boot;    /* JOURNAL_BOOT bytes */
 	struct dirs *dirs;      /* whose last walk ended in the directory */
 	struct fs_lacks *lacks;
@@ -52,7 +53,8 @@ struct parts_found {
 	struct runs *unverified; /* leaves that an earlier session left; the
 				    caller's, initialised */
 	int is_resumed;          /* there are some, */
-	int is_sealed;           /* and nobody has written to the part since */
+	int is_sealed;           /* nobody has written to the part since, */
+	int trusts_journal;      /* and it is what the journal says */
 };
 
 /*

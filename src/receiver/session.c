@@ -97,7 +97,6 @@ static int make_parts(struct recv_session *s)
 	struct committer_config cc = {
 		.sync = cfg->sync,
 		.existing = cfg->existing,
-		.digest = t->digest,
 		.lacks = &t->lacks,
 		.root_fd = setup->root_fd,
 		.open_max = s->share.commits,
@@ -148,6 +147,16 @@ static int make_parts(struct recv_session *s)
 	return t->committer ? 0 : -1;
 }
 
+/* Whether a peer has an id of its own, which nobody else can have: all senders
+ * with a one-time code, or without TLS, have the same. */
+static int is_known_peer(enum security mode, const uint8_t id[STREAM_PEER])
+{
+	static const uint8_t none[STREAM_PEER];
+
+	return mode != SECURITY_PLAIN && mode != SECURITY_CODE &&
+	       memcmp(id, none, STREAM_PEER) != 0;
+}
+
 struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct recv_session_peer *peer,
 				      const struct msg_hello *m,
@@ -165,6 +174,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
 	stream_peer_id(peer->stream, s->peer_id);
 	stream_identity(peer->stream, s->identity);
+	s->is_known = is_known_peer(setup->cfg->security, s->peer_id);
 	s->source_key = peer->source_key;
 	memcpy(s->id, m->session, sizeof(s->id));
 	/* Standard output cannot be rewound for another attempt. */

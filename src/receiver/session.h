@@ -53,6 +53,7 @@ struct recv_session {
 	uint8_t id[WIRE_TOKEN_LEN];    /* of HELLO, kept by retries; secret */
 	uint8_t peer_id[STREAM_PEER];
 	char identity[STREAM_IDENTITY];
+	int is_known;              /* nobody else has that id */
 	uint64_t source_key;       /* see admission.h */
 	struct fd_share share;     /* of the descriptors */
 	char peer[ADDR_TEXT_MAX];

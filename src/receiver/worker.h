@@ -8,6 +8,7 @@
 #ifndef FERRY_RECEIVER_WORKER_H
 #define FERRY_RECEIVER_WORKER_H
 
+#include "chunk/same.h"
 #include "receiver/parts.h"
 #include "receiver/transfer.h"
 
@@ -24,6 +25,7 @@ struct worker {
 				for other use between two payloads */
 	struct dirs *dirs;   /* NULL with --stdout */
 	struct parts parts;
+	struct same same;
 };
 
 #endif

@@ -69,6 +69,8 @@ struct outfile {
 	struct runs unverified; /* leaves that the receiver says it has and
 				   that are still to be checked */
 	struct runs sent;       /* leaves that were sent, in any session */
+	uint8_t check_digest;   /* which they are to be checked by (enum
+				   digest_id); fixed while there are any */
 	unsigned checks;        /* CHECKs without an answer */
 	uint64_t most_reported; /* the most leaves that a STATE reported */
 	/* likewise, for standard input only */

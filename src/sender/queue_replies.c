@@ -24,6 +24,7 @@ static int split_leaves(struct outfile *f, const struct msg_state *m,
 	const uint64_t leaves = tree_leaf_count(f->size);
 
 	*reported = 0;
+	f->check_digest = m->digest;
 	if (f->is_stream || runs_add(&f->todo, 0, leaves))
 		return ERR_PROTOCOL;
 	for (uint32_t i = 0; i < m->run_count; i++) {

@@ -39,6 +39,9 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	int rc;
 
 	s->peer.ready = *m;
+	rc = features_check_grant(m->features, e);
+	if (rc)
+		return err_prefix(e, "%s", peer);
 	s->peer.ready.features = st->features = features_common(m->features);
 	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
 	st->lacks_codec = rc == ERR_PROTOCOL;
@@ -114,7 +117,10 @@ static int handle_state(struct send_stream *st, const uint8_t *body, size_t n,
 	char have[32], size[32];
 
 	if (msg_get_state(&m, body, n) ||
-	    (m.state == STATE_RESUME && !(st->features & FEATURE_RESUME)) ||
+	    (m.state == STATE_RESUME &&
+	     (!(st->features & FEATURE_RESUME) ||
+	      (m.digest != DIGEST_SHA256 &&
+	       m.digest != st->sender->cfg->digest->id))) ||
 	    queue_state(st->sender->queue, &m, &r))
 		return malformed("STATE", e);
 	if (r.bytes)

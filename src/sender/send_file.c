@@ -169,30 +169,85 @@ int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
 
 /* ---- what the receiver says it has ---- */
 
-/* Get the digest of a leaf, reading the source where it is not known.  Returns
- * 0 or an error of the file. */
-static int leaf_digest(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		       uint8_t *out, struct err *fe)
+/* Whether the receiver compares leaves of the file by SHA-256, and these are
+ * not in the file's tree. */
+static int is_checked_apart(const struct send_stream *st,
+			    const struct outfile *f)
+{
+	return f->check_digest != st->sender->cfg->digest->id;
+}
+
+static size_t check_size(const struct send_stream *st, const struct outfile *f)
+{
+	return is_checked_apart(st, f) ? SAME_SIZE :
+					 st->sender->cfg->digest->size;
+}
+
+/* Read a leaf: its digest for the file's tree, and the one that the receiver
+ * compares by.  Returns 0 or an error of the file. */
+static int read_digests(struct send_stream *st, struct outfile *f,
+			uint64_t leaf, uint8_t *tree, uint8_t *check,
+			struct err *fe)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
-	struct queue *queue = st->sender->queue;
-	size_t n = tree_leaf_size(f->size, leaf);
-	int rc;
+	const size_t n = tree_leaf_size(f->size, leaf);
+	const int is_apart = is_checked_apart(st, f);
+	int rc = 0;
 
-	if (queue_leaf_digest(queue, f, leaf, out) == 0)
-		return 0;
 	if (hole_leaves(f, leaf, 1) == 1) {
-		memcpy(out, st->sender->zero_digest, digest->size);
+		memcpy(tree, st->sender->zero_digest, digest->size);
+		if (is_apart)
+			rc = same_zero_leaf(&st->same, check);
 	} else {
 		rc = source_read(f->fd, st->raw, n, leaf * TREE_LEAF, fe);
 		if (rc)
 			return rc;
-		digest->sum(st->raw, n, out);
+		digest->sum(st->raw, n, tree);
+		if (is_apart)
+			rc = same_digest(&st->same, st->raw, n, check);
 	}
-	rc = queue_put_leaf(queue, f, leaf, out);
+	if (!is_apart)
+		memcpy(check, tree, digest->size);
+	return rc ? err_set(fe, rc, "out of memory") : 0;
+}
+
+/* Get the digest of a leaf that the receiver compares by, reading the source
+ * where it is not known.  Returns 0 or an error of the file. */
+static int leaf_digest(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		       uint8_t *out, struct err *fe)
+{
+	struct queue *queue = st->sender->queue;
+	uint8_t tree[DIGEST_MAX];
+	int rc;
+
+	if (!is_checked_apart(st, f) &&
+	    queue_leaf_digest(queue, f, leaf, out) == 0)
+		return 0;
+	rc = read_digests(st, f, leaf, tree, out, fe);
+	if (rc)
+		return rc;
+	rc = queue_put_leaf(queue, f, leaf, tree);
 	if (rc == ERR_PROTOCOL)
 		return err_set(fe, ERR_CHANGED, "it changed while it was sent");
 	return rc < 0 ? err_set(fe, rc, "out of memory") : 0;
+}
+
+/* Replace n digests by that of the range which they are, in place. */
+static int sum_range(struct send_stream *st, const struct outfile *f,
+		     uint8_t *digests, size_t n, struct err *fe)
+{
+	const struct digest_ops *ops = st->sender->cfg->digest;
+	uint8_t sum[DIGEST_MAX];
+
+	if (!is_checked_apart(st, f)) {
+		ops->sum(digests, n * ops->size, sum);
+		memcpy(digests, sum, ops->size);
+		return 0;
+	}
+	if (same_digest(&st->same, digests, n * SAME_SIZE, sum))
+		return err_set(fe, ERR_RESOURCE, "out of memory");
+	memcpy(digests, sum, SAME_SIZE);
+	return 0;
 }
 
 /* Set the kind of a CHECK and its digests: one digest where the leaves are a
@@ -201,33 +256,28 @@ static int leaf_digest(struct send_stream *st, struct outfile *f, uint64_t leaf,
 static int fill_digests(struct send_stream *st, struct outfile *f,
 			struct msg_check *m, uint8_t *digests, struct err *fe)
 {
-	const struct digest_ops *ops = st->sender->cfg->digest;
 	struct queue *queue = st->sender->queue;
 	const uint64_t leaves = tree_leaf_count(f->size);
 	const uint64_t first = m->offset / TREE_LEAF;
 	const int is_range = leaves > 1 && first % TREE_RANGE_LEAVES == 0 &&
 			     (m->count == TREE_RANGE_LEAVES ||
 			      first + m->count == leaves);
-	uint8_t sum[DIGEST_MAX];
 
 	m->kind = is_range ? CHECK_RANGE : CHECK_LEAVES;
-	if (is_range && queue_range_digest(queue, f, first / TREE_RANGE_LEAVES,
+	if (is_range && !is_checked_apart(st, f) &&
+	    queue_range_digest(queue, f, first / TREE_RANGE_LEAVES,
 					   digests) == 0)
 		return 0;
 	for (uint32_t i = 0; i < m->count; i++) {
-		int rc = leaf_digest(st, f, first + i, digests + i * ops->size,
-				     fe);
+		int rc = leaf_digest(st, f, first + i,
+				     digests + i * check_size(st, f), fe);
 
 		if (rc)
 			return rc;
 		if (!queue_is_wanted(queue, f))
 			return 0;
 	}
-	if (is_range) {
-		ops->sum(digests, m->count * ops->size, sum);
-		memcpy(digests, sum, ops->size);
-	}
-	return 0;
+	return is_range ? sum_range(st, f, digests, m->count, fe) : 0;
 }
 
 int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
@@ -256,7 +306,7 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		return 0;
 	/* Before it is sent: another stream may read the answer. */
 	queue_add_check(s->queue, f);
-	msg_put_check(&st->channel.out, &m, s->cfg->digest->size);
+	msg_put_check(&st->channel.out, &m, check_size(st, f));
 	/* The leaves count as done; the answer subtracts those that differ. */
 	for (uint32_t i = 0; i < m.count; i++)
 		atomic_fetch_add(&s->count.bytes,

@@ -100,9 +100,12 @@ static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 	return 0;
 }
 
-static void put_row(struct send_stream *st, const struct pack *pk,
-		    const struct item *it)
+/* Append an item to the table.  content: of a file in an offer, which the
+ * receiver compares by SHA-256; else NULL.  Returns 0 or ERR_RESOURCE. */
+static int put_row(struct send_stream *st, const struct pack *pk,
+		   const struct item *it, const uint8_t *content)
 {
+	size_t digest_size = st->sender->cfg->digest->size;
 	struct pack_item row = {
 		.kind = it->kind,
 		.meta = file_meta_of_stat(&it->st),
@@ -115,8 +118,38 @@ static void put_row(struct send_stream *st, const struct pack *pk,
 	if (it->kind == ITEM_FILE) {
 		row.size = (uint32_t)it->st.st_size;
 		memcpy(row.digest, it->digest, sizeof(row.digest));
+		if (content) {
+			digest_size = SAME_SIZE;
+			if (same_digest(&st->same, content, row.size,
+					row.digest))
+				return ERR_RESOURCE;
+		}
 	}
-	pack_put_item(&st->table, &row, st->sender->cfg->digest->size);
+	pack_put_item(&st->table, &row, digest_size);
+	return 0;
+}
+
+/* Make the table, which goes right before the content: *front, where that
+ * begins in raw, becomes where the table does. */
+static int make_table(struct send_stream *st, const struct pack *pk,
+		      int is_offer, size_t *front, struct err *e)
+{
+	const uint8_t *content = st->raw + *front;
+
+	buf_reset(&st->table);
+	for (uint32_t i = 0; i < pk->count; i++) {
+		const struct item *it = &pk->items[i];
+
+		if (put_row(st, pk, it, is_offer ? content : NULL))
+			return err_set(e, ERR_RESOURCE, "out of memory");
+		if (it->kind == ITEM_FILE)
+			content += it->st.st_size;
+	}
+	if (st->table.failed || st->table.len > *front)
+		return err_set(e, ERR_INTERNAL, "a pack's table did not fit");
+	*front -= st->table.len;
+	memcpy(st->raw + *front, st->table.data, st->table.len);
+	return 0;
 }
 
 static int has_holes(const struct pack *pk)
@@ -135,8 +168,7 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
 	/* Content is read to where it will be sent from, so that it need not be
-	 * moved: room is left for the longest possible table, which then goes
-	 * right before the content. */
+	 * moved: room is left for the longest possible table. */
 	size_t front = (size_t)pk->table_len;
 	struct payload payload;
 	struct msg_pack m = { 0 };
@@ -150,15 +182,6 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 		(void)queue_assign_pack_ids(st->sender->queue, pk);
 		return 0;
 	}
-	buf_reset(&st->table);
-	for (uint32_t i = 0; i < pk->count; i++)
-		put_row(st, pk, &pk->items[i]);
-	if (st->table.failed || st->table.len > front) {
-		rc = err_set(e, ERR_INTERNAL, "a pack's table did not fit");
-		goto out;
-	}
-	front -= st->table.len;
-	memcpy(st->raw + front, st->table.data, st->table.len);
 
 	/* Where the receiver may have the files already, it is asked first
 	 * which of them it wants. */
@@ -166,6 +189,9 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 		   pk->bytes > 0 &&
 		   (pk->was_sent ||
 		    atomic_load(&st->sender->count.wants_offers));
+	rc = make_table(st, pk, is_offer, &front, e);
+	if (rc)
+		goto out;
 	m.count = pk->count;
 	m.table_len = (uint32_t)st->table.len;
 	m.raw_len = (uint32_t)(st->table.len + (is_offer ? 0 : pk->bytes));

@@ -39,6 +39,7 @@ void send_stream_release(struct send_stream *st)
 	compressor_release(&st->compressor);
 	free(st->raw);
 	buf_release(&st->table);
+	same_release(&st->same);
 }
 
 int send_stream_is_leaving(const struct send_stream *st)

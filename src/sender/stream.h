@@ -22,6 +22,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "chunk/same.h"
 #include "sender/compressor.h"
 #include "sender/sender.h"
 #include "session/channel.h"
@@ -55,6 +56,7 @@ struct send_stream {
 	uint8_t *raw;                 /* STREAM_RAW_CAP bytes */
 	struct compressor compressor; /* made when features are known */
 	struct buf table;             /* of a pack */
+	struct same same;
 	struct dirs *dirs; /* below scan root dirs_root; NULL: none yet */
 	unsigned dirs_root;
 

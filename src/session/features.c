@@ -25,7 +25,20 @@ uint32_t features_common(uint32_t theirs)
 
 	for (size_t i = 0; i < KNOWN; i++)
 		ours |= features_known[i].bit;
-	return ours & theirs;
+	ours &= theirs;
+	if (!(ours & FEATURE_SAME))
+		ours &= ~(uint32_t)(FEATURE_OFFERS | FEATURE_RESUME);
+	return ours;
+}
+
+int features_check_grant(uint32_t granted, struct err *e)
+{
+	if (granted & FEATURE_SAME ||
+	    !(granted & (FEATURE_OFFERS | FEATURE_RESUME)))
+		return 0;
+	return err_set(e, ERR_PROTOCOL,
+		       "the other side's ferry does not compare files by "
+		       "SHA-256: use the same release of ferry on both sides");
 }
 
 int features_allow_frame(uint32_t features, enum frame_type type)

@@ -9,7 +9,8 @@
  * decodes one body: it checks every length and limit, refuses unknown values,
  * reserved fields that are not zero, and bytes left over, and returns 0 or
  * ERR_PROTOCOL.  Pointers in a decoded message are borrowed from the body.
- * On the wire, digests have the size of the session's algorithm.
+ * On the wire, digests have the size of the session's algorithm; those by which
+ * content is known to be there already (OFFER, CHECK), of SHA-256.
  */
 #ifndef FERRY_WIRE_MSG_H
 #define FERRY_WIRE_MSG_H
@@ -26,9 +27,7 @@
  * is used.  Unknown bits are ignored.  The numbers are fixed for ever:
  *
  *	0..7	codecs; bit c - 1 is the codec with id c
- *	8..15	how content and names are transferred
- *	16..23	metadata; 16 is kept for FILE_META_EXTENDED
- *	24..31	the session as a whole
+ *	8..31	all else; 16 is kept for FILE_META_EXTENDED
  */
 #define WIRE_FEATURES(X)                                                       \
 	X(FEATURE_ZLIB, 0, "zlib compression")                                 \
@@ -40,6 +39,8 @@
 						     CHECKED */                \
 	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */     \
 	X(FEATURE_RIVALS, 12, "rivals")           /* in VERDICT */             \
+	X(FEATURE_SAME, 18, "comparing by SHA-256") /* what OFFER and CHECK   \
+						       need */                 \
 	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
 								NOTE */        \
 	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */
@@ -219,7 +220,7 @@ int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
 
 /*
  * OFFER: as PACK, but the payload is the table alone (raw length is table
- * length).  The content of the files that are wanted follows in a PACK, with
+ * length), and the digests of files in it are SHA-256.  The content of the files that are wanted follows in a PACK, with
  * new ids.
  *
  * OFFERED, the answer: u64 id of the first item | u32 items | u32 reserved |
@@ -339,19 +340,20 @@ struct msg_run {
 };
 
 /*
- * STATE, the answer to each OPEN: u64 id | u8 state | u8[3] reserved | u32
- * runs | runs times (u64 first chunk | u64 chunks)
+ * STATE, the answer to each OPEN: u64 id | u8 state | u8 digest id | u8[2]
+ * reserved | u32 runs | runs times (u64 first chunk | u64 chunks)
  *
  * SEND: send all of the file.  REFUSED: send nothing (more) of it; a VERDICT
  * says why.  RESUME: the receiver has the chunks of these runs (at least one,
  * in ascending order, with a gap between any two): send the others, and CHECK
- * these.
+ * these by that digest, which is 0 in other states.
  */
 enum { STATE_RUNS_MAX = 512 };
 enum file_state { STATE_SEND = 1, STATE_REFUSED = 2, STATE_RESUME = 3 };
 struct msg_state {
 	uint64_t id;
 	uint8_t state;
+	uint8_t digest;
 	uint32_t run_count;
 	struct msg_run runs[STATE_RUNS_MAX];
 };
@@ -364,7 +366,8 @@ int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n);
  *
  * The sender's digests of chunks that STATE said the receiver has: with LEAVES
  * one of each chunk; with RANGE one of them all, which are a whole range of the
- * file's digest tree (see ferry-protocol(7), DIGESTS).
+ * file's digest tree (see ferry-protocol(7), DIGESTS).  They are of the
+ * algorithm that STATE named.
  */
 enum { CHECK_LEAVES_MAX = 64 };
 enum check_kind { CHECK_LEAVES = 1, CHECK_RANGE = 2 };

@@ -13,7 +13,8 @@ void msg_put_state(struct buf *b, const struct msg_state *m)
 	body_begin(b, FRAME_STATE, BODY_STATE + m->run_count * BODY_RUN);
 	buf_put_u64(b, m->id);
 	buf_put_u8(b, m->state);
-	body_put_zeroes(b, 3);
+	buf_put_u8(b, m->digest);
+	body_put_zeroes(b, 2);
 	buf_put_u32(b, m->run_count);
 	for (uint32_t i = 0; i < m->run_count; i++) {
 		buf_put_u64(b, m->runs[i].first);
@@ -50,8 +51,10 @@ int msg_get_state(struct msg_state *m, const uint8_t *p, size_t n)
 	rd_init(&r, p, n);
 	m->id = rd_u64(&r);
 	m->state = rd_u8(&r);
-	ok = body_get_zeroes(&r, 3);
+	m->digest = rd_u8(&r);
+	ok = body_get_zeroes(&r, 2);
 	m->run_count = rd_u32(&r);
+	ok &= (m->digest != 0) == (m->state == STATE_RESUME);
 	ok &= m->state >= STATE_SEND && m->state <= STATE_RESUME;
 	ok &= m->run_count <= STATE_RUNS_MAX &&
 	      (m->run_count > 0) == (m->state == STATE_RESUME);

@@ -6,7 +6,7 @@
 load helper
 
 # The bits of ferry-protocol(7).
-zlib=0x1 zstd=0x2 holes=0x100 offers=0x200 resume=0x400 deferred=0x800
+zlib=0x1 zstd=0x2 holes=0x100 offers=0x200 resume=0x400 deferred=0x800 compare=0x40000
 
 setup() {
 	make_dir
@@ -83,7 +83,7 @@ receive_small() {
 	is used codecs '[0, 1]'
 	is used HOLE null
 	rm -rf dst/t
-	send_small "$((holes | offers))"
+	send_small "$((holes | offers | compare))"
 	status 0
 	same_tree src/t dst/t
 	[ "$(used HOLE)" != null ]
@@ -95,7 +95,7 @@ receive_small() {
 
 @test "a codec asked for by name that the receiver does not know" {
 	for name in zstd zlib; do
-		send_small "$((holes | offers | resume | deferred))" -z"$name"
+		send_small "$((holes | offers | resume | deferred | compare))" -z"$name"
 		status 5
 		has sender "127.0.0.1:$port: the other side's ferry does not know $name compression: use --compress=auto or none, or a newer ferry there"
 		# the receiver is told
@@ -113,6 +113,15 @@ receive_small() {
 	status 0
 	same_tree src/t dst/t
 	is used codecs '[0, 1]'
+}
+
+@test "a receiver that would compare by another checksum than SHA-256" {
+	for features in "$offers" "$resume"; do
+		send_small "$features"
+		status 5
+		has sender "127.0.0.1:$port: the other side's ferry does not compare files by SHA-256: use the same release of ferry on both sides"
+		is used PACK null
+	done
 }
 
 @test "a tree from a sender without features is received" {
@@ -135,11 +144,11 @@ receive_small() {
 	mkdir -p dst/t
 	cp -p src/t/compressible dst/t
 	receive --plain --once dst
-	receive_small "$((zlib | zstd | holes | offers | resume | deferred | 1 << 31))"
+	receive_small "$((zlib | zstd | holes | offers | resume | deferred | compare | 1 << 31))"
 	wait_receiver
 	[ "$got" = 0 ]
 	same_tree src/t dst/t
-	is used granted "$((zlib | zstd | holes | offers | resume | deferred))"
+	is used granted "$((zlib | zstd | holes | offers | resume | deferred | compare))"
 	is used resumed 1
 	is used deferred 2
 	is used unchanged 1
@@ -157,16 +166,17 @@ leave_part() {
 	ls dst/t/.ferry-*.part
 }
 
-@test "a part of a large file is resumed only if the sender knows resume" {
+@test "a part of a large file is resumed only if the sender compares by SHA-256" {
 	mkdir -p large/t
 	head -c 30M /dev/urandom >large/t/file
-	for features in 0 "$resume"; do
+	for features in 0 "$resume" "$((resume | compare))"; do
 		leave_part
 		receive --plain --once dst
 		receive_small "$features" large/t
 		wait_receiver
 		[ "$got" = 0 ]
 		same_tree large/t dst/t
-		is used resumed "$([ "$features" = 0 ] && echo null || echo 1)"
+		[ "$((features & compare))" != 0 ] && resumed=1 || resumed=null
+		is used resumed "$resumed"
 	done
 }

@@ -75,6 +75,8 @@ struct world {
 
 static struct world w;
 
+static const char secret[] = "nothing may change here";
+
 /* ---- what the receiver tells ---- */
 
 static void on_listening(void *ctx, const char *address, uint16_t port)
@@ -271,16 +273,31 @@ static void fix_chunk(uint8_t *body, size_t n)
 			      body + MSG_CHUNK_FIXED);
 }
 
-static void see_rows(const struct msg_pack *m, const uint8_t *raw)
+/* What an offer's row says by SHA-256 is summed up by the session's digest:
+ * known here of one file only. */
+static const uint8_t *digest_of_offered(struct pack_item *it)
 {
+	uint8_t sum[DIGEST_MAX];
+
+	digest_sha256.sum(secret, sizeof(secret), sum);
+	if (memcmp(it->digest, sum, digest_sha256.size) != 0)
+		return NULL;
+	w.digest->sum(secret, sizeof(secret), it->digest);
+	return it->digest;
+}
+
+static void see_rows(const struct msg_pack *m, const uint8_t *raw, int is_offer)
+{
+	const size_t size = is_offer ? digest_sha256.size : w.digest->size;
 	struct pack_item it;
 	struct rd r;
 
 	rd_init(&r, raw, m->table_len);
 	for (uint32_t i = 0; i < m->count; i++) {
-		if (pack_get_item(&it, &r, w.digest->size))
+		if (pack_get_item(&it, &r, size))
 			break;
-		remember(m->first_id + i, it.kind, it.size, it.digest);
+		remember(m->first_id + i, it.kind, it.size,
+			 is_offer ? digest_of_offered(&it) : it.digest);
 	}
 }
 
@@ -291,7 +308,7 @@ static void fix_open(uint8_t *body, size_t n)
 			      body + n - w.digest->size);
 }
 
-static void see_pack(uint8_t *body, size_t n, int fix)
+static void see_pack(uint8_t *body, size_t n, int is_offer, int fix)
 {
 	size_t fixed = MSG_PACK_FIXED + w.digest->size;
 	struct msg_pack m;
@@ -307,7 +324,7 @@ static void see_pack(uint8_t *body, size_t n, int fix)
 			w.digest->sum(raw, m.table_len, body + MSG_PACK_FIXED);
 		/* its digests were sent, too */
 		buf_put(&w.sent, raw, m.table_len);
-		see_rows(&m, raw);
+		see_rows(&m, raw, is_offer);
 	}
 	free(raw);
 }
@@ -343,7 +360,7 @@ static void look_at(unsigned type, uint8_t *body, size_t n, int fix)
 	else if (type == FRAME_CHUNK && fix)
 		fix_chunk(body, n);
 	else if (type == FRAME_PACK || type == FRAME_OFFER)
-		see_pack(body, n, fix);
+		see_pack(body, n, type == FRAME_OFFER, fix);
 	else if (type == FRAME_FILE_END && n >= 16 + w.digest->size)
 		remember(be_get64(body), ITEM_FILE, be_get64(body + 8),
 			 body + 16);
@@ -396,8 +413,6 @@ static void leave(void)
 }
 
 /* ---- what is there now ---- */
-
-static const char secret[] = "nothing may change here";
 
 static struct report *find_report(const char *name, const uint8_t *digest)
 {

@@ -80,7 +80,7 @@ def pack(first, rows, contents, codec=0, kind="PACK", flags=0):
                  payload=PACKERS[codec](raw))
 
 
-def check(ident, content, first=0, kind=1, digest_id=CRC32):
+def check(ident, content, first=0, kind=1, digest_id=SHA256):
     """Of these chunks: a digest of each, or with kind 2 one of all."""
     leaves = wire.leaves(content, DIGESTS[digest_id])
     digests = b"".join(leaves)
@@ -100,6 +100,8 @@ def finish(flags=1):
 
 ROWS = [row_dir(b"d"), row_file(b"d/a", b"hello"), row_file(b"b", b""),
         row_link(b"d/l", b"../b")]
+OFFERED = [row_dir(b"d"), row_file(b"d/a", b"hello", SHA256),
+           row_file(b"b", b"", SHA256), row_link(b"d/l", b"../b")]
 # The file of 9 MiB that two of the targets have.
 HUGE = b"x" + bytes(9 * MIB - 1)
 ROOT = open_(1, 5, b"file") + chunk(1, 0, b"hello") \
@@ -122,11 +124,12 @@ def frames():
           + frame("RESEND", id=1, offset=MIB) + frame("NOTE", name=b"d")
           + summary(3, 10) + frame("PING"))
     two = bytes(2 * MIB)
-    write("frame", "checks", b"\5" + hello() + check(1, two)
-          + check(1, two, first=5, kind=2) + check(1, b"hello", first=99)
+    write("frame", "checks", b"\5" + hello() + check(1, two, digest_id=CRC32)
+          + check(1, two, first=5, kind=2, digest_id=CRC32)
+          + check(1, b"hello", first=99, digest_id=CRC32)
           + offer(2, ROWS) + offer(6, ROWS[:1], codec=1))
-    write("frame", "checks-sha", b"\3" + check(1, two, digest_id=SHA256)
-          + check(1, two, first=5, kind=2, digest_id=SHA256))
+    write("frame", "checks-sha", b"\3" + check(1, two)
+          + check(1, two, first=5, kind=2))
     write("frame", "answers", b"\0" + state(1, 3, wire.runs((0, 3), (9, 1)))
           + checked(1, 0, 3, 5) + checked(1, 64, 64, UNKNOWN)
           + offered(2, 4, b"\x06") + offered(2, 1024, bytes(128))
@@ -363,7 +366,7 @@ def senders():
     none = hello(features=0)
     one("none-pack", 1, none, pack(1, ROWS, [b"hello"]), end)
     one("none-zlib", 1, none, pack(1, ROWS, [b"hello"], codec=1), end)
-    one("none-offer", 1, none, offer(1, ROWS), end)
+    one("none-offer", 1, none, offer(1, OFFERED), end)
     one("pack-zlib", 5, hello(), pack(1, ROWS * 1 + [
         row_file(b"z", b"a" * 3000)], [b"hello", b"a" * 3000], codec=1), end)
     one("unknown-size", 0, hello(), open_(1, UNKNOWN, b"s"),
@@ -426,16 +429,17 @@ def senders():
     resumed(one, end)
     # offers: of what is new, with a pack of what is wanted, and of "old"
     old = b"nothing may change here\0"
-    one("offer", 0, hello(), offer(1, ROWS, flags=1),
+    one("offer", 0, hello(), offer(1, OFFERED, flags=1),
         pack(5, [ROWS[1], ROWS[2]], [b"hello"]), end)
-    one("offer-zlib", 4, hello(), offer(1, ROWS * 9, codec=1), end)
+    one("offer-zlib", 4, hello(), offer(1, OFFERED * 9, codec=1), end)
     for config in range(6):
         one(f"offer-old-{config}", config, hello(), offer(1, [
-            row_file(b"old", old), row_file(b"new", b"x")]), pack(
+            row_file(b"old", old, SHA256),
+            row_file(b"new", b"x", SHA256)]), pack(
                 3, [row_file(b"new", b"x")], [b"x"]), end)
-    one("offer-other", 1, hello(), offer(1, [row_file(b"old", b"other")]),
+    one("offer-other", 1, hello(), offer(1, [row_file(b"old", b"other", SHA256)]),
         pack(2, [row_file(b"old", b"other")], [b"other"]), end)
-    one("offer-with-content", 0, hello(), pack(1, ROWS, [b"hello"],
+    one("offer-with-content", 0, hello(), pack(1, OFFERED, [b"hello"],
                                                kind="OFFER"), end)
 
 

@@ -21,10 +21,10 @@ DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
 FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
-(ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT,
- TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 24))
+(ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
+ TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 24))
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
-            | NOT_KEPT | TIMEOUTS)
+            | NOT_KEPT | SAME | TIMEOUTS)
 
 # ---- layouts ---------------------------------------------------------------
 # A field is a name, its size in bytes, and its default.  The size may be "D"
@@ -81,7 +81,9 @@ LAYOUTS = {
     "READY": (16, [("version", 2, VERSION), ("streams", 2, 16),
                    ("features", 4, FEATURES), ("open_files", 4, 64),
                    ("token", 16, bytes(16))]),
-    "STATE": (17, [("id", 8, 1), ("state", 1, 1), ("zero", 3, 0),
+    "STATE": (17, [("id", 8, 1), ("state", 1, 1),
+                   ("checked_by", 1, lambda v: SHA256 if v["state"] == 3
+                    else 0), ("zero", 2, 0),
                    ("count", 4, lambda v: len(v["runs"]) // 16),
                    ("runs", 0, b"")]),
     "VERDICT": (18, [("id", 8, 1), ("items", 4, 1), ("status", 1, 1),
@@ -314,6 +316,8 @@ def rows(m, digest_size):
     table, content = raw[:m["table_len"]], raw[m["table_len"]:]
     if len(raw) != m["raw_len"]:
         raise ValueError("raw length")
+    if m["message"] == "OFFER":
+        digest_size = DIGEST_SIZE[SHA256]
     for ident in range(m["id"], m["id"] + m["items"]):
         item, table = take(ROW_HEAD, table, digest_size)
         if item["kind"] not in ROW:

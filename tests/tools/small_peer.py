@@ -21,11 +21,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)),
 sys.dont_write_bytecode = True
 from lib.peer import Receiver, Sender  # noqa: E402
 from lib.wire import (CHUNK, DEFERRED, DIGESTS, DIRECTORY,  # noqa: E402
-                      FILE, HOLES, OFFERS, RESUME, SHA256, SYMLINK, expand,
-                      TIMEOUTS, file_digest, message, pack, root, row, rows)
+                      FILE, HOLES, OFFERS, RESUME, SAME, SHA256, SYMLINK,
+                      TIMEOUTS, expand, file_digest, message, pack, root, row,
+                      rows)
 
-NEEDS = {"HOLE": HOLES, "OFFER": OFFERS, "OFFERED": OFFERS, "CHECK": RESUME,
-         "CHECKED": RESUME, "TIMEOUT": TIMEOUTS}
+NEEDS = {"HOLE": HOLES, "OFFER": OFFERS | SAME, "OFFERED": OFFERS | SAME,
+         "CHECK": RESUME | SAME, "CHECKED": RESUME | SAME,
+         "TIMEOUT": TIMEOUTS}
 COMMITTED, UNCHANGED = 1, 2
 HELD = 5                  # the status of a deferred symlink
 RESUMED = 3               # the state of a file that is there in part
@@ -49,7 +51,7 @@ class Used:
         needs = NEEDS.get(kind, 0)
         if kind == "STATE" and m["state"] == RESUMED:
             self.counts["resumed"] += 1
-            needs = RESUME
+            needs = RESUME | SAME
         if kind == "VERDICT" and m["status"] == HELD:
             self.counts["deferred"] += m["items"]
             needs = DEFERRED

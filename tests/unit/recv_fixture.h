@@ -46,6 +46,8 @@ struct recv_lab {
 	struct receive_config cfg;
 	struct msg_hello hello;
 	const struct digest_ops *digest;
+	const struct digest_ops *check_digest; /* that STATE named */
+	int is_known; /* whether the sender has an id of its own */
 	/* the receiver */
 	struct recv_setup setup;
 	struct recv_session *session;
@@ -222,6 +224,7 @@ static inline void lab_make_worker(struct recv_lab *lab)
 	dirs_set_since(w->dirs, &lab->session->began);
 	w->parts.digest = lab->digest;
 	w->parts.peer_id = lab->session->peer_id;
+	w->parts.is_known = lab->is_known;
 	w->parts.boot = lab->setup.boot;
 	w->parts.lacks = &lab->session->transfer.lacks;
 	w->parts.dirs = w->dirs;
@@ -437,7 +440,8 @@ static inline struct pack_item pack_item(uint8_t kind, const char *name)
 
 static inline void pack_row(struct lab_pack *p, const struct pack_item *it)
 {
-	pack_put_item(&p->table, it, p->lab->digest->size);
+	pack_put_item(&p->table, it,
+		      p->is_offer ? DIGEST_MAX : p->lab->digest->size);
 	p->m.count++;
 }
 
@@ -447,7 +451,8 @@ static inline void pack_file(struct lab_pack *p, const char *name,
 	struct pack_item it = pack_item(ITEM_FILE, name);
 
 	it.size = (uint32_t)strlen(content);
-	p->lab->digest->sum(content, it.size, it.digest);
+	(p->is_offer ? &digest_sha256 : p->lab->digest)
+		->sum(content, it.size, it.digest);
 	pack_row(p, &it);
 	buf_put(&p->raw, content, it.size);
 }
@@ -548,14 +553,14 @@ static inline size_t lab_leaf(const struct lab_content *c, uint64_t i,
 	return n;
 }
 
-static inline void lab_leaf_digest(const struct recv_lab *lab,
+static inline void lab_leaf_digest(const struct digest_ops *ops,
 				   const struct lab_content *c, uint64_t i,
 				   uint8_t *out)
 {
 	uint8_t *leaf = malloc(TREE_LEAF);
 
 	assert_non_null(leaf);
-	lab->digest->sum(leaf, lab_leaf(c, i, leaf), out);
+	ops->sum(leaf, lab_leaf(c, i, leaf), out);
 	free(leaf);
 }
 
@@ -566,7 +571,7 @@ static inline void lab_digest(const struct recv_lab *lab,
 	uint8_t sum[DIGEST_MAX];
 
 	for (uint64_t i = 0; i < tree_leaf_count(c->size); i++) {
-		lab_leaf_digest(lab, c, i, sum);
+		lab_leaf_digest(lab->digest, c, i, sum);
 		assert_int_equal(tree_put(t, i, sum), 0);
 	}
 	assert_int_equal(tree_final(t, out), 0);
@@ -611,6 +616,7 @@ static inline enum file_state lab_open_file(struct recv_lab *lab, uint64_t id,
 	assert_int_equal(lab_reply(lab), FRAME_STATE);
 	assert_int_equal(msg_get_state(m, lab->body.data, lab->body.len), 0);
 	assert_int_equal(m->id, id);
+	lab->check_digest = digest_by_id(m->digest);
 	return (enum file_state)m->state;
 }
 
@@ -667,8 +673,9 @@ static inline int lab_check_as(struct recv_lab *lab, enum check_kind kind,
 			       uint64_t id, const struct lab_content *c,
 			       uint64_t leaf, uint32_t count, struct err *e)
 {
+	const struct digest_ops *ops =
+		lab->check_digest ? lab->check_digest : lab->digest;
 	uint8_t digests[CHECK_LEAVES_MAX * DIGEST_MAX];
-	const size_t size = lab->digest->size;
 	const struct msg_check m = {
 		.id = id,
 		.offset = leaf * TREE_LEAF,
@@ -680,15 +687,15 @@ static inline int lab_check_as(struct recv_lab *lab, enum check_kind kind,
 	struct buf b;
 
 	for (uint32_t i = 0; i < count; i++) {
-		lab_leaf_digest(lab, c, leaf + i, sum);
-		memcpy(digests + i * size, sum, size);
+		lab_leaf_digest(ops, c, leaf + i, sum);
+		memcpy(digests + i * ops->size, sum, ops->size);
 	}
 	if (kind == CHECK_RANGE) {
-		lab->digest->sum(digests, count * size, sum);
-		memcpy(digests, sum, size);
+		ops->sum(digests, count * ops->size, sum);
+		memcpy(digests, sum, ops->size);
 	}
 	buf_init(&b, 65536);
-	msg_put_check(&b, &m, size);
+	msg_put_check(&b, &m, ops->size);
 	return lab_frame(lab, &b, NULL, 0, e);
 }
 

@@ -16,6 +16,8 @@
 
 #include "base/num.h"
 #include "chunk/digest.h"
+#include "chunk/same.h"
+#include "chunk/tree.h"
 
 /* Either side of where XXH3 changes its way, SHA-256 its padding, and our own
  * chunk its end. */
@@ -54,6 +56,37 @@ static void check(const struct digest_ops *ops, const void *p, size_t n,
 	assert_string_equal(hex, want);
 	free(copy);
 	free(out);
+}
+
+/* By which content is known to be the same: SHA-256 of any length, also of what
+ * is zero, with one context. */
+static void same_is_sha256(void **state)
+{
+	uint8_t *p = malloc(TREE_LEAF), want[DIGEST_MAX], got[SAME_SIZE];
+	struct same same = { 0 };
+
+	(void)state;
+	assert_non_null(p);
+	for (int is_zero = 0; is_zero < 2; is_zero++) {
+		if (is_zero)
+			memset(p, 0, TREE_LEAF);
+		else
+			fill(p, TREE_LEAF);
+		for (size_t i = 0; i < LENGTHS; i++) {
+			digest_sha256.sum(p, lengths[i], want);
+			assert_int_equal(same_digest(&same, p, lengths[i], got),
+					 0);
+			assert_memory_equal(got, want, SAME_SIZE);
+		}
+	}
+	assert_int_equal(same_zero_leaf(&same, got), 0);
+	assert_memory_equal(got, want, SAME_SIZE);
+	same_release(&same);
+	p[TREE_LEAF - 1] = 1;
+	assert_int_equal(same_digest(&same, p, TREE_LEAF, got), 0);
+	assert_memory_not_equal(got, want, SAME_SIZE);
+	same_release(&same);
+	free(p);
 }
 
 static void sha256_has_the_published_values(void **state)
@@ -233,6 +266,7 @@ static void text_names_the_algorithm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(same_is_sha256),
 		cmocka_unit_test(sha256_has_the_published_values),
 		cmocka_unit_test(crc32_has_the_check_value),
 		cmocka_unit_test(xxh3_has_the_published_values),

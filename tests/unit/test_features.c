@@ -17,7 +17,7 @@ enum {
 	WAYS = FEATURE_HOLES | FEATURE_OFFERS | FEATURE_RESUME |
 	       FEATURE_DEFERRED,
 	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
-	      FEATURE_TIMEOUT,
+	      FEATURE_TIMEOUT | FEATURE_SAME,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -26,7 +26,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZLIB, 1 << (CODEC_ZLIB - 1));
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
-	assert_int_equal(ALL, 0x1021f07);
+	assert_int_equal(ALL, 0x1061f07);
 }
 
 static void what_both_know_is_common(void **state)
@@ -37,6 +37,23 @@ static void what_both_know_is_common(void **state)
 	assert_int_equal(features_common(~(uint32_t)ALL), 0);
 	assert_int_equal(features_common(FEATURE_HOLES | 1u << 31),
 			 FEATURE_HOLES);
+}
+
+/* Nothing is compared by the session's checksum. */
+static void comparing_needs_sha256(void **state)
+{
+	const uint32_t comparing = FEATURE_OFFERS | FEATURE_RESUME;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(features_common(ALL & ~(uint32_t)FEATURE_SAME),
+			 ALL & ~(FEATURE_SAME | comparing));
+	assert_int_equal(features_check_grant(ALL, &e), 0);
+	assert_int_equal(features_check_grant(CODECS, &e), 0);
+	assert_int_equal(features_check_grant(FEATURE_OFFERS, &e),
+			 ERR_PROTOCOL);
+	assert_int_equal(features_check_grant(FEATURE_RESUME, &e),
+			 ERR_PROTOCOL);
 }
 
 static void frames_need_their_feature(void **state)
@@ -167,7 +184,8 @@ static void what_is_missing_is_named(void **state)
 	assert_string_equal(features_missing(0, text, sizeof(text)),
 			    "zlib compression, zstd compression, sparse "
 			    "chunks, holes, offers, resume, deferred symlinks, rivals, "
-			    "metadata that is not kept, time-outs");
+			    "comparing by SHA-256, metadata that is not kept, "
+			    "time-outs");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");
 }
@@ -177,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bits_have_their_numbers),
 		cmocka_unit_test(what_both_know_is_common),
+		cmocka_unit_test(comparing_needs_sha256),
 		cmocka_unit_test(frames_need_their_feature),
 		cmocka_unit_test(codecs_need_their_feature),
 		cmocka_unit_test(a_codec_is_chosen_that_both_know),

@@ -62,7 +62,7 @@ static const struct msg_summary summary = {
 	ID_VALUE, 0x99, SUM_ARRAY, 0x77,
 };
 static const struct msg_state state_msg = {
-	ID_VALUE, STATE_RESUME, 2, { { 5, 0x102 }, { 0x108, 1 } },
+	ID_VALUE, STATE_RESUME, 3, 2, { { 5, 0x102 }, { 0x108, 1 } },
 };
 static const struct msg_check check = {
 	ID_VALUE, 0x4000000, 64, CHECK_RANGE, (const uint8_t *)SUM,
@@ -248,10 +248,10 @@ static const struct message {
 		"\0\0\0\x40" "\x02" "\0\0\0" SUM),
 	  0, 21, 3 },
 	{ put_state, again_state,
-	  BYTES("\x11\0\0\0" "\0\0\0\x30" ID "\x03" "\0\0\0" "\0\0\0\x02"
+	  BYTES("\x11\0\0\0" "\0\0\0\x30" ID "\x03" "\x03" "\0\0" "\0\0\0\x02"
 		"\0\0\0\0\0\0\0\x05" "\0\0\0\0\0\0\x01\x02"
 		"\0\0\0\0\0\0\x01\x08" "\0\0\0\0\0\0\0\x01"),
-	  0, 9, 3 },
+	  0, 10, 2 },
 	{ put_offered, again_offered,
 	  BYTES("\x17\0\0\0" "\0\0\0\x12" ID "\0\0\0\x0b" "\0\0\0\0"
 		"\x81\x06"),
@@ -509,6 +509,7 @@ static void fields_of_replies(void **state)
 	assert_int_equal(msg_get_state(&s, p, n), 0);
 	assert_true(s.id == ID_VALUE);
 	assert_int_equal(s.state, STATE_RESUME);
+	assert_int_equal(s.digest, 3);
 	assert_int_equal(s.run_count, 2);
 	assert_true(s.runs[0].first == 5 && s.runs[0].count == 0x102);
 	assert_true(s.runs[1].first == 0x108 && s.runs[1].count == 1);
@@ -659,6 +660,7 @@ static const struct field fields[] = {
 	{ FRAME_SUMMARY, 32, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_STATE, 0, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_STATE, 8, 1, 3, 3, 0, 0 },    /* state: it has runs */
+	{ FRAME_STATE, 9, 1, 1, UINT8_MAX, 0, 0 }, /* digest */
 	{ FRAME_STATE, 12, 4, 2, 2, 0, 0 },   /* how many */
 	{ FRAME_STATE, 16, 8, 0, 5, 0, 0 },   /* first of the first */
 	{ FRAME_STATE, 24, 8, 1, 0x102, 0, 0 },

@@ -168,7 +168,6 @@ static int set_up(void **state)
 	pthread_cond_init(&lab->changed, NULL);
 	lab->cfg = (struct committer_config){
 		.sync = SYNC_BATCH,
-		.digest = &digest_xxh3,
 		.lacks = &lab->lacks,
 		.root_fd = lab->dir,
 		.open_max = 100000,

@@ -505,6 +505,8 @@ static void a_kept_part_is_resumed(void **state)
 	leave_part(lab, &large);
 	lab_begin(lab);
 	assert_int_equal(lab_open_file(lab, 7, "f", &large, &m), STATE_RESUME);
+	/* any sender could have left it */
+	assert_int_equal(m.digest, DIGEST_SHA256);
 	assert_int_equal(m.run_count, 1);
 	assert_int_equal(m.runs[0].first, 0);
 	assert_int_equal(m.runs[0].count, 3);
@@ -517,7 +519,46 @@ static void a_kept_part_is_resumed(void **state)
 	assert_int_equal(lab_names(lab), 1);
 }
 
-/* The source has changed since, though its time says it has not. */
+/* The journal of a part that the same sender left says what is in it. */
+static void the_same_sender_resumes_by_its_journal(void **state)
+{
+	struct recv_lab *lab = *state;
+	struct msg_state m;
+	struct err e;
+
+	lab->is_known = 1;
+	leave_part(lab, &large);
+	lab_begin(lab);
+	assert_int_equal(lab_open_file(lab, 7, "f", &large, &m), STATE_RESUME);
+	assert_int_equal(m.digest, lab->digest->id);
+	assert_int_equal(lab_check(lab, 7, &large, 0, 3, &e), 0);
+	assert_int_equal(lab_checked(lab), 0);
+	send_leaves(lab, 7, &large, 3, 9);
+	end_file(lab, 7, &large);
+	lab_expect(lab, 7, 1, STATUS_COMMITTED, CAUSE_NONE);
+	assert_leaves(lab, "f", &large);
+}
+
+/* A digest of another size than that of the algorithm that STATE named. */
+static void a_check_by_another_digest_ends_the_session(void **state)
+{
+	struct recv_lab *lab = *state;
+	struct msg_state m;
+	struct err e;
+
+	leave_part(lab, &large);
+	for (int known = 0; known < 2; known++) {
+		lab->is_known = known;
+		lab_begin(lab);
+		assert_int_equal(lab_open_file(lab, 1, "f", &large, &m),
+				 STATE_RESUME);
+		lab->check_digest = known ? &digest_sha256 : &digest_xxh3;
+		assert_int_equal(lab_check(lab, 1, &large, 0, 3, &e),
+				 ERR_PROTOCOL);
+		lab_end(lab);
+	}
+}
+
 static int count_threads(void)
 {
 	return count_entries(opendir("/proc/self/task"));
@@ -593,27 +634,44 @@ static void a_hole_in_a_kept_part_reads_as_zeros(void **state)
 	assert_leaves(lab, "f", &other);
 }
 
-/* Somebody wrote to the part: the journal is not believed. */
-static void a_part_that_was_touched_is_read_again(void **state)
+/* Write one byte of a kept part. */
+static void touch_part(struct recv_lab *lab, uint64_t off)
 {
-	struct recv_lab *lab = *state;
-	struct msg_state m;
-	DIR *dir;
 	const struct dirent *d;
-	struct err e;
+	DIR *dir;
 	int fd = -1;
 
-	leave_part(lab, &large);
 	dir = opendir(lab->path);
 	while ((d = readdir(dir))) {
 		if (strstr(d->d_name, ".part"))
 			fd = openat(lab->dir, d->d_name, O_WRONLY | O_CLOEXEC);
 	}
 	closedir(dir);
-	assert_int_equal(pwrite(fd, "X", 1, 2 * LEAF + 7), 1);
+	assert_int_equal(pwrite(fd, "X", 1, (off_t)off), 1);
 	close(fd);
-	lab_begin(lab);
-	assert_int_equal(lab_open_file(lab, 1, "f", &large, &m), STATE_RESUME);
+}
+
+/* Somebody wrote to the part: the journal is not believed, by any later session,
+ * even if the next one ends before the leaves were checked. */
+static void a_part_that_was_touched_is_read_again(void **state)
+{
+	struct recv_lab *lab = *state;
+	struct msg_state m;
+	struct err e;
+
+	lab->is_known = 1;
+	leave_part(lab, &large);
+	touch_part(lab, 2 * LEAF + 7);
+	for (int i = 0; i < 3; i++) {
+		lab_begin(lab);
+		assert_int_equal(lab_open_file(lab, 1, "f", &large, &m),
+				 STATE_RESUME);
+		assert_int_equal(m.digest, DIGEST_SHA256);
+		if (i == 1)
+			send_leaves(lab, 1, &large, 5, 6);
+		if (i < 2)
+			lab_end(lab);
+	}
 	assert_int_equal(lab_check(lab, 1, &large, 0, 3, &e), 0);
 	assert_int_equal(lab_checked(lab), 1 << 2);
 }
@@ -732,6 +790,8 @@ int main(void)
 		lab_test(a_basis_that_stays_is_compared_as_a_whole),
 		lab_test(a_basis_that_differs_gives_what_is_the_same),
 		lab_test(a_kept_part_is_resumed),
+		lab_test(the_same_sender_resumes_by_its_journal),
+		lab_test(a_check_by_another_digest_ends_the_session),
 		lab_test(a_large_file_is_flushed_meanwhile),
 		lab_test(nothing_is_flushed_with_sync_none),
 		lab_test(leaves_of_a_kept_part_that_differ),

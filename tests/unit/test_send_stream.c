@@ -46,6 +46,7 @@ struct lab {
 	struct scanner *scanner;
 	struct task task;
 	struct buf body; /* of the frame that came last */
+	enum frame_type type; /* of the frame in body */
 	/* what the user was told */
 	unsigned files, messages;
 	struct {
@@ -209,7 +210,8 @@ static enum frame_type receive(struct lab *lab)
 	p = buf_extend(&lab->body, f.len);
 	if (f.len > 0)
 		assert_int_equal(recv(lab->peer, p, f.len, MSG_WAITALL), f.len);
-	return (enum frame_type)f.type;
+	lab->type = (enum frame_type)f.type;
+	return lab->type;
 }
 
 static void assert_nothing_came(struct lab *lab)
@@ -275,7 +277,10 @@ static void get_pack(struct lab *lab, struct msg_pack *m,
 	assert_int_equal(m->count, count);
 	rd_init(&r, table, m->table_len);
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(pack_get_item(&rows[i], &r, digest_xxh3.size),
+		assert_int_equal(pack_get_item(&rows[i], &r,
+					       lab->type == FRAME_OFFER ?
+						       SAME_SIZE :
+						       digest_xxh3.size),
 				 0);
 	assert_true(rd_at_end(&r));
 	*content = table + m->table_len;
@@ -509,6 +514,7 @@ static void what_was_not_granted_is_refused(void **state)
 	struct lab *lab = *state;
 	const struct msg_state has = { .id = 1,
 				       .state = STATE_RESUME,
+				       .digest = DIGEST_SHA256,
 				       .run_count = 1,
 				       .runs = { { 1, 2 } } };
 	const struct msg_checked checked = { .id = 1, .count = 1 };
@@ -579,8 +585,11 @@ static void what_the_receiver_has_is_checked(void **state)
 	struct lab *lab = *state;
 	struct msg_state has = { .id = 1,
 				 .state = STATE_RESUME,
+				 .digest = DIGEST_SHA256,
 				 .run_count = 1,
 				 .runs = { { 1, 2 } } };
+	struct same same = { 0 };
+	uint8_t zeros[SAME_SIZE];
 	struct msg_checked checked = {
 		.id = 1, .offset = LEAF, .count = 2, .differing = 2
 	};
@@ -618,14 +627,16 @@ static void what_the_receiver_has_is_checked(void **state)
 	flush(lab);
 	assert_int_equal(receive_leaves(lab, &chunks, &holes), FRAME_CHECK);
 	assert_int_equal(chunks, 1);
-	assert_int_equal(msg_get_check(&m, digest_xxh3.size, lab->body.data,
+	assert_int_equal(msg_get_check(&m, SAME_SIZE, lab->body.data,
 				       lab->body.len),
 			 0);
 	assert_int_equal(m.kind, CHECK_LEAVES);
 	assert_int_equal(m.offset, LEAF);
 	assert_int_equal(m.count, 2);
 	/* both are holes, or were read as such */
-	assert_memory_equal(m.digests, lab->s.zero_digest, digest_xxh3.size);
+	assert_int_equal(same_zero_leaf(&same, zeros), 0);
+	same_release(&same);
+	assert_memory_equal(m.digests, zeros, SAME_SIZE);
 	assert_int_equal(receive_leaves(lab, &chunks, &holes), FRAME_FILE_END);
 	assert_int_equal(chunks, 1);
 	assert_int_equal(lab->s.count.bytes, 4 * LEAF);
@@ -637,6 +648,48 @@ static void what_the_receiver_has_is_checked(void **state)
 	assert_int_equal(lab->task.leaf, 2);
 	assert_int_equal(lab->task.count, 1);
 	queue_release_task(lab->s.queue, &lab->task);
+}
+
+/* It is checked by the session's digest only if the receiver says so, and by no
+ * third one. */
+static void state_names_the_digest_of_checks(void **state)
+{
+	struct lab *lab = *state;
+	struct msg_state has = { .id = 1,
+				 .state = STATE_RESUME,
+				 .digest = DIGEST_CRC32,
+				 .run_count = 1,
+				 .runs = { { 1, 2 } } };
+	struct msg_check m;
+	unsigned chunks, holes;
+	struct err e;
+	struct buf b;
+
+	(void)make_sparse(lab);
+	scan(lab);
+	lab->st.state = STREAM_OPENING;
+	open_next_file(lab);
+	lab->st.state = STREAM_READY;
+	assert_int_equal(receive(lab), FRAME_OPEN);
+	buf_init(&b, 4096);
+	msg_put_state(&b, &has);
+	assert_int_equal(answer(lab, &b, &e), ERR_PROTOCOL);
+	has.digest = DIGEST_XXH3;
+	buf_init(&b, 4096);
+	msg_put_state(&b, &has);
+	assert_int_equal(answer(lab, &b, &e), 0);
+	while (take(lab) != TASK_CHECK)
+		queue_release_task(lab->s.queue, &lab->task);
+	assert_int_equal(send_file_check(&lab->st, lab->task.file,
+					 lab->task.leaf, lab->task.count, &e),
+			 0);
+	queue_release_task(lab->s.queue, &lab->task);
+	flush(lab);
+	assert_int_equal(receive_leaves(lab, &chunks, &holes), FRAME_CHECK);
+	assert_int_equal(msg_get_check(&m, digest_xxh3.size, lab->body.data,
+				       lab->body.len),
+			 0);
+	assert_memory_equal(m.digests, lab->s.zero_digest, digest_xxh3.size);
 }
 
 static void standard_input_ends_with_its_writer(void **state)
@@ -881,6 +934,7 @@ int main(void)
 		TEST(what_was_not_granted_is_refused),
 		TEST(a_file_that_shrank_is_given_up),
 		TEST(what_the_receiver_has_is_checked),
+		TEST(state_names_the_digest_of_checks),
 		TEST(standard_input_ends_with_its_writer),
 		TEST(verdicts_count_and_are_told),
 		TEST(the_summary_has_to_be_the_same),
