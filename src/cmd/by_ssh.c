@@ -52,23 +52,75 @@ int by_ssh_check_unused(const struct common_options *o, struct err *e)
 	return 0;
 }
 
+/* ---- orders ---- */
+
+/* Append arg, which the order owns from now on; NULL: out of memory. */
+static void append(struct by_ssh_order *order, char *arg)
+{
+	char **args = arg ? reallocarray(order->args, order->count + 2,
+					 sizeof(*args))
+			  : NULL;
+
+	if (!args) {
+		order->failed = 1;
+		free(arg);
+		return;
+	}
+	order->args = args;
+	args[order->count++] = arg;
+	args[order->count] = NULL;
+}
+
+void by_ssh_add(struct by_ssh_order *order, const char *operand)
+{
+	append(order, strdup(operand));
+}
+
+void by_ssh_add_option(struct by_ssh_order *order, const char *name,
+		       const char *value)
+{
+	const size_t size = strlen(name) + (value ? strlen(value) : 0) + 4;
+	char *text = malloc(size);
+
+	if (text)
+		snprintf(text, size, "--%s%s%s", name, value ? "=" : "",
+			 value ? value : "");
+	append(order, text);
+}
+
+void by_ssh_add_forwards(struct by_ssh_order *order,
+			 const struct option_forwards *forwards)
+{
+	for (size_t i = 0; i < forwards->count; i++)
+		by_ssh_add_option(order, forwards->list[i].name,
+				  forwards->list[i].value);
+}
+
 void by_ssh_begin(struct by_ssh_order *order, const char *role,
 		  const struct common_options *o)
 {
-	order->count = 0;
-	snprintf(order->timeout, sizeof(order->timeout), "--timeout=%llu",
+	char timeout[32];
+
+	memset(order, 0, sizeof(*order));
+	by_ssh_add(order, role);
+	snprintf(timeout, sizeof(timeout), "%llu",
 		 (unsigned long long)o->timeout_s);
-	order->args[order->count++] = role;
-	order->args[order->count++] = order->timeout;
+	by_ssh_add_option(order, "timeout", timeout);
 	if (o->verbose)
-		order->args[order->count++] = "--verbose";
+		by_ssh_add_option(order, "verbose", NULL);
 	if (o->quiet)
-		order->args[order->count++] = "--quiet";
+		by_ssh_add_option(order, "quiet", NULL);
+}
+
+void by_ssh_free(struct by_ssh_order *order)
+{
+	for (size_t i = 0; i < order->count; i++)
+		free(order->args[i]);
+	free(order->args);
 }
 
 struct client *by_ssh_client(const struct common_options *o, const char *host,
-			     const struct by_ssh_order *order,
-			     const char *const *operands, int count, struct err *e)
+			     const struct by_ssh_order *order, struct err *e)
 {
 	const char *env = getenv("FERRY_SSH");
 	const struct ssh_config cfg = {
@@ -76,21 +128,9 @@ struct client *by_ssh_client(const struct common_options *o, const char *host,
 		.host = host,
 		.remote_ferry = o->remote_ferry,
 	};
-	const char **args = calloc((size_t)(order->count + count) + 2,
-				   sizeof(*args));
-	struct client *client = NULL;
-	int n = 0;
 
-	if (!args) {
-		err_set(e, ERR_RESOURCE, "out of memory");
-		return NULL;
-	}
-	for (int i = 0; i < order->count; i++)
-		args[n++] = order->args[i];
-	args[n++] = "--";
-	for (int i = 0; i < count; i++)
-		args[n++] = operands[i];
-	client = client_new(&cfg, args, e);
-	free(args);
-	return client;
+	if (!order->failed)
+		return client_new(&cfg, order->args, e);
+	err_set(e, ERR_RESOURCE, "out of memory");
+	return NULL;
 }

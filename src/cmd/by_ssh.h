@@ -12,6 +12,7 @@
 
 struct client;
 struct common_options;
+struct option_forwards;
 
 /* Check that no option was given that is for a connection of our own: a security
  * mode, a port, an address.  Returns 0 or ERR_USAGE. */
@@ -21,22 +22,29 @@ int by_ssh_check(const struct common_options *o, int has_port, struct err *e);
  * ERR_USAGE. */
 int by_ssh_check_unused(const struct common_options *o, struct err *e);
 
-enum { BY_SSH_ARGS_MAX = 16 };
-
-/* An order for ferry remote: a role and options, then operands that follow. */
+/* An order for ferry remote: a command line without a host. */
 struct by_ssh_order {
-	const char *args[BY_SSH_ARGS_MAX];
-	int count;
-	char timeout[32];
+	char **args; /* owned, and so is each; NULL at the end */
+	size_t count;
+	int failed; /* out of memory */
 };
 
-/* Begin an order with the role, "receive" or "send", and what both sides need. */
+/* Begin an order with the role, "receive" or "send", and what both need to know.
+ * by_ssh_free() frees what it holds. */
 void by_ssh_begin(struct by_ssh_order *order, const char *role,
 		  const struct common_options *o);
+void by_ssh_free(struct by_ssh_order *order);
 
-/* client_new() for [USER@]HOST, with the order and its operands. */
+/* Append an operand, or "--"; or "--NAME=VALUE", without "=" if value is NULL;
+ * or all options that were kept. */
+void by_ssh_add(struct by_ssh_order *order, const char *operand);
+void by_ssh_add_option(struct by_ssh_order *order, const char *name,
+		       const char *value);
+void by_ssh_add_forwards(struct by_ssh_order *order,
+			 const struct option_forwards *forwards);
+
+/* client_new() for [USER@]HOST with the order. */
 struct client *by_ssh_client(const struct common_options *o, const char *host,
-			     const struct by_ssh_order *order,
-			     const char *const *operands, int count, struct err *e);
+			     const struct by_ssh_order *order, struct err *e);
 
 #endif

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cmd/by_ssh.h"
 #include "cmd/common.h"
+#include "cmd/fetch.h"
 #include "cmd/habits.h"
 #include "cmd/ordered.h"
 #include "cmd/operand_hints.h"
@@ -21,6 +23,7 @@
 #include "auth/code.h"
 #include "receiver/exec_helper.h"
 #include "receiver/receive.h"
+#include "remote/client.h"
 
 enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
 
@@ -38,6 +41,7 @@ struct receive_options {
 	const char *exec;
 	const char *dir;
 	const struct carrier *carrier; /* by order of another host; or NULL */
+	struct fetch fetch;
 };
 
 static const struct option_word existing_words[] = {
@@ -133,15 +137,69 @@ static const struct option_row rows[] = {
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0]), habits_receive
 };
-static const struct option_group *const groups[] = {
-	&options, &common_connection, &common_security, &common_output, NULL,
+
+#define FORWARD .kind = OPTION_FORWARD, .off = OFF(fetch.forwards)
+#define AS_SENT ": as for ferry send"
+
+static const struct option_row fetch_rows[] = {
+	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]", FORWARD,
+	  .help = "compress" AS_SENT },
+	{ .name = "checksum", .arg = "ALG", FORWARD,
+	  .help = "xxh3, sha256 or crc32" AS_SENT },
+	{ .name = "symlinks", .arg = "WHAT", FORWARD,
+	  .help = "keep, follow or skip" AS_SENT },
+	{ .name = "special", .arg = "WHAT", FORWARD,
+	  .help = "report or skip" AS_SENT },
+	{ .letter = 'x', .name = "one-file-system", FORWARD,
+	  .help = "do not go into mounted file systems" AS_SENT },
+	{ .name = "exclude", .arg = "GLOB", FORWARD,
+	  .help = "leave out what matches" AS_SENT },
+	{ .name = "include", .arg = "GLOB", FORWARD,
+	  .help = "fetch what matches" AS_SENT },
 };
+static const struct option_group fetching = {
+	"What to fetch (with HOST:PATH)", fetch_rows,
+	sizeof(fetch_rows) / sizeof(fetch_rows[0]), NULL
+};
+static const struct option_group *const groups[] = {
+	&options, &fetching, &common_connection, &common_security, &common_ssh,
+	&common_output, NULL,
+};
+
+/* HOST:PATH... DIR; without DIR with --stdout.  Sets *dir to DIR or NULL. */
+static int read_sources(struct receive_options *opts, int count, char **args,
+			char **dir, struct err *e)
+{
+	char shown[SHOWN_MAX];
+
+	*dir = NULL;
+	opts->once = 1;
+	if (opts->to_stdout)
+		return fetch_read(&opts->fetch, args, count, e);
+	*dir = args[count - 1];
+	if (count == 1 || target_is_ssh(*dir))
+		return err_set(e, ERR_USAGE,
+			       "missing DIR, the directory on this host to "
+			       "receive into, after '%s'; the one you are in "
+			       "is .",
+			       text_escape(shown, sizeof(shown), *dir,
+					   strlen(*dir)));
+	return fetch_read(&opts->fetch, args, count - 1, e);
+}
 
 static int read_operands(struct receive_options *opts, int count, char **args,
 			 struct err *e)
 {
-	const int rc = operand_hints_receive(args, count, e);
+	char *dir = NULL;
+	int rc = 0;
 
+	if (fetch_is_meant(args, count, !opts->to_stdout)) {
+		rc = read_sources(opts, count, args, &dir, e);
+		args = &dir;
+		count = dir != NULL;
+	} else {
+		rc = operand_hints_receive(args, count, e);
+	}
 	if (rc)
 		return rc;
 	if (count > 1)
@@ -231,19 +289,28 @@ static int run_sessions(const struct receive_options *opts,
 			struct receive_config *cfg, struct report *report,
 			struct err *e)
 {
+	struct client *client = NULL;
 	struct tls *tls = NULL;
 	int rc;
 
 	rc = opts->to_stdout ? check_stdout(e) : check_dir(opts->dir, e);
 	if (rc < 0)
 		return rc;
-	/* forks, so before there are secrets, sockets, threads and a sandbox */
+	/* these fork, so before there are secrets, sockets, threads and a
+	 * sandbox */
+	if (opts->fetch.count > 0) {
+		client = fetch_client(&opts->fetch, &opts->common, e);
+		if (!client)
+			return e->code;
+		client_set_events(client, cfg->events);
+		cfg->carrier = client_carrier(client);
+		cfg->asked = &opts->fetch.asked;
+	}
 	if (opts->exec) {
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
-		if (!cfg->exec)
-			return e->code;
+		rc = cfg->exec ? 0 : e->code;
 	}
-	if (!opts->carrier)
+	if (rc == 0 && !cfg->carrier)
 		rc = common_tls(&opts->common, cfg->security, NET_LISTENS,
 				NULL, &tls, e);
 	if (rc == 0 && cfg->security == SECURITY_CODE)
@@ -263,6 +330,7 @@ static int run_sessions(const struct receive_options *opts,
 		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
 			     strsignal(signals_caught()));
 out:
+	client_free(client);
 	exec_helper_free(cfg->exec);
 	pake_free(cfg->pake);
 	tls_free(tls);
@@ -354,27 +422,39 @@ static int receive_main(int argc, char **argv, struct err *e)
 	rc = common_check(&opts.common, e);
 	if (rc == 0)
 		rc = read_operands(&opts, argc - first, argv + first, e);
-	if (rc == 0)
-		rc = common_mode(&opts.common, &mode, e);
-	if (rc)
-		return rc;
+	if (rc == 0 && opts.fetch.count > 0) {
+		rc = by_ssh_check(&opts.common, opts.common.port != FERRY_PORT,
+				  e);
+		mode = SECURITY_SSH;
+	} else if (rc == 0) {
+		rc = by_ssh_check_unused(&opts.common, e);
+		if (rc == 0)
+			rc = fetch_check_unused(&opts.fetch, e);
+		if (rc == 0)
+			rc = common_mode(&opts.common, &mode, e);
+	}
 	/* a code is valid for one session */
-	if (mode == SECURITY_CODE)
+	if (rc == 0 && mode == SECURITY_CODE)
 		opts.once = 1;
-	return run_reported(&opts, mode, e);
+	if (rc == 0)
+		rc = run_reported(&opts, mode, e);
+	fetch_release(&opts.fetch);
+	return rc;
 }
 
 const struct cmd cmd_receive = {
 	.name = "receive",
 	.alias = "recv",
-	.synopsis = "[OPTION]... [DIR]",
-	.summary = "listen, and receive into a directory or to standard output",
+	.synopsis = "[OPTION]... [[[USER@]HOST:PATH]... DIR]",
+	.summary = "listen, or fetch by ssh: into a directory or to standard "
+		   "output",
 	.about = "Listen, and receive what ferry send sends into DIR (default "
 		 ".), which must exist. A file gets its final name only once "
 		 "it is complete and verified. By default, shows a one-time "
 		 "code and serves the one sender that gives it. In the other "
 		 "security modes, serves any number of senders until a signal "
-		 "ends it, or one session with --once.",
+		 "ends it, or one session with --once. With HOST:PATH, fetches "
+		 "that by ssh, which starts ferry there, and does not listen.",
 	.groups = groups,
 	.run = receive_main,
 };

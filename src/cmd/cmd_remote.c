@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "cmd/ordered.h"
 #include "remote/server.h"
@@ -54,18 +55,26 @@ static int go_home(struct err *e)
 	return 0;
 }
 
-/* Replace ~ and ~USER at the beginning of a path, as a shell would.  *path
+/* Replace ~ and ~USER at the beginning of a path, as a shell would, and "-".  *path
  * becomes the new one, which the caller frees, or stays NULL where there is
  * nothing to replace.  Returns 0 or an error. */
 static int expand_home(const char *given, char **path, struct err *e)
 {
 	const size_t len = strcspn(given, "/");
 	char user[SHOWN_MAX], shown[SHOWN_MAX];
-	const char *home;
+	const char *home, *rest = given + len;
 	size_t size;
 
+	/* a name here, not standard input */
+	if (strcmp(given, "-") == 0) {
+		*path = strdup("./-");
+		return *path ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
+	}
 	if (given[0] != '~')
 		return 0;
+	/* what is in it: nobody has named the directory itself */
+	if (!rest[strspn(rest, "/")])
+		rest = "/.";
 	snprintf(user, sizeof(user), "%.*s", (int)len - 1, given + 1);
 	home = find_home(user);
 	if (!home)
@@ -73,11 +82,11 @@ static int expand_home(const char *given, char **path, struct err *e)
 			       "that begins with ~ is written ./~...)",
 			       text_escape(shown, sizeof(shown), user,
 					   strlen(user)));
-	size = strlen(home) + strlen(given + len) + 1;
+	size = strlen(home) + strlen(rest) + 1;
 	*path = malloc(size);
 	if (!*path)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	snprintf(*path, size, "%s%s", home, given + len);
+	snprintf(*path, size, "%s%s", home, rest);
 	return 0;
 }
 
@@ -96,20 +105,12 @@ static int expand_operands(struct ordered *o, char **made, struct err *e)
 	return rc;
 }
 
-/* The other side tells its user, and has what is said here on the same
- * terminal. */
-static void silence(void)
-{
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-
-	if (null >= 0)
-		(void)dup2(null, STDERR_FILENO);
-}
-
 static int follow_order(struct server *server, struct err *e)
 {
 	struct ordered o = { .carrier = server_carrier(server) };
 	char **made;
+	/* opened before there is a sandbox */
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	int rc = go_home(e);
 
 	o.argv = server_order(server, &o.argc);
@@ -121,6 +122,8 @@ static int follow_order(struct server *server, struct err *e)
 		rc = expand_operands(&o, made, e);
 	if (rc == 0 && strcmp(o.argv[0], "receive") == 0)
 		rc = cmd_receive_ordered(&o, e);
+	else if (rc == 0 && strcmp(o.argv[0], "send") == 0)
+		rc = cmd_send_ordered(&o, e);
 	else if (rc == 0)
 		rc = err_set(e, ERR_PROTOCOL,
 			     "ferry here does not know what was ordered (is it "
@@ -130,8 +133,11 @@ static int follow_order(struct server *server, struct err *e)
 	free(made);
 	if (rc) {
 		server_refuse(server, e);
-		silence();
+		/* The other side tells its user, who has what is said here on
+		 * the same terminal. */
+		(void)dup2(null, STDERR_FILENO);
 	}
+	io_close(&null);
 	return rc;
 }
 

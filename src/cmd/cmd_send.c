@@ -19,6 +19,7 @@
 #include "cmd/common.h"
 #include "cmd/habits.h"
 #include "cmd/operand_hints.h"
+#include "cmd/ordered.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
@@ -62,6 +63,7 @@ struct operands {
 	const char *host;
 	struct host_port dest;
 	int is_ssh;           /* the host is [USER@]HOST:PATH */
+	const struct carrier *carrier; /* by order of another host; or NULL */
 	struct target target; /* with is_ssh */
 };
 
@@ -531,8 +533,10 @@ static int start_client(const struct common_options *common,
 	struct by_ssh_order order;
 
 	by_ssh_begin(&order, "receive", common);
-	*client = by_ssh_client(common, o->target.host, &order,
-				&o->target.path, 1, e);
+	by_ssh_add(&order, "--");
+	by_ssh_add(&order, o->target.path);
+	*client = by_ssh_client(common, o->target.host, &order, e);
+	by_ssh_free(&order);
 	return *client ? 0 : e->code;
 }
 
@@ -564,7 +568,7 @@ static int run_session(const struct send_options *opts,
 	}
 	if (rc == 0 && !opts->dry_run)
 		rc = send_start_resolver(cfg, e);
-	if (rc == 0 && !opts->dry_run && !o->is_ssh)
+	if (rc == 0 && !opts->dry_run && !cfg->carrier)
 		rc = common_tls(common, cfg->security, NET_CONNECTS,
 				o->dest.host, &tls, e);
 	if (rc < 0)
@@ -626,8 +630,9 @@ static int run_reported(const struct send_options *opts,
 		.security = mode,
 		.digest = opts->digest,
 		.codec = opts->codec,
+		.carrier = o->carrier,
 		/* all of it goes through ssh */
-		.streams = o->is_ssh ? 1 : opts->streams,
+		.streams = o->is_ssh || o->carrier ? 1 : opts->streams,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
 		.stdin_fd = o->has_stdin ? STDIN_FILENO : -1,
 		.stdin_name = opts->name ? opts->name : "stdin",
@@ -645,6 +650,7 @@ static int run_reported(const struct send_options *opts,
 		signal(SIGPIPE, SIG_DFL);
 	report_cfg.is_sender = 1;
 	report_cfg.is_preview = opts->dry_run;
+	report_cfg.is_remote = o->carrier != NULL;
 	report_cfg.is_single = 1;
 	report_cfg.has_stdin = o->has_stdin;
 	report_cfg.has_retry = opts->retry_s > 0;
@@ -692,6 +698,64 @@ static int parse_rest(const struct send_options *opts, char **command,
 	return rc ? rc : run_reported(opts, &o, mode, e);
 }
 
+/* What another host may order: nothing that reads or runs anything but the
+ * paths. */
+static const char orderable[] =
+	"--timeout --quiet --verbose --limit-rate --compress --checksum "
+	"--symlinks --special --one-file-system --exclude --include";
+
+static void init_options(struct send_options *opts)
+{
+	memset(opts, 0, sizeof(*opts));
+	opts->digest = &digest_xxh3;
+	opts->symlinks = SCAN_KEEP;
+	common_init(&opts->common);
+	opts->common.port = 0; /* to see whether -p was given */
+	codec_parse("none", &opts->codec);
+}
+
+/* Parse an order.  Returns the index of the first operand or an error. */
+static int parse_order(const struct ordered *o, struct send_options *opts,
+		       struct err *e)
+{
+	int first, rc = ordered_check(o, orderable, e);
+
+	init_options(opts);
+	if (rc)
+		return rc;
+	first = options_parse(groups, o->argc, o->argv, opts, e);
+	if (first < 0)
+		return first;
+	return first > 0 && first < o->argc
+		       ? first
+		       : err_set(e, ERR_PROTOCOL, "malformed order");
+}
+
+int cmd_send_ordered(const struct ordered *o, struct err *e)
+{
+	struct operands operands = { .carrier = o->carrier,
+				     .host = "the other host" };
+	struct send_options opts;
+	int rc = parse_order(o, &opts, e);
+
+	if (rc > 0) {
+		operands.paths = o->argv + rc;
+		operands.path_count = o->argc - rc;
+		rc = run_reported(&opts, &operands, SECURITY_SSH, e);
+	}
+	filter_free(opts.filter);
+	return rc;
+}
+
+int cmd_send_check_order(const struct ordered *o, struct err *e)
+{
+	struct send_options opts;
+	const int rc = parse_order(o, &opts, e);
+
+	filter_free(opts.filter);
+	return rc < 0 ? rc : 0;
+}
+
 /*
  * What follows the first -- after --stdin-from-command is a command.  Cut it
  * off before getopt moves the operands, which would hide where it begins, and
@@ -715,15 +779,12 @@ static int cut_command(int argc, char **argv, char ***command)
 
 static int send_main(int argc, char **argv, struct err *e)
 {
-	struct send_options opts = { .digest = &digest_xxh3,
-				     .symlinks = SCAN_KEEP };
+	struct send_options opts;
 	char **command = NULL;
 	int first, rc;
 
 	argc = cut_command(argc, argv, &command);
-	common_init(&opts.common);
-	opts.common.port = 0; /* to see whether -p was given */
-	codec_parse("none", &opts.codec);
+	init_options(&opts);
 	first = options_parse(groups, argc, argv, &opts, e);
 	if (first > 0)
 		rc = parse_rest(&opts, command, argc - first, argv + first, e);

@@ -43,10 +43,8 @@ const struct option_habit habits_send[] = {
 };
 
 const struct option_habit habits_receive[] = {
-	{ "-z --compress --checksum -j --streams --name --symlinks --special -x "
-	  "--one-file-system -n --stdin-from-command "
-	  "--dry-run --exclude --include --files-from -0 --retry --ssh "
-	  "--remote-ferry",
+	{ "-j --streams --name -n --stdin-from-command "
+	  "--dry-run --files-from -0 --retry",
 	  "an option of ferry send", 0 },
 	{ "-o -O -d --output --output-dir --dir --directory --dest",
 	  "the directory is the operand: ferry receive DIR", 0 },

@@ -145,6 +145,17 @@ static int bad_value(const struct option_row *row, const char *name,
 		       shown);
 }
 
+/* Keep the option for another command line. */
+static int forward(const struct option_row *row,
+		   struct option_forwards *forwards, const char *value)
+{
+	if (forwards->count == OPTION_FORWARDS_MAX)
+		return ERR_RANGE;
+	forwards->list[forwards->count].name = row->name;
+	forwards->list[forwards->count++].value = value;
+	return 0;
+}
+
 /* Store a value.  Returns nonzero if it is not allowed. */
 static int store_value(const struct option_row *row, void *opts, const char *value)
 {
@@ -153,7 +164,8 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 	int *number = field;
 
 	/* getopt sees to it, but the analyzers do not know that. */
-	if (!value && row->kind != OPTION_FLAG && row->kind != OPTION_SET)
+	if (!value && row->kind != OPTION_FLAG && row->kind != OPTION_SET &&
+	    row->kind != OPTION_FORWARD)
 		return ERR_INTERNAL;
 	switch (row->kind) {
 	case OPTION_FLAG:
@@ -173,6 +185,8 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 		return w->word ? 0 : ERR_RANGE;
 	case OPTION_SET:
 		return row->set(field, value);
+	case OPTION_FORWARD:
+		return forward(row, field, value);
 	case OPTION_HELP:
 		break;
 	}

@@ -24,11 +24,24 @@ enum option_kind {
 	OPTION_SIZE,   /* uint64_t: min..max, with an optional K, M, G, T */
 	OPTION_WORD,   /* int: the value of one of words */
 	OPTION_SET,    /* whatever set() makes of it */
+	OPTION_FORWARD, /* struct option_forwards: kept as it is for another
+			   command line */
 };
 
 struct option_word {
 	const char *word; /* NULL ends a list */
 	int value;
+};
+
+enum { OPTION_FORWARDS_MAX = 256 };
+
+/* The options of kind OPTION_FORWARD, in their order. */
+struct option_forwards {
+	size_t count;
+	struct {
+		const char *name;  /* without "--" */
+		const char *value; /* borrowed from argv; NULL: none */
+	} list[OPTION_FORWARDS_MAX];
 };
 
 struct option_row {

@@ -28,5 +28,10 @@ int ordered_check(const struct ordered *o, const char *names, struct err *e);
 
 /* Run the command.  Return as run() in struct cmd. */
 int cmd_receive_ordered(const struct ordered *o, struct err *e);
+int cmd_send_ordered(const struct ordered *o, struct err *e);
+
+/* Whether cmd_send_ordered() would take the order, as far as that depends on its
+ * options.  argv is permuted.  Returns 0 or an error. */
+int cmd_send_check_order(const struct ordered *o, struct err *e);
 
 #endif

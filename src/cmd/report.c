@@ -289,7 +289,7 @@ static int is_said(const struct report_config *cfg,
 	if (cfg->verbose)
 		return 1;
 	if (f->status == STATUS_FAILED)
-		return !cfg->is_remote || cfg->is_sender;
+		return !f->is_told && (!cfg->is_remote || cfg->is_sender);
 	if (cfg->quiet || cfg->is_remote)
 		return 0;
 	/* a skipped file makes the sender's exit status 1, so the sender is

@@ -278,7 +278,7 @@ uint64_t stream_wire_out(const struct stream *s)
 
 void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER])
 {
-	memset(id, 0, STREAM_PEER);
+	memcpy(id, s->peer_id, STREAM_PEER);
 	if (s->transport)
 		s->transport->ops->peer_id(s->transport, id);
 }
@@ -288,7 +288,15 @@ void stream_identity(const struct stream *s, char text[STREAM_IDENTITY])
 	if (s->transport)
 		s->transport->ops->identity(s->transport, text);
 	else
-		snprintf(text, STREAM_IDENTITY, "plain");
+		snprintf(text, STREAM_IDENTITY, "%s",
+			 s->identity[0] ? s->identity : "plain");
+}
+
+void stream_set_peer(struct stream *s, const uint8_t id[STREAM_PEER],
+		     const char *identity)
+{
+	memcpy(s->peer_id, id, STREAM_PEER);
+	snprintf(s->identity, sizeof(s->identity), "%s", identity);
 }
 
 int stream_is_plain(const struct stream *s)

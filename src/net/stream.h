@@ -171,6 +171,12 @@ void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER]);
  */
 void stream_identity(const struct stream *s, char text[STREAM_IDENTITY]);
 
+/* Say who the peer of a plain stream is, where something else has proved it: the
+ * text (copied) is what stream_identity() then says, and stream_peer_id() gives
+ * the id. */
+void stream_set_peer(struct stream *s, const uint8_t id[STREAM_PEER],
+		     const char *identity);
+
 /* Whether there is no transport: bytes are sent as they are. */
 int stream_is_plain(const struct stream *s);
 

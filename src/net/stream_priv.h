@@ -33,6 +33,9 @@ struct stream {
 	struct sock sock;
 	struct transport *transport; /* owned; NULL: plain */
 	struct stream_hooks hooks;
+	/* of stream_set_peer(); "": not set */
+	char identity[STREAM_IDENTITY];
+	uint8_t peer_id[STREAM_PEER];
 	uint64_t ticked_ms; /* when on_tick was called last */
 	int in_tick;        /* on_tick or its flush is running: call no hook */
 	int is_sending;     /* a record may be half sent */

@@ -582,7 +582,7 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 		if (e->code == ERR_CLOSED)
 			err_set(e, ERR_LOST, "disconnected before the session "
 					     "began");
-		if (*c->peer)
+		if (*c->peer && strncmp(e->text, c->peer, strlen(c->peer)) != 0)
 			err_prefix(e, "%s", c->peer);
 		sessions_set_result(c->set->sessions, e);
 	} else if (!cancel_is_set(&setup->stop)) {

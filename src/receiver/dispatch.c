@@ -10,6 +10,7 @@
 #include "receiver/file_use.h"
 #include "receiver/input.h"
 #include "receiver/pack.h"
+#include "receiver/results.h"
 #include "receiver/session.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
@@ -24,6 +25,18 @@ static int take_finish(struct recv_session *s, const uint8_t *body, size_t len,
 	if (msg_get_finish(&m, body, len))
 		return input_malformed("FINISH", e);
 	return recv_session_finish(s, &m, e);
+}
+
+/* The sender could not send an item that was asked for. */
+static int take_note(struct transfer *t, const uint8_t *body, size_t len,
+		     struct err *e)
+{
+	struct msg_note m;
+
+	if (msg_get_note(&m, body, len))
+		return input_malformed("NOTE", e);
+	results_unsent(t->results, m.name, m.name_len, m.cause);
+	return 0;
 }
 
 static int unexpected_frame(const struct frame *f, struct err *e)
@@ -72,6 +85,11 @@ static int handle_body(struct worker *w, struct recv_session *s,
 		return 0;
 	case FRAME_TIMEOUT:
 		return channel_take_timeout(w->channel, body, len, e);
+	case FRAME_NOTE:
+		/* the receiver's own need no feature, those of a sender do */
+		if (!(w->transfer->features & FEATURE_UNSENT))
+			return unexpected_frame(f, e);
+		return take_note(w->transfer, body, len, e);
 	case FRAME_ERROR:
 		recv_session_forget_retry(s);
 		return channel_peer_error(body, len, e);
@@ -86,7 +104,6 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	case FRAME_OFFERED:
 	case FRAME_VERDICT:
 	case FRAME_RESEND:
-	case FRAME_NOTE:
 	case FRAME_SUMMARY:
 	case FRAME_PING:
 		break;

@@ -1,6 +1,7 @@
 /*
  * Opening a file that comes in chunks: its directory, a basis, its part.
  */
+#include "receiver/asked.h"
 #include "receiver/file_open.h"
 
 #include <errno.h>
@@ -245,9 +246,10 @@ static uint32_t final_mode(const struct transfer *t, const struct recv_file *f)
 }
 
 /* Decode an OPEN, and check its digest and the name. */
-static int decode_open(const struct digest_ops *digest, struct msg_open *m,
+static int decode_open(const struct transfer *t, struct msg_open *m,
 		       const uint8_t *body, size_t len, struct err *e)
 {
+	const struct digest_ops *digest = t->digest;
 	uint8_t sum[DIGEST_MAX];
 	const char *why;
 
@@ -257,6 +259,8 @@ static int decode_open(const struct digest_ops *digest, struct msg_open *m,
 	if (memcmp(sum, m->digest, digest->size) != 0)
 		return err_set(e, ERR_CORRUPT, "an OPEN frame arrived damaged");
 	why = name_check(m->name, m->name_len);
+	if (!why && !asked_has(t->asked, m->name, m->name_len))
+		why = "it was not asked for";
 	if (why)
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent an invalid name: %s",
@@ -296,7 +300,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	struct msg_open m;
 	int rc, is_refused;
 
-	rc = decode_open(t->digest, &m, body, len, e);
+	rc = decode_open(t, &m, body, len, e);
 	if (rc)
 		return rc;
 	f = recv_file_new(&m, t->digest);

@@ -1,6 +1,7 @@
 /*
  * Packs of small items.
  */
+#include "receiver/asked.h"
 #include "receiver/pack.h"
 
 #include <errno.h>
@@ -86,6 +87,9 @@ static int check_pack(const struct pack *pk, struct err *e)
 		if (!why && row.kind == ITEM_SYMLINK)
 			why = name_check_symlink(row.name, row.name_len, 0,
 						 row.target, row.target_len);
+		if (!why && !asked_has(pk->w->transfer->asked, row.name,
+				       row.name_len))
+			why = "it was not asked for";
 		if (why)
 			return err_set(e, ERR_PROTOCOL,
 				       "the sender sent an invalid name: %s",

@@ -19,6 +19,7 @@
 #include "receiver/conflict.h"
 #include "receiver/sync.h"
 
+struct asked;
 struct carrier;
 struct exec_helper;
 struct mode_rules;
@@ -35,6 +36,8 @@ struct receive_config {
 	enum security security;
 	struct tls *tls;  /* for our role; NULL with SECURITY_PLAIN; borrowed */
 	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
+	/* What the sender was asked for; borrowed.  NULL: anything. */
+	const struct asked *asked;
 	const char *dir;  /* exists; NULL with to_stdout */
 	int to_stdout;    /* the single file's content to stdout_fd */
 	int stdout_fd;

@@ -384,29 +384,46 @@ void results_deferred(struct results *r, uint64_t id)
 	pthread_mutex_unlock(&r->lock);
 }
 
-void results_aborted(struct results *r, const char *name, size_t name_len,
-		     unsigned cause)
+/* how: "not sent by" */
+static void gave_up(struct results *r, struct session_file *f, const char *how,
+		    unsigned cause)
 {
 	const struct session_events *ev = r->events;
 	char shown[SHOWN_MAX], error[1024];
-	const struct session_file f = {
-		.name = name,
-		.name_len = name_len,
-		.status = STATUS_FAILED,
-		.error = error,
-		.reason = wire_cause_text(cause),
-	};
 
 	pthread_mutex_lock(&r->lock);
 	totals_failed(&r->totals,
 		      cause == CAUSE_CHANGED ? TOTALS_CHANGED : TOTALS_REMOTE,
 		      CAUSE_NONE);
 	pthread_mutex_unlock(&r->lock);
-	text_escape(shown, sizeof(shown), name, name_len);
-	snprintf(error, sizeof(error), "%s: aborted by the sender %s: %s",
-		 shown, r->peer, wire_cause_text(cause));
+	text_escape(shown, sizeof(shown), f->name, f->name_len);
+	snprintf(error, sizeof(error), "%s: %s the sender %s: %s", shown, how,
+		 r->peer, wire_cause_text(cause));
+	f->status = STATUS_FAILED;
+	f->error = error;
+	f->reason = wire_cause_text(cause);
 	if (ev->file)
-		ev->file(ev->ctx, r->number, &f);
+		ev->file(ev->ctx, r->number, f);
+}
+
+void results_aborted(struct results *r, const char *name, size_t name_len,
+		     unsigned cause)
+{
+	struct session_file f = { .name = name, .name_len = name_len };
+
+	gave_up(r, &f, "aborted by", cause);
+}
+
+void results_unsent(struct results *r, const char *name, size_t name_len,
+		    unsigned cause)
+{
+	struct session_file f = {
+		.name = name,
+		.name_len = name_len,
+		.is_told = 1,
+	};
+
+	gave_up(r, &f, "not sent by", cause);
 }
 
 void results_note(struct results *r, const char *path, size_t len, unsigned lost,

@@ -70,6 +70,10 @@ void results_deferred(struct results *r, uint64_t id);
 void results_aborted(struct results *r, const char *name, size_t name_len,
 		     unsigned cause);
 
+/* The same for an item that the sender could not even begin to send. */
+void results_unsent(struct results *r, const char *name, size_t name_len,
+		    unsigned cause);
+
 /* Mode and time of the directory could not be set: count that, and tell both
  * users. */
 void results_note(struct results *r, const char *path, size_t len, unsigned lost,

@@ -108,6 +108,7 @@ static int make_parts(struct recv_session *s)
 
 	t->events = t->lacks.events = cfg->events;
 	t->peer = s->peer;
+	t->asked = cfg->asked;
 	t->existing = cfg->existing;
 	t->sync = cfg->sync;
 	t->chmod = cfg->chmod;
@@ -181,6 +182,9 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout;
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features);
+	/* Without a request, what was to be sent is the sender's matter. */
+	if (!setup->cfg->asked)
+		s->transfer.features &= ~(uint32_t)FEATURE_UNSENT;
 	pthread_mutex_init(&s->lock, NULL);
 	if (fd_budget_take(setup->fds, setup->cfg->to_stdout ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,

@@ -17,6 +17,7 @@
 #include "receiver/fs_lacks.h"
 #include "receiver/sync.h"
 
+struct asked;
 struct committer;
 struct dir_meta;
 struct file_table;
@@ -42,6 +43,7 @@ struct transfer {
 	const struct digest_ops *digest;
 	const struct session_events *events; /* borrowed */
 	const char *peer;                    /* borrowed; for messages */
+	const struct asked *asked;           /* borrowed; NULL: anything */
 	enum conflict_policy existing;
 	enum sync_mode sync;
 	const struct mode_rules *chmod; /* borrowed; NULL: none */

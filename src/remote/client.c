@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "chunk/digest.h"
 #include "os/cancel.h"
 #include "os/entropy.h"
 #include "session/carrier.h"
@@ -331,6 +332,17 @@ static int make_order(struct login *l, struct err *e)
 	return 0;
 }
 
+/* ssh has proved that it is the host of this name. */
+static void name_peer(const struct client *c, struct stream *stream)
+{
+	char identity[ADDR_TEXT_MAX + 8];
+	uint8_t id[STREAM_PEER];
+
+	snprintf(identity, sizeof(identity), "ssh:%s", c->host);
+	digest_sha256.sum(identity, strlen(identity), id);
+	stream_set_peer(stream, id, identity);
+}
+
 static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
 				  char peer[ADDR_TEXT_MAX], struct err *e)
 {
@@ -360,6 +372,8 @@ static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
 	}
 	if (rc == 0)
 		stream = stream_open(l.fd, cfg, NULL, e);
+	if (stream)
+		name_peer(c, stream);
 	if (!stream)
 		io_close(&l.fd);
 	buf_release(&l.out);
@@ -380,7 +394,7 @@ static int has_terminal(void)
 }
 
 struct client *client_new(const struct ssh_config *ssh,
-			  const char *const *args, struct err *e)
+			  char *const *args, struct err *e)
 {
 	struct client *c = calloc(1, sizeof(*c));
 	size_t off;

@@ -22,7 +22,7 @@ struct session_events;
  * ssh_new(), or ERR_USAGE where args are too long.
  */
 struct client *client_new(const struct ssh_config *ssh,
-			  const char *const *args, struct err *e);
+			  char *const *args, struct err *e);
 
 /* End ssh, where it still runs, and free.  NULL is allowed. */
 void client_free(struct client *c);

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "chunk/digest.h"
 #include "session/carrier.h"
 #include "wire/msg.h"
 #include "wire/order.h"
@@ -175,15 +176,19 @@ static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
 {
 	struct server *s = ctx;
 	struct stream *stream = NULL;
+	uint8_t id[STREAM_PEER];
 
 	snprintf(peer, ADDR_TEXT_MAX, "the other host");
 	if (answer(s, 0, NULL))
 		err_sys(e, ERR_LOST, "cannot answer the other host");
 	else
 		stream = stream_open_pair(s->in, s->out, cfg->timeout_ms, e);
-	/* the stream's */
-	if (stream)
-		s->in = s->out = -1;
+	if (stream) {
+		s->in = s->out = -1; /* the stream's */
+		/* whoever can log in as this user */
+		digest_sha256.sum("ssh", 3, id);
+		stream_set_peer(stream, id, "ssh");
+	}
 	return stream;
 }
 

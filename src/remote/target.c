@@ -6,7 +6,7 @@
 #include "remote/target.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The colon between host and path; NULL where there is none. */
@@ -85,4 +85,25 @@ int target_parse(struct target *t, const char *text, struct err *e)
 	}
 	t->path = colon[1] ? colon + 1 : ".";
 	return 0;
+}
+
+int target_name(const char *path, char **name, struct err *e)
+{
+	size_t len = strlen(path), base;
+
+	*name = NULL;
+	while (len > 0 && path[len - 1] == '/')
+		len--;
+	base = len;
+	while (base > 0 && path[base - 1] != '/')
+		base--;
+	if (len == base || (len - base == 1 && path[base] == '.') ||
+	    (base == 0 && path[0] == '~'))
+		return 0;
+	if (len - base == 2 && path[base] == '.' && path[base + 1] == '.')
+		return err_set(e, ERR_USAGE,
+			       "'..' has no name to be received under; \"../.\" "
+			       "is what it contains");
+	*name = strndup(path + base, len - base);
+	return *name ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
 }

@@ -29,4 +29,12 @@ int target_is_ssh(const char *text);
  * says what is wrong. */
 int target_parse(struct target *t, const char *text, struct err *e);
 
+/*
+ * The name under which a path there arrives here, if it is fetched: its last
+ * component, to be freed; *name stays NULL where the content of a directory is
+ * meant, such as "a/." or "~".  Returns 0; ERR_USAGE for a path that has no name
+ * but should have one, as ".."; ERR_RESOURCE.
+ */
+int target_name(const char *path, char **name, struct err *e);
+
 #endif

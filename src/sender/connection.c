@@ -117,6 +117,8 @@ static int finish_session(struct send_stream *st, struct err *e)
 
 	outcome_finish(s->outcome, &m);
 	st->state = STREAM_FINISHING;
+	if (st->features & FEATURE_UNSENT)
+		outcome_take_notes(s->outcome, &st->channel.out);
 	msg_put_finish(&st->channel.out, &m);
 	rc = channel_send(&st->channel, NULL, 0, e);
 	while (rc == 0 && st->state != STREAM_FINISHED) {

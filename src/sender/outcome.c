@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/text.h"
 #include "fs/name.h"
 #include "fs/scan.h"
@@ -40,7 +41,12 @@ struct outcome {
 	char peer[ADDR_TEXT_MAX]; /* of the receiver that had them */
 	int has_summary;
 	struct msg_summary summary;
+	struct buf unsent; /* NOTE frames */
 };
+
+/* Some thousands of names.  What goes beyond is not told to a receiver, which
+ * then still knows that its request was not met. */
+enum { UNSENT_MAX = 1 << 20 };
 
 struct outcome *outcome_new(const struct send_config *cfg,
 			    struct counters *count)
@@ -51,6 +57,7 @@ struct outcome *outcome_new(const struct send_config *cfg,
 		return NULL;
 	o->cfg = cfg;
 	o->count = count;
+	buf_init(&o->unsent, UNSENT_MAX);
 	pthread_mutex_init(&o->lock, NULL);
 	return o;
 }
@@ -60,6 +67,7 @@ void outcome_free(struct outcome *o)
 	if (!o)
 		return;
 	pthread_mutex_destroy(&o->lock);
+	buf_release(&o->unsent);
 	free(o);
 }
 
@@ -188,10 +196,33 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 
 /* ---- what failed on this side ---- */
 
+/* Locked.  Keep a note for a receiver that has asked for what it gets: only
+ * through a carrier. */
+static void keep_note(struct outcome *o, const struct session_file *f,
+		      const struct err *e)
+{
+	const struct msg_note m = {
+		.cause = e->code == ERR_CHANGED
+				 ? CAUSE_CHANGED
+				 : (uint16_t)wire_cause_of_errno(e->sys_errno),
+		.kind = ITEM_FILE,
+		.name = f->name,
+		.name_len = f->name_len,
+	};
+
+	if (!o->cfg->carrier || f->name_len == 0 ||
+	    f->name_len > WIRE_NAME_MAX)
+		return;
+	/* whole frames only */
+	if (o->unsent.len + f->name_len + 64 <= UNSENT_MAX)
+		msg_put_note(&o->unsent, &m);
+}
+
 /* f is complete except for status, error and reason, which may be set.  shown:
  * the path as the user would name it, escaped. */
 static void local_failure(struct outcome *o, struct session_file *f,
-			  const char *shown, const struct err *e)
+			  const char *shown, int is_unsent,
+			  const struct err *e)
 {
 	const size_t shown_len = strlen(shown);
 	const char *cause = e->text;
@@ -213,12 +244,14 @@ static void local_failure(struct outcome *o, struct session_file *f,
 	totals_failed(&o->totals,
 		      e->code == ERR_CHANGED ? TOTALS_CHANGED : TOTALS_LOCAL,
 		      wire_cause_of_errno(e->sys_errno));
+	if (is_unsent)
+		keep_note(o, f, e);
 	pthread_mutex_unlock(&o->lock);
 	tell_file(o, f);
 }
 
-void outcome_item_failed(struct outcome *o, const struct item *it,
-			 const char *name, struct err *e)
+static void item_failed(struct outcome *o, const struct item *it,
+			const char *name, int is_unsent, struct err *e)
 {
 	struct session_file f = { .name = name, .name_len = it->name_len };
 	const char *top = "";
@@ -232,7 +265,19 @@ void outcome_item_failed(struct outcome *o, const struct item *it,
 	/* The scan has seen it, so it was removed since. */
 	if (e->code == ERR_LOCAL && e->sys_errno == ENOENT)
 		e->code = ERR_CHANGED;
-	local_failure(o, &f, shown, e);
+	local_failure(o, &f, shown, is_unsent, e);
+}
+
+void outcome_item_failed(struct outcome *o, const struct item *it,
+			 const char *name, struct err *e)
+{
+	item_failed(o, it, name, 0, e);
+}
+
+void outcome_item_unsent(struct outcome *o, const struct item *it,
+			 const char *name, struct err *e)
+{
+	item_failed(o, it, name, 1, e);
 }
 
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
@@ -249,7 +294,7 @@ void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
 	o->uncounted++;
 	pthread_mutex_unlock(&o->lock);
 	text_escape(shown, sizeof(shown), si->display, strlen(si->display));
-	local_failure(o, &f, shown, si->err);
+	local_failure(o, &f, shown, 1, si->err);
 }
 
 void outcome_set_scanned(struct outcome *o)
@@ -260,6 +305,14 @@ void outcome_set_scanned(struct outcome *o)
 }
 
 /* ---- the session and the transfer ---- */
+
+void outcome_take_notes(struct outcome *o, struct buf *out)
+{
+	pthread_mutex_lock(&o->lock);
+	buf_put(out, o->unsent.data, o->unsent.len);
+	buf_reset(&o->unsent);
+	pthread_mutex_unlock(&o->lock);
+}
 
 void outcome_finish(struct outcome *o, struct msg_finish *m)
 {

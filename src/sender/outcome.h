@@ -15,6 +15,7 @@
 #include "session/events.h"
 #include "wire/msg.h"
 
+struct buf;
 struct counters;
 struct item;
 struct outcome;
@@ -47,6 +48,11 @@ void outcome_note(struct outcome *o, const struct msg_note *m,
 void outcome_item_failed(struct outcome *o, const struct item *it,
 			 const char *name, struct err *e);
 
+/* The same for one that the receiver does not hear of otherwise, as nothing of
+ * it was sent: outcome_take_notes() tells of it. */
+void outcome_item_unsent(struct outcome *o, const struct item *it,
+			 const char *name, struct err *e);
+
 /* The scan found something that cannot be sent (SCAN_ERROR). */
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
 
@@ -54,6 +60,10 @@ void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
 void outcome_set_scanned(struct outcome *o);
 
 /* ---- the session and the transfer ---- */
+
+/* Append the NOTE frames about what was not sent to out, which the first stream
+ * sends before FINISH. */
+void outcome_take_notes(struct outcome *o, struct buf *out);
 
 /* Fill in FINISH: what the receiver has committed, by its verdicts. */
 void outcome_finish(struct outcome *o, struct msg_finish *m);

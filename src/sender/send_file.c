@@ -15,6 +15,7 @@
 #include "os/cancel.h"
 #include "sender/command.h"
 #include "sender/outfile.h"
+#include "sender/outcome.h"
 #include "sender/queue_files.h"
 #include "sender/replies.h"
 #include "sender/send.h"
@@ -38,9 +39,11 @@ static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
 
 	if (!queue_fail_file(st->sender->queue, f))
 		return 0;
-	send_stream_item_failed(st, &f->item, outfile_name(f), fe);
-	if (f->id == 0)
+	if (f->id == 0) {
+		send_stream_item_unsent(st, &f->item, outfile_name(f), fe);
 		return 0;
+	}
+	outcome_item_failed(st->sender->outcome, &f->item, outfile_name(f), fe);
 	if (st->state == STREAM_OPENING)
 		st->has_aborted = 1;
 	m.cause = fe->code == ERR_CHANGED

@@ -48,7 +48,7 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 		return dir;
 	}
 	if (dir < 0) {
-		send_stream_item_failed(st, it, name, &fe);
+		send_stream_item_unsent(st, it, name, &fe);
 		return 1;
 	}
 	rc = source_read_small(dir, leaf, send_stream_follows(st, it), &it->st,
@@ -61,7 +61,7 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 		if (rc == 0)
 			err_set(&fe, ERR_CHANGED,
 				"it grew before it was sent");
-		send_stream_item_failed(st, it, name, &fe);
+		send_stream_item_unsent(st, it, name, &fe);
 		return 1;
 	}
 	st->sender->cfg->digest->sum(st->raw + off, *len, it->digest);

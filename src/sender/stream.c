@@ -89,10 +89,10 @@ int send_stream_follows(const struct send_stream *st, const struct item *it)
 	return cfg->follow_links || scan_root_follow(cfg->scan, it->root);
 }
 
-void send_stream_item_failed(struct send_stream *st, const struct item *it,
+void send_stream_item_unsent(struct send_stream *st, const struct item *it,
 			     const char *name, struct err *e)
 {
-	outcome_item_failed(st->sender->outcome, it, name, e);
+	outcome_item_unsent(st->sender->outcome, it, name, e);
 }
 
 /* ---- sending content ---- */

@@ -98,8 +98,8 @@ int send_stream_open_parent(struct send_stream *st, const struct item *it,
 int send_stream_follows(const struct send_stream *st, const struct item *it);
 
 /* Report an item (with its name) that could not be read or sent, as
- * outcome_item_failed(). */
-void send_stream_item_failed(struct send_stream *st, const struct item *it,
+ * outcome_item_unsent(). */
+void send_stream_item_unsent(struct send_stream *st, const struct item *it,
 			     const char *name, struct err *e);
 
 /* ---- sending content ---- */

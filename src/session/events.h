@@ -30,6 +30,8 @@ struct session_file {
 	const char *error;
 	/* On the receiver: the name that the file got instead, or NULL. */
 	const char *renamed_to;
+	/* With STATUS_FAILED: the other side has told this user why. */
+	int is_told;
 	int is_planned; /* with --dry-run: it was not sent, status is not set */
 	/* COMMITTED: enum file_meta_kind, what could not be kept. */
 	unsigned not_kept;

@@ -57,7 +57,8 @@ enum frame_type {
 	FRAME_STATE = 17,   /* answer to OPEN: what is there already */
 	FRAME_VERDICT = 18, /* the result for some items */
 	FRAME_RESEND = 19,  /* a chunk or pack arrived damaged: send it again */
-	FRAME_NOTE = 20,    /* a directory's metadata could not be set */
+	FRAME_NOTE = 20,    /* a directory's metadata could not be set; from
+			       the sender: an item could not be sent */
 	FRAME_SUMMARY = 21, /* answer to FINISH: the receiver's last frame */
 	FRAME_CHECKED = 22, /* answer to CHECK: what differs */
 	FRAME_OFFERED = 23, /* answer to OFFER: what is wanted */

@@ -43,6 +43,8 @@
 						       need */                 \
 	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
 								NOTE */        \
+	X(FEATURE_UNSENT, 21, "notes of what was not sent") /* NOTE from the   \
+							       sender */       \
 	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
@@ -436,7 +438,8 @@ void msg_put_resend(struct buf *b, const struct msg_resend *m);
 int msg_get_resend(struct msg_resend *m, const uint8_t *p, size_t n);
 
 /* NOTE: u16 cause | u8 kind (enum item_kind) | u8 not kept (as in VERDICT) | u16
- * name length | name: metadata of that item could not be set. */
+ * name length | name: metadata of that item could not be set.  From the sender,
+ * with FEATURE_UNSENT: that item, of the kind FILE, could not be sent. */
 struct msg_note {
 	uint16_t cause;
 	uint8_t kind;

@@ -108,7 +108,8 @@ hint() {
 	hint "'--existing': an option of ferry receive" \
 		send --existing replace file h
 	hint "'--streams': an option of ferry send" receive --streams 2
-	hint "'-z': an option of ferry send" receive -z
+	hint "--compress is an option of ferry send; ferry receive has it only" \
+		receive -z
 	hint "'-n': an option of ferry send" receive -n
 	# all of them
 	for pair in send:receive receive:send; do
@@ -176,8 +177,7 @@ hint() {
 	hint "write: ferry send file dir h:9000" send --plain file dir h 9000
 	hint "write: ferry receive -p 9000 dir" receive --plain dir 9000
 	hint "write: ferry receive -p 9000" receive --plain 9000
-	hint "ferry receive listens" receive --plain h:dir
-	hint "ferry receive listens" receive --plain me@h:dir dir
+	hint "missing DIR" receive h:dir
 	hint "ferry receive listens" receive --plain h:9000
 	# a directory of that name is one
 	mkdir 9000

@@ -71,6 +71,24 @@ force() {
 		"$(cat "$sshd_dir/user.pub")" >"$sshd_dir/authorized"
 }
 
+# fetch OPTION... HOST:PATH... DIR - ferry receive by ssh; sets $got, its messages
+# go to the file messages.
+fetch() {
+	got=0
+	# shellcheck disable=SC2086
+	timeout --foreground "$run_limit" ${FERRY_WRAP:-} "$FERRY" receive \
+		--remote-ferry "$FERRY" "$@" 2>messages 3>&- || got=$?
+}
+
+# fetched WANTED - the exit status of the last fetch().
+fetched() {
+	[ "$got" = "$1" ] || {
+		echo "ferry receive: exit status $got, expected $1"
+		cat messages
+		return 1
+	}
+}
+
 # push OPTION... PATH... TARGET - ferry send by ssh; sets $sent, its messages go
 # to the file sender.
 push() {

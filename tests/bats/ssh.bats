@@ -183,6 +183,140 @@ teardown() { remove_dir; }
 	refuse "a directory of digits" src/f box:99999
 }
 
+@test "receive: a tree with odd names, from a directory with an odd name [san]" {
+	dir=$'d st\'s "$(id)" `id` \\ * \n-x'
+	mkdir -p "src/$dir/sub/empty"
+	echo one >"src/$dir/-rf"
+	echo two >"src/$dir"/$'sub/new\nline'
+	head -c 3000000 /dev/urandom >"src/$dir/sub/large; id"
+	ln -s sub "src/$dir/link"
+	fetch --json "box:$work/src/$dir" dst >events
+	fetched 0
+	same_tree "src/$dir" "dst/$dir"
+	no_litter
+	is member events session security ssh
+	is member events session peer_id ssh:box
+	is member events summary exit 0
+	# the content of a directory, without its name; again, with less
+	fetch "box:$work/src/$dir/." dst
+	fetched 0
+	rm -rf dst/-rf dst/sub
+	fetch --exclude sub/ -zzstd "box:$work/src/$dir/" "box:$work/src" dst
+	fetched 0
+	[ ! -e dst/sub ]
+	[ -e "dst/src/$dir/-rf" ]
+}
+
+@test "receive: a file to standard output, from the home directory, named -" {
+	mkdir home
+	printf text >home/-
+	force "export HOME=$work/home; sh -c \"\$SSH_ORIGINAL_COMMAND\""
+	is "$FERRY" receive --remote-ferry "$FERRY" --stdout box:- text
+	fetch 'box:~' dst
+	fetched 0
+	is cat dst/- text
+	fetch box: dst
+	fetched 0
+	has messages "1 unchanged"
+}
+
+@test "receive: what is not there or cannot be sent: told, and exit 1" {
+	echo text >src/f
+	mkfifo src/fifo
+	fetch --json "box:$work/src" "box:$work/none" dst >events
+	fetched 1
+	same src/f dst/src/f
+	has messages "src/fifo: on this side: a FIFO, which cannot be sent"
+	has messages "none: on this side: No such file or directory"
+	is grep -c '"path":"\(none\|src/fifo\)".*"status":"failed"' events 2
+	is member events summary exit 1
+	is member events summary failed 2
+	fetch "box:$work/none" dst
+	fetched 8
+	has messages "ferry: receive: box: $work/none: No such file or directory"
+	# existing files are protected by this side
+	echo other >dst/src/f
+	fetch --special skip "box:$work/src" dst
+	fetched 7
+	is cat dst/src/f other
+	fetch --special skip --existing backup "box:$work/src" dst
+	fetched 0
+	is cat dst/src/f text
+	is cat 'dst/src/f~' other
+}
+
+@test "receive: only names that were asked for are accepted" {
+	evil() {
+		got=0
+		ferry receive --ssh "python3 $tools/evil_remote.py $*" \
+			box:photos 'box:/a/b' dst 2>messages || got=$?
+	}
+	for what in files large link; do
+		for name in .bashrc photo photosx b/../photos x/photos; do
+			evil $what $name
+			fetched 5
+			only_dir dst
+		done
+	done
+	has messages "it was not asked for"
+	evil files photos photos/x b/.ssh photos2
+	fetched 5
+	only_dir dst
+	# what was asked for does come; the sums of this peer are wrong
+	evil files photos b/x
+	is cat dst/photos evil
+	is cat dst/b/x evil
+	evil notes photos
+	fetched 8
+}
+
+@test "receive: operands and options" {
+	refuse() {
+		run -2 ferry receive "${@:2}"
+		[[ "$output" == *"$1"* ]] || { echo "$output"; false; }
+	}
+	refuse "missing DIR" box:x
+	refuse "missing DIR" box:x box:y
+	refuse "'y' is on this host" box:x y dst
+	refuse "'other:y' is not on box: run one command for each host" \
+		box:x other:y dst
+	refuse "has no name to be received under" box:.. dst
+	refuse "--key and HOST:PATH exclude each other" --key k box:x dst
+	refuse "--symlinks must be keep, follow or skip" --symlinks x box:x dst
+	refuse "--exclude is an option of ferry send" --exclude x dst
+	refuse "--ssh needs a place that ssh reaches" --ssh ssh dst
+	# a directory of that name, and nothing else: to listen for
+	mkdir h:x
+	start alone "$FERRY" receive --plain -p 0 h:x 2>messages
+	await messages 'receiving into h:x'
+	kill "${pid[alone]}"
+}
+
+@test "orders: options that another host may not give are refused" {
+	order() {
+		python3 -c 'import struct, sys
+items = [i.encode() for i in sys.argv[1:]]
+l = struct.pack(">H", len(items)) + b"".join(
+    struct.pack(">H", len(i)) + i for i in items)
+sys.stdout.buffer.write(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(l))
+                        + bytes(16) + l)' "$@" |
+			timeout 20 "$FERRY" remote 2>/dev/null | tr -d '\0' || true
+	}
+	for option in --stdin-from-command --files-from=/etc/passwd --key=k \
+		--sandbox=off --json=2 --name=x -z --; do
+		[[ "$(order send "$option" -- "$work/src")" == \
+			*"does not take '$option'"* ]] || [ "$option" = -- ]
+	done
+	for option in --exec=/bin/sh --stdout --config=x --existing=replace; do
+		[[ "$(order receive "$option" -- "$work/dst")" == \
+			*"does not take '$option'"* ]]
+	done
+	[[ "$(order keygen x)" == *"does not know what was ordered"* ]]
+	[ ! -e "$HOME/x" ]
+	[[ "$(order send --)" == *"malformed order"* ]]
+	[[ "$(order receive -- a b)" == *"malformed order"* ]]
+}
+
 @test "ferry remote: at a terminal, without an order, with a wrong one" {
 	run -2 script -qec "$FERRY remote" /dev/null
 	[[ "$output" == *"it is started by ssh"* ]]

@@ -81,7 +81,7 @@ usage() {
 }
 
 @test "help fits 80 columns and has no control characters" {
-	for command in "" send receive keygen help version; do
+	for command in "" send receive keygen remote help version; do
 		run ferry help $command
 		[ "$status" -eq 0 ]
 		[ -z "$(grep -E '.{81}' <<<"$output")" ]
@@ -91,9 +91,10 @@ usage() {
 
 @test "exactly the documented options exist" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
-		code code-file plain json quiet verbose progress help port sandbox"
-	send="compress checksum streams name symlinks dry-run exclude include
-		files-from retry ssh remote-ferry special one-file-system stdin-from-command"
+		code code-file plain json quiet verbose progress help port sandbox
+		compress checksum symlinks exclude include special one-file-system
+		ssh remote-ferry"
+	send="streams name dry-run files-from retry stdin-from-command"
 	receive="existing once stdout sync max-sessions
 		max-size max-files allow exec chmod"
 	for command in send receive; do
@@ -273,7 +274,7 @@ usage() {
 
 @test "unknown and abbreviated options" {
 	usage "unknown option '--bogus'" send --bogus file h
-	usage "unknown option '-x'" receive -x
+	usage "unknown option '-j'" receive -j 2
 	usage "unknown option '--frob'" send --frob=5 file h
 	usage "unknown option '--once'" send --once file h
 	usage "unknown option '--streams'" receive --streams 2

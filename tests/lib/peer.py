@@ -43,7 +43,8 @@ class Channel:
         self.index = 0       # which connection of a receiver it is
         self.digest_size = 32
         sock.settimeout(scaled(timeout))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, *frames):
         try:

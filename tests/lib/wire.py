@@ -25,6 +25,7 @@ NOW = 1700000000
  TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 24))
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
             | NOT_KEPT | SAME | TIMEOUTS)
+UNSENT = 1 << 21  # only where the receiver asked for what it gets
 
 # ---- layouts ---------------------------------------------------------------
 # A field is a name, its size in bytes, and its default.  The size may be "D"

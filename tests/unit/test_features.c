@@ -17,7 +17,7 @@ enum {
 	WAYS = FEATURE_HOLES | FEATURE_OFFERS | FEATURE_RESUME |
 	       FEATURE_DEFERRED,
 	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
-	      FEATURE_TIMEOUT | FEATURE_SAME,
+	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -26,7 +26,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZLIB, 1 << (CODEC_ZLIB - 1));
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
-	assert_int_equal(ALL, 0x1061f07);
+	assert_int_equal(ALL, 0x1261f07);
 }
 
 static void what_both_know_is_common(void **state)

@@ -42,7 +42,7 @@ static const struct {
 	{ 17, "STATE", RECEIVER, 16, 8208 },
 	{ 18, "VERDICT", RECEIVER, 32, 32 + 2 + 4095 },
 	{ 19, "RESEND", RECEIVER, 16, 16 },
-	{ 20, "NOTE", RECEIVER, 7, 4101 },
+	{ 20, "NOTE", BOTH, 7, 4101 },
 	{ 21, "SUMMARY", RECEIVER, 40, 40 },
 	{ 22, "CHECKED", RECEIVER, 32, 32 },
 	{ 23, "OFFERED", RECEIVER, 17, 144 },

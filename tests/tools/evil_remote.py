@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""evil_remote.py WHAT NAME... - what --ssh starts in place of ssh: a ferry remote
+that was told to send, and sends what it likes.
+
+WHAT: "files", files of these names; "large", a file in chunks of the first one;
+"link", a symlink of that name; "notes", that these names could not be sent.
+Every other argument, from -T on, is ssh's and ignored.
+"""
+import os
+import socket
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+# pylint: disable=wrong-import-position
+from lib.peer import Channel, Closed  # noqa: E402
+from lib.wire import (FEATURES, SYMLINK, UNSENT, message, pack,  # noqa: E402
+                      row)
+
+
+def answer(channel):
+    """Read the order, and say that the session begins."""
+    head = channel.take(32)
+    size, = struct.unpack(">I", head[12:16])
+    channel.take(size)
+    channel.send(b"Welcome!\nferry-remote:" + head[16:].hex().encode()
+                 + b"\n\0\1\0\0\0\0\0\2\0\0")
+
+
+def content(what, names):
+    if what == "files":
+        return pack([row(content=b"evil", name=n) for n in names],
+                    b"evil" * len(names))
+    if what == "link":
+        return pack([row(SYMLINK, name=names[0], target=b"target")])
+    if what == "large":
+        return message("OPEN", name=names[0], size=9 << 20)
+    return b"".join(message("NOTE", name=n, cause=4) for n in names)
+
+
+def main():
+    what = sys.argv[1]
+    end = sys.argv.index("-T")
+    names = [os.fsencode(n) for n in sys.argv[2:end]]
+    channel = Channel(socket.socket(fileno=0), 20)
+    try:
+        answer(channel)
+        channel.send(message("HELLO", features=FEATURES | UNSENT))
+        channel.until("READY")
+        channel.send(content(what, names), message("FLUSH"))
+        if what == "notes":
+            channel.send(message("FINISH"))
+        while True:
+            m = channel.recv()
+            if m["message"] == "VERDICT":
+                channel.send(message("FINISH"))
+            if m["message"] in ("SUMMARY", "ERROR"):
+                break
+    except Closed:
+        pass
+
+
+main()
