@@ -227,11 +227,13 @@ static int begin_session(struct recv_connection *c, const struct msg_hello *m,
 		.digest = digest,
 		.hello_by_ms = c->input.hello_by_ms,
 	};
+	uint8_t owner[STREAM_PEER];
 	struct recv_session *s;
 	int rc;
 
+	recv_session_owner(set->setup, &peer, owner);
 	sessions_end_former(set->sessions, m->session);
-	if (sessions_may_begin(set->sessions, m->session, e))
+	if (sessions_may_begin(set->sessions, m->session, owner, e))
 		return e->code;
 	s = recv_session_new(set->setup, &peer, m, e);
 	if (!s)
@@ -358,6 +360,7 @@ static int send_ready(struct recv_connection *c, struct err *e)
 	/* Further streams join with it. */
 	memcpy(m.token, c->session->token, sizeof(m.token));
 	msg_put_ready(&c->channel.out, &m);
+	c->channel.tells_busy = (m.features & FEATURE_BUSY) != 0;
 	if (m.features & FEATURE_TIMEOUT)
 		channel_put_timeout(&c->channel);
 	rc = channel_send(&c->channel, NULL, 0, e);
@@ -473,6 +476,24 @@ static int is_drained(struct recv_connection *c, int rc)
 	return rc == ERR_AGAIN || clock_left_ms(c->drain_by_ms) == 0;
 }
 
+/* Whether a frame is more than a sign of life.  What it brings is limited
+ * elsewhere: items, bytes, damaged chunks. */
+static int is_progress(unsigned type)
+{
+	return type != FRAME_FLUSH && type != FRAME_TIMEOUT;
+}
+
+static int handle_frame(struct recv_connection *c, const struct frame *f,
+			enum dispatch_next *next, struct err *e)
+{
+	int rc;
+
+	input_begin_frame(&c->input);
+	rc = dispatch_frame(&c->worker, c->session, f, next, e);
+	input_end_frame(&c->input, rc == 0 && is_progress(f->type));
+	return rc;
+}
+
 /* Handle the next frame, or wait until one comes or there is something to
  * send. */
 static int handle_next(struct recv_connection *c, enum dispatch_next *next,
@@ -493,7 +514,7 @@ static int handle_next(struct recv_connection *c, enum dispatch_next *next,
 	if (is_drained(c, rc))
 		return err_set(e, ERR_CLOSED, "the session is over");
 	if (rc == 0)
-		return dispatch_frame(&c->worker, c->session, &f, next, e);
+		return handle_frame(c, &f, next, e);
 	if (rc != ERR_AGAIN)
 		return rc;
 	rc = stream_wait(c->channel.stream,

@@ -105,6 +105,7 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	case FRAME_VERDICT:
 	case FRAME_RESEND:
 	case FRAME_SUMMARY:
+	case FRAME_BUSY:
 	case FRAME_PING:
 		break;
 	}

@@ -101,7 +101,7 @@ int file_data_chunk(struct worker *w, size_t len, struct err *e)
 	payload = len - fixed;
 	/* The fields alone first: a payload that is not wanted is discarded
 	 * without being decompressed. */
-	rc = channel_recv_fields(w->channel, fields, fixed, e);
+	rc = input_fields(w->input, fields, fixed, e);
 	if (rc)
 		return rc;
 	if (msg_get_chunk(&m, t->digest->size, fields, fixed, payload))

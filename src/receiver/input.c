@@ -8,7 +8,9 @@
 
 #include "base/clock.h"
 #include "chunk/codec.h"
+#include "net/stream.h"
 #include "os/cancel.h"
+#include "receiver/committer.h"
 #include "receiver/transfer.h"
 #include "session/channel.h"
 #include "session/events.h"
@@ -40,8 +42,68 @@ void input_release(struct input *in)
 	free(in->raw);
 }
 
+void input_begin_frame(struct input *in)
+{
+	in->is_at_frame = 1;
+	idle_begin_work(&in->transfer->idle);
+}
+
+void input_end_frame(struct input *in, int is_progress)
+{
+	in->is_at_frame = 0;
+	idle_end_work(&in->transfer->idle);
+	if (is_progress)
+		idle_progress(&in->transfer->idle);
+}
+
+/* The rest of the frame is the sender's turn. */
+static void begin_receiving(struct input *in)
+{
+	in->is_receiving = 1;
+	if (in->is_at_frame)
+		idle_end_work(&in->transfer->idle);
+}
+
+static void end_receiving(struct input *in)
+{
+	in->is_receiving = 0;
+	if (in->is_at_frame)
+		idle_begin_work(&in->transfer->idle);
+}
+
+static int recv_payload(struct input *in, void *p, size_t n, struct err *e)
+{
+	int rc;
+
+	begin_receiving(in);
+	rc = channel_recv(in->channel, p, n, e);
+	end_receiving(in);
+	return rc;
+}
+
+/* Whether the sender makes progress, as far as it is its turn; *is_busy: it is
+ * ours. */
+static int check_progress(struct input *in, int *is_busy, struct err *e)
+{
+	struct transfer *t = in->transfer;
+
+	/* After FINISH, and while files wait for the disk, it is ours. */
+	*is_busy = idle_is_working(&t->idle) || atomic_load(&t->end_by_ms) ||
+		   committer_pending(t->committer) > 0;
+	if (*is_busy)
+		idle_progress(&t->idle);
+	/* A large chunk may take long: its bytes are a sign of work. */
+	if (in->is_receiving)
+		idle_peer_is_busy(&t->idle,
+				  clock_ms() -
+					  stream_idle_ms(in->channel->stream));
+	idle_peer_is_busy(&t->idle, in->channel->busy_ms);
+	return idle_check(&t->idle, "the sender", e);
+}
+
 int input_tick(struct input *in, int sending, struct err *e)
 {
+	int is_busy = 0, rc;
 	uint64_t by_ms = in->hello_by_ms;
 
 	if (cancel_is_set(in->stop))
@@ -57,16 +119,29 @@ int input_tick(struct input *in, int sending, struct err *e)
 	}
 	if (by_ms && clock_left_ms(by_ms) == 0)
 		return err_set(e, ERR_TIMEOUT, "the sender took too long");
-	if (sending || !in->transfer)
+	if (!in->transfer)
 		return 0;
-	return channel_ping_if_due(in->channel, e);
+	rc = check_progress(in, &is_busy, e);
+	if (rc || sending)
+		return rc;
+	return channel_ping_if_due(in->channel, is_busy, e);
+}
+
+int input_fields(struct input *in, void *p, size_t n, struct err *e)
+{
+	int rc;
+
+	begin_receiving(in);
+	rc = channel_recv_fields(in->channel, p, n, e);
+	end_receiving(in);
+	return rc;
 }
 
 int input_body(struct input *in, size_t len, uint8_t *body, struct err *e)
 {
 	if (len > INPUT_BODY_MAX)
 		return input_malformed("over-long", e);
-	return channel_recv_fields(in->channel, body, len, e);
+	return input_fields(in, body, len, e);
 }
 
 static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
@@ -96,7 +171,7 @@ int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender used codec %u, which was not "
 			       "granted", codec);
-	rc = channel_recv(in->channel, to, len, e);
+	rc = recv_payload(in, to, len, e);
 	if (rc == 0)
 		rc = wait_for_rate(in, len, e);
 	if (rc || codec == CODEC_NONE)
@@ -112,7 +187,7 @@ int input_skip(struct input *in, size_t n, struct err *e)
 {
 	while (n > 0) {
 		const size_t part = n < CHUNK_MAX ? n : CHUNK_MAX;
-		int rc = channel_recv(in->channel, in->wire, part, e);
+		int rc = recv_payload(in, in->wire, part, e);
 
 		if (rc)
 			return rc;

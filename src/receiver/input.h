@@ -30,6 +30,8 @@ struct input {
 	struct transfer *transfer;       /* NULL before HELLO or JOIN */
 	uint64_t hello_by_ms;            /* deadline for HELLO or JOIN */
 	int is_first;                    /* the session's first stream */
+	int is_at_frame; /* between input_begin_frame() and _end_frame() */
+	int is_receiving; /* the rest of that frame */
 	/* since input_alloc() */
 	struct expander *expander;
 	uint8_t *wire; /* CHUNK_MAX bytes: a payload as it came */
@@ -40,11 +42,17 @@ struct input {
 int input_alloc(struct input *in, struct err *e);
 void input_release(struct input *in);
 
+/* A frame is handled: while it is not received, the sender waits for us.
+ * is_progress, at its end: it was more than a sign of life. */
+void input_begin_frame(struct input *in);
+void input_end_frame(struct input *in, int is_progress);
+
 /*
  * To be called about once a second by whatever waits: sends a heart-beat if one
  * is due (not while the stream is sending, nor without a session).  Returns 0
  * to go on waiting; ERR_INTERRUPTED when the receiver stops; ERR_CLOSED when
- * the session is over; ERR_TIMEOUT after a deadline; an error of sending.
+ * the session is over; ERR_TIMEOUT after a deadline, or when the sender makes no
+ * progress (session/idle.h); an error of sending.
  */
 int input_tick(struct input *in, int sending, struct err *e);
 
@@ -60,6 +68,9 @@ int input_body(struct input *in, size_t len, uint8_t *body, struct err *e);
  */
 int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
 		  struct err *e);
+
+/* Read the n bytes of a body before its payload, as channel_recv_fields(). */
+int input_fields(struct input *in, void *p, size_t n, struct err *e);
 
 /* Read n bytes of a payload and discard them. */
 int input_skip(struct input *in, size_t n, struct err *e);

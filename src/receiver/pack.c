@@ -481,7 +481,7 @@ static int read_fields(struct pack *pk, size_t len, size_t *payload,
 	if (len < fixed)
 		return input_malformed("PACK", e);
 	*payload = len - fixed;
-	rc = channel_recv_fields(pk->w->channel, fields, fixed, e);
+	rc = input_fields(pk->w->input, fields, fixed, e);
 	if (rc)
 		return rc;
 	if (msg_get_pack(&pk->m, t->digest->size, fields, fixed, *payload))

@@ -158,6 +158,19 @@ static int is_known_peer(enum security mode, const uint8_t id[STREAM_PEER])
 	       memcmp(id, none, STREAM_PEER) != 0;
 }
 
+void recv_session_owner(const struct recv_setup *setup,
+			const struct recv_session_peer *peer,
+			uint8_t owner[STREAM_PEER])
+{
+	const enum security mode = setup->cfg->security;
+
+	memset(owner, 0, STREAM_PEER);
+	if (mode == SECURITY_X509 || mode == SECURITY_PIN)
+		stream_peer_id(peer->stream, owner);
+	else
+		memcpy(owner, &peer->source_key, sizeof(peer->source_key));
+}
+
 struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct recv_session_peer *peer,
 				      const struct msg_hello *m,
@@ -177,9 +190,11 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	stream_identity(peer->stream, s->identity);
 	s->is_known = is_known_peer(setup->cfg->security, s->peer_id);
 	s->source_key = peer->source_key;
+	recv_session_owner(setup, peer, s->owner);
 	memcpy(s->id, m->session, sizeof(s->id));
 	/* Standard output cannot be rewound for another attempt. */
 	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout;
+	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features);
 	/* Without a request, what was to be sent is the sender's matter. */

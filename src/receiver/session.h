@@ -55,6 +55,7 @@ struct recv_session {
 	char identity[STREAM_IDENTITY];
 	int is_known;              /* nobody else has that id */
 	uint64_t source_key;       /* see admission.h */
+	uint8_t owner[STREAM_PEER]; /* who its place is counted for */
 	struct fd_share share;     /* of the descriptors */
 	char peer[ADDR_TEXT_MAX];
 	struct transfer transfer;  /* what its streams receive into */
@@ -76,6 +77,13 @@ struct recv_session_peer {
 	const struct digest_ops *digest; /* of HELLO */
 	uint64_t hello_by_ms;            /* deadline for the beginning */
 };
+
+/* Whom sessions are counted for, so that one sender cannot take all places: a
+ * certificate or pinned key; else the source address, as a shared key, a code or
+ * none is the same for many hosts. */
+void recv_session_owner(const struct recv_setup *setup,
+			const struct recv_session_peer *peer,
+			uint8_t owner[STREAM_PEER]);
 
 /* Make a session with its parts and the committer's thread.  Where descriptors
  * are few, blocks until other sessions give back some, at most until

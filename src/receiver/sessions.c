@@ -98,42 +98,60 @@ void sessions_end_former(struct sessions *ss, const uint8_t *id)
 	pthread_mutex_unlock(&ss->lock);
 }
 
-/* Whether there is no room for a session with this id.  Locked. */
-static int is_busy(const struct sessions *ss, const uint8_t *id)
+/* How many sessions one sender may have: of each four places, or fewer, one is
+ * left for others. */
+static unsigned sessions_a_sender(unsigned max)
+{
+	return max > 1 ? max - (max + 3) / 4 : 1;
+}
+
+static unsigned count_of_owner(const struct sessions *ss, const uint8_t *owner)
+{
+	unsigned count = 0;
+
+	for (const struct recv_session *s = ss->list; s; s = s->next)
+		count += memcmp(s->owner, owner, STREAM_PEER) == 0;
+	return count;
+}
+
+/* Whether there is room for a session with this id and owner: 0 or
+ * ERR_RESOURCE.  Locked. */
+static int check_room(const struct sessions *ss, const uint8_t *id,
+		      const uint8_t *owner, struct err *e)
 {
 	const struct receive_config *cfg = ss->setup->cfg;
 
-	if (ss->count >= cfg->max_sessions)
-		return 1;
-	if (!cfg->once)
-		return 0;
-	return ss->count > 0 || ss->has_ended ||
-	       (ss->lost.until_ms && !same_token(ss->lost.id, id));
+	if (ss->count >= cfg->max_sessions ||
+	    (cfg->once &&
+	     (ss->count > 0 || ss->has_ended ||
+	      (ss->lost.until_ms && !same_token(ss->lost.id, id)))))
+		return err_set(e, ERR_RESOURCE, "too many sessions at a time");
+	if (count_of_owner(ss, owner) >= sessions_a_sender(cfg->max_sessions))
+		return err_set(e, ERR_RESOURCE,
+			       "too many sessions of this sender at a time "
+			       "(see --max-sessions)");
+	return 0;
 }
 
-static int refuse_session(struct err *e)
+int sessions_may_begin(struct sessions *ss, const uint8_t *id,
+		       const uint8_t *owner, struct err *e)
 {
-	return err_set(e, ERR_RESOURCE, "too many sessions at a time");
-}
-
-int sessions_may_begin(struct sessions *ss, const uint8_t *id, struct err *e)
-{
-	int busy;
+	int rc;
 
 	pthread_mutex_lock(&ss->lock);
-	busy = is_busy(ss, id);
+	rc = check_room(ss, id, owner, e);
 	pthread_mutex_unlock(&ss->lock);
-	return busy ? refuse_session(e) : 0;
+	return rc;
 }
 
 int sessions_begin(struct sessions *ss, struct recv_session *s,
 		   struct stream *stream, struct err *e)
 {
-	int busy;
+	int rc;
 
 	pthread_mutex_lock(&ss->lock);
-	busy = is_busy(ss, s->id);
-	if (!busy) {
+	rc = check_room(ss, s->id, s->owner, e);
+	if (rc == 0) {
 		/* A session that resumes a lost one keeps its number. */
 		if (!ss->lost.until_ms)
 			ss->last_number++;
@@ -146,7 +164,7 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 		ss->count++;
 	}
 	pthread_mutex_unlock(&ss->lock);
-	return busy ? refuse_session(e) : 0;
+	return rc;
 }
 
 struct recv_session *sessions_join(struct sessions *ss, const uint8_t *token,

@@ -28,9 +28,11 @@ void sessions_free(struct sessions *ss); /* NULL is allowed */
  */
 void sessions_end_former(struct sessions *ss, const uint8_t *id);
 
-/* Whether there is room for a session with this id: 0 or ERR_RESOURCE.  To be
- * called before waiting for descriptors, which another session might need. */
-int sessions_may_begin(struct sessions *ss, const uint8_t *id, struct err *e);
+/* Whether there is room for a session with this id and owner
+ * (recv_session_owner()), who may have only a part of the places: 0 or
+ * ERR_RESOURCE.  To be called before waiting for descriptors, which another session might need. */
+int sessions_may_begin(struct sessions *ss, const uint8_t *id,
+		       const uint8_t *owner, struct err *e);
 
 /* Put a session into the list, with its first stream.  ERR_RESOURCE where there
  * are too many; the caller then still owns it. */

@@ -166,7 +166,7 @@ static int make_rows(const struct symlinks *s, struct channel *ch,
 		get_row(&row, &r);
 		make_one(s, dirs, &row, outcomes);
 		if (ch)
-			rc = channel_ping_if_due(ch, e);
+			rc = channel_ping_if_due(ch, 1, e);
 	}
 	dirs_free(dirs);
 	if (rc == 0 && outcomes->failed)

@@ -16,6 +16,7 @@
 #include "receiver/conflict.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/sync.h"
+#include "session/idle.h"
 
 struct asked;
 struct committer;
@@ -64,6 +65,7 @@ struct transfer {
 	struct unlocked *unlocked; /* and so are these */
 	struct dir_meta *dir_meta;
 
+	struct idle idle; /* the sender makes no progress */
 	/* The session cannot go on, or all its streams are gone. */
 	atomic_int is_over;
 	/* After FINISH: the deadline for the further streams to end

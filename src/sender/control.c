@@ -96,6 +96,8 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 	int wait = TICK_FIRST_MS;
 	struct err e;
 
+	idle_init(&s->idle, s->cfg->timeout_ms);
+	atomic_store(&s->blocked, 0);
 	if (start_stream(&c)) {
 		thread_error(&e);
 		send_session_fail(s->session, &e);

@@ -40,9 +40,30 @@ static int on_input(void *ctx, struct err *e)
 	return replies_take(ctx, e);
 }
 
+/* Whether the receiver makes progress, as far as it is its turn; *is_busy: it is
+ * ours. */
+static int check_progress(struct send_stream *st, int *is_busy, struct err *e)
+{
+	struct sender *s = st->sender;
+
+	*is_busy = queue_is_busy(s->queue, atomic_load(&s->blocked));
+	if (*is_busy)
+		idle_progress(&s->idle);
+	/* READY is not a matter of its disk. */
+	if (st->state != STREAM_OPENING)
+		idle_peer_is_busy(&s->idle, st->channel.busy_ms);
+	return idle_check(&s->idle, "the receiver", e);
+}
+
 static int on_tick(void *ctx, int sending, struct err *e)
 {
 	struct send_stream *st = ctx;
+	int is_busy, rc;
+
+	send_stream_set_blocked(st, sending);
+	rc = check_progress(st, &is_busy, e);
+	if (rc)
+		return rc;
 
 	/* A frame that is half sent has to be completed first, or the receiver
 	 * would not find the ERROR that follows. */
@@ -50,7 +71,7 @@ static int on_tick(void *ctx, int sending, struct err *e)
 		return 0;
 	if (send_stream_is_leaving(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
-	return channel_ping_if_due(&st->channel, e);
+	return channel_ping_if_due(&st->channel, is_busy, e);
 }
 
 /* ---- connecting ---- */
@@ -370,6 +391,8 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 		/* Otherwise the receiver may have closed the connection. */
 		if (clock_ms() - connected_ms < JOIN_MS) {
 			st->features = ready->features;
+			st->channel.tells_busy =
+				(st->features & FEATURE_BUSY) != 0;
 			rc = compressor_init(&st->compressor,
 					     &st->sender->cfg->codec,
 					     st->features, e);
@@ -382,5 +405,7 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 void opening_close(struct send_stream *st)
 {
 	send_session_watch_stream(st->sender->session, st->index, NULL);
+	if (st->channel.stream)
+		send_stream_set_blocked(st, 0);
 	channel_release(&st->channel);
 }

@@ -99,8 +99,11 @@ static int wait_for_room(struct queue *q)
 {
 	while (!q->is_closed && (q->pack_count >= QUEUE_PACKS_MAX ||
 				 q->file_count >= QUEUE_FILES_MAX ||
-				 q->inflight.items >= QUEUE_INFLIGHT_MAX))
+				 q->inflight.items >= QUEUE_INFLIGHT_MAX)) {
+		q->is_full = 1;
 		pthread_cond_wait(&q->room, &q->lock);
+	}
+	q->is_full = 0;
 	return q->is_closed ? ERR_INTERRUPTED : 0;
 }
 

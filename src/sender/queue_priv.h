@@ -56,6 +56,7 @@ struct queue {
 	unsigned resends;    /* that the receiver asked for */
 
 	/* state */
+	int is_full;      /* the scan waits for room */
 	unsigned waiting; /* streams that wait for a task */
 	int is_signalled; /* whether wake is */
 	int is_closed, is_paused, is_scanned;

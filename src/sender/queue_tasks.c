@@ -232,6 +232,16 @@ int queue_is_drained(struct queue *q)
 	return drained;
 }
 
+int queue_is_busy(struct queue *q, unsigned blocked)
+{
+	int is_busy;
+
+	pthread_mutex_lock(&q->lock);
+	is_busy = q->busy > blocked || (!q->is_scanned && !q->is_full);
+	pthread_mutex_unlock(&q->lock);
+	return is_busy;
+}
+
 int queue_is_over(struct queue *q)
 {
 	int over;

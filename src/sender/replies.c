@@ -43,6 +43,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	if (rc)
 		return err_prefix(e, "%s", peer);
 	s->peer.ready.features = st->features = features_common(m->features);
+	st->channel.tells_busy = (st->features & FEATURE_BUSY) != 0;
 	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
 	st->lacks_codec = rc == ERR_PROTOCOL;
 	if (rc)
@@ -267,12 +268,20 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 	case FRAME_FLUSH:
 	case FRAME_CHECK:
 	case FRAME_OFFER:
+	case FRAME_BUSY:
 	case FRAME_PING:
 		break;
 	}
 	return err_set(e, ERR_PROTOCOL, "the receiver sent an unexpected %s "
 					"frame",
 		       frame_name(f->type));
+}
+
+/* Whether a reply is more than a sign of life. */
+static int is_progress(unsigned type)
+{
+	return type != FRAME_NOTE && type != FRAME_RESEND &&
+	       type != FRAME_TIMEOUT;
 }
 
 int replies_take(struct send_stream *st, struct err *e)
@@ -289,5 +298,7 @@ int replies_take(struct send_stream *st, struct err *e)
 			rc = handle_frame(st, &f, body, e);
 		if (rc)
 			return rc;
+		if (is_progress(f.type))
+			idle_progress(&st->sender->idle);
 	}
 }

@@ -344,7 +344,7 @@ static int read_again(struct send_stream *st, struct outfile *f,
 			return err_set(e, ERR_RESOURCE, "out of memory");
 		rc = replies_take(st, e);
 		if (rc == 0)
-			rc = channel_ping_if_due(&st->channel, e);
+			rc = channel_ping_if_due(&st->channel, 1, e);
 	}
 	return rc;
 }

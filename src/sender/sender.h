@@ -16,6 +16,7 @@
 #include "chunk/digest.h"
 #include "net/dial.h"
 #include "sender/counters.h"
+#include "session/idle.h"
 #include "session/rate_limit.h"
 #include "wire/msg.h"
 
@@ -44,6 +45,8 @@ struct sender {
 	struct send_peer peer;
 	struct counters count;
 	struct rate_limit rate_limit;
+	struct idle idle;    /* of a session: the receiver makes no progress */
+	atomic_uint blocked; /* streams whose connection takes no more */
 	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
 };

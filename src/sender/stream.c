@@ -97,6 +97,22 @@ void send_stream_item_unsent(struct send_stream *st, const struct item *it,
 
 /* ---- sending content ---- */
 
+void send_stream_set_blocked(struct send_stream *st, int is_blocked)
+{
+	const uint64_t out = stream_wire_out(st->channel.stream);
+
+	/* A task is read before it is sent: where something goes out, that is
+	 * progress of the receiver's. */
+	if (is_blocked && out != st->wire_out)
+		idle_progress(&st->sender->idle);
+	st->wire_out = out;
+	if (is_blocked && !st->is_blocked)
+		atomic_fetch_add(&st->sender->blocked, 1);
+	else if (!is_blocked && st->is_blocked)
+		atomic_fetch_sub(&st->sender->blocked, 1);
+	st->is_blocked = is_blocked;
+}
+
 /* Reserve bytes of the rate limit, and wait until they may be sent.  The
  * receiver's answers are read meanwhile, and heart-beats sent. */
 static int wait_for_rate(struct send_stream *st, uint64_t bytes, struct err *e)
@@ -132,6 +148,8 @@ int send_stream_send(struct send_stream *st, const void *payload, size_t n,
 	if (send_stream_is_leaving(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	rc = channel_send(&st->channel, payload, n, e);
+	if (st->is_blocked)
+		send_stream_set_blocked(st, 0);
 	if (rc)
 		return rc;
 	/* The wait for the rate limit counts: to the adaptive level it is a

@@ -60,6 +60,8 @@ struct send_stream {
 	struct dirs *dirs; /* below scan root dirs_root; NULL: none yet */
 	unsigned dirs_root;
 
+	int is_blocked;      /* counted in sender.blocked, */
+	uint64_t wire_out;   /* with so many bytes sent so far */
 	int is_at_task;  /* its task is not sent completely yet */
 	int is_flushed;  /* nothing was sent after FLUSH */
 	int lacks_codec; /* the receiver does not know the one asked for */
@@ -103,6 +105,11 @@ void send_stream_item_unsent(struct send_stream *st, const struct item *it,
 			     const char *name, struct err *e);
 
 /* ---- sending content ---- */
+
+/* Whether the thread waits for its connection to take what it sends, once more
+ * or no longer: then the receiver has to make progress.  To be called with each
+ * tick. */
+void send_stream_set_blocked(struct send_stream *st, int is_blocked);
 
 /*
  * Send the frame in channel.out with n bytes of payload (borrowed), which stand

@@ -111,7 +111,17 @@ int channel_send(struct channel *c, const void *payload, size_t n,
 	return rc;
 }
 
-int channel_ping_if_due(struct channel *c, struct err *e)
+/* Whether it is one; then keep whether the peer is busy. */
+static int take_heartbeat(struct channel *c, const struct frame *f)
+{
+	if (f->type == FRAME_BUSY ? !c->tells_busy : f->type != FRAME_PING)
+		return 0;
+	if (f->type == FRAME_BUSY || !c->tells_busy)
+		c->busy_ms = clock_ms();
+	return 1;
+}
+
+int channel_ping_if_due(struct channel *c, int is_busy, struct err *e)
 {
 	uint8_t head[FRAME_HEADER];
 	const struct iovec part = { head, sizeof(head) };
@@ -120,7 +130,7 @@ int channel_ping_if_due(struct channel *c, struct err *e)
 	if (clock_ms() - c->last_out_ms < c->ping_ms)
 		return 0;
 	/* Not through c->out, which may hold an unfinished frame. */
-	frame_put(head, FRAME_PING, 0);
+	frame_put(head, is_busy && c->tells_busy ? FRAME_BUSY : FRAME_PING, 0);
 	rc = stream_send(c->stream, &part, 1, e);
 	c->last_out_ms = clock_ms();
 	return rc ? rc : stream_flush(c->stream, e);
@@ -163,9 +173,9 @@ int channel_poll_header(struct channel *c, struct frame *f, struct err *e)
 			return bad_header(c, c->head, FRAME_HEADER, e);
 		c->has_begun = 1;
 		c->body_check = f->body_check;
-		/* Return after each PING: a peer that floods us with them must
+		/* Return after each heart-beat: a peer that floods us with them must
 		 * not keep the caller from its other work. */
-		return f->type == FRAME_PING ? ERR_AGAIN : 0;
+		return take_heartbeat(c, f) ? ERR_AGAIN : 0;
 	}
 }
 
@@ -243,7 +253,7 @@ int channel_poll_reply(struct channel *c, struct frame *f, const uint8_t **body,
 		if (rc)
 			return rc;
 		c->in_done = FRAME_HEADER + f->len;
-		if (f->type != FRAME_PING)
+		if (!take_heartbeat(c, f))
 			break;
 	}
 	*body = c->in.data + FRAME_HEADER;

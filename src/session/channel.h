@@ -22,6 +22,10 @@ struct channel {
 	uint64_t last_out_ms;  /* when a frame was last sent (clock_ms()) */
 	uint64_t ping_ms;      /* heart-beat interval */
 	int timeout_ms;        /* ours */
+	int tells_busy;        /* BUSY was granted: the owner's to set */
+	/* When the peer last said that it is busy; where BUSY was not granted,
+	 * by any heart-beat.  clock_ms(); 0: never. */
+	uint64_t busy_ms;
 	int has_begun;         /* a frame has arrived */
 	/* the sender's: replies that have arrived, the last one perhaps not
 	 * completely; how much of them channel_poll_reply() has returned */
@@ -62,13 +66,14 @@ void channel_release(struct channel *c);
 int channel_send(struct channel *c, const void *payload, size_t n,
 		 struct err *e);
 
-/* Send and flush a PING if nothing was sent for the heart-beat interval. */
-int channel_ping_if_due(struct channel *c, struct err *e);
+/* Send and flush a heart-beat if nothing was sent for the heart-beat interval:
+ * BUSY with is_busy, where it was granted; else PING. */
+int channel_ping_if_due(struct channel *c, int is_busy, struct err *e);
 
 /*
  * Receiver: read the header of the next frame, without blocking.  The caller
  * then reads the body, the payload straight into its buffer.  Returns 0;
- * ERR_AGAIN when it has not arrived, and for a PING; ERR_PROTOCOL for a
+ * ERR_AGAIN when it has not arrived, and for a heart-beat; ERR_PROTOCOL for a
  * malformed one; otherwise as stream_recv_some().
  */
 int channel_poll_header(struct channel *c, struct frame *f, struct err *e);
@@ -84,7 +89,7 @@ int channel_recv_fields(struct channel *c, void *p, size_t n, struct err *e);
 
 /*
  * Sender: the next whole frame from the receiver, whose frames are small,
- * without blocking.  *body is borrowed until the next call.  PINGs are skipped.
+ * without blocking.  *body is borrowed until the next call.  Heart-beats are skipped.
  * Returns 0; ERR_AGAIN when no whole frame has arrived; ERR_PROTOCOL for a
  * malformed header; ERR_CORRUPT where the body's check is wrong; otherwise as
  * stream_recv_some().

@@ -51,6 +51,8 @@ int features_allow_frame(uint32_t features, enum frame_type type)
 		needs = FEATURE_OFFERS;
 	else if (type == FRAME_CHECK || type == FRAME_CHECKED)
 		needs = FEATURE_RESUME;
+	else if (type == FRAME_BUSY)
+		needs = FEATURE_BUSY;
 	else if (type == FRAME_TIMEOUT)
 		needs = FEATURE_TIMEOUT;
 	return (features & needs) == needs;

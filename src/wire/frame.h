@@ -63,6 +63,8 @@ enum frame_type {
 	FRAME_CHECKED = 22, /* answer to CHECK: what differs */
 	FRAME_OFFERED = 23, /* answer to OFFER: what is wanted */
 	/* in both directions */
+	FRAME_BUSY = 28, /* heart-beat of a side that waits for something on its
+			    own host, empty */
 	FRAME_TIMEOUT = 29, /* how long its sender waits for a heart-beat */
 	FRAME_PING = 30,  /* heart-beat, empty */
 	FRAME_ERROR = 31, /* the session ends here, and why */

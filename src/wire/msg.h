@@ -43,6 +43,7 @@
 						       need */                 \
 	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
 								NOTE */        \
+	X(FEATURE_BUSY, 19, "busy heart-beats")   /* BUSY */                   \
 	X(FEATURE_UNSENT, 21, "notes of what was not sent") /* NOTE from the   \
 							       sender */       \
 	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */

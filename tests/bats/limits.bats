@@ -438,3 +438,26 @@ many_senders() {
 	status 0
 	[ "$got" = 0 ]
 }
+
+@test "one sender cannot take all of --max-sessions" {
+	echo x >src/f
+	receive --plain --max-sessions 4 dst
+	timeout "$(limit 60)" python3 - "$port" "$BATS_TEST_DIRNAME/.." <<-'EOF'
+		import socket, sys
+		sys.path.insert(0, sys.argv[2])
+		from lib.peer import Closed, Sender
+
+		held = [Sender(int(sys.argv[1])) for _ in range(3)]
+		try:
+		    Sender(int(sys.argv[1]))
+		    sys.exit("a fourth session of the same sender")
+		except Closed as e:
+		    assert b"of this sender" in e.args[0]["text"], e
+		# as another host
+		plain = socket.create_connection
+		socket.create_connection = lambda to: plain(
+		    to, source_address=("127.0.0.2", 0))
+		Sender(int(sys.argv[1]))
+	EOF
+	stop_receiver
+}

@@ -160,3 +160,91 @@ silent_pipe() { echo one; sleep 11; echo two; }
 	[ "$got" = 0 ] || { cat messages; return 1; }
 	is cat dst/f $'one\ntwo'
 }
+
+# hold PORT FRAMES - a sender with a session, that sends these frames for 15 s or
+# until the receiver ends the session; prints why
+hold() {
+	timeout "$(limit 60)" python3 - "$@" <<-'EOF'
+		import sys, time
+		sys.path.insert(0, sys.argv[3])
+		from lib.limits import scaled
+		from lib.peer import Closed, Sender
+		from lib.wire import message
+
+		s = Sender(int(sys.argv[1]))
+		end = time.monotonic() + scaled(15)
+		s.sock.settimeout(0.2)
+		while time.monotonic() < end:
+		    try:
+		        kinds = sys.argv[2].split()
+		        s.send(*(message(kind) for kind in kinds))
+		        if len(kinds) > 1:  # as fast as it can
+		            s.send(message(kinds[0]) * 5000)
+		            s.sock.settimeout(0.001)
+		        while s.sock.recv(65536):
+		            pass
+		        raise Closed
+		    except TimeoutError:
+		        pass
+		    except (Closed, OSError):
+		        print("ended")
+		        break
+		else:
+		    print("held")
+	EOF
+}
+
+@test "heart-beats alone hold no session: a sender that sends nothing else is cut" {
+	receive --plain --timeout "$(limit 1)" dst
+	is hold "$port" "PING" "$BATS_TEST_DIRNAME/.." ended
+	is hold "$port" "PING FLUSH" "$BATS_TEST_DIRNAME/.." ended
+	await messages 'the sender has sent nothing but heart-beats for'
+	# its place is free
+	echo x >src/f
+	send --plain src/f
+	status 0
+	stop_receiver
+}
+
+@test "heart-beats alone hold no sender: a receiver that answers nothing is left" {
+	echo x >src/f
+	head -c 50000000 /dev/zero >src/large
+	cat >silent.py <<-'EOF'
+		import sys, time
+		sys.path.insert(0, sys.argv[1])
+		from lib.peer import Closed, Receiver
+		from lib.wire import message
+
+		def silent(self, channel, m):
+		    try:
+		        while True:
+		            channel.send(message("PING"))
+		            time.sleep(0.2)
+		    except Closed:
+		        return True
+
+		r = Receiver({sys.argv[2]: silent})
+		print(r.port, flush=True)
+		sys.stdin.readline()
+	EOF
+	# no READY; no verdict; no STATE; content that is not read; no SUMMARY
+	for kind in HELLO PACK OPEN CHUNK FINISH; do
+		mkfifo $kind.in
+		: >$kind.out
+		start $kind python3 silent.py "$BATS_TEST_DIRNAME/.." $kind \
+			<>$kind.in >$kind.out
+		await $kind.out '^[0-9]+$'
+		port=$(cat $kind.out)
+		[ $kind = CHUNK ] && what=src/large || what=src/f
+		[ $kind = OPEN ] && what=src/large
+		began=$SECONDS
+		# xxh3 is not in Python's library
+		send --plain -j 1 --checksum sha256 --timeout "$(limit 1)" $what
+		# 10: everything was sent
+		[ "$sent" = 10 ] || status 6
+		[ $((SECONDS - began)) -le "$(limit 15)" ]
+		has sender "the receiver has sent nothing but heart-beats for"
+		echo >$kind.in
+		ended $kind
+	done
+}

@@ -78,7 +78,7 @@ class Channel:
             number, n = peek(head)
             body = self.take(n)
             verify(head, body, self.digest_size)
-            if NAMES[number] not in ("PING", "TIMEOUT"):
+            if NAMES[number] not in ("BUSY", "PING", "TIMEOUT"):
                 return parse(number, body, self.digest_size)
 
     def until(self, *kinds):

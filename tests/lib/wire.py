@@ -22,9 +22,9 @@ FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
 (ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
- TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 24))
+ BUSY, TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 19, 24))
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
-            | NOT_KEPT | SAME | TIMEOUTS)
+            | NOT_KEPT | SAME | BUSY | TIMEOUTS)
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
 
 # ---- layouts ---------------------------------------------------------------
@@ -99,6 +99,7 @@ LAYOUTS = {
                      ("zero", 4, 0), ("bits", 8, 0)]),
     "OFFERED": (23, [("id", 8, 1), ("items", 4, 1), ("zero", 4, 0),
                      ("wanted", 0, b"\1")]),
+    "BUSY": (28, []),
     "TIMEOUT": (29, [("milliseconds", 4, 60000)]),
     "PING": (30, []),
     "ERROR": (31, [("code", 2, 2), ("text_len", 2, length_of("text")),

@@ -17,7 +17,8 @@ enum {
 	WAYS = FEATURE_HOLES | FEATURE_OFFERS | FEATURE_RESUME |
 	       FEATURE_DEFERRED,
 	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
-	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT,
+	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT |
+	      FEATURE_BUSY,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -26,7 +27,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZLIB, 1 << (CODEC_ZLIB - 1));
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
-	assert_int_equal(ALL, 0x1261f07);
+	assert_int_equal(ALL, 0x12e1f07);
 }
 
 static void what_both_know_is_common(void **state)
@@ -67,6 +68,7 @@ static void frames_need_their_feature(void **state)
 		{ FRAME_OFFERED, FEATURE_OFFERS },
 		{ FRAME_CHECK, FEATURE_RESUME },
 		{ FRAME_CHECKED, FEATURE_RESUME },
+		{ FRAME_BUSY, FEATURE_BUSY },
 		{ FRAME_TIMEOUT, FEATURE_TIMEOUT },
 	};
 
@@ -185,6 +187,7 @@ static void what_is_missing_is_named(void **state)
 			    "zlib compression, zstd compression, sparse "
 			    "chunks, holes, offers, resume, deferred symlinks, rivals, "
 			    "comparing by SHA-256, metadata that is not kept, "
+			    "busy heart-beats, "
 			    "time-outs");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");

@@ -46,6 +46,7 @@ static const struct {
 	{ 21, "SUMMARY", RECEIVER, 40, 40 },
 	{ 22, "CHECKED", RECEIVER, 32, 32 },
 	{ 23, "OFFERED", RECEIVER, 17, 144 },
+	{ 28, "BUSY", BOTH, 0, 0 },
 	{ 29, "TIMEOUT", BOTH, 4, 4 },
 	{ 30, "PING", BOTH, 0, 0 },
 	{ 31, "ERROR", BOTH, 4, 516 },

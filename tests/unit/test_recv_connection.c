@@ -139,7 +139,8 @@ static int hear(struct lab *lab, unsigned n)
 			assert_int_equal(recv(lab->peer[n], p, f.len,
 					      MSG_WAITALL),
 					 f.len);
-	} while (f.type == FRAME_PING || f.type == FRAME_TIMEOUT);
+	} while (f.type == FRAME_PING || f.type == FRAME_BUSY ||
+		 f.type == FRAME_TIMEOUT);
 	return f.type;
 }
 

@@ -42,14 +42,17 @@ static int tear_down(void **state)
 static struct recv_session *begin(struct recv_lab *lab, uint8_t id,
 				  struct err *e)
 {
+	/* Each is another sender, but where ids are 0xf0 and above. */
+	const uint8_t owner[STREAM_PEER] = { id < 0xf0 ? id : 0xf0 };
 	struct recv_session *s;
 
 	err_clear(e);
 	lab->hello.session[0] = id;
-	if (sessions_may_begin(sessions, lab->hello.session, e))
+	if (sessions_may_begin(sessions, lab->hello.session, owner, e))
 		return NULL;
 	s = lab_session(lab, e);
 	assert_non_null(s);
+	memcpy(s->owner, owner, sizeof(owner));
 	if (sessions_begin(sessions, s, lab->channel.stream, e) == 0)
 		return s;
 	recv_session_free(s);
@@ -253,6 +256,23 @@ static void too_many_sessions(void **state)
 	a = must_begin(lab, 3);
 	sessions_leave(sessions, a, 0);
 	sessions_leave(sessions, b, 0);
+}
+
+static void one_sender_leaves_room_for_others(void **state)
+{
+	struct recv_lab *lab = *state;
+	struct recv_session *s[4];
+	struct err e = { 0 };
+
+	lab->cfg.max_sessions = 4;
+	for (int i = 0; i < 3; i++)
+		s[i] = must_begin(lab, (uint8_t)(0xf0 + i));
+	assert_null(begin(lab, 0xf3, &e));
+	assert_int_equal(e.code, ERR_RESOURCE);
+	assert_non_null(strstr(e.text, "of this sender"));
+	s[3] = must_begin(lab, 1);
+	for (int i = 0; i < 4; i++)
+		sessions_leave(sessions, s[i], 0);
 }
 
 /* Two that wait for what a session takes: the second is refused at the end. */
@@ -486,6 +506,7 @@ int main(void)
 		sessions_test(former_sessions_are_few),
 		sessions_test(the_others_end_before_the_committer),
 		sessions_test(too_many_sessions),
+		sessions_test(one_sender_leaves_room_for_others),
 		sessions_test(two_that_begin_at_once),
 		sessions_test(sources_of_sessions),
 		sessions_test(stopping_ends_all_waits),

@@ -1,0 +1,104 @@
+/*
+ * Unit tests of session/idle: whose turn it is, and how long it may take.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "session/idle.h"
+
+enum { TIMEOUT_MS = 1000 };
+
+/* As if everything had been so long ago. */
+static void let_pass(struct idle *i, uint64_t ms)
+{
+	atomic_fetch_sub(&i->progress_ms, ms);
+	atomic_fetch_sub(&i->busy_ms, ms);
+}
+
+static void heartbeats_alone_end_it(void **state)
+{
+	struct idle i;
+	struct err e = { 0 };
+
+	(void)state;
+	idle_init(&i, TIMEOUT_MS);
+	let_pass(&i, TIMEOUT_MS / 2);
+	assert_int_equal(idle_check(&i, "it", &e), 0);
+	let_pass(&i, TIMEOUT_MS);
+	assert_int_equal(idle_check(&i, "it", &e), ERR_TIMEOUT);
+	assert_non_null(strstr(e.text, "it has sent nothing but heart-beats"));
+	idle_progress(&i);
+	assert_int_equal(idle_check(&i, "it", &e), 0);
+}
+
+static void a_busy_peer_gets_longer_but_not_for_ever(void **state)
+{
+	const uint64_t longest = IDLE_BUSY_MS;
+	struct idle i;
+	struct err e = { 0 };
+
+	(void)state;
+	idle_init(&i, TIMEOUT_MS);
+	for (uint64_t ms = 0; ms + 5000 < longest; ms += 500) {
+		let_pass(&i, 500);
+		idle_peer_is_busy(&i, clock_ms());
+		assert_int_equal(idle_check(&i, "it", &e), 0);
+	}
+	let_pass(&i, 6000);
+	idle_peer_is_busy(&i, clock_ms());
+	assert_int_equal(idle_check(&i, "it", &e), ERR_TIMEOUT);
+	assert_non_null(strstr(e.text, "it is busy"));
+	/* An older sign of life does not count. */
+	idle_progress(&i);
+	let_pass(&i, 2 * TIMEOUT_MS);
+	idle_peer_is_busy(&i, clock_ms() - 2 * TIMEOUT_MS);
+	assert_int_equal(idle_check(&i, "it", &e), ERR_TIMEOUT);
+}
+
+static void a_process_that_was_stopped_has_no_time_to_answer_for(void **state)
+{
+	struct idle i;
+	struct err e = { 0 };
+
+	(void)state;
+	idle_init(&i, TIMEOUT_MS);
+	let_pass(&i, 100 * TIMEOUT_MS);
+	atomic_fetch_sub(&i.checked_ms, 100 * TIMEOUT_MS);
+	assert_int_equal(idle_check(&i, "it", &e), 0);
+	let_pass(&i, 2 * TIMEOUT_MS);
+	assert_int_equal(idle_check(&i, "it", &e), ERR_TIMEOUT);
+}
+
+static void work_of_ours_is_counted(void **state)
+{
+	struct idle i;
+
+	(void)state;
+	idle_init(&i, TIMEOUT_MS);
+	assert_false(idle_is_working(&i));
+	idle_begin_work(&i);
+	idle_begin_work(&i);
+	idle_end_work(&i);
+	assert_true(idle_is_working(&i));
+	idle_end_work(&i);
+	assert_false(idle_is_working(&i));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(heartbeats_alone_end_it),
+		cmocka_unit_test(a_busy_peer_gets_longer_but_not_for_ever),
+		cmocka_unit_test(
+			a_process_that_was_stopped_has_no_time_to_answer_for),
+		cmocka_unit_test(work_of_ours_is_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
