@@ -36,9 +36,10 @@ _ferry()
 	help) words='send receive keygen version' ;;
 	--compress) words='auto none zlib zstd' ;;
 	--checksum) words='xxh3 sha256 crc32' ;;
-	--symlinks) words='keep follow skip' ;;
+	--symlinks) words='keep follow skip all' ;;
 	--special) words='report skip' ;;
 	--existing) words='fail skip replace newer rename backup' ;;
+	--accept) words='existing links existing,links' ;;
 	--sync) words='none batch file' ;;
 	--exclude | --include) return ;;
 	--sandbox) words='auto require off' ;;

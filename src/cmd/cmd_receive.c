@@ -30,6 +30,7 @@ enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
 struct receive_options {
 	struct common_options common; /* first: see common.h */
 	int existing;                 /* enum conflict_policy */
+	uint32_t accept;              /* enum wire_request */
 	int sync;                     /* enum sync_mode */
 	int sandbox;                  /* enum sandbox_mode */
 	int once;
@@ -61,6 +62,34 @@ static const struct option_word sync_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word accept_words[] = {
+#define X(id, number, text) { text, id },
+	WIRE_REQUESTS(X)
+#undef X
+	{ NULL, 0 },
+};
+
+/* A list of words with commas between. */
+static int set_accept(void *field, const char *value)
+{
+	uint32_t *accept = field;
+
+	for (;;) {
+		const size_t n = strcspn(value, ",");
+		const struct option_word *w = accept_words;
+
+		while (w->word && (strlen(w->word) != n ||
+				   memcmp(w->word, value, n) != 0))
+			w++;
+		if (!w->word)
+			return ERR_RANGE;
+		*accept |= (uint32_t)w->value;
+		if (!value[n])
+			return 0;
+		value += n + 1;
+	}
+}
+
 static int set_allow(void *field, const char *value)
 {
 	struct cidr_list *list = field;
@@ -89,6 +118,12 @@ static const struct option_row rows[] = {
 		  "replace, newer (replace if older), rename (the new file) or "
 		  "backup (the old file); identical content is never a "
 		  "conflict" },
+	{ .name = "accept", .arg = "LIST", .kind = OPTION_SET,
+	  .set = set_accept, .off = OFF(accept),
+	  .wants = "existing, links or both (existing,links)",
+	  .help = "what senders may ask for, with commas between: existing "
+		  "(send --existing), links (send --symlinks all); default: "
+		  "nothing" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
 	  .help = "end after one session, with its exit status; always so with "
 		  "a one-time code" },
@@ -147,7 +182,7 @@ static const struct option_row fetch_rows[] = {
 	{ .name = "checksum", .arg = "ALG", FORWARD,
 	  .help = "xxh3, sha256 or crc32" AS_SENT },
 	{ .name = "symlinks", .arg = "WHAT", FORWARD,
-	  .help = "keep, follow or skip" AS_SENT },
+	  .help = "keep, follow, skip or all" AS_SENT },
 	{ .name = "special", .arg = "WHAT", FORWARD,
 	  .help = "report or skip" AS_SENT },
 	{ .letter = 'x', .name = "one-file-system", FORWARD,
@@ -305,6 +340,8 @@ static int run_sessions(const struct receive_options *opts,
 		client_set_events(client, cfg->events);
 		cfg->carrier = client_carrier(client);
 		cfg->asked = &opts->fetch.asked;
+		if (fetch_asks_links(&opts->fetch))
+			cfg->accept |= REQUEST_LINKS;
 	}
 	if (opts->exec) {
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
@@ -352,6 +389,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.carrier = opts->carrier,
 		.once = opts->once,
 		.existing = (enum conflict_policy)opts->existing,
+		.accept = opts->accept,
 		.sync = (enum sync_mode)opts->sync,
 		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.max_sessions = (unsigned)opts->max_sessions,
@@ -404,6 +442,8 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 	opts.dir = o->argv[first];
 	opts.once = 1;
 	opts.carrier = o->carrier;
+	/* Who sends has logged in as this user. */
+	opts.accept = REQUEST_LINKS | REQUEST_EXISTING;
 	return run_reported(&opts, SECURITY_SSH, e);
 }
 

@@ -43,6 +43,7 @@ struct send_options {
 	const char *name;
 	int from_command;
 	int symlinks;     /* enum scan_symlinks */
+	int existing;     /* enum wire_existing */
 	int skips_special;
 	int one_file_system;
 	int dry_run;
@@ -142,6 +143,17 @@ static const struct option_word symlinks_words[] = {
 	{ "keep", SCAN_KEEP },
 	{ "follow", SCAN_FOLLOW },
 	{ "skip", SCAN_SKIP },
+	{ "all", SCAN_ALL },
+	{ NULL, 0 },
+};
+
+static const struct option_word existing_words[] = {
+	{ "fail", EXISTING_FAIL },
+	{ "skip", EXISTING_SKIP },
+	{ "replace", EXISTING_REPLACE },
+	{ "newer", EXISTING_NEWER },
+	{ "rename", EXISTING_RENAME },
+	{ "backup", EXISTING_BACKUP },
 	{ NULL, 0 },
 };
 
@@ -188,7 +200,13 @@ static const struct option_row rows[] = {
 	{ .name = "symlinks", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(symlinks), .words = symlinks_words,
 	  .help = "keep (default; only those that stay inside the tree that is "
-		  "sent), follow or skip" },
+		  "sent), follow, skip, or all as they are, where the receiver "
+		  "has --accept links" },
+	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(existing), .words = existing_words,
+	  .help = "the receiver's --existing for this transfer, where it has "
+		  "--accept existing: fail, skip, replace, newer, rename or "
+		  "backup" },
 	{ .name = "special", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(skips_special), .words = special_words,
 	  .help = "FIFOs, sockets and devices in a tree: report (default; they "
@@ -634,6 +652,9 @@ static int run_reported(const struct send_options *opts,
 		/* all of it goes through ssh */
 		.streams = o->is_ssh || o->carrier ? 1 : opts->streams,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
+		.requests = (opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
+			    (opts->existing ? REQUEST_EXISTING : 0u),
+		.existing = (uint8_t)opts->existing,
 		.stdin_fd = o->has_stdin ? STDIN_FILENO : -1,
 		.stdin_name = opts->name ? opts->name : "stdin",
 		.limit_rate = opts->common.limit_rate,

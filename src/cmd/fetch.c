@@ -108,6 +108,18 @@ static int check_order(const struct by_ssh_order *order, struct err *e)
 	return rc;
 }
 
+int fetch_asks_links(const struct fetch *f)
+{
+	int asks = 0;
+
+	/* The last of the same name counts. */
+	for (size_t i = 0; i < f->forwards.count; i++) {
+		if (strcmp(f->forwards.list[i].name, "symlinks") == 0)
+			asks = strcmp(f->forwards.list[i].value, "all") == 0;
+	}
+	return asks;
+}
+
 struct client *fetch_client(const struct fetch *f,
 			    const struct common_options *common,
 			    struct err *e)

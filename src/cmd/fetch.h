@@ -39,6 +39,9 @@ void fetch_release(struct fetch *f);
 /* Fail if an option was given that is only for fetching. */
 int fetch_check_unused(const struct fetch *f, struct err *e);
 
+/* Whether the sources are to be sent with --symlinks all. */
+int fetch_asks_links(const struct fetch *f);
+
 /* client_new() that has ferry send the sources. */
 struct client *fetch_client(const struct fetch *f,
 			    const struct common_options *common,

@@ -8,7 +8,7 @@
 #define REPLACE "ferry receive --existing replace lets files be replaced"
 
 const struct option_habit habits_send[] = {
-	{ "--existing --once --stdout --sync --max-sessions --max-size "
+	{ "--accept --once --stdout --sync --max-sessions --max-size "
 	  "--max-files --allow --exec --chmod",
 	  "an option of ferry receive", 0 },
 	{ "-r -R --recursive --recurse",

@@ -130,19 +130,27 @@ const char *name_last(const char *path)
 	return slash ? slash + 1 : path;
 }
 
+const char *name_check_target(const char *target, size_t len)
+{
+	if (len == 0)
+		return "the symlink's target is empty";
+	if (len > NAME_PATH_MAX)
+		return "the symlink's target is longer than 4095 bytes";
+	if (memchr(target, '\0', len))
+		return "the symlink's target contains a NUL byte";
+	return NULL;
+}
+
 const char *name_check_symlink(const char *path, size_t len,
 			       size_t prefix_depth, const char *target,
 			       size_t target_len)
 {
+	const char *why = name_check_target(target, target_len);
 	size_t depth = 0, start = 0;
 	int descended = 0;
 
-	if (target_len == 0)
-		return "the symlink's target is empty";
-	if (target_len > NAME_PATH_MAX)
-		return "the symlink's target is longer than 4095 bytes";
-	if (memchr(target, '\0', target_len))
-		return "the symlink's target contains a NUL byte";
+	if (why)
+		return why;
 	if (target[0] == '/')
 		return "the symlink's target is absolute";
 	for (size_t i = 0; i < len; i++)

@@ -40,6 +40,10 @@ int name_is_portable(const char *component);
 /* Whether a component is one of ferry's temporary names. */
 int name_is_own(const char *component, size_t len);
 
+/* Check a symlink's target alone: 1 to 4095 bytes without NUL.  Returns NULL or a
+ * fixed text. */
+const char *name_check_target(const char *target, size_t len);
+
 /*
  * Check that a symlink at path (which has passed name_check()) with this target
  * stays inside the tree whose top is path's first prefix_depth components (0:

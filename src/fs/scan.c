@@ -325,7 +325,8 @@ static int report_bad_symlink(struct walk *w, const char *why)
 		"%s: %s (symlink to %s)", show_path(w, shown), why, target);
 	return report_item_err(w, why,
 			       "--symlinks follow sends its target, "
-			       "--symlinks skip leaves it out");
+			       "--symlinks skip leaves it out, --symlinks all "
+			       "sends it as it is");
 }
 
 static int visit_kept_symlink(struct walk *w, int dir_fd, const char *leaf,
@@ -343,9 +344,11 @@ static int visit_kept_symlink(struct walk *w, int dir_fd, const char *leaf,
 	if (n < 0)
 		return report_vanished(w, errno);
 	w->target[n] = '\0';
-	why = name_check_symlink(name, strlen(name),
-				 r->name_off < r->display_len, w->target,
-				 (size_t)n);
+	why = w->scan->symlinks == SCAN_ALL ?
+		      name_check_target(w->target, (size_t)n) :
+		      name_check_symlink(name, strlen(name),
+					 r->name_off < r->display_len,
+					 w->target, (size_t)n);
 	if (why)
 		return report_bad_symlink(w, why);
 	item.target = w->target;
@@ -374,6 +377,7 @@ static int visit_symlink(struct walk *w, int dir_fd, const char *leaf,
 	case SCAN_SKIP:
 		return report_stat(w, SCAN_SKIPPED, st);
 	case SCAN_KEEP:
+	case SCAN_ALL:
 	default:
 		return visit_kept_symlink(w, dir_fd, leaf, st);
 	}

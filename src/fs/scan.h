@@ -20,7 +20,12 @@
 #include "base/err.h"
 
 /* What to do with symlinks below the roots. */
-enum scan_symlinks { SCAN_KEEP, SCAN_FOLLOW, SCAN_SKIP };
+enum scan_symlinks {
+	SCAN_KEEP, /* those that stay inside the tree */
+	SCAN_FOLLOW,
+	SCAN_SKIP,
+	SCAN_ALL, /* as they are */
+};
 
 enum scan_kind {
 	SCAN_FILE,    /* a regular file */

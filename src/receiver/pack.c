@@ -60,6 +60,16 @@ struct item {
 
 /* ---- checking ---- */
 
+/* Returns NULL or a fixed text. */
+static const char *check_symlink(const struct transfer *t,
+				 const struct pack_item *row)
+{
+	if (t->features & REQUEST_LINKS)
+		return name_check_target(row->target, row->target_len);
+	return name_check_symlink(row->name, row->name_len, 0, row->target,
+				  row->target_len);
+}
+
 /*
  * Check that every row is well-formed, every name allowed, that the files'
  * sizes fill the pack, and every content has its digest.  Returns 0;
@@ -85,8 +95,7 @@ static int check_pack(const struct pack *pk, struct err *e)
 			return input_malformed("PACK", e);
 		why = name_check(row.name, row.name_len);
 		if (!why && row.kind == ITEM_SYMLINK)
-			why = name_check_symlink(row.name, row.name_len, 0,
-						 row.target, row.target_len);
+			why = check_symlink(pk->w->transfer, &row);
 		if (!why && !asked_has(pk->w->transfer->asked, row.name,
 				       row.name_len))
 			why = "it was not asked for";

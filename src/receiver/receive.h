@@ -43,6 +43,7 @@ struct receive_config {
 	int stdout_fd;
 	int once;
 	enum conflict_policy existing;
+	uint32_t accept; /* what senders may ask for: enum wire_request */
 	enum sync_mode sync;
 	enum sandbox_mode sandbox;
 	unsigned max_sessions; /* at a time, at least 1 */

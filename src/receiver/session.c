@@ -87,16 +87,17 @@ static int make_parts(struct recv_session *s)
 	const struct recv_setup *setup = s->setup;
 	const struct receive_config *cfg = setup->cfg;
 	struct transfer *t = &s->transfer;
+	const enum conflict_policy existing = t->existing;
 	struct symlinks_config sc = {
 		.root_fd = setup->root_fd,
 		.dir_mode = setup->dir_mode,
-		.existing = cfg->existing,
+		.existing = existing,
 		.sync = cfg->sync,
 		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
 	};
 	struct committer_config cc = {
 		.sync = cfg->sync,
-		.existing = cfg->existing,
+		.existing = existing,
 		.lacks = &t->lacks,
 		.root_fd = setup->root_fd,
 		.open_max = s->share.commits,
@@ -109,7 +110,6 @@ static int make_parts(struct recv_session *s)
 	t->events = t->lacks.events = cfg->events;
 	t->peer = s->peer;
 	t->asked = cfg->asked;
-	t->existing = cfg->existing;
 	t->sync = cfg->sync;
 	t->chmod = cfg->chmod;
 	t->umask = setup->umask;
@@ -136,9 +136,9 @@ static int make_parts(struct recv_session *s)
 	}
 	if (!cfg->to_stdout)
 		t->placed = cc.placed = sc.placed = placed_new(
-			cfg->existing == CONFLICT_REPLACE ||
-				cfg->existing == CONFLICT_NEWER ||
-				cfg->existing == CONFLICT_BACKUP,
+			existing == CONFLICT_REPLACE ||
+				existing == CONFLICT_NEWER ||
+				existing == CONFLICT_BACKUP,
 			&s->began);
 	if (!cfg->to_stdout && !t->placed)
 		return -1;
@@ -171,6 +171,24 @@ void recv_session_owner(const struct recv_setup *setup,
 		memcpy(owner, &peer->source_key, sizeof(peer->source_key));
 }
 
+/* The sender's policy, where it asks for one and that is accepted. */
+static enum conflict_policy policy_of(const struct receive_config *cfg,
+				      const struct msg_hello *m)
+{
+	const enum conflict_policy policies[] = {
+		[EXISTING_UNSAID] = cfg->existing,
+		[EXISTING_FAIL] = CONFLICT_FAIL,
+		[EXISTING_SKIP] = CONFLICT_SKIP,
+		[EXISTING_REPLACE] = CONFLICT_REPLACE,
+		[EXISTING_NEWER] = CONFLICT_NEWER,
+		[EXISTING_RENAME] = CONFLICT_RENAME,
+		[EXISTING_BACKUP] = CONFLICT_BACKUP,
+	};
+
+	return m->features & cfg->accept & REQUEST_EXISTING ?
+		       policies[m->existing] : cfg->existing;
+}
+
 struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct recv_session_peer *peer,
 				      const struct msg_hello *m,
@@ -196,7 +214,9 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout;
 	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
 	s->transfer.digest = peer->digest;
-	s->transfer.features = features_common(m->features);
+	s->transfer.features = features_common(m->features) |
+			       (m->features & setup->cfg->accept);
+	s->transfer.existing = policy_of(setup->cfg, m);
 	/* Without a request, what was to be sent is the sender's matter. */
 	if (!setup->cfg->asked)
 		s->transfer.features &= ~(uint32_t)FEATURE_UNSENT;

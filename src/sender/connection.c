@@ -270,9 +270,8 @@ static void *connection_main(void *arg)
 	if (rc == ERR_INTERRUPTED && send_stream_is_leaving(&st) &&
 	    send_session_stage(s->session) >= SESSION_GREETED)
 		leave(&st, WERR_INTERRUPTED, err_name(ERR_INTERRUPTED));
-	else if (rc && st.index == 0 && st.lacks_codec)
-		leave(&st, WERR_OTHER, "the receiver does not know the "
-				       "compression that was asked for");
+	else if (rc && st.index == 0 && st.unmet)
+		leave(&st, WERR_OTHER, st.unmet);
 	if (rc)
 		report_failure(&st, &e);
 	if (st.channel.stream)

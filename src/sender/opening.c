@@ -209,7 +209,8 @@ static int send_hello(struct send_stream *st, struct err *e)
 		.flags = (uint8_t)((is_single ? HELLO_SINGLE : 0) |
 				   (cfg->retry_ms ? HELLO_RETRY : 0)),
 		.streams = (uint16_t)streams,
-		.features = features_common(UINT32_MAX),
+		.existing = cfg->existing,
+		.features = features_common(UINT32_MAX) | cfg->requests,
 	};
 
 	send_session_set_stage(s->session, SESSION_GREETED);
@@ -234,6 +235,21 @@ static int add_mode_hint(struct send_stream *st, struct err *e)
 	return e->code;
 }
 
+/* ERROR instead of READY.  A receiver that does not know --existing of a sender
+ * takes HELLO for malformed. */
+static int refused(struct send_stream *st, const uint8_t *body, size_t n,
+		   struct err *e)
+{
+	const int rc = replies_peer_error(st, body, n, e);
+	const size_t used = strlen(e->text);
+
+	if (rc == ERR_PROTOCOL && st->sender->cfg->existing)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (an older ferry receive does not know --existing of "
+			 "a sender)");
+	return rc;
+}
+
 /*
  * Wait for READY, unless replies_take() has handled it already while something
  * was sent.  Meanwhile the first stream opens large files: the receiver's
@@ -243,8 +259,10 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 {
 	struct queue *queue = st->sender->queue;
 	const char *peer = st->sender->peer.name;
-	const int is_first = st->index == 0;
-	const int wake_fd = is_first ? queue_wake_fd(queue) : -1;
+	/* Nothing is sent to a receiver that may not accept what is asked
+	 * for. */
+	const int opens = st->index == 0 && !st->sender->cfg->requests;
+	const int wake_fd = opens ? queue_wake_fd(queue) : -1;
 	const uint8_t *body;
 	struct frame f;
 	int rc;
@@ -254,7 +272,7 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 		if (rc == 0 && f.type == FRAME_READY)
 			return replies_ready(st, body, f.len, e);
 		if (rc == 0 && f.type == FRAME_ERROR)
-			return replies_peer_error(st, body, f.len, e);
+			return refused(st, body, f.len, e);
 		if (rc == 0)
 			return err_set(e, ERR_PROTOCOL,
 				       "%s sent a %s frame instead of "
@@ -262,7 +280,7 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 				       frame_name(f.type));
 		if (rc != ERR_AGAIN)
 			return add_mode_hint(st, e);
-		while (is_first && queue_take(queue, t, 1) == QUEUE_TASK) {
+		while (opens && queue_take(queue, t, 1) == QUEUE_TASK) {
 			rc = send_file_open(st, t->file, e);
 			queue_release_task(queue, t);
 			if (rc)

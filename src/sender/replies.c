@@ -29,7 +29,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 {
 	struct sender *s = st->sender;
 	const struct session_events *ev = s->cfg->events;
-	const char *peer = s->peer.name;
+	const char *peer = s->peer.name, *refused;
 	char missing[256], identity[STREAM_IDENTITY];
 	const struct session_peer who = {
 		.address = peer,
@@ -42,10 +42,16 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	rc = features_check_grant(m->features, e);
 	if (rc)
 		return err_prefix(e, "%s", peer);
-	s->peer.ready.features = st->features = features_common(m->features);
+	s->peer.ready.features = st->features =
+		features_common(m->features) |
+		(m->features & s->cfg->requests);
+	refused = features_refused(st->features, s->cfg->requests, &st->unmet);
+	if (refused)
+		return err_set(e, ERR_REMOTE, "%s: %s", peer, refused);
 	st->channel.tells_busy = (st->features & FEATURE_BUSY) != 0;
 	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
-	st->lacks_codec = rc == ERR_PROTOCOL;
+	st->unmet = rc != ERR_PROTOCOL ? NULL :
+		"the receiver does not know the compression that was asked for";
 	if (rc)
 		return err_prefix(e, "%s", peer);
 	if (*features_missing(st->features, missing, sizeof(missing)))

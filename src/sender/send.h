@@ -48,6 +48,10 @@ struct send_config {
 	unsigned streams;  /* 1..STREAMS_MAX; 0: as growth.h says */
 	struct scan *scan; /* has the sources; NULL: only standard input */
 	int follow_links;  /* --symlinks follow */
+	/* what the receiver has to accept: enum wire_request; and with
+	 * REQUEST_EXISTING, enum wire_existing */
+	uint32_t requests;
+	uint8_t existing;
 	int stdin_fd;      /* standard input, to be sent; or -1 */
 	/* stdin_fd is its output, and it is to be started; or NULL */
 	struct command *command;

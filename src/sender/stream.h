@@ -64,7 +64,8 @@ struct send_stream {
 	uint64_t wire_out;   /* with so many bytes sent so far */
 	int is_at_task;  /* its task is not sent completely yet */
 	int is_flushed;  /* nothing was sent after FLUSH */
-	int lacks_codec; /* the receiver does not know the one asked for */
+	/* What the receiver does not know or accept, as told to it; or NULL. */
+	const char *unmet;
 	/* before READY came */
 	int has_aborted;      /* FILE_ABORT was sent */
 	uint64_t early_bytes; /* bytes of content that were sent */

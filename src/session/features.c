@@ -41,6 +41,28 @@ int features_check_grant(uint32_t granted, struct err *e)
 		       "SHA-256: use the same release of ferry on both sides");
 }
 
+const char *features_refused(uint32_t features, uint32_t requests,
+			     const char **theirs)
+{
+	const uint32_t lacking = requests & ~features;
+
+	if (lacking & REQUEST_LINKS) {
+		*theirs = "the sender asks for --symlinks all, which is not "
+			  "accepted here (--accept links)";
+		return "the receiver does not accept --symlinks all; to accept "
+		       "symlinks that lead anywhere, start it with: ferry "
+		       "receive --accept links";
+	}
+	if (lacking & REQUEST_EXISTING) {
+		*theirs = "the sender asks for --existing, which is not "
+			  "accepted here (--accept existing)";
+		return "the receiver does not accept --existing of a sender; "
+		       "leave it out, or start the receiver with: ferry "
+		       "receive --accept existing";
+	}
+	return NULL;
+}
+
 int features_allow_frame(uint32_t features, enum frame_type type)
 {
 	uint32_t needs = 0;

@@ -19,14 +19,20 @@
 #include "chunk/codec.h"
 #include "wire/frame.h"
 
-/* The features that both sides know, given those in the peer's HELLO or
- * READY.  Without comparing by SHA-256 there are no offers and no resuming. */
+/* The features that both sides know, given those in the peer's HELLO or READY;
+ * without requests.  Without comparing by SHA-256 there are no offers and no
+ * resuming. */
 uint32_t features_common(uint32_t theirs);
 
 /* Whether a READY may grant this: a receiver that grants offers or resuming and
  * not SHA-256 would compare by the session's checksum.  Returns 0, or
  * ERR_PROTOCOL with a text for the user. */
 int features_check_grant(uint32_t granted, struct err *e);
+
+/* Whether the set lacks one of these requests (enum wire_request): the text for
+ * the sender's user, and in *theirs that for the receiver's; else NULL. */
+const char *features_refused(uint32_t features, uint32_t requests,
+			     const char **theirs);
 
 /* Whether a frame of this type may be used in a session with these
  * features. */

@@ -27,7 +27,9 @@
  * is used.  Unknown bits are ignored.  The numbers are fixed for ever:
  *
  *	0..7	codecs; bit c - 1 is the codec with id c
- *	8..31	all else; 16 is kept for FILE_META_EXTENDED
+ *	8..31	all else
+ *
+ * The form FILE_META_EXTENDED will get a bit when it is used.
  */
 #define WIRE_FEATURES(X)                                                       \
 	X(FEATURE_ZLIB, 0, "zlib compression")                                 \
@@ -55,10 +57,25 @@ enum wire_feature {
 enum { FEATURE_CODECS = 8 }; /* bits kept for codecs */
 
 /*
+ * Further bits of features, which are requests: HELLO has one only where the
+ * sender's user asks for it, and READY grants it only where the receiver's user
+ * accepts it.  The names are the words of receive --accept.
+ */
+#define WIRE_REQUESTS(X)                                                       \
+	X(REQUEST_LINKS, 15, "links")       /* symlinks that lead anywhere */  \
+	X(REQUEST_EXISTING, 16, "existing") /* existing in HELLO */
+enum wire_request {
+#define X(name, number, text) name = 1 << (number),
+	WIRE_REQUESTS(X)
+#undef X
+};
+
+/*
  * HELLO: what the sender wants.
  *
  *	u8[8] magic "FERRY\r\n\0" | u16 version | u8 digest id | u8 flags |
- *	u16 streams wanted | u16 reserved | u32 features | u8[16] session id
+ *	u16 streams wanted | u8 existing | u8 reserved | u32 features |
+ *	u8[16] session id
  *
  * The session id is random and the sender's secret: a HELLO with the id of a
  * session that still exists ends that session and replaces it.
@@ -79,12 +96,24 @@ enum hello_flags {
 	 * same session id, and then what has no verdict. */
 	HELLO_RETRY = 2,
 };
+/* What the receiver is to do where a name is taken. */
+enum wire_existing {
+	EXISTING_UNSAID, /* as its own user says */
+	EXISTING_FAIL,
+	EXISTING_SKIP,
+	EXISTING_REPLACE,
+	EXISTING_NEWER,
+	EXISTING_RENAME,
+	EXISTING_BACKUP,
+};
 struct msg_hello {
 	uint16_t version;
 	uint8_t digest;
 	uint8_t flags;
 	uint16_t streams;
-	uint32_t features; /* what the sender knows: enum wire_feature */
+	uint8_t existing;  /* enum wire_existing, with REQUEST_EXISTING */
+	uint32_t features; /* what the sender knows: enum wire_feature, and
+			      what it asks for: enum wire_request */
 	uint8_t session[WIRE_TOKEN_LEN];
 };
 void msg_put_hello(struct buf *b, const struct msg_hello *m);
@@ -108,7 +137,7 @@ int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
 struct msg_ready {
 	uint16_t version;
 	uint16_t streams;
-	uint32_t features; /* what is granted: enum wire_feature */
+	uint32_t features; /* what is granted of these */
 	uint32_t open_files;
 	uint8_t token[WIRE_TOKEN_LEN];
 };

@@ -34,7 +34,8 @@ void msg_put_hello(struct buf *b, const struct msg_hello *m)
 	buf_put_u8(b, m->digest);
 	buf_put_u8(b, m->flags);
 	buf_put_u16(b, m->streams);
-	body_put_zeroes(b, 2);
+	buf_put_u8(b, m->existing);
+	body_put_zeroes(b, 1);
 	buf_put_u32(b, m->features);
 	buf_put(b, m->session, sizeof(m->session));
 }
@@ -50,13 +51,14 @@ int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n)
 	m->digest = rd_u8(&r);
 	m->flags = rd_u8(&r);
 	m->streams = rd_u16(&r);
-	ok &= body_get_zeroes(&r, 2);
+	m->existing = rd_u8(&r);
+	ok &= body_get_zeroes(&r, 1);
 	m->features = rd_u32(&r);
 	rd_copy(&r, m->session, sizeof(m->session));
 	/* The sender may ask for more than STREAMS_MAX streams: READY says how
 	 * many are allowed. */
 	ok &= (m->flags & ~(HELLO_SINGLE | HELLO_RETRY)) == 0 &&
-	      m->streams > 0;
+	      m->streams > 0 && m->existing <= EXISTING_BACKUP;
 	return body_end(&r, ok);
 }
 

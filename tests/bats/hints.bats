@@ -105,8 +105,8 @@ hint() {
 
 @test "options of the other command" {
 	hint "'--once': an option of ferry receive" send --once file h
-	hint "'--existing': an option of ferry receive" \
-		send --existing replace file h
+	hint "'--accept': an option of ferry receive" \
+		send --accept links file h
 	hint "'--streams': an option of ferry send" receive --streams 2
 	hint "--compress is an option of ferry send; ferry receive has it only" \
 		receive -z

@@ -282,7 +282,7 @@ teardown() { remove_dir; }
 		box:x other:y dst
 	refuse "has no name to be received under" box:.. dst
 	refuse "--key and HOST:PATH exclude each other" --key k box:x dst
-	refuse "--symlinks must be keep, follow or skip" --symlinks x box:x dst
+	refuse "--symlinks must be keep, follow, skip or all" --symlinks x box:x dst
 	refuse "--exclude is an option of ferry send" --exclude x dst
 	refuse "--ssh needs a place that ssh reaches" --ssh ssh dst
 	# a directory of that name, and nothing else: to listen for
@@ -322,4 +322,23 @@ sys.stdout.buffer.write(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(l))
 	[[ "$output" == *"it is started by ssh"* ]]
 	run -6 ferry remote </dev/null
 	run -5 bash -c 'head -c 100 /dev/zero | "$1" remote' - "$FERRY"
+}
+
+@test "--symlinks all and --existing need no --accept by ssh" {
+	mkdir src/t dst/t
+	ln -s /nowhere src/t/l
+	echo new >src/t/f
+	echo old >dst/t/f
+	push --symlinks all --existing replace src/t "box:$work/dst"
+	status 0
+	same_tree src/t dst/t
+	rm -r dst/t
+	fetch --symlinks skip --symlinks all "box:$work/src/t" dst
+	fetched 0
+	same_tree src/t dst/t
+	# only what this side asked for
+	rm -r dst/t
+	fetch "box:$work/src/t" dst
+	fetched 1
+	is find dst/t -type l ''
 }

@@ -93,9 +93,9 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox
 		compress checksum symlinks exclude include special one-file-system
-		ssh remote-ferry"
+		ssh remote-ferry existing"
 	send="streams name dry-run files-from retry stdin-from-command"
-	receive="existing once stdout sync max-sessions
+	receive="accept once stdout sync max-sessions
 		max-size max-files allow exec chmod"
 	for command in send receive; do
 		run ferry help $command
@@ -321,7 +321,7 @@ usage() {
 }
 
 @test "options that take a word" {
-	usage "--symlinks must be keep, follow or skip, not 'copy'" \
+	usage "--symlinks must be keep, follow, skip or all, not 'copy'" \
 		send --symlinks copy file h
 	usage "--checksum must be xxh3, sha256 or crc32, not 'md5'" \
 		send --checksum=md5 file h

@@ -7,9 +7,9 @@
  * digest says, and that digest is one that we sent; links stay inside; what
  * was there before is whole; nothing appears outside.
  *
- * Input: a byte (which configuration; 0x40: a file of 9 MiB is there, too), then
- * frames.  The header's flags,
- * 0 on the wire, say what is to be done with each:
+ * Input: a byte (which configuration; 0x40: a file of 9 MiB is there, too;
+ * 0x80: what a sender may ask for is accepted), then frames.  The header's
+ * flags, 0 on the wire, say what is to be done with each:
  *
  *	1	put right what only a sender with these bytes could know: the
  *		digest of a CHUNK's bytes or of a PACK's table, the token of a
@@ -70,6 +70,7 @@ struct world {
 	struct sent_item items[IDS_MAX];
 	size_t item_count;
 	uint64_t verdicts, links;
+	int accepts_links;
 	struct totals totals;
 };
 
@@ -146,6 +147,7 @@ static struct receive_config config(unsigned which)
 					       CONFLICT_NEWER,
 					       CONFLICT_RENAME,
 					       CONFLICT_BACKUP }[which % 6],
+		.accept = which & 0x80 ? REQUEST_LINKS | REQUEST_EXISTING : 0u,
 		.sync = which & 4 ? SYNC_BATCH : SYNC_NONE,
 		.max_sessions = 2,
 		.timeout_ms = LAB_TIMEOUT_MS,
@@ -470,7 +472,9 @@ static void check_link(const char *path, const char *name)
 	ssize_t n = readlink(path, target, sizeof(target));
 
 	CHECK(n > 0);
-	if (strcmp(name, "out") != 0)
+	if (w.accepts_links)
+		CHECK(!name_check_target(target, (size_t)n));
+	else if (strcmp(name, "out") != 0)
 		CHECK(!name_check_symlink(name, strlen(name), 0, target,
 				       (size_t)n));
 }
@@ -584,6 +588,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	begin(data[0]);
 	cfg = config(data[0]);
+	w.accepts_links = cfg.accept != 0;
 	CHECK(pthread_create(&thread, NULL, receive_main, &cfg) == 0);
 	CHECK(read(w.ready_fd, &count, sizeof(count)) == sizeof(count));
 	n = frames_split(pc, data + 1, size - 1);

@@ -36,9 +36,11 @@ def frame(frame_type, /, flags=0, digest_id=CRC32, **values):
                        0) + data[wire.HEADER:]
 
 
-def hello(digest_id=CRC32, hello_flags=0, streams=2, features=wire.FEATURES):
+def hello(digest_id=CRC32, hello_flags=0, streams=2, features=wire.FEATURES,
+          existing=0):
     return frame("HELLO", digest_id=digest_id, hello_flags=hello_flags,
-                 streams=streams, features=features, session=bytes(range(16)))
+                 streams=streams, features=features, existing=existing,
+                 session=bytes(range(16)))
 
 
 def open_(ident, size, name, allocated=None, flags=0, digest_id=CRC32):
@@ -362,6 +364,14 @@ def senders():
     one("file", 0, hello(), ROOT, end)
     one("file-batch", 4, hello(), ROOT, end)
     one("stdout", 7, hello(hello_flags=1), ROOT, end)
+    requests = wire.FEATURES | wire.LINKS | wire.EXISTING
+    links = [wire.row(wire.SYMLINK, digest_id=CRC32, name=name, target=target)
+             for name, target in ((b"l", b"/"), (b"d/m", b"../../out"))]
+    for accepts in (0, 0x80):
+        one(f"requests-{accepts:x}", accepts,
+            hello(features=requests, existing=3), pack(1, ROWS, [b"hello"]),
+            pack(9, links, []), frame("FLUSH"),
+            pack(20, [row_file(b"l/f", b"x")], [b"x"]), end)
     one("pack", 1, hello(), pack(1, ROWS, [b"hello"]), end)
     none = hello(features=0)
     one("none-pack", 1, none, pack(1, ROWS, [b"hello"]), end)

@@ -4,8 +4,9 @@ import os
 import stat
 
 from lib.lab import need
-from lib.wire import message, pack, row
-from targets import ReceiverLab
+from lib.wire import (EXISTING, FEATURES, LINKS, POLICIES, message, pack,
+                      row)
+from targets import LONG, ReceiverLab
 
 PART = b".ferry-0123456789abcdef"
 BAD = [b"../x", b"a/../../x", b"/abs", b"", b".", b"..", b"a//b", b"a/./b",
@@ -226,6 +227,114 @@ def replant(lab):
             os.symlink(lab.planted[name][1], path)
 
 
+def unasked(lab):
+    """Targets that lead out, where only the sender asks for them."""
+    for target in (b"/etc/passwd", b"../x"):
+        def case():
+            s = lab.sender(features=FEATURES | LINKS)
+            need(not s.ready["features"] & LINKS, "links were granted")
+            s.send(pack([row(3, name=b"l", target=target)]))
+            lab.refused(s)
+        lab.case(f"a symlink to {target.decode()} that is not accepted", case)
+
+
+GROUP = 8192  # as many symlinks are deferred
+
+
+def through(lab, s, ident):
+    """Everything that could follow the symlink out, which leads out: all of it
+    fails."""
+    data = b"evil"
+    s.send(pack([row(1, data, name=b"out/a"), row(2, name=b"out/sub"),
+                 row(2, name=b"out"), row(2, name=b"out/sub/new"),
+                 row(1, data, name=b"out/secret.txt"),
+                 row(1, data, name=b"out/sub/deep.txt")], 3 * data, id=ident),
+           pack([row(1, data, name=b"out/secret.txt")], id=ident + 6,
+                kind="OFFER"),
+           message("FLUSH"))
+    got = s.verdicts(6)
+    want = {ident + i: 4 for i in range(6)}
+    need(got == want, f"verdicts {got}")
+    ident += 7
+    for name in (b"out/b", b"out/secret.txt", b"out/sub/deep.txt"):
+        s.send(message("OPEN", id=ident, name=name, size=len(data)))
+        s.until("STATE")
+        got = s.verdicts(1)
+        need(got == {ident: 4}, f"{name!r}: verdict {got}")
+        ident += 1
+    return ident
+
+
+def free_links(lab):
+    """Symlinks that lead out are accepted, and never followed."""
+    for target in (b"", b"x\0y", b"x" * 4096):
+        def malformed():
+            s = lab.sender(features=FEATURES | LINKS)
+            s.send(pack([row(3, name=b"l", target=target)]))
+            lab.refused(s)
+        lab.case(f"a symlink to {target[:30]!r}", malformed)
+    outside = os.fsencode(lab.outside)
+    ways_out = [outside, b"../outside", b"way", b"./../dst/../outside"]
+    for number, policy in enumerate(POLICIES, 1):
+        values = {"features": FEATURES | LINKS | EXISTING, "existing": number}
+        for target in ways_out:
+            link = row(3, name=b"out", target=target)
+
+            def in_one_session():
+                s = lab.sender(**values)
+                need(s.ready["features"] & LINKS, "links were not granted")
+                # enough of them that they are made at once
+                s.send(pack([link], id=1))
+                for i in range(0, GROUP, 512):
+                    s.send(pack([row(3, name=b"n/%d" % j, target=target)
+                                 for j in range(i, i + 512)], id=2 + i))
+                while True:
+                    m = s.until("VERDICT")
+                    if m["id"] == 1 and m["status"] != 5:
+                        break
+                need(m["status"] == 1, f"the symlink: {m['status']}")
+                ident = through(lab, s, GROUP + 10)
+                # and one that is deferred
+                s.send(pack([row(3, name=b"out/l", target=b"/")], id=ident),
+                       message("FLUSH"))
+                s.half_close()
+                s.rest()
+                s.close()
+
+            def later():
+                s = lab.sender(**values)
+                s.send(pack([link], id=1), message("FLUSH"))
+                need(s.until("VERDICT")["status"] == 5, "not deferred")
+                s.finish()
+                s.rest()
+                s.close()
+                s = lab.sender(**values)
+                through(lab, s, 1)
+                s.half_close()
+                s.rest()
+                s.close()
+            allowed = {b"out": [("link", target)], b"n": ["dir"]}
+            allowed.update((b"n/%d" % i, [("link", target)])
+                           for i in range(GROUP))
+            title = f"--existing {policy}, a symlink to {target[-20:]!r}"
+            if target == outside and (LONG or number % 2):
+                lab.case(f"{title}, then through it", in_one_session, allowed)
+            lab.case(f"{title}, through it in the next session", later,
+                     allowed)
+        for name in (b"way/new.txt", b"way/secret.txt"):
+            def at_planted():
+                s = lab.sender(**values)
+                s.put_file(1, name, b"evil")
+                s.send(message("FLUSH"))
+                got = s.verdicts(1)
+                need(got == {1: 4}, f"{name!r}: verdict {got}")
+                s.half_close()
+                s.rest()
+                s.close()
+            lab.case(f"--existing {policy}, OPEN at {name.decode()}",
+                     at_planted)
+
+
 def metadata(lab):
     for mode in (0o7777, 0o4755, 0o2755, 0o1777, 0, 0o777):
         for by_pack in (0, 1):
@@ -280,6 +389,7 @@ def names(cases):
     bad_names(lab)
     strange_names(lab)
     link_targets(lab)
+    unasked(lab)
     two_of_a_name(lab)
     plants(lab, False)
     metadata(lab)
@@ -287,4 +397,9 @@ def names(cases):
     lab = ReceiverLab(cases, "--existing", "replace")
     two_of_a_name(lab)
     plants(lab, True)
+    lab.close()
+    # without the sandbox, which would stop most of it as well
+    lab = ReceiverLab(cases, "--accept", "links,existing", "--sandbox", "off")
+    two_of_a_name(lab)
+    free_links(lab)
     lab.close()

@@ -52,7 +52,8 @@ def beginnings(lab):
             refuse(lab, f"{kind} first", message(kind), hello=False, code=code)
     for lie in ({"magic": b"FERRY\r\n\1"}, {"magic": b"FERRY\n\n\0"},
                 {"digest_id": 0}, {"digest_id": 4}, {"digest_id": 255},
-                {"streams": 0}, {"zero": 1}, {"zero": 0x8000}):
+                {"streams": 0}, {"zero": 1}, {"zero": 0x80}, {"existing": 7},
+                {"existing": 255}):
         refuse(lab, f"HELLO with {lie}", message("HELLO", **lie), hello=False)
     for version in (0, 1, 3, 255, 256, 65535):
         for kind in ("HELLO", "JOIN"):

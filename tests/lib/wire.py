@@ -26,6 +26,9 @@ NOW = 1700000000
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
             | NOT_KEPT | SAME | BUSY | TIMEOUTS)
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
+# What a sender's user asks for; with EXISTING, which policy (1 to 6).
+LINKS, EXISTING = 1 << 15, 1 << 16
+POLICIES = ("fail", "skip", "replace", "newer", "rename", "backup")
 
 # ---- layouts ---------------------------------------------------------------
 # A field is a name, its size in bytes, and its default.  The size may be "D"
@@ -54,7 +57,8 @@ VERSION = 2  # of the protocol
 LAYOUTS = {
     "HELLO": (1, [("magic", 8, MAGIC), ("version", 2, VERSION),
                   ("digest_id", 1, SHA256), ("hello_flags", 1, 0),
-                  ("streams", 2, 1), ("zero", 2, 0), ("features", 4, FEATURES),
+                  ("streams", 2, 1), ("existing", 1, 0), ("zero", 1, 0),
+                  ("features", 4, FEATURES),
                   ("session", 16, lambda v: os.urandom(16))]),
     "JOIN": (2, [("magic", 8, MAGIC), ("version", 2, VERSION), ("index", 2, 1),
                  ("token", 16, bytes(16))]),

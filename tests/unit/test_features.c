@@ -30,6 +30,26 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(ALL, 0x12e1f07);
 }
 
+static void requests_are_not_granted_by_knowing_them(void **state)
+{
+	const uint32_t both = REQUEST_LINKS | REQUEST_EXISTING;
+	const char *theirs = NULL;
+
+	(void)state;
+	assert_int_equal(both, 0x18000);
+	assert_int_equal(features_common(both), 0);
+	assert_null(features_refused(0, 0, &theirs));
+	assert_null(features_refused(both, both, &theirs));
+	assert_null(features_refused(REQUEST_LINKS, REQUEST_LINKS, &theirs));
+	assert_null(theirs);
+	assert_non_null(strstr(features_refused(REQUEST_EXISTING, both,
+						&theirs), "--accept links"));
+	assert_non_null(strstr(theirs, "--symlinks all"));
+	assert_non_null(strstr(features_refused(REQUEST_LINKS, both, &theirs),
+			       "--accept existing"));
+	assert_non_null(strstr(theirs, "--existing"));
+}
+
 static void what_both_know_is_common(void **state)
 {
 	(void)state;
@@ -197,6 +217,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bits_have_their_numbers),
+		cmocka_unit_test(requests_are_not_granted_by_knowing_them),
 		cmocka_unit_test(what_both_know_is_common),
 		cmocka_unit_test(comparing_needs_sha256),
 		cmocka_unit_test(frames_need_their_feature),

@@ -38,7 +38,8 @@ enum { DIGEST = 16, PAYLOAD = 0x300 };
 #define META_VALUE 06755, -2, 999999999, 0
 
 static const struct msg_hello hello = {
-	0x0102, 3, HELLO_SINGLE, 0x0405, 0x80000001, TOKEN_ARRAY,
+	0x0102, 3, HELLO_SINGLE, 0x0405, EXISTING_NEWER, 0x80010001,
+	TOKEN_ARRAY,
 };
 static const struct msg_join join = { 0x0102, 15, TOKEN_ARRAY };
 static const struct msg_ready ready = {
@@ -205,8 +206,8 @@ static const struct message {
 } messages[] = {
 	{ put_hello, again_hello,
 	  BYTES("\x01\0\0\0" "\0\0\0\x24" "FERRY\r\n\0" "\x01\x02" "\x03" "\x01"
-		"\x04\x05" "\0\0" "\x80\0\0\x01" TOKEN),
-	  0, 14, 2 },
+		"\x04\x05" "\x04" "\0" "\x80\x01\0\x01" TOKEN),
+	  0, 15, 1 },
 	{ put_join, again_join,
 	  BYTES("\x02\0\0\0" "\0\0\0\x1c" "FERRY\r\n\0" "\x01\x02" "\0\x0f"
 		TOKEN),
@@ -420,7 +421,8 @@ static void fields_of_session_messages(void **state)
 	assert_int_equal(h.digest, 3);
 	assert_int_equal(h.flags, HELLO_SINGLE);
 	assert_int_equal(h.streams, 0x0405);
-	assert_int_equal(h.features, 0x80000001);
+	assert_int_equal(h.existing, EXISTING_NEWER);
+	assert_int_equal(h.features, 0x80010001);
 	assert_memory_equal(h.session, TOKEN, 16);
 	p = sample(FRAME_JOIN, &n);
 	assert_int_equal(msg_get_join(&j, p, n), 0);
@@ -625,6 +627,7 @@ static const struct field fields[] = {
 	{ FRAME_HELLO, 10, 1, 0, UINT8_MAX, 0, 0 },  /* digest */
 	{ FRAME_HELLO, 11, 1, 0, 3, 0, 0 },          /* flags */
 	{ FRAME_HELLO, 12, 2, 1, UINT16_MAX, 0, 0 }, /* streams */
+	{ FRAME_HELLO, 14, 1, 0, EXISTING_BACKUP, 0, 0 }, /* existing */
 	{ FRAME_HELLO, 16, 4, 0, UINT32_MAX, 0, 0 }, /* features */
 	{ FRAME_JOIN, 8, 2, 0, UINT16_MAX, 0, 0 },
 	{ FRAME_JOIN, 10, 2, 1, 15, 0, 0 }, /* index */

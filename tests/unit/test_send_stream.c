@@ -853,13 +853,13 @@ static void a_codec_that_is_missing_is_named(void **state)
 	assert_int_equal(ready(lab, WIRE_VERSION, &e), ERR_PROTOCOL);
 	assert_non_null(strstr(e.text, "peer: the other side's ferry does not "
 				       "know zstd compression: "));
-	assert_true(lab->st.lacks_codec);
+	assert_non_null(lab->st.unmet);
 	assert_int_equal(lab->st.state, STREAM_OPENING);
 	assert_int_equal(codec_parse("auto", &lab->cfg.codec), 0);
 	assert_int_equal(ready(lab, WIRE_VERSION, &e), 0);
 	assert_int_equal(lab->st.features, 0);
 	assert_null(lab->st.compressor.codec);
-	assert_false(lab->st.lacks_codec);
+	assert_null(lab->st.unmet);
 }
 
 static void an_error_names_the_receiver(void **state)
