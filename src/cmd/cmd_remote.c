@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <pwd.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,16 +14,31 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cmd/ordered.h"
+#include "remote/only.h"
 #include "remote/server.h"
 
 enum { ORDER_MS = 60000, SHOWN_MAX = 200 };
 
+struct remote_options {
+	const char *only;
+	int read_only, write_only;
+};
+
+#define OFF(field) offsetof(struct remote_options, field)
+
 static const struct option_row rows[] = {
+	{ .name = "only", .arg = "DIR", .kind = OPTION_TEXT, .off = OFF(only),
+	  .help = "only what is in this directory, where relative paths begin" },
+	{ .name = "read-only", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(read_only), .help = "only ferry receive HOST:PATH" },
+	{ .name = "write-only", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(write_only), .help = "only ferry send PATH HOST:DIR" },
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "show this help" },
 };
 static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0]), NULL
+	"Options, for a forced command in authorized_keys (see sshd(8))", rows,
+	sizeof(rows) / sizeof(rows[0]), NULL
 };
 static const struct option_group *const groups[] = { &options, NULL };
 
@@ -58,7 +74,8 @@ static int go_home(struct err *e)
 /* Replace ~ and ~USER at the beginning of a path, as a shell would, and "-".  *path
  * becomes the new one, which the caller frees, or stays NULL where there is
  * nothing to replace.  Returns 0 or an error. */
-static int expand_home(const char *given, char **path, struct err *e)
+static int expand_home(const struct only *only, const char *given, char **path,
+		       struct err *e)
 {
 	const size_t len = strcspn(given, "/");
 	char user[SHOWN_MAX], shown[SHOWN_MAX];
@@ -76,7 +93,11 @@ static int expand_home(const char *given, char **path, struct err *e)
 	if (!rest[strspn(rest, "/")])
 		rest = "/.";
 	snprintf(user, sizeof(user), "%.*s", (int)len - 1, given + 1);
-	home = find_home(user);
+	if (only && *user)
+		return err_set(e, ERR_REMOTE,
+			       "home directories are not for this log-in, which "
+			       "is restricted to a directory (--only)");
+	home = only ? only_dir(only) : find_home(user);
 	if (!home)
 		return err_set(e, ERR_LOCAL, "there is no user '%s' (a name "
 			       "that begins with ~ is written ./~...)",
@@ -90,45 +111,83 @@ static int expand_home(const char *given, char **path, struct err *e)
 	return 0;
 }
 
-/* The same for all operands; made[i] is what the caller frees. */
-static int expand_operands(struct ordered *o, char **made, struct err *e)
+/* The same for all operands, which may not lead out of `only`; made[i] is what the
+ * caller frees. */
+static int expand_operands(struct ordered *o, const struct only *only,
+			   char **made, struct err *e)
 {
 	int i = 1, rc = 0;
 
 	while (i < o->argc && strcmp(o->argv[i], "--") != 0)
 		i++;
 	for (i++; rc == 0 && i < o->argc; i++) {
-		rc = expand_home(o->argv[i], &made[i], e);
+		rc = expand_home(only, o->argv[i], &made[i], e);
 		if (made[i])
 			o->argv[i] = made[i];
+		if (rc == 0 && only)
+			rc = only_check(only, o->argv[i], e);
 	}
 	return rc;
 }
 
-static int follow_order(struct server *server, struct err *e)
+/* What the options of ferry remote forbid.  Returns 0 or ERR_REMOTE. */
+static int check_restrictions(const struct ordered *o,
+			      const struct remote_options *opts, struct err *e)
+{
+	const int sends = strcmp(o->argv[0], "send") == 0;
+
+	if (sends && opts->write_only)
+		return err_set(e, ERR_REMOTE,
+			       "this log-in is only for sending to here "
+			       "(--write-only)");
+	if (!sends && opts->read_only)
+		return err_set(e, ERR_REMOTE,
+			       "this log-in is only for receiving from here "
+			       "(--read-only)");
+	for (int i = 1; opts->only && i < o->argc; i++) {
+		if (strcmp(o->argv[i], "--") == 0)
+			break;
+		if (strcmp(o->argv[i], "--symlinks=follow") == 0)
+			return err_set(e, ERR_REMOTE,
+				       "--symlinks follow is not for this log-in, "
+				       "which is restricted to a directory "
+				       "(--only)");
+	}
+	return 0;
+}
+
+static int run_command(const struct ordered *o, struct err *e)
+{
+	if (strcmp(o->argv[0], "receive") == 0)
+		return cmd_receive_ordered(o, e);
+	if (strcmp(o->argv[0], "send") == 0)
+		return cmd_send_ordered(o, e);
+	return err_set(e, ERR_PROTOCOL,
+		       "ferry here does not know what was ordered (is it an "
+		       "older release?)");
+}
+
+static int follow_order(struct server *server, const struct only *only,
+			const struct remote_options *opts, struct err *e)
 {
 	struct ordered o = { .carrier = server_carrier(server) };
-	char **made;
 	/* opened before there is a sandbox */
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	int rc = go_home(e);
+	char **made;
+	int rc = only ? 0 : go_home(e);
 
 	o.argv = server_order(server, &o.argc);
 	/* argv is permuted, so these are not found by their place in it */
 	made = calloc((size_t)o.argc, sizeof(*made));
 	if (!made)
-		return err_set(e, ERR_RESOURCE, "out of memory");
+		rc = err_set(e, ERR_RESOURCE, "out of memory");
 	if (rc == 0)
-		rc = expand_operands(&o, made, e);
-	if (rc == 0 && strcmp(o.argv[0], "receive") == 0)
-		rc = cmd_receive_ordered(&o, e);
-	else if (rc == 0 && strcmp(o.argv[0], "send") == 0)
-		rc = cmd_send_ordered(&o, e);
-	else if (rc == 0)
-		rc = err_set(e, ERR_PROTOCOL,
-			     "ferry here does not know what was ordered (is it "
-			     "an older release?)");
-	for (int i = 0; i < o.argc; i++)
+		rc = check_restrictions(&o, opts, e);
+	if (rc == 0)
+		rc = expand_operands(&o, only, made, e);
+	if (rc == 0)
+		rc = run_command(&o, e);
+	for (int i = 0; made && i < o.argc; i++)
 		free(made[i]);
 	free(made);
 	if (rc) {
@@ -143,8 +202,10 @@ static int follow_order(struct server *server, struct err *e)
 
 static int remote_main(int argc, char **argv, struct err *e)
 {
-	const int first = options_parse(groups, argc, argv, NULL, e);
+	struct remote_options opts = { 0 };
+	const int first = options_parse(groups, argc, argv, &opts, e);
 	struct server *server;
+	struct only *only = NULL;
 	int rc;
 
 	if (first < 0)
@@ -153,11 +214,19 @@ static int remote_main(int argc, char **argv, struct err *e)
 		return cmd_show_help(&cmd_remote, e);
 	if (first < argc)
 		return cmd_extra_operand(argv[first], e);
+	if (opts.read_only && opts.write_only)
+		return err_set(e, ERR_USAGE,
+			       "--read-only and --write-only exclude each other");
+	/* before anything from the other side is read */
+	if (opts.only) {
+		only = only_enter(opts.only, e);
+		if (!only)
+			return e->code;
+	}
 	server = server_new(ORDER_MS, e);
-	if (!server)
-		return e->code;
-	rc = follow_order(server, e);
+	rc = server ? follow_order(server, only, &opts, e) : e->code;
 	server_free(server);
+	only_free(only);
 	return rc;
 }
 

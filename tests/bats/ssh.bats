@@ -317,6 +317,63 @@ sys.stdout.buffer.write(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(l))
 	[[ "$(order receive -- a b)" == *"malformed order"* ]]
 }
 
+@test "a forced command: one directory, one direction, and ways around it" {
+	mkdir -p in/sub other
+	echo text >in/f
+	echo secret >other/secret
+	ln -s "$work/other" in/out
+	ln -s ../other/secret in/link
+	echo new >src/g
+	denied() {
+		push src/g "box:$1"
+		status 8
+		has sender "$2"
+	}
+	kept() {
+		fetch "${@:2}" dst
+		fetched "$1"
+		only_dir dst
+	}
+	only="'$FERRY' remote --only '$work/in'"
+	force "$only"
+	# what the client's command line would be makes no difference
+	for place in '' . '~' "$work/in" sub ./sub "$work/in/sub/"; do
+		sent=0
+		ferry send --remote-ferry /none src/g "box:$place" \
+			2>sender || sent=$?
+		status 0
+	done
+	is cat in/sub/g new
+	fetch box:f box:sub dst
+	fetched 0
+	is cat dst/f text
+	rm -r dst/*
+	for place in .. sub/.. ../other "$work" "$work/other" / out out/.; do
+		denied "$place" "to which this log-in is restricted (--only)"
+	done
+	denied '~root' "(--only)"
+	for place in ../other/secret "$work/other/secret" out/secret out link \
+		sub/../../other/secret /etc/passwd; do
+		kept 8 "box:$place"
+		has messages "restricted (--only)"
+	done
+	kept 8 --symlinks follow box:.
+	has messages "(--only)"
+	is ls other secret
+	force "$only --read-only"
+	denied sub "only for receiving from here (--read-only)"
+	fetch box:f dst
+	fetched 0
+	rm dst/f
+	force "$only --write-only"
+	kept 8 box:f
+	has messages "only for sending to here (--write-only)"
+	push src/g box:sub
+	status 0
+	run -2 ferry remote --read-only --write-only </dev/null
+	run -7 ferry remote --only /none </dev/null
+}
+
 @test "ferry remote: at a terminal, without an order, with a wrong one" {
 	run -2 script -qec "$FERRY remote" /dev/null
 	[[ "$output" == *"it is started by ssh"* ]]
