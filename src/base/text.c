@@ -143,3 +143,19 @@ char *text_size(char *dst, size_t size, double bytes)
 	snprintf(dst, size, u ? "%.1f %s" : "%.0f %s", bytes, units[u]);
 	return dst;
 }
+
+char *text_grouped(char dst[TEXT_GROUPED_MAX], uint64_t n)
+{
+	char digits[24];
+	const size_t len = (size_t)snprintf(digits, sizeof(digits), "%llu",
+					    (unsigned long long)n);
+	size_t used = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (i > 0 && (len - i) % 3 == 0)
+			dst[used++] = ',';
+		dst[used++] = digits[i];
+	}
+	dst[used] = '\0';
+	return dst;
+}

@@ -10,6 +10,7 @@
 #define FERRY_BASE_TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Write n bytes of src to dst (size bytes, always terminated) so that they are
@@ -31,5 +32,9 @@ size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp);
 /* Write a number of bytes for people to read, such as "12.3 MiB".  Returns
  * dst. */
 char *text_size(char *dst, size_t size, double bytes);
+
+enum { TEXT_GROUPED_MAX = 28 };
+/* A number with commas, "12,345".  Returns dst. */
+char *text_grouped(char dst[TEXT_GROUPED_MAX], uint64_t n);
 
 #endif

@@ -153,29 +153,12 @@ const char *event_text_kind(const struct session_file *f, int is_sender)
 	return NULL;
 }
 
-/* "1,106" */
-static const char *grouped(char *dst, size_t size, uint64_t n)
-{
-	char digits[24];
-	const size_t len = (size_t)snprintf(digits, sizeof(digits), "%llu",
-					    (unsigned long long)n);
-	size_t used = 0;
-
-	for (size_t i = 0; i < len && used + 2 < size; i++) {
-		if (i > 0 && (len - i) % 3 == 0)
-			dst[used++] = ',';
-		dst[used++] = digits[i];
-	}
-	dst[used] = '\0';
-	return dst;
-}
-
 const char *event_text_more(char *dst, uint64_t count, const char *kind)
 {
-	char number[32];
+	char number[TEXT_GROUPED_MAX];
 
 	snprintf(dst, EVENT_TEXT_MAX, "and %s more: %s (-v names each)",
-		 grouped(number, sizeof(number), count), kind);
+		 text_grouped(number, count), kind);
 	return dst;
 }
 

@@ -607,9 +607,9 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 			err_prefix(e, "%s", c->peer);
 		sessions_set_result(c->set->sessions, e);
 	} else if (!cancel_is_set(&setup->stop)) {
-		events_message(setup->cfg->events,
-			       is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
-			       "%s: no session: %s", c->peer, e->text);
+		refusals_tell(&c->set->setup->refusals,
+			      is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
+			      "%s: no session: %s", c->peer, e->text);
 	}
 }
 
@@ -718,7 +718,6 @@ static struct recv_connection *new_connection(struct recv_connection_set *set)
 /* Takes over c. */
 static int start_thread(struct recv_connection *c)
 {
-	const struct recv_setup *setup = c->set->setup;
 	struct err e;
 	int error;
 
@@ -729,8 +728,8 @@ static int start_thread(struct recv_connection *c)
 	error = errno;
 	thread_error(&e);
 	if (*c->peer)
-		events_message(setup->cfg->events, SESSION_WARNING,
-			       "%s: no session: %s", c->peer, e.text);
+		refusals_tell(&c->set->setup->refusals, SESSION_WARNING,
+			      "%s: no session: %s", c->peer, e.text);
 	if (c->pending)
 		admission_leave(c->set->admission, c->pending);
 	free_connection(c);

@@ -23,6 +23,7 @@ enum {
 	/* More than this is not a bad cable: something changes the data on its
 	 * way, and resending would go on for ever. */
 	RESENDS_MAX = 4096,
+	RESENDS_SAID = 20, /* without -v */
 };
 
 int input_alloc(struct input *in, struct err *e)
@@ -201,13 +202,16 @@ int input_ask_again(struct input *in, const char *what, uint64_t id,
 {
 	const struct msg_resend m = { .id = id, .offset = offset };
 	struct transfer *t = in->transfer;
+	const unsigned before = atomic_fetch_add(&t->resends, 1);
 
-	if (atomic_fetch_add(&t->resends, 1) >= RESENDS_MAX)
+	if (before >= RESENDS_MAX)
 		return err_set(e, ERR_CORRUPT,
 			       "data arrived damaged more than %d times",
 			       RESENDS_MAX);
 	atomic_fetch_add(&t->resent_bytes, bytes);
-	events_message(t->events, SESSION_WARNING,
+	events_message(t->events,
+		       before < RESENDS_SAID ? SESSION_WARNING :
+					       SESSION_VERBOSE,
 		       "%s from %s arrived damaged; asking for it again", what,
 		       t->peer);
 	msg_put_resend(&in->channel->out, &m);

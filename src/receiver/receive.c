@@ -73,6 +73,7 @@ static int start_listening(struct receiver *r, struct err *e)
 		.allow = cfg->allow,
 		.events = ev,
 		.admission = r->admission,
+		.refusals = &r->setup.refusals,
 		.batch = r->pending_max,
 		.on_connection = on_connection,
 		.ctx = r->connections,
@@ -141,6 +142,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	 * own. */
 	cancel_init_flag(&setup->stop);
 	rate_limit_init(&setup->rate_limit, cfg->limit_rate);
+	refusals_init(&setup->refusals, cfg->events);
 	journal_get_boot(setup->boot);
 	/* So that files can be created with just the modes they are to have. */
 	setup->umask = umask(0);
@@ -178,6 +180,7 @@ static void tear_down(struct receiver *r)
 	umask(setup->umask);
 	rate_limit_release(&setup->rate_limit);
 	listener_close(&r->listener);
+	refusals_release(&setup->refusals);
 	cancel_release(&setup->stop);
 	io_close(&setup->root_fd);
 }
@@ -197,13 +200,17 @@ static int accept_loop(struct receiver *r, struct err *e)
 		  .events = POLLIN },
 		{ .fd = r->listener.fd, .events = POLLIN },
 	};
-	int pause = 0, left_ms; /* pause: accept nothing for this many ms */
+	int pause = 0, left_ms, due_ms; /* pause: accept nothing for this many ms */
 
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
+		int n;
+
+		due_ms = refusals_tick(&r->setup.refusals);
+		if (due_ms >= 0 && (left_ms < 0 || due_ms < left_ms))
+			left_ms = due_ms;
 		/* During a pause the listener, which is the last, is left out:
 		 * it would be readable all the time. */
-		int n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
-
+		n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
 		if (n > 0 && fds[0].revents)

@@ -20,6 +20,7 @@
 #include "os/cancel.h"
 #include "receiver/receive.h"
 #include "session/rate_limit.h"
+#include "session/refusals.h"
 
 struct fd_budget;
 
@@ -32,6 +33,7 @@ struct recv_setup {
 	uint32_t dir_mode; /* that directories are created with */
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
 	struct fd_budget *fds;
+	struct refusals refusals;
 	struct rate_limit rate_limit; /* has a lock of its own */
 	struct cancel stop; /* set when the receiver ends */
 };

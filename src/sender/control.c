@@ -98,6 +98,9 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 
 	idle_init(&s->idle, s->cfg->timeout_ms);
 	atomic_store(&s->blocked, 0);
+	atomic_store(&s->dirs_sent, 0);
+	atomic_store(&s->notes, 0);
+	atomic_store(&s->resends, 0);
 	if (start_stream(&c)) {
 		thread_error(&e);
 		send_session_fail(s->session, &e);

@@ -14,6 +14,10 @@
 #include "session/events.h"
 #include "session/features.h"
 
+enum {
+	RESENDS_SAID = 20,  /* without -v */
+};
+
 static int malformed(const char *what, struct err *e)
 {
 	return err_set(e, ERR_PROTOCOL,
@@ -172,6 +176,12 @@ static int handle_note(struct sender *s, const uint8_t *body, size_t n,
 
 	if (msg_get_note(&m, body, n))
 		return malformed("NOTE", e);
+	/* One for each directory: others would only fill the memory and the
+	 * log. */
+	if (atomic_fetch_add(&s->notes, 1) >= atomic_load(&s->dirs_sent))
+		return err_set(e, ERR_PROTOCOL,
+			       "the receiver sent more NOTE frames than there "
+			       "were directories");
 	outcome_note(s->outcome, &m, s->peer.name);
 	return 0;
 }
@@ -180,10 +190,12 @@ static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 		       struct err *e)
 {
 	struct msg_resend m;
+	uint64_t before;
 	int rc;
 
 	if (msg_get_resend(&m, body, n))
 		return malformed("RESEND", e);
+	before = atomic_fetch_add(&s->resends, 1);
 	rc = queue_resend(s->queue, &m);
 	if (rc == ERR_CORRUPT)
 		return err_set(e, rc,
@@ -192,7 +204,9 @@ static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 			       "another network path");
 	if (rc)
 		return malformed("RESEND", e);
-	events_message(s->cfg->events, SESSION_WARNING,
+	events_message(s->cfg->events,
+			before < RESENDS_SAID ? SESSION_WARNING :
+						SESSION_VERBOSE,
 			"a chunk arrived damaged at %s; sending it again",
 			s->peer.name);
 	return 0;

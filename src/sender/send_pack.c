@@ -115,6 +115,8 @@ static int put_row(struct send_stream *st, const struct pack *pk,
 		.target_len = it->target_len,
 	};
 
+	if (it->kind == ITEM_DIR)
+		atomic_fetch_add(&st->sender->dirs_sent, 1);
 	if (it->kind == ITEM_FILE) {
 		row.size = (uint32_t)it->st.st_size;
 		memcpy(row.digest, it->digest, sizeof(row.digest));

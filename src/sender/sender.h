@@ -46,6 +46,9 @@ struct sender {
 	struct counters count;
 	struct rate_limit rate_limit;
 	struct idle idle;    /* of a session: the receiver makes no progress */
+	/* of this session: directories that were sent, NOTEs and RESENDs that
+	 * came */
+	atomic_uint_fast64_t dirs_sent, notes, resends;
 	atomic_uint blocked; /* streams whose connection takes no more */
 	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */

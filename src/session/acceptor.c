@@ -20,6 +20,7 @@
 #include "session/admission.h"
 #include "session/events.h"
 #include "session/listener.h"
+#include "session/refusals.h"
 #include "wire/frame.h"
 
 enum {
@@ -52,6 +53,7 @@ struct acceptor {
 	struct acceptor_config cfg;
 	struct admission *admission;
 	struct cancel stop;
+	struct refusals refusals;
 	struct wake ended;         /* there are connections in `joinable` */
 	struct wake changed;       /* `streams` or `err` has changed */
 	char local[ADDR_TEXT_MAX]; /* the address that is listened on */
@@ -122,9 +124,9 @@ static void report_failure(struct connection *c, int spent_code, struct err *e)
 		pthread_mutex_unlock(&a->lock);
 		wake_signal(&a->changed);
 	} else if (!cancel_is_set(&a->stop)) {
-		events_message(a->cfg.events,
-			       is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
-			       "%s: no session: %s", c->peer, e->text);
+		refusals_tell(&a->refusals,
+			      is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
+			      "%s: no session: %s", c->peer, e->text);
 	}
 }
 
@@ -220,7 +222,8 @@ static void *accept_main(void *arg)
 
 	while (!cancel_is_set(&a->stop)) {
 		/* During a pause the listener stays readable: leave it out. */
-		int n = poll(fds, pause ? 2 : 3, pause ? pause : -1);
+		const int due = refusals_tick(&a->refusals);
+		int n = poll(fds, pause ? 2 : 3, pause ? pause : due);
 
 		join_ended(a);
 		if (pause || (n > 0 && fds[2].revents))
@@ -266,6 +269,7 @@ struct acceptor *acceptor_new(const struct acceptor_config *cfg, struct err *e)
 	a->cfg = *cfg;
 	a->listener.fd = a->ended.fd = a->changed.fd = a->stop.wake.fd = -1;
 	pthread_mutex_init(&a->lock, NULL);
+	refusals_init(&a->refusals, cfg->events);
 	admission.mode = &a->cfg.mode;
 	admission.max = cfg->mode.pake ? LISTENER_PENDING_CODE
 				       : LISTENER_PENDING_MAX;
@@ -273,6 +277,7 @@ struct acceptor *acceptor_new(const struct acceptor_config *cfg, struct err *e)
 	a->admission = admission_new(&admission);
 	listener.net = &a->cfg.net;
 	listener.admission = a->admission;
+	listener.refusals = &a->refusals;
 	listener.batch = admission.max;
 	if (!a->admission || cancel_init(&a->stop) || wake_open(&a->ended) ||
 	    wake_open(&a->changed))
@@ -333,6 +338,7 @@ void acceptor_free(struct acceptor *a)
 	}
 	acceptor_restart(a);
 	listener_close(&a->listener);
+	refusals_release(&a->refusals);
 	admission_free(a->admission);
 	cancel_release(&a->stop);
 	wake_close(&a->ended);

@@ -15,11 +15,10 @@
 #include "net/dial.h"
 #include "session/admission.h"
 #include "session/events.h"
+#include "session/refusals.h"
 
 enum {
 	PAUSE_MS = 100,
-	/* A port scan must not fill the log. */
-	REFUSED_MS = 10000,
 };
 
 int listener_open(struct listener *l, const struct listener_config *cfg,
@@ -27,7 +26,6 @@ int listener_open(struct listener *l, const struct listener_config *cfg,
 {
 	l->cfg = *cfg;
 	l->is_short = 0;
-	l->refused = l->refused_ms = 0;
 	l->fd = dial_listen(cfg->port, cfg->net, local, port, e);
 	if (l->fd >= 0)
 		return 0;
@@ -37,11 +35,6 @@ int listener_open(struct listener *l, const struct listener_config *cfg,
 
 void listener_close(struct listener *l)
 {
-	if (l->fd >= 0 && l->refused)
-		events_message(l->cfg.events, SESSION_WARNING,
-			       "%llu more connections were not allowed "
-			       "(--allow)", (unsigned long long)l->refused);
-	l->refused = 0;
 	io_close(&l->fd);
 }
 
@@ -72,28 +65,6 @@ static void refuse_address(int *fd)
 	io_close(fd);
 }
 
-/* Tell the user of a connection that is not allowed: one in REFUSED_MS, with
- * the number of those in between. */
-static void tell_refused(struct listener *l, const char *peer)
-{
-	const uint64_t now = clock_ms();
-	char more[64] = "";
-
-	if (l->refused_ms && now - l->refused_ms < REFUSED_MS) {
-		l->refused++;
-		events_message(l->cfg.events, SESSION_VERBOSE,
-			       "%s: refused: not allowed (--allow)", peer);
-		return;
-	}
-	if (l->refused)
-		snprintf(more, sizeof(more), "; %llu more since the last "
-			 "message", (unsigned long long)l->refused);
-	events_message(l->cfg.events, SESSION_WARNING,
-		       "%s: refused: not allowed (--allow)%s", peer, more);
-	l->refused_ms = now;
-	l->refused = 0;
-}
-
 int listener_accept(struct listener *l)
 {
 	const struct listener_config *cfg = &l->cfg;
@@ -117,7 +88,9 @@ int listener_accept(struct listener *l)
 		} else {
 			/* Closed before the handshake, so that an address that
 			 * is not allowed costs no cryptography. */
-			tell_refused(l, peer);
+			refusals_tell(cfg->refusals, SESSION_WARNING,
+				      "%s: refused: not allowed (--allow)",
+				      peer);
 			refuse_address(&fd);
 		}
 	}

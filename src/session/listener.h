@@ -16,6 +16,7 @@
 struct admission;
 struct cidr_list;
 struct net_options;
+struct refusals;
 struct session_events;
 
 enum {
@@ -30,6 +31,7 @@ struct listener_config {
 	const struct net_options *net;
 	const struct cidr_list *allow; /* who may connect */
 	const struct session_events *events;
+	struct refusals *refusals;
 	struct admission *admission;
 	/* The most connections that one call of listener_accept() accepts, so
 	 * that a flood of them does not keep its caller from other events. */
@@ -44,9 +46,6 @@ struct listener {
 	struct listener_config cfg;
 	int fd;       /* to be polled for POLLIN; -1 when closed */
 	int is_short; /* out of descriptors, and the user has been warned */
-	/* Connections that were not allowed, and when the user was told; of
-	 * these, how many were not told of. */
-	uint64_t refused_ms, refused;
 };
 
 /* Listen.  local (ADDR_TEXT_MAX bytes) and port get the bound address.  Returns

@@ -461,3 +461,32 @@ many_senders() {
 	EOF
 	stop_receiver
 }
+
+@test "connections that get no session cannot fill the log: they are counted" {
+	receive --plain dst
+	timeout "$(limit 60)" python3 - "$port" <<-'EOF'
+		import socket, sys
+		for _ in range(400):
+		    with socket.create_connection(("127.0.0.1",
+		                                   int(sys.argv[1]))) as s:
+		        s.sendall(b"x" * 300)
+		        s.settimeout(20)
+		        try:
+		            while s.recv(4096):
+		                pass
+		        except ConnectionError:
+		            pass
+	EOF
+	kill -TERM "${pid[receiver]}"
+	wait_receiver
+	is grep -c 'no session: ' messages 20
+	has messages "warning: 380 more connections got no session within a minute"
+	# nor can those who are not allowed to connect
+	echo x >src/f
+	receive --plain --allow 192.0.2.0/24 dst
+	for _ in {1..25}; do : >/dev/tcp/127.0.0.1/"$port"; done
+	kill -TERM "${pid[receiver]}"
+	wait_receiver
+	is grep -c 'refused: not allowed' messages 20
+	has messages "5 more connections"
+}

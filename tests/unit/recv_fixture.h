@@ -150,6 +150,7 @@ static inline int lab_set_up(void **state)
 	assert_non_null(lab->setup.fds);
 	assert_int_equal(cancel_init(&lab->setup.stop), 0);
 	lab->setup.mode.role = NET_LISTENS;
+	refusals_init(&lab->setup.refusals, &lab->events);
 	pthread_mutex_init(&lab->lock, NULL);
 	buf_init(&lab->body, 1 << 20);
 	/* As receive_run() does: modes come out as they are asked for. */

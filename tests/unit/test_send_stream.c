@@ -803,7 +803,12 @@ static void the_summary_has_to_be_the_same(void **state)
 	lab->st.state = STREAM_FINISHING;
 	buf_init(&b, 4096);
 	msg_put_note(&b, &note);
+	lab->s.dirs_sent = 1;
 	assert_int_equal(answer(lab, &b, &e), 0);
+	assert_int_equal(lab->messages, 1);
+	/* More would fill the memory and the log. */
+	msg_put_note(&b, &note);
+	assert_int_equal(answer(lab, &b, &e), ERR_PROTOCOL);
 	assert_int_equal(lab->messages, 1);
 	assert_int_equal(summary(lab, &m), 0);
 	assert_int_equal(lab->st.state, STREAM_FINISHED);

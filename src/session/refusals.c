@@ -1,0 +1,99 @@
+/*
+ * A window of a minute begins with the first message after the last one.
+ */
+#include "session/refusals.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+enum { MESSAGE_MAX = 1200 };
+
+void refusals_init(struct refusals *r, const struct session_events *events)
+{
+	memset(r, 0, sizeof(*r));
+	r->events = events;
+	pthread_mutex_init(&r->lock, NULL);
+}
+
+static enum session_level level_of(const struct refusals *r,
+				   const struct refusals_kind *k)
+{
+	return k == &r->kinds[0] ? SESSION_WARNING : SESSION_VERBOSE;
+}
+
+/* End the window, and say what was not said in it.  Locked. */
+static void end_window(struct refusals *r, struct refusals_kind *k)
+{
+	char number[TEXT_GROUPED_MAX];
+
+	if (k->more)
+		events_message(r->events, level_of(r, k),
+			       "%s more connection%s got no session within a "
+			       "minute",
+			       text_grouped(number, k->more),
+			       k->more == 1 ? "" : "s");
+	memset(k, 0, sizeof(*k));
+}
+
+void refusals_release(struct refusals *r)
+{
+	for (int i = 0; i < REFUSALS_KINDS; i++)
+		end_window(r, &r->kinds[i]);
+	pthread_mutex_destroy(&r->lock);
+}
+
+void refusals_tell(struct refusals *r, enum session_level level,
+		   const char *fmt, ...)
+{
+	const int is_detail = level == SESSION_VERBOSE;
+	const unsigned most = is_detail ? REFUSALS_DETAILS : REFUSALS_WARNINGS;
+	struct refusals_kind *k = &r->kinds[is_detail];
+	const uint64_t now = clock_ms();
+	char text[MESSAGE_MAX];
+	va_list ap;
+
+	pthread_mutex_lock(&r->lock);
+	if (k->since_ms && now - k->since_ms >= REFUSALS_WINDOW_MS)
+		end_window(r, k);
+	if (!k->since_ms)
+		k->since_ms = now;
+	if (k->said < most) {
+		k->said++;
+		va_start(ap, fmt);
+		vsnprintf(text, sizeof(text), fmt, ap);
+		va_end(ap);
+		events_message(r->events, level, "%s", text);
+	} else {
+		k->more++;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+int refusals_tick(struct refusals *r)
+{
+	const uint64_t now = clock_ms();
+	int next = -1;
+
+	pthread_mutex_lock(&r->lock);
+	for (int i = 0; i < REFUSALS_KINDS; i++) {
+		struct refusals_kind *k = &r->kinds[i];
+		const uint64_t past = now - k->since_ms;
+		int left;
+
+		if (!k->more)
+			continue;
+		if (past >= REFUSALS_WINDOW_MS) {
+			end_window(r, k);
+			continue;
+		}
+		left = (int)(REFUSALS_WINDOW_MS - past);
+		if (next < 0 || left < next)
+			next = left;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return next;
+}

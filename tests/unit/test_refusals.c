@@ -1,0 +1,93 @@
+/*
+ * Unit tests of session/refusals: what is said, and what is only counted.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/text.h"
+#include "session/refusals.h"
+
+static unsigned warnings, details;
+static char last[200];
+
+static void on_message(void *ctx, enum session_level level, const char *text)
+{
+	(void)ctx;
+	warnings += level == SESSION_WARNING;
+	details += level == SESSION_VERBOSE;
+	snprintf(last, sizeof(last), "%s", text);
+}
+
+static const struct session_events events = { .message = on_message };
+
+static int reset(void **state)
+{
+	(void)state;
+	warnings = details = 0;
+	last[0] = '\0';
+	return 0;
+}
+
+static void tell(struct refusals *r, enum session_level level, int n)
+{
+	for (int i = 0; i < n; i++)
+		refusals_tell(r, level, "peer %d", i);
+}
+
+static void the_first_are_said_and_the_rest_counted(void **state)
+{
+	struct refusals r;
+
+	(void)state;
+	refusals_init(&r, &events);
+	assert_int_equal(refusals_tick(&r), -1);
+	tell(&r, SESSION_WARNING, REFUSALS_WARNINGS);
+	assert_int_equal(warnings, REFUSALS_WARNINGS);
+	assert_int_equal(refusals_tick(&r), -1);
+	tell(&r, SESSION_WARNING, 12345);
+	assert_int_equal(warnings, REFUSALS_WARNINGS);
+	assert_in_range(refusals_tick(&r), 1, REFUSALS_WINDOW_MS);
+	/* Details have a count of their own. */
+	tell(&r, SESSION_VERBOSE, REFUSALS_DETAILS + 1);
+	assert_int_equal(details, REFUSALS_DETAILS);
+	/* A minute later the count is said, without another connection. */
+	r.kinds[0].since_ms -= REFUSALS_WINDOW_MS;
+	assert_in_range(refusals_tick(&r), 1, REFUSALS_WINDOW_MS);
+	assert_int_equal(warnings, REFUSALS_WARNINGS + 1);
+	assert_string_equal(last, "12,345 more connections got no session "
+				  "within a minute");
+	tell(&r, SESSION_WARNING, 1);
+	assert_string_equal(last, "peer 0");
+	refusals_release(&r);
+	assert_string_equal(last, "1 more connection got no session within a "
+				  "minute");
+}
+
+static void numbers_are_grouped(void **state)
+{
+	char text[TEXT_GROUPED_MAX];
+
+	(void)state;
+	assert_string_equal(text_grouped(text, 0), "0");
+	assert_string_equal(text_grouped(text, 999), "999");
+	assert_string_equal(text_grouped(text, 1000), "1,000");
+	assert_string_equal(text_grouped(text, UINT64_MAX),
+			    "18,446,744,073,709,551,615");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(the_first_are_said_and_the_rest_counted,
+				       reset),
+		cmocka_unit_test(numbers_are_grouped),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
