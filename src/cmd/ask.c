@@ -40,17 +40,25 @@ struct line {
 	int is_done;
 };
 
-static int no_terminal(struct err *e)
+/* With an example for each security mode, where it is known of what command. */
+static int no_terminal(const char *command, const char *operands, struct err *e)
 {
-	return err_set(e, ERR_USAGE,
-		       "cannot ask for the code without a terminal: give a "
-		       "file that contains it, or another security mode, the "
-		       "same on both hosts:\n\n"
-		       "  ferry send --code-file FILE PATH... HOST\n"
-		       "  ferry send --key FILE PATH... HOST\n"
-		       "  ferry send --cert a.pem --cert-key a.key "
-		       "--ca ca.pem PATH... HOST\n"
-		       "  ferry send --plain PATH... HOST");
+	static const char *const modes[] = {
+		"--code-file FILE", "--key FILE",
+		"--cert a.pem --cert-key a.key --ca ca.pem", "--plain",
+	};
+	size_t used;
+
+	err_set(e, ERR_USAGE,
+		"cannot ask for the code without a terminal: give a file that "
+		"contains it, or another security mode, the same on both "
+		"hosts:\n");
+	for (size_t i = 0; command && i < sizeof(modes) / sizeof(*modes); i++) {
+		used = strlen(e->text);
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 "\n  %s %s %s", command, modes[i], operands);
+	}
+	return e->code;
 }
 
 int ask_open(void)
@@ -58,12 +66,12 @@ int ask_open(void)
 	return open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
-int ask_check(struct err *e)
+int ask_check(const char *command, const char *operands, struct err *e)
 {
 	int tty = ask_open();
 
 	if (tty < 0)
-		return no_terminal(e);
+		return no_terminal(command, operands, e);
 	io_close(&tty);
 	return 0;
 }
@@ -254,9 +262,10 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 	}
 }
 
-static void set_prompt(struct line *l, const char *host)
+static void set_prompt(struct line *l, const struct ask *a)
 {
 	char name[PROMPT_MAX / 2], ascii[PROMPT_MAX / 2];
+	const char *host = a->host;
 
 	text_escape(name, sizeof(name), host, strlen(host));
 	if (charset_is_ascii(l->tty))
@@ -264,17 +273,17 @@ static void set_prompt(struct line *l, const char *host)
 	else
 		host = name;
 	snprintf(l->prompt, sizeof(l->prompt),
-		 "The code that ferry receive shows on %s: ", host);
+		 "The code that %s shows on %s: ", a->command, host);
 }
 
-int ask_again(int tty, const char *host, int cancel_fd, char code[CODE_MAX],
+int ask_again(int tty, const struct ask *a, char code[CODE_MAX],
 	      struct err *e)
 {
-	struct line l = { .tty = tty, .cancel_fd = cancel_fd };
+	struct line l = { .tty = tty, .cancel_fd = a->cancel_fd };
 	ssize_t n;
 	int rc = -1;
 
-	set_prompt(&l, host);
+	set_prompt(&l, a);
 	write_text(&l, "The receiver was started again and has a new code.\n");
 	while (rc < 0) {
 		struct err why;
@@ -296,16 +305,15 @@ int ask_again(int tty, const char *host, int cancel_fd, char code[CODE_MAX],
 	return rc;
 }
 
-int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
-	     struct err *e)
+int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e)
 {
-	struct line l = { .tty = ask_open(), .cancel_fd = cancel_fd };
+	struct line l = { .tty = ask_open(), .cancel_fd = a->cancel_fd };
 	struct termios before, raw;
 	int rc;
 
 	if (l.tty < 0)
-		return no_terminal(e);
-	set_prompt(&l, host);
+		return no_terminal(NULL, NULL, e);
+	set_prompt(&l, a);
 	if (tcgetattr(l.tty, &before) < 0) {
 		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
 		goto out;

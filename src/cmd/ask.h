@@ -13,21 +13,26 @@
 #include "base/err.h"
 #include "auth/code.h"
 
+struct ask {
+	const char *command; /* that shows the code, such as "ferry receive" */
+	const char *host;    /* where it runs; escaped here */
+	int cancel_fd;
+};
+
 /* Check for a terminal to ask at.  Returns 0, or ERR_USAGE with a text that
- * names the alternatives. */
-int ask_check(struct err *e);
+ * names the alternatives, with our command and its operands. */
+int ask_check(const char *command, const char *operands, struct err *e);
 
 /*
- * Ask for the code that the receiver on host (escaped here) shows, until a
- * valid one was typed.  Tab completes words; Backspace, ^W and ^U correct the
- * line.  The terminal's settings are restored before return.
+ * Ask for the code until a valid one was typed.  Tab completes words; Backspace,
+ * ^W and ^U correct the line.  The terminal's settings are restored before
+ * return.
  *
  * Blocks until then or until cancel_fd is readable.  Returns 0;
  * ERR_INTERRUPTED; ERR_USAGE if there is no terminal or the user typed ^D;
  * ERR_LOCAL.
  */
-int ask_code(const char *host, int cancel_fd, char code[CODE_MAX],
-	     struct err *e);
+int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e);
 
 /*
  * The terminal, to be opened before a sandbox for ask_again(); the caller closes
@@ -38,7 +43,7 @@ int ask_open(void);
 /* Ask again, for the code of a receiver that was started again.  The terminal's
  * settings are left as they are, which the sandbox does not let be changed: so
  * there is no completion.  Blocks and returns as ask_code(). */
-int ask_again(int tty, const char *host, int cancel_fd, char code[CODE_MAX],
+int ask_again(int tty, const struct ask *a, char code[CODE_MAX],
 	      struct err *e);
 
 #endif

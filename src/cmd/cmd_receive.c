@@ -10,20 +10,23 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cmd/ask.h"
 #include "cmd/by_ssh.h"
 #include "cmd/common.h"
 #include "cmd/fetch.h"
 #include "cmd/habits.h"
+#include "cmd/one_time_code.h"
 #include "cmd/ordered.h"
 #include "cmd/operand_hints.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/mode_rules.h"
-#include "net/cidr.h"
+#include "net/resolver.h"
 #include "auth/code.h"
 #include "receiver/exec_helper.h"
 #include "receiver/receive.h"
 #include "remote/client.h"
+#include "session/resolving.h"
 
 enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
 
@@ -37,7 +40,8 @@ struct receive_options {
 	int to_stdout;
 	uint64_t max_sessions;
 	uint64_t max_size, max_files;
-	struct cidr_list allow;
+	const char *connect; /* NULL: listen */
+	struct host_port sender; /* with connect */
 	struct mode_rules chmod;
 	const char *exec;
 	const char *dir;
@@ -90,17 +94,6 @@ static int set_accept(void *field, const char *value)
 	}
 }
 
-static int set_allow(void *field, const char *value)
-{
-	struct cidr_list *list = field;
-
-	if (list->count == CIDR_LIST_MAX ||
-	    cidr_parse(&list->nets[list->count], value))
-		return ERR_RANGE;
-	list->count++;
-	return 0;
-}
-
 static int set_chmod(void *field, const char *value)
 {
 	return mode_rules_parse(field, value);
@@ -109,9 +102,10 @@ static int set_chmod(void *field, const char *value)
 #define OFF(field) offsetof(struct receive_options, field)
 
 static const struct option_row rows[] = {
-	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
-	  .min = 0, .max = UINT16_MAX, .off = OFF(common.port),
-	  .help = "port to listen on (default 9473; 0: any free port)" },
+	{ .name = "connect", .arg = "HOST[:PORT]", .kind = OPTION_TEXT,
+	  .off = OFF(connect),
+	  .help = "connect to ferry send --listen on HOST, instead of "
+		  "listening; implies --once" },
 	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(existing), .words = existing_words,
 	  .help = "if a different file has the name: fail (default), skip, "
@@ -146,12 +140,6 @@ static const struct option_row rows[] = {
 	{ .name = "max-files", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
 	  .max = (uint64_t)1 << 53, .off = OFF(max_files),
 	  .help = "most files, symlinks and directories in a session" },
-	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
-	  .set = set_allow, .off = OFF(allow),
-	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
-		   "address (at most 64)",
-	  .help = "network that may connect; repeatable (default: any "
-		  "address)" },
 	{ .name = "chmod", .arg = "MODES", .kind = OPTION_SET,
 	  .set = set_chmod, .off = OFF(chmod),
 	  .wants = "umask, or changes such as D755,F644 or go-w or u=rwX,go= "
@@ -302,29 +290,14 @@ static int check_stdout(struct err *e)
 	return 0;
 }
 
-/* The code of this run: generated and shown, or read from a file. */
-static int prepare_code(const struct receive_options *opts,
-			struct report *report, struct pake **pake,
-			struct err *e)
-{
-	const char *path = opts->common.code_file;
-	char code[CODE_MAX] = "";
-
-	if (path)
-		*pake = pake_new_from_file(path, NET_LISTENS, e);
-	else if (code_generate(code, e) == 0)
-		*pake = pake_new(code, e);
-	if (*pake)
-		report_set_code(report, path ? NULL : code, *pake);
-	code_wipe(code);
-	return *pake ? 0 : e->code;
-}
-
 static int run_sessions(const struct receive_options *opts,
 			struct receive_config *cfg, struct report *report,
 			struct err *e)
 {
 	struct client *client = NULL;
+	const struct common_options *common = &opts->common;
+	struct ask ask = { "ferry send", opts->connect, -1 };
+	const char *host = opts->connect ? opts->sender.host : NULL;
 	struct tls *tls = NULL;
 	int rc;
 
@@ -347,18 +320,23 @@ static int run_sessions(const struct receive_options *opts,
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
 		rc = cfg->exec ? 0 : e->code;
 	}
+	if (rc == 0 && host)
+		rc = resolving_start(host, cfg->sandbox, &cfg->net.resolver, e);
 	if (rc == 0 && !cfg->carrier)
-		rc = common_tls(&opts->common, cfg->security, NET_LISTENS,
-				NULL, &tls, e);
-	if (rc == 0 && cfg->security == SECURITY_CODE)
-		rc = prepare_code(opts, report, &cfg->pake, e);
+		rc = common_tls(common, cfg->security, common->role, host, &tls,
+				e);
 	if (rc < 0)
 		goto out;
-	cfg->cancel_fd = signals_start(e);
+	cfg->cancel_fd = ask.cancel_fd = signals_start(e);
 	if (cfg->cancel_fd < 0) {
 		rc = cfg->cancel_fd;
 		goto out;
 	}
+	if (cfg->security == SECURITY_CODE)
+		rc = one_time_code(common->code_file, host ? &ask : NULL,
+				   report, &cfg->pake, e);
+	if (rc < 0)
+		goto out;
 	cfg->tls = tls;
 	rc = receive_run(cfg, e);
 	/* a receiver without --once ends only by a signal, so the exit status
@@ -371,6 +349,7 @@ out:
 	exec_helper_free(cfg->exec);
 	pake_free(cfg->pake);
 	tls_free(tls);
+	resolver_stop(cfg->net.resolver);
 	return rc;
 }
 
@@ -379,7 +358,10 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 {
 	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct receive_config cfg = {
-		.port = (uint16_t)opts->common.port,
+		.connect_to = opts->connect ? &opts->sender : NULL,
+		.retry_ms = opts->common.retry_s * 1000,
+		.wait_ms = opts->common.wait_s * 1000,
+		.port = common_listen_port(&opts->common),
 		.net = common_net(&opts->common),
 		.security = mode,
 		.dir = opts->dir,
@@ -395,7 +377,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.max_sessions = (unsigned)opts->max_sessions,
 		.max_size = opts->max_size,
 		.max_files = opts->max_files,
-		.allow = &opts->allow,
+		.allow = &opts->common.allow,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
 		.exit_status = signals_exit_status,
@@ -404,9 +386,11 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 	struct report *report;
 	int rc;
 
+	cfg.net.expected = "ferry send --listen";
 	report_cfg.is_single = opts->once;
 	report_cfg.is_remote = opts->carrier != NULL;
 	report_cfg.dir = opts->dir;
+	report_cfg.connects = opts->connect != NULL;
 	report = report_new(&report_cfg);
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -450,6 +434,7 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 static int receive_main(int argc, char **argv, struct err *e)
 {
 	struct receive_options opts = defaults;
+	const struct common_options *common = &opts.common;
 	enum security mode;
 	int first, rc;
 
@@ -459,22 +444,32 @@ static int receive_main(int argc, char **argv, struct err *e)
 		return first;
 	if (first == 0)
 		return cmd_show_help(&cmd_receive, e);
-	rc = common_check(&opts.common, e);
+	rc = read_operands(&opts, argc - first, argv + first, e);
+	opts.common.role = opts.connect || opts.fetch.count > 0 ? NET_CONNECTS :
+								  NET_LISTENS;
 	if (rc == 0)
-		rc = read_operands(&opts, argc - first, argv + first, e);
+		rc = common_check(common, e);
+	if (rc == 0 && opts.connect)
+		rc = common_target(common, "--connect", opts.connect,
+				   &opts.sender, e);
+	if (rc == 0 && opts.connect && opts.fetch.count > 0)
+		rc = err_set(e, ERR_USAGE,
+			     "--connect and HOST:PATH exclude each other");
 	if (rc == 0 && opts.fetch.count > 0) {
-		rc = by_ssh_check(&opts.common, opts.common.port != FERRY_PORT,
-				  e);
+		rc = by_ssh_check(common, common->port != COMMON_NO_PORT, e);
 		mode = SECURITY_SSH;
 	} else if (rc == 0) {
-		rc = by_ssh_check_unused(&opts.common, e);
+		rc = by_ssh_check_unused(common, e);
 		if (rc == 0)
 			rc = fetch_check_unused(&opts.fetch, e);
 		if (rc == 0)
-			rc = common_mode(&opts.common, &mode, e);
+			rc = common_mode(common, &mode, e);
 	}
+	if (rc == 0 && mode == SECURITY_CODE && opts.connect &&
+	    !common->code_file)
+		rc = ask_check("ferry receive", "--connect HOST [DIR]", e);
 	/* a code is valid for one session */
-	if (rc == 0 && mode == SECURITY_CODE)
+	if (rc == 0 && (mode == SECURITY_CODE || opts.connect))
 		opts.once = 1;
 	if (rc == 0)
 		rc = run_reported(&opts, mode, e);
@@ -485,7 +480,9 @@ static int receive_main(int argc, char **argv, struct err *e)
 const struct cmd cmd_receive = {
 	.name = "receive",
 	.alias = "recv",
-	.synopsis = "[OPTION]... [[[USER@]HOST:PATH]... DIR]",
+	.synopsis = "[OPTION]... [[[USER@]HOST:PATH]... DIR]\n"
+		    "       ferry receive [OPTION]... --connect HOST[:PORT] "
+		    "[DIR]",
 	.summary = "listen, or fetch by ssh: into a directory or to standard "
 		   "output",
 	.about = "Listen, and receive what ferry send sends into DIR (default "
@@ -494,7 +491,8 @@ const struct cmd cmd_receive = {
 		 "code and serves the one sender that gives it. In the other "
 		 "security modes, serves any number of senders until a signal "
 		 "ends it, or one session with --once. With HOST:PATH, fetches "
-		 "that by ssh, which starts ferry there, and does not listen.",
+		 "that by ssh, which starts ferry there, and does not listen. "
+		 "With --connect, connects to ferry send --listen instead.",
 	.groups = groups,
 	.run = receive_main,
 };

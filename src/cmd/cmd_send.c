@@ -18,6 +18,7 @@
 #include "cmd/by_ssh.h"
 #include "cmd/common.h"
 #include "cmd/habits.h"
+#include "cmd/one_time_code.h"
 #include "cmd/operand_hints.h"
 #include "cmd/ordered.h"
 #include "cmd/report.h"
@@ -30,6 +31,7 @@
 #include "sender/command.h"
 #include "sender/preview.h"
 #include "sender/send.h"
+#include "session/resolving.h"
 
 enum { SHOWN_MAX = 200 };
 
@@ -50,7 +52,7 @@ struct send_options {
 	const char *files_from; /* NULL: the operands are the sources */
 	int null;         /* names in files_from end with a NUL */
 	struct filter *filter; /* NULL: none */
-	uint64_t retry_s;
+	int listen;
 	int sandbox; /* enum sandbox_mode */
 };
 
@@ -166,9 +168,10 @@ static const struct option_word special_words[] = {
 #define OFF(field) offsetof(struct send_options, field)
 
 static const struct option_row rows[] = {
-	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
-	  .min = 1, .max = UINT16_MAX, .off = OFF(common.port),
-	  .help = "port of the receiver (default 9473)" },
+	{ .name = "listen", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(listen),
+	  .help = "wait for ferry receive --connect, instead of connecting: "
+		  "there is no HOST" },
 	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]",
 	  .kind = OPTION_SET, .set = set_codec, .guess = guess_codec,
 	  .off = OFF(codec),
@@ -193,10 +196,6 @@ static const struct option_row rows[] = {
 	  .help = "run the COMMAND that follows -- and send its output like "
 		  "standard input, but commit it only if COMMAND ends with "
 		  "status 0" },
-	{ .name = "retry", .arg = "S", .kind = OPTION_NUMBER, .min = 0,
-	  .max = 30 * 86400, .off = OFF(retry_s),
-	  .help = "keep trying to connect, and reconnect when the connection "
-		  "is lost, for S seconds (default 0: do not retry)" },
 	{ .name = "symlinks", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(symlinks), .words = symlinks_words,
 	  .help = "keep (default; only those that stay inside the tree that is "
@@ -272,6 +271,14 @@ static int exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+static void hint_at_missing_host(struct err *e)
+{
+	const size_t used = strlen(e->text);
+
+	snprintf(e->text + used, sizeof(e->text) - used,
+		 " (a file with this name exists here: is HOST missing?)");
+}
+
 static int operand_missing(int count, const char *only, struct err *e)
 {
 	char text[SHOWN_MAX];
@@ -292,20 +299,23 @@ static int operand_missing(int count, const char *only, struct err *e)
 static int bad_host(const char *host, struct err *e)
 {
 	const char *colon = strchr(host, ':');
-	const char *hint = "";
-	char text[SHOWN_MAX];
+	const size_t used = strlen(e->text);
 
 	if (exists(host))
-		hint = " (a file with this name exists here: is HOST missing?)";
+		hint_at_missing_host(e);
 	else if (colon && colon[1] &&
 		 !colon[1 + strspn(colon + 1, "0123456789")])
-		hint = " (a directory of digits, by ssh, is written HOST:./N)";
-	return err_prefix(e, "HOST '%s'%s", escape(text, host), hint);
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (a directory of digits, by ssh, is written "
+			 "HOST:./N)");
+	return e->code;
 }
 
-/* Parse the last operand, the host.  port is that of -p, or 0. */
-static int read_host(struct operands *o, uint16_t port, struct err *e)
+/* Parse the last operand, the host. */
+static int read_host(struct operands *o, const struct common_options *common,
+		     struct err *e)
 {
+	const int is_path = is_stdin(o->host) || strchr(o->host, '/');
 	char text[SHOWN_MAX];
 
 	o->is_ssh = target_is_ssh(o->host);
@@ -313,21 +323,31 @@ static int read_host(struct operands *o, uint16_t port, struct err *e)
 		return err_prefix(e, "'%s'", escape(text, o->host));
 	if (o->is_ssh)
 		return 0;
-	if (is_stdin(o->host) || strchr(o->host, '/'))
+	if (is_path)
 		return err_set(e, ERR_USAGE,
 			       "the last operand must be the HOST to send to, "
 			       "but '%s' is %s", escape(text, o->host),
 			       is_stdin(o->host) ? "standard input" :
 						   "a path (to copy on this "
 						   "host, use cp -a)");
-	if (addr_parse(&o->dest, o->host, port ? port : FERRY_PORT, e))
+	if (common_target(common, "HOST", o->host, &o->dest, e))
 		return bad_host(o->host, e);
-	if (o->dest.has_port && port && port != o->dest.port)
-		return err_set(e, ERR_USAGE,
-			       "two different ports: -p %u and "
-			       "'%s'", (unsigned)port,
-			       escape(text, o->host));
 	return 0;
+}
+
+/* With --listen, all operands are PATHs.  The last of several that does not
+ * exist is rather a HOST than a file that is missing. */
+static int check_no_host(int count, char **args, struct err *e)
+{
+	const char *last = count > 1 ? args[count - 1] : "";
+	char text[SHOWN_MAX];
+
+	if (!*last || is_stdin(last) || strchr(last, '/') || exists(last))
+		return 0;
+	return err_set(e, ERR_USAGE,
+		       "with --listen there is no HOST, and no file '%s' "
+		       "either: either leave out '%s' or --listen",
+		       escape(text, last), text);
 }
 
 /* With --files-from: [DIR] HOST. */
@@ -335,16 +355,17 @@ static int read_list_operands(struct operands *o,
 			      const struct send_options *opts, int count,
 			      char **args, struct err *e)
 {
+	const int dirs = opts->listen ? count : count - 1;
 	char text[SHOWN_MAX];
 
-	if (count == 0)
+	if (dirs < 0)
 		return err_set(e, ERR_USAGE, "missing HOST");
-	if (count > 2)
+	if (dirs > 1)
 		return err_set(e, ERR_USAGE,
 			       "--files-from allows one PATH, the directory "
 			       "that the names are relative to: extra operand "
 			       "'%s'", escape(text, args[1]));
-	o->list_dir = count == 2 ? args[0] : ".";
+	o->list_dir = dirs == 1 ? args[0] : ".";
 	if (is_stdin(o->list_dir))
 		return err_set(e, ERR_USAGE,
 			       "with --files-from, PATH must be a directory, "
@@ -353,8 +374,10 @@ static int read_list_operands(struct operands *o,
 		return err_set(e, ERR_USAGE,
 			       "%s and --files-from exclude each other",
 			       o->command ? "--" COMMAND_OPTION : "--name");
+	if (opts->listen)
+		return 0;
 	o->host = args[count - 1];
-	return read_host(o, (uint16_t)opts->common.port, e);
+	return read_host(o, &opts->common, e);
 }
 
 /* What excludes what about standard input. */
@@ -383,25 +406,29 @@ static int read_operands(struct operands *o, const struct send_options *opts,
 
 	if (opts->from_command && !o->command)
 		return err_set(e, ERR_USAGE,
-			       "--" COMMAND_OPTION " needs a command: HOST -- "
-			       "COMMAND [ARG]...");
+			       "--" COMMAND_OPTION " needs a command: %s-- "
+			       "COMMAND [ARG]...", opts->listen ? "" : "HOST ");
 	if (opts->files_from)
 		return read_list_operands(o, opts, count, args, e);
 	if (opts->null)
 		return err_set(e, ERR_USAGE, "-0 needs --files-from");
-	if (count == 0 && o->command)
-		return err_set(e, ERR_USAGE, "missing HOST before --");
-	if (count < 2 && !o->command)
-		return operand_missing(count, count ? args[0] : NULL, e);
 	o->paths = args;
-	o->path_count = count - 1;
-	o->host = args[count - 1];
+	o->path_count = opts->listen ? count : count - 1;
+	if (o->path_count < 0 && o->command)
+		return err_set(e, ERR_USAGE, "missing HOST before --");
+	if (count == 0 && opts->listen && !o->command)
+		return err_set(e, ERR_USAGE, "missing PATH");
+	if (o->path_count <= 0 && !opts->listen && !o->command)
+		return operand_missing(count, count ? args[0] : NULL, e);
 	for (int i = 0; i < o->path_count; i++)
 		o->has_stdin += is_stdin(args[i]);
 	rc = check_stdin_operands(o, opts, e);
+	if (rc == 0 && opts->listen)
+		return check_no_host(count, args, e);
+	o->host = args[count - 1];
 	if (rc == 0)
 		rc = operand_hints_send(args, count, e);
-	return rc ? rc : read_host(o, (uint16_t)opts->common.port, e);
+	return rc ? rc : read_host(o, &opts->common, e);
 }
 
 static int check_stdin(struct err *e)
@@ -439,7 +466,7 @@ static int add_list(const struct operands *o, const struct send_options *opts,
 	if (*list_fd < 0)
 		return *list_fd;
 	/* a new session sends all directories again */
-	if (opts->retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
+	if (opts->common.retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
 		return err_set(e, ERR_USAGE,
 			       "--retry needs a list that can be read again: "
 			       "write it to a regular file");
@@ -498,36 +525,14 @@ static int add_sources(const struct operands *o,
 /* With "ferry send a b" the last file is taken for the host. */
 static void hint_at_file(const struct operands *o, struct err *e)
 {
-	const size_t used = strlen(e->text);
-
 	if (e->code == ERR_CONNECT && o->host && exists(o->host))
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (a file with this name exists here: is HOST "
-			 "missing?)");
-}
-
-static int prepare_code(const struct send_options *opts,
-			const struct operands *o, struct report *report,
-			struct send_config *cfg, struct err *e)
-{
-	const char *path = opts->common.code_file;
-	char code[CODE_MAX] = "";
-
-	if (path)
-		cfg->pake = pake_new_from_file(path, NET_CONNECTS, e);
-	else if (ask_code(o->host, cfg->cancel_fd, code, e) == 0)
-		cfg->pake = pake_new(code, e);
-	if (cfg->pake)
-		report_set_code(report, NULL, cfg->pake);
-	code_wipe(code);
-	return cfg->pake ? 0 : e->code;
+		hint_at_missing_host(e);
 }
 
 /* For renew_code() in struct send_config. */
 struct renewal {
-	const char *host;
+	struct ask ask;
 	int tty; /* opened before the sandbox; -1 */
-	int cancel_fd;
 	struct pake *pake;
 };
 
@@ -535,7 +540,7 @@ static int renew_code(void *ctx, struct err *e)
 {
 	const struct renewal *r = ctx;
 	char code[CODE_MAX];
-	int rc = ask_again(r->tty, r->host, r->cancel_fd, code, e);
+	int rc = ask_again(r->tty, &r->ask, code, e);
 
 	if (rc == 0)
 		rc = pake_renew(r->pake, code, e);
@@ -564,8 +569,9 @@ static int run_session(const struct send_options *opts,
 {
 	const struct common_options *common = &opts->common;
 	struct session_summary summary;
-	struct renewal renewal = { .host = o->host, .tty = -1 };
+	struct renewal renewal = { .tty = -1 };
 	struct client *client = NULL;
+	const int listens = opts->listen;
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
 	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
@@ -583,12 +589,13 @@ static int run_session(const struct send_options *opts,
 			client_set_events(client, cfg->events);
 			cfg->carrier = client_carrier(client);
 		}
+	} else if (!opts->dry_run && !listens && !cfg->carrier) {
+		rc = resolving_start(o->dest.host, cfg->sandbox,
+				     &cfg->net.resolver, e);
 	}
-	if (rc == 0 && !opts->dry_run)
-		rc = send_start_resolver(cfg, e);
 	if (rc == 0 && !opts->dry_run && !cfg->carrier)
-		rc = common_tls(common, cfg->security, NET_CONNECTS,
-				o->dest.host, &tls, e);
+		rc = common_tls(common, cfg->security, common->role,
+				listens ? NULL : o->dest.host, &tls, e);
 	if (rc < 0)
 		goto out;
 	rc = add_sources(o, opts, &scan, &list_fd, cfg, e);
@@ -603,15 +610,17 @@ static int run_session(const struct send_options *opts,
 		signals_forward(command_signal_fd(cfg->command));
 	/* Where all sources are bad, they are only reported. */
 	is_preview |= scan && scan_root_count(scan) == 0 && cfg->stdin_fd < 0;
+	renewal.ask = (struct ask){ "ferry receive", o->host, cfg->cancel_fd };
 	if (cfg->security == SECURITY_CODE && !is_preview)
-		rc = prepare_code(opts, o, report, cfg, e);
+		rc = one_time_code(common->code_file,
+				   listens ? NULL : &renewal.ask, report,
+				   &cfg->pake, e);
 	if (rc < 0)
 		goto out;
 	/* a code from a file is not the user's to type */
-	if (cfg->security == SECURITY_CODE && !common->code_file)
+	if (cfg->security == SECURITY_CODE && !common->code_file && !listens)
 		renewal.tty = ask_open();
 	if (renewal.tty >= 0) {
-		renewal.cancel_fd = cfg->cancel_fd;
 		renewal.pake = cfg->pake;
 		cfg->renew_code = renew_code;
 		cfg->renew_ctx = &renewal;
@@ -644,6 +653,9 @@ static int run_reported(const struct send_options *opts,
 	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct send_config cfg = {
 		.dest = o->dest,
+		.is_listening = opts->listen,
+		.allow = &opts->common.allow,
+		.wait_ms = opts->common.wait_s * 1000,
 		.net = common_net(&opts->common),
 		.security = mode,
 		.digest = opts->digest,
@@ -659,13 +671,15 @@ static int run_reported(const struct send_options *opts,
 		.stdin_name = opts->name ? opts->name : "stdin",
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
-		.retry_ms = opts->retry_s * 1000,
+		.retry_ms = opts->common.retry_s * 1000,
 		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.cancel_fd = -1,
 	};
 	struct report *report;
 	int rc;
 
+	if (opts->listen)
+		cfg.dest.port = common_listen_port(&opts->common);
 	/* As with "| head": the list ends quietly when its reader has gone. */
 	if (opts->dry_run && opts->common.json_fd < 0)
 		signal(SIGPIPE, SIG_DFL);
@@ -674,7 +688,8 @@ static int run_reported(const struct send_options *opts,
 	report_cfg.is_remote = o->carrier != NULL;
 	report_cfg.is_single = 1;
 	report_cfg.has_stdin = o->has_stdin;
-	report_cfg.has_retry = opts->retry_s > 0;
+	report_cfg.has_retry = opts->common.retry_s > 0;
+	report_cfg.connects = !opts->listen;
 	report_cfg.peer = o->host;
 	report = report_new(&report_cfg);
 	if (!report)
@@ -693,6 +708,7 @@ static int parse_rest(const struct send_options *opts, char **command,
 {
 	enum security mode = SECURITY_NONE;
 	struct operands o = { .command = opts->from_command ? command : NULL };
+	const int asks = !opts->listen && !opts->common.code_file;
 	int rc = common_check(&opts->common, e);
 
 	if (rc == 0)
@@ -705,7 +721,8 @@ static int parse_rest(const struct send_options *opts, char **command,
 			     "listed (-) and the file of %s",
 			     common_reads_stdin(&opts->common));
 	if (rc == 0 && o.is_ssh) {
-		rc = by_ssh_check(&opts->common, opts->common.port != 0, e);
+		rc = by_ssh_check(&opts->common,
+				  opts->common.port != COMMON_NO_PORT, e);
 		mode = SECURITY_SSH;
 	} else if (rc == 0) {
 		rc = by_ssh_check_unused(&opts->common, e);
@@ -714,8 +731,8 @@ static int parse_rest(const struct send_options *opts, char **command,
 		if (rc == 0 && !opts->dry_run)
 			rc = common_mode(&opts->common, &mode, e);
 	}
-	if (rc == 0 && mode == SECURITY_CODE && !opts->common.code_file)
-		rc = ask_check(e);
+	if (rc == 0 && mode == SECURITY_CODE && asks)
+		rc = ask_check("ferry send", "PATH... HOST", e);
 	return rc ? rc : run_reported(opts, &o, mode, e);
 }
 
@@ -731,7 +748,6 @@ static void init_options(struct send_options *opts)
 	opts->digest = &digest_xxh3;
 	opts->symlinks = SCAN_KEEP;
 	common_init(&opts->common);
-	opts->common.port = 0; /* to see whether -p was given */
 	codec_parse("none", &opts->codec);
 }
 
@@ -807,6 +823,7 @@ static int send_main(int argc, char **argv, struct err *e)
 	argc = cut_command(argc, argv, &command);
 	init_options(&opts);
 	first = options_parse(groups, argc, argv, &opts, e);
+	opts.common.role = opts.listen ? NET_LISTENS : NET_CONNECTS;
 	if (first > 0)
 		rc = parse_rest(&opts, command, argc - first, argv + first, e);
 	else
@@ -817,7 +834,9 @@ static int send_main(int argc, char **argv, struct err *e)
 
 const struct cmd cmd_send = {
 	.name = "send",
-	.synopsis = "[OPTION]... PATH... TARGET [-- COMMAND [ARG]...]",
+	.synopsis = "[OPTION]... PATH... TARGET [-- COMMAND [ARG]...]\n"
+		    "       ferry send [OPTION]... --listen PATH... "
+		    "[-- COMMAND [ARG]...]",
 	.summary = "send files, directories or standard input to a receiver",
 	.about = "Send files, directories or standard input (PATH -), and wait "
 		 "until they are committed at the other host. TARGET is "
@@ -825,7 +844,8 @@ const struct cmd cmd_send = {
 		 "which starts ferry there; or HOST[:PORT], where ferry receive "
 		 "listens ([ADDR]:PORT for an IPv6 address). A directory "
 		 "photos arrives as photos/...; photos/. sends only its "
-		 "contents.",
+		 "contents. With --listen, wait for one ferry receive "
+		 "--connect, and send to that.",
 	.groups = groups,
 	.run = send_main,
 };

@@ -11,14 +11,44 @@
 
 #include "auth/key.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "sender/send.h" /* enum sandbox_mode */
 
-enum { TIMEOUT_S = 60, FD_MAX = 65535 };
+enum { TIMEOUT_S = 60, FD_MAX = 65535, SHOWN_MAX = 200 };
 
 #define OFF(field) offsetof(struct common_options, field)
 #define ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
 
+static int set_allow(void *field, const char *value)
+{
+	struct cidr_list *list = field;
+
+	if (list->count == CIDR_LIST_MAX ||
+	    cidr_parse(&list->nets[list->count], value))
+		return ERR_RANGE;
+	list->count++;
+	return 0;
+}
+
 static const struct option_row connection_rows[] = {
+	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
+	  .min = 0, .max = UINT16_MAX, .off = OFF(port),
+	  .help = "port to connect to or to listen on (default 9473; 0: listen "
+		  "on any free port)" },
+	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
+	  .set = set_allow, .off = OFF(allow),
+	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
+		   "address (at most 64)",
+	  .help = "listening: network that may connect; repeatable (default: "
+		  "any address)" },
+	{ .name = "wait", .arg = "S", .kind = OPTION_NUMBER, .min = 1,
+	  .max = 30 * 86400, .off = OFF(wait_s),
+	  .help = "listening: end if nobody has come for S seconds (default: "
+		  "wait for ever)" },
+	{ .name = "retry", .arg = "S", .kind = OPTION_NUMBER, .min = 0,
+	  .max = 30 * 86400, .off = OFF(retry_s),
+	  .help = "connecting: keep trying, and reconnect when the connection "
+		  "is lost, for S seconds (default 0: do not retry)" },
 	{ .letter = 'b', .name = "bind", .arg = "ADDR", .kind = OPTION_TEXT,
 	  .off = OFF(bind), .help = "local address to use" },
 	{ .letter = '4', .kind = OPTION_FLAG, .value = 1, .off = OFF(family),
@@ -61,9 +91,10 @@ static int add_pin(void *field, const char *value)
 
 static const struct option_row security_rows[] = {
 	{ .name = "code", .kind = OPTION_FLAG, .value = 1, .off = OFF(code),
-	  .wants = "ferry send asks for it, or reads it with --code-file FILE",
-	  .help = "TLS with a one-time code that receive shows and send asks "
-		  "for (default)" },
+	  .wants = "the side that connects asks for it, or reads it with "
+		   "--code-file FILE",
+	  .help = "TLS with a one-time code that the side that listens shows "
+		  "and the other one asks for (default)" },
 	{ .name = "code-file", .arg = "FILE", .kind = OPTION_TEXT,
 	  .off = OFF(code_file),
 	  .help = "the same, with the code from FILE, which is marked when "
@@ -83,7 +114,7 @@ static const struct option_row security_rows[] = {
 	{ .name = "peer-name", .arg = "NAME", .kind = OPTION_TEXT,
 	  .off = OFF(peer_name),
 	  .help = "with --ca: the name that the other side's certificate must "
-		  "have (for send, default HOST; for receive, any)" },
+		  "have (default: connecting, HOST; listening, any)" },
 	{ .name = "pin", .arg = "sha256:HEX", .kind = OPTION_SET,
 	  .set = add_pin, .off = OFF(pins),
 	  .wants = "'sha256:' and 64 hex digits, at most 64 times",
@@ -169,7 +200,7 @@ const struct option_group common_output = { "Output", ROWS(output_rows),
 void common_init(struct common_options *o)
 {
 	memset(o, 0, sizeof(*o));
-	o->port = FERRY_PORT;
+	o->port = COMMON_NO_PORT;
 	o->timeout_s = TIMEOUT_S;
 	o->json_fd = -1;
 	o->progress = PROGRESS_AUTO;
@@ -190,8 +221,26 @@ static int check_json_fd(int fd, struct err *e)
 	return 0;
 }
 
+/* The first option that was given and is for the other role than ours. */
+static const char *of_other_role(const struct common_options *o)
+{
+	if (o->role == NET_LISTENS)
+		return o->retry_s ? "--retry" : NULL;
+	return o->allow.count ? "--allow" : o->wait_s ? "--wait" :
+	       o->port == 0 ? "-p 0" : NULL;
+}
+
 int common_check(const struct common_options *o, struct err *e)
 {
+	const char *other = of_other_role(o);
+
+	if (other)
+		return err_set(e, ERR_USAGE,
+			       o->role == NET_LISTENS ?
+				       "%s is for the side that connects, and "
+				       "this one listens" :
+				       "%s is for the side that listens, and "
+				       "this one connects", other);
 	if (o->family == 3)
 		return err_set(e, ERR_USAGE, "-4 and -6 exclude each other");
 	if (o->quiet && o->verbose)
@@ -280,6 +329,27 @@ int common_tls(const struct common_options *o, enum security mode,
 		return 0;
 	*tls = tls_new(&cfg, e);
 	return *tls ? 0 : e->code;
+}
+
+int common_target(const struct common_options *o, const char *what,
+		  const char *text, struct host_port *target, struct err *e)
+{
+	const int has_port = o->port != COMMON_NO_PORT;
+	const uint16_t port = has_port ? (uint16_t)o->port : FERRY_PORT;
+	char shown[SHOWN_MAX];
+
+	text_escape(shown, sizeof(shown), text, strlen(text));
+	if (addr_parse(target, text, port, e) < 0)
+		return err_prefix(e, "%s '%s'", what, shown);
+	if (target->has_port && has_port && port != target->port)
+		return err_set(e, ERR_USAGE, "two different ports: -p %u and "
+					     "'%s'", (unsigned)port, shown);
+	return 0;
+}
+
+uint16_t common_listen_port(const struct common_options *o)
+{
+	return o->port == COMMON_NO_PORT ? FERRY_PORT : (uint16_t)o->port;
 }
 
 struct net_options common_net(const struct common_options *o)

@@ -13,7 +13,10 @@
 #include "auth/tls.h"
 #include "cmd/options.h"
 #include "cmd/report.h"
+#include "net/cidr.h"
 #include "net/dial.h"
+
+#define COMMON_NO_PORT UINT64_MAX
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
@@ -25,7 +28,11 @@ struct pin_list {
 /* The first member of each command's option struct.  Strings are borrowed from
  * argv. */
 struct common_options {
-	uint64_t port;
+	enum net_role role; /* set by the command before common_check() */
+	uint64_t port; /* COMMON_NO_PORT: not given */
+	struct cidr_list allow; /* of the side that listens */
+	uint64_t wait_s;
+	uint64_t retry_s; /* of the side that connects */
 	const char *bind;
 	int family; /* bits: 1 for -4, 2 for -6 */
 	const char *congestion;
@@ -55,8 +62,9 @@ extern const struct option_word common_sandbox_words[];
 /* The defaults. */
 void common_init(struct common_options *o);
 
-/* Check what a single row cannot: that no two options exclude each other, and
- * that the descriptor of --json is writable.  Returns 0 or ERR_USAGE. */
+/* Check what a single row cannot: that no two options exclude each other, that
+ * each is for our role, and that the descriptor of --json is writable.  Returns
+ * 0 or ERR_USAGE. */
 int common_check(const struct common_options *o, struct err *e);
 
 /*
@@ -74,6 +82,16 @@ int common_mode(const struct common_options *o, enum security *mode,
 int common_tls(const struct common_options *o, enum security mode,
 	       enum net_role role, const char *host, struct tls **tls,
 	       struct err *e);
+
+/*
+ * Parse HOST[:PORT], the peer to connect to; what: how it is called, such as
+ * "HOST".  Its port may also come from -p.  Returns 0 or ERR_USAGE.
+ */
+int common_target(const struct common_options *o, const char *what,
+		  const char *text, struct host_port *target, struct err *e);
+
+/* The port to listen on. */
+uint16_t common_listen_port(const struct common_options *o);
 
 /* The options of the connection, as net/ takes them. */
 struct net_options common_net(const struct common_options *o);

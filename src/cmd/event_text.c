@@ -47,26 +47,49 @@ const char *event_text_security(enum security mode)
 	return "not encrypted";
 }
 
+/* "192.0.2.1:9473" or "[2001:db8::1]:9473" */
+static const char *place_text(char *dst, size_t size, const char *address,
+			      size_t len, uint16_t port)
+{
+	const int is_v6 = memchr(address, ':', len) != NULL;
+	char addr[SHOWN_MAX];
+
+	snprintf(dst, size, "%s%s%s:%u", is_v6 ? "[" : "",
+		 escape(addr, address, len), is_v6 ? "]" : "", (unsigned)port);
+	return dst;
+}
+
 const char *event_text_listening(char *dst, const char *dir,
 				 const char *address, size_t len,
 				 uint16_t port, enum security mode)
 {
-	const int is_v6 = memchr(address, ':', len) != NULL;
-	char into[SHOWN_MAX], addr[SHOWN_MAX];
+	char into[SHOWN_MAX], place[SHOWN_MAX + 16];
 
 	if (dir)
 		escape(into, dir, strlen(dir));
-	snprintf(dst, EVENT_TEXT_MAX, "receiving %s %s on %s%s%s:%u (%s)",
+	snprintf(dst, EVENT_TEXT_MAX, "receiving %s %s on %s (%s)",
 		 dir ? "into" : "to", dir ? into : "standard output",
-		 is_v6 ? "[" : "", escape(addr, address, len),
-		 is_v6 ? "]" : "", (unsigned)port, event_text_security(mode));
+		 place_text(place, sizeof(place), address, len, port),
+		 event_text_security(mode));
+	return dst;
+}
+
+const char *event_text_awaiting(char *dst, const char *address, size_t len,
+				uint16_t port, enum security mode)
+{
+	char place[SHOWN_MAX + 16];
+
+	snprintf(dst, EVENT_TEXT_MAX, "waiting for a receiver on %s (%s)",
+		 place_text(place, sizeof(place), address, len, port),
+		 event_text_security(mode));
 	return dst;
 }
 
 const char *event_text_invitation(char *dst, const char *address, size_t len,
-				  uint16_t port)
+				  uint16_t port, int is_sender)
 {
 	char host[HOST_NAME_MAX + 1] = "", shown_host[SHOWN_MAX], port_text[8];
+	char place[SHOWN_MAX + 16];
 	const int is_any = (len == 2 && memcmp(address, "::", 2) == 0) ||
 			   (len == 7 && memcmp(address, "0.0.0.0", 7) == 0);
 	int is_v6;
@@ -80,11 +103,13 @@ const char *event_text_invitation(char *dst, const char *address, size_t len,
 	snprintf(port_text, sizeof(port_text), ":%u", (unsigned)port);
 	if (port == FERRY_PORT)
 		port_text[0] = '\0';
-	snprintf(dst, EVENT_TEXT_MAX,
-		 is_v6 && port_text[0] ?
-			 "on the other host: ferry send PATH... [%s]%s" :
-			 "on the other host: ferry send PATH... %s%s",
+	snprintf(place, sizeof(place),
+		 is_v6 && port_text[0] ? "[%s]%s" : "%s%s",
 		 escape(shown_host, address, len), port_text);
+	snprintf(dst, EVENT_TEXT_MAX,
+		 is_sender ? "on the other host: ferry receive --connect %s" :
+			     "on the other host: ferry send PATH... %s",
+		 place);
 	return dst;
 }
 

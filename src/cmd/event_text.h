@@ -29,9 +29,14 @@ const char *event_text_listening(char *dst, const char *dir,
 				 const char *address, size_t len,
 				 uint16_t port, enum security mode);
 
-/* The command for the other host, to send to this address. */
+/* The same of a sender. */
+const char *event_text_awaiting(char *dst, const char *address, size_t len,
+				uint16_t port, enum security mode);
+
+/* The command for the other host, to send to this address or, where this side
+ * sends, to receive from it. */
 const char *event_text_invitation(char *dst, const char *address, size_t len,
-				  uint16_t port);
+				  uint16_t port, int is_sender);
 
 /* Such as "committed"; also used in the JSON event. */
 const char *event_text_status(const struct session_file *f);

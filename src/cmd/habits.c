@@ -9,7 +9,7 @@
 
 const struct option_habit habits_send[] = {
 	{ "--accept --once --stdout --sync --max-sessions --max-size "
-	  "--max-files --allow --exec --chmod",
+	  "--max-files --exec --chmod --connect",
 	  "an option of ferry receive", 0 },
 	{ "-r -R --recursive --recurse",
 	  "a directory is sent with all that is in it", 1 },
@@ -44,7 +44,7 @@ const struct option_habit habits_send[] = {
 
 const struct option_habit habits_receive[] = {
 	{ "-j --streams --name -n --stdin-from-command "
-	  "--dry-run --files-from -0 --retry",
+	  "--dry-run --files-from -0 --listen",
 	  "an option of ferry send", 0 },
 	{ "-o -O -d --output --output-dir --dir --directory --dest",
 	  "the directory is the operand: ferry receive DIR", 0 },
@@ -53,7 +53,7 @@ const struct option_habit habits_receive[] = {
 	{ "-P --partial --resume --continue",
 	  "what was interrupted is resumed, progress is shown by ferry send, "
 	  "and -p N is the port", 1 },
-	{ "-l --listen", "ferry receive always listens", 1 },
+	{ "-l", "ferry receive listens unless --connect HOST is given", 1 },
 	{ "-k --daemon --keep-open",
 	  "with a key (--key FILE), ferry receive serves until it is ended",
 	  0 },

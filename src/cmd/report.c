@@ -122,7 +122,7 @@ static size_t address_part(const char **address)
 	return strlen(*address);
 }
 
-/* Shown even with -q: without the code nobody can send. */
+/* Shown even with -q: without the code nobody can connect. */
 static void tell_code(struct report *r, const char *address, size_t len,
 		      uint16_t port)
 {
@@ -130,8 +130,9 @@ static void tell_code(struct report *r, const char *address, size_t len,
 	struct buf *json;
 
 	if (!r->cfg.quiet)
-		outputs_say(r->out, event_text_invitation(text, address, len,
-							  port));
+		outputs_say(r->out,
+			    event_text_invitation(text, address, len, port,
+						  r->cfg.is_sender));
 	snprintf(text, sizeof(text), "one-time code:     %s", r->code);
 	outputs_say(r->out, text);
 	json = outputs_json(r->out);
@@ -150,8 +151,12 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 
 	pthread_mutex_lock(&r->lock);
 	if (!r->cfg.quiet) {
-		event_text_listening(text, r->cfg.dir, address, len, port,
-				     r->cfg.security);
+		if (r->cfg.is_sender)
+			event_text_awaiting(text, address, len, port,
+					    r->cfg.security);
+		else
+			event_text_listening(text, r->cfg.dir, address, len,
+					     port, r->cfg.security);
 		outputs_say(r->out, text);
 		warn_plain(r);
 	}
@@ -212,7 +217,7 @@ static void on_session(void *ctx, uint64_t number,
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
 	text_escape(who, sizeof(who), peer->address, strlen(peer->address));
 	add_peer(r, number, who);
-	if (r->cfg.is_sender)
+	if (r->cfg.connects)
 		warn_plain(r);
 	session_text(text, r, number, who, peer->identity);
 	/* a sender's first is no news */
@@ -402,14 +407,20 @@ static void say_stopped(struct report *r, uint64_t number, const char *peer,
 					       r->cfg.has_retry));
 }
 
-static void say_sent(struct report *r, const struct session_summary *s)
+/* address: the receiver's, escaped, for where it was not named. */
+static void say_sent(struct report *r, const char *address,
+		     const struct session_summary *s)
 {
 	char text[EVENT_TEXT_MAX], peer[EVENT_TEXT_SHOWN_MAX];
 
 	if (r->cfg.quiet || (r->cfg.is_remote && !r->cfg.verbose) ||
 	    (s->code && !s->files))
 		return;
-	text_escape(peer, sizeof(peer), r->cfg.peer, strlen(r->cfg.peer));
+	if (r->cfg.peer)
+		text_escape(peer, sizeof(peer), r->cfg.peer,
+			    strlen(r->cfg.peer));
+	else
+		snprintf(peer, sizeof(peer), "%s", address);
 	outputs_say(r->out, r->cfg.is_preview ?
 				    event_text_preview(text, s, peer) :
 				    event_text_sent(text, s, peer));
@@ -454,7 +465,7 @@ static void on_summary(void *ctx, uint64_t number,
 		say_repeats(r, find_repeats(r, number));
 	peer = take_peer(r, number);
 	if (r->cfg.is_sender)
-		say_sent(r, s);
+		say_sent(r, peer ? peer->text : "the receiver", s);
 	else
 		say_received(r, number, peer ? peer->text : "?", s, e);
 	say_stopped(r, number, peer ? peer->text : "?", s);

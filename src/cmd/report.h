@@ -31,7 +31,9 @@ struct report_config {
 	int quiet, verbose;
 	int progress;   /* enum progress_when */
 	enum security security;
-	const char *peer; /* sender: the host as the user named it */
+	int connects; /* this side makes the connection */
+	/* sender: the host as the user named it; NULL: it was not named */
+	const char *peer;
 	const char *dir;  /* receiver: NULL for standard output */
 };
 

@@ -428,6 +428,8 @@ static int is_forbidden(const struct race *r)
 static int set_connect_error(const struct race *r, const char *host,
 			     unsigned port, struct err *e)
 {
+	const char *expected = r->opt->expected ? r->opt->expected
+						: "ferry receive";
 	char causes[384], library[64], hint[192] = "";
 	int may_be_absent = 0;
 
@@ -442,14 +444,14 @@ static int set_connect_error(const struct race *r, const char *host,
 	if (interposed_by(library, sizeof(library)))
 		snprintf(hint, sizeof(hint),
 			 " (the connection is made by %s: does its proxy "
-			 "work, and is 'ferry receive' running there?)",
-			 library);
+			 "work, and is '%s' running there?)",
+			 library, expected);
 	else if (is_forbidden(r))
 		snprintf(hint, sizeof(hint),
 			 " (a firewall or sandbox on this host forbids it)");
 	else if (may_be_absent)
 		snprintf(hint, sizeof(hint),
-			 " (is 'ferry receive' running there?)");
+			 " (is '%s' running there?)", expected);
 	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s",
 		       host, port, causes, hint);
 }

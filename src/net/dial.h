@@ -30,6 +30,9 @@ struct net_options {
 	/* For connecting, keep-alive and TCP_USER_TIMEOUT; 0: no limit. */
 	int timeout_ms;
 	const char *congestion; /* TCP_CONGESTION, or NULL */
+	/* What should listen where we connect to, for messages: "ferry send
+	 * --listen"; NULL: "ferry receive". */
+	const char *expected;
 	struct resolver *resolver; /* for host names; borrowed; may be NULL,
 				      see resolver.h */
 };

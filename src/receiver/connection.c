@@ -177,13 +177,29 @@ static int open_channel(struct recv_connection *c, struct err *e)
 	return 0;
 }
 
+/* What a receiver that connects begins with: the sender learns that this is
+ * one, also without TLS, and whether the connection is for a session that there
+ * is (acceptor.h). */
+static int announce(struct recv_connection *c, struct err *e)
+{
+	int rc;
+
+	if (!c->is_further)
+		return channel_ping(&c->channel, e);
+	channel_put_timeout(&c->channel);
+	rc = channel_send(&c->channel, NULL, 0, e);
+	return rc ? rc : stream_flush(c->channel.stream, e);
+}
+
+/* Returns ERR_AGAIN, with nothing in e, for a PING: the peer is a receiver that
+ * connects, since a sender has nothing to say before HELLO and JOIN. */
 static int wait_header(struct recv_connection *c, struct frame *f,
 		       struct err *e)
 {
 	for (;;) {
 		int rc = channel_poll_header(&c->channel, f, e);
 
-		if (rc != ERR_AGAIN)
+		if (rc != ERR_AGAIN || c->channel.has_begun)
 			return rc;
 		rc = stream_wait(c->channel.stream, -1, -1, e);
 		if (rc < 0)
@@ -278,6 +294,11 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 				     "the receiver accepts only a single file "
 				     "(--stdout)",
 				     e);
+	if (m.flags & HELLO_AGAIN &&
+	    !sessions_have_lost(c->set->sessions, m.session))
+		return refuse_sender(c, WERR_BUSY, ERR_CONNECT,
+				     "the sender waits for another receiver, "
+				     "whose connection was lost", e);
 	no_dir = recv_setup_check_dir(c->set->setup);
 	if (no_dir)
 		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, no_dir, e);
@@ -381,6 +402,16 @@ static void want_further(struct recv_connection *c)
 	wake_signal(&set->wake);
 }
 
+/* What we have connected to gives us no session. */
+static int take_refusal(struct recv_connection *c, const struct frame *f,
+			struct err *e)
+{
+	uint8_t body[FRAME_REPLY_MAX];
+	int rc = channel_recv_fields(&c->channel, body, f->len, e);
+
+	return rc ? rc : channel_peer_error(body, f->len, e);
+}
+
 /* From the first byte to READY.  The deadline is that of HELLO_MS. */
 static int begin_stream(struct recv_connection *c, struct err *e)
 {
@@ -390,6 +421,8 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 
 	if (rc == 0)
 		rc = open_channel(c, e);
+	if (rc == 0 && c->connects && !c->is_carried)
+		rc = announce(c, e);
 	if (rc == 0)
 		rc = wait_header(c, &f, e);
 	if (rc == ERR_AUTH && c->channel.stream) {
@@ -398,6 +431,10 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 				   "this side uses another security mode");
 		return rc;
 	}
+	if (rc == ERR_AGAIN)
+		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
+				     "both sides receive: one of them has to "
+				     "run 'ferry send'", e);
 	if (rc == ERR_PROTOCOL)
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 				     "this is not ferry's protocol (do both "
@@ -405,6 +442,8 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 				     e);
 	if (rc)
 		return rc;
+	if (f.type == FRAME_ERROR && c->connects)
+		return take_refusal(c, &f, e);
 	if (f.len > sizeof(body) ||
 	    (f.type != FRAME_HELLO && f.type != FRAME_JOIN))
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
@@ -424,7 +463,8 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 	stream_set_deadline(c->channel.stream, 0);
 	stream_set_cancel(c->channel.stream, NULL);
 	rc = send_ready(c, e);
-	if (rc == 0 && c->connects && !c->is_further && !c->is_carried)
+	if (rc == 0 && c->connects && !c->is_carried &&
+	    f.type == FRAME_HELLO)
 		want_further(c);
 	return rc;
 }

@@ -12,6 +12,8 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "os/entropy.h"
+#include "os/interposed.h"
 #include "fs/mode_rules.h"
 #include "receiver/connection.h"
 #include "receiver/exec_events.h"
@@ -21,6 +23,7 @@
 #include "receiver/setup.h"
 #include "session/admission.h"
 #include "session/listener.h"
+#include "session/retry.h"
 
 enum {
 	STOP_CHECK_MS = 100,
@@ -37,6 +40,11 @@ struct receiver {
 	struct recv_connection_set *connections;
 	unsigned pending_max;
 	struct listener listener;
+	/* Where it connects; is_told: the user knows that the sender cannot be
+	 * reached. */
+	struct retry retry;
+	int is_told;
+	uint64_t idle_ms; /* where it listens: without a session since */
 };
 
 /* ---- setting up ---- */
@@ -84,7 +92,8 @@ static int start_listening(struct receiver *r, struct err *e)
 
 	if (rc)
 		return rc;
-	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, confined, e);
+	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, NULL, confined,
+			      e);
 	if (rc)
 		return rc;
 	events_message(ev, SESSION_VERBOSE, "%s", confined);
@@ -98,22 +107,30 @@ static int start_listening(struct receiver *r, struct err *e)
 static int start_connecting(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
-	char confined[SANDBOX_TEXT_MAX];
+	const struct session_events *ev = cfg->events;
+	char confined[SANDBOX_TEXT_MAX], library[64];
+	const struct sandbox_target target = {
+		.port = cfg->connect_to ? cfg->connect_to->port : 0,
+		.interposed = interposed_by(library, sizeof(library)),
+	};
 	int rc;
 
-	if ((cfg->sandbox != SANDBOX_OFF && !cfg->carrier) || !cfg->once)
-		return err_set(e, ERR_INTERNAL,
-			       "a receiver that connects is not confined, and "
-			       "ends after one session");
 	/* Waiting for a connection to be made ends only by a descriptor. */
 	if (cancel_init(&r->setup.stop))
 		return err_sys(e, ERR_RESOURCE, "starting to connect");
-	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, confined, e);
+	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd,
+			      cfg->connect_to ? &target : NULL, confined, e);
 	if (rc)
 		return rc;
-	events_message(cfg->events, SESSION_VERBOSE, "%s", confined);
-	if (cfg->events->started)
-		cfg->events->started(cfg->events->ctx);
+	if (cfg->connect_to && target.interposed &&
+	    cfg->sandbox != SANDBOX_OFF)
+		events_message(ev, SESSION_VERBOSE,
+			       "%s makes the connections: the sandbox does not "
+			       "restrict ports", target.interposed);
+	events_message(ev, SESSION_VERBOSE, "%s", confined);
+	if (ev->started)
+		ev->started(ev->ctx);
+	retry_init(&r->retry, cfg->retry_ms, clock_ms());
 	return recv_connection_connect(r->connections, e);
 }
 
@@ -187,8 +204,34 @@ static void tear_down(struct receiver *r)
 
 /* ---- accepting ---- */
 
+/* Whether nobody has come for cfg->wait_ms.  Lowers *left_ms, how long to wait
+ * (-1: for ever), to what is left of that. */
+static int nobody_came(struct receiver *r, int *left_ms, struct err *e)
+{
+	const uint64_t wait_ms = r->setup.cfg->wait_ms;
+	int has_begun, left;
+
+	if (!wait_ms)
+		return 0;
+	if (sessions_count(r->sessions, &has_begun) > 0) {
+		r->idle_ms = 0;
+		return 0;
+	}
+	if (!r->idle_ms)
+		r->idle_ms = clock_ms();
+	left = clock_left_ms(r->idle_ms + wait_ms);
+	if (*left_ms < 0 || left < *left_ms)
+		*left_ms = left;
+	if (left > 0)
+		return 0;
+	if (!has_begun)
+		err_set(e, ERR_TIMEOUT, "no sender came within %llu s (--wait)",
+			(unsigned long long)wait_ms / 1000);
+	return 1;
+}
+
 /* Accept connections and reap their threads, until the receiver is to end.
- * Returns 0, ERR_INTERRUPTED or ERR_RESOURCE. */
+ * Returns 0, ERR_INTERRUPTED, ERR_TIMEOUT or ERR_RESOURCE. */
 static int accept_loop(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
@@ -205,6 +248,8 @@ static int accept_loop(struct receiver *r, struct err *e)
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
 		int n;
 
+		if (nobody_came(r, &left_ms, e))
+			return e->code;
 		due_ms = refusals_tick(&r->setup.refusals);
 		if (due_ms >= 0 && (left_ms < 0 || due_ms < left_ms))
 			left_ms = due_ms;
@@ -226,6 +271,53 @@ static int accept_loop(struct receiver *r, struct err *e)
 			pause = listener_accept(&r->listener);
 	}
 	return 0;
+}
+
+/*
+ * The receiver connects, and its session has ended as e says, or there was none:
+ * whether to connect again.  Blocks for the pause before it.  If not, e is what
+ * the user is told.
+ */
+static int wants_another(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	struct pollfd cancel = { .fd = cfg->cancel_fd, .events = POLLIN };
+	const uint64_t now = clock_ms();
+	int had_session, has_progress;
+	uint32_t random = 0;
+
+	sessions_get_result(r->sessions, e);
+	sessions_restart(r->sessions, &had_session, &has_progress);
+	if (!retry_is_wanted(&r->retry, e, had_session, has_progress, now))
+		return 0;
+	/* Warn once that the sender cannot be reached, not at each attempt. */
+	events_message(cfg->events,
+		       had_session || !r->is_told ? SESSION_WARNING
+						  : SESSION_VERBOSE,
+		       "%s; retrying for %llu s", e->text,
+		       (unsigned long long)retry_left_s(&r->retry, now));
+	r->is_told = !had_session;
+	if (entropy_get(&random, sizeof(random)))
+		random = 0;
+	if (poll(&cancel, 1,
+		 (int)retry_next_wait_ms(&r->retry, random, now)) <= 0)
+		return 1;
+	err_set(e, ERR_INTERRUPTED, "interrupted");
+	return 0;
+}
+
+/* Connect and serve a session; again, as --retry says.  e: how the last one
+ * ended. */
+static int connect_loop(struct receiver *r, struct err *e)
+{
+	int rc = accept_loop(r, e);
+
+	while (rc == 0 && wants_another(r, e)) {
+		rc = recv_connection_connect(r->connections, e);
+		if (rc == 0)
+			rc = accept_loop(r, e);
+	}
+	return e->code;
 }
 
 /* End all connections and wait for their threads. */
@@ -265,14 +357,17 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		rc = cfg->connect_to || cfg->carrier ? start_connecting(&r, e) :
 				       start_listening(&r, e);
 	if (rc == 0) {
-		rc = accept_loop(&r, e);
+		rc = r.listener.fd < 0 ? connect_loop(&r, e) :
+					 accept_loop(&r, e);
 		listener_close(&r.listener);
 		stop_all(&r);
 		exec_events_end(&r.setup);
-		if (rc == 0) {
+		if (rc == 0 && !cfg->connect_to && !cfg->carrier) {
 			sessions_get_result(r.sessions, e);
 			rc = e->code;
 		}
+		if (cfg->connect_to)
+			sessions_give_up(r.sessions, e);
 	}
 	tear_down(&r);
 	return rc;

@@ -31,6 +31,11 @@ struct receive_config {
 	/* Where the first stream comes from, and then the only one; only with
 	 * once; borrowed.  NULL: a connection. */
 	const struct carrier *carrier;
+	/* With connect_to: how long to try again after the last progress, when
+	 * connecting fails or the connection is lost; 0: not at all. */
+	uint64_t retry_ms;
+	/* Listening: how long to be without a session; 0: for ever. */
+	uint64_t wait_ms;
 	uint16_t port;
 	struct net_options net;
 	enum security security;
@@ -62,23 +67,22 @@ struct receive_config {
 };
 
 /*
- * Listen and serve sessions until cancel_fd becomes readable, or, with once,
- * until one session has ended (a peer that fails to authenticate or does not
+ * Listen and serve sessions until cancel_fd becomes readable, or there was no
+ * session for wait_ms; or, with once, until one session has ended (a peer that fails to authenticate or does not
  * speak the protocol has no session).  Or connect, and serve one session: an
- * error before it is the result then.  Blocks.
+ * error before it is the result then, unless retry_ms lets it be tried again.
+ * Blocks.
  *
  * With a code it also ends when the code is used up without a session: by a
  * wrong guess (ERR_AUTH), or by a sender that knew it and was lost.
  *
  * DIR is opened once; everything happens below that descriptor, and before the
- * first connection is accepted the whole process is confined to it as
+ * first connection is accepted or made the whole process is confined to it as
  * cfg->sandbox says (sandbox/sandbox.h).  The caller has no other threads, and
  * opens nothing afterwards.
  *
- * To connect, the sandbox must be off: it does not permit that yet.  A carrier
- * works in it.
- *
- * Returns 0; with once, the session's result; ERR_CONNECT when it cannot listen
+ * Returns 0; with once, the session's result; ERR_TIMEOUT where wait_ms passed
+ * without any session; ERR_CONNECT when it cannot listen
  * or connect; ERR_LOCAL when dir cannot be opened; ERR_INTERRUPTED;
  * ERR_RESOURCE (also for a sandbox that is required and not available).
  */

@@ -211,7 +211,8 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	recv_session_owner(setup, peer, s->owner);
 	memcpy(s->id, m->session, sizeof(s->id));
 	/* Standard output cannot be rewound for another attempt. */
-	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout;
+	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout &&
+			(!setup->cfg->connect_to || setup->cfg->retry_ms > 0);
 	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features) |
@@ -220,6 +221,8 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	/* Without a request, what was to be sent is the sender's matter. */
 	if (!setup->cfg->asked)
 		s->transfer.features &= ~(uint32_t)FEATURE_UNSENT;
+	if (!setup->cfg->connect_to || !s->will_retry)
+		s->transfer.features &= ~(uint32_t)FEATURE_RECONNECT;
 	pthread_mutex_init(&s->lock, NULL);
 	if (fd_budget_take(setup->fds, setup->cfg->to_stdout ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,

@@ -66,7 +66,8 @@ struct recv_session {
 	struct recv_slot slots[STREAMS_MAX];
 	unsigned refs;  /* slots that are taken */
 	struct err err; /* why it failed */
-	int will_retry; /* the sender will come back if it is lost */
+	/* If it is lost, another one is to go on with it. */
+	int will_retry;
 };
 
 /* The sender that begins a session. */

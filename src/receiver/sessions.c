@@ -21,11 +21,14 @@ enum {
 	 * connection.c), and how long a new session waits for that. */
 	DRAIN_MS = 1000,
 	FORMER_MS = 2 * DRAIN_MS,
+	/* What a session that was lost has to bring to be progress: a chunk. */
+	PROGRESS_BYTES = 1 << 20,
 };
 
-/* With --once: a session that was lost, whose sender may reconnect. */
+/* With --once: a session that was lost, and that another may go on with. */
 struct lost_session {
-	uint64_t until_ms; /* clock_ms(); 0: there is none */
+	/* How long to wait for that (clock_ms()); 0: there is none. */
+	uint64_t until_ms;
 	uint8_t id[WIRE_TOKEN_LEN];
 	/* of all sessions of this transfer so far */
 	struct totals totals;
@@ -45,6 +48,8 @@ struct sessions {
 	int has_ended;     /* with --once, or a code: the receiver ends, */
 	struct err result; /* with this result */
 	struct lost_session lost;
+	/* since sessions_restart() */
+	int had_lost, has_progress;
 };
 
 struct sessions *sessions_new(struct recv_setup *setup)
@@ -121,10 +126,12 @@ static int check_room(const struct sessions *ss, const uint8_t *id,
 {
 	const struct receive_config *cfg = ss->setup->cfg;
 
+	/* Where we connect, a sender that was started again has another id. */
 	if (ss->count >= cfg->max_sessions ||
 	    (cfg->once &&
 	     (ss->count > 0 || ss->has_ended ||
-	      (ss->lost.until_ms && !same_token(ss->lost.id, id)))))
+	      (ss->lost.until_ms && !cfg->connect_to &&
+	       !same_token(ss->lost.id, id)))))
 		return err_set(e, ERR_RESOURCE, "too many sessions at a time");
 	if (count_of_owner(ss, owner) >= sessions_a_sender(cfg->max_sessions))
 		return err_set(e, ERR_RESOURCE,
@@ -152,9 +159,12 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 	pthread_mutex_lock(&ss->lock);
 	rc = check_room(ss, s->id, s->owner, e);
 	if (rc == 0) {
-		/* A session that resumes a lost one keeps its number. */
+		/* A session that resumes a lost one keeps its number.  One of a
+		 * sender that was started again counts everything anew. */
 		if (!ss->lost.until_ms)
 			ss->last_number++;
+		else if (!same_token(ss->lost.id, s->id))
+			memset(&ss->lost.totals, 0, sizeof(ss->lost.totals));
 		ss->lost.until_ms = 0;
 		recv_session_set_number(s, ss->last_number);
 		/* Cannot fail: the session is new. */
@@ -214,11 +224,11 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	recv_session_conclude(s, &ss->lost.totals, &totals, &sum, &e);
 	/* by a carrier it comes back to another process */
 	may_return = cfg->once && !cfg->carrier && recv_session_may_return(s);
-	if (may_return) {
+	if (may_return && !cfg->connect_to) {
 		events_message(ev, SESSION_WARNING,
 			       "%s; waiting for the sender to reconnect",
 			       e.text);
-	} else {
+	} else if (!may_return) {
 		/* Before the summary, so that a script that reads the summary
 		 * can rely on the program being queued. */
 		exec_events_session(ss->setup, s, &sum);
@@ -229,10 +239,15 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	remove_session(ss, s);
 	if (cfg->once) {
 		ss->result = e;
-		ss->has_ended = !may_return;
+		ss->has_ended = !may_return || cfg->connect_to != NULL;
 	}
 	if (may_return) {
-		ss->lost.until_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
+		ss->had_lost = 1;
+		ss->has_progress |= totals.committed >
+					    ss->lost.totals.committed ||
+				    sum.wire_bytes >= PROGRESS_BYTES;
+		ss->lost.until_ms = cfg->connect_to ?
+			UINT64_MAX : clock_ms() + (uint64_t)cfg->timeout_ms;
 		memcpy(ss->lost.id, s->id, sizeof(ss->lost.id));
 		ss->lost.summary = sum;
 		ss->lost.totals = totals;
@@ -279,8 +294,10 @@ void sessions_stop(struct sessions *ss)
 void sessions_set_result(struct sessions *ss, const struct err *e)
 {
 	pthread_mutex_lock(&ss->lock);
-	ss->has_ended = 1;
-	ss->result = *e;
+	if (ss->count == 0) {
+		ss->has_ended = 1;
+		ss->result = *e;
+	}
 	pthread_mutex_unlock(&ss->lock);
 }
 
@@ -305,9 +322,53 @@ int sessions_have_ended(struct sessions *ss, int *left_ms)
 	return has_ended;
 }
 
+unsigned sessions_count(struct sessions *ss, int *has_begun)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&ss->lock);
+	count = ss->count + (ss->lost.until_ms != 0);
+	*has_begun = ss->last_number > 0;
+	pthread_mutex_unlock(&ss->lock);
+	return count;
+}
+
 void sessions_get_result(struct sessions *ss, struct err *e)
 {
 	pthread_mutex_lock(&ss->lock);
 	*e = ss->result;
 	pthread_mutex_unlock(&ss->lock);
+}
+
+void sessions_restart(struct sessions *ss, int *had_session, int *has_progress)
+{
+	pthread_mutex_lock(&ss->lock);
+	*had_session = ss->had_lost;
+	*has_progress = ss->has_progress;
+	ss->had_lost = ss->has_progress = ss->has_ended = 0;
+	err_clear(&ss->result);
+	pthread_mutex_unlock(&ss->lock);
+}
+
+void sessions_give_up(struct sessions *ss, const struct err *e)
+{
+	const struct session_events *ev = ss->setup->cfg->events;
+	struct lost_session *lost = &ss->lost;
+
+	if (!lost->until_ms || ss->count > 0)
+		return;
+	lost->until_ms = 0;
+	lost->summary.code = e->code;
+	if (ev->summary)
+		ev->summary(ev->ctx, ss->last_number, &lost->summary, e);
+}
+
+int sessions_have_lost(struct sessions *ss, const uint8_t *id)
+{
+	int has;
+
+	pthread_mutex_lock(&ss->lock);
+	has = ss->lost.until_ms && same_token(ss->lost.id, id);
+	pthread_mutex_unlock(&ss->lock);
+	return has;
 }

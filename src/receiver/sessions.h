@@ -59,17 +59,38 @@ int sessions_has_source(struct sessions *ss, uint64_t source_key);
 void sessions_stop(struct sessions *ss);
 
 /* The receiver ends without a session, with this result: a code was used up, or
- * connecting failed. */
+ * connecting failed.  Has no effect while there is a session. */
 void sessions_set_result(struct sessions *ss, const struct err *e);
 
 /*
  * Whether the receiver is to end: with --once, when the session has ended, or
  * was lost and its sender has not reconnected in time.  Otherwise *left_ms is
  * how long it still has (-1: no limit).
+ *
+ * A receiver that connects always ends after a session.  Where that was lost and
+ * is to be gone on with, it has no summary yet: sessions_restart() or
+ * sessions_give_up() has to follow.
  */
 int sessions_have_ended(struct sessions *ss, int *left_ms);
 
+/* How many sessions there are now, a lost one that may be gone on with included;
+ * *has_begun: whether there was one ever. */
+unsigned sessions_count(struct sessions *ss, int *has_begun);
+
 /* The result, when they have ended. */
 void sessions_get_result(struct sessions *ss, struct err *e);
+
+/*
+ * For a receiver that connects again: they have not ended after all.  *had_session:
+ * whether there was a session since the last call; *has_progress: whether it
+ * brought files, or as much as a chunk of one.
+ */
+void sessions_restart(struct sessions *ss, int *had_session, int *has_progress);
+
+/* The summary of a lost session, where there is one, whose result is e. */
+void sessions_give_up(struct sessions *ss, const struct err *e);
+
+/* Whether this is the id of a lost session that another one may go on with. */
+int sessions_have_lost(struct sessions *ss, const uint8_t *id);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -160,15 +161,59 @@ static void add_by_argument(struct rule_list *l)
 	add_all(l, other_arguments, COUNT(other_arguments), SECCOMP_REFUSE);
 }
 
+/* Refuse socket() where the argument has any of these bits. */
+static void refuse_socket_bits(struct rule_list *l, unsigned arg, uint64_t bits)
+{
+	for (uint64_t bit = 1; bit <= bits; bit <<= 1) {
+		if (bits & bit)
+			add(l, (struct seccomp_rule){ SYS_socket,
+						      SECCOMP_REFUSE, arg, bit,
+						      bit });
+	}
+}
+
+/*
+ * Making TCP connections.  Landlock restricts to which port, but only those of
+ * plain TCP: so no other type and no protocol but 0 (MPTCP is 262).  bind() is
+ * for --bind, to a port that the kernel chooses.  What has no rule here is
+ * refused, as socket() is among those of every receiver.
+ */
+static void add_connecting(struct rule_list *l)
+{
+	static const int calls[] = { SYS_connect, SYS_bind };
+	const uint64_t low = UINT32_MAX;
+
+	add_all(l, calls, COUNT(calls), SECCOMP_ALLOW);
+	/* SOCK_STREAM is 1; the other types have one of these bits */
+	refuse_socket_bits(l, 1, 2 | 4 | 8);
+	refuse_socket_bits(l, 2, 511); /* more than any protocol */
+	add_if(l, SYS_socket, 0, low, AF_INET);
+	add_if(l, SYS_socket, 0, low, AF_INET6);
+}
+
+static void add_receiving(struct rule_list *l)
+{
+	add_all(l, receiving, COUNT(receiving), SECCOMP_ALLOW);
+	add_by_argument(l);
+	add_all(l, refused, COUNT(refused), SECCOMP_REFUSE);
+	add_all(l, metadata, COUNT(metadata), SECCOMP_REFUSE);
+	add_all(l, forbidden, COUNT(forbidden), SECCOMP_DIE);
+}
+
 size_t calls_of_receiver(struct seccomp_rule *rules)
 {
 	struct rule_list l = { rules, 0 };
 
-	add_all(&l, receiving, COUNT(receiving), SECCOMP_ALLOW);
-	add_by_argument(&l);
-	add_all(&l, refused, COUNT(refused), SECCOMP_REFUSE);
-	add_all(&l, metadata, COUNT(metadata), SECCOMP_REFUSE);
-	add_all(&l, forbidden, COUNT(forbidden), SECCOMP_DIE);
+	add_receiving(&l);
+	return l.count;
+}
+
+size_t calls_of_connecting_receiver(struct seccomp_rule *rules)
+{
+	struct rule_list l = { rules, 0 };
+
+	add_connecting(&l);
+	add_receiving(&l);
 	return l.count;
 }
 

@@ -9,9 +9,10 @@
 #include "sandbox/seccomp.h"
 
 /* Fill rules, which has room for SECCOMP_RULES_MAX.  Returns how many there
- * are.  Calls without a rule: SECCOMP_UNKNOWN for the receiver, SECCOMP_ALLOW
+ * are.  Calls without a rule: SECCOMP_UNKNOWN for a receiver, SECCOMP_ALLOW
  * for the sender. */
 size_t calls_of_receiver(struct seccomp_rule *rules);
+size_t calls_of_connecting_receiver(struct seccomp_rule *rules);
 size_t calls_of_sender(struct seccomp_rule *rules);
 
 #endif

@@ -186,15 +186,38 @@ static int apply(const struct policy *policy, char *text, struct err *e)
 	return 0;
 }
 
-int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
+/* A library that makes the connections goes where it wants to, which cannot be
+ * confined. */
+static int check_interposed(enum sandbox_mode mode, const char *library,
+			    struct err *e)
+{
+	if (!library || mode != SANDBOX_REQUIRE)
+		return 0;
+	return err_set(e, ERR_RESOURCE,
+		       "--sandbox require: %s makes the connections, and where "
+		       "to is not known: use --sandbox auto, which allows it",
+		       library);
+}
+
+int sandbox_receiver(enum sandbox_mode mode, int dir_fd,
+		     const struct sandbox_target *target, char *text,
 		     struct err *e)
 {
 	const struct landlock_rule rule = { dir_fd, receiver_rights };
-	const struct landlock_policy files = { .rules = &rule,
-					       .count = dir_fd >= 0 };
-	const struct policy policy = { mode, &files, calls_of_receiver,
+	const struct landlock_policy files = {
+		.rules = &rule,
+		.count = dir_fd >= 0,
+		.ports = target ? &target->port : NULL,
+		.port_count = target != NULL,
+		.any_port = target && target->interposed,
+	};
+	const struct policy policy = { mode, &files,
+				       target ? calls_of_connecting_receiver
+					      : calls_of_receiver,
 				       SECCOMP_UNKNOWN };
 
+	if (target && check_interposed(mode, target->interposed, e))
+		return e->code;
 	return apply(&policy, text, e);
 }
 
@@ -240,13 +263,8 @@ int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
 				       SECCOMP_ALLOW };
 	int rc;
 
-	if (src->interposed && mode == SANDBOX_REQUIRE)
-		return err_set(e, ERR_RESOURCE,
-			       "--sandbox require: %s makes the connections, "
-			       "and where to is not known: use --sandbox auto, "
-			       "which allows it",
-			       src->interposed);
-
+	if (check_interposed(mode, src->interposed, e))
+		return e->code;
 	if (files.any_file)
 		return apply(&policy, text, e);
 	files.count = fill_rules(rules, fds, src);

@@ -12,7 +12,8 @@
  * attributes of files elsewhere; use the descriptors that are open; accept
  * connections, but not make any; start threads, but no processes.  It can set
  * metadata by descriptor only: times by a call with the path times_empty_path
- * (os/times.h), whose address the filter knows.
+ * (os/times.h), whose address the filter knows.  A receiver that connects to its
+ * sender may also make TCP connections, to the sender's port.
  *
  * A sender may read files below its sources and connect to the receiver's port,
  * but not write files or start a program.  The process that resolves names for
@@ -36,8 +37,17 @@ enum sandbox_mode {
 
 enum { SANDBOX_TEXT_MAX = 256 };
 
+/* Where a side connects to. */
+struct sandbox_target {
+	uint16_t port;
+	/* A preloaded library that makes the connections (os/interposed.h): it
+	 * goes to a port of its own choice; NULL: none. */
+	const char *interposed;
+};
+
 /*
- * Restrict a receiver.  dir_fd: the directory to receive into; -1: none.  text
+ * Restrict a receiver.  dir_fd: the directory to receive into; -1: none.
+ * target: the sender that it connects to; NULL: it listens.  text
  * (SANDBOX_TEXT_MAX bytes) gets one line for the user that says what is in
  * force.
  *
@@ -45,7 +55,8 @@ enum { SANDBOX_TEXT_MAX = 256 };
  * SANDBOX_REQUIRE also when Landlock or seccomp is missing, fails, or does not
  * pass a test after it was set up.  SANDBOX_AUTO goes on without it.
  */
-int sandbox_receiver(enum sandbox_mode mode, int dir_fd, char *text,
+int sandbox_receiver(enum sandbox_mode mode, int dir_fd,
+		     const struct sandbox_target *target, char *text,
 		     struct err *e);
 
 struct sandbox_sources {

@@ -135,7 +135,8 @@ static struct stream *accept_peer(struct send_stream *st, struct err *e)
 		return NULL;
 	if (st->index > 0)
 		return acceptor_further(acceptor, e);
-	if (acceptor_first(acceptor, send_session_stop(session), &got, e))
+	if (acceptor_first(acceptor, st->sender->accept_by_ms,
+			   send_session_stop(session), &got, e))
 		return NULL;
 	memcpy(peer->name, got.peer, sizeof(peer->name));
 	peer->rtt_us = got.rtt_us;
@@ -207,11 +208,16 @@ static int send_hello(struct send_stream *st, struct err *e)
 		.version = WIRE_VERSION,
 		.digest = cfg->digest->id,
 		.flags = (uint8_t)((is_single ? HELLO_SINGLE : 0) |
-				   (cfg->retry_ms ? HELLO_RETRY : 0)),
+				   (cfg->retry_ms || s->acceptor ? HELLO_RETRY
+								 : 0) |
+				   (s->is_again ? HELLO_AGAIN : 0)),
 		.streams = (uint16_t)streams,
 		.existing = cfg->existing,
 		.features = features_common(UINT32_MAX) | cfg->requests,
 	};
+
+	if (!s->acceptor)
+		m.features &= ~(uint32_t)FEATURE_RECONNECT;
 
 	send_session_set_stage(s->session, SESSION_GREETED);
 	memcpy(m.session, s->session_id, sizeof(m.session));

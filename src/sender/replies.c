@@ -58,7 +58,9 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 		"the receiver does not know the compression that was asked for";
 	if (rc)
 		return err_prefix(e, "%s", peer);
-	if (*features_missing(st->features, missing, sizeof(missing)))
+	/* not granted is not unknown */
+	if (*features_missing(st->features | FEATURE_RECONNECT, missing,
+			      sizeof(missing)))
 		events_message(s->cfg->events, SESSION_VERBOSE,
 			       "%s: the other side's ferry does not know: %s",
 			       peer, missing);

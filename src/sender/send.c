@@ -10,40 +10,19 @@
 #include "base/clock.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
-#include "net/resolver.h"
 #include "os/entropy.h"
 #include "os/interposed.h"
 #include "sender/command.h"
 #include "sender/control.h"
 #include "sender/outcome.h"
 #include "sender/queue.h"
-#include "sender/retry.h"
 #include "sender/scanner.h"
 #include "sender/sender.h"
 #include "sender/session.h"
 #include "session/acceptor.h"
+#include "session/retry.h"
 
 /* ---- before it begins ---- */
-
-static int confine_resolver(const void *mode, struct err *e)
-{
-	return sandbox_resolver(*(const enum sandbox_mode *)mode, e);
-}
-
-int send_start_resolver(struct send_config *cfg, struct err *e)
-{
-	char library[64];
-
-	/* A preloaded library may map names to addresses of its own, and has
-	 * to see both in one process. */
-	if (cfg->carrier || resolver_is_address(cfg->dest.host) ||
-	    interposed_by(library, sizeof(library)))
-		return 0;
-	cfg->net.resolver = resolver_start(
-		cfg->sandbox == SANDBOX_OFF ? NULL : confine_resolver,
-		&cfg->sandbox, e);
-	return cfg->net.resolver ? 0 : e->code;
-}
 
 /* Make the parts of s, which send_run() frees. */
 static int prepare(struct sender *s, struct err *e)
@@ -125,13 +104,68 @@ static int has_new_code(const struct sender *s, const struct err *e)
 	       queue_can_restart(s->queue);
 }
 
+static int cannot_restart(const struct sender *s, struct err *e)
+{
+	err_prefix(e, "cannot retry: %s cannot be read again",
+		   s->cfg->command ? "the output of the command"
+				   : "standard input");
+	return 0;
+}
+
+/* Whether a session that ended so before READY was refused or lost by the
+ * receiver, and not ended by this side. */
+static int is_receivers(int code)
+{
+	return err_is_lost(code) || code == ERR_CONNECT ||
+	       code == ERR_PROTOCOL || code == ERR_CORRUPT ||
+	       code == ERR_AUTH || code == ERR_REMOTE;
+}
+
+/* For a sender that listens, after a session: whether to wait for a receiver
+ * again.  If not, e is what the user is told. */
+static int awaits_another(struct sender *s, struct err *lost, struct err *e)
+{
+	const struct send_config *cfg = s->cfg;
+	const enum session_stage stage = send_session_stage(s->session);
+
+	if (e->code == 0 || send_session_is_cancelled(s->session))
+		return 0;
+	if (stage == SESSION_READY) {
+		if (!(err_is_lost(e->code) || e->code == ERR_UNCONFIRMED) ||
+		    !(s->peer.ready.features & FEATURE_RECONNECT))
+			return 0;
+		if (!queue_can_restart(s->queue))
+			return cannot_restart(s, e);
+		s->is_again = 1;
+		s->accept_by_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
+		*lost = *e;
+		events_message(cfg->events, SESSION_WARNING,
+			       "%s; waiting for the receiver to reconnect",
+			       e->text);
+		return 1;
+	}
+	/* Nobody came.  Where one was lost before: what happened to it. */
+	if (stage == SESSION_CONNECTING && e->code == ERR_TIMEOUT) {
+		err_set(e, ERR_TIMEOUT,
+			"no receiver came within %llu s (--wait)",
+			(unsigned long long)cfg->wait_ms / 1000);
+		if (lost->code)
+			*e = *lost;
+	}
+	if (stage == SESSION_CONNECTING || !is_receivers(e->code) ||
+	    (cfg->pake && !s->is_again))
+		return 0;
+	events_message(cfg->events, SESSION_WARNING, "no session: %s", e->text);
+	return 1;
+}
+
 /*
  * After a session: whether to run another.  Blocks for the pause before it.
  * Sets e to why the session ended or, where there is no other, to what the user
  * is told.  *is_told: the user knows that the receiver cannot be reached.
  */
-static int wants_another(struct sender *s, struct retry *r, int *is_told,
-			 struct err *e)
+static int wants_another(struct sender *s, struct retry *r, struct err *lost,
+			 int *is_told, struct err *e)
 {
 	struct pollfd cancel = { .fd = s->cfg->cancel_fd, .events = POLLIN };
 	const uint64_t now = clock_ms();
@@ -139,6 +173,8 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 	int was_ready;
 
 	send_session_error(s->session, e);
+	if (s->acceptor)
+		return awaits_another(s, lost, e);
 	was_ready = send_session_stage(s->session) == SESSION_READY;
 	if (has_new_code(s, e))
 		return s->cfg->renew_code(s->cfg->renew_ctx, e) == 0;
@@ -146,12 +182,8 @@ static int wants_another(struct sender *s, struct retry *r, int *is_told,
 	    !retry_is_wanted(r, e, was_ready, queue_has_progress(s->queue),
 			     now))
 		return 0;
-	if (!queue_can_restart(s->queue)) {
-		err_prefix(e, "cannot retry: %s cannot be read again",
-			   s->cfg->command ? "the output of the command"
-					   : "standard input");
-		return 0;
-	}
+	if (!queue_can_restart(s->queue))
+		return cannot_restart(s, e);
 	/* Warn once that the receiver cannot be reached, not at each
 	 * attempt. */
 	events_message(s->cfg->events,
@@ -196,6 +228,7 @@ static void run_sessions(struct sender *s, struct err *e)
 {
 	struct scanner *scanner = scanner_new(s, on_scan_failed, s->session);
 	struct retry retry;
+	struct err lost = { 0 };
 	int is_told = 0;
 
 	if (!scanner) {
@@ -203,9 +236,11 @@ static void run_sessions(struct sender *s, struct err *e)
 		return;
 	}
 	retry_init(&retry, s->cfg->retry_ms, clock_ms());
+	if (s->acceptor && s->cfg->wait_ms)
+		s->accept_by_ms = clock_ms() + s->cfg->wait_ms;
 	if (scanner_start(scanner) == 0) {
 		control_run_session(s, scanner);
-		while (wants_another(s, &retry, &is_told, e)) {
+		while (wants_another(s, &retry, &lost, &is_told, e)) {
 			restart(s, scanner);
 			control_run_session(s, scanner);
 		}

@@ -31,7 +31,10 @@ struct send_config {
 	 * NULL: a connection to dest. */
 	const struct carrier *carrier;
 	int is_listening; /* the receiver connects; see net/role.h */
-	const struct cidr_list *allow; /* with is_listening: who may connect */
+	/* with is_listening: who may connect; how long to wait for a receiver,
+	 * 0: for ever */
+	const struct cidr_list *allow;
+	uint64_t wait_ms;
 	struct net_options net;
 	enum security security;
 	/* made for the role that is_listening gives; NULL with SECURITY_PLAIN;
@@ -60,7 +63,7 @@ struct send_config {
 	int timeout_ms;
 	/* How long to try again after the last progress, when connecting fails
 	 * or the connection is lost; 0: not at all, always with
-	 * is_listening. */
+	 * is_listening: there the receiver may connect again. */
 	uint64_t retry_ms;
 	/* OFF also where the process has other threads */
 	enum sandbox_mode sandbox;
@@ -69,19 +72,16 @@ struct send_config {
 };
 
 /*
- * Start the process that resolves the host's name, if dest.host is one, and set
- * net.resolver, which the caller passes to resolver_stop().  It forks: call it
- * before there are secrets in memory, threads and a sandbox.  Returns 0 or
- * ERR_RESOURCE.
- */
-int send_start_resolver(struct send_config *cfg, struct err *e);
-
-/*
  * Connect, or wait for a receiver that connects; send everything, and wait
  * until the receiver has committed it.  After a lost connection, try again as
- * retry_ms says.  Blocks.  Before there is a connection the whole process is
- * confined for good to reading the sources and connecting to dest.port
- * (sandbox/sandbox.h), so the caller must have no other threads.
+ * retry_ms says; or, where the receiver connects and said that it would do so
+ * again, wait for that for timeout_ms.  Blocks.  Before there is a connection
+ * the whole process is confined for good to reading the sources and connecting
+ * to dest.port (sandbox/sandbox.h), so the caller must have no other threads.
+ *
+ * A receiver that connects and is lost or refuses before its session begins
+ * leaves a sender that listens waiting for another, except after it has used up
+ * a one-time code.
  *
  * Returns 0 only when every file asked for was committed, or was there
  * unchanged; otherwise an enum err_code, with the reason in e.  Every file that

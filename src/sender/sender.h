@@ -42,6 +42,10 @@ struct sender {
 	struct send_session *session;
 	struct outcome *outcome;
 	struct acceptor *acceptor; /* NULL unless the receiver connects */
+	/* Then: how long to wait for one (clock_ms(); 0: for ever), and whether
+	 * a session was lost, whose receiver is waited for. */
+	uint64_t accept_by_ms;
+	int is_again;
 	struct send_peer peer;
 	struct counters count;
 	struct rate_limit rate_limit;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/mode.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "net/stream.h"
@@ -18,15 +19,19 @@
 #include "os/thread.h"
 #include "os/wake.h"
 #include "session/admission.h"
+#include "session/channel.h"
 #include "session/events.h"
 #include "session/listener.h"
 #include "session/refusals.h"
 #include "wire/frame.h"
+#include "wire/msg.h"
 
 enum {
 	/* From accept() to the end of the handshake, so that a peer that stalls
 	 * is not pending for longer. */
 	HANDSHAKE_MS = 10000,
+	/* How long to discard what comes after our ERROR. */
+	REFUSE_MS = 1000,
 };
 
 /* An authenticated stream. */
@@ -76,13 +81,122 @@ struct acceptor {
 
 /* ---- one connection ---- */
 
-/* Append the stream to the list.  It is freed where the list is full, or the
- * session is with another peer. */
-static void add_stream(struct connection *c, struct stream *stream)
+/* Tell the peer why it gets no session. */
+static void refuse(struct acceptor *a, struct stream *stream,
+		   enum wire_error code, const char *text)
+{
+	struct channel ch;
+
+	channel_init(&ch, stream, 1, a->cfg.timeout_ms);
+	channel_send_error(&ch, code, text);
+	ch.stream = NULL; /* the caller's */
+	channel_release(&ch);
+}
+
+static void refuse_busy(struct acceptor *a, struct stream *stream)
+{
+	refuse(a, stream, WERR_BUSY,
+	       "the sender is sending to another receiver");
+}
+
+/* Closing with unread input resets the connection, and the peer might lose our
+ * ERROR: so discard what comes for a while. */
+static void discard(struct stream *stream)
+{
+	struct err ignored;
+
+	(void)stream_close(stream, REFUSE_MS, &ignored);
+}
+
+/* The first bytes are not what a receiver sends. */
+static int refuse_opening(struct connection *c, struct stream *stream,
+			  const uint8_t *head, struct err *e)
+{
+	static const char both[] = "both sides send: one of them has to run "
+				   "'ferry receive'";
+	struct frame f;
+
+	if (frame_get(&f, head, 1) == 0)
+		err_set(e, ERR_PROTOCOL, "%s", both);
+	else if (stream_is_plain(stream) &&
+		 mode_differs(head, FRAME_HEADER, SECURITY_PLAIN))
+		mode_set_error(head, FRAME_HEADER, SECURITY_PLAIN, e);
+	else
+		err_set(e, ERR_PROTOCOL, "this is not ferry's protocol (do "
+					 "both sides use the same security "
+					 "mode?)");
+	refuse(c->acceptor, stream, WERR_PROTOCOL,
+	       e->code == ERR_AUTH ? "this side uses another security mode"
+				   : e->text);
+	return e->code;
+}
+
+/*
+ * Wait for the frame that a receiver begins with: PING, or TIMEOUT where the
+ * connection is for the session that there is.  Its value comes again with
+ * READY.  Returns 0 with *is_further, or an error.
+ */
+static int await_opening(struct connection *c, struct stream *stream,
+			 int *is_further, struct err *e)
+{
+	uint8_t head[FRAME_HEADER], body[16];
+	struct frame f = { 0 };
+	int rc;
+
+	stream_set_deadline(stream, c->deadline_ms);
+	stream_set_cancel(stream, admission_cancel(c->pending));
+	rc = stream_recv(stream, head, sizeof(head), e);
+	if (rc == 0 && (frame_get(&f, head, 0) ||
+			(f.type != FRAME_PING && f.type != FRAME_TIMEOUT)))
+		return refuse_opening(c, stream, head, e);
+	*is_further = f.type == FRAME_TIMEOUT;
+	if (rc == 0 && *is_further)
+		rc = f.len > sizeof(body) ?
+			     err_set(e, ERR_INTERNAL, "a long TIMEOUT frame") :
+			     stream_recv(stream, body, f.len, e);
+	return rc;
+}
+
+/* Whether there is no session yet, or the connection is for the one there is,
+ * and the list has room.  The caller holds the lock. */
+static int is_wanted(const struct connection *c, int is_further)
+{
+	const struct acceptor *a = c->acceptor;
+
+	if (a->stream_count >= STREAMS_MAX)
+		return 0;
+	return is_further ? a->has_peer &&
+				    a->peer == admission_source(c->pending) :
+			    !a->has_peer;
+}
+
+/* Refuse a connection that wants a session while there is one.  To be called
+ * while it is pending, so that the number of those is limited.  Returns whether
+ * it did so. */
+static int refuse_if_busy(struct connection *c, struct stream *stream,
+			  int is_further)
+{
+	struct acceptor *a = c->acceptor;
+	int wanted;
+
+	pthread_mutex_lock(&a->lock);
+	wanted = is_wanted(c, is_further);
+	pthread_mutex_unlock(&a->lock);
+	if (wanted || is_further)
+		return 0;
+	refuse_busy(a, stream);
+	return 1;
+}
+
+/* Append the stream to the list, or free it where it is not wanted. */
+static void add_stream(struct connection *c, struct stream *stream,
+		       int is_further)
 {
 	struct acceptor *a = c->acceptor;
 	struct ready *r = calloc(1, sizeof(*r)), **at = &a->streams;
 
+	stream_set_deadline(stream, 0);
+	stream_set_cancel(stream, NULL);
 	if (!r) {
 		stream_free(stream);
 		return;
@@ -92,8 +206,7 @@ static void add_stream(struct connection *c, struct stream *stream)
 	r->accepted.rtt_us = dial_rtt_us(stream_fd(stream));
 	memcpy(r->accepted.peer, c->peer, sizeof(c->peer));
 	pthread_mutex_lock(&a->lock);
-	if (a->stream_count < STREAMS_MAX &&
-	    (!a->has_peer || a->peer == r->source)) {
+	if (is_wanted(c, is_further)) {
 		while (*at)
 			at = &(*at)->next;
 		*at = r;
@@ -141,19 +254,29 @@ static void *connection_main(void *arg)
 	};
 	struct stream *stream;
 	struct err e;
-	int spent_code;
+	int spent_code, is_further = 0, is_good;
 
 	err_clear(&e);
 	dial_tune_for_rtt(c->fd, &a->cfg.net);
 	stream = secure_open(c->fd, &a->cfg.mode, &cfg, &spent_code, &e);
-	if (!stream)
-		report_failure(c, spent_code, &e);
-	/* Before the descriptor is closed: admission uses it until then. */
-	admission_leave(a->admission, c->pending);
 	if (stream)
-		add_stream(c, stream);
+		c->fd = -1;
+	is_good = stream && await_opening(c, stream, &is_further, &e) == 0;
+	if (!is_good)
+		report_failure(c, spent_code, &e);
 	else
+		is_good = !refuse_if_busy(c, stream, is_further);
+	if (!is_good && stream)
+		discard(stream);
+	/* Before the descriptor is closed or another thread's: admission uses it
+	 * until then. */
+	admission_leave(a->admission, c->pending);
+	if (is_good) {
+		add_stream(c, stream, is_further);
+	} else {
+		stream_free(stream);
 		io_close(&c->fd);
+	}
 	pthread_mutex_lock(&a->lock);
 	c->next = a->joinable;
 	a->joinable = c;
@@ -347,30 +470,39 @@ void acceptor_free(struct acceptor *a)
 	free(a);
 }
 
-/* Make the peer of this stream the session's, and drop the streams of others.
- * The caller holds the lock. */
-static void choose_peer(struct acceptor *a, const struct ready *chosen)
+/* Make the peer of the oldest stream the session's.  Returns that stream, or
+ * NULL where there is none, and the others, which are refused.  The caller holds
+ * the lock. */
+static struct ready *choose_peer(struct acceptor *a, struct ready **others)
 {
-	struct ready **at = &a->streams;
+	struct ready *chosen = take_oldest_stream(a);
 
+	*others = NULL;
+	if (!chosen)
+		return NULL;
 	a->has_peer = 1;
 	a->peer = chosen->source;
-	while (*at) {
-		struct ready *r = *at;
+	*others = a->streams;
+	a->streams = NULL;
+	a->stream_count = 0;
+	return chosen;
+}
 
-		if (r->source == a->peer) {
-			at = &r->next;
-			continue;
-		}
-		*at = r->next;
-		a->stream_count--;
+static void refuse_all(struct acceptor *a, struct ready *list)
+{
+	struct ready *r, *next;
+
+	for (r = list; r; r = next) {
+		next = r->next;
+		refuse_busy(a, r->accepted.stream);
 		stream_free(r->accepted.stream);
 		free(r);
 	}
 }
 
-int acceptor_first(struct acceptor *a, const struct cancel *cancel,
-		   struct accepted *out, struct err *e)
+int acceptor_first(struct acceptor *a, uint64_t deadline_ms,
+		   const struct cancel *cancel, struct accepted *out,
+		   struct err *e)
 {
 	struct pollfd fds[2] = {
 		{ .fd = a->changed.fd, .events = POLLIN },
@@ -378,17 +510,18 @@ int acceptor_first(struct acceptor *a, const struct cancel *cancel,
 	};
 
 	while (!cancel_is_set(cancel)) {
-		struct ready *r;
+		const int left_ms = deadline_ms ? clock_left_ms(deadline_ms)
+						: -1;
+		struct ready *r, *others;
 
 		/* Cleared first, so that a change after the check signals
 		 * again. */
 		wake_clear(&a->changed);
 		pthread_mutex_lock(&a->lock);
-		r = take_oldest_stream(a);
-		if (r)
-			choose_peer(a, r);
+		r = choose_peer(a, &others);
 		*e = a->err;
 		pthread_mutex_unlock(&a->lock);
+		refuse_all(a, others);
 		if (r) {
 			*out = r->accepted;
 			free(r);
@@ -397,7 +530,10 @@ int acceptor_first(struct acceptor *a, const struct cancel *cancel,
 		}
 		if (e->code)
 			return e->code;
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (left_ms == 0)
+			return err_set(e, ERR_TIMEOUT,
+				       "no receiver came in time");
+		if (poll(fds, 2, left_ms) < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
 	}
 	return err_set(e, ERR_INTERRUPTED, "interrupted");

@@ -7,9 +7,11 @@
  * thread; the others from the owner's.  It has a thread of its own that
  * accepts, and one for each connection that is being authenticated.
  *
- * Every connection has to authenticate, and many may do so at once.  The
- * session is with the peer of the first stream: of the streams after it, only
- * those from the same source (admission_source()) are returned.
+ * Every connection has to authenticate, and many may do so at once.  Then its
+ * first frame says what it is for: a PING, for a session of its own; a TIMEOUT,
+ * for the session that there is.  A receiver that wants a session while there is
+ * one is refused with ERROR.  Of the streams for the session only those from the
+ * same source as its first one (admission_source()) are returned.
  */
 #ifndef FERRY_SESSION_ACCEPTOR_H
 #define FERRY_SESSION_ACCEPTOR_H
@@ -56,13 +58,15 @@ int acceptor_start(struct acceptor *a, struct err *e);
 void acceptor_free(struct acceptor *a);
 
 /*
- * Wait for the first authenticated stream, whose peer becomes the session's.
- * Returns 0; ERR_INTERRUPTED when cancel is set; or the error of a connection
- * that failed after it had used up the one-time code (ERR_AUTH for a wrong
- * guess): no other connection can succeed after that.
+ * Wait until deadline_ms (clock_ms(); 0: for ever) for a receiver that wants a
+ * session, whose peer becomes the session's.  Returns 0; ERR_TIMEOUT;
+ * ERR_INTERRUPTED when cancel is set; or the error of a connection that failed
+ * after it had used up the one-time code (ERR_AUTH for a wrong guess): no other
+ * connection can succeed after that.
  */
-int acceptor_first(struct acceptor *a, const struct cancel *cancel,
-		   struct accepted *out, struct err *e);
+int acceptor_first(struct acceptor *a, uint64_t deadline_ms,
+		   const struct cancel *cancel, struct accepted *out,
+		   struct err *e);
 
 /* Whether the session's peer has made a further connection, which is then
  * reserved for one call of acceptor_further(). */

@@ -121,19 +121,31 @@ static int take_heartbeat(struct channel *c, const struct frame *f)
 	return 1;
 }
 
-int channel_ping_if_due(struct channel *c, int is_busy, struct err *e)
+static int send_heartbeat(struct channel *c, enum frame_type type,
+			  struct err *e)
 {
 	uint8_t head[FRAME_HEADER];
 	const struct iovec part = { head, sizeof(head) };
 	int rc;
 
-	if (clock_ms() - c->last_out_ms < c->ping_ms)
-		return 0;
 	/* Not through c->out, which may hold an unfinished frame. */
-	frame_put(head, is_busy && c->tells_busy ? FRAME_BUSY : FRAME_PING, 0);
+	frame_put(head, type, 0);
 	rc = stream_send(c->stream, &part, 1, e);
 	c->last_out_ms = clock_ms();
 	return rc ? rc : stream_flush(c->stream, e);
+}
+
+int channel_ping(struct channel *c, struct err *e)
+{
+	return send_heartbeat(c, FRAME_PING, e);
+}
+
+int channel_ping_if_due(struct channel *c, int is_busy, struct err *e)
+{
+	if (clock_ms() - c->last_out_ms < c->ping_ms)
+		return 0;
+	return send_heartbeat(c, is_busy && c->tells_busy ? FRAME_BUSY :
+							    FRAME_PING, e);
 }
 
 /* The first n bytes from the peer, which are no frame. */

@@ -66,6 +66,9 @@ void channel_release(struct channel *c);
 int channel_send(struct channel *c, const void *payload, size_t n,
 		 struct err *e);
 
+/* Send and flush a PING. */
+int channel_ping(struct channel *c, struct err *e);
+
 /* Send and flush a heart-beat if nothing was sent for the heart-beat interval:
  * BUSY with is_busy, where it was granted; else PING. */
 int channel_ping_if_due(struct channel *c, int is_busy, struct err *e);

@@ -48,6 +48,7 @@
 	X(FEATURE_BUSY, 19, "busy heart-beats")   /* BUSY */                   \
 	X(FEATURE_UNSENT, 21, "notes of what was not sent") /* NOTE from the   \
 							       sender */       \
+	X(FEATURE_RECONNECT, 23, "receivers that reconnect") /* below */       \
 	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
@@ -79,6 +80,10 @@ enum wire_request {
  *
  * The session id is random and the sender's secret: a HELLO with the id of a
  * session that still exists ends that session and replaces it.
+ *
+ * FEATURE_RECONNECT is for a sender that listens, which alone has it in HELLO:
+ * a receiver grants it where it connects again after a lost session.  Then the
+ * sender waits for it, and sends HELLO_AGAIN.
  */
 #define WIRE_MAGIC "FERRY\r\n"
 
@@ -95,6 +100,9 @@ enum hello_flags {
 	/* If the session is lost, the sender will send another HELLO with the
 	 * same session id, and then what has no verdict. */
 	HELLO_RETRY = 2,
+	/* This HELLO follows a lost session of the same id, and the sender sends
+	 * what had no verdict in that: so it is for the same receiver only. */
+	HELLO_AGAIN = 4,
 };
 /* What the receiver is to do where a name is taken. */
 enum wire_existing {

@@ -57,7 +57,7 @@ int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n)
 	rd_copy(&r, m->session, sizeof(m->session));
 	/* The sender may ask for more than STREAMS_MAX streams: READY says how
 	 * many are allowed. */
-	ok &= (m->flags & ~(HELLO_SINGLE | HELLO_RETRY)) == 0 &&
+	ok &= (m->flags & ~(HELLO_SINGLE | HELLO_RETRY | HELLO_AGAIN)) == 0 &&
 	      m->streams > 0 && m->existing <= EXISTING_BACKUP;
 	return body_end(&r, ok);
 }

@@ -93,10 +93,10 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox
 		compress checksum symlinks exclude include special one-file-system
-		ssh remote-ferry existing"
-	send="streams name dry-run files-from retry stdin-from-command"
+		ssh remote-ferry existing allow wait retry"
+	send="streams name dry-run files-from listen stdin-from-command"
 	receive="accept once stdout sync max-sessions
-		max-size max-files allow exec chmod"
+		max-size max-files connect exec chmod"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \
@@ -170,10 +170,35 @@ usage() {
 	usage "HOST ''" send --plain file ''
 	usage "HOST '-h'" send --plain -- file -h
 	touch 'a b'
-	usage "HOST 'a b' (a file with this name exists here: is HOST missing?)" \
+	usage "HOST 'a b': a host cannot contain a space, a control character, a bracket or '/': write HOST, HOST:PORT or [IPV6]:PORT (a file with this name exists here: is HOST missing?)" \
 		send --plain file 'a b'
 	usage "two different ports: -p 5 and 'h:6'" send --plain -p 5 file h:6
 	usage "two different ports: -p 9473 and 'h:6'" send --plain -p 9473 file h:6
+}
+
+@test "send --listen and receive --connect: operands, options of the other role" {
+	usage "missing PATH" send --plain --listen
+	usage "with --listen there is no HOST, and no file 'h' either" \
+		send --plain --listen file h
+	usage "--retry is for the side that connects, and this one listens" \
+		send --plain --listen --retry 3 file
+	usage "--retry is for the side that connects, and this one listens" \
+		receive --plain --retry 3
+	for option in "--allow ::1" "--wait 3" "-p 0"; do
+		usage "${option% [!0]*} is for the side that listens, and this one connects" \
+			send --plain $option file h
+		usage "${option% [!0]*} is for the side that listens, and this one connects" \
+			receive --plain $option --connect h
+	done
+	usage "--connect '[::1'" receive --plain --connect '[::1'
+	usage "two different ports: -p 5 and 'h:6'" \
+		receive --plain -p 5 --connect h:6
+	usage "--ssh needs a place that ssh reaches" \
+		send --plain --listen --ssh ssh file
+	# without a terminal the code cannot be asked for
+	run setsid "$FERRY" receive --connect h </dev/null
+	[ "$status" -eq 2 ]
+	assert_output "ferry receive --code-file FILE --connect HOST [DIR]"
 }
 
 @test "send: standard input" {
@@ -288,10 +313,11 @@ usage() {
 	for bad in -1 65536 x 1x '' 0x10 ' 1'; do
 		usage "-p must be a number from 0 to 65535, not '$bad'" \
 			receive -p "$bad"
-		usage "--port must be a number from 1 to 65535, not '$bad'" \
+		usage "--port must be a number from 0 to 65535, not '$bad'" \
 			send --port="$bad" file h
 	done
-	usage "-p must be a number from 1 to 65535, not '0'" send -p 0 file h
+	usage "-p 0 is for the side that listens, and this one connects" \
+		send -p 0 file h
 	usage "-p needs a value: a number from 0 to 65535" receive -p
 	for bad in 0 17 x -1 2.0; do
 		usage "-j must be a number from 1 to 16 or auto, not '$bad'" \

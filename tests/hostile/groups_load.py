@@ -286,7 +286,7 @@ def floods(cases):
     def before_hello():
         began = time.monotonic()
         pinging(lab.sender(hello=False), 0)
-        need(8 < time.monotonic() - began < scaled(14), "the deadline is 10 s")
+        need(time.monotonic() - began < scaled(8), "it is no sender")
     lab.case("endless PING instead of HELLO", before_hello)
     # and one who does so while the receiver is to end
     s = lab.sender()

@@ -47,7 +47,7 @@ def tolerate(lab, title, *frames, allowed=None, **values):
 
 def beginnings(lab):
     for kind in LAYOUTS:
-        if kind not in ("HELLO", "ERROR", "PING"):
+        if kind not in ("HELLO", "ERROR"):
             code = 4 if kind == "JOIN" else 2
             refuse(lab, f"{kind} first", message(kind), hello=False, code=code)
     for lie in ({"magic": b"FERRY\r\n\1"}, {"magic": b"FERRY\n\n\0"},

@@ -22,7 +22,8 @@ FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
 (ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
- BUSY, TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 19, 24))
+ BUSY, RECONNECT, TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17,
+                                                18, 19, 23, 24))
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
             | NOT_KEPT | SAME | BUSY | TIMEOUTS)
 UNSENT = 1 << 21  # only where the receiver asked for what it gets

@@ -51,6 +51,7 @@ struct desk {
 
 static void ask_main(struct desk *d, const char *terminal)
 {
+	const struct ask ask = { "ferry receive", "host", d->cancel_fd };
 	struct termios before = { 0 }, after = { 0 };
 	int tty;
 
@@ -63,9 +64,10 @@ static void ask_main(struct desk *d, const char *terminal)
 	tty = terminal ? open(terminal, O_RDWR | O_CLOEXEC) : -1;
 	if (terminal && (tty < 0 || tcgetattr(tty, &before) < 0))
 		_exit(2);
-	d->answer->check_rc = ask_check(&d->answer->e);
-	d->answer->rc = ask_code("host", d->cancel_fd, d->answer->code,
-				 &d->answer->e);
+	d->answer->rc = d->answer->check_rc =
+		ask_check("ferry send", "PATH... HOST", &d->answer->e);
+	if (d->answer->rc == 0)
+		d->answer->rc = ask_code(&ask, d->answer->code, &d->answer->e);
 	if (tty >= 0 && tcgetattr(tty, &after) == 0)
 		d->answer->is_restored = memcmp(&before, &after,
 						sizeof(after)) == 0;

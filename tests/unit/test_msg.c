@@ -625,7 +625,7 @@ struct field {
 static const struct field fields[] = {
 	{ FRAME_HELLO, 8, 2, 0, UINT16_MAX, 0, 0 },  /* version */
 	{ FRAME_HELLO, 10, 1, 0, UINT8_MAX, 0, 0 },  /* digest */
-	{ FRAME_HELLO, 11, 1, 0, 3, 0, 0 },          /* flags */
+	{ FRAME_HELLO, 11, 1, 0, 7, 0, 0 },          /* flags */
 	{ FRAME_HELLO, 12, 2, 1, UINT16_MAX, 0, 0 }, /* streams */
 	{ FRAME_HELLO, 14, 1, 0, EXISTING_BACKUP, 0, 0 }, /* existing */
 	{ FRAME_HELLO, 16, 4, 0, UINT32_MAX, 0, 0 }, /* features */

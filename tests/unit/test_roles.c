@@ -52,11 +52,13 @@ struct side_of {
 	enum security mode;
 	const char *code;
 	const char *key;
-	uint16_t port; /* to connect to; where it listens: 0, then the port */
+	_Atomic uint16_t port; /* to connect to; where it listens: 0, then the port */
 	int listening; /* eventfd: gets the port, or 1 when it has ended */
 	int cancel;    /* eventfd */
-	enum sandbox_mode sandbox; /* a sender's */
+	enum sandbox_mode sandbox;
 	struct session_events events;
+	pthread_mutex_t lock;
+	char said[512]; /* the last message; with the lock */
 	pthread_t thread;
 	int rc;
 	struct err e;
@@ -139,7 +141,7 @@ static void *receive_main(void *arg)
 		.security = s->mode,
 		.dir = "to",
 		.stdout_fd = -1,
-		.sandbox = SANDBOX_OFF,
+		.sandbox = s->sandbox,
 		.allow = &anywhere,
 		.max_size = UINT64_MAX,
 		.max_files = UINT64_MAX,
@@ -170,6 +172,7 @@ static void side_prepare(struct side_of *s, enum security mode,
 	s->code = code;
 	s->key = place_path(p, "key");
 	s->sandbox = SANDBOX_OFF;
+	pthread_mutex_init(&s->lock, NULL);
 	s->listening = eventfd(0, EFD_CLOEXEC);
 	s->cancel = eventfd(0, EFD_CLOEXEC);
 	s->events.listening = on_listening;
@@ -186,6 +189,7 @@ static void side_join(struct side_of *s)
 	assert_int_equal(pthread_join(s->thread, NULL), 0);
 	close(s->listening);
 	close(s->cancel);
+	pthread_mutex_destroy(&s->lock);
 }
 
 /* Run both: the one that listens first. */
@@ -315,35 +319,51 @@ static void receiver_connects_with_a_code(void **state)
 	transfer(state, NET_LISTENS, SECURITY_CODE);
 }
 
-/* In a process of its own, as confining cannot be undone. */
-static void a_sender_that_listens_can_be_confined(void **state)
+/* Run it confined: in a process of its own, as that cannot be undone. */
+static pid_t start_confined(struct side_of *s, void *(*run_side)(void *))
+{
+	const pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	s->sandbox = SANDBOX_AUTO;
+	run_side(s);
+	if (s->rc)
+		print_error("%s\n", s->e.text);
+	_exit(s->rc != 0);
+}
+
+static void check_child(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* Where the receiver connects, both can be confined. */
+static void both_can_be_confined(void **state)
 {
 	struct world *w = *state;
 	struct side_of s, r;
 	eventfd_t port;
-	int status;
-	pid_t pid;
+	pid_t sender, receiver;
 
 	side_prepare(&s, SECURITY_PSK, NET_LISTENS, w->place);
 	side_prepare(&r, SECURITY_PSK, NET_CONNECTS, w->place);
-	s.sandbox = SANDBOX_AUTO;
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		send_main(&s);
-		_exit(s.rc != 0);
-	}
+	sender = start_confined(&s, send_main);
 	assert_int_equal(eventfd_read(s.listening, &port), 0);
 	assert_within(port, 1024, 65535);
 	r.port = (uint16_t)port;
-	side_start(&r, receive_main);
-	side_join(&r);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	assert_int_equal(r.rc, 0);
+	receiver = start_confined(&r, receive_main);
+	check_child(receiver);
+	check_child(sender);
 	check_all_came();
 	close(s.listening);
 	close(s.cancel);
+	close(r.listening);
+	close(r.cancel);
 }
 
 /* ---- what must not work ---- */
@@ -415,20 +435,66 @@ static void others_get_nothing_from_a_sender_that_listens(void **state)
 	close(silent);
 }
 
-/* Two that send understand that they do not match. */
-static void two_senders_end_with_an_error(void **state)
+static void on_message(void *ctx, enum session_level level, const char *text)
+{
+	struct side_of *s = ctx;
+
+	(void)level;
+	pthread_mutex_lock(&s->lock);
+	snprintf(s->said, sizeof(s->said), "%s", text);
+	pthread_mutex_unlock(&s->lock);
+	assert_int_equal(eventfd_write(s->listening, 1), 0);
+}
+
+static int has_said(struct side_of *s, const char *text)
+{
+	int has;
+
+	pthread_mutex_lock(&s->lock);
+	has = strstr(s->said, text) != NULL;
+	pthread_mutex_unlock(&s->lock);
+	return has;
+}
+
+/* Two of a kind: who connects ends with a text that says so, the other one says
+ * it too and goes on to listen. */
+static void two_of_a_kind(void **state, void *(*run_side)(void *),
+			  enum security mode, const char *why)
 {
 	struct world *w = *state;
 	struct side_of a, b;
+	eventfd_t value;
 
-	side_prepare(&a, SECURITY_PSK, NET_LISTENS, w->place);
-	side_prepare(&b, SECURITY_PSK, NET_CONNECTS, w->place);
-	run(&a, send_main, &b, send_main);
-	/* The connection may be reset before the second one has read. */
-	assert_true(a.rc == ERR_PROTOCOL || b.rc == ERR_PROTOCOL);
-	assert_true(a.rc == ERR_PROTOCOL || a.rc == ERR_LOST);
-	assert_true(b.rc == ERR_PROTOCOL || b.rc == ERR_LOST);
+	side_prepare(&a, mode, NET_LISTENS, w->place);
+	side_prepare(&b, mode, NET_CONNECTS, w->place);
+	a.events.message = on_message;
+	side_start(&a, run_side);
+	while (!a.port)
+		assert_int_equal(eventfd_read(a.listening, &value), 0);
+	b.port = a.port;
+	side_start(&b, run_side);
+	side_join(&b);
+	assert_int_equal(b.rc, ERR_PROTOCOL);
+	assert_non_null(strstr(b.e.text, why));
+	while (!has_said(&a, why))
+		assert_int_equal(eventfd_read(a.listening, &value), 0);
+	assert_int_equal(eventfd_write(a.cancel, 1), 0);
+	side_join(&a);
+	assert_int_equal(a.rc, ERR_INTERRUPTED);
 	assert_int_equal(access("to/from", F_OK), -1);
+}
+
+static void two_senders_are_told(void **state)
+{
+	two_of_a_kind(state, send_main, SECURITY_PSK, "both sides send");
+	two_of_a_kind(state, send_main, SECURITY_PLAIN, "both sides send");
+}
+
+static void two_receivers_are_told(void **state)
+{
+	two_of_a_kind(state, receive_main, SECURITY_PSK, "both sides receive");
+	two_of_a_kind(state, receive_main, SECURITY_PLAIN,
+		      "both sides receive");
 }
 
 /* A signal ends the wait for a receiver, before one came and while one that
@@ -535,10 +601,11 @@ int main(void)
 		EACH(receiver_connects_plain),
 		EACH(receiver_connects_with_a_key),
 		EACH(receiver_connects_with_a_code),
-		EACH(a_sender_that_listens_can_be_confined),
+		EACH(both_can_be_confined),
 		EACH(a_wrong_code_ends_both),
 		EACH(others_get_nothing_from_a_sender_that_listens),
-		EACH(two_senders_end_with_an_error),
+		EACH(two_senders_are_told),
+		EACH(two_receivers_are_told),
 		EACH(a_sender_that_listens_can_be_cancelled),
 		EACH(a_receiver_that_connects_can_be_cancelled),
 	};

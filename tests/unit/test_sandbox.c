@@ -216,11 +216,13 @@ enum role {
 	FOLLOWING_SENDER,
 	PRELOADED_SENDER,
 	RESOLVER,
+	CONNECTING_RECEIVER,
 };
 
 static void confine(struct place *p, enum role role)
 {
 	char text[SANDBOX_TEXT_MAX];
+	const struct sandbox_target target = { .port = p->port };
 	struct sandbox_sources src = { .fds = &p->in_fd, .count = 1,
 				       .port = p->port };
 	struct err e = { 0 };
@@ -230,9 +232,12 @@ static void confine(struct place *p, enum role role)
 	src.interposed = role == PRELOADED_SENDER ? "lib.so" : NULL;
 	text[0] = '\0';
 	if (role == RECEIVER)
-		rc = sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, text, &e);
+		rc = sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, NULL, text, &e);
 	else if (role == STDOUT_RECEIVER)
-		rc = sandbox_receiver(SANDBOX_REQUIRE, -1, text, &e);
+		rc = sandbox_receiver(SANDBOX_REQUIRE, -1, NULL, text, &e);
+	else if (role == CONNECTING_RECEIVER)
+		rc = sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, &target, text,
+				      &e);
 	else if (role == RESOLVER)
 		rc = sandbox_resolver(SANDBOX_REQUIRE, &e);
 	else
@@ -692,6 +697,25 @@ static void read_sources(struct place *p)
 	DENIED(p, open("/", O_RDONLY | O_DIRECTORY), EACCES);
 }
 
+/* A receiver that connects: to its sender's port, by TCP, and no otherwise. */
+static void connect_to_sender(struct place *p)
+{
+	do_work(p);
+	open_outside(p);
+	WORKS(p, dial(p->port));
+	dial_other(p);
+	DENIED(p, socket(AF_UNIX, SOCK_STREAM, 0), EPERM);
+	DENIED(p, socket(AF_NETLINK, SOCK_RAW, 0), EPERM);
+	DENIED(p, socket(AF_INET, SOCK_DGRAM, 0), EPERM);
+	DENIED(p, socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), EPERM);
+	DENIED(p, socket(AF_INET, SOCK_RAW, IPPROTO_TCP), EPERM);
+	/* Landlock's rules for ports are not about these */
+	DENIED(p, socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP), EPERM);
+	DENIED(p, socket(AF_INET, SOCK_STREAM, IPPROTO_SCTP), EPERM);
+	DENIED(p, socket(AF_INET, SOCK_SEQPACKET, IPPROTO_SCTP), EPERM);
+	DENIED(p, kill(getppid(), 0), EPERM);
+}
+
 static void read_anything(struct place *p)
 {
 	act_as_sender(p);
@@ -715,6 +739,11 @@ static void resolve_names(struct place *p)
 	DENIED(p, openat(p->in_fd, "file", O_RDWR), EACCES);
 	DENIED(p, unlinkat(p->in_fd, "file", 0), EACCES);
 	DENIED(p, mkdirat(p->in_fd, "new", 0700), EACCES);
+}
+
+static void test_connecting_receiver(void **state)
+{
+	try(state, CONNECTING_RECEIVER, connect_to_sender);
 }
 
 static void test_sender(void **state)
@@ -745,7 +774,7 @@ static void test_off(void **state)
 	char text[SANDBOX_TEXT_MAX];
 	struct err e = { 0 };
 
-	assert_int_equal(sandbox_receiver(SANDBOX_OFF, p->in_fd, text, &e),
+	assert_int_equal(sandbox_receiver(SANDBOX_OFF, p->in_fd, NULL, text, &e),
 			 0);
 	assert_string_equal(text, "no sandbox");
 	assert_int_equal(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
@@ -765,7 +794,7 @@ static void confine_without(struct place *p, enum sandbox_mode mode)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    seccomp_filter(rules, 2, SECCOMP_ALLOW, &e))
 		_exit(7);
-	rc = sandbox_receiver(mode, p->in_fd, text, &e);
+	rc = sandbox_receiver(mode, p->in_fd, NULL, text, &e);
 	if (mode == SANDBOX_REQUIRE &&
 	    (rc != ERR_RESOURCE ||
 	     !strstr(e.text, "--sandbox require: this kernel does not have Landlock")))
@@ -817,10 +846,10 @@ static void test_instrumented(void **state)
 	char text[SANDBOX_TEXT_MAX];
 	struct err e = { 0 };
 
-	assert_int_equal(sandbox_receiver(SANDBOX_AUTO, p->in_fd, text, &e),
+	assert_int_equal(sandbox_receiver(SANDBOX_AUTO, p->in_fd, NULL, text, &e),
 			 0);
 	assert_string_equal(text, "no sandbox");
-	assert_int_equal(sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, text, &e),
+	assert_int_equal(sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, NULL, text, &e),
 			 ERR_RESOURCE);
 	assert_string_equal(e.text,
 			    "--sandbox require: not possible in a test build "
@@ -843,6 +872,7 @@ int main(void)
 		TEST(test_forbidden),
 		TEST(test_receiver_works),
 		TEST(test_receiver_accepts),
+		TEST(test_connecting_receiver),
 		TEST(test_sender),
 		TEST(test_following_sender),
 		TEST(test_preloaded_sender),

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "sender/growth.h"
-#include "sender/retry.h"
+#include "session/retry.h"
 #include "wire/frame.h"
 
 /* ---- retry ---- */

@@ -1,7 +1,7 @@
 /*
  * Exponential back-off with jitter.
  */
-#include "sender/retry.h"
+#include "session/retry.h"
 
 enum {
 	BACK_OFF_FIRST_MS = 100,

@@ -1,10 +1,10 @@
 /*
  * retry.h - whether and when to try another session after a lost one.
  *
- * Layer: sender.  Pure.
+ * Layer: session.  Pure.
  */
-#ifndef FERRY_SENDER_RETRY_H
-#define FERRY_SENDER_RETRY_H
+#ifndef FERRY_SESSION_RETRY_H
+#define FERRY_SESSION_RETRY_H
 
 #include <stdint.h>
 
@@ -15,9 +15,9 @@ struct retry {
 	uint64_t until_ms; /* when that time is over (clock_ms()) */
 	uint64_t wait_ms;  /* the next wait, before it is varied */
 	int has_connected; /* a session got as far as READY */
-	/* The ERR_UNCONFIRMED of a session in which everything was sent, where
-	 * none has begun since: the user is told this, and not only that the
-	 * receiver cannot be reached. */
+	/* A sender's: the ERR_UNCONFIRMED of a session in which everything was
+	 * sent, where none has begun since: the user is told this, and not only
+	 * that the receiver cannot be reached. */
 	struct err unconfirmed;
 };
 
@@ -26,8 +26,8 @@ void retry_init(struct retry *r, uint64_t retry_ms, uint64_t now_ms);
 
 /*
  * A session ended with e (code 0: it succeeded).  was_ready: it got as far as
- * READY; has_progress: queue_has_progress().  Returns whether to try another;
- * if not, e is set to what the user is told.
+ * READY; has_progress: it brought more than those before.  Returns whether to
+ * try another; if not, e is set to what the user is told.
  */
 int retry_is_wanted(struct retry *r, struct err *e, int was_ready,
 		    int has_progress, uint64_t now_ms);
