@@ -354,6 +354,7 @@ void queue_restart(struct queue *q)
 	q->busy = q->waiting = 0;
 	q->checking = q->checks_out = q->resends = 0;
 	q->has_progress = 0;
+	q->dirs = 0;
 	q->is_paused = 0;
 	queue_clear_signal(q);
 	pthread_mutex_unlock(&q->lock);

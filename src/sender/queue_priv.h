@@ -61,6 +61,8 @@ struct queue {
 	int is_signalled; /* whether wake is */
 	int is_closed, is_paused, is_scanned;
 	int has_progress; /* see queue_has_progress() */
+	/* directories with a verdict: in this session, and the most in one */
+	uint64_t dirs, most_dirs;
 };
 
 /* Wake the streams that wait for a task; and undo that. */

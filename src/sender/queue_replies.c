@@ -154,6 +154,7 @@ static void end_file(struct queue *q, struct outfile *f,
 	};
 
 	fn(ctx, &v);
+	q->has_progress = 1;
 	f->state = FILE_DEAD;
 	queue_land_file(q, f);
 	queue_drop_if_unused(q, f);
@@ -169,6 +170,17 @@ static void common_ids(const struct inflight_entry *en,
 
 	*from = en->first > m->first_id ? en->first : m->first_id;
 	*end = ours < theirs ? ours : theirs;
+}
+
+/* An item has its verdict.  Directories are sent in each session: only more of
+ * them than in any before are progress. */
+static void note_progress(struct queue *q, const struct item *it)
+{
+	if (it->kind == ITEM_DIR && ++q->dirs <= q->most_dirs)
+		return;
+	if (it->kind == ITEM_DIR)
+		q->most_dirs = q->dirs;
+	q->has_progress = 1;
 }
 
 /* Call fn for those items of a pack that the verdict is for, and end them. */
@@ -196,6 +208,7 @@ static void end_items(struct queue *q, struct inflight_entry *en,
 		if (it->done)
 			continue;
 		fn(ctx, &v);
+		note_progress(q, it);
 		inflight_end_item(&q->inflight, en, it);
 	}
 }
@@ -217,7 +230,6 @@ int queue_verdict(struct queue *q, const struct msg_verdict *m,
 		else if (in->v[i].pack)
 			end_items(q, &in->v[i], m, fn, ctx);
 	}
-	q->has_progress = 1;
 	pthread_cond_signal(&q->room);
 	queue_signal(q);
 	rc = 0;

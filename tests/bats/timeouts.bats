@@ -248,3 +248,45 @@ hold() {
 		ended $kind
 	done
 }
+
+@test "--retry ends where a receiver asks for all again and finishes nothing" {
+	mkdir src/d
+	echo x >src/d/f
+	cat >again.py <<-'EOF'
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		from lib.peer import Closed, Receiver
+		from lib.wire import DIRECTORY, message, rows
+
+		def again(self, channel, m):
+		    # a verdict on an id that is over, and on the directory, which
+		    # comes again in each session
+		    channel.send(message("RESEND", id=m["id"]),
+		                 message("VERDICT", id=m["id"], items=m["items"]))
+		    raise Closed
+
+		def directory(self, channel, m):
+		    for item in rows(m, 32):
+		        if item["kind"] == DIRECTORY:
+		            channel.send(message("VERDICT", id=item["id"]))
+		    raise Closed
+
+		r = Receiver({"PACK": {"again": again,
+		                       "directory": directory}[sys.argv[2]]})
+		print(r.port, flush=True)
+		sys.stdin.readline()
+	EOF
+	for how in again directory; do
+		mkfifo $how.in
+		: >$how.out
+		start $how python3 again.py "$BATS_TEST_DIRNAME/.." $how \
+			<>$how.in >$how.out
+		await $how.out '^[0-9]+$'
+		port=$(cat $how.out)
+		run_limit=$(limit 20)
+		send --plain --checksum sha256 --retry 3 src/d
+		[ "$sent" = 6 ] || status 10
+		echo >$how.in
+		ended $how
+	done
+}

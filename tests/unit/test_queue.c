@@ -381,6 +381,41 @@ static void what_is_gone_is_not_sent_again(void **state)
 	assert_over(lab);
 }
 
+/* Else a receiver could keep a sender that retries for ever. */
+static void only_what_is_finished_is_progress(void **state)
+{
+	struct lab *lab = *state;
+
+	/* A verdict on what was to be sent again, and so has other ids. */
+	assert_int_equal(send_new_pack(lab, "f"), 1);
+	assert_int_equal(resend(lab, 1), 0);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_int_equal(lab->verdicts, 0);
+	assert_false(queue_has_progress(lab->queue));
+	queue_restart(lab->queue);
+	assert_int_equal(send_pack(lab, 1), 1);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_true(queue_has_progress(lab->queue));
+	/* A verdict on what has one. */
+	queue_restart(lab->queue);
+	assert_int_equal(send_new_pack(lab, "ff"), 1);
+	assert_int_equal(committed(lab, 1, 1), 0);
+	queue_restart(lab->queue);
+	/* Directories, which are sent in each session. */
+	assert_int_equal(send_pack(lab, 1), 1);
+	assert_int_equal(send_new_pack(lab, "dd"), 2);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_true(queue_has_progress(lab->queue));
+	queue_restart(lab->queue);
+	assert_int_equal(send_pack(lab, 1), 1);
+	assert_int_equal(send_pack(lab, 1), 2);
+	assert_int_equal(committed(lab, 2, 1), 0);
+	assert_false(queue_has_progress(lab->queue));
+	assert_int_equal(send_new_pack(lab, "d"), 3);
+	assert_int_equal(committed(lab, 3, 1), 0);
+	assert_true(queue_has_progress(lab->queue));
+}
+
 static void links_that_were_held_are_sent_anew(void **state)
 {
 	struct lab *lab = *state;
@@ -525,6 +560,7 @@ int main(void)
 		TEST(a_pack_is_sent_again_with_new_ids),
 		TEST(a_pack_that_was_taken_is_not_sent_again),
 		TEST(what_is_gone_is_not_sent_again),
+		TEST(only_what_is_finished_is_progress),
 		TEST(links_that_were_held_are_sent_anew),
 		TEST(ids_that_were_never_given),
 		TEST(a_file_counts_as_open_from_when_it_is_taken),
