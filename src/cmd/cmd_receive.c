@@ -175,6 +175,8 @@ static const struct option_row fetch_rows[] = {
 	  .help = "report or skip" AS_SENT },
 	{ .letter = 'x', .name = "one-file-system", FORWARD,
 	  .help = "do not go into mounted file systems" AS_SENT },
+	{ .name = "growing", FORWARD,
+	  .help = "a file that grows, as long as it was" AS_SENT },
 	{ .name = "exclude", .arg = "GLOB", FORWARD,
 	  .help = "leave out what matches" AS_SENT },
 	{ .name = "include", .arg = "GLOB", FORWARD,

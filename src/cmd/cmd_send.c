@@ -48,6 +48,7 @@ struct send_options {
 	int existing;     /* enum wire_existing */
 	int skips_special;
 	int one_file_system;
+	int growing;
 	int dry_run;
 	const char *files_from; /* NULL: the operands are the sources */
 	int null;         /* names in files_from end with a NUL */
@@ -214,6 +215,10 @@ static const struct option_row rows[] = {
 	  .value = 1, .off = OFF(one_file_system),
 	  .help = "do not go into directories where another file system is "
 		  "mounted: send them empty" },
+	{ .name = "growing", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(growing),
+	  .help = "send a file that grows meanwhile, as a log, as long as it "
+		  "was at the start" },
 	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(sandbox), .words = common_sandbox_words,
 	  .help = "confine the sender to reading the PATHs: auto (default: as "
@@ -667,6 +672,7 @@ static int run_reported(const struct send_options *opts,
 		.requests = (opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
 			    (opts->existing ? REQUEST_EXISTING : 0u),
 		.existing = (uint8_t)opts->existing,
+		.growing = opts->growing,
 		.stdin_fd = o->has_stdin ? STDIN_FILENO : -1,
 		.stdin_name = opts->name ? opts->name : "stdin",
 		.limit_rate = opts->common.limit_rate,
@@ -740,7 +746,7 @@ static int parse_rest(const struct send_options *opts, char **command,
  * paths. */
 static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
-	"--symlinks --special --one-file-system --exclude --include";
+	"--symlinks --special --one-file-system --growing --exclude --include";
 
 static void init_options(struct send_options *opts)
 {

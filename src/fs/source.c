@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -22,14 +23,18 @@ static int is_same_time(struct timespec a, struct timespec b)
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
-enum source_change source_compare(const struct stat *a, const struct stat *b)
+enum source_change source_compare(const struct stat *before,
+				  const struct stat *after)
 {
-	if (a->st_size != b->st_size || a->st_ino != b->st_ino ||
-	    !is_same_time(a->st_mtim, b->st_mtim))
+	if (after->st_size < before->st_size ||
+	    after->st_ino != before->st_ino)
 		return SOURCE_CHANGED;
-	/* mtime can be set back, ctime cannot. */
-	return is_same_time(a->st_ctim, b->st_ctim) ? SOURCE_SAME
-						    : SOURCE_IN_DOUBT;
+	if (after->st_size > before->st_size)
+		return SOURCE_GREW;
+	return is_same_time(before->st_mtim, after->st_mtim) &&
+	       is_same_time(before->st_ctim, after->st_ctim)
+		       ? SOURCE_SAME
+		       : SOURCE_IN_DOUBT;
 }
 
 /* O_NONBLOCK: where another process has put a FIFO in the file's place, open()
@@ -85,61 +90,104 @@ static int is_whole(const struct stat *st, size_t got, size_t cap)
 	return (uint64_t)st->st_size == got || (st->st_size == 0 && got < cap);
 }
 
-/* Read the file again until it did not change during the read.  *st is from
- * before the first one. */
-static int read_again(int fd, struct stat *st, void *p, size_t cap, size_t *len,
-		      struct err *e)
+/* A small file that is read. */
+struct small {
+	int fd;
+	int growing;     /* SOURCE_GROWING */
+	struct stat *st; /* as it was when last looked at */
+	char *p;         /* where to, cap bytes */
+	size_t cap;
+	size_t len; /* how many were read */
+};
+
+/* Whether the file begins with what was read. */
+static int has_content(const struct small *s)
 {
+	char block[16384];
+
+	for (size_t off = 0; off < s->len; off += sizeof(block)) {
+		const size_t n = s->len - off < sizeof(block) ?
+					 s->len - off :
+					 sizeof(block);
+
+		if (io_pread(s->fd, block, n, off) != (ssize_t)n ||
+		    memcmp(block, s->p + off, n) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+/*
+ * What was read began with the file as before, and ended with this change.
+ * Returns whether it is the file's content, of which s->len is set to how much
+ * counts.  Where that is in doubt, it is read again: if it is the same, the file
+ * had all of it at the moment when the first read ended.
+ */
+static int is_good(struct small *s, const struct stat *before,
+		   enum source_change change)
+{
+	if (change == SOURCE_GREW && s->growing &&
+	    s->len > (size_t)before->st_size)
+		s->len = (size_t)before->st_size;
+	if (change == SOURCE_CHANGED ||
+	    (change == SOURCE_GREW && !s->growing) ||
+	    !is_whole(before, s->len, s->cap))
+		return 0;
+	return change == SOURCE_SAME || has_content(s);
+}
+
+/* Read the file again until it did not change during the read. */
+static int read_again(struct small *s, struct err *e)
+{
+	enum source_change change = SOURCE_CHANGED;
+
 	for (int i = 0; i < READ_TRIES; i++) {
-		const struct stat before = *st;
-		enum source_change change;
+		const struct stat before = *s->st;
 		ssize_t got;
 		int rc;
 
-		if ((uint64_t)before.st_size > cap)
+		if ((uint64_t)before.st_size > s->cap)
 			return err_set(e, ERR_CHANGED,
 				       "it grew while it was read");
-		got = io_pread(fd, p, cap, 0);
+		got = io_pread(s->fd, s->p, s->cap, 0);
 		if (got < 0)
 			return err_sys(e, ERR_LOCAL, "read");
-		rc = stat_regular(fd, st, e);
+		rc = stat_regular(s->fd, s->st, e);
 		if (rc < 0)
 			return rc;
-		change = source_compare(&before, st);
-		/* Metadata that changes during every read is no reason to fail:
-		 * a writer that sets the mtime back as often is not to be
-		 * expected. */
-		if (change == SOURCE_IN_DOUBT && i == READ_TRIES - 1)
-			change = SOURCE_SAME;
-		if (change == SOURCE_SAME && is_whole(st, (size_t)got, cap)) {
-			*len = (size_t)got;
-			st->st_size = (off_t)got;
+		s->len = (size_t)got;
+		change = source_compare(&before, s->st);
+		if (is_good(s, &before, change)) {
+			s->st->st_size = (off_t)s->len;
 			return 0;
 		}
 	}
+	if (change == SOURCE_GREW && !s->growing)
+		return err_set(e, ERR_CHANGED,
+			       "it kept growing while it was read; --growing "
+			       "sends it as long as it was at the start");
 	return err_set(e, ERR_CHANGED, "it kept changing while it was read");
 }
 
 /* One read() of a byte more than the file should have: if that byte is missing,
  * the read has reached the end, and no second read() is needed to see it. */
-static ssize_t read_once(int fd, const struct stat *st, void *p, size_t cap)
+static ssize_t read_once(const struct small *s)
 {
-	size_t want = cap;
+	size_t want = s->cap;
 	ssize_t got;
 
-	if (st->st_size >= 0 && (uint64_t)st->st_size < cap)
-		want = (size_t)st->st_size + 1;
+	if (s->st->st_size >= 0 && (uint64_t)s->st->st_size < s->cap)
+		want = (size_t)s->st->st_size + 1;
 	do {
-		got = read(fd, p, want);
+		got = read(s->fd, s->p, want);
 	} while (got < 0 && errno == EINTR);
 	return got;
 }
 
-static int read_small(int fd, struct stat *st, void *p, size_t cap, size_t *len,
-		      struct err *e)
+static int read_small(struct small *s, struct err *e)
 {
 	struct stat now;
-	ssize_t got = read_once(fd, st, p, cap);
+	ssize_t got = read_once(s);
 	int rc, is_as_scanned;
 
 	if (got < 0) {
@@ -147,33 +195,42 @@ static int read_small(int fd, struct stat *st, void *p, size_t cap, size_t *len,
 
 		/* Most likely it is no regular file any more (EISDIR):
 		 * "not a regular file" says more than read()'s errno. */
-		rc = stat_regular(fd, &now, e);
+		rc = stat_regular(s->fd, &now, e);
 		errno = saved;
 		return rc < 0 ? rc : err_sys(e, ERR_LOCAL, "read");
 	}
-	rc = stat_regular(fd, &now, e);
+	rc = stat_regular(s->fd, &now, e);
 	if (rc < 0)
 		return rc;
-	is_as_scanned = source_compare(st, &now) == SOURCE_SAME &&
+	is_as_scanned = source_compare(s->st, &now) == SOURCE_SAME &&
 			now.st_size == (off_t)got;
-	*st = now;
+	*s->st = now;
 	if (!is_as_scanned)
-		return read_again(fd, st, p, cap, len, e);
-	*len = (size_t)got;
+		return read_again(s, e);
+	s->len = (size_t)got;
 	return 0;
 }
 
-int source_read_small(int dir_fd, const char *name, int follow, struct stat *st,
-		      void *p, size_t cap, size_t *len, struct err *e)
+int source_read_small(int dir_fd, const char *name, enum source_flags flags,
+		      struct stat *st, void *p, size_t cap, size_t *len,
+		      struct err *e)
 {
-	int fd = open_source(dir_fd, name, follow);
+	struct small s = {
+		.fd = open_source(dir_fd, name, (flags & SOURCE_FOLLOW) != 0),
+		.growing = (flags & SOURCE_GROWING) != 0,
+		.st = st,
+		.p = p,
+		.cap = cap,
+	};
 	int rc;
 
 	*len = 0;
-	if (fd < 0)
+	if (s.fd < 0)
 		return err_sys(e, ERR_LOCAL, "open");
-	rc = read_small(fd, st, p, cap, len, e);
-	io_close(&fd);
+	rc = read_small(&s, e);
+	io_close(&s.fd);
+	if (rc == 0)
+		*len = s.len;
 	return rc;
 }
 

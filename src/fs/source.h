@@ -23,16 +23,22 @@
 int source_open(int dir_fd, const char *name, int follow, struct stat *st,
 		struct err *e);
 
+enum source_flags {
+	SOURCE_FOLLOW = 1,  /* symlinks */
+	SOURCE_GROWING = 2, /* a file that only grows while it is read has
+			       not changed: read what was there before */
+};
+
 /*
  * Read a small file whole.  *st is what the scan saw, and is updated to the
  * file as it was read.  Reads it again, a few times, where it changed
- * meanwhile; a change of metadata alone is none.  Takes four system calls for a file that has not changed: openat,
- * read, fstat, close.
+ * meanwhile; a change of metadata alone is none.  Takes four system calls for a
+ * file that has not changed: openat, read, fstat, close.
  *
  * Returns 0 with *len bytes in p; ERR_CHANGED when it keeps changing or has
  * more than cap bytes; ERR_LOCAL with errno.
  */
-int source_read_small(int dir_fd, const char *name, int follow,
+int source_read_small(int dir_fd, const char *name, enum source_flags flags,
 		      struct stat *st, void *p, size_t cap, size_t *len,
 		      struct err *e);
 
@@ -44,15 +50,18 @@ int source_read(int fd, void *p, size_t n, uint64_t off, struct err *e);
 
 enum source_change {
 	SOURCE_SAME,
-	/* Only the ctime differs.  Most likely nothing but metadata has changed
-	 * (chmod, a new hard link, an attribute); but the mtime may have been
-	 * set back after a write, and only reading the content again tells. */
+	/* Only times differ.  The mtime can be set without a write, and set
+	 * back after one; the ctime changes with metadata (chmod, a new hard
+	 * link, an attribute).  Only reading the content again tells. */
 	SOURCE_IN_DOUBT,
-	SOURCE_CHANGED, /* size, mtime or inode number differ */
+	SOURCE_GREW,    /* it has more bytes: reading the first ones again tells
+			   whether these are the same */
+	SOURCE_CHANGED, /* fewer bytes, or another inode number */
 };
 
-/* Compare two states of a file. */
-enum source_change source_compare(const struct stat *a, const struct stat *b);
+/* Compare an earlier state of a file with a later one. */
+enum source_change source_compare(const struct stat *before,
+				  const struct stat *after);
 
 /*
  * Find the next range of data at or after off (SEEK_DATA, SEEK_HOLE): [*start,

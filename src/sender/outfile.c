@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/io.h"
+#include "fs/source.h"
 #include "wire/msg.h"
 
 struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off)
@@ -48,6 +49,21 @@ void outfile_free(struct outfile *f)
 const char *outfile_name(const struct outfile *f)
 {
 	return (const char *)f->names.data;
+}
+
+uint64_t outfile_hole_leaves(const struct outfile *f, uint64_t leaf,
+			     uint64_t count)
+{
+	uint64_t start, end, n;
+
+	if (!f->has_holes ||
+	    source_next_data(f->fd, leaf * TREE_LEAF, f->size, &start, &end,
+			     NULL))
+		return 0;
+	/* Whole leaves only.  A hole up to the end of the file leaves out a
+	 * last leaf that is shorter, since HOLE counts in whole leaves here. */
+	n = start / TREE_LEAF - leaf;
+	return n < count ? n : count;
 }
 
 void outfile_restart(struct outfile *f)

@@ -94,6 +94,11 @@ void outfile_free(struct outfile *f);
 /* The name that the receiver gets, terminated; borrowed. */
 const char *outfile_name(const struct outfile *f);
 
+/* How many whole leaves from leaf on, at most count, are a hole.  Takes no call
+ * for a file without holes. */
+uint64_t outfile_hole_leaves(const struct outfile *f, uint64_t leaf,
+			     uint64_t count);
+
 /* Make it FILE_QUEUED again for another session.  The digests in its tree and
  * its descriptor are kept. */
 void outfile_restart(struct outfile *f);

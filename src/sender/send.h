@@ -55,6 +55,7 @@ struct send_config {
 	 * REQUEST_EXISTING, enum wire_existing */
 	uint32_t requests;
 	uint8_t existing;
+	int growing;       /* --growing */
 	int stdin_fd;      /* standard input, to be sent; or -1 */
 	/* stdin_fd is its output, and it is to be started; or NULL */
 	struct command *command;

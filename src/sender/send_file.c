@@ -17,6 +17,7 @@
 #include "sender/outfile.h"
 #include "sender/outcome.h"
 #include "sender/queue_files.h"
+#include "sender/recheck.h"
 #include "sender/replies.h"
 #include "sender/send.h"
 #include "sender/session.h"
@@ -54,23 +55,6 @@ static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
 }
 
 /* ---- leaves ---- */
-
-/* How many whole leaves from leaf on, at most count, are a hole. */
-static uint64_t hole_leaves(const struct outfile *f, uint64_t leaf,
-			    uint64_t count)
-{
-	uint64_t start, end, n;
-
-	/* Most files have no holes: that saves a system call for each range. */
-	if (!f->has_holes ||
-	    source_next_data(f->fd, leaf * TREE_LEAF, f->size, &start, &end,
-			     NULL))
-		return 0;
-	/* Whole leaves only.  A hole up to the end of the file leaves out a
-	 * last leaf that is shorter, since HOLE counts in whole leaves here. */
-	n = start / TREE_LEAF - leaf;
-	return n < count ? n : count;
-}
 
 enum { LEAF_DROPPED = 1 };
 
@@ -151,7 +135,7 @@ int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
 
 	while (rc == 0 && leaf < end && queue_is_wanted(st->sender->queue, f)) {
 		const uint64_t hole =
-			has_holes ? hole_leaves(f, leaf, end - leaf) : 0;
+			has_holes ? outfile_hole_leaves(f, leaf, end - leaf) : 0;
 		const size_t n = tree_leaf_size(f->size, leaf);
 		struct err fe;
 
@@ -197,7 +181,7 @@ static int read_digests(struct send_stream *st, struct outfile *f,
 	const int is_apart = is_checked_apart(st, f);
 	int rc = 0;
 
-	if (hole_leaves(f, leaf, 1) == 1) {
+	if (outfile_hole_leaves(f, leaf, 1) == 1) {
 		memcpy(tree, st->sender->zero_digest, digest->size);
 		if (is_apart)
 			rc = same_zero_leaf(&st->same, check);
@@ -319,85 +303,6 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 
 /* ---- the end ---- */
 
-/* Read the file again, into a tree of its own.  The receiver's answers are read
- * meanwhile, and heart-beats sent.  Returns 0; 1 where the file was given up;
- * or an error that ends the session.  *fe gets an error of the file. */
-static int read_again(struct send_stream *st, struct outfile *f,
-		      struct tree *tree, struct err *fe, struct err *e)
-{
-	const struct digest_ops *digest = st->sender->cfg->digest;
-	const uint64_t leaves = tree_leaf_count(f->size);
-	uint8_t sum[DIGEST_MAX];
-	int rc = 0;
-
-	for (uint64_t leaf = 0; rc == 0 && leaf < leaves; leaf++) {
-		const size_t n = tree_leaf_size(f->size, leaf);
-
-		if (!queue_is_wanted(st->sender->queue, f))
-			return 1;
-		if (send_stream_is_leaving(st))
-			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (source_read(f->fd, st->raw, n, leaf * TREE_LEAF, fe))
-			return 0;
-		digest->sum(st->raw, n, sum);
-		if (tree_put(tree, leaf, sum))
-			return err_set(e, ERR_RESOURCE, "out of memory");
-		rc = replies_take(st, e);
-		if (rc == 0)
-			rc = channel_ping_if_due(&st->channel, 1, e);
-	}
-	return rc;
-}
-
-/* The file's status leaves in doubt whether its content is what was sent:
- * compare that.  Returns as read_again(). */
-static int compare_content(struct send_stream *st, struct outfile *f,
-			   struct err *fe, struct err *e)
-{
-	const struct digest_ops *digest = st->sender->cfg->digest;
-	struct tree *tree = tree_new(digest, f->size);
-	uint8_t sum[DIGEST_MAX];
-	struct stat now;
-	int rc = tree ? read_again(st, f, tree, fe, e) : ERR_RESOURCE;
-
-	if (!tree)
-		err_set(e, ERR_RESOURCE, "out of memory");
-	else if (rc || fe->code)
-		; /* there is nothing to compare */
-	else if (fstat(f->fd, &now))
-		err_sys(fe, ERR_LOCAL, "reading its status");
-	else if (tree_final(tree, sum) ||
-		 memcmp(sum, f->item.digest, digest->size) != 0 ||
-		 source_compare(&now, &f->item.st) == SOURCE_CHANGED)
-		err_set(fe, ERR_CHANGED, "it changed while it was sent");
-	tree_free(tree);
-	return rc;
-}
-
-/* Whether the source still is what was sent.  Returns as read_again(). */
-static int check_source(struct send_stream *st, struct outfile *f,
-			struct err *fe, struct err *e)
-{
-	struct stat now;
-
-	if (f->is_stream)
-		return 0;
-	if (fstat(f->fd, &now)) {
-		err_sys(fe, ERR_LOCAL, "reading its status");
-		return 0;
-	}
-	switch (source_compare(&now, &f->item.st)) {
-	case SOURCE_SAME:
-		return 0;
-	case SOURCE_IN_DOUBT:
-		return compare_content(st, f, fe, e);
-	case SOURCE_CHANGED:
-		break;
-	}
-	err_set(fe, ERR_CHANGED, "it changed while it was sent");
-	return 0;
-}
-
 int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 {
 	struct msg_file_end m;
@@ -412,7 +317,7 @@ int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 	if (take < 0)
 		err_set(&fe, ERR_RESOURCE, "out of memory");
 	else
-		rc = check_source(st, f, &fe, e);
+		rc = recheck_source(st, f, &fe, e);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	if (fe.code)

@@ -12,7 +12,7 @@
 #include "sender/send.h"
 #include "sender/stream.h"
 
-/* Queue a file that has become too large for its pack, to be sent in chunks.
+/* Queue a file that has become too large for its pack, or for all packs, to be sent in chunks.
  * Returns whether that was possible. */
 static int requeue_as_file(struct send_stream *st, const struct item *it,
 			   const char *name)
@@ -26,6 +26,13 @@ static int requeue_as_file(struct send_stream *st, const struct item *it,
 	f->size = (uint64_t)it->st.st_size;
 	queue_requeue_file(st->sender->queue, f);
 	return 1;
+}
+
+static enum source_flags read_flags(const struct send_stream *st,
+				    const struct item *it)
+{
+	return (send_stream_follows(st, it) ? SOURCE_FOLLOW : 0) |
+	       (st->sender->cfg->growing ? SOURCE_GROWING : 0);
 }
 
 /*
@@ -51,11 +58,11 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 		send_stream_item_unsent(st, it, name, &fe);
 		return 1;
 	}
-	rc = source_read_small(dir, leaf, send_stream_follows(st, it), &it->st,
+	rc = source_read_small(dir, leaf, read_flags(st, it), &it->st,
 			       st->raw + off, STREAM_RAW_CAP - off, len, &fe);
 	if (rc || off + *len + planned > CHUNK_MAX) {
-		if ((rc == 0 || rc == ERR_CHANGED) &&
-		    it->st.st_size > PACK_FILE_MAX &&
+		if ((rc == 0 || (rc == ERR_CHANGED &&
+				 it->st.st_size > PACK_FILE_MAX)) &&
 		    requeue_as_file(st, it, name))
 			return 1;
 		if (rc == 0)

@@ -8,7 +8,7 @@ MiB=1048576
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# change_metadata FILE - all that leaves content, size and mtime as they are
+# change_metadata FILE - all that leaves the content as it is
 change_metadata() {
 	ln "$1" "$1.link"
 	rm "$1.link"
@@ -16,6 +16,8 @@ change_metadata() {
 	chmod 600 "$1"
 	chown "$(id -u):$(id -g)" "$1"
 	touch -a "$1"
+	touch -m "$1"
+	touch -d '2001-02-03 04:05:06' "$1"
 	python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.x", b"y")' \
 		"$1" 2>/dev/null || true
 }
@@ -56,8 +58,8 @@ slow_send() {
 @test "each change of metadata alone is none of content" {
 	head -c $((12 * MiB)) /dev/urandom >src/f
 	receive --plain dst
-	for change in 'ln f g' 'chmod 600 f' 'chown 0 f' 'touch -a f' 'mv f h' \
-		'rm f'; do
+	for change in 'ln f g' 'chmod 600 f' 'chown 0 f' 'touch -a f' \
+		'touch -m f' 'mv f h' 'rm f'; do
 		rm -f dst/f
 		slow_send src/f
 		(cd src && ln f kept && $change)
@@ -81,7 +83,8 @@ import os, sys
 fds = [os.open(name, os.O_RDONLY) for name in sys.argv[1:]]
 while True:
     for fd in fds:
-        os.fchmod(fd, 0o644)' src/t/{1,2,chunks1,chunks2}
+        os.fchmod(fd, 0o644)
+        os.utime(fd)' src/t/{1,2,chunks1,chunks2}
 	slow_send src/t
 	ended all
 	sent=$code
@@ -112,4 +115,76 @@ while True:
 	echo more >>src/f
 	ended all
 	[ "$code" = 9 ]
+}
+
+@test "--growing: what was there at the start arrives, and nothing else does" {
+	head -c $((20 * MiB)) /dev/urandom >src/f
+	cp src/f start
+	receive --plain dst
+	slow_send src/f
+	echo more >>src/f
+	ended all
+	[ "$code" = 9 ]
+	has all.messages 'it grew while it was sent; --growing sends it as long as it was at the start'
+	[ ! -e dst/f ]
+	for options in '-j 1' '-j 4' '--retry 20' '--checksum sha256 -z'; do
+		cp start src/f
+		# shellcheck disable=SC2086 # options
+		slow_send --growing $options src/f
+		head -c $((3 * MiB)) /dev/urandom >>src/f
+		ended all
+		[ "$code" = 0 ] || { cat all.messages; return 1; }
+		cmp start dst/f
+		is member all.events summary bytes "$(stat -c %s start)"
+		rm dst/f
+	done
+	# longer now, but not the same before
+	for how in 'head -c 30000000 /dev/urandom >f' \
+		'printf x | dd of=f bs=1 seek=70 conv=notrunc status=none; echo >>f'; do
+		cp start src/f
+		slow_send --growing src/f
+		(cd src && eval "$how")
+		ended all
+		[ "$code" = 9 ] || { echo "$how: $code"; cat all.messages; return 1; }
+		grep -E 'it (changed|shrank .*) while' all.messages
+		[ ! -e dst/f ]
+	done
+	# shorter
+	cp start src/f
+	slow_send --growing src/f
+	truncate -s 1M src/f
+	ended all
+	[ "$code" = 9 ]
+	[ ! -e dst/f ]
+	no_litter
+}
+
+@test "--growing: logs that many writers append to all the time" {
+	mkdir src/log
+	start writer python3 -c '
+import time
+files = [open(f"src/log/{name}{i}", "ab", 0)
+         for i in range(8) for name in ("small", "large")]
+for f in files[1::2]:
+    f.write(b"the beginning\n" * 100000)
+print("go", flush=True)
+while True:
+    for f in files:
+        f.write(b"something happened\n")
+    time.sleep(0.0005)
+' >go
+	await go go
+	receive --plain --existing replace dst
+	for options in '-j 1' '-j 4'; do
+		# shellcheck disable=SC2086 # options
+		send --plain --growing --limit-rate 30M $options src/log
+		status 0
+		# each is a beginning of the source
+		for f in dst/log/*; do
+			cmp -n "$(stat -c %s "$f")" "$f" "src/log/${f##*/}"
+		done
+	done
+	kill "${pid[writer]}"
+	ended writer
+	no_litter
 }

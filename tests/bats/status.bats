@@ -268,7 +268,7 @@ told() {
 	[ "$got" = 9 ]
 	told one.events 9
 	told events 9
-	has one.messages "it changed while it was sent"
+	has one.messages "it grew while it was sent"
 	only_dir
 }
 

@@ -265,10 +265,12 @@ static volatile sig_atomic_t signal_fd = -1;
 
 static void write_a_byte(int sig)
 {
+	static unsigned char byte;
 	const int saved = errno;
 
 	(void)sig;
-	if (pwrite(signal_fd, "x", 1, 0) != 1)
+	byte++;
+	if (pwrite(signal_fd, &byte, 1, 0) != 1)
 		signal_fd = -1;
 	errno = saved;
 }
@@ -281,8 +283,8 @@ static void start_timer(int us)
 	assert_int_equal(setitimer(ITIMER_REAL, &it, NULL), 0);
 }
 
-/* A file written to by a timer's signal, far more often than the time it
- * takes to read it. */
+/* A file whose content is changed by a timer's signal, far more often than the
+ * time it takes to read it. */
 static void test_small_keeps_changing(void **state)
 {
 	struct place *p = *state;
@@ -317,21 +319,21 @@ static void test_small_keeps_changing(void **state)
 	assert_int_equal(count_fds(), p->fds);
 }
 
-static void change_the_mode(int sig)
+static void change_metadata(int sig)
 {
 	const int saved = errno;
 
 	(void)sig;
-	if (fchmod(signal_fd, 0644))
+	if (fchmod(signal_fd, 0644) || futimens(signal_fd, NULL))
 		signal_fd = -1;
 	errno = saved;
 }
 
 /* A file whose metadata changes more often than it can be read is read. */
-static void test_small_keeps_changing_its_mode(void **state)
+static void test_small_keeps_changing_its_metadata(void **state)
 {
 	struct place *p = *state;
-	struct sigaction action = { .sa_handler = change_the_mode }, old;
+	struct sigaction action = { .sa_handler = change_metadata }, old;
 	const size_t cap = 4 << 20;
 	char *buf = malloc(cap + 1);
 	struct stat st, after;
@@ -362,6 +364,61 @@ static void test_small_keeps_changing_its_mode(void **state)
 	assert_int_equal(rc, 0);
 	assert_int_equal(len, cap);
 	assert_true(doubts > 0);
+}
+
+static void append_a_byte(int sig)
+{
+	const int saved = errno;
+
+	(void)sig;
+	if (write(signal_fd, "x", 1) != 1)
+		signal_fd = -1;
+	errno = saved;
+}
+
+/* A file that grows faster than it can be read: what was there before. */
+static void test_small_keeps_growing(void **state)
+{
+	struct place *p = *state;
+	struct sigaction action = { .sa_handler = append_a_byte }, old;
+	const size_t size = 4 << 20, cap = 5 << 20;
+	char *buf = malloc(cap);
+	int rc = 0, grew = 0, fd;
+	size_t len, i;
+	struct err e;
+
+	assert_non_null(buf);
+	write_over(p->dir, "f", "");
+	fd = openat(p->dir, "f", O_WRONLY | O_APPEND);
+	memset(buf, 'y', size);
+	assert_int_equal(write(fd, buf, size), size);
+	signal_fd = fd;
+	assert_int_equal(sigaction(SIGALRM, &action, &old), 0);
+	start_timer(100);
+	for (i = 0; i < 1000 && rc == 0; i++) {
+		struct stat st = scan_stat(p->dir, "f");
+
+		rc = source_read_small(p->dir, "f", 0, &st, buf, cap, &len, &e);
+	}
+	assert_int_equal(rc, ERR_CHANGED);
+	assert_non_null(strstr(e.text, "--growing"));
+	for (i = 0; i < 50; i++) {
+		struct stat st = scan_stat(p->dir, "f");
+
+		assert_int_equal(source_read_small(p->dir, "f", SOURCE_GROWING,
+						   &st, buf, cap, &len, &e),
+				 0);
+		assert_int_equal(st.st_size, len);
+		assert_true(len >= size && buf[0] == 'y' &&
+			    buf[size - 1] == 'y' && buf[len - 1] == 'x');
+		grew += scan_stat(p->dir, "f").st_size > (off_t)len;
+	}
+	start_timer(0);
+	sigaction(SIGALRM, &old, NULL);
+	assert_int_equal(signal_fd, fd);
+	close(fd);
+	free(buf);
+	assert_true(grew > 0);
 }
 
 struct writer {
@@ -463,13 +520,14 @@ static void test_compare(void **state)
 	b.st_nlink = 7;
 	assert_int_equal(source_compare(&a, &b), SOURCE_SAME);
 	b = a, b.st_size++;
-	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
+	assert_int_equal(source_compare(&a, &b), SOURCE_GREW);
+	assert_int_equal(source_compare(&b, &a), SOURCE_CHANGED);
 	b = a, b.st_ino++;
 	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
 	b = a, b.st_mtim.tv_sec++;
-	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
+	assert_int_equal(source_compare(&a, &b), SOURCE_IN_DOUBT);
 	b = a, b.st_mtim.tv_nsec++;
-	assert_int_equal(source_compare(&a, &b), SOURCE_CHANGED);
+	assert_int_equal(source_compare(&a, &b), SOURCE_IN_DOUBT);
 	b = a, b.st_ctim.tv_sec++;
 	assert_int_equal(source_compare(&a, &b), SOURCE_IN_DOUBT);
 	b = a, b.st_ctim.tv_nsec++;
@@ -619,7 +677,8 @@ int main(void)
 		TEST(test_small_grew_beyond_cap),
 		TEST(test_small_proc),
 		TEST(test_small_keeps_changing),
-		TEST(test_small_keeps_changing_its_mode),
+		TEST(test_small_keeps_changing_its_metadata),
+		TEST(test_small_keeps_growing),
 		TEST(test_small_replaced),
 		TEST(test_read),
 		TEST(test_compare),
