@@ -4,7 +4,8 @@
  * Ranges of 64 leaves are found through pages of 256 ranges (16 GiB of the
  * file).  A range keeps its leaves' digests until all are recorded; then they
  * are replaced by the digest of the range ("folded"), and their memory is
- * freed.
+ * freed.  Folded ranges of leaves that are all the same (holes) are one, `same`,
+ * and so are pages of these: a hole of 64 TiB is announced by a few bytes.
  */
 #include "chunk/tree.h"
 
@@ -32,6 +33,8 @@ struct tree {
 	uint64_t end;    /* one after the last leaf that was recorded */
 	struct range ***pages;
 	uint64_t page_count;
+	/* see tree_put_same(); NULL until it is used */
+	struct range *same, **same_page;
 };
 
 uint64_t tree_leaf_count(uint64_t size)
@@ -176,11 +179,17 @@ void tree_free(struct tree *t)
 		struct range **ranges = t->pages[i];
 		const size_t n = ranges ? page_ranges(t, i) : 0;
 
-		for (size_t k = 0; k < n; k++)
-			free(ranges[k]);
+		if (ranges && ranges == t->same_page)
+			continue;
+		for (size_t k = 0; k < n; k++) {
+			if (ranges[k] != t->same)
+				free(ranges[k]);
+		}
 		free(ranges);
 	}
 	free(t->pages);
+	free(t->same_page);
+	free(t->same);
 	free(t);
 }
 
@@ -231,6 +240,92 @@ int tree_put(struct tree *t, uint64_t index, const uint8_t *digest)
 		t->end = index + 1;
 	if (is_folded(t, ri, r))
 		range_fold(t, ri);
+	return 0;
+}
+
+/* Make the range and the page of leaves that are all the same. */
+static int make_same(struct tree *t, const uint8_t *digest)
+{
+	const size_t size = t->ops->size;
+	uint8_t leaves[TREE_RANGE_LEAVES * DIGEST_MAX];
+
+	if (t->same)
+		return 0;
+	t->same_page = calloc(PAGE_RANGES, sizeof(*t->same_page));
+	t->same = t->same_page ? calloc(1, sizeof(*t->same) + size) : NULL;
+	if (!t->same) {
+		free(t->same_page);
+		t->same_page = NULL;
+		return ERR_RESOURCE;
+	}
+	for (size_t i = 0; i < TREE_RANGE_LEAVES; i++)
+		memcpy(leaves + i * size, digest, size);
+	t->ops->sum(leaves, TREE_RANGE_LEAVES * size, t->same->digests);
+	t->same->have = UINT64_MAX;
+	for (size_t i = 0; i < PAGE_RANGES; i++)
+		t->same_page[i] = t->same;
+	return 0;
+}
+
+/* Put the whole page of ranges, if none is there; or the whole range.  Returns
+ * how many leaves were put, 0 where a leaf was recorded or there is no whole
+ * range; or an error. */
+static int put_same_ranges(struct tree *t, uint64_t index, uint64_t count)
+{
+	const uint64_t ri = index / TREE_RANGE_LEAVES;
+	const uint64_t page = ri / PAGE_RANGES;
+	struct range **slot;
+
+	if (index % TREE_RANGE_LEAVES || count < TREE_RANGE_LEAVES)
+		return 0;
+	if (page >= t->page_count && grow_pages(t, page + 1))
+		return ERR_RESOURCE;
+	if (!t->pages[page] && ri % PAGE_RANGES == 0 &&
+	    count >= PAGE_RANGES * TREE_RANGE_LEAVES) {
+		t->pages[page] = t->same_page;
+		return PAGE_RANGES * TREE_RANGE_LEAVES;
+	}
+	if (!t->pages[page]) {
+		t->pages[page] = calloc(page_ranges(t, page), sizeof(*slot));
+		if (!t->pages[page])
+			return ERR_RESOURCE;
+	}
+	slot = &t->pages[page][ri % PAGE_RANGES];
+	if (*slot)
+		return 0;
+	*slot = t->same;
+	return TREE_RANGE_LEAVES;
+}
+
+int tree_put_same(struct tree *t, uint64_t index, uint64_t count,
+		  const uint8_t *digest)
+{
+	if (index > t->leaves || count > t->leaves - index)
+		return ERR_RANGE;
+	/* A file of one leaf has no range. */
+	if (t->leaves > 1 && make_same(t, digest))
+		return ERR_RESOURCE;
+	while (count > 0) {
+		int n = t->leaves > 1 ? put_same_ranges(t, index, count) : 0;
+
+		if (n < 0)
+			return n;
+		if (n > 0) {
+			t->have += (unsigned)n;
+			if (t->end < index + (unsigned)n)
+				t->end = index + (unsigned)n;
+		} else {
+			int rc = tree_has(t, index) ? ERR_PROTOCOL :
+						      tree_put(t, index,
+							       digest);
+
+			if (rc)
+				return rc;
+			n = 1;
+		}
+		index += (unsigned)n;
+		count -= (unsigned)n;
+	}
 	return 0;
 }
 

@@ -304,17 +304,12 @@ static int compute_zero_digest(struct file_table *t)
 int file_table_put_hole(struct file_table *t, struct recv_file *f,
 			uint64_t leaf, uint64_t count, struct err *e)
 {
-	const uint64_t end = leaf + count;
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
 	rc = compute_zero_digest(t);
-	for (; rc == 0 && leaf < end; leaf++) {
-		if (tree_has(f->tree, leaf))
-			rc = ERR_PROTOCOL;
-		else if (tree_put(f->tree, leaf, t->zero_digest))
-			rc = ERR_RESOURCE;
-	}
+	if (rc == 0)
+		rc = tree_put_same(f->tree, leaf, count, t->zero_digest);
 	pthread_mutex_unlock(&t->lock);
 	if (rc == ERR_PROTOCOL)
 		return err_set(e, rc, "the sender sent a hole over data");

@@ -405,6 +405,75 @@ static void huge_files_cost_little(void **state)
 	tree_free(t);
 }
 
+/* The same tree, leaf by leaf and by runs: all lengths around a range and a
+ * page. */
+static void check_same(uint64_t size, const uint64_t *runs, size_t count)
+{
+	const struct digest_ops *ops = &digest_xxh3;
+	const uint64_t leaves = tree_leaf_count(size);
+	struct tree *one = tree_new(ops, size), *two = tree_new(ops, size);
+	uint8_t zero[DIGEST_MAX] = { 1 }, other[DIGEST_MAX] = { 2 };
+	uint8_t a[DIGEST_MAX], b[DIGEST_MAX];
+	uint64_t at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(tree_put_same(two, at, runs[i], zero), 0);
+		assert_int_equal(tree_has(two, at + runs[i] - 1), 1);
+		/* Twice, also a part. */
+		assert_int_equal(tree_put_same(two, at, 1, zero), ERR_PROTOCOL);
+		assert_int_equal(tree_put_same(two, at + runs[i] - 1, 1, zero),
+				 ERR_PROTOCOL);
+		for (uint64_t k = 0; k < runs[i]; k++)
+			put(one, at++, zero, ops->size);
+		if (at < leaves) {
+			put(one, at, other, ops->size);
+			put(two, at++, other, ops->size);
+		}
+		assert_int_equal(tree_have_count(two), at);
+		assert_int_equal(tree_next_missing(two, 0), at);
+	}
+	assert_int_equal(at, leaves);
+	assert_int_equal(tree_put_same(two, leaves, 1, zero), ERR_RANGE);
+	assert_int_equal(tree_put_same(two, 0, leaves + 1, zero), ERR_RANGE);
+	assert_int_equal(tree_final(one, a), 0);
+	assert_int_equal(tree_final(two, b), 0);
+	assert_memory_equal(a, b, ops->size);
+	tree_free(one);
+	tree_free(two);
+}
+
+static void holes_are_as_their_leaves(void **state)
+{
+	static const uint64_t runs[] = { 1, 62, 63, 64, 65, 127, 128, 200, 300,
+					 64 * 256 - 1, 64 * 256, 3 * 64 * 256,
+					 129 };
+	uint64_t size = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		check_same(runs[i] * TREE_LEAF, &runs[i], 1);
+		check_same((runs[i] + 1) * TREE_LEAF - 1, &runs[i], 1);
+		size += (runs[i] + 1) * TREE_LEAF;
+		check_same(size, runs, i + 1);
+	}
+}
+
+/* A frame of some bytes announces it. */
+static void a_huge_hole_costs_little(void **state)
+{
+	const uint64_t size = (uint64_t)1 << 53;
+	const size_t before = in_use();
+	struct tree *t = tree_new(&digest_xxh3, size);
+	uint8_t zero[DIGEST_MAX] = { 1 };
+
+	(void)state;
+	assert_int_equal(tree_put_same(t, 5, tree_leaf_count(size) - 5, zero),
+			 0);
+	assert_within(in_use() - before, 0, 5 << 20);
+	assert_int_equal(tree_next_missing(t, 0), 0);
+	tree_free(t);
+}
+
 /* What tree.h says of 1 TiB. */
 static void whole_ranges_give_their_memory_back(void **state)
 {
@@ -437,6 +506,8 @@ int main(void)
 		cmocka_unit_test(unknown_size_may_be_the_largest),
 		cmocka_unit_test(missing_leaves_are_found),
 		cmocka_unit_test(huge_files_cost_little),
+		cmocka_unit_test(holes_are_as_their_leaves),
+		cmocka_unit_test(a_huge_hole_costs_little),
 		cmocka_unit_test(whole_ranges_give_their_memory_back),
 	};
 
