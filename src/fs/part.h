@@ -90,7 +90,8 @@ enum part_owner part_owner_of(int dir_fd, const struct stat *st);
  * which has its final mode already: where it is locked, or belongs to this user
  * and cannot be opened.
  *
- * Returns 0; ERR_AGAIN when another transfer has it (nothing recorded in e);
+ * Returns 0; ERR_AGAIN when another transfer has it, or the name is taken by what
+ * this user may not remove, as in a sticky directory (nothing recorded in e);
  * ERR_LOCAL with errno.
  */
 int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,

@@ -74,11 +74,15 @@ enum part_owner part_owner_of(int dir_fd, const struct stat *st)
 }
 
 /* Remove what cannot be used.  Returns -1 with errno: ENOENT where it is gone,
- * as if there had been nothing. */
+ * as if there had been nothing.  ERR_AGAIN where it stays, though files can be
+ * made in the directory: another user's in a sticky one, as the name can be
+ * foretold, or a directory. */
 static int remove_unusable(int dir_fd, const char *name)
 {
 	if (unlinkat(dir_fd, name, 0) == 0)
 		errno = ENOENT;
+	else if (errno == EPERM || errno == EISDIR || errno == EBUSY)
+		return ERR_AGAIN;
 	return -1;
 }
 
@@ -132,7 +136,7 @@ static int lock_and_check(int fd, int dir_fd, const char *name, int is_any_mode)
 }
 
 /* Open and lock the part with this name.  Returns a descriptor; ERR_AGAIN when
- * another transfer has it; -1 with errno (ENOENT: there is none, or it could
+ * another transfer has it, or it cannot be removed; -1 with errno (ENOENT: there is none, or it could
  * not be used and was removed). */
 static int open_and_lock(int dir_fd, const char *name, int is_any_mode)
 {
@@ -205,7 +209,8 @@ int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 			break;
 	}
 	p->name[0] = '\0';
-	if (p->fd == ERR_AGAIN) {
+	/* EEXIST: somebody puts files there as fast as they are removed. */
+	if (p->fd == ERR_AGAIN || errno == EEXIST) {
 		p->fd = -1;
 		return ERR_AGAIN;
 	}

@@ -156,3 +156,43 @@ refuses() {
 	done
 	is cat /proc/sys/kernel/hostname "$was"
 }
+
+@test "a part's name that is taken, also by another user in a sticky directory" {
+	head -c 9M /dev/urandom >src/f
+	chmod 1777 dst
+	chmod 755 .
+	# where the part of this sender and name would be
+	receive --plain dst
+	start_send one --plain --limit-rate 2M src/f
+	under_way one
+	kill -KILL "${pid[receiver]}"
+	ended one
+	wait_receiver || true
+	part=$(find dst -name '.ferry-*.part')
+	[ -n "$part" ]
+	rm -f dst/.ferry-*
+	mkdir "$part"
+	receive --plain --once dst
+	send --plain src/f
+	wait_receiver
+	status 0
+	cmp src/f dst/f
+	[ -d "$part" ]
+	rmdir "$part"
+	rm dst/f
+	needs 'a second user'
+	install -m 755 "$FERRY" ferry.other
+	for mode in 600 666; do
+		echo planted >"$part"
+		chmod $mode "$part"
+		FERRY=$PWD/ferry.other FERRY_WRAP="setpriv --reuid=65534
+			--regid=65534 --clear-groups" \
+			receive --plain --once dst
+		send --plain src/f
+		wait_receiver
+		status 0
+		cmp src/f dst/f
+		is cat "$part" planted
+		rm dst/f
+	done
+}
