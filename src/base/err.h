@@ -50,6 +50,7 @@ enum err_code {
 /* Values of sys_errno for failures that the system has no errno for. */
 enum err_errno {
 	ERR_ERRNO_PROTECTED = 10001, /* immutable or append-only (chattr) */
+	ERR_ERRNO_LIMIT = 10002, /* over a limit that the user has set */
 };
 
 struct err {

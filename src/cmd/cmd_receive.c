@@ -142,11 +142,13 @@ static const struct option_row rows[] = {
 	  .help = "most files, symlinks and directories in a session" },
 	{ .name = "chmod", .arg = "MODES", .kind = OPTION_SET,
 	  .set = set_chmod, .off = OFF(chmod),
-	  .wants = "umask, or changes such as D755,F644 or go-w or u=rwX,go= "
-		   "(without s and t)",
+	  .wants = "umask, keep, or changes such as D755,F644 or go-w or "
+		   "u=rwX,go= (without s and t)",
 	  .help = "change the modes of what arrives, as with chmod: go-w or "
 		  "u=rwX,go= or D755,F644 (D: only directories, F: only "
-		  "files); umask: as new files of this user; repeatable" },
+		  "files); umask: as new files of this user; keep: as on the "
+		  "sender; repeatable (default: as on the sender, less the "
+		  "umask)" },
 	{ .name = "exec", .arg = "CMD", .kind = OPTION_TEXT,
 	  .off = OFF(exec),
 	  .help = "run this program, without arguments, after each session "

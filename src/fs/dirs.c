@@ -25,6 +25,7 @@ struct dirs {
 	void *ctx;
 	dirs_on_locked on_locked;
 	void *locked_ctx;
+	struct dirs_making making;
 	mode_t mode;
 	struct timespec since;
 	size_t depth; /* how many of fd[] and end[] are in use */
@@ -60,6 +61,11 @@ void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx)
 {
 	d->on_locked = on_locked;
 	d->locked_ctx = ctx;
+}
+
+void dirs_set_making(struct dirs *d, const struct dirs_making *making)
+{
+	d->making = *making;
 }
 
 void dirs_set_since(struct dirs *d, const struct timespec *since)
@@ -186,6 +192,27 @@ static int make_dir(const struct dirs *d, const char *component,
 	return 1;
 }
 
+/* The same, and open it: *fd, or -1 with errno. */
+static int make_and_open(const struct dirs *d, const char *component,
+			 const char *path, size_t len, int *fd)
+{
+	const struct dirs_making *m = &d->making;
+	int made, saved;
+
+	if (m->begin && !m->begin(m->ctx)) {
+		errno = ERR_ERRNO_LIMIT;
+		return -1;
+	}
+	made = make_dir(d, component, path, len);
+	if (made >= 0)
+		*fd = open_dir(d, component, path, len);
+	saved = errno;
+	if (m->end)
+		m->end(m->ctx, made > 0, *fd);
+	errno = saved;
+	return made;
+}
+
 /* Look at the directory fd, path (len bytes), which was there.  Returns whether it
  * is young. */
 static int examine(const struct dirs *d, int fd, const char *path, size_t len)
@@ -235,10 +262,9 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 	component[n] = '\0';
 	fd = open_dir(d, component, path, end);
 	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
-		made = make_dir(d, component, path, end);
+		made = make_and_open(d, component, path, end, &fd);
 		if (made < 0)
 			return make_failed(d, path, end, e);
-		fd = open_dir(d, component, path, end);
 	}
 	if (fd < 0 && (d->flags & DIRS_CREATE))
 		return make_failed(d, path, end, e);

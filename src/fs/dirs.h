@@ -50,6 +50,18 @@ void dirs_set_mode(struct dirs *d, uint32_t mode);
 typedef int (*dirs_on_locked)(void *ctx, int fd, const char *path, size_t len);
 void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx);
 
+/*
+ * Called around the making of each directory: begin before, which returns
+ * whether it may be made (if not, the call on d fails with ERR_ERRNO_LIMIT);
+ * then end, with whether it was made, and its descriptor or -1.
+ */
+struct dirs_making {
+	int (*begin)(void *ctx);
+	void (*end)(void *ctx, int is_made, int fd);
+	void *ctx;
+};
+void dirs_set_making(struct dirs *d, const struct dirs_making *making);
+
 /* Set the time (CLOCK_REALTIME_COARSE) from which on a directory is young.  If
  * it is not set, only directories that d created are. */
 void dirs_set_since(struct dirs *d, const struct timespec *since);

@@ -93,22 +93,33 @@ static const char *parse_octal(struct mode_rule *rule, const char *p)
 	return p;
 }
 
+/* Where a word ends that stands at p and is a whole change; NULL: it does
+ * not. */
+static const char *skip_word(const char *p, const char *word)
+{
+	const size_t n = strlen(word);
+
+	return strncmp(p, word, n) == 0 && (!p[n] || p[n] == ',') ? p + n :
+								     NULL;
+}
+
 /* Parse one change.  Returns where it ends, or NULL. */
 static const char *parse_rule(struct mode_rule *rule, const char *p)
 {
-	static const char umask_word[] = "umask";
-	const size_t n = sizeof(umask_word) - 1;
+	const char *end;
 
 	rule->for_dirs = *p != 'F';
 	rule->for_files = *p != 'D';
 	p += *p == 'D' || *p == 'F';
 	if (*p >= '0' && *p <= '7')
 		return parse_octal(rule, p);
-	if (strncmp(p, umask_word, n) != 0)
-		return parse_symbolic(rule, p);
-	if (p[n] && p[n] != ',')
-		return NULL;
-	return parse_symbolic(rule, "=rwX") ? p + n : NULL;
+	end = skip_word(p, "keep");
+	if (end)
+		return end;
+	end = skip_word(p, "umask");
+	if (end)
+		return parse_symbolic(rule, "=rwX") ? end : NULL;
+	return parse_symbolic(rule, p);
 }
 
 int mode_rules_parse(struct mode_rules *r, const char *text)
@@ -133,7 +144,9 @@ uint32_t mode_rules_apply(const struct mode_rules *r, uint32_t mode,
 {
 	const int is_executable = is_dir || (mode & EXECUTE) != 0;
 
-	for (size_t i = 0; r && i < r->count; i++) {
+	if (!r || r->count == 0)
+		return mode & ~umask;
+	for (size_t i = 0; i < r->count; i++) {
 		const struct mode_rule *rule = &r->v[i];
 		uint32_t clear = rule->clear, set = rule->set;
 

@@ -12,7 +12,8 @@
  * D: only for directories, F: only for files.  X: x for directories, and for
  * files that had an x before all changes.  Where none of u, g, o, a is given,
  * it is all three, but bits of the umask are left alone.  The word umask is the
- * same as =rwX: the mode of a new file, which stays executable.
+ * same as =rwX: the mode of a new file, which stays executable.  The word keep
+ * changes nothing.
  */
 #ifndef FERRY_FS_MODE_RULES_H
 #define FERRY_FS_MODE_RULES_H
@@ -39,7 +40,8 @@ struct mode_rules {
  * or too long; r is then of no use. */
 int mode_rules_parse(struct mode_rules *r, const char *text);
 
-/* Make the changes, in order, to the permission bits of mode.  NULL: none. */
+/* Make the changes, in order, to the permission bits of mode.  Where there are
+ * none (r may be NULL), mode less the bits of the umask. */
 uint32_t mode_rules_apply(const struct mode_rules *r, uint32_t mode,
 			  int is_dir, uint32_t umask);
 

@@ -20,6 +20,7 @@
 #include "os/wake.h"
 #include "receiver/dispatch.h"
 #include "receiver/input.h"
+#include "receiver/made.h"
 #include "receiver/results.h"
 #include "receiver/session.h"
 #include "receiver/sessions.h"
@@ -355,6 +356,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	dirs_set_mode(w->dirs, setup->dir_mode);
 	dirs_set_since(w->dirs, &s->began);
 	unlocked_serve(s->transfer.unlocked, w->dirs);
+	made_serve(s->transfer.made, w->dirs);
 	w->parts.digest = s->transfer.digest;
 	w->parts.peer_id = s->peer_id;
 	w->parts.is_known = s->is_known;

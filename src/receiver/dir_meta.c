@@ -14,10 +14,13 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/why.h"
+#include "receiver/made.h"
+#include "receiver/quota.h"
 #include "receiver/unlocked.h"
 
 enum {
 	DIR_META_MEMORY = 4 << 20,
+	IS_MADE = 1 << 15,
 	RECORD_MAX = 2 + NAME_PATH_MAX + FILE_META_MAX,
 	OWNER = 0700,
 	/* Locked directories at this depth and below are treated alike: each
@@ -28,11 +31,14 @@ enum {
 struct dir_meta {
 	/* set once; borrowed */
 	int root_fd;
+	struct made *made;
 	struct unlocked *unlocked;
+	struct quota *quota;
+	int replaces;
 	/* guarded by lock */
 	pthread_mutex_t lock;
-	struct buf mem; /* records: u16 length | path | metadata in the
-			   form FILE_META_EXTENDED */
+	struct buf mem; /* records: u16 length, and IS_MADE | path |
+			   metadata in the form FILE_META_EXTENDED */
 	int spill_fd;   /* or -1 */
 	int count;
 };
@@ -40,6 +46,7 @@ struct dir_meta {
 struct record {
 	const char *path;
 	size_t len;
+	int is_made;
 	struct file_meta meta;
 };
 
@@ -49,22 +56,27 @@ struct record {
  * them; before it, those that were unlocked at that depth and below are locked
  * again. */
 struct pass {
+	const struct dir_meta *d;
 	struct dirs *dirs;
-	struct unlocked *unlocked;
 	int depth; /* of the directories that are locked; 0: the first pass */
 	int next;  /* of the next pass; 0: none */
 	dir_meta_trouble trouble;
 	void *ctx;
 };
 
-struct dir_meta *dir_meta_new(int root_fd, struct unlocked *unlocked)
+struct dir_meta *dir_meta_new(int root_fd, struct made *made,
+			      struct unlocked *unlocked, struct quota *quota,
+			      int replaces)
 {
 	struct dir_meta *d = calloc(1, sizeof(*d));
 
 	if (!d)
 		return NULL;
 	d->root_fd = root_fd;
+	d->made = made;
 	d->unlocked = unlocked;
+	d->quota = quota;
+	d->replaces = replaces;
 	d->spill_fd = -1;
 	pthread_mutex_init(&d->lock, NULL);
 	buf_init(&d->mem, DIR_META_MEMORY);
@@ -81,9 +93,12 @@ void dir_meta_free(struct dir_meta *d)
 	free(d);
 }
 
-/* Move the records in memory to the temporary file.  Locked. */
-static int spill_records(struct dir_meta *d, struct err *e)
+/* Move the records in memory to the temporary file.  Returns as
+ * dir_meta_add().  Locked. */
+static int spill_records(struct dir_meta *d, struct verdict *v, struct err *e)
 {
+	if (quota_take(d->quota, 0, d->mem.len, v))
+		return 1;
 	if (d->spill_fd < 0) {
 		struct part_names names = { 0 };
 		struct part p;
@@ -105,15 +120,16 @@ static int spill_records(struct dir_meta *d, struct err *e)
 }
 
 int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
-		 const struct file_meta *meta, struct err *e)
+		 const struct file_meta *meta, int is_made, struct verdict *v,
+		 struct err *e)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&d->lock);
 	if (d->mem.len + RECORD_MAX > DIR_META_MEMORY)
-		rc = spill_records(d, e);
+		rc = spill_records(d, v, e);
 	if (rc == 0) {
-		buf_put_u16(&d->mem, (uint16_t)len);
+		buf_put_u16(&d->mem, (uint16_t)(len | (is_made ? IS_MADE : 0)));
 		buf_put(&d->mem, path, len);
 		file_meta_put(&d->mem, meta, FILE_META_EXTENDED);
 		if (d->mem.failed)
@@ -135,6 +151,15 @@ static int depth_of(const struct record *rec)
 	return depth;
 }
 
+/* Whether the directory at fd is the sender's to change. */
+static int is_ours(const struct dir_meta *d, const struct record *rec, int fd)
+{
+	struct stat st;
+
+	return d->replaces || rec->is_made ||
+	       (fstat(fd, &st) == 0 && made_has(d->made, &st));
+}
+
 static void apply_one(struct pass *p, const struct record *rec)
 {
 	struct file_meta meta = rec->meta;
@@ -149,10 +174,12 @@ static void apply_one(struct pass *p, const struct record *rec)
 		return;
 	if (p->depth == 0 && depth > 0)
 		meta.mode |= OWNER;
-	if (p->depth == 0)
-		unlocked_forget(p->unlocked, rec->path, rec->len);
 	err_clear(&e);
 	fd = dirs_enter(p->dirs, rec->path, rec->len, &e);
+	if (fd >= 0 && !is_ours(p->d, rec, fd))
+		return;
+	if (p->depth == 0)
+		unlocked_forget(p->d->unlocked, rec->path, rec->len);
 	lost = fd < 0 ? FILE_META_ALL_KINDS : part_set_dir_meta(fd, &meta, &e);
 	if (lost)
 		p->trouble(p->ctx, rec->path, rec->len, lost,
@@ -172,6 +199,8 @@ static size_t apply_block(struct pass *ps, const uint8_t *p, size_t n)
 		struct record rec;
 
 		rec.len = rd_u16(&r);
+		rec.is_made = (rec.len & IS_MADE) != 0;
+		rec.len &= ~(size_t)IS_MADE;
 		rec.path = (const char *)rd_bytes(&r, rec.len);
 		file_meta_get(&r, &rec.meta, FILE_META_EXTENDED);
 		if (r.failed)
@@ -244,8 +273,7 @@ static int run_pass(struct dir_meta *d, struct pass *ps, struct err *e)
 int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 		   struct err *e)
 {
-	struct pass ps = { .unlocked = d->unlocked, .trouble = trouble,
-			   .ctx = ctx };
+	struct pass ps = { .d = d, .trouble = trouble, .ctx = ctx };
 	int rc = 0, restored;
 
 	do {
@@ -262,7 +290,7 @@ int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 
 void dir_meta_restore(struct dir_meta *d, dir_meta_trouble trouble, void *ctx)
 {
-	struct pass ps = { .trouble = trouble, .ctx = ctx };
+	struct pass ps = { .d = d, .trouble = trouble, .ctx = ctx };
 
 	(void)restore(d, &ps, 1);
 }

@@ -19,16 +19,26 @@
 #include "fs/part.h"
 
 struct dir_meta;
+struct made;
+struct quota;
 struct unlocked;
+struct verdict;
 
-/* root_fd is borrowed: paths are relative to it, and the temporary file is made
- * there.  unlocked is borrowed.  NULL when out of memory. */
-struct dir_meta *dir_meta_new(int root_fd, struct unlocked *unlocked);
+/*
+ * root_fd is borrowed: paths are relative to it, and the temporary file is made
+ * there, whose bytes count (quota).  All are borrowed.  Only directories that the transfer has
+ * made get metadata; with replaces, all do.  NULL when out of memory.
+ */
+struct dir_meta *dir_meta_new(int root_fd, struct made *made,
+			      struct unlocked *unlocked, struct quota *quota,
+			      int replaces);
 void dir_meta_free(struct dir_meta *d); /* NULL is allowed */
 
-/* Note a directory.  Returns 0, ERR_RESOURCE or ERR_LOCAL. */
+/* Note a directory.  is_made: the transfer is known to have made it.  Returns 0;
+ * 1 with a verdict in v where a limit is exceeded; ERR_RESOURCE or ERR_LOCAL. */
 int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
-		 const struct file_meta *meta, struct err *e);
+		 const struct file_meta *meta, int is_made, struct verdict *v,
+		 struct err *e);
 
 /* Called for each directory whose metadata cannot be set, with the errno. */
 typedef void (*dir_meta_trouble)(void *ctx, const char *path, size_t len,

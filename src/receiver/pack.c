@@ -19,6 +19,7 @@
 #include "receiver/dir_meta.h"
 #include "receiver/held_dir.h"
 #include "receiver/input.h"
+#include "receiver/made.h"
 #include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
@@ -398,19 +399,28 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 		.kind = ITEM_DIR,
 		.v = { .status = STATUS_COMMITTED },
 	};
+	struct verdict v;
 	struct err fe;
-	int rc;
+	int fd, rc;
 
 	err_clear(&fe);
-	if (dirs_enter(w->dirs, row->name, row->name_len, &fe) < 0) {
+	fd = dirs_enter(w->dirs, row->name, row->name_len, &fe);
+	if (fd < 0) {
 		report_failed(t, it, fe.sys_errno);
 		return 0;
 	}
+	if (made_name(t->made, fd, &v)) {
+		report_item(t, it, &v);
+		return 0;
+	}
 	meta.mode = mode_rules_apply(t->chmod, meta.mode, 1, t->umask);
-	rc = dir_meta_add(t->dir_meta, row->name, row->name_len, &meta, e);
+	rc = dir_meta_add(t->dir_meta, row->name, row->name_len, &meta,
+			  dirs_is_new(w->dirs), &v, e);
 	if (rc == 0)
 		results_add(t->results, &result);
-	return rc;
+	else if (rc > 0)
+		report_item(t, it, &v);
+	return rc < 0 ? rc : 0;
 }
 
 /* ---- the pack ---- */
@@ -419,11 +429,15 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 {
 	struct transfer *t = pk->w->transfer;
 	const int is_file = it->row.kind == ITEM_FILE;
+	/* A directory counts when it is made, or else when it was found.  The
+	 * bytes of a symlink are its target. */
+	const unsigned items = it->row.kind == ITEM_DIR ? 0 : 1;
+	const uint64_t bytes = is_file ? it->row.size : it->row.target_len;
 	struct verdict v;
 	int rc;
 
 	memset(&v, 0, sizeof(v));
-	if (quota_take(t->quota, 1, is_file ? it->row.size : 0, &v)) {
+	if (quota_take(t->quota, items, bytes, &v)) {
 		report_item(t, it, &v);
 		return 0;
 	}

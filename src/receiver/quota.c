@@ -59,6 +59,11 @@ int quota_take(struct quota *q, unsigned items, uint64_t bytes,
 	return -1;
 }
 
+int quota_limits_items(const struct quota *q)
+{
+	return q->max_items != UINT64_MAX;
+}
+
 void quota_give_back(struct quota *q, unsigned items, uint64_t bytes)
 {
 	pthread_mutex_lock(&q->lock);

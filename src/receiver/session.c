@@ -13,6 +13,7 @@
 #include "receiver/dir_meta.h"
 #include "receiver/file_table.h"
 #include "receiver/flusher.h"
+#include "receiver/made.h"
 #include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
@@ -81,6 +82,20 @@ static void on_finish(void *ctx)
 
 /* ---- beginning ---- */
 
+/* The tag of the file with the directories that the transfer has made: the same
+ * in all its sessions.  0: it is not going to have another one. */
+static uint64_t made_tag(const struct recv_session *s)
+{
+	uint8_t text[STREAM_PEER + WIRE_TOKEN_LEN], sum[DIGEST_MAX];
+
+	if (!s->will_retry)
+		return 0;
+	memcpy(text, s->peer_id, STREAM_PEER);
+	memcpy(text + STREAM_PEER, s->id, WIRE_TOKEN_LEN);
+	digest_sha256.sum(text, sizeof(text), sum);
+	return be_get64(sum);
+}
+
 /* Make the parts of its transfer.  Returns 0 or -1. */
 static int make_parts(struct recv_session *s)
 {
@@ -122,6 +137,8 @@ static int make_parts(struct recv_session *s)
 		results_set_features(t->results, t->features);
 	}
 	t->quota = quota_new(cfg->max_files, cfg->max_size);
+	if (!t->quota)
+		return -1;
 	t->files = file_table_new(t->digest, s->share.open_files);
 	t->flusher = flusher_new(t);
 	sc.results = t->results;
@@ -129,8 +146,14 @@ static int make_parts(struct recv_session *s)
 		t->unlocked = cc.unlocked = sc.unlocked = unlocked_new();
 		if (!t->unlocked)
 			return -1;
+		t->made = sc.made = made_new(setup->root_fd, made_tag(s),
+					     t->quota);
+		if (!t->made)
+			return -1;
 		t->symlinks = symlinks_new(&sc);
-		t->dir_meta = dir_meta_new(setup->root_fd, t->unlocked);
+		t->dir_meta = dir_meta_new(setup->root_fd, t->made, t->unlocked,
+					   t->quota,
+					   existing == CONFLICT_REPLACE);
 		if (!t->symlinks || !t->dir_meta)
 			return -1;
 	}
@@ -142,7 +165,7 @@ static int make_parts(struct recv_session *s)
 			&s->began);
 	if (!cfg->to_stdout && !t->placed)
 		return -1;
-	if (!t->results || !t->quota || !t->files || !t->flusher)
+	if (!t->results || !t->files || !t->flusher)
 		return -1;
 	t->committer = committer_start(&cc);
 	return t->committer ? 0 : -1;
@@ -259,6 +282,7 @@ void recv_session_free(struct recv_session *s)
 	t = &s->transfer;
 	stop_threads(t);
 	dir_meta_free(t->dir_meta);
+	made_free(t->made);
 	symlinks_free(t->symlinks);
 	unlocked_free(t->unlocked);
 	placed_free(t->placed);
@@ -457,6 +481,8 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	if (tr->dir_meta)
 		dir_meta_restore(tr->dir_meta, on_trouble, s);
 	is_summed = s->state == RECV_SUMMED;
+	if (tr->made && (is_summed || !s->will_retry))
+		made_forget(tr->made);
 	results_tell_losses(tr->results);
 	results_get_totals(tr->results, t);
 	totals_add(t, before);

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "fs/dirs.h"
 #include "receiver/results.h"
+#include "receiver/made.h"
 #include "receiver/unlocked.h"
 #include "session/channel.h"
 #include "wire/msg.h"
@@ -159,6 +160,7 @@ static int make_rows(const struct symlinks *s, struct channel *ch,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	dirs_set_mode(dirs, s->cfg.dir_mode);
 	unlocked_serve(s->cfg.unlocked, dirs);
+	made_serve(s->cfg.made, dirs);
 	rd_init(&r, rows->data, rows->len);
 	while (rc == 0 && r.left > 0) {
 		struct row row;

@@ -25,7 +25,8 @@ struct symlinks_config {
 	uint32_t dir_mode; /* of directories that are missing */
 	enum conflict_policy existing;
 	struct placed *placed;     /* borrowed, or NULL, */
-	struct unlocked *unlocked; /* and so is this */
+	struct unlocked *unlocked; /* and so are these */
+	struct made *made;
 	enum sync_mode sync;
 	int tells_sender;        /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */

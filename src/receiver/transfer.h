@@ -22,6 +22,7 @@ struct asked;
 struct committer;
 struct dir_meta;
 struct file_table;
+struct made;
 struct placed;
 struct flusher;
 struct quota;
@@ -63,6 +64,7 @@ struct transfer {
 	struct symlinks *symlinks; /* NULL with --stdout, */
 	struct placed *placed;     /* NULL with --stdout, */
 	struct unlocked *unlocked; /* and so are these */
+	struct made *made;
 	struct dir_meta *dir_meta;
 
 	struct idle idle; /* the sender makes no progress */

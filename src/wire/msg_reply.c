@@ -270,6 +270,7 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ ENFILE, CAUSE_RESOURCE },
 		{ ECANCELED, CAUSE_CANCELLED },
 		{ ERR_ERRNO_PROTECTED, CAUSE_PROTECTED },
+		{ ERR_ERRNO_LIMIT, CAUSE_LIMIT },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

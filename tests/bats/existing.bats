@@ -4,7 +4,7 @@
 
 load helper
 
-setup() { make_dir; }
+setup() { make_dir; same_options=; }
 teardown() { remove_dir; }
 
 # renamed FILE - the new paths in its events, sorted.
@@ -80,6 +80,7 @@ both() {
 }
 
 @test "backup: the old file gets a free name, the new one replaces it [san]" {
+	same_options=-O
 	both dst/t old
 	both src/t new
 	both src/u old

@@ -5,7 +5,7 @@
 
 load helper
 
-setup() { make_dir; }
+setup() { make_dir; same_options=; }
 
 teardown() {
 	unmount
@@ -43,6 +43,7 @@ tree() {
 # ---- names -----------------------------------------------------------------
 
 @test "without hard links or flags of renameat2, new files arrive, and none is overwritten" {
+	same_options=-O
 	needs FUSE
 	tree src/t new
 	for lack in link,flags link,noreplace flags link; do
@@ -76,6 +77,7 @@ tree() {
 }
 
 @test "without hard links or flags of renameat2, rename and backup lose nothing" {
+	same_options=-O
 	needs FUSE
 	tree src/t new
 	for lack in link,flags flags link link,exchange-ignored \

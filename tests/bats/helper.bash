@@ -194,18 +194,22 @@ member() {
 		"$1" | tail -n 1
 }
 
-# same SOURCE DESTINATION - what arrived equals the source.
+# same SOURCE DESTINATION - what arrived equals the source; with $same_options
+# -O, except the times of directories, which stay where these were there before.
 same() {
 	local diff
-	diff=$(rsync -n --checksum -a --itemize-changes "$1" "$2" 2>&1)
+	# shellcheck disable=SC2086
+	diff=$(rsync -n --checksum -a ${same_options:-} --itemize-changes \
+		"$1" "$2" 2>&1)
 	[ -z "$diff" ] || { echo "$diff"; return 1; }
 }
 
 # same_tree SOURCE DESTINATION - the trees are equal, with nothing extra.
 same_tree() {
 	local diff
-	diff=$(rsync -n --checksum -a --itemize-changes --delete "$1/" "$2/" \
-		2>&1)
+	# shellcheck disable=SC2086
+	diff=$(rsync -n --checksum -a ${same_options:-} --itemize-changes \
+		--delete "$1/" "$2/" 2>&1)
 	[ -z "$diff" ] || { echo "$diff"; return 1; }
 }
 

@@ -416,6 +416,55 @@ many_senders() {
 	no_litter
 }
 
+# hostile_rows PYTHON - run a sender of tests/lib with these lines after HELLO: s
+# is the sender, and verdicts() puts their causes by id into cause.
+hostile_rows() {
+	python3 - "$tools/.." "$port" "$1" <<-'EOF2'
+		import sys, textwrap, zlib
+		sys.path.insert(0, sys.argv[1])
+		sys.dont_write_bytecode = True
+		from lib.peer import Sender
+		from lib.wire import message, pack, row
+		s, cause = Sender(int(sys.argv[2])), {}
+
+		def verdicts(count):
+		    s.send(message("FLUSH"))
+		    while len(cause) < count:
+		        m = s.until("VERDICT")
+		        for i in range(m["id"], m["id"] + m["items"]):
+		            cause[i] = m["cause"]
+
+		exec(textwrap.dedent(sys.argv[3]))
+	EOF2
+}
+
+@test "--max-files: directories that are made for what lies in them count" {
+	receive --plain --max-files 10 dst
+	hostile_rows '
+		names = [b"/".join([b"%d" % i] + [b"d"] * 126 + [b"f"])
+		         for i in range(10)]
+		s.send(*(pack([row(1, b"x", name=n)], b"x", id=i + 1)
+		         for i, n in enumerate(names)))
+		verdicts(10)
+		assert set(cause.values()) == {12}, cause'
+	[ "$(find dst -mindepth 1 | wc -l)" -le 10 ]
+}
+
+@test "--max-size: what the receiver writes to remember directories counts" {
+	receive --plain --max-size 1M dst
+	# 20 MiB of rows, of which 4 MiB are kept in memory
+	hostile_rows '
+		one = row(2, name=b"/".join([b"x" * 250] * 15))
+		table = one * 250
+		for i in range(20):
+		    s.send(message("PACK", id=1 + 250 * i, items=250, table=table,
+		                   raw_len=len(table), codec=1,
+		                   payload=zlib.compress(table)))
+		verdicts(5000)
+		over = sum(c == 12 for c in cause.values())
+		assert 3000 < over < 5000, over'
+}
+
 # ---- who may connect -------------------------------------------------------
 
 @test "--allow: connections from other addresses are closed before a handshake" {

@@ -52,13 +52,75 @@ modes() { (cd dst && stat -c %a t t/plain t/secret t/sub t/sub/large t/tool) |
 	done
 }
 
-@test "without --chmod, files keep their modes whatever the umask" {
+# there - a directory of the receiver's user that the sender has a name of, with
+# modes and times of its own
+there() {
+	mkdir -p dst/t/sub
+	echo key >dst/t/secret-key
+	chmod 700 dst/t dst/t/sub
+	touch -d @1000000000 dst/t/sub dst/t/secret-key dst/t
+}
+
+@test "directories that are there keep their modes and times, unless they are replaced" {
 	make_tree
-	umask 077
-	receive --plain dst
+	mkdir -p src/t/new/deep src/t/sub/below
+	chmod 777 src/t src/t/sub
+	chmod 750 src/t/new/deep
+	touch -d @1500000000 src/t/sub/below src/t/new/deep src/t/new
+	touch -d @1500000000 src/t/sub src/t
+	for policy in fail skip newer rename backup; do
+		rm -rf dst/t
+		there
+		receive --plain --once --existing "$policy" dst
+		send --plain -j 4 src/t
+		status 0
+		wait_receiver
+		is stat -c %a dst/t 700
+		is stat -c %a dst/t/sub 700
+		# made in this session
+		is stat -c %a:%Y dst/t/sub/below 755:1500000000
+		is stat -c %a:%Y dst/t/new/deep 750:1500000000
+		is stat -c %Y dst/t/new 1500000000
+		# nothing is new in it
+		receive --plain --once --existing "$policy" dst
+		touch -d @1000000000 dst/t/sub dst/t
+		send --plain src/t
+		status 0
+		wait_receiver
+		is stat -c %a dst/t 700
+		is stat -c %a:%Y dst/t/sub 700:1000000000
+		# with the others, how names are folded is tried out in it
+		[[ $policy == newer || $policy == backup ]] ||
+			is stat -c %Y dst/t 1000000000
+	done
+	receive --plain --once --existing replace dst
 	send --plain src/t
 	status 0
-	is modes '700 664 600 777 644 755'
+	wait_receiver
+	is stat -c %a:%Y dst/t 755:1500000000
+	is stat -c %a:%Y dst/t/sub 755:1500000000
+}
+
+@test "the receiver's umask masks what arrives; with --chmod keep, nothing does" {
+	make_tree
+	for mask in 077 027 022 000; do
+		for keep in "" "--chmod keep"; do
+			rm -rf dst/t
+			mask_before=$(umask)
+			umask "$mask"
+			# shellcheck disable=SC2086
+			receive --plain --once $keep dst
+			umask "$mask_before"
+			send --plain src/t
+			status 0
+			wait_receiver
+			m=0$mask
+			[ -z "$keep" ] || m=0
+			is modes "$(printf '%o %o %o %o %o %o' $((0700 & ~m)) \
+				$((0664 & ~m)) $((0600 & ~m)) $((0777 & ~m)) \
+				$((0644 & ~m)) $((0755 & ~m)))"
+		done
+	done
 }
 
 @test "--chmod: what rsync does with the same modes" {
@@ -109,6 +171,6 @@ same_content() {
 		ferry receive --plain -p 0 --chmod "$modes" dst 2>messages ||
 			got=$?
 		[ "$got" = 2 ] || { echo "$modes: $got"; return 1; }
-		has messages '--chmod must be umask, or changes'
+		has messages '--chmod must be umask, keep, or changes'
 	done
 }

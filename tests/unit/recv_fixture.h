@@ -22,6 +22,7 @@
 #include "receiver/dispatch.h"
 #include "receiver/fd_budget.h"
 #include "receiver/input.h"
+#include "receiver/made.h"
 #include "receiver/results.h"
 #include "receiver/session.h"
 #include "receiver/setup.h"
@@ -223,6 +224,7 @@ static inline void lab_make_worker(struct recv_lab *lab)
 	assert_non_null(w->dirs);
 	dirs_set_mode(w->dirs, 0777 & ~lab->setup.umask);
 	dirs_set_since(w->dirs, &lab->session->began);
+	made_serve(lab->session->transfer.made, w->dirs);
 	w->parts.digest = lab->digest;
 	w->parts.peer_id = lab->session->peer_id;
 	w->parts.is_known = lab->is_known;

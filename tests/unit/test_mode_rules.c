@@ -50,7 +50,10 @@ static void changes(void **state)
 		{ "umask,o=r", 0600, 0644, 0754 },
 		{ "Fumask", 0606, 0640, 0606 },
 		{ "go-rwx,u+", 0755, 0700, 0700 },
+		{ "keep", 0767, 0767, 0767 },
+		{ "keep,Do=", 0777, 0777, 0770 },
 	};
+	const struct mode_rules none = { .count = 0 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -59,14 +62,16 @@ static void changes(void **state)
 		assert_int_equal(apply(rows[i].text, rows[i].mode, 1),
 				 rows[i].dir);
 	}
-	assert_int_equal(mode_rules_apply(NULL, 0123, 0, 077), 0123);
+	/* without any: less the umask */
+	assert_int_equal(mode_rules_apply(NULL, 0777, 0, 027), 0750);
+	assert_int_equal(mode_rules_apply(&none, 0777, 1, 077), 0700);
 }
 
 static void malformed(void **state)
 {
 	static const char *const texts[] = {
 		"",    ",",   "u",    "u+s",   "+t",	"8",	 "078",
-		"1000", "u+r,", ",u+r", "DF644", "D",	"umaskx", "u=rwz",
+		"1000", "u+r,", ",u+r", "DF644", "D",	"umaskx", "keepx", "u=rwz",
 		"64 4", "77777777777777777777",
 	};
 

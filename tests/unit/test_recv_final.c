@@ -21,6 +21,8 @@
 #include "recv_fixture.h"
 
 #include "receiver/dir_meta.h"
+#include "receiver/made.h"
+#include "receiver/quota.h"
 #include "receiver/symlinks.h"
 #include "receiver/unlocked.h"
 
@@ -302,9 +304,34 @@ static void on_trouble(void *ctx, const char *path, size_t len, unsigned lost,
 static void note(struct dir_meta *d, const char *path, uint32_t mode)
 {
 	const struct file_meta meta = { .mode = mode, .mtime_s = OWNER_MTIME };
+	struct verdict v;
 	struct err e;
 
-	assert_int_equal(dir_meta_add(d, path, strlen(path), &meta, &e), 0);
+	assert_int_equal(dir_meta_add(d, path, strlen(path), &meta, 0, &v, &e),
+			 0);
+}
+
+/* What is spilled counts. */
+static struct quota *quota;
+
+static int make_quota(void **state)
+{
+	(void)state;
+	quota = quota_new(UINT64_MAX, UINT64_MAX);
+	return quota ? 0 : -1;
+}
+
+static int free_quota(void **state)
+{
+	(void)state;
+	quota_free(quota);
+	return 0;
+}
+
+/* For directories that are replaced, as all here were there before. */
+static struct dir_meta *meta_new(struct recv_lab *lab, struct unlocked *u)
+{
+	return dir_meta_new(lab->dir, NULL, u, quota, 1);
 }
 
 static void make_dirs(const struct recv_lab *lab, const char *const *paths)
@@ -351,7 +378,7 @@ static void modes_and_times_of_directories(void **state)
 {
 	static const char *const paths[] = { "a", "a/b", "c", NULL };
 	struct recv_lab *lab = *state;
-	struct dir_meta *d = dir_meta_new(lab->dir, NULL);
+	struct dir_meta *d = meta_new(lab, NULL);
 	struct trouble t = { 0 };
 	struct err e;
 
@@ -382,7 +409,7 @@ static void locked_directories(void **state)
 	pass_modes(false);
 	make_dirs(lab, paths);
 	for (int is_downwards = 0; is_downwards < 2; is_downwards++) {
-		struct dir_meta *d = dir_meta_new(lab->dir, NULL);
+		struct dir_meta *d = meta_new(lab, NULL);
 
 		if (is_downwards) {
 			note(d, "a", 0400);
@@ -441,7 +468,7 @@ static void unlocked_directories(void **state)
 	make_dirs(lab, paths);
 	for (int is_failed = 0; is_failed < 2; is_failed++) {
 		struct unlocked *u = unlocked_new();
-		struct dir_meta *d = dir_meta_new(lab->dir, u);
+		struct dir_meta *d = meta_new(lab, u);
 		struct trouble t = { 0 };
 		struct err e;
 
@@ -482,7 +509,7 @@ static void unlocked_directories_that_change(void **state)
 	static const char *const paths[] = { "a", "b", "c", NULL };
 	struct unlocked *u = unlocked_new();
 	struct recv_lab *lab = *state;
-	struct dir_meta *d = dir_meta_new(lab->dir, u);
+	struct dir_meta *d = meta_new(lab, u);
 	struct trouble t = { 0 };
 
 	pass_modes(false);
@@ -510,7 +537,7 @@ static void what_cannot_be_set_is_reported(void **state)
 {
 	static const char *const paths[] = { "a", NULL };
 	struct recv_lab *lab = *state;
-	struct dir_meta *d = dir_meta_new(lab->dir, NULL);
+	struct dir_meta *d = meta_new(lab, NULL);
 	struct trouble t = { 0 };
 	struct err e;
 
@@ -525,7 +552,7 @@ static void what_cannot_be_set_is_reported(void **state)
 	assert_meta(lab, "a", 0711);
 	dir_meta_free(d);
 	/* nor is a symlink followed */
-	d = dir_meta_new(lab->dir, NULL);
+	d = meta_new(lab, NULL);
 	note(d, "l", 0777);
 	assert_int_equal(dir_meta_apply(d, on_trouble, &t, &e), 1);
 	assert_int_equal(t.count, 2);
@@ -540,7 +567,7 @@ static void a_list_that_goes_to_a_file(void **state)
 	enum { LONG = 4000, MANY = 3000 };
 	static const char *const paths[] = { "first", "locked", "last", NULL };
 	struct recv_lab *lab = *state;
-	struct dir_meta *d = dir_meta_new(lab->dir, NULL);
+	struct dir_meta *d = meta_new(lab, NULL);
 	char *path = malloc(LONG + 1);
 	struct trouble t = { 0 };
 	struct err e;
@@ -641,5 +668,5 @@ int main(void)
 		lab_test(trouble_becomes_a_note),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_quota, free_quota);
 }

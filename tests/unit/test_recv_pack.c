@@ -241,6 +241,39 @@ static void the_quota_refuses_what_is_over_it(void **state)
 	assert_int_equal(lab_names(lab), 3);
 }
 
+/* Directories that are made for what lies below them count as well, and once if
+ * the sender names them. */
+static void directories_that_are_made_count(void **state)
+{
+	struct recv_lab *lab = *state;
+	struct lab_pack p;
+	struct stat st;
+	struct err e;
+
+	lab->cfg.max_files = 7;
+	lab_begin(lab);
+	pack_start(&p, lab, 1);
+	pack_file(&p, "a/b/f", "1");  /* 3 */
+	pack_dir(&p, "a");
+	pack_dir(&p, "a/b/c");        /* 4 */
+	pack_dir(&p, "a/b");
+	pack_dir(&p, "a/b");          /* 5: named again */
+	pack_file(&p, "x/y/z", "1");  /* 7 with x: y is one too many */
+	pack_file(&p, "a/g", "1");
+	pack_file(&p, "a/h", "1");
+	assert_int_equal(pack_take(&p, &e), 0);
+	for (uint64_t ended = 0; ended < 8;) {
+		const struct msg_verdict v = lab_verdict(lab);
+
+		for (uint64_t id = v.first_id; id < v.first_id + v.count; id++)
+			assert_int_equal(v.cause, id >= 6 ?
+							  CAUSE_LIMIT :
+							  CAUSE_NONE);
+		ended += v.count;
+	}
+	assert_int_equal(fstatat(lab->dir, "x/y", &st, 0), -1);
+}
+
 /* ---- what was there is looked for ---- */
 
 /* While the budget lasts, the same is found before it is written; afterwards
@@ -480,6 +513,7 @@ int main(void)
 		lab_test(sizes_have_to_fill_the_pack),
 		lab_test(an_item_that_fails_is_one_item),
 		lab_test(the_quota_refuses_what_is_over_it),
+		lab_test(directories_that_are_made_count),
 		lab_test(the_probe_budget),
 		lab_test(a_conflict_by_policy),
 		lab_test(an_offer_asks_for_what_is_not_there),

@@ -1,0 +1,271 @@
+/*
+ * A hash table of directories, and a file that they are appended to.
+ */
+#include "receiver/made.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "fs/dirs.h"
+#include "fs/part.h"
+#include "receiver/quota.h"
+#include "receiver/verdict.h"
+
+enum {
+	SLOTS_MIN = 256,
+	RECORD = 16, /* bytes in the file: u64 device | u64 inode */
+	BLOCK = 4096 * RECORD,
+};
+
+#define UNNAMED (UINT64_C(1) << 63)
+
+struct slot {
+	uint64_t dev; /* with UNNAMED where it counts and was not named yet */
+	uint64_t inode; /* 0: free */
+};
+
+struct made {
+	int root_fd;  /* set once; borrowed */
+	uint64_t tag; /* set once; 0: no file */
+	struct quota *quota; /* set once; borrowed */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct slot *slots;
+	size_t size, count; /* size: a power of 2, at least twice count */
+	int fd;             /* of the file, or -1 */
+};
+
+/* ---- the table ---- */
+
+static size_t slot_of(const struct made *m, const struct slot *s)
+{
+	/* golden ratio: inodes are often consecutive */
+	const uint64_t dev = s->dev & ~UNNAMED;
+	const uint64_t h = (s->inode ^ dev << 32) *
+			   UINT64_C(0x9e3779b97f4a7c15);
+	size_t i = (size_t)(h >> 32) & (m->size - 1);
+
+	while (m->slots[i].inode &&
+	       (m->slots[i].inode != s->inode ||
+		(m->slots[i].dev & ~UNNAMED) != dev))
+		i = (i + 1) & (m->size - 1);
+	return i;
+}
+
+static int grow(struct made *m)
+{
+	struct made larger = { .size = m->size ? 2 * m->size : SLOTS_MIN };
+
+	larger.slots = calloc(larger.size, sizeof(*larger.slots));
+	if (!larger.slots)
+		return -1;
+	for (size_t i = 0; i < m->size; i++) {
+		if (m->slots[i].inode)
+			larger.slots[slot_of(&larger, &m->slots[i])] =
+				m->slots[i];
+	}
+	free(m->slots);
+	m->slots = larger.slots;
+	m->size = larger.size;
+	return 0;
+}
+
+/* Without memory, or beyond the limit, it is not remembered: the directory then
+ * keeps the mode and time that it was made with. */
+static void remember(struct made *m, const struct slot *s)
+{
+	size_t i;
+
+	if (s->inode == 0 || m->count == MADE_MAX ||
+	    (2 * (m->count + 1) > m->size && grow(m) < 0))
+		return;
+	i = slot_of(m, s);
+	m->count += m->slots[i].inode == 0;
+	m->slots[i] = *s;
+}
+
+/* ---- the file ---- */
+
+static void file_name(const struct made *m, char name[NAME_PART_MAX])
+{
+	part_tag_name(name, m->tag, "journal");
+}
+
+/* Open the file that an earlier session left, if only this user can have written
+ * to it. */
+static int open_existing(const struct made *m)
+{
+	char name[NAME_PART_MAX];
+	struct stat st;
+	int fd;
+
+	file_name(m, name);
+	fd = openat(m->root_fd, name,
+		    O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 && (fstat(fd, &st) < 0 ||
+			part_owner_of(m->root_fd, &st) != PART_OURS))
+		io_close(&fd);
+	return fd;
+}
+
+static void load(struct made *m)
+{
+	uint8_t *block = malloc(BLOCK);
+	uint64_t off = 0;
+	ssize_t n;
+
+	while (block && (n = io_pread(m->fd, block, BLOCK, off)) >= RECORD) {
+		n -= n % RECORD;
+		for (ssize_t at = 0; at < n; at += RECORD) {
+			const struct slot s = { be_get64(block + at),
+						be_get64(block + at + 8) };
+
+			remember(m, &s);
+		}
+		off += (uint64_t)n;
+	}
+	free(block);
+}
+
+/* Locked. */
+static void append(struct made *m, const struct slot *s)
+{
+	char name[NAME_PART_MAX];
+	uint8_t record[RECORD];
+
+	if (!m->tag)
+		return;
+	if (m->fd < 0) {
+		file_name(m, name);
+		(void)unlinkat(m->root_fd, name, 0);
+		m->fd = openat(m->root_fd, name,
+			       O_RDWR | O_APPEND | O_CREAT | O_EXCL |
+				       O_NOFOLLOW | O_CLOEXEC,
+			       0600);
+	}
+	be_put64(record, s->dev);
+	be_put64(record + 8, s->inode);
+	/* At once: the process may be killed. */
+	if (m->fd >= 0)
+		(void)io_write(m->fd, record, RECORD);
+}
+
+/* ---- the list ---- */
+
+struct made *made_new(int root_fd, uint64_t tag, struct quota *quota)
+{
+	struct made *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->root_fd = root_fd;
+	m->tag = tag;
+	m->quota = quota;
+	m->fd = -1;
+	pthread_mutex_init(&m->lock, NULL);
+	if (tag)
+		m->fd = open_existing(m);
+	if (m->fd >= 0)
+		load(m);
+	return m;
+}
+
+void made_free(struct made *m)
+{
+	if (!m)
+		return;
+	io_close(&m->fd);
+	free(m->slots);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+void made_forget(struct made *m)
+{
+	char name[NAME_PART_MAX];
+
+	pthread_mutex_lock(&m->lock);
+	if (m->fd >= 0) {
+		file_name(m, name);
+		(void)unlinkat(m->root_fd, name, 0);
+	}
+	io_close(&m->fd);
+	pthread_mutex_unlock(&m->lock);
+}
+
+/* Locked.  NULL: it is not there. */
+static struct slot *find(struct made *m, const struct stat *st)
+{
+	const struct slot s = { (uint64_t)st->st_dev, (uint64_t)st->st_ino };
+	struct slot *at = m->size ? &m->slots[slot_of(m, &s)] : NULL;
+
+	return at && at->inode ? at : NULL;
+}
+
+int made_has(struct made *m, const struct stat *st)
+{
+	int has;
+
+	pthread_mutex_lock(&m->lock);
+	has = find(m, st) != NULL;
+	pthread_mutex_unlock(&m->lock);
+	return has;
+}
+
+int made_name(struct made *m, int fd, struct verdict *v)
+{
+	int is_counted = 0;
+	struct slot *s;
+	struct stat st;
+
+	if (quota_limits_items(m->quota) && fstat(fd, &st) == 0) {
+		pthread_mutex_lock(&m->lock);
+		s = find(m, &st);
+		if (s) {
+			is_counted = (s->dev & UNNAMED) != 0;
+			s->dev &= ~UNNAMED;
+		}
+		pthread_mutex_unlock(&m->lock);
+	}
+	return is_counted ? 0 : quota_take(m->quota, 1, 0, v);
+}
+
+static int begin_one(void *ctx)
+{
+	struct made *m = ctx;
+	struct verdict v;
+
+	return quota_take(m->quota, 1, 0, &v) == 0;
+}
+
+static void end_one(void *ctx, int is_made, int fd)
+{
+	struct made *m = ctx;
+	struct stat st;
+	struct slot s;
+
+	if (!is_made)
+		quota_give_back(m->quota, 1, 0);
+	if (!is_made || fd < 0 || fstat(fd, &st) < 0)
+		return;
+	s = (struct slot){ (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+	pthread_mutex_lock(&m->lock);
+	if (m->count < MADE_MAX)
+		append(m, &s);
+	s.dev |= UNNAMED;
+	remember(m, &s);
+	pthread_mutex_unlock(&m->lock);
+}
+
+void made_serve(struct made *m, struct dirs *d)
+{
+	const struct dirs_making making = { begin_one, end_one, m };
+
+	if (m)
+		dirs_set_making(d, &making);
+}
