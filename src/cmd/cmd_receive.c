@@ -73,6 +73,12 @@ static const struct option_word accept_words[] = {
 	{ NULL, 0 },
 };
 
+static const uint32_t accept_all = 0
+#define X(id, number, text) | (uint32_t)id
+	WIRE_REQUESTS(X)
+#undef X
+	;
+
 /* A list of words with commas between. */
 static int set_accept(void *field, const char *value)
 {
@@ -431,7 +437,10 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 	opts.once = 1;
 	opts.carrier = o->carrier;
 	/* Who sends has logged in as this user. */
-	opts.accept = REQUEST_LINKS | REQUEST_EXISTING;
+	if (!o->accept)
+		opts.accept = accept_all;
+	else if (set_accept(&opts.accept, o->accept))
+		return err_set(e, ERR_USAGE, "--accept: unknown word");
 	return run_reported(&opts, SECURITY_SSH, e);
 }
 

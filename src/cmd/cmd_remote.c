@@ -22,6 +22,7 @@ enum { ORDER_MS = 60000, SHOWN_MAX = 200 };
 struct remote_options {
 	const char *only;
 	int read_only, write_only;
+	const char *accept;
 };
 
 #define OFF(field) offsetof(struct remote_options, field)
@@ -33,6 +34,10 @@ static const struct option_row rows[] = {
 	  .off = OFF(read_only), .help = "only ferry receive HOST:PATH" },
 	{ .name = "write-only", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(write_only), .help = "only ferry send PATH HOST:DIR" },
+	{ .name = "accept", .arg = "LIST", .kind = OPTION_TEXT,
+	  .off = OFF(accept),
+	  .help = "what a sender may ask for, as for ferry receive (default: "
+		  "all)" },
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "show this help" },
 };
@@ -170,7 +175,8 @@ static int run_command(const struct ordered *o, struct err *e)
 static int follow_order(struct server *server, const struct only *only,
 			const struct remote_options *opts, struct err *e)
 {
-	struct ordered o = { .carrier = server_carrier(server) };
+	struct ordered o = { .carrier = server_carrier(server),
+			     .accept = opts->accept };
 	/* opened before there is a sandbox */
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	char **made;

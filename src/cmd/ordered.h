@@ -18,6 +18,7 @@ struct ordered {
 	int argc; /* argv[0] is the command, argv[argc] is NULL */
 	char **argv;
 	const struct carrier *carrier; /* where the session comes from */
+	const char *accept; /* as --accept of receive; NULL: all */
 };
 
 /*

@@ -150,7 +150,8 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 
 	memset(r, 0, sizeof(*r));
 	setup->cfg = cfg;
-	setup->mode.role = cfg->connect_to || cfg->carrier ? NET_CONNECTS : NET_LISTENS;
+	setup->mode.role = cfg->connect_to || cfg->carrier ? NET_CONNECTS
+							   : NET_LISTENS;
 	setup->mode.tls = cfg->tls;
 	setup->mode.pake = cfg->pake;
 	setup->root_fd = r->listener.fd = -1;
@@ -354,19 +355,20 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = open_root(&r.setup, e);
 	if (rc == 0)
-		rc = cfg->connect_to || cfg->carrier ? start_connecting(&r, e) :
-				       start_listening(&r, e);
+		rc = r.setup.mode.role == NET_CONNECTS ?
+			     start_connecting(&r, e) :
+			     start_listening(&r, e);
 	if (rc == 0) {
 		rc = r.listener.fd < 0 ? connect_loop(&r, e) :
 					 accept_loop(&r, e);
 		listener_close(&r.listener);
 		stop_all(&r);
 		exec_events_end(&r.setup);
-		if (rc == 0 && !cfg->connect_to && !cfg->carrier) {
+		if (rc == 0 && r.setup.mode.role == NET_LISTENS) {
 			sessions_get_result(r.sessions, e);
 			rc = e->code;
 		}
-		if (cfg->connect_to)
+		if (r.setup.mode.role == NET_CONNECTS)
 			sessions_give_up(r.sessions, e);
 	}
 	tear_down(&r);

@@ -31,7 +31,7 @@ struct receive_config {
 	/* Where the first stream comes from, and then the only one; only with
 	 * once; borrowed.  NULL: a connection. */
 	const struct carrier *carrier;
-	/* With connect_to: how long to try again after the last progress, when
+	/* With connect_to or a carrier: how long to try again after the last progress, when
 	 * connecting fails or the connection is lost; 0: not at all. */
 	uint64_t retry_ms;
 	/* Listening: how long to be without a session; 0: for ever. */

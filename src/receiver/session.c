@@ -212,6 +212,15 @@ static enum conflict_policy policy_of(const struct receive_config *cfg,
 		       policies[m->existing] : cfg->existing;
 }
 
+/* Whether another session may go on with this one if it is lost.  Through a
+ * carrier only this side decides that: the sender is then started anew. */
+static int may_be_continued(const struct receive_config *cfg, unsigned flags)
+{
+	if (cfg->carrier)
+		return cfg->retry_ms > 0;
+	return flags & HELLO_RETRY && (!cfg->connect_to || cfg->retry_ms > 0);
+}
+
 struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct recv_session_peer *peer,
 				      const struct msg_hello *m,
@@ -234,8 +243,8 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	recv_session_owner(setup, peer, s->owner);
 	memcpy(s->id, m->session, sizeof(s->id));
 	/* Standard output cannot be rewound for another attempt. */
-	s->will_retry = m->flags & HELLO_RETRY && !setup->cfg->to_stdout &&
-			(!setup->cfg->connect_to || setup->cfg->retry_ms > 0);
+	s->will_retry = !setup->cfg->to_stdout &&
+			may_be_continued(setup->cfg, m->flags);
 	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features) |

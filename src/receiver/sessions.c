@@ -119,6 +119,13 @@ static unsigned count_of_owner(const struct sessions *ss, const uint8_t *owner)
 	return count;
 }
 
+/* Whether this side makes the connections, so that it is the one that comes
+ * back. */
+static int connects(const struct sessions *ss)
+{
+	return ss->setup->mode.role == NET_CONNECTS;
+}
+
 /* Whether there is room for a session with this id and owner: 0 or
  * ERR_RESOURCE.  Locked. */
 static int check_room(const struct sessions *ss, const uint8_t *id,
@@ -130,7 +137,7 @@ static int check_room(const struct sessions *ss, const uint8_t *id,
 	if (ss->count >= cfg->max_sessions ||
 	    (cfg->once &&
 	     (ss->count > 0 || ss->has_ended ||
-	      (ss->lost.until_ms && !cfg->connect_to &&
+	      (ss->lost.until_ms && !connects(ss) &&
 	       !same_token(ss->lost.id, id)))))
 		return err_set(e, ERR_RESOURCE, "too many sessions at a time");
 	if (count_of_owner(ss, owner) >= sessions_a_sender(cfg->max_sessions))
@@ -222,9 +229,8 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	int may_return;
 
 	recv_session_conclude(s, &ss->lost.totals, &totals, &sum, &e);
-	/* by a carrier it comes back to another process */
-	may_return = cfg->once && !cfg->carrier && recv_session_may_return(s);
-	if (may_return && !cfg->connect_to) {
+	may_return = cfg->once && recv_session_may_return(s);
+	if (may_return && !connects(ss)) {
 		events_message(ev, SESSION_WARNING,
 			       "%s; waiting for the sender to reconnect",
 			       e.text);
@@ -239,14 +245,14 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	remove_session(ss, s);
 	if (cfg->once) {
 		ss->result = e;
-		ss->has_ended = !may_return || cfg->connect_to != NULL;
+		ss->has_ended = !may_return || connects(ss);
 	}
 	if (may_return) {
 		ss->had_lost = 1;
 		ss->has_progress |= totals.committed >
 					    ss->lost.totals.committed ||
 				    sum.wire_bytes >= PROGRESS_BYTES;
-		ss->lost.until_ms = cfg->connect_to ?
+		ss->lost.until_ms = connects(ss) ?
 			UINT64_MAX : clock_ms() + (uint64_t)cfg->timeout_ms;
 		memcpy(ss->lost.id, s->id, sizeof(ss->lost.id));
 		ss->lost.summary = sum;

@@ -20,7 +20,7 @@
 #include "wire/msg.h"
 #include "wire/order.h"
 
-enum { LOW_FD = STDERR_FILENO + 1 };
+enum { LOW_FD = STDERR_FILENO + 1, PIPE_BYTES = 1 << 20 };
 
 struct server {
 	int in, out;
@@ -42,6 +42,10 @@ static int take_descriptors(struct server *s)
 
 	s->in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, LOW_FD);
 	s->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, LOW_FD);
+	/* sshd's pipes hold 64 KiB, and every chunk waits for it to read them
+	 * many times.  No pipe, or not allowed: as it is. */
+	(void)fcntl(s->in, F_SETPIPE_SZ, PIPE_BYTES);
+	(void)fcntl(s->out, F_SETPIPE_SZ, PIPE_BYTES);
 	if (null >= 0 && s->in >= 0 && s->out >= 0 &&
 	    dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
 		rc = 0;

@@ -160,6 +160,21 @@ teardown() { remove_dir; }
 	has one.messages "connected to box again"
 }
 
+@test "receive: --retry starts ssh anew" {
+	head -c 30000000 /dev/urandom >src/f
+	start one "$FERRY" receive --remote-ferry "$FERRY" --limit-rate 8M \
+		--retry 20 --json=9 "box:$work/src/f" dst 9>one.events \
+		2>one.messages
+	await one.events '"event":"session"'
+	kill -KILL "$(pgrep -f "^ssh -F $sshd_dir/ssh_config" | head -n 1)"
+	ended one
+	[ "$code" = 0 ] || { cat one.messages; false; }
+	same src/f dst/f
+	no_litter
+	has one.messages "; retrying for"
+	is grep -c '"event":"summary"' one.events 1
+}
+
 @test "targets: options that do not go with ssh, and places that are none" {
 	echo text >src/f
 	refuse() {
@@ -370,6 +385,17 @@ sys.stdout.buffer.write(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(l))
 	has messages "only for sending to here (--write-only)"
 	push src/g box:sub
 	status 0
+	# what a sender may ask for: all, unless it is said
+	echo newer >src/g
+	push --existing replace src/g box:sub
+	status 0
+	is cat in/sub/g newer
+	force "$only --accept links"
+	echo newest >src/g
+	push --existing replace src/g box:sub
+	status 8
+	has sender "existing"
+	is cat in/sub/g newer
 	run -2 ferry remote --read-only --write-only </dev/null
 	run -7 ferry remote --only /none </dev/null
 }
