@@ -387,13 +387,7 @@ void part_new_name(char name[NAME_PART_MAX], const char *final)
 	part_tag_name(name, name_tag(final), "new");
 }
 
-/*
- * Remove the file that a killed process left with this temporary name.  Returns
- * whether the name is free now.  A process that is still running has its file
- * locked.  A symlink cannot be locked and is removed in any case: a running
- * process that loses one makes it again (see make_and_replace()).
- */
-static int clear_leftover(int dir_fd, const char *name)
+int part_clear_leftover(int dir_fd, const char *name)
 {
 	int fd = openat(dir_fd, name,
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -428,7 +422,7 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 		part_tag_name(name, tag, "new");
 		rc = make(what, dir_fd, name);
 		if (rc < 0 && errno == EEXIST) {
-			if (i >= CLEAR_TRIES || !clear_leftover(dir_fd, name))
+			if (i >= CLEAR_TRIES || !part_clear_leftover(dir_fd, name))
 				tag++;
 			errno = EEXIST;
 			continue;
@@ -529,7 +523,7 @@ static int link_hidden(struct part *p, int dir_fd, const char *final,
 	int rc = nameless_link(p->fd, dir_fd, final);
 
 	if (rc < 0 && errno == EEXIST && replace) {
-		/* Against clear_leftover() in another process. */
+		/* Against part_clear_leftover() in another process. */
 		(void)flock(p->fd, LOCK_EX | LOCK_NB);
 		rc = make_and_replace(dir_fd, final, name_tag(final),
 				      make_hard_link, &p->fd);

@@ -9,7 +9,6 @@
 
 #include "base/io.h"
 #include "fs/part_priv.h"
-#include "os/entropy.h"
 
 /*
  * The lock belongs to the open file description and is released with its last
@@ -28,20 +27,29 @@ static int is_owned(const struct stat *st)
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid();
 }
 
+enum { NEW_TRIES = 16 };
+#define NEW_TAG UINT64_C(0x6e65772066696c65)
+
 /* Get the owner and mode that a new file with mode 0600 has in dir_fd: of some
  * mounts all files have the same.  Returns 0 or -1. */
 static int stat_new_file(int dir_fd, struct stat *st)
 {
 	char name[NAME_PART_MAX];
-	uint64_t tag;
-	int fd, rc;
+	int fd = -1, rc;
 
-	if (entropy_get(&tag, sizeof(tag)) < 0)
-		return -1;
-	part_tag_name(name, tag, "new");
-	fd = part_open_new(dir_fd, name);
+	/* Always the same names, so that what a killed process leaves is
+	 * removed. */
+	errno = EEXIST;
+	for (uint64_t i = 0; fd < 0 && errno == EEXIST && i < NEW_TRIES; i++) {
+		part_tag_name(name, NEW_TAG + i, "new");
+		fd = part_open_new(dir_fd, name);
+		if (fd < 0 && errno == EEXIST &&
+		    part_clear_leftover(dir_fd, name))
+			fd = part_open_new(dir_fd, name);
+	}
 	if (fd < 0)
 		return -1;
+	(void)lock_file(fd); /* until it is removed */
 	rc = fstat(fd, st);
 	unlinkat(dir_fd, name, 0);
 	io_close(&fd);

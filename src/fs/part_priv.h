@@ -20,4 +20,12 @@ int part_open_new(int dir_fd, const char *name);
 /* Whether the name still refers to the file with this device and inode. */
 int part_is_named(int dir_fd, const char *name, const struct stat *st);
 
+/*
+ * Remove the file that a killed process left with this temporary name.  Returns
+ * whether the name is free now.  A process that is still running has its file
+ * locked.  A symlink cannot be locked and is removed in any case: a running
+ * process that loses one makes it again (see make_and_replace()).
+ */
+int part_clear_leftover(int dir_fd, const char *name);
+
 #endif

@@ -11,13 +11,13 @@
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "fs/name.h"
 #include "fs/part.h"
-#include "os/entropy.h"
 #include "os/rename.h"
 
 struct trial {
@@ -26,7 +26,17 @@ struct trial {
 	char name[NAME_PART_MAX];
 };
 
-enum { REMOVE_TRIES = 20, REMOVE_PAUSE_MS = 5 };
+enum {
+	REMOVE_TRIES = 20,
+	REMOVE_PAUSE_MS = 5,
+	/* How many trials may be made in a directory at the same time. */
+	NAME_TRIES = 64,
+};
+
+/* Names of trials follow from this, so that what a killed process left is
+ * found.  A temporary name of another kind with one of these does no harm: both
+ * then use the next. */
+#define TRIAL_TAG UINT64_C(0x747269616c732e2e)
 
 /*
  * Again where it fails, as nothing else removes what is left here.  FUSE closes
@@ -41,41 +51,6 @@ static void remove_entry(int dir_fd, const char *name, int flags)
 		if (i > 0)
 			(void)poll(NULL, 0, REMOVE_PAUSE_MS);
 	}
-}
-
-static int begin(struct trial *t, int dir_fd)
-{
-	uint64_t tag;
-
-	t->parent_fd = dir_fd;
-	t->fd = -1;
-	if (entropy_get(&tag, sizeof(tag)) < 0)
-		return -1;
-	part_tag_name(t->name, tag, "new");
-	if (mkdirat(dir_fd, t->name, 0700) < 0)
-		return -1;
-	t->fd = openat(dir_fd, t->name,
-		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (t->fd >= 0)
-		return 0;
-	remove_entry(dir_fd, t->name, AT_REMOVEDIR);
-	return -1;
-}
-
-static void end(struct trial *t)
-{
-	io_close(&t->fd);
-	remove_entry(t->parent_fd, t->name, AT_REMOVEDIR);
-}
-
-/* Create an empty file.  Returns 0, or -1 with errno. */
-static int create(const struct trial *t, const char *name)
-{
-	int fd = openat(t->fd, name,
-			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-			0600);
-
-	return fd < 0 ? -1 : io_close(&fd);
 }
 
 /* How many files the directory lists. */
@@ -95,6 +70,97 @@ static int count_files(const struct trial *t)
 		     strcmp(de->d_name, "..") != 0;
 	closedir(d);
 	return n;
+}
+
+/* Whether the directory fd still has the name. */
+static int is_named(const struct trial *t, int fd)
+{
+	struct stat have, now;
+
+	return fstat(fd, &have) == 0 &&
+	       fstatat(t->parent_fd, t->name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       have.st_dev == now.st_dev && have.st_ino == now.st_ino;
+}
+
+/* Remove the files of a trial that a killed process left, one whose directory
+ * is not locked, so that the directory can be used.  Whatever else is in it stays,
+ * and then the directory is of no use. */
+static void clear_leftover(int fd)
+{
+	int other = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = other < 0 ? NULL : fdopendir(other);
+	const struct dirent *de;
+
+	if (!d) {
+		io_close(&other);
+		return;
+	}
+	while ((de = readdir(d))) {
+		struct stat st;
+
+		if (fstatat(fd, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_size == 0)
+			(void)unlinkat(fd, de->d_name, 0);
+	}
+	closedir(d);
+}
+
+/* Make the directory, or take one that is left.  Returns 0, or -1 with errno:
+ * EEXIST where another trial has the name. */
+static int take_name(struct trial *t)
+{
+	const int is_new = mkdirat(t->parent_fd, t->name, 0700) == 0;
+
+	if (!is_new && errno != EEXIST)
+		return -1;
+	t->fd = openat(t->parent_fd, t->name,
+		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* Another trial may have taken ours for left before it was locked, and
+	 * has it now, or has removed it.  Where there are no locks, what is
+	 * left stays. */
+	if (t->fd >= 0 &&
+	    (flock(t->fd, LOCK_EX | LOCK_NB) == 0 ||
+	     (is_new && errno != EWOULDBLOCK)) &&
+	    is_named(t, t->fd)) {
+		if (!is_new)
+			clear_leftover(t->fd);
+		if (is_new || count_files(t) == 0)
+			return 0;
+	}
+	io_close(&t->fd);
+	errno = EEXIST;
+	return -1;
+}
+
+static int begin(struct trial *t, int dir_fd)
+{
+	t->parent_fd = dir_fd;
+	t->fd = -1;
+	for (uint64_t i = 0; i < NAME_TRIES; i++) {
+		part_tag_name(t->name, TRIAL_TAG + i, "new");
+		if (take_name(t) == 0)
+			return 0;
+		if (errno != EEXIST)
+			break;
+	}
+	return -1;
+}
+
+/* Removed while it is locked, or another trial would take it for left. */
+static void end(struct trial *t)
+{
+	remove_entry(t->parent_fd, t->name, AT_REMOVEDIR);
+	io_close(&t->fd);
+}
+
+/* Create an empty file.  Returns 0, or -1 with errno. */
+static int create(const struct trial *t, const char *name)
+{
+	int fd = openat(t->fd, name,
+			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			0600);
+
+	return fd < 0 ? -1 : io_close(&fd);
 }
 
 int trial_exchange(int dir_fd)
@@ -148,7 +214,7 @@ int trial_folding(int dir_fd)
 	int folds;
 
 	if (begin(&t, dir_fd) < 0)
-		return 0;
+		return -1;
 	/* The second: é as one character, and as e with a combining accent. */
 	folds = is_found_as(&t, "a", "A") ||
 		is_found_as(&t, "\xc3\xa9", "e\xcc\x81");

@@ -1,6 +1,7 @@
 /*
  * trial.h - finding out what a file system does by trying it, in an empty
- * directory made for that, ".ferry-0123456789abcdef.new", which is removed again.
+ * directory made for that, ".ferry-0123456789abcdef.new", which is removed again:
+ * by the next trial in the same place, if the process is killed meanwhile.
  *
  * Layer: fs.
  * Threads: any.
@@ -20,7 +21,7 @@ int trial_exchange(int dir_fd);
 int trial_name(int dir_fd, const char *name);
 
 /* Whether names that differ only in upper and lower case, or in the Unicode form
- * of a letter, are the same name in dir_fd.  0 where nothing can be tried. */
+ * of a letter, are the same name in dir_fd.  -1 where nothing can be tried. */
 int trial_folding(int dir_fd);
 
 #endif

@@ -184,7 +184,7 @@ void conflict_place(const struct place_request *a,
 {
 	const struct placed_name name = { a->dir_fd, a->leaf, a->path,
 					  a->path_len };
-	const int is_locked = placed_lock(a->placed, a->dir_fd);
+	const int is_locked = placed_lock(a->placed, &name);
 
 	out->renamed[0] = '\0';
 	out->rival = NULL;

@@ -17,17 +17,37 @@
 
 #include "base/io.h"
 #include "fs/trial.h"
+#include "os/casefold.h"
 
 enum {
 	SLOTS_MIN = 1024,
 	/* About 64 MiB with paths of 100 bytes.  From there on each file that
 	 * is there already counts as one of this session. */
 	PATHS_MAX = 1 << 19,
+	DIRS = 256,   /* whose folding is remembered; a power of 2 */
+	DEVICES = 16, /* the same, of file systems */
+};
+
+enum folding { FOLDS_NOT, FOLDS_ALL, FOLDS_HERE };
+
+/* What is known of a directory: FOLDS_ALL where the file system folds all names,
+ * FOLDS_HERE where the directory has the attribute.  Only then its inode tells
+ * it from others. */
+struct dir {
+	uint64_t key; /* of its path; 0: the slot is free */
+	enum folding folding;
+	uint64_t dev, ino; /* with FOLDS_HERE, else 0 */
+};
+
+struct device {
+	uint64_t dev;
+	int folds;
 };
 
 struct slot {
 	uint64_t key;
-	char *path; /* NULL: free */
+	char *path;        /* NULL: free */
+	uint64_t dev, ino; /* of struct dir */
 };
 
 struct part_id {
@@ -39,7 +59,9 @@ struct placed {
 	struct timespec began;
 	/* guarded by lock */
 	pthread_mutex_t lock;
-	int folds; /* 1, -1, or 0 as long as it was not tried */
+	struct dir dirs[DIRS];
+	struct device devices[DEVICES];
+	size_t device_count;
 	struct slot *slots;
 	size_t size, count; /* size: a power of 2, at least twice count */
 	int is_full;
@@ -69,30 +91,6 @@ void placed_free(struct placed *p)
 	free(p->parts);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
-}
-
-/* Locked. */
-static int folds_names(struct placed *p, int dir_fd)
-{
-	if (p->folds == 0)
-		p->folds = trial_folding(dir_fd) ? 1 : -1;
-	return p->folds > 0;
-}
-
-int placed_lock(struct placed *p, int dir_fd)
-{
-	if (!p || !p->replaces)
-		return 0;
-	pthread_mutex_lock(&p->lock);
-	if (folds_names(p, dir_fd))
-		return 1;
-	pthread_mutex_unlock(&p->lock);
-	return 0;
-}
-
-void placed_unlock(struct placed *p)
-{
-	pthread_mutex_unlock(&p->lock);
 }
 
 /* ---- keys ---- */
@@ -136,6 +134,68 @@ static uint64_t folded_key(const char *path, size_t n)
 	return h;
 }
 
+/* ---- which directories fold ---- */
+
+static size_t dir_len(const struct placed_name *name)
+{
+	return name->path_len - strlen(name->leaf);
+}
+
+/* Whether the file system of dir_fd folds all names; 0 where that is not known. */
+static int device_folds(struct placed *p, uint64_t dev, int dir_fd)
+{
+	int folds;
+
+	for (size_t i = 0; i < p->device_count; i++) {
+		if (p->devices[i].dev == dev)
+			return p->devices[i].folds;
+	}
+	folds = trial_folding(dir_fd);
+	if (folds >= 0 && p->device_count < DEVICES)
+		p->devices[p->device_count++] = (struct device){ dev, folds };
+	return folds > 0;
+}
+
+/* What is known of the name's directory, which is found out now if it is not
+ * remembered.  Locked. */
+static struct dir dir_of(struct placed *p, const struct placed_name *name)
+{
+	/* Not 0, which is a free slot. */
+	const uint64_t key = exact_key(name->path, dir_len(name)) | 1;
+	struct dir *d = &p->dirs[key / 2 & (DIRS - 1)];
+	struct stat st;
+
+	if (d->key == key)
+		return *d;
+	*d = (struct dir){ .key = key };
+	if (fstat(name->dir_fd, &st) < 0)
+		return *d;
+	if (casefold_is_set(name->dir_fd)) {
+		d->folding = FOLDS_HERE;
+		d->dev = (uint64_t)st.st_dev;
+		d->ino = (uint64_t)st.st_ino;
+	} else if (device_folds(p, (uint64_t)st.st_dev, name->dir_fd)) {
+		d->folding = FOLDS_ALL;
+	}
+	return *d;
+}
+
+int placed_lock(struct placed *p, const struct placed_name *name)
+{
+	if (!p || !p->replaces)
+		return 0;
+	pthread_mutex_lock(&p->lock);
+	if (dir_of(p, name).folding != FOLDS_NOT)
+		return 1;
+	pthread_mutex_unlock(&p->lock);
+	return 0;
+}
+
+void placed_unlock(struct placed *p)
+{
+	pthread_mutex_unlock(&p->lock);
+}
+
 /* ---- the table ---- */
 
 /* The first slot from i on that has this key, or the free one after them. */
@@ -173,6 +233,7 @@ static int grow(struct placed *p)
 void placed_note(struct placed *p, const struct placed_name *name)
 {
 	const uint64_t key = folded_key(name->path, name->path_len);
+	const struct dir dir = dir_of(p, name);
 	char *path = strndup(name->path, name->path_len);
 	size_t i;
 
@@ -189,7 +250,7 @@ void placed_note(struct placed *p, const struct placed_name *name)
 		}
 		i = next_slot(p->slots, p->size, key, i + 1);
 	}
-	p->slots[i] = (struct slot){ key, path };
+	p->slots[i] = (struct slot){ key, path, dir.dev, dir.ino };
 	p->count++;
 }
 
@@ -219,11 +280,6 @@ static void find_stored(const struct placed_name *name,
 		io_close(&fd);
 }
 
-static size_t dir_len(const struct placed_name *name)
-{
-	return name->path_len - strlen(name->leaf);
-}
-
 static char *stored_path(const struct placed_name *name, const char *stored)
 {
 	const size_t n = dir_len(name), size = strlen(stored) + 1;
@@ -238,10 +294,11 @@ static char *stored_path(const struct placed_name *name, const char *stored)
 
 /* One that was noted under another spelling.  Others have its key as well: then
  * the directory lists the name as it is. */
-static char *find_noted(const struct placed *p, const struct placed_name *name,
+static char *find_noted(struct placed *p, const struct placed_name *name,
 			const struct stat *there)
 {
 	const uint64_t key = folded_key(name->path, name->path_len);
+	const struct dir dir = dir_of(p, name);
 	const size_t n = dir_len(name);
 	char stored[NAME_MAX + 1];
 	size_t i;
@@ -259,6 +316,8 @@ static char *find_noted(const struct placed *p, const struct placed_name *name,
 
 		if (same_dir && strcmp(stored, name->leaf) == 0)
 			continue; /* the name is there by itself */
+		if (p->slots[i].dev != dir.dev || p->slots[i].ino != dir.ino)
+			continue; /* not this directory */
 		if (strlen(path) != name->path_len ||
 		    memcmp(path, name->path, name->path_len) != 0)
 			return strdup(path);
@@ -271,7 +330,7 @@ char *placed_note_same(struct placed *p, const struct placed_name *name)
 	char *rival = NULL;
 	struct stat there;
 
-	if (!placed_lock(p, name->dir_fd))
+	if (!placed_lock(p, name))
 		return NULL;
 	if (fstatat(name->dir_fd, name->leaf, &there, AT_SYMLINK_NOFOLLOW) == 0)
 		rival = find_noted(p, name, &there);
@@ -300,8 +359,10 @@ char *placed_rival(struct placed *p, const struct placed_name *name,
 	if (!is_locked)
 		pthread_mutex_lock(&p->lock);
 	if (p->replaces) {
-		path = p->folds > 0 ? find_noted(p, name, there) : NULL;
-	} else if (is_young(p, there) && folds_names(p, name->dir_fd)) {
+		if (dir_of(p, name).folding != FOLDS_NOT)
+			path = find_noted(p, name, there);
+	} else if (is_young(p, there) &&
+		   dir_of(p, name).folding != FOLDS_NOT) {
 		find_stored(name, there, stored);
 		path = stored_path(name, stored[0] ? stored : name->leaf);
 	}
@@ -321,15 +382,17 @@ static struct part_id part_id_of(const struct placed_name *name, uint64_t tag)
 	return id;
 }
 
-/* Whether an item has this part through another spelling of the directory. */
-static int is_shared(struct placed *p, const struct part_id *id, int dir_fd)
+/* Whether an item has this part through another spelling of the directory: where
+ * only some directories fold, the lock on the part tells. */
+static int is_shared(struct placed *p, const struct part_id *id,
+		     const struct placed_name *name)
 {
 	for (size_t i = 0; i < p->part_count; i++) {
 		const struct part_id *o = &p->parts[i];
 
 		if (o->tag == id->tag && o->dir_key == id->dir_key &&
 		    o->dir != id->dir)
-			return folds_names(p, dir_fd);
+			return dir_of(p, name).folding == FOLDS_ALL;
 	}
 	return 0;
 }
@@ -342,7 +405,7 @@ int placed_take_part(struct placed *p, const struct placed_name *name,
 	int rc = -1;
 
 	pthread_mutex_lock(&p->lock);
-	if (is_shared(p, &id, name->dir_fd))
+	if (is_shared(p, &id, name))
 		goto out;
 	if (p->part_count == p->part_room) {
 		const size_t room = p->part_room ? 2 * p->part_room : 64;

@@ -6,9 +6,10 @@
  * Layer: receiver.
  * Threads: any; it has a lock of its own.
  *
- * Whether names are folded is found by trying it (fs/trial.h), once, in the
- * directory of the first file: at the beginning where the conflict policy may
- * replace files, else with the first conflict.
+ * Whether names are folded is found for each directory, with its first file where
+ * the conflict policy may replace files, else with its first conflict: by the
+ * directory's attribute (os/casefold.h), or else by trying it (fs/trial.h) once
+ * for each file system.
  */
 #ifndef FERRY_RECEIVER_PLACED_H
 #define FERRY_RECEIVER_PLACED_H
@@ -37,7 +38,7 @@ struct placed_name {
  * Before an item gets its name: whether files have to be noted.  If so, the lock
  * is held until placed_unlock(), so that no other one gets the name in between.
  */
-int placed_lock(struct placed *p, int dir_fd);
+int placed_lock(struct placed *p, const struct placed_name *name);
 void placed_unlock(struct placed *p);
 
 /* The item has this name now, or the same was there.  Locked. */

@@ -7,6 +7,7 @@
 #include "sandbox/calls.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -148,6 +149,8 @@ static void add_by_argument(struct rule_list *l)
 	add_if(l, SYS_ioctl, 1, low, TIOCGPGRP);
 	add_if(l, SYS_ioctl, 1, low, TCGETS);
 	add_if(l, SYS_ioctl, 1, low, FIONREAD);
+	/* reads what chattr sets */
+	add_if(l, SYS_ioctl, 1, low, FS_IOC_GETFLAGS & low);
 	/* no executable memory */
 	add_if(l, SYS_mmap, 2, PROT_EXEC, 0);
 	add_if(l, SYS_mprotect, 2, PROT_EXEC, 0);

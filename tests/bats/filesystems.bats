@@ -503,6 +503,30 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 	done
 }
 
+@test "names that only some directories fold: neither do their files overwrite each other" {
+	needs FUSE
+	for how in replace backup fail; do
+		rm -rf src; mkdir -p src/t/plain src/t/Plain src/t/folds
+		for f in plain/f plain/F Plain/f folds/f folds/F; do
+			echo "$f" >"src/t/$f"
+		done
+		lacking fold=folds
+		# those of an earlier session
+		mkdir -p dst/t/plain dst/t/Plain dst/t/folds
+		for f in plain/f plain/F Plain/f folds/f; do
+			[ $how = fail ] || echo old >"dst/t/$f"
+		done
+		transfer $how
+		status 1
+		is grep -c '"status":"committed"' sent.events 4
+		for f in plain/f plain/F Plain/f; do cmp src/t/$f dst/t/$f; done
+		has sender 'another file in this session: t/folds/'
+		is find dst/t/folds -name '[fF]' -printf . .
+		grep -q 'folds/[fF]' dst/t/folds/f
+		no_litter
+	done
+}
+
 @test "names that the file system folds: rename keeps both, other sessions replace" {
 	needs FUSE
 	for sync in none batch; do

@@ -18,6 +18,8 @@
  *	size=N       no file can have more than N bytes (EFBIG)
  *	fold         upper and lower case are the same, and so are "é" and e with
  *		     a combining accent; a name stays as it was first written
+ *	fold=NAME    the same, but only in directories of that name and those
+ *		     below them, which have the attribute of chattr +F
  */
 
 #define FUSE_USE_VERSION 31
@@ -28,6 +30,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +105,21 @@ static void stored_name(const char *dir, const char *name, char *out, size_t siz
 		close(fd);
 }
 
+/* Whether the directory dir (a path below root_fd) folds names. */
+static int folds_in(const char *dir)
+{
+	const char *only;
+	char want[NAME_MAX + 3], have[PATH_MAX + 2];
+
+	if (!lacks("fold", &only))
+		return 0;
+	if (!*only || *only == ',')
+		return 1;
+	snprintf(want, sizeof(want), "/%.*s/", (int)strcspn(only, ","), only);
+	snprintf(have, sizeof(have), "%s/", dir);
+	return strstr(have, want) != NULL;
+}
+
 /* The path below root_fd. */
 static const char *real(const char *path, char out[PATH_MAX])
 {
@@ -118,7 +136,7 @@ static const char *real(const char *path, char out[PATH_MAX])
 			break;
 		snprintf(name, sizeof(name), "%.*s", (int)n, path);
 		snprintf(stored, sizeof(stored), "%s", name);
-		if (lacks("fold", NULL))
+		if (folds_in(out))
 			stored_name(out, name, stored, sizeof(stored));
 		used += (size_t)snprintf(out + used, PATH_MAX - used, "/%s",
 					 stored);
@@ -403,6 +421,23 @@ static long number(const char *word, int base, long none)
 	return lacks(word, &text) ? strtol(text, NULL, base) : none;
 }
 
+static int fs_ioctl(const char *path, int cmd, void *arg,
+		    struct fuse_file_info *fi, unsigned flags, void *data)
+{
+	char p[PATH_MAX];
+
+	(void)arg;
+	(void)fi;
+	if ((unsigned)cmd != FS_IOC_GETFLAGS || !(flags & FUSE_IOCTL_DIR))
+		return -ENOTTY;
+	*(unsigned *)data = 0;
+	if (!lacks("fold", NULL) || folds_in("."))
+		return 0;
+	if (folds_in(real(path, p)))
+		*(unsigned *)data = FS_CASEFOLD_FL;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct fuse_operations ops = {
@@ -431,6 +466,7 @@ int main(int argc, char **argv)
 		.readdir = fs_readdir,
 		.releasedir = fs_release,
 		.fsyncdir = fs_fsyncdir,
+		.ioctl = fs_ioctl,
 	};
 	char name[] = "lackfs",
 	     options[] = "-oallow_other,default_permissions,fsname=lackfs";

@@ -10,6 +10,7 @@
 #include <linux/seccomp.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@
 #include <cmocka.h>
 
 #include "fs/place.h"
+#include "fs/trial.h"
 #include "../lib/scratch.h"
 
 struct place {
@@ -568,6 +570,89 @@ static void test_death(void **state)
 	}
 }
 
+/* How many entries the directory has. */
+static int count_in(int dir)
+{
+	return count_entries(fdopendir(openat(dir, ".", O_RDONLY))) - 2;
+}
+
+/* Whatever the moment in which a process is killed, the next trial leaves
+ * nothing behind, and has the same result. */
+static void trials_that_are_killed(void **state)
+{
+	struct place *p = *state;
+	int left = 0;
+
+	for (unsigned i = 0; i < 60; i++) {
+		const pid_t pid = fork();
+
+		if (pid == 0) {
+			for (;;) {
+				(void)trial_exchange(p->dir);
+				(void)trial_name(p->dir, "x:y");
+				(void)trial_folding(p->dir);
+			}
+		}
+		assert_true(pid > 0);
+		usleep(1000 + 37 * i);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		left += count_in(p->dir) > 0;
+		assert_int_equal(trial_exchange(p->dir), 1);
+		assert_int_equal(trial_folding(p->dir), 0);
+		assert_int_equal(count_in(p->dir), 0);
+	}
+	assert_true(left > 0);
+}
+
+static void *make_trials(void *ctx)
+{
+	const struct place *p = ctx;
+
+	for (unsigned i = 0; i < 200; i++) {
+		if (trial_exchange(p->dir) != 1 || trial_folding(p->dir) != 0)
+			return NULL;
+	}
+	return ctx;
+}
+
+/* Trials at the same time do not disturb one another. */
+static void trials_in_several_threads(void **state)
+{
+	struct place *p = *state;
+	pthread_t threads[4];
+
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, make_trials,
+						p), 0);
+	for (size_t i = 0; i < 4; i++) {
+		void *ok;
+
+		pthread_join(threads[i], &ok);
+		assert_non_null(ok);
+	}
+	assert_int_equal(count_in(p->dir), 0);
+}
+
+/* Not what is no trial's: a name of ours that another process has taken. */
+static void names_of_trials_that_are_taken(void **state)
+{
+	struct place *p = *state;
+	char name[NAME_PART_MAX];
+
+	part_tag_name(name, UINT64_C(0x747269616c732e2e), "new");
+	assert_int_equal(mkdirat(p->dir, name, 0700), 0);
+	assert_int_equal(mkdirat(p->dir, "d", 0700), 0);
+	assert_int_equal(renameat(p->dir, "d", openat(p->dir, name, O_RDONLY),
+				  "sub"), 0);
+	assert_int_equal(trial_exchange(p->dir), 1);
+	assert_int_equal(count_in(p->dir), 1);
+	part_tag_name(name, UINT64_C(0x747269616c732e2e) + 1, "new");
+	assert_int_equal(symlinkat(".", p->dir, name), 0);
+	assert_int_equal(trial_exchange(p->dir), 1);
+	assert_int_equal(count_in(p->dir), 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -582,6 +667,9 @@ int main(void)
 		TEST(test_fallbacks),
 		TEST(test_fallback_leaves_directories),
 		TEST(test_death),
+		TEST(trials_that_are_killed),
+		TEST(trials_in_several_threads),
+		TEST(names_of_trials_that_are_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
