@@ -22,6 +22,8 @@ complete -c ferry -n $both -s p -l port -x -d Port
 complete -c ferry -n $both -l allow -x -d 'Network that may connect'
 complete -c ferry -n $both -l wait -x -d 'End if nobody comes for S seconds'
 complete -c ferry -n $both -l retry -x -d 'Keep trying to connect and reconnect for S seconds'
+complete -c ferry -n $both -l proxy -x -a 'socks5:// http:// none' -d 'Proxy to connect through'
+complete -c ferry -n $both -l proxy-password-file -r -F -d 'Password for the proxy'
 complete -c ferry -n $both -s b -l bind -x -d 'Local address'
 complete -c ferry -n $both -s 4 -f -d 'Use IPv4 only'
 complete -c ferry -n $both -s 6 -f -d 'Use IPv6 only'

@@ -31,6 +31,11 @@ int by_ssh_check(const struct common_options *o, int has_port, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "-p is not for HOST:PATH; ssh takes its port "
 			       "with: --ssh 'ssh -p N'");
+	if (o->proxy || o->proxy_password_file)
+		return err_set(e, ERR_USAGE,
+			       "--proxy is not for HOST:PATH; ssh connects as "
+			       "its own configuration says (ProxyCommand, "
+			       "ProxyJump)");
 	given = o->bind ? "--bind" : o->congestion ? "--congestion" :
 		o->family == 1 ? "-4" : o->family == 2 ? "-6" : NULL;
 	if (given)

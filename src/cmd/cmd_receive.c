@@ -308,6 +308,7 @@ static int run_sessions(const struct receive_options *opts,
 	const struct common_options *common = &opts->common;
 	struct ask ask = { "ferry send", opts->connect, -1 };
 	const char *host = opts->connect ? opts->sender.host : NULL;
+	struct proxy proxy = { .kind = PROXY_NONE };
 	struct tls *tls = NULL;
 	int rc;
 
@@ -331,7 +332,12 @@ static int run_sessions(const struct receive_options *opts,
 		rc = cfg->exec ? 0 : e->code;
 	}
 	if (rc == 0 && host)
-		rc = resolving_start(host, cfg->sandbox, &cfg->net.resolver, e);
+		rc = common_proxy(common, &opts->sender, &proxy, e);
+	if (proxy.kind)
+		cfg->net.proxy = &proxy;
+	if (rc == 0 && host)
+		rc = resolving_start(proxy.kind ? proxy.at.host : host,
+				     cfg->sandbox, &cfg->net.resolver, e);
 	if (rc == 0 && !cfg->carrier)
 		rc = common_tls(common, cfg->security, common->role, host, &tls,
 				e);
@@ -360,6 +366,7 @@ out:
 	pake_free(cfg->pake);
 	tls_free(tls);
 	resolver_stop(cfg->net.resolver);
+	explicit_bzero(&proxy, sizeof(proxy));
 	return rc;
 }
 

@@ -577,6 +577,7 @@ static int run_session(const struct send_options *opts,
 	struct renewal renewal = { .tty = -1 };
 	struct client *client = NULL;
 	const int listens = opts->listen;
+	struct proxy proxy = { .kind = PROXY_NONE };
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
 	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
@@ -594,9 +595,14 @@ static int run_session(const struct send_options *opts,
 			client_set_events(client, cfg->events);
 			cfg->carrier = client_carrier(client);
 		}
-	} else if (!opts->dry_run && !listens && !cfg->carrier) {
-		rc = resolving_start(o->dest.host, cfg->sandbox,
-				     &cfg->net.resolver, e);
+	} else if (rc == 0 && !opts->dry_run && !listens && !cfg->carrier) {
+		rc = common_proxy(common, &o->dest, &proxy, e);
+		if (rc == 0)
+			rc = resolving_start(proxy.kind ? proxy.at.host :
+							  o->dest.host,
+					     cfg->sandbox, &cfg->net.resolver,
+					     e);
+		cfg->net.proxy = proxy.kind ? &proxy : NULL;
 	}
 	if (rc == 0 && !opts->dry_run && !cfg->carrier)
 		rc = common_tls(common, cfg->security, common->role,
@@ -642,6 +648,7 @@ out:
 	scan_free(scan);
 	pake_free(cfg->pake);
 	tls_free(tls);
+	explicit_bzero(&proxy, sizeof(proxy));
 	resolver_stop(cfg->net.resolver);
 	client_free(client);
 	if (renewal.tty >= 0)

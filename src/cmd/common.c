@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "auth/key.h"
+#include "base/io.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "sender/send.h" /* enum sandbox_mode */
@@ -49,6 +51,14 @@ static const struct option_row connection_rows[] = {
 	  .max = 30 * 86400, .off = OFF(retry_s),
 	  .help = "connecting: keep trying, and reconnect when the connection "
 		  "is lost, for S seconds (default 0: do not retry)" },
+	{ .name = "proxy", .arg = "URL", .kind = OPTION_TEXT,
+	  .off = OFF(proxy),
+	  .help = "connecting: through socks5://[USER@]HOST[:PORT] or "
+		  "http://[USER@]HOST[:PORT] (default: ALL_PROXY, unless "
+		  "NO_PROXY has the host), or none" },
+	{ .name = "proxy-password-file", .arg = "FILE", .kind = OPTION_TEXT,
+	  .off = OFF(proxy_password_file),
+	  .help = "the password of USER for the proxy, in the first line" },
 	{ .letter = 'b', .name = "bind", .arg = "ADDR", .kind = OPTION_TEXT,
 	  .off = OFF(bind), .help = "local address to use" },
 	{ .letter = '4', .kind = OPTION_FLAG, .value = 1, .off = OFF(family),
@@ -225,7 +235,9 @@ static int check_json_fd(int fd, struct err *e)
 static const char *of_other_role(const struct common_options *o)
 {
 	if (o->role == NET_LISTENS)
-		return o->retry_s ? "--retry" : NULL;
+		return o->retry_s ? "--retry" :
+		       o->proxy ? "--proxy" :
+		       o->proxy_password_file ? "--proxy-password-file" : NULL;
 	return o->allow.count ? "--allow" : o->wait_s ? "--wait" :
 	       o->port == 0 ? "-p 0" : NULL;
 }
@@ -347,6 +359,71 @@ int common_target(const struct common_options *o, const char *what,
 	return 0;
 }
 
+/* The variable by one of its two names, as for curl; NULL where it is not set or
+ * empty.  *name becomes the one it has. */
+static const char *environment(const char *lower, const char *upper,
+			       const char **name)
+{
+	const char *value = getenv(lower);
+
+	*name = lower;
+	if (!value || !*value) {
+		value = getenv(upper);
+		*name = upper;
+	}
+	return value && *value ? value : NULL;
+}
+
+/* The first line of a file. */
+static int load_password(char *dst, const char *path, struct err *e)
+{
+	char text[PROXY_SECRET_MAX + 2];
+	ssize_t n;
+	int fd = key_open_secret(path, e);
+
+	if (fd < 0)
+		return fd;
+	n = io_read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		err_sys(e, ERR_LOCAL, "%s", path);
+	io_close(&fd);
+	if (n < 0)
+		return e->code;
+	text[n] = '\0';
+	text[strcspn(text, "\r\n")] = '\0';
+	if (strlen(text) >= PROXY_SECRET_MAX)
+		err_set(e, ERR_USAGE, "%s: a password for a proxy has at most "
+				      "255 bytes", path);
+	else
+		snprintf(dst, PROXY_SECRET_MAX, "%s", text);
+	explicit_bzero(text, sizeof(text));
+	return e->code;
+}
+
+int common_proxy(const struct common_options *o,
+		 const struct host_port *target, struct proxy *p,
+		 struct err *e)
+{
+	const char *name = "--proxy", *ignored, *text = o->proxy, *exempt;
+
+	memset(p, 0, sizeof(*p));
+	exempt = environment("no_proxy", "NO_PROXY", &ignored);
+	if (!text && !(exempt && proxy_is_exempt(exempt, target->host)))
+		text = environment("all_proxy", "ALL_PROXY", &name);
+	if (text && proxy_parse(p, text, e))
+		return err_prefix(e, "%s%s", name,
+				  o->proxy ? "" : " (in the environment; "
+						  "--proxy none ignores it)");
+	p->to = *target;
+	if (!o->proxy_password_file)
+		return 0;
+	if (!p->user[0])
+		return err_set(e, ERR_USAGE,
+			       "--proxy-password-file needs a proxy with a "
+			       "user: --proxy socks5://USER@HOST");
+	return load_password(p->password, o->proxy_password_file, e);
+}
+
 uint16_t common_listen_port(const struct common_options *o)
 {
 	return o->port == COMMON_NO_PORT ? FERRY_PORT : (uint16_t)o->port;
@@ -392,6 +469,7 @@ const char *common_reads_stdin(const struct common_options *o)
 		{ o->key, "--key" },	       { o->cert, "--cert" },
 		{ o->cert_key, "--cert-key" }, { o->ca, "--ca" },
 		{ o->code_file, "--code-file" },
+		{ o->proxy_password_file, "--proxy-password-file" },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {

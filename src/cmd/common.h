@@ -15,6 +15,7 @@
 #include "cmd/report.h"
 #include "net/cidr.h"
 #include "net/dial.h"
+#include "net/proxy.h"
 
 #define COMMON_NO_PORT UINT64_MAX
 
@@ -33,6 +34,7 @@ struct common_options {
 	struct cidr_list allow; /* of the side that listens */
 	uint64_t wait_s;
 	uint64_t retry_s; /* of the side that connects */
+	const char *proxy, *proxy_password_file;
 	const char *bind;
 	int family; /* bits: 1 for -4, 2 for -6 */
 	const char *congestion;
@@ -92,6 +94,15 @@ int common_target(const struct common_options *o, const char *what,
 
 /* The port to listen on. */
 uint16_t common_listen_port(const struct common_options *o);
+
+/*
+ * The proxy to connect to target through, from the options or the environment
+ * (ALL_PROXY, NO_PROXY).  p->kind is PROXY_NONE where there is none; the caller
+ * wipes *p.  Returns 0, ERR_USAGE, or as key_open_secret().
+ */
+int common_proxy(const struct common_options *o,
+		 const struct host_port *target, struct proxy *p,
+		 struct err *e);
 
 /* The options of the connection, as net/ takes them. */
 struct net_options common_net(const struct common_options *o);

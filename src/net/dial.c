@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "net/proxy.h"
 #include "net/resolver.h"
 #include "os/interposed.h"
 
@@ -441,6 +442,10 @@ static int set_connect_error(const struct race *r, const char *host,
 			may_be_absent = 1;
 	}
 	list_causes(r, host, causes, sizeof(causes));
+	if (r->opt->proxy)
+		return err_set(e, ERR_CONNECT,
+			       "cannot connect to the proxy %s port %u: %s",
+			       host, port, causes);
 	if (interposed_by(library, sizeof(library)))
 		snprintf(hint, sizeof(hint),
 			 " (the connection is made by %s: does its proxy "
@@ -518,6 +523,18 @@ static void race_init(struct race *r, const struct net_options *opt,
 		(uint64_t)(opt->timeout_ms > 0 ? opt->timeout_ms : INT_MAX);
 }
 
+/* Where r connects to the proxy: have that connect to the host. */
+static int pass_proxy(const struct race *r, int fd, char *peer, struct err *e)
+{
+	const struct proxy *p = r->opt->proxy;
+	const int is_v6 = strchr(p->to.host, ':') != NULL;
+
+	if (peer)
+		snprintf(peer, ADDR_TEXT_MAX, "%s%.80s%s:%u", is_v6 ? "[" : "",
+			 p->to.host, is_v6 ? "]" : "", (unsigned)p->to.port);
+	return proxy_connect(fd, p, r->deadline_ms, r->cancel, e);
+}
+
 /* Connect to one of the addresses in r.  Returns a descriptor or an error. */
 static int connect_any(struct race *r, const char *host, unsigned port,
 		       char *peer, struct err *e)
@@ -541,6 +558,8 @@ static int connect_any(struct race *r, const char *host, unsigned port,
 				     "cannot set up a connection");
 		dial_tune_for_rtt(fd, r->opt);
 	}
+	if (rc == 0 && won && r->opt->proxy)
+		rc = pass_proxy(r, fd, peer, e);
 	for (size_t i = 0; i < r->count; i++)
 		io_close(&r->attempts[i].fd);
 	if (rc < 0)
@@ -554,6 +573,8 @@ int dial_connect(const struct host_port *hp, const struct net_options *opt,
 	struct race r;
 	int rc;
 
+	if (opt->proxy)
+		hp = &opt->proxy->at;
 	race_init(&r, opt, cancel);
 	rc = resolve_bind(opt, 0, &r.local, &r.local_len, e);
 	if (rc < 0)

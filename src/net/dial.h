@@ -22,6 +22,7 @@
 /* From this round trip time on a path counts as long. */
 enum { DIAL_LONG_RTT_US = 10000 };
 
+struct proxy;
 struct resolver;
 
 struct net_options {
@@ -30,6 +31,9 @@ struct net_options {
 	/* For connecting, keep-alive and TCP_USER_TIMEOUT; 0: no limit. */
 	int timeout_ms;
 	const char *congestion; /* TCP_CONGESTION, or NULL */
+	/* To connect through it, and to its `to` (proxy.h); borrowed; NULL:
+	 * directly. */
+	const struct proxy *proxy;
 	/* What should listen where we connect to, for messages: "ferry send
 	 * --listen"; NULL: "ferry receive". */
 	const char *expected;
@@ -44,8 +48,11 @@ struct net_options {
  * Eyeballs").  Blocks for at most timeout_ms, the look-up of the name included,
  * or until cancel (may be NULL) is set.
  *
+ * With a proxy, that is the host that is connected to, and hp must be its `to`,
+ * which is then what peer gets.
+ *
  * Returns a descriptor that the caller closes, and fills peer (may be NULL,
- * ADDR_TEXT_MAX bytes); ERR_CONNECT with a text that names the host, the port,
+ * ADDR_TEXT_MAX bytes); as proxy_connect(); ERR_CONNECT with a text that names the host, the port,
  * and the failure of each address tried; ERR_INTERRUPTED; ERR_USAGE for a bind
  * address or congestion control that does not exist; ERR_RESOURCE.
  */
@@ -82,7 +89,8 @@ struct dial_peer {
 int dial_get_peer(int fd, struct dial_peer *peer, struct err *e);
 
 /* Connect to the same address, for a further stream of a session: the host name
- * could resolve to another host.  Returns as dial_connect(). */
+ * could resolve to another host.  With a proxy it is the proxy's address, and
+ * the proxy resolves the name again.  Returns as dial_connect(). */
 int dial_connect_peer(const struct dial_peer *peer,
 		      const struct net_options *opt,
 		      const struct cancel *cancel, struct err *e);

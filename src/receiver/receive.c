@@ -15,6 +15,7 @@
 #include "os/entropy.h"
 #include "os/interposed.h"
 #include "fs/mode_rules.h"
+#include "net/proxy.h"
 #include "receiver/connection.h"
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
@@ -110,7 +111,8 @@ static int start_connecting(struct receiver *r, struct err *e)
 	const struct session_events *ev = cfg->events;
 	char confined[SANDBOX_TEXT_MAX], library[64];
 	const struct sandbox_target target = {
-		.port = cfg->connect_to ? cfg->connect_to->port : 0,
+		.port = cfg->net.proxy  ? cfg->net.proxy->at.port :
+			cfg->connect_to ? cfg->connect_to->port : 0,
 		.interposed = interposed_by(library, sizeof(library)),
 	};
 	int rc;

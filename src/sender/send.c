@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
+#include "net/proxy.h"
 #include "os/entropy.h"
 #include "os/interposed.h"
 #include "sender/command.h"
@@ -54,7 +55,9 @@ static int confine(struct sender *s, struct err *e)
 	const unsigned count = cfg->scan ? scan_root_count(cfg->scan) : 0;
 	struct sandbox_sources src = {
 		.anywhere = cfg->follow_links,
-		.port = cfg->is_listening || cfg->carrier ? 0 : cfg->dest.port,
+		.port = cfg->is_listening || cfg->carrier ? 0 :
+			cfg->net.proxy ? cfg->net.proxy->at.port :
+					 cfg->dest.port,
 	};
 	char text[SANDBOX_TEXT_MAX], library[64];
 	int *fds, rc;

@@ -674,6 +674,32 @@ def exchanges():
     one("plain", RAW, hello())
 
 
+def proxies():
+    """What proxies say: SOCKS5, HTTP, and neither; URLs and lists."""
+    socks = b"\5\0" + b"\5\0\0\1" + bytes(6)
+    for i, value in enumerate((
+            socks, b"\5\0\5\0\0\3\4name\0\1", b"\5\0\5\0\0\4" + bytes(18),
+            b"\5\2\1\0" + socks[2:], b"\5\2\1\1", b"\5\xff", b"\4\0", b"\5",
+            b"\5\0\5\5\0\1" + bytes(6), b"\5\0\5\0\0\x09", b"",
+            b"\5\0\5\0\0\3\0\0\1", b"\5\0\5\x63")):
+        write("proxy", f"socks-{i:02}", b"\0" + value)
+        write("proxy", f"socks-user-{i:02}", b"\2" + value)
+    for i, value in enumerate((
+            b"HTTP/1.1 200 OK\r\n\r\nrest", b"HTTP/1.0 200\n\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+            b"HTTP/1.1 407 Proxy Authentication Required\r\na: b\r\n\r\n",
+            b"HTTP/1.1 502 \x1b[31m\r\n\r\n", b"HTTP/2 200\r\n\r\n",
+            b"HTTP/1.1 2000 x\r\n\r\n", b"SSH-2.0-x\r\n\r\n", b"\n\n",
+            b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 20000 + b"\r\n\r\n")):
+        write("proxy", f"http-{i:02}", b"\1" + value)
+        write("proxy", f"http-user-{i:02}", b"\3" + value)
+    for i, value in enumerate((
+            b"socks5://me@h:1", b"http://[::1]:8080/", b"socks5://u:p@h",
+            b"none", b"socks4://h", b"http://", b"*", b"a,.b, 192.0.2.0/24",
+            b".example,::1")):
+        write("proxy", f"words-{i:02}", b"\0" + value)
+
+
 def main():
     frames()
     exchanges()
@@ -686,6 +712,7 @@ def main():
     pieces()
     texts()
     words_of_users()
+    proxies()
     trees()
 
 
