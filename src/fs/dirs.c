@@ -1,7 +1,7 @@
 /*
  * A stack of open directories.  fd[i] is the directory that the first i + 1
  * components of path[] led to when they were opened; end[i] is where component
- * i ends in path[].  The kernel is only ever given single components, so a
+ * i ends in path[].  Those before `first` were closed again.  The kernel is only ever given single components, so a
  * symlink planted in the path makes an open fail and cannot redirect it.
  */
 #include "fs/dirs.h"
@@ -29,6 +29,8 @@ struct dirs {
 	mode_t mode;
 	struct timespec since;
 	size_t depth; /* how many of fd[] and end[] are in use */
+	size_t first; /* fd[first] up to fd[depth - 1] are open, */
+	size_t held;  /* at most this many */
 	int fd[NAME_DEPTH_MAX];
 	size_t end[NAME_DEPTH_MAX];
 	char is_new[NAME_DEPTH_MAX]; /* created by open_component() */
@@ -49,7 +51,15 @@ struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 	d->on_create = on_create;
 	d->ctx = ctx;
 	d->mode = 0777;
+	d->held = NAME_DEPTH_MAX;
 	return d;
+}
+
+void dirs_set_held(struct dirs *d, unsigned max)
+{
+	d->held = max < DIRS_HELD_LEAST ? DIRS_HELD_LEAST :
+		  max > NAME_DEPTH_MAX	? NAME_DEPTH_MAX :
+					  max;
 }
 
 void dirs_set_mode(struct dirs *d, uint32_t mode)
@@ -86,11 +96,26 @@ static int current_fd(const struct dirs *d)
 	return d->depth ? d->fd[d->depth - 1] : d->root_fd;
 }
 
-/* Close the directories below depth. */
+/* Close the directories below depth; all of them where the one at depth is not
+ * open any more. */
 static void close_below(struct dirs *d, size_t depth)
 {
-	while (d->depth > depth)
-		close(d->fd[--d->depth]);
+	if (depth <= d->first)
+		depth = 0;
+	while (d->depth > depth) {
+		d->depth--;
+		if (d->depth >= d->first)
+			close(d->fd[d->depth]);
+	}
+	if (depth == 0)
+		d->first = 0;
+}
+
+/* Close the first ones, so that another may be opened. */
+static void make_room(struct dirs *d)
+{
+	while (d->depth - d->first >= d->held)
+		close(d->fd[d->first++]);
 }
 
 void dirs_reset(struct dirs *d)
@@ -260,6 +285,7 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 		return err_set(e, ERR_INTERNAL, "a path that was not checked");
 	memcpy(component, path + start, n);
 	component[n] = '\0';
+	make_room(d);
 	fd = open_dir(d, component, path, end);
 	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
 		made = make_and_open(d, component, path, end, &fd);

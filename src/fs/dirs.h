@@ -5,7 +5,7 @@
  * Threads: a struct dirs belongs to one thread; several may share a root
  * descriptor.
  *
- * A struct dirs holds a descriptor of every directory of the current path and
+ * A struct dirs holds descriptors of the directories of the current path and
  * reuses those that the next path shares with it.  Only descriptors are cached,
  * never the fact that a name was a directory.  Each step is
  * openat(O_DIRECTORY | O_NOFOLLOW) of a single component, so a symlink that
@@ -37,6 +37,12 @@ typedef void (*dirs_on_create)(void *ctx, const char *path, size_t len);
 struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 		      void *ctx);
 void dirs_free(struct dirs *d);
+
+/* Hold at most so many descriptors at a time, at least DIRS_HELD_LEAST: the
+ * deepest ones; going back up beyond them begins at the root again.  If it is not
+ * set, that of each directory of the path. */
+enum { DIRS_HELD_LEAST = 2, DIRS_HELD_MOST = 128 };
+void dirs_set_held(struct dirs *d, unsigned max);
 
 /* The mode that new directories are created with, less the process's umask;
  * 0777 if it is not set.  (They get their final modes later.) */

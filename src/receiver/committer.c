@@ -231,6 +231,7 @@ static int sync_dir(struct committer *m, const struct commit *c)
 		m->walk = dirs_new(m->cfg.root_fd, 0, NULL, NULL);
 	if (!m->walk)
 		return ENOMEM;
+	dirs_set_held(m->walk, m->cfg.walk_dirs);
 	for (size_t len = 0; !error; len = (size_t)(slash - c->name), slash++) {
 		struct err e;
 		int fd;

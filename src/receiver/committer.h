@@ -50,6 +50,7 @@ struct committer_config {
 	struct unlocked *unlocked; /* and so is this */
 	int root_fd;         /* borrowed */
 	unsigned open_max;   /* entries that may wait: each holds descriptors */
+	unsigned walk_dirs; /* that are held open to flush parents */
 	commit_result result;
 	/* After the last result of a group (not with SYNC_NONE). */
 	void (*group_done)(void *ctx);

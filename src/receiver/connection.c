@@ -353,6 +353,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->dirs = dirs_new(setup->root_fd, DIRS_CREATE, NULL, NULL);
 	if (!w->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	dirs_set_held(w->dirs, s->share.dirs);
 	dirs_set_mode(w->dirs, setup->dir_mode);
 	dirs_set_since(w->dirs, &s->began);
 	unlocked_serve(s->transfer.unlocked, w->dirs);

@@ -35,6 +35,7 @@ struct dir_meta {
 	struct unlocked *unlocked;
 	struct quota *quota;
 	int replaces;
+	unsigned walk_dirs; /* held open */
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct buf mem; /* records: u16 length, and IS_MADE | path |
@@ -80,7 +81,13 @@ struct dir_meta *dir_meta_new(int root_fd, struct made *made,
 	d->spill_fd = -1;
 	pthread_mutex_init(&d->lock, NULL);
 	buf_init(&d->mem, DIR_META_MEMORY);
+	d->walk_dirs = DIRS_HELD_MOST;
 	return d;
+}
+
+void dir_meta_set_held(struct dir_meta *d, unsigned walk_dirs)
+{
+	d->walk_dirs = walk_dirs;
 }
 
 void dir_meta_free(struct dir_meta *d)
@@ -248,6 +255,8 @@ static int restore(struct dir_meta *d, struct pass *ps, size_t depth)
 	size_t n = 0;
 
 	if (walk)
+		dirs_set_held(walk, d->walk_dirs);
+	if (walk)
 		n = unlocked_restore(d->unlocked, depth, walk, on_trouble, ps);
 	dirs_free(walk);
 	return (int)n;
@@ -262,6 +271,7 @@ static int run_pass(struct dir_meta *d, struct pass *ps, struct err *e)
 	ps->dirs = dirs_new(d->root_fd, 0, NULL, NULL);
 	if (!ps->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	dirs_set_held(ps->dirs, d->walk_dirs);
 	if (d->spill_fd >= 0)
 		rc = apply_spilled(d, ps, e);
 	if (rc == 0)

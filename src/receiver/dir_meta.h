@@ -32,6 +32,8 @@ struct verdict;
 struct dir_meta *dir_meta_new(int root_fd, struct made *made,
 			      struct unlocked *unlocked, struct quota *quota,
 			      int replaces);
+/* How many directories its walks may hold open; by default, the most. */
+void dir_meta_set_held(struct dir_meta *d, unsigned walk_dirs);
 void dir_meta_free(struct dir_meta *d); /* NULL is allowed */
 
 /* Note a directory.  is_made: the transfer is known to have made it.  Returns 0;

@@ -9,18 +9,20 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "fs/dirs.h"
 #include "os/cancel.h"
 
 enum {
 	/* Of the process: listener, directory, wake-ups, --exec, and what libc
 	 * opens for a moment. */
 	FDS_PROCESS = 8,
-	/* Of a session: two wake-ups, and directories on the walks of its
-	 * committer and of symlinks. */
-	FDS_SESSION = 6,
-	/* Of a stream: its socket, and the directories of the current path,
-	 * most of which are not deep. */
-	FDS_STREAM = 5,
+	/* Of a session: two wake-ups, and DIRS_HELD_LEAST directories on each
+	 * of the walks of its committer and of symlinks. */
+	FDS_SESSION = 2 + 2 * DIRS_HELD_LEAST,
+	/* Of a stream: its socket, and at least so many directories of the
+	 * current path. */
+	DIRS_LEAST = 4,
+	FDS_STREAM = 1 + DIRS_LEAST,
 	/* Of a file in chunks: part, journal, directory, basis. */
 	FDS_FILE = 4,
 	/* Of a small file that waits for its commit: part, directory. */
@@ -125,7 +127,13 @@ int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 	/* A quarter for streams, half for files in chunks, the rest for
 	 * commits; but each leaves the smallest number to the others. */
 	share->streams = within(fds / 4 / FDS_STREAM, 1, streams);
-	used = FDS_SESSION + (uint64_t)share->streams * FDS_STREAM;
+	share->dirs = within(fds / 4 / share->streams, FDS_STREAM,
+			     1 + DIRS_HELD_MOST) - 1;
+	share->walk_dirs = share->dirs > DIRS_LEAST ? share->dirs :
+						      DIRS_HELD_LEAST;
+	used = FDS_SESSION +
+	       2 * ((uint64_t)share->walk_dirs - DIRS_HELD_LEAST) +
+	       (uint64_t)share->streams * (1 + share->dirs);
 	left = fds > used + FDS_COMMIT ? fds - used - FDS_COMMIT : 0;
 	share->open_files = within((fds / 2 < left ? fds / 2 : left) / FDS_FILE,
 				   1, FILES_MAX);

@@ -23,6 +23,9 @@ struct fd_budget;
 
 struct fd_share {
 	unsigned streams;    /* of the session, at least 1 */
+	/* directories that a stream, and a walk of the session's, may hold open:
+	 * dirs_set_held() */
+	unsigned dirs, walk_dirs;
 	unsigned open_files; /* that are received in chunks, until their
 				verdicts */
 	unsigned commits;    /* files that wait for their commit */

@@ -106,6 +106,7 @@ static int make_parts(struct recv_session *s)
 	struct symlinks_config sc = {
 		.root_fd = setup->root_fd,
 		.dir_mode = setup->dir_mode,
+		.walk_dirs = s->share.walk_dirs,
 		.existing = existing,
 		.sync = cfg->sync,
 		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
@@ -116,6 +117,7 @@ static int make_parts(struct recv_session *s)
 		.lacks = &t->lacks,
 		.root_fd = setup->root_fd,
 		.open_max = s->share.commits,
+		.walk_dirs = s->share.walk_dirs,
 		.result = on_committed,
 		.group_done = on_group_done,
 		.finish = on_finish,
@@ -156,6 +158,7 @@ static int make_parts(struct recv_session *s)
 					   existing == CONFLICT_REPLACE);
 		if (!t->symlinks || !t->dir_meta)
 			return -1;
+		dir_meta_set_held(t->dir_meta, s->share.walk_dirs);
 	}
 	if (!cfg->to_stdout)
 		t->placed = cc.placed = sc.placed = placed_new(

@@ -158,6 +158,7 @@ static int make_rows(const struct symlinks *s, struct channel *ch,
 
 	if (!dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	dirs_set_held(dirs, s->cfg.walk_dirs);
 	dirs_set_mode(dirs, s->cfg.dir_mode);
 	unlocked_serve(s->cfg.unlocked, dirs);
 	made_serve(s->cfg.made, dirs);

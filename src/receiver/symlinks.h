@@ -23,6 +23,7 @@ struct unlocked;
 struct symlinks_config {
 	int root_fd;       /* borrowed */
 	uint32_t dir_mode; /* of directories that are missing */
+	unsigned walk_dirs; /* that may be held open */
 	enum conflict_policy existing;
 	struct placed *placed;     /* borrowed, or NULL, */
 	struct unlocked *unlocked; /* and so are these */

@@ -539,3 +539,50 @@ hostile_rows() {
 	is grep -c 'refused: not allowed' messages 20
 	has messages "5 more connections"
 }
+
+@test "streams in deep directories do not use up the descriptors of others" {
+	mkdir -p src/t
+	for i in {1..50}; do echo "$i" >"src/t/$i"; done
+	: >events
+	start receiver bash -c 'ulimit -n 400; exec "$@"' - "$FERRY" receive \
+		-p 0 --plain --json=9 dst 9>events 2>messages
+	receiver=${job[receiver]}
+	await events '"event":"listening"'
+	port=$(member events listening port)
+	mkfifo hold
+	: >deep.out
+	start deep python3 - "$port" "$BATS_TEST_DIRNAME/.." <<-'EOF' >deep.out
+		import os, sys, time
+		sys.path.insert(0, sys.argv[2])
+		from lib.limits import scaled
+		from lib.peer import Sender
+		from lib.wire import SHA256, message, pack, row
+
+		# each stream writes a file 126 directories deep
+		s = Sender(int(sys.argv[1]), streams=16)
+		streams = [s] + [s.join(i) for i in
+		                 range(1, min(16, s.ready["streams"]))]
+		for other in streams[1:]:
+		    other.until("READY")
+		for i, other in enumerate(streams):
+		    name = b"/".join([b"%d" % i] + [b"d"] * 126)
+		    other.send(pack([row(1, b"x", SHA256, name=name)], b"x",
+		                    id=1000 + i), message("FLUSH"))
+		end = time.monotonic() + scaled(20)
+		while not all(os.path.exists(f"dst/{i}/" + "d/" * 125 + "d")
+		              for i in range(len(streams))):
+		    assert time.monotonic() < end
+		    time.sleep(0.05)
+		print("deep", len(streams), flush=True)
+		open("hold").read()
+	EOF
+	await deep.out '^deep [0-9]+$'
+	cat deep.out
+	send --plain -j 4 src/t
+	status 0
+	same_tree src/t dst/t
+	echo >hold
+	ended deep
+	hasnt messages "Too many open files"
+	stop_receiver
+}

@@ -20,6 +20,7 @@
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "../lib/scratch.h"
+#include "within.h"
 
 /* A directory of the test's own: root is where the walk goes, outside must
  * stay as it is. */
@@ -374,6 +375,42 @@ static void test_deep(void **state)
 	assert_int_equal(count_fds(), p->fds);
 }
 
+/* With few descriptors every path leads where it did. */
+static void test_few_held(void **state)
+{
+	struct place *p = *state;
+	char path[2 * 40 + 1];
+	struct err e;
+
+	for (unsigned held = DIRS_HELD_LEAST; held < 6; held++) {
+		struct dirs *d = dirs_new(p->root, DIRS_CREATE, NULL, NULL);
+
+		dirs_set_held(d, held);
+		for (unsigned step = 0; step < 200; step++) {
+			/* Down, up, and from side to side. */
+			const unsigned depth = step * 7919 % 40;
+			size_t len = 0;
+			int fd;
+
+			for (unsigned i = 0; i < depth; i++) {
+				path[len++] = (char)('a' + (step / 8 + i) % 3);
+				path[len++] = '/';
+			}
+			len -= len > 0;
+			path[len] = '\0';
+			fd = dirs_enter(d, path, len, &e);
+			assert_true(fd >= 0);
+			assert_within((uint64_t)count_fds(), 0,
+				      (uint64_t)p->fds + held);
+			if (len > 0)
+				assert_int_equal(inode_of(fd),
+						 inode_at(p->root, path));
+		}
+		dirs_free(d);
+		assert_int_equal(count_fds(), p->fds);
+	}
+}
+
 static void test_odd_names(void **state)
 {
 	static const char *const names[] = {
@@ -487,6 +524,7 @@ int main(void)
 		TEST(test_file_in_the_way),
 		TEST(test_swapped),
 		TEST(test_deep),
+		TEST(test_few_held),
 		TEST(test_odd_names),
 		TEST(test_descriptors_exhausted),
 	};

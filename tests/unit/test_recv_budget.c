@@ -33,6 +33,12 @@ static void divisions_fit(void **state)
 		assert_true(share.streams >= 1 && share.streams <= STREAMS);
 		assert_true(share.open_files >= 1 && share.open_files <= 64);
 		assert_true(share.commits >= 1 && share.commits <= 10240);
+		assert_true(share.dirs >= 4 && share.dirs <= 128);
+		assert_true(share.walk_dirs >= 2 && share.walk_dirs <= 128);
+		assert_true(share.streams * (1 + share.dirs) +
+				    2 * share.walk_dirs +
+				    4 * share.open_files + 2 * share.commits <
+			    fds);
 	}
 	assert_int_equal(fd_budget_divide(LEAST - 1, STREAMS, &share), -1);
 	assert_int_equal(fd_budget_divide(1 << 20, STREAMS, &share), 0);
