@@ -42,6 +42,10 @@ void control_show_progress(struct sender *s, struct scanner *scanner)
 		.total_is_final = scanner_is_done(scanner),
 	};
 
+	/* While ssh logs in, the terminal is its own: for a password. */
+	if (s->cfg->carrier &&
+	    send_session_stage(s->session) == SESSION_CONNECTING)
+		return;
 	if (ev->progress)
 		ev->progress(ev->ctx, &p);
 }

@@ -41,6 +41,22 @@ teardown() { remove_dir; }
 	status 0
 }
 
+@test "no progress is shown while ssh may ask for a password" {
+	echo text >src/f
+	cat >slow <<-'EOF'
+		#!/bin/bash
+		echo asking >&2
+		sleep 1.2
+		echo answered >&2
+		exec $REAL_SSH "$@"
+	EOF
+	chmod +x slow
+	REAL_SSH=$FERRY_SSH push --progress always --ssh ./slow src/f \
+		"box:$work/dst"
+	status 0
+	is grep -A 1 asking sender $'asking\nanswered'
+}
+
 @test "send: some files fail: exit status and message are as without ssh" {
 	echo new >src/a
 	echo new >src/b
