@@ -9,13 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The host in text: what is after the last @ before it, as for ssh. */
+static const char *find_host(const char *text)
+{
+	const char *at = memrchr(text, '@', strcspn(text, "/:["));
+
+	return at ? at + 1 : text;
+}
+
 /* The colon between host and path; NULL where there is none. */
 static const char *find_colon(const char *text)
 {
-	const char *at = strchr(text, '@');
-	const char *host = at && at < text + strcspn(text, "/:[") ? at + 1
-								  : text;
-	const char *end = host;
+	const char *host = find_host(text), *end = host;
 
 	if (*host == '[') {
 		end = strchr(host, ']');
@@ -51,7 +56,7 @@ int target_is_ssh(const char *text)
 
 int target_parse(struct target *t, const char *text, struct err *e)
 {
-	const char *colon = find_colon(text), *at, *host;
+	const char *colon = find_colon(text), *host;
 	size_t n;
 
 	if (!colon)
@@ -62,9 +67,8 @@ int target_parse(struct target *t, const char *text, struct err *e)
 		return err_set(e, ERR_USAGE, "the host name is too long");
 	memcpy(t->host, text, n);
 	t->host[n] = '\0';
-	at = strchr(t->host, '@');
-	host = at ? at + 1 : t->host;
-	if (!*host || at == t->host)
+	host = find_host(t->host);
+	if (!*host || t->host[0] == '@')
 		return err_set(e, ERR_USAGE, "missing %s: write "
 			       "[USER@]HOST:PATH", *host ? "user" : "host");
 	if (t->host[0] == '-' || *host == '-')
@@ -82,6 +86,9 @@ int target_parse(struct target *t, const char *text, struct err *e)
 		memmove(t->host + (host - t->host), host + 1,
 			(size_t)(end - host - 1));
 		t->host[end - t->host - 1] = '\0';
+		if (!is_ipv6(host) || strchr(host, '@'))
+			return err_set(e, ERR_USAGE,
+				       "no IPv6 address between '[' and ']'");
 	}
 	t->path = colon[1] ? colon + 1 : ".";
 	return 0;

@@ -288,6 +288,16 @@ def texts():
                                b"[fe80::1%lo]", b"[::1]x", b"a:b:c", b"-x",
                                b"[]", b":1", b"h:0", b"h:65536", b"a b")):
         write("addr", f"addr-{i:02}", value)
+    items = b"\0\3\0\4send\0\2--\0\5a\nb c"
+    order = b"FERRYORD\0\1\0\0" + struct.pack(">I", len(items)) + bytes(16)
+    write("order", "order", b"\0" + order + items)
+    write("order", "order-cut", b"\0" + order + items[:-1])
+    write("order", "order-version", b"\0" + order.replace(b"\1", b"\2"))
+    write("order", "answer", b"\1\0\1\0\0\0\0\0\2\0\0")
+    write("order", "answer-error", b"\1\0\1\0\7\0\0\0\6\0\1\0\2no")
+    for i, value in enumerate((b"h:", b"me@h:dir", b"[::1]:x", b"me@[::1%l]:~",
+                               b"h:../..", b"me@you@-h:x", b"-o:x", b"h:22")):
+        write("order", f"target-{i}", b"\2" + value)
     for i, value in enumerate((b"0", b"18446744073709551615", b"5",
                                b"18446744073709551616", b"16777216T", b"9k",
                                b"1MiB", b"1Mib", b"-1", b"00ffAB", b"0g",

@@ -33,6 +33,8 @@ static void which_texts_are_for_ssh(void **state)
 		{ "me@[fe80::1%eth0]:dir", "me@fe80::1%eth0", "dir", 1 },
 		{ "h: a'b\n", "h", " a'b\n", 1 },
 		{ "me@you@h:x", "me@you@h", "x", 1 },
+		{ "me@you@[::1]:x", "me@you@::1", "x", 1 },
+		{ "h:a@b", "h", "a@b", 1 },
 		{ "h", NULL, NULL, 0 },
 		{ "h:22", NULL, NULL, 0 },
 		{ "h:99999", NULL, NULL, 0 },
@@ -54,6 +56,13 @@ static void which_texts_are_for_ssh(void **state)
 		{ "-h:dir", NULL, NULL, 1 },
 		{ "-oProxyCommand=x:dir", NULL, NULL, 1 },
 		{ "me@-h:dir", NULL, NULL, 1 },
+		/* ssh takes what is after the last @ for the host */
+		{ "me@you@-h:dir", NULL, NULL, 1 },
+		{ "me@you@:dir", NULL, NULL, 1 },
+		{ "[-oProxyCommand=x]:dir", NULL, NULL, 1 },
+		{ "me@[-h]:dir", NULL, NULL, 1 },
+		{ "[fe80::1%@-h]:dir", NULL, NULL, 1 },
+		{ "[]:dir", NULL, NULL, 1 },
 		{ "a b:dir", NULL, NULL, 1 },
 		{ "a\tb:dir", NULL, NULL, 1 },
 	};
