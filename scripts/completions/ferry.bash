@@ -36,6 +36,7 @@ _ferry()
 	help) words='send receive keygen version' ;;
 	--compress) words='auto none zlib zstd' ;;
 	--checksum) words='xxh3 sha256 crc32' ;;
+	--delta) words='auto on off' ;;
 	--symlinks) words='keep follow skip all' ;;
 	--special) words='report skip' ;;
 	--existing) words='fail skip replace newer rename backup' ;;

@@ -46,6 +46,7 @@ complete -c ferry -n $both -l progress -x -a 'auto always never' -d 'Show progre
 
 complete -c ferry -n $both -s z -l compress -f -d 'Compress chunks'
 complete -c ferry -n $both -l checksum -x -a 'xxh3 sha256 crc32' -d 'Checksum algorithm'
+complete -c ferry -n $both -l delta -x -a 'auto on off' -d 'Send only what differs from a replaced file'
 complete -c ferry -n $send -s j -l streams -x -a 'auto 1 2 4 8 16' -d 'Number of connections'
 complete -c ferry -n $both -l ssh -x -d 'The ssh program and its options'
 complete -c ferry -n $both -l remote-ferry -x -d 'Where ferry is on the other host'

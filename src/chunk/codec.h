@@ -22,6 +22,8 @@ enum codec_id {
 	CODEC_ZLIB = 1, /* one RFC 1950 stream a chunk */
 	CODEC_ZSTD = 2, /* one RFC 8878 frame a chunk */
 	CODEC_SPARSE = 3, /* data without the zeros between */
+	CODEC_RECIPE = 4, /* see recipe.h: not expanded here, as it needs the
+			     basis */
 };
 
 struct codec_ops {

@@ -9,6 +9,7 @@ enum {
 	/* How much stricter the condition is before the average, and how much
 	 * weaker after it, in bits: "normalization level 2" of the paper. */
 	NORMALIZE = 2,
+	WINDOW = 64, /* the bytes that a hash depends on */
 };
 
 size_t cut_max(unsigned bits)
@@ -60,6 +61,27 @@ static size_t find_cut(const uint64_t *gear, const uint8_t *p, size_t at,
 	return 0;
 }
 
+/*
+ * The end of a piece without a cut: after the last one of the lowest hashes
+ * between at and end.  Blocks that repeat may have no cut in them; where pieces
+ * end then must not depend on where the first of them began, either.
+ */
+static size_t find_lowest(const uint64_t *gear, const uint8_t *p, size_t at,
+			  size_t end)
+{
+	uint64_t hash = 0, lowest = UINT64_MAX;
+	size_t cut = end;
+
+	for (size_t i = at - WINDOW; i < end; i++) {
+		hash = (hash << 1) + gear[p[i]];
+		if (i >= at && hash <= lowest) {
+			lowest = hash;
+			cut = i + 1;
+		}
+	}
+	return cut;
+}
+
 size_t cut_next(const struct delta_key *k, unsigned bits, const uint8_t *p,
 		size_t n)
 {
@@ -77,5 +99,7 @@ size_t cut_next(const struct delta_key *k, unsigned bits, const uint8_t *p,
 	if (cut == 0)
 		cut = find_cut(k->gear, p, middle, end,
 			       mask_of(bits - NORMALIZE), &hash);
+	if (cut == 0 && end == max)
+		cut = find_lowest(k->gear, p, middle, end);
 	return cut ? cut : end;
 }

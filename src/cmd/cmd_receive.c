@@ -177,6 +177,8 @@ static const struct option_row fetch_rows[] = {
 	  .help = "compress" AS_SENT },
 	{ .name = "checksum", .arg = "ALG", FORWARD,
 	  .help = "xxh3, sha256 or crc32" AS_SENT },
+	{ .name = "delta", .arg = "WHEN", FORWARD,
+	  .help = "auto, on or off" AS_SENT },
 	{ .name = "symlinks", .arg = "WHAT", FORWARD,
 	  .help = "keep, follow, skip or all" AS_SENT },
 	{ .name = "special", .arg = "WHAT", FORWARD,

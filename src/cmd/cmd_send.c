@@ -41,6 +41,7 @@ struct send_options {
 	struct common_options common; /* first: see common.h */
 	struct codec_choice codec;
 	const struct digest_ops *digest;
+	int delta;        /* enum send_delta */
 	unsigned streams; /* 0: auto */
 	const char *name;
 	int from_command;
@@ -160,6 +161,13 @@ static const struct option_word existing_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word delta_words[] = {
+	{ "auto", SEND_DELTA_AUTO },
+	{ "on", SEND_DELTA_ON },
+	{ "off", SEND_DELTA_OFF },
+	{ NULL, 0 },
+};
+
 static const struct option_word special_words[] = {
 	{ "report", 0 },
 	{ "skip", 1 },
@@ -185,6 +193,11 @@ static const struct option_row rows[] = {
 	  .set = set_digest, .off = OFF(digest),
 	  .wants = "xxh3, sha256 or crc32",
 	  .help = "checksum algorithm: xxh3 (default), sha256 or crc32" },
+	{ .name = "delta", .arg = "WHEN", .kind = OPTION_WORD,
+	  .off = OFF(delta), .words = delta_words,
+	  .help = "send only what differs from a file that is replaced: auto "
+		  "(default; files over 8 MiB, where that is faster), on or "
+		  "off" },
 	{ .letter = 'j', .name = "streams", .arg = "N", .kind = OPTION_SET,
 	  .set = set_streams, .off = OFF(streams),
 	  .wants = "a number from 1 to 16 or auto",
@@ -673,6 +686,7 @@ static int run_reported(const struct send_options *opts,
 		.digest = opts->digest,
 		.codec = opts->codec,
 		.carrier = o->carrier,
+		.delta = (enum send_delta)opts->delta,
 		/* all of it goes through ssh */
 		.streams = o->is_ssh || o->carrier ? 1 : opts->streams,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
@@ -753,7 +767,8 @@ static int parse_rest(const struct send_options *opts, char **command,
  * paths. */
 static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
-	"--symlinks --special --one-file-system --growing --exclude --include";
+	"--delta --symlinks --special --one-file-system --growing --exclude "
+	"--include";
 
 static void init_options(struct send_options *opts)
 {

@@ -100,6 +100,8 @@ void event_json_summary(struct buf *b, uint64_t number,
 	json_u64(b, "bytes", s->bytes);
 	json_u64(b, "wire_bytes", s->wire_bytes);
 	json_u64(b, "resent_bytes", s->resent_bytes);
+	if (s->basis_bytes)
+		json_u64(b, "basis_bytes", s->basis_bytes);
 	json_seconds(b, "seconds", s->seconds);
 	json_u64(b, "unchanged", s->unchanged);
 	json_u64(b, "skipped", s->skipped);

@@ -212,21 +212,28 @@ static void seconds_text(char *dst, size_t size, double s)
 }
 
 /* "3 files, 1.2 GiB in 4.1 s (300.0 MiB/s)".  Without a rate if some files were
- * unchanged: their bytes were not sent. */
+ * unchanged: their bytes were not sent.  "12.3 MiB of 1.2 GiB", where the rest
+ * was taken from files that were there. */
 static void amount_text(char *dst, size_t size,
 			const struct session_summary *s)
 {
-	char bytes[32], time[32], rate[32], speed[48] = "";
+	char bytes[32], time[32], rate[32], speed[48] = "", sent[32] = "";
+	const char *of = "";
 
 	text_size(bytes, sizeof(bytes), (double)s->bytes);
+	if (s->basis_bytes > 0 && s->basis_bytes <= s->bytes) {
+		text_size(sent, sizeof(sent),
+			  (double)(s->bytes - s->basis_bytes));
+		of = " of ";
+	}
 	seconds_text(time, sizeof(time), s->seconds);
 	if (s->unchanged == 0 && s->bytes > 0 && s->seconds > 0) {
 		text_size(rate, sizeof(rate), (double)s->bytes / s->seconds);
 		snprintf(speed, sizeof(speed), " (%s/s)", rate);
 	}
-	snprintf(dst, size, "%llu file%s, %s in %s%s",
-		 (unsigned long long)s->files, plural(s->files), bytes, time,
-		 speed);
+	snprintf(dst, size, "%llu file%s, %s%s%s in %s%s",
+		 (unsigned long long)s->files, plural(s->files), sent, of,
+		 bytes, time, speed);
 }
 
 /* ", 2 unchanged, 1 skipped, 1 failed", without those that are 0. */

@@ -5,6 +5,7 @@
 
 #include "receiver/committer.h"
 #include "receiver/file_check.h"
+#include "receiver/file_compare.h"
 #include "receiver/file_data.h"
 #include "receiver/file_open.h"
 #include "receiver/file_use.h"
@@ -64,6 +65,8 @@ static int handle_body(struct worker *w, struct recv_session *s,
 		return file_data_hole(w, body, len, e);
 	case FRAME_CHECK:
 		return file_check(w, body, len, e);
+	case FRAME_COMPARE:
+		return file_compare(w, body, len, e);
 	case FRAME_FILE_END:
 		return file_use_take_end(w->transfer, body, len, e);
 	case FRAME_FILE_ABORT:
@@ -102,6 +105,7 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	case FRAME_STATE:
 	case FRAME_CHECKED:
 	case FRAME_OFFERED:
+	case FRAME_SIGNATURE:
 	case FRAME_VERDICT:
 	case FRAME_RESEND:
 	case FRAME_SUMMARY:

@@ -23,6 +23,7 @@ struct recv_file *recv_file_new(const struct msg_open *m,
 	f->size = m->size;
 	f->allocated = m->allocated;
 	f->basis_fd = -1;
+	f->delta_fd = -1;
 	f->users = 1;
 	runs_init(&f->unverified, STATE_RUNS_MAX);
 	pthread_mutex_init(&f->basis_lock, NULL);
@@ -55,6 +56,8 @@ void recv_file_free(struct recv_file *f)
 	else if (c)
 		commit_discard(c);
 	commit_free(c);
+	if (f->delta_fd != f->basis_fd)
+		io_close(&f->delta_fd);
 	io_close(&f->basis_fd);
 	runs_release(&f->unverified);
 	pthread_mutex_destroy(&f->basis_lock);

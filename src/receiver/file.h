@@ -9,6 +9,7 @@
 #define FERRY_RECEIVER_FILE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "base/runs.h"
@@ -43,6 +44,13 @@ struct recv_file {
 	int basis_fd;                      /* or -1; set once */
 	int is_other; /* it is only compared, and a leaf of it differs */
 	enum conflict_action basis_action; /* if it is not the same */
+
+	/* What recipes copy from: the basis, where it may be replaced and the
+	 * sender knows deltas.  Set once. */
+	int delta_fd;        /* basis_fd or one of its own; or -1 */
+	uint64_t delta_size; /* as the sender was told */
+	atomic_uint_fast64_t compared; /* leaves that COMPAREs were about */
+	atomic_uint_fast64_t misfits;  /* recipes that did not make a chunk */
 
 	/* guarded by the table's lock; only file_table.c touches these */
 	struct recv_file *next;

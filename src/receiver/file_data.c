@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+#include "base/io.h"
+#include "chunk/codec.h"
+#include "chunk/recipe.h"
+#include "chunk/same.h"
 #include "fs/journal.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
@@ -15,6 +19,7 @@
 #include "receiver/stdout.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
+#include "session/features.h"
 #include "wire/msg.h"
 
 /* ---- CHUNK ---- */
@@ -51,6 +56,67 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	return 0;
 }
 
+/* For recipe_expand(). */
+static int read_basis(void *ctx, void *dst, size_t n, uint64_t off)
+{
+	const struct recv_file *f = ctx;
+
+	return io_pread(f->delta_fd, dst, n, off) == (ssize_t)n ? 0 : -1;
+}
+
+/*
+ * Read a payload that is a recipe, and make the chunk in w->raw.  Returns 0;
+ * ERR_CORRUPT, with e untouched, where it does not make that chunk of what the
+ * basis is now; or an error that ends the session.
+ */
+static int take_recipe(struct worker *w, struct recv_file *f,
+		       const struct msg_chunk *m, size_t payload,
+		       struct err *e)
+{
+	struct recipe r;
+	uint8_t sha[SAME_SIZE];
+	int rc = input_fetch(w->input, m->codec, w->wire, payload, e);
+
+	if (rc)
+		return rc;
+	if (f->delta_fd < 0)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent a recipe for a file that has "
+			       "no basis");
+	rc = recipe_get(&r, w->wire, payload, m->raw_len, f->delta_size);
+	if (rc == 0 && !features_allow_codec(w->transfer->features, r.codec))
+		rc = ERR_CORRUPT;
+	if (rc == 0)
+		rc = input_expand(w->input, r.codec,
+				  w->raw + m->raw_len - r.literal_len,
+				  r.literal_len, r.literals, r.payload_len, e);
+	if (rc == 0)
+		rc = recipe_expand(&r, w->raw, m->raw_len, read_basis, f);
+	if (rc)
+		return rc;
+	if (same_digest(&w->same, w->raw, m->raw_len, sha))
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	return memcmp(sha, r.sha, RECIPE_SHA) == 0 ? 0 : ERR_CORRUPT;
+}
+
+/*
+ * A recipe did not make its chunk: the basis has changed since it was compared,
+ * which is not the network's fault, or it was damaged on its way.  Returns as
+ * channel_send().
+ */
+static int ask_without_recipe(struct worker *w, struct recv_file *f,
+			      const struct msg_chunk *m, struct err *e)
+{
+	const struct msg_resend resend = { .id = m->id, .offset = m->offset };
+
+	/* Not for ever: the sender sends no chunk as a recipe twice. */
+	if (atomic_fetch_add(&f->misfits, 1) >= tree_leaf_count(f->size))
+		return input_ask_again(w->input, "a chunk", m->id, m->offset,
+				       m->raw_len, e);
+	msg_put_resend(&w->channel->out, &resend);
+	return channel_send(w->channel, NULL, 0, e);
+}
+
 /* A chunk that is wanted: read and expand it, verify, write, record. */
 static int take_chunk(struct worker *w, struct recv_file *f,
 		      const struct msg_chunk *m, size_t payload,
@@ -60,7 +126,10 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 	const struct digest_ops *digest = t->digest;
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	uint8_t sum[DIGEST_MAX];
-	int rc = input_payload(w->input, m->codec, m->raw_len, payload, e);
+	const int is_recipe = m->codec == CODEC_RECIPE;
+	int rc = is_recipe ? take_recipe(w, f, m, payload, e) :
+			     input_payload(w->input, m->codec, m->raw_len,
+					   payload, e);
 
 	if (rc == 0) {
 		digest->sum(w->raw, m->raw_len, sum);
@@ -73,6 +142,8 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 		return err_set(e, ERR_CORRUPT,
 			       "data arrived damaged and cannot be sent again "
 			       "with --stdout");
+	if (rc == ERR_CORRUPT && !e->code && is_recipe)
+		return ask_without_recipe(w, f, m, e);
 	if (rc == ERR_CORRUPT && !e->code)
 		return input_ask_again(w->input, "a chunk", m->id, m->offset,
 				       m->raw_len, e);

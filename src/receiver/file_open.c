@@ -31,6 +31,11 @@
 #include "session/events.h"
 #include "wire/msg.h"
 
+enum {
+	/* Smaller files are not worth the round trip. */
+	DELTA_SIZE_MIN = 64 << 10,
+};
+
 static int refuse_file(struct verdict *v, unsigned cause)
 {
 	v->status = STATUS_FAILED;
@@ -111,6 +116,38 @@ static int may_be_same(const struct transfer *t, const struct recv_file *f,
 		there->st_mtim.tv_nsec == (long)meta->mtime_ns);
 }
 
+/* Whether recipes may copy from the file that has the name. */
+static int may_be_copied(const struct transfer *t, const struct recv_file *f,
+			 const struct stat *there)
+{
+	/* A sender may not learn about a file that it may not replace. */
+	return S_ISREG(there->st_mode) && t->features & FEATURE_DELTA &&
+	       t->features & FEATURE_RECIPE && t->stdout_fd < 0 &&
+	       (f->basis_action == ACTION_REPLACE ||
+		f->basis_action == ACTION_BACKUP) &&
+	       f->size != TREE_SIZE_UNKNOWN && f->size >= DELTA_SIZE_MIN &&
+	       there->st_size >= DELTA_SIZE_MIN;
+}
+
+/* Open it for that, unless it is open already. */
+static void open_delta(const struct transfer *t, struct recv_file *f, int dir,
+		       const char *leaf, struct stat *there)
+{
+	struct err ignored;
+
+	if (!may_be_copied(t, f, there))
+		return;
+	f->delta_fd = f->basis_fd;
+	if (f->delta_fd < 0)
+		f->delta_fd = part_open_existing(dir, leaf, there, &ignored);
+	if (f->delta_fd < 0)
+		f->delta_fd = -1;
+	/* It may have changed between stat() and open(). */
+	else if (f->delta_fd != f->basis_fd && !may_be_copied(t, f, there))
+		io_close(&f->delta_fd);
+	f->delta_size = (uint64_t)there->st_size;
+}
+
 /* Open what has the name as the basis, if it may be the same.  Returns 0 to go
  * on; or -1 with a verdict in v where the policy decides at once. */
 static int probe_existing(struct worker *w, struct recv_file *f, int dir,
@@ -131,13 +168,14 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 	if (may_be_same(w->transfer, f, &there)) {
 		f->basis_fd = part_open_existing(dir, leaf, &there, &e);
 		/* It may have changed between stat() and open(). */
-		if (f->basis_fd >= 0 && (uint64_t)there.st_size != f->size)
+		if (f->basis_fd < 0)
+			f->basis_fd = -1;
+		else if ((uint64_t)there.st_size != f->size)
 			io_close(&f->basis_fd);
-		if (f->basis_fd >= 0)
-			return 0;
-		f->basis_fd = -1;
 	}
-	if (f->basis_action != ACTION_FAIL && f->basis_action != ACTION_SKIP)
+	open_delta(w->transfer, f, dir, leaf, &there);
+	if (f->basis_fd >= 0 || (f->basis_action != ACTION_FAIL &&
+				 f->basis_action != ACTION_SKIP))
 		return 0;
 	/* A file of the same size may be the same: compared at the end. */
 	if (S_ISREG(there.st_mode) &&
@@ -324,6 +362,13 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	reply.id = f->id;
 	file_table_answer(t->files, f, is_refused, &reply);
 	tell_resumed(t, f, &reply);
+	if (f->delta_fd >= 0 && !is_refused) {
+		const struct msg_signature basis = { .id = f->id,
+						     .offset = f->delta_size,
+						     .kind = SIGNATURE_BASIS };
+
+		msg_put_signature(&w->channel->out, &basis);
+	}
 	msg_put_state(&w->channel->out, &reply);
 	rc = channel_send(w->channel, NULL, 0, e);
 	file_use_end(t, f);

@@ -162,10 +162,9 @@ static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
 	return 0;
 }
 
-int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
-		  struct err *e)
+int input_fetch(struct input *in, unsigned codec, uint8_t *to, size_t len,
+		struct err *e)
 {
-	uint8_t *to = codec == CODEC_NONE ? in->raw : in->wire;
 	int rc;
 
 	if (!features_allow_codec(in->transfer->features, codec))
@@ -173,15 +172,28 @@ int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
 			       "the sender used codec %u, which was not "
 			       "granted", codec);
 	rc = recv_payload(in, to, len, e);
-	if (rc == 0)
-		rc = wait_for_rate(in, len, e);
-	if (rc || codec == CODEC_NONE)
-		return rc;
-	rc = expander_run(in->expander, codec, in->raw, raw_len,
-			  in->wire, len);
+	return rc ? rc : wait_for_rate(in, len, e);
+}
+
+int input_expand(struct input *in, unsigned codec, uint8_t *dst,
+		 size_t raw_len, const uint8_t *src, size_t n, struct err *e)
+{
+	int rc = expander_run(in->expander, codec, dst, raw_len, src, n);
+
 	if (rc && rc != ERR_CORRUPT)
 		err_set(e, rc, "decompressing a payload: %s", err_name(rc));
 	return rc;
+}
+
+int input_payload(struct input *in, unsigned codec, size_t raw_len, size_t len,
+		  struct err *e)
+{
+	uint8_t *to = codec == CODEC_NONE ? in->raw : in->wire;
+	int rc = input_fetch(in, codec, to, len, e);
+
+	if (rc || codec == CODEC_NONE)
+		return rc;
+	return input_expand(in, codec, in->raw, raw_len, in->wire, len, e);
 }
 
 int input_skip(struct input *in, size_t n, struct err *e)

@@ -60,6 +60,16 @@ int input_tick(struct input *in, int sending, struct err *e);
  * it is longer than INPUT_BODY_MAX; otherwise as channel_recv_fields(). */
 int input_body(struct input *in, size_t len, uint8_t *body, struct err *e);
 
+/* Read a payload of len bytes as it is to `to`, waiting as the rate limit
+ * demands.  Returns 0, or an error that ends the session: also where the codec
+ * was not granted. */
+int input_fetch(struct input *in, unsigned codec, uint8_t *to, size_t len,
+		struct err *e);
+
+/* Expand n bytes at src to raw_len bytes at dst.  Returns as input_payload(). */
+int input_expand(struct input *in, unsigned codec, uint8_t *dst,
+		 size_t raw_len, const uint8_t *src, size_t n, struct err *e);
+
 /*
  * Read a payload of len bytes and expand it to in->raw, waiting as the rate
  * limit demands.  Returns 0; ERR_CORRUPT, with e untouched, where it arrived

@@ -271,6 +271,9 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		recv_session_free(s);
 		return NULL;
 	}
+	if (s->transfer.features & FEATURE_DELTA)
+		delta_key_derive(&s->transfer.delta_key, s->token,
+				 sizeof(s->token));
 	return s;
 }
 

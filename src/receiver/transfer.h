@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "chunk/delta_key.h"
 #include "chunk/digest.h"
 #include "receiver/conflict.h"
 #include "receiver/fs_lacks.h"
@@ -53,6 +54,7 @@ struct transfer {
 	unsigned open_files; /* how many files in chunks the sender may have
 				without a verdict */
 	uint32_t features; /* that may be used: enum wire_feature */
+	struct delta_key delta_key; /* with FEATURE_DELTA */
 	int stdout_fd; /* with --stdout; else -1 */
 
 	/* the parts; owned */

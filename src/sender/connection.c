@@ -17,6 +17,7 @@
 #include "sender/queue_tasks.h"
 #include "sender/replies.h"
 #include "sender/send.h"
+#include "sender/send_compare.h"
 #include "sender/send_file.h"
 #include "sender/send_pack.h"
 #include "sender/session.h"
@@ -48,12 +49,19 @@ static int do_task(struct send_stream *st, const struct task *t, struct err *e)
 	case TASK_CHECK:
 		rc = send_file_check(st, t->file, t->leaf, t->count, e);
 		break;
+	case TASK_COMPARE:
+		rc = send_compare(st, t->file, t->leaf, t->count, e);
+		break;
+	case TASK_PIECES:
+		rc = send_compare_pieces(st, t->file, e);
+		break;
 	case TASK_STDIN:
 		rc = send_file_stdin(st, t->file, e);
 		break;
 	}
 	/* These may have recorded the last leaf that was missing. */
-	if (rc == 0 && (t->kind == TASK_RANGE || t->kind == TASK_CHECK))
+	if (rc == 0 && (t->kind == TASK_RANGE || t->kind == TASK_CHECK ||
+			t->kind == TASK_COMPARE))
 		rc = send_file_end(st, t->file, e);
 	if (t->kind != TASK_PACK)
 		queue_release_task(st->sender->queue, t);

@@ -17,6 +17,7 @@ struct counters {
 	/* files and symlinks: with a verdict; found by the scan */
 	atomic_uint_fast64_t files, total_files;
 	atomic_uint_fast64_t resent_bytes; /* content that was sent again */
+	atomic_uint_fast64_t basis_bytes;  /* content taken from a basis */
 	atomic_uint_fast64_t wire_bytes;   /* through closed connections */
 	atomic_uint_fast64_t done_bytes;   /* of files with a verdict */
 	atomic_uint_fast64_t done_dirs;    /* directories with a verdict */

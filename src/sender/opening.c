@@ -213,7 +213,7 @@ static int send_hello(struct send_stream *st, struct err *e)
 				   (s->is_again ? HELLO_AGAIN : 0)),
 		.streams = (uint16_t)streams,
 		.existing = cfg->existing,
-		.features = features_common(UINT32_MAX) | cfg->requests,
+		.features = replies_features(s) | cfg->requests,
 	};
 
 	if (!s->acceptor)

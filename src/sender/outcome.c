@@ -446,5 +446,6 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	totals_summary(&t, summary);
 	summary->wire_bytes = atomic_load(&o->count->wire_bytes);
 	summary->resent_bytes = atomic_load(&o->count->resent_bytes);
+	summary->basis_bytes = atomic_load(&o->count->basis_bytes);
 	return e->code;
 }

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "fs/source.h"
+#include "sender/delta.h"
 #include "wire/msg.h"
 
 struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off)
@@ -42,6 +43,7 @@ void outfile_free(struct outfile *f)
 	runs_release(&f->todo);
 	runs_release(&f->unverified);
 	runs_release(&f->sent);
+	delta_free(f->delta);
 	buf_release(&f->names);
 	free(f);
 }
@@ -78,4 +80,6 @@ void outfile_restart(struct outfile *f)
 	f->has_digest = 0;
 	runs_release(&f->todo);
 	runs_release(&f->unverified);
+	delta_free(f->delta);
+	f->delta = NULL;
 }

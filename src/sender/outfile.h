@@ -24,6 +24,8 @@
 #include "chunk/tree.h"
 #include "sender/item.h"
 
+struct delta;
+
 enum {
 	/* A file of at most this size is sent by the stream that opened it,
 	 * without waiting for STATE: that saves a round trip, and costs this
@@ -72,6 +74,7 @@ struct outfile {
 	uint8_t check_digest;   /* which they are to be checked by (enum
 				   digest_id); fixed while there are any */
 	unsigned checks;        /* CHECKs without an answer */
+	struct delta *delta;    /* where the receiver has a basis; or NULL */
 	uint64_t most_reported; /* the most leaves that a STATE reported */
 	/* likewise, for standard input only */
 	int is_reading; /* a stream is reading the next chunk of it */

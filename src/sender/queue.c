@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "sender/delta.h"
 #include "sender/queue_priv.h"
 
 struct queue *queue_new(void)
@@ -226,7 +227,8 @@ void queue_add_active(struct queue *q, struct outfile *f)
 void queue_settle_active(struct queue *q, struct outfile *f)
 {
 	if (f->is_stream ? f->at_eof
-			 : f->todo.len == 0 && f->unverified.len == 0)
+			 : f->todo.len == 0 && f->unverified.len == 0 &&
+				   (!f->delta || f->delta->compare.len == 0))
 		queue_remove_active(q, f);
 	else if (!f->is_active)
 		queue_add_active(q, f);
@@ -252,6 +254,10 @@ void queue_land_file(struct queue *q, struct outfile *f)
 	inflight_end_file(&q->inflight, f);
 	q->checks_out -= f->checks;
 	f->checks = 0;
+	if (f->delta) {
+		q->compares_out -= f->delta->waiting;
+		f->delta->waiting = 0;
+	}
 	queue_remove_active(q, f);
 	pthread_cond_signal(&q->room);
 }
@@ -282,6 +288,19 @@ int queue_has_progress(struct queue *q)
 	return has;
 }
 
+static unsigned count_of_file(const struct outfile *f)
+{
+	const struct delta *d = f->delta;
+	unsigned n = f->unverified.len > 0;
+
+	if (d)
+		n += d->compare.len > 0;
+	/* Held: there is one task, to ask for pieces. */
+	if (f->todo.len > 0)
+		n += !d || !delta_is_held(d) ? 2 : d->mode == DELTA_ASKING;
+	return n;
+}
+
 unsigned queue_count_tasks(const struct queue *q)
 {
 	unsigned n = q->pack_count;
@@ -294,8 +313,7 @@ unsigned queue_count_tasks(const struct queue *q)
 		if (f->is_stream)
 			n += !f->is_reading;
 		else
-			n += (f->todo.len > 0 ? 2u : 0u) +
-			     (f->unverified.len > 0 ? 1u : 0u);
+			n += count_of_file(f);
 	}
 	return n;
 }
@@ -352,7 +370,7 @@ void queue_restart(struct queue *q)
 	q->open_count = 0;
 	q->open_limit = 1;
 	q->busy = q->waiting = 0;
-	q->checking = q->checks_out = q->resends = 0;
+	q->checking = q->checks_out = q->compares_out = q->resends = 0;
 	q->has_progress = 0;
 	q->dirs = 0;
 	q->is_paused = 0;

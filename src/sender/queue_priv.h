@@ -53,6 +53,9 @@ struct queue {
 	unsigned open_count, open_limit; /* files taken, without a verdict */
 	unsigned checking;   /* tasks of kind TASK_CHECK among the busy ones */
 	unsigned checks_out; /* CHECKs without an answer */
+	unsigned compares_out; /* leaves in COMPAREs without an answer */
+	uint64_t salt; /* random, for deltas */
+	int may_find;  /* FEATURE_PIECES was granted */
 	unsigned resends;    /* that the receiver asked for */
 
 	/* state */

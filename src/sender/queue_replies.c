@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "sender/delta.h"
 #include "sender/queue_priv.h"
 
 enum {
@@ -55,11 +56,16 @@ static int answer_open(struct queue *q, struct outfile *f,
 	if (f->state != FILE_OPENING)
 		return m->state == STATE_RESUME ? ERR_PROTOCOL : 0;
 	f->state = FILE_SENDING;
-	if (m->state != STATE_RESUME)
-		return f->is_stream ? 0
-				    : runs_add(&f->todo, 0,
-					       tree_leaf_count(f->size));
+	if (m->state != STATE_RESUME) {
+		rc = f->is_stream ? 0 : runs_add(&f->todo, 0,
+						 tree_leaf_count(f->size));
+		return rc || !f->delta ? rc :
+					 delta_claim(f->delta, &f->todo, 0,
+						     f->delta->leaves);
+	}
 	rc = split_leaves(f, m, &reported);
+	if (rc == 0 && f->delta)
+		rc = delta_claim(f->delta, &f->todo, 0, f->delta->leaves);
 	/* More than in any session before: so the last one made progress. */
 	if (rc == 0 && reported > f->most_reported) {
 		f->most_reported = reported;
@@ -106,6 +112,23 @@ int queue_state(struct queue *q, const struct msg_state *m,
 
 /* ---- CHECKED ---- */
 
+/* Leaves that differ may still have something in common with the basis. */
+static int claim_differing(struct queue *q, struct outfile *f,
+			   const struct msg_checked *m)
+{
+	const uint64_t leaf = m->offset / TREE_LEAF;
+	int rc = 0;
+
+	if (!queue_can_send(f))
+		return 0;
+	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		if (m->differing >> i & 1)
+			rc = delta_claim(f->delta, &f->todo, leaf + i, 1);
+	}
+	queue_settle_active(q, f);
+	return rc;
+}
+
 int queue_checked(struct queue *q, const struct msg_checked *m, uint64_t *bytes)
 {
 	const uint64_t leaf = m->offset / TREE_LEAF;
@@ -130,6 +153,8 @@ int queue_checked(struct queue *q, const struct msg_checked *m, uint64_t *bytes)
 			rc = queue_return_leaves(q, f, leaf + i, 1);
 			*bytes += tree_leaf_size(f->size, leaf + i);
 		}
+		if (rc == 0 && f->delta)
+			rc = claim_differing(q, f, m);
 	}
 	queue_signal(q);
 	pthread_mutex_unlock(&q->lock);
@@ -307,21 +332,39 @@ static int resend_leaf(struct queue *q, struct outfile *f,
 	return queue_return_leaves(q, f, leaf, 1);
 }
 
-int queue_resend(struct queue *q, const struct msg_resend *m)
+/* Whether a recipe did not make that chunk, as the basis has changed; if so,
+ * *rc is as for resend_leaf(). */
+static int resend_misfit(struct queue *q, struct outfile *f,
+			 const struct msg_resend *m, int *rc)
+{
+	const uint64_t leaf = m->offset / TREE_LEAF;
+
+	if (!f->delta || !delta_misfit(f->delta, &f->todo, leaf, rc))
+		return 0;
+	if (*rc == 0)
+		*rc = queue_return_leaves(q, f, leaf, 1);
+	return 1;
+}
+
+int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit)
 {
 	struct inflight_entry *en;
-	int rc = 0;
+	int rc = 0, found = 0;
 
 	pthread_mutex_lock(&q->lock);
 	en = inflight_at(&q->inflight, m->id);
 	if (!inflight_was_given(&q->inflight, m->id, 1))
 		rc = ERR_PROTOCOL;
+	else if (en && en->file && resend_misfit(q, en->file, m, &rc))
+		found = 1;
 	else if (++q->resends > RESENDS_MAX)
 		rc = ERR_CORRUPT;
 	else if (en && en->pack)
 		rc = resend_pack(q, en, m);
 	else if (en)
 		rc = resend_leaf(q, en->file, m);
+	if (is_misfit)
+		*is_misfit = found;
 	queue_signal(q);
 	pthread_mutex_unlock(&q->lock);
 	return rc;

@@ -61,8 +61,9 @@ int queue_verdict(struct queue *q, const struct msg_verdict *m,
  * their verdicts when the session ends. */
 int queue_deferred(struct queue *q, const struct msg_verdict *m);
 
-/* RESEND.  ERR_CORRUPT after too many in this session, and for content that
- * cannot be read again. */
-int queue_resend(struct queue *q, const struct msg_resend *m);
+/* RESEND.  *is_misfit (or NULL) is set to whether it is about a recipe, whose
+ * basis has changed.  ERR_CORRUPT after too many others in this session, and for
+ * content that cannot be read again. */
+int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit);
 
 #endif

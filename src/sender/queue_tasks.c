@@ -3,9 +3,17 @@
  */
 #include "sender/queue_tasks.h"
 
+#include "sender/delta.h"
 #include "sender/queue_priv.h"
 
 enum {
+	/* The most leaves of a TASK_COMPARE; and of all COMPAREs without an
+	 * answer.  A receiver compares about one in a millisecond, so these are
+	 * enough for a round trip of a quarter of a second.  While there is
+	 * something to send, fewer keep it busy. */
+	COMPARE_BATCH = 16,
+	COMPARES_MAX = 256,
+	COMPARES_FEW = 64,
 	/* The most leaves of a TASK_RANGE. */
 	RANGE_LEAVES_MAX = 16,
 	/* The most CHECKs without an answer.  With 64 leaves of digests in
@@ -70,6 +78,9 @@ static int take_range(struct queue *q, struct task *t, int or_stdin)
 			const uint64_t n = 1 + runs_count(&f->todo) /
 						       (2 * STREAMS_MAX);
 
+			if (f->delta && f->todo.len > 0 &&
+			    !delta_may_send(f->delta, f->todo.v[0].first))
+				continue;
 			t->kind = TASK_RANGE;
 			t->count = runs_take(
 				&f->todo,
@@ -96,7 +107,8 @@ static int take_check(struct queue *q, struct task *t)
 		uint64_t max;
 
 		if (f->unverified.len == 0 || !queue_can_send(f) ||
-		    f->todo.len > OUTFILE_RUNS_MAX / 2)
+		    f->todo.len > OUTFILE_RUNS_MAX / 2 ||
+		    (f->delta && f->delta->compare.len > DELTA_RUNS_MAX / 2))
 			continue;
 		max = TREE_RANGE_LEAVES -
 		      f->unverified.v[0].first % TREE_RANGE_LEAVES;
@@ -111,6 +123,51 @@ static int take_check(struct queue *q, struct task *t)
 	return 0;
 }
 
+/* Take leaves of a file to compare. */
+static int take_compare(struct queue *q, struct task *t, unsigned most)
+{
+	for (struct outfile *f = q->active; f; f = f->next) {
+		struct delta *d = f->delta;
+		unsigned may;
+
+		if (q->compares_out >= most)
+			return 0;
+		if (!d || d->compare.len == 0 || !queue_can_send(f) ||
+		    f->todo.len > OUTFILE_RUNS_MAX / 2)
+			continue;
+		may = delta_may_compare(d);
+		t->count = runs_take(&d->compare,
+				     may < COMPARE_BATCH ? may : COMPARE_BATCH,
+				     &t->leaf);
+		if (t->count == 0)
+			continue;
+		t->kind = TASK_COMPARE;
+		t->file = f;
+		f->users++;
+		d->waiting += (unsigned)t->count;
+		q->compares_out += (unsigned)t->count;
+		queue_settle_active(q, f);
+		return 1;
+	}
+	return 0;
+}
+
+/* Take the task to ask for pieces of a basis. */
+static int take_pieces(struct queue *q, struct task *t)
+{
+	for (struct outfile *f = q->active; f; f = f->next) {
+		if (!f->delta || f->delta->mode != DELTA_ASKING ||
+		    f->todo.len == 0 || !queue_can_send(f))
+			continue;
+		delta_ask(f->delta);
+		t->kind = TASK_PIECES;
+		t->file = f;
+		f->users++;
+		return 1;
+	}
+	return 0;
+}
+
 /* Checks need the disk and the processor rather than the network: while there
  * is something to send, only one stream at a time does them, in turn with
  * ranges. */
@@ -118,7 +175,9 @@ static int take_data(struct queue *q, struct task *t, int was_range)
 {
 	if (was_range && q->checking == 0 && take_check(q, t))
 		return 1;
-	return take_pack(q, t) || take_range(q, t, 1) || take_check(q, t);
+	return take_pack(q, t) || take_compare(q, t, COMPARES_FEW) ||
+	       take_range(q, t, 1) || take_check(q, t) ||
+	       take_compare(q, t, COMPARES_MAX) || take_pieces(q, t);
 }
 
 enum queue_next queue_take(struct queue *q, struct task *t, int only_open)

@@ -18,6 +18,9 @@ enum task_kind {
 	TASK_OPEN,  /* open a file, and send OPEN */
 	TASK_RANGE, /* send leaves of it */
 	TASK_CHECK, /* send the digests of leaves that the receiver has */
+	TASK_COMPARE, /* send digests of leaves, to compare them with the
+			 basis */
+	TASK_PIECES,  /* ask for pieces of the basis */
 	TASK_STDIN, /* read and send the next chunk of standard input */
 };
 struct task {
@@ -26,7 +29,8 @@ struct task {
 				 queue_assign_pack_ids() ends the task */
 	struct outfile *file; /* others: borrowed, until
 				 queue_release_task() */
-	uint64_t leaf, count; /* RANGE; CHECK: within one range of the tree */
+	uint64_t leaf, count; /* RANGE, COMPARE; CHECK: within one range of the
+				 tree */
 	int is_waiting;       /* queue_take()'s own; zero before the first
 				 call */
 };

@@ -5,8 +5,10 @@
 #include "sender/replies.h"
 
 #include "base/text.h"
+#include "os/entropy.h"
 #include "sender/outcome.h"
 #include "sender/pack.h"
+#include "sender/queue_delta.h"
 #include "sender/queue_replies.h"
 #include "sender/queue_tasks.h"
 #include "sender/send.h"
@@ -26,6 +28,15 @@ static int malformed(const char *what, struct err *e)
 
 /* ---- the session ---- */
 
+uint32_t replies_features(const struct sender *s)
+{
+	const uint32_t delta =
+		FEATURE_DELTA | FEATURE_RECIPE | FEATURE_PIECES;
+
+	return features_common(
+		s->cfg->delta == SEND_DELTA_OFF ? ~delta : UINT32_MAX);
+}
+
 /* READY on the first stream.  What it grants holds for all streams, which read
  * it once the session's stage is SESSION_READY. */
 static int begin_session(struct send_stream *st, const struct msg_ready *m,
@@ -34,7 +45,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	struct sender *s = st->sender;
 	const struct session_events *ev = s->cfg->events;
 	const char *peer = s->peer.name, *refused;
-	char missing[256], identity[STREAM_IDENTITY];
+	char missing[400], identity[STREAM_IDENTITY];
 	const struct session_peer who = {
 		.address = peer,
 		.security = security_name(s->cfg->security),
@@ -47,7 +58,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	if (rc)
 		return err_prefix(e, "%s", peer);
 	s->peer.ready.features = st->features =
-		features_common(m->features) |
+		features_common(m->features & replies_features(s)) |
 		(m->features & s->cfg->requests);
 	refused = features_refused(st->features, s->cfg->requests, &st->unmet);
 	if (refused)
@@ -59,11 +70,23 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	if (rc)
 		return err_prefix(e, "%s", peer);
 	/* not granted is not unknown */
-	if (*features_missing(st->features | FEATURE_RECONNECT, missing,
+	if (*features_missing(st->features | FEATURE_RECONNECT |
+				      ~replies_features(s),
+			      missing,
 			      sizeof(missing)))
 		events_message(s->cfg->events, SESSION_VERBOSE,
 			       "%s: the other side's ferry does not know: %s",
 			       peer, missing);
+	if (st->features & FEATURE_DELTA) {
+		uint64_t salt = 0;
+
+		delta_key_derive(&s->delta_key, m->token, sizeof(m->token));
+		/* Without randomness a hostile receiver could make looking up
+		 * find less, no more. */
+		(void)entropy_get(&salt, sizeof(salt));
+		queue_delta_begin(s->queue,
+				  (st->features & FEATURE_PIECES) != 0, salt);
+	}
 	queue_set_open_limit(s->queue, m->open_files);
 	stream_identity(st->channel.stream, identity);
 	if (ev->session)
@@ -193,12 +216,12 @@ static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 {
 	struct msg_resend m;
 	uint64_t before;
-	int rc;
+	int rc, is_misfit;
 
 	if (msg_get_resend(&m, body, n))
 		return malformed("RESEND", e);
 	before = atomic_fetch_add(&s->resends, 1);
-	rc = queue_resend(s->queue, &m);
+	rc = queue_resend(s->queue, &m, &is_misfit);
 	if (rc == ERR_CORRUPT)
 		return err_set(e, rc,
 			       "data arrived damaged at the receiver and "
@@ -206,11 +229,35 @@ static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 			       "another network path");
 	if (rc)
 		return malformed("RESEND", e);
+	if (is_misfit)
+		return 0;
 	events_message(s->cfg->events,
 			before < RESENDS_SAID ? SESSION_WARNING :
 						SESSION_VERBOSE,
 			"a chunk arrived damaged at %s; sending it again",
 			s->peer.name);
+	return 0;
+}
+
+static int handle_signature(struct send_stream *st, const uint8_t *body,
+			    size_t n, struct err *e)
+{
+	struct sender *s = st->sender;
+	struct msg_signature m;
+	uint64_t same = 0;
+	int rc = msg_get_signature(&m, body, n);
+
+	if (rc == 0 && m.kind == SIGNATURE_PIECES &&
+	    !(st->features & FEATURE_PIECES))
+		rc = ERR_PROTOCOL;
+	if (rc == 0)
+		rc = queue_delta_signature(s->queue, &m, &same);
+	if (rc == ERR_RESOURCE)
+		return err_set(e, rc, "out of memory");
+	if (rc)
+		return malformed("SIGNATURE", e);
+	atomic_fetch_add(&s->count.bytes, same);
+	atomic_fetch_add(&s->count.basis_bytes, same);
 	return 0;
 }
 
@@ -263,6 +310,8 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		return handle_checked(s, body, f->len, e);
 	case FRAME_OFFERED:
 		return handle_offered(s, body, f->len, e);
+	case FRAME_SIGNATURE:
+		return handle_signature(st, body, f->len, e);
 	case FRAME_RESEND:
 		return handle_resend(s, body, f->len, e);
 	case FRAME_NOTE:
@@ -291,6 +340,7 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 	case FRAME_CHECK:
 	case FRAME_OFFER:
 	case FRAME_BUSY:
+	case FRAME_COMPARE:
 	case FRAME_PING:
 		break;
 	}

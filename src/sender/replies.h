@@ -13,6 +13,10 @@
 #include "base/err.h"
 
 struct send_stream;
+struct sender;
+
+/* The features that this side asks for in HELLO. */
+uint32_t replies_features(const struct sender *s);
 
 /*
  * Handle all frames that have arrived.  Does not block, and sends nothing, so

@@ -24,6 +24,14 @@
 struct carrier;
 struct command;
 
+/* Whether only what differs from a file that is replaced is sent. */
+enum send_delta {
+	SEND_DELTA_AUTO, /* of files that are large enough to be resumed, and
+			    where that is faster */
+	SEND_DELTA_ON,
+	SEND_DELTA_OFF,
+};
+
 struct send_config {
 	struct host_port dest; /* the receiver; with is_listening, the port to
 				  listen on */
@@ -48,6 +56,7 @@ struct send_config {
 	void *renew_ctx;
 	const struct digest_ops *digest;
 	struct codec_choice codec;
+	enum send_delta delta;
 	unsigned streams;  /* 1..STREAMS_MAX; 0: as growth.h says */
 	struct scan *scan; /* has the sources; NULL: only standard input */
 	int follow_links;  /* --symlinks follow */

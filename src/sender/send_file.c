@@ -16,10 +16,13 @@
 #include "sender/command.h"
 #include "sender/outfile.h"
 #include "sender/outcome.h"
+#include "sender/delta.h"
+#include "sender/queue_delta.h"
 #include "sender/queue_files.h"
 #include "sender/recheck.h"
 #include "sender/replies.h"
 #include "sender/send.h"
+#include "sender/send_delta.h"
 #include "sender/session.h"
 #include "sender/stream.h"
 
@@ -31,10 +34,8 @@ enum {
 	SIGNAL_MS = 100,
 };
 
-/* Give the file up for the reason in fe, and report that to the user and the
- * receiver.  Returns 0, or an error that ends the session. */
-static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
-		      struct err *e)
+int send_file_abort(struct send_stream *st, struct outfile *f, struct err *fe,
+		    struct err *e)
 {
 	struct msg_file_abort m = { .id = f->id };
 
@@ -56,12 +57,11 @@ static int abort_file(struct send_stream *st, struct outfile *f, struct err *fe,
 
 /* ---- leaves ---- */
 
-enum { LEAF_DROPPED = 1 };
 
 /*
- * Record the digest of a leaf before it is sent.  Returns 0; LEAF_DROPPED where
- * another one was recorded before, so that the file was given up; or an error
- * that ends the session.
+ * Record the digest of a leaf before it is sent.  Returns 0; SEND_FILE_DROPPED
+ * where another one was recorded before, so that the file was given up; or an
+ * error that ends the session.
  */
 static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		       const uint8_t *digest, struct err *e)
@@ -74,13 +74,33 @@ static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	if (rc == ERR_RESOURCE)
 		return err_set(e, rc, "out of memory");
 	err_set(&fe, ERR_CHANGED, "it changed while it was sent");
-	rc = abort_file(st, f, &fe, e);
-	return rc ? rc : LEAF_DROPPED;
+	rc = send_file_abort(st, f, &fe, e);
+	return rc ? rc : SEND_FILE_DROPPED;
 }
 
-/* Send the n bytes in st->raw as that leaf of the file. */
+int send_file_is_hole(const struct send_stream *st, const struct outfile *f,
+		      uint64_t leaf)
+{
+	return st->features & FEATURE_HOLES &&
+	       outfile_hole_leaves(f, leaf, 1) == 1;
+}
+
+int send_file_record(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		     const uint8_t *raw, size_t n, struct err *e)
+{
+	uint8_t sum[DIGEST_MAX];
+
+	st->sender->cfg->digest->sum(raw, n, sum);
+	return record_leaf(st, f, leaf, sum, e);
+}
+
+enum { LEAF_HELD = SEND_FILE_DROPPED + 1 };
+
+/* Send n bytes as that leaf of the file, in the way of t, which this ends.
+ * Returns as send_leaf(). */
 static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		      size_t n, struct err *e)
+		      const uint8_t *raw, size_t n, struct delta_take *t,
+		      struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
 	struct msg_chunk m = {
@@ -88,14 +108,25 @@ static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		.offset = leaf * TREE_LEAF,
 		.raw_len = (uint32_t)n,
 	};
+	struct delta_result made = { 0 };
 	struct payload payload;
+	int is_held;
 	int rc;
 
-	digest->sum(st->raw, n, m.digest);
+	digest->sum(raw, n, m.digest);
 	rc = record_leaf(st, f, leaf, m.digest, e);
-	if (rc)
-		return rc == LEAF_DROPPED ? 0 : rc;
-	payload = compressor_run(&st->compressor, st->raw, n, f->has_holes);
+	if (rc == 0)
+		made = send_delta_make(st, f->id, leaf, raw, n, t);
+	is_held = queue_delta_give(st->sender->queue, f, t, leaf,
+				   made.payload.data != NULL, made.found);
+	if (rc || is_held)
+		return rc ? rc : LEAF_HELD;
+	payload = made.payload;
+	if (!payload.data)
+		payload = compressor_run(&st->compressor, raw, n,
+					 f->has_holes);
+	else
+		atomic_fetch_add(&st->sender->count.basis_bytes, made.found);
 	m.codec = payload.codec;
 	msg_put_chunk(&st->channel.out, &m, digest->size,
 		      (uint32_t)payload.len);
@@ -120,10 +151,35 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 				     e);
 
 		if (rc)
-			return rc == LEAF_DROPPED ? 0 : rc;
+			return rc == SEND_FILE_DROPPED ? 0 : rc;
 	}
 	msg_put_hole(&st->channel.out, &m);
 	return send_stream_send(st, NULL, 0, m.len, e);
+}
+
+/* Read a leaf and send it.  Returns 0; SEND_FILE_DROPPED; LEAF_HELD; or an error
+ * that ends the session. */
+static int send_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		     struct err *e)
+{
+	const size_t n = tree_leaf_size(f->size, leaf);
+	struct delta_take t;
+	const uint8_t *raw;
+	struct err fe;
+	int rc;
+
+	err_clear(&fe);
+	queue_delta_take(st->sender->queue, f, leaf, &t);
+	if (t.way == DELTA_HELD)
+		return LEAF_HELD;
+	rc = send_delta_read(st, f, leaf, n, &t, &raw, &fe);
+	if (rc == 0)
+		return send_chunk(st, f, leaf, raw, n, &t, e);
+	queue_delta_give(st->sender->queue, f, &t, leaf, 0, 0);
+	if (rc != ERR_RESOURCE)
+		return send_file_abort(st, f, &fe, e);
+	*e = fe;
+	return rc;
 }
 
 int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
@@ -136,22 +192,21 @@ int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	while (rc == 0 && leaf < end && queue_is_wanted(st->sender->queue, f)) {
 		const uint64_t hole =
 			has_holes ? outfile_hole_leaves(f, leaf, end - leaf) : 0;
-		const size_t n = tree_leaf_size(f->size, leaf);
-		struct err fe;
 
 		if (hole > 0) {
 			rc = send_hole(st, f, leaf, hole, e);
 			leaf += hole;
-			continue;
+		} else {
+			rc = send_leaf(st, f, leaf, e);
+			leaf += rc != LEAF_HELD;
 		}
-		err_clear(&fe);
-		if (n > 0 &&
-		    source_read(f->fd, st->raw, n, leaf * TREE_LEAF, &fe))
-			return abort_file(st, f, &fe, e);
-		rc = send_chunk(st, f, leaf, n, e);
-		leaf++;
 	}
-	return rc;
+	if (rc == LEAF_HELD) {
+		rc = queue_delta_hold(st->sender->queue, f, leaf, end - leaf);
+		return rc ? err_set(e, rc, "it differs in too many places") :
+			    0;
+	}
+	return rc < 0 ? rc : 0;
 }
 
 /* ---- what the receiver says it has ---- */
@@ -288,7 +343,7 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		return rc;
 	}
 	if (rc)
-		return abort_file(st, f, &fe, e);
+		return send_file_abort(st, f, &fe, e);
 	if (!queue_is_wanted(s->queue, f))
 		return 0;
 	/* Before it is sent: another stream may read the answer. */
@@ -321,7 +376,7 @@ int send_file_end(struct send_stream *st, struct outfile *f, struct err *e)
 	if (rc)
 		return rc < 0 ? rc : 0;
 	if (fe.code)
-		return abort_file(st, f, &fe, e);
+		return send_file_abort(st, f, &fe, e);
 	m.id = f->id;
 	m.size = f->size;
 	memcpy(m.digest, f->item.digest, sizeof(m.digest));
@@ -373,13 +428,14 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 
 	err_clear(&fe);
 	if (open_source(st, f, &fe))
-		return abort_file(st, f, &fe, e);
+		return send_file_abort(st, f, &fe, e);
 	/* A tree from an earlier session is kept: where the source has changed
 	 * since, its digests show that. */
 	if (!f->tree)
 		f->tree = tree_new(digest, f->size);
 	is_whole = st->state == STREAM_READY && !f->is_stream &&
-		   f->size <= OUTFILE_WHOLE_MAX;
+		   f->size <= OUTFILE_WHOLE_MAX &&
+		   st->sender->cfg->delta != SEND_DELTA_ON;
 	if (!f->tree ||
 	    queue_assign_file_id(st->sender->queue, f, is_whole) == 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -506,6 +562,7 @@ static int check_stdin_end(struct send_stream *st, const struct outfile *f,
 
 int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 {
+	struct delta_take as_is = { .way = DELTA_AS_IS };
 	struct queue *queue = st->sender->queue;
 	int is_end = 0, rc = 0;
 	struct err fe;
@@ -523,7 +580,7 @@ int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 	if (rc)
 		return rc;
 	if (fe.code)
-		return abort_file(st, f, &fe, e);
+		return send_file_abort(st, f, &fe, e);
 	/* The session or the file was given up: this is no end of input. */
 	if (!is_end && n < CHUNK_MAX)
 		return 0;
@@ -531,6 +588,6 @@ int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 	leaf = queue_add_stdin_leaf(queue, f, n, is_end);
 	/* Even an empty file has one leaf, which is empty. */
 	if (n > 0 || leaf == 0)
-		rc = send_chunk(st, f, leaf, n, e);
-	return rc ? rc : send_file_end(st, f, e);
+		rc = send_chunk(st, f, leaf, st->raw, n, &as_is, e);
+	return rc < 0 ? rc : send_file_end(st, f, e);
 }

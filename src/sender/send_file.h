@@ -24,6 +24,24 @@ struct send_stream;
  * OUTFILE_WHOLE_MAX bytes is then sent whole. */
 int send_file_open(struct send_stream *st, struct outfile *f, struct err *e);
 
+/* Give the file up for the reason in fe, and report that to the user and the
+ * receiver. */
+int send_file_abort(struct send_stream *st, struct outfile *f, struct err *fe,
+		    struct err *e);
+
+/* Whether a whole leaf is a hole, which is sent as such. */
+int send_file_is_hole(const struct send_stream *st, const struct outfile *f,
+		      uint64_t leaf);
+
+/*
+ * Record the digest of a leaf, n bytes at raw, before it is sent or compared.
+ * Returns 0; SEND_FILE_DROPPED where another one was recorded before, so that
+ * the file was given up; or an error that ends the session.
+ */
+enum { SEND_FILE_DROPPED = 1 };
+int send_file_record(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		     const uint8_t *raw, size_t n, struct err *e);
+
 /* TASK_RANGE: send count leaves from leaf on.  The caller then calls
  * send_file_end(). */
 int send_file_range(struct send_stream *st, struct outfile *f, uint64_t leaf,

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+#include "chunk/delta_key.h"
 #include "chunk/digest.h"
 #include "net/dial.h"
 #include "sender/counters.h"
@@ -56,6 +57,7 @@ struct sender {
 	atomic_uint blocked; /* streams whose connection takes no more */
 	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
+	struct delta_key delta_key; /* of the session; set as peer.ready */
 };
 
 #endif

@@ -37,6 +37,7 @@ void send_stream_release(struct send_stream *st)
 {
 	dirs_free(st->dirs);
 	compressor_release(&st->compressor);
+	send_delta_release(&st->delta);
 	free(st->raw);
 	buf_release(&st->table);
 	same_release(&st->same);

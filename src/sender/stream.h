@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "chunk/same.h"
 #include "sender/compressor.h"
+#include "sender/send_delta.h"
 #include "sender/sender.h"
 #include "session/channel.h"
 #include "wire/msg.h"
@@ -55,6 +56,7 @@ struct send_stream {
 	/* buffers */
 	uint8_t *raw;                 /* STREAM_RAW_CAP bytes */
 	struct compressor compressor; /* made when features are known */
+	struct delta_buffers delta;
 	struct buf table;             /* of a pack */
 	struct same same;
 	struct dirs *dirs; /* below scan root dirs_root; NULL: none yet */

@@ -55,6 +55,8 @@ struct session_summary {
 	uint64_t bytes;  /* content of the files committed */
 	uint64_t wire_bytes;   /* through the sockets, in both directions */
 	uint64_t resent_bytes; /* content that was sent more than once */
+	uint64_t basis_bytes;  /* content that was not sent, as a file that was
+				  replaced had it; of the sender */
 	double seconds;
 };
 

@@ -28,6 +28,10 @@ uint32_t features_common(uint32_t theirs)
 	ours &= theirs;
 	if (!(ours & FEATURE_SAME))
 		ours &= ~(uint32_t)(FEATURE_OFFERS | FEATURE_RESUME);
+	/* Neither is of use without the other. */
+	if (!(ours & FEATURE_DELTA) || !(ours & FEATURE_RECIPE))
+		ours &= ~(uint32_t)(FEATURE_DELTA | FEATURE_RECIPE |
+				    FEATURE_PIECES);
 	return ours;
 }
 
@@ -75,6 +79,8 @@ int features_allow_frame(uint32_t features, enum frame_type type)
 		needs = FEATURE_RESUME;
 	else if (type == FRAME_BUSY)
 		needs = FEATURE_BUSY;
+	else if (type == FRAME_COMPARE || type == FRAME_SIGNATURE)
+		needs = FEATURE_DELTA;
 	else if (type == FRAME_TIMEOUT)
 		needs = FEATURE_TIMEOUT;
 	return (features & needs) == needs;

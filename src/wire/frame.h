@@ -52,6 +52,8 @@ enum frame_type {
 				 arrived without waiting for more */
 	FRAME_CHECK = 12,     /* digests of what the receiver says it has */
 	FRAME_OFFER = 13,     /* a PACK without its files' content */
+	FRAME_COMPARE = 14,   /* digests of leaves, or a wish for those of the
+				 basis: what does it share with the file? */
 	/* receiver to sender */
 	FRAME_READY = 16,   /* answer to HELLO and JOIN */
 	FRAME_STATE = 17,   /* answer to OPEN: what is there already */
@@ -62,6 +64,7 @@ enum frame_type {
 	FRAME_SUMMARY = 21, /* answer to FINISH: the receiver's last frame */
 	FRAME_CHECKED = 22, /* answer to CHECK: what differs */
 	FRAME_OFFERED = 23, /* answer to OFFER: what is wanted */
+	FRAME_SIGNATURE = 24, /* there is a basis; answer to COMPARE */
 	/* in both directions */
 	FRAME_BUSY = 28, /* heart-beat of a side that waits for something on its
 			    own host, empty */

@@ -49,7 +49,10 @@
 	X(FEATURE_UNSENT, 21, "notes of what was not sent") /* NOTE from the   \
 							       sender */       \
 	X(FEATURE_RECONNECT, 23, "receivers that reconnect") /* below */       \
-	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */
+	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */                \
+	X(FEATURE_RECIPE, 3, "recipes")           /* CHUNKs made of a basis */ \
+	X(FEATURE_DELTA, 25, "delta")             /* COMPARE, SIGNATURE */     \
+	X(FEATURE_PIECES, 26, "delta of shifted content") /* PIECES in both */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
 	WIRE_FEATURES(X)
@@ -436,6 +439,73 @@ struct msg_checked {
 };
 void msg_put_checked(struct buf *b, const struct msg_checked *m);
 int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
+
+/*
+ * COMPARE: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 count | u8 kind |
+ * u8 bits | u16 stride | by kind:
+ *
+ *	LEAVES	count (1..COMPARE_LEAVES_MAX) leaves of the file: of each u8[32]
+ *		SHA-256 | u64 digest of the digests of its blocks (bits and
+ *		stride are 0)
+ *	PIECES	nothing: cut count (not 0) leaves of the basis into pieces of
+ *		2^bits bytes on average; with a stride that is not 0, only the
+ *		first COMPARE_SAMPLE bytes of every stride-th leaf, each alone
+ */
+enum {
+	COMPARE_LEAVES_MAX = 64,
+	COMPARE_SHA = 32,
+	COMPARE_SAMPLE = CHUNK_MAX / 8,
+	COMPARE_LEAF = COMPARE_SHA + 8,
+};
+enum compare_kind { COMPARE_LEAVES = 1, COMPARE_PIECES = 2 };
+struct msg_compare {
+	uint64_t id;
+	uint64_t offset;
+	uint32_t count;
+	uint8_t kind;
+	uint8_t bits;          /* PIECES */
+	uint16_t stride;       /* PIECES */
+	const uint8_t *leaves; /* LEAVES: COMPARE_LEAF bytes each; borrowed */
+};
+void msg_put_compare(struct buf *b, const struct msg_compare *m);
+int msg_get_compare(struct msg_compare *m, const uint8_t *p, size_t n);
+
+/*
+ * SIGNATURE: u64 id | u64 offset | u32 count | u8 kind | u8[3] reserved | by
+ * kind:
+ *
+ *	BASIS	before STATE: there is a basis of this size (offset; not 0)
+ *	SAME	count (1..COMPARE_LEAVES_MAX) leaves of the file from offset on
+ *		are the same in the basis, and were taken from it
+ *	BLOCKS	the leaf at offset differs: u64 digests of the blocks that the
+ *		basis has there, count (0..SIGNATURE_BLOCKS_MAX)
+ *	PIECES	count (1..SIGNATURE_PIECES_MAX) pieces of the basis, which
+ *		adjoin and begin at offset: of each u16 length less one | u64
+ *		digest
+ *	END	all pieces that were asked for with this offset were named
+ */
+enum {
+	SIGNATURE_BLOCKS_MAX = 256,
+	SIGNATURE_BLOCK = 8,
+	SIGNATURE_PIECES_MAX = 1600,
+	SIGNATURE_PIECE = 10,
+};
+enum signature_kind {
+	SIGNATURE_BASIS = 1,
+	SIGNATURE_SAME = 2,
+	SIGNATURE_BLOCKS = 3,
+	SIGNATURE_PIECES = 4,
+	SIGNATURE_END = 5,
+};
+struct msg_signature {
+	uint64_t id;
+	uint64_t offset;
+	uint32_t count;
+	uint8_t kind;
+	const uint8_t *list; /* BLOCKS, PIECES; borrowed */
+};
+void msg_put_signature(struct buf *b, const struct msg_signature *m);
+int msg_get_signature(struct msg_signature *m, const uint8_t *p, size_t n);
 
 /*
  * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 not kept (enum

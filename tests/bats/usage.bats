@@ -92,7 +92,7 @@ usage() {
 @test "exactly the documented options exist" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox
-		compress checksum symlinks exclude include special one-file-system
+		compress checksum delta symlinks exclude include special one-file-system
 		growing ssh remote-ferry existing allow wait retry
 		proxy proxy-password-file"
 	send="streams name dry-run files-from listen stdin-from-command"

@@ -38,6 +38,8 @@ AGAIN(resend)
 AGAIN(note)
 AGAIN(checked)
 AGAIN(offered)
+AGAIN(compare)
+AGAIN(signature)
 AGAIN(timeout)
 AGAIN(error)
 
@@ -68,6 +70,8 @@ static const again_fn again[] = {
 	[FRAME_NOTE] = again_note,
 	[FRAME_CHECKED] = again_checked,
 	[FRAME_OFFERED] = again_offered,
+	[FRAME_COMPARE] = again_compare,
+	[FRAME_SIGNATURE] = again_signature,
 	[FRAME_TIMEOUT] = again_timeout,
 	[FRAME_ERROR] = again_error,
 	[FRAME_STREAM_END] = again_stream_end,

@@ -125,6 +125,13 @@ def frames():
           + verdict(1, 3, 1) + verdict(4, 1, 4, 2, 10, 5)
           + frame("RESEND", id=1, offset=MIB) + frame("NOTE", name=b"d")
           + summary(3, 10) + frame("PING"))
+    write("frame", "compares", b"\5" + hello(features=wire.FEATURES |
+                                               wire.DELTAS)
+          + compare(1, [b"x", b"y"]) + pieces_of(1, 0, 9)
+          + pieces_of(1, 5, 2**32 - 1, 65535, 14))
+    write("frame", "signatures", b"\0" + signature(1, 1, 9 * MIB)
+          + signature(1, 2, MIB, 64) + signature(1, 3, MIB, 2, bytes(16))
+          + signature(1, 4, 77, 2, bytes(20)) + signature(1, 5, MIB))
     two = bytes(2 * MIB)
     write("frame", "checks", b"\5" + hello() + check(1, two, digest_id=CRC32)
           + check(1, two, first=5, kind=2, digest_id=CRC32)
@@ -136,6 +143,22 @@ def frames():
           + checked(1, 0, 3, 5) + checked(1, 64, 64, UNKNOWN)
           + offered(2, 4, b"\x06") + offered(2, 1024, bytes(128))
           + verdict(5, 1, 5) + verdict(5, 1, 1))
+
+
+def compare(ident, contents, first=0):
+    """Digests of chunks, the keyed ones invented."""
+    return frame("COMPARE", id=ident, offset=first * MIB, count=len(contents),
+                 leaves=b"".join(sha(c) + bytes(8) for c in contents))
+
+
+def pieces_of(ident, first, count, stride=0, bits=12):
+    return frame("COMPARE", id=ident, offset=first * MIB, count=count, kind=2,
+                 bits=bits, stride=stride)
+
+
+def signature(ident, kind, offset, count=0, entries=b""):
+    return frame("SIGNATURE", id=ident, kind=kind, offset=offset, count=count,
+                 list=entries)
 
 
 def ready(streams=2, open_files=4, features=wire.FEATURES):

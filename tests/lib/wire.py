@@ -30,6 +30,9 @@ UNSENT = 1 << 21  # only where the receiver asked for what it gets
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
 LINKS, EXISTING = 1 << 15, 1 << 16
 POLICIES = ("fail", "skip", "replace", "newer", "rename", "backup")
+# A peer that offers these has to answer SIGNATURE, or expect it.
+RECIPE, DELTA, PIECES = (1 << n for n in (3, 25, 26))
+DELTAS = RECIPE | DELTA | PIECES
 
 # ---- layouts ---------------------------------------------------------------
 # A field is a name, its size in bytes, and its default.  The size may be "D"
@@ -84,6 +87,9 @@ LAYOUTS = {
     "CHECK": (12, [("id", 8, 1), ("offset", 8, 0), ("chunks", 4, 1),
                    ("kind", 1, 1), ("zero", 3, 0), ("digests", 0, bytes(32))]),
     "OFFER": (13, PACKED),
+    "COMPARE": (14, [("id", 8, 1), ("offset", 8, 0), ("count", 4, 1),
+                     ("kind", 1, 1), ("bits", 1, 0), ("stride", 2, 0),
+                     ("leaves", 0, b"")]),
     "READY": (16, [("version", 2, VERSION), ("streams", 2, 16),
                    ("features", 4, FEATURES), ("open_files", 4, 64),
                    ("token", 16, bytes(16))]),
@@ -105,6 +111,8 @@ LAYOUTS = {
     "OFFERED": (23, [("id", 8, 1), ("items", 4, 1), ("zero", 4, 0),
                      ("wanted", 0, b"\1")]),
     "BUSY": (28, []),
+    "SIGNATURE": (24, [("id", 8, 1), ("offset", 8, 0), ("count", 4, 0),
+                       ("kind", 1, 1), ("zero", 3, 0), ("list", 0, b"")]),
     "TIMEOUT": (29, [("milliseconds", 4, 60000)]),
     "PING": (30, []),
     "ERROR": (31, [("code", 2, 2), ("text_len", 2, length_of("text")),

@@ -22,7 +22,7 @@ MEMBERS = {
              "digest?": str, "renamed_to?": str, "renamed_to_base64?": str,
              "error?": str, "not_kept?": str, "session?": int},
     "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
-                "resent_bytes": int, "seconds": (int, float),
+                "resent_bytes": int, "basis_bytes?": int, "seconds": (int, float),
                 "unchanged": int, "skipped": int, "failed": int,
                 "not_kept?": int, "error?": str, "session?": int},
 }

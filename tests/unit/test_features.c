@@ -13,12 +13,13 @@
 #include "wire/msg.h"
 
 enum {
-	CODECS = FEATURE_ZLIB | FEATURE_ZSTD | FEATURE_SPARSE,
+	CODECS = FEATURE_ZLIB | FEATURE_ZSTD | FEATURE_SPARSE | FEATURE_RECIPE,
 	WAYS = FEATURE_HOLES | FEATURE_OFFERS | FEATURE_RESUME |
 	       FEATURE_DEFERRED,
 	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
 	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT |
-	      FEATURE_BUSY | FEATURE_RECONNECT,
+	      FEATURE_BUSY | FEATURE_RECONNECT | FEATURE_DELTA |
+	      FEATURE_PIECES,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -27,7 +28,8 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZLIB, 1 << (CODEC_ZLIB - 1));
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
-	assert_int_equal(ALL, 0x1ae1f07);
+	assert_int_equal(FEATURE_RECIPE, 1 << (CODEC_RECIPE - 1));
+	assert_int_equal(ALL, 0x7ae1f0f);
 }
 
 static void requests_are_not_granted_by_knowing_them(void **state)
@@ -58,6 +60,13 @@ static void what_both_know_is_common(void **state)
 	assert_int_equal(features_common(~(uint32_t)ALL), 0);
 	assert_int_equal(features_common(FEATURE_HOLES | 1u << 31),
 			 FEATURE_HOLES);
+	/* A delta needs both to ask and to send recipes. */
+	assert_int_equal(features_common(FEATURE_RECIPE | FEATURE_PIECES |
+					 FEATURE_HOLES),
+			 FEATURE_HOLES);
+	assert_int_equal(features_common(FEATURE_DELTA | FEATURE_PIECES), 0);
+	assert_int_equal(features_common(FEATURE_DELTA | FEATURE_RECIPE),
+			 FEATURE_DELTA | FEATURE_RECIPE);
 }
 
 /* Nothing is compared by the session's checksum. */
@@ -89,6 +98,8 @@ static void frames_need_their_feature(void **state)
 		{ FRAME_CHECK, FEATURE_RESUME },
 		{ FRAME_CHECKED, FEATURE_RESUME },
 		{ FRAME_BUSY, FEATURE_BUSY },
+		{ FRAME_COMPARE, FEATURE_DELTA },
+		{ FRAME_SIGNATURE, FEATURE_DELTA },
 		{ FRAME_TIMEOUT, FEATURE_TIMEOUT },
 	};
 
@@ -120,7 +131,7 @@ static void codecs_need_their_feature(void **state)
 	assert_true(features_allow_codec(FEATURE_ZSTD, CODEC_ZSTD));
 	assert_false(features_allow_codec(FEATURE_ZSTD, CODEC_ZLIB));
 	/* Bits beyond those of codecs stand for other things. */
-	for (unsigned id = 4; id < 300; id++)
+	for (unsigned id = 5; id < 300; id++)
 		assert_false(features_allow_codec(ALL, id));
 	assert_true(features_allow_codec(1u << 7, FEATURE_CODECS));
 	assert_false(features_allow_codec(UINT32_MAX, FEATURE_CODECS + 1));
@@ -194,7 +205,7 @@ static void the_user_is_told_which_codec_is_missing(void **state)
 
 static void what_is_missing_is_named(void **state)
 {
-	char text[300], small[8];
+	char text[400], small[8];
 
 	(void)state;
 	assert_string_equal(features_missing(ALL, text, sizeof(text)), "");
@@ -205,10 +216,11 @@ static void what_is_missing_is_named(void **state)
 			    "resume");
 	assert_string_equal(features_missing(0, text, sizeof(text)),
 			    "zlib compression, zstd compression, sparse "
-			    "chunks, holes, offers, resume, deferred symlinks, rivals, "
-			    "comparing by SHA-256, metadata that is not kept, "
-			    "busy heart-beats, receivers that reconnect, "
-			    "time-outs");
+			    "chunks, holes, offers, resume, deferred symlinks, "
+			    "rivals, comparing by SHA-256, metadata that is "
+			    "not kept, busy heart-beats, receivers that "
+			    "reconnect, time-outs, recipes, delta, delta of "
+			    "shifted content");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");
 }

@@ -39,6 +39,8 @@ static const struct {
 	{ 16, "READY", RECEIVER, 28, 512 },
 	{ 12, "CHECK", SENDER, 28, 2072 },
 	{ 13, "OFFER", SENDER, 29, 1048632 },
+	{ 14, "COMPARE", SENDER, 24, 24 + 64 * 40 },
+	{ 24, "SIGNATURE", RECEIVER, 24, 24 + 1600 * 10 },
 	{ 17, "STATE", RECEIVER, 16, 8208 },
 	{ 18, "VERDICT", RECEIVER, 32, 32 + 2 + 4095 },
 	{ 19, "RESEND", RECEIVER, 16, 16 },

@@ -58,6 +58,7 @@ static const struct msg_file_abort file_abort = { ID_VALUE, CAUSE_VANISHED };
 static const struct msg_pack pack = {
 	ID_VALUE, 1000, 0xabcde, 0x12345, 1, SUM,
 };
+#define TEN_LESS_TWO "\x11\x12\x13\x14\x15\x16\x17\x18"
 static const struct msg_finish finish = { ID_VALUE, 0x99, SUM_ARRAY };
 static const struct msg_summary summary = {
 	ID_VALUE, 0x99, SUM_ARRAY, 0x77,
@@ -67,6 +68,16 @@ static const struct msg_state state_msg = {
 };
 static const struct msg_check check = {
 	ID_VALUE, 0x4000000, 64, CHECK_RANGE, (const uint8_t *)SUM,
+};
+/* Bytes of digests, as many as the lists have. */
+#define LEAF SUM SUM "\1\2\3\4\5\6\7\x8"
+static const struct msg_compare compare = {
+	ID_VALUE, 0x4000000, 2, COMPARE_LEAVES, 0, 0,
+	(const uint8_t *)LEAF LEAF,
+};
+static const struct msg_signature signature = {
+	ID_VALUE, 0x4000001, 2, SIGNATURE_PIECES,
+	(const uint8_t *)"\x0f\xff" TEN_LESS_TWO "\0\0" TEN_LESS_TWO,
 };
 static const struct msg_offered offered = { ID_VALUE, 11, { 0x81, 0x06 } };
 static const struct msg_checked checked = { ID_VALUE, 0x4000000, 3, 5 };
@@ -110,6 +121,8 @@ MESSAGE(summary, summary)
 MESSAGE(state, state_msg)
 MESSAGE(checked, checked)
 MESSAGE(offered, offered)
+MESSAGE(compare, compare)
+MESSAGE(signature, signature)
 MESSAGE(verdict, verdict)
 MESSAGE(resend, resend)
 MESSAGE(note, note)
@@ -247,6 +260,15 @@ static const struct message {
 	{ put_check, again_check,
 	  BYTES("\x0c\0\0\0" "\0\0\0\x28" ID "\0\0\0\0\x04\0\0\0"
 		"\0\0\0\x40" "\x02" "\0\0\0" SUM),
+	  0, 21, 3 },
+	{ put_compare, again_compare,
+	  BYTES("\x0e\0\0\0" "\0\0\0\x68" ID "\0\0\0\0\x04\0\0\0"
+		"\0\0\0\x02" "\x01" "\0" "\0\0" LEAF LEAF),
+	  0, 0, 0 },
+	{ put_signature, again_signature,
+	  BYTES("\x18\0\0\0" "\0\0\0\x2c" ID "\0\0\0\0\x04\0\0\x01"
+		"\0\0\0\x02" "\x04" "\0\0\0" "\x0f\xff" TEN_LESS_TWO
+		"\0\0" TEN_LESS_TWO),
 	  0, 21, 3 },
 	{ put_state, again_state,
 	  BYTES("\x11\0\0\0" "\0\0\0\x30" ID "\x03" "\x03" "\0\0" "\0\0\0\x02"
@@ -673,6 +695,16 @@ static const struct field fields[] = {
 	{ FRAME_CHECK, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
 	{ FRAME_CHECK, 16, 4, 1, 64, 0, 0 },  /* chunks, with one digest */
 	{ FRAME_CHECK, 20, 1, 2, 2, 0, 0 },   /* kind */
+	{ FRAME_COMPARE, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_COMPARE, 8, 8, 0, LAST_OFFSET, CHUNK_MAX, 0 },
+	{ FRAME_COMPARE, 16, 4, 2, 2, 0, 0 },  /* leaves that are there */
+	{ FRAME_COMPARE, 20, 1, 1, 1, 0, 0 },  /* kind */
+	{ FRAME_COMPARE, 21, 1, 0, 0, 0, 0 },  /* bits, for pieces only */
+	{ FRAME_COMPARE, 22, 2, 0, 0, 0, 0 },  /* stride, likewise */
+	{ FRAME_SIGNATURE, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_SIGNATURE, 8, 8, 0, SIZE_LIMIT - 1, 0, 0 },
+	{ FRAME_SIGNATURE, 16, 4, 2, 2, 0, 0 }, /* pieces that are there */
+	{ FRAME_SIGNATURE, 20, 1, 4, 4, 0, 0 }, /* kind */
 	{ FRAME_OFFERED, 0, 8, 0, UINT64_MAX - 10, 0, 0 },
 	{ FRAME_OFFERED, 8, 4, 11, 16, 0, 0 }, /* items: two bytes of bits */
 	{ FRAME_OFFERED, 17, 1, 0, 7, 0, 0 },  /* the last ones */
@@ -746,6 +778,94 @@ static void every_field_at_its_limits(void **state)
 		for (size_t k = 0; k < sizeof(values) / sizeof(values[0]); k++)
 			try_value(f, values[k]);
 	}
+}
+
+/* Encode, decode: what the rules of the kinds are. */
+static int is_valid_compare(struct msg_compare m)
+{
+	static const uint8_t leaves[65 * COMPARE_LEAF];
+	struct msg_compare got;
+	struct buf b;
+	int rc;
+
+	m.leaves = leaves;
+	buf_init(&b, 1 << 16);
+	msg_put_compare(&b, &m);
+	assert_int_equal(b.failed, 0);
+	rc = msg_get_compare(&got, b.data + FRAME_HEADER,
+			     b.len - FRAME_HEADER);
+	buf_release(&b);
+	return rc == 0;
+}
+
+static int is_valid_signature(struct msg_signature m)
+{
+	static const uint8_t list[1601 * SIGNATURE_PIECE];
+	struct msg_signature got;
+	struct buf b;
+	int rc;
+
+	m.list = list;
+	buf_init(&b, 1 << 16);
+	msg_put_signature(&b, &m);
+	assert_int_equal(b.failed, 0);
+	rc = msg_get_signature(&got, b.data + FRAME_HEADER,
+			       b.len - FRAME_HEADER);
+	buf_release(&b);
+	return rc == 0;
+}
+
+static void kinds_of_a_delta(void **state)
+{
+	static const struct {
+		struct msg_compare m;
+		int is_valid;
+	} asked[] = {
+		{ { 1, 0, 1, COMPARE_LEAVES, 0, 0, NULL }, 1 },
+		{ { 1, 0, 64, COMPARE_LEAVES, 0, 0, NULL }, 1 },
+		{ { 1, 0, 65, COMPARE_LEAVES, 0, 0, NULL }, 0 },
+		{ { 1, 0, 0, COMPARE_LEAVES, 0, 0, NULL }, 0 },
+		{ { 1, 0, 1, COMPARE_PIECES, 12, 0, NULL }, 1 },
+		{ { 1, 0, UINT32_MAX, COMPARE_PIECES, 255, 65535, NULL }, 1 },
+		{ { 1, 0, 0, COMPARE_PIECES, 12, 1, NULL }, 0 },
+		{ { 1, 1, 1, COMPARE_PIECES, 12, 1, NULL }, 0 },
+		{ { 1, 0, 1, 3, 0, 0, NULL }, 0 },
+	};
+	static const struct {
+		struct msg_signature m;
+		int is_valid;
+	} answered[] = {
+		{ { 1, 1, 0, SIGNATURE_BASIS, NULL }, 1 },
+		{ { 1, SIZE_LIMIT, 0, SIGNATURE_BASIS, NULL }, 1 },
+		{ { 1, 0, 0, SIGNATURE_BASIS, NULL }, 0 },
+		{ { 1, SIZE_LIMIT + 1, 0, SIGNATURE_BASIS, NULL }, 0 },
+		{ { 1, 1, 1, SIGNATURE_BASIS, NULL }, 0 },
+		{ { 1, CHUNK_MAX, 1, SIGNATURE_SAME, NULL }, 1 },
+		{ { 1, 0, 64, SIGNATURE_SAME, NULL }, 1 },
+		{ { 1, 0, 65, SIGNATURE_SAME, NULL }, 0 },
+		{ { 1, 0, 0, SIGNATURE_SAME, NULL }, 0 },
+		{ { 1, 1, 1, SIGNATURE_SAME, NULL }, 0 },
+		{ { 1, 0, 0, SIGNATURE_BLOCKS, NULL }, 1 },
+		{ { 1, 0, 256, SIGNATURE_BLOCKS, NULL }, 1 },
+		{ { 1, 0, 257, SIGNATURE_BLOCKS, NULL }, 0 },
+		{ { 1, 4096, 1, SIGNATURE_BLOCKS, NULL }, 0 },
+		{ { 1, 0, 1600, SIGNATURE_PIECES, NULL }, 1 },
+		{ { 1, 0, 1601, SIGNATURE_PIECES, NULL }, 0 },
+		{ { 1, 0, 0, SIGNATURE_PIECES, NULL }, 0 },
+		{ { 1, 7, 1, SIGNATURE_PIECES, NULL }, 1 },
+		{ { 1, CHUNK_MAX, 0, SIGNATURE_END, NULL }, 1 },
+		{ { 1, CHUNK_MAX, 1, SIGNATURE_END, NULL }, 0 },
+		{ { 1, 0, 0, 0, NULL }, 0 },
+		{ { 1, 0, 0, 6, NULL }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++)
+		assert_int_equal(is_valid_compare(asked[i].m),
+				 asked[i].is_valid);
+	for (size_t i = 0; i < sizeof(answered) / sizeof(answered[0]); i++)
+		assert_int_equal(is_valid_signature(answered[i].m),
+				 answered[i].is_valid);
 }
 
 /* Names and texts as long as they may be, and a byte longer. */
@@ -885,6 +1005,7 @@ int main(void)
 		cmocka_unit_test(reserved_bits_are_refused),
 		cmocka_unit_test(another_magic_is_refused),
 		cmocka_unit_test(every_field_at_its_limits),
+		cmocka_unit_test(kinds_of_a_delta),
 		cmocka_unit_test(texts_at_their_limits),
 		cmocka_unit_test(encoders_refuse_what_is_too_long),
 		cmocka_unit_test(full_buffers_are_noticed),

@@ -1,0 +1,128 @@
+/*
+ * Making recipes.
+ */
+#include "sender/send_delta.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "chunk/codec.h"
+#include "chunk/cut.h"
+#include "chunk/match.h"
+#include "chunk/recipe.h"
+#include "fs/source.h"
+#include "sender/delta.h"
+#include "sender/outfile.h"
+#include "sender/stream.h"
+
+enum {
+	/* A recipe is sent where it takes at most this part of the leaf from the
+	 * network. */
+	WORTH_OF_16 = 15,
+};
+
+void send_delta_release(struct delta_buffers *b)
+{
+	free(b->read);
+	free(b->payload);
+	free(b->plan);
+	*b = (struct delta_buffers){ 0 };
+}
+
+static int make_buffers(struct delta_buffers *b, struct err *fe)
+{
+	if (b->plan)
+		return 0;
+	b->read = malloc(CHUNK_MAX + 2 * CUT_PIECE_MAX);
+	b->payload = malloc(CHUNK_MAX);
+	b->plan = malloc(sizeof(*b->plan));
+	if (b->read && b->payload && b->plan)
+		return 0;
+	send_delta_release(b);
+	return err_set(fe, ERR_RESOURCE, "out of memory");
+}
+
+int send_delta_read(struct send_stream *st, const struct outfile *f,
+		    uint64_t leaf, size_t n, const struct delta_take *t,
+		    const uint8_t **raw, struct err *fe)
+{
+	struct delta_buffers *b = &st->delta;
+	const uint64_t off = leaf * TREE_LEAF;
+	uint64_t left = f->size - off - n;
+	size_t margin;
+	int rc;
+
+	*raw = st->raw;
+	if (t->way == DELTA_AS_IS)
+		return n > 0 ? source_read(f->fd, st->raw, n, off, fe) : 0;
+	rc = make_buffers(b, fe);
+	if (rc)
+		return rc;
+	if (t->way == DELTA_BY_BLOCKS)
+		return source_read(f->fd, st->raw, n, off, fe);
+	/* From where the leaf before it was cut last; or some pieces, so that
+	 * it is cut as the basis was.  And the rest of its last one. */
+	margin = cut_max(t->index->bits);
+	b->before = off < CUT_PIECE_MAX ? (size_t)off : CUT_PIECE_MAX;
+	if (b->last_id == f->id && b->last_end == off)
+		b->before = b->last_piece;
+	left = left < margin ? left : margin;
+	b->len = b->before + n + (size_t)left;
+	*raw = b->read + b->before;
+	return source_read(f->fd, b->read, b->len, off - b->before, fe);
+}
+
+/* Put head and literals, compressed where that pays, in b->payload. */
+static struct payload put_recipe(struct send_stream *st, const uint8_t *raw,
+			 const uint8_t *sha)
+{
+	struct delta_buffers *b = &st->delta;
+	const size_t head = RECIPE_FIXED + b->plan->count * RECIPE_OP;
+	struct payload literals;
+
+	recipe_plan_literals(b->plan, raw, b->payload + head);
+	literals = compressor_run(&st->compressor, b->payload + head,
+				  b->plan->literal_len, 0);
+	if (literals.data != b->payload + head)
+		memcpy(b->payload + head, literals.data, literals.len);
+	recipe_plan_put(b->plan, sha, literals.codec, b->payload);
+	return (struct payload){ b->payload, head + literals.len,
+				 CODEC_RECIPE };
+}
+
+struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
+				    uint64_t leaf, const uint8_t *raw, size_t n,
+				    const struct delta_take *t)
+{
+	struct delta_result out = { 0 };
+	struct delta_buffers *b = &st->delta;
+	uint8_t sum[DIGEST_MAX];
+	const uint8_t *sha = sum;
+
+	if (t->way == DELTA_AS_IS)
+		return out;
+	if (t->way == DELTA_BY_BLOCKS) {
+		match_plan_blocks(t->leaf->same, leaf * TREE_LEAF, n, b->plan);
+		sha = t->leaf->sha;
+	} else {
+		const size_t end = b->before + n;
+		const size_t piece = match_plan_pieces(
+			&st->sender->delta_key, t->index->bits,
+			t->index->pieces, b->read, b->len, b->before, end,
+			b->plan);
+
+		b->last_id = id;
+		b->last_end = leaf * TREE_LEAF + n;
+		b->last_piece = end - piece;
+	}
+	out.found = b->plan->copy_len;
+	if (t->way == DELTA_PROBE ||
+	    RECIPE_FIXED + b->plan->count * RECIPE_OP + b->plan->literal_len >
+		    n / 16 * WORTH_OF_16)
+		return out;
+	/* Out of memory: it is sent as it is. */
+	if (t->way == DELTA_BY_PIECES && same_digest(&st->same, raw, n, sum))
+		return out;
+	out.payload = put_recipe(st, raw, sha);
+	return out;
+}

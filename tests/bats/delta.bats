@@ -1,0 +1,210 @@
+#!/usr/bin/env bats
+# Only what differs from a file that is replaced is sent (--delta), and what
+# arrives is right whatever becomes of that file meanwhile.
+
+load helper
+
+MiB=1048576
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+# edit KIND MIB - make dst/f and src/f, of which the second is the first, edited.
+edit() {
+	rm -f src/f dst/f
+	python3 "$tools/edit.py" "$1" $(($2 * MiB)) dst/f src/f
+	touch -d '2020-01-01' dst/f
+}
+
+# delta OPTION... - send src/f to the running receiver; $wire becomes how many
+# bytes went over the network, $basis how many were taken from dst/f.
+delta() {
+	send --json=7 "$@" src/f 7>sent.events
+	check_events sent.events
+	wire=$(member sent.events summary wire_bytes)
+	basis=$(member sent.events summary basis_bytes)
+}
+
+# at_most KIND MIB BYTES - edit, send, and compare: at most so many bytes are
+# sent.
+at_most() {
+	edit "$1" "$2"
+	delta --plain
+	status 0
+	cmp src/f dst/f
+	no_litter
+	[ "$wire" -le "$3" ] || { echo "$1: $wire bytes, not $3"; return 1; }
+}
+
+@test "only what differs is sent [san]" {
+	receive --plain --existing replace dst
+	at_most writes 24 $((24 * MiB / 50))
+	at_most append 24 $((24 * MiB / 20 + 200000))
+	at_most insert 24 $((24 * MiB / 100 + 100000))
+	at_most cut 24 $((24 * MiB / 50 + 100000))
+	at_most move 24 $((24 * MiB / 50 + 100000))
+	at_most tar 24 $((24 * MiB / 20))
+	at_most grow 24 $((24 * MiB / 20))
+	at_most zeros 24 $((24 * MiB / 50))
+	at_most page 24 $((24 * MiB / 20))
+	at_most sparse 24 $((24 * MiB / 20))
+	# what has nothing in common costs little more
+	at_most other 24 $((24 * MiB * 103 / 100))
+	stop_receiver
+}
+
+@test "with several connections, TLS, compression and other checksums" {
+	ferry keygen key 2>/dev/null
+	receive --key key --existing replace dst
+	for options in "-j 4" "-j 4 -z" "--checksum sha256 -zzlib" \
+		"--checksum crc32 -j 2"; do
+		for kind in writes tar; do
+			edit $kind 40
+			# shellcheck disable=SC2086
+			delta --key key $options
+			status 0
+			cmp src/f dst/f
+			no_litter
+			[ "$wire" -lt $((4 * MiB)) ]
+		done
+	done
+	stop_receiver
+}
+
+@test "what is new is compressed" {
+	receive --plain --existing replace dst
+	edit append 16
+	seq 1000000 >>src/f
+	delta --plain -z
+	status 0
+	cmp src/f dst/f
+	[ "$wire" -lt $((16 * MiB / 20 + 4 * MiB)) ]
+	stop_receiver
+}
+
+@test "the summary says how much was sent" {
+	receive --plain --existing replace dst
+	edit append 40
+	delta --plain
+	status 0
+	grep -E 'sent 1 file, 2\.0 MiB of 42\.0 MiB in ' sender
+	[ "$basis" -gt $((39 * MiB)) ]
+	edit other 10
+	delta --plain --delta off
+	status 0
+	cmp src/f dst/f
+	[ -z "$basis" ]
+	hasnt sender ' of '
+	stop_receiver
+}
+
+@test "on: also of files up to 8 MiB; off: of none" {
+	receive --plain --existing replace dst
+	edit writes 5
+	cp src/f src/g
+	cp -p dst/f dst/g
+	delta --plain --delta on src/g
+	status 0
+	cmp src/f dst/f
+	cmp src/g dst/g
+	[ "$wire" -lt $((2 * MiB)) ]
+	edit writes 9
+	delta --plain --delta off
+	status 0
+	cmp src/f dst/f
+	[ "$wire" -gt $((9 * MiB)) ]
+	stop_receiver
+}
+
+@test "only a file that is replaced is told about" {
+	for existing in fail skip rename; do
+		receive --plain --once --existing $existing dst
+		edit writes 9
+		cp dst/f old
+		delta --plain
+		wait_receiver
+		cmp dst/f old
+		[ -z "$basis" ]
+		rm -rf dst; mkdir dst
+	done
+	receive --plain --once --existing backup dst
+	edit writes 9
+	cp dst/f old
+	delta --plain
+	status 0
+	cmp src/f dst/f
+	cmp 'dst/f~' old
+	[ "$basis" -gt $((8 * MiB)) ]
+	wait_receiver
+	receive --plain --existing newer dst
+	edit insert 9
+	delta --plain
+	status 0
+	cmp src/f dst/f
+	[ "$basis" -gt $((8 * MiB)) ]
+	touch -d '2035-01-01' dst/f
+	edit insert 9
+	touch -d '2035-01-01' dst/f
+	delta --plain
+	status 1
+	[ -z "$basis" ]
+	stop_receiver
+}
+
+@test "a file of the same size and time that differs is compared closer" {
+	receive --plain --existing replace dst
+	edit writes 80
+	touch -r dst/f src/f
+	delta --plain
+	status 0
+	cmp src/f dst/f
+	[ "$wire" -lt $((3 * MiB)) ]
+	# and one that does not differ is left alone
+	before=$(stat -c %i dst/f)
+	delta --plain
+	status 0
+	is stat -c %i dst/f "$before"
+	[ "$wire" -lt 20000 ]
+	stop_receiver
+}
+
+@test "a basis that changes costs another transmission, never a wrong file [san]" {
+	receive --plain --existing replace dst
+	for change in ': >dst/f' 'truncate -s 30M dst/f' \
+		'head -c 60M /dev/urandom | dd of=dst/f conv=notrunc status=none' \
+		'rm dst/f' 'mv src/g dst/f'; do
+		cp /etc/passwd src/g
+		edit tar 60
+		# new content at the end, which keeps it at work
+		head -c 8M /dev/urandom >>src/f
+		start_send slow --plain -j 2 --limit-rate 4M src/f
+		await slow.events '"progress","bytes":[2-9][0-9]{7}'
+		eval "$change"
+		ended slow
+		[ "$code" = 0 ]
+		cmp src/f dst/f
+		hasnt slow.messages damaged
+		hasnt messages damaged
+		no_litter
+	done
+	stop_receiver
+}
+
+@test "a transfer that was interrupted goes on with what it has" {
+	receive --plain --existing replace dst
+	edit insert 40
+	head -c $((12 * MiB)) /dev/urandom >>src/f
+	cp dst/f old
+	start_send slow --plain --limit-rate 4M src/f
+	await slow.events '"progress","bytes":4[4-9][0-9]{6}'
+	kill -KILL "${pid[slow]}"
+	ended slow
+	await events '"summary".*"exit":6'
+	cmp dst/f old
+	delta --plain
+	status 0
+	cmp src/f dst/f
+	no_litter
+	[ "$wire" -lt $((12 * MiB)) ]
+	stop_receiver
+}
