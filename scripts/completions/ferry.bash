@@ -45,6 +45,7 @@ _ferry()
 	--exclude | --include) return ;;
 	--sandbox) words='auto require off' ;;
 	--progress) words='auto always never' ;;
+	--receivers) words=any ;;
 	-j | --streams) words='auto 1 2 4 8 16' ;;
 	-p | --port | -b | --bind | --limit-rate | --timeout | --name | --retry | --wait | --connect | --proxy | \
 		--max-sessions | --ssh | --remote-ferry | --max-size | --max-files | --allow | --chmod | \

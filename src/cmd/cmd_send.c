@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -55,6 +56,7 @@ struct send_options {
 	int null;         /* names in files_from end with a NUL */
 	struct filter *filter; /* NULL: none */
 	int listen;
+	unsigned receivers; /* UINT_MAX: any number */
 	int sandbox; /* enum sandbox_mode */
 };
 
@@ -124,6 +126,17 @@ static int set_streams(void *field, const char *value)
 	return 0;
 }
 
+static int set_receivers(void *field, const char *value)
+{
+	unsigned *receivers = field;
+	uint64_t n = UINT_MAX;
+
+	if (strcmp(value, "any") != 0 && num_parse(value, 1, 1000000, &n))
+		return ERR_RANGE;
+	*receivers = (unsigned)n;
+	return 0;
+}
+
 static int add_pattern(void *field, int is_exclude, const char *value)
 {
 	struct filter **filter = field;
@@ -181,6 +194,11 @@ static const struct option_row rows[] = {
 	  .off = OFF(listen),
 	  .help = "wait for ferry receive --connect, instead of connecting: "
 		  "there is no HOST" },
+	{ .name = "receivers", .arg = "N", .kind = OPTION_SET,
+	  .set = set_receivers, .off = OFF(receivers),
+	  .wants = "a number from 1 to 1000000 or any",
+	  .help = "with --listen: serve N receivers, one after the other "
+		  "(default 1), or any number until a signal" },
 	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]",
 	  .kind = OPTION_SET, .set = set_codec, .guess = guess_codec,
 	  .off = OFF(codec),
@@ -484,10 +502,12 @@ static int add_list(const struct operands *o, const struct send_options *opts,
 	if (*list_fd < 0)
 		return *list_fd;
 	/* a new session sends all directories again */
-	if (opts->common.retry_s && lseek(*list_fd, 0, SEEK_CUR) < 0)
+	if ((opts->common.retry_s || opts->receivers > 1) &&
+	    lseek(*list_fd, 0, SEEK_CUR) < 0)
 		return err_set(e, ERR_USAGE,
-			       "--retry needs a list that can be read again: "
-			       "write it to a regular file");
+			       "%s needs a list that can be read again: "
+			       "write it to a regular file",
+			       opts->common.retry_s ? "--retry" : "--receivers");
 	return scan_add_list(scan, o->list_dir, *list_fd,
 			     opts->null ? '\0' : '\n', e);
 }
@@ -681,6 +701,7 @@ static int run_reported(const struct send_options *opts,
 		.is_listening = opts->listen,
 		.allow = &opts->common.allow,
 		.wait_ms = opts->common.wait_s * 1000,
+		.receivers = opts->receivers,
 		.net = common_net(&opts->common),
 		.security = mode,
 		.digest = opts->digest,
@@ -713,7 +734,7 @@ static int run_reported(const struct send_options *opts,
 	report_cfg.is_sender = 1;
 	report_cfg.is_preview = opts->dry_run;
 	report_cfg.is_remote = o->carrier != NULL;
-	report_cfg.is_single = 1;
+	report_cfg.is_single = opts->receivers == 1;
 	report_cfg.has_stdin = o->has_stdin;
 	report_cfg.has_retry = opts->common.retry_s > 0;
 	report_cfg.connects = !opts->listen;
@@ -728,6 +749,27 @@ static int run_reported(const struct send_options *opts,
 	report_end(report, cfg.cancel_fd, rc, e);
 	report_free(report);
 	return rc;
+}
+
+/* Several receivers need what can be read and proved again. */
+static int check_receivers(const struct send_options *opts,
+			   const struct operands *o, enum security mode,
+			   struct err *e)
+{
+	if (!opts->listen)
+		return err_set(e, ERR_USAGE, "--receivers needs --listen");
+	if (mode == SECURITY_CODE)
+		return err_set(e, ERR_USAGE,
+			       "--receivers needs another security mode, such "
+			       "as --key FILE: a one-time code is valid for "
+			       "one receiver");
+	if (o->has_stdin || o->command)
+		return err_set(e, ERR_USAGE,
+			       "--receivers needs sources that can be read "
+			       "again: write %s to a file first",
+			       o->command ? "the output of the command" :
+					    "standard input");
+	return 0;
 }
 
 static int parse_rest(const struct send_options *opts, char **command,
@@ -758,6 +800,8 @@ static int parse_rest(const struct send_options *opts, char **command,
 		if (rc == 0 && !opts->dry_run)
 			rc = common_mode(&opts->common, &mode, e);
 	}
+	if (rc == 0 && opts->receivers > 1)
+		rc = check_receivers(opts, &o, mode, e);
 	if (rc == 0 && mode == SECURITY_CODE && asks)
 		rc = ask_check("ferry send", "PATH... HOST", e);
 	return rc ? rc : run_reported(opts, &o, mode, e);
@@ -775,6 +819,7 @@ static void init_options(struct send_options *opts)
 	memset(opts, 0, sizeof(*opts));
 	opts->digest = &digest_xxh3;
 	opts->symlinks = SCAN_KEEP;
+	opts->receivers = 1;
 	common_init(&opts->common);
 	codec_parse("none", &opts->codec);
 }

@@ -201,7 +201,8 @@ static void session_text(char text[EVENT_TEXT_MAX], const struct report *r,
 			 (unsigned long long)number, who, details);
 	else
 		snprintf(text, EVENT_TEXT_MAX, "connected to %s%s%s", who,
-			 r->sessions > 0 ? " again" : "", details);
+			 r->sessions > 0 && r->cfg.is_single ? " again" : "",
+			 details);
 }
 
 static void on_session(void *ctx, uint64_t number,
@@ -407,12 +408,16 @@ static void say_stopped(struct report *r, uint64_t number, const char *peer,
 					       r->cfg.has_retry));
 }
 
-/* address: the receiver's, escaped, for where it was not named. */
+/* address: the receiver's, escaped, for where it was not named; NULL: there was
+ * no session. */
 static void say_sent(struct report *r, const char *address,
-		     const struct session_summary *s)
+		     const struct session_summary *s, const struct err *e)
 {
 	char text[EVENT_TEXT_MAX], peer[EVENT_TEXT_SHOWN_MAX];
 
+	/* the caller prints the error of a single transfer */
+	if (s->code && address && !r->cfg.is_single && e->text[0])
+		outputs_say(r->out, e->text);
 	if (r->cfg.quiet || (r->cfg.is_remote && !r->cfg.verbose) ||
 	    (s->code && !s->files))
 		return;
@@ -420,7 +425,8 @@ static void say_sent(struct report *r, const char *address,
 		text_escape(peer, sizeof(peer), r->cfg.peer,
 			    strlen(r->cfg.peer));
 	else
-		snprintf(peer, sizeof(peer), "%s", address);
+		snprintf(peer, sizeof(peer), "%s",
+			 address ? address : "the receiver");
 	outputs_say(r->out, r->cfg.is_preview ?
 				    event_text_preview(text, s, peer) :
 				    event_text_sent(text, s, peer));
@@ -465,7 +471,7 @@ static void on_summary(void *ctx, uint64_t number,
 		say_repeats(r, find_repeats(r, number));
 	peer = take_peer(r, number);
 	if (r->cfg.is_sender)
-		say_sent(r, peer ? peer->text : "the receiver", s);
+		say_sent(r, peer ? peer->text : NULL, s, e);
 	else
 		say_received(r, number, peer ? peer->text : "?", s, e);
 	say_stopped(r, number, peer ? peer->text : "?", s);
@@ -539,8 +545,8 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 	int missing;
 
 	pthread_mutex_lock(&r->lock);
-	missing = r->cfg.is_single ? r->summaries == 0 :
-				     code != ERR_INTERRUPTED;
+	missing = r->cfg.is_single || r->cfg.is_sender ?
+			  r->summaries == 0 : code != ERR_INTERRUPTED;
 	outputs_draw_progress(r->out, "");
 	say_repeats(r, &r->repeats);
 	if (code && missing)

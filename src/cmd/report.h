@@ -20,7 +20,8 @@
 struct report_config {
 	int is_sender;
 	int is_preview; /* sender: files are listed on standard output */
-	int is_single;  /* one session, whose error the caller prints */
+	int is_single;  /* one session, or one receiver: the caller prints its
+			   error */
 	/* ferry remote: the user is at the other host and is told there what
 	 * the session tells.  Only warnings, and with is_sender files that failed,
 	 * are said, with the name of this host; with verbose, all. */

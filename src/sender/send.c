@@ -258,9 +258,86 @@ static void run_sessions(struct sender *s, struct err *e)
 	scanner_free(scanner);
 }
 
-/* The whole transfer.  Fills in summary but for its code. */
-static int transfer(struct sender *s, struct session_summary *summary,
-		    struct err *e)
+/* Whether the wait for a receiver ended without one. */
+static int nobody_came(struct sender *s, const struct err *e)
+{
+	return e->code &&
+	       send_session_stage(s->session) == SESSION_CONNECTING;
+}
+
+/* One transfer, to one receiver, and its summary; done: how many there were
+ * before. */
+static void transfer(struct sender *s, unsigned done,
+		     struct session_summary *summary, struct err *e)
+{
+	const struct session_events *ev = s->cfg->events;
+	const uint64_t began_ns = clock_ns();
+
+	run_sessions(s, e);
+	(void)outcome_sum_up(s->outcome, summary, e);
+	summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
+	summary->code = e->code;
+	if (ev->summary && !(done > 0 && nobody_came(s, e)))
+		ev->summary(ev->ctx, 1, summary, e);
+}
+
+static void free_parts(struct sender *s)
+{
+	outcome_free(s->outcome);
+	send_session_free(s->session);
+	queue_free(s->queue);
+	s->outcome = NULL;
+	s->session = NULL;
+	s->queue = NULL;
+}
+
+/* Prepare for another receiver. */
+static int prepare_another(struct sender *s, struct err *e)
+{
+	free_parts(s);
+	acceptor_restart(s->acceptor);
+	memset(&s->count, 0, sizeof(s->count));
+	memset(&s->peer, 0, sizeof(s->peer));
+	s->accept_by_ms = 0;
+	s->is_again = 0;
+	return prepare(s, e);
+}
+
+/* A transfer to each receiver.  summary becomes that of the last one, e the
+ * result of all. */
+static void transfers(struct sender *s, struct session_summary *summary,
+		      struct err *e)
+{
+	const unsigned receivers = s->cfg->is_listening ? s->cfg->receivers : 1;
+	unsigned done = 0, failed = 0;
+	struct err first;
+
+	for (;;) {
+		transfer(s, done, summary, e);
+		if (receivers == 1 || e->code == ERR_INTERRUPTED ||
+		    e->code == ERR_RESOURCE)
+			return;
+		if (nobody_came(s, e) && done == 0)
+			return;
+		if (nobody_came(s, e))
+			break;
+		done++;
+		if (e->code && failed++ == 0)
+			first = *e;
+		if (done == receivers)
+			break;
+		if (prepare_another(s, e))
+			return;
+	}
+	err_clear(e);
+	if (failed)
+		err_set(e, first.code,
+			"%u of %u receivers did not get everything (see above)",
+			failed, done);
+}
+
+/* All that comes before the first transfer. */
+static int begin(struct sender *s, struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
 	const struct session_events *ev = cfg->events;
@@ -272,7 +349,6 @@ static int transfer(struct sender *s, struct session_summary *summary,
 		.timeout_ms = cfg->timeout_ms,
 		.events = ev,
 	};
-	const uint64_t began_ns = clock_ns();
 	const char *why = NULL;
 	int rc;
 
@@ -296,11 +372,6 @@ static int transfer(struct sender *s, struct session_summary *summary,
 	/* No connection is accepted before the process is confined. */
 	if (rc == 0 && s->acceptor)
 		rc = acceptor_start(s->acceptor, e);
-	if (rc)
-		return rc;
-	run_sessions(s, e);
-	rc = outcome_sum_up(s->outcome, summary, e);
-	summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
 	return rc;
 }
 
@@ -319,17 +390,19 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	}
 	if (s)
 		s->cfg = cfg;
-	rc = s ? transfer(s, summary, e)
-	       : err_set(e, ERR_RESOURCE, "out of memory");
-	summary->code = rc;
-	if (ev->summary)
-		ev->summary(ev->ctx, 1, summary, e);
+	rc = s ? begin(s, e) : err_set(e, ERR_RESOURCE, "out of memory");
+	if (rc == 0) {
+		transfers(s, summary, e);
+		rc = e->code;
+	} else {
+		summary->code = rc;
+		if (ev->summary)
+			ev->summary(ev->ctx, 1, summary, e);
+	}
 	if (!s)
 		return rc;
 	acceptor_free(s->acceptor);
-	outcome_free(s->outcome);
-	send_session_free(s->session);
-	queue_free(s->queue);
+	free_parts(s);
 	rate_limit_release(&s->rate_limit);
 	free(s);
 	return rc;

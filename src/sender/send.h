@@ -43,6 +43,10 @@ struct send_config {
 	 * 0: for ever */
 	const struct cidr_list *allow;
 	uint64_t wait_ms;
+	/* with is_listening: how many receivers to serve, one after the other;
+	 * UINT_MAX: any number.  More than 1 only without a code and standard
+	 * input. */
+	unsigned receivers;
 	struct net_options net;
 	enum security security;
 	/* made for the role that is_listening gives; NULL with SECURITY_PLAIN;
@@ -91,12 +95,14 @@ struct send_config {
  *
  * A receiver that connects and is lost or refuses before its session begins
  * leaves a sender that listens waiting for another, except after it has used up
- * a one-time code.
+ * a one-time code.  With several receivers each has a transfer of its own, and a
+ * summary event; the result is the first that is not 0, and a number of any ends
+ * with ERR_INTERRUPTED, or with wait_ms.
  *
  * Returns 0 only when every file asked for was committed, or was there
  * unchanged; otherwise an enum err_code, with the reason in e.  Every file that
- * failed was reported by the file event.  In every case summary is filled in,
- * and the summary event was called with it once.
+ * failed was reported by the file event.  In every case summary is filled in
+ * for the last transfer, and the summary event was called with it once.
  */
 int send_run(const struct send_config *cfg, struct session_summary *summary,
 	     struct err *e);

@@ -295,3 +295,36 @@ arrived() {
 	[ "$code" = 0 ]
 	cmp src/f dst/f
 }
+
+@test "--receivers: several, one after the other, each with a transfer of its own" {
+	make_tree
+	mkdir dst2 dst3
+	ferry keygen key 2>/dev/null
+	send_listen --key key --receivers 3 src/t
+	fetch --key key --retry 9 dst
+	fetched 0
+	# one to which a file of it is a conflict
+	mkdir -p dst2/t/sub
+	echo other >dst2/t/sub/1
+	fetch --key key --retry 9 dst2
+	fetched 1
+	fetch --key key --retry 9 dst3
+	fetched 0
+	sender_ends 1
+	has sender "1 of 3 receivers did not get everything (see above)"
+	is grep -c '"event":"summary"' sent.events 3
+	same_tree src/t dst/t
+	same_tree src/t dst3/t
+	cmp src/t/large dst2/t/large
+	is cat dst2/t/sub/1 other
+	# any number, until nobody comes
+	rm -r dst/t dst3/t
+	send_listen --plain --receivers any --wait 2 src/t
+	fetch --plain --retry 9 dst
+	fetched 0
+	fetch --plain --retry 9 dst3
+	fetched 0
+	sender_ends 0
+	same_tree src/t dst3/t
+	check_events sent.events
+}

@@ -95,7 +95,7 @@ usage() {
 		compress checksum delta symlinks exclude include special one-file-system
 		growing ssh remote-ferry existing allow wait retry
 		proxy proxy-password-file"
-	send="streams name dry-run files-from listen stdin-from-command"
+	send="streams name dry-run files-from listen receivers stdin-from-command"
 	receive="accept once stdout sync max-sessions
 		max-size max-files connect exec chmod"
 	for command in send receive; do
@@ -194,6 +194,13 @@ usage() {
 	usage "--connect '[::1'" receive --plain --connect '[::1'
 	usage "two different ports: -p 5 and 'h:6'" \
 		receive --plain -p 5 --connect h:6
+	usage "--receivers needs --listen" send --plain --receivers 2 file h
+	usage "--receivers needs another security mode" \
+		send --listen --receivers any file
+	usage "--receivers needs sources that can be read again" \
+		send --plain --listen --receivers 2 -
+	usage "--receivers must be a number from 1 to 1000000 or any, not '0'" \
+		send --plain --listen --receivers 0 file
 	usage "--ssh needs a place that ssh reaches" \
 		send --plain --listen --ssh ssh file
 	# without a terminal the code cannot be asked for
