@@ -23,6 +23,7 @@
 #include "fs/mode_rules.h"
 #include "net/resolver.h"
 #include "auth/code.h"
+#include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "receiver/receive.h"
 #include "remote/client.h"
@@ -333,6 +334,11 @@ static int run_sessions(const struct receive_options *opts,
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
 		rc = cfg->exec ? 0 : e->code;
 	}
+	/* root needs no permissions */
+	if (rc == 0 && !opts->to_stdout && geteuid() != 0) {
+		cfg->opener = dir_opener_start(opts->dir, e);
+		rc = cfg->opener ? 0 : e->code;
+	}
 	if (rc == 0 && host)
 		rc = common_proxy(common, &opts->sender, &proxy, e);
 	if (proxy.kind)
@@ -365,6 +371,7 @@ static int run_sessions(const struct receive_options *opts,
 out:
 	client_free(client);
 	exec_helper_free(cfg->exec);
+	dir_opener_free(cfg->opener);
 	pake_free(cfg->pake);
 	tls_free(tls);
 	resolver_stop(cfg->net.resolver);

@@ -3,10 +3,20 @@
  */
 #include "fs/unlock.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { OWNER = 0700, GROUPS_MAX = 1024 };
+enum {
+	OWNER = 0700,
+	GROUPS_MAX = 1024,
+	/* Missing in the kernel headers of older systems; the same number on
+	 * every architecture. */
+	CALL_FCHMODAT2 = 452,
+};
 
 /* chmod() by a user who is not in the directory's group clears the set-gid bit,
  * which could not be restored. */
@@ -24,7 +34,22 @@ static int keeps_setgid(const struct stat *st)
 	return 0;
 }
 
-int unlock_dir(int fd, struct unlock *was)
+/* fchmod() does not take a descriptor with O_PATH. */
+static int chmod_path_fd(int fd, mode_t mode)
+{
+	char path[40];
+	long rc = syscall(CALL_FCHMODAT2, fd, "", mode, AT_EMPTY_PATH);
+
+	/* Before Linux 6.6, or where a filter does not know it. */
+	if (rc < 0 && (errno == ENOSYS || errno == EPERM)) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		rc = chmod(path, mode);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+static int unlock(int fd, int (*change)(int fd, mode_t mode),
+		  struct unlock *was)
 {
 	struct stat st;
 
@@ -38,7 +63,17 @@ int unlock_dir(int fd, struct unlock *was)
 	was->dev = (uint64_t)st.st_dev;
 	was->ino = (uint64_t)st.st_ino;
 	was->mode = st.st_mode & 07777;
-	return fchmod(fd, was->mode | OWNER) < 0 ? -1 : 1;
+	return change(fd, was->mode | OWNER) < 0 ? -1 : 1;
+}
+
+int unlock_dir(int fd, struct unlock *was)
+{
+	return unlock(fd, fchmod, was);
+}
+
+int unlock_closed_dir(int path_fd, struct unlock *was)
+{
+	return unlock(path_fd, chmod_path_fd, was);
 }
 
 int unlock_restore(int fd, const struct unlock *was)

@@ -54,7 +54,7 @@ struct record {
 /* The first pass sets the metadata of all directories, but leaves those that
  * are to be locked (without a permission for their owner) unlocked.  Then a
  * pass for each depth that has such directories, from the deepest up, locks
- * them; before it, those that were unlocked at that depth and below are locked
+ * them; before it, those that were unlocked below that depth are locked
  * again. */
 struct pass {
 	const struct dir_meta *d;
@@ -266,8 +266,10 @@ static int run_pass(struct dir_meta *d, struct pass *ps, struct err *e)
 {
 	int rc = 0;
 
+	/* Not those at the same depth: which of them get metadata is seen only
+	 * when they are opened. */
 	if (ps->depth > 0)
-		(void)restore(d, ps, (size_t)ps->depth);
+		(void)restore(d, ps, (size_t)ps->depth + 1);
 	ps->dirs = dirs_new(d->root_fd, 0, NULL, NULL);
 	if (!ps->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");

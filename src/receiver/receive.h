@@ -21,6 +21,7 @@
 
 struct asked;
 struct carrier;
+struct dir_opener;
 struct exec_helper;
 struct mode_rules;
 
@@ -60,6 +61,7 @@ struct receive_config {
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
 	struct exec_helper *exec; /* --exec, or NULL; borrowed */
+	struct dir_opener *opener; /* for dir; NULL: none is needed; borrowed */
 	/* FERRY_EXIT for an enum err_code; NULL: err_exit_status() */
 	int (*exit_status)(int code);
 	int cancel_fd; /* readable once the user stops the receiver; -1: none */

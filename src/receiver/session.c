@@ -145,7 +145,8 @@ static int make_parts(struct recv_session *s)
 	t->flusher = flusher_new(t);
 	sc.results = t->results;
 	if (!cfg->to_stdout) {
-		t->unlocked = cc.unlocked = sc.unlocked = unlocked_new();
+		t->unlocked = cc.unlocked = sc.unlocked = 
+			unlocked_new(cfg->opener);
 		if (!t->unlocked)
 			return -1;
 		t->made = sc.made = made_new(setup->root_fd, made_tag(s),

@@ -12,6 +12,7 @@
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "fs/unlock.h"
+#include "receiver/dir_opener.h"
 
 enum {
 	/* Of paths and what is kept with each. */
@@ -26,18 +27,21 @@ struct opened {
 };
 
 struct unlocked {
+	struct dir_opener *opener; /* set once; borrowed, or NULL */
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	void *tree; /* of struct opened */
 	size_t count, bytes;
 };
 
-struct unlocked *unlocked_new(void)
+struct unlocked *unlocked_new(struct dir_opener *opener)
 {
 	struct unlocked *u = calloc(1, sizeof(*u));
 
-	if (u)
-		pthread_mutex_init(&u->lock, NULL);
+	if (!u)
+		return NULL;
+	u->opener = opener;
+	pthread_mutex_init(&u->lock, NULL);
 	return u;
 }
 
@@ -86,7 +90,8 @@ static int unlock_and_note(struct unlocked *u, int fd, struct opened *en)
 		free(en);
 		return -1;
 	}
-	rc = unlock_dir(fd, &en->was);
+	rc = fd >= 0 ? unlock_dir(fd, &en->was) :
+		       dir_opener_unlock(u->opener, en->path, en->len, &en->was);
 	if (*found != en) {
 		/* It was locked again meanwhile, by another process. */
 		if (rc > 0)
@@ -107,7 +112,7 @@ int unlocked_open(struct unlocked *u, int fd, const char *path, size_t len)
 	struct opened *en;
 	int rc;
 
-	if (!u || fd < 0 || len == 0)
+	if (!u || (fd < 0 && !u->opener) || len == 0)
 		return 0;
 	en = opened_new(path, len);
 	if (!en)

@@ -15,10 +15,13 @@
 
 #include <stddef.h>
 
+struct dir_opener;
 struct dirs;
 struct unlocked;
 
-struct unlocked *unlocked_new(void); /* NULL when out of memory */
+/* opener is borrowed; NULL: what cannot be opened stays locked.  NULL when out of
+ * memory. */
+struct unlocked *unlocked_new(struct dir_opener *opener);
 void unlocked_free(struct unlocked *u); /* restores nothing; NULL is allowed */
 
 /*

@@ -19,7 +19,7 @@ setup() {
 teardown() { remove_dir; }
 
 # receive_as_user OPTION... - as receive, by a user whom modes keep out
-receive_as_user() { FERRY_WRAP=$user receive --plain "$@" dst; }
+receive_as_user() { FERRY_WRAP=$user receive --plain --chmod keep "$@" dst; }
 
 modes() { (cd "$1" && find . -type d -printf '%p %m\n' | sort | xargs); }
 
@@ -85,11 +85,30 @@ arrives_again() {
 		for mode in 444 600 477; do arrives_again $mode; done
 }
 
+@test "files are added to directories that their owner may not read or search [san]" {
+	[ "$(id -u)" = 0 ] || skip "needs root, who can send such directories"
+	for mode in 0 333 100 200 077; do arrives_again $mode; done
+	# also without the sandbox, and by several streams
+	rm -rf src/t dst/t
+	make_tree 0
+	receive_as_user --sandbox off
+	send --plain -j 4 src/t
+	status 0
+	add_to_tree 0
+	send --plain -j 4 src/t
+	status 0
+	stop_receiver
+	is modes dst/t "$(modes src/t)"
+	contents_same
+}
+
 @test "a session that fails locks the directories again [san]" {
 	make_tree 555
 	receive_as_user
 	send --plain src/t
 	status 0
+	stop_receiver
+	receive_as_user
 	add_to_tree 555
 	chmod u+w src/t/sub/deep
 	head -c 30000000 /dev/urandom >src/t/sub/deep/big
@@ -111,7 +130,7 @@ arrives_again() {
 	receive_as_user
 	send --plain src/t
 	status 0
-	is modes dst/t "$(modes src/t)"
+	is stat -c %a dst dst/t dst/t/sub dst/t/sub/deep $'755\n555\n555\n555'
 	contents_same
 	no_litter
 }
