@@ -102,6 +102,7 @@ static void *send_main(void *arg)
 	struct side_of *s = arg;
 	struct send_config cfg = {
 		.is_listening = s->role == NET_LISTENS,
+		.receivers = 1,
 		.allow = &anywhere,
 		.dest = { .host = "127.0.0.1", .port = s->port },
 		.net = loopback_options(),
