@@ -21,17 +21,20 @@
 #include "auth/hkdf.h"
 
 #define KEY_PREFIX "ferry-key-1:"
+#define IDENTITY_PREFIX "ferry/2 "
 
 /*
  * HKDF labels: protocol version, role, purpose.  The role is that of the TLS
  * client, which the labels call "sender" (key.h).
  */
 static const char psk_label[] = "ferry/1 sender psk";
-static const char id_label[] = "ferry/1 sender key id";
+static const char id_label[] = "ferry/2 sender identity key";
+static const char tag_label[] = "ferry/2 identity ";
 /* Of both roles. */
 static const char name_label[] = "ferry/1 key name";
 
 enum {
+	TAG_BYTES = 16, /* of an identity */
 	HEX_DIGITS = 2 * KEY_BYTES,
 	PREFIX_LEN = sizeof(KEY_PREFIX) - 1,
 	/* with CR and newline */
@@ -259,32 +262,56 @@ int key_generate(const char *path, struct err *e)
 	return rc;
 }
 
-int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES], char *identity,
-		   size_t identity_size, struct err *e)
+int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
+		   uint8_t id_key[KEY_BYTES], struct err *e)
 {
-	uint8_t id[KEY_ID_BYTES];
-	char hex[2 * KEY_ID_BYTES + 1];
 	OSSL_LIB_CTX *libctx = hkdf_context();
-	int rc = 0, n;
+	int rc = 0;
 
 	if (!libctx ||
 	    hkdf_derive(libctx, k->secret, KEY_BYTES, psk_label, psk,
 			KEY_BYTES) < 0 ||
-	    hkdf_derive(libctx, k->secret, KEY_BYTES, id_label, id,
-			sizeof(id)) < 0) {
+	    hkdf_derive(libctx, k->secret, KEY_BYTES, id_label, id_key,
+			KEY_BYTES) < 0) {
 		rc = err_set(e, ERR_RESOURCE, "cannot derive the TLS key");
-		goto out;
-	}
-	hex_encode(hex, id, sizeof(id));
-	n = snprintf(identity, identity_size, "ferry/1 sender %s", hex);
-	if (n < 0 || (size_t)n >= identity_size)
-		rc = err_set(e, ERR_INTERNAL,
-			     "the buffer for a key's identity is too small");
-out:
-	if (rc < 0)
 		OPENSSL_cleanse(psk, KEY_BYTES);
+		OPENSSL_cleanse(id_key, KEY_BYTES);
+	}
 	OSSL_LIB_CTX_free(libctx);
 	return rc;
+}
+
+int key_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
+		 const uint8_t nonce[KEY_NONCE], char identity[KEY_IDENTITY_MAX])
+{
+	char hex[2 * KEY_NONCE + 1], tag_hex[2 * TAG_BYTES + 1];
+	char info[HKDF_INFO_MAX];
+	uint8_t tag[TAG_BYTES];
+
+	hex_encode(hex, nonce, KEY_NONCE);
+	snprintf(info, sizeof(info), "%s%s", tag_label, hex);
+	if (hkdf_derive(libctx, id_key, KEY_BYTES, info, tag, sizeof(tag)) < 0)
+		return -1;
+	hex_encode(tag_hex, tag, sizeof(tag));
+	snprintf(identity, KEY_IDENTITY_MAX, "%s%s %s", IDENTITY_PREFIX, hex,
+		 tag_hex);
+	return 0;
+}
+
+int key_is_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
+		    const uint8_t *identity, size_t n)
+{
+	char hex[2 * KEY_NONCE + 1], right[KEY_IDENTITY_MAX];
+	const size_t prefix = sizeof(IDENTITY_PREFIX) - 1;
+	uint8_t nonce[KEY_NONCE];
+
+	if (n < prefix + 2 * KEY_NONCE)
+		return 0;
+	memcpy(hex, identity + prefix, 2 * KEY_NONCE);
+	hex[2 * KEY_NONCE] = '\0';
+	return hex_decode(nonce, KEY_NONCE, hex) == 0 &&
+	       key_identity(libctx, id_key, nonce, right) == 0 &&
+	       n == strlen(right) && CRYPTO_memcmp(identity, right, n) == 0;
 }
 
 int key_name(const struct key *k, char name[KEY_NAME_MAX], struct err *e)

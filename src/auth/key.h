@@ -13,9 +13,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <openssl/types.h>
+
 #include "base/err.h"
 
-enum { KEY_BYTES = 32, KEY_ID_BYTES = 8, KEY_NAME_MAX = 24 };
+enum {
+	KEY_BYTES = 32,
+	KEY_ID_BYTES = 8,
+	KEY_NAME_MAX = 24,
+	KEY_NONCE = 16,
+	KEY_IDENTITY_MAX = 80,
+};
 
 struct key {
 	uint8_t secret[KEY_BYTES];
@@ -56,17 +64,29 @@ int key_load(struct key *k, const char *path, struct err *e);
 int key_generate(const char *path, struct err *e);
 
 /*
- * Derive the PSK and the identity for TLS from the key, by HKDF-SHA256 (RFC
- * 5869) with distinct labels, so that neither reveals anything about the key or
- * the other.  The labels contain the protocol version and the role of the TLS
- * client, which sends the identity.  That is the side that connects; the labels
- * call it "sender", since only a sender could connect when they were chosen.
- * identity (identity_size bytes) gets "ferry/1 sender " and the key's id in
- * hex, terminated.  Returns 0, and the caller wipes psk; ERR_RESOURCE;
- * ERR_INTERNAL when identity is too small.  After a failure psk is zeroes.
+ * Derive the PSK for TLS from the key, and the key of its identities, by
+ * HKDF-SHA256 (RFC 5869) with distinct labels, so that neither reveals anything
+ * about the key or the other.  The labels contain the role of the TLS client,
+ * which sends the identity.  That is the side that connects; the labels call it
+ * "sender", since only a sender could connect when they were chosen.  Returns 0,
+ * and the caller wipes both; ERR_RESOURCE, and both are zeroes.
  */
 int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
-		   char *identity, size_t identity_size, struct err *e);
+		   uint8_t id_key[KEY_BYTES], struct err *e);
+
+/*
+ * The identity of the PSK in a connection with this nonce, as terminated text.
+ * It stands in the ClientHello in clear, and differs from connection to
+ * connection, so that who does not have the key cannot tell that two are with
+ * the same key.  Returns 0; -1 where OpenSSL fails.
+ */
+int key_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
+		 const uint8_t nonce[KEY_NONCE], char identity[KEY_IDENTITY_MAX]);
+
+/* Whether n bytes are an identity of this key.  In constant time but for their
+ * form. */
+int key_is_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
+		    const uint8_t *identity, size_t n);
 
 /*
  * What the key is called in messages and events: "key:" and 16 hex digits,

@@ -27,7 +27,7 @@
 #include "auth/tls_priv.h"
 
 #define PIN_PREFIX "sha256:"
-/* The PSK identity with one-time codes; key_derive_psk() makes those of shared
+/* The PSK identity with one-time codes; key_identity() makes those of shared
  * keys.  It says "sender" because only a sender could connect when it was
  * chosen. */
 #define CODE_IDENTITY "ferry/1 sender code"
@@ -204,8 +204,7 @@ out:
 
 /* ------------------------------------------------------- pre-shared key */
 
-/* OpenSSL represents an external PSK as a session to resume. */
-static SSL_SESSION *psk_session(SSL *ssl, const uint8_t *psk)
+SSL_SESSION *tls_psk_session(SSL *ssl, const uint8_t psk[KEY_BYTES])
 {
 	static const unsigned char aes_128_gcm_sha256[] = { 0x13, 0x01 };
 	const SSL_CIPHER *suite = SSL_CIPHER_find(ssl, aes_128_gcm_sha256);
@@ -219,28 +218,26 @@ static SSL_SESSION *psk_session(SSL *ssl, const uint8_t *psk)
 	return NULL;
 }
 
+int tls_identity(const struct tls *t, const uint8_t nonce[KEY_NONCE],
+		 char identity[KEY_IDENTITY_MAX])
+{
+	if (t->mode == SECURITY_PSK)
+		return key_identity(t->libctx, t->id_key, nonce, identity);
+	snprintf(identity, KEY_IDENTITY_MAX, "%s", CODE_IDENTITY);
+	return 0;
+}
+
 static const struct tls *tls_of(SSL *ssl)
 {
 	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
 }
 
-/* The client offers its PSK. */
-static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
-		      size_t *id_len, SSL_SESSION **session)
+static int is_identity(const struct tls *t, const uint8_t *id, size_t n)
 {
-	const struct tls *t = tls_of(ssl);
-
-	*session = NULL;
-	/* md is set if the server has chosen a suite (HelloRetryRequest).  With
-	 * another hash no PSK is offered, and the handshake fails. */
-	if (md && !EVP_MD_is_a(md, "SHA256"))
-		return 1;
-	if (!t->has_psk)
-		return 0;
-	*session = psk_session(ssl, t->psk);
-	*id = (const unsigned char *)t->identity;
-	*id_len = strlen(t->identity);
-	return *session != NULL;
+	if (t->mode == SECURITY_PSK)
+		return key_is_identity(t->libctx, t->id_key, id, n);
+	return n == sizeof(CODE_IDENTITY) - 1 &&
+	       memcmp(id, CODE_IDENTITY, n) == 0;
 }
 
 /* The server looks up the PSK of the identity that the client sent. */
@@ -248,10 +245,9 @@ static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
 		       SSL_SESSION **session)
 {
 	const struct tls *t = tls_of(ssl);
-	int known = t->has_psk && id_len == strlen(t->identity) &&
-		    CRYPTO_memcmp(id, t->identity, id_len) == 0;
+	const int known = t->has_psk && is_identity(t, id, id_len);
 
-	*session = psk_session(ssl, known ? t->psk : t->decoy);
+	*session = tls_psk_session(ssl, known ? t->psk : t->decoy);
 	return *session != NULL;
 }
 
@@ -270,9 +266,7 @@ static int setup_any_psk(struct tls *t, struct err *e)
 	    SSL_CTX_set_ciphersuites(t->ctx, PSK_SUITES) != 1)
 		return err_set(e, ERR_RESOURCE, "cannot set up TLS");
 	SSL_CTX_set_cert_verify_callback(t->ctx, on_refuse_cert, NULL);
-	if (t->role == NET_CONNECTS)
-		SSL_CTX_set_psk_use_session_callback(t->ctx, on_use_psk);
-	else
+	if (t->role == NET_LISTENS)
 		SSL_CTX_set_psk_find_session_callback(t->ctx, on_find_psk);
 	return 0;
 }
@@ -286,8 +280,7 @@ static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 		return err_set(e, ERR_USAGE, "missing key file (--key)");
 	rc = key_load(&k, cfg->key_file, e);
 	if (rc == 0)
-		rc = key_derive_psk(&k, t->psk, t->identity,
-				    sizeof(t->identity), e);
+		rc = key_derive_psk(&k, t->psk, t->id_key, e);
 	if (rc == 0)
 		rc = key_name(&k, t->name, e);
 	key_wipe(&k);
@@ -552,7 +545,6 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 	case SECURITY_PIN:
 		return setup_pin(t, cfg, e);
 	case SECURITY_CODE:
-		memcpy(t->identity, CODE_IDENTITY, sizeof(CODE_IDENTITY));
 		snprintf(t->name, sizeof(t->name), "code");
 		return setup_any_psk(t, e);
 	case SECURITY_NONE:

@@ -57,6 +57,7 @@ struct tls_conn {
 	int not_tls;     /* the first bytes are not a TLS record */
 	uint8_t first[MODE_ALERT]; /* those bytes, first_len of them */
 	size_t first_len;
+	char identity[KEY_IDENTITY_MAX]; /* that a client sends with its PSK */
 	char cert_error[512]; /* why the certificate was rejected, or "" */
 	int peer_alert;  /* the fatal alert received, or NO_ALERT */
 	size_t handshake_in;   /* bytes of input during the handshake */
@@ -686,6 +687,30 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
 	return is_good;
 }
 
+/* The client offers its PSK: once, and again after a HelloRetryRequest.  The
+ * nonce of its identity is from the ClientHello's own, so that both times it is
+ * the same. */
+static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
+		      size_t *id_len, SSL_SESSION **session)
+{
+	struct tls_conn *c = SSL_get_app_data(ssl);
+	uint8_t nonce[KEY_NONCE];
+
+	*session = NULL;
+	/* md is set if the server has chosen a suite (HelloRetryRequest).  With
+	 * another hash no PSK is offered, and the handshake fails. */
+	if (md && !EVP_MD_is_a(md, "SHA256"))
+		return 1;
+	if (!c->t->has_psk ||
+	    SSL_get_client_random(ssl, nonce, sizeof(nonce)) != sizeof(nonce) ||
+	    tls_identity(c->t, nonce, c->identity) < 0)
+		return 0;
+	*session = tls_psk_session(ssl, c->t->psk);
+	*id = (const unsigned char *)c->identity;
+	*id_len = strlen(c->identity);
+	return *session != NULL;
+}
+
 static struct transport *conn_new(const struct tls *t)
 {
 	struct tls_conn *c = calloc(1, sizeof(*c));
@@ -704,6 +729,8 @@ static struct transport *conn_new(const struct tls *t)
 	SSL_set_verify(c->ssl, SSL_get_verify_mode(c->ssl), on_verify);
 	if (tls_uses_psk(t))
 		SSL_certs_clear(c->ssl);
+	if (tls_uses_psk(t) && t->role == NET_CONNECTS)
+		SSL_set_psk_use_session_callback(c->ssl, on_use_psk);
 	if (t->role == NET_CONNECTS)
 		SSL_set_connect_state(c->ssl);
 	else

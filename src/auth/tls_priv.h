@@ -14,7 +14,7 @@
 #include "auth/tls.h"
 #include "net/addr.h"
 
-enum { TLS_PIN_BYTES = 32, TLS_IDENTITY_MAX = 64 };
+enum { TLS_PIN_BYTES = 32 };
 
 /* Set once by tls_new() (with CODE also by tls_set_psk()), then only read. */
 struct tls {
@@ -25,7 +25,7 @@ struct tls {
 	OSSL_LIB_CTX *libctx;
 	SSL_CTX *ctx;
 	/* PSK, CODE */
-	char identity[TLS_IDENTITY_MAX];
+	uint8_t id_key[KEY_BYTES]; /* PSK: see key_identity() */
 	char name[KEY_NAME_MAX]; /* key_name(), or "code" */
 	int has_psk;
 	uint8_t psk[KEY_BYTES];
@@ -56,6 +56,14 @@ void tls_leave_thread(const struct tls *t);
  * (key.h); zeroes when memory ran out. */
 void tls_peer_hash(const struct tls *t, X509 *cert,
 		   uint8_t hash[TLS_PIN_BYTES]);
+
+/* OpenSSL represents an external PSK as a session to resume.  NULL when out of
+ * memory. */
+SSL_SESSION *tls_psk_session(SSL *ssl, const uint8_t psk[KEY_BYTES]);
+
+/* The identity that a client sends in a connection with this nonce; 0 or -1. */
+int tls_identity(const struct tls *t, const uint8_t nonce[KEY_NONCE],
+		 char identity[KEY_IDENTITY_MAX]);
 
 /* Whether the certificate's public key is a pinned one. */
 int tls_pin_matches(const struct tls *t, X509 *cert);

@@ -22,10 +22,11 @@ refused() {
 	rm dst/MARKER-name
 }
 
-# derive BYTES INFO - from the key in the file key, as ferry-protocol(7) says.
+# derive BYTES INFO [KEY] - from the key in the file key, or in hex, as
+# ferry-protocol(7) says.
 derive() {
 	openssl kdf -keylen "$1" -kdfopt digest:SHA256 \
-		-kdfopt "hexkey:$(sed 's/^ferry-key-1://' key)" \
+		-kdfopt "hexkey:${3:-$(sed 's/^ferry-key-1://' key)}" \
 		-kdfopt "info:$2" HKDF | tr -d ':\n' | tr A-F a-f
 }
 
@@ -125,6 +126,26 @@ for line in open(sys.argv[1], encoding="utf-8"):
 	identified "$id" "$id"
 }
 
+@test "two connections with one key cannot be told to be with the same key" {
+	ferry keygen key 2>/dev/null
+	for run in one two; do
+		receive --key key --once dst
+		forward record $run
+		send --key key -j 2 src
+		status 0
+		stop_forward
+		wait_receiver
+		rm -r dst/src
+		grep -ao 'ferry/2 [0-9a-f]* [0-9a-f]*' $run.sent >$run.ids
+		[ "$(tr ' ' '\n' <$run.ids | sort -u | wc -l)" -ge 3 ]
+	done
+	is grep -c . <(tr ' ' '\n' <one.ids | grep -v ferry | sort -u) \
+		$(($(wc -l <one.ids) * 2))
+	is comm -12 <(tr ' ' '\n' <one.ids | grep -v ferry | sort) \
+		<(tr ' ' '\n' <two.ids | grep -v ferry | sort) ""
+	hasnt one.sent 'ferry/1 sender'
+}
+
 @test "openssl s_client gets no session without the key" {
 	ferry keygen key 2>/dev/null
 	make_certs
@@ -139,7 +160,9 @@ for line in open(sys.argv[1], encoding="utf-8"):
 	done
 	# the right identity with a wrong key is refused; with the right key,
 	# derived as the manual says, the handshake succeeds
-	identity="ferry/1 sender $(derive 8 "ferry/1 sender key id")"
+	nonce=$(head -c 16 /dev/urandom | od -An -tx1 -v | tr -d ' \n')
+	identity="ferry/2 $nonce $(derive 16 "ferry/2 identity $nonce" \
+		"$(derive 32 "ferry/2 sender identity key")")"
 	right_psk=$(derive 32 "ferry/1 sender psk")
 	for psk in "${right_psk/[0-7]/8}" "$right_psk"; do
 		timeout "$(limit 15)" openssl s_client -connect "127.0.0.1:$port" \

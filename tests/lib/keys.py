@@ -1,9 +1,11 @@
 """Key files, and the keys that ferry-protocol(7) derives from them."""
 import hmac
+import os
 import re
 
 PSK_LABEL = b"ferry/1 sender psk"
-ID_LABEL = b"ferry/1 sender key id"
+ID_LABEL = b"ferry/2 sender identity key"
+TAG_LABEL = b"ferry/2 identity "
 
 
 def hkdf_expand(secret, info, size):
@@ -29,5 +31,7 @@ class Key:
                                     f.read())[1]
         self.secret = bytes.fromhex(self.hex)
         self.psk = hkdf(self.secret, PSK_LABEL, 32)
-        self.identity = b"ferry/1 sender " + hkdf(
-            self.secret, ID_LABEL, 8).hex().encode()
+        # any nonce will do
+        nonce = os.urandom(16).hex().encode()
+        tag = hkdf(hkdf(self.secret, ID_LABEL, 32), TAG_LABEL + nonce, 16)
+        self.identity = b"ferry/2 " + nonce + b" " + tag.hex().encode()

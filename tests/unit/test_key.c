@@ -21,7 +21,13 @@
 
 #include <cmocka.h>
 
+#include <openssl/crypto.h>
+
 #include "net_fixture.h"
+
+#include "auth/hkdf.h"
+#include "auth/key.h"
+#include "base/num.h"
 
 #define DIGITS                                                                 \
 	"00112233445566778899aabbccddeeff0123456789abcdef0123456789abcdef"
@@ -305,25 +311,49 @@ static void the_tests_hkdf_fits_the_rfc(void **state)
 
 static void psk_and_identity_are_derived(void **state)
 {
-	uint8_t psk[KEY_BYTES], want[32], id[32];
-	char identity[64], text[64];
+	static const uint8_t nonce[KEY_NONCE] = { 1, 2, 3 }, other[KEY_NONCE];
+	uint8_t psk[KEY_BYTES], id_key[KEY_BYTES], want[KEY_BYTES], tag[16];
+	char identity[KEY_IDENTITY_MAX], second[KEY_IDENTITY_MAX];
+	char hex[2 * sizeof(tag) + 1], text[KEY_IDENTITY_MAX];
+	OSSL_LIB_CTX *libctx = hkdf_context();
 	struct err e = { 0 };
 	struct key k;
+	size_t n;
 
 	(void)state;
 	memcpy(k.secret, secret, sizeof(secret));
-	assert_int_equal(
-		key_derive_psk(&k, psk, identity, sizeof(identity), &e), 0);
+	assert_int_equal(key_derive_psk(&k, psk, id_key, &e), 0);
 	hkdf(want, secret, sizeof(secret), "ferry/1 sender psk");
 	assert_memory_equal(psk, want, sizeof(want));
-	hkdf(id, secret, sizeof(secret), "ferry/1 sender key id");
+	hkdf(want, secret, sizeof(secret), "ferry/2 sender identity key");
+	assert_memory_equal(id_key, want, sizeof(want));
+	assert_int_equal(key_identity(libctx, id_key, nonce, identity), 0);
+	assert_int_equal(hkdf_derive(libctx, id_key, sizeof(id_key),
+				     "ferry/2 identity "
+				     "01020300000000000000000000000000",
+				     tag, sizeof(tag)),
+			 0);
+	hex_encode(hex, tag, sizeof(tag));
 	snprintf(text, sizeof(text),
-		 "ferry/1 sender %02x%02x%02x%02x%02x%02x%02x%02x", id[0],
-		 id[1], id[2], id[3], id[4], id[5], id[6], id[7]);
+		 "ferry/2 01020300000000000000000000000000 %s", hex);
 	assert_string_equal(identity, text);
-	/* Too small a place is told, not cut. */
-	assert_int_equal(key_derive_psk(&k, psk, identity, strlen(text), &e),
-			 ERR_INTERNAL);
+	/* Another connection has nothing in common with it. */
+	assert_int_equal(key_identity(libctx, id_key, other, second), 0);
+	n = strlen(identity);
+	assert_memory_not_equal(identity + n - 32, second + n - 32, 32);
+	assert_true(key_is_identity(libctx, id_key, (uint8_t *)identity, n));
+	assert_true(key_is_identity(libctx, id_key, (uint8_t *)second, n));
+	/* Cut, changed, of another key. */
+	for (size_t i = 0; i < n; i++) {
+		memcpy(text, identity, n + 1);
+		assert_false(key_is_identity(libctx, id_key, (uint8_t *)text,
+					     i));
+		text[i] ^= 1;
+		assert_false(key_is_identity(libctx, id_key, (uint8_t *)text,
+					     n));
+	}
+	assert_false(key_is_identity(libctx, psk, (uint8_t *)identity, n));
+	OSSL_LIB_CTX_free(libctx);
 }
 
 int main(void)

@@ -546,7 +546,7 @@ struct raw {
 	SSL_CTX *ctx;
 	int is_server;
 	/* PSK, where identity is set */
-	char identity[64];
+	char identity[KEY_IDENTITY_MAX];
 	uint8_t psk[KEY_BYTES];
 	int sha384;
 	/* read until the end? */
@@ -634,13 +634,14 @@ static void raw_set_cert(struct raw *r, struct world *w, const char *name)
 /* The real identity and key of a key file, for a peer who knows them. */
 static void raw_set_psk(struct raw *r, struct world *w, const char *name)
 {
+	static const uint8_t nonce[KEY_NONCE] = { 7 };
+	uint8_t id_key[KEY_BYTES];
 	struct err e = { 0 };
 	struct key k;
 
 	assert_int_equal(key_load(&k, place_path(w->place, name), &e), 0);
-	assert_int_equal(key_derive_psk(&k, r->psk, r->identity,
-					sizeof(r->identity), &e),
-			 0);
+	assert_int_equal(key_derive_psk(&k, r->psk, id_key, &e), 0);
+	assert_int_equal(key_identity(NULL, id_key, nonce, r->identity), 0);
 	if (r->is_server)
 		SSL_CTX_set_psk_find_session_callback(r->ctx, raw_find_psk);
 	else
