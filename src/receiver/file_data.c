@@ -185,6 +185,8 @@ int file_data_chunk(struct worker *w, size_t len, struct err *e)
 	switch (file_table_place(t->files, f, &m, t->stdout_fd >= 0)) {
 	case CHUNK_WANTED:
 		rc = take_chunk(w, f, &m, payload, e);
+		if (rc == 0)
+			atomic_fetch_add(&t->content_bytes, m.raw_len);
 		break;
 	case CHUNK_HERE:
 		rc = input_skip(w->input, payload, e);

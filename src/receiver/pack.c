@@ -441,6 +441,8 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 		report_item(t, it, &v);
 		return 0;
 	}
+	if (is_file)
+		atomic_fetch_add(&t->content_bytes, bytes);
 	if (is_file && t->stdout_fd >= 0)
 		return take_to_stdout(pk->w, it, e);
 	if (t->stdout_fd >= 0)

@@ -28,6 +28,7 @@
 
 enum {
 	STOP_CHECK_MS = 100,
+	PROGRESS_MS = 100,
 	/* How long streams have to tell their senders that the receiver ends:
 	 * a tick until they notice, and time to send. */
 	STOP_TELL_MS = 2000,
@@ -246,6 +247,9 @@ static int accept_loop(struct receiver *r, struct err *e)
 		  .events = POLLIN },
 		{ .fd = r->listener.fd, .events = POLLIN },
 	};
+	/* The user of a receiver that fetches is at this side. */
+	const int shows = cfg->asked && cfg->events->progress;
+	struct session_progress progress;
 	int pause = 0, left_ms, due_ms; /* pause: accept nothing for this many ms */
 
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
@@ -256,6 +260,8 @@ static int accept_loop(struct receiver *r, struct err *e)
 		due_ms = refusals_tick(&r->setup.refusals);
 		if (due_ms >= 0 && (left_ms < 0 || due_ms < left_ms))
 			left_ms = due_ms;
+		if (shows && (left_ms < 0 || left_ms > PROGRESS_MS))
+			left_ms = PROGRESS_MS;
 		/* During a pause the listener, which is the last, is left out:
 		 * it would be readable all the time. */
 		n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
@@ -272,6 +278,8 @@ static int accept_loop(struct receiver *r, struct err *e)
 			fds[2].fd = -1;
 		if (pause || (n > 0 && fds[3].revents))
 			pause = listener_accept(&r->listener);
+		if (shows && sessions_progress(r->sessions, &progress))
+			cfg->events->progress(cfg->events->ctx, &progress);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "receiver/exec_events.h"
+#include "receiver/results.h"
 #include "receiver/session.h"
 #include "receiver/setup.h"
 #include "session/totals.h"
@@ -337,6 +338,26 @@ unsigned sessions_count(struct sessions *ss, int *has_begun)
 	*has_begun = ss->last_number > 0;
 	pthread_mutex_unlock(&ss->lock);
 	return count;
+}
+
+int sessions_progress(struct sessions *ss, struct session_progress *p)
+{
+	struct totals t;
+	int has;
+
+	memset(p, 0, sizeof(*p));
+	pthread_mutex_lock(&ss->lock);
+	has = ss->list != NULL;
+	if (has) {
+		results_get_totals(ss->list->transfer.results, &t);
+		p->bytes = atomic_load(&ss->list->transfer.content_bytes);
+		p->files = t.committed + t.unchanged + t.skipped +
+			   totals_failed_count(&t);
+	}
+	pthread_mutex_unlock(&ss->lock);
+	p->total_bytes = p->bytes;
+	p->total_files = p->files;
+	return has;
 }
 
 void sessions_get_result(struct sessions *ss, struct err *e)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 struct recv_session;
+struct session_progress;
 struct recv_setup;
 struct sessions;
 struct stream;
@@ -76,6 +77,10 @@ int sessions_have_ended(struct sessions *ss, int *left_ms);
 /* How many sessions there are now, a lost one that may be gone on with included;
  * *has_begun: whether there was one ever. */
 unsigned sessions_count(struct sessions *ss, int *has_begun);
+
+/* How far the sender is, as far as this side knows: what has come.  The totals are
+ * what is known so far.  Returns 0 where there is no session, else 1. */
+int sessions_progress(struct sessions *ss, struct session_progress *p);
 
 /* The result, when they have ended. */
 void sessions_get_result(struct sessions *ss, struct err *e);

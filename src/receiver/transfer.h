@@ -82,6 +82,7 @@ struct transfer {
 	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
+	atomic_uint_fast64_t content_bytes; /* that came, for progress */
 };
 
 /* Raise max_id to an id that came. */

@@ -83,7 +83,8 @@ struct session_events {
 	/* A session began.  number counts sessions of this process from 1. */
 	void (*session)(void *ctx, uint64_t number,
 			const struct session_peer *peer);
-	/* About ten times a second while a send runs, and at the end. */
+	/* About ten times a second while a send runs, and at the end; also
+	 * while a receiver fetches, which does not know the totals. */
 	void (*progress)(void *ctx, const struct session_progress *p);
 	void (*file)(void *ctx, uint64_t number, const struct session_file *f);
 	/* A line for the user: escaped, without newline. */

@@ -189,6 +189,8 @@ teardown() { remove_dir; }
 	no_litter
 	has one.messages "; retrying for"
 	is grep -c '"event":"summary"' one.events 1
+	# the user is at this side
+	grep -q '"event":"progress","bytes":[1-9]' one.events
 }
 
 @test "targets: options that do not go with ssh, and places that are none" {
