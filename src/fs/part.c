@@ -31,6 +31,8 @@ enum {
 	 * tried, so that two processes do not remove each other's for ever. */
 	CLEAR_TRIES = 2,
 	NS_PER_S = 1000000000,
+	/* File systems have had limits of 4 GiB and more on a file. */
+	LARGE = INT32_MAX,
 	/* Of zeros that become holes: a page, and the smallest unit that
 	 * divides chunks as the sender finds zeros in. */
 	HOLE_UNIT_MAX = 4096,
@@ -114,41 +116,49 @@ int part_is_named(int dir_fd, const char *name, const struct stat *st)
 	       now.st_dev == st->st_dev && now.st_ino == st->st_ino;
 }
 
-/* Whether `size` bytes fit into *have free ones, those included that the part
- * occupies already (st_blocks counts units of 512 bytes). */
-static int check_space(struct part *p, uint64_t size, uint64_t have,
-		       struct err *e)
+int part_check_space(struct part *p, uint64_t size, uint64_t others,
+		     uint64_t *have, struct err *e)
 {
+	const struct space space = space_look(p->fd);
 	struct stat st;
-	uint64_t own = fstat(p->fd, &st) < 0 ? 0 : (uint64_t)st.st_blocks * 512;
+	uint64_t need;
 
-	if (size <= own || size - own <= have)
+	p->reserves = space.reserves;
+	*have = space.available;
+	if (size > INT64_MAX) {
+		errno = EFBIG;
+		return err_sys(e, ERR_LOCAL, "set the size");
+	}
+	/* A sparse file: shows whether there may be files so large. */
+	if (p->reserves && size > LARGE && part_set_size(p, size, e))
+		return e->code;
+	if (__builtin_add_overflow(size, others, &need))
+		need = UINT64_MAX;
+	if (need <= *have)
+		return 0;
+	/* What the part occupies already need not be free (st_blocks counts
+	 * units of 512 bytes). */
+	if (fstat(p->fd, &st) == 0 &&
+	    need - *have <= (uint64_t)st.st_blocks * 512)
 		return 0;
 	errno = ENOSPC;
 	return err_sys(e, ERR_LOCAL, "reserve space");
 }
 
-int part_check_space(struct part *p, uint64_t allocated, uint64_t *have,
-		     struct err *e)
+void part_reserve(const struct part *p, uint64_t off, uint64_t len)
 {
-	*have = space_available(p->fd);
-	return check_space(p, allocated, *have, e);
+	if (p->reserves)
+		(void)space_reserve(p->fd, off, len);
 }
 
-int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e)
+void part_trim(const struct part *p)
 {
-	*have = UINT64_MAX;
-	if (size == 0)
-		return 0;
-	if (size > INT64_MAX) {
-		errno = EFBIG;
-		return err_sys(e, ERR_LOCAL, "reserve space");
-	}
-	if (space_reserve(p->fd, size, have) == 0)
-		return 0;
-	if (errno != EOPNOTSUPP)
-		return err_sys(e, ERR_LOCAL, "reserve space");
-	return check_space(p, size, *have, e);
+	struct stat st;
+
+	/* Frees what was reserved after the end. */
+	if (!p->reserves || fstat(p->fd, &st) < 0 ||
+	    ftruncate(p->fd, st.st_size) < 0)
+		return; /* it stays reserved, until the part is removed */
 }
 
 static int write_data(struct part *p, const void *data, size_t n, uint64_t off,

@@ -31,6 +31,7 @@ struct part {
 				     where it is hidden, or there is no part */
 	int has_mode;             /* created with its final mode */
 	int was_copied;           /* was hidden, and could not be linked */
+	int reserves;             /* part_reserve() is of use */
 	size_t hole_unit;         /* zeros become holes in units of so many
 				     bytes; 0: they are written */
 	int has_old_data;         /* where nothing was written it may not be
@@ -116,19 +117,23 @@ void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix);
 void part_new_name(char name[NAME_PART_MAX], const char *final);
 
 /*
- * Check in advance that size bytes fit: reserve them where the file system can
- * do so cheaply (fallocate() on extent-based ones), else compare them with the
- * free space.  *have is the free space in bytes before that, UINT64_MAX where
- * it is not known.
+ * Check in advance that a file that will occupy size bytes fits, beside `others`
+ * that are still to be written elsewhere.  Reserves nothing, as a peer that
+ * announces files could take all the space.  *have is the free space in bytes,
+ * UINT64_MAX where it is not known.
  *
- * Returns 0 or ERR_LOCAL with errno ENOSPC, EDQUOT, EFBIG...
+ * Returns 0 or ERR_LOCAL with errno ENOSPC, EFBIG...
  */
-int part_reserve(struct part *p, uint64_t size, uint64_t *have, struct err *e);
+int part_check_space(struct part *p, uint64_t size, uint64_t others,
+		     uint64_t *have, struct err *e);
 
-/* As part_reserve(), but only compare, for a file that occupies `allocated`
- * bytes because it has holes. */
-int part_check_space(struct part *p, uint64_t allocated, uint64_t *have,
-		     struct err *e);
+/* After that: reserve a range that is going to be written, so that it lies in one
+ * piece, where the file system does that cheaply; errors are ignored, and met
+ * again when it is written. */
+void part_reserve(const struct part *p, uint64_t off, uint64_t len);
+
+/* Give back what was reserved after the end of the file. */
+void part_trim(const struct part *p);
 
 /*
  * From now on make holes of zeros, for content that comes from a file with

@@ -27,25 +27,29 @@ static int has_extents(const struct statfs *fs)
 	return 0;
 }
 
-static uint64_t available_bytes(const struct statfs *fs)
+static uint64_t bytes_of(const struct statfs *fs, uint64_t blocks)
 {
 	const uint64_t unit = (uint64_t)(fs->f_frsize > 0 ? fs->f_frsize
 							  : fs->f_bsize);
 	uint64_t bytes;
 
-	/* All zero, as on a tmpfs without a limit: not known. */
-	if (fs->f_blocks == 0)
-		return UINT64_MAX;
-	if (__builtin_mul_overflow((uint64_t)fs->f_bavail, unit, &bytes))
-		return UINT64_MAX;
-	return bytes;
+	return __builtin_mul_overflow(blocks, unit, &bytes) ? UINT64_MAX : bytes;
 }
 
-uint64_t space_available(int fd)
+struct space space_look(int fd)
 {
+	struct space s = { UINT64_MAX, UINT64_MAX, 0 };
 	struct statfs fs;
 
-	return fstatfs(fd, &fs) < 0 ? UINT64_MAX : available_bytes(&fs);
+	if (fstatfs(fd, &fs) < 0)
+		return s;
+	s.reserves = has_extents(&fs);
+	/* All zero, as on a tmpfs without a limit: not known. */
+	if (fs.f_blocks > 0) {
+		s.available = bytes_of(&fs, (uint64_t)fs.f_bavail);
+		s.total = bytes_of(&fs, (uint64_t)fs.f_blocks);
+	}
+	return s;
 }
 
 static int allocate_range(int fd, int mode, uint64_t off, uint64_t len)
@@ -60,19 +64,9 @@ static int allocate_range(int fd, int mode, uint64_t off, uint64_t len)
 	return rc;
 }
 
-int space_reserve(int fd, uint64_t size, uint64_t *available_out)
+int space_reserve(int fd, uint64_t off, uint64_t len)
 {
-	struct statfs fs;
-
-	*available_out = UINT64_MAX;
-	if (fstatfs(fd, &fs) < 0)
-		return -1;
-	*available_out = available_bytes(&fs);
-	if (!has_extents(&fs)) {
-		errno = EOPNOTSUPP;
-		return -1;
-	}
-	return allocate_range(fd, 0, 0, size);
+	return allocate_range(fd, FALLOC_FL_KEEP_SIZE, off, len);
 }
 
 int space_punch(int fd, uint64_t off, uint64_t len)

@@ -11,19 +11,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/*
- * Reserve size bytes from the beginning of the file and make it that long.
- * *available_out is how many bytes an unprivileged user could write to the file
- * system before that; UINT64_MAX where it is not known.
- *
- * Returns 0; or -1 with errno: ENOSPC; EOPNOTSUPP where the file system cannot
- * reserve in one step, or should not (btrfs, which would not compress).  (posix_fallocate() would write zeros instead.)
- */
-int space_reserve(int fd, uint64_t size, uint64_t *available_out);
+/* What is free on a file system, to an unprivileged user, and how large it is, in
+ * bytes; UINT64_MAX where it is not known. */
+struct space {
+	uint64_t available, total;
+	int reserves; /* space_reserve() is of use */
+};
+struct space space_look(int fd);
 
-/* How many bytes an unprivileged user can still write to the file system;
- * UINT64_MAX where it is not known. */
-uint64_t space_available(int fd);
+/*
+ * Reserve a range of the file, whose size stays.  Of use where the file system
+ * does so in one step, and should: not btrfs, which would not compress.
+ * (posix_fallocate() would write zeros instead.)  Returns 0, or -1 with errno.
+ */
+int space_reserve(int fd, uint64_t off, uint64_t len);
 
 /* Free the blocks of a range, which then reads as zeros; the size stays.
  * Returns 0, or -1 with errno: EOPNOTSUPP where that is not possible. */

@@ -26,6 +26,7 @@ struct recv_file *recv_file_new(const struct msg_open *m,
 	f->delta_fd = -1;
 	f->users = 1;
 	runs_init(&f->unverified, STATE_RUNS_MAX);
+	runs_init(&f->reserved, STATE_RUNS_MAX);
 	pthread_mutex_init(&f->basis_lock, NULL);
 	f->tree = tree_new(ops, m->size);
 	f->commit = commit_new(m->name, m->name_len);
@@ -46,6 +47,8 @@ void recv_file_free(struct recv_file *f)
 	const int is_kept = c && c->journal && !f->is_over &&
 			    (f->is_resumed || tree_have_count(f->tree) > 0);
 
+	if (is_kept)
+		part_trim(&c->part);
 	/* A seal says that the part has what the journal says.  Where somebody
 	 * may have written to it since, only the leaves of this session are
 	 * known to be so. */
@@ -60,6 +63,7 @@ void recv_file_free(struct recv_file *f)
 		io_close(&f->delta_fd);
 	io_close(&f->basis_fd);
 	runs_release(&f->unverified);
+	runs_release(&f->reserved);
 	pthread_mutex_destroy(&f->basis_lock);
 	tree_free(f->tree);
 	free(f);

@@ -61,6 +61,7 @@ struct recv_file {
 	struct runs unverified; /* leaves that STATE named and the sender has
 				   not checked yet */
 	struct tree *tree;      /* digests of the leaves that are here */
+	struct runs reserved;   /* windows of the part */
 	uint64_t reach;         /* of unknown size: where its chunks end */
 	uint64_t short_end;     /* and where its chunk that is not full ends,
 				   which must be the last (0: none yet) */

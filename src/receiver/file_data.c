@@ -30,6 +30,7 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 		       const struct msg_chunk *m, struct err *e)
 {
 	struct transfer *t = w->transfer;
+	uint64_t off, len;
 	struct verdict v;
 	struct err fe;
 
@@ -49,6 +50,9 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent a chunk that the receiver "
 			       "already has");
+	file_table_reserve(t->files, f, m->offset / TREE_LEAF, &off, &len);
+	if (len > 0)
+		part_reserve(&f->commit->part, off, len);
 	if (part_write(&f->commit->part, w->raw, m->raw_len, m->offset, &fe)) {
 		file_use_fail(t, f, fe.sys_errno);
 		return 1;

@@ -51,10 +51,12 @@ static int may_resume(const struct transfer *t, const struct recv_file *f)
 
 /* ---- the part ---- */
 
-/* Make sure that the content fits.  Where it does not, *have is how many bytes
- * there are. */
-static int reserve_space(struct recv_file *f, uint64_t *have, struct err *e)
+/* Whether the content fits.  Where it does not, *have is how many bytes there
+ * are. */
+static int check_space(struct worker *w, struct recv_file *f, uint64_t *have,
+		       struct err *e)
 {
+	const uint64_t others = file_table_outstanding(w->transfer->files);
 	struct part *p = &f->commit->part;
 
 	if (f->size == TREE_SIZE_UNKNOWN || f->size == 0)
@@ -62,11 +64,10 @@ static int reserve_space(struct recv_file *f, uint64_t *have, struct err *e)
 	if (!f->is_resumed && size_limit_check(p->fd, f->size) < 0)
 		return err_sys(e, ERR_LOCAL, "checking the size");
 	if (f->allocated >= f->size)
-		return part_reserve(p, f->size, have, e);
-	/* A reservation would fill the holes. */
+		return part_check_space(p, f->size, others, have, e);
 	part_make_holes(p);
 	p->has_old_data = f->is_resumed;
-	return part_check_space(p, f->allocated, have, e);
+	return part_check_space(p, f->allocated, others, have, e);
 }
 
 int file_open_part(struct worker *w, struct recv_file *f,
@@ -87,7 +88,7 @@ int file_open_part(struct worker *w, struct recv_file *f,
 	f->is_resumed = found->is_resumed;
 	f->is_sealed = found->is_sealed;
 	if (rc == 0)
-		rc = reserve_space(f, &have, &fe);
+		rc = check_space(w, f, &have, &fe);
 	if (rc == 0)
 		return 0;
 	refuse_file(v, wire_cause_of_errno(why_errno(dir, NULL, fe.sys_errno)));

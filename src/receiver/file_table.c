@@ -10,6 +10,13 @@
 #include "receiver/file.h"
 #include "wire/msg.h"
 
+enum {
+	/* What is reserved at a time: large enough for files not to be in
+	 * pieces, and small enough for a peer that sends one chunk of each not
+	 * to take much. */
+	WINDOW_LEAVES = 64,
+};
+
 struct file_table {
 	/* set once */
 	const struct digest_ops *digest;
@@ -328,6 +335,52 @@ int file_table_start_check(struct file_table *t, struct recv_file *f,
 		ok = 0;
 	pthread_mutex_unlock(&t->lock);
 	return ok;
+}
+
+/* ---- space ---- */
+
+uint64_t file_table_outstanding(struct file_table *t)
+{
+	uint64_t sum = 0;
+
+	pthread_mutex_lock(&t->lock);
+	for (const struct recv_file *f = t->files; f; f = f->next) {
+		const uint64_t have = tree_have_count(f->tree) * TREE_LEAF;
+		const uint64_t all =
+			f->allocated < f->size ? f->allocated : f->size;
+
+		/* As long as it is compared with a basis, nothing is written;
+		 * those that are being opened are not counted either. */
+		if (f->is_open && !f->is_over && f->basis_fd < 0 &&
+		    f->size != TREE_SIZE_UNKNOWN && all > have)
+			sum += all - have;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return sum;
+}
+
+void file_table_reserve(struct file_table *t, struct recv_file *f,
+			uint64_t leaf, uint64_t *off, uint64_t *len)
+{
+	const uint64_t window = leaf / WINDOW_LEAVES;
+	const uint64_t start = window * WINDOW_LEAVES * TREE_LEAF;
+	uint64_t ahead;
+
+	*len = 0;
+	if (f->size == TREE_SIZE_UNKNOWN || f->allocated < f->size)
+		return;
+	pthread_mutex_lock(&t->lock);
+	ahead = runs_count(&f->reserved) * WINDOW_LEAVES;
+	/* One window more than what has come, for streams that are ahead. */
+	if (!runs_has(&f->reserved, window) &&
+	    ahead <= tree_have_count(f->tree) + WINDOW_LEAVES &&
+	    runs_add(&f->reserved, window, 1) == 0) {
+		*off = start;
+		*len = f->size - start;
+		if (*len > (uint64_t)WINDOW_LEAVES * TREE_LEAF)
+			*len = (uint64_t)WINDOW_LEAVES * TREE_LEAF;
+	}
+	pthread_mutex_unlock(&t->lock);
 }
 
 /* ---- flushing meanwhile ---- */

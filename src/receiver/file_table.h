@@ -98,6 +98,18 @@ int file_table_is_next(struct file_table *t, const struct recv_file *f,
 int file_table_put_leaf(struct file_table *t, struct recv_file *f,
 			uint64_t leaf, const uint8_t *digest, struct err *e);
 
+/* How many bytes are still to come of the files that are open and have no basis,
+ * at most. */
+uint64_t file_table_outstanding(struct file_table *t);
+
+/*
+ * Where the part is to be reserved before the leaf is written: a window around
+ * it, *len bytes from *off on; *len 0: nowhere, as it was already, or much more is
+ * reserved than has come, or the file has holes.
+ */
+void file_table_reserve(struct file_table *t, struct recv_file *f,
+			uint64_t leaf, uint64_t *off, uint64_t *len);
+
 int file_table_has_leaf(struct file_table *t, const struct recv_file *f,
 			uint64_t leaf);
 

@@ -438,6 +438,45 @@ hostile_rows() {
 	EOF2
 }
 
+# occupied - how many MiB the part files in dst occupy.
+occupied() {
+	find dst -name '.ferry-*.part' -printf '%b\n' |
+		awk '{ n += $1 } END { print int(n / 2048) }'
+}
+
+@test "a file that is announced takes no space before it comes" {
+	[ "$(stat -f -c %T dst)" = ext2/ext3 ] || skip "needs ext4"
+	receive --plain dst
+	mkfifo go
+	hostile_rows '
+		for i in (1, 2, 3):
+		    s.send(message("OPEN", id=i, size=1 << 30, allocated=1 << 30,
+		                   name=b"f%d" % i))
+		    assert s.until("STATE")["state"] == 1
+		print("opened", flush=True)
+		open("go").read()
+		from lib.wire import CHUNK
+		for i in (1, 2, 3):
+		    for at in range(0, 1024, 64):
+		        s.send(message("CHUNK", id=i, offset=at * CHUNK, codec=1,
+		                       raw=bytes(CHUNK),
+		                       payload=zlib.compress(bytes(CHUNK))))
+		s.send(message("OPEN", id=4, size=1, name=b"x"))
+		s.until("STATE")
+		print("sent", flush=True)
+		open("go").read()' >said &
+	job[peer]=$! pid[peer]=$!
+	await said opened
+	is occupied 0
+	echo >go
+	await said sent
+	# what has come, 48 MiB, and two windows of each file
+	[ "$(occupied)" -le $((48 + 3 * 128)) ]
+	echo >go
+	ended peer
+	[ "$code" = 0 ]
+}
+
 @test "--max-files: directories that are made for what lies in them count" {
 	receive --plain --max-files 10 dst
 	hostile_rows '

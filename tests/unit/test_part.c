@@ -209,7 +209,8 @@ static void test_content(void **state)
 	int fd;
 
 	assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
-	assert_int_equal(part_reserve(&part, 1 << 20, &have, &e), 0);
+	assert_int_equal(part_check_space(&part, 1 << 20, 0, &have, &e), 0);
+	part_reserve(&part, 0, 1 << 20);
 	assert_int_equal(part_write(&part, "world", 5, 10, &e), 0);
 	assert_int_equal(part_write(&part, "hello", 5, 0, &e), 0);
 	assert_int_equal(part_set_size(&part, 16, &e), 0);
@@ -235,16 +236,18 @@ static void test_sizes_out_of_range(void **state)
 	struct err e;
 
 	assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
-	assert_int_equal(part_reserve(&part, UINT64_MAX, &have, &e), ERR_LOCAL);
+	assert_int_equal(part_check_space(&part, UINT64_MAX, 0, &have, &e),
+			 ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EFBIG);
 	assert_int_equal(part_set_size(&part, UINT64_MAX, &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EFBIG);
 	assert_int_equal(part_set_size(&part, INT64_MAX, &e), ERR_LOCAL);
 	assert_true(e.sys_errno == EFBIG || e.sys_errno == EINVAL);
 	assert_int_equal(part_write(&part, "x", 1, UINT64_MAX, &e), ERR_LOCAL);
-	assert_int_equal(part_reserve(&part, 0, &have, &e), 0);
+	assert_int_equal(part_check_space(&part, 0, 0, &have, &e), 0);
 	/* more than there is, by far */
-	assert_int_equal(part_reserve(&part, UINT64_C(1) << 60, &have, &e),
+	assert_int_equal(part_check_space(&part, UINT64_C(1) << 60, 0, &have,
+					  &e),
 			 ERR_LOCAL);
 	assert_true(e.sys_errno == ENOSPC || e.sys_errno == EFBIG);
 	assert_true(have < UINT64_C(1) << 60);
@@ -1031,10 +1034,15 @@ static void test_no_space(void **state)
 	int dir = mount_small(p, "size=1m"), full = 0;
 
 	assert_int_equal(part_create(&part, &p->names, dir, &e), 0);
-	assert_int_equal(part_reserve(&part, 4 << 20, &have, &e), ERR_LOCAL);
+	assert_int_equal(part_check_space(&part, 4 << 20, 0, &have, &e),
+			 ERR_LOCAL);
 	assert_int_equal(e.sys_errno, ENOSPC);
 	assert_true(have > 0 && have <= 1 << 20);
-	assert_int_equal(part_reserve(&part, 512 * 1024, &have, &e), 0);
+	assert_int_equal(part_check_space(&part, 512 * 1024, 512 * 1024 + 1,
+					  &have, &e),
+			 ERR_LOCAL);
+	assert_int_equal(part_check_space(&part, 512 * 1024, 0, &have, &e), 0);
+	part_reserve(&part, 0, 512 * 1024);
 	fstat(part.fd, &st);
 	assert_int_equal(st.st_blocks, 0); /* compared, not filled */
 	for (uint64_t i = 0; i < 5 && !full; i++)
@@ -1060,7 +1068,7 @@ static void test_unlimited_tmpfs(void **state)
 	assert_int_equal(fstatvfs(dir, &vfs), 0);
 	assert_int_equal(vfs.f_blocks, 0);
 	assert_int_equal(part_create(&part, &p->names, dir, &e), 0);
-	assert_int_equal(part_reserve(&part, 1 << 20, &have, &e), 0);
+	assert_int_equal(part_check_space(&part, 1 << 20, 0, &have, &e), 0);
 	part_discard(&part, dir);
 	unmount_small(p, dir);
 }
@@ -1081,7 +1089,7 @@ static void test_no_inodes(void **state)
 	unmount_small(p, dir);
 }
 
-/* On an extent-based file system the space is ours afterwards. */
+/* On an extent-based file system the space is ours once it is reserved. */
 static void test_reserved(void **state)
 {
 	struct place *p = *state;
@@ -1095,10 +1103,16 @@ static void test_reserved(void **state)
 	if (fs.f_type != 0xef53 && fs.f_type != 0x58465342)
 		skip();
 	assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
-	assert_int_equal(part_reserve(&part, 1 << 20, &have, &e), 0);
+	assert_int_equal(part_check_space(&part, 1 << 20, 0, &have, &e), 0);
+	fstat(part.fd, &st);
+	assert_int_equal(st.st_blocks, 0);
+	part_reserve(&part, 0, 1 << 20);
 	fstat(part.fd, &st);
 	assert_true(st.st_blocks * 512 >= 1 << 20);
-	assert_int_equal(st.st_size, 1 << 20);
+	assert_int_equal(st.st_size, 0);
+	part_trim(&part);
+	fstat(part.fd, &st);
+	assert_int_equal(st.st_blocks, 0);
 	part_discard(&part, p->dir);
 }
 
