@@ -125,6 +125,10 @@ static int show_overview(struct err *e)
 		printf("      %s\n", c->summary);
 	}
 	puts("\n"
+	     "To a host that ssh reaches, and back:\n"
+	     "  ferry send photos host.example:/srv\n"
+	     "  ferry receive host.example:/srv/photos .\n"
+	     "\n"
 	     "Interactively, with a one-time code that receive shows and send "
 	     "asks for:\n"
 	     "  ferry receive /srv/incoming\n"
