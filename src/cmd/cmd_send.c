@@ -214,8 +214,7 @@ static const struct option_row rows[] = {
 	{ .name = "delta", .arg = "WHEN", .kind = OPTION_WORD,
 	  .off = OFF(delta), .words = delta_words,
 	  .help = "send only what differs from a file that is replaced: auto "
-		  "(default; files over 8 MiB, where that is faster), on or "
-		  "off" },
+		  "(default; files over 8 MiB), on or off" },
 	{ .letter = 'j', .name = "streams", .arg = "N", .kind = OPTION_SET,
 	  .set = set_streams, .off = OFF(streams),
 	  .wants = "a number from 1 to 16 or auto",

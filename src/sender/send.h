@@ -26,8 +26,7 @@ struct command;
 
 /* Whether only what differs from a file that is replaced is sent. */
 enum send_delta {
-	SEND_DELTA_AUTO, /* of files that are large enough to be resumed, and
-			    where that is faster */
+	SEND_DELTA_AUTO, /* of files that wait for STATE anyway */
 	SEND_DELTA_ON,
 	SEND_DELTA_OFF,
 };
