@@ -28,16 +28,17 @@ delta() {
 # at_most KIND MIB BYTES - edit, send, and compare: at most so many bytes are
 # sent.
 at_most() {
+	receive --plain --once --existing replace dst
 	edit "$1" "$2"
 	delta --plain
 	status 0
+	wait_receiver
 	cmp src/f dst/f
 	no_litter
 	[ "$wire" -le "$3" ] || { echo "$1: $wire bytes, not $3"; return 1; }
 }
 
 @test "only what differs is sent [san]" {
-	receive --plain --existing replace dst
 	at_most writes 24 $((24 * MiB / 50))
 	at_most append 24 $((24 * MiB / 20 + 200000))
 	at_most insert 24 $((24 * MiB / 100 + 100000))
@@ -50,25 +51,24 @@ at_most() {
 	at_most sparse 24 $((24 * MiB / 20))
 	# what has nothing in common costs little more
 	at_most other 24 $((24 * MiB * 103 / 100))
-	stop_receiver
 }
 
 @test "with several connections, TLS, compression and other checksums" {
 	ferry keygen key 2>/dev/null
-	receive --key key --existing replace dst
 	for options in "-j 4" "-j 4 -z" "--checksum sha256 -zzlib" \
 		"--checksum crc32 -j 2"; do
 		for kind in writes tar; do
+			receive --key key --once --existing replace dst
 			edit $kind 40
 			# shellcheck disable=SC2086
 			delta --key key $options
 			status 0
+			wait_receiver
 			cmp src/f dst/f
 			no_litter
 			[ "$wire" -lt $((4 * MiB)) ]
 		done
 	done
-	stop_receiver
 }
 
 @test "what is new is compressed" {
@@ -169,25 +169,25 @@ at_most() {
 }
 
 @test "a basis that changes costs another transmission, never a wrong file [san]" {
-	receive --plain --existing replace dst
 	for change in ': >dst/f' 'truncate -s 30M dst/f' \
 		'head -c 60M /dev/urandom | dd of=dst/f conv=notrunc status=none' \
 		'rm dst/f' 'mv src/g dst/f'; do
+		receive --plain --once --existing replace dst
 		cp /etc/passwd src/g
 		edit tar 60
 		# new content at the end, which keeps it at work
 		head -c 8M /dev/urandom >>src/f
-		start_send slow --plain -j 2 --limit-rate 4M src/f
+		start_send slow --plain -j 2 --limit-rate 6M src/f
 		await slow.events '"progress","bytes":[2-9][0-9]{7}'
 		eval "$change"
 		ended slow
 		[ "$code" = 0 ]
+		wait_receiver
 		cmp src/f dst/f
 		hasnt slow.messages damaged
 		hasnt messages damaged
 		no_litter
 	done
-	stop_receiver
 }
 
 @test "a transfer that was interrupted goes on with what it has" {

@@ -49,6 +49,15 @@ def sparse_file(path, count, each=5 * MIB):
         f.truncate(count * each)
 
 
+EDIT = Path(__file__).parent.parent / "tools" / "edit.py"
+OLD = ".old"    # what an edited file was before
+
+
+def edited_file(path, kind, size):
+    subprocess.run([EDIT, kind, str(size), str(path) + OLD, path, "1"],
+                   check=True)
+
+
 class Store:
     def __init__(self, bench):
         self.root = bench.tmp / "src"
@@ -62,6 +71,8 @@ class Store:
             random_file(path, amount)
         elif kind == "code":
             code_file(path, amount)
+        elif kind.startswith("edit-"):
+            edited_file(path, kind[5:], amount)
         elif kind == "sparse":
             sparse_file(path, amount)
         else:

@@ -24,6 +24,7 @@ PEAK_MIB = 64           # a side, each row
 FERRY = "ferry"
 FERRY_J1 = "ferry -j1"
 FERRY_RAW = "ferry, no -z"
+FERRY_WHOLE = "ferry, whole"
 BARE = "bare loop"
 NC = "nc"
 TAR = "tar, nc, tar"
@@ -35,7 +36,7 @@ CURL = "nginx, curl"
 RSYNCD = "rsync daemon"
 RSYNC_SSH = "rsync, ssh"
 SCP = "scp"
-COLUMNS = (FERRY, FERRY_J1, FERRY_RAW, BARE, NC, TAR, ZSTD, PIGZ, SOCAT, NCAT,
+COLUMNS = (FERRY, FERRY_J1, FERRY_RAW, FERRY_WHOLE, BARE, NC, TAR, ZSTD, PIGZ, SOCAT, NCAT,
            CURL, RSYNCD, RSYNC_SSH, SCP)
 
 
@@ -105,6 +106,15 @@ def sparse_tools(ferry):
     return [Entry(ferry(FERRY)), Entry(RsyncDaemon(RSYNCD, ("-S",)))]
 
 
+def delta_tools(ferry):
+    """The file that is there is another version of the one that is sent."""
+    replace = ("--existing", "replace")
+    return [Entry(ferry(FERRY, send=("--delta", "on"), receive=replace)),
+            Entry(ferry(FERRY_WHOLE, send=("--delta", "off"),
+                        receive=replace)),
+            Entry(RsyncDaemon(RSYNCD, ("--no-W",)))]
+
+
 def flushed_tools(ferry):
     return [Entry(ferry(FERRY, sync="batch")),
             Entry(tar_pipe(TAR, 'sync -f "$4"'))]
@@ -155,4 +165,19 @@ ROWS = (
     Row("wan-small", "2,000 files of 4 KiB over the same line", "tree",
         (2_000, 1_000), lambda bench: Wan(bench, **WAN), wan_small_tools,
         (Mark((RSYNCD,), 1.0),)),
+    Row("delta-writes", "1 file again, 1 % changed in blocks of 4 KiB",
+        "edit-writes", (256 * MIB, 32 * MIB), Loopback, delta_tools,
+        (Mark((RSYNCD,), 0.7),)),
+    Row("delta-append", "the same, 5 % appended", "edit-append",
+        (256 * MIB, 32 * MIB), Loopback, delta_tools,
+        (Mark((RSYNCD,), 0.7),)),
+    Row("delta-insert", "the same, 1,000 bytes inserted in front",
+        "edit-insert", (256 * MIB, 32 * MIB), Loopback, delta_tools,
+        (Mark((RSYNCD,), 1.0),)),
+    Row("delta-tar", "the same, as a tar of which 2 % of the files grew",
+        "edit-tar", (256 * MIB, 32 * MIB), Loopback, delta_tools,
+        (Mark((RSYNCD,), 1.0),)),
+    Row("delta-other", "the same, with nothing in common", "edit-other",
+        (256 * MIB, 32 * MIB), Loopback, delta_tools,
+        (Mark((RSYNCD,), 0.5), Mark((FERRY_WHOLE,), 1.15))),
 )

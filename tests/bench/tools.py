@@ -72,12 +72,13 @@ class Each(Tool):
 
 class Ferry(Tool):
     def __init__(self, label, binary, key=False, sync="none", send=(),
-                 stay=False):
+                 stay=False, receive=()):
         super().__init__(label)
         self.binary = str(binary)
         self.key = key
         self.sync = sync
         self.send = send
+        self.receive = receive
         self.serves_on = stay
 
     def security(self, job):
@@ -93,7 +94,7 @@ class Ferry(Tool):
     def server(self, job):
         once = [] if self.serves_on else ["--once"]
         return [self.binary, "receive", "-q", *once, *self.security(job),
-                "--sync", self.sync, "-b", job.host, "-p", str(job.port),
+                "--sync", self.sync, *self.receive, "-b", job.host, "-p", str(job.port),
                 str(job.dst)]
 
     def client(self, job):
