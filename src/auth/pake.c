@@ -425,7 +425,7 @@ static int no_answer(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
 		       "the other side does not accept codes, or its code was "
-		       "already used: start ferry receive there again, without "
+		       "already used: start the other side again, without "
 		       "--key, --cert and --plain, for a new code (and with the "
 		       "same release of ferry as here)");
 }
@@ -434,7 +434,7 @@ static int not_accepted(struct err *e)
 {
 	return err_set(e, ERR_AUTH,
 		       "the code was wrong, or the connection was tampered "
-		       "with: start ferry receive there again for a new code");
+		       "with: start the other side again for a new code");
 }
 
 /* The other side refuses by closing the connection, so that a lost connection,
@@ -534,12 +534,12 @@ static int guessed_wrong(const struct pake *p, struct err *e)
 	if (p->file)
 		return err_set(e, ERR_AUTH,
 			       "gave a wrong code, so this one is no longer "
-			       "valid: write a new one to %s and start ferry "
-			       "receive here again",
+			       "valid: write a new one to %s and start this "
+			       "side again",
 			       code_file_path(p->file));
 	return err_set(e, ERR_AUTH,
 		       "gave a wrong code, so this one is no longer valid: "
-		       "start ferry receive here again for a new code");
+		       "start this side again for a new code");
 }
 
 /*
@@ -593,7 +593,7 @@ static int count_begun(struct pake *p, int *spent, struct err *e)
 				     "%d code exchanges were begun and not "
 				     "finished, so the code is no longer "
 				     "valid: somebody may try to get between "
-				     "the two sides; start ferry receive here "
+				     "the two sides; start this side "
 				     "again for a new code",
 				     UNFINISHED_MAX);
 	}

@@ -54,7 +54,7 @@ struct stream *secure_open(int fd, const struct secure_mode *mode,
 		*spent_code = spent;
 	stream = rc ? NULL : tls_conn_open(fd, mode->tls, cfg, e);
 	if (!stream && was_agreed && e->code == ERR_AUTH)
-		err_set(e, ERR_AUTH, "the receiver does not know this "
+		err_set(e, ERR_AUTH, "the other side does not know this "
 			"transfer: it was started again and shows a new code; "
 			"run the same command again with that code");
 	return stream;

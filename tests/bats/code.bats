@@ -46,7 +46,7 @@ used_up() {
 	wait_receiver
 	[ "$got" = 4 ]
 	has messages "no longer valid"
-	has messages "start ferry receive here again"
+	has messages "start this side again"
 	only_dir
 	write_code "$secret"
 	send --code-file code src/MARKER-name
@@ -408,7 +408,7 @@ burnt() {
 	send --code-file code src/MARKER-name
 	status 4
 	has sender "the code was wrong, or the connection was tampered with"
-	has sender "start ferry receive there again for a new code"
+	has sender "start the other side again for a new code"
 	used_up
 	is member events summary exit 4
 	check_events events

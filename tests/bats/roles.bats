@@ -328,3 +328,19 @@ arrived() {
 	same_tree src/t dst3/t
 	check_events sent.events
 }
+
+@test "a path of 80 ms: a key and a code, four connections, by a sender that listens" {
+	make_tree
+	ferry keygen key 2>/dev/null
+	send_listen -j 4 --key key src/t
+	forward rule 'up@0*=delay:40' rule 'down@0*=delay:40'
+	fetch --key key dst
+	arrived
+	stop_forward
+	send_listen -j 4 src/t
+	await sent.events '"event":"code"'
+	(umask 077 && member sent.events code code >code)
+	forward rule 'up@0*=delay:40' rule 'down@0*=delay:40'
+	fetch --code-file code dst
+	arrived
+}

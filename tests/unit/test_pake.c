@@ -256,7 +256,7 @@ static void a_wrong_code_invalidates_it(void **state)
 	assert_int_equal(r.rc, ERR_AUTH);
 	assert_int_equal(r.spent, 1);
 	assert_non_null(strstr(r.e.text, "no longer valid"));
-	assert_non_null(strstr(wrong.e.text, "start ferry receive there again"));
+	assert_non_null(strstr(wrong.e.text, "start the other side again"));
 	assert_int_equal(pake_verify(r.pake, words), ERR_AGAIN);
 	/* The right code now comes too late, and the result stays. */
 	exchange(&right, &r);
