@@ -92,8 +92,10 @@ int file_open_part(struct worker *w, struct recv_file *f,
 	if (rc == 0)
 		return 0;
 	refuse_file(v, wire_cause_of_errno(why_errno(dir, NULL, fe.sys_errno)));
-	/* of the room that is left, not of a limit on each file */
-	if (wire_cause_has_room(v->cause) && v->cause != CAUSE_TOO_LARGE) {
+	/* Of the room that is left, not of a limit on each file; and what is
+	 * left of a quota is not known. */
+	if (wire_cause_has_room(v->cause) && v->cause != CAUSE_TOO_LARGE &&
+	    v->cause != CAUSE_QUOTA) {
 		v->need = f->allocated < f->size ? f->allocated : f->size;
 		v->have = have;
 	}

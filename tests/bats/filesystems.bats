@@ -446,6 +446,35 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 	[ "$(member sent.events summary wire_bytes)" -lt 100000 ]
 }
 
+@test "a quota that is exceeded is told as such, not as a full disk" {
+	needs btrfs 'loop devices'
+	PATH=$PATH:/usr/sbin:/sbin
+	command -v btrfs mkfs.btrfs || skip "needs btrfs-progs"
+	truncate -s 400M image
+	mkfs.btrfs -q image
+	mount -o loop image dst
+	btrfs quota enable dst
+	btrfs subvolume create dst/t
+	btrfs qgroup limit 30M dst/t
+	mkdir -p src/t
+	# one that is known not to fit, and small ones, of which some do
+	head -c 45M /dev/zero | tr '\0' x >src/t/large
+	for i in {1..40}; do head -c 900K /dev/urandom >"src/t/small$i"; done
+	transfer fail
+	umount dst
+	status 8
+	for side in sender messages; do
+		has $side 'disk quota exceeded'
+		has $side 'free some of the quota'
+		hasnt $side 'needs '
+		hasnt $side 'no space left'
+	done
+	grep -q '"path":"t/large".*"status":"failed".*disk quota' events
+	grep -q '"path":"t/small[0-9]*".*"status":"committed"' events
+	is grep -c '"event":"file".*"status":"failed"' events \
+		"$(member events summary failed)"
+}
+
 # ---- names that are the same there -----------------------------------------
 
 @test "names that the file system folds: files of one session never overwrite each other" {
