@@ -501,6 +501,20 @@ def resumed(one, end):
         one(f"check-differs-{config}", with_huge + config, hello(), opened,
             check(1, other), file_end(1, size, wire.file_digest(
                 other, CRC32)), end)
+    # the same with a delta: it is told of where it is replaced (1)
+    delta = hello(features=wire.FEATURES | wire.DELTAS)
+    copied = wire.recipe([(MIB - 1, 8 * MIB), (1, wire.LITERAL)], b"z",
+                         bytes(MIB - 1) + b"z")
+    longer = open_(1, size + 5, b"huge")
+    for config in (0, 1):
+        one(f"delta-{config}", with_huge + config, delta, longer,
+            compare(1, [HUGE[:MIB], bytes(MIB), b"y" * MIB]),
+            pieces_of(1, 0, 9, 1), pieces_of(1, 0, 9),
+            frame("CHUNK", id=1, offset=3 * MIB, codec=4, payload=copied,
+                  raw=bytes(MIB - 1) + b"z"), chunk(1, 9 * MIB, b"later"),
+            end)
+    one("delta-outside", with_huge + 1, delta, longer,
+        compare(1, [bytes(MIB)] * 3, first=8), end)
     one("check-range", with_huge + 2, hello(), opened,
         check(1, HUGE, kind=2), ended, end)
     one("check-parts", with_huge + 2, hello(), opened,
