@@ -256,6 +256,7 @@ static inline void lab_disconnect(struct recv_lab *lab)
 	if (lab->peer < 0)
 		return;
 	dirs_free(lab->worker.dirs);
+	same_release(&lab->worker.same);
 	lab->worker.dirs = NULL;
 	channel_release(&lab->channel);
 	input_release(&lab->input);
