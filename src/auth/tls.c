@@ -37,6 +37,13 @@
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"                       \
 	"TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS "X25519:P-256"
+/*
+ * The same with the hybrid of ML-KEM-768 and X25519 first, against those who
+ * record sessions now and have a quantum computer later.  As OpenSSL 3.5 writes
+ * it: a client sends shares of both (*), so that a server without the hybrid needs
+ * no further round trip, and a server prefers what stands before the slash.
+ */
+#define GROUPS_HYBRID "*X25519MLKEM768/*X25519:P-256"
 /* RSA with PKCS #1 (RSA+SHA*) is for signatures in certificates only. */
 #define SIGALGS                                                                \
 	"ECDSA+SHA256:ed25519:ECDSA+SHA384:ECDSA+SHA512:ed448:"                \
@@ -474,6 +481,15 @@ static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 
 /* ------------------------------------------------------------ the context */
 
+static int set_groups(SSL_CTX *ctx)
+{
+	if (SSL_CTX_set1_groups_list(ctx, GROUPS_HYBRID) == 1)
+		return 1;
+	/* An older OpenSSL knows neither the group nor the signs. */
+	ERR_clear_error();
+	return SSL_CTX_set1_groups_list(ctx, GROUPS) == 1;
+}
+
 /*
  * Settings of all modes.  Tickets are disabled, because a ticket that the
  * client has not read would make its close(2) a reset, which can destroy data.
@@ -501,7 +517,7 @@ static int set_common_options(SSL_CTX *ctx)
 	return SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_ciphersuites(ctx, CERT_SUITES) == 1 &&
-	       SSL_CTX_set1_groups_list(ctx, GROUPS) == 1 &&
+	       set_groups(ctx) &&
 	       SSL_CTX_set1_sigalgs_list(ctx, SIGALGS) == 1 &&
 	       SSL_CTX_set1_client_sigalgs_list(ctx, SIGALGS) == 1 &&
 	       SSL_CTX_set_num_tickets(ctx, 0) == 1 &&

@@ -251,3 +251,39 @@ for line in open(sys.argv[1], encoding="utf-8"):
 	[ "$count" -le 204 ]
 	has messages "key updates: 0 sent, $count taken, on 4"
 }
+
+@test "key exchange: X25519MLKEM768 where both sides have it, else X25519" {
+	needs 'OpenSSL with X25519MLKEM768'
+	ferry keygen key 2>/dev/null
+	receive --key key dst
+	nonce=$(head -c 16 /dev/urandom | od -An -tx1 -v | tr -d ' \n')
+	identity="ferry/2 $nonce $(derive 16 "ferry/2 identity $nonce" \
+		"$(derive 32 "ferry/2 sender identity key")")"
+	for group in X25519MLKEM768 X25519; do
+		groups=X25519:X25519MLKEM768
+		[ $group = X25519MLKEM768 ] || groups=X25519
+		timeout "$(limit 15)" openssl s_client -brief \
+			-connect "127.0.0.1:$port" -tls1_3 -groups $groups \
+			-psk "$(derive 32 "ferry/1 sender psk")" \
+			-psk_identity "$identity" \
+			-ciphersuites TLS_AES_128_GCM_SHA256 \
+			</dev/null >client 2>&1 || true
+		grep -qE "(group|Temp Key): $group(,|\$)" client || {
+			cat client
+			return 1
+		}
+	done
+	# a sender's ClientHello has both shares, with the hybrid's first
+	forward record said
+	send --key key src/MARKER-name
+	status 0
+	stop_forward
+	stop_receiver
+	python3 - said.sent <<-'EOF'
+		import sys
+		with open(sys.argv[1], "rb") as f:
+		    hello = f.read(2000)
+		hybrid = hello.find(b"\x11\xec\x04\xc0")
+		assert 0 < hybrid < hello.find(b"\x00\x1d\x00\x20"), hello[:400]
+	EOF
+}
