@@ -49,6 +49,11 @@ static void on_trouble(void *ctx, const char *path, size_t len, unsigned lost,
 	results_note(s->transfer.results, path, len, lost, err_no);
 }
 
+static int finished_too_early(struct err *e)
+{
+	return err_set(e, ERR_PROTOCOL, "the sender finished too early");
+}
+
 /* All files are committed: make the symlinks, then set modes and times of
  * directories, which these would change. */
 static int finish_transfer(struct recv_session *s, struct err *e)
@@ -56,6 +61,8 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 	struct transfer *t = &s->transfer;
 	int rc;
 
+	if (file_table_count(t->files) > 0)
+		return finished_too_early(e);
 	if (!t->symlinks)
 		return 0;
 	rc = symlinks_make(t->symlinks, NULL, e);
@@ -384,11 +391,16 @@ int recv_session_finish(struct recv_session *s, const struct msg_finish *m,
 			struct err *e)
 {
 	struct transfer *t = &s->transfer;
+	int is_alone;
 
-	if (file_table_count(t->files) > 0 ||
+	pthread_mutex_lock(&s->lock);
+	is_alone = s->refs == 1;
+	pthread_mutex_unlock(&s->lock);
+	/* FILE_ABORT may still be on its way on another stream: what is open is
+	 * looked at when these have ended. */
+	if ((is_alone && file_table_count(t->files) > 0) ||
 	    committer_pending(t->committer) > 0)
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender finished too early");
+		return finished_too_early(e);
 	if (!results_match(t->results, m))
 		return err_set(e, ERR_CORRUPT,
 			       "the sender's sum differs from what arrived");
