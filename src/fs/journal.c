@@ -43,6 +43,7 @@ enum {
 	BLOCK_SLOTS = 4096,    /* read at once: at most 144 KiB */
 	UNFLUSHED_RUNS = 4096, /* bounds the memory: 64 KiB */
 	GATHER_MS = 1000,
+	NS_PER_MS = 1000000,
 };
 
 #define MAGIC "FERRYJNL"
@@ -138,13 +139,16 @@ static int write_head(struct journal *j)
 	return io_pwrite(j->fd, head, sizeof(head), 0) < 0 ? -1 : 0;
 }
 
+/* Returns 0; -1 where the part's times do not show whether it is written to
+ * afterwards, because the file system has only coarse ones: clocks do not stop
+ * at whole milliseconds. */
 static int put_seal(const struct journal *j, const struct part *p,
 		    uint8_t seal[SEAL_LEN])
 {
 	struct stat st;
 	uLong crc;
 
-	if (fstat(p->fd, &st) < 0)
+	if (fstat(p->fd, &st) < 0 || st.st_ctim.tv_nsec % NS_PER_MS == 0)
 		return -1;
 	be_put64(seal, (uint64_t)st.st_size);
 	be_put64(seal + 8, (uint64_t)st.st_ctim.tv_sec);

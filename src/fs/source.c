@@ -18,6 +18,13 @@ enum {
 	READ_TRIES = 3, /* of a small file that changes while it is read */
 };
 
+#define NS_PER_MS 1000000
+#define NS_PER_S INT64_C(1000000000)
+/* The kernel's clock for files goes in ticks of 10 ms at most; FAT has times of
+ * 2 s. */
+#define TICK_NS (20 * NS_PER_MS)
+#define COARSE_NS (2 * NS_PER_S)
+
 static int is_same_time(struct timespec a, struct timespec b)
 {
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
@@ -35,6 +42,17 @@ enum source_change source_compare(const struct stat *before,
 	       is_same_time(before->st_ctim, after->st_ctim)
 		       ? SOURCE_SAME
 		       : SOURCE_IN_DOUBT;
+}
+
+int source_is_recent(const struct stat *st, const struct timespec *at)
+{
+	/* Whole milliseconds: as good as certainly of a file system whose
+	 * times are coarse. */
+	const int64_t unit = st->st_ctim.tv_nsec % NS_PER_MS ? TICK_NS :
+							       COARSE_NS;
+	const int64_t s = (int64_t)at->tv_sec - (int64_t)st->st_ctim.tv_sec;
+
+	return s <= 3 && s * NS_PER_S + at->tv_nsec - st->st_ctim.tv_nsec < unit;
 }
 
 /* O_NONBLOCK: where another process has put a FIFO in the file's place, open()

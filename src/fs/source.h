@@ -64,6 +64,13 @@ enum source_change source_compare(const struct stat *before,
 				  const struct stat *after);
 
 /*
+ * Whether a file that is changed at or after the moment `at` (CLOCK_REALTIME)
+ * may still have the same status: it was changed so shortly before that the
+ * times of its file system cannot tell.
+ */
+int source_is_recent(const struct stat *st, const struct timespec *at);
+
+/*
  * Find the next range of data at or after off (SEEK_DATA, SEEK_HOLE): [*start,
  * *end).  Where there is none, both are size.  Where the file system cannot
  * tell holes from data, all is data.  Moves the descriptor's offset, which

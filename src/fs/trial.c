@@ -38,6 +38,8 @@ enum {
  * then use the next. */
 #define TRIAL_TAG UINT64_C(0x747269616c732e2e)
 
+#define NS_PER_S INT64_C(1000000000)
+
 /*
  * Again where it fails, as nothing else removes what is left here.  FUSE closes
  * files in the background, and until then libfuse keeps a removed one as
@@ -176,6 +178,52 @@ int trial_exchange(int dir_fd)
 	remove_entry(t.fd, "b", 0);
 	end(&t);
 	return works;
+}
+
+/* The smallest unit that makes `have` of the time `set`, as trial_time_unit(). */
+static uint64_t time_unit_of(const struct timespec *set,
+			     const struct timespec *have)
+{
+	/* ns; of NTFS; µs; ms; of exFAT; s; of FAT */
+	static const int64_t units[] = { 1,        100,      1000,
+					 1000000,  10000000, NS_PER_S,
+					 2 * NS_PER_S };
+	const int64_t s = (int64_t)have->tv_sec - (int64_t)set->tv_sec;
+	const int64_t away = s * NS_PER_S + have->tv_nsec - set->tv_nsec;
+	const int64_t at = have->tv_sec % 2 * NS_PER_S + have->tv_nsec;
+
+	if (s < -2 || s > 2)
+		return UINT64_MAX;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (away < units[i] && -away < units[i] && at % units[i] == 0)
+			return (uint64_t)units[i];
+	}
+	return UINT64_MAX;
+}
+
+uint64_t trial_time_unit(int dir_fd)
+{
+	/* an odd second, long ago */
+	const struct timespec times[2] = { { 1234567891, 987654321 },
+					   { 1234567891, 987654321 } };
+	struct stat st = { 0 };
+	uint64_t unit = 1;
+	struct trial t;
+	int fd;
+
+	if (begin(&t, dir_fd) < 0)
+		return unit;
+	fd = openat(t.fd, "a",
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0 && futimens(fd, times) < 0)
+		unit = UINT64_MAX;
+	/* Closed first: some file systems set the time then. */
+	if (fd >= 0 && io_close(&fd) == 0 && unit == 1 &&
+	    fstatat(t.fd, "a", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		unit = time_unit_of(&times[1], &st.st_mtim);
+	remove_entry(t.fd, "a", 0);
+	end(&t);
+	return unit;
 }
 
 int trial_name(int dir_fd, const char *name)

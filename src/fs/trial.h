@@ -12,9 +12,16 @@
 #ifndef FERRY_FS_TRIAL_H
 #define FERRY_FS_TRIAL_H
 
+#include <stdint.h>
+
 /* Whether rename_exchange() exchanges names in dir_fd.  0 where it fails, or
  * renames, or nothing can be tried. */
 int trial_exchange(int dir_fd);
+
+/* The unit, in nanoseconds, that modification times have in dir_fd: 1, ...,
+ * 2000000000; UINT64_MAX where a time that is set is not kept.  1 where nothing
+ * can be tried. */
+uint64_t trial_time_unit(int dir_fd);
 
 /* Whether a file can have this name (one component) in dir_fd.  Returns 0, also
  * where nothing can be tried, or the errno of creating it. */

@@ -101,6 +101,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.path_len = c->name_len,
 		.placed = m->cfg.placed,
 		.unlocked = m->cfg.unlocked,
+		.lacks = m->cfg.lacks,
 	};
 	struct place_result placed;
 	/* The journal is removed before the rename, as a later transfer finds

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "fs/why.h"
+#include "receiver/fs_lacks.h"
 #include "receiver/placed.h"
 #include "receiver/unlocked.h"
 
@@ -15,8 +16,12 @@ enum {
 	NAME_TRIES = 16,
 };
 
-static int is_newer(const struct file_meta *meta, const struct stat *there)
+/* Times that the file system may not be able to tell apart are not newer. */
+static int is_newer(const struct file_meta *meta, const struct stat *there,
+		    int dir_fd, struct fs_lacks *lacks)
 {
+	if (fs_lacks_same_time(lacks, dir_fd, &there->st_mtim, meta))
+		return 0;
 	if (meta->mtime_s != (int64_t)there->st_mtim.tv_sec)
 		return meta->mtime_s > (int64_t)there->st_mtim.tv_sec;
 	return (long)meta->mtime_ns > there->st_mtim.tv_nsec;
@@ -24,7 +29,8 @@ static int is_newer(const struct file_meta *meta, const struct stat *there)
 
 enum conflict_action conflict_decide(enum conflict_policy existing,
 				     const struct stat *there,
-				     const struct file_meta *meta)
+				     const struct file_meta *meta, int dir_fd,
+				     struct fs_lacks *lacks)
 {
 	if (existing == CONFLICT_RENAME)
 		return ACTION_RENAME;
@@ -36,7 +42,8 @@ enum conflict_action conflict_decide(enum conflict_policy existing,
 	case CONFLICT_REPLACE:
 		return ACTION_REPLACE;
 	case CONFLICT_NEWER:
-		return is_newer(meta, there) ? ACTION_REPLACE : ACTION_SKIP;
+		return is_newer(meta, there, dir_fd, lacks) ? ACTION_REPLACE :
+							      ACTION_SKIP;
 	case CONFLICT_BACKUP:
 		return ACTION_BACKUP;
 	case CONFLICT_RENAME:
@@ -78,7 +85,8 @@ static int is_same_as_before(const struct place_request *a, const char *name)
 	struct err e;
 
 	return part_stat(a->dir_fd, name, &st, &e) == 0 &&
-	       (int64_t)st.st_mtim.tv_sec == a->meta->mtime_s &&
+	       (fs_lacks_same_time(a->lacks, a->dir_fd, &st.st_mtim, a->meta) ||
+		!fs_lacks_keeps_times(a->lacks, a->dir_fd)) &&
 	       a->is_same(a->ctx, a->dir_fd, name);
 }
 
@@ -107,7 +115,7 @@ static void resolve_conflict(const struct place_request *a,
 {
 	struct err e;
 
-	switch (conflict_decide(existing, there, a->meta)) {
+	switch (conflict_decide(existing, there, a->meta, a->dir_fd, a->lacks)) {
 	case ACTION_SKIP:
 		out->status = STATUS_SKIPPED;
 		break;

@@ -15,6 +15,7 @@
 #include "fs/part.h"
 #include "wire/msg.h"
 
+struct fs_lacks;
 struct placed;
 struct unlocked;
 
@@ -39,11 +40,13 @@ enum conflict_action {
 /*
  * The action for an item with this metadata, where another one (there, of
  * part_stat()) has its name.  An existing directory is never replaced or
- * renamed: all policies but CONFLICT_RENAME fail there.
+ * renamed: all policies but CONFLICT_RENAME fail there.  lacks, or NULL: what the
+ * file system of dir_fd, where it is, makes of times.
  */
 enum conflict_action conflict_decide(enum conflict_policy existing,
 				     const struct stat *there,
-				     const struct file_meta *meta);
+				     const struct file_meta *meta, int dir_fd,
+				     struct fs_lacks *lacks);
 
 /* The cause for ACTION_FAIL (enum wire_cause). */
 unsigned conflict_cause(const struct stat *there);
@@ -63,6 +66,7 @@ struct place_request {
 	size_t path_len;
 	struct placed *placed;
 	struct unlocked *unlocked;
+	struct fs_lacks *lacks; /* or NULL, as for conflict_decide() */
 };
 
 struct place_result {
@@ -79,7 +83,7 @@ struct place_result {
  * Give it its name, or do what the policy says where the name is taken.  What
  * is the same already stays, with STATUS_UNCHANGED; with CONFLICT_REPLACE that
  * is not checked.  With CONFLICT_RENAME the further names are checked as well,
- * where the time (in seconds) is the same, so that sending again adds no
+ * where the time is the same, so that sending again adds no
  * copies.
  *
  * Where the file system folds names, and what has the name is another item of

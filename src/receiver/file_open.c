@@ -106,8 +106,8 @@ int file_open_part(struct worker *w, struct recv_file *f,
 
 /* Whether the file that has the name is compared before anything is sent: where
  * the policy depends on whether it is the same, or it probably is. */
-static int may_be_same(const struct transfer *t, const struct recv_file *f,
-			const struct stat *there)
+static int may_be_same(struct transfer *t, const struct recv_file *f, int dir,
+		       const struct stat *there)
 {
 	const struct file_meta *meta = &f->commit->meta;
 
@@ -115,8 +115,8 @@ static int may_be_same(const struct transfer *t, const struct recv_file *f,
 	    (uint64_t)there->st_size != f->size)
 		return 0;
 	return t->existing != CONFLICT_REPLACE ||
-	       (there->st_mtim.tv_sec == meta->mtime_s &&
-		there->st_mtim.tv_nsec == (long)meta->mtime_ns);
+	       fs_lacks_same_time(&t->lacks, dir, &there->st_mtim, meta) ||
+	       !fs_lacks_keeps_times(&t->lacks, dir);
 }
 
 /* Whether recipes may copy from the file that has the name. */
@@ -164,11 +164,12 @@ static int probe_existing(struct worker *w, struct recv_file *f, int dir,
 	if (part_stat(dir, leaf, &there, &e))
 		return 0;
 	f->basis_action = conflict_decide(w->transfer->existing, &there,
-					  &f->commit->meta);
+					  &f->commit->meta, dir,
+					  &w->transfer->lacks);
 	if (f->basis_action == ACTION_FAIL || f->basis_action == ACTION_SKIP)
 		f->commit->rival = placed_rival(w->transfer->placed, &name,
 						&there, 0);
-	if (may_be_same(w->transfer, f, &there)) {
+	if (may_be_same(w->transfer, f, dir, &there)) {
 		f->basis_fd = part_open_existing(dir, leaf, &there, &e);
 		/* It may have changed between stat() and open(). */
 		if (f->basis_fd < 0)

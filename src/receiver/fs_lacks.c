@@ -3,7 +3,12 @@
  */
 #include "receiver/fs_lacks.h"
 
+#include "base/file_meta.h"
+#include "fs/trial.h"
 #include "session/events.h"
+
+#define NS_PER_S INT64_C(1000000000)
+#define UNIT_MAX UINT64_C(2000000000) /* of trial_time_unit() */
 
 int fs_lacks_has(struct fs_lacks *l, enum fs_lack what)
 {
@@ -34,4 +39,43 @@ void fs_lacks_note(struct fs_lacks *l, enum fs_lack what)
 
 	if (!(atomic_fetch_or(&l->found, what) & what) && warning)
 		events_message(l->events, SESSION_WARNING, "%s", warning);
+}
+
+/* Two streams may find it out at the same time. */
+static uint64_t time_unit(struct fs_lacks *l, int dir_fd)
+{
+	uint64_t unit = atomic_load(&l->time_unit);
+
+	if (unit == 0) {
+		unit = trial_time_unit(dir_fd);
+		atomic_store(&l->time_unit, unit);
+	}
+	return unit;
+}
+
+int fs_lacks_same_time(struct fs_lacks *l, int dir_fd,
+		       const struct timespec *there,
+		       const struct file_meta *meta)
+{
+	int64_t s, away;
+
+	/* The sender chose one of them. */
+	if (__builtin_sub_overflow((int64_t)there->tv_sec, meta->mtime_s, &s) ||
+	    s < -2 || s > 2)
+		return 0;
+	away = s * NS_PER_S + there->tv_nsec - (int64_t)meta->mtime_ns;
+	if (away == 0)
+		return 1;
+	/* All units but nanoseconds are multiples of this. */
+	if (!l || there->tv_nsec % 100 != 0)
+		return 0;
+	if (away < 0)
+		away = -away;
+	return away < (int64_t)UNIT_MAX &&
+	       (uint64_t)away < time_unit(l, dir_fd);
+}
+
+int fs_lacks_keeps_times(struct fs_lacks *l, int dir_fd)
+{
+	return !l || time_unit(l, dir_fd) <= UNIT_MAX;
 }

@@ -9,7 +9,10 @@
 #define FERRY_RECEIVER_FS_LACKS_H
 
 #include <stdatomic.h>
+#include <stdint.h>
+#include <time.h>
 
+struct file_meta;
 struct session_events;
 
 enum fs_lack {
@@ -25,11 +28,27 @@ enum fs_lack {
 struct fs_lacks {
 	const struct session_events *events; /* borrowed; set once */
 	atomic_uint found;                   /* enum fs_lack, as bits */
+	/* what trial_time_unit() found; 0: it was not asked yet */
+	_Atomic uint64_t time_unit;
 };
 
 int fs_lacks_has(struct fs_lacks *l, enum fs_lack what);
 
 /* Note that this is so; the first time, warn where the user loses by it. */
 void fs_lacks_note(struct fs_lacks *l, enum fs_lack what);
+
+/*
+ * Whether the modification time of a file in dir_fd can be what the file system
+ * made of the time in meta, whose units may be coarser.  What they are is tried
+ * once, and only where the times are less than two seconds apart.  l: NULL: only
+ * equal times are the same.
+ */
+int fs_lacks_same_time(struct fs_lacks *l, int dir_fd,
+		       const struct timespec *there,
+		       const struct file_meta *meta);
+
+/* Whether a time that is set in dir_fd is kept, be it in coarser units: tried
+ * once.  1 where l is NULL. */
+int fs_lacks_keeps_times(struct fs_lacks *l, int dir_fd);
 
 #endif

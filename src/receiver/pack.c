@@ -352,7 +352,9 @@ static void take_offer(struct pack *pk, struct item *it)
 		report_same(w, it);
 		return;
 	case EXISTS_OTHER:
-		action = conflict_decide(t->existing, &sb, &it->row.meta);
+		action = conflict_decide(t->existing, &sb, &it->row.meta,
+					 placed_name_of(pk->w, &it->row).dir_fd,
+					 &t->lacks);
 		break;
 	case EXISTS_NOT:
 		break;

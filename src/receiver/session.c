@@ -116,6 +116,7 @@ static int make_parts(struct recv_session *s)
 		.walk_dirs = s->share.walk_dirs,
 		.existing = existing,
 		.sync = cfg->sync,
+		.lacks = &t->lacks,
 		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
 	};
 	struct committer_config cc = {

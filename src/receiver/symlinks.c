@@ -125,6 +125,7 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 		.path_len = row->name_len,
 		.placed = s->cfg.placed,
 		.unlocked = s->cfg.unlocked,
+		.lacks = s->cfg.lacks,
 	};
 	struct place_result placed = { .status = STATUS_FAILED };
 	struct err fe;

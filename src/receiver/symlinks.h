@@ -17,6 +17,7 @@
 struct channel;
 struct pack_item;
 struct results;
+struct fs_lacks;
 struct symlinks;
 struct unlocked;
 
@@ -28,6 +29,7 @@ struct symlinks_config {
 	struct placed *placed;     /* borrowed, or NULL, */
 	struct unlocked *unlocked; /* and so are these */
 	struct made *made;
+	struct fs_lacks *lacks;
 	enum sync_mode sync;
 	int tells_sender;        /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */

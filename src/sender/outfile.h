@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/runs.h"
@@ -55,6 +56,7 @@ struct outfile {
 	uint64_t id;       /* 0: not opened yet */
 	int fd;            /* -1 before */
 	int has_holes;
+	struct timespec opened_at; /* just before st was read */
 	struct tree *tree; /* its content is guarded by the queue's lock */
 	/* TREE_SIZE_UNKNOWN for standard input until its end was read */
 	uint64_t size;

@@ -29,7 +29,7 @@ static int is_in_doubt(const struct send_stream *st, const struct outfile *f,
 {
 	switch (source_compare(&f->item.st, now)) {
 	case SOURCE_SAME:
-		return 0;
+		return source_is_recent(now, &f->opened_at);
 	case SOURCE_IN_DOUBT:
 		return 1;
 	case SOURCE_GREW:

@@ -407,6 +407,7 @@ static int open_source(struct send_stream *st, struct outfile *f,
 	dir = send_stream_open_parent(st, &f->item, outfile_name(f), &leaf, fe);
 	if (dir < 0)
 		return dir;
+	clock_gettime(CLOCK_REALTIME, &f->opened_at);
 	f->fd = source_open(dir, leaf, send_stream_follows(st, &f->item),
 			    &f->item.st, fe);
 	if (f->fd < 0)

@@ -584,3 +584,122 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 		no_litter
 	done
 }
+
+# ---- times -----------------------------------------------------------------
+
+# few_bytes MOST - the last transfer() sent at most so many
+few_bytes() {
+	[ "$(member sent.events summary wire_bytes)" -le "$1" ] || {
+		cat sent.events
+		return 1
+	}
+}
+
+@test "what has only coarse times, or none, is not sent again" {
+	needs FUSE
+	tree src/t new
+	head -c 9000000 /dev/urandom >src/t/sub/large
+	# what is stored is less by 1.9 s at most
+	touch -d '2005-06-07 08:09:11.9' src/t/small src/t/sub/*
+	for lack in seconds=1 seconds=2 utimens utimens-ignored; do
+		for how in replace rename backup newer; do
+			case $lack$how in
+			seconds=2* | *replace) ;;
+			*) [ -n "${FERRY_LONG:-}" ] || continue ;;
+			esac
+			echo "# $lack $how"
+			lacking $lack
+			transfer $how
+			diff -r --no-dereference src/t dst/t
+			transfer $how
+			few_bytes 100000
+			diff -r --no-dereference src/t dst/t
+		done
+	done
+	# another name for what was there with other content: once
+	lacking seconds=2
+	tree dst/t old
+	transfer rename
+	status 0
+	cmp src/t/sub/large 'dst/t/sub/large (1)'
+	transfer rename
+	status 0
+	is ls dst/t/sub $'large\nlarge (1)\nsmall\nsmall (1)'
+}
+
+@test "newer: times that the file system cannot tell apart are not newer" {
+	needs FUSE
+	mkdir src/t
+	lacking seconds=2
+	for name in small large; do
+		size=10
+		[ $name = small ] || size=9000000
+		mkdir -p dst/t
+		head -c $size /dev/urandom >dst/t/$name
+		cp dst/t/$name kept
+		touch -d '2005-06-07 08:09:10' dst/t/$name
+		head -c $size /dev/urandom >src/t/$name
+		touch -d '2005-06-07 08:09:11.5' src/t/$name
+		transfer newer
+		status 1
+		cmp kept dst/t/$name
+		touch -d '2005-06-07 08:09:12' src/t/$name
+		transfer newer
+		status 0
+		cmp src/t/$name dst/t/$name
+	done
+}
+
+@test "ext2 with times of seconds: large files are not sent again" {
+	needs 'loop devices'
+	truncate -s 32M image
+	mkfs.ext2 -q -I 128 image 2>/dev/null
+	mount -o loop image dst
+	mkdir src/t
+	head -c 9000000 /dev/urandom >src/t/large
+	touch -d '2005-06-07 08:09:11.9' src/t/large
+	transfer replace
+	status 0
+	is stat -c %y dst/t/large '2005-06-07 08:09:11.000000000 +0000'
+	transfer replace
+	few_bytes 100000
+	is member sent.events summary unchanged 1
+	cmp src/t/large dst/t/large
+}
+
+@test "a kept part is read again where times do not show that it was written to" {
+	needs FUSE
+	ferry keygen key 2>/dev/null
+	head -c 24000000 /dev/urandom >src/f
+	# all that happens in this test has the same time
+	lacking seconds=100000
+	receive --key key dst
+	start_send one --key key --limit-rate 8M src/f
+	under_way one
+	kill -KILL "${pid[one]}"
+	ended one
+	stop_receiver
+	printf XXXX | dd of="$(ls dst/.ferry-*.part)" bs=1 seek=100 \
+		conv=notrunc status=none
+	receive --key key --once dst
+	send --key key --json src/f >sent
+	wait_receiver
+	status 1 # its time cannot be kept
+	cmp src/f dst/f
+}
+
+@test "a source that is changed twice within the unit of its times has changed" {
+	needs FUSE
+	lacking seconds=2
+	receive --plain src
+	head -c 16000000 /dev/urandom >dst/f
+	# both in one unit, with some time in between
+	python3 -c 'import time; time.sleep(2.02 - time.time() % 2)'
+	printf one | dd of=dst/f bs=1 conv=notrunc status=none
+	start_send one --plain --limit-rate 16M dst/f
+	under_way one
+	printf two | dd of=dst/f bs=1 conv=notrunc status=none
+	ended one
+	[ "$code" = 9 ]
+	[ ! -e src/f ]
+}

@@ -14,6 +14,7 @@
  *	mode=OCTAL, uid=N  every file has this mode, this owner
  *	fsync        of a file: EINVAL
  *	fsyncdir     of a directory: EINVAL
+ *	seconds=N    times are multiples of N seconds
  *	names        a name with one of "*:<>?\| is refused (EINVAL)
  *	size=N       no file can have more than N bytes (EFBIG)
  *	fold         upper and lower case are the same, and so are "é" and e with
@@ -41,7 +42,7 @@
 
 static int root_fd;
 static const char *lacking;
-static long mode_of_all = -1, uid_of_all = -1, size_max = LONG_MAX;
+static long mode_of_all = -1, uid_of_all = -1, size_max = LONG_MAX, seconds;
 
 /* Whether this word is in the list; *value_out, if not NULL, is what follows. */
 static int lacks(const char *word, const char **value_out)
@@ -176,6 +177,12 @@ static int fs_getattr(const char *path, struct stat *st,
 
 	if (rc == 0 && mode_of_all >= 0 && !S_ISLNK(st->st_mode))
 		st->st_mode = (st->st_mode & S_IFMT) | (mode_t)mode_of_all;
+	if (rc == 0 && seconds > 0) {
+		st->st_mtim.tv_sec -= st->st_mtim.tv_sec % seconds;
+		st->st_mtim.tv_nsec = 0;
+		st->st_ctim.tv_sec -= st->st_ctim.tv_sec % seconds;
+		st->st_ctim.tv_nsec = 0;
+	}
 	if (rc == 0 && uid_of_all >= 0)
 		st->st_uid = (uid_t)uid_of_all;
 	return result(rc);
@@ -485,6 +492,7 @@ int main(int argc, char **argv)
 	mode_of_all = number("mode", 8, -1);
 	uid_of_all = number("uid", 10, -1);
 	size_max = number("size", 10, LONG_MAX);
+	seconds = number("seconds", 10, 0);
 	umask(0);
 	args[2] = argv[3];
 	return fuse_main(3, args, &ops, NULL);

@@ -15,7 +15,9 @@
 
 #include <cmocka.h>
 
+#include "fs/trial.h"
 #include "receiver/conflict.h"
+#include "receiver/fs_lacks.h"
 #include "../lib/scratch.h"
 
 static struct stat stat_with(mode_t mode, int64_t s, long ns)
@@ -48,11 +50,11 @@ static void test_decide(void **state)
 		for (size_t k = 0; k < 3; k++) {
 			const struct stat st = stat_with(kinds[k], 1000, 5);
 
-			assert_int_equal(conflict_decide(w, &st, &meta),
+			assert_int_equal(conflict_decide(w, &st, &meta, -1, NULL),
 					 fates[w]);
 			assert_int_equal(conflict_cause(&st), CAUSE_EXISTS);
 		}
-		assert_int_equal(conflict_decide(w, &dir, &meta),
+		assert_int_equal(conflict_decide(w, &dir, &meta, -1, NULL),
 				 w == CONFLICT_RENAME ? ACTION_RENAME :
 							ACTION_FAIL);
 	}
@@ -87,7 +89,8 @@ static void test_newer(void **state)
 		const struct stat st =
 			stat_with(S_IFREG, c->there_s, c->there_ns);
 
-		assert_int_equal(conflict_decide(CONFLICT_NEWER, &st, &meta),
+		assert_int_equal(conflict_decide(CONFLICT_NEWER, &st, &meta, -1,
+						 NULL),
 				 c->is_newer ? ACTION_REPLACE : ACTION_SKIP);
 	}
 }
@@ -117,6 +120,69 @@ static int tear_down(void **state)
 	close(p->dir);
 	free(p);
 	return rc;
+}
+
+static void test_same_time(void **state)
+{
+	static const struct {
+		uint64_t unit;
+		int64_t s;
+		uint32_t ns;
+		int64_t there_s;
+		long there_ns;
+		int is_same;
+	} cases[] = {
+		{ 1, 10, 5, 10, 5, 1 },
+		{ 1, 10, 500000000, 10, 0, 0 },
+		{ 1000000000, 10, 999999999, 10, 0, 1 },
+		{ 1000000000, 11, 0, 10, 0, 0 },
+		{ 1000000000, 9, 1, 10, 0, 1 }, /* rounded up */
+		{ 2000000000, 11, 999999999, 10, 0, 1 },
+		{ 2000000000, 12, 0, 10, 0, 0 },
+		{ 2000000000, -11, 5, -12, 0, 1 },
+		/* not a time that such a file system can have */
+		{ 1000000000, 10, 7, 10, 5, 0 },
+		/* no time is kept: far ones are other ones all the same */
+		{ UINT64_MAX, 10, 0, 11, 0, 1 },
+		{ UINT64_MAX, 10, 0, 1000, 0, 0 },
+		{ 2000000000, INT64_MAX, 0, -10, 0, 0 },
+		{ 2000000000, INT64_MIN, 0, 10, 0, 0 },
+		{ 2000000000, INT64_MAX, 0, INT64_MAX, 0, 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct file_meta meta = { 0644, cases[i].s, cases[i].ns,
+						0 };
+		const struct timespec there = { cases[i].there_s,
+						cases[i].there_ns };
+		const int equal = cases[i].s == cases[i].there_s &&
+				  (long)cases[i].ns == cases[i].there_ns;
+		struct fs_lacks lacks = { .time_unit = cases[i].unit };
+
+		assert_int_equal(fs_lacks_same_time(&lacks, -1, &there, &meta),
+				 cases[i].is_same);
+		assert_int_equal(fs_lacks_same_time(NULL, -1, &there, &meta),
+				 equal);
+		assert_int_equal(fs_lacks_keeps_times(&lacks, -1),
+				 cases[i].unit != UINT64_MAX);
+	}
+}
+
+static void test_units_are_tried(void **state)
+{
+	const struct file_meta meta = { 0644, 10, 100, 0 };
+	const struct timespec there = { 10, 0 };
+	struct place *p = *state;
+	struct fs_lacks lacks = { 0 };
+	uint64_t unit = trial_time_unit(p->dir);
+
+	assert_true(unit > 0 && unit <= 2000000000);
+	assert_int_equal(fs_lacks_same_time(&lacks, p->dir, &there, &meta),
+			 unit > 100);
+	assert_int_equal(lacks.time_unit, unit);
+	/* where nothing can be tried times are exact */
+	assert_int_equal(trial_time_unit(-1), 1);
 }
 
 static const char *target_of(int dir, const char *name, char target[64])
@@ -283,6 +349,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decide),
 		cmocka_unit_test(test_newer),
+		cmocka_unit_test(test_same_time),
+		TEST(test_units_are_tried),
 		TEST(test_place),
 		TEST(test_same),
 		TEST(test_rename_again),
