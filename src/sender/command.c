@@ -1,8 +1,7 @@
 /*
- * Two processes and a pair of sockets of packets (SOCK_SEQPACKET), so that a
- * message is received whole or not at all.  Each is an int32_t.  To the process
- * that was split off: RUN, or the number of a signal.  Back: 0 or the errno of
- * starting the command; then its status as of waitpid(2).
+ * Each message is an int32_t.  To the helper: RUN, or the number of a signal.
+ * Back: 0 or the errno of starting the command; then its status as of
+ * waitpid(2).
  */
 #include "sender/command.h"
 
@@ -20,14 +19,11 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "os/process.h"
+#include "os/helper.h"
 
 enum {
 	SHOWN_MAX = 200,
 	RUN = 0,
-	/* Descriptors in the process that was split off. */
-	LOW_FD = STDERR_FILENO + 1,
-	HIGH_FD,
 	/* How long a command may take to end after its output was closed, and
 	 * after SIGTERM. */
 	END_MS = 200,
@@ -36,18 +32,16 @@ enum {
 
 struct command {
 	char *const *argv;
-	int sock;
+	struct helper helper;
 	int output;
-	pid_t pid; /* of the process that was split off */
 	int is_running;
 	int status; /* of waitpid(2); -1: unknown */
 };
 
-/* ---- in the process that was split off ---- */
+/* ---- in the helper ---- */
 
 struct runner {
 	char *const *argv;
-	int sock;
 	int output; /* for the command to write to */
 	int keeps_sighup; /* nohup: the command ignores SIGHUP, too */
 	pid_t pid;  /* of the command; 0: not running */
@@ -98,75 +92,52 @@ static int spawn(struct runner *r)
 	return rc;
 }
 
-static void reply(const struct runner *r, int value)
+static void reply(int value)
 {
 	const int32_t message = value;
 
 	/* The sender may be gone. */
-	(void)send(r->sock, &message, sizeof(message), MSG_NOSIGNAL);
+	(void)helper_send(HELPER_SOCKET, &message, sizeof(message), -1, 0);
 }
 
 /* Handle what the sender sends.  Does not return when that is gone. */
 static void take_message(struct runner *r)
 {
 	int32_t message;
-	ssize_t n = recv(r->sock, &message, sizeof(message), MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (n != sizeof(message)) {
+	if (helper_receive(HELPER_SOCKET, &message, sizeof(message), NULL,
+			   MSG_DONTWAIT) < 0) {
+		if (errno == EAGAIN)
+			return;
 		if (r->pid > 0)
 			kill(r->pid, SIGTERM);
 		_exit(0);
 	}
 	if (message == RUN && r->pid == 0)
-		reply(r, spawn(r));
+		reply(spawn(r));
 	else if (message != RUN && r->pid > 0)
 		kill(r->pid, message);
 }
 
-/* Keep the three standard descriptors, the socket and the pipe; nothing else
- * of the sender's must stay open here or in the command. */
-static int arrange_descriptors(struct runner *r)
+static void supervise(void *ctx)
 {
-	const int is_low = r->sock < r->output;
-
-	if (dup2(is_low ? r->sock : r->output, LOW_FD) < 0 ||
-	    dup2(is_low ? r->output : r->sock, HIGH_FD) < 0)
-		return -1;
-	r->sock = is_low ? LOW_FD : HIGH_FD;
-	r->output = is_low ? HIGH_FD : LOW_FD;
-	process_close_from(HIGH_FD + 1);
-	if (fcntl(LOW_FD, F_SETFD, FD_CLOEXEC) < 0)
-		return -1;
-	return fcntl(HIGH_FD, F_SETFD, FD_CLOEXEC);
-}
-
-static _Noreturn void supervise(struct runner *r)
-{
-	struct sigaction child = { .sa_handler = on_child };
-	struct pollfd pfd;
+	const struct sigaction child = { .sa_handler = on_child };
+	struct pollfd pfd = { .fd = HELPER_SOCKET, .events = POLLIN };
+	struct runner *r = ctx;
 	sigset_t waiting, usual;
 	int status;
 
-	/* Ctrl-C in the terminal reaches the command as well; this process ends
-	 * after it. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	r->keeps_sighup = signal(SIGHUP, SIG_IGN) == SIG_IGN;
+	r->output = HELPER_KEPT;
 	/* So that it is noticed only in ppoll(), and there always. */
 	sigemptyset(&usual);
 	sigaddset(&usual, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &usual, &waiting);
 	sigdelset(&waiting, SIGCHLD);
 	sigaction(SIGCHLD, &child, NULL);
-	if (arrange_descriptors(r) < 0)
-		_exit(1);
-	pfd = (struct pollfd){ .fd = r->sock, .events = POLLIN };
 	for (;;) {
 		if (r->pid > 0 && waitpid(r->pid, &status, WNOHANG) == r->pid) {
-			reply(r, status);
-			_exit(0);
+			reply(status);
+			return;
 		}
 		if (ppoll(&pfd, 1, NULL, &waiting) > 0)
 			take_message(r);
@@ -178,23 +149,21 @@ static _Noreturn void supervise(struct runner *r)
 static int split_off(struct command *c, struct err *e)
 {
 	struct runner r = { .argv = c->argv };
-	int socks[2] = { -1, -1 }, pipes[2] = { -1, -1 };
+	struct helper_config cfg = { HELPER_STDIO_OWN, -1, supervise, &r };
+	struct sigaction hangup;
+	int pipes[2] = { -1, -1 }, rc = -1;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) == 0 &&
-	    pipe2(pipes, O_CLOEXEC) == 0)
-		c->pid = fork();
-	if (c->pid == 0) {
-		r.sock = socks[1];
-		r.output = pipes[1];
-		supervise(&r);
+	r.keeps_sighup = sigaction(SIGHUP, NULL, &hangup) == 0 &&
+			 hangup.sa_handler == SIG_IGN;
+	if (pipe2(pipes, O_CLOEXEC) == 0) {
+		cfg.keep = pipes[1];
+		rc = helper_start(&c->helper, &cfg);
 	}
-	if (c->pid < 0)
+	if (rc < 0)
 		err_sys(e, ERR_RESOURCE, "--stdin-from-command");
-	c->sock = socks[0];
 	c->output = pipes[0];
-	io_close(&socks[1]);
 	io_close(&pipes[1]);
-	return c->pid < 0 ? ERR_RESOURCE : 0;
+	return rc < 0 ? ERR_RESOURCE : 0;
 }
 
 struct command *command_new(char *const *argv, struct err *e)
@@ -206,7 +175,7 @@ struct command *command_new(char *const *argv, struct err *e)
 		return NULL;
 	}
 	c->argv = argv;
-	c->sock = c->output = c->pid = -1;
+	c->helper.fd = c->output = -1;
 	if (split_off(c, e) == 0)
 		return c;
 	command_free(c);
@@ -222,27 +191,22 @@ static int tell(const struct command *c, int value)
 {
 	const int32_t message = value;
 
-	return send(c->sock, &message, sizeof(message), MSG_NOSIGNAL) ==
-			       sizeof(message)
-		       ? 0
-		       : -1;
+	return helper_send(c->helper.fd, &message, sizeof(message), -1, 0);
 }
 
 /* The next message.  Returns 0; ERR_AGAIN where none came within ms (-1: no
- * limit); ERR_CLOSED where the other process is gone. */
+ * limit); ERR_CLOSED where the helper is gone. */
 static int receive(const struct command *c, int ms, int *value)
 {
-	struct pollfd pfd = { .fd = c->sock, .events = POLLIN };
-	int32_t message;
-	ssize_t n;
+	struct pollfd pfd = { .fd = c->helper.fd, .events = POLLIN };
+	int32_t message = 0;
+	int rc;
 
 	if (poll(&pfd, 1, ms) <= 0)
 		return ERR_AGAIN;
-	do {
-		n = recv(c->sock, &message, sizeof(message), 0);
-	} while (n < 0 && errno == EINTR);
+	rc = helper_receive(c->helper.fd, &message, sizeof(message), NULL, 0);
 	*value = message;
-	return n == sizeof(message) ? 0 : ERR_CLOSED;
+	return rc < 0 ? ERR_CLOSED : 0;
 }
 
 int command_start(struct command *c, struct err *e)
@@ -277,12 +241,12 @@ int command_output_fd(const struct command *c)
 
 int command_signal_fd(const struct command *c)
 {
-	return c->sock;
+	return c->helper.fd;
 }
 
 int command_result_fd(const struct command *c)
 {
-	return c->sock;
+	return c->helper.fd;
 }
 
 /* Take the status, waiting at most ms for it.  Returns whether it is known. */
@@ -332,8 +296,6 @@ void command_free(struct command *c)
 		(void)tell(c, SIGTERM);
 		(void)await_status(c, TERM_MS);
 	}
-	io_close(&c->sock);
-	if (c->pid > 0)
-		(void)waitpid(c->pid, NULL, WNOHANG);
+	helper_stop(&c->helper, 0);
 	free(c);
 }

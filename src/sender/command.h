@@ -5,10 +5,9 @@
  * Threads: command_new() before there are any; command_take_result() by one
  * thread at a time; the rest from the caller's.
  *
- * The command is the child of a process that is split off before secrets are
- * read and before the sandbox, which allows neither to start a program nor to
- * send a signal to one outside.  That process runs the command once, passes
- * signals on to it, and reports how it ended.  When the sender is gone, however
+ * The command is the child of a helper (os/helper.h), as the sandbox allows
+ * neither to start a program nor to send a signal to one outside.  The helper
+ * runs the command once, passes signals on to it, and reports how it ended.  When the sender is gone, however
  * that ended, it sends SIGTERM to the command.
  *
  * The command has this process's standard input and error.  There is no shell.
@@ -20,7 +19,7 @@
 
 struct command;
 
-/* Split off the process for this command (the program, looked up in PATH, and
+/* Start the helper for this command (the program, looked up in PATH, and
  * its arguments; ends with NULL; borrowed until command_free()).  NULL with
  * ERR_RESOURCE. */
 struct command *command_new(char *const *argv, struct err *e);
