@@ -1,6 +1,5 @@
 /*
- * Two processes and a pair of sockets of packets (SOCK_SEQPACKET), so that a
- * message is received whole or not at all.
+ * Checking the program, and what the process does for each event.
  */
 #include "receiver/exec_helper.h"
 
@@ -21,22 +20,21 @@
 
 #include "base/io.h"
 #include "base/text.h"
-#include "os/process.h"
+#include "os/helper.h"
+#include "receiver/exec_check.h"
 
 enum {
 	SHOWN_MAX = 200,
-	SOCK_FD = STDERR_FILENO + 1, /* in the process that was split off */
 	FACTS = 10, /* variables that differ from session to session */
 	FACT_MAX = STREAM_IDENTITY + 32,
 	FIXED_MAX = 6, /* variables that are always the same */
 };
 
 struct exec_helper {
-	int fd;
-	pid_t pid;
+	struct helper helper;
 };
 
-/* What the process that was split off knows from the start. */
+/* What the helper knows from the start. */
 struct runner {
 	const char *name; /* as the user wrote it */
 	char *program;    /* absolute, without symlinks */
@@ -46,14 +44,6 @@ struct runner {
 };
 
 /* ------------------------------------------------------------ setting up */
-
-static int is_below(const char *path, const char *dir)
-{
-	const size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 &&
-	       (path[n] == '/' || (n > 0 && dir[n - 1] == '/'));
-}
 
 static int check_program(struct runner *r, struct err *e)
 {
@@ -74,12 +64,12 @@ static int check_program(struct runner *r, struct err *e)
 			       shown);
 	if (faccessat(AT_FDCWD, r->program, X_OK, AT_EACCESS) < 0)
 		return err_sys(e, ERR_LOCAL, "--exec: cannot run %s", shown);
-	if (is_below(r->program, r->dir))
+	if (exec_check_is_below(r->program, r->dir))
 		return err_set(e, ERR_USAGE,
 			       "--exec: %s is inside the directory to receive "
 			       "into, where senders could replace it",
 			       shown);
-	return 0;
+	return exec_check_program(r->program, e);
 }
 
 static int add_fixed(struct runner *r, const char *name, const char *value)
@@ -90,6 +80,21 @@ static int add_fixed(struct runner *r, const char *name, const char *value)
 		return -1;
 	r->count++;
 	return 0;
+}
+
+/* The program runs in the directory that senders fill: nothing may be looked up
+ * there. */
+static int add_search_path(struct runner *r)
+{
+	const char *list = getenv("PATH");
+	char *kept = list ? exec_check_search_path(list, r->dir) : NULL;
+	int rc;
+
+	if (list && !kept)
+		return -1;
+	rc = add_fixed(r, "PATH", kept);
+	free(kept);
+	return rc;
 }
 
 static void runner_release(struct runner *r)
@@ -109,7 +114,7 @@ static int runner_init(struct runner *r, const char *program, const char *dir,
 	r->dir = realpath(dir, NULL);
 	if (!r->dir)
 		return err_sys(e, ERR_LOCAL, "--exec: %s", dir);
-	if (add_fixed(r, "PATH", getenv("PATH")) ||
+	if (add_search_path(r) ||
 	    add_fixed(r, "HOME", getenv("HOME")) ||
 	    add_fixed(r, "LANG", getenv("LANG")) ||
 	    add_fixed(r, "FERRY_EVENT", "session") ||
@@ -118,7 +123,7 @@ static int runner_init(struct runner *r, const char *program, const char *dir,
 	return check_program(r, e);
 }
 
-/* ------------------------------------- in the process that was split off */
+/* --------------------------------------------------------- in the helper */
 
 /* Texts come from the receiver, which an attacker may control: only characters
  * of addresses stay. */
@@ -217,86 +222,44 @@ static void run_program(const struct runner *r, struct exec_helper_event *ev,
 		;
 }
 
-/* Close all but the three standard descriptors and the socket: the program must
- * not inherit any of the receiver's. */
-static int arrange_descriptors(int sock)
-{
-	const int null = open("/dev/null", O_RDONLY);
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
-		return -1;
-	if (sock != SOCK_FD && dup2(sock, SOCK_FD) < 0)
-		return -1;
-	process_close_from(SOCK_FD + 1);
-	return fcntl(SOCK_FD, F_SETFD, FD_CLOEXEC);
-}
-
 /* Run the program for each event, until the receiver closes the socket. */
-static void serve_events(const struct runner *r, int sock)
+static void serve_events(void *ctx)
 {
+	const struct runner *r = ctx;
 	struct exec_helper_event ev;
-	ssize_t n;
 
-	/* Ctrl-C in the terminal ends the receiver, but this process only after
-	 * the last program; programs get these signals as usual. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	if (arrange_descriptors(sock) < 0 || chdir(r->dir) < 0)
+	if (chdir(r->dir) < 0)
 		_exit(1);
-	for (;;) {
+	while (helper_receive(HELPER_SOCKET, &ev, sizeof(ev), NULL, 0) == 0) {
 		struct exec_helper_report report;
 
-		n = recv(SOCK_FD, &ev, sizeof(ev), MSG_TRUNC);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n != sizeof(ev))
-			break;
 		memset(&report, 0, sizeof(report));
 		run_program(r, &ev, &report);
 		/* The receiver may have ended meanwhile. */
-		(void)send(SOCK_FD, &report, sizeof(report), MSG_NOSIGNAL);
+		(void)helper_send(HELPER_SOCKET, &report, sizeof(report), -1,
+				  0);
 	}
-	_exit(n == 0 ? 0 : 1);
 }
 
 /* ---------------------------------------------------------- in the receiver */
-
-static int split_off(struct exec_helper *h, const struct runner *r,
-		     struct err *e)
-{
-	int fds[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
-		return err_sys(e, ERR_RESOURCE, "--exec");
-	h->pid = fork();
-	if (h->pid == 0)
-		serve_events(r, fds[1]);
-	io_close(&fds[1]);
-	h->fd = fds[0];
-	if (h->pid < 0)
-		return err_sys(e, ERR_RESOURCE, "--exec");
-	return 0;
-}
 
 struct exec_helper *exec_helper_start(const char *program, const char *dir,
 				      struct err *e)
 {
 	struct exec_helper *h = calloc(1, sizeof(*h));
 	struct runner r;
+	const struct helper_config cfg = { HELPER_STDIO_ERROR, -1, serve_events,
+					   &r };
 	int rc;
 
 	if (!h) {
 		err_set(e, ERR_RESOURCE, "out of memory");
 		return NULL;
 	}
-	h->fd = h->pid = -1;
+	h->helper.fd = -1;
 	rc = runner_init(&r, program, dir, e);
-	if (rc == 0)
-		rc = split_off(h, &r, e);
+	if (rc == 0 && helper_start(&h->helper, &cfg) < 0)
+		rc = err_sys(e, ERR_RESOURCE, "--exec");
 	runner_release(&r);
 	if (rc == 0)
 		return h;
@@ -306,51 +269,40 @@ struct exec_helper *exec_helper_start(const char *program, const char *dir,
 
 int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev)
 {
-	ssize_t n;
-
-	do {
-		n = send(h->fd, ev, sizeof(*ev), MSG_DONTWAIT | MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n == sizeof(*ev))
+	if (helper_send(h->helper.fd, ev, sizeof(*ev), -1, MSG_DONTWAIT) == 0)
 		return 0;
 	return errno == EAGAIN || errno == ENOBUFS ? ERR_AGAIN : ERR_LOST;
 }
 
 void exec_helper_wait(struct exec_helper *h, int ms)
 {
-	struct pollfd pfd = { .fd = h->fd, .events = POLLOUT };
+	struct pollfd pfd = { .fd = h->helper.fd, .events = POLLOUT };
 
 	(void)poll(&pfd, 1, ms);
 }
 
 int exec_helper_fd(const struct exec_helper *h)
 {
-	return h->fd;
+	return h->helper.fd;
 }
 
 int exec_helper_take(struct exec_helper *h, struct exec_helper_report *r)
 {
-	ssize_t n;
-
-	do {
-		n = recv(h->fd, r, sizeof(*r), MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-	if (n == sizeof(*r))
+	if (helper_receive(h->helper.fd, r, sizeof(*r), NULL, MSG_DONTWAIT) ==
+	    0)
 		return 0;
-	return n < 0 && errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
+	return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
 }
 
 void exec_helper_finish(struct exec_helper *h)
 {
-	(void)shutdown(h->fd, SHUT_WR);
+	(void)shutdown(h->helper.fd, SHUT_WR);
 }
 
 void exec_helper_free(struct exec_helper *h)
 {
 	if (!h)
 		return;
-	io_close(&h->fd);
-	if (h->pid > 0)
-		(void)waitpid(h->pid, NULL, WNOHANG);
+	helper_stop(&h->helper, 0);
 	free(h);
 }

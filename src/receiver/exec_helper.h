@@ -6,15 +6,15 @@
  * Threads: exec_helper_start() before there are any; exec_helper_post() and
  * exec_helper_wait() from any thread; the rest from one.
  *
- * The process is split off before the receiver confines itself and reads keys.
- * It has no socket but the one to the receiver, and program and directory are
- * fixed from the start: a receiver that an attacker controls can make it run
- * this one program, with numbers, an address and a line of text that names the
- * sender in its environment, and nothing else.
+ * It is a helper (os/helper.h) with no socket but the one to the receiver, and
+ * program and directory are fixed from the start: a receiver that an attacker
+ * controls can make it run this one program, with numbers and texts about the
+ * peer in its environment, and nothing else.
  *
  * Programs run one after the other, in the order of the sessions, in DIR,
  * with standard input from /dev/null and standard output to standard error.
- * The environment is PATH, HOME and LANG of ferry, and
+ * The environment is PATH, without what is relative or in DIR, HOME and LANG of
+ * ferry, and
  *
  *	FERRY_EVENT=session	FERRY_SESSION	FERRY_PEER	FERRY_SECURITY
  *	FERRY_PEER_ID		FERRY_DIR	FERRY_EXIT	FERRY_FILES
@@ -48,9 +48,9 @@ struct exec_helper_report {
 };
 
 /*
- * Split off the process.  program is a path with a '/' (nothing is looked up,
- * and there is no shell and no argument); it must lie outside dir, where a
- * sender could replace it.  To be called before secrets are read.  NULL with
+ * Start the process.  program is a path with a '/' (nothing is looked up, and
+ * there is no shell and no argument); it must lie outside dir, where a sender
+ * could replace it, and where no other user can (exec_check.h).  NULL with
  * ERR_USAGE, ERR_LOCAL or ERR_RESOURCE.
  */
 struct exec_helper *exec_helper_start(const char *program, const char *dir,

@@ -216,3 +216,49 @@ program() {
 	# 0, 1, 2 and the directory that ls reads
 	[ "$(cat count)" = 4 ]
 }
+
+@test "--exec: other users cannot replace the program" {
+	mkdir -p safe/sub
+	cp hook safe/sub/hook
+	refused() {
+		run "$FERRY" receive --plain -p 0 --exec safe/sub/hook dst
+		[ "$status" = 2 ]
+		[[ "$output" == *"--exec: other users can write to $work/$1 (mode "*" and so replace the program $work/safe/sub/hook: chmod go-w $work/$1"* ]]
+	}
+	chmod 757 safe/sub/hook
+	refused safe/sub/hook
+	chmod 755 safe/sub/hook
+	chmod 777 safe
+	refused safe
+	# others cannot rename what is ours there
+	chmod 1777 safe
+	receive --plain --once --exec safe/sub/hook dst
+	send --plain src/f
+	wait_receiver
+	status 0
+	needs 'a second user'
+	for one in safe/sub/hook safe/sub; do
+		chown 65534 $one
+		run "$FERRY" receive --plain -p 0 --exec safe/sub/hook dst
+		[ "$status" = 2 ]
+		[[ "$output" == *"$work/$one belongs to another user (uid 65534), who could replace the program $work/safe/sub/hook"* ]]
+		chown 0 $one
+	done
+}
+
+@test "--exec: nothing that a sender sent is run by name" {
+	program 'uname >/dev/null; exit 0'
+	printf '#!/bin/sh\necho taken over >"%s/proof"\n' "$work" >src/uname
+	chmod +x src/uname
+	mkdir dst/bin
+	# shellcheck disable=SC2123
+	for path in ".:$PATH" ":$PATH" "$work/dst:$PATH" "bin:$PATH"; do
+		rm -rf dst/uname
+		PATH=$path receive --plain --existing replace --once \
+			--exec ./hook dst
+		send --plain src/uname
+		wait_receiver
+		status 0
+		[ ! -e proof ] || { echo "$path"; return 1; }
+	done
+}
