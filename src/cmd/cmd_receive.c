@@ -20,14 +20,15 @@
 #include "cmd/operand_hints.h"
 #include "cmd/report.h"
 #include "cmd/signals.h"
+#include "fs/attr_helper.h"
 #include "fs/mode_rules.h"
-#include "net/resolver.h"
+#include "net/connector.h"
 #include "auth/code.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "receiver/receive.h"
 #include "remote/client.h"
-#include "session/resolving.h"
+#include "session/connecting.h"
 
 enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
 
@@ -330,7 +331,8 @@ static int run_sessions(const struct receive_options *opts,
 		if (fetch_asks_links(&opts->fetch))
 			cfg->accept |= REQUEST_LINKS;
 	}
-	if (opts->exec) {
+	rc = receive_start_helper(cfg, e);
+	if (rc == 0 && opts->exec) {
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
 		rc = cfg->exec ? 0 : e->code;
 	}
@@ -344,8 +346,8 @@ static int run_sessions(const struct receive_options *opts,
 	if (proxy.kind)
 		cfg->net.proxy = &proxy;
 	if (rc == 0 && host)
-		rc = resolving_start(proxy.kind ? proxy.at.host : host,
-				     cfg->sandbox, &cfg->net.resolver, e);
+		rc = connecting_start(cfg->connect_to, &cfg->net, cfg->sandbox,
+				      &cfg->connector, e);
 	if (rc == 0 && !cfg->carrier)
 		rc = common_tls(common, cfg->security, common->role, host, &tls,
 				e);
@@ -372,9 +374,10 @@ out:
 	client_free(client);
 	exec_helper_free(cfg->exec);
 	dir_opener_free(cfg->opener);
+	attr_helper_stop(cfg->attrs);
 	pake_free(cfg->pake);
 	tls_free(tls);
-	resolver_stop(cfg->net.resolver);
+	connector_stop(cfg->connector);
 	explicit_bzero(&proxy, sizeof(proxy));
 	return rc;
 }

@@ -25,14 +25,14 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
-#include "net/resolver.h"
+#include "net/connector.h"
 #include "auth/code.h"
 #include "remote/client.h"
 #include "remote/target.h"
 #include "sender/command.h"
 #include "sender/preview.h"
 #include "sender/send.h"
-#include "session/resolving.h"
+#include "session/connecting.h"
 
 enum { SHOWN_MAX = 200 };
 
@@ -629,12 +629,10 @@ static int run_session(const struct send_options *opts,
 		}
 	} else if (rc == 0 && !opts->dry_run && !listens && !cfg->carrier) {
 		rc = common_proxy(common, &o->dest, &proxy, e);
-		if (rc == 0)
-			rc = resolving_start(proxy.kind ? proxy.at.host :
-							  o->dest.host,
-					     cfg->sandbox, &cfg->net.resolver,
-					     e);
 		cfg->net.proxy = proxy.kind ? &proxy : NULL;
+		if (rc == 0)
+			rc = connecting_start(&cfg->dest, &cfg->net,
+					      cfg->sandbox, &cfg->connector, e);
 	}
 	if (rc == 0 && !opts->dry_run && !cfg->carrier)
 		rc = common_tls(common, cfg->security, common->role,
@@ -680,8 +678,8 @@ out:
 	scan_free(scan);
 	pake_free(cfg->pake);
 	tls_free(tls);
+	connector_stop(cfg->connector);
 	explicit_bzero(&proxy, sizeof(proxy));
-	resolver_stop(cfg->net.resolver);
 	client_free(client);
 	if (renewal.tty >= 0)
 		close(renewal.tty);

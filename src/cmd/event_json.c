@@ -52,6 +52,13 @@ void event_json_session(struct buf *b, uint64_t number,
 	json_end(b);
 }
 
+void event_json_warning(struct buf *b, const char *text)
+{
+	json_begin(b, "warning");
+	put_text(b, "message", text);
+	json_end(b);
+}
+
 void event_json_progress(struct buf *b, const struct session_progress *p)
 {
 	json_begin(b, "progress");

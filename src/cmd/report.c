@@ -369,6 +369,7 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 static void on_message(void *ctx, enum session_level level, const char *text)
 {
 	struct report *r = ctx;
+	struct buf *json = NULL;
 
 	pthread_mutex_lock(&r->lock);
 	if (level == SESSION_ERROR)
@@ -380,6 +381,12 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 		outputs_say(r->out, text);
 	else if (level == SESSION_VERBOSE && r->cfg.verbose)
 		outputs_say(r->out, text);
+	if (level == SESSION_WARNING)
+		json = outputs_json(r->out);
+	if (json) {
+		event_json_warning(json, text);
+		outputs_put_json(r->out, WRITER_KEEP);
+	}
 	pthread_mutex_unlock(&r->lock);
 }
 

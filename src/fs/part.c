@@ -17,6 +17,7 @@
 
 #include "base/io.h"
 #include "base/zeros.h"
+#include "fs/attr_helper.h"
 #include "fs/part_priv.h"
 #include "fs/source.h"
 #include "os/entropy.h"
@@ -24,7 +25,6 @@
 #include "os/nameless.h"
 #include "os/rename.h"
 #include "os/space.h"
-#include "os/times.h"
 
 enum {
 	/* Leftovers of one name that are removed before the next name is
@@ -281,17 +281,19 @@ static int has_mode(int fd, mode_t mode)
 	return fstat(fd, &st) == 0 && (st.st_mode & 07777) == mode;
 }
 
-static unsigned apply_meta(int fd, mode_t mode, int is_set,
-			   const struct file_meta *meta, struct err *e)
+/* Setting the mode failed.  Returns whether that matters. */
+static unsigned lost_mode(int fd, mode_t mode, struct err *e)
+{
+	err_sys(e, ERR_LOCAL, "set the mode");
+	return has_mode(fd, mode) ? 0 : FILE_META_MODE;
+}
+
+static unsigned apply_times(int fd, const struct file_meta *meta,
+			    struct err *e)
 {
 	struct timespec times[2];
 	unsigned lost = 0;
 
-	if (!is_set && fchmod(fd, mode) < 0) {
-		err_sys(e, ERR_LOCAL, "set the mode");
-		if (!has_mode(fd, mode))
-			lost |= FILE_META_MODE;
-	}
 	if (to_times(meta, times, e) < 0) {
 		lost |= FILE_META_TIME;
 	} else if (futimens(fd, times) < 0) {
@@ -304,22 +306,29 @@ static unsigned apply_meta(int fd, mode_t mode, int is_set,
 unsigned part_set_meta(struct part *p, const struct file_meta *meta,
 		       struct err *e)
 {
-	return apply_meta(p->fd, meta->mode & 0777, p->has_mode, meta, e);
+	const mode_t mode = meta->mode & 0777;
+	unsigned lost = 0;
+
+	if (!p->has_mode && fchmod(p->fd, mode) < 0)
+		lost = lost_mode(p->fd, mode, e);
+	return lost | apply_times(p->fd, meta, e);
 }
 
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
-			   struct err *e)
+			   struct attr_helper *attrs, struct err *e)
 {
+	unsigned lost = 0;
 	struct stat st;
+	mode_t mode;
 
 	if (fstat(dir_fd, &st) < 0) {
 		err_sys(e, ERR_LOCAL, "stat");
 		return FILE_META_ALL_KINDS;
 	}
-	return apply_meta(dir_fd,
-			  (meta->mode & 0777) |
-				  (st.st_mode & (S_ISGID | S_ISVTX)),
-			  0, meta, e);
+	mode = (meta->mode & 0777) | (st.st_mode & (S_ISGID | S_ISVTX));
+	if (attr_helper_chmod_dir(attrs, dir_fd, mode) < 0)
+		lost = lost_mode(dir_fd, mode, e);
+	return lost | apply_times(dir_fd, meta, e);
 }
 
 /* Whether a time that was set is what was read: not to the nanosecond, as some
@@ -585,23 +594,25 @@ void part_discard(struct part *p, int dir_fd)
 }
 
 struct symlink {
-	const char *target;
+	const struct part_link *what;
 	struct timespec times[2];
 };
 
 static int make_symlink(const void *what, int dir_fd, const char *name)
 {
 	const struct symlink *l = what;
-	int rc = symlinkat(l->target, dir_fd, name);
+	int rc = symlinkat(l->what->target, dir_fd, name);
 
-	return rc < 0 ? rc : times_set_symlink(dir_fd, name, l->times);
+	return rc < 0 ? rc :
+			attr_helper_set_times(l->what->attrs, dir_fd, name,
+					      l->times);
 }
 
-int part_symlink(int dir_fd, const char *final, const char *target,
-		 const struct file_meta *meta, int replace, struct err *e)
+int part_symlink(int dir_fd, const char *final, const struct part_link *what,
+		 int replace, struct err *e)
 {
-	struct symlink l = { .target = target };
-	int rc = to_times(meta, l.times, e);
+	struct symlink l = { .what = what };
+	int rc = to_times(what->meta, l.times, e);
 
 	if (rc < 0)
 		return rc;

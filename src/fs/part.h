@@ -25,6 +25,8 @@
 #include "base/file_meta.h"
 #include "fs/name.h"
 
+struct attr_helper;
+
 struct part {
 	int fd;
 	char name[NAME_PART_MAX]; /* ".ferry-0123456789abcdef.part"; empty
@@ -207,14 +209,20 @@ int part_close(struct part *p, struct err *e);
  * that was not created. */
 void part_discard(struct part *p, int dir_fd);
 
+/* A symlink to be made.  All borrowed. */
+struct part_link {
+	const char *target; /* has passed name_check_symlink() */
+	const struct file_meta *meta;
+	struct attr_helper *attrs; /* sets its times; NULL: this process does */
+};
+
 /*
  * Create a symlink with the name final; replace as for part_rename().  The
  * symlink itself gets meta's mtime where the kernel and file system can set it.
- * target is terminated and has passed name_check_symlink().  Returns 0 or
- * ERR_LOCAL with errno.
+ * Returns 0 or ERR_LOCAL with errno.
  */
-int part_symlink(int dir_fd, const char *final, const char *target,
-		 const struct file_meta *meta, int replace, struct err *e);
+int part_symlink(int dir_fd, const char *final, const struct part_link *what,
+		 int replace, struct err *e);
 
 /* fstatat() without following a symlink.  Returns 0 or ERR_LOCAL with errno
  * (ENOENT). */
@@ -228,8 +236,9 @@ int part_open_existing(int dir_fd, const char *name, struct stat *st,
 
 /* Set the mode and mtime of a directory, by descriptor, as part_set_meta().  A
  * set-gid or sticky bit that the directory has here (set-gid is inherited from
- * the parent) stays: it does not come from the peer. */
+ * the parent) stays: it does not come from the peer.  attrs sets the mode then
+ * (NULL: this process does). */
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
-			   struct err *e);
+			   struct attr_helper *attrs, struct err *e);
 
 #endif

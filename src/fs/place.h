@@ -25,6 +25,7 @@ struct candidate {
 	struct part *part;
 	const char *target;
 	const struct file_meta *meta;
+	struct attr_helper *attrs; /* for a symlink; see struct part_link */
 	/* Whether names can be exchanged in the directory: 1, -1 where they
 	 * cannot, 0 as long as it was not tried; NULL: try each time. */
 	atomic_int *exchanges;

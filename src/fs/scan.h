@@ -134,6 +134,10 @@ int scan_root_fd(const struct scan *s, unsigned root);
  * has to follow.  (Below the roots SCAN_FOLLOW decides that.) */
 int scan_root_follow(const struct scan *s, unsigned root);
 
+/* For such a root, open what the symlink leads to, with O_PATH.  Returns a
+ * descriptor, which the caller closes, or -1 with errno. */
+int scan_root_open_target(const struct scan *s, unsigned root);
+
 /* The prefix that makes an item's path what the user would write: "" or ends
  * with "/". */
 const char *scan_root_display(const struct scan *s, unsigned root);

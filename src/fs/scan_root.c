@@ -74,6 +74,12 @@ int scan_root_follow(const struct scan *s, unsigned root)
 	return s->roots[root].follow;
 }
 
+int scan_root_open_target(const struct scan *s, unsigned root)
+{
+	return openat(s->roots[root].fd, s->roots[root].leaf,
+		      O_PATH | O_CLOEXEC);
+}
+
 const char *scan_root_display(const struct scan *s, unsigned root)
 {
 	return s->roots[root].display;

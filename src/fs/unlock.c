@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fs/attr_helper.h"
+
 enum {
 	OWNER = 0700,
 	GROUPS_MAX = 1024,
@@ -48,7 +50,8 @@ static int chmod_path_fd(int fd, mode_t mode)
 	return rc < 0 ? -1 : 0;
 }
 
-static int unlock(int fd, int (*change)(int fd, mode_t mode),
+/* attrs: see unlock_dir(); fd is open with O_PATH if is_path. */
+static int unlock(int fd, int is_path, struct attr_helper *attrs,
 		  struct unlock *was)
 {
 	struct stat st;
@@ -63,20 +66,23 @@ static int unlock(int fd, int (*change)(int fd, mode_t mode),
 	was->dev = (uint64_t)st.st_dev;
 	was->ino = (uint64_t)st.st_ino;
 	was->mode = st.st_mode & 07777;
-	return change(fd, was->mode | OWNER) < 0 ? -1 : 1;
+	if (is_path)
+		return chmod_path_fd(fd, was->mode | OWNER) < 0 ? -1 : 1;
+	return attr_helper_chmod_dir(attrs, fd, was->mode | OWNER) < 0 ? -1 : 1;
 }
 
-int unlock_dir(int fd, struct unlock *was)
+int unlock_dir(int fd, struct attr_helper *attrs, struct unlock *was)
 {
-	return unlock(fd, fchmod, was);
+	return unlock(fd, 0, attrs, was);
 }
 
 int unlock_closed_dir(int path_fd, struct unlock *was)
 {
-	return unlock(path_fd, chmod_path_fd, was);
+	return unlock(path_fd, 1, NULL, was);
 }
 
-int unlock_restore(int fd, const struct unlock *was)
+int unlock_restore(int fd, struct attr_helper *attrs,
+		   const struct unlock *was)
 {
 	struct stat st;
 
@@ -86,5 +92,5 @@ int unlock_restore(int fd, const struct unlock *was)
 	    (uint64_t)st.st_ino != was->ino ||
 	    (st.st_mode & 07777) != (was->mode | OWNER))
 		return 0;
-	return fchmod(fd, was->mode);
+	return attr_helper_chmod_dir(attrs, fd, was->mode);
 }

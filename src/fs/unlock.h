@@ -10,6 +10,11 @@
 
 #include <stdint.h>
 
+struct attr_helper;
+
+/* In both calls attrs sets the mode where that has set-ID bits (NULL: this
+ * process does). */
+
 /* A directory that was unlocked. */
 struct unlock {
 	uint64_t dev, ino;
@@ -23,7 +28,7 @@ struct unlock {
  * cannot be added: it is another user's, or the kernel would clear its set-gid
  * bit.
  */
-int unlock_dir(int fd, struct unlock *was);
+int unlock_dir(int fd, struct attr_helper *attrs, struct unlock *was);
 
 /* The same for a descriptor that was opened with O_PATH, as the directory may not
  * be read.  Not possible in the receiver's sandbox. */
@@ -31,6 +36,7 @@ int unlock_closed_dir(int path_fd, struct unlock *was);
 
 /* Restore the mode of fd, if it is that directory and its mode is still the one
  * that unlock_dir() set.  Returns 0, or -1 with errno. */
-int unlock_restore(int fd, const struct unlock *was);
+int unlock_restore(int fd, struct attr_helper *attrs,
+		   const struct unlock *was);
 
 #endif

@@ -498,12 +498,9 @@ static int resolve(struct race *r, const struct host_port *hp, int family,
 		.host = hp->host,
 		.family = family,
 		.port = hp->port,
-		.deadline_ms = r->deadline_ms,
-		.timeout_ms = r->opt->timeout_ms,
-		.cancel = r->cancel,
 	};
 	struct resolved found;
-	int rc = resolver_find(r->opt->resolver, &query, &found, e);
+	int rc = resolver_find(&query, &found, e);
 
 	if (rc == 0)
 		set_addresses(r, &found);

@@ -23,7 +23,6 @@
 enum { DIAL_LONG_RTT_US = 10000 };
 
 struct proxy;
-struct resolver;
 
 struct net_options {
 	int family;           /* AF_UNSPEC, AF_INET, AF_INET6 */
@@ -37,16 +36,15 @@ struct net_options {
 	/* What should listen where we connect to, for messages: "ferry send
 	 * --listen"; NULL: "ferry receive". */
 	const char *expected;
-	struct resolver *resolver; /* for host names; borrowed; may be NULL,
-				      see resolver.h */
 };
 
 /*
  * Resolve the host and connect.  Addresses are tried in the resolver's order
  * with families alternating; the next attempt starts 250 ms after the last or
  * as soon as one fails, and the first to connect is used (RFC 8305, "Happy
- * Eyeballs").  Blocks for at most timeout_ms, the look-up of the name included,
- * or until cancel (may be NULL) is set.
+ * Eyeballs").  Blocks for at most timeout_ms or until cancel (may be NULL) is
+ * set, but while a name is resolved for as long as that takes: connector.h does
+ * not.
  *
  * With a proxy, that is the host that is connected to, and hp must be its `to`,
  * which is then what peer gets.

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "net/connector.h"
 #include "net/dial.h"
 #include "os/cancel.h"
 #include "os/thread.h"
@@ -115,10 +116,15 @@ static int dial(struct recv_connection *c, struct err *e)
 		pthread_mutex_lock(&set->lock);
 		to = set->sender;
 		pthread_mutex_unlock(&set->lock);
-		fd = dial_connect_peer(&to, &cfg->net, stop, e);
+		fd = cfg->connector ?
+			     connector_further(cfg->connector, stop, e) :
+			     dial_connect_peer(&to, &cfg->net, stop, e);
 		addr_text(c->peer, (const struct sockaddr *)&to.addr, to.len);
 	} else {
-		fd = dial_connect(cfg->connect_to, &cfg->net, stop, c->peer, e);
+		fd = cfg->connector ?
+			     connector_first(cfg->connector, stop, c->peer, e) :
+			     dial_connect(cfg->connect_to, &cfg->net, stop,
+					  c->peer, e);
 	}
 	if (fd < 0)
 		return fd;

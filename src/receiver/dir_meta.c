@@ -187,7 +187,9 @@ static void apply_one(struct pass *p, const struct record *rec)
 		return;
 	if (p->depth == 0)
 		unlocked_forget(p->d->unlocked, rec->path, rec->len);
-	lost = fd < 0 ? FILE_META_ALL_KINDS : part_set_dir_meta(fd, &meta, &e);
+	lost = fd < 0 ? FILE_META_ALL_KINDS :
+			part_set_dir_meta(fd, &meta,
+					  unlocked_attrs(p->d->unlocked), &e);
 	if (lost)
 		p->trouble(p->ctx, rec->path, rec->len, lost,
 			   fd < 0 ? e.sys_errno :

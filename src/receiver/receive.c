@@ -12,10 +12,10 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "fs/attr_helper.h"
 #include "os/entropy.h"
 #include "os/interposed.h"
 #include "fs/mode_rules.h"
-#include "net/proxy.h"
 #include "receiver/connection.h"
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
@@ -51,6 +51,19 @@ struct receiver {
 
 /* ---- setting up ---- */
 
+static int confine_helper(const void *mode, struct err *e)
+{
+	return sandbox_attr_helper(*(const enum sandbox_mode *)mode, e);
+}
+
+int receive_start_helper(struct receive_config *cfg, struct err *e)
+{
+	if (cfg->sandbox == SANDBOX_OFF || cfg->to_stdout)
+		return 0;
+	cfg->attrs = attr_helper_start(confine_helper, &cfg->sandbox, e);
+	return cfg->attrs ? 0 : e->code;
+}
+
 static int open_root(struct recv_setup *setup, struct err *e)
 {
 	const char *dir = setup->cfg->dir;
@@ -71,6 +84,25 @@ static void on_connection(void *ctx, int fd, const char *peer,
 	recv_connection_start(ctx, fd, peer, sa);
 }
 
+static int confine(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	struct sandbox_state state;
+	char library[64];
+	const char *interposed =
+		cfg->connect_to ? interposed_by(library, sizeof(library)) :
+				  NULL;
+	int rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, interposed,
+				  &state, e);
+
+	if (rc == 0)
+		events_message(cfg->events,
+			       state.is_partial ? SESSION_WARNING
+						: SESSION_VERBOSE,
+			       "%s", state.text);
+	return rc;
+}
+
 /* Open the socket, then confine the process: nothing is accepted before
  * that. */
 static int start_listening(struct receiver *r, struct err *e)
@@ -88,17 +120,15 @@ static int start_listening(struct receiver *r, struct err *e)
 		.on_connection = on_connection,
 		.ctx = r->connections,
 	};
-	char local[ADDR_TEXT_MAX], confined[SANDBOX_TEXT_MAX];
+	char local[ADDR_TEXT_MAX];
 	uint16_t port = 0;
 	int rc = listener_open(&r->listener, &listener, local, &port, e);
 
 	if (rc)
 		return rc;
-	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, NULL, confined,
-			      e);
+	rc = confine(r, e);
 	if (rc)
 		return rc;
-	events_message(ev, SESSION_VERBOSE, "%s", confined);
 	if (ev->listening)
 		ev->listening(ev->ctx, local, port);
 	if (ev->started)
@@ -109,30 +139,16 @@ static int start_listening(struct receiver *r, struct err *e)
 static int start_connecting(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
-	const struct session_events *ev = cfg->events;
-	char confined[SANDBOX_TEXT_MAX], library[64];
-	const struct sandbox_target target = {
-		.port = cfg->net.proxy  ? cfg->net.proxy->at.port :
-			cfg->connect_to ? cfg->connect_to->port : 0,
-		.interposed = interposed_by(library, sizeof(library)),
-	};
 	int rc;
 
 	/* Waiting for a connection to be made ends only by a descriptor. */
 	if (cancel_init(&r->setup.stop))
 		return err_sys(e, ERR_RESOURCE, "starting to connect");
-	rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd,
-			      cfg->connect_to ? &target : NULL, confined, e);
+	rc = confine(r, e);
 	if (rc)
 		return rc;
-	if (cfg->connect_to && target.interposed &&
-	    cfg->sandbox != SANDBOX_OFF)
-		events_message(ev, SESSION_VERBOSE,
-			       "%s makes the connections: the sandbox does not "
-			       "restrict ports", target.interposed);
-	events_message(ev, SESSION_VERBOSE, "%s", confined);
-	if (ev->started)
-		ev->started(ev->ctx);
+	if (cfg->events->started)
+		cfg->events->started(cfg->events->ctx);
 	retry_init(&r->retry, cfg->retry_ms, clock_ms());
 	return recv_connection_connect(r->connections, e);
 }

@@ -20,7 +20,9 @@
 #include "receiver/sync.h"
 
 struct asked;
+struct attr_helper;
 struct carrier;
+struct connector;
 struct dir_opener;
 struct exec_helper;
 struct mode_rules;
@@ -39,6 +41,9 @@ struct receive_config {
 	uint64_t wait_ms;
 	uint16_t port;
 	struct net_options net;
+	/* With connect_to: makes the connections; borrowed.  NULL: this process
+	 * does, and the sandbox must be off. */
+	struct connector *connector;
 	enum security security;
 	struct tls *tls;  /* for our role; NULL with SECURITY_PLAIN; borrowed */
 	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
@@ -52,6 +57,9 @@ struct receive_config {
 	uint32_t accept; /* what senders may ask for: enum wire_request */
 	enum sync_mode sync;
 	enum sandbox_mode sandbox;
+	/* Sets attributes that the sandbox does not let this process set;
+	 * borrowed.  NULL: this process does. */
+	struct attr_helper *attrs;
 	unsigned max_sessions; /* at a time, at least 1 */
 	/* what a session may send: bytes of content; files, symlinks and
 	 * directories.  UINT64_MAX: no limit. */
@@ -69,8 +77,16 @@ struct receive_config {
 };
 
 /*
+ * Start the process of cfg->attrs, unless nothing is confined or there is no
+ * directory; the caller passes it to attr_helper_stop().  Call it before there
+ * are secrets in memory, threads and a sandbox.  Returns 0 or ERR_RESOURCE.
+ */
+int receive_start_helper(struct receive_config *cfg, struct err *e);
+
+/*
  * Listen and serve sessions until cancel_fd becomes readable, or there was no
- * session for wait_ms; or, with once, until one session has ended (a peer that fails to authenticate or does not
+ * session for wait_ms; or, with once, until one session has ended (a peer that
+ * fails to authenticate or does not
  * speak the protocol has no session).  Or connect, and serve one session: an
  * error before it is the result then, unless retry_ms lets it be tried again.
  * Blocks.

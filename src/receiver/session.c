@@ -152,9 +152,10 @@ static int make_parts(struct recv_session *s)
 	t->files = file_table_new(t->digest, s->share.open_files);
 	t->flusher = flusher_new(t);
 	sc.results = t->results;
+	sc.attrs = cfg->attrs;
 	if (!cfg->to_stdout) {
-		t->unlocked = cc.unlocked = sc.unlocked = 
-			unlocked_new(cfg->opener);
+		t->unlocked = cc.unlocked = sc.unlocked =
+			unlocked_new(cfg->opener, cfg->attrs);
 		if (!t->unlocked)
 			return -1;
 		t->made = sc.made = made_new(setup->root_fd, made_tag(s),

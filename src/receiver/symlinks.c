@@ -117,7 +117,9 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 		     const struct row *row, struct buf *outcomes)
 {
 	struct place_request a = {
-		.what = { .target = row->target, .meta = &row->meta },
+		.what = { .target = row->target,
+			  .meta = &row->meta,
+			  .attrs = s->cfg.attrs },
 		.meta = &row->meta,
 		.is_same = is_same,
 		.ctx = row,

@@ -30,6 +30,7 @@ struct symlinks_config {
 	struct unlocked *unlocked; /* and so are these */
 	struct made *made;
 	struct fs_lacks *lacks;
+	struct attr_helper *attrs;
 	enum sync_mode sync;
 	int tells_sender;        /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */

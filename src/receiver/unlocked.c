@@ -28,21 +28,29 @@ struct opened {
 
 struct unlocked {
 	struct dir_opener *opener; /* set once; borrowed, or NULL */
+	struct attr_helper *attrs;
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	void *tree; /* of struct opened */
 	size_t count, bytes;
 };
 
-struct unlocked *unlocked_new(struct dir_opener *opener)
+struct unlocked *unlocked_new(struct dir_opener *opener,
+			      struct attr_helper *attrs)
 {
 	struct unlocked *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return NULL;
 	u->opener = opener;
+	u->attrs = attrs;
 	pthread_mutex_init(&u->lock, NULL);
 	return u;
+}
+
+struct attr_helper *unlocked_attrs(const struct unlocked *u)
+{
+	return u ? u->attrs : NULL;
 }
 
 void unlocked_free(struct unlocked *u)
@@ -90,7 +98,7 @@ static int unlock_and_note(struct unlocked *u, int fd, struct opened *en)
 		free(en);
 		return -1;
 	}
-	rc = fd >= 0 ? unlock_dir(fd, &en->was) :
+	rc = fd >= 0 ? unlock_dir(fd, u->attrs, &en->was) :
 		       dir_opener_unlock(u->opener, en->path, en->len, &en->was);
 	if (*found != en) {
 		/* It was locked again meanwhile, by another process. */
@@ -190,7 +198,8 @@ static int by_depth(const void *a, const void *b)
 }
 
 /* Returns 0 or an errno. */
-static int restore_one(const struct opened *en, struct dirs *walk)
+static int restore_one(const struct unlocked *u, const struct opened *en,
+		       struct dirs *walk)
 {
 	struct err e;
 	int fd;
@@ -203,7 +212,7 @@ static int restore_one(const struct opened *en, struct dirs *walk)
 		return 0;
 	if (fd < 0)
 		return e.sys_errno ? e.sys_errno : EIO;
-	return unlock_restore(fd, &en->was) < 0 ? errno : 0;
+	return unlock_restore(fd, u->attrs, &en->was) < 0 ? errno : 0;
 }
 
 size_t unlocked_restore(struct unlocked *u, size_t depth, struct dirs *walk,
@@ -222,7 +231,7 @@ size_t unlocked_restore(struct unlocked *u, size_t depth, struct dirs *walk,
 		qsort(l.entries, l.count, sizeof(struct opened *), by_depth);
 	for (size_t i = 0; i < l.count; i++) {
 		struct opened *en = l.entries[i];
-		const int error = restore_one(en, walk);
+		const int error = restore_one(u, en, walk);
 
 		if (error)
 			trouble(ctx, en->path, en->len, error);

@@ -15,13 +15,17 @@
 
 #include <stddef.h>
 
+struct attr_helper;
 struct dir_opener;
 struct dirs;
 struct unlocked;
 
-/* opener is borrowed; NULL: what cannot be opened stays locked.  NULL when out of
- * memory. */
-struct unlocked *unlocked_new(struct dir_opener *opener);
+/* opener is borrowed; NULL: what cannot be opened stays locked.  So is attrs: see
+ * fs/unlock.h.  NULL when out of memory. */
+struct unlocked *unlocked_new(struct dir_opener *opener,
+			      struct attr_helper *attrs);
+/* Its attrs; NULL also for u NULL. */
+struct attr_helper *unlocked_attrs(const struct unlocked *u);
 void unlocked_free(struct unlocked *u); /* restores nothing; NULL is allowed */
 
 /*

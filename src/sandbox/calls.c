@@ -1,52 +1,79 @@
 /*
- * Which system calls each side may make.  A receiver makes few, so its rules
- * list what is allowed.  The process that resolves names for a sender runs the
- * modules of libc's name service (nsswitch.conf), which may make any call, and
- * so may a library that was preloaded: the rules of both list what is not.
+ * Which system calls each side may make: the rules of a receiver and of a
+ * sender list what is allowed.  Where modules of libc's name service
+ * (nsswitch.conf) or a preloaded library run, which may make any call, the
+ * rules list what is not.
+ *
+ * A filter sees the arguments of a call, but not what they point to.  So:
+ *
+ * - There is no socket(), and sendto() has no destination.  That of sendmsg()
+ *   is in memory; without MSG_FASTOPEN it has no effect on a TCP socket, nor on
+ *   a connected Unix socket of any other type than SOCK_DGRAM, and the process
+ *   has none of other kinds (sandbox.c looks).
+ * - Metadata is set by descriptor.  A descriptor of O_PATH, which Landlock lets
+ *   be opened anywhere, does for none of the calls that are allowed.
+ * - No set-ID bits in a mode: a program of this user's that others run.
  */
 #include "sandbox/calls.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "os/times.h"
-
 /* Missing in the kernel headers of older systems; the same number on every
  * architecture. */
-enum { CALL_FCHMODAT2 = 452, CALL_SETXATTRAT = 463, CALL_REMOVEXATTRAT = 466 };
+enum {
+	CALL_MEMFD_SECRET = 447,
+	CALL_FCHMODAT2 = 452,
+	CALL_SETXATTRAT = 463,
+	CALL_REMOVEXATTRAT = 466,
+	CALL_FILE_SETATTR = 469,
+};
 
-/* Allowed to a receiver with any arguments. */
-static const int receiving[] = {
+/* O_TMPFILE without O_DIRECTORY, which is part of it. */
+enum { NAMELESS = O_TMPFILE & ~O_DIRECTORY };
+
+static const uint64_t any = UINT64_MAX; /* all 64 bits */
+static const uint64_t low = UINT32_MAX; /* an int */
+static const uint64_t set_id = S_ISUID | S_ISGID;
+static const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP |
+				   CLONE_NEWUTS | CLONE_NEWIPC |
+				   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+/* Allowed to both sides with any arguments. */
+static const int common[] = {
 	/* descriptors */
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64,
-	SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2, SYS_lseek,
-	SYS_close, SYS_dup, SYS_eventfd2, SYS_ppoll,
+	SYS_preadv, SYS_preadv2, SYS_pwritev2, SYS_lseek, SYS_close, SYS_dup,
+	SYS_ftruncate, SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_eventfd2,
+	SYS_ppoll,
 #ifdef SYS_poll
 	SYS_poll,
 #endif
 	/* files; Landlock restricts where */
-	SYS_openat, SYS_openat2, SYS_mkdirat, SYS_unlinkat, SYS_linkat,
-	SYS_symlinkat, SYS_renameat2, SYS_readlinkat, SYS_getdents64,
-#ifdef SYS_renameat
-	SYS_renameat,
+	SYS_readlinkat, SYS_getdents64, SYS_fstat, SYS_statx, SYS_fstatfs,
+	SYS_fadvise64, SYS_readahead, SYS_flock, SYS_faccessat,
+#ifdef SYS_faccessat2
+	SYS_faccessat2,
+#endif
+#ifdef SYS_access
+	SYS_access,
 #endif
 #ifdef SYS_newfstatat
 	SYS_newfstatat,
 #endif
-	SYS_fstat, SYS_statx, SYS_fstatfs, SYS_fchmod,
-	SYS_ftruncate, SYS_fallocate, SYS_fadvise64, SYS_fsync, SYS_fdatasync,
-	SYS_syncfs, SYS_sync_file_range, SYS_flock, SYS_fgetxattr, SYS_umask,
-	/* incoming connections */
-	SYS_accept4, SYS_recvfrom, SYS_recvmsg, SYS_sendto, SYS_sendmsg,
-	SYS_shutdown, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
-	SYS_getpeername,
+	/* the connections that there are */
+	SYS_accept4, SYS_recvfrom, SYS_recvmsg, SYS_shutdown, SYS_getsockopt,
+	SYS_getsockname, SYS_getpeername,
 	/* memory */
 	SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise,
 	/* threads and signals */
@@ -58,9 +85,21 @@ static const int receiving[] = {
 	SYS_clock_gettime, SYS_clock_getres, SYS_clock_nanosleep,
 	SYS_nanosleep, SYS_gettimeofday, SYS_getrandom, SYS_uname,
 	SYS_sysinfo, SYS_getpid, SYS_getppid, SYS_getuid, SYS_geteuid,
-	SYS_getgid, SYS_getegid, SYS_getgroups,
+	SYS_getgid, SYS_getegid, SYS_getgroups, SYS_getpgid, SYS_getsid,
+#ifdef SYS_getpgrp
+	SYS_getpgrp,
+#endif
 #ifdef SYS_time
 	SYS_time,
+#endif
+};
+
+/* To a receiver: what changes files. */
+static const int receiving[] = {
+	SYS_pwritev, SYS_unlinkat, SYS_linkat, SYS_symlinkat, SYS_renameat2,
+	SYS_syncfs, SYS_sync_file_range, SYS_fgetxattr, SYS_umask,
+#ifdef SYS_renameat
+	SYS_renameat,
 #endif
 };
 
@@ -73,12 +112,20 @@ static const int refused[] = {
 	SYS_kill, SYS_tkill, SYS_prctl, SYS_chdir, SYS_fchdir, SYS_mknodat,
 };
 
+/* Allowed with some arguments only. */
+static const int by_argument[] = {
+	SYS_sendto, SYS_sendmsg, SYS_setsockopt, SYS_openat, SYS_fcntl,
+	SYS_ioctl, SYS_mmap, SYS_mprotect, SYS_clone, SYS_tgkill,
+	SYS_prlimit64, SYS_utimensat, SYS_fchmod, SYS_mkdirat,
+};
+
 /* Calls that set metadata by path, which Landlock does not restrict, and the
  * owner and extended attributes, which no side ever sets. */
 static const int metadata[] = {
 	SYS_fchmodat, SYS_fchownat, SYS_fchown, SYS_truncate, SYS_setxattr,
 	SYS_lsetxattr, SYS_fsetxattr, SYS_removexattr, SYS_lremovexattr,
 	SYS_fremovexattr, CALL_FCHMODAT2, CALL_SETXATTRAT, CALL_REMOVEXATTRAT,
+	CALL_FILE_SETATTR,
 #ifdef SYS_chmod
 	SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat,
 #endif
@@ -87,17 +134,36 @@ static const int metadata[] = {
 /* Calls that neither this program nor its libraries ever make. */
 static const int forbidden[] = {
 	SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv,
-	SYS_process_vm_writev, SYS_mount, SYS_umount2, SYS_pivot_root,
-	SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_fsconfig, SYS_fsmount,
-	SYS_fspick, SYS_mount_setattr, SYS_chroot, SYS_unshare, SYS_setns,
-	SYS_bpf, SYS_perf_event_open, SYS_io_uring_setup,
-	SYS_io_uring_enter, SYS_io_uring_register, SYS_keyctl, SYS_add_key,
-	SYS_request_key, SYS_init_module, SYS_finit_module, SYS_delete_module,
-	SYS_kexec_load, SYS_userfaultfd, SYS_open_by_handle_at, SYS_reboot,
-	SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl,
+	SYS_process_vm_writev, SYS_process_madvise, SYS_pidfd_getfd,
+	SYS_pidfd_send_signal, SYS_kcmp, SYS_mount, SYS_umount2,
+	SYS_pivot_root, SYS_move_mount, SYS_open_tree, SYS_fsopen,
+	SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_chroot,
+	SYS_unshare, SYS_setns, SYS_bpf, SYS_perf_event_open,
+	SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register,
+	SYS_keyctl, SYS_add_key, SYS_request_key, SYS_init_module,
+	SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_userfaultfd,
+	SYS_open_by_handle_at, SYS_name_to_handle_at, SYS_fanotify_init,
+	SYS_memfd_create, CALL_MEMFD_SECRET, SYS_personality, SYS_reboot,
+	SYS_swapon, SYS_swapoff, SYS_acct, SYS_quotactl, SYS_syslog,
+	SYS_clock_settime, SYS_settimeofday, SYS_sethostname,
+	SYS_setdomainname,
 #ifdef SYS_kexec_file_load
 	SYS_kexec_file_load,
 #endif
+#ifdef SYS_iopl
+	SYS_iopl, SYS_ioperm, SYS_modify_ldt,
+#endif
+};
+
+/* The options of TCP sockets that dial.c and sock.c set. */
+static const struct {
+	int level, name;
+} socket_options[] = {
+	{ SOL_SOCKET, SO_RCVTIMEO },      { SOL_SOCKET, SO_KEEPALIVE },
+	{ IPPROTO_TCP, TCP_NODELAY },     { IPPROTO_TCP, TCP_KEEPIDLE },
+	{ IPPROTO_TCP, TCP_KEEPINTVL },   { IPPROTO_TCP, TCP_KEEPCNT },
+	{ IPPROTO_TCP, TCP_USER_TIMEOUT }, { IPPROTO_TCP, TCP_CONGESTION },
+	{ IPPROTO_TCP, TCP_NOTSENT_LOWAT },
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -107,39 +173,65 @@ struct rule_list {
 	size_t count;
 };
 
-static void add(struct rule_list *l, struct seccomp_rule rule)
+static void add(struct rule_list *l, const struct seccomp_rule *rule)
 {
 	if (l->count < SECCOMP_RULES_MAX)
-		l->rules[l->count++] = rule;
+		l->rules[l->count++] = *rule;
 }
 
 static void add_all(struct rule_list *l, const int *calls, size_t count,
 		    enum seccomp_action action)
 {
-	for (size_t i = 0; i < count; i++)
-		add(l, (struct seccomp_rule){ calls[i], action, 0, 0, 0 });
+	for (size_t i = 0; i < count; i++) {
+		const struct seccomp_rule rule = { .nr = calls[i],
+						   .action = action };
+
+		add(l, &rule);
+	}
 }
 
 /* Allow a call where an argument is as given. */
 static void add_if(struct rule_list *l, int nr, unsigned arg, uint64_t mask,
 		   uint64_t value)
 {
-	add(l, (struct seccomp_rule){ nr, SECCOMP_ALLOW, arg, mask, value });
-}
-
-/* Allowed to a receiver with some arguments, and refused with others. */
-static void add_by_argument(struct rule_list *l)
-{
-	const uint64_t all = UINT64_MAX, low = UINT32_MAX;
-	static const int other_arguments[] = {
-		SYS_utimensat, SYS_fcntl, SYS_ioctl, SYS_mmap,
-		SYS_mprotect, SYS_clone, SYS_tgkill, SYS_prlimit64,
+	const struct seccomp_rule rule = {
+		nr, SECCOMP_ALLOW, { { arg, mask, value } }
 	};
 
-	/* the times of a descriptor: futimens() passes NULL as the path, and
-	 * times_set_symlink() the empty path */
-	add_if(l, SYS_utimensat, 1, all, 0);
-	add_if(l, SYS_utimensat, 1, all, (uintptr_t)times_empty_path);
+	add(l, &rule);
+}
+
+/* Allow a call where two arguments are as given. */
+static void add_if_both(struct rule_list *l, int nr,
+			const struct seccomp_test *a,
+			const struct seccomp_test *b)
+{
+	const struct seccomp_rule rule = { nr, SECCOMP_ALLOW, { *a, *b } };
+
+	add(l, &rule);
+}
+
+static void add_socket_options(struct rule_list *l)
+{
+	for (size_t i = 0; i < COUNT(socket_options); i++)
+		add_if_both(l, SYS_setsockopt,
+			    &(struct seccomp_test){
+				    1, low, (uint64_t)socket_options[i].level },
+			    &(struct seccomp_test){
+				    2, low, (uint64_t)socket_options[i].name });
+}
+
+/* What both sides may do with some arguments. */
+static void add_common_by_argument(struct rule_list *l)
+{
+	/* no other destination than the one that it is connected to */
+	add_if(l, SYS_sendmsg, 2, MSG_FASTOPEN, 0);
+	add_if_both(l, SYS_sendto, &(struct seccomp_test){ 3, MSG_FASTOPEN, 0 },
+		    &(struct seccomp_test){ 4, any, 0 });
+	/* no executable memory */
+	add_if(l, SYS_mmap, 2, PROT_EXEC, 0);
+	add_if(l, SYS_mprotect, 2, PROT_EXEC, 0);
+	add_socket_options(l);
 	/* 0 to 7, F_DUPFD to F_SETLKW; not F_SETOWN (8), which makes the kernel
 	 * send signals */
 	add_if(l, SYS_fcntl, 1, low & ~UINT64_C(7), 0);
@@ -151,56 +243,49 @@ static void add_by_argument(struct rule_list *l)
 	add_if(l, SYS_ioctl, 1, low, FIONREAD);
 	/* reads what chattr sets */
 	add_if(l, SYS_ioctl, 1, low, FS_IOC_GETFLAGS & low);
-	/* no executable memory */
-	add_if(l, SYS_mmap, 2, PROT_EXEC, 0);
-	add_if(l, SYS_mprotect, 2, PROT_EXEC, 0);
 	/* threads only.  A filter cannot see the flags of clone3(), which are
 	 * in memory; with ENOSYS for it, libc uses clone(). */
-	add_if(l, SYS_clone, 0, CLONE_THREAD, CLONE_THREAD);
+	add_if(l, SYS_clone, 0, CLONE_THREAD | namespaces, CLONE_THREAD);
 	/* signals to this process only, as by abort() and raise() */
 	add_if(l, SYS_tgkill, 0, low, (uint32_t)getpid());
-	/* reading limits, not setting them */
-	add_if(l, SYS_prlimit64, 2, all, 0);
-	add_all(l, other_arguments, COUNT(other_arguments), SECCOMP_REFUSE);
+	/* reading its own limits, not setting them */
+	add_if_both(l, SYS_prlimit64, &(struct seccomp_test){ 0, low, 0 },
+		    &(struct seccomp_test){ 2, any, 0 });
 }
 
-/* Refuse socket() where the argument has any of these bits. */
-static void refuse_socket_bits(struct rule_list *l, unsigned arg, uint64_t bits)
+static void add_refusals(struct rule_list *l)
 {
-	for (uint64_t bit = 1; bit <= bits; bit <<= 1) {
-		if (bits & bit)
-			add(l, (struct seccomp_rule){ SYS_socket,
-						      SECCOMP_REFUSE, arg, bit,
-						      bit });
-	}
+	add_all(l, by_argument, COUNT(by_argument), SECCOMP_REFUSE);
+	add_all(l, refused, COUNT(refused), SECCOMP_REFUSE);
+	add_all(l, metadata, COUNT(metadata), SECCOMP_REFUSE);
+	add_all(l, forbidden, COUNT(forbidden), SECCOMP_DIE);
 }
 
-/*
- * Making TCP connections.  Landlock restricts to which port, but only those of
- * plain TCP: so no other type and no protocol but 0 (MPTCP is 262).  bind() is
- * for --bind, to a port that the kernel chooses.  What has no rule here is
- * refused, as socket() is among those of every receiver.
- */
+/* TCP connections; bind() is for --bind. */
 static void add_connecting(struct rule_list *l)
 {
 	static const int calls[] = { SYS_connect, SYS_bind };
-	const uint64_t low = UINT32_MAX;
+	const struct seccomp_test stream = { 1, 15, SOCK_STREAM };
 
 	add_all(l, calls, COUNT(calls), SECCOMP_ALLOW);
-	/* SOCK_STREAM is 1; the other types have one of these bits */
-	refuse_socket_bits(l, 1, 2 | 4 | 8);
-	refuse_socket_bits(l, 2, 511); /* more than any protocol */
-	add_if(l, SYS_socket, 0, low, AF_INET);
-	add_if(l, SYS_socket, 0, low, AF_INET6);
+	add_if_both(l, SYS_socket, &(struct seccomp_test){ 0, low, AF_INET },
+		    &stream);
+	add_if_both(l, SYS_socket, &(struct seccomp_test){ 0, low, AF_INET6 },
+		    &stream);
 }
 
 static void add_receiving(struct rule_list *l)
 {
+	add_if(l, SYS_openat, 2, O_CREAT | NAMELESS, 0);
+	add_if(l, SYS_openat, 3, set_id, 0);
+	add_if(l, SYS_fchmod, 1, set_id, 0);
+	add_if(l, SYS_mkdirat, 2, set_id, 0);
+	/* the times of a descriptor: futimens() passes NULL as the path */
+	add_if(l, SYS_utimensat, 1, any, 0);
+	add_common_by_argument(l);
+	add_all(l, common, COUNT(common), SECCOMP_ALLOW);
 	add_all(l, receiving, COUNT(receiving), SECCOMP_ALLOW);
-	add_by_argument(l);
-	add_all(l, refused, COUNT(refused), SECCOMP_REFUSE);
-	add_all(l, metadata, COUNT(metadata), SECCOMP_REFUSE);
-	add_all(l, forbidden, COUNT(forbidden), SECCOMP_DIE);
+	add_refusals(l);
 }
 
 size_t calls_of_receiver(struct seccomp_rule *rules)
@@ -221,6 +306,30 @@ size_t calls_of_connecting_receiver(struct seccomp_rule *rules)
 }
 
 size_t calls_of_sender(struct seccomp_rule *rules)
+{
+	struct rule_list l = { rules, 0 };
+
+	/* reading only */
+	add_if(&l, SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC | NAMELESS, 0);
+	add_common_by_argument(&l);
+	add_all(&l, common, COUNT(common), SECCOMP_ALLOW);
+	add_refusals(&l);
+	return l.count;
+}
+
+size_t calls_of_attr_helper(struct seccomp_rule *rules)
+{
+	static const int attributes[] = { SYS_utimensat, SYS_fchmod };
+	struct rule_list l = { rules, 0 };
+
+	add_all(&l, attributes, COUNT(attributes), SECCOMP_ALLOW);
+	add_common_by_argument(&l);
+	add_all(&l, common, COUNT(common), SECCOMP_ALLOW);
+	add_refusals(&l);
+	return l.count;
+}
+
+size_t calls_of_guest(struct seccomp_rule *rules)
 {
 	static const int times[] = { SYS_utimensat };
 	struct rule_list l = { rules, 0 };

@@ -18,9 +18,7 @@ enum {
 	CALL_RESTRICT_SELF = 446,
 	CREATE_VERSION = 1, /* flag of CALL_CREATE_RULESET */
 	RULE_PATH = 1,
-	RULE_PORT = 2,
-	PORT_BIND = 1 << 0,
-	PORT_CONNECT = 1 << 1,
+	PORT_ALL = 3, /* bind and connect */
 	SCOPE_ALL = 3, /* abstract sockets and signals */
 	ABI_PORTS = 4,
 	ABI_SCOPES = 6,
@@ -51,11 +49,6 @@ struct path_attr {
 	int32_t fd;
 } __attribute__((packed));
 
-struct port_attr {
-	uint64_t rights;
-	uint64_t port;
-};
-
 int landlock_abi(void)
 {
 	long abi = syscall(CALL_CREATE_RULESET, NULL, 0, CREATE_VERSION);
@@ -69,13 +62,6 @@ static uint64_t rights_of(int abi)
 		(int)(sizeof(known_rights) / sizeof(known_rights[0])) - 1;
 
 	return known_rights[abi < newest ? abi : newest];
-}
-
-static int add_port(int set, uint16_t port, uint64_t rights)
-{
-	const struct port_attr attr = { .rights = rights, .port = port };
-
-	return (int)syscall(CALL_ADD_RULE, set, RULE_PORT, &attr, 0);
 }
 
 static int add_rules(int set, const struct landlock_policy *p, int abi)
@@ -94,13 +80,7 @@ static int add_rules(int set, const struct landlock_policy *p, int abi)
 		if (syscall(CALL_ADD_RULE, set, RULE_PATH, &attr, 0) < 0)
 			return -1;
 	}
-	if (abi < ABI_PORTS || p->any_port || p->port_count == 0)
-		return 0;
-	for (size_t i = 0; i < p->port_count; i++) {
-		if (add_port(set, p->ports[i], PORT_CONNECT) < 0)
-			return -1;
-	}
-	return add_port(set, 0, PORT_BIND);
+	return 0;
 }
 
 int landlock_confine(const struct landlock_policy *p, struct err *e)
@@ -109,8 +89,7 @@ int landlock_confine(const struct landlock_policy *p, struct err *e)
 	/* A kernel that does not know a member accepts it if it is 0. */
 	const struct ruleset_attr attr = {
 		.fs = p->any_file ? 0 : rights_of(abi),
-		.net = abi >= ABI_PORTS && !p->any_port ?
-			       PORT_BIND | PORT_CONNECT : 0,
+		.net = abi >= ABI_PORTS && !p->any_port ? PORT_ALL : 0,
 		.scoped = abi >= ABI_SCOPES ? SCOPE_ALL : 0,
 	};
 	int set, rc = 0;

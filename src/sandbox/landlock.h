@@ -48,11 +48,9 @@ struct landlock_policy {
 	size_t count;
 	/* access to files is not restricted, and there are no rules */
 	int any_file;
-	/* TCP ports to which the process may connect.  It may also bind to port
-	 * 0, that is to a port that the kernel chooses. */
-	const uint16_t *ports;
-	size_t port_count;
-	int any_port; /* TCP ports are not restricted */
+	/* TCP ports are not restricted; else none can be bound or connected
+	 * to */
+	int any_port;
 };
 
 /* The ABI version of the running kernel; 0 where it has no Landlock or does not

@@ -6,28 +6,27 @@
  */
 #include "sandbox/sandbox.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/io.h"
-#include "os/times.h"
 #include "sandbox/calls.h"
 #include "sandbox/landlock.h"
 
 enum {
-	CALL_MSEAL = 462,
-	/* Rules for sources are on the stack; with more sources than this,
-	 * reading is not restricted. */
-	SOURCES_MAX = 4096,
+	PROTOCOL_MPTCP = 262, /* IPPROTO_MPTCP, missing in older headers */
 };
 
 static const uint64_t receiver_rights =
@@ -52,6 +51,7 @@ enum { LIBRARY_PATHS = sizeof(library_paths) / sizeof(library_paths[0]) };
 /* What one role may do: files and ports by Landlock, calls by seccomp. */
 struct policy {
 	enum sandbox_mode mode;
+	struct sandbox_state *state;
 	const struct landlock_policy *landlock;
 	size_t (*calls)(struct seccomp_rule *rules);
 	enum seccomp_action rest; /* for calls without a rule */
@@ -70,13 +70,71 @@ static int is_instrumented(void)
 #endif
 }
 
-/* Landlock or seccomp cannot be used, for this reason.  Returns 0 to go on
- * without it, or an error. */
-static int go_without(enum sandbox_mode mode, const char *why, struct err *e)
+/* Something cannot be had, for this reason.  Returns 0 to go on without it, or
+ * an error. */
+static int go_without(const struct policy *p, const char *why, struct err *e)
 {
-	if (mode != SANDBOX_REQUIRE)
+	if (p->mode == SANDBOX_REQUIRE)
+		return err_set(e, ERR_RESOURCE, "--sandbox require: %s", why);
+	/* The first reason is enough for the user. */
+	if (!p->state->is_partial)
+		snprintf(p->state->text, SANDBOX_TEXT_MAX, "%s", why);
+	p->state->is_partial = 1;
+	return 0;
+}
+
+/* Landlock restricts the calling thread only. */
+static int check_threads(const struct policy *p, struct err *e)
+{
+	struct stat st;
+
+	/* A directory for each thread; without /proc it is not known. */
+	if (stat("/proc/self/task", &st) < 0 || st.st_nlink <= 3)
 		return 0;
-	return err_set(e, ERR_RESOURCE, "--sandbox require: %s", why);
+	return go_without(p, "the process has other threads already", e);
+}
+
+/* Whether sendmsg() on this descriptor reaches nobody but its peer, whatever
+ * address it is given; also where it is no socket. */
+static int sends_to_peer_only(int fd)
+{
+	int domain = 0, type = 0, protocol = 0;
+	socklen_t len = sizeof(int);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0)
+		return 1;
+	if (domain == AF_UNIX)
+		return type != SOCK_DGRAM;
+	return (domain == AF_INET || domain == AF_INET6) &&
+	       type == SOCK_STREAM &&
+	       (protocol == IPPROTO_TCP || protocol == PROTOCOL_MPTCP);
+}
+
+/* Sockets are not made here, but may have been inherited. */
+static int check_sockets(const struct policy *p, struct err *e)
+{
+	DIR *d = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	char why[80];
+	int loose = -1;
+
+	for (int fd = 0; !d && fd < FD_SETSIZE; fd++)
+		loose = sends_to_peer_only(fd) ? loose : fd;
+	while (d && (entry = readdir(d))) {
+		const int fd = atoi(entry->d_name);
+
+		loose = sends_to_peer_only(fd) ? loose : fd;
+	}
+	if (d)
+		closedir(d);
+	if (loose < 0)
+		return 0;
+	snprintf(why, sizeof(why),
+		 "descriptor %d is a socket that can send to any address",
+		 loose);
+	return go_without(p, why, e);
 }
 
 /* No core files, which would put secrets on the disk; no ptrace(); no rights by
@@ -89,10 +147,6 @@ static int harden(struct err *e)
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, ERR_RESOURCE, "dropping privileges");
-	/* So that code of an attacker cannot replace the page whose address the
-	 * filter allows as a path.  Fails before Linux 6.10, where mremap() can
-	 * still do that. */
-	(void)syscall(CALL_MSEAL, times_empty_path, TIMES_EMPTY_PATH_SIZE, 0);
 	return 0;
 }
 
@@ -124,14 +178,14 @@ static int apply_landlock(const struct policy *policy, struct err *e)
 
 	err_clear(&le);
 	if (!abi)
-		return go_without(policy->mode,
+		return go_without(policy,
 				  "this kernel does not have Landlock (Linux "
 				  "5.13) or does not enable it",
 				  e);
 	if (landlock_confine(policy->landlock, &le) < 0)
-		return go_without(policy->mode, le.text, e);
+		return go_without(policy, le.text, e);
 	if (!landlock_works(policy->landlock))
-		return go_without(policy->mode,
+		return go_without(policy,
 				  "Landlock is available but has no effect",
 				  e);
 	return abi;
@@ -146,32 +200,48 @@ static int apply_seccomp(const struct policy *policy, struct err *e)
 
 	err_clear(&se);
 	if (seccomp_filter(rules, count, policy->rest, &se) < 0)
-		return go_without(policy->mode, se.text, e);
+		return go_without(policy, se.text, e);
 	/* Test the filter of either side: without it this is EBADF. */
 	if (syscall(SYS_fchmodat, -1, "", 0, 0) == 0 || errno != EPERM)
-		return go_without(policy->mode,
+		return go_without(policy,
 				  "seccomp is available but has no effect",
 				  e);
 	return 1;
 }
 
-static int apply(const struct policy *policy, char *text, struct err *e)
+/* Put what is in force before the reason why that is not all. */
+static void describe(struct sandbox_state *state, int abi, int filters)
 {
-	char landlock[64] = "no Landlock";
+	char landlock[64] = "no Landlock", why[SANDBOX_TEXT_MAX];
+
+	if (abi)
+		snprintf(landlock, sizeof(landlock), "Landlock (ABI %d)", abi);
+	memcpy(why, state->text, sizeof(why));
+	snprintf(state->text, SANDBOX_TEXT_MAX, "sandbox: %s, %s%s%.400s",
+		 landlock, filters ? "seccomp" : "no seccomp",
+		 why[0] ? ": " : "", why);
+}
+
+static int apply(const struct policy *policy, struct err *e)
+{
+	struct sandbox_state *state = policy->state;
 	int abi, filters;
 
-	snprintf(text, SANDBOX_TEXT_MAX, "no sandbox");
-	if (policy->mode == SANDBOX_OFF)
+	memset(state, 0, sizeof(*state));
+	if (policy->mode != SANDBOX_OFF && is_instrumented() &&
+	    go_without(policy,
+		       "not possible in a test build or under valgrind", e) < 0)
+		return e->code;
+	if (policy->mode == SANDBOX_OFF || is_instrumented()) {
+		state->is_partial = 0;
+		snprintf(state->text, sizeof(state->text), "no sandbox");
 		return 0;
-	if (is_instrumented())
-		return go_without(policy->mode,
-				  "not possible in a test build or "
-				  "under valgrind",
-				  e);
+	}
 	/* Make libc read the time zone while it can: verifying certificates
 	 * needs it, and later calls only stat() the file. */
 	tzset();
-	if (harden(e) < 0)
+	if (check_threads(policy, e) < 0 || check_sockets(policy, e) < 0 ||
+	    harden(e) < 0)
 		return e->code;
 	abi = apply_landlock(policy, e);
 	if (abi < 0)
@@ -179,10 +249,7 @@ static int apply(const struct policy *policy, char *text, struct err *e)
 	filters = apply_seccomp(policy, e);
 	if (filters < 0)
 		return filters;
-	if (abi)
-		snprintf(landlock, sizeof(landlock), "Landlock (ABI %d)", abi);
-	snprintf(text, SANDBOX_TEXT_MAX, "sandbox: %s, %s", landlock,
-		 filters ? "seccomp" : "no seccomp");
+	describe(state, abi, filters);
 	return 0;
 }
 
@@ -199,93 +266,149 @@ static int check_interposed(enum sandbox_mode mode, const char *library,
 		       library);
 }
 
-int sandbox_receiver(enum sandbox_mode mode, int dir_fd,
-		     const struct sandbox_target *target, char *text,
-		     struct err *e)
+/* Say what it may do that the sandbox would not allow. */
+static void tell_interposed(struct sandbox_state *state, const char *library,
+			    const char *what)
+{
+	char why[SANDBOX_TEXT_MAX];
+
+	memcpy(why, state->text, sizeof(why));
+	state->is_partial = 1;
+	snprintf(state->text, SANDBOX_TEXT_MAX,
+		 "%.64s makes the connections: the sandbox does not restrict "
+		 "%s (%.300s)",
+		 library, what, why);
+}
+
+int sandbox_receiver(enum sandbox_mode mode, int dir_fd, const char *interposed,
+		     struct sandbox_state *state, struct err *e)
 {
 	const struct landlock_rule rule = { dir_fd, receiver_rights };
-	const struct landlock_policy files = {
-		.rules = &rule,
-		.count = dir_fd >= 0,
-		.ports = target ? &target->port : NULL,
-		.port_count = target != NULL,
-		.any_port = target && target->interposed,
-	};
-	const struct policy policy = { mode, &files,
-				       target ? calls_of_connecting_receiver
-					      : calls_of_receiver,
+	const struct landlock_policy files = { .rules = &rule,
+					       .count = dir_fd >= 0,
+					       .any_port = interposed != NULL };
+	const struct policy policy = { mode, state, &files,
+				       interposed ? calls_of_connecting_receiver
+						  : calls_of_receiver,
 				       SECCOMP_UNKNOWN };
+	int rc;
 
-	if (target && check_interposed(mode, target->interposed, e))
+	if (check_interposed(mode, interposed, e))
 		return e->code;
-	return apply(&policy, text, e);
+	rc = apply(&policy, e);
+	if (rc == 0 && interposed && mode != SANDBOX_OFF && !is_instrumented())
+		tell_interposed(state, interposed, "connecting");
+	return rc;
 }
 
-/* Fill in rules for the sources, then for what libraries read, which is
- * opened into fds (-1 where it does not exist).  Returns how many. */
-static size_t fill_rules(struct landlock_rule *rules, int *fds,
-			 const struct sandbox_sources *src)
+/* ---- what may be read ---- */
+
+/* Rules that allow reading, and the descriptors that were opened for some of
+ * them. */
+struct reading {
+	struct landlock_rule *rules;
+	size_t count;
+	int opened[LIBRARY_PATHS];
+	size_t opened_count;
+};
+
+static void allow_reading(struct reading *r, int fd)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < src->count; i++) {
-		const struct landlock_rule rule = { src->fds[i],
-						    sender_rights };
-
-		rules[n++] = rule;
-	}
-	for (size_t i = 0; i < LIBRARY_PATHS; i++) {
-		const struct landlock_rule rule = {
-			fds[i] = open(library_paths[i], O_PATH | O_CLOEXEC),
-			sender_rights
-		};
-
-		if (rule.fd >= 0)
-			rules[n++] = rule;
-	}
-	return n;
+	r->rules[r->count++] = (struct landlock_rule){ fd, sender_rights };
 }
 
-int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
-		   char *text, struct err *e)
+/* A path that does not exist needs no rule. */
+static void allow_path(struct reading *r, const char *path)
 {
-	struct landlock_rule rules[SOURCES_MAX + LIBRARY_PATHS];
-	int fds[LIBRARY_PATHS];
-	struct landlock_policy files = {
-		.rules = rules,
-		.any_file = src->anywhere || src->interposed ||
-			    src->count > SOURCES_MAX,
-		.ports = &src->port,
-		.port_count = 1,
-		.any_port = src->interposed != NULL,
-	};
-	const struct policy policy = { mode, &files, calls_of_sender,
+	int fd = open(path, O_PATH | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	r->opened[r->opened_count++] = fd;
+	allow_reading(r, fd);
+}
+
+static int reading_init(struct reading *r, size_t sources, struct err *e)
+{
+	memset(r, 0, sizeof(*r));
+	r->rules = calloc(sources + LIBRARY_PATHS, sizeof(*r->rules));
+	return r->rules ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
+}
+
+static void reading_release(struct reading *r)
+{
+	while (r->opened_count > 0)
+		io_close(&r->opened[--r->opened_count]);
+	free(r->rules);
+}
+
+static int confine_guest(enum sandbox_mode mode, const char *library,
+			 struct sandbox_state *state, struct err *e)
+{
+	const struct landlock_policy files = { .any_file = 1, .any_port = 1 };
+	const struct policy policy = { mode, state, &files, calls_of_guest,
 				       SECCOMP_ALLOW };
 	int rc;
 
-	if (check_interposed(mode, src->interposed, e))
+	if (check_interposed(mode, library, e))
 		return e->code;
-	if (files.any_file)
-		return apply(&policy, text, e);
-	files.count = fill_rules(rules, fds, src);
-	rc = apply(&policy, text, e);
-	for (size_t i = 0; i < LIBRARY_PATHS; i++)
-		io_close(&fds[i]);
+	rc = apply(&policy, e);
+	if (rc == 0 && mode != SANDBOX_OFF && !is_instrumented())
+		tell_interposed(state, library, "connecting and reading");
 	return rc;
 }
 
-int sandbox_resolver(enum sandbox_mode mode, struct err *e)
+int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
+		   struct sandbox_state *state, struct err *e)
 {
-	const int top = open("/", O_PATH | O_CLOEXEC);
-	const struct landlock_rule rule = { top, sender_rights };
-	const struct landlock_policy files = { .rules = &rule,
-					       .count = top >= 0,
-					       .any_port = 1 };
-	const struct policy policy = { mode, &files, calls_of_sender,
-				       SECCOMP_ALLOW };
-	char text[SANDBOX_TEXT_MAX];
-	int fd = top, rc = apply(&policy, text, e);
+	struct landlock_policy files = { .rules = NULL };
+	const struct policy policy = { mode, state, &files, calls_of_sender,
+				       SECCOMP_UNKNOWN };
+	struct reading r;
+	int rc;
 
-	io_close(&fd);
+	if (src->interposed)
+		return confine_guest(mode, src->interposed, state, e);
+	if (reading_init(&r, src->count, e) < 0)
+		return e->code;
+	if (src->anywhere)
+		allow_path(&r, "/");
+	for (size_t i = 0; !src->anywhere && i < src->count; i++)
+		allow_reading(&r, src->fds[i]);
+	for (size_t i = 0; !src->anywhere && i < LIBRARY_PATHS; i++)
+		allow_path(&r, library_paths[i]);
+	files.rules = r.rules;
+	files.count = r.count;
+	rc = apply(&policy, e);
+	reading_release(&r);
 	return rc;
+}
+
+int sandbox_connector(enum sandbox_mode mode, struct err *e)
+{
+	struct landlock_policy files = { .any_port = 1 };
+	struct sandbox_state state;
+	const struct policy policy = { mode, &state, &files, calls_of_guest,
+				       SECCOMP_ALLOW };
+	struct reading r;
+	int rc;
+
+	if (reading_init(&r, 0, e) < 0)
+		return e->code;
+	allow_path(&r, "/");
+	files.rules = r.rules;
+	files.count = r.count;
+	rc = apply(&policy, e);
+	reading_release(&r);
+	return rc;
+}
+
+int sandbox_attr_helper(enum sandbox_mode mode, struct err *e)
+{
+	const struct landlock_policy nothing = { .rules = NULL };
+	struct sandbox_state state;
+	const struct policy policy = { mode, &state, &nothing,
+				       calls_of_attr_helper, SECCOMP_UNKNOWN };
+
+	return apply(&policy, e);
 }

@@ -8,18 +8,18 @@
  * It cannot be undone.  It is a second line of defence: nothing else relies on
  * it.
  *
- * A receiver may do below its directory what receiving needs, and only read the
- * attributes of files elsewhere; use the descriptors that are open; accept
- * connections, but not make any; start threads, but no processes.  It can set
- * metadata by descriptor only: times by a call with the path times_empty_path
- * (os/times.h), whose address the filter knows.  A receiver that connects to its
- * sender may also make TCP connections, to the sender's port.
+ * Neither side may open a socket, connect, or send to another destination than
+ * that of a connection which it has; set metadata by path, or set-ID bits; start
+ * processes or programs, or reach into other processes.  What of that a role
+ * needs, a helper does for it that was split off before (os/helper.h).  Both
+ * may start threads and read the attributes of any file.
  *
- * A sender may read files below its sources and connect to the receiver's port,
- * but not write files or start a program.  The process that resolves names for
- * it (net/resolver.h) may read any file and connect to any port, because what
- * libc's resolver and its modules need can be anywhere, but not write files or
- * start a program.
+ * A receiver may besides do below its directory what receiving needs, and
+ * accept connections.  A sender may read its sources, and nothing else.
+ *
+ * The process that makes a sender's connections (net/connector.h) may read any
+ * file and connect anywhere, because what libc's resolver and its modules need
+ * can be anywhere, but not write files or start a program.
  */
 #ifndef FERRY_SANDBOX_SANDBOX_H
 #define FERRY_SANDBOX_SANDBOX_H
@@ -35,45 +35,48 @@ enum sandbox_mode {
 	SANDBOX_OFF,
 };
 
-enum { SANDBOX_TEXT_MAX = 256 };
+enum { SANDBOX_TEXT_MAX = 512 };
 
-/* Where a side connects to. */
-struct sandbox_target {
-	uint16_t port;
-	/* A preloaded library that makes the connections (os/interposed.h): it
-	 * goes to a port of its own choice; NULL: none. */
-	const char *interposed;
+/* What is in force. */
+struct sandbox_state {
+	char text[SANDBOX_TEXT_MAX]; /* one line for the user */
+	/* Less than all of it, and not by the user's choice: the text says
+	 * why. */
+	int is_partial;
 };
 
 /*
  * Restrict a receiver.  dir_fd: the directory to receive into; -1: none.
- * target: the sender that it connects to; NULL: it listens.  text
- * (SANDBOX_TEXT_MAX bytes) gets one line for the user that says what is in
- * force.
+ * interposed: a preloaded library that makes the connections to the sender
+ * (os/interposed.h), to ports of its own choice; NULL: none.
  *
  * Returns 0; ERR_RESOURCE when NO_NEW_PRIVS and the like cannot be set; with
- * SANDBOX_REQUIRE also when Landlock or seccomp is missing, fails, or does not
- * pass a test after it was set up.  SANDBOX_AUTO goes on without it.
+ * SANDBOX_REQUIRE also when Landlock or seccomp is missing, fails, does not pass
+ * a test after it was set up, or would leave a way out: other threads, or a
+ * socket that was inherited and can send anywhere.  SANDBOX_AUTO goes on
+ * without.
  */
-int sandbox_receiver(enum sandbox_mode mode, int dir_fd,
-		     const struct sandbox_target *target, char *text,
-		     struct err *e);
+int sandbox_receiver(enum sandbox_mode mode, int dir_fd, const char *interposed,
+		     struct sandbox_state *state, struct err *e);
 
 struct sandbox_sources {
-	const int *fds; /* directories; borrowed */
+	const int *fds; /* directories, or files; borrowed */
 	size_t count;
 	int anywhere;   /* symlinks are followed, which may lead anywhere */
-	uint16_t port;  /* the receiver's */
 	/* A preloaded library that makes the connections (os/interposed.h): it
-	 * goes to a port and reads files of its own choice; NULL: none. */
+	 * connects to ports and reads files of its own choice; NULL: none. */
 	const char *interposed;
 };
 
 /* Restrict a sender, as sandbox_receiver(). */
 int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
-		   char *text, struct err *e);
+		   struct sandbox_state *state, struct err *e);
 
-/* Restrict the process that resolves names for a sender. */
-int sandbox_resolver(enum sandbox_mode mode, struct err *e);
+/* Restrict the process that makes the connections. */
+int sandbox_connector(enum sandbox_mode mode, struct err *e);
+
+/* Restrict the process that sets attributes (fs/attr_helper.h): to that, and no
+ * file can be opened. */
+int sandbox_attr_helper(enum sandbox_mode mode, struct err *e);
 
 #endif

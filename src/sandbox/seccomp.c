@@ -2,7 +2,7 @@
  * Rules are translated to a BPF program that tests them one after the other.
  * Since Linux 5.11 the kernel caches which calls are allowed whatever their
  * arguments are, so the program runs only for calls whose rules test an
- * argument.
+ * argument.  Those come first.
  */
 #include "sandbox/seccomp.h"
 
@@ -26,8 +26,10 @@
 #endif
 
 enum {
-	/* Instructions: of the longest rule, and of all but the rules. */
-	RULE_MAX = 9,
+	/* Instructions: of a test, of the longest rule, and of all but the
+	 * rules. */
+	TEST_MAX = 6,
+	RULE_MAX = SECCOMP_TESTS_MAX * TEST_MAX + 3,
 	FRAME_MAX = 8,
 	X32_BIT = 0x40000000, /* in the numbers of x32 calls on x86-64 */
 };
@@ -63,32 +65,49 @@ static void put_return(struct program *p, enum seccomp_action action)
 	put(p, BPF_RET | BPF_K, answers[action], 0, 0);
 }
 
-/* Test 32 bits of an argument, as BPF has no more; skip that many instructions
- * where they do not match. */
+/* Test 32 bits of an argument, as BPF has no more; skip the rest of the rule,
+ * which ends at the instruction with that index, where they do not match. */
 static void put_half(struct program *p, size_t offset, uint32_t mask,
-		     uint32_t value, unsigned skip)
+		     uint32_t value, unsigned end)
 {
+	if (mask == 0)
+		return;
 	put_load(p, offset);
 	put(p, BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
-	put(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip);
+	put(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, end - p->len - 1U);
+}
+
+static unsigned count_halves(const struct seccomp_rule *r)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < SECCOMP_TESTS_MAX; i++)
+		n += ((uint32_t)r->tests[i].mask ? 1U : 0U) +
+		     (r->tests[i].mask >> 32 ? 1U : 0U);
+	return n;
 }
 
 /* The accumulator holds the number of the call before and after. */
 static void put_rule(struct program *p, const struct seccomp_rule *r)
 {
-	/* little-endian: the low half comes first */
-	const size_t low = offsetof(struct seccomp_data, args) +
-			   r->arg * sizeof(uint64_t);
+	const unsigned halves = count_halves(r);
+	/* where the number is loaded again */
+	const unsigned end = p->len + 2U + halves * (TEST_MAX / 2);
 
 	put(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)r->nr, 0,
-	    r->mask ? RULE_MAX - 1 : 1);
-	if (r->mask) {
-		put_half(p, low, (uint32_t)r->mask, (uint32_t)r->value, 4);
-		put_half(p, low + 4, (uint32_t)(r->mask >> 32),
-			 (uint32_t)(r->value >> 32), 1);
+	    halves ? end - p->len : 1);
+	for (size_t i = 0; i < SECCOMP_TESTS_MAX; i++) {
+		const struct seccomp_test *t = &r->tests[i];
+		/* little-endian: the low half comes first */
+		const size_t low = offsetof(struct seccomp_data, args) +
+				   t->arg * sizeof(uint64_t);
+
+		put_half(p, low, (uint32_t)t->mask, (uint32_t)t->value, end);
+		put_half(p, low + 4, (uint32_t)(t->mask >> 32),
+			 (uint32_t)(t->value >> 32), end);
 	}
 	put_return(p, r->action);
-	if (r->mask)
+	if (halves)
 		put_load(p, offsetof(struct seccomp_data, nr));
 }
 

@@ -3,6 +3,13 @@
  *
  * Layer: sandbox.
  * Threads: restricts all threads of the process.
+ *
+ * Why not libseccomp: what it would do here is seccomp.c, about 150 lines.  It
+ * knows more architectures, of which ferry is built for three, and would be
+ * another library to link and to follow.  It keeps the rules of a call in an
+ * order of its own, whereas here the order is the program's: the calls that
+ * carry data are tested first.  On an architecture that is not known there is
+ * no filter, and the user is told.
  */
 #ifndef FERRY_SANDBOX_SECCOMP_H
 #define FERRY_SANDBOX_SECCOMP_H
@@ -19,17 +26,24 @@ enum seccomp_action {
 	SECCOMP_DIE,     /* end the process with SIGSYS */
 };
 
-/* A rule for the system call nr, which applies where (args[arg] & mask) ==
- * value; with mask 0 whatever the arguments are. */
-struct seccomp_rule {
-	int nr;
-	enum seccomp_action action;
+enum {
+	SECCOMP_RULES_MAX = 400,
+	SECCOMP_TESTS_MAX = 2, /* in a rule */
+};
+
+/* Holds where (args[arg] & mask) == value; with mask 0 always. */
+struct seccomp_test {
 	unsigned arg;
 	uint64_t mask;
 	uint64_t value;
 };
 
-enum { SECCOMP_RULES_MAX = 400 };
+/* A rule for the system call nr, which applies where all tests hold. */
+struct seccomp_rule {
+	int nr;
+	enum seccomp_action action;
+	struct seccomp_test tests[SECCOMP_TESTS_MAX];
+};
 
 /* Whether this program supports seccomp on this architecture. */
 int seccomp_is_known(void);

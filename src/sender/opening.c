@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "fs/scan.h"
+#include "net/connector.h"
 #include "net/dial.h"
 #include "net/stream.h"
 #include "sender/growth.h"
@@ -84,11 +85,16 @@ static int dial(struct send_stream *st, struct err *e)
 	const struct send_config *cfg = st->sender->cfg;
 	const struct cancel *stop = send_session_stop(session);
 	struct send_peer *peer = &st->sender->peer;
+	struct connector *connector = cfg->connector;
 	int fd;
 
 	if (st->index > 0)
-		return dial_connect_peer(&peer->address, &cfg->net, stop, e);
-	fd = dial_connect(&cfg->dest, &cfg->net, stop, peer->name, e);
+		return connector ? connector_further(connector, stop, e)
+				 : dial_connect_peer(&peer->address, &cfg->net,
+						     stop, e);
+	fd = connector ? connector_first(connector, stop, peer->name, e)
+		       : dial_connect(&cfg->dest, &cfg->net, stop, peer->name,
+				      e);
 	if (fd < 0)
 		return fd;
 	if (dial_get_peer(fd, &peer->address, e)) {

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
-#include "net/proxy.h"
 #include "os/entropy.h"
 #include "os/interposed.h"
 #include "sender/command.h"
@@ -44,52 +44,78 @@ static int prepare(struct sender *s, struct err *e)
 	return 0;
 }
 
+/* The descriptors below which there are sources, and how many; those of
+ * symlinks' targets, which were opened for this, come last. */
+struct source_fds {
+	int *fds;
+	size_t count, borrowed;
+};
+
+/* Returns 0 or an error; in both cases the caller calls release_source_fds(). */
+static int find_source_fds(struct source_fds *f, const struct scan *scan,
+			   struct err *e)
+{
+	const unsigned count = scan ? scan_root_count(scan) : 0;
+
+	memset(f, 0, sizeof(*f));
+	f->fds = calloc(2 * (size_t)count + 1, sizeof(*f->fds));
+	if (!f->fds)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (unsigned i = 0; i < count; i++) {
+		const int fd = scan_root_fd(scan, i);
+
+		/* Files of one directory share its descriptor, and one rule is
+		 * enough for it. */
+		if (f->count == 0 || fd != f->fds[f->count - 1])
+			f->fds[f->count++] = fd;
+	}
+	f->borrowed = f->count;
+	for (unsigned i = 0; i < count; i++) {
+		int fd = -1;
+
+		/* One that leads nowhere any more is reported when it is
+		 * sent. */
+		if (scan_root_follow(scan, i))
+			fd = scan_root_open_target(scan, i);
+		if (fd >= 0)
+			f->fds[f->count++] = fd;
+	}
+	return 0;
+}
+
+static void release_source_fds(struct source_fds *f)
+{
+	while (f->count > f->borrowed)
+		io_close(&f->fds[--f->count]);
+	free(f->fds);
+}
+
 /*
- * Confine the process: from here on it can only read the sources and only
- * connect to the receiver.  Symlinks that are followed, or a source that is
- * one, may lead anywhere; then reading is not confined.
+ * Confine the process: from here on it can only read the sources and use the
+ * connections that it is given.  Symlinks that are followed may lead anywhere;
+ * then reading is not confined.
  */
 static int confine(struct sender *s, struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
-	const unsigned count = cfg->scan ? scan_root_count(cfg->scan) : 0;
-	struct sandbox_sources src = {
-		.anywhere = cfg->follow_links,
-		.port = cfg->is_listening || cfg->carrier ? 0 :
-			cfg->net.proxy ? cfg->net.proxy->at.port :
-					 cfg->dest.port,
-	};
-	char text[SANDBOX_TEXT_MAX], library[64];
-	int *fds, rc;
+	struct sandbox_sources src = { .anywhere = cfg->follow_links };
+	struct sandbox_state state;
+	struct source_fds f;
+	char library[64];
+	int rc = find_source_fds(&f, cfg->scan, e);
 
-	if (cfg->sandbox == SANDBOX_OFF) {
-		events_message(cfg->events, SESSION_VERBOSE, "no sandbox");
-		return 0;
+	if (rc == 0) {
+		src.fds = f.fds;
+		src.count = f.count;
+		src.interposed = interposed_by(library, sizeof(library));
+		rc = sandbox_sender(cfg->sandbox, &src, &state, e);
 	}
-	fds = calloc(count + 1, sizeof(*fds));
-	if (!fds)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	src.fds = fds;
-	src.interposed = interposed_by(library, sizeof(library));
-	for (unsigned i = 0; i < count; i++) {
-		const int fd = scan_root_fd(cfg->scan, i);
-
-		/* Files of one directory share its descriptor, and one rule is
-		 * enough for it. */
-		if (src.count == 0 || fd != fds[src.count - 1])
-			fds[src.count++] = fd;
-		if (scan_root_follow(cfg->scan, i))
-			src.anywhere = 1;
-	}
-	rc = sandbox_sender(cfg->sandbox, &src, text, e);
-	if (rc == 0 && src.interposed)
-		events_message(s->cfg->events, SESSION_VERBOSE,
-			       "%s makes the connections: the sandbox does "
-			       "not restrict ports and reading files",
-			       src.interposed);
+	release_source_fds(&f);
 	if (rc == 0)
-		events_message(s->cfg->events, SESSION_VERBOSE, "%s", text);
-	free(fds);
+		events_message(cfg->events,
+			       state.is_partial ? SESSION_WARNING
+						: SESSION_VERBOSE,
+			       "%s", state.text);
 	return rc;
 }
 

@@ -23,6 +23,7 @@
 
 struct carrier;
 struct command;
+struct connector;
 
 /* Whether only what differs from a file that is replaced is sent. */
 enum send_delta {
@@ -47,6 +48,9 @@ struct send_config {
 	 * input. */
 	unsigned receivers;
 	struct net_options net;
+	/* Makes the connections; borrowed.  NULL: this process does, which the
+	 * sandbox then has to allow. */
+	struct connector *connector;
 	enum security security;
 	/* made for the role that is_listening gives; NULL with SECURITY_PLAIN;
 	 * borrowed */
@@ -89,8 +93,8 @@ struct send_config {
  * until the receiver has committed it.  After a lost connection, try again as
  * retry_ms says; or, where the receiver connects and said that it would do so
  * again, wait for that for timeout_ms.  Blocks.  Before there is a connection
- * the whole process is confined for good to reading the sources and connecting
- * to dest.port (sandbox/sandbox.h), so the caller must have no other threads.
+ * the whole process is confined for good to reading the sources
+ * (sandbox/sandbox.h), so the caller must have no other threads.
  *
  * A receiver that connects and is lost or refuses before its session begins
  * leaves a sender that listens waiting for another, except after it has used up

@@ -16,6 +16,7 @@ MEMBERS = {
     "code": {"code": str},
     "session": {"peer": str, "security": str, "peer_id": str,
                 "verify?": str, "session?": int},
+    "warning": {"message": str},
     "progress": {"bytes": int, "total_bytes": int, "files": int,
                  "total_files": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,

@@ -449,14 +449,14 @@ static void test_dir_meta(void **state)
 
 	assert_int_equal(mkdirat(p->dir, "d", 0700), 0);
 	fd = openat(p->dir, "d", O_RDONLY | O_DIRECTORY);
-	assert_int_equal(part_set_dir_meta(fd, &m, &e), 0);
+	assert_int_equal(part_set_dir_meta(fd, &m, NULL, &e), 0);
 	st = stat_of(p->dir, "d");
 	assert_int_equal(st.st_mode, S_IFDIR | 0750);
 	assert_int_equal(st.st_mtim.tv_sec, 1234567890);
 	assert_int_equal(st.st_mtim.tv_nsec, 42);
 	/* what the parent passed on stays */
 	assert_int_equal(fchmod(fd, 02700), 0);
-	assert_int_equal(part_set_dir_meta(fd, &m, &e), 0);
+	assert_int_equal(part_set_dir_meta(fd, &m, NULL, &e), 0);
 	assert_int_equal(stat_of(p->dir, "d").st_mode, S_IFDIR | 02750);
 	close(fd);
 }
@@ -464,31 +464,28 @@ static void test_dir_meta(void **state)
 static void test_symlink(void **state)
 {
 	const struct file_meta m = { 0777, 1000000000, 7, 0 };
+	const struct part_link odd = { "a/b\n\xff", &m, NULL };
+	const struct part_link c = { "c", &m, NULL };
 	struct place *p = *state;
 	char target[64];
 	struct stat st;
 	struct err e;
 	ssize_t n;
 
-	assert_int_equal(
-		part_symlink(p->dir, "l", "a/b\n\xff", &m, 0, &e),
-		0);
+	assert_int_equal(part_symlink(p->dir, "l", &odd, 0, &e), 0);
 	n = readlinkat(p->dir, "l", target, sizeof(target));
 	assert_int_equal(n, 5);
 	assert_memory_equal(target, "a/b\n\xff", 5);
 	st = stat_of(p->dir, "l");
 	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
 	assert_int_equal(st.st_mtim.tv_nsec, 7);
-	assert_int_equal(part_symlink(p->dir, "l", "c", &m, 0, &e),
-			 ERR_LOCAL);
+	assert_int_equal(part_symlink(p->dir, "l", &c, 0, &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EEXIST);
 	assert_int_equal(count_names(p->dir), 1); /* nothing left behind */
-	assert_int_equal(part_symlink(p->dir, "l", "c", &m, 1, &e),
-			 0);
+	assert_int_equal(part_symlink(p->dir, "l", &c, 1, &e), 0);
 	assert_int_equal(readlinkat(p->dir, "l", target, 64), 1);
 	assert_int_equal(mkdirat(p->dir, "d", 0700), 0);
-	assert_int_equal(part_symlink(p->dir, "d", "c", &m, 1, &e),
-			 ERR_LOCAL);
+	assert_int_equal(part_symlink(p->dir, "d", &c, 1, &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EISDIR);
 	assert_int_equal(count_names(p->dir), 2);
 }
@@ -782,7 +779,10 @@ static void *replace_at_once(void *arg)
 
 	pthread_barrier_wait(r->barrier);
 	if (r->as_link)
-		r->rc = part_symlink(r->p->dir, "f", r->text, &meta, 1, &r->e);
+		r->rc = part_symlink(r->p->dir, "f",
+				     &(struct part_link){ r->text, &meta,
+							  NULL },
+				     1, &r->e);
 	else
 		r->rc = part_rename(&r->part, r->p->dir, "f", 1, &r->e);
 	return NULL;

@@ -467,7 +467,7 @@ static void unlocked_directories(void **state)
 	pass_modes(false);
 	make_dirs(lab, paths);
 	for (int is_failed = 0; is_failed < 2; is_failed++) {
-		struct unlocked *u = unlocked_new(NULL);
+		struct unlocked *u = unlocked_new(NULL, NULL);
 		struct dir_meta *d = meta_new(lab, u);
 		struct trouble t = { 0 };
 		struct err e;
@@ -507,7 +507,7 @@ static void unlocked_directories(void **state)
 static void unlocked_directories_that_change(void **state)
 {
 	static const char *const paths[] = { "a", "b", "c", NULL };
-	struct unlocked *u = unlocked_new(NULL);
+	struct unlocked *u = unlocked_new(NULL, NULL);
 	struct recv_lab *lab = *state;
 	struct dir_meta *d = meta_new(lab, u);
 	struct trouble t = { 0 };

@@ -142,6 +142,7 @@ static void test_sender(void **state)
 		c->json,
 		"{\"event\":\"session\",\"peer\":\"192.0.2.1:9473\","
 		"\"security\":\"psk\",\"peer_id\":\"CN=a\\u001b\"}\n"
+		"{\"event\":\"warning\",\"message\":\"beware\"}\n"
 		"{\"event\":\"file\",\"path\":\"a/b\",\"size\":5,"
 		"\"status\":\"committed\",\"digest\":\"crc32:ab000000\"}\n"
 		"{\"event\":\"file\",\"path_base64\":\"df8=\",\"size\":6,"

@@ -21,8 +21,10 @@
 
 #include "auth/pake.h"
 #include "base/io.h"
+#include "net/connector.h"
 #include "receiver/receive.h"
 #include "sender/send.h"
+#include "session/connecting.h"
 #include "session/acceptor.h"
 
 enum { SMALL_FILES = 20, SMALL = 300, LARGE = 24 << 20, STREAMS = 3 };
@@ -154,11 +156,16 @@ static void *receive_main(void *arg)
 		.events = &s->events,
 	};
 
-	s->rc = credentials_load(s);
+	if (s->sandbox != SANDBOX_OFF && cfg.connect_to)
+		s->rc = connecting_start(cfg.connect_to, &cfg.net, s->sandbox,
+					 &cfg.connector, &s->e);
+	if (s->rc == 0)
+		s->rc = credentials_load(s);
 	cfg.tls = s->tls;
 	cfg.pake = s->pake;
 	if (s->rc == 0)
 		s->rc = receive_run(&cfg, &s->e);
+	connector_stop(cfg.connector);
 	credentials_free(s);
 	(void)eventfd_write(s->listening, 1);
 	return NULL;

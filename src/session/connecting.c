@@ -1,0 +1,33 @@
+/*
+ * The process of net/connector.h, with the sandbox of its own.
+ */
+#include "session/connecting.h"
+
+#include <stddef.h>
+
+#include "net/connector.h"
+#include "os/interposed.h"
+
+static int confine(const void *mode, struct err *e)
+{
+	return sandbox_connector(*(const enum sandbox_mode *)mode, e);
+}
+
+int connecting_start(const struct host_port *to, const struct net_options *net,
+		     enum sandbox_mode mode, struct connector **out,
+		     struct err *e)
+{
+	const struct connector_config cfg = {
+		.to = to,
+		.net = net,
+		.confine = mode == SANDBOX_OFF ? NULL : confine,
+		.ctx = &mode,
+	};
+	char library[64];
+
+	*out = NULL;
+	if (interposed_by(library, sizeof(library)))
+		return 0;
+	*out = connector_start(&cfg, e);
+	return *out ? 0 : e->code;
+}
