@@ -26,7 +26,7 @@ unit_tests := $(filter-out test_failing_calls,$(unit_tests))
 endif
 ## UNSANITIZED=1: of the unit tests only those that a sanitizer would skip
 ifneq ($(UNSANITIZED),)
-unit_tests := test_sandbox test_torture
+unit_tests := test_sandbox test_sandbox_attempts test_torture
 endif
 # lackfs needs libfuse: without it, the tests that mount it are skipped.
 has_fuse   := $(shell $(PKG_CONFIG) --exists fuse3 2>/dev/null && echo yes)

@@ -129,6 +129,8 @@ static int take_name(struct trial *t)
 		if (is_new || count_files(t) == 0)
 			return 0;
 	}
+	if (t->fd < 0 && is_new)
+		remove_entry(t->parent_fd, t->name, AT_REMOVEDIR);
 	io_close(&t->fd);
 	errno = EEXIST;
 	return -1;

@@ -91,6 +91,10 @@ await() {
 # shellcheck disable=SC2086 # FERRY_WRAP is a command with options
 ferry() { ${FERRY_WRAP:-} "$FERRY" "$@"; }
 
+is_instrumented() {
+	[[ ${FERRY_VARIANT:-release} != @(release|ndebug) || ${FERRY_WRAP:-} ]]
+}
+
 # receive OPTION... - start a receiver in the background; $port is where it
 # listens, its events go to events, its messages to messages.
 receive() {

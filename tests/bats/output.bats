@@ -114,6 +114,7 @@ on_terminal() {
 	send --plain --limit-rate 2M src/f
 	status 0
 	hasnt sender "%"
+	rm dst/f
 	send --plain --limit-rate 2M --progress always src/f
 	status 0
 	grep -q '^ *[0-9]*%.*MiB/s' sender

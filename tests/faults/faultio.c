@@ -274,19 +274,31 @@ static int fails(enum call call)
 	return 0;
 }
 
+/* The kernel never splits a message, and without O_NONBLOCK waits for one. */
+static int has_messages(int fd)
+{
+	int type = 0;
+	socklen_t n = sizeof(type);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) == 0 &&
+	       type == SOCK_SEQPACKET;
+}
+
 /* Whether this transfer of n bytes is to fail; or how much it may do. */
 static int disturbed(enum call call, int fd, int is_socket, size_t *n)
 {
+	const int is_whole = is_socket && has_messages(fd);
+
 	if (fails(call))
 		return 1;
 	if (!ready || fd <= 2)
 		return 0;
 	if (chance() < eintr_percent) {
 		errno = EINTR;
-	} else if (is_socket && chance() < eagain_percent) {
+	} else if (is_socket && !is_whole && chance() < eagain_percent) {
 		errno = EAGAIN;
 	} else {
-		if (*n > 1 && chance() < short_percent) {
+		if (!is_whole && *n > 1 && chance() < short_percent) {
 			*n = 1 + *n * chance() / 100;
 			atomic_fetch_add(&faults, 1);
 		}

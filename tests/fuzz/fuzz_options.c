@@ -11,7 +11,7 @@
 #include "cmd/commands.h"
 
 /* More than any command's options. */
-enum { ARGS_MAX = 64, OPTS_BYTES = 4096 };
+enum { ARGS_MAX = 64, OPTS_BYTES = 65536 };
 
 static int find_in(char **args, int count, const char *arg)
 {

@@ -150,16 +150,26 @@ def dying(what):
 
 
 def forbidden_dir(lab):
-    """A directory at the receiver that cannot be written to."""
+    """A directory at the receiver that is read-only for its owner, who is the
+    receiver's user, is changed all the same; another user's is not."""
     source = lab.small_tree()
-    os.makedirs(lab.dst + "/t/sub", mode=0o555)
-    os.chmod(lab.dst + "/t/sub", 0o555)
+    path = lab.dst + "/t/sub"
+    is_foreign = os.geteuid() == 0
+    os.makedirs(path)
+    os.chmod(path, 0o555)
+    if is_foreign:
+        os.chown(path, 65534, 65534)
     sender, receiver = run(lab, lab.dst, source, wrap=WITHOUT_CAPABILITIES)
     lab.fault()
-    lab.check(lab.expected(source), sender, receiver, must={1})
+    lab.check(lab.expected(source), sender, receiver,
+              must={1} if is_foreign else {0})
     if not os.path.exists(lab.dst + "/t/one"):
         raise Failure("lost", "the others did not arrive")
-    os.chmod(lab.dst + "/t/sub", 0o755)
+    if os.stat(path).st_mode & 0o777 != 0o555:
+        raise Failure("wrong", "the directory has another mode")
+    if is_foreign:
+        os.chown(path, 0, 0)
+    os.chmod(path, 0o755)
     lab.complete([source])
 
 
