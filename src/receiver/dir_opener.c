@@ -1,30 +1,27 @@
 /*
- * Two processes and a pair of sockets of packets (SOCK_SEQPACKET): a request is
- * a path, and each gets one answer.
+ * A helper (os/helper.h): a request is a path, and each gets one answer.
  */
 #include "receiver/dir_opener.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "fs/name.h"
-#include "os/process.h"
-
-enum { SOCK_FD = STDERR_FILENO + 1, ROOT_FD }; /* in the other process */
+#include "os/helper.h"
 
 struct dir_opener {
-	pid_t pid;
-	int fd;
+	struct helper helper;
 	pthread_mutex_t lock; /* between a request and its answer */
+};
+
+struct request {
+	uint32_t len;
+	char path[NAME_PATH_MAX + 1];
 };
 
 struct answer {
@@ -32,14 +29,14 @@ struct answer {
 	struct unlock was;
 };
 
-/* ---- in the process that was split off ---- */
+/* ---- in the helper ---- */
 
 /* Open the directory path with O_PATH, one component at a time.  Returns a
  * descriptor or -1. */
 static int walk(char *path)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int dir = fcntl(ROOT_FD, F_DUPFD_CLOEXEC, 0);
+	int dir = fcntl(HELPER_KEPT, F_DUPFD_CLOEXEC, 0);
 
 	for (char *save, *name = strtok_r(path, "/", &save); name && dir >= 0;
 	     name = strtok_r(NULL, "/", &save)) {
@@ -51,47 +48,30 @@ static int walk(char *path)
 	return dir;
 }
 
-static void answer_request(char *path, size_t len)
+static void answer_request(struct request *q, struct answer *a)
 {
-	struct answer a = { .rc = -1 };
 	int fd;
 
 	/* The receiver may be an attacker's. */
-	if (!name_check(path, len)) {
-		fd = walk(path);
-		if (fd >= 0)
-			a.rc = unlock_closed_dir(fd, &a.was);
-		io_close(&fd);
-	}
-	(void)send(SOCK_FD, &a, sizeof(a), MSG_NOSIGNAL);
+	if (q->len > NAME_PATH_MAX || name_check(q->path, q->len))
+		return;
+	q->path[q->len] = '\0';
+	fd = walk(q->path);
+	if (fd >= 0)
+		a->rc = unlock_closed_dir(fd, &a->was);
+	io_close(&fd);
 }
 
-/* Until the receiver closes the socket. */
-static void serve(int sock, const char *dir)
+static void serve(void *ctx)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
-				       SIGTSTP };
-	char path[NAME_PATH_MAX + 1];
-	int root;
+	struct request q;
 
-	/* Those of a terminal are for the receiver. */
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
-	root = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	/* Not one of the two numbers. */
-	root = root < 0 ? -1 : fcntl(root, F_DUPFD, ROOT_FD + 1);
-	if (root < 0 || dup2(sock, SOCK_FD) < 0 || dup2(root, ROOT_FD) < 0)
-		_exit(1);
-	process_close_from(ROOT_FD + 1);
-	for (;;) {
-		const ssize_t n = recv(SOCK_FD, path, NAME_PATH_MAX, 0);
+	(void)ctx;
+	while (helper_receive(HELPER_SOCKET, &q, sizeof(q), NULL, 0) == 0) {
+		struct answer a = { .rc = -1 };
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			_exit(0);
-		path[n] = '\0';
-		answer_request(path, (size_t)n);
+		answer_request(&q, &a);
+		(void)helper_send(HELPER_SOCKET, &a, sizeof(a), -1, 0);
 	}
 }
 
@@ -100,23 +80,21 @@ static void serve(int sock, const char *dir)
 struct dir_opener *dir_opener_start(const char *dir, struct err *e)
 {
 	struct dir_opener *o = calloc(1, sizeof(*o));
-	int fds[2] = { -1, -1 };
+	struct helper_config cfg = { .serve = serve };
+	int rc = -1;
 
-	if (!o || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds)) {
-		free(o);
-		err_sys(e, ERR_RESOURCE, "starting a process");
-		return NULL;
+	if (o) {
+		/* Without it, nothing is unlocked. */
+		cfg.keep = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		rc = helper_start(&o->helper, &cfg);
+		io_close(&cfg.keep);
 	}
-	o->pid = fork();
-	if (o->pid == 0)
-		serve(fds[1], dir);
-	io_close(&fds[1]);
-	o->fd = fds[0];
-	pthread_mutex_init(&o->lock, NULL);
-	if (o->pid > 0)
+	if (rc == 0) {
+		pthread_mutex_init(&o->lock, NULL);
 		return o;
+	}
 	err_sys(e, ERR_RESOURCE, "starting a process");
-	dir_opener_free(o);
+	free(o);
 	return NULL;
 }
 
@@ -124,9 +102,7 @@ void dir_opener_free(struct dir_opener *o)
 {
 	if (!o)
 		return;
-	io_close(&o->fd);
-	if (o->pid > 0)
-		(void)waitpid(o->pid, NULL, 0);
+	helper_stop(&o->helper, 1);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
 }
@@ -135,17 +111,16 @@ int dir_opener_unlock(struct dir_opener *o, const char *path, size_t len,
 		      struct unlock *was)
 {
 	struct answer a = { .rc = -1 };
-	ssize_t n;
+	struct request q = { .len = (uint32_t)len };
+	const int fd = o->helper.fd;
 
+	if (len > NAME_PATH_MAX)
+		return -1;
+	memcpy(q.path, path, len);
 	pthread_mutex_lock(&o->lock);
-	n = send(o->fd, path, len, MSG_NOSIGNAL);
-	if (n == (ssize_t)len) {
-		do {
-			n = recv(o->fd, &a, sizeof(a), 0);
-		} while (n < 0 && errno == EINTR);
-		if (n != sizeof(a))
-			a.rc = -1;
-	}
+	if (helper_send(fd, &q, sizeof(q), -1, 0) < 0 ||
+	    helper_receive(fd, &a, sizeof(a), NULL, 0) < 0)
+		a.rc = -1;
 	pthread_mutex_unlock(&o->lock);
 	*was = a.was;
 	return a.rc;
