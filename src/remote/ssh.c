@@ -1,13 +1,11 @@
 /*
- * Two processes and a pair of sockets of packets (SOCK_SEQPACKET), so that a
- * message is received whole or not at all.  To the process that was split off:
- * start ssh, or end it.  Back: that it was started, with the socket, or the
- * errno; later its status.
+ * ssh is the child of a helper (os/helper.h).  Messages to it: start ssh, or end
+ * it.  Back: that it was started, with the socket, or the errno; later its
+ * status.
  */
 #include "remote/ssh.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -22,13 +20,12 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
-#include "os/process.h"
+#include "os/helper.h"
 
 enum {
 	WORDS_MAX = 64,
 	NAME_SHOWN_MAX = 100,
 	REMOTE_PATH_MAX = 1024,
-	SOCK_FD = STDERR_FILENO + 1, /* in the process that was split off */
 	/* How long ssh may take to end after its input was closed, and after
 	 * each signal. */
 	END_MS = 300,
@@ -48,8 +45,7 @@ struct ssh {
 	char *argv[WORDS_MAX + 1]; /* owned */
 	int words;
 	char name[NAME_SHOWN_MAX];
-	int sock;
-	pid_t pid; /* of the process that was split off */
+	struct helper helper;
 	int is_running;
 	int status;
 };
@@ -165,7 +161,7 @@ static int make_argv(struct ssh *s, const struct ssh_config *cfg, struct err *e)
 	return rc ? rc : add_remote_command(s, cfg->remote_ferry, e);
 }
 
-/* ---- in the process that was split off ---- */
+/* ---- in the helper ---- */
 
 struct runner {
 	char *const *argv;
@@ -221,26 +217,9 @@ static int spawn(struct runner *r, int fd)
 /* Send a message, with a descriptor unless fd is -1.  ferry may be gone. */
 static void reply(enum message_kind kind, int value, int fd)
 {
-	struct message m = { kind, value };
-	struct iovec iov = { &m, sizeof(m) };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
+	const struct message m = { kind, value };
 
-	if (fd >= 0) {
-		memset(&control, 0, sizeof(control));
-		msg.msg_control = control.bytes;
-		msg.msg_controllen = sizeof(control.bytes);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(fd));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	(void)sendmsg(SOCK_FD, &msg, MSG_NOSIGNAL);
+	(void)helper_send(HELPER_SOCKET, &m, sizeof(m), fd, 0);
 }
 
 static void start(struct runner *r)
@@ -261,11 +240,11 @@ static void start(struct runner *r)
 static void take_message(struct runner *r)
 {
 	struct message m;
-	const ssize_t n = recv(SOCK_FD, &m, sizeof(m), MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (n != sizeof(m)) {
+	if (helper_receive(HELPER_SOCKET, &m, sizeof(m), NULL,
+			   MSG_DONTWAIT) < 0) {
+		if (errno == EAGAIN)
+			return;
 		if (r->pid > 0)
 			kill(r->pid, SIGTERM);
 		_exit(0);
@@ -276,42 +255,20 @@ static void take_message(struct runner *r)
 		kill(r->pid, r->ends++ ? SIGKILL : SIGTERM);
 }
 
-/* ssh keeps only the standard descriptors: its messages go to ours, and its
- * input is not that of ferry, whose writer would wait for it. */
-static int arrange_descriptors(int sock)
+static void supervise(void *ctx)
 {
-	const int null = open("/dev/null", O_RDWR);
-
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(null, STDOUT_FILENO) < 0)
-		return -1;
-	if (sock != SOCK_FD && dup2(sock, SOCK_FD) < 0)
-		return -1;
-	process_close_from(SOCK_FD + 1);
-	return fcntl(SOCK_FD, F_SETFD, FD_CLOEXEC);
-}
-
-static _Noreturn void supervise(char *const *argv, int sock)
-{
-	struct runner r = { .argv = argv };
+	struct runner r = { .argv = ctx };
 	struct sigaction child = { .sa_handler = on_child };
-	struct pollfd pfd = { .fd = SOCK_FD, .events = POLLIN };
+	struct pollfd pfd = { .fd = HELPER_SOCKET, .events = POLLIN };
 	sigset_t waiting, usual;
 	int status;
 
-	/* Ctrl-C in the terminal reaches this process as well; it ends after
-	 * ferry. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
 	/* So that it is noticed only in ppoll(), and there always. */
 	sigemptyset(&usual);
 	sigaddset(&usual, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &usual, &waiting);
 	sigdelset(&waiting, SIGCHLD);
 	sigaction(SIGCHLD, &child, NULL);
-	if (arrange_descriptors(sock) < 0)
-		_exit(1);
 	for (;;) {
 		if (r.pid > 0 && waitpid(r.pid, &status, WNOHANG) == r.pid) {
 			r.pid = 0;
@@ -327,28 +284,25 @@ static _Noreturn void supervise(char *const *argv, int sock)
 struct ssh *ssh_new(const struct ssh_config *cfg, struct err *e)
 {
 	struct ssh *s = calloc(1, sizeof(*s));
-	int socks[2] = { -1, -1 };
+	/* ssh keeps only the standard descriptors: its messages go to ours, and
+	 * its input is not that of ferry, whose writer would wait for it. */
+	struct helper_config helper = { .stdio = HELPER_STDIO_ERROR,
+					.keep = -1,
+					.serve = supervise };
 
 	if (!s) {
 		err_set(e, ERR_RESOURCE, "out of memory");
 		return NULL;
 	}
-	s->sock = s->pid = -1;
+	s->helper.fd = -1;
 	if (make_argv(s, cfg, e)) {
 		ssh_free(s);
 		return NULL;
 	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) == 0)
-		s->pid = fork();
-	if (s->pid == 0)
-		supervise(s->argv, socks[1]);
-	if (s->pid < 0)
-		err_sys(e, ERR_RESOURCE, "cannot start a process for %s",
-			s->name);
-	io_close(&socks[1]);
-	s->sock = socks[0];
-	if (s->pid > 0)
+	helper.ctx = s->argv;
+	if (helper_start(&s->helper, &helper) == 0)
 		return s;
+	err_sys(e, ERR_RESOURCE, "cannot start a process for %s", s->name);
 	ssh_free(s);
 	return NULL;
 }
@@ -357,7 +311,7 @@ static int tell(const struct ssh *s, enum message_kind kind)
 {
 	const struct message m = { kind, 0 };
 
-	return send(s->sock, &m, sizeof(m), MSG_NOSIGNAL) == sizeof(m) ? 0 : -1;
+	return helper_send(s->helper.fd, &m, sizeof(m), -1, 0);
 }
 
 /* The next message, and the descriptor with it (-1: none).  Returns 0;
@@ -365,30 +319,14 @@ static int tell(const struct ssh *s, enum message_kind kind)
  * gone. */
 static int receive(const struct ssh *s, int ms, struct message *m, int *fd)
 {
-	struct pollfd pfd = { .fd = s->sock, .events = POLLIN };
-	struct iovec iov = { m, sizeof(*m) };
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = control.bytes,
-			      .msg_controllen = sizeof(control.bytes) };
-	const struct cmsghdr *c;
-	ssize_t n;
+	struct pollfd pfd = { .fd = s->helper.fd, .events = POLLIN };
 
 	*fd = -1;
 	if (poll(&pfd, 1, ms) <= 0)
 		return ERR_AGAIN;
-	n = recvmsg(s->sock, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return ERR_AGAIN;
-	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	if (c && c->cmsg_type == SCM_RIGHTS &&
-	    c->cmsg_len == CMSG_LEN(sizeof(*fd)))
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	return n == sizeof(*m) ? 0 : ERR_CLOSED;
+	if (helper_receive(s->helper.fd, m, sizeof(*m), fd, MSG_DONTWAIT) == 0)
+		return 0;
+	return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
 }
 
 int ssh_wait(struct ssh *s, int ms, int *status)
@@ -463,13 +401,9 @@ void ssh_free(struct ssh *s)
 {
 	if (!s)
 		return;
-	if (s->pid > 0)
+	if (s->helper.fd >= 0)
 		end(s);
-	/* It ends then. */
-	io_close(&s->sock);
-	if (s->pid > 0)
-		while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
-			;
+	helper_stop(&s->helper, 1);
 	for (int i = 0; i < s->words; i++)
 		free(s->argv[i]);
 	free(s);
