@@ -7,7 +7,10 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/text.h"
 
 enum {
 	BUFFER = 64 * 1024,
@@ -15,12 +18,14 @@ enum {
 	 * a little too long is returned, and the caller's error names it. */
 	ENTRY_MAX = 8 * 1024,
 	WAIT_MS = 200, /* so that a user's interrupt is seen soon */
+	SHOWN_MAX = 200, /* of a name in a message */
 };
 
 struct list {
 	int fd;
 	char end;
 	int is_at_eof;
+	int is_file;
 	size_t off, len;      /* of what is in buf and was not returned yet */
 	char buf[BUFFER + 1]; /* one more for a NUL after the last name */
 };
@@ -28,10 +33,12 @@ struct list {
 struct list *list_new(int fd, char end)
 {
 	struct list *l = calloc(1, sizeof(*l));
+	struct stat st;
 
 	if (l) {
 		l->fd = fd;
 		l->end = end;
+		l->is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	}
 	return l;
 }
@@ -39,6 +46,11 @@ struct list *list_new(int fd, char end)
 void list_free(struct list *l)
 {
 	free(l);
+}
+
+int list_is_file(const struct list *l)
+{
+	return l->is_file;
 }
 
 /* Return the next n bytes as a name, and skip the `skip` bytes after it. */
@@ -55,6 +67,27 @@ static enum list_result cut_name(struct list *l, size_t n, size_t skip,
 	l->off += n + skip;
 	l->len -= n + skip;
 	return LIST_NAME;
+}
+
+/* At the end of the list, with n bytes after the last name: they are a name only
+ * where no writer can have been killed halfway through it. */
+static enum list_result finish(struct list *l, size_t n, char **name,
+			       struct err *e)
+{
+	const char *rest = l->buf + l->off;
+	char shown[SHOWN_MAX];
+
+	if (n == 0)
+		return LIST_END;
+	/* The error of a NUL says more. */
+	if (l->end && (l->is_file || memchr(rest, '\0', n)))
+		return cut_name(l, n, 0, name, e);
+	text_escape(shown, sizeof(shown), rest, n);
+	err_set(e, ERR_LOCAL,
+		"the list of names ends within a name, without a %s after %s: "
+		"its writer may have been killed",
+		l->end ? "newline" : "NUL", shown);
+	return LIST_FAILED;
 }
 
 /* Read more of the list.  LIST_NAME: look for a name again. */
@@ -99,7 +132,7 @@ enum list_result list_next(struct list *l, char **name, struct err *e)
 		if (end)
 			return cut_name(l, n, 1, name, e);
 		if (l->is_at_eof)
-			return n > 0 ? cut_name(l, n, 0, name, e) : LIST_END;
+			return finish(l, n, name, e);
 		result = read_more(l, e);
 		if (result != LIST_NAME)
 			return result;

@@ -13,10 +13,15 @@
 
 struct list;
 
-/* Read names from fd (borrowed), each of which ends with the byte end; the last
- * need not.  NULL when out of memory. */
+/* Read names from fd (borrowed), each of which ends with the byte end.  Only the
+ * last line of a regular file need not: anything else that ends within a name may
+ * come from a process that was killed.  NULL when out of memory. */
 struct list *list_new(int fd, char end);
 void list_free(struct list *l); /* NULL is allowed */
+
+/* Whether the list is a regular file, which ends where it ends, with no process
+ * involved. */
+int list_is_file(const struct list *l);
 
 enum list_result {
 	LIST_NAME,    /* *name is set */
@@ -24,7 +29,7 @@ enum list_result {
 	LIST_WAITING, /* no whole name is there yet: call again */
 	LIST_FAILED,  /* e says why: the list cannot be read (errno), or has a
 			 name of more than 8 KiB, or one with a NUL in it (with
-			 '\n' as the end) */
+			 '\n' as the end), or ends within a name */
 };
 
 /*

@@ -555,13 +555,21 @@ static int walk_list_name(struct walk *w, struct dirs *dirs, char *name)
 	return rc ? rc : visit_list_name(w, dirs, name, len, is_deep);
 }
 
+/* Report what is no item. */
+static int report_list(struct walk *w, enum scan_kind kind)
+{
+	struct scan_item item = { .kind = kind };
+
+	path_cut(w, w->root->display_len);
+	return report_item(w, &item);
+}
+
 static int walk_list(struct walk *w)
 {
 	const struct root *r = w->root;
 	struct dirs *dirs = dirs_new(
 		r->fd, w->scan->symlinks == SCAN_FOLLOW ? DIRS_FOLLOW : 0, NULL,
 		NULL);
-	struct scan_item waiting = { .kind = SCAN_WAITING };
 	struct list *list = list_new(r->list_fd, r->list_end);
 	char *name;
 	int rc = 0;
@@ -576,15 +584,15 @@ static int walk_list(struct walk *w)
 
 		if (result == LIST_END)
 			break;
-		if (result == LIST_FAILED) {
+		if (result == LIST_FAILED)
 			rc = ERR_LOCAL;
-		} else if (result == LIST_NAME) {
+		else if (result == LIST_NAME)
 			rc = walk_list_name(w, dirs, name);
-		} else {
-			path_cut(w, w->root->display_len);
-			rc = report_item(w, &waiting);
-		}
+		else
+			rc = report_list(w, SCAN_WAITING);
 	}
+	if (rc == 0 && !list_is_file(list))
+		rc = report_list(w, SCAN_LIST_END);
 	list_free(list);
 	dirs_free(dirs);
 	return rc;

@@ -37,6 +37,8 @@ enum scan_kind {
 	SCAN_WAITING, /* no item: a list of names has not gone on for a while.
 			 Reported about five times a second, so that fn can end
 			 the walk */
+	SCAN_LIST_END, /* no item: a list of names that is not a regular file has
+			  ended, which its writer may not have meant */
 };
 
 /* One item found.  All pointers are borrowed for the call of fn. */
@@ -47,7 +49,7 @@ struct scan_item {
 	size_t path_len;
 	const char *name; /* as the receiver gets it; terminated */
 	size_t name_len;
-	struct stat st;     /* not for ERROR and WAITING */
+	struct stat st;     /* not for ERROR, WAITING and LIST_END */
 	const char *target; /* SYMLINK: terminated */
 	size_t target_len;
 	const struct err *err; /* ERROR; without the advice */
@@ -112,7 +114,7 @@ int scan_names_check(const struct scan *s, const char *stdin_name,
 /*
  * Add a list of names below dir, which is read from fd (borrowed) while
  * scan_run() walks, and never held in memory.  Each name ends with the byte end
- * ('\n' or '\0'; the last need not) and is what the receiver gets.  A leading
+ * ('\n' or '\0'; see list.h for the last) and is what the receiver gets.  A leading
  * "./" is dropped, empty names and "." are ignored, and a name that is not
  * allowed is an ERROR item.  A directory is sent without its content unless its
  * name ends with a slash.  Where fd can seek, each scan_run() reads it from the

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "fs/dirs.h"
 #include "fs/source.h"
+#include "sender/input_end.h"
 #include "session/totals.h"
 
 struct preview {
@@ -118,7 +119,9 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	struct preview *p = ctx;
 	struct pollfd cancel = { .fd = p->cfg->cancel_fd, .events = POLLIN };
 
-	if (poll(&cancel, 1, 0) > 0)
+	if (poll(&cancel, 1, 0) > 0 ||
+	    (si->kind == SCAN_LIST_END &&
+	     input_end_is_signalled(p->cfg->cancel_fd)))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	switch (si->kind) {
 	case SCAN_FILE:
@@ -132,6 +135,7 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	case SCAN_DIR:
 	case SCAN_SKIPPED:
 	case SCAN_WAITING:
+	case SCAN_LIST_END:
 		break;
 	}
 	return 0;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "fs/scan.h"
 #include "os/thread.h"
+#include "sender/input_end.h"
 #include "sender/outcome.h"
 #include "sender/outfile.h"
 #include "sender/pack.h"
@@ -163,6 +164,18 @@ static int count_on(struct scanner *sc, int rc)
 	return clock_left_ms(sc->count_until_ms) > 0 ? 0 : rc;
 }
 
+/* Half a list does not pass as the whole.  The control thread notices the signal
+ * as well, but perhaps only after the session is complete. */
+static int check_list_end(struct scanner *sc)
+{
+	const struct sender *s = sc->sender;
+
+	if (!input_end_is_signalled(s->cfg->cancel_fd))
+		return 0;
+	(void)send_session_cancel(s->session);
+	return ERR_INTERRUPTED;
+}
+
 static int add_item(struct scanner *sc, const struct scan_item *si,
 		    struct err *e)
 {
@@ -184,6 +197,8 @@ static int add_item(struct scanner *sc, const struct scan_item *si,
 	case SCAN_WAITING:
 		/* The list of names is slow: send what it has named so far. */
 		return queue_pack(sc);
+	case SCAN_LIST_END:
+		return check_list_end(sc);
 	}
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "sender/outfile.h"
 #include "sender/outcome.h"
 #include "sender/delta.h"
+#include "sender/input_end.h"
 #include "sender/queue_delta.h"
 #include "sender/queue_files.h"
 #include "sender/recheck.h"
@@ -25,14 +26,6 @@
 #include "sender/send_delta.h"
 #include "sender/session.h"
 #include "sender/stream.h"
-
-enum {
-	/* How long after the end of standard input a signal to this process
-	 * counts as its cause.  The kernel signals the processes of a group one
-	 * after the other, within microseconds; the rest is for a service
-	 * manager that does it process by process, and for a busy machine. */
-	SIGNAL_MS = 100,
-};
 
 int send_file_abort(struct send_stream *st, struct outfile *f, struct err *fe,
 		    struct err *e)
@@ -510,18 +503,9 @@ static int await_command(struct send_stream *st, struct command *command,
 	return 0;
 }
 
-/*
- * Whether a signal to this process came before the end of input or comes just
- * after it.  A signal to a whole process group, by a terminal or a service
- * manager, ends the producer as well: then what was read is not the whole, and
- * which of the two is noticed first is a matter of chance.
- */
+/* Whether the end of input is due to a signal. */
 static int is_signalled(const struct send_stream *st, const struct outfile *f)
 {
-	struct pollfd signalled = {
-		.fd = st->sender->cfg->cancel_fd,
-		.events = POLLIN,
-	};
 	struct pollfd stopped = {
 		.fd = cancel_fd(send_session_stop(st->sender->session)),
 		.events = POLLIN,
@@ -532,10 +516,7 @@ static int is_signalled(const struct send_stream *st, const struct outfile *f)
 	/* A regular file ends where it ends, with no process involved. */
 	if (fstat(f->fd, &status) == 0 && S_ISREG(status.st_mode))
 		return 0;
-	do {
-		n = poll(&signalled, 1, SIGNAL_MS);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
+	if (!input_end_is_signalled(st->sender->cfg->cancel_fd))
 		return 0;
 	/* The control thread is about to cancel the session: only then can this
 	 * stream tell the receiver why. */

@@ -184,6 +184,37 @@ listed() {
 	exec {writer}>&-
 }
 
+@test "--files-from: half a list, whose writer was killed, is not the whole" {
+	receive --plain dst
+	# the writer is killed between two names, and ferry just after it
+	printf 'a.c\nsub/b.c\n' >half
+	for options in "" -n; do
+		code=$("$tools/kill-pipe.py" SIGTERM 40 half "$FERRY" --plain -q \
+			$options --files-from - src/t "127.0.0.1:$port" |
+			tail -n 1)
+		[ "$code" = late ] || [ "$code" = 143 ] || {
+			echo "$options: status $code"
+			return 1
+		}
+	done
+	# within a name that is there too
+	printf 'a.c\nsub' >half
+	run -7 bash -c 'cat half | "$0" send --plain --files-from - src/t \
+		"127.0.0.1:$1"' "$FERRY" "$port"
+	[[ "$output" == *"ends within a name, without a newline after sub: its"* ]]
+	run -7 bash -c 'printf "a.c\0sub" | "$0" send --plain -0 --files-from - \
+		src/t "127.0.0.1:$1"' "$FERRY" "$port"
+	[[ "$output" == *"ends within a name, without a NUL after sub: its"* ]]
+	[ ! -e dst/sub ]
+	# a file ends where it ends
+	send --plain --files-from half src/t
+	status 0
+	[ -d dst/sub ]
+	printf 'a.c\0sub' >half
+	send --plain -0 --files-from half src/t
+	status 7
+}
+
 @test "-n: lists what would be sent, does not connect [san]" {
 	run -0 --separate-stderr ferry send -n src/t no-such-host.invalid
 	printf '%s\n' "${lines[@]}" >list

@@ -22,8 +22,10 @@ struct whole {
 	uint8_t end;
 };
 
-/* Take the next name from the front; 0 at the end. */
-static int model_next(struct whole *w, const uint8_t **name, size_t *n)
+/* Take the next name from the front; 0 at the end.  is_refused: the list ends
+ * within it, which only the last line of a file may do. */
+static int model_next(struct whole *w, const uint8_t **name, size_t *n,
+		      int *is_refused)
 {
 	const uint8_t *end = w->n ? memchr(w->p, w->end, w->n) : NULL;
 
@@ -31,6 +33,7 @@ static int model_next(struct whole *w, const uint8_t **name, size_t *n)
 		return 0;
 	*name = w->p;
 	*n = end ? (size_t)(end - w->p) : w->n;
+	*is_refused = !end && w->end == '\0';
 	w->p += *n + (end != NULL);
 	w->n -= *n + (end != NULL);
 	return 1;
@@ -42,11 +45,12 @@ static void check(struct list *l, struct whole w)
 	struct err e = { 0 };
 	size_t n;
 	char *name;
+	int is_refused;
 
-	while (model_next(&w, &want, &n)) {
+	while (model_next(&w, &want, &n, &is_refused)) {
 		enum list_result got = list_next(l, &name, &e);
 
-		if (n > NAME_LIMIT || memchr(want, '\0', n)) {
+		if (n > NAME_LIMIT || memchr(want, '\0', n) || is_refused) {
 			CHECK(got == LIST_FAILED);
 			CHECK(e.code == ERR_LOCAL && *e.text);
 			return;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -59,11 +60,9 @@ static void test_ends(void **state)
 	(void)state;
 	expect_names("", 0, '\n', (const char *const[]){ NULL });
 	LIST("a\nb\n", '\n', "a", "b");
-	LIST("a\nb", '\n', "a", "b");
 	LIST("\n\na\n", '\n', "", "", "a");
 	LIST("a\r\n", '\n', "a\r");
 	LIST("a\nb\0c\0", '\0', "a\nb", "c");
-	LIST("a\0b", '\0', "a", "b");
 	LIST("\xff\xfe\n", '\n', "\xff\xfe");
 }
 
@@ -128,7 +127,7 @@ static void test_waiting(void **state)
 	assert_int_equal(list_next(l, &name, &e), LIST_WAITING);
 	assert_int_equal(write(fds[1], "a", 1), 1);
 	assert_int_equal(list_next(l, &name, &e), LIST_WAITING);
-	assert_int_equal(write(fds[1], "b\nc", 3), 3);
+	assert_int_equal(write(fds[1], "b\nc\n", 4), 4);
 	assert_int_equal(list_next(l, &name, &e), LIST_NAME);
 	assert_string_equal(name, "ab");
 	close(fds[1]);
@@ -217,6 +216,8 @@ static void test_refused(void **state)
 	expect_failure(longest, sizeof(longest) - 1, '\n', "-0");
 	expect_failure("a\0b\n", 4, '\n', "is -0 missing?");
 	expect_failure("a\0b", 3, '\n', "is -0 missing?");
+	expect_failure("a", 1, '\n', "without a newline after a: its writer");
+	expect_failure("a", 1, '\0', "without a NUL after a: its writer");
 	fd = open("/", O_RDONLY | O_DIRECTORY);
 	l = list_new(fd, '\n');
 	assert_int_equal(list_next(l, &name, &e), LIST_FAILED);
@@ -224,6 +225,31 @@ static void test_refused(void **state)
 	list_free(l);
 	close(fd);
 	list_free(NULL);
+}
+
+/* Only the last line of a regular file may lack its end. */
+static void test_file(void **state)
+{
+	struct list *l;
+	struct err e;
+	char *name;
+	int fd = memfd_create("list", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(write(fd, "a\nb", 3), 3);
+	lseek(fd, 0, SEEK_SET);
+	l = list_new(fd, '\n');
+	assert_true(list_is_file(l));
+	assert_int_equal(list_next(l, &name, &e), LIST_NAME);
+	assert_int_equal(list_next(l, &name, &e), LIST_NAME);
+	assert_string_equal(name, "b");
+	assert_int_equal(list_next(l, &name, &e), LIST_END);
+	list_free(l);
+	lseek(fd, 0, SEEK_SET);
+	l = list_new(fd, '\0');
+	assert_int_equal(list_next(l, &name, &e), LIST_FAILED);
+	list_free(l);
+	close(fd);
 }
 
 int main(void)
@@ -234,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_waiting),
 		cmocka_unit_test(test_interrupted),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
