@@ -24,6 +24,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "net/addr.h"
+#include "auth/cert_text.h"
 #include "auth/tls_priv.h"
 
 #define PIN_PREFIX "sha256:"
@@ -229,33 +230,34 @@ int tls_identity(const struct tls *t, const uint8_t nonce[KEY_NONCE],
 		 char identity[KEY_IDENTITY_MAX])
 {
 	if (t->mode == SECURITY_PSK)
-		return key_identity(t->libctx, t->id_key, nonce, identity);
+		return key_identity(t->libctx, t->keys[0].id_key, nonce,
+				    identity);
 	snprintf(identity, KEY_IDENTITY_MAX, "%s", CODE_IDENTITY);
 	return 0;
 }
 
-static const struct tls *tls_of(SSL *ssl)
-{
-	return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-}
-
-static int is_identity(const struct tls *t, const uint8_t *id, size_t n)
+static int is_identity(const struct tls *t, const struct tls_key *k,
+		       const uint8_t *id, size_t n)
 {
 	if (t->mode == SECURITY_PSK)
-		return key_is_identity(t->libctx, t->id_key, id, n);
+		return key_is_identity(t->libctx, k->id_key, id, n);
 	return n == sizeof(CODE_IDENTITY) - 1 &&
 	       memcmp(id, CODE_IDENTITY, n) == 0;
 }
 
-/* The server looks up the PSK of the identity that the client sent. */
-static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
-		       SSL_SESSION **session)
+/* All keys are tried, so that the time does not tell which one it was. */
+const uint8_t *tls_find_psk(const struct tls *t, const uint8_t *id, size_t n,
+			    size_t *key)
 {
-	const struct tls *t = tls_of(ssl);
-	const int known = t->has_psk && is_identity(t, id, id_len);
+	const uint8_t *found = t->decoy;
 
-	*session = tls_psk_session(ssl, known ? t->psk : t->decoy);
-	return *session != NULL;
+	for (size_t i = 0; t->has_psk && i < t->key_count; i++) {
+		if (is_identity(t, &t->keys[i], id, n)) {
+			found = t->keys[i].psk;
+			*key = i;
+		}
+	}
+	return found;
 }
 
 /* With a PSK every certificate is rejected. */
@@ -273,23 +275,40 @@ static int setup_any_psk(struct tls *t, struct err *e)
 	    SSL_CTX_set_ciphersuites(t->ctx, PSK_SUITES) != 1)
 		return err_set(e, ERR_RESOURCE, "cannot set up TLS");
 	SSL_CTX_set_cert_verify_callback(t->ctx, on_refuse_cert, NULL);
-	if (t->role == NET_LISTENS)
-		SSL_CTX_set_psk_find_session_callback(t->ctx, on_find_psk);
 	return 0;
+}
+
+static int make_keys(struct tls *t, size_t count, struct err *e)
+{
+	t->keys = calloc(count, sizeof(*t->keys));
+	if (!t->keys)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	t->key_count = count;
+	return 0;
+}
+
+static int set_key(struct tls_key *to, const struct key *k, struct err *e)
+{
+	int rc = key_derive_psk(k, to->psk, to->id_key, e);
+
+	return rc ? rc : key_name(k, to->name, e);
 }
 
 static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 {
-	struct key k;
-	int rc;
+	const size_t count = cfg->key_count ? cfg->key_count : 1;
+	struct key k = { { 0 } };
+	int rc = 0;
 
-	if (!cfg->key_file)
+	if (!cfg->key_file && !cfg->key_count)
 		return err_set(e, ERR_USAGE, "missing key file (--key)");
-	rc = key_load(&k, cfg->key_file, e);
+	if (!cfg->key_count)
+		rc = key_load(&k, cfg->key_file, e);
 	if (rc == 0)
-		rc = key_derive_psk(&k, t->psk, t->id_key, e);
-	if (rc == 0)
-		rc = key_name(&k, t->name, e);
+		rc = make_keys(t, count, e);
+	for (size_t i = 0; rc == 0 && i < count; i++)
+		rc = set_key(&t->keys[i], cfg->key_count ? &cfg->keys[i] : &k,
+			     e);
 	key_wipe(&k);
 	if (rc < 0)
 		return rc;
@@ -297,9 +316,19 @@ static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 	return setup_any_psk(t, e);
 }
 
+static int setup_code(struct tls *t, struct err *e)
+{
+	int rc = make_keys(t, 1, e);
+
+	if (rc)
+		return rc;
+	snprintf(t->keys[0].name, sizeof(t->keys[0].name), "code");
+	return setup_any_psk(t, e);
+}
+
 void tls_set_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES])
 {
-	memcpy(t->psk, psk, sizeof(t->psk));
+	memcpy(t->keys[0].psk, psk, KEY_BYTES);
 	t->has_psk = 1;
 }
 
@@ -372,6 +401,37 @@ static int expect_host(struct tls *t, const char *host, struct err *e)
 	return 0;
 }
 
+static int copy_subjects(struct tls *t, const struct tls_config *cfg,
+			 struct err *e)
+{
+	t->subjects = calloc(cfg->subject_count, sizeof(*t->subjects));
+	while (t->subjects && t->subject_count < cfg->subject_count) {
+		char *copy = strdup(cfg->subjects[t->subject_count]);
+
+		if (!copy)
+			break;
+		t->subjects[t->subject_count++] = copy;
+	}
+	if (t->subject_count == cfg->subject_count)
+		return 0;
+	return err_set(e, ERR_RESOURCE, "out of memory");
+}
+
+int tls_find_subject(const struct tls *t, X509 *cert)
+{
+	char subject[TLS_CREDENTIAL_MAX];
+
+	if (!t->subject_count)
+		return 0;
+	if (cert_text_of_subject(cert, subject, sizeof(subject)) < 0)
+		return -1;
+	for (size_t i = 0; i < t->subject_count; i++) {
+		if (strcmp(t->subjects[i], subject) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
 static int setup_x509(struct tls *t, const struct tls_config *cfg,
 		      struct err *e)
 {
@@ -397,6 +457,8 @@ static int setup_x509(struct tls *t, const struct tls_config *cfg,
 		rc = err_set(e, ERR_RESOURCE, "cannot set up TLS");
 	if (rc == 0 && (t->role == NET_CONNECTS || cfg->host))
 		rc = expect_host(t, cfg->host, e);
+	if (rc == 0 && cfg->subject_count)
+		rc = copy_subjects(t, cfg, e);
 	return rc;
 }
 
@@ -424,22 +486,27 @@ static int hash_spki(const struct tls *t, X509 *cert,
 	return ok;
 }
 
-int tls_pin_matches(const struct tls *t, X509 *cert)
+int tls_find_pin(const struct tls *t, X509 *cert)
 {
 	uint8_t hash[TLS_PIN_BYTES];
-	int matches = 0;
+	int found = -1;
 
 	if (!hash_spki(t, cert, hash))
-		return 0;
-	for (size_t i = 0; i < t->pin_count; i++)
-		matches |= CRYPTO_memcmp(hash, t->pins[i], sizeof(hash)) == 0;
-	return matches;
+		return -1;
+	for (size_t i = 0; i < t->pin_count; i++) {
+		if (CRYPTO_memcmp(hash, t->pins[i], sizeof(hash)) == 0)
+			found = (int)i;
+	}
+	return found;
 }
 
-void tls_peer_hash(const struct tls *t, X509 *cert, uint8_t hash[TLS_PIN_BYTES])
+void tls_peer_hash(const struct tls *t, X509 *cert, size_t key,
+		   uint8_t hash[TLS_PIN_BYTES])
 {
+	const char *name = cert ? NULL : t->keys[key].name;
+
 	if (cert ? !hash_spki(t, cert, hash) :
-		   !sha256(t, t->name, strlen(t->name), hash))
+		   !sha256(t, name, strlen(name), hash))
 		memset(hash, 0, TLS_PIN_BYTES);
 }
 
@@ -448,7 +515,7 @@ static int on_check_pin(X509_STORE_CTX *store, void *ctx)
 {
 	X509 *cert = X509_STORE_CTX_get0_cert(store);
 
-	if (cert && tls_pin_matches(ctx, cert)) {
+	if (cert && tls_find_pin(ctx, cert) >= 0) {
 		X509_STORE_CTX_set_error(store, X509_V_OK);
 		return 1;
 	}
@@ -463,11 +530,15 @@ static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 	if (cfg->ca_file)
 		return err_set(e, ERR_USAGE,
 			       "--ca and --pin exclude each other");
-	for (size_t i = 0; i < cfg->pin_count && i < TLS_PINS_MAX; i++) {
+	t->pins = calloc(cfg->pin_count + 1, sizeof(*t->pins));
+	if (!t->pins)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (size_t i = 0; i < cfg->pin_count; i++) {
 		const char *pin = cfg->pins[i];
 
 		if (strncmp(pin, PIN_PREFIX, prefix) == 0 &&
-		    hex_decode(t->pins[i], TLS_PIN_BYTES, pin + prefix) == 0)
+		    hex_decode(t->pins[t->pin_count], TLS_PIN_BYTES,
+			       pin + prefix) == 0)
 			t->pin_count++;
 	}
 	if (t->pin_count == 0 || t->pin_count != cfg->pin_count)
@@ -561,8 +632,7 @@ static int setup_mode(struct tls *t, const struct tls_config *cfg,
 	case SECURITY_PIN:
 		return setup_pin(t, cfg, e);
 	case SECURITY_CODE:
-		snprintf(t->name, sizeof(t->name), "code");
-		return setup_any_psk(t, e);
+		return setup_code(t, e);
 	case SECURITY_NONE:
 	case SECURITY_PLAIN:
 	case SECURITY_SSH:
@@ -591,6 +661,44 @@ struct tls *tls_new(const struct tls_config *cfg, struct err *e)
 	return t;
 }
 
+static int is_twin(const struct tls *t, size_t a, size_t b)
+{
+	if (t->mode == SECURITY_PSK)
+		return strcmp(t->keys[a].name, t->keys[b].name) == 0;
+	if (t->mode == SECURITY_PIN)
+		return memcmp(t->pins[a], t->pins[b], TLS_PIN_BYTES) == 0;
+	return strcmp(t->subjects[a], t->subjects[b]) == 0;
+}
+
+int tls_has_twins(const struct tls *t, size_t *a, size_t *b)
+{
+	const size_t count = t->mode == SECURITY_PSK ? t->key_count :
+			     t->mode == SECURITY_PIN ? t->pin_count :
+						       t->subject_count;
+
+	for (*b = 1; *b < count; ++*b) {
+		for (*a = 0; *a < *b; ++*a) {
+			if (is_twin(t, *a, *b))
+				return 1;
+		}
+	}
+	return 0;
+}
+
+void tls_credential(const struct tls *t, size_t index,
+		    char text[TLS_CREDENTIAL_MAX])
+{
+	if (t->mode == SECURITY_PIN) {
+		memcpy(text, PIN_PREFIX, sizeof(PIN_PREFIX));
+		hex_encode(text + sizeof(PIN_PREFIX) - 1, t->pins[index],
+			   TLS_PIN_BYTES);
+	} else {
+		snprintf(text, TLS_CREDENTIAL_MAX, "%s",
+			 t->mode == SECURITY_PSK ? t->keys[index].name :
+						   t->subjects[index]);
+	}
+}
+
 void tls_leave_thread(const struct tls *t)
 {
 	OPENSSL_thread_stop_ex(t->libctx);
@@ -602,6 +710,13 @@ void tls_free(struct tls *t)
 		return;
 	SSL_CTX_free(t->ctx);
 	OSSL_LIB_CTX_free(t->libctx);
+	if (t->keys)
+		OPENSSL_cleanse(t->keys, t->key_count * sizeof(*t->keys));
+	free(t->keys);
+	free(t->pins);
+	while (t->subject_count > 0)
+		free(t->subjects[--t->subject_count]);
+	free(t->subjects);
 	OPENSSL_cleanse(t, sizeof(*t));
 	free(t);
 }

@@ -32,21 +32,29 @@ enum security {
 /* "plain", "psk", "x509", "pin", "code", "ssh": as in the session event. */
 const char *security_name(enum security mode);
 
-enum { TLS_PINS_MAX = 64 };
+struct key;
 
 struct tls_config {
 	enum security mode; /* PSK, X509, PIN or CODE */
 	enum net_role role; /* the side that connects is the TLS client */
 	const char *key_file;  /* PSK */
+	/* PSK, instead of key_file and with NET_LISTENS only: the peer must have
+	 * one of them; copied */
+	const struct key *keys;
+	size_t key_count;
 	const char *cert_file; /* X509, PIN: PEM chain */
 	const char *cert_key_file;
 	const char *ca_file;   /* X509 */
 	/* PIN: "sha256:HEX" of the peer's SPKI (DER); it must have one of them */
 	const char *const *pins;
-	size_t pin_count; /* at most TLS_PINS_MAX */
+	size_t pin_count;
 	/* X509: the name or address that the peer's certificate must contain;
 	 * NULL, with NET_LISTENS only: any. */
 	const char *host;
+	/* X509, with NET_LISTENS only: the peer's certificate must have one of
+	 * these subjects, as stream_identity() says them; none: any. */
+	const char *const *subjects;
+	size_t subject_count;
 };
 
 struct tls;
@@ -75,7 +83,7 @@ struct tls;
  */
 struct tls *tls_new(const struct tls_config *cfg, struct err *e);
 
-enum { TLS_PSK_BYTES = 32 };
+enum { TLS_PSK_BYTES = 32, TLS_CREDENTIAL_MAX = 256 };
 
 /*
  * With CODE: set the key that the code exchange gave (pake.h); it is copied.
@@ -83,6 +91,14 @@ enum { TLS_PSK_BYTES = 32 };
  * caller makes sure that no other thread uses t for a stream before.
  */
 void tls_set_psk(struct tls *t, const uint8_t psk[TLS_PSK_BYTES]);
+
+/* Whether two of the keys, pins or subjects are the same; a and b become their
+ * indices. */
+int tls_has_twins(const struct tls *t, size_t *a, size_t *b);
+
+/* What stream_identity() says of a peer with this key or pin; terminated. */
+void tls_credential(const struct tls *t, size_t index,
+		    char text[TLS_CREDENTIAL_MAX]);
 
 /* Wipe and free; NULL is allowed. */
 void tls_free(struct tls *t);

@@ -58,6 +58,7 @@ struct tls_conn {
 	uint8_t first[MODE_ALERT]; /* those bytes, first_len of them */
 	size_t first_len;
 	char identity[KEY_IDENTITY_MAX]; /* that a client sends with its PSK */
+	size_t credential; /* see stream_credential() */
 	char cert_error[512]; /* why the certificate was rejected, or "" */
 	int peer_alert;  /* the fatal alert received, or NO_ALERT */
 	size_t handshake_in;   /* bytes of input during the handshake */
@@ -400,9 +401,10 @@ static int handshake_failed(const struct tls_conn *c, struct err *e)
  * from an external PSK to certificates: only SSL_session_reused() shows whether
  * the PSK was used.
  */
-static int check_peer(const struct tls_conn *c, struct err *e)
+static int check_peer(struct tls_conn *c, struct err *e)
 {
 	X509 *cert = SSL_get0_peer_certificate(c->ssl);
+	int index;
 
 	if (SSL_version(c->ssl) != TLS1_3_VERSION)
 		return refused(c, "it does not support TLS 1.3", e);
@@ -415,8 +417,11 @@ static int check_peer(const struct tls_conn *c, struct err *e)
 		return no_cert(e);
 	if (SSL_get_verify_result(c->ssl) != X509_V_OK)
 		return bad_cert(c, e);
-	if (c->t->mode == SECURITY_PIN && !tls_pin_matches(c->t, cert))
+	index = c->t->mode == SECURITY_PIN ? tls_find_pin(c->t, cert) :
+					     tls_find_subject(c->t, cert);
+	if (index < 0)
 		return bad_cert(c, e);
+	c->credential = (size_t)index;
 	return 0;
 }
 
@@ -609,7 +614,8 @@ static void on_peer_id(struct transport *t, uint8_t id[TRANSPORT_PEER])
 {
 	const struct tls_conn *c = conn_of(t);
 
-	tls_peer_hash(c->t, SSL_get0_peer_certificate(c->ssl), id);
+	tls_peer_hash(c->t, SSL_get0_peer_certificate(c->ssl), c->credential,
+		      id);
 }
 
 static void on_identity(struct transport *t, char text[TRANSPORT_IDENTITY])
@@ -622,13 +628,19 @@ static void on_identity(struct transport *t, char text[TRANSPORT_IDENTITY])
 	/* Only a CA vouches for the subject; where that is empty or too long,
 	 * the key stands for it. */
 	if (!cert) {
-		snprintf(text, TRANSPORT_IDENTITY, "%s", c->t->name);
+		snprintf(text, TRANSPORT_IDENTITY, "%s",
+			 c->t->keys[c->credential].name);
 	} else if (c->t->mode != SECURITY_X509 ||
 		   cert_text_of_subject(cert, text, TRANSPORT_IDENTITY) < 0) {
-		tls_peer_hash(c->t, cert, hash);
+		tls_peer_hash(c->t, cert, 0, hash);
 		memcpy(text, prefix, sizeof(prefix));
 		hex_encode(text + sizeof(prefix) - 1, hash, sizeof(hash));
 	}
+}
+
+static size_t on_credential(struct transport *t)
+{
+	return conn_of(t)->credential;
 }
 
 static int on_shutdown(struct transport *t, struct err *e)
@@ -671,6 +683,7 @@ static const struct transport_ops ops = {
 	.shutdown = on_shutdown,
 	.peer_id = on_peer_id,
 	.identity = on_identity,
+	.credential = on_credential,
 	.free = on_free,
 };
 
@@ -681,10 +694,29 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
 		store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls_conn *c = ssl ? SSL_get_app_data(ssl) : NULL;
 
+	if (is_good && c && X509_STORE_CTX_get_error_depth(store) == 0 &&
+	    tls_find_subject(c->t, X509_STORE_CTX_get0_cert(store)) < 0) {
+		X509_STORE_CTX_set_error(store,
+					 X509_V_ERR_APPLICATION_VERIFICATION);
+		snprintf(c->cert_error, sizeof(c->cert_error),
+			 "its subject is none that is accepted here");
+		return 0;
+	}
 	if (!is_good && c && !*c->cert_error)
 		cert_text_of_error(store, *c->t->host ? c->t->host : NULL,
 				   c->cert_error, sizeof(c->cert_error));
 	return is_good;
+}
+
+/* The server looks up the PSK of the identity that the client sent. */
+static int on_find_psk(SSL *ssl, const unsigned char *id, size_t id_len,
+		       SSL_SESSION **session)
+{
+	struct tls_conn *c = SSL_get_app_data(ssl);
+
+	*session = tls_psk_session(ssl, tls_find_psk(c->t, id, id_len,
+						     &c->credential));
+	return *session != NULL;
 }
 
 /* The client offers its PSK: once, and again after a HelloRetryRequest.  The
@@ -705,7 +737,7 @@ static int on_use_psk(SSL *ssl, const EVP_MD *md, const unsigned char **id,
 	    SSL_get_client_random(ssl, nonce, sizeof(nonce)) != sizeof(nonce) ||
 	    tls_identity(c->t, nonce, c->identity) < 0)
 		return 0;
-	*session = tls_psk_session(ssl, c->t->psk);
+	*session = tls_psk_session(ssl, c->t->keys[0].psk);
 	*id = (const unsigned char *)c->identity;
 	*id_len = strlen(c->identity);
 	return *session != NULL;
@@ -731,6 +763,8 @@ static struct transport *conn_new(const struct tls *t)
 		SSL_certs_clear(c->ssl);
 	if (tls_uses_psk(t) && t->role == NET_CONNECTS)
 		SSL_set_psk_use_session_callback(c->ssl, on_use_psk);
+	if (tls_uses_psk(t) && t->role == NET_LISTENS)
+		SSL_set_psk_find_session_callback(c->ssl, on_find_psk);
 	if (t->role == NET_CONNECTS)
 		SSL_set_connect_state(c->ssl);
 	else

@@ -16,6 +16,13 @@
 
 enum { TLS_PIN_BYTES = 32 };
 
+/* A shared key. */
+struct tls_key {
+	uint8_t psk[KEY_BYTES];
+	uint8_t id_key[KEY_BYTES]; /* PSK: see key_identity() */
+	char name[KEY_NAME_MAX];   /* key_name(), or "code" */
+};
+
 /* Set once by tls_new() (with CODE also by tls_set_psk()), then only read. */
 struct tls {
 	enum security mode;
@@ -25,18 +32,20 @@ struct tls {
 	OSSL_LIB_CTX *libctx;
 	SSL_CTX *ctx;
 	/* PSK, CODE */
-	uint8_t id_key[KEY_BYTES]; /* PSK: see key_identity() */
-	char name[KEY_NAME_MAX]; /* key_name(), or "code" */
-	int has_psk;
-	uint8_t psk[KEY_BYTES];
+	struct tls_key *keys; /* with CODE, one */
+	size_t key_count;
+	int has_psk; /* with CODE: since tls_set_psk() */
 	/* Random, used as the PSK of an unknown identity, so that a wrong
 	 * identity fails in the same way as a wrong key. */
 	uint8_t decoy[KEY_BYTES];
 	/* X509: the name that the other side's certificate must have, or "" */
 	char host[ADDR_HOST_MAX];
 	/* PIN */
-	uint8_t pins[TLS_PINS_MAX][TLS_PIN_BYTES];
+	uint8_t (*pins)[TLS_PIN_BYTES];
 	size_t pin_count;
+	/* X509: the subjects that are accepted; none: all */
+	char **subjects;
+	size_t subject_count;
 };
 
 /* Whether both sides authenticate by a shared key instead of certificates. */
@@ -52,9 +61,9 @@ static inline int tls_uses_psk(const struct tls *t)
  */
 void tls_leave_thread(const struct tls *t);
 
-/* SHA-256 of the certificate's SPKI or, with cert NULL, of the shared key's name
- * (key.h); zeroes when memory ran out. */
-void tls_peer_hash(const struct tls *t, X509 *cert,
+/* SHA-256 of the certificate's SPKI or, with cert NULL, of the name of this
+ * shared key (key.h); zeroes when memory ran out. */
+void tls_peer_hash(const struct tls *t, X509 *cert, size_t key,
 		   uint8_t hash[TLS_PIN_BYTES]);
 
 /* OpenSSL represents an external PSK as a session to resume.  NULL when out of
@@ -65,7 +74,16 @@ SSL_SESSION *tls_psk_session(SSL *ssl, const uint8_t psk[KEY_BYTES]);
 int tls_identity(const struct tls *t, const uint8_t nonce[KEY_NONCE],
 		 char identity[KEY_IDENTITY_MAX]);
 
-/* Whether the certificate's public key is a pinned one. */
-int tls_pin_matches(const struct tls *t, X509 *cert);
+/* The PSK of the identity that a client sent, whose index *key becomes; a random
+ * one for an unknown identity. */
+const uint8_t *tls_find_psk(const struct tls *t, const uint8_t *id, size_t n,
+			    size_t *key);
+
+/* Which pin is that of the certificate's public key; -1: none. */
+int tls_find_pin(const struct tls *t, X509 *cert);
+
+/* Which of the subjects is the certificate's; 0 where all are accepted; -1:
+ * none. */
+int tls_find_subject(const struct tls *t, X509 *cert);
 
 #endif

@@ -333,8 +333,9 @@ static int run_sessions(const struct receive_options *opts,
 	}
 	rc = receive_start_helper(cfg, e);
 	if (rc == 0 && opts->exec) {
-		cfg->exec = exec_helper_start(opts->exec, opts->dir, e);
+		cfg->exec = exec_helper_start(opts->exec, opts->dir, -1, e);
 		rc = cfg->exec ? 0 : e->code;
+		cfg->exec_fd = cfg->exec ? exec_helper_fd(cfg->exec) : 0;
 	}
 	/* root needs no permissions */
 	if (rc == 0 && !opts->to_stdout && geteuid() != 0) {

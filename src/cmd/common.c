@@ -93,7 +93,7 @@ static int add_pin(void *field, const char *value)
 {
 	struct pin_list *list = field;
 
-	if (!*value || list->count == TLS_PINS_MAX)
+	if (!*value || list->count == COMMON_PINS_MAX)
 		return ERR_RANGE;
 	list->pins[list->count++] = value;
 	return 0;

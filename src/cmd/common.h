@@ -21,8 +21,10 @@
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
+enum { COMMON_PINS_MAX = 64 };
+
 struct pin_list {
-	const char *pins[TLS_PINS_MAX];
+	const char *pins[COMMON_PINS_MAX];
 	size_t count;
 };
 

@@ -299,6 +299,11 @@ void stream_set_peer(struct stream *s, const uint8_t id[STREAM_PEER],
 	snprintf(s->identity, sizeof(s->identity), "%s", identity);
 }
 
+size_t stream_credential(const struct stream *s)
+{
+	return s->transport ? s->transport->ops->credential(s->transport) : 0;
+}
+
 int stream_is_plain(const struct stream *s)
 {
 	return !s->transport;

@@ -177,6 +177,10 @@ void stream_identity(const struct stream *s, char text[STREAM_IDENTITY]);
 void stream_set_peer(struct stream *s, const uint8_t id[STREAM_PEER],
 		     const char *identity);
 
+/* Which of the keys, pins or subjects that this side accepts the peer has proved:
+ * an index, in the order of struct tls_config; 0 where there is none. */
+size_t stream_credential(const struct stream *s);
+
 /* Whether there is no transport: bytes are sent as they are. */
 int stream_is_plain(const struct stream *s);
 

@@ -82,6 +82,8 @@ struct transport_ops {
 	 * handshake. */
 	void (*peer_id)(struct transport *t, uint8_t id[TRANSPORT_PEER]);
 	void (*identity)(struct transport *t, char text[TRANSPORT_IDENTITY]);
+	/* See stream_credential(); likewise. */
+	size_t (*credential)(struct transport *t);
 
 	void (*free)(struct transport *t);
 };

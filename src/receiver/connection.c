@@ -23,6 +23,7 @@
 #include "receiver/input.h"
 #include "receiver/made.h"
 #include "receiver/results.h"
+#include "receiver/senders.h"
 #include "receiver/session.h"
 #include "receiver/sessions.h"
 #include "receiver/setup.h"
@@ -71,6 +72,9 @@ struct recv_connection {
 	int is_carried;          /* by cfg->carrier */
 	int is_further;          /* not the first one that we make */
 	char peer[ADDR_TEXT_MAX];
+	struct senders *senders; /* a reference */
+	/* of senders, since it is authenticated */
+	struct sender *sender;
 
 	int fd;            /* until the stream takes it over; then -1 */
 	int spent_code;    /* this connection used the code up */
@@ -171,12 +175,20 @@ static int open_channel(struct recv_connection *c, struct err *e)
 		.cancel = c->pending ? admission_cancel(c->pending)
 				     : &setup->stop,
 	};
-	struct stream *stream = c->is_carried ? open_carried(c, e) :
-		secure_open(c->fd, &setup->mode, &cfg, &c->spent_code, e);
+	struct secure_mode mode = setup->mode;
+	struct stream *stream;
 
+	c->senders = senders_current_get(&c->set->setup->senders);
+	if (senders_tls(c->senders))
+		mode.tls = senders_tls(c->senders);
+	stream = c->is_carried ? open_carried(c, e) :
+		secure_open(c->fd, &mode, &cfg, &c->spent_code, e);
 	if (!stream)
 		return e->code;
 	c->fd = -1;
+	c->sender = senders_of_stream(c->senders, stream);
+	if (c->sender->name)
+		c->input.sender_rate_limit = &c->sender->rate_limit;
 	stream_set_hooks(stream, &hooks);
 	stream_set_deadline(stream, c->input.hello_by_ms);
 	stream_set_cancel(stream, cfg.cancel);
@@ -246,6 +258,8 @@ static int begin_session(struct recv_connection *c, const struct msg_hello *m,
 	const struct recv_session_peer peer = {
 		.stream = c->channel.stream,
 		.text = c->peer,
+		.senders = c->senders,
+		.sender = c->sender,
 		.source_key = c->pending ? admission_source(c->pending) : 0,
 		.digest = digest,
 		.hello_by_ms = c->input.hello_by_ms,
@@ -279,7 +293,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	const struct receive_config *cfg = c->set->setup->cfg;
 	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
-	const char *no_dir;
+	const char *why;
 	struct session_peer who;
 	struct msg_hello m;
 	char text[160];
@@ -306,9 +320,9 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 		return refuse_sender(c, WERR_BUSY, ERR_CONNECT,
 				     "the sender waits for another receiver, "
 				     "whose connection was lost", e);
-	no_dir = recv_setup_check_dir(c->set->setup);
-	if (no_dir)
-		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, no_dir, e);
+	why = senders_check_dir(c->sender, ev);
+	if (why)
+		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, why, e);
 	if (begin_session(c, &m, digest, e)) {
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;
@@ -354,9 +368,9 @@ static int make_worker(struct recv_connection *c, struct err *e)
 		return e->code;
 	w->wire = c->input.wire;
 	w->raw = c->input.raw;
-	if (setup->root_fd < 0)
+	if (s->sender->root_fd < 0)
 		return 0;
-	w->dirs = dirs_new(setup->root_fd, DIRS_CREATE, NULL, NULL);
+	w->dirs = dirs_new(s->sender->root_fd, DIRS_CREATE, NULL, NULL);
 	if (!w->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	dirs_set_held(w->dirs, s->share.dirs);
@@ -372,7 +386,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->parts.lacks = &s->transfer.lacks;
 	w->parts.placed = s->transfer.placed;
 	w->parts.unlocked = s->transfer.unlocked;
-	w->parts.root_dev = setup->root_dev;
+	w->parts.root_dev = s->sender->root_dev;
 	return 0;
 }
 
@@ -682,6 +696,8 @@ static void end_connection(struct recv_connection *c)
 	io_close(&c->fd);
 	if (c->session)
 		sessions_leave(set->sessions, c->session, c->index);
+	senders_release(c->senders);
+	c->senders = NULL;
 	pthread_mutex_lock(&set->lock);
 	c->next = set->ended;
 	set->ended = c;

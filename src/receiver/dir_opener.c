@@ -98,6 +98,24 @@ struct dir_opener *dir_opener_start(const char *dir, struct err *e)
 	return NULL;
 }
 
+struct dir_opener *dir_opener_adopt(int fd)
+{
+	struct dir_opener *o = calloc(1, sizeof(*o));
+
+	if (!o) {
+		io_close(&fd);
+		return NULL;
+	}
+	o->helper.fd = fd;
+	pthread_mutex_init(&o->lock, NULL);
+	return o;
+}
+
+int dir_opener_fd(const struct dir_opener *o)
+{
+	return o->helper.fd;
+}
+
 void dir_opener_free(struct dir_opener *o)
 {
 	if (!o)

@@ -24,6 +24,13 @@ struct dir_opener;
 /* Split off the process for the directory dir.  NULL with ERR_RESOURCE. */
 struct dir_opener *dir_opener_start(const char *dir, struct err *e);
 
+/* A process that another one has started, by its socket, which is taken over,
+ * also on failure.  NULL when out of memory. */
+struct dir_opener *dir_opener_adopt(int fd);
+
+/* Its socket, borrowed. */
+int dir_opener_fd(const struct dir_opener *o);
+
 /* Ends the process.  NULL is allowed. */
 void dir_opener_free(struct dir_opener *o);
 

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "receiver/exec_helper.h"
+#include "receiver/senders.h"
 #include "receiver/session.h"
 #include "receiver/setup.h"
 
@@ -23,10 +24,11 @@ void exec_events_session(struct recv_setup *setup,
 			 const struct recv_session *s,
 			 const struct session_summary *sum)
 {
+	struct exec_helper *exec = s->sender->exec;
 	struct exec_helper_event ev;
 	int rc;
 
-	if (!setup->cfg->exec || (sum->code && sum->files == 0))
+	if (!exec || (sum->code && sum->files == 0))
 		return;
 	memset(&ev, 0, sizeof(ev));
 	ev.session = s->number;
@@ -40,14 +42,16 @@ void exec_events_session(struct recv_setup *setup,
 	ev.failed = sum->failed;
 	snprintf(ev.peer, sizeof(ev.peer), "%s", s->peer);
 	snprintf(ev.identity, sizeof(ev.identity), "%s", s->identity);
+	if (s->sender->name)
+		snprintf(ev.sender, sizeof(ev.sender), "%s", s->sender->name);
 	snprintf(ev.security, sizeof(ev.security), "%s",
 		 security_name(setup->cfg->security));
-	rc = exec_helper_post(setup->cfg->exec, &ev);
+	rc = exec_helper_post(exec, &ev);
 	/* The queue is full.  The session waits, and counts as one of
 	 * --max-sessions meanwhile, which slows new ones down. */
 	while (rc == ERR_AGAIN && !cancel_is_set(&setup->stop)) {
-		exec_helper_wait(setup->cfg->exec, TICK_MS);
-		rc = exec_helper_post(setup->cfg->exec, &ev);
+		exec_helper_wait(exec, TICK_MS);
+		rc = exec_helper_post(exec, &ev);
 	}
 	if (rc)
 		events_message(setup->cfg->events, SESSION_WARNING,
@@ -86,7 +90,7 @@ int exec_events_reports(struct recv_setup *setup)
 	struct exec_helper_report report;
 	int rc;
 
-	while ((rc = exec_helper_take(setup->cfg->exec, &report)) == 0)
+	while ((rc = exec_helper_take(setup->cfg->exec_fd, &report)) == 0)
 		tell_report(setup, &report);
 	return rc;
 }
@@ -96,12 +100,17 @@ void exec_events_end(struct recv_setup *setup)
 	struct pollfd fds[2] = { { .events = POLLIN },
 				 { .fd = setup->cfg->cancel_fd,
 				   .events = POLLIN } };
+	struct senders *ss = senders_current_get(&setup->senders);
 	uint64_t deadline_ms = 0;
 
-	if (!setup->cfg->exec)
+	for (size_t i = 0; i < senders_count(ss); i++) {
+		if (senders_at(ss, i)->exec)
+			exec_helper_finish(senders_at(ss, i)->exec);
+	}
+	senders_release(ss);
+	if (setup->cfg->exec_fd <= 0)
 		return;
-	exec_helper_finish(setup->cfg->exec);
-	fds[0].fd = exec_helper_fd(setup->cfg->exec);
+	fds[0].fd = setup->cfg->exec_fd;
 	while (exec_events_reports(setup) == ERR_AGAIN) {
 		int ms = deadline_ms ? clock_left_ms(deadline_ms) : -1;
 

@@ -25,7 +25,7 @@
 
 enum {
 	SHOWN_MAX = 200,
-	FACTS = 10, /* variables that differ from session to session */
+	FACTS_MAX = 11, /* variables that differ from session to session */
 	FACT_MAX = STREAM_IDENTITY + 32,
 	FIXED_MAX = 6, /* variables that are always the same */
 };
@@ -41,6 +41,7 @@ struct runner {
 	char *dir;
 	char *fixed[FIXED_MAX];
 	size_t count;
+	int report_fd; /* in the helper */
 };
 
 /* ------------------------------------------------------------ setting up */
@@ -147,8 +148,9 @@ static void clean_line(char *text, size_t size)
 	}
 }
 
-static void set_facts(char facts[FACTS][FACT_MAX],
-		      const struct exec_helper_event *ev)
+/* Returns how many there are. */
+static size_t set_facts(char facts[FACTS_MAX][FACT_MAX],
+			const struct exec_helper_event *ev)
 {
 	const struct {
 		const char *name;
@@ -166,7 +168,10 @@ static void set_facts(char facts[FACTS][FACT_MAX],
 			 numbers[i].name, numbers[i].value);
 	snprintf(facts[n++], FACT_MAX, "FERRY_PEER=%s", ev->peer);
 	snprintf(facts[n++], FACT_MAX, "FERRY_PEER_ID=%s", ev->identity);
-	snprintf(facts[n], FACT_MAX, "FERRY_SECURITY=%s", ev->security);
+	snprintf(facts[n++], FACT_MAX, "FERRY_SECURITY=%s", ev->security);
+	if (ev->sender[0])
+		snprintf(facts[n++], FACT_MAX, "FERRY_SENDER=%s", ev->sender);
+	return n;
 }
 
 /* Start the program, with the signals that are ignored here set back to their
@@ -199,20 +204,21 @@ static int spawn(const struct runner *r, char *const *env, pid_t *pid)
 static void run_program(const struct runner *r, struct exec_helper_event *ev,
 			struct exec_helper_report *report)
 {
-	char facts[FACTS][FACT_MAX];
-	char *env[FIXED_MAX + FACTS + 1] = { NULL };
-	size_t n = 0;
+	char facts[FACTS_MAX][FACT_MAX];
+	char *env[FIXED_MAX + FACTS_MAX + 1] = { NULL };
+	size_t n = 0, count;
 	pid_t pid;
 
 	clean_text(ev->peer, sizeof(ev->peer));
 	clean_text(ev->security, sizeof(ev->security));
+	clean_text(ev->sender, sizeof(ev->sender));
 	clean_line(ev->identity, sizeof(ev->identity));
-	set_facts(facts, ev);
+	count = set_facts(facts, ev);
 	while (n < r->count) {
 		env[n] = r->fixed[n];
 		n++;
 	}
-	for (size_t i = 0; i < FACTS; i++)
+	for (size_t i = 0; i < count; i++)
 		env[n++] = facts[i];
 	report->session = ev->session;
 	report->error = spawn(r, env, &pid);
@@ -236,7 +242,7 @@ static void serve_events(void *ctx)
 		memset(&report, 0, sizeof(report));
 		run_program(r, &ev, &report);
 		/* The receiver may have ended meanwhile. */
-		(void)helper_send(HELPER_SOCKET, &report, sizeof(report), -1,
+		(void)helper_send(r->report_fd, &report, sizeof(report), -1,
 				  0);
 	}
 }
@@ -244,12 +250,12 @@ static void serve_events(void *ctx)
 /* ---------------------------------------------------------- in the receiver */
 
 struct exec_helper *exec_helper_start(const char *program, const char *dir,
-				      struct err *e)
+				      int report_fd, struct err *e)
 {
 	struct exec_helper *h = calloc(1, sizeof(*h));
 	struct runner r;
-	const struct helper_config cfg = { HELPER_STDIO_ERROR, -1, serve_events,
-					   &r };
+	const struct helper_config cfg = { HELPER_STDIO_ERROR, report_fd,
+					   serve_events, &r };
 	int rc;
 
 	if (!h) {
@@ -258,6 +264,7 @@ struct exec_helper *exec_helper_start(const char *program, const char *dir,
 	}
 	h->helper.fd = -1;
 	rc = runner_init(&r, program, dir, e);
+	r.report_fd = report_fd < 0 ? HELPER_SOCKET : HELPER_KEPT;
 	if (rc == 0 && helper_start(&h->helper, &cfg) < 0)
 		rc = err_sys(e, ERR_RESOURCE, "--exec");
 	runner_release(&r);
@@ -265,6 +272,17 @@ struct exec_helper *exec_helper_start(const char *program, const char *dir,
 		return h;
 	exec_helper_free(h);
 	return NULL;
+}
+
+struct exec_helper *exec_helper_adopt(int fd)
+{
+	struct exec_helper *h = calloc(1, sizeof(*h));
+
+	if (h)
+		h->helper.fd = fd;
+	else
+		io_close(&fd);
+	return h;
 }
 
 int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev)
@@ -286,10 +304,9 @@ int exec_helper_fd(const struct exec_helper *h)
 	return h->helper.fd;
 }
 
-int exec_helper_take(struct exec_helper *h, struct exec_helper_report *r)
+int exec_helper_take(int fd, struct exec_helper_report *r)
 {
-	if (helper_receive(h->helper.fd, r, sizeof(*r), NULL, MSG_DONTWAIT) ==
-	    0)
+	if (helper_receive(fd, r, sizeof(*r), NULL, MSG_DONTWAIT) == 0)
 		return 0;
 	return errno == EAGAIN ? ERR_AGAIN : ERR_CLOSED;
 }

@@ -19,6 +19,7 @@
  *	FERRY_EVENT=session	FERRY_SESSION	FERRY_PEER	FERRY_SECURITY
  *	FERRY_PEER_ID		FERRY_DIR	FERRY_EXIT	FERRY_FILES
  *	FERRY_BYTES		FERRY_UNCHANGED	FERRY_SKIPPED	FERRY_FAILED
+ *	FERRY_SENDER (of a named sender)
  */
 #ifndef FERRY_RECEIVER_EXEC_HELPER_H
 #define FERRY_RECEIVER_EXEC_HELPER_H
@@ -28,6 +29,7 @@
 #include "base/err.h"
 #include "net/addr.h"
 #include "net/stream.h"
+#include "receiver/senders.h"
 
 struct exec_helper;
 
@@ -37,6 +39,7 @@ struct exec_helper_event {
 	int32_t exit_status;
 	char peer[ADDR_TEXT_MAX];
 	char identity[STREAM_IDENTITY];
+	char sender[SENDER_NAME_MAX + 1]; /* empty: not a named one */
 	char security[16];
 };
 
@@ -50,11 +53,16 @@ struct exec_helper_report {
 /*
  * Start the process.  program is a path with a '/' (nothing is looked up, and
  * there is no shell and no argument); it must lie outside dir, where a sender
- * could replace it, and where no other user can (exec_check.h).  NULL with
- * ERR_USAGE, ERR_LOCAL or ERR_RESOURCE.
+ * could replace it, and where no other user can (exec_check.h).  report_fd: a
+ * socket of packets, borrowed, that reports are sent to; -1: the process's own,
+ * exec_helper_fd().  NULL with ERR_USAGE, ERR_LOCAL or ERR_RESOURCE.
  */
 struct exec_helper *exec_helper_start(const char *program, const char *dir,
-				      struct err *e);
+				      int report_fd, struct err *e);
+
+/* A process that another one has started, by its socket, which is taken over,
+ * also on failure.  NULL when out of memory. */
+struct exec_helper *exec_helper_adopt(int fd);
 
 /* Have the program run.  Does not block.  Returns 0; ERR_AGAIN when the queue
  * is full (see exec_helper_wait()); ERR_LOST when the process is gone. */
@@ -63,11 +71,12 @@ int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev);
 /* Wait until exec_helper_post() may work, at most for ms milliseconds. */
 void exec_helper_wait(struct exec_helper *h, int ms);
 
-/* Readable when exec_helper_take() has something. */
+/* Its socket, borrowed: readable when exec_helper_take() has something. */
 int exec_helper_fd(const struct exec_helper *h);
 
-/* 0 with the next report; ERR_AGAIN; ERR_CLOSED when there will be none. */
-int exec_helper_take(struct exec_helper *h, struct exec_helper_report *r);
+/* From the socket that reports come by: 0 with the next one; ERR_AGAIN;
+ * ERR_CLOSED when there will be none. */
+int exec_helper_take(int fd, struct exec_helper_report *r);
 
 /* There are no more events: the process ends after those that it has. */
 void exec_helper_finish(struct exec_helper *h);

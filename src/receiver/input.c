@@ -148,7 +148,11 @@ int input_body(struct input *in, size_t len, uint8_t *body, struct err *e)
 static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
 {
 	unsigned ms = rate_limit_take_bytes(in->rate_limit, bytes);
+	unsigned sender_ms = 0;
 
+	if (in->sender_rate_limit)
+		sender_ms = rate_limit_take_bytes(in->sender_rate_limit, bytes);
+	ms = sender_ms > ms ? sender_ms : ms;
 	while (ms > 0) {
 		const unsigned slice = ms < SLICE_MS ? ms : SLICE_MS;
 		const struct timespec ts = { .tv_nsec = slice * 1000000L };

@@ -27,6 +27,8 @@ struct input {
 	struct channel *channel;         /* borrowed */
 	const struct cancel *stop;       /* the receiver's */
 	struct rate_limit *rate_limit;   /* of all sessions */
+	/* of the sender; NULL before it is authenticated */
+	struct rate_limit *sender_rate_limit;
 	struct transfer *transfer;       /* NULL before HELLO or JOIN */
 	uint64_t hello_by_ms;            /* deadline for HELLO or JOIN */
 	int is_first;                    /* the session's first stream */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
 #include "receiver/fd_budget.h"
+#include "receiver/senders.h"
 #include "receiver/sessions.h"
 #include "receiver/setup.h"
 #include "session/admission.h"
@@ -64,18 +66,41 @@ int receive_start_helper(struct receive_config *cfg, struct err *e)
 	return cfg->attrs ? 0 : e->code;
 }
 
-static int open_root(struct recv_setup *setup, struct err *e)
+/* Without --config, one sender stands for all. */
+static int make_sender(struct recv_setup *setup, struct err *e)
 {
-	const char *dir = setup->cfg->dir;
+	const struct receive_config *cfg = setup->cfg;
+	struct senders *ss = cfg->senders ? senders_hold(cfg->senders) :
+					    senders_new(NULL);
+	struct sender s = {
+		.dir = cfg->dir,
+		.root_fd = -1,
+		.existing = cfg->existing,
+		.accept = cfg->accept,
+		.max_size = cfg->max_size,
+		.max_files = cfg->max_files,
+		.exec = cfg->exec,
+		.opener = cfg->opener,
+	};
 	struct stat st;
 
-	if (setup->cfg->to_stdout)
+	if (!ss)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	senders_current_set(&setup->senders, ss);
+	if (cfg->senders)
 		return 0;
-	setup->root_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (setup->root_fd < 0 || fstat(setup->root_fd, &st))
-		return err_sys(e, ERR_LOCAL, "cannot open directory %s", dir);
-	setup->root_dev = (uint64_t)st.st_dev;
-	return 0;
+	if (!cfg->to_stdout) {
+		s.root_fd = open(cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (s.root_fd < 0 || fstat(s.root_fd, &st)) {
+			err_sys(e, ERR_LOCAL, "cannot open directory %s",
+				cfg->dir);
+			io_close(&s.root_fd);
+			return e->code;
+		}
+		s.root_dev = (uint64_t)st.st_dev;
+	}
+	return senders_add(ss, &s, 0) ? 0 :
+		err_set(e, ERR_RESOURCE, "out of memory");
 }
 
 static void on_connection(void *ctx, int fd, const char *peer,
@@ -84,17 +109,46 @@ static void on_connection(void *ctx, int fd, const char *peer,
 	recv_connection_start(ctx, fd, peer, sa);
 }
 
+/* To the directories of the named senders, and those in which others may get
+ * theirs by a reload. */
+static int confine_to_many(const struct receiver *r, const struct senders *ss,
+			   struct sandbox_state *state, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	const size_t count = senders_count(ss);
+	int *fds = calloc(count + 1, sizeof(*fds));
+	struct sandbox_dirs dirs = { .fds = fds, .count = count };
+	int rc;
+
+	if (!fds)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (size_t i = 0; i < count; i++)
+		fds[i] = senders_at(ss, i)->root_fd;
+	if (cfg->base_fd > 0)
+		fds[dirs.count++] = cfg->base_fd;
+	rc = sandbox_receiver_of_many(cfg->sandbox, &dirs, state, e);
+	free(fds);
+	return rc;
+}
+
 static int confine(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
+	struct senders *ss = senders_current_get(&r->setup.senders);
 	struct sandbox_state state;
 	char library[64];
 	const char *interposed =
 		cfg->connect_to ? interposed_by(library, sizeof(library)) :
 				  NULL;
-	int rc = sandbox_receiver(cfg->sandbox, r->setup.root_fd, interposed,
-				  &state, e);
+	int rc;
 
+	if (cfg->senders)
+		rc = confine_to_many(r, ss, &state, e);
+	else
+		rc = sandbox_receiver(cfg->sandbox,
+				      senders_at(ss, 0)->root_fd, interposed,
+				      &state, e);
+	senders_release(ss);
 	if (rc == 0)
 		events_message(cfg->events,
 			       state.is_partial ? SESSION_WARNING
@@ -173,13 +227,14 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 							   : NET_LISTENS;
 	setup->mode.tls = cfg->tls;
 	setup->mode.pake = cfg->pake;
-	setup->root_fd = r->listener.fd = -1;
+	r->listener.fd = -1;
 	/* While we listen a flag is enough, and saves descriptors: sessions
 	 * check it every second, and pending connections have tokens of their
 	 * own. */
 	cancel_init_flag(&setup->stop);
 	rate_limit_init(&setup->rate_limit, cfg->limit_rate);
 	refusals_init(&setup->refusals, cfg->events);
+	senders_current_init(&setup->senders);
 	journal_get_boot(setup->boot);
 	/* So that files can be created with just the modes they are to have. */
 	setup->umask = umask(0);
@@ -219,7 +274,7 @@ static void tear_down(struct receiver *r)
 	listener_close(&r->listener);
 	refusals_release(&setup->refusals);
 	cancel_release(&setup->stop);
-	io_close(&setup->root_fd);
+	senders_current_release(&setup->senders);
 }
 
 /* ---- accepting ---- */
@@ -259,7 +314,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		{ .fd = recv_connection_wake_fd(r->connections),
 		  .events = POLLIN },
 		{ .fd = cfg->cancel_fd, .events = POLLIN },
-		{ .fd = cfg->exec ? exec_helper_fd(cfg->exec) : -1,
+		{ .fd = cfg->exec_fd > 0 ? cfg->exec_fd : -1,
 		  .events = POLLIN },
 		{ .fd = r->listener.fd, .events = POLLIN },
 	};
@@ -379,7 +434,7 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	err_clear(e);
 	rc = set_up(&r, cfg, e);
 	if (rc == 0)
-		rc = open_root(&r.setup, e);
+		rc = make_sender(&r.setup, e);
 	if (rc == 0)
 		rc = r.setup.mode.role == NET_CONNECTS ?
 			     start_connecting(&r, e) :

@@ -26,6 +26,7 @@ struct connector;
 struct dir_opener;
 struct exec_helper;
 struct mode_rules;
+struct senders;
 
 struct receive_config {
 	/* The sender to connect to (net/role.h), only with once; NULL: listen
@@ -49,6 +50,13 @@ struct receive_config {
 	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
 	/* What the sender was asked for; borrowed.  NULL: anything. */
 	const struct asked *asked;
+	/* The senders with names, only where it listens; a reference is taken.
+	 * NULL: one sender as dir, existing, accept, max_size, max_files, exec
+	 * and opener say. */
+	struct senders *senders;
+	/* A directory below which senders may get others by a reload; 0: none;
+	 * borrowed. */
+	int base_fd;
 	const char *dir;  /* exists; NULL with to_stdout */
 	int to_stdout;    /* the single file's content to stdout_fd */
 	int stdout_fd;
@@ -69,6 +77,7 @@ struct receive_config {
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */
 	int timeout_ms;
 	struct exec_helper *exec; /* --exec, or NULL; borrowed */
+	int exec_fd; /* where reports of programs come from; 0: nowhere */
 	struct dir_opener *opener; /* for dir; NULL: none is needed; borrowed */
 	/* FERRY_EXIT for an enum err_code; NULL: err_exit_status() */
 	int (*exit_status)(int code);

@@ -17,6 +17,7 @@
 #include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
+#include "receiver/senders.h"
 #include "receiver/setup.h"
 #include "receiver/symlinks.h"
 #include "receiver/unlocked.h"
@@ -68,7 +69,7 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 	rc = symlinks_make(t->symlinks, NULL, e);
 	if (rc == 0)
 		rc = dir_meta_apply(t->dir_meta, on_trouble, s, e);
-	return rc > 0 ? sync_all(s->setup->root_fd, t->sync, e) : rc;
+	return rc > 0 ? sync_all(s->sender->root_fd, t->sync, e) : rc;
 }
 
 /* In the committer's thread, as this may take long. */
@@ -108,10 +109,11 @@ static int make_parts(struct recv_session *s)
 {
 	const struct recv_setup *setup = s->setup;
 	const struct receive_config *cfg = setup->cfg;
+	const struct sender *sender = s->sender;
 	struct transfer *t = &s->transfer;
 	const enum conflict_policy existing = t->existing;
 	struct symlinks_config sc = {
-		.root_fd = setup->root_fd,
+		.root_fd = sender->root_fd,
 		.dir_mode = setup->dir_mode,
 		.walk_dirs = s->share.walk_dirs,
 		.existing = existing,
@@ -123,7 +125,7 @@ static int make_parts(struct recv_session *s)
 		.sync = cfg->sync,
 		.existing = existing,
 		.lacks = &t->lacks,
-		.root_fd = setup->root_fd,
+		.root_fd = sender->root_fd,
 		.open_max = s->share.commits,
 		.walk_dirs = s->share.walk_dirs,
 		.result = on_committed,
@@ -143,10 +145,10 @@ static int make_parts(struct recv_session *s)
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);
 	if (t->results) {
-		results_set_dir(t->results, setup->root_fd);
+		results_set_dir(t->results, sender->root_fd);
 		results_set_features(t->results, t->features);
 	}
-	t->quota = quota_new(cfg->max_files, cfg->max_size);
+	t->quota = quota_new(sender->max_files, sender->max_size);
 	if (!t->quota)
 		return -1;
 	t->files = file_table_new(t->digest, s->share.open_files);
@@ -155,15 +157,15 @@ static int make_parts(struct recv_session *s)
 	sc.attrs = cfg->attrs;
 	if (!cfg->to_stdout) {
 		t->unlocked = cc.unlocked = sc.unlocked =
-			unlocked_new(cfg->opener, cfg->attrs);
+			unlocked_new(sender->opener, cfg->attrs);
 		if (!t->unlocked)
 			return -1;
-		t->made = sc.made = made_new(setup->root_fd, made_tag(s),
+		t->made = sc.made = made_new(sender->root_fd, made_tag(s),
 					     t->quota);
 		if (!t->made)
 			return -1;
 		t->symlinks = symlinks_new(&sc);
-		t->dir_meta = dir_meta_new(setup->root_fd, t->made, t->unlocked,
+		t->dir_meta = dir_meta_new(sender->root_fd, t->made, t->unlocked,
 					   t->quota,
 					   existing == CONFLICT_REPLACE);
 		if (!t->symlinks || !t->dir_meta)
@@ -194,6 +196,19 @@ static int is_known_peer(enum security mode, const uint8_t id[STREAM_PEER])
 	       memcmp(id, none, STREAM_PEER) != 0;
 }
 
+/* The id of a named sender: not that of its key, so that what an interrupted
+ * session has left can be gone on with after the key was replaced. */
+static void name_id(const char *name, uint8_t id[STREAM_PEER])
+{
+	static const char prefix[] = "ferry sender ";
+	char text[sizeof(prefix) + SENDER_NAME_MAX];
+	uint8_t sum[DIGEST_MAX];
+	const int n = snprintf(text, sizeof(text), "%s%s", prefix, name);
+
+	digest_sha256.sum(text, (size_t)n, sum);
+	memcpy(id, sum, STREAM_PEER);
+}
+
 void recv_session_owner(const struct recv_setup *setup,
 			const struct recv_session_peer *peer,
 			uint8_t owner[STREAM_PEER])
@@ -201,18 +216,20 @@ void recv_session_owner(const struct recv_setup *setup,
 	const enum security mode = setup->cfg->security;
 
 	memset(owner, 0, STREAM_PEER);
-	if (mode == SECURITY_X509 || mode == SECURITY_PIN)
+	if (peer->sender->name)
+		name_id(peer->sender->name, owner);
+	else if (mode == SECURITY_X509 || mode == SECURITY_PIN)
 		stream_peer_id(peer->stream, owner);
 	else
 		memcpy(owner, &peer->source_key, sizeof(peer->source_key));
 }
 
 /* The sender's policy, where it asks for one and that is accepted. */
-static enum conflict_policy policy_of(const struct receive_config *cfg,
+static enum conflict_policy policy_of(const struct sender *sender,
 				      const struct msg_hello *m)
 {
 	const enum conflict_policy policies[] = {
-		[EXISTING_UNSAID] = cfg->existing,
+		[EXISTING_UNSAID] = sender->existing,
 		[EXISTING_FAIL] = CONFLICT_FAIL,
 		[EXISTING_SKIP] = CONFLICT_SKIP,
 		[EXISTING_REPLACE] = CONFLICT_REPLACE,
@@ -221,8 +238,8 @@ static enum conflict_policy policy_of(const struct receive_config *cfg,
 		[EXISTING_BACKUP] = CONFLICT_BACKUP,
 	};
 
-	return m->features & cfg->accept & REQUEST_EXISTING ?
-		       policies[m->existing] : cfg->existing;
+	return m->features & sender->accept & REQUEST_EXISTING ?
+		       policies[m->existing] : sender->existing;
 }
 
 /* Whether another session may go on with this one if it is lost.  Through a
@@ -246,10 +263,14 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		return NULL;
 	}
 	s->setup = setup;
+	s->senders = senders_hold(peer->senders);
+	s->sender = peer->sender;
 	s->began_ns = clock_ns();
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &s->began);
 	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
 	stream_peer_id(peer->stream, s->peer_id);
+	if (s->sender->name)
+		name_id(s->sender->name, s->peer_id);
 	stream_identity(peer->stream, s->identity);
 	s->is_known = is_known_peer(setup->cfg->security, s->peer_id);
 	s->source_key = peer->source_key;
@@ -261,8 +282,8 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features) |
-			       (m->features & setup->cfg->accept);
-	s->transfer.existing = policy_of(setup->cfg, m);
+			       (m->features & s->sender->accept);
+	s->transfer.existing = policy_of(s->sender, m);
 	/* Without a request, what was to be sent is the sender's matter. */
 	if (!setup->cfg->asked)
 		s->transfer.features &= ~(uint32_t)FEATURE_UNSENT;
@@ -315,6 +336,7 @@ void recv_session_free(struct recv_session *s)
 	results_free(t->results);
 	if (s->share.streams > 0)
 		fd_budget_give_back(s->setup->fds, &s->share);
+	senders_release(s->senders);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }

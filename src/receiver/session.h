@@ -46,6 +46,8 @@ struct recv_session {
 	struct recv_session *next; /* the list's (sessions.c) */
 	/* set once */
 	struct recv_setup *setup;  /* borrowed */
+	struct senders *senders;   /* a reference, for sender */
+	const struct sender *sender;
 	uint64_t number;           /* set when it enters the list */
 	uint64_t began_ns;
 	struct timespec began;     /* by the clock that dates files */
@@ -74,13 +76,15 @@ struct recv_session {
 struct recv_session_peer {
 	const struct stream *stream;
 	const char *text; /* the peer's address */
+	struct senders *senders; /* the session takes a reference */
+	struct sender *sender;   /* of senders */
 	uint64_t source_key;
 	const struct digest_ops *digest; /* of HELLO */
 	uint64_t hello_by_ms;            /* deadline for the beginning */
 };
 
 /* Whom sessions are counted for, so that one sender cannot take all places: a
- * certificate or pinned key; else the source address, as a shared key, a code or
+ * named sender, a certificate or pinned key; else the source address, as a shared key, a code or
  * none is the same for many hosts. */
 void recv_session_owner(const struct recv_setup *setup,
 			const struct recv_session_peer *peer,

@@ -19,6 +19,7 @@
 #include "fs/journal.h"
 #include "os/cancel.h"
 #include "receiver/receive.h"
+#include "receiver/senders.h"
 #include "session/rate_limit.h"
 #include "session/refusals.h"
 
@@ -26,9 +27,10 @@ struct fd_budget;
 
 struct recv_setup {
 	const struct receive_config *cfg; /* borrowed */
-	struct secure_mode mode;          /* of cfg */
-	int root_fd;      /* -1 with --stdout */
-	uint64_t root_dev;
+	/* of cfg; each connection gets the tls of its senders, if these have
+	 * names */
+	struct secure_mode mode;
+	struct senders_current senders;   /* has a lock of its own */
 	uint32_t umask;   /* the user's; the process's is 0 meanwhile */
 	uint32_t dir_mode; /* that directories are created with */
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
@@ -37,12 +39,5 @@ struct recv_setup {
 	struct rate_limit rate_limit; /* has a lock of its own */
 	struct cancel stop; /* set when the receiver ends */
 };
-
-/*
- * At the beginning of a session: what to tell its sender, and the user, where the
- * directory was removed; the receiver cannot open another one, as it is confined
- * to this one.  Otherwise NULL; where it was moved, the user is warned.
- */
-const char *recv_setup_check_dir(const struct recv_setup *setup);
 
 #endif

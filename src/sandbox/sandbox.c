@@ -301,6 +301,27 @@ int sandbox_receiver(enum sandbox_mode mode, int dir_fd, const char *interposed,
 	return rc;
 }
 
+int sandbox_receiver_of_many(enum sandbox_mode mode,
+			     const struct sandbox_dirs *dirs,
+			     struct sandbox_state *state, struct err *e)
+{
+	struct landlock_rule *rules = calloc(dirs->count + 1, sizeof(*rules));
+	const struct landlock_policy files = { .rules = rules,
+					       .count = dirs->count };
+	const struct policy policy = { mode, state, &files, calls_of_receiver,
+				       SECCOMP_UNKNOWN };
+	int rc;
+
+	if (!rules)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (size_t i = 0; i < dirs->count; i++)
+		rules[i] = (struct landlock_rule){ dirs->fds[i],
+						   receiver_rights };
+	rc = apply(&policy, e);
+	free(rules);
+	return rc;
+}
+
 /* ---- what may be read ---- */
 
 /* Rules that allow reading, and the descriptors that were opened for some of

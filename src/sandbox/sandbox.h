@@ -59,6 +59,16 @@ struct sandbox_state {
 int sandbox_receiver(enum sandbox_mode mode, int dir_fd, const char *interposed,
 		     struct sandbox_state *state, struct err *e);
 
+struct sandbox_dirs {
+	const int *fds; /* borrowed */
+	size_t count;
+};
+
+/* The same for a receiver with several directories, which listens. */
+int sandbox_receiver_of_many(enum sandbox_mode mode,
+			     const struct sandbox_dirs *dirs,
+			     struct sandbox_state *state, struct err *e);
+
 struct sandbox_sources {
 	const int *fds; /* directories, or files; borrowed */
 	size_t count;

@@ -51,6 +51,7 @@ struct recv_lab {
 	int is_known; /* whether the sender has an id of its own */
 	/* the receiver */
 	struct recv_setup setup;
+	struct sender *sender; /* of setup */
 	struct recv_session *session;
 	struct channel channel;
 	struct input input;
@@ -115,6 +116,11 @@ static inline void lab_on_summary(void *ctx, uint64_t number,
 static inline int lab_set_up(void **state)
 {
 	struct recv_lab *lab = calloc(1, sizeof(*lab));
+	struct sender sender = {
+		.dir = lab->path,
+		.max_size = UINT64_MAX,
+		.max_files = UINT64_MAX,
+	};
 	struct stat st;
 
 	assert_non_null(lab);
@@ -141,9 +147,14 @@ static inline int lab_set_up(void **state)
 		.events = &lab->events,
 	};
 	lab->setup.cfg = &lab->cfg;
-	lab->setup.root_fd = lab->dir;
 	assert_int_equal(fstat(lab->dir, &st), 0);
-	lab->setup.root_dev = st.st_dev;
+	sender.root_fd = dup(lab->dir);
+	sender.root_dev = st.st_dev;
+	senders_current_init(&lab->setup.senders);
+	senders_current_set(&lab->setup.senders, senders_new(NULL));
+	assert_non_null(lab->setup.senders.senders);
+	lab->sender = senders_add(lab->setup.senders.senders, &sender, 0);
+	assert_non_null(lab->sender);
 	lab->setup.umask = 022;
 	lab->setup.dir_mode = 0755;
 	lab->setup.boot[0] = 1; /* all zero: journals count only if flushed */
@@ -199,11 +210,17 @@ static inline struct recv_session *lab_session(struct recv_lab *lab,
 	const struct recv_session_peer peer = {
 		.stream = lab->channel.stream,
 		.text = "peer",
+		.senders = lab->setup.senders.senders,
+		.sender = lab->sender,
 		.source_key = 1,
 		.digest = lab->digest,
 		.hello_by_ms = clock_ms() + scaled(1000),
 	};
 
+	lab->sender->existing = lab->cfg.existing;
+	lab->sender->accept = lab->cfg.accept;
+	lab->sender->max_size = lab->cfg.max_size;
+	lab->sender->max_files = lab->cfg.max_files;
 	return recv_session_new(&lab->setup, &peer, &lab->hello, e);
 }
 
@@ -231,7 +248,7 @@ static inline void lab_make_worker(struct recv_lab *lab)
 	w->parts.boot = lab->setup.boot;
 	w->parts.lacks = &lab->session->transfer.lacks;
 	w->parts.dirs = w->dirs;
-	w->parts.root_dev = lab->setup.root_dev;
+	w->parts.root_dev = lab->sender->root_dev;
 }
 
 /* A session with its first stream. */
@@ -280,6 +297,7 @@ static inline int lab_tear_down(void **state)
 	lab_end(lab);
 	fd_budget_free(lab->setup.fds);
 	cancel_release(&lab->setup.stop);
+	senders_current_release(&lab->setup.senders);
 	rc = scratch_remove(lab->path);
 	buf_release(&lab->body);
 	pthread_mutex_destroy(&lab->lock);

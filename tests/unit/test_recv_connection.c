@@ -362,7 +362,7 @@ static void many_files_to_standard_output(void **state)
 
 	lab->recv->cfg.to_stdout = 1;
 	lab->recv->cfg.stdout_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	lab->recv->setup.root_fd = -1;
+	io_close(&lab->recv->sender->root_fd);
 	n = connect_one(lab);
 	say_hello(lab, n);
 	expect_error(lab, n, WERR_REFUSED);
