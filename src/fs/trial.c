@@ -129,7 +129,8 @@ static int take_name(struct trial *t)
 		if (is_new || count_files(t) == 0)
 			return 0;
 	}
-	if (t->fd < 0 && is_new)
+	/* Where it is gone, the name may be another trial's by now. */
+	if (t->fd < 0 && is_new && errno != ENOENT)
 		remove_entry(t->parent_fd, t->name, AT_REMOVEDIR);
 	io_close(&t->fd);
 	errno = EEXIST;
@@ -157,14 +158,23 @@ static void end(struct trial *t)
 	io_close(&t->fd);
 }
 
-/* Create an empty file.  Returns 0, or -1 with errno. */
+/* Create an empty file.  Returns 0, or -1 with errno; then there is none, also
+ * where the file system tells only when it is closed. */
 static int create(const struct trial *t, const char *name)
 {
 	int fd = openat(t->fd, name,
 			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
 			0600);
+	int saved;
 
-	return fd < 0 ? -1 : io_close(&fd);
+	if (fd < 0)
+		return -1;
+	if (io_close(&fd) == 0)
+		return 0;
+	saved = errno;
+	remove_entry(t->fd, name, 0);
+	errno = saved;
+	return -1;
 }
 
 int trial_exchange(int dir_fd)

@@ -576,6 +576,43 @@ static int count_in(int dir)
 	return count_entries(fdopendir(openat(dir, ".", O_RDONLY))) - 2;
 }
 
+static void make_all_trials(int dir)
+{
+	(void)trial_exchange(dir);
+	(void)trial_time_unit(dir);
+	(void)trial_name(dir, "x:y");
+	(void)trial_folding(dir);
+}
+
+/* Nothing is left where a call fails, if only at the close of what was made. */
+static void trials_with_failing_calls(void **state)
+{
+	static const struct rule rules[] = {
+		{ SYS_close, 0, 0, DENY(ENOSPC) },
+		{ SYS_renameat2, 0, 0, DENY(EIO) },
+		{ SYS_utimensat, 0, 0, DENY(EPERM) },
+		{ SYS_flock, 0, 0, DENY(ENOLCK) },
+		{ SYS_getdents64, 0, 0, DENY(EIO) },
+	};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		const pid_t pid = fork();
+		int status;
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			if (filter(&rules[i]))
+				_exit(NO_FILTER);
+			make_all_trials(p->dir);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFEXITED(status));
+		assert_int_equal(count_in(p->dir), 0);
+	}
+}
+
 /* Whatever the moment in which a process is killed, the next trial leaves
  * nothing behind, and has the same result. */
 static void trials_that_are_killed(void **state)
@@ -584,17 +621,23 @@ static void trials_that_are_killed(void **state)
 	int left = 0;
 
 	for (unsigned i = 0; i < 60; i++) {
-		const pid_t pid = fork();
+		int begun[2];
+		char byte;
+		pid_t pid;
 
+		assert_int_equal(pipe(begun), 0);
+		pid = fork();
 		if (pid == 0) {
-			for (;;) {
-				(void)trial_exchange(p->dir);
-				(void)trial_name(p->dir, "x:y");
-				(void)trial_folding(p->dir);
-			}
+			make_all_trials(p->dir);
+			(void)!write(begun[1], "", 1);
+			for (;;)
+				make_all_trials(p->dir);
 		}
 		assert_true(pid > 0);
-		usleep(1000 + 37 * i);
+		assert_int_equal(read(begun[0], &byte, 1), 1);
+		close(begun[0]);
+		close(begun[1]);
+		usleep(37 * i);
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
 		left += count_in(p->dir) > 0;
@@ -667,6 +710,7 @@ int main(void)
 		TEST(test_fallbacks),
 		TEST(test_fallback_leaves_directories),
 		TEST(test_death),
+		TEST(trials_with_failing_calls),
 		TEST(trials_that_are_killed),
 		TEST(trials_in_several_threads),
 		TEST(names_of_trials_that_are_taken),
