@@ -85,6 +85,8 @@ void event_json_file(struct buf *b, uint64_t number,
 	if (f->renamed_to)
 		json_bytes(b, "renamed_to", f->renamed_to,
 			   strlen(f->renamed_to));
+	if (f->status == STATUS_UPDATED && !f->is_planned)
+		put_text(b, "updated", "metadata");
 	if (f->not_kept)
 		put_text(b, "not_kept", losses_kinds(kinds, f->not_kept));
 	if (f->error) {
@@ -111,6 +113,8 @@ void event_json_summary(struct buf *b, uint64_t number,
 		json_u64(b, "basis_bytes", s->basis_bytes);
 	json_seconds(b, "seconds", s->seconds);
 	json_u64(b, "unchanged", s->unchanged);
+	if (s->updated)
+		json_u64(b, "updated", s->updated);
 	json_u64(b, "skipped", s->skipped);
 	json_u64(b, "failed", s->failed);
 	if (s->not_kept)

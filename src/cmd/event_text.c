@@ -123,6 +123,7 @@ const char *event_text_status(const struct session_file *f)
 	case STATUS_COMMITTED:
 		return "committed";
 	case STATUS_UNCHANGED:
+	case STATUS_UPDATED:
 		return "unchanged";
 	case STATUS_SKIPPED:
 		return "skipped";
@@ -158,9 +159,11 @@ const char *event_text_file(char *dst, const struct session_file *f,
 			 text_size(size, sizeof(size), (double)f->size),
 			 losses_kinds(kinds, f->not_kept));
 	} else {
-		snprintf(dst, EVENT_TEXT_MAX, "%s: %s (%s)", name,
+		snprintf(dst, EVENT_TEXT_MAX, "%s: %s (%s)%s", name,
 			 event_text_status(f),
-			 text_size(size, sizeof(size), (double)f->size));
+			 text_size(size, sizeof(size), (double)f->size),
+			 f->status == STATUS_UPDATED ?
+				 ", mode or time was set" : "");
 	}
 	return dst;
 }
@@ -244,6 +247,7 @@ static void rest_text(char *dst, size_t size, const struct session_summary *s)
 		const char *what;
 	} parts[] = {
 		{ s->unchanged, "unchanged" },
+		{ s->updated, "of these with a new mode or time" },
 		{ s->skipped, "skipped" },
 		{ s->failed, "failed" },
 	};

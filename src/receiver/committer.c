@@ -20,6 +20,7 @@
 #include "receiver/commit.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "receiver/same_meta.h"
 
 enum {
 	/* A group is closed at the latest when one of these is reached.  They
@@ -86,6 +87,29 @@ static int is_same(const void *ctx, int dir_fd, const char *name)
 	return same;
 }
 
+/* What has the entry's name has its content: set its metadata where it differs.
+ * Returns the status. */
+static enum file_status keep_existing(const struct committer *m,
+				      struct commit *c)
+{
+	const int dir = held_dir_fd(c->dir);
+	struct verdict v = { .status = STATUS_UNCHANGED };
+	unsigned kinds = 0;
+	struct stat there;
+	struct err e;
+	int fd = part_open_existing(dir, name_last(c->name), &there, &e);
+
+	if (fd >= 0)
+		kinds = same_meta_differs(m->cfg.existing, m->cfg.lacks, dir,
+					  &there, &c->meta);
+	if (kinds)
+		v = same_meta_set(m->cfg.lacks, fd, &c->meta, kinds);
+	io_close(&fd);
+	c->not_kept = v.not_kept;
+	c->not_kept_cause = v.cause;
+	return v.status;
+}
+
 static enum file_status rename_one(const struct committer *m, struct commit *c,
 				   unsigned *cause)
 {
@@ -124,6 +148,8 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		commit_discard(c);
 	else if (has_journal)
 		(void)journal_remove(held_dir_fd(c->dir), c->tag);
+	if (placed.status == STATUS_UNCHANGED && !placed.renamed[0])
+		return keep_existing(m, c);
 	return placed.status;
 }
 

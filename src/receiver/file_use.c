@@ -15,6 +15,7 @@
 #include "receiver/placed.h"
 #include "receiver/input.h"
 #include "receiver/results.h"
+#include "receiver/same_meta.h"
 #include "receiver/transfer.h"
 #include "wire/msg.h"
 
@@ -45,8 +46,9 @@ void file_use_report(struct transfer *t, const struct recv_file *f,
 		.name_len = f->commit->name_len,
 		.size = f->commit->size == TREE_SIZE_UNKNOWN ? 0 :
 							       f->commit->size,
-		.digest = v->status == STATUS_UNCHANGED ? f->commit->digest :
-							  NULL,
+		.digest = v->status == STATUS_UNCHANGED ||
+				  v->status == STATUS_UPDATED ?
+				  f->commit->digest : NULL,
 	};
 
 	results_add(t->results, &item);
@@ -91,6 +93,23 @@ static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
 	return v;
 }
 
+/* The basis has the file's content: the verdict, after its metadata was set where
+ * it differs. */
+static struct verdict keep_basis(struct transfer *t, const struct recv_file *f)
+{
+	const struct file_meta *meta = &f->commit->meta;
+	struct stat there;
+	unsigned kinds = 0;
+
+	if (fstat(f->basis_fd, &there) == 0)
+		kinds = same_meta_differs(t->existing, &t->lacks,
+					  held_dir_fd(f->commit->dir), &there,
+					  meta);
+	if (kinds)
+		return same_meta_set(&t->lacks, f->basis_fd, meta, kinds);
+	return (struct verdict){ .status = STATUS_UNCHANGED };
+}
+
 /* Every leaf is here, and nobody else uses the file: check the whole, set its
  * metadata, hand it to the committer.  Takes over f. */
 static void complete_file(struct transfer *t, struct recv_file *f)
@@ -117,7 +136,7 @@ static void complete_file(struct transfer *t, struct recv_file *f)
 			.path_len = c->name_len,
 		};
 
-		v.status = STATUS_UNCHANGED;
+		v = keep_basis(t, f);
 		free(c->rival);
 		c->rival = placed_note_same(t->placed, &name);
 		if (c->rival)

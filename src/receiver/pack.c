@@ -23,6 +23,7 @@
 #include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
+#include "receiver/same_meta.h"
 #include "receiver/stdout.h"
 #include "receiver/symlinks.h"
 #include "receiver/worker.h"
@@ -132,8 +133,9 @@ static void report_item(struct transfer *t, const struct item *it,
 		.name = name ? name : "",
 		.name_len = name ? it->row.name_len : 0,
 		.size = it->row.kind == ITEM_FILE ? it->row.size : 0,
-		.digest = v->status == STATUS_UNCHANGED ? it->row.digest :
-							  NULL,
+		.digest = v->status == STATUS_UNCHANGED ||
+				  v->status == STATUS_UPDATED ?
+				  it->row.digest : NULL,
 	};
 
 	results_add(t->results, &result);
@@ -170,11 +172,36 @@ static int is_same(struct worker *w, const struct item *it)
 	       memcmp(sum, row->digest, SAME_SIZE) == 0;
 }
 
+/* The metadata that the item is to have here. */
+static struct file_meta final_meta(const struct transfer *t,
+				   const struct pack_item *row)
+{
+	struct file_meta meta = row->meta;
+
+	meta.mode = mode_rules_apply(t->chmod, meta.mode,
+				     row->kind == ITEM_DIR, t->umask);
+	return meta;
+}
+
+/* The verdict on a file, open as fd in dir, that has the item's content. */
+static struct verdict take_meta(struct transfer *t, const struct item *it,
+				int dir, int fd, const struct stat *there)
+{
+	const struct file_meta meta = final_meta(t, &it->row);
+	const unsigned kinds = same_meta_differs(t->existing, &t->lacks, dir,
+						 there, &meta);
+
+	if (kinds)
+		return same_meta_set(&t->lacks, fd, &meta, kinds);
+	return (struct verdict){ .status = STATUS_UNCHANGED };
+}
+
 /* Whether a file's name is taken, and by the same content, which is read to
- * w->wire.  Sets *sb, but not with EXISTS_NOT. */
+ * w->wire; then its metadata is set where it differs, with the verdict in *v.
+ * Sets *sb, but not with EXISTS_NOT. */
 static enum existing_state probe_existing(struct worker *w,
 					  const struct item *it,
-					  struct stat *sb)
+					  struct stat *sb, struct verdict *v)
 {
 	const struct pack_item *row = &it->row;
 	enum existing_state state = EXISTS_OTHER;
@@ -192,8 +219,10 @@ static enum existing_state probe_existing(struct worker *w,
 		return part_stat(dir, leaf, sb, &e) ? EXISTS_NOT : EXISTS_OTHER;
 	if ((uint64_t)sb->st_size == row->size &&
 	    io_pread(fd, w->wire, row->size, 0) == (ssize_t)row->size &&
-	    is_same(w, it))
+	    is_same(w, it)) {
 		state = EXISTS_SAME;
+		*v = take_meta(w->transfer, it, dir, fd, sb);
+	}
 	io_close(&fd);
 	return state;
 }
@@ -235,9 +264,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	}
 	c->id = it->id;
 	c->size = row->size;
-	c->meta = row->meta;
-	c->meta.mode = mode_rules_apply(w->transfer->chmod, c->meta.mode, 0,
-					w->transfer->umask);
+	c->meta = final_meta(w->transfer, row);
 	memcpy(c->digest, row->digest, sizeof(c->digest));
 	dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, fe);
 	if (dir < 0)
@@ -275,14 +302,15 @@ static struct placed_name placed_name_of(struct worker *w,
 }
 
 /* The same was there already. */
-static void report_same(struct worker *w, const struct item *it)
+static void report_same(struct worker *w, const struct item *it,
+			const struct verdict *v)
 {
 	const struct placed_name name = placed_name_of(w, &it->row);
 
 	if (name.dir_fd >= 0)
 		/* What was read a moment ago is the same, whoever put it. */
 		free(placed_note_same(w->transfer->placed, &name));
-	report_status(w->transfer, it, STATUS_UNCHANGED, CAUSE_NONE);
+	report_item(w->transfer, it, v);
 }
 
 /* Something else is there, and the policy says so. */
@@ -311,16 +339,17 @@ static void take_file(struct pack *pk, const struct item *it)
 {
 	struct transfer *t = pk->w->transfer;
 	enum existing_state state = EXISTS_NOT;
+	struct verdict v = { .status = STATUS_UNCHANGED };
 	struct commit *c;
 	struct stat sb;
 	struct err fe;
 
 	if (pk->probes)
-		state = probe_existing(pk->w, it, &sb);
+		state = probe_existing(pk->w, it, &sb, &v);
 	pk->has_files = 1;
 	pk->was_there |= state != EXISTS_NOT;
 	if (state == EXISTS_SAME) {
-		report_same(pk->w, it);
+		report_same(pk->w, it, &v);
 		return;
 	}
 	c = write_file(pk, it, &fe);
@@ -343,13 +372,14 @@ static void take_offer(struct pack *pk, struct item *it)
 	struct transfer *t = w->transfer;
 	const uint32_t i = (uint32_t)(it->id - pk->m.first_id);
 	enum conflict_action action = ACTION_REPLACE;
+	struct verdict v = { .status = STATUS_UNCHANGED };
 	struct stat sb;
 
-	switch (probe_existing(w, it, &sb)) {
+	switch (probe_existing(w, it, &sb, &v)) {
 	case EXISTS_SAME:
 		/* What counts files and sums them up has the session's. */
 		t->digest->sum(w->wire, it->row.size, it->row.digest);
-		report_same(w, it);
+		report_same(w, it, &v);
 		return;
 	case EXISTS_OTHER:
 		action = conflict_decide(t->existing, &sb, &it->row.meta,
@@ -395,7 +425,7 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 {
 	struct transfer *t = w->transfer;
 	const struct pack_item *row = &it->row;
-	struct file_meta meta = row->meta;
+	const struct file_meta meta = final_meta(t, row);
 	const struct item_result result = {
 		.id = it->id,
 		.kind = ITEM_DIR,
@@ -415,7 +445,6 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 		report_item(t, it, &v);
 		return 0;
 	}
-	meta.mode = mode_rules_apply(t->chmod, meta.mode, 1, t->umask);
 	rc = dir_meta_add(t->dir_meta, row->name, row->name_len, &meta,
 			  dirs_is_new(w->dirs), &v, e);
 	if (rc == 0)

@@ -38,7 +38,7 @@ struct results {
 	/* set once */
 	const struct session_events *events;
 	const struct digest_ops *digest;
-	int tells_not_kept, tells_rivals;
+	int tells_not_kept, tells_rivals, tells_updated;
 	uint64_t number;
 	char peer[ADDR_TEXT_MAX];
 	struct wake wake, first_wake;
@@ -93,6 +93,7 @@ void results_set_features(struct results *r, uint32_t features)
 {
 	r->tells_not_kept = (features & FEATURE_NOT_KEPT) != 0;
 	r->tells_rivals = (features & FEATURE_RIVALS) != 0;
+	r->tells_updated = (features & FEATURE_UPDATED) != 0;
 }
 
 void results_set_session(struct results *r, uint64_t number, const char *peer)
@@ -343,7 +344,10 @@ void results_add(struct results *r, const struct item_result *given)
 	}
 	if (!r->tells_rivals)
 		v.rival = NULL;
-	if (v.not_kept && !r->tells_not_kept) {
+	if (v.status == STATUS_UPDATED && !r->tells_updated)
+		v.status = STATUS_UNCHANGED;
+	if (v.not_kept && (!r->tells_not_kept ||
+			   v.status == STATUS_UNCHANGED)) {
 		note_first_loss(r, item);
 		v.not_kept = 0;
 		v.cause = CAUSE_NONE;
@@ -357,7 +361,8 @@ void results_add(struct results *r, const struct item_result *given)
 void results_committed(struct results *r, const struct commit *c,
 		       enum file_status status, unsigned cause)
 {
-	const int is_lossy = status == STATUS_COMMITTED && c->not_kept;
+	const int is_lossy = c->not_kept && (status == STATUS_COMMITTED ||
+					     status == STATUS_UPDATED);
 	const struct item_result item = {
 		.id = c->id,
 		.kind = ITEM_FILE,

@@ -60,6 +60,7 @@ static int finished_too_early(struct err *e)
 static int finish_transfer(struct recv_session *s, struct err *e)
 {
 	struct transfer *t = &s->transfer;
+	struct totals totals;
 	int rc;
 
 	if (file_table_count(t->files) > 0)
@@ -69,7 +70,12 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 	rc = symlinks_make(t->symlinks, NULL, e);
 	if (rc == 0)
 		rc = dir_meta_apply(t->dir_meta, on_trouble, s, e);
-	return rc > 0 ? sync_all(s->sender->root_fd, t->sync, e) : rc;
+	if (rc < 0)
+		return rc;
+	/* What was only given another mode or time was in no commit group. */
+	results_get_totals(t->results, &totals);
+	return rc > 0 || totals.updated > 0 ?
+		       sync_all(s->sender->root_fd, t->sync, e) : 0;
 }
 
 /* In the committer's thread, as this may take long. */

@@ -104,8 +104,9 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 {
 	const struct msg_verdict *m = v->verdict;
 	const int is_file = v->item->kind == ITEM_FILE;
-	const unsigned is_good = m->status == STATUS_COMMITTED ||
-			    m->status == STATUS_UNCHANGED;
+	const unsigned is_there = m->status == STATUS_UNCHANGED ||
+				  m->status == STATUS_UPDATED;
+	const unsigned is_good = m->status == STATUS_COMMITTED || is_there;
 	enum totals_side side = TOTALS_REMOTE;
 
 	if (m->cause == CAUSE_CHANGED || m->cause == CAUSE_MISMATCH)
@@ -127,7 +128,7 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 		count_loss(o, peer);
 	pthread_mutex_unlock(&o->lock);
 	/* The receiver may have other files as well: offer them first. */
-	if (m->status == STATUS_UNCHANGED && is_file)
+	if (is_there && is_file)
 		atomic_store(&o->count->wants_offers, 1);
 	if (v->item->kind == ITEM_DIR) {
 		atomic_fetch_add(&o->count->done_dirs, 1);

@@ -184,6 +184,8 @@ static int handle_verdict(struct send_stream *st, const uint8_t *body, size_t n,
 
 	if (rc == 0 && ((m.status == STATUS_DEFERRED &&
 			 !(st->features & FEATURE_DEFERRED)) ||
+			(m.status == STATUS_UPDATED &&
+			 !(st->features & FEATURE_UPDATED)) ||
 			(m.not_kept && !(st->features & FEATURE_NOT_KEPT)) ||
 			(m.rival && !(st->features & FEATURE_RIVALS))))
 		rc = ERR_PROTOCOL;

@@ -33,7 +33,7 @@ struct session_file {
 	/* With STATUS_FAILED: the other side has told this user why. */
 	int is_told;
 	int is_planned; /* with --dry-run: it was not sent, status is not set */
-	/* COMMITTED: enum file_meta_kind, what could not be kept. */
+	/* COMMITTED, UPDATED: enum file_meta_kind, what could not be kept. */
 	unsigned not_kept;
 	/* With STATUS_FAILED: what failures of the same kind have in common,
 	 * such as the cause, by which they are counted; and what to do about
@@ -51,7 +51,8 @@ struct session_summary {
 	int code;        /* 0 or enum err_code; see err_exit_status() */
 	uint64_t files;  /* committed or unchanged */
 	uint64_t unchanged, skipped, failed;
-	uint64_t not_kept; /* items committed without all metadata */
+	uint64_t updated; /* of unchanged: their mode or time was set */
+	uint64_t not_kept; /* items without all metadata */
 	uint64_t bytes;  /* content of the files committed */
 	uint64_t wire_bytes;   /* through the sockets, in both directions */
 	uint64_t resent_bytes; /* content that was sent more than once */

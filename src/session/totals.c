@@ -19,6 +19,7 @@ void totals_file(struct totals *t, enum file_status status, uint64_t id,
 		t->committed++;
 	else
 		t->unchanged++;
+	t->updated += status == STATUS_UPDATED;
 	t->bytes += size;
 	be_put64(record, id);
 	be_put64(record + 8, size);
@@ -49,6 +50,7 @@ void totals_add(struct totals *t, const struct totals *more)
 {
 	t->committed += more->committed;
 	t->unchanged += more->unchanged;
+	t->updated += more->updated;
 	t->skipped += more->skipped;
 	t->failed_local += more->failed_local;
 	t->failed_remote += more->failed_remote;
@@ -67,6 +69,7 @@ void totals_summary(const struct totals *t, struct session_summary *sum)
 {
 	sum->files = t->committed + t->unchanged;
 	sum->unchanged = t->unchanged;
+	sum->updated = t->updated;
 	sum->skipped = t->skipped;
 	sum->failed = totals_failed_count(t);
 	sum->not_kept = t->not_kept;

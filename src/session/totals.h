@@ -18,6 +18,7 @@
 
 struct totals {
 	uint64_t committed, unchanged, skipped;
+	uint64_t updated;        /* of unchanged: STATUS_UPDATED */
 	uint64_t failed_local;   /* by this side's disk or files */
 	uint64_t failed_remote;  /* by the peer's */
 	uint64_t failed_changed; /* sources that changed while they were sent */

@@ -52,7 +52,8 @@
 	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */                \
 	X(FEATURE_RECIPE, 3, "recipes")           /* CHUNKs made of a basis */ \
 	X(FEATURE_DELTA, 25, "delta")             /* COMPARE, SIGNATURE */     \
-	X(FEATURE_PIECES, 26, "delta of shifted content") /* PIECES in both */
+	X(FEATURE_PIECES, 26, "delta of shifted content") /* PIECES in both */ \
+	X(FEATURE_UPDATED, 29, "metadata that is set alone") /* in VERDICT */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
 	WIRE_FEATURES(X)
@@ -509,15 +510,19 @@ int msg_get_signature(struct msg_signature *m, const uint8_t *p, size_t n);
 
 /*
  * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 not kept (enum
- * file_meta_kind as bits, with COMMITTED and FEATURE_NOT_KEPT; else 0) | u16 cause | u64 bytes needed | u64 bytes available (both 0 unless the cause is
- * NO_SPACE, TOO_LARGE, QUOTA or LIMIT) | with FEATURE_RIVALS, and cause RIVAL:
- * u16 length | path of the item that has the place
+ * file_meta_kind as bits, with COMMITTED or UPDATED, and FEATURE_NOT_KEPT; else
+ * 0) | u16 cause | u64 bytes needed | u64 bytes available (both 0 unless the
+ * cause is NO_SPACE, TOO_LARGE, QUOTA or LIMIT) | with FEATURE_RIVALS, and cause
+ * RIVAL: u16 length | path of the item that has the place
  */
 enum file_status {
 	STATUS_COMMITTED = 1, /* durable as --sync says, under its name */
 	STATUS_UNCHANGED = 2, /* the same content was there already */
 	STATUS_SKIPPED = 3,   /* left out, as --existing says */
 	STATUS_FAILED = 4,
+	/* The same content was there already, and its mode or time was set; with
+	 * FEATURE_UPDATED, otherwise UNCHANGED. */
+	STATUS_UPDATED = 6,
 };
 /* Not a verdict: a symlink arrived, and is made later, when nothing is written
  * any more that could follow it. */

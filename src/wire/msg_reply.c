@@ -161,8 +161,9 @@ int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
 		      body_get_text(&r, &m->rival, &m->rival_len, 1,
 				    WIRE_NAME_MAX);
 	ok &= m->not_kept <= FILE_META_ALL_KINDS &&
-	      (m->not_kept == 0 || m->status == STATUS_COMMITTED);
-	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_DEFERRED;
+	      (m->not_kept == 0 || m->status == STATUS_COMMITTED ||
+	       m->status == STATUS_UPDATED);
+	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_UPDATED;
 	ok &= wire_cause_has_room(m->cause) || (m->need == 0 && m->have == 0);
 	return body_end(&r, ok);
 }

@@ -189,7 +189,7 @@ static void take_verdict(const uint8_t *body, size_t len)
 			continue;
 		it->is_done = 1;
 		if (it->kind == ITEM_FILE && it->has_digest &&
-		    m.status <= STATUS_UNCHANGED)
+		    (m.status <= STATUS_UNCHANGED || m.status == STATUS_UPDATED))
 			totals_file(&w.totals, (enum file_status)m.status,
 				   it->id, it->size, it->digest,
 				   w.digest->size);
@@ -421,7 +421,8 @@ static struct report *find_report(const char *name, const uint8_t *digest)
 	for (size_t i = 0; i < w.report_count; i++) {
 		struct report *r = &w.reports[i];
 
-		if (r->status <= STATUS_UNCHANGED && r->digest_size &&
+		if ((r->status <= STATUS_UNCHANGED ||
+		     r->status == STATUS_UPDATED) && r->digest_size &&
 		    strcmp(r->name, name) == 0 &&
 		    memcmp(r->digest, digest, r->digest_size) == 0)
 			return r;

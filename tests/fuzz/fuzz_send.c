@@ -71,7 +71,7 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 	CHECK((f->status == STATUS_FAILED) == (f->error != NULL));
 	if (f->error)
 		check_text(f->error);
-	if (f->status <= STATUS_UNCHANGED)
+	if (f->status <= STATUS_UNCHANGED || f->status == STATUS_UPDATED)
 		atomic_fetch_add(&w.good, 1);
 	else
 		atomic_fetch_add(&w.bad, 1);

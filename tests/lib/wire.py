@@ -21,11 +21,12 @@ DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
 FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
+UPDATED = 1 << 29
 (ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
  BUSY, RECONNECT, TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17,
                                                 18, 19, 23, 24))
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
-            | NOT_KEPT | SAME | BUSY | TIMEOUTS)
+            | NOT_KEPT | SAME | BUSY | TIMEOUTS | UPDATED)
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
 LINKS, EXISTING = 1 << 15, 1 << 16

@@ -21,10 +21,11 @@ MEMBERS = {
                  "total_files": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
              "digest?": str, "renamed_to?": str, "renamed_to_base64?": str,
-             "error?": str, "not_kept?": str, "session?": int},
+             "error?": str, "not_kept?": str, "updated?": str,
+             "session?": int},
     "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
                 "resent_bytes": int, "basis_bytes?": int, "seconds": (int, float),
-                "unchanged": int, "skipped": int, "failed": int,
+                "unchanged": int, "updated?": int, "skipped": int, "failed": int,
                 "not_kept?": int, "error?": str, "session?": int},
 }
 

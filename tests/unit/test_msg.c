@@ -714,7 +714,7 @@ static const struct field fields[] = {
 	{ FRAME_CHECKED, 24, 8, 0, 7, 0, 0 },
 	{ FRAME_VERDICT, 0, 8, 0, UINT64_MAX - 0x01020303, 0, 0 },
 	{ FRAME_VERDICT, 8, 4, 1, UINT32_MAX, 0, 0 },
-	{ FRAME_VERDICT, 12, 1, 1, 5, 0, 0 }, /* status */
+	{ FRAME_VERDICT, 12, 1, 1, 6, 0, 0 }, /* status */
 	{ FRAME_VERDICT, 16, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_VERDICT, 24, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_RESEND, 0, 8, 0, UINT64_MAX, 0, 0 },

@@ -439,6 +439,29 @@ static void metadata_that_is_not_kept(void **state)
 			       "the modification time of d/a could not be"));
 }
 
+/* Metadata that was set alone: a sender that does not know of that is told that
+ * the file is unchanged. */
+static void metadata_that_is_set_alone(void **state)
+{
+	struct lab *lab = *state;
+	struct totals t;
+
+	add(lab, 1, ITEM_FILE, STATUS_UPDATED, CAUSE_NONE);
+	add(lab, 2, ITEM_FILE, STATUS_UNCHANGED, CAUSE_NONE);
+	results_push(lab->r);
+	assert_true(take(lab, 1, 0));
+	expect(lab, 1, 2, STATUS_UNCHANGED, CAUSE_NONE);
+	results_set_features(lab->r, FEATURE_UPDATED);
+	add(lab, 3, ITEM_FILE, STATUS_UPDATED, CAUSE_NONE);
+	results_push(lab->r);
+	assert_true(take(lab, 1, 0));
+	expect(lab, 3, 1, STATUS_UPDATED, CAUSE_NONE);
+	expect_end(lab);
+	results_get_totals(lab->r, &t);
+	assert_int_equal(t.unchanged, 3);
+	assert_int_equal(t.updated, 2);
+}
+
 /* An older sender gets one note, as of a directory. */
 static void metadata_that_is_not_kept_from_an_older_sender(void **state)
 {
@@ -518,6 +541,7 @@ int main(void)
 		results_test(a_file_that_the_sender_gave_up),
 		results_test(a_note_on_a_directory),
 		results_test(metadata_that_is_not_kept),
+		results_test(metadata_that_is_set_alone),
 		results_test(metadata_that_is_not_kept_from_an_older_sender),
 		results_test(a_committed_file),
 		results_test(an_outbox_is_bounded),

@@ -1,0 +1,55 @@
+/*
+ * Setting mode and time of a file whose content is the same.
+ */
+#include "receiver/same_meta.h"
+
+#include "receiver/commit.h"
+#include "receiver/fs_lacks.h"
+
+enum { MODE_BITS = 0777 }; /* set-ID bits do not come from the peer */
+
+unsigned same_meta_differs(enum conflict_policy existing, struct fs_lacks *lacks,
+			   int dir_fd, const struct stat *there,
+			   const struct file_meta *meta)
+{
+	unsigned kinds = 0;
+
+	if (existing == CONFLICT_SKIP || existing == CONFLICT_RENAME)
+		return 0;
+	if ((there->st_mode & MODE_BITS) != (meta->mode & MODE_BITS) &&
+	    !fs_lacks_has(lacks, LACKS_MODES))
+		kinds |= FILE_META_MODE;
+	/* Not fs_lacks_keeps_times(): a trial would change the time of the
+	 * directory, which may be the sender's already. */
+	if (!fs_lacks_same_time(lacks, dir_fd, &there->st_mtim, meta) &&
+	    !fs_lacks_has(lacks, LACKS_META))
+		kinds |= FILE_META_TIME;
+	/* As for content: what is newer here stays as it is.  With equal times
+	 * the mode alone differs, which says nothing about which is newer. */
+	if (existing == CONFLICT_NEWER && kinds & FILE_META_TIME &&
+	    conflict_decide(existing, there, meta, dir_fd, lacks) ==
+		    ACTION_SKIP)
+		return 0;
+	return kinds;
+}
+
+struct verdict same_meta_set(struct fs_lacks *lacks, int fd,
+			     const struct file_meta *meta, unsigned kinds)
+{
+	struct verdict v = { .status = STATUS_UPDATED };
+	struct commit c = {
+		.meta = *meta,
+		.part = { .fd = fd, .has_mode = !(kinds & FILE_META_MODE) },
+	};
+
+	commit_set_meta(&c, lacks);
+	/* Where only the mode differs, that the time cannot be set is no loss:
+	 * it is what it should be.  What the file system cannot keep was told
+	 * when the file was committed. */
+	v.not_kept = c.not_kept & kinds;
+	if (v.not_kept && c.not_kept_cause == CAUSE_UNSUPPORTED)
+		v = (struct verdict){ .status = STATUS_UNCHANGED };
+	else if (v.not_kept)
+		v.cause = c.not_kept_cause;
+	return v;
+}
