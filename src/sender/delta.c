@@ -221,6 +221,18 @@ static int settle(struct delta *d, struct runs *todo)
 	return rc;
 }
 
+int delta_stop(struct delta *d, struct runs *todo)
+{
+	int rc;
+
+	d->is_comparing = 0;
+	d->may_find = 0;
+	if (d->mode == DELTA_ASKING || d->mode == DELTA_PROBING)
+		d->mode = DELTA_OFF;
+	rc = move_all(&d->compare, todo);
+	return rc ? rc : settle(d, todo);
+}
+
 int delta_same(struct delta *d, struct runs *todo, uint64_t leaf,
 	       uint32_t count)
 {

@@ -117,6 +117,10 @@ int delta_is_held(const struct delta *d);
 int delta_claim(struct delta *d, struct runs *todo, uint64_t leaf,
 		uint64_t count);
 
+/* Compare no more leaves, and ask for no pieces; what was asked for is used.
+ * Returns as delta_claim(). */
+int delta_stop(struct delta *d, struct runs *todo);
+
 /* How many leaves may be taken from d->compare now: few, as long as it is not
  * known whether that finds anything. */
 unsigned delta_may_compare(const struct delta *d);

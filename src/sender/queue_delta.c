@@ -14,7 +14,23 @@ void queue_delta_begin(struct queue *q, int may_find, uint64_t salt)
 	pthread_mutex_lock(&q->lock);
 	q->may_find = may_find;
 	q->salt = salt;
+	q->compares_none = 0;
 	pthread_mutex_unlock(&q->lock);
+}
+
+int queue_delta_stop(struct queue *q)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&q->lock);
+	q->compares_none = 1;
+	for (struct outfile *f = q->active; rc == 0 && f; f = f->next) {
+		if (f->delta && queue_can_send(f))
+			rc = delta_stop(f->delta, &f->todo);
+	}
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+	return rc;
 }
 
 /* ---- SIGNATURE ---- */
@@ -27,6 +43,8 @@ static int take_basis(const struct queue *q, struct outfile *f,
 		return ERR_PROTOCOL;
 	/* A file that is sent whole is not compared, nor is one that failed. */
 	if (f->state != FILE_OPENING)
+		return 0;
+	if (q->compares_none)
 		return 0;
 	f->delta = delta_new(m->offset, tree_leaf_count(f->size), q->may_find,
 			     q->salt);

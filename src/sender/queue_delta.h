@@ -20,6 +20,10 @@ struct queue;
  * random, and unknown to the receiver. */
 void queue_delta_begin(struct queue *q, int may_find, uint64_t salt);
 
+/* No more leaves are compared, those of files to come neither.  Returns 0, or
+ * an enum err_code where a file then has too many ranges to send. */
+int queue_delta_stop(struct queue *q);
+
 /* SIGNATURE.  *same is set to how many bytes of content the receiver has taken
  * from the basis.  Returns 0; ERR_PROTOCOL; ERR_RESOURCE. */
 int queue_delta_signature(struct queue *q, const struct msg_signature *m,

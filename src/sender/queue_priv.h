@@ -56,6 +56,7 @@ struct queue {
 	unsigned compares_out; /* leaves in COMPAREs without an answer */
 	uint64_t salt; /* random, for deltas */
 	int may_find;  /* FEATURE_PIECES was granted */
+	int compares_none; /* queue_delta_stop() */
 	unsigned resends;    /* that the receiver asked for */
 
 	/* state */

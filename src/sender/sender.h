@@ -58,6 +58,7 @@ struct sender {
 	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
 	struct delta_key delta_key; /* of the session; set as peer.ready */
+	atomic_int is_faster_whole; /* than with a delta, which was said */
 };
 
 #endif

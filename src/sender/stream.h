@@ -66,6 +66,8 @@ struct send_stream {
 	uint64_t wire_out;   /* with so many bytes sent so far */
 	int is_at_task;  /* its task is not sent completely yet */
 	int is_flushed;  /* nothing was sent after FLUSH */
+	/* payloads that were sent, and how long the connection took for them */
+	uint64_t sent_bytes, sent_ns;
 	/* What the receiver does not know or accept, as told to it; or NULL. */
 	const char *unmet;
 	/* before READY came */

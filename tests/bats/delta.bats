@@ -116,6 +116,38 @@ at_most() {
 	stop_receiver
 }
 
+# again OPTION... - send two files: one that has nothing in common with what is
+# there, by which the network is measured, then one that has all but a spot.
+again() {
+	edit writes 10
+	mv src/f src/g
+	mv dst/f dst/g
+	edit other 40
+	delta --plain -j 1 -v "$@" src/g
+	status 0
+	cmp src/f dst/f
+	cmp src/g dst/g
+}
+
+@test "auto: not where the network is faster than comparing" {
+	faster='what is left is sent whole, as comparing it'
+	receive --plain --existing replace dst
+	# Whether it is, is a matter of the machine; either way all arrives.
+	again
+	again --delta on
+	[ "$basis" -gt $((8 * MiB)) ]
+	hasnt sender "$faster"
+	again --limit-rate 200M
+	[ "$basis" -gt $((8 * MiB)) ]
+	# a slow line
+	forward rule 'up@0*=trickle:100000000'
+	again
+	[ "$basis" -gt $((8 * MiB)) ]
+	hasnt sender "$faster"
+	stop_forward
+	stop_receiver
+}
+
 @test "only a file that is replaced is told about" {
 	for existing in fail skip rename; do
 		receive --plain --once --existing $existing dst

@@ -64,6 +64,13 @@ def repeated(page, size):
     return (page * (size // len(page) + 1))[:size]
 
 
+def random_bytes(size, rng):
+    """As randbytes(), which cannot give 256 MiB at once."""
+    step = 64 << 20
+    return b"".join(rng.randbytes(min(step, size - at))
+                    for at in range(0, size, step))
+
+
 def make(kind, size, rng):
     """The old content, and the function that edits it."""
     if kind == "zeros":
@@ -77,7 +84,7 @@ def make(kind, size, rng):
         for at in range(0, size, 3 << 20):
             data[at:at + 9000] = rng.randbytes(min(9000, size - at))
         return bytes(data), writes
-    return rng.randbytes(size), EDITS.get(kind)
+    return random_bytes(size, rng), EDITS.get(kind)
 
 
 def write(path, data, is_sparse):

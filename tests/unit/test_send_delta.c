@@ -416,6 +416,66 @@ static void misfits_end_it(void **state)
 	assert_true(runs_count(&todo) >= 1000 - (uint64_t)n);
 }
 
+/* ---- a network that is faster ---- */
+
+/* What was compared is used, and all the rest is sent as it is. */
+static void it_is_given_up(void **state)
+{
+	struct delta_take t;
+
+	(void)state;
+	begin(1000, 1000, 1);
+	compare_next(DELTA_BLOCKS - 1);
+	compare_next(0);
+	compare_next(DELTA_BLOCKS);
+	assert_int_equal(differs(0), 0);
+	assert_int_equal(delta_stop(d, &todo), 0);
+	assert_int_equal(d->compare.len, 0);
+	/* but for the two whose answers are on their way */
+	assert_int_equal(runs_count(&todo), 998);
+	assert_int_equal(differs(1), 0);
+	assert_int_equal(delta_same(d, &todo, 2, 1), 0);
+	assert_int_equal(runs_count(&todo), 999);
+	assert_int_equal(delta_claim(d, &todo, 0, 1000), 0);
+	assert_int_equal(d->compare.len, 0);
+	assert_int_equal(d->mode, DELTA_UNASKED);
+	for (uint64_t i = 0; i < 10; i++) {
+		assert_true(delta_may_send(d, i));
+		t = take(i);
+		assert_int_equal(t.way,
+				 i == 0 ? DELTA_BY_BLOCKS : DELTA_AS_IS);
+		give(&t, i, i == 0);
+	}
+}
+
+/* Pieces that were asked for are used, no more are asked for. */
+static void it_is_given_up_while_pieces_come(void **state)
+{
+	struct delta_take t;
+
+	(void)state;
+	begin(100, 100, 1);
+	find_nothing();
+	assert_int_equal(delta_stop(d, &todo), 0);
+	assert_int_equal(d->mode, DELTA_OFF);
+	assert_true(delta_may_send(d, 0));
+	end(NULL);
+
+	begin(100, 100, 1);
+	find_nothing();
+	delta_ask(d);
+	assert_int_equal(delta_stop(d, &todo), 0);
+	assert_false(delta_may_send(d, 0));
+	assert_int_equal(name_pieces(0, 10, 4096), 0);
+	assert_int_equal(end_pieces(0), 0);
+	t = take(0);
+	assert_int_equal(t.way, DELTA_PROBE);
+	assert_int_equal(delta_stop(d, &todo), 0);
+	assert_int_equal(delta_give(d, &t, 0, 0, 100000), 0);
+	assert_int_equal(d->mode, DELTA_OFF);
+	assert_int_equal(runs_count(&todo), 100);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, end)
@@ -433,6 +493,8 @@ int main(void)
 		TEST(pieces_that_lie),
 		TEST(windows),
 		TEST(misfits_end_it),
+		TEST(it_is_given_up),
+		TEST(it_is_given_up_while_pieces_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
