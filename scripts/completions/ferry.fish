@@ -74,6 +74,8 @@ complete -c ferry -n $receive -l sync -x -a 'none batch file' -d 'When to flush 
 complete -c ferry -n $receive -l max-sessions -x -d 'Most sessions at a time'
 complete -c ferry -n $receive -l max-size -x -d 'Most bytes in a session'
 complete -c ferry -n $receive -l max-files -x -d 'Most files in a session'
+complete -c ferry -n $receive -l keep-parts -x -a '0 12h 7d 4w' -d 'How long parts of interrupted transfers are kept'
+complete -c ferry -n $receive -l max-kept -x -d 'Space for the kept parts of a sender'
 complete -c ferry -n $receive -l chmod -x -a 'umask keep' -d 'Change the modes of what arrives'
 complete -c ferry -n $receive -l connect -x -d 'Sender to connect to'
 complete -c ferry -n $receive -l exec -r -F -d 'Program to run after each session'

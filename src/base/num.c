@@ -59,6 +59,33 @@ int num_parse_size(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	return 0;
 }
 
+int num_parse_time(const char *s, uint64_t min, uint64_t max, uint64_t *out)
+{
+	static const struct {
+		char letter;
+		uint32_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
+		      { 'w', 7 * 86400 } };
+	uint64_t v, factor = 1;
+	size_t u = 0;
+
+	if (parse_digits(&s, &v))
+		return ERR_RANGE;
+	if (*s) {
+		while (u < sizeof(units) / sizeof(units[0]) &&
+		       units[u].letter != *s)
+			u++;
+		if (u == sizeof(units) / sizeof(units[0]))
+			return ERR_RANGE;
+		factor = units[u].seconds;
+		s++;
+	}
+	if (*s || __builtin_mul_overflow(v, factor, &v) || v < min || v > max)
+		return ERR_RANGE;
+	*out = v;
+	return 0;
+}
+
 void hex_encode(char *dst, const void *src, uint64_t n)
 {
 	static const char hex[] = "0123456789abcdef";

@@ -30,7 +30,12 @@
 #include "remote/client.h"
 #include "session/connecting.h"
 
-enum { SHOWN_MAX = 200, SESSIONS_DEFAULT = 16, SESSIONS_LIMIT = 1024 };
+enum {
+	SHOWN_MAX = 200,
+	SESSIONS_DEFAULT = 16,
+	SESSIONS_LIMIT = 1024,
+	KEEP_S_DEFAULT = 7 * 86400,
+};
 
 struct receive_options {
 	struct common_options common; /* first: see common.h */
@@ -42,6 +47,7 @@ struct receive_options {
 	int to_stdout;
 	uint64_t max_sessions;
 	uint64_t max_size, max_files;
+	uint64_t keep_s, max_kept;
 	const char *connect; /* NULL: listen */
 	struct host_port sender; /* with connect */
 	struct mode_rules chmod;
@@ -148,6 +154,17 @@ static const struct option_row rows[] = {
 	{ .name = "max-files", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
 	  .max = (uint64_t)1 << 53, .off = OFF(max_files),
 	  .help = "most files, symlinks and directories in a session" },
+	{ .name = "keep-parts", .arg = "TIME", .kind = OPTION_TIME, .min = 0,
+	  .max = (uint64_t)36500 * 86400, .off = OFF(keep_s),
+	  .wants = "seconds, or such as 90m, 12h, 7d or 2w; 0 keeps nothing",
+	  .help = "how long the parts of interrupted transfers are kept: "
+		  "seconds, or with m, h, d, w; 0: not at all (default 7d)" },
+	{ .name = "max-kept", .arg = "SIZE", .kind = OPTION_SIZE, .min = 1,
+	  .max = (uint64_t)1 << 60, .off = OFF(max_kept),
+	  .wants = "bytes, such as 500M, 10G or 1T",
+	  .help = "most space for the kept parts of one sender, and four "
+		  "times that for those of all (default: nine tenths of what "
+		  "is free, for all)" },
 	{ .name = "chmod", .arg = "MODES", .kind = OPTION_SET,
 	  .set = set_chmod, .off = OFF(chmod),
 	  .wants = "umask, keep, or changes such as D755,F644 or go-w or "
@@ -407,6 +424,8 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.max_sessions = (unsigned)opts->max_sessions,
 		.max_size = opts->max_size,
 		.max_files = opts->max_files,
+		.keep_s = opts->keep_s,
+		.max_kept = opts->max_kept,
 		.allow = &opts->common.allow,
 		.limit_rate = opts->common.limit_rate,
 		.timeout_ms = common_timeout_ms(&opts->common),
@@ -438,6 +457,8 @@ static const struct receive_options defaults = {
 	.max_sessions = SESSIONS_DEFAULT,
 	.max_size = UINT64_MAX,
 	.max_files = UINT64_MAX,
+	.keep_s = KEEP_S_DEFAULT,
+	.max_kept = UINT64_MAX,
 };
 
 int cmd_receive_ordered(const struct ordered *o, struct err *e)

@@ -9,7 +9,7 @@
 
 const struct option_habit habits_send[] = {
 	{ "--accept --once --stdout --sync --max-sessions --max-size "
-	  "--max-files --exec --chmod --connect",
+	  "--max-files --keep-parts --max-kept --exec --chmod --connect",
 	  "an option of ferry receive", 0 },
 	{ "-r -R --recursive --recurse",
 	  "a directory is sent with all that is in it", 1 },

@@ -178,6 +178,8 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 		return num_parse(value, row->min, row->max, field);
 	case OPTION_SIZE:
 		return num_parse_size(value, row->min, row->max, field);
+	case OPTION_TIME:
+		return num_parse_time(value, row->min, row->max, field);
 	case OPTION_WORD:
 		for (w = row->words; w->word && strcmp(w->word, value) != 0; w++)
 			;

@@ -22,6 +22,7 @@ enum option_kind {
 	OPTION_TEXT,   /* const char *: borrowed from argv, never empty */
 	OPTION_NUMBER, /* uint64_t: min..max */
 	OPTION_SIZE,   /* uint64_t: min..max, with an optional K, M, G, T */
+	OPTION_TIME,   /* uint64_t: min..max seconds, or with s, m, h, d, w */
 	OPTION_WORD,   /* int: the value of one of words */
 	OPTION_SET,    /* whatever set() makes of it */
 	OPTION_FORWARD, /* struct option_forwards: kept as it is for another

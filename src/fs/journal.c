@@ -298,6 +298,23 @@ static int check_head(struct journal *j, int *same_boot)
 		       -1;
 }
 
+int journal_read_peer(int dir_fd, uint64_t tag, uint8_t peer[JOURNAL_PEER])
+{
+	uint8_t head[HEAD];
+	int is_sure, rc = -1;
+	int fd = open_existing(dir_fd, tag, &is_sure);
+
+	if (fd >= 0 && io_pread(fd, head, HEAD, 0) == HEAD &&
+	    memcmp(head, MAGIC, 8) == 0 &&
+	    be_get32(head + HEAD - 4) ==
+		    (uint32_t)crc32_z(0, head, HEAD - 4)) {
+		memcpy(peer, head + 40, JOURNAL_PEER);
+		rc = 0;
+	}
+	io_close(&fd);
+	return rc;
+}
+
 static int check_seal(const struct journal *j, const struct part *p)
 {
 	uint8_t seal[SEAL_LEN], want[SEAL_LEN];

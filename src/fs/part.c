@@ -80,8 +80,11 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 		names->seeded = 1;
 		part_tag_name(p->name, next_number(names), "part");
 		p->fd = part_open_new(dir_fd, p->name);
-		if (p->fd >= 0)
+		if (p->fd >= 0) {
+			/* So that it does not count as left over. */
+			(void)flock(p->fd, LOCK_EX | LOCK_NB);
 			return 0;
+		}
 		if (errno != EEXIST)
 			break;
 		/* 64 random bits do not clash by chance: another process may be

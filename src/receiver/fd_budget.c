@@ -11,11 +11,12 @@
 #include "base/clock.h"
 #include "fs/dirs.h"
 #include "os/cancel.h"
+#include "receiver/kept.h"
 
 enum {
 	/* Of the process: listener, directory, wake-ups, --exec, and what libc
-	 * opens for a moment. */
-	FDS_PROCESS = 8,
+	 * opens for a moment; and what looks for parts that were kept. */
+	FDS_PROCESS = 8 + KEPT_FDS,
 	/* Of a session: two wake-ups, and DIRS_HELD_LEAST directories on each
 	 * of the walks of its committer and of symlinks. */
 	FDS_SESSION = 2 + 2 * DIRS_HELD_LEAST,

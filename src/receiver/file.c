@@ -5,20 +5,24 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 
 #include "base/io.h"
 #include "fs/journal.h"
+#include "receiver/kept.h"
 #include "wire/msg.h"
 
 enum { RESUME_SIZE_MIN = 8 << 20 };
 
 struct recv_file *recv_file_new(const struct msg_open *m,
-				const struct digest_ops *ops)
+				const struct digest_ops *ops,
+				const struct kept_sender *keeper)
 {
 	struct recv_file *f = calloc(1, sizeof(*f));
 
 	if (!f)
 		return NULL;
+	f->keeper = keeper;
 	f->id = m->id;
 	f->size = m->size;
 	f->allocated = m->allocated;
@@ -45,7 +49,11 @@ void recv_file_free(struct recv_file *f)
 	struct commit *c = f->commit;
 	/* Data of an earlier session is kept even if none of it was checked. */
 	const int is_kept = c && c->journal && !f->is_over &&
-			    (f->is_resumed || tree_have_count(f->tree) > 0);
+			    (f->is_resumed || tree_have_count(f->tree) > 0) &&
+			    kept_wants(f->keeper);
+	const uint64_t tag = c ? c->tag : 0;
+	const size_t len = c ? c->name_len : 0;
+	char *name = is_kept ? strdup(c->name) : NULL;
 
 	if (is_kept)
 		part_trim(&c->part);
@@ -59,6 +67,10 @@ void recv_file_free(struct recv_file *f)
 	else if (c)
 		commit_discard(c);
 	commit_free(c);
+	/* The part is no longer locked. */
+	if (name)
+		kept_note(f->keeper, name, len, tag);
+	free(name);
 	if (f->delta_fd != f->basis_fd)
 		io_close(&f->delta_fd);
 	io_close(&f->basis_fd);

@@ -22,6 +22,7 @@
 /* The largest file that can be received: its digest tree stays below 64 MiB. */
 #define RECV_FILE_SIZE_MAX ((uint64_t)1 << 46)
 
+struct kept_sender;
 struct msg_open;
 
 struct recv_file {
@@ -31,6 +32,7 @@ struct recv_file {
 	uint64_t allocated;    /* what the source occupies, if less */
 	struct commit *commit; /* part, directory and name; owned until the
 				  file is whole */
+	const struct kept_sender *keeper; /* limits what is kept; borrowed */
 	int is_resumed;        /* the part has data of an earlier session, */
 	int is_sealed;         /* and nobody has written to it since, */
 	int trusts_journal;    /* and the journal says what it is: leaves are
@@ -71,12 +73,13 @@ struct recv_file {
 };
 
 /* A file as OPEN announced it, without a part and with one use, the caller's.
- * NULL when out of memory. */
+ * keeper is borrowed.  NULL when out of memory. */
 struct recv_file *recv_file_new(const struct msg_open *m,
-				const struct digest_ops *ops);
+				const struct digest_ops *ops,
+				const struct kept_sender *keeper);
 
 /* Close and free.  A part that a later session can resume is kept, and its
- * journal sealed; any other is removed. */
+ * journal sealed, as far as the keeper allows; any other is removed. */
 void recv_file_free(struct recv_file *f);
 
 /* Whether it is large enough to be resumed: the sender then waits for STATE

@@ -345,7 +345,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	rc = decode_open(t, &m, body, len, e);
 	if (rc)
 		return rc;
-	f = recv_file_new(&m, t->digest);
+	f = recv_file_new(&m, t->digest, &t->keeper);
 	if (!f)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	f->commit->meta.mode = final_mode(t, f);

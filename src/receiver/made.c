@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -110,6 +111,9 @@ static int open_existing(const struct made *m)
 	if (fd >= 0 && (fstat(fd, &st) < 0 ||
 			part_owner_of(m->root_fd, &st) != PART_OURS))
 		io_close(&fd);
+	/* So that it does not count as left over. */
+	if (fd >= 0)
+		(void)flock(fd, LOCK_EX | LOCK_NB);
 	return fd;
 }
 
@@ -147,6 +151,8 @@ static void append(struct made *m, const struct slot *s)
 			       O_RDWR | O_APPEND | O_CREAT | O_EXCL |
 				       O_NOFOLLOW | O_CLOEXEC,
 			       0600);
+		if (m->fd >= 0)
+			(void)flock(m->fd, LOCK_EX | LOCK_NB);
 	}
 	be_put64(record, s->dev);
 	be_put64(record + 8, s->inode);

@@ -21,6 +21,7 @@
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
 #include "receiver/fd_budget.h"
+#include "receiver/keeper.h"
 #include "receiver/senders.h"
 #include "receiver/sessions.h"
 #include "receiver/setup.h"
@@ -250,13 +251,14 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 		r->pending_max = fd_budget_take_pending(
 			setup->fds, cfg->pake ? LISTENER_PENDING_CODE :
 						LISTENER_PENDING_MAX);
+	setup->keeper = keeper_new(cfg->keep_s, cfg->max_kept, cfg->events);
 	r->sessions = sessions_new(setup);
 	admission.max = r->pending_max;
 	admission.ctx = r->sessions;
 	r->admission = admission_new(&admission);
 	r->connections =
 		recv_connection_set_new(setup, r->admission, r->sessions);
-	if (!setup->fds || !r->sessions || !r->admission || !r->connections)
+	if (!setup->fds || !setup->keeper || !r->sessions || !r->admission || !r->connections)
 		return err_sys(e, ERR_RESOURCE, "cannot begin to receive");
 	return 0;
 }
@@ -268,6 +270,7 @@ static void tear_down(struct receiver *r)
 	recv_connection_set_free(r->connections);
 	admission_free(r->admission);
 	sessions_free(r->sessions);
+	keeper_free(setup->keeper);
 	fd_budget_free(setup->fds);
 	umask(setup->umask);
 	rate_limit_release(&setup->rate_limit);
@@ -426,6 +429,27 @@ static void stop_all(struct receiver *r)
 	}
 }
 
+/* Only now, as it starts a thread, and that has to be confined. */
+static void start_keeping(struct receiver *r)
+{
+	struct recv_setup *setup = &r->setup;
+	const struct receive_config *cfg = setup->cfg;
+	struct senders *ss = senders_current_get(&setup->senders);
+	int rc = 0;
+
+	for (size_t i = 0; i < senders_count(ss); i++) {
+		const struct sender *s = senders_at(ss, i);
+
+		if (s->root_fd >= 0 && !keeper_add(setup->keeper, s))
+			rc = -1;
+	}
+	senders_release(ss);
+	if (rc < 0 || keeper_start(setup->keeper))
+		events_message(cfg->events, SESSION_WARNING,
+			       "what interrupted transfers left is not looked "
+			       "for: cannot start a thread");
+}
+
 int receive_run(const struct receive_config *cfg, struct err *e)
 {
 	struct receiver r;
@@ -439,6 +463,8 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		rc = r.setup.mode.role == NET_CONNECTS ?
 			     start_connecting(&r, e) :
 			     start_listening(&r, e);
+	if (rc == 0)
+		start_keeping(&r);
 	if (rc == 0) {
 		rc = r.listener.fd < 0 ? connect_loop(&r, e) :
 					 accept_loop(&r, e);

@@ -72,6 +72,9 @@ struct receive_config {
 	/* what a session may send: bytes of content; files, symlinks and
 	 * directories.  UINT64_MAX: no limit. */
 	uint64_t max_size, max_files;
+	/* What is kept of interrupted transfers: for how many seconds, 0: nothing;
+	 * how many bytes of a sender, UINT64_MAX: see kept.h. */
+	uint64_t keep_s, max_kept;
 	const struct cidr_list *allow; /* who may connect; borrowed */
 	const struct mode_rules *chmod; /* borrowed; NULL: modes are kept */
 	uint64_t limit_rate;   /* bytes a second of all sessions; 0: none */

@@ -43,6 +43,7 @@ struct sender {
 	enum conflict_policy existing;
 	uint32_t accept;              /* enum wire_request */
 	uint64_t max_size, max_files; /* of a session; UINT64_MAX: no limit */
+	uint64_t max_kept; /* see kept.h; 0: as the receiver says */
 	struct cidr_list allow;       /* besides the receiver's */
 	struct rate_limit rate_limit; /* of all its sessions */
 	struct exec_helper *exec;     /* or NULL */

@@ -13,6 +13,7 @@
 #include "receiver/dir_meta.h"
 #include "receiver/file_table.h"
 #include "receiver/flusher.h"
+#include "receiver/keeper.h"
 #include "receiver/made.h"
 #include "receiver/placed.h"
 #include "receiver/quota.h"
@@ -148,6 +149,11 @@ static int make_parts(struct recv_session *s)
 	t->umask = setup->umask;
 	t->open_files = s->share.open_files;
 	t->stdout_fd = cfg->to_stdout ? cfg->stdout_fd : -1;
+	t->keeper = (struct kept_sender){
+		.kept = setup->keeper ? keeper_add(setup->keeper, sender) : NULL,
+		.peer_id = s->peer_id,
+		.max_bytes = sender->max_kept,
+	};
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);
 	if (t->results) {

@@ -24,6 +24,7 @@
 #include "session/refusals.h"
 
 struct fd_budget;
+struct keeper;
 
 struct recv_setup {
 	const struct receive_config *cfg; /* borrowed */
@@ -35,6 +36,7 @@ struct recv_setup {
 	uint32_t dir_mode; /* that directories are created with */
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
 	struct fd_budget *fds;
+	struct keeper *keeper; /* NULL: what is kept has no limit */
 	struct refusals refusals;
 	struct rate_limit rate_limit; /* has a lock of its own */
 	struct cancel stop; /* set when the receiver ends */

@@ -16,6 +16,7 @@
 #include "chunk/digest.h"
 #include "receiver/conflict.h"
 #include "receiver/fs_lacks.h"
+#include "receiver/kept.h"
 #include "receiver/sync.h"
 #include "session/idle.h"
 
@@ -56,6 +57,7 @@ struct transfer {
 	uint32_t features; /* that may be used: enum wire_feature */
 	struct delta_key delta_key; /* with FEATURE_DELTA */
 	int stdout_fd; /* with --stdout; else -1 */
+	struct kept_sender keeper;
 
 	/* the parts; owned */
 	struct results *results;

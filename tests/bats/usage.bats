@@ -97,7 +97,7 @@ usage() {
 		proxy proxy-password-file"
 	send="streams name dry-run files-from listen receivers stdin-from-command"
 	receive="accept once stdout sync max-sessions
-		max-size max-files connect exec chmod"
+		max-size max-files keep-parts max-kept connect exec chmod"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \
@@ -341,6 +341,12 @@ usage() {
 			receive --max-files "$bad"
 		usage "--max-size must be bytes, such as 500K, 10M or 1G, not" \
 			receive --max-size "$bad"
+		usage "--max-kept must be bytes, such as 500M, 10G or 1T, not" \
+			receive --max-kept "$bad"
+	done
+	for bad in -1 x 1.5 7D 7days m '' 99999w; do
+		usage "--keep-parts must be seconds, or such as 90m, 12h, 7d or" \
+			receive --keep-parts "$bad"
 	done
 	for bad in 10/8 10.0.0.1/8 ::/129 localhost x '' 10.0.0.0/8,::1; do
 		usage "--allow must be a network such as 192.0.2.0/24 or" \
@@ -392,6 +398,7 @@ usage() {
 	for good in -p0 --existing=skip --existing=newer \
 		--existing=rename --existing=backup --once --stdout --sync=none \
 		--max-sessions=1024 --max-size=1 --max-size=10G --max-files=1 \
+		--keep-parts=0 --keep-parts=90m --keep-parts=4w --max-kept=1G \
 		--allow=::/0 --allow=192.0.2.1 --sandbox=require; do
 		usage "$accepted" receive $good $both
 		usage "$accepted" recv $good $both

@@ -338,6 +338,38 @@ static void num_parses_sizes(void **state)
 	assert_int_equal(v, 2048);
 }
 
+static void check_time(const char *s, int rc, uint64_t want)
+{
+	uint64_t v = 4711;
+
+	assert_int_equal(num_parse_time(s, 0, UINT64_MAX, &v), rc);
+	assert_true(v == (rc ? 4711 : want));
+}
+
+static void num_parses_times(void **state)
+{
+	static const char *const junk[] = { "", "s", "1S", "1D", "1dd", "1d1",
+					    "-1s", " 1s", "1 s", "1y", "1.5h" };
+	uint64_t v = 4711;
+
+	(void)state;
+	check_time("0", 0, 0);
+	check_time("90", 0, 90);
+	check_time("90s", 0, 90);
+	check_time("2m", 0, 120);
+	check_time("3h", 0, 10800);
+	check_time("7d", 0, 604800);
+	check_time("2w", 0, 1209600);
+	check_time("30500568904943w", 0,
+		   UINT64_C(30500568904943) * 604800);
+	check_time("30500568904944w", ERR_RANGE, 0);
+	for (size_t i = 0; i < sizeof(junk) / sizeof(junk[0]); i++)
+		check_time(junk[i], ERR_RANGE, 0);
+	assert_int_equal(num_parse_time("2m", 1, 119, &v), ERR_RANGE);
+	assert_int_equal(num_parse_time("2m", 121, 200, &v), ERR_RANGE);
+	assert_int_equal(num_parse_time("2m", 120, 120, &v), 0);
+}
+
 static void hex_goes_both_ways(void **state)
 {
 	static const uint8_t bytes[] = { 0x00, 0x0f, 0xf0, 0xff, 0x5a };
@@ -698,6 +730,7 @@ int main(void)
 		cmocka_unit_test(rd_refuses_to_pass_the_end),
 		cmocka_unit_test(num_parses_whole_numbers_only),
 		cmocka_unit_test(num_parses_sizes),
+		cmocka_unit_test(num_parses_times),
 		cmocka_unit_test(hex_goes_both_ways),
 		cmocka_unit_test(hex_refuses_junk),
 		cmocka_unit_test(escape_leaves_text_alone),

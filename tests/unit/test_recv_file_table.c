@@ -11,17 +11,20 @@
 
 #include "receiver/file.h"
 #include "receiver/file_table.h"
+#include "receiver/kept.h"
 #include "wire/msg.h"
 
 static const struct digest_ops *const ops = &digest_xxh3;
 static const uint8_t a[DIGEST_MAX] = { 1 }, b[DIGEST_MAX] = { 2 };
+
+static const struct kept_sender nobody = { NULL, NULL, 0 };
 
 static struct recv_file *open_file(struct file_table *t, uint64_t id,
 				   uint64_t size, int rc)
 {
 	const struct msg_open m = { .id = id, .size = size, .name = "f",
 				    .name_len = 1 };
-	struct recv_file *f = recv_file_new(&m, ops);
+	struct recv_file *f = recv_file_new(&m, ops, &nobody);
 	struct err e;
 
 	assert_non_null(f);

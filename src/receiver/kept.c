@@ -1,0 +1,481 @@
+/*
+ * A list of the parts that are kept below a directory, by sender.
+ */
+#include "receiver/kept.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "fs/dirs.h"
+#include "fs/leftover.h"
+#include "os/space.h"
+#include "session/events.h"
+
+enum {
+	/* A sender can have parts removed as often as it likes: what is said of
+	 * that is said once in this time. */
+	TELL_MS = 60 * 1000,
+	SENDERS_PART = 4, /* all senders have so many times the limit of one */
+	FREE_PART = 10,   /* without a limit, this part of the room stays free */
+};
+
+/* A part with its journal. */
+struct entry {
+	struct entry *next;
+	uint64_t tag, bytes;
+	int64_t used_s;
+	uint64_t number; /* in the order in which they were noted */
+	int is_busy;     /* could not be removed: another transfer has it */
+	char dir[];      /* path below the root, terminated */
+};
+
+struct amount {
+	uint64_t bytes, count;
+};
+
+/* A sender, and what is kept of it. */
+struct owner {
+	struct owner *next;
+	uint8_t peer[JOURNAL_PEER];
+	struct entry *first;
+	struct amount sum;
+	uint64_t max_bytes; /* 0: the same for all */
+	int is_fresh; /* looked at again in this round */
+	int is_done;  /* nothing more of it can be removed in this round */
+};
+
+struct kept {
+	/* set once */
+	struct kept_config cfg;
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct dirs *dirs;
+	struct owner *owners;
+	struct amount sum;
+	uint64_t noted;
+	struct amount removed; /* as too much, and not told yet */
+	uint64_t told_ms;      /* 0: never */
+	/* of the thread that looks: what it has removed as too old */
+	struct amount expired;
+};
+
+struct kept *kept_new(const struct kept_config *cfg)
+{
+	struct kept *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->cfg = *cfg;
+	k->dirs = dirs_new(cfg->root_fd, 0, NULL, NULL);
+	if (!k->dirs) {
+		free(k);
+		return NULL;
+	}
+	dirs_set_held(k->dirs, DIRS_HELD_LEAST);
+	pthread_mutex_init(&k->lock, NULL);
+	return k;
+}
+
+/* ---- the list; locked ---- */
+
+static struct owner *find_owner(struct kept *k, const uint8_t *peer)
+{
+	struct owner *o = k->owners;
+
+	while (o && memcmp(o->peer, peer, sizeof(o->peer)) != 0)
+		o = o->next;
+	return o;
+}
+
+/* Find a sender, or add it.  NULL when out of memory. */
+static struct owner *need_owner(struct kept *k, const uint8_t *peer)
+{
+	struct owner *o = find_owner(k, peer);
+
+	if (o)
+		return o;
+	o = calloc(1, sizeof(*o));
+	if (!o)
+		return NULL;
+	memcpy(o->peer, peer, sizeof(o->peer));
+	o->next = k->owners;
+	k->owners = o;
+	return o;
+}
+
+static void count(struct kept *k, struct owner *o, const struct entry *e)
+{
+	o->sum.bytes += e->bytes;
+	o->sum.count++;
+	k->sum.bytes += e->bytes;
+	k->sum.count++;
+}
+
+static void uncount(struct kept *k, struct owner *o, const struct entry *e)
+{
+	o->sum.bytes -= e->bytes;
+	o->sum.count--;
+	k->sum.bytes -= e->bytes;
+	k->sum.count--;
+}
+
+static void drop(struct kept *k, struct owner *o, struct entry **at)
+{
+	struct entry *e = *at;
+
+	uncount(k, o, e);
+	*at = e->next;
+	free(e);
+}
+
+/* The link to an entry, or to NULL. */
+static struct entry **find(struct owner *o, const char *dir, size_t len,
+			   uint64_t tag)
+{
+	struct entry **at = &o->first;
+
+	while (*at && ((*at)->tag != tag || strlen((*at)->dir) != len ||
+		       memcmp((*at)->dir, dir, len) != 0))
+		at = &(*at)->next;
+	return at;
+}
+
+/* Note what is kept in a directory, of which len bytes are the path.  Returns
+ * whose it is, or NULL: without memory it does not count. */
+static struct owner *put(struct kept *k, const char *dir, size_t len,
+			 const struct leftover *l)
+{
+	struct owner *o = need_owner(k, l->peer);
+	struct entry **at, *e;
+
+	if (!o)
+		return NULL;
+	at = find(o, dir, len, l->tag);
+	if (*at)
+		drop(k, o, at);
+	e = calloc(1, sizeof(*e) + len + 1);
+	if (!e)
+		return NULL;
+	e->tag = l->tag;
+	e->bytes = l->bytes;
+	e->used_s = l->used_s;
+	e->number = k->noted++;
+	memcpy(e->dir, dir, len);
+	e->next = o->first;
+	o->first = e;
+	count(k, o, e);
+	return o;
+}
+
+/* Free the senders of whom nothing is kept. */
+static void drop_empty(struct kept *k)
+{
+	struct owner **at = &k->owners;
+
+	while (*at) {
+		struct owner *o = *at;
+
+		if (o->first) {
+			at = &o->next;
+			continue;
+		}
+		*at = o->next;
+		free(o);
+	}
+}
+
+static int enter(struct kept *k, const struct entry *e)
+{
+	struct err ignored;
+
+	return dirs_enter(k->dirs, e->dir, strlen(e->dir), &ignored);
+}
+
+/* Drop what is gone: committed since, or removed by others. */
+static void refresh(struct kept *k, struct owner *o)
+{
+	struct entry **at = &o->first;
+	struct leftover l;
+
+	while (*at) {
+		struct entry *e = *at;
+		int fd = enter(k, e);
+
+		if (fd < 0 || leftover_look(fd, e->tag, &l) ||
+		    !l.is_resumable) {
+			drop(k, o, at);
+			continue;
+		}
+		uncount(k, o, e);
+		e->bytes = l.bytes;
+		e->used_s = l.used_s;
+		e->is_busy = 0;
+		count(k, o, e);
+		at = &e->next;
+	}
+	o->is_fresh = 1;
+}
+
+/* ---- too much; locked ---- */
+
+static int is_too_much(const struct amount *a, uint64_t bytes, uint64_t count)
+{
+	return a->bytes > bytes || a->count > count;
+}
+
+/* How many bytes a sender without a limit of its own may have, and all
+ * together. */
+static void get_limits(const struct kept *k, uint64_t *one, uint64_t *all)
+{
+	const uint64_t max = k->cfg.max_bytes;
+	uint64_t room;
+
+	if (max != UINT64_MAX) {
+		*one = max;
+		if (__builtin_mul_overflow(max, SENDERS_PART, all))
+			*all = UINT64_MAX;
+		return;
+	}
+	room = space_look(k->cfg.root_fd).available;
+	if (__builtin_add_overflow(room, k->sum.bytes, &room))
+		room = UINT64_MAX;
+	*one = *all = room - room / FREE_PART;
+}
+
+/* The link to the part of a sender that was written least recently, of those that
+ * can be removed; or NULL. */
+static struct entry **oldest(struct owner *o)
+{
+	struct entry **found = NULL;
+
+	for (struct entry **at = &o->first; *at; at = &(*at)->next) {
+		const struct entry *e = *at;
+
+		if (e->is_busy)
+			continue;
+		if (!found || e->used_s < (*found)->used_s ||
+		    (e->used_s == (*found)->used_s &&
+		     e->number < (*found)->number))
+			found = at;
+	}
+	return found;
+}
+
+static void remove_oldest(struct kept *k, struct owner *o)
+{
+	struct entry **at;
+	int fd;
+
+	if (!o->is_fresh) {
+		refresh(k, o);
+		return;
+	}
+	at = oldest(o);
+	if (!at) {
+		o->is_done = 1;
+		return;
+	}
+	fd = enter(k, *at);
+	if (fd < 0 || leftover_remove(fd, (*at)->tag)) {
+		(*at)->is_busy = 1;
+		return;
+	}
+	k->removed.bytes += (*at)->bytes;
+	k->removed.count++;
+	drop(k, o, at);
+}
+
+/* Who has the most, of those of whom something can be removed. */
+static struct owner *greatest(struct kept *k, int by_count)
+{
+	struct owner *found = NULL;
+
+	for (struct owner *o = k->owners; o; o = o->next) {
+		if (o->is_done)
+			continue;
+		if (!found ||
+		    (by_count ? o->sum.count > found->sum.count :
+				o->sum.bytes > found->sum.bytes))
+			found = o;
+	}
+	return found;
+}
+
+static int has_too_much(const struct owner *o, uint64_t bytes)
+{
+	return is_too_much(&o->sum, o->max_bytes ? o->max_bytes : bytes,
+			   KEPT_PARTS_SENDER);
+}
+
+/* Remove what is too much of a sender (NULL: of each), and of all together, for
+ * which the one who has the most has to give. */
+static void limit(struct kept *k, struct owner *only)
+{
+	struct owner *o;
+	uint64_t one, all;
+
+	get_limits(k, &one, &all);
+	if (only && !has_too_much(only, one) &&
+	    !is_too_much(&k->sum, all, KEPT_PARTS_ALL))
+		return;
+	for (o = k->owners; o; o = o->next)
+		o->is_fresh = o->is_done = 0;
+	for (o = k->owners; o; o = o->next) {
+		while ((!only || o == only) && !o->is_done &&
+		       has_too_much(o, one))
+			remove_oldest(k, o);
+	}
+	while (is_too_much(&k->sum, all, KEPT_PARTS_ALL) &&
+	       (o = greatest(k, k->sum.bytes <= all)) != NULL)
+		remove_oldest(k, o);
+	drop_empty(k);
+}
+
+/* Say what was removed, as soon as it is time. */
+static void tell_removed(struct kept *k)
+{
+	char size[32];
+
+	if (k->removed.count == 0 ||
+	    (k->told_ms && clock_ms() - k->told_ms < TELL_MS))
+		return;
+	events_message(k->cfg.events, SESSION_WARNING,
+		       "removed %llu part%s of interrupted transfers, %s: more "
+		       "than may be kept (--max-kept); these files will be sent "
+		       "from the beginning",
+		       (unsigned long long)k->removed.count,
+		       k->removed.count == 1 ? "" : "s",
+		       text_size(size, sizeof(size), (double)k->removed.bytes));
+	k->removed = (struct amount){ 0, 0 };
+	k->told_ms = clock_ms();
+}
+
+int kept_wants(const struct kept_sender *s)
+{
+	return !s->kept || s->kept->cfg.keep_s > 0;
+}
+
+void kept_note(const struct kept_sender *s, const char *name, size_t len,
+	       uint64_t tag)
+{
+	struct kept *k = s->kept;
+	struct owner *o = NULL;
+	struct err ignored;
+	struct leftover l;
+	int fd;
+
+	if (!k)
+		return;
+	while (len > 0 && name[len - 1] != '/')
+		len--;
+	len -= len > 0;
+	pthread_mutex_lock(&k->lock);
+	fd = dirs_enter(k->dirs, name, len, &ignored);
+	if (fd >= 0 && leftover_look(fd, tag, &l) == 0 && l.is_resumable)
+		o = put(k, name, len, &l);
+	if (o) {
+		o->max_bytes = s->max_bytes;
+		limit(k, o);
+	}
+	dirs_reset(k->dirs);
+	tell_removed(k);
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* ---- looking ---- */
+
+/* How many seconds ago that was; at least 0. */
+static uint64_t age_of(int64_t used_s)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec > used_s ? (uint64_t)(now.tv_sec - used_s) : 0;
+}
+
+/* Forget what was removed. */
+static void forget(struct kept *k, const struct leftover *l)
+{
+	struct owner *o = find_owner(k, l->peer);
+	struct entry **at =
+		o ? find(o, l->dir, strlen(l->dir), l->tag) : NULL;
+
+	if (at && *at)
+		drop(k, o, at);
+}
+
+static void on_found(void *ctx, const struct leftover *l)
+{
+	/* What was written in this second may be about to be locked. */
+	static const uint64_t least_s = 1;
+	struct kept *k = ctx;
+	const uint64_t keep_s =
+		k->cfg.keep_s > least_s ? k->cfg.keep_s : least_s;
+
+	pthread_mutex_lock(&k->lock);
+	if (age_of(l->used_s) > keep_s &&
+	    leftover_remove(l->dir_fd, l->tag) == 0) {
+		forget(k, l);
+		k->expired.bytes += l->bytes;
+		k->expired.count++;
+	} else if (l->is_resumable && put(k, l->dir, strlen(l->dir), l) &&
+		   k->sum.count > KEPT_PARTS_ALL) {
+		limit(k, NULL);
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void tell_expired(const struct kept *k)
+{
+	static const struct {
+		uint64_t seconds;
+		const char *name;
+	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
+		      { 1, "second" } };
+	uint64_t keep_s = k->cfg.keep_s;
+	char size[32];
+	size_t u = 0;
+
+	while (keep_s % units[u].seconds)
+		u++;
+	keep_s /= units[u].seconds;
+	events_message(k->cfg.events, SESSION_NOTICE,
+		       "removed %llu part%s of interrupted transfers, %s: not "
+		       "used for more than %llu %s%s (--keep-parts)",
+		       (unsigned long long)k->expired.count,
+		       k->expired.count == 1 ? "" : "s",
+		       text_size(size, sizeof(size), (double)k->expired.bytes),
+		       (unsigned long long)keep_s, units[u].name,
+		       keep_s == 1 ? "" : "s");
+}
+
+void kept_look(struct kept *k, const struct cancel *stop)
+{
+	k->expired = (struct amount){ 0, 0 };
+	leftover_find(k->cfg.root_fd, stop, on_found, k);
+	if (k->expired.count > 0)
+		tell_expired(k);
+	pthread_mutex_lock(&k->lock);
+	limit(k, NULL);
+	dirs_reset(k->dirs);
+	tell_removed(k);
+	pthread_mutex_unlock(&k->lock);
+}
+
+void kept_free(struct kept *k)
+{
+	if (!k)
+		return;
+	while (k->owners) {
+		while (k->owners->first)
+			drop(k, k->owners, &k->owners->first);
+		drop_empty(k);
+	}
+	dirs_free(k->dirs);
+	pthread_mutex_destroy(&k->lock);
+	free(k);
+}

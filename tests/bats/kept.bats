@@ -1,0 +1,141 @@
+#!/usr/bin/env bats
+# What is kept of interrupted transfers: for how long, and how much of it.
+
+load helper
+
+setup() { make_dir; }
+teardown() {
+	umount dst 2>/dev/null || true
+	remove_dir
+}
+
+# leave FROM TO [COUNT] - as one sender, send the first COUNT MiB (2) of a file of
+# 9 MiB for each number, in a session each, as d/fN, and be gone.
+leave() {
+	python3 - "$tools" "$port" "$1" "$2" "${3:-2}" <<-'EOF2'
+		import sys
+		tools, port, first, last, count = sys.argv[1:]
+		sys.path.insert(0, tools + "/..")
+		sys.dont_write_bytecode = True
+		from lib.peer import Sender
+		from lib.wire import CHUNK, message
+		for n in range(int(first), int(last) + 1):
+		    s = Sender(int(port))
+		    s.send(message("OPEN", id=1, size=9 << 20, name=b"d/f%d" % n))
+		    for at in range(int(count)):
+		        s.send(message("CHUNK", id=1, offset=at * CHUNK,
+		                       payload=bytes([n % 255 + 1]) * CHUNK))
+		    # the chunks are handled before this is answered
+		    s.send(message("OPEN", id=2, size=1, name=b"d/x%d" % n))
+		    s.until("STATE"), s.until("STATE")
+		    s.sock.close()
+	EOF2
+}
+
+# parts [DIR] - the number of kept parts, each with its journal.
+parts() {
+	local part count=0
+	for part in "${1:-dst/d}"/.ferry-*.part; do
+		[ ! -e "$part" ] || count=$((count + 1))
+		[ ! -e "$part" ] || [ -e "${part%part}journal" ] || return 1
+	done
+	echo "$count"
+}
+
+# settles COUNT - so many are kept in the end.
+settles() {
+	local tries=$(limit 100)
+	while [ "$(parts)" != "$1" ] && [ $((tries--)) -gt 0 ]; do
+		sleep 0.1
+	done
+	is parts "$1"
+}
+
+@test "parts that were not used for a week are removed when the receiver starts" {
+	mkdir -p dst/a/b dst/locked outside other
+	old=0123456789abcdef
+	for dir in dst dst/a/b outside dst/locked; do
+		echo data >"$dir/.ferry-$old.part"
+		echo data >"$dir/.ferry-$old.journal"
+	done
+	# a part that was about to be committed has the time of its source, and
+	# some journals have no part
+	for name in ffffffffffffffff.part ffffffffffffffff.journal \
+		0000000000000001.journal 0000000000000002.new \
+		0123456789ABCDEF.part 0123.part; do
+		echo data >"dst/.ferry-$name"
+	done
+	mkdir dst/.ferry-0000000000000003.part
+	mkfifo dst/.ferry-0000000000000004.part
+	ln -s "$PWD/outside" dst/link
+	ln -s "$PWD/outside/.ferry-$old.part" dst/.ferry-0000000000000005.part
+	find dst outside -name '.ferry-*' -exec touch -h -d '8 days ago' {} +
+	touch dst/.ferry-ffffffffffffffff.journal
+	exec {lock}<"dst/locked/.ferry-$old.part"
+	flock "$lock"
+	find dst outside -name '.ferry-*' | sort >before
+	receive --plain dst
+	await messages 'removed 3 parts of interrupted transfers, .*: not used for more than 7 days'
+	find dst outside -name '.ferry-*' | sort >after
+	is comm -23 before after "dst/.ferry-0000000000000001.journal
+dst/.ferry-$old.journal
+dst/.ferry-$old.part
+dst/a/b/.ferry-$old.journal
+dst/a/b/.ferry-$old.part"
+	stop_receiver
+	# likewise with --once and another time
+	exec {lock}<&-
+	touch -d '2 hours ago' dst/.ferry-ffffffffffffffff.*
+	echo x >src/x
+	receive --plain --once --keep-parts 90m dst
+	send --plain src/x
+	status 0
+	wait_receiver
+	has messages "not used for more than 90 minutes (--keep-parts)"
+	run find dst -name '.ferry-*' -type f
+	[[ "$output" != *journal* && "$output" != *"$old"* ]]
+}
+
+@test "what one sender leaves is limited: the oldest parts go first" {
+	receive --plain --max-kept 7M dst
+	leave 1 5
+	# parts of 2 MiB and their journals: three are kept, and a fourth is not
+	await messages 'removed 1 part of interrupted transfers, .*--max-kept'
+	is parts 3
+	stop_receiver
+	# what was there counts after a restart, too
+	receive --plain --max-kept 5M dst
+	await messages 'removed 1 part of interrupted transfers'
+	is parts 2
+	leave 6 7
+	settles 2
+	# those of 6 and 7 are there, with the content that came
+	is bash -c 'head -qc 1 dst/d/.ferry-*.part | od -An -tx1 | xargs -n1 |
+		sort | xargs' "07 08"
+	# one that alone is more than that is not kept
+	stop_receiver
+	receive --plain --max-kept 1M dst
+	leave 8 8
+	await messages 'removed [1-3] parts? of'
+	settles 0
+}
+
+@test "kept parts leave a tenth of the room free" {
+	needs mounting
+	mount -t tmpfs -o size=130M none dst
+	receive --plain dst
+	leave 1 15 8
+	# of 8 MiB each; without the limit 15 of them fit
+	settles 14
+	stop_receiver
+	free=$(stat -f -c %a dst)
+	umount dst
+	[ "$free" -ge $((13 * 256)) ]
+}
+
+@test "--keep-parts 0: nothing is kept" {
+	receive --plain --keep-parts 0 dst
+	leave 1 2
+	settles 0
+	no_litter
+}
