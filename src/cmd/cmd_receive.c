@@ -356,7 +356,7 @@ static int run_sessions(const struct receive_options *opts,
 	}
 	/* root needs no permissions */
 	if (rc == 0 && !opts->to_stdout && geteuid() != 0) {
-		cfg->opener = dir_opener_start(opts->dir, e);
+		cfg->opener = dir_opener_start(opts->dir, cfg->sandbox, e);
 		rc = cfg->opener ? 0 : e->code;
 	}
 	if (rc == 0 && host)

@@ -64,9 +64,12 @@ static void answer_request(struct request *q, struct answer *a)
 
 static void serve(void *ctx)
 {
+	const enum sandbox_mode *mode = ctx;
 	struct request q;
+	struct err e;
 
-	(void)ctx;
+	if (sandbox_dir_opener(*mode, &e) < 0)
+		return;
 	while (helper_receive(HELPER_SOCKET, &q, sizeof(q), NULL, 0) == 0) {
 		struct answer a = { .rc = -1 };
 
@@ -77,10 +80,11 @@ static void serve(void *ctx)
 
 /* ---- in the receiver ---- */
 
-struct dir_opener *dir_opener_start(const char *dir, struct err *e)
+struct dir_opener *dir_opener_start(const char *dir, enum sandbox_mode mode,
+				    struct err *e)
 {
 	struct dir_opener *o = calloc(1, sizeof(*o));
-	struct helper_config cfg = { .serve = serve };
+	struct helper_config cfg = { .serve = serve, .ctx = &mode };
 	int rc = -1;
 
 	if (o) {

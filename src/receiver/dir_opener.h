@@ -18,11 +18,14 @@
 
 #include "base/err.h"
 #include "fs/unlock.h"
+#include "sandbox/sandbox.h"
 
 struct dir_opener;
 
-/* Split off the process for the directory dir.  NULL with ERR_RESOURCE. */
-struct dir_opener *dir_opener_start(const char *dir, struct err *e);
+/* Split off the process for the directory dir, which confines itself as mode says
+ * (sandbox_dir_opener()).  NULL with ERR_RESOURCE. */
+struct dir_opener *dir_opener_start(const char *dir, enum sandbox_mode mode,
+				    struct err *e);
 
 /* A process that another one has started, by its socket, which is taken over,
  * also on failure.  NULL when out of memory. */

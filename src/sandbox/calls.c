@@ -16,6 +16,7 @@
  */
 #include "sandbox/calls.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <netinet/in.h>
@@ -323,6 +324,37 @@ size_t calls_of_attr_helper(struct seccomp_rule *rules)
 	struct rule_list l = { rules, 0 };
 
 	add_all(&l, attributes, COUNT(attributes), SECCOMP_ALLOW);
+	add_common_by_argument(&l);
+	add_all(&l, common, COUNT(common), SECCOMP_ALLOW);
+	add_refusals(&l);
+	return l.count;
+}
+
+/* Setting a mode that lets the owner in, without a set-user-ID bit.  A directory
+ * that had the set-group-ID bit keeps it. */
+static void add_unlocking(struct rule_list *l)
+{
+	const uint64_t mask = S_IRWXU | S_ISUID;
+	const struct seccomp_test mode = { 2, mask, S_IRWXU };
+
+	add_if_both(l, CALL_FCHMODAT2, &mode,
+		    &(struct seccomp_test){ 3, low, AT_EMPTY_PATH });
+	/* Where the kernel has that call, the path of no other is needed. */
+	if (syscall(CALL_FCHMODAT2, -1, "", 0, AT_EMPTY_PATH) < 0 &&
+	    errno == EBADF)
+		return;
+	add_if(l, SYS_fchmodat, 2, mask, S_IRWXU);
+#ifdef SYS_chmod
+	add_if(l, SYS_chmod, 1, mask, S_IRWXU);
+#endif
+}
+
+size_t calls_of_dir_opener(struct seccomp_rule *rules)
+{
+	struct rule_list l = { rules, 0 };
+
+	add_if(&l, SYS_openat, 2, O_PATH | O_CREAT | NAMELESS, O_PATH);
+	add_unlocking(&l);
 	add_common_by_argument(&l);
 	add_all(&l, common, COUNT(common), SECCOMP_ALLOW);
 	add_refusals(&l);

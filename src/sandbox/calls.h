@@ -17,6 +17,7 @@ size_t calls_of_receiver(struct seccomp_rule *rules);
 size_t calls_of_connecting_receiver(struct seccomp_rule *rules);
 size_t calls_of_sender(struct seccomp_rule *rules);
 size_t calls_of_attr_helper(struct seccomp_rule *rules);
+size_t calls_of_dir_opener(struct seccomp_rule *rules);
 /* For code of others that runs in the process: modules of the name service,
  * preloaded libraries. */
 size_t calls_of_guest(struct seccomp_rule *rules);

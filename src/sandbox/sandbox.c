@@ -424,12 +424,25 @@ int sandbox_connector(enum sandbox_mode mode, struct err *e)
 	return rc;
 }
 
-int sandbox_attr_helper(enum sandbox_mode mode, struct err *e)
+/* A process that opens no file. */
+static int confine_helper(enum sandbox_mode mode,
+			  size_t (*calls)(struct seccomp_rule *rules),
+			  struct err *e)
 {
 	const struct landlock_policy nothing = { .rules = NULL };
 	struct sandbox_state state;
-	const struct policy policy = { mode, &state, &nothing,
-				       calls_of_attr_helper, SECCOMP_UNKNOWN };
+	const struct policy policy = { mode, &state, &nothing, calls,
+				       SECCOMP_UNKNOWN };
 
 	return apply(&policy, e);
+}
+
+int sandbox_attr_helper(enum sandbox_mode mode, struct err *e)
+{
+	return confine_helper(mode, calls_of_attr_helper, e);
+}
+
+int sandbox_dir_opener(enum sandbox_mode mode, struct err *e)
+{
+	return confine_helper(mode, calls_of_dir_opener, e);
 }

@@ -89,4 +89,9 @@ int sandbox_connector(enum sandbox_mode mode, struct err *e);
  * file can be opened. */
 int sandbox_attr_helper(enum sandbox_mode mode, struct err *e);
 
+/* Restrict the process that unlocks directories (receiver/dir_opener.h): to open
+ * with O_PATH, and to set modes that let the owner in and have no set-user-ID bit;
+ * before Linux 6.6 by path, of any file. */
+int sandbox_dir_opener(enum sandbox_mode mode, struct err *e);
+
 #endif

@@ -167,3 +167,19 @@ arrives_again() {
 	is stat -c %a dst/t/sub 755
 	stop_receiver
 }
+
+@test "every process of a receiver has the filter of the sandbox" {
+	! is_instrumented || skip "not confined there"
+	receive_as_user
+	children=$(pgrep -P "${pid[receiver]}")
+	# what sets attributes, and what opens directories
+	[ "$(wc -w <<<"$children")" = 2 ]
+	for process in "${pid[receiver]}" $children; do
+		tries=$(limit 50)
+		until grep -q '^Seccomp:.2$' "/proc/$process/status" ||
+			[ $((tries--)) = 0 ]; do
+			sleep 0.1
+		done
+		grep '^Seccomp:.2$' "/proc/$process/status"
+	done
+}

@@ -573,6 +573,7 @@ enum {
 	/* Also refused without a sandbox, where the kernel is built so, or
 	 * leaves no way to tell. */
 	ANYWAY = 8,
+	CHMOD = 16, /* the process that unlocks directories may, before 6.6 */
 };
 
 struct attempt {
@@ -636,7 +637,7 @@ static const struct attempt attempts[] = {
 	ROW(xattr_link, 0), ROW(xattr_fd, 0), ROW(xattr_capability, ANYWAY),
 	ROW(xattr_remove, 0), ROW(xattr_at, 0), ROW(attr_at, 0),
 #ifdef SYS_chmod
-	ROW(chmod_old, 0), ROW(chown_old, 0), ROW(lchown_old, 0),
+	ROW(chmod_old, CHMOD), ROW(chown_old, 0), ROW(lchown_old, 0),
 	ROW(utime_old, 0), ROW(utimes_old, 0), ROW(futimesat_old, 0),
 #endif
 	ROW(setuid_mode, 0), ROW(setgid_mode, 0), ROW(setuid_create, 0),
@@ -696,7 +697,7 @@ enum { COUNT = sizeof(attempts) / sizeof(attempts[0]) };
 
 /* ---- running it ---- */
 
-enum role { NONE, RECEIVER, STDOUT_RECEIVER, SENDING };
+enum role { NONE, RECEIVER, STDOUT_RECEIVER, SENDING, DIR_OPENER };
 
 struct run {
 	struct place *place;
@@ -724,8 +725,11 @@ static int is_due(const struct run *r, const struct attempt *a)
 {
 	if (r->role == NONE)
 		return 0;
-	if ((a->flags & SENDER) && r->role != SENDING)
+	if ((a->flags & SENDER) && r->role != SENDING && r->role != DIR_OPENER)
 		return 0;
+	/* It opens nothing, by its filter alone. */
+	if (r->role == DIR_OPENER)
+		return !(a->flags & CHMOD);
 	if (r->has_landlock)
 		return 1;
 	if (a->flags & BY_LANDLOCK_BOTH)
@@ -792,6 +796,8 @@ static void confine(const struct run *r)
 		rc = sandbox_receiver(r->mode, -1, NULL, &state, &e);
 	else if (r->role == SENDING)
 		rc = sandbox_sender(r->mode, &src, &state, &e);
+	else if (r->role == DIR_OPENER)
+		rc = sandbox_dir_opener(r->mode, &e);
 	if (rc)
 		_exit(8);
 }
@@ -929,6 +935,11 @@ static void test_sender(void **state)
 	run_all(state, SENDING, "sender");
 }
 
+static void test_dir_opener(void **state)
+{
+	run_all(state, DIR_OPENER, "dir_opener");
+}
+
 /* What is refused in the sandbox is not refused without it. */
 static void test_unconfined(void **state)
 {
@@ -1022,6 +1033,7 @@ int main(void)
 		TEST(test_receiver),
 		TEST(test_stdout_receiver),
 		TEST(test_sender),
+		TEST(test_dir_opener),
 		TEST(test_leaks),
 	};
 
