@@ -125,15 +125,31 @@ static uint64_t compare_leaves(struct worker *w, const struct recv_file *f,
 	return differ;
 }
 
-/* Copy a leaf of the basis to the part, through w->raw. */
+/*
+ * Copy a leaf of the basis to the part, through w->raw.  It was checked before,
+ * with this digest, and may have changed since: what is written is what was
+ * checked.  Returns 0, or -1 with a verdict in v.
+ */
 static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
-		     struct err *e)
+		     const uint8_t *digest, struct verdict *v)
 {
+	const struct digest_ops *ops = w->transfer->digest;
 	const size_t n = tree_leaf_size(f->size, leaf);
+	uint8_t sum[DIGEST_MAX];
+	struct err e;
 
+	v->status = STATUS_FAILED;
+	v->cause = CAUSE_OTHER_BASIS;
 	if (io_pread(f->basis_fd, w->raw, n, leaf * TREE_LEAF) != (ssize_t)n)
-		return err_sys(e, ERR_LOCAL, "reading the file that is there");
-	return part_write(&f->commit->part, w->raw, n, leaf * TREE_LEAF, e);
+		return -1;
+	ops->sum(w->raw, n, sum);
+	if (memcmp(sum, digest, ops->size) != 0)
+		return -1;
+	err_clear(&e);
+	if (part_write(&f->commit->part, w->raw, n, leaf * TREE_LEAF, &e) == 0)
+		return 0;
+	v->cause = wire_cause_of_errno(e.sys_errno);
+	return -1;
 }
 
 /*
@@ -148,24 +164,17 @@ static int materialize_part(struct worker *w, struct recv_file *f,
 	const uint64_t leaves = tree_leaf_count(f->size);
 	struct runs unused;
 	struct parts_found found = { .unverified = &unused };
-	struct err fe;
+	uint8_t sum[DIGEST_MAX];
 	int rc;
 
-	err_clear(&fe);
 	runs_init(&unused, STATE_RUNS_MAX);
 	rc = file_open_part(w, f, &found, v);
 	runs_release(&unused);
-	if (rc)
-		return rc;
 	for (uint64_t i = 0; rc == 0 && i < leaves; i++) {
-		if (file_table_has_leaf(w->transfer->files, f, i))
-			rc = copy_leaf(w, f, i, &fe);
+		if (file_table_get_leaf(w->transfer->files, f, i, sum) == 0)
+			rc = copy_leaf(w, f, i, sum, v);
 	}
-	if (rc == 0)
-		return 0;
-	v->status = STATUS_FAILED;
-	v->cause = wire_cause_of_errno(fe.sys_errno);
-	return -1;
+	return rc;
 }
 
 /* Record the leaves that do not differ as received, and copy them to the part
@@ -178,22 +187,21 @@ static int record_same(struct worker *w, struct recv_file *f,
 	const size_t size = t->digest->size;
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	const int copies = f->basis_fd >= 0 && f->commit->part.fd >= 0;
-	struct err fe;
+	struct verdict v = { 0 };
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		const uint8_t *sum = own->tree + i * size;
+
 		if (differ >> i & 1)
 			continue;
-		err_clear(&fe);
-		if (copies && copy_leaf(w, f, leaf + i, &fe)) {
-			file_use_fail(t, f, fe.sys_errno);
+		if (copies && copy_leaf(w, f, leaf + i, sum, &v)) {
+			file_use_give_up(t, f, &v);
 			return 0;
 		}
-		rc = file_table_put_leaf(t->files, f, leaf + i,
-					 own->tree + i * size, e);
+		rc = file_table_put_leaf(t->files, f, leaf + i, sum, e);
 		if (rc == 0 && copies && f->commit->journal)
-			journal_note(f->commit->journal, leaf + i,
-				     own->tree + i * size);
+			journal_note(f->commit->journal, leaf + i, sum);
 	}
 	return rc;
 }

@@ -281,6 +281,17 @@ int file_table_has_leaf(struct file_table *t, const struct recv_file *f,
 	return has;
 }
 
+int file_table_get_leaf(struct file_table *t, const struct recv_file *f,
+			uint64_t leaf, uint8_t *digest)
+{
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = tree_leaf_digest(f->tree, leaf, digest);
+	pthread_mutex_unlock(&t->lock);
+	return rc ? -1 : 0;
+}
+
 int file_table_is_next(struct file_table *t, const struct recv_file *f,
 		       uint64_t leaf)
 {

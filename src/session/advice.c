@@ -43,6 +43,7 @@ const char *advice_of(unsigned cause)
 	case CAUSE_MISMATCH:
 	case CAUSE_BUSY:
 	case CAUSE_VANISHED:
+	case CAUSE_OTHER_BASIS:
 		return "send it again";
 	case CAUSE_PROTECTED:
 		return "take the attribute away (chattr -i -a)";

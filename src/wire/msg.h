@@ -359,10 +359,15 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_INODES, 21, "no room for more files on the file system")       \
 	X(CAUSE_INVALID, 22, "refused by the file system (invalid argument)")  \
 	X(CAUSE_GONE, 23, "its directory is gone at the receiver")             \
-	X(CAUSE_PROTECTED, 24, "it or its directory is immutable or "          \
-			       "append-only")                                  \
-	X(CAUSE_RIVAL, 25, "the file system takes its name for that of "       \
-			   "another file in this session")
+	X(CAUSE_PROTECTED, 24,                                                 \
+	  "it or its directory is immutable or "                               \
+	  "append-only")                                                       \
+	X(CAUSE_RIVAL, 25,                                                     \
+	  "the file system takes its name for that of "                        \
+	  "another file in this session")                                      \
+	X(CAUSE_OTHER_BASIS, 26,                                               \
+	  "the file there was changed while this one "                         \
+	  "was sent")
 enum wire_cause {
 #define X(name, id, text) name = id,
 	WIRE_CAUSES(X)

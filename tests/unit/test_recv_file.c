@@ -483,6 +483,42 @@ static void a_basis_that_differs_gives_what_is_the_same(void **state)
 	assert_int_equal(lab_names(lab), 1);
 }
 
+/* Where the file there is changed after a leaf of it was checked, that leaf is
+ * no longer the sender's. */
+static void a_basis_that_changes_is_not_copied(void **state)
+{
+	static const struct lab_content other = { "abcdXfghi", 8 * LEAF + 5 };
+	const struct timespec times[2] = { { LAB_MTIME, 0 }, { LAB_MTIME, 0 } };
+	struct recv_lab *lab = *state;
+	struct err e;
+	int fd;
+
+	put_leaves(lab, "f", &other, LAB_MTIME);
+	lab->cfg.existing = CONFLICT_REPLACE;
+	lab_begin(lab);
+	open_basis(lab, &large);
+	assert_int_equal(lab_check(lab, 1, &large, 0, 3, &e), 0);
+	assert_int_equal(lab_checked(lab), 0);
+	fd = openat(lab->dir, "f", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "X", 1, LEAF + 7), 1);
+	assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+	assert_int_equal(lab_check(lab, 1, &large, 3, 6, &e), 0);
+	lab_expect(lab, 1, 1, STATUS_FAILED, CAUSE_OTHER_BASIS);
+	lab_end(lab);
+	/* sent again */
+	lab_begin(lab);
+	open_basis(lab, &large);
+	assert_int_equal(lab_check(lab, 1, &large, 0, 9, &e), 0);
+	assert_int_equal(lab_checked(lab), 1 << 1 | 1 << 4);
+	send_leaves(lab, 1, &large, 1, 2);
+	send_leaves(lab, 1, &large, 4, 5);
+	end_file(lab, 1, &large);
+	lab_expect(lab, 1, 1, STATUS_COMMITTED, CAUSE_NONE);
+	assert_leaves(lab, "f", &large);
+	assert_int_equal(lab_names(lab), 1);
+}
+
 /* ---- resuming ---- */
 
 /* Leave a part with the first three leaves. */
@@ -792,6 +828,7 @@ int main(void)
 		lab_test(a_basis_that_differs_gives_what_is_the_same),
 		lab_test(a_kept_part_is_resumed),
 		lab_test(the_same_sender_resumes_by_its_journal),
+		lab_test(a_basis_that_changes_is_not_copied),
 		lab_test(a_check_by_another_digest_ends_the_session),
 		lab_test(a_large_file_is_flushed_meanwhile),
 		lab_test(nothing_is_flushed_with_sync_none),
