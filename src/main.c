@@ -14,6 +14,7 @@
 #include "cmd/charset.h"
 #include "cmd/commands.h"
 #include "cmd/signals.h"
+#include "os/locked.h"
 #include "os/process.h"
 
 enum { TICK_MS = 500 };
@@ -124,6 +125,7 @@ int main(int argc, char **argv)
 	if (open_standard_fds() < 0 ||
 	    (!IS_INSTRUMENTED && process_hide_memory() < 0))
 		return err_exit_status(ERR_RESOURCE);
+	locked_stack();
 	/* a peer or reader that is gone is an error of write(2), EPIPE */
 	signal(SIGPIPE, SIG_IGN);
 	/* so is a limit on the size of files (ulimit -f), EFBIG */

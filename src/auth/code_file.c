@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 
 #include "auth/key.h"
 #include "base/io.h"
+#include "os/locked.h"
 
 #define MARK "used"
 
@@ -97,7 +97,7 @@ static int read_code(struct code_file *f, int fd, char code[CODE_MAX],
 struct code_file *code_file_open(const char *path, enum net_role role,
 				 char code[CODE_MAX], struct err *e)
 {
-	struct code_file *f = calloc(1, sizeof(*f));
+	struct code_file *f = locked_new(sizeof(*f));
 	int fd = -1, rc;
 
 	code[0] = '\0';
@@ -152,6 +152,5 @@ void code_file_free(struct code_file *f)
 	if (!f)
 		return;
 	io_close(&f->fd);
-	explicit_bzero(f, sizeof(*f));
-	free(f);
+	locked_free(f, sizeof(*f));
 }

@@ -33,6 +33,7 @@
 #include "auth/mode.h"
 #include "auth/spake2.h"
 #include "auth/tls.h"
+#include "os/locked.h"
 
 /* Version of the exchange, and role or purpose, so that no key or message is
  * valid in another place. */
@@ -142,10 +143,10 @@ static int make_w(uint8_t w[SPAKE2_SCALAR], const char *code, struct err *e)
 
 struct pake *pake_new(const char *code, struct err *e)
 {
-	struct pake *p = calloc(1, sizeof(*p));
+	struct pake *p = locked_new(sizeof(*p));
 
 	if (!p || pthread_mutex_init(&p->lock, NULL)) {
-		free(p);
+		locked_free(p, sizeof(*p));
 		err_set(e, ERR_RESOURCE, "out of memory");
 		return NULL;
 	}
@@ -194,8 +195,7 @@ void pake_free(struct pake *p)
 		return;
 	pthread_mutex_destroy(&p->lock);
 	code_file_free(p->file);
-	OPENSSL_cleanse(p, sizeof(*p));
-	free(p);
+	locked_free(p, sizeof(*p));
 }
 
 int pake_verify(struct pake *p, char text[PAKE_VERIFY_MAX])

@@ -26,6 +26,7 @@
 #include "net/addr.h"
 #include "auth/cert_text.h"
 #include "auth/tls_priv.h"
+#include "os/locked.h"
 
 #define PIN_PREFIX "sha256:"
 /* The PSK identity with one-time codes; key_identity() makes those of shared
@@ -280,7 +281,7 @@ static int setup_any_psk(struct tls *t, struct err *e)
 
 static int make_keys(struct tls *t, size_t count, struct err *e)
 {
-	t->keys = calloc(count, sizeof(*t->keys));
+	t->keys = locked_new(count * sizeof(*t->keys));
 	if (!t->keys)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	t->key_count = count;
@@ -710,9 +711,7 @@ void tls_free(struct tls *t)
 		return;
 	SSL_CTX_free(t->ctx);
 	OSSL_LIB_CTX_free(t->libctx);
-	if (t->keys)
-		OPENSSL_cleanse(t->keys, t->key_count * sizeof(*t->keys));
-	free(t->keys);
+	locked_free(t->keys, t->key_count * sizeof(*t->keys));
 	free(t->pins);
 	while (t->subject_count > 0)
 		free(t->subjects[--t->subject_count]);

@@ -95,6 +95,31 @@ open('f', 'wb').write(bytes(99) + $form + bytes(99))"
 	done
 }
 
+@test "keys and codes are in memory that is not swapped out" {
+	needs CAP_SYS_PTRACE
+	! is_instrumented || skip "sanitizers keep copies"
+	mkdir seen
+	make_secrets
+	echo small >src/f
+	for mode in key code; do
+		# shellcheck disable=SC2046
+		receive $(mode_of $mode b) dst
+		for secret in key code; do
+			nowhere $secret --memory "${pid[receiver]}"
+		done
+		# locked: the stack, and a page
+		locked=$(awk '/^VmLck:/ { print $2 }' \
+			"/proc/${pid[receiver]}/status")
+		[ "$locked" -ge 36 ] || { echo "$locked KiB locked"; return 1; }
+		# shellcheck disable=SC2046
+		send $(mode_of $mode a) src/f
+		status 0
+		[ $mode = code ] || stop_receiver
+		[ $mode != code ] || wait_receiver
+		rm -f dst/f
+	done
+}
+
 # ---- core files ------------------------------------------------------------
 
 # cores - the core files in the working directory.

@@ -3,6 +3,8 @@
 
 find_secret.py SECRET FILE...   SECRET: a key file of ferry keygen, a private
                                 key (PEM, P-256) or a file with a code
+find_secret.py SECRET --memory PID   look into the memory of a process that may
+                                     be swapped out, that is not locked
 
 The secret is looked for as bytes, as hex and as base64, a shared key also as
 the PSK derived from it.  Prints where it was found, and how many files were
@@ -50,23 +52,56 @@ def forms(value):
         yield ", base64", text[(8 * shift + 5) // 6:-4]
 
 
+def memory(pid):
+    """(where, bytes) of all that can be written and is not locked."""
+    maps, where = [], None
+    with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as f:
+        for line in f:
+            words = line.split()
+            if not words[0].endswith(":"):
+                where = [int(n, 16) for n in words[0].split("-")] + words[1:2]
+            elif words[0] == "VmFlags:":
+                if "lo" not in words and where[2].startswith("rw"):
+                    maps.append(where[:2])
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as f:
+        for start, end in maps:
+            data = b""
+            f.seek(start)
+            try:
+                while start + len(data) < end:
+                    part = f.read(end - start - len(data))
+                    if not part:
+                        break
+                    data += part
+            except OSError:
+                pass
+            yield f"{start:x}-{end:x}", data
+
+
+def contents(tops):
+    if tops[0] == "--memory":
+        yield from memory(tops[1])
+        return
+    for top in tops:
+        paths = [os.path.join(here, name) for here, _, names in os.walk(top)
+                 for name in names] if os.path.isdir(top) else [top]
+        for path in paths:
+            with open(path, "rb") as f:
+                yield path, f.read()
+
+
 def main():
     wanted = []
     for name, value, is_binary in secrets(sys.argv[1]):
         wanted += ([(name + how, v) for how, v in forms(value)] if is_binary
                    else [(name, value)])
     looked = found = 0
-    for top in sys.argv[2:]:
-        paths = [os.path.join(here, name) for here, _, names in os.walk(top)
-                 for name in names] if os.path.isdir(top) else [top]
-        for path in paths:
-            with open(path, "rb") as f:
-                data = f.read()
-            looked += bool(data)
-            for name, value in wanted:
-                if value in data:
-                    found += 1
-                    print(f"{path} holds {name}")
+    for path, data in contents(sys.argv[2:]):
+        looked += bool(data)
+        for name, value in wanted:
+            if value in data:
+                found += 1
+                print(f"{path} holds {name}")
     print(f"{looked} files")
     sys.exit(2 if not looked else found > 0)
 

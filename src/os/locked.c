@@ -1,0 +1,37 @@
+/*
+ * Pages that are locked.
+ */
+#include "os/locked.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+enum { STACK_BYTES = 32 * 1024 };
+
+void *locked_new(size_t n)
+{
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	(void)mlock(p, n);
+	return p;
+}
+
+void locked_free(void *p, size_t n)
+{
+	if (!p)
+		return;
+	explicit_bzero(p, n);
+	(void)munmap(p, n);
+}
+
+__attribute__((noinline)) void locked_stack(void)
+{
+	char stack[STACK_BYTES];
+
+	/* The kernel locks only pages that the stack has already. */
+	explicit_bzero(stack, sizeof(stack));
+	(void)mlock(stack, sizeof(stack));
+}
