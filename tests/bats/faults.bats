@@ -42,6 +42,10 @@ load faults
 	torture kill --quick --dir "$memory"
 }
 
+@test "faults: another version of a file is there; processes killed meanwhile" {
+	torture delta --quick --dir "$memory"
+}
+
 @test "faults: other processes at the same names and the same port" {
 	torture race --quick --dir "$memory"
 }
