@@ -59,13 +59,16 @@ void event_json_warning(struct buf *b, const char *text)
 	json_end(b);
 }
 
-void event_json_progress(struct buf *b, const struct session_progress *p)
+void event_json_progress(struct buf *b, uint64_t number,
+			 const struct session_progress *p)
 {
 	json_begin(b, "progress");
 	json_u64(b, "bytes", p->bytes);
 	json_u64(b, "total_bytes", p->total_bytes);
 	json_u64(b, "files", p->files);
 	json_u64(b, "total_files", p->total_files);
+	json_u64(b, "sent_bytes", p->sent_bytes);
+	put_number(b, number);
 	json_end(b);
 }
 

@@ -226,6 +226,16 @@ void outputs_print_progress(struct outputs *o, const char *text)
 	(void)writer_put(o->messages, WRITER_MAY_DROP, line, (size_t)n);
 }
 
+unsigned outputs_columns(const struct outputs *o)
+{
+	return writer_columns(o->messages);
+}
+
+unsigned outputs_rows(const struct outputs *o)
+{
+	return writer_rows(o->messages);
+}
+
 /* ---- the end ---- */
 
 void outputs_end(struct outputs *o, int cancel_fd)

@@ -48,10 +48,14 @@ void outputs_list(struct outputs *o, const char *text);
 /* Whether a line of the list could not be written. */
 int outputs_lost_list(const struct outputs *o);
 
-/* Redraw the progress line in place, "" to clear it; or print it as a line,
+/* Redraw the progress lines in place, "" to clear them; or print one as a line,
  * which is dropped where the reader is slow. */
 void outputs_draw_progress(struct outputs *o, const char *text);
 void outputs_print_progress(struct outputs *o, const char *text);
+
+/* How wide a progress line may be on the terminal, and how many there may be. */
+unsigned outputs_columns(const struct outputs *o);
+unsigned outputs_rows(const struct outputs *o);
 
 /* Wait until everything is written; once cancel_fd (-1: never) is readable, for
  * two seconds at most an output (see writer_end()).  Messages are written

@@ -9,30 +9,64 @@
 
 #include "base/text.h"
 
-enum { PART_MAX = 32 };
+enum {
+	PART_MAX = 80,
+	/* No newer sample for so long, nor for twice the time between the last
+	 * two: nothing has arrived since. */
+	STALE_MS = 1000,
+};
 
-/* Record a sample if the last one is old enough.  Returns bytes per second,
- * 0 if it is not known yet. */
-static double sample_rate(struct progress *p, uint64_t now_ms, uint64_t bytes)
+/* ---- the rate ---- */
+
+void progress_record(struct progress *p, uint64_t now_ms,
+		     const struct session_progress *s)
 {
 	const unsigned last = (p->count + PROGRESS_SAMPLES - 1) %
 			      PROGRESS_SAMPLES;
-	unsigned oldest;
 
-	if (p->count == 0 ||
-	    now_ms - p->samples[last].ms >= PROGRESS_SAMPLE_MS) {
-		p->samples[p->count % PROGRESS_SAMPLES].ms = now_ms;
-		p->samples[p->count % PROGRESS_SAMPLES].bytes = bytes;
-		p->count++;
-	}
-	oldest = p->count < PROGRESS_SAMPLES ? 0 :
-		 p->count % PROGRESS_SAMPLES;
-	if (now_ms <= p->samples[oldest].ms ||
-	    bytes <= p->samples[oldest].bytes)
-		return 0;
-	return (double)(bytes - p->samples[oldest].bytes) * 1000.0 /
-	       (double)(now_ms - p->samples[oldest].ms);
+	if (!p->began_ms)
+		p->began_ms = now_ms;
+	if (!p->moved_ms || s->bytes != p->bytes || s->files != p->files)
+		p->moved_ms = now_ms;
+	p->bytes = s->bytes;
+	p->files = s->files;
+	/* Each with the time at which it was known, which may be some time ago:
+	 * with that of now, the rate would sway. */
+	if (s->at_ms == 0 ||
+	    (p->count > 0 && s->at_ms < p->samples[last].ms +
+						PROGRESS_SAMPLE_MS))
+		return;
+	p->samples[p->count % PROGRESS_SAMPLES].ms = s->at_ms;
+	p->samples[p->count % PROGRESS_SAMPLES].bytes = s->sent_bytes;
+	p->count++;
 }
+
+/* Bytes per second, 0 if it is not known yet: from the newest sample to the
+ * youngest that is PROGRESS_RATE_MS older, or else the oldest. */
+static double rate_of(const struct progress *p, uint64_t now_ms)
+{
+	const unsigned kept = p->count < PROGRESS_SAMPLES ? p->count :
+							    PROGRESS_SAMPLES;
+	unsigned at = (p->count - 1) % PROGRESS_SAMPLES, from = at, before;
+	uint64_t end = p->samples[at].ms, stale_ms = STALE_MS;
+
+	for (unsigned i = 1; i < kept; i++) {
+		from = (p->count - 1 - i) % PROGRESS_SAMPLES;
+		if (end - p->samples[from].ms >= PROGRESS_RATE_MS)
+			break;
+	}
+	if (kept < 2 || p->samples[at].bytes <= p->samples[from].bytes)
+		return 0;
+	before = (p->count - 2) % PROGRESS_SAMPLES;
+	if (stale_ms < 2 * (end - p->samples[before].ms))
+		stale_ms = 2 * (end - p->samples[before].ms);
+	if (now_ms > end + stale_ms)
+		end = now_ms;
+	return (double)(p->samples[at].bytes - p->samples[from].bytes) *
+	       1000.0 / (double)(end - p->samples[from].ms);
+}
+
+/* ---- the parts ---- */
 
 /* "0:05", "1:02:03", or "-" for 100 hours and more. */
 static void duration_text(char *dst, size_t size, double seconds)
@@ -72,35 +106,123 @@ static void percent_text(char *dst, size_t size,
 	snprintf(dst, size, "%4d%%", (int)percent);
 }
 
-char *progress_text(struct progress *p, uint64_t now_ms,
-		    const struct session_progress *s, char *dst, size_t size)
+/* Why nothing moves.  Returns 0 where something does, or nothing is left. */
+static int stall_text(char *dst, size_t size, const struct progress *p,
+		      uint64_t now_ms, const struct session_progress *s)
 {
-	const double rate = sample_rate(p, now_ms, s->bytes);
-	const char *plus = s->total_is_final ? "" : "+";
-	const uint64_t left = s->total_bytes > s->bytes ?
-			      s->total_bytes - s->bytes : 0;
-	char percent[PART_MAX], done[PART_MAX], total[PART_MAX];
-	char speed[PART_MAX], eta[PART_MAX], status[3 * PART_MAX];
+	const uint64_t ms = now_ms - p->moved_ms;
+	const unsigned long long since = ms / 1000;
 
-	if (p->moved_ms == 0 || s->bytes != p->bytes) {
-		p->moved_ms = now_ms;
-		p->bytes = s->bytes;
+	if (ms < PROGRESS_STALL_MS || s->is_endless ||
+	    (s->bytes >= s->total_bytes && s->files >= s->total_files))
+		return 0;
+	if (s->is_busy)
+		snprintf(dst, size, "other side busy for %llu s", since);
+	else if (s->give_up_ms > now_ms)
+		snprintf(dst, size, "stalled %llu s, giving up in %llu s",
+			 since,
+			 (unsigned long long)(s->give_up_ms - now_ms) / 1000);
+	else
+		snprintf(dst, size, "stalled %llu s", since);
+	return 1;
+}
+
+/* In the order of the line. */
+enum part { WHO, PERCENT, AMOUNT, RATE, TIME, FILES, PARTS };
+
+struct line {
+	char text[PARTS][PART_MAX]; /* "": left out */
+};
+
+static size_t line_width(const struct line *l)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < PARTS; i++) {
+		if (l->text[i][0])
+			n += strlen(l->text[i]) + (n > 0 ? 2 : 0);
 	}
-	percent_text(percent, sizeof(percent), s);
+	return n;
+}
+
+/* Leave out what does not fit. */
+static void shorten(struct line *l, unsigned columns)
+{
+	static const enum part least[] = { FILES, AMOUNT, WHO };
+	const char *eta = l->text[TIME];
+
+	for (size_t i = 0; i < sizeof(least) / sizeof(least[0]); i++) {
+		if (line_width(l) > columns)
+			l->text[least[i]][0] = '\0';
+	}
+	/* Where it stalls, the time is in place of the rate. */
+	if (line_width(l) > columns && l->text[TIME][0])
+		l->text[RATE][0] = '\0';
+	if (line_width(l) > columns && strncmp(eta, "ETA ", 4) == 0)
+		memmove(l->text[TIME], eta + 4, strlen(eta + 4) + 1);
+}
+
+static void put_amount(struct line *l, const struct session_progress *s)
+{
+	const char *plus = s->total_is_final ? "" : "+";
+	char done[32], total[32];
+
 	text_size(done, sizeof(done), (double)s->bytes);
 	text_size(total, sizeof(total), (double)s->total_bytes);
-	text_size(speed, sizeof(speed), rate);
-	if (now_ms - p->moved_ms >= PROGRESS_STALL_MS &&
-	    (left > 0 || s->files < s->total_files)) {
-		snprintf(status, sizeof(status), "stalled");
+	if (s->is_endless)
+		snprintf(l->text[AMOUNT], PART_MAX, "%s", done);
+	else
+		snprintf(l->text[AMOUNT], PART_MAX, "%s / %s%s", done, total,
+			 plus);
+	if (!s->is_endless || s->total_files > 1)
+		snprintf(l->text[FILES], PART_MAX, "%llu/%llu%s files",
+			 (unsigned long long)s->files,
+			 (unsigned long long)s->total_files, plus);
+}
+
+static void put_rate(struct line *l, const struct progress *p, uint64_t now_ms,
+		     const struct session_progress *s)
+{
+	const double rate = rate_of(p, now_ms);
+	const uint64_t left = s->total_bytes > s->bytes ?
+				      s->total_bytes - s->bytes : 0;
+	char text[32];
+
+	if (stall_text(l->text[RATE], PART_MAX, p, now_ms, s))
+		return;
+	text_size(text, sizeof(text), rate);
+	snprintf(l->text[RATE], PART_MAX, "%s/s", text);
+	if (s->is_endless) {
+		duration_text(l->text[TIME], PART_MAX,
+			      (double)(now_ms - p->began_ms) / 1000);
 	} else if (s->total_is_final && left > 0 && rate > 0) {
-		duration_text(eta, sizeof(eta), (double)left / rate);
-		snprintf(status, sizeof(status), "%s/s  ETA %s", speed, eta);
-	} else {
-		snprintf(status, sizeof(status), "%s/s", speed);
+		duration_text(text, sizeof(text), (double)left / rate);
+		snprintf(l->text[TIME], PART_MAX, "ETA %s", text);
 	}
-	snprintf(dst, size, "%s  %s / %s%s  %s  %llu/%llu%s files", percent,
-		 done, total, plus, status, (unsigned long long)s->files,
-		 (unsigned long long)s->total_files, plus);
+}
+
+char *progress_text(const struct progress *p, uint64_t now_ms,
+		    const struct session_progress *s, const char *who,
+		    unsigned columns, char *dst)
+{
+	struct line l = { 0 };
+	size_t used = 0;
+
+	if (who)
+		snprintf(l.text[WHO], PART_MAX, "%s", who);
+	if (!s->is_endless)
+		percent_text(l.text[PERCENT], PART_MAX, s);
+	put_amount(&l, s);
+	put_rate(&l, p, now_ms, s);
+	if (columns > 0)
+		shorten(&l, columns);
+	dst[0] = '\0';
+	for (unsigned i = 0; i < PARTS && used < PROGRESS_LINE_MAX; i++) {
+		if (l.text[i][0])
+			used += (size_t)snprintf(dst + used,
+						 PROGRESS_LINE_MAX - used,
+						 "%s%s", used > 0 ? "  " : "",
+						 l.text[i]);
+	}
 	return dst;
 }

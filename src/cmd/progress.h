@@ -13,10 +13,11 @@
 #include "session/events.h"
 
 enum {
-	PROGRESS_SAMPLES = 16,
-	PROGRESS_SAMPLE_MS = 250, /* 16 of them: the rate covers 4 seconds */
-	PROGRESS_STALL_MS = 3000, /* without a byte: stalled */
-	PROGRESS_LINE_MAX = 160,
+	PROGRESS_SAMPLES = 32,
+	PROGRESS_SAMPLE_MS = 200,
+	PROGRESS_RATE_MS = 4000, /* what the rate is measured over */
+	PROGRESS_STALL_MS = 3000, /* without a byte or file: stalled */
+	PROGRESS_LINE_MAX = 200,
 };
 
 /* All zero at first. */
@@ -25,21 +26,32 @@ struct progress {
 		uint64_t ms, bytes;
 	} samples[PROGRESS_SAMPLES]; /* a ring */
 	unsigned count;    /* samples ever taken */
-	uint64_t moved_ms; /* when bytes last grew */
-	uint64_t bytes;
+	uint64_t began_ms;
+	uint64_t moved_ms; /* when bytes or files last changed */
+	uint64_t bytes, files;
 };
 
+/* Record the progress at now_ms (clock_ms()), as often as there is some. */
+void progress_record(struct progress *p, uint64_t now_ms,
+		     const struct session_progress *s);
+
 /*
- * Record the progress at now_ms and write the line to dst
- * (size bytes), ASCII and without newline:
+ * Write the line for what was recorded last to dst (PROGRESS_LINE_MAX bytes),
+ * ASCII and without newline:
  *
  *	  42%  1.2 GiB / 2.9 GiB  310.0 MiB/s  ETA 0:05  123/456 files
  *
- * Totals that still grow are followed by "+", and percentage and ETA are left
- * out.  Without progress for PROGRESS_STALL_MS the line says "stalled".
- * Returns dst.
+ * The rate, and the time that is left, are those of what is sent.  Totals that
+ * still grow are followed by "+", and percentage and ETA are left out.  With
+ * standard input as a source there is no total: "21.0 MiB  11.0 MiB/s  0:02",
+ * the last being the time so far.  Without progress for PROGRESS_STALL_MS the
+ * line says for how long, and when the session is given up.
+ *
+ * who: put before it, escaped; NULL: nothing.  What does not fit in so many
+ * columns (0: no limit) is left out, the least important first.  Returns dst.
  */
-char *progress_text(struct progress *p, uint64_t now_ms,
-		    const struct session_progress *s, char *dst, size_t size);
+char *progress_text(const struct progress *p, uint64_t now_ms,
+		    const struct session_progress *s, const char *who,
+		    unsigned columns, char *dst);
 
 #endif

@@ -5,7 +5,6 @@
  */
 #include "cmd/report.h"
 
-#include <assert.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -21,17 +20,12 @@
 #include "cmd/event_json.h"
 #include "cmd/event_text.h"
 #include "cmd/outputs.h"
-#include "cmd/progress.h"
+#include "cmd/progress_lines.h"
 #include "cmd/repeats.h"
 #include "cmd/writer.h"
 
-enum {
-	DRAW_MS = 100,   /* between two progress lines on a terminal */
-	PRINT_MS = 1000, /* and elsewhere */
-};
-
-static_assert((int)PROGRESS_LINE_MAX <= (int)WRITER_SHOWN_MAX,
-	      "a progress line can be shown");
+/* How often a receiver reports progress, for a terminal and for others. */
+enum { DRAWN_MS = 100, NOTED_MS = 1000 };
 
 /* Who a session is with, from its beginning to its end. */
 struct peer {
@@ -41,21 +35,17 @@ struct peer {
 	char text[];
 };
 
-enum line_mode { LINE_NONE, LINE_REDRAWN, LINE_PRINTED };
-
 struct report {
 	/* set once */
 	struct report_config cfg;
 	struct session_events events;
-	enum line_mode line_mode;
 	char code[CODE_MAX]; /* empty: none to be shown */
 	struct pake *pake;   /* or NULL */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct outputs *out;
-	struct progress progress;
-	uint64_t drawn_ms; /* when the progress line was drawn last */
+	struct progress_lines *lines;
 	struct peer *peers;
 	uint64_t sessions;       /* that began */
 	struct session_progress last; /* sender: of the latest event */
@@ -205,6 +195,16 @@ static void session_text(char text[EVENT_TEXT_MAX], const struct report *r,
 			 details);
 }
 
+/* Its host alone: a line has little room. */
+static void begin_line(struct report *r, uint64_t number, const char *address)
+{
+	const size_t len = address_part(&address);
+	char who[EVENT_TEXT_SHOWN_MAX];
+
+	text_escape(who, sizeof(who), address, len);
+	progress_lines_begin(r->lines, number, who);
+}
+
 static void on_session(void *ctx, uint64_t number,
 		       const struct session_peer *peer)
 {
@@ -218,6 +218,8 @@ static void on_session(void *ctx, uint64_t number,
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
 	text_escape(who, sizeof(who), peer->address, strlen(peer->address));
 	add_peer(r, number, who);
+	if (!r->cfg.is_sender)
+		begin_line(r, number, peer->address);
 	if (r->cfg.connects)
 		warn_plain(r);
 	session_text(text, r, number, who, peer->identity);
@@ -240,49 +242,18 @@ static void on_session(void *ctx, uint64_t number,
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* Whether the terminal belongs to another job.  That changes with ^Z, bg and
- * fg, so it is asked each time. */
-static int is_in_background(void)
-{
-	const pid_t owner = tcgetpgrp(STDERR_FILENO);
-
-	return owner > 0 && owner != getpgrp();
-}
-
-/* Redrawn in place on a terminal, else printed as a line. */
-static void show_progress(struct report *r, uint64_t now_ms,
-			  const struct session_progress *p)
-{
-	const int is_redrawn = r->line_mode == LINE_REDRAWN;
-	char text[PROGRESS_LINE_MAX];
-
-	/* even if it is not shown: this also records a sample for the rate */
-	progress_text(&r->progress, now_ms, p, text, PROGRESS_LINE_MAX);
-	if (now_ms - r->drawn_ms < (is_redrawn ? DRAW_MS : PRINT_MS) &&
-	    r->drawn_ms)
-		return;
-	r->drawn_ms = now_ms;
-	if (is_redrawn && r->cfg.progress != PROGRESS_ALWAYS &&
-	    is_in_background())
-		return;
-	if (is_redrawn)
-		outputs_draw_progress(r->out, text);
-	else
-		outputs_print_progress(r->out, text);
-}
-
-static void on_progress(void *ctx, const struct session_progress *p)
+static void on_progress(void *ctx, uint64_t number,
+			const struct session_progress *p)
 {
 	struct report *r = ctx;
 	struct buf *json;
 
 	pthread_mutex_lock(&r->lock);
 	r->last = *p;
-	if (r->line_mode != LINE_NONE)
-		show_progress(r, clock_ms(), p);
+	progress_lines_update(r->lines, number, clock_ms(), p);
 	json = outputs_json(r->out);
 	if (json) {
-		event_json_progress(json, p);
+		event_json_progress(json, number_of(r, number), p);
 		outputs_put_json(r->out, WRITER_MAY_DROP);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -473,7 +444,9 @@ static void on_summary(void *ctx, uint64_t number,
 	struct peer *peer;
 
 	pthread_mutex_lock(&r->lock);
-	outputs_draw_progress(r->out, "");
+	progress_lines_end(r->lines, r->cfg.is_sender ? 1 : number);
+	if (r->cfg.is_sender)
+		progress_lines_begin(r->lines, 1, NULL);
 	if (find_repeats(r, number))
 		say_repeats(r, find_repeats(r, number));
 	peer = take_peer(r, number);
@@ -490,19 +463,29 @@ static void on_summary(void *ctx, uint64_t number,
 
 /* ---- making and ending ---- */
 
-static enum line_mode choose_line_mode(const struct report_config *cfg)
+static enum progress_mode choose_mode(const struct report_config *cfg)
 {
 	const int is_terminal = isatty(STDERR_FILENO);
 
 	if (cfg->progress == PROGRESS_NEVER)
-		return LINE_NONE;
+		return PROGRESS_HIDDEN;
 	if (cfg->progress == PROGRESS_ALWAYS)
-		return is_terminal ? LINE_REDRAWN : LINE_PRINTED;
-	return is_terminal && !cfg->quiet ? LINE_REDRAWN : LINE_NONE;
+		return is_terminal ? PROGRESS_REDRAWN : PROGRESS_PRINTED;
+	return is_terminal && !cfg->quiet ? PROGRESS_REDRAWN : PROGRESS_HIDDEN;
+}
+
+static unsigned choose_interval(const struct report_config *cfg,
+				enum progress_mode mode)
+{
+	/* The events of a fetch are for its user as those of a sender are. */
+	if (mode == PROGRESS_REDRAWN || (cfg->json_fd >= 0 && cfg->connects))
+		return DRAWN_MS;
+	return mode == PROGRESS_PRINTED || cfg->json_fd >= 0 ? NOTED_MS : 0;
 }
 
 struct report *report_new(const struct report_config *cfg)
 {
+	const enum progress_mode mode = choose_mode(cfg);
 	struct report *r = calloc(1, sizeof(*r));
 	char host[HOST_NAME_MAX + 1] = "";
 
@@ -514,18 +497,24 @@ struct report *report_new(const struct report_config *cfg)
 	}
 	r->cfg = *cfg;
 	r->out = outputs_new(cfg->json_fd, cfg->is_preview);
-	if (!r->out) {
+	if (r->out)
+		r->lines = progress_lines_new(r->out, mode,
+					      cfg->progress == PROGRESS_ALWAYS);
+	if (!r->lines) {
 		report_free(r);
 		return NULL;
 	}
+	/* A sender shows it before there is a session. */
+	if (cfg->is_sender)
+		progress_lines_begin(r->lines, 1, NULL);
 	if (cfg->is_remote && gethostname(host, sizeof(host) - 1) == 0)
 		outputs_name_host(r->out, host);
-	r->line_mode = choose_line_mode(cfg);
 	r->events = (struct session_events){
 		.started = on_started,
 		.listening = on_listening,
 		.session = on_session,
 		.progress = on_progress,
+		.progress_ms = choose_interval(cfg, mode),
 		.file = on_file,
 		.message = on_message,
 		.summary = on_summary,
@@ -583,6 +572,7 @@ void report_free(struct report *r)
 		next = p->next;
 		free(p);
 	}
+	progress_lines_free(r->lines);
 	outputs_free(r->out);
 	code_wipe(r->code);
 	pthread_mutex_destroy(&r->lock);

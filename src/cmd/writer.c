@@ -20,13 +20,16 @@
 
 enum {
 	GIVE_UP_MS = 1000, /* after cancellation, for a paused reader */
-	COLUMNS = 80,      /* if the terminal does not report its width */
+	COLUMNS = 80,      /* if the terminal does not report its size */
+	ROWS = 24,
+	ERASE_MAX = WRITER_SHOWN_MAX + 32, /* what erases a text */
 };
 
 struct writer {
 	/* set once */
 	int fd;
 	int stops_at_error;
+	int moves_up; /* a terminal that knows how to move the cursor up */
 
 	/* the main thread's */
 	pthread_t thread;
@@ -44,8 +47,16 @@ struct writer {
 	int error;            /* errno that ended the output */
 
 	/* the thread's, or guarded by lock where there is none */
-	int drawn_len;        /* columns of the text on the terminal */
+	/* columns of each row of the text on the terminal */
+	unsigned drawn_len[WRITER_ROWS_MAX], drawn_rows;
 };
+
+static int can_move_up(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
+}
 
 struct writer *writer_new(int fd, int stops_at_error)
 {
@@ -55,6 +66,7 @@ struct writer *writer_new(int fd, int stops_at_error)
 		return NULL;
 	w->fd = fd;
 	w->stops_at_error = stops_at_error;
+	w->moves_up = can_move_up(fd);
 	w->done.fd = -1;
 	w->queue = line_queue_new();
 	if (!w->queue || pthread_mutex_init(&w->lock, NULL)) {
@@ -90,44 +102,122 @@ static int write_all(int fd, const char *p, size_t n)
 	return 0;
 }
 
-/* Erase the text from the terminal, with spaces, which work on every
- * terminal. */
-static void erase(struct writer *w)
+/* The terminal's size, or what is assumed where it does not tell. */
+static struct winsize size_of(const struct writer *w)
 {
-	const pid_t owner = w->drawn_len ? tcgetpgrp(w->fd) : -1;
-	char out[WRITER_SHOWN_MAX + 3];
+	struct winsize size;
+
+	if (ioctl(w->fd, TIOCGWINSZ, &size) < 0 || size.ws_col < 2)
+		size.ws_col = COLUMNS;
+	if (size.ws_row == 0)
+		size.ws_row = ROWS;
+	return size;
+}
+
+unsigned writer_columns(const struct writer *w)
+{
+	/* a character in the last column would wrap the line */
+	return size_of(w).ws_col - 1u;
+}
+
+unsigned writer_rows(const struct writer *w)
+{
+	const unsigned rows = size_of(w).ws_row - 1u;
+
+	if (!w->moves_up || rows < 2)
+		return 1;
+	return rows < WRITER_ROWS_MAX ? rows : WRITER_ROWS_MAX;
+}
+
+/* How many rows above the cursor the text takes now: a terminal that became
+ * narrower has wrapped its rows. */
+static unsigned rows_above(const struct writer *w)
+{
+	const unsigned columns = writer_columns(w) + 1;
+	unsigned rows = 0;
+
+	for (unsigned i = 0; i < w->drawn_rows; i++)
+		rows += w->drawn_len[i] > columns ?
+				(w->drawn_len[i] + columns - 1) / columns : 1;
+	return rows > 0 && w->moves_up ? rows - 1 : 0;
+}
+
+/* Put what erases the text into out, and return how many bytes that is.  One row
+ * is erased with spaces, which work on every terminal. */
+static size_t put_erase(struct writer *w, char *out, size_t size)
+{
+	const pid_t owner = w->drawn_rows ? tcgetpgrp(w->fd) : -1;
+	const unsigned above = rows_above(w);
 	int n;
 
-	if (w->drawn_len == 0)
-		return;
+	if (w->drawn_rows == 0)
+		return 0;
 	/* After ^Z and bg the line is the shell's. */
 	if (owner > 0 && owner != getpgrp())
-		n = snprintf(out, sizeof(out), "\n");
+		n = snprintf(out, size, "\n");
+	else if (above > 0)
+		n = snprintf(out, size, "\r\033[%uA\033[J", above);
 	else
-		n = snprintf(out, sizeof(out), "\r%*s\r", w->drawn_len, "");
+		n = snprintf(out, size, "\r%*s\r", (int)w->drawn_len[0], "");
+	w->drawn_rows = 0;
+	return (size_t)n;
+}
+
+static void erase(struct writer *w)
+{
+	char out[ERASE_MAX];
+	const size_t n = put_erase(w, out, sizeof(out));
+
+	if (n > 0)
+		write_all(w->fd, out, n);
+}
+
+/* Draw a single row over another one: without an escape sequence, and without
+ * flicker. */
+static void draw_over(struct writer *w, const char *text, unsigned len)
+{
+	char out[2 * WRITER_SHOWN_MAX];
+	unsigned pad = 0;
+	int n;
+
+	if (w->drawn_rows > 0 && w->drawn_len[0] > len)
+		pad = w->drawn_len[0] - len;
+	n = snprintf(out, sizeof(out), "\r%.*s%*s", (int)len, text, (int)pad,
+		     "");
 	write_all(w->fd, out, (size_t)n);
-	w->drawn_len = 0;
+	w->drawn_len[0] = len;
+	w->drawn_rows = 1;
 }
 
 static void draw(struct writer *w, const char *text)
 {
-	char out[2 * WRITER_SHOWN_MAX];
-	struct winsize size;
-	int len = (int)strlen(text), most = COLUMNS - 1, pad, n;
+	char out[ERASE_MAX + 2 * WRITER_SHOWN_MAX];
+	const unsigned most = writer_columns(w);
+	size_t used;
 
-	if (len == 0) {
+	if (!*text) {
 		erase(w);
 		return;
 	}
-	/* a character in the last column would wrap the line */
-	if (ioctl(w->fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 2)
-		most = size.ws_col - 1;
-	if (len > most)
-		len = most;
-	pad = w->drawn_len > len ? w->drawn_len - len : 0;
-	n = snprintf(out, sizeof(out), "\r%.*s%*s", len, text, pad, "");
-	write_all(w->fd, out, (size_t)n);
-	w->drawn_len = len;
+	if (!strchr(text, '\n') && w->drawn_rows <= 1 && rows_above(w) == 0) {
+		const size_t len = strlen(text);
+
+		draw_over(w, text, len < most ? (unsigned)len : most);
+		return;
+	}
+	used = put_erase(w, out, ERASE_MAX);
+	while (*text && w->drawn_rows < WRITER_ROWS_MAX) {
+		const size_t len = strcspn(text, "\n");
+		const unsigned shown = len < most ? (unsigned)len : most;
+
+		used += (size_t)snprintf(out + used, sizeof(out) - used,
+					 "%s%.*s",
+					 w->drawn_rows > 0 ? "\r\n" : "",
+					 (int)shown, text);
+		w->drawn_len[w->drawn_rows++] = shown;
+		text += len + (text[len] == '\n');
+	}
+	write_all(w->fd, out, used);
 }
 
 /* Returns 0 or errno. */

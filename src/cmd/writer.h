@@ -20,7 +20,7 @@
 
 #include <stddef.h>
 
-enum { WRITER_SHOWN_MAX = 160 };
+enum { WRITER_SHOWN_MAX = 1280, WRITER_ROWS_MAX = 8 };
 
 struct writer;
 
@@ -54,12 +54,18 @@ int writer_put(struct writer *w, enum writer_loss loss, const char *line,
 	       size_t n);
 
 /*
- * Show a text (at most WRITER_SHOWN_MAX - 1 columns of ASCII) in the last line
- * of a terminal, in place of the previous one, cut to the terminal's width.  It
- * is erased before a line is written, and not drawn while lines are waiting; of
- * several texts only the latest is drawn.  An empty text erases it.
+ * Show a text (at most WRITER_SHOWN_MAX - 1 bytes of ASCII, at most
+ * WRITER_ROWS_MAX rows between newlines) in the last lines of a terminal, in
+ * place of the previous one, each row cut to the terminal's width.  It is erased
+ * before a line is written, and not drawn while lines are waiting; of several
+ * texts only the latest is drawn.  An empty text erases it.
  */
 void writer_show(struct writer *w, const char *text);
+
+/* The columns and rows that the terminal has room for in such a text: one row
+ * where it cannot move the cursor up. */
+unsigned writer_columns(const struct writer *w);
+unsigned writer_rows(const struct writer *w);
 
 /*
  * Wait until everything is written, and end the thread; after that, the caller

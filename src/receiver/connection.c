@@ -22,6 +22,7 @@
 #include "receiver/dispatch.h"
 #include "receiver/input.h"
 #include "receiver/made.h"
+#include "receiver/progress.h"
 #include "receiver/results.h"
 #include "receiver/senders.h"
 #include "receiver/session.h"
@@ -407,6 +408,8 @@ static int send_ready(struct recv_connection *c, struct err *e)
 	c->channel.tells_busy = (m.features & FEATURE_BUSY) != 0;
 	if (m.features & FEATURE_TIMEOUT)
 		channel_put_timeout(&c->channel);
+	if (m.features & FEATURE_PROGRESS)
+		channel_want_tick(&c->channel, RECV_PROGRESS_TICK_MS);
 	rc = channel_send(&c->channel, NULL, 0, e);
 	return rc ? rc : stream_flush(c->channel.stream, e);
 }
@@ -543,7 +546,8 @@ static int is_drained(struct recv_connection *c, int rc)
  * elsewhere: items, bytes, damaged chunks. */
 static int is_progress(unsigned type)
 {
-	return type != FRAME_FLUSH && type != FRAME_TIMEOUT;
+	return type != FRAME_FLUSH && type != FRAME_TIMEOUT &&
+	       type != FRAME_PROGRESS;
 }
 
 static int handle_frame(struct recv_connection *c, const struct frame *f,
@@ -554,7 +558,8 @@ static int handle_frame(struct recv_connection *c, const struct frame *f,
 	input_begin_frame(&c->input);
 	rc = dispatch_frame(&c->worker, c->session, f, next, e);
 	input_end_frame(&c->input, rc == 0 && is_progress(f->type));
-	return rc;
+	return rc ? rc : recv_progress_if_due(c->worker.transfer, &c->channel,
+					      e);
 }
 
 /* Handle the next frame, or wait until one comes or there is something to

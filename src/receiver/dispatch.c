@@ -11,6 +11,7 @@
 #include "receiver/file_use.h"
 #include "receiver/input.h"
 #include "receiver/pack.h"
+#include "receiver/progress.h"
 #include "receiver/results.h"
 #include "receiver/session.h"
 #include "receiver/worker.h"
@@ -88,6 +89,9 @@ static int handle_body(struct worker *w, struct recv_session *s,
 		return 0;
 	case FRAME_TIMEOUT:
 		return channel_take_timeout(w->channel, body, len, e);
+	case FRAME_PROGRESS:
+		return recv_progress_take(w->transfer, body, len) ?
+			       input_malformed("PROGRESS", e) : 0;
 	case FRAME_NOTE:
 		/* the receiver's own need no feature, those of a sender do */
 		if (!(w->transfer->features & FEATURE_UNSENT))

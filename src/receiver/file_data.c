@@ -88,6 +88,8 @@ static int take_recipe(struct worker *w, struct recv_file *f,
 			       "the sender sent a recipe for a file that has "
 			       "no basis");
 	rc = recipe_get(&r, w->wire, payload, m->raw_len, f->delta_size);
+	if (rc == 0)
+		atomic_fetch_add(&w->transfer->content_bytes, r.literal_len);
 	if (rc == 0 && !features_allow_codec(w->transfer->features, r.codec))
 		rc = ERR_CORRUPT;
 	if (rc == 0)
@@ -181,6 +183,9 @@ int file_data_chunk(struct worker *w, size_t len, struct err *e)
 		return rc;
 	if (msg_get_chunk(&m, t->digest->size, fields, fixed, payload))
 		return input_malformed("CHUNK", e);
+	/* How much of a recipe is content is said in its payload. */
+	input_expect(w->input, m.codec == CODEC_RECIPE ? 0 : m.raw_len,
+		     payload);
 	rc = file_use_begin(t, m.id, &f, e);
 	if (rc)
 		return rc;
@@ -189,8 +194,6 @@ int file_data_chunk(struct worker *w, size_t len, struct err *e)
 	switch (file_table_place(t->files, f, &m, t->stdout_fd >= 0)) {
 	case CHUNK_WANTED:
 		rc = take_chunk(w, f, &m, payload, e);
-		if (rc == 0)
-			atomic_fetch_add(&t->content_bytes, m.raw_len);
 		break;
 	case CHUNK_HERE:
 		rc = input_skip(w->input, payload, e);

@@ -11,6 +11,7 @@
 #include "net/stream.h"
 #include "os/cancel.h"
 #include "receiver/committer.h"
+#include "receiver/progress.h"
 #include "receiver/transfer.h"
 #include "session/channel.h"
 #include "session/events.h"
@@ -72,6 +73,45 @@ static void end_receiving(struct input *in)
 		idle_begin_work(&in->transfer->idle);
 }
 
+void input_expect(struct input *in, uint64_t content, size_t payload)
+{
+	in->content = content;
+	in->payload = payload;
+	in->counted = 0;
+	in->wire_began = stream_wire_in(in->channel->stream);
+}
+
+static void count_content(struct transfer *t, uint64_t n)
+{
+	if (n == 0)
+		return;
+	atomic_fetch_add(&t->content_bytes, n);
+	atomic_store(&t->content_ms, clock_ms());
+}
+
+/* Count the content that has arrived so far.  The bytes of the socket are finer
+ * than the records of TLS, and more than the payload by little. */
+static void count_arrived(struct input *in)
+{
+	const uint64_t got = stream_wire_in(in->channel->stream) -
+			     in->wire_began;
+	uint64_t now = in->content;
+
+	if (now == 0)
+		return;
+	if (got < in->payload)
+		now = in->content * got / in->payload;
+	count_content(in->transfer, now > in->counted ? now - in->counted : 0);
+	in->counted = now;
+}
+
+/* The payload is here. */
+static void count_rest(struct input *in)
+{
+	count_content(in->transfer, in->content - in->counted);
+	in->content = in->counted = 0;
+}
+
 static int recv_payload(struct input *in, void *p, size_t n, struct err *e)
 {
 	int rc;
@@ -122,8 +162,12 @@ int input_tick(struct input *in, int sending, struct err *e)
 		return err_set(e, ERR_TIMEOUT, "the sender took too long");
 	if (!in->transfer)
 		return 0;
+	count_arrived(in);
 	rc = check_progress(in, &is_busy, e);
 	if (rc || sending)
+		return rc;
+	rc = recv_progress_if_due(in->transfer, in->channel, e);
+	if (rc)
 		return rc;
 	return channel_ping_if_due(in->channel, is_busy, e);
 }
@@ -169,14 +213,25 @@ static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
 int input_fetch(struct input *in, unsigned codec, uint8_t *to, size_t len,
 		struct err *e)
 {
-	int rc;
+	const size_t slice = rate_limit_slice(in->rate_limit);
+	int rc = 0;
 
 	if (!features_allow_codec(in->transfer->features, codec))
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender used codec %u, which was not "
 			       "granted", codec);
-	rc = recv_payload(in, to, len, e);
-	return rc ? rc : wait_for_rate(in, len, e);
+	while (rc == 0 && len > 0) {
+		const size_t part = len < slice ? len : slice;
+
+		rc = recv_payload(in, to, part, e);
+		if (rc == 0)
+			rc = wait_for_rate(in, part, e);
+		to += part;
+		len -= part;
+	}
+	if (rc == 0)
+		count_rest(in);
+	return rc;
 }
 
 int input_expand(struct input *in, unsigned codec, uint8_t *dst,
@@ -210,6 +265,7 @@ int input_skip(struct input *in, size_t n, struct err *e)
 			return rc;
 		n -= part;
 	}
+	count_rest(in);
 	return 0;
 }
 

@@ -34,6 +34,10 @@ struct input {
 	int is_first;                    /* the session's first stream */
 	int is_at_frame; /* between input_begin_frame() and _end_frame() */
 	int is_receiving; /* the rest of that frame */
+	/* Of the payload that is read: the content that it stands for, how much
+	 * of that was counted as arrived; its length, and the stream's bytes
+	 * when it began. */
+	uint64_t content, counted, payload, wire_began;
 	/* since input_alloc() */
 	struct expander *expander;
 	uint8_t *wire; /* CHUNK_MAX bytes: a payload as it came */
@@ -61,6 +65,10 @@ int input_tick(struct input *in, int sending, struct err *e);
 /* Read the whole body of a frame without payload.  Returns ERR_PROTOCOL where
  * it is longer than INPUT_BODY_MAX; otherwise as channel_recv_fields(). */
 int input_body(struct input *in, size_t len, uint8_t *body, struct err *e);
+
+/* The payload that is read next is so long and stands for so many bytes of
+ * content, which count as arrived (transfer.content_bytes) while it is read. */
+void input_expect(struct input *in, uint64_t content, size_t payload);
 
 /* Read a payload of len bytes as it is to `to`, waiting as the rate limit
  * demands.  Returns 0, or an error that ends the session: also where the codec

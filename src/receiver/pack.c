@@ -472,8 +472,6 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 		report_item(t, it, &v);
 		return 0;
 	}
-	if (is_file)
-		atomic_fetch_add(&t->content_bytes, bytes);
 	if (is_file && t->stdout_fd >= 0)
 		return take_to_stdout(pk->w, it, e);
 	if (t->stdout_fd >= 0)
@@ -562,6 +560,7 @@ int recv_pack(struct worker *w, size_t len, int is_offer, struct err *e)
 
 	if (rc)
 		return rc;
+	input_expect(w->input, pk.m.raw_len - pk.m.table_len, payload);
 	rc = input_payload(w->input, pk.m.codec, pk.m.raw_len, payload, e);
 	if (rc == 0)
 		rc = check_pack(&pk, e);

@@ -31,7 +31,6 @@
 
 enum {
 	STOP_CHECK_MS = 100,
-	PROGRESS_MS = 100,
 	/* How long streams have to tell their senders that the receiver ends:
 	 * a tick until they notice, and time to send. */
 	STOP_TELL_MS = 2000,
@@ -321,21 +320,23 @@ static int accept_loop(struct receiver *r, struct err *e)
 		  .events = POLLIN },
 		{ .fd = r->listener.fd, .events = POLLIN },
 	};
-	/* The user of a receiver that fetches is at this side. */
-	const int shows = cfg->asked && cfg->events->progress;
-	struct session_progress progress;
+	const int progress_ms =
+		cfg->events->progress ? (int)cfg->events->progress_ms : 0;
+	unsigned connections;
 	int pause = 0, left_ms, due_ms; /* pause: accept nothing for this many ms */
 
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
 		int n;
 
+		connections = recv_connection_reap(r->connections);
 		if (nobody_came(r, &left_ms, e))
 			return e->code;
 		due_ms = refusals_tick(&r->setup.refusals);
 		if (due_ms >= 0 && (left_ms < 0 || due_ms < left_ms))
 			left_ms = due_ms;
-		if (shows && (left_ms < 0 || left_ms > PROGRESS_MS))
-			left_ms = PROGRESS_MS;
+		if (progress_ms && connections > 0 &&
+		    (left_ms < 0 || left_ms > progress_ms))
+			left_ms = progress_ms;
 		/* During a pause the listener, which is the last, is left out:
 		 * it would be readable all the time. */
 		n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
@@ -343,7 +344,6 @@ static int accept_loop(struct receiver *r, struct err *e)
 			return err_sys(e, ERR_RESOURCE, "waiting");
 		if (n > 0 && fds[0].revents)
 			recv_connection_clear_wake(r->connections);
-		(void)recv_connection_reap(r->connections);
 		recv_connection_connect_further(r->connections);
 		if (n > 0 && fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
@@ -352,8 +352,8 @@ static int accept_loop(struct receiver *r, struct err *e)
 			fds[2].fd = -1;
 		if (pause || (n > 0 && fds[3].revents))
 			pause = listener_accept(&r->listener);
-		if (shows && sessions_progress(r->sessions, &progress))
-			cfg->events->progress(cfg->events->ctx, &progress);
+		if (progress_ms && connections > 0)
+			sessions_show_progress(r->sessions);
 	}
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "receiver/exec_events.h"
+#include "receiver/progress.h"
 #include "receiver/results.h"
 #include "receiver/session.h"
 #include "receiver/setup.h"
@@ -340,24 +341,17 @@ unsigned sessions_count(struct sessions *ss, int *has_begun)
 	return count;
 }
 
-int sessions_progress(struct sessions *ss, struct session_progress *p)
+void sessions_show_progress(struct sessions *ss)
 {
-	struct totals t;
-	int has;
+	const struct session_events *ev = ss->setup->cfg->events;
+	struct session_progress p;
 
-	memset(p, 0, sizeof(*p));
 	pthread_mutex_lock(&ss->lock);
-	has = ss->list != NULL;
-	if (has) {
-		results_get_totals(ss->list->transfer.results, &t);
-		p->bytes = atomic_load(&ss->list->transfer.content_bytes);
-		p->files = t.committed + t.unchanged + t.skipped +
-			   totals_failed_count(&t);
+	for (struct recv_session *s = ss->list; s; s = s->next) {
+		recv_progress_get(&s->transfer, &p);
+		ev->progress(ev->ctx, s->number, &p);
 	}
 	pthread_mutex_unlock(&ss->lock);
-	p->total_bytes = p->bytes;
-	p->total_files = p->files;
-	return has;
 }
 
 void sessions_get_result(struct sessions *ss, struct err *e)

@@ -13,7 +13,6 @@
 #include "base/err.h"
 
 struct recv_session;
-struct session_progress;
 struct recv_setup;
 struct sessions;
 struct stream;
@@ -78,9 +77,8 @@ int sessions_have_ended(struct sessions *ss, int *left_ms);
  * *has_begun: whether there was one ever. */
 unsigned sessions_count(struct sessions *ss, int *has_begun);
 
-/* How far the sender is, as far as this side knows: what has come.  The totals are
- * what is known so far.  Returns 0 where there is no session, else 1. */
-int sessions_progress(struct sessions *ss, struct session_progress *p);
+/* Call the progress event for each session. */
+void sessions_show_progress(struct sessions *ss);
 
 /* The result, when they have ended. */
 void sessions_get_result(struct sessions *ss, struct err *e);

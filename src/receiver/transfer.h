@@ -84,7 +84,13 @@ struct transfer {
 	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
-	atomic_uint_fast64_t content_bytes; /* that came, for progress */
+	/* For progress alone: content that has arrived, also of a chunk or pack
+	 * that is not whole yet, and when the last of it did (clock_ms()); what
+	 * of that was told to the sender, and when; what the sender has told
+	 * (PROGRESS). */
+	atomic_uint_fast64_t content_bytes, content_ms, told_bytes, told_ms;
+	atomic_uint_fast64_t spared_bytes, total_bytes, total_files;
+	atomic_uint total_flags;
 };
 
 /* Raise max_id to an id that came. */

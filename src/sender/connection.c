@@ -14,6 +14,7 @@
 #include "os/thread.h"
 #include "sender/opening.h"
 #include "sender/outcome.h"
+#include "sender/progress.h"
 #include "sender/queue_tasks.h"
 #include "sender/replies.h"
 #include "sender/send.h"
@@ -110,6 +111,8 @@ static int do_tasks(struct send_stream *st, struct task *t, struct err *e)
 			rc = do_task(st, t, e);
 		if (rc == 0)
 			rc = replies_take(st, e);
+		if (rc == 0)
+			rc = send_progress_if_due(st, e);
 	}
 	return rc;
 }

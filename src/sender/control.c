@@ -10,6 +10,7 @@
 #include "os/thread.h"
 #include "sender/connection.h"
 #include "sender/growth.h"
+#include "sender/progress.h"
 #include "sender/queue.h"
 #include "sender/scanner.h"
 #include "sender/send.h"
@@ -30,25 +31,6 @@ struct control {
 	pthread_t threads[STREAMS_MAX]; /* of the streams */
 	unsigned started;               /* how many of them there are */
 };
-
-void control_show_progress(struct sender *s, struct scanner *scanner)
-{
-	const struct session_events *ev = s->cfg->events;
-	struct session_progress p = {
-		.bytes = atomic_load(&s->count.bytes),
-		.total_bytes = atomic_load(&s->count.total_bytes),
-		.files = atomic_load(&s->count.files),
-		.total_files = atomic_load(&s->count.total_files),
-		.total_is_final = scanner_is_done(scanner),
-	};
-
-	/* While ssh logs in, the terminal is its own: for a password. */
-	if (s->cfg->carrier &&
-	    send_session_stage(s->session) == SESSION_CONNECTING)
-		return;
-	if (ev->progress)
-		ev->progress(ev->ctx, &p);
-}
 
 static int start_stream(struct control *c)
 {
@@ -127,7 +109,7 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 			send_session_fail(s->session, &e);
 		}
 		start_further_streams(&c);
-		control_show_progress(s, scanner);
+		send_progress_show(s, scanner_is_done(scanner));
 		if (wait < TICK_MS)
 			wait *= 2;
 	}

@@ -17,7 +17,4 @@ struct sender;
  */
 void control_run_session(struct sender *s, struct scanner *scanner);
 
-/* Call the progress event. */
-void control_show_progress(struct sender *s, struct scanner *scanner);
-
 #endif

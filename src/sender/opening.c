@@ -14,6 +14,7 @@
 #include "net/dial.h"
 #include "net/stream.h"
 #include "sender/growth.h"
+#include "sender/progress.h"
 #include "sender/queue_tasks.h"
 #include "sender/replies.h"
 #include "sender/send.h"
@@ -68,11 +69,12 @@ static int on_tick(void *ctx, int sending, struct err *e)
 
 	/* A frame that is half sent has to be completed first, or the receiver
 	 * would not find the ERROR that follows. */
-	if (sending)
+	if (sending || st->is_mid_frame)
 		return 0;
 	if (send_stream_is_leaving(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
-	return channel_ping_if_due(&st->channel, is_busy, e);
+	rc = send_progress_tick(st, e);
+	return rc ? rc : channel_ping_if_due(&st->channel, is_busy, e);
 }
 
 /* ---- connecting ---- */
@@ -387,7 +389,7 @@ static int join(struct send_stream *st, struct task *t, struct err *e)
 	if (rc == 0)
 		rc = await_ready(st, t, e);
 	if (rc && st->state == STREAM_OPENING) {
-		atomic_fetch_sub(&s->count.bytes, st->early_bytes);
+		atomic_fetch_sub(&s->count.sent, st->early_bytes);
 		/* Where no other stream can send the range, the session cannot
 		 * go on: STREAM_READY makes connection.c report that. */
 		if (queue_return_range(s->queue, t) || st->has_aborted)

@@ -77,6 +77,8 @@ void outfile_restart(struct outfile *f)
 	f->is_reading = 0;
 	f->state = FILE_QUEUED;
 	f->checks = 0;
+	f->counted = 0;
+	f->has_counted_holes = 0;
 	f->has_digest = 0;
 	runs_release(&f->todo);
 	runs_release(&f->unverified);

@@ -78,6 +78,10 @@ struct outfile {
 	unsigned checks;        /* CHECKs without an answer */
 	struct delta *delta;    /* where the receiver has a basis; or NULL */
 	uint64_t most_reported; /* the most leaves that a STATE reported */
+	/* of its content, in this session: what was counted as sent or as
+	 * spared (counters.h); and whether its holes were, with STATE */
+	int64_t counted;
+	int has_counted_holes;
 	/* likewise, for standard input only */
 	int is_reading; /* a stream is reading the next chunk of it */
 	int is_begun;   /* something was read */

@@ -29,6 +29,7 @@ struct pack {
 	uint32_t left; /* items without a verdict */
 	int was_sent;  /* in a lost session, so it may have arrived */
 	int has_sent_content; /* not only offered, in any session */
+	int is_offered;       /* in flight: without its content */
 	int is_wanted; /* it was offered, and the receiver asked for it */
 	struct item *items;
 	struct buf names;

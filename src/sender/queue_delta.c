@@ -62,6 +62,7 @@ static int take_same(struct queue *q, struct outfile *f,
 	queue_settle_active(q, f);
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++)
 		*same += tree_leaf_size(f->size, leaf + i);
+	f->counted += (int64_t)*same;
 	return rc;
 }
 

@@ -93,16 +93,25 @@ int queue_put_leaf(struct queue *q, struct outfile *f, uint64_t leaf,
 	return rc ? rc : was_known;
 }
 
-int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf)
+int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf,
+		    size_t n)
 {
 	int was_sent;
 
 	pthread_mutex_lock(&q->lock);
+	f->counted += (int64_t)n;
 	was_sent = runs_has(&f->sent, leaf);
 	/* Without memory it counts as sent for the first time once more. */
 	(void)runs_add(&f->sent, leaf, 1);
 	pthread_mutex_unlock(&q->lock);
 	return was_sent;
+}
+
+void queue_count_spared(struct queue *q, struct outfile *f, uint64_t n)
+{
+	pthread_mutex_lock(&q->lock);
+	f->counted += (int64_t)n;
+	pthread_mutex_unlock(&q->lock);
 }
 
 int queue_leaf_digest(struct queue *q, struct outfile *f, uint64_t leaf,

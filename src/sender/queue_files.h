@@ -58,8 +58,13 @@ uint64_t queue_add_stdin_leaf(struct queue *q, struct outfile *f, size_t n,
 int queue_put_leaf(struct queue *q, struct outfile *f, uint64_t leaf,
 		   const uint8_t *digest);
 
-/* A leaf was sent.  Returns whether it had been before, in any session. */
-int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf);
+/* A leaf of n bytes was sent.  Returns whether it had been before, in any
+ * session. */
+int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf,
+		    size_t n);
+
+/* n bytes of the file are counted as spared (counters.h). */
+void queue_count_spared(struct queue *q, struct outfile *f, uint64_t n);
 
 /* Digests that were recorded, as tree_leaf_digest() and
  * tree_range_digest(). */

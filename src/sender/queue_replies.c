@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/text.h"
+#include "fs/source.h"
 #include "sender/delta.h"
 #include "sender/queue_priv.h"
 
@@ -38,6 +39,21 @@ static int split_leaves(struct outfile *f, const struct msg_state *m,
 		*reported += run->count;
 	}
 	return 0;
+}
+
+/* Count the holes of a file that is sent whole as spared, before they are sent:
+ * the time that is left follows from what has to be sent.  Returns how much it
+ * is: not exactly, where the file system compresses. */
+static uint64_t count_holes(struct outfile *f)
+{
+	const uint64_t allocated = source_allocated(&f->item.st);
+	uint64_t holes = 0;
+
+	if (f->has_holes && !f->delta && allocated < f->size)
+		holes = (f->size - allocated) / TREE_LEAF * TREE_LEAF;
+	f->has_counted_holes = holes > 0;
+	f->counted += (int64_t)holes;
+	return holes;
 }
 
 /* STATE has arrived for the file. */
@@ -95,7 +111,7 @@ int queue_state(struct queue *q, const struct msg_state *m,
 	int rc = 0;
 
 	if (resumed)
-		resumed->bytes = 0;
+		resumed->bytes = resumed->holes = 0;
 	pthread_mutex_lock(&q->lock);
 	en = inflight_at(&q->inflight, m->id);
 	if (!inflight_was_given(&q->inflight, m->id, 1) || (en && en->pack)) {
@@ -104,6 +120,8 @@ int queue_state(struct queue *q, const struct msg_state *m,
 		rc = answer_open(q, en->file, m);
 		if (rc == 0 && resumed && m->state == STATE_RESUME)
 			describe_resumed(resumed, en->file);
+		else if (rc == 0 && resumed && en->file->state == FILE_SENDING)
+			resumed->holes = count_holes(en->file);
 		queue_signal(q);
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -153,6 +171,7 @@ int queue_checked(struct queue *q, const struct msg_checked *m, uint64_t *bytes)
 			rc = queue_return_leaves(q, f, leaf + i, 1);
 			*bytes += tree_leaf_size(f->size, leaf + i);
 		}
+		f->counted -= (int64_t)*bytes;
 		if (rc == 0 && f->delta)
 			rc = claim_differing(q, f, m);
 	}
@@ -176,6 +195,8 @@ static void end_file(struct queue *q, struct outfile *f,
 		.size = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size,
 		.verdict = m,
 		.has_digest = f->has_digest,
+		.uncounted = (f->size == TREE_SIZE_UNKNOWN ?
+				      0 : (int64_t)f->size - f->counted),
 	};
 
 	fn(ctx, &v);
@@ -228,6 +249,9 @@ static void end_items(struct queue *q, struct inflight_entry *en,
 						      : 0,
 			.verdict = m,
 			.has_digest = it->kind == ITEM_FILE,
+			.uncounted = en->pack->is_offered &&
+						     it->kind == ITEM_FILE ?
+					     (int64_t)it->st.st_size : 0,
 		};
 
 		if (it->done)
@@ -305,7 +329,7 @@ int queue_deferred(struct queue *q, const struct msg_verdict *m)
 /* Queue a pack again, to be read and sent with new ids.  Only as a whole and
  * before any of its items has an answer, or items would have two. */
 static int resend_pack(struct queue *q, struct inflight_entry *en,
-		       const struct msg_resend *m)
+		       const struct msg_resend *m, uint64_t *bytes)
 {
 	const struct pack *pk = en->pack;
 
@@ -315,12 +339,13 @@ static int resend_pack(struct queue *q, struct inflight_entry *en,
 		if (pk->items[i].is_deferred)
 			return ERR_PROTOCOL;
 	}
+	*bytes = pk->is_offered ? 0 : pk->bytes;
 	queue_push_pack(q, inflight_take_pack(&q->inflight, en));
 	return 0;
 }
 
 static int resend_leaf(struct queue *q, struct outfile *f,
-		       const struct msg_resend *m)
+		       const struct msg_resend *m, uint64_t *bytes)
 {
 	const uint64_t leaf = m->offset / TREE_LEAF;
 
@@ -329,6 +354,8 @@ static int resend_leaf(struct queue *q, struct outfile *f,
 		return ERR_CORRUPT;
 	if (leaf >= tree_leaf_count(f->size))
 		return ERR_PROTOCOL;
+	*bytes = tree_leaf_size(f->size, leaf);
+	f->counted -= (int64_t)*bytes;
 	return queue_return_leaves(q, f, leaf, 1);
 }
 
@@ -346,9 +373,11 @@ static int resend_misfit(struct queue *q, struct outfile *f,
 	return 1;
 }
 
-int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit)
+int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit,
+		 uint64_t *bytes)
 {
 	struct inflight_entry *en;
+	uint64_t again = 0;
 	int rc = 0, found = 0;
 
 	pthread_mutex_lock(&q->lock);
@@ -360,11 +389,13 @@ int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit)
 	else if (++q->resends > RESENDS_MAX)
 		rc = ERR_CORRUPT;
 	else if (en && en->pack)
-		rc = resend_pack(q, en, m);
+		rc = resend_pack(q, en, m, &again);
 	else if (en)
-		rc = resend_leaf(q, en->file, m);
+		rc = resend_leaf(q, en->file, m, &again);
 	if (is_misfit)
 		*is_misfit = found;
+	if (bytes)
+		*bytes = again;
 	queue_signal(q);
 	pthread_mutex_unlock(&q->lock);
 	return rc;

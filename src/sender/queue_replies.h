@@ -21,9 +21,13 @@
 struct item;
 struct queue;
 
-/* A file of which the receiver kept a part from an earlier session. */
+/* What STATE says of a file. */
 struct queue_resumed {
-	uint64_t bytes; /* that it has; 0: none, or all of the file */
+	/* of which the receiver kept a part from an earlier session: what it
+	 * has; 0: none, or all of the file */
+	uint64_t bytes;
+	uint64_t holes; /* about how much of it need not be sent as it is a
+			   hole; 0 where the receiver has something of it */
 	uint64_t size;  /* of the file */
 	char name[512]; /* escaped, cut to this */
 };
@@ -49,6 +53,9 @@ struct queue_verdict {
 	uint64_t id, size;
 	const struct msg_verdict *verdict;
 	int has_digest; /* item->digest is the content's */
+	/* How much of the content was counted neither as sent nor as spared
+	 * (counters.h); less than 0: too much was. */
+	int64_t uncounted;
 };
 /* Called with the queue locked: must not call the queue, nor block. */
 typedef void (*queue_verdict_fn)(void *ctx, const struct queue_verdict *v);
@@ -62,8 +69,10 @@ int queue_verdict(struct queue *q, const struct msg_verdict *m,
 int queue_deferred(struct queue *q, const struct msg_verdict *m);
 
 /* RESEND.  *is_misfit (or NULL) is set to whether it is about a recipe, whose
- * basis has changed.  ERR_CORRUPT after too many others in this session, and for
- * content that cannot be read again. */
-int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit);
+ * basis has changed; *bytes (or NULL) to how much content that was counted as
+ * sent is sent again.  ERR_CORRUPT after too many others in this session, and
+ * for content that cannot be read again. */
+int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit,
+		 uint64_t *bytes);
 
 #endif

@@ -8,6 +8,7 @@
 #include "os/entropy.h"
 #include "sender/outcome.h"
 #include "sender/pack.h"
+#include "sender/progress.h"
 #include "sender/queue_delta.h"
 #include "sender/queue_replies.h"
 #include "sender/queue_tasks.h"
@@ -160,6 +161,7 @@ static int handle_state(struct send_stream *st, const uint8_t *body, size_t n,
 	       m.digest != st->sender->cfg->digest->id))) ||
 	    queue_state(st->sender->queue, &m, &r))
 		return malformed("STATE", e);
+	atomic_fetch_add(&st->sender->count.spared, (int64_t)r.holes);
 	if (r.bytes)
 		events_message(st->sender->cfg->events, SESSION_NOTICE,
 			       "%s: going on at %s of %s", r.name,
@@ -218,13 +220,15 @@ static int handle_resend(struct sender *s, const uint8_t *body, size_t n,
 		       struct err *e)
 {
 	struct msg_resend m;
-	uint64_t before;
+	uint64_t before, again;
 	int rc, is_misfit;
 
 	if (msg_get_resend(&m, body, n))
 		return malformed("RESEND", e);
 	before = atomic_fetch_add(&s->resends, 1);
-	rc = queue_resend(s->queue, &m, &is_misfit);
+	rc = queue_resend(s->queue, &m, &is_misfit, &again);
+	/* It has arrived, and counts, but has to come once more. */
+	atomic_fetch_sub(&s->count.spared, (int64_t)again);
 	if (rc == ERR_CORRUPT)
 		return err_set(e, rc,
 			       "data arrived damaged at the receiver and "
@@ -259,7 +263,7 @@ static int handle_signature(struct send_stream *st, const uint8_t *body,
 		return err_set(e, rc, "out of memory");
 	if (rc)
 		return malformed("SIGNATURE", e);
-	atomic_fetch_add(&s->count.bytes, same);
+	atomic_fetch_add(&s->count.spared, (int64_t)same);
 	atomic_fetch_add(&s->count.basis_bytes, same);
 	return 0;
 }
@@ -272,8 +276,8 @@ static int handle_checked(struct sender *s, const uint8_t *body, size_t n,
 
 	if (msg_get_checked(&m, body, n) || queue_checked(s->queue, &m, &bytes))
 		return malformed("CHECKED", e);
-	/* They were counted as done when the CHECK was sent. */
-	atomic_fetch_sub(&s->count.bytes, bytes);
+	/* They were counted as spared when the CHECK was sent. */
+	atomic_fetch_sub(&s->count.spared, (int64_t)bytes);
 	return 0;
 }
 
@@ -325,6 +329,10 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		if (st->state >= STREAM_READY)
 			break;
 		return replies_ready(st, body, f->len, e);
+	case FRAME_PROGRESS:
+		if (send_progress_take(s, body, f->len))
+			return malformed("PROGRESS", e);
+		return 0;
 	case FRAME_TIMEOUT:
 		return channel_take_timeout(&st->channel, body, f->len, e);
 	case FRAME_ERROR:
@@ -356,7 +364,7 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 static int is_progress(unsigned type)
 {
 	return type != FRAME_NOTE && type != FRAME_RESEND &&
-	       type != FRAME_TIMEOUT;
+	       type != FRAME_TIMEOUT && type != FRAME_PROGRESS;
 }
 
 int replies_take(struct send_stream *st, struct err *e)

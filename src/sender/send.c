@@ -16,6 +16,7 @@
 #include "sender/command.h"
 #include "sender/control.h"
 #include "sender/outcome.h"
+#include "sender/progress.h"
 #include "sender/queue.h"
 #include "sender/scanner.h"
 #include "sender/sender.h"
@@ -40,6 +41,7 @@ static int prepare(struct sender *s, struct err *e)
 		return err_sys(e, ERR_RESOURCE, "starting a session");
 	}
 	cfg->digest->sum(zeros, TREE_LEAF, s->zero_digest);
+	atomic_store(&s->count.is_endless, cfg->stdin_fd >= 0);
 	free(zeros);
 	return 0;
 }
@@ -233,13 +235,12 @@ static int wants_another(struct sender *s, struct retry *r, struct err *lost,
 /* Put everything back to where another session begins. */
 static void restart(struct sender *s, struct scanner *scanner)
 {
+	send_progress_restart(s);
 	queue_restart(s->queue);
 	outcome_restart(s->outcome);
 	send_session_restart(s->session);
 	if (s->acceptor)
 		acceptor_restart(s->acceptor);
-	/* What was sent without a verdict is sent again. */
-	atomic_store(&s->count.bytes, atomic_load(&s->count.done_bytes));
 	/* The receiver sets the directories' metadata at the end of a session,
 	 * and only of those that were named in it. */
 	if (atomic_load(&s->count.done_dirs) > 0)
@@ -280,7 +281,7 @@ static void run_sessions(struct sender *s, struct err *e)
 	 * between two sessions, neither knows of it: so e gets its error. */
 	queue_close(s->queue);
 	(void)scanner_join(scanner, e);
-	control_show_progress(s, scanner);
+	send_progress_show(s, scanner_is_done(scanner));
 	scanner_free(scanner);
 }
 

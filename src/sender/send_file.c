@@ -16,6 +16,7 @@
 #include "sender/command.h"
 #include "sender/outfile.h"
 #include "sender/outcome.h"
+#include "sender/progress.h"
 #include "sender/delta.h"
 #include "sender/input_end.h"
 #include "sender/queue_delta.h"
@@ -102,6 +103,7 @@ static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		.raw_len = (uint32_t)n,
 	};
 	struct delta_result made = { 0 };
+	size_t found = 0; /* of the chunk, in the basis */
 	struct payload payload;
 	int is_held;
 	int rc;
@@ -119,13 +121,19 @@ static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		payload = compressor_run(&st->compressor, raw, n,
 					 f->has_holes);
 	else
-		atomic_fetch_add(&st->sender->count.basis_bytes, made.found);
+		found = made.found;
+	atomic_fetch_add(&st->sender->count.basis_bytes, found);
 	m.codec = payload.codec;
+	rc = send_progress_if_due(st, e);
+	if (rc)
+		return rc;
 	msg_put_chunk(&st->channel.out, &m, digest->size,
 		      (uint32_t)payload.len);
-	rc = send_stream_send(st, payload.data, payload.len, n, e);
+	rc = send_stream_send(st, payload.data, payload.len, n - found, e);
+	if (rc == 0)
+		atomic_fetch_add(&st->sender->count.spared, (int64_t)found);
 	/* The digest being known says nothing: a CHECK needs it too. */
-	if (rc == 0 && queue_leaf_sent(st->sender->queue, f, leaf))
+	if (rc == 0 && queue_leaf_sent(st->sender->queue, f, leaf, n))
 		atomic_fetch_add(&st->sender->count.resent_bytes, n);
 	return rc;
 }
@@ -147,7 +155,8 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 			return rc == SEND_FILE_DROPPED ? 0 : rc;
 	}
 	msg_put_hole(&st->channel.out, &m);
-	return send_stream_send(st, NULL, 0, m.len, e);
+	send_progress_spare_hole(st->sender, f, m.len);
+	return send_stream_send(st, NULL, 0, 0, e);
 }
 
 /* Read a leaf and send it.  Returns 0; SEND_FILE_DROPPED; LEAF_HELD; or an error
@@ -344,8 +353,7 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	msg_put_check(&st->channel.out, &m, check_size(st, f));
 	/* The leaves count as done; the answer subtracts those that differ. */
 	for (uint32_t i = 0; i < m.count; i++)
-		atomic_fetch_add(&s->count.bytes,
-				 tree_leaf_size(f->size, leaf + i));
+		send_progress_spare(s, f, tree_leaf_size(f->size, leaf + i));
 	return channel_send(&st->channel, NULL, 0, e);
 }
 
@@ -567,6 +575,8 @@ int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 	if (!is_end && n < CHUNK_MAX)
 		return 0;
 	atomic_fetch_add(&st->sender->count.total_bytes, n);
+	if (is_end)
+		atomic_store(&st->sender->count.is_endless, 0);
 	leaf = queue_add_stdin_leaf(queue, f, n, is_end);
 	/* Even an empty file has one leaf, which is empty. */
 	if (n > 0 || leaf == 0)

@@ -208,8 +208,8 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	payload = compressor_run(&st->compressor, st->raw + front, m.raw_len,
 				 !is_offer && has_holes(pk));
 	m.codec = payload.codec;
-	/* What is wanted was counted when it was offered. */
-	content = pk->is_wanted ? 0 : pk->bytes;
+	pk->is_offered = is_offer;
+	content = is_offer ? 0 : pk->bytes;
 	if (pk->has_sent_content && !is_offer)
 		atomic_fetch_add(&st->sender->count.resent_bytes, pk->bytes);
 	pk->has_sent_content |= !is_offer;

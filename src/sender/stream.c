@@ -170,18 +170,45 @@ static int judge_network(struct send_stream *st, struct err *e)
 	return 0;
 }
 
+/* Send the rest of a frame's payload, at the limit.  Where the user stops the
+ * transfer it is completed at once, or the receiver would not find the ERROR
+ * that follows. */
+static int send_rest(struct send_stream *st, const uint8_t *p, size_t n,
+		     size_t slice, struct err *e)
+{
+	int rc = 0;
+
+	st->is_mid_frame = 1;
+	while (rc == 0 && n > 0) {
+		const size_t part = n < slice ? n : slice;
+
+		rc = wait_for_rate(st, part, e);
+		if (rc == 0)
+			rc = channel_send_rest(&st->channel, p, part, e);
+		p += part;
+		n -= part;
+	}
+	st->is_mid_frame = 0;
+	return rc;
+}
+
 int send_stream_send(struct send_stream *st, const void *payload, size_t n,
 		     uint64_t content, struct err *e)
 {
 	const uint64_t began_ns = clock_ns();
+	const size_t slice = rate_limit_slice(&st->sender->rate_limit);
+	const size_t first = n < slice ? n : slice;
 	uint64_t ns;
-	int rc = wait_for_rate(st, n, e);
+	int rc = wait_for_rate(st, first, e);
 
 	if (rc)
 		return rc;
 	if (send_stream_is_leaving(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
-	rc = channel_send(&st->channel, payload, n, e);
+	rc = channel_send(&st->channel, payload, first, e);
+	if (rc == 0 && n > first)
+		rc = send_rest(st, (const uint8_t *)payload + first, n - first,
+			       slice, e);
 	if (st->is_blocked)
 		send_stream_set_blocked(st, 0);
 	if (rc)
@@ -194,7 +221,11 @@ int send_stream_send(struct send_stream *st, const void *payload, size_t n,
 	st->sent_ns += ns;
 	if (judge_network(st, e))
 		return e->code;
-	atomic_fetch_add(&st->sender->count.bytes, content);
+	atomic_fetch_add(&st->sender->count.sent, content);
+	if (content > 0) {
+		atomic_fetch_add(&st->sender->count.content_sent, content);
+		atomic_fetch_add(&st->sender->count.payload_sent, n);
+	}
 	if (st->state == STREAM_OPENING)
 		st->early_bytes += content;
 	return 0;

@@ -64,6 +64,7 @@ struct send_stream {
 
 	int is_blocked;      /* counted in sender.blocked, */
 	uint64_t wire_out;   /* with so many bytes sent so far */
+	int is_mid_frame; /* the rest of one waits for the rate limit */
 	int is_at_task;  /* its task is not sent completely yet */
 	int is_flushed;  /* nothing was sent after FLUSH */
 	/* payloads that were sent, and how long the connection took for them */

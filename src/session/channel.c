@@ -36,6 +36,7 @@ void channel_init(struct channel *c, struct stream *stream, int is_sender,
 	c->last_out_ms = clock_ms();
 	c->timeout_ms = timeout_ms;
 	c->ping_ms = PING_MAX_MS;
+	c->tick_ms = TICK_MAX_MS;
 	/* The peer's time-out is not known yet: it may be as short as ours. */
 	channel_set_peer_timeout(c, (uint32_t)timeout_ms);
 }
@@ -50,8 +51,15 @@ void channel_set_peer_timeout(struct channel *c, uint32_t timeout_ms)
 		return;
 	c->ping_ms = ms;
 	/* A heart-beat is sent with the first tick after it is due. */
-	if (ms < TICK_MAX_MS)
-		stream_set_tick(c->stream, (int)ms);
+	channel_want_tick(c, (int)ms);
+}
+
+void channel_want_tick(struct channel *c, int ms)
+{
+	if (ms >= c->tick_ms)
+		return;
+	c->tick_ms = ms;
+	stream_set_tick(c->stream, ms);
 }
 
 void channel_put_timeout(struct channel *c)
@@ -132,6 +140,30 @@ static int send_heartbeat(struct channel *c, enum frame_type type,
 	frame_put(head, type, 0);
 	rc = stream_send(c->stream, &part, 1, e);
 	c->last_out_ms = clock_ms();
+	return rc ? rc : stream_flush(c->stream, e);
+}
+
+int channel_send_rest(struct channel *c, const void *payload, size_t n,
+		      struct err *e)
+{
+	struct iovec part = { .iov_len = n };
+	int rc;
+
+	memcpy(&part.iov_base, &payload, sizeof(payload));
+	rc = stream_send(c->stream, &part, 1, e);
+	c->last_out_ms = clock_ms();
+	return rc;
+}
+
+int channel_send_aside(struct channel *c, struct buf *frame, struct err *e)
+{
+	struct iovec part = { .iov_base = frame->data, .iov_len = frame->len };
+	int rc;
+
+	if (frame->failed)
+		return err_set(e, ERR_RESOURCE, "out of memory for a frame");
+	frame_seal(frame->data, frame->len);
+	rc = stream_send(c->stream, &part, 1, e);
 	return rc ? rc : stream_flush(c->stream, e);
 }
 

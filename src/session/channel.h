@@ -21,6 +21,7 @@ struct channel {
 	struct buf out;        /* frames to be sent, built by the caller */
 	uint64_t last_out_ms;  /* when a frame was last sent (clock_ms()) */
 	uint64_t ping_ms;      /* heart-beat interval */
+	int tick_ms;           /* of the stream */
 	int timeout_ms;        /* ours */
 	int tells_busy;        /* BUSY was granted: the owner's to set */
 	/* When the peer last said that it is busy; where BUSY was not granted,
@@ -65,6 +66,19 @@ void channel_release(struct channel *c);
  */
 int channel_send(struct channel *c, const void *payload, size_t n,
 		 struct err *e);
+
+/* Send n more bytes of the payload of which channel_send() sent the beginning.
+ * Until all of it was sent, nothing else may be.  Returns as stream_send(). */
+int channel_send_rest(struct channel *c, const void *payload, size_t n,
+		      struct err *e);
+
+/* Send and flush a whole frame of its own, which leaves c->out alone, and takes
+ * the place of no heart-beat: for a tick of the stream.  Returns as
+ * channel_send(). */
+int channel_send_aside(struct channel *c, struct buf *frame, struct err *e);
+
+/* Have the stream's ticks come at least this often (stream_set_tick()). */
+void channel_want_tick(struct channel *c, int ms);
 
 /* Send and flush a PING. */
 int channel_ping(struct channel *c, struct err *e);

@@ -45,6 +45,15 @@ struct session_progress {
 	uint64_t bytes, total_bytes; /* of file content: done, found so far */
 	uint64_t files, total_files; /* files and symlinks, likewise */
 	int total_is_final;          /* the scan has ended */
+	/* of `bytes`: what was sent and has arrived, so not holes nor what the
+	 * receiver had; when that became known (clock_ms()) */
+	uint64_t sent_bytes, at_ms;
+	int is_endless; /* the end of standard input was not read yet */
+	/* When the session is ended if the other side goes on doing nothing
+	 * (clock_ms()); 0: it is not its turn.  is_busy: it says that it is at
+	 * work. */
+	uint64_t give_up_ms;
+	int is_busy;
 };
 
 struct session_summary {
@@ -84,9 +93,12 @@ struct session_events {
 	/* A session began.  number counts sessions of this process from 1. */
 	void (*session)(void *ctx, uint64_t number,
 			const struct session_peer *peer);
-	/* About ten times a second while a send runs, and at the end; also
-	 * while a receiver fetches, which does not know the totals. */
-	void (*progress)(void *ctx, const struct session_progress *p);
+	/* About ten times a second while a send runs, and at the end.  On a
+	 * receiver as often as progress_ms says (0: never), for each session;
+	 * it knows totals only where the sender tells them. */
+	void (*progress)(void *ctx, uint64_t number,
+			 const struct session_progress *p);
+	unsigned progress_ms;
 	void (*file)(void *ctx, uint64_t number, const struct session_file *f);
 	/* A line for the user: escaped, without newline. */
 	void (*message)(void *ctx, enum session_level level, const char *text);

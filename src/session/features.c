@@ -83,6 +83,8 @@ int features_allow_frame(uint32_t features, enum frame_type type)
 		needs = FEATURE_DELTA;
 	else if (type == FRAME_TIMEOUT)
 		needs = FEATURE_TIMEOUT;
+	else if (type == FRAME_PROGRESS)
+		needs = FEATURE_PROGRESS;
 	return (features & needs) == needs;
 }
 

@@ -54,6 +54,17 @@ static void skip_gap(struct idle *i, uint64_t now)
 	atomic_fetch_add(&i->busy_ms, now - before);
 }
 
+uint64_t idle_ends_ms(struct idle *i, int *is_busy)
+{
+	const uint64_t progress = atomic_load(&i->progress_ms);
+	const uint64_t busy = atomic_load(&i->busy_ms);
+
+	*is_busy = busy > progress;
+	if (i->timeout_ms == 0)
+		return 0;
+	return (busy > progress ? busy : progress) + i->timeout_ms;
+}
+
 int idle_check(struct idle *i, const char *peer, struct err *e)
 {
 	const uint64_t now = clock_ms();

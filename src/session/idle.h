@@ -52,6 +52,11 @@ void idle_end_work(struct idle *i);
 /* Whether one is at it. */
 int idle_is_working(struct idle *i);
 
+/* When idle_check() ends the session if nothing comes any more (clock_ms()); 0:
+ * never.  *is_busy: since its last progress the peer has said or shown that it
+ * is at work. */
+uint64_t idle_ends_ms(struct idle *i, int *is_busy);
+
 /* To be called about once a second.  peer: "the sender", for the text.  Returns
  * 0, or ERR_TIMEOUT when the session is to be ended. */
 int idle_check(struct idle *i, const char *peer, struct err *e);

@@ -8,13 +8,21 @@
 #include "base/clock.h"
 
 /* How much sending time a pause saves up. */
-enum { BURST_NS = 100 * 1000 * 1000 };
+enum { BURST_NS = 100 * 1000 * 1000, SLICES_A_SECOND = 4 };
 
 int rate_limit_init(struct rate_limit *r, uint64_t rate)
 {
 	r->rate = rate;
 	r->free_ns = 0;
 	return pthread_mutex_init(&r->lock, NULL);
+}
+
+size_t rate_limit_slice(const struct rate_limit *r)
+{
+	if (r->rate == 0 || r->rate / SLICES_A_SECOND > SIZE_MAX)
+		return SIZE_MAX;
+	return r->rate < SLICES_A_SECOND ? 1 : (size_t)(r->rate /
+							SLICES_A_SECOND);
 }
 
 void rate_limit_release(struct rate_limit *r)

@@ -8,6 +8,7 @@
 #define FERRY_SESSION_RATE_LIMIT_H
 
 #include <pthread.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct rate_limit {
@@ -27,5 +28,9 @@ void rate_limit_release(struct rate_limit *r);
  * of a second may be sent at once.
  */
 unsigned rate_limit_take_bytes(struct rate_limit *r, uint64_t n);
+
+/* How much to send or receive at once, so that it goes at an even rate: the bytes
+ * of a quarter of a second; SIZE_MAX without a limit. */
+size_t rate_limit_slice(const struct rate_limit *r);
 
 #endif

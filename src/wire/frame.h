@@ -66,6 +66,7 @@ enum frame_type {
 	FRAME_OFFERED = 23, /* answer to OFFER: what is wanted */
 	FRAME_SIGNATURE = 24, /* there is a basis; answer to COMPARE */
 	/* in both directions */
+	FRAME_PROGRESS = 25, /* how much has arrived; how much there will be */
 	FRAME_BUSY = 28, /* heart-beat of a side that waits for something on its
 			    own host, empty */
 	FRAME_TIMEOUT = 29, /* how long its sender waits for a heart-beat */

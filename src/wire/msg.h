@@ -53,6 +53,7 @@
 	X(FEATURE_RECIPE, 3, "recipes")           /* CHUNKs made of a basis */ \
 	X(FEATURE_DELTA, 25, "delta")             /* COMPARE, SIGNATURE */     \
 	X(FEATURE_PIECES, 26, "delta of shifted content") /* PIECES in both */ \
+	X(FEATURE_PROGRESS, 27, "progress reports") /* PROGRESS */      \
 	X(FEATURE_UPDATED, 29, "metadata that is set alone") /* in VERDICT */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
@@ -575,6 +576,30 @@ struct msg_timeout {
 };
 void msg_put_timeout(struct buf *b, const struct msg_timeout *m);
 int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n);
+
+/*
+ * PROGRESS: u64 bytes | u64 total bytes | u64 total files | u8 flags | u8[3]
+ * reserved: for the progress line of the other side, and for nothing else.
+ *
+ *	receiver	bytes of content that have arrived in this session, also
+ *			of chunks and packs that are not whole yet; all else is
+ *			0
+ *	sender		bytes of content that need not be sent: holes, and what
+ *			the receiver has already; the content and the files and
+ *			symlinks that the scan has found so far
+ *
+ * Bytes of a recipe are those of its literals.
+ */
+enum progress_flags {
+	PROGRESS_FINAL = 1, /* the scan has ended: the totals are final */
+	PROGRESS_ENDLESS = 2, /* the end of standard input was not read yet */
+};
+struct msg_progress {
+	uint64_t bytes, total_bytes, total_files;
+	uint8_t flags;
+};
+void msg_put_progress(struct buf *b, const struct msg_progress *m);
+int msg_get_progress(struct msg_progress *m, const uint8_t *p, size_t n);
 
 /* PING: empty. */
 void msg_put_ping(struct buf *b);

@@ -134,6 +134,31 @@ int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n)
 	return body_end(&r, m->ms > 0);
 }
 
+void msg_put_progress(struct buf *b, const struct msg_progress *m)
+{
+	body_begin(b, FRAME_PROGRESS, BODY_PROGRESS);
+	buf_put_u64(b, m->bytes);
+	buf_put_u64(b, m->total_bytes);
+	buf_put_u64(b, m->total_files);
+	buf_put_u8(b, m->flags);
+	body_put_zeroes(b, 3);
+}
+
+int msg_get_progress(struct msg_progress *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->bytes = rd_u64(&r);
+	m->total_bytes = rd_u64(&r);
+	m->total_files = rd_u64(&r);
+	m->flags = rd_u8(&r);
+	ok = body_get_zeroes(&r, 3);
+	ok &= !(m->flags & ~(PROGRESS_FINAL | PROGRESS_ENDLESS));
+	return body_end(&r, ok);
+}
+
 void msg_put_ping(struct buf *b)
 {
 	body_begin(b, FRAME_PING, 0);

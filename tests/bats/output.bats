@@ -121,6 +121,21 @@ on_terminal() {
 	hasnt sender $'\r'
 }
 
+@test "both sides show the rate of the line, the time left, and no stall" {
+	# a chunk takes 4 s, so one that is not whole has to count
+	timeout "$(limit 60)" python3 "$tools/steady.py" "$FERRY" 250000 \
+		1500000 >rates 3>&-
+	cat rates
+	for side in sender receiver; do
+		read -r n rate times left < <(sed -n "s/^$side: \([0-9]*\) rates, \
+off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
+%.*/\1 \2 \3 \4/p" rates)
+		[ "$n" -ge 8 ] && [ "$times" -ge 8 ]
+		[ "$rate" -lt 5 ] && [ "$left" -lt 15 ]
+	done
+	hasnt rates stalled
+}
+
 @test "a terminal: progress stops in the background and goes on in the foreground" {
 	receive --plain --existing replace dst
 	for begin in foreground background; do

@@ -17,7 +17,7 @@ parts() {
 # interrupted OPTION... - send src/f slowly to the running receiver until 20 MB
 # or more of it are there, then kill the sender.
 interrupted() {
-	start_send slow "$@" --limit-rate 40M src/f
+	start_send slow "$@" --limit-rate 30M src/f
 	await slow.events '"progress","bytes":[2-9][0-9]{7}'
 	kill -KILL "${pid[slow]}"
 	ended slow

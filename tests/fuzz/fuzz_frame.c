@@ -41,6 +41,7 @@ AGAIN(offered)
 AGAIN(compare)
 AGAIN(signature)
 AGAIN(timeout)
+AGAIN(progress)
 AGAIN(error)
 
 #define EMPTY(name)                                                            \
@@ -73,6 +74,7 @@ static const again_fn again[] = {
 	[FRAME_COMPARE] = again_compare,
 	[FRAME_SIGNATURE] = again_signature,
 	[FRAME_TIMEOUT] = again_timeout,
+	[FRAME_PROGRESS] = again_progress,
 	[FRAME_ERROR] = again_error,
 	[FRAME_STREAM_END] = again_stream_end,
 	[FRAME_FLUSH] = again_flush,

@@ -84,9 +84,12 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 	check_text(text);
 }
 
-static void on_progress(void *ctx, const struct session_progress *p)
+static void on_progress(void *ctx, uint64_t number,
+			const struct session_progress *p)
 {
 	(void)ctx;
+	(void)number;
+	CHECK(p->bytes <= p->total_bytes);
 	CHECK(p->files <= p->total_files || !p->total_is_final);
 }
 

@@ -139,6 +139,8 @@ def frames():
           + offer(2, ROWS) + offer(6, ROWS[:1], codec=1))
     write("frame", "checks-sha", b"\3" + check(1, two)
           + check(1, two, first=5, kind=2))
+    write("frame", "progress", b"\0" + progress(MIB, 5 * MIB, 7, 1)
+          + progress(UNKNOWN, UNKNOWN, UNKNOWN, 2) + progress(3, 0, 0))
     write("frame", "answers", b"\0" + state(1, 3, wire.runs((0, 3), (9, 1)))
           + checked(1, 0, 3, 5) + checked(1, 64, 64, UNKNOWN)
           + offered(2, 4, b"\x06") + offered(2, 1024, bytes(128))
@@ -159,6 +161,11 @@ def pieces_of(ident, first, count, stride=0, bits=12):
 def signature(ident, kind, offset, count=0, entries=b""):
     return frame("SIGNATURE", id=ident, kind=kind, offset=offset, count=count,
                  list=entries)
+
+
+def progress(size, total, files, flags=0):
+    return frame("PROGRESS", bytes=size, total_bytes=total, total_files=files,
+                 progress_flags=flags)
 
 
 def ready(streams=2, open_files=4, features=wire.FEATURES):

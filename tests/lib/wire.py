@@ -23,8 +23,8 @@ NOW = 1700000000
 # Bits of HELLO and READY.
 UPDATED = 1 << 29
 (ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
- BUSY, RECONNECT, TIMEOUTS) = (1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17,
-                                                18, 19, 23, 24))
+ BUSY, RECONNECT, TIMEOUTS, REPORTS) = (
+     1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 19, 23, 24, 27))
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
             | NOT_KEPT | SAME | BUSY | TIMEOUTS | UPDATED)
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
@@ -115,6 +115,9 @@ LAYOUTS = {
     "SIGNATURE": (24, [("id", 8, 1), ("offset", 8, 0), ("count", 4, 0),
                        ("kind", 1, 1), ("zero", 3, 0), ("list", 0, b"")]),
     "TIMEOUT": (29, [("milliseconds", 4, 60000)]),
+    "PROGRESS": (25, [("bytes", 8, 0), ("total_bytes", 8, 0),
+                      ("total_files", 8, 0), ("progress_flags", 1, 0),
+                      ("zero", 3, 0)]),
     "PING": (30, []),
     "ERROR": (31, [("code", 2, 2), ("text_len", 2, length_of("text")),
                    ("text", 0, b"evil")]),

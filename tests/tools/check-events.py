@@ -18,7 +18,7 @@ MEMBERS = {
                 "verify?": str, "session?": int},
     "warning": {"message": str},
     "progress": {"bytes": int, "total_bytes": int, "files": int,
-                 "total_files": int},
+                 "total_files": int, "sent_bytes": int, "session?": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
              "digest?": str, "renamed_to?": str, "renamed_to_base64?": str,
              "error?": str, "not_kept?": str, "updated?": str,
@@ -68,6 +68,9 @@ def check(line):
         if "renamed_to" in event or "renamed_to_base64" in event:
             need(event["status"] in ("committed", "unchanged"), line)
             need("session" in event, line)
+    if kind == "progress":
+        need(event["sent_bytes"] <= event["bytes"] <= event["total_bytes"] or
+             event["bytes"] == event["total_bytes"], line)
     if kind == "summary":
         need(("error" in event) == (event["exit"] != 0), line)
 

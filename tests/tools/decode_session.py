@@ -151,6 +151,9 @@ class Decoder:
     def TIMEOUT(self, m):
         need(m["milliseconds"] >= 1, "TIMEOUT")
 
+    def PROGRESS(self, _):
+        """Any time."""
+
     FLUSH = PING
 
     def decode(self, path, first, last):
@@ -162,7 +165,7 @@ class Decoder:
             order.append(name)
             need(hasattr(self, name), f"{name} out of turn")
             getattr(self, name)(m)
-        order = [n for n in order if n not in ("PING", "TIMEOUT")]
+        order = [n for n in order if n not in ("PING", "TIMEOUT", "PROGRESS")]
         need(order[0] == first and order[-1] == last, f"order {order[:9]}")
         for name in order:
             self.counts[name] = self.counts.get(name, 0) + 1

@@ -362,7 +362,7 @@ static inline void lab_send_results(struct recv_lab *lab)
 }
 
 /* The next frame that the receiver sends, its body in lab->body. */
-static inline enum frame_type lab_reply(struct recv_lab *lab)
+static inline enum frame_type lab_any_reply(struct recv_lab *lab)
 {
 	struct results *results = lab->session->transfer.results;
 	struct pollfd fds[2] = { { .fd = lab->peer, .events = POLLIN },
@@ -386,6 +386,17 @@ static inline enum frame_type lab_reply(struct recv_lab *lab)
 		assert_int_equal(recv(lab->peer, p, f.len, MSG_WAITALL), f.len);
 	assert_int_equal(frame_body_crc(lab->body.data, f.len), f.body_check);
 	return (enum frame_type)f.type;
+}
+
+/* The same without PROGRESS, which may come any time. */
+static inline enum frame_type lab_reply(struct recv_lab *lab)
+{
+	enum frame_type type;
+
+	do {
+		type = lab_any_reply(lab);
+	} while (type == FRAME_PROGRESS);
+	return type;
 }
 
 static inline void lab_assert_no_reply(struct recv_lab *lab)

@@ -19,7 +19,7 @@ enum {
 	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
 	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT |
 	      FEATURE_BUSY | FEATURE_RECONNECT | FEATURE_DELTA |
-	      FEATURE_PIECES | FEATURE_UPDATED,
+	      FEATURE_PIECES | FEATURE_UPDATED | FEATURE_PROGRESS,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -29,7 +29,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
 	assert_int_equal(FEATURE_RECIPE, 1 << (CODEC_RECIPE - 1));
-	assert_int_equal(ALL, 0x27ae1f0f);
+	assert_int_equal(ALL, 0x2fae1f0f);
 }
 
 static void requests_are_not_granted_by_knowing_them(void **state)
@@ -101,6 +101,7 @@ static void frames_need_their_feature(void **state)
 		{ FRAME_COMPARE, FEATURE_DELTA },
 		{ FRAME_SIGNATURE, FEATURE_DELTA },
 		{ FRAME_TIMEOUT, FEATURE_TIMEOUT },
+		{ FRAME_PROGRESS, FEATURE_PROGRESS },
 	};
 
 	(void)state;
@@ -220,7 +221,8 @@ static void what_is_missing_is_named(void **state)
 			    "rivals, comparing by SHA-256, metadata that is "
 			    "not kept, busy heart-beats, receivers that "
 			    "reconnect, time-outs, recipes, delta, delta of "
-			    "shifted content, metadata that is set alone");
+			    "shifted content, progress reports, "
+			    "metadata that is set alone");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");
 }

@@ -90,6 +90,9 @@ static const struct msg_resend resend = { ID_VALUE, 0x700000 };
 static const struct msg_note note = { CAUSE_READ_ONLY, ITEM_DIR, "d/e", 3,
 				     FILE_META_TIME };
 static const struct msg_timeout timeout_msg = { 0x01020304 };
+static const struct msg_progress progress = {
+	0x0102030405060708, 0x1112131415161718, ID_VALUE, PROGRESS_ENDLESS,
+};
 static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
 
 /* For each message: write the sample; decode a body, check nothing; decode and
@@ -127,6 +130,7 @@ MESSAGE(verdict, verdict)
 MESSAGE(resend, resend)
 MESSAGE(note, note)
 MESSAGE(timeout, timeout_msg)
+MESSAGE(progress, progress)
 MESSAGE(error, error_msg)
 
 static void put_chunk(struct buf *b)
@@ -297,6 +301,10 @@ static const struct message {
 	  BYTES("\x15\0\0\0" "\0\0\0\x28" ID "\0\0\0\0\0\0\0\x99" SUM
 		"\0\0\0\0\0\0\0\x77"),
 	  0, 0, 0 },
+	{ put_progress, again_progress,
+	  BYTES("\x19\0\0\0" "\0\0\0\x1c" "\x01\x02\x03\x04\x05\x06\x07\x08"
+		"\x11\x12\x13\x14\x15\x16\x17\x18" ID "\x02" "\0\0\0"),
+	  0, 25, 3 },
 	{ put_timeout, again_timeout,
 	  BYTES("\x1d\0\0\0" "\0\0\0\x04" "\x01\x02\x03\x04"), 0, 0, 0 },
 	{ msg_put_ping, NULL, BYTES("\x1e\0\0\0" "\0\0\0\0"), 0, 0, 0 },
@@ -722,6 +730,10 @@ static const struct field fields[] = {
 	{ FRAME_NOTE, 0, 2, 0, UINT16_MAX, 0, 0 }, /* cause */
 	{ FRAME_NOTE, 2, 1, 1, 3, 0, 0 },          /* kind */
 	{ FRAME_NOTE, 4, 2, 3, 3, 0, 0 },          /* name length */
+	{ FRAME_PROGRESS, 0, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_PROGRESS, 8, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_PROGRESS, 16, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_PROGRESS, 24, 1, 0, 3, 0, 0 },     /* flags */
 	{ FRAME_ERROR, 0, 2, 1, 10, 0, 0 },        /* code */
 	{ FRAME_ERROR, 2, 2, 3, 3, 0, 0 },         /* text length */
 };

@@ -158,7 +158,7 @@ static int resend(struct lab *lab, uint64_t id)
 {
 	const struct msg_resend m = { .id = id };
 
-	return queue_resend(lab->queue, &m, NULL);
+	return queue_resend(lab->queue, &m, NULL, NULL);
 }
 
 static void assert_waits(struct lab *lab)

@@ -140,7 +140,7 @@ static int hear(struct lab *lab, unsigned n)
 					      MSG_WAITALL),
 					 f.len);
 	} while (f.type == FRAME_PING || f.type == FRAME_BUSY ||
-		 f.type == FRAME_TIMEOUT);
+		 f.type == FRAME_TIMEOUT || f.type == FRAME_PROGRESS);
 	return f.type;
 }
 

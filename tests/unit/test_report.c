@@ -21,6 +21,8 @@
 
 #include "base/io.h"
 #include "cmd/common.h"
+#include "cmd/outputs.h"
+#include "cmd/progress_lines.h"
 
 enum { TEXT_MAX = 256 * 1024 };
 
@@ -337,28 +339,56 @@ static void test_plain_has_a_warning(void **state)
 
 static void test_progress_off_a_terminal(void **state)
 {
-	struct report_config cfg = sender;
-	struct session_progress p = { 0, 1024, 0, 1, 1 };
+	struct session_progress p = { .total_bytes = 1024, .total_files = 1,
+				      .total_is_final = 1 };
 	struct capture *c;
 
 	(void)state;
-	c = start(cfg, 1);
-	c->ev->progress(c->ctx, &p);
+	c = start(sender, 1);
+	c->ev->progress(c->ctx, 1, &p);
 	finish(c, 0, NULL);
 	assert_string_equal(c->err, "");
 	assert_string_equal(c->json,
 			    "{\"event\":\"progress\",\"bytes\":0,"
 			    "\"total_bytes\":1024,\"files\":0,"
-			    "\"total_files\":1}\n");
+			    "\"total_files\":1,\"sent_bytes\":0}\n");
 	free(c);
 
-	/* always: one line a second at most, each on a line of its own */
-	cfg.progress = PROGRESS_ALWAYS;
-	c = start(cfg, 0);
-	c->ev->progress(c->ctx, &p);
-	c->ev->progress(c->ctx, &p);
+	/* the events of a receiver name the session */
+	c = start(receiver, 1);
+	c->ev->progress(c->ctx, 3, &p);
 	finish(c, 0, NULL);
-	assert_string_equal(c->err, "   0%  0 B / 1.0 KiB  0 B/s  0/1 files\n");
+	assert_non_null(strstr(c->json, ",\"sent_bytes\":0,\"session\":3}\n"));
+	free(c);
+}
+
+/* A line of each session after a second, and then every 30 s. */
+static void test_printed_progress(void **state)
+{
+	struct session_progress p = { .total_bytes = 1024, .total_files = 1,
+				      .total_is_final = 1 };
+	struct capture *c = start(receiver, 0);
+	struct outputs *out = outputs_new(-1, 0);
+	struct progress_lines *l =
+		progress_lines_new(out, PROGRESS_PRINTED, 0);
+
+	(void)state;
+	progress_lines_begin(l, 1, "a");
+	progress_lines_begin(l, 2, "b");
+	for (uint64_t t = 5000; t < 37000; t += 100) {
+		p.bytes = t / 100;
+		progress_lines_update(l, 1, t, &p);
+		if (t == 6000)
+			progress_lines_end(l, 2);
+		progress_lines_update(l, 2, t, &p);
+	}
+	progress_lines_free(l);
+	outputs_end(out, -1);
+	outputs_free(out);
+	finish(c, 0, NULL);
+	assert_string_equal(c->err,
+			    "a     5%  60 B / 1.0 KiB  0 B/s  0/1 files\n"
+			    "a    35%  360 B / 1.0 KiB  0 B/s  0/1 files\n");
 	free(c);
 }
 
@@ -701,6 +731,7 @@ int main(void)
 		cmocka_unit_test(test_receiver),
 		cmocka_unit_test(test_plain_has_a_warning),
 		cmocka_unit_test(test_progress_off_a_terminal),
+		cmocka_unit_test(test_printed_progress),
 		cmocka_unit_test(test_longest_name),
 		cmocka_unit_test(test_json_reader_goes_away),
 		cmocka_unit_test(test_json_to_a_full_disk),
