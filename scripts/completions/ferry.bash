@@ -48,7 +48,7 @@ _ferry()
 	--receivers) words=any ;;
 	-j | --streams) words='auto 1 2 4 8 16' ;;
 	-p | --port | -b | --bind | --limit-rate | --timeout | --name | --retry | --wait | --connect | --proxy | \
-		--max-sessions | --ssh | --remote-ferry | --max-size | --max-files | --keep-parts | --max-kept | --allow | --chmod | \
+		--drain | --max-sessions | --ssh | --remote-ferry | --max-size | --max-files | --keep-parts | --max-kept | --allow | --chmod | \
 		--pin | --peer-name | --congestion) return ;;
 	*)
 		[[ $cur == -* ]] || return

@@ -281,7 +281,7 @@ static int setup_any_psk(struct tls *t, struct err *e)
 
 static int make_keys(struct tls *t, size_t count, struct err *e)
 {
-	t->keys = locked_new(count * sizeof(*t->keys));
+	t->keys = locked_new((count + 1) * sizeof(*t->keys));
 	if (!t->keys)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	t->key_count = count;
@@ -297,18 +297,18 @@ static int set_key(struct tls_key *to, const struct key *k, struct err *e)
 
 static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 {
-	const size_t count = cfg->key_count ? cfg->key_count : 1;
+	const size_t count = cfg->keys ? cfg->key_count : 1;
 	struct key k = { { 0 } };
 	int rc = 0;
 
-	if (!cfg->key_file && !cfg->key_count)
+	if (!cfg->key_file && !cfg->keys)
 		return err_set(e, ERR_USAGE, "missing key file (--key)");
-	if (!cfg->key_count)
+	if (!cfg->keys)
 		rc = key_load(&k, cfg->key_file, e);
 	if (rc == 0)
 		rc = make_keys(t, count, e);
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = set_key(&t->keys[i], cfg->key_count ? &cfg->keys[i] : &k,
+		rc = set_key(&t->keys[i], cfg->keys ? &cfg->keys[i] : &k,
 			     e);
 	key_wipe(&k);
 	if (rc < 0)

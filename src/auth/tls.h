@@ -39,7 +39,7 @@ struct tls_config {
 	enum net_role role; /* the side that connects is the TLS client */
 	const char *key_file;  /* PSK */
 	/* PSK, instead of key_file and with NET_LISTENS only: the peer must have
-	 * one of them; copied */
+	 * one of them; copied.  NULL: key_file */
 	const struct key *keys;
 	size_t key_count;
 	const char *cert_file; /* X509, PIN: PEM chain */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,7 +19,9 @@
 #include "cmd/one_time_code.h"
 #include "cmd/ordered.h"
 #include "cmd/operand_hints.h"
+#include "cmd/receive_words.h"
 #include "cmd/report.h"
+#include "cmd/senders_helper.h"
 #include "cmd/signals.h"
 #include "fs/attr_helper.h"
 #include "fs/mode_rules.h"
@@ -27,6 +30,7 @@
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "receiver/receive.h"
+#include "receiver/senders.h"
 #include "remote/client.h"
 #include "session/connecting.h"
 
@@ -52,19 +56,12 @@ struct receive_options {
 	struct host_port sender; /* with connect */
 	struct mode_rules chmod;
 	const char *exec;
+	const char *config; /* of named senders; or NULL */
+	int check_config;
+	uint64_t drain_s;
 	const char *dir;
 	const struct carrier *carrier; /* by order of another host; or NULL */
 	struct fetch fetch;
-};
-
-static const struct option_word existing_words[] = {
-	{ "fail", CONFLICT_FAIL },
-	{ "skip", CONFLICT_SKIP },
-	{ "replace", CONFLICT_REPLACE },
-	{ "newer", CONFLICT_NEWER },
-	{ "rename", CONFLICT_RENAME },
-	{ "backup", CONFLICT_BACKUP },
-	{ NULL, 0 },
 };
 
 static const struct option_word sync_words[] = {
@@ -73,40 +70,6 @@ static const struct option_word sync_words[] = {
 	{ "file", SYNC_FILE },
 	{ NULL, 0 },
 };
-
-static const struct option_word accept_words[] = {
-#define X(id, number, text) { text, id },
-	WIRE_REQUESTS(X)
-#undef X
-	{ NULL, 0 },
-};
-
-static const uint32_t accept_all = 0
-#define X(id, number, text) | (uint32_t)id
-	WIRE_REQUESTS(X)
-#undef X
-	;
-
-/* A list of words with commas between. */
-static int set_accept(void *field, const char *value)
-{
-	uint32_t *accept = field;
-
-	for (;;) {
-		const size_t n = strcspn(value, ",");
-		const struct option_word *w = accept_words;
-
-		while (w->word && (strlen(w->word) != n ||
-				   memcmp(w->word, value, n) != 0))
-			w++;
-		if (!w->word)
-			return ERR_RANGE;
-		*accept |= (uint32_t)w->value;
-		if (!value[n])
-			return 0;
-		value += n + 1;
-	}
-}
 
 static int set_chmod(void *field, const char *value)
 {
@@ -121,13 +84,13 @@ static const struct option_row rows[] = {
 	  .help = "connect to ferry send --listen on HOST, instead of "
 		  "listening; implies --once" },
 	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(existing), .words = existing_words,
+	  .off = OFF(existing), .words = receive_words_existing,
 	  .help = "if a different file has the name: fail (default), skip, "
 		  "replace, newer (replace if older), rename (the new file) or "
 		  "backup (the old file); identical content is never a "
 		  "conflict" },
 	{ .name = "accept", .arg = "LIST", .kind = OPTION_SET,
-	  .set = set_accept, .off = OFF(accept),
+	  .set = receive_words_set_accept, .off = OFF(accept),
 	  .wants = "existing, links or both (existing,links)",
 	  .help = "what senders may ask for, with commas between: existing "
 		  "(send --existing), links (send --symlinks all); default: "
@@ -179,6 +142,18 @@ static const struct option_row rows[] = {
 	  .help = "run this program, without arguments, after each session "
 		  "that transferred files; FERRY_... variables describe the "
 		  "session" },
+	{ .name = "config", .arg = "FILE", .kind = OPTION_TEXT,
+	  .off = OFF(config),
+	  .help = "receive from the senders that FILE names, each with its "
+		  "key, directory and rights, see ferry.conf(5); SIGHUP reads "
+		  "it again" },
+	{ .name = "check-config", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(check_config),
+	  .help = "only check the FILE of --config and all that it names" },
+	{ .name = "drain", .arg = "SECONDS", .kind = OPTION_NUMBER, .min = 1,
+	  .max = 86400, .off = OFF(drain_s),
+	  .help = "after SIGTERM or SIGINT, let running sessions end for so "
+		  "long, and begin no other (default: interrupt them)" },
 	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(sandbox), .words = common_sandbox_words,
 	  .help = "confine the receiver to DIR: auto (default: as far as the "
@@ -241,6 +216,36 @@ static int read_sources(struct receive_options *opts, int count, char **args,
 	return fetch_read(&opts->fetch, args, count - 1, e);
 }
 
+/* What FILE says cannot be said beside it. */
+static int check_with_config(const struct receive_options *opts, int count,
+			     struct err *e)
+{
+	const struct common_options *common = &opts->common;
+	const char *other =
+		count ? "DIR" :
+		opts->to_stdout ? "--stdout" :
+		opts->connect ? "--connect" :
+		opts->exec ? "--exec" :
+		opts->existing != CONFLICT_FAIL ? "--existing" :
+		opts->accept ? "--accept" :
+		opts->max_size != UINT64_MAX ? "--max-size" :
+		opts->max_files != UINT64_MAX ? "--max-files" :
+		common->key ? "--key" :
+		common->cert || common->cert_key ? "--cert" :
+		common->ca ? "--ca" :
+		common->peer_name ? "--peer-name" :
+		common->pins.count ? "--pin" :
+		common->code || common->code_file ? "--code" :
+		common->plain ? "--plain" : NULL;
+
+	if (other)
+		return err_set(e, ERR_USAGE,
+			       "--config and %s exclude each other: the file "
+			       "says what each sender may do (see "
+			       "ferry.conf(5))", other);
+	return 0;
+}
+
 static int read_operands(struct receive_options *opts, int count, char **args,
 			 struct err *e)
 {
@@ -256,6 +261,8 @@ static int read_operands(struct receive_options *opts, int count, char **args,
 	}
 	if (rc)
 		return rc;
+	if (opts->config)
+		return check_with_config(opts, count, e);
 	if (count > 1)
 		return cmd_extra_operand(args[1], e);
 	if (opts->to_stdout && count)
@@ -321,11 +328,41 @@ static int check_stdout(struct err *e)
 	return 0;
 }
 
+/* Named senders.  Keys are in memory from now on, so it is the last helper that is
+ * started. */
+static int start_senders(const struct receive_options *opts,
+			 struct receive_config *cfg, struct report *report,
+			 struct senders_helper **helper, struct err *e)
+{
+	struct senders_helper *h;
+	int rc;
+
+	h = *helper = senders_helper_start(opts->config, cfg->sandbox,
+					   cfg->events, e);
+	if (!h)
+		return e->code;
+	rc = senders_helper_first(h, &cfg->senders, e);
+	if (rc)
+		return rc;
+	cfg->security = senders_helper_mode(h);
+	report_set_security(report, cfg->security);
+	cfg->base_fd = senders_helper_base_fd(h);
+	cfg->exec_fd = senders_helper_exec_fd(h);
+	cfg->reload = (struct receive_reload){
+		.fd = senders_helper_fd(h),
+		.take = senders_helper_take,
+		.finish = senders_helper_finish,
+		.ctx = h,
+	};
+	return 0;
+}
+
 static int run_sessions(const struct receive_options *opts,
 			struct receive_config *cfg, struct report *report,
 			struct err *e)
 {
 	struct client *client = NULL;
+	struct senders_helper *senders = NULL;
 	const struct common_options *common = &opts->common;
 	struct ask ask = { "ferry send", opts->connect, -1 };
 	const char *host = opts->connect ? opts->sender.host : NULL;
@@ -333,7 +370,9 @@ static int run_sessions(const struct receive_options *opts,
 	struct tls *tls = NULL;
 	int rc;
 
-	rc = opts->to_stdout ? check_stdout(e) : check_dir(opts->dir, e);
+	rc = opts->to_stdout ? check_stdout(e) :
+	     opts->config    ? 0 :
+			       check_dir(opts->dir, e);
 	if (rc < 0)
 		return rc;
 	/* these fork, so before there are secrets, sockets, threads and a
@@ -349,13 +388,15 @@ static int run_sessions(const struct receive_options *opts,
 			cfg->accept |= REQUEST_LINKS;
 	}
 	rc = receive_start_helper(cfg, e);
+	if (rc == 0 && opts->config)
+		rc = start_senders(opts, cfg, report, &senders, e);
 	if (rc == 0 && opts->exec) {
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, -1, e);
 		rc = cfg->exec ? 0 : e->code;
 		cfg->exec_fd = cfg->exec ? exec_helper_fd(cfg->exec) : 0;
 	}
 	/* root needs no permissions */
-	if (rc == 0 && !opts->to_stdout && geteuid() != 0) {
+	if (rc == 0 && opts->dir && geteuid() != 0) {
 		cfg->opener = dir_opener_start(opts->dir, cfg->sandbox, e);
 		rc = cfg->opener ? 0 : e->code;
 	}
@@ -366,7 +407,7 @@ static int run_sessions(const struct receive_options *opts,
 	if (rc == 0 && host)
 		rc = connecting_start(cfg->connect_to, &cfg->net, cfg->sandbox,
 				      &cfg->connector, e);
-	if (rc == 0 && !cfg->carrier)
+	if (rc == 0 && !cfg->carrier && !cfg->senders)
 		rc = common_tls(common, cfg->security, common->role, host, &tls,
 				e);
 	if (rc < 0)
@@ -376,13 +417,16 @@ static int run_sessions(const struct receive_options *opts,
 		rc = cfg->cancel_fd;
 		goto out;
 	}
-	if (cfg->security == SECURITY_CODE)
+	if (senders)
+		rc = signals_reload(senders_helper_fd(senders), e);
+	if (rc == 0 && cfg->security == SECURITY_CODE)
 		rc = one_time_code(common->code_file, host ? &ask : NULL,
 				   report, &cfg->pake, e);
 	if (rc < 0)
 		goto out;
 	cfg->tls = tls;
 	rc = receive_run(cfg, e);
+	cfg->senders = NULL; /* taken over */
 	/* a receiver without --once ends only by a signal, so the exit status
 	 * must name the signal, not success */
 	if (rc == 0 && !opts->once && signals_caught())
@@ -390,6 +434,8 @@ static int run_sessions(const struct receive_options *opts,
 			     strsignal(signals_caught()));
 out:
 	client_free(client);
+	senders_release(cfg->senders);
+	senders_helper_stop(senders);
 	exec_helper_free(cfg->exec);
 	dir_opener_free(cfg->opener);
 	attr_helper_stop(cfg->attrs);
@@ -408,6 +454,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.connect_to = opts->connect ? &opts->sender : NULL,
 		.retry_ms = opts->common.retry_s * 1000,
 		.wait_ms = opts->common.wait_s * 1000,
+		.drain_ms = opts->drain_s * 1000,
 		.port = common_listen_port(&opts->common),
 		.net = common_net(&opts->common),
 		.security = mode,
@@ -439,6 +486,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 	report_cfg.is_single = opts->once;
 	report_cfg.is_remote = opts->carrier != NULL;
 	report_cfg.dir = opts->dir;
+	report_cfg.config = opts->config;
 	report_cfg.connects = opts->connect != NULL;
 	report = report_new(&report_cfg);
 	if (!report)
@@ -479,10 +527,29 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 	opts.carrier = o->carrier;
 	/* Who sends has logged in as this user. */
 	if (!o->accept)
-		opts.accept = accept_all;
-	else if (set_accept(&opts.accept, o->accept))
+		opts.accept = receive_words_accept_all;
+	else if (receive_words_set_accept(&opts.accept, o->accept))
 		return err_set(e, ERR_USAGE, "--accept: unknown word");
 	return run_reported(&opts, SECURITY_SSH, e);
+}
+
+static int check_config(const struct receive_options *opts, struct err *e)
+{
+	char shown[SHOWN_MAX];
+	size_t count;
+	int rc;
+
+	if (!opts->config)
+		return err_set(e, ERR_USAGE, "--check-config needs --config "
+					     "FILE");
+	rc = senders_helper_check(opts->config, &count, e);
+	if (rc)
+		return rc;
+	text_escape(shown, sizeof(shown), opts->config, strlen(opts->config));
+	if (!opts->common.quiet)
+		fprintf(stderr, "ferry: %s: no errors, %zu sender%s\n", shown,
+			count, count == 1 ? "" : "s");
+	return 0;
 }
 
 static int receive_main(int argc, char **argv, struct err *e)
@@ -518,6 +585,9 @@ static int receive_main(int argc, char **argv, struct err *e)
 			rc = fetch_check_unused(&opts.fetch, e);
 		if (rc == 0)
 			rc = common_mode(common, &mode, e);
+		/* what the file says is known later */
+		if (rc == 0 && opts.config)
+			mode = SECURITY_PSK;
 	}
 	if (rc == 0 && mode == SECURITY_CODE && opts.connect &&
 	    !common->code_file)
@@ -525,7 +595,9 @@ static int receive_main(int argc, char **argv, struct err *e)
 	/* a code is valid for one session */
 	if (rc == 0 && (mode == SECURITY_CODE || opts.connect))
 		opts.once = 1;
-	if (rc == 0)
+	if (rc == 0 && opts.check_config)
+		rc = check_config(&opts, e);
+	else if (rc == 0)
 		rc = run_reported(&opts, mode, e);
 	fetch_release(&opts.fetch);
 	return rc;
@@ -536,7 +608,8 @@ const struct cmd cmd_receive = {
 	.alias = "recv",
 	.synopsis = "[OPTION]... [[[USER@]HOST:PATH]... DIR]\n"
 		    "       ferry receive [OPTION]... --connect HOST[:PORT] "
-		    "[DIR]",
+		    "[DIR]\n"
+		    "       ferry receive [OPTION]... --config FILE",
 	.summary = "listen, or fetch by ssh: into a directory or to standard "
 		   "output",
 	.about = "Listen, and receive what ferry send sends into DIR (default "

@@ -23,6 +23,13 @@ static void put_number(struct buf *b, uint64_t number)
 		json_u64(b, "session", number);
 }
 
+/* Of a named sender; or NULL. */
+static void put_sender(struct buf *b, const char *sender)
+{
+	if (sender)
+		put_text(b, "sender", sender);
+}
+
 void event_json_listening(struct buf *b, const char *address, size_t len,
 			  uint16_t port)
 {
@@ -44,6 +51,7 @@ void event_json_session(struct buf *b, uint64_t number,
 {
 	json_begin(b, "session");
 	put_number(b, number);
+	put_sender(b, peer->name);
 	put_text(b, "peer", peer->address);
 	put_text(b, "security", peer->security);
 	put_text(b, "peer_id", peer->identity);
@@ -72,13 +80,14 @@ void event_json_progress(struct buf *b, uint64_t number,
 	json_end(b);
 }
 
-void event_json_file(struct buf *b, uint64_t number,
+void event_json_file(struct buf *b, uint64_t number, const char *sender,
 		     const struct session_file *f)
 {
 	char digest[DIGEST_TEXT_MAX], kinds[LOSSES_KINDS_SIZE];
 
 	json_begin(b, "file");
 	put_number(b, number);
+	put_sender(b, sender);
 	json_bytes(b, "path", f->name, f->name_len);
 	json_u64(b, "size", f->size);
 	put_text(b, "status", event_text_status(f));
@@ -102,11 +111,12 @@ void event_json_file(struct buf *b, uint64_t number,
 	json_end(b);
 }
 
-void event_json_summary(struct buf *b, uint64_t number,
+void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 			const struct session_summary *s, const struct err *e)
 {
 	json_begin(b, "summary");
 	put_number(b, number);
+	put_sender(b, sender);
 	json_u64(b, "exit", (uint64_t)signals_exit_status(s->code));
 	json_u64(b, "files", s->files);
 	json_u64(b, "bytes", s->bytes);

@@ -74,6 +74,20 @@ const char *event_text_listening(char *dst, const char *dir,
 	return dst;
 }
 
+const char *event_text_serving(char *dst, const char *config,
+			       const char *address, size_t len, uint16_t port,
+			       enum security mode)
+{
+	char shown[SHOWN_MAX], place[SHOWN_MAX + 16];
+
+	escape(shown, config, strlen(config));
+	snprintf(dst, EVENT_TEXT_MAX,
+		 "receiving from the senders in %s on %s (%s)", shown,
+		 place_text(place, sizeof(place), address, len, port),
+		 event_text_security(mode));
+	return dst;
+}
+
 const char *event_text_awaiting(char *dst, const char *address, size_t len,
 				uint16_t port, enum security mode)
 {

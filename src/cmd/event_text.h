@@ -29,6 +29,11 @@ const char *event_text_listening(char *dst, const char *dir,
 				 const char *address, size_t len,
 				 uint16_t port, enum security mode);
 
+/* The same of named senders; config: their file. */
+const char *event_text_serving(char *dst, const char *config,
+			       const char *address, size_t len, uint16_t port,
+			       enum security mode);
+
 /* The same of a sender. */
 const char *event_text_awaiting(char *dst, const char *address, size_t len,
 				uint16_t port, enum security mode);

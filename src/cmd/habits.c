@@ -9,7 +9,8 @@
 
 const struct option_habit habits_send[] = {
 	{ "--accept --once --stdout --sync --max-sessions --max-size "
-	  "--max-files --keep-parts --max-kept --exec --chmod --connect",
+	  "--max-files --keep-parts --max-kept --exec --chmod --connect "
+	  "--config --check-config --drain",
 	  "an option of ferry receive", 0 },
 	{ "-r -R --recursive --recurse",
 	  "a directory is sent with all that is in it", 1 },

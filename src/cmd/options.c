@@ -195,6 +195,14 @@ static int store_value(const struct option_row *row, void *opts, const char *val
 	return ERR_INTERNAL;
 }
 
+int options_set(const struct option_row *row, const char *name, void *opts,
+		const char *value, struct err *e)
+{
+	if (store_value(row, opts, value) == 0)
+		return 0;
+	return bad_value(row, name, value, e);
+}
+
 /* Whether element names the long option in full. */
 static int is_full_name(const char *element, const char *name)
 {

@@ -94,6 +94,11 @@ enum { OPTIONS_MAX = 64 }; /* rows in all groups of a command */
 int options_parse(const struct option_group *const *groups, int argc,
 		  char **argv, void *opts, struct err *e);
 
+/* Set the field of opts that row names to value, which is called name in the
+ * message.  Returns 0, or ERR_USAGE with a text for the user, escaped. */
+int options_set(const struct option_row *row, const char *name, void *opts,
+		const char *value, struct err *e);
+
 /* Print every group with its rows, at most 80 columns wide.  The caller
  * checks ferror(). */
 void options_print(FILE *f, const struct option_group *const *groups);

@@ -23,6 +23,7 @@
 #include "cmd/progress_lines.h"
 #include "cmd/repeats.h"
 #include "cmd/writer.h"
+#include "net/addr.h"
 
 /* How often a receiver reports progress, for a terminal and for others. */
 enum { DRAWN_MS = 100, NOTED_MS = 1000 };
@@ -32,6 +33,7 @@ struct peer {
 	struct peer *next;
 	uint64_t number;
 	struct repeats repeats; /* a receiver's: of the session */
+	char *sender; /* of a named sender; or NULL */
 	char text[];
 };
 
@@ -68,7 +70,8 @@ static uint64_t number_of(const struct report *r, uint64_t number)
 
 /* ---- sessions and their peers ---- */
 
-static void add_peer(struct report *r, uint64_t number, const char *text)
+static void add_peer(struct report *r, uint64_t number, const char *text,
+		     const char *sender)
 {
 	const size_t size = strlen(text) + 1;
 	struct peer *p = calloc(1, sizeof(*p) + size);
@@ -78,6 +81,7 @@ static void add_peer(struct report *r, uint64_t number, const char *text)
 		return;
 	p->number = number;
 	memcpy(p->text, text, size);
+	p->sender = sender ? strdup(sender) : NULL;
 	p->next = r->peers;
 	r->peers = p;
 }
@@ -93,6 +97,22 @@ static struct peer *take_peer(struct report *r, uint64_t number)
 	p = *at;
 	if (p)
 		*at = p->next;
+	return p;
+}
+
+static void free_peer(struct peer *p)
+{
+	if (p)
+		free(p->sender);
+	free(p);
+}
+
+static const struct peer *find_peer(const struct report *r, uint64_t number)
+{
+	const struct peer *p = r->peers;
+
+	while (p && p->number != number)
+		p = p->next;
 	return p;
 }
 
@@ -144,6 +164,9 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 		if (r->cfg.is_sender)
 			event_text_awaiting(text, address, len, port,
 					    r->cfg.security);
+		else if (r->cfg.config)
+			event_text_serving(text, r->cfg.config, address, len,
+					   port, r->cfg.security);
 		else
 			event_text_listening(text, r->cfg.dir, address, len,
 					     port, r->cfg.security);
@@ -195,14 +218,30 @@ static void session_text(char text[EVENT_TEXT_MAX], const struct report *r,
 			 details);
 }
 
-/* Its host alone: a line has little room. */
-static void begin_line(struct report *r, uint64_t number, const char *address)
+/* "192.0.2.1:9473", or "laptop (192.0.2.1:9473)" of a named sender. */
+static void escape_peer(char *dst, size_t size, const struct session_peer *peer)
 {
+	char address[ADDR_TEXT_MAX + 8];
+
+	text_escape(address, sizeof(address), peer->address,
+		    strlen(peer->address));
+	if (peer->name)
+		snprintf(dst, size, "%s (%s)", peer->name, address);
+	else
+		snprintf(dst, size, "%s", address);
+}
+
+/* Its name, or its host alone: a line has little room. */
+static void begin_line(struct report *r, uint64_t number,
+		       const struct session_peer *peer)
+{
+	const char *address = peer->address;
 	const size_t len = address_part(&address);
 	char who[EVENT_TEXT_SHOWN_MAX];
 
 	text_escape(who, sizeof(who), address, len);
-	progress_lines_begin(r->lines, number, who);
+	progress_lines_begin(r->lines, number,
+			     peer->name ? peer->name : who);
 }
 
 static void on_session(void *ctx, uint64_t number,
@@ -216,10 +255,10 @@ static void on_session(void *ctx, uint64_t number,
 
 	pthread_mutex_lock(&r->lock);
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
-	text_escape(who, sizeof(who), peer->address, strlen(peer->address));
-	add_peer(r, number, who);
+	escape_peer(who, sizeof(who), peer);
+	add_peer(r, number, who, peer->name);
 	if (!r->cfg.is_sender)
-		begin_line(r, number, peer->address);
+		begin_line(r, number, peer);
 	if (r->cfg.connects)
 		warn_plain(r);
 	session_text(text, r, number, who, peer->identity);
@@ -317,6 +356,13 @@ static void say_repeats(struct report *r, struct repeats *repeats)
 	memset(repeats, 0, sizeof(*repeats));
 }
 
+static const char *sender_of(const struct report *r, uint64_t number)
+{
+	const struct peer *p = find_peer(r, number);
+
+	return p ? p->sender : NULL;
+}
+
 static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 {
 	struct report *r = ctx;
@@ -331,7 +377,8 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 		say_file(r, number, f);
 	json = outputs_json(r->out);
 	if (json) {
-		event_json_file(json, number_of(r, number), f);
+		event_json_file(json, number_of(r, number), sender_of(r, number),
+				f);
 		outputs_put_json(r->out, WRITER_KEEP);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -426,14 +473,14 @@ static void say_received(struct report *r, uint64_t number, const char *peer,
 			    event_text_received(text, number, peer, s, why));
 }
 
-static void put_summary(struct report *r, uint64_t number,
+static void put_summary(struct report *r, uint64_t number, const char *sender,
 			const struct session_summary *s, const struct err *e)
 {
 	struct buf *json = outputs_json(r->out);
 
 	if (!json)
 		return;
-	event_json_summary(json, number_of(r, number), s, e);
+	event_json_summary(json, number_of(r, number), sender, s, e);
 	outputs_put_json(r->out, WRITER_KEEP);
 }
 
@@ -455,9 +502,9 @@ static void on_summary(void *ctx, uint64_t number,
 	else
 		say_received(r, number, peer ? peer->text : "?", s, e);
 	say_stopped(r, number, peer ? peer->text : "?", s);
-	put_summary(r, number, s, e);
+	put_summary(r, number, peer ? peer->sender : NULL, s, e);
 	r->summaries++;
-	free(peer);
+	free_peer(peer);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -528,6 +575,11 @@ const struct session_events *report_events(struct report *r)
 	return &r->events;
 }
 
+void report_set_security(struct report *r, enum security mode)
+{
+	r->cfg.security = mode;
+}
+
 void report_set_code(struct report *r, const char *code, struct pake *pake)
 {
 	if (code)
@@ -546,7 +598,7 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 	outputs_draw_progress(r->out, "");
 	say_repeats(r, &r->repeats);
 	if (code && missing)
-		put_summary(r, 0, &s, e);
+		put_summary(r, 0, NULL, &s, e);
 	pthread_mutex_unlock(&r->lock);
 	/* Not locked: no other thread reports events any more. */
 	outputs_end(r->out, cancel_fd);
@@ -570,7 +622,7 @@ void report_free(struct report *r)
 		return;
 	for (p = r->peers; p; p = next) {
 		next = p->next;
-		free(p);
+		free_peer(p);
 	}
 	progress_lines_free(r->lines);
 	outputs_free(r->out);

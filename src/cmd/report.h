@@ -36,6 +36,7 @@ struct report_config {
 	/* sender: the host as the user named it; NULL: it was not named */
 	const char *peer;
 	const char *dir;  /* receiver: NULL for standard output */
+	const char *config; /* instead: the file of named senders; or NULL */
 };
 
 struct pake;
@@ -43,6 +44,9 @@ struct report;
 
 /* NULL when out of memory. */
 struct report *report_new(const struct report_config *cfg);
+
+/* Before the run, where the mode was not known in report_new(). */
+void report_set_security(struct report *r, enum security mode);
 
 /* For the session; valid until report_free(). */
 const struct session_events *report_events(struct report *r);

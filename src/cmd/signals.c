@@ -20,6 +20,7 @@
 static atomic_int caught;
 static atomic_int wake_fd = -1;
 static atomic_int forward_fd = -1;
+static atomic_int reload_fd = -1;
 
 void signals_die(int sig)
 {
@@ -35,14 +36,19 @@ void signals_die(int sig)
 	_exit(128 + sig);
 }
 
-static void forward(int sig, const siginfo_t *info)
+static void put_signal(int sock, int sig)
 {
 	const int32_t message = sig;
 
+	(void)send(sock, &message, sizeof(message),
+		   MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void forward(int sig, const siginfo_t *info)
+{
 	if (forward_fd < 0 || (sig == SIGINT && info->si_code == SI_KERNEL))
 		return;
-	(void)send(forward_fd, &message, sizeof(message),
-		   MSG_DONTWAIT | MSG_NOSIGNAL);
+	put_signal(forward_fd, sig);
 }
 
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -51,6 +57,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	ssize_t n;
 
 	(void)context;
+	if (sig == SIGHUP && reload_fd >= 0) {
+		put_signal(reload_fd, sig);
+		errno = saved;
+		return;
+	}
 	forward(sig, info);
 	if (caught)
 		signals_die(sig);
@@ -61,13 +72,14 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
-static int catch(int sig)
+/* even_ignored: also where the parent has it ignored. */
+static int catch(int sig, int even_ignored)
 {
 	struct sigaction old, act;
 
 	if (sigaction(sig, NULL, &old) < 0)
 		return -1;
-	if (sig == SIGHUP && old.sa_handler == SIG_IGN)
+	if (!even_ignored && old.sa_handler == SIG_IGN)
 		return 0;
 	memset(&act, 0, sizeof(act));
 	act.sa_sigaction = on_signal;
@@ -83,7 +95,8 @@ int signals_start(struct err *e)
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_sys(e, ERR_RESOURCE, "cannot make a pipe");
 	wake_fd = fds[1];
-	if (catch(SIGINT) < 0 || catch(SIGTERM) < 0 || catch(SIGHUP) < 0)
+	if (catch(SIGINT, 1) < 0 || catch(SIGTERM, 1) < 0 ||
+	    catch(SIGHUP, 0) < 0)
 		return err_sys(e, ERR_RESOURCE, "cannot catch signals");
 	return fds[0];
 }
@@ -91,6 +104,13 @@ int signals_start(struct err *e)
 void signals_forward(int sock)
 {
 	forward_fd = sock;
+}
+
+int signals_reload(int sock, struct err *e)
+{
+	reload_fd = sock;
+	return catch(SIGHUP, 1) < 0 ?
+		err_sys(e, ERR_RESOURCE, "cannot catch signals") : 0;
 }
 
 int signals_caught(void)

@@ -25,6 +25,10 @@ int signals_start(struct err *e);
  * processes in the foreground. */
 void signals_forward(int sock);
 
+/* From now on SIGHUP does not end the process, but is written to this socket as an
+ * int32_t; to be called after signals_start(). */
+int signals_reload(int sock, struct err *e);
+
 /* The first signal caught, or 0. */
 int signals_caught(void);
 

@@ -288,6 +288,34 @@ static int begin_session(struct recv_connection *c, const struct msg_hello *m,
 	return rc;
 }
 
+/* Whether the sender may connect from where it does. */
+static int is_allowed(const struct recv_connection *c)
+{
+	struct dial_peer peer;
+	struct err e;
+
+	if (!c->sender->allow.count)
+		return 1;
+	return dial_get_peer(stream_fd(c->channel.stream), &peer, &e) == 0 &&
+	       cidr_list_has(&c->sender->allow,
+			     (const struct sockaddr *)&peer.addr);
+}
+
+/* A reload may have taken the sender away since it was authenticated, before
+ * sessions_revoke() could find its session. */
+static int check_revoked(struct recv_connection *c, struct err *e)
+{
+	struct senders *now = senders_current_get(&c->set->setup->senders);
+	int is_accepted = senders_accept(now, c->sender->name,
+					 c->session->identity);
+
+	senders_release(now);
+	if (is_accepted)
+		return 0;
+	recv_session_revoke(c->session);
+	return err_set(e, ERR_AUTH, "this sender is not accepted any more");
+}
+
 static int take_hello(struct recv_connection *c, const uint8_t *body,
 		      size_t len, struct err *e)
 {
@@ -321,6 +349,15 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 		return refuse_sender(c, WERR_BUSY, ERR_CONNECT,
 				     "the sender waits for another receiver, "
 				     "whose connection was lost", e);
+	if (atomic_load(&c->set->setup->is_draining))
+		return refuse_sender(c, WERR_BUSY, ERR_RESOURCE,
+				     "the receiver is being stopped: try again "
+				     "later", e);
+	if (!is_allowed(c))
+		return refuse_sender(c, WERR_REFUSED, ERR_AUTH,
+				     "this sender is not accepted from this "
+				     "address (see allow in ferry.conf there)",
+				     e);
 	why = senders_check_dir(c->sender, ev);
 	if (why)
 		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, why, e);
@@ -329,10 +366,10 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 		return e->code;
 	}
 	who = (struct session_peer){ c->peer, security_name(cfg->security),
-				     c->session->identity };
+				     c->session->identity, c->sender->name };
 	if (ev->session)
 		ev->session(ev->ctx, c->session->number, &who);
-	return 0;
+	return check_revoked(c, e);
 }
 
 static int take_join(struct recv_connection *c, const uint8_t *body, size_t len,
@@ -537,6 +574,8 @@ static int is_drained(struct recv_connection *c, int rc)
 {
 	if (!atomic_load(&c->worker.transfer->is_over))
 		return 0;
+	if (atomic_load(&c->session->is_revoked))
+		return 1;
 	if (!c->drain_by_ms)
 		c->drain_by_ms = clock_ms() + DRAIN_MS;
 	return rc == ERR_AGAIN || clock_left_ms(c->drain_by_ms) == 0;
@@ -623,6 +662,8 @@ static enum wire_error wire_code(int code)
 		return WERR_RESOURCE;
 	case ERR_TIMEOUT:
 		return WERR_TIMEOUT;
+	case ERR_AUTH:
+		return WERR_REFUSED;
 	default:
 		return WERR_OTHER;
 	}
@@ -630,11 +671,17 @@ static enum wire_error wire_code(int code)
 
 static void session_failed(struct recv_connection *c, struct err *e)
 {
+	static const char revoked[] =
+		"the receiver does not accept this sender any more";
 	const int is_stopping = cancel_is_set(&c->set->setup->stop);
 	struct err ignored;
 	/* After a time-out the peer may be alive, and hear us: say so. */
 	int lost = err_is_lost(e->code) && e->code != ERR_TIMEOUT;
 
+	if (atomic_load(&c->session->is_revoked)) {
+		err_set(e, ERR_AUTH, "not accepted any more");
+		lost = 0;
+	}
 	/* A stream that is aborted while it does not wait gets no other error
 	 * than that its connection is gone. */
 	if (lost && is_stopping) {
@@ -649,10 +696,11 @@ static void session_failed(struct recv_connection *c, struct err *e)
 	 * the connection, and the peer might lose our ERROR. */
 	if (!lost) {
 		channel_send_error(&c->channel, wire_code(e->code),
-				   err_name(e->code));
+				   e->code == ERR_AUTH ? revoked :
+							 err_name(e->code));
 		(void)stream_close(c->channel.stream, DRAIN_MS, &ignored);
 	}
-	err_prefix(e, "%s", c->session->peer);
+	err_prefix(e, "%s", c->session->label);
 	recv_session_fail(c->session, e);
 }
 

@@ -115,9 +115,13 @@ struct dir_opener *dir_opener_adopt(int fd)
 	return o;
 }
 
-int dir_opener_fd(const struct dir_opener *o)
+int dir_opener_detach(struct dir_opener *o)
 {
-	return o->helper.fd;
+	const int fd = o->helper.fd;
+
+	pthread_mutex_destroy(&o->lock);
+	free(o);
+	return fd;
 }
 
 void dir_opener_free(struct dir_opener *o)

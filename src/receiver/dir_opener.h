@@ -31,8 +31,9 @@ struct dir_opener *dir_opener_start(const char *dir, enum sandbox_mode mode,
  * also on failure.  NULL when out of memory. */
 struct dir_opener *dir_opener_adopt(int fd);
 
-/* Its socket, borrowed. */
-int dir_opener_fd(const struct dir_opener *o);
+/* Free o, but not the process, which goes on.  Returns its socket, which is the
+ * caller's. */
+int dir_opener_detach(struct dir_opener *o);
 
 /* Ends the process.  NULL is allowed. */
 void dir_opener_free(struct dir_opener *o);

@@ -274,6 +274,15 @@ struct exec_helper *exec_helper_start(const char *program, const char *dir,
 	return NULL;
 }
 
+int exec_helper_check(const char *program, const char *dir, struct err *e)
+{
+	struct runner r;
+	int rc = runner_init(&r, program, dir, e);
+
+	runner_release(&r);
+	return rc;
+}
+
 struct exec_helper *exec_helper_adopt(int fd)
 {
 	struct exec_helper *h = calloc(1, sizeof(*h));
@@ -283,6 +292,14 @@ struct exec_helper *exec_helper_adopt(int fd)
 	else
 		io_close(&fd);
 	return h;
+}
+
+int exec_helper_detach(struct exec_helper *h)
+{
+	const int fd = h->helper.fd;
+
+	free(h);
+	return fd;
 }
 
 int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev)

@@ -60,9 +60,17 @@ struct exec_helper_report {
 struct exec_helper *exec_helper_start(const char *program, const char *dir,
 				      int report_fd, struct err *e);
 
+/* Check the program and the directory as exec_helper_start() does.  Returns 0,
+ * ERR_USAGE, ERR_LOCAL or ERR_RESOURCE. */
+int exec_helper_check(const char *program, const char *dir, struct err *e);
+
 /* A process that another one has started, by its socket, which is taken over,
  * also on failure.  NULL when out of memory. */
 struct exec_helper *exec_helper_adopt(int fd);
+
+/* Free h, but not the process, which goes on.  Returns its socket, which is the
+ * caller's. */
+int exec_helper_detach(struct exec_helper *h);
 
 /* Have the program run.  Does not block.  Returns 0; ERR_AGAIN when the queue
  * is full (see exec_helper_wait()); ERR_LOST when the process is gone. */

@@ -49,6 +49,7 @@ struct receiver {
 	struct retry retry;
 	int is_told;
 	uint64_t idle_ms; /* where it listens: without a session since */
+	uint64_t drain_by_ms; /* stopped, until sessions have ended; 0: not */
 };
 
 /* ---- setting up ---- */
@@ -70,8 +71,7 @@ int receive_start_helper(struct receive_config *cfg, struct err *e)
 static int make_sender(struct recv_setup *setup, struct err *e)
 {
 	const struct receive_config *cfg = setup->cfg;
-	struct senders *ss = cfg->senders ? senders_hold(cfg->senders) :
-					    senders_new(NULL);
+	struct senders *ss = cfg->senders ? cfg->senders : senders_new(NULL);
 	struct sender s = {
 		.dir = cfg->dir,
 		.root_fd = -1,
@@ -87,8 +87,11 @@ static int make_sender(struct recv_setup *setup, struct err *e)
 	if (!ss)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	senders_current_set(&setup->senders, ss);
-	if (cfg->senders)
+	if (cfg->senders) {
+		/* For admission, which asks only whether there is one. */
+		setup->mode.tls = senders_tls(ss);
 		return 0;
+	}
 	if (!cfg->to_stdout) {
 		s.root_fd = open(cfg->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (s.root_fd < 0 || fstat(s.root_fd, &st)) {
@@ -307,50 +310,140 @@ static int nobody_came(struct receiver *r, int *left_ms, struct err *e)
 	return 1;
 }
 
+/* What the accept loop waits for.  The listener is the last, so that it can be
+ * left out during a pause, when it would be readable all the time. */
+enum { ON_WAKE, ON_CANCEL, ON_EXEC, ON_RELOAD, ON_LISTENER, ON_ALL };
+
+static void set_up_polls(const struct receiver *r, struct pollfd fds[ON_ALL])
+{
+	const struct receive_config *cfg = r->setup.cfg;
+
+	fds[ON_WAKE].fd = recv_connection_wake_fd(r->connections);
+	fds[ON_CANCEL].fd = cfg->cancel_fd;
+	fds[ON_EXEC].fd = cfg->exec_fd > 0 ? cfg->exec_fd : -1;
+	fds[ON_RELOAD].fd = cfg->reload.fd > 0 ? cfg->reload.fd : -1;
+	fds[ON_LISTENER].fd = r->listener.fd;
+	for (int i = 0; i < ON_ALL; i++) {
+		fds[i].events = POLLIN;
+		fds[i].revents = 0;
+	}
+}
+
+/* The file of named senders was read again.  Returns whether it may be again. */
+static int reload(struct receiver *r)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	struct senders *next = NULL, *now;
+	struct err e;
+	unsigned ended;
+	int rc;
+
+	err_clear(&e);
+	rc = cfg->reload.take(cfg->reload.ctx, &next, &e);
+	if (rc) {
+		events_message(cfg->events, SESSION_WARNING,
+			       "%s; the senders stay as they were", e.text);
+		return rc != ERR_CLOSED;
+	}
+	senders_current_set(&r->setup.senders, next);
+	now = senders_current_get(&r->setup.senders);
+	ended = sessions_revoke(r->sessions, now);
+	events_message(cfg->events, SESSION_NOTICE,
+		       "the senders were read again: there are %zu, and %u "
+		       "running session%s ended", senders_count(now), ended,
+		       ended == 1 ? "" : "s");
+	senders_release(now);
+	return 1;
+}
+
+/* The user has stopped the receiver.  Returns whether running sessions go on, and
+ * no longer than until drain_by_ms; asked again when that may have changed. */
+static int drains(struct receiver *r)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	int has_begun;
+	const unsigned count = sessions_count(r->sessions, &has_begun);
+
+	if (!r->drain_by_ms && cfg->drain_ms && count > 0) {
+		r->drain_by_ms = clock_ms() + cfg->drain_ms;
+		atomic_store(&r->setup.is_draining, 1);
+		events_message(cfg->events, SESSION_NOTICE,
+			       "stopping: no session begins any more, and %u "
+			       "running may take %llu s", count,
+			       (unsigned long long)cfg->drain_ms / 1000);
+	}
+	return r->drain_by_ms && count > 0 &&
+	       clock_left_ms(r->drain_by_ms) > 0;
+}
+
+/* How long to wait for an event in milliseconds, -1: for ever.  progress_ms:
+ * between two reports of progress, 0: none is due; left_ms: that of
+ * sessions_have_ended(). */
+static int wait_ms(struct receiver *r, int progress_ms, int left_ms)
+{
+	const int due_ms = refusals_tick(&r->setup.refusals);
+
+	if (due_ms >= 0 && (left_ms < 0 || due_ms < left_ms))
+		left_ms = due_ms;
+	if (progress_ms && (left_ms < 0 || left_ms > progress_ms))
+		left_ms = progress_ms;
+	if (r->drain_by_ms &&
+	    (left_ms < 0 || clock_left_ms(r->drain_by_ms) < left_ms))
+		left_ms = clock_left_ms(r->drain_by_ms);
+	return left_ms;
+}
+
+/* Handle what the loop was woken for, except connections.  Returns 0 or
+ * ERR_INTERRUPTED. */
+static int handle_events(struct receiver *r, struct pollfd fds[ON_ALL],
+			 struct err *e)
+{
+	if (fds[ON_WAKE].revents)
+		recv_connection_clear_wake(r->connections);
+	recv_connection_connect_further(r->connections);
+	if (fds[ON_CANCEL].revents || r->drain_by_ms) {
+		if (!drains(r))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		/* It stays readable. */
+		fds[ON_CANCEL].fd = -1;
+	}
+	if (fds[ON_EXEC].revents &&
+	    exec_events_reports(&r->setup) == ERR_CLOSED)
+		fds[ON_EXEC].fd = -1;
+	if (fds[ON_RELOAD].revents && !reload(r))
+		fds[ON_RELOAD].fd = -1;
+	return 0;
+}
+
 /* Accept connections and reap their threads, until the receiver is to end.
  * Returns 0, ERR_INTERRUPTED, ERR_TIMEOUT or ERR_RESOURCE. */
 static int accept_loop(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
-	struct pollfd fds[4] = {
-		{ .fd = recv_connection_wake_fd(r->connections),
-		  .events = POLLIN },
-		{ .fd = cfg->cancel_fd, .events = POLLIN },
-		{ .fd = cfg->exec_fd > 0 ? cfg->exec_fd : -1,
-		  .events = POLLIN },
-		{ .fd = r->listener.fd, .events = POLLIN },
-	};
 	const int progress_ms =
 		cfg->events->progress ? (int)cfg->events->progress_ms : 0;
+	struct pollfd fds[ON_ALL];
 	unsigned connections;
-	int pause = 0, left_ms, due_ms; /* pause: accept nothing for this many ms */
+	int pause = 0, left_ms; /* pause: accept nothing for this many ms */
 
+	set_up_polls(r, fds);
 	while (!sessions_have_ended(r->sessions, &left_ms)) {
 		int n;
 
 		connections = recv_connection_reap(r->connections);
 		if (nobody_came(r, &left_ms, e))
 			return e->code;
-		due_ms = refusals_tick(&r->setup.refusals);
-		if (due_ms >= 0 && (left_ms < 0 || due_ms < left_ms))
-			left_ms = due_ms;
-		if (progress_ms && connections > 0 &&
-		    (left_ms < 0 || left_ms > progress_ms))
-			left_ms = progress_ms;
-		/* During a pause the listener, which is the last, is left out:
-		 * it would be readable all the time. */
-		n = poll(fds, pause ? 3 : 4, pause ? pause : left_ms);
+		left_ms = wait_ms(r, connections > 0 ? progress_ms : 0, left_ms);
+		fds[ON_LISTENER].revents = 0;
+		n = poll(fds, pause ? ON_LISTENER : ON_ALL,
+			 pause ? pause : left_ms);
 		if (n < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "waiting");
-		if (n > 0 && fds[0].revents)
-			recv_connection_clear_wake(r->connections);
-		recv_connection_connect_further(r->connections);
-		if (n > 0 && fds[1].revents)
-			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (n > 0 && fds[2].revents &&
-		    exec_events_reports(&r->setup) == ERR_CLOSED)
-			fds[2].fd = -1;
-		if (pause || (n > 0 && fds[3].revents))
+		for (int i = 0; n < 0 && i < ON_ALL; i++)
+			fds[i].revents = 0;
+		if (handle_events(r, fds, e))
+			return e->code;
+		if (pause || fds[ON_LISTENER].revents)
 			pause = listener_accept(&r->listener);
 		if (progress_ms && connections > 0)
 			sessions_show_progress(r->sessions);
@@ -470,6 +563,8 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 					 accept_loop(&r, e);
 		listener_close(&r.listener);
 		stop_all(&r);
+		if (cfg->reload.fd > 0)
+			cfg->reload.finish(cfg->reload.ctx);
 		exec_events_end(&r.setup);
 		if (rc == 0 && r.setup.mode.role == NET_LISTENS) {
 			sessions_get_result(r.sessions, e);

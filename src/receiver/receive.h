@@ -28,6 +28,17 @@ struct exec_helper;
 struct mode_rules;
 struct senders;
 
+struct receive_reload {
+	int fd; /* readable when take() has something; borrowed */
+	/* Get the senders that take the place of the former ones.  Does not
+	 * block for long.  Returns 0, an error that the user is told, after
+	 * which the former stay; or ERR_CLOSED: there will be no others. */
+	int (*take)(void *ctx, struct senders **senders, struct err *e);
+	/* There will be no other call of take(). */
+	void (*finish)(void *ctx);
+	void *ctx;
+};
+
 struct receive_config {
 	/* The sender to connect to (net/role.h), only with once; NULL: listen
 	 * at port (0: any free one). */
@@ -50,10 +61,16 @@ struct receive_config {
 	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
 	/* What the sender was asked for; borrowed.  NULL: anything. */
 	const struct asked *asked;
-	/* The senders with names, only where it listens; a reference is taken.
+	/* The senders with names, only where it listens; receive_run() takes the
+	 * reference over.
 	 * NULL: one sender as dir, existing, accept, max_size, max_files, exec
 	 * and opener say. */
 	struct senders *senders;
+	/* With senders: how the file is read again; fd 0: it is not. */
+	struct receive_reload reload;
+	/* How long running sessions may go on after the user has stopped the
+	 * receiver; 0: they are interrupted. */
+	uint64_t drain_ms;
 	/* A directory below which senders may get others by a reload; 0: none;
 	 * borrowed. */
 	int base_fd;

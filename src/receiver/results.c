@@ -17,6 +17,7 @@
 #include "net/addr.h"
 #include "os/wake.h"
 #include "receiver/commit.h"
+#include "receiver/senders.h"
 #include "session/advice.h"
 #include "session/losses.h"
 #include "session/totals.h"
@@ -40,7 +41,7 @@ struct results {
 	const struct digest_ops *digest;
 	int tells_not_kept, tells_rivals, tells_updated;
 	uint64_t number;
-	char peer[ADDR_TEXT_MAX];
+	char peer[SENDER_LABEL_MAX];
 	struct wake wake, first_wake;
 	int dir_fd; /* borrowed, or -1 */
 
@@ -460,7 +461,7 @@ void results_note(struct results *r, const char *path, size_t len, unsigned lost
 void results_tell_losses(struct results *r)
 {
 	struct losses losses;
-	char where[ADDR_TEXT_MAX + 64];
+	char where[SENDER_LABEL_MAX + 32];
 
 	pthread_mutex_lock(&r->lock);
 	losses = r->losses;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "net/addr.h"
 #include "net/cidr.h"
 #include "net/stream.h"
 #include "receiver/conflict.h"
@@ -31,6 +32,8 @@ struct tls;
 
 enum {
 	SENDER_NAME_MAX = 64,  /* bytes of a name */
+	/* of "NAME (ADDRESS)", terminated */
+	SENDER_LABEL_MAX = SENDER_NAME_MAX + ADDR_TEXT_MAX + 4,
 	SENDERS_MAX = 1024,    /* in one receiver */
 	SENDERS_CREDENTIALS_MAX = 4096,
 };

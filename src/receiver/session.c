@@ -142,7 +142,7 @@ static int make_parts(struct recv_session *s)
 	};
 
 	t->events = t->lacks.events = cfg->events;
-	t->peer = s->peer;
+	t->peer = s->label;
 	t->asked = cfg->asked;
 	t->sync = cfg->sync;
 	t->chmod = cfg->chmod;
@@ -280,6 +280,11 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->began_ns = clock_ns();
 	(void)clock_gettime(CLOCK_REALTIME_COARSE, &s->began);
 	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
+	if (s->sender->name)
+		snprintf(s->label, sizeof(s->label), "%s (%s)",
+			 s->sender->name, s->peer);
+	else
+		snprintf(s->label, sizeof(s->label), "%s", s->peer);
 	stream_peer_id(peer->stream, s->peer_id);
 	if (s->sender->name)
 		name_id(s->sender->name, s->peer_id);
@@ -356,7 +361,7 @@ void recv_session_free(struct recv_session *s)
 void recv_session_set_number(struct recv_session *s, uint64_t number)
 {
 	s->number = number;
-	results_set_session(s->transfer.results, number, s->peer);
+	results_set_session(s->transfer.results, number, s->label);
 }
 
 /* ---- streams ---- */
@@ -500,6 +505,21 @@ void recv_session_stop(struct recv_session *s, int at_once)
 		recv_session_abort(s);
 }
 
+void recv_session_revoke(struct recv_session *s)
+{
+	struct err e;
+
+	err_set(&e, ERR_AUTH, "%s: ended: this sender is not accepted any more "
+		"(see --config)", s->label);
+	atomic_store(&s->is_revoked, 1);
+	pthread_mutex_lock(&s->lock);
+	s->will_retry = 0;
+	err_merge(&s->err, &e);
+	pthread_mutex_unlock(&s->lock);
+	/* Not at once, so that the streams can tell the sender. */
+	recv_session_stop(s, 0);
+}
+
 void recv_session_fail(struct recv_session *s, const struct err *e)
 {
 	const int is_stopping = cancel_is_set(&s->setup->stop);
@@ -534,7 +554,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			   struct err *e)
 {
 	const struct transfer *tr = &s->transfer;
-	char files[ADDR_TEXT_MAX + 80] = "";
+	char files[SENDER_LABEL_MAX + 80] = "";
 	uint64_t failed;
 	int is_summed;
 
@@ -555,20 +575,20 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 		snprintf(files, sizeof(files),
 			 "%llu file%s from %s failed (see above)",
 			 (unsigned long long)failed, failed == 1 ? "" : "s",
-			 s->peer);
+			 s->label);
 	else if (t->not_kept)
 		snprintf(files, sizeof(files),
 			 "modes or times of %llu item%s from %s were not kept "
 			 "(see above)",
 			 (unsigned long long)t->not_kept,
-			 t->not_kept == 1 ? "" : "s", s->peer);
+			 t->not_kept == 1 ? "" : "s", s->label);
 	err_clear(e);
 	if (!is_summed)
 		*e = s->err;
 	if (!e->code && !is_summed)
 		err_set(e, ERR_LOST, "%s disconnected before the end of the "
 				     "session",
-			s->peer);
+			s->label);
 	memset(sum, 0, sizeof(*sum));
 	sum->code = totals_conclude(t, 0, files, e);
 	totals_summary(t, sum);

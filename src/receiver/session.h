@@ -9,12 +9,14 @@
 #define FERRY_RECEIVER_SESSION_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
 
 #include "net/addr.h"
 #include "net/stream.h"
 #include "receiver/fd_budget.h"
+#include "receiver/senders.h"
 #include "receiver/transfer.h"
 #include "wire/frame.h"
 
@@ -60,6 +62,9 @@ struct recv_session {
 	uint8_t owner[STREAM_PEER]; /* who its place is counted for */
 	struct fd_share share;     /* of the descriptors */
 	char peer[ADDR_TEXT_MAX];
+	/* what messages call the peer: its name, if it has one, and address */
+	char label[SENDER_LABEL_MAX];
+	atomic_int is_revoked;     /* its sender may not send any more */
 	struct transfer transfer;  /* what its streams receive into */
 
 	/* guarded by lock */
@@ -143,6 +148,10 @@ void recv_session_forget_retry(struct recv_session *s);
  * arrived, which then need not be sent again.
  */
 void recv_session_fail(struct recv_session *s, const struct err *e);
+
+/* Its sender is not accepted any more: end it, without handling what has
+ * arrived. */
+void recv_session_revoke(struct recv_session *s);
 
 /* Have its streams end when they have handled what has arrived, or at_once;
  * abort their connections alone. */

@@ -11,6 +11,7 @@
 #include "receiver/exec_events.h"
 #include "receiver/progress.h"
 #include "receiver/results.h"
+#include "receiver/senders.h"
 #include "receiver/session.h"
 #include "receiver/setup.h"
 #include "session/totals.h"
@@ -289,6 +290,21 @@ int sessions_has_source(struct sessions *ss, uint64_t source_key)
 		s = s->next;
 	pthread_mutex_unlock(&ss->lock);
 	return s != NULL;
+}
+
+unsigned sessions_revoke(struct sessions *ss, const struct senders *senders)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&ss->lock);
+	for (struct recv_session *s = ss->list; s; s = s->next) {
+		if (senders_accept(senders, s->sender->name, s->identity))
+			continue;
+		recv_session_revoke(s);
+		count++;
+	}
+	pthread_mutex_unlock(&ss->lock);
+	return count;
 }
 
 void sessions_stop(struct sessions *ss)

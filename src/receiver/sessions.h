@@ -14,6 +14,7 @@
 
 struct recv_session;
 struct recv_setup;
+struct senders;
 struct sessions;
 struct stream;
 
@@ -54,6 +55,10 @@ void sessions_leave(struct sessions *ss, struct recv_session *s,
 
 /* Whether there is a session of this source (admission.h). */
 int sessions_has_source(struct sessions *ss, uint64_t source_key);
+
+/* After a reload: end the sessions of senders that are not accepted any more.
+ * Returns how many. */
+unsigned sessions_revoke(struct sessions *ss, const struct senders *senders);
 
 /* Abort the connections of all sessions. */
 void sessions_stop(struct sessions *ss);

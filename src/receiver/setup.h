@@ -13,6 +13,7 @@
 #ifndef FERRY_RECEIVER_SETUP_H
 #define FERRY_RECEIVER_SETUP_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "auth/secure.h"
@@ -40,6 +41,7 @@ struct recv_setup {
 	struct refusals refusals;
 	struct rate_limit rate_limit; /* has a lock of its own */
 	struct cancel stop; /* set when the receiver ends */
+	atomic_int is_draining; /* no session begins any more */
 };
 
 #endif

@@ -75,6 +75,7 @@ struct session_peer {
 	const char *address;  /* with its port */
 	const char *security; /* security_name() */
 	const char *identity; /* what it proved to be: stream_identity() */
+	const char *name;     /* of a named sender; or NULL */
 };
 
 enum session_level {

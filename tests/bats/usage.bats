@@ -97,7 +97,7 @@ usage() {
 		proxy proxy-password-file"
 	send="streams name dry-run files-from listen receivers stdin-from-command"
 	receive="accept once stdout sync max-sessions
-		max-size max-files keep-parts max-kept connect exec chmod"
+		max-size max-files keep-parts max-kept connect exec chmod config check-config drain"
 	for command in send receive; do
 		run ferry help $command
 		got=$(sed -nE 's/^ {2,6}(-., )?--([a-z-]+).*/\2/p' \

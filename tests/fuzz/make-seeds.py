@@ -318,6 +318,15 @@ def texts():
                                b"[fe80::1%lo]", b"[::1]x", b"a:b:c", b"-x",
                                b"[]", b":1", b"h:0", b"h:65536", b"a b")):
         write("addr", f"addr-{i:02}", value)
+    for i, value in enumerate((
+            b"dir = /srv\n[a]\nkey = a.key\nkey=b.key\r\n; no\n\n[b]\n"
+            b"pin = x\n", b"[a]\ndir=/x\nsubject = CN=a\n",
+            b"cert = c\ncert-key=k\nca = ca\ndir=/s\naccept = none\n[x]\n"
+            b"subject=CN=x\nrate = 5M\nallow = ::1, 10.0.0.0/8\n",
+            b"existing = newer\nmax-size=1G\nmax-files = 9\nexec = ./h\n"
+            b"[a.b@c]\nkey = /k\ndir = d\n", b"[a", b"=x", b"x=",
+            b"[..]\n", b"[]", b"#\0", b"keys = 1\n")):
+        write("ini", f"file-{i:02}", value)
     items = b"\0\3\0\4send\0\2--\0\5a\nb c"
     order = b"FERRYORD\0\1\0\0" + struct.pack(">I", len(items)) + bytes(16)
     write("order", "order", b"\0" + order + items)

@@ -15,18 +15,18 @@ MEMBERS = {
     "listening": {"address": str, "port": int},
     "code": {"code": str},
     "session": {"peer": str, "security": str, "peer_id": str,
-                "verify?": str, "session?": int},
+                "verify?": str, "session?": int, "sender?": str},
     "warning": {"message": str},
     "progress": {"bytes": int, "total_bytes": int, "files": int,
                  "total_files": int, "sent_bytes": int, "session?": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
              "digest?": str, "renamed_to?": str, "renamed_to_base64?": str,
              "error?": str, "not_kept?": str, "updated?": str,
-             "session?": int},
+             "session?": int, "sender?": str},
     "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
                 "resent_bytes": int, "basis_bytes?": int, "seconds": (int, float),
                 "unchanged": int, "updated?": int, "skipped": int, "failed": int,
-                "not_kept?": int, "error?": str, "session?": int},
+                "not_kept?": int, "error?": str, "session?": int, "sender?": str},
 }
 
 

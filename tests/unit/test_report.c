@@ -97,7 +97,8 @@ static const struct report_config receiver = {
 static void begin_session(struct capture *c, uint64_t number,
 			  const char *address, const char *security)
 {
-	const struct session_peer peer = { address, security, "CN=a\x1b" };
+	const struct session_peer peer = { address, security, "CN=a\x1b",
+					     NULL };
 
 	c->ev->session(c->ctx, number, &peer);
 }

@@ -1,0 +1,328 @@
+/*
+ * Directories and programs first, secrets last: the processes that are started
+ * here have a copy of this one's memory.
+ */
+#include "cmd/senders_load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/key.h"
+#include "auth/tls.h"
+#include "base/io.h"
+#include "base/text.h"
+#include "receiver/dir_opener.h"
+#include "receiver/exec_check.h"
+#include "receiver/exec_helper.h"
+#include "receiver/senders.h"
+
+enum { SHOWN_MAX = 200 };
+
+/* Put "FILE:LINE: [NAME]: " before the error. */
+static int at_line(const struct senders_load *l,
+		   const struct senders_section *s, unsigned line,
+		   struct err *e)
+{
+	char path[SHOWN_MAX];
+
+	text_escape(path, sizeof(path), l->file.path, strlen(l->file.path));
+	if (s->name)
+		return err_prefix(e, "%s:%u: [%s]", path, line, s->name);
+	return err_prefix(e, "%s:%u", path, line);
+}
+
+/* ---- directories ---- */
+
+static int open_dir(const char *dir, int is_base, int *fd, struct err *e)
+{
+	char shown[SHOWN_MAX];
+
+	text_escape(shown, sizeof(shown), dir, strlen(dir));
+	*fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
+		return err_sys(e, ERR_LOCAL, "cannot open the directory %s",
+			       shown);
+	if (!is_base && faccessat(*fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return err_sys(e, ERR_LOCAL,
+			       "cannot write to the directory %s (change its "
+			       "owner or mode)", shown);
+	return 0;
+}
+
+/* A directory that the section does not name is made, so that a sender needs no
+ * more than its section. */
+static int open_root(struct senders_load *l, size_t i, int makes_dirs,
+		     struct err *e)
+{
+	const struct senders_section *s = &l->file.list[i];
+	const int is_default = s->has_default_dir;
+
+	if (is_default && makes_dirs && mkdir(s->dir, 0700) < 0 &&
+	    errno != EEXIST)
+		return err_sys(e, ERR_LOCAL, "cannot make the directory %s",
+			       s->dir);
+	if (is_default && !makes_dirs && access(s->dir, F_OK) < 0 &&
+	    errno == ENOENT)
+		return 0;
+	return open_dir(s->dir, 0, &l->opened[i].root_fd, e);
+}
+
+static int open_roots(struct senders_load *l, int makes_dirs, struct err *e)
+{
+	const struct senders_section *d = &l->file.defaults;
+	int rc = 0;
+
+	if (d->dir && open_dir(d->dir, 1, &l->base_fd, e))
+		return at_line(l, d, 1, e);
+	for (size_t i = 0; rc == 0 && i < l->file.count; i++) {
+		rc = open_root(l, i, makes_dirs, e);
+		if (rc)
+			at_line(l, &l->file.list[i], l->file.list[i].line, e);
+	}
+	return rc;
+}
+
+/* Whether what is at path lies where a sender could replace it. */
+static int is_sendable(const struct senders_load *l, const char *path,
+		       const char **sender)
+{
+	char *real = realpath(path, NULL);
+	int is = 0;
+
+	for (size_t i = 0; real && !is && i < l->file.count; i++) {
+		char *dir = realpath(l->file.list[i].dir, NULL);
+
+		is = dir && exec_check_is_below(real, dir);
+		*sender = l->file.list[i].name;
+		free(dir);
+	}
+	free(real);
+	return is;
+}
+
+/* Nothing that decides who may do what is to be in a directory that is received
+ * into. */
+static int check_place(const struct senders_load *l, const char *what,
+		       const char *path, struct err *e)
+{
+	const char *sender;
+	char shown[SHOWN_MAX];
+
+	if (!path || !is_sendable(l, path, &sender))
+		return 0;
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	return err_set(e, ERR_USAGE, "%s %s lies in the directory of [%s], "
+		       "where that sender could replace it: move it", what,
+		       shown, sender);
+}
+
+static int check_places(const struct senders_load *l, struct err *e)
+{
+	const struct senders_file *f = &l->file;
+	const struct senders_section *d = &f->defaults;
+	int rc = check_place(l, "the file", f->path, e);
+
+	if (rc == 0)
+		rc = check_place(l, "cert", d->cert, e);
+	if (rc == 0)
+		rc = check_place(l, "cert-key", d->cert_key, e);
+	if (rc == 0)
+		rc = check_place(l, "ca", d->ca, e);
+	for (size_t i = 0; rc == 0 && i < f->count; i++) {
+		const struct senders_section *s = &f->list[i];
+
+		rc = check_place(l, "exec", s->exec, e);
+		for (size_t k = 0; rc == 0 && f->mode == SECURITY_PSK &&
+				   k < s->credential_count; k++)
+			rc = check_place(l, "key", s->credentials[k].text, e);
+		if (rc)
+			at_line(l, s, s->line, e);
+	}
+	return rc;
+}
+
+/* ---- processes ---- */
+
+static int check_programs(const struct senders_load *l, struct err *e)
+{
+	for (size_t i = 0; i < l->file.count; i++) {
+		const struct senders_section *s = &l->file.list[i];
+		/* One that will be made will lie in that of the defaults. */
+		const char *dir = l->opened[i].root_fd >= 0 ?
+					  s->dir : l->file.defaults.dir;
+
+		if (s->exec && exec_helper_check(s->exec, dir, e))
+			return at_line(l, s, s->line, e);
+	}
+	return 0;
+}
+
+static int start_processes(struct senders_load *l, int report_fd,
+			   enum sandbox_mode sandbox, struct err *e)
+{
+	const int needs_opener = geteuid() != 0;
+
+	for (size_t i = 0; i < l->file.count; i++) {
+		const struct senders_section *s = &l->file.list[i];
+		struct senders_opened *o = &l->opened[i];
+
+		if (s->exec)
+			o->exec = exec_helper_start(s->exec, s->dir, report_fd,
+						    e);
+		if (s->exec && !o->exec)
+			return at_line(l, s, s->line, e);
+		if (needs_opener)
+			o->opener = dir_opener_start(s->dir, sandbox, e);
+		if (needs_opener && !o->opener)
+			return at_line(l, s, s->line, e);
+	}
+	return 0;
+}
+
+/* ---- credentials ---- */
+
+static int load_keys(struct senders_load *l, struct err *e)
+{
+	const struct senders_file *f = &l->file;
+	size_t n = 0;
+
+	l->keys = calloc(l->credential_count + 1, sizeof(*l->keys));
+	if (!l->keys)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (size_t i = 0; i < f->count; i++) {
+		const struct senders_section *s = &f->list[i];
+
+		for (size_t k = 0; k < s->credential_count; k++) {
+			if (key_load(&l->keys[n++], s->credentials[k].text, e))
+				return at_line(l, s, s->credentials[k].line, e);
+		}
+	}
+	return 0;
+}
+
+/* The section and the credential with this index of all. */
+static const struct senders_section *find(const struct senders_file *f,
+					  size_t index,
+					  const struct senders_credential **c)
+{
+	const struct senders_section *s = f->list;
+
+	while (index >= s->credential_count)
+		index -= s++->credential_count;
+	*c = &s->credentials[index];
+	return s;
+}
+
+static int check_twins(const struct senders_load *l, const struct tls *tls,
+		       struct err *e)
+{
+	const struct senders_section *one, *other;
+	const struct senders_credential *first, *second;
+	size_t a, b;
+
+	if (!tls_has_twins(tls, &a, &b))
+		return 0;
+	one = find(&l->file, a, &first);
+	other = find(&l->file, b, &second);
+	err_set(e, ERR_USAGE, "this is also the %s of [%s] in line %u: who "
+		"sends could not be told",
+		l->file.mode == SECURITY_PSK ? "key" :
+		l->file.mode == SECURITY_PIN ? "pin" : "subject",
+		one->name, first->line);
+	return at_line(l, other, second->line, e);
+}
+
+/* Make of them what the receiver will make, to find what is wrong. */
+static int check_credentials(const struct senders_load *l, struct err *e)
+{
+	const struct senders_file *f = &l->file;
+	const struct senders_section *d = &f->defaults;
+	const char **texts = calloc(l->credential_count + 1, sizeof(*texts));
+	struct tls_config cfg = {
+		.mode = f->mode,
+		.role = NET_LISTENS,
+		.keys = l->keys,
+		.key_count = l->credential_count,
+		.cert_file = d->cert,
+		.cert_key_file = d->cert_key,
+		.ca_file = d->ca,
+	};
+	struct tls *tls;
+	size_t n = 0;
+	int rc = 0;
+
+	if (!texts)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (size_t i = 0; i < f->count; i++) {
+		for (size_t k = 0; k < f->list[i].credential_count; k++)
+			texts[n++] = f->list[i].credentials[k].text;
+	}
+	if (f->mode == SECURITY_PIN) {
+		cfg.pins = texts;
+		cfg.pin_count = n;
+	} else if (f->mode == SECURITY_X509) {
+		cfg.subjects = texts;
+		cfg.subject_count = n;
+	}
+	tls = tls_new(&cfg, e);
+	if (!tls)
+		rc = at_line(l, d, 1, e);
+	else
+		rc = check_twins(l, tls, e);
+	tls_free(tls);
+	free(texts);
+	return rc;
+}
+
+/* ---- all ---- */
+
+int senders_load(struct senders_load *l, const char *path, int report_fd,
+		 enum sandbox_mode sandbox, struct err *e)
+{
+	const int starts = report_fd >= 0;
+	int rc;
+
+	memset(l, 0, sizeof(*l));
+	l->base_fd = -1;
+	rc = senders_file_load(&l->file, path, e);
+	if (rc)
+		return rc;
+	l->opened = calloc(l->file.count + 1, sizeof(*l->opened));
+	if (!l->opened)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	for (size_t i = 0; i < l->file.count; i++) {
+		l->opened[i].root_fd = -1;
+		l->credential_count += l->file.list[i].credential_count;
+	}
+	rc = open_roots(l, starts, e);
+	if (rc == 0)
+		rc = check_places(l, e);
+	if (rc == 0)
+		rc = starts ? start_processes(l, report_fd, sandbox, e) :
+			      check_programs(l, e);
+	if (rc == 0 && l->file.mode == SECURITY_PSK)
+		rc = load_keys(l, e);
+	return rc || !l->credential_count ? rc : check_credentials(l, e);
+}
+
+void senders_load_release(struct senders_load *l)
+{
+	for (size_t i = 0; l->opened && i < l->file.count; i++) {
+		io_close(&l->opened[i].root_fd);
+		exec_helper_free(l->opened[i].exec);
+		dir_opener_free(l->opened[i].opener);
+	}
+	free(l->opened);
+	for (size_t i = 0; l->keys && i < l->credential_count; i++)
+		key_wipe(&l->keys[i]);
+	free(l->keys);
+	io_close(&l->base_fd);
+	senders_file_release(&l->file);
+	memset(l, 0, sizeof(*l));
+	l->base_fd = -1;
+}

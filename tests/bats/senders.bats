@@ -1,0 +1,295 @@
+#!/usr/bin/env bats
+# receive --config: named senders, each with its own key, directory and rights.
+
+load helper
+
+setup() {
+	make_dir
+	mkdir conf in
+	echo text >src/f
+	config=$work/conf/ferry.conf
+	printf 'dir = %s\n' "$work/in" >"$config"
+}
+teardown() { remove_dir; }
+
+# sender NAME [LINE]... - a key, and a section with these further lines
+sender() {
+	local name=$1
+	shift
+	ferry keygen "conf/$name.key" 2>/dev/null
+	{
+		printf '[%s]\nkey = %s.key\n' "$name" "$name"
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} >>"$config"
+}
+
+# reread [TEXT] - SIGHUP; waits until the receiver says TEXT.
+reread() {
+	kill -HUP "${pid[receiver]}"
+	await messages "${1:-read again}"
+}
+
+@test "each sender has its key, directory, limits, policy and program" {
+	printf '#!/bin/sh\necho "$FERRY_SENDER $PWD $FERRY_FILES" >>%s/ran\n' \
+		"$work" >hook
+	chmod 755 hook
+	sender laptop "exec = $work/hook" 'existing = replace'
+	sender desk "dir = $work/dst" 'max-size = 1K' 'max-files = 2'
+	echo old >dst/f
+	ferry keygen stranger.key 2>/dev/null
+	receive --config "$config"
+	send --key conf/laptop.key src/f
+	status 0
+	echo more >>src/f
+	send --key conf/laptop.key src/f
+	status 0
+	is cat in/laptop/f "$(cat src/f)"
+	await ran '^laptop .*/in/laptop 1$'
+	# the policy of another sender, and its limits
+	send --key conf/desk.key src/f
+	status 8
+	is cat dst/f old
+	head -c 2000 /dev/zero >src/big
+	send --key conf/desk.key src/big
+	status 8
+	has sender "over a limit"
+	send --key stranger.key src/f
+	status 4
+	is ls in laptop
+	[ "$(stat -c %a in/laptop)" = 700 ]
+	# by its name everywhere
+	has messages "from laptop (127.0.0.1:"
+	has messages "from desk (127.0.0.1:"
+	has events '"event":"session","session":1,"sender":"laptop"'
+	has events '"event":"file","session":1,"sender":"laptop"'
+	has events '"event":"summary","session":1,"sender":"laptop"'
+	check_events events
+	stop_receiver
+}
+
+@test "a reload: new senders, another key, a sender whose section is gone" {
+	sender laptop
+	receive --config "$config"
+	sender desk
+	mv conf/laptop.key former.key
+	ferry keygen conf/laptop.key 2>/dev/null
+	reread 'there are 2,'
+	send --key conf/desk.key src/f
+	status 0
+	send --key former.key src/f
+	status 4
+	# with a mistake in the file, all stays as it was
+	cp "$config" whole
+	echo 'existing = often' >>"$config"
+	: >messages
+	reread 'ferry.conf:6: existing must be fail, .* stay as they were'
+	send --key conf/laptop.key src/f
+	status 0
+	# the last section goes during its session, and nobody is let in
+	mkfifo pipe
+	exec 8<>pipe
+	start_send long --key conf/laptop.key --name long - <pipe 8>&-
+	head -c 3000000 /dev/zero >&8
+	await events '"session":3,'
+	printf 'dir = %s\n' "$work/in" >"$config"
+	: >messages
+	reread 'there are 0, and 1 running session ended'
+	ended long
+	exec 8>&-
+	[ "$code" = 8 ]
+	has long.messages "does not accept this sender any more"
+	await events '"event":"summary","session":3,"sender":"laptop","exit":4'
+	[ ! -e in/laptop/long ]
+	send --key conf/desk.key src/f
+	status 4
+	cp whole "$config"
+	: >messages
+	reread 'there are 2,'
+	send --key conf/desk.key src/f
+	status 0
+	stop_receiver
+}
+
+@test "pins and subjects; a reload takes a new certificate" {
+	make_certs
+	{
+		printf '%s\n' "cert = $work/a.pem" "cert-key = $work/a.key"
+		printf '%s\n' '[bea]' "pin = $(pin_of b.pem)" \
+			'[other]' "pin = $(pin_of other.pem)"
+	} >>"$config"
+	receive --config "$config"
+	send --cert b.pem --cert-key b.key --pin "$(pin_of a.pem)" src/f
+	status 0
+	send --cert other.pem --cert-key other.key --pin "$(pin_of a.pem)" src/f
+	status 0
+	[ -e in/bea/f ] && [ -e in/other/f ]
+	send --cert a.pem --cert-key a.key --pin "$(pin_of a.pem)" src/f
+	status 4
+	# the receiver gets another certificate
+	cp ca.pem a.pem
+	cp ca.key a.key
+	reread
+	send --cert b.pem --cert-key b.key --pin "$(pin_of ca.pem)" src/f
+	status 0
+	stop_receiver
+	# subjects that a CA vouches for
+	printf '%s\n' "dir = $work/in" "cert = $work/b.pem" \
+		"cert-key = $work/b.key" "ca = $work/ca.pem" \
+		'[subject-b]' 'subject = CN=b' >"$config"
+	receive --config "$config"
+	send --cert b.pem --cert-key b.key --ca ca.pem src/f
+	status 0
+	[ -e in/subject-b/f ]
+	send --cert other.pem --cert-key other.key --ca ca.pem src/f
+	status 4
+	sed -i 's/CN=b/CN=somebody else/' "$config"
+	: >messages
+	reread
+	send --cert b.pem --cert-key b.key --ca ca.pem src/f
+	status 4
+	stop_receiver
+}
+
+# wrong LINES TEXT - the file with these lines is refused for that reason
+wrong() {
+	printf "%b" "$1" >"$config"
+	run ferry receive --config "$config" --check-config
+	[ "$status" = "${3:-2}" ] && [[ $output = *"$2"* ]] || {
+		printf '%s\n' "$1" "$status" "$output"
+		return 1
+	}
+}
+
+@test "--check-config: mistakes are told with their line" {
+	ferry keygen conf/k 2>/dev/null
+	ferry keygen conf/other 2>/dev/null
+	local d="dir = $work/in\n"
+	wrong "$d[a]\nkey = k\n[b]\nkey = other\nexisting = skip\n" \
+		"no errors, 2 senders" 0
+	wrong "dir = $work/in\nword\n" "ferry.conf:2: this is neither"
+	wrong "[a\n" "ferry.conf:1: a section is written [NAME]"
+	wrong "$d\n[a/b]\n" "ferry.conf:3: 'a/b' is no name"
+	wrong "$d[..]\n" "ferry.conf:2: '..' is no name"
+	wrong "$d[a]\nkey = k\n[a]\n" "ferry.conf:4: [a] stands in line 2"
+	wrong "$d[a]\nkeys = k\n" "ferry.conf:3: unknown key 'keys'; did you"
+	wrong "$d[a]\nkey =\n" "ferry.conf:3: there is no value after '='"
+	wrong "$d[a]\nkey = k\nrate = x\n" "ferry.conf:4: rate must be bytes"
+	wrong "$d[a]\nallow = 10/8\n" "ferry.conf:3: allow must be networks"
+	wrong "$d[a]\nca = k\n" "ferry.conf:3: ca is the same for all senders"
+	wrong "${d}key = k\n" "ferry.conf:2: key belongs to a sender"
+	wrong "$d[a]\nkey = k\n[b]\n" "ferry.conf:4: [b] has no key, pin or"
+	wrong "[a]\nkey = k\n" "ferry.conf:1: [a] has no dir"
+	wrong "$d[a]\nkey = k\npin = sha256:00\n" "ferry.conf:4: all sections"
+	wrong "$d[a]\nkey = k\n[b]\nkey = k\n" \
+		"ferry.conf:5: [b]: this is also the key of [a] in line 3"
+	wrong "$d[a]\nkey = none\n" "ferry.conf:3: [a]: cannot open" 7
+	wrong "$d[a]\nkey = k\ndir = $work/none\n" \
+		"ferry.conf:2: [a]: cannot open the directory" 7
+	wrong "$d[a]\nkey = k\nexec = $work/none\n" "[a]: --exec: cannot run" 7
+	wrong "$d[a]\nkey = k\ndir = $work\n" "where that sender could replace"
+	wrong "$d[a]\nsubject = CN=x\n" "this receiver needs a certificate"
+	wrong "$d[a]\nkey = \${CREDENTIALS_DIRECTORY}/k\n" "LoadCredential"
+	wrong "$d[a]\nkey = k\n$(printf 'x%.0s' {1..70})\1 = 1" "control character"
+	chmod 666 "$config"
+	run ferry receive --config "$config" --check-config
+	[ "$status" = 2 ]
+	[[ $output = *"chmod go-w"* ]]
+	chmod 644 "$config"
+	CREDENTIALS_DIRECTORY=$work/conf \
+		wrong "$d[a]\nkey = \${CREDENTIALS_DIRECTORY}/k\n" "1 sender" 0
+	run ferry receive --config "$config" --key conf/k
+	[ "$status" = 2 ]
+	[[ $output = *"--config and --key exclude each other"* ]]
+	: >"$config"
+	run ferry receive --config "$config"
+	[ "$status" = 2 ]
+	[[ $output = *"has no section"* ]]
+}
+
+@test "a directory outside of those at the start is refused until a restart" {
+	needs 'Landlock ABI 4' seccomp
+	is_instrumented && skip "no sandbox in this build"
+	sender laptop
+	receive --config "$config" --sandbox require
+	# below the common directory a new sender needs nothing else
+	sender desk
+	sender far "dir = $work/dst"
+	reread 'far\] is refused until the receiver is started again'
+	send --key conf/desk.key src/f
+	status 0
+	send --key conf/far.key src/f
+	status 4
+	stop_receiver
+	receive --config "$config" --sandbox require
+	send --key conf/far.key src/f
+	status 0
+	stop_receiver
+}
+
+@test "allow of a sender, none of the others" {
+	sender near 'allow = 127.0.0.0/8, ::1'
+	sender far 'allow = 192.0.2.0/24'
+	receive --config "$config"
+	send --key conf/near.key src/f
+	status 0
+	send --key conf/far.key src/f
+	status 8
+	has sender "not accepted from this address"
+	stop_receiver
+}
+
+@test "max-kept of a sender; another one keeps its part" {
+	sender laptop 'max-kept = 1M'
+	sender desk
+	head -c 12M /dev/urandom >src/large
+	receive --config "$config"
+	for name in laptop desk; do
+		start_send $name --key conf/$name.key --limit-rate 6M src/large
+	done
+	for name in laptop desk; do
+		await $name.events '"progress","bytes":[2-9][0-9]{6}'
+		kill -KILL "${pid[$name]}"
+		ended $name
+	done
+	await messages 'removed 1 part .* more than may be kept'
+	await events '"event":"summary",.*"sender":"desk"'
+	no_litter in/laptop
+	[ -n "$(find in/desk -name '.ferry-*.part')" ]
+	stop_receiver
+}
+
+@test "--drain: a running session ends well, no other begins" {
+	sender laptop
+	receive --config "$config" --drain 60
+	mkfifo pipe
+	exec 8<>pipe
+	start_send long --key conf/laptop.key --name long - <pipe 8>&-
+	echo first >&8
+	await events '"event":"session","session":1,'
+	kill -TERM "${pid[receiver]}"
+	await messages 'no session begins any more'
+	send --key conf/laptop.key src/f
+	[ "$sent" != 0 ]
+	has sender "is being stopped"
+	echo second >&8
+	exec 8>&-
+	ended long
+	[ "$code" = 0 ]
+	wait_receiver
+	[ "$got" = 143 ]
+	is cat in/laptop/long $'first\nsecond'
+}
+
+@test "keygen --name prints the section to paste" {
+	cd conf
+	ferry keygen --name laptop >>"$config" 2>../said
+	has ../said "wrote a new key to laptop.key"
+	cd ..
+	receive --config "$config"
+	send --key conf/laptop.key src/f
+	status 0
+	is cat in/laptop/f text
+	stop_receiver
+	run ferry keygen --name ../x
+	[ "$status" = 2 ]
+}
