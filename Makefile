@@ -168,9 +168,13 @@ variant_flags := $(strip \
 our_cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
 	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) -Isrc
-compile = $(CC) -std=c11 $(our_cppflags) $(warnings) $(werror) -g \
+cc_with = $(CC) -std=c11 $(our_cppflags) $(1) -g \
 	$(variant_flags) $(path_map) -fno-common -pthread $(HARDEN_CFLAGS) \
 	$(FORTIFY) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+compile = $(call cc_with,$(warnings) $(werror))
+# Without warnings: with -flto gcc inlines across sources when it links, and
+# then guesses that pointers may be NULL and values not initialised.
+link    = $(call cc_with,)
 ldflags = -pthread $(HARDEN_LDFLAGS) $(sanitize_ldflags) $(LDFLAGS)
 libs    = $(DEPS_LIBS) $(LDLIBS)
 
@@ -194,7 +198,7 @@ all: $(B)/ferry
 
 $(B)/ferry: $(B)/obj/main.o $(B)/libferry.a
 	$(call say,LD,$@)
-	$(Q)$(compile) -o $@ $^ $(ldflags) $(libs)
+	$(Q)$(link) -o $@ $^ $(ldflags) $(libs)
 
 $(B)/libferry.a: $(lib_objs) $(B)/files
 	$(call say,AR,$@)

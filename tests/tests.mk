@@ -101,7 +101,7 @@ $(B)/tools/lackfs.o: our_cppflags += $(patsubst -I%,-isystem %,$(shell \
 	$(PKG_CONFIG) --cflags fuse3))
 $(B)/tools/lackfs: libs += $(shell $(PKG_CONFIG) --libs fuse3)
 
-link_test = $(compile) -o $@ $(filter %.o %.a,$^) $(ldflags) $(libs)
+link_test = $(link) -o $@ $(filter %.o %.a,$^) $(ldflags) $(libs)
 
 # What a test ran is kept apart, so that scripts/mutate knows it.
 ifdef COVERAGE

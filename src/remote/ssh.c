@@ -217,7 +217,7 @@ static int spawn(struct runner *r, int fd)
 /* Send a message, with a descriptor unless fd is -1.  ferry may be gone. */
 static void reply(enum message_kind kind, int value, int fd)
 {
-	const struct message m = { kind, value };
+	const struct message m = { (int32_t)kind, value };
 
 	(void)helper_send(HELPER_SOCKET, &m, sizeof(m), fd, 0);
 }
@@ -309,7 +309,7 @@ struct ssh *ssh_new(const struct ssh_config *cfg, struct err *e)
 
 static int tell(const struct ssh *s, enum message_kind kind)
 {
-	const struct message m = { kind, 0 };
+	const struct message m = { (int32_t)kind, 0 };
 
 	return helper_send(s->helper.fd, &m, sizeof(m), -1, 0);
 }

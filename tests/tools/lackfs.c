@@ -412,7 +412,7 @@ static int fs_readdir(const char *path, void *buf, fuse_fill_dir_t fill,
 		return -errno;
 	while ((de = readdir(d))) {
 		const struct stat st = { .st_ino = de->d_ino,
-					 .st_mode = DTTOIF(de->d_type) };
+					 .st_mode = (mode_t)DTTOIF(de->d_type) };
 
 		if (fill(buf, de->d_name, &st, 0, 0))
 			break;

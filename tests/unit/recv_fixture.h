@@ -644,7 +644,7 @@ static inline enum file_state lab_open_file(struct recv_lab *lab, uint64_t id,
 		.name = name,
 	};
 	struct err e;
-	int type;
+	enum frame_type type;
 
 	assert_int_equal(lab_open(lab, &open, &e), 0);
 	/* before it, where there is a basis */
@@ -718,7 +718,7 @@ static inline int lab_check_as(struct recv_lab *lab, enum check_kind kind,
 		.id = id,
 		.offset = leaf * TREE_LEAF,
 		.count = count,
-		.kind = kind,
+		.kind = (uint8_t)kind,
 		.digests = digests,
 	};
 	uint8_t sum[DIGEST_MAX];

@@ -1,6 +1,9 @@
 /*
  * Unit tests of base: buffers, numbers, hex, escaping, error records.
  */
+/* Its inline functions have the names of those that are defined here. */
+#undef _FORTIFY_SOURCE
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,19 +37,20 @@ static void wipe(void *p, size_t n)
 		*b++ = 0;
 }
 
-/* In place of libc's, which has two names where it is fortified. */
+/* In place of libc's, which has two names: the second is what fortified code of
+ * the library calls. */
 void explicit_bzero(void *p, size_t n)
 {
 	wipe(p, n);
 }
 
-#if __USE_FORTIFY_LEVEL > 0
+void __explicit_bzero_chk(void *p, size_t n, size_t size);
+
 void __explicit_bzero_chk(void *p, size_t n, size_t size)
 {
 	assert_true(n <= size);
 	wipe(p, n);
 }
-#endif
 
 /* A copy of n bytes that ends where its memory does. */
 static uint8_t *exact(const void *p, size_t n)

@@ -731,7 +731,7 @@ static void the_deadline_is_absolute(void **state)
 	for (int i = 0; i < 100; i++) {
 		struct timespec ts = { .tv_nsec = 20 * 1000000L };
 
-		if (send(fd[0], i < 7 ? "ferry/2" + i : "\1", 1,
+		if (send(fd[0], i < 7 ? &"ferry/2"[i] : "\1", 1,
 			 MSG_NOSIGNAL) != 1)
 			break;
 		nanosleep(&ts, NULL);

@@ -803,7 +803,7 @@ static void test_replace_race(void **state)
 		for (int i = 0; i < REPLACERS; i++) {
 			r[i].p = p;
 			r[i].barrier = &barrier;
-			r[i].text = "abcd" + i;
+			r[i].text = &"abcd"[i];
 			r[i].as_link = round % 2 && i % 2;
 			r[i].part.fd = -1;
 			if (!r[i].as_link &&

@@ -40,8 +40,8 @@ static void answer(struct file_table *t, struct recv_file *f, int state)
 	assert_int_equal(m.state, state);
 }
 
-static int place(struct file_table *t, struct recv_file *f, uint64_t offset,
-		 uint32_t raw_len)
+static enum chunk_place place(struct file_table *t, struct recv_file *f,
+			      uint64_t offset, uint32_t raw_len)
 {
 	const struct msg_chunk m = { .offset = offset, .raw_len = raw_len };
 

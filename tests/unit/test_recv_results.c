@@ -177,7 +177,10 @@ static void runs_are_split(void **state)
 	struct lab *lab = *state;
 	struct item_result full = {
 		.kind = ITEM_FILE,
-		.v = { STATUS_FAILED, CAUSE_NO_SPACE, 10, 5 },
+		.v = { .status = STATUS_FAILED,
+		       .cause = CAUSE_NO_SPACE,
+		       .need = 10,
+		       .have = 5 },
 		.name = "n",
 		.name_len = 1,
 	};
@@ -281,7 +284,10 @@ static void what_the_user_is_told(void **state)
 	struct item_result item = {
 		.id = 1,
 		.kind = ITEM_FILE,
-		.v = { STATUS_FAILED, CAUSE_LIMIT, 10, 5, 0 },
+		.v = { .status = STATUS_FAILED,
+		       .cause = CAUSE_LIMIT,
+		       .need = 10,
+		       .have = 5 },
 		.name = "d/a\n",
 		.name_len = 4,
 	};

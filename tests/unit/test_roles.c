@@ -425,7 +425,9 @@ static void others_get_nothing_from_a_sender_that_listens(void **state)
 	wrong.key = place_path(w->place, "key2");
 	side_start(&s, send_main);
 	assert_int_equal(eventfd_read(s.listening, &value), 0);
-	hp.port = wrong.port = r.port = s.port;
+	hp.port = s.port;
+	wrong.port = s.port;
+	r.port = s.port;
 	silent = dial_connect(&hp, &opt, NULL, NULL, &e);
 	assert_true(silent >= 0);
 	side_start(&wrong, receive_main);
