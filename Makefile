@@ -56,12 +56,12 @@ say  = $(if $(Q),@printf '  %-7s %s\n' $(1) $(2))
 # ---- variant ---------------------------------------------------------------
 
 ## SANITIZE=LIST: address,undefined or thread
-## NDEBUG=1 COVERAGE=1: variants, like SANITIZE
+## NDEBUG=1 COVERAGE=1 STATIC=1: variants, like SANITIZE
 empty :=
 space := $(empty) $(empty)
 comma := ,
 variant_words := $(subst $(comma),$(space),$(SANITIZE)) \
-	$(if $(NDEBUG),ndebug) $(if $(COVERAGE),coverage)
+	$(if $(NDEBUG),ndebug) $(if $(COVERAGE),coverage) $(if $(STATIC),static)
 VARIANT := $(or $(subst $(space),-,$(strip $(variant_words))),release)
 # The fuzzers are a variant of their own: clang, its sanitizers, its coverage.
 ifneq ($(filter fuzz fuzzers,$(MAKECMDGOALS)),)
@@ -91,7 +91,7 @@ ifeq ($(filter-out install uninstall,$(goals))$(wildcard $(B)/ferry),$(B)/ferry)
 as_built := $(if $(shell find src -name '*.[ch]' -newer $(B)/ferry),,install)
 endif
 
-ifneq ($(filter-out clean help uninstall list format bench $(as_built),$(goals)),)
+ifneq ($(filter-out clean help uninstall list format bench static $(as_built),$(goals)),)
 
 cc_version := $(shell $(CC) --version 2>/dev/null | head -n 1)
 ifeq ($(cc_version),)
@@ -113,13 +113,15 @@ Run scripts/setup build, or: apt-get install $(strip $(missing)))
 endif
 deps        := openssl libzstd libxxhash zlib
 DEPS_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(deps))
-DEPS_LIBS   := $(shell $(PKG_CONFIG) --libs $(deps))
+DEPS_LIBS   := $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(deps))
 endif
+static_ldflags := $(if $(STATIC),-static-pie)
 
 # Hardening: all that the compiler supports.  Asked once for each compiler and
 # its flags; the answer is kept.
 ifeq ($(SANITIZE)$(COVERAGE),)
-cc_full := $(call quote,$(CC) $(CFLAGS) $(LDFLAGS))
+cc_full := $(call quote,$(CC) $(CFLAGS) $(static_ldflags) $(LDFLAGS)) \
+	$(call quote,$(DEPS_CFLAGS) $(DEPS_LIBS))
 cc_id   := $(shell { echo $(cc_full); $(CC) --version; \
 	$(CC) -dumpmachine; } 2>&1 | cksum | tr ' ' -)
 harden  := $(out)/cache/hardening-$(cc_id).mk
@@ -145,7 +147,8 @@ warnings := -Wall -Wextra -Wpedantic -Wshadow -Wcast-qual -Wcast-align \
 	-Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wvla -Wundef -Wwrite-strings \
 	-Wredundant-decls -Wpointer-arith -Wimplicit-fallthrough \
-	-Wnull-dereference -Wswitch-enum -Wconversion -Wsign-conversion
+	-Wnull-dereference -Wswitch-enum -Wconversion -Wsign-conversion \
+	-Wno-psabi
 ifneq ($(findstring clang,$(cc_version)),)
 # OpenSSL's macros cast const away, which clang, unlike gcc, blames on us.
 warnings += -Wno-cast-qual
@@ -164,10 +167,12 @@ variant_flags := $(strip \
 		-fno-sanitize-recover=all,$(if $(COVERAGE),-O0,-O2)) \
 	$(if $(COVERAGE),--coverage))
 
-# The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.
-our_cppflags := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
+# The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.  musl declares
+# getdents64() for _LARGEFILE64_SOURCE, which glibc's _GNU_SOURCE includes.
+our_cppflags := $(XXH_DISPATCH) -D_GNU_SOURCE -D_LARGEFILE64_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
-	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) -Isrc
+	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) \
+	$(if $(STATIC),-DFERRY_STATIC) -Isrc
 cc_with = $(CC) -std=c11 $(our_cppflags) $(1) -g \
 	$(variant_flags) $(path_map) -fno-common -pthread $(HARDEN_CFLAGS) \
 	$(FORTIFY) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
@@ -175,7 +180,8 @@ compile = $(call cc_with,$(warnings) $(werror))
 # Without warnings: with -flto gcc inlines across sources when it links, and
 # then guesses that pointers may be NULL and values not initialised.
 link    = $(call cc_with,)
-ldflags = -pthread $(HARDEN_LDFLAGS) $(sanitize_ldflags) $(LDFLAGS)
+ldflags = -pthread $(HARDEN_LDFLAGS) $(static_ldflags) $(sanitize_ldflags) \
+	$(LDFLAGS)
 libs    = $(DEPS_LIBS) $(LDLIBS)
 
 # A stamp is rewritten only when its text changed, so what depends on it is
@@ -195,6 +201,10 @@ $(B)/flags $(B)/files:
 # ---- program and library ---------------------------------------------------
 
 all: $(B)/ferry
+
+## static: build a program that runs on any Linux with this processor
+static:
+	+$(Q)$(MAKE) STATIC=1 all
 
 $(B)/ferry: $(B)/obj/main.o $(B)/libferry.a
 	$(call say,LD,$@)
@@ -266,5 +276,5 @@ help:
 		printf '  %-22s %s\n' "$$name" "$$text"; done; done
 
 FORCE:
-.PHONY: all install uninstall clean help FORCE
+.PHONY: all static install uninstall clean help FORCE
 endif # not from another directory

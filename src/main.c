@@ -15,6 +15,7 @@
 #include "cmd/commands.h"
 #include "cmd/signals.h"
 #include "os/locked.h"
+#include "os/name_service.h"
 #include "os/process.h"
 
 enum { TICK_MS = 500 };
@@ -130,6 +131,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	/* so is a limit on the size of files (ulimit -f), EFBIG */
 	signal(SIGXFSZ, SIG_IGN);
+	name_service_init();
 	err_clear(&e);
 	c = find_command(argc, argv, &e);
 	rc = c ? c->run(argc - 1, argv + 1, &e) : ERR_USAGE;

@@ -68,7 +68,7 @@ struct tls_conn {
 
 static struct tls_conn *conn_of(struct transport *t)
 {
-	return (struct tls_conn *)t;
+	return (struct tls_conn *)(void *)t;
 }
 
 /* ---------------------------------------------------------------- blocks */

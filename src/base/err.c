@@ -60,12 +60,23 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	return code;
 }
 
+const char *err_reason(int error, char *dst, size_t size)
+{
+#ifdef __GLIBC__
+	return strerror_r(error, dst, size);
+#else
+	/* that of POSIX */
+	if (strerror_r(error, dst, size) != 0)
+		snprintf(dst, size, "error %d", error);
+	return dst;
+#endif
+}
+
 int err_sys(struct err *e, int code, const char *fmt, ...)
 {
 	int saved = errno; /* formatting may change it */
 	size_t used;
 	char buf[128];
-	const char *reason;
 	va_list ap;
 
 	if (e) {
@@ -75,10 +86,8 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 		vsnprintf(e->text, sizeof(e->text), fmt, ap);
 		va_end(ap);
 		used = strlen(e->text);
-		/* the GNU version, which may return a fixed string instead */
-		reason = strerror_r(saved, buf, sizeof(buf));
 		snprintf(e->text + used, sizeof(e->text) - used, ": %s%s",
-			 reason,
+			 err_reason(saved, buf, sizeof(buf)),
 			 saved == EMFILE ? " (raise ulimit -n)" : "");
 	}
 	errno = saved;

@@ -69,6 +69,9 @@ void err_clear(struct err *e);
 int err_set(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What an errno means: a text in dst, or one that stays as it is. */
+const char *err_reason(int error, char *dst, size_t size);
+
 /* Like err_set(), and append ": " and the text of errno, which is recorded. */
 int err_sys(struct err *e, int code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#ifdef FERRY_XXH_DISPATCH
 /* As in digest_xxh3.c: the widest vector instructions of the processor. */
 #include <xxh_x86dispatch.h>
 #else

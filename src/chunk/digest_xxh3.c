@@ -6,9 +6,10 @@
 
 #include <string.h>
 
-#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
-/* With this header the library chooses the widest vector instructions of the
- * processor; xxhash.h alone uses those of the oldest x86-64. */
+#ifdef FERRY_XXH_DISPATCH
+/* Where the library has it (scripts/probe-flags).  With this header it chooses
+ * the widest vector instructions of the processor; xxhash.h alone uses those of
+ * the oldest x86-64. */
 #include <xxh_x86dispatch.h>
 #else
 #include <xxhash.h>

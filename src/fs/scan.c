@@ -207,7 +207,7 @@ static int report_sys_error(struct walk *w, int error)
 	show_path(w, shown);
 	errno = error;
 	err_sys(&w->item_err, ERR_LOCAL, "%s", shown);
-	return report_item_err(w, strerror_r(error, why, sizeof(why)), NULL);
+	return report_item_err(w, err_reason(error, why, sizeof(why)), NULL);
 }
 
 /* As report_sys_error(), for an entry that existed a moment ago. */
@@ -436,7 +436,7 @@ static const char *next_entry(struct level *l, int *error)
 				continue;
 			return entry->d_name;
 		}
-		n = getdents64(l->fd, l->entries, ENTRIES_SIZE);
+		n = getdents64(l->fd, (void *)l->entries, ENTRIES_SIZE);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {

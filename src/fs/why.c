@@ -9,13 +9,17 @@
 
 #include "base/err.h"
 
+/* The kernel's numbers of STATX_ATTR_IMMUTABLE and STATX_ATTR_APPEND, which musl
+ * does not have. */
+enum { PROTECTED = 0x10 | 0x20 };
+
 static int is_protected(int dir_fd, const char *name)
 {
 	const int flags = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH;
 	struct statx sx;
 
 	return statx(dir_fd, name, flags, 0, &sx) == 0 &&
-	       sx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND);
+	       sx.stx_attributes & PROTECTED;
 }
 
 static int is_removed(int dir_fd)

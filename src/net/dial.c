@@ -373,7 +373,7 @@ static void cause_text(char *dst, size_t size, const struct attempt *a)
 	snprintf(dst, size, "%s",
 		 error == 0 || error == ETIMEDOUT
 			 ? "timed out"
-			 : strerror_r(error, room, sizeof(room)));
+			 : err_reason(error, room, sizeof(room)));
 	if (dst[0] >= 'A' && dst[0] <= 'Z')
 		dst[0] = (char)(dst[0] | 0x20);
 }

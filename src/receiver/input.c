@@ -199,7 +199,7 @@ static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
 	ms = sender_ms > ms ? sender_ms : ms;
 	while (ms > 0) {
 		const unsigned slice = ms < SLICE_MS ? ms : SLICE_MS;
-		const struct timespec ts = { .tv_nsec = slice * 1000000L };
+		const struct timespec ts = { .tv_nsec = (long)slice * 1000000 };
 		int rc = input_tick(in, 0, e);
 
 		if (rc)

@@ -1,5 +1,6 @@
 /*
- * A search tree of paths (tsearch(3)).
+ * A search tree of paths (tsearch(3)), and a list of them, since POSIX has no
+ * walk over a tree that takes an argument.
  */
 #include "receiver/unlocked.h"
 
@@ -21,6 +22,7 @@ enum {
 };
 
 struct opened {
+	struct opened *next, **link; /* link: what points here */
 	struct unlock was;
 	size_t depth, len;
 	char path[]; /* len bytes */
@@ -32,6 +34,7 @@ struct unlocked {
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	void *tree; /* of struct opened */
+	struct opened *first;
 	size_t count, bytes;
 };
 
@@ -85,6 +88,28 @@ static struct opened *opened_new(const char *path, size_t len)
 	return en;
 }
 
+/* Locked. */
+static void list_add(struct unlocked *u, struct opened *en)
+{
+	en->next = u->first;
+	en->link = &u->first;
+	if (en->next)
+		en->next->link = &en->next;
+	u->first = en;
+	u->bytes += en->len + OPENED_BYTES;
+	u->count++;
+}
+
+/* Locked. */
+static void list_remove(struct unlocked *u, struct opened *en)
+{
+	*en->link = en->next;
+	if (en->next)
+		en->next->link = en->link;
+	u->bytes -= en->len + OPENED_BYTES;
+	u->count--;
+}
+
 /* Takes the entry.  Returns as unlock_dir().  Locked. */
 static int unlock_and_note(struct unlocked *u, int fd, struct opened *en)
 {
@@ -106,8 +131,7 @@ static int unlock_and_note(struct unlocked *u, int fd, struct opened *en)
 			(*found)->was = en->was;
 		free(en);
 	} else if (rc > 0) {
-		u->bytes += en->len + OPENED_BYTES;
-		u->count++;
+		list_add(u, en);
 	} else {
 		tdelete(en, &u->tree, compare);
 		free(en);
@@ -153,8 +177,7 @@ void unlocked_serve(struct unlocked *u, struct dirs *d)
 static void forget(struct unlocked *u, struct opened *en)
 {
 	tdelete(en, &u->tree, compare);
-	u->bytes -= en->len + OPENED_BYTES;
-	u->count--;
+	list_remove(u, en);
 	free(en);
 }
 
@@ -178,17 +201,8 @@ void unlocked_forget(struct unlocked *u, const char *path, size_t len)
 
 struct list {
 	struct opened **entries;
-	size_t count, depth;
+	size_t count;
 };
-
-static void collect(const void *node, VISIT visit, void *closure)
-{
-	struct opened *const *en = node;
-	struct list *l = closure;
-
-	if ((visit == postorder || visit == leaf) && (*en)->depth >= l->depth)
-		l->entries[l->count++] = *en;
-}
 
 static int by_depth(const void *a, const void *b)
 {
@@ -218,15 +232,17 @@ static int restore_one(const struct unlocked *u, const struct opened *en,
 size_t unlocked_restore(struct unlocked *u, size_t depth, struct dirs *walk,
 			unlocked_trouble trouble, void *ctx)
 {
-	struct list l = { .depth = depth };
+	struct list l = { .entries = NULL };
 
 	if (!u)
 		return 0;
 	pthread_mutex_lock(&u->lock);
 	if (u->count > 0)
 		l.entries = calloc(u->count, sizeof(struct opened *));
-	if (l.entries)
-		twalk_r(u->tree, collect, &l);
+	for (struct opened *en = u->first; l.entries && en; en = en->next) {
+		if (en->depth >= depth)
+			l.entries[l.count++] = en;
+	}
 	if (l.count > 0)
 		qsort(l.entries, l.count, sizeof(struct opened *), by_depth);
 	for (size_t i = 0; i < l.count; i++) {

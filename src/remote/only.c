@@ -48,7 +48,7 @@ static int confine(int dir_fd, struct err *e)
 					  .any_port = 1 };
 	int rc = 0;
 
-	if (!landlock_abi())
+	if (landlock_abi() == 0)
 		return 0;
 	for (size_t i = 0; i < OUTSIDE; i++) {
 		const struct landlock_rule rule = {

@@ -40,6 +40,13 @@ enum {
 	CALL_FILE_SETATTR = 469,
 };
 
+/* What libc's mmap() calls. */
+#ifdef SYS_mmap2
+enum { CALL_MMAP = SYS_mmap2 };
+#else
+enum { CALL_MMAP = SYS_mmap };
+#endif
+
 /* O_TMPFILE without O_DIRECTORY, which is part of it. */
 enum { NAMELESS = O_TMPFILE & ~O_DIRECTORY };
 
@@ -62,7 +69,10 @@ static const int common[] = {
 #endif
 	/* files; Landlock restricts where */
 	SYS_readlinkat, SYS_getdents64, SYS_fstat, SYS_statx, SYS_fstatfs,
-	SYS_fadvise64, SYS_readahead, SYS_flock, SYS_faccessat,
+	SYS_readahead, SYS_flock, SYS_faccessat,
+#ifdef SYS_fadvise64
+	SYS_fadvise64,
+#endif
 #ifdef SYS_faccessat2
 	SYS_faccessat2,
 #endif
@@ -98,7 +108,10 @@ static const int common[] = {
 /* To a receiver: what changes files. */
 static const int receiving[] = {
 	SYS_pwritev, SYS_unlinkat, SYS_linkat, SYS_symlinkat, SYS_renameat2,
-	SYS_syncfs, SYS_sync_file_range, SYS_fgetxattr, SYS_umask,
+	SYS_syncfs, SYS_fgetxattr, SYS_umask,
+#ifdef SYS_sync_file_range
+	SYS_sync_file_range,
+#endif
 #ifdef SYS_renameat
 	SYS_renameat,
 #endif
@@ -116,7 +129,7 @@ static const int refused[] = {
 /* Allowed with some arguments only. */
 static const int by_argument[] = {
 	SYS_sendto, SYS_sendmsg, SYS_setsockopt, SYS_openat, SYS_fcntl,
-	SYS_ioctl, SYS_mmap, SYS_mprotect, SYS_clone, SYS_tgkill,
+	SYS_ioctl, CALL_MMAP, SYS_mprotect, SYS_clone, SYS_tgkill,
 	SYS_prlimit64, SYS_utimensat, SYS_fchmod, SYS_mkdirat,
 };
 
@@ -128,7 +141,10 @@ static const int metadata[] = {
 	SYS_fremovexattr, CALL_FCHMODAT2, CALL_SETXATTRAT, CALL_REMOVEXATTRAT,
 	CALL_FILE_SETATTR,
 #ifdef SYS_chmod
-	SYS_chmod, SYS_chown, SYS_lchown, SYS_utime, SYS_utimes, SYS_futimesat,
+	SYS_chmod, SYS_chown, SYS_lchown, SYS_utimes, SYS_futimesat,
+#endif
+#ifdef SYS_utime
+	SYS_utime,
 #endif
 };
 
@@ -230,7 +246,7 @@ static void add_common_by_argument(struct rule_list *l)
 	add_if_both(l, SYS_sendto, &(struct seccomp_test){ 3, MSG_FASTOPEN, 0 },
 		    &(struct seccomp_test){ 4, any, 0 });
 	/* no executable memory */
-	add_if(l, SYS_mmap, 2, PROT_EXEC, 0);
+	add_if(l, CALL_MMAP, 2, PROT_EXEC, 0);
 	add_if(l, SYS_mprotect, 2, PROT_EXEC, 0);
 	add_socket_options(l);
 	/* 0 to 7, F_DUPFD to F_SETLKW; not F_SETOWN (8), which makes the kernel

@@ -51,9 +51,11 @@ struct path_attr {
 
 int landlock_abi(void)
 {
-	long abi = syscall(CALL_CREATE_RULESET, NULL, 0, CREATE_VERSION);
+	const long abi = syscall(CALL_CREATE_RULESET, NULL, 0, CREATE_VERSION);
 
-	return abi > 0 ? (int)abi : 0;
+	if (abi < 0)
+		return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
+	return (int)abi;
 }
 
 static uint64_t rights_of(int abi)
@@ -88,12 +90,14 @@ int landlock_confine(const struct landlock_policy *p, struct err *e)
 	const int abi = landlock_abi();
 	/* A kernel that does not know a member accepts it if it is 0. */
 	const struct ruleset_attr attr = {
-		.fs = p->any_file ? 0 : rights_of(abi),
+		.fs = p->any_file || abi <= 0 ? 0 : rights_of(abi),
 		.net = abi >= ABI_PORTS && !p->any_port ? PORT_ALL : 0,
 		.scoped = abi >= ABI_SCOPES ? SCOPE_ALL : 0,
 	};
 	int set, rc = 0;
 
+	if (abi <= 0)
+		return err_sys(e, ERR_RESOURCE, "Landlock");
 	if (!attr.fs && !attr.net && !attr.scoped)
 		return 0; /* a ruleset that restricts nothing is ENOMSG */
 	set = (int)syscall(CALL_CREATE_RULESET, &attr, sizeof(attr), 0);

@@ -54,14 +54,15 @@ struct landlock_policy {
 };
 
 /* The ABI version of the running kernel; 0 where it has no Landlock or does not
- * allow it. */
+ * enable it; -1 with errno where it does not tell. */
 int landlock_abi(void);
 
 /*
  * Restrict this thread to the policy: from now on the kernel denies everything
  * that it can deny and no rule allows.  That includes TCP ports from ABI 4 on,
  * and signals to other processes and their abstract sockets from ABI 6 on.
- * NO_NEW_PRIVS has to be set.  Returns 0 or ERR_RESOURCE with errno.
+ * NO_NEW_PRIVS has to be set.  Returns 0 or ERR_RESOURCE with errno: ENOSYS or
+ * EOPNOTSUPP where there is no Landlock.
  */
 int landlock_confine(const struct landlock_policy *p, struct err *e);
 

@@ -177,6 +177,10 @@ static int apply_landlock(const struct policy *policy, struct err *e)
 	struct err le;
 
 	err_clear(&le);
+	if (abi < 0) {
+		err_sys(&le, ERR_RESOURCE, "Landlock");
+		return go_without(policy, le.text, e);
+	}
 	if (!abi)
 		return go_without(policy,
 				  "this kernel does not have Landlock (Linux "

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #if defined(__x86_64__) && defined(__LP64__)
@@ -139,10 +140,16 @@ int seccomp_filter(const struct seccomp_rule *rules, size_t count,
 	struct sock_fprog prog;
 	int rc = 0;
 
-	if (!seccomp_is_known() || count > SECCOMP_RULES_MAX) {
-		errno = ENOSYS;
-		return err_sys(e, ERR_RESOURCE, "seccomp");
+	if (!seccomp_is_known()) {
+		struct utsname name = { .machine = "" };
+
+		uname(&name);
+		return err_set(e, ERR_RESOURCE,
+			       "ferry has no seccomp filter for this processor "
+			       "(%s)", name.machine);
 	}
+	if (count > SECCOMP_RULES_MAX)
+		return err_set(e, ERR_INTERNAL, "too many seccomp rules");
 	p.code = calloc(count * RULE_MAX + FRAME_MAX, sizeof(*p.code));
 	if (!p.code)
 		return err_sys(e, ERR_RESOURCE, "seccomp");

@@ -52,7 +52,7 @@ int seccomp_is_known(void);
  * Filter the calls of all threads: the first rule that applies decides, and
  * rest where none does.  A call by another architecture's convention (such as
  * 32-bit x86) ends the process.  NO_NEW_PRIVS has to be set.  Returns 0 or
- * ERR_RESOURCE with errno.
+ * ERR_RESOURCE, with errno where it is the kernel that does not have it.
  */
 int seccomp_filter(const struct seccomp_rule *rules, size_t count,
 		   enum seccomp_action rest, struct err *e);

@@ -291,6 +291,24 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	found | diff - <(cat "$out"/cache/*)
 }
 
+@test "a header whose library lacks its function is not used" {
+	probe DEPS_LIBS=-lz
+	[ "$code" = 0 ]
+	found | grep -qx 'XXH_DISPATCH :='
+	[ "$(uname -m)" != x86_64 ] || grep -q '^XXH_DISPATCH := -D' "$out"/cache/*
+}
+
+@test "setup finds what is there without /proc, and so without /dev/fd" {
+	needs 'mount namespaces'
+	mkdir bin
+	printf '#!/bin/sh\necho apt-get "$@"; exit 1\n' >bin/apt-get
+	chmod +x bin/apt-get
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount bash -c 'mount -t tmpfs none /proc &&
+		PATH=$PWD/bin:$PATH exec "$0"' "$src/scripts/setup" >said 2>&1
+	is cat said ''
+}
+
 @test "quickstart from elsewhere, with a build directory and a space" {
 	cd /
 	BUILDDIR="$out" "$src/scripts/quickstart" >"$work/said" 2>&1

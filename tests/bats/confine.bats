@@ -252,10 +252,13 @@ arrives_confined() {
 
 # ---- kernels without -------------------------------------------------------
 
-# without CALL - print a command that makes a system call fail with ENOSYS
-without() {
-	echo "strace -f -qq -o /dev/null -e trace=$1 -e inject=$1:error=ENOSYS"
+# failing CALL ERRNO - print a command that makes a system call fail
+failing() {
+	echo "strace -f -qq -o /dev/null -e trace=$1 -e inject=$1:error=$2"
 }
+
+# without CALL - as a kernel that does not have it
+without() { failing "$1" ENOSYS; }
 
 @test "a kernel without Landlock or seccomp: auto works and says so" {
 	echo x >src/f
@@ -291,6 +294,28 @@ without() {
 		[ "$status" = 11 ] || { echo "$call: $status $output"; return 1; }
 		[[ "$output" == *"--sandbox require: "* ]]
 		hasnt events listening
+	done
+}
+
+@test "Landlock that fails is not taken for a kernel without it" {
+	echo x >src/f
+	for error in EMFILE EPERM EINVAL; do
+		FERRY_WRAP=$(failing landlock_create_ruleset $error) \
+			receive --plain --once dst
+		send --plain --sandbox off src/f
+		wait_receiver
+		status 0
+		[ "$got" = 0 ]
+		grep -q 'sandbox: no Landlock, seccomp: Landlock: [A-Z]' messages
+		hasnt messages 'this kernel'
+		rm dst/f
+	done
+	for error in ENOSYS EOPNOTSUPP; do
+		# shellcheck disable=SC2046
+		run $(failing landlock_create_ruleset $error) "$FERRY" receive \
+			--plain -p 0 --sandbox require dst
+		[ "$status" = 11 ]
+		[[ "$output" == *"this kernel does not have Landlock"* ]]
 	done
 }
 

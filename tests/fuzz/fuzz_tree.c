@@ -48,7 +48,8 @@ static void final(const struct model *m, uint8_t *out)
 					 m->leaves - i :
 					 TREE_RANGE_LEAVES;
 
-		m->ops->sum(m->digests + i * size, count * size, all + n);
+		m->ops->sum(m->digests + i * size, (size_t)count * size,
+			    all + n);
 		n += size;
 	}
 	be_put64(all + n, m->size);

@@ -240,6 +240,7 @@ static struct commit *entry_in(struct lab *lab, int dir, uint64_t id,
 			       const char *name, const char *content)
 {
 	struct commit *c = commit_new(name, strlen(name));
+	const size_t len = strlen(content);
 	struct part_names names = { 0 };
 	struct stat st;
 	struct err e;
@@ -247,13 +248,13 @@ static struct commit *entry_in(struct lab *lab, int dir, uint64_t id,
 	assert_non_null(c);
 	assert_int_equal(fstat(lab->dir, &st), 0);
 	c->id = id;
-	c->size = strlen(content);
+	c->size = len;
 	c->meta = (struct file_meta){ .mode = 0644, .mtime_s = 1000000000 };
-	digest_xxh3.sum(content, c->size, c->digest);
+	digest_xxh3.sum(content, len, c->digest);
 	c->dir = held_dir_new(dir, st.st_dev);
 	assert_non_null(c->dir);
 	assert_int_equal(part_create(&c->part, &names, dir, &e), 0);
-	assert_int_equal(part_write(&c->part, content, c->size, 0, &e), 0);
+	assert_int_equal(part_write(&c->part, content, len, 0, &e), 0);
 	assert_int_equal(part_set_meta(&c->part, &c->meta, &e), 0);
 	return c;
 }

@@ -53,19 +53,19 @@ static void random_changes_match_a_bit_map(void **state)
 		case 0:
 		case 1:
 			assert_int_equal(runs_add(&r, first, n), 0);
-			memset(bits + first, 1, n);
+			memset(bits + first, 1, (size_t)n);
 			break;
 		case 2:
 		case 3:
 			assert_int_equal(runs_remove(&r, first, n), 0);
-			memset(bits + first, 0, n);
+			memset(bits + first, 0, (size_t)n);
 			break;
 		default:
 			got = runs_take(&r, n + 1, &first);
 			for (size_t k = 0; got && k < first; k++)
 				assert_int_equal(bits[k], 0);
 			if (got)
-				memset(bits + first, 0, got);
+				memset(bits + first, 0, (size_t)got);
 		}
 		check(&r, bits);
 	}

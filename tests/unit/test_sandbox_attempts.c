@@ -389,9 +389,11 @@ ATTEMPT(attr_at, syscall(469, p->out_fd, "file", NULL, 0, 0))
 ATTEMPT(chmod_old, syscall(SYS_chmod, "/no-file", 0755))
 ATTEMPT(chown_old, syscall(SYS_chown, "/no-file", 0, 0))
 ATTEMPT(lchown_old, syscall(SYS_lchown, "/no-file", 0, 0))
-ATTEMPT(utime_old, syscall(SYS_utime, "/no-file", NULL))
 ATTEMPT(utimes_old, syscall(SYS_utimes, "/no-file", NULL))
 ATTEMPT(futimesat_old, syscall(SYS_futimesat, p->out_fd, "file", NULL))
+#endif
+#ifdef SYS_utime
+ATTEMPT(utime_old, syscall(SYS_utime, "/no-file", NULL))
 #endif
 ATTEMPT(setuid_mode, fchmod(p->file_fd, 04755))
 ATTEMPT(setgid_mode, fchmod(p->file_fd, 02755))
@@ -638,7 +640,10 @@ static const struct attempt attempts[] = {
 	ROW(xattr_remove, 0), ROW(xattr_at, 0), ROW(attr_at, 0),
 #ifdef SYS_chmod
 	ROW(chmod_old, CHMOD), ROW(chown_old, 0), ROW(lchown_old, 0),
-	ROW(utime_old, 0), ROW(utimes_old, 0), ROW(futimesat_old, 0),
+	ROW(utimes_old, 0), ROW(futimesat_old, 0),
+#endif
+#ifdef SYS_utime
+	ROW(utime_old, 0),
 #endif
 	ROW(setuid_mode, 0), ROW(setgid_mode, 0), ROW(setuid_create, 0),
 	ROW(setgid_create, 0), ROW(setuid_nameless, 0), ROW(setgid_dir, 0),
