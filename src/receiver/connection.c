@@ -581,12 +581,16 @@ static int is_drained(struct recv_connection *c, int rc)
 	return rc == ERR_AGAIN || clock_left_ms(c->drain_by_ms) == 0;
 }
 
-/* Whether a frame is more than a sign of life.  What it brings is limited
- * elsewhere: items, bytes, damaged chunks. */
-static int is_progress(unsigned type)
+/* Whether a frame is more than a sign of life: it brought data, or what gets a
+ * verdict.  How much of that there may be is limited elsewhere. */
+static int is_progress(const struct recv_connection *c, unsigned type)
 {
+	if (type == FRAME_CHUNK || type == FRAME_HOLE)
+		return c->input.has_data;
+	/* A file that is opened and given up has brought nothing. */
 	return type != FRAME_FLUSH && type != FRAME_TIMEOUT &&
-	       type != FRAME_PROGRESS;
+	       type != FRAME_NOTE && type != FRAME_OPEN &&
+	       type != FRAME_FILE_ABORT && type != FRAME_PROGRESS;
 }
 
 static int handle_frame(struct recv_connection *c, const struct frame *f,
@@ -596,7 +600,7 @@ static int handle_frame(struct recv_connection *c, const struct frame *f,
 
 	input_begin_frame(&c->input);
 	rc = dispatch_frame(&c->worker, c->session, f, next, e);
-	input_end_frame(&c->input, rc == 0 && is_progress(f->type));
+	input_end_frame(&c->input, rc == 0 && is_progress(c, f->type));
 	return rc ? rc : recv_progress_if_due(c->worker.transfer, &c->channel,
 					      e);
 }

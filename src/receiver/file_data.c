@@ -158,6 +158,7 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = file_table_put_leaf(t->files, f, leaf, m->digest, e);
+	w->input->has_data = rc == 0;
 	if (rc == 0 && f->commit->journal)
 		journal_note(f->commit->journal, leaf, m->digest);
 	return rc;
@@ -233,7 +234,7 @@ static int take_hole(struct worker *w, struct recv_file *f,
 {
 	struct file_table *files = w->transfer->files;
 	const uint64_t leaf = m->offset / TREE_LEAF;
-	int rc;
+	int is_known, rc;
 
 	/* Holes are whole leaves: the last leaf, if it is not full, is sent as
 	 * data. */
@@ -247,10 +248,13 @@ static int take_hole(struct worker *w, struct recv_file *f,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent a hole that the receiver "
 			       "already has");
+	is_known = file_table_has_leaf(files, f, leaf);
 	rc = write_hole(w, f, m, e);
 	if (rc)
 		return rc < 0 ? rc : 0;
-	return file_table_put_hole(files, f, leaf, m->len / TREE_LEAF, e);
+	rc = file_table_put_hole(files, f, leaf, m->len / TREE_LEAF, e);
+	w->input->has_data = rc == 0 && !is_known;
+	return rc;
 }
 
 int file_data_hole(struct worker *w, const uint8_t *body, size_t len,

@@ -47,6 +47,7 @@ void input_release(struct input *in)
 void input_begin_frame(struct input *in)
 {
 	in->is_at_frame = 1;
+	in->has_data = 0;
 	idle_begin_work(&in->transfer->idle);
 }
 

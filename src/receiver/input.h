@@ -38,6 +38,8 @@ struct input {
 	 * of that was counted as arrived; its length, and the stream's bytes
 	 * when it began. */
 	uint64_t content, counted, payload, wire_began;
+	int has_data; /* that frame brought data that was not here; set by who
+			 handles it */
 	/* since input_alloc() */
 	struct expander *expander;
 	uint8_t *wire; /* CHUNK_MAX bytes: a payload as it came */

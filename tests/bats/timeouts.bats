@@ -161,23 +161,44 @@ silent_pipe() { echo one; sleep 11; echo two; }
 	is cat dst/f $'one\ntwo'
 }
 
-# hold PORT FRAMES - a sender with a session, that sends these frames for 15 s or
-# until the receiver ends the session; prints why
+# hold PORT WHAT - a sender with a session, that sends these frames, or files that
+# come to nothing, for 15 s or until the receiver ends the session; prints why
 hold() {
 	timeout "$(limit 60)" python3 - "$@" <<-'EOF'
 		import sys, time
 		sys.path.insert(0, sys.argv[3])
 		from lib.limits import scaled
 		from lib.peer import Closed, Sender
-		from lib.wire import message
+		from lib.wire import CHUNK, message
+
+		def opened(ident):
+		    return message("OPEN", id=ident, size=9 << 20,
+		                   name=b"f%d" % ident)
+
+		def rounds(what):
+		    """The frames of each round."""
+		    for i in range(2, 1 << 30):
+		        if what == "open":
+		            yield opened(i), message("FILE_ABORT", id=i)
+		        elif what == "abort":
+		            yield message("FILE_ABORT", id=1),
+		        elif what == "chunk":
+		            yield message("CHUNK", id=1, payload=bytes(CHUNK)),
+		        elif what == "hole":
+		            yield message("HOLE", id=1, len=CHUNK),
+		        else:
+		            yield tuple(message(kind) for kind in what.split())
 
 		s = Sender(int(sys.argv[1]))
+		if sys.argv[2] in ("abort", "chunk", "hole"):
+		    s.send(opened(1))
 		end = time.monotonic() + scaled(15)
 		s.sock.settimeout(0.2)
+		todo = rounds(sys.argv[2])
 		while time.monotonic() < end:
 		    try:
 		        kinds = sys.argv[2].split()
-		        s.send(*(message(kind) for kind in kinds))
+		        s.send(*next(todo))
 		        if len(kinds) > 1:  # as fast as it can
 		            s.send(message(kinds[0]) * 5000)
 		            s.sock.settimeout(0.001)
@@ -195,10 +216,18 @@ hold() {
 }
 
 @test "heart-beats alone hold no session: a sender that sends nothing else is cut" {
+	local holders=()
 	receive --plain --timeout "$(limit 1)" dst
 	is hold "$port" "PING" "$BATS_TEST_DIRNAME/.." ended
 	is hold "$port" "PING FLUSH" "$BATS_TEST_DIRNAME/.." ended
 	await messages 'the sender has sent nothing but heart-beats for'
+	# nor what brings no data: files that are given up, the same data again
+	for what in open abort chunk hole; do
+		hold "$port" "$what" "$BATS_TEST_DIRNAME/.." >"held.$what" &
+		holders+=($!)
+	done
+	wait "${holders[@]}"
+	is grep -L '^ended$' held.open held.abort held.chunk held.hole ''
 	# its place is free
 	echo x >src/f
 	send --plain src/f
