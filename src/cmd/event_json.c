@@ -120,6 +120,8 @@ void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 	json_u64(b, "exit", (uint64_t)signals_exit_status(s->code));
 	json_u64(b, "files", s->files);
 	json_u64(b, "bytes", s->bytes);
+	json_u64(b, "sent_bytes", s->sent_bytes);
+	json_u64(b, "payload_bytes", s->payload_bytes);
 	json_u64(b, "wire_bytes", s->wire_bytes);
 	json_u64(b, "resent_bytes", s->resent_bytes);
 	if (s->basis_bytes)
@@ -128,6 +130,10 @@ void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 	json_u64(b, "unchanged", s->unchanged);
 	if (s->updated)
 		json_u64(b, "updated", s->updated);
+	if (s->replaced)
+		json_u64(b, "replaced", s->replaced);
+	if (s->renamed)
+		json_u64(b, "renamed", s->renamed);
 	json_u64(b, "skipped", s->skipped);
 	json_u64(b, "failed", s->failed);
 	if (s->not_kept)

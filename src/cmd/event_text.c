@@ -228,29 +228,77 @@ static void seconds_text(char *dst, size_t size, double s)
 			 (double)((long)s % 60));
 }
 
-/* "3 files, 1.2 GiB in 4.1 s (300.0 MiB/s)".  Without a rate if some files were
- * unchanged: their bytes were not sent.  "12.3 MiB of 1.2 GiB", where the rest
- * was taken from files that were there. */
-static void amount_text(char *dst, size_t size,
-			const struct session_summary *s)
+/* Content that was sent of the files that were committed: what turned out to be
+ * there, or was sent twice, is on the line only. */
+static uint64_t new_sent(const struct session_summary *s)
 {
-	char bytes[32], time[32], rate[32], speed[48] = "", sent[32] = "";
-	const char *of = "";
+	return s->sent_bytes < s->new_bytes ? s->sent_bytes : s->new_bytes;
+}
 
-	text_size(bytes, sizeof(bytes), (double)s->bytes);
-	if (s->basis_bytes > 0 && s->basis_bytes <= s->bytes) {
-		text_size(sent, sizeof(sent),
-			  (double)(s->bytes - s->basis_bytes));
-		of = " of ";
-	}
+/* "61.0 KiB on the line in 1.2 s (25.0 KiB/s)": the rate is that of what was
+ * sent. */
+static void line_text(char *dst, size_t size, const struct session_summary *s)
+{
+	char wire[32], time[32], rate[32], speed[48] = "";
+
+	text_size(wire, sizeof(wire), (double)s->wire_bytes);
 	seconds_text(time, sizeof(time), s->seconds);
-	if (s->unchanged == 0 && s->bytes > 0 && s->seconds > 0) {
-		text_size(rate, sizeof(rate), (double)s->bytes / s->seconds);
+	if (new_sent(s) > 0 && s->seconds > 0) {
+		text_size(rate, sizeof(rate),
+			  (double)new_sent(s) / s->seconds);
 		snprintf(speed, sizeof(speed), " (%s/s)", rate);
 	}
-	snprintf(dst, size, "%llu file%s, %s%s%s in %s%s",
-		 (unsigned long long)s->files, plural(s->files), sent, of,
-		 bytes, time, speed);
+	snprintf(dst, size, "%s on the line in %s%s", wire, time, speed);
+}
+
+/* "21.8 MiB as 5.1 MiB", compressed; "12.3 MiB of 1.2 GiB", where the rest was
+ * there, or is holes. */
+static void content_text(char *dst, size_t size,
+			 const struct session_summary *s)
+{
+	char sent[32], all[32], payload[32], of[40] = "", as[40] = "";
+
+	text_size(sent, sizeof(sent), (double)new_sent(s));
+	text_size(all, sizeof(all), (double)s->new_bytes);
+	text_size(payload, sizeof(payload), (double)s->payload_bytes);
+	if (s->sent_bytes < s->new_bytes)
+		snprintf(of, sizeof(of), " of %s", all);
+	if (s->payload_bytes < s->sent_bytes && s->sent_bytes <= s->new_bytes &&
+	    strcmp(payload, sent) != 0)
+		snprintf(as, sizeof(as), " as %s", payload);
+	snprintf(dst, size, "%s%s%s", sent, of, as);
+}
+
+/* "(30.0 KiB; 5 new, 4 replaced, 1 renamed)", with the second half where not all
+ * are new. */
+static void new_text(char *dst, size_t size, const struct session_summary *s)
+{
+	const uint64_t committed = s->files - s->unchanged;
+	const uint64_t others = s->replaced + s->renamed;
+	const struct {
+		uint64_t n;
+		const char *what;
+	} parts[] = {
+		{ committed > others ? committed - others : 0, "new" },
+		{ s->replaced, "replaced" },
+		{ s->renamed, "renamed" },
+	};
+	char content[128];
+	const char *sep = "; ";
+	size_t used;
+
+	content_text(content, sizeof(content), s);
+	used = (size_t)snprintf(dst, size, "(%s", content);
+	for (size_t i = 0; others && i < sizeof(parts) / sizeof(*parts); i++) {
+		if (!parts[i].n || used >= size)
+			continue;
+		used += (size_t)snprintf(dst + used, size - used, "%s%llu %s",
+					 sep, (unsigned long long)parts[i].n,
+					 parts[i].what);
+		sep = ", ";
+	}
+	if (used < size)
+		snprintf(dst + used, size - used, ")");
 }
 
 /* ", 2 unchanged, 1 skipped, 1 failed", without those that are 0. */
@@ -277,16 +325,49 @@ static void rest_text(char *dst, size_t size, const struct session_summary *s)
 	}
 }
 
+/* "bob has all 3,030 files"; "all" only if the exit status is 0. */
+static void has_text(char *dst, size_t size, const struct session_summary *s,
+		     const char *peer)
+{
+	char files[TEXT_GROUPED_MAX], found[TEXT_GROUPED_MAX];
+
+	text_grouped(files, s->files);
+	text_grouped(found, s->files + s->skipped + s->failed);
+	if (s->code && s->skipped + s->failed > 0)
+		snprintf(dst, size, "%s has %s of %s files", peer, files,
+			 found);
+	else if (s->code)
+		snprintf(dst, size, "%s has %s file%s", peer, files,
+			 plural(s->files));
+	else if (s->files == 1)
+		snprintf(dst, size, "%s has the file", peer);
+	else if (s->files == 0)
+		snprintf(dst, size, "%s has everything", peer);
+	else
+		snprintf(dst, size, "%s has all %s files", peer, files);
+}
+
 const char *event_text_sent(char *dst, const struct session_summary *s,
 			    const char *peer)
 {
-	char amount[AMOUNT_MAX], rest[AMOUNT_MAX];
+	const uint64_t sent = s->files - s->unchanged;
+	char has[SHOWN_MAX + 100], rest[AMOUNT_MAX], line[AMOUNT_MAX];
+	char content[AMOUNT_MAX], number[TEXT_GROUPED_MAX];
+	const char *others;
 
-	amount_text(amount, sizeof(amount), s);
+	has_text(has, sizeof(has), s, peer);
+	new_text(content, sizeof(content), s);
 	rest_text(rest, sizeof(rest), s);
-	/* "all" only if the exit status is 0 */
-	snprintf(dst, EVENT_TEXT_MAX, "sent %s, %scommitted by %s%s", amount,
-		 s->code ? "" : "all ", peer, rest);
+	line_text(line, sizeof(line), s);
+	/* without "0 sent, " where others follow */
+	others = sent == 0 && *rest ? rest + 2 : rest;
+	if (others != rest)
+		snprintf(dst, EVENT_TEXT_MAX, "%s: %s; %s", has, others, line);
+	else if (sent == 0)
+		snprintf(dst, EVENT_TEXT_MAX, "%s: no files; %s", has, line);
+	else
+		snprintf(dst, EVENT_TEXT_MAX, "%s: %s sent %s%s; %s", has,
+			 text_grouped(number, sent), content, rest, line);
 	return dst;
 }
 
@@ -306,22 +387,30 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 				const struct session_summary *s,
 				const char *why)
 {
-	char amount[AMOUNT_MAX], rest[AMOUNT_MAX];
-	const unsigned long long n = number;
+	const uint64_t received = s->files - s->unchanged;
+	char content[AMOUNT_MAX], rest[AMOUNT_MAX], line[AMOUNT_MAX];
+	char grouped[TEXT_GROUPED_MAX], files[AMOUNT_MAX + 64];
+	int used;
 
-	amount_text(amount, sizeof(amount), s);
+	new_text(content, sizeof(content), s);
 	rest_text(rest, sizeof(rest), s);
-	if (!why)
-		snprintf(dst, EVENT_TEXT_MAX,
-			 "session %llu from %s: received %s%s", n, peer, amount,
-			 rest);
-	else if (s->files)
-		snprintf(dst, EVENT_TEXT_MAX,
-			 "session %llu from %s: %s (received %s%s)", n, peer,
-			 why, amount, rest);
+	line_text(line, sizeof(line), s);
+	used = snprintf(dst, EVENT_TEXT_MAX, "session %llu from %s: ",
+			(unsigned long long)number, peer);
+	if (why)
+		used += snprintf(dst + used, EVENT_TEXT_MAX - (size_t)used,
+				 "%s", why);
+	if (used >= EVENT_TEXT_MAX || (why && !s->files))
+		return dst;
+	if (received > 0)
+		snprintf(files, sizeof(files), "received %s file%s %s",
+			 text_grouped(grouped, received), plural(received),
+			 content);
 	else
-		snprintf(dst, EVENT_TEXT_MAX, "session %llu from %s: %s", n,
-			 peer, why);
+		snprintf(files, sizeof(files), "received no %sfiles",
+			 *rest ? "new " : "");
+	snprintf(dst + used, EVENT_TEXT_MAX - (size_t)used, "%s%s%s; %s%s",
+		 why ? " (" : "", files, rest, line, why ? ")" : "");
 	return dst;
 }
 

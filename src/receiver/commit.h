@@ -38,6 +38,7 @@ struct commit {
 	size_t name_len;
 	char *renamed;           /* the last component that it got instead
 				    (--existing rename), or NULL; owned */
+	int has_replaced;        /* something else had the name */
 	char *rival;             /* the item of this session that has its name
 				    where the file system folds names, or
 				    NULL; owned */

@@ -138,6 +138,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	if (c->part.was_copied)
 		fs_lacks_note(m->cfg.lacks, LACKS_LINKS);
 	*cause = placed.cause;
+	c->has_replaced = placed.has_replaced;
 	free(c->rival);
 	c->rival = placed.rival;
 	/* Without memory the file has its name all the same, but nobody is

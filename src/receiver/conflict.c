@@ -114,8 +114,10 @@ static void resolve_conflict(const struct place_request *a,
 		    struct place_result *out)
 {
 	struct err e;
+	const enum conflict_action action = conflict_decide(
+		existing, there, a->meta, a->dir_fd, a->lacks);
 
-	switch (conflict_decide(existing, there, a->meta, a->dir_fd, a->lacks)) {
+	switch (action) {
 	case ACTION_SKIP:
 		out->status = STATUS_SKIPPED;
 		break;
@@ -135,6 +137,9 @@ static void resolve_conflict(const struct place_request *a,
 		out->cause = conflict_cause(there);
 		break;
 	}
+	out->has_replaced = out->status == STATUS_COMMITTED &&
+			    (action == ACTION_REPLACE ||
+			     action == ACTION_BACKUP);
 }
 
 /* Whether another item of the session has the name, as the file system folds
@@ -185,6 +190,8 @@ static void place_at(const struct place_request *a,
 			resolve_conflict(a, existing, &there, out);
 		break;
 	}
+	if (existing == CONFLICT_REPLACE && a->what.part)
+		out->has_replaced = a->what.part->has_replaced;
 }
 
 void conflict_place(const struct place_request *a,
@@ -196,6 +203,7 @@ void conflict_place(const struct place_request *a,
 
 	out->renamed[0] = '\0';
 	out->rival = NULL;
+	out->has_replaced = 0;
 	place_at(a, existing, is_locked, out);
 	/* Another session may have restored the directory's mode. */
 	if (out->status == STATUS_FAILED && out->cause == CAUSE_PERMISSION &&

@@ -72,6 +72,7 @@ struct place_request {
 struct place_result {
 	enum file_status status;
 	unsigned cause; /* with STATUS_FAILED */
+	int has_replaced; /* COMMITTED in place of something else */
 	/* COMMITTED or UNCHANGED under this name instead; else empty */
 	char renamed[NAME_COMPONENT_MAX + 1];
 	/* With CAUSE_RIVAL: the path of the other item; the caller frees it.

@@ -557,6 +557,7 @@ static int send_summary(struct recv_connection *c, struct err *e)
 
 	if (rc)
 		return rc;
+	recv_progress_put_last(c->worker.transfer, &c->channel.out);
 	results_get_summary(c->worker.transfer->results, &m);
 	msg_put_summary(&c->channel.out, &m);
 	rc = channel_send(&c->channel, NULL, 0, e);

@@ -109,6 +109,8 @@ static void count_arrived(struct input *in)
 /* The payload is here. */
 static void count_rest(struct input *in)
 {
+	if (in->content > 0)
+		atomic_fetch_add(&in->transfer->payload_bytes, in->payload);
 	count_content(in->transfer, in->content - in->counted);
 	in->content = in->counted = 0;
 }

@@ -29,25 +29,44 @@ int recv_progress_take(struct transfer *t, const uint8_t *body, size_t n)
 	return 0;
 }
 
+static void put(struct transfer *t, struct buf *out)
+{
+	struct totals totals;
+	struct msg_progress m = {
+		.bytes = atomic_load(&t->content_bytes),
+	};
+
+	results_get_totals(t->results, &totals);
+	m.replaced = totals.replaced;
+	m.renamed = totals.renamed;
+	msg_put_progress(out, &m);
+}
+
+void recv_progress_put_last(struct transfer *t, struct buf *out)
+{
+	if (t->features & FEATURE_PROGRESS)
+		put(t, out);
+}
+
 int recv_progress_if_due(struct transfer *t, struct channel *channel,
 			 struct err *e)
 {
 	const uint64_t now = clock_ms();
 	uint64_t told_ms = atomic_load(&t->told_ms);
-	struct msg_progress m = { 0 };
+	uint64_t bytes;
 	struct buf frame;
 	int rc;
 
 	if (!(t->features & FEATURE_PROGRESS) ||
 	    now - told_ms < RECV_PROGRESS_MS)
 		return 0;
-	m.bytes = atomic_load(&t->content_bytes);
-	if (m.bytes == atomic_load(&t->told_bytes) ||
+	bytes = atomic_load(&t->content_bytes);
+	if (bytes == atomic_load(&t->told_bytes) ||
 	    !atomic_compare_exchange_strong(&t->told_ms, &told_ms, now))
 		return 0;
-	atomic_store(&t->told_bytes, m.bytes);
+	atomic_store(&t->told_bytes, bytes);
 	buf_init(&frame, FRAME_ROOM);
-	msg_put_progress(&frame, &m);
+	put(t, &frame);
 	rc = channel_send_aside(channel, &frame, e);
 	buf_release(&frame);
 	return rc;

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+struct buf;
 struct channel;
 struct session_progress;
 struct transfer;
@@ -31,6 +32,9 @@ int recv_progress_take(struct transfer *t, const uint8_t *body, size_t n);
  * alone.  Returns as channel_send(). */
 int recv_progress_if_due(struct transfer *t, struct channel *channel,
 			 struct err *e);
+
+/* Append the last PROGRESS of a session to out, where the sender knows it. */
+void recv_progress_put_last(struct transfer *t, struct buf *out);
 
 /* How far it is.  What the sender says of it is not relied upon. */
 void recv_progress_get(struct transfer *t, struct session_progress *p);

@@ -229,6 +229,10 @@ static void count_item(struct results *r, const struct item_result *item)
 	else if (item->kind == ITEM_FILE)
 		totals_file(t, status, item->id, item->size, item->digest,
 			    r->digest->size);
+	if (item->kind == ITEM_FILE && status == STATUS_COMMITTED) {
+		t->replaced += item->has_replaced != 0;
+		t->renamed += item->renamed != NULL;
+	}
 }
 
 static void tell_user(const struct results *r, const struct item_result *item)
@@ -376,6 +380,7 @@ void results_committed(struct results *r, const struct commit *c,
 		.size = c->size,
 		.digest = c->digest,
 		.renamed = c->renamed,
+		.has_replaced = c->has_replaced,
 	};
 
 	results_add(r, &item);

@@ -34,6 +34,7 @@ struct item_result {
 	uint64_t size;
 	const uint8_t *digest; /* or NULL */
 	const char *renamed;   /* its last component now, or NULL: as sent */
+	int has_replaced;      /* COMMITTED: something else had the name */
 };
 
 /* events and ops are borrowed.  NULL when out of memory or descriptors. */

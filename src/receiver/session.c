@@ -593,6 +593,8 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	sum->code = totals_conclude(t, 0, files, e);
 	totals_summary(t, sum);
 	sum->wire_bytes = atomic_load(&tr->wire_bytes);
+	sum->sent_bytes = atomic_load(&tr->content_bytes);
+	sum->payload_bytes = atomic_load(&tr->payload_bytes);
 	sum->resent_bytes = atomic_load(&tr->resent_bytes);
 	sum->seconds = (double)(clock_ns() - s->began_ns) / 1e9;
 }

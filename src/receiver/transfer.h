@@ -89,6 +89,7 @@ struct transfer {
 	 * of that was told to the sender, and when; what the sender has told
 	 * (PROGRESS). */
 	atomic_uint_fast64_t content_bytes, content_ms, told_bytes, told_ms;
+	atomic_uint_fast64_t payload_bytes; /* that brought content */
 	atomic_uint_fast64_t spared_bytes, total_bytes, total_files;
 	atomic_uint total_flags;
 };

@@ -29,6 +29,9 @@ struct counters {
 	atomic_uint_fast64_t wire_bytes;   /* through closed connections */
 	atomic_uint_fast64_t done_bytes;   /* of files with a verdict */
 	atomic_uint_fast64_t files_before; /* `files` of sessions before */
+	/* as the receiver says, in this session and in those before */
+	atomic_uint_fast64_t replaced, renamed;
+	atomic_uint_fast64_t replaced_before, renamed_before;
 	/* of the last PROGRESS: when it was sent (clock_ms()), and a sum of it,
 	 * to see that something has changed; 0: none */
 	atomic_uint_fast64_t told_ms, told_sum;

@@ -447,6 +447,12 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	summary->code = totals_conclude(&t, 1, files, e);
 	totals_summary(&t, summary);
 	summary->wire_bytes = atomic_load(&o->count->wire_bytes);
+	summary->sent_bytes = atomic_load(&o->count->content_sent);
+	summary->payload_bytes = atomic_load(&o->count->payload_sent);
+	summary->replaced = atomic_load(&o->count->replaced) +
+			    atomic_load(&o->count->replaced_before);
+	summary->renamed = atomic_load(&o->count->renamed) +
+			   atomic_load(&o->count->renamed_before);
 	summary->resent_bytes = atomic_load(&o->count->resent_bytes);
 	summary->basis_bytes = atomic_load(&o->count->basis_bytes);
 	return e->code;

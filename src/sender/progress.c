@@ -100,6 +100,8 @@ void send_progress_restart(struct sender *s)
 	atomic_store(&c->spared,
 		     (int64_t)atomic_load(&c->done_bytes) - (int64_t)before);
 	atomic_store(&c->files_before, atomic_load(&c->files));
+	atomic_fetch_add(&c->replaced_before, atomic_exchange(&c->replaced, 0));
+	atomic_fetch_add(&c->renamed_before, atomic_exchange(&c->renamed, 0));
 	atomic_store(&c->told_ms, 0);
 	atomic_store(&c->told_sum, 0);
 }
@@ -117,22 +119,30 @@ void send_progress_spare_hole(struct sender *s, struct outfile *f, uint64_t n)
 		send_progress_spare(s, f, n);
 }
 
+/* PROGRESS may come by several streams, in another order.  Returns whether the
+ * counter was lower. */
+static int raise_to(atomic_uint_fast64_t *counter, uint64_t value)
+{
+	uint64_t known = atomic_load(counter);
+
+	while (value > known) {
+		if (atomic_compare_exchange_weak(counter, &known, value))
+			return 1;
+	}
+	return 0;
+}
+
 int send_progress_take(struct sender *s, const uint8_t *body, size_t n)
 {
 	struct counters *c = &s->count;
 	struct msg_progress m;
-	uint64_t known = atomic_load(&c->arrived);
 
 	if (msg_get_progress(&m, body, n))
 		return ERR_PROTOCOL;
-	/* They may come by several streams, in another order. */
-	while (m.bytes > known) {
-		if (atomic_compare_exchange_weak(&c->arrived, &known,
-						 m.bytes)) {
-			atomic_store(&c->arrived_ms, clock_ms());
-			break;
-		}
-	}
+	raise_to(&c->replaced, m.replaced);
+	raise_to(&c->renamed, m.renamed);
+	if (raise_to(&c->arrived, m.bytes))
+		atomic_store(&c->arrived_ms, clock_ms());
 	return 0;
 }
 

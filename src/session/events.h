@@ -62,7 +62,13 @@ struct session_summary {
 	uint64_t unchanged, skipped, failed;
 	uint64_t updated; /* of unchanged: their mode or time was set */
 	uint64_t not_kept; /* items without all metadata */
-	uint64_t bytes;  /* content of the files committed */
+	uint64_t replaced, renamed; /* of those committed: in the place of
+				       another file, under another name */
+	uint64_t bytes;     /* content of the files committed or unchanged, */
+	uint64_t new_bytes; /* and of those committed */
+	/* Content that was sent, so neither holes nor what was there already,
+	 * and the bytes of payloads, maybe compressed, that this took. */
+	uint64_t sent_bytes, payload_bytes;
 	uint64_t wire_bytes;   /* through the sockets, in both directions */
 	uint64_t resent_bytes; /* content that was sent more than once */
 	uint64_t basis_bytes;  /* content that was not sent, as a file that was

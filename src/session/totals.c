@@ -15,10 +15,12 @@ void totals_file(struct totals *t, enum file_status status, uint64_t id,
 	uint8_t record[16 + DIGEST_MAX], hash[DIGEST_MAX];
 	unsigned carry = 0;
 
-	if (status == STATUS_COMMITTED)
+	if (status == STATUS_COMMITTED) {
 		t->committed++;
-	else
+		t->new_bytes += size;
+	} else {
 		t->unchanged++;
+	}
 	t->updated += status == STATUS_UPDATED;
 	t->bytes += size;
 	be_put64(record, id);
@@ -57,7 +59,10 @@ void totals_add(struct totals *t, const struct totals *more)
 	t->failed_changed += more->failed_changed;
 	t->not_kept += more->not_kept;
 	t->is_full |= more->is_full;
+	t->replaced += more->replaced;
+	t->renamed += more->renamed;
 	t->bytes += more->bytes;
+	t->new_bytes += more->new_bytes;
 }
 
 uint64_t totals_failed_count(const struct totals *t)
@@ -70,6 +75,9 @@ void totals_summary(const struct totals *t, struct session_summary *sum)
 	sum->files = t->committed + t->unchanged;
 	sum->unchanged = t->unchanged;
 	sum->updated = t->updated;
+	sum->replaced = t->replaced;
+	sum->renamed = t->renamed;
+	sum->new_bytes = t->new_bytes;
 	sum->skipped = t->skipped;
 	sum->failed = totals_failed_count(t);
 	sum->not_kept = t->not_kept;

@@ -19,12 +19,16 @@
 struct totals {
 	uint64_t committed, unchanged, skipped;
 	uint64_t updated;        /* of unchanged: STATUS_UPDATED */
+	/* of committed, counted by the receiver: files that took the place of
+	 * another, and those that got another name */
+	uint64_t replaced, renamed;
 	uint64_t failed_local;   /* by this side's disk or files */
 	uint64_t failed_remote;  /* by the peer's */
 	uint64_t failed_changed; /* sources that changed while they were sent */
 	uint64_t not_kept;       /* items committed without all metadata */
 	int is_full;             /* a disk or quota was full, on either side */
-	uint64_t bytes;          /* of files committed or unchanged */
+	uint64_t bytes;          /* of files committed or unchanged, */
+	uint64_t new_bytes;      /* of those that were committed */
 	uint8_t sum[WIRE_SUM_LEN]; /* see msg.h, FINISH */
 };
 

@@ -32,7 +32,7 @@ enum {
 	BODY_RESEND = 16,
 	BODY_NOTE = 6,
 	BODY_TIMEOUT = 4,
-	BODY_PROGRESS = 28,
+	BODY_PROGRESS = 44,
 	BODY_ERROR = 4,
 	BODY_DIGEST_MIN = 4, /* of the shortest digest */
 };

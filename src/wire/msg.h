@@ -578,15 +578,17 @@ void msg_put_timeout(struct buf *b, const struct msg_timeout *m);
 int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n);
 
 /*
- * PROGRESS: u64 bytes | u64 total bytes | u64 total files | u8 flags | u8[3]
- * reserved: for the progress line of the other side, and for nothing else.
+ * PROGRESS: u64 bytes | u64 total bytes | u64 total files | u64 replaced | u64
+ * renamed | u8 flags | u8[3] reserved: for what the other side tells its user, and
+ * for nothing else.
  *
  *	receiver	bytes of content that have arrived in this session, also
- *			of chunks and packs that are not whole yet; all else is
- *			0
+ *			of chunks and packs that are not whole yet; how many
+ *			files replaced another, or were committed under another
+ *			name; all else is 0
  *	sender		bytes of content that need not be sent: holes, and what
  *			the receiver has already; the content and the files and
- *			symlinks that the scan has found so far
+ *			symlinks that the scan has found so far; all else is 0
  *
  * Bytes of a recipe are those of its literals.
  */
@@ -596,6 +598,7 @@ enum progress_flags {
 };
 struct msg_progress {
 	uint64_t bytes, total_bytes, total_files;
+	uint64_t replaced, renamed;
 	uint8_t flags;
 };
 void msg_put_progress(struct buf *b, const struct msg_progress *m);

@@ -140,6 +140,8 @@ void msg_put_progress(struct buf *b, const struct msg_progress *m)
 	buf_put_u64(b, m->bytes);
 	buf_put_u64(b, m->total_bytes);
 	buf_put_u64(b, m->total_files);
+	buf_put_u64(b, m->replaced);
+	buf_put_u64(b, m->renamed);
 	buf_put_u8(b, m->flags);
 	body_put_zeroes(b, 3);
 }
@@ -153,6 +155,8 @@ int msg_get_progress(struct msg_progress *m, const uint8_t *p, size_t n)
 	m->bytes = rd_u64(&r);
 	m->total_bytes = rd_u64(&r);
 	m->total_files = rd_u64(&r);
+	m->replaced = rd_u64(&r);
+	m->renamed = rd_u64(&r);
 	m->flags = rd_u8(&r);
 	ok = body_get_zeroes(&r, 3);
 	ok &= !(m->flags & ~(PROGRESS_FINAL | PROGRESS_ENDLESS));

@@ -87,7 +87,7 @@ at_most() {
 	edit append 40
 	delta --plain
 	status 0
-	grep -E 'sent 1 file, 2\.0 MiB of 42\.0 MiB in ' sender
+	has sender "the file: 1 sent (2.0 MiB of 42.0 MiB; 1 replaced);"
 	[ "$basis" -gt $((39 * MiB)) ]
 	edit other 10
 	delta --plain --delta off

@@ -61,7 +61,7 @@ each_once() {
 	tail -n 1 got | grep -q '^{"event":"summary","exit":0,"files":6000,'
 	check_events got
 	# the other descriptor was written to meanwhile
-	has sender "sent 6000 files"
+	has sender "all 6,000 files: 6,000 sent (0 B);"
 }
 
 @test "a sender's messages: the transfer does not wait for their reader" {
@@ -78,7 +78,7 @@ each_once() {
 	ended sender
 	[ "$code" = 0 ]
 	each_once got '^ferry: t/f[0-9]+: committed' 6000
-	tail -n 1 got | grep -q '^ferry: sent 6000 files'
+	tail -n 1 got | grep -q '^ferry: .* has all 6,000 files: 6,000 sent'
 }
 
 @test "a receiver's --json and messages: the transfer does not wait" {

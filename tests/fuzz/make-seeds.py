@@ -140,7 +140,8 @@ def frames():
     write("frame", "checks-sha", b"\3" + check(1, two)
           + check(1, two, first=5, kind=2))
     write("frame", "progress", b"\0" + progress(MIB, 5 * MIB, 7, 1)
-          + progress(UNKNOWN, UNKNOWN, UNKNOWN, 2) + progress(3, 0, 0))
+          + progress(UNKNOWN, UNKNOWN, UNKNOWN, 2)
+          + progress(3, 0, 0, replaced=1, renamed=UNKNOWN))
     write("frame", "answers", b"\0" + state(1, 3, wire.runs((0, 3), (9, 1)))
           + checked(1, 0, 3, 5) + checked(1, 64, 64, UNKNOWN)
           + offered(2, 4, b"\x06") + offered(2, 1024, bytes(128))
@@ -163,9 +164,9 @@ def signature(ident, kind, offset, count=0, entries=b""):
                  list=entries)
 
 
-def progress(size, total, files, flags=0):
+def progress(size, total, files, flags=0, **counts):
     return frame("PROGRESS", bytes=size, total_bytes=total, total_files=files,
-                 progress_flags=flags)
+                 progress_flags=flags, **counts)
 
 
 def ready(streams=2, open_files=4, features=wire.FEATURES):

@@ -24,6 +24,8 @@ MEMBERS = {
              "error?": str, "not_kept?": str, "updated?": str,
              "session?": int, "sender?": str},
     "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
+                "sent_bytes": int, "payload_bytes": int, "replaced?": int,
+                "renamed?": int,
                 "resent_bytes": int, "basis_bytes?": int, "seconds": (int, float),
                 "unchanged": int, "updated?": int, "skipped": int, "failed": int,
                 "not_kept?": int, "error?": str, "session?": int, "sender?": str},

@@ -86,8 +86,8 @@ def main():
     os.write(order, b"f")
     tell("in the foreground again", read_for(fd, 30, PROGRESS))
     os.write(order, b"e")
-    rest = read_for(fd, 60, re.compile(rb"sent 1 file"))
-    print("at the end:", "sent" if b"sent 1 file" in rest else repr(rest))
+    rest = read_for(fd, 60, re.compile(rb"1 sent"))
+    print("at the end:", "sent" if b"1 sent" in rest else repr(rest))
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 

@@ -48,7 +48,7 @@ static const struct {
 	{ 21, "SUMMARY", RECEIVER, 40, 40 },
 	{ 22, "CHECKED", RECEIVER, 32, 32 },
 	{ 23, "OFFERED", RECEIVER, 17, 144 },
-	{ 25, "PROGRESS", BOTH, 28, 28 },
+	{ 25, "PROGRESS", BOTH, 44, 44 },
 	{ 28, "BUSY", BOTH, 0, 0 },
 	{ 29, "TIMEOUT", BOTH, 4, 4 },
 	{ 30, "PING", BOTH, 0, 0 },

@@ -91,7 +91,7 @@ static const struct msg_note note = { CAUSE_READ_ONLY, ITEM_DIR, "d/e", 3,
 				     FILE_META_TIME };
 static const struct msg_timeout timeout_msg = { 0x01020304 };
 static const struct msg_progress progress = {
-	0x0102030405060708, 0x1112131415161718, ID_VALUE, PROGRESS_ENDLESS,
+	0x0102030405060708, 0x1112131415161718, ID_VALUE, 5, 6, PROGRESS_ENDLESS,
 };
 static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
 
@@ -302,9 +302,10 @@ static const struct message {
 		"\0\0\0\0\0\0\0\x77"),
 	  0, 0, 0 },
 	{ put_progress, again_progress,
-	  BYTES("\x19\0\0\0" "\0\0\0\x1c" "\x01\x02\x03\x04\x05\x06\x07\x08"
-		"\x11\x12\x13\x14\x15\x16\x17\x18" ID "\x02" "\0\0\0"),
-	  0, 25, 3 },
+	  BYTES("\x19\0\0\0" "\0\0\0\x2c" "\x01\x02\x03\x04\x05\x06\x07\x08"
+		"\x11\x12\x13\x14\x15\x16\x17\x18" ID
+		"\0\0\0\0\0\0\0\x05" "\0\0\0\0\0\0\0\x06" "\x02" "\0\0\0"),
+	  0, 41, 3 },
 	{ put_timeout, again_timeout,
 	  BYTES("\x1d\0\0\0" "\0\0\0\x04" "\x01\x02\x03\x04"), 0, 0, 0 },
 	{ msg_put_ping, NULL, BYTES("\x1e\0\0\0" "\0\0\0\0"), 0, 0, 0 },
@@ -733,7 +734,9 @@ static const struct field fields[] = {
 	{ FRAME_PROGRESS, 0, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_PROGRESS, 8, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_PROGRESS, 16, 8, 0, UINT64_MAX, 0, 0 },
-	{ FRAME_PROGRESS, 24, 1, 0, 3, 0, 0 },     /* flags */
+	{ FRAME_PROGRESS, 24, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_PROGRESS, 32, 8, 0, UINT64_MAX, 0, 0 },
+	{ FRAME_PROGRESS, 40, 1, 0, 3, 0, 0 },     /* flags */
 	{ FRAME_ERROR, 0, 2, 1, 10, 0, 0 },        /* code */
 	{ FRAME_ERROR, 2, 2, 3, 3, 0, 0 },         /* text length */
 };

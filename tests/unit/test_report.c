@@ -125,6 +125,8 @@ static void test_sender(void **state)
 {
 	struct capture *c = start(sender, 1);
 	struct session_summary s = { .files = 2, .bytes = 2048,
+				     .new_bytes = 2048, .sent_bytes = 2048,
+				     .payload_bytes = 2000,
 				     .wire_bytes = 3000, .seconds = 2 };
 
 	(void)state;
@@ -139,8 +141,8 @@ static void test_sender(void **state)
 		"ferry: warning: beware\n"
 		"ferry: s: skipped by the receiver\n"
 		"ferry: f: on h: full\n"
-		"ferry: sent 2 files, 2.0 KiB in 2.0 s (1.0 KiB/s), all "
-		"committed by h\\x1b\n");
+		"ferry: h\\x1b has all 2 files: 2 sent (2.0 KiB); 2.9 KiB on "
+		"the line in 2.0 s (1.0 KiB/s)\n");
 	assert_string_equal(
 		c->json,
 		"{\"event\":\"session\",\"peer\":\"192.0.2.1:9473\","
@@ -155,7 +157,8 @@ static void test_sender(void **state)
 		"{\"event\":\"file\",\"path\":\"f\",\"size\":0,"
 		"\"status\":\"failed\",\"error\":\"f: on h: full\"}\n"
 		"{\"event\":\"summary\",\"exit\":0,\"files\":2,"
-		"\"bytes\":2048,\"wire_bytes\":3000,\"resent_bytes\":0,"
+		"\"bytes\":2048,\"sent_bytes\":2048,\"payload_bytes\":2000,"
+		"\"wire_bytes\":3000,\"resent_bytes\":0,"
 		"\"seconds\":2.000,\"unchanged\":0,\"skipped\":0,"
 		"\"failed\":0}\n");
 	free(c);
@@ -248,9 +251,9 @@ static void test_failed_send(void **state)
 	err_set(&e, ERR_SOME_FAILED, "3 failed");
 	c->ev->summary(c->ctx, 1, &s, &e);
 	finish(c, ERR_SOME_FAILED, &e);
-	assert_string_equal(c->err, "ferry: sent 1 file, 0 B in 20 ms, "
-				    "committed by h\\x1b, 1 unchanged, "
-				    "3 failed\n");
+	assert_string_equal(c->err, "ferry: h\\x1b has 1 of 4 files: 1 "
+				    "unchanged, 3 failed; 0 B on the line in "
+				    "20 ms\n");
 	/* one summary, though report_end() was told of the failure too */
 	assert_non_null(strstr(c->json, "\"exit\":1,"));
 	assert_non_null(strstr(c->json, ",\"error\":\"3 failed\"}\n"));
@@ -282,7 +285,9 @@ static void test_failure_without_a_session(void **state)
 static void test_receiver(void **state)
 {
 	struct capture *c = start(receiver, 1);
-	struct session_summary s = { .files = 1, .bytes = 1, .seconds = 1 };
+	struct session_summary s = { .files = 1, .bytes = 1, .new_bytes = 1,
+				     .sent_bytes = 1, .payload_bytes = 1,
+				     .seconds = 1 };
 	struct err e;
 
 	(void)state;
@@ -300,10 +305,10 @@ static void test_receiver(void **state)
 		"(TLS, shared key)\n"
 		"ferry: session 1 from 192.0.2.1:1 began\n"
 		"ferry: session 2 from 192.0.2.2:2 began\n"
-		"ferry: session 1 from 192.0.2.1:1: received 1 file, 1 B in "
-		"1.0 s (1 B/s)\n"
-		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file, "
-		"1 B in 1.0 s (1 B/s), 1 failed)\n"
+		"ferry: session 1 from 192.0.2.1:1: received 1 file (1 B); "
+		"0 B on the line in 1.0 s (1 B/s)\n"
+		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file "
+		"(1 B), 1 failed; 0 B on the line in 1.0 s (1 B/s))\n"
 		"ferry: session 2 from 192.0.2.2:2 stopped after 0 B, 1 file "
 		"committed; when the same is sent again, it goes on from "
 		"there\n");
