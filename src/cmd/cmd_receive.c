@@ -24,6 +24,7 @@
 #include "cmd/senders_helper.h"
 #include "cmd/signals.h"
 #include "fs/attr_helper.h"
+#include "os/ids.h"
 #include "fs/mode_rules.h"
 #include "net/connector.h"
 #include "auth/code.h"
@@ -44,7 +45,7 @@ enum {
 struct receive_options {
 	struct common_options common; /* first: see common.h */
 	int existing;                 /* enum conflict_policy */
-	uint32_t accept;              /* enum wire_request */
+	struct accept accept;
 	int sync;                     /* enum sync_mode */
 	int sandbox;                  /* enum sandbox_mode */
 	int once;
@@ -91,10 +92,11 @@ static const struct option_row rows[] = {
 		  "conflict" },
 	{ .name = "accept", .arg = "LIST", .kind = OPTION_SET,
 	  .set = receive_words_set_accept, .off = OFF(accept),
-	  .wants = "existing, links or both (existing,links)",
+	  .wants = "a list of existing, links, owner, acl, xattr and setid, or "
+		   "all",
 	  .help = "what senders may ask for, with commas between: existing "
-		  "(send --existing), links (send --symlinks all); default: "
-		  "nothing" },
+		  "(send --existing), links (send --symlinks all), owner, acl, "
+		  "xattr, setid (send --preserve), or all; default: nothing" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
 	  .help = "end after one session, with its exit status; always so with "
 		  "a one-time code" },
@@ -175,6 +177,12 @@ static const struct option_row fetch_rows[] = {
 	  .help = "auto, on or off" AS_SENT },
 	{ .name = "symlinks", .arg = "WHAT", FORWARD,
 	  .help = "keep, follow, skip or all" AS_SENT },
+	{ .letter = 'a', .name = "archive", FORWARD,
+	  .help = "keep all of this" AS_SENT },
+	{ .name = "preserve", .arg = "LIST", FORWARD,
+	  .help = "owner, setid, acl, xattr, capability, trusted" AS_SENT },
+	{ .name = "numeric-ids", FORWARD,
+	  .help = "keep numbers of owners, not names" AS_SENT },
 	{ .name = "special", .arg = "WHAT", FORWARD,
 	  .help = "report or skip" AS_SENT },
 	{ .letter = 'x', .name = "one-file-system", FORWARD,
@@ -227,7 +235,7 @@ static int check_with_config(const struct receive_options *opts, int count,
 		opts->connect ? "--connect" :
 		opts->exec ? "--exec" :
 		opts->existing != CONFLICT_FAIL ? "--existing" :
-		opts->accept ? "--accept" :
+		opts->accept.requests || opts->accept.preserve ? "--accept" :
 		opts->max_size != UINT64_MAX ? "--max-size" :
 		opts->max_files != UINT64_MAX ? "--max-files" :
 		common->key ? "--key" :
@@ -345,6 +353,9 @@ static int start_senders(const struct receive_options *opts,
 	if (rc)
 		return rc;
 	cfg->security = senders_helper_mode(h);
+	cfg->preserve = 0;
+	for (size_t i = 0; i < senders_count(cfg->senders); i++)
+		cfg->preserve |= senders_at(cfg->senders, i)->preserve;
 	report_set_security(report, cfg->security);
 	cfg->base_fd = senders_helper_base_fd(h);
 	cfg->exec_fd = senders_helper_exec_fd(h);
@@ -386,8 +397,14 @@ static int run_sessions(const struct receive_options *opts,
 		cfg->asked = &opts->fetch.asked;
 		if (fetch_asks_links(&opts->fetch))
 			cfg->accept |= REQUEST_LINKS;
+		/* the sender may do what it is asked to */
+		if (fetch_asks_preserve(&opts->fetch))
+			cfg->preserve = PRESERVE_KNOWN;
 	}
-	rc = receive_start_helper(cfg, e);
+	/* What named senders may ask for is not known yet. */
+	if (opts->config)
+		cfg->preserve = PRESERVE_KNOWN;
+	rc = receive_start_helpers(cfg, e);
 	if (rc == 0 && opts->config)
 		rc = start_senders(opts, cfg, report, &senders, e);
 	if (rc == 0 && opts->exec) {
@@ -439,6 +456,7 @@ out:
 	exec_helper_free(cfg->exec);
 	dir_opener_free(cfg->opener);
 	attr_helper_stop(cfg->attrs);
+	ids_stop(cfg->ids);
 	pake_free(cfg->pake);
 	tls_free(tls);
 	connector_stop(cfg->connector);
@@ -465,7 +483,8 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.carrier = opts->carrier,
 		.once = opts->once,
 		.existing = (enum conflict_policy)opts->existing,
-		.accept = opts->accept,
+		.accept = opts->accept.requests,
+		.preserve = opts->accept.preserve,
 		.sync = (enum sync_mode)opts->sync,
 		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.max_sessions = (unsigned)opts->max_sessions,

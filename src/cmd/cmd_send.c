@@ -25,6 +25,7 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
+#include "os/ids.h"
 #include "net/connector.h"
 #include "auth/code.h"
 #include "remote/client.h"
@@ -33,6 +34,7 @@
 #include "sender/preview.h"
 #include "sender/send.h"
 #include "session/connecting.h"
+#include "session/naming.h"
 
 enum { SHOWN_MAX = 200 };
 
@@ -46,8 +48,11 @@ struct send_options {
 	unsigned streams; /* 0: auto */
 	const char *name;
 	int from_command;
-	int symlinks;     /* enum scan_symlinks */
+	int symlinks;     /* enum scan_symlinks; -1: not said */
 	int existing;     /* enum wire_existing */
+	unsigned preserve; /* enum file_meta_preserve */
+	int archive;
+	int numeric_ids;
 	int skips_special;
 	int one_file_system;
 	int growing;
@@ -156,6 +161,33 @@ static int set_include(void *field, const char *value)
 	return add_pattern(field, 0, value);
 }
 
+/* A list of words with commas between. */
+static int set_preserve(void *field, const char *value)
+{
+	static const struct option_word words[] = {
+#define X(name, number, word) { word, name },
+		FILE_META_PRESERVE(X)
+#undef X
+		{ NULL, 0 },
+	};
+	unsigned *preserve = field;
+
+	for (;;) {
+		const size_t n = strcspn(value, ",");
+		const struct option_word *w = words;
+
+		while (w->word && (strlen(w->word) != n ||
+				   memcmp(w->word, value, n) != 0))
+			w++;
+		if (!w->word)
+			return ERR_RANGE;
+		*preserve |= (unsigned)w->value;
+		if (!value[n])
+			return 0;
+		value += n + 1;
+	}
+}
+
 static const struct option_word symlinks_words[] = {
 	{ "keep", SCAN_KEEP },
 	{ "follow", SCAN_FOLLOW },
@@ -237,6 +269,22 @@ static const struct option_row rows[] = {
 	  .help = "the receiver's --existing for this transfer, where it has "
 		  "--accept existing: fail, skip, replace, newer, rename or "
 		  "backup" },
+	{ .letter = 'a', .name = "archive", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(archive),
+	  .help = "keep all that the receiver accepts of --preserve "
+		  "owner,setid,acl,xattr and --symlinks all, and what "
+		  "directories have that are there already" },
+	{ .name = "preserve", .arg = "LIST", .kind = OPTION_SET,
+	  .set = set_preserve, .off = OFF(preserve),
+	  .wants = "a list of owner, setid, acl, xattr, capability and "
+		   "trusted",
+	  .help = "what to keep beside modes and times, with commas between, "
+		  "where the receiver has it in --accept: owner (and group), "
+		  "setid (all bits of modes), acl, xattr (user.*), capability "
+		  "and trusted (as root)" },
+	{ .name = "numeric-ids", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(numeric_ids),
+	  .help = "keep the numbers of users and groups, not their names" },
 	{ .name = "special", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(skips_special), .words = special_words,
 	  .help = "FIFOs, sockets and devices in a tree: report (default; they "
@@ -529,6 +577,13 @@ static int add_path(const struct operands *o, const char *path,
 	return scan_add_bad(scan, path, &bad, e);
 }
 
+static enum scan_symlinks symlinks_of(const struct send_options *opts)
+{
+	if (opts->symlinks >= 0)
+		return (enum scan_symlinks)opts->symlinks;
+	return opts->archive ? SCAN_ALL : SCAN_KEEP;
+}
+
 /* Make a scan and add every source to it; *scan stays NULL if there is only
  * standard input.  *list_fd is the descriptor of a list. */
 static int add_sources(const struct operands *o,
@@ -541,7 +596,7 @@ static int add_sources(const struct operands *o,
 		return check_stdin(e);
 	if (o->path_count == 0 && o->command)
 		return 0;
-	*scan = scan_new((enum scan_symlinks)opts->symlinks);
+	*scan = scan_new(symlinks_of(opts));
 	if (!*scan)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	scan_set_filter(*scan, opts->filter);
@@ -634,6 +689,9 @@ static int run_session(const struct send_options *opts,
 			rc = connecting_start(&cfg->dest, &cfg->net,
 					      cfg->sandbox, &cfg->connector, e);
 	}
+	if (rc == 0 && !opts->dry_run && !opts->numeric_ids &&
+	    cfg->preserve & (PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL))
+		rc = naming_start(cfg->sandbox, &cfg->ids, e);
 	if (rc == 0 && !opts->dry_run && !cfg->carrier)
 		rc = common_tls(common, cfg->security, common->role,
 				listens ? NULL : o->dest.host, &tls, e);
@@ -679,6 +737,7 @@ out:
 	pake_free(cfg->pake);
 	tls_free(tls);
 	connector_stop(cfg->connector);
+	ids_stop(cfg->ids);
 	explicit_bzero(&proxy, sizeof(proxy));
 	client_free(client);
 	if (renewal.tty >= 0)
@@ -688,10 +747,17 @@ out:
 	return rc;
 }
 
+/* What --archive preserves. */
+static const unsigned archived = PRESERVE_OWNER | PRESERVE_SETID |
+				 PRESERVE_ACL | PRESERVE_XATTR;
+
 static int run_reported(const struct send_options *opts,
 			const struct operands *o, enum security mode,
 			struct err *e)
 {
+	const uint32_t needed =
+		(opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
+		(opts->existing ? REQUEST_EXISTING : 0u);
 	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct send_config cfg = {
 		.dest = o->dest,
@@ -708,9 +774,13 @@ static int run_reported(const struct send_options *opts,
 		/* all of it goes through ssh */
 		.streams = o->is_ssh || o->carrier ? 1 : opts->streams,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
-		.requests = (opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
-			    (opts->existing ? REQUEST_EXISTING : 0u),
+		.requests = (symlinks_of(opts) == SCAN_ALL ? REQUEST_LINKS :
+							     0u) | needed,
+		.requests_needed = needed,
 		.existing = (uint8_t)opts->existing,
+		.preserve = opts->preserve | (opts->archive ? archived : 0u),
+		.preserve_needed = opts->preserve,
+		.is_archive = opts->archive,
 		.growing = opts->growing,
 		.stdin_fd = o->has_stdin ? STDIN_FILENO : -1,
 		.stdin_name = opts->name ? opts->name : "stdin",
@@ -808,14 +878,14 @@ static int parse_rest(const struct send_options *opts, char **command,
  * paths. */
 static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
-	"--delta --symlinks --special --one-file-system --growing --exclude "
+	"--delta --symlinks --archive --preserve --numeric-ids --special --one-file-system --growing --exclude "
 	"--include";
 
 static void init_options(struct send_options *opts)
 {
 	memset(opts, 0, sizeof(*opts));
 	opts->digest = &digest_xxh3;
-	opts->symlinks = SCAN_KEEP;
+	opts->symlinks = -1;
 	opts->receivers = 1;
 	common_init(&opts->common);
 	codec_parse("none", &opts->codec);

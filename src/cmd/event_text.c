@@ -177,7 +177,7 @@ const char *event_text_file(char *dst, const struct session_file *f,
 			 event_text_status(f),
 			 text_size(size, sizeof(size), (double)f->size),
 			 f->status == STATUS_UPDATED ?
-				 ", mode or time was set" : "");
+				 ", metadata was set" : "");
 	}
 	return dst;
 }
@@ -309,7 +309,7 @@ static void rest_text(char *dst, size_t size, const struct session_summary *s)
 		const char *what;
 	} parts[] = {
 		{ s->unchanged, "unchanged" },
-		{ s->updated, "of these with a new mode or time" },
+		{ s->updated, "of these with new metadata" },
 		{ s->skipped, "skipped" },
 		{ s->failed, "failed" },
 	};

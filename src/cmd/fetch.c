@@ -108,9 +108,18 @@ static int check_order(const struct by_ssh_order *order, struct err *e)
 	return rc;
 }
 
+static int has_forward(const struct fetch *f, const char *name)
+{
+	for (size_t i = 0; i < f->forwards.count; i++) {
+		if (strcmp(f->forwards.list[i].name, name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 int fetch_asks_links(const struct fetch *f)
 {
-	int asks = 0;
+	int asks = has_forward(f, "archive");
 
 	/* The last of the same name counts. */
 	for (size_t i = 0; i < f->forwards.count; i++) {
@@ -118,6 +127,11 @@ int fetch_asks_links(const struct fetch *f)
 			asks = strcmp(f->forwards.list[i].value, "all") == 0;
 	}
 	return asks;
+}
+
+int fetch_asks_preserve(const struct fetch *f)
+{
+	return has_forward(f, "archive") || has_forward(f, "preserve");
 }
 
 struct client *fetch_client(const struct fetch *f,

@@ -14,8 +14,7 @@ const struct option_habit habits_send[] = {
 	  "an option of ferry receive", 0 },
 	{ "-r -R --recursive --recurse",
 	  "a directory is sent with all that is in it", 1 },
-	{ "-a --archive -t --times --perms --preserve",
-	  "modes and times are kept", 1 },
+	{ "-t --times --perms", "modes and times are kept", 1 },
 	{ "-P --partial --partial-dir --resume --continue --append "
 	  "--append-verify",
 	  "what was interrupted is resumed, progress is shown, and -p N is the "
@@ -50,7 +49,6 @@ const struct option_habit habits_receive[] = {
 	{ "-o -O -d --output --output-dir --dir --directory --dest",
 	  "the directory is the operand: ferry receive DIR", 0 },
 	{ "-r -R --recursive", "directories are received as they are sent", 1 },
-	{ "-a --archive", "modes and times are kept", 1 },
 	{ "-P --partial --resume --continue",
 	  "what was interrupted is resumed, progress is shown by ferry send, "
 	  "and -p N is the port", 1 },

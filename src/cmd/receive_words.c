@@ -19,33 +19,47 @@ const struct option_word receive_words_existing[] = {
 	{ NULL, 0 },
 };
 
-static const struct option_word accept_words[] = {
-#define X(id, number, text) { text, id },
+static const struct accept_word {
+	const char *word;
+	struct accept what;
+} accept_words[] = {
+#define X(id, number, text) { text, { id, 0 } },
 	WIRE_REQUESTS(X)
 #undef X
-	{ NULL, 0 },
+	{ "owner", { 0, PRESERVE_OWNER } },
+	{ "acl", { 0, PRESERVE_ACL } },
+	/* trusted.* only as root */
+	{ "xattr", { 0, PRESERVE_XATTR | PRESERVE_TRUSTED } },
+	/* both give a program rights of its own */
+	{ "setid", { 0, PRESERVE_SETID | PRESERVE_CAPABILITY } },
+	{ "all", { UINT32_MAX, PRESERVE_KNOWN } },
 };
 
-const uint32_t receive_words_accept_all = 0
+const struct accept receive_words_accept_all = {
+	0
 #define X(id, number, text) | (uint32_t)id
 	WIRE_REQUESTS(X)
 #undef X
-	;
+	, PRESERVE_KNOWN
+};
 
 int receive_words_set_accept(void *field, const char *value)
 {
-	uint32_t *accept = field;
+	const size_t count = sizeof(accept_words) / sizeof(accept_words[0]);
+	struct accept *accept = field;
 
 	for (;;) {
 		const size_t n = strcspn(value, ",");
-		const struct option_word *w = accept_words;
+		const struct accept_word *w = accept_words;
 
-		while (w->word && (strlen(w->word) != n ||
-				   memcmp(w->word, value, n) != 0))
+		while (w < accept_words + count &&
+		       (strlen(w->word) != n || memcmp(w->word, value, n) != 0))
 			w++;
-		if (!w->word)
+		if (w == accept_words + count)
 			return ERR_RANGE;
-		*accept |= (uint32_t)w->value;
+		accept->requests |= w->what.requests &
+				    receive_words_accept_all.requests;
+		accept->preserve |= w->what.preserve;
 		if (!value[n])
 			return 0;
 		value += n + 1;

@@ -14,10 +14,16 @@
 /* enum conflict_policy */
 extern const struct option_word receive_words_existing[];
 
-/* Every bit of enum wire_request. */
-extern const uint32_t receive_words_accept_all;
+/* What senders may ask for. */
+struct accept {
+	uint32_t requests; /* enum wire_request */
+	uint32_t preserve; /* enum file_meta_preserve */
+};
 
-/* For OPTION_SET of a uint32_t: add the requests in a list with commas between.
+/* Every bit of both. */
+extern const struct accept receive_words_accept_all;
+
+/* For OPTION_SET of a struct accept: add what a list says, with commas between.
  * Returns 0 or ERR_RANGE. */
 int receive_words_set_accept(void *field, const char *value);
 

@@ -65,12 +65,12 @@ static int set_allow(void *field, const char *value)
 /* What a section says replaces the default. */
 static int set_accept(void *field, const char *value)
 {
-	uint32_t accept = 0;
+	struct accept accept = { 0, 0 };
 
 	if (strcmp(value, "none") != 0 &&
 	    receive_words_set_accept(&accept, value))
 		return ERR_RANGE;
-	*(uint32_t *)field = accept;
+	*(struct accept *)field = accept;
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cmd/receive_words.h"
 #include "auth/tls.h"
 #include "base/err.h"
 #include "net/cidr.h"
@@ -37,7 +38,7 @@ struct senders_section {
 			     theirs; or NULL */
 	int has_default_dir; /* dir is the one below that of the defaults */
 	int existing;     /* enum conflict_policy */
-	uint32_t accept;  /* enum wire_request */
+	struct accept accept;
 	uint64_t max_size, max_files; /* UINT64_MAX: no limit */
 	uint64_t max_kept; /* 0: as --max-kept says */
 	uint64_t rate;    /* bytes a second; 0: no limit */

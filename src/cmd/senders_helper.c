@@ -49,7 +49,7 @@ struct message {
 			char name[SENDER_NAME_MAX + 1];
 			char dir[NAME_PATH_MAX + 1];
 			int existing;
-			uint32_t accept;
+			struct accept accept;
 			uint64_t max_size, max_files, max_kept, rate;
 			struct cidr_list allow;
 		} sender;
@@ -319,7 +319,8 @@ static int add_row(struct answer *a, const struct message *m, int fd)
 		.root_fd = fd,
 		.root_dev = (uint64_t)st.st_dev,
 		.existing = (enum conflict_policy)m->u.sender.existing,
-		.accept = m->u.sender.accept,
+		.accept = m->u.sender.accept.requests,
+		.preserve = m->u.sender.accept.preserve,
 		.max_size = m->u.sender.max_size,
 		.max_files = m->u.sender.max_files,
 		.max_kept = m->u.sender.max_kept,

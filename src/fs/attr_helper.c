@@ -17,11 +17,12 @@
 #include "fs/name.h"
 #include "os/helper.h"
 
-enum request_kind { SET_TIMES, CHMOD_DIR };
+enum request_kind { SET_TIMES, SET_OWNER, CHMOD_DIR };
 
 struct request {
 	uint32_t kind;
 	uint32_t mode;
+	uint32_t uid, gid;
 	struct timespec times[2];
 	char name[NAME_COMPONENT_MAX + 1];
 };
@@ -42,6 +43,11 @@ static int set_times(int dir_fd, const char *name,
 	if (rc < 0 && (errno == EPERM || errno == ENOSYS || errno == EOPNOTSUPP))
 		rc = 0;
 	return rc;
+}
+
+static int set_owner(int dir_fd, const char *name, uid_t uid, gid_t gid)
+{
+	return fchownat(dir_fd, name, uid, gid, AT_SYMLINK_NOFOLLOW);
 }
 
 static int chmod_dir(int fd, mode_t mode)
@@ -66,13 +72,15 @@ static int is_open_dir(int fd)
 	       S_ISDIR(st.st_mode);
 }
 
-static int is_symlink(int dir_fd, const char *name)
+/* Whether it is a symlink or special file: a file or directory is changed by
+ * descriptor. */
+static int is_node(int dir_fd, const char *name)
 {
 	struct stat st;
 
 	return !strchr(name, '/') &&
 	       fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISLNK(st.st_mode);
+	       !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }
 
 /* Returns 0 or an errno. */
@@ -83,9 +91,13 @@ static int serve_request(struct request *q, int fd)
 		return EPERM;
 	if (q->kind == CHMOD_DIR)
 		return chmod_dir(fd, q->mode) < 0 ? errno : 0;
-	if (q->kind != SET_TIMES || !is_symlink(fd, q->name))
+	if (!is_node(fd, q->name))
 		return EPERM;
-	return set_times(fd, q->name, q->times) < 0 ? errno : 0;
+	if (q->kind == SET_TIMES)
+		return set_times(fd, q->name, q->times) < 0 ? errno : 0;
+	if (q->kind == SET_OWNER)
+		return set_owner(fd, q->name, q->uid, q->gid) < 0 ? errno : 0;
+	return EPERM;
 }
 
 static void serve(void *ctx)
@@ -164,6 +176,21 @@ int attr_helper_set_times(struct attr_helper *h, int dir_fd, const char *name,
 	memset(&q, 0, sizeof(q));
 	q.kind = SET_TIMES;
 	memcpy(q.times, times, sizeof(q.times));
+	snprintf(q.name, sizeof(q.name), "%s", name);
+	return ask(h, &q, dir_fd);
+}
+
+int attr_helper_set_owner(struct attr_helper *h, int dir_fd, const char *name,
+			  uid_t uid, gid_t gid)
+{
+	struct request q;
+
+	if (!h)
+		return set_owner(dir_fd, name, uid, gid);
+	memset(&q, 0, sizeof(q));
+	q.kind = SET_OWNER;
+	q.uid = uid;
+	q.gid = gid;
 	snprintf(q.name, sizeof(q.name), "%s", name);
 	return ask(h, &q, dir_fd);
 }

@@ -7,7 +7,7 @@
  * set something from any thread, one at a time is served; attr_helper_stop()
  * from the owner's.
  *
- * The times of a symlink are set by its name, and a call that gives a directory
+ * Owner and times of a symlink or special file are set by its name, and a call that gives a directory
  * its set-group-ID bit back could give it to a file: the sandbox allows neither.
  * The helper gets the descriptor of a directory, which has to be open for
  * reading, so that only what the sandbox lets be opened can be changed.
@@ -35,11 +35,15 @@ void attr_helper_stop(struct attr_helper *h); /* NULL is allowed */
  * -1 with errno.
  */
 
-/* Set the access and modification time of the symlink name in dir_fd, given as
- * for utimensat().  0 also where the kernel or file system does not support
- * it. */
+/* Set the access and modification time of the symlink or special file name in
+ * dir_fd, given as for utimensat().  0 also where the kernel or file system does
+ * not support it. */
 int attr_helper_set_times(struct attr_helper *h, int dir_fd, const char *name,
 			  const struct timespec times[2]);
+
+/* Set the owner and group of the symlink or special file name in dir_fd. */
+int attr_helper_set_owner(struct attr_helper *h, int dir_fd, const char *name,
+			  uid_t uid, gid_t gid);
 
 /* Set the permission bits of the directory dir_fd to those of mode; set-ID and
  * sticky bits that it has, and mode has too, stay. */

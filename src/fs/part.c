@@ -19,6 +19,7 @@
 #include "base/zeros.h"
 #include "fs/attr_helper.h"
 #include "fs/part_priv.h"
+#include "fs/preserve.h"
 #include "fs/source.h"
 #include "os/entropy.h"
 #include "os/flush.h"
@@ -257,9 +258,8 @@ int part_set_size(struct part *p, uint64_t size, struct err *e)
 	return 0;
 }
 
-/* Access time now and modification time as given, for utimensat(). */
-static int to_times(const struct file_meta *meta, struct timespec times[2],
-		    struct err *e)
+int part_to_times(const struct file_meta *meta, struct timespec times[2],
+		  struct err *e)
 {
 	const time_t s = (time_t)meta->mtime_s;
 
@@ -297,7 +297,7 @@ static unsigned apply_times(int fd, const struct file_meta *meta,
 	struct timespec times[2];
 	unsigned lost = 0;
 
-	if (to_times(meta, times, e) < 0) {
+	if (part_to_times(meta, times, e) < 0) {
 		lost |= FILE_META_TIME;
 	} else if (futimens(fd, times) < 0) {
 		err_sys(e, ERR_LOCAL, "set the time");
@@ -306,31 +306,59 @@ static unsigned apply_times(int fd, const struct file_meta *meta,
 	return lost;
 }
 
-unsigned part_set_meta(struct part *p, const struct file_meta *meta,
-		       struct err *e)
+/* Set a mode that may have bits above 0777.  Returns what was lost: an ordinary
+ * user's set-group-ID bit is dropped without an error where the group is not
+ * theirs. */
+static unsigned apply_mode(int fd, mode_t mode, struct err *e)
 {
-	const mode_t mode = meta->mode & 0777;
-	unsigned lost = 0;
+	unsigned lost;
 
-	if (!p->has_mode && fchmod(p->fd, mode) < 0)
-		lost = lost_mode(p->fd, mode, e);
+	if (fchmod(fd, mode) < 0)
+		lost = lost_mode(fd, mode, e);
+	else
+		return mode & 07000 && !has_mode(fd, mode) ? FILE_META_SETID :
+							     0;
+	if (lost && mode & 07000 && fchmod(fd, mode & 0777) == 0)
+		lost = FILE_META_SETID;
+	return lost;
+}
+
+unsigned part_set_meta(struct part *p, const struct file_meta *meta,
+		       const struct preserve *how, struct err *e)
+{
+	int wants_mode;
+	/* With its mode it was created without an inherited ACL, too. */
+	unsigned lost = preserve_set(how, p->fd, meta,
+				     p->has_mode && !p->is_old, &wants_mode,
+				     e);
+	const mode_t mode = preserve_mode(how, p->fd, meta, &lost);
+
+	if (!p->has_mode || wants_mode || mode & 07000)
+		lost |= apply_mode(p->fd, mode, e);
 	return lost | apply_times(p->fd, meta, e);
 }
 
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+			   const struct preserve *how,
 			   struct attr_helper *attrs, struct err *e)
 {
 	unsigned lost = 0;
+	int wants_mode;
 	struct stat st;
 	mode_t mode;
 
 	if (fstat(dir_fd, &st) < 0) {
 		err_sys(e, ERR_LOCAL, "stat");
-		return FILE_META_ALL_KINDS;
+		return FILE_META_BASIC_KINDS;
 	}
-	mode = (meta->mode & 0777) | (st.st_mode & (S_ISGID | S_ISVTX));
+	lost = preserve_set(how, dir_fd, meta, 0, &wants_mode, e);
+	mode = preserve_mode(how, dir_fd, meta, &lost);
+	if (meta->further >> FILE_META_TAG_SETID & 1)
+		return lost | apply_mode(dir_fd, mode, e) |
+		       apply_times(dir_fd, meta, e);
+	mode |= st.st_mode & (S_ISGID | S_ISVTX);
 	if (attr_helper_chmod_dir(attrs, dir_fd, mode) < 0)
-		lost = lost_mode(dir_fd, mode, e);
+		lost |= lost_mode(dir_fd, mode, e);
 	return lost | apply_times(dir_fd, meta, e);
 }
 
@@ -353,9 +381,10 @@ unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
 	*is_mount_mode = 0;
 	if (fstat(p->fd, &st) < 0)
 		return 0;
-	if ((st.st_mode & 07777) != want) {
+	/* Of the bits above, apply_mode() has seen to it. */
+	if ((st.st_mode & 0777) != want) {
 		/* Not even the mode that it was created with. */
-		*is_mount_mode = (st.st_mode & 07777) != 0600;
+		*is_mount_mode = (st.st_mode & 0777) != 0600;
 		if (!*is_mount_mode)
 			ignored |= FILE_META_MODE;
 	}
@@ -478,7 +507,7 @@ static int is_unlinkable(int error)
 	       error == EXDEV;
 }
 
-/* Copy content, size, mode and times of one file to a new one; ranges without
+/* Copy content, size and metadata of one file to a new one; ranges without
  * data stay holes. */
 static int copy_file(int from, struct part *to, struct err *e)
 {
@@ -509,7 +538,9 @@ static int copy_file(int from, struct part *to, struct err *e)
 		const struct timespec times[2] = { st.st_atim, st.st_mtim };
 
 		/* What is refused now was refused before. */
-		(void)fchmod(to->fd, st.st_mode & 0777);
+		preserve_copy(from, to->fd);
+		if (fchmod(to->fd, st.st_mode & 07777) < 0)
+			(void)fchmod(to->fd, st.st_mode & 0777);
 		(void)futimens(to->fd, times);
 	}
 	return rc;
@@ -609,44 +640,13 @@ void part_discard(struct part *p, int dir_fd)
 	io_close(&p->fd);
 }
 
-struct symlink {
-	const struct part_link *what;
-	struct timespec times[2];
-};
-
-static int make_symlink(const void *what, int dir_fd, const char *name)
+int part_replace(int dir_fd, const char *final,
+		 int (*make)(const void *what, int dir_fd, const char *name),
+		 const void *what)
 {
-	const struct symlink *l = what;
-	int rc = symlinkat(l->what->target, dir_fd, name);
-
-	return rc < 0 ? rc :
-			attr_helper_set_times(l->what->attrs, dir_fd, name,
-					      l->times);
-}
-
-int part_symlink(int dir_fd, const char *final, const struct part_link *what,
-		 int replace, struct err *e)
-{
-	struct symlink l = { .what = what };
-	int rc = to_times(what->meta, l.times, e);
-
-	if (rc < 0)
-		return rc;
-	/* A symlink is complete when it appears, so unless something is to be
-	 * replaced it needs no temporary name. */
-	rc = make_symlink(&l, dir_fd, final);
-	if (rc < 0 && errno == EEXIST && replace)
-		/* Not the tag of link_hidden(): a symlink cannot be locked, so
-		 * it must not use the temporary names of files. */
-		rc = make_and_replace(dir_fd, final, ~name_tag(final),
-				      make_symlink, &l);
-	/* EPERM: "the file system does not support the creation of symlinks"
-	 * (symlink(2)); where it is something else, the caller finds out. */
-	if (rc < 0 && errno == EPERM)
-		errno = EOPNOTSUPP;
-	if (rc < 0)
-		return naming_failed(e, "make the symlink");
-	return 0;
+	/* Not the tag of link_hidden(): what is made here cannot be locked, so
+	 * it must not use the temporary names of files. */
+	return make_and_replace(dir_fd, final, ~name_tag(final), make, what);
 }
 
 int part_stat(int dir_fd, const char *name, struct stat *st, struct err *e)

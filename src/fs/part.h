@@ -26,12 +26,14 @@
 #include "fs/name.h"
 
 struct attr_helper;
+struct preserve;
 
 struct part {
 	int fd;
 	char name[NAME_PART_MAX]; /* ".ferry-0123456789abcdef.part"; empty
 				     where it is hidden, or there is no part */
 	int has_mode;             /* created with its final mode */
+	int is_old;               /* not created here: may have any metadata */
 	int was_copied;           /* was hidden, and could not be linked */
 	int has_replaced;         /* part_rename(): something had the name */
 	int reserves;             /* part_reserve() is of use */
@@ -164,14 +166,16 @@ int part_set_size(struct part *p, uint64_t size, struct err *e);
 int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e);
 
 /*
- * Set mtime, atime (to now), and, unless p->has_mode, the permission bits; never
- * set-id or sticky bits.  All by descriptor.
+ * Set what meta has, in this order: owner, extended attributes, ACL, as how says
+ * (fs/preserve.h; NULL: none of them); the permission bits, unless p->has_mode;
+ * mtime, and atime (to now).  Set-id and sticky bits only as preserve_mode()
+ * says.  All by descriptor.
  *
  * Returns what could not be set (enum file_meta_kind), 0 if nothing; then
  * e->sys_errno says why: EINVAL for a time that the system cannot represent.
  */
 unsigned part_set_meta(struct part *p, const struct file_meta *meta,
-		       struct err *e);
+		       const struct preserve *how, struct err *e);
 
 /*
  * Which of what part_set_meta() has set the file system ignored: as above.
@@ -210,21 +214,6 @@ int part_close(struct part *p, struct err *e);
  * that was not created. */
 void part_discard(struct part *p, int dir_fd);
 
-/* A symlink to be made.  All borrowed. */
-struct part_link {
-	const char *target; /* has passed name_check_symlink() */
-	const struct file_meta *meta;
-	struct attr_helper *attrs; /* sets its times; NULL: this process does */
-};
-
-/*
- * Create a symlink with the name final; replace as for part_rename().  The
- * symlink itself gets meta's mtime where the kernel and file system can set it.
- * Returns 0 or ERR_LOCAL with errno.
- */
-int part_symlink(int dir_fd, const char *final, const struct part_link *what,
-		 int replace, struct err *e);
-
 /* fstatat() without following a symlink.  Returns 0 or ERR_LOCAL with errno
  * (ENOENT). */
 int part_stat(int dir_fd, const char *name, struct stat *st, struct err *e);
@@ -235,11 +224,12 @@ int part_stat(int dir_fd, const char *name, struct stat *st, struct err *e);
 int part_open_existing(int dir_fd, const char *name, struct stat *st,
 		       struct err *e);
 
-/* Set the mode and mtime of a directory, by descriptor, as part_set_meta().  A
- * set-gid or sticky bit that the directory has here (set-gid is inherited from
- * the parent) stays: it does not come from the peer.  attrs sets the mode then
- * (NULL: this process does). */
+/* Set the metadata of a directory, by descriptor, as part_set_meta().  Where meta
+ * does not say which bits above 0777 it is to have, a set-gid or sticky bit that
+ * it has here (set-gid is inherited from the parent) stays: it does not come from
+ * the peer.  attrs sets the mode then (NULL: this process does). */
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+			   const struct preserve *how,
 			   struct attr_helper *attrs, struct err *e);
 
 #endif

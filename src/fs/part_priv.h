@@ -1,10 +1,12 @@
 /*
- * part_priv.h - what part.c and part_kept.c share.  Private to them.
+ * part_priv.h - what part.c, part_kept.c and node.c share.  Private to them.
  *
  * Layer: fs.
  */
 #ifndef FERRY_FS_PART_PRIV_H
 #define FERRY_FS_PART_PRIV_H
+
+#include <time.h>
 
 #include "fs/part.h"
 
@@ -27,5 +29,16 @@ int part_is_named(int dir_fd, const char *name, const struct stat *st);
  * process that loses one makes it again (see make_and_replace()).
  */
 int part_clear_leftover(int dir_fd, const char *name);
+
+/* Access time now and modification time as given, for utimensat().  Returns 0, or
+ * ERR_LOCAL with errno for one that the system cannot represent. */
+int part_to_times(const struct file_meta *meta, struct timespec times[2],
+		  struct err *e);
+
+/* Call make() with a temporary name in dir_fd, and rename what it made over final.
+ * Returns 0, or -1 with errno. */
+int part_replace(int dir_fd, const char *final,
+		 int (*make)(const void *what, int dir_fd, const char *name),
+		 const void *what);
 
 #endif

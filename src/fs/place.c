@@ -89,9 +89,7 @@ int place_put(const struct candidate *c, int dir_fd, const char *name,
 {
 	if (c->part)
 		return part_rename(c->part, dir_fd, name, replace, e);
-	return part_symlink(dir_fd, name,
-			    &(struct part_link){ c->target, c->meta, c->attrs },
-			    replace, e);
+	return node_make(c->node, dir_fd, name, replace, e);
 }
 
 static int is_dir(int dir_fd, const char *name)

@@ -1,5 +1,5 @@
 /*
- * place.h - giving a file or symlink its final name when the name is taken:
+ * place.h - giving a file or node its final name when the name is taken:
  * a numbered name, or a backup of what has the name.
  *
  * Layer: fs.
@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "fs/name.h"
+#include "fs/node.h"
 #include "fs/part.h"
 
 enum {
@@ -19,13 +20,11 @@ enum {
 	PLACE_TRIES = 1000,
 };
 
-/* What is to get a name: a finished part, or, where part is NULL, a symlink
- * with this target and metadata.  All borrowed. */
+/* What is to get a name: a finished part, or, where part is NULL, a node.  All
+ * borrowed. */
 struct candidate {
 	struct part *part;
-	const char *target;
-	const struct file_meta *meta;
-	struct attr_helper *attrs; /* for a symlink; see struct part_link */
+	struct node *node;
 	/* Whether names can be exchanged in the directory: 1, -1 where they
 	 * cannot, 0 as long as it was not tried; NULL: try each time. */
 	atomic_int *exchanges;
@@ -44,7 +43,7 @@ void place_name(char out[NAME_COMPONENT_MAX + 1], const char *name, unsigned n);
 void place_backup_name(char out[NAME_COMPONENT_MAX + 1], const char *name,
 		       unsigned n);
 
-/* Give the candidate a name: part_rename() or part_symlink(). */
+/* Give the candidate a name: part_rename() or node_make(). */
 int place_put(const struct candidate *c, int dir_fd, const char *name,
 	      int replace, struct err *e);
 

@@ -71,6 +71,9 @@ struct filter;
 struct scan *scan_new(enum scan_symlinks symlinks);
 void scan_free(struct scan *s); /* NULL is allowed */
 
+/* Before the walk: as given to scan_new(). */
+void scan_set_symlinks(struct scan *s, enum scan_symlinks symlinks);
+
 /* Leave out what the filter (borrowed) excludes.  The paths given to scan_add()
  * themselves are always sent; the filter is asked about what is below them, and
  * about what a list names, with the name that the receiver would get. */

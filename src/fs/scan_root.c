@@ -41,6 +41,11 @@ void scan_stay_on_file_system(struct scan *s)
 	s->stays_on_file_system = 1;
 }
 
+void scan_set_symlinks(struct scan *s, enum scan_symlinks symlinks)
+{
+	s->symlinks = symlinks;
+}
+
 void scan_skip_special(struct scan *s)
 {
 	s->skips_special = 1;

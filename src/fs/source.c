@@ -229,26 +229,41 @@ static int read_small(struct small *s, struct err *e)
 	return 0;
 }
 
-int source_read_small(int dir_fd, const char *name, enum source_flags flags,
-		      struct stat *st, void *p, size_t cap, size_t *len,
+int source_open_small(int dir_fd, const char *name, enum source_flags flags,
 		      struct err *e)
 {
+	const int fd = open_source(dir_fd, name, (flags & SOURCE_FOLLOW) != 0);
+
+	return fd < 0 ? err_sys(e, ERR_LOCAL, "open") : fd;
+}
+
+int source_read_opened(int fd, enum source_flags flags, struct stat *st,
+		       void *p, size_t cap, size_t *len, struct err *e)
+{
 	struct small s = {
-		.fd = open_source(dir_fd, name, (flags & SOURCE_FOLLOW) != 0),
+		.fd = fd,
 		.growing = (flags & SOURCE_GROWING) != 0,
 		.st = st,
 		.p = p,
 		.cap = cap,
 	};
-	int rc;
+	int rc = read_small(&s, e);
+
+	*len = rc == 0 ? s.len : 0;
+	return rc;
+}
+
+int source_read_small(int dir_fd, const char *name, enum source_flags flags,
+		      struct stat *st, void *p, size_t cap, size_t *len,
+		      struct err *e)
+{
+	int rc, fd = source_open_small(dir_fd, name, flags, e);
 
 	*len = 0;
-	if (s.fd < 0)
-		return err_sys(e, ERR_LOCAL, "open");
-	rc = read_small(&s, e);
-	io_close(&s.fd);
-	if (rc == 0)
-		*len = s.len;
+	if (fd < 0)
+		return fd;
+	rc = source_read_opened(fd, flags, st, p, cap, len, e);
+	io_close(&fd);
 	return rc;
 }
 

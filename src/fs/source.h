@@ -42,6 +42,14 @@ int source_read_small(int dir_fd, const char *name, enum source_flags flags,
 		      struct stat *st, void *p, size_t cap, size_t *len,
 		      struct err *e);
 
+/* The two steps of that, for a caller that has more to read from the descriptor:
+ * open the file, whatever it is (returns the descriptor, which the caller closes,
+ * or ERR_LOCAL with errno); then read it. */
+int source_open_small(int dir_fd, const char *name, enum source_flags flags,
+		      struct err *e);
+int source_read_opened(int fd, enum source_flags flags, struct stat *st,
+		       void *p, size_t cap, size_t *len, struct err *e);
+
 /*
  * Read exactly n bytes at off.  Returns 0; ERR_CHANGED where the file ends
  * before (it shrank; nothing is padded); ERR_LOCAL with errno.

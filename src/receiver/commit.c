@@ -63,13 +63,29 @@ void commit_free(struct commit *c)
 	journal_close(c->journal);
 	held_dir_unref(c->dir);
 	commit_drop_part(c);
+	free(c->fields);
 	free(c->rival);
 	free(c->renamed);
 	free(c->name);
 	free(c);
 }
 
-void commit_set_meta(struct commit *c, struct fs_lacks *lacks)
+int commit_copy_meta(struct commit *c, const struct file_meta *meta)
+{
+	c->meta = *meta;
+	c->meta.fields = NULL;
+	if (meta->fields_len == 0)
+		return 0;
+	c->fields = malloc(meta->fields_len);
+	if (!c->fields)
+		return -1;
+	memcpy(c->fields, meta->fields, meta->fields_len);
+	c->meta.fields = c->fields;
+	return 0;
+}
+
+void commit_set_meta(struct commit *c, const struct preserve *how,
+		     struct fs_lacks *lacks)
 {
 	/* That a call is ignored shows only afterwards, which costs one more:
 	 * it is looked for with the first file, and with all others where it
@@ -80,7 +96,7 @@ void commit_set_meta(struct commit *c, struct fs_lacks *lacks)
 	struct err e;
 
 	err_clear(&e);
-	c->not_kept = part_set_meta(&c->part, &c->meta, &e);
+	c->not_kept = part_set_meta(&c->part, &c->meta, how, &e);
 	c->not_kept_cause = c->not_kept ? wire_cause_of_errno(e.sys_errno) :
 					  CAUSE_NONE;
 	if (c->not_kept || (fs_lacks_has(lacks, looked) &&

@@ -18,6 +18,7 @@ struct held_dir;
 struct placed;
 struct fs_lacks;
 struct journal;
+struct preserve;
 
 struct commit {
 	struct commit *next; /* the committer's */
@@ -25,6 +26,7 @@ struct commit {
 	uint64_t size;
 	uint8_t digest[DIGEST_MAX]; /* of the whole file */
 	struct file_meta meta;
+	uint8_t *fields;         /* of meta, or NULL; owned */
 	unsigned not_kept;       /* of meta: enum file_meta_kind, and */
 	unsigned not_kept_cause; /* why */
 	struct part part;        /* open: a hidden part is its descriptor */
@@ -56,9 +58,14 @@ void commit_free(struct commit *c);
 int commit_take_part(struct commit *c, struct placed *p);
 void commit_drop_part(struct commit *c);
 
+/* Set c->meta to a copy, with its further fields.  Returns 0, or -1 when out of
+ * memory. */
+int commit_copy_meta(struct commit *c, const struct file_meta *meta);
+
 /* Set the part's metadata, as far as the file system does it; note what it does
  * not in c, and in lacks what holds for all files. */
-void commit_set_meta(struct commit *c, struct fs_lacks *lacks);
+void commit_set_meta(struct commit *c, const struct preserve *how,
+		     struct fs_lacks *lacks);
 
 /* Remove the part and the journal, as far as they were made. */
 void commit_discard(struct commit *c);

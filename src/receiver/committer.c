@@ -94,16 +94,15 @@ static enum file_status keep_existing(const struct committer *m,
 {
 	const int dir = held_dir_fd(c->dir);
 	struct verdict v = { .status = STATUS_UNCHANGED };
-	unsigned kinds = 0;
+	const struct same_meta how = { m->cfg.existing, m->cfg.lacks,
+				       m->cfg.preserve };
 	struct stat there;
 	struct err e;
 	int fd = part_open_existing(dir, name_last(c->name), &there, &e);
+	const struct same_file file = { fd, dir, &there };
 
 	if (fd >= 0)
-		kinds = same_meta_differs(m->cfg.existing, m->cfg.lacks, dir,
-					  &there, &c->meta);
-	if (kinds)
-		v = same_meta_set(m->cfg.lacks, fd, &c->meta, kinds);
+		v = same_meta_take(&how, &file, &c->meta);
 	io_close(&fd);
 	c->not_kept = v.not_kept;
 	c->not_kept_cause = v.cause;

@@ -35,6 +35,7 @@
 struct commit;
 struct fs_lacks;
 struct placed;
+struct preserve;
 struct unlocked;
 
 /* Called with the result of each entry, in the thread that commits it; within a
@@ -46,6 +47,7 @@ struct committer_config {
 	enum sync_mode sync;
 	enum conflict_policy existing;
 	struct fs_lacks *lacks; /* borrowed */
+	const struct preserve *preserve; /* the same, or NULL */
 	struct placed *placed;  /* borrowed, or NULL, */
 	struct unlocked *unlocked; /* and so is this */
 	int root_fd;         /* borrowed */

@@ -436,6 +436,7 @@ static int send_ready(struct recv_connection *c, struct err *e)
 		.streams = (uint16_t)share->streams,
 		.features = c->session->transfer.features,
 		.open_files = share->open_files,
+		.preserve = c->session->transfer.preserve.kinds,
 	};
 	int rc;
 

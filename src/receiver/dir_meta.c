@@ -36,6 +36,7 @@ struct dir_meta {
 	struct quota *quota;
 	int replaces;
 	unsigned walk_dirs; /* held open */
+	const struct preserve *preserve; /* or NULL */
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct buf mem; /* records: u16 length, and IS_MADE | path |
@@ -88,6 +89,11 @@ struct dir_meta *dir_meta_new(int root_fd, struct made *made,
 void dir_meta_set_held(struct dir_meta *d, unsigned walk_dirs)
 {
 	d->walk_dirs = walk_dirs;
+}
+
+void dir_meta_set_preserve(struct dir_meta *d, const struct preserve *how)
+{
+	d->preserve = how;
 }
 
 void dir_meta_free(struct dir_meta *d)
@@ -187,8 +193,8 @@ static void apply_one(struct pass *p, const struct record *rec)
 		return;
 	if (p->depth == 0)
 		unlocked_forget(p->d->unlocked, rec->path, rec->len);
-	lost = fd < 0 ? FILE_META_ALL_KINDS :
-			part_set_dir_meta(fd, &meta,
+	lost = fd < 0 ? FILE_META_BASIC_KINDS :
+			part_set_dir_meta(fd, &meta, p->d->preserve,
 					  unlocked_attrs(p->d->unlocked), &e);
 	if (lost)
 		p->trouble(p->ctx, rec->path, rec->len, lost,

@@ -20,6 +20,7 @@
 
 struct dir_meta;
 struct made;
+struct preserve;
 struct quota;
 struct unlocked;
 struct verdict;
@@ -34,6 +35,8 @@ struct dir_meta *dir_meta_new(int root_fd, struct made *made,
 			      int replaces);
 /* How many directories its walks may hold open; by default, the most. */
 void dir_meta_set_held(struct dir_meta *d, unsigned walk_dirs);
+/* Keep more than modes and times (borrowed). */
+void dir_meta_set_preserve(struct dir_meta *d, const struct preserve *how);
 void dir_meta_free(struct dir_meta *d); /* NULL is allowed */
 
 /* Note a directory.  is_made: the transfer is known to have made it.  Returns 0;

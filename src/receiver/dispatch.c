@@ -48,6 +48,14 @@ static int unexpected_frame(const struct frame *f, struct err *e)
 		       frame_name(f->type));
 }
 
+/* An OPEN with much metadata: its body goes where payloads do. */
+static int handle_long_open(struct worker *w, size_t len, struct err *e)
+{
+	int rc = input_fields(w->input, w->wire, len, e);
+
+	return rc ? rc : file_open(w, w->wire, len, e);
+}
+
 /* Read and handle the body of a frame without payload. */
 static int handle_body(struct worker *w, struct recv_session *s,
 		     const struct frame *f, enum dispatch_next *next,
@@ -138,5 +146,7 @@ int dispatch_frame(struct worker *w, struct recv_session *s,
 		return file_data_chunk(w, f->len, e);
 	if (f->type == FRAME_PACK || f->type == FRAME_OFFER)
 		return recv_pack(w, f->len, f->type == FRAME_OFFER, e);
+	if (f->type == FRAME_OPEN && f->len > INPUT_BODY_MAX)
+		return handle_long_open(w, f->len, e);
 	return handle_body(w, s, f, next, e);
 }

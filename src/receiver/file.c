@@ -40,7 +40,10 @@ struct recv_file *recv_file_new(const struct msg_open *m,
 	}
 	f->commit->id = m->id;
 	f->commit->size = m->size;
-	f->commit->meta = m->meta;
+	if (commit_copy_meta(f->commit, &m->meta)) {
+		recv_file_free(f);
+		return NULL;
+	}
 	return f;
 }
 

@@ -279,12 +279,11 @@ static int admit_file(struct worker *w, struct recv_file *f, int is_crowded,
 /* The mode that the file is to have. */
 static uint32_t final_mode(const struct transfer *t, const struct recv_file *f)
 {
-	uint32_t mode = f->commit->meta.mode;
-
 	/* Standard input has no mode: it becomes a new file of this user. */
 	if (f->size == TREE_SIZE_UNKNOWN)
-		mode = 0666 & ~t->umask;
-	return mode_rules_apply(t->chmod, mode, 0, t->umask);
+		return mode_rules_apply(t->chmod, 0666 & ~t->umask, 0,
+					t->umask);
+	return transfer_mode(t, &f->commit->meta, 0);
 }
 
 /* Decode an OPEN, and check its digest and the name. */
@@ -295,7 +294,8 @@ static int decode_open(const struct transfer *t, struct msg_open *m,
 	uint8_t sum[DIGEST_MAX];
 	const char *why;
 
-	if (msg_get_open(m, digest->size, body, len))
+	if (msg_get_open(m, digest->size, t->meta_form, body, len) ||
+	    !transfer_allows_meta(t, &m->meta))
 		return input_malformed("OPEN", e);
 	digest->sum(body, len - digest->size, sum);
 	if (memcmp(sum, m->digest, digest->size) != 0)

@@ -97,16 +97,13 @@ static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
  * it differs. */
 static struct verdict keep_basis(struct transfer *t, const struct recv_file *f)
 {
-	const struct file_meta *meta = &f->commit->meta;
+	const struct same_meta how = transfer_same_meta(t);
 	struct stat there;
-	unsigned kinds = 0;
+	const struct same_file file = { f->basis_fd,
+					held_dir_fd(f->commit->dir), &there };
 
 	if (fstat(f->basis_fd, &there) == 0)
-		kinds = same_meta_differs(t->existing, &t->lacks,
-					  held_dir_fd(f->commit->dir), &there,
-					  meta);
-	if (kinds)
-		return same_meta_set(&t->lacks, f->basis_fd, meta, kinds);
+		return same_meta_take(&how, &file, &f->commit->meta);
 	return (struct verdict){ .status = STATUS_UNCHANGED };
 }
 
@@ -150,7 +147,7 @@ static void complete_file(struct transfer *t, struct recv_file *f)
 		v.cause = wire_cause_of_errno(fe.sys_errno);
 		file_use_report(t, f, &v);
 	} else {
-		commit_set_meta(c, &t->lacks);
+		commit_set_meta(c, &t->preserve, &t->lacks);
 		f->commit = NULL;
 		committer_add(t->committer, c);
 		/* As many files wait as the sender may have open: it waits for

@@ -11,7 +11,6 @@
 
 #include "base/io.h"
 #include "fs/dirs.h"
-#include "fs/mode_rules.h"
 #include "fs/name.h"
 #include "fs/why.h"
 #include "receiver/commit.h"
@@ -30,6 +29,12 @@
 #include "session/channel.h"
 #include "wire/msg.h"
 
+enum {
+	/* Bytes of further metadata that are kept until the file is
+	 * committed. */
+	FIELDS_KEPT_MAX = 256,
+};
+
 /* A pack after it was read and expanded: table and content are in w->raw. */
 struct pack {
 	struct worker *w;
@@ -47,9 +52,12 @@ struct pack {
 };
 
 /* In an OFFER, files are compared by SHA-256, whatever the checksum. */
-static size_t row_digest_size(const struct pack *pk)
+static struct pack_form row_form(const struct pack *pk)
 {
-	return pk->is_offer ? SAME_SIZE : pk->w->transfer->digest->size;
+	const struct transfer *t = pk->w->transfer;
+
+	return (struct pack_form){ pk->is_offer ? SAME_SIZE : t->digest->size,
+				   t->meta_form };
 }
 
 /* An item of the table, and its content. */
@@ -85,6 +93,7 @@ static int check_pack(const struct pack *pk, struct err *e)
 	uint64_t left = pk->m.raw_len - pk->m.table_len;
 	uint8_t sum[DIGEST_MAX];
 	struct pack_item row;
+	const struct pack_form form = row_form(pk);
 	const char *why;
 	struct rd r;
 
@@ -93,7 +102,8 @@ static int check_pack(const struct pack *pk, struct err *e)
 		return ERR_CORRUPT;
 	rd_init(&r, pk->w->raw, pk->m.table_len);
 	for (uint32_t i = 0; i < pk->m.count; i++) {
-		if (pack_get_item(&row, &r, row_digest_size(pk)))
+		if (pack_get_item(&row, &r, &form) ||
+		    !transfer_allows_meta(pk->w->transfer, &row.meta))
 			return input_malformed("PACK", e);
 		why = name_check(row.name, row.name_len);
 		if (!why && row.kind == ITEM_SYMLINK)
@@ -178,8 +188,7 @@ static struct file_meta final_meta(const struct transfer *t,
 {
 	struct file_meta meta = row->meta;
 
-	meta.mode = mode_rules_apply(t->chmod, meta.mode,
-				     row->kind == ITEM_DIR, t->umask);
+	meta.mode = transfer_mode(t, &meta, row->kind == ITEM_DIR);
 	return meta;
 }
 
@@ -188,12 +197,10 @@ static struct verdict take_meta(struct transfer *t, const struct item *it,
 				int dir, int fd, const struct stat *there)
 {
 	const struct file_meta meta = final_meta(t, &it->row);
-	const unsigned kinds = same_meta_differs(t->existing, &t->lacks, dir,
-						 there, &meta);
+	const struct same_file file = { fd, dir, there };
+	const struct same_meta how = transfer_same_meta(t);
 
-	if (kinds)
-		return same_meta_set(&t->lacks, fd, &meta, kinds);
-	return (struct verdict){ .status = STATUS_UNCHANGED };
+	return same_meta_take(&how, &file, &meta);
 }
 
 /* Whether a file's name is taken, and by the same content, which is read to
@@ -253,6 +260,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 {
 	const struct pack_item *row = &it->row;
 	struct worker *w = pk->w;
+	const struct file_meta meta = final_meta(w->transfer, row);
 	struct commit *c = commit_new(row->name, row->name_len);
 	const char *leaf;
 	int dir;
@@ -264,7 +272,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	}
 	c->id = it->id;
 	c->size = row->size;
-	c->meta = final_meta(w->transfer, row);
+	c->meta = meta;
 	memcpy(c->digest, row->digest, sizeof(c->digest));
 	dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, fe);
 	if (dir < 0)
@@ -282,7 +290,13 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		commit_discard(c);
 		goto fail;
 	}
-	commit_set_meta(c, &w->transfer->lacks);
+	commit_set_meta(c, &w->transfer->preserve, &w->transfer->lacks);
+	/* The table is not kept: only in case that another process makes the
+	 * same file meanwhile, and little, as thousands of files may wait. */
+	c->meta.further = c->meta.fields_len = 0;
+	c->meta.fields = NULL;
+	if (meta.fields_len <= FIELDS_KEPT_MAX && commit_copy_meta(c, &meta))
+		c->meta.further = c->meta.fields_len = 0;
 	return c;
 fail:
 	commit_free(c);
@@ -496,6 +510,7 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 static int take_items(struct pack *pk, struct err *e)
 {
 	struct transfer *t = pk->w->transfer;
+	const struct pack_form form = row_form(pk);
 	struct item it = { .id = pk->m.first_id };
 	struct rd r;
 	int rc = 0;
@@ -506,7 +521,7 @@ static int take_items(struct pack *pk, struct err *e)
 	rd_init(&r, pk->w->raw, pk->m.table_len);
 	for (uint32_t i = 0; rc == 0 && i < pk->m.count; i++, it.id++) {
 		/* check_pack() has seen that it is well-formed. */
-		if (pack_get_item(&it.row, &r, row_digest_size(pk))) {
+		if (pack_get_item(&it.row, &r, &form)) {
 			rc = input_malformed("PACK", e);
 			break;
 		}

@@ -27,6 +27,7 @@
 #include "receiver/setup.h"
 #include "session/admission.h"
 #include "session/listener.h"
+#include "session/naming.h"
 #include "session/retry.h"
 
 enum {
@@ -54,17 +55,41 @@ struct receiver {
 
 /* ---- setting up ---- */
 
-static int confine_helper(const void *mode, struct err *e)
+/* What the sandbox has to allow for what is accepted. */
+static unsigned allowed_calls(unsigned preserve)
 {
-	return sandbox_attr_helper(*(const enum sandbox_mode *)mode, e);
+	unsigned allowed = 0;
+
+	if (preserve & PRESERVE_OWNER)
+		allowed |= SANDBOX_OWNERS;
+	if (preserve & (PRESERVE_ACL | PRESERVE_XATTRS))
+		allowed |= SANDBOX_ATTRS;
+	if (preserve & PRESERVE_SETID)
+		allowed |= SANDBOX_SET_IDS;
+	return allowed;
 }
 
-int receive_start_helper(struct receive_config *cfg, struct err *e)
+static int confine_helper(const void *ctx, struct err *e)
 {
-	if (cfg->sandbox == SANDBOX_OFF || cfg->to_stdout)
+	const struct receive_config *cfg = ctx;
+
+	return sandbox_attr_helper(cfg->sandbox, allowed_calls(cfg->preserve),
+				   e);
+}
+
+int receive_start_helpers(struct receive_config *cfg, struct err *e)
+{
+	const unsigned named = PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL;
+
+	if (cfg->to_stdout)
 		return 0;
-	cfg->attrs = attr_helper_start(confine_helper, &cfg->sandbox, e);
-	return cfg->attrs ? 0 : e->code;
+	if (cfg->sandbox != SANDBOX_OFF) {
+		cfg->attrs = attr_helper_start(confine_helper, cfg, e);
+		if (!cfg->attrs)
+			return e->code;
+	}
+	return cfg->preserve & named ? naming_start(cfg->sandbox, &cfg->ids, e) :
+				       0;
 }
 
 /* Without --config, one sender stands for all. */
@@ -77,6 +102,7 @@ static int make_sender(struct recv_setup *setup, struct err *e)
 		.root_fd = -1,
 		.existing = cfg->existing,
 		.accept = cfg->accept,
+		.preserve = cfg->preserve,
 		.max_size = cfg->max_size,
 		.max_files = cfg->max_files,
 		.exec = cfg->exec,
@@ -120,7 +146,11 @@ static int confine_to_many(const struct receiver *r, const struct senders *ss,
 	const struct receive_config *cfg = r->setup.cfg;
 	const size_t count = senders_count(ss);
 	int *fds = calloc(count + 1, sizeof(*fds));
-	struct sandbox_dirs dirs = { .fds = fds, .count = count };
+	struct sandbox_dirs dirs = {
+		.fds = fds,
+		.count = count,
+		.allowed = allowed_calls(cfg->preserve),
+	};
 	int rc;
 
 	if (!fds)
@@ -143,14 +173,15 @@ static int confine(struct receiver *r, struct err *e)
 	const char *interposed =
 		cfg->connect_to ? interposed_by(library, sizeof(library)) :
 				  NULL;
+	const struct sandbox_receiving only = { senders_at(ss, 0)->root_fd,
+						interposed,
+						allowed_calls(cfg->preserve) };
 	int rc;
 
 	if (cfg->senders)
 		rc = confine_to_many(r, ss, &state, e);
 	else
-		rc = sandbox_receiver(cfg->sandbox,
-				      senders_at(ss, 0)->root_fd, interposed,
-				      &state, e);
+		rc = sandbox_receiver(cfg->sandbox, &only, &state, e);
 	senders_release(ss);
 	if (rc == 0)
 		events_message(cfg->events,

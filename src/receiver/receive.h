@@ -25,6 +25,7 @@ struct carrier;
 struct connector;
 struct dir_opener;
 struct exec_helper;
+struct ids;
 struct mode_rules;
 struct senders;
 
@@ -80,11 +81,17 @@ struct receive_config {
 	int once;
 	enum conflict_policy existing;
 	uint32_t accept; /* what senders may ask for: enum wire_request */
+	/* and what they may have preserved: enum file_meta_preserve; with named
+	 * senders, what any of them may */
+	unsigned preserve;
 	enum sync_mode sync;
 	enum sandbox_mode sandbox;
 	/* Sets attributes that the sandbox does not let this process set;
 	 * borrowed.  NULL: this process does. */
 	struct attr_helper *attrs;
+	/* Knows users and groups by their names; borrowed.  NULL: only numbers
+	 * are known. */
+	struct ids *ids;
 	unsigned max_sessions; /* at a time, at least 1 */
 	/* what a session may send: bytes of content; files, symlinks and
 	 * directories.  UINT64_MAX: no limit. */
@@ -107,10 +114,11 @@ struct receive_config {
 
 /*
  * Start the process of cfg->attrs, unless nothing is confined or there is no
- * directory; the caller passes it to attr_helper_stop().  Call it before there
- * are secrets in memory, threads and a sandbox.  Returns 0 or ERR_RESOURCE.
+ * directory, and that of cfg->ids, where owners or ACLs are accepted; the caller
+ * passes them to attr_helper_stop() and ids_stop().  Call it before there are
+ * secrets in memory, threads and a sandbox.  Returns 0 or ERR_RESOURCE.
  */
-int receive_start_helper(struct receive_config *cfg, struct err *e);
+int receive_start_helpers(struct receive_config *cfg, struct err *e);
 
 /*
  * Listen and serve sessions until cancel_fd becomes readable, or there was no

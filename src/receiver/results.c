@@ -451,7 +451,7 @@ void results_note(struct results *r, const char *path, size_t len, unsigned lost
 
 	text_escape(shown, sizeof(shown), path, len);
 	events_message(r->events, SESSION_VERBOSE,
-		       "%s: on this side: setting mode and time: %s", shown,
+		       "%s: on this side: setting its metadata: %s", shown,
 		       wire_cause_text(m.cause));
 	pthread_mutex_lock(&r->lock);
 	losses_add(&r->losses, lost, m.cause, path, len);
@@ -462,6 +462,16 @@ void results_note(struct results *r, const char *path, size_t len, unsigned lost
 }
 
 /* ---- the end ---- */
+
+const char *results_lost(struct results *r)
+{
+	const char *noun;
+
+	pthread_mutex_lock(&r->lock);
+	noun = losses_noun(&r->losses);
+	pthread_mutex_unlock(&r->lock);
+	return noun;
+}
 
 void results_tell_losses(struct results *r)
 {

@@ -108,6 +108,9 @@ int results_take_frames(struct results *r, int is_first, int only_first,
 
 /* ---- the end ---- */
 
+/* What of the metadata could not be kept, for a sentence (losses_noun()). */
+const char *results_lost(struct results *r);
+
 /* Tell the user what of the metadata could not be kept. */
 void results_tell_losses(struct results *r);
 

@@ -1,6 +1,6 @@
 /*
- * same_meta.h - mode and time of a file whose content is there already: they are
- * set without its content.
+ * same_meta.h - metadata of a file whose content is there already: it is set without
+ * the content.
  *
  * Layer: receiver.
  * Threads: any.
@@ -14,15 +14,30 @@
 #include "receiver/conflict.h"
 #include "receiver/verdict.h"
 
+struct preserve;
+
+/* By what it is compared and set; borrowed. */
+struct same_meta {
+	enum conflict_policy existing;
+	struct fs_lacks *lacks;
+	const struct preserve *how; /* what is kept beside mode and time; or
+				       NULL */
+};
+
+/* A file that is there. */
+struct same_file {
+	int fd, dir_fd;           /* borrowed */
+	const struct stat *there; /* of fstat() */
+};
+
 /*
- * What of the metadata of a file that is there (of fstat(), in dir_fd) is not
+ * What of the metadata of a file that is there is not
  * that of meta and is to be set: enum file_meta_kind.  0 where the policy leaves
  * what is there as it is (CONFLICT_SKIP, CONFLICT_RENAME, and CONFLICT_NEWER for
  * a file that is not older), and for what the file system cannot keep.  meta has
  * the mode that the file is to have here.
  */
-unsigned same_meta_differs(enum conflict_policy existing, struct fs_lacks *lacks,
-			   int dir_fd, const struct stat *there,
+unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 			   const struct file_meta *meta);
 
 /*
@@ -30,7 +45,12 @@ unsigned same_meta_differs(enum conflict_policy existing, struct fs_lacks *lacks
  * STATUS_UPDATED, with what could not be set; or STATUS_UNCHANGED where the file
  * system cannot keep it.
  */
-struct verdict same_meta_set(struct fs_lacks *lacks, int fd,
+struct verdict same_meta_set(const struct same_meta *s, int fd,
 			     const struct file_meta *meta, unsigned kinds);
+
+/* Both: the verdict on the file, STATUS_UNCHANGED where nothing differs. */
+struct verdict same_meta_take(const struct same_meta *s,
+			      const struct same_file *f,
+			      const struct file_meta *meta);
 
 #endif

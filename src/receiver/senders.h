@@ -45,6 +45,7 @@ struct sender {
 	uint64_t root_dev;
 	enum conflict_policy existing;
 	uint32_t accept;              /* enum wire_request */
+	unsigned preserve;            /* enum file_meta_preserve */
 	uint64_t max_size, max_files; /* of a session; UINT64_MAX: no limit */
 	uint64_t max_kept; /* see kept.h; 0: as the receiver says */
 	struct cidr_list allow;       /* besides the receiver's */

@@ -129,6 +129,7 @@ static int make_parts(struct recv_session *s)
 		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
 	};
 	struct committer_config cc = {
+		.preserve = &t->preserve,
 		.sync = cfg->sync,
 		.existing = existing,
 		.lacks = &t->lacks,
@@ -167,6 +168,8 @@ static int make_parts(struct recv_session *s)
 	t->flusher = flusher_new(t);
 	sc.results = t->results;
 	sc.attrs = cfg->attrs;
+	if (t->features & FEATURE_PRESERVE)
+		sc.preserve = &t->preserve;
 	if (!cfg->to_stdout) {
 		t->unlocked = cc.unlocked = sc.unlocked =
 			unlocked_new(sender->opener, cfg->attrs);
@@ -179,10 +182,13 @@ static int make_parts(struct recv_session *s)
 		t->symlinks = symlinks_new(&sc);
 		t->dir_meta = dir_meta_new(sender->root_fd, t->made, t->unlocked,
 					   t->quota,
-					   existing == CONFLICT_REPLACE);
+					   existing == CONFLICT_REPLACE ||
+						   t->features &
+							   FEATURE_ARCHIVE);
 		if (!t->symlinks || !t->dir_meta)
 			return -1;
 		dir_meta_set_held(t->dir_meta, s->share.walk_dirs);
+		dir_meta_set_preserve(t->dir_meta, &t->preserve);
 	}
 	if (!cfg->to_stdout)
 		t->placed = cc.placed = sc.placed = placed_new(
@@ -300,6 +306,16 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features) |
 			       (m->features & s->sender->accept);
+	/* Directories that are there are as the receiver's user left them. */
+	if (!(s->sender->accept & REQUEST_EXISTING))
+		s->transfer.features &= ~(uint32_t)FEATURE_ARCHIVE;
+	if (s->transfer.features & FEATURE_PRESERVE) {
+		/* A reload cannot widen what the sandbox allows. */
+		s->transfer.preserve.kinds = s->sender->preserve &
+					     setup->cfg->preserve;
+		s->transfer.preserve.ids = setup->cfg->ids;
+		s->transfer.meta_form = FILE_META_EXTENDED;
+	}
 	s->transfer.existing = policy_of(s->sender, m);
 	/* Without a request, what was to be sent is the sender's matter. */
 	if (!setup->cfg->asked)
@@ -578,8 +594,8 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			 s->label);
 	else if (t->not_kept)
 		snprintf(files, sizeof(files),
-			 "modes or times of %llu item%s from %s were not kept "
-			 "(see above)",
+			 "%s of %llu item%s from %s were not kept (see above)",
+			 results_lost(tr->results),
 			 (unsigned long long)t->not_kept,
 			 t->not_kept == 1 ? "" : "s", s->label);
 	err_clear(e);

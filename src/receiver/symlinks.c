@@ -104,25 +104,43 @@ int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 
 static int is_same(const void *ctx, int dir, const char *leaf)
 {
-	const struct row *row = ctx;
-	char target[WIRE_TARGET_MAX + 1];
-	ssize_t n = readlinkat(dir, leaf, target, sizeof(target));
+	return node_is_same(ctx, dir, leaf);
+}
 
-	return n >= 0 && (size_t)n == row->target_len &&
-	       memcmp(target, row->target, row->target_len) == 0;
+/* Append a result to outcomes. */
+static void put_outcome(struct buf *outcomes, const struct place_result *placed,
+			const struct node *node)
+{
+	const unsigned cause = node->lost ?
+		wire_cause_of_errno(node->lost_errno) : placed->cause;
+	size_t n = strlen(placed->renamed);
+
+	buf_put_u8(outcomes, (uint8_t)placed->status);
+	buf_put_u8(outcomes, (uint8_t)node->lost);
+	buf_put_u16(outcomes, (uint16_t)cause);
+	buf_put_u8(outcomes, (uint8_t)n);
+	buf_put(outcomes, placed->renamed, n + 1);
+	n = placed->rival ? strlen(placed->rival) : 0;
+	buf_put_u16(outcomes, (uint16_t)n);
+	buf_put(outcomes, placed->rival ? placed->rival : "", n + 1);
 }
 
 /* Make one, and append its result to outcomes. */
 static void make_one(const struct symlinks *s, struct dirs *dirs,
 		     const struct row *row, struct buf *outcomes)
 {
+	struct node node = {
+		.kind = NODE_SYMLINK,
+		.target = row->target,
+		.meta = &row->meta,
+		.attrs = s->cfg.attrs,
+		.how = s->cfg.preserve,
+	};
 	struct place_request a = {
-		.what = { .target = row->target,
-			  .meta = &row->meta,
-			  .attrs = s->cfg.attrs },
+		.what = { .node = &node },
 		.meta = &row->meta,
 		.is_same = is_same,
-		.ctx = row,
+		.ctx = &node,
 		.path = row->name,
 		.path_len = row->name_len,
 		.placed = s->cfg.placed,
@@ -131,7 +149,6 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 	};
 	struct place_result placed = { .status = STATUS_FAILED };
 	struct err fe;
-	size_t n;
 
 	err_clear(&fe);
 	a.dir_fd = dirs_parent(dirs, row->name, row->name_len, &a.leaf, &fe);
@@ -139,14 +156,12 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 		conflict_place(&a, s->cfg.existing, &placed);
 	else
 		placed.cause = wire_cause_of_errno(fe.sys_errno);
-	n = strlen(placed.renamed);
-	buf_put_u8(outcomes, (uint8_t)placed.status);
-	buf_put_u16(outcomes, (uint16_t)placed.cause);
-	buf_put_u8(outcomes, (uint8_t)n);
-	buf_put(outcomes, placed.renamed, n + 1);
-	n = placed.rival ? strlen(placed.rival) : 0;
-	buf_put_u16(outcomes, (uint16_t)n);
-	buf_put(outcomes, placed.rival ? placed.rival : "", n + 1);
+	if (placed.status == STATUS_UNCHANGED && s->cfg.preserve &&
+	    !placed.renamed[0] && node_update(&node, a.dir_fd, a.leaf))
+		placed.status = STATUS_COMMITTED;
+	if (placed.status != STATUS_COMMITTED)
+		node.lost = 0;
+	put_outcome(outcomes, &placed, &node);
 	free(placed.rival);
 }
 
@@ -197,6 +212,7 @@ static void report_rows(struct symlinks *s, const struct buf *rows,
 		item.name = row.name;
 		item.name_len = row.name_len;
 		item.v.status = (enum file_status)rd_u8(&o);
+		item.v.not_kept = rd_u8(&o);
 		item.v.cause = rd_u16(&o);
 		n = rd_u8(&o);
 		item.renamed = (const char *)rd_bytes(&o, n + 1);

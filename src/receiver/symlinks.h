@@ -18,6 +18,7 @@ struct channel;
 struct pack_item;
 struct results;
 struct fs_lacks;
+struct preserve;
 struct symlinks;
 struct unlocked;
 
@@ -31,6 +32,8 @@ struct symlinks_config {
 	struct made *made;
 	struct fs_lacks *lacks;
 	struct attr_helper *attrs;
+	const struct preserve *preserve; /* NULL: owners and times of those that
+					    are the same are left alone */
 	enum sync_mode sync;
 	int tells_sender;        /* report STATUS_DEFERRED to the sender */
 	struct results *results; /* borrowed */

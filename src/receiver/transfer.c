@@ -1,7 +1,9 @@
 /*
- * Counters that the streams of a session share.
+ * What the streams of a session share.
  */
 #include "receiver/transfer.h"
+
+#include "fs/mode_rules.h"
 
 void transfer_see_id(struct transfer *t, uint64_t id)
 {
@@ -10,4 +12,25 @@ void transfer_see_id(struct transfer *t, uint64_t id)
 	while (id > max &&
 	       !atomic_compare_exchange_weak(&t->max_id, &max, id))
 		;
+}
+
+uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
+		       int is_dir)
+{
+	const int is_whole = meta->further >> FILE_META_TAG_SETID & 1;
+
+	if (!t->chmod && is_whole)
+		return meta->mode;
+	return mode_rules_apply(t->chmod, meta->mode, is_dir, t->umask);
+}
+
+struct same_meta transfer_same_meta(struct transfer *t)
+{
+	return (struct same_meta){ t->existing, &t->lacks, &t->preserve };
+}
+
+int transfer_allows_meta(const struct transfer *t,
+			 const struct file_meta *meta)
+{
+	return (file_meta_needs(meta) & ~t->preserve.kinds) == 0;
 }

@@ -14,8 +14,10 @@
 
 #include "chunk/delta_key.h"
 #include "chunk/digest.h"
+#include "fs/preserve.h"
 #include "receiver/conflict.h"
 #include "receiver/fs_lacks.h"
+#include "receiver/same_meta.h"
 #include "receiver/kept.h"
 #include "receiver/sync.h"
 #include "session/idle.h"
@@ -55,6 +57,8 @@ struct transfer {
 	unsigned open_files; /* how many files in chunks the sender may have
 				without a verdict */
 	uint32_t features; /* that may be used: enum wire_feature */
+	struct preserve preserve; /* what is accepted, beside mode and time */
+	enum file_meta_form meta_form; /* of metadata that comes */
 	struct delta_key delta_key; /* with FEATURE_DELTA */
 	int stdout_fd; /* with --stdout; else -1 */
 	struct kept_sender keeper;
@@ -96,5 +100,17 @@ struct transfer {
 
 /* Raise max_id to an id that came. */
 void transfer_see_id(struct transfer *t, uint64_t id);
+
+/* The mode that an item is to have here: as --chmod says; else that of the
+ * sender, less the umask unless all bits are to be kept (PRESERVE_SETID). */
+uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
+		       int is_dir);
+
+/* How metadata of a file that is the same is set. */
+struct same_meta transfer_same_meta(struct transfer *t);
+
+/* Whether the sender may send this metadata: what was accepted. */
+int transfer_allows_meta(const struct transfer *t,
+			 const struct file_meta *meta);
 
 #endif

@@ -13,6 +13,9 @@
  * - Metadata is set by descriptor.  A descriptor of O_PATH, which Landlock lets
  *   be opened anywhere, does for none of the calls that are allowed.
  * - No set-ID bits in a mode: a program of this user's that others run.
+ *
+ * What a receiver accepts of that (--accept) is allowed to it by descriptor, and
+ * nothing else.
  */
 #include "sandbox/calls.h"
 
@@ -29,6 +32,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "sandbox/sandbox.h"
 
 /* Missing in the kernel headers of older systems; the same number on every
  * architecture. */
@@ -69,6 +74,7 @@ static const int common[] = {
 #endif
 	/* files; Landlock restricts where */
 	SYS_readlinkat, SYS_getdents64, SYS_fstat, SYS_statx, SYS_fstatfs,
+	SYS_flistxattr, SYS_fgetxattr,
 	SYS_readahead, SYS_flock, SYS_faccessat,
 #ifdef SYS_fadvise64
 	SYS_fadvise64,
@@ -108,7 +114,7 @@ static const int common[] = {
 /* To a receiver: what changes files. */
 static const int receiving[] = {
 	SYS_pwritev, SYS_unlinkat, SYS_linkat, SYS_symlinkat, SYS_renameat2,
-	SYS_syncfs, SYS_fgetxattr, SYS_umask,
+	SYS_syncfs, SYS_umask,
 #ifdef SYS_sync_file_range
 	SYS_sync_file_range,
 #endif
@@ -133,8 +139,9 @@ static const int by_argument[] = {
 	SYS_prlimit64, SYS_utimensat, SYS_fchmod, SYS_mkdirat,
 };
 
-/* Calls that set metadata by path, which Landlock does not restrict, and the
- * owner and extended attributes, which no side ever sets. */
+/* Calls that set metadata by path, which Landlock does not restrict, and those
+ * that set the owner and extended attributes, which a receiver may be allowed by
+ * a rule before. */
 static const int metadata[] = {
 	SYS_fchmodat, SYS_fchownat, SYS_fchown, SYS_truncate, SYS_setxattr,
 	SYS_lsetxattr, SYS_fsetxattr, SYS_removexattr, SYS_lremovexattr,
@@ -291,8 +298,23 @@ static void add_connecting(struct rule_list *l)
 		    &stream);
 }
 
-static void add_receiving(struct rule_list *l)
+static void add_allowed(struct rule_list *l, unsigned allowed)
 {
+	static const int owners[] = { SYS_fchown };
+	static const int attrs[] = { SYS_fsetxattr, SYS_fremovexattr };
+	static const int modes[] = { SYS_fchmod };
+
+	if (allowed & SANDBOX_OWNERS)
+		add_all(l, owners, COUNT(owners), SECCOMP_ALLOW);
+	if (allowed & SANDBOX_ATTRS)
+		add_all(l, attrs, COUNT(attrs), SECCOMP_ALLOW);
+	if (allowed & SANDBOX_SET_IDS)
+		add_all(l, modes, COUNT(modes), SECCOMP_ALLOW);
+}
+
+static void add_receiving(struct rule_list *l, unsigned allowed)
+{
+	add_allowed(l, allowed);
 	add_if(l, SYS_openat, 2, O_CREAT | NAMELESS, 0);
 	add_if(l, SYS_openat, 3, set_id, 0);
 	add_if(l, SYS_fchmod, 1, set_id, 0);
@@ -305,27 +327,29 @@ static void add_receiving(struct rule_list *l)
 	add_refusals(l);
 }
 
-size_t calls_of_receiver(struct seccomp_rule *rules)
+size_t calls_of_receiver(struct seccomp_rule *rules, unsigned allowed)
 {
 	struct rule_list l = { rules, 0 };
 
-	add_receiving(&l);
+	add_receiving(&l, allowed);
 	return l.count;
 }
 
-size_t calls_of_connecting_receiver(struct seccomp_rule *rules)
+size_t calls_of_connecting_receiver(struct seccomp_rule *rules,
+				    unsigned allowed)
 {
 	struct rule_list l = { rules, 0 };
 
 	add_connecting(&l);
-	add_receiving(&l);
+	add_receiving(&l, allowed);
 	return l.count;
 }
 
-size_t calls_of_sender(struct seccomp_rule *rules)
+size_t calls_of_sender(struct seccomp_rule *rules, unsigned allowed)
 {
 	struct rule_list l = { rules, 0 };
 
+	(void)allowed;
 	/* reading only */
 	add_if(&l, SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC | NAMELESS, 0);
 	add_common_by_argument(&l);
@@ -334,11 +358,15 @@ size_t calls_of_sender(struct seccomp_rule *rules)
 	return l.count;
 }
 
-size_t calls_of_attr_helper(struct seccomp_rule *rules)
+size_t calls_of_attr_helper(struct seccomp_rule *rules, unsigned allowed)
 {
 	static const int attributes[] = { SYS_utimensat, SYS_fchmod };
+	static const int owners[] = { SYS_fchownat };
 	struct rule_list l = { rules, 0 };
 
+	/* of symlinks and special files, by name */
+	if (allowed & SANDBOX_OWNERS)
+		add_all(&l, owners, COUNT(owners), SECCOMP_ALLOW);
 	add_all(&l, attributes, COUNT(attributes), SECCOMP_ALLOW);
 	add_common_by_argument(&l);
 	add_all(&l, common, COUNT(common), SECCOMP_ALLOW);
@@ -365,10 +393,11 @@ static void add_unlocking(struct rule_list *l)
 #endif
 }
 
-size_t calls_of_dir_opener(struct seccomp_rule *rules)
+size_t calls_of_dir_opener(struct seccomp_rule *rules, unsigned allowed)
 {
 	struct rule_list l = { rules, 0 };
 
+	(void)allowed;
 	add_if(&l, SYS_openat, 2, O_PATH | O_CREAT | NAMELESS, O_PATH);
 	add_unlocking(&l);
 	add_common_by_argument(&l);
@@ -377,11 +406,12 @@ size_t calls_of_dir_opener(struct seccomp_rule *rules)
 	return l.count;
 }
 
-size_t calls_of_guest(struct seccomp_rule *rules)
+size_t calls_of_guest(struct seccomp_rule *rules, unsigned allowed)
 {
 	static const int times[] = { SYS_utimensat };
 	struct rule_list l = { rules, 0 };
 
+	(void)allowed;
 	add_all(&l, times, COUNT(times), SECCOMP_REFUSE);
 	add_all(&l, metadata, COUNT(metadata), SECCOMP_REFUSE);
 	add_all(&l, forbidden, COUNT(forbidden), SECCOMP_REFUSE);

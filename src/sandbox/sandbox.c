@@ -34,8 +34,8 @@ static const uint64_t receiver_rights =
 	LANDLOCK_REMOVE_FILE | LANDLOCK_REMOVE_DIR | LANDLOCK_MAKE_DIR |
 	LANDLOCK_MAKE_REG | LANDLOCK_MAKE_SYM | LANDLOCK_REFER |
 	LANDLOCK_TRUNCATE |
-	/* To rename what is there, for --existing backup; mknod() and bind() are
-	 * not allowed. */
+	/* To rename what is there, for --existing backup; bind() is not allowed,
+	 * and mknod() only where that is accepted (calls.c). */
 	LANDLOCK_MAKE_FIFO | LANDLOCK_MAKE_SOCK | LANDLOCK_MAKE_CHAR |
 	LANDLOCK_MAKE_BLOCK;
 
@@ -53,8 +53,9 @@ struct policy {
 	enum sandbox_mode mode;
 	struct sandbox_state *state;
 	const struct landlock_policy *landlock;
-	size_t (*calls)(struct seccomp_rule *rules);
+	size_t (*calls)(struct seccomp_rule *rules, unsigned allowed);
 	enum seccomp_action rest; /* for calls without a rule */
+	unsigned allowed;         /* of a receiver: enum sandbox_allowed */
 };
 
 /* Sanitizers, coverage and valgrind write reports, use ptrace() and make system
@@ -199,7 +200,7 @@ static int apply_landlock(const struct policy *policy, struct err *e)
 static int apply_seccomp(const struct policy *policy, struct err *e)
 {
 	struct seccomp_rule rules[SECCOMP_RULES_MAX];
-	const size_t count = policy->calls(rules);
+	const size_t count = policy->calls(rules, policy->allowed);
 	struct err se;
 
 	err_clear(&se);
@@ -284,17 +285,18 @@ static void tell_interposed(struct sandbox_state *state, const char *library,
 		 library, what, why);
 }
 
-int sandbox_receiver(enum sandbox_mode mode, int dir_fd, const char *interposed,
+int sandbox_receiver(enum sandbox_mode mode, const struct sandbox_receiving *r,
 		     struct sandbox_state *state, struct err *e)
 {
-	const struct landlock_rule rule = { dir_fd, receiver_rights };
+	const char *interposed = r->interposed;
+	const struct landlock_rule rule = { r->dir_fd, receiver_rights };
 	const struct landlock_policy files = { .rules = &rule,
-					       .count = dir_fd >= 0,
+					       .count = r->dir_fd >= 0,
 					       .any_port = interposed != NULL };
 	const struct policy policy = { mode, state, &files,
 				       interposed ? calls_of_connecting_receiver
 						  : calls_of_receiver,
-				       SECCOMP_UNKNOWN };
+				       SECCOMP_UNKNOWN, r->allowed };
 	int rc;
 
 	if (check_interposed(mode, interposed, e))
@@ -313,7 +315,7 @@ int sandbox_receiver_of_many(enum sandbox_mode mode,
 	const struct landlock_policy files = { .rules = rules,
 					       .count = dirs->count };
 	const struct policy policy = { mode, state, &files, calls_of_receiver,
-				       SECCOMP_UNKNOWN };
+				       SECCOMP_UNKNOWN, dirs->allowed };
 	int rc;
 
 	if (!rules)
@@ -372,7 +374,7 @@ static int confine_guest(enum sandbox_mode mode, const char *library,
 {
 	const struct landlock_policy files = { .any_file = 1, .any_port = 1 };
 	const struct policy policy = { mode, state, &files, calls_of_guest,
-				       SECCOMP_ALLOW };
+				       SECCOMP_ALLOW, 0 };
 	int rc;
 
 	if (check_interposed(mode, library, e))
@@ -388,7 +390,7 @@ int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
 {
 	struct landlock_policy files = { .rules = NULL };
 	const struct policy policy = { mode, state, &files, calls_of_sender,
-				       SECCOMP_UNKNOWN };
+				       SECCOMP_UNKNOWN, 0 };
 	struct reading r;
 	int rc;
 
@@ -414,7 +416,7 @@ int sandbox_connector(enum sandbox_mode mode, struct err *e)
 	struct landlock_policy files = { .any_port = 1 };
 	struct sandbox_state state;
 	const struct policy policy = { mode, &state, &files, calls_of_guest,
-				       SECCOMP_ALLOW };
+				       SECCOMP_ALLOW, 0 };
 	struct reading r;
 	int rc;
 
@@ -430,23 +432,24 @@ int sandbox_connector(enum sandbox_mode mode, struct err *e)
 
 /* A process that opens no file. */
 static int confine_helper(enum sandbox_mode mode,
-			  size_t (*calls)(struct seccomp_rule *rules),
-			  struct err *e)
+			  size_t (*calls)(struct seccomp_rule *rules,
+					  unsigned allowed),
+			  unsigned allowed, struct err *e)
 {
 	const struct landlock_policy nothing = { .rules = NULL };
 	struct sandbox_state state;
 	const struct policy policy = { mode, &state, &nothing, calls,
-				       SECCOMP_UNKNOWN };
+				       SECCOMP_UNKNOWN, allowed };
 
 	return apply(&policy, e);
 }
 
-int sandbox_attr_helper(enum sandbox_mode mode, struct err *e)
+int sandbox_attr_helper(enum sandbox_mode mode, unsigned allowed, struct err *e)
 {
-	return confine_helper(mode, calls_of_attr_helper, e);
+	return confine_helper(mode, calls_of_attr_helper, allowed, e);
 }
 
 int sandbox_dir_opener(enum sandbox_mode mode, struct err *e)
 {
-	return confine_helper(mode, calls_of_dir_opener, e);
+	return confine_helper(mode, calls_of_dir_opener, 0, e);
 }

@@ -45,10 +45,23 @@ struct sandbox_state {
 	int is_partial;
 };
 
+/* What a receiver may do besides, with what is open. */
+enum sandbox_allowed {
+	SANDBOX_OWNERS = 1,   /* set the owner and group */
+	SANDBOX_ATTRS = 2,    /* set ACLs and extended attributes */
+	SANDBOX_SET_IDS = 4,  /* set set-ID bits */
+};
+
+struct sandbox_receiving {
+	int dir_fd; /* the directory to receive into; -1: none */
+	/* A preloaded library that makes the connections to the sender
+	 * (os/interposed.h), to ports of its own choice; NULL: none. */
+	const char *interposed;
+	unsigned allowed; /* enum sandbox_allowed */
+};
+
 /*
- * Restrict a receiver.  dir_fd: the directory to receive into; -1: none.
- * interposed: a preloaded library that makes the connections to the sender
- * (os/interposed.h), to ports of its own choice; NULL: none.
+ * Restrict a receiver.
  *
  * Returns 0; ERR_RESOURCE when NO_NEW_PRIVS and the like cannot be set; with
  * SANDBOX_REQUIRE also when Landlock or seccomp is missing, fails, does not pass
@@ -56,12 +69,13 @@ struct sandbox_state {
  * socket that was inherited and can send anywhere.  SANDBOX_AUTO goes on
  * without.
  */
-int sandbox_receiver(enum sandbox_mode mode, int dir_fd, const char *interposed,
+int sandbox_receiver(enum sandbox_mode mode, const struct sandbox_receiving *r,
 		     struct sandbox_state *state, struct err *e);
 
 struct sandbox_dirs {
 	const int *fds; /* borrowed */
 	size_t count;
+	unsigned allowed; /* enum sandbox_allowed */
 };
 
 /* The same for a receiver with several directories, which listens. */
@@ -82,12 +96,14 @@ struct sandbox_sources {
 int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
 		   struct sandbox_state *state, struct err *e);
 
-/* Restrict the process that makes the connections. */
+/* Restrict the process that makes the connections, or asks the name service for
+ * users and groups, whose modules need the same. */
 int sandbox_connector(enum sandbox_mode mode, struct err *e);
 
 /* Restrict the process that sets attributes (fs/attr_helper.h): to that, and no
- * file can be opened. */
-int sandbox_attr_helper(enum sandbox_mode mode, struct err *e);
+ * file can be opened.  allowed: as for the receiver. */
+int sandbox_attr_helper(enum sandbox_mode mode, unsigned allowed,
+			struct err *e);
 
 /* Restrict the process that unlocks directories (receiver/dir_opener.h): to open
  * with O_PATH, and to set modes that let the owner in and have no set-user-ID bit;

@@ -33,6 +33,9 @@ struct item {
 	uint32_t name_len;
 	uint32_t path_off; /* of the path below the root, in the name */
 	uint32_t target_off, target_len; /* ITEM_SYMLINK */
+	/* Its further metadata, in the stream's buffer while it is sent. */
+	uint32_t fields_off;
+	uint16_t fields_len;
 	struct stat st; /* when it was scanned; of files, when it was read */
 	uint8_t digest[DIGEST_MAX];
 };

@@ -275,7 +275,8 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 	const char *peer = st->sender->peer.name;
 	/* Nothing is sent to a receiver that may not accept what is asked
 	 * for. */
-	const int opens = st->index == 0 && !st->sender->cfg->requests;
+	const int opens = st->index == 0 && !st->sender->cfg->requests &&
+			  !st->sender->cfg->preserve;
 	const int wake_fd = opens ? queue_wake_fd(queue) : -1;
 	const uint8_t *body;
 	struct frame f;

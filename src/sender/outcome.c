@@ -37,6 +37,7 @@ struct outcome {
 	 * the scan could not read). */
 	uint64_t good, uncounted;
 	int is_scanned; /* the scan has come to its end */
+	struct losses cut;    /* metadata that was not sent */
 	struct losses losses; /* of all sessions, */
 	char peer[ADDR_TEXT_MAX]; /* of the receiver that had them */
 	int has_summary;
@@ -187,12 +188,12 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 	o->notes++;
 	/* An older receiver does not say what of it. */
 	losses_add(&o->losses,
-		   m->not_kept ? m->not_kept : FILE_META_ALL_KINDS, m->cause,
+		   m->not_kept ? m->not_kept : FILE_META_BASIC_KINDS, m->cause,
 		   m->name, m->name_len);
 	count_loss(o, peer);
 	pthread_mutex_unlock(&o->lock);
 	events_message(o->cfg->events, SESSION_VERBOSE,
-			"%s: on the receiver %s: setting mode and time: %s",
+			"%s: on the receiver %s: setting its metadata: %s",
 			name, peer, why);
 }
 
@@ -282,6 +283,15 @@ void outcome_item_unsent(struct outcome *o, const struct item *it,
 	item_failed(o, it, name, 1, e);
 }
 
+void outcome_cut(struct outcome *o, const char *name, size_t name_len,
+		 unsigned kinds)
+{
+	pthread_mutex_lock(&o->lock);
+	losses_add(&o->cut, kinds, CAUSE_TOO_LARGE, name, name_len);
+	o->totals.not_kept++;
+	pthread_mutex_unlock(&o->lock);
+}
+
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
 {
 	struct session_file f = {
@@ -352,6 +362,7 @@ struct tally {
 	uint64_t found, missing; /* missing: not known to be there */
 	uint64_t failed, skipped;
 	uint64_t not_kept; /* items that are there without all metadata */
+	const char *lost;  /* what of it */
 	int is_whole; /* all sources were scanned */
 };
 
@@ -362,6 +373,7 @@ static struct tally tally_of(const struct outcome *o, const struct totals *t)
 		.failed = totals_failed_count(t),
 		.skipped = t->skipped,
 		.not_kept = t->not_kept,
+		.lost = losses_noun(o->cut.items ? &o->cut : &o->losses),
 		.is_whole = o->is_scanned,
 	};
 
@@ -411,7 +423,7 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 /* The text about the files for totals_conclude(). */
 static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 {
-	char missing[300] = "", lost[100] = "";
+	char missing[300] = "", lost[120] = "";
 
 	/* Where nothing is there, nor anything wrong with a file, the error
 	 * says it all. */
@@ -420,11 +432,31 @@ static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 		missing_text(missing, sizeof(missing), y, end);
 	if (y->not_kept)
 		snprintf(lost, sizeof(lost),
-			 "%smodes or times of %llu item%s were not kept (see "
-			 "above)", *missing ? "; " : "",
+			 "%s%s of %llu item%s were not kept (see above)",
+			 *missing ? "; " : "", y->lost,
 			 (unsigned long long)y->not_kept,
 			 y->not_kept == 1 ? "" : "s");
 	snprintf(dst, size, "%s%s", missing, lost);
+}
+
+static void tell_cut(const struct outcome *o)
+{
+	static const char *const why[FILE_META_KINDS] = {
+		[LOSSES_ACL] = "its ACL is larger than 64 KiB",
+		[LOSSES_XATTR] = "it has extended attributes of more than 64 "
+				 "KiB, or more than 512",
+	};
+	char more[LOSSES_MORE_SIZE];
+
+	for (size_t i = 0; i < FILE_META_KINDS; i++) {
+		const struct loss *of = &o->cut.of[i];
+
+		if (of->count > 0 && why[i])
+			events_message(o->cfg->events, SESSION_ERROR,
+				       "the metadata of %s%s was not sent "
+				       "whole: %s", of->first,
+				       losses_more(more, of), why[i]);
+	}
 }
 
 int outcome_sum_up(struct outcome *o, struct session_summary *summary,
@@ -443,6 +475,7 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	pthread_mutex_unlock(&o->lock);
 	snprintf(where, sizeof(where), "on the receiver %s", o->peer);
 	losses_tell(&o->losses, o->cfg->events, where);
+	tell_cut(o);
 	tally_text(files, sizeof(files), &y, e->code);
 	summary->code = totals_conclude(&t, 1, files, e);
 	totals_summary(&t, summary);

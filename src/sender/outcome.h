@@ -53,6 +53,11 @@ void outcome_item_failed(struct outcome *o, const struct item *it,
 void outcome_item_unsent(struct outcome *o, const struct item *it,
 			 const char *name, struct err *e);
 
+/* These kinds of an item's metadata (enum file_meta_kind) were not sent whole, as
+ * there is more of it than an item may have: counted, and told once. */
+void outcome_cut(struct outcome *o, const char *name, size_t name_len,
+		 unsigned kinds);
+
 /* The scan found something that cannot be sent (SCAN_ERROR). */
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si);
 

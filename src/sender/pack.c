@@ -11,7 +11,7 @@
 enum {
 	/* A row of the table without its texts, with the longest digest: see
 	 * struct pack_item. */
-	ROW_FIXED = 1 + 16 + 2 + 4 + DIGEST_MAX,
+	ROW_FIXED = 1 + 16 + 2 + 2 + 4 + DIGEST_MAX,
 };
 
 struct pack *pack_new(void)
@@ -38,7 +38,7 @@ struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
 {
 	const size_t texts = name_len + target_len;
 	const uint64_t raw = pk->table_len + pk->bytes + ROW_FIXED + texts +
-			     size;
+			     pk->item_room + size;
 	struct item *it;
 
 	if (pk->count >= PACK_ITEMS || raw > CHUNK_MAX ||
@@ -69,8 +69,35 @@ struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
 		return NULL;
 	pk->count++;
 	pk->bytes += size;
-	pk->table_len += ROW_FIXED + texts;
+	pk->table_len += ROW_FIXED + texts + pk->item_room;
+	pk->fields_room += pk->item_room;
 	return it;
+}
+
+struct pack *pack_alone(const struct pack *pk, const struct item *it)
+{
+	const uint64_t size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size :
+						      0;
+	struct pack *to = pack_new();
+	struct item *added;
+
+	if (!to)
+		return NULL;
+	to->item_room = FILE_META_FIELDS_MAX;
+	to->was_sent = pk->was_sent;
+	to->has_sent_content = pk->has_sent_content;
+	to->is_wanted = pk->is_wanted;
+	added = pack_add(to, (enum item_kind)it->kind, pack_name(pk, it),
+			 it->name_len, it->path_off,
+			 (const char *)pk->names.data + it->target_off,
+			 it->target_len, size);
+	if (!added) {
+		pack_free(to);
+		return NULL;
+	}
+	added->root = it->root;
+	added->st = it->st;
+	return to;
 }
 
 const char *pack_name(const struct pack *pk, const struct item *it)
@@ -115,6 +142,7 @@ int pack_wanted(const struct pack *pk, const struct msg_offered *m,
 	to->was_sent = pk->was_sent;
 	to->has_sent_content = pk->has_sent_content;
 	to->table_len = pk->table_len; /* an upper bound is enough */
+	to->fields_room = pk->fields_room;
 	for (uint32_t i = 0; i < m->count; i++) {
 		if (!pack_is_wanted(m, i))
 			continue;

@@ -35,6 +35,8 @@ struct pack {
 	struct buf names;
 	uint64_t bytes;     /* of content: as scanned, later as read */
 	uint64_t table_len; /* at most: with the longest digests */
+	uint64_t fields_room; /* of that, for further metadata of all items */
+	uint32_t item_room;   /* what each item adds to that */
 };
 
 /* An empty pack, or NULL when out of memory. */
@@ -50,6 +52,12 @@ void pack_free(struct pack *pk); /* NULL is allowed */
 struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
 		      size_t name_len, size_t path_off, const char *target,
 		      size_t target_len, uint64_t size);
+
+/*
+ * A pack of this item of pk alone, with room for as much metadata as there can
+ * be.  NULL when out of memory.
+ */
+struct pack *pack_alone(const struct pack *pk, const struct item *it);
 
 /* The name of an item, terminated; borrowed from the pack. */
 const char *pack_name(const struct pack *pk, const struct item *it);

@@ -43,6 +43,14 @@ void queue_requeue_file(struct queue *q, struct outfile *f)
 	pthread_mutex_unlock(&q->lock);
 }
 
+void queue_requeue_pack(struct queue *q, struct pack *pk)
+{
+	pthread_mutex_lock(&q->lock);
+	queue_push_pack(q, pk);
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+}
+
 int queue_is_wanted(struct queue *q, struct outfile *f)
 {
 	int wanted;

@@ -34,6 +34,10 @@ uint64_t queue_assign_file_id(struct queue *q, struct outfile *f, int is_whole);
  * which only the streams can make.  Takes ownership. */
 void queue_requeue_file(struct queue *q, struct outfile *f);
 
+/* The same for a pack of an item with more metadata than its pack has room
+ * for. */
+void queue_requeue_pack(struct queue *q, struct pack *pk);
+
 /* ---- leaves ---- */
 
 /* Whether to go on with a file: it was not refused and has not failed, and the

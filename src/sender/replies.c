@@ -4,6 +4,8 @@
  */
 #include "sender/replies.h"
 
+#include <stdio.h>
+
 #include "base/text.h"
 #include "os/entropy.h"
 #include "sender/outcome.h"
@@ -34,8 +36,100 @@ uint32_t replies_features(const struct sender *s)
 	const uint32_t delta =
 		FEATURE_DELTA | FEATURE_RECIPE | FEATURE_PIECES;
 
-	return features_common(
-		s->cfg->delta == SEND_DELTA_OFF ? ~delta : UINT32_MAX);
+	uint32_t known = UINT32_MAX;
+
+	if (s->cfg->delta == SEND_DELTA_OFF)
+		known &= ~delta;
+	if (!s->cfg->preserve)
+		known &= ~(uint32_t)FEATURE_PRESERVE;
+	if (!s->cfg->is_archive)
+		known &= ~(uint32_t)FEATURE_ARCHIVE;
+	return features_common(known);
+}
+
+/* The words of these kinds, with commas between.  Returns dst. */
+static char *preserve_words(char *dst, size_t size, unsigned kinds)
+{
+	static const struct {
+		unsigned bit;
+		const char *word;
+	} words[] = {
+#define X(name, number, word) { name, word },
+		FILE_META_PRESERVE(X)
+#undef X
+	};
+	size_t used = 0;
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (kinds & words[i].bit && used < size)
+			used += (size_t)snprintf(dst + used, size - used,
+						 "%s%s", used > 0 ? "," : "",
+						 words[i].word);
+	}
+	return dst;
+}
+
+/* The words of receive --accept for them. */
+static char *accept_words(char *dst, size_t size, unsigned kinds)
+{
+	if (kinds & PRESERVE_CAPABILITY)
+		kinds |= PRESERVE_SETID;
+	if (kinds & PRESERVE_TRUSTED)
+		kinds |= PRESERVE_XATTR;
+	return preserve_words(dst, size, kinds & ~(unsigned)(PRESERVE_CAPABILITY |
+						   PRESERVE_TRUSTED));
+}
+
+/* Set what the session preserves: what was asked for, as far as it is accepted.
+ * Returns 0, or ERR_REMOTE or ERR_PROTOCOL with a text for the user. */
+static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
+			     struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct send_config *cfg = s->cfg;
+	const int is_known = (st->features & FEATURE_PRESERVE) != 0;
+	const unsigned lacking =
+		cfg->preserve & ~(is_known ? m->preserve : 0u);
+	const unsigned needed = cfg->is_archive ? cfg->preserve_needed :
+						  cfg->preserve;
+	char words[128], accept[128];
+
+	s->preserve.kinds = cfg->preserve & ~lacking;
+	s->preserve.ids = cfg->ids;
+	preserve_words(words, sizeof(words),
+		       lacking & needed ? lacking & needed : lacking);
+	if (lacking & needed && !is_known) {
+		st->unmet = "the sender asks for --preserve, which is not known "
+			    "here";
+		return err_set(e, ERR_PROTOCOL,
+			       "%s: the other side's ferry does not know "
+			       "--preserve: use the same release of ferry on "
+			       "both sides", s->peer.name);
+	}
+	if (lacking & needed) {
+		st->unmet = "the sender asks for --preserve, which is not "
+			    "accepted here (--accept)";
+		return err_set(e, ERR_REMOTE,
+			       "%s: the receiver does not accept --preserve "
+			       "%s; leave it out, or start the receiver with: "
+			       "ferry receive --accept %s", s->peer.name, words,
+			       accept_words(accept, sizeof(accept),
+					    lacking & needed));
+	}
+	if (lacking && !s->has_told_unkept)
+		events_message(cfg->events, SESSION_WARNING,
+			       "%s: the receiver does not accept these of "
+			       "--archive, which are not kept: %s", s->peer.name,
+			       words);
+	if ((st->features & cfg->requests) != cfg->requests &&
+	    !s->has_told_unkept)
+		events_message(cfg->events, SESSION_WARNING,
+			       "%s: the receiver does not accept --symlinks "
+			       "all: only symlinks that stay inside the tree are "
+			       "sent", s->peer.name);
+	s->has_told_unkept = 1;
+	return 0;
 }
 
 /* READY on the first stream.  What it grants holds for all streams, which read
@@ -46,7 +140,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	struct sender *s = st->sender;
 	const struct session_events *ev = s->cfg->events;
 	const char *peer = s->peer.name, *refused;
-	char missing[400], identity[STREAM_IDENTITY];
+	char missing[512], identity[STREAM_IDENTITY];
 	const struct session_peer who = {
 		.address = peer,
 		.security = security_name(s->cfg->security),
@@ -61,9 +155,15 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	s->peer.ready.features = st->features =
 		features_common(m->features & replies_features(s)) |
 		(m->features & s->cfg->requests);
-	refused = features_refused(st->features, s->cfg->requests, &st->unmet);
+	refused = features_refused(st->features,
+				   s->cfg->is_archive ?
+					   s->cfg->requests_needed :
+					   s->cfg->requests, &st->unmet);
 	if (refused)
 		return err_set(e, ERR_REMOTE, "%s: %s", peer, refused);
+	rc = agree_on_preserve(st, m, e);
+	if (rc)
+		return rc;
 	st->channel.tells_busy = (st->features & FEATURE_BUSY) != 0;
 	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
 	st->unmet = rc != ERR_PROTOCOL ? NULL :
@@ -72,6 +172,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 		return err_prefix(e, "%s", peer);
 	/* not granted is not unknown */
 	if (*features_missing(st->features | FEATURE_RECONNECT |
+				      FEATURE_ARCHIVE | FEATURE_PRESERVE |
 				      ~replies_features(s),
 			      missing,
 			      sizeof(missing)))

@@ -29,6 +29,10 @@ enum {
 	 * what was not sent and to report what cannot be: enough for tens of
 	 * thousands of files, and nobody waits noticeably. */
 	COUNT_ON_MS = 100,
+	/* Owner and group with names of common length; also a few attributes,
+	 * or an ACL with some entries. */
+	ROOM_OWNER = 64,
+	ROOM_ATTRS = 384,
 };
 
 struct scanner {
@@ -90,6 +94,15 @@ static int queue_pack(struct scanner *sc)
 	return pk ? queue_add_pack(sc->sender->queue, pk) : 0;
 }
 
+/* What a pack has room for on average, of the further metadata of an item: for one
+ * with more it is found out when it is read (send_pack.c). */
+static uint32_t fields_room(unsigned preserve)
+{
+	if (preserve & (PRESERVE_ACL | PRESERVE_XATTRS))
+		return ROOM_ATTRS;
+	return preserve ? ROOM_OWNER : 0;
+}
+
 /* Add an item to the pack.  NULL where that is full, or out of memory. */
 static struct item *try_add(struct scanner *sc, enum item_kind kind,
 			    const struct scan_item *si)
@@ -100,6 +113,7 @@ static struct item *try_add(struct scanner *sc, enum item_kind kind,
 		sc->pack = pack_new();
 		if (!sc->pack)
 			return NULL;
+		sc->pack->item_room = fields_room(sc->sender->preserve.kinds);
 		sc->pack_began_ms = clock_ms();
 	}
 	return pack_add(sc->pack, kind, si->name, si->name_len,
@@ -260,6 +274,23 @@ static int is_rescan_due(struct scanner *sc)
 	return again;
 }
 
+/* What is found depends on what the receiver accepts: wait until that is
+ * known. */
+static int await_grants(struct scanner *sc)
+{
+	struct sender *s = sc->sender;
+	const struct send_config *cfg = s->cfg;
+
+	if (!cfg->is_archive && !cfg->preserve)
+		return 0;
+	if (send_session_await_first(s->session))
+		return ERR_INTERRUPTED;
+	if (cfg->scan && cfg->requests & REQUEST_LINKS &&
+	    !(s->peer.ready.features & REQUEST_LINKS))
+		scan_set_symlinks(cfg->scan, SCAN_KEEP);
+	return 0;
+}
+
 static void *scanner_main(void *arg)
 {
 	struct scanner *sc = arg;
@@ -271,6 +302,8 @@ static void *scanner_main(void *arg)
 	/* Standard input first: its writer may be waiting for us to read. */
 	if (!sc->only_dirs && s->cfg->stdin_fd >= 0)
 		rc = count_on(sc, queue_stdin(s, &e));
+	if (rc == 0)
+		rc = await_grants(sc);
 	if (!sc->only_dirs && rc == 0)
 		rc = walk(sc, on_item, &e);
 	while (is_rescan_due(sc) && rc == 0)

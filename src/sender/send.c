@@ -280,6 +280,7 @@ static void run_sessions(struct sender *s, struct err *e)
 	/* The scan has to end too, whatever ended the streams.  If it failed
 	 * between two sessions, neither knows of it: so e gets its error. */
 	queue_close(s->queue);
+	send_session_give_up(s->session);
 	(void)scanner_join(scanner, e);
 	send_progress_show(s, scanner_is_done(scanner));
 	scanner_free(scanner);

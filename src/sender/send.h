@@ -24,6 +24,7 @@
 struct carrier;
 struct command;
 struct connector;
+struct ids;
 
 /* Whether only what differs from a file that is replaced is sent. */
 enum send_delta {
@@ -71,6 +72,17 @@ struct send_config {
 	 * REQUEST_EXISTING, enum wire_existing */
 	uint32_t requests;
 	uint8_t existing;
+	/* What is to be preserved: enum file_meta_preserve. */
+	unsigned preserve;
+	/* --archive: of both, what the receiver does not accept is left out with
+	 * a warning, except the bits of these, which were asked for by name; and
+	 * directories that are there already get metadata, too. */
+	int is_archive;
+	uint32_t requests_needed;
+	unsigned preserve_needed;
+	/* Knows users and groups by their names; borrowed.  NULL: only numbers
+	 * are sent. */
+	struct ids *ids;
 	int growing;       /* --growing */
 	int stdin_fd;      /* standard input, to be sent; or -1 */
 	/* stdin_fd is its output, and it is to be started; or NULL */

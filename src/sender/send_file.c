@@ -18,6 +18,7 @@
 #include "sender/outcome.h"
 #include "sender/progress.h"
 #include "sender/delta.h"
+#include "sender/meta.h"
 #include "sender/input_end.h"
 #include "sender/queue_delta.h"
 #include "sender/queue_files.h"
@@ -420,16 +421,40 @@ static int open_source(struct send_stream *st, struct outfile *f,
 	return 0;
 }
 
+/* Read the file's further metadata to st->fields.  Returns 0 or an error of the
+ * file. */
+static int read_fields(struct send_stream *st, struct outfile *f,
+		       struct err *fe)
+{
+	unsigned lost = 0;
+	int rc = 0;
+
+	buf_reset(&st->fields);
+	f->item.fields_off = f->item.fields_len = 0;
+	/* Standard input has no owner. */
+	if (st->features & FEATURE_PRESERVE && !f->is_stream)
+		rc = meta_read(st, &f->item, f->fd, FILE_META_FIELDS_MAX, &lost,
+			       fe);
+	if (rc)
+		return rc;
+	f->item.fields_len = (uint16_t)st->fields.len;
+	if (lost)
+		outcome_cut(st->sender->outcome, outfile_name(f),
+			    f->item.name_len, lost);
+	return 0;
+}
+
 int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
 	struct buf *out = &st->channel.out;
 	struct msg_open m = { 0 };
 	struct err fe;
+	size_t begin;
 	int is_whole, rc;
 
 	err_clear(&fe);
-	if (open_source(st, f, &fe))
+	if (open_source(st, f, &fe) || read_fields(st, f, &fe))
 		return send_file_abort(st, f, &fe, e);
 	/* A tree from an earlier session is kept: where the source has changed
 	 * since, its digests show that. */
@@ -447,16 +472,17 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 	m.allocated = f->has_holes || f->is_stream ?
 			      source_allocated(&f->item.st) :
 			      f->size;
-	m.meta = file_meta_of_stat(&f->item.st);
+	m.meta = meta_of_item(st, &f->item);
 	m.name = outfile_name(f);
 	m.name_len = f->item.name_len;
-	msg_put_open(out, &m, digest->size);
+	begin = out->len + FRAME_HEADER;
+	msg_put_open(out, &m, digest->size, meta_form(st));
 	/* OPEN ends with the digest of the fields before. */
 	if (!out->failed) {
 		uint8_t *end = out->data + out->len - digest->size;
-		const size_t n = MSG_OPEN_FIXED + m.name_len;
+		uint8_t *fields = out->data + begin;
 
-		digest->sum(end - n, n, end);
+		digest->sum(fields, (size_t)(end - fields), end);
 	}
 	rc = channel_send(&st->channel, NULL, 0, e);
 	if (rc || !is_whole)

@@ -5,7 +5,10 @@
 
 #include <string.h>
 
+#include "base/io.h"
 #include "fs/source.h"
+#include "sender/meta.h"
+#include "sender/outcome.h"
 #include "sender/outfile.h"
 #include "sender/pack.h"
 #include "sender/queue_files.h"
@@ -35,18 +38,70 @@ static enum source_flags read_flags(const struct send_stream *st,
 	       (st->sender->cfg->growing ? SOURCE_GROWING : 0);
 }
 
-/*
- * Read a file to raw + off, where `planned` bytes of the files after it must
- * still fit.  Returns 0, with the item's digest and *len set; 1 where the item
- * has to be left out of the pack, after it was queued on its own or its failure
- * reported; or an error that ends the session.
- */
-static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
-		     size_t off, uint64_t planned, size_t *len, struct err *e)
+/* What is read of a pack. */
+struct reading {
+	struct pack *pk;
+	size_t off;       /* in st->raw, where the next content goes */
+	uint64_t planned; /* bytes of the files after this one */
+};
+
+/* Read further metadata of the item, which is open at fd (-1: it is not), and
+ * append it to st->fields.  Returns 0; 1 where there is more than the pack has
+ * room for; or an error of the item. */
+static int read_fields(struct send_stream *st, const struct pack *pk,
+		       struct item *it, int fd, struct err *fe)
 {
-	const char *name = pack_name(pk, it), *leaf = NULL;
+	const size_t off = st->fields.len;
+	const uint64_t left = pk->fields_room - off;
+	const int is_alone = pk->item_room == FILE_META_FIELDS_MAX;
+	const size_t room = left < FILE_META_FIELDS_MAX ? (size_t)left :
+							  FILE_META_FIELDS_MAX;
+	unsigned lost = 0;
+	int rc;
+
+	it->fields_off = (uint32_t)off;
+	it->fields_len = 0;
+	if (!(st->features & FEATURE_PRESERVE))
+		return 0;
+	rc = meta_read(st, it, fd, room, &lost, fe);
+	if (rc)
+		return rc;
+	if (st->fields.len - off > room || (lost && !is_alone)) {
+		st->fields.len = off;
+		return 1;
+	}
+	it->fields_len = (uint16_t)(st->fields.len - off);
+	if (lost)
+		outcome_cut(st->sender->outcome, pack_name(pk, it),
+			    it->name_len, lost);
+	return 0;
+}
+
+/* Have an item sent in a pack of its own.  Returns 1, as read_item(), or
+ * ERR_RESOURCE. */
+static int send_alone(struct send_stream *st, const struct pack *pk,
+		      const struct item *it, struct err *e)
+{
+	struct pack *alone = pack_alone(pk, it);
+
+	if (!alone)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	queue_requeue_pack(st->sender->queue, alone);
+	return 1;
+}
+
+/*
+ * Read a file to raw + r->off, and its further metadata.  Returns 0, with the
+ * item's digest and *len set; 1 where the item has to be left out of the pack,
+ * after it was queued on its own or its failure reported; or an error that ends
+ * the session.
+ */
+static int read_file(struct send_stream *st, const struct reading *r,
+		     struct item *it, size_t *len, struct err *e)
+{
+	const char *name = pack_name(r->pk, it), *leaf = NULL;
+	int dir, rc, meta = 0, fd = -1;
 	struct err fe;
-	int dir, rc;
 
 	err_clear(&fe);
 	dir = send_stream_open_parent(st, it, name, &leaf, &fe);
@@ -54,13 +109,19 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 		*e = fe;
 		return dir;
 	}
-	if (dir < 0) {
-		send_stream_item_unsent(st, it, name, &fe);
-		return 1;
-	}
-	rc = source_read_small(dir, leaf, read_flags(st, it), &it->st,
-			       st->raw + off, STREAM_RAW_CAP - off, len, &fe);
-	if (rc || off + *len + planned > CHUNK_MAX) {
+	rc = fd = dir < 0 ? dir :
+			    source_open_small(dir, leaf, read_flags(st, it),
+					      &fe);
+	if (rc >= 0)
+		rc = source_read_opened(fd, read_flags(st, it), &it->st,
+					st->raw + r->off,
+					STREAM_RAW_CAP - r->off, len, &fe);
+	if (rc == 0)
+		rc = meta = read_fields(st, r->pk, it, fd, &fe);
+	io_close(&fd);
+	if (meta == 1)
+		return send_alone(st, r->pk, it, e);
+	if (rc || r->off + *len + r->planned > CHUNK_MAX) {
 		if ((rc == 0 || (rc == ERR_CHANGED &&
 				 it->st.st_size > PACK_FILE_MAX)) &&
 		    requeue_as_file(st, it, name))
@@ -71,8 +132,30 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 		send_stream_item_unsent(st, it, name, &fe);
 		return 1;
 	}
-	st->sender->cfg->digest->sum(st->raw + off, *len, it->digest);
+	st->sender->cfg->digest->sum(st->raw + r->off, *len, it->digest);
 	return 0;
+}
+
+/* Read the further metadata of what has no content.  Returns as read_file(). */
+static int read_other(struct send_stream *st, const struct pack *pk,
+		      struct item *it, struct err *e)
+{
+	const char *name = pack_name(pk, it);
+	struct err fe;
+	int rc, fd = -1;
+
+	if (!(st->features & FEATURE_PRESERVE))
+		return 0;
+	err_clear(&fe);
+	/* One that cannot be opened was reported by the scan. */
+	if (it->kind == ITEM_DIR && meta_needs_open(st))
+		fd = send_stream_open_dir(st, it, name);
+	rc = read_fields(st, pk, it, fd, &fe);
+	if (rc == 1)
+		return send_alone(st, pk, it, e);
+	if (rc)
+		send_stream_item_unsent(st, it, name, &fe);
+	return rc ? 1 : 0;
 }
 
 /* Read the content of all files to raw + front on, and remove from the pack
@@ -80,30 +163,32 @@ static int read_item(struct send_stream *st, struct pack *pk, struct item *it,
 static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 		      struct err *e)
 {
-	uint64_t planned = pk->bytes;
+	struct reading r = { pk, front, pk->bytes };
 	uint32_t kept = 0;
-	size_t off = front;
 
+	buf_reset(&st->fields);
 	for (uint32_t i = 0; i < pk->count; i++) {
 		struct item *it = &pk->items[i];
 		size_t len = 0;
-		int rc = 0;
+		int rc;
 
 		if (it->kind == ITEM_FILE) {
-			planned -= (uint64_t)it->st.st_size;
-			rc = read_item(st, pk, it, off, planned, &len, e);
-			if (rc < 0)
-				return rc;
+			r.planned -= (uint64_t)it->st.st_size;
+			rc = read_file(st, &r, it, &len, e);
+		} else {
+			rc = read_other(st, pk, it, e);
 		}
+		if (rc < 0)
+			return rc;
 		if (rc)
 			continue;
-		off += len;
+		r.off += len;
 		if (kept != i)
 			pk->items[kept] = *it;
 		kept++;
 	}
 	pk->count = kept;
-	pk->bytes = off - front;
+	pk->bytes = r.off - front;
 	return 0;
 }
 
@@ -112,10 +197,11 @@ static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 static int put_row(struct send_stream *st, const struct pack *pk,
 		   const struct item *it, const uint8_t *content)
 {
-	size_t digest_size = st->sender->cfg->digest->size;
+	struct pack_form form = { st->sender->cfg->digest->size,
+				  meta_form(st) };
 	struct pack_item row = {
 		.kind = it->kind,
-		.meta = file_meta_of_stat(&it->st),
+		.meta = meta_of_item(st, it),
 		.name = pack_name(pk, it),
 		.name_len = it->name_len,
 		.target = (const char *)pk->names.data + it->target_off,
@@ -128,13 +214,13 @@ static int put_row(struct send_stream *st, const struct pack *pk,
 		row.size = (uint32_t)it->st.st_size;
 		memcpy(row.digest, it->digest, sizeof(row.digest));
 		if (content) {
-			digest_size = SAME_SIZE;
+			form.digest_size = SAME_SIZE;
 			if (same_digest(&st->same, content, row.size,
 					row.digest))
 				return ERR_RESOURCE;
 		}
 	}
-	pack_put_item(&st->table, &row, digest_size);
+	pack_put_item(&st->table, &row, &form);
 	return 0;
 }
 

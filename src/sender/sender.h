@@ -15,6 +15,7 @@
 
 #include "chunk/delta_key.h"
 #include "chunk/digest.h"
+#include "fs/preserve.h"
 #include "net/dial.h"
 #include "sender/counters.h"
 #include "session/idle.h"
@@ -57,7 +58,9 @@ struct sender {
 	atomic_uint blocked; /* streams whose connection takes no more */
 	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
-	struct delta_key delta_key; /* of the session; set as peer.ready */
+	struct delta_key delta_key; /* of the session; set as peer.ready, */
+	struct preserve preserve;   /* and so is this: what it keeps */
+	int has_told_unkept; /* the user knows what is not accepted */
 	atomic_int is_faster_whole; /* than with a delta, which was said */
 };
 

@@ -25,9 +25,11 @@ struct send_session {
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
-	pthread_cond_t begun; /* SESSION_READY, or has_failed was set */
+	pthread_cond_t begun; /* SESSION_READY, has_failed or is_over was set */
 	enum session_stage stage;
 	int has_failed;
+	int was_ready; /* some session of the transfer was */
+	int is_over;   /* and no other follows */
 	struct err err;                        /* the most telling one */
 	unsigned streams;                      /* threads */
 	struct stream *connected[STREAMS_MAX]; /* borrowed */
@@ -78,6 +80,7 @@ void send_session_set_stage(struct send_session *s, enum session_stage stage)
 {
 	pthread_mutex_lock(&s->lock);
 	s->stage = stage;
+	s->was_ready |= stage == SESSION_READY;
 	pthread_cond_broadcast(&s->begun);
 	pthread_mutex_unlock(&s->lock);
 	/* The control thread may start further streams now; GREETED changes
@@ -116,6 +119,26 @@ int send_session_await_ready(struct send_session *s)
 	has_failed = s->has_failed;
 	pthread_mutex_unlock(&s->lock);
 	return has_failed ? -1 : 0;
+}
+
+int send_session_await_first(struct send_session *s)
+{
+	int was_ready;
+
+	pthread_mutex_lock(&s->lock);
+	while (!s->was_ready && !s->is_over)
+		pthread_cond_wait(&s->begun, &s->lock);
+	was_ready = s->was_ready;
+	pthread_mutex_unlock(&s->lock);
+	return was_ready ? 0 : -1;
+}
+
+void send_session_give_up(struct send_session *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->is_over = 1;
+	pthread_cond_broadcast(&s->begun);
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- connections ---- */

@@ -3,8 +3,8 @@
  * whether and why it failed.
  *
  * Layer: sender.
- * Threads: any; every function locks what it needs.  Only
- * send_session_await_ready() blocks.
+ * Threads: any; every function locks what it needs.  Only those that await
+ * something block.
  */
 #ifndef FERRY_SENDER_SESSION_H
 #define FERRY_SENDER_SESSION_H
@@ -54,6 +54,14 @@ int send_session_has_failed(struct send_session *s);
 /* Block until the stage is SESSION_READY.  Returns 0, or -1 where the session
  * failed. */
 int send_session_await_ready(struct send_session *s);
+
+/* Block until a session of the transfer has come to SESSION_READY, this or an
+ * earlier one.  Returns 0, or -1 where that is not going to happen:
+ * send_session_give_up() was called. */
+int send_session_await_first(struct send_session *s);
+
+/* No other session follows. */
+void send_session_give_up(struct send_session *s);
 
 /* ---- connections ---- */
 

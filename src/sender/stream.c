@@ -38,6 +38,7 @@ int send_stream_init(struct send_stream *st, struct sender *s, unsigned index,
 	st->sender = s;
 	st->index = index;
 	buf_init(&st->table, CHUNK_MAX);
+	buf_init(&st->fields, CHUNK_MAX);
 	st->raw = malloc(STREAM_RAW_CAP);
 	return st->raw ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
 }
@@ -49,6 +50,7 @@ void send_stream_release(struct send_stream *st)
 	send_delta_release(&st->delta);
 	free(st->raw);
 	buf_release(&st->table);
+	buf_release(&st->fields);
 	same_release(&st->same);
 }
 
@@ -72,24 +74,42 @@ void send_stream_end_task(struct send_stream *st)
 	send_session_end_task(st->sender->session);
 }
 
-int send_stream_open_parent(struct send_stream *st, const struct item *it,
-			    const char *name, const char **leaf, struct err *e)
+/* Make st->dirs lead to what is below the item's root. */
+static int use_root(struct send_stream *st, const struct item *it,
+		    struct err *e)
 {
 	const struct send_config *cfg = st->sender->cfg;
 
 	/* One cache of directories for each stream, as it is not shared; the
 	 * scan goes through the roots one after the other. */
-	if (!st->dirs || st->dirs_root != it->root) {
-		dirs_free(st->dirs);
-		st->dirs = dirs_new(scan_root_fd(cfg->scan, it->root),
-				    cfg->follow_links ? DIRS_FOLLOW : 0, NULL,
-				    NULL);
-		st->dirs_root = it->root;
-		if (!st->dirs)
-			return err_set(e, ERR_RESOURCE, "out of memory");
-	}
-	return dirs_parent(st->dirs, name + it->path_off,
-			   it->name_len - it->path_off, leaf, e);
+	if (st->dirs && st->dirs_root == it->root)
+		return 0;
+	dirs_free(st->dirs);
+	st->dirs = dirs_new(scan_root_fd(cfg->scan, it->root),
+			    cfg->follow_links ? DIRS_FOLLOW : 0, NULL, NULL);
+	st->dirs_root = it->root;
+	return st->dirs ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
+}
+
+int send_stream_open_parent(struct send_stream *st, const struct item *it,
+			    const char *name, const char **leaf, struct err *e)
+{
+	int rc = use_root(st, it, e);
+
+	return rc ? rc : dirs_parent(st->dirs, name + it->path_off,
+				     it->name_len - it->path_off, leaf, e);
+}
+
+int send_stream_open_dir(struct send_stream *st, const struct item *it,
+			 const char *name)
+{
+	struct err e;
+	int fd = use_root(st, it, &e);
+
+	if (fd == 0)
+		fd = dirs_enter(st->dirs, name + it->path_off,
+				it->name_len - it->path_off, &e);
+	return fd < 0 ? -1 : fd;
 }
 
 int send_stream_follows(const struct send_stream *st, const struct item *it)

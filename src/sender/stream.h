@@ -58,6 +58,7 @@ struct send_stream {
 	struct compressor compressor; /* made when features are known */
 	struct delta_buffers delta;
 	struct buf table;             /* of a pack */
+	struct buf fields;            /* further metadata of its items */
 	struct same same;
 	struct dirs *dirs; /* below scan root dirs_root; NULL: none yet */
 	unsigned dirs_root;
@@ -101,6 +102,12 @@ void send_stream_end_task(struct send_stream *st);
  */
 int send_stream_open_parent(struct send_stream *st, const struct item *it,
 			    const char *name, const char **leaf, struct err *e);
+
+/* Open the directory that an item is, to read it; the descriptor belongs to
+ * st->dirs and is closed with the next call for another item.  -1: it cannot be
+ * opened. */
+int send_stream_open_dir(struct send_stream *st, const struct item *it,
+			 const char *name);
 
 /* Whether a symlink in the item's place is followed. */
 int send_stream_follows(const struct send_stream *st, const struct item *it);

@@ -60,7 +60,7 @@ struct session_summary {
 	int code;        /* 0 or enum err_code; see err_exit_status() */
 	uint64_t files;  /* committed or unchanged */
 	uint64_t unchanged, skipped, failed;
-	uint64_t updated; /* of unchanged: their mode or time was set */
+	uint64_t updated; /* of unchanged: their metadata was set */
 	uint64_t not_kept; /* items without all metadata */
 	uint64_t replaced, renamed; /* of those committed: in the place of
 				       another file, under another name */

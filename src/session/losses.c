@@ -15,6 +15,10 @@ static const struct {
 } kinds_known[FILE_META_KINDS] = {
 	{ FILE_META_MODE, "mode", "mode" },
 	{ FILE_META_TIME, "time", "modification time" },
+	{ FILE_META_OWNER, "owner", "owner and group" },
+	{ FILE_META_SETID, "setid", "set-ID bits" },
+	{ FILE_META_ACL, "acl", "ACL" },
+	{ FILE_META_XATTR, "xattr", "extended attributes" },
 };
 
 void losses_add(struct losses *l, unsigned kinds, unsigned cause,
@@ -38,20 +42,35 @@ void losses_tell(const struct losses *l, const struct session_events *events,
 {
 	for (size_t i = 0; i < FILE_META_KINDS; i++) {
 		const struct loss *of = &l->of[i];
-		const unsigned long long more =
-			(unsigned long long)(of->count - 1);
-		char others[64] = "";
+		char more[LOSSES_MORE_SIZE];
 
 		if (of->count == 0)
 			continue;
-		if (more > 0)
-			snprintf(others, sizeof(others), " and of %llu more",
-				 more);
 		events_message(events, SESSION_ERROR,
 			       "the %s of %s%s could not be kept %s: %s",
-			       kinds_known[i].text, of->first, others, where,
+			       kinds_known[i].text, of->first,
+			       losses_more(more, of), where,
 			       wire_cause_text(of->cause));
 	}
+}
+
+const char *losses_noun(const struct losses *l)
+{
+	for (size_t i = 0; i < FILE_META_KINDS; i++) {
+		if (l->of[i].count > 0 &&
+		    !(kinds_known[i].bit & FILE_META_BASIC_KINDS))
+			return "modes, owners or other metadata";
+	}
+	return "modes or times";
+}
+
+char *losses_more(char dst[LOSSES_MORE_SIZE], const struct loss *of)
+{
+	dst[0] = '\0';
+	if (of->count > 1)
+		snprintf(dst, LOSSES_MORE_SIZE, " and of %llu more",
+			 (unsigned long long)(of->count - 1));
+	return dst;
 }
 
 char *losses_kinds(char dst[LOSSES_KINDS_SIZE], unsigned kinds)

@@ -15,7 +15,12 @@
 
 struct session_events;
 
-enum { LOSSES_SHOWN = 512 };
+enum {
+	LOSSES_SHOWN = 512,
+	/* indexes of struct losses */
+	LOSSES_ACL = 4,
+	LOSSES_XATTR = 5,
+};
 
 struct loss {
 	uint64_t count;
@@ -38,8 +43,16 @@ void losses_add(struct losses *l, unsigned kinds, unsigned cause,
 void losses_tell(const struct losses *l, const struct session_events *events,
 		 const char *where);
 
+/* Whose loss it is, for a sentence: "modes or times" where there is nothing else
+ * among the kinds that were lost. */
+const char *losses_noun(const struct losses *l);
+
+/* " and of N more", or "" where of counts one item. */
+enum { LOSSES_MORE_SIZE = 64 };
+char *losses_more(char dst[LOSSES_MORE_SIZE], const struct loss *of);
+
 /* The names of these kinds, with commas between.  Returns dst. */
-enum { LOSSES_KINDS_SIZE = 32 };
+enum { LOSSES_KINDS_SIZE = 64 };
 char *losses_kinds(char dst[LOSSES_KINDS_SIZE], unsigned kinds);
 
 #endif

@@ -29,7 +29,10 @@
  *	0..7	codecs; bit c - 1 is the codec with id c
  *	8..31	all else
  *
- * The form FILE_META_EXTENDED will get a bit when it is used.
+ * FEATURE_PRESERVE is in HELLO where the sender's user asks for --preserve: then
+ * READY says what is accepted of it, and all metadata has the form
+ * FILE_META_EXTENDED.  FEATURE_ARCHIVE, where metadata of directories that are
+ * there already is to be set, too.
  */
 #define WIRE_FEATURES(X)                                                       \
 	X(FEATURE_ZLIB, 0, "zlib compression")                                 \
@@ -41,6 +44,8 @@
 						     CHECKED */                \
 	X(FEATURE_DEFERRED, 11, "deferred symlinks") /* STATUS_DEFERRED */     \
 	X(FEATURE_RIVALS, 12, "rivals")           /* in VERDICT */             \
+	X(FEATURE_PRESERVE, 13, "preserving more metadata") /* above */        \
+	X(FEATURE_ARCHIVE, 14, "archives")        /* above */                  \
 	X(FEATURE_SAME, 18, "comparing by SHA-256") /* what OFFER and CHECK   \
 						       need */                 \
 	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
@@ -145,7 +150,9 @@ int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
 /*
  * READY: u16 version | u16 streams allowed (1..STREAMS_MAX, including the
  * first) | u32 features | u32 files that may be open (OPEN without a verdict)
- * at the same time (at least 1) | u8[16] token for JOIN
+ * at the same time (at least 1) | u8[16] token for JOIN | with FEATURE_PRESERVE:
+ * u32 what is accepted (enum file_meta_preserve as bits; unknown ones are
+ * ignored)
  */
 struct msg_ready {
 	uint16_t version;
@@ -153,6 +160,7 @@ struct msg_ready {
 	uint32_t features; /* what is granted of these */
 	uint32_t open_files;
 	uint8_t token[WIRE_TOKEN_LEN];
+	uint32_t preserve; /* with FEATURE_PRESERVE; else 0 */
 };
 void msg_put_ready(struct buf *b, const struct msg_ready *m);
 int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
@@ -162,12 +170,16 @@ int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
  * (what the source occupies: less than size where it has holes) | metadata |
  * u16 name length | name | digest of the body up to here
  *
- * The caller computes the digest, over the MSG_OPEN_FIXED + name_len bytes
- * before it: name and metadata are then protected by the algorithm that the
- * user chose, and not only by the frame's body check.  The metadata has the
- * form FILE_META_BASIC here and in packs.
+ * The caller computes the digest, over the bytes before it: name and metadata are
+ * then protected by the algorithm that the user chose, and not only by the frame's
+ * body check.  With FEATURE_PRESERVE the metadata has the form
+ * FILE_META_EXTENDED, here and in packs, else FILE_META_BASIC.
  */
-enum { MSG_OPEN_FIXED = 42 };
+enum {
+	/* without the name and further metadata */
+	MSG_OPEN_FIXED = 42,
+	MSG_OPEN_FURTHER_MAX = FILE_META_MAX - FILE_META_BASIC_SIZE,
+};
 #define WIRE_SIZE_UNKNOWN UINT64_MAX
 #define WIRE_SIZE_MAX ((uint64_t)1 << 53)
 struct msg_open {
@@ -179,9 +191,10 @@ struct msg_open {
 	size_t name_len;
 	uint8_t digest[WIRE_DIGEST_MAX];
 };
-void msg_put_open(struct buf *b, const struct msg_open *m, size_t digest_size);
-int msg_get_open(struct msg_open *m, size_t digest_size, const uint8_t *p,
-		 size_t n);
+void msg_put_open(struct buf *b, const struct msg_open *m, size_t digest_size,
+		  enum file_meta_form form);
+int msg_get_open(struct msg_open *m, size_t digest_size,
+		 enum file_meta_form form, const uint8_t *p, size_t n);
 
 /*
  * CHUNK: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 raw length
@@ -293,11 +306,17 @@ struct pack_item {
 	const char *target;              /* SYMLINK, not terminated */
 	size_t target_len;
 };
+/* How rows are encoded: the same for all of a pack. */
+struct pack_form {
+	size_t digest_size;
+	enum file_meta_form meta;
+};
 /* Append one row (no frame header). */
 void pack_put_item(struct buf *b, const struct pack_item *it,
-		   size_t digest_size);
+		   const struct pack_form *form);
 /* Decode the next row.  Call it count times, then check rd_at_end(). */
-int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size);
+int pack_get_item(struct pack_item *it, struct rd *r,
+		  const struct pack_form *form);
 
 /* STREAM_END: empty. */
 void msg_put_stream_end(struct buf *b);
@@ -526,7 +545,7 @@ enum file_status {
 	STATUS_UNCHANGED = 2, /* the same content was there already */
 	STATUS_SKIPPED = 3,   /* left out, as --existing says */
 	STATUS_FAILED = 4,
-	/* The same content was there already, and its mode or time was set; with
+	/* The same content was there already, and its metadata was set; with
 	 * FEATURE_UPDATED, otherwise UNCHANGED. */
 	STATUS_UPDATED = 6,
 };

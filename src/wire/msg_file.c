@@ -9,19 +9,24 @@
 #include "base/err.h"
 #include "wire/body.h"
 
-void msg_put_open(struct buf *b, const struct msg_open *m, size_t digest_size)
+void msg_put_open(struct buf *b, const struct msg_open *m, size_t digest_size,
+		  enum file_meta_form form)
 {
-	body_begin(b, FRAME_OPEN, MSG_OPEN_FIXED + m->name_len + digest_size);
+	const size_t further = form == FILE_META_EXTENDED ?
+				       2 + (size_t)m->meta.fields_len : 0;
+
+	body_begin(b, FRAME_OPEN,
+		   MSG_OPEN_FIXED + further + m->name_len + digest_size);
 	buf_put_u64(b, m->id);
 	buf_put_u64(b, m->size);
 	buf_put_u64(b, m->allocated);
-	file_meta_put(b, &m->meta, FILE_META_BASIC);
+	file_meta_put(b, &m->meta, form);
 	body_put_text(b, m->name, m->name_len, 1, WIRE_NAME_MAX);
 	body_put_digest(b, m->digest, digest_size);
 }
 
-int msg_get_open(struct msg_open *m, size_t digest_size, const uint8_t *p,
-		 size_t n)
+int msg_get_open(struct msg_open *m, size_t digest_size,
+		 enum file_meta_form form, const uint8_t *p, size_t n)
 {
 	struct rd r;
 	int ok;
@@ -30,7 +35,7 @@ int msg_get_open(struct msg_open *m, size_t digest_size, const uint8_t *p,
 	m->id = rd_u64(&r);
 	m->size = rd_u64(&r);
 	m->allocated = rd_u64(&r);
-	ok = file_meta_get(&r, &m->meta, FILE_META_BASIC);
+	ok = file_meta_get(&r, &m->meta, form);
 	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
 	ok &= body_get_digest(&r, m->digest, digest_size);
 	ok &= m->size <= WIRE_SIZE_MAX || m->size == WIRE_SIZE_UNKNOWN;
@@ -215,32 +220,33 @@ int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
 }
 
 void pack_put_item(struct buf *b, const struct pack_item *it,
-		   size_t digest_size)
+		   const struct pack_form *form)
 {
 	buf_put_u8(b, it->kind);
-	file_meta_put(b, &it->meta, FILE_META_BASIC);
+	file_meta_put(b, &it->meta, form->meta);
 	body_put_text(b, it->name, it->name_len, 1, WIRE_NAME_MAX);
 	if (it->kind == ITEM_FILE) {
 		buf_put_u32(b, it->size);
-		body_put_digest(b, it->digest, digest_size);
+		body_put_digest(b, it->digest, form->digest_size);
 	} else if (it->kind == ITEM_SYMLINK) {
 		body_put_text(b, it->target, it->target_len, 1,
 			      WIRE_TARGET_MAX);
 	}
 }
 
-int pack_get_item(struct pack_item *it, struct rd *r, size_t digest_size)
+int pack_get_item(struct pack_item *it, struct rd *r,
+		  const struct pack_form *form)
 {
 	int ok;
 
 	/* Fields of other kinds are 0. */
 	memset(it, 0, sizeof(*it));
 	it->kind = rd_u8(r);
-	ok = file_meta_get(r, &it->meta, FILE_META_BASIC);
+	ok = file_meta_get(r, &it->meta, form->meta);
 	ok &= body_get_text(r, &it->name, &it->name_len, 1, WIRE_NAME_MAX);
 	if (it->kind == ITEM_FILE) {
 		it->size = rd_u32(r);
-		ok &= body_get_digest(r, it->digest, digest_size);
+		ok &= body_get_digest(r, it->digest, form->digest_size);
 		ok &= it->size <= CHUNK_MAX;
 	} else if (it->kind == ITEM_SYMLINK) {
 		ok &= body_get_text(r, &it->target, &it->target_len, 1,

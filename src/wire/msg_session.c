@@ -87,12 +87,16 @@ int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n)
 
 void msg_put_ready(struct buf *b, const struct msg_ready *m)
 {
-	body_begin(b, FRAME_READY, BODY_READY);
+	const int preserves = (m->features & FEATURE_PRESERVE) != 0;
+
+	body_begin(b, FRAME_READY, BODY_READY + (preserves ? 4 : 0));
 	buf_put_u16(b, m->version);
 	buf_put_u16(b, m->streams);
 	buf_put_u32(b, m->features);
 	buf_put_u32(b, m->open_files);
 	buf_put(b, m->token, sizeof(m->token));
+	if (preserves)
+		buf_put_u32(b, m->preserve);
 }
 
 int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n)
@@ -105,6 +109,9 @@ int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n)
 	m->features = rd_u32(&r);
 	m->open_files = rd_u32(&r);
 	rd_copy(&r, m->token, sizeof(m->token));
+	/* A bit that was not in HELLO is ignored, and stands for nothing. */
+	m->preserve = m->features & FEATURE_PRESERVE && r.left > 0 ?
+			      rd_u32(&r) & PRESERVE_KNOWN : 0;
 	return body_end(&r, m->streams >= 1 && m->streams <= STREAMS_MAX &&
 				    m->open_files >= 1);
 }

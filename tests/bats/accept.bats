@@ -102,7 +102,7 @@ make_links() {
 }
 
 @test "--accept: its words" {
-	for list in links existing existing,links links,existing,links; do
+	for list in links existing existing,links all owner,acl,links; do
 		receive --plain --once --accept $list dst
 		echo $list >src/f
 		rm -f dst/f
@@ -110,12 +110,12 @@ make_links() {
 		status 0
 		wait_receiver
 	done
-	for list in '' , link links, ,links 'links existing' delete owner all; do
+	for list in '' , link links, ,links 'links existing' delete owners; do
 		got=0
 		ferry receive --plain -p 0 --accept "$list" dst 2>messages ||
 			got=$?
 		[ "$got" = 2 ] || { echo "$list: $got"; return 1; }
-		has messages '--accept must be existing, links or both'
+		has messages '--accept must be a list of existing'
 	done
 	# one by one
 	receive --plain --accept links --accept existing dst

@@ -52,7 +52,7 @@ meta() { stat -c '%a %y' "$@" | cut -c 1-33 | xargs; }
 		is member sent.events summary updated 4
 		is member events summary updated 4
 		[ "$(grep -c '"updated":"metadata"' events)" = 4 ]
-		has sender "22 unchanged, 4 of these with a new mode or time"
+		has sender "22 unchanged, 4 of these with new metadata"
 		[ "$(member sent.events summary wire_bytes)" -lt 5000000 ]
 		same_options=-O same_tree src dst
 		again $policy

@@ -16,6 +16,10 @@ hostile() {
 	hostile names
 }
 
+@test "metadata that lies or was not accepted is refused" {
+	hostile meta
+}
+
 @test "directories swapped with symlinks during a session do not lead outside" {
 	hostile flips
 }

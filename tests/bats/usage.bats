@@ -94,7 +94,7 @@ usage() {
 		code code-file plain json quiet verbose progress help port sandbox
 		compress checksum delta symlinks exclude include special one-file-system
 		growing ssh remote-ferry existing allow wait retry
-		proxy proxy-password-file"
+		proxy proxy-password-file archive preserve numeric-ids"
 	send="streams name dry-run files-from listen receivers stdin-from-command"
 	receive="accept once stdout sync max-sessions
 		max-size max-files keep-parts max-kept connect exec chmod config check-config drain"

@@ -131,12 +131,20 @@ static int again_open(struct buf *b, const uint8_t *p, size_t n,
 		      size_t digest_size)
 {
 	struct msg_open m;
-	int rc = msg_get_open(&m, digest_size, p, n);
+	int rc = msg_get_open(&m, digest_size, FILE_META_EXTENDED, p, n);
 
+	/* What is no OPEN in one form may be one in the other. */
+	if (rc == 0) {
+		CHECK(n == MSG_OPEN_FIXED + 2 + m.meta.fields_len +
+				   m.name_len + digest_size);
+		msg_put_open(b, &m, digest_size, FILE_META_EXTENDED);
+		return 0;
+	}
+	rc = msg_get_open(&m, digest_size, FILE_META_BASIC, p, n);
 	if (rc)
 		return rc;
 	CHECK(n == MSG_OPEN_FIXED + m.name_len + digest_size);
-	msg_put_open(b, &m, digest_size);
+	msg_put_open(b, &m, digest_size, FILE_META_BASIC);
 	return 0;
 }
 

@@ -105,24 +105,25 @@ static void check_item(const struct pack_item *it)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const size_t digests[] = { 16, 32, 4, 16 };
-	size_t digest_size;
+	struct pack_form form;
 	struct rd r;
 	struct buf b;
 
 	if (size == 0)
 		return 0;
-	digest_size = digests[data[0] & 3];
+	form.digest_size = digests[data[0] & 3];
+	form.meta = data[0] & 4 ? FILE_META_EXTENDED : FILE_META_BASIC;
 	rd_init(&r, data + 1, size - 1);
 	while (!rd_at_end(&r)) {
 		const uint8_t *from = r.p;
 		struct pack_item it;
-		int rc = pack_get_item(&it, &r, digest_size);
+		int rc = pack_get_item(&it, &r, &form);
 
 		CHECK(rc == 0 || rc == ERR_PROTOCOL);
 		if (rc)
 			break;
 		buf_init(&b, 3 * CHUNK_MAX);
-		pack_put_item(&b, &it, digest_size);
+		pack_put_item(&b, &it, &form);
 		CHECK(!b.failed && b.len == (size_t)(r.p - from));
 		CHECK(memcmp(b.data, from, b.len) == 0);
 		buf_release(&b);

@@ -65,6 +65,7 @@ struct world {
 	struct buf replies; /* on the first connection */
 	size_t replies_done;
 	const struct digest_ops *digest;
+	enum file_meta_form form;
 	uint8_t token[WIRE_TOKEN_LEN];
 	struct expander *expander;
 	struct sent_item items[IDS_MAX];
@@ -148,6 +149,7 @@ static struct receive_config config(unsigned which)
 					       CONFLICT_RENAME,
 					       CONFLICT_BACKUP }[which % 6],
 		.accept = which & 0x80 ? REQUEST_LINKS | REQUEST_EXISTING : 0u,
+		.preserve = which & 0x80 ? PRESERVE_KNOWN : 0u,
 		.sync = which & 4 ? SYNC_BATCH : SYNC_NONE,
 		.max_sessions = 2,
 		.timeout_ms = LAB_TIMEOUT_MS,
@@ -246,6 +248,10 @@ static void see_hello(const uint8_t *body, size_t n)
 
 	if (ops)
 		w.digest = ops;
+	/* the receiver grants it */
+	if (n > 20)
+		w.form = be_get32(body + 16) & FEATURE_PRESERVE ?
+				 FILE_META_EXTENDED : FILE_META_BASIC;
 }
 
 static void remember(uint64_t id, int kind, uint64_t size,
@@ -290,13 +296,15 @@ static const uint8_t *digest_of_offered(struct pack_item *it)
 
 static void see_rows(const struct msg_pack *m, const uint8_t *raw, int is_offer)
 {
-	const size_t size = is_offer ? digest_sha256.size : w.digest->size;
+	const struct pack_form form = {
+		is_offer ? digest_sha256.size : w.digest->size, w.form,
+	};
 	struct pack_item it;
 	struct rd r;
 
 	rd_init(&r, raw, m->table_len);
 	for (uint32_t i = 0; i < m->count; i++) {
-		if (pack_get_item(&it, &r, size))
+		if (pack_get_item(&it, &r, &form))
 			break;
 		remember(m->first_id + i, it.kind, it.size,
 			 is_offer ? digest_of_offered(&it) : it.digest);

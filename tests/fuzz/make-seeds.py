@@ -210,6 +210,19 @@ def tables():
              b".ferry-0123456789abcdef.new",
              b".ferry-0123456789abcde.part", b"a/" * 127 + b"a",
              b"a/" * 128 + b"a", b"b" * 255, b"b" * 256]
+    further = (wire.owner(1000, 100, b"user", b"") + wire.field(2)
+               + wire.acl((1, 7), (2, 5, 1, b"daemon"), (3, 5), (4, 6, 8, b""),
+                          (5, 7), (6, 0))
+               + wire.acl(tag=4)
+               + wire.xattrs((b"security.capability", bytes(20)),
+                             (b"trusted.x", b""), (b"user.a", b"v"),
+                             kinds=0x38) + wire.field(31, b"later"))
+    write("pack", "further", b"\6" + row_file(b"f", b"x", further=further)
+          + row_dir(b"d", further=further)
+          + wire.row(SYMLINK, name=b"l", target=b"t", digest_id=CRC32,
+                     further=b""))
+    write("frame", "open-further", b"\5" + frame(
+        "OPEN", id=1, size=1, name=b"f", further=further))
     write("pack", "names", b"\2" + b"".join(row_dir(x) for x in names))
 
 
@@ -423,6 +436,15 @@ def senders():
             pack(9, links, []), frame("FLUSH"),
             pack(20, [row_file(b"l/f", b"x")], [b"x"]), end)
     one("pack", 1, hello(), pack(1, ROWS, [b"hello"]), end)
+    further = wire.owner(0, 0) + wire.field(2) + wire.acl() + wire.xattrs(
+        (b"user.a", b"v"))
+    for accepts in (1, 0x81):
+        one(f"preserve-{accepts:x}", accepts,
+            hello(features=wire.FEATURES | wire.PRESERVE | wire.ARCHIVE),
+            pack(1, [row_file(b"m", b"x", further=further),
+                     row_dir(b"n", further=further)], [b"x"]),
+            frame("OPEN", id=9, size=1, name=b"o", further=further),
+            chunk(9, 0, b"x"), file_end(9, 1, crc(b"x")), end)
     none = hello(features=0)
     one("none-pack", 1, none, pack(1, ROWS, [b"hello"]), end)
     one("none-zlib", 1, none, pack(1, ROWS, [b"hello"], codec=1), end)

@@ -27,6 +27,9 @@ UPDATED = 1 << 29
      1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 19, 23, 24, 27))
 FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
             | NOT_KEPT | SAME | BUSY | TIMEOUTS | UPDATED)
+# What is kept beside mode and time, and the bits of preserve in READY.
+PRESERVE, ARCHIVE = 1 << 13, 1 << 14
+OWNER, SETID, ACL, XATTR, CAPABILITY, TRUSTED = (1 << n for n in range(6))
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
 LINKS, EXISTING = 1 << 15, 1 << 16
@@ -162,6 +165,9 @@ def fill(fields, values):
         if default is body_so_far and values[name] is None:
             values[name] = DIGESTS[values["digest_id"]](body)
         body += put(values[name], 16 if size == "D" else size)
+        # the extended form of META
+        if name == "nsec" and "further" in values:
+            body += put(len(values["further"]), 2) + values["further"]
     return body
 
 
@@ -187,6 +193,32 @@ def message(frame_type, /, tail=b"", frame=None, **values):
             "fields": body[:len(body) - payload]}
     head.update(frame or {})
     return header(**head) + body
+
+
+def field(tag, value=b""):
+    """A further field of META."""
+    return struct.pack(">BH", tag, len(value)) + value
+
+
+def owner(uid, gid, user=b"", group=b"", flags=1):
+    return field(1, struct.pack(">BII", flags, uid, gid) +
+                 bytes([len(user)]) + user + bytes([len(group)]) + group)
+
+
+def acl(*entries, tag=3):
+    """entries: kind, permissions, and for 2 and 4: number, name"""
+    value = b""
+    for kind, perm, *who in entries:
+        value += bytes([kind, perm])
+        if who:
+            value += struct.pack(">IB", who[0], len(who[1])) + who[1]
+    return field(tag, value)
+
+
+def xattrs(*pairs, kinds=XATTR):
+    return field(5, bytes([kinds]) + b"".join(
+        bytes([len(name)]) + name + struct.pack(">H", len(value)) + value
+        for name, value in pairs))
 
 
 def row(kind=FILE, content=b"", digest_id=SHA256, **values):
@@ -270,6 +302,8 @@ def parse(number, body, digest_size=32):
         out, left = take(LAYOUTS[name][1], body, digest_size)
     except ValueError as e:
         raise ValueError(f"{name}: {e}") from None
+    if name == "READY" and out["features"] & PRESERVE and len(left) == 4:
+        out["preserve"], left = int.from_bytes(left, "big"), b""
     if left:
         raise ValueError(f"{name}: bytes left over")
     return {"message": name, **out}

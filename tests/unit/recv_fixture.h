@@ -128,7 +128,8 @@ static inline int lab_set_up(void **state)
 	lab->peer = -1;
 	lab->digest = &digest_xxh3;
 	/* a sender that knows all there is */
-	lab->hello.features = UINT32_MAX;
+	/* what a sender asks for that has no --preserve */
+	lab->hello.features = ~(uint32_t)(FEATURE_PRESERVE | FEATURE_ARCHIVE);
 	lab->events = (struct session_events){
 		.file = lab_on_file,
 		.message = lab_on_message,
@@ -473,8 +474,12 @@ static inline struct pack_item pack_item(uint8_t kind, const char *name)
 
 static inline void pack_row(struct lab_pack *p, const struct pack_item *it)
 {
-	pack_put_item(&p->table, it,
-		      p->is_offer ? DIGEST_MAX : p->lab->digest->size);
+	const struct pack_form form = {
+		p->is_offer ? DIGEST_MAX : p->lab->digest->size,
+		p->lab->worker.transfer->meta_form,
+	};
+
+	pack_put_item(&p->table, it, &form);
 	p->m.count++;
 }
 
@@ -625,7 +630,7 @@ static inline int lab_open(struct recv_lab *lab, const struct msg_open *m,
 	if (!filled.meta.mtime_s)
 		filled.meta.mtime_s = LAB_MTIME;
 	buf_init(&b, 65536);
-	msg_put_open(&b, &filled, size);
+	msg_put_open(&b, &filled, size, lab->worker.transfer->meta_form);
 	lab->digest->sum(b.data + FRAME_HEADER, b.len - FRAME_HEADER - size,
 			 b.data + b.len - size);
 	return lab_frame(lab, &b, NULL, 0, e);

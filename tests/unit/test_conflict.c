@@ -42,7 +42,8 @@ static void test_decide(void **state)
 		[CONFLICT_BACKUP] = ACTION_BACKUP,
 	};
 	static const mode_t kinds[] = { S_IFREG, S_IFLNK, S_IFIFO };
-	const struct file_meta meta = { 0644, 1000, 5, 0 };
+	const struct file_meta meta = { .mode = 0644, .mtime_s = 1000,
+					.mtime_ns = 5 };
 	const struct stat dir = stat_with(S_IFDIR, 0, 0);
 
 	(void)state;
@@ -85,7 +86,8 @@ static void test_newer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct time_case *c = &cases[i];
-		const struct file_meta meta = { 0644, c->s, c->ns, 0 };
+		const struct file_meta meta = { .mode = 0644, .mtime_s = c->s,
+					.mtime_ns = c->ns };
 		const struct stat st =
 			stat_with(S_IFREG, c->there_s, c->there_ns);
 
@@ -152,8 +154,8 @@ static void test_same_time(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct file_meta meta = { 0644, cases[i].s, cases[i].ns,
-						0 };
+		const struct file_meta meta = { .mode = 0644, .mtime_s = cases[i].s,
+					.mtime_ns = cases[i].ns };
 		const struct timespec there = { cases[i].there_s,
 						cases[i].there_ns };
 		const int equal = cases[i].s == cases[i].there_s &&
@@ -171,7 +173,8 @@ static void test_same_time(void **state)
 
 static void test_units_are_tried(void **state)
 {
-	const struct file_meta meta = { 0644, 10, 100, 0 };
+	const struct file_meta meta = { .mode = 0644, .mtime_s = 10,
+					.mtime_ns = 100 };
 	const struct timespec there = { 10, 0 };
 	struct place *p = *state;
 	struct fs_lacks lacks = { 0 };
@@ -211,9 +214,11 @@ static void assert_target(const struct place *p, const char *name,
 static struct place_result put(const struct place *p, enum conflict_policy existing,
 			 const char *target, int64_t time)
 {
-	const struct file_meta meta = { 0777, time, 0, 0 };
+	const struct file_meta meta = { .mode = 0777, .mtime_s = time,
+					.mtime_ns = 0 };
+	struct node node = { .target = target, .meta = &meta };
 	const struct place_request a = {
-		.what = { .target = target, .meta = &meta },
+		.what = { .node = &node },
 		.dir_fd = p->dir,
 		.leaf = "l.x",
 		.meta = &meta,

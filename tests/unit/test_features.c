@@ -19,7 +19,8 @@ enum {
 	ALL = CODECS | WAYS | FEATURE_RIVALS | FEATURE_NOT_KEPT |
 	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT |
 	      FEATURE_BUSY | FEATURE_RECONNECT | FEATURE_DELTA |
-	      FEATURE_PIECES | FEATURE_UPDATED | FEATURE_PROGRESS,
+	      FEATURE_PIECES | FEATURE_UPDATED | FEATURE_PROGRESS |
+	      FEATURE_PRESERVE | FEATURE_ARCHIVE,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -29,7 +30,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
 	assert_int_equal(FEATURE_RECIPE, 1 << (CODEC_RECIPE - 1));
-	assert_int_equal(ALL, 0x2fae1f0f);
+	assert_int_equal(ALL, 0x2fae7f0f);
 }
 
 static void requests_are_not_granted_by_knowing_them(void **state)
@@ -206,7 +207,7 @@ static void the_user_is_told_which_codec_is_missing(void **state)
 
 static void what_is_missing_is_named(void **state)
 {
-	char text[400], small[8];
+	char text[512], small[8];
 
 	(void)state;
 	assert_string_equal(features_missing(ALL, text, sizeof(text)), "");
@@ -218,7 +219,8 @@ static void what_is_missing_is_named(void **state)
 	assert_string_equal(features_missing(0, text, sizeof(text)),
 			    "zlib compression, zstd compression, sparse "
 			    "chunks, holes, offers, resume, deferred symlinks, "
-			    "rivals, comparing by SHA-256, metadata that is "
+			    "rivals, preserving more metadata, archives, "
+			    "comparing by SHA-256, metadata that is "
 			    "not kept, busy heart-beats, receivers that "
 			    "reconnect, time-outs, recipes, delta, delta of "
 			    "shifted content, progress reports, "

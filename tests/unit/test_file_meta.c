@@ -17,7 +17,9 @@
 #define TIME "\xff\xff\xff\xff\xff\xff\xff\xfe\x3b\x9a\xc9\xff"
 #define BASIC MODE TIME
 
-static const struct file_meta value = { 06755, -2, 999999999, 0 };
+static const struct file_meta value = { .mode = 06755,
+					.mtime_s = -2,
+					.mtime_ns = 999999999 };
 
 static void assert_same(const struct file_meta *a, const struct file_meta *b)
 {
@@ -54,10 +56,10 @@ static void bytes_of_both_forms(void **state)
 static void what_is_put_is_got(void **state)
 {
 	static const struct file_meta values[] = {
-		{ 0, 0, 0, 0 },
-		{ 07777, INT64_MAX, 999999999, 0 },
-		{ 0644, INT64_MIN, 1, 0 },
-		{ 06755, -2, 999999999, 0 },
+		{ .mode = 0 },
+		{ .mode = 07777, .mtime_s = INT64_MAX, .mtime_ns = 999999999 },
+		{ .mode = 0644, .mtime_s = INT64_MIN, .mtime_ns = 1 },
+		{ .mode = 06755, .mtime_s = -2, .mtime_ns = 999999999 },
 	};
 	enum file_meta_form forms[] = { FILE_META_BASIC, FILE_META_EXTENDED };
 	struct buf b;
@@ -66,7 +68,7 @@ static void what_is_put_is_got(void **state)
 	buf_init(&b, FILE_META_MAX);
 	for (size_t i = 0; i < 2 * sizeof(values) / sizeof(values[0]); i++) {
 		const struct file_meta *want = &values[i / 2];
-		struct file_meta got = { 1, 1, 1, 1 };
+		struct file_meta got = { .mode = 1, .further = 1 };
 		struct rd r;
 
 		buf_reset(&b);
@@ -79,7 +81,7 @@ static void what_is_put_is_got(void **state)
 	buf_release(&b);
 }
 
-static void unknown_fields_are_not_put(void **state)
+static void fields_that_are_not_there_are_not_put(void **state)
 {
 	struct file_meta m = value;
 	struct buf b;
@@ -131,19 +133,19 @@ static const struct {
 	/* the highest tag, with a value */
 	{ BYTES("\0\x05" "\x1f\0\x02" "ab" NEXT), (uint32_t)1 << 31 },
 	/* three, ascending */
-	{ BYTES("\0\x0c" "\x01\0\x01" "a" "\x02\0\0" "\x09\0\x02" "bc" NEXT),
-	  1 << 1 | 1 << 2 | 1 << 9 },
+	{ BYTES("\0\x0c" "\x10\0\x01" "a" "\x12\0\0" "\x19\0\x02" "bc" NEXT),
+	  1 << 16 | 1 << 18 | 1 << 25 },
 	/* a tag that is too high */
 	{ BYTES("\0\x03" "\x20\0\0" NEXT), 0 },
 	{ BYTES("\0\x03" "\xff\0\0" NEXT), 0 },
 	/* one tag twice, descending tags */
-	{ BYTES("\0\x06" "\x02\0\0" "\x02\0\0" NEXT), 0 },
-	{ BYTES("\0\x06" "\x02\0\0" "\x01\0\0" NEXT), 0 },
+	{ BYTES("\0\x06" "\x12\0\0" "\x12\0\0" NEXT), 0 },
+	{ BYTES("\0\x06" "\x12\0\0" "\x11\0\0" NEXT), 0 },
 	/* a value that ends after the list, with bytes of NEXT */
-	{ BYTES("\0\x04" "\x01\0\x02" "a" NEXT), 0 },
+	{ BYTES("\0\x04" "\x11\0\x02" "a" NEXT), 0 },
 	/* a list that ends within a tag's length, and right after the tag */
-	{ BYTES("\0\x02" "\x01\0" NEXT), 0 },
-	{ BYTES("\0\x01" "\x01" NEXT), 0 },
+	{ BYTES("\0\x02" "\x11\0" NEXT), 0 },
+	{ BYTES("\0\x01" "\x11" NEXT), 0 },
 };
 
 static void unknown_fields_are_skipped_and_bad_lists_refused(void **state)
@@ -180,20 +182,20 @@ static void the_longest_record_fits_its_maximum(void **state)
 
 	(void)state;
 	buf_init(&b, FILE_META_MAX);
-	buf_put(&b, BASIC "\xff\xff\x03\xff\xfc", FILE_META_BASIC_SIZE + 5);
+	buf_put(&b, BASIC "\xff\xff\x13\xff\xfc", FILE_META_BASIC_SIZE + 5);
 	memset(buf_extend(&b, UINT16_MAX - 3), 'x', UINT16_MAX - 3);
 	assert_int_equal(b.len, FILE_META_MAX);
 	rd_init(&r, b.data, b.len);
 	assert_true(file_meta_get(&r, &got, FILE_META_EXTENDED));
 	assert_true(rd_at_end(&r));
-	assert_int_equal(got.further, 1 << 3);
+	assert_int_equal(got.further, 1 << 19);
 	buf_release(&b);
 }
 
 /* No reader mistakes a record that was cut for a whole one. */
 static void a_record_that_is_cut_fails(void **state)
 {
-	static const uint8_t record[] = BASIC "\0\x05\x04\0\x02zz";
+	static const uint8_t record[] = BASIC "\0\x05\x14\0\x02zz";
 	const size_t whole = sizeof(record) - 1;
 	struct file_meta got;
 
@@ -229,7 +231,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_of_both_forms),
 		cmocka_unit_test(what_is_put_is_got),
-		cmocka_unit_test(unknown_fields_are_not_put),
+		cmocka_unit_test(fields_that_are_not_there_are_not_put),
 		cmocka_unit_test(a_mode_or_time_out_of_range_is_refused),
 		cmocka_unit_test(
 			unknown_fields_are_skipped_and_bad_lists_refused),

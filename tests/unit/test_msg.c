@@ -35,7 +35,7 @@ enum { DIGEST = 16, PAYLOAD = 0x300 };
 #define ID "\x11\x22\x33\x44\x55\x66\x77\x88"
 #define ID_VALUE 0x1122334455667788
 #define META "\0\0\x0d\xed\xff\xff\xff\xff\xff\xff\xff\xfe\x3b\x9a\xc9\xff"
-#define META_VALUE 06755, -2, 999999999, 0
+#define META_VALUE 06755, -2, 999999999, 0, 0, NULL
 
 static const struct msg_hello hello = {
 	0x0102, 3, HELLO_SINGLE, 0x0405, EXISTING_NEWER, 0x80010001,
@@ -43,7 +43,7 @@ static const struct msg_hello hello = {
 };
 static const struct msg_join join = { 0x0102, 15, TOKEN_ARRAY };
 static const struct msg_ready ready = {
-	0x0102, 16, 0x80000001, 7, TOKEN_ARRAY,
+	0x0102, 16, 0x80000001, 7, TOKEN_ARRAY, 0,
 };
 static const struct msg_open open_msg = {
 	ID_VALUE,       0x10000000000001, 0x0fffffffffffffff,
@@ -116,7 +116,6 @@ static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
 
 MESSAGE(hello, hello)
 MESSAGE(join, join)
-MESSAGE(ready, ready)
 MESSAGE(hole, hole)
 MESSAGE(file_abort, file_abort)
 MESSAGE(finish, finish)
@@ -132,6 +131,27 @@ MESSAGE(note, note)
 MESSAGE(timeout, timeout_msg)
 MESSAGE(progress, progress)
 MESSAGE(error, error_msg)
+
+static void put_ready(struct buf *b)
+{
+	msg_put_ready(b, &ready);
+}
+
+/* A READY whose bits say that more follows, and none does, is ignored so far, and
+ * cannot be encoded. */
+static int again_ready(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_ready m;
+	int rc = msg_get_ready(&m, p, n);
+
+	if (rc == 0 && m.features & FEATURE_PRESERVE && n == 28)
+		m.features &= ~(uint32_t)FEATURE_PRESERVE;
+	if (rc == 0)
+		msg_put_ready(b, &m);
+	if (rc == 0 && n == 28)
+		be_put32(b->data + FRAME_HEADER + 4, be_get32(p + 4));
+	return rc;
+}
 
 static void put_chunk(struct buf *b)
 {
@@ -150,16 +170,16 @@ static int again_chunk(struct buf *b, const uint8_t *p, size_t n)
 
 static void put_open(struct buf *b)
 {
-	msg_put_open(b, &open_msg, DIGEST);
+	msg_put_open(b, &open_msg, DIGEST, FILE_META_BASIC);
 }
 
 static int again_open(struct buf *b, const uint8_t *p, size_t n)
 {
 	struct msg_open m;
-	int rc = msg_get_open(&m, DIGEST, p, n);
+	int rc = msg_get_open(&m, DIGEST, FILE_META_BASIC, p, n);
 
 	if (rc == 0)
-		msg_put_open(b, &m, DIGEST);
+		msg_put_open(b, &m, DIGEST, FILE_META_BASIC);
 	return rc;
 }
 
@@ -491,7 +511,7 @@ static void fields_of_file_messages(void **state)
 
 	(void)state;
 	p = sample(FRAME_OPEN, &n);
-	assert_int_equal(msg_get_open(&o, DIGEST, p, n), 0);
+	assert_int_equal(msg_get_open(&o, DIGEST, FILE_META_BASIC, p, n), 0);
 	assert_true(o.id == ID_VALUE && o.size == 0x10000000000001);
 	assert_true(o.allocated == 0x0fffffffffffffff);
 	check_meta(&o.meta);
@@ -664,7 +684,6 @@ static const struct field fields[] = {
 	{ FRAME_JOIN, 10, 2, 1, 15, 0, 0 }, /* index */
 	{ FRAME_READY, 0, 2, 0, UINT16_MAX, 0, 0 },
 	{ FRAME_READY, 2, 2, 1, 16, 0, 0 }, /* streams */
-	{ FRAME_READY, 4, 4, 0, UINT32_MAX, 0, 0 },
 	{ FRAME_READY, 8, 4, 1, UINT32_MAX, 0, 0 }, /* open files */
 	{ FRAME_OPEN, 0, 8, 0, UINT64_MAX, 0, 0 },
 	{ FRAME_OPEN, 8, 8, 0, SIZE_LIMIT, 0, UINT64_MAX },
@@ -771,6 +790,43 @@ static void try_value(const struct field *f, uint64_t v)
 			    f->off, (unsigned long long)v, rc);
 	assert_int_equal(rc == 0, is_allowed(f, v));
 	free(p);
+}
+
+/* Where the receiver grants --preserve, READY says what it accepts. */
+static void ready_ends_with_what_is_accepted(void **state)
+{
+	struct msg_ready m = ready, got;
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, 256);
+	m.features = UINT32_MAX;
+	m.preserve = PRESERVE_ACL | PRESERVE_SETID;
+	msg_put_ready(&b, &m);
+	assert_int_equal(msg_get_ready(&got, b.data + FRAME_HEADER,
+				       b.len - FRAME_HEADER), 0);
+	assert_int_equal(got.preserve, m.preserve);
+	for (size_t cut = 1; cut < 4; cut++)
+		assert_int_equal(msg_get_ready(&got, b.data + FRAME_HEADER,
+					       b.len - FRAME_HEADER - cut),
+				 ERR_PROTOCOL);
+	/* a bit that was not asked for */
+	assert_int_equal(msg_get_ready(&got, b.data + FRAME_HEADER,
+				       b.len - FRAME_HEADER - 4), 0);
+	assert_int_equal(got.preserve, 0);
+	/* kinds of a later version */
+	memset(b.data + b.len - 4, 0xff, 4);
+	assert_int_equal(msg_get_ready(&got, b.data + FRAME_HEADER,
+				       b.len - FRAME_HEADER), 0);
+	assert_int_equal(got.preserve, PRESERVE_KNOWN);
+	buf_reset(&b);
+	m.features = ~(uint32_t)FEATURE_PRESERVE;
+	msg_put_ready(&b, &m);
+	assert_int_equal(msg_get_ready(&got, b.data + FRAME_HEADER,
+				       b.len - FRAME_HEADER), 0);
+	assert_int_equal(got.preserve, 0);
+	assert_int_equal(got.features, m.features);
+	buf_release(&b);
 }
 
 static void every_field_at_its_limits(void **state)
@@ -915,7 +971,8 @@ static void texts_at_their_limits(void **state)
 	/* nothing at all: no name, but a text */
 	memcpy(p, sample(FRAME_OPEN, &n), 42);
 	put_field(p + 40, 2, 0);
-	assert_int_equal(msg_get_open(&o, DIGEST, p, sizeof(p)),
+	assert_int_equal(msg_get_open(&o, DIGEST, FILE_META_BASIC, p,
+				      sizeof(p)),
 			 ERR_PROTOCOL);
 	assert_int_equal(msg_get_note(&t, (const uint8_t *)"\0\5\2\0\0\0", 6),
 			 ERR_PROTOCOL);
@@ -943,7 +1000,7 @@ static void encoders_refuse_what_is_too_long(void **state)
 		buf_init(&b, 1 << 20);
 		o.name = t.name = e.text = it.target = name;
 		o.name_len = t.name_len = e.text_len = it.target_len = lens[i];
-		msg_put_open(&b, &o, DIGEST);
+		msg_put_open(&b, &o, DIGEST, FILE_META_BASIC);
 		assert_int_equal(b.failed, 1);
 		buf_reset(&b);
 		msg_put_note(&b, &t);
@@ -952,7 +1009,8 @@ static void encoders_refuse_what_is_too_long(void **state)
 		msg_put_error(&b, &e);
 		assert_int_equal(b.failed, lens[i] > 0);
 		buf_reset(&b);
-		pack_put_item(&b, &it, DIGEST);
+		pack_put_item(&b, &it, &(struct pack_form){
+						 DIGEST, FILE_META_BASIC });
 		assert_int_equal(b.failed, 1);
 		buf_release(&b);
 	}
@@ -1019,6 +1077,7 @@ int main(void)
 		cmocka_unit_test(every_excess_is_refused),
 		cmocka_unit_test(reserved_bits_are_refused),
 		cmocka_unit_test(another_magic_is_refused),
+		cmocka_unit_test(ready_ends_with_what_is_accepted),
 		cmocka_unit_test(every_field_at_its_limits),
 		cmocka_unit_test(kinds_of_a_delta),
 		cmocka_unit_test(texts_at_their_limits),

@@ -18,9 +18,11 @@
 
 enum { DIGEST = 16 };
 
+static const struct pack_form basic_form = { DIGEST, FILE_META_BASIC };
+
 #define SUM "\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8\xd9\xda\xdb\xdc\xdd\xde\xdf"
 #define META "\0\0\x0d\xed\xff\xff\xff\xff\xff\xff\xff\xfe\x3b\x9a\xc9\xff"
-#define META_VALUE 06755, -2, 999999999, 0
+#define META_VALUE 06755, -2, 999999999, 0, 0, NULL
 #define BYTES(text) text, sizeof(text) - 1
 
 static int get_chunk(uint32_t raw, uint8_t codec, size_t payload)
@@ -211,7 +213,7 @@ static void pack_rows_have_their_bytes(void **state)
 	(void)state;
 	buf_init(&b, 1000);
 	for (size_t i = 0; i < ROWS; i++)
-		pack_put_item(&b, &rows[i].it, DIGEST);
+		pack_put_item(&b, &rows[i].it, &basic_form);
 	assert_int_equal(b.failed, 0);
 	assert_int_equal(b.len, sizeof(all) - 1);
 	assert_memory_equal(b.data, all, b.len);
@@ -219,11 +221,11 @@ static void pack_rows_have_their_bytes(void **state)
 	for (size_t i = 0; i < ROWS; i++) {
 		assert_int_equal(rd_at_end(&r), 0);
 		memset(&it, 0xee, sizeof(it));
-		assert_int_equal(pack_get_item(&it, &r, DIGEST), 0);
+		assert_int_equal(pack_get_item(&it, &r, &basic_form), 0);
 		check_item(&it, &rows[i].it);
 	}
 	assert_int_equal(rd_at_end(&r), 1);
-	assert_int_equal(pack_get_item(&it, &r, DIGEST), ERR_PROTOCOL);
+	assert_int_equal(pack_get_item(&it, &r, &basic_form), ERR_PROTOCOL);
 	buf_release(&b);
 }
 
@@ -239,7 +241,8 @@ static int get_row(const uint8_t *p, size_t n, size_t digest_size)
 	if (n > 0)
 		memcpy(copy, p, n);
 	rd_init(&r, copy, n);
-	rc = pack_get_item(&it, &r, digest_size);
+	rc = pack_get_item(&it, &r, &(struct pack_form){ digest_size,
+							     FILE_META_BASIC });
 	/* a row too short for its table is found by the caller */
 	if (rc == 0 && !rd_at_end(&r))
 		rc = 1;
@@ -327,7 +330,7 @@ static void pack_names_at_their_limits(void **state)
 		struct buf b;
 
 		buf_init(&b, 20000);
-		pack_put_item(&b, &it, DIGEST);
+		pack_put_item(&b, &it, &basic_form);
 		assert_int_equal(b.failed, len > 4095);
 		if (!b.failed)
 			assert_int_equal(get_row(b.data, b.len, DIGEST), 0);

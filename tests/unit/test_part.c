@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "fs/node.h"
 #include "fs/part.h"
 #include "../lib/scratch.h"
 
@@ -388,13 +389,20 @@ struct meta_case {
 static void test_meta(void **state)
 {
 	static const struct meta_case cases[] = {
-		{ { 0644, 1700000000, 123456789, 0 }, 0644 },
-		{ { 0, 0, 0, 0 }, 0 },
-		{ { 0777, 1, 999999999, 0 }, 0777 },
-		{ { 07777, 1700000001, 1, 0 }, 0777 },
-		{ { 0400, -1, 0, 0 }, 0400 },
-		{ { 0100644, -123456789, 987654321, 0 }, 0644 },
-		{ { 0xffffffff, 4102444800, 5, 0 }, 0777 }, /* 2100 */
+		{ { .mode = 0644, .mtime_s = 1700000000, .mtime_ns = 123456789 },
+		  0644 },
+		{ { .mode = 0, .mtime_s = 0, .mtime_ns = 0 },
+		  0 },
+		{ { .mode = 0777, .mtime_s = 1, .mtime_ns = 999999999 },
+		  0777 },
+		{ { .mode = 07777, .mtime_s = 1700000001, .mtime_ns = 1 },
+		  0777 },
+		{ { .mode = 0400, .mtime_s = -1, .mtime_ns = 0 },
+		  0400 },
+		{ { .mode = 0100644, .mtime_s = -123456789, .mtime_ns = 987654321 },
+		  0644 },
+		{ { .mode = 0xffffffff, .mtime_s = 4102444800, .mtime_ns = 5 },
+		  0777 }, /* 2100 */
 	};
 	struct place *p = *state;
 	struct part part;
@@ -405,7 +413,7 @@ static void test_meta(void **state)
 		const struct file_meta *m = &cases[i].meta;
 
 		assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
-		assert_int_equal(part_set_meta(&part, m, &e), 0);
+		assert_int_equal(part_set_meta(&part, m, NULL, &e), 0);
 		assert_int_equal(part_close(&part, &e), 0);
 		assert_int_equal(part_rename(&part, p->dir, "f", 1, &e), 0);
 		st = stat_of(p->dir, "f");
@@ -422,7 +430,8 @@ static void test_meta_refused(void **state)
 	static const uint32_t bad[] = { 1000000000, 0x3fffffff, 0x3ffffffe,
 					UINT32_MAX };
 	struct place *p = *state;
-	struct file_meta m = { 0644, 1700000000, 0, 0 };
+	struct file_meta m = { .mode = 0644, .mtime_s = 1700000000,
+					.mtime_ns = 0 };
 	struct part part;
 	struct stat st;
 	struct err e;
@@ -430,7 +439,7 @@ static void test_meta_refused(void **state)
 	assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		m.mtime_ns = bad[i];
-		assert_int_equal(part_set_meta(&part, &m, &e),
+		assert_int_equal(part_set_meta(&part, &m, NULL, &e),
 				 FILE_META_TIME);
 		assert_int_equal(e.sys_errno, EINVAL);
 	}
@@ -441,7 +450,8 @@ static void test_meta_refused(void **state)
 
 static void test_dir_meta(void **state)
 {
-	const struct file_meta m = { 07750, 1234567890, 42, 0 };
+	const struct file_meta m = { .mode = 07750, .mtime_s = 1234567890,
+					.mtime_ns = 42 };
 	struct place *p = *state;
 	struct stat st;
 	struct err e;
@@ -449,43 +459,44 @@ static void test_dir_meta(void **state)
 
 	assert_int_equal(mkdirat(p->dir, "d", 0700), 0);
 	fd = openat(p->dir, "d", O_RDONLY | O_DIRECTORY);
-	assert_int_equal(part_set_dir_meta(fd, &m, NULL, &e), 0);
+	assert_int_equal(part_set_dir_meta(fd, &m, NULL, NULL, &e), 0);
 	st = stat_of(p->dir, "d");
 	assert_int_equal(st.st_mode, S_IFDIR | 0750);
 	assert_int_equal(st.st_mtim.tv_sec, 1234567890);
 	assert_int_equal(st.st_mtim.tv_nsec, 42);
 	/* what the parent passed on stays */
 	assert_int_equal(fchmod(fd, 02700), 0);
-	assert_int_equal(part_set_dir_meta(fd, &m, NULL, &e), 0);
+	assert_int_equal(part_set_dir_meta(fd, &m, NULL, NULL, &e), 0);
 	assert_int_equal(stat_of(p->dir, "d").st_mode, S_IFDIR | 02750);
 	close(fd);
 }
 
 static void test_symlink(void **state)
 {
-	const struct file_meta m = { 0777, 1000000000, 7, 0 };
-	const struct part_link odd = { "a/b\n\xff", &m, NULL };
-	const struct part_link c = { "c", &m, NULL };
+	const struct file_meta m = { .mode = 0777, .mtime_s = 1000000000,
+					.mtime_ns = 7 };
+	struct node odd = { .target = "a/b\n\xff", .meta = &m };
+	struct node c = { .target = "c", .meta = &m };
 	struct place *p = *state;
 	char target[64];
 	struct stat st;
 	struct err e;
 	ssize_t n;
 
-	assert_int_equal(part_symlink(p->dir, "l", &odd, 0, &e), 0);
+	assert_int_equal(node_make(&odd, p->dir, "l", 0, &e), 0);
 	n = readlinkat(p->dir, "l", target, sizeof(target));
 	assert_int_equal(n, 5);
 	assert_memory_equal(target, "a/b\n\xff", 5);
 	st = stat_of(p->dir, "l");
 	assert_int_equal(st.st_mtim.tv_sec, 1000000000);
 	assert_int_equal(st.st_mtim.tv_nsec, 7);
-	assert_int_equal(part_symlink(p->dir, "l", &c, 0, &e), ERR_LOCAL);
+	assert_int_equal(node_make(&c, p->dir, "l", 0, &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EEXIST);
 	assert_int_equal(count_names(p->dir), 1); /* nothing left behind */
-	assert_int_equal(part_symlink(p->dir, "l", &c, 1, &e), 0);
+	assert_int_equal(node_make(&c, p->dir, "l", 1, &e), 0);
 	assert_int_equal(readlinkat(p->dir, "l", target, 64), 1);
 	assert_int_equal(mkdirat(p->dir, "d", 0700), 0);
-	assert_int_equal(part_symlink(p->dir, "d", &c, 1, &e), ERR_LOCAL);
+	assert_int_equal(node_make(&c, p->dir, "d", 1, &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EISDIR);
 	assert_int_equal(count_names(p->dir), 2);
 }
@@ -493,7 +504,8 @@ static void test_symlink(void **state)
 /* Without a name until it has its final one. */
 static void test_hidden(void **state)
 {
-	const struct file_meta m = { 0640, 1000000000, 7, 0 };
+	const struct file_meta m = { .mode = 0640, .mtime_s = 1000000000,
+					.mtime_ns = 7 };
 	const mode_t mask = umask(0);
 	struct place *p = *state;
 	struct part part;
@@ -506,7 +518,7 @@ static void test_hidden(void **state)
 	assert_int_equal(rc, 0);
 	assert_int_equal(count_names(p->dir), 0);
 	assert_int_equal(part_write(&part, "new", 3, 0, &e), 0);
-	assert_int_equal(part_set_meta(&part, &m, &e), 0);
+	assert_int_equal(part_set_meta(&part, &m, NULL, &e), 0);
 	put_file(p->dir, "old", "old");
 	assert_int_equal(part_rename(&part, p->dir, "old", 0, &e), ERR_LOCAL);
 	assert_int_equal(e.sys_errno, EEXIST);
@@ -529,7 +541,8 @@ static void test_hidden(void **state)
 /* What a dead process left between linking and renaming does not matter. */
 static void test_stale_new(void **state)
 {
-	const struct file_meta m = { 0644, 1, 0, 0 };
+	const struct file_meta m = { .mode = 0644, .mtime_s = 1,
+					.mtime_ns = 0 };
 	struct place *p = *state;
 	char stale[NAME_PART_MAX] = "";
 	struct part part;
@@ -544,7 +557,7 @@ static void test_stale_new(void **state)
 	if (part_create_hidden(&part, p->dir, 0644, 0, &e) == ERR_AGAIN)
 		skip();
 	assert_int_equal(part_write(&part, "new", 3, 0, &e), 0);
-	assert_int_equal(part_set_meta(&part, &m, &e), 0);
+	assert_int_equal(part_set_meta(&part, &m, NULL, &e), 0);
 	assert_int_equal(part_rename(&part, p->dir, "f", 1, &e), 0);
 	part_discard(&part, p->dir);
 	assert_true(holds(p->dir, "f", "new"));
@@ -602,12 +615,13 @@ static void wait_for_commit(struct place *p)
 	int was_there;
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		const struct file_meta meta = { modes[i], 1000, 0, 0 };
+		const struct file_meta meta = { .mode = modes[i], .mtime_s = 1000,
+					.mtime_ns = 0 };
 
 		assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there,
 						&e), 0);
 		assert_int_equal(part_write(&one, "some", 4, 0, &e), 0);
-		assert_int_equal(part_set_meta(&one, &meta, &e), 0);
+		assert_int_equal(part_set_meta(&one, &meta, NULL, &e), 0);
 		assert_int_equal(part_open_kept(&two, p->dir, 42, &was_there,
 						&e), ERR_AGAIN);
 		assert_int_equal(part_rename(&one, p->dir, "f", 0, &e), 0);
@@ -639,13 +653,14 @@ static void test_kept_died_before_commit(void **state)
 
 	be_ordinary(p, 1);
 	for (size_t i = 0; i < 2 * sizeof(modes) / sizeof(modes[0]); i++) {
-		const struct file_meta meta = { modes[i / 2], 1000, 0, 0 };
+		const struct file_meta meta = { .mode = modes[i / 2], .mtime_s = 1000,
+					.mtime_ns = 0 };
 
 		assert_true(part_is_keepable(meta.mode));
 		assert_int_equal(part_open_kept(&one, p->dir, 42, &was_there,
 						&e), 0);
 		assert_int_equal(was_there, 0);
-		assert_int_equal(part_set_meta(&one, &meta, &e), 0);
+		assert_int_equal(part_set_meta(&one, &meta, NULL, &e), 0);
 		assert_int_equal(part_close(&one, &e), 0);
 		if (i % 2)
 			assert_int_equal(part_open_leftover(&one, p->dir, 42,
@@ -774,15 +789,14 @@ struct replacer {
 
 static void *replace_at_once(void *arg)
 {
-	static const struct file_meta meta = { 0644, 1000, 0, 0 };
+	static const struct file_meta meta = { .mode = 0644, .mtime_s = 1000,
+					.mtime_ns = 0 };
 	struct replacer *r = arg;
+	struct node link = { .target = r->text, .meta = &meta };
 
 	pthread_barrier_wait(r->barrier);
 	if (r->as_link)
-		r->rc = part_symlink(r->p->dir, "f",
-				     &(struct part_link){ r->text, &meta,
-							  NULL },
-				     1, &r->e);
+		r->rc = node_make(&link, r->p->dir, "f", 1, &r->e);
 	else
 		r->rc = part_rename(&r->part, r->p->dir, "f", 1, &r->e);
 	return NULL;

@@ -103,6 +103,7 @@ enum kind { NAMED, HIDDEN, LINK, KINDS };
 
 struct thing {
 	struct part part;
+	struct node node;
 	struct candidate what;
 };
 
@@ -111,15 +112,16 @@ struct thing {
 static int make(struct thing *t, struct place *p, enum kind kind,
 		const char *text)
 {
-	static const struct file_meta meta = { 0644, 1000000000, 5, 0 };
+	static const struct file_meta meta = { .mode = 0644, .mtime_s = 1000000000,
+					.mtime_ns = 5 };
 	struct err e;
 	int rc;
 
 	memset(t, 0, sizeof(*t));
 	t->part.fd = -1;
 	if (kind == LINK) {
-		t->what.target = text;
-		t->what.meta = &meta;
+		t->node = (struct node){ .target = text, .meta = &meta };
+		t->what.node = &t->node;
 		return 0;
 	}
 	rc = kind == NAMED ? part_create(&t->part, &p->names, p->dir, &e) :

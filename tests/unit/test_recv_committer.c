@@ -255,7 +255,7 @@ static struct commit *entry_in(struct lab *lab, int dir, uint64_t id,
 	assert_non_null(c->dir);
 	assert_int_equal(part_create(&c->part, &names, dir, &e), 0);
 	assert_int_equal(part_write(&c->part, content, len, 0, &e), 0);
-	assert_int_equal(part_set_meta(&c->part, &c->meta, &e), 0);
+	assert_int_equal(part_set_meta(&c->part, &c->meta, NULL, &e), 0);
 	return c;
 }
 

@@ -257,7 +257,8 @@ static void a_session_of_two_streams(void **state)
 	say_join(lab, second, 1);
 	expect_ready(lab, second);
 	buf_init(&table, 256);
-	pack_put_item(&table, &row, digest_xxh3.size);
+	pack_put_item(&table, &row, &(struct pack_form){
+					    digest_xxh3.size, FILE_META_BASIC });
 	m.table_len = m.raw_len = (uint32_t)table.len;
 	digest_xxh3.sum(table.data, table.len, m.digest);
 	buf_init(&b, 1024);

@@ -317,7 +317,8 @@ static void bad_opens(void **state)
 	open.name = "f";
 	open.name_len = 1;
 	buf_init(&b, 256);
-	msg_put_open(&b, &open, lab->digest->size); /* without its digest */
+	/* without its digest */
+	msg_put_open(&b, &open, lab->digest->size, FILE_META_BASIC);
 	assert_int_equal(lab_frame(lab, &b, NULL, 0, &e), ERR_CORRUPT);
 	lab_end(lab);
 	/* an id twice */

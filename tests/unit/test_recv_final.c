@@ -641,7 +641,7 @@ static void trouble_becomes_a_note(void **state)
 	assert_int_equal(sum.notes, 1);
 	/* Here, not before anything was sent. */
 	assert_string_equal(lab->message,
-			    "d: on this side: setting mode and time: it was "
+			    "d: on this side: setting its metadata: it was "
 			    "removed meanwhile");
 }
 

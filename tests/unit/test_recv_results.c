@@ -421,7 +421,7 @@ static void metadata_that_is_not_kept(void **state)
 	lose(lab, 1, 0);
 	lose(lab, 2, FILE_META_MODE);
 	lose(lab, 3, FILE_META_MODE);
-	lose(lab, 4, FILE_META_ALL_KINDS);
+	lose(lab, 4, FILE_META_BASIC_KINDS);
 	results_push(lab->r);
 	assert_true(take(lab, 1, 0));
 	m = next_verdict(lab);
@@ -432,7 +432,7 @@ static void metadata_that_is_not_kept(void **state)
 	assert_int_equal(m.not_kept, FILE_META_MODE);
 	assert_int_equal(m.cause, CAUSE_PERMISSION);
 	m = next_verdict(lab);
-	assert_int_equal(m.not_kept, FILE_META_ALL_KINDS);
+	assert_int_equal(m.not_kept, FILE_META_BASIC_KINDS);
 	expect_end(lab);
 	results_get_totals(lab->r, &t);
 	assert_int_equal(t.committed, 4);

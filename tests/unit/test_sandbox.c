@@ -37,6 +37,7 @@
 
 #include "fs/attr_helper.h"
 #include "sandbox/landlock.h"
+#include "fs/node.h"
 #include "fs/part.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/seccomp.h"
@@ -222,13 +223,15 @@ enum role {
 
 static int confine_helper(const void *mode, struct err *e)
 {
-	return sandbox_attr_helper(*(const enum sandbox_mode *)mode, e);
+	return sandbox_attr_helper(*(const enum sandbox_mode *)mode, 0, e);
 }
 
 static void confine(struct place *p, enum role role)
 {
 	static const enum sandbox_mode require = SANDBOX_REQUIRE;
 	struct sandbox_sources src = { .fds = &p->in_fd, .count = 1 };
+	const struct sandbox_receiving receiving = { p->in_fd, NULL, 0 };
+	const struct sandbox_receiving preloaded = { p->in_fd, "lib.so", 0 };
 	struct sandbox_state got;
 	struct err e = { 0 };
 	int rc;
@@ -239,10 +242,9 @@ static void confine(struct place *p, enum role role)
 	if (role == RECEIVER)
 		p->attrs = attr_helper_start(confine_helper, &require, &e);
 	if (role == RECEIVER)
-		rc = sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, NULL, &got, &e);
+		rc = sandbox_receiver(SANDBOX_REQUIRE, &receiving, &got, &e);
 	else if (role == PRELOADED_RECEIVER)
-		rc = sandbox_receiver(SANDBOX_AUTO, p->in_fd, "lib.so", &got,
-				      &e);
+		rc = sandbox_receiver(SANDBOX_AUTO, &preloaded, &got, &e);
 	else if (role == CONNECTOR)
 		rc = sandbox_connector(SANDBOX_REQUIRE, &e);
 	else
@@ -387,11 +389,13 @@ static void make_link(struct place *p)
 {
 	const struct file_meta meta = { .mtime_s = 981173106,
 					.mtime_ns = 789 };
-	const struct part_link link = { "file", &meta, p->attrs };
+	struct node link = { .target = "file",
+			     .meta = &meta,
+			     .attrs = p->attrs };
 	struct stat st;
 	struct err e = { 0 };
 
-	WORKS(p, part_symlink(p->in_fd, "link", &link, 1, &e));
+	WORKS(p, node_make(&link, p->in_fd, "link", 1, &e));
 	WORKS(p, fstatat(p->in_fd, "link", &st, AT_SYMLINK_NOFOLLOW));
 	if (st.st_mtim.tv_sec != meta.mtime_s ||
 	    (uint64_t)st.st_mtim.tv_nsec != meta.mtime_ns)
@@ -569,10 +573,11 @@ static void test_connector(void **state)
 static void test_off(void **state)
 {
 	struct place *p = *state;
+	const struct sandbox_receiving receiving = { p->in_fd, NULL, 0 };
 	struct sandbox_state got;
 	struct err e = { 0 };
 
-	assert_int_equal(sandbox_receiver(SANDBOX_OFF, p->in_fd, NULL, &got, &e),
+	assert_int_equal(sandbox_receiver(SANDBOX_OFF, &receiving, &got, &e),
 			 0);
 	assert_string_equal(got.text, "no sandbox");
 	assert_int_equal(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 0);
@@ -585,6 +590,7 @@ static void confine_without(struct place *p, enum sandbox_mode mode)
 		{ .nr = 444, .action = SECCOMP_UNKNOWN },
 		{ .nr = SYS_seccomp, .action = SECCOMP_UNKNOWN },
 	};
+	const struct sandbox_receiving receiving = { p->in_fd, NULL, 0 };
 	struct sandbox_state got;
 	struct err e = { 0 };
 	int rc;
@@ -592,7 +598,7 @@ static void confine_without(struct place *p, enum sandbox_mode mode)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
 	    seccomp_filter(rules, 2, SECCOMP_ALLOW, &e))
 		_exit(7);
-	rc = sandbox_receiver(mode, p->in_fd, NULL, &got, &e);
+	rc = sandbox_receiver(mode, &receiving, &got, &e);
 	if (mode == SANDBOX_REQUIRE &&
 	    (rc != ERR_RESOURCE ||
 	     !strstr(e.text, "--sandbox require: this kernel does not have Landlock")))
@@ -644,13 +650,14 @@ static void test_old_kernel(void **state)
 static void test_instrumented(void **state)
 {
 	struct place *p = *state;
+	const struct sandbox_receiving receiving = { p->in_fd, NULL, 0 };
 	struct sandbox_state got;
 	struct err e = { 0 };
 
-	assert_int_equal(sandbox_receiver(SANDBOX_AUTO, p->in_fd, NULL, &got, &e),
+	assert_int_equal(sandbox_receiver(SANDBOX_AUTO, &receiving, &got, &e),
 			 0);
 	assert_string_equal(got.text, "no sandbox");
-	assert_int_equal(sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, NULL, &got, &e),
+	assert_int_equal(sandbox_receiver(SANDBOX_REQUIRE, &receiving, &got, &e),
 			 ERR_RESOURCE);
 	assert_string_equal(e.text,
 			    "--sandbox require: not possible in a test build "

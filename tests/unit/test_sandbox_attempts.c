@@ -784,6 +784,9 @@ static void confine(const struct run *r)
 {
 	const struct sandbox_sources src = { .fds = &r->place->in_fd,
 					     .count = 1 };
+	const struct sandbox_receiving receiving = { r->place->in_fd, NULL,
+						     0 };
+	const struct sandbox_receiving nowhere = { -1, NULL, 0 };
 	struct sandbox_state state;
 	struct err e;
 	int rc = 0;
@@ -795,10 +798,9 @@ static void confine(const struct run *r)
 	if (!r->has_landlock)
 		hide_landlock();
 	if (r->role == RECEIVER)
-		rc = sandbox_receiver(r->mode, r->place->in_fd, NULL, &state,
-				      &e);
+		rc = sandbox_receiver(r->mode, &receiving, &state, &e);
 	else if (r->role == STDOUT_RECEIVER)
-		rc = sandbox_receiver(r->mode, -1, NULL, &state, &e);
+		rc = sandbox_receiver(r->mode, &nowhere, &state, &e);
 	else if (r->role == SENDING)
 		rc = sandbox_sender(r->mode, &src, &state, &e);
 	else if (r->role == DIR_OPENER)
@@ -989,6 +991,7 @@ static void confine_leaky(struct place *p, int with_thread)
 {
 	const char *what = with_thread ? "the process has other threads already"
 				       : "is a socket that can send to any";
+	const struct sandbox_receiving receiving = { p->in_fd, NULL, 0 };
 	struct sandbox_state state;
 	pthread_t thread;
 	struct err e;
@@ -1000,11 +1003,11 @@ static void confine_leaky(struct place *p, int with_thread)
 	if (with_thread &&
 	    pthread_create(&thread, NULL, wait_for_ever, NULL))
 		_exit(4);
-	if (sandbox_receiver(SANDBOX_REQUIRE, p->in_fd, NULL, &state, &e) !=
+	if (sandbox_receiver(SANDBOX_REQUIRE, &receiving, &state, &e) !=
 		    ERR_RESOURCE ||
 	    !strstr(e.text, what))
 		_exit(5);
-	if (sandbox_receiver(SANDBOX_AUTO, p->in_fd, NULL, &state, &e) != 0 ||
+	if (sandbox_receiver(SANDBOX_AUTO, &receiving, &state, &e) != 0 ||
 	    !state.is_partial || !strstr(state.text, what))
 		_exit(6);
 	_exit(open("/etc/passwd", O_RDONLY) >= 0 ? 7 : 0);

@@ -277,6 +277,11 @@ static void get_pack(struct lab *lab, struct msg_pack *m,
 {
 	const size_t fixed = MSG_PACK_FIXED + digest_xxh3.size;
 	const uint8_t *table = lab->body.data + fixed;
+	const struct pack_form form = {
+		lab->type == FRAME_OFFER ? SAME_SIZE : digest_xxh3.size,
+		lab->st.features & FEATURE_PRESERVE ? FILE_META_EXTENDED :
+						      FILE_META_BASIC,
+	};
 	struct rd r;
 
 	assert_int_equal(msg_get_pack(m, digest_xxh3.size, lab->body.data,
@@ -285,11 +290,7 @@ static void get_pack(struct lab *lab, struct msg_pack *m,
 	assert_int_equal(m->count, count);
 	rd_init(&r, table, m->table_len);
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(pack_get_item(&rows[i], &r,
-					       lab->type == FRAME_OFFER ?
-						       SAME_SIZE :
-						       digest_xxh3.size),
-				 0);
+		assert_int_equal(pack_get_item(&rows[i], &r, &form), 0);
 	assert_true(rd_at_end(&r));
 	*content = table + m->table_len;
 }

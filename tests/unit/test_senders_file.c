@@ -70,7 +70,7 @@ static void defaults_and_sections(void **state)
 	assert_true(a->max_files == UINT64_MAX);
 	assert_int_equal(a->rate, 5);
 	assert_int_equal(a->allow.count, 2);
-	assert_true(a->accept != 0);
+	assert_true(a->accept.requests != 0);
 	assert_string_equal(a->exec, "conf/run");
 	assert_int_equal(a->credential_count, 2);
 	assert_string_equal(a->credentials[0].text, "conf/a.key");
@@ -81,7 +81,7 @@ static void defaults_and_sections(void **state)
 	assert_int_equal(b->existing, CONFLICT_SKIP);
 	assert_int_equal(b->max_size, 2);
 	assert_int_equal(b->max_kept, 9);
-	assert_int_equal(b->accept, 0);
+	assert_int_equal(b->accept.requests, 0);
 	assert_int_equal(b->allow.count, 1);
 	senders_file_release(&f);
 }

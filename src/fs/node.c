@@ -1,0 +1,189 @@
+/*
+ * Symlinks, special files and hard links.  Each is complete when it appears, so
+ * unless something is to be replaced it needs no temporary name.
+ */
+#include "fs/node.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/attr_helper.h"
+#include "fs/name.h"
+#include "fs/part_priv.h"
+#include "fs/preserve.h"
+
+/* A node and the times that it gets. */
+struct making {
+	struct node *node;
+	struct timespec times[2];
+};
+
+static void note_lost(struct node *n, unsigned kind)
+{
+	n->lost |= kind;
+	n->lost_errno = errno;
+}
+
+/* Set the owner, if it has one. */
+static void set_owner(struct node *n, int dir_fd, const char *name)
+{
+	uid_t uid;
+	gid_t gid;
+
+	if (preserve_owner(n->how, n->meta, &uid, &gid) &&
+	    attr_helper_set_owner(n->attrs, dir_fd, name, uid, gid) < 0)
+		note_lost(n, FILE_META_OWNER);
+}
+
+static int make_symlink(const struct making *m, int dir_fd, const char *name)
+{
+	if (symlinkat(m->node->target, dir_fd, name) < 0)
+		return -1;
+	set_owner(m->node, dir_fd, name);
+	return attr_helper_set_times(m->node->attrs, dir_fd, name, m->times);
+}
+
+static int make_special(const struct making *m, int dir_fd, const char *name)
+{
+	struct node *n = m->node;
+	const mode_t mode = n->meta->mode & 0777;
+	struct stat st;
+
+	if (mknodat(dir_fd, name, n->type | mode, n->rdev) < 0)
+		return -1;
+	set_owner(n, dir_fd, name);
+	/* The directory's default ACL may have taken bits away. */
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (st.st_mode & 0777) != mode) {
+		errno = EPERM;
+		note_lost(n, FILE_META_MODE);
+	}
+	if (attr_helper_set_times(n->attrs, dir_fd, name, m->times) < 0)
+		note_lost(n, FILE_META_TIME);
+	return 0;
+}
+
+/* For part_replace(). */
+static int make(const void *what, int dir_fd, const char *name)
+{
+	const struct making *m = what;
+	struct node *n = m->node;
+
+	n->lost = 0;
+	switch (n->kind) {
+	case NODE_SYMLINK:
+		return make_symlink(m, dir_fd, name);
+	case NODE_SPECIAL:
+		return make_special(m, dir_fd, name);
+	case NODE_LINK:
+		return linkat(n->from_dir, n->from, dir_fd, name, 0);
+	}
+	errno = EINVAL;
+	return -1;
+}
+
+static const char *doing(const struct node *n)
+{
+	switch (n->kind) {
+	case NODE_SYMLINK:
+		return "make the symlink";
+	case NODE_SPECIAL:
+		return "make the special file";
+	case NODE_LINK:
+		break;
+	}
+	return "make the hard link";
+}
+
+int node_make(struct node *n, int dir_fd, const char *final, int replace,
+	      struct err *e)
+{
+	struct making m = { .node = n };
+	int rc = n->meta ? part_to_times(n->meta, m.times, e) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = make(&m, dir_fd, final);
+	if (rc < 0 && errno == EEXIST && replace)
+		rc = part_replace(dir_fd, final, make, &m);
+	/* EPERM: "the file system does not support the creation of symlinks"
+	 * (symlink(2)); where it is something else, the caller finds out. */
+	if (rc < 0 && errno == EPERM && n->kind == NODE_SYMLINK)
+		errno = EOPNOTSUPP;
+	/* Some file systems refuse a name that they cannot store with EINVAL. */
+	if (rc < 0 && errno == EINVAL)
+		errno = EILSEQ;
+	return rc < 0 ? err_sys(e, ERR_LOCAL, "%s", doing(n)) : 0;
+}
+
+static int is_same_symlink(const struct node *n, int dir_fd, const char *name)
+{
+	char target[NAME_PATH_MAX + 1];
+	const size_t len = strlen(n->target);
+	ssize_t got = readlinkat(dir_fd, name, target, sizeof(target));
+
+	return got >= 0 && (size_t)got == len &&
+	       memcmp(target, n->target, len) == 0;
+}
+
+/* With its owner and mode: it is made anew where they differ. */
+static int is_same_special(const struct node *n, int dir_fd, const char *name)
+{
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    (st.st_mode & S_IFMT) != n->type ||
+	    (st.st_mode & 0777) != (n->meta->mode & 0777))
+		return 0;
+	if ((S_ISCHR(n->type) || S_ISBLK(n->type)) && st.st_rdev != n->rdev)
+		return 0;
+	return !preserve_owner(n->how, n->meta, &uid, &gid) ||
+	       (st.st_uid == uid && st.st_gid == gid);
+}
+
+int node_is_same(const struct node *n, int dir_fd, const char *name)
+{
+	struct stat a, b;
+
+	switch (n->kind) {
+	case NODE_SYMLINK:
+		return is_same_symlink(n, dir_fd, name);
+	case NODE_SPECIAL:
+		return is_same_special(n, dir_fd, name);
+	case NODE_LINK:
+		break;
+	}
+	return fstatat(dir_fd, name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(n->from_dir, n->from, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int node_update(struct node *n, int dir_fd, const char *name)
+{
+	struct timespec times[2];
+	struct stat st;
+	struct err e;
+	uid_t uid;
+	gid_t gid;
+	int any = 0;
+
+	if (n->kind == NODE_LINK || part_to_times(n->meta, times, &e) < 0 ||
+	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	if (preserve_owner(n->how, n->meta, &uid, &gid) &&
+	    (uid != st.st_uid || gid != st.st_gid)) {
+		any = 1;
+		set_owner(n, dir_fd, name);
+	}
+	if (st.st_mtim.tv_sec != times[1].tv_sec ||
+	    st.st_mtim.tv_nsec != times[1].tv_nsec) {
+		any = 1;
+		if (attr_helper_set_times(n->attrs, dir_fd, name, times) < 0)
+			note_lost(n, FILE_META_TIME);
+	}
+	return any;
+}

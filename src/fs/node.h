@@ -1,0 +1,54 @@
+/*
+ * node.h - what has no content of its own: symlinks, FIFOs, sockets, devices, and
+ * further names of files (hard links).
+ *
+ * Layer: fs.
+ * Threads: any; a struct node is used by one thread at a time.
+ */
+#ifndef FERRY_FS_NODE_H
+#define FERRY_FS_NODE_H
+
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "base/file_meta.h"
+
+struct attr_helper;
+struct preserve;
+
+enum node_kind { NODE_SYMLINK, NODE_SPECIAL, NODE_LINK };
+
+/* Something to be made.  All borrowed. */
+struct node {
+	enum node_kind kind;
+	const char *target; /* SYMLINK: has passed name_check_symlink() */
+	mode_t type;        /* SPECIAL: S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK */
+	dev_t rdev;
+	int from_dir;       /* LINK: the file that it is another name of */
+	const char *from;
+	const struct file_meta *meta; /* not of LINK, which has the file's */
+	/* Sets by name what the sandbox lets nobody else set; NULL: this process
+	 * does. */
+	struct attr_helper *attrs;
+	const struct preserve *how; /* fs/preserve.h; or NULL */
+	/* What of meta could not be set (enum file_meta_kind), and the errno. */
+	unsigned lost;
+	int lost_errno;
+};
+
+/*
+ * Make it with the name final; replace as for part_rename() (fs/part.h).  A
+ * symlink itself gets meta's mtime where the kernel and file system can set it.
+ * Returns 0 or ERR_LOCAL with errno.
+ */
+int node_make(struct node *n, int dir_fd, const char *final, int replace,
+	      struct err *e);
+
+/* Whether what has the name is the same, but for its metadata. */
+int node_is_same(const struct node *n, int dir_fd, const char *name);
+
+/* Set owner and time of a symlink that is the same, where they differ.  Returns
+ * whether something was set. */
+int node_update(struct node *n, int dir_fd, const char *name);
+
+#endif

@@ -1,0 +1,279 @@
+#!/usr/bin/env bats
+# What is kept beside modes and times: send --preserve and -a, receive --accept.
+
+load helper
+
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+attrs() { "$tools/attrs.py" "$@"; }
+
+# same_meta A B - attributes, owners, modes and devices are the same
+same_meta() {
+	attrs show "$1" >a.show
+	attrs show "$2" >b.show
+	diff a.show b.show
+}
+
+# make_tree - src/t as an ordinary user can have it
+make_tree() {
+	mkdir -p src/t/d/sub src/t/sticky src/t/group
+	echo a >src/t/a
+	echo b >src/t/d/b
+	head -c 300000 /dev/urandom >src/t/middle
+	head -c 9000000 /dev/urandom >src/t/large
+	ln -s /nowhere src/t/dangling
+	chmod 1777 src/t/sticky
+	chmod 2775 src/t/group
+	chmod 4711 src/t/a
+	chmod 2755 src/t/d/b
+	chmod 0666 src/t/middle
+	attrs set src/t/a user.one 1
+	attrs set src/t/a user.two ''
+	attrs set src/t/d user.dir x3000
+	attrs set src/t/middle user.large x3000
+	attrs set src/t/large user.large x3000
+	attrs acl src/t/large access u::rw- u:65534:r-x g::r-- m::rwx o::---
+	attrs acl src/t/d access u::rwx g::r-x g:8:rwx m::rwx o::---
+	attrs acl src/t/d default u::rwx u:65534:r-x g::r-x m::rwx o::---
+	attrs acl src/t/d/sub access u::rwx g::--- g:8:rwx m::rwx o::---
+}
+
+@test "-a keeps modes, ACLs and attributes [san]" {
+	make_tree
+	for mode in '-j 1 --key k' '-j 4 --plain' '-j 4 --plain --checksum sha256'; do
+		[[ $mode != *--key* ]] || ferry keygen k
+		rm -rf dst/t
+		security=--plain
+		[[ $mode != *--key* ]] || security='--key k'
+		# shellcheck disable=SC2086
+		receive $security --once --accept all dst
+		# shellcheck disable=SC2086
+		send $mode -a src/t
+		status 0
+		wait_receiver
+		[ "$got" = 0 ]
+		same_options=-A same_tree src/t dst/t
+		same_meta src/t dst/t
+	done
+	no_litter
+}
+
+@test "-a as root keeps owners, capabilities and trusted attributes" {
+	needs 'a second user'
+	make_tree
+	chown 1234:4321 src/t/a src/t/large
+	chmod 6755 src/t/a
+	chown nobody src/t/d src/t/middle
+	chown -h nobody:4321 src/t/dangling
+	chgrp 4321 src/t/group
+	attrs set src/t/a trusted.x y
+	attrs set src/t/d trusted.y z
+	setcap cap_net_raw+ep src/t/d/b 2>/dev/null || true
+	receive --plain --accept all dst
+	send --plain -a --preserve capability,trusted src/t
+	status 0
+	same_options=-A same_tree src/t dst/t
+	same_meta src/t dst/t
+	# what was not named stays behind
+	rm -rf dst/t
+	send --plain --preserve owner,setid,xattr,acl src/t
+	status 1
+	has sender dangling
+	[ "$(stat -c %u:%g:%a dst/t/a)" = 1234:4321:6755 ]
+	attrs show dst/t >b.show
+	! grep -E 'trusted|capability' b.show
+	stop_receiver
+}
+
+@test "without --preserve nothing is kept that was not [san]" {
+	make_tree
+	receive --plain --accept all dst
+	send --plain src/t
+	status 1 # the dangling symlink
+	attrs show dst/t >b.show
+	! grep -E 'user[.]|posix_acl' b.show
+	[ "$(stat -c %a dst/t/a)" = 711 ]
+	[ "$(stat -c %a dst/t/middle)" = "$(printf %o $((0666 & ~$(umask))))" ]
+	stop_receiver
+}
+
+@test "what differs alone is set without content [san]" {
+	make_tree
+	receive --plain --accept all dst
+	send --plain -a src/t
+	status 0
+	attrs set src/t/a user.two changed
+	setfattr -x user.one src/t/a 2>/dev/null ||
+		python3 -c 'import os; os.removexattr("src/t/a", "user.one")'
+	attrs acl src/t/large access u::rw- u:65534:--x g::r-- m::rwx o::---
+	chmod 0600 src/t/middle
+	attrs set src/t/d user.dir x10
+	touch -h -d @1000000000 src/t/dangling
+	find dst/t -type f -printf '%p %i\n' | sort >inodes
+	for run in 1 2; do
+		send --plain -a -v src/t
+		status 0
+		same_options=-A same_tree src/t dst/t
+		same_meta src/t dst/t
+		case $run in
+		1) is grep -c 'metadata was set' sender 3 ;;
+		*) ! grep -E 'metadata was set|: committed' sender ;;
+		esac
+	done
+	# none was written anew
+	find dst/t -type f -printf '%p %i\n' | sort | diff inodes -
+	stop_receiver
+}
+
+@test "a receiver that does not accept it refuses before anything is sent [san]" {
+	make_tree
+	for accept in '' '--accept owner,xattr'; do
+		# shellcheck disable=SC2086
+		receive --plain $accept dst
+		for mode in '' '--retry 20' '-a'; do
+			# shellcheck disable=SC2086
+			send --plain $mode --preserve acl,setid src/t
+			status 8
+			has sender 'does not accept --preserve setid,acl'
+			has sender 'ferry receive --accept setid,acl'
+		done
+		only_dir
+		stop_receiver
+		has messages 'the sender asks for --preserve, which is not accepted'
+	done
+}
+
+@test "-a leaves out what is not accepted, with one warning [san]" {
+	make_tree
+	ln -s a src/t/inside
+	receive --plain --accept xattr dst
+	send --plain -a -j 4 src/t
+	status 1 # the dangling symlink
+	is grep -c 'does not accept these of --archive' sender 1
+	has sender 'not kept: owner,setid,acl'
+	has sender 'only symlinks that stay inside the tree'
+	is readlink dst/t/inside a
+	attrs show dst/t >b.show
+	grep -q 'user.large' b.show
+	! grep -q posix_acl b.show
+	[ "$(stat -c %a dst/t/a)" = 711 ]
+	stop_receiver
+}
+
+@test "a set-user-ID bit is kept only with its owner" {
+	needs 'a second user'
+	echo x >src/f
+	chown 1234:4321 src/f
+	chmod 6755 src/f
+	receive --plain --accept all dst
+	# as root's it would be a program that runs as root
+	send --plain --preserve setid src/f
+	status 1
+	has sender 'the set-ID bits of f could not be kept'
+	[ "$(stat -c %u:%a dst/f)" = 0:755 ]
+	rm dst/f
+	send --plain --preserve setid,owner src/f
+	status 0
+	[ "$(stat -c %u:%g:%a dst/f)" = 1234:4321:6755 ]
+	# owned by the same user here
+	chown 0:0 src/f
+	chmod 4755 src/f
+	rm dst/f
+	send --plain --preserve setid src/f
+	status 0
+	[ "$(stat -c %u:%a dst/f)" = 0:4755 ]
+	stop_receiver
+}
+
+@test "an ordinary user keeps what it may, and is told the rest" {
+	needs 'a second user'
+	mkdir src/t
+	echo x >src/t/own
+	for i in 1 2 3; do echo $i >src/t/other$i; done
+	chown 65534:65534 src/t src/t/own
+	chmod 4755 src/t/other1
+	attrs set src/t/own user.x y
+	chown 65534:65534 dst
+	chmod 755 "$work"
+	start receiver setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$FERRY" receive -p 0 --json=9 --plain --once --accept all dst \
+		9>events 2>messages </dev/null
+	receiver=${job[receiver]}
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	send --plain -a -v --json=8 src/t 8>sent.events
+	status 1
+	grep -Eq 'the owner and group of t/other[123] and of 2 more could not be kept' sender
+	has sender 'the set-ID bits of t/other1 could not be kept'
+	has sender 'owners or other metadata of 3 items were not kept'
+	is grep -c '"not_kept":"owner' sent.events 3
+	wait_receiver
+	[ "$got" = 1 ]
+	[ "$(stat -c %u:%a dst/t/other1)" = 65534:755 ]
+	attrs show dst/t | grep -q 'own .*user.x=79'
+}
+
+@test "names of owners count, or --numeric-ids" {
+	needs 'a second user' 'mount namespaces'
+	echo x >src/f
+	chown 1234:4321 src/f
+	mkdir etc
+	for db in passwd group; do cp /etc/$db etc/$db.here; cp /etc/$db etc/$db.there; done
+	echo 'ferryu:x:1234:4321::/:/bin/false' >>etc/passwd.here
+	echo 'ferryg:x:4321:' >>etc/group.here
+	echo 'ferryu:x:2345:4321::/:/bin/false' >>etc/passwd.there
+	# never root, whatever it is called
+	echo 'ferryg:x:0:' >>etc/group.there
+	cat >there <<-'END'
+		mount --bind etc/passwd.$1 /etc/passwd
+		mount --bind etc/group.$1 /etc/group
+		shift
+		exec "$@"
+	END
+	start receiver unshare --mount sh there there "$FERRY" receive -p 0 \
+		--json=9 --plain --accept all dst 9>events 2>messages </dev/null
+	receiver=${job[receiver]}
+	await events '"event":"listening"'
+	port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+	for ids in '' --numeric-ids; do
+		rm -f dst/f
+		# shellcheck disable=SC2086
+		unshare --mount sh there here "$FERRY" send --plain \
+			--preserve owner $ids src/f "127.0.0.1:$port" 2>sender
+		case $ids in
+		'') [ "$(stat -c %u:%g dst/f)" = 2345:4321 ] ;;
+		*) [ "$(stat -c %u:%g dst/f)" = 1234:4321 ] ;;
+		esac
+	done
+	stop_receiver
+}
+
+@test "more attributes than an item may have are told as not kept [san]" {
+	shm=$(mktemp -d -p /dev/shm)
+	mkdir "$shm/t"
+	echo x >"$shm/t/f"
+	# tmpfs, which has room for more than a frame, has such since Linux 6.6
+	for i in 1 2 3; do
+		attrs set "$shm/t/f" user.a$i x30000 2>/dev/null ||
+			{ rm -r "$shm"; skip 'tmpfs has no attributes'; }
+	done
+	receive --plain --accept all dst
+	send --plain --preserve xattr "$shm/t"
+	rm -r "$shm"
+	status 1
+	has sender 'the metadata of t/f was not sent whole'
+	# nor has the file system here room for those that were
+	is cat dst/t/f x
+	stop_receiver
+}
+
+@test "--preserve, --accept: their words" {
+	for list in '' , owner, ,owner 'owner acl' modes all; do
+		sent=0
+		ferry send --plain --preserve "$list" src 127.0.0.1:1 2>sender ||
+			sent=$?
+		[ "$sent" = 2 ] || { echo "$list: $sent"; return 1; }
+	done
+	has sender '--preserve must be a list of owner'
+}
