@@ -23,6 +23,9 @@
 struct trial {
 	int parent_fd; /* borrowed */
 	int fd;        /* of the directory, or -1 */
+	/* modification times of the parent: before, and with the directory */
+	struct timespec before, during;
+	int has_times;
 	char name[NAME_PART_MAX];
 };
 
@@ -137,25 +140,51 @@ static int take_name(struct trial *t)
 	return -1;
 }
 
+static int get_time(const struct trial *t, struct timespec *mtime)
+{
+	struct stat st;
+
+	if (fstat(t->parent_fd, &st) < 0)
+		return -1;
+	*mtime = st.st_mtim;
+	return 0;
+}
+
 static int begin(struct trial *t, int dir_fd)
 {
 	t->parent_fd = dir_fd;
 	t->fd = -1;
+	t->has_times = get_time(t, &t->before) == 0;
 	for (uint64_t i = 0; i < NAME_TRIES; i++) {
 		part_tag_name(t->name, TRIAL_TAG + i, "new");
-		if (take_name(t) == 0)
+		if (take_name(t) == 0) {
+			t->has_times = t->has_times &&
+				       get_time(t, &t->during) == 0;
 			return 0;
+		}
 		if (errno != EEXIST)
 			break;
 	}
 	return -1;
 }
 
-/* Removed while it is locked, or another trial would take it for left. */
+/* A trial is no change of the parent: it keeps its time, unless something else
+ * was changed in it meanwhile. */
 static void end(struct trial *t)
 {
+	const struct timespec omit = { .tv_nsec = UTIME_OMIT };
+	const struct timespec times[2] = { omit, t->before };
+	struct timespec now;
+	const int is_ours = t->has_times && get_time(t, &now) == 0 &&
+			    now.tv_sec == t->during.tv_sec &&
+			    now.tv_nsec == t->during.tv_nsec;
+
+	/* While it is locked, or another trial would take it for left. */
 	remove_entry(t->parent_fd, t->name, AT_REMOVEDIR);
 	io_close(&t->fd);
+	/* Refused where the parent is another user's. */
+	if (is_ours)
+		(void)futimens(t->parent_fd, times);
 }
 
 /* Create an empty file.  Returns 0, or -1 with errno; then there is none, also

@@ -399,12 +399,26 @@ both() {
 		status 0
 		[ "$got" = 0 ]
 		case $existing in
-		newer) same src/t dst/ ;;
+		# a directory that was there has the time of its last change
+		newer) same_options=-O same src/t dst/ ;;
 		rename) cmp src/t/large.bin "dst/t/large (1).bin"
 			is readlink "dst/t/l (1)" new ;;
 		backup) cmp src/t/large.bin dst/t/large.bin
 			is readlink dst/t/l~ old ;;
 		esac
 		no_litter
+	done
+}
+
+@test "finding out what the file system does is no change of a directory" {
+	both dst/t new
+	both src/t old
+	touch -d @1000000000 src/t/* dst/t dst
+	for existing in newer skip; do
+		receive --plain --once --existing $existing dst
+		send --plain src/t
+		wait_receiver
+		status 1
+		is stat -c %Y dst dst/t $'1000000000\n1000000000'
 	done
 }
