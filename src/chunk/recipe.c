@@ -74,6 +74,13 @@ size_t recipe_plan_put(const struct recipe_plan *plan, const uint8_t *sha,
 
 /* ---- taking one ---- */
 
+struct recipe_op recipe_op_at(const struct recipe *r, uint32_t i)
+{
+	const uint8_t *p = r->ops + i * RECIPE_OP;
+
+	return (struct recipe_op){ .off = be_get64(p + 4), .len = be_get32(p) };
+}
+
 /* Whether the operations make raw_len bytes, of a basis of this size and so
  * many literals. */
 static int adds_up(const struct recipe *r, size_t raw_len, uint64_t basis_size)
@@ -81,16 +88,15 @@ static int adds_up(const struct recipe *r, size_t raw_len, uint64_t basis_size)
 	uint64_t made = 0, literal = 0;
 
 	for (uint32_t i = 0; i < r->count; i++) {
-		const uint64_t len = be_get32(r->ops + i * RECIPE_OP);
-		const uint64_t off = be_get64(r->ops + i * RECIPE_OP + 4);
+		const struct recipe_op op = recipe_op_at(r, i);
 
-		if (len == 0)
+		if (op.len == 0)
 			return 0;
 		/* At most RECIPE_OPS_MAX numbers of 32 bits: no overflow. */
-		made += len;
-		if (off == RECIPE_LITERAL)
-			literal += len;
-		else if (off > basis_size || len > basis_size - off)
+		made += op.len;
+		if (op.off == RECIPE_LITERAL)
+			literal += op.len;
+		else if (op.off > basis_size || op.len > basis_size - op.off)
 			return 0;
 	}
 	return made == raw_len && literal == r->literal_len;
@@ -127,16 +133,15 @@ int recipe_expand(const struct recipe *r, uint8_t *dst, size_t raw_len,
 	const uint8_t *literal = dst + raw_len - r->literal_len;
 
 	for (uint32_t i = 0; i < r->count; i++) {
-		const size_t len = be_get32(r->ops + i * RECIPE_OP);
-		const uint64_t off = be_get64(r->ops + i * RECIPE_OP + 4);
+		const struct recipe_op op = recipe_op_at(r, i);
 
-		if (off == RECIPE_LITERAL) {
-			memmove(dst, literal, len);
-			literal += len;
-		} else if (read(ctx, dst, len, off)) {
+		if (op.off == RECIPE_LITERAL) {
+			memmove(dst, literal, op.len);
+			literal += op.len;
+		} else if (read(ctx, dst, op.len, op.off)) {
 			return ERR_CORRUPT;
 		}
-		dst += len;
+		dst += op.len;
 	}
 	return 0;
 }

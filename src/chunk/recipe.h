@@ -82,6 +82,9 @@ struct recipe {
 int recipe_get(struct recipe *r, const uint8_t *p, size_t n, size_t raw_len,
 	       uint64_t basis_size);
 
+/* The i-th operation; i is less than r->count. */
+struct recipe_op recipe_op_at(const struct recipe *r, uint32_t i);
+
 /* Read exactly n bytes of the basis at off to dst.  Returns 0, or -1. */
 typedef int (*recipe_read_fn)(void *ctx, void *dst, size_t n, uint64_t off);
 

@@ -38,6 +38,10 @@ enum {
 	 * divides chunks as the sender finds zeros in. */
 	HOLE_UNIT_MAX = 4096,
 	HOLE_UNIT_MIN = 512,
+	/* Blocks are shared in units of what is their usual size, from where a
+	 * system call costs less than copying. */
+	SHARE_UNIT = 4096,
+	SHARE_MIN = 65536,
 };
 
 /* One step of splitmix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom
@@ -67,13 +71,21 @@ int part_open_new(int dir_fd, const char *name)
 	return fd;
 }
 
+void part_reset(struct part *p)
+{
+	p->fd = -1;
+	p->name[0] = '\0';
+	p->has_mode = 0;
+	p->was_copied = 0;
+	p->hole_unit = 0;
+	p->has_old_data = 0;
+	atomic_init(&p->shares_none, 0);
+}
+
 int part_create(struct part *p, struct part_names *names, int dir_fd,
 		struct err *e)
 {
-	p->fd = -1;
-	p->has_mode = 0;
-	p->hole_unit = 0;
-	p->has_old_data = 0;
+	part_reset(p);
 	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		if (!names->seeded &&
 		    entropy_get(&names->state, sizeof(names->state)) < 0)
@@ -99,11 +111,8 @@ int part_create(struct part *p, struct part_names *names, int dir_fd,
 int part_create_hidden(struct part *p, int dir_fd, uint32_t mode, int is_exact,
 		       struct err *e)
 {
-	p->name[0] = '\0';
+	part_reset(p);
 	p->has_mode = is_exact;
-	p->hole_unit = 0;
-	p->has_old_data = 0;
-	p->was_copied = 0;
 	p->fd = nameless_create(dir_fd, is_exact ? mode & 0777 : 0600);
 	if (p->fd >= 0)
 		return 0;
@@ -202,6 +211,50 @@ int part_write(struct part *p, const void *data, size_t n, uint64_t off,
 		off += run;
 	}
 	return rc;
+}
+
+/* Whether the part has these bytes at off. */
+static int has_data(const struct part *p, const char *data, size_t n,
+		    uint64_t off)
+{
+	char have[16384];
+
+	while (n > 0) {
+		const size_t m = n < sizeof(have) ? n : sizeof(have);
+
+		if (io_pread(p->fd, have, m, off) != (ssize_t)m ||
+		    memcmp(have, data, m) != 0)
+			return 0;
+		data += m;
+		off += m;
+		n -= m;
+	}
+	return 1;
+}
+
+int part_may_share(const struct part *p, uint64_t from_off, size_t n,
+		   uint64_t off)
+{
+	return n >= SHARE_MIN && (n | off | from_off) % SHARE_UNIT == 0 &&
+	       !atomic_load(&p->shares_none);
+}
+
+int part_copy(struct part *p, int from, uint64_t from_off, const void *data,
+	      size_t n, uint64_t off, struct err *e)
+{
+	int rc;
+
+	if (!part_may_share(p, from_off, n, off))
+		return part_write(p, data, n, off, e);
+	if (space_share(p->fd, off, from, from_off, n) < 0) {
+		atomic_store(&p->shares_none, 1);
+		return part_write(p, data, n, off, e);
+	}
+	if (has_data(p, data, n, off))
+		return 0;
+	/* part_write() may leave zeros out, which are not there now. */
+	rc = part_punch(p, off, n, e);
+	return rc ? rc : part_write(p, data, n, off, e);
 }
 
 int part_write_all(struct part *p, const void *data, size_t n, struct err *e)

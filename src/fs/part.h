@@ -3,8 +3,8 @@
  *
  * Layer: fs.
  * Threads: functions on one struct part by one thread at a time, except that
- * several threads may call part_write() at once on disjoint ranges.  A struct
- * part_names belongs to one thread.
+ * several threads may call part_write() and part_copy() at once on disjoint
+ * ranges.  A struct part_names belongs to one thread.
  *
  * A final name shows the whole old or the whole new content, never a mixture.
  *
@@ -17,6 +17,7 @@
 #ifndef FERRY_FS_PART_H
 #define FERRY_FS_PART_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -41,6 +42,7 @@ struct part {
 				     bytes; 0: they are written */
 	int has_old_data;         /* where nothing was written it may not be
 				     zero: what an earlier transfer left */
+	atomic_int shares_none;   /* blocks of another file cannot be shared */
 };
 
 /*
@@ -152,6 +154,20 @@ void part_make_holes(struct part *p);
  * ERR_LOCAL with errno. */
 int part_write(struct part *p, const void *data, size_t n, uint64_t off,
 	       struct err *e);
+
+/* Whether part_copy() may share the blocks of n bytes, as far as is known: they
+ * are many, lie in whole blocks, and it has not failed yet. */
+int part_may_share(const struct part *p, uint64_t from_off, size_t n,
+		   uint64_t off);
+
+/*
+ * Write n bytes at off, which were read from the file `from` at from_off.  Where
+ * that is possible the part gets the blocks of that file instead (space_share()),
+ * and nothing is written; what it has then is compared with data, as the file may
+ * have changed.  Returns as part_write().
+ */
+int part_copy(struct part *p, int from, uint64_t from_off, const void *data,
+	      size_t n, uint64_t off, struct err *e);
 
 /* Write the whole content of a new part, n bytes.  Zeros become holes in units
  * of 4 KiB.  Returns as part_write(). */

@@ -194,11 +194,7 @@ static int create_kept(int dir_fd, const char *name)
 int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 		   struct err *e)
 {
-	p->fd = -1;
-	p->has_mode = 0;
-	p->hole_unit = 0;
-	p->has_old_data = 0;
-	p->was_copied = 0;
+	part_reset(p);
 	part_tag_name(p->name, tag, "part");
 	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		*was_there = 1;
@@ -227,10 +223,7 @@ int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 
 int part_open_leftover(struct part *p, int dir_fd, uint64_t tag, int *was_there)
 {
-	p->has_mode = 0;
-	p->hole_unit = 0;
-	p->has_old_data = 0;
-	p->was_copied = 0;
+	part_reset(p);
 	part_tag_name(p->name, tag, "part");
 	p->fd = open_and_lock(dir_fd, p->name, 1);
 	*was_there = p->fd >= 0 || errno != ENOENT;

@@ -15,6 +15,9 @@
  * is reached only where another process takes the names on purpose. */
 enum { PART_NAME_TRIES = 32 };
 
+/* A part without a file, about which nothing is known. */
+void part_reset(struct part *p);
+
 /* Create a file with this name: O_CREAT | O_EXCL | O_NOFOLLOW, mode 0600.
  * Returns a descriptor, or -1 with errno. */
 int part_open_new(int dir_fd, const char *name);

@@ -1,11 +1,13 @@
 /*
- * Reserving space, holes, and free space.
+ * Reserving and sharing space, holes, and free space.
  */
 #include "os/space.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -73,6 +75,18 @@ int space_punch(int fd, uint64_t off, uint64_t len)
 {
 	return allocate_range(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, off,
 			      len);
+}
+
+int space_share(int fd, uint64_t off, int from, uint64_t from_off, uint64_t len)
+{
+	const struct file_clone_range range = {
+		.src_fd = from,
+		.src_offset = from_off,
+		.src_length = len,
+		.dest_offset = off,
+	};
+
+	return ioctl(fd, FICLONERANGE, &range);
 }
 
 off_t space_next_hole(int fd, off_t off)

@@ -1,6 +1,6 @@
 /*
- * space.h - reserving, freeing and finding the blocks of a file (Linux:
- * fallocate(), SEEK_DATA).
+ * space.h - reserving, freeing, sharing and finding the blocks of a file (Linux:
+ * fallocate(), FICLONERANGE, SEEK_DATA).
  *
  * Layer: os.
  * Threads: any; several may use one descriptor at once.
@@ -29,6 +29,15 @@ int space_reserve(int fd, uint64_t off, uint64_t len);
 /* Free the blocks of a range, which then reads as zeros; the size stays.
  * Returns 0, or -1 with errno: EOPNOTSUPP where that is not possible. */
 int space_punch(int fd, uint64_t off, uint64_t len);
+
+/*
+ * Let fd have at off the len bytes that the file `from` has at from_off, in the
+ * same blocks on the disk, until one of the two is written to (a reflink).  All
+ * three are multiples of the file system's block.  Returns 0, or -1 with errno
+ * where that is not possible: another file system, or one that cannot.
+ */
+int space_share(int fd, uint64_t off, int from, uint64_t from_off,
+		uint64_t len);
 
 /*
  * Find the first range of data at or after off: [*start_out, *end_out).

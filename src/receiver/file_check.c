@@ -146,7 +146,8 @@ static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 	if (memcmp(sum, digest, ops->size) != 0)
 		return -1;
 	err_clear(&e);
-	if (part_write(&f->commit->part, w->raw, n, leaf * TREE_LEAF, &e) == 0)
+	if (part_copy(&f->commit->part, f->basis_fd, leaf * TREE_LEAF, w->raw,
+		      n, leaf * TREE_LEAF, &e) == 0)
 		return 0;
 	v->cause = wire_cause_of_errno(e.sys_errno);
 	return -1;

@@ -79,7 +79,8 @@ static int take_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 	int rc;
 
 	err_clear(&fe);
-	if (part_write(&f->commit->part, w->raw, n, leaf * TREE_LEAF, &fe)) {
+	if (part_copy(&f->commit->part, f->delta_fd, leaf * TREE_LEAF, w->raw,
+		      n, leaf * TREE_LEAF, &fe)) {
 		file_use_fail(t, f, fe.sys_errno);
 		return 1;
 	}

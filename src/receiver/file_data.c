@@ -24,10 +24,42 @@
 
 /* ---- CHUNK ---- */
 
-/* Write the verified bytes in w->raw.  Returns 0; 1 where the file failed; an
- * error that ends the session. */
+/* Write the verified bytes in w->raw, of which some lie in the basis where a
+ * recipe (or NULL) says.  Returns 0 or ERR_LOCAL with errno. */
+static int write_raw(struct worker *w, struct recv_file *f,
+		     const struct msg_chunk *m, const struct recipe *r,
+		     struct err *fe)
+{
+	const uint32_t count = r ? r->count : 0;
+	struct part *p = &f->commit->part;
+	size_t done = 0, at = 0; /* written, looked at */
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < count; i++) {
+		const struct recipe_op op = recipe_op_at(r, i);
+		const uint64_t off = m->offset + at;
+
+		if (op.off != RECIPE_LITERAL &&
+		    part_may_share(p, op.off, op.len, off)) {
+			rc = part_write(p, w->raw + done, at - done,
+					m->offset + done, fe);
+			if (rc == 0)
+				rc = part_copy(p, f->delta_fd, op.off,
+					       w->raw + at, op.len, off, fe);
+			done = at + op.len;
+		}
+		at += op.len;
+	}
+	return rc ? rc
+		  : part_write(p, w->raw + done, m->raw_len - done,
+			       m->offset + done, fe);
+}
+
+/* Write the verified bytes in w->raw, as write_raw().  Returns 0; 1 where the
+ * file failed; an error that ends the session. */
 static int write_chunk(struct worker *w, struct recv_file *f,
-		       const struct msg_chunk *m, struct err *e)
+		       const struct msg_chunk *m, const struct recipe *r,
+		       struct err *e)
 {
 	struct transfer *t = w->transfer;
 	uint64_t off, len;
@@ -53,7 +85,7 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	file_table_reserve(t->files, f, m->offset / TREE_LEAF, &off, &len);
 	if (len > 0)
 		part_reserve(&f->commit->part, off, len);
-	if (part_write(&f->commit->part, w->raw, m->raw_len, m->offset, &fe)) {
+	if (write_raw(w, f, m, r, &fe)) {
 		file_use_fail(t, f, fe.sys_errno);
 		return 1;
 	}
@@ -69,15 +101,15 @@ static int read_basis(void *ctx, void *dst, size_t n, uint64_t off)
 }
 
 /*
- * Read a payload that is a recipe, and make the chunk in w->raw.  Returns 0;
- * ERR_CORRUPT, with e untouched, where it does not make that chunk of what the
- * basis is now; or an error that ends the session.
+ * Read a payload that is a recipe, and make the chunk in w->raw.  *r is valid as
+ * long as w->wire is not used for another.  Returns 0; ERR_CORRUPT, with e
+ * untouched, where it does not make that chunk of what the basis is now; or an
+ * error that ends the session.
  */
 static int take_recipe(struct worker *w, struct recv_file *f,
 		       const struct msg_chunk *m, size_t payload,
-		       struct err *e)
+		       struct recipe *r, struct err *e)
 {
-	struct recipe r;
 	uint8_t sha[SAME_SIZE];
 	int rc = input_fetch(w->input, m->codec, w->wire, payload, e);
 
@@ -87,24 +119,25 @@ static int take_recipe(struct worker *w, struct recv_file *f,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent a recipe for a file that has "
 			       "no basis");
-	rc = recipe_get(&r, w->wire, payload, m->raw_len, f->delta_size);
+	rc = recipe_get(r, w->wire, payload, m->raw_len, f->delta_size);
 	if (rc == 0)
-		atomic_fetch_add(&w->transfer->content_bytes, r.literal_len);
+		atomic_fetch_add(&w->transfer->content_bytes, r->literal_len);
 	if (rc == 0)
-		atomic_fetch_add(&w->transfer->payload_bytes, r.payload_len);
-	if (rc == 0 && !features_allow_codec(w->transfer->features, r.codec))
+		atomic_fetch_add(&w->transfer->payload_bytes, r->payload_len);
+	if (rc == 0 && !features_allow_codec(w->transfer->features, r->codec))
 		rc = ERR_CORRUPT;
 	if (rc == 0)
-		rc = input_expand(w->input, r.codec,
-				  w->raw + m->raw_len - r.literal_len,
-				  r.literal_len, r.literals, r.payload_len, e);
+		rc = input_expand(w->input, r->codec,
+				  w->raw + m->raw_len - r->literal_len,
+				  r->literal_len, r->literals, r->payload_len,
+				  e);
 	if (rc == 0)
-		rc = recipe_expand(&r, w->raw, m->raw_len, read_basis, f);
+		rc = recipe_expand(r, w->raw, m->raw_len, read_basis, f);
 	if (rc)
 		return rc;
 	if (same_digest(&w->same, w->raw, m->raw_len, sha))
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	return memcmp(sha, r.sha, RECIPE_SHA) == 0 ? 0 : ERR_CORRUPT;
+	return memcmp(sha, r->sha, RECIPE_SHA) == 0 ? 0 : ERR_CORRUPT;
 }
 
 /*
@@ -135,8 +168,9 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	uint8_t sum[DIGEST_MAX];
 	const int is_recipe = m->codec == CODEC_RECIPE;
-	int rc = is_recipe ? take_recipe(w, f, m, payload, e) :
-			     input_payload(w->input, m->codec, m->raw_len,
+	struct recipe recipe;
+	int rc = is_recipe ? take_recipe(w, f, m, payload, &recipe, e)
+			   : input_payload(w->input, m->codec, m->raw_len,
 					   payload, e);
 
 	if (rc == 0) {
@@ -156,7 +190,7 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 		return input_ask_again(w->input, "a chunk", m->id, m->offset,
 				       m->raw_len, e);
 	if (rc == 0)
-		rc = write_chunk(w, f, m, e);
+		rc = write_chunk(w, f, m, is_recipe ? &recipe : NULL, e);
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = file_table_put_leaf(t->files, f, leaf, m->digest, e);

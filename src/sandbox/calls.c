@@ -321,6 +321,8 @@ static void add_receiving(struct rule_list *l, unsigned allowed)
 	add_if(l, SYS_mkdirat, 2, set_id, 0);
 	/* the times of a descriptor: futimens() passes NULL as the path */
 	add_if(l, SYS_utimensat, 1, any, 0);
+	/* blocks of a file that is open, for another that is */
+	add_if(l, SYS_ioctl, 1, low, FICLONERANGE);
 	add_common_by_argument(l);
 	add_all(l, common, COUNT(common), SECCOMP_ALLOW);
 	add_all(l, receiving, COUNT(receiving), SECCOMP_ALLOW);

@@ -475,6 +475,39 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 		"$(member events summary failed)"
 }
 
+@test "what a new version of a file has in common with the old one shares its blocks" {
+	needs btrfs xfs 'loop devices'
+	PATH=$PATH:/usr/sbin:/sbin
+	command -v mkfs.btrfs || skip "needs btrfs-progs"
+	command -v mkfs.xfs || skip "needs xfsprogs"
+	for fs in btrfs xfs; do
+		rm -f image
+		truncate -s 600M image
+		mkfs.$fs -q image
+		mount -o loop image dst
+		python3 "$tools/edit.py" writes $((48 << 20)) dst/f f
+		# of the same size and time, and not
+		cp dst/f dst/g
+		cp -p f g
+		touch -r dst/g g
+		touch -d @1500000000 dst/f
+		sync -f dst/f
+		before=$(df --output=used -B1 dst | tail -n 1)
+		receive --plain --once --sync file --existing backup --sandbox require dst
+		send --plain --delta on f g
+		status 0
+		wait_receiver
+		cmp f dst/f
+		cmp g dst/g
+		sync -f dst/f
+		after=$(df --output=used -B1 dst | tail -n 1)
+		umount dst
+		echo "# $fs: $((after - before)) bytes more"
+		# two versions of two files, and only one of each was written
+		[ $((after - before)) -lt $((24 << 20)) ]
+	done
+}
+
 # ---- names that are the same there -----------------------------------------
 
 @test "names that the file system folds: files of one session never overwrite each other" {
