@@ -29,11 +29,12 @@ else
 
 ## BUILDDIR=DIR: where to build (build/)
 BUILDDIR   ?= build
-## PREFIX DESTDIR: where to install; also BINDIR MANDIR DATADIR
+## PREFIX DESTDIR: where to install; also BINDIR MANDIR DATADIR SYSTEMDDIR
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
 DATADIR    ?= $(PREFIX)/share
+SYSTEMDDIR ?= $(PREFIX)/lib
 ## CC CPPFLAGS CFLAGS: and LDFLAGS LDLIBS PKG_CONFIG
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
@@ -240,20 +241,28 @@ define for_installed
 		one 644 $$page "$$man" man$${page##*.} $${page#man/}; done; \
 	one 644 $$from/ferry.bash "$$data" bash-completion/completions ferry; \
 	one 644 $$from/_ferry "$$data" zsh/site-functions _ferry; \
-	one 644 $$from/ferry.fish "$$data" fish/vendor_completions.d ferry.fish
+	one 644 $$from/ferry.fish "$$data" fish/vendor_completions.d ferry.fish; \
+	lib=$(call quote,$(DESTDIR)$(SYSTEMDDIR)); \
+	for unit in systemd/*.service systemd/*.socket systemd/*.timer; do \
+		one 644 $$unit "$$lib" systemd/system $${unit#*/}; done; \
+	one 644 systemd/ferry-sysusers.conf "$$lib" sysusers.d ferry.conf; \
+	one 644 systemd/ferry-tmpfiles.conf "$$lib" tmpfiles.d ferry.conf
 endef
 
+# Units name the program by its path.
 ## install: install below PREFIX (/usr/local); DESTDIR, BINDIR, MANDIR work
 install: $(if $(as_built),,$(B)/ferry)
 	$(Q)$(call for_installed,$(INSTALL) -d "$$3/$$4" && \
-		$(INSTALL) -m $$1 $$2 "$$3/$$4/$$5")
+		$(INSTALL) -m $$1 $$2 "$$3/$$4/$$5" && \
+		case $$5 in (*.service) sed -i s"|@BINDIR@|"$(call \
+		quote,$(BINDIR))"|" "$$3/$$4/$$5";; esac)
 
 # Empty directories go too; those of the system only if they are in DESTDIR.
 ## uninstall: remove what install put there
 uninstall:
 	$(Q)$(call for_installed,rm -f "$$3/$$4/$$5"; \
 		( cd "$$3" && rmdir -p "$$4" ) 2>/dev/null || :)
-	$(if $(DESTDIR),$(Q)for dir in $(foreach d,BINDIR MANDIR DATADIR,\
+	$(if $(DESTDIR),$(Q)for dir in $(foreach d,BINDIR MANDIR DATADIR SYSTEMDDIR,\
 		$(call quote,$($d))); do ( cd $(call quote,$(DESTDIR)) && \
 		rmdir -p "$${dir#/}" ) 2>/dev/null || :; done)
 

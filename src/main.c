@@ -17,6 +17,7 @@
 #include "os/locked.h"
 #include "os/name_service.h"
 #include "os/process.h"
+#include "os/service.h"
 
 enum { TICK_MS = 500 };
 
@@ -97,6 +98,9 @@ static void print_error(const struct cmd *c, const struct err *e)
 	const char *text = e->text[0] ? e->text : err_name(e->code);
 	char ascii[4 * sizeof(e->text)];
 	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+	/* Being stopped is no error of a service. */
+	const char *priority = !service_is_journal(STDERR_FILENO) ? "" :
+			       e->code == ERR_INTERRUPTED ? "<6>" : "<3>";
 
 	/* A reader that pauses must not keep a process that was told to end. */
 	while (poll(&pfd, 1, TICK_MS) <= 0) {
@@ -106,12 +110,12 @@ static void print_error(const struct cmd *c, const struct err *e)
 	if (charset_is_ascii(STDERR_FILENO))
 		text = charset_to_ascii(ascii, sizeof(ascii), text);
 	if (e->code == ERR_USAGE)
-		dprintf(STDERR_FILENO, "ferry: %s\nTry: ferry help%s%s\n",
-			text, c && c != &cmd_help ? " " : "",
+		dprintf(STDERR_FILENO, "%sferry: %s\nTry: ferry help%s%s\n",
+			priority, text, c && c != &cmd_help ? " " : "",
 			c && c != &cmd_help ? c->name : "");
 	else
-		dprintf(STDERR_FILENO, "ferry: %s: %s\n", c ? c->name : "",
-			text);
+		dprintf(STDERR_FILENO, "%sferry: %s: %s\n", priority,
+			c ? c->name : "", text);
 }
 
 int main(int argc, char **argv)

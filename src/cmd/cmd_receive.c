@@ -27,6 +27,7 @@
 #include "os/ids.h"
 #include "fs/mode_rules.h"
 #include "net/connector.h"
+#include "os/service.h"
 #include "auth/code.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
@@ -336,6 +337,32 @@ static int check_stdout(struct err *e)
 	return 0;
 }
 
+static void tell_service(void *ctx, enum receive_state state)
+{
+	static const enum service_state states[] = {
+		[RECEIVE_READY] = SERVICE_READY,
+		[RECEIVE_ALIVE] = SERVICE_ALIVE,
+		[RECEIVE_STOPPING] = SERVICE_STOPPING,
+	};
+
+	service_tell(ctx, states[state]);
+}
+
+/* The service manager is told how the receiver is. */
+static int start_service(struct receive_config *cfg, struct service **service,
+			 struct err *e)
+{
+	int rc = service_start(service, e);
+
+	if (*service)
+		cfg->service = (struct receive_service){
+			.tell = tell_service,
+			.alive_ms = service_alive_ms(*service),
+			.ctx = *service,
+		};
+	return rc;
+}
+
 /* Named senders.  Keys are in memory from now on, so it is the last helper that is
  * started. */
 static int start_senders(const struct receive_options *opts,
@@ -374,6 +401,7 @@ static int run_sessions(const struct receive_options *opts,
 {
 	struct client *client = NULL;
 	struct senders_helper *senders = NULL;
+	struct service *service = NULL;
 	const struct common_options *common = &opts->common;
 	struct ask ask = { "ferry send", opts->connect, -1 };
 	const char *host = opts->connect ? opts->sender.host : NULL;
@@ -405,6 +433,8 @@ static int run_sessions(const struct receive_options *opts,
 	if (opts->config)
 		cfg->preserve = PRESERVE_KNOWN;
 	rc = receive_start_helpers(cfg, e);
+	if (rc == 0 && !cfg->connect_to && !cfg->carrier)
+		rc = start_service(cfg, &service, e);
 	if (rc == 0 && opts->config)
 		rc = start_senders(opts, cfg, report, &senders, e);
 	if (rc == 0 && opts->exec) {
@@ -446,13 +476,14 @@ static int run_sessions(const struct receive_options *opts,
 	cfg->senders = NULL; /* taken over */
 	/* a receiver without --once ends only by a signal, so the exit status
 	 * must name the signal, not success */
-	if (rc == 0 && !opts->once && signals_caught())
+	if (rc == 0 && !cfg->once && signals_caught())
 		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
 			     strsignal(signals_caught()));
 out:
 	client_free(client);
 	senders_release(cfg->senders);
 	senders_helper_stop(senders);
+	service_free(service);
 	exec_helper_free(cfg->exec);
 	dir_opener_free(cfg->opener);
 	attr_helper_stop(cfg->attrs);
@@ -462,6 +493,28 @@ out:
 	connector_stop(cfg->connector);
 	explicit_bzero(&proxy, sizeof(proxy));
 	return rc;
+}
+
+/* The socket of a service manager: it takes the place of -p and -b. */
+static int take_socket(struct receive_config *cfg, struct err *e)
+{
+	int fd, rc;
+
+	if (cfg->connect_to || cfg->carrier)
+		return 0;
+	rc = service_take_socket(&fd, e);
+	if (rc == SERVICE_LISTENER) {
+		cfg->listen_fd = fd;
+	} else if (rc == SERVICE_CONNECTION) {
+		cfg->connected_fd = fd;
+		cfg->once = 1;
+	}
+	if (rc == SERVICE_CONNECTION && cfg->security == SECURITY_CODE)
+		return err_set(e, ERR_USAGE,
+			       "a one-time code cannot be shown to the sender "
+			       "whose connection the service manager gives: "
+			       "name another security mode, such as --key");
+	return rc < 0 ? rc : 0;
 }
 
 static int run_reported(const struct receive_options *opts, enum security mode,
@@ -507,6 +560,10 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 	report_cfg.dir = opts->dir;
 	report_cfg.config = opts->config;
 	report_cfg.connects = opts->connect != NULL;
+	rc = take_socket(&cfg, e);
+	if (rc < 0)
+		return rc;
+	report_cfg.is_single = cfg.once;
 	report = report_new(&report_cfg);
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");

@@ -18,6 +18,7 @@
 #include "cmd/charset.h"
 #include "cmd/event_text.h"
 #include "cmd/line_queue.h"
+#include "os/service.h"
 
 enum {
 	/* allocated at start, so that an event that others wait for does not
@@ -36,6 +37,7 @@ struct outputs {
 	uint64_t lost;       /* messages that could not be kept */
 	int has_lost_list;
 	int messages_ascii, list_ascii; /* see charset.h */
+	int to_journal;      /* messages are: with their priority */
 };
 
 /* Whether two descriptors refer to the same pipe, terminal or file. */
@@ -66,6 +68,7 @@ struct outputs *outputs_new(int json_fd, int has_list)
 	else if (json_fd >= 0)
 		o->json = writer_new(json_fd, 1);
 	o->has_json = json_fd >= 0;
+	o->to_journal = service_is_journal(STDERR_FILENO);
 	o->messages_ascii = charset_is_ascii(STDERR_FILENO);
 	o->list_ascii = charset_is_ascii(STDOUT_FILENO);
 	/* events on standard output replace the list */
@@ -110,11 +113,11 @@ void outputs_start(struct outputs *o)
 
 /* ---- messages ---- */
 
-__attribute__((format(printf, 2, 3)))
-static int put_message(struct outputs *o, const char *fmt, ...)
+__attribute__((format(printf, 3, 4)))
+static int put_message(struct outputs *o, int priority, const char *fmt, ...)
 {
-	static const char prefix[] = "ferry: ";
-	char line[sizeof(prefix) + EVENT_TEXT_MAX + 1], text[EVENT_TEXT_MAX];
+	char prefix[16], line[sizeof(prefix) + EVENT_TEXT_MAX + 1];
+	char text[EVENT_TEXT_MAX];
 	const size_t used = strlen(o->host);
 	va_list ap;
 	size_t len;
@@ -123,12 +126,16 @@ static int put_message(struct outputs *o, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text + used, sizeof(text) - used, fmt, ap);
 	va_end(ap);
-	memcpy(line, prefix, sizeof(prefix));
-	if (o->messages_ascii)
-		charset_to_ascii(line + sizeof(prefix) - 1, EVENT_TEXT_MAX,
-				 text);
+	if (o->to_journal)
+		snprintf(prefix, sizeof(prefix), "<%d>ferry: ", priority);
 	else
-		memcpy(line + sizeof(prefix) - 1, text, strlen(text) + 1);
+		snprintf(prefix, sizeof(prefix), "ferry: ");
+	len = strlen(prefix);
+	memcpy(line, prefix, len);
+	if (o->messages_ascii)
+		charset_to_ascii(line + len, EVENT_TEXT_MAX, text);
+	else
+		memcpy(line + len, text, strlen(text) + 1);
 	len = strlen(line);
 	line[len++] = '\n';
 	return writer_put(o->messages, WRITER_KEEP, line, len);
@@ -138,7 +145,8 @@ static int put_message(struct outputs *o, const char *fmt, ...)
 static void tell_lost(struct outputs *o)
 {
 	if (o->lost &&
-	    put_message(o, "%llu messages were dropped here: standard error "
+	    put_message(o, SERVICE_WARNING,
+			"%llu messages were dropped here: standard error "
 			   "was not read, and there was no room left to keep "
 			   "them",
 			(unsigned long long)o->lost) == 0)
@@ -148,14 +156,14 @@ static void tell_lost(struct outputs *o)
 void outputs_say(struct outputs *o, const char *text)
 {
 	tell_lost(o);
-	if (put_message(o, "%s", text))
+	if (put_message(o, SERVICE_INFO, "%s", text))
 		o->lost++;
 }
 
 void outputs_warn(struct outputs *o, const char *text)
 {
 	tell_lost(o);
-	if (put_message(o, "warning: %s", text))
+	if (put_message(o, SERVICE_WARNING, "warning: %s", text))
 		o->lost++;
 }
 

@@ -711,26 +711,48 @@ static int open_any_listener(uint16_t port, const struct net_options *opt,
 	return fd >= 0 ? fd : set_listen_error(opt, port, &sa, e);
 }
 
-int dial_listen(uint16_t port, const struct net_options *opt, char *local,
-		uint16_t *port_out, struct err *e)
+int dial_take_listener(int fd, const struct net_options *opt, char *local,
+		       uint16_t *port_out, struct err *e)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
+	/* Accepted connections inherit it. */
+	int rc = set_congestion(fd, opt->congestion, e);
+
+	if (rc == 0 && getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		rc = err_sys(e, ERR_CONNECT, "cannot listen");
+	if (rc < 0)
+		return rc;
+	addr_text(local, (const struct sockaddr *)&sa, len);
+	*port_out = addr_port((const struct sockaddr *)&sa);
+	return fd;
+}
+
+int dial_listen(uint16_t port, const struct net_options *opt, char *local,
+		uint16_t *port_out, struct err *e)
+{
 	int rc, fd = open_any_listener(port, opt, e);
 
 	if (fd < 0)
 		return fd;
-	/* Accepted connections inherit it. */
-	rc = set_congestion(fd, opt->congestion, e);
-	if (rc == 0 && getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
-		rc = err_sys(e, ERR_CONNECT, "cannot listen");
-	if (rc < 0) {
+	rc = dial_take_listener(fd, opt, local, port_out, e);
+	if (rc < 0)
 		close_keep_errno(&fd);
-		return rc;
-	}
-	addr_text(local, (const struct sockaddr *)&sa, len);
-	*port_out = addr_port((const struct sockaddr *)&sa);
-	return fd;
+	return rc;
+}
+
+int dial_take_connection(int fd, const struct net_options *opt, char *peer,
+			 struct sockaddr_storage *sa, struct err *e)
+{
+	socklen_t len = sizeof(*sa);
+
+	memset(sa, 0, sizeof(*sa));
+	if (getpeername(fd, (struct sockaddr *)sa, &len) < 0 ||
+	    set_options(fd, opt->timeout_ms) < 0)
+		return err_sys(e, ERR_LOST, "the connection of the service "
+					    "manager is gone");
+	addr_text(peer, (const struct sockaddr *)sa, len);
+	return 0;
 }
 
 int dial_accept(int listener, const struct net_options *opt, char *peer,

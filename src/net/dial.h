@@ -105,6 +105,17 @@ int dial_connect_peer(const struct dial_peer *peer,
 int dial_listen(uint16_t port, const struct net_options *opt, char *local,
 		uint16_t *port_out, struct err *e);
 
+/* The same with a socket that listens already and does not block, which a service
+ * manager has opened; it is the result.  Returns as dial_listen(), and on failure
+ * fd stays the caller's. */
+int dial_take_listener(int fd, const struct net_options *opt, char *local,
+		       uint16_t *port_out, struct err *e);
+
+/* Make a connection that a service manager has accepted what dial_accept() gives:
+ * fills peer and sa.  Returns 0 or ERR_LOST. */
+int dial_take_connection(int fd, const struct net_options *opt, char *peer,
+			 struct sockaddr_storage *sa, struct err *e);
+
 /*
  * Accept one connection from a non-blocking listener.  Returns a descriptor,
  * and fills peer (ADDR_TEXT_MAX bytes) and sa; ERR_AGAIN when none is waiting

@@ -719,8 +719,9 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 	const int is_quiet = err_is_lost(e->code) || c->session_ended ||
 			     c->is_further;
 
-	if (c->spent_code || (c->connects && !c->is_further)) {
-		/* The code is used up, or the only sender was lost: no other
+	if (c->spent_code || (c->connects && !c->is_further) ||
+	    setup->cfg->connected_fd > 0) {
+		/* The code is used up, or this was the only connection: no
 		 * session can come. */
 		if (e->code == ERR_CLOSED)
 			err_set(e, ERR_LOST, "disconnected before the session "

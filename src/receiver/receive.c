@@ -50,6 +50,7 @@ struct receiver {
 	struct retry retry;
 	int is_told;
 	uint64_t idle_ms; /* where it listens: without a session since */
+	uint64_t told_ms; /* when the service manager was told something */
 	uint64_t drain_by_ms; /* stopped, until sessions have ended; 0: not */
 };
 
@@ -199,6 +200,7 @@ static int start_listening(struct receiver *r, struct err *e)
 	const struct session_events *ev = cfg->events;
 	const struct listener_config listener = {
 		.port = cfg->port,
+		.fd = cfg->listen_fd,
 		.net = &cfg->net,
 		.allow = cfg->allow,
 		.events = ev,
@@ -239,6 +241,42 @@ static int start_connecting(struct receiver *r, struct err *e)
 		cfg->events->started(cfg->events->ctx);
 	retry_init(&r->retry, cfg->retry_ms, clock_ms());
 	return recv_connection_connect(r->connections, e);
+}
+
+/* The only connection, which a service manager has accepted. */
+static int start_connected(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	struct sockaddr_storage sa;
+	char peer[ADDR_TEXT_MAX];
+	int rc = dial_take_connection(cfg->connected_fd, &cfg->net, peer, &sa,
+				      e);
+
+	if (rc == 0)
+		rc = confine(r, e);
+	if (rc)
+		return rc;
+	if (cfg->events->started)
+		cfg->events->started(cfg->events->ctx);
+	recv_connection_start(r->connections, cfg->connected_fd, peer, &sa);
+	return 0;
+}
+
+static int start(struct receiver *r, struct err *e)
+{
+	if (r->setup.mode.role == NET_CONNECTS)
+		return start_connecting(r, e);
+	return r->setup.cfg->connected_fd > 0 ? start_connected(r, e) :
+						start_listening(r, e);
+}
+
+static void tell_service(struct receiver *r, enum receive_state state)
+{
+	const struct receive_service *service = &r->setup.cfg->service;
+
+	if (service->tell)
+		service->tell(service->ctx, state);
+	r->told_ms = clock_ms();
 }
 
 static int has_session(void *ctx, uint64_t source)
@@ -398,6 +436,7 @@ static int drains(struct receiver *r)
 	if (!r->drain_by_ms && cfg->drain_ms && count > 0) {
 		r->drain_by_ms = clock_ms() + cfg->drain_ms;
 		atomic_store(&r->setup.is_draining, 1);
+		tell_service(r, RECEIVE_STOPPING);
 		events_message(cfg->events, SESSION_NOTICE,
 			       "stopping: no session begins any more, and %u "
 			       "running may take %llu s", count,
@@ -413,11 +452,14 @@ static int drains(struct receiver *r)
 static int wait_ms(struct receiver *r, int progress_ms, int left_ms)
 {
 	const int due_ms = refusals_tick(&r->setup.refusals);
+	const int alive_ms = r->setup.cfg->service.alive_ms;
 
 	if (due_ms >= 0 && (left_ms < 0 || due_ms < left_ms))
 		left_ms = due_ms;
 	if (progress_ms && (left_ms < 0 || left_ms > progress_ms))
 		left_ms = progress_ms;
+	if (alive_ms && (left_ms < 0 || left_ms > alive_ms))
+		left_ms = alive_ms;
 	if (r->drain_by_ms &&
 	    (left_ms < 0 || clock_left_ms(r->drain_by_ms) < left_ms))
 		left_ms = clock_left_ms(r->drain_by_ms);
@@ -429,6 +471,10 @@ static int wait_ms(struct receiver *r, int progress_ms, int left_ms)
 static int handle_events(struct receiver *r, struct pollfd fds[ON_ALL],
 			 struct err *e)
 {
+	const int alive_ms = r->setup.cfg->service.alive_ms;
+
+	if (alive_ms && clock_ms() - r->told_ms >= (uint64_t)alive_ms)
+		tell_service(r, RECEIVE_ALIVE);
 	if (fds[ON_WAKE].revents)
 		recv_connection_clear_wake(r->connections);
 	recv_connection_connect_further(r->connections);
@@ -584,15 +630,16 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = make_sender(&r.setup, e);
 	if (rc == 0)
-		rc = r.setup.mode.role == NET_CONNECTS ?
-			     start_connecting(&r, e) :
-			     start_listening(&r, e);
-	if (rc == 0)
+		rc = start(&r, e);
+	if (rc == 0) {
 		start_keeping(&r);
+		tell_service(&r, RECEIVE_READY);
+	}
 	if (rc == 0) {
 		rc = r.listener.fd < 0 ? connect_loop(&r, e) :
 					 accept_loop(&r, e);
 		listener_close(&r.listener);
+		tell_service(&r, RECEIVE_STOPPING);
 		stop_all(&r);
 		if (cfg->reload.fd > 0)
 			cfg->reload.finish(cfg->reload.ctx);

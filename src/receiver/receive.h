@@ -40,6 +40,16 @@ struct receive_reload {
 	void *ctx;
 };
 
+/* Of a receiver that is a service. */
+enum receive_state { RECEIVE_READY, RECEIVE_ALIVE, RECEIVE_STOPPING };
+
+struct receive_service {
+	/* NULL: nobody wants to know.  Does not block. */
+	void (*tell)(void *ctx, enum receive_state state);
+	int alive_ms; /* tell RECEIVE_ALIVE so often; 0: never */
+	void *ctx;
+};
+
 struct receive_config {
 	/* The sender to connect to (net/role.h), only with once; NULL: listen
 	 * at port (0: any free one). */
@@ -53,6 +63,10 @@ struct receive_config {
 	/* Listening: how long to be without a session; 0: for ever. */
 	uint64_t wait_ms;
 	uint16_t port;
+	/* Instead of opening a socket: one that listens, or, with once, the only
+	 * connection; taken over.  0: none. */
+	int listen_fd, connected_fd;
+	struct receive_service service;
 	struct net_options net;
 	/* With connect_to: makes the connections; borrowed.  NULL: this process
 	 * does, and the sandbox must be off. */

@@ -275,6 +275,9 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 				      struct err *e)
 {
 	struct recv_session *s = calloc(1, sizeof(*s));
+	/* No other stream can reach it. */
+	const int is_alone = setup->cfg->to_stdout ||
+			     setup->cfg->connected_fd > 0;
 
 	if (!s) {
 		err_set(e, ERR_RESOURCE, "out of memory for a session");
@@ -301,6 +304,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	memcpy(s->id, m->session, sizeof(s->id));
 	/* Standard output cannot be rewound for another attempt. */
 	s->will_retry = !setup->cfg->to_stdout &&
+			setup->cfg->connected_fd <= 0 &&
 			may_be_continued(setup->cfg, m->flags);
 	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
 	s->transfer.digest = peer->digest;
@@ -323,7 +327,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	if (!setup->cfg->connect_to || !s->will_retry)
 		s->transfer.features &= ~(uint32_t)FEATURE_RECONNECT;
 	pthread_mutex_init(&s->lock, NULL);
-	if (fd_budget_take(setup->fds, setup->cfg->to_stdout ? 1 : STREAMS_MAX,
+	if (fd_budget_take(setup->fds, is_alone ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,
 			   e)) {
 		recv_session_free(s);

@@ -26,7 +26,9 @@ int listener_open(struct listener *l, const struct listener_config *cfg,
 {
 	l->cfg = *cfg;
 	l->is_short = 0;
-	l->fd = dial_listen(cfg->port, cfg->net, local, port, e);
+	l->fd = cfg->fd > 0 ?
+		dial_take_listener(cfg->fd, cfg->net, local, port, e) :
+		dial_listen(cfg->port, cfg->net, local, port, e);
 	if (l->fd >= 0)
 		return 0;
 	l->fd = -1;

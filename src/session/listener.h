@@ -28,6 +28,7 @@ enum {
 /* The pointers are borrowed. */
 struct listener_config {
 	uint16_t port; /* 0: any free one */
+	int fd;        /* instead: one that listens, taken over; 0: none */
 	const struct net_options *net;
 	const struct cidr_list *allow; /* who may connect */
 	const struct session_events *events;

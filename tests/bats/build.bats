@@ -12,7 +12,7 @@ setup_file() {
 	# Nothing of the make that runs this test, nor of its user's flags.
 	unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES MAKEFILES DEV V SANITIZE
 	unset NDEBUG COVERAGE VALGRIND BATS_TAG LOGS BUILDDIR DESTDIR PREFIX
-	unset BINDIR MANDIR DATADIR CPPFLAGS CFLAGS LDFLAGS LDLIBS
+	unset BINDIR MANDIR DATADIR SYSTEMDDIR CPPFLAGS CFLAGS LDFLAGS LDLIBS
 	export LC_ALL=C.UTF-8
 	export src="$BATS_FILE_TMPDIR/a copy" out=$BATS_FILE_TMPDIR/out
 	copy_source "$src"
@@ -35,7 +35,7 @@ setup() {
 copy_source() {
 	mkdir "$1"
 	tar -C "$BATS_TEST_DIRNAME/../.." -c Makefile README.md LICENSE man \
-		scripts src tests | tar -C "$1" -x --no-same-owner
+		scripts src systemd tests | tar -C "$1" -x --no-same-owner
 }
 
 # All that would change if something was written, made or removed in DIR.
@@ -152,6 +152,8 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	cmp "$out/release/ferry" "$work/de st/opt/it's mine/bin/ferry"
 	[ -s "$work/de st/opt/it's mine/share/man/man1/ferry.1" ]
 	[ -s "$work/de st/opt/it's mine/share/zsh/site-functions/_ferry" ]
+	has "$work/de st/opt/it's mine/lib/systemd/system/ferry-receive.service" \
+		"ExecStart=/opt/it's mine/bin/ferry receive"
 	make -C "$src" BUILDDIR="$out" DESTDIR="$work/de st" \
 		PREFIX="/opt/it's mine" uninstall
 	is find "$work/de st" -mindepth 1 ''
