@@ -45,6 +45,7 @@ _ferry()
 	--sync) words='none batch file' ;;
 	--exclude | --include) return ;;
 	--sandbox) words='auto require off' ;;
+	--data) words='auto direct ssh' ;;
 	--progress) words='auto always never' ;;
 	--receivers) words=any ;;
 	-j | --streams) words='auto 1 2 4 8 16' ;;

@@ -50,6 +50,7 @@ complete -c ferry -n $both -l delta -x -a 'auto on off' -d 'Send only what diffe
 complete -c ferry -n $send -s j -l streams -x -a 'auto 1 2 4 8 16' -d 'Number of connections'
 complete -c ferry -n $both -l ssh -x -d 'The ssh program and its options'
 complete -c ferry -n $both -l remote-ferry -x -d 'Where ferry is on the other host'
+complete -c ferry -n $both -l data -x -a 'auto direct ssh' -d 'By ssh: the way of content'
 complete -c ferry -n $send -l listen -f -d 'Wait for a receiver that connects'
 complete -c ferry -n $send -l receivers -x -a any -d 'How many receivers to serve'
 complete -c ferry -n $send -l name -x -d 'Name of standard input on the receiver'

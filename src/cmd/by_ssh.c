@@ -10,8 +10,10 @@
 
 #include "cmd/common.h"
 #include "remote/client.h"
+#include "session/direct.h"
 
-int by_ssh_check(const struct common_options *o, int has_port, struct err *e)
+int by_ssh_check(const struct common_options *o, int has_streams,
+		 struct err *e)
 {
 	const char *given = o->key	 ? "--key" :
 			    o->cert	 ? "--cert" :
@@ -27,10 +29,15 @@ int by_ssh_check(const struct common_options *o, int has_port, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "%s and HOST:PATH exclude each other: ssh "
 			       "authenticates both sides and encrypts", given);
-	if (has_port)
+	if (o->data == DIRECT_NEVER && o->port != COMMON_NO_PORT)
 		return err_set(e, ERR_USAGE,
-			       "-p is not for HOST:PATH; ssh takes its port "
+			       "-p is the port of direct connections, and with "
+			       "--data ssh there are none; ssh takes its port "
 			       "with: --ssh 'ssh -p N'");
+	if (o->data == DIRECT_NEVER && has_streams)
+		return err_set(e, ERR_USAGE,
+			       "-j is the number of direct connections, and "
+			       "with --data ssh there are none");
 	if (o->proxy || o->proxy_password_file)
 		return err_set(e, ERR_USAGE,
 			       "--proxy is not for HOST:PATH; ssh connects as "
@@ -48,13 +55,24 @@ int by_ssh_check(const struct common_options *o, int has_port, struct err *e)
 int by_ssh_check_unused(const struct common_options *o, struct err *e)
 {
 	const char *given = o->ssh ? "--ssh" :
-			    o->remote_ferry ? "--remote-ferry" : NULL;
+			    o->remote_ferry ? "--remote-ferry" :
+			    o->data ? "--data" : NULL;
 
 	if (given)
 		return err_set(e, ERR_USAGE,
 			       "%s needs a place that ssh reaches: HOST:PATH "
 			       "(HOST: is the home directory there)", given);
 	return 0;
+}
+
+void by_ssh_hint_at_port(const struct common_options *o, struct err *e)
+{
+	const size_t used = strlen(e->text);
+
+	if (e->code == ERR_CONNECT && o->port != COMMON_NO_PORT)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (-p is the port of direct connections; ssh takes "
+			 "its own with: --ssh 'ssh -p N')");
 }
 
 /* ---- orders ---- */
@@ -104,13 +122,21 @@ void by_ssh_add_forwards(struct by_ssh_order *order,
 void by_ssh_begin(struct by_ssh_order *order, const char *role,
 		  const struct common_options *o)
 {
-	char timeout[32];
+	char number[32];
 
 	memset(order, 0, sizeof(*order));
 	by_ssh_add(order, role);
-	snprintf(timeout, sizeof(timeout), "%llu",
+	snprintf(number, sizeof(number), "%llu",
 		 (unsigned long long)o->timeout_s);
-	by_ssh_add_option(order, "timeout", timeout);
+	by_ssh_add_option(order, "timeout", number);
+	if (o->port != COMMON_NO_PORT) {
+		snprintf(number, sizeof(number), "%llu",
+			 (unsigned long long)o->port);
+		by_ssh_add_option(order, "port", number);
+	}
+	/* Only a sender has to know it. */
+	if (o->data == DIRECT_ONLY && strcmp(role, "send") == 0)
+		by_ssh_add_option(order, "data", "direct");
 	if (o->verbose)
 		by_ssh_add_option(order, "verbose", NULL);
 	if (o->quiet)

@@ -15,8 +15,10 @@ struct common_options;
 struct option_forwards;
 
 /* Check that no option was given that is for a connection of our own: a security
- * mode, a port, an address.  Returns 0 or ERR_USAGE. */
-int by_ssh_check(const struct common_options *o, int has_port, struct err *e);
+ * mode, an address; and that those about direct connections fit together,
+ * has_streams: with -j.  Returns 0 or ERR_USAGE. */
+int by_ssh_check(const struct common_options *o, int has_streams,
+		 struct err *e);
 
 /* Check that no option was given that is only for ssh.  Returns 0 or
  * ERR_USAGE. */
@@ -46,5 +48,8 @@ void by_ssh_add_forwards(struct by_ssh_order *order,
 /* client_new() for [USER@]HOST with the order. */
 struct client *by_ssh_client(const struct common_options *o, const char *host,
 			     const struct by_ssh_order *order, struct err *e);
+
+/* Where ssh could not connect, and -p was given: say that it is not ssh's. */
+void by_ssh_hint_at_port(const struct common_options *o, struct err *e);
 
 #endif

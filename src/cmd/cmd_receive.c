@@ -35,6 +35,7 @@
 #include "receiver/senders.h"
 #include "remote/client.h"
 #include "session/connecting.h"
+#include "session/direct.h"
 
 enum {
 	SHOWN_MAX = 200,
@@ -172,6 +173,8 @@ static const struct option_group options = {
 static const struct option_row fetch_rows[] = {
 	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]", FORWARD,
 	  .help = "compress" AS_SENT },
+	{ .letter = 'j', .name = "streams", .arg = "N", FORWARD,
+	  .help = "number of direct connections" AS_SENT },
 	{ .name = "checksum", .arg = "ALG", FORWARD,
 	  .help = "xxh3, sha256 or crc32" AS_SENT },
 	{ .name = "delta", .arg = "WHEN", FORWARD,
@@ -417,9 +420,15 @@ static int run_sessions(const struct receive_options *opts,
 	/* these fork, so before there are secrets, sockets, threads and a
 	 * sandbox */
 	if (opts->fetch.count > 0) {
-		client = fetch_client(&opts->fetch, &opts->common, e);
-		if (!client)
+		if (cfg->direct != DIRECT_NEVER &&
+		    connecting_start_direct(cfg->direct_port, &cfg->net,
+					    cfg->sandbox, &cfg->connector, e))
 			return e->code;
+		client = fetch_client(&opts->fetch, &opts->common, e);
+		if (!client) {
+			rc = e->code;
+			goto out;
+		}
 		client_set_events(client, cfg->events);
 		cfg->carrier = client_carrier(client);
 		cfg->asked = &opts->fetch.asked;
@@ -474,6 +483,8 @@ static int run_sessions(const struct receive_options *opts,
 	cfg->tls = tls;
 	rc = receive_run(cfg, e);
 	cfg->senders = NULL; /* taken over */
+	if (rc < 0 && client)
+		by_ssh_hint_at_port(common, e);
 	/* a receiver without --once ends only by a signal, so the exit status
 	 * must name the signal, not success */
 	if (rc == 0 && !cfg->once && signals_caught())
@@ -527,7 +538,11 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.wait_ms = opts->common.wait_s * 1000,
 		.drain_ms = opts->drain_s * 1000,
 		.port = common_listen_port(&opts->common),
-		.net = common_net(&opts->common),
+		.net = opts->fetch.count ? common_direct_net(&opts->common)
+					 : common_net(&opts->common),
+		.direct = (enum direct_use)opts->common.data,
+		.is_ordered = opts->carrier != NULL,
+		.direct_port = common_direct_port(&opts->common),
 		.security = mode,
 		.dir = opts->dir,
 		.chmod = opts->chmod.count ? &opts->chmod : NULL,
@@ -554,7 +569,8 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 	struct report *report;
 	int rc;
 
-	cfg.net.expected = "ferry send --listen";
+	if (opts->connect)
+		cfg.net.expected = "ferry send --listen";
 	report_cfg.is_single = opts->once;
 	report_cfg.is_remote = opts->carrier != NULL;
 	report_cfg.dir = opts->dir;
@@ -588,7 +604,8 @@ static const struct receive_options defaults = {
 int cmd_receive_ordered(const struct ordered *o, struct err *e)
 {
 	struct receive_options opts = defaults;
-	int first, rc = ordered_check(o, "--timeout --quiet --verbose", e);
+	int first, rc = ordered_check(o, "--timeout --quiet --verbose --port",
+				      e);
 
 	if (rc)
 		return rc;
@@ -601,6 +618,7 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 	opts.dir = o->argv[first];
 	opts.once = 1;
 	opts.carrier = o->carrier;
+	opts.common.data = o->data;
 	/* Who sends has logged in as this user. */
 	if (!o->accept)
 		opts.accept = receive_words_accept_all;
@@ -653,7 +671,8 @@ static int receive_main(int argc, char **argv, struct err *e)
 		rc = err_set(e, ERR_USAGE,
 			     "--connect and HOST:PATH exclude each other");
 	if (rc == 0 && opts.fetch.count > 0) {
-		rc = by_ssh_check(common, common->port != COMMON_NO_PORT, e);
+		rc = by_ssh_check(common, fetch_has(&opts.fetch, "streams"),
+				  e);
 		mode = SECURITY_SSH;
 	} else if (rc == 0) {
 		rc = by_ssh_check_unused(common, e);

@@ -16,6 +16,7 @@
 #include "cmd/ordered.h"
 #include "remote/only.h"
 #include "remote/server.h"
+#include "session/direct.h"
 
 enum { ORDER_MS = 60000, SHOWN_MAX = 200 };
 
@@ -23,9 +24,16 @@ struct remote_options {
 	const char *only;
 	int read_only, write_only;
 	const char *accept;
+	int data; /* enum direct_use */
 };
 
 #define OFF(field) offsetof(struct remote_options, field)
+
+static const struct option_word data_words[] = {
+	{ "auto", DIRECT_AUTO },
+	{ "ssh", DIRECT_NEVER },
+	{ NULL, 0 },
+};
 
 static const struct option_row rows[] = {
 	{ .name = "only", .arg = "DIR", .kind = OPTION_TEXT, .off = OFF(only),
@@ -38,6 +46,10 @@ static const struct option_row rows[] = {
 	  .off = OFF(accept),
 	  .help = "what a sender may ask for, as for ferry receive (default: "
 		  "all)" },
+	{ .name = "data", .arg = "WAY", .kind = OPTION_WORD, .off = OFF(data),
+	  .words = data_words,
+	  .help = "ssh: never listen for direct connections; auto (default): "
+		  "as the other side wants" },
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "show this help" },
 };
@@ -176,9 +188,8 @@ static int follow_order(struct server *server, const struct only *only,
 			const struct remote_options *opts, struct err *e)
 {
 	struct ordered o = { .carrier = server_carrier(server),
-			     .accept = opts->accept };
-	/* opened before there is a sandbox */
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+			     .accept = opts->accept,
+			     .data = opts->data };
 	char **made;
 	int rc = only ? 0 : go_home(e);
 
@@ -199,10 +210,9 @@ static int follow_order(struct server *server, const struct only *only,
 	if (rc) {
 		server_refuse(server, e);
 		/* The other side tells its user, who has what is said here on
-		 * the same terminal. */
-		(void)dup2(null, STDERR_FILENO);
+		 * the same terminal.  The sandbox does not allow dup2(). */
+		(void)close(STDERR_FILENO);
 	}
-	io_close(&null);
 	return rc;
 }
 

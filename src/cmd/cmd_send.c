@@ -34,6 +34,7 @@
 #include "sender/preview.h"
 #include "sender/send.h"
 #include "session/connecting.h"
+#include "session/direct.h"
 #include "session/naming.h"
 
 enum { SHOWN_MAX = 200 };
@@ -677,7 +678,12 @@ static int run_session(const struct send_options *opts,
 		cfg->stdin_fd = command_output_fd(cfg->command);
 	}
 	if (o->is_ssh && !opts->dry_run) {
-		rc = start_client(common, o, &client, e);
+		if (cfg->direct != DIRECT_NEVER)
+			rc = connecting_start_direct(cfg->direct_port,
+						     &cfg->net, cfg->sandbox,
+						     &cfg->connector, e);
+		if (rc == 0)
+			rc = start_client(common, o, &client, e);
 		if (rc == 0) {
 			client_set_events(client, cfg->events);
 			cfg->carrier = client_carrier(client);
@@ -730,6 +736,8 @@ static int run_session(const struct send_options *opts,
 			  send_run(cfg, &summary, e);
 	if (rc < 0)
 		hint_at_file(o, e);
+	if (rc < 0 && o->is_ssh)
+		by_ssh_hint_at_port(common, e);
 out:
 	signals_forward(-1);
 	command_free(cfg->command);
@@ -765,14 +773,17 @@ static int run_reported(const struct send_options *opts,
 		.allow = &opts->common.allow,
 		.wait_ms = opts->common.wait_s * 1000,
 		.receivers = opts->receivers,
-		.net = common_net(&opts->common),
+		.net = o->is_ssh ? common_direct_net(&opts->common)
+				 : common_net(&opts->common),
 		.security = mode,
 		.digest = opts->digest,
 		.codec = opts->codec,
 		.carrier = o->carrier,
 		.delta = (enum send_delta)opts->delta,
-		/* all of it goes through ssh */
-		.streams = o->is_ssh || o->carrier ? 1 : opts->streams,
+		.direct = (enum direct_use)opts->common.data,
+		.is_ordered = o->carrier != NULL,
+		.direct_port = common_direct_port(&opts->common),
+		.streams = opts->streams,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
 		.requests = (symlinks_of(opts) == SCAN_ALL ? REQUEST_LINKS :
 							     0u) | needed,
@@ -857,8 +868,7 @@ static int parse_rest(const struct send_options *opts, char **command,
 			     "listed (-) and the file of %s",
 			     common_reads_stdin(&opts->common));
 	if (rc == 0 && o.is_ssh) {
-		rc = by_ssh_check(&opts->common,
-				  opts->common.port != COMMON_NO_PORT, e);
+		rc = by_ssh_check(&opts->common, opts->streams > 0, e);
 		mode = SECURITY_SSH;
 	} else if (rc == 0) {
 		rc = by_ssh_check_unused(&opts->common, e);
@@ -879,7 +889,7 @@ static int parse_rest(const struct send_options *opts, char **command,
 static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
 	"--delta --symlinks --archive --preserve --numeric-ids --special --one-file-system --growing --exclude "
-	"--include";
+	"--include --streams --port --data";
 
 static void init_options(struct send_options *opts)
 {
@@ -908,6 +918,20 @@ static int parse_order(const struct ordered *o, struct send_options *opts,
 		       : err_set(e, ERR_PROTOCOL, "malformed order");
 }
 
+/* Where direct streams are forbidden here, the order may not insist on them. */
+static int forbid_direct(const struct ordered *o, struct send_options *opts,
+			 struct err *e)
+{
+	if (o->data != DIRECT_NEVER)
+		return 0;
+	if (opts->common.data == DIRECT_ONLY)
+		return err_set(e, ERR_REMOTE,
+			       "this log-in makes no direct connections (--data "
+			       "ssh)");
+	opts->common.data = DIRECT_NEVER;
+	return 0;
+}
+
 int cmd_send_ordered(const struct ordered *o, struct err *e)
 {
 	struct operands operands = { .carrier = o->carrier,
@@ -918,6 +942,9 @@ int cmd_send_ordered(const struct ordered *o, struct err *e)
 	if (rc > 0) {
 		operands.paths = o->argv + rc;
 		operands.path_count = o->argc - rc;
+		rc = forbid_direct(o, &opts, e);
+	}
+	if (rc == 0) {
 		rc = run_reported(&opts, &operands, SECURITY_SSH, e);
 	}
 	filter_free(opts.filter);

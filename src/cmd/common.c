@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "sender/send.h" /* enum sandbox_mode */
+#include "session/direct.h"
 
 enum { TIMEOUT_S = 60, FD_MAX = 65535, SHOWN_MAX = 200 };
 
@@ -36,7 +37,8 @@ static const struct option_row connection_rows[] = {
 	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
 	  .min = 0, .max = UINT16_MAX, .off = OFF(port),
 	  .help = "port to connect to or to listen on (default 9473; 0: listen "
-		  "on any free port)" },
+		  "on any free port); by ssh: of direct connections (default: "
+		  "any free one there)" },
 	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
 	  .set = set_allow, .off = OFF(allow),
 	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
@@ -138,6 +140,13 @@ const struct option_group common_security = {
 	ROWS(security_rows), NULL
 };
 
+static const struct option_word data_words[] = {
+	{ "auto", DIRECT_AUTO },
+	{ "direct", DIRECT_ONLY },
+	{ "ssh", DIRECT_NEVER },
+	{ NULL, 0 },
+};
+
 static const struct option_row ssh_rows[] = {
 	{ .name = "ssh", .arg = "CMD", .kind = OPTION_TEXT, .off = OFF(ssh),
 	  .help = "the ssh program and its options, such as 'ssh -p 2222' "
@@ -146,6 +155,12 @@ static const struct option_row ssh_rows[] = {
 	  .off = OFF(remote_ferry),
 	  .help = "where ferry is on the other host (default: in PATH and the "
 		  "usual places)" },
+	{ .name = "data", .arg = "WAY", .kind = OPTION_WORD, .off = OFF(data),
+	  .words = data_words,
+	  .help = "the way that content takes: auto (default: direct "
+		  "connections to the other host, at port -p N if that is "
+		  "given, where these are possible within 2 s; through ssh "
+		  "meanwhile and else), direct or ssh" },
 };
 const struct option_group common_ssh = {
 	"By ssh (with HOST:PATH)", ROWS(ssh_rows), NULL
@@ -427,6 +442,20 @@ int common_proxy(const struct common_options *o,
 uint16_t common_listen_port(const struct common_options *o)
 {
 	return o->port == COMMON_NO_PORT ? FERRY_PORT : (uint16_t)o->port;
+}
+
+uint16_t common_direct_port(const struct common_options *o)
+{
+	return o->port == COMMON_NO_PORT ? 0 : (uint16_t)o->port;
+}
+
+struct net_options common_direct_net(const struct common_options *o)
+{
+	struct net_options net = common_net(o);
+
+	net.connect_ms = DIRECT_CONNECT_MS;
+	net.expected = "";
+	return net;
 }
 
 struct net_options common_net(const struct common_options *o)

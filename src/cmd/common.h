@@ -47,6 +47,7 @@ struct common_options {
 	const char *code_file;
 	int code, plain;
 	const char *ssh, *remote_ferry;
+	int data; /* enum direct_use */
 	int json_fd; /* -1: no events */
 	int quiet, verbose;
 	int progress; /* enum progress_when */
@@ -108,6 +109,10 @@ int common_proxy(const struct common_options *o,
 
 /* The options of the connection, as net/ takes them. */
 struct net_options common_net(const struct common_options *o);
+
+/* The same for direct streams of a session by ssh; and their port, 0 for any. */
+struct net_options common_direct_net(const struct common_options *o);
+uint16_t common_direct_port(const struct common_options *o);
 
 /* The settings of a report that come from the options; the rest is 0. */
 struct report_config common_report(const struct common_options *o,

@@ -54,7 +54,12 @@ void event_json_session(struct buf *b, uint64_t number,
 	put_sender(b, peer->name);
 	put_text(b, "peer", peer->address);
 	put_text(b, "security", peer->security);
-	put_text(b, "peer_id", peer->identity);
+	if (peer->identity)
+		put_text(b, "peer_id", peer->identity);
+	if (peer->data)
+		put_text(b, "data", peer->data);
+	if (peer->direct)
+		put_text(b, "direct", peer->direct);
 	if (words)
 		put_text(b, "verify", words);
 	json_end(b);

@@ -108,7 +108,7 @@ static int check_order(const struct by_ssh_order *order, struct err *e)
 	return rc;
 }
 
-static int has_forward(const struct fetch *f, const char *name)
+int fetch_has(const struct fetch *f, const char *name)
 {
 	for (size_t i = 0; i < f->forwards.count; i++) {
 		if (strcmp(f->forwards.list[i].name, name) == 0)
@@ -119,7 +119,7 @@ static int has_forward(const struct fetch *f, const char *name)
 
 int fetch_asks_links(const struct fetch *f)
 {
-	int asks = has_forward(f, "archive");
+	int asks = fetch_has(f, "archive");
 
 	/* The last of the same name counts. */
 	for (size_t i = 0; i < f->forwards.count; i++) {
@@ -131,7 +131,7 @@ int fetch_asks_links(const struct fetch *f)
 
 int fetch_asks_preserve(const struct fetch *f)
 {
-	return has_forward(f, "archive") || has_forward(f, "preserve");
+	return fetch_has(f, "archive") || fetch_has(f, "preserve");
 }
 
 struct client *fetch_client(const struct fetch *f,

@@ -39,6 +39,9 @@ void fetch_release(struct fetch *f);
 /* Fail if an option was given that is only for fetching. */
 int fetch_check_unused(const struct fetch *f, struct err *e);
 
+/* Whether this option of the sender was given. */
+int fetch_has(const struct fetch *f, const char *name);
+
 /* What the sources are to be sent with: --symlinks all; --preserve or --archive. */
 int fetch_asks_links(const struct fetch *f);
 int fetch_asks_preserve(const struct fetch *f);

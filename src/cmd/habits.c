@@ -43,7 +43,7 @@ const struct option_habit habits_send[] = {
 };
 
 const struct option_habit habits_receive[] = {
-	{ "-j --streams --name -n --stdin-from-command "
+	{ "--name -n --stdin-from-command "
 	  "--dry-run --files-from -0 --listen --receivers",
 	  "an option of ferry send", 0 },
 	{ "-o -O -d --output --output-dir --dir --directory --dest",

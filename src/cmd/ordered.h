@@ -19,6 +19,7 @@ struct ordered {
 	char **argv;
 	const struct carrier *carrier; /* where the session comes from */
 	const char *accept; /* as --accept of receive; NULL: all */
+	int data; /* enum direct_use: DIRECT_NEVER forbids direct streams */
 };
 
 /*

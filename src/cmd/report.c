@@ -281,6 +281,32 @@ static void on_session(void *ctx, uint64_t number,
 	pthread_mutex_unlock(&r->lock);
 }
 
+static void on_direct(void *ctx, uint64_t number, const char *peer,
+		      const char *address)
+{
+	struct report *r = ctx;
+	const struct session_peer who = {
+		.address = peer,
+		.security = security_name(r->cfg.security),
+		.data = "direct",
+		.direct = address,
+	};
+	char text[EVENT_TEXT_MAX];
+	struct buf *json;
+
+	pthread_mutex_lock(&r->lock);
+	snprintf(text, sizeof(text), "%s: content goes directly, %s %s", peer,
+		 r->cfg.is_sender ? "to" : "from", address);
+	if (r->cfg.verbose)
+		outputs_say(r->out, text);
+	json = outputs_json(r->out);
+	if (json) {
+		event_json_session(json, number_of(r, number), &who, NULL);
+		outputs_put_json(r->out, WRITER_KEEP);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
 static void on_progress(void *ctx, uint64_t number,
 			const struct session_progress *p)
 {
@@ -560,6 +586,7 @@ struct report *report_new(const struct report_config *cfg)
 		.started = on_started,
 		.listening = on_listening,
 		.session = on_session,
+		.direct = on_direct,
 		.progress = on_progress,
 		.progress_ms = choose_interval(cfg, mode),
 		.file = on_file,

@@ -227,3 +227,36 @@ int addr_is_ipv4(const uint8_t bytes[ADDR_BYTES])
 {
 	return memcmp(bytes, mapped, sizeof(mapped)) == 0;
 }
+
+int addr_is_multicast(const struct sockaddr *sa)
+{
+	static const uint8_t none[ADDR_BYTES];
+	uint8_t bytes[ADDR_BYTES];
+
+	addr_bytes(bytes, sa);
+	if (!addr_is_ipv4(bytes))
+		return bytes[0] == 0xff ||
+		       memcmp(bytes, none, sizeof(none)) == 0;
+	/* 0.0.0.0/8, which Linux takes for this host; 224.0.0.0/3 */
+	return bytes[12] == 0 || bytes[12] >= 224;
+}
+
+socklen_t addr_of_bytes(struct sockaddr_storage *sa,
+			const uint8_t bytes[ADDR_BYTES], uint16_t port)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET };
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6 };
+
+	memset(sa, 0, sizeof(*sa));
+	if (addr_is_ipv4(bytes)) {
+		sin.sin_port = htons(port);
+		memcpy(&sin.sin_addr, bytes + sizeof(mapped),
+		       sizeof(sin.sin_addr));
+		memcpy(sa, &sin, sizeof(sin));
+		return sizeof(sin);
+	}
+	sin6.sin6_port = htons(port);
+	memcpy(&sin6.sin6_addr, bytes, ADDR_BYTES);
+	memcpy(sa, &sin6, sizeof(sin6));
+	return sizeof(sin6);
+}

@@ -48,11 +48,19 @@ char *addr_host_text(char *dst, const struct sockaddr *sa, socklen_t len);
 /* The port of an IPv4 or IPv6 address; 0 for another family. */
 uint16_t addr_port(const struct sockaddr *sa);
 
+/* Whether it is one of many hosts, or none: a multicast, broadcast or unspecified
+ * address, or another family. */
+int addr_is_multicast(const struct sockaddr *sa);
+
 enum { ADDR_BYTES = 16 };
 /* The 16 bytes of an address, IPv4 as IPv4-mapped IPv6 (::ffff:a.b.c.d); all 0
  * for another family. */
 void addr_bytes(uint8_t dst[ADDR_BYTES], const struct sockaddr *sa);
 /* Whether bytes of addr_bytes() are an IPv4 address. */
 int addr_is_ipv4(const uint8_t bytes[ADDR_BYTES]);
+
+/* The socket address of such bytes, with a port; returns its length. */
+socklen_t addr_of_bytes(struct sockaddr_storage *sa,
+			const uint8_t bytes[ADDR_BYTES], uint16_t port);
 
 #endif

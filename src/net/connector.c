@@ -35,13 +35,17 @@ enum {
 	/* The helper replies at the deadline of connecting; where it does not,
 	 * it is still resolving the name. */
 	GRACE_MS = 300,
+	/* connector_any(): below are the ports of services. */
+	PORT_MIN = 1024,
 };
 
-enum request_kind { FIRST, FURTHER, CANCEL };
+enum request_kind { FIRST, ANY, FURTHER, CANCEL };
 
 struct request {
 	uint32_t id; /* 1 and up */
 	uint32_t kind;
+	uint32_t count; /* ANY: of addresses */
+	struct dial_peer peers[CONNECTOR_ADDRESSES_MAX];
 };
 
 /* With a descriptor where code is 0. */
@@ -68,7 +72,7 @@ struct maker {
 	struct job *jobs;
 	unsigned count;
 	int has_peer;
-	struct dial_peer peer; /* of the last FIRST */
+	struct dial_peer peer; /* of the last FIRST or ANY */
 };
 
 static void send_reply(const struct request *q, int fd, const char *peer,
@@ -88,6 +92,38 @@ static void send_reply(const struct request *q, int fd, const char *peer,
 	(void)helper_send(HELPER_SOCKET, &r, sizeof(r), fd, 0);
 }
 
+/* Whether connector_any() may connect to this. */
+static int is_allowed(const struct maker *m, const struct dial_peer *to)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&to->addr;
+	const uint16_t port = addr_port(sa);
+
+	return !addr_is_multicast(sa) && port != 0 &&
+	       (port >= PORT_MIN || port == m->cfg->port);
+}
+
+/* Connect to the host, or to one of the addresses of the request. */
+static int connect_first(struct job *j, char *peer, struct err *e)
+{
+	const struct maker *m = j->maker;
+	const struct request *q = &j->request;
+
+	if (q->kind == FIRST && m->cfg->to)
+		return dial_connect(m->cfg->to, m->cfg->net, &j->cancel, peer,
+				    e);
+	if (q->kind == FIRST || m->cfg->to || q->count < 1 ||
+	    q->count > CONNECTOR_ADDRESSES_MAX)
+		return err_set(e, ERR_INTERNAL, "malformed request");
+	for (uint32_t i = 0; i < q->count; i++) {
+		if (!is_allowed(m, &q->peers[i]))
+			return err_set(e, ERR_CONNECT,
+				       "the other side named an address that "
+				       "is not connected to");
+	}
+	return dial_connect_any(q->peers, q->count, m->cfg->net, &j->cancel,
+				peer, e);
+}
+
 static int connect_job(struct job *j, char *peer, struct err *e)
 {
 	struct maker *m = j->maker;
@@ -95,8 +131,8 @@ static int connect_job(struct job *j, char *peer, struct err *e)
 	struct dial_peer to;
 	int fd, has_peer;
 
-	if (j->request.kind == FIRST) {
-		fd = dial_connect(cfg->to, cfg->net, &j->cancel, peer, e);
+	if (j->request.kind != FURTHER) {
+		fd = connect_first(j, peer, e);
 		if (fd >= 0 && dial_get_peer(fd, &to, e)) {
 			io_close(&fd);
 			return e->code;
@@ -192,7 +228,7 @@ static void cancel_job(struct maker *m, uint32_t id)
 static void serve(void *ctx)
 {
 	struct maker m = { .cfg = ctx, .lock = PTHREAD_MUTEX_INITIALIZER };
-	struct request q = { 0, 0 };
+	struct request q = { .id = 0 };
 	struct err e;
 
 	err_clear(&e);
@@ -310,24 +346,24 @@ static int set_timeout(const struct connector *c, struct err *e)
 {
 	const struct proxy *proxy = c->cfg.net->proxy;
 	const struct host_port *to = proxy ? &proxy->at : c->cfg.to;
-	const char *host = to->host;
+	const char *host = to ? to->host : "the other host";
 
-	if (resolver_is_address(host))
+	if (!to || resolver_is_address(host))
 		return err_set(e, ERR_CONNECT,
 			       "cannot connect to %s port %u: the process that "
 			       "makes the connections does not answer",
-			       host, (unsigned)to->port);
+			       host, to ? (unsigned)to->port : 0);
 	return err_set(e, ERR_CONNECT,
 		       "cannot resolve host %s: no answer within %d s (does "
 		       "this host's name server work?)",
-		       host, c->cfg.net->timeout_ms / 1000);
+		       host, dial_connect_ms(c->cfg.net) / 1000);
 }
 
 /* Wait until the reply is there.  Returns 0 or an error. */
 static int await_reply(struct connector *c, struct waiter *w,
 		       const struct cancel *cancel, struct err *e)
 {
-	const int timeout_ms = c->cfg.net->timeout_ms;
+	const int timeout_ms = dial_connect_ms(c->cfg.net);
 	const uint64_t deadline_ms =
 		clock_ms() + (uint64_t)timeout_ms + GRACE_MS;
 	struct pollfd fds[3] = {
@@ -406,26 +442,25 @@ static void remove_waiter(struct connector *c, struct waiter *w)
 	io_close(&w->fd);
 }
 
-static int ask(struct connector *c, enum request_kind kind,
+static int ask(struct connector *c, struct request *q,
 	       const struct cancel *cancel, char *peer, struct err *e)
 {
-	struct request q = { .kind = kind };
 	struct waiter w = { .fd = -1 };
 	int rc = 0;
 
 	if (wake_open(&w.wake) < 0)
 		return err_sys(e, ERR_RESOURCE, "connecting");
 	pthread_mutex_lock(&c->lock);
-	q.id = w.id = ++c->id;
+	q->id = w.id = ++c->id;
 	w.next = c->waiters;
 	c->waiters = &w;
 	pthread_mutex_unlock(&c->lock);
 	/* Where the helper is gone, its last message may say why. */
-	(void)helper_send(c->helper.fd, &q, sizeof(q), -1, 0);
+	(void)helper_send(c->helper.fd, q, sizeof(*q), -1, 0);
 	rc = await_reply(c, &w, cancel, e);
 	if (rc < 0) {
-		q.kind = CANCEL;
-		(void)helper_send(c->helper.fd, &q, sizeof(q), -1,
+		q->kind = CANCEL;
+		(void)helper_send(c->helper.fd, q, sizeof(*q), -1,
 				  MSG_DONTWAIT);
 	} else {
 		rc = take_reply(&w, peer, e);
@@ -437,11 +472,27 @@ static int ask(struct connector *c, enum request_kind kind,
 int connector_first(struct connector *c, const struct cancel *cancel,
 		    char *peer, struct err *e)
 {
-	return ask(c, FIRST, cancel, peer, e);
+	struct request q = { .kind = FIRST };
+
+	return ask(c, &q, cancel, peer, e);
+}
+
+int connector_any(struct connector *c, const struct dial_peer *peers,
+		  size_t count, const struct cancel *cancel, char *peer,
+		  struct err *e)
+{
+	struct request q = { .kind = ANY, .count = (uint32_t)count };
+
+	if (count > CONNECTOR_ADDRESSES_MAX)
+		return err_set(e, ERR_INTERNAL, "too many addresses");
+	memcpy(q.peers, peers, count * sizeof(*peers));
+	return ask(c, &q, cancel, peer, e);
 }
 
 int connector_further(struct connector *c, const struct cancel *cancel,
 		      struct err *e)
 {
-	return ask(c, FURTHER, cancel, NULL, e);
+	struct request q = { .kind = FURTHER };
+
+	return ask(c, &q, cancel, NULL, e);
 }

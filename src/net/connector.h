@@ -5,7 +5,7 @@
  * Threads: connector_start() as helper_start() (os/helper.h); connector_first()
  * and connector_further() from any thread; the rest from the owner's.
  *
- * The host is fixed from the start, so a process that has a connector needs
+ * The host is fixed from the start, except for connector_any(); so a process that has a connector needs
  * neither socket() nor connect(), and one that an attacker controls can have a
  * connection to that host and port, and to nothing else.  Names are resolved
  * there too: libc's resolver reads configuration files, which may be symlinks
@@ -16,15 +16,21 @@
 #ifndef FERRY_NET_CONNECTOR_H
 #define FERRY_NET_CONNECTOR_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "base/err.h"
 
 struct cancel;
 struct connector;
+struct dial_peer;
 struct host_port;
 struct net_options;
 
 struct connector_config {
-	const struct host_port *to; /* borrowed until connector_stop() */
+	/* borrowed until connector_stop(); NULL: only connector_any() */
+	const struct host_port *to;
+	uint16_t port; /* see connector_any(); 0: none */
 	const struct net_options *net; /* borrowed; timeout_ms also holds for
 					  resolving a name */
 	/* What the process does first, to confine itself; NULL: nothing.
@@ -46,8 +52,21 @@ void connector_stop(struct connector *c);
 int connector_first(struct connector *c, const struct cancel *cancel,
 		    char *peer, struct err *e);
 
-/* Connect to the address to which connector_first() connected last, as
- * dial_connect_peer(). */
+enum { CONNECTOR_ADDRESSES_MAX = 8 };
+
+/*
+ * Only where there is no `to`: connect to one of the count (at most
+ * CONNECTOR_ADDRESSES_MAX) addresses, as dial_connect_any().  That is for an
+ * address that only the peer knows.  So that what such a peer, or who controls
+ * this process, can reach is limited, the other process refuses multicast
+ * addresses and ports below 1024, except that of `port`, which the user named.
+ */
+int connector_any(struct connector *c, const struct dial_peer *peers,
+		  size_t count, const struct cancel *cancel, char *peer,
+		  struct err *e);
+
+/* Connect to the address to which connector_first() or connector_any()
+ * connected last, as dial_connect_peer(). */
 int connector_further(struct connector *c, const struct cancel *cancel,
 		      struct err *e);
 

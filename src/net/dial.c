@@ -454,7 +454,7 @@ static int set_connect_error(const struct race *r, const char *host,
 	else if (is_forbidden(r))
 		snprintf(hint, sizeof(hint),
 			 " (a firewall or sandbox on this host forbids it)");
-	else if (may_be_absent)
+	else if (may_be_absent && *expected)
 		snprintf(hint, sizeof(hint),
 			 " (is '%s' running there?)", expected);
 	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s",
@@ -515,9 +515,14 @@ static void race_init(struct race *r, const struct net_options *opt,
 		r->attempts[i].fd = -1;
 	r->opt = opt;
 	r->cancel = cancel;
-	r->deadline_ms =
-		clock_ms() +
-		(uint64_t)(opt->timeout_ms > 0 ? opt->timeout_ms : INT_MAX);
+	r->deadline_ms = clock_ms() + (uint64_t)(dial_connect_ms(opt) > 0
+							 ? dial_connect_ms(opt)
+							 : INT_MAX);
+}
+
+int dial_connect_ms(const struct net_options *opt)
+{
+	return opt->connect_ms > 0 ? opt->connect_ms : opt->timeout_ms;
 }
 
 /* Where r connects to the proxy: have that connect to the host. */
@@ -591,26 +596,32 @@ int dial_get_peer(int fd, struct dial_peer *peer, struct err *e)
 	return 0;
 }
 
+int dial_connect_any(const struct dial_peer *peers, size_t count,
+		     const struct net_options *opt, const struct cancel *cancel,
+		     char *peer, struct err *e)
+{
+	const struct sockaddr *first = (const struct sockaddr *)&peers->addr;
+	char host[ADDR_TEXT_MAX];
+	struct race r;
+	int rc;
+
+	race_init(&r, opt, cancel);
+	for (; r.count < count && r.count < ATTEMPTS_MAX; r.count++) {
+		r.attempts[r.count].addr = peers[r.count].addr;
+		r.attempts[r.count].len = peers[r.count].len;
+	}
+	rc = resolve_bind(opt, 0, &r.local, &r.local_len, e);
+	if (rc < 0)
+		return rc;
+	addr_host_text(host, first, peers->len);
+	return connect_any(&r, host, addr_port(first), peer, e);
+}
+
 int dial_connect_peer(const struct dial_peer *peer,
 		      const struct net_options *opt,
 		      const struct cancel *cancel, struct err *e)
 {
-	const struct sockaddr *sa = (const struct sockaddr *)&peer->addr;
-	struct attempt *a;
-	struct race r;
-	char host[ADDR_TEXT_MAX];
-	int rc;
-
-	race_init(&r, opt, cancel);
-	a = &r.attempts[0];
-	a->addr = peer->addr;
-	a->len = peer->len;
-	r.count = 1;
-	rc = resolve_bind(opt, 0, &r.local, &r.local_len, e);
-	if (rc < 0)
-		return rc;
-	addr_host_text(host, sa, peer->len);
-	return connect_any(&r, host, addr_port(sa), NULL, e);
+	return dial_connect_any(peer, 1, opt, cancel, NULL, e);
 }
 
 /* ------------------------------------------------------------- listening */

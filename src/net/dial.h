@@ -29,12 +29,14 @@ struct net_options {
 	const char *bind;     /* numeric local address, or NULL */
 	/* For connecting, keep-alive and TCP_USER_TIMEOUT; 0: no limit. */
 	int timeout_ms;
+	/* For connecting, where that is to take less; 0: timeout_ms. */
+	int connect_ms;
 	const char *congestion; /* TCP_CONGESTION, or NULL */
 	/* To connect through it, and to its `to` (proxy.h); borrowed; NULL:
 	 * directly. */
 	const struct proxy *proxy;
 	/* What should listen where we connect to, for messages: "ferry send
-	 * --listen"; NULL: "ferry receive". */
+	 * --listen"; "": nothing is said; NULL: "ferry receive". */
 	const char *expected;
 };
 
@@ -92,6 +94,15 @@ int dial_get_peer(int fd, struct dial_peer *peer, struct err *e);
 int dial_connect_peer(const struct dial_peer *peer,
 		      const struct net_options *opt,
 		      const struct cancel *cancel, struct err *e);
+
+/* How long connecting may take; 0: no limit. */
+int dial_connect_ms(const struct net_options *opt);
+
+/* Connect to one of the count (1 or more) addresses, as dial_connect() does to
+ * those of a host. */
+int dial_connect_any(const struct dial_peer *peers, size_t count,
+		     const struct net_options *opt, const struct cancel *cancel,
+		     char *peer, struct err *e);
 
 /*
  * Listen on a port (0: any free one).  Without a bind address and family, one

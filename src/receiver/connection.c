@@ -19,6 +19,7 @@
 #include "os/cancel.h"
 #include "os/thread.h"
 #include "os/wake.h"
+#include "receiver/direct.h"
 #include "receiver/dispatch.h"
 #include "receiver/input.h"
 #include "receiver/made.h"
@@ -71,6 +72,7 @@ struct recv_connection {
 	struct pending *pending;
 	int connects;            /* we make the connection */
 	int is_carried;          /* by cfg->carrier */
+	int is_direct;           /* further than the carried one */
 	int is_further;          /* not the first one that we make */
 	char peer[ADDR_TEXT_MAX];
 	struct senders *senders; /* a reference */
@@ -165,6 +167,24 @@ static struct stream *open_carried(struct recv_connection *c, struct err *e)
 	return stream;
 }
 
+/* Make a direct stream, or of a connection that was accepted for one. */
+static struct stream *open_direct(struct recv_connection *c,
+				  const struct stream_config *cfg,
+				  struct err *e)
+{
+	struct recv_direct *direct = c->set->setup->direct;
+	struct stream *stream;
+
+	if (!c->connects)
+		return secure_open(c->fd, recv_direct_mode(direct), cfg, NULL,
+				   e);
+	if (secure_prepare_thread(e))
+		return NULL;
+	stream = recv_direct_open(direct, c->peer, e);
+	c->input.hello_by_ms = clock_ms() + HELLO_MS;
+	return stream;
+}
+
 /* Authenticate the peer, and make the channel over the secured stream. */
 static int open_channel(struct recv_connection *c, struct err *e)
 {
@@ -183,6 +203,7 @@ static int open_channel(struct recv_connection *c, struct err *e)
 	if (senders_tls(c->senders))
 		mode.tls = senders_tls(c->senders);
 	stream = c->is_carried ? open_carried(c, e) :
+		c->is_direct ? open_direct(c, &cfg, e) :
 		secure_open(c->fd, &mode, &cfg, &c->spent_code, e);
 	if (!stream)
 		return e->code;
@@ -327,6 +348,9 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	struct msg_hello m;
 	char text[160];
 
+	if (c->is_direct)
+		return refuse_sender(c, WERR_REFUSED, ERR_PROTOCOL,
+				     "the session goes through ssh", e);
 	if (msg_get_hello(&m, body, len))
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 				     "this is not ferry's protocol", e);
@@ -366,7 +390,8 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 		return e->code;
 	}
 	who = (struct session_peer){ c->peer, security_name(cfg->security),
-				     c->session->identity, c->sender->name };
+				     c->session->identity, c->sender->name,
+				     c->is_carried ? "ssh" : NULL, NULL };
 	if (ev->session)
 		ev->session(ev->ctx, c->session->number, &who);
 	return check_revoked(c, e);
@@ -382,10 +407,14 @@ static int take_join(struct recv_connection *c, const uint8_t *body, size_t len,
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 				     "this is not ferry's protocol", e);
 	c->index = m.index;
-	if (!c->is_carried && admission_admit(set->admission, c->pending) == 0)
+	if (!c->is_carried && (!c->pending ||
+			       admission_admit(set->admission, c->pending) == 0))
 		c->session = sessions_join(set->sessions, m.token, m.index,
 					   c->channel.stream,
 					   &c->session_ended);
+	if (c->session && c->is_direct)
+		recv_direct_joined(set->setup->direct, c->session->number,
+				   c->session->peer, c->peer);
 	if (c->session)
 		return 0;
 	return refuse_sender(c, WERR_TOKEN, ERR_PROTOCOL, "no such session", e);
@@ -481,7 +510,8 @@ static int begin_stream(struct recv_connection *c, struct err *e)
 {
 	uint8_t body[WIRE_OPENING_MAX];
 	struct frame f;
-	int rc = c->connects && !c->is_carried ? dial(c, e) : 0;
+	const int is_dialled = c->connects && !c->is_carried && !c->is_direct;
+	int rc = is_dialled ? dial(c, e) : 0;
 
 	if (rc == 0)
 		rc = open_channel(c, e);
@@ -710,6 +740,13 @@ static void session_failed(struct recv_connection *c, struct err *e)
 	recv_session_fail(c->session, e);
 }
 
+/* A direct stream that we make could not be opened. */
+static void direct_failed(struct recv_connection *c, struct err *e)
+{
+	if (!c->session_ended && recv_direct_failed(c->set->setup->direct, e))
+		sessions_fail(c->set->sessions, e);
+}
+
 static void pending_failed(struct recv_connection *c, struct err *e)
 {
 	const struct recv_setup *setup = c->set->setup;
@@ -719,8 +756,10 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 	const int is_quiet = err_is_lost(e->code) || c->session_ended ||
 			     c->is_further;
 
-	if (c->spent_code || (c->connects && !c->is_further) ||
-	    setup->cfg->connected_fd > 0) {
+	if (c->is_direct && c->connects) {
+		direct_failed(c, e);
+	} else if (c->spent_code || (c->connects && !c->is_further) ||
+		   setup->cfg->connected_fd > 0) {
 		/* The code is used up, or this was the only connection: no
 		 * session can come. */
 		if (e->code == ERR_CLOSED)
@@ -873,6 +912,7 @@ void recv_connection_start(struct recv_connection_set *set, int fd,
 		return;
 	}
 	snprintf(c->peer, sizeof(c->peer), "%s", peer);
+	c->is_direct = set->setup->cfg->carrier != NULL;
 	if (enter_admission(c, fd, sa))
 		free_connection(c);
 	else
@@ -888,6 +928,7 @@ static int start_connecting(struct recv_connection_set *set, int is_further)
 	c->connects = 1;
 	c->is_carried = !is_further && set->setup->cfg->carrier;
 	c->is_further = is_further;
+	c->is_direct = is_further && set->setup->cfg->carrier;
 	return start_thread(c);
 }
 
@@ -906,9 +947,15 @@ void recv_connection_connect_further(struct recv_connection_set *set)
 	n = set->further_wanted;
 	set->further_wanted = 0;
 	pthread_mutex_unlock(&set->lock);
+	n += recv_direct_take_wanted(set->setup->direct);
 	/* Where one cannot be started, the session has fewer streams. */
 	while (n-- > 0 && start_connecting(set, 1) == 0)
 		;
+}
+
+const struct wake *recv_connection_wake(const struct recv_connection_set *set)
+{
+	return &set->wake;
 }
 
 int recv_connection_wake_fd(const struct recv_connection_set *set)

@@ -15,6 +15,7 @@ struct admission;
 struct recv_connection_set;
 struct recv_setup;
 struct sessions;
+struct wake;
 
 /* All pointers are borrowed.  NULL when out of memory or descriptors. */
 struct recv_connection_set *recv_connection_set_new(struct recv_setup *setup,
@@ -42,9 +43,11 @@ int recv_connection_connect(struct recv_connection_set *set, struct err *e);
  * since the last call. */
 void recv_connection_connect_further(struct recv_connection_set *set);
 
-/* Readable when a thread has ended or there are further connections to start,
+/* The same as what others signal and as a descriptor: readable when a thread has
+ * ended or there are further connections to start,
  * until it is cleared.  Clear it before recv_connection_reap(), or a thread
  * that ends in between is missed. */
+const struct wake *recv_connection_wake(const struct recv_connection_set *set);
 int recv_connection_wake_fd(const struct recv_connection_set *set);
 void recv_connection_clear_wake(const struct recv_connection_set *set);
 

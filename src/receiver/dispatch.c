@@ -3,7 +3,10 @@
  */
 #include "receiver/dispatch.h"
 
+#include <string.h>
+
 #include "receiver/committer.h"
+#include "receiver/direct.h"
 #include "receiver/file_check.h"
 #include "receiver/file_compare.h"
 #include "receiver/file_data.h"
@@ -14,6 +17,7 @@
 #include "receiver/progress.h"
 #include "receiver/results.h"
 #include "receiver/session.h"
+#include "receiver/setup.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
 #include "session/features.h"
@@ -39,6 +43,30 @@ static int take_note(struct transfer *t, const uint8_t *body, size_t len,
 		return input_malformed("NOTE", e);
 	results_unsent(t->results, m.name, m.name_len, m.cause);
 	return 0;
+}
+
+/* About direct streams; on the first stream. */
+static int take_direct(const struct recv_session *s, const uint8_t *body,
+		       size_t len, struct err *e)
+{
+	struct msg_direct m;
+	int rc;
+
+	if (msg_get_direct(&m, body, len))
+		return input_malformed("DIRECT", e);
+	rc = recv_direct_offered(s->setup->direct, &m, e);
+	explicit_bzero(&m, sizeof(m));
+	return rc;
+}
+
+static int take_streams(struct worker *w, const struct recv_session *s,
+			const uint8_t *body, size_t len, struct err *e)
+{
+	struct msg_streams m;
+
+	if (msg_get_streams(&m, body, len))
+		return input_malformed("STREAMS", e);
+	return recv_direct_streams(s->setup->direct, &m, w->channel, e);
 }
 
 static int unexpected_frame(const struct frame *f, struct err *e)
@@ -95,6 +123,12 @@ static int handle_body(struct worker *w, struct recv_session *s,
 				       "first stream");
 		*next = DISPATCH_END;
 		return 0;
+	case FRAME_DIRECT:
+		return w->input->is_first ? take_direct(s, body, len, e)
+					  : unexpected_frame(f, e);
+	case FRAME_STREAMS:
+		return w->input->is_first ? take_streams(w, s, body, len, e)
+					  : unexpected_frame(f, e);
 	case FRAME_TIMEOUT:
 		return channel_take_timeout(w->channel, body, len, e);
 	case FRAME_PROGRESS:

@@ -18,6 +18,7 @@
 #include "os/interposed.h"
 #include "fs/mode_rules.h"
 #include "receiver/connection.h"
+#include "receiver/direct.h"
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
 #include "receiver/fd_budget.h"
@@ -172,8 +173,9 @@ static int confine(struct receiver *r, struct err *e)
 	struct sandbox_state state;
 	char library[64];
 	const char *interposed =
-		cfg->connect_to ? interposed_by(library, sizeof(library)) :
-				  NULL;
+		cfg->connect_to || (r->setup.direct && !cfg->is_ordered)
+			? interposed_by(library, sizeof(library))
+			: NULL;
 	const struct sandbox_receiving only = { senders_at(ss, 0)->root_fd,
 						interposed,
 						allowed_calls(cfg->preserve) };
@@ -192,27 +194,36 @@ static int confine(struct receiver *r, struct err *e)
 	return rc;
 }
 
-/* Open the socket, then confine the process: nothing is accepted before
- * that. */
-static int start_listening(struct receiver *r, struct err *e)
+/* Returns 0, and sets local (ADDR_TEXT_MAX bytes) and *port; or an error. */
+static int open_listener(struct receiver *r, uint16_t wanted, char *local,
+			 uint16_t *port, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
-	const struct session_events *ev = cfg->events;
 	const struct listener_config listener = {
-		.port = cfg->port,
+		.port = wanted,
 		.fd = cfg->listen_fd,
 		.net = &cfg->net,
 		.allow = cfg->allow,
-		.events = ev,
+		.events = cfg->events,
 		.admission = r->admission,
 		.refusals = &r->setup.refusals,
 		.batch = r->pending_max,
 		.on_connection = on_connection,
 		.ctx = r->connections,
 	};
+
+	return listener_open(&r->listener, &listener, local, port, e);
+}
+
+/* Open the socket, then confine the process: nothing is accepted before
+ * that. */
+static int start_listening(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	const struct session_events *ev = cfg->events;
 	char local[ADDR_TEXT_MAX];
 	uint16_t port = 0;
-	int rc = listener_open(&r->listener, &listener, local, &port, e);
+	int rc = open_listener(r, cfg->port, local, &port, e);
 
 	if (rc)
 		return rc;
@@ -226,6 +237,30 @@ static int start_listening(struct receiver *r, struct err *e)
 	return 0;
 }
 
+/* Prepare direct streams.  Where the port cannot be had, content is left to
+ * ssh. */
+static int start_direct(struct receiver *r, struct err *e)
+{
+	const struct receive_config *cfg = r->setup.cfg;
+	char local[ADDR_TEXT_MAX];
+	uint16_t port = 0;
+	struct err why;
+
+	r->setup.direct = recv_direct_new(
+		cfg, recv_connection_wake(r->connections), e);
+	if (!r->setup.direct)
+		return e->code;
+	if (!cfg->is_ordered)
+		return 0;
+	if (open_listener(r, cfg->direct_port, local, &port, &why))
+		events_message(cfg->events,
+			       cfg->direct_port ? SESSION_WARNING
+						: SESSION_VERBOSE,
+			       "no direct streams: %s", why.text);
+	recv_direct_set_port(r->setup.direct, port);
+	return 0;
+}
+
 static int start_connecting(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
@@ -234,7 +269,9 @@ static int start_connecting(struct receiver *r, struct err *e)
 	/* Waiting for a connection to be made ends only by a descriptor. */
 	if (cancel_init(&r->setup.stop))
 		return err_sys(e, ERR_RESOURCE, "starting to connect");
-	rc = confine(r, e);
+	rc = start_direct(r, e);
+	if (rc == 0)
+		rc = confine(r, e);
 	if (rc)
 		return rc;
 	if (cfg->events->started)
@@ -338,6 +375,7 @@ static void tear_down(struct receiver *r)
 {
 	struct recv_setup *setup = &r->setup;
 
+	recv_direct_free(setup->direct);
 	recv_connection_set_free(r->connections);
 	admission_free(r->admission);
 	sessions_free(r->sessions);
@@ -379,6 +417,20 @@ static int nobody_came(struct receiver *r, int *left_ms, struct err *e)
 	return 1;
 }
 
+/* Whether connections are to be accepted now, or *left_ms is lowered to when that
+ * may change.  A listener for direct streams is closed when they are there, or
+ * nobody has come. */
+static int is_accepting(struct receiver *r, int *left_ms)
+{
+	if (r->setup.mode.role == NET_LISTENS)
+		return 1;
+	if (recv_direct_is_open(r->setup.direct, left_ms))
+		return r->listener.fd >= 0;
+	if (recv_direct_is_over(r->setup.direct))
+		listener_close(&r->listener);
+	return 0;
+}
+
 /* What the accept loop waits for.  The listener is the last, so that it can be
  * left out during a pause, when it would be readable all the time. */
 enum { ON_WAKE, ON_CANCEL, ON_EXEC, ON_RELOAD, ON_LISTENER, ON_ALL };
@@ -391,7 +443,7 @@ static void set_up_polls(const struct receiver *r, struct pollfd fds[ON_ALL])
 	fds[ON_CANCEL].fd = cfg->cancel_fd;
 	fds[ON_EXEC].fd = cfg->exec_fd > 0 ? cfg->exec_fd : -1;
 	fds[ON_RELOAD].fd = cfg->reload.fd > 0 ? cfg->reload.fd : -1;
-	fds[ON_LISTENER].fd = r->listener.fd;
+	fds[ON_LISTENER].fd = -1; /* see is_accepting() */
 	for (int i = 0; i < ON_ALL; i++) {
 		fds[i].events = POLLIN;
 		fds[i].revents = 0;
@@ -510,6 +562,8 @@ static int accept_loop(struct receiver *r, struct err *e)
 		connections = recv_connection_reap(r->connections);
 		if (nobody_came(r, &left_ms, e))
 			return e->code;
+		fds[ON_LISTENER].fd =
+			is_accepting(r, &left_ms) ? r->listener.fd : -1;
 		left_ms = wait_ms(r, connections > 0 ? progress_ms : 0, left_ms);
 		fds[ON_LISTENER].revents = 0;
 		n = poll(fds, pause ? ON_LISTENER : ON_ALL,
@@ -520,7 +574,9 @@ static int accept_loop(struct receiver *r, struct err *e)
 			fds[i].revents = 0;
 		if (handle_events(r, fds, e))
 			return e->code;
-		if (pause || fds[ON_LISTENER].revents)
+		if (fds[ON_LISTENER].fd < 0)
+			pause = 0;
+		else if (pause || fds[ON_LISTENER].revents)
 			pause = listener_accept(&r->listener);
 		if (progress_ms && connections > 0)
 			sessions_show_progress(r->sessions);
@@ -561,6 +617,24 @@ static int wants_another(struct receiver *r, struct err *e)
 	return 0;
 }
 
+/* Between two sessions: end the direct streams that are still being opened. */
+static void end_direct(struct receiver *r)
+{
+	struct pollfd pfd = {
+		.fd = recv_connection_wake_fd(r->connections),
+		.events = POLLIN,
+	};
+
+	if (!r->setup.direct)
+		return;
+	recv_direct_cancel(r->setup.direct);
+	while (recv_connection_reap(r->connections) > 0) {
+		if (poll(&pfd, 1, STOP_CHECK_MS) > 0)
+			recv_connection_clear_wake(r->connections);
+	}
+	recv_direct_restart(r->setup.direct);
+}
+
 /* Connect and serve a session; again, as --retry says.  e: how the last one
  * ended. */
 static int connect_loop(struct receiver *r, struct err *e)
@@ -568,6 +642,7 @@ static int connect_loop(struct receiver *r, struct err *e)
 	int rc = accept_loop(r, e);
 
 	while (rc == 0 && wants_another(r, e)) {
+		end_direct(r);
 		rc = recv_connection_connect(r->connections, e);
 		if (rc == 0)
 			rc = accept_loop(r, e);
@@ -585,6 +660,7 @@ static void stop_all(struct receiver *r)
 	const uint64_t tell_until_ms = clock_ms() + STOP_TELL_MS;
 
 	cancel_set(&r->setup.stop);
+	recv_direct_cancel(r->setup.direct);
 	/* Pending ones may be in the middle of a handshake. */
 	admission_close(r->admission);
 	/* Streams see setup.stop with their next tick, send ERROR and close.
@@ -636,8 +712,8 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		tell_service(&r, RECEIVE_READY);
 	}
 	if (rc == 0) {
-		rc = r.listener.fd < 0 ? connect_loop(&r, e) :
-					 accept_loop(&r, e);
+		rc = r.setup.mode.role == NET_CONNECTS ?
+			     connect_loop(&r, e) : accept_loop(&r, e);
 		listener_close(&r.listener);
 		tell_service(&r, RECEIVE_STOPPING);
 		stop_all(&r);

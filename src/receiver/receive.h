@@ -15,6 +15,7 @@
 #include "net/dial.h"
 #include "auth/pake.h"
 #include "auth/tls.h"
+#include "session/direct.h"
 #include "session/events.h"
 #include "receiver/conflict.h"
 #include "receiver/sync.h"
@@ -54,9 +55,15 @@ struct receive_config {
 	/* The sender to connect to (net/role.h), only with once; NULL: listen
 	 * at port (0: any free one). */
 	const struct host_port *connect_to;
-	/* Where the first stream comes from, and then the only one; only with
-	 * once; borrowed.  NULL: a connection. */
+	/* Where the first stream comes from: through ssh; only with once;
+	 * borrowed.  NULL: a connection. */
 	const struct carrier *carrier;
+	/* With a carrier: whether further streams are direct connections, which
+	 * the side listens for that has its orders from the other one, at
+	 * direct_port (0: any free one); see session/direct.h. */
+	enum direct_use direct;
+	int is_ordered;
+	uint16_t direct_port;
 	/* With connect_to or a carrier: how long to try again after the last progress, when
 	 * connecting fails or the connection is lost; 0: not at all. */
 	uint64_t retry_ms;
@@ -68,8 +75,8 @@ struct receive_config {
 	int listen_fd, connected_fd;
 	struct receive_service service;
 	struct net_options net;
-	/* With connect_to: makes the connections; borrowed.  NULL: this process
-	 * does, and the sandbox must be off. */
+	/* With connect_to, and for direct streams: makes the connections;
+	 * borrowed.  NULL: this process does, and the sandbox must be off. */
 	struct connector *connector;
 	enum security security;
 	struct tls *tls;  /* for our role; NULL with SECURITY_PLAIN; borrowed */

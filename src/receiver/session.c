@@ -11,6 +11,7 @@
 #include "os/entropy.h"
 #include "receiver/committer.h"
 #include "receiver/dir_meta.h"
+#include "receiver/direct.h"
 #include "receiver/file_table.h"
 #include "receiver/flusher.h"
 #include "receiver/keeper.h"
@@ -326,6 +327,9 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		s->transfer.features &= ~(uint32_t)FEATURE_UNSENT;
 	if (!setup->cfg->connect_to || !s->will_retry)
 		s->transfer.features &= ~(uint32_t)FEATURE_RECONNECT;
+	if (!recv_direct_features(setup->direct) || setup->cfg->to_stdout)
+		s->transfer.features &= ~(uint32_t)FEATURE_DIRECT;
+	recv_direct_begin(setup->direct, s->transfer.features, s->peer);
 	pthread_mutex_init(&s->lock, NULL);
 	if (fd_budget_take(setup->fds, is_alone ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,

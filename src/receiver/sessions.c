@@ -307,6 +307,18 @@ unsigned sessions_revoke(struct sessions *ss, const struct senders *senders)
 	return count;
 }
 
+void sessions_fail(struct sessions *ss, const struct err *e)
+{
+	pthread_mutex_lock(&ss->lock);
+	for (struct recv_session *s = ss->list; s; s = s->next) {
+		struct err named = *e;
+
+		err_prefix(&named, "%s", s->peer);
+		recv_session_fail(s, &named);
+	}
+	pthread_mutex_unlock(&ss->lock);
+}
+
 void sessions_stop(struct sessions *ss)
 {
 	pthread_mutex_lock(&ss->lock);

@@ -60,6 +60,9 @@ int sessions_has_source(struct sessions *ss, uint64_t source_key);
  * Returns how many. */
 unsigned sessions_revoke(struct sessions *ss, const struct senders *senders);
 
+/* All sessions fail, for a reason of none of their streams. */
+void sessions_fail(struct sessions *ss, const struct err *e);
+
 /* Abort the connections of all sessions. */
 void sessions_stop(struct sessions *ss);
 

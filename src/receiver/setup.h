@@ -26,6 +26,7 @@
 
 struct fd_budget;
 struct keeper;
+struct recv_direct;
 
 struct recv_setup {
 	const struct receive_config *cfg; /* borrowed */
@@ -36,6 +37,7 @@ struct recv_setup {
 	uint32_t umask;   /* the user's; the process's is 0 meanwhile */
 	uint32_t dir_mode; /* that directories are created with */
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
+	struct recv_direct *direct;       /* NULL: no direct streams */
 	struct fd_budget *fds;
 	struct keeper *keeper; /* NULL: what is kept has no limit */
 	struct refusals refusals;

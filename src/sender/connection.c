@@ -12,6 +12,7 @@
 #include "net/dial.h"
 #include "net/stream.h"
 #include "os/thread.h"
+#include "sender/direct.h"
 #include "sender/opening.h"
 #include "sender/outcome.h"
 #include "sender/progress.h"
@@ -90,6 +91,28 @@ static int wait_for_work(struct send_stream *st, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
+/* The first stream, where others are direct: say what is to be said about them,
+ * and leave the tasks to them. */
+static int stand_by(struct send_stream *st, struct task *t, struct err *e)
+{
+	struct send_direct *direct = st->sender->direct;
+	int rc = send_direct_tell(direct, st, e);
+
+	while (rc == 0 && send_direct_is_parked(direct) &&
+	       !send_stream_is_leaving(st)) {
+		queue_stop_waiting(st->sender->queue, t);
+		rc = stream_wait(st->channel.stream,
+				 send_direct_wake_fd(direct), -1, e);
+		if (rc < 0)
+			return rc;
+		send_direct_clear_wake(direct);
+		rc = replies_take(st, e);
+		if (rc == 0)
+			rc = send_direct_tell(direct, st, e);
+	}
+	return rc;
+}
+
 /* Do tasks until everything is sent and has its verdict. */
 static int do_tasks(struct send_stream *st, struct task *t, struct err *e)
 {
@@ -97,12 +120,18 @@ static int do_tasks(struct send_stream *st, struct task *t, struct err *e)
 	int rc = 0;
 
 	while (rc == 0) {
-		const enum queue_next next = send_stream_is_leaving(st)
-						     ? QUEUE_CLOSED
-						     : queue_take(queue, t, 0);
+		enum queue_next next;
 
-		if (next == QUEUE_DONE)
+		if (st->index == 0 && st->sender->direct)
+			rc = stand_by(st, t, e);
+		if (rc)
+			return rc;
+		next = send_stream_is_leaving(st) ? QUEUE_CLOSED
+						  : queue_take(queue, t, 0);
+		if (next == QUEUE_DONE) {
+			send_direct_done(st->sender->direct);
 			return 0;
+		}
 		if (next == QUEUE_CLOSED)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (next == QUEUE_WAIT)
@@ -226,7 +255,9 @@ static void report_failure(struct send_stream *st, struct err *e)
 
 	if (st->index > 0 && !was_ready) {
 		/* It holds no task, so the others do all the work. */
-		if (e->code != ERR_INTERRUPTED)
+		if (s->direct)
+			send_direct_failed(s->direct, e);
+		else if (e->code != ERR_INTERRUPTED)
 			events_message(s->cfg->events, SESSION_VERBOSE,
 					"cannot add a connection to %s: %s",
 					peer, e->text);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "os/thread.h"
 #include "sender/connection.h"
+#include "sender/direct.h"
 #include "sender/growth.h"
 #include "sender/progress.h"
 #include "sender/queue.h"
@@ -62,7 +63,11 @@ static void start_further_streams(struct control *c)
 	g.is_ready = stage == SESSION_READY;
 	if (g.is_ready)
 		g.allowed = s->peer.ready.streams;
-	want = growth_streams(&g, c->started);
+	want = cfg->carrier
+		       ? send_direct_streams(
+				 s->direct, &g, c->started,
+				 send_session_count_streams(s->session))
+		       : growth_streams(&g, c->started);
 	while (c->started < want &&
 	       (!s->acceptor || acceptor_reserve(s->acceptor)) &&
 	       start_stream(c) == 0)
@@ -71,9 +76,10 @@ static void start_further_streams(struct control *c)
 
 void control_run_session(struct sender *s, struct scanner *scanner)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = send_session_wake_fd(s->session), .events = POLLIN },
 		{ .fd = s->cfg->cancel_fd, .events = POLLIN },
+		{ .events = POLLIN },
 	};
 	struct control c = { .sender = s };
 	/* When the user has stopped the transfer: until when the first stream
@@ -92,7 +98,8 @@ void control_run_session(struct sender *s, struct scanner *scanner)
 		send_session_fail(s->session, &e);
 	}
 	while (send_session_count_streams(s->session) > 0) {
-		if (poll(fds, 2, wait) > 0) {
+		fds[2].fd = send_direct_fd(s->direct);
+		if (poll(fds, 3, wait) > 0) {
 			if (fds[0].revents)
 				send_session_clear_wake(s->session);
 			if (fds[1].revents) {

@@ -13,6 +13,7 @@
 #include "net/connector.h"
 #include "net/dial.h"
 #include "net/stream.h"
+#include "sender/direct.h"
 #include "sender/growth.h"
 #include "sender/progress.h"
 #include "sender/queue_tasks.h"
@@ -142,7 +143,7 @@ static struct stream *accept_peer(struct send_stream *st, struct err *e)
 	if (secure_prepare_thread(e))
 		return NULL;
 	if (st->index > 0)
-		return acceptor_further(acceptor, e);
+		return acceptor_further(acceptor, &got, e) ? NULL : got.stream;
 	if (acceptor_first(acceptor, st->sender->accept_by_ms,
 			   send_session_stop(session), &got, e))
 		return NULL;
@@ -176,10 +177,15 @@ static int open_channel(struct send_stream *st, struct err *e)
 {
 	struct send_session *session = st->sender->session;
 	const struct stream_hooks hooks = { on_input, on_tick, st };
-	struct stream *stream = st->sender->cfg->carrier ? open_carried(st, e) :
-				st->sender->acceptor ? accept_peer(st, e) :
-						       connect_peer(st, e);
+	struct stream *stream;
 	int has_failed;
+
+	if (st->sender->cfg->carrier)
+		stream = st->index > 0 ? send_direct_open(st->sender->direct, e)
+				       : open_carried(st, e);
+	else
+		stream = st->sender->acceptor ? accept_peer(st, e)
+					      : connect_peer(st, e);
 
 	if (!stream)
 		return e->code;
@@ -209,6 +215,8 @@ static int send_hello(struct send_stream *st, struct err *e)
 	/* A receiver that connects makes this many connections.  One that
 	 * listens has to make room for the most that there may be. */
 	const unsigned streams =
+		cfg->carrier && s->direct ? STREAMS_MAX :
+		cfg->carrier ? 1 :
 		cfg->streams ? cfg->streams :
 		s->acceptor  ? growth_most(is_long, compresses)
 			     : STREAMS_MAX;

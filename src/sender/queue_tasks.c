@@ -213,6 +213,16 @@ enum queue_next queue_take(struct queue *q, struct task *t, int only_open)
 	return next;
 }
 
+void queue_stop_waiting(struct queue *q, struct task *t)
+{
+	if (!t->is_waiting)
+		return;
+	pthread_mutex_lock(&q->lock);
+	q->waiting--;
+	pthread_mutex_unlock(&q->lock);
+	t->is_waiting = 0;
+}
+
 int queue_take_range(struct queue *q, struct task *t)
 {
 	int got;

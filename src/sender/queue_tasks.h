@@ -49,6 +49,9 @@ enum queue_next { QUEUE_TASK, QUEUE_WAIT, QUEUE_DONE, QUEUE_CLOSED };
  */
 enum queue_next queue_take(struct queue *q, struct task *t, int only_open);
 
+/* After QUEUE_WAIT: the stream of t takes no task for now. */
+void queue_stop_waiting(struct queue *q, struct task *t);
+
 /* Get a TASK_RANGE, if there is one now.  For a stream before READY: what it
  * sends may be lost, and only a range can be given back
  * (queue_return_range()).  Returns whether there is one. */

@@ -5,9 +5,11 @@
 #include "sender/replies.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "os/entropy.h"
+#include "sender/direct.h"
 #include "sender/outcome.h"
 #include "sender/pack.h"
 #include "sender/progress.h"
@@ -44,6 +46,8 @@ uint32_t replies_features(const struct sender *s)
 		known &= ~(uint32_t)FEATURE_PRESERVE;
 	if (!s->cfg->is_archive)
 		known &= ~(uint32_t)FEATURE_ARCHIVE;
+	if (!s->direct)
+		known &= ~(uint32_t)FEATURE_DIRECT;
 	return features_common(known);
 }
 
@@ -145,6 +149,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 		.address = peer,
 		.security = security_name(s->cfg->security),
 		.identity = identity,
+		.data = s->cfg->carrier ? "ssh" : NULL,
 	};
 	int rc;
 
@@ -173,6 +178,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	/* not granted is not unknown */
 	if (*features_missing(st->features | FEATURE_RECONNECT |
 				      FEATURE_ARCHIVE | FEATURE_PRESERVE |
+				      FEATURE_DIRECT |
 				      ~replies_features(s),
 			      missing,
 			      sizeof(missing)))
@@ -190,6 +196,9 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 		queue_delta_begin(s->queue,
 				  (st->features & FEATURE_PIECES) != 0, salt);
 	}
+	rc = send_direct_granted(s->direct, st->features, m->streams, e);
+	if (rc)
+		return rc;
 	queue_set_open_limit(s->queue, m->open_files);
 	stream_identity(st->channel.stream, identity);
 	if (ev->session)
@@ -216,9 +225,12 @@ int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
 			       "%s sent a malformed READY frame", peer);
 	if (st->index == 0)
 		rc = begin_session(st, &m, e);
-	if (rc == 0)
-		st->state = STREAM_READY;
-	return rc;
+	if (rc)
+		return rc;
+	st->state = STREAM_READY;
+	if (st->index > 0)
+		send_direct_joined(st->sender->direct);
+	return 0;
 }
 
 static int handle_summary(struct send_stream *st, const uint8_t *body, size_t n,
@@ -400,6 +412,19 @@ static int handle_offered(struct sender *s, const uint8_t *body, size_t n,
 	return rc ? malformed("OFFERED", e) : 0;
 }
 
+static int handle_direct(struct send_stream *st, const uint8_t *body, size_t n,
+			 struct err *e)
+{
+	struct msg_direct m;
+	int rc;
+
+	if (msg_get_direct(&m, body, n))
+		return malformed("DIRECT", e);
+	rc = send_direct_offered(st->sender->direct, &m, e);
+	explicit_bzero(&m, sizeof(m));
+	return rc;
+}
+
 static int handle_frame(struct send_stream *st, const struct frame *f,
 		      const uint8_t *body, struct err *e)
 {
@@ -434,6 +459,8 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		if (send_progress_take(s, body, f->len))
 			return malformed("PROGRESS", e);
 		return 0;
+	case FRAME_DIRECT:
+		return handle_direct(st, body, f->len, e);
 	case FRAME_TIMEOUT:
 		return channel_take_timeout(&st->channel, body, f->len, e);
 	case FRAME_ERROR:
@@ -453,6 +480,7 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 	case FRAME_OFFER:
 	case FRAME_BUSY:
 	case FRAME_COMPARE:
+	case FRAME_STREAMS:
 	case FRAME_PING:
 		break;
 	}

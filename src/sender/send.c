@@ -15,6 +15,7 @@
 #include "os/interposed.h"
 #include "sender/command.h"
 #include "sender/control.h"
+#include "sender/direct.h"
 #include "sender/outcome.h"
 #include "sender/progress.h"
 #include "sender/queue.h"
@@ -241,6 +242,7 @@ static void restart(struct sender *s, struct scanner *scanner)
 	send_session_restart(s->session);
 	if (s->acceptor)
 		acceptor_restart(s->acceptor);
+	send_direct_restart(s->direct);
 	/* The receiver sets the directories' metadata at the end of a session,
 	 * and only of those that were named in it. */
 	if (atomic_load(&s->count.done_dirs) > 0)
@@ -394,6 +396,8 @@ static int begin(struct sender *s, struct err *e)
 		rc = s->acceptor ? 0 : e->code;
 	}
 	if (rc == 0)
+		rc = send_direct_new(s, &s->direct, e);
+	if (rc == 0)
 		rc = confine(s, e);
 	if (rc == 0 && ev->started)
 		ev->started(ev->ctx);
@@ -430,6 +434,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	if (!s)
 		return rc;
 	acceptor_free(s->acceptor);
+	send_direct_free(s->direct);
 	free_parts(s);
 	rate_limit_release(&s->rate_limit);
 	free(s);

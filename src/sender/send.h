@@ -19,6 +19,7 @@
 #include "net/dial.h"
 #include "auth/pake.h"
 #include "auth/tls.h"
+#include "session/direct.h"
 #include "session/events.h"
 
 struct carrier;
@@ -36,9 +37,15 @@ enum send_delta {
 struct send_config {
 	struct host_port dest; /* the receiver; with is_listening, the port to
 				  listen on */
-	/* Where the first stream comes from, and then the only one; borrowed.
-	 * NULL: a connection to dest. */
+	/* Where the first stream comes from: through ssh; borrowed.  NULL: a
+	 * connection to dest. */
 	const struct carrier *carrier;
+	/* With a carrier: whether further streams are direct connections, which
+	 * the side listens for that has its orders from the other one, at
+	 * direct_port (0: any free one); see session/direct.h. */
+	enum direct_use direct;
+	int is_ordered;
+	uint16_t direct_port;
 	int is_listening; /* the receiver connects; see net/role.h */
 	/* with is_listening: who may connect; how long to wait for a receiver,
 	 * 0: for ever */
@@ -49,7 +56,7 @@ struct send_config {
 	 * input. */
 	unsigned receivers;
 	struct net_options net;
-	/* Makes the connections; borrowed.  NULL: this process does, which the
+	/* Makes the connections, also direct ones; borrowed.  NULL: this process does, which the
 	 * sandbox then has to allow. */
 	struct connector *connector;
 	enum security security;

@@ -6,7 +6,7 @@
  * have ended.  Each part does its own locking.
  *
  * Lock order: the queue's lock, then the outcome's.  No other lock is taken
- * while the session's or the scanner's is held.
+ * while the session's, the scanner's or that of direct streams is held.
  */
 #ifndef FERRY_SENDER_SENDER_H
 #define FERRY_SENDER_SENDER_H
@@ -26,6 +26,7 @@ struct acceptor;
 struct outcome;
 struct queue;
 struct send_config;
+struct send_direct;
 struct send_session;
 
 /* The receiver, set by the first stream: all but ready before the session's
@@ -43,6 +44,7 @@ struct sender {
 	struct queue *queue;
 	struct send_session *session;
 	struct outcome *outcome;
+	struct send_direct *direct; /* NULL: no direct streams */
 	struct acceptor *acceptor; /* NULL unless the receiver connects */
 	/* Then: how long to wait for one (clock_ms(); 0: for ever), and whether
 	 * a session was lost, whose receiver is waited for. */

@@ -165,6 +165,8 @@ static int is_wanted(const struct connection *c, int is_further)
 
 	if (a->stream_count >= STREAMS_MAX)
 		return 0;
+	if (a->cfg.is_further_only)
+		return is_further;
 	return is_further ? a->has_peer &&
 				    a->peer == admission_source(c->pending) :
 			    !a->has_peer;
@@ -419,9 +421,39 @@ int acceptor_start(struct acceptor *a, struct err *e)
 	if (thread_start(&a->thread, accept_main, a))
 		return thread_error(e);
 	a->has_thread = 1;
-	if (ev->listening)
+	if (ev->listening && !a->cfg.is_further_only)
 		ev->listening(ev->ctx, a->local, a->port);
 	return 0;
+}
+
+void acceptor_set_tls(struct acceptor *a, struct tls *tls)
+{
+	a->cfg.mode.tls = tls;
+}
+
+uint16_t acceptor_port(const struct acceptor *a)
+{
+	return a->port;
+}
+
+void acceptor_stop(struct acceptor *a)
+{
+	if (a->has_thread) {
+		cancel_set(&a->stop);
+		pthread_join(a->thread, NULL);
+		a->has_thread = 0;
+	}
+	listener_close(&a->listener);
+}
+
+int acceptor_fd(const struct acceptor *a)
+{
+	return a->changed.fd;
+}
+
+void acceptor_clear_fd(const struct acceptor *a)
+{
+	wake_clear(&a->changed);
 }
 
 /* Remove the oldest stream from the list, for the caller to free; NULL where
@@ -455,12 +487,8 @@ void acceptor_free(struct acceptor *a)
 {
 	if (!a)
 		return;
-	if (a->has_thread) {
-		cancel_set(&a->stop);
-		pthread_join(a->thread, NULL);
-	}
+	acceptor_stop(a);
 	acceptor_restart(a);
-	listener_close(&a->listener);
 	refusals_release(&a->refusals);
 	admission_free(a->admission);
 	cancel_release(&a->stop);
@@ -544,15 +572,15 @@ int acceptor_reserve(struct acceptor *a)
 	int ok;
 
 	pthread_mutex_lock(&a->lock);
-	ok = a->has_peer && a->stream_count > a->reserved;
+	ok = (a->has_peer || a->cfg.is_further_only) &&
+	     a->stream_count > a->reserved;
 	a->reserved += ok != 0;
 	pthread_mutex_unlock(&a->lock);
 	return ok;
 }
 
-struct stream *acceptor_further(struct acceptor *a, struct err *e)
+int acceptor_further(struct acceptor *a, struct accepted *out, struct err *e)
 {
-	struct stream *stream = NULL;
 	struct ready *r = NULL;
 
 	pthread_mutex_lock(&a->lock);
@@ -561,10 +589,9 @@ struct stream *acceptor_further(struct acceptor *a, struct err *e)
 		r = take_oldest_stream(a);
 	}
 	pthread_mutex_unlock(&a->lock);
-	if (r)
-		stream = r->accepted.stream;
-	else
-		err_set(e, ERR_CLOSED, "no further connection was made");
+	if (!r)
+		return err_set(e, ERR_CLOSED, "no further connection was made");
+	*out = r->accepted;
 	free(r);
-	return stream;
+	return 0;
 }

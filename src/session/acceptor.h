@@ -28,6 +28,7 @@ struct cancel;
 struct cidr_list;
 struct session_events;
 struct stream;
+struct tls;
 
 /* The pointers are borrowed. */
 struct acceptor_config {
@@ -36,6 +37,9 @@ struct acceptor_config {
 	struct secure_mode mode;       /* role: NET_LISTENS */
 	const struct cidr_list *allow; /* who may connect */
 	int timeout_ms;                /* of the streams */
+	/* Only connections for the session that there is, from anywhere, and
+	 * no listening event. */
+	int is_further_only;
 	const struct session_events *events;
 };
 
@@ -49,6 +53,16 @@ struct accepted {
 /* Listen, without accepting connections yet.  NULL with an error as
  * dial_listen(), or ERR_RESOURCE. */
 struct acceptor *acceptor_new(const struct acceptor_config *cfg, struct err *e);
+
+/* Before acceptor_start(), where mode.tls was NULL: the credentials, borrowed. */
+void acceptor_set_tls(struct acceptor *a, struct tls *tls);
+
+/* The port that it listens on. */
+uint16_t acceptor_port(const struct acceptor *a);
+
+/* Stop listening; streams that have come can still be taken.  Blocks until the
+ * handshakes that go on have been ended. */
+void acceptor_stop(struct acceptor *a);
 
 /* Start to accept, and call the listening event.  Returns 0 or ERR_RESOURCE. */
 int acceptor_start(struct acceptor *a, struct err *e);
@@ -77,8 +91,13 @@ int acceptor_reserve(struct acceptor *a);
  * thread calls acceptor_first() or acceptor_further(). */
 void acceptor_restart(struct acceptor *a);
 
-/* The stream of a reserved connection.  Does not block.  NULL with ERR_CLOSED
- * where there is none. */
-struct stream *acceptor_further(struct acceptor *a, struct err *e);
+/* Get the stream of a reserved connection.  Does not block.  Returns 0; or
+ * ERR_CLOSED where there is none. */
+int acceptor_further(struct acceptor *a, struct accepted *out, struct err *e);
+
+/* A descriptor that is readable after a connection has come, until it is cleared;
+ * for a single thread, instead of acceptor_first(). */
+int acceptor_fd(const struct acceptor *a);
+void acceptor_clear_fd(const struct acceptor *a);
 
 #endif

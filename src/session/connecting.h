@@ -7,6 +7,8 @@
 #ifndef FERRY_SESSION_CONNECTING_H
 #define FERRY_SESSION_CONNECTING_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "sandbox/sandbox.h"
 
@@ -25,5 +27,14 @@ struct net_options;
 int connecting_start(const struct host_port *to, const struct net_options *net,
 		     enum sandbox_mode mode, struct connector **out,
 		     struct err *e);
+
+/*
+ * The same for direct streams of a session by ssh: the addresses are those that
+ * the other side names (connector_any()); port is the one that the user named, or
+ * 0.
+ */
+int connecting_start_direct(uint16_t port, const struct net_options *net,
+			    enum sandbox_mode mode, struct connector **out,
+			    struct err *e);
 
 #endif

@@ -82,6 +82,9 @@ struct session_peer {
 	const char *security; /* security_name() */
 	const char *identity; /* what it proved to be: stream_identity() */
 	const char *name;     /* of a named sender; or NULL */
+	/* by ssh: the way of content, "ssh" or "direct"; and with the latter the
+	 * address; else NULL */
+	const char *data, *direct;
 };
 
 enum session_level {
@@ -100,6 +103,10 @@ struct session_events {
 	/* A session began.  number counts sessions of this process from 1. */
 	void (*session)(void *ctx, uint64_t number,
 			const struct session_peer *peer);
+	/* By ssh: content of the session with this peer goes directly, to this
+	 * address. */
+	void (*direct)(void *ctx, uint64_t number, const char *peer,
+		       const char *address);
 	/* About ten times a second while a send runs, and at the end.  On a
 	 * receiver as often as progress_ms says (0: never), for each session;
 	 * it knows totals only where the sender tells them. */

@@ -81,6 +81,8 @@ int features_allow_frame(uint32_t features, enum frame_type type)
 		needs = FEATURE_BUSY;
 	else if (type == FRAME_COMPARE || type == FRAME_SIGNATURE)
 		needs = FEATURE_DELTA;
+	else if (type == FRAME_DIRECT || type == FRAME_STREAMS)
+		needs = FEATURE_DIRECT;
 	else if (type == FRAME_TIMEOUT)
 		needs = FEATURE_TIMEOUT;
 	else if (type == FRAME_PROGRESS)

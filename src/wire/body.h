@@ -33,6 +33,8 @@ enum {
 	BODY_NOTE = 6,
 	BODY_TIMEOUT = 4,
 	BODY_PROGRESS = 44,
+	BODY_DIRECT = 36,
+	BODY_STREAMS = 4,
 	BODY_ERROR = 4,
 	BODY_DIGEST_MIN = 4, /* of the shortest digest */
 };

@@ -52,6 +52,7 @@ enum frame_type {
 				 arrived without waiting for more */
 	FRAME_CHECK = 12,     /* digests of what the receiver says it has */
 	FRAME_OFFER = 13,     /* a PACK without its files' content */
+	FRAME_STREAMS = 37, /* by ssh: how many direct streams there are to be */
 	FRAME_COMPARE = 14,   /* digests of leaves, or a wish for those of the
 				 basis: what does it share with the file? */
 	/* receiver to sender */
@@ -67,6 +68,7 @@ enum frame_type {
 	FRAME_SIGNATURE = 24, /* there is a basis; answer to COMPARE */
 	/* in both directions */
 	FRAME_PROGRESS = 25, /* how much has arrived; how much there will be */
+	FRAME_DIRECT = 36, /* by ssh: where this side listens, and the key */
 	FRAME_BUSY = 28, /* heart-beat of a side that waits for something on its
 			    own host, empty */
 	FRAME_TIMEOUT = 29, /* how long its sender waits for a heart-beat */

@@ -53,6 +53,7 @@
 	X(FEATURE_BUSY, 19, "busy heart-beats")   /* BUSY */                   \
 	X(FEATURE_UNSENT, 21, "notes of what was not sent") /* NOTE from the   \
 							       sender */       \
+	X(FEATURE_DIRECT, 22, "direct streams")  /* DIRECT, STREAMS */       \
 	X(FEATURE_RECONNECT, 23, "receivers that reconnect") /* below */       \
 	X(FEATURE_TIMEOUT, 24, "time-outs")       /* TIMEOUT */                \
 	X(FEATURE_RECIPE, 3, "recipes")           /* CHUNKs made of a basis */ \
@@ -622,6 +623,36 @@ struct msg_progress {
 };
 void msg_put_progress(struct buf *b, const struct msg_progress *m);
 int msg_get_progress(struct msg_progress *m, const uint8_t *p, size_t n);
+
+/*
+ * DIRECT, by ssh: u16 port | u8 count | u8 reserved | u8[32] key | count times
+ * u8[16] address.  The side that ssh has started listens at this port for further
+ * streams, which authenticate by the key.  The addresses are its own, IPv4 ones as
+ * IPv4-mapped IPv6, the one that ssh has reached first.  Port 0, and no address:
+ * it cannot listen.  At most once in a session.
+ */
+enum {
+	DIRECT_KEY = 32,
+	DIRECT_ADDRESS = 16,
+	DIRECT_ADDRESSES_MAX = 8,
+};
+struct msg_direct {
+	uint16_t port;
+	uint8_t count;
+	uint8_t key[DIRECT_KEY];
+	uint8_t addresses[DIRECT_ADDRESSES_MAX][DIRECT_ADDRESS];
+};
+void msg_put_direct(struct buf *b, const struct msg_direct *m);
+int msg_get_direct(struct msg_direct *m, const uint8_t *p, size_t n);
+
+/* STREAMS, by ssh: u16 count (1..STREAMS_MAX - 1) | u16 reserved: so many direct
+ * streams there are to be in all.  A receiver that listens answers the first one
+ * with DIRECT. */
+struct msg_streams {
+	uint16_t count;
+};
+void msg_put_streams(struct buf *b, const struct msg_streams *m);
+int msg_get_streams(struct msg_streams *m, const uint8_t *p, size_t n);
 
 /* PING: empty. */
 void msg_put_ping(struct buf *b);

@@ -170,6 +170,54 @@ int msg_get_progress(struct msg_progress *m, const uint8_t *p, size_t n)
 	return body_end(&r, ok);
 }
 
+void msg_put_direct(struct buf *b, const struct msg_direct *m)
+{
+	body_begin(b, FRAME_DIRECT,
+		   BODY_DIRECT + (size_t)m->count * DIRECT_ADDRESS);
+	buf_put_u16(b, m->port);
+	buf_put_u8(b, m->count);
+	body_put_zeroes(b, 1);
+	buf_put(b, m->key, sizeof(m->key));
+	if (m->count > DIRECT_ADDRESSES_MAX)
+		b->failed = 1;
+	else
+		buf_put(b, m->addresses, (size_t)m->count * DIRECT_ADDRESS);
+}
+
+int msg_get_direct(struct msg_direct *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->port = rd_u16(&r);
+	m->count = rd_u8(&r);
+	ok = body_get_zeroes(&r, 1) && m->count <= DIRECT_ADDRESSES_MAX &&
+	     (m->port != 0) == (m->count != 0);
+	rd_copy(&r, m->key, sizeof(m->key));
+	for (unsigned i = 0; ok && i < m->count; i++)
+		rd_copy(&r, m->addresses[i], DIRECT_ADDRESS);
+	return body_end(&r, ok);
+}
+
+void msg_put_streams(struct buf *b, const struct msg_streams *m)
+{
+	body_begin(b, FRAME_STREAMS, BODY_STREAMS);
+	buf_put_u16(b, m->count);
+	body_put_zeroes(b, 2);
+}
+
+int msg_get_streams(struct msg_streams *m, const uint8_t *p, size_t n)
+{
+	struct rd r;
+	int ok;
+
+	rd_init(&r, p, n);
+	m->count = rd_u16(&r);
+	ok = body_get_zeroes(&r, 2);
+	return body_end(&r, ok && m->count >= 1 && m->count < STREAMS_MAX);
+}
+
 void msg_put_ping(struct buf *b)
 {
 	body_begin(b, FRAME_PING, 0);

@@ -107,7 +107,7 @@ hint() {
 	hint "'--once': an option of ferry receive" send --once file h
 	hint "'--accept': an option of ferry receive" \
 		send --accept links file h
-	hint "'--streams': an option of ferry send" receive --streams 2
+	hint "'--name': an option of ferry send" receive --name x
 	hint "--compress is an option of ferry send; ferry receive has it only" \
 		receive -z
 	hint "'-n': an option of ferry send" receive -n

@@ -201,7 +201,8 @@ teardown() { remove_dir; }
 	}
 	refuse "--key and HOST:PATH exclude each other" --key k src/f box:
 	refuse "--plain and HOST:PATH exclude each other" --plain src/f box:
-	refuse "--ssh 'ssh -p N'" -p 2222 src/f box:
+	refuse "--ssh 'ssh -p N'" -p 2222 --data ssh src/f box:
+	refuse "--data needs a place that ssh reaches" --data ssh src/f box
 	refuse "--ssh needs a place that ssh reaches" --ssh ssh src/f box
 	refuse "cannot begin with '-'" -- src/f -oProxyCommand=id:dir
 	refuse "cannot begin with '-'" -- src/f me@-x:dir

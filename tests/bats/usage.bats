@@ -93,9 +93,9 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox
 		compress checksum delta symlinks exclude include special one-file-system
-		growing ssh remote-ferry existing allow wait retry
+		growing ssh remote-ferry data streams existing allow wait retry
 		proxy proxy-password-file archive preserve numeric-ids"
-	send="streams name dry-run files-from listen receivers stdin-from-command"
+	send="name dry-run files-from listen receivers stdin-from-command"
 	receive="accept once stdout sync max-sessions
 		max-size max-files keep-parts max-kept connect exec chmod config check-config drain"
 	for command in send receive; do
@@ -307,10 +307,10 @@ usage() {
 
 @test "unknown and abbreviated options" {
 	usage "unknown option '--bogus'" send --bogus file h
-	usage "unknown option '-j'" receive -j 2
+	usage "unknown option '-0'" receive -0
 	usage "unknown option '--frob'" send --frob=5 file h
 	usage "unknown option '--once'" send --once file h
-	usage "unknown option '--streams'" receive --streams 2
+	usage "unknown option '--name'" receive --name x
 	usage "unknown option '--comp' (option names cannot be abbr" \
 		send --comp file h
 	usage "unknown option '-q'" keygen -q k

@@ -40,6 +40,8 @@ AGAIN(checked)
 AGAIN(offered)
 AGAIN(compare)
 AGAIN(signature)
+AGAIN(direct)
+AGAIN(streams)
 AGAIN(timeout)
 AGAIN(progress)
 AGAIN(error)
@@ -73,6 +75,8 @@ static const again_fn again[] = {
 	[FRAME_OFFERED] = again_offered,
 	[FRAME_COMPARE] = again_compare,
 	[FRAME_SIGNATURE] = again_signature,
+	[FRAME_DIRECT] = again_direct,
+	[FRAME_STREAMS] = again_streams,
 	[FRAME_TIMEOUT] = again_timeout,
 	[FRAME_PROGRESS] = again_progress,
 	[FRAME_ERROR] = again_error,

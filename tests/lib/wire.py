@@ -30,6 +30,7 @@ FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
 # What is kept beside mode and time, and the bits of preserve in READY.
 PRESERVE, ARCHIVE = 1 << 13, 1 << 14
 OWNER, SETID, ACL, XATTR, CAPABILITY, TRUSTED = (1 << n for n in range(6))
+DIRECT = 1 << 22  # only by ssh
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
 LINKS, EXISTING = 1 << 15, 1 << 16
@@ -117,6 +118,10 @@ LAYOUTS = {
     "BUSY": (28, []),
     "SIGNATURE": (24, [("id", 8, 1), ("offset", 8, 0), ("count", 4, 0),
                        ("kind", 1, 1), ("zero", 3, 0), ("list", 0, b"")]),
+    "DIRECT": (36, [("port", 2, 9473), ("count", 1, lambda v: len(
+        v["addresses"]) // 16), ("zero", 1, 0), ("key", 32, bytes(32)),
+                    ("addresses", 0, bytes(10) + b"\xff\xff\x7f\0\0\1")]),
+    "STREAMS": (37, [("streams", 2, 1), ("zero", 2, 0)]),
     "TIMEOUT": (29, [("milliseconds", 4, 60000)]),
     "PROGRESS": (25, [("bytes", 8, 0), ("total_bytes", 8, 0),
                       ("total_files", 8, 0), ("replaced", 8, 0),

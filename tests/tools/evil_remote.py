@@ -3,7 +3,9 @@
 that was told to send, and sends what it likes.
 
 WHAT: "files", files of these names; "large", a file in chunks of the first one;
-"link", a symlink of that name; "notes", that these names could not be sent.
+"link", a symlink of that name; "notes", that these names could not be sent;
+"direct", where it listens for direct streams: at the port and address that are
+the first two names, or with a third one, twice; then a file of the last name.
 Every other argument, from -T on, is ssh's and ignored.
 """
 import os
@@ -14,7 +16,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 # pylint: disable=wrong-import-position
 from lib.peer import Channel, Closed  # noqa: E402
-from lib.wire import (FEATURES, SYMLINK, UNSENT, message, pack,  # noqa: E402
+from lib.wire import (DIRECT, FEATURES, SYMLINK, UNSENT, message, pack,  # noqa: E402
                       row)
 
 
@@ -35,6 +37,13 @@ def content(what, names):
         return pack([row(SYMLINK, name=names[0], target=b"target")])
     if what == "large":
         return message("OPEN", name=names[0], size=9 << 20)
+    if what == "direct":
+        port, address, *more, last = names
+        host = socket.inet_pton(socket.AF_INET, os.fsdecode(address))
+        where = message("DIRECT", port=int(port),
+                        addresses=bytes(10) + b"\xff\xff" + host
+                        if int(port) else b"")
+        return where * (1 + len(more)) + content("files", [last])
     return b"".join(message("NOTE", name=n, cause=4) for n in names)
 
 
@@ -45,7 +54,8 @@ def main():
     channel = Channel(socket.socket(fileno=0), 20)
     try:
         answer(channel)
-        channel.send(message("HELLO", features=FEATURES | UNSENT))
+        channel.send(message("HELLO", streams=16, features=FEATURES | UNSENT
+                             | (DIRECT if what == "direct" else 0)))
         channel.until("READY")
         channel.send(content(what, names), message("FLUSH"))
         if what == "notes":

@@ -150,6 +150,14 @@ static void check_refused(int fd, const char *why)
 
 static const char busy[] = "the sender is sending to another receiver";
 
+/* The stream of a reserved connection, or NULL. */
+static struct stream *further(struct world *w)
+{
+	struct accepted got;
+
+	return acceptor_further(w->acceptor, &got, &w->e) ? NULL : got.stream;
+}
+
 static void further_streams_are_those_of_the_first_peer(void **state)
 {
 	struct world *w = *state;
@@ -157,7 +165,7 @@ static void further_streams_are_those_of_the_first_peer(void **state)
 	struct stream *s = first(w, "127.0.0.2"), *t;
 
 	assert_int_equal(acceptor_reserve(w->acceptor), 0);
-	assert_null(acceptor_further(w->acceptor, &w->e));
+	assert_null(further(w));
 	assert_int_equal(w->e.code, ERR_CLOSED);
 	check_end(join_session(w, "127.0.0.3"));
 	assert_int_equal(acceptor_reserve(w->acceptor), 0);
@@ -165,7 +173,7 @@ static void further_streams_are_those_of_the_first_peer(void **state)
 	assert_int_equal(reserve(w, FIXTURE_TIMEOUT_MS), 1);
 	/* It was one, and is not set aside twice. */
 	assert_int_equal(acceptor_reserve(w->acceptor), 0);
-	t = acceptor_further(w->acceptor, &w->e);
+	t = further(w);
 	assert_non_null(t);
 	assert_int_equal(send(more, "x", 1, 0), 1);
 	assert_int_equal(stream_wait(t, -1, FIXTURE_TIMEOUT_MS, &w->e),
@@ -242,9 +250,9 @@ static void a_new_session_gets_no_stream_of_the_old_one(void **state)
 	s = first(w, "127.0.0.3");
 	more = join_session(w, "127.0.0.3");
 	/* The old reservation is void: what is there now needs its own. */
-	assert_null(acceptor_further(w->acceptor, &w->e));
+	assert_null(further(w));
 	assert_int_equal(reserve(w, FIXTURE_TIMEOUT_MS), 1);
-	stream_free(acceptor_further(w->acceptor, &w->e));
+	stream_free(further(w));
 	check_end(more);
 	stream_free(s);
 	close(other);

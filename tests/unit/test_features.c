@@ -20,7 +20,7 @@ enum {
 	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT |
 	      FEATURE_BUSY | FEATURE_RECONNECT | FEATURE_DELTA |
 	      FEATURE_PIECES | FEATURE_UPDATED | FEATURE_PROGRESS |
-	      FEATURE_PRESERVE | FEATURE_ARCHIVE,
+	      FEATURE_PRESERVE | FEATURE_ARCHIVE | FEATURE_DIRECT,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -30,7 +30,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
 	assert_int_equal(FEATURE_RECIPE, 1 << (CODEC_RECIPE - 1));
-	assert_int_equal(ALL, 0x2fae7f0f);
+	assert_int_equal(ALL, 0x2fee7f0f);
 }
 
 static void requests_are_not_granted_by_knowing_them(void **state)
@@ -103,10 +103,12 @@ static void frames_need_their_feature(void **state)
 		{ FRAME_SIGNATURE, FEATURE_DELTA },
 		{ FRAME_TIMEOUT, FEATURE_TIMEOUT },
 		{ FRAME_PROGRESS, FEATURE_PROGRESS },
+		{ FRAME_DIRECT, FEATURE_DIRECT },
+		{ FRAME_STREAMS, FEATURE_DIRECT },
 	};
 
 	(void)state;
-	for (unsigned type = FRAME_HELLO; type <= FRAME_ERROR; type++) {
+	for (unsigned type = FRAME_HELLO; type <= FRAME_STREAMS; type++) {
 		uint32_t needs = 0;
 
 		for (size_t i = 0; i < sizeof(optional) / sizeof(*optional);
@@ -221,10 +223,10 @@ static void what_is_missing_is_named(void **state)
 			    "chunks, holes, offers, resume, deferred symlinks, "
 			    "rivals, preserving more metadata, archives, "
 			    "comparing by SHA-256, metadata that is "
-			    "not kept, busy heart-beats, receivers that "
-			    "reconnect, time-outs, recipes, delta, delta of "
-			    "shifted content, progress reports, "
-			    "metadata that is set alone");
+			    "not kept, busy heart-beats, direct streams, "
+			    "receivers that reconnect, time-outs, recipes, "
+			    "delta, delta of shifted content, progress "
+			    "reports, metadata that is set alone");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");
 }

@@ -49,6 +49,8 @@ static const struct {
 	{ 22, "CHECKED", RECEIVER, 32, 32 },
 	{ 23, "OFFERED", RECEIVER, 17, 144 },
 	{ 25, "PROGRESS", BOTH, 44, 44 },
+	{ 36, "DIRECT", BOTH, 36, 36 + 8 * 16 },
+	{ 37, "STREAMS", SENDER, 4, 4 },
 	{ 28, "BUSY", BOTH, 0, 0 },
 	{ 29, "TIMEOUT", BOTH, 4, 4 },
 	{ 30, "PING", BOTH, 0, 0 },

@@ -93,6 +93,11 @@ static const struct msg_timeout timeout_msg = { 0x01020304 };
 static const struct msg_progress progress = {
 	0x0102030405060708, 0x1112131415161718, ID_VALUE, 5, 6, PROGRESS_ENDLESS,
 };
+#define FOURTEEN "\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+static const struct msg_direct direct = {
+	0x2501, 2, "0123456789abcdef0123456789abcde", { { 1, 2 }, { 3, 4 } },
+};
+static const struct msg_streams streams = { 15 };
 static const struct msg_error error_msg = { WERR_BUSY, "h\xc3\xbc", 3 };
 
 /* For each message: write the sample; decode a body, check nothing; decode and
@@ -130,6 +135,8 @@ MESSAGE(resend, resend)
 MESSAGE(note, note)
 MESSAGE(timeout, timeout_msg)
 MESSAGE(progress, progress)
+MESSAGE(direct, direct)
+MESSAGE(streams, streams)
 MESSAGE(error, error_msg)
 
 static void put_ready(struct buf *b)
@@ -328,6 +335,14 @@ static const struct message {
 	  0, 41, 3 },
 	{ put_timeout, again_timeout,
 	  BYTES("\x1d\0\0\0" "\0\0\0\x04" "\x01\x02\x03\x04"), 0, 0, 0 },
+	{ put_direct, again_direct,
+	  BYTES("\x24\0\0\0" "\0\0\0\x44" "\x25\x01" "\x02\0"
+		"0123456789abcdef0123456789abcde\0"
+		"\x01\x02" FOURTEEN "\x03\x04" FOURTEEN),
+	  0, 3, 1 },
+	{ put_streams, again_streams,
+	  BYTES("\x25\0\0\0" "\0\0\0\x04" "\0\x0f" "\0\0"),
+	  0, 2, 2 },
 	{ msg_put_ping, NULL, BYTES("\x1e\0\0\0" "\0\0\0\0"), 0, 0, 0 },
 	{ put_error, again_error,
 	  BYTES("\x1f\0\0\0" "\0\0\0\x07" "\0\x03" "\0\x03" "h\xc3\xbc"),
@@ -378,7 +393,8 @@ static void every_message_has_its_bytes(void **state)
 	(void)state;
 	for (size_t i = 0; i < MESSAGES; i++) {
 		const struct message *m = &messages[i];
-		int from_sender = (uint8_t)m->bytes[0] < 16;
+		const unsigned type = (uint8_t)m->bytes[0];
+		int from_sender = type < 16 || type == FRAME_STREAMS;
 		struct frame f;
 		struct buf b;
 		size_t n;
