@@ -40,8 +40,8 @@ _ferry()
 	--symlinks) words='keep follow skip all' ;;
 	--special) words='report skip' ;;
 	--existing) words='fail skip replace newer rename backup' ;;
-	--accept) words='all existing links owner acl xattr setid' ;;
-	--preserve) words='owner setid acl xattr capability trusted' ;;
+	--accept) words='all existing links owner acl xattr setid specials' ;;
+	--preserve) words='owner setid acl xattr capability trusted specials' ;;
 	--sync) words='none batch file' ;;
 	--exclude | --include) return ;;
 	--sandbox) words='auto require off' ;;

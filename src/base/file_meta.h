@@ -25,7 +25,8 @@
 	X(PRESERVE_ACL, 2, "acl")                                              \
 	X(PRESERVE_XATTR, 3, "xattr")           /* user.* */                   \
 	X(PRESERVE_CAPABILITY, 4, "capability") /* security.capability */      \
-	X(PRESERVE_TRUSTED, 5, "trusted")       /* trusted.* */
+	X(PRESERVE_TRUSTED, 5, "trusted")       /* trusted.* */                \
+	X(PRESERVE_SPECIALS, 7, "specials")     /* FIFOs, sockets, devices */
 enum file_meta_preserve {
 #define X(name, number, word) name = 1 << (number),
 	FILE_META_PRESERVE(X)
@@ -34,7 +35,7 @@ enum file_meta_preserve {
 enum {
 	PRESERVE_XATTRS = PRESERVE_XATTR | PRESERVE_CAPABILITY |
 			  PRESERVE_TRUSTED,
-	PRESERVE_KNOWN = 63, /* all bits above */
+	PRESERVE_KNOWN = 0xbf, /* all bits above */
 };
 
 /* Tags of further fields. */

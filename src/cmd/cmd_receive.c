@@ -94,11 +94,12 @@ static const struct option_row rows[] = {
 		  "conflict" },
 	{ .name = "accept", .arg = "LIST", .kind = OPTION_SET,
 	  .set = receive_words_set_accept, .off = OFF(accept),
-	  .wants = "a list of existing, links, owner, acl, xattr and setid, or "
-		   "all",
+	  .wants = "a list of existing, links, owner, acl, xattr, setid and "
+		   "specials, or all",
 	  .help = "what senders may ask for, with commas between: existing "
 		  "(send --existing), links (send --symlinks all), owner, acl, "
-		  "xattr, setid (send --preserve), or all; default: nothing" },
+		  "xattr, setid, specials (send --preserve), or all; default: "
+		  "nothing" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
 	  .help = "end after one session, with its exit status; always so with "
 		  "a one-time code" },
@@ -184,7 +185,8 @@ static const struct option_row fetch_rows[] = {
 	{ .letter = 'a', .name = "archive", FORWARD,
 	  .help = "keep all of this" AS_SENT },
 	{ .name = "preserve", .arg = "LIST", FORWARD,
-	  .help = "owner, setid, acl, xattr, capability, trusted" AS_SENT },
+	  .help = "owner, setid, acl, xattr, capability, trusted, "
+		  "specials" AS_SENT },
 	{ .name = "numeric-ids", FORWARD,
 	  .help = "keep numbers of owners, not names" AS_SENT },
 	{ .name = "special", .arg = "WHAT", FORWARD,

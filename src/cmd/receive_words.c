@@ -30,6 +30,7 @@ static const struct accept_word {
 	{ "acl", { 0, PRESERVE_ACL } },
 	/* trusted.* only as root */
 	{ "xattr", { 0, PRESERVE_XATTR | PRESERVE_TRUSTED } },
+	{ "specials", { 0, PRESERVE_SPECIALS } },
 	/* both give a program rights of its own */
 	{ "setid", { 0, PRESERVE_SETID | PRESERVE_CAPABILITY } },
 	{ "all", { UINT32_MAX, PRESERVE_KNOWN } },

@@ -128,21 +128,15 @@ static int is_same_symlink(const struct node *n, int dir_fd, const char *name)
 	       memcmp(target, n->target, len) == 0;
 }
 
-/* With its owner and mode: it is made anew where they differ. */
 static int is_same_special(const struct node *n, int dir_fd, const char *name)
 {
 	struct stat st;
-	uid_t uid;
-	gid_t gid;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (st.st_mode & S_IFMT) != n->type ||
-	    (st.st_mode & 0777) != (n->meta->mode & 0777))
+	    (st.st_mode & S_IFMT) != n->type)
 		return 0;
-	if ((S_ISCHR(n->type) || S_ISBLK(n->type)) && st.st_rdev != n->rdev)
-		return 0;
-	return !preserve_owner(n->how, n->meta, &uid, &gid) ||
-	       (st.st_uid == uid && st.st_gid == gid);
+	return (!S_ISCHR(n->type) && !S_ISBLK(n->type)) ||
+	       st.st_rdev == n->rdev;
 }
 
 int node_is_same(const struct node *n, int dir_fd, const char *name)
@@ -174,6 +168,10 @@ int node_update(struct node *n, int dir_fd, const char *name)
 	if (n->kind == NODE_LINK || part_to_times(n->meta, times, &e) < 0 ||
 	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
+	/* Its mode cannot be set by name without a race. */
+	if (n->kind == NODE_SPECIAL &&
+	    (st.st_mode & 0777) != (n->meta->mode & 0777))
+		return node_make(n, dir_fd, name, 1, &e) == 0;
 	if (preserve_owner(n->how, n->meta, &uid, &gid) &&
 	    (uid != st.st_uid || gid != st.st_gid)) {
 		any = 1;

@@ -47,8 +47,9 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 /* Whether what has the name is the same, but for its metadata. */
 int node_is_same(const struct node *n, int dir_fd, const char *name);
 
-/* Set owner and time of a symlink that is the same, where they differ.  Returns
- * whether something was set. */
+/* Set owner and time of a symlink or special file that is the same, where they
+ * differ; a special file with another mode is made anew.  Returns whether something
+ * was set. */
 int node_update(struct node *n, int dir_fd, const char *name);
 
 #endif

@@ -311,6 +311,10 @@ static int visit_target(struct walk *w, int dir_fd, const char *leaf,
 		return report_dir(w, st);
 	if (S_ISDIR(st->st_mode))
 		return enter_dir(w, dir_fd, leaf, st, follow);
+	if (w->scan->keeps_special &&
+	    (S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode) ||
+	     S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)))
+		return report_stat(w, SCAN_SPECIAL, st);
 	if (w->scan->skips_special)
 		return report_stat(w, SCAN_SKIPPED, st);
 	return report_error(w, ERR_LOCAL, scan_special_name(st->st_mode));

@@ -31,6 +31,7 @@ enum scan_kind {
 	SCAN_FILE,    /* a regular file */
 	SCAN_DIR,     /* reported after its content */
 	SCAN_SYMLINK, /* one that may be sent as a symlink */
+	SCAN_SPECIAL, /* a FIFO, socket or device, with scan_keep_special() */
 	SCAN_ERROR,   /* cannot be sent: err says why; the walk continues */
 	SCAN_SKIPPED, /* left out as asked for: by SCAN_SKIP, the filter or
 			 scan_skip_special() */
@@ -87,6 +88,9 @@ void scan_stay_on_file_system(struct scan *s);
 /* Leave out FIFOs, sockets and devices below the roots, which are ERROR items
  * otherwise. */
 void scan_skip_special(struct scan *s);
+
+/* Report them as SCAN_SPECIAL. */
+void scan_keep_special(struct scan *s);
 
 /*
  * Add a source as given on the command line: a regular file or a directory, or

@@ -39,6 +39,7 @@ struct scan {
 	enum scan_symlinks symlinks;
 	int stays_on_file_system; /* see scan_stay_on_file_system() */
 	int skips_special;        /* see scan_skip_special() */
+	int keeps_special;        /* see scan_keep_special() */
 	const struct filter *filter; /* or NULL; borrowed */
 	struct root *roots;
 	unsigned count;

@@ -51,6 +51,11 @@ void scan_skip_special(struct scan *s)
 	s->skips_special = 1;
 }
 
+void scan_keep_special(struct scan *s)
+{
+	s->keeps_special = 1;
+}
+
 void scan_free(struct scan *s)
 {
 	if (!s)

@@ -106,6 +106,9 @@ static int check_pack(const struct pack *pk, struct err *e)
 		    !transfer_allows_meta(pk->w->transfer, &row.meta))
 			return input_malformed("PACK", e);
 		why = name_check(row.name, row.name_len);
+		if (row.kind == ITEM_SPECIAL &&
+		    !(pk->w->transfer->preserve.kinds & PRESERVE_SPECIALS))
+			return input_malformed("PACK", e);
 		if (!why && row.kind == ITEM_SYMLINK)
 			why = check_symlink(pk->w->transfer, &row);
 		if (!why && !asked_has(pk->w->transfer->asked, row.name,
@@ -494,7 +497,7 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 			       "to a receiver with --stdout");
 	if (it->row.kind == ITEM_DIR)
 		return take_dir(pk->w, it, e);
-	if (it->row.kind == ITEM_SYMLINK) {
+	if (it->row.kind == ITEM_SYMLINK || it->row.kind == ITEM_SPECIAL) {
 		rc = symlinks_add(t->symlinks, &it->row, it->id, e);
 		/* As many are kept as may be: make them now. */
 		return rc > 0 ? symlinks_make(t->symlinks, pk->w->channel, e) :

@@ -68,6 +68,8 @@ static unsigned allowed_calls(unsigned preserve)
 		allowed |= SANDBOX_ATTRS;
 	if (preserve & PRESERVE_SETID)
 		allowed |= SANDBOX_SET_IDS;
+	if (preserve & PRESERVE_SPECIALS)
+		allowed |= SANDBOX_SPECIALS;
 	return allowed;
 }
 

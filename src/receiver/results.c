@@ -357,7 +357,7 @@ void results_add(struct results *r, const struct item_result *given)
 		v.not_kept = 0;
 		v.cause = CAUSE_NONE;
 	}
-	put_verdict(item->kind == ITEM_SYMLINK ? &r->first : &r->any, item->id,
+	put_verdict(item->kind >= ITEM_SYMLINK ? &r->first : &r->any, item->id,
 		    v.status, &v);
 	pthread_mutex_unlock(&r->lock);
 	tell_user(r, item);

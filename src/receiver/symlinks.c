@@ -1,5 +1,5 @@
 /*
- * Symlinks are kept as rows in a buffer.  Their results go to another buffer, a
+ * Symlinks and special files are kept as rows in a buffer.  Their results go to another buffer, a
  * row each, because none is reported before all are flushed.
  */
 #include "receiver/symlinks.h"
@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -22,7 +23,7 @@ enum {
 	 * sender/queue_priv.h, as the sender waits for their verdicts. */
 	KEPT_MAX = 8192,
 	KEPT_BYTES = 4 << 20,
-	ROW_MAX = 16 + WIRE_NAME_MAX + WIRE_TARGET_MAX + FILE_META_MAX,
+	ROW_MAX = 32 + WIRE_NAME_MAX + WIRE_TARGET_MAX + FILE_META_MAX,
 };
 
 struct symlinks {
@@ -35,6 +36,8 @@ struct symlinks {
 
 struct row {
 	uint64_t id;
+	uint8_t kind, special; /* as in struct pack_item */
+	uint32_t major, minor;
 	const char *name, *target; /* terminated */
 	size_t name_len, target_len;
 	struct file_meta meta;
@@ -65,6 +68,10 @@ void symlinks_free(struct symlinks *s)
 static void put_row(struct buf *b, const struct pack_item *it, uint64_t id)
 {
 	buf_put_u64(b, id);
+	buf_put_u8(b, it->kind);
+	buf_put_u8(b, it->special);
+	buf_put_u32(b, it->major);
+	buf_put_u32(b, it->minor);
 	buf_put_u16(b, (uint16_t)it->name_len);
 	buf_put(b, it->name, it->name_len);
 	buf_put_u8(b, 0);
@@ -77,6 +84,10 @@ static void put_row(struct buf *b, const struct pack_item *it, uint64_t id)
 static void get_row(struct row *row, struct rd *r)
 {
 	row->id = rd_u64(r);
+	row->kind = rd_u8(r);
+	row->special = rd_u8(r);
+	row->major = rd_u32(r);
+	row->minor = rd_u32(r);
 	row->name_len = rd_u16(r);
 	row->name = (const char *)rd_bytes(r, row->name_len + 1);
 	row->target_len = rd_u16(r);
@@ -107,6 +118,18 @@ static int is_same(const void *ctx, int dir, const char *leaf)
 	return node_is_same(ctx, dir, leaf);
 }
 
+static mode_t type_of(const struct row *row)
+{
+	static const mode_t types[] = {
+		[SPECIAL_FIFO] = S_IFIFO,
+		[SPECIAL_SOCKET] = S_IFSOCK,
+		[SPECIAL_CHAR] = S_IFCHR,
+		[SPECIAL_BLOCK] = S_IFBLK,
+	};
+
+	return row->kind == ITEM_SPECIAL ? types[row->special] : 0;
+}
+
 /* Append a result to outcomes. */
 static void put_outcome(struct buf *outcomes, const struct place_result *placed,
 			const struct node *node)
@@ -130,8 +153,10 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 		     const struct row *row, struct buf *outcomes)
 {
 	struct node node = {
-		.kind = NODE_SYMLINK,
+		.kind = row->kind == ITEM_SPECIAL ? NODE_SPECIAL : NODE_SYMLINK,
 		.target = row->target,
+		.type = type_of(row),
+		.rdev = makedev(row->major, row->minor),
 		.meta = &row->meta,
 		.attrs = s->cfg.attrs,
 		.how = s->cfg.preserve,
@@ -203,12 +228,13 @@ static void report_rows(struct symlinks *s, const struct buf *rows,
 	rd_init(&r, rows->data, rows->len);
 	rd_init(&o, outcomes->data, outcomes->len);
 	while (r.left > 0) {
-		struct item_result item = { .kind = ITEM_SYMLINK };
+		struct item_result item = { .kind = 0 };
 		struct row row;
 		size_t n;
 
 		get_row(&row, &r);
 		item.id = row.id;
+		item.kind = row.kind;
 		item.name = row.name;
 		item.name_len = row.name_len;
 		item.v.status = (enum file_status)rd_u8(&o);

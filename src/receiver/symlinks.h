@@ -1,6 +1,6 @@
 /*
- * symlinks.h - the symlinks of a session, which are deferred: made in groups,
- * or at the end, and reported only then.
+ * symlinks.h - the symlinks and special files of a session, which are deferred: made
+ * in groups, or at the end, and reported only then.
  *
  * Layer: receiver.
  * Threads: any; it has a lock of its own.
@@ -44,7 +44,7 @@ struct symlinks *symlinks_new(const struct symlinks_config *cfg);
 void symlinks_free(struct symlinks *s); /* NULL is allowed */
 
 /*
- * Keep a symlink, whose name and target were checked.  Returns 0; 1 when so
+ * Keep a symlink or special file, whose name and target were checked.  Returns 0; 1 when so
  * many are kept that the caller has to call symlinks_make() now; ERR_RESOURCE.
  */
 int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,

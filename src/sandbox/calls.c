@@ -298,6 +298,13 @@ static void add_connecting(struct rule_list *l)
 		    &stream);
 }
 
+/* FIFOs, sockets and devices; mknod() of a regular file is left to openat(),
+ * which has no set-ID bits either. */
+static void add_special(struct rule_list *l, mode_t type)
+{
+	add_if(l, SYS_mknodat, 2, S_IFMT | set_id, type);
+}
+
 static void add_allowed(struct rule_list *l, unsigned allowed)
 {
 	static const int owners[] = { SYS_fchown };
@@ -310,6 +317,12 @@ static void add_allowed(struct rule_list *l, unsigned allowed)
 		add_all(l, attrs, COUNT(attrs), SECCOMP_ALLOW);
 	if (allowed & SANDBOX_SET_IDS)
 		add_all(l, modes, COUNT(modes), SECCOMP_ALLOW);
+	if (allowed & SANDBOX_SPECIALS) {
+		add_special(l, S_IFIFO);
+		add_special(l, S_IFSOCK);
+		add_special(l, S_IFCHR);
+		add_special(l, S_IFBLK);
+	}
 }
 
 static void add_receiving(struct rule_list *l, unsigned allowed)

@@ -50,6 +50,7 @@ enum sandbox_allowed {
 	SANDBOX_OWNERS = 1,   /* set the owner and group */
 	SANDBOX_ATTRS = 2,    /* set ACLs and extended attributes */
 	SANDBOX_SET_IDS = 4,  /* set set-ID bits */
+	SANDBOX_SPECIALS = 8, /* make FIFOs, sockets and devices */
 };
 
 struct sandbox_receiving {

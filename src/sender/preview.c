@@ -127,6 +127,7 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	case SCAN_FILE:
 		return preview_file(p, si, e);
 	case SCAN_SYMLINK:
+	case SCAN_SPECIAL:
 		report_planned(p, si->name, si->name_len, 0);
 		break;
 	case SCAN_ERROR:

@@ -203,6 +203,9 @@ static int add_item(struct scanner *sc, const struct scan_item *si,
 	case SCAN_SYMLINK:
 		atomic_fetch_add(&s->count.total_files, 1);
 		return add_to_pack(sc, ITEM_SYMLINK, si, e);
+	case SCAN_SPECIAL:
+		atomic_fetch_add(&s->count.total_files, 1);
+		return add_to_pack(sc, ITEM_SPECIAL, si, e);
 	case SCAN_ERROR:
 		outcome_scan_failed(s->outcome, si);
 		return 0;
@@ -288,6 +291,8 @@ static int await_grants(struct scanner *sc)
 	if (cfg->scan && cfg->requests & REQUEST_LINKS &&
 	    !(s->peer.ready.features & REQUEST_LINKS))
 		scan_set_symlinks(cfg->scan, SCAN_KEEP);
+	if (cfg->scan && s->preserve.kinds & PRESERVE_SPECIALS)
+		scan_keep_special(cfg->scan);
 	return 0;
 }
 

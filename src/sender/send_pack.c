@@ -4,6 +4,7 @@
 #include "sender/send_pack.h"
 
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "base/io.h"
 #include "fs/source.h"
@@ -192,6 +193,14 @@ static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 	return 0;
 }
 
+static uint8_t special_type(mode_t mode)
+{
+	return S_ISFIFO(mode) ? SPECIAL_FIFO :
+	       S_ISSOCK(mode) ? SPECIAL_SOCKET :
+	       S_ISCHR(mode)  ? SPECIAL_CHAR :
+				SPECIAL_BLOCK;
+}
+
 /* Append an item to the table.  content: of a file in an offer, which the
  * receiver compares by SHA-256; else NULL.  Returns 0 or ERR_RESOURCE. */
 static int put_row(struct send_stream *st, const struct pack *pk,
@@ -218,6 +227,13 @@ static int put_row(struct send_stream *st, const struct pack *pk,
 			if (same_digest(&st->same, content, row.size,
 					row.digest))
 				return ERR_RESOURCE;
+		}
+	}
+	if (it->kind == ITEM_SPECIAL) {
+		row.special = special_type(it->st.st_mode);
+		if (S_ISCHR(it->st.st_mode) || S_ISBLK(it->st.st_mode)) {
+			row.major = major(it->st.st_rdev);
+			row.minor = minor(it->st.st_rdev);
 		}
 	}
 	pack_put_item(&st->table, &row, &form);

@@ -262,6 +262,8 @@ int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n);
  *	FILE	u32 size | file digest
  *	DIR	nothing
  *	SYMLINK	u16 target length | target
+ *	SPECIAL	u8 type | u32 major | u32 minor, which are 0 unless it is a device;
+ *		only where PRESERVE_SPECIALS was accepted
  */
 enum { MSG_PACK_FIXED = 24, PACK_ITEMS_MAX = 1024 };
 struct msg_pack {
@@ -296,7 +298,18 @@ struct msg_offered {
 void msg_put_offered(struct buf *b, const struct msg_offered *m);
 int msg_get_offered(struct msg_offered *m, const uint8_t *p, size_t n);
 
-enum item_kind { ITEM_FILE = 1, ITEM_DIR = 2, ITEM_SYMLINK = 3 };
+enum item_kind {
+	ITEM_FILE = 1,
+	ITEM_DIR = 2,
+	ITEM_SYMLINK = 3,
+	ITEM_SPECIAL = 5,
+};
+enum special_type {
+	SPECIAL_FIFO = 1,
+	SPECIAL_SOCKET = 2,
+	SPECIAL_CHAR = 3,
+	SPECIAL_BLOCK = 4,
+};
 struct pack_item {
 	uint8_t kind;
 	struct file_meta meta;
@@ -306,6 +319,8 @@ struct pack_item {
 	uint8_t digest[WIRE_DIGEST_MAX]; /* FILE */
 	const char *target;              /* SYMLINK, not terminated */
 	size_t target_len;
+	uint8_t special; /* SPECIAL: enum special_type */
+	uint32_t major, minor;
 };
 /* How rows are encoded: the same for all of a pack. */
 struct pack_form {

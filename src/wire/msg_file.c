@@ -231,7 +231,19 @@ void pack_put_item(struct buf *b, const struct pack_item *it,
 	} else if (it->kind == ITEM_SYMLINK) {
 		body_put_text(b, it->target, it->target_len, 1,
 			      WIRE_TARGET_MAX);
+	} else if (it->kind == ITEM_SPECIAL) {
+		buf_put_u8(b, it->special);
+		buf_put_u32(b, it->major);
+		buf_put_u32(b, it->minor);
 	}
+}
+
+static int is_special(const struct pack_item *it)
+{
+	if (it->special == SPECIAL_CHAR || it->special == SPECIAL_BLOCK)
+		return 1;
+	return (it->special == SPECIAL_FIFO || it->special == SPECIAL_SOCKET) &&
+	       it->major == 0 && it->minor == 0;
 }
 
 int pack_get_item(struct pack_item *it, struct rd *r,
@@ -251,6 +263,11 @@ int pack_get_item(struct pack_item *it, struct rd *r,
 	} else if (it->kind == ITEM_SYMLINK) {
 		ok &= body_get_text(r, &it->target, &it->target_len, 1,
 				    WIRE_TARGET_MAX);
+	} else if (it->kind == ITEM_SPECIAL) {
+		it->special = rd_u8(r);
+		it->major = rd_u32(r);
+		it->minor = rd_u32(r);
+		ok &= form->meta == FILE_META_EXTENDED && is_special(it);
 	} else {
 		ok &= it->kind == ITEM_DIR;
 	}

@@ -214,6 +214,49 @@ make_tree() {
 	attrs show dst/t | grep -q 'own .*user.x=79'
 }
 
+@test "FIFOs, sockets, and as root devices" {
+	mkdir -p src/t/d
+	mkfifo -m 640 src/t/fifo
+	python3 -c 'import socket
+socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
+	mknod src/t/null c 1 3 2>/dev/null && mknod src/t/d/disk b 7 99999 &&
+		chown 1234:4321 src/t/null src/t/fifo
+	touch -d @1000000000 src/t/fifo
+	receive --plain --accept all dst
+	send --plain --preserve owner src/t
+	status 7
+	has sender 'FIFO'
+	for edit in true 'chmod 600 src/t/fifo' 'touch -d @1100000000 src/t/d/socket' \
+		'rm dst/t/fifo'; do
+		$edit
+		send --plain -a src/t
+		status 0
+		same_tree src/t dst/t
+		same_meta src/t dst/t
+	done
+	# another kind, or device, is a conflict
+	rm src/t/fifo dst/t/d/socket
+	mkfifo dst/t/d/socket
+	echo x >src/t/fifo
+	send --plain -a src/t
+	status 8
+	is grep -c 'a different file of that name exists' sender 2
+	stop_receiver
+	no_litter
+	receive --plain --accept all --existing replace dst
+	send --plain -a src/t
+	status 0
+	same_tree src/t dst/t
+	# not accepted: as ever
+	stop_receiver
+	receive --plain --accept owner dst
+	send --plain -a src/t
+	status 1
+	grep -q 'not kept:.*specials' sender
+	has sender 'socket'
+	stop_receiver
+}
+
 @test "names of owners count, or --numeric-ids" {
 	needs 'a second user' 'mount namespaces'
 	echo x >src/f

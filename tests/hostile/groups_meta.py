@@ -142,10 +142,24 @@ def accepted(lab):
              result)
 
 
+def specials(lab, features, values):
+    """Rows of special files that are refused."""
+    for value in values:
+        def case():
+            s = lab.sender(features=features)
+            s.send(pack([row(5, name=b"s", special=value[0], major=value[1],
+                             minor=value[2], further=b"")]))
+            lab.refused(s)
+        lab.case(f"a special file {value}", case)
+
+
 def meta(cases):
     lab = ReceiverLab(cases)
     not_accepted(lab)
+    specials(lab, FEATURES | PRESERVE, [(1, 0, 0), (3, 1, 3)])
     lab.close()
     lab = ReceiverLab(cases, "--accept", "all")
     accepted(lab)
+    specials(lab, FEATURES | PRESERVE,
+             [(0, 0, 0), (5, 0, 0), (255, 0, 0), (1, 1, 0), (2, 0, 1)])
     lab.close()

@@ -18,7 +18,7 @@ DIGEST_SIZE = {XXH3: 16, SHA256: 32, CRC32: 4}
 # XXH3 is not in the standard library: no session of these tests uses it.
 DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
            CRC32: lambda b: struct.pack(">I", zlib.crc32(b))}
-FILE, DIRECTORY, SYMLINK = 1, 2, 3   # kinds of a pack's rows
+FILE, DIRECTORY, SYMLINK, SPECIAL = 1, 2, 3, 5   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
 UPDATED = 1 << 29
@@ -138,7 +138,8 @@ NAMES = {number: name for name, number in NUMBERS.items()}
 FIXED = {"CHUNK": 24, "PACK": 24, "OFFER": 24}
 ROW = {FILE: [("size", 4, 0), ("digest", "D", None)], DIRECTORY: [],
        SYMLINK: [("target_len", 2, length_of("target")),
-                 ("target", "target_len", b"target")]}
+                 ("target", "target_len", b"target")],
+       SPECIAL: [("special", 1, 1), ("major", 4, 0), ("minor", 4, 0)]}
 ROW_HEAD = ([("kind", 1, FILE)] + META +
             [("name_len", 2, length_of("name")), ("name", "name_len", b"")])
 BYTES = {"digest", "session", "name", "target"}

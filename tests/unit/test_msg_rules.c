@@ -177,11 +177,11 @@ static const struct {
 	const char *bytes;
 	size_t len;
 } rows[] = {
-	{ { ITEM_FILE, { META_VALUE }, "a/b.c", 5, 1 << 20, SUM, NULL, 0 },
+	{ { ITEM_FILE, { META_VALUE }, "a/b.c", 5, 1 << 20, SUM, NULL, 0, 0, 0, 0 },
 	  BYTES(ROW_FILE) },
-	{ { ITEM_DIR, { META_VALUE }, "d", 1, 0, "", NULL, 0 },
+	{ { ITEM_DIR, { META_VALUE }, "d", 1, 0, "", NULL, 0, 0, 0, 0 },
 	  BYTES(ROW_DIR) },
-	{ { ITEM_SYMLINK, { META_VALUE }, "ln", 2, 0, "", "../x", 4 },
+	{ { ITEM_SYMLINK, { META_VALUE }, "ln", 2, 0, "", "../x", 4, 0, 0, 0 },
 	  BYTES(ROW_LINK) },
 };
 enum { ROWS = sizeof(rows) / sizeof(rows[0]) };

@@ -29,6 +29,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -49,6 +50,7 @@ struct place {
 	char top[128];
 	int top_fd, in_fd, out_fd;
 	int tell;         /* the pipe to the parent */
+	unsigned allowed; /* to a receiver */
 	struct attr_helper *attrs; /* in a receiver */
 	int listener;
 	uint16_t port;
@@ -230,7 +232,8 @@ static void confine(struct place *p, enum role role)
 {
 	static const enum sandbox_mode require = SANDBOX_REQUIRE;
 	struct sandbox_sources src = { .fds = &p->in_fd, .count = 1 };
-	const struct sandbox_receiving receiving = { p->in_fd, NULL, 0 };
+	const struct sandbox_receiving receiving = { p->in_fd, NULL,
+						     p->allowed };
 	const struct sandbox_receiving preloaded = { p->in_fd, "lib.so", 0 };
 	struct sandbox_state got;
 	struct err e = { 0 };
@@ -568,6 +571,66 @@ static void test_connector(void **state)
 	try(state, CONNECTOR, make_connections);
 }
 
+/* ---------------------------------------------------- what is accepted */
+
+/* rc: of a call that is refused unless these are allowed (0: always). */
+static void check_allowed(struct place *p, const char *what, unsigned needs,
+			  int rc)
+{
+	const int is_refused = rc < 0 && errno == EPERM;
+
+	if (is_refused != !(p->allowed & needs))
+		complain(p, what, errno);
+}
+
+static void set_what_is_accepted(struct place *p)
+{
+	int fd = openat(p->in_fd, "own", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	WORKS(p, fd);
+	check_allowed(p, "fchown()", SANDBOX_OWNERS,
+		      fchown(fd, (uid_t)-1, (gid_t)-1));
+	check_allowed(p, "fsetxattr()", SANDBOX_ATTRS,
+		      fsetxattr(fd, "user.x", "", 0, 0));
+	check_allowed(p, "fremovexattr()", SANDBOX_ATTRS,
+		      fremovexattr(fd, "user.x"));
+	check_allowed(p, "fchmod(04700)", SANDBOX_SET_IDS, fchmod(fd, 04700));
+	check_allowed(p, "a FIFO", SANDBOX_SPECIALS,
+		      mknodat(p->in_fd, "own fifo", S_IFIFO | 0600, 0));
+	check_allowed(p, "a socket", SANDBOX_SPECIALS,
+		      mknodat(p->in_fd, "own socket", S_IFSOCK | 0600, 0));
+	(void)unlinkat(p->in_fd, "own fifo", 0);
+	(void)unlinkat(p->in_fd, "own socket", 0);
+	/* by path, and when something is made, never */
+	check_allowed(p, "a FIFO with 04600", 0,
+		      mknodat(p->in_fd, "f", S_IFIFO | 04600, 0));
+	check_allowed(p, "mknod() of a file", 0,
+		      mknodat(p->in_fd, "f", S_IFREG | 0600, 0));
+	check_allowed(p, "openat() with 04600", 0,
+		      openat(p->in_fd, "f", O_RDWR | O_CREAT, 04600));
+	check_allowed(p, "fchownat()", 0,
+		      fchownat(p->in_fd, "own", (uid_t)-1, (gid_t)-1, 0));
+	check_allowed(p, "setxattr()", 0,
+		      setxattr("/proc/self/fd/0", "user.x", "", 0, 0));
+	check_allowed(p, "fchmodat()", 0, fchmodat(p->in_fd, "own", 0600, 0));
+	close(fd);
+	(void)unlinkat(p->in_fd, "own", 0);
+}
+
+static void test_accepted(void **state)
+{
+	struct place *p = *state;
+	static const unsigned allowed[] = {
+		0, SANDBOX_OWNERS, SANDBOX_ATTRS, SANDBOX_SET_IDS,
+		SANDBOX_SPECIALS, SANDBOX_OWNERS | SANDBOX_SPECIALS, 15,
+	};
+
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		p->allowed = allowed[i];
+		try(state, RECEIVER, set_what_is_accepted);
+	}
+}
+
 /* ----------------------------------------------------------- what it says */
 
 static void test_off(void **state)
@@ -676,6 +739,7 @@ int main(void)
 		TEST(test_following_sender),
 		TEST(test_preloaded_sender),
 		TEST(test_preloaded_receiver),
+		TEST(test_accepted),
 		TEST(test_connector),
 		TEST(test_off),
 		TEST(test_old_kernel),
