@@ -94,8 +94,8 @@ class Ferry(Tool):
     def server(self, job):
         once = [] if self.serves_on else ["--once"]
         return [self.binary, "receive", "-q", *once, *self.security(job),
-                "--sync", self.sync, *self.receive, "-b", job.host, "-p", str(job.port),
-                str(job.dst)]
+                "--sync", self.sync, *self.receive, "-b", job.host,
+                "-p", str(job.port), str(job.dst)]
 
     def client(self, job):
         return [self.binary, "send", "-q", *self.security(job), *self.send,

@@ -127,8 +127,8 @@ def frames():
           + frame("RESEND", id=1, offset=MIB) + frame("NOTE", name=b"d")
           + summary(3, 10) + frame("PING") + frame("DIRECT")
           + frame("DIRECT", port=0, addresses=b""))
-    write("frame", "compares", b"\5" + hello(features=wire.FEATURES |
-                                               wire.DELTAS)
+    write("frame", "compares",
+          b"\5" + hello(features=wire.FEATURES | wire.DELTAS)
           + compare(1, [b"x", b"y"]) + pieces_of(1, 0, 9)
           + pieces_of(1, 5, 2**32 - 1, 65535, 14))
     write("frame", "signatures", b"\0" + signature(1, 1, 9 * MIB)
@@ -521,7 +521,8 @@ def senders():
             row_file(b"old", old, SHA256),
             row_file(b"new", b"x", SHA256)]), pack(
                 3, [row_file(b"new", b"x")], [b"x"]), end)
-    one("offer-other", 1, hello(), offer(1, [row_file(b"old", b"other", SHA256)]),
+    one("offer-other", 1, hello(),
+        offer(1, [row_file(b"old", b"other", SHA256)]),
         pack(2, [row_file(b"old", b"other")], [b"other"]), end)
     one("offer-with-content", 0, hello(), pack(1, OFFERED, [b"hello"],
                                                kind="OFFER"), end)

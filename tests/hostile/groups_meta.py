@@ -1,4 +1,4 @@
-"""Metadata beside mode and time that lies, is malformed or was not accepted."""
+"""Metadata beside mode and time that lies, is malformed or not accepted."""
 import hashlib
 import os
 

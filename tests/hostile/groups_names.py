@@ -183,9 +183,9 @@ def plants(lab, replace):
                     s.put_file(1, name, data)
                 s.send(message("FLUSH"))
                 got = s.verdicts(1)
-                through = b"/" in name
+                is_deep = b"/" in name
                 at_name = not replace or name == b"dir"
-                need(got[1] == 4 or not (through or at_name),
+                need(got[1] == 4 or not (is_deep or at_name),
                      f"{name!r}: verdict {got}")
                 s.half_close()
                 s.rest()

@@ -5,9 +5,9 @@ import zlib
 
 from lib.lab import need
 from lib.peer import Closed
-from lib.wire import (CHUNK, DEFERRED, DELTAS, FEATURES, HEADER, HOLES, LAYOUTS,
-                      OFFERS, RESUME, UNKNOWN, ZLIB, ZSTD, file_digest,
-                      header, message, pack, row, sum_of)
+from lib.wire import (CHUNK, DEFERRED, DELTAS, FEATURES, HEADER, HOLES,
+                      LAYOUTS, OFFERS, RESUME, UNKNOWN, ZLIB, ZSTD,
+                      file_digest, header, message, pack, row, sum_of)
 from targets import ReceiverLab
 
 EMPTY = file_digest(b"")

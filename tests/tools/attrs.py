@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Set and show metadata that coreutils do not: ACLs and extended attributes.
 
-attrs.py set PATH NAME VALUE        an attribute; VALUE xN: N letters x
-attrs.py acl PATH access|default ENTRY...   u::rw- u:65534:r-x g::r-- m::rwx o::---
-attrs.py show DIR                   a line for each item below DIR, sorted: kind,
-                                    mode, owner, group, device, number of names,
-                                    target and attributes; for comparisons
+attrs.py set PATH NAME VALUE    an attribute; VALUE xN: N letters x
+attrs.py acl PATH access|default ENTRY...
+                                u::rw- u:65534:r-x g::r-- m::rwx o::---
+attrs.py show DIR               a line for each item below DIR, sorted: kind,
+                                mode, owner, group, device, number of names,
+                                target and attributes; for comparisons
 """
 import os
 import stat
@@ -57,7 +58,7 @@ def show(top):
 def main():
     what, path, *rest = sys.argv[1:]
     if what == "set":
-        name, value = rest
+        name, value = rest[0], rest[1]
         if value[:1] == "x" and value[1:].isdigit():
             value = "x" * int(value[1:])
         os.setxattr(path, name, value.encode())

@@ -26,9 +26,10 @@ MEMBERS = {
     "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
                 "sent_bytes": int, "payload_bytes": int, "replaced?": int,
                 "renamed?": int,
-                "resent_bytes": int, "basis_bytes?": int, "seconds": (int, float),
-                "unchanged": int, "updated?": int, "skipped": int, "failed": int,
-                "not_kept?": int, "error?": str, "session?": int, "sender?": str},
+                "resent_bytes": int, "basis_bytes?": int,
+                "seconds": (int, float), "unchanged": int, "updated?": int,
+                "skipped": int, "failed": int, "not_kept?": int,
+                "error?": str, "session?": int, "sender?": str},
 }
 
 

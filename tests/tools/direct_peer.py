@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""direct_peer.py FERRY DIR - be the side that has started ferry remote, which is
-to receive into DIR, and look at the port where it listens for direct streams:
-that it takes nobody without the key, and is closed when it has to be.
+"""direct_peer.py FERRY DIR - be the side that has started ferry remote, which
+is to receive into DIR, and look at the port where it listens for direct
+streams: that it takes nobody without the key, and is closed when it has to
+be.
 
 Prints "ok", or what did not hold.
 """
@@ -45,9 +46,9 @@ def ports_of(pid):
 
 def closes(pid):
     """Whether it stops listening, in time."""
-    end = time.monotonic() + scaled(20)
+    until = time.monotonic() + scaled(20)
     while ports_of(pid):
-        if time.monotonic() > end:
+        if time.monotonic() > until:
             return False
         time.sleep(0.02)
     return True
@@ -83,7 +84,8 @@ def end(process, channel):
 
 def strangers(port):
     """Connections without the key."""
-    for first in (message("HELLO", features=FEATURES), b"GET / HTTP/1.0\r\n\r\n",
+    for first in (message("HELLO", features=FEATURES),
+                  b"GET / HTTP/1.0\r\n\r\n",
                   b"\x16\x03\x01\x00\x05hello", b""):
         with socket.create_connection(("127.0.0.1", port)) as sock:
             sock.settimeout(scaled(20))
@@ -94,7 +96,7 @@ def strangers(port):
 
 
 def main():
-    ferry, place = sys.argv[1:]
+    ferry, place = sys.argv[1:3]
     # the other side does not want direct streams
     process, channel, ready = begin(ferry, place, FEATURES)
     need(not ready["features"] & DIRECT, "granted what was not asked for")

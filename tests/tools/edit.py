@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """edit.py KIND SIZE OLD NEW [SEED] - write two files: NEW is OLD, edited.
 
-KIND: writes (1 % in blocks of 4 KiB), append, insert (in front), cut (from the
-front), move (halves exchanged), tar (some of many parts longer), grow (text that
-is inserted all over), zeros, page, pages (a page, or two, that repeat), sparse,
-other (nothing in common), random (any of these, several times).  SIZE is that of
-OLD in bytes.  The seed is printed if it is not given.
+KIND: writes (1 % in blocks of 4 KiB), append, insert (in front), cut (from
+the front), move (halves exchanged), tar (some of many parts longer), grow
+(text that is inserted all over), zeros, page, pages (a page, or two, that
+repeat), sparse, other (nothing in common), random (any of these, several
+times).  SIZE is that of OLD in bytes.  The seed is printed if it is not given.
 """
 import random
 import sys

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""evil_remote.py WHAT NAME... - what --ssh starts in place of ssh: a ferry remote
-that was told to send, and sends what it likes.
+"""evil_remote.py WHAT NAME... - what --ssh starts in place of ssh: a ferry
+remote that was told to send, and sends what it likes.
 
-WHAT: "files", files of these names; "large", a file in chunks of the first one;
-"link", a symlink of that name; "notes", that these names could not be sent;
-"direct", where it listens for direct streams: at the port and address that are
+WHAT: "files", files of these names; "large", a file in chunks of the first
+one; "link", a symlink of that name; "notes", that these names could not be
+sent; "direct", where it listens for direct streams: at the port and address that are
 the first two names, or with a third one, twice; then a file of the last name.
 Every other argument, from -T on, is ssh's and ignored.
 """
@@ -16,8 +16,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 # pylint: disable=wrong-import-position
 from lib.peer import Channel, Closed  # noqa: E402
-from lib.wire import (DIRECT, FEATURES, SYMLINK, UNSENT, message, pack,  # noqa: E402
-                      row)
+from lib.wire import (DIRECT, FEATURES, SYMLINK, UNSENT,  # noqa: E402
+                      message, pack, row)
 
 
 def answer(channel):

@@ -54,7 +54,7 @@ def forms(value):
 
 def memory(pid):
     """(where, bytes) of all that can be written and is not locked."""
-    maps, where = [], None
+    maps, where = [], []
     with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as f:
         for line in f:
             words = line.split()

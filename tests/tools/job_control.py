@@ -4,7 +4,8 @@
 job_control.py foreground|background COMMAND...
 
 The job begins there; then, as after ^Z and "bg" or after "&", it is in the
-background for two seconds; then in the foreground, as after "fg", until it ends.
+background for two seconds; then in the foreground, as after "fg", until it
+ends.
 Prints what was written to the terminal in each of these times.
 """
 import os
@@ -49,7 +50,8 @@ def shell(begin, command, orders):
             break
     status = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
     os.tcsetpgrp(0, mine)
-    os._exit(status if status >= 0 else 1)
+    # a copy of the parent: what that has not printed yet is not its own
+    os._exit(status if status >= 0 else 1)  # pylint: disable=protected-access
 
 
 def read_for(fd, seconds, until=None):

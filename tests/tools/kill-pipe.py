@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""kill-pipe.py SIGNAL GAP_MS WHAT FERRY OPTION... - run "ferry send --json OPTION..."
-with its standard input from a pipe.  WHAT is a number of zero bytes, or a file.  Once
-the session has begun (with -n: once a file was listed) and they are in the pipe,
-end the writer by the signal, and GAP_MS milliseconds later ferry; with GAP_MS -1
-signal both at once, as a process group.
+"""kill-pipe.py SIGNAL GAP_MS WHAT FERRY OPTION... - run "ferry send --json
+OPTION..." with its standard input from a pipe.  WHAT is a number of zero
+bytes, or a file.  Once the session has begun (with -n: once a file was listed)
+and they are in the pipe, end the writer by the signal, and GAP_MS milliseconds
+later ferry; with GAP_MS -1 signal both at once, as a process group.
 
-Prints ferry's exit status, 128 + N if a signal ended it; or "late" if this busy
-machine made the gap too long to mean anything."""
+Prints ferry's exit status, 128 + N if a signal ended it; or "late" if this
+busy machine made the gap too long to mean anything."""
 import os
 import signal
 import subprocess
@@ -21,7 +21,8 @@ what = sys.argv[3]
 ferry, *options = sys.argv[4:]
 write = 'head -c "$1" /dev/zero' if what.isdigit() else 'cat "$1"'
 
-# A group of its own, without this script.
+# A group of its own, without this script, which has no threads.
+# pylint: disable=subprocess-popen-preexec-fn
 writer = subprocess.Popen(
     ["sh", "-c", f"{write}; exec sleep 100", "sh", what],
     stdout=subprocess.PIPE, preexec_fn=lambda: os.setpgid(0, 0))

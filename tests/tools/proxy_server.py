@@ -137,7 +137,8 @@ def main():
             threading.Thread(target=serve, args=(s,), daemon=True).start()
     threading.Thread(target=accept, daemon=True).start()
     signal.sigwait(signals)
-    os._exit(0)
+    # threads that wait for a connection are not waited for
+    os._exit(0)  # pylint: disable=protected-access
 
 
 main()

@@ -6,9 +6,9 @@ steady.py FERRY RATE SIZE   sends SIZE bytes at RATE bytes a second, through a
                             in the current directory
 
 Of each side, the worst that its line said is printed, in percent: of the rate
-that the proxy had in the last seconds, from 3 s after the first byte on; and of
-the time that was left at that rate, in the middle half of the transfer.  (A busy
-machine changes the rate itself.)  And whether it said that the transfer was
+that the proxy had in the last seconds, from 3 s after the first byte on; and
+of the time that was left at that rate, in the middle half of the transfer.  (A
+busy machine changes the rate itself.)  And whether it said that the transfer was
 stalled.
 """
 import os
@@ -72,7 +72,6 @@ class Line:
         (t0, n0), (t1, n1) = points[0], points[-1]
         return (n1 - n0) / (t1 - t0)
 
-
     def left(self, when, size):
         passed = [n for t, n in self.points if t <= when][-1]
         return (size - passed) / self.rate(when)
@@ -111,7 +110,7 @@ def main():
             port.seek(0)
             found = re.search('"port":([0-9]+)', port.read())
     proxy = Proxy(int(found[1]), [f"up@0*=trickle:{rate}"]).start()
-    line, began, sides = Line(proxy), None, [receiver]
+    line, began, ended, sides = Line(proxy), None, None, [receiver]
     sides.append(Side([ferry, "send", "--plain", "-j1", "steady",
                        f"127.0.0.1:{proxy.port}"]))
     names = {receiver: "receiver", sides[1]: "sender"}
