@@ -458,11 +458,15 @@ struct net_options common_direct_net(const struct common_options *o)
 	return net;
 }
 
+static int family_of(const struct common_options *o)
+{
+	return o->family == 1 ? AF_INET : o->family == 2 ? AF_INET6 : AF_UNSPEC;
+}
+
 struct net_options common_net(const struct common_options *o)
 {
 	const struct net_options net = {
-		.family = o->family == 1 ? AF_INET :
-			  o->family == 2 ? AF_INET6 : AF_UNSPEC,
+		.family = family_of(o),
 		.bind = o->bind,
 		.timeout_ms = common_timeout_ms(o),
 		.congestion = o->congestion,
@@ -480,6 +484,7 @@ struct report_config common_report(const struct common_options *o,
 		.verbose = o->verbose,
 		.progress = o->progress,
 		.security = mode,
+		.family = family_of(o),
 	};
 
 	return cfg;

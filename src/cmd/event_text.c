@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cmd/common.h"
+#include "net/local_addrs.h"
 #include "session/losses.h"
 
 enum { AMOUNT_MAX = 160, SHOWN_MAX = EVENT_TEXT_SHOWN_MAX };
@@ -99,13 +100,31 @@ const char *event_text_awaiting(char *dst, const char *address, size_t len,
 	return dst;
 }
 
+int event_text_is_any(const char *address, size_t len)
+{
+	return (len == 2 && memcmp(address, "::", 2) == 0) ||
+	       (len == 7 && memcmp(address, "0.0.0.0", 7) == 0);
+}
+
+const char *event_text_addresses(char *dst, const struct local_addr *list,
+				 unsigned count)
+{
+	size_t used = (size_t)snprintf(
+		dst, EVENT_TEXT_MAX, "or by another address of this host:");
+
+	for (unsigned i = 0; i < count && used < EVENT_TEXT_MAX; i++)
+		used += (size_t)snprintf(dst + used, EVENT_TEXT_MAX - used,
+					 "%s %s (%s)", i > 0 ? "," : "",
+					 list[i].address, list[i].interface);
+	return dst;
+}
+
 const char *event_text_invitation(char *dst, const char *address, size_t len,
 				  uint16_t port, int is_sender)
 {
 	char host[HOST_NAME_MAX + 1] = "", shown_host[SHOWN_MAX], port_text[8];
 	char place[SHOWN_MAX + 16];
-	const int is_any = (len == 2 && memcmp(address, "::", 2) == 0) ||
-			   (len == 7 && memcmp(address, "0.0.0.0", 7) == 0);
+	const int is_any = event_text_is_any(address, len);
 	int is_v6;
 
 	/* for a wildcard address, show the host name */

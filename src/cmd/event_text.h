@@ -16,6 +16,8 @@
 #include "auth/tls.h"
 #include "session/events.h"
 
+struct local_addr;
+
 enum {
 	EVENT_TEXT_MAX = 4080,
 	EVENT_TEXT_SHOWN_MAX = 1024, /* of a path or a host in a text */
@@ -42,6 +44,13 @@ const char *event_text_awaiting(char *dst, const char *address, size_t len,
  * sends, to receive from it. */
 const char *event_text_invitation(char *dst, const char *address, size_t len,
 				  uint16_t port, int is_sender);
+
+/* Whether it is the address that stands for all of this host. */
+int event_text_is_any(const char *address, size_t len);
+
+/* Further addresses of this host, for that command. */
+const char *event_text_addresses(char *dst, const struct local_addr *list,
+				 unsigned count);
 
 /* Such as "committed"; also used in the JSON event. */
 const char *event_text_status(const struct session_file *f);

@@ -23,6 +23,7 @@
 #include "cmd/progress_lines.h"
 #include "cmd/repeats.h"
 #include "cmd/writer.h"
+#include "net/local_addrs.h"
 #include "net/addr.h"
 
 /* How often a receiver reports progress, for a terminal and for others. */
@@ -42,6 +43,8 @@ struct report {
 	struct report_config cfg;
 	struct session_events events;
 	char code[CODE_MAX]; /* empty: none to be shown */
+	struct local_addr addrs[LOCAL_ADDRS_MAX]; /* of this host, with a */
+	unsigned addr_count;                      /* code to be shown */
 	struct pake *pake;   /* or NULL */
 
 	/* guarded by lock */
@@ -132,6 +135,37 @@ static size_t address_part(const char **address)
 	return strlen(*address);
 }
 
+/* What to type on the other host.  Where all addresses are listened on, those of
+ * this host, the best one first. */
+static void say_invitation(struct report *r, const char *address, size_t len,
+			   uint16_t port)
+{
+	const int is_v4 = !memchr(address, ':', len);
+	char text[EVENT_TEXT_MAX];
+	unsigned count = r->addr_count;
+
+	/* IPv6 addresses are not listened on then. */
+	for (unsigned i = count; is_v4 && i-- > 0;) {
+		if (strchr(r->addrs[i].address, ':'))
+			memmove(r->addrs + i, r->addrs + i + 1,
+				(--count - i) * sizeof(r->addrs[0]));
+	}
+	if (!event_text_is_any(address, len))
+		count = 0;
+	if (count > 0) {
+		address = r->addrs[0].address;
+		len = strlen(address);
+	}
+	outputs_say(r->out, event_text_invitation(text, address, len, port,
+						  r->cfg.is_sender));
+	if (count > 1)
+		outputs_say(r->out, event_text_addresses(text, r->addrs + 1,
+							 count - 1));
+	snprintf(text, sizeof(text), "TCP port %u of this host must be open to "
+		 "it", (unsigned)port);
+	outputs_say(r->out, text);
+}
+
 /* Shown even with -q: without the code nobody can connect. */
 static void tell_code(struct report *r, const char *address, size_t len,
 		      uint16_t port)
@@ -140,9 +174,7 @@ static void tell_code(struct report *r, const char *address, size_t len,
 	struct buf *json;
 
 	if (!r->cfg.quiet)
-		outputs_say(r->out,
-			    event_text_invitation(text, address, len, port,
-						  r->cfg.is_sender));
+		say_invitation(r, address, len, port);
 	snprintf(text, sizeof(text), "one-time code:     %s", r->code);
 	outputs_say(r->out, text);
 	json = outputs_json(r->out);
@@ -609,8 +641,10 @@ void report_set_security(struct report *r, enum security mode)
 
 void report_set_code(struct report *r, const char *code, struct pake *pake)
 {
-	if (code)
+	if (code) {
 		snprintf(r->code, sizeof(r->code), "%s", code);
+		r->addr_count = local_addrs_list(r->addrs, r->cfg.family);
+	}
 	r->pake = pake;
 }
 

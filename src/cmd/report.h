@@ -33,6 +33,7 @@ struct report_config {
 	int progress;   /* enum progress_when */
 	enum security security;
 	int connects; /* this side makes the connection */
+	int family;   /* listening: of addresses, as struct net_options */
 	/* sender: the host as the user named it; NULL: it was not named */
 	const char *peer;
 	const char *dir;  /* receiver: NULL for standard output */

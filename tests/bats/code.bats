@@ -75,6 +75,39 @@ used_up() {
 	check_events sender.events
 }
 
+# listening_there OPTION... - what a receiver says in a network of this shape.
+listening_there() {
+	unshare -n bash -c '
+		ip link set lo up
+		for i in docker0 wlan0 eth0; do
+			ip link add $i type veth peer name p-$i &&
+				ip link set $i up || exit
+		done
+		ip addr add 172.17.0.1/16 dev docker0
+		ip addr add 2001:db8::5/64 dev wlan0 nodad
+		ip addr add 192.0.2.5/24 dev wlan0
+		ip addr add 198.51.100.7/24 dev eth0
+		exec "$@"' - "$FERRY" receive --wait 1 "$@" dst 2>messages ||
+		[ $? = 6 ]
+}
+
+@test "the addresses that can work are shown, the best one first" {
+	needs 'network namespaces'
+	listening_there
+	has messages "on the other host: ferry send PATH... 192.0.2.5"
+	has messages "or by another address of this host: \
+198.51.100.7 (eth0), 2001:db8::5 (wlan0), 172.17.0.1 (docker0)"
+	has messages "TCP port 9473 of this host must be open to it"
+	listening_there -6
+	has messages "on the other host: ferry send PATH... 2001:db8::5"
+	hasnt messages "another address"
+	listening_there -b 198.51.100.7
+	has messages "on the other host: ferry send PATH... 198.51.100.7"
+	hasnt messages "another address"
+	listening_there -4
+	hasnt messages "2001:db8::5"
+}
+
 @test "the command that the receiver shows works" {
 	receive_code -b 127.0.0.1 dst
 	shown=$(sed -n 's/^ferry: on the other host: ferry send PATH... //p' \
@@ -84,10 +117,16 @@ used_up() {
 	served
 }
 
-@test "listening on all addresses: its host name is shown; -q shows only the code" {
+@test "listening on all addresses: one that works is shown; -q shows only the code" {
 	receive_code -v dst
-	has messages "ferry send PATH... $(uname -n):$port"
-	served
+	shown=$(sed -n 's/^ferry: on the other host: ferry send PATH... //p' \
+		messages)
+	[ "${shown##*:}" = "$port" ]
+	has messages "TCP port $port of this host must be open to it"
+	write_code "$secret"
+	ferry send --code-file code src/MARKER-name "$shown"
+	wait_receiver
+	[ "$got" = 0 ]
 	rm dst/MARKER-name
 	receive_code -q dst
 	[ "$(cat messages)" = "ferry: one-time code:     $secret" ]
