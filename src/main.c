@@ -93,7 +93,20 @@ static int show_help(const struct cmd *c, struct err *e)
 	return c ? cmd_show_help(c, e) : cmd_help.run(1, argv, e);
 }
 
-static void print_error(const struct cmd *c, const struct err *e)
+/* For a command line without arguments. */
+static const char examples[] =
+	"To a host that ssh reaches, and back:\n"
+	"  ferry send photos host.example:/srv\n"
+	"  ferry receive host.example:/srv/photos .\n"
+	"With a one-time code, which receive shows and send asks for:\n"
+	"  ferry receive /srv/incoming\n"
+	"  ferry send photos host.example\n"
+	"In scripts, with a key from 'ferry keygen ferry.key', on both hosts:\n"
+	"  ferry receive --key ferry.key /srv/incoming\n"
+	"  ferry send --key ferry.key photos host.example\n"
+	"All commands: ferry help\n";
+
+static void print_error(const struct cmd *c, const struct err *e, int has_args)
 {
 	const char *text = e->text[0] ? e->text : err_name(e->code);
 	char ascii[4 * sizeof(e->text)];
@@ -109,7 +122,10 @@ static void print_error(const struct cmd *c, const struct err *e)
 	}
 	if (charset_is_ascii(STDERR_FILENO))
 		text = charset_to_ascii(ascii, sizeof(ascii), text);
-	if (e->code == ERR_USAGE)
+	if (e->code == ERR_USAGE && !has_args)
+		dprintf(STDERR_FILENO, "%sferry: %s\n%s", priority, text,
+			examples);
+	else if (e->code == ERR_USAGE)
 		dprintf(STDERR_FILENO, "%sferry: %s\nTry: ferry help%s%s\n",
 			priority, text, c && c != &cmd_help ? " " : "",
 			c && c != &cmd_help ? c->name : "");
@@ -144,7 +160,7 @@ int main(int argc, char **argv)
 		rc = show_help(c, &e);
 	if (rc) {
 		e.code = rc;
-		print_error(c, &e);
+		print_error(c, &e, argc > 1);
 	}
 	/* everything is cleaned up, and the error is told */
 	if (rc && signals_caught())

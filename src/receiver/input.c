@@ -141,7 +141,7 @@ static int check_progress(struct input *in, int *is_busy, struct err *e)
 		idle_peer_is_busy(&t->idle,
 				  clock_ms() -
 					  stream_idle_ms(in->channel->stream));
-	idle_peer_is_busy(&t->idle, in->channel->busy_ms);
+	idle_peer_says_busy(&t->idle, in->channel->busy_ms);
 	return idle_check(&t->idle, "the sender", e);
 }
 

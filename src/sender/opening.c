@@ -54,7 +54,7 @@ static int check_progress(struct send_stream *st, int *is_busy, struct err *e)
 		idle_progress(&s->idle);
 	/* READY is not a matter of its disk. */
 	if (st->state != STREAM_OPENING)
-		idle_peer_is_busy(&s->idle, st->channel.busy_ms);
+		idle_peer_says_busy(&s->idle, st->channel.busy_ms);
 	return idle_check(&s->idle, "the receiver", e);
 }
 

@@ -12,6 +12,7 @@ void idle_init(struct idle *i, int timeout_ms)
 	i->timeout_ms = timeout_ms > 0 ? (uint64_t)timeout_ms : 0;
 	atomic_init(&i->progress_ms, now);
 	atomic_init(&i->busy_ms, now);
+	atomic_init(&i->said_ms, 0);
 	atomic_init(&i->checked_ms, now);
 	atomic_init(&i->working, 0);
 }
@@ -27,6 +28,13 @@ void idle_peer_is_busy(struct idle *i, uint64_t at_ms)
 	/* Several streams may say so; one of them may be the last to look. */
 	if (at_ms > atomic_load(&i->busy_ms))
 		atomic_store(&i->busy_ms, at_ms);
+}
+
+void idle_peer_says_busy(struct idle *i, uint64_t at_ms)
+{
+	idle_peer_is_busy(i, at_ms);
+	if (at_ms > atomic_load(&i->said_ms))
+		atomic_store(&i->said_ms, at_ms);
 }
 
 void idle_begin_work(struct idle *i)
@@ -59,7 +67,7 @@ uint64_t idle_ends_ms(struct idle *i, int *is_busy)
 	const uint64_t progress = atomic_load(&i->progress_ms);
 	const uint64_t busy = atomic_load(&i->busy_ms);
 
-	*is_busy = busy > progress;
+	*is_busy = atomic_load(&i->said_ms) > progress;
 	if (i->timeout_ms == 0)
 		return 0;
 	return (busy > progress ? busy : progress) + i->timeout_ms;

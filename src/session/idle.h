@@ -31,6 +31,7 @@ struct idle {
 	/* clock_ms(): the last progress; when the peer last said, or showed by
 	 * bytes of a frame, that it is at work */
 	atomic_uint_fast64_t progress_ms, busy_ms;
+	atomic_uint_fast64_t said_ms; /* when it said so last; 0: never */
 	atomic_uint_fast64_t checked_ms; /* the last idle_check() */
 	/* threads of ours that are at work, so that it is not the peer's turn */
 	atomic_uint working;
@@ -42,8 +43,9 @@ void idle_init(struct idle *i, int timeout_ms);
 /* There was progress, or it is not the peer's turn. */
 void idle_progress(struct idle *i);
 
-/* The peer said or showed at that time (clock_ms()) that it is at work. */
+/* The peer showed at that time (clock_ms()) that it is at work; or said so. */
 void idle_peer_is_busy(struct idle *i, uint64_t at_ms);
+void idle_peer_says_busy(struct idle *i, uint64_t at_ms);
 
 /* A thread of ours begins and ends something that the peer waits for. */
 void idle_begin_work(struct idle *i);
@@ -53,8 +55,8 @@ void idle_end_work(struct idle *i);
 int idle_is_working(struct idle *i);
 
 /* When idle_check() ends the session if nothing comes any more (clock_ms()); 0:
- * never.  *is_busy: since its last progress the peer has said or shown that it
- * is at work. */
+ * never.  *is_busy: since its last progress the peer has said that it is at
+ * work. */
 uint64_t idle_ends_ms(struct idle *i, int *is_busy);
 
 /* To be called about once a second.  peer: "the sender", for the text.  Returns

@@ -145,6 +145,12 @@ usage() {
 	usage "extra operand 'x'" --version x
 	run ferry snd
 	[ "${lines[1]}" = "Try: ferry help" ]
+	# alone: examples, which are commands
+	run ferry
+	[ "$status" = 2 ]
+	[ "${#lines[@]}" = 11 ]
+	[ "$(grep -c '^  ferry ' <<<"$output")" = 6 ]
+	[ "${lines[10]}" = "All commands: ferry help" ]
 	run ferry send
 	[ "${lines[1]}" = "Try: ferry help send" ]
 }
