@@ -41,29 +41,44 @@ void progress_record(struct progress *p, uint64_t now_ms,
 	p->count++;
 }
 
-/* Bytes per second, 0 if it is not known yet: from the newest sample to the
- * youngest that is PROGRESS_RATE_MS older, or else the oldest. */
+/* Bytes per second, 0 if it is not known yet: the slope of the line through the
+ * samples of the last PROGRESS_RATE_MS that fits best (least squares).  Between
+ * the first and the last alone, bursts of a chunk or of a rate limit's slice
+ * would make it sway by a tenth. */
 static double rate_of(const struct progress *p, uint64_t now_ms)
 {
 	const unsigned kept = p->count < PROGRESS_SAMPLES ? p->count :
 							    PROGRESS_SAMPLES;
-	unsigned at = (p->count - 1) % PROGRESS_SAMPLES, from = at, before;
-	uint64_t end = p->samples[at].ms, stale_ms = STALE_MS;
+	const unsigned newest = (p->count - 1) % PROGRESS_SAMPLES;
+	const uint64_t end_ms = p->samples[newest].ms;
+	double n = 0, t = 0, b = 0, tt = 0, tb = 0, span = 0, slope;
+	uint64_t stale_ms = STALE_MS;
 
-	for (unsigned i = 1; i < kept; i++) {
-		from = (p->count - 1 - i) % PROGRESS_SAMPLES;
-		if (end - p->samples[from].ms >= PROGRESS_RATE_MS)
+	for (unsigned i = 0; i < kept; i++) {
+		const unsigned at = (p->count - 1 - i) % PROGRESS_SAMPLES;
+		const double age = (double)(end_ms - p->samples[at].ms);
+		const double less = (double)(p->samples[newest].bytes -
+					     p->samples[at].bytes);
+
+		/* two at least, however old */
+		if (i > 1 && age > PROGRESS_RATE_MS)
 			break;
+		if (i == 1 && stale_ms < 2 * (uint64_t)age)
+			stale_ms = 2 * (uint64_t)age;
+		n++;
+		t += age;
+		b += less;
+		tt += age * age;
+		tb += age * less;
+		span = age;
 	}
-	if (kept < 2 || p->samples[at].bytes <= p->samples[from].bytes)
+	if (n < 2 || n * tt - t * t <= 0)
 		return 0;
-	before = (p->count - 2) % PROGRESS_SAMPLES;
-	if (stale_ms < 2 * (end - p->samples[before].ms))
-		stale_ms = 2 * (end - p->samples[before].ms);
-	if (now_ms > end + stale_ms)
-		end = now_ms;
-	return (double)(p->samples[at].bytes - p->samples[from].bytes) *
-	       1000.0 / (double)(end - p->samples[from].ms);
+	slope = (n * tb - t * b) / (n * tt - t * t);
+	/* nothing has come since */
+	if (now_ms > end_ms + stale_ms)
+		slope *= span / (span + (double)(now_ms - end_ms));
+	return slope > 0 ? slope * 1000 : 0;
 }
 
 /* ---- the parts ---- */

@@ -13,8 +13,8 @@
 #include "session/events.h"
 
 enum {
-	PROGRESS_SAMPLES = 32,
-	PROGRESS_SAMPLE_MS = 200,
+	PROGRESS_SAMPLES = 64,
+	PROGRESS_SAMPLE_MS = 80,
 	PROGRESS_RATE_MS = 4000, /* what the rate is measured over */
 	PROGRESS_STALL_MS = 3000, /* without a byte or file: stalled */
 	PROGRESS_LINE_MAX = 200,

@@ -170,6 +170,28 @@ static void test_rate_of_bursts(void **state)
 	assert_non_null(strstr(line, "  1.0 MiB/s  "));
 }
 
+/* Bursts of different sizes, as of two streams with a limit of 3 MiB/s: between
+ * the first and the last it would be 3.2. */
+static void test_rate_of_uneven_bursts(void **state)
+{
+	static const struct {
+		uint64_t ms, kib;
+	} known[] = {
+		{ 480, 758 }, { 660, 2048 }, { 1150, 2806 }, { 1310, 4096 },
+		{ 1820, 4854 }, { 1980, 6144 }, { 2480, 6902 },
+		{ 2700, 8192 }, { 3140, 8950 }, { 3350, 10240 },
+	};
+	struct progress p = { 0 };
+	struct session_progress s = at(0, 30, 0, 1);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		s.sent_bytes = s.bytes = known[i].kib * 1024;
+		show(&p, 1000 + known[i].ms, &s);
+	}
+	assert_non_null(strstr(line, "  3.0 MiB/s  "));
+}
+
 static void test_without_a_length(void **state)
 {
 	struct progress p = { 0 };
@@ -250,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_stalled),
 		cmocka_unit_test(test_only_what_is_sent_has_a_rate),
 		cmocka_unit_test(test_rate_of_bursts),
+		cmocka_unit_test(test_rate_of_uneven_bursts),
 		cmocka_unit_test(test_without_a_length),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_percentage),

@@ -405,27 +405,78 @@ static void test_show(void **state)
 	close_output(&o);
 }
 
-/* The longest text, on a terminal that is wide enough for all of it. */
-static void test_show_on_a_wide_terminal(void **state)
+/* A terminal of that width, whose other end is o->fds[0].  Returns whether there
+ * is one. */
+static int open_terminal(struct output *o, unsigned columns)
 {
-	struct winsize size = { .ws_col = 2 * WRITER_SHOWN_MAX };
-	const int len = WRITER_SHOWN_MAX - 1;
-	char name[64], text[TEXT_MAX], wide[WRITER_SHOWN_MAX];
+	const struct winsize size = { .ws_col = (unsigned short)columns,
+				      .ws_row = 24 };
+	char name[64];
+
+	o->fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (o->fds[0] < 0)
+		return 0; /* a system without terminals */
+	assert_int_equal(grantpt(o->fds[0]), 0);
+	assert_int_equal(unlockpt(o->fds[0]), 0);
+	assert_int_equal(ptsname_r(o->fds[0], name, sizeof(name)), 0);
+	o->fds[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	assert_true(o->fds[1] >= 0);
+	assert_int_equal(ioctl(o->fds[1], TIOCSWINSZ, &size), 0);
+	o->w = writer_new(o->fds[1], 0);
+	assert_non_null(o->w);
+	writer_start(o->w);
+	return 1;
+}
+
+/* Several rows are drawn over, and erased before a line; one that a narrower
+ * terminal has wrapped takes more of them. */
+static void test_show_rows(void **state)
+{
+	struct winsize size = { .ws_col = 20, .ws_row = 24 };
+	char text[TEXT_MAX];
 	struct output o;
 
 	(void)state;
-	o.fds[0] = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (o.fds[0] < 0)
-		skip(); /* a system without terminals */
-	assert_int_equal(grantpt(o.fds[0]), 0);
-	assert_int_equal(unlockpt(o.fds[0]), 0);
-	assert_int_equal(ptsname_r(o.fds[0], name, sizeof(name)), 0);
-	o.fds[1] = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	assert_true(o.fds[1] >= 0);
+	assert_int_equal(setenv("TERM", "dumb", 1), 0);
+	if (!open_terminal(&o, 40))
+		skip();
+	assert_int_equal(writer_rows(o.w), 1);
+	assert_int_equal(writer_end(o.w, -1), 0);
+	close_output(&o);
+	assert_int_equal(setenv("TERM", "xterm", 1), 0);
+	assert_true(open_terminal(&o, 40));
+	assert_int_equal(writer_rows(o.w), WRITER_ROWS_MAX);
+	assert_int_equal(writer_columns(o.w), 39);
+	writer_show(o.w, "one\ntwo");
+	/* the terminal puts a carriage return before a newline */
+	await_text(&o, text, strlen("one\r\r\ntwo"));
+	assert_string_equal(text, "one\r\r\ntwo");
+	writer_show(o.w, "three\nfour\nfive");
+	await_text(&o, text, strlen("\r\33[1A\33[Jthree\r\r\nfour\r\r\nfive"));
+	assert_string_equal(text, "\r\33[1A\33[Jthree\r\r\nfour\r\r\nfive");
+	put_text(o.w, "line\n");
+	await_text(&o, text, strlen("\r\33[2A\33[Jline\r\n"));
+	assert_string_equal(text, "\r\33[2A\33[Jline\r\n");
+	writer_show(o.w, "a row of thirty-three characters.");
+	await_text(&o, text, 34);
 	assert_int_equal(ioctl(o.fds[1], TIOCSWINSZ, &size), 0);
-	o.w = writer_new(o.fds[1], 0);
-	assert_non_null(o.w);
-	writer_start(o.w);
+	writer_show(o.w, "short");
+	await_text(&o, text, strlen("\r\33[1A\33[Jshort"));
+	assert_string_equal(text, "\r\33[1A\33[Jshort");
+	assert_int_equal(writer_end(o.w, -1), 0);
+	close_output(&o);
+}
+
+/* The longest text, on a terminal that is wide enough for all of it. */
+static void test_show_on_a_wide_terminal(void **state)
+{
+	const int len = WRITER_SHOWN_MAX - 1;
+	char text[TEXT_MAX], wide[WRITER_SHOWN_MAX];
+	struct output o;
+
+	(void)state;
+	if (!open_terminal(&o, 2 * WRITER_SHOWN_MAX))
+		skip();
 	memset(wide, 'w', sizeof(wide) - 1);
 	wide[sizeof(wide) - 1] = '\0';
 	writer_show(o.w, wide);
@@ -538,6 +589,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_with_a_reader),
 		cmocka_unit_test(test_pieces_are_whole_lines),
 		cmocka_unit_test(test_show),
+		cmocka_unit_test(test_show_rows),
 		cmocka_unit_test(test_show_on_a_wide_terminal),
 		cmocka_unit_test(test_only_the_latest_is_shown),
 		cmocka_unit_test(test_threads),
