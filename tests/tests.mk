@@ -150,6 +150,10 @@ list:
 acceptance: $(B)/ferry
 	$(Q)FERRY=$< tests/acceptance
 
+## booted: the units under a systemd that is booted in namespaces (as root)
+booted: $(B)/ferry
+	$(Q)tests/booted
+
 ## TORTURE=ARGS: of tests/faults/torture: suites, --seed ...
 ## torture: the long part of the fault suites (as root; half an hour)
 torture: $(B)/ferry
@@ -176,5 +180,5 @@ coverage:
 soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
-.PHONY: tests have-cmocka check check-unit check-bats list acceptance coverage \
+.PHONY: tests have-cmocka check check-unit check-bats list acceptance booted coverage \
 	torture hostile soak failing-calls $(unit_runs) $(bats_runs)
