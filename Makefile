@@ -29,12 +29,19 @@ else
 
 ## BUILDDIR=DIR: where to build (build/)
 BUILDDIR   ?= build
-## PREFIX DESTDIR: where to install; also BINDIR MANDIR DATADIR SYSTEMDDIR
+## PREFIX DESTDIR: where to install; also BINDIR MANDIR SYSTEMDDIR BASHDIR ...
 PREFIX     ?= /usr/local
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
 DATADIR    ?= $(PREFIX)/share
 SYSTEMDDIR ?= $(PREFIX)/lib
+# Where each shell looks: Debian's zsh below /usr in a folder of its own, fish
+# not below /usr/local.
+BASHDIR    ?= $(DATADIR)/bash-completion/completions
+ZSHDIR     ?= $(DATADIR)/zsh/$(if $(filter \
+	/usr,$(PREFIX)),vendor-completions,site-functions)
+FISHDIR    ?= $(if $(filter \
+	/usr/local,$(PREFIX)),/etc/fish/completions,$(DATADIR)/fish/vendor_completions.d)
 ## CC CPPFLAGS CFLAGS: and LDFLAGS LDLIBS PKG_CONFIG
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
@@ -235,13 +242,15 @@ define for_installed
 	set -e; one() { $(1); }; from=scripts/completions; \
 	bin=$(call quote,$(DESTDIR)$(BINDIR)); \
 	man=$(call quote,$(DESTDIR)$(MANDIR)); \
-	data=$(call quote,$(DESTDIR)$(DATADIR)); \
+	bash=$(call quote,$(DESTDIR)$(BASHDIR)); \
+	zsh=$(call quote,$(DESTDIR)$(ZSHDIR)); \
+	fish=$(call quote,$(DESTDIR)$(FISHDIR)); \
 	one 755 $(B)/ferry "$$bin" . ferry; \
 	for page in man/*.[1-9]; do \
 		one 644 $$page "$$man" man$${page##*.} $${page#man/}; done; \
-	one 644 $$from/ferry.bash "$$data" bash-completion/completions ferry; \
-	one 644 $$from/_ferry "$$data" zsh/site-functions _ferry; \
-	one 644 $$from/ferry.fish "$$data" fish/vendor_completions.d ferry.fish; \
+	one 644 $$from/ferry.bash "$${bash%/*}" "$${bash##*/}" ferry; \
+	one 644 $$from/_ferry "$${zsh%/*}" "$${zsh##*/}" _ferry; \
+	one 644 $$from/ferry.fish "$${fish%/*}" "$${fish##*/}" ferry.fish; \
 	lib=$(call quote,$(DESTDIR)$(SYSTEMDDIR)); \
 	for unit in systemd/*.service systemd/*.socket systemd/*.timer; do \
 		one 644 $$unit "$$lib" systemd/system $${unit#*/}; done; \
@@ -262,9 +271,12 @@ install: $(if $(as_built),,$(B)/ferry)
 uninstall:
 	$(Q)$(call for_installed,rm -f "$$3/$$4/$$5"; \
 		( cd "$$3" && rmdir -p "$$4" ) 2>/dev/null || :)
-	$(if $(DESTDIR),$(Q)for dir in $(foreach d,BINDIR MANDIR DATADIR SYSTEMDDIR,\
-		$(call quote,$($d))); do ( cd $(call quote,$(DESTDIR)) && \
-		rmdir -p "$${dir#/}" ) 2>/dev/null || :; done)
+	$(if $(DESTDIR),$(Q)for dir in $(foreach d,BINDIR MANDIR SYSTEMDDIR \
+		BASHDIR ZSHDIR FISHDIR,\
+		$(call quote,$($d))); do \
+		for each in "$$dir" "$${dir%/*}"; do \
+		( cd $(call quote,$(DESTDIR)) && rmdir -p "$${each#/}" ) \
+		2>/dev/null || :; done; done)
 
 # A BUILDDIR that the user chose may hold other things.
 made := $(if $(filter build,$(out)),build,$(sort $(dir $(wildcard \

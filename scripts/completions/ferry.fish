@@ -1,90 +1,44 @@
-# fish completion of ferry
+# fish completion of ferry: commands, options and values with their meanings from
+# "ferry help --options", which prints the program's own tables.
 
 function __ferry_with
     contains -- (commandline -opc)[2] $argv
 end
 
+# The values of an option of a command, for the description beside each.
+function __ferry_values
+    ferry help --options $argv[1] 2>/dev/null | while read -d \t -l kind a b c d
+        if test $kind = option
+            set on (test "$b" = $argv[2]; and echo yes)
+        else if test -n "$on"
+            printf '%s\t%s\n' $a $b
+        end
+    end
+end
+
 set -l bare 'test (count (commandline -opc)) -eq 1'
-complete -c ferry -n $bare -f -a send -d 'Send files or standard input'
-complete -c ferry -n $bare -f -a receive -d 'Listen and receive'
-complete -c ferry -n $bare -f -a keygen -d 'Write a new shared key'
-complete -c ferry -n $bare -f -a help -d 'Show help on a command'
-complete -c ferry -n $bare -f -a version -d 'Show versions'
-complete -c ferry -n $bare -f -l version -d 'Show versions'
-complete -c ferry -n '__ferry_with help' -f -a 'send receive keygen version'
+ferry help --options 2>/dev/null | while read -d \t -l kind name summary
+    complete -c ferry -n $bare -f -a $name -d $summary
+    complete -c ferry -n '__ferry_with help' -f -a $name -d $summary
+    set -l with "__ferry_with $name"
+    ferry help --options $name 2>/dev/null | while read -d \t -l kind letter long arg text
+        test $kind = option; or continue
+        set -l spec -c ferry -n $with -d $text
+        test $letter = -; or set -a spec -s $letter
+        test $long = -; or set -a spec -l $long
+        switch $arg
+            case -
+            case '[*'
+                set -a spec -f -a "(__ferry_values $name $long)"
+            case FILE PATH DIR CMD
+                set -a spec -r -F
+            case 'HOST*'
+                set -a spec -x -a '(__fish_print_hostnames)'
+            case '*'
+                set -a spec -x -a "(__ferry_values $name $long)"
+        end
+        complete $spec
+    end
+end
 
-set -l send '__ferry_with send'
-set -l receive '__ferry_with receive recv'
-set -l both '__ferry_with send receive recv'
-
-complete -c ferry -s h -l help -f -d 'Show help'
-complete -c ferry -n $both -s p -l port -x -d Port
-complete -c ferry -n $both -l allow -x -d 'Network that may connect'
-complete -c ferry -n $both -l wait -x -d 'End if nobody comes for S seconds'
-complete -c ferry -n $both -l retry -x -d 'Keep trying to connect and reconnect for S seconds'
-complete -c ferry -n $both -l proxy -x -a 'socks5:// http:// none' -d 'Proxy to connect through'
-complete -c ferry -n $both -l proxy-password-file -r -F -d 'Password for the proxy'
-complete -c ferry -n $both -s b -l bind -x -d 'Local address'
-complete -c ferry -n $both -s 4 -f -d 'Use IPv4 only'
-complete -c ferry -n $both -s 6 -f -d 'Use IPv6 only'
-complete -c ferry -n $both -l congestion -x -a 'bbr cubic reno' -d 'TCP congestion control'
-complete -c ferry -n $both -l limit-rate -x -d 'Bytes per second'
-complete -c ferry -n $both -l timeout -x -d 'Give up after S seconds without progress'
-complete -c ferry -n $both -l code -f -d 'One-time code'
-complete -c ferry -n $both -l code-file -r -F -d 'File with the code'
-complete -c ferry -n $both -l key -r -F -d 'Shared key'
-complete -c ferry -n $both -l cert -r -F -d 'Certificate of this side'
-complete -c ferry -n $both -l cert-key -r -F -d 'Its private key'
-complete -c ferry -n $both -l ca -r -F -d 'CA of the other side'
-complete -c ferry -n $both -l pin -x -d 'Public key of the other side'
-complete -c ferry -n $both -l peer-name -x -d 'Name that its certificate must have'
-complete -c ferry -n $both -l plain -f -d 'No encryption, no authentication'
-complete -c ferry -n $both -l json -f -d 'Events as JSON Lines'
-complete -c ferry -n $both -s q -l quiet -f -d 'Print errors only'
-complete -c ferry -n $both -s v -l verbose -f -d 'Print more'
-complete -c ferry -n $both -l progress -x -a 'auto always never' -d 'Show progress'
-
-complete -c ferry -n $both -s z -l compress -f -d 'Compress chunks'
-complete -c ferry -n $both -l checksum -x -a 'xxh3 sha256 crc32' -d 'Checksum algorithm'
-complete -c ferry -n $both -l delta -x -a 'auto on off' -d 'Send only what differs from a replaced file'
-complete -c ferry -n $send -s j -l streams -x -a 'auto 1 2 4 8 16' -d 'Number of connections'
-complete -c ferry -n $both -l ssh -x -d 'The ssh program and its options'
-complete -c ferry -n $both -l remote-ferry -x -d 'Where ferry is on the other host'
-complete -c ferry -n $both -l data -x -a 'auto direct ssh' -d 'By ssh: the way of content'
-complete -c ferry -n $send -l listen -f -d 'Wait for a receiver that connects'
-complete -c ferry -n $send -l receivers -x -a any -d 'How many receivers to serve'
-complete -c ferry -n $send -l name -x -d 'Name of standard input on the receiver'
-complete -c ferry -n $send -l stdin-from-command -d 'Send the output of the command after --'
-complete -c ferry -n $send -s n -l dry-run -f -d 'Only list what would be sent'
-complete -c ferry -n $both -l exclude -x -d 'Leave out what matches'
-complete -c ferry -n $both -l include -x -d 'Send what matches'
-complete -c ferry -n $send -l files-from -r -F -d 'List of names'
-complete -c ferry -n $send -s 0 -f -d 'Names end with a NUL'
-complete -c ferry -n $both -l symlinks -x -a 'keep follow skip all' -d 'What to do with symbolic links'
-complete -c ferry -n $both -l special -x -a 'report skip' -d 'What to do with FIFOs, sockets and devices'
-complete -c ferry -n $both -l growing -f -d 'Send a file that grows as long as it was'
-complete -c ferry -n $both -s x -l one-file-system -f -d 'Do not enter mounted file systems'
-complete -c ferry -n $send -l existing -x -a 'fail skip replace newer rename backup' -d 'What the receiver does if a different file exists'
-complete -c ferry -n $send -s a -l archive -f -d 'Keep all metadata that the receiver accepts'
-complete -c ferry -n $send -l preserve -x -a 'owner setid acl xattr capability trusted specials' -d 'What to keep beside modes and times'
-complete -c ferry -n $send -l numeric-ids -f -d 'Keep numbers of owners, not names'
-complete -c ferry -n $send -l sandbox -x -a 'auto require off' -d 'Confine the sender'
-
-complete -c ferry -n $receive -l existing -x -a 'fail skip replace newer rename backup' -d 'What to do if a different file exists'
-complete -c ferry -n $receive -l accept -x -a 'all existing links owner acl xattr setid specials' -d 'What senders may ask for'
-complete -c ferry -n $receive -l once -f -d 'End after one session'
-complete -c ferry -n $receive -l stdout -f -d 'Write to standard output'
-complete -c ferry -n $receive -l sync -x -a 'none batch file' -d 'When to flush to disk'
-complete -c ferry -n $receive -l max-sessions -x -d 'Most sessions at a time'
-complete -c ferry -n $receive -l max-size -x -d 'Most bytes in a session'
-complete -c ferry -n $receive -l config -r -d 'File of named senders'
-complete -c ferry -n $receive -l check-config -d 'Only check that file'
-complete -c ferry -n $receive -l drain -x -d 'Let sessions end for so long after a signal'
-complete -c ferry -n '__ferry_with keygen' -l name -x -d 'Print the section of a named sender'
-complete -c ferry -n $receive -l max-files -x -d 'Most files in a session'
-complete -c ferry -n $receive -l keep-parts -x -a '0 12h 7d 4w' -d 'How long parts of interrupted transfers are kept'
-complete -c ferry -n $receive -l max-kept -x -d 'Space for the kept parts of a sender'
-complete -c ferry -n $receive -l chmod -x -a 'umask keep' -d 'Change the modes of what arrives'
-complete -c ferry -n $receive -l connect -x -d 'Sender to connect to'
-complete -c ferry -n $receive -l exec -r -F -d 'Program to run after each session'
-complete -c ferry -n $receive -l sandbox -x -a 'auto require off' -d 'Confine the receiver'
+complete -c ferry -n '__ferry_with send receive recv' -a '(__fish_print_hostnames)' -d host

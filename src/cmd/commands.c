@@ -4,6 +4,7 @@
 #include "cmd/commands.h"
 
 #include <openssl/crypto.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -12,6 +13,7 @@
 
 #include "base/similar.h"
 #include "base/text.h"
+#include "cmd/complete.h"
 
 static const struct cmd *const list[] = {
 	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_remote, &cmd_help,
@@ -94,6 +96,10 @@ int commands_unknown(int argc, char **argv, struct err *e)
 
 /* ---- version and help ---- */
 
+struct help_options {
+	int tables; /* for programs, not for people */
+};
+
 /* The versions of the libraries loaded at run time, not at compile time. */
 static int show_version(struct err *e)
 {
@@ -144,21 +150,36 @@ static int show_overview(struct err *e)
 	return cmd_flush_stdout(e);
 }
 
+/* For the completion of shells: the commands, or the options of one. */
+static int show_tables(const char *name, struct err *e)
+{
+	const struct cmd *c = name ? commands_find(name) : NULL;
+
+	if (c)
+		complete_print_options(stdout, c);
+	for (size_t i = 0; !name && (c = commands_at(i)); i++)
+		complete_print_command(stdout, c);
+	return cmd_flush_stdout(e);
+}
+
 static int help_run(int argc, char **argv, struct err *e)
 {
 	const struct cmd *c;
+	struct help_options opts = { .tables = 0 };
 	int first;
 
-	first = options_parse(cmd_help.groups, argc, argv, NULL, e);
+	first = options_parse(cmd_help.groups, argc, argv, &opts, e);
 	if (first < 0)
 		return first;
 	if (first == 0)
 		return cmd_show_help(&cmd_help, e);
-	if (first == argc)
-		return show_overview(e);
 	if (argc - first > 1)
 		return cmd_extra_operand(argv[first + 1], e);
-	c = commands_find(argv[first]);
+	c = first < argc ? commands_find(argv[first]) : NULL;
+	if (opts.tables && (c || first == argc))
+		return show_tables(argv[first], e);
+	if (first == argc)
+		return show_overview(e);
 	if (c)
 		return cmd_show_help(c, e);
 	return commands_unknown(1, argv + first, e);
@@ -185,14 +206,28 @@ static const struct option_row rows[] = {
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0]), NULL
 };
+
+static const struct option_row help_rows[] = {
+	{ .name = "options", .kind = OPTION_FLAG, .value = 1,
+	  .off = offsetof(struct help_options, tables),
+	  .help = "print the commands, or the options of COMMAND, for programs: "
+		  "a line each, with tabs between the fields" },
+	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
+	  .help = "show this help" },
+};
+static const struct option_group help_options = {
+	"Options", help_rows, sizeof(help_rows) / sizeof(help_rows[0]), NULL
+};
+static const struct option_group *const help_groups[] = { &help_options,
+							  NULL };
 static const struct option_group *const groups[] = { &options, NULL };
 
 const struct cmd cmd_help = {
 	.name = "help",
-	.synopsis = "[COMMAND]",
+	.synopsis = "[--options] [COMMAND]",
 	.summary = "show help on ferry or on a command",
 	.about = "Show help on ferry, or on a command and its options.",
-	.groups = groups,
+	.groups = help_groups,
 	.run = help_run,
 };
 

@@ -159,6 +159,22 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	is find "$work/de st" -mindepth 1 ''
 }
 
+@test "completions are installed where each shell looks" {
+	for prefix in /usr:vendor-completions:/usr/share/fish/vendor_completions.d \
+		/usr/local:site-functions:/etc/fish/completions \
+		/opt:site-functions:/opt/share/fish/vendor_completions.d; do
+		IFS=: read -r prefix zsh fish <<<"$prefix"
+		made_in PREFIX="$prefix" DESTDIR=/stage install >said
+		has said "/stage$prefix/share/bash-completion/completions"
+		has said "/stage$prefix/share/zsh/$zsh"
+		has said "/stage$fish"
+	done
+	made_in ZSHDIR=/z BASHDIR=/b FISHDIR=/f DESTDIR=/stage install >said
+	for dir in z b f; do
+		has said "='/stage/$dir'"
+	done
+}
+
 @test "uninstall leaves what others installed" {
 	mkdir -p usr/share/man/man1 usr/bin
 	echo text >usr/share/man/man1/other.1
