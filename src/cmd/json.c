@@ -128,3 +128,31 @@ void json_end(struct buf *b)
 {
 	put_str(b, "}\n");
 }
+
+void json_to_ascii(struct buf *b, const void *line, size_t n)
+{
+	const unsigned char *p = line;
+	char escaped[16];
+
+	while (n > 0) {
+		unsigned cp = 0;
+		size_t len = text_utf8_next(p, n, &cp);
+
+		if (len == 1) {
+			buf_put(b, p, 1);
+		} else if (cp < 0x10000) {
+			snprintf(escaped, sizeof(escaped), "\\u%04x",
+				 len ? cp : 0xfffd);
+			put_str(b, escaped);
+		} else {
+			/* a surrogate pair (RFC 8259, 7) */
+			snprintf(escaped, sizeof(escaped), "\\u%04x\\u%04x",
+				 0xd800 + ((cp - 0x10000) >> 10 & 0x3ff),
+				 0xdc00 + (cp & 0x3ff));
+			put_str(b, escaped);
+		}
+		len = len ? len : 1;
+		p += len;
+		n -= len;
+	}
+}

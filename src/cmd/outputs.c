@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "cmd/charset.h"
 #include "cmd/event_text.h"
+#include "cmd/json.h"
 #include "cmd/line_queue.h"
 #include "os/service.h"
 
@@ -36,8 +37,9 @@ struct outputs {
 	int has_json;        /* until its writer fails */
 	uint64_t lost;       /* messages that could not be kept */
 	int has_lost_list;
-	int messages_ascii, list_ascii; /* see charset.h */
 	int to_journal;      /* messages are: with their priority */
+	int messages_ascii, list_ascii, json_ascii; /* see charset.h */
+	struct buf ascii;    /* the JSON line where that is so */
 };
 
 /* Whether two descriptors refer to the same pipe, terminal or file. */
@@ -69,6 +71,8 @@ struct outputs *outputs_new(int json_fd, int has_list)
 		o->json = writer_new(json_fd, 1);
 	o->has_json = json_fd >= 0;
 	o->to_journal = service_is_journal(STDERR_FILENO);
+	o->json_ascii = json_fd >= 0 && charset_is_ascii(json_fd);
+	buf_init_secret(&o->ascii, LINE_QUEUE_LINE_MAX);
 	o->messages_ascii = charset_is_ascii(STDERR_FILENO);
 	o->list_ascii = charset_is_ascii(STDOUT_FILENO);
 	/* events on standard output replace the list */
@@ -92,6 +96,7 @@ void outputs_free(struct outputs *o)
 	if (o->json != o->messages)
 		writer_free(o->json);
 	writer_free(o->messages);
+	buf_release(&o->ascii);
 	buf_release(&o->line);
 	free(o);
 }
@@ -185,19 +190,25 @@ static void say_no_json(struct outputs *o, const char *why)
 
 void outputs_put_json(struct outputs *o, enum writer_loss loss)
 {
+	struct buf *line = &o->line;
 	int rc;
 
-	if (o->line.failed) {
+	if (o->json_ascii && !line->failed) {
+		line = &o->ascii;
+		json_to_ascii(line, o->line.data, o->line.len);
+	}
+	if (line->failed) {
 		o->has_json = 0;
 		say_no_json(o, "out of memory");
 	} else {
-		rc = writer_put(o->json, loss, (const char *)o->line.data,
-				o->line.len);
+		rc = writer_put(o->json, loss, (const char *)line->data,
+				line->len);
 		o->has_json = rc == 0;
 		if (rc && rc != EPIPE)
 			say_no_json(o, strerror(rc));
 	}
 	buf_reset(&o->line);
+	buf_reset(&o->ascii);
 }
 
 /* ---- the list, progress ---- */

@@ -188,7 +188,8 @@ static int set_bind_error(const struct net_options *opt,
 	if (error == EADDRNOTAVAIL)
 		return err_set(e, ERR_CONNECT,
 			       "cannot bind to %s: it is not an address of "
-			       "this host at present",
+			       "this host at present: name one of those that "
+			       "'ip address' lists, or try again once it is up",
 			       opt->bind);
 	return err_sys(e, ERR_CONNECT, "cannot bind to %s", opt->bind);
 }

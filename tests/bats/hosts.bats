@@ -85,7 +85,7 @@ receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 	status 2
 	has sender "--bind: 'nonsense' is not a numeric address"
 	run -3 ferry receive --plain -p 0 -b 192.0.2.1 dst
-	[[ "$output" == *"cannot bind to 192.0.2.1: it is not an address of this host at present"* ]]
+	[[ "$output" == *"cannot bind to 192.0.2.1: it is not an address of this host at present: name one of those that 'ip address' lists, or try again once it is up"* ]]
 }
 
 @test "-4 and -6: the family to listen on, the family to connect with" {

@@ -176,6 +176,11 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 	done
 	shown C send -n "$name" h
 	has screen '\xc4\x9b[2J'
+	# events stay JSON
+	echo x >"$name"$'\xf0\x9f\x90\xa2'
+	shown C send -n --json "$name"$'\xf0\x9f\x90\xa2' h
+	has screen '"path":"\u011b[2J\ud83d\udc22"'
+	[ -z "$(LC_ALL=C tr -d '\0-\177' <screen)" ]
 	for locale in C.UTF-8 de_DE.utf8 en_US.UTF-8@euro; do
 		shown $locale send -n "$name" h
 		has screen $'\xc4\x9b[2J'
