@@ -59,6 +59,17 @@ EMPTY(stream_end)
 EMPTY(flush)
 EMPTY(ping)
 
+/* No message has a function for it, see session/channel.c. */
+static int again_busy(struct buf *b, const uint8_t *p, size_t n)
+{
+	uint8_t head[FRAME_HEADER];
+
+	(void)p;
+	frame_put(head, FRAME_BUSY, 0);
+	buf_put(b, head, sizeof(head));
+	return n ? ERR_PROTOCOL : 0;
+}
+
 static const again_fn again[] = {
 	[FRAME_HELLO] = again_hello,
 	[FRAME_JOIN] = again_join,
@@ -82,6 +93,7 @@ static const again_fn again[] = {
 	[FRAME_ERROR] = again_error,
 	[FRAME_STREAM_END] = again_stream_end,
 	[FRAME_FLUSH] = again_flush,
+	[FRAME_BUSY] = again_busy,
 	[FRAME_PING] = again_ping,
 };
 
@@ -202,8 +214,11 @@ static void take_body(const struct frame *f, const uint8_t *header,
 		rc = again_open(&b, body, n, digest_size);
 	else if (f->type == FRAME_FILE_END)
 		rc = again_file_end(&b, body, n, digest_size);
-	else
+	else {
+		CHECK(f->type < sizeof(again) / sizeof(again[0]) &&
+		      again[f->type]);
 		rc = again[f->type](&b, body, n);
+	}
 	CHECK(rc == 0 || rc == ERR_PROTOCOL);
 	if (rc == 0) {
 		CHECK(!b.failed && b.len <= FRAME_HEADER + n);

@@ -95,7 +95,8 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 
 	(void)ctx;
 	(void)number;
-	CHECK(f->status >= STATUS_COMMITTED && f->status <= STATUS_FAILED);
+	CHECK((f->status >= STATUS_COMMITTED && f->status <= STATUS_FAILED) ||
+	      f->status == STATUS_UPDATED);
 	CHECK((f->status == STATUS_FAILED) == (f->error != NULL));
 	pthread_mutex_lock(&w.lock);
 	CHECK(w.report_count < REPORTS_MAX);

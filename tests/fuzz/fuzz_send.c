@@ -67,7 +67,8 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 {
 	(void)ctx;
 	(void)number;
-	CHECK(f->status >= STATUS_COMMITTED && f->status <= STATUS_FAILED);
+	CHECK((f->status >= STATUS_COMMITTED && f->status <= STATUS_FAILED) ||
+	      f->status == STATUS_UPDATED);
 	CHECK((f->status == STATUS_FAILED) == (f->error != NULL));
 	if (f->error)
 		check_text(f->error);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""make-seeds.py - write the hand-made seeds of the fuzz targets.
+"""make-seeds.py [--check] - write the hand-made seeds of the fuzz targets.
 
-Writes corpus/TARGET/NAME below this file's directory.  Seeds that a fuzzer
+Writes corpus/TARGET/NAME below this file's directory; with --check only says
+which differ from what is there, and exits with 1 if any does.  Seeds that a fuzzer
 found (named finding-*) are left alone.  Frames are made by tests/lib/wire.py,
 not by ferry's own code.
 """
@@ -21,11 +22,28 @@ MIB = 1 << 20
 crc, sha = DIGESTS[CRC32], DIGESTS[SHA256]
 
 
+seeds = {}  # path: data
+
+
 def write(target, name, data):
-    folder = os.path.join(HERE, "corpus", target)
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, name), "wb") as file:
-        file.write(data)
+    path = os.path.join(HERE, "corpus", target, name)
+    assert seeds.get(path, data) == data, f"two seeds are {path}"
+    seeds[path] = data
+
+
+def finish_all():
+    """Write the seeds, or compare them."""
+    differ = 0
+    for path, data in seeds.items():
+        if sys.argv[1:] != ["--check"]:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as file:
+                file.write(data)
+            continue
+        if not os.path.exists(path) or open(path, "rb").read() != data:
+            print(f"{path} differs: run make-seeds.py")
+            differ = 1
+    sys.exit(differ)
 
 
 def frame(frame_type, /, flags=0, digest_id=CRC32, **values):
@@ -119,6 +137,9 @@ def frames():
           + chunk(1, MIB, b"hello", digest_id=SHA256)
           + frame("HOLE", id=1, length=MIB)
           + file_end(1, 5, sha(b"hello")) + frame("FILE_ABORT", id=1))
+    write("frame", "heart-beats", b"\1" + frame("TIMEOUT", milliseconds=1)
+          + frame("TIMEOUT", milliseconds=2**32 - 1) + frame("BUSY")
+          + frame("PING"))
     write("frame", "join", b"\1" + frame("JOIN", index=3)
           + frame("STREAMS", streams=15) + frame("DIRECT")
           + frame("ERROR", text=b"why"))
@@ -507,6 +528,14 @@ def senders():
     one("hello-twice", 0, hello(), hello(), ROOT)
     one("http", 0, b"GET / HTTP/1.0\r\n\r\n")
     one("pings", 0, hello(), frame("PING") * 40, end)
+    beats = hello(features=wire.FEATURES | wire.TIMEOUTS | wire.BUSY
+                  | wire.REPORTS)
+    one("heart-beats", 0, beats, frame("TIMEOUT", milliseconds=1),
+        frame("BUSY") * 3, progress(MIB, MIB, 1), ROOT,
+        frame("TIMEOUT", milliseconds=2**32 - 1), frame("BUSY"), end)
+    one("heart-beats-none", 0, none, frame("TIMEOUT", milliseconds=1))
+    one("note", 0, hello(features=UNKNOWN >> 32), frame("NOTE", name=b"x"),
+        end)
     one("error", 0, hello(), frame("ERROR", text=b"\x1b[31mred"))
     one("huge", 0, hello(), open_(1, 1 << 53, b"huge"),
         chunk(1, (1 << 53) - MIB, b"x"), end)
@@ -627,6 +656,14 @@ def receivers():
                             open_files=1))
     one("http", 0, b"HTTP/1.0 400 Bad Request\r\n\r\n")
     one("pings", 0, frame("PING") * 3, ready(16, 1), frame("PING") * 30)
+    beats = ready(features=wire.FEATURES | wire.TIMEOUTS | wire.BUSY
+                  | wire.REPORTS)
+    one("heart-beats", 0, beats, frame("TIMEOUT", milliseconds=1),
+        frame("BUSY") * 3, progress(MIB, UNKNOWN, 1),
+        after(9, verdict(1, 7, 1)),
+        frame("TIMEOUT", milliseconds=2**32 - 1), fix)
+    one("heart-beats-none", 0, ready(features=0),
+        frame("TIMEOUT", milliseconds=1))
     one("one-at-a-time", 2, ready(1, 1), after(1, state(1, 1)),
         after(3, verdict(1, 1, 1)), after(2, state(2, 1)),
         after(3, verdict(2, 1, 1)), after(9, verdict(3, 6, 2)), fix)
@@ -747,8 +784,8 @@ def exchanges():
                         ("off-curve", b"\4" + b"\1" * 64),
                         ("too-large", b"\4" + b"\xff" * 64)):
         digest = hashlib.sha256(b"ferry/2 code share" + share).digest()
-        one(name, RAW, head + b"\1" + digest + head + b"\3" + share
-            + bytes(32))
+        write("pake", name + "-receiver", bytes([RAW]) + head + b"\1" + digest
+              + head + b"\3" + share + bytes(32))
         write("pake", name + "-sender", bytes([RAW | IS_SENDER]) + head + b"\2"
               + share + head + b"\4" + bytes(32))
     one("no-mac", RAW, head + b"\1" + bytes(32))
@@ -803,6 +840,7 @@ def main():
     words_of_users()
     proxies()
     trees()
+    finish_all()
 
 
 if __name__ == "__main__":
