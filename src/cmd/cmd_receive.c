@@ -414,6 +414,9 @@ static int run_sessions(const struct receive_options *opts,
 	struct tls *tls = NULL;
 	int rc;
 
+	/* One that comes while this process starts is not to end it. */
+	if (opts->config)
+		signals_hold_reload();
 	rc = opts->to_stdout ? check_stdout(e) :
 	     opts->config    ? 0 :
 			       check_dir(opts->dir, e);

@@ -106,11 +106,28 @@ void signals_forward(int sock)
 	forward_fd = sock;
 }
 
+/* how: SIG_BLOCK or SIG_UNBLOCK */
+static void mask_reload(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(how, &set, NULL);
+}
+
+void signals_hold_reload(void)
+{
+	mask_reload(SIG_BLOCK);
+}
+
 int signals_reload(int sock, struct err *e)
 {
 	reload_fd = sock;
-	return catch(SIGHUP, 1) < 0 ?
-		err_sys(e, ERR_RESOURCE, "cannot catch signals") : 0;
+	if (catch(SIGHUP, 1) < 0)
+		return err_sys(e, ERR_RESOURCE, "cannot catch signals");
+	mask_reload(SIG_UNBLOCK);
+	return 0;
 }
 
 int signals_caught(void)

@@ -25,6 +25,9 @@ int signals_start(struct err *e);
  * processes in the foreground. */
 void signals_forward(int sock);
 
+/* Until signals_reload(), a SIGHUP waits. */
+void signals_hold_reload(void);
+
 /* From now on SIGHUP does not end the process, but is written to this socket as an
  * int32_t; to be called after signals_start(). */
 int signals_reload(int sock, struct err *e);

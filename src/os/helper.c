@@ -58,10 +58,14 @@ static int arrange_descriptors(enum helper_stdio stdio, int sock, int keep)
 static _Noreturn void be_helper(const struct helper_config *cfg, int sock)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
+	/* This process may hold signals back; what is run here must not. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (arrange_descriptors(cfg->stdio, sock, cfg->keep) < 0)
 		_exit(1);
 	cfg->serve(cfg->ctx);

@@ -110,6 +110,22 @@ reread() {
 	stop_receiver
 }
 
+@test "a SIGHUP while the receiver starts does not end it" {
+	sender laptop
+	: >events
+	start receiver "$FERRY" receive -p 0 --json=9 --config "$config" \
+		9>events 2>messages </dev/null
+	receiver=${job[receiver]}
+	# it has its first helper, and does not catch signals yet
+	until [ -n "$(cat "/proc/${pid[receiver]}/task/${pid[receiver]}/children")" ]; do
+		:
+	done
+	kill -HUP "${pid[receiver]}"
+	await messages 'read again'
+	has events '"event":"listening"'
+	stop_receiver
+}
+
 @test "pins and subjects; a reload takes a new certificate" {
 	make_certs
 	{
