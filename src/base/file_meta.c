@@ -219,6 +219,7 @@ static int is_value_good(unsigned tag, struct rd value)
 	case FILE_META_TAG_XATTR:
 		return are_xattrs(value);
 	case FILE_META_TAG_SETID:
+	case FILE_META_TAG_LINKED:
 		return value.left == 0;
 	default:
 		return 1;
@@ -307,5 +308,7 @@ unsigned file_meta_needs(const struct file_meta *m)
 			  1u << FILE_META_TAG_DEFAULT_ACL))
 		needs |= PRESERVE_ACL;
 	needs |= file_meta_xattrs(m, &value);
+	if (m->further >> FILE_META_TAG_LINKED & 1)
+		needs |= PRESERVE_HARDLINKS;
 	return needs;
 }

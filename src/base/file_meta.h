@@ -26,6 +26,7 @@
 	X(PRESERVE_XATTR, 3, "xattr")           /* user.* */                   \
 	X(PRESERVE_CAPABILITY, 4, "capability") /* security.capability */      \
 	X(PRESERVE_TRUSTED, 5, "trusted")       /* trusted.* */                \
+	X(PRESERVE_HARDLINKS, 6, "hardlinks")                                  \
 	X(PRESERVE_SPECIALS, 7, "specials")     /* FIFOs, sockets, devices */
 enum file_meta_preserve {
 #define X(name, number, word) name = 1 << (number),
@@ -35,7 +36,7 @@ enum file_meta_preserve {
 enum {
 	PRESERVE_XATTRS = PRESERVE_XATTR | PRESERVE_CAPABILITY |
 			  PRESERVE_TRUSTED,
-	PRESERVE_KNOWN = 0xbf, /* all bits above */
+	PRESERVE_KNOWN = 0xff, /* all bits above */
 };
 
 /* Tags of further fields. */
@@ -45,6 +46,7 @@ enum file_meta_tag {
 	FILE_META_TAG_ACL = 3,
 	FILE_META_TAG_DEFAULT_ACL = 4,
 	FILE_META_TAG_XATTR = 5,
+	FILE_META_TAG_LINKED = 6,
 };
 
 struct file_meta {
@@ -70,10 +72,11 @@ enum file_meta_kind {
 	FILE_META_SETID = 8,
 	FILE_META_ACL = 16,
 	FILE_META_XATTR = 32,
+	FILE_META_LINK = 64,
 };
 enum {
-	FILE_META_KINDS = 6,
-	FILE_META_ALL_KINDS = 63,
+	FILE_META_KINDS = 7,
+	FILE_META_ALL_KINDS = 127,
 	/* those of BASIC */
 	FILE_META_BASIC_KINDS = FILE_META_MODE | FILE_META_TIME,
 };
@@ -130,6 +133,8 @@ void file_meta_put_field(struct buf *b, enum file_meta_tag tag, size_t len);
  * whose set-ID bits these are.
  *
  * SETID: empty; the bits above 0777 of the mode are to be set.
+ *
+ * LINKED: empty; hard links to the file may follow.
  */
 enum { FILE_META_OWNER_SET = 1 };
 struct file_meta_id {

@@ -186,7 +186,7 @@ static const struct option_row fetch_rows[] = {
 	  .help = "keep all of this" AS_SENT },
 	{ .name = "preserve", .arg = "LIST", FORWARD,
 	  .help = "owner, setid, acl, xattr, capability, trusted, "
-		  "specials" AS_SENT },
+		  "hardlinks, specials" AS_SENT },
 	{ .name = "numeric-ids", FORWARD,
 	  .help = "keep numbers of owners, not names" AS_SENT },
 	{ .name = "special", .arg = "WHAT", FORWARD,
@@ -557,7 +557,8 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.once = opts->once,
 		.existing = (enum conflict_policy)opts->existing,
 		.accept = opts->accept.requests,
-		.preserve = opts->accept.preserve,
+		/* Hard links lead only to what came in the same transfer. */
+		.preserve = opts->accept.preserve | PRESERVE_HARDLINKS,
 		.sync = (enum sync_mode)opts->sync,
 		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.max_sessions = (unsigned)opts->max_sessions,

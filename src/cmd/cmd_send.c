@@ -273,17 +273,17 @@ static const struct option_row rows[] = {
 	{ .letter = 'a', .name = "archive", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(archive),
 	  .help = "keep all that the receiver accepts of --preserve "
-		  "owner,setid,acl,xattr,specials and --symlinks all, and what "
-		  "directories have that are there already" },
+		  "owner,setid,acl,xattr,hardlinks,specials and --symlinks "
+		  "all, and what directories have that are there already" },
 	{ .name = "preserve", .arg = "LIST", .kind = OPTION_SET,
 	  .set = set_preserve, .off = OFF(preserve),
-	  .wants = "a list of owner, setid, acl, xattr, capability, trusted "
-		   "and specials",
+	  .wants = "a list of owner, setid, acl, xattr, capability, trusted, "
+		   "hardlinks and specials",
 	  .help = "what to keep beside modes and times, with commas between, "
 		  "where the receiver has it in --accept: owner (and group), "
 		  "setid (all bits of modes), acl, xattr (user.*), capability "
-		  "and trusted (as root), specials (FIFOs, sockets; devices as "
-		  "root)" },
+		  "and trusted (as root), hardlinks, specials (FIFOs, sockets; "
+		  "devices as root)" },
 	{ .name = "numeric-ids", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(numeric_ids),
 	  .help = "keep the numbers of users and groups, not their names" },
@@ -759,7 +759,7 @@ out:
 /* What --archive preserves. */
 static const unsigned archived = PRESERVE_OWNER | PRESERVE_SETID |
 				 PRESERVE_ACL | PRESERVE_XATTR |
-				 PRESERVE_SPECIALS;
+				 PRESERVE_HARDLINKS | PRESERVE_SPECIALS;
 
 static int run_reported(const struct send_options *opts,
 			const struct operands *o, enum security mode,

@@ -69,6 +69,7 @@ static const struct meaning meanings[] = {
 	{ "preserve", "setid", "set-ID bits" },
 	{ "preserve", "capability", "capabilities of programs" },
 	{ "preserve", "trusted", "attributes that only root sees" },
+	{ "preserve", "hardlinks", "names of one file" },
 	{ "preserve", "specials", "FIFOs, sockets and devices" },
 	{ "chmod", "umask", "modes as new files have here" },
 	{ "chmod", "keep", "the sender's modes" },

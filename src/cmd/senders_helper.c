@@ -320,7 +320,7 @@ static int add_row(struct answer *a, const struct message *m, int fd)
 		.root_dev = (uint64_t)st.st_dev,
 		.existing = (enum conflict_policy)m->u.sender.existing,
 		.accept = m->u.sender.accept.requests,
-		.preserve = m->u.sender.accept.preserve,
+		.preserve = m->u.sender.accept.preserve | PRESERVE_HARDLINKS,
 		.max_size = m->u.sender.max_size,
 		.max_files = m->u.sender.max_files,
 		.max_kept = m->u.sender.max_kept,

@@ -65,6 +65,21 @@ static int make_special(const struct making *m, int dir_fd, const char *name)
 	return 0;
 }
 
+static int make_link(const struct node *n, int dir_fd, const char *name)
+{
+	struct stat st;
+
+	if (linkat(n->from_dir, n->from, dir_fd, name, 0) < 0)
+		return -1;
+	/* Another process may have put something else there since. */
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == n->file.st_dev && st.st_ino == n->file.st_ino)
+		return 0;
+	(void)unlinkat(dir_fd, name, 0);
+	errno = ENOENT;
+	return -1;
+}
+
 /* For part_replace(). */
 static int make(const void *what, int dir_fd, const char *name)
 {
@@ -78,7 +93,7 @@ static int make(const void *what, int dir_fd, const char *name)
 	case NODE_SPECIAL:
 		return make_special(m, dir_fd, name);
 	case NODE_LINK:
-		return linkat(n->from_dir, n->from, dir_fd, name, 0);
+		return make_link(n, dir_fd, name);
 	}
 	errno = EINVAL;
 	return -1;

@@ -26,6 +26,7 @@ struct node {
 	dev_t rdev;
 	int from_dir;       /* LINK: the file that it is another name of */
 	const char *from;
+	struct stat file;   /* its status: nothing else is linked */
 	const struct file_meta *meta; /* not of LINK, which has the file's */
 	/* Sets by name what the sandbox lets nobody else set; NULL: this process
 	 * does. */

@@ -27,6 +27,7 @@ struct commit {
 	uint8_t digest[DIGEST_MAX]; /* of the whole file */
 	struct file_meta meta;
 	uint8_t *fields;         /* of meta, or NULL; owned */
+	int is_linked;           /* hard links to it may follow */
 	unsigned not_kept;       /* of meta: enum file_meta_kind, and */
 	unsigned not_kept_cause; /* why */
 	struct part part;        /* open: a hidden part is its descriptor */

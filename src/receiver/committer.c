@@ -20,6 +20,7 @@
 #include "receiver/commit.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "receiver/made.h"
 #include "receiver/same_meta.h"
 
 enum {
@@ -101,6 +102,8 @@ static enum file_status keep_existing(const struct committer *m,
 	int fd = part_open_existing(dir, name_last(c->name), &there, &e);
 	const struct same_file file = { fd, dir, &there };
 
+	if (fd >= 0 && c->is_linked && m->cfg.linked)
+		made_note(m->cfg.linked, &there);
 	if (fd >= 0)
 		v = same_meta_take(&how, &file, &c->meta);
 	io_close(&fd);
@@ -127,6 +130,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.lacks = m->cfg.lacks,
 	};
 	struct place_result placed;
+	struct stat st;
 	/* The journal is removed before the rename, as a later transfer finds
 	 * it only together with a part of this tag.  If the process dies in
 	 * between, the part is whole and only its resumption is lost. */
@@ -144,6 +148,9 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	 * told which. */
 	if (placed.renamed[0])
 		c->renamed = strdup(placed.renamed);
+	if (placed.status == STATUS_COMMITTED && c->is_linked &&
+	    m->cfg.linked && fstat(c->part.fd, &st) == 0)
+		made_note(m->cfg.linked, &st);
 	if (placed.status != STATUS_COMMITTED)
 		commit_discard(c);
 	else if (has_journal)

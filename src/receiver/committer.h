@@ -34,6 +34,7 @@
 
 struct commit;
 struct fs_lacks;
+struct made;
 struct placed;
 struct preserve;
 struct unlocked;
@@ -48,6 +49,7 @@ struct committer_config {
 	enum conflict_policy existing;
 	struct fs_lacks *lacks; /* borrowed */
 	const struct preserve *preserve; /* the same, or NULL */
+	struct made *linked;    /* see transfer.h; borrowed, or NULL */
 	struct placed *placed;  /* borrowed, or NULL, */
 	struct unlocked *unlocked; /* and so is this */
 	int root_fd;         /* borrowed */

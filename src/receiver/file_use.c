@@ -102,9 +102,10 @@ static struct verdict keep_basis(struct transfer *t, const struct recv_file *f)
 	const struct same_file file = { f->basis_fd,
 					held_dir_fd(f->commit->dir), &there };
 
-	if (fstat(f->basis_fd, &there) == 0)
-		return same_meta_take(&how, &file, &f->commit->meta);
-	return (struct verdict){ .status = STATUS_UNCHANGED };
+	if (fstat(f->basis_fd, &there) < 0)
+		return (struct verdict){ .status = STATUS_UNCHANGED };
+	transfer_note_linked(t, &f->commit->meta, &there);
+	return same_meta_take(&how, &file, &f->commit->meta);
 }
 
 /* Every leaf is here, and nobody else uses the file: check the whole, set its

@@ -268,6 +268,19 @@ static void end_one(void *ctx, int is_made, int fd)
 	pthread_mutex_unlock(&m->lock);
 }
 
+void made_note(struct made *m, const struct stat *st)
+{
+	const struct slot s = { (uint64_t)st->st_dev, (uint64_t)st->st_ino };
+
+	pthread_mutex_lock(&m->lock);
+	if (!find(m, st)) {
+		if (m->count < MADE_MAX)
+			append(m, &s);
+		remember(m, &s);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
 void made_serve(struct made *m, struct dirs *d)
 {
 	const struct dirs_making making = { begin_one, end_one, m };

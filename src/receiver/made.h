@@ -47,6 +47,9 @@ int made_has(struct made *m, const struct stat *st);
  */
 int made_name(struct made *m, int fd, struct verdict *v);
 
+/* Add something else that the transfer has made, for made_has(). */
+void made_note(struct made *m, const struct stat *st);
+
 /* Have it count and add the directories that d makes. */
 void made_serve(struct made *m, struct dirs *d);
 

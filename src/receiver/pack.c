@@ -80,6 +80,14 @@ static const char *check_symlink(const struct transfer *t,
 				  row->target_len);
 }
 
+static int allows_kind(const struct transfer *t, unsigned kind)
+{
+	const unsigned needs = kind == ITEM_SPECIAL ? PRESERVE_SPECIALS :
+			       kind == ITEM_LINK    ? PRESERVE_HARDLINKS : 0;
+
+	return (needs & ~t->preserve.kinds) == 0;
+}
+
 /*
  * Check that every row is well-formed, every name allowed, that the files'
  * sizes fill the pack, and every content has its digest.  Returns 0;
@@ -106,9 +114,10 @@ static int check_pack(const struct pack *pk, struct err *e)
 		    !transfer_allows_meta(pk->w->transfer, &row.meta))
 			return input_malformed("PACK", e);
 		why = name_check(row.name, row.name_len);
-		if (row.kind == ITEM_SPECIAL &&
-		    !(pk->w->transfer->preserve.kinds & PRESERVE_SPECIALS))
+		if (!allows_kind(pk->w->transfer, row.kind))
 			return input_malformed("PACK", e);
+		if (!why && row.kind == ITEM_LINK)
+			why = name_check(row.target, row.target_len);
 		if (!why && row.kind == ITEM_SYMLINK)
 			why = check_symlink(pk->w->transfer, &row);
 		if (!why && !asked_has(pk->w->transfer->asked, row.name,
@@ -203,6 +212,7 @@ static struct verdict take_meta(struct transfer *t, const struct item *it,
 	const struct same_file file = { fd, dir, there };
 	const struct same_meta how = transfer_same_meta(t);
 
+	transfer_note_linked(t, &meta, there);
 	return same_meta_take(&how, &file, &meta);
 }
 
@@ -276,6 +286,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	c->id = it->id;
 	c->size = row->size;
 	c->meta = meta;
+	c->is_linked = meta.further >> FILE_META_TAG_LINKED & 1;
 	memcpy(c->digest, row->digest, sizeof(c->digest));
 	dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, fe);
 	if (dir < 0)
@@ -497,7 +508,7 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 			       "to a receiver with --stdout");
 	if (it->row.kind == ITEM_DIR)
 		return take_dir(pk->w, it, e);
-	if (it->row.kind == ITEM_SYMLINK || it->row.kind == ITEM_SPECIAL) {
+	if (it->row.kind >= ITEM_SYMLINK) {
 		rc = symlinks_add(t->symlinks, &it->row, it->id, e);
 		/* As many are kept as may be: make them now. */
 		return rc > 0 ? symlinks_make(t->symlinks, pk->w->channel, e) :

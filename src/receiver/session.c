@@ -180,6 +180,15 @@ static int make_parts(struct recv_session *s)
 					     t->quota);
 		if (!t->made)
 			return -1;
+		if (t->preserve.kinds & PRESERVE_HARDLINKS) {
+			/* of another name than that of the directories */
+			const uint64_t tag = made_tag(s);
+
+			t->linked = cc.linked = sc.linked = made_new(
+				sender->root_fd, tag ? tag + 1 : 0, t->quota);
+			if (!t->linked)
+				return -1;
+		}
 		t->symlinks = symlinks_new(&sc);
 		t->dir_meta = dir_meta_new(sender->root_fd, t->made, t->unlocked,
 					   t->quota,
@@ -370,6 +379,7 @@ void recv_session_free(struct recv_session *s)
 	stop_threads(t);
 	dir_meta_free(t->dir_meta);
 	made_free(t->made);
+	made_free(t->linked);
 	symlinks_free(t->symlinks);
 	unlocked_free(t->unlocked);
 	placed_free(t->placed);
@@ -591,6 +601,8 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	is_summed = s->state == RECV_SUMMED;
 	if (tr->made && (is_summed || !s->will_retry))
 		made_forget(tr->made);
+	if (tr->linked && (is_summed || !s->will_retry))
+		made_forget(tr->linked);
 	results_tell_losses(tr->results);
 	results_get_totals(tr->results, t);
 	totals_add(t, before);

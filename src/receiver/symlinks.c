@@ -4,6 +4,8 @@
  */
 #include "receiver/symlinks.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/io.h"
 #include "fs/dirs.h"
 #include "receiver/results.h"
 #include "receiver/made.h"
@@ -148,12 +151,102 @@ static void put_outcome(struct buf *outcomes, const struct place_result *placed,
 	buf_put(outcomes, placed->rival ? placed->rival : "", n + 1);
 }
 
+/* ---- hard links ---- */
+
+/* Whether two files have the same bytes, as many as st says. */
+static int has_same_bytes(int dir_a, const char *a, int dir_b, const char *b,
+			  const struct stat *st)
+{
+	enum { BLOCK = 128 << 10 };
+	char *x = malloc(BLOCK), *y = malloc(BLOCK);
+	struct stat sa, sb;
+	struct err e;
+	int fa = part_open_existing(dir_a, a, &sa, &e);
+	int fb = part_open_existing(dir_b, b, &sb, &e);
+	int same = x && y && fa >= 0 && fb >= 0 && sa.st_size == st->st_size &&
+		   sb.st_size == st->st_size;
+
+	for (off_t off = 0; same && off < st->st_size; off += BLOCK) {
+		const off_t left = st->st_size - off;
+		const size_t n = left < BLOCK ? (size_t)left : BLOCK;
+
+		same = io_pread(fa, x, n, (uint64_t)off) == (ssize_t)n &&
+		       io_pread(fb, y, n, (uint64_t)off) == (ssize_t)n &&
+		       memcmp(x, y, n) == 0;
+	}
+	if (fa >= 0)
+		io_close(&fa);
+	if (fb >= 0)
+		io_close(&fb);
+	free(x);
+	free(y);
+	return same;
+}
+
+/* Find the file that a hard link is made to: only one of this transfer.  Returns
+ * 0 or a cause. */
+static unsigned find_first(const struct symlinks *s, struct dirs *from,
+			   const struct row *row, struct node *n)
+{
+	struct err e;
+
+	err_clear(&e);
+	n->from_dir = dirs_parent(from, row->target, row->target_len, &n->from,
+				  &e);
+	if (n->from_dir < 0)
+		return wire_cause_of_errno(e.sys_errno);
+	if (fstatat(n->from_dir, n->from, &n->file, AT_SYMLINK_NOFOLLOW) < 0)
+		return wire_cause_of_errno(errno);
+	if (!S_ISREG(n->file.st_mode) || !s->cfg.linked ||
+	    !made_has(s->cfg.linked, &n->file))
+		return CAUSE_CHANGED;
+	return 0;
+}
+
+/* The policy for a hard link: what has its content is no conflict. */
+static enum conflict_policy policy_of(const struct symlinks *s,
+				      const struct node *n,
+				      const struct place_request *a)
+{
+	if (n->kind == NODE_LINK && has_same_bytes(n->from_dir, n->from,
+						   a->dir_fd, a->leaf,
+						   &n->file))
+		return CONFLICT_REPLACE;
+	return s->cfg.existing;
+}
+
+/* ---- making them ---- */
+
+/* The directories of those that are made, and of the files that hard links are
+ * made to. */
+struct walks {
+	struct dirs *to, *from;
+};
+
+static void place_node(const struct symlinks *s, struct node *n,
+		       const struct place_request *a,
+		       struct place_result *placed)
+{
+	/* Replacing a name by one of the same file does nothing. */
+	if (n->kind == NODE_LINK && node_is_same(n, a->dir_fd, a->leaf))
+		placed->status = STATUS_UNCHANGED;
+	else
+		conflict_place(a, policy_of(s, n, a), placed);
+	if (placed->status == STATUS_UNCHANGED && s->cfg.preserve &&
+	    !placed->renamed[0] && node_update(n, a->dir_fd, a->leaf))
+		placed->status = STATUS_COMMITTED;
+	if (placed->status != STATUS_COMMITTED)
+		n->lost = 0;
+}
+
 /* Make one, and append its result to outcomes. */
-static void make_one(const struct symlinks *s, struct dirs *dirs,
+static void make_one(const struct symlinks *s, const struct walks *walks,
 		     const struct row *row, struct buf *outcomes)
 {
 	struct node node = {
-		.kind = row->kind == ITEM_SPECIAL ? NODE_SPECIAL : NODE_SYMLINK,
+		.kind = row->kind == ITEM_SPECIAL ? NODE_SPECIAL :
+			row->kind == ITEM_LINK	  ? NODE_LINK :
+						    NODE_SYMLINK,
 		.target = row->target,
 		.type = type_of(row),
 		.rdev = makedev(row->major, row->minor),
@@ -176,16 +269,14 @@ static void make_one(const struct symlinks *s, struct dirs *dirs,
 	struct err fe;
 
 	err_clear(&fe);
-	a.dir_fd = dirs_parent(dirs, row->name, row->name_len, &a.leaf, &fe);
-	if (a.dir_fd >= 0)
-		conflict_place(&a, s->cfg.existing, &placed);
-	else
+	a.dir_fd = dirs_parent(walks->to, row->name, row->name_len, &a.leaf,
+			       &fe);
+	if (a.dir_fd < 0)
 		placed.cause = wire_cause_of_errno(fe.sys_errno);
-	if (placed.status == STATUS_UNCHANGED && s->cfg.preserve &&
-	    !placed.renamed[0] && node_update(&node, a.dir_fd, a.leaf))
-		placed.status = STATUS_COMMITTED;
-	if (placed.status != STATUS_COMMITTED)
-		node.lost = 0;
+	else if (node.kind == NODE_LINK)
+		placed.cause = find_first(s, walks->from, row, &node);
+	if (a.dir_fd >= 0 && !placed.cause)
+		place_node(s, &node, &a, &placed);
 	put_outcome(outcomes, &placed, &node);
 	free(placed.rival);
 }
@@ -196,12 +287,19 @@ static int make_rows(const struct symlinks *s, struct channel *ch,
 		     struct err *e)
 {
 	struct dirs *dirs = dirs_new(s->cfg.root_fd, DIRS_CREATE, NULL, NULL);
+	const struct walks walks = {
+		dirs, dirs_new(s->cfg.root_fd, 0, NULL, NULL)
+	};
 	struct rd r;
 	int rc = 0;
 
-	if (!dirs)
+	if (!dirs || !walks.from) {
+		dirs_free(dirs);
+		dirs_free(walks.from);
 		return err_set(e, ERR_RESOURCE, "out of memory");
+	}
 	dirs_set_held(dirs, s->cfg.walk_dirs);
+	dirs_set_held(walks.from, DIRS_HELD_LEAST);
 	dirs_set_mode(dirs, s->cfg.dir_mode);
 	unlocked_serve(s->cfg.unlocked, dirs);
 	made_serve(s->cfg.made, dirs);
@@ -210,11 +308,12 @@ static int make_rows(const struct symlinks *s, struct channel *ch,
 		struct row row;
 
 		get_row(&row, &r);
-		make_one(s, dirs, &row, outcomes);
+		make_one(s, &walks, &row, outcomes);
 		if (ch)
 			rc = channel_ping_if_due(ch, 1, e);
 	}
 	dirs_free(dirs);
+	dirs_free(walks.from);
 	if (rc == 0 && outcomes->failed)
 		rc = err_set(e, ERR_RESOURCE, "out of memory");
 	return rc ? rc : sync_all(s->cfg.root_fd, s->cfg.sync, e);

@@ -1,6 +1,6 @@
 /*
- * symlinks.h - the symlinks and special files of a session, which are deferred: made
- * in groups, or at the end, and reported only then.
+ * symlinks.h - the symlinks, special files and hard links of a session, which are
+ * deferred: made in groups, or at the end, and reported only then.
  *
  * Layer: receiver.
  * Threads: any; it has a lock of its own.
@@ -30,6 +30,7 @@ struct symlinks_config {
 	struct placed *placed;     /* borrowed, or NULL, */
 	struct unlocked *unlocked; /* and so are these */
 	struct made *made;
+	struct made *linked; /* files that hard links may be made to */
 	struct fs_lacks *lacks;
 	struct attr_helper *attrs;
 	const struct preserve *preserve; /* NULL: owners and times of those that
@@ -44,7 +45,7 @@ struct symlinks *symlinks_new(const struct symlinks_config *cfg);
 void symlinks_free(struct symlinks *s); /* NULL is allowed */
 
 /*
- * Keep a symlink or special file, whose name and target were checked.  Returns 0; 1 when so
+ * Keep a symlink, special file or hard link, whose name and target were checked.  Returns 0; 1 when so
  * many are kept that the caller has to call symlinks_make() now; ERR_RESOURCE.
  */
 int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,

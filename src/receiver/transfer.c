@@ -4,6 +4,7 @@
 #include "receiver/transfer.h"
 
 #include "fs/mode_rules.h"
+#include "receiver/made.h"
 
 void transfer_see_id(struct transfer *t, uint64_t id)
 {
@@ -27,6 +28,13 @@ uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
 struct same_meta transfer_same_meta(struct transfer *t)
 {
 	return (struct same_meta){ t->existing, &t->lacks, &t->preserve };
+}
+
+void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
+			  const struct stat *st)
+{
+	if (t->linked && meta->further >> FILE_META_TAG_LINKED & 1)
+		made_note(t->linked, st);
 }
 
 int transfer_allows_meta(const struct transfer *t,

@@ -73,6 +73,7 @@ struct transfer {
 	struct placed *placed;     /* NULL with --stdout, */
 	struct unlocked *unlocked; /* and so are these */
 	struct made *made;
+	struct made *linked; /* files that hard links may be made to; or NULL */
 	struct dir_meta *dir_meta;
 
 	struct idle idle; /* the sender makes no progress */
@@ -108,6 +109,11 @@ uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
 
 /* How metadata of a file that is the same is set. */
 struct same_meta transfer_same_meta(struct transfer *t);
+
+/* The file that st is of is the sender's, with this metadata, and committed or
+ * unchanged: note it if hard links to it may follow. */
+void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
+			  const struct stat *st);
 
 /* Whether the sender may send this metadata: what was accepted. */
 int transfer_allows_meta(const struct transfer *t,

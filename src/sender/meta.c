@@ -22,9 +22,17 @@ int meta_needs_open(const struct send_stream *st)
 int meta_read(struct send_stream *st, const struct item *it, int fd,
 	      size_t room, unsigned *lost, struct err *e)
 {
-	int rc = preserve_read(&st->sender->preserve, fd, &it->st, room,
-			       &st->fields, lost, e);
+	const size_t linked = it->linked ? FILE_META_FIELD : 0;
+	int rc;
 
+	if (room < linked) {
+		*lost |= FILE_META_LINK;
+		return 0;
+	}
+	rc = preserve_read(&st->sender->preserve, fd, &it->st, room - linked,
+			   &st->fields, lost, e);
+	if (linked)
+		file_meta_put_field(&st->fields, FILE_META_TAG_LINKED, 0);
 	if (rc == 0 && st->fields.failed)
 		rc = err_set(e, ERR_RESOURCE, "out of memory");
 	return rc;

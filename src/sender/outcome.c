@@ -445,6 +445,8 @@ static void tell_cut(const struct outcome *o)
 		[LOSSES_ACL] = "its ACL is larger than 64 KiB",
 		[LOSSES_XATTR] = "it has extended attributes of more than 64 "
 				 "KiB, or more than 512",
+		[LOSSES_LINK] = "there are too many hard links, and it was sent "
+				"as a file of its own",
 	};
 	char more[LOSSES_MORE_SIZE];
 

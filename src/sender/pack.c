@@ -97,6 +97,7 @@ struct pack *pack_alone(const struct pack *pk, const struct item *it)
 	}
 	added->root = it->root;
 	added->st = it->st;
+	added->linked = it->linked;
 	return to;
 }
 

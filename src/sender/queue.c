@@ -165,6 +165,14 @@ void queue_set_scanned(struct queue *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
+void queue_set_waiting(struct queue *q, int is_waiting)
+{
+	pthread_mutex_lock(&q->lock);
+	q->scan_waits = is_waiting;
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+}
+
 void queue_set_unscanned(struct queue *q)
 {
 	pthread_mutex_lock(&q->lock);

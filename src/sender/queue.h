@@ -44,6 +44,8 @@ int queue_add_pack(struct queue *q, struct pack *pk);
 int queue_add_file(struct queue *q, struct outfile *f);
 /* The scan has ended: nothing more will be added. */
 void queue_set_scanned(struct queue *q);
+/* The scan goes on only after some files have their verdicts; or goes on. */
+void queue_set_waiting(struct queue *q, int is_waiting);
 /* Another scan begins. */
 void queue_set_unscanned(struct queue *q);
 /* Whether it was closed: for a scanner that waits for its list of files. */

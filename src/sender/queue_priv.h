@@ -61,6 +61,7 @@ struct queue {
 
 	/* state */
 	int is_full;      /* the scan waits for room */
+	int scan_waits;   /* or for verdicts */
 	unsigned waiting; /* streams that wait for a task */
 	int is_signalled; /* whether wake is */
 	int is_closed, is_paused, is_scanned;

@@ -296,7 +296,7 @@ static int defer_symlinks(struct queue *q, const struct inflight_entry *en,
 	for (; id < end; id++) {
 		struct item *it = &en->pack->items[id - en->first];
 
-		if (it->kind != ITEM_SYMLINK && it->kind != ITEM_SPECIAL)
+		if (it->kind < ITEM_SYMLINK)
 			return ERR_PROTOCOL;
 		inflight_defer(&q->inflight, it);
 	}

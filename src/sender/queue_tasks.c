@@ -296,7 +296,7 @@ int queue_is_drained(struct queue *q)
 	int drained;
 
 	pthread_mutex_lock(&q->lock);
-	drained = q->is_scanned && !q->packs && !q->files && !q->active;
+	drained = (q->is_scanned || q->scan_waits) && !q->packs && !q->files && !q->active;
 	pthread_mutex_unlock(&q->lock);
 	return drained;
 }
@@ -306,7 +306,7 @@ int queue_is_busy(struct queue *q, unsigned blocked)
 	int is_busy;
 
 	pthread_mutex_lock(&q->lock);
-	is_busy = q->busy > blocked || (!q->is_scanned && !q->is_full);
+	is_busy = q->busy > blocked || (!q->is_scanned && !q->is_full && !q->scan_waits);
 	pthread_mutex_unlock(&q->lock);
 	return is_busy;
 }

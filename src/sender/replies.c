@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "os/entropy.h"
 #include "sender/direct.h"
+#include "sender/links.h"
 #include "sender/outcome.h"
 #include "sender/pack.h"
 #include "sender/progress.h"
@@ -289,6 +290,10 @@ static void on_verdict(void *ctx, const struct queue_verdict *v)
 	struct sender *s = ctx;
 
 	outcome_verdict(s->outcome, v, s->peer.name);
+	links_settle(s->links, v->item->linked, &v->item->st,
+		     v->verdict->status == STATUS_COMMITTED ||
+			     v->verdict->status == STATUS_UNCHANGED ||
+			     v->verdict->status == STATUS_UPDATED);
 }
 
 static int handle_verdict(struct send_stream *st, const uint8_t *body, size_t n,

@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fs/name.h"
 #include "fs/scan.h"
 #include "os/thread.h"
 #include "sender/input_end.h"
+#include "sender/links.h"
 #include "sender/outcome.h"
 #include "sender/outfile.h"
 #include "sender/pack.h"
@@ -46,6 +48,7 @@ struct scanner {
 	int has_thread;
 	/* the thread's */
 	struct pack *pack; /* being filled, or NULL */
+	uint32_t linked;   /* of the item that is added: see struct item */
 	uint64_t pack_began_ms;
 	uint64_t count_until_ms; /* 0: the queue is open */
 	/* the thread's until it is joined */
@@ -138,6 +141,7 @@ static int add_to_pack(struct scanner *sc, enum item_kind kind,
 	}
 	it->root = si->root;
 	it->st = si->st;
+	it->linked = sc->linked;
 	if (queue_is_starved(sc->sender->queue) &&
 	    clock_ms() - sc->pack_began_ms >= PACK_AGE_MS)
 		return queue_pack(sc);
@@ -146,7 +150,7 @@ static int add_to_pack(struct scanner *sc, enum item_kind kind,
 
 /* ---- the walk ---- */
 
-static int add_file(struct scanner *sc, const struct scan_item *si,
+static int add_content(struct scanner *sc, const struct scan_item *si,
 		    struct err *e)
 {
 	struct sender *s = sc->sender;
@@ -161,8 +165,100 @@ static int add_file(struct scanner *sc, const struct scan_item *si,
 		return out_of_memory(e);
 	f->item.root = si->root;
 	f->item.st = si->st;
+	f->item.linked = sc->linked;
 	f->size = (uint64_t)si->st.st_size;
 	return queue_add_file(s->queue, f);
+}
+
+static int add_link(struct scanner *sc, const struct scan_item *si,
+		    const struct buf *first, struct err *e)
+{
+	struct scan_item link = *si;
+
+	link.target = (const char *)first->data;
+	link.target_len = first->len - 1;
+	atomic_fetch_add(&sc->sender->count.total_files, 1);
+	return add_to_pack(sc, ITEM_LINK, &link, e);
+}
+
+/* Add a file that has several names. */
+static int add_named(struct scanner *sc, const struct scan_item *si,
+		     struct err *e)
+{
+	struct sender *s = sc->sender;
+	const struct links_name n = { si->name, si->name_len,
+				      si->name_len - si->path_len, si->root,
+				      &si->st };
+	struct buf first;
+	int rc = 0;
+
+	buf_init(&first, NAME_PATH_MAX + 1);
+	switch (links_find(s->links, &n, &sc->linked, &first)) {
+	case LINKS_FULL:
+		outcome_cut(s->outcome, si->name, si->name_len,
+			    FILE_META_LINK);
+		rc = add_content(sc, si, e);
+		break;
+	case LINKS_FIRST:
+		rc = add_content(sc, si, e);
+		break;
+	case LINKS_THERE:
+		rc = add_link(sc, si, &first, e);
+		break;
+	case LINKS_LATER:
+		break;
+	}
+	sc->linked = 0;
+	buf_release(&first);
+	return rc;
+}
+
+/* Add the names that were kept until the receiver had the first name of their
+ * file: all of them, or until there is room again.  Blocks. */
+static int add_kept(struct scanner *sc, int all, struct err *e)
+{
+	struct links *links = sc->sender->links;
+	struct scan_item si = { .kind = SCAN_FILE };
+	struct links_name n;
+	struct buf name;
+	size_t left = 0;
+	int rc = 0;
+
+	buf_init(&name, NAME_PATH_MAX + 1);
+	for (;;) {
+		while (rc == 0 && links_next(links, &n, &si.st, &name, &left)) {
+			si.root = n.root;
+			si.name = n.name;
+			si.name_len = n.name_len;
+			si.path = n.name + n.path_off;
+			si.path_len = n.name_len - n.path_off;
+			rc = add_named(sc, &si, e);
+		}
+		if (rc || left == 0 || (!all && !links_is_full(links)))
+			break;
+		/* What they wait for may be in the pack. */
+		rc = queue_pack(sc);
+		queue_set_waiting(sc->sender->queue, 1);
+		if (rc == 0 && links_await(links))
+			rc = ERR_INTERRUPTED;
+		queue_set_waiting(sc->sender->queue, 0);
+	}
+	buf_release(&name);
+	return rc;
+}
+
+static int add_file(struct scanner *sc, const struct scan_item *si,
+		    struct err *e)
+{
+	int rc;
+
+	if (!(sc->sender->preserve.kinds & PRESERVE_HARDLINKS) ||
+	    si->st.st_nlink < 2)
+		return add_content(sc, si, e);
+	rc = add_named(sc, si, e);
+	if (rc == 0 && links_is_full(sc->sender->links))
+		rc = add_kept(sc, 0, e);
+	return rc;
 }
 
 /* rc: of adding something to the queue.  Whether the walk goes on although the
@@ -258,6 +354,8 @@ static int walk(struct scanner *sc, scan_fn fn, struct err *e)
 	struct scan *scan = sc->sender->cfg->scan;
 	int rc = scan ? scan_run(scan, fn, sc, e) : 0;
 
+	if (rc == 0 && sc->sender->links)
+		rc = add_kept(sc, 1, e);
 	if (rc == 0)
 		outcome_set_scanned(sc->sender->outcome);
 	return rc ? rc : queue_pack(sc);

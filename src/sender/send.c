@@ -16,6 +16,7 @@
 #include "sender/command.h"
 #include "sender/control.h"
 #include "sender/direct.h"
+#include "sender/links.h"
 #include "sender/outcome.h"
 #include "sender/progress.h"
 #include "sender/queue.h"
@@ -36,6 +37,13 @@ static int prepare(struct sender *s, struct err *e)
 	s->queue = queue_new();
 	s->session = s->queue ? send_session_new(s->queue) : NULL;
 	s->outcome = outcome_new(cfg, &s->count);
+	if (cfg->preserve & PRESERVE_HARDLINKS) {
+		s->links = links_new();
+		if (!s->links) {
+			free(zeros);
+			return err_sys(e, ERR_RESOURCE, "starting a session");
+		}
+	}
 	if (!zeros || !s->session || !s->outcome ||
 	    entropy_get(s->session_id, sizeof(s->session_id))) {
 		free(zeros);
@@ -283,6 +291,8 @@ static void run_sessions(struct sender *s, struct err *e)
 	 * between two sessions, neither knows of it: so e gets its error. */
 	queue_close(s->queue);
 	send_session_give_up(s->session);
+	if (s->links)
+		links_close(s->links);
 	(void)scanner_join(scanner, e);
 	send_progress_show(s, scanner_is_done(scanner));
 	scanner_free(scanner);
@@ -313,9 +323,11 @@ static void transfer(struct sender *s, unsigned done,
 
 static void free_parts(struct sender *s)
 {
+	links_free(s->links);
 	outcome_free(s->outcome);
 	send_session_free(s->session);
 	queue_free(s->queue);
+	s->links = NULL;
 	s->outcome = NULL;
 	s->session = NULL;
 	s->queue = NULL;

@@ -18,6 +18,7 @@
 #include "sender/outcome.h"
 #include "sender/progress.h"
 #include "sender/delta.h"
+#include "sender/links.h"
 #include "sender/meta.h"
 #include "sender/input_end.h"
 #include "sender/queue_delta.h"
@@ -41,6 +42,7 @@ int send_file_abort(struct send_stream *st, struct outfile *f, struct err *fe,
 		return 0;
 	}
 	outcome_item_failed(st->sender->outcome, &f->item, outfile_name(f), fe);
+	links_settle(st->sender->links, f->item.linked, &f->item.st, 0);
 	if (st->state == STREAM_OPENING)
 		st->has_aborted = 1;
 	m.cause = fe->code == ERR_CHANGED

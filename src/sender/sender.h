@@ -23,6 +23,7 @@
 #include "wire/msg.h"
 
 struct acceptor;
+struct links;
 struct outcome;
 struct queue;
 struct send_config;
@@ -44,6 +45,7 @@ struct sender {
 	struct queue *queue;
 	struct send_session *session;
 	struct outcome *outcome;
+	struct links *links; /* with PRESERVE_HARDLINKS; else NULL */
 	struct send_direct *direct; /* NULL: no direct streams */
 	struct acceptor *acceptor; /* NULL unless the receiver connects */
 	/* Then: how long to wait for one (clock_ms(); 0: for ever), and whether

@@ -11,6 +11,7 @@
 #include "fs/dirs.h"
 #include "fs/scan.h"
 #include "sender/item.h"
+#include "sender/links.h"
 #include "sender/outcome.h"
 #include "sender/queue_delta.h"
 #include "sender/replies.h"
@@ -123,6 +124,7 @@ void send_stream_item_unsent(struct send_stream *st, const struct item *it,
 			     const char *name, struct err *e)
 {
 	outcome_item_unsent(st->sender->outcome, it, name, e);
+	links_settle(st->sender->links, it->linked, &it->st, 0);
 }
 
 /* ---- sending content ---- */

@@ -19,6 +19,7 @@ static const struct {
 	{ FILE_META_SETID, "setid", "set-ID bits" },
 	{ FILE_META_ACL, "acl", "ACL" },
 	{ FILE_META_XATTR, "xattr", "extended attributes" },
+	{ FILE_META_LINK, "hardlinks", "hard links" },
 };
 
 void losses_add(struct losses *l, unsigned kinds, unsigned cause,

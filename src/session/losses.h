@@ -20,6 +20,7 @@ enum {
 	/* indexes of struct losses */
 	LOSSES_ACL = 4,
 	LOSSES_XATTR = 5,
+	LOSSES_LINK = 6,
 };
 
 struct loss {

@@ -262,6 +262,8 @@ int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n);
  *	FILE	u32 size | file digest
  *	DIR	nothing
  *	SYMLINK	u16 target length | target
+ *	LINK	u16 length | name of a file that was committed or unchanged before;
+ *		only where PRESERVE_HARDLINKS was accepted
  *	SPECIAL	u8 type | u32 major | u32 minor, which are 0 unless it is a device;
  *		only where PRESERVE_SPECIALS was accepted
  */
@@ -302,6 +304,7 @@ enum item_kind {
 	ITEM_FILE = 1,
 	ITEM_DIR = 2,
 	ITEM_SYMLINK = 3,
+	ITEM_LINK = 4, /* a hard link */
 	ITEM_SPECIAL = 5,
 };
 enum special_type {
@@ -317,7 +320,7 @@ struct pack_item {
 	size_t name_len;
 	uint32_t size;         /* FILE */
 	uint8_t digest[WIRE_DIGEST_MAX]; /* FILE */
-	const char *target;              /* SYMLINK, not terminated */
+	const char *target;        /* SYMLINK, LINK; not terminated */
 	size_t target_len;
 	uint8_t special; /* SPECIAL: enum special_type */
 	uint32_t major, minor;

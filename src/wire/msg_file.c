@@ -231,6 +231,8 @@ void pack_put_item(struct buf *b, const struct pack_item *it,
 	} else if (it->kind == ITEM_SYMLINK) {
 		body_put_text(b, it->target, it->target_len, 1,
 			      WIRE_TARGET_MAX);
+	} else if (it->kind == ITEM_LINK) {
+		body_put_text(b, it->target, it->target_len, 1, WIRE_NAME_MAX);
 	} else if (it->kind == ITEM_SPECIAL) {
 		buf_put_u8(b, it->special);
 		buf_put_u32(b, it->major);
@@ -263,6 +265,10 @@ int pack_get_item(struct pack_item *it, struct rd *r,
 	} else if (it->kind == ITEM_SYMLINK) {
 		ok &= body_get_text(r, &it->target, &it->target_len, 1,
 				    WIRE_TARGET_MAX);
+	} else if (it->kind == ITEM_LINK) {
+		ok &= body_get_text(r, &it->target, &it->target_len, 1,
+				    WIRE_NAME_MAX);
+		ok &= form->meta == FILE_META_EXTENDED;
 	} else if (it->kind == ITEM_SPECIAL) {
 		it->special = rd_u8(r);
 		it->major = rd_u32(r);

@@ -257,6 +257,79 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	stop_receiver
 }
 
+@test "hard links: packs, large files, a second run, a copy becomes a link [san]" {
+	mkdir -p src/t/d/e
+	echo a >src/t/a
+	ln src/t/a src/t/d/b
+	ln src/t/a src/t/d/e/c
+	head -c 9000000 /dev/urandom >src/t/large
+	ln src/t/large src/t/d/large2
+	head -c 300000 /dev/urandom >src/t/middle
+	ln src/t/middle src/t/d/e/middle2
+	for i in {1..300}; do echo "$i" >src/t/f$i && ln src/t/f$i src/t/d/f$i; done
+	receive --plain --accept all dst
+	for j in 1 4; do
+		rm -rf dst/t
+		send --plain -j $j -a src/t
+		status 0
+		same_options=-H same_tree src/t dst/t
+	done
+	# a copy of the same content becomes a link, and what is linked stays
+	rm dst/t/d/large2 dst/t/d/b
+	cp -p dst/t/large dst/t/d/large2
+	cp -p dst/t/a dst/t/d/b
+	inode=$(stat -c %i dst/t/large)
+	for run in 1 2; do
+		send --plain -a -v src/t
+		status 0
+		same_options=-H same_tree src/t dst/t
+	done
+	! grep ': committed' sender
+	[ "$(stat -c %i dst/t/large)" = "$inode" ]
+	# another content is a conflict
+	rm dst/t/d/b
+	echo other >dst/t/d/b
+	send --plain -a src/t
+	status 1
+	is cat dst/t/d/b other
+	# without it, copies
+	rm -rf dst/t
+	send --plain src/t
+	status 0
+	[ "$(stat -c %h dst/t/a)" = 1 ]
+	stop_receiver
+	no_litter
+}
+
+@test "hard links across a lost session, and to a first name that fails" {
+	mkdir -p src/t/d dst/t
+	head -c 30000000 /dev/urandom >src/t/large
+	ln src/t/large src/t/d/large2
+	echo first >src/t/a
+	ln src/t/a src/t/d/b
+	ln src/t/a src/t/d/c
+	# the scan finds one of them first, which cannot be put there
+	mkdir dst/t/a
+	receive --plain --accept all dst
+	send --plain -a src/t
+	status 1
+	has sender 'a directory of that name exists'
+	[ "$(stat -c %h dst/t/d/b)" = 2 ] && [ dst/t/d/b -ef dst/t/d/c ]
+	[ dst/t/large -ef dst/t/d/large2 ]
+	rm -r dst/t
+	start_send slow --plain -a -j 2 --retry 30 --limit-rate 12M src/t
+	under_way slow
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	start receiver "$FERRY" receive -p "$port" --json=9 --plain \
+		--accept all dst 9>events 2>messages </dev/null
+	receiver=${job[receiver]}
+	ended slow
+	[ "$code" = 0 ] || { cat slow.messages; return 1; }
+	same_options=-H same_tree src/t dst/t
+	stop_receiver
+}
+
 @test "names of owners count, or --numeric-ids" {
 	needs 'a second user' 'mount namespaces'
 	echo x >src/f

@@ -3,9 +3,9 @@ import hashlib
 import os
 
 from lib.lab import need
-from lib.wire import (ACL, ARCHIVE, CAPABILITY, FEATURES, OWNER, PRESERVE,
-                      SETID, TRUSTED, XATTR, acl, field, message, owner, pack,
-                      row, xattrs)
+from lib.wire import (ACL, ARCHIVE, CAPABILITY, FEATURES, HARDLINKS, OWNER,
+                      PRESERVE, SETID, TRUSTED, XATTR, acl, field, message,
+                      owner, pack, row, xattrs)
 from targets import ReceiverLab
 
 NO_ID = 2**32 - 1
@@ -87,7 +87,7 @@ def not_accepted(lab):
         s = lab.sender(features=FEATURES | PRESERVE | ARCHIVE)
         need(s.ready["features"] & PRESERVE, "preserve was not granted")
         need(not s.ready["features"] & ARCHIVE, "an archive was granted")
-        need(s.ready["preserve"] == 0, f"accepted {s.ready['preserve']}")
+        need(s.ready["preserve"] == HARDLINKS, f"accepted {s.ready['preserve']}")
         s.close()
     lab.case("READY where nothing is accepted", nothing_is_granted)
 
@@ -153,6 +153,33 @@ def specials(lab, features, values):
         lab.case(f"a special file {value}", case)
 
 
+def hard_links(lab):
+    """To anything but a file of this session: none is made."""
+    def linked_to(first):
+        def case():
+            s = lab.sender(features=FEATURES | PRESERVE)
+            s.send(pack([row(4, name=b"l", target=first, further=b"")]),
+                   message("FLUSH"))
+            need(s.until("VERDICT")["status"] == 5, "not deferred")
+            s.finish()
+            got = s.until("VERDICT", "ERROR")
+            need(got.get("status") == 4, f"{got}")
+            s.rest()
+            s.close()
+            need(not os.path.lexists(os.path.join(lab.dst, "l")), "a link")
+        return case
+    for first in (b"hard", b"link", b"way", b"way/secret.txt", b"dangling",
+                  b"fifo", b"socket", b"dir", b"none", b"none/none"):
+        lab.case(f"a hard link to {first.decode()}", linked_to(first))
+    for first in (b"", b"../outside/secret.txt", b"/etc/passwd", b"a\0b",
+                  b"..", b"a//b", b"x" * 4096):
+        def case():
+            s = lab.sender(features=FEATURES | PRESERVE)
+            s.send(pack([row(4, name=b"l", target=first, further=b"")]))
+            lab.refused(s)
+        lab.case(f"a hard link to {first[:30]!r}", case)
+
+
 def meta(cases):
     lab = ReceiverLab(cases)
     not_accepted(lab)
@@ -160,6 +187,7 @@ def meta(cases):
     lab.close()
     lab = ReceiverLab(cases, "--accept", "all")
     accepted(lab)
+    hard_links(lab)
     specials(lab, FEATURES | PRESERVE,
              [(0, 0, 0), (5, 0, 0), (255, 0, 0), (1, 1, 0), (2, 0, 1)])
     lab.close()

@@ -18,7 +18,7 @@ DIGEST_SIZE = {XXH3: 16, SHA256: 32, CRC32: 4}
 # XXH3 is not in the standard library: no session of these tests uses it.
 DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
            CRC32: lambda b: struct.pack(">I", zlib.crc32(b))}
-FILE, DIRECTORY, SYMLINK, SPECIAL = 1, 2, 3, 5   # kinds of a pack's rows
+FILE, DIRECTORY, SYMLINK, LINK, SPECIAL = 1, 2, 3, 4, 5   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
 UPDATED = 1 << 29
@@ -30,6 +30,7 @@ FEATURES = (ZLIB | ZSTD | SPARSE | HOLES | OFFERS | RESUME | DEFERRED | RIVALS
 # What is kept beside mode and time, and the bits of preserve in READY.
 PRESERVE, ARCHIVE = 1 << 13, 1 << 14
 OWNER, SETID, ACL, XATTR, CAPABILITY, TRUSTED = (1 << n for n in range(6))
+HARDLINKS, SPECIALS = 1 << 6, 1 << 7
 DIRECT = 1 << 22  # only by ssh
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
@@ -139,6 +140,8 @@ FIXED = {"CHUNK": 24, "PACK": 24, "OFFER": 24}
 ROW = {FILE: [("size", 4, 0), ("digest", "D", None)], DIRECTORY: [],
        SYMLINK: [("target_len", 2, length_of("target")),
                  ("target", "target_len", b"target")],
+       LINK: [("target_len", 2, length_of("target")),
+              ("target", "target_len", b"first")],
        SPECIAL: [("special", 1, 1), ("major", 4, 0), ("minor", 4, 0)]}
 ROW_HEAD = ([("kind", 1, FILE)] + META +
             [("name_len", 2, length_of("name")), ("name", "name_len", b"")])
