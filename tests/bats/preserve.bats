@@ -393,3 +393,23 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	done
 	has sender '--preserve must be a list of owner'
 }
+
+# The long form: FERRY_ROUNDS=20, as root and as an ordinary user.
+@test "random rounds of edits: rsync -aHAX finds nothing left to do" {
+	seed=${FERRY_ROUNDS_SEED:-$RANDOM$RANDOM}
+	echo "again: FERRY_ROUNDS_SEED=$seed"
+	"$tools/rounds.py" make src/t "$seed"
+	receive --plain --accept all --existing replace dst
+	for ((round = 0; round < ${FERRY_ROUNDS:-3}; round++)); do
+		[ "$round" = 0 ] || "$tools/rounds.py" edit src/t "$seed.$round"
+		send --plain -a src/t
+		status 0
+		same_options=-HAX same_tree src/t dst/t
+	done
+	# nothing is left to do for ferry either
+	send --plain -a -v src/t
+	status 0
+	! grep -E ': committed|metadata was set' sender
+	stop_receiver
+	no_litter
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""A tree with all that -a keeps, and random edits of it.
+
+rounds.py make DIR SEED      a tree; as root also owners, devices, trusted.*
+rounds.py edit DIR SEED      some edits: content, times, modes, owners,
+                             attributes, ACLs, hard links, new names
+Nothing is removed, and nothing changes its kind.
+"""
+import os
+import random
+import socket
+import stat
+import struct
+import sys
+
+IS_ROOT = os.geteuid() == 0
+
+
+def acl(rng):
+    rows = [(1, rng.randrange(8) if IS_ROOT else 7, 0xffffffff)]
+    rows += [(2, rng.randrange(8), uid)
+             for uid in sorted(rng.sample((1, 2, 8, 65534, 70000), 2))]
+    rows += [(4, rng.randrange(8), 0xffffffff), (8, rng.randrange(8), 8),
+             (16, 7, 0xffffffff), (32, rng.randrange(8), 0xffffffff)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row)
+                                           for row in rows)
+
+
+def make_file(rng, path):
+    size = rng.choice((0, 1, 100, 5000, 300000, 300000, 9000000
+                       if rng.random() < 0.1 else 10))
+    with open(path, "wb") as f:
+        f.write(rng.randbytes(size))
+
+
+def make(rng, top):
+    os.mkdir(top)
+    # FIFOs and the like: without a default ACL, as they keep no ACL
+    os.mkdir(os.path.join(top, "nodes"))
+    dirs = [top]
+    for i in range(12):
+        dirs.append(os.path.join(rng.choice(dirs), f"d{i}"))
+        os.mkdir(dirs[-1])
+    for i in range(60):
+        make_file(rng, os.path.join(rng.choice(dirs), f"f{i}"))
+    add_nodes(rng, top, "0")
+    for _ in range(80):
+        change(rng, top)
+
+
+def items(top):
+    dirs, files, others = [top], [], []
+    for here, names, rest in os.walk(top):
+        names.sort()
+        for name in sorted(names + rest):
+            path = os.path.join(here, name)
+            mode = os.lstat(path).st_mode
+            (dirs if stat.S_ISDIR(mode) else files if stat.S_ISREG(mode)
+             else others).append(path)
+    return dirs, files, others
+
+
+def add_nodes(rng, top, tag):
+    dirs, files, _ = items(top)
+    nodes = os.path.join(top, "nodes")
+
+    def place(name):
+        return os.path.join(nodes, f"{name}{tag}")
+    os.symlink(rng.choice(("/nowhere", "f1", "../../x", "d0")),
+               os.path.join(rng.choice(dirs), f"l{tag}"))
+    os.mkfifo(place("p"), 0o640)
+    with socket.socket(socket.AF_UNIX) as s:
+        here = os.getcwd()
+        os.chdir(nodes)
+        s.bind(f"s{tag}")
+        os.chdir(here)
+    for i in range(3):
+        os.link(rng.choice(files),
+                os.path.join(rng.choice(dirs), f"h{i}-{tag}"))
+    if IS_ROOT:
+        os.mknod(place("c"), 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        os.mknod(place("b"), 0o660 | stat.S_IFBLK, os.makedev(7, 70000))
+
+
+def change(rng, top):
+    dirs, files, others = items(top)
+    path = rng.choice(files if rng.random() < 0.7 else dirs)
+    what = rng.randrange(7 if IS_ROOT else 6)
+    if what == 0:
+        with open(rng.choice(files), "r+b") as f:
+            f.seek(rng.randrange(os.fstat(f.fileno()).st_size + 1))
+            f.write(rng.randbytes(rng.randrange(1, 1000)))
+    elif what == 1:
+        when = rng.randrange(10**18, 2 * 10**18)
+        some = rng.choice((path, rng.choice(others) if others else path))
+        os.utime(some, ns=(when, when), follow_symlinks=False)
+    elif what == 2:
+        os.chmod(path, rng.choice((0o700, 0o755, 0o644 | 0o700, 0o1777, 0o2770,
+                                   0o4755, 0o6711, 0o777)))
+    elif what == 3:
+        os.setxattr(path, f"user.{rng.choice('abc')}",
+                    rng.randbytes(rng.randrange(500)))
+    elif what == 4:
+        names = [n for n in os.listxattr(path) if n.startswith("user.")]
+        if names:
+            os.removexattr(path, rng.choice(names))
+    elif what == 5:
+        kind = "access" if path in files or path.endswith("/nodes") else \
+            rng.choice(("access", "default"))
+        os.setxattr(path, f"system.posix_acl_{kind}", acl(rng))
+    else:
+        some = rng.choice((path, rng.choice(others)))
+        os.chown(some, rng.choice((0, 1, 8, 70000)),
+                 rng.choice((0, 1, 8, 70000)), follow_symlinks=False)
+
+
+def edit(rng, top):
+    for _ in range(15):
+        change(rng, top)
+    tag = f"{rng.randrange(10**9)}"
+    dirs, _, _ = items(top)
+    make_file(rng, os.path.join(rng.choice(dirs), f"n{tag}"))
+    add_nodes(rng, top, tag)
+
+
+def main():
+    what, top, seed = sys.argv[1:]
+    {"make": make, "edit": edit}[what](random.Random(seed), top)
+
+
+main()
