@@ -69,6 +69,7 @@ static int open_root(struct senders_load *l, size_t i, int makes_dirs,
 	if (is_default && !makes_dirs && access(s->dir, F_OK) < 0 &&
 	    errno == ENOENT)
 		return 0;
+	l->opened[i].real = realpath(s->dir, NULL);
 	return open_dir(s->dir, 0, &l->opened[i].root_fd, e);
 }
 
@@ -95,11 +96,10 @@ static int is_sendable(const struct senders_load *l, const char *path,
 	int is = 0;
 
 	for (size_t i = 0; real && !is && i < l->file.count; i++) {
-		char *dir = realpath(l->file.list[i].dir, NULL);
+		const char *dir = l->opened[i].real;
 
 		is = dir && exec_check_is_below(real, dir);
 		*sender = l->file.list[i].name;
-		free(dir);
 	}
 	free(real);
 	return is;
@@ -314,6 +314,7 @@ void senders_load_release(struct senders_load *l)
 {
 	for (size_t i = 0; l->opened && i < l->file.count; i++) {
 		io_close(&l->opened[i].root_fd);
+		free(l->opened[i].real);
 		exec_helper_free(l->opened[i].exec);
 		dir_opener_free(l->opened[i].opener);
 	}

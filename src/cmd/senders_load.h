@@ -18,6 +18,7 @@ struct key;
 /* What was opened and started for a sender. */
 struct senders_opened {
 	int root_fd; /* -1: it does not exist yet, when only checking */
+	char *real;                /* its path without symlinks; or NULL */
 	struct exec_helper *exec;  /* or NULL */
 	struct dir_opener *opener; /* or NULL: root needs none */
 };
