@@ -19,6 +19,7 @@
 #include "cmd/one_time_code.h"
 #include "cmd/ordered.h"
 #include "cmd/operand_hints.h"
+#include "cmd/reach.h"
 #include "cmd/receive_words.h"
 #include "cmd/report.h"
 #include "cmd/senders_helper.h"
@@ -471,6 +472,11 @@ static int run_sessions(const struct receive_options *opts,
 	if (rc == 0 && !cfg->carrier && !cfg->senders)
 		rc = common_tls(common, cfg->security, common->role, host, &tls,
 				e);
+	if (rc < 0)
+		goto out;
+	if (cfg->security == SECURITY_CODE && !common->code_file && host &&
+	    !common->retry_s)
+		rc = reach_host(cfg->connect_to, &cfg->net, cfg->events, e);
 	if (rc < 0)
 		goto out;
 	cfg->cancel_fd = ask.cancel_fd = signals_start(e);

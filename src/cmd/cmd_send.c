@@ -20,6 +20,7 @@
 #include "cmd/common.h"
 #include "cmd/habits.h"
 #include "cmd/one_time_code.h"
+#include "cmd/reach.h"
 #include "cmd/operand_hints.h"
 #include "cmd/ordered.h"
 #include "cmd/report.h"
@@ -705,6 +706,12 @@ static int run_session(const struct send_options *opts,
 	if (rc < 0)
 		goto out;
 	rc = add_sources(o, opts, &scan, &list_fd, cfg, e);
+	if (rc < 0)
+		goto out;
+	/* With --retry it may be started later. */
+	if (cfg->security == SECURITY_CODE && !common->code_file && !listens &&
+	    !is_preview && !common->retry_s)
+		rc = reach_host(&cfg->dest, &cfg->net, cfg->events, e);
 	if (rc < 0)
 		goto out;
 	cfg->cancel_fd = signals_start(e);

@@ -225,7 +225,7 @@ at_terminal() {
 	wait_receiver
 	hasnt shown "anchor9816"
 	# both words, one without a near one, one that is too long
-	port=1
+	receive --code-file <(echo 4821-river-anchor) --existing skip dst
 	at_terminal "$port: " '1234-rivr-ancor\n' \
 		"'rivr' is not.*'ancor' is not in the word list; did you mean anchor" \
 		'' "$port: " '1234-zzzzz-riveroflife\n' \
@@ -245,8 +245,30 @@ at_terminal() {
 	status 0
 }
 
-@test "^C and ^D at the prompt: the terminal is restored" {
+@test "a host that cannot be reached is told before the code is asked for" {
 	port=1
+	at_terminal
+	status 3
+	has sender "cannot connect to 127.0.0.1 port 1: connection refused"
+	hasnt shown "The code that"
+	needs 'network namespaces'
+	# nobody answers
+	sent=0
+	timeout "$(limit 20)" unshare -n bash -c '
+		ip link add v0 type veth peer name v1
+		ip link set v0 up && ip link set v1 up
+		ip addr add 192.0.2.1/24 dev v0
+		ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:01 dev v0
+		exec "$@"' - python3 "$tools/at_terminal.py" -- "$FERRY" send \
+		--timeout 4 src/MARKER-name 192.0.2.9 >shown 2>sender || sent=$?
+	status 3
+	has sender "connecting to 192.0.2.9, port 9473: no answer for 3 s; is \
+TCP port 9473 open there, in its firewall?"
+	hasnt shown "The code that"
+}
+
+@test "^C and ^D at the prompt: the terminal is restored" {
+	receive_code dst
 	at_terminal "$port: " '48\x03'
 	status 130
 	at_terminal "$port: " '\x04'
