@@ -426,7 +426,7 @@ static void rivals(void **state)
 static void causes_have_texts(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i <= 25; i++) {
+	for (unsigned i = 0; i <= CAUSE_OTHER_BASIS; i++) {
 		assert_string_not_equal(wire_cause_text(i), "unknown error");
 		for (unsigned k = 0; k < i; k++)
 			assert_string_not_equal(wire_cause_text(i),
@@ -434,7 +434,8 @@ static void causes_have_texts(void **state)
 	}
 	assert_string_equal(wire_cause_text(CAUSE_NO_SPACE),
 			    "no space left on the disk");
-	assert_string_equal(wire_cause_text(26), "unknown error");
+	assert_string_equal(wire_cause_text(CAUSE_OTHER_BASIS + 1),
+			    "unknown error");
 	assert_string_equal(wire_cause_text(UINT32_MAX), "unknown error");
 }
 

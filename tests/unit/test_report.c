@@ -98,8 +98,9 @@ static const struct report_config receiver = {
 static void begin_session(struct capture *c, uint64_t number,
 			  const char *address, const char *security)
 {
-	const struct session_peer peer = { address, security, "CN=a\x1b",
-					     NULL };
+	const struct session_peer peer = { .address = address,
+					   .security = security,
+					   .identity = "CN=a\x1b" };
 
 	c->ev->session(c->ctx, number, &peer);
 }
