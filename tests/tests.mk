@@ -159,6 +159,11 @@ booted: $(B)/ferry
 torture: $(B)/ferry
 	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
 
+## SSH_KILLS=ARGS: of tests/faults/ssh-kills: --runs, --seed
+## ssh-kills: 100 kills of what takes part in a transfer by ssh (ten minutes)
+ssh-kills: $(B)/ferry
+	$(Q)tests/faults/ssh-kills --ferry $< $(SSH_KILLS)
+
 ## hostile: the long part of the tests with hostile peers (some minutes)
 hostile: $(B)/ferry
 	$(Q)FERRY=$< HOSTILE_LONG=1 tests/tools/alone tests/hostile/suite \
@@ -181,4 +186,4 @@ soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
 .PHONY: tests have-cmocka check check-unit check-bats list acceptance booted coverage \
-	torture hostile soak failing-calls $(unit_runs) $(bats_runs)
+	torture ssh-kills hostile soak failing-calls $(unit_runs) $(bats_runs)

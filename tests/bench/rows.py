@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from harness import Loopback, Thin, Wan
-from tools import (BareLoop, Curl, Each, NcatTls, Pipe, RsyncDaemon,
+from tools import (BareLoop, Curl, Each, FerrySsh, NcatTls, Pipe, RsyncDaemon,
                    RsyncSsh, Scp, Socat, pigz_pipe, tar_pipe, zstd_pipe)
 
 MIB = 1 << 20
@@ -34,10 +34,13 @@ SOCAT = "socat"
 NCAT = "ncat --ssl"
 CURL = "nginx, curl"
 RSYNCD = "rsync daemon"
+FERRY_SSH = "ferry, ssh"
+FERRY_FETCH = "ferry fetches"
 RSYNC_SSH = "rsync, ssh"
 SCP = "scp"
 COLUMNS = (FERRY, FERRY_J1, FERRY_RAW, FERRY_WHOLE, BARE, NC, TAR, ZSTD,
-           PIGZ, SOCAT, NCAT, CURL, RSYNCD, RSYNC_SSH, SCP)
+           PIGZ, SOCAT, NCAT, FERRY_SSH, FERRY_FETCH, CURL, RSYNCD, RSYNC_SSH,
+           SCP)
 
 
 @dataclass
@@ -80,6 +83,14 @@ def key_tools(ferry):
             Entry(ferry(FERRY_J1, key=True, send=("-j1",))),
             Entry(Socat(SOCAT, tls=True)), Entry(NcatTls(NCAT)),
             Entry(RsyncSsh(RSYNC_SSH)), Entry(Scp(SCP))]
+
+
+def by_ssh_tools(ferry):
+    """All through sshd; what is called ferry uses direct streams."""
+    return [Entry(FerrySsh(ferry(FERRY), "direct")),
+            Entry(FerrySsh(ferry(FERRY_SSH), "ssh")),
+            Entry(FerrySsh(ferry(FERRY_FETCH), "direct", fetches=True)),
+            Entry(RsyncSsh(RSYNC_SSH)), Entry(Scp(SCP), rounds=3)]
 
 
 def rsync_zstd():
@@ -143,6 +154,11 @@ ROWS = (
         (256 * MIB, 64 * MIB), Loopback, key_tools,
         (Mark((SOCAT, NCAT), 0.8), Mark((SCP,), 0.5),
          Mark((RSYNC_SSH,), 0.5))),
+    Row("ssh", "1 incompressible file, by ssh", "random",
+        (256 * MIB, 64 * MIB), Loopback, by_ssh_tools,
+        (Mark((SCP,), 0.35),)),
+    Row("ssh-small", "many files of 4 KiB, by ssh", "tree",
+        (20_000, 2_000), Loopback, by_ssh_tools, (Mark((RSYNC_SSH,), 0.5),)),
     Row("packed", "1 compressible file, -z, plain", "code",
         (256 * MIB, 32 * MIB), Loopback, packed_tools,
         (Mark((RSYNCD,), 0.7), Mark((ZSTD,), 1.0))),

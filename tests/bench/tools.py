@@ -292,6 +292,27 @@ class Ssh(Tool):  # pylint: disable=abstract-method
                 f"ListenAddress={job.host}", "-p", str(job.port)]
 
 
+class FerrySsh(Ssh):
+    """ferry by ssh; content goes by way (--data); fetches: not sent from
+    here."""
+    needs = ("sshd", "ssh")
+
+    def __init__(self, ferry, way, fetches=False):
+        super().__init__(ferry.label)
+        self.binary = ferry.binary
+        self.way = way
+        self.fetches = fetches
+
+    def client(self, job):
+        by_ssh = ["-q", "--data", self.way, "--remote-ferry", self.binary,
+                  "--ssh", f"ssh -F {ssh_files(job)}/ssh_config -p {job.port}"]
+        if self.fetches:
+            return [self.binary, "receive", *by_ssh, f"{job.host}:{job.src}",
+                    str(job.dst)]
+        return [self.binary, "send", *by_ssh, str(job.src),
+                f"{job.host}:{job.dst}"]
+
+
 class Scp(Ssh):
     needs = ("sshd", "scp")
 

@@ -4,8 +4,9 @@ remote that was told to send, and sends what it likes.
 
 WHAT: "files", files of these names; "large", a file in chunks of the first
 one; "link", a symlink of that name; "notes", that these names could not be
-sent; "direct", where it listens for direct streams: at the port and address that are
-the first two names, or with a third one, twice; then a file of the last name.
+sent; "direct", where it listens for direct streams: at the port and address
+that are the first two names, or with a third one, twice; then a file of the
+last name.
 Every other argument, from -T on, is ssh's and ignored.
 """
 import os
