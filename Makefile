@@ -99,7 +99,7 @@ ifeq ($(filter-out install uninstall,$(goals))$(wildcard $(B)/ferry),$(B)/ferry)
 as_built := $(if $(shell find src -name '*.[ch]' -newer $(B)/ferry),,install)
 endif
 
-ifneq ($(filter-out clean help uninstall list format bench static $(as_built),$(goals)),)
+ifneq ($(filter-out clean help uninstall list format bench static dist deb $(as_built),$(goals)),)
 
 cc_version := $(shell $(CC) --version 2>/dev/null | head -n 1)
 ifeq ($(cc_version),)
@@ -278,10 +278,20 @@ uninstall:
 		( cd $(call quote,$(DESTDIR)) && rmdir -p "$${each#/}" ) \
 		2>/dev/null || :; done; done)
 
+## dist: the source as a tarball, which builds without git
+dist:
+	$(Q)scripts/dist $(out)/dist/ferry-$(VERSION)
+	$(call say,DIST,$(out)/dist/ferry-$(VERSION).tar.gz)
+
+## deb: a Debian package (needs dpkg-dev and debhelper)
+deb: dist
+	$(Q)scripts/deb/build $(out)/dist/ferry-$(VERSION).tar.gz $(out)/deb \
+		$(VERSION)
+
 # A BUILDDIR that the user chose may hold other things.
 made := $(if $(filter build,$(out)),build,$(sort $(dir $(wildcard \
 	$(out)/*/flags $(out)/cache/hardening-*.mk $(out)/faults/faultio.so))) \
-	$(B)/logs $(out)/test-logs $(out)/compile_commands.json)
+	$(B)/logs $(out)/dist $(out)/deb $(out)/test-logs $(out)/compile_commands.json)
 
 ## clean: remove all that was built
 clean:
@@ -297,5 +307,5 @@ help:
 		printf '  %-22s %s\n' "$$name" "$$text"; done; done
 
 FORCE:
-.PHONY: all static install uninstall clean help FORCE
+.PHONY: all static dist deb install uninstall clean help FORCE
 endif # not from another directory

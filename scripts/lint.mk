@@ -1,7 +1,7 @@
 # Static checks, static analysis and what editors need.  Included by the
 # Makefile at the top.
 
-shell_scripts = $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' scripts/* .ci/run)
+shell_scripts = $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' scripts/* scripts/deb/* .ci/run)
 
 # ---- static checks: seconds ------------------------------------------------
 

@@ -233,7 +233,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 
 @test "help lists the targets of all files" {
 	make -C "$src" help >said
-	for target in all install check check-static lint fuzz bench torture \
+	for target in all static dist deb install check check-static lint fuzz bench torture \
 		hostile soak acceptance clean; do
 		is grep -c "^  $target " said 1
 	done
@@ -307,6 +307,19 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	probe CC="$work/noisy"
 	[ "$code" = 0 ]
 	found | diff - <(cat "$out"/cache/*)
+}
+
+@test "dist: the same bytes again, with all that a build needs" {
+	for n in 1 2; do
+		SOURCE_DATE_EPOCH=1700000000 make -s -C "$src" \
+			BUILDDIR="$work/b$n" dist
+	done
+	cmp b1/dist/*.tar.gz b2/dist/*.tar.gz
+	tar -xzf b1/dist/*.tar.gz
+	diff -r "$src" ferry-*/
+	tar -tvzf b1/dist/*.tar.gz >list
+	grep -v ' 0/0 .* 2023-11-1[45] ' list >odd || :
+	is cat odd ''
 }
 
 @test "a header whose library lacks its function is not used" {
