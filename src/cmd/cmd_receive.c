@@ -95,12 +95,12 @@ static const struct option_row rows[] = {
 		  "conflict" },
 	{ .name = "accept", .arg = "LIST", .kind = OPTION_SET,
 	  .set = receive_words_set_accept, .off = OFF(accept),
-	  .wants = "a list of existing, links, owner, acl, xattr, setid and "
-		   "specials, or all",
+	  .wants = "a list of existing, links, delete, owner, acl, xattr, "
+		   "setid and specials, or all",
 	  .help = "what senders may ask for, with commas between: existing "
-		  "(send --existing), links (send --symlinks all), owner, acl, "
-		  "xattr, setid, specials (send --preserve), or all; default: "
-		  "nothing" },
+		  "(send --existing), links (send --symlinks all), delete (send "
+		  "--delete), owner, acl, xattr, setid, specials (send "
+		  "--preserve), or all; default: nothing" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
 	  .help = "end after one session, with its exit status; always so with "
 		  "a one-time code" },
@@ -196,6 +196,10 @@ static const struct option_row fetch_rows[] = {
 	  .help = "do not go into mounted file systems" AS_SENT },
 	{ .name = "growing", FORWARD,
 	  .help = "a file that grows, as long as it was" AS_SENT },
+	{ .name = "delete", FORWARD,
+	  .help = "delete in DIR what is not there" AS_SENT },
+	{ .name = "max-delete", .arg = "N", FORWARD,
+	  .help = "at most N" AS_SENT },
 	{ .name = "exclude", .arg = "GLOB", FORWARD,
 	  .help = "leave out what matches" AS_SENT },
 	{ .name = "include", .arg = "GLOB", FORWARD,
@@ -443,6 +447,8 @@ static int run_sessions(const struct receive_options *opts,
 		/* the sender may do what it is asked to */
 		if (fetch_asks_preserve(&opts->fetch))
 			cfg->preserve = PRESERVE_KNOWN;
+		if (fetch_has(&opts->fetch, "delete"))
+			cfg->accept |= REQUEST_DELETE;
 	}
 	/* What named senders may ask for is not known yet. */
 	if (opts->config)

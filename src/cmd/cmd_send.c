@@ -26,6 +26,7 @@
 #include "cmd/report.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
+#include "fs/scan_dirs.h"
 #include "os/ids.h"
 #include "net/connector.h"
 #include "auth/code.h"
@@ -58,6 +59,8 @@ struct send_options {
 	int skips_special;
 	int one_file_system;
 	int growing;
+	int deletes;
+	struct max_delete { int is_set; uint64_t n; } max_delete;
 	int dry_run;
 	const char *files_from; /* NULL: the operands are the sources */
 	int null;         /* names in files_from end with a NUL */
@@ -142,6 +145,14 @@ static int set_receivers(void *field, const char *value)
 		return ERR_RANGE;
 	*receivers = (unsigned)n;
 	return 0;
+}
+
+static int set_max_delete(void *field, const char *value)
+{
+	struct max_delete *most = field;
+
+	most->is_set = 1;
+	return num_parse(value, 0, UINT64_MAX >> 1, &most->n);
 }
 
 static int add_pattern(void *field, int is_exclude, const char *value)
@@ -288,6 +299,16 @@ static const struct option_row rows[] = {
 	{ .name = "numeric-ids", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(numeric_ids),
 	  .help = "keep the numbers of users and groups, not their names" },
+	{ .name = "delete", .kind = OPTION_FLAG, .value = 1,
+	  .off = OFF(deletes),
+	  .help = "when all is committed, delete what the receiver has in the "
+		  "directories that were sent, and the sender does not, where "
+		  "the receiver has --accept delete" },
+	{ .name = "max-delete", .arg = "N", .kind = OPTION_SET,
+	  .set = set_max_delete, .off = OFF(max_delete),
+	  .wants = "a number, such as 100",
+	  .help = "with --delete: delete at most N files and directories; "
+		  "without it, nothing where a PATH is an empty directory" },
 	{ .name = "special", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(skips_special), .words = special_words,
 	  .help = "FIFOs, sockets and devices in a tree: report (default; they "
@@ -706,6 +727,11 @@ static int run_session(const struct send_options *opts,
 	if (rc < 0)
 		goto out;
 	rc = add_sources(o, opts, &scan, &list_fd, cfg, e);
+	if (rc == 0 && opts->deletes && !opts->dry_run &&
+	    (!scan || scan_dirs_count(scan) == 0))
+		rc = err_set(e, ERR_USAGE,
+			     "--delete needs a directory to send: no PATH is "
+			     "one");
 	if (rc < 0)
 		goto out;
 	/* With --retry it may be started later. */
@@ -774,7 +800,8 @@ static int run_reported(const struct send_options *opts,
 {
 	const uint32_t needed =
 		(opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
-		(opts->existing ? REQUEST_EXISTING : 0u);
+		(opts->existing ? REQUEST_EXISTING : 0u) |
+		(opts->deletes ? REQUEST_DELETE : 0u);
 	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct send_config cfg = {
 		.dest = o->dest,
@@ -802,6 +829,9 @@ static int run_reported(const struct send_options *opts,
 		.preserve_needed = opts->preserve,
 		.is_archive = opts->archive,
 		.growing = opts->growing,
+		.deletes = opts->deletes,
+		.has_max_delete = opts->max_delete.is_set,
+		.max_delete = opts->max_delete.n,
 		.stdin_fd = o->has_stdin ? STDIN_FILENO : -1,
 		.stdin_name = opts->name ? opts->name : "stdin",
 		.limit_rate = opts->common.limit_rate,
@@ -859,6 +889,18 @@ static int check_receivers(const struct send_options *opts,
 	return 0;
 }
 
+static int check_delete(const struct send_options *opts, struct err *e)
+{
+	if (opts->max_delete.is_set && !opts->deletes)
+		return err_set(e, ERR_USAGE, "--max-delete needs --delete");
+	if (opts->deletes && opts->files_from)
+		return err_set(e, ERR_USAGE,
+			       "--delete and --files-from exclude each other: "
+			       "a list does not say what else is in a "
+			       "directory");
+	return 0;
+}
+
 static int parse_rest(const struct send_options *opts, char **command,
 		      int count, char **args, struct err *e)
 {
@@ -867,6 +909,8 @@ static int parse_rest(const struct send_options *opts, char **command,
 	const int asks = !opts->listen && !opts->common.code_file;
 	int rc = common_check(&opts->common, e);
 
+	if (rc == 0)
+		rc = check_delete(opts, e);
 	if (rc == 0)
 		rc = read_operands(&o, opts, count, args, e);
 	if (rc == 0 && (o.has_stdin ||
@@ -898,7 +942,7 @@ static int parse_rest(const struct send_options *opts, char **command,
 static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
 	"--delta --symlinks --archive --preserve --numeric-ids --special --one-file-system --growing --exclude "
-	"--include --streams --port --data";
+	"--include --streams --port --data --delete --max-delete";
 
 static void init_options(struct send_options *opts)
 {

@@ -116,6 +116,25 @@ void event_json_file(struct buf *b, uint64_t number, const char *sender,
 	json_end(b);
 }
 
+void event_json_deleted(struct buf *b, uint64_t number,
+			const struct session_deletion *d)
+{
+	json_begin(b, "deleted");
+	put_number(b, number);
+	json_bytes(b, "path", d->name, d->name_len);
+	put_text(b, "kind", d->is_dir ? "directory" : "file");
+	put_text(b, "status",
+		 d->error ? "failed" : d->is_planned ? "planned" : "deleted");
+	if (d->error) {
+		char error[EVENT_TEXT_MAX];
+
+		snprintf(error, sizeof(error), "%s%s%s", d->error,
+			 d->advice ? "; " : "", d->advice ? d->advice : "");
+		put_text(b, "error", error);
+	}
+	json_end(b);
+}
+
 void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 			const struct session_summary *s, const struct err *e)
 {
@@ -143,6 +162,10 @@ void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 	json_u64(b, "failed", s->failed);
 	if (s->not_kept)
 		json_u64(b, "not_kept", s->not_kept);
+	if (s->deleted || s->not_deleted) {
+		json_u64(b, "deleted", s->deleted);
+		json_u64(b, "not_deleted", s->not_deleted);
+	}
 	if (s->code && e && e->text[0])
 		put_text(b, "error", e->text);
 	json_end(b);

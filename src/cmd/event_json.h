@@ -31,6 +31,8 @@ void event_json_file(struct buf *b, uint64_t number, const char *sender,
 		     const struct session_file *f);
 
 /* e may be NULL. */
+void event_json_deleted(struct buf *b, uint64_t number,
+			const struct session_deletion *d);
 void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 			const struct session_summary *s, const struct err *e);
 

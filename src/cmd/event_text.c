@@ -166,6 +166,22 @@ const char *event_text_status(const struct session_file *f)
 	return "failed";
 }
 
+const char *event_text_deleted(char *dst, const struct session_deletion *d,
+			       int with_advice)
+{
+	char name[SHOWN_MAX];
+
+	escape(name, d->name, d->name_len);
+	if (d->error)
+		snprintf(dst, EVENT_TEXT_MAX, "%s%s%s", d->error,
+			 with_advice && d->advice ? "; " : "",
+			 with_advice && d->advice ? d->advice : "");
+	else
+		snprintf(dst, EVENT_TEXT_MAX, "%s%s: deleted", name,
+			 d->is_dir ? "/" : "");
+	return dst;
+}
+
 const char *event_text_file(char *dst, const struct session_file *f,
 			    int is_sender, int with_advice)
 {
@@ -331,6 +347,8 @@ static void rest_text(char *dst, size_t size, const struct session_summary *s)
 		{ s->updated, "of these with new metadata" },
 		{ s->skipped, "skipped" },
 		{ s->failed, "failed" },
+		{ s->deleted, "deleted" },
+		{ s->not_deleted, "not deleted" },
 	};
 	size_t used = 0;
 

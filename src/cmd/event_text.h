@@ -55,6 +55,10 @@ const char *event_text_addresses(char *dst, const struct local_addr *list,
 /* Such as "committed"; also used in the JSON event. */
 const char *event_text_status(const struct session_file *f);
 
+/* What was deleted, or why it was not.  with_advice: as event_text_file(). */
+const char *event_text_deleted(char *dst, const struct session_deletion *d,
+			       int with_advice);
+
 /* The result of a file, except in a preview.  with_advice: followed by what to
  * do about a failure, if that is known. */
 const char *event_text_file(char *dst, const struct session_file *f,

@@ -442,6 +442,31 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 	pthread_mutex_unlock(&r->lock);
 }
 
+static void on_deleted(void *ctx, uint64_t number,
+		       const struct session_deletion *d)
+{
+	struct report *r = ctx;
+	char text[EVENT_TEXT_MAX];
+	struct repeats *repeats;
+	uint64_t count = 1;
+	struct buf *json;
+
+	pthread_mutex_lock(&r->lock);
+	repeats = find_repeats(r, number);
+	if (d->error && repeats)
+		count = repeats_add(repeats, d->reason);
+	if (r->cfg.verbose ||
+	    (d->error && count <= REPEATS_NAMED &&
+	     (!r->cfg.is_remote || r->cfg.is_sender)))
+		outputs_say(r->out, event_text_deleted(text, d, count == 1));
+	json = outputs_json(r->out);
+	if (json) {
+		event_json_deleted(json, number_of(r, number), d);
+		outputs_put_json(r->out, WRITER_KEEP);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
 static void on_message(void *ctx, enum session_level level, const char *text)
 {
 	struct report *r = ctx;
@@ -622,6 +647,7 @@ struct report *report_new(const struct report_config *cfg)
 		.progress = on_progress,
 		.progress_ms = choose_interval(cfg, mode),
 		.file = on_file,
+		.deleted = on_deleted,
 		.message = on_message,
 		.summary = on_summary,
 		.ctx = r,

@@ -25,6 +25,8 @@ struct dirs {
 	void *ctx;
 	dirs_on_locked on_locked;
 	void *locked_ctx;
+	dirs_on_blocked on_blocked;
+	void *blocked_ctx;
 	struct dirs_making making;
 	mode_t mode;
 	struct timespec since;
@@ -71,6 +73,12 @@ void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx)
 {
 	d->on_locked = on_locked;
 	d->locked_ctx = ctx;
+}
+
+void dirs_set_on_blocked(struct dirs *d, dirs_on_blocked on_blocked, void *ctx)
+{
+	d->on_blocked = on_blocked;
+	d->blocked_ctx = ctx;
 }
 
 void dirs_set_making(struct dirs *d, const struct dirs_making *making)
@@ -238,6 +246,23 @@ static int make_and_open(const struct dirs *d, const char *component,
 	return made;
 }
 
+/* Whether a directory could not be opened as something else has its name, which
+ * was removed now.  Sets errno as if it had not been there. */
+static int is_unblocked(const struct dirs *d, const char *component,
+			const char *path, size_t len)
+{
+	const int saved = errno;
+
+	if ((saved != ENOTDIR && saved != ELOOP) || !d->on_blocked ||
+	    !d->on_blocked(d->blocked_ctx, current_fd(d), component, path,
+			   len)) {
+		errno = saved;
+		return 0;
+	}
+	errno = ENOENT;
+	return 1;
+}
+
 /* Look at the directory fd, path (len bytes), which was there.  Returns whether it
  * is young. */
 static int examine(const struct dirs *d, int fd, const char *path, size_t len)
@@ -287,7 +312,8 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 	component[n] = '\0';
 	make_room(d);
 	fd = open_dir(d, component, path, end);
-	if (fd < 0 && errno == ENOENT && (d->flags & DIRS_CREATE)) {
+	if (fd < 0 && (d->flags & DIRS_CREATE) &&
+	    (errno == ENOENT || is_unblocked(d, component, path, end))) {
 		made = make_and_open(d, component, path, end, &fd);
 		if (made < 0)
 			return make_failed(d, path, end, e);

@@ -57,6 +57,15 @@ typedef int (*dirs_on_locked)(void *ctx, int fd, const char *path, size_t len);
 void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx);
 
 /*
+ * With DIRS_CREATE: called where a directory is to be made, and something that is
+ * none has its name, the last component of path (len bytes), in dir_fd.  Returns
+ * whether it was removed.
+ */
+typedef int (*dirs_on_blocked)(void *ctx, int dir_fd, const char *leaf,
+			       const char *path, size_t len);
+void dirs_set_on_blocked(struct dirs *d, dirs_on_blocked on_blocked, void *ctx);
+
+/*
  * Called around the making of each directory: begin before, which returns
  * whether it may be made (if not, the call on d fails with ERR_ERRNO_LIMIT);
  * then end, with whether it was made, and its descriptor or -1.

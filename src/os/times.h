@@ -15,4 +15,8 @@
  * system does not keep that time. */
 int times_of_birth(int fd, struct timespec *birth_out, uint32_t *mode_out);
 
+/* The same of an entry of a directory; a symlink is not followed. */
+int times_of_entry(int dir_fd, const char *name, struct timespec *birth_out,
+		   uint32_t *mode_out);
+
 #endif

@@ -19,6 +19,7 @@
 #include "os/cancel.h"
 #include "os/thread.h"
 #include "os/wake.h"
+#include "receiver/delete.h"
 #include "receiver/direct.h"
 #include "receiver/dispatch.h"
 #include "receiver/input.h"
@@ -445,6 +446,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	dirs_set_since(w->dirs, &s->began);
 	unlocked_serve(s->transfer.unlocked, w->dirs);
 	made_serve(s->transfer.made, w->dirs);
+	delete_serve(&s->transfer, w->dirs);
 	w->parts.digest = s->transfer.digest;
 	w->parts.peer_id = s->peer_id;
 	w->parts.is_known = s->is_known;

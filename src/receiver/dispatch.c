@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "receiver/committer.h"
+#include "receiver/delete.h"
 #include "receiver/direct.h"
 #include "receiver/file_check.h"
 #include "receiver/file_compare.h"
@@ -145,6 +146,8 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	case FRAME_CHUNK:
 	case FRAME_PACK:
 	case FRAME_OFFER:
+	case FRAME_DELETE:
+	case FRAME_EXTRA:
 	case FRAME_HELLO:
 	case FRAME_JOIN:
 	case FRAME_READY:
@@ -182,5 +185,7 @@ int dispatch_frame(struct worker *w, struct recv_session *s,
 		return recv_pack(w, f->len, f->type == FRAME_OFFER, e);
 	if (f->type == FRAME_OPEN && f->len > INPUT_BODY_MAX)
 		return handle_long_open(w, f->len, e);
+	if (f->type == FRAME_DELETE)
+		return recv_delete(w, f->len, e);
 	return handle_body(w, s, f, next, e);
 }

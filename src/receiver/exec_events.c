@@ -28,7 +28,7 @@ void exec_events_session(struct recv_setup *setup,
 	struct exec_helper_event ev;
 	int rc;
 
-	if (!exec || (sum->code && sum->files == 0))
+	if (!exec || (sum->code && sum->files == 0 && sum->deleted == 0))
 		return;
 	memset(&ev, 0, sizeof(ev));
 	ev.session = s->number;
@@ -40,6 +40,7 @@ void exec_events_session(struct recv_setup *setup,
 	ev.unchanged = sum->unchanged;
 	ev.skipped = sum->skipped;
 	ev.failed = sum->failed;
+	ev.deleted = sum->deleted;
 	snprintf(ev.peer, sizeof(ev.peer), "%s", s->peer);
 	snprintf(ev.identity, sizeof(ev.identity), "%s", s->identity);
 	if (s->sender->name)

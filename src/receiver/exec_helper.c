@@ -25,7 +25,7 @@
 
 enum {
 	SHOWN_MAX = 200,
-	FACTS_MAX = 11, /* variables that differ from session to session */
+	FACTS_MAX = 12, /* variables that differ from session to session */
 	FACT_MAX = STREAM_IDENTITY + 32,
 	FIXED_MAX = 6, /* variables that are always the same */
 };
@@ -159,6 +159,7 @@ static size_t set_facts(char facts[FACTS_MAX][FACT_MAX],
 		{ "SESSION", ev->session },     { "FILES", ev->files },
 		{ "BYTES", ev->bytes },         { "UNCHANGED", ev->unchanged },
 		{ "SKIPPED", ev->skipped },     { "FAILED", ev->failed },
+		{ "DELETED", ev->deleted },
 		{ "EXIT", (uint8_t)ev->exit_status },
 	};
 	size_t n = sizeof(numbers) / sizeof(numbers[0]);

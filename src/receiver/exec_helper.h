@@ -19,7 +19,7 @@
  *	FERRY_EVENT=session	FERRY_SESSION	FERRY_PEER	FERRY_SECURITY
  *	FERRY_PEER_ID		FERRY_DIR	FERRY_EXIT	FERRY_FILES
  *	FERRY_BYTES		FERRY_UNCHANGED	FERRY_SKIPPED	FERRY_FAILED
- *	FERRY_SENDER (of a named sender)
+ *	FERRY_DELETED	FERRY_SENDER (of a named sender)
  */
 #ifndef FERRY_RECEIVER_EXEC_HELPER_H
 #define FERRY_RECEIVER_EXEC_HELPER_H
@@ -35,7 +35,7 @@ struct exec_helper;
 
 /* The facts of a session; also what travels to the process. */
 struct exec_helper_event {
-	uint64_t session, files, bytes, unchanged, skipped, failed;
+	uint64_t session, files, bytes, unchanged, skipped, failed, deleted;
 	int32_t exit_status;
 	char peer[ADDR_TEXT_MAX];
 	char identity[STREAM_IDENTITY];

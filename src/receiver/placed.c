@@ -5,7 +5,6 @@
  */
 #include "receiver/placed.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/names.h"
 #include "fs/trial.h"
 #include "os/casefold.h"
 
@@ -108,29 +108,6 @@ static uint64_t exact_key(const char *path, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		h = mix(h, (unsigned char)path[i]);
-	return h;
-}
-
-/* Whether a combining accent (U+0300 to U+036F) follows the letter at path[i]:
- * then both together are also one letter. */
-static int is_base(const char *path, size_t n, size_t i)
-{
-	return i + 1 < n && ((unsigned char)path[i + 1] == 0xcc ||
-			     (unsigned char)path[i + 1] == 0xcd);
-}
-
-/* The same for all spellings: without letters that are not ASCII, which may have
- * forms of any length, and in lower case.  Others may have it as well. */
-static uint64_t folded_key(const char *path, size_t n)
-{
-	uint64_t h = HASH_START;
-
-	for (size_t i = 0; i < n; i++) {
-		const unsigned char c = (unsigned char)path[i];
-
-		if (c < 0x80 && (c == '/' || !is_base(path, n, i)))
-			h = mix(h, (unsigned char)tolower(c));
-	}
 	return h;
 }
 
@@ -232,7 +209,7 @@ static int grow(struct placed *p)
 
 void placed_note(struct placed *p, const struct placed_name *name)
 {
-	const uint64_t key = folded_key(name->path, name->path_len);
+	const uint64_t key = names_folded(name->path, name->path_len);
 	const struct dir dir = dir_of(p, name);
 	char *path = strndup(name->path, name->path_len);
 	size_t i;
@@ -297,7 +274,7 @@ static char *stored_path(const struct placed_name *name, const char *stored)
 static char *find_noted(struct placed *p, const struct placed_name *name,
 			const struct stat *there)
 {
-	const uint64_t key = folded_key(name->path, name->path_len);
+	const uint64_t key = names_folded(name->path, name->path_len);
 	const struct dir dir = dir_of(p, name);
 	const size_t n = dir_len(name);
 	char stored[NAME_MAX + 1];
@@ -376,7 +353,7 @@ char *placed_rival(struct placed *p, const struct placed_name *name,
 static struct part_id part_id_of(const struct placed_name *name, uint64_t tag)
 {
 	const size_t n = dir_len(name);
-	const struct part_id id = { tag, folded_key(name->path, n),
+	const struct part_id id = { tag, names_folded(name->path, n),
 				    exact_key(name->path, n) };
 
 	return id;

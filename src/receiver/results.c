@@ -49,6 +49,8 @@ struct results {
 	pthread_mutex_t lock;
 	struct totals totals;
 	uint64_t notes;
+	int waits; /* see results_set_waits() */
+	uint64_t waiting;
 	struct losses losses;
 	struct outbox any, first;
 };
@@ -341,6 +343,13 @@ void results_add(struct results *r, const struct item_result *given)
 		exact.v.need = exact.size;
 	v = exact.v;
 	pthread_mutex_lock(&r->lock);
+	if (r->waits && v.status == STATUS_FAILED && v.cause == CAUSE_IS_DIR) {
+		r->waiting++;
+		put_verdict(item->kind == ITEM_SYMLINK ? &r->first : &r->any,
+			    item->id, STATUS_SKIPPED, &v);
+		pthread_mutex_unlock(&r->lock);
+		return;
+	}
 	count_item(r, item);
 	if (v.not_kept) {
 		losses_add(&r->losses, v.not_kept, v.cause, item->name,
@@ -394,6 +403,64 @@ void results_deferred(struct results *r, uint64_t id)
 	put_verdict(&r->any, id, STATUS_DEFERRED, &none);
 	pthread_mutex_unlock(&r->lock);
 }
+
+/* ---- deletions ---- */
+
+void results_set_waits(struct results *r, int waits)
+{
+	r->waits = waits;
+}
+
+void results_forget_waiting(struct results *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->waits = 0;
+	r->waiting = 0;
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void tell_deletion(const struct results *r,
+			  const struct session_deletion *d)
+{
+	if (r->events->deleted)
+		r->events->deleted(r->events->ctx, r->number, d);
+}
+
+void results_deleted(struct results *r, const char *path, size_t len,
+		     int is_dir)
+{
+	const struct session_deletion d = { .name = path,
+					    .name_len = len,
+					    .is_dir = is_dir };
+
+	pthread_mutex_lock(&r->lock);
+	r->totals.deleted++;
+	pthread_mutex_unlock(&r->lock);
+	tell_deletion(r, &d);
+}
+
+void results_not_deleted(struct results *r, const char *path, size_t len,
+			 unsigned cause)
+{
+	char shown[SHOWN_MAX], error[1400];
+	const struct session_deletion d = {
+		.name = path,
+		.name_len = len,
+		.error = error,
+		.reason = advice_deletion_text(cause),
+		.advice = advice_of_deletion(cause),
+	};
+
+	text_escape(shown, sizeof(shown), path, len);
+	snprintf(error, sizeof(error), "%s: from %s: not deleted on this side: "
+		 "%s", len > 0 ? shown : ".", r->peer, d.reason);
+	pthread_mutex_lock(&r->lock);
+	r->totals.not_deleted++;
+	pthread_mutex_unlock(&r->lock);
+	tell_deletion(r, &d);
+}
+
+/* ---- items that the sender gave up ---- */
 
 /* how: "not sent by" */
 static void gave_up(struct results *r, struct session_file *f, const char *how,
@@ -514,5 +581,7 @@ void results_get_totals(struct results *r, struct totals *t)
 {
 	pthread_mutex_lock(&r->lock);
 	*t = r->totals;
+	/* Nothing was deleted, so what waited for that has failed. */
+	t->failed_local += r->waiting;
 	pthread_mutex_unlock(&r->lock);
 }

@@ -80,6 +80,22 @@ void results_unsent(struct results *r, const char *name, size_t name_len,
 void results_note(struct results *r, const char *path, size_t len, unsigned lost,
 		  int err_no);
 
+/*
+ * What is in the way of some items are directories, which may be deleted at the
+ * session's end: then the sender sends these items once more.  waits: until
+ * results_forget_waiting(), such an item is not counted or told as failed, and
+ * has STATUS_SKIPPED with CAUSE_IS_DIR for the sender.  Before the first result.
+ */
+void results_set_waits(struct results *r, int waits);
+void results_forget_waiting(struct results *r);
+
+/* Count and tell the user that this was deleted; or that it was to be, and why it
+ * is still there (enum wire_cause). */
+void results_deleted(struct results *r, const char *path, size_t len,
+		     int is_dir);
+void results_not_deleted(struct results *r, const char *path, size_t len,
+			 unsigned cause);
+
 /* Have the streams send the verdicts that were kept so far. */
 void results_push(struct results *r);
 

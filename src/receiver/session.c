@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "os/entropy.h"
 #include "receiver/committer.h"
+#include "receiver/delete.h"
 #include "receiver/dir_meta.h"
 #include "receiver/direct.h"
 #include "receiver/file_table.h"
@@ -74,9 +75,11 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 		rc = dir_meta_apply(t->dir_meta, on_trouble, s, e);
 	if (rc < 0)
 		return rc;
-	/* What was only given another mode or time was in no commit group. */
+	/* What was deleted, or only given another mode or time, was in no commit
+	 * group. */
 	results_get_totals(t->results, &totals);
-	return rc > 0 || totals.updated > 0 ?
+	return rc > 0 || totals.updated > 0 ||
+			       delete_has_deleted(t->deletion) ?
 		       sync_all(s->sender->root_fd, t->sync, e) : 0;
 }
 
@@ -156,11 +159,17 @@ static int make_parts(struct recv_session *s)
 		.peer_id = s->peer_id,
 		.max_bytes = sender->max_kept,
 	};
+	t->root_fd = sender->root_fd;
+	t->walk_dirs = s->share.walk_dirs;
+	t->began = s->began;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
 	t->results = results_new(cfg->events, t->digest);
 	if (t->results) {
 		results_set_dir(t->results, sender->root_fd);
 		results_set_features(t->results, t->features);
+		results_set_waits(t->results,
+				  t->features & REQUEST_DELETE &&
+					  existing == CONFLICT_REPLACE);
 	}
 	t->quota = quota_new(sender->max_files, sender->max_size);
 	if (!t->quota)
@@ -334,6 +343,8 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	/* Without a request, what was to be sent is the sender's matter. */
 	if (!setup->cfg->asked)
 		s->transfer.features &= ~(uint32_t)FEATURE_UNSENT;
+	if (setup->cfg->to_stdout)
+		s->transfer.features &= ~(uint32_t)REQUEST_DELETE;
 	if (!setup->cfg->connect_to || !s->will_retry)
 		s->transfer.features &= ~(uint32_t)FEATURE_RECONNECT;
 	if (!recv_direct_features(setup->direct) || setup->cfg->to_stdout)
@@ -377,6 +388,7 @@ void recv_session_free(struct recv_session *s)
 		return;
 	t = &s->transfer;
 	stop_threads(t);
+	delete_free(t->deletion);
 	dir_meta_free(t->dir_meta);
 	made_free(t->made);
 	made_free(t->linked);
@@ -612,6 +624,11 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			 "%llu file%s from %s failed (see above)",
 			 (unsigned long long)failed, failed == 1 ? "" : "s",
 			 s->label);
+	else if (t->not_deleted)
+		snprintf(files, sizeof(files),
+			 "%llu item%s could not be deleted (see above)",
+			 (unsigned long long)t->not_deleted,
+			 t->not_deleted == 1 ? "" : "s");
 	else if (t->not_kept)
 		snprintf(files, sizeof(files),
 			 "%s of %llu item%s from %s were not kept (see above)",

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "chunk/delta_key.h"
 #include "chunk/digest.h"
@@ -24,6 +25,7 @@
 
 struct asked;
 struct committer;
+struct deletion;
 struct dir_meta;
 struct file_table;
 struct made;
@@ -62,6 +64,9 @@ struct transfer {
 	struct delta_key delta_key; /* with FEATURE_DELTA */
 	int stdout_fd; /* with --stdout; else -1 */
 	struct kept_sender keeper;
+	int root_fd;   /* -1 with --stdout */
+	unsigned walk_dirs; /* that a walk may hold open */
+	struct timespec began; /* by the clock that dates files */
 
 	/* the parts; owned */
 	struct results *results;
@@ -75,6 +80,7 @@ struct transfer {
 	struct made *made;
 	struct made *linked; /* files that hard links may be made to; or NULL */
 	struct dir_meta *dir_meta;
+	struct deletion *deletion; /* since it began; the first stream's */
 
 	struct idle idle; /* the sender makes no progress */
 	/* The session cannot go on, or all its streams are gone. */

@@ -20,6 +20,7 @@
 #include "sender/replies.h"
 #include "sender/send.h"
 #include "sender/send_compare.h"
+#include "sender/send_delete.h"
 #include "sender/send_file.h"
 #include "sender/send_pack.h"
 #include "sender/session.h"
@@ -200,6 +201,23 @@ static int end_stream(struct send_stream *st, struct err *e)
 	return rc;
 }
 
+/* On the first stream, when everything has its verdict: delete at the receiver
+ * what is not here, and send what directories were in the way of. */
+static int delete_rest(struct send_stream *st, struct task *t, struct err *e)
+{
+	struct sender *s = st->sender;
+	int again, rc;
+
+	if (st->index > 0 || !s->cfg->deletes)
+		return 0;
+	rc = send_delete_run(st, &again, e);
+	if (rc == 0 && again)
+		rc = do_tasks(st, t, e);
+	if (rc == 0)
+		send_delete_end(st);
+	return rc;
+}
+
 /* End the session for a reason on this side, and tell the receiver, which would
  * otherwise wait for the sender to come back. */
 static void leave(struct send_stream *st, enum wire_error code,
@@ -307,6 +325,8 @@ static void *connection_main(void *arg)
 				   : opening_further(&st, &t, &e);
 	if (rc == 0)
 		rc = do_tasks(&st, &t, &e);
+	if (rc == 0)
+		rc = delete_rest(&st, &t, &e);
 	if (rc == 0)
 		rc = end_stream(&st, &e);
 	if (rc == ERR_INTERRUPTED && send_stream_is_leaving(&st) &&

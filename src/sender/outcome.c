@@ -197,6 +197,52 @@ void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
 			name, peer, why);
 }
 
+void outcome_deletion(struct outcome *o, const char *path, size_t len,
+		      int is_dir, unsigned cause, const char *peer)
+{
+	const struct session_events *ev = o->cfg->events;
+	struct session_deletion d = { .name = path,
+				      .name_len = len,
+				      .is_dir = is_dir };
+	char shown[512], error[1400];
+
+	/* It was removed meanwhile. */
+	if (cause == CAUSE_VANISHED)
+		return;
+	pthread_mutex_lock(&o->lock);
+	o->totals.deleted += cause == CAUSE_NONE;
+	o->totals.not_deleted += cause != CAUSE_NONE;
+	pthread_mutex_unlock(&o->lock);
+	if (cause) {
+		d.reason = advice_deletion_text(cause);
+		d.advice = advice_of_deletion(cause);
+		text_escape(shown, sizeof(shown), path, len);
+		snprintf(error, sizeof(error),
+			 "%s: not deleted on the receiver %s: %s",
+			 len > 0 ? shown : ".", peer, d.reason);
+		d.error = error;
+	}
+	if (ev->deleted)
+		ev->deleted(ev->ctx, 1, &d);
+}
+
+void outcome_left(struct outcome *o, uint64_t count)
+{
+	pthread_mutex_lock(&o->lock);
+	o->totals.not_deleted += count;
+	pthread_mutex_unlock(&o->lock);
+}
+
+uint64_t outcome_count_failed(struct outcome *o)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&o->lock);
+	n = totals_failed_count(&o->totals) + totals_failed_count(&o->before);
+	pthread_mutex_unlock(&o->lock);
+	return n;
+}
+
 /* ---- what failed on this side ---- */
 
 /* Locked.  Keep a note for a receiver that has asked for what it gets: only
@@ -363,6 +409,7 @@ struct tally {
 	uint64_t failed, skipped;
 	uint64_t not_kept; /* items that are there without all metadata */
 	const char *lost;  /* what of it */
+	uint64_t not_deleted;
 	int is_whole; /* all sources were scanned */
 };
 
@@ -374,6 +421,7 @@ static struct tally tally_of(const struct outcome *o, const struct totals *t)
 		.skipped = t->skipped,
 		.not_kept = t->not_kept,
 		.lost = losses_noun(o->cut.items ? &o->cut : &o->losses),
+		.not_deleted = t->not_deleted,
 		.is_whole = o->is_scanned,
 	};
 
@@ -423,7 +471,7 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 /* The text about the files for totals_conclude(). */
 static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 {
-	char missing[300] = "", lost[120] = "";
+	char missing[300] = "", lost[120] = "", left[100] = "";
 
 	/* Where nothing is there, nor anything wrong with a file, the error
 	 * says it all. */
@@ -436,7 +484,13 @@ static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 			 *missing ? "; " : "", y->lost,
 			 (unsigned long long)y->not_kept,
 			 y->not_kept == 1 ? "" : "s");
-	snprintf(dst, size, "%s%s", missing, lost);
+	if (y->not_deleted)
+		snprintf(left, sizeof(left),
+			 "%s%llu item%s not deleted on the receiver (see "
+			 "above)", *missing || *lost ? "; " : "",
+			 (unsigned long long)y->not_deleted,
+			 y->not_deleted == 1 ? " was" : "s were");
+	snprintf(dst, size, "%s%s%s", missing, lost, left);
 }
 
 static void tell_cut(const struct outcome *o)
@@ -466,7 +520,7 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 {
 	struct totals t;
 	struct tally y;
-	char files[420], where[ADDR_TEXT_MAX + 32];
+	char files[520], where[ADDR_TEXT_MAX + 32];
 
 	pthread_mutex_lock(&o->lock);
 	t = o->totals;

@@ -57,6 +57,16 @@ void outcome_item_unsent(struct outcome *o, const struct item *it,
  * there is more of it than an item may have: counted, and told once. */
 void outcome_cut(struct outcome *o, const char *name, size_t name_len,
 		 unsigned kinds);
+/* Of what was to be deleted at the receiver: it was (cause 0), or is still there
+ * (enum wire_cause). */
+void outcome_deletion(struct outcome *o, const char *path, size_t len,
+		      int is_dir, unsigned cause, const char *peer);
+
+/* So many were left there, though they are not here. */
+void outcome_left(struct outcome *o, uint64_t count);
+
+/* How many files failed so far, in all sessions. */
+uint64_t outcome_count_failed(struct outcome *o);
 
 /* The scan found something that cannot be sent (SCAN_ERROR). */
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si);

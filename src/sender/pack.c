@@ -101,6 +101,11 @@ struct pack *pack_alone(const struct pack *pk, const struct item *it)
 	return to;
 }
 
+const char *pack_target(const struct pack *pk, const struct item *it)
+{
+	return (const char *)pk->names.data + it->target_off;
+}
+
 const char *pack_name(const struct pack *pk, const struct item *it)
 {
 	return (const char *)pk->names.data + it->name_off;

@@ -62,6 +62,9 @@ struct pack *pack_alone(const struct pack *pk, const struct item *it);
 /* The name of an item, terminated; borrowed from the pack. */
 const char *pack_name(const struct pack *pk, const struct item *it);
 
+/* The target of a symlink, likewise. */
+const char *pack_target(const struct pack *pk, const struct item *it);
+
 /* Whether the answer to an offer asks for item i; how many it asks for. */
 static inline int pack_is_wanted(const struct msg_offered *m, uint32_t i)
 {

@@ -56,6 +56,8 @@ struct queue_verdict {
 	/* How much of the content was counted neither as sent nor as spared
 	 * (counters.h); less than 0: too much was. */
 	int64_t uncounted;
+	const char *target; /* of a symlink; terminated; or NULL */
+	size_t target_len;
 };
 /* Called with the queue locked: must not call the queue, nor block. */
 typedef void (*queue_verdict_fn)(void *ctx, const struct queue_verdict *v);

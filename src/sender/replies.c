@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "os/entropy.h"
+#include "sender/deletion.h"
 #include "sender/direct.h"
 #include "sender/links.h"
 #include "sender/outcome.h"
@@ -19,6 +20,7 @@
 #include "sender/queue_tasks.h"
 #include "sender/send.h"
 #include "sender/stream.h"
+#include "sender/waiting.h"
 #include "session/events.h"
 #include "session/features.h"
 
@@ -289,6 +291,10 @@ static void on_verdict(void *ctx, const struct queue_verdict *v)
 {
 	struct sender *s = ctx;
 
+	/* A directory has the name, and may be deleted. */
+	if (v->verdict->status == STATUS_SKIPPED &&
+	    v->verdict->cause == CAUSE_IS_DIR && waiting_add(s->waiting, v))
+		return;
 	outcome_verdict(s->outcome, v, s->peer.name);
 	links_settle(s->links, v->item->linked, &v->item->st,
 		     v->verdict->status == STATUS_COMMITTED ||
@@ -466,6 +472,8 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		return 0;
 	case FRAME_DIRECT:
 		return handle_direct(st, body, f->len, e);
+	case FRAME_EXTRA:
+		return deletion_take(st->deletion, body, f->len, e);
 	case FRAME_TIMEOUT:
 		return channel_take_timeout(&st->channel, body, f->len, e);
 	case FRAME_ERROR:
@@ -486,6 +494,7 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 	case FRAME_BUSY:
 	case FRAME_COMPARE:
 	case FRAME_STREAMS:
+	case FRAME_DELETE:
 	case FRAME_PING:
 		break;
 	}

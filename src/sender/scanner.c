@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/names.h"
 #include "fs/name.h"
 #include "fs/scan.h"
 #include "os/thread.h"
@@ -316,6 +317,30 @@ static int add_item(struct scanner *sc, const struct scan_item *si,
 	return 0;
 }
 
+/* A directory and what it was, as a hash: its number is that of another one where
+ * a file system was mounted or unmounted. */
+static uint64_t dir_hash(const char *path, size_t len, const struct stat *st)
+{
+	return (names_hash(path, len) ^ (uint64_t)st->st_ino) *
+		       UINT64_C(0x9e3779b97f4a7c15) +
+	       (uint64_t)st->st_dev;
+}
+
+int scanner_has_sent_dir(const struct sender *s, const char *path, size_t len,
+			 const struct stat *st)
+{
+	return s->sent_dirs &&
+	       names_set_has(s->sent_dirs, dir_hash(path, len, st));
+}
+
+/* Without memory for it, nothing is deleted in it. */
+static void note_dir(struct sender *s, const struct scan_item *si)
+{
+	if (s->sent_dirs && si->kind == SCAN_DIR)
+		(void)names_set_add(s->sent_dirs,
+				    dir_hash(si->name, si->name_len, &si->st));
+}
+
 static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 {
 	struct scanner *sc = ctx;
@@ -323,15 +348,16 @@ static int on_item(void *ctx, const struct scan_item *si, struct err *e)
 	/* A slow list is not waited for after the session has failed. */
 	if (si->kind == SCAN_WAITING && queue_is_closed(sc->sender->queue))
 		return ERR_INTERRUPTED;
+	note_dir(sc->sender, si);
 	return count_on(sc, add_item(sc, si, e));
 }
 
 /* For scanner_rescan_dirs(). */
 static int on_dir_again(void *ctx, const struct scan_item *si, struct err *e)
 {
-	return si->kind == SCAN_DIR || si->kind == SCAN_WAITING
-		       ? on_item(ctx, si, e)
-		       : 0;
+	if (si->kind == SCAN_DIR)
+		return count_on(ctx, add_item(ctx, si, e));
+	return si->kind == SCAN_WAITING ? on_item(ctx, si, e) : 0;
 }
 
 static int queue_stdin(struct sender *s, struct err *e)

@@ -7,6 +7,9 @@
 #ifndef FERRY_SENDER_SCANNER_H
 #define FERRY_SENDER_SCANNER_H
 
+#include <stddef.h>
+#include <sys/stat.h>
+
 #include "base/err.h"
 
 struct scanner;
@@ -32,6 +35,11 @@ int scanner_start(struct scanner *sc);
 /* Queue all directories once more, for a new session: the receiver sets their
  * metadata when a session ends, of those that were sent in it. */
 void scanner_rescan_dirs(struct scanner *sc);
+
+/* With --delete: whether this directory, as the receiver has its path (len bytes),
+ * was read by the scan, and is still that one.  After the scan. */
+int scanner_has_sent_dir(const struct sender *s, const char *path, size_t len,
+			 const struct stat *st);
 
 /* Wait for the thread to end, if there is one.  Returns 0; or the error of a
  * walk that failed, which is also merged into e (may be NULL) by

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/names.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
 #include "os/entropy.h"
@@ -23,6 +24,7 @@
 #include "sender/scanner.h"
 #include "sender/sender.h"
 #include "sender/session.h"
+#include "sender/waiting.h"
 #include "session/acceptor.h"
 #include "session/retry.h"
 
@@ -44,7 +46,12 @@ static int prepare(struct sender *s, struct err *e)
 			return err_sys(e, ERR_RESOURCE, "starting a session");
 		}
 	}
+	if (cfg->deletes) {
+		s->waiting = waiting_new();
+		s->sent_dirs = calloc(1, sizeof(*s->sent_dirs));
+	}
 	if (!zeros || !s->session || !s->outcome ||
+	    (cfg->deletes && (!s->waiting || !s->sent_dirs)) ||
 	    entropy_get(s->session_id, sizeof(s->session_id))) {
 		free(zeros);
 		return err_sys(e, ERR_RESOURCE, "starting a session");
@@ -244,10 +251,15 @@ static int wants_another(struct sender *s, struct retry *r, struct err *lost,
 /* Put everything back to where another session begins. */
 static void restart(struct sender *s, struct scanner *scanner)
 {
+	struct err e;
+
 	send_progress_restart(s);
 	queue_restart(s->queue);
 	outcome_restart(s->outcome);
 	send_session_restart(s->session);
+	/* In the new session nothing is deleted yet. */
+	if (s->waiting && waiting_requeue(s->waiting, s->queue, &e) < 0)
+		send_session_fail(s->session, &e);
 	if (s->acceptor)
 		acceptor_restart(s->acceptor);
 	send_direct_restart(s->direct);
@@ -328,6 +340,12 @@ static void free_parts(struct sender *s)
 	send_session_free(s->session);
 	queue_free(s->queue);
 	s->links = NULL;
+	waiting_free(s->waiting);
+	if (s->sent_dirs)
+		names_set_release(s->sent_dirs);
+	free(s->sent_dirs);
+	s->waiting = NULL;
+	s->sent_dirs = NULL;
 	s->outcome = NULL;
 	s->session = NULL;
 	s->queue = NULL;

@@ -91,6 +91,10 @@ struct send_config {
 	 * are sent. */
 	struct ids *ids;
 	int growing;       /* --growing */
+	/* Delete at the receiver what is not here (REQUEST_DELETE); at most so
+	 * many, if has_max_delete. */
+	int deletes, has_max_delete;
+	uint64_t max_delete;
 	int stdin_fd;      /* standard input, to be sent; or -1 */
 	/* stdin_fd is its output, and it is to be started; or NULL */
 	struct command *command;

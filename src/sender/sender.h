@@ -24,11 +24,13 @@
 
 struct acceptor;
 struct links;
+struct names_set;
 struct outcome;
 struct queue;
 struct send_config;
 struct send_direct;
 struct send_session;
+struct waiting;
 
 /* The receiver, set by the first stream: all but ready before the session's
  * stage is SESSION_CONNECTED, ready before it is SESSION_READY.  Other threads
@@ -47,6 +49,10 @@ struct sender {
 	struct outcome *outcome;
 	struct links *links; /* with PRESERVE_HARDLINKS; else NULL */
 	struct send_direct *direct; /* NULL: no direct streams */
+	/* with --delete, else NULL: items that wait for a deletion; the
+	 * directories that were read (scanner_has_sent_dir()) */
+	struct waiting *waiting;
+	struct names_set *sent_dirs;
 	struct acceptor *acceptor; /* NULL unless the receiver connects */
 	/* Then: how long to wait for one (clock_ms(); 0: for ever), and whether
 	 * a session was lost, whose receiver is waited for. */

@@ -10,6 +10,7 @@
  *	connection.c	the thread: open the stream, do tasks, end it
  *	opening.c	connect; HELLO or JOIN, and READY
  *	send_pack.c, send_file.c	the tasks
+ *	send_delete.c	deleting, when all tasks are done
  *	stream.c	send, within the rate limit
  *	replies.c	the receiver's answers
  *	compressor.c	compress
@@ -29,6 +30,7 @@
 #include "session/channel.h"
 #include "wire/msg.h"
 
+struct deletion;
 struct dirs;
 struct item;
 
@@ -70,6 +72,8 @@ struct send_stream {
 	int is_flushed;  /* nothing was sent after FLUSH */
 	/* payloads that were sent, and how long the connection took for them */
 	uint64_t sent_bytes, sent_ns;
+	/* the first stream's, while it deletes (send_delete.h); else NULL */
+	struct deletion *deletion;
 	/* What the receiver does not know or accept, as told to it; or NULL. */
 	const char *unmet;
 	/* before READY came */

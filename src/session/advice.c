@@ -86,3 +86,39 @@ char *advice_rival_text(char *dst, size_t size, const char *rival, size_t len)
 		 advice_of(CAUSE_RIVAL));
 	return dst;
 }
+
+const char *advice_deletion_text(unsigned cause)
+{
+	switch (cause) {
+	case CAUSE_EXISTS:
+		return "the directory is not empty";
+	case CAUSE_CHANGED:
+		return "it was made since the session began";
+	case CAUSE_BUSY:
+		return "it is in use, or a file system is mounted there";
+	case CAUSE_IS_DIR:
+	case CAUSE_NOT_DIR:
+		return "something else has its name now";
+	default:
+		return wire_cause_text(cause);
+	}
+}
+
+const char *advice_of_deletion(unsigned cause)
+{
+	switch (cause) {
+	case CAUSE_EXISTS:
+		return "what is left in it may be new, protected by a pattern, "
+		       "or a temporary file of ferry's";
+	case CAUSE_PERMISSION:
+		return "receive as a user who may write to its directory";
+	case CAUSE_CHANGED:
+	case CAUSE_IS_DIR:
+	case CAUSE_NOT_DIR:
+		return "send again";
+	case CAUSE_PROTECTED:
+		return advice_of(cause);
+	default:
+		return NULL;
+	}
+}

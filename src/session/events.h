@@ -41,6 +41,17 @@ struct session_file {
 	const char *reason, *advice;
 };
 
+/* Something at the receiver that the sender does not have. */
+struct session_deletion {
+	const char *name; /* bytes; terminated */
+	size_t name_len;
+	int is_dir;
+	int is_planned; /* it was not deleted: only that it would be is told */
+	/* Why it is still there: one line with path, side, host and cause,
+	 * escaped; NULL: it was deleted.  reason, advice: as of session_file. */
+	const char *error, *reason, *advice;
+};
+
 struct session_progress {
 	uint64_t bytes, total_bytes; /* of file content: done, found so far */
 	uint64_t files, total_files; /* files and symlinks, likewise */
@@ -62,6 +73,7 @@ struct session_summary {
 	uint64_t unchanged, skipped, failed;
 	uint64_t updated; /* of unchanged: their metadata was set */
 	uint64_t not_kept; /* items without all metadata */
+	uint64_t deleted, not_deleted; /* by --delete, at the receiver */
 	uint64_t replaced, renamed; /* of those committed: in the place of
 				       another file, under another name */
 	uint64_t bytes;     /* content of the files committed or unchanged, */
@@ -114,6 +126,8 @@ struct session_events {
 			 const struct session_progress *p);
 	unsigned progress_ms;
 	void (*file)(void *ctx, uint64_t number, const struct session_file *f);
+	void (*deleted)(void *ctx, uint64_t number,
+			const struct session_deletion *d);
 	/* A line for the user: escaped, without newline. */
 	void (*message)(void *ctx, enum session_level level, const char *text);
 	/* A session ended; e says why when code is not 0. */

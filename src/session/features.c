@@ -64,6 +64,13 @@ const char *features_refused(uint32_t features, uint32_t requests,
 		       "leave it out, or start the receiver with: ferry "
 		       "receive --accept existing";
 	}
+	if (lacking & REQUEST_DELETE) {
+		*theirs = "the sender asks for --delete, which is not accepted "
+			  "here (--accept delete)";
+		return "the receiver does not accept --delete; to let senders "
+		       "delete what they do not have, start it with: ferry "
+		       "receive --accept delete";
+	}
 	return NULL;
 }
 
@@ -87,6 +94,8 @@ int features_allow_frame(uint32_t features, enum frame_type type)
 		needs = FEATURE_TIMEOUT;
 	else if (type == FRAME_PROGRESS)
 		needs = FEATURE_PROGRESS;
+	else if (type == FRAME_DELETE || type == FRAME_EXTRA)
+		needs = REQUEST_DELETE;
 	return (features & needs) == needs;
 }
 

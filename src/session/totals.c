@@ -58,6 +58,8 @@ void totals_add(struct totals *t, const struct totals *more)
 	t->failed_remote += more->failed_remote;
 	t->failed_changed += more->failed_changed;
 	t->not_kept += more->not_kept;
+	t->deleted += more->deleted;
+	t->not_deleted += more->not_deleted;
 	t->is_full |= more->is_full;
 	t->replaced += more->replaced;
 	t->renamed += more->renamed;
@@ -81,6 +83,8 @@ void totals_summary(const struct totals *t, struct session_summary *sum)
 	sum->skipped = t->skipped;
 	sum->failed = totals_failed_count(t);
 	sum->not_kept = t->not_kept;
+	sum->deleted = t->deleted;
+	sum->not_deleted = t->not_deleted;
 	sum->bytes = t->bytes;
 }
 
@@ -91,7 +95,8 @@ int totals_code(const struct totals *t, int is_sender)
 	uint64_t good = t->committed + t->unchanged;
 
 	if (failed == 0)
-		return skipped || t->not_kept ? ERR_SOME_FAILED : ERR_OK;
+		return skipped || t->not_kept || t->not_deleted ?
+			       ERR_SOME_FAILED : ERR_OK;
 	if (t->is_full)
 		return is_sender ? ERR_REMOTE : ERR_LOCAL;
 	if (t->failed_changed == failed && skipped == 0)

@@ -26,6 +26,7 @@ struct totals {
 	uint64_t failed_remote;  /* by the peer's */
 	uint64_t failed_changed; /* sources that changed while they were sent */
 	uint64_t not_kept;       /* items committed without all metadata */
+	uint64_t deleted, not_deleted; /* at the receiver, by --delete */
 	int is_full;             /* a disk or quota was full, on either side */
 	uint64_t bytes;          /* of files committed or unchanged, */
 	uint64_t new_bytes;      /* of those that were committed */
@@ -54,8 +55,9 @@ void totals_summary(const struct totals *t, struct session_summary *sum);
  * The result for the sender (is_sender) or the receiver; the first that
  * applies:
  *
- *	nothing failed		0; ERR_SOME_FAILED where metadata was lost and,
- *				for the sender, where files were skipped
+ *	nothing failed		0; ERR_SOME_FAILED where metadata was lost, or
+ *				something was to be deleted and is still there,
+ *				and, for the sender, where files were skipped
  *	a disk was full		ERR_REMOTE for the sender, else ERR_LOCAL
  *	all are changed sources	ERR_CHANGED, unless files were skipped
  *	others were committed	ERR_SOME_FAILED; also unchanged, or skipped

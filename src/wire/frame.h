@@ -53,6 +53,8 @@ enum frame_type {
 	FRAME_CHECK = 12,     /* digests of what the receiver says it has */
 	FRAME_OFFER = 13,     /* a PACK without its files' content */
 	FRAME_STREAMS = 37, /* by ssh: how many direct streams there are to be */
+	FRAME_DELETE = 32,  /* what is there at the sender, and which of the
+			       EXTRAs are to be deleted */
 	FRAME_COMPARE = 14,   /* digests of leaves, or a wish for those of the
 				 basis: what does it share with the file? */
 	/* receiver to sender */
@@ -65,6 +67,7 @@ enum frame_type {
 	FRAME_SUMMARY = 21, /* answer to FINISH: the receiver's last frame */
 	FRAME_CHECKED = 22, /* answer to CHECK: what differs */
 	FRAME_OFFERED = 23, /* answer to OFFER: what is wanted */
+	FRAME_EXTRA = 33,   /* what is at the receiver, and what was deleted */
 	FRAME_SIGNATURE = 24, /* there is a basis; answer to COMPARE */
 	/* in both directions */
 	FRAME_PROGRESS = 25, /* how much has arrived; how much there will be */

@@ -75,7 +75,8 @@ enum { FEATURE_CODECS = 8 }; /* bits kept for codecs */
  */
 #define WIRE_REQUESTS(X)                                                       \
 	X(REQUEST_LINKS, 15, "links")       /* symlinks that lead anywhere */  \
-	X(REQUEST_EXISTING, 16, "existing") /* existing in HELLO */
+	X(REQUEST_EXISTING, 16, "existing") /* existing in HELLO */            \
+	X(REQUEST_DELETE, 30, "delete")     /* DELETE, EXTRA */
 enum wire_request {
 #define X(name, number, text) name = 1 << (number),
 	WIRE_REQUESTS(X)
@@ -551,6 +552,103 @@ struct msg_signature {
 };
 void msg_put_signature(struct buf *b, const struct msg_signature *m);
 int msg_get_signature(struct msg_signature *m, const uint8_t *p, size_t n);
+
+/*
+ * DELETE, with REQUEST_DELETE and on the first stream: u8 kind | u8 flags | u16
+ * count | by kind:
+ *
+ *	BEGIN	nothing (count is 0): all items have their verdict, or are
+ *		symlinks that wait to be made; nothing may be deleted before
+ *	DIRS	count (1..DELETE_DIRS_MAX) directories, what the sender has in
+ *		them: of each u64 names | u64 sum of their hashes (names.h) | u16
+ *		path length | path (empty: the receiver's directory).  Both
+ *		numbers are 2^64-1 where that is not known.
+ *	CHOICE	count (that of the oldest LIST without one) bits, in (count + 7)
+ *		/ 8 bytes: which of these are to be deleted
+ *
+ * DELETE_DRY in flags of BEGIN: nothing is deleted, and RESULT says that it was.
+ */
+enum {
+	DELETE_DIRS_MAX = 1024,
+	DELETE_BYTES_MAX = 64 * 1024, /* after count */
+	DELETE_DIR_FIXED = 18,
+	DELETE_AHEAD = 4, /* DIRS without DONE */
+};
+enum delete_kind { DELETE_BEGIN = 1, DELETE_DIRS = 2, DELETE_CHOICE = 3 };
+enum delete_flags { DELETE_DRY = 1 };
+struct msg_delete {
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t count;
+	/* DIRS: for msg_delete_get_dir(); CHOICE: the bits; borrowed */
+	const uint8_t *list;
+	size_t list_len;
+};
+void msg_put_delete(struct buf *b, const struct msg_delete *m);
+/* The directories of DIRS and the bits after the last of CHOICE are checked. */
+int msg_get_delete(struct msg_delete *m, const uint8_t *p, size_t n);
+
+/* A directory of DIRS.  Append one to the list; decode the next one of a list.
+ * The path is not checked as a name. */
+struct delete_dir {
+	uint64_t names, sum;
+	const char *path; /* not terminated */
+	size_t path_len;
+};
+void msg_delete_put_dir(struct buf *b, const struct delete_dir *d);
+int msg_delete_get_dir(struct delete_dir *d, struct rd *r);
+
+/*
+ * EXTRA, the answer: u8 kind | u8 flags | u16 count | u32 dir | by kind:
+ *
+ *	READY	nothing: to BEGIN, after the symlinks were made and all verdicts
+ *		were sent
+ *	LIST	count (1..EXTRA_ROWS_MAX) things in directory dir (counted from
+ *		0 over all DIRS) whose names differ from the sender's: of each u8
+ *		kind (FILE: anything but a directory; DIR) | u16 name length |
+ *		name.  With EXTRA_BELOW the names are paths of what is in, and
+ *		last of, a directory that was chosen.  EXTRA_FOLDS: names that
+ *		differ in upper and lower case are one name there.
+ *	RESULT	to CHOICE: of each that was chosen, and is not a directory that
+ *		LISTs with EXTRA_BELOW follow for, a u16 cause, 0 where it was
+ *		deleted
+ *	DONE	count is 0: the oldest DIRS is over
+ *	UNREAD	count is 1: directory dir cannot be listed: u16 cause
+ */
+enum {
+	EXTRA_ROWS_MAX = 4096,
+	EXTRA_BYTES_MAX = 16 * 1000, /* after dir */
+	EXTRA_ROW_FIXED = 3,
+	EXTRA_AHEAD = 64, /* LISTs without CHOICE */
+};
+enum extra_kind {
+	EXTRA_READY = 1,
+	EXTRA_LIST = 2,
+	EXTRA_RESULT = 3,
+	EXTRA_DONE = 4,
+	EXTRA_UNREAD = 5,
+};
+enum extra_flags { EXTRA_BELOW = 1, EXTRA_FOLDS = 2 };
+struct msg_extra {
+	uint8_t kind;
+	uint8_t flags;
+	uint16_t count;
+	uint32_t dir;
+	const uint8_t *list; /* borrowed */
+	size_t list_len;
+};
+void msg_put_extra(struct buf *b, const struct msg_extra *m);
+/* The rows of LIST and the causes are checked. */
+int msg_get_extra(struct msg_extra *m, const uint8_t *p, size_t n);
+
+/* A row of LIST: append one, decode the next one.  The name is not checked. */
+struct extra_row {
+	uint8_t kind; /* enum item_kind */
+	const char *name; /* not terminated */
+	size_t name_len;
+};
+void msg_extra_put_row(struct buf *b, const struct extra_row *row);
+int msg_extra_get_row(struct extra_row *row, struct rd *r);
 
 /*
  * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 not kept (enum

@@ -110,7 +110,7 @@ make_links() {
 		status 0
 		wait_receiver
 	done
-	for list in '' , link links, ,links 'links existing' delete owners; do
+	for list in '' , link links, ,links 'links existing' deletes owners; do
 		got=0
 		ferry receive --plain -p 0 --accept "$list" dst 2>messages ||
 			got=$?

@@ -39,6 +39,7 @@ program() {
 	id=$(member events session peer_id)
 	diff - vars <<-EOF
 		FERRY_BYTES=3
+		FERRY_DELETED=0
 		FERRY_DIR=$(realpath dst)
 		FERRY_EVENT=session
 		FERRY_EXIT=1

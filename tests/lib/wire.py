@@ -34,7 +34,7 @@ HARDLINKS, SPECIALS = 1 << 6, 1 << 7
 DIRECT = 1 << 22  # only by ssh
 UNSENT = 1 << 21  # only where the receiver asked for what it gets
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
-LINKS, EXISTING = 1 << 15, 1 << 16
+LINKS, EXISTING, DELETES = 1 << 15, 1 << 16, 1 << 30
 POLICIES = ("fail", "skip", "replace", "newer", "rename", "backup")
 # A peer that offers these has to answer SIGNATURE, or expect it.
 RECIPE, DELTA, PIECES = (1 << n for n in (3, 25, 26))
@@ -116,6 +116,10 @@ LAYOUTS = {
                      ("zero", 4, 0), ("bits", 8, 0)]),
     "OFFERED": (23, [("id", 8, 1), ("items", 4, 1), ("zero", 4, 0),
                      ("wanted", 0, b"\1")]),
+    "DELETE": (32, [("kind", 1, 1), ("flags", 1, 0), ("count", 2, 0),
+                    ("list", 0, b"")]),
+    "EXTRA": (33, [("kind", 1, 1), ("flags", 1, 0), ("count", 2, 0),
+                   ("dir", 4, 0), ("list", 0, b"")]),
     "BUSY": (28, []),
     "SIGNATURE": (24, [("id", 8, 1), ("offset", 8, 0), ("count", 4, 0),
                        ("kind", 1, 1), ("zero", 3, 0), ("list", 0, b"")]),
@@ -252,6 +256,55 @@ def pack(made_rows, content=b"", kind="PACK", **values):
 
 def runs(*pairs):
     return b"".join(struct.pack(">QQ", *pair) for pair in pairs)
+
+
+def name_hash(name):
+    """Of a name in a directory; a directory's ends with a slash."""
+    h = 0xcbf29ce484222325
+    for byte in name:
+        h = (h ^ byte) * 0x100000001b3 % 2**64
+    for factor in (0xff51afd7ed558ccd, 0xc4ceb9fe1a85ec53):
+        h = (h ^ h >> 33) * factor % 2**64
+    return h ^ h >> 33
+
+
+def deletes(*directories):
+    """A DELETE of kind 2.  directories: pairs of a path, and the names there, or
+    None where they are not known."""
+    made = b""
+    for path, names in directories:
+        made += (struct.pack(">QQ", UNKNOWN, UNKNOWN) if names is None else
+                 struct.pack(">QQ", len(names),
+                             sum(map(name_hash, names)) % 2**64))
+        made += struct.pack(">H", len(path)) + path
+    return message("DELETE", kind=2, count=len(directories), list=made)
+
+
+def choice(*bits):
+    """A DELETE of kind 3.  bits: whether each row is chosen."""
+    made = bytearray((len(bits) + 7) // 8)
+    for i, bit in enumerate(bits):
+        made[i // 8] |= bool(bit) << i % 8
+    return message("DELETE", kind=3, count=len(bits), list=bytes(made))
+
+
+def extra_rows(m):
+    """The rows of an EXTRA of kind 2: pairs of a kind and a name."""
+    data, made = m["list"], []
+    for _ in range(m["count"]):
+        kind, n = struct.unpack(">BH", data[:3])
+        made.append((kind, data[3:3 + n]))
+        data = data[3 + n:]
+    if data:
+        raise ValueError("EXTRA: bytes left over")
+    return made
+
+
+def extras(*made_rows, **values):
+    """An EXTRA of kind 2.  made_rows: pairs of a kind and a name."""
+    return message("EXTRA", kind=2, count=len(made_rows), **values,
+                   list=b"".join(struct.pack(">BH", kind, len(name)) + name
+                                 for kind, name in made_rows))
 
 
 LITERAL = 2**64 - 1  # in place of an offset in the basis

@@ -23,12 +23,15 @@ MEMBERS = {
              "digest?": str, "renamed_to?": str, "renamed_to_base64?": str,
              "error?": str, "not_kept?": str, "updated?": str,
              "session?": int, "sender?": str},
+    "deleted": {"path?": str, "path_base64?": str, "kind": str,
+                "status": str, "error?": str, "session?": int, "sender?": str},
     "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
                 "sent_bytes": int, "payload_bytes": int, "replaced?": int,
                 "renamed?": int,
                 "resent_bytes": int, "basis_bytes?": int,
                 "seconds": (int, float), "unchanged": int, "updated?": int,
                 "skipped": int, "failed": int, "not_kept?": int,
+                "deleted?": int, "not_deleted?": int,
                 "error?": str, "session?": int, "sender?": str},
 }
 
@@ -58,6 +61,11 @@ def check(line):
                            "pin": "sha256:[0-9a-f]{64}", "plain": "plain",
                            "x509": "sha256:[0-9a-f]{64}|[^=]+=.*"}
                           [event["security"]], event["peer_id"]), line)
+    if kind == "deleted":
+        need(event["status"] in ("deleted", "failed", "planned"), line)
+        need(event["kind"] in ("file", "directory"), line)
+        need(("path" in event) != ("path_base64" in event), line)
+        need(("error" in event) == (event["status"] == "failed"), line)
     if kind == "file":
         need(event["status"] in STATUS, line)
         need(("path" in event) != ("path_base64" in event), line)

@@ -105,6 +105,8 @@ static void frames_need_their_feature(void **state)
 		{ FRAME_PROGRESS, FEATURE_PROGRESS },
 		{ FRAME_DIRECT, FEATURE_DIRECT },
 		{ FRAME_STREAMS, FEATURE_DIRECT },
+		{ FRAME_DELETE, REQUEST_DELETE },
+		{ FRAME_EXTRA, REQUEST_DELETE },
 	};
 
 	(void)state;
@@ -117,7 +119,7 @@ static void frames_need_their_feature(void **state)
 				needs = optional[i].needs;
 		}
 		assert_true(features_allow_frame(needs, type));
-		assert_true(features_allow_frame(ALL, type));
+		assert_true(features_allow_frame(ALL | REQUEST_DELETE, type));
 		assert_int_equal(features_allow_frame(0, type), needs == 0);
 		assert_int_equal(features_allow_frame(ALL & ~needs, type),
 				 needs == 0);

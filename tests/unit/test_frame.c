@@ -27,7 +27,7 @@ static const struct {
 } frames[] = {
 	{ 1, "HELLO", SENDER, 36, 512 },
 	{ 2, "JOIN", SENDER, 28, 512 },
-	{ 3, "OPEN", SENDER, 47, 4169 },
+	{ 3, "OPEN", SENDER, 47, 4169 + 2 + 65535 },
 	{ 4, "CHUNK", SENDER, 28, 1048632 },
 	{ 5, "HOLE", SENDER, 24, 24 },
 	{ 6, "FILE_END", SENDER, 20, 48 },
@@ -51,6 +51,8 @@ static const struct {
 	{ 25, "PROGRESS", BOTH, 44, 44 },
 	{ 36, "DIRECT", BOTH, 36, 36 + 8 * 16 },
 	{ 37, "STREAMS", SENDER, 4, 4 },
+	{ 32, "DELETE", SENDER, 4, 4 + 65536 },
+	{ 33, "EXTRA", RECEIVER, 8, 8 + 16000 },
 	{ 28, "BUSY", BOTH, 0, 0 },
 	{ 29, "TIMEOUT", BOTH, 4, 4 },
 	{ 30, "PING", BOTH, 0, 0 },

@@ -79,6 +79,16 @@ static const struct msg_signature signature = {
 	ID_VALUE, 0x4000001, 2, SIGNATURE_PIECES,
 	(const uint8_t *)"\x0f\xff" TEN_LESS_TWO "\0\0" TEN_LESS_TWO,
 };
+#define DIRS ID "\0\0\0\0\0\0\0\x99" "\0\3" "d/e" \
+	"\xff\xff\xff\xff\xff\xff\xff\xff" ID "\0\0"
+static const struct msg_delete delete_msg = {
+	DELETE_DIRS, 0, 2, (const uint8_t *)DIRS, sizeof(DIRS) - 1,
+};
+#define EXTRA_ROWS "\x01" "\0\3" "f/g" "\x02" "\0\1" "f"
+static const struct msg_extra extra_msg = {
+	EXTRA_LIST, EXTRA_BELOW | EXTRA_FOLDS, 2, 0x01020304,
+	(const uint8_t *)EXTRA_ROWS, sizeof(EXTRA_ROWS) - 1,
+};
 static const struct msg_offered offered = { ID_VALUE, 11, { 0x81, 0x06 } };
 static const struct msg_checked checked = { ID_VALUE, 0x4000000, 3, 5 };
 static const struct msg_verdict verdict = {
@@ -130,6 +140,8 @@ MESSAGE(checked, checked)
 MESSAGE(offered, offered)
 MESSAGE(compare, compare)
 MESSAGE(signature, signature)
+MESSAGE(delete, delete_msg)
+MESSAGE(extra, extra_msg)
 MESSAGE(verdict, verdict)
 MESSAGE(resend, resend)
 MESSAGE(note, note)
@@ -301,6 +313,13 @@ static const struct message {
 		"\0\0\0\x02" "\x04" "\0\0\0" "\x0f\xff" TEN_LESS_TWO
 		"\0\0" TEN_LESS_TWO),
 	  0, 21, 3 },
+	{ put_delete, again_delete,
+	  BYTES("\x20\0\0\0" "\0\0\0\x2b" "\x02" "\0" "\0\x02" DIRS),
+	  0, 1, 1 },
+	{ put_extra, again_extra,
+	  BYTES("\x21\0\0\0" "\0\0\0\x12" "\x02" "\x03" "\0\x02"
+		"\x01\x02\x03\x04" EXTRA_ROWS),
+	  0, 0, 0 },
 	{ put_state, again_state,
 	  BYTES("\x11\0\0\0" "\0\0\0\x30" ID "\x03" "\x03" "\0\0" "\0\0\0\x02"
 		"\0\0\0\0\0\0\0\x05" "\0\0\0\0\0\0\x01\x02"
@@ -394,7 +413,8 @@ static void every_message_has_its_bytes(void **state)
 	for (size_t i = 0; i < MESSAGES; i++) {
 		const struct message *m = &messages[i];
 		const unsigned type = (uint8_t)m->bytes[0];
-		int from_sender = type < 16 || type == FRAME_STREAMS;
+		int from_sender = type < 16 || type == FRAME_STREAMS ||
+				  type == FRAME_DELETE;
 		struct frame f;
 		struct buf b;
 		size_t n;
@@ -749,6 +769,17 @@ static const struct field fields[] = {
 	{ FRAME_SIGNATURE, 8, 8, 0, SIZE_LIMIT - 1, 0, 0 },
 	{ FRAME_SIGNATURE, 16, 4, 2, 2, 0, 0 }, /* pieces that are there */
 	{ FRAME_SIGNATURE, 20, 1, 4, 4, 0, 0 }, /* kind */
+	{ FRAME_DELETE, 0, 1, 2, 2, 0, 0 },  /* kind: with two directories */
+	{ FRAME_DELETE, 1, 1, 0, 0, 0, 0 },  /* flags */
+	{ FRAME_DELETE, 2, 2, 2, 2, 0, 0 },  /* how many */
+	{ FRAME_DELETE, 4, 8, 0, UINT64_MAX, 0, 0 }, /* names */
+	{ FRAME_DELETE, 20, 2, 3, 3, 0, 0 }, /* path length */
+	{ FRAME_EXTRA, 0, 1, 2, 2, 0, 0 },   /* kind: with two rows */
+	{ FRAME_EXTRA, 1, 1, 0, 3, 0, 0 },   /* flags */
+	{ FRAME_EXTRA, 2, 2, 2, 2, 0, 0 },   /* how many */
+	{ FRAME_EXTRA, 4, 4, 0, UINT32_MAX, 0, 0 }, /* directory */
+	{ FRAME_EXTRA, 8, 1, 1, 2, 0, 0 },   /* kind of the first */
+	{ FRAME_EXTRA, 9, 2, 3, 3, 0, 0 },   /* name length */
 	{ FRAME_OFFERED, 0, 8, 0, UINT64_MAX - 10, 0, 0 },
 	{ FRAME_OFFERED, 8, 4, 11, 16, 0, 0 }, /* items: two bytes of bits */
 	{ FRAME_OFFERED, 17, 1, 0, 7, 0, 0 },  /* the last ones */
@@ -868,6 +899,84 @@ static void every_field_at_its_limits(void **state)
 }
 
 /* Encode, decode: what the rules of the kinds are. */
+static int is_valid_delete(unsigned kind, unsigned flags, unsigned count,
+			   size_t len)
+{
+	static const uint8_t list[DELETE_BYTES_MAX];
+	const struct msg_delete m = { (uint8_t)kind, (uint8_t)flags,
+				      (uint16_t)count, list, len };
+	struct msg_delete got;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 1 << 20);
+	msg_put_delete(&b, &m);
+	rc = msg_get_delete(&got, b.data + FRAME_HEADER, b.len - FRAME_HEADER);
+	buf_release(&b);
+	return rc == 0;
+}
+
+static int is_valid_extra(unsigned kind, unsigned flags, unsigned count,
+			  uint32_t dir, size_t len)
+{
+	static const uint8_t list[EXTRA_BYTES_MAX];
+	const struct msg_extra m = { (uint8_t)kind, (uint8_t)flags,
+				     (uint16_t)count, dir, list, len };
+	struct msg_extra got;
+	struct buf b;
+	int rc;
+
+	buf_init(&b, 1 << 20);
+	msg_put_extra(&b, &m);
+	rc = msg_get_extra(&got, b.data + FRAME_HEADER, b.len - FRAME_HEADER);
+	buf_release(&b);
+	return rc == 0;
+}
+
+static void kinds_of_delete_and_extra(void **state)
+{
+	(void)state;
+	assert_true(is_valid_delete(DELETE_BEGIN, 0, 0, 0));
+	assert_true(is_valid_delete(DELETE_BEGIN, DELETE_DRY, 0, 0));
+	assert_false(is_valid_delete(DELETE_BEGIN, 2, 0, 0));
+	assert_false(is_valid_delete(DELETE_BEGIN, 0, 1, 0));
+	assert_false(is_valid_delete(DELETE_BEGIN, 0, 0, 1));
+	/* directories with an empty path */
+	assert_true(is_valid_delete(DELETE_DIRS, 0, 1, DELETE_DIR_FIXED));
+	assert_true(is_valid_delete(DELETE_DIRS, 0, 1024,
+				    1024 * DELETE_DIR_FIXED));
+	assert_false(is_valid_delete(DELETE_DIRS, 0, 1025,
+				     1025 * DELETE_DIR_FIXED));
+	assert_false(is_valid_delete(DELETE_DIRS, 0, 0, 0));
+	assert_false(is_valid_delete(DELETE_DIRS, 0, 1, DELETE_DIR_FIXED - 1));
+	assert_false(is_valid_delete(DELETE_DIRS, 0, 1, DELETE_DIR_FIXED + 1));
+	assert_false(is_valid_delete(DELETE_DIRS, 1, 1, DELETE_DIR_FIXED));
+	assert_true(is_valid_delete(DELETE_CHOICE, 0, 8, 1));
+	assert_true(is_valid_delete(DELETE_CHOICE, 0, 4096, 512));
+	assert_false(is_valid_delete(DELETE_CHOICE, 0, 4097, 513));
+	assert_false(is_valid_delete(DELETE_CHOICE, 0, 0, 0));
+	assert_false(is_valid_delete(DELETE_CHOICE, 0, 9, 1));
+	assert_false(is_valid_delete(0, 0, 0, 0));
+	assert_false(is_valid_delete(4, 0, 0, 0));
+
+	assert_true(is_valid_extra(EXTRA_READY, 0, 0, 0, 0));
+	assert_false(is_valid_extra(EXTRA_READY, 0, 0, 1, 0));
+	assert_false(is_valid_extra(EXTRA_READY, 1, 0, 0, 0));
+	assert_true(is_valid_extra(EXTRA_DONE, 0, 0, 0, 0));
+	assert_false(is_valid_extra(EXTRA_DONE, 0, 1, 0, 2));
+	assert_true(is_valid_extra(EXTRA_RESULT, 0, 0, 0, 0));
+	assert_true(is_valid_extra(EXTRA_RESULT, 0, 4096, 0, 8192));
+	assert_false(is_valid_extra(EXTRA_RESULT, 0, 4097, 0, 8194));
+	assert_false(is_valid_extra(EXTRA_RESULT, 0, 1, 0, 3));
+	assert_true(is_valid_extra(EXTRA_UNREAD, 0, 1, 7, 2));
+	assert_false(is_valid_extra(EXTRA_UNREAD, 0, 2, 7, 4));
+	/* a row without a name, of no kind */
+	assert_false(is_valid_extra(EXTRA_LIST, 0, 1, 0, EXTRA_ROW_FIXED));
+	assert_false(is_valid_extra(EXTRA_LIST, 0, 0, 0, 0));
+	assert_false(is_valid_extra(0, 0, 0, 0, 0));
+	assert_false(is_valid_extra(6, 0, 0, 0, 0));
+}
+
 static int is_valid_compare(struct msg_compare m)
 {
 	static const uint8_t leaves[65 * COMPARE_LEAF];
@@ -1094,6 +1203,7 @@ int main(void)
 		cmocka_unit_test(reserved_bits_are_refused),
 		cmocka_unit_test(another_magic_is_refused),
 		cmocka_unit_test(ready_ends_with_what_is_accepted),
+		cmocka_unit_test(kinds_of_delete_and_extra),
 		cmocka_unit_test(every_field_at_its_limits),
 		cmocka_unit_test(kinds_of_a_delta),
 		cmocka_unit_test(texts_at_their_limits),

@@ -1,0 +1,44 @@
+/*
+ * delete.h - the end of a session that is to delete what the sender does not
+ * have: DELETE and EXTRA.
+ *
+ * Layer: receiver.
+ * Threads: the first stream's, but for delete_has_deleted() and delete_free().
+ *
+ * When every item has its verdict, the sender says which names it has in each
+ * directory, by a sum of hashes.  A directory that differs is listed; the sender
+ * chooses from the list by position, so that no name of what is deleted ever
+ * comes from it.  Directories that it chooses are listed too, with all that is
+ * below them.  A directory is removed only when it is empty.
+ */
+#ifndef FERRY_RECEIVER_DELETE_H
+#define FERRY_RECEIVER_DELETE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct deletion;
+struct dirs;
+struct transfer;
+struct worker;
+
+/* Where the session may delete, and its policy is to replace: have d remove what
+ * is no directory and has the name of one that the sender has. */
+void delete_serve(struct transfer *t, struct dirs *d);
+
+/*
+ * Read and handle a DELETE with a body of len bytes.  Blocks for as long as the
+ * disk takes.  Returns 0, or an error that ends the session: ERR_PROTOCOL where
+ * the sender did not keep to the order of frames, or named a directory that is
+ * not allowed.
+ */
+int recv_delete(struct worker *w, uint32_t len, struct err *e);
+
+/* Whether anything was deleted, so that directories have to be flushed.  NULL is
+ * allowed. */
+int delete_has_deleted(const struct deletion *d);
+
+void delete_free(struct deletion *d); /* NULL is allowed */
+
+#endif

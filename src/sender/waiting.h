@@ -1,0 +1,40 @@
+/*
+ * waiting.h - items that wait for a directory at the receiver to be deleted, which
+ * has their name.
+ *
+ * Layer: sender.
+ * Threads: any; it has a lock of its own, which is taken after the queue's.
+ */
+#ifndef FERRY_SENDER_WAITING_H
+#define FERRY_SENDER_WAITING_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct queue;
+struct queue_verdict;
+struct waiting;
+
+/* NULL when out of memory. */
+struct waiting *waiting_new(void);
+void waiting_free(struct waiting *w); /* NULL is allowed */
+
+/* Keep a copy of a file or symlink.  Returns whether it was: not standard input,
+ * and not more than a few hundred, which the next transfer sends. */
+int waiting_add(struct waiting *w, const struct queue_verdict *v);
+
+/* Whether an item with this path waits. */
+int waiting_has(struct waiting *w, const char *path, size_t len);
+
+/* Queue all of them once more, and forget them.  Does not block for long: call it
+ * when nothing else is queued or in flight.  Returns how many there were, or an
+ * error. */
+int waiting_requeue(struct waiting *w, struct queue *q, struct err *e);
+
+/* Call fn for each of them, with a verdict of failure, and forget them. */
+void waiting_fail(struct waiting *w,
+		  void (*fn)(void *ctx, const struct queue_verdict *v),
+		  void *ctx);
+
+#endif
