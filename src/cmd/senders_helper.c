@@ -245,6 +245,7 @@ struct senders_helper *senders_helper_start(const char *path,
 		return NULL;
 	}
 	h->path = path;
+	h->base_fd = h->exec_fd = -1;
 	h->sandbox = sandbox;
 	h->events = events;
 	if (helper_start(&h->helper, &cfg) == 0)
@@ -608,7 +609,7 @@ enum security senders_helper_mode(const struct senders_helper *h)
 
 int senders_helper_base_fd(const struct senders_helper *h)
 {
-	return h->base_fd > 0 ? h->base_fd : 0;
+	return h->base_fd >= 0 ? h->base_fd : 0;
 }
 
 int senders_helper_exec_fd(const struct senders_helper *h)

@@ -77,14 +77,16 @@ static int count_files(const struct trial *t)
 	return n;
 }
 
-/* Whether the directory fd still has the name. */
+/* Whether the directory fd still has the name: 1, 0, or -1 where that is not
+ * known. */
 static int is_named(const struct trial *t, int fd)
 {
 	struct stat have, now;
 
-	return fstat(fd, &have) == 0 &&
-	       fstatat(t->parent_fd, t->name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       have.st_dev == now.st_dev && have.st_ino == now.st_ino;
+	if (fstat(fd, &have) < 0 ||
+	    fstatat(t->parent_fd, t->name, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	return have.st_dev == now.st_dev && have.st_ino == now.st_ino;
 }
 
 /* Remove the files of a trial that a killed process left, one whose directory
@@ -115,25 +117,27 @@ static void clear_leftover(int fd)
 static int take_name(struct trial *t)
 {
 	const int is_new = mkdirat(t->parent_fd, t->name, 0700) == 0;
+	int has_it = 0; /* this trial; -1: not known */
 
 	if (!is_new && errno != EEXIST)
 		return -1;
 	t->fd = openat(t->parent_fd, t->name,
 		       O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (t->fd < 0)
+		has_it = errno == ENOENT ? 0 : -1;
 	/* Another trial may have taken ours for left before it was locked, and
 	 * has it now, or has removed it.  Where there are no locks, what is
 	 * left stays. */
-	if (t->fd >= 0 &&
-	    (flock(t->fd, LOCK_EX | LOCK_NB) == 0 ||
-	     (is_new && errno != EWOULDBLOCK)) &&
-	    is_named(t, t->fd)) {
+	else if (flock(t->fd, LOCK_EX | LOCK_NB) == 0 ||
+		 (is_new && errno != EWOULDBLOCK))
+		has_it = is_named(t, t->fd);
+	if (has_it == 1) {
 		if (!is_new)
 			clear_leftover(t->fd);
 		if (is_new || count_files(t) == 0)
 			return 0;
 	}
-	/* Where it is gone, the name may be another trial's by now. */
-	if (t->fd < 0 && is_new && errno != ENOENT)
+	if (has_it < 0 && is_new)
 		remove_entry(t->parent_fd, t->name, AT_REMOVEDIR);
 	io_close(&t->fd);
 	errno = EEXIST;

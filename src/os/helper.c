@@ -99,7 +99,10 @@ int helper_start(struct helper *h, const struct helper_config *cfg)
 
 void helper_stop(struct helper *h, int wait)
 {
-	/* That ends it, and needs no signal, which the sandbox would forbid. */
+	/* That ends it, and needs no signal, which the sandbox would forbid.
+	 * close() alone would not where another process has a copy. */
+	if (h->fd >= 0)
+		(void)shutdown(h->fd, SHUT_RDWR);
 	io_close(&h->fd);
 	if (h->pid > 0)
 		while (waitpid(h->pid, NULL, wait ? 0 : WNOHANG) < 0 &&

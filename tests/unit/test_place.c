@@ -602,6 +602,7 @@ static void trials_with_failing_calls(void **state)
 		{ SYS_utimensat, 0, 0, DENY(EPERM) },
 		{ SYS_flock, 0, 0, DENY(ENOLCK) },
 		{ SYS_getdents64, 0, 0, DENY(EIO) },
+		{ SYS_newfstatat, 0, 0, DENY(EIO) },
 	};
 	struct place *p = *state;
 
