@@ -3,6 +3,8 @@
  */
 #include "os/name_service.h"
 
+#include <features.h> /* __GLIBC__ */
+
 #if defined(FERRY_STATIC) && defined(__GLIBC__)
 #include <nss.h>
 
