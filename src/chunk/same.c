@@ -29,16 +29,32 @@ void same_release(struct same *s)
 	memset(s, 0, sizeof(*s));
 }
 
+int same_begin(struct same *s)
+{
+	return prepare(s) == 0 &&
+			       EVP_DigestInit_ex2(s->ctx, s->md, NULL) == 1 ?
+		       0 :
+		       ERR_RESOURCE;
+}
+
+int same_add(struct same *s, const void *p, size_t n)
+{
+	return EVP_DigestUpdate(s->ctx, p, n) == 1 ? 0 : ERR_RESOURCE;
+}
+
+int same_end(struct same *s, uint8_t out[SAME_SIZE])
+{
+	return EVP_DigestFinal_ex(s->ctx, out, NULL) == 1 ? 0 : ERR_RESOURCE;
+}
+
 static int compute(struct same *s, const void *p, size_t n,
 		   uint8_t out[SAME_SIZE])
 {
-	if (prepare(s))
-		return ERR_RESOURCE;
-	return EVP_DigestInit_ex2(s->ctx, s->md, NULL) == 1 &&
-			       EVP_DigestUpdate(s->ctx, p, n) == 1 &&
-			       EVP_DigestFinal_ex(s->ctx, out, NULL) == 1 ?
-		       0 :
-		       ERR_RESOURCE;
+	int rc = same_begin(s);
+
+	if (rc == 0)
+		rc = same_add(s, p, n);
+	return rc ? rc : same_end(s, out);
 }
 
 static int is_zero_leaf(const uint8_t *p, size_t n)

@@ -179,6 +179,8 @@ static const struct option_row fetch_rows[] = {
 	  .help = "number of direct connections" AS_SENT },
 	{ .name = "checksum", .arg = "ALG", FORWARD,
 	  .help = "xxh3, sha256 or crc32" AS_SENT },
+	{ .name = "compare", .arg = "WHAT", FORWARD,
+	  .help = "content or time" AS_SENT },
 	{ .name = "delta", .arg = "WHEN", FORWARD,
 	  .help = "auto, on or off" AS_SENT },
 	{ .name = "symlinks", .arg = "WHAT", FORWARD,

@@ -48,6 +48,7 @@ struct send_options {
 	struct codec_choice codec;
 	const struct digest_ops *digest;
 	int delta;        /* enum send_delta */
+	int compare_time; /* --compare time */
 	unsigned streams; /* 0: auto */
 	const char *name;
 	int from_command;
@@ -226,6 +227,12 @@ static const struct option_word delta_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word compare_words[] = {
+	{ "content", 0 },
+	{ "time", 1 },
+	{ NULL, 0 },
+};
+
 static const struct option_word special_words[] = {
 	{ "report", 0 },
 	{ "skip", 1 },
@@ -256,6 +263,11 @@ static const struct option_row rows[] = {
 	  .set = set_digest, .off = OFF(digest),
 	  .wants = "xxh3, sha256 or crc32",
 	  .help = "checksum algorithm: xxh3 (default), sha256 or crc32" },
+	{ .name = "compare", .arg = "WHAT", .kind = OPTION_WORD,
+	  .off = OFF(compare_time), .words = compare_words,
+	  .help = "how a file that is there is known to be the same: by its "
+		  "content (default), or by size and modification time, without "
+		  "reading it" },
 	{ .name = "delta", .arg = "WHEN", .kind = OPTION_WORD,
 	  .off = OFF(delta), .words = delta_words,
 	  .help = "send only what differs from a file that is replaced: auto "
@@ -816,6 +828,7 @@ static int run_reported(const struct send_options *opts,
 		.codec = opts->codec,
 		.carrier = o->carrier,
 		.delta = (enum send_delta)opts->delta,
+		.compare_time = opts->compare_time,
 		.direct = (enum direct_use)opts->common.data,
 		.is_ordered = o->carrier != NULL,
 		.direct_port = common_direct_port(&opts->common),
@@ -941,7 +954,7 @@ static int parse_rest(const struct send_options *opts, char **command,
  * paths. */
 static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
-	"--delta --symlinks --archive --preserve --numeric-ids --special --one-file-system --growing --exclude "
+	"--compare --delta --symlinks --archive --preserve --numeric-ids --special --one-file-system --growing --exclude "
 	"--include --streams --port --data --delete --max-delete";
 
 static void init_options(struct send_options *opts)

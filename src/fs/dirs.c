@@ -6,6 +6,7 @@
  */
 #include "fs/dirs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct dirs {
 	dirs_on_blocked on_blocked;
 	void *blocked_ctx;
 	struct dirs_making making;
+	int no_create, no_unlock; /* dirs_allow() */
 	mode_t mode;
 	struct timespec since;
 	size_t depth; /* how many of fd[] and end[] are in use */
@@ -67,6 +69,12 @@ void dirs_set_held(struct dirs *d, unsigned max)
 void dirs_set_mode(struct dirs *d, uint32_t mode)
 {
 	d->mode = (mode_t)mode & 0777;
+}
+
+void dirs_allow(struct dirs *d, int creates, int unlocks)
+{
+	d->no_create = !creates;
+	d->no_unlock = !unlocks;
 }
 
 void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx)
@@ -167,7 +175,7 @@ static int set_error(const char *doing, const char *path, size_t len,
 static int unlocks(const struct dirs *d, int fd, const char *path, size_t len)
 {
 	const int saved = errno;
-	const int rc = saved == EACCES && d->on_locked &&
+	const int rc = saved == EACCES && d->on_locked && !d->no_unlock &&
 		       d->on_locked(d->locked_ctx, fd, path, len);
 
 	errno = saved;
@@ -302,6 +310,7 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 			  size_t end, struct err *e)
 {
 	char component[NAME_COMPONENT_MAX + 1];
+	const int creates = d->flags & DIRS_CREATE && !d->no_create;
 	const size_t n = end - start;
 	int fd, made = 0;
 
@@ -312,13 +321,13 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 	component[n] = '\0';
 	make_room(d);
 	fd = open_dir(d, component, path, end);
-	if (fd < 0 && (d->flags & DIRS_CREATE) &&
+	if (fd < 0 && creates &&
 	    (errno == ENOENT || is_unblocked(d, component, path, end))) {
 		made = make_and_open(d, component, path, end, &fd);
 		if (made < 0)
 			return make_failed(d, path, end, e);
 	}
-	if (fd < 0 && (d->flags & DIRS_CREATE))
+	if (fd < 0 && creates)
 		return make_failed(d, path, end, e);
 	if (fd < 0)
 		return set_error("open", path, end, e);
@@ -331,6 +340,24 @@ static int open_component(struct dirs *d, const char *path, size_t start,
 	d->is_young[d->depth] = (char)(made || examine(d, fd, path, end));
 	d->fd[d->depth++] = fd;
 	return 0;
+}
+
+int dirs_is_empty(int root_fd)
+{
+	const int fd = openat(root_fd, ".",
+			      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *entry;
+	int is_empty = dir != NULL;
+
+	if (!dir && fd >= 0)
+		close(fd);
+	while (is_empty && (entry = readdir(dir)))
+		is_empty = strcmp(entry->d_name, ".") == 0 ||
+			   strcmp(entry->d_name, "..") == 0;
+	if (dir)
+		closedir(dir);
+	return is_empty;
 }
 
 int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e)

@@ -44,6 +44,13 @@ void dirs_free(struct dirs *d);
 enum { DIRS_HELD_LEAST = 2, DIRS_HELD_MOST = 128 };
 void dirs_set_held(struct dirs *d, unsigned max);
 
+/* From now on, whether DIRS_CREATE has an effect, and on_locked is called; at
+ * first both are so. */
+void dirs_allow(struct dirs *d, int creates, int unlocks);
+
+/* Whether nothing is in the directory root_fd; 0 where that cannot be told. */
+int dirs_is_empty(int root_fd);
+
 /* The mode that new directories are created with, less the process's umask;
  * 0777 if it is not set.  (They get their final modes later.) */
 void dirs_set_mode(struct dirs *d, uint32_t mode);

@@ -468,6 +468,10 @@ static int send_ready(struct recv_connection *c, struct err *e)
 		.features = c->session->transfer.features,
 		.open_files = share->open_files,
 		.preserve = c->session->transfer.preserve.kinds,
+		.flags = c->session->is_empty &&
+					 c->session->transfer.features &
+						 FEATURE_LISTS ?
+				 READY_EMPTY : 0,
 	};
 	int rc;
 

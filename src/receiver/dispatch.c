@@ -14,6 +14,7 @@
 #include "receiver/file_open.h"
 #include "receiver/file_use.h"
 #include "receiver/input.h"
+#include "receiver/list.h"
 #include "receiver/pack.h"
 #include "receiver/progress.h"
 #include "receiver/results.h"
@@ -148,6 +149,8 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	case FRAME_OFFER:
 	case FRAME_DELETE:
 	case FRAME_EXTRA:
+	case FRAME_LIST:
+	case FRAME_LISTED:
 	case FRAME_HELLO:
 	case FRAME_JOIN:
 	case FRAME_READY:
@@ -179,6 +182,14 @@ int dispatch_frame(struct worker *w, struct recv_session *s,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent %s, which was not granted",
 			       frame_name(f->type));
+	if ((f->type == FRAME_OPEN || f->type == FRAME_PACK ||
+	     f->type == FRAME_OFFER) &&
+	    !transfer_agree(w->transfer, TRANSFER_REAL))
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent %s in a dry run",
+			       frame_name(f->type));
+	if (f->type == FRAME_LIST)
+		return recv_list(w, f->len, e);
 	if (f->type == FRAME_CHUNK)
 		return file_data_chunk(w, f->len, e);
 	if (f->type == FRAME_PACK || f->type == FRAME_OFFER)

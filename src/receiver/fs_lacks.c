@@ -75,6 +75,32 @@ int fs_lacks_same_time(struct fs_lacks *l, int dir_fd,
 	       (uint64_t)away < time_unit(l, dir_fd);
 }
 
+/* The coarsest unit that a time can be a multiple of. */
+static int64_t guess_unit(const struct timespec *ts)
+{
+	static const int32_t units[] = { 10000000, 1000000, 1000, 100 };
+
+	if (ts->tv_nsec == 0)
+		return ts->tv_sec % 2 ? NS_PER_S : 2 * NS_PER_S;
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		if (ts->tv_nsec % units[i] == 0)
+			return units[i];
+	}
+	return 1;
+}
+
+int fs_lacks_may_be_time(const struct timespec *there,
+			 const struct file_meta *meta)
+{
+	int64_t s, away;
+
+	if (__builtin_sub_overflow((int64_t)there->tv_sec, meta->mtime_s, &s) ||
+	    s < -2 || s > 2)
+		return 0;
+	away = s * NS_PER_S + there->tv_nsec - (int64_t)meta->mtime_ns;
+	return (away < 0 ? -away : away) < guess_unit(there);
+}
+
 int fs_lacks_keeps_times(struct fs_lacks *l, int dir_fd)
 {
 	return !l || time_unit(l, dir_fd) <= UNIT_MAX;

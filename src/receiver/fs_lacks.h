@@ -47,6 +47,11 @@ int fs_lacks_same_time(struct fs_lacks *l, int dir_fd,
 		       const struct timespec *there,
 		       const struct file_meta *meta);
 
+/* The same without trying it: whether some unit makes the one time of the
+ * other. */
+int fs_lacks_may_be_time(const struct timespec *there,
+			 const struct file_meta *meta);
+
 /* Whether a time that is set in dir_fd is kept, be it in coarser units: tried
  * once.  1 where l is NULL. */
 int fs_lacks_keeps_times(struct fs_lacks *l, int dir_fd);

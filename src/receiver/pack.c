@@ -60,14 +60,6 @@ static struct pack_form row_form(const struct pack *pk)
 				   t->meta_form };
 }
 
-/* An item of the table, and its content. */
-struct item {
-	struct pack_item row;
-	uint64_t id;
-	const uint8_t *content; /* row.size bytes, of a file in a PACK; NULL in
-				   an OFFER */
-};
-
 /* ---- checking ---- */
 
 /* Returns NULL or a fixed text. */
@@ -88,6 +80,21 @@ static int allows_kind(const struct transfer *t, unsigned kind)
 	return (needs & ~t->preserve.kinds) == 0;
 }
 
+int recv_pack_check_item(const struct transfer *t, const struct pack_item *row,
+			 struct err *e)
+{
+	const char *why = name_check(row->name, row->name_len);
+
+	if (!why && row->kind == ITEM_LINK)
+		why = name_check(row->target, row->target_len);
+	if (!why && row->kind == ITEM_SYMLINK)
+		why = check_symlink(t, row);
+	if (!why && !asked_has(t->asked, row->name, row->name_len))
+		why = "it was not asked for";
+	return why ? err_set(e, ERR_PROTOCOL,
+			     "the sender sent an invalid name: %s", why) : 0;
+}
+
 /*
  * Check that every row is well-formed, every name allowed, that the files'
  * sizes fill the pack, and every content has its digest.  Returns 0;
@@ -102,7 +109,6 @@ static int check_pack(const struct pack *pk, struct err *e)
 	uint8_t sum[DIGEST_MAX];
 	struct pack_item row;
 	const struct pack_form form = row_form(pk);
-	const char *why;
 	struct rd r;
 
 	digest->sum(pk->w->raw, pk->m.table_len, sum);
@@ -113,20 +119,10 @@ static int check_pack(const struct pack *pk, struct err *e)
 		if (pack_get_item(&row, &r, &form) ||
 		    !transfer_allows_meta(pk->w->transfer, &row.meta))
 			return input_malformed("PACK", e);
-		why = name_check(row.name, row.name_len);
 		if (!allows_kind(pk->w->transfer, row.kind))
 			return input_malformed("PACK", e);
-		if (!why && row.kind == ITEM_LINK)
-			why = name_check(row.target, row.target_len);
-		if (!why && row.kind == ITEM_SYMLINK)
-			why = check_symlink(pk->w->transfer, &row);
-		if (!why && !asked_has(pk->w->transfer->asked, row.name,
-				       row.name_len))
-			why = "it was not asked for";
-		if (why)
-			return err_set(e, ERR_PROTOCOL,
-				       "the sender sent an invalid name: %s",
-				       why);
+		if (recv_pack_check_item(pk->w->transfer, &row, e))
+			return e->code;
 		if (row.kind != ITEM_FILE || pk->is_offer)
 			continue;
 		if (row.size > left)
@@ -144,7 +140,7 @@ static int check_pack(const struct pack *pk, struct err *e)
 
 /* Report an item.  Results want names that are terminated, the table's are
  * not. */
-static void report_item(struct transfer *t, const struct item *it,
+void recv_pack_report(struct transfer *t, const struct item *it,
 			const struct verdict *v)
 {
 	char *name = strndup(it->row.name, it->row.name_len);
@@ -169,10 +165,10 @@ static void report_status(struct transfer *t, const struct item *it,
 {
 	const struct verdict v = { .status = status, .cause = cause };
 
-	report_item(t, it, &v);
+	recv_pack_report(t, it, &v);
 }
 
-static void report_failed(struct transfer *t, const struct item *it,
+void recv_pack_report_failed(struct transfer *t, const struct item *it,
 			  int err_no)
 {
 	report_status(t, it, STATUS_FAILED, wire_cause_of_errno(err_no));
@@ -195,7 +191,7 @@ static int is_same(struct worker *w, const struct item *it)
 }
 
 /* The metadata that the item is to have here. */
-static struct file_meta final_meta(const struct transfer *t,
+struct file_meta recv_pack_meta(const struct transfer *t,
 				   const struct pack_item *row)
 {
 	struct file_meta meta = row->meta;
@@ -208,7 +204,7 @@ static struct file_meta final_meta(const struct transfer *t,
 static struct verdict take_meta(struct transfer *t, const struct item *it,
 				int dir, int fd, const struct stat *there)
 {
-	const struct file_meta meta = final_meta(t, &it->row);
+	const struct file_meta meta = recv_pack_meta(t, &it->row);
 	const struct same_file file = { fd, dir, there };
 	const struct same_meta how = transfer_same_meta(t);
 
@@ -273,7 +269,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 {
 	const struct pack_item *row = &it->row;
 	struct worker *w = pk->w;
-	const struct file_meta meta = final_meta(w->transfer, row);
+	const struct file_meta meta = recv_pack_meta(w->transfer, row);
 	struct commit *c = commit_new(row->name, row->name_len);
 	const char *leaf;
 	int dir;
@@ -330,7 +326,7 @@ static struct placed_name placed_name_of(struct worker *w,
 }
 
 /* The same was there already. */
-static void report_same(struct worker *w, const struct item *it,
+void recv_pack_report_same(struct worker *w, const struct item *it,
 			const struct verdict *v)
 {
 	const struct placed_name name = placed_name_of(w, &it->row);
@@ -338,11 +334,11 @@ static void report_same(struct worker *w, const struct item *it,
 	if (name.dir_fd >= 0)
 		/* What was read a moment ago is the same, whoever put it. */
 		free(placed_note_same(w->transfer->placed, &name));
-	report_item(w->transfer, it, v);
+	recv_pack_report(w->transfer, it, v);
 }
 
 /* Something else is there, and the policy says so. */
-static void report_conflict(struct worker *w, const struct item *it,
+void recv_pack_report_conflict(struct worker *w, const struct item *it,
 			    enum conflict_action action,
 			    const struct stat *there)
 {
@@ -359,7 +355,7 @@ static void report_conflict(struct worker *w, const struct item *it,
 		v.cause = conflict_cause(there);
 	else
 		v.status = STATUS_SKIPPED;
-	report_item(w->transfer, it, &v);
+	recv_pack_report(w->transfer, it, &v);
 	free(rival);
 }
 
@@ -377,7 +373,7 @@ static void take_file(struct pack *pk, const struct item *it)
 	pk->has_files = 1;
 	pk->was_there |= state != EXISTS_NOT;
 	if (state == EXISTS_SAME) {
-		report_same(pk->w, it, &v);
+		recv_pack_report_same(pk->w, it, &v);
 		return;
 	}
 	c = write_file(pk, it, &fe);
@@ -389,7 +385,7 @@ static void take_file(struct pack *pk, const struct item *it)
 	if (c)
 		committer_add(t->committer, c);
 	else
-		report_failed(t, it, fe.sys_errno);
+		recv_pack_report_failed(t, it, fe.sys_errno);
 }
 
 /* A file that is offered: either it has a verdict already (it is the same, or
@@ -407,7 +403,7 @@ static void take_offer(struct pack *pk, struct item *it)
 	case EXISTS_SAME:
 		/* What counts files and sums them up has the session's. */
 		t->digest->sum(w->wire, it->row.size, it->row.digest);
-		report_same(w, it, &v);
+		recv_pack_report_same(w, it, &v);
 		return;
 	case EXISTS_OTHER:
 		action = conflict_decide(t->existing, &sb, &it->row.meta,
@@ -418,7 +414,7 @@ static void take_offer(struct pack *pk, struct item *it)
 		break;
 	}
 	if (action == ACTION_SKIP || action == ACTION_FAIL) {
-		report_conflict(w, it, action, &sb);
+		recv_pack_report_conflict(w, it, action, &sb);
 	} else {
 		/* It counts when it comes with its content. */
 		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
@@ -449,11 +445,11 @@ static int take_to_stdout(struct worker *w, const struct item *it,
 
 /* ---- directories ---- */
 
-static int take_dir(struct worker *w, const struct item *it, struct err *e)
+int recv_pack_take_dir(struct worker *w, const struct item *it, struct err *e)
 {
 	struct transfer *t = w->transfer;
 	const struct pack_item *row = &it->row;
-	const struct file_meta meta = final_meta(t, row);
+	const struct file_meta meta = recv_pack_meta(t, row);
 	const struct item_result result = {
 		.id = it->id,
 		.kind = ITEM_DIR,
@@ -466,11 +462,11 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 	err_clear(&fe);
 	fd = dirs_enter(w->dirs, row->name, row->name_len, &fe);
 	if (fd < 0) {
-		report_failed(t, it, fe.sys_errno);
+		recv_pack_report_failed(t, it, fe.sys_errno);
 		return 0;
 	}
 	if (made_name(t->made, fd, &v)) {
-		report_item(t, it, &v);
+		recv_pack_report(t, it, &v);
 		return 0;
 	}
 	rc = dir_meta_add(t->dir_meta, row->name, row->name_len, &meta,
@@ -478,8 +474,18 @@ static int take_dir(struct worker *w, const struct item *it, struct err *e)
 	if (rc == 0)
 		results_add(t->results, &result);
 	else if (rc > 0)
-		report_item(t, it, &v);
+		recv_pack_report(t, it, &v);
 	return rc < 0 ? rc : 0;
+}
+
+int recv_pack_take_symlink(struct worker *w, const struct item *it,
+			   struct err *e)
+{
+	struct symlinks *s = w->transfer->symlinks;
+	int rc = symlinks_add(s, &it->row, it->id, e);
+
+	/* As many are kept as may be: make them now. */
+	return rc > 0 ? symlinks_make(s, w->channel, e) : rc;
 }
 
 /* ---- the pack ---- */
@@ -493,11 +499,10 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 	const unsigned items = it->row.kind == ITEM_DIR ? 0 : 1;
 	const uint64_t bytes = is_file ? it->row.size : it->row.target_len;
 	struct verdict v;
-	int rc;
 
 	memset(&v, 0, sizeof(v));
 	if (quota_take(t->quota, items, bytes, &v)) {
-		report_item(t, it, &v);
+		recv_pack_report(t, it, &v);
 		return 0;
 	}
 	if (is_file && t->stdout_fd >= 0)
@@ -507,13 +512,9 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 			       "the sender sent something other than a file "
 			       "to a receiver with --stdout");
 	if (it->row.kind == ITEM_DIR)
-		return take_dir(pk->w, it, e);
-	if (it->row.kind >= ITEM_SYMLINK) {
-		rc = symlinks_add(t->symlinks, &it->row, it->id, e);
-		/* As many are kept as may be: make them now. */
-		return rc > 0 ? symlinks_make(t->symlinks, pk->w->channel, e) :
-				rc;
-	}
+		return recv_pack_take_dir(pk->w, it, e);
+	if (it->row.kind >= ITEM_SYMLINK)
+		return recv_pack_take_symlink(pk->w, it, e);
 	if (pk->is_offer)
 		take_offer(pk, it);
 	else

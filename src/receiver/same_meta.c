@@ -20,12 +20,14 @@ unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 	if (existing == CONFLICT_SKIP || existing == CONFLICT_RENAME)
 		return 0;
 	if ((there->st_mode & MODE_BITS) != (meta->mode & MODE_BITS) &&
-	    !fs_lacks_has(lacks, LACKS_MODES))
+	    !(lacks && fs_lacks_has(lacks, LACKS_MODES)))
 		kinds |= FILE_META_MODE;
 	/* Not fs_lacks_keeps_times(): a trial would change the time of the
 	 * directory, which may be the sender's already. */
-	if (!fs_lacks_same_time(lacks, f->dir_fd, &there->st_mtim, meta) &&
-	    !fs_lacks_has(lacks, LACKS_META))
+	if (!(lacks ? fs_lacks_same_time(lacks, f->dir_fd, &there->st_mtim,
+					 meta) ||
+			      fs_lacks_has(lacks, LACKS_META) :
+		      fs_lacks_may_be_time(&there->st_mtim, meta)))
 		kinds |= FILE_META_TIME;
 	/* As for content: what is newer here stays as it is.  With equal times
 	 * the mode alone differs, which says nothing about which is newer. */

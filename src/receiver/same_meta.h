@@ -35,7 +35,8 @@ struct same_file {
  * that of meta and is to be set: enum file_meta_kind.  0 where the policy leaves
  * what is there as it is (CONFLICT_SKIP, CONFLICT_RENAME, and CONFLICT_NEWER for
  * a file that is not older), and for what the file system cannot keep.  meta has
- * the mode that the file is to have here.
+ * the mode that the file is to have here.  lacks, NULL in a dry run: nothing is
+ * tried.
  */
 unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 			   const struct file_meta *meta);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fs/dirs.h"
 #include "os/entropy.h"
 #include "receiver/committer.h"
 #include "receiver/delete.h"
@@ -363,6 +364,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		recv_session_free(s);
 		return NULL;
 	}
+	s->is_empty = setup->cfg->to_stdout || dirs_is_empty(s->sender->root_fd);
 	if (s->transfer.features & FEATURE_DELTA)
 		delta_key_derive(&s->transfer.delta_key, s->token,
 				 sizeof(s->token));

@@ -51,6 +51,7 @@ struct recv_session {
 	struct senders *senders;   /* a reference, for sender */
 	const struct sender *sender;
 	uint64_t number;           /* set when it enters the list */
+	int is_empty; /* nothing was in the directory when it began */
 	uint64_t began_ns;
 	struct timespec began;     /* by the clock that dates files */
 	uint8_t token[WIRE_TOKEN_LEN]; /* for JOIN; secret */

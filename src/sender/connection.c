@@ -16,12 +16,14 @@
 #include "sender/opening.h"
 #include "sender/outcome.h"
 #include "sender/progress.h"
+#include "sender/pack.h"
 #include "sender/queue_tasks.h"
 #include "sender/replies.h"
 #include "sender/send.h"
 #include "sender/send_compare.h"
 #include "sender/send_delete.h"
 #include "sender/send_file.h"
+#include "sender/send_list.h"
 #include "sender/send_pack.h"
 #include "sender/session.h"
 #include "sender/stream.h"
@@ -41,7 +43,8 @@ static int do_task(struct send_stream *st, const struct task *t, struct err *e)
 	send_stream_begin_task(st);
 	switch (t->kind) {
 	case TASK_PACK:
-		rc = send_pack(st, t->pack, e);
+		rc = t->pack->is_list ? send_list(st, t->pack, e) :
+					send_pack(st, t->pack, e);
 		break;
 	case TASK_OPEN:
 		rc = send_file_open(st, t->file, e);

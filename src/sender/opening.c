@@ -434,9 +434,11 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 			st->features = ready->features;
 			st->channel.tells_busy =
 				(st->features & FEATURE_BUSY) != 0;
-			rc = compressor_init(&st->compressor,
-					     &st->sender->cfg->codec,
-					     st->features, e);
+			rc = replies_init_lists(st, e);
+			if (rc == 0)
+				rc = compressor_init(&st->compressor,
+						     &st->sender->cfg->codec,
+						     st->features, e);
 			return rc ? rc : join(st, t, e);
 		}
 		opening_close(st);

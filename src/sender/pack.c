@@ -167,7 +167,7 @@ void pack_restart(struct pack *pk)
 	for (uint32_t i = 0; i < pk->count; i++) {
 		if (pk->items[i].done)
 			continue;
-		if (pk->items[i].kind == ITEM_FILE)
+		if (pk->items[i].kind == ITEM_FILE && !pk->is_list)
 			bytes += (uint64_t)pk->items[i].st.st_size;
 		pk->items[i].is_deferred = 0;
 		if (kept != i)

@@ -31,6 +31,9 @@ struct pack {
 	int has_sent_content; /* not only offered, in any session */
 	int is_offered;       /* in flight: without its content */
 	int is_wanted; /* it was offered, and the receiver asked for it */
+	int is_list;     /* its metadata alone is sent, files of any size in it;
+			    its bytes are 0 */
+	int has_digests; /* then: with digests of the files' content */
 	struct item *items;
 	struct buf names;
 	uint64_t bytes;     /* of content: as scanned, later as read */

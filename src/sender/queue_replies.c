@@ -248,7 +248,8 @@ static void end_items(struct queue *q, struct inflight_entry *en,
 			.size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size
 						      : 0,
 			.verdict = m,
-			.has_digest = it->kind == ITEM_FILE,
+			.has_digest = it->kind == ITEM_FILE &&
+				      !en->pack->is_list,
 			.uncounted = en->pack->is_offered &&
 						     it->kind == ITEM_FILE ?
 					     (int64_t)it->st.st_size : 0,

@@ -16,6 +16,7 @@
 #include "sender/pack.h"
 #include "sender/progress.h"
 #include "sender/queue_delta.h"
+#include "sender/queue_lists.h"
 #include "sender/queue_replies.h"
 #include "sender/queue_tasks.h"
 #include "sender/send.h"
@@ -139,6 +140,18 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 	return 0;
 }
 
+/* Lists are compressed whatever the user said of content: they shrink to a third,
+ * and are small. */
+int replies_init_lists(struct send_stream *st, struct err *e)
+{
+	struct codec_choice fast;
+
+	if (!(st->features & FEATURE_LISTS) ||
+	    codec_parse("auto:1", &fast))
+		return 0;
+	return compressor_init(&st->list_compressor, &fast, st->features, e);
+}
+
 /* READY on the first stream.  What it grants holds for all streams, which read
  * it once the session's stage is SESSION_READY. */
 static int begin_session(struct send_stream *st, const struct msg_ready *m,
@@ -173,6 +186,12 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	if (rc)
 		return rc;
 	st->channel.tells_busy = (st->features & FEATURE_BUSY) != 0;
+	rc = replies_init_lists(st, e);
+	if (rc)
+		return rc;
+	/* Where something is there already, the first packs are offered, too. */
+	if (st->features & FEATURE_LISTS && !(m->flags & READY_EMPTY))
+		atomic_store(&s->count.wants_offers, 1);
 	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
 	st->unmet = rc != ERR_PROTOCOL ? NULL :
 		"the receiver does not know the compression that was asked for";
@@ -436,6 +455,20 @@ static int handle_direct(struct send_stream *st, const uint8_t *body, size_t n,
 	return rc;
 }
 
+static int handle_listed(struct sender *s, const uint8_t *body, size_t n,
+			 struct err *e)
+{
+	struct msg_listed m;
+	int rc;
+
+	if (msg_get_listed(&m, body, n))
+		return malformed("LISTED", e);
+	rc = queue_listed(s->queue, &m, NULL, s);
+	if (rc == ERR_RESOURCE)
+		return err_set(e, rc, "out of memory");
+	return rc ? malformed("LISTED", e) : 0;
+}
+
 static int handle_frame(struct send_stream *st, const struct frame *f,
 		      const uint8_t *body, struct err *e)
 {
@@ -454,6 +487,8 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		return handle_checked(s, body, f->len, e);
 	case FRAME_OFFERED:
 		return handle_offered(s, body, f->len, e);
+	case FRAME_LISTED:
+		return handle_listed(s, body, f->len, e);
 	case FRAME_SIGNATURE:
 		return handle_signature(st, body, f->len, e);
 	case FRAME_RESEND:
@@ -491,6 +526,7 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 	case FRAME_FLUSH:
 	case FRAME_CHECK:
 	case FRAME_OFFER:
+	case FRAME_LIST:
 	case FRAME_BUSY:
 	case FRAME_COMPARE:
 	case FRAME_STREAMS:

@@ -27,6 +27,10 @@ uint32_t replies_features(const struct sender *s);
  */
 int replies_take(struct send_stream *st, struct err *e);
 
+/* Set up what lists are compressed by, once the stream's features are known.
+ * Returns 0 or ERR_RESOURCE. */
+int replies_init_lists(struct send_stream *st, struct err *e);
+
 /* Handle a READY frame, whose body has n bytes: keep what it grants and set
  * STREAM_READY.  Returns 0; ERR_PROTOCOL, also where the receiver does not know
  * the codec that was asked for; ERR_RESOURCE. */

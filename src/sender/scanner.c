@@ -111,13 +111,17 @@ static uint32_t fields_room(unsigned preserve)
 static struct item *try_add(struct scanner *sc, enum item_kind kind,
 			    const struct scan_item *si)
 {
-	const uint64_t size = kind == ITEM_FILE ? (uint64_t)si->st.st_size : 0;
+	const int lists = sc->sender->cfg->compare_time ||
+			  sc->sender->cfg->dry_run;
+	const uint64_t size = kind == ITEM_FILE && !lists ?
+				      (uint64_t)si->st.st_size : 0;
 
 	if (!sc->pack) {
 		sc->pack = pack_new();
 		if (!sc->pack)
 			return NULL;
 		sc->pack->item_room = fields_room(sc->sender->preserve.kinds);
+		sc->pack->is_list = lists;
 		sc->pack_began_ms = clock_ms();
 	}
 	return pack_add(sc->pack, kind, si->name, si->name_len,
@@ -159,7 +163,8 @@ static int add_content(struct scanner *sc, const struct scan_item *si,
 
 	atomic_fetch_add(&s->count.total_files, 1);
 	atomic_fetch_add(&s->count.total_bytes, (uint64_t)si->st.st_size);
-	if (si->st.st_size <= PACK_FILE_MAX)
+	if (si->st.st_size <= PACK_FILE_MAX || s->cfg->compare_time ||
+	    s->cfg->dry_run)
 		return add_to_pack(sc, ITEM_FILE, si, e);
 	f = outfile_new(si->name, si->name_len, si->name_len - si->path_len);
 	if (!f)

@@ -36,6 +36,7 @@ static int prepare(struct sender *s, struct err *e)
 	const struct send_config *cfg = s->cfg;
 	uint8_t *zeros = calloc(1, TREE_LEAF);
 
+	(void)clock_gettime(CLOCK_REALTIME, &s->began);
 	s->queue = queue_new();
 	s->session = s->queue ? send_session_new(s->queue) : NULL;
 	s->outcome = outcome_new(cfg, &s->count);

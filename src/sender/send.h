@@ -72,6 +72,8 @@ struct send_config {
 	const struct digest_ops *digest;
 	struct codec_choice codec;
 	enum send_delta delta;
+	int compare_time; /* files of the same size and time are the same */
+	int dry_run;      /* only find out what would be done */
 	unsigned streams;  /* 1..STREAMS_MAX; 0: as growth.h says */
 	struct scan *scan; /* has the sources; NULL: only standard input */
 	int follow_links;  /* --symlinks follow */

@@ -12,6 +12,7 @@
 #define FERRY_SENDER_SENDER_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "chunk/delta_key.h"
 #include "chunk/digest.h"
@@ -66,6 +67,7 @@ struct sender {
 	 * came */
 	atomic_uint_fast64_t dirs_sent, notes, resends;
 	atomic_uint blocked; /* streams whose connection takes no more */
+	struct timespec began; /* when the transfer did (CLOCK_REALTIME) */
 	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
 	struct delta_key delta_key; /* of the session; set as peer.ready, */

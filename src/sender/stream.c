@@ -48,6 +48,7 @@ void send_stream_release(struct send_stream *st)
 {
 	dirs_free(st->dirs);
 	compressor_release(&st->compressor);
+	compressor_release(&st->list_compressor);
 	send_delta_release(&st->delta);
 	free(st->raw);
 	buf_release(&st->table);
@@ -58,6 +59,16 @@ void send_stream_release(struct send_stream *st)
 int send_stream_is_leaving(const struct send_stream *st)
 {
 	return st->index == 0 && send_session_is_cancelled(st->sender->session);
+}
+
+int send_stream_breathe(struct send_stream *st, struct err *e)
+{
+	int rc;
+
+	if (send_stream_is_leaving(st))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	rc = replies_take(st, e);
+	return rc ? rc : channel_ping_if_due(&st->channel, 1, e);
 }
 
 void send_stream_begin_task(struct send_stream *st)

@@ -58,6 +58,7 @@ struct send_stream {
 	/* buffers */
 	uint8_t *raw;                 /* STREAM_RAW_CAP bytes */
 	struct compressor compressor; /* made when features are known */
+	struct compressor list_compressor; /* of lists, with FEATURE_LISTS */
 	struct delta_buffers delta;
 	struct buf table;             /* of a pack */
 	struct buf fields;            /* further metadata of its items */
@@ -115,6 +116,11 @@ int send_stream_open_dir(struct send_stream *st, const struct item *it,
 
 /* Whether a symlink in the item's place is followed. */
 int send_stream_follows(const struct send_stream *st, const struct item *it);
+
+/* Handle the receiver's answers that have arrived, and send a heart-beat if one is
+ * due: for a task that reads much before it sends.  Returns as
+ * send_stream_send(). */
+int send_stream_breathe(struct send_stream *st, struct err *e);
 
 /* Report an item (with its name) that could not be read or sent, as
  * outcome_item_unsent(). */

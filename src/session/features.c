@@ -28,6 +28,9 @@ uint32_t features_common(uint32_t theirs)
 	ours &= theirs;
 	if (!(ours & FEATURE_SAME))
 		ours &= ~(uint32_t)(FEATURE_OFFERS | FEATURE_RESUME);
+	/* What a list does not decide is offered. */
+	if (!(ours & FEATURE_OFFERS))
+		ours &= ~(uint32_t)FEATURE_LISTS;
 	/* Neither is of use without the other. */
 	if (!(ours & FEATURE_DELTA) || !(ours & FEATURE_RECIPE))
 		ours &= ~(uint32_t)(FEATURE_DELTA | FEATURE_RECIPE |
@@ -82,6 +85,8 @@ int features_allow_frame(uint32_t features, enum frame_type type)
 		needs = FEATURE_HOLES;
 	else if (type == FRAME_OFFER || type == FRAME_OFFERED)
 		needs = FEATURE_OFFERS;
+	else if (type == FRAME_LIST || type == FRAME_LISTED)
+		needs = FEATURE_LISTS;
 	else if (type == FRAME_CHECK || type == FRAME_CHECKED)
 		needs = FEATURE_RESUME;
 	else if (type == FRAME_BUSY)

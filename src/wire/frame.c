@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "wire/body.h"
+#include "wire/msg_list.h"
 
 enum { FROM_SENDER = 1, FROM_RECEIVER = 2, FROM_BOTH = 3 };
 
@@ -44,6 +45,8 @@ static const struct row rows[] = {
 		BODY_CHECK + CHECK_LEAVES_MAX * WIRE_DIGEST_MAX) },
 	{ RANGE(COMPARE, FROM_SENDER, BODY_COMPARE,
 		BODY_COMPARE + COMPARE_LEAVES_MAX * COMPARE_LEAF) },
+	{ RANGE(LIST, FROM_SENDER, MSG_LIST_FIXED + BODY_DIGEST_MIN + 1,
+		MSG_LIST_FIXED + WIRE_DIGEST_MAX + CHUNK_MAX) },
 	{ RANGE(READY, FROM_RECEIVER, BODY_READY, WIRE_OPENING_MAX) },
 	{ RANGE(STATE, FROM_RECEIVER, BODY_STATE,
 		BODY_STATE + STATE_RUNS_MAX * BODY_RUN) },
@@ -66,6 +69,8 @@ static const struct row rows[] = {
 		BODY_DELETE + DELETE_BYTES_MAX) },
 	{ RANGE(EXTRA, FROM_RECEIVER, BODY_EXTRA,
 		BODY_EXTRA + EXTRA_BYTES_MAX) },
+	{ RANGE(LISTED, FROM_RECEIVER, BODY_LISTED + LISTED_RUN,
+		BODY_LISTED + PACK_ITEMS_MAX * LISTED_RUN) },
 	{ FIXED(BUSY, FROM_BOTH, 0) },
 	{ FIXED(TIMEOUT, FROM_BOTH, BODY_TIMEOUT) },
 	{ FIXED(PING, FROM_BOTH, 0) },
@@ -80,7 +85,9 @@ _Static_assert(BODY_NOTE + WIRE_NAME_MAX <= FRAME_REPLY_MAX &&
 			       FRAME_REPLY_MAX &&
 		       BODY_SIGNATURE + SIGNATURE_PIECES_MAX *
 			       SIGNATURE_PIECE <= FRAME_REPLY_MAX &&
-		       BODY_EXTRA + EXTRA_BYTES_MAX <= FRAME_REPLY_MAX,
+		       BODY_EXTRA + EXTRA_BYTES_MAX <= FRAME_REPLY_MAX &&
+		       BODY_LISTED + PACK_ITEMS_MAX * LISTED_RUN <=
+			       FRAME_REPLY_MAX,
 	       "replies fit in the sender's small buffer");
 
 static const struct row *find_type(unsigned type)

@@ -11,7 +11,7 @@
  *	u16 check	frame_header_crc() of type, flags and length
  *	u32 length	bytes of the body
  *	u32 body check	frame_body_crc() of the body without the payload of
- *			CHUNK, PACK and OFFER, which has its own digests
+ *			CHUNK, PACK, OFFER and LIST, which has its own digests
  */
 #ifndef FERRY_WIRE_FRAME_H
 #define FERRY_WIRE_FRAME_H
@@ -52,6 +52,7 @@ enum frame_type {
 				 arrived without waiting for more */
 	FRAME_CHECK = 12,     /* digests of what the receiver says it has */
 	FRAME_OFFER = 13,     /* a PACK without its files' content */
+	FRAME_LIST = 15,      /* metadata alone: what of it is wanted? */
 	FRAME_STREAMS = 37, /* by ssh: how many direct streams there are to be */
 	FRAME_DELETE = 32,  /* what is there at the sender, and which of the
 			       EXTRAs are to be deleted */
@@ -69,6 +70,7 @@ enum frame_type {
 	FRAME_OFFERED = 23, /* answer to OFFER: what is wanted */
 	FRAME_EXTRA = 33,   /* what is at the receiver, and what was deleted */
 	FRAME_SIGNATURE = 24, /* there is a basis; answer to COMPARE */
+	FRAME_LISTED = 26, /* answer to LIST */
 	/* in both directions */
 	FRAME_PROGRESS = 25, /* how much has arrived; how much there will be */
 	FRAME_DIRECT = 36, /* by ssh: where this side listens, and the key */
@@ -104,7 +106,7 @@ uint32_t frame_body_crc(const uint8_t *p, size_t n);
 
 /*
  * Fill in the body checks of the whole frames in these n bytes, whose headers
- * were written by frame_put().  Only the last may be a CHUNK, PACK or OFFER,
+ * were written by frame_put().  Only the last may be a CHUNK, PACK, OFFER or LIST,
  * and its payload must not be among the bytes: the check covers the fields
  * alone.
  */

@@ -60,6 +60,7 @@
 	X(FEATURE_DELTA, 25, "delta")             /* COMPARE, SIGNATURE */     \
 	X(FEATURE_PIECES, 26, "delta of shifted content") /* PIECES in both */ \
 	X(FEATURE_PROGRESS, 27, "progress reports") /* PROGRESS */      \
+	X(FEATURE_LISTS, 28, "lists")             /* LIST, LISTED; in READY */ \
 	X(FEATURE_UPDATED, 29, "metadata that is set alone") /* in VERDICT */
 enum wire_feature {
 #define X(name, number, text) name = 1 << (number),
@@ -152,10 +153,14 @@ int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
 /*
  * READY: u16 version | u16 streams allowed (1..STREAMS_MAX, including the
  * first) | u32 features | u32 files that may be open (OPEN without a verdict)
- * at the same time (at least 1) | u8[16] token for JOIN | with FEATURE_PRESERVE:
- * u32 what is accepted (enum file_meta_preserve as bits; unknown ones are
- * ignored)
+ * at the same time (at least 1) | u8[16] token for JOIN | with FEATURE_LISTS: u8
+ * flags | with FEATURE_PRESERVE: u32 what is accepted (enum file_meta_preserve as
+ * bits; unknown ones are ignored)
  */
+enum ready_flags {
+	READY_EMPTY = 1, /* nothing is in the receiver's directory: so asking what
+			    is there is of no use */
+};
 struct msg_ready {
 	uint16_t version;
 	uint16_t streams;
@@ -163,6 +168,7 @@ struct msg_ready {
 	uint32_t open_files;
 	uint8_t token[WIRE_TOKEN_LEN];
 	uint32_t preserve; /* with FEATURE_PRESERVE; else 0 */
+	uint8_t flags; /* with FEATURE_LISTS; else 0 */
 };
 void msg_put_ready(struct buf *b, const struct msg_ready *m);
 int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
@@ -319,7 +325,7 @@ struct pack_item {
 	struct file_meta meta;
 	const char *name; /* not terminated */
 	size_t name_len;
-	uint32_t size;         /* FILE */
+	uint64_t size;         /* FILE; in a PACK or OFFER at most CHUNK_MAX */
 	uint8_t digest[WIRE_DIGEST_MAX]; /* FILE */
 	const char *target;        /* SYMLINK, LINK; not terminated */
 	size_t target_len;

@@ -226,7 +226,7 @@ void pack_put_item(struct buf *b, const struct pack_item *it,
 	file_meta_put(b, &it->meta, form->meta);
 	body_put_text(b, it->name, it->name_len, 1, WIRE_NAME_MAX);
 	if (it->kind == ITEM_FILE) {
-		buf_put_u32(b, it->size);
+		buf_put_u32(b, (uint32_t)it->size);
 		body_put_digest(b, it->digest, form->digest_size);
 	} else if (it->kind == ITEM_SYMLINK) {
 		body_put_text(b, it->target, it->target_len, 1,

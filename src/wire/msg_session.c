@@ -88,13 +88,17 @@ int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n)
 void msg_put_ready(struct buf *b, const struct msg_ready *m)
 {
 	const int preserves = (m->features & FEATURE_PRESERVE) != 0;
+	const int has_flags = (m->features & FEATURE_LISTS) != 0;
 
-	body_begin(b, FRAME_READY, BODY_READY + (preserves ? 4 : 0));
+	body_begin(b, FRAME_READY, BODY_READY + (preserves ? 4u : 0u) +
+					   (has_flags ? 1u : 0u));
 	buf_put_u16(b, m->version);
 	buf_put_u16(b, m->streams);
 	buf_put_u32(b, m->features);
 	buf_put_u32(b, m->open_files);
 	buf_put(b, m->token, sizeof(m->token));
+	if (has_flags)
+		buf_put_u8(b, m->flags);
 	if (preserves)
 		buf_put_u32(b, m->preserve);
 }
@@ -110,10 +114,12 @@ int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n)
 	m->open_files = rd_u32(&r);
 	rd_copy(&r, m->token, sizeof(m->token));
 	/* A bit that was not in HELLO is ignored, and stands for nothing. */
+	m->flags = m->features & FEATURE_LISTS && r.left > 0 ? rd_u8(&r) : 0;
 	m->preserve = m->features & FEATURE_PRESERVE && r.left > 0 ?
 			      rd_u32(&r) & PRESERVE_KNOWN : 0;
 	return body_end(&r, m->streams >= 1 && m->streams <= STREAMS_MAX &&
-				    m->open_files >= 1);
+				    m->open_files >= 1 &&
+				    (m->flags & ~READY_EMPTY) == 0);
 }
 
 void msg_put_flush(struct buf *b)

@@ -92,7 +92,7 @@ usage() {
 @test "exactly the documented options exist" {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox
-		compress checksum delta symlinks exclude include special one-file-system
+		compress checksum compare delta symlinks exclude include special one-file-system
 		growing ssh remote-ferry data streams existing allow wait retry
 		delete max-delete
 		proxy proxy-password-file archive preserve numeric-ids"
@@ -318,8 +318,8 @@ usage() {
 	usage "unknown option '--frob'" send --frob=5 file h
 	usage "unknown option '--once'" send --once file h
 	usage "unknown option '--name'" receive --name x
-	usage "unknown option '--comp' (option names cannot be abbr" \
-		send --comp file h
+	usage "unknown option '--compr' (option names cannot be abbr" \
+		send --compr file h
 	usage "unknown option '-q'" keygen -q k
 	usage "--plain takes no value" send --plain=yes file h
 }

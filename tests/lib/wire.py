@@ -21,7 +21,7 @@ DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
 FILE, DIRECTORY, SYMLINK, LINK, SPECIAL = 1, 2, 3, 4, 5   # kinds of a pack's rows
 NOW = 1700000000
 # Bits of HELLO and READY.
-UPDATED = 1 << 29
+LISTS, UPDATED = 1 << 28, 1 << 29
 (ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
  BUSY, RECONNECT, TIMEOUTS, REPORTS) = (
      1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 19, 23, 24, 27))
@@ -96,6 +96,10 @@ LAYOUTS = {
     "COMPARE": (14, [("id", 8, 1), ("offset", 8, 0), ("count", 4, 1),
                      ("kind", 1, 1), ("bits", 1, 0), ("stride", 2, 0),
                      ("leaves", 0, b"")]),
+    "LIST": (15, [("id", 8, 1), ("items", 4, 1),
+                  ("raw_len", 4, length_of("table")), ("codec", 1, 0),
+                  ("list_flags", 1, 0), ("zero", 2, 0),
+                  ("digest", "D", digest_of("table")), ("payload", 0, b"")]),
     "READY": (16, [("version", 2, VERSION), ("streams", 2, 16),
                    ("features", 4, FEATURES), ("open_files", 4, 64),
                    ("token", 16, bytes(16))]),
@@ -120,6 +124,8 @@ LAYOUTS = {
                     ("list", 0, b"")]),
     "EXTRA": (33, [("kind", 1, 1), ("flags", 1, 0), ("count", 2, 0),
                    ("dir", 4, 0), ("list", 0, b"")]),
+    "LISTED": (26, [("id", 8, 1), ("items", 4, 1), ("zero", 4, 0),
+                    ("runs", 0, b"\1\0\0\0\1")]),
     "BUSY": (28, []),
     "SIGNATURE": (24, [("id", 8, 1), ("offset", 8, 0), ("count", 4, 0),
                        ("kind", 1, 1), ("zero", 3, 0), ("list", 0, b"")]),
@@ -140,7 +146,7 @@ NUMBERS = {name: number for name, (number, _) in LAYOUTS.items()}
 NAMES = {number: name for name, number in NUMBERS.items()}
 # Bytes before the digest of the frames that have a payload; it follows the
 # digest.
-FIXED = {"CHUNK": 24, "PACK": 24, "OFFER": 24}
+FIXED = {"CHUNK": 24, "PACK": 24, "OFFER": 24, "LIST": 20}
 ROW = {FILE: [("size", 4, 0), ("digest", "D", None)], DIRECTORY: [],
        SYMLINK: [("target_len", 2, length_of("target")),
                  ("target", "target_len", b"target")],
@@ -254,6 +260,31 @@ def pack(made_rows, content=b"", kind="PACK", **values):
     return message(kind, **values)
 
 
+def number(n):
+    """A number of a list's row."""
+    out = b""
+    while n >= 0x80:
+        out, n = out + bytes([n & 0x7f | 0x80]), n >> 7
+    return out + bytes([n])
+
+
+def listed_row(name, size=0, kind=FILE, mode=0o644, sec=0, nsec=0, bits=0,
+               sha=b"", shared=0):
+    """A row of a list.  sec: less that of the row before."""
+    return (bytes([kind | bits]) + (b"" if bits & 4 else put(mode, 2))
+            + number(sec << 1 if sec >= 0 else -sec * 2 - 1) + put(nsec, 4)
+            + number(shared) + number(len(name)) + name
+            + (number(size) if kind == FILE else b"") + sha)
+
+
+def list_of(made_rows, **values):
+    table = b"".join(made_rows)
+    values.setdefault("items", len(made_rows))
+    values.setdefault("table", table)
+    values.setdefault("payload", table)
+    return message("LIST", **values)
+
+
 def runs(*pairs):
     return b"".join(struct.pack(">QQ", *pair) for pair in pairs)
 
@@ -364,6 +395,8 @@ def parse(number, body, digest_size=32):
         out, left = take(LAYOUTS[name][1], body, digest_size)
     except ValueError as e:
         raise ValueError(f"{name}: {e}") from None
+    if name == "READY" and out["features"] & LISTS and left:
+        out["ready_flags"], left = left[0], left[1:]
     if name == "READY" and out["features"] & PRESERVE and len(left) == 4:
         out["preserve"], left = int.from_bytes(left, "big"), b""
     if left:

@@ -20,7 +20,7 @@ enum {
 	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT |
 	      FEATURE_BUSY | FEATURE_RECONNECT | FEATURE_DELTA |
 	      FEATURE_PIECES | FEATURE_UPDATED | FEATURE_PROGRESS |
-	      FEATURE_PRESERVE | FEATURE_ARCHIVE | FEATURE_DIRECT,
+	      FEATURE_PRESERVE | FEATURE_ARCHIVE | FEATURE_DIRECT | FEATURE_LISTS,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -30,7 +30,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
 	assert_int_equal(FEATURE_RECIPE, 1 << (CODEC_RECIPE - 1));
-	assert_int_equal(ALL, 0x2fee7f0f);
+	assert_int_equal(ALL, 0x3fee7f0f);
 }
 
 static void requests_are_not_granted_by_knowing_them(void **state)
@@ -78,7 +78,7 @@ static void comparing_needs_sha256(void **state)
 
 	(void)state;
 	assert_int_equal(features_common(ALL & ~(uint32_t)FEATURE_SAME),
-			 ALL & ~(FEATURE_SAME | comparing));
+			 ALL & ~(FEATURE_SAME | FEATURE_LISTS | comparing));
 	assert_int_equal(features_check_grant(ALL, &e), 0);
 	assert_int_equal(features_check_grant(CODECS, &e), 0);
 	assert_int_equal(features_check_grant(FEATURE_OFFERS, &e),
@@ -107,6 +107,8 @@ static void frames_need_their_feature(void **state)
 		{ FRAME_STREAMS, FEATURE_DIRECT },
 		{ FRAME_DELETE, REQUEST_DELETE },
 		{ FRAME_EXTRA, REQUEST_DELETE },
+		{ FRAME_LIST, FEATURE_LISTS },
+		{ FRAME_LISTED, FEATURE_LISTS },
 	};
 
 	(void)state;
@@ -228,7 +230,7 @@ static void what_is_missing_is_named(void **state)
 			    "not kept, busy heart-beats, direct streams, "
 			    "receivers that reconnect, time-outs, recipes, "
 			    "delta, delta of shifted content, progress "
-			    "reports, metadata that is set alone");
+			    "reports, lists, metadata that is set alone");
 	assert_string_equal(features_missing(0, small, sizeof(small)),
 			    "zlib co");
 }

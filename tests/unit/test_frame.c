@@ -41,6 +41,8 @@ static const struct {
 	{ 13, "OFFER", SENDER, 29, 1048632 },
 	{ 14, "COMPARE", SENDER, 24, 24 + 64 * 40 },
 	{ 24, "SIGNATURE", RECEIVER, 24, 24 + 1600 * 10 },
+	{ 15, "LIST", SENDER, 25, 20 + 32 + 1048576 },
+	{ 26, "LISTED", RECEIVER, 21, 16 + 1024 * 5 },
 	{ 17, "STATE", RECEIVER, 16, 8208 },
 	{ 18, "VERDICT", RECEIVER, 32, 32 + 2 + 4095 },
 	{ 19, "RESEND", RECEIVER, 16, 16 },

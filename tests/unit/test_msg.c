@@ -163,8 +163,8 @@ static int again_ready(struct buf *b, const uint8_t *p, size_t n)
 	struct msg_ready m;
 	int rc = msg_get_ready(&m, p, n);
 
-	if (rc == 0 && m.features & FEATURE_PRESERVE && n == 28)
-		m.features &= ~(uint32_t)FEATURE_PRESERVE;
+	if (rc == 0 && n == 28)
+		m.features &= ~(uint32_t)(FEATURE_PRESERVE | FEATURE_LISTS);
 	if (rc == 0)
 		msg_put_ready(b, &m);
 	if (rc == 0 && n == 28)

@@ -1,0 +1,443 @@
+/*
+ * Lists: items are looked up, each in the directory that the walk holds already,
+ * as most items of a list lie in few directories.
+ */
+#include "receiver/list.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "fs/dirs.h"
+#include "receiver/input.h"
+#include "receiver/pack.h"
+#include "receiver/quota.h"
+#include "receiver/results.h"
+#include "receiver/same_meta.h"
+#include "receiver/symlinks.h"
+#include "receiver/worker.h"
+#include "session/channel.h"
+#include "wire/msg_list.h"
+
+struct list {
+	struct worker *w;
+	struct msg_list m;
+	int is_dry_run;
+	struct msg_listed answer;
+};
+
+/* Where an item is, or would be. */
+struct place {
+	int dir; /* or the negative errno of opening it */
+	const char *leaf;
+	struct stat there;
+	int error; /* of looking there up: ENOENT where nothing has the name */
+};
+
+static void answer(struct list *l, const struct item *it,
+		   enum listed_state state, unsigned cause)
+{
+	struct listed_item *a = &l->answer.items[it->id - l->m.first_id];
+
+	a->state = (uint8_t)state;
+	a->cause = (uint16_t)cause;
+}
+
+/* ---- reading ---- */
+
+static int read_fields(struct list *l, size_t len, size_t *payload,
+		       struct err *e)
+{
+	struct transfer *t = l->w->transfer;
+	uint8_t fields[MSG_LIST_FIXED + DIGEST_MAX];
+	const size_t fixed = MSG_LIST_FIXED + t->digest->size;
+	uint64_t last;
+	int rc;
+
+	if (len < fixed)
+		return input_malformed("LIST", e);
+	*payload = len - fixed;
+	rc = input_fields(l->w->input, fields, fixed, e);
+	if (rc)
+		return rc;
+	if (msg_get_list(&l->m, t->digest->size, fields, fixed, *payload))
+		return input_malformed("LIST", e);
+	l->is_dry_run = (l->m.flags & LIST_DRY_RUN) != 0;
+	last = l->m.first_id + l->m.count - 1;
+	if (l->m.first_id == 0 || last < l->m.first_id)
+		return input_malformed("LIST", e);
+	if (t->stdout_fd >= 0 && !l->is_dry_run)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent a list to a receiver with "
+			       "--stdout");
+	if (!transfer_agree(t, l->is_dry_run ? TRANSFER_DRY_RUN :
+					       TRANSFER_REAL))
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender began a dry run in the middle of a "
+			       "session, or ended it");
+	transfer_see_id(t, last);
+	return 0;
+}
+
+/* Check the table's digest, and that every row is well-formed and has an allowed
+ * name.  Returns as input_payload(). */
+static int check_rows(const struct list *l, struct err *e)
+{
+	const struct digest_ops *digest = l->w->transfer->digest;
+	struct msg_rows rows = { .name_len = 0 };
+	uint8_t sum[DIGEST_MAX];
+	struct msg_row row;
+	struct rd r;
+
+	digest->sum(l->w->raw, l->m.raw_len, sum);
+	if (memcmp(sum, l->m.digest, digest->size) != 0)
+		return ERR_CORRUPT;
+	rd_init(&r, l->w->raw, l->m.raw_len);
+	for (uint32_t i = 0; i < l->m.count; i++) {
+		if (msg_get_row(&row, &rows, &r))
+			return input_malformed("LIST", e);
+		if (recv_pack_check_item(l->w->transfer, &row.item, e))
+			return e->code;
+	}
+	return rd_at_end(&r) ? 0 : input_malformed("LIST", e);
+}
+
+/* ---- what is there ---- */
+
+/* Look an item up; the directories above it are not made. */
+static void look_up(const struct list *l, const struct pack_item *row,
+		    struct place *p)
+{
+	struct err e;
+
+	err_clear(&e);
+	p->error = 0;
+	dirs_allow(l->w->dirs, 0, !l->is_dry_run);
+	p->dir = dirs_parent(l->w->dirs, row->name, row->name_len, &p->leaf,
+			     &e);
+	dirs_allow(l->w->dirs, 1, 1);
+	if (p->dir < 0)
+		p->error = e.sys_errno ? e.sys_errno : ENOMEM;
+	else if (part_stat(p->dir, p->leaf, &p->there, &e))
+		p->error = e.sys_errno;
+}
+
+/* Whether size and time are those of the file that is there. */
+static int has_same_time(const struct list *l, const struct msg_row *row,
+			 const struct place *p)
+{
+	struct transfer *t = l->w->transfer;
+
+	/* What the file system makes of times is tried by writing to it. */
+	return !row->by_content &&
+	       (l->is_dry_run ?
+			fs_lacks_may_be_time(&p->there.st_mtim,
+					     &row->item.meta) :
+			fs_lacks_same_time(&t->lacks, p->dir,
+					   &p->there.st_mtim,
+					   &row->item.meta));
+}
+
+/* Whether the content of the file that is there has the digest of the row.
+ * Returns 1, 0 (also where it cannot be read), or an error that ends the
+ * session. */
+static int has_digest(struct worker *w, const struct pack_item *row,
+		      const struct place *p, struct err *e)
+{
+	uint8_t sum[SAME_SIZE];
+	struct stat st;
+	uint64_t off = 0;
+	struct err ignored;
+	int fd = part_open_existing(p->dir, p->leaf, &st, &ignored), rc;
+
+	if (fd < 0)
+		return 0;
+	rc = same_begin(&w->same);
+	while (rc == 0 && off < row->size) {
+		const uint64_t left = row->size - off;
+		const size_t n = left < CHUNK_MAX ? (size_t)left : CHUNK_MAX;
+
+		if (io_pread(fd, w->wire, n, off) != (ssize_t)n)
+			break;
+		rc = same_add(&w->same, w->wire, n);
+		if (rc == 0)
+			rc = input_tick(w->input, 0, e);
+		off += n;
+	}
+	if (rc == 0)
+		rc = same_end(&w->same, sum);
+	io_close(&fd);
+	if (rc == ERR_RESOURCE && !e->code)
+		return err_set(e, rc, "out of memory");
+	if (rc)
+		return rc;
+	return off == row->size &&
+	       (uint64_t)st.st_size == row->size &&
+	       memcmp(sum, row->digest, SAME_SIZE) == 0;
+}
+
+/* The content is the same: set what differs of the metadata. */
+static void keep_file(struct list *l, const struct item *it,
+		      const struct place *p)
+{
+	struct transfer *t = l->w->transfer;
+	const struct file_meta meta = recv_pack_meta(t, &it->row);
+	/* Lists have mode and time alone. */
+	const struct same_meta how = {
+		.existing = t->existing,
+		.lacks = l->is_dry_run ? NULL : &t->lacks,
+	};
+	const struct same_file file = { -1, p->dir, &p->there };
+	const unsigned kinds = same_meta_differs(&how, &file, &meta);
+	struct verdict v = { .status = STATUS_UNCHANGED };
+	struct item known;
+	struct stat now;
+	struct err e;
+	int fd;
+
+	if (l->is_dry_run) {
+		answer(l, it, kinds ? LISTED_UPDATED : LISTED_UNCHANGED, 0);
+		return;
+	}
+	if (kinds) {
+		err_clear(&e);
+		fd = part_open_existing(p->dir, p->leaf, &now, &e);
+		if (fd >= 0 && now.st_ino == p->there.st_ino &&
+		    now.st_dev == p->there.st_dev)
+			v = same_meta_set(&how, fd, &meta, kinds);
+		else
+			v = (struct verdict){
+				.status = STATUS_UPDATED,
+				.not_kept = kinds,
+				.cause = fd >= 0 ? CAUSE_CHANGED :
+				       wire_cause_of_errno(e.sys_errno),
+			};
+		io_close(&fd);
+	}
+	answer(l, it, LISTED_DONE, 0);
+	/* The session's digest of its content is not known. */
+	known = *it;
+	memset(known.row.digest, 0, sizeof(known.row.digest));
+	recv_pack_report_same(l->w, &known, &v);
+}
+
+/* ---- what is wanted ---- */
+
+/* It gets no verdict under this id: in a dry run this is its result, otherwise
+ * it counts when it comes. */
+static void want(struct list *l, const struct item *it, enum listed_state state)
+{
+	answer(l, it, state, 0);
+	if (!l->is_dry_run || state == LISTED_COMPARE)
+		quota_give_back(l->w->transfer->quota, 1, it->row.size);
+}
+
+/* It cannot be had.  In a dry run that is told, otherwise it gets its verdict. */
+static void fail(struct list *l, const struct item *it, int error)
+{
+	answer(l, it, l->is_dry_run ? LISTED_FAILED : LISTED_DONE,
+	       l->is_dry_run ? wire_cause_of_errno(error) : 0);
+	if (!l->is_dry_run)
+		recv_pack_report_failed(l->w->transfer, it, error);
+}
+
+/* Something else has the name. */
+static void take_conflict(struct list *l, const struct item *it,
+			  const struct place *p)
+{
+	struct transfer *t = l->w->transfer;
+	const enum conflict_action action =
+		conflict_decide(t->existing, &p->there, &it->row.meta, p->dir,
+				l->is_dry_run ? NULL : &t->lacks);
+
+	switch (action) {
+	case ACTION_REPLACE:
+		want(l, it, LISTED_REPLACES);
+		return;
+	case ACTION_BACKUP:
+		want(l, it, LISTED_BACKUP);
+		return;
+	case ACTION_RENAME:
+		want(l, it, LISTED_RENAMED);
+		return;
+	case ACTION_SKIP:
+	case ACTION_FAIL:
+		break;
+	}
+	if (!l->is_dry_run) {
+		answer(l, it, LISTED_DONE, 0);
+		recv_pack_report_conflict(l->w, it, action, &p->there);
+	} else if (action == ACTION_SKIP) {
+		answer(l, it, LISTED_SKIPPED, 0);
+	} else {
+		answer(l, it, LISTED_FAILED, conflict_cause(&p->there));
+	}
+}
+
+static int take_file(struct list *l, const struct item *it,
+		     const struct msg_row *row, struct err *e)
+{
+	struct place p;
+	int has_size, rc;
+
+	look_up(l, &it->row, &p);
+	if (p.error == ENOENT) {
+		want(l, it, LISTED_NEW);
+		return 0;
+	}
+	if (p.error) {
+		fail(l, it, p.error);
+		return 0;
+	}
+	has_size = S_ISREG(p.there.st_mode) &&
+		   (uint64_t)p.there.st_size == it->row.size;
+	if (has_size && has_same_time(l, row, &p)) {
+		keep_file(l, it, &p);
+	} else if (has_size && !row->has_digest) {
+		want(l, it, LISTED_COMPARE);
+	} else {
+		rc = has_size ? has_digest(l->w, &it->row, &p, e) : 0;
+		if (rc < 0)
+			return rc;
+		if (rc)
+			keep_file(l, it, &p);
+		else
+			take_conflict(l, it, &p);
+	}
+	return 0;
+}
+
+/* ---- directories and symlinks in a dry run ---- */
+
+static void look_at_dir(struct list *l, const struct item *it,
+			const struct place *p)
+{
+	struct transfer *t = l->w->transfer;
+	const struct file_meta meta = recv_pack_meta(t, &it->row);
+	const struct same_meta how = { .existing = t->existing };
+	const struct same_file file = { -1, p->dir, &p->there };
+
+	if (!S_ISDIR(p->there.st_mode))
+		answer(l, it, LISTED_FAILED, CAUSE_NOT_DIR);
+	else if (t->existing == CONFLICT_REPLACE &&
+		 same_meta_differs(&how, &file, &meta))
+		answer(l, it, LISTED_UPDATED, 0);
+	else
+		answer(l, it, LISTED_UNCHANGED, 0);
+}
+
+static void look_at_symlink(struct list *l, const struct item *it,
+			    const struct place *p)
+{
+	char target[WIRE_TARGET_MAX + 1];
+	ssize_t n = -1;
+
+	if (S_ISLNK(p->there.st_mode))
+		n = readlinkat(p->dir, p->leaf, target, sizeof(target));
+	if (n >= 0 && (size_t)n == it->row.target_len &&
+	    memcmp(target, it->row.target, it->row.target_len) == 0)
+		answer(l, it, LISTED_UNCHANGED, 0);
+	else
+		take_conflict(l, it, p);
+}
+
+static void look_at_other(struct list *l, const struct item *it)
+{
+	struct place p;
+
+	look_up(l, &it->row, &p);
+	if (p.error == ENOENT)
+		want(l, it, LISTED_NEW);
+	else if (p.error)
+		fail(l, it, p.error);
+	else if (it->row.kind == ITEM_DIR)
+		look_at_dir(l, it, &p);
+	else
+		look_at_symlink(l, it, &p);
+}
+
+/* ---- the list ---- */
+
+static int take_row(struct list *l, const struct item *it,
+		    const struct msg_row *row, struct err *e)
+{
+	struct worker *w = l->w;
+	struct transfer *t = w->transfer;
+	/* As for PACK: a directory counts when it is made or found. */
+	const unsigned items = it->row.kind == ITEM_DIR && !l->is_dry_run ? 0 : 1;
+	const uint64_t bytes = it->row.kind == ITEM_FILE ? it->row.size :
+							   it->row.target_len;
+	struct verdict v;
+
+	memset(&v, 0, sizeof(v));
+	if (quota_take(t->quota, items, bytes, &v)) {
+		answer(l, it, l->is_dry_run ? LISTED_FAILED : LISTED_DONE,
+		       l->is_dry_run ? v.cause : 0);
+		if (!l->is_dry_run)
+			recv_pack_report(t, it, &v);
+		return 0;
+	}
+	if (t->stdout_fd >= 0) {
+		want(l, it, LISTED_NEW);
+		return 0;
+	}
+	if (it->row.kind == ITEM_FILE)
+		return take_file(l, it, row, e);
+	if (l->is_dry_run) {
+		look_at_other(l, it);
+		return 0;
+	}
+	answer(l, it, LISTED_DONE, 0);
+	return it->row.kind == ITEM_DIR ? recv_pack_take_dir(w, it, e) :
+					  recv_pack_take_symlink(w, it, e);
+}
+
+static int take_rows(struct list *l, struct err *e)
+{
+	struct msg_rows rows = { .name_len = 0 };
+	struct item it = { .id = l->m.first_id };
+	struct msg_row row;
+	struct rd r;
+	int rc = 0;
+
+	rd_init(&r, l->w->raw, l->m.raw_len);
+	for (uint32_t i = 0; rc == 0 && i < l->m.count; i++, it.id++) {
+		/* check_rows() has seen that it is well-formed. */
+		if (msg_get_row(&row, &rows, &r))
+			return input_malformed("LIST", e);
+		it.row = row.item;
+		rc = take_row(l, &it, &row, e);
+	}
+	return rc;
+}
+
+int recv_list(struct worker *w, size_t len, struct err *e)
+{
+	struct list l = { .w = w };
+	size_t payload = 0;
+	int rc = read_fields(&l, len, &payload, e);
+
+	if (rc)
+		return rc;
+	rc = input_payload(w->input, l.m.codec, l.m.raw_len, payload, e);
+	if (rc == 0)
+		rc = check_rows(&l, e);
+	if (rc == ERR_CORRUPT && !e->code)
+		return input_ask_again(w->input, "a list", l.m.first_id, 0, 0,
+				       e);
+	if (rc == 0)
+		rc = take_rows(&l, e);
+	/* As after a PACK. */
+	if (rc == 0 && w->transfer->symlinks && !l.is_dry_run &&
+	    !(w->transfer->features & FEATURE_DEFERRED))
+		rc = symlinks_make(w->transfer->symlinks, w->channel, e);
+	if (rc)
+		return rc;
+	results_push(w->transfer->results);
+	l.answer.first_id = l.m.first_id;
+	l.answer.count = l.m.count;
+	msg_put_listed(&w->channel->out, &l.answer);
+	return channel_send(w->channel, NULL, 0, e);
+}

@@ -1,0 +1,206 @@
+/*
+ * Lists: their items become packs and files, or have an answer.
+ */
+#include "sender/queue_lists.h"
+
+#include "base/err.h"
+#include "sender/outfile.h"
+#include "sender/pack.h"
+#include "sender/queue_priv.h"
+
+/* The packs that items of a list are put into. */
+struct sorted {
+	struct queue *q;
+	struct pack *content; /* to be sent */
+	struct pack *digests; /* to be listed with digests */
+	int is_wanted; /* the receiver asked for what is to be sent */
+	int was_sent;  /* so may the items have been */
+};
+
+/* Append a copy of an item to *to, a pack that is queued when it is full. */
+static int put_item(struct sorted *s, struct pack **to, const struct pack *from,
+		    const struct item *it)
+{
+	const int is_list = to == &s->digests;
+	const uint64_t size = it->kind == ITEM_FILE && !is_list ?
+				      (uint64_t)it->st.st_size : 0;
+	struct item *copy = NULL;
+
+	for (int tries = 0; !copy && tries < 2; tries++) {
+		if (*to && tries)
+			queue_push_pack(s->q, *to);
+		if (!*to || tries)
+			*to = pack_new();
+		if (!*to)
+			return ERR_RESOURCE;
+		(*to)->is_list = (*to)->has_digests = is_list;
+		(*to)->is_wanted = s->is_wanted && !is_list;
+		(*to)->was_sent = s->was_sent;
+		(*to)->item_room = from->item_room;
+		copy = pack_add(*to, (enum item_kind)it->kind,
+				pack_name(from, it), it->name_len,
+				it->path_off,
+				(const char *)from->names.data + it->target_off,
+				it->target_len, size);
+	}
+	if (!copy)
+		return ERR_RESOURCE;
+	copy->root = it->root;
+	copy->st = it->st;
+	return 0;
+}
+
+static int put_file(struct sorted *s, const struct pack *from,
+		    const struct item *it)
+{
+	struct outfile *f = outfile_new(pack_name(from, it), it->name_len,
+					it->path_off);
+
+	if (!f)
+		return ERR_RESOURCE;
+	f->item.root = it->root;
+	f->item.st = it->st;
+	f->size = (uint64_t)it->st.st_size;
+	queue_append_file(s->q, f);
+	return 0;
+}
+
+static int put_wanted(struct sorted *s, const struct pack *from,
+		      const struct item *it)
+{
+	if (it->kind == ITEM_FILE && it->st.st_size > PACK_FILE_MAX)
+		return put_file(s, from, it);
+	return put_item(s, &s->content, from, it);
+}
+
+/* Queue what was put. */
+static void end_sorting(struct sorted *s)
+{
+	if (s->digests)
+		queue_push_pack(s->q, s->digests);
+	if (s->content)
+		queue_push_pack(s->q, s->content);
+}
+
+int queue_expand_list(struct queue *q, struct pack *pk)
+{
+	struct sorted s = { .q = q, .was_sent = pk->was_sent };
+	int rc = 0;
+
+	pthread_mutex_lock(&q->lock);
+	for (uint32_t i = 0; rc == 0 && i < pk->count; i++)
+		rc = put_wanted(&s, pk, &pk->items[i]);
+	end_sorting(&s);
+	q->busy--;
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+	pack_free(pk);
+	return rc;
+}
+
+/* ---- LISTED ---- */
+
+/* Whether the answer is one for this item of a list. */
+static int is_answer(const struct pack *pk, const struct item *it,
+		     unsigned state, int is_dry_run)
+{
+	if (state == LISTED_COMPARE)
+		return it->kind == ITEM_FILE && !it->done && !pk->has_digests;
+	if (is_dry_run)
+		return state != LISTED_DONE && !it->done;
+	return state == LISTED_DONE || (it->kind == ITEM_FILE && !it->done &&
+					state <= LISTED_RENAMED);
+}
+
+/* Queue an item that has no verdict yet. */
+static int sort_item(struct sorted *s, const struct pack *pk,
+		     const struct item *it, unsigned state, int is_dry_run)
+{
+	/* A large file is compared when it is opened, leaf by leaf. */
+	if (state == LISTED_COMPARE &&
+	    (is_dry_run || it->st.st_size <= OUTFILE_WHOLE_MAX))
+		return put_item(s, &s->digests, pk, it);
+	return is_dry_run ? 0 : put_wanted(s, pk, it);
+}
+
+static void end_listed(struct queue *q, struct inflight_entry *en,
+		       const struct msg_listed *m, queue_planned_fn fn,
+		       void *ctx)
+{
+	/* en->pack becomes NULL with the pack's last item. */
+	for (uint32_t i = 0; en->pack && i < m->count; i++) {
+		struct item *it = &en->pack->items[i];
+		const struct queue_verdict v = {
+			.name = pack_name(en->pack, it),
+			.name_len = it->name_len,
+			.item = it,
+			.id = en->first + i,
+			.size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size
+						      : 0,
+		};
+
+		if (m->items[i].state == LISTED_DONE)
+			continue;
+		if (fn && m->items[i].state != LISTED_COMPARE)
+			fn(ctx, &v, &m->items[i]);
+		inflight_end_item(&q->inflight, en, it);
+	}
+}
+
+static int take_listed(struct queue *q, struct inflight_entry *en,
+		       const struct msg_listed *m, queue_planned_fn fn,
+		       void *ctx)
+{
+	struct sorted s = { .q = q, .is_wanted = 1,
+			    .was_sent = en->pack->was_sent };
+	const struct pack *pk = en->pack;
+	int rc = 0;
+
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (!is_answer(pk, &pk->items[i], m->items[i].state, fn != NULL))
+			return ERR_PROTOCOL;
+	}
+	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
+		if (m->items[i].state != LISTED_DONE)
+			rc = sort_item(&s, pk, &pk->items[i],
+				       m->items[i].state, fn != NULL);
+	}
+	end_sorting(&s);
+	if (rc == 0)
+		end_listed(q, en, m, fn, ctx);
+	return rc;
+}
+
+/* Whether all items of an answer are done. */
+static int is_all_done(const struct msg_listed *m)
+{
+	for (uint32_t i = 0; i < m->count; i++) {
+		if (m->items[i].state != LISTED_DONE)
+			return 0;
+	}
+	return 1;
+}
+
+int queue_listed(struct queue *q, const struct msg_listed *m,
+		 queue_planned_fn fn, void *ctx)
+{
+	struct inflight_entry *en;
+	int rc;
+
+	pthread_mutex_lock(&q->lock);
+	en = inflight_at(&q->inflight, m->first_id);
+	if (!inflight_was_given(&q->inflight, m->first_id, m->count))
+		rc = ERR_PROTOCOL;
+	/* By other streams, all its items may have had their verdicts before. */
+	else if (!en)
+		rc = is_all_done(m) ? 0 : ERR_PROTOCOL;
+	else if (!en->pack || !en->pack->is_list || en->first != m->first_id ||
+		 en->count != m->count)
+		rc = ERR_PROTOCOL;
+	else
+		rc = take_listed(q, en, m, fn, ctx);
+	pthread_cond_signal(&q->room);
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
