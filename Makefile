@@ -252,10 +252,11 @@ define for_installed
 	one 644 $$from/_ferry "$${zsh%/*}" "$${zsh##*/}" _ferry; \
 	one 644 $$from/ferry.fish "$${fish%/*}" "$${fish##*/}" ferry.fish; \
 	lib=$(call quote,$(DESTDIR)$(SYSTEMDDIR)); \
-	for unit in systemd/*.service systemd/*.socket systemd/*.timer; do \
-		one 644 $$unit "$$lib" systemd/system $${unit#*/}; done; \
-	one 644 systemd/ferry-sysusers.conf "$$lib" sysusers.d ferry.conf; \
-	one 644 systemd/ferry-tmpfiles.conf "$$lib" tmpfiles.d ferry.conf
+	for unit in scripts/systemd/*.service scripts/systemd/*.socket \
+		scripts/systemd/*.timer; do \
+		one 644 $$unit "$$lib" systemd/system $${unit##*/}; done; \
+	one 644 scripts/systemd/ferry-sysusers.conf "$$lib" sysusers.d ferry.conf; \
+	one 644 scripts/systemd/ferry-tmpfiles.conf "$$lib" tmpfiles.d ferry.conf
 endef
 
 # Units name the program by its path.

@@ -108,7 +108,7 @@ while True:
 
 @test "the units: correct, and confined" {
 	needs systemd-analyze
-	for unit in "$BATS_TEST_DIRNAME"/../../systemd/*.{service,socket,timer}; do
+	for unit in "$BATS_TEST_DIRNAME"/../../scripts/systemd/*.{service,socket,timer}; do
 		sed -e "s|@BINDIR@/ferry|$FERRY|" -e /^Documentation/d "$unit" \
 			>"${unit##*/}"
 	done
