@@ -422,8 +422,10 @@ def parts_of_existing(lab, existing, status):
     def each(data):
         return [check(data, i, 1) for i in range(12)]
 
-    ask("the same", each(there), file_digest(there), 2)
-    ask("the same, as a range", [whole(there)], file_digest(there), 2)
+    # its time is another, which is set (6) unless it is skipped
+    same = 2 if existing == "skip" else 6
+    ask("the same", each(there), file_digest(there), same)
+    ask("the same, as a range", [whole(there)], file_digest(there), same)
     for title, data in (
             ("another", other),
             ("the first part differs", other[:CHUNK] + there[CHUNK:]),

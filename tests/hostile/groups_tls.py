@@ -55,8 +55,9 @@ class KeyLab(ReceiverLab):
         """(bytes in memory, descriptors), when all is quiet."""
         proc = f"/proc/{self.receiver.pid}"
         end = time.monotonic() + scaled(30)
-        # the accept loop, and one for each output: events and messages
-        while len(os.listdir(f"{proc}/task")) > 3:
+        # the accept loop, one for each output: events and messages, and what
+        # looks for kept parts that expire
+        while len(os.listdir(f"{proc}/task")) > 4:
             need(time.monotonic() < end, "threads that do not end")
             time.sleep(PAUSE_S)
         with open(f"{proc}/statm") as f:

@@ -6,8 +6,9 @@ import zlib
 from lib.lab import need
 from lib.peer import Closed
 from lib.wire import (CHUNK, DEFERRED, DELTAS, FEATURES, HEADER, HOLES,
-                      LAYOUTS, OFFERS, RESUME, UNKNOWN, ZLIB, ZSTD,
-                      file_digest, header, message, pack, row, sum_of)
+                      LAYOUTS, LISTS, OFFERS, PRESERVE, REPORTS, RESUME,
+                      UNKNOWN, ZLIB, ZSTD, file_digest, header, message, pack,
+                      row, sum_of)
 from targets import ReceiverLab
 
 EMPTY = file_digest(b"")
@@ -83,11 +84,12 @@ def beginnings(lab):
         lab.case(f"{text[:12]!r} first", other_protocol)
 
     def features():
-        s = lab.sender(features=2**32 - 1, streams=65535)
+        # but for one that says that rows have another form
+        s = lab.sender(features=(2**32 - 1) & ~PRESERVE, streams=65535)
         s.put_pack(1, [(b"n", b"x")])
         s.send(message("FLUSH"))
         need(s.verdicts(1) == {1: 1}, "not committed")
-        need(s.ready["features"] == FEATURES | DELTAS,
+        need(s.ready["features"] == FEATURES | DELTAS | LISTS | REPORTS,
              "unknown features granted")
         need(1 <= s.ready["streams"] <= 16, "streams")
         s.finish()
