@@ -48,7 +48,7 @@ struct send_options {
 	struct codec_choice codec;
 	const struct digest_ops *digest;
 	int delta;        /* enum send_delta */
-	int compare_time; /* --compare time */
+	int compare_time; /* --compare time; -1: not said */
 	unsigned streams; /* 0: auto */
 	const char *name;
 	int from_command;
@@ -61,6 +61,7 @@ struct send_options {
 	int one_file_system;
 	int growing;
 	int deletes;
+	int mirrors; /* --mirror, until apply_mirror() */
 	struct max_delete { int is_set; uint64_t n; } max_delete;
 	int dry_run;
 	const char *files_from; /* NULL: the operands are the sources */
@@ -242,65 +243,104 @@ static const struct option_word special_words[] = {
 #define OFF(field) offsetof(struct send_options, field)
 
 static const struct option_row rows[] = {
-	{ .name = "listen", .kind = OPTION_FLAG, .value = 1,
+	{ .name = "listen",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
 	  .off = OFF(listen),
 	  .help = "wait for ferry receive --connect, instead of connecting: "
 		  "there is no HOST" },
-	{ .name = "receivers", .arg = "N", .kind = OPTION_SET,
-	  .set = set_receivers, .off = OFF(receivers),
+	{ .name = "receivers",
+	  .arg = "N",
+	  .kind = OPTION_SET,
+	  .set = set_receivers,
+	  .off = OFF(receivers),
 	  .wants = "a number from 1 to 1000000 or any",
 	  .help = "with --listen: serve N receivers, one after the other "
 		  "(default 1), or any number until a signal" },
-	{ .letter = 'z', .name = "compress", .arg = "[=CODEC[:LEVEL]]",
-	  .kind = OPTION_SET, .set = set_codec, .guess = guess_codec,
+	{ .letter = 'z',
+	  .name = "compress",
+	  .arg = "[=CODEC[:LEVEL]]",
+	  .kind = OPTION_SET,
+	  .set = set_codec,
+	  .guess = guess_codec,
 	  .off = OFF(codec),
 	  .wants = "auto, none, zlib or zstd, optionally with a level (zlib:1 "
 		   "to zlib:9, zstd:1 to zstd:19)",
 	  .help = "compress with auto (zstd, for data that shrinks), none, "
 		  "zlib or zstd; default none, or auto if only CODEC is left "
 		  "out; no space before CODEC: -zzstd:5" },
-	{ .name = "checksum", .arg = "ALG", .kind = OPTION_SET,
-	  .set = set_digest, .off = OFF(digest),
+	{ .name = "checksum",
+	  .arg = "ALG",
+	  .kind = OPTION_SET,
+	  .set = set_digest,
+	  .off = OFF(digest),
 	  .wants = "xxh3, sha256 or crc32",
 	  .help = "checksum algorithm: xxh3 (default), sha256 or crc32" },
-	{ .name = "compare", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(compare_time), .words = compare_words,
+	{ .name = "compare",
+	  .arg = "WHAT",
+	  .kind = OPTION_WORD,
+	  .off = OFF(compare_time),
+	  .words = compare_words,
 	  .help = "how a file that is there is known to be the same: by its "
-		  "content (default), or by size and modification time, without "
+		  "content (default), or by size and modification time, "
+		  "without "
 		  "reading it" },
-	{ .name = "delta", .arg = "WHEN", .kind = OPTION_WORD,
-	  .off = OFF(delta), .words = delta_words,
+	{ .name = "delta",
+	  .arg = "WHEN",
+	  .kind = OPTION_WORD,
+	  .off = OFF(delta),
+	  .words = delta_words,
 	  .help = "send only what differs from a file that is replaced: auto "
 		  "(default; files over 8 MiB), on or off" },
-	{ .letter = 'j', .name = "streams", .arg = "N", .kind = OPTION_SET,
-	  .set = set_streams, .off = OFF(streams),
+	{ .letter = 'j',
+	  .name = "streams",
+	  .arg = "N",
+	  .kind = OPTION_SET,
+	  .set = set_streams,
+	  .off = OFF(streams),
 	  .wants = "a number from 1 to 16 or auto",
 	  .help = "number of connections, 1 to 16 or auto (default)" },
-	{ .name = "name", .arg = "NAME", .kind = OPTION_TEXT,
+	{ .name = "name",
+	  .arg = "NAME",
+	  .kind = OPTION_TEXT,
 	  .off = OFF(name),
 	  .help = "name of standard input on the receiver (default stdin)" },
-	{ .name = COMMAND_OPTION, .kind = OPTION_FLAG, .value = 1,
+	{ .name = COMMAND_OPTION,
+	  .kind = OPTION_FLAG,
+	  .value = 1,
 	  .off = OFF(from_command),
 	  .help = "run the COMMAND that follows -- and send its output like "
 		  "standard input, but commit it only if COMMAND ends with "
 		  "status 0" },
-	{ .name = "symlinks", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(symlinks), .words = symlinks_words,
+	{ .name = "symlinks",
+	  .arg = "WHAT",
+	  .kind = OPTION_WORD,
+	  .off = OFF(symlinks),
+	  .words = symlinks_words,
 	  .help = "keep (default; only those that stay inside the tree that is "
 		  "sent), follow, skip, or all as they are, where the receiver "
 		  "has --accept links" },
-	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(existing), .words = existing_words,
+	{ .name = "existing",
+	  .arg = "WHAT",
+	  .kind = OPTION_WORD,
+	  .off = OFF(existing),
+	  .words = existing_words,
 	  .help = "the receiver's --existing for this transfer, where it has "
 		  "--accept existing: fail, skip, replace, newer, rename or "
 		  "backup" },
-	{ .letter = 'a', .name = "archive", .kind = OPTION_FLAG, .value = 1,
+	{ .letter = 'a',
+	  .name = "archive",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
 	  .off = OFF(archive),
 	  .help = "keep all that the receiver accepts of --preserve "
 		  "owner,setid,acl,xattr,hardlinks,specials and --symlinks "
 		  "all, and what directories have that are there already" },
-	{ .name = "preserve", .arg = "LIST", .kind = OPTION_SET,
-	  .set = set_preserve, .off = OFF(preserve),
+	{ .name = "preserve",
+	  .arg = "LIST",
+	  .kind = OPTION_SET,
+	  .set = set_preserve,
+	  .off = OFF(preserve),
 	  .wants = "a list of owner, setid, acl, xattr, capability, trusted, "
 		   "hardlinks and specials",
 	  .help = "what to keep beside modes and times, with commas between, "
@@ -308,36 +348,62 @@ static const struct option_row rows[] = {
 		  "setid (all bits of modes), acl, xattr (user.*), capability "
 		  "and trusted (as root), hardlinks, specials (FIFOs, sockets; "
 		  "devices as root)" },
-	{ .name = "numeric-ids", .kind = OPTION_FLAG, .value = 1,
+	{ .name = "numeric-ids",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
 	  .off = OFF(numeric_ids),
 	  .help = "keep the numbers of users and groups, not their names" },
-	{ .name = "delete", .kind = OPTION_FLAG, .value = 1,
+	{ .name = "delete",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
 	  .off = OFF(deletes),
 	  .help = "when all is committed, delete what the receiver has in the "
 		  "directories that were sent, and the sender does not, where "
 		  "the receiver has --accept delete" },
-	{ .name = "max-delete", .arg = "N", .kind = OPTION_SET,
-	  .set = set_max_delete, .off = OFF(max_delete),
+	{ .name = "mirror",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
+	  .off = OFF(mirrors),
+	  .help = "--compare time --existing replace --delete" },
+	{ .name = "max-delete",
+	  .arg = "N",
+	  .kind = OPTION_SET,
+	  .set = set_max_delete,
+	  .off = OFF(max_delete),
 	  .wants = "a number, such as 100",
 	  .help = "with --delete: delete at most N files and directories; "
 		  "without it, nothing where a PATH is an empty directory" },
-	{ .name = "special", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(skips_special), .words = special_words,
+	{ .name = "special",
+	  .arg = "WHAT",
+	  .kind = OPTION_WORD,
+	  .off = OFF(skips_special),
+	  .words = special_words,
 	  .help = "FIFOs, sockets and devices in a tree: report (default; they "
 		  "count as failed) or skip" },
-	{ .letter = 'x', .name = "one-file-system", .kind = OPTION_FLAG,
-	  .value = 1, .off = OFF(one_file_system),
+	{ .letter = 'x',
+	  .name = "one-file-system",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
+	  .off = OFF(one_file_system),
 	  .help = "do not go into directories where another file system is "
 		  "mounted: send them empty" },
-	{ .name = "growing", .kind = OPTION_FLAG, .value = 1,
+	{ .name = "growing",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
 	  .off = OFF(growing),
 	  .help = "send a file that grows meanwhile, as a log, as long as it "
 		  "was at the start" },
-	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(sandbox), .words = common_sandbox_words,
+	{ .name = "sandbox",
+	  .arg = "WHAT",
+	  .kind = OPTION_WORD,
+	  .off = OFF(sandbox),
+	  .words = common_sandbox_words,
 	  .help = "confine the sender to reading the PATHs: auto (default: as "
 		  "far as the kernel supports), require or off" },
-	{ .letter = 'n', .name = "dry-run", .kind = OPTION_FLAG, .value = 1,
+	{ .letter = 'n',
+	  .name = "dry-run",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
 	  .off = OFF(dry_run),
 	  .help = "only list what would be sent, on standard output, without "
 		  "connecting" },
@@ -828,14 +894,15 @@ static int run_reported(const struct send_options *opts,
 		.codec = opts->codec,
 		.carrier = o->carrier,
 		.delta = (enum send_delta)opts->delta,
-		.compare_time = opts->compare_time,
+		.compare_time = opts->compare_time > 0,
 		.direct = (enum direct_use)opts->common.data,
 		.is_ordered = o->carrier != NULL,
 		.direct_port = common_direct_port(&opts->common),
 		.streams = opts->streams,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
-		.requests = (symlinks_of(opts) == SCAN_ALL ? REQUEST_LINKS :
-							     0u) | needed,
+		.requests = (symlinks_of(opts) == SCAN_ALL ? REQUEST_LINKS
+							   : 0u) |
+			    needed,
 		.requests_needed = needed,
 		.existing = (uint8_t)opts->existing,
 		.preserve = opts->preserve | (opts->archive ? archived : 0u),
@@ -873,6 +940,11 @@ static int run_reported(const struct send_options *opts,
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
+	if (opts->dry_run && opts->deletes)
+		events_message(cfg.events, SESSION_WARNING,
+			       "--dry-run does not tell what would be deleted; "
+			       "--max-delete 0 in its place tells whether "
+			       "anything would");
 	rc = run_session(opts, o, &cfg, report, e);
 	if (rc == 0 && report_lost_output(report))
 		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
@@ -954,17 +1026,31 @@ static int parse_rest(const struct send_options *opts, char **command,
  * paths. */
 static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
-	"--compare --delta --symlinks --archive --preserve --numeric-ids --special --one-file-system --growing --exclude "
-	"--include --streams --port --data --delete --max-delete";
+	"--compare --delta --symlinks --archive --preserve --numeric-ids "
+	"--special --one-file-system --growing --exclude --include --streams "
+	"--port --data --delete --max-delete --mirror";
 
 static void init_options(struct send_options *opts)
 {
 	memset(opts, 0, sizeof(*opts));
 	opts->digest = &digest_xxh3;
 	opts->symlinks = -1;
+	opts->compare_time = -1;
 	opts->receivers = 1;
 	common_init(&opts->common);
 	codec_parse("none", &opts->codec);
+}
+
+/* What --mirror stands for, as far as no other option says otherwise. */
+static void apply_mirror(struct send_options *opts)
+{
+	if (!opts->mirrors)
+		return;
+	opts->deletes = 1;
+	if (opts->compare_time < 0)
+		opts->compare_time = 1;
+	if (!opts->existing)
+		opts->existing = EXISTING_REPLACE;
 }
 
 /* Parse an order.  Returns the index of the first operand or an error. */
@@ -979,6 +1065,7 @@ static int parse_order(const struct ordered *o, struct send_options *opts,
 	first = options_parse(groups, o->argc, o->argv, opts, e);
 	if (first < 0)
 		return first;
+	apply_mirror(opts);
 	return first > 0 && first < o->argc
 		       ? first
 		       : err_set(e, ERR_PROTOCOL, "malformed order");
@@ -1056,6 +1143,7 @@ static int send_main(int argc, char **argv, struct err *e)
 	argc = cut_command(argc, argv, &command);
 	init_options(&opts);
 	first = options_parse(groups, argc, argv, &opts, e);
+	apply_mirror(&opts);
 	opts.common.role = opts.listen ? NET_LISTENS : NET_CONNECTS;
 	if (first > 0)
 		rc = parse_rest(&opts, command, argc - first, argv + first, e);

@@ -430,3 +430,44 @@ dst/t/link/sub/x'
 	chmod 755 dst/t/b
 	is deleted events "$all_extras"
 }
+
+# ---- --mirror ----------------------------------------------------------------
+
+@test "--mirror: the trees are alike, and a second run sends nothing" {
+	make_tree
+	echo changed >src/t/a/f
+	echo older >dst/t/b/g
+	touch -d 2035-01-01 dst/t/b/g
+	mkdir -p src/t/new/er
+	seq 1000 >src/t/new/er/file
+	receive --plain --once --accept delete,existing dst
+	send --plain --mirror src/t
+	wait_receiver
+	status 0
+	same_tree src/t dst/t
+	receive --plain --once --accept delete,existing dst
+	send --plain --json=7 --mirror src/t 7>sent.events
+	wait_receiver
+	status 0
+	is member sent.events summary sent_bytes 0
+	[ "$(member sent.events summary wire_bytes)" -lt 2000 ]
+	# other options go before it
+	echo newer >dst/t/b/g
+	touch -d 2036-01-01 dst/t/b/g
+	receive --plain --once --accept delete,existing dst
+	send --plain --mirror --existing newer src/t
+	wait_receiver
+	is cat dst/t/b/g newer
+}
+
+@test "--mirror where it is not accepted; --dry-run does not know what is deleted" {
+	make_tree
+	receive --plain --once --accept delete dst
+	send --plain --mirror src/t
+	status 8
+	[ -d dst/t/old ]
+	wait_receiver
+	"$FERRY" send -n --mirror src/t 127.0.0.1 >listed 2>sender
+	has listed '^t/a/f$'
+	has sender 'does not tell what would be deleted'
+}

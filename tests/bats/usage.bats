@@ -94,7 +94,7 @@ usage() {
 		code code-file plain json quiet verbose progress help port sandbox
 		compress checksum compare delta symlinks exclude include special one-file-system
 		growing ssh remote-ferry data streams existing allow wait retry
-		delete max-delete
+		delete max-delete mirror
 		proxy proxy-password-file archive preserve numeric-ids"
 	send="name dry-run files-from listen receivers stdin-from-command"
 	receive="accept once stdout sync max-sessions

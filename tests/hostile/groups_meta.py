@@ -87,7 +87,8 @@ def not_accepted(lab):
         s = lab.sender(features=FEATURES | PRESERVE | ARCHIVE)
         need(s.ready["features"] & PRESERVE, "preserve was not granted")
         need(not s.ready["features"] & ARCHIVE, "an archive was granted")
-        need(s.ready["preserve"] == HARDLINKS, f"accepted {s.ready['preserve']}")
+        need(s.ready["preserve"] == HARDLINKS,
+             f"accepted {s.ready['preserve']}")
         s.close()
     lab.case("READY where nothing is accepted", nothing_is_granted)
 
