@@ -18,8 +18,18 @@ const struct option_habit habits_send[] = {
 	{ "-P --partial --partial-dir --resume --continue --append "
 	  "--append-verify",
 	  "what was interrupted is resumed, progress is shown, and -p N is the "
-	  "port", 1 },
-	{ "-c", "files are always compared by content", 1 },
+	  "port",
+	  1 },
+	{ "-c",
+	  "files are compared by content, unless --compare time says "
+	  "otherwise",
+	  1 },
+	{ "-A -X -H -E --acls --xattrs --hard-links --owner --group --devices "
+	  "--specials",
+	  "write -a, or --preserve with owner, setid, acl, xattr, hardlinks or "
+	  "specials",
+	  0 },
+	{ "-W --whole-file", "write --delta off", 0 },
 	{ "-C", "-z compresses", 0 },
 	{ "-s --sparse -S", "holes are sent as holes", 1 },
 	{ "-l --bwlimit --limit --rate", "write --limit-rate RATE", 0 },
@@ -34,8 +44,9 @@ const struct option_habit habits_send[] = {
 	  "ferry receive --existing skip keeps what is there", 0 },
 	{ "--list --list-only", "write --dry-run", 0 },
 	{ "-L --copy-links --dereference", "write --symlinks follow", 0 },
-	{ "-e --rsh -o", "write --ssh CMD, for example --ssh 'ssh -p 2222'", 0 },
-	{ "-H --host -d --dest --to",
+	{ "-e --rsh -o", "write --ssh CMD, for example --ssh 'ssh -p 2222'",
+	  0 },
+	{ "--host -d --dest --to",
 	  "the host is the last operand: ferry send PATH... HOST", 0 },
 	{ "-w --wait", "write --timeout S or --retry S", 0 },
 	{ "-V --version", "write ferry version", 0 },

@@ -129,17 +129,22 @@ hint() {
 		hint "'$o': a directory is sent with all that is in it" \
 			send $o dir h
 	done
-	for o in -a --archive --times --perms; do
+	for o in -t --times --perms; do
 		hint "modes and times are kept" send $o dir h
 	done
 	hint "-p N" send -P 22 file h
 	hint "resumed" send -P file h
 	hint "resumed" send --partial file h
-	hint "'-a' in '-avz': " send -avz dir h
-	hint "write -vz" send -avz dir h
-	hint "write -vz" send -azv dir h
+	for o in -A -X -H --acls --xattrs --hard-links; do
+		hint "write -a, or --preserve" send $o dir h
+	done
+	hint "write -a, or --preserve" send -aHAX dir h
+	hint "write --delta off" send -W file h
+	hint "'-r' in '-rvz': " send -rvz dir h
+	hint "write -vz" send -rvz dir h
+	hint "write -vz" send -vrz dir h
 	hint "leave out -r" send -r dir h
-	hint "leave out -aP" send -aP dir h
+	hint "leave out -rP" send -rP dir h
 	hint "--limit-rate" send --bwlimit=500 file h
 	hint "--limit-rate" send -l 500 file h
 	hint "--key FILE" send -i id file h
