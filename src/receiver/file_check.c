@@ -125,32 +125,67 @@ static uint64_t compare_leaves(struct worker *w, const struct recv_file *f,
 	return differ;
 }
 
-/*
- * Copy a leaf of the basis to the part, through w->raw.  It was checked before,
- * with this digest, and may have changed since: what is written is what was
- * checked.  Returns 0, or -1 with a verdict in v.
- */
-static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
-		     const uint8_t *digest, struct verdict *v)
+/* The basis has changed since it was checked. */
+static int basis_changed(struct verdict *v)
 {
-	const struct digest_ops *ops = w->transfer->digest;
-	const size_t n = tree_leaf_size(f->size, leaf);
-	uint8_t sum[DIGEST_MAX];
-	struct err e;
-
 	v->status = STATUS_FAILED;
 	v->cause = CAUSE_OTHER_BASIS;
+	return -1;
+}
+
+/* Copy a leaf of the basis to the part, through w->raw, and get the digest of what
+ * was copied.  Returns 0, or -1 with a verdict in v. */
+static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
+		     uint8_t *digest, struct verdict *v)
+{
+	const size_t n = tree_leaf_size(f->size, leaf);
+	struct err e;
+
 	if (io_pread(f->basis_fd, w->raw, n, leaf * TREE_LEAF) != (ssize_t)n)
-		return -1;
-	ops->sum(w->raw, n, sum);
-	if (memcmp(sum, digest, ops->size) != 0)
-		return -1;
+		return basis_changed(v);
+	w->transfer->digest->sum(w->raw, n, digest);
 	err_clear(&e);
 	if (part_copy(&f->commit->part, f->basis_fd, leaf * TREE_LEAF, w->raw,
 		      n, leaf * TREE_LEAF, &e) == 0)
 		return 0;
+	v->status = STATUS_FAILED;
 	v->cause = wire_cause_of_errno(e.sys_errno);
 	return -1;
+}
+
+/*
+ * Copy the leaves of a range that were found to be the same.  The basis may have
+ * changed since: what was copied has to have the digests that were recorded, of
+ * each leaf, or of the range where all its leaves were.  Returns as copy_leaf().
+ */
+static int copy_range(struct worker *w, struct recv_file *f, uint64_t range,
+		      struct verdict *v)
+{
+	const struct digest_ops *ops = w->transfer->digest;
+	const uint64_t first = range * TREE_RANGE_LEAVES;
+	uint8_t sums[TREE_RANGE_LEAVES * DIGEST_MAX], sum[DIGEST_MAX];
+	struct file_table *files = w->transfer->files;
+	size_t n = 0; /* leaves whose digests are not kept one by one */
+
+	for (uint64_t i = first; i < first + TREE_RANGE_LEAVES; i++) {
+		uint8_t *copied = sums + n * ops->size;
+
+		if (!file_table_has_leaf(files, f, i))
+			continue;
+		if (copy_leaf(w, f, i, copied, v))
+			return -1;
+		if (file_table_get_leaf(files, f, i, sum))
+			n++;
+		else if (memcmp(sum, copied, ops->size) != 0)
+			return basis_changed(v);
+	}
+	if (n == 0)
+		return 0;
+	ops->sum(sums, n * ops->size, sums);
+	if (file_table_get_range(files, f, range, sum) ||
+	    memcmp(sum, sums, ops->size) != 0)
+		return basis_changed(v);
+	return 0;
 }
 
 /*
@@ -165,16 +200,13 @@ static int materialize_part(struct worker *w, struct recv_file *f,
 	const uint64_t leaves = tree_leaf_count(f->size);
 	struct runs unused;
 	struct parts_found found = { .unverified = &unused };
-	uint8_t sum[DIGEST_MAX];
 	int rc;
 
 	runs_init(&unused, STATE_RUNS_MAX);
 	rc = file_open_part(w, f, &found, v);
 	runs_release(&unused);
-	for (uint64_t i = 0; rc == 0 && i < leaves; i++) {
-		if (file_table_get_leaf(w->transfer->files, f, i, sum) == 0)
-			rc = copy_leaf(w, f, i, sum, v);
-	}
+	for (uint64_t i = 0; rc == 0 && i * TREE_RANGE_LEAVES < leaves; i++)
+		rc = copy_range(w, f, i, v);
 	return rc;
 }
 
@@ -188,6 +220,7 @@ static int record_same(struct worker *w, struct recv_file *f,
 	const size_t size = t->digest->size;
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	const int copies = f->basis_fd >= 0 && f->commit->part.fd >= 0;
+	uint8_t copied[DIGEST_MAX];
 	struct verdict v = { 0 };
 	int rc = 0;
 
@@ -196,7 +229,9 @@ static int record_same(struct worker *w, struct recv_file *f,
 
 		if (differ >> i & 1)
 			continue;
-		if (copies && copy_leaf(w, f, leaf + i, sum, &v)) {
+		if (copies &&
+		    (copy_leaf(w, f, leaf + i, copied, &v) ||
+		     (memcmp(copied, sum, size) != 0 && basis_changed(&v)))) {
 			file_use_give_up(t, f, &v);
 			return 0;
 		}

@@ -289,7 +289,18 @@ int file_table_get_leaf(struct file_table *t, const struct recv_file *f,
 	pthread_mutex_lock(&t->lock);
 	rc = tree_leaf_digest(f->tree, leaf, digest);
 	pthread_mutex_unlock(&t->lock);
-	return rc ? -1 : 0;
+	return rc;
+}
+
+int file_table_get_range(struct file_table *t, const struct recv_file *f,
+			 uint64_t range, uint8_t *digest)
+{
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = tree_range_digest(f->tree, range, digest);
+	pthread_mutex_unlock(&t->lock);
+	return rc;
 }
 
 int file_table_is_next(struct file_table *t, const struct recv_file *f,

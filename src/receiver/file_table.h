@@ -113,9 +113,12 @@ void file_table_reserve(struct file_table *t, struct recv_file *f,
 int file_table_has_leaf(struct file_table *t, const struct recv_file *f,
 			uint64_t leaf);
 
-/* Get the digest of a leaf.  Returns 0, or -1 where it is not here. */
+/* As tree_leaf_digest() and tree_range_digest(): that of a leaf whose range is not
+ * complete, or of a complete range. */
 int file_table_get_leaf(struct file_table *t, const struct recv_file *f,
 			uint64_t leaf, uint8_t *digest);
+int file_table_get_range(struct file_table *t, const struct recv_file *f,
+			 uint64_t range, uint8_t *digest);
 
 /* Record that count leaves are zeros.  Returns 0; ERR_PROTOCOL where data was
  * written there, which would stay; ERR_RESOURCE. */

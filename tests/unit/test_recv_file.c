@@ -520,6 +520,50 @@ static void a_basis_that_changes_is_not_copied(void **state)
 	assert_int_equal(lab_names(lab), 1);
 }
 
+/* The same where a whole range was found to be the same by one digest. */
+static void a_range_of_a_basis_that_changes_is_not_copied(void **state)
+{
+	static const char same[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
+				   "RSTUVWXYZ0123456789+/12";
+	static const char last[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
+				   "RSTUVWXYZ0123456789+/XY";
+	const struct lab_content new = { same, 65 * LEAF + 5 };
+	const struct lab_content other = { last, 65 * LEAF + 5 };
+	const struct timespec times[2] = { { LAB_MTIME, 0 }, { LAB_MTIME, 0 } };
+	struct recv_lab *lab = *state;
+	struct err e;
+	int fd;
+
+	lab->cfg.existing = CONFLICT_REPLACE;
+	for (int changes = 1; changes >= 0; changes--) {
+		put_leaves(lab, "f", &other, LAB_MTIME);
+		lab_begin(lab);
+		open_basis(lab, &new);
+		assert_int_equal(
+			lab_check_as(lab, CHECK_RANGE, 1, &new, 0, 64, &e), 0);
+		assert_int_equal(lab_checked(lab), 0);
+		fd = openat(lab->dir, "f", O_WRONLY | O_CLOEXEC);
+		if (changes)
+			assert_int_equal(pwrite(fd, "X", 1, 5 * LEAF + 7), 1);
+		assert_int_equal(futimens(fd, times), 0);
+		close(fd);
+		assert_int_equal(
+			lab_check_as(lab, CHECK_RANGE, 1, &new, 64, 2, &e), 0);
+		if (changes) {
+			lab_expect(lab, 1, 1, STATUS_FAILED, CAUSE_OTHER_BASIS);
+			lab_end(lab);
+			assert_int_equal(unlinkat(lab->dir, "f", 0), 0);
+			continue;
+		}
+		assert_int_equal(lab_checked(lab), 3);
+		send_leaves(lab, 1, &new, 64, 66);
+		end_file(lab, 1, &new);
+		lab_expect(lab, 1, 1, STATUS_COMMITTED, CAUSE_NONE);
+		assert_leaves(lab, "f", &new);
+		assert_int_equal(lab_names(lab), 1);
+	}
+}
+
 /* ---- resuming ---- */
 
 /* Leave a part with the first three leaves. */
@@ -830,6 +874,7 @@ int main(void)
 		lab_test(a_kept_part_is_resumed),
 		lab_test(the_same_sender_resumes_by_its_journal),
 		lab_test(a_basis_that_changes_is_not_copied),
+		lab_test(a_range_of_a_basis_that_changes_is_not_copied),
 		lab_test(a_check_by_another_digest_ends_the_session),
 		lab_test(a_large_file_is_flushed_meanwhile),
 		lab_test(nothing_is_flushed_with_sync_none),
