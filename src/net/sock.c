@@ -143,10 +143,13 @@ static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
 }
 
 /* Only waits count towards timeout_ms, not the time that the caller takes to
- * process data. */
-static void add_wait(struct sock *k, uint64_t start_ms)
+ * process data; nor that in which this process was stopped, which makes a wait
+ * longer than it was to be. */
+static void add_wait(struct sock *k, uint64_t start_ms, int most_ms)
 {
-	k->waited_ms += clock_ms() - start_ms;
+	const uint64_t waited = clock_ms() - start_ms;
+
+	k->waited_ms += waited < (uint64_t)most_ms ? waited : (uint64_t)most_ms;
 }
 
 static void note_progress(struct sock *k)
@@ -254,7 +257,7 @@ int sock_recv_wait(struct sock *k, void *p, size_t n, int want_all, size_t *got,
 	start_ms = clock_ms();
 	rc = receive_once(k, p, n, want_all ? MSG_WAITALL : 0, got, e);
 	if (rc == ERR_AGAIN)
-		add_wait(k, start_ms);
+		add_wait(k, start_ms, k->tick_ms);
 	return rc;
 }
 
@@ -286,7 +289,7 @@ int sock_wait(struct sock *k, int events, int wake_fd, int max_ms, int *revents,
 	 * out. */
 	rc = poll(fds, k->is_pair ? 5 : k->cancel ? 3 : wake_fd >= 0 ? 2 : 1,
 		  ms);
-	add_wait(k, start_ms);
+	add_wait(k, start_ms, ms);
 	if (rc < 0 && errno != EINTR)
 		return err_sys(e, ERR_LOST, "cannot wait for the other side");
 	if (rc > 0) {

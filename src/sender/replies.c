@@ -103,8 +103,12 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 						  cfg->preserve;
 	char words[128], accept[128];
 
-	s->preserve.kinds = cfg->preserve & ~lacking;
-	s->preserve.ids = cfg->ids;
+	/* The scan reads it: one that preserves something waits for the first
+	 * session to be agreed on, and goes on in the next ones. */
+	if (s->preserve.kinds != (cfg->preserve & ~lacking)) {
+		s->preserve.kinds = cfg->preserve & ~lacking;
+		s->preserve.ids = cfg->ids;
+	}
 	preserve_words(words, sizeof(words),
 		       lacking & needed ? lacking & needed : lacking);
 	if (lacking & needed && !is_known) {

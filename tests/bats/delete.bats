@@ -104,7 +104,7 @@ mirror() {
 	for i in 1 2 3 4; do
 		python3 "$tools/edit-tree.py" src/t 40
 		# the receiver's own as well
-		[ $i = 1 ] || python3 "$tools/edit-tree.py" dst/t 15
+		[ ! -d dst/t ] || python3 "$tools/edit-tree.py" dst/t 15
 		rm -rf theirs/t
 		[ ! -e dst/t ] || cp -a dst/t theirs/t
 		patterns=()

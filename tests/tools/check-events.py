@@ -80,8 +80,8 @@ def check(line):
             need(event["status"] in ("committed", "unchanged"), line)
             need("session" in event, line)
     if kind == "progress":
-        need(event["sent_bytes"] <= event["bytes"] <= event["total_bytes"] or
-             event["bytes"] == event["total_bytes"], line)
+        # what was sent in a connection that was lost may have to be sent again
+        need(event["bytes"] <= event["total_bytes"], line)
     if kind == "summary":
         need(("error" in event) == (event["exit"] != 0), line)
 
