@@ -471,3 +471,21 @@ dst/t/link/sub/x'
 	has listed t/a/f
 	has sender 'does not tell what would be deleted'
 }
+
+@test "--mirror by ssh: sending and fetching" {
+	make_tree
+	printf '#!/bin/sh\nexec "%s" remote\n' "$FERRY" >to_here
+	chmod +x to_here
+	# what is there only is told, and stays
+	run "$FERRY" send --ssh ./to_here --mirror --max-delete 0 src/t/. \
+		"h:$PWD/dst/t"
+	[ "$status" = 1 ]
+	[ -f dst/t/old/i ]
+	"$FERRY" send --ssh ./to_here --mirror src/t/. "h:$PWD/dst/t"
+	same_tree src/t dst/t
+	mkdir -p back/old
+	echo older >back/old/file
+	echo older >back/f
+	"$FERRY" receive --ssh ./to_here --mirror "h:$PWD/src/t/." back
+	same_tree src/t back
+}
