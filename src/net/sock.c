@@ -142,14 +142,18 @@ static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
 	return 0;
 }
 
+/* A wait that takes so much longer than it was to be is one in which this process
+ * was stopped. */
+enum { STOPPED_MS = 1000 };
+
 /* Only waits count towards timeout_ms, not the time that the caller takes to
- * process data; nor that in which this process was stopped, which makes a wait
- * longer than it was to be. */
+ * process data; nor that in which this process was stopped. */
 static void add_wait(struct sock *k, uint64_t start_ms, int most_ms)
 {
 	const uint64_t waited = clock_ms() - start_ms;
+	const uint64_t most = (uint64_t)most_ms;
 
-	k->waited_ms += waited < (uint64_t)most_ms ? waited : (uint64_t)most_ms;
+	k->waited_ms += waited < most + STOPPED_MS ? waited : most;
 }
 
 static void note_progress(struct sock *k)

@@ -113,8 +113,9 @@ mirror() {
 		rsync -a --checksum --force --delete "${patterns[@]}" src/t \
 			theirs || [ $? = 23 ] || [ $? = 0 ]
 		for streams in 1 4; do
+			# src/t may have become empty
 			send --plain -j $streams --existing replace --delete \
-				"${patterns[@]}" src/t
+				--max-delete 10000 "${patterns[@]}" src/t
 		done
 		# a pattern may protect what is in the way of a file
 		[ "$sent" = 0 ] || [ ${#patterns[@]} -gt 0 ]
