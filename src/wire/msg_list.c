@@ -238,6 +238,11 @@ void msg_put_listed(struct buf *b, const struct msg_listed *m)
 	}
 }
 
+static int is_same(const struct listed_item *a, const struct listed_item *b)
+{
+	return a->state == b->state && a->cause == b->cause;
+}
+
 int msg_get_listed(struct msg_listed *m, const uint8_t *p, size_t n)
 {
 	uint32_t done = 0;
@@ -256,7 +261,8 @@ int msg_get_listed(struct msg_listed *m, const uint8_t *p, size_t n)
 
 		ok = it.state <= LISTED_STATE_MAX && run >= 1 &&
 		     run <= m->count - done &&
-		     (it.cause == 0 || it.state == LISTED_FAILED);
+		     (it.cause == 0 || it.state == LISTED_FAILED) &&
+		     (done == 0 || !is_same(&it, &m->items[done - 1]));
 		for (uint32_t i = 0; ok && i < run; i++)
 			m->items[done + i] = it;
 		done += run;

@@ -100,6 +100,7 @@ on_terminal() {
 		on_terminal 80 env $term "$FERRY" send --plain \
 			--limit-rate 2M src/f "127.0.0.1:$port" >screen
 		has screen "progress lines on the screen at once: 1"
+		rm dst/f
 	done
 	for option in -q "--progress never"; do
 		# shellcheck disable=SC2086

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "wire/msg.h"
+#include "wire/msg_list.h"
 
 /* Decode a body of n bytes, encode it to b; returns what decoding did. */
 typedef int (*again_fn)(struct buf *b, const uint8_t *p, size_t n);
@@ -45,6 +46,9 @@ AGAIN(streams)
 AGAIN(timeout)
 AGAIN(progress)
 AGAIN(error)
+AGAIN(listed)
+AGAIN(delete)
+AGAIN(extra)
 
 #define EMPTY(name)                                                            \
 	static int again_##name(struct buf *b, const uint8_t *p, size_t n)     \
@@ -95,6 +99,9 @@ static const again_fn again[] = {
 	[FRAME_FLUSH] = again_flush,
 	[FRAME_BUSY] = again_busy,
 	[FRAME_PING] = again_ping,
+	[FRAME_LISTED] = again_listed,
+	[FRAME_DELETE] = again_delete,
+	[FRAME_EXTRA] = again_extra,
 };
 
 /* Of CHUNK and PACK only the fields are decoded, and the payload's length is
@@ -129,6 +136,22 @@ static int again_pack(struct buf *b, int is_offer, const uint8_t *p, size_t n,
 		msg_put_offer(b, &m, digest_size, (uint32_t)payload_len);
 	else
 		msg_put_pack(b, &m, digest_size, (uint32_t)payload_len);
+	return 0;
+}
+
+static int again_list(struct buf *b, const uint8_t *p, size_t n,
+		      size_t digest_size, size_t payload_len)
+{
+	struct msg_list m;
+	int rc = msg_get_list(&m, digest_size, p, n, payload_len);
+
+	if (rc)
+		return rc;
+	CHECK(m.count >= 1 && m.count <= PACK_ITEMS_MAX);
+	CHECK(m.raw_len >= 1 && m.raw_len <= CHUNK_MAX);
+	CHECK(payload_len <= m.raw_len);
+	CHECK(m.first_id + (m.count - 1) >= m.first_id);
+	msg_put_list(b, &m, digest_size, (uint32_t)payload_len);
 	return 0;
 }
 
@@ -178,9 +201,10 @@ static int again_file_end(struct buf *b, const uint8_t *p, size_t n,
 static int with_payload(struct buf *b, const struct frame *f,
 			const uint8_t *p, size_t n, size_t digest_size)
 {
-	size_t fixed = digest_size + (f->type == FRAME_CHUNK ?
-					      (size_t)MSG_CHUNK_FIXED :
-					      (size_t)MSG_PACK_FIXED);
+	size_t fixed = digest_size +
+		       (f->type == FRAME_CHUNK  ? (size_t)MSG_CHUNK_FIXED
+			: f->type == FRAME_LIST ? (size_t)MSG_LIST_FIXED
+						: (size_t)MSG_PACK_FIXED);
 	size_t payload = f->len > fixed ? f->len - fixed : 0;
 	uint8_t *fields;
 	int rc;
@@ -188,10 +212,12 @@ static int with_payload(struct buf *b, const struct frame *f,
 	if (n > fixed)
 		n = fixed;
 	fields = fuzz_copy(p, n);
-	rc = f->type == FRAME_CHUNK ?
-		     again_chunk(b, fields, n, digest_size, payload) :
-		     again_pack(b, f->type == FRAME_OFFER, fields, n,
-				digest_size, payload);
+	rc = f->type == FRAME_CHUNK
+		     ? again_chunk(b, fields, n, digest_size, payload)
+	     : f->type == FRAME_LIST
+		     ? again_list(b, fields, n, digest_size, payload)
+		     : again_pack(b, f->type == FRAME_OFFER, fields, n,
+				  digest_size, payload);
 	free(fields);
 	return rc;
 }
@@ -206,7 +232,7 @@ static void take_body(const struct frame *f, const uint8_t *header,
 
 	buf_init(&b, FRAME_HEADER + CHUNK_MAX);
 	if (f->type == FRAME_CHUNK || f->type == FRAME_PACK ||
-	    f->type == FRAME_OFFER)
+	    f->type == FRAME_OFFER || f->type == FRAME_LIST)
 		rc = with_payload(&b, f, body, n, digest_size);
 	else if (f->type == FRAME_CHECK)
 		rc = again_check(&b, body, n, digest_size);
