@@ -148,6 +148,9 @@ class Pair(Lab):
             line.stop()
         receiver.drain()
         counts = receiver.counts
+        if sender.code == 0:  # there was one, of which it tells soon
+            receiver.await_events(lambda: counts["session"] > before,
+                                  SESSION_SECONDS)
         if counts["session"] == before:
             return sender, None, line
         need(receiver.await_events(
