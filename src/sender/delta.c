@@ -463,9 +463,6 @@ int delta_misfit(struct delta *d, struct runs *todo, uint64_t leaf, int *rc)
 	if (++d->misfits < MISFITS_MAX || d->mode == DELTA_AWAITING)
 		return 1;
 	d->mode = DELTA_OFF;
-	d->is_comparing = 0;
-	*rc = move_all(&d->compare, todo);
-	if (*rc == 0)
-		*rc = move_all(&d->poor, todo);
+	*rc = delta_stop(d, todo);
 	return 1;
 }

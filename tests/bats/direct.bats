@@ -12,7 +12,6 @@ teardown_file() { end_sshd; }
 setup() {
 	make_dir
 	use_sshd
-	tools=$BATS_TEST_DIRNAME/../tools
 }
 teardown() { remove_dir; }
 

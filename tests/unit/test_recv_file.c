@@ -484,15 +484,24 @@ static void a_basis_that_differs_gives_what_is_the_same(void **state)
 	assert_int_equal(lab_names(lab), 1);
 }
 
+/* Somebody writes one byte of the basis, which keeps its time. */
+static void touch_basis(struct recv_lab *lab, uint64_t off)
+{
+	const struct timespec times[2] = { { LAB_MTIME, 0 }, { LAB_MTIME, 0 } };
+	int fd = openat(lab->dir, "f", O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(pwrite(fd, "X", 1, (off_t)off), 1);
+	assert_int_equal(futimens(fd, times), 0);
+	close(fd);
+}
+
 /* Where the file there is changed after a leaf of it was checked, that leaf is
  * no longer the sender's. */
 static void a_basis_that_changes_is_not_copied(void **state)
 {
 	static const struct lab_content other = { "abcdXfghi", 8 * LEAF + 5 };
-	const struct timespec times[2] = { { LAB_MTIME, 0 }, { LAB_MTIME, 0 } };
 	struct recv_lab *lab = *state;
 	struct err e;
-	int fd;
 
 	put_leaves(lab, "f", &other, LAB_MTIME);
 	lab->cfg.existing = CONFLICT_REPLACE;
@@ -500,10 +509,7 @@ static void a_basis_that_changes_is_not_copied(void **state)
 	open_basis(lab, &large);
 	assert_int_equal(lab_check(lab, 1, &large, 0, 3, &e), 0);
 	assert_int_equal(lab_checked(lab), 0);
-	fd = openat(lab->dir, "f", O_WRONLY | O_CLOEXEC);
-	assert_int_equal(pwrite(fd, "X", 1, LEAF + 7), 1);
-	assert_int_equal(futimens(fd, times), 0);
-	close(fd);
+	touch_basis(lab, LEAF + 7);
 	assert_int_equal(lab_check(lab, 1, &large, 3, 6, &e), 0);
 	lab_expect(lab, 1, 1, STATUS_FAILED, CAUSE_OTHER_BASIS);
 	lab_end(lab);
@@ -529,10 +535,8 @@ static void a_range_of_a_basis_that_changes_is_not_copied(void **state)
 				   "RSTUVWXYZ0123456789+/XY";
 	const struct lab_content new = { same, 65 * LEAF + 5 };
 	const struct lab_content other = { last, 65 * LEAF + 5 };
-	const struct timespec times[2] = { { LAB_MTIME, 0 }, { LAB_MTIME, 0 } };
 	struct recv_lab *lab = *state;
 	struct err e;
-	int fd;
 
 	lab->cfg.existing = CONFLICT_REPLACE;
 	for (int changes = 1; changes >= 0; changes--) {
@@ -542,11 +546,8 @@ static void a_range_of_a_basis_that_changes_is_not_copied(void **state)
 		assert_int_equal(
 			lab_check_as(lab, CHECK_RANGE, 1, &new, 0, 64, &e), 0);
 		assert_int_equal(lab_checked(lab), 0);
-		fd = openat(lab->dir, "f", O_WRONLY | O_CLOEXEC);
 		if (changes)
-			assert_int_equal(pwrite(fd, "X", 1, 5 * LEAF + 7), 1);
-		assert_int_equal(futimens(fd, times), 0);
-		close(fd);
+			touch_basis(lab, 5 * LEAF + 7);
 		assert_int_equal(
 			lab_check_as(lab, CHECK_RANGE, 1, &new, 64, 2, &e), 0);
 		if (changes) {
