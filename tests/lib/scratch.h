@@ -54,6 +54,17 @@ static inline int scratch_remove(const char *path)
 	return nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A directory in it, mode 0777 whatever the umask is.  Returns its descriptor. */
+static inline int scratch_make_dir(int at, const char *name)
+{
+	int fd;
+
+	SCRATCH_CHECK(mkdirat(at, name, 0777) == 0);
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	SCRATCH_CHECK(fd >= 0 && fchmod(fd, 0777) == 0);
+	return fd;
+}
+
 /* A file of just these bytes and this mode, whatever the umask is; flag is
  * O_EXCL or O_TRUNC. */
 static inline void scratch_write(int dir, const char *path, const void *p,

@@ -88,23 +88,7 @@ static void complain(const struct place *p, const char *what, int err_no)
 
 static void make_file(int dir, const char *name)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, "sentinel", 8), 8);
-	assert_int_equal(fchmod(fd, 0666), 0);
-	close(fd);
-}
-
-static int make_dir(int at, const char *name)
-{
-	int fd;
-
-	assert_int_equal(mkdirat(at, name, 0777), 0);
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	assert_int_equal(fchmod(fd, 0777), 0);
-	return fd;
+	scratch_write(dir, name, "sentinel", 8, O_TRUNC, 0666);
 }
 
 static void listen_somewhere(struct place *p)
@@ -128,11 +112,11 @@ static int set_up(void **state)
 	assert_non_null(p);
 	p->top_fd = scratch_make(p->top, sizeof(p->top), "sandbox");
 	assert_int_equal(fchmod(p->top_fd, 0777), 0);
-	p->in_fd = make_dir(p->top_fd, "in");
-	p->out_fd = make_dir(p->top_fd, "out");
+	p->in_fd = scratch_make_dir(p->top_fd, "in");
+	p->out_fd = scratch_make_dir(p->top_fd, "out");
 	make_file(p->in_fd, "file");
 	make_file(p->out_fd, "file");
-	close(make_dir(p->in_fd, "sub"));
+	close(scratch_make_dir(p->in_fd, "sub"));
 	listen_somewhere(p);
 	*state = p;
 	return 0;
