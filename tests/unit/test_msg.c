@@ -43,7 +43,7 @@ static const struct msg_hello hello = {
 };
 static const struct msg_join join = { 0x0102, 15, TOKEN_ARRAY };
 static const struct msg_ready ready = {
-	0x0102, 16, 0x80000001, 7, TOKEN_ARRAY, 0,
+	0x0102, 16, 0x80000001, 7, TOKEN_ARRAY, 0, 0,
 };
 static const struct msg_open open_msg = {
 	ID_VALUE,       0x10000000000001, 0x0fffffffffffffff,
