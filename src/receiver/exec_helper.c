@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +19,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "os/helper.h"
+#include "os/spawn.h"
 #include "receiver/exec_check.h"
 
 enum {
@@ -175,28 +174,13 @@ static size_t set_facts(char facts[FACTS_MAX][FACT_MAX],
 	return n;
 }
 
-/* Start the program, with the signals that are ignored here set back to their
- * defaults.  Returns 0 or an errno. */
-static int spawn(const struct runner *r, char *const *env, pid_t *pid)
+/* Start the program.  Returns 0 or an errno. */
+static int start(const struct runner *r, char *const *env, pid_t *pid)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
-				       SIGXFSZ };
 	char *const argv[] = { strdup(r->name), NULL };
-	posix_spawnattr_t attr;
-	sigset_t set;
-	int rc = argv[0] ? posix_spawnattr_init(&attr) : ENOMEM;
+	const struct spawn_config cfg = { r->program, argv, env, -1, -1, 0 };
+	int rc = argv[0] ? spawn_program(&cfg, pid) : ENOMEM;
 
-	if (rc) {
-		free(argv[0]);
-		return rc;
-	}
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	posix_spawnattr_setsigdefault(&attr, &set);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
-	rc = posix_spawn(pid, r->program, NULL, &attr, argv, env);
-	posix_spawnattr_destroy(&attr);
 	free(argv[0]);
 	return rc;
 }
@@ -222,7 +206,7 @@ static void run_program(const struct runner *r, struct exec_helper_event *ev,
 	for (size_t i = 0; i < count; i++)
 		env[n++] = facts[i];
 	report->session = ev->session;
-	report->error = spawn(r, env, &pid);
+	report->error = start(r, env, &pid);
 	if (report->error)
 		return;
 	while (waitpid(pid, &report->status, 0) < 0 && errno == EINTR)

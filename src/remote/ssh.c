@@ -8,19 +8,18 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "os/helper.h"
+#include "os/spawn.h"
 
 enum {
 	WORDS_MAX = 64,
@@ -165,54 +164,9 @@ static int make_argv(struct ssh *s, const struct ssh_config *cfg, struct err *e)
 
 struct runner {
 	char *const *argv;
-	pid_t pid; /* of ssh; 0: not running */
-	int ends;  /* it was told to end so many times */
+	struct spawn_child ssh;
+	int ends; /* it was told to end so many times */
 };
-
-static void on_child(int sig)
-{
-	(void)sig; /* only to end ppoll() */
-}
-
-/* Start ssh with a socket as its standard input and output.  SIGINT stays
- * ignored in it, so that ferry can tell the other side after Ctrl-C, which the
- * terminal sends to both.  Returns 0 or an errno. */
-static int spawn(struct runner *r, int fd)
-{
-	static const int signals[] = { SIGTERM, SIGPIPE, SIGXFSZ, SIGCHLD,
-				       SIGHUP };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t set;
-	int rc = posix_spawnattr_init(&attr);
-
-	if (rc)
-		return rc;
-	rc = posix_spawn_file_actions_init(&actions);
-	if (rc) {
-		posix_spawnattr_destroy(&attr);
-		return rc;
-	}
-	rc = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-	if (rc == 0)
-		rc = posix_spawn_file_actions_adddup2(&actions, fd,
-						      STDOUT_FILENO);
-	sigemptyset(&set);
-	posix_spawnattr_setsigmask(&attr, &set);
-	for (size_t i = 0; i < COUNT(signals); i++)
-		sigaddset(&set, signals[i]);
-	posix_spawnattr_setsigdefault(&attr, &set);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF |
-						POSIX_SPAWN_SETSIGMASK);
-	if (rc == 0)
-		rc = posix_spawnp(&r->pid, r->argv[0], &actions, &attr, r->argv,
-				  environ);
-	if (rc)
-		r->pid = 0;
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	return rc;
-}
 
 /* Send a message, with a descriptor unless fd is -1.  ferry may be gone. */
 static void reply(enum message_kind kind, int value, int fd)
@@ -222,60 +176,39 @@ static void reply(enum message_kind kind, int value, int fd)
 	(void)helper_send(HELPER_SOCKET, &m, sizeof(m), fd, 0);
 }
 
+/* Start ssh with a socket as its standard input and output.  SIGINT stays
+ * ignored in it, so that ferry can tell the other side after Ctrl-C, which the
+ * terminal sends to both. */
 static void start(struct runner *r)
 {
+	struct spawn_config cfg = { .argv = r->argv, .keep_ignored = SIGINT };
 	int fds[2] = { -1, -1 }, error = 0;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		error = errno;
-	else
-		error = spawn(r, fds[1]);
+	cfg.input = cfg.output = fds[1];
+	if (!error)
+		error = spawn_program(&cfg, &r->ssh.pid);
 	r->ends = 0;
 	reply(SSH_STARTED, error, error ? -1 : fds[0]);
 	io_close(&fds[0]);
 	io_close(&fds[1]);
 }
 
-/* Handle what ferry sends.  Does not return when that is gone. */
-static void take_message(struct runner *r)
-{
-	struct message m;
-
-	if (helper_receive(HELPER_SOCKET, &m, sizeof(m), NULL,
-			   MSG_DONTWAIT) < 0) {
-		if (errno == EAGAIN)
-			return;
-		if (r->pid > 0)
-			kill(r->pid, SIGTERM);
-		_exit(0);
-	}
-	if (m.kind == SSH_START && r->pid == 0)
-		start(r);
-	else if (m.kind == SSH_END && r->pid > 0)
-		kill(r->pid, r->ends++ ? SIGKILL : SIGTERM);
-}
-
 static void supervise(void *ctx)
 {
 	struct runner r = { .argv = ctx };
-	struct sigaction child = { .sa_handler = on_child };
-	struct pollfd pfd = { .fd = HELPER_SOCKET, .events = POLLIN };
-	sigset_t waiting, usual;
+	struct message m;
 	int status;
 
-	/* So that it is noticed only in ppoll(), and there always. */
-	sigemptyset(&usual);
-	sigaddset(&usual, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &usual, &waiting);
-	sigdelset(&waiting, SIGCHLD);
-	sigaction(SIGCHLD, &child, NULL);
+	spawn_child_init(&r.ssh);
 	for (;;) {
-		if (r.pid > 0 && waitpid(r.pid, &status, WNOHANG) == r.pid) {
-			r.pid = 0;
+		if (spawn_wait(&r.ssh, &m, sizeof(m), &status) == 0)
 			reply(SSH_STATUS, status, -1);
-		}
-		if (ppoll(&pfd, 1, NULL, &waiting) > 0)
-			take_message(&r);
+		else if (m.kind == SSH_START && r.ssh.pid == 0)
+			start(&r);
+		else if (m.kind == SSH_END && r.ssh.pid > 0)
+			kill(r.ssh.pid, r.ends++ ? SIGKILL : SIGTERM);
 	}
 }
 

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "os/helper.h"
+#include "os/spawn.h"
 
 enum {
 	SHOWN_MAX = 200,
@@ -42,55 +42,8 @@ struct command {
 
 struct runner {
 	char *const *argv;
-	int output; /* for the command to write to */
 	int keeps_sighup; /* nohup: the command ignores SIGHUP, too */
-	pid_t pid;  /* of the command; 0: not running */
 };
-
-static void on_child(int sig)
-{
-	(void)sig; /* only to end ppoll() */
-}
-
-/* Start the command.  Returns 0 or an errno. */
-static int spawn(struct runner *r)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGPIPE, SIGXFSZ,
-				       SIGCHLD };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t set;
-	int rc = posix_spawnattr_init(&attr);
-
-	if (rc)
-		return rc;
-	rc = posix_spawn_file_actions_init(&actions);
-	if (rc) {
-		posix_spawnattr_destroy(&attr);
-		return rc;
-	}
-	rc = posix_spawn_file_actions_adddup2(&actions, r->output,
-					      STDOUT_FILENO);
-	sigemptyset(&set);
-	posix_spawnattr_setsigmask(&attr, &set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	if (!r->keeps_sighup)
-		sigaddset(&set, SIGHUP);
-	posix_spawnattr_setsigdefault(&attr, &set);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF |
-						POSIX_SPAWN_SETSIGMASK);
-	if (rc == 0)
-		rc = posix_spawnp(&r->pid, r->argv[0], &actions, &attr, r->argv,
-				  environ);
-	if (rc)
-		r->pid = 0;
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
-	/* The sender has to see the end of the output. */
-	io_close(&r->output);
-	return rc;
-}
 
 static void reply(int value)
 {
@@ -100,48 +53,37 @@ static void reply(int value)
 	(void)helper_send(HELPER_SOCKET, &message, sizeof(message), -1, 0);
 }
 
-/* Handle what the sender sends.  Does not return when that is gone. */
-static void take_message(struct runner *r)
+/* Start the command, with the pipe that was kept as its output. */
+static int start(const struct runner *r, pid_t *pid)
 {
-	int32_t message;
+	const struct spawn_config cfg = {
+		.argv = r->argv,
+		.input = -1,
+		.output = HELPER_KEPT,
+		.keep_ignored = r->keeps_sighup ? SIGHUP : 0,
+	};
+	int rc = spawn_program(&cfg, pid);
 
-	if (helper_receive(HELPER_SOCKET, &message, sizeof(message), NULL,
-			   MSG_DONTWAIT) < 0) {
-		if (errno == EAGAIN)
-			return;
-		if (r->pid > 0)
-			kill(r->pid, SIGTERM);
-		_exit(0);
-	}
-	if (message == RUN && r->pid == 0)
-		reply(spawn(r));
-	else if (message != RUN && r->pid > 0)
-		kill(r->pid, message);
+	/* The sender has to see the end of the output. */
+	close(HELPER_KEPT);
+	return rc;
 }
 
 static void supervise(void *ctx)
 {
-	const struct sigaction child = { .sa_handler = on_child };
-	struct pollfd pfd = { .fd = HELPER_SOCKET, .events = POLLIN };
-	struct runner *r = ctx;
-	sigset_t waiting, usual;
+	const struct runner *r = ctx;
+	struct spawn_child command;
+	int32_t message;
 	int status;
 
-	r->output = HELPER_KEPT;
-	/* So that it is noticed only in ppoll(), and there always. */
-	sigemptyset(&usual);
-	sigaddset(&usual, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &usual, &waiting);
-	sigdelset(&waiting, SIGCHLD);
-	sigaction(SIGCHLD, &child, NULL);
-	for (;;) {
-		if (r->pid > 0 && waitpid(r->pid, &status, WNOHANG) == r->pid) {
-			reply(status);
-			return;
-		}
-		if (ppoll(&pfd, 1, NULL, &waiting) > 0)
-			take_message(r);
+	spawn_child_init(&command);
+	while (spawn_wait(&command, &message, sizeof(message), &status)) {
+		if (message == RUN && command.pid == 0)
+			reply(start(r, &command.pid));
+		else if (message != RUN && command.pid > 0)
+			kill(command.pid, message);
 	}
+	reply(status);
 }
 
 /* ---- in the sender ---- */

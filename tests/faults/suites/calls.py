@@ -73,7 +73,7 @@ ERRNOS = {
     "read": "EIO EINTR",
     "write": "EIO ENOSPC EPIPE EINTR",
     "poll": "EINTR ENOMEM",
-    "ppoll": "EINTR ENOMEM",
+    "pselect6": "EINTR ENOMEM",
     "eventfd2": "EMFILE",
     "pipe2": "EMFILE",
     "clone3": "EAGAIN",
