@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/similar.h"
+#include "base/wipe.h"
 #include "os/entropy.h"
 
 #define FORM "a code is four digits and two words, such as 4821-river-anchor"
@@ -34,13 +35,13 @@ int code_generate(char code[CODE_MAX], struct err *e)
 	} while (r[0] >= end);
 	snprintf(code, CODE_MAX, "%04u-%s-%s", (unsigned)(r[0] % NUMBERS),
 		 words_at(r[1] % WORDS_COUNT), words_at(r[2] % WORDS_COUNT));
-	explicit_bzero(r, sizeof(r));
+	wipe(r, sizeof(r));
 	return 0;
 }
 
 void code_wipe(char code[CODE_MAX])
 {
-	explicit_bzero(code, CODE_MAX);
+	wipe(code, CODE_MAX);
 }
 
 /* ---- parts ---- */
@@ -141,7 +142,7 @@ int code_parse(char code[CODE_MAX], const char *text, size_t n, struct err *e)
 			 parts[1].text, parts[2].text);
 	else
 		code[0] = '\0';
-	explicit_bzero(parts, sizeof(parts));
+	wipe(parts, sizeof(parts));
 	return rc;
 }
 
@@ -195,7 +196,7 @@ unsigned code_find_misspelt(const char *text, size_t n,
 		}
 		skip_separators(text, n, &at);
 	}
-	explicit_bzero(&p, sizeof(p));
+	wipe(&p, sizeof(p));
 	return count;
 }
 
@@ -247,6 +248,6 @@ unsigned code_complete(const char *text, size_t n, char *rest, size_t size,
 		}
 		skip_separators(text, n, &at);
 	}
-	explicit_bzero(&p, sizeof(p));
+	wipe(&p, sizeof(p));
 	return count;
 }

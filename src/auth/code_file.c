@@ -14,6 +14,7 @@
 
 #include "auth/key.h"
 #include "base/io.h"
+#include "base/wipe.h"
 #include "os/locked.h"
 
 #define MARK "used"
@@ -138,7 +139,7 @@ int code_file_mark(struct code_file *f, struct err *e)
 				     "cannot mark the code in %s as used",
 				     f->path);
 	}
-	explicit_bzero(now, sizeof(now));
+	wipe(now, sizeof(now));
 	return rc;
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wipe.h"
+
 enum { FIRST_CAP = 256 };
 
 void buf_init(struct buf *b, size_t max)
@@ -26,7 +28,7 @@ void buf_release(struct buf *b)
 	const int is_secret = b->is_secret;
 
 	if (b->data && is_secret)
-		explicit_bzero(b->data, b->cap);
+		wipe(b->data, b->cap);
 	free(b->data);
 	buf_init(b, b->max);
 	b->is_secret = is_secret;
@@ -60,7 +62,7 @@ static int reserve_bytes(struct buf *b, size_t n)
 		return -1;
 	if (b->is_secret && b->data) {
 		memcpy(p, b->data, b->len);
-		explicit_bzero(b->data, b->cap);
+		wipe(b->data, b->cap);
 		free(b->data);
 	}
 	b->data = p;

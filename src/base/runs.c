@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 void runs_init(struct runs *r, size_t max)
 {
@@ -55,7 +56,7 @@ static int reserve_run(struct runs *r)
 		return ERR_RESOURCE;
 	if (cap > r->max)
 		cap = r->max;
-	v = reallocarray(r->v, cap, sizeof(*v));
+	v = mem_resize(r->v, cap, sizeof(*v));
 	if (!v)
 		return ERR_RESOURCE;
 	r->v = v;

@@ -3,7 +3,9 @@
  */
 #include "base/text.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp)
@@ -127,6 +129,24 @@ char *text_escape(char *dst, size_t size, const void *src, size_t n)
 	}
 	dst[used] = '\0';
 	return dst;
+}
+
+char *text_format(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap, again;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	if (n >= 0)
+		text = malloc((size_t)n + 1);
+	if (text)
+		vsnprintf(text, (size_t)n + 1, fmt, again);
+	va_end(again);
+	va_end(ap);
+	return text;
 }
 
 char *text_size(char *dst, size_t size, double bytes)

@@ -29,6 +29,9 @@ int text_is_utf8(const void *src, size_t n);
  * it is not well-formed; *cp gets the code point. */
 size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp);
 
+/* As sprintf(), to memory that is the caller's.  NULL when out of memory. */
+char *text_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* Write a number of bytes for people to read, such as "12.3 MiB".  Returns
  * dst. */
 char *text_size(char *dst, size_t size, double bytes);

@@ -16,6 +16,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "cmd/charset.h"
 
 enum {
@@ -243,7 +244,7 @@ static void explain(const struct line *l, const struct err *e)
 		write_text(l, m->count ? "?" : "");
 	}
 	write_text(l, "\nType the whole code again:\n");
-	explicit_bzero(found, sizeof(found));
+	wipe(found, sizeof(found));
 }
 
 static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
@@ -257,7 +258,7 @@ static int read_code(struct line *l, char code[CODE_MAX], struct err *e)
 			return rc;
 		explain(l, &why);
 		/* What is typed next is a whole code, not the end of one. */
-		explicit_bzero(l->text, sizeof(l->text));
+		wipe(l->text, sizeof(l->text));
 		l->len = 0;
 	}
 }
@@ -301,7 +302,7 @@ int ask_again(int tty, const struct ask *a, char code[CODE_MAX],
 			explain(&l, &why);
 		l.len = 0;
 	}
-	explicit_bzero(&l.text, sizeof(l.text));
+	wipe(&l.text, sizeof(l.text));
 	return rc;
 }
 
@@ -329,7 +330,7 @@ int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e)
 		rc = read_code(&l, code, e);
 	(void)tcsetattr(l.tty, TCSADRAIN, &before);
 out:
-	explicit_bzero(&l.text, sizeof(l.text));
+	wipe(&l.text, sizeof(l.text));
 	io_close(&l.tty);
 	return rc;
 }

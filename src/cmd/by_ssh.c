@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cmd/common.h"
 #include "remote/client.h"
 #include "session/direct.h"
@@ -80,8 +81,8 @@ void by_ssh_hint_at_port(const struct common_options *o, struct err *e)
 /* Append arg, which the order owns from now on; NULL: out of memory. */
 static void append(struct by_ssh_order *order, char *arg)
 {
-	char **args = arg ? reallocarray(order->args, order->count + 2,
-					 sizeof(*args))
+	char **args = arg ? mem_resize(order->args, order->count + 2,
+				       sizeof(*args))
 			  : NULL;
 
 	if (!args) {

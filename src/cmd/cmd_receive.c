@@ -1,6 +1,7 @@
 /*
  * ferry receive: turns options and operands into a struct receive_config.
  */
+#include "base/wipe.h"
 #include "cmd/commands.h"
 
 #include <errno.h>
@@ -557,7 +558,7 @@ out:
 	pake_free(cfg->pake);
 	tls_free(tls);
 	connector_stop(cfg->connector);
-	explicit_bzero(&proxy, sizeof(proxy));
+	wipe(&proxy, sizeof(proxy));
 	return rc;
 }
 

@@ -3,6 +3,7 @@
  * are found before anything is sent: first those of the command line, then of
  * the credentials and every source, then of the connection.
  */
+#include "base/wipe.h"
 #include "cmd/commands.h"
 
 #include <errno.h>
@@ -858,7 +859,7 @@ out:
 	tls_free(tls);
 	connector_stop(cfg->connector);
 	ids_stop(cfg->ids);
-	explicit_bzero(&proxy, sizeof(proxy));
+	wipe(&proxy, sizeof(proxy));
 	client_free(client);
 	if (renewal.tty >= 0)
 		close(renewal.tty);

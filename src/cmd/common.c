@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "sender/send.h" /* enum sandbox_mode */
 #include "session/direct.h"
 
@@ -411,7 +412,7 @@ static int load_password(char *dst, const char *path, struct err *e)
 				      "255 bytes", path);
 	else
 		snprintf(dst, PROXY_SECRET_MAX, "%s", text);
-	explicit_bzero(text, sizeof(text));
+	wipe(text, sizeof(text));
 	return e->code;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "os/nameless.h"
 #include "os/space.h"
 
@@ -42,8 +43,8 @@ static int open_nameless(const char *dir)
 	n = snprintf(path, sizeof(path), "%s/ferry-XXXXXX", dir);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -1;
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0 && unlink(path) < 0)
+	fd = mkstemp(path);
+	if (fd >= 0 && (unlink(path) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0))
 		io_close(&fd);
 	return fd;
 }
@@ -143,7 +144,7 @@ static int load_block(struct line_queue *q)
 		empty_file(q);
 		return sys_errno;
 	}
-	last = memrchr(q->head.data, '\n', n);
+	last = mem_last(q->head.data, '\n', n);
 	if (last)
 		n = (size_t)(last - q->head.data) + 1;
 	q->head.off = 0;

@@ -15,6 +15,7 @@
 
 #include "base/ini.h"
 #include "base/io.h"
+#include "base/mem.h"
 #include "base/similar.h"
 #include "base/text.h"
 #include "cmd/receive_words.h"
@@ -161,8 +162,8 @@ static int out_of_memory(struct err *e)
 /* Own an allocated text.  NULL when out of memory. */
 static const char *keep(struct senders_file *f, char *text)
 {
-	char **made = text ? reallocarray(f->made, f->made_count + 1,
-					  sizeof(*made)) : NULL;
+	char **made = text ? mem_resize(f->made, f->made_count + 1,
+					sizeof(*made)) : NULL;
 
 	if (!made) {
 		free(text);
@@ -187,13 +188,12 @@ static int make_path(struct senders_file *f, unsigned line, const char *value,
 			return fail(f, line, e, "there is no " CREDENTIALS
 				    " in the environment: the service "
 				    "manager sets it for LoadCredential=");
-		if (asprintf(&text, "%s/%s", dir, value + n) < 0)
-			text = NULL;
+		text = text_format("%s/%s", dir, value + n);
 	} else if (value[0] == '/' || !slash) {
 		text = strdup(value);
-	} else if (asprintf(&text, "%.*s/%s", (int)(slash - f->path), f->path,
-			    value) < 0) {
-		text = NULL;
+	} else {
+		text = text_format("%.*s/%s", (int)(slash - f->path), f->path,
+				   value);
 	}
 	*path = keep(f, text);
 	return *path ? 0 : out_of_memory(e);
@@ -238,7 +238,7 @@ static int begin_section(struct senders_file *f, unsigned line,
 	if (f->count == SENDERS_MAX)
 		return fail(f, line, e, "there are more than %d sections",
 			    (int)SENDERS_MAX);
-	list = reallocarray(f->list, f->count + 1, sizeof(*list));
+	list = mem_resize(f->list, f->count + 1, sizeof(*list));
 	if (!list)
 		return out_of_memory(e);
 	f->list = list;
@@ -268,8 +268,8 @@ static int add_credential(struct senders_file *f, struct senders_section *s,
 		return fail(f, line, e, "there are more than %d keys, pins or "
 			    "subjects", (int)SENDERS_CREDENTIALS_MAX);
 	f->mode = key->mode;
-	all = reallocarray(s->credentials, s->credential_count + 1,
-			   sizeof(*all));
+	all = mem_resize(s->credentials, s->credential_count + 1,
+			 sizeof(*all));
 	if (!all)
 		return out_of_memory(e);
 	s->credentials = all;

@@ -17,6 +17,8 @@
 
 #include "auth/key.h"
 #include "base/io.h"
+#include "base/mem.h"
+#include "base/wipe.h"
 #include "cmd/senders_load.h"
 #include "fs/name.h"
 #include "os/helper.h"
@@ -132,7 +134,7 @@ static int send_credentials(const struct senders_load *l,
 			snprintf(m.u.text, sizeof(m.u.text), "%s",
 				 s->credentials[i].text);
 		rc = send_message(&m, MESSAGE_CREDENTIAL, -1);
-		explicit_bzero(&m, sizeof(m));
+		wipe(&m, sizeof(m));
 	}
 	return rc;
 }
@@ -299,7 +301,7 @@ static void answer_release(struct answer *a)
 /* Takes the descriptor over. */
 static int add_row(struct answer *a, const struct message *m, int fd)
 {
-	struct row *rows = reallocarray(a->rows, a->count + 1, sizeof(*rows));
+	struct row *rows = mem_resize(a->rows, a->count + 1, sizeof(*rows));
 	struct stat st = { 0 };
 	struct row *r;
 
@@ -334,7 +336,7 @@ static int add_credential(struct answer *a, const struct message *m)
 {
 	const size_t n = a->credential_count;
 	struct key *keys = calloc(n + 1, sizeof(*keys));
-	char **texts = reallocarray(a->texts, n + 1, sizeof(*texts));
+	char **texts = mem_resize(a->texts, n + 1, sizeof(*texts));
 
 	if (texts)
 		a->texts = texts;
@@ -426,7 +428,7 @@ static int receive_answer(const struct senders_helper *h, struct answer *a,
 		if (take_message(a, &m, fd))
 			rc = -1;
 		if (m.kind == MESSAGE_CREDENTIAL)
-			explicit_bzero(&m.u, sizeof(m.u));
+			wipe(&m.u, sizeof(m.u));
 	}
 	return rc ? err_set(e, ERR_RESOURCE, "out of memory") : 0;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "cmd/line_queue.h"
 #include "os/wake.h"
 
@@ -234,7 +235,7 @@ static size_t piece_size(const char *p, size_t n)
 
 	if (n <= PIPE_BUF)
 		return n;
-	end = memrchr(p, '\n', PIPE_BUF);
+	end = mem_last(p, '\n', PIPE_BUF);
 	if (!end)
 		end = memchr(p + PIPE_BUF, '\n', n - PIPE_BUF);
 	return end ? (size_t)(end - p) + 1 : n;

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/text.h"
 #include "fs/name.h"
 #include "fs/why.h"
@@ -391,7 +392,7 @@ int dirs_is_young(const struct dirs *d)
 int dirs_parent(struct dirs *d, const char *path, size_t len, const char **leaf,
 		struct err *e)
 {
-	const char *slash = len ? memrchr(path, '/', len) : NULL;
+	const char *slash = len ? mem_last(path, '/', len) : NULL;
 	const size_t dir_len = slash ? (size_t)(slash - path) : 0;
 	const size_t start = slash ? dir_len + 1 : 0;
 

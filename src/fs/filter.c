@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 #include "fs/name.h"
 
 struct rule {
@@ -76,7 +77,7 @@ static int reserve_rule(struct filter *f)
 
 	if (f->count < f->cap)
 		return 0;
-	rules = reallocarray(f->rules, cap, sizeof(*rules));
+	rules = mem_resize(f->rules, cap, sizeof(*rules));
 	if (!rules)
 		return ERR_RESOURCE;
 	f->rules = rules;

@@ -1,6 +1,7 @@
 /*
  * The roots of a scan: sources of the command line, checked and opened.
  */
+#include "base/mem.h"
 #include "fs/scan.h"
 
 #include <errno.h>
@@ -252,7 +253,7 @@ static int reserve_root(struct scan *s)
 		return 0;
 	if (cap <= s->cap)
 		return -1;
-	roots = reallocarray(s->roots, cap, sizeof(*roots));
+	roots = mem_resize(s->roots, cap, sizeof(*roots));
 	if (!roots)
 		return -1;
 	s->roots = roots;
@@ -273,8 +274,8 @@ static const char *check_base(const char *path, size_t base, size_t len,
 int scan_add_bad(struct scan *s, const char *path, const struct err *why,
 		 struct err *e)
 {
-	struct bad_source *bad = reallocarray(s->bad, s->bad_count + 1,
-					      sizeof(*bad));
+	struct bad_source *bad = mem_resize(s->bad, s->bad_count + 1,
+					    sizeof(*bad));
 	char *copy = strdup(path);
 
 	if (bad)

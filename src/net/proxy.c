@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "net/cidr.h"
 #include "os/cancel.h"
 
@@ -258,7 +259,7 @@ static int socks_log_in(const struct talk *t, struct err *e)
 	memcpy(m + n, t->p->password, password);
 	n += password;
 	rc = send_all(t, m, n, e);
-	explicit_bzero(m, sizeof(m));
+	wipe(m, sizeof(m));
 	if (rc == 0)
 		rc = recv_all(t, answer, sizeof(answer), e);
 	if (rc)
@@ -410,9 +411,9 @@ static int http_ask(const struct talk *t, struct err *e)
 		     place, p->user[0] ? "Proxy-Authorization: Basic " : "",
 		     p->user[0] ? coded : "", p->user[0] ? "\r\n" : "");
 	rc = send_all(t, request, (size_t)n, e);
-	explicit_bzero(plain, sizeof(plain));
-	explicit_bzero(coded, sizeof(coded));
-	explicit_bzero(request, sizeof(request));
+	wipe(plain, sizeof(plain));
+	wipe(coded, sizeof(coded));
+	wipe(request, sizeof(request));
 	return rc;
 }
 

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/wipe.h"
+
 enum { STACK_BYTES = 32 * 1024 };
 
 void *locked_new(size_t n)
@@ -23,7 +25,7 @@ void locked_free(void *p, size_t n)
 {
 	if (!p)
 		return;
-	explicit_bzero(p, n);
+	wipe(p, n);
 	(void)munmap(p, n);
 }
 
@@ -32,6 +34,6 @@ __attribute__((noinline)) void locked_stack(void)
 	char stack[STACK_BYTES];
 
 	/* The kernel locks only pages that the stack has already. */
-	explicit_bzero(stack, sizeof(stack));
+	wipe(stack, sizeof(stack));
 	(void)mlock(stack, sizeof(stack));
 }

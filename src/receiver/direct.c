@@ -10,6 +10,7 @@
 
 #include "auth/secure.h"
 #include "base/clock.h"
+#include "base/wipe.h"
 #include "os/wake.h"
 #include "receiver/receive.h"
 #include "session/channel.h"
@@ -70,7 +71,7 @@ void recv_direct_free(struct recv_direct *d)
 		return;
 	direct_free(d->connecting);
 	tls_free(d->mode.tls);
-	explicit_bzero(&d->offer, sizeof(d->offer));
+	wipe(&d->offer, sizeof(d->offer));
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

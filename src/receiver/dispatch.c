@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/wipe.h"
 #include "receiver/committer.h"
 #include "receiver/delete.h"
 #include "receiver/direct.h"
@@ -57,7 +58,7 @@ static int take_direct(const struct recv_session *s, const uint8_t *body,
 	if (msg_get_direct(&m, body, len))
 		return input_malformed("DIRECT", e);
 	rc = recv_direct_offered(s->setup->direct, &m, e);
-	explicit_bzero(&m, sizeof(m));
+	wipe(&m, sizeof(m));
 	return rc;
 }
 

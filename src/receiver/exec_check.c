@@ -104,13 +104,16 @@ char *exec_check_search_path(const char *list, const char *dir)
 {
 	/* room for all of it */
 	char *copy = strdup(list), *kept = strdup(list);
-	char *rest = copy, *entry;
+	char *rest = copy;
 	size_t n = 0;
 	int is_whole;
 
-	while (copy && kept && (entry = strsep(&rest, ":"))) {
-		const size_t len = strlen(entry);
+	while (rest && kept) {
+		char *entry = rest;
+		const size_t len = strcspn(entry, ":");
 
+		rest = entry[len] ? entry + len + 1 : NULL;
+		entry[len] = '\0';
 		if (!is_wanted(entry, dir))
 			continue;
 		if (n > 0)

@@ -76,7 +76,8 @@ static int add_fixed(struct runner *r, const char *name, const char *value)
 {
 	if (!value)
 		return 0;
-	if (asprintf(&r->fixed[r->count], "%s=%s", name, value) < 0)
+	r->fixed[r->count] = text_format("%s=%s", name, value);
+	if (!r->fixed[r->count])
 		return -1;
 	r->count++;
 	return 0;

@@ -1,6 +1,7 @@
 /*
  * Packs of small items.
  */
+#include "base/mem.h"
 #include "receiver/asked.h"
 #include "receiver/pack.h"
 
@@ -249,7 +250,7 @@ static enum existing_state probe_existing(struct worker *w,
 static struct held_dir *share_dir(struct pack *pk, const struct pack_item *row,
 				  int fd)
 {
-	const char *slash = memrchr(row->name, '/', row->name_len);
+	const char *slash = mem_last(row->name, '/', row->name_len);
 	const size_t len = slash ? (size_t)(slash - row->name) : 0;
 
 	if (!pk->dir || len != pk->dir_len ||

@@ -12,6 +12,7 @@
 
 #include "auth/tls.h"
 #include "base/io.h"
+#include "base/mem.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "session/events.h"
@@ -100,7 +101,7 @@ struct sender *senders_add(struct senders *ss, const struct sender *s,
 	own->name = s->name ? strdup(s->name) : NULL;
 	own->dir = s->dir ? strdup(s->dir) : NULL;
 	rate_limit_init(&own->rate_limit, rate);
-	list = reallocarray(ss->list, ss->count + 1, sizeof(*list));
+	list = mem_resize(ss->list, ss->count + 1, sizeof(*list));
 	if (list)
 		ss->list = list;
 	if (!list || (s->name && !own->name) || (s->dir && !own->dir)) {
@@ -113,9 +114,9 @@ struct sender *senders_add(struct senders *ss, const struct sender *s,
 
 int senders_add_credential(struct senders *ss, const char *identity)
 {
-	struct credential *all = reallocarray(ss->credentials,
-					      ss->credential_count + 1,
-					      sizeof(*all));
+	struct credential *all = mem_resize(ss->credentials,
+					    ss->credential_count + 1,
+					    sizeof(*all));
 
 	if (!all)
 		return -1;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "fs/unlock.h"
@@ -56,15 +57,6 @@ struct attr_helper *unlocked_attrs(const struct unlocked *u)
 	return u ? u->attrs : NULL;
 }
 
-void unlocked_free(struct unlocked *u)
-{
-	if (!u)
-		return;
-	tdestroy(u->tree, free);
-	pthread_mutex_destroy(&u->lock);
-	free(u);
-}
-
 static int compare(const void *a, const void *b)
 {
 	const struct opened *x = a, *y = b;
@@ -72,6 +64,20 @@ static int compare(const void *a, const void *b)
 			      x->len < y->len ? x->len : y->len);
 
 	return rc ? rc : (x->len > y->len) - (x->len < y->len);
+}
+
+void unlocked_free(struct unlocked *u)
+{
+	if (!u)
+		return;
+	while (u->tree) {
+		struct opened *en = *(struct opened **)u->tree;
+
+		tdelete(en, &u->tree, compare);
+		free(en);
+	}
+	pthread_mutex_destroy(&u->lock);
+	free(u);
 }
 
 static struct opened *opened_new(const char *path, size_t len)
@@ -158,7 +164,7 @@ int unlocked_open(struct unlocked *u, int fd, const char *path, size_t len)
 int unlocked_open_parent(struct unlocked *u, int fd, const char *path,
 			 size_t len)
 {
-	const char *slash = memrchr(path, '/', len);
+	const char *slash = mem_last(path, '/', len);
 
 	return slash ? unlocked_open(u, fd, path, (size_t)(slash - path)) : 0;
 }

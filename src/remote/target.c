@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 /* The host in text: what is after the last @ before it, as for ssh. */
 static const char *find_host(const char *text)
 {
-	const char *at = memrchr(text, '@', strcspn(text, "/:["));
+	const char *at = mem_last(text, '@', strcspn(text, "/:["));
 
 	return at ? at + 1 : text;
 }

@@ -10,6 +10,7 @@
 
 #include "auth/secure.h"
 #include "base/clock.h"
+#include "base/wipe.h"
 #include "net/dial.h"
 #include "net/stream.h"
 #include "os/wake.h"
@@ -128,7 +129,7 @@ void send_direct_free(struct send_direct *d)
 	acceptor_free(d->acceptor);
 	tls_free(d->tls);
 	wake_close(&d->wake);
-	explicit_bzero(&d->offer, sizeof(d->offer));
+	wipe(&d->offer, sizeof(d->offer));
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 void inflight_init(struct inflight *in)
 {
 	*in = (struct inflight){ .next_id = 1 };
@@ -36,7 +38,7 @@ static int make_room(struct inflight *in)
 	in->len = kept;
 	if (in->len < in->cap / 2)
 		return 0;
-	v = reallocarray(in->v, cap, sizeof(*v));
+	v = mem_resize(in->v, cap, sizeof(*v));
 	if (!v)
 		return -1;
 	in->v = v;

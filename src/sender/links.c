@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 enum {
 	FILES_MAX = 1 << 18,
 	NAMES_MAX = 32 << 20, /* bytes of the files' first names */
@@ -95,7 +97,7 @@ static uint32_t *slot_of(const struct links *l, dev_t dev, ino_t ino)
 static int grow(struct links *l)
 {
 	const size_t cap = l->cap ? 2 * l->cap : SLOTS_MIN / 2;
-	struct file *files = reallocarray(l->files, cap, sizeof(*files));
+	struct file *files = mem_resize(l->files, cap, sizeof(*files));
 	uint32_t *slots;
 
 	if (!files)

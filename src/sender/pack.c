@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 enum {
 	/* A row of the table without its texts, with the longest digest: see
@@ -47,7 +48,7 @@ struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
 	if (pk->count == pk->cap) {
 		uint32_t cap = pk->cap ? pk->cap * 2 : 8;
 
-		it = reallocarray(pk->items, cap, sizeof(*it));
+		it = mem_resize(pk->items, cap, sizeof(*it));
 		if (!it)
 			return NULL;
 		pk->items = it;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "base/wipe.h"
 #include "os/entropy.h"
 #include "sender/deletion.h"
 #include "sender/direct.h"
@@ -455,7 +456,7 @@ static int handle_direct(struct send_stream *st, const uint8_t *body, size_t n,
 	if (msg_get_direct(&m, body, n))
 		return malformed("DIRECT", e);
 	rc = send_direct_offered(st->sender->direct, &m, e);
-	explicit_bzero(&m, sizeof(m));
+	wipe(&m, sizeof(m));
 	return rc;
 }
 

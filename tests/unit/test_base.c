@@ -20,8 +20,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "base/zeros.h"
 
 /* ---- what is overwritten ---- */
@@ -29,27 +31,13 @@
 static const uint8_t *watched;
 static size_t wiped;
 
-static void wipe(void *p, size_t n)
+/* In place of that of base/wipe.c. */
+void wipe(void *p, size_t n)
 {
 	if (p == watched)
 		wiped = n;
 	for (volatile uint8_t *b = p; n > 0; n--)
 		*b++ = 0;
-}
-
-/* In place of libc's, which has two names: the second is what fortified code of
- * the library calls. */
-void explicit_bzero(void *p, size_t n)
-{
-	wipe(p, n);
-}
-
-void __explicit_bzero_chk(void *p, size_t n, size_t size);
-
-void __explicit_bzero_chk(void *p, size_t n, size_t size)
-{
-	assert_true(n <= size);
-	wipe(p, n);
 }
 
 /* A copy of n bytes that ends where its memory does. */
@@ -61,6 +49,44 @@ static uint8_t *exact(const void *p, size_t n)
 	if (n > 0)
 		memcpy(copy, p, n);
 	return copy;
+}
+
+static void mem_finds_the_last_byte(void **state)
+{
+	static const char text[] = "a/b/c";
+
+	(void)state;
+	assert_ptr_equal(mem_last(text, '/', 5), text + 3);
+	assert_ptr_equal(mem_last(text, '/', 3), text + 1);
+	assert_ptr_equal(mem_last(text, 'a', 5), text);
+	assert_null(mem_last(text, '/', 1));
+	assert_null(mem_last(text, 'a', 0));
+}
+
+static void mem_refuses_sizes_that_overflow(void **state)
+{
+	uint64_t *p = mem_resize(NULL, 3, sizeof(*p));
+
+	(void)state;
+	assert_non_null(p);
+	p[2] = 7;
+	errno = 0;
+	assert_null(mem_resize(p, SIZE_MAX / sizeof(*p) + 1, sizeof(*p)));
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(p[2], 7);
+	free(p);
+}
+
+static void text_formats_any_length(void **state)
+{
+	char *text = text_format("%s/%0500d", "x", 7);
+
+	(void)state;
+	assert_non_null(text);
+	assert_int_equal(strlen(text), 502);
+	assert_memory_equal(text, "x/00", 4);
+	assert_string_equal(text + 498, "0007");
+	free(text);
 }
 
 static void buf_lays_out_big_endian(void **state)
@@ -724,6 +750,9 @@ static void zeros_are_told_from_data(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(mem_finds_the_last_byte),
+		cmocka_unit_test(mem_refuses_sizes_that_overflow),
+		cmocka_unit_test(text_formats_any_length),
 		cmocka_unit_test(buf_lays_out_big_endian),
 		cmocka_unit_test(buf_stops_at_its_maximum),
 		cmocka_unit_test(buf_extend_by_nothing_is_not_null),
