@@ -3,30 +3,16 @@
  */
 #include "auth/secure.h"
 
-#include <stdlib.h>
-
-#include <openssl/err.h>
-
 #include "auth/pake.h"
 #include "auth/tls_conn.h"
 #include "base/clock.h"
-
-enum {
-	/* More than libcrypto's state of a thread takes (0.8 KiB in 3.0), with
-	 * what it keeps to find that again. */
-	THREAD_STATE_BYTES = 16 * 1024,
-};
+#include "base/libcrypto.h"
 
 int secure_prepare_thread(struct err *e)
 {
-	/* volatile, or the compiler drops an allocation that nothing uses */
-	void *volatile p = malloc(THREAD_STATE_BYTES);
-
-	if (!p)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	free(p);
-	(void)ERR_peek_error();
-	return 0;
+	return libcrypto_prepare_thread() == 0 ?
+		       0 :
+		       err_set(e, ERR_RESOURCE, "out of memory");
 }
 
 struct stream *secure_open(int fd, const struct secure_mode *mode,
@@ -40,11 +26,13 @@ struct stream *secure_open(int fd, const struct secure_mode *mode,
 	};
 	const int was_agreed = mode->role == NET_CONNECTS && mode->pake &&
 			       pake_is_agreed(mode->pake);
-	int spent = 0, rc = secure_prepare_thread(e);
 	struct stream *stream;
+	int spent = 0, rc = 0;
 
 	if (!conn.deadline_ms)
 		conn.deadline_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
+	if (mode->tls || mode->pake)
+		rc = secure_prepare_thread(e);
 	if (rc == 0 && mode->pake)
 		rc = mode->role == NET_CONNECTS
 			     ? pake_connect(mode->pake, mode->tls, &conn, e)

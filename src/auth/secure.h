@@ -24,11 +24,9 @@ struct secure_mode {
 };
 
 /*
- * To be called in a thread before it uses OpenSSL; secure_open() does so
- * itself.  libcrypto allocates the state in which it keeps a thread's errors
- * when the first one is reported.  From 3.6 on, an allocation that fails there
- * is reported as well, and so on until the stack overflows: so the state is
- * made while there is memory.  Returns 0 or ERR_RESOURCE.
+ * libcrypto_prepare_thread() with a message, for a thread that reads and writes
+ * by TLS what another one has opened; secure_open() does it itself.  Returns 0
+ * or ERR_RESOURCE.
  */
 int secure_prepare_thread(struct err *e);
 

@@ -6,16 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
 #include <openssl/evp.h>
 
 #include "base/err.h"
+#include "base/libcrypto.h"
 #include "chunk/tree.h"
 
 static int prepare(struct same *s)
 {
-	/* openssl.cnf is not read, as the sandbox does not allow it. */
-	if (!s->md && OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL))
+	if (!s->md && libcrypto_prepare_thread() == 0)
 		s->md = EVP_MD_fetch(NULL, "SHA256", NULL);
 	if (!s->ctx)
 		s->ctx = EVP_MD_CTX_new();

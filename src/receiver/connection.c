@@ -161,8 +161,6 @@ static struct stream *open_carried(struct recv_connection *c, struct err *e)
 	};
 	struct stream *stream;
 
-	if (secure_prepare_thread(e))
-		return NULL;
 	stream = carrier->open(carrier->ctx, &cfg, c->peer, e);
 	c->input.hello_by_ms = clock_ms() + HELLO_MS;
 	return stream;

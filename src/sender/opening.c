@@ -164,8 +164,6 @@ static struct stream *open_carried(struct send_stream *st, struct err *e)
 	};
 	struct stream *stream;
 
-	if (secure_prepare_thread(e))
-		return NULL;
 	stream = cfg->carrier->open(cfg->carrier->ctx, &stream_cfg,
 				    st->sender->peer.name, e);
 	if (stream)

@@ -15,6 +15,7 @@
 #include "net_fixture.h"
 
 #include "auth/secure.h"
+#include "chunk/same.h"
 
 /* ---- OpenSSL's allocations, counted by thread ---- */
 
@@ -45,25 +46,20 @@ static void plain_free(void *p, const char *file, int line)
 
 /* ---- the test ---- */
 
-struct thread {
-	int fd;
-	int in_secure_open, in_error_state;
-};
-
-static void *open_main(void *arg)
+static void *prepare_main(void *arg)
 {
-	const struct secure_mode mode = { .role = NET_LISTENS };
-	const struct stream_config cfg = { .timeout_ms = FIXTURE_TIMEOUT_MS };
-	struct thread *t = arg;
+	int *in_error_state = arg;
+	const int before = allocations;
 	struct err e = { 0 };
-	struct stream *s;
+	int prepared, in_preparing;
 
-	s = secure_open(t->fd, &mode, &cfg, NULL, &e);
-	t->in_secure_open = allocations;
+	prepared = secure_prepare_thread(&e) == 0;
+	in_preparing = allocations - before;
 	/* Needs the state and nothing else: ERR_raise() would copy texts. */
 	(void)ERR_peek_error();
-	t->in_error_state = allocations - t->in_secure_open;
-	stream_free(s);
+	*in_error_state = prepared && in_preparing > 0 ?
+				  allocations - before - in_preparing :
+				  -1;
 	return NULL;
 }
 
@@ -71,24 +67,70 @@ static void *open_main(void *arg)
  * thread's first error. */
 static void a_thread_has_its_error_state(void **state)
 {
-	struct thread t = { 0 };
+	int in_error_state = -1;
 	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(
+		pthread_create(&thread, NULL, prepare_main, &in_error_state),
+		0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(in_error_state, 0);
+}
+
+static void *digest_main(void *arg)
+{
+	int *in_error_state = arg;
+	struct same same = { 0 };
+
+	if (same_begin(&same) == 0) {
+		const int before = allocations;
+
+		(void)ERR_peek_error();
+		*in_error_state = allocations - before;
+	}
+	same_release(&same);
+	return NULL;
+}
+
+/* A session without TLS still uses OpenSSL for SHA-256. */
+static void so_has_one_that_makes_digests(void **state)
+{
+	int in_error_state = -1;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(
+		pthread_create(&thread, NULL, digest_main, &in_error_state), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(in_error_state, 0);
+}
+
+/* The first use of libcrypto takes longer than all else of sending a small file,
+ * so this runs before the other tests. */
+static void plain_does_not_start_openssl(void **state)
+{
+	const struct secure_mode mode = { .role = NET_LISTENS };
+	const struct stream_config cfg = { .timeout_ms = FIXTURE_TIMEOUT_MS };
+	struct err e = { 0 };
+	struct stream *s;
 	int fd[2];
 
 	(void)state;
 	tcp_pair(fd);
-	t.fd = fd[1];
-	assert_int_equal(pthread_create(&thread, NULL, open_main, &t), 0);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_true(t.in_secure_open > 0);
-	assert_int_equal(t.in_error_state, 0);
+	s = secure_open(fd[1], &mode, &cfg, NULL, &e);
+	assert_non_null(s);
+	assert_int_equal(allocations, 0);
+	stream_free(s);
 	close(fd[0]);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_does_not_start_openssl),
 		cmocka_unit_test(a_thread_has_its_error_state),
+		cmocka_unit_test(so_has_one_that_makes_digests),
 	};
 
 	if (!CRYPTO_set_mem_functions(count_malloc, count_realloc, plain_free))
