@@ -63,6 +63,12 @@ static struct pack_form row_form(const struct pack *pk)
 
 /* ---- checking ---- */
 
+/* Of a file in a pack or an offer: CHUNK_MAX at most, see pack_get_item(). */
+static size_t content_len(const struct pack_item *row)
+{
+	return (size_t)row->size;
+}
+
 /* Returns NULL or a fixed text. */
 static const char *check_symlink(const struct transfer *t,
 				 const struct pack_item *row)
@@ -128,7 +134,7 @@ static int check_pack(const struct pack *pk, struct err *e)
 			continue;
 		if (row.size > left)
 			return input_malformed("PACK", e);
-		digest->sum(content, row.size, sum);
+		digest->sum(content, content_len(&row), sum);
 		if (memcmp(sum, row.digest, digest->size) != 0)
 			return ERR_CORRUPT;
 		content += row.size;
@@ -186,8 +192,9 @@ static int is_same(struct worker *w, const struct item *it)
 	uint8_t sum[SAME_SIZE];
 
 	if (it->content)
-		return memcmp(w->wire, it->content, row->size) == 0;
-	return same_digest(&w->same, w->wire, row->size, sum) == 0 &&
+		return memcmp(w->wire, it->content, content_len(row)) ==
+		       0;
+	return same_digest(&w->same, w->wire, content_len(row), sum) == 0 &&
 	       memcmp(sum, row->digest, SAME_SIZE) == 0;
 }
 
@@ -235,7 +242,8 @@ static enum existing_state probe_existing(struct worker *w,
 	if (fd < 0)
 		return part_stat(dir, leaf, sb, &e) ? EXISTS_NOT : EXISTS_OTHER;
 	if ((uint64_t)sb->st_size == row->size &&
-	    io_pread(fd, w->wire, row->size, 0) == (ssize_t)row->size &&
+	    io_pread(fd, w->wire, content_len(row), 0) ==
+		    (ssize_t)row->size &&
 	    is_same(w, it)) {
 		state = EXISTS_SAME;
 		*v = take_meta(w->transfer, it, dir, fd, sb);
@@ -297,7 +305,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
 		goto fail;
 	}
-	if (part_write_all(&c->part, it->content, row->size, fe)) {
+	if (part_write_all(&c->part, it->content, content_len(row), fe)) {
 		commit_discard(c);
 		goto fail;
 	}
@@ -403,7 +411,7 @@ static void take_offer(struct pack *pk, struct item *it)
 	switch (probe_existing(w, it, &sb, &v)) {
 	case EXISTS_SAME:
 		/* What counts files and sums them up has the session's. */
-		t->digest->sum(w->wire, it->row.size, it->row.digest);
+		t->digest->sum(w->wire, content_len(&it->row), it->row.digest);
 		recv_pack_report_same(w, it, &v);
 		return;
 	case EXISTS_OTHER:
@@ -429,7 +437,7 @@ static int take_to_stdout(struct worker *w, const struct item *it,
 	struct transfer *t = w->transfer;
 	struct commit *c;
 	int rc = stdout_write(w->input, t->stdout_fd, it->content,
-			      it->row.size, e);
+			      content_len(&it->row), e);
 
 	if (rc)
 		return rc;

@@ -454,7 +454,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	if (s)
 		s->cfg = cfg;
 	rc = s ? begin(s, e) : err_set(e, ERR_RESOURCE, "out of memory");
-	if (rc == 0) {
+	if (s && rc == 0) {
 		transfers(s, summary, e);
 		rc = e->code;
 	} else {

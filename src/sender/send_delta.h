@@ -43,7 +43,7 @@ int send_delta_read(struct send_stream *st, const struct outfile *f,
 
 struct delta_result {
 	struct payload payload; /* no data: the leaf is sent as it is */
-	uint64_t found; /* bytes of it in the basis */
+	size_t found; /* bytes of it in the basis */
 };
 
 /* Make the payload for the leaf of file id that was just read to raw (n bytes);

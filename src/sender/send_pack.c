@@ -225,8 +225,8 @@ static int put_row(struct send_stream *st, const struct pack *pk,
 		memcpy(row.digest, it->digest, sizeof(row.digest));
 		if (content) {
 			form.digest_size = SAME_SIZE;
-			if (same_digest(&st->same, content, row.size,
-					row.digest))
+			if (same_digest(&st->same, content,
+					(size_t)row.size, row.digest))
 				return ERR_RESOURCE;
 		}
 	}

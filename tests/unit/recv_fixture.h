@@ -487,12 +487,13 @@ static inline void pack_file(struct lab_pack *p, const char *name,
 			     const char *content)
 {
 	struct pack_item it = pack_item(ITEM_FILE, name);
+	const size_t len = strlen(content);
 
-	it.size = (uint32_t)strlen(content);
+	it.size = len;
 	(p->is_offer ? &digest_sha256 : p->lab->digest)
-		->sum(content, it.size, it.digest);
+		->sum(content, len, it.digest);
 	pack_row(p, &it);
-	buf_put(&p->raw, content, it.size);
+	buf_put(&p->raw, content, len);
 }
 
 static inline void pack_dir(struct lab_pack *p, const char *name)
