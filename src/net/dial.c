@@ -20,6 +20,7 @@
 #include "net/proxy.h"
 #include "net/resolver.h"
 #include "os/interposed.h"
+#include "os/sockcall.h"
 
 enum {
 	/* "Connection Attempt Delay", RFC 8305, section 5. */
@@ -62,7 +63,7 @@ struct race {
 
 static int set_int(int fd, int level, int name, int value)
 {
-	return setsockopt(fd, level, name, &value, sizeof(value));
+	return sockcall_setsockopt(fd, level, name, &value, sizeof(value));
 }
 
 /*
@@ -88,8 +89,8 @@ static int set_options(int fd, int timeout_ms)
 
 static int set_congestion(int fd, const char *name, struct err *e)
 {
-	if (!name || setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
-				(socklen_t)strlen(name)) == 0)
+	if (!name || sockcall_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+					 (socklen_t)strlen(name)) == 0)
 		return 0;
 	return err_sys(e, ERR_USAGE,
 		       "cannot use congestion control '%s' (see "
@@ -122,8 +123,8 @@ void dial_tune_for_rtt(int fd, const struct net_options *opt)
 	 * much of it, the slowest stream would delay the end. */
 	dial_limit_unsent(fd);
 	if (!opt->congestion)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr,
-				 sizeof(bbr) - 1);
+		(void)sockcall_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr,
+					  sizeof(bbr) - 1);
 }
 
 static int is_exhaustion(int error)

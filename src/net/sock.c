@@ -23,6 +23,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "os/sockcall.h"
 
 static void init(struct sock *k, int fd, int timeout_ms)
 {
@@ -46,14 +47,15 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	init(k, fd, timeout_ms);
 	flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) < 0)
+	    sockcall_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick,
+				sizeof(tick)) < 0)
 		return err_sys(e, ERR_LOST, "cannot set up the connection");
 	/* It was set for connecting.  From here on step_ms() enforces
 	 * timeout_ms: the kernel would also end a connection whose peer is
 	 * alive and sends heart-beats, but does not read for a while (a zero
 	 * window). */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none,
-			 sizeof(none));
+	(void)sockcall_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none,
+				  sizeof(none));
 	return 0;
 }
 
@@ -84,9 +86,8 @@ void sock_set_tick(struct sock *k, int tick_ms)
 		.tv_usec = tick_ms % 1000 * 1000,
 	};
 
-	if (k->is_pair ||
-	    setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) ==
-		    0)
+	if (k->is_pair || sockcall_setsockopt(k->fd, SOL_SOCKET, SO_RCVTIMEO,
+					      &tick, sizeof(tick)) == 0)
 		k->tick_ms = tick_ms;
 }
 
@@ -201,8 +202,9 @@ int sock_send(struct sock *k, const struct iovec *iov, size_t count,
 	*sent = 0;
 	/* sendmsg(2) does not change the array, though msg_iov is not const. */
 	memcpy(&msg.msg_iov, &iov, sizeof(iov));
-	n = k->is_pair ? writev(k->out_fd, iov, (int)count) :
-			 sendmsg(k->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	n = k->is_pair ? writev(k->out_fd, iov, (int)count)
+		       : sockcall_sendmsg(k->fd, &msg,
+					  MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return transfer_failed(k, "send to", e);
 	*sent = (size_t)n;

@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "os/process.h"
+#include "os/sockcall.h"
 
 /* ---- in the helper ---- */
 
@@ -138,7 +139,7 @@ int helper_send(int fd, const void *p, size_t n, int pass, int flags)
 		memcpy(CMSG_DATA(&control.header), &pass, sizeof(pass));
 	}
 	do {
-		did = sendmsg(fd, &m, flags | MSG_NOSIGNAL);
+		did = sockcall_sendmsg(fd, &m, flags | MSG_NOSIGNAL);
 	} while (did < 0 && errno == EINTR);
 	return did < 0 ? -1 : 0;
 }

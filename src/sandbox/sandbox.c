@@ -151,6 +151,26 @@ static int harden(struct err *e)
 	return 0;
 }
 
+/* On s390x the filter does not see what mmap() asks for.  The kernel refuses
+ * memory that is both written to and executable, though files can still be
+ * mapped as code. */
+static int refuse_code(const struct policy *p, struct err *e)
+{
+#ifdef __s390x__
+	enum { SET_MDWE = 65, REFUSE_EXEC_GAIN = 1 }; /* Linux 6.3 */
+
+	if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0) < 0)
+		return go_without(p,
+				  "this kernel can not refuse memory that is "
+				  "written to and executed (Linux 6.3)",
+				  e);
+#else
+	(void)p;
+	(void)e;
+#endif
+	return 0;
+}
+
 /* Test Landlock: opening "/" has to fail, unless a rule allows it. */
 static int landlock_works(const struct landlock_policy *p)
 {
@@ -246,7 +266,7 @@ static int apply(const struct policy *policy, struct err *e)
 	 * needs it, and later calls only stat() the file. */
 	tzset();
 	if (check_threads(policy, e) < 0 || check_sockets(policy, e) < 0 ||
-	    harden(e) < 0)
+	    harden(e) < 0 || refuse_code(policy, e) < 0)
 		return e->code;
 	abi = apply_landlock(policy, e);
 	if (abi < 0)

@@ -22,8 +22,24 @@
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #elif defined(__riscv) && __riscv_xlen == 64
 #define NATIVE_ARCH AUDIT_ARCH_RISCV64
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#define NATIVE_ARCH AUDIT_ARCH_PPC64LE
+#elif defined(__s390x__)
+#define NATIVE_ARCH AUDIT_ARCH_S390X
+#elif defined(__i386__)
+#define NATIVE_ARCH AUDIT_ARCH_I386
+#elif defined(__ARM_EABI__) && !defined(__ARMEB__)
+#define NATIVE_ARCH AUDIT_ARCH_ARM
 #else
-#define NATIVE_ARCH 0 /* 32-bit or big-endian: not supported, see put_rule() */
+#define NATIVE_ARCH 0 /* not supported: its calls are not in calls.c */
+#endif
+
+/* Where the halves of an argument lie.  Those of a 32-bit process are extended
+ * with zeros. */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+enum { LOW_HALF = 4, HIGH_HALF = 0 };
+#else
+enum { LOW_HALF = 0, HIGH_HALF = 4 };
 #endif
 
 enum {
@@ -99,12 +115,12 @@ static void put_rule(struct program *p, const struct seccomp_rule *r)
 	    halves ? end - p->len : 1);
 	for (size_t i = 0; i < SECCOMP_TESTS_MAX; i++) {
 		const struct seccomp_test *t = &r->tests[i];
-		/* little-endian: the low half comes first */
-		const size_t low = offsetof(struct seccomp_data, args) +
-				   t->arg * sizeof(uint64_t);
+		const size_t at = offsetof(struct seccomp_data, args) +
+				  t->arg * sizeof(uint64_t);
 
-		put_half(p, low, (uint32_t)t->mask, (uint32_t)t->value, end);
-		put_half(p, low + 4, (uint32_t)(t->mask >> 32),
+		put_half(p, at + LOW_HALF, (uint32_t)t->mask,
+			 (uint32_t)t->value, end);
+		put_half(p, at + HIGH_HALF, (uint32_t)(t->mask >> 32),
 			 (uint32_t)(t->value >> 32), end);
 	}
 	put_return(p, r->action);

@@ -5,8 +5,9 @@
  * Threads: restricts all threads of the process.
  *
  * Why not libseccomp: what it would do here is seccomp.c, about 150 lines.  It
- * knows more architectures, of which ferry is built for three, and would be
- * another library to link and to follow.  It keeps the rules of a call in an
+ * knows more architectures than the seven that ferry has a filter for, and would
+ * be another library to link and to follow.  How calls differ between these
+ * (calls.c) would have to be known with it as well.  It keeps the rules of a call in an
  * order of its own, whereas here the order is the program's: the calls that
  * carry data are tested first.  On an architecture that is not known there is
  * no filter, and the user is told.

@@ -540,8 +540,8 @@ static void connect_by_library(struct place *p)
 	deny_to_all(p);
 	WORKS(p, dial(p->port));
 	DENIED(p, dial((uint16_t)(p->port ^ 1)), ECONNREFUSED);
-	DENIED(p, socket(AF_INET, SOCK_DGRAM, 0), EPERM);
-	DENIED(p, socket(AF_UNIX, SOCK_STREAM, 0), EPERM);
+	DENIED(p, syscall(SYS_socket, AF_INET, SOCK_DGRAM, 0), EPERM);
+	DENIED(p, syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0), EPERM);
 	DENIED(p, openat(p->out_fd, "file", O_RDONLY), EACCES);
 }
 

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/net.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -244,6 +245,29 @@ static long set_option(int fd, int level, int name)
 	return setsockopt(fd, level, name, &on, sizeof(on));
 }
 
+#ifdef SYS_socketcall
+/* The same by the call whose arguments are in memory. */
+static long socket_call(int call, int fd, long a, long b, long c, long d,
+			long e)
+{
+	const long args[] = { fd, a, b, c, d, e };
+
+	return syscall(SYS_socketcall, call, args);
+}
+
+ATTEMPT(by_memory_socket, socket_call(SYS_SOCKET, AF_INET, SOCK_STREAM, 0, 0, 0,
+				      0))
+ATTEMPT(by_memory_connect, socket_call(SYS_CONNECT, unused_socket(p),
+				       (long)&p->service, sizeof(p->service), 0,
+				       0, 0))
+ATTEMPT(by_memory_fast_open, socket_call(SYS_SENDTO, unused_socket(p),
+					 (long)"x", 1, MSG_FASTOPEN,
+					 (long)&p->service,
+					 sizeof(p->service)))
+ATTEMPT(by_memory_option, socket_call(SYS_SETSOCKOPT, unused_socket(p),
+				      SOL_SOCKET, SO_KEEPALIVE,
+				      (long)&(int){ 1 }, sizeof(int), 0))
+#endif
 ATTEMPT(bind_port, bind(unused_socket(p), ADDR(&p->service)))
 ATTEMPT(listen_again, listen(unused_socket(p), 1))
 ATTEMPT(fast_open_connect, set_option(unused_socket(p), IPPROTO_TCP, 30))
@@ -400,10 +424,12 @@ ATTEMPT(memory_file, syscall(SYS_memfd_create, "x", 0))
 #ifdef SYS_memfd_secret
 ATTEMPT(memory_secret, syscall(SYS_memfd_secret, 1U << 20))
 #endif
-ATTEMPT(map_code, mmap(NULL, 4096, PROT_READ | PROT_EXEC,
+ATTEMPT(map_code, mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+#ifndef __s390x__ /* the arguments of mmap() are in memory there */
 ATTEMPT(map_file_code, mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE,
 			    p->file_fd, 0))
+#endif
 
 static void *a_page(void)
 {
@@ -423,11 +449,19 @@ static long end_of(long pid)
 	return pid;
 }
 
-ATTEMPT(fork_process, end_of(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)))
-ATTEMPT(fork_namespace, end_of(syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0,
-				       0, 0, 0)))
-ATTEMPT(thread_namespace, syscall(SYS_clone, CLONE_THREAD | CLONE_NEWNET, 0, 0,
-				  0, 0))
+/* On s390x the stack comes before the flags. */
+static long clone_raw(int flags)
+{
+#ifdef __s390x__
+	return syscall(SYS_clone, 0, flags, 0, 0, 0);
+#else
+	return syscall(SYS_clone, flags, 0, 0, 0, 0);
+#endif
+}
+
+ATTEMPT(fork_process, end_of(clone_raw(SIGCHLD)))
+ATTEMPT(fork_namespace, end_of(clone_raw(SIGCHLD | CLONE_NEWUSER)))
+ATTEMPT(thread_namespace, clone_raw(CLONE_THREAD | CLONE_NEWNET))
 ATTEMPT(fork_new_way, syscall(SYS_clone3, NULL, 64))
 #ifdef SYS_fork
 ATTEMPT(fork_old, end_of(syscall(SYS_fork)))
@@ -581,7 +615,12 @@ static const struct attempt attempts[] = {
 	ROW(socket_local_seq, 0), ROW(socket_pair, 0), ROW(connect_tcp, 0),
 	ROW(connect_udp, 0), ROW(connect_local, 0), ROW(sendto_fast_open, 0),
 	ROW(sendto_udp, 0), ROW(sendto_local, 0), ROW(sendmsg_fast_open, 0),
-	ROW(sendmmsg_fast_open, 0), ROW(bind_port, 0), ROW(listen_again, 0),
+	ROW(sendmmsg_fast_open, 0),
+#ifdef SYS_socketcall
+	ROW(by_memory_socket, 0), ROW(by_memory_connect, 0),
+	ROW(by_memory_fast_open, 0), ROW(by_memory_option, 0),
+#endif
+	ROW(bind_port, 0), ROW(listen_again, 0),
 	ROW(fast_open_connect, 0), ROW(tcp_repair, 0), ROW(tcp_ulp, 0),
 	ROW(multicast, 0), ROW(ip_options, 0), ROW(bind_device, 0),
 	ROW(send_buffer, 0), ROW(socket_filter, 0),
@@ -639,7 +678,11 @@ static const struct attempt attempts[] = {
 #ifdef SYS_memfd_secret
 	ROW(memory_secret, 0),
 #endif
-	ROW(map_code, 0), ROW(map_file_code, 0), ROW(make_code, 0),
+	ROW(map_code, 0),
+#ifndef __s390x__
+	ROW(map_file_code, 0),
+#endif
+	ROW(make_code, 0),
 	ROW(make_code_key, 0), ROW(fork_process, 0), ROW(fork_namespace, 0),
 	ROW(thread_namespace, 0),
 	ROW(fork_new_way, 0),
