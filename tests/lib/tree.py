@@ -22,20 +22,23 @@ def entries(top, own=True):
     may vanish at any time while it runs."""
     top = os.fsencode(top)
     for here, dirs, files in os.walk(top):
+        below = here[len(top):].lstrip(b"/")
         for name in dirs + files:
-            path = os.path.join(here, name)
             if own or not name.startswith(b".ferry-"):
-                yield os.path.relpath(path, top), path, os.lstat(path)
+                path = here + b"/" + name
+                yield (below + b"/" + name if below else name, path,
+                       os.lstat(path))
 
 
-def snapshot(top, linked=()):
+def snapshot(top, linked=(), with_content=True):
     """Everything about a tree but access times.  linked: names of files whose
-    other hard link may go, which changes their ctime."""
+    other hard link may go, which changes their ctime.  Without content, a
+    change of it shows by the ctime, which no program can set."""
     out = {}
     for name, path, st in [(b".", top, os.lstat(top)), *entries(top)]:
         content = None
         if stat.S_ISREG(st.st_mode):
-            content = digest(path)
+            content = digest(path) if with_content else None
         elif stat.S_ISLNK(st.st_mode):
             content = os.readlink(path)
         out[name] = (st.st_ino, st.st_mode, st.st_uid, st.st_gid, st.st_size,
