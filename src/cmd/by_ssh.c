@@ -39,6 +39,10 @@ int by_ssh_check(const struct common_options *o, int has_streams,
 		return err_set(e, ERR_USAGE,
 			       "-j is the number of direct connections, and "
 			       "with --data ssh there are none");
+	if (o->deploy && o->remote_ferry)
+		return err_set(e, ERR_USAGE,
+			       "--deploy and --remote-ferry exclude each other: "
+			       "it is copied to ~/.cache/ferry there");
 	if (o->proxy || o->proxy_password_file)
 		return err_set(e, ERR_USAGE,
 			       "--proxy is not for HOST:PATH; ssh connects as "
@@ -57,6 +61,7 @@ int by_ssh_check_unused(const struct common_options *o, struct err *e)
 {
 	const char *given = o->ssh ? "--ssh" :
 			    o->remote_ferry ? "--remote-ferry" :
+			    o->deploy ? "--deploy" :
 			    o->data ? "--data" : NULL;
 
 	if (given)
@@ -162,7 +167,8 @@ struct client *by_ssh_client(const struct common_options *o, const char *host,
 	};
 
 	if (!order->failed)
-		return client_new(&cfg, order->args, e);
+		return client_new(&cfg, (enum deploy_use)o->deploy,
+				  order->args, e);
 	err_set(e, ERR_RESOURCE, "out of memory");
 	return NULL;
 }

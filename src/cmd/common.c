@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "base/wipe.h"
+#include "remote/deploy.h"
 #include "sender/send.h" /* enum sandbox_mode */
 #include "session/direct.h"
 
@@ -148,6 +149,22 @@ static const struct option_word data_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word deploy_words[] = {
+	{ "keep", DEPLOY_KEEP },
+	{ "remove", DEPLOY_REMOVE },
+	{ NULL, 0 },
+};
+
+static int set_deploy(void *field, const char *value)
+{
+	const struct option_word *w = deploy_words;
+
+	while (value && w->word && strcmp(w->word, value) != 0)
+		w++;
+	*(int *)field = w->value;
+	return w->word ? 0 : ERR_RANGE;
+}
+
 static const struct option_row ssh_rows[] = {
 	{ .name = "ssh", .arg = "CMD", .kind = OPTION_TEXT, .off = OFF(ssh),
 	  .help = "the ssh program and its options, such as 'ssh -p 2222' "
@@ -156,6 +173,12 @@ static const struct option_row ssh_rows[] = {
 	  .off = OFF(remote_ferry),
 	  .help = "where ferry is on the other host (default: in PATH and the "
 		  "usual places)" },
+	{ .name = "deploy", .arg = "[=WHAT]", .kind = OPTION_SET,
+	  .set = set_deploy, .off = OFF(deploy), .words = deploy_words,
+	  .wants = "keep or remove",
+	  .help = "copy this ferry to ~/.cache/ferry on the other host, unless "
+		  "it is there, and use it: keep it there (default), or remove "
+		  "it after the transfer" },
 	{ .name = "data", .arg = "WAY", .kind = OPTION_WORD, .off = OFF(data),
 	  .words = data_words,
 	  .help = "the way that content takes: auto (default: direct "

@@ -47,6 +47,7 @@ struct common_options {
 	const char *code_file;
 	int code, plain;
 	const char *ssh, *remote_ferry;
+	int deploy; /* enum deploy_use */
 	int data; /* enum direct_use */
 	int json_fd; /* -1: no events */
 	int quiet, verbose;

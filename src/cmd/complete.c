@@ -52,6 +52,8 @@ static const struct meaning meanings[] = {
 	{ "sync", "none", "leave it to the kernel" },
 	{ "sync", "batch", "groups of files" },
 	{ "sync", "file", "each file" },
+	{ "deploy", "keep", "leave it there" },
+	{ "deploy", "remove", "delete it after the transfer" },
 	{ "data", "auto", "directly where that works" },
 	{ "data", "direct", "by connections of ferry's own" },
 	{ "data", "ssh", "through ssh" },

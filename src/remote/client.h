@@ -9,6 +9,7 @@
 #define FERRY_REMOTE_CLIENT_H
 
 #include "base/err.h"
+#include "remote/deploy.h"
 #include "remote/ssh.h"
 
 struct carrier;
@@ -18,10 +19,11 @@ struct session_events;
 /*
  * Split off the process that starts ssh.  It forks: call it before there are
  * secrets in memory, threads and a sandbox.  args (borrowed, ends with NULL) is
- * what ferry remote there is told to do: see server.h.  NULL with an error as
- * ssh_new(), or ERR_USAGE where args are too long.
+ * what ferry remote there is told to do: see server.h.  deploy: whether to copy
+ * this program to there.  NULL with an error as ssh_new() or deploy_new(), or
+ * ERR_USAGE where args are too long.
  */
-struct client *client_new(const struct ssh_config *ssh,
+struct client *client_new(const struct ssh_config *ssh, enum deploy_use deploy,
 			  char *const *args, struct err *e);
 
 /* End ssh, where it still runs, and free.  NULL is allowed. */

@@ -58,7 +58,7 @@ struct ssh {
  */
 static const char find_ferry[] =
 	"sh -c 'PATH=$PATH:/usr/local/bin:/usr/bin:/opt/ferry/bin:"
-	"$HOME/.local/bin:$HOME/bin; export PATH; "
+	"$HOME/.local/bin:$HOME/bin:$HOME/.cache/ferry; export PATH; "
 	"command -v ferry >/dev/null 2>&1 || exit 127; exec ferry remote'";
 
 /* ---- the command ---- */
@@ -157,6 +157,8 @@ static int make_argv(struct ssh *s, const struct ssh_config *cfg, struct err *e)
 		rc = add_word(s, options[i], e);
 	if (rc == 0)
 		rc = add_word(s, cfg->host, e);
+	if (rc == 0 && cfg->script)
+		return add_word(s, cfg->script, e);
 	return rc ? rc : add_remote_command(s, cfg->remote_ferry, e);
 }
 

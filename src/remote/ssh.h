@@ -22,6 +22,9 @@ struct ssh_config {
 	const char *command;
 	const char *host;         /* [USER@]HOST, checked */
 	const char *remote_ferry; /* where ferry is there; NULL: look for it */
+	/* What to run there instead: one simple command for any login shell;
+	 * NULL: ferry remote. */
+	const char *script;
 };
 
 /*

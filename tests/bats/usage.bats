@@ -93,7 +93,7 @@ usage() {
 	both="bind congestion limit-rate timeout key cert cert-key ca pin peer-name
 		code code-file plain json quiet verbose progress help port sandbox
 		compress checksum compare delta symlinks exclude include special one-file-system
-		growing ssh remote-ferry data streams existing allow wait retry
+		growing ssh remote-ferry deploy data streams existing allow wait retry
 		delete max-delete mirror
 		proxy proxy-password-file archive preserve numeric-ids"
 	send="name dry-run files-from listen receivers stdin-from-command"
