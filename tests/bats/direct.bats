@@ -209,7 +209,7 @@ with_firewall() {
 	same src/f dst/f
 	rm dst/f
 	lose send src/f "box:$work/dst"
-	kill -KILL "$(pgrep -f "^$FERRY remote" | head -n 1)"
+	kill -KILL "$(remote_ferry)"
 	ended one
 	[ "$code" = 6 ] || { cat one.messages; false; }
 	lose receive "box:$work/src/f" dst

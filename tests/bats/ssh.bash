@@ -97,3 +97,13 @@ push() {
 	timeout --foreground "$run_limit" ${FERRY_WRAP:-} "$FERRY" send \
 		--remote-ferry "$FERRY" "$@" 2>sender 3>&- || sent=$?
 }
+
+# remote_ferry - the process that ssh has started on the other side, without its
+# helpers, which have its command line, and lower ids once the ids begin anew.
+remote_ferry() {
+	local pid
+	for pid in $(pgrep -f "^$FERRY remote"); do
+		[[ $(ps -o args= -p "$(ps -o ppid= -p "$pid")") == \
+			"$FERRY remote"* ]] || echo "$pid"
+	done
+}

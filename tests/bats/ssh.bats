@@ -150,8 +150,7 @@ teardown() { remove_dir; }
 	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 4M \
 		--json=9 src/f "box:$work/dst" 9>one.events 2>one.messages
 	under_way one
-	remote=$(pgrep -f "^$FERRY remote" | head -n 1)
-	kill -KILL "$remote"
+	kill -KILL "$(remote_ferry)"
 	ended one
 	[ "$code" = 6 ] || { cat one.messages; false; }
 	: >one.events
