@@ -49,13 +49,15 @@ enum {
 	MAGIC = 7,
 	FAMILY = MAGIC - 1, /* what all versions have in common */
 	HEADER = MAGIC + 1, /* with the message's number */
+	CONFIRMED = 4,      /* the last message */
+	RENEWED = 5,        /* in its place: wrong, and there is another code */
 	COMMIT = 32,        /* body of message 1 */
 	PROOF = SPAKE2_SHARE + SPAKE2_MAC, /* body of message 3 */
 	BODY_MAX = PROOF,
 	/* How often our share is shown to a peer that does not go on.  Each time
 	 * a man in the middle may hope for words to verify that match: a chance
 	 * of 2^-44.  With this limit that is 2^-34 in all, about that of guessing
-	 * the code. */
+	 * the code.  A new code does not begin it anew. */
 	UNFINISHED_MAX = 1024,
 	/* Limits of reading after an alert; see refuse_other_mode(). */
 	ALERT_DRAIN_MS = 1000,
@@ -74,13 +76,15 @@ static const uint8_t magic[MAGIC] = { 'f', 'e', 'r', 'r', 'y', '/', '2' };
 enum state { OPEN, AGREED, SPENT };
 
 struct pake {
-	uint8_t w[SPAKE2_SCALAR]; /* set once */
-	/* set once; used with lock held */
-	struct code_file *file; /* that the code is from, or NULL */
 	/* guarded by lock; so is setting the key in struct tls */
 	pthread_mutex_t lock;
+	uint8_t w[SPAKE2_SCALAR];
+	unsigned code_number;   /* how many codes there were before */
+	struct code_file *file; /* that the code is from, or NULL */
 	enum state state;
-	unsigned unfinished; /* exchanges in which our share was shown */
+	int is_renewed; /* the side that listens has another code */
+	/* Exchanges in which our share was shown, with any code. */
+	unsigned unfinished;
 	char words[PAKE_VERIFY_MAX];
 };
 
@@ -163,12 +167,15 @@ int pake_renew(struct pake *p, const char *code, struct err *e)
 	int rc = make_w(w, code, e);
 
 	if (rc == 0) {
+		pthread_mutex_lock(&p->lock);
 		memcpy(p->w, w, sizeof(w));
 		memset(p->words, 0, sizeof(p->words));
-		p->unfinished = 0;
+		p->code_number++;
 		code_file_free(p->file);
 		p->file = NULL;
+		p->is_renewed = 0;
 		p->state = OPEN;
+		pthread_mutex_unlock(&p->lock);
 	}
 	OPENSSL_cleanse(w, sizeof(w));
 	return rc;
@@ -222,6 +229,16 @@ static enum state state_of(struct pake *p)
 int pake_is_agreed(struct pake *p)
 {
 	return state_of(p) == AGREED;
+}
+
+int pake_is_renewed(struct pake *p)
+{
+	int is_renewed;
+
+	pthread_mutex_lock(&p->lock);
+	is_renewed = p->is_renewed;
+	pthread_mutex_unlock(&p->lock);
+	return is_renewed;
 }
 
 /* ---- messages ---- */
@@ -312,32 +329,59 @@ static int send_message(const struct pake_conn *c, unsigned number,
 	return send_all(c, m, HEADER + n, e);
 }
 
-/* The header is checked before waiting for the body: a peer with another
- * protocol might never send that much. */
-static int recv_message(const struct pake_conn *c, unsigned number, void *body,
-			size_t n, struct err *e)
+static int no_exchange(struct err *e)
+{
+	return err_set(e, ERR_PROTOCOL,
+		       "the other side sent no code exchange (do both sides "
+		       "use the same security mode?)");
+}
+
+/* Returns the number of the message whose body follows, or an error. */
+static int recv_header(const struct pake_conn *c, struct err *e)
 {
 	uint8_t head[HEADER] = { 0 };
 	int rc = recv_all(c, head, 1, 0, e);
 
 	if (rc == 0 && head[0] == magic[0])
 		rc = recv_all(c, head + 1, HEADER - 1, 0, e);
-	if (rc == 0 && memcmp(head, magic, FAMILY) == 0 &&
-	    head[FAMILY] != magic[FAMILY])
-		rc = err_set(e, ERR_PROTOCOL,
-			     "the other side's ferry uses another version of "
-			     "the code exchange: use the same release of ferry "
-			     "on both sides");
-	else if (rc == 0 &&
-		 (memcmp(head, magic, MAGIC) != 0 || head[MAGIC] != number))
-		rc = err_set(e, ERR_PROTOCOL,
-			     "the other side sent no code exchange (do both "
-			     "sides use the same security mode?)");
-	return rc ? rc : recv_all(c, body, n, 0, e);
+	if (rc < 0)
+		return rc;
+	if (memcmp(head, magic, FAMILY) == 0 && head[FAMILY] != magic[FAMILY])
+		return err_set(e, ERR_PROTOCOL,
+			       "the other side's ferry uses another version of "
+			       "the code exchange: use the same release of "
+			       "ferry on both sides");
+	return memcmp(head, magic, MAGIC) == 0 ? head[MAGIC] : no_exchange(e);
 }
 
-static struct spake2 *new_spake2(const struct pake *p, enum spake2_role role,
-			    struct err *e)
+/* The header is checked before waiting for the body: a peer with another
+ * protocol might never send that much. */
+static int recv_message(const struct pake_conn *c, int number, void *body,
+			size_t n, struct err *e)
+{
+	const int got = recv_header(c, e);
+
+	if (got < 0)
+		return got;
+	return got == number ? recv_all(c, body, n, 0, e) : no_exchange(e);
+}
+
+/* A code, as w, that an exchange is for. */
+struct attempt {
+	uint8_t w[SPAKE2_SCALAR];
+	unsigned code_number;
+};
+
+/* With lock held. */
+static void copy_code(struct attempt *a, const struct pake *p)
+{
+	memcpy(a->w, p->w, sizeof(a->w));
+	a->code_number = p->code_number;
+}
+
+/* Wipes the code in a. */
+static struct spake2 *new_spake2(struct attempt *a, enum spake2_role role,
+				 struct err *e)
 {
 	struct spake2_config cfg = {
 		.role = role,
@@ -347,7 +391,8 @@ static struct spake2 *new_spake2(const struct pake *p, enum spake2_role role,
 	};
 	struct spake2 *s;
 
-	memcpy(cfg.w, p->w, sizeof(cfg.w));
+	memcpy(cfg.w, a->w, sizeof(cfg.w));
+	OPENSSL_cleanse(a->w, sizeof(a->w));
 	s = spake2_new(&cfg, e);
 	OPENSSL_cleanse(&cfg, sizeof(cfg));
 	return s;
@@ -437,6 +482,14 @@ static int not_accepted(struct err *e)
 		       "with: start the other side again for a new code");
 }
 
+static int other_code(struct err *e)
+{
+	return err_set(e, ERR_AUTH,
+		       "the code was wrong, or the connection was tampered "
+		       "with: the other side shows a new code; run the same "
+		       "command again with that one");
+}
+
 /* The other side refuses by closing the connection, so that a lost connection,
  * an invalid message and a refusal cannot be told apart: all get the same
  * text. */
@@ -465,6 +518,25 @@ static int check_first(const struct pake_conn *c, struct err *e)
 	return mode_set_error(first, (size_t)n, SECURITY_CODE, e);
 }
 
+/* The answer to our confirmation.  Returns 0, with the other side's, or an error
+ * that is the same for all kinds of a refusal but that of a renewed code. */
+static int recv_answer(struct pake *p, const struct pake_conn *c,
+		       uint8_t mac[SPAKE2_MAC], struct err *e)
+{
+	int rc = recv_header(c, e);
+
+	if (rc == RENEWED) {
+		pthread_mutex_lock(&p->lock);
+		p->is_renewed = 1;
+		pthread_mutex_unlock(&p->lock);
+		return not_accepted(e);
+	}
+	if (rc >= 0)
+		rc = rc == CONFIRMED ? recv_all(c, mac, SPAKE2_MAC, 0, e)
+				     : no_exchange(e);
+	return rc;
+}
+
 static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		   const struct spake2 *s, struct err *e)
 {
@@ -481,7 +553,7 @@ static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	if (rc == 0)
 		rc = send_message(c, 3, proof, sizeof(proof), e);
 	if (rc == 0)
-		rc = recv_message(c, 4, mac, sizeof(mac), e);
+		rc = recv_answer(p, c, mac, e);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&p->lock);
@@ -493,14 +565,21 @@ static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		 struct err *e)
 {
-	enum state state = state_of(p);
 	uint8_t share[SPAKE2_SHARE], commit[COMMIT];
+	struct attempt code;
 	struct spake2 *s;
+	enum state state;
 	int rc;
 
-	if (state != OPEN)
+	pthread_mutex_lock(&p->lock);
+	state = p->state;
+	copy_code(&code, p);
+	pthread_mutex_unlock(&p->lock);
+	if (state != OPEN) {
+		OPENSSL_cleanse(&code, sizeof(code));
 		return state == AGREED ? 0 : not_accepted(e);
-	s = new_spake2(p, SPAKE2_A, e);
+	}
+	s = new_spake2(&code, SPAKE2_A, e);
 	if (!s)
 		return ERR_RESOURCE;
 	rc = commit_to(commit, spake2_share(s), e);
@@ -517,6 +596,8 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	rc = to_auth_error(rc, no_answer, e);
 	if (rc == 0)
 		rc = to_auth_error(confirm(p, tls, c, s, e), not_accepted, e);
+	if (rc == ERR_AUTH && pake_is_renewed(p))
+		rc = other_code(e);
 out:
 	spake2_free(s);
 	return rc;
@@ -574,19 +655,21 @@ static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 		       "both sides use the same security mode?)");
 }
 
-/* Count an exchange in which our share is about to be shown.  Returns 0; or
- * ERR_AUTH where the code is used up, also by too many of these (*spent). */
-static int count_begun(struct pake *p, int *spent, struct err *e)
+/* Begin an exchange, and count it, as our share is about to be shown.  Returns
+ * 0; or ERR_AUTH where the code is used up, also by too many of these (*use). */
+static int begin(struct pake *p, struct attempt *a, enum pake_use *use,
+		 struct err *e)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&p->lock);
+	copy_code(a, p);
 	if (p->state != OPEN) {
 		rc = used_already(e);
 	} else if (p->unfinished < UNFINISHED_MAX) {
 		p->unfinished++;
 	} else {
-		*spent = 1;
+		*use = PAKE_USED;
 		rc = spend(p, e);
 		if (rc == 0)
 			rc = err_set(e, ERR_AUTH,
@@ -635,19 +718,23 @@ static int receive_proof(const struct pake_conn *c, struct spake2 *s,
 
 /* The exchange from the peer's digest on. */
 static int receive_guess(struct pake *p, struct tls *tls,
-			 const struct pake_conn *c, int *spent, struct err *e)
+			 const struct pake_conn *c, enum pake_use *use,
+			 struct err *e)
 {
 	uint8_t commit[COMMIT], mac[SPAKE2_MAC];
+	struct attempt a = { .code_number = 0 };
 	struct spake2 *s;
-	int rc = recv_message(c, 1, commit, sizeof(commit), e);
+	int is_guess, rc = recv_message(c, 1, commit, sizeof(commit), e);
 
 	/* Checked after each message: another connection may have used the code
-	 * up while this one waited. */
+	 * up while this one waited, and there may be another code since. */
 	if (rc == 0)
-		rc = count_begun(p, spent, e);
-	if (rc < 0)
+		rc = begin(p, &a, use, e);
+	if (rc < 0) {
+		OPENSSL_cleanse(&a, sizeof(a));
 		return rc;
-	s = new_spake2(p, SPAKE2_B, e);
+	}
+	s = new_spake2(&a, SPAKE2_B, e);
 	if (!s)
 		return ERR_RESOURCE;
 	rc = receive_proof(c, s, commit, mac, e);
@@ -656,32 +743,45 @@ static int receive_guess(struct pake *p, struct tls *tls,
 	/* Check and use in one step, or two guesses could be tested at once. */
 	pthread_mutex_lock(&p->lock);
 	p->unfinished--;
-	*spent = p->state == OPEN;
-	rc = *spent ? spend(p, e) : used_already(e);
+	is_guess = p->state == OPEN && p->code_number == a.code_number;
+	rc = is_guess ? spend(p, e) : used_already(e);
+	if (is_guess)
+		*use = PAKE_USED;
 	if (rc == 0)
 		rc = check_confirmation(p, s, tls, mac, e);
-	pthread_mutex_unlock(&p->lock);
-	if (*spent && rc == ERR_AUTH)
+	if (is_guess && rc == ERR_AUTH) {
+		*use = PAKE_GUESSED;
 		guessed_wrong(p, e);
+	}
+	pthread_mutex_unlock(&p->lock);
 	if (rc == 0)
-		rc = send_message(c, 4, spake2_mac(s), SPAKE2_MAC, e);
+		rc = send_message(c, CONFIRMED, spake2_mac(s), SPAKE2_MAC, e);
 out:
 	spake2_free(s);
 	return rc;
 }
 
+void pake_tell_renewed(int fd)
+{
+	uint8_t m[HEADER];
+
+	memcpy(m, magic, MAGIC);
+	m[MAGIC] = RENEWED;
+	(void)send(fd, m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
-		int *spent, struct err *e)
+		enum pake_use *use, struct err *e)
 {
 	uint8_t first;
 	int rc;
 
-	*spent = 0;
+	*use = PAKE_VALID;
 	rc = recv_all(c, &first, 1, MSG_PEEK, e);
 	if (rc < 0)
 		return rc;
 	if (first == magic[0])
-		return receive_guess(p, tls, c, spent, e);
+		return receive_guess(p, tls, c, use, e);
 	if (first == TLS_HANDSHAKE && state_of(p) == AGREED)
 		return 0;
 	return refuse_other_mode(c, e);

@@ -2,8 +2,7 @@
  * pake.h - the code exchange, which makes a TLS key from a one-time code.
  *
  * Layer: auth.  Uses OpenSSL.
- * Threads: pake_connect(), pake_listen() and pake_verify() may be called from
- * several threads at once; pake_free() while no other call runs.
+ * Threads: any, several at once; pake_free() while no other call runs.
  *
  * It precedes TLS on the first connection: four messages of fixed size, SPAKE2
  * with confirmation in both directions (ferry-protocol(7)).  The resulting key
@@ -15,7 +14,8 @@
  *
  * A code allows one guess.  An eavesdropper or a man in the middle learns
  * nothing that helps to find the code offline.  A peer that completes the
- * exchange has tested one code, and neither side accepts a second attempt.
+ * exchange has tested one code, and neither side accepts a second attempt with
+ * the same one.
  */
 #ifndef FERRY_AUTH_PAKE_H
 #define FERRY_AUTH_PAKE_H
@@ -29,6 +29,13 @@
 
 struct pake;
 struct tls;
+
+/* What became of the code by a connection. */
+enum pake_use {
+	PAKE_VALID = 0,
+	PAKE_USED,    /* it is used up */
+	PAKE_GUESSED, /* likewise, by a wrong guess */
+};
 
 enum {
 	PAKE_VERIFY_WORDS = 4,
@@ -68,7 +75,8 @@ struct pake_conn {
  * Returns 0 when the key is agreed on and set in tls; ERR_AUTH, also when the
  * connection ended, because that is how the other side refuses; ERR_TIMEOUT;
  * ERR_INTERRUPTED; ERR_RESOURCE.  Once it has begun to send our
- * confirmation, any failure makes every later call fail with ERR_AUTH.
+ * confirmation, any failure makes every later call fail with ERR_AUTH, until
+ * pake_renew().
  */
 int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		 struct err *e);
@@ -79,22 +87,33 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
  * and the peer begins with TLS.  Else ERR_AUTH; ERR_PROTOCOL for a peer in
  * another security mode; ERR_LOST; ERR_TIMEOUT; ERR_INTERRUPTED; ERR_RESOURCE.
  *
- * *spent is set to 1 if this connection used the code up: by the right code (0
- * is returned), by a wrong one (ERR_AUTH), by the right one when the last step
- * failed (another error), or by one exchange too many of those that peers began
- * and did not finish (ERR_AUTH).  Any other failure leaves the code valid.  To
- * refuse, the connection is closed without a reason, so that a peer learns
- * nothing; one in another security mode gets a TLS alert.
+ * *use is set to PAKE_USED if this connection used the code up: by the right
+ * code (0 is returned), by the right one when the last step failed (another
+ * error), or by one exchange too many of those that peers began and did not
+ * finish (ERR_AUTH); to PAKE_GUESSED by a wrong one (ERR_AUTH).  Any other
+ * failure leaves the code valid.  To refuse, the caller closes the connection
+ * without a reason, so that a peer learns nothing (but see
+ * pake_tell_renewed()); one in another security mode gets a TLS alert.
  */
 int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
-		int *spent, struct err *e);
+		enum pake_use *use, struct err *e);
 
 /* Whether a key was agreed on: then further connections begin with TLS. */
 int pake_is_agreed(struct pake *p);
 
-/* Begin anew with another code, as with pake_new(); while no other call runs.
- * Returns 0 or ERR_RESOURCE, with p unchanged. */
+/*
+ * Go on with another code, as with pake_new(), which is not from a file.  An
+ * exchange that was begun with the former code fails as one for a code that was
+ * used up.  Any thread.  Returns 0 or ERR_RESOURCE, with p unchanged.
+ */
 int pake_renew(struct pake *p, const char *code, struct err *e);
+
+/* Tell the peer whose guess was wrong, on its connection, that there is another
+ * code now, so that its user can be asked again.  Does not block. */
+void pake_tell_renewed(int fd);
+
+/* Whether the side that listens has told us that. */
+int pake_is_renewed(struct pake *p);
 
 /*
  * Words derived from the key, for users to compare: they differ if a man in the

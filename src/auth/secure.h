@@ -9,18 +9,30 @@
 #ifndef FERRY_AUTH_SECURE_H
 #define FERRY_AUTH_SECURE_H
 
+#include "auth/pake.h"
 #include "base/err.h"
 #include "net/role.h"
 #include "net/stream.h"
 
-struct pake;
 struct tls;
+
+/* How a listener goes on after a wrong guess of its one-time code. */
+struct secure_renewal {
+	/* Make another code, show it to the user, and pake_renew().  peer: who
+	 * gave the wrong one.  Called in the thread of its connection, by one
+	 * at a time.  Returns 0; or an error, with e as it was unless it says
+	 * more: there is to be no other code. */
+	int (*renew)(void *ctx, const char *peer, struct err *e);
+	void *ctx;
+};
 
 /* How peers are authenticated.  The pointers are borrowed. */
 struct secure_mode {
 	enum net_role role;
 	struct tls *tls;   /* made for this role; NULL: plain */
 	struct pake *pake; /* with SECURITY_CODE, else NULL */
+	/* listening, with pake; renew NULL: a wrong guess ends the run */
+	struct secure_renewal renewal;
 };
 
 /*
@@ -37,15 +49,22 @@ int secure_prepare_thread(struct err *e);
  *
  * On success the stream owns fd; on failure fd stays the caller's.
  *
- * *spent_code (may be NULL) is set to 1 if this connection used the code up,
- * whatever is returned (see pake_listen()), else to 0; always 0 for the side
- * that connects.
+ * *use (may be NULL) is set to what became of the code, whatever is returned
+ * (see pake_listen()); always PAKE_VALID for the side that connects.
  *
  * Returns the stream, or NULL with an error as tls_conn_open(), pake_connect()
  * and pake_listen().
  */
 struct stream *secure_open(int fd, const struct secure_mode *mode,
-			   const struct stream_config *cfg, int *spent_code,
-			   struct err *e);
+			   const struct stream_config *cfg,
+			   enum pake_use *use, struct err *e);
+
+/*
+ * After secure_open() has failed with PAKE_GUESSED: have another code shown, if
+ * there is to be one, and tell the peer at fd so.  peer: its address.  Returns
+ * 0; or ERR_AUTH, with e as it was, or another error.
+ */
+int secure_renew_code(int fd, const struct secure_mode *mode, const char *peer,
+		      struct err *e);
 
 #endif

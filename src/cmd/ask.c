@@ -277,17 +277,18 @@ static void set_prompt(struct line *l, const struct ask *a)
 		 "The code that %s shows on %s: ", a->command, host);
 }
 
-int ask_again(int tty, const struct ask *a, char code[CODE_MAX],
-	      struct err *e)
+int ask_again(int tty, const struct ask *a, const char *why,
+	      char code[CODE_MAX], struct err *e)
 {
 	struct line l = { .tty = tty, .cancel_fd = a->cancel_fd };
 	ssize_t n;
 	int rc = -1;
 
 	set_prompt(&l, a);
-	write_text(&l, "The receiver was started again and has a new code.\n");
+	write_text(&l, why);
+	write_text(&l, "\n");
 	while (rc < 0) {
-		struct err why;
+		struct err wrong;
 
 		show_line(&l);
 		n = read_keys(&l, l.text, sizeof(l.text), e);
@@ -297,9 +298,9 @@ int ask_again(int tty, const struct ask *a, char code[CODE_MAX],
 			break;
 		}
 		l.len = (size_t)n;
-		rc = code_parse(code, l.text, l.len, &why);
+		rc = code_parse(code, l.text, l.len, &wrong);
 		if (rc < 0)
-			explain(&l, &why);
+			explain(&l, &wrong);
 		l.len = 0;
 	}
 	wipe(&l.text, sizeof(l.text));

@@ -40,10 +40,10 @@ int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e);
  */
 int ask_open(void);
 
-/* Ask again, for the code of a receiver that was started again.  The terminal's
- * settings are left as they are, which the sandbox does not let be changed: so
- * there is no completion.  Blocks and returns as ask_code(). */
-int ask_again(int tty, const struct ask *a, char code[CODE_MAX],
-	      struct err *e);
+/* Ask again, for another code; why: a sentence.  The terminal's settings are left
+ * as they are, which the sandbox does not let be changed: so there is no
+ * completion.  Blocks and returns as ask_code(). */
+int ask_again(int tty, const struct ask *a, const char *why,
+	      char code[CODE_MAX], struct err *e);
 
 #endif

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "cmd/ask.h"
 #include "cmd/by_ssh.h"
@@ -450,7 +451,11 @@ static int run_sessions(const struct receive_options *opts,
 	struct senders_helper *senders = NULL;
 	struct service *service = NULL;
 	const struct common_options *common = &opts->common;
-	struct ask ask = { "ferry send", opts->connect, -1 };
+	struct one_time_code_asked asked = {
+		.ask = { "ferry send", opts->connect, -1 },
+		.tty = -1,
+	};
+	struct one_time_code_made made = { .report = report };
 	const char *host = opts->connect ? opts->sender.host : NULL;
 	struct proxy proxy = { .kind = PROXY_NONE };
 	struct tls *tls = NULL;
@@ -524,7 +529,7 @@ static int run_sessions(const struct receive_options *opts,
 		rc = reach_host(cfg->connect_to, &cfg->net, cfg->events, e);
 	if (rc < 0)
 		goto out;
-	cfg->cancel_fd = ask.cancel_fd = signals_start(e);
+	cfg->cancel_fd = asked.ask.cancel_fd = signals_start(e);
 	if (cfg->cancel_fd < 0) {
 		rc = cfg->cancel_fd;
 		goto out;
@@ -532,10 +537,21 @@ static int run_sessions(const struct receive_options *opts,
 	if (senders)
 		rc = signals_reload(senders_helper_fd(senders), e);
 	if (rc == 0 && cfg->security == SECURITY_CODE)
-		rc = one_time_code(common->code_file, host ? &ask : NULL,
+		rc = one_time_code(common->code_file, host ? &asked.ask : NULL,
 				   report, &cfg->pake, e);
 	if (rc < 0)
 		goto out;
+	made.pake = asked.pake = cfg->pake;
+	if (cfg->pake && !common->code_file && host) {
+		asked.tty = ask_open();
+		cfg->renew_code = asked.tty < 0 ? NULL
+						: one_time_code_ask_again;
+		cfg->renew_ctx = &asked;
+	} else if (cfg->pake && !common->code_file) {
+		cfg->renewal = (struct secure_renewal){
+			one_time_code_make_another, &made
+		};
+	}
 	cfg->tls = tls;
 	rc = receive_run(cfg, e);
 	cfg->senders = NULL; /* taken over */
@@ -548,6 +564,7 @@ static int run_sessions(const struct receive_options *opts,
 			     strsignal(signals_caught()));
 out:
 	client_free(client);
+	io_close(&asked.tty);
 	senders_release(cfg->senders);
 	senders_helper_stop(senders);
 	service_free(service);

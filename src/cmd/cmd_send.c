@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "cmd/ask.h"
@@ -724,25 +725,6 @@ static void hint_at_file(const struct operands *o, struct err *e)
 		hint_at_missing_host(e);
 }
 
-/* For renew_code() in struct send_config. */
-struct renewal {
-	struct ask ask;
-	int tty; /* opened before the sandbox; -1 */
-	struct pake *pake;
-};
-
-static int renew_code(void *ctx, struct err *e)
-{
-	const struct renewal *r = ctx;
-	char code[CODE_MAX];
-	int rc = ask_again(r->tty, &r->ask, code, e);
-
-	if (rc == 0)
-		rc = pake_renew(r->pake, code, e);
-	code_wipe(code);
-	return rc;
-}
-
 /* Have ferry receive into the target's directory on its host. */
 static int start_client(const struct common_options *common,
 			const struct operands *o, struct client **client,
@@ -764,7 +746,8 @@ static int run_session(const struct send_options *opts,
 {
 	const struct common_options *common = &opts->common;
 	struct session_summary summary;
-	struct renewal renewal = { .tty = -1 };
+	struct one_time_code_asked asked = { .tty = -1 };
+	struct one_time_code_made made = { .report = report };
 	struct client *client = NULL;
 	const int listens = opts->listen;
 	struct proxy proxy = { .kind = PROXY_NONE };
@@ -828,21 +811,26 @@ static int run_session(const struct send_options *opts,
 		signals_forward(command_signal_fd(cfg->command));
 	/* Where all sources are bad, they are only reported. */
 	is_preview |= scan && scan_root_count(scan) == 0 && cfg->stdin_fd < 0;
-	renewal.ask = (struct ask){ "ferry receive", o->host, cfg->cancel_fd };
+	asked.ask = (struct ask){ "ferry receive", o->host, cfg->cancel_fd };
 	if (cfg->security == SECURITY_CODE && !is_preview)
 		rc = one_time_code(common->code_file,
-				   listens ? NULL : &renewal.ask, report,
+				   listens ? NULL : &asked.ask, report,
 				   &cfg->pake, e);
 	if (rc < 0)
 		goto out;
 	/* a code from a file is not the user's to type */
-	if (cfg->security == SECURITY_CODE && !common->code_file && !listens)
-		renewal.tty = ask_open();
-	if (renewal.tty >= 0) {
-		renewal.pake = cfg->pake;
-		cfg->renew_code = renew_code;
-		cfg->renew_ctx = &renewal;
+	if (cfg->pake && !common->code_file && !listens)
+		asked.tty = ask_open();
+	if (asked.tty >= 0) {
+		asked.pake = cfg->pake;
+		cfg->renew_code = one_time_code_ask_again;
+		cfg->renew_ctx = &asked;
 	}
+	made.pake = cfg->pake;
+	if (cfg->pake && !common->code_file && listens)
+		cfg->renewal = (struct secure_renewal){
+			one_time_code_make_another, &made
+		};
 	cfg->tls = tls;
 	cfg->scan = scan;
 	rc = is_preview ? preview_run(cfg, &summary, e) :
@@ -861,8 +849,7 @@ out:
 	ids_stop(cfg->ids);
 	wipe(&proxy, sizeof(proxy));
 	client_free(client);
-	if (renewal.tty >= 0)
-		close(renewal.tty);
+	io_close(&asked.tty);
 	if (list_fd > STDERR_FILENO)
 		close(list_fd);
 	return rc;

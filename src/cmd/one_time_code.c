@@ -7,8 +7,13 @@
 
 #include "auth/code.h"
 #include "auth/pake.h"
-#include "cmd/ask.h"
 #include "cmd/report.h"
+
+enum {
+	/* Every code allows a guess, so that few of them change little: four
+	 * guesses of 2^35. */
+	OTHERS_MAX = 3,
+};
 
 int one_time_code(const char *file, const struct ask *ask,
 		  struct report *report, struct pake **pake, struct err *e)
@@ -26,4 +31,42 @@ int one_time_code(const char *file, const struct ask *ask,
 		report_set_code(report, is_new ? code : NULL, *pake);
 	code_wipe(code);
 	return *pake ? 0 : e->code;
+}
+
+int one_time_code_make_another(void *made, const char *peer, struct err *e)
+{
+	struct one_time_code_made *m = made;
+	char code[CODE_MAX];
+	int rc;
+
+	if (m->count == OTHERS_MAX)
+		return e->code;
+	rc = code_generate(code, e);
+	/* Shown before it is valid, or that of the next wrong guess could be
+	 * shown before it. */
+	if (rc == 0) {
+		report_renew_code(m->report, code, peer, ++m->count + 1,
+				  OTHERS_MAX + 1);
+		rc = pake_renew(m->pake, code, e);
+	}
+	code_wipe(code);
+	return rc;
+}
+
+int one_time_code_ask_again(void *asked, struct err *e)
+{
+	struct one_time_code_asked *a = asked;
+	char code[CODE_MAX];
+	int rc = ask_again(a->tty, &a->ask,
+			   pake_is_renewed(a->pake)
+				   ? "The code was wrong, and there is a new "
+				     "one."
+				   : "The receiver was started again and has a "
+				     "new code.",
+			   code, e);
+
+	if (rc == 0)
+		rc = pake_renew(a->pake, code, e);
+	code_wipe(code);
+	return rc;
 }

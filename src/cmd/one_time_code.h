@@ -8,8 +8,8 @@
 #define FERRY_CMD_ONE_TIME_CODE_H
 
 #include "base/err.h"
+#include "cmd/ask.h"
 
-struct ask;
 struct pake;
 struct report;
 
@@ -22,5 +22,26 @@ struct report;
  */
 int one_time_code(const char *file, const struct ask *ask,
 		  struct report *report, struct pake **pake, struct err *e);
+
+/* A code of ours, and those that follow it after wrong guesses. */
+struct one_time_code_made {
+	struct pake *pake; /* borrowed */
+	struct report *report;
+	unsigned count; /* how many followed */
+};
+
+/* For struct secure_renewal, with a struct one_time_code_made.  Up to three
+ * times. */
+int one_time_code_make_another(void *made, const char *peer, struct err *e);
+
+/* Where a code was asked for, it may be asked for again. */
+struct one_time_code_asked {
+	struct ask ask;
+	int tty; /* ask_open(), before the sandbox */
+	struct pake *pake; /* borrowed */
+};
+
+/* For renew_code() of both engines, with a struct one_time_code_asked. */
+int one_time_code_ask_again(void *asked, struct err *e);
 
 #endif

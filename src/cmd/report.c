@@ -167,14 +167,11 @@ static void say_invitation(struct report *r, const char *address, size_t len,
 }
 
 /* Shown even with -q: without the code nobody can connect. */
-static void tell_code(struct report *r, const char *address, size_t len,
-		      uint16_t port)
+static void tell_code(struct report *r)
 {
 	char text[EVENT_TEXT_MAX];
 	struct buf *json;
 
-	if (!r->cfg.quiet)
-		say_invitation(r, address, len, port);
 	snprintf(text, sizeof(text), "one-time code:     %s", r->code);
 	outputs_say(r->out, text);
 	json = outputs_json(r->out);
@@ -210,8 +207,10 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 		event_json_listening(json, address, len, port);
 		outputs_put_json(r->out, WRITER_KEEP);
 	}
+	if (r->code[0] && !r->cfg.quiet)
+		say_invitation(r, address, len, port);
 	if (r->code[0])
-		tell_code(r, address, len, port);
+		tell_code(r);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -588,6 +587,22 @@ static void on_summary(void *ctx, uint64_t number,
 	put_summary(r, number, peer ? peer->sender : NULL, s, e);
 	r->summaries++;
 	free_peer(peer);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void report_renew_code(struct report *r, const char *code, const char *peer,
+		       unsigned number, unsigned count)
+{
+	char who[EVENT_TEXT_SHOWN_MAX];
+
+	text_escape(who, sizeof(who), peer, strlen(peer));
+	events_message(&r->events, SESSION_WARNING,
+		       "%s gave a wrong code, so the one above is no longer "
+		       "valid; here is another, number %u of %u", who, number,
+		       count);
+	pthread_mutex_lock(&r->lock);
+	snprintf(r->code, sizeof(r->code), "%s", code);
+	tell_code(r);
 	pthread_mutex_unlock(&r->lock);
 }
 

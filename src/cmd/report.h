@@ -59,6 +59,11 @@ const struct session_events *report_events(struct report *r);
  */
 void report_set_code(struct report *r, const char *code, struct pake *pake);
 
+/* Show another code, number `number` of at most `count`, as this peer has given a
+ * wrong one.  From any thread. */
+void report_renew_code(struct report *r, const char *code, const char *peer,
+		       unsigned number, unsigned count);
+
 /*
  * The run is over with this code (0 or an enum err_code, whose text is in e).
  * Clears the progress line, so that the caller can print, and waits until

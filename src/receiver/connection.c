@@ -81,7 +81,7 @@ struct recv_connection {
 	struct sender *sender;
 
 	int fd;            /* until the stream takes it over; then -1 */
-	int spent_code;    /* this connection used the code up */
+	enum pake_use code_use; /* by this connection */
 	int session_ended; /* the session that it was to join had ended */
 	struct channel channel;
 	struct input input;
@@ -203,7 +203,7 @@ static int open_channel(struct recv_connection *c, struct err *e)
 		mode.tls = senders_tls(c->senders);
 	stream = c->is_carried ? open_carried(c, e) :
 		c->is_direct ? open_direct(c, &cfg, e) :
-		secure_open(c->fd, &mode, &cfg, &c->spent_code, e);
+		secure_open(c->fd, &mode, &cfg, &c->code_use, e);
 	if (!stream)
 		return e->code;
 	c->fd = -1;
@@ -762,7 +762,10 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 
 	if (c->is_direct && c->connects) {
 		direct_failed(c, e);
-	} else if (c->spent_code || (c->connects && !c->is_further) ||
+	} else if (c->code_use == PAKE_GUESSED &&
+		   secure_renew_code(c->fd, &setup->mode, c->peer, e) == 0) {
+		return;
+	} else if (c->code_use || (c->connects && !c->is_further) ||
 		   setup->cfg->connected_fd > 0) {
 		/* The code is used up, or this was the only connection: no
 		 * session can come. */

@@ -338,6 +338,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 							   : NET_LISTENS;
 	setup->mode.tls = cfg->tls;
 	setup->mode.pake = cfg->pake;
+	setup->mode.renewal = cfg->renewal;
 	r->listener.fd = -1;
 	/* While we listen a flag is enough, and saves descriptors: sessions
 	 * check it every second, and pending connections have tokens of their
@@ -601,6 +602,9 @@ static int wants_another(struct receiver *r, struct err *e)
 
 	sessions_get_result(r->sessions, e);
 	sessions_restart(r->sessions, &had_session, &has_progress);
+	if (e->code == ERR_AUTH && cfg->pake && cfg->renew_code &&
+	    pake_is_renewed(cfg->pake))
+		return cfg->renew_code(cfg->renew_ctx, e) == 0;
 	if (!retry_is_wanted(&r->retry, e, had_session, has_progress, now))
 		return 0;
 	/* Warn once that the sender cannot be reached, not at each attempt. */

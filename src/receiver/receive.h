@@ -13,7 +13,7 @@
 #include "sandbox/sandbox.h"
 #include "net/cidr.h"
 #include "net/dial.h"
-#include "auth/pake.h"
+#include "auth/secure.h"
 #include "auth/tls.h"
 #include "session/direct.h"
 #include "session/events.h"
@@ -81,6 +81,14 @@ struct receive_config {
 	enum security security;
 	struct tls *tls;  /* for our role; NULL with SECURITY_PLAIN; borrowed */
 	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
+	/* Listening, with pake: as in struct secure_mode. */
+	struct secure_renewal renewal;
+	/* With connect_to and pake: ask the user for the code that the sender
+	 * shows after a wrong one, and pake_renew().  Called between two
+	 * connections, in the sandbox.  Blocks.  Returns 0 or an enum err_code.
+	 * NULL: a wrong code is the result. */
+	int (*renew_code)(void *ctx, struct err *e);
+	void *renew_ctx;
 	/* What the sender was asked for; borrowed.  NULL: anything. */
 	const struct asked *asked;
 	/* The senders with names, only where it listens; receive_run() takes the
@@ -150,7 +158,8 @@ int receive_start_helpers(struct receive_config *cfg, struct err *e);
  * Blocks.
  *
  * With a code it also ends when the code is used up without a session: by a
- * wrong guess (ERR_AUTH), or by a sender that knew it and was lost.
+ * wrong guess (ERR_AUTH) that the renewal does not follow, or by a sender that
+ * knew it and was lost.
  *
  * DIR is opened once; everything happens below that descriptor, and before the
  * first connection is accepted or made the whole process is confined to it as

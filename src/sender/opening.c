@@ -113,7 +113,11 @@ static int dial(struct send_stream *st, struct err *e)
 static struct stream *connect_peer(struct send_stream *st, struct err *e)
 {
 	const struct send_config *cfg = st->sender->cfg;
-	const struct secure_mode mode = { NET_CONNECTS, cfg->tls, cfg->pake };
+	const struct secure_mode mode = {
+		.role = NET_CONNECTS,
+		.tls = cfg->tls,
+		.pake = cfg->pake,
+	};
 	const struct stream_config stream_cfg = {
 		.timeout_ms = cfg->timeout_ms,
 		.cancel = send_session_stop(st->sender->session),

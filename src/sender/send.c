@@ -140,14 +140,16 @@ static int confine(struct sender *s, struct err *e)
 
 /* ---- sessions ---- */
 
-/* Whether the receiver that was connected to before is another one now, and the
- * user can be asked for its code. */
+/* Whether the code was wrong and the receiver shows another one, or the receiver
+ * that was connected to before is another one now; and the user can be asked for
+ * its code. */
 static int has_new_code(const struct sender *s, const struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
 
 	return e->code == ERR_AUTH && cfg->pake && cfg->renew_code &&
-	       cfg->retry_ms > 0 && pake_is_agreed(cfg->pake) &&
+	       (pake_is_renewed(cfg->pake) ||
+		(cfg->retry_ms > 0 && pake_is_agreed(cfg->pake))) &&
 	       !send_session_is_cancelled(s->session) &&
 	       queue_can_restart(s->queue);
 }
@@ -405,7 +407,7 @@ static int begin(struct sender *s, struct err *e)
 	const struct acceptor_config acceptor = {
 		.port = cfg->dest.port,
 		.net = cfg->net,
-		.mode = { NET_LISTENS, cfg->tls, cfg->pake },
+		.mode = { NET_LISTENS, cfg->tls, cfg->pake, cfg->renewal },
 		.allow = cfg->allow,
 		.timeout_ms = cfg->timeout_ms,
 		.events = ev,

@@ -17,7 +17,7 @@
 #include "net/addr.h"
 #include "net/cidr.h"
 #include "net/dial.h"
-#include "auth/pake.h"
+#include "auth/secure.h"
 #include "auth/tls.h"
 #include "session/direct.h"
 #include "session/events.h"
@@ -64,8 +64,11 @@ struct send_config {
 	 * borrowed */
 	struct tls *tls;
 	struct pake *pake; /* with SECURITY_CODE; borrowed */
-	/* Ask the user for the code of a receiver that was started again, and
-	 * pake_renew().  Called between two sessions, in the sandbox.  Blocks.
+	/* Listening, with pake: as in struct secure_mode. */
+	struct secure_renewal renewal;
+	/* Connecting: ask the user for the code that the receiver shows after a
+	 * wrong one, or since it was started again, and pake_renew().  Called
+	 * between two sessions, in the sandbox.  Blocks.
 	 * Returns 0 or an enum err_code.  NULL: the transfer ends instead. */
 	int (*renew_code)(void *ctx, struct err *e);
 	void *renew_ctx;

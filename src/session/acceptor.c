@@ -224,15 +224,19 @@ static void add_stream(struct connection *c, struct stream *stream,
 	}
 }
 
-/* Report why a connection failed: as the result where it used up the code, else
- * as a message. */
-static void report_failure(struct connection *c, int spent_code, struct err *e)
+/* Report why a connection failed: as the result where it used up the code, and
+ * there is to be no other, else as a message. */
+static void report_failure(struct connection *c, enum pake_use code_use,
+			   struct err *e)
 {
 	struct acceptor *a = c->acceptor;
 	const int is_quiet = err_is_lost(e->code) ||
 			     e->code == ERR_INTERRUPTED;
 
-	if (spent_code) {
+	if (code_use == PAKE_GUESSED &&
+	    secure_renew_code(c->fd, &a->cfg.mode, c->peer, e) == 0)
+		return;
+	if (code_use) {
 		err_prefix(e, "%s", c->peer);
 		pthread_mutex_lock(&a->lock);
 		a->err = *e;
@@ -256,16 +260,17 @@ static void *connection_main(void *arg)
 	};
 	struct stream *stream;
 	struct err e;
-	int spent_code, is_further = 0, is_good;
+	enum pake_use code_use;
+	int is_further = 0, is_good;
 
 	err_clear(&e);
 	dial_tune_for_rtt(c->fd, &a->cfg.net);
-	stream = secure_open(c->fd, &a->cfg.mode, &cfg, &spent_code, &e);
+	stream = secure_open(c->fd, &a->cfg.mode, &cfg, &code_use, &e);
 	if (stream)
 		c->fd = -1;
 	is_good = stream && await_opening(c, stream, &is_further, &e) == 0;
 	if (!is_good)
-		report_failure(c, spent_code, &e);
+		report_failure(c, code_use, &e);
 	else
 		is_good = !refuse_if_busy(c, stream, is_further);
 	if (!is_good && stream)

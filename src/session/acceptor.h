@@ -75,7 +75,8 @@ void acceptor_free(struct acceptor *a);
  * Wait until deadline_ms (clock_ms(); 0: for ever) for a receiver that wants a
  * session, whose peer becomes the session's.  Returns 0; ERR_TIMEOUT;
  * ERR_INTERRUPTED when cancel is set; or the error of a connection that failed
- * after it had used up the one-time code (ERR_AUTH for a wrong guess): no other
+ * after it had used up the one-time code (ERR_AUTH for a wrong guess, unless
+ * mode.renewal made another code): no other
  * connection can succeed after that.
  */
 int acceptor_first(struct acceptor *a, uint64_t deadline_ms,

@@ -190,7 +190,10 @@ static int connect_any(struct direct *d, const struct dial_peer *peers,
 static struct stream *secure(const struct direct *d, int fd, int timeout_ms,
 			     uint64_t deadline_ms, struct err *e)
 {
-	const struct secure_mode mode = { NET_CONNECTS, d->tls, NULL };
+	const struct secure_mode mode = {
+		.role = NET_CONNECTS,
+		.tls = d->tls,
+	};
 	const struct stream_config cfg = {
 		.timeout_ms = timeout_ms,
 		.deadline_ms = deadline_ms,

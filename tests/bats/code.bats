@@ -40,8 +40,22 @@ served() {
 	cmp src/MARKER-name dst/MARKER-name
 }
 
-# used_up - the code is no longer valid: the receiver exited with 4, created
-# nothing, and no longer listens.
+# renewed [NUMBER] - the code is no longer valid and nothing was created: the
+# receiver shows another one, its second unless stated otherwise, which becomes
+# $secret.
+renewed() {
+	local former=$secret
+	await events '"event":"code"' "${1:-2}"
+	has messages "gave a wrong code, so the one above is no longer valid; \
+here is another, number ${1:-2} of 4"
+	secret=$(member events code code)
+	[ "$secret" != "$former" ]
+	has messages "one-time code:     $secret"
+	only_dir
+}
+
+# used_up - the code is no longer valid, and no other is shown: the receiver
+# exited with 4, created nothing, and no longer listens.
 used_up() {
 	wait_receiver
 	[ "$got" = 4 ]
@@ -196,6 +210,24 @@ at_terminal() {
 	[ "$got" = 0 ]
 	cmp src/MARKER-name dst/MARKER-name
 	has shown "$secret"
+}
+
+@test "a wrong code at the terminal: the new one is asked for, from standard input" {
+	receive_code dst
+	sent=0
+	# shellcheck disable=SC2016
+	timeout --foreground "$run_limit" python3 "$tools/at_terminal.py" \
+		"$port: " "$(wrong_code)\n" \
+		"The code was wrong, and there is a new one.*$port: " \
+		'nonsense\n' "Not a valid code.*$port: " \
+		'!sed -n "s/^ferry: one-time code:  *//p" messages | tail -n 1' \
+		-- bash -c 'cat "$1" | "${@:2}"' - src/MARKER-name "$FERRY" \
+		send - "127.0.0.1:$port" >shown 2>sender 3>&- || sent=$?
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	cmp src/MARKER-name dst/stdin
+	is grep -c '"event":"code"' events 2
 }
 
 @test "Tab completes words, and typing errors are reported before the code is used" {
@@ -463,16 +495,55 @@ burnt() {
 
 # ---- wrong codes and other peers -------------------------------------------
 
-@test "a wrong guess invalidates the code: both exit with 4, nothing is created [san]" {
+@test "a wrong guess invalidates the code: another is shown, which works [san]" {
 	receive_code dst
 	write_code "$(wrong_code)"
 	send --code-file code src/MARKER-name
 	status 4
 	has sender "the code was wrong, or the connection was tampered with"
+	has sender "the other side shows a new code"
+	renewed
+	served
+	is grep -c '"event":"code"' events 2
+	check_events events
+}
+
+@test "four codes at most are shown, and none of them works after a wrong guess" {
+	receive_code dst
+	for number in 2 3 4; do
+		# the one that was burnt just now is another wrong guess
+		[ "$number" = 2 ] || write_code "$burnt"
+		[ "$number" != 2 ] || write_code "$(wrong_code)"
+		burnt=$secret
+		send --code-file code src/MARKER-name
+		status 4
+		renewed "$number"
+	done
+	write_code "$burnt"
+	send --code-file code src/MARKER-name
+	status 4
 	has sender "start the other side again for a new code"
 	used_up
 	is member events summary exit 4
+	is grep -c '"event":"code"' events 4
 	check_events events
+	# one that the user has chosen has no successor
+	secret=4821-river-anchor
+	write_code "$secret"
+	receive --code-file code dst
+	is peer send "$port" "$(wrong_code)" "refused 0"
+	used_up
+}
+
+@test "an exchange that was begun with the former code is no guess of the next one" {
+	receive_code dst
+	half good "$secret"
+	is peer send "$port" "$(wrong_code)" "refused 8"
+	renewed
+	echo >good.in
+	await good.out '^refused 0$'
+	ended good || true
+	served
 }
 
 @test "a bit changed in transit counts as a wrong code" {
@@ -482,7 +553,8 @@ burnt() {
 	send --code-file code src/MARKER-name
 	status 4
 	stop_forward
-	used_up
+	renewed
+	served
 }
 
 @test "port scans, garbage and partial exchanges do not invalidate the code" {
@@ -520,8 +592,10 @@ burnt() {
 
 @test "a refused peer learns nothing" {
 	receive_code dst
-	is peer send "$port" "$(wrong_code)" "refused 0"
-	used_up
+	# only that its guess was wrong, which it knows, and that there is a next
+	is peer send "$port" "$(wrong_code)" "refused 8"
+	renewed
+	stop_receiver
 	receive_code dst
 	head -c 20000000 /dev/zero >src/big
 	start_send slow --code-file code --limit-rate 2M src
@@ -552,15 +626,17 @@ half() {
 			[ "$name" = "${order% *}" ] || ended "$name"
 			await "$name.out" '^(agreed|refused)'
 		done
-		has bad.out "refused 0"
 		case $order in
 		bad*)
+			has bad.out "refused 8"
 			# the right one comes too late
 			has good.out "refused 0"
 			ended good || true
-			used_up
+			renewed
+			stop_receiver
 			;;
 		*)
+			has bad.out "refused 0"
 			has good.out agreed
 			kill "${pid[good]}"
 			ended good

@@ -70,13 +70,14 @@ ended() {
 	unset "job[$1]" "pid[$1]"
 }
 
-# await FILE PATTERN - wait until a line of FILE, which is being written, matches
-# the extended regular expression; 20 seconds at most, scaled.
+# await FILE PATTERN [COUNT] - wait until a line of FILE, which is being written,
+# or COUNT lines match the extended regular expression; 20 seconds at most, scaled.
 await() {
-	local follower lines found=0
+	local follower lines found=0 count=${3:-1}
 	exec {lines}< <(exec tail -n +1 -s 0.1 -f -- "$1" 2>/dev/null 3>&-)
 	follower=$!
-	timeout "$(limit 20)" grep -q -m 1 -E -- "$2" <&"$lines" || found=1
+	[ "$(timeout "$(limit 20)" grep -c -m "$count" -E -- "$2" <&"$lines")" = \
+		"$count" ] || found=1
 	exec {lines}<&-
 	# it may have ended by itself when its reader closed
 	kill "$follower" 2>/dev/null || true

@@ -112,14 +112,25 @@ arrived() {
 	cd ..
 	sender_ends 0
 	cmp src/f dst/f
-	# a wrong code ends both
+	# after a wrong code the sender shows another, which is asked for at the
+	# terminal
+	rm dst/f
 	send_listen -b 127.0.0.1 src/f
 	await sent.events '"event":"code"'
 	(umask 077 && echo 0000-river-anchor >code)
 	fetch --code-file code dst
 	fetched 4
-	sender_ends 4
-	has sender "no longer valid"
+	has sender "another, number 2 of 4"
+	# shellcheck disable=SC2016
+	python3 "$tools/at_terminal.py" \
+		"The code that ferry send shows on 127.0.0.1:$port: " \
+		'0000-river-anchor\n' \
+		"The code was wrong, and there is a new one.*$port: " \
+		'!sed -n "s/^ferry: one-time code:  *//p" sender | tail -n 1' \
+		-- "$FERRY" receive --connect "127.0.0.1:$port" dst \
+		2>messages || { cat messages; false; }
+	sender_ends 0
+	cmp src/f dst/f
 }
 
 @test "the certificate that must have the host's name is the listening sender's" {

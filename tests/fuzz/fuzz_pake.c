@@ -60,7 +60,8 @@ struct round {
 	struct spake2 *peer;
 	int peer_is_convinced; /* our confirmation was good */
 	/* ours */
-	int rc, spent;
+	int rc;
+	enum pake_use use;
 };
 
 static uint8_t given_psk[TLS_PSK_BYTES];
@@ -201,7 +202,7 @@ static void run(struct round *r, struct pake *p)
 	CHECK(pthread_create(&thread, NULL, peer_main, r) == 0);
 	r->rc = r->flags & CONNECTS
 			? pake_connect(p, NULL, &conn, &e)
-			: pake_listen(p, NULL, &conn, &r->spent, &e);
+			: pake_listen(p, NULL, &conn, &r->use, &e);
 	CHECK(r->rc == 0 || (e.code == (enum err_code)r->rc && *e.text));
 	/* As the session does. */
 	CHECK(shutdown(fd[0], SHUT_RDWR) == 0);
@@ -227,7 +228,7 @@ static void check_agreed(const struct round *r, struct pake *p)
 	struct err e;
 
 	CHECK(r->rc == 0 && p->state == AGREED && r->peer_is_convinced);
-	CHECK(r->spent == !(r->flags & CONNECTS));
+	CHECK((r->use == PAKE_USED) == !(r->flags & CONNECTS));
 	CHECK(psk_count == 1);
 	CHECK(spake2_derive(r->peer, PSK_LABEL, psk, sizeof(psk), &e) == 0);
 	CHECK(memcmp(psk, given_psk, sizeof(psk)) == 0);
@@ -268,12 +269,14 @@ static void check_refused(const struct round *r, struct pake *p)
 		CHECK(p->state == SPENT);
 	if (r->flags & CONNECTS) {
 		/* which shows its confirmation first */
-		CHECK(r->rc == ERR_AUTH && !r->spent);
+		CHECK(r->rc == ERR_AUTH && !r->use);
+		CHECK(!p->is_renewed || p->state == SPENT);
 		CHECK(r->peer_is_convinced ==
 		      ((r->flags & PEER) == KNOWS && tests_guess(r)));
 	} else {
-		CHECK(r->spent == (p->state == SPENT));
-		CHECK(!r->spent || r->rc == ERR_AUTH);
+		CHECK((r->use == PAKE_GUESSED) == (p->state == SPENT));
+		CHECK(!r->use || r->rc == ERR_AUTH);
+		CHECK(!p->is_renewed);
 		CHECK(!r->peer_is_convinced);
 	}
 }
@@ -284,7 +287,7 @@ static void check_used(const struct round *r, const struct pake *p,
 		       enum state before)
 {
 	CHECK(p->state == before && psk_count == 0);
-	CHECK(!r->spent && !r->peer_is_convinced);
+	CHECK(!r->use && !r->peer_is_convinced);
 	if (before == SPENT)
 		CHECK(r->rc < 0 && r->rc != ERR_TIMEOUT);
 	else if (r->flags & CONNECTS)

@@ -777,6 +777,8 @@ def exchanges():
         one(f"knows-but-{at:03}", KNOWS, change(at, 0x80))
     one("reflects-but-form", REFLECTS, change(8, 4))
     one("reflects-but-sign", REFLECTS, change(72))
+    # the number of the last message: wrong, and there is another code
+    one("guesses-renewed", GUESSES, change(80))
     head = b"ferry/2"
     for name, share in (("point", POINT), ("infinity", bytes(65)),
                         ("compressed", b"\2" + POINT[1:33] + bytes(32)),

@@ -5,7 +5,7 @@ at_terminal.py [EXPECT SEND]... -- COMMAND...
 
 Waits for each text EXPECT (a regular expression, looked for after the last
 one) on the terminal, then types SEND, in which \\t, \\x03 and the like stand
-for keys.  The command's standard input is empty, its standard output and
+for keys, or, as !COMMAND, what a shell command prints.  The command's standard input is empty, its standard output and
 error are ours.  What the terminal showed is printed at the end.  Exits with
 the command's status, or with 120 if the terminal was left in another mode than
 before.
@@ -61,7 +61,11 @@ def main():
         if at is None:
             child.kill()
             sys.exit(f"at_terminal.py: no {expect!r} in {bytes(shown)!r}")
-        os.write(master, keys.encode().decode("unicode_escape").encode())
+        if keys.startswith("!"):
+            typed = subprocess.check_output(keys[1:], shell=True)
+        else:
+            typed = keys.encode().decode("unicode_escape").encode()
+        os.write(master, typed)
     status = child.wait(LIMIT_S)
     while select.select([master], [], [], 0)[0]:
         try:

@@ -22,6 +22,7 @@
 
 #define CODE  "4821-river-anchor"
 #define WRONG "4821-river-ancient"
+#define NEXT  "0007-anchor-river"
 
 enum {
 	HEADER = 8,
@@ -45,11 +46,13 @@ struct party {
 	struct pake *pake;
 	struct tls *tls;
 	enum net_role role;
+	const char *renewed; /* the code that follows a wrong guess, or NULL */
 	int fd;
 	uint64_t deadline_ms;
 	const struct cancel *cancel;
 	pthread_t thread;
-	int rc, spent;
+	int rc;
+	enum pake_use use;
 	struct err e;
 };
 
@@ -79,7 +82,12 @@ static void *party_main(void *arg)
 
 	p->rc = p->role == NET_CONNECTS ?
 			pake_connect(p->pake, p->tls, &conn, &p->e) :
-			pake_listen(p->pake, p->tls, &conn, &p->spent, &p->e);
+			pake_listen(p->pake, p->tls, &conn, &p->use, &p->e);
+	if (p->renewed && p->use == PAKE_GUESSED &&
+	    pake_renew(p->pake, p->renewed, &p->e) == 0) {
+		p->renewed = NULL;
+		pake_tell_renewed(p->fd);
+	}
 	/* As the session does with a failure. */
 	if (p->rc)
 		shutdown(p->fd, SHUT_RDWR);
@@ -89,7 +97,7 @@ static void *party_main(void *arg)
 static void party_start(struct party *p, int fd)
 {
 	p->fd = fd;
-	p->spent = 0;
+	p->use = PAKE_VALID;
 	err_clear(&p->e);
 	if (!p->deadline_ms)
 		p->deadline_ms = clock_ms() + (uint64_t)FIXTURE_TIMEOUT_MS;
@@ -206,7 +214,7 @@ static void the_same_code_gives_a_key_for_all_streams(void **state)
 	exchange(&s, &r);
 	assert_int_equal(s.rc, 0);
 	assert_int_equal(r.rc, 0);
-	assert_int_equal(r.spent, 1);
+	assert_int_equal(r.use, PAKE_USED);
 	assert_int_equal(pake_verify(s.pake, mine), 0);
 	assert_int_equal(pake_verify(r.pake, theirs), 0);
 	assert_string_equal(mine, theirs);
@@ -254,7 +262,7 @@ static void a_wrong_code_invalidates_it(void **state)
 	exchange(&wrong, &r);
 	assert_int_equal(wrong.rc, ERR_AUTH);
 	assert_int_equal(r.rc, ERR_AUTH);
-	assert_int_equal(r.spent, 1);
+	assert_int_equal(r.use, PAKE_GUESSED);
 	assert_non_null(strstr(r.e.text, "no longer valid"));
 	assert_non_null(strstr(wrong.e.text, "start the other side again"));
 	assert_int_equal(pake_verify(r.pake, words), ERR_AGAIN);
@@ -262,7 +270,7 @@ static void a_wrong_code_invalidates_it(void **state)
 	exchange(&right, &r);
 	assert_int_equal(right.rc, ERR_AUTH);
 	assert_int_equal(r.rc, ERR_AUTH);
-	assert_int_equal(r.spent, 0);
+	assert_int_equal(r.use, PAKE_VALID);
 	tls_does_not_work(&right, &r);
 	/* The one who was wrong does not ask twice either. */
 	assert_int_equal(pake_connect(wrong.pake, wrong.tls, &none, &wrong.e),
@@ -272,11 +280,45 @@ static void a_wrong_code_invalidates_it(void **state)
 	party_free(&r);
 }
 
+/* A wrong guess of a code that another one follows. */
+static void another_code_follows_a_wrong_one(void **state)
+{
+	struct party s, other, r;
+
+	(void)state;
+	party_make(&s, NET_CONNECTS, WRONG);
+	party_make(&other, NET_CONNECTS, CODE);
+	party_make(&r, NET_LISTENS, CODE);
+	r.renewed = NEXT;
+	exchange(&s, &r);
+	assert_int_equal(r.use, PAKE_GUESSED);
+	assert_int_equal(s.rc, ERR_AUTH);
+	assert_true(pake_is_renewed(s.pake));
+	assert_non_null(strstr(s.e.text, "shows a new code"));
+	/* The former code is a wrong guess of the new one. */
+	exchange(&other, &r);
+	assert_int_equal(other.rc, ERR_AUTH);
+	assert_false(pake_is_renewed(other.pake));
+	assert_int_equal(r.use, PAKE_GUESSED);
+	/* Without another code, the one who was wrong does not ask again. */
+	assert_int_equal(pake_renew(r.pake, CODE, &r.e), 0);
+	assert_int_equal(pake_connect(s.pake, s.tls, &none, &s.e), ERR_AUTH);
+	assert_int_equal(pake_renew(s.pake, CODE, &s.e), 0);
+	assert_false(pake_is_renewed(s.pake));
+	exchange(&s, &r);
+	assert_int_equal(s.rc, 0);
+	assert_int_equal(r.use, PAKE_USED);
+	tls_works(&s, &r);
+	party_free(&s);
+	party_free(&other);
+	party_free(&r);
+}
+
 /* Two at once, both with their shares out: one guess is judged, no more. */
 static void guesses_at_the_same_time(const char *code, int rc_of_one)
 {
 	struct party s[2], r[2];
-	int fd[2][2], spent = 0, good = 0;
+	int fd[2][2], used = 0, good = 0;
 
 	party_make(&r[0], NET_LISTENS, CODE);
 	r[1] = r[0]; /* a receiver, two connections */
@@ -291,16 +333,16 @@ static void guesses_at_the_same_time(const char *code, int rc_of_one)
 	for (int i = 0; i < 2; i++) {
 		party_join(&s[i]);
 		party_join(&r[i]);
-		spent += r[i].spent;
+		used += r[i].use != PAKE_VALID;
 		good += s[i].rc == 0;
-		if (r[i].spent)
+		if (r[i].use)
 			assert_int_equal(r[i].rc, rc_of_one);
 		else
 			assert_int_equal(r[i].rc, ERR_AUTH);
 		close(fd[i][0]);
 		close(fd[i][1]);
 	}
-	assert_int_equal(spent, 1);
+	assert_int_equal(used, 1);
 	assert_int_equal(good, rc_of_one == 0);
 	party_free(&s[0]);
 	party_free(&s[1]);
@@ -330,7 +372,7 @@ static int other_peer_sends(struct party *r, const void *p, size_t n)
 	party_join(r);
 	close(fd[0]);
 	close(fd[1]);
-	assert_int_equal(r->spent, 0);
+	assert_int_equal(r->use, PAKE_VALID);
 	return r->rc;
 }
 
@@ -415,13 +457,13 @@ static void exchanges_that_are_not_finished_are_limited(void **state)
 	assert_int_equal(send(fd[0], m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
 	party_join(&r);
 	assert_int_equal(r.rc, ERR_AUTH);
-	assert_int_equal(r.spent, 1);
+	assert_int_equal(r.use, PAKE_USED);
 	assert_non_null(strstr(r.e.text, "get between"));
 	close(fd[0]);
 	close(fd[1]);
 	exchange(&s, &r);
 	assert_int_equal(s.rc, ERR_AUTH);
-	assert_int_equal(r.spent, 0);
+	assert_int_equal(r.use, PAKE_VALID);
 	party_free(&s);
 	party_free(&r);
 }
@@ -447,7 +489,7 @@ static void a_replay_is_a_wrong_guess(void **state)
 	assert_int_equal(send(fd[0], m, sizeof(m), MSG_NOSIGNAL), sizeof(m));
 	party_join(&r);
 	assert_int_equal(r.rc, ERR_AUTH);
-	assert_int_equal(r.spent, 1);
+	assert_int_equal(r.use, PAKE_GUESSED);
 	close(fd[0]);
 	close(fd[1]);
 	party_free(&s);
@@ -470,7 +512,7 @@ static void another_mode_gets_an_alert(uint8_t first)
 	party_start(&r, fd[1]);
 	party_join(&r);
 	assert_int_equal(r.rc, first == 0x16 ? ERR_AUTH : ERR_PROTOCOL);
-	assert_int_equal(r.spent, 0);
+	assert_int_equal(r.use, PAKE_VALID);
 	close(fd[1]);
 	assert_int_equal(recv(fd[0], got, sizeof(got), MSG_WAITALL),
 			 sizeof(alert));
@@ -499,7 +541,7 @@ static void a_second_exchange_is_refused(void **state)
 	exchange(&late, &r);
 	assert_int_equal(late.rc, ERR_AUTH);
 	assert_int_equal(r.rc, ERR_AUTH);
-	assert_int_equal(r.spent, 0);
+	assert_int_equal(r.use, PAKE_VALID);
 	/* The first one goes on. */
 	tls_works(&s, &r);
 	party_free(&s);
@@ -569,7 +611,7 @@ static void every_byte_before_the_confirmation_counts(void **state)
 			exchange_through(&s, &r, number, at, seen);
 			assert_int_equal(s.rc, ERR_AUTH);
 			assert_true(r.rc < 0);
-			assert_int_equal(r.spent, 0);
+			assert_int_equal(r.use, PAKE_VALID);
 		}
 		party_free(&s);
 		party_make(&s, NET_CONNECTS, CODE);
@@ -599,7 +641,8 @@ static void every_byte_of_the_confirmations_counts(void **state)
 			assert_int_equal(s.rc, ERR_AUTH);
 			/* Message 4 comes after the receiver's verdict. */
 			assert_int_equal(r.rc, number == 3 ? ERR_AUTH : 0);
-			assert_int_equal(r.spent, 1);
+			assert_int_equal(r.use,
+					 number == 3 ? PAKE_GUESSED : PAKE_USED);
 			tls_does_not_work(&s, &r);
 			/* No second try for the one in between. */
 			exchange(&s, &r);
@@ -662,7 +705,7 @@ static void a_false_receiver_gets_one_confirmation(void **state)
 	assert_non_null(strstr(s.e.text, "was tampered with"));
 	exchange(&s, &r);
 	assert_int_equal(s.rc, ERR_AUTH);
-	assert_int_equal(r.spent, 0);
+	assert_int_equal(r.use, PAKE_VALID);
 	party_free(&s);
 
 	party_make(&s, NET_CONNECTS, CODE);
@@ -738,7 +781,7 @@ static void the_deadline_is_absolute(void **state)
 	}
 	party_join(&r);
 	assert_int_equal(r.rc, ERR_TIMEOUT);
-	assert_int_equal(r.spent, 0);
+	assert_int_equal(r.use, PAKE_VALID);
 	close(fd[0]);
 	close(fd[1]);
 	party_free(&r);
@@ -765,7 +808,7 @@ static void cancel_ends(enum net_role role)
 	party_start(&p, fd[0]);
 	party_join(&p);
 	assert_int_equal(p.rc, ERR_INTERRUPTED);
-	assert_int_equal(p.spent, 0);
+	assert_int_equal(p.use, PAKE_VALID);
 	cancel_release(&cancel);
 	close(fd[0]);
 	close(fd[1]);
@@ -791,7 +834,7 @@ static void a_token_without_a_descriptor_is_seen(void **state)
 	assert_int_equal(shutdown(fd[0], SHUT_RDWR), 0);
 	party_join(&p);
 	assert_int_equal(p.rc, ERR_INTERRUPTED);
-	assert_int_equal(p.spent, 0);
+	assert_int_equal(p.use, PAKE_VALID);
 	close(fd[0]);
 	close(fd[1]);
 	party_free(&p);
@@ -810,6 +853,7 @@ int main(void)
 		cmocka_unit_test(the_same_code_gives_a_key_for_all_streams),
 		cmocka_unit_test(two_sessions_have_two_keys),
 		cmocka_unit_test(a_wrong_code_invalidates_it),
+		cmocka_unit_test(another_code_follows_a_wrong_one),
 		cmocka_unit_test(one_guess_at_a_time_counts),
 		cmocka_unit_test(other_peers_do_not_invalidate_the_code),
 		cmocka_unit_test(exchanges_that_are_not_finished_are_limited),
