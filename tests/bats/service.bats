@@ -70,6 +70,25 @@ while True:
 	ended activate
 }
 
+@test "connections that are given, for named senders: a process each" {
+	needs systemd-socket-activate
+	ferry keygen other 2>/dev/null
+	mkdir dst/a dst/b
+	printf 'dir = %s/dst\n[a]\nkey = key\n[b]\nkey = other\n' "$work" >conf
+	activate -a "$FERRY" receive --config conf
+	head -c 2M /dev/urandom >src/large
+	start_send slow --key key --limit-rate 1M src/large
+	under_way slow
+	send --key other src/f
+	status 0
+	is cat dst/b/f text
+	ended slow
+	[ "$code" = 0 ]
+	same src/large dst/a/large
+	kill "${pid[activate]}"
+	ended activate
+}
+
 @test "a socket of another kind, or several, are refused" {
 	run env LISTEN_FDS=2 LISTEN_FDNAMES=a:b bash -c \
 		'export LISTEN_PID=$$; exec "$0" receive --key key dst' "$FERRY"
@@ -114,11 +133,22 @@ while True:
 	done
 	cp ferry-send@.service ferry-send@night.service
 	cp ferry-send@.timer ferry-send@night.timer
+	cp ferry-receive-each@.service ferry-receive-each@1.service
 	run systemd-analyze verify ./ferry-receive.service \
-		./ferry-receive.socket ./ferry-send@night.service \
+		./ferry-receive.socket ./ferry-receive-each.socket \
+		./ferry-receive-each@1.service ./ferry-send@night.service \
 		./ferry-send@night.timer
 	[ "$status" = 0 ] && [ -z "$output" ] || { echo "$output"; false; }
 	# below 2.0, in tenths
-	systemd-analyze security --offline=yes --no-pager --threshold=20 \
-		./ferry-receive.service >rating || { cat rating; false; }
+	for unit in ferry-receive.service ferry-receive-each@1.service; do
+		systemd-analyze security --offline=yes --no-pager \
+			--threshold=20 "./$unit" >rating || { cat rating; false; }
+	done
+	# both receivers have the same confinement
+	for unit in ferry-receive.service ferry-receive-each@.service; do
+		sed -n '/^ReadWritePaths=/,/^\[Install/p' "$unit" |
+			grep -v '^\[\|^$' >"$unit.confined"
+		[ "$(wc -l <"$unit.confined")" -gt 20 ]
+	done
+	diff ./*.confined
 }
