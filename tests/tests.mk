@@ -164,6 +164,11 @@ torture: $(B)/ferry
 ssh-kills: $(B)/ferry
 	$(Q)tests/faults/ssh-kills --ferry $< $(SSH_KILLS)
 
+## SSH_HOSTS=ARGS: of tests/faults/ssh-hosts: --mib, --files
+## ssh-hosts: by ssh between namespaces with a firewall (as root; minutes)
+ssh-hosts: $(B)/ferry
+	$(Q)tests/faults/ssh-hosts --ferry $< $(SSH_HOSTS)
+
 ## hostile: the long part of the tests with hostile peers (some minutes)
 hostile: $(B)/ferry
 	$(Q)FERRY=$< HOSTILE_LONG=1 tests/tools/alone tests/hostile/suite \
@@ -186,4 +191,4 @@ soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
 .PHONY: tests have-cmocka check check-unit check-bats list acceptance booted coverage \
-	torture ssh-kills hostile soak failing-calls $(unit_runs) $(bats_runs)
+	torture ssh-kills ssh-hosts hostile soak failing-calls $(unit_runs) $(bats_runs)

@@ -443,3 +443,67 @@ sys.stdout.buffer.write(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(l))
 	fetched 1
 	is find dst/t -type l ''
 }
+
+@test "ssh asks at the terminal: for an unknown host, a passphrase; both can be refused" {
+	echo text >src/f
+	ssh-keygen -q -t ed25519 -N 'a secret' -f locked </dev/null
+	cat locked.pub >>"$sshd_dir/authorized"
+	sed -e "s,^\(\s*UserKnownHostsFile\).*,\1 $work/known," \
+		-e 's/Checking yes/Checking ask/' -e 's/BatchMode yes/BatchMode no/' \
+		-e "s,^\(\s*IdentityFile\).*,\1 $work/locked," \
+		"$sshd_dir/ssh_config" >config
+	asked() {
+		sent=0
+		env -u SSH_AUTH_SOCK -u DISPLAY timeout --foreground "$run_limit" \
+			"$tools/at_terminal.py" "$@" -- "$FERRY" send \
+			--ssh "ssh -F $work/config -oNumberOfPasswordPrompts=1 -oPreferredAuthentications=publickey" \
+			--remote-ferry "$FERRY" src/f "box:$work/dst" \
+			>shown 2>sender || sent=$?
+	}
+	asked 'fingerprint\]\)\?' 'no\n'
+	status 3
+	has sender "box: ssh could not connect or log in; try: ssh box true"
+	asked 'fingerprint\]\)\?' 'yes\n' 'passphrase for key' 'wrong\n'
+	status 3
+	asked 'passphrase for key' 'a secret\n'
+	status 0
+	is cat dst/f text
+}
+
+@test "an agent, a shared connection, and ssh -D as a proxy" {
+	mkdir src/t
+	head -c 9000000 /dev/urandom >src/t/large
+	eval "$(ssh-agent -a "$work/agent" | grep -v '^echo')"
+	pid[agent]=$SSH_AGENT_PID
+	ssh-add -q "$sshd_dir/user"
+	cp "$sshd_dir/ssh_config" config
+	sed -i -e '/Identit/d' config
+	push --ssh "ssh -F $work/config" src/t "box:$work/dst"
+	status 0
+	same_tree src/t dst/t
+	rm -r dst/t
+	unset SSH_AUTH_SOCK
+	push --ssh "ssh -F $work/config -oIdentityFile=none" src/t box:
+	status 3
+	proxy=$("$tools/free_port.py")
+	start master ssh -F "$sshd_dir/ssh_config" -M -N -S "$work/control" \
+		-D "127.0.0.1:$proxy" -oExitOnForwardFailure=yes box 2>master
+	for _ in $(seq "$(limit 100)"); do
+		ssh -F config -S "$work/control" -O check box 2>/dev/null && break
+		sleep 0.05
+	done
+	push --json --ssh "ssh -F $work/config -oIdentityFile=none -S $work/control" \
+		src/t "box:$work/dst" >events
+	status 0
+	same_tree src/t dst/t
+	is member events session data direct
+	rm -r dst/t
+	receive --plain --once dst
+	host=localhost send --plain -j 3 --proxy "socks5://127.0.0.1:$proxy" \
+		src/t
+	status 0
+	wait_receiver
+	same_tree src/t dst/t
+	kill "${pid[master]}"
+	ended master
+}
