@@ -181,7 +181,8 @@ our_cppflags := $(XXH_DISPATCH) -D_GNU_SOURCE -D_LARGEFILE64_SOURCE -D_FILE_OFFS
 	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
 	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) \
 	$(if $(STATIC),-DFERRY_STATIC) -Isrc
-cc_with = $(CC) -std=c11 $(our_cppflags) $(1) -g \
+# A sanitizer's report names functions and lines, no variables: -g1 has them.
+cc_with = $(CC) -std=c11 $(our_cppflags) $(1) $(if $(SANITIZE),-g1,-g) \
 	$(variant_flags) $(path_map) -fno-common -pthread $(HARDEN_CFLAGS) \
 	$(FORTIFY) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 compile = $(call cc_with,$(warnings) $(werror))

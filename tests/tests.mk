@@ -76,6 +76,11 @@ endif
 ## tests: build what the tests need, run nothing
 tests: $(B)/ferry $(unit_progs) $(tool_progs)
 
+# What tests do themselves is little, and a sanitizer makes optimising it slow.
+ifdef SANITIZE
+$(B)/tests/%.o $(B)/tools/%.o: variant_flags += -O0
+endif
+
 # Compiled apart from linking: a change of the library only links them again.
 $(B)/tests/%.o: tests/unit/%.c $(B)/flags | have-cmocka
 	$(compile_test)

@@ -25,7 +25,8 @@ fuzz: $(fuzz_live)
 ## fuzzers: build them
 fuzzers: $(fuzzers)
 
-tests: $(replays)
+# With UNSANITIZED a sanitizer's build replays them.
+tests: $(if $(UNSANITIZED),,$(replays))
 
 $(B)/fuzz/%.o: tests/fuzz/%.c $(B)/flags
 	$(compile_test)
