@@ -2,7 +2,7 @@
  * Unit tests of auth/pake: both sides over a socket, and everything that a
  * third party or a dishonest one can do to them.
  *
- * Preparing a code costs 0.1 s on purpose, so tests share where they can.
+ * Preparing a code costs 0.1 s on purpose: here, once for each code.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,6 +19,7 @@
 #include "auth/pake.h"
 #include "auth/spake2.h"
 #include "net_fixture.h"
+#include "scrypt_once.h"
 
 #define CODE  "4821-river-anchor"
 #define WRONG "4821-river-ancient"

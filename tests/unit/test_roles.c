@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "net_fixture.h"
+#include "scrypt_once.h"
 
 #include "auth/pake.h"
 #include "base/io.h"
