@@ -228,28 +228,27 @@ static int is_value_good(unsigned tag, struct rd value)
 
 /* ---- fields ---- */
 
-/* Check the further fields and set the bits of their tags.  Returns whether they
- * are well-formed. */
-static int get_further(struct rd *r, struct file_meta *m)
+int file_meta_get_fields(struct rd *r, size_t len, struct file_meta *m)
 {
 	struct rd fields, value;
 
-	m->fields_len = rd_u16(r);
-	m->fields = rd_bytes(r, m->fields_len);
+	m->further = 0;
+	m->fields_len = (uint16_t)len;
+	m->fields = len <= FILE_META_FIELDS_MAX ? rd_bytes(r, len) : NULL;
 	if (!m->fields)
 		return 0;
 	rd_init(&fields, m->fields, m->fields_len);
 	while (fields.left > 0) {
 		unsigned tag = rd_u8(&fields);
 		uint32_t bit = tag < FILE_META_TAGS ? (uint32_t)1 << tag : 0;
-		size_t len = rd_u16(&fields);
-		const uint8_t *p = rd_bytes(&fields, len);
+		size_t n = rd_u16(&fields);
+		const uint8_t *p = rd_bytes(&fields, n);
 
 		/* Larger than all bits so far: tags ascend, and none is
 		 * repeated; 0: the tag is too large. */
 		if (bit <= m->further || !p)
 			return 0;
-		rd_init(&value, p, len);
+		rd_init(&value, p, n);
 		if (!is_value_good(tag, value))
 			return 0;
 		m->further |= bit;
@@ -267,7 +266,7 @@ int file_meta_get(struct rd *r, struct file_meta *m, enum file_meta_form form)
 	m->fields = NULL;
 	if (m->mode > 07777 || m->mtime_ns >= 1000000000)
 		return 0;
-	return form == FILE_META_BASIC || get_further(r, m);
+	return form == FILE_META_BASIC || file_meta_get_fields(r, rd_u16(r), m);
 }
 
 int file_meta_field(const struct file_meta *m, enum file_meta_tag tag,

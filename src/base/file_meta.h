@@ -119,6 +119,9 @@ void file_meta_put(struct buf *b, const struct file_meta *m,
  */
 int file_meta_get(struct rd *r, struct file_meta *m, enum file_meta_form form);
 
+/* Decode the further fields alone, of len bytes.  Returns as file_meta_get(). */
+int file_meta_get_fields(struct rd *r, size_t len, struct file_meta *m);
+
 /* Whether the field is there; then value reads its value, of m's memory. */
 int file_meta_field(const struct file_meta *m, enum file_meta_tag tag,
 		    struct rd *value);

@@ -14,6 +14,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "os/attr_names.h"
 #include "os/ids.h"
 
 #define ACL_ACCESS "system.posix_acl_access"
@@ -21,6 +22,7 @@
 
 enum {
 	LIST_MAX = 65536,  /* bytes of a list of names: XATTR_LIST_MAX, */
+	FEW = 1024,        /* of almost all lists */
 	VALUE_MAX = 65536, /* and of a value: XATTR_SIZE_MAX */
 	/* Attributes of one item; what the kernel allows beyond that is left
 	 * out and told. */
@@ -51,8 +53,8 @@ static int is_missing(int error)
 /* Returns 0, or -1 with errno. */
 static int attrs_list(struct attrs *a, int fd)
 {
-	char few[1024];
-	ssize_t n = flistxattr(fd, few, sizeof(few));
+	char few[FEW];
+	ssize_t n = fd == PRESERVE_BARE ? 0 : flistxattr(fd, few, sizeof(few));
 
 	memset(a, 0, sizeof(*a));
 	if (n == 0 || (n < 0 && is_missing(errno)))
@@ -227,6 +229,31 @@ static size_t make_acl(const struct preserve *how, struct rd entries,
 	return n > ACL_HEADER ? n : 0;
 }
 
+/* ---- without opening ---- */
+
+static int is_acl_name(const char *name)
+{
+	return strcmp(name, ACL_ACCESS) == 0 || strcmp(name, ACL_DEFAULT) == 0;
+}
+
+int preserve_is_bare(unsigned kinds, int dir_fd, const char *leaf, int follow)
+{
+	char few[FEW];
+	ssize_t n = attr_names_of_entry(dir_fd, leaf, follow, few, sizeof(few));
+	const struct attrs a = { .names = few,
+				 .names_len = n > 0 ? (size_t)n : 0 };
+	const char *name = NULL;
+
+	if (n < 0)
+		return errno == EOPNOTSUPP;
+	while ((name = next_name(&a, name))) {
+		if ((kinds & PRESERVE_ACL && is_acl_name(name)) ||
+		    file_meta_xattr_kind(name) & kinds)
+			return 0;
+	}
+	return 1;
+}
+
 /* ---- on the sender ---- */
 
 /* Begin a field whose length is known only when it ends. */
@@ -340,7 +367,8 @@ int preserve_read(const struct preserve *how, int fd, const struct stat *st,
 		read_owner(how, st, fields);
 	if (how->kinds & PRESERVE_SETID)
 		file_meta_put_field(fields, FILE_META_TAG_SETID, 0);
-	if (fd < 0 || !(how->kinds & (PRESERVE_ACL | PRESERVE_XATTRS)))
+	if (fd == PRESERVE_CLOSED ||
+	    !(how->kinds & (PRESERVE_ACL | PRESERVE_XATTRS)))
 		return 0;
 	if (attrs_list(&a, fd) < 0)
 		return err_sys(e, ERR_LOCAL, "reading attributes");
@@ -633,8 +661,10 @@ static unsigned differs_attrs(const struct preserve *how, int fd,
 	struct attrs a;
 	struct rd value;
 
-	if (attrs_list(&a, fd) < 0)
-		return FILE_META_ACL | FILE_META_XATTR;
+	if (fd == PRESERVE_CLOSED || attrs_list(&a, fd) < 0)
+		return (has_field(m, FILE_META_TAG_ACL) ? FILE_META_ACL : 0) |
+		       (has_field(m, FILE_META_TAG_XATTR) ? FILE_META_XATTR :
+							    0);
 	if (file_meta_field(m, FILE_META_TAG_ACL, &value) &&
 	    differs_acl(how, fd, &a, ACL_ACCESS, value))
 		kinds |= FILE_META_ACL;

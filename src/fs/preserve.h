@@ -27,9 +27,20 @@ struct preserve {
 
 /* ---- on the sender ---- */
 
+/* In place of the descriptor of what is not open: ACLs and attributes are left
+ * out; or it is known to have none (preserve_is_bare()). */
+enum { PRESERVE_CLOSED = -1, PRESERVE_BARE = -2 };
+
 /*
- * Append the further fields of what is open at fd (-1: it is not, and only what
- * st says is sent), with what how->kinds names: with is_dir also the default ACL.
+ * Whether leaf in the directory dir_fd has no ACL and no attributes of these kinds
+ * (enum file_meta_preserve); 0 also where that cannot be told without opening it.
+ * With follow, what a symlink leads to.
+ */
+int preserve_is_bare(unsigned kinds, int dir_fd, const char *leaf, int follow);
+
+/*
+ * Append the further fields of what is open at fd, or PRESERVE_CLOSED or
+ * PRESERVE_BARE, with what how->kinds names: of a directory also the default ACL.
  * At most room bytes: *lost gets the kinds (enum file_meta_kind) that were left
  * out for want of it.  Returns 0; or ERR_LOCAL with errno where something could
  * not be read.
@@ -70,7 +81,8 @@ void preserve_copy(int from, int to);
 
 /* Which of what preserve_set() sets is otherwise on the open file or directory,
  * whose status is st; 0: all is as it should be.  SETID where bits of
- * preserve_mode() above 0777 are. */
+ * preserve_mode() above 0777 are.  With PRESERVE_CLOSED, ACL and attributes count
+ * as different. */
 unsigned preserve_differs(const struct preserve *how, int fd,
 			  const struct stat *st, const struct file_meta *m);
 

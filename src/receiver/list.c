@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "fs/preserve.h"
 #include "receiver/input.h"
 #include "receiver/pack.h"
 #include "receiver/quota.h"
@@ -81,12 +83,18 @@ static int read_fields(struct list *l, size_t len, size_t *payload,
 	return 0;
 }
 
+static enum file_meta_form rows_form(const struct list *l)
+{
+	return l->w->transfer->features & FEATURE_LIST_META ?
+		       FILE_META_EXTENDED : FILE_META_BASIC;
+}
+
 /* Check the table's digest, and that every row is well-formed and has an allowed
  * name.  Returns as input_payload(). */
 static int check_rows(const struct list *l, struct err *e)
 {
 	const struct digest_ops *digest = l->w->transfer->digest;
-	struct msg_rows rows = { .name_len = 0 };
+	struct msg_rows rows = { .form = rows_form(l) };
 	uint8_t sum[DIGEST_MAX];
 	struct msg_row row;
 	struct rd r;
@@ -96,7 +104,9 @@ static int check_rows(const struct list *l, struct err *e)
 		return ERR_CORRUPT;
 	rd_init(&r, l->w->raw, l->m.raw_len);
 	for (uint32_t i = 0; i < l->m.count; i++) {
-		if (msg_get_row(&row, &rows, &r))
+		if (msg_get_row(&row, &rows, &r) ||
+		    !transfer_allows_meta(l->w->transfer, &row.item.meta) ||
+		    !recv_pack_allows_kind(l->w->transfer, row.item.kind))
 			return input_malformed("LIST", e);
 		if (recv_pack_check_item(l->w->transfer, &row.item, e))
 			return e->code;
@@ -178,44 +188,76 @@ static int has_digest(struct worker *w, const struct pack_item *row,
 	       memcmp(sum, row->digest, SAME_SIZE) == 0;
 }
 
+static struct same_meta same_meta_of(const struct list *l)
+{
+	struct same_meta how = transfer_same_meta(l->w->transfer);
+
+	/* What the file system makes of times is tried by writing to it. */
+	if (l->is_dry_run)
+		how.lacks = NULL;
+	return how;
+}
+
+/* Open the file that was looked up.  Returns a descriptor, or -1 with the
+ * cause. */
+static int open_there(const struct place *p, unsigned *cause)
+{
+	struct stat now;
+	struct err e;
+	int fd;
+
+	err_clear(&e);
+	fd = part_open_existing(p->dir, p->leaf, &now, &e);
+	if (fd < 0)
+		*cause = wire_cause_of_errno(e.sys_errno);
+	if (fd >= 0 && (now.st_ino != p->there.st_ino ||
+			now.st_dev != p->there.st_dev)) {
+		*cause = CAUSE_CHANGED;
+		io_close(&fd);
+	}
+	return fd < 0 ? -1 : fd;
+}
+
+/* Whether ACLs or attributes of an entry have to be compared that is not known to
+ * have none. */
+static int has_attrs(const struct file_meta *meta, const struct place *p)
+{
+	const unsigned kinds = file_meta_needs(meta) &
+			       (PRESERVE_ACL | PRESERVE_XATTRS);
+
+	return kinds && !preserve_is_bare(kinds, p->dir, p->leaf, 0);
+}
+
 /* The content is the same: set what differs of the metadata. */
 static void keep_file(struct list *l, const struct item *it,
 		      const struct place *p)
 {
 	struct transfer *t = l->w->transfer;
 	const struct file_meta meta = recv_pack_meta(t, &it->row);
-	/* Lists have mode and time alone. */
-	const struct same_meta how = {
-		.existing = t->existing,
-		.lacks = l->is_dry_run ? NULL : &t->lacks,
-	};
-	const struct same_file file = { -1, p->dir, &p->there };
-	const unsigned kinds = same_meta_differs(&how, &file, &meta);
+	const struct same_meta how = same_meta_of(l);
+	struct same_file file = { PRESERVE_BARE, p->dir, &p->there };
 	struct verdict v = { .status = STATUS_UNCHANGED };
+	unsigned kinds, cause = CAUSE_NONE;
 	struct item known;
-	struct stat now;
-	struct err e;
-	int fd;
+	int fd = -1;
 
+	if (has_attrs(&meta, p))
+		file.fd = fd = open_there(p, &cause);
+	kinds = same_meta_differs(&how, &file, &meta);
 	if (l->is_dry_run) {
 		answer(l, it, kinds ? LISTED_UPDATED : LISTED_UNCHANGED, 0);
+		io_close(&fd);
 		return;
 	}
-	if (kinds) {
-		err_clear(&e);
-		fd = part_open_existing(p->dir, p->leaf, &now, &e);
-		if (fd >= 0 && now.st_ino == p->there.st_ino &&
-		    now.st_dev == p->there.st_dev)
-			v = same_meta_set(&how, fd, &meta, kinds);
-		else
-			v = (struct verdict){
-				.status = STATUS_UPDATED,
-				.not_kept = kinds,
-				.cause = fd >= 0 ? CAUSE_CHANGED :
-				       wire_cause_of_errno(e.sys_errno),
-			};
-		io_close(&fd);
-	}
+	if (kinds && fd < 0 && !cause)
+		fd = open_there(p, &cause);
+	if (kinds && fd >= 0)
+		v = same_meta_set(&how, fd, &meta, kinds);
+	else if (kinds || cause)
+		v = (struct verdict){ STATUS_UPDATED, .not_kept = kinds,
+				      .cause = cause };
+	io_close(&fd);
+	transfer_note_linked(t, &meta, &p->there);
 	answer(l, it, LISTED_DONE, 0);
 	/* The session's digest of its content is not known. */
 	known = *it;
@@ -309,53 +351,87 @@ static int take_file(struct list *l, const struct item *it,
 	return 0;
 }
 
-/* ---- directories and symlinks in a dry run ---- */
+/* ---- directories and what is made later, in a dry run ---- */
 
 static void look_at_dir(struct list *l, const struct item *it,
 			const struct place *p)
 {
 	struct transfer *t = l->w->transfer;
 	const struct file_meta meta = recv_pack_meta(t, &it->row);
-	const struct same_meta how = { .existing = t->existing };
-	const struct same_file file = { -1, p->dir, &p->there };
+	const struct same_meta how = same_meta_of(l);
+	struct same_file file = { PRESERVE_CLOSED, p->dir, &p->there };
+	struct err e;
 
-	if (!S_ISDIR(p->there.st_mode))
+	if (!S_ISDIR(p->there.st_mode)) {
 		answer(l, it, LISTED_FAILED, CAUSE_NOT_DIR);
-	else if (t->existing == CONFLICT_REPLACE &&
-		 same_meta_differs(&how, &file, &meta))
+		return;
+	}
+	dirs_allow(l->w->dirs, 0, 0);
+	file.fd = dirs_enter(l->w->dirs, it->row.name, it->row.name_len, &e);
+	dirs_allow(l->w->dirs, 1, 1);
+	if ((t->existing == CONFLICT_REPLACE ||
+	     t->features & FEATURE_ARCHIVE) &&
+	    same_meta_differs(&how, &file, &meta))
 		answer(l, it, LISTED_UPDATED, 0);
 	else
 		answer(l, it, LISTED_UNCHANGED, 0);
 }
 
-static void look_at_symlink(struct list *l, const struct item *it,
-			    const struct place *p)
+static int is_same_symlink(const struct item *it, const struct place *p)
 {
 	char target[WIRE_TARGET_MAX + 1];
 	ssize_t n = -1;
 
 	if (S_ISLNK(p->there.st_mode))
 		n = readlinkat(p->dir, p->leaf, target, sizeof(target));
-	if (n >= 0 && (size_t)n == it->row.target_len &&
-	    memcmp(target, it->row.target, it->row.target_len) == 0)
-		answer(l, it, LISTED_UNCHANGED, 0);
-	else
-		take_conflict(l, it, p);
+	return n >= 0 && (size_t)n == it->row.target_len &&
+	       memcmp(target, it->row.target, it->row.target_len) == 0;
+}
+
+static int is_same_special(const struct item *it, const struct place *p)
+{
+	return (p->there.st_mode & S_IFMT) ==
+		       symlinks_type_of(it->row.special) &&
+	       p->there.st_rdev == makedev(it->row.major, it->row.minor);
+}
+
+/* Whether a hard link is one already to the file at first. */
+static int is_same_link(const struct place *p, const struct place *first)
+{
+	return first->error == 0 && first->there.st_dev == p->there.st_dev &&
+	       first->there.st_ino == p->there.st_ino;
 }
 
 static void look_at_other(struct list *l, const struct item *it)
 {
-	struct place p;
+	const struct pack_item target = { .name = it->row.target,
+					  .name_len = it->row.target_len };
+	struct place p, first;
+	int is_same;
 
+	/* p.dir and p.leaf last only until the next one. */
+	if (it->row.kind == ITEM_LINK)
+		look_up(l, &target, &first);
 	look_up(l, &it->row, &p);
-	if (p.error == ENOENT)
+	if (p.error == ENOENT) {
 		want(l, it, LISTED_NEW);
-	else if (p.error)
+		return;
+	}
+	if (p.error) {
 		fail(l, it, p.error);
-	else if (it->row.kind == ITEM_DIR)
+		return;
+	}
+	if (it->row.kind == ITEM_DIR) {
 		look_at_dir(l, it, &p);
+		return;
+	}
+	is_same = it->row.kind == ITEM_LINK    ? is_same_link(&p, &first) :
+		  it->row.kind == ITEM_SPECIAL ? is_same_special(it, &p) :
+						 is_same_symlink(it, &p);
+	if (is_same)
+		answer(l, it, LISTED_UNCHANGED, 0);
 	else
-		look_at_symlink(l, it, &p);
+		take_conflict(l, it, &p);
 }
 
 /* ---- the list ---- */
@@ -396,7 +472,7 @@ static int take_row(struct list *l, const struct item *it,
 
 static int take_rows(struct list *l, struct err *e)
 {
-	struct msg_rows rows = { .name_len = 0 };
+	struct msg_rows rows = { .form = rows_form(l) };
 	struct item it = { .id = l->m.first_id };
 	struct msg_row row;
 	struct rd r;

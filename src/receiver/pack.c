@@ -79,7 +79,7 @@ static const char *check_symlink(const struct transfer *t,
 				  row->target_len);
 }
 
-static int allows_kind(const struct transfer *t, unsigned kind)
+int recv_pack_allows_kind(const struct transfer *t, unsigned kind)
 {
 	const unsigned needs = kind == ITEM_SPECIAL ? PRESERVE_SPECIALS :
 			       kind == ITEM_LINK    ? PRESERVE_HARDLINKS : 0;
@@ -126,7 +126,7 @@ static int check_pack(const struct pack *pk, struct err *e)
 		if (pack_get_item(&row, &r, &form) ||
 		    !transfer_allows_meta(pk->w->transfer, &row.meta))
 			return input_malformed("PACK", e);
-		if (!allows_kind(pk->w->transfer, row.kind))
+		if (!recv_pack_allows_kind(pk->w->transfer, row.kind))
 			return input_malformed("PACK", e);
 		if (recv_pack_check_item(pk->w->transfer, &row, e))
 			return e->code;

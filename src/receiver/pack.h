@@ -39,6 +39,9 @@ struct item {
 				   an OFFER */
 };
 
+/* Whether the sender may send items of this kind: what was accepted. */
+int recv_pack_allows_kind(const struct transfer *t, unsigned kind);
+
 /* Check the name of an item, and the target of a symlink.  Returns 0, or
  * ERR_PROTOCOL. */
 int recv_pack_check_item(const struct transfer *t, const struct pack_item *row,
@@ -63,7 +66,7 @@ void recv_pack_report_conflict(struct worker *w, const struct item *it,
 			       enum conflict_action action,
 			       const struct stat *there);
 
-/* Make a directory, or note a symlink.  Returns 0, also after reporting that it
+/* Make a directory, or note what is made later (symlinks.h).  Returns 0, also after reporting that it
  * failed, or an error that ends the session. */
 int recv_pack_take_dir(struct worker *w, const struct item *it, struct err *e);
 int recv_pack_take_symlink(struct worker *w, const struct item *it,

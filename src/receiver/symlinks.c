@@ -121,7 +121,7 @@ static int is_same(const void *ctx, int dir, const char *leaf)
 	return node_is_same(ctx, dir, leaf);
 }
 
-static mode_t type_of(const struct row *row)
+mode_t symlinks_type_of(unsigned special)
 {
 	static const mode_t types[] = {
 		[SPECIAL_FIFO] = S_IFIFO,
@@ -130,7 +130,7 @@ static mode_t type_of(const struct row *row)
 		[SPECIAL_BLOCK] = S_IFBLK,
 	};
 
-	return row->kind == ITEM_SPECIAL ? types[row->special] : 0;
+	return special < sizeof(types) / sizeof(types[0]) ? types[special] : 0;
 }
 
 /* Append a result to outcomes. */
@@ -232,7 +232,8 @@ static void place_node(const struct symlinks *s, struct node *n,
 		placed->status = STATUS_UNCHANGED;
 	else
 		conflict_place(a, policy_of(s, n, a), placed);
-	if (placed->status == STATUS_UNCHANGED && s->cfg.preserve &&
+	if (placed->status == STATUS_UNCHANGED &&
+	    (s->cfg.preserve || s->cfg.existing == CONFLICT_REPLACE) &&
 	    !placed->renamed[0] && node_update(n, a->dir_fd, a->leaf))
 		placed->status = STATUS_COMMITTED;
 	if (placed->status != STATUS_COMMITTED)
@@ -248,7 +249,7 @@ static void make_one(const struct symlinks *s, const struct walks *walks,
 			row->kind == ITEM_LINK	  ? NODE_LINK :
 						    NODE_SYMLINK,
 		.target = row->target,
-		.type = type_of(row),
+		.type = symlinks_type_of(row->special),
 		.rdev = makedev(row->major, row->minor),
 		.meta = &row->meta,
 		.attrs = s->cfg.attrs,

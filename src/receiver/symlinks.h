@@ -45,8 +45,9 @@ struct symlinks *symlinks_new(const struct symlinks_config *cfg);
 void symlinks_free(struct symlinks *s); /* NULL is allowed */
 
 /*
- * Keep a symlink, special file or hard link, whose name and target were checked.  Returns 0; 1 when so
- * many are kept that the caller has to call symlinks_make() now; ERR_RESOURCE.
+ * Keep a symlink, special file or hard link, whose name and target were checked.
+ * Returns 0; 1 when so many are kept that the caller has to call symlinks_make()
+ * now; ERR_RESOURCE.
  */
 int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 		 struct err *e);
@@ -59,5 +60,8 @@ int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
  * the sender sends them again in the next one.
  */
 int symlinks_make(struct symlinks *s, struct channel *ch, struct err *e);
+
+/* The file type of a special file (enum special_type); 0 for anything else. */
+mode_t symlinks_type_of(unsigned special);
 
 #endif

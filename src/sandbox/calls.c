@@ -45,6 +45,7 @@ enum {
 	CALL_MEMFD_SECRET = 447,
 	CALL_FCHMODAT2 = 452,
 	CALL_SETXATTRAT = 463,
+	CALL_LISTXATTRAT = 465,
 	CALL_REMOVEXATTRAT = 466,
 	CALL_FILE_SETATTR = 469,
 };
@@ -104,6 +105,10 @@ static const int common[] = {
 	SYS_fstatfs,
 	SYS_flistxattr,
 	SYS_fgetxattr,
+	/* names of attributes tell no more than statx() does */
+	SYS_listxattr,
+	SYS_llistxattr,
+	CALL_LISTXATTRAT,
 	SYS_readahead,
 	SYS_flock,
 	SYS_faccessat,

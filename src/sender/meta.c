@@ -3,8 +3,14 @@
  */
 #include "sender/meta.h"
 
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include "fs/preserve.h"
 #include "sender/item.h"
+#include "sender/outcome.h"
+#include "sender/pack.h"
+#include "sender/queue_files.h"
 #include "sender/stream.h"
 
 enum file_meta_form meta_form(const struct send_stream *st)
@@ -63,4 +69,82 @@ struct file_meta meta_of_item(const struct send_stream *st,
 	m.fields_len = it->fields_len;
 	m.further = tags_of(m.fields, m.fields_len);
 	return m;
+}
+
+int meta_read_in_pack(struct send_stream *st, const struct pack *pk,
+		      struct item *it, int fd, struct err *fe)
+{
+	const size_t off = st->fields.len;
+	const uint64_t left = pk->fields_room - off;
+	const int is_alone = pk->item_room == FILE_META_FIELDS_MAX;
+	const size_t room = left < FILE_META_FIELDS_MAX ? (size_t)left :
+							  FILE_META_FIELDS_MAX;
+	unsigned lost = 0;
+	int rc;
+
+	it->fields_off = (uint32_t)off;
+	it->fields_len = 0;
+	if (!(st->features & FEATURE_PRESERVE))
+		return 0;
+	rc = meta_read(st, it, fd, room, &lost, fe);
+	if (rc)
+		return rc;
+	if (st->fields.len - off > room || (lost && !is_alone)) {
+		st->fields.len = off;
+		return 1;
+	}
+	it->fields_len = (uint16_t)(st->fields.len - off);
+	if (lost)
+		outcome_cut(st->sender->outcome, pack_name(pk, it),
+			    it->name_len, lost);
+	return 0;
+}
+
+int meta_send_alone(struct send_stream *st, const struct pack *pk,
+		    const struct item *it, struct err *e)
+{
+	struct pack *alone = pack_alone(pk, it);
+
+	if (!alone)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	queue_requeue_pack(st->sender->queue, alone);
+	return 1;
+}
+
+int meta_read_other(struct send_stream *st, const struct pack *pk,
+		    struct item *it, struct err *e)
+{
+	const char *name = pack_name(pk, it);
+	struct err fe;
+	int rc, fd = PRESERVE_CLOSED;
+
+	if (!(st->features & FEATURE_PRESERVE))
+		return 0;
+	err_clear(&fe);
+	/* One that cannot be opened was reported by the scan. */
+	if (it->kind == ITEM_DIR && meta_needs_open(st))
+		fd = send_stream_open_dir(st, it, name);
+	rc = meta_read_in_pack(st, pk, it, fd, &fe);
+	if (rc == 1)
+		return meta_send_alone(st, pk, it, e);
+	if (rc)
+		send_stream_item_unsent(st, it, name, &fe);
+	return rc ? 1 : 0;
+}
+
+static uint8_t special_type(mode_t mode)
+{
+	return S_ISFIFO(mode) ? SPECIAL_FIFO :
+	       S_ISSOCK(mode) ? SPECIAL_SOCKET :
+	       S_ISCHR(mode)  ? SPECIAL_CHAR :
+				SPECIAL_BLOCK;
+}
+
+void meta_put_device(struct pack_item *row, const struct stat *st)
+{
+	row->special = special_type(st->st_mode);
+	if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
+		return;
+	row->major = major(st->st_rdev);
+	row->minor = minor(st->st_rdev);
 }

@@ -10,9 +10,10 @@
 #include "base/mem.h"
 
 enum {
-	/* A row of the table without its texts, with the longest digest: see
-	 * struct pack_item. */
-	ROW_FIXED = 1 + 16 + 2 + 2 + 4 + DIGEST_MAX,
+	/* A row of the table without its texts, with the longest digest: of a
+	 * pack (struct pack_item) 57 bytes, of a list (struct msg_row) 62, and
+	 * 3 for the length of further metadata. */
+	ROW_FIXED = 33 + DIGEST_MAX,
 };
 
 struct pack *pack_new(void)
@@ -77,8 +78,8 @@ struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
 
 struct pack *pack_alone(const struct pack *pk, const struct item *it)
 {
-	const uint64_t size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size :
-						      0;
+	const uint64_t size = it->kind == ITEM_FILE && !pk->is_list ?
+				      (uint64_t)it->st.st_size : 0;
 	struct pack *to = pack_new();
 	struct item *added;
 
@@ -88,6 +89,8 @@ struct pack *pack_alone(const struct pack *pk, const struct item *it)
 	to->was_sent = pk->was_sent;
 	to->has_sent_content = pk->has_sent_content;
 	to->is_wanted = pk->is_wanted;
+	to->is_list = pk->is_list;
+	to->has_digests = pk->has_digests;
 	added = pack_add(to, (enum item_kind)it->kind, pack_name(pk, it),
 			 it->name_len, it->path_off,
 			 (const char *)pk->names.data + it->target_off,

@@ -47,6 +47,7 @@ static int put_item(struct sorted *s, struct pack **to, const struct pack *from,
 		return ERR_RESOURCE;
 	copy->root = it->root;
 	copy->st = it->st;
+	copy->linked = it->linked;
 	return 0;
 }
 
@@ -60,6 +61,7 @@ static int put_file(struct sorted *s, const struct pack *from,
 		return ERR_RESOURCE;
 	f->item.root = it->root;
 	f->item.st = it->st;
+	f->item.linked = it->linked;
 	f->size = (uint64_t)it->st.st_size;
 	queue_append_file(s->q, f);
 	return 0;

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "base/io.h"
+#include "fs/preserve.h"
 #include "fs/source.h"
+#include "sender/meta.h"
 #include "sender/pack.h"
 #include "sender/queue_files.h"
 #include "sender/queue_lists.h"
@@ -41,89 +43,168 @@ static int digest_content(struct send_stream *st, int fd, uint64_t size,
 	return rc ? err_set(e, ERR_RESOURCE, "out of memory") : 0;
 }
 
-/* Set the digest of a file's row.  Returns 0; 1 after reporting that it cannot be
- * read; or an error that ends the session. */
-static int digest_file(struct send_stream *st, const struct pack *pk,
-		       struct item *it, struct msg_row *row, struct err *e)
+/* Whether a file has to be opened, to read its content or attributes.  Where it
+ * lies is in dir and leaf. */
+static int needs_open(const struct send_stream *st, const struct pack *pk,
+		      const struct item *it, int dir, const char *leaf)
 {
-	const char *name = pack_name(pk, it), *leaf = NULL;
-	struct err fe;
-	int fd, rc;
+	const unsigned attrs = st->sender->preserve.kinds &
+			       (PRESERVE_ACL | PRESERVE_XATTRS);
 
-	err_clear(&fe);
-	fd = send_stream_open_parent(st, it, name, &leaf, &fe);
-	rc = fd;
+	return pk->has_digests ||
+	       (attrs && !preserve_is_bare(attrs, dir, leaf,
+					   send_stream_follows(st, it)));
+}
+
+/* Whether what was read of the item before, which was not opened, is the further
+ * metadata of this one, too. */
+static int has_same_fields(const struct item *before, const struct item *it)
+{
+	const mode_t set_id = S_ISUID | S_ISGID;
+
+	return !before->linked && !it->linked &&
+	       before->st.st_uid == it->st.st_uid &&
+	       before->st.st_gid == it->st.st_gid &&
+	       (before->st.st_mode & set_id) == (it->st.st_mode & set_id);
+}
+
+/* What is read for a list. */
+struct reading {
+	struct send_stream *st;
+	struct pack *pk;
+	struct item bare; /* the last file whose further metadata was read without
+			     opening it */
+	int has_bare;
+	uint32_t count;          /* of the items that go into the list */
+	/* SHA-256 of the content of each.  Not in the item: a file that a list
+	 * finds to be the same has no digest in the session's sum. */
+	uint8_t digests[PACK_ITEMS][LIST_DIGEST];
+};
+
+/* Read what the list says of a file beside its status, and its content where that
+ * has a digest.  Returns 0; 1 where it has too much metadata for its pack; or an
+ * error. */
+static int read_file(struct reading *r, struct item *it, struct err *fe)
+{
+	struct send_stream *st = r->st;
+	const char *name = pack_name(r->pk, it), *leaf = NULL;
+	int fd, rc = send_stream_open_parent(st, it, name, &leaf, fe);
+
+	if (rc < 0)
+		return rc;
+	if (!needs_open(st, r->pk, it, rc, leaf)) {
+		if (r->has_bare && has_same_fields(&r->bare, it)) {
+			it->fields_off = r->bare.fields_off;
+			it->fields_len = r->bare.fields_len;
+			return 0;
+		}
+		rc = meta_read_in_pack(st, r->pk, it, PRESERVE_BARE, fe);
+		r->bare = *it;
+		r->has_bare = rc == 0;
+		return rc;
+	}
+	/* From here on it->st is that of what was read. */
+	rc = fd = source_open(rc, leaf, send_stream_follows(st, it), &it->st,
+			      fe);
 	if (fd >= 0)
-		rc = fd = source_open(fd, leaf, send_stream_follows(st, it),
-				      &it->st, &fe);
-	if (fd >= 0)
+		rc = meta_read_in_pack(st, r->pk, it, fd, fe);
+	if (rc == 0 && r->pk->has_digests)
 		rc = digest_content(st, fd, (uint64_t)it->st.st_size,
-				    row->item.digest, &fe);
+				    r->digests[r->count], fe);
 	io_close(&fd);
-	if (rc >= 0)
+	return rc;
+}
+
+/* Returns 0; 1 where the item has to be left out of the list, after it was queued
+ * on its own or its failure reported; or an error that ends the session. */
+static int read_item(struct reading *r, struct item *it, struct err *e)
+{
+	struct send_stream *st = r->st;
+	struct err fe;
+	int rc;
+
+	if (it->kind != ITEM_FILE)
+		return meta_read_other(st, r->pk, it, e);
+	/* Nothing has to be known of it that the scan did not find. */
+	if (!r->pk->has_digests && !(st->features & FEATURE_PRESERVE))
+		return 0;
+	err_clear(&fe);
+	rc = read_file(r, it, &fe);
+	if (rc == 1)
+		return meta_send_alone(st, r->pk, it, e);
+	if (rc == 0)
 		return 0;
 	if (rc != ERR_LOCAL && rc != ERR_CHANGED) {
 		*e = fe;
 		return rc;
 	}
-	send_stream_item_unsent(st, it, name, &fe);
+	send_stream_item_unsent(st, it, pack_name(r->pk, it), &fe);
 	return 1;
 }
 
-static struct msg_row row_of(const struct send_stream *st,
-			     const struct pack *pk, const struct item *it)
+/* Append the row of item i. */
+static void put_row(const struct reading *r, uint32_t i, struct msg_rows *rows)
 {
+	struct send_stream *st = r->st;
 	const struct sender *s = st->sender;
+	const struct pack *pk = r->pk;
+	const struct item *it = &pk->items[i];
 	struct msg_row row = {
 		.item = {
 			.kind = it->kind,
-			.meta = file_meta_of_stat(&it->st),
+			.meta = meta_of_item(st, it),
 			.name = pack_name(pk, it),
 			.name_len = it->name_len,
-			.target = (const char *)pk->names.data + it->target_off,
+			.target = pack_target(pk, it),
 			.target_len = it->target_len,
 		},
 	};
 
-	if (it->kind != ITEM_FILE)
-		return row;
-	row.item.size = (uint64_t)it->st.st_size;
-	/* A file that was changed so shortly before that it can be changed again
-	 * without another time. */
-	row.by_content = !s->cfg->compare_time ||
-			 source_is_recent(&it->st, &s->began);
-	row.has_digest = pk->has_digests;
-	return row;
+	if (it->kind == ITEM_FILE) {
+		row.item.size = (uint64_t)it->st.st_size;
+		/* A file that was changed so shortly before that it can be
+		 * changed again without another time. */
+		row.by_content = !s->cfg->compare_time ||
+				 source_is_recent(&it->st, &s->began);
+		row.has_digest = pk->has_digests;
+		if (row.has_digest)
+			memcpy(row.item.digest, r->digests[i], LIST_DIGEST);
+	}
+	if (it->kind == ITEM_SPECIAL)
+		meta_put_device(&row.item, &it->st);
+	msg_put_row(&st->table, rows, &row);
 }
 
 /* Make the table, and remove from the pack files that cannot be read. */
 static int make_rows(struct send_stream *st, struct pack *pk, struct err *e)
 {
-	struct msg_rows rows = { .name_len = 0 };
-	uint32_t kept = 0;
+	struct reading r;
+	struct msg_rows rows = { .form = meta_form(st) };
 
+	r.st = st;
+	r.pk = pk;
+	r.has_bare = 0;
+	r.count = 0;
 	buf_reset(&st->table);
+	buf_reset(&st->fields);
 	for (uint32_t i = 0; i < pk->count; i++) {
 		struct item *it = &pk->items[i];
-		struct msg_row row = row_of(st, pk, it);
-		int rc = row.has_digest ? digest_file(st, pk, it, &row, e) : 0;
+		int rc = read_item(&r, it, e);
 
 		if (rc < 0)
 			return rc;
 		if (rc)
 			continue;
-		/* as it was read */
-		row.item.meta = file_meta_of_stat(&it->st);
-		if (it->kind == ITEM_FILE)
-			row.item.size = (uint64_t)it->st.st_size;
 		if (it->kind == ITEM_DIR && !st->sender->cfg->dry_run)
 			atomic_fetch_add(&st->sender->dirs_sent, 1);
-		msg_put_row(&st->table, &rows, &row);
-		if (kept != i)
-			pk->items[kept] = *it;
-		kept++;
+		if (r.count != i)
+			pk->items[r.count] = *it;
+		r.count++;
 	}
-	pk->count = kept;
+	pk->count = r.count;
+	/* Only now, as st->fields may have moved. */
+	for (uint32_t i = 0; i < pk->count; i++)
+		put_row(&r, i, &rows);
 	return st->table.failed ? err_set(e, ERR_INTERNAL,
 					  "a list's table did not fit") : 0;
 }
@@ -137,9 +218,10 @@ int send_list(struct send_stream *st, struct pack *pk, struct err *e)
 	struct payload payload;
 	int rc;
 
-	/* Further metadata is not in lists, and could differ alone. */
+	/* What is not in the list could differ alone. */
 	if (!(st->features & FEATURE_LISTS) ||
-	    st->features & FEATURE_PRESERVE ||
+	    (st->features & FEATURE_PRESERVE &&
+	     !(st->features & FEATURE_LIST_META)) ||
 	    (st->sender->peer.ready.flags & READY_EMPTY && !cfg->dry_run))
 		return queue_expand_list(st->sender->queue, pk) ?
 			       err_set(e, ERR_RESOURCE, "out of memory") : 0;

@@ -4,12 +4,10 @@
 #include "sender/send_pack.h"
 
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "base/io.h"
 #include "fs/source.h"
 #include "sender/meta.h"
-#include "sender/outcome.h"
 #include "sender/outfile.h"
 #include "sender/pack.h"
 #include "sender/queue_files.h"
@@ -47,51 +45,6 @@ struct reading {
 	uint64_t planned; /* bytes of the files after this one */
 };
 
-/* Read further metadata of the item, which is open at fd (-1: it is not), and
- * append it to st->fields.  Returns 0; 1 where there is more than the pack has
- * room for; or an error of the item. */
-static int read_fields(struct send_stream *st, const struct pack *pk,
-		       struct item *it, int fd, struct err *fe)
-{
-	const size_t off = st->fields.len;
-	const uint64_t left = pk->fields_room - off;
-	const int is_alone = pk->item_room == FILE_META_FIELDS_MAX;
-	const size_t room = left < FILE_META_FIELDS_MAX ? (size_t)left :
-							  FILE_META_FIELDS_MAX;
-	unsigned lost = 0;
-	int rc;
-
-	it->fields_off = (uint32_t)off;
-	it->fields_len = 0;
-	if (!(st->features & FEATURE_PRESERVE))
-		return 0;
-	rc = meta_read(st, it, fd, room, &lost, fe);
-	if (rc)
-		return rc;
-	if (st->fields.len - off > room || (lost && !is_alone)) {
-		st->fields.len = off;
-		return 1;
-	}
-	it->fields_len = (uint16_t)(st->fields.len - off);
-	if (lost)
-		outcome_cut(st->sender->outcome, pack_name(pk, it),
-			    it->name_len, lost);
-	return 0;
-}
-
-/* Have an item sent in a pack of its own.  Returns 1, as read_item(), or
- * ERR_RESOURCE. */
-static int send_alone(struct send_stream *st, const struct pack *pk,
-		      const struct item *it, struct err *e)
-{
-	struct pack *alone = pack_alone(pk, it);
-
-	if (!alone)
-		return err_set(e, ERR_RESOURCE, "out of memory");
-	queue_requeue_pack(st->sender->queue, alone);
-	return 1;
-}
-
 /*
  * Read a file to raw + r->off, and its further metadata.  Returns 0, with the
  * item's digest and *len set; 1 where the item has to be left out of the pack,
@@ -119,10 +72,10 @@ static int read_file(struct send_stream *st, const struct reading *r,
 					st->raw + r->off,
 					STREAM_RAW_CAP - r->off, len, &fe);
 	if (rc == 0)
-		rc = meta = read_fields(st, r->pk, it, fd, &fe);
+		rc = meta = meta_read_in_pack(st, r->pk, it, fd, &fe);
 	io_close(&fd);
 	if (meta == 1)
-		return send_alone(st, r->pk, it, e);
+		return meta_send_alone(st, r->pk, it, e);
 	if (rc || r->off + *len + r->planned > CHUNK_MAX) {
 		if ((rc == 0 || (rc == ERR_CHANGED &&
 				 it->st.st_size > PACK_FILE_MAX)) &&
@@ -136,28 +89,6 @@ static int read_file(struct send_stream *st, const struct reading *r,
 	}
 	st->sender->cfg->digest->sum(st->raw + r->off, *len, it->digest);
 	return 0;
-}
-
-/* Read the further metadata of what has no content.  Returns as read_file(). */
-static int read_other(struct send_stream *st, const struct pack *pk,
-		      struct item *it, struct err *e)
-{
-	const char *name = pack_name(pk, it);
-	struct err fe;
-	int rc, fd = -1;
-
-	if (!(st->features & FEATURE_PRESERVE))
-		return 0;
-	err_clear(&fe);
-	/* One that cannot be opened was reported by the scan. */
-	if (it->kind == ITEM_DIR && meta_needs_open(st))
-		fd = send_stream_open_dir(st, it, name);
-	rc = read_fields(st, pk, it, fd, &fe);
-	if (rc == 1)
-		return send_alone(st, pk, it, e);
-	if (rc)
-		send_stream_item_unsent(st, it, name, &fe);
-	return rc ? 1 : 0;
 }
 
 /* Read the content of all files to raw + front on, and remove from the pack
@@ -178,7 +109,7 @@ static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 			r.planned -= (uint64_t)it->st.st_size;
 			rc = read_file(st, &r, it, &len, e);
 		} else {
-			rc = read_other(st, pk, it, e);
+			rc = meta_read_other(st, pk, it, e);
 		}
 		if (rc < 0)
 			return rc;
@@ -192,14 +123,6 @@ static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 	pk->count = kept;
 	pk->bytes = r.off - front;
 	return 0;
-}
-
-static uint8_t special_type(mode_t mode)
-{
-	return S_ISFIFO(mode) ? SPECIAL_FIFO :
-	       S_ISSOCK(mode) ? SPECIAL_SOCKET :
-	       S_ISCHR(mode)  ? SPECIAL_CHAR :
-				SPECIAL_BLOCK;
 }
 
 /* Append an item to the table.  content: of a file in an offer, which the
@@ -230,13 +153,8 @@ static int put_row(struct send_stream *st, const struct pack *pk,
 				return ERR_RESOURCE;
 		}
 	}
-	if (it->kind == ITEM_SPECIAL) {
-		row.special = special_type(it->st.st_mode);
-		if (S_ISCHR(it->st.st_mode) || S_ISBLK(it->st.st_mode)) {
-			row.major = major(it->st.st_rdev);
-			row.minor = minor(it->st.st_rdev);
-		}
-	}
+	if (it->kind == ITEM_SPECIAL)
+		meta_put_device(&row, &it->st);
 	pack_put_item(&st->table, &row, &form);
 	return 0;
 }

@@ -31,6 +31,8 @@ uint32_t features_common(uint32_t theirs)
 	/* What a list does not decide is offered. */
 	if (!(ours & FEATURE_OFFERS))
 		ours &= ~(uint32_t)FEATURE_LISTS;
+	if (!(ours & FEATURE_LISTS) || !(ours & FEATURE_PRESERVE))
+		ours &= ~(uint32_t)FEATURE_LIST_META;
 	/* Neither is of use without the other. */
 	if (!(ours & FEATURE_DELTA) || !(ours & FEATURE_RECIPE))
 		ours &= ~(uint32_t)(FEATURE_DELTA | FEATURE_RECIPE |

@@ -51,6 +51,8 @@
 	X(FEATURE_NOT_KEPT, 17, "metadata that is not kept") /* in VERDICT and \
 								NOTE */        \
 	X(FEATURE_BUSY, 19, "busy heart-beats")   /* BUSY */                   \
+	X(FEATURE_LIST_META, 20, "lists of more metadata") /* in LIST, with   \
+							      PRESERVE */     \
 	X(FEATURE_UNSENT, 21, "notes of what was not sent") /* NOTE from the   \
 							       sender */       \
 	X(FEATURE_DIRECT, 22, "direct streams")  /* DIRECT, STREAMS */       \
@@ -343,6 +345,8 @@ void pack_put_item(struct buf *b, const struct pack_item *it,
 /* Decode the next row.  Call it count times, then check rd_at_end(). */
 int pack_get_item(struct pack_item *it, struct rd *r,
 		  const struct pack_form *form);
+/* Whether the type and the numbers of a SPECIAL are those of one. */
+int pack_is_special(const struct pack_item *it);
 
 /* STREAM_END: empty. */
 void msg_put_stream_end(struct buf *b);

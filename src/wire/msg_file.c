@@ -240,7 +240,7 @@ void pack_put_item(struct buf *b, const struct pack_item *it,
 	}
 }
 
-static int is_special(const struct pack_item *it)
+int pack_is_special(const struct pack_item *it)
 {
 	if (it->special == SPECIAL_CHAR || it->special == SPECIAL_BLOCK)
 		return 1;
@@ -273,7 +273,7 @@ int pack_get_item(struct pack_item *it, struct rd *r,
 		it->special = rd_u8(r);
 		it->major = rd_u32(r);
 		it->minor = rd_u32(r);
-		ok &= form->meta == FILE_META_EXTENDED && is_special(it);
+		ok &= form->meta == FILE_META_EXTENDED && pack_is_special(it);
 	} else {
 		ok &= it->kind == ITEM_DIR;
 	}

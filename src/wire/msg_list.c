@@ -13,7 +13,11 @@ enum {
 	ROW_SAME_MODE = 1 << 2, /* as the row before it */
 	ROW_DIGEST = 1 << 3,
 	ROW_BY_CONTENT = 1 << 4,
+	ROW_SAME_FIELDS = 1 << 5,
+	ROW_HIGH_KIND = 1 << 6, /* KIND_BITS are the kind less so many: */
+	LOW_KINDS = ITEM_SYMLINK,
 	ROW_BITS = KIND_BITS | ROW_SAME_MODE | ROW_DIGEST | ROW_BY_CONTENT,
+	ROW_EXTENDED_BITS = ROW_BITS | ROW_SAME_FIELDS | ROW_HIGH_KIND,
 	VARINT_MAX = 10, /* bytes of 64 bits, 7 in each */
 };
 
@@ -100,39 +104,87 @@ static size_t common_prefix(const struct msg_rows *rows, const char *name,
 	return n;
 }
 
-void msg_put_row(struct buf *b, struct msg_rows *rows, const struct msg_row *row)
+static int are_same_fields(const struct file_meta *a, const struct file_meta *b)
+{
+	return a->fields_len == b->fields_len &&
+	       (a->fields == b->fields || a->fields_len == 0 ||
+		memcmp(a->fields, b->fields, a->fields_len) == 0);
+}
+
+static uint8_t row_bits(const struct msg_rows *rows, const struct msg_row *row)
 {
 	const struct pack_item *it = &row->item;
-	const int same_mode = rows->mode == it->meta.mode;
-	const size_t shared = common_prefix(rows, it->name, it->name_len);
-	uint8_t bits = it->kind;
+	unsigned bits = it->kind;
 
-	if (it->name_len < 1 || it->name_len > WIRE_NAME_MAX ||
-	    it->target_len > WIRE_TARGET_MAX) {
-		b->failed = 1;
+	if (bits > LOW_KINDS)
+		bits = (bits - LOW_KINDS) | ROW_HIGH_KIND;
+	if (rows->mode == it->meta.mode)
+		bits |= ROW_SAME_MODE;
+	if (row->has_digest)
+		bits |= ROW_DIGEST;
+	if (row->by_content)
+		bits |= ROW_BY_CONTENT;
+	if (rows->form == FILE_META_EXTENDED &&
+	    are_same_fields(&rows->fields, &it->meta))
+		bits |= ROW_SAME_FIELDS;
+	return (uint8_t)bits;
+}
+
+static void put_meta(struct buf *b, struct msg_rows *rows,
+		     const struct file_meta *m, uint8_t bits)
+{
+	if (!(bits & ROW_SAME_MODE))
+		buf_put_u16(b, (uint16_t)m->mode);
+	put_varint(b, zigzag((uint64_t)m->mtime_s - rows->mtime_s));
+	buf_put_u32(b, m->mtime_ns);
+	rows->mode = m->mode;
+	rows->mtime_s = (uint64_t)m->mtime_s;
+	if (rows->form != FILE_META_EXTENDED || bits & ROW_SAME_FIELDS)
 		return;
-	}
-	bits |= (uint8_t)((same_mode ? ROW_SAME_MODE : 0) |
-			  (row->has_digest ? ROW_DIGEST : 0) |
-			  (row->by_content ? ROW_BY_CONTENT : 0));
-	buf_put_u8(b, bits);
-	if (!same_mode)
-		buf_put_u16(b, (uint16_t)it->meta.mode);
-	put_varint(b, zigzag((uint64_t)it->meta.mtime_s - rows->mtime_s));
-	buf_put_u32(b, it->meta.mtime_ns);
-	put_varint(b, shared);
-	put_varint(b, it->name_len - shared);
-	buf_put(b, it->name + shared, it->name_len - shared);
+	put_varint(b, m->fields_len);
+	buf_put(b, m->fields, m->fields_len);
+	rows->fields.fields = m->fields;
+	rows->fields.fields_len = m->fields_len;
+}
+
+/* What items of this kind have. */
+static void put_content(struct buf *b, const struct msg_row *row)
+{
+	const struct pack_item *it = &row->item;
+
 	if (it->kind == ITEM_FILE)
 		put_varint(b, it->size);
 	if (row->has_digest)
 		buf_put(b, it->digest, LIST_DIGEST);
-	if (it->kind == ITEM_SYMLINK) {
+	if (it->kind == ITEM_SYMLINK || it->kind == ITEM_LINK) {
 		put_varint(b, it->target_len);
 		buf_put(b, it->target, it->target_len);
 	}
-	rows->mode = it->meta.mode;
-	rows->mtime_s = (uint64_t)it->meta.mtime_s;
+	if (it->kind == ITEM_SPECIAL) {
+		buf_put_u8(b, it->special);
+		put_varint(b, it->major);
+		put_varint(b, it->minor);
+	}
+}
+
+void msg_put_row(struct buf *b, struct msg_rows *rows, const struct msg_row *row)
+{
+	const struct pack_item *it = &row->item;
+	const size_t shared = common_prefix(rows, it->name, it->name_len);
+	const uint8_t bits = row_bits(rows, row);
+
+	if (it->name_len < 1 || it->name_len > WIRE_NAME_MAX ||
+	    it->target_len > WIRE_TARGET_MAX ||
+	    (it->kind > LOW_KINDS && rows->form != FILE_META_EXTENDED)) {
+		b->failed = 1;
+		return;
+	}
+	buf_put_u8(b, bits);
+	put_meta(b, rows, &it->meta, bits);
+	put_varint(b, shared);
+	put_varint(b, it->name_len - shared);
+	buf_put(b, it->name + shared, it->name_len - shared);
+	put_content(b, row);
 	memcpy(rows->name, it->name, it->name_len);
 	rows->name_len = it->name_len;
 }
@@ -157,48 +209,94 @@ static int get_name(struct rd *r, struct msg_rows *rows)
 
 static int get_target(struct rd *r, struct pack_item *it)
 {
+	const size_t max = it->kind == ITEM_LINK ? (size_t)WIRE_NAME_MAX :
+						   (size_t)WIRE_TARGET_MAX;
 	uint64_t len;
 
-	if (!get_varint(r, &len) || len < 1 || len > WIRE_TARGET_MAX)
+	if (!get_varint(r, &len) || len < 1 || len > max)
 		return 0;
 	it->target_len = (size_t)len;
 	it->target = (const char *)rd_bytes(r, it->target_len);
 	return it->target != NULL;
 }
 
+static int get_special(struct rd *r, struct pack_item *it)
+{
+	uint64_t major, minor;
+
+	it->special = rd_u8(r);
+	if (!get_varint(r, &major) || !get_varint(r, &minor) ||
+	    major > UINT32_MAX || minor > UINT32_MAX)
+		return 0;
+	it->major = (uint32_t)major;
+	it->minor = (uint32_t)minor;
+	return pack_is_special(it);
+}
+
+static int get_bits(struct msg_row *row, const struct msg_rows *rows,
+		    unsigned bits)
+{
+	struct pack_item *it = &row->item;
+	const unsigned known = rows->form == FILE_META_EXTENDED ?
+				       ROW_EXTENDED_BITS : ROW_BITS;
+
+	it->kind = bits & KIND_BITS;
+	row->has_digest = (bits & ROW_DIGEST) != 0;
+	row->by_content = (bits & ROW_BY_CONTENT) != 0;
+	if ((bits & ~known) || it->kind < ITEM_FILE)
+		return 0;
+	if (bits & ROW_HIGH_KIND)
+		it->kind += LOW_KINDS;
+	/* Only the content of files is compared. */
+	return it->kind <= ITEM_SPECIAL &&
+	       (it->kind == ITEM_FILE || !(row->has_digest || row->by_content));
+}
+
+static int get_meta(struct file_meta *m, struct msg_rows *rows, unsigned bits,
+		    struct rd *r)
+{
+	uint64_t seconds, len;
+
+	if (!(bits & ROW_SAME_MODE))
+		rows->mode = rd_u16(r);
+	if (rows->mode > 07777 || !get_varint(r, &seconds))
+		return 0;
+	rows->mtime_s += unzigzag(seconds);
+	m->mode = rows->mode;
+	m->mtime_s = (int64_t)rows->mtime_s;
+	m->mtime_ns = rd_u32(r);
+	if (rows->form == FILE_META_EXTENDED && !(bits & ROW_SAME_FIELDS) &&
+	    !(get_varint(r, &len) && len <= FILE_META_FIELDS_MAX &&
+	      file_meta_get_fields(r, (size_t)len, &rows->fields)))
+		return 0;
+	m->further = rows->fields.further;
+	m->fields_len = rows->fields.fields_len;
+	m->fields = rows->fields.fields;
+	return m->mtime_ns < 1000000000;
+}
+
 int msg_get_row(struct msg_row *row, struct msg_rows *rows, struct rd *r)
 {
 	struct pack_item *it = &row->item;
 	const unsigned bits = rd_u8(r);
-	uint64_t seconds;
 	int ok;
 
 	/* Fields of other kinds are 0. */
 	memset(row, 0, sizeof(*row));
-	it->kind = bits & KIND_BITS;
-	row->has_digest = (bits & ROW_DIGEST) != 0;
-	row->by_content = (bits & ROW_BY_CONTENT) != 0;
-	ok = (bits & ~(unsigned)ROW_BITS) == 0 && it->kind >= ITEM_FILE;
-	/* Only the content of files is compared. */
-	ok &= it->kind == ITEM_FILE || !(row->has_digest || row->by_content);
-	if (!(bits & ROW_SAME_MODE))
-		rows->mode = rd_u16(r);
-	ok &= rows->mode <= 07777 && get_varint(r, &seconds);
+	ok = get_bits(row, rows, bits) && get_meta(&it->meta, rows, bits, r) &&
+	     get_name(r, rows);
 	if (!ok)
 		return ERR_PROTOCOL;
-	rows->mtime_s += unzigzag(seconds);
-	it->meta.mode = rows->mode;
-	it->meta.mtime_s = (int64_t)rows->mtime_s;
-	it->meta.mtime_ns = rd_u32(r);
-	ok = it->meta.mtime_ns < 1000000000 && get_name(r, rows);
 	it->name = rows->name;
 	it->name_len = rows->name_len;
 	if (it->kind == ITEM_FILE)
-		ok = ok && get_varint(r, &it->size) && it->size <= WIRE_SIZE_MAX;
+		ok = get_varint(r, &it->size) && it->size <= WIRE_SIZE_MAX;
 	if (row->has_digest)
 		rd_copy(r, it->digest, LIST_DIGEST);
-	if (it->kind == ITEM_SYMLINK)
-		ok = ok && get_target(r, it);
+	if (it->kind == ITEM_SYMLINK || it->kind == ITEM_LINK)
+		ok = get_target(r, it);
+	if (it->kind == ITEM_SPECIAL)
+		ok = get_special(r, it);
 	return ok && !r->failed ? 0 : ERR_PROTOCOL;
 }
 

@@ -38,15 +38,20 @@ int msg_get_list(struct msg_list *m, size_t digest_size, const uint8_t *p,
 /*
  * A row of the table; numbers (N) are of 1 to 10 bytes, see ferry-protocol(7):
  *
- *	u8 bits: kind (enum item_kind), 4: the mode is that of the row before, 8:
- *	there is a digest, 16: whatever the times, compare by content |
+ *	u8 bits: kind (enum item_kind; with 64, less 3), 4: the mode is that of the
+ *	row before, 8: there is a digest, 16: whatever the times, compare by
+ *	content, 32: the further fields are those of the row before |
  *	u16 mode, without bit 4 | N seconds, less those of the row before |
- *	u32 nanoseconds | N bytes that the name has in common with that of the row
- *	before, at its beginning | N bytes that follow | these
+ *	u32 nanoseconds | with FILE_META_EXTENDED, and without bit 32: N bytes of
+ *	further fields | these | N bytes that the name has in common with that of
+ *	the row before, at its beginning | N bytes that follow | these
  *	FILE	N size | u8[32] SHA-256 of the content, with bit 8
- *	SYMLINK	N bytes of the target | target
+ *	SYMLINK, LINK	N bytes of the target | target
+ *	SPECIAL	u8 type (enum special_type) | N major | N minor
  *
- * Before the first row the mode and seconds are 0, and the name is empty.
+ * Before the first row the mode and seconds are 0, the name is empty, and there
+ * are no further fields.  With FILE_META_BASIC there are neither the bits 32 and
+ * 64 nor what needs them.
  */
 struct msg_row {
 	struct pack_item item; /* digest: with has_digest */
@@ -54,17 +59,22 @@ struct msg_row {
 	int by_content;
 };
 
-/* The last row.  Starts all zero. */
+/* The last row.  Starts all zero but for the form, which is the same for all
+ * rows of a table. */
 struct msg_rows {
+	enum file_meta_form form;
+	struct file_meta fields; /* its further fields alone; borrowed: from
+				    what was put, or was decoded */
 	uint32_t mode;
 	uint64_t mtime_s;
 	char name[WIRE_NAME_MAX];
 	size_t name_len;
 };
 
-/* Append a row. */
+/* Append a row.  Its further fields must stay until the next one was. */
 void msg_put_row(struct buf *b, struct msg_rows *rows, const struct msg_row *row);
-/* Decode the next row.  Its name is borrowed from rows, until the next call.
+/* Decode the next row.  Its name is borrowed from rows, until the next call; its
+ * further fields and target, from what r reads.
  * Call it count times, then check rd_at_end(). */
 int msg_get_row(struct msg_row *row, struct msg_rows *rows, struct rd *r);
 

@@ -126,6 +126,141 @@ make_tree() {
 	stop_receiver
 }
 
+# decoys - give some files of dst other content, which a look at their size and
+# time cannot tell
+decoys() {
+	for i in a d/b middle large; do
+		touch -r dst/t/$i time
+		head -c "$(stat -c %s dst/t/$i)" /dev/urandom |
+			dd of=dst/t/$i conv=notrunc status=none
+		# writing takes set-ID bits away
+		chmod --reference src/t/$i dst/t/$i
+		touch -r time dst/t/$i
+	done
+	sha256sum dst/t/{a,d/b,middle,large} >decoys
+}
+
+# by_time - send src/t with -a --compare time; into sent.events
+by_time() {
+	send --plain -a --compare time --json=7 "$@" src/t 7>sent.events
+	status 0
+	check_events sent.events
+}
+
+@test "-a --compare time: what is unchanged is read on neither side [san]" {
+	make_tree
+	ln src/t/middle src/t/name
+	ln src/t/middle src/t/d/name
+	mkfifo src/t/fifo
+	chmod 4750 src/t/large
+	receive --plain --accept all dst
+	by_time
+	same_meta src/t dst/t
+	decoys
+	find dst/t -printf '%p %i %C@\n' | grep -v ' .*/t/d ' | sort >before
+	for mode in '-j 1' '-j 4 --existing replace'; do
+		# shellcheck disable=SC2086
+		by_time $mode
+		is member sent.events summary unchanged 4
+		hasnt sent.events updated
+		[ "$(member sent.events summary wire_bytes)" -lt 6000 ]
+		sha256sum -c --quiet decoys
+		same_meta src/t dst/t
+	done
+	# no metadata of a file was set either
+	find dst/t -printf '%p %i %C@\n' | sort >after
+	for i in a middle large name fifo dangling; do
+		diff <(grep "/t/$i " before) <(grep "/t/$i " after)
+	done
+	stop_receiver
+}
+
+@test "-a --compare time: metadata that alone differs is set, and nothing is read [san]" {
+	make_tree
+	for i in mode setid time xattr gone acl ungroup; do
+		echo $i >src/t/$i
+		attrs set src/t/$i user.old 1
+	done
+	attrs acl src/t/ungroup access u::rw- g:8:rwx g::r-- m::rwx o::---
+	receive --plain --accept all dst
+	by_time
+	decoys
+	find dst/t -type f -printf '%p %i\n' | sort >inodes
+	chmod 0640 src/t/mode
+	chmod 2755 src/t/setid
+	touch -d @1000000000.5 src/t/time
+	attrs set src/t/xattr user.old 2
+	attrs set src/t/middle user.large x3001
+	attrs remove src/t/gone user.old
+	attrs acl src/t/acl access u::rw- u:65534:r-x g::r-- m::r-x o::---
+	attrs remove src/t/ungroup system.posix_acl_access
+	attrs set src/t/d/sub user.new x100
+	changed=8
+	if [ "$(id -u)" = 0 ]; then
+		chown 1234 src/t/a
+		chgrp 4321 src/t/large
+		changed=10
+	fi
+	by_time
+	is member sent.events summary updated $changed
+	[ "$(grep -c '"updated":"metadata"' sent.events)" = $changed ]
+	# all but the one whose time differs, which is 5 bytes
+	[ "$(member sent.events summary wire_bytes)" -lt 20000 ]
+	sha256sum -c --quiet decoys
+	same_meta src/t dst/t
+	diff <(find src/t -printf '%P %T@\n' | sort) \
+		<(find dst/t -printf '%P %T@\n' | sort)
+	find dst/t -type f -printf '%p %i\n' | sort | diff inodes -
+	by_time
+	hasnt sent.events updated
+	# the policy leaves what is there as it is
+	chmod 0600 src/t/mode
+	attrs set src/t/a user.two later
+	stop_receiver
+	receive --plain --accept all --existing skip dst
+	by_time
+	hasnt sent.events updated
+	is stat -c %a dst/t/mode 640
+	stop_receiver
+}
+
+# without_bit N - put a proxy in front of the receiver that takes bit N out of the
+# features of HELLO, so that the receiver seems not to know it
+without_bit() {
+	local rules
+	rules=$(python3 - "$1" <<-'EOF'
+	import sys, zlib
+	bit = int(sys.argv[1])
+	change = bytearray(12 + 36)
+	change[12 + 19 - bit // 8] = 1 << bit % 8
+	check = zlib.crc32(change[12:]) ^ zlib.crc32(bytes(36))
+	change[8:12] = check.to_bytes(4, "big")
+	for at, mask in enumerate(change):
+	    if mask:
+	        print(f"rule up@conn:1:{at}=xor:{mask}")
+	EOF
+	)
+	# shellcheck disable=SC2086
+	forward $rules
+}
+
+@test "-a --compare time: a receiver without lists of metadata compares by content" {
+	make_tree
+	receive --plain --accept all --existing replace dst
+	by_time
+	decoys
+	attrs set src/t/d/sub user.new x100
+	chmod 0640 src/t/middle
+	without_bit 20
+	by_time -v
+	has sender 'does not know: lists of more metadata'
+	stop_forward
+	is member sent.events summary unchanged 0
+	same_options=-A same_tree src/t dst/t
+	same_meta src/t dst/t
+	stop_receiver
+}
+
 @test "a receiver that does not accept it refuses before anything is sent [san]" {
 	make_tree
 	for accept in '' '--accept owner,xattr'; do

@@ -100,6 +100,11 @@ def pack(first, rows, contents, codec=0, kind="PACK", flags=0):
                  payload=PACKERS[codec](raw))
 
 
+def list_(first, rows):
+    table = b"".join(rows)
+    return frame("LIST", id=first, items=len(rows), table=table, payload=table)
+
+
 def check(ident, content, first=0, kind=1, digest_id=SHA256):
     """Of these chunks: a digest of each, or with kind 2 one of all."""
     leaves = wire.leaves(content, DIGESTS[digest_id])
@@ -468,6 +473,20 @@ def senders():
                      row_dir(b"n", further=further)], [b"x"]),
             frame("OPEN", id=9, size=1, name=b"o", further=further),
             chunk(9, 0, b"x"), file_end(9, 1, crc(b"x")), end)
+    # special files and a hard link are made only where they are accepted
+    listed = [wire.listed_row(b"m", 5, sec=wire.NOW, further=further),
+              wire.listed_row(b"n", kind=DIRECTORY, bits=32, mode=0o755),
+              wire.listed_row(b"p", kind=wire.SPECIAL, bits=36,
+                              more=b"\1\0\0"),
+              wire.listed_row(b"q", kind=wire.LINK, further=b"", bits=4,
+                              more=b"\1m")]
+    for accepts in (1, 0x81):
+        one(f"list-meta-{accepts:x}", accepts,
+            hello(features=wire.FEATURES | wire.PRESERVE | wire.LISTS
+                  | wire.LIST_META),
+            list_(1, listed[:2]), list_(9, [listed[0], listed[2], listed[3]]),
+            pack(20, [row_file(b"m", b"hello", further=further)], [b"hello"]),
+            end)
     none = hello(features=0)
     one("none-pack", 1, none, pack(1, ROWS, [b"hello"]), end)
     one("none-zlib", 1, none, pack(1, ROWS, [b"hello"], codec=1), end)

@@ -27,6 +27,7 @@ ACTION  fin        a FIN to both ends, drop what still comes
         split:N    from here on segments of N bytes
         merge:MS   from here on what comes within MS milliseconds in one write
         flip[:B]   invert bit B of this byte
+        xor:M      combine this byte with M by exclusive or
         echo       from here on send it back to where it came from
         K, M, G after a number stand for powers of 1024.
 !all    the same to all connections that there are
@@ -51,7 +52,7 @@ RECEIVE_BUFFER = 65536
 DELAYED_MAX = 1 << 24    # bytes on the way where there is a delay
 CUTS = ("fin", "rst", "finrst", "dead", "close")
 ACTIONS = CUTS + ("half", "stall", "hole", "drop", "trickle", "delay",
-                  "split", "merge", "flip", "echo", "call")
+                  "split", "merge", "flip", "xor", "echo", "call")
 
 
 def number(text):
@@ -350,9 +351,10 @@ class Proxy:
             self.put(flow, due, data[last:at])
             last = at
             del flow.pending[rule]
-            if rule.action == "flip":
+            if rule.action in ("flip", "xor"):
                 self.note(rule)
-                self.put(flow, due, bytes([data[at] ^ 1 << rule.arg]))
+                mask = rule.arg if rule.action == "xor" else 1 << rule.arg
+                self.put(flow, due, bytes([data[at] ^ mask]))
                 last = at + 1
             else:
                 flow.queue.append((due, rule))

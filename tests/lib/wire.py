@@ -22,6 +22,7 @@ FILE, DIRECTORY, SYMLINK, LINK, SPECIAL = 1, 2, 3, 4, 5   # kinds of a pack's ro
 NOW = 1700000000
 # Bits of HELLO and READY.
 LISTS, UPDATED = 1 << 28, 1 << 29
+LIST_META = 1 << 20  # only with LISTS and PRESERVE
 (ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
  BUSY, RECONNECT, TIMEOUTS, REPORTS) = (
      1 << n for n in (0, 1, 2, 8, 9, 10, 11, 12, 17, 18, 19, 23, 24, 27))
@@ -269,12 +270,16 @@ def number(n):
 
 
 def listed_row(name, size=0, kind=FILE, mode=0o644, sec=0, nsec=0, bits=0,
-               sha=b"", shared=0):
-    """A row of a list.  sec: less that of the row before."""
-    return (bytes([kind | bits]) + (b"" if bits & 4 else put(mode, 2))
+               sha=b"", shared=0, further=None, more=b""):
+    """A row of a list.  sec: less that of the row before.  further: fields of
+    META, with LIST_META and without bit 32.  more: what other kinds have."""
+    high = kind > SYMLINK
+    return (bytes([kind - 3 | 64 | bits if high else kind | bits])
+            + (b"" if bits & 4 else put(mode, 2))
             + number(sec << 1 if sec >= 0 else -sec * 2 - 1) + put(nsec, 4)
+            + (b"" if further is None else number(len(further)) + further)
             + number(shared) + number(len(name)) + name
-            + (number(size) if kind == FILE else b"") + sha)
+            + (number(size) if kind == FILE else b"") + sha + more)
 
 
 def list_of(made_rows, **values):

@@ -2,6 +2,7 @@
 """Set and show metadata that coreutils do not: ACLs and extended attributes.
 
 attrs.py set PATH NAME VALUE    an attribute; VALUE xN: N letters x
+attrs.py remove PATH NAME       an attribute
 attrs.py acl PATH access|default ENTRY...
                                 u::rw- u:65534:r-x g::r-- m::rwx o::---
 attrs.py show DIR               a line for each item below DIR, sorted: kind,
@@ -62,6 +63,8 @@ def main():
         if value[:1] == "x" and value[1:].isdigit():
             value = "x" * int(value[1:])
         os.setxattr(path, name, value.encode())
+    elif what == "remove":
+        os.removexattr(path, rest[0])
     elif what == "acl":
         os.setxattr(path, "system.posix_acl_" + rest[0], acl(rest[1:]))
     elif what == "show":

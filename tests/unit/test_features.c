@@ -20,7 +20,8 @@ enum {
 	      FEATURE_TIMEOUT | FEATURE_SAME | FEATURE_UNSENT |
 	      FEATURE_BUSY | FEATURE_RECONNECT | FEATURE_DELTA |
 	      FEATURE_PIECES | FEATURE_UPDATED | FEATURE_PROGRESS |
-	      FEATURE_PRESERVE | FEATURE_ARCHIVE | FEATURE_DIRECT | FEATURE_LISTS,
+	      FEATURE_PRESERVE | FEATURE_ARCHIVE | FEATURE_DIRECT |
+	      FEATURE_LISTS | FEATURE_LIST_META,
 };
 
 static void bits_have_their_numbers(void **state)
@@ -30,7 +31,7 @@ static void bits_have_their_numbers(void **state)
 	assert_int_equal(FEATURE_ZSTD, 1 << (CODEC_ZSTD - 1));
 	assert_int_equal(FEATURE_SPARSE, 1 << (CODEC_SPARSE - 1));
 	assert_int_equal(FEATURE_RECIPE, 1 << (CODEC_RECIPE - 1));
-	assert_int_equal(ALL, 0x3fee7f0f);
+	assert_int_equal(ALL, 0x3ffe7f0f);
 }
 
 static void requests_are_not_granted_by_knowing_them(void **state)
@@ -61,6 +62,12 @@ static void what_both_know_is_common(void **state)
 	assert_int_equal(features_common(~(uint32_t)ALL), 0);
 	assert_int_equal(features_common(FEATURE_HOLES | 1u << 31),
 			 FEATURE_HOLES);
+	/* Lists of metadata are lists, and of what is preserved. */
+	assert_int_equal(features_common(FEATURE_LIST_META | FEATURE_PRESERVE),
+			 FEATURE_PRESERVE);
+	assert_int_equal(features_common(WAYS | FEATURE_SAME | FEATURE_LISTS |
+					 FEATURE_LIST_META),
+			 WAYS | FEATURE_SAME | FEATURE_LISTS);
 	/* A delta needs both to ask and to send recipes. */
 	assert_int_equal(features_common(FEATURE_RECIPE | FEATURE_PIECES |
 					 FEATURE_HOLES),
@@ -78,7 +85,8 @@ static void comparing_needs_sha256(void **state)
 
 	(void)state;
 	assert_int_equal(features_common(ALL & ~(uint32_t)FEATURE_SAME),
-			 ALL & ~(FEATURE_SAME | FEATURE_LISTS | comparing));
+			 ALL & ~(FEATURE_SAME | FEATURE_LISTS |
+				 FEATURE_LIST_META | comparing));
 	assert_int_equal(features_check_grant(ALL, &e), 0);
 	assert_int_equal(features_check_grant(CODECS, &e), 0);
 	assert_int_equal(features_check_grant(FEATURE_OFFERS, &e),
@@ -227,7 +235,8 @@ static void what_is_missing_is_named(void **state)
 			    "chunks, holes, offers, resume, deferred symlinks, "
 			    "rivals, preserving more metadata, archives, "
 			    "comparing by SHA-256, metadata that is "
-			    "not kept, busy heart-beats, direct streams, "
+			    "not kept, busy heart-beats, lists of more "
+			    "metadata, direct streams, "
 			    "receivers that reconnect, time-outs, recipes, "
 			    "delta, delta of shifted content, progress "
 			    "reports, lists, metadata that is set alone");

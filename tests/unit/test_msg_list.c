@@ -44,6 +44,14 @@ static int is_row(const uint8_t *bytes, size_t n)
 	return get_row(&row, &rows, bytes, n) == 0;
 }
 
+static int is_extended_row(const uint8_t *bytes, size_t n)
+{
+	struct msg_rows rows = { .form = FILE_META_EXTENDED };
+	struct msg_row row;
+
+	return get_row(&row, &rows, bytes, n) == 0;
+}
+
 static void rows_have_their_bytes(void **state)
 {
 	static const char bytes[] =
@@ -172,6 +180,125 @@ static void rows_cut_are_refused(void **state)
 		assert_false(is_row((const uint8_t *)bytes, n));
 }
 
+/* ---- rows with further metadata ---- */
+
+/* tag 1: user and group 0, without names */
+#define OWNER "\1\0\x0b\1" "\0\0\0\0" "\0\0\0\0" "\0\0"
+#define SETID "\2\0\0"
+
+static void rows_of_all_kinds_have_further_metadata(void **state)
+{
+	static const char owner[] = OWNER, both[] = OWNER SETID;
+	static const char bytes[] =
+		/* no further metadata, as before the first row */
+		"\x21" "\1\xa4" "\0" "\0\0\0\0" "\0\1" "a" "\0"
+		/* some */
+		"\5" "\0" "\0\0\0\0" "\x0e" OWNER "\0\1" "b" "\0"
+		/* the same, of a hard link and of a device */
+		"\x65" "\0" "\0\0\0\0" "\0\1" "c" "\1" "a"
+		"\x66" "\0" "\0\0\0\0" "\0\1" "d" "\3" "\5" "\x80\2"
+		/* more, and none again */
+		"\5" "\0" "\0\0\0\0" "\x11" OWNER SETID "\0\1" "e" "\0"
+		"\6" "\0" "\0\0\0\0" "\0" "\0\1" "f";
+#define META(fields, len) { 0644, 0, 0, 0, len, (const uint8_t *)(fields) }
+	const struct pack_item items[] = {
+		{ .kind = ITEM_FILE, .meta = META(NULL, 0), .name = "a" },
+		{ .kind = ITEM_FILE, .meta = META(owner, 14), .name = "b" },
+		{ .kind = ITEM_LINK, .meta = META(owner, 14), .name = "c",
+		  .target = "a", .target_len = 1 },
+		{ .kind = ITEM_SPECIAL, .meta = META(owner, 14), .name = "d",
+		  .special = SPECIAL_CHAR, .major = 5, .minor = 256 },
+		{ .kind = ITEM_FILE, .meta = META(both, 17), .name = "e" },
+		{ .kind = ITEM_DIR, .meta = META(NULL, 0), .name = "f" },
+	};
+	struct msg_rows put = { .form = FILE_META_EXTENDED };
+	struct msg_rows got = { .form = FILE_META_EXTENDED };
+	struct msg_row row = { .has_digest = 0 };
+	struct buf b;
+	struct rd r;
+
+	(void)state;
+	buf_init(&b, 1000);
+	for (size_t i = 0; i < 6; i++) {
+		row.item = items[i];
+		row.item.name_len = 1;
+		msg_put_row(&b, &put, &row);
+	}
+	assert_int_equal(b.failed, 0);
+	assert_int_equal(b.len, sizeof(bytes) - 1);
+	assert_memory_equal(b.data, bytes, b.len);
+	rd_init(&r, b.data, b.len);
+	for (size_t i = 0; i < 6; i++) {
+		const struct pack_item *want = &items[i];
+
+		assert_int_equal(msg_get_row(&row, &got, &r), 0);
+		assert_int_equal(row.item.kind, want->kind);
+		assert_int_equal(row.item.meta.fields_len,
+				 want->meta.fields_len);
+		assert_int_equal(row.item.meta.further,
+				 i == 0 || i == 5 ? 0 : i == 4 ? 6 : 2);
+		if (want->meta.fields_len)
+			assert_memory_equal(row.item.meta.fields,
+					    want->meta.fields,
+					    want->meta.fields_len);
+		assert_int_equal(row.item.target_len, want->target_len);
+		assert_int_equal(row.item.special, want->special);
+		assert_int_equal(row.item.major, want->major);
+		assert_int_equal(row.item.minor, want->minor);
+	}
+	assert_true(rd_at_end(&r));
+	buf_release(&b);
+}
+
+static void malformed_extended_rows_are_refused(void **state)
+{
+	struct msg_rows basic = { .name_len = 0 };
+	struct msg_row row = { .item = { .kind = ITEM_LINK, .name = "a",
+					 .name_len = 1, .target = "b",
+					 .target_len = 1 } };
+	struct buf b;
+
+	(void)state;
+	assert_true(is_extended_row(BYTES("\x25" "\0" "\0\0\0\0" "\0\1" "a\7")));
+	assert_true(is_extended_row(BYTES("\5" "\0" "\0\0\0\0" "\0" "\0\1"
+					  "a\7")));
+	/* bits, and a kind that there is not */
+	assert_false(is_extended_row(BYTES("\xa5" "\0" "\0\0\0\0" "\0\1" "a\7")));
+	assert_false(is_extended_row(BYTES("\x67" "\0" "\0\0\0\0" "\0\1" "a\7")));
+	assert_false(is_extended_row(BYTES("\x64" "\0" "\0\0\0\0" "\0\1" "a\7")));
+	/* only the content of files is compared */
+	assert_false(is_extended_row(BYTES("\x75" "\0" "\0\0\0\0" "\0\1" "a"
+					   "\1t")));
+	assert_false(is_extended_row(BYTES("\x6d" "\0" "\0\0\0\0" "\0\1" "a"
+					   "\1t" SHA)));
+	/* further metadata: cut, malformed, of more bytes than there can be */
+	assert_false(is_extended_row(BYTES("\5" "\0" "\0\0\0\0" "\2" "\2\0"
+					   "\0\1" "a\7")));
+	assert_false(is_extended_row(BYTES("\5" "\0" "\0\0\0\0" "\6" SETID SETID
+					   "\0\1" "a\7")));
+	assert_false(is_extended_row(BYTES("\5" "\0" "\0\0\0\0" "\x80\x80\4"
+					   SETID "\0\1" "a\7")));
+	/* a hard link to nothing; special files: types and numbers */
+	assert_false(is_extended_row(BYTES("\x65" "\0" "\0\0\0\0" "\0\1" "a\0")));
+	assert_true(is_extended_row(BYTES("\x66" "\0" "\0\0\0\0" "\0\1" "a"
+					  "\1\0\0")));
+	assert_false(is_extended_row(BYTES("\x66" "\0" "\0\0\0\0" "\0\1" "a"
+					   "\0\0\0")));
+	assert_false(is_extended_row(BYTES("\x66" "\0" "\0\0\0\0" "\0\1" "a"
+					   "\5\0\0")));
+	assert_false(is_extended_row(BYTES("\x66" "\0" "\0\0\0\0" "\0\1" "a"
+					   "\1\0\1")));
+	assert_false(is_extended_row(BYTES("\x66" "\0" "\0\0\0\0" "\0\1" "a"
+					   "\3\0\x80\x80\x80\x80\x10")));
+	/* none of it without the feature */
+	assert_false(is_row(BYTES("\x65" "\0" "\0\0\0\0" "\0\1" "a" "\1b")));
+	assert_false(is_row(BYTES("\x66" "\0" "\0\0\0\0" "\0\1" "a" "\1\0\0")));
+	buf_init(&b, 100);
+	msg_put_row(&b, &basic, &row);
+	assert_int_equal(b.failed, 1);
+	buf_release(&b);
+}
+
 /* ---- frames ---- */
 
 static int get_list(struct msg_list m, size_t payload)
@@ -270,6 +397,8 @@ int main(void)
 		cmocka_unit_test(times_are_of_64_bits),
 		cmocka_unit_test(malformed_rows_are_refused),
 		cmocka_unit_test(rows_cut_are_refused),
+		cmocka_unit_test(rows_of_all_kinds_have_further_metadata),
+		cmocka_unit_test(malformed_extended_rows_are_refused),
 		cmocka_unit_test(lists_at_their_limits),
 		cmocka_unit_test(answers_have_runs),
 	};

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -322,6 +323,56 @@ static void what_was_read_is_set_and_compared(void **state)
 	buf_release(&b);
 }
 
+/* Whether the file "from" is bare, and what a symlink to it leads to. */
+static int is_bare(const struct place *p, unsigned kinds)
+{
+	char dir[64];
+	int fd, bare;
+
+	snprintf(dir, sizeof(dir), "/proc/self/fd/%d", p->from);
+	fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	bare = preserve_is_bare(kinds, fd, strrchr(dir, '/') + 1, 1);
+	close(fd);
+	return bare;
+}
+
+static void what_is_bare_need_not_be_opened(void **state)
+{
+	static const uint8_t acl[] =
+		"\2\0\0\0" "\1\0\6\0\xff\xff\xff\xff" "\2\0\5\0\1\0\0\0"
+		"\4\0\4\0\xff\xff\xff\xff" "\x10\0\7\0\xff\xff\xff\xff"
+		"\x20\0\0\0\xff\xff\xff\xff";
+	const struct preserve how = { .kinds = PRESERVE_ACL | PRESERVE_XATTR };
+	struct place *p = *state;
+	struct file_meta m;
+	struct stat st;
+	struct buf b;
+	unsigned lost;
+
+	assert_true(is_bare(p, how.kinds));
+	m = read_meta(p, &how, &b, FILE_META_FIELDS_MAX, &lost);
+	assert_int_equal(fstat(p->to, &st), 0);
+	assert_int_equal(preserve_differs(&how, PRESERVE_BARE, &st, &m), 0);
+	assert_int_equal(preserve_differs(&how, PRESERVE_CLOSED, &st, &m),
+			 FILE_META_ACL | FILE_META_XATTR);
+	buf_release(&b);
+	if (fsetxattr(p->from, "user.a", "1", 1, 0) < 0)
+		skip();
+	assert_false(is_bare(p, how.kinds));
+	assert_true(is_bare(p, PRESERVE_ACL));
+	assert_int_equal(fsetxattr(p->from, "system.posix_acl_access", acl,
+				   sizeof(acl) - 1, 0), 0);
+	assert_false(is_bare(p, PRESERVE_ACL));
+	assert_true(is_bare(p, PRESERVE_CAPABILITY));
+	m = read_meta(p, &how, &b, FILE_META_FIELDS_MAX, &lost);
+	assert_int_equal(preserve_differs(&how, PRESERVE_BARE, &st, &m),
+			 FILE_META_ACL | FILE_META_XATTR);
+	buf_release(&b);
+	/* what is not there may have anything */
+	assert_false(preserve_is_bare(how.kinds, AT_FDCWD, "/nonexistent", 0));
+}
+
 /* What does not fit is left out, and said. */
 static void there_is_room_for_some(void **state)
 {
@@ -394,6 +445,7 @@ int main(void)
 		cmocka_unit_test(what_a_field_needs),
 		cmocka_unit_test(names_and_numbers),
 		TEST(what_was_read_is_set_and_compared),
+		TEST(what_is_bare_need_not_be_opened),
 		TEST(there_is_room_for_some),
 		TEST(set_id_bits_need_the_owner),
 	};
