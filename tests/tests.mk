@@ -159,6 +159,11 @@ acceptance: $(B)/ferry
 booted: $(B)/ferry
 	$(Q)tests/booted
 
+## OLDER=FILE: for booted-deb: the package to upgrade from
+## booted-deb: install, upgrade and purge the Debian package there (as root)
+booted-deb: deb
+	$(Q)tests/booted $(out)/deb/ferry_$(VERSION)_*.deb $(OLDER)
+
 ## TORTURE=ARGS: of tests/faults/torture: suites, --seed ...
 ## torture: the long part of the fault suites (as root; half an hour)
 torture: $(B)/ferry
@@ -195,5 +200,6 @@ coverage:
 soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
-.PHONY: tests have-cmocka check check-unit check-bats list acceptance booted coverage \
-	torture ssh-kills ssh-hosts hostile soak failing-calls $(unit_runs) $(bats_runs)
+.PHONY: tests have-cmocka check check-unit check-bats list acceptance booted \
+	booted-deb coverage torture ssh-kills ssh-hosts hostile soak \
+	failing-calls $(unit_runs) $(bats_runs)
