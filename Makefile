@@ -63,13 +63,21 @@ say  = $(if $(Q),@printf '  %-7s %s\n' $(1) $(2))
 
 # ---- variant ---------------------------------------------------------------
 
+## OS=posix: for other systems: of what only Linux has, the POSIX form
+ifneq ($(origin OS),command line)
+OS := linux
+endif
+ifeq ($(filter linux posix,$(OS)),)
+$(error OS is linux or posix, not "$(OS)")
+endif
 ## SANITIZE=LIST: address,undefined or thread
 ## NDEBUG=1 COVERAGE=1 STATIC=1: variants, like SANITIZE
 empty :=
 space := $(empty) $(empty)
 comma := ,
 variant_words := $(subst $(comma),$(space),$(SANITIZE)) \
-	$(if $(NDEBUG),ndebug) $(if $(COVERAGE),coverage) $(if $(STATIC),static)
+	$(if $(NDEBUG),ndebug) $(if $(COVERAGE),coverage) $(if $(STATIC),static) \
+	$(filter-out linux,$(OS))
 VARIANT := $(or $(subst $(space),-,$(strip $(variant_words))),release)
 # The fuzzers are a variant of their own: clang, its sanitizers, its coverage.
 ifneq ($(filter fuzz fuzzers,$(MAKECMDGOALS)),)
@@ -84,7 +92,7 @@ $(error BUILDDIR "$(BUILDDIR)" has a space, : or % in it, which make does not \
 allow in the names of targets)
 endif
 
-sources  := $(sort $(wildcard src/*/*.c))
+sources  := $(sort $(wildcard src/*/*.c src/*/$(OS)/*.c))
 lib_objs := $(sources:src/%.c=$(B)/obj/%.o)
 
 # ---- compiler and libraries ------------------------------------------------

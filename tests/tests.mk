@@ -24,6 +24,10 @@ unit_tests := $(patsubst tests/unit/%.c,%,$(call with_threads,$(sort \
 ifeq ($(SANITIZE),thread)
 unit_tests := $(filter-out test_failing_calls,$(unit_tests))
 endif
+# It has no sandbox.
+ifeq ($(OS),posix)
+unit_tests := $(filter-out test_sandbox test_sandbox_attempts,$(unit_tests))
+endif
 ## UNSANITIZED=1: of the unit tests only those that a sanitizer would skip
 ifneq ($(UNSANITIZED),)
 unit_tests := test_sandbox test_sandbox_attempts test_torture

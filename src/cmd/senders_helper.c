@@ -22,6 +22,7 @@
 #include "cmd/senders_load.h"
 #include "fs/name.h"
 #include "os/helper.h"
+#include "os/packet.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "receiver/senders.h"
@@ -215,7 +216,7 @@ static void serve(void *ctx)
 	/* The processes that are started here belong to the receiver; nobody
 	 * waits for them. */
 	signal(SIGCHLD, SIG_IGN);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reports) < 0)
+	if (packet_pair(reports) < 0)
 		return;
 	while (helper_receive(HELPER_SOCKET, &request, sizeof(request), NULL,
 			      0) == 0) {

@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/fds.h"
+
 /* The handler runs in any thread, and others read what it wrote: so atomics,
  * which are free of locks and so allowed in a handler (C11, 7.14.1.1). */
 static atomic_int caught;
@@ -92,7 +94,7 @@ int signals_start(struct err *e)
 {
 	int fds[2];
 
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (fds_pipe(fds, O_NONBLOCK) < 0)
 		return err_sys(e, ERR_RESOURCE, "cannot make a pipe");
 	wake_fd = fds[1];
 	if (catch(SIGINT, 1) < 0 || catch(SIGTERM, 1) < 0 ||

@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "net/proxy.h"
 #include "net/resolver.h"
+#include "os/fds.h"
 #include "os/interposed.h"
 #include "os/sockcall.h"
 
@@ -254,8 +255,7 @@ static int resolve_bind(const struct net_options *opt, uint16_t port,
  */
 static int start_attempt(struct race *r, struct attempt *a, struct err *e)
 {
-	int rc, fd = socket(a->addr.ss_family,
-			    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int rc, fd = fds_socket(a->addr.ss_family, SOCK_STREAM, O_NONBLOCK);
 
 	if (fd < 0 && is_exhaustion(errno))
 		return err_sys(e, ERR_RESOURCE, "cannot create a socket");
@@ -684,8 +684,7 @@ static int set_listen_error(const struct net_options *opt, unsigned port,
 static int open_listener(const struct sockaddr_storage *sa, socklen_t len,
 			 int dual)
 {
-	int fd = socket(sa->ss_family,
-			SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = fds_socket(sa->ss_family, SOCK_STREAM, O_NONBLOCK);
 
 	if (fd < 0)
 		return -1;
@@ -775,7 +774,7 @@ int dial_accept(int listener, const struct net_options *opt, char *peer,
 	int fd;
 
 	memset(sa, 0, sizeof(*sa));
-	fd = accept4(listener, (struct sockaddr *)sa, &len, SOCK_CLOEXEC);
+	fd = fds_accept(listener, (struct sockaddr *)sa, &len);
 	if (fd < 0 && is_exhaustion(errno))
 		return err_sys(e, ERR_RESOURCE, "cannot accept a connection");
 	if (fd < 0 && (errno == EBADF || errno == EINVAL || errno == ENOTSOCK ||

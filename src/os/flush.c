@@ -1,5 +1,5 @@
 /*
- * fdatasync(), fsync(), syncfs().
+ * fdatasync() and fsync().
  */
 #include "os/flush.h"
 
@@ -14,11 +14,6 @@ int flush_data(int fd)
 int flush_all(int fd)
 {
 	return fsync(fd);
-}
-
-int flush_filesystem(int fd)
-{
-	return syncfs(fd);
 }
 
 int flush_is_unsupported(int error)

@@ -1,20 +1,18 @@
 /*
- * fork(), and messages with descriptors (SCM_RIGHTS).
+ * fork(), and a pair of sockets.
  */
 #include "os/helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "os/packet.h"
 #include "os/process.h"
-#include "os/sockcall.h"
 
 /* ---- in the helper ---- */
 
@@ -34,6 +32,11 @@ static int arrange_stdio(enum helper_stdio stdio)
 	return dup2(null, STDERR_FILENO);
 }
 
+static int move_fd(int from, int to)
+{
+	return dup2(from, to) < 0 ? -1 : fcntl(to, F_SETFD, FD_CLOEXEC);
+}
+
 /* Nothing else of the other process's may stay open here or in what is run
  * here: a pipe whose end is waited for, a socket, a key file. */
 static int arrange_descriptors(enum helper_stdio stdio, int sock, int keep)
@@ -43,14 +46,13 @@ static int arrange_descriptors(enum helper_stdio stdio, int sock, int keep)
 		sock = fcntl(sock, F_DUPFD_CLOEXEC, HELPER_KEPT + 1);
 	if (keep >= 0 && keep <= HELPER_KEPT)
 		keep = fcntl(keep, F_DUPFD_CLOEXEC, HELPER_KEPT + 1);
-	if (arrange_stdio(stdio) < 0 ||
-	    dup3(sock, HELPER_SOCKET, O_CLOEXEC) < 0)
+	if (arrange_stdio(stdio) < 0 || move_fd(sock, HELPER_SOCKET) < 0)
 		return -1;
 	if (keep < 0) {
 		process_close_from(HELPER_SOCKET + 1);
 		return 0;
 	}
-	if (dup3(keep, HELPER_KEPT, O_CLOEXEC) < 0)
+	if (move_fd(keep, HELPER_KEPT) < 0)
 		return -1;
 	process_close_from(HELPER_KEPT + 1);
 	return 0;
@@ -81,7 +83,7 @@ int helper_start(struct helper *h, const struct helper_config *cfg)
 
 	h->fd = -1;
 	h->pid = 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+	if (packet_pair(fds) < 0)
 		return -1;
 	h->pid = fork();
 	if (h->pid == 0)
@@ -114,65 +116,12 @@ void helper_stop(struct helper *h, int wait)
 
 /* ---- in both ---- */
 
-/* Room for a descriptor; a union for its alignment. */
-union control {
-	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int))];
-};
-
 int helper_send(int fd, const void *p, size_t n, int pass, int flags)
 {
-	union control control;
-	struct iovec iov = { .iov_len = n };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t did;
-
-	/* iov_base is not const, but sending only reads from it */
-	memcpy(&iov.iov_base, &p, sizeof(p));
-	if (pass >= 0) {
-		memset(&control, 0, sizeof(control));
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control.room);
-		control.header.cmsg_level = SOL_SOCKET;
-		control.header.cmsg_type = SCM_RIGHTS;
-		control.header.cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(&control.header), &pass, sizeof(pass));
-	}
-	do {
-		did = sockcall_sendmsg(fd, &m, flags | MSG_NOSIGNAL);
-	} while (did < 0 && errno == EINTR);
-	return did < 0 ? -1 : 0;
+	return packet_send(fd, p, n, pass, flags);
 }
 
 int helper_receive(int fd, void *p, size_t n, int *passed, int flags)
 {
-	union control control;
-	struct iovec iov = { p, n };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	int got = -1;
-	ssize_t did;
-
-	memset(&control, 0, sizeof(control));
-	/* Without room for it, a descriptor that is sent is dropped. */
-	if (passed) {
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control.room);
-	}
-	do {
-		did = recvmsg(fd, &m, flags | MSG_CMSG_CLOEXEC);
-	} while (did < 0 && errno == EINTR);
-	if (did > 0 && passed && m.msg_controllen >= CMSG_LEN(sizeof(int)) &&
-	    control.header.cmsg_level == SOL_SOCKET &&
-	    control.header.cmsg_type == SCM_RIGHTS)
-		memcpy(&got, CMSG_DATA(&control.header), sizeof(got));
-	if (did >= 0 && ((size_t)did != n || (m.msg_flags & MSG_TRUNC))) {
-		io_close(&got);
-		errno = did == 0 ? EPIPE : EMSGSIZE;
-		did = -1;
-	}
-	if (did < 0 && errno == ECONNRESET)
-		errno = EPIPE;
-	if (passed)
-		*passed = got;
-	return did < 0 ? -1 : 0;
+	return packet_receive(fd, p, n, passed, flags);
 }

@@ -4,11 +4,10 @@
  *
  * Layer: os.  Uses base.
  * Threads: helper_start() while there is one thread only and before secrets are
- * in memory; helper_send() and helper_receive() from any thread; the rest from
- * the owner's.
+ * in memory; helper_send() and helper_receive() as os/packet.h says; the rest
+ * from the owner's.
  *
- * The two talk by a pair of sockets of packets (SOCK_SEQPACKET), so that a
- * message arrives whole or not at all.  A helper ends when this process closes
+ * The two talk by messages that arrive whole or not at all (os/packet.h).  A helper ends when this process closes
  * its socket, and so also when this process ends in whatever way.  It ignores
  * SIGINT, SIGTERM and SIGHUP: Ctrl-C in the terminal reaches both, and what this
  * process still has to do may need the helper.
@@ -56,19 +55,9 @@ int helper_start(struct helper *h, const struct helper_config *cfg);
  * ended.  For a helper that was not started (fd -1, pid 0) nothing is done. */
 void helper_stop(struct helper *h, int wait);
 
-/*
- * Send a message of n bytes by the socket fd (helper.fd or HELPER_SOCKET), with
- * a descriptor, which stays the caller's, if pass is not negative.  flags:
- * MSG_DONTWAIT or 0.  Returns 0; or -1 with errno, EAGAIN where it would block.
- */
+/* As packet_send() and packet_receive(), by the socket fd: helper.fd or
+ * HELPER_SOCKET. */
 int helper_send(int fd, const void *p, size_t n, int pass, int flags);
-
-/*
- * Receive a message of just n bytes.  *passed (may be NULL: none is accepted)
- * becomes the descriptor that came with it, which is the caller's, or -1.
- * Returns 0; or -1 with errno: EAGAIN with MSG_DONTWAIT where there is none,
- * EPIPE where the other process is gone, EMSGSIZE for a message of another size.
- */
 int helper_receive(int fd, void *p, size_t n, int *passed, int flags);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * RWF_NOWAIT where the kernel supports it for this kind of descriptor, else
+ * With a flag where the kernel supports it for this kind of descriptor, else in
  * pieces that are small enough for a writable pipe to take whole.
  */
 #include "os/nowait.h"
@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdint.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include "os/nowait_flag.h"
 
 /* POSIX: where poll() says that a pipe is writable, a write of up to PIPE_BUF
  * bytes does not block.  A regular file has no reader to wait for. */
@@ -30,14 +30,9 @@ static ssize_t write_piece(int fd, const void *p, size_t n)
 
 ssize_t nowait_write(int fd, const void *p, size_t n)
 {
-	struct iovec part = { .iov_len = n };
-	ssize_t did;
+	const ssize_t did = nowait_flag_write(fd, p, n);
 
-	/* iov_base is not const, but writing only reads from it */
-	part.iov_base = (void *)(uintptr_t)p;
-	did = pwritev2(fd, &part, 1, -1, RWF_NOWAIT);
-	if (did < 0 && (errno == EOPNOTSUPP || errno == ENOSYS ||
-			errno == EINVAL || errno == ESPIPE))
+	if (did < 0 && errno == EOPNOTSUPP)
 		return write_piece(fd, p, n);
 	return did;
 }

@@ -1,6 +1,5 @@
 /*
- * renameat2() with RENAME_NOREPLACE and RENAME_EXCHANGE, and what is done where
- * the file system has no flags.
+ * By flags, and what is done where the file system has none.
  */
 #include "os/rename.h"
 
@@ -9,6 +8,8 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "os/rename_flags.h"
 
 int rename_is_unsupported(int error)
 {
@@ -73,7 +74,7 @@ static int reserve_and_rename(int dir_fd, const char *from, const char *to)
 
 int rename_new(int dir_fd, const char *from, const char *to)
 {
-	int rc = renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE);
+	int rc = rename_flags_new(dir_fd, from, to);
 
 	if (rc < 0 && rename_is_unsupported(errno))
 		rc = link_and_unlink(dir_fd, from, to);
@@ -84,5 +85,5 @@ int rename_new(int dir_fd, const char *from, const char *to)
 
 int rename_exchange(int dir_fd, const char *a, const char *b)
 {
-	return renameat2(dir_fd, a, dir_fd, b, RENAME_EXCHANGE);
+	return rename_flags_exchange(dir_fd, a, b);
 }

@@ -18,6 +18,7 @@
 
 #include "base/io.h"
 #include "base/num.h"
+#include "os/fds.h"
 #include "os/helper.h"
 
 enum { FIRST_FD = 3 }; /* SD_LISTEN_FDS_START */
@@ -68,9 +69,11 @@ static int socket_option(int fd, int name)
 
 static int is_tcp(int fd)
 {
-	const int domain = socket_option(fd, SO_DOMAIN);
+	struct sockaddr_storage sa = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(sa);
 
-	return (domain == AF_INET || domain == AF_INET6) &&
+	return getsockname(fd, (struct sockaddr *)&sa, &len) == 0 &&
+	       (sa.ss_family == AF_INET || sa.ss_family == AF_INET6) &&
 	       socket_option(fd, SO_TYPE) == SOCK_STREAM;
 }
 
@@ -125,7 +128,7 @@ static int connect_notify(const char *path)
 	/* An abstract name, which begins with NUL. */
 	if (path[0] == '@')
 		sa.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = fds_socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&sa, len) < 0)
 		io_close(&fd);
 	return fd;

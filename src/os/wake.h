@@ -1,5 +1,6 @@
 /*
- * wake.h - waking a thread that waits in poll(2) (Linux: an eventfd).
+ * wake.h - waking a thread that waits in poll(2) (Linux: an eventfd;
+ * POSIX: a pipe).
  *
  * Layer: os.
  * Threads: wake_signal() from any thread, and from a signal handler; the
@@ -10,6 +11,7 @@
 
 struct wake {
 	int fd; /* readable once signalled, until it is cleared; or -1 */
+	int to; /* POSIX: the other end of the pipe */
 };
 
 /* Returns 0, or -1 with errno: w->fd is -1 then. */
@@ -18,7 +20,7 @@ int wake_open(struct wake *w);
 /* Close the descriptor; w->fd may be -1. */
 void wake_close(struct wake *w);
 
-/* Make w->fd readable.  Never blocks; several signals before a clear count as
+/* Make w->fd readable; nothing where that is -1.  Never blocks; several signals before a clear count as
  * one. */
 void wake_signal(const struct wake *w);
 

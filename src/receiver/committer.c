@@ -329,7 +329,8 @@ static void end_pending(struct committer *m, unsigned n)
 static void commit_list(struct committer *m, struct result *r, unsigned n,
 			int was_pending)
 {
-	int syncs = m->cfg.sync != SYNC_NONE, whole_fs = n > FLUSH_SINGLY_MAX;
+	const int syncs = m->cfg.sync != SYNC_NONE;
+	const int whole_fs = n > FLUSH_SINGLY_MAX && flush_filesystem_is_sure();
 
 	if (syncs)
 		sync_data(m, r, n, whole_fs);

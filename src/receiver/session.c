@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "fs/dirs.h"
 #include "os/entropy.h"
+#include "os/times.h"
 #include "receiver/committer.h"
 #include "receiver/delete.h"
 #include "receiver/dir_meta.h"
@@ -307,7 +308,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->senders = senders_hold(peer->senders);
 	s->sender = peer->sender;
 	s->began_ns = clock_ns();
-	(void)clock_gettime(CLOCK_REALTIME_COARSE, &s->began);
+	times_now(&s->began);
 	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
 	if (s->sender->name)
 		snprintf(s->label, sizeof(s->label), "%s (%s)",

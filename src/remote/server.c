@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "chunk/digest.h"
+#include "os/fds.h"
 #include "session/carrier.h"
 #include "wire/msg.h"
 #include "wire/order.h"
@@ -44,8 +45,8 @@ static int take_descriptors(struct server *s)
 	s->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, LOW_FD);
 	/* sshd's pipes hold 64 KiB, and every chunk waits for it to read them
 	 * many times.  No pipe, or not allowed: as it is. */
-	(void)fcntl(s->in, F_SETPIPE_SZ, PIPE_BYTES);
-	(void)fcntl(s->out, F_SETPIPE_SZ, PIPE_BYTES);
+	fds_enlarge_pipe(s->in, PIPE_BYTES);
+	fds_enlarge_pipe(s->out, PIPE_BYTES);
 	if (null >= 0 && s->in >= 0 && s->out >= 0 &&
 	    dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0)
 		rc = 0;

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "os/fds.h"
 #include "os/helper.h"
 #include "os/spawn.h"
 
@@ -186,7 +187,7 @@ static void start(struct runner *r)
 	struct spawn_config cfg = { .argv = r->argv, .keep_ignored = SIGINT };
 	int fds[2] = { -1, -1 }, error = 0;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+	if (fds_socket_pair(fds) < 0)
 		error = errno;
 	cfg.input = cfg.output = fds[1];
 	if (!error)

@@ -18,6 +18,7 @@
 
 #include "base/io.h"
 #include "base/text.h"
+#include "os/fds.h"
 #include "os/helper.h"
 #include "os/spawn.h"
 
@@ -97,7 +98,7 @@ static int split_off(struct command *c, struct err *e)
 
 	r.keeps_sighup = sigaction(SIGHUP, NULL, &hangup) == 0 &&
 			 hangup.sa_handler == SIG_IGN;
-	if (pipe2(pipes, O_CLOEXEC) == 0) {
+	if (fds_pipe(pipes, 0) == 0) {
 		cfg.keep = pipes[1];
 		rc = helper_start(&c->helper, &cfg);
 	}

@@ -1,6 +1,7 @@
 /*
  * statx().
  */
+#define _GNU_SOURCE 1
 #include "os/times.h"
 
 #include <fcntl.h>
@@ -30,4 +31,10 @@ int times_of_entry(int dir_fd, const char *name, struct timespec *birth_out,
 		   uint32_t *mode_out)
 {
 	return birth_of(dir_fd, name, AT_SYMLINK_NOFOLLOW, birth_out, mode_out);
+}
+
+void times_now(struct timespec *now)
+{
+	/* Timestamps are those of the last tick. */
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, now);
 }

@@ -20,6 +20,7 @@
  * What a receiver accepts of that (--accept) is allowed to it by descriptor, and
  * nothing else.
  */
+#define _GNU_SOURCE 1
 #include "sandbox/calls.h"
 
 #include <errno.h>

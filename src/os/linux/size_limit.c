@@ -1,6 +1,7 @@
 /*
  * Limits on the size of a file.
  */
+#define _GNU_SOURCE 1
 #include "os/size_limit.h"
 
 #include <errno.h>

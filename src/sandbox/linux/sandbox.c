@@ -4,6 +4,7 @@
  * unprivileged process; then Landlock, then seccomp, which does not allow the
  * calls of Landlock.  Each of the two is tested after it was set up.
  */
+#define _GNU_SOURCE 1
 #include "sandbox/sandbox.h"
 
 #include <dirent.h>

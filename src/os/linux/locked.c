@@ -1,6 +1,7 @@
 /*
  * Pages that are locked.
  */
+#define _GNU_SOURCE 1
 #include "os/locked.h"
 
 #include <string.h>

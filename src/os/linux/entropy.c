@@ -1,6 +1,7 @@
 /*
  * Random bytes from the kernel.
  */
+#define _GNU_SOURCE 1
 #include "os/entropy.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  * Landlock by its raw system calls: neither libc nor the kernel headers of
  * older systems have all of it.
  */
+#define _GNU_SOURCE 1
 #include "sandbox/landlock.h"
 
 #include <errno.h>

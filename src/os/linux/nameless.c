@@ -1,6 +1,7 @@
 /*
  * O_TMPFILE, and linking by descriptor.
  */
+#define _GNU_SOURCE 1
 #include "os/nameless.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /*
  * The kernel makes the boot id, a random UUID, at each boot (random(4)).
  */
+#define _GNU_SOURCE 1
 #include "os/boot.h"
 
 #include <fcntl.h>

@@ -1,6 +1,7 @@
 /*
  * With glibc "files" and "dns" are part of the library itself (since 2.34).
  */
+#define _GNU_SOURCE 1
 #include "os/name_service.h"
 
 #include <features.h> /* __GLIBC__ */

@@ -1,6 +1,7 @@
 /*
  * Reserving and sharing space, holes, and free space.
  */
+#define _GNU_SOURCE 1
 #include "os/space.h"
 
 #include <errno.h>

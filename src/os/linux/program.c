@@ -1,6 +1,7 @@
 /*
  * The file of this process.
  */
+#define _GNU_SOURCE 1
 #include "os/program.h"
 
 #include <errno.h>

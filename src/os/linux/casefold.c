@@ -1,6 +1,7 @@
 /*
  * The inode flag FS_CASEFOLD_FL.
  */
+#define _GNU_SOURCE 1
 #include "os/casefold.h"
 
 #include <linux/fs.h>

@@ -4,6 +4,7 @@
  * arguments are, so the program runs only for calls whose rules test an
  * argument.  Those come first.
  */
+#define _GNU_SOURCE 1
 #include "sandbox/seccomp.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 /*
  * An eventfd: takes one descriptor, not two as a pipe, and cannot fill up.
  */
+#define _GNU_SOURCE 1
 #include "os/wake.h"
 
 #include <errno.h>

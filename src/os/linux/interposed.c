@@ -1,6 +1,7 @@
 /*
  * dladdr() tells which file a function's address is in.
  */
+#define _GNU_SOURCE 1
 #include "os/interposed.h"
 
 #include <dlfcn.h>
