@@ -133,6 +133,7 @@ static int do_tasks(struct send_stream *st, struct task *t, struct err *e)
 		next = send_stream_is_leaving(st) ? QUEUE_CLOSED
 						  : queue_take(queue, t, 0);
 		if (next == QUEUE_DONE) {
+			send_session_stop_opening(st->sender->session);
 			send_direct_done(st->sender->direct);
 			return 0;
 		}
@@ -275,7 +276,10 @@ static void report_failure(struct send_stream *st, struct err *e)
 	const int is_lost = err_is_lost(e->code);
 
 	if (st->index > 0 && !was_ready) {
-		/* It holds no task, so the others do all the work. */
+		/* It holds no task, so the others do all the work; or have
+		 * done it, and the receiver may have ended the session. */
+		if (queue_is_over(s->queue))
+			return;
 		if (s->direct)
 			send_direct_failed(s->direct, e);
 		else if (e->code != ERR_INTERRUPTED)

@@ -421,8 +421,11 @@ void send_direct_done(struct send_direct *d)
 	was_done = d->is_done;
 	d->is_done = 1;
 	pthread_mutex_unlock(&d->lock);
-	if (!was_done)
-		wake_signal(&d->wake);
+	if (was_done)
+		return;
+	wake_signal(&d->wake);
+	if (d->connecting)
+		direct_cancel(d->connecting);
 }
 
 void send_direct_joined(struct send_direct *d)

@@ -58,6 +58,13 @@ static int check_progress(struct send_stream *st, int *is_busy, struct err *e)
 	return idle_check(&s->idle, "the receiver", e);
 }
 
+/* Whether the stream is not open yet, and not needed any more. */
+static int is_late(const struct send_stream *st)
+{
+	return st->index > 0 && st->state == STREAM_OPENING &&
+	       queue_is_over(st->sender->queue);
+}
+
 static int on_tick(void *ctx, int sending, struct err *e)
 {
 	struct send_stream *st = ctx;
@@ -72,7 +79,7 @@ static int on_tick(void *ctx, int sending, struct err *e)
 	 * would not find the ERROR that follows. */
 	if (sending || st->is_mid_frame)
 		return 0;
-	if (send_stream_is_leaving(st))
+	if (send_stream_is_leaving(st) || is_late(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	rc = send_progress_tick(st, e);
 	return rc ? rc : channel_ping_if_due(&st->channel, is_busy, e);
@@ -267,7 +274,7 @@ static int refused(struct send_stream *st, const uint8_t *body, size_t n,
 	const int rc = replies_peer_error(st, body, n, e);
 	const size_t used = strlen(e->text);
 
-	if (rc == ERR_PROTOCOL && st->sender->cfg->existing)
+	if (rc == ERR_PROTOCOL && st->index == 0 && st->sender->cfg->existing)
 		snprintf(e->text + used, sizeof(e->text) - used,
 			 " (an older ferry receive does not know --existing of "
 			 "a sender)");
@@ -425,7 +432,8 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 
 		if (rc)
 			return rc;
-		if (send_session_await_ready(st->sender->session))
+		if (send_session_await_ready(st->sender->session) ||
+		    is_late(st))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (st->index >= ready->streams)
 			return err_set(e, ERR_CLOSED,

@@ -206,6 +206,11 @@ int send_session_is_cancelled(const struct send_session *s)
 	return atomic_load_explicit(&s->is_cancelled, memory_order_relaxed);
 }
 
+void send_session_stop_opening(struct send_session *s)
+{
+	cancel_set(&s->stop);
+}
+
 const struct cancel *send_session_stop(const struct send_session *s)
 {
 	return &s->stop;

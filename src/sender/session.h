@@ -87,8 +87,12 @@ void send_session_fail(struct send_session *s, const struct err *e);
 int send_session_cancel(struct send_session *s);
 int send_session_is_cancelled(const struct send_session *s);
 
+/* Everything is sent and has its verdict: streams that are not open yet are not
+ * needed, and nobody waits for them. */
+void send_session_stop_opening(struct send_session *s);
+
 /* The token that ends connecting, the code exchange and the TLS handshake.  It
- * is set when the session fails or is cancelled. */
+ * is set when the session fails, is cancelled, or needs no further streams. */
 const struct cancel *send_session_stop(const struct send_session *s);
 
 /* Copy the session's error; code 0 where there is none. */

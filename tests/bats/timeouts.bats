@@ -319,3 +319,25 @@ hold() {
 		ended $how
 	done
 }
+
+@test "connections that are still being made do not hold up the end" {
+	for i in {1..300}; do echo "$i" >"src/$i"; done
+	ferry keygen key 2>/dev/null
+	for mode in '--key key' --plain; do
+		rm -rf dst/*
+		# shellcheck disable=SC2086
+		receive $mode --once dst
+		start forward "$tools/forward.py" "$port" rule up@conn:2:0=dead \
+			rule up@conn:3:0=dead rule up@conn:4:0=dead >forward
+		await forward '^[0-9]+$'
+		port=$(head -n 1 forward)
+		# shellcheck disable=SC2086
+		send $mode -v -j 4 --timeout 3600 src/*
+		status 0
+		hasnt sender "cannot add a connection"
+		wait_receiver
+		kill "${pid[forward]}"
+		ended forward
+		is ls dst "$(ls src)"
+	done
+}
