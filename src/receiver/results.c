@@ -345,7 +345,7 @@ void results_add(struct results *r, const struct item_result *given)
 	pthread_mutex_lock(&r->lock);
 	if (r->waits && v.status == STATUS_FAILED && v.cause == CAUSE_IS_DIR) {
 		r->waiting++;
-		put_verdict(item->kind == ITEM_SYMLINK ? &r->first : &r->any,
+		put_verdict(item->kind >= ITEM_SYMLINK ? &r->first : &r->any,
 			    item->id, STATUS_SKIPPED, &v);
 		pthread_mutex_unlock(&r->lock);
 		return;

@@ -215,8 +215,11 @@ static int delete_rest(struct send_stream *st, struct task *t, struct err *e)
 	if (st->index > 0 || !s->cfg->deletes)
 		return 0;
 	rc = send_delete_run(st, &again, e);
-	if (rc == 0 && again)
+	while (rc == 0 && again) {
 		rc = do_tasks(st, t, e);
+		if (rc == 0)
+			rc = send_delete_requeue(st, &again, e);
+	}
 	if (rc == 0)
 		send_delete_end(st);
 	return rc;

@@ -32,7 +32,7 @@ struct item {
 	uint32_t name_off;   /* terminated */
 	uint32_t name_len;
 	uint32_t path_off; /* of the path below the root, in the name */
-	uint32_t target_off, target_len; /* ITEM_SYMLINK */
+	uint32_t target_off, target_len; /* ITEM_SYMLINK, ITEM_LINK */
 	/* Its further metadata, in the stream's buffer while it is sent. */
 	uint32_t fields_off;
 	uint16_t fields_len;
@@ -40,5 +40,13 @@ struct item {
 	struct stat st; /* when it was scanned; of files, when it was read */
 	uint8_t digest[DIGEST_MAX];
 };
+
+/* Have to stand for what from stands for: all but what depends on the pack. */
+static inline void item_set_source(struct item *to, const struct item *from)
+{
+	to->root = from->root;
+	to->st = from->st;
+	to->linked = from->linked;
+}
 
 #endif

@@ -99,9 +99,7 @@ struct pack *pack_alone(const struct pack *pk, const struct item *it)
 		pack_free(to);
 		return NULL;
 	}
-	added->root = it->root;
-	added->st = it->st;
-	added->linked = it->linked;
+	item_set_source(added, it);
 	return to;
 }
 

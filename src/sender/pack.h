@@ -65,7 +65,7 @@ struct pack *pack_alone(const struct pack *pk, const struct item *it);
 /* The name of an item, terminated; borrowed from the pack. */
 const char *pack_name(const struct pack *pk, const struct item *it);
 
-/* The target of a symlink, likewise. */
+/* The target of a symlink or hard link, likewise. */
 const char *pack_target(const struct pack *pk, const struct item *it);
 
 /* Whether the answer to an offer asks for item i; how many it asks for. */

@@ -45,9 +45,7 @@ static int put_item(struct sorted *s, struct pack **to, const struct pack *from,
 	}
 	if (!copy)
 		return ERR_RESOURCE;
-	copy->root = it->root;
-	copy->st = it->st;
-	copy->linked = it->linked;
+	item_set_source(copy, it);
 	return 0;
 }
 
@@ -59,9 +57,7 @@ static int put_file(struct sorted *s, const struct pack *from,
 
 	if (!f)
 		return ERR_RESOURCE;
-	f->item.root = it->root;
-	f->item.st = it->st;
-	f->item.linked = it->linked;
+	item_set_source(&f->item, it);
 	f->size = (uint64_t)it->st.st_size;
 	queue_append_file(s->q, f);
 	return 0;

@@ -253,7 +253,7 @@ static void end_items(struct queue *q, struct inflight_entry *en,
 			.uncounted = en->pack->is_offered &&
 						     it->kind == ITEM_FILE ?
 					     (int64_t)it->st.st_size : 0,
-			.target = it->kind == ITEM_SYMLINK ?
+			.target = it->target_len > 0 ?
 					  pack_target(en->pack, it) : NULL,
 			.target_len = it->target_len,
 		};

@@ -56,7 +56,7 @@ struct queue_verdict {
 	/* How much of the content was counted neither as sent nor as spared
 	 * (counters.h); less than 0: too much was. */
 	int64_t uncounted;
-	const char *target; /* of a symlink; terminated; or NULL */
+	const char *target; /* of a symlink or hard link; terminated; or NULL */
 	size_t target_len;
 };
 /* Called with the queue locked: must not call the queue, nor block. */

@@ -317,8 +317,11 @@ static void on_verdict(void *ctx, const struct queue_verdict *v)
 
 	/* A directory has the name, and may be deleted. */
 	if (v->verdict->status == STATUS_SKIPPED &&
-	    v->verdict->cause == CAUSE_IS_DIR && waiting_add(s->waiting, v))
+	    v->verdict->cause == CAUSE_IS_DIR && waiting_add(s->waiting, v)) {
+		/* Its other names do not wait with it. */
+		links_settle(s->links, v->item->linked, &v->item->st, 0);
 		return;
+	}
 	outcome_verdict(s->outcome, v, s->peer.name);
 	links_settle(s->links, v->item->linked, &v->item->st,
 		     v->verdict->status == STATUS_COMMITTED ||

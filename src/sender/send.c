@@ -261,7 +261,8 @@ static void restart(struct sender *s, struct scanner *scanner)
 	outcome_restart(s->outcome);
 	send_session_restart(s->session);
 	/* In the new session nothing is deleted yet. */
-	if (s->waiting && waiting_requeue(s->waiting, s->queue, &e) < 0)
+	if (s->waiting &&
+	    waiting_requeue(s->waiting, s->queue, s->links, &e) < 0)
 		send_session_fail(s->session, &e);
 	if (s->acceptor)
 		acceptor_restart(s->acceptor);

@@ -384,11 +384,19 @@ int send_delete_run(struct send_stream *st, int *again, struct err *e)
 	}
 	if (rc)
 		return rc;
-	if (!may_delete) {
+	if (!may_delete)
 		send_delete_end(st);
-		return 0;
-	}
-	rc = waiting_requeue(s->waiting, s->queue, e);
+	return send_delete_requeue(st, again, e);
+}
+
+int send_delete_requeue(struct send_stream *st, int *again, struct err *e)
+{
+	struct sender *s = st->sender;
+	int rc = waiting_requeue(s->waiting, s->queue, s->links, e);
+
 	*again = rc > 0;
+	if (rc >= 0 && s->links)
+		rc = waiting_requeue_names(s->queue, s->links, e);
+	*again |= rc > 0;
 	return rc < 0 ? rc : 0;
 }

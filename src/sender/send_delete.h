@@ -26,6 +26,10 @@ struct send_stream;
  */
 int send_delete_run(struct send_stream *st, int *again, struct err *e);
 
+/* After that has its verdicts: queue what had to wait for them, as hard links do
+ * for the file.  As above. */
+int send_delete_requeue(struct send_stream *st, int *again, struct err *e);
+
 /* After what was queued once more: what still has no place has failed. */
 void send_delete_end(struct send_stream *st);
 

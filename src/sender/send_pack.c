@@ -23,9 +23,7 @@ static int requeue_as_file(struct send_stream *st, const struct item *it,
 
 	if (!f)
 		return 0;
-	f->item.root = it->root;
-	f->item.st = it->st;
-	f->item.linked = it->linked;
+	item_set_source(&f->item, it);
 	f->size = (uint64_t)it->st.st_size;
 	queue_requeue_file(st->sender->queue, f);
 	return 1;

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "fs/name.h"
+#include "sender/links.h"
 #include "sender/outfile.h"
 #include "sender/pack.h"
 #include "sender/queue.h"
@@ -63,8 +66,7 @@ int waiting_add(struct waiting *w, const struct queue_verdict *v)
 	const size_t target = v->target ? v->target_len + 1 : 0;
 	struct waiter *it = NULL;
 
-	if (!w || v->item->root == ITEM_NO_ROOT ||
-	    (v->item->kind != ITEM_FILE && v->item->kind != ITEM_SYMLINK))
+	if (!w || v->item->root == ITEM_NO_ROOT || v->item->kind == ITEM_DIR)
 		return 0;
 	pthread_mutex_lock(&w->lock);
 	if (w->count < WAITING_MAX)
@@ -111,70 +113,156 @@ static struct waiter *take_all(struct waiting *w)
 	return list;
 }
 
-static int queue_large(const struct waiter *it, struct queue *q)
+/* What is queued once more. */
+struct requeuing {
+	struct queue *q;
+	struct links *links;
+	struct pack *pk; /* or NULL */
+	struct buf first; /* of a hard link */
+	int count;
+};
+
+static int queue_large(struct requeuing *r, const struct item *it,
+		       const char *name, uint64_t size)
 {
-	struct outfile *f = outfile_new(it->text, it->item.name_len,
-					it->item.path_off);
+	struct outfile *f = outfile_new(name, it->name_len, it->path_off);
 
 	if (!f)
 		return ERR_RESOURCE;
-	f->item.root = it->item.root;
-	f->item.st = it->item.st;
-	f->size = it->size;
-	return queue_add_file(q, f);
+	item_set_source(&f->item, it);
+	f->size = size;
+	return queue_add_file(r->q, f);
 }
 
-/* Add it to *pk, or to a new pack where that is full. */
-static int add_to_pack(const struct waiter *it, struct pack **pk,
-		       struct queue *q)
+/* What is sent as an item: a name, and a target or NULL. */
+struct texts {
+	const char *name, *target;
+	size_t target_len;
+};
+
+/* Add it to the pack, or to a new one where that is full. */
+static int add_to_pack(struct requeuing *r, const struct item *it,
+		       const struct texts *texts, uint64_t size)
 {
 	for (int i = 0; i < 2; i++) {
 		struct item *item = NULL;
 		int rc;
 
-		if (!*pk)
-			*pk = pack_new();
-		if (*pk)
-			item = pack_add(*pk, it->item.kind, it->text,
-					it->item.name_len, it->item.path_off,
-					it->target, it->target_len, it->size);
+		if (!r->pk)
+			r->pk = pack_new();
+		if (r->pk)
+			item = pack_add(r->pk, (enum item_kind)it->kind,
+					texts->name, it->name_len, it->path_off,
+					texts->target, texts->target_len, size);
 		if (item) {
-			item->root = it->item.root;
-			item->st = it->item.st;
+			item_set_source(item, it);
 			return 0;
 		}
-		if (!*pk)
+		if (!r->pk)
 			break;
-		rc = queue_add_pack(q, *pk);
-		*pk = NULL;
+		rc = queue_add_pack(r->q, r->pk);
+		r->pk = NULL;
 		if (rc)
 			return rc;
 	}
 	return ERR_RESOURCE;
 }
 
-int waiting_requeue(struct waiting *w, struct queue *q, struct err *e)
+/* Queue a file with several names: as a file, as a hard link, or not before the
+ * receiver has another name of it. */
+static int requeue_named(struct requeuing *r, struct item *it,
+			 struct texts *texts, uint64_t *size)
 {
-	struct waiter *list = take_all(w);
-	struct pack *pk = NULL;
-	int count = 0, rc = 0;
+	const struct links_name n = { texts->name, it->name_len, it->path_off,
+				      it->root, &it->st };
 
-	for (const struct waiter *it = list; it && rc == 0; it = it->next) {
-		if (it->item.kind == ITEM_FILE && it->size > PACK_FILE_MAX)
-			rc = queue_large(it, q);
-		else
-			rc = add_to_pack(it, &pk, q);
-		count++;
+	switch (links_find(r->links, &n, &it->linked, &r->first)) {
+	case LINKS_FIRST:
+	case LINKS_FULL:
+		break;
+	case LINKS_THERE:
+		it->kind = ITEM_LINK;
+		texts->target = (const char *)r->first.data;
+		texts->target_len = r->first.len - 1;
+		*size = 0;
+		break;
+	case LINKS_LATER:
+		return 1;
 	}
-	if (pk && rc == 0)
-		rc = queue_add_pack(q, pk);
+	return 0;
+}
+
+static int requeue(struct requeuing *r, const struct item *from,
+		   const struct texts *given, uint64_t size)
+{
+	struct item it = *from;
+	struct texts texts = *given;
+
+	r->count++;
+	if (it.linked && requeue_named(r, &it, &texts, &size))
+		return 0;
+	if (it.kind == ITEM_FILE && size > PACK_FILE_MAX)
+		return queue_large(r, &it, texts.name, size);
+	return add_to_pack(r, &it, &texts, size);
+}
+
+/* Queue the pack that is being filled.  rc: of what was done before.  Returns
+ * how many were queued, or an error. */
+static int end_requeuing(struct requeuing *r, int rc, struct err *e)
+{
+	if (r->pk && rc == 0)
+		rc = queue_add_pack(r->q, r->pk);
 	else
-		pack_free(pk);
-	free_list(list);
+		pack_free(r->pk);
+	buf_release(&r->first);
 	if (rc)
 		return err_set(e, rc, rc == ERR_RESOURCE ? "out of memory" :
 							   "interrupted");
-	return count;
+	return r->count;
+}
+
+int waiting_requeue(struct waiting *w, struct queue *q, struct links *links,
+		    struct err *e)
+{
+	struct waiter *list = take_all(w);
+	struct requeuing r = { .q = q, .links = links };
+	int rc = 0;
+
+	buf_init(&r.first, NAME_PATH_MAX + 1);
+	for (const struct waiter *it = list; it && rc == 0; it = it->next) {
+		const struct texts texts = { it->text, it->target,
+					     it->target_len };
+
+		rc = requeue(&r, &it->item, &texts, it->size);
+	}
+	free_list(list);
+	return end_requeuing(&r, rc, e);
+}
+
+int waiting_requeue_names(struct queue *q, struct links *links, struct err *e)
+{
+	struct requeuing r = { .q = q, .links = links };
+	struct links_name n;
+	struct stat st;
+	struct buf name;
+	size_t left;
+	int rc = 0;
+
+	buf_init(&r.first, NAME_PATH_MAX + 1);
+	buf_init(&name, NAME_PATH_MAX + 1);
+	while (rc == 0 && links_next(links, &n, &st, &name, &left)) {
+		const struct item it = { .kind = ITEM_FILE,
+					 .root = n.root,
+					 .name_len = (uint32_t)n.name_len,
+					 .path_off = (uint32_t)n.path_off,
+					 .linked = 1, /* which, is looked up */
+					 .st = st };
+		const struct texts texts = { .name = n.name };
+
+		rc = requeue(&r, &it, &texts, (uint64_t)st.st_size);
+	}
+	buf_release(&name);
+	return end_requeuing(&r, rc, e);
 }
 
 void waiting_fail(struct waiting *w,

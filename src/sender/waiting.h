@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+struct links;
 struct queue;
 struct queue_verdict;
 struct waiting;
@@ -20,17 +21,22 @@ struct waiting;
 struct waiting *waiting_new(void);
 void waiting_free(struct waiting *w); /* NULL is allowed */
 
-/* Keep a copy of a file or symlink.  Returns whether it was: not standard input,
- * and not more than a few hundred, which the next transfer sends. */
+/* Keep a copy of an item.  Returns whether it was kept: no directory, not standard
+ * input, and not more than a few hundred, which the next transfer sends. */
 int waiting_add(struct waiting *w, const struct queue_verdict *v);
 
 /* Whether an item with this path waits. */
 int waiting_has(struct waiting *w, const char *path, size_t len);
 
-/* Queue all of them once more, and forget them.  Does not block for long: call it
- * when nothing else is queued or in flight.  Returns how many there were, or an
- * error. */
-int waiting_requeue(struct waiting *w, struct queue *q, struct err *e);
+/* Queue all of them once more, and forget them.  links: knows files with several
+ * names, or NULL; it keeps names that have to wait for the verdict on another.
+ * Does not block for long: call it when nothing else is queued or in flight.
+ * Returns how many there were, or an error. */
+int waiting_requeue(struct waiting *w, struct queue *q, struct links *links,
+		    struct err *e);
+
+/* Queue the names that links has kept, when the scan has ended.  As above. */
+int waiting_requeue_names(struct queue *q, struct links *links, struct err *e);
 
 /* Call fn for each of them, with a verdict of failure, and forget them. */
 void waiting_fail(struct waiting *w,

@@ -284,6 +284,33 @@ dst/t/link/sub/x'
 	cmp src/t/large dst/t/large
 }
 
+@test "directories in the way of hard links and FIFOs, also with --compare time" {
+	mkdir src/t
+	echo x >src/t/a
+	ln src/t/a src/t/b
+	ln src/t/a src/t/c
+	head -c 300000 /dev/urandom >src/t/middle
+	ln src/t/middle src/t/middle2
+	mkfifo src/t/fifo
+	for way in a b 'a b c middle' 'c fifo middle2' ''; do
+		for options in '-a --mirror' '-j 4 -a --delete --existing replace'; do
+			rm -rf now
+			mkdir -p now/t
+			for name in $way; do
+				mkdir -p "now/t/$name/sub"
+				echo y >"now/t/$name/sub/y"
+			done
+			receive --plain --once --accept all now
+			# shellcheck disable=SC2086
+			send --plain $options src/t
+			status 0
+			wait_receiver
+			[ "$got" = 0 ]
+			same_options=-H same_tree src/t now/t
+		done
+	done
+}
+
 @test "several sources: what any of them has stays [san]" {
 	mkdir -p one/sub two/sub three dst/sub dst/three
 	touch one/a one/sub/b two/c two/sub/d three/e file
