@@ -623,19 +623,6 @@ static int copy_to_named(struct part *p, int dir_fd, struct err *e)
 	return 0;
 }
 
-/* rename(2) does not tell whether something had the name. */
-static int rename_named(struct part *p, int dir_fd, const char *final,
-			int replace, struct err *e)
-{
-	struct stat st;
-	const int is_taken = replace && fstatat(dir_fd, final, &st,
-						AT_SYMLINK_NOFOLLOW) == 0;
-	int rc = rename_to(dir_fd, p->name, final, replace, e);
-
-	p->has_replaced = rc == 0 && is_taken;
-	return rc;
-}
-
 static int link_hidden(struct part *p, int dir_fd, const char *final,
 		       int replace, struct err *e)
 {
@@ -646,11 +633,10 @@ static int link_hidden(struct part *p, int dir_fd, const char *final,
 		(void)flock(p->fd, LOCK_EX | LOCK_NB);
 		rc = make_and_replace(dir_fd, final, name_tag(final),
 				      make_hard_link, &p->fd);
-		p->has_replaced = rc == 0;
 	}
 	if (rc < 0 && is_unlinkable(errno)) {
 		rc = copy_to_named(p, dir_fd, e);
-		return rc < 0 ? rc : rename_named(p, dir_fd, final, replace, e);
+		return rc < 0 ? rc : rename_to(dir_fd, p->name, final, replace, e);
 	}
 	if (rc < 0)
 		return naming_failed(e, "link to the final name");
@@ -662,7 +648,7 @@ int part_rename(struct part *p, int dir_fd, const char *final, int replace,
 {
 	if (!p->name[0])
 		return link_hidden(p, dir_fd, final, replace, e);
-	return rename_named(p, dir_fd, final, replace, e);
+	return rename_to(dir_fd, p->name, final, replace, e);
 }
 
 int part_check_close(const struct part *p, struct err *e)

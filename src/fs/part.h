@@ -36,7 +36,6 @@ struct part {
 	int has_mode;             /* created with its final mode */
 	int is_old;               /* not created here: may have any metadata */
 	int was_copied;           /* was hidden, and could not be linked */
-	int has_replaced;         /* part_rename(): something had the name */
 	int reserves;             /* part_reserve() is of use */
 	size_t hole_unit;         /* zeros become holes in units of so many
 				     bytes; 0: they are written */

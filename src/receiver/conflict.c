@@ -69,8 +69,8 @@ static int set_result(const struct place_request *a, struct place_result *out,
 	return rc ? -1 : 0;
 }
 
-static int put_candidate(const struct place_request *a, const char *name, int replace,
-			 struct place_result *out, struct err *e)
+static int put_candidate(const struct place_request *a, const char *name,
+			 int replace, struct place_result *out, struct err *e)
 {
 	err_clear(e);
 	return set_result(a, out, place_put(&a->what, a->dir_fd, name, replace,
@@ -165,7 +165,6 @@ static void place_at(const struct place_request *a,
 	struct stat there;
 	struct err e;
 
-	/* Before it is replaced without a look. */
 	if (is_locked && part_stat(a->dir_fd, a->leaf, &there, &e) == 0 &&
 	    meets_rival(a, &there, is_locked, out)) {
 		if (a->is_same(a->ctx, a->dir_fd, a->leaf))
@@ -180,8 +179,7 @@ static void place_at(const struct place_request *a,
 		return;
 	}
 	for (int i = 0; i < NAME_TRIES; i++) {
-		if (put_candidate(a, a->leaf, existing == CONFLICT_REPLACE, out,
-				  &e) == 0)
+		if (put_candidate(a, a->leaf, 0, out, &e) == 0)
 			break;
 		if (e.sys_errno != EEXIST)
 			break;
@@ -197,8 +195,6 @@ static void place_at(const struct place_request *a,
 			resolve_conflict(a, existing, &there, out);
 		break;
 	}
-	if (existing == CONFLICT_REPLACE && a->what.part)
-		out->has_replaced = a->what.part->has_replaced;
 }
 
 void conflict_place(const struct place_request *a,

@@ -82,10 +82,9 @@ struct place_result {
 
 /*
  * Give it its name, or do what the policy says where the name is taken.  What
- * is the same already stays, with STATUS_UNCHANGED; with CONFLICT_REPLACE that
- * is not checked.  With CONFLICT_RENAME the further names are checked as well,
- * where the time is the same, so that sending again adds no
- * copies.
+ * is the same already stays, with STATUS_UNCHANGED.  With CONFLICT_RENAME the
+ * further names are checked as well, where the time is the same, so that sending
+ * again adds no copies.
  *
  * Where the file system folds names, and what has the name is another item of
  * this session, it fails whatever the policy, but CONFLICT_RENAME.

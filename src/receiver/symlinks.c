@@ -235,8 +235,9 @@ static void place_node(const struct symlinks *s, struct node *n,
 	if (placed->status == STATUS_UNCHANGED &&
 	    (s->cfg.preserve || s->cfg.existing == CONFLICT_REPLACE) &&
 	    !placed->renamed[0] && node_update(n, a->dir_fd, a->leaf))
-		placed->status = STATUS_COMMITTED;
-	if (placed->status != STATUS_COMMITTED)
+		placed->status = STATUS_UPDATED;
+	if (placed->status != STATUS_COMMITTED &&
+	    placed->status != STATUS_UPDATED)
 		n->lost = 0;
 }
 

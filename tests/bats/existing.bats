@@ -20,6 +20,28 @@ both() {
 	{ echo "$2"; head -c 9000000 /dev/zero; } >"$1/large.bin"
 }
 
+@test "replace: what is the same is not replaced, nor told as sent [san]" {
+	mkdir src/t
+	echo x >src/t/small
+	head -c 300000 /dev/urandom >src/t/middle
+	head -c 9000000 /dev/urandom >src/t/large
+	ln -s small src/t/link
+	mkfifo src/t/fifo
+	cp -a src/t dst/t
+	touch -d 2001-01-01 dst/t/*
+	find dst/t -type f -printf '%p %i\n' | sort >inodes
+	receive --plain --accept all dst
+	for run in 1 2; do
+		send --plain -v --json=7 --existing replace -a src/t 7>sent.events
+		status 0
+		same_tree src/t dst/t
+		no_match sender ': committed'
+		is member sent.events summary replaced ''
+		find dst/t -type f -printf '%p %i\n' | sort | diff inodes -
+	done
+	stop_receiver
+}
+
 @test "newer: older files are replaced, the rest is skipped [san]" {
 	for size in 10 9000000; do
 		rm -rf dst src; mkdir -p dst/t src/t

@@ -192,6 +192,15 @@ hasnt() {
 	fi
 }
 
+# no_match FILE PATTERN - no line of FILE matches the extended regular expression.
+no_match() {
+	[ -f "$1" ] || { echo "no file $1"; return 1; }
+	if grep -E -- "$2" "$1"; then
+		printf 'in %s, which is not to have %s\n' "$1" "$2"
+		return 1
+	fi
+}
+
 # member FILE EVENT NAME - print that member of the last such event: a number or
 # plain text.
 member() {
