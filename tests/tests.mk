@@ -173,6 +173,11 @@ booted-deb: deb
 torture: $(B)/ferry
 	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
 
+## ALIKE=ARGS: of tests/alike: --rounds, --seed, --dir
+## alike: a Debian root kept alike through random edits (as root; ten minutes)
+alike: $(B)/ferry
+	$(Q)FERRY=$< BUILDDIR=$(out) tests/alike $(ALIKE)
+
 ## SSH_KILLS=ARGS: of tests/faults/ssh-kills: --runs, --seed
 ## ssh-kills: 100 kills of what takes part in a transfer by ssh (ten minutes)
 ssh-kills: $(B)/ferry
@@ -205,5 +210,5 @@ soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
 .PHONY: tests have-cmocka check check-unit check-bats list acceptance booted \
-	booted-deb coverage torture ssh-kills ssh-hosts hostile soak \
+	booted-deb coverage torture alike ssh-kills ssh-hosts hostile soak \
 	failing-calls $(unit_runs) $(bats_runs)

@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """A tree with all that -a keeps, and random edits of it.
 
-rounds.py make DIR SEED      a tree; as root also owners, devices, trusted.*
+rounds.py make DIR SEED      a tree; as root also owners, devices,
+                             capabilities
+rounds.py furnish DIR SEED   add to a tree what make has and it has not
 rounds.py edit DIR SEED      some edits: content, times, modes, owners,
                              attributes, ACLs, hard links, new names
-Nothing is removed, and nothing changes its kind.
+rounds.py mirror DIR SEED    these, and removals, renames, and other kinds
+                             under the same names
 """
 import os
 import random
+import shutil
 import socket
 import stat
 import struct
@@ -45,10 +49,20 @@ def make(rng, top):
         make_file(rng, os.path.join(rng.choice(dirs), f"f{i}"))
     add_nodes(rng, top, "0")
     for _ in range(80):
-        change(rng, top)
+        change(rng, items(top))
+
+
+def furnish(rng, top):
+    """As for mirror(): FIFOs may be anywhere, so no default ACLs."""
+    for tag in range(5):
+        add_nodes(rng, top, f"more{tag}")
+    found = items(top)
+    for _ in range(200):
+        change(rng, found, False)
 
 
 def items(top):
+    """Directories, files, and all else."""
     dirs, files, others = [top], [], []
     for here, names, rest in os.walk(top):
         names.sort()
@@ -63,6 +77,7 @@ def items(top):
 def add_nodes(rng, top, tag):
     dirs, files, _ = items(top)
     nodes = os.path.join(top, "nodes")
+    os.makedirs(nodes, exist_ok=True)
 
     def place(name):
         return os.path.join(nodes, f"{name}{tag}")
@@ -82,10 +97,10 @@ def add_nodes(rng, top, tag):
         os.mknod(place("b"), 0o660 | stat.S_IFBLK, os.makedev(7, 70000))
 
 
-def change(rng, top):
-    dirs, files, others = items(top)
+def change(rng, found, default_acls=True):
+    dirs, files, others = found
     path = rng.choice(files if rng.random() < 0.7 else dirs)
-    what = rng.randrange(7 if IS_ROOT else 6)
+    what = rng.randrange(8 if IS_ROOT else 6)
     if what == 0:
         with open(rng.choice(files), "r+b") as f:
             f.seek(rng.randrange(os.fstat(f.fileno()).st_size + 1))
@@ -105,27 +120,118 @@ def change(rng, top):
         if names:
             os.removexattr(path, rng.choice(names))
     elif what == 5:
-        kind = "access" if path in files or path.endswith("/nodes") else \
-            rng.choice(("access", "default"))
+        kind = "access" if path in files or path.endswith("/nodes") or \
+            not default_acls else rng.choice(("access", "default"))
         os.setxattr(path, f"system.posix_acl_{kind}", acl(rng))
+    elif what == 6:
+        # cap_net_raw+ep
+        os.setxattr(rng.choice(files), "security.capability", struct.pack(
+            "<5I", 0x02000001, 1 << 13, 0, 0, 0))
     else:
         some = rng.choice((path, rng.choice(others)))
         os.chown(some, rng.choice((0, 1, 8, 70000)),
                  rng.choice((0, 1, 8, 70000)), follow_symlinks=False)
 
 
-def edit(rng, top):
+def edit(rng, top, default_acls=True):
     for _ in range(15):
-        change(rng, top)
+        change(rng, items(top), default_acls)
     tag = f"{rng.randrange(10**9)}"
     dirs, _, _ = items(top)
     make_file(rng, os.path.join(rng.choice(dirs), f"n{tag}"))
     add_nodes(rng, top, tag)
 
 
+# ---- what is for a mirror --------------------------------------------------
+
+# A directory with more in it is not removed: some of the tree is to last.
+SMALL = 200
+
+
+def is_dir(path):
+    return stat.S_ISDIR(os.lstat(path).st_mode)
+
+
+def is_small(path):
+    return not is_dir(path) or \
+        sum(len(d) + len(f) for _, d, f in os.walk(path)) < SMALL
+
+
+def remove(path):
+    if is_dir(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def make_any(rng, path):
+    """Of any kind."""
+    kind = rng.randrange(6 if IS_ROOT else 5)
+    if kind == 0:
+        os.symlink(rng.choice(("/etc", "f1", "../..", "nowhere")), path)
+    elif kind == 1:
+        os.mkfifo(path, 0o600)
+    elif kind < 4:
+        os.mkdir(path, 0o755)
+        for i in range(rng.randrange(4)):
+            make_file(rng, os.path.join(path, f"in{i}"))
+        if rng.random() < 0.3:
+            make_any(rng, os.path.join(path, "below"))
+    elif kind == 4:
+        make_file(rng, path)
+    else:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, rng.randrange(9)))
+
+
+def restructure(rng, top):
+    """Remove, move, exchange or replace something."""
+    dirs, files, others = items(top)
+    path = rng.choice(rng.choice((dirs[1:], files, files, others)) or files)
+    parent = rng.choice(dirs)
+    to = os.path.join(parent, f"r{rng.randrange(10**9)}")
+    what = rng.randrange(6)
+    if what == 0 and is_small(path):
+        remove(path)
+    elif what == 1 and not (parent + "/").startswith(path + "/"):
+        os.rename(path, to)
+    elif what == 2 and is_small(path):
+        remove(path)
+        make_any(rng, path)
+    elif what == 3:
+        other = rng.choice(files)
+        if other != path and not other.startswith(path + "/"):
+            os.rename(other, other + ".old")
+            os.rename(path, other)
+            os.rename(other + ".old", path)
+    elif what == 4:
+        # a file in place of one with several names
+        linked = [f for f in files if os.lstat(f).st_nlink > 1]
+        if linked:
+            path = rng.choice(linked)
+            os.rename(path, path + ".old")
+            shutil.copy2(path + ".old", path)
+            os.unlink(path + ".old")
+            # with the same content its name would stay a link there
+            with open(path, "ab") as f:
+                f.write(b"x")
+    elif what == 5 and is_small(path) and is_dir(path):
+        for name in os.listdir(path):
+            remove(os.path.join(path, name))
+
+
+def mirror(rng, top):
+    edit(rng, top, False)
+    for _ in range(12):
+        restructure(rng, top)
+    found = items(top)
+    for _ in range(30):
+        change(rng, found, False)
+
+
 def main():
     what, top, seed = sys.argv[1:]
-    {"make": make, "edit": edit}[what](random.Random(seed), top)
+    {"make": make, "furnish": furnish, "edit": edit,
+     "mirror": mirror}[what](random.Random(seed), top)
 
 
 main()
