@@ -20,6 +20,14 @@ hostile() {
 	hostile meta
 }
 
+@test "deletions that were not accepted, or lead outside, do no harm" {
+	hostile delete
+}
+
+@test "lists and deltas that lie are refused, or change nothing" {
+	hostile lists
+}
+
 @test "directories swapped with symlinks during a session do not lead outside" {
 	hostile flips
 }
