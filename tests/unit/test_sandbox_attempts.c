@@ -120,6 +120,9 @@ static int set_up(void **state)
 	make_file(p->in_fd, "file");
 	make_file(p->out_fd, "file");
 	assert_int_equal(symlinkat("../out/file", p->in_fd, "way-out"), 0);
+	make_file(p->out_fd, "doomed");
+	close(scratch_make_dir(p->out_fd, "empty"));
+	assert_int_equal(symlinkat("../out", p->in_fd, "way-to-dir"), 0);
 	p->file_fd = openat(p->in_fd, "file", O_RDWR | O_CLOEXEC);
 	p->listener = listen_tcp(&own);
 	p->stranger = listen_tcp(&p->service);
@@ -338,6 +341,32 @@ ATTEMPT(make_dir_out, mkdirat(p->out_fd, "new-dir", 0700))
 ATTEMPT(make_symlink_out, symlinkat("x", p->out_fd, "link"))
 ATTEMPT(rename_out, renameat(p->out_fd, "file", p->out_fd, "file"))
 ATTEMPT(remove_out, unlinkat(p->out_fd, "stream", 0))
+ATTEMPT(remove_file_out, unlinkat(p->out_fd, "doomed", 0))
+ATTEMPT(remove_dir_out, unlinkat(p->out_fd, "empty", AT_REMOVEDIR))
+ATTEMPT(remove_dotdot, unlinkat(p->in_fd, "../out/doomed", 0))
+ATTEMPT(remove_by_symlink, unlinkat(p->in_fd, "way-to-dir/doomed", 0))
+ATTEMPT(remove_dir_by_symlink,
+	unlinkat(p->in_fd, "way-to-dir/empty", AT_REMOVEDIR))
+/* the receiver's directory itself */
+ATTEMPT(remove_own_dir, unlinkat(p->top_fd, "in", AT_REMOVEDIR))
+ATTEMPT(move_in, renameat(p->out_fd, "doomed", p->in_fd, "moved-in"))
+
+static long remove_path(struct place *p)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/out/doomed", p->top);
+	return unlink(path);
+}
+
+static long remove_dir_path(struct place *p)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/out/empty", p->top);
+	return rmdir(path);
+}
+
 ATTEMPT(link_out, linkat(p->in_fd, "file", p->out_fd, "linked", 0))
 ATTEMPT(link_in, linkat(p->out_fd, "file", p->in_fd, "linked", 0))
 ATTEMPT(move_out, renameat(p->in_fd, "way-out", p->out_fd, "moved"))
@@ -645,6 +674,11 @@ static const struct attempt attempts[] = {
 	ROW(link_out, BY_LANDLOCK), ROW(link_in, BY_LANDLOCK),
 	ROW(exchange, BY_LANDLOCK), ROW(rename_out, BY_LANDLOCK),
 	ROW(move_out, BY_LANDLOCK), ROW(remove_out, BY_LANDLOCK),
+	ROW(remove_file_out, BY_LANDLOCK), ROW(remove_dir_out, BY_LANDLOCK),
+	ROW(remove_dotdot, BY_LANDLOCK), ROW(remove_by_symlink, BY_LANDLOCK),
+	ROW(remove_dir_by_symlink, BY_LANDLOCK),
+	ROW(remove_own_dir, BY_LANDLOCK), ROW(move_in, BY_LANDLOCK),
+	ROW(remove_path, BY_LANDLOCK), ROW(remove_dir_path, BY_LANDLOCK),
 	ROW(change_dir, 0), ROW(change_dir_fd, 0), ROW(change_root, 0),
 	ROW(make_fifo, 0), ROW(make_device, 0), ROW(make_file_node, 0),
 	ROW(watch, 0), ROW(watch_all, 0),
