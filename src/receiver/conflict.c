@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/io.h"
 #include "fs/why.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/placed.h"
@@ -53,9 +54,33 @@ enum conflict_action conflict_decide(enum conflict_policy existing,
 	return ACTION_FAIL;
 }
 
-unsigned conflict_cause(const struct stat *there)
+unsigned conflict_cause(int dir_fd, const char *leaf, const struct stat *there,
+			uint64_t size)
 {
-	return S_ISDIR(there->st_mode) ? CAUSE_IS_DIR : CAUSE_EXISTS;
+	struct stat st;
+	struct err e;
+	int fd, can_read;
+
+	if (S_ISDIR(there->st_mode))
+		return CAUSE_IS_DIR;
+	if (dir_fd < 0 || !S_ISREG(there->st_mode) ||
+	    (uint64_t)there->st_size != size)
+		return CAUSE_EXISTS;
+	err_clear(&e);
+	fd = part_open_existing(dir_fd, leaf, &st, &e);
+	can_read = fd >= 0 || e.sys_errno != EACCES;
+	io_close(&fd);
+	return can_read ? CAUSE_EXISTS : CAUSE_PERMISSION;
+}
+
+/* The size of the file that is to be placed. */
+static uint64_t size_of(const struct candidate *what)
+{
+	struct stat st;
+
+	if (!what->part || fstat(what->part->fd, &st) < 0)
+		return UINT64_MAX;
+	return (uint64_t)st.st_size;
 }
 
 /* Set the result of putting it, which returned rc.  Returns 0 or -1. */
@@ -134,7 +159,8 @@ static void resolve_conflict(const struct place_request *a,
 		break;
 	case ACTION_FAIL:
 		out->status = STATUS_FAILED;
-		out->cause = conflict_cause(there);
+		out->cause = conflict_cause(a->dir_fd, a->leaf, there,
+					    size_of(&a->what));
 		break;
 	}
 	out->has_replaced = out->status == STATUS_COMMITTED &&

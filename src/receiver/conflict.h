@@ -48,8 +48,14 @@ enum conflict_action conflict_decide(enum conflict_policy existing,
 				     const struct file_meta *meta, int dir_fd,
 				     struct fs_lacks *lacks);
 
-/* The cause for ACTION_FAIL (enum wire_cause). */
-unsigned conflict_cause(const struct stat *there);
+/*
+ * The cause for ACTION_FAIL (enum wire_cause), where leaf in dir_fd (-1: not known)
+ * has the name of a file of this size (UINT64_MAX: of something else): a file of
+ * the same size that cannot be read may be the same, and is no conflict but
+ * CAUSE_PERMISSION.
+ */
+unsigned conflict_cause(int dir_fd, const char *leaf, const struct stat *there,
+			uint64_t size);
 
 /* Something whole that is to have the name leaf in dir_fd. */
 struct place_request {

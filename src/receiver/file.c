@@ -102,7 +102,8 @@ struct verdict recv_file_conflict(const struct recv_file *f,
 
 	if (f->basis_action == ACTION_FAIL || f->commit->rival) {
 		v.status = STATUS_FAILED;
-		v.cause = there ? conflict_cause(there) : CAUSE_EXISTS;
+		v.cause = there ? conflict_cause(-1, NULL, there, UINT64_MAX) :
+				  CAUSE_EXISTS;
 	}
 	if (f->commit->rival) {
 		v.cause = CAUSE_RIVAL;

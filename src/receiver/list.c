@@ -314,7 +314,9 @@ static void take_conflict(struct list *l, const struct item *it,
 	} else if (action == ACTION_SKIP) {
 		answer(l, it, LISTED_SKIPPED, 0);
 	} else {
-		answer(l, it, LISTED_FAILED, conflict_cause(&p->there));
+		answer(l, it, LISTED_FAILED, conflict_cause(p->dir, p->leaf, &p->there,
+				      it->row.kind == ITEM_FILE ?
+					      it->row.size : UINT64_MAX));
 	}
 }
 

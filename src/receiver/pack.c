@@ -361,7 +361,8 @@ void recv_pack_report_conflict(struct worker *w, const struct item *it,
 	if (rival)
 		v.cause = CAUSE_RIVAL;
 	else if (action == ACTION_FAIL)
-		v.cause = conflict_cause(there);
+		v.cause = conflict_cause(name.dir_fd, name.leaf, there,
+					 it->row.size);
 	else
 		v.status = STATUS_SKIPPED;
 	recv_pack_report(w->transfer, it, &v);

@@ -29,7 +29,7 @@ const char *advice_of(unsigned cause)
 		return "free some space or receive into another "
 		       "directory, then send again";
 	case CAUSE_PERMISSION:
-		return "receive as a user with write permission";
+		return "receive as a user who may read and write there";
 	case CAUSE_READ_ONLY:
 		return "receive into a directory on a writable file system";
 	case CAUSE_NAME:

@@ -42,6 +42,34 @@ both() {
 	stop_receiver
 }
 
+@test "what cannot be read to compare it is not told as a different file" {
+	needs 'a second user'
+	mkdir src/t
+	echo x >src/t/small
+	head -c 300000 /dev/urandom >src/t/middle
+	head -c 9000000 /dev/urandom >src/t/large
+	cp -a src/t dst/t
+	echo other >dst/t/other
+	echo longer >src/t/other
+	chmod 0 src/t/* dst/t/*
+	touch -d 2001-01-01 dst/t/*
+	chown -R 65534:65534 dst
+	chmod 755 "$work"
+	cp "$FERRY" ferry
+	FERRY=$PWD/ferry FERRY_WRAP="setpriv --reuid=65534 --regid=65534
+		--clear-groups" receive --plain --accept existing dst
+	for options in --existing=fail --compare=time; do
+		send --plain "$options" src/t
+		status 8
+		is grep -c 'permission denied' sender 3
+		is grep -c 'a different file' sender 1
+		has sender 'receive as a user who may read and write there'
+	done
+	send --plain --existing replace src/t
+	status 0
+	stop_receiver
+}
+
 @test "newer: older files are replaced, the rest is skipped [san]" {
 	for size in 10 9000000; do
 		rm -rf dst src; mkdir -p dst/t src/t

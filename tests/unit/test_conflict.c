@@ -53,13 +53,14 @@ static void test_decide(void **state)
 
 			assert_int_equal(conflict_decide(w, &st, &meta, -1, NULL),
 					 fates[w]);
-			assert_int_equal(conflict_cause(&st), CAUSE_EXISTS);
+			assert_int_equal(conflict_cause(-1, NULL, &st, 0),
+					 CAUSE_EXISTS);
 		}
 		assert_int_equal(conflict_decide(w, &dir, &meta, -1, NULL),
 				 w == CONFLICT_RENAME ? ACTION_RENAME :
 							ACTION_FAIL);
 	}
-	assert_int_equal(conflict_cause(&dir), CAUSE_IS_DIR);
+	assert_int_equal(conflict_cause(-1, NULL, &dir, 0), CAUSE_IS_DIR);
 }
 
 struct time_case {
