@@ -590,9 +590,14 @@ static int on_blocked(void *ctx, int dir_fd, const char *leaf,
 	return 1;
 }
 
+int delete_gives_way(const struct transfer *t)
+{
+	return t->features & REQUEST_DELETE && t->existing == CONFLICT_REPLACE;
+}
+
 void delete_serve(struct transfer *t, struct dirs *d)
 {
-	if (t->features & REQUEST_DELETE && t->existing == CONFLICT_REPLACE)
+	if (delete_gives_way(t))
 		dirs_set_on_blocked(d, on_blocked, t);
 }
 

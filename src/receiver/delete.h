@@ -23,8 +23,11 @@ struct dirs;
 struct transfer;
 struct worker;
 
-/* Where the session may delete, and its policy is to replace: have d remove what
- * is no directory and has the name of one that the sender has. */
+/* Whether what is no directory gives way to a directory that the sender has: where
+ * the session may delete, and its policy is to replace. */
+int delete_gives_way(const struct transfer *t);
+
+/* Then have d remove what has the name of a directory. */
 void delete_serve(struct transfer *t, struct dirs *d);
 
 /*

@@ -12,6 +12,7 @@
 
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "receiver/delete.h"
 #include "fs/preserve.h"
 #include "receiver/input.h"
 #include "receiver/pack.h"
@@ -132,6 +133,10 @@ static void look_up(const struct list *l, const struct pack_item *row,
 		p->error = e.sys_errno ? e.sys_errno : ENOMEM;
 	else if (part_stat(p->dir, p->leaf, &p->there, &e))
 		p->error = e.sys_errno;
+	/* What has the name of a directory gives way when the item comes. */
+	if (p->dir < 0 && (p->error == ENOTDIR || p->error == ELOOP) &&
+	    delete_gives_way(l->w->transfer))
+		p->error = ENOENT;
 }
 
 /* Whether size and time are those of the file that is there. */

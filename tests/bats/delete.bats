@@ -252,12 +252,13 @@ mirror() {
 	echo new >src/t/file
 	head -c 9000000 /dev/urandom >src/t/large
 	ln -s file src/t/link
-	for j in 1 4; do
+	for options in '-j 1' '-j 4' '--compare time' '-a --compare time'; do
 		rm -rf now
 		cp -a dst now
-		receive --plain --once --accept delete,existing now
-		send --plain -j $j --json=7 --delete --existing replace src/t \
-			7>sent.events
+		receive --plain --once --accept all now
+		# shellcheck disable=SC2086
+		send --plain $options --json=7 --delete --existing replace \
+			src/t 7>sent.events
 		wait_receiver
 		status 0
 		[ "$got" = 0 ]
