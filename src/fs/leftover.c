@@ -4,7 +4,6 @@
  */
 #include "fs/leftover.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -21,11 +20,11 @@
 #include "fs/name.h"
 #include "fs/part.h"
 #include "os/cancel.h"
+#include "os/listing.h"
 
 enum {
 	HELD_DIRS = 3, /* the other descriptors: the directory that is read, and
 			  part and journal of one leftover */
-	ENTRIES_SIZE = 32768,
 	/* So many entries, then a pause: at most some per cent of the time of a
 	 * processor, and of a disk. */
 	PAUSE_ENTRIES = 1024,
@@ -210,27 +209,17 @@ static int next_dir(struct walk *w)
 	return 1;
 }
 
-static int is_dir(int fd, const struct dirent64 *entry)
-{
-	struct stat st;
-
-	if (entry->d_type != DT_UNKNOWN)
-		return entry->d_type == DT_DIR;
-	return fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
-}
-
-static void visit_entry(struct walk *w, int fd, const struct dirent64 *entry)
+static void visit_entry(struct walk *w, int fd,
+			const struct listing_entry *entry)
 {
 	static const struct timespec pause = { .tv_nsec = PAUSE_NS };
-	const char *name = entry->d_name;
+	const char *name = entry->name;
 
 	if (++w->entries % PAUSE_ENTRIES == 0 && w->entries > LEFTOVER_LEAST)
 		(void)nanosleep(&pause, NULL);
 	if (strncmp(name, OWN_PREFIX, sizeof(OWN_PREFIX) - 1) == 0)
 		visit_own(w, fd, name);
-	if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-	    is_dir(fd, entry))
+	if (listing_kind_of(fd, entry) == LISTING_DIR)
 		add_dir(w, name);
 }
 
@@ -255,21 +244,15 @@ static int open_dir(struct walk *w)
 	return fd < 0 ? -1 : fd;
 }
 
-static void visit_dir(struct walk *w, char *entries)
+static void visit_dir(struct walk *w, struct listing *l)
 {
-	int fd = open_dir(w);
-	ssize_t n;
+	int fd = open_dir(w), error;
+	const struct listing_entry *entry;
 
-	while (fd >= 0 && !is_stopped(w) &&
-	       (n = getdents64(fd, entries, ENTRIES_SIZE)) > 0) {
-		for (ssize_t at = 0; at < n;) {
-			const struct dirent64 *entry =
-				(const void *)(entries + at);
-
-			visit_entry(w, fd, entry);
-			at += entry->d_reclen;
-		}
-	}
+	listing_begin(l, fd);
+	while (fd >= 0 && !is_stopped(w) && (entry = listing_next(l, &error)))
+		visit_entry(w, fd, entry);
+	listing_begin(l, -1);
 	io_close(&fd);
 }
 
@@ -277,10 +260,10 @@ void leftover_find(int root_fd, const struct cancel *stop, leftover_fn fn,
 		   void *ctx)
 {
 	struct walk *w = calloc(1, sizeof(*w));
-	char *entries = malloc(ENTRIES_SIZE);
+	struct listing *l = listing_new();
 	struct stat st;
 
-	if (w && entries && fstat(root_fd, &st) == 0) {
+	if (w && l && fstat(root_fd, &st) == 0) {
 		w->stop = stop;
 		w->fn = fn;
 		w->ctx = ctx;
@@ -290,11 +273,11 @@ void leftover_find(int root_fd, const struct cancel *stop, leftover_fn fn,
 	if (w && w->dirs) {
 		dirs_set_held(w->dirs, HELD_DIRS);
 		do
-			visit_dir(w, entries);
+			visit_dir(w, l);
 		while (!is_stopped(w) && next_dir(w));
 		dirs_free(w->dirs);
 		free(w->waiting);
 	}
-	free(entries);
+	listing_free(l);
 	free(w);
 }

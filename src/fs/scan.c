@@ -14,7 +14,6 @@
  */
 #include "fs/scan.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -28,10 +27,10 @@
 #include "fs/list.h"
 #include "fs/name.h"
 #include "fs/scan_priv.h"
+#include "os/listing.h"
 
 enum {
 	LEVEL_MAX = NAME_DEPTH_MAX + 1, /* one more for a root without name */
-	ENTRIES_SIZE = 32768, /* the least that glibc's opendir() takes */
 };
 
 #define GONE "vanished or was replaced during the scan"
@@ -40,9 +39,7 @@ struct level {
 	int fd;
 	size_t path_len; /* of the directory itself, in walk.path */
 	struct stat st;
-	char *entries; /* ENTRIES_SIZE bytes, reused by the next directory */
-	size_t pos;    /* of the next entry */
-	size_t end;    /* of what getdents64() returned */
+	struct listing *listing; /* reused by the next directory */
 };
 
 struct walk {
@@ -253,17 +250,16 @@ static int push_level(struct walk *w, int fd)
 				  "a symlink to a directory that contains it");
 		goto out;
 	}
-	if (!l->entries)
-		l->entries = malloc(ENTRIES_SIZE);
-	if (!l->entries) {
+	if (!l->listing)
+		l->listing = listing_new();
+	if (!l->listing) {
 		rc = err_set(w->e, ERR_RESOURCE, "out of memory");
 		goto out;
 	}
 	l->fd = fd;
 	fd = -1;
 	l->path_len = w->path_len;
-	l->pos = 0;
-	l->end = 0;
+	listing_begin(l->listing, l->fd);
 	w->depth++;
 out:
 	io_close(&fd);
@@ -272,7 +268,10 @@ out:
 
 static void pop_level(struct walk *w)
 {
-	io_close(&w->levels[--w->depth].fd);
+	struct level *l = &w->levels[--w->depth];
+
+	listing_begin(l->listing, -1);
+	io_close(&l->fd);
 }
 
 /* Go down into a directory.  One that cannot be opened is an error, but is sent
@@ -423,35 +422,6 @@ static int visit_entry(struct walk *w, int dir_fd, const char *leaf)
 	return visit_target(w, dir_fd, leaf, &st, 0);
 }
 
-/* The next name in a directory.  Returns NULL with *error 0 at its end, or with
- * an errno. */
-static const char *next_entry(struct level *l, int *error)
-{
-	*error = 0;
-	for (;;) {
-		const struct dirent64 *entry;
-		ssize_t n;
-
-		if (l->pos < l->end) {
-			entry = (const void *)(l->entries + l->pos);
-			l->pos += entry->d_reclen;
-			if (strcmp(entry->d_name, ".") == 0 ||
-			    strcmp(entry->d_name, "..") == 0)
-				continue;
-			return entry->d_name;
-		}
-		n = getdents64(l->fd, (void *)l->entries, ENTRIES_SIZE);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			*error = n < 0 ? errno : 0;
-			return NULL;
-		}
-		l->pos = 0;
-		l->end = (size_t)n;
-	}
-}
-
 /* Leave the innermost directory, at its end or because of an error. */
 static int finish_dir(struct walk *w, int error)
 {
@@ -471,19 +441,19 @@ static int walk_levels(struct walk *w)
 
 	while (w->depth > 0 && !rc) {
 		struct level *l = &w->levels[w->depth - 1];
-		const char *leaf;
+		const struct listing_entry *entry;
 		int error;
 
 		/* Drop what the last entry appended. */
 		path_cut(w, l->path_len);
-		leaf = next_entry(l, &error);
-		if (!leaf) {
+		entry = listing_next(l->listing, &error);
+		if (!entry) {
 			rc = finish_dir(w, error);
 			continue;
 		}
-		rc = path_push(w, leaf);
+		rc = path_push(w, entry->name);
 		if (!rc)
-			rc = visit_entry(w, l->fd, leaf);
+			rc = visit_entry(w, l->fd, entry->name);
 	}
 	while (w->depth > 0)
 		pop_level(w);
@@ -674,7 +644,7 @@ int scan_run(struct scan *s, scan_fn fn, void *ctx, struct err *e)
 		rc = walk_root(w);
 	}
 	for (size_t i = 0; i < LEVEL_MAX; i++)
-		free(w->levels[i].entries);
+		listing_free(w->levels[i].listing);
 	free(w->path);
 	free(w);
 	return rc;

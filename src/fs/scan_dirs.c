@@ -1,11 +1,10 @@
 /*
  * A walk like that of scan.c, over directories only: one level for each directory
- * of the current path.  The kinds of entries come from getdents64(), where the
- * file system tells them.
+ * of the current path.  The kinds of entries come with their names, where the
+ * system tells them.
  */
 #include "fs/scan_dirs.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -18,16 +17,16 @@
 #include "fs/filter.h"
 #include "fs/name.h"
 #include "fs/scan_priv.h"
+#include "os/listing.h"
 
-enum { LEVEL_MAX = NAME_DEPTH_MAX + 1, ENTRIES_SIZE = 32768 };
+enum { LEVEL_MAX = NAME_DEPTH_MAX + 1 };
 
 struct level {
 	int fd;
 	size_t len; /* of walk.path */
 	struct stat st;
 	struct names_sum names;
-	char *entries; /* reused by the next directory */
-	size_t pos, end;
+	struct listing *listing; /* reused by the next directory */
 };
 
 struct walk {
@@ -53,63 +52,32 @@ static const char *root_name(const struct root *r, size_t *len)
 
 /* ---- entries ---- */
 
-/* The next entry; NULL at the end, or with *error set. */
-static const struct dirent64 *next_entry(int fd, char *entries, size_t *pos,
-					 size_t *end, int *error)
+/* The kind of an entry, or of a symlink's target where symlinks are followed. */
+static enum listing_kind kind_of(const struct scan *s, int fd,
+				 const struct listing_entry *entry)
 {
-	*error = 0;
-	for (;;) {
-		const struct dirent64 *entry;
-		ssize_t n;
-
-		if (*pos < *end) {
-			entry = (const void *)(entries + *pos);
-			*pos += entry->d_reclen;
-			if (strcmp(entry->d_name, ".") != 0 &&
-			    strcmp(entry->d_name, "..") != 0)
-				return entry;
-			continue;
-		}
-		n = getdents64(fd, entries, ENTRIES_SIZE);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			*error = n < 0 ? errno : 0;
-			return NULL;
-		}
-		*pos = 0;
-		*end = (size_t)n;
-	}
-}
-
-/* The kind of an entry as DT_..., of a symlink's target where symlinks are
- * followed. */
-static int kind_of(const struct scan *s, int fd, const struct dirent64 *entry)
-{
-	const int follow = s->symlinks == SCAN_FOLLOW;
+	const enum listing_kind kind = listing_kind_of(fd, entry);
 	struct stat st;
 
-	if (entry->d_type != DT_UNKNOWN && !(entry->d_type == DT_LNK && follow))
-		return entry->d_type;
-	if (fstatat(fd, entry->d_name, &st,
-		    follow ? 0 : AT_SYMLINK_NOFOLLOW) < 0)
-		return entry->d_type;
-	return S_ISDIR(st.st_mode) ? DT_DIR :
-	       S_ISREG(st.st_mode) ? DT_REG :
-	       S_ISLNK(st.st_mode) ? DT_LNK :
-				     DT_FIFO; /* or another special file */
+	if (kind != LISTING_SYMLINK || s->symlinks != SCAN_FOLLOW ||
+	    fstatat(fd, entry->name, &st, 0) < 0)
+		return kind;
+	return S_ISDIR(st.st_mode) ? LISTING_DIR :
+	       S_ISREG(st.st_mode) ? LISTING_FILE :
+				     LISTING_SPECIAL;
 }
 
 /* Whether the scan leaves out an entry of this kind, whose path at the receiver
  * is path. */
-static int is_left_out(const struct scan *s, const char *path, int kind)
+static int is_left_out(const struct scan *s, const char *path,
+		       enum listing_kind kind)
 {
-	if (kind == DT_LNK && s->symlinks == SCAN_SKIP)
+	if (kind == LISTING_SYMLINK && s->symlinks == SCAN_SKIP)
 		return 1;
-	if (s->skips_special && kind != DT_REG && kind != DT_DIR &&
-	    kind != DT_LNK && kind != DT_UNKNOWN)
+	if (s->skips_special && kind != LISTING_FILE && kind != LISTING_DIR &&
+	    kind != LISTING_SYMLINK && kind != LISTING_UNKNOWN)
 		return 1;
-	return s->filter && filter_excludes(s->filter, path, kind == DT_DIR);
+	return s->filter && filter_excludes(s->filter, path, kind == LISTING_DIR);
 }
 
 /* ---- the walk ---- */
@@ -145,9 +113,9 @@ static int push_level(struct walk *w, int dir_fd, const char *leaf, size_t len,
 		io_close(&fd);
 		return 0;
 	}
-	if (!l->entries)
-		l->entries = malloc(ENTRIES_SIZE);
-	if (!l->entries) {
+	if (!l->listing)
+		l->listing = listing_new();
+	if (!l->listing) {
 		io_close(&fd);
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	}
@@ -157,31 +125,40 @@ static int push_level(struct walk *w, int dir_fd, const char *leaf, size_t len,
 	l->len = len;
 	l->st = st;
 	l->names = (struct names_sum){ 0 };
-	l->pos = l->end = 0;
+	listing_begin(l->listing, fd);
 	w->depth++;
 	return 0;
 }
 
+static void pop_level(struct walk *w)
+{
+	struct level *l = &w->levels[--w->depth];
+
+	listing_begin(l->listing, -1);
+	io_close(&l->fd);
+}
+
 /* Count an entry of the innermost directory, and go down into it. */
-static int visit(struct walk *w, const struct dirent64 *entry, struct err *e)
+static int visit(struct walk *w, const struct listing_entry *entry,
+		 struct err *e)
 {
 	struct level *l = &w->levels[w->depth - 1];
-	const size_t n = strlen(entry->d_name);
+	const size_t n = strlen(entry->name);
 	const size_t start = l->len + (l->len > 0), len = start + n;
-	const int kind = kind_of(w->scan, l->fd, entry);
+	const enum listing_kind kind = kind_of(w->scan, l->fd, entry);
 
 	/* What is longer is an error of the scan, which deletes nothing. */
 	if (len > NAME_PATH_MAX)
 		return 0;
 	if (start > 0)
 		w->path[start - 1] = '/';
-	memcpy(w->path + start, entry->d_name, n + 1);
+	memcpy(w->path + start, entry->name, n + 1);
 	if (is_left_out(w->scan, w->path, kind))
 		return 0;
-	names_sum_add(&l->names, entry->d_name, n, kind == DT_DIR);
-	if (kind != DT_DIR || name_check(w->path, len))
+	names_sum_add(&l->names, entry->name, n, kind == LISTING_DIR);
+	if (kind != LISTING_DIR || name_check(w->path, len))
 		return 0;
-	return push_level(w, l->fd, entry->d_name, len, e);
+	return push_level(w, l->fd, entry->name, len, e);
 }
 
 static int report(struct walk *w, scan_dirs_fn fn, void *ctx, struct err *e)
@@ -213,21 +190,20 @@ static int walk_root(struct walk *w, const struct root *r, scan_dirs_fn fn,
 	rc = push_level(w, r->fd, ".", len, e);
 	while (rc == 0 && w->depth > 0) {
 		struct level *l = &w->levels[w->depth - 1];
-		const struct dirent64 *entry;
+		const struct listing_entry *entry;
 		int error;
 
-		entry = next_entry(l->fd, l->entries, &l->pos, &l->end, &error);
+		entry = listing_next(l->listing, &error);
 		if (entry) {
 			rc = visit(w, entry, e);
 			continue;
 		}
 		if (!error)
 			rc = report(w, fn, ctx, e);
-		w->depth--;
-		io_close(&l->fd);
+		pop_level(w);
 	}
 	while (w->depth > 0)
-		io_close(&w->levels[--w->depth].fd);
+		pop_level(w);
 	return rc;
 }
 
@@ -246,14 +222,14 @@ int scan_dirs(const struct scan *s, scan_dirs_fn fn, void *ctx, struct err *e)
 			rc = walk_root(w, &s->roots[i], fn, ctx, e);
 	}
 	for (size_t i = 0; i < LEVEL_MAX; i++)
-		free(w->levels[i].entries);
+		listing_free(w->levels[i].listing);
 	free(w);
 	return rc;
 }
 
 /* ---- the names of one directory ---- */
 
-struct listing {
+struct names_list {
 	const struct scan *scan;
 	scan_dirs_name_fn fn;
 	void *ctx;
@@ -261,42 +237,43 @@ struct listing {
 	size_t len;
 };
 
-static int list_entry(struct listing *l, const char *name, int kind)
+static int list_entry(struct names_list *l, const char *name,
+		      enum listing_kind kind)
 {
 	const size_t start = l->len + (l->len > 0), n = strlen(name);
 
 	if (start > 0)
 		l->path[start - 1] = '/';
 	memcpy(l->path + start, name, n + 1);
-	return l->fn(l->ctx, name, kind == DT_DIR,
+	return l->fn(l->ctx, name, kind == LISTING_DIR,
 		     is_left_out(l->scan, l->path, kind));
 }
 
 /* List the directory dir, whose descriptor is borrowed. */
-static int list_dir(struct listing *l, int dir, struct err *e)
+static int list_dir(struct names_list *l, int dir, struct err *e)
 {
 	/* opened again: a directory has one offset for all its descriptors */
 	int fd = scan_open_dir(dir, ".", 0), error = fd < 0 ? errno : 0, rc = 0;
-	char *entries = malloc(ENTRIES_SIZE);
-	const struct dirent64 *entry;
-	size_t pos = 0, end = 0;
+	struct listing *listing = listing_new();
+	const struct listing_entry *entry;
 
-	if (!entries)
+	if (!listing)
 		rc = err_set(e, ERR_RESOURCE, "out of memory");
-	while (rc == 0 && fd >= 0 &&
-	       (entry = next_entry(fd, entries, &pos, &end, &error)))
-		rc = list_entry(l, entry->d_name, kind_of(l->scan, fd, entry));
+	else
+		listing_begin(listing, fd);
+	while (rc == 0 && fd >= 0 && (entry = listing_next(listing, &error)))
+		rc = list_entry(l, entry->name, kind_of(l->scan, fd, entry));
 	if (rc == 0 && error) {
 		errno = error;
 		rc = err_sys(e, ERR_LOCAL, "listing a directory");
 	}
-	free(entries);
+	listing_free(listing);
 	io_close(&fd);
 	return rc;
 }
 
 /* List the directory path (len bytes) below the root, if there is one. */
-static int list_below(struct listing *l, const struct root *r, const char *path,
+static int list_below(struct names_list *l, const struct root *r, const char *path,
 		      size_t len, struct err *e)
 {
 	struct dirs *dirs = dirs_new(
@@ -329,7 +306,7 @@ static int is_at(const char *path, size_t len, const char *name, size_t name_len
 	       (len == name_len || path[name_len] == '/');
 }
 
-static int list_root(struct listing *l, const struct root *r, const char *path,
+static int list_root(struct names_list *l, const struct root *r, const char *path,
 		     size_t len, struct err *e)
 {
 	char name[NAME_COMPONENT_MAX + 1];
@@ -339,12 +316,12 @@ static int list_root(struct listing *l, const struct root *r, const char *path,
 	if (is_content(r))
 		return list_below(l, r, path, len, e);
 	if (r->leaf)
-		return len == 0 ? list_entry(l, r->leaf, DT_REG) : 0;
+		return len == 0 ? list_entry(l, r->leaf, LISTING_FILE) : 0;
 	own = root_name(r, &n);
 	if (len == 0 && n < sizeof(name)) {
 		memcpy(name, own, n);
 		name[n] = '\0';
-		return list_entry(l, name, DT_DIR);
+		return list_entry(l, name, LISTING_DIR);
 	}
 	if (!is_at(path, len, own, n, &below))
 		return 0;
@@ -354,7 +331,7 @@ static int list_root(struct listing *l, const struct root *r, const char *path,
 int scan_dirs_names(const struct scan *s, const char *path, size_t len,
 		    scan_dirs_name_fn fn, void *ctx, struct err *e)
 {
-	struct listing *l;
+	struct names_list *l;
 	int rc = 0;
 
 	if (len > NAME_PATH_MAX)

@@ -4,7 +4,6 @@
 #include "receiver/extras.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,18 +12,16 @@
 
 #include "base/io.h"
 #include "fs/name.h"
+#include "os/listing.h"
 #include "os/times.h"
 #include "receiver/unlocked.h"
 #include "wire/msg.h"
-
-enum { ENTRIES_SIZE = 32768 };
 
 struct level {
 	int fd;
 	size_t len; /* of extras.name */
 	uint64_t dev;
-	char *entries; /* reused by the next directory */
-	size_t pos, end;
+	struct listing *listing; /* reused by the next directory */
 };
 
 struct extras {
@@ -54,7 +51,10 @@ struct extras *extras_new(const struct extras_config *cfg)
 
 static void pop_level(struct extras *x)
 {
-	io_close(&x->levels[--x->depth].fd);
+	struct level *l = &x->levels[--x->depth];
+
+	listing_begin(l->listing, -1);
+	io_close(&l->fd);
 }
 
 void extras_free(struct extras *x)
@@ -64,7 +64,7 @@ void extras_free(struct extras *x)
 	while (x->depth > 0)
 		pop_level(x);
 	for (size_t i = 0; i < NAME_DEPTH_MAX; i++)
-		free(x->levels[i].entries);
+		listing_free(x->levels[i].listing);
 	free(x);
 }
 
@@ -109,43 +109,20 @@ static int is_kept(const struct extras *x, const char *name)
 /* ---- entries ---- */
 
 /* The next entry that is not left alone.  NULL at the end, or with *error set. */
-static const struct dirent64 *next_entry(const struct extras *x,
-					 struct level *l, int *error)
+static const struct listing_entry *next_entry(const struct extras *x,
+					      struct listing *l, int *error)
 {
-	*error = 0;
-	for (;;) {
-		const struct dirent64 *entry;
-		ssize_t n;
+	const struct listing_entry *entry;
 
-		if (l->pos < l->end) {
-			entry = (const void *)(l->entries + l->pos);
-			l->pos += entry->d_reclen;
-			if (strcmp(entry->d_name, ".") != 0 &&
-			    strcmp(entry->d_name, "..") != 0 &&
-			    !is_kept(x, entry->d_name))
-				return entry;
-			continue;
-		}
-		n = getdents64(l->fd, l->entries, ENTRIES_SIZE);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			*error = n < 0 ? errno : 0;
-			return NULL;
-		}
-		l->pos = 0;
-		l->end = (size_t)n;
-	}
+	do {
+		entry = listing_next(l, error);
+	} while (entry && is_kept(x, entry->name));
+	return entry;
 }
 
-static int is_dir(int fd, const struct dirent64 *entry)
+static int is_dir(int fd, const struct listing_entry *entry)
 {
-	struct stat st;
-
-	if (entry->d_type != DT_UNKNOWN)
-		return entry->d_type == DT_DIR;
-	return fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(st.st_mode);
+	return listing_kind_of(fd, entry) == LISTING_DIR;
 }
 
 static int open_dir(int dir, const char *leaf)
@@ -164,9 +141,9 @@ static int push_level(struct extras *x, int fd, size_t len)
 		io_close(&fd);
 		return -1;
 	}
-	if (!l->entries)
-		l->entries = malloc(ENTRIES_SIZE);
-	if (!l->entries) {
+	if (!l->listing)
+		l->listing = listing_new();
+	if (!l->listing) {
 		io_close(&fd);
 		errno = ENOMEM;
 		return -1;
@@ -174,7 +151,7 @@ static int push_level(struct extras *x, int fd, size_t len)
 	l->fd = fd;
 	l->len = len;
 	l->dev = (uint64_t)st.st_dev;
-	l->pos = l->end = 0;
+	listing_begin(l->listing, fd);
 	x->depth++;
 	return 0;
 }
@@ -182,17 +159,19 @@ static int push_level(struct extras *x, int fd, size_t len)
 int extras_sum(const struct extras *x, int dir, struct names_sum *sum,
 	       struct err *e)
 {
-	struct level l = { .fd = open_dir(dir, "."),
-			   .entries = malloc(ENTRIES_SIZE) };
-	const struct dirent64 *entry;
-	int error = l.fd < 0 ? errno : l.entries ? 0 : ENOMEM, rc = 0;
+	struct listing *l = listing_new();
+	int fd = open_dir(dir, "."), rc = 0;
+	int error = fd < 0 ? errno : l ? 0 : ENOMEM;
+	const struct listing_entry *entry;
 
 	*sum = (struct names_sum){ 0 };
-	while (!error && (entry = next_entry(x, &l, &error)))
-		names_sum_add(sum, entry->d_name, strlen(entry->d_name),
-			      is_dir(l.fd, entry));
-	free(l.entries);
-	io_close(&l.fd);
+	if (l)
+		listing_begin(l, fd);
+	while (!error && (entry = next_entry(x, l, &error)))
+		names_sum_add(sum, entry->name, strlen(entry->name),
+			      is_dir(fd, entry));
+	listing_free(l);
+	io_close(&fd);
 	errno = error;
 	if (error)
 		rc = err_sys(e, ERR_LOCAL, "listing a directory");
@@ -278,11 +257,11 @@ int extras_next(struct extras *x, struct extras_row *row)
 	}
 	while (x->depth > 0) {
 		struct level *l = &x->levels[x->depth - 1];
-		const struct dirent64 *entry;
+		const struct listing_entry *entry;
 		size_t n, len;
 		int error, directory;
 
-		entry = next_entry(x, l, &error);
+		entry = next_entry(x, l->listing, &error);
 		if (!entry) {
 			len = l->len;
 			pop_level(x);
@@ -291,17 +270,17 @@ int extras_next(struct extras *x, struct extras_row *row)
 			set_row(x, row, len, 1, 0);
 			return 1;
 		}
-		n = strlen(entry->d_name);
+		n = strlen(entry->name);
 		len = l->len + (l->len > 0) + n;
 		/* No item can have had such a path. */
 		if (len > NAME_PATH_MAX)
 			continue;
 		if (l->len > 0)
 			x->path[l->len] = '/';
-		memcpy(x->path + len - n, entry->d_name, n);
+		memcpy(x->path + len - n, entry->name, n);
 		directory = is_dir(l->fd, entry);
 		if (directory && x->is_tree) {
-			if (descend(x, l->fd, entry->d_name, len, &l->dev, row))
+			if (descend(x, l->fd, entry->name, len, &l->dev, row))
 				continue;
 			return 1;
 		}

@@ -19,6 +19,7 @@
 
 #include "os/entropy.h"
 #include "os/fds.h"
+#include "os/listing.h"
 #include "os/locked.h"
 #include "os/nameless.h"
 #include "os/packet.h"
@@ -399,6 +400,63 @@ static void data_is_found_up_to_the_end(void **state)
 	close(fd);
 }
 
+/* ---- directories ---- */
+
+static void directories_are_listed(void **state)
+{
+	enum { FILES = 2000 };
+	char path[] = "/tmp/ferry-test-XXXXXX", name[32];
+	int dir = open_scratch(path), error = -1, files = 0, others = 0;
+	struct listing *l = listing_new();
+	const struct listing_entry *e;
+
+	(void)state;
+	assert_non_null(l);
+	for (int i = 0; i < FILES; i++) {
+		snprintf(name, sizeof(name), "file-%d", i);
+		put_file(dir, name, "");
+	}
+	assert_int_equal(mkdirat(dir, "dir", 0700), 0);
+	assert_int_equal(symlinkat("dir", dir, "link"), 0);
+	assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
+	listing_begin(l, dir);
+	while ((e = listing_next(l, &error))) {
+		const enum listing_kind kind = listing_kind_of(dir, e);
+
+		if (e->kind != LISTING_UNKNOWN)
+			assert_int_equal(e->kind, kind);
+		if (kind == LISTING_FILE) {
+			assert_memory_equal(e->name, "file-", 5);
+			assert_int_equal(unlinkat(dir, e->name, 0), 0);
+			files++;
+			continue;
+		}
+		assert_string_equal(e->name, kind == LISTING_DIR ? "dir" :
+					     kind == LISTING_SYMLINK ? "link" :
+								       "fifo");
+		others++;
+	}
+	assert_int_equal(error, 0);
+	assert_int_equal(files, FILES);
+	assert_int_equal(others, 3);
+	assert_null(listing_next(l, &error));
+	assert_int_equal(error, 0);
+	/* What is begun is not what was left in the middle. */
+	lseek(dir, 0, SEEK_SET);
+	listing_begin(l, dir);
+	assert_non_null(listing_next(l, &error));
+	listing_begin(l, STDERR_FILENO);
+	assert_null(listing_next(l, &error));
+	assert_int_equal(error, ENOTDIR);
+	listing_free(l);
+	listing_free(NULL);
+	unlinkat(dir, "dir", AT_REMOVEDIR);
+	unlinkat(dir, "link", 0);
+	unlinkat(dir, "fifo", 0);
+	close(dir);
+	assert_int_equal(rmdir(path), 0);
+}
+
 /* ---- memory ---- */
 
 static void memory_for_secrets_is_zero(void **state)
@@ -441,6 +499,7 @@ int main(void)
 		cmocka_unit_test(renaming_replaces_nothing),
 		cmocka_unit_test(files_without_a_name_get_one_or_are_refused),
 		cmocka_unit_test(data_is_found_up_to_the_end),
+		cmocka_unit_test(directories_are_listed),
 		cmocka_unit_test(memory_for_secrets_is_zero),
 		cmocka_unit_test(random_bytes_differ),
 	};
