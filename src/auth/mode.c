@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-
 enum {
 	TLS_ALERT = 0x15,
 	TLS_HANDSHAKE = 0x16,
@@ -35,6 +34,7 @@ const char *mode_text(enum security mode)
 	case SECURITY_CODE:
 		return "a one-time code";
 	case SECURITY_SSH:
+		return "ssh";
 	case SECURITY_NONE:
 		break;
 	}
@@ -98,15 +98,47 @@ int mode_set_alert_error(int description, enum security ours, struct err *e)
 	return set(mode_text(theirs), ours, e);
 }
 
+static int begins_with(const uint8_t *p, size_t n, const char *text)
+{
+	const size_t len = strlen(text);
+
+	return n > 0 && memcmp(p, text, n < len ? n : len) == 0;
+}
+
+/* Which other program begins so; NULL where none is known. */
+static const char *program_of(const uint8_t *p, size_t n)
+{
+	static const struct {
+		const char *begin, *program;
+	} programs[] = {
+		{ "SSH-", "ssh" },
+		{ "HTTP/", "an HTTP server" },
+		{ "GET ", "an HTTP client" },
+		{ "HEAD ", "an HTTP client" },
+		{ "POST ", "an HTTP client" },
+		{ "PUT ", "an HTTP client" },
+		{ "OPTIONS ", "an HTTP client" },
+		{ "CONNECT ", "an HTTP client" },
+		{ "@RSYNCD:", "rsync" },
+		{ "220 ", "an FTP or mail server" },
+		{ "220-", "an FTP or mail server" },
+	};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (n >= 4 && begins_with(p, n, programs[i].begin))
+			return programs[i].program;
+	}
+	return NULL;
+}
+
 /* What the first bytes show; NULL where they show nothing. */
 static const char *theirs_of(const uint8_t *p, size_t n)
 {
-	static const uint8_t magic[] = { 'f', 'e', 'r', 'r', 'y', '/', '1' };
-
+	/* of all versions of the code exchange */
+	if (begins_with(p, n, "ferry/"))
+		return mode_text(SECURITY_CODE);
 	if (n == 0)
 		return NULL;
-	if (memcmp(p, magic, n < sizeof(magic) ? n : sizeof(magic)) == 0)
-		return mode_text(SECURITY_CODE);
 	if ((p[0] == TLS_ALERT || p[0] == TLS_HANDSHAKE) &&
 	    (n < 2 || p[1] == 3))
 		return "TLS";
@@ -120,15 +152,20 @@ int mode_differs(const uint8_t *p, size_t n, enum security ours)
 {
 	const char *theirs = theirs_of(p, n);
 
-	return theirs && strcmp(theirs, mode_text(ours)) != 0;
+	return program_of(p, n) ||
+	       (theirs && strcmp(theirs, mode_text(ours)) != 0);
 }
 
 int mode_set_error(const uint8_t *p, size_t n, enum security ours,
 		   struct err *e)
 {
-	const char *theirs = theirs_of(p, n);
+	const char *theirs = theirs_of(p, n), *program = program_of(p, n);
 	int rc = 0;
 
+	if (program)
+		return err_set(e, ERR_AUTH,
+			       "the other side is %s, not ferry (is this the "
+			       "right port?)", program);
 	if (n >= MODE_ALERT && p[0] == TLS_ALERT)
 		rc = mode_set_alert_error(p[6], ours, e);
 	if (rc)

@@ -30,11 +30,12 @@ void mode_put_alert(uint8_t alert[MODE_ALERT], enum security mode);
 /* The alert with which a listener refuses an address. */
 void mode_put_access_denied(uint8_t alert[MODE_ALERT]);
 
-/* Whether the first n bytes that a peer sent show that it is in another mode
- * than ours: 1, or 0 where they say nothing. */
+/* Whether the first n bytes that a peer sent show that it is not ferry, or in
+ * another mode than ours: 1, or 0 where they say nothing. */
 int mode_differs(const uint8_t *p, size_t n, enum security ours);
 
-/* Set the error for such bytes: both modes, as far as they show them. */
+/* Set the error for such bytes, ERR_AUTH: which program it is; or both modes, as
+ * far as they show them. */
 int mode_set_error(const uint8_t *p, size_t n, enum security ours,
 		   struct err *e);
 

@@ -508,11 +508,11 @@ static int check_first(const struct pake_conn *c, struct err *e)
 	ssize_t n;
 
 	if (rc < 0)
-		return rc;
+		return to_auth_error(rc, no_answer, e);
 	/* An alert comes whole, in one segment; we do not wait for more. */
 	n = recv(c->fd, first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
 	if (n <= 0)
-		return lost(e);
+		return no_answer(e);
 	if (!mode_differs(first, (size_t)n, SECURITY_CODE))
 		return 0;
 	return mode_set_error(first, (size_t)n, SECURITY_CODE, e);
@@ -585,12 +585,10 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	rc = commit_to(commit, spake2_share(s), e);
 	if (rc == 0)
 		rc = send_message(c, 1, commit, sizeof(commit), e);
-	if (rc == 0)
-		rc = check_first(c, e);
-	if (rc == ERR_AUTH)
+	rc = rc ? to_auth_error(rc, no_answer, e) : check_first(c, e);
+	if (rc < 0)
 		goto out;
-	if (rc == 0)
-		rc = recv_message(c, 2, share, sizeof(share), e);
+	rc = recv_message(c, 2, share, sizeof(share), e);
 	if (rc == 0)
 		rc = spake2_take_share(s, share, e);
 	rc = to_auth_error(rc, no_answer, e);

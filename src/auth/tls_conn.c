@@ -291,9 +291,45 @@ static int refused(const struct tls_conn *c, const char *what, struct err *e)
 		       what, advice);
 }
 
+/* What a peer that refuses this side so has found.  NULL: no plain cause is
+ * known. */
+static const char *cause_of_alert(const struct tls_conn *c)
+{
+	switch (c->peer_alert) {
+	case SSL_AD_ILLEGAL_PARAMETER:
+	case SSL_AD_DECRYPT_ERROR:
+		return tls_uses_psk(c->t) ? "it has another key" : NULL;
+	/* A client that finds no pin, or has a shared key and gets a
+	 * certificate. */
+	case SSL_AD_HANDSHAKE_FAILURE:
+		return tls_uses_psk(c->t) ? NULL :
+		       c->t->role == NET_CONNECTS ?
+			       "the public key of this side's certificate is "
+			       "not one of those that it accepts (--pin)" :
+			       "it accepts another public key than this "
+			       "side's (--pin), or uses a shared key (--key)";
+	case SSL_AD_UNKNOWN_CA:
+		return "its --ca is not the CA of this side's certificate";
+	case SSL_AD_CERTIFICATE_EXPIRED:
+		return "by its clock this side's certificate has expired";
+	case SSL_AD_BAD_CERTIFICATE:
+	case SSL_AD_UNSUPPORTED_CERTIFICATE:
+	case SSL_AD_CERTIFICATE_REVOKED:
+	case SSL_AD_CERTIFICATE_UNKNOWN:
+		return "it does not accept this side's certificate";
+	case SSL_AD_PROTOCOL_VERSION:
+		return "it does not support TLS 1.3";
+	case SSL_AD_INSUFFICIENT_SECURITY:
+		return "it supports none of this side's ciphers";
+	default:
+		return NULL;
+	}
+}
+
 static int refused_by_alert(const struct tls_conn *c, struct err *e)
 {
-	char dates[200], what[300];
+	const char *cause = cause_of_alert(c);
+	char dates[200], what[400];
 	int rc = 0;
 
 	/* Only a listener tells its mode, and once the handshake succeeded here
@@ -307,11 +343,16 @@ static int refused_by_alert(const struct tls_conn *c, struct err *e)
 				    c->peer_alert == SSL_AD_BAD_CERTIFICATE)) {
 		cert_text_of_dates(SSL_get_certificate(c->ssl), dates,
 				   sizeof(dates));
-		snprintf(what, sizeof(what), "%s; this side's certificate is %s",
-			 SSL_alert_desc_string_long(c->peer_alert), dates);
+		snprintf(what, sizeof(what), "%s, which is %s", cause, dates);
 		return refused(c, what, e);
 	}
-	return refused(c, SSL_alert_desc_string_long(c->peer_alert), e);
+	if (!cause) {
+		snprintf(what, sizeof(what), "it sent the TLS alert %d (%s)",
+			 c->peer_alert,
+			 SSL_alert_desc_string_long(c->peer_alert));
+		cause = what;
+	}
+	return refused(c, cause, e);
 }
 
 static int not_proven(const struct tls_conn *c, struct err *e)
@@ -380,7 +421,8 @@ static int handshake_failed(const struct tls_conn *c, struct err *e)
 	if (c->eof_met)
 		return err_set(e, ERR_LOST,
 			       "the connection ended during the TLS handshake "
-			       "(does the other side use --plain?)");
+			       "(is the other side ferry, in the same security "
+			       "mode?)");
 	if (out_of_memory())
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (is_version_failure())
@@ -464,20 +506,21 @@ static int connection_failed(const struct tls_conn *c, struct err *e)
 	if (alert == SSL_AD_BAD_RECORD_MAC || alert == SSL_AD_RECORD_OVERFLOW)
 		return err_set(e, ERR_CORRUPT,
 			       "a TLS record arrived damaged at the other "
-			       "side");
+			       "side: something on the network changes data");
 	if (alert != NO_ALERT)
 		return err_set(e, ERR_LOST,
-			       "the other side aborted the TLS connection: %s",
+			       "the other side aborted the connection (TLS "
+			       "alert %d, %s)", alert,
 			       SSL_alert_desc_string_long(alert));
 	if (c->eof_met)
 		return err_set(e, ERR_LOST,
-			       "the connection ended without a TLS "
-			       "close_notify: the other side died or the "
-			       "connection was cut");
+			       "the connection was cut, or the other side's "
+			       "process ended");
 	if (out_of_memory())
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	return err_set(e, ERR_CORRUPT, "a TLS record arrived damaged: %s",
-		       reason_text());
+	return err_set(e, ERR_CORRUPT,
+		       "a TLS record arrived damaged: something on the network "
+		       "changes data");
 }
 
 /* --------------------------------------------------------- transport_ops */
@@ -506,8 +549,8 @@ static int on_handshake(struct transport *t, struct err *e)
 		if (mode_differs(c->first, c->first_len, c->t->mode))
 			return mode_set_error(c->first, c->first_len,
 					      c->t->mode, e);
-		return refused(c, "it does not use TLS: was it started with "
-				  "--plain?", e);
+		return refused(c, "it does not use TLS (was it started with "
+				  "--plain, or is it not ferry?)", e);
 	}
 	ERR_clear_error();
 	rc = SSL_do_handshake(c->ssl);

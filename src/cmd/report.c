@@ -508,7 +508,8 @@ static void say_stopped(struct report *r, uint64_t number, const char *peer,
 		outputs_say(r->out,
 			    event_text_kept(text, number, peer, s,
 					    r->cfg.security));
-	else if (!r->cfg.has_stdin && r->last.total_bytes > 0)
+	else if (!r->cfg.has_stdin && r->sessions > 0 &&
+		 r->last.total_bytes > 0)
 		outputs_say(r->out,
 			    event_text_stopped(text, s, &r->last,
 					       r->cfg.security,

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/mode.h"
 #include "auth/secure.h"
 #include "base/clock.h"
 #include "base/io.h"
@@ -260,9 +261,10 @@ static int add_mode_hint(struct send_stream *st, struct err *e)
 		e->code = ERR_LOST;
 	if (e->code == ERR_PROTOCOL || e->code == ERR_LOST)
 		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (before the session began: do both sides use the "
-			 "same security mode? This side uses %s)",
-			 security_name(st->sender->cfg->security));
+			 " (before the session began: is the other side "
+			 "ferry, and in the same security mode? This side uses "
+			 "%s)",
+			 mode_text(st->sender->cfg->security));
 	return e->code;
 }
 

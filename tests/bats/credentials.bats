@@ -164,7 +164,7 @@ cert_for() {
 	send --cert old.pem --cert-key old.key --ca ca.pem src/f
 	status 4
 	cat sender
-	grep -qE "127.0.0.1:$port: the other side refused this side.*certificate expired; this side's certificate is valid from [0-9-]+ [0-9:]+ UTC to [0-9-]+ [0-9:]+ UTC, and the clock here says $now " sender
+	grep -qE "127.0.0.1:$port: the other side refused this side.*by its clock this side's certificate has expired, which is valid from [0-9-]+ [0-9:]+ UTC to [0-9-]+ [0-9:]+ UTC, and the clock here says $now " sender
 	await messages "it expired on [0-9-]+ [0-9:]+ UTC, and the clock here says"
 }
 

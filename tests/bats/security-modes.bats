@@ -39,6 +39,79 @@ derive() {
 	refused --plain
 }
 
+@test "another program at the port, or as the client, is named in every mode" {
+	make_certs
+	ferry keygen key 2>/dev/null
+	cert="--cert a.pem --cert-key a.key --ca ca.pem"
+	for begins in "SSH-2.0-x" "HTTP/1.1 400 Bad Request"; do
+		start other python3 -c '
+import socket, sys
+s = socket.create_server(("127.0.0.1", 0))
+print(s.getsockname()[1], flush=True)
+while True:
+    c = s.accept()[0]
+    c.sendall(sys.argv[1].encode() + b"\r\n")
+    c.settimeout(5)
+    try:
+        c.recv(4096)
+    except OSError:
+        pass
+    c.shutdown(socket.SHUT_WR)
+' "$begins" >other.port
+		await other.port '^[0-9]+$'
+		port=$(cat other.port)
+		for mode in --plain "--key key" "$cert" "--code-file code"; do
+			(umask 077 && echo 4821-river-anchor >code)
+			# shellcheck disable=SC2086
+			send $mode src/MARKER-name
+			status 4
+			grep -qE "the other side is (ssh|an HTTP server), not ferry" sender
+			grep -qE "right port" sender
+			hasnt sender "stopped after"
+		done
+		kill "${pid[other]}"
+		ended other
+		rm -f other.port
+	done
+	for mode in --plain "--key key" "$cert" "--code-file code"; do
+		# shellcheck disable=SC2086
+		receive $mode dst
+		exec 7<>"/dev/tcp/127.0.0.1/$port"
+		printf 'GET / HTTP/1.1\r\n\r\n' >&7
+		await messages "no session: the other side is an HTTP client, not ferry"
+		exec 7>&-
+		stop_receiver
+	done
+}
+
+@test "what a refused peer is told in words of TLS is said in plain ones" {
+	make_certs
+	ferry keygen key 2>/dev/null
+	ferry keygen wrong 2>/dev/null
+	receive --key key dst
+	send --key wrong src/MARKER-name
+	status 4
+	has sender "it has another key"
+	# a code's first message is seen as what it is
+	(umask 077 && echo 4821-river-anchor >code)
+	send --code-file code src/MARKER-name
+	status 4
+	has messages "the other side uses a one-time code, this side a shared key"
+	stop_receiver
+	receive --cert a.pem --cert-key a.key --pin "$(pin_of b.pem)" dst
+	send --cert b.pem --cert-key b.key --pin "$(pin_of ca.pem)" src/MARKER-name
+	status 4
+	has messages "it accepts another public key than this side's (--pin)"
+	send --cert ca.pem --cert-key ca.key --pin "$(pin_of a.pem)" src/MARKER-name
+	status 4
+	has sender "is not one of those that it accepts (--pin)"
+	for file in messages sender; do
+		for word in "illegal parameter" "handshake failure" alert; do
+			hasnt $file "$word"
+		done
+	done
+}
+
 @test "a TLS sender to a plain receiver" {
 	ferry keygen key 2>/dev/null
 	right=--plain

@@ -407,7 +407,8 @@ static void other_peers_do_not_invalidate_the_code(void **state)
 
 	assert_int_equal(other_peer_sends(&r, "", 0), ERR_LOST);
 	assert_int_equal(other_peer_sends(&r, "GET / HTTP/1.0\r\n\r\n", 18),
-			 ERR_PROTOCOL);
+			 ERR_AUTH);
+	assert_int_equal(other_peer_sends(&r, "hello ferry", 11), ERR_PROTOCOL);
 	assert_int_equal(other_peer_sends(&r, "f", 1), ERR_LOST);
 	/* Every beginning of the two messages, but not both of them. */
 	for (size_t n = 1; n < sizeof(m); n++)

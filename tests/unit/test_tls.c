@@ -414,29 +414,29 @@ static void x509_needs_both_chains_and_the_host(void **state)
 		  ERR_AUTH,
 		  BAD_CERT "unable to get",
 		  ERR_AUTH,
-		  REFUSED "unknown CA" },
+		  REFUSED "its --ca is not the CA" },
 		{ GOOD_SENDER,
 		  { .cert = "server2", .ca = "ca" },
 		  ERR_AUTH,
 		  BAD_CERT "unable to get",
 		  ERR_AUTH,
-		  REFUSED "unknown CA" },
+		  REFUSED "its --ca is not the CA" },
 		{ GOOD_SENDER,
 		  { .cert = "server", .ca = "ca2" },
 		  ERR_AUTH,
-		  REFUSED "unknown CA",
+		  REFUSED "its --ca is not the CA",
 		  ERR_AUTH,
 		  BAD_CERT "unable to get" },
 		{ { .cert = "client2", .ca = "ca", .host = "box.example" },
 		  GOOD_RECEIVER,
 		  ERR_AUTH,
-		  REFUSED "unknown CA",
+		  REFUSED "its --ca is not the CA",
 		  ERR_AUTH,
 		  BAD_CERT "unable to get" },
 		{ { .cert = "lone", .ca = "ca", .host = "box.example" },
 		  GOOD_RECEIVER,
 		  ERR_AUTH,
-		  REFUSED "unknown CA",
+		  REFUSED "its --ca is not the CA",
 		  ERR_AUTH,
 		  BAD_CERT "self-signed certificate" },
 		/* expired, either side */
@@ -449,7 +449,7 @@ static void x509_needs_both_chains_and_the_host(void **state)
 		{ { .cert = "old-client", .ca = "ca", .host = "box.example" },
 		  GOOD_RECEIVER,
 		  ERR_AUTH,
-		  REFUSED "certificate expired",
+		  REFUSED "by its clock this side's certificate has expired",
 		  ERR_AUTH,
 		  BAD_CERT "it expired on " },
 		/* each its own CA */
@@ -1029,9 +1029,15 @@ static int open_against(struct world *w, enum net_role role, const void *p,
 
 static void plain_bytes_give_a_hint(void **state)
 {
-	static const char *const texts[] = { "ferry hello", "F",
-					     "GET / HTTP/1.1\r\n\r\n",
+	static const char *const texts[] = { "fairy hello", "F",
+					     "GETTING / HTTP/1.1\r\n\r\n",
 					     "\x16QQQQQQQQQ" };
+	static const char *const known[][2] = {
+		{ "ferry/1 hello", "the other side uses a one-time code, " },
+		{ "GET / HTTP/1.1\r\n\r\n",
+		  "the other side is an HTTP client, not ferry" },
+		{ "SSH-2.0-x\r\n", "the other side is ssh, not ferry" },
+	};
 	struct err e;
 
 	for (int role = NET_LISTENS; role <= NET_CONNECTS; role++) {
@@ -1042,6 +1048,15 @@ static void plain_bytes_give_a_hint(void **state)
 				ERR_AUTH);
 			assert_begins(e.text, REFUSED);
 			assert_non_null(strstr(e.text, "--plain"));
+		}
+		for (size_t i = 0; i < 3; i++) {
+			assert_int_equal(open_against(*state,
+						      (enum net_role)role,
+						      known[i][0],
+						      strlen(known[i][0]), 0, 0,
+						      &e),
+					 ERR_AUTH);
+			assert_begins(e.text, known[i][1]);
 		}
 	}
 	/* An alert can be the first a sender sees, but no receiver. */
@@ -1063,7 +1078,7 @@ static void an_end_in_the_handshake_is_a_loss(void **state)
 		assert_int_equal(
 			open_against(*state, (enum net_role)role, "", 0, 1, 0, &e),
 			ERR_LOST);
-		assert_non_null(strstr(e.text, "--plain"));
+		assert_non_null(strstr(e.text, "the same security mode"));
 		assert_int_equal(open_against(*state, (enum net_role)role,
 					      "\x16\x03\x01\x02\x00\x01", 6, 1,
 					      0, &e),
@@ -1202,7 +1217,7 @@ static void a_late_refusal_is_found_while_sending(void **state)
 		rc = send_bytes(a.s, data, DATA_BYTES, &a.e);
 	while (rc == 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_begins(a.e.text, REFUSED "unknown CA");
+	assert_begins(a.e.text, REFUSED "its --ca is not the CA");
 	assert_int_equal(rc, ERR_AUTH);
 	assert_int_equal(b.e.code, ERR_AUTH);
 	stream_free(a.s);
