@@ -14,6 +14,7 @@
 #include "cmd/charset.h"
 #include "cmd/commands.h"
 #include "cmd/signals.h"
+#include "cmd/style.h"
 #include "os/locked.h"
 #include "os/name_service.h"
 #include "os/process.h"
@@ -108,6 +109,10 @@ static const char examples[] =
 
 static void print_error(const struct cmd *c, const struct err *e, int has_args)
 {
+	const int is_styled = style_is_used(STDERR_FILENO) &&
+			      e->code != ERR_INTERRUPTED;
+	const char *begin = is_styled ? style_begin(STYLE_ERROR) : "";
+	const char *end = is_styled ? STYLE_END : "";
 	const char *text = e->text[0] ? e->text : err_name(e->code);
 	char ascii[4 * sizeof(e->text)];
 	struct pollfd pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
@@ -123,15 +128,16 @@ static void print_error(const struct cmd *c, const struct err *e, int has_args)
 	if (charset_is_ascii(STDERR_FILENO))
 		text = charset_to_ascii(ascii, sizeof(ascii), text);
 	if (e->code == ERR_USAGE && !has_args)
-		dprintf(STDERR_FILENO, "%sferry: %s\n%s", priority, text,
-			examples);
+		dprintf(STDERR_FILENO, "%s%sferry:%s %s\n%s", priority, begin,
+			end, text, examples);
 	else if (e->code == ERR_USAGE)
-		dprintf(STDERR_FILENO, "%sferry: %s\nTry: ferry help%s%s\n",
-			priority, text, c && c != &cmd_help ? " " : "",
+		dprintf(STDERR_FILENO,
+			"%s%sferry:%s %s\nTry: ferry help%s%s\n", priority,
+			begin, end, text, c && c != &cmd_help ? " " : "",
 			c && c != &cmd_help ? c->name : "");
 	else
-		dprintf(STDERR_FILENO, "%sferry: %s: %s\n", priority,
-			c ? c->name : "", text);
+		dprintf(STDERR_FILENO, "%s%sferry:%s %s: %s\n", priority, begin,
+			end, c ? c->name : "", text);
 }
 
 int main(int argc, char **argv)
@@ -151,6 +157,8 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	/* so is a limit on the size of files (ulimit -f), EFBIG */
 	signal(SIGXFSZ, SIG_IGN);
+	/* asks for a report, once there is something to report */
+	signal(SIGUSR1, SIG_IGN);
 	name_service_init();
 	err_clear(&e);
 	c = find_command(argc, argv, &e);

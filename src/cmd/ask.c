@@ -1,14 +1,16 @@
 /*
  * A minimal line editor for a code: the cursor stays at the end.  ^C still
  * sends SIGINT, which arrives as a readable descriptor, so that the terminal is
- * restored before exit; only a second ^C can leave it in raw mode.  ^Z and ^\
- * are disabled meanwhile.
+ * restored before exit; only a second ^C can leave it in raw mode.  ^Z restores it
+ * as well and stops the job, which shows the question again when it goes on.  ^\
+ * is disabled meanwhile.
  */
 #include "cmd/ask.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
@@ -18,6 +20,7 @@
 #include "base/text.h"
 #include "base/wipe.h"
 #include "cmd/charset.h"
+#include "cmd/signals.h"
 
 enum {
 	LINE_MAX_BYTES = 64,
@@ -27,6 +30,7 @@ enum {
 	BACKSPACE = 8,
 	CTRL_U = 21,
 	CTRL_W = 23,
+	CTRL_Z = 26,
 	ESCAPE = 27,
 	DELETE = 127,
 };
@@ -37,6 +41,8 @@ struct line {
 	char prompt[PROMPT_MAX];
 	char text[LINE_MAX_BYTES];
 	size_t len;
+	/* With a terminal that we set up: its own settings, and ours. */
+	const struct termios *before, *raw;
 	int in_escape; /* 1 after ESC, 2 inside a sequence */
 	int is_done;
 };
@@ -89,6 +95,24 @@ static void show_line(const struct line *l)
 {
 	write_text(l, l->prompt);
 	(void)io_write(l->tty, l->text, l->len);
+}
+
+/* To be called after the job was stopped and goes on: the shell has set up the
+ * terminal for itself meanwhile, and shown other things. */
+static void resume(const struct line *l)
+{
+	if (l->raw)
+		(void)tcsetattr(l->tty, TCSADRAIN, l->raw);
+	write_text(l, "\r");
+	show_line(l);
+}
+
+/* As the terminal does with ^Z where it edits lines itself. */
+static void stop_job(const struct line *l)
+{
+	(void)tcsetattr(l->tty, TCSADRAIN, l->before);
+	(void)kill(0, SIGTSTP);
+	resume(l);
 }
 
 static void bell(const struct line *l)
@@ -165,6 +189,8 @@ static int take_key(struct line *l, char c, struct err *e)
 		erase(l);
 	else if (c == CTRL_W)
 		erase_word(l);
+	else if (c == CTRL_Z)
+		stop_job(l);
 	else if (c == CTRL_U)
 		while (l->len > 0)
 			erase(l);
@@ -182,18 +208,21 @@ static int take_key(struct line *l, char c, struct err *e)
 static ssize_t read_keys(const struct line *l, char *keys, size_t size,
 			 struct err *e)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{ .fd = l->tty, .events = POLLIN },
 		{ .fd = l->cancel_fd, .events = POLLIN },
+		{ .fd = signals_continue_fd(), .events = POLLIN },
 	};
 	ssize_t n;
 
 	do {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			return err_sys(e, ERR_LOCAL, "waiting for the "
 						     "terminal");
 		if (fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
+		if (fds[2].revents && signals_clear(fds[2].fd))
+			resume(l);
 		n = fds[0].revents ? read(l->tty, keys, size) : -1;
 	} while (n < 0 && (!fds[0].revents || errno == EINTR));
 	return n < 0 ? err_set(e, ERR_LOCAL, "the terminal was closed") : n;
@@ -325,6 +354,8 @@ int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e)
 	raw.c_cc[VSUSP] = raw.c_cc[VQUIT] = _POSIX_VDISABLE;
 	raw.c_cc[VMIN] = 1;
 	raw.c_cc[VTIME] = 0;
+	l.before = &before;
+	l.raw = &raw;
 	if (tcsetattr(l.tty, TCSADRAIN, &raw) < 0)
 		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
 	else

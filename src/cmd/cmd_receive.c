@@ -454,6 +454,7 @@ static int run_sessions(const struct receive_options *opts,
 	struct one_time_code_asked asked = {
 		.ask = { "ferry send", opts->connect, -1 },
 		.tty = -1,
+		.report = report,
 	};
 	struct one_time_code_made made = { .report = report };
 	const char *host = opts->connect ? opts->sender.host : NULL;

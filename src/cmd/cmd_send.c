@@ -746,7 +746,7 @@ static int run_session(const struct send_options *opts,
 {
 	const struct common_options *common = &opts->common;
 	struct session_summary summary;
-	struct one_time_code_asked asked = { .tty = -1 };
+	struct one_time_code_asked asked = { .tty = -1, .report = report };
 	struct one_time_code_made made = { .report = report };
 	struct client *client = NULL;
 	const int listens = opts->listen;

@@ -57,14 +57,16 @@ int one_time_code_ask_again(void *asked, struct err *e)
 {
 	struct one_time_code_asked *a = asked;
 	char code[CODE_MAX];
-	int rc = ask_again(a->tty, &a->ask,
-			   pake_is_renewed(a->pake)
-				   ? "The code was wrong, and there is a new "
-				     "one."
-				   : "The receiver was started again and has a "
-				     "new code.",
-			   code, e);
+	int rc;
 
+	report_pause(a->report, 1);
+	rc = ask_again(a->tty, &a->ask,
+		       pake_is_renewed(a->pake)
+			       ? "The code was wrong, and there is a new one."
+			       : "The receiver was started again and has a new "
+				 "code.",
+		       code, e);
+	report_pause(a->report, 0);
 	if (rc == 0)
 		rc = pake_renew(a->pake, code, e);
 	code_wipe(code);

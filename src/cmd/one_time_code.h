@@ -39,6 +39,7 @@ struct one_time_code_asked {
 	struct ask ask;
 	int tty; /* ask_open(), before the sandbox */
 	struct pake *pake; /* borrowed */
+	struct report *report;
 };
 
 /* For renew_code() of both engines, with a struct one_time_code_asked. */

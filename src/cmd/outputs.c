@@ -19,6 +19,7 @@
 #include "cmd/event_text.h"
 #include "cmd/json.h"
 #include "cmd/line_queue.h"
+#include "cmd/style.h"
 #include "os/service.h"
 
 enum {
@@ -38,6 +39,7 @@ struct outputs {
 	uint64_t lost;       /* messages that could not be kept */
 	int has_lost_list;
 	int to_journal;      /* messages are: with their priority */
+	int is_styled;       /* messages are: see style.h */
 	int messages_ascii, list_ascii, json_ascii; /* see charset.h */
 	struct buf ascii;    /* the JSON line where that is so */
 };
@@ -73,6 +75,7 @@ struct outputs *outputs_new(int json_fd, int has_list)
 	o->to_journal = service_is_journal(STDERR_FILENO);
 	o->json_ascii = json_fd >= 0 && charset_is_ascii(json_fd);
 	buf_init_secret(&o->ascii, LINE_QUEUE_LINE_MAX);
+	o->is_styled = style_is_used(STDERR_FILENO);
 	o->messages_ascii = charset_is_ascii(STDERR_FILENO);
 	o->list_ascii = charset_is_ascii(STDOUT_FILENO);
 	/* events on standard output replace the list */
@@ -118,10 +121,22 @@ void outputs_start(struct outputs *o)
 
 /* ---- messages ---- */
 
+/* What begins and ends a style, or nothing. */
+static const char *begin(const struct outputs *o, enum style style)
+{
+	return o->is_styled ? style_begin(style) : "";
+}
+
+static const char *end(const struct outputs *o)
+{
+	return o->is_styled ? STYLE_END : "";
+}
+
 __attribute__((format(printf, 3, 4)))
 static int put_message(struct outputs *o, int priority, const char *fmt, ...)
 {
-	char prefix[16], line[sizeof(prefix) + EVENT_TEXT_MAX + 1];
+	const int is_error = priority <= SERVICE_ERROR;
+	char prefix[24], line[sizeof(prefix) + EVENT_TEXT_MAX + 1];
 	char text[EVENT_TEXT_MAX];
 	const size_t used = strlen(o->host);
 	va_list ap;
@@ -134,7 +149,9 @@ static int put_message(struct outputs *o, int priority, const char *fmt, ...)
 	if (o->to_journal)
 		snprintf(prefix, sizeof(prefix), "<%d>ferry: ", priority);
 	else
-		snprintf(prefix, sizeof(prefix), "ferry: ");
+		snprintf(prefix, sizeof(prefix), "%sferry:%s ",
+			 is_error ? begin(o, STYLE_ERROR) : "",
+			 is_error ? end(o) : "");
 	len = strlen(prefix);
 	memcpy(line, prefix, len);
 	if (o->messages_ascii)
@@ -168,7 +185,23 @@ void outputs_say(struct outputs *o, const char *text)
 void outputs_warn(struct outputs *o, const char *text)
 {
 	tell_lost(o);
-	if (put_message(o, SERVICE_WARNING, "warning: %s", text))
+	if (put_message(o, SERVICE_WARNING, "%swarning:%s %s",
+			begin(o, STYLE_WARNING), end(o), text))
+		o->lost++;
+}
+
+void outputs_fail(struct outputs *o, const char *text)
+{
+	tell_lost(o);
+	if (put_message(o, SERVICE_ERROR, "%s", text))
+		o->lost++;
+}
+
+void outputs_say_code(struct outputs *o, const char *code)
+{
+	tell_lost(o);
+	if (put_message(o, SERVICE_INFO, "one-time code:     %s%s%s",
+			begin(o, STYLE_CODE), code, end(o)))
 		o->lost++;
 }
 
@@ -243,6 +276,11 @@ void outputs_print_progress(struct outputs *o, const char *text)
 	int n = snprintf(line, sizeof(line), "%s\n", text);
 
 	(void)writer_put(o->messages, WRITER_MAY_DROP, line, (size_t)n);
+}
+
+void outputs_settle(struct outputs *o)
+{
+	writer_settle(o->messages);
 }
 
 unsigned outputs_columns(const struct outputs *o)

@@ -33,6 +33,10 @@ void outputs_start(struct outputs *o);
  * which there is no room is counted, and the number is told later. */
 void outputs_say(struct outputs *o, const char *text);
 void outputs_warn(struct outputs *o, const char *text);
+void outputs_fail(struct outputs *o, const char *text); /* an error */
+
+/* Write a message that ends with the one-time code. */
+void outputs_say_code(struct outputs *o, const char *code);
 
 /* The buffer for the next JSON event, empty; NULL if there are no events, or no
  * longer since writing one failed. */
@@ -52,6 +56,9 @@ int outputs_lost_list(const struct outputs *o);
  * which is dropped where the reader is slow. */
 void outputs_draw_progress(struct outputs *o, const char *text);
 void outputs_print_progress(struct outputs *o, const char *text);
+
+/* Wait until what was said and drawn so far can be seen, half a second at most. */
+void outputs_settle(struct outputs *o);
 
 /* How wide a progress line may be on the terminal, and how many there may be. */
 unsigned outputs_columns(const struct outputs *o);

@@ -29,6 +29,7 @@ struct entry {
 	uint64_t print_ms; /* when it is printed next */
 	struct progress progress;
 	struct session_progress last;
+	int has_told; /* there is something in last */
 	char who[WHO_MAX]; /* "": none */
 };
 
@@ -36,6 +37,7 @@ struct progress_lines {
 	struct outputs *out;
 	enum progress_mode mode;
 	int in_background;
+	int is_paused;
 	uint64_t drawn_ms;
 	unsigned count;
 	struct entry *entries; /* owned */
@@ -74,8 +76,6 @@ void progress_lines_begin(struct progress_lines *l, uint64_t number,
 	struct entry **at = &l->entries;
 	struct entry *en;
 
-	if (l->mode == PROGRESS_HIDDEN)
-		return;
 	en = calloc(1, sizeof(*en));
 	if (!en)
 		return;
@@ -162,6 +162,27 @@ static void print(struct progress_lines *l, struct entry *en, uint64_t now_ms)
 	outputs_print_progress(l->out, text);
 }
 
+int progress_lines_text(const struct progress_lines *l, uint64_t number,
+			uint64_t now_ms, char *dst, unsigned *streams)
+{
+	const struct entry *en = l->entries;
+
+	while (en && en->number != number)
+		en = en->next;
+	if (!en || !en->has_told)
+		return 0;
+	progress_text(&en->progress, now_ms, &en->last, NULL, 0, dst);
+	*streams = en->last.streams;
+	return 1;
+}
+
+void progress_lines_pause(struct progress_lines *l, int is_paused)
+{
+	l->is_paused = is_paused;
+	if (is_paused && l->mode == PROGRESS_REDRAWN)
+		outputs_draw_progress(l->out, "");
+}
+
 void progress_lines_update(struct progress_lines *l, uint64_t number,
 			   uint64_t now_ms, const struct session_progress *p)
 {
@@ -172,7 +193,10 @@ void progress_lines_update(struct progress_lines *l, uint64_t number,
 	if (!en)
 		return;
 	en->last = *p;
+	en->has_told = 1;
 	progress_record(&en->progress, now_ms, p);
+	if (l->mode == PROGRESS_HIDDEN || l->is_paused)
+		return;
 	if (l->mode == PROGRESS_PRINTED) {
 		print(l, en, now_ms);
 		return;

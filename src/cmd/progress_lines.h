@@ -13,7 +13,7 @@
 #include "session/events.h"
 
 enum progress_mode {
-	PROGRESS_HIDDEN,
+	PROGRESS_HIDDEN,  /* only kept, for progress_lines_text() */
 	PROGRESS_REDRAWN, /* about ten times a second */
 	PROGRESS_PRINTED, /* every 30 s, and the first after a second */
 };
@@ -35,6 +35,14 @@ void progress_lines_begin(struct progress_lines *l, uint64_t number,
 
 /* It ends, and its line is erased. */
 void progress_lines_end(struct progress_lines *l, uint64_t number);
+
+/* The line of a session at now_ms, without its name, to dst (PROGRESS_LINE_MAX
+ * bytes); and of how many streams.  Returns 0 where it has told nothing. */
+int progress_lines_text(const struct progress_lines *l, uint64_t number,
+			uint64_t now_ms, char *dst, unsigned *streams);
+
+/* Whether to erase the lines and draw none until it is called with 0. */
+void progress_lines_pause(struct progress_lines *l, int is_paused);
 
 /* How far a session is at now_ms (clock_ms()); one that was not begun is
  * ignored. */

@@ -19,7 +19,9 @@
 #include "cmd/common.h"
 #include "cmd/event_json.h"
 #include "cmd/event_text.h"
+#include "cmd/on_signal.h"
 #include "cmd/outputs.h"
+#include "cmd/progress.h"
 #include "cmd/progress_lines.h"
 #include "cmd/repeats.h"
 #include "cmd/writer.h"
@@ -46,6 +48,7 @@ struct report {
 	struct local_addr addrs[LOCAL_ADDRS_MAX]; /* of this host, with a */
 	unsigned addr_count;                      /* code to be shown */
 	struct pake *pake;   /* or NULL */
+	struct on_signal *on_signal; /* or NULL */
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -53,6 +56,7 @@ struct report {
 	struct progress_lines *lines;
 	struct peer *peers;
 	uint64_t sessions;       /* that began */
+	char listens[ADDR_TEXT_MAX + 8]; /* where, or "" */
 	struct session_progress last; /* sender: of the latest event */
 	struct repeats repeats; /* a sender's: of the whole transfer */
 	uint64_t summaries;
@@ -169,11 +173,9 @@ static void say_invitation(struct report *r, const char *address, size_t len,
 /* Shown even with -q: without the code nobody can connect. */
 static void tell_code(struct report *r)
 {
-	char text[EVENT_TEXT_MAX];
 	struct buf *json;
 
-	snprintf(text, sizeof(text), "one-time code:     %s", r->code);
-	outputs_say(r->out, text);
+	outputs_say_code(r->out, r->code);
 	json = outputs_json(r->out);
 	if (json) {
 		event_json_code(json, r->code);
@@ -189,6 +191,9 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 	struct buf *json;
 
 	pthread_mutex_lock(&r->lock);
+	snprintf(r->listens, sizeof(r->listens),
+		 memchr(address, ':', len) ? "[%.*s]:%u" : "%.*s:%u", (int)len,
+		 address, (unsigned)port);
 	if (!r->cfg.quiet) {
 		if (r->cfg.is_sender)
 			event_text_awaiting(text, address, len, port,
@@ -214,6 +219,56 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* ---- what a user asks for ---- */
+
+static void say_session(struct report *r, const struct peer *p)
+{
+	char text[EVENT_TEXT_MAX], line[PROGRESS_LINE_MAX];
+	unsigned streams = 0;
+
+	if (!progress_lines_text(r->lines, r->cfg.is_sender ? 1 : p->number,
+				 clock_ms(), line, &streams))
+		snprintf(line, sizeof(line), "nothing yet");
+	if (r->cfg.is_sender)
+		snprintf(text, sizeof(text), "status: to %s, %u stream%s: %s",
+			 p->text, streams, streams == 1 ? "" : "s",
+			 line + strspn(line, " "));
+	else
+		snprintf(text, sizeof(text),
+			 "status: session %llu from %s, %u stream%s: %s",
+			 (unsigned long long)p->number, p->text, streams,
+			 streams == 1 ? "" : "s", line + strspn(line, " "));
+	outputs_say(r->out, text);
+}
+
+/* What happens now, whether or not the user wants to know more than errors. */
+static void say_status(void *ctx)
+{
+	struct report *r = ctx;
+	char text[EVENT_TEXT_MAX], who[EVENT_TEXT_SHOWN_MAX];
+	const char *host = r->cfg.peer;
+	unsigned count = 0;
+
+	pthread_mutex_lock(&r->lock);
+	for (const struct peer *p = r->peers; p; p = p->next)
+		count++;
+	if (host)
+		text_escape(who, sizeof(who), host, strlen(host));
+	if (*r->listens)
+		snprintf(text, sizeof(text),
+			 "status: listening on %s, %u session%s now, %llu since "
+			 "the start", r->listens, count, count == 1 ? "" : "s",
+			 (unsigned long long)r->sessions);
+	else
+		snprintf(text, sizeof(text), "status: connecting%s%s",
+			 host ? " to " : "", host ? who : "");
+	if (*r->listens || count == 0)
+		outputs_say(r->out, text);
+	for (const struct peer *p = r->peers; p; p = p->next)
+		say_session(r, p);
+	pthread_mutex_unlock(&r->lock);
+}
+
 /* From here on other threads may wait for one that reports an event, so a slow
  * reader must not block it.  A preview never gets here: it has no other
  * threads, and its list is written directly. */
@@ -222,6 +277,7 @@ static void on_started(void *ctx)
 	struct report *r = ctx;
 
 	outputs_start(r->out);
+	r->on_signal = on_signal_start(say_status, r);
 }
 
 /* "connected to 192.0.2.1:9473 (TLS, certificates: CN=alice)"; the part in
@@ -392,9 +448,13 @@ static void say_file(struct report *r, uint64_t number,
 	const uint64_t count = kind && repeats ? repeats_add(repeats, kind) : 1;
 	char text[EVENT_TEXT_MAX];
 
-	if (count <= REPEATS_NAMED || r->cfg.verbose)
-		outputs_say(r->out, event_text_file(text, f, r->cfg.is_sender,
-						    count == 1));
+	if (count > REPEATS_NAMED && !r->cfg.verbose)
+		return;
+	event_text_file(text, f, r->cfg.is_sender, count == 1);
+	if (f->status == STATUS_FAILED)
+		outputs_fail(r->out, text);
+	else
+		outputs_say(r->out, text);
 }
 
 /* Say how many results were not said, and begin to count anew. */
@@ -473,7 +533,7 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 
 	pthread_mutex_lock(&r->lock);
 	if (level == SESSION_ERROR)
-		outputs_say(r->out, text);
+		outputs_fail(r->out, text);
 	else if (level == SESSION_WARNING && !r->cfg.quiet)
 		outputs_warn(r->out, text);
 	else if (level == SESSION_NOTICE && !r->cfg.quiet &&
@@ -525,7 +585,7 @@ static void say_sent(struct report *r, const char *address,
 
 	/* the caller prints the error of a single transfer */
 	if (s->code && address && !r->cfg.is_single && e->text[0])
-		outputs_say(r->out, e->text);
+		outputs_fail(r->out, e->text);
 	if (r->cfg.quiet || (r->cfg.is_remote && !r->cfg.verbose) ||
 	    (s->code && !s->files))
 		return;
@@ -551,9 +611,13 @@ static void say_received(struct report *r, uint64_t number, const char *peer,
 		why = e && e->text[0] ? e->text : err_name(s->code);
 	if (r->cfg.is_remote && !r->cfg.verbose)
 		return;
-	if (why || (!r->cfg.quiet && (s->files || !s->code)))
-		outputs_say(r->out,
-			    event_text_received(text, number, peer, s, why));
+	if (!why && (r->cfg.quiet || (!s->files && s->code)))
+		return;
+	event_text_received(text, number, peer, s, why);
+	if (why)
+		outputs_fail(r->out, text);
+	else
+		outputs_say(r->out, text);
 }
 
 static void put_summary(struct report *r, uint64_t number, const char *sender,
@@ -626,7 +690,7 @@ static unsigned choose_interval(const struct report_config *cfg,
 	/* The events of a fetch are for its user as those of a sender are. */
 	if (mode == PROGRESS_REDRAWN || (cfg->json_fd >= 0 && cfg->connects))
 		return DRAWN_MS;
-	return mode == PROGRESS_PRINTED || cfg->json_fd >= 0 ? NOTED_MS : 0;
+	return NOTED_MS;
 }
 
 struct report *report_new(const struct report_config *cfg)
@@ -690,11 +754,22 @@ void report_set_code(struct report *r, const char *code, struct pake *pake)
 	r->pake = pake;
 }
 
+void report_pause(struct report *r, int is_paused)
+{
+	pthread_mutex_lock(&r->lock);
+	progress_lines_pause(r->lines, is_paused);
+	pthread_mutex_unlock(&r->lock);
+	if (is_paused)
+		outputs_settle(r->out);
+}
+
 void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 {
 	const struct session_summary s = { .code = code };
 	int missing;
 
+	on_signal_stop(r->on_signal);
+	r->on_signal = NULL;
 	pthread_mutex_lock(&r->lock);
 	missing = r->cfg.is_single || r->cfg.is_sender ?
 			  r->summaries == 0 : code != ERR_INTERRUPTED;

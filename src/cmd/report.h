@@ -64,6 +64,11 @@ void report_set_code(struct report *r, const char *code, struct pake *pake);
 void report_renew_code(struct report *r, const char *code, const char *peer,
 		       unsigned number, unsigned count);
 
+/* Whether to erase the progress line and draw none until it is called with 0,
+ * while something else is written to the terminal.  Waits until it can be seen.
+ * From any thread. */
+void report_pause(struct report *r, int is_paused);
+
 /*
  * The run is over with this code (0 or an enum err_code, whose text is in e).
  * Clears the progress line, so that the caller can print, and waits until

@@ -24,6 +24,12 @@ static atomic_int wake_fd = -1;
 static atomic_int forward_fd = -1;
 static atomic_int reload_fd = -1;
 
+/* A pipe: what is readable, and where the handler writes to. */
+struct note {
+	atomic_int fd, to;
+};
+static struct note report = { -1, -1 }, resumed = { -1, -1 };
+
 void signals_die(int sig)
 {
 	sigset_t set;
@@ -74,6 +80,53 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+static void on_note(int sig)
+{
+	const int saved = errno;
+	/* It does not block: where the pipe is full, it is readable. */
+	ssize_t n = write(sig == SIGCONT ? resumed.to : report.to, "", 1);
+
+	(void)n;
+	errno = saved;
+}
+
+/* Have each signal make note.fd readable. */
+static int catch_note(int sig, struct note *note)
+{
+	struct sigaction act;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -1;
+	note->fd = fds[0];
+	note->to = fds[1];
+	memset(&act, 0, sizeof(act));
+	act.sa_handler = on_note;
+	act.sa_flags = SA_RESTART;
+	sigemptyset(&act.sa_mask);
+	return sigaction(sig, &act, NULL);
+}
+
+int signals_report_fd(void)
+{
+	return report.fd;
+}
+
+int signals_continue_fd(void)
+{
+	return resumed.fd;
+}
+
+int signals_clear(int fd)
+{
+	char scrap[64];
+	int was_readable = 0;
+
+	while (read(fd, scrap, sizeof(scrap)) > 0)
+		was_readable = 1;
+	return was_readable;
+}
+
 /* even_ignored: also where the parent has it ignored. */
 static int catch(int sig, int even_ignored)
 {
@@ -98,7 +151,8 @@ int signals_start(struct err *e)
 		return err_sys(e, ERR_RESOURCE, "cannot make a pipe");
 	wake_fd = fds[1];
 	if (catch(SIGINT, 1) < 0 || catch(SIGTERM, 1) < 0 ||
-	    catch(SIGHUP, 0) < 0)
+	    catch(SIGHUP, 0) < 0 || catch_note(SIGUSR1, &report) < 0 ||
+	    catch_note(SIGCONT, &resumed) < 0)
 		return err_sys(e, ERR_RESOURCE, "cannot catch signals");
 	return fds[0];
 }

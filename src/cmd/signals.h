@@ -1,5 +1,5 @@
 /*
- * signals.h - SIGINT, SIGTERM and SIGHUP as a descriptor to wait for.
+ * signals.h - signals as descriptors to wait for.
  *
  * Layer: cmd.
  * Threads: signals_start() once, before there are threads; the others any.
@@ -19,6 +19,14 @@
  * is ignored already (nohup) stays ignored.
  */
 int signals_start(struct err *e);
+
+/* After signals_start(): descriptors that become readable with SIGUSR1, by which
+ * the user asks for a report, and SIGCONT.  -1 before. */
+int signals_report_fd(void);
+int signals_continue_fd(void);
+
+/* Make one of these two unreadable.  Returns whether it was readable. */
+int signals_clear(int fd);
 
 /* From now on also write the number of each signal, as an int32_t, to this
  * socket; -1: no more.  Not that of Ctrl-C, which the terminal sends to all

@@ -20,6 +20,7 @@
 #include "os/wake.h"
 
 enum {
+	SETTLE_MS = 500,
 	GIVE_UP_MS = 1000, /* after cancellation, for a paused reader */
 	COLUMNS = 80,      /* if the terminal does not report its size */
 	ROWS = 24,
@@ -40,6 +41,8 @@ struct writer {
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	pthread_cond_t more;  /* something to do for the thread */
+	pthread_cond_t idle;  /* it has done all */
+	int is_idle;
 	struct line_queue *queue;
 	char shown[WRITER_SHOWN_MAX];
 	int shown_is_new;     /* and is to be drawn */
@@ -76,6 +79,7 @@ struct writer *writer_new(int fd, int stops_at_error)
 		return NULL;
 	}
 	pthread_cond_init(&w->more, NULL);
+	pthread_cond_init(&w->idle, NULL);
 	return w;
 }
 
@@ -299,7 +303,10 @@ static void *writer_main(void *arg)
 			continue;
 		if (w->is_ending)
 			break;
+		w->is_idle = 1;
+		pthread_cond_broadcast(&w->idle);
 		pthread_cond_wait(&w->more, &w->lock);
+		w->is_idle = 0;
 	}
 	if (w->done.fd >= 0)
 		wake_signal(&w->done);
@@ -346,6 +353,23 @@ void writer_show(struct writer *w, const char *text)
 	} else if (!w->error) {
 		draw(w, text);
 	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+void writer_settle(struct writer *w)
+{
+	struct timespec until;
+	int rc = 0;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += SETTLE_MS * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	pthread_mutex_lock(&w->lock);
+	while (w->has_thread && !w->error && rc == 0 &&
+	       !(w->is_idle && !w->shown_is_new &&
+		 line_queue_size(w->queue) == 0))
+		rc = pthread_cond_timedwait(&w->idle, &w->lock, &until);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -421,6 +445,7 @@ void writer_free(struct writer *w)
 		return;
 	line_queue_free(w->queue);
 	pthread_cond_destroy(&w->more);
+	pthread_cond_destroy(&w->idle);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
 }

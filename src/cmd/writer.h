@@ -62,6 +62,10 @@ int writer_put(struct writer *w, enum writer_loss loss, const char *line,
  */
 void writer_show(struct writer *w, const char *text);
 
+/* Wait until the reader has got what was put and shown so far, half a second at
+ * most. */
+void writer_settle(struct writer *w);
+
 /* The columns and rows that the terminal has room for in such a text: one row
  * where it cannot move the cursor up. */
 unsigned writer_columns(const struct writer *w);

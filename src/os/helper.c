@@ -60,7 +60,8 @@ static int arrange_descriptors(enum helper_stdio stdio, int sock, int keep)
 
 static _Noreturn void be_helper(const struct helper_config *cfg, int sock)
 {
-	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
+				       SIGUSR1 };
 	sigset_t none;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)

@@ -17,7 +17,7 @@
 static int set_signals(posix_spawnattr_t *attr, int keep_ignored)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE,
-				       SIGXFSZ, SIGCHLD };
+				       SIGXFSZ, SIGCHLD, SIGUSR1 };
 	sigset_t defaults, none;
 	int rc;
 

@@ -377,6 +377,9 @@ void sessions_show_progress(struct sessions *ss)
 	pthread_mutex_lock(&ss->lock);
 	for (struct recv_session *s = ss->list; s; s = s->next) {
 		recv_progress_get(&s->transfer, &p);
+		pthread_mutex_lock(&s->lock);
+		p.streams = s->refs;
+		pthread_mutex_unlock(&s->lock);
 		ev->progress(ev->ctx, s->number, &p);
 	}
 	pthread_mutex_unlock(&ss->lock);

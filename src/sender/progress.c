@@ -69,6 +69,7 @@ void send_progress_show(struct sender *s, int is_scanned)
 		.total_files = atomic_load(&c->total_files),
 		.total_is_final = is_scanned,
 		.is_endless = atomic_load(&c->is_endless),
+		.streams = send_session_count_streams(s->session),
 		.sent_bytes = arrived(s),
 		.at_ms = is_told(s) ? atomic_load(&c->arrived_ms) : clock_ms(),
 	};

@@ -65,6 +65,7 @@ struct session_progress {
 	 * work. */
 	uint64_t give_up_ms;
 	int is_busy;
+	unsigned streams;
 };
 
 struct session_summary {

@@ -308,6 +308,22 @@ TCP port 9473 open there, in its firewall?"
 	has sender "no code given"
 }
 
+@test "^Z at the prompt: the terminal is restored, and the code is asked for again" {
+	receive_code dst
+	sent=0
+	# shellcheck disable=SC2016
+	timeout --foreground "$run_limit" python3 "$tools/at_terminal.py" \
+		"$port: " '48\x1a' "stopped.*$port: 48" '\x15\x1a' \
+		"stopped.*$port: " "$(wrong_code)\n" \
+		"there is a new one.*$port: " '\x1a' "stopped.*$port: " \
+		'!sed -n "s/^ferry: one-time code:  *//p" messages | tail -n 1' \
+		-- --job "$FERRY" send src/MARKER-name "127.0.0.1:$port" \
+		>shown 2>sender 3>&- || sent=$?
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+}
+
 # restarted COMMAND... - send src/big slowly by COMMAND to a receiver that is
 # killed meanwhile, and started again with another code.
 restarted() {

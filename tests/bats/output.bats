@@ -74,7 +74,8 @@ with_fds() {
 # what its screen showed: how many progress lines at once, the widest, and the
 # lines at the end.  The exit status is the command's.
 on_terminal() {
-	timeout "$(limit 60)" python3 "$tools/terminal.py" "$@" 3>&-
+	# which knows no colours
+	NO_COLOR=1 timeout "$(limit 60)" python3 "$tools/terminal.py" "$@" 3>&-
 }
 
 @test "a terminal: one line that is redrawn, cut to its width, then removed" {
@@ -188,4 +189,55 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 	done
 	# what is no terminal gets the bytes
 	is env LC_ALL=C "$FERRY" send -nq "$name" h $'\xc4\x9b[2J'
+}
+
+@test "the code is bold and errors are red on a terminal, unless that is not wanted" {
+	styled() {
+		env "$@" python3 "$tools/at_terminal.py" -- \
+			bash -c '"$0" receive -p 0 --plain --wait 1 . 2>/dev/tty
+				"$0" receive -p 0 --code --wait 1 . 2>/dev/tty' \
+			"$FERRY" >shown 2>&1 || true
+	}
+	bold=$(printf 'one-time code:     \033[1m')
+	red=$(printf '\033[31mferry:\033[0m receive: no sender came')
+	yellow=$(printf 'ferry: \033[33mwarning:\033[0m --plain')
+	styled TERM=xterm NO_COLOR=
+	has shown "$bold"
+	has shown "$red"
+	has shown "$yellow"
+	for setting in TERM= TERM=dumb NO_COLOR=1; do
+		styled TERM=xterm $setting
+		has shown "one-time code:     "
+		hasnt shown $'\033'
+	done
+	timeout "$(limit 20)" env TERM=xterm "$FERRY" receive --plain -p 0 \
+		--wait 1 . 2>messages || true
+	hasnt messages $'\033'
+}
+
+@test "SIGUSR1: both sides report what goes on, also with -q; their helpers go on" {
+	head -c 4000000 /dev/urandom >src/big
+	ferry keygen key 2>/dev/null
+	receive --key key -q dst
+	kill -USR1 "${pid[receiver]}"
+	await messages "status: listening on \\[::\\]:$port, 0 sessions now, 0 since"
+	start_send slow -q --key key --limit-rate 1M src/big
+	under_way slow
+	kill -USR1 "${pid[receiver]}" "${pid[slow]}"
+	await messages "status: session 1 from 127.0.0.1:[0-9]+, [0-9]+ streams?: +[0-9]+%"
+	await slow.messages \
+		"status: to 127.0.0.1:$port, [0-9]+ streams?: +[0-9]+% .* 0/1 files"
+	pkill -USR1 -P "${pid[receiver]},${pid[slow]}"
+	ended slow
+	[ "$code" = 0 ]
+	cmp src/big dst/big
+	stop_receiver
+	is grep -c status: messages 3
+	# whom it waits for
+	start_send late --plain --retry 60 src/big
+	await late.messages "retrying for"
+	kill -USR1 "${pid[late]}"
+	await late.messages "status: connecting to 127.0.0.1:$port"
+	kill "${pid[late]}"
+	ended late
 }
