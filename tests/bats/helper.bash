@@ -8,6 +8,18 @@ tools=$BATS_TEST_DIRNAME/../tools
 # limit SECONDS - a time limit for a quiet machine, scaled to this one.
 limit() { echo $(($1 * ${FERRY_TEST_SLOWNESS:-1})); }
 
+# rate N[K|M] - bytes a second for a quiet machine, scaled to this one: what a test
+# does while a sender is at work takes longer where the machine is slower.
+rate() {
+	local factor=${FERRY_TEST_SLOWNESS:-1}
+	case $1 in
+	*M) set -- $((${1%M} * 1000 / factor)) K "$1" ;;
+	*K) set -- $((${1%K} * 1000 / factor)) "" "$1" ;;
+	*) set -- $(($1 / factor)) "" "$1" ;;
+	esac
+	[ "$factor" = 1 ] && echo "$3" || echo "$1$2"
+}
+
 # Seconds that a run of ferry may take.
 run_limit=$(limit 60)
 
@@ -133,10 +145,15 @@ send() {
 }
 
 # start_send NAME OPTION... PATH... - in the background; its events go to
-# NAME.events, its messages to NAME.messages; wait for it with ended().
+# NAME.events, its messages to NAME.messages; wait for it with ended().  What
+# follows --limit-rate is a rate().
 start_send() {
-	local name=$1
+	local name=$1 i
 	shift
+	for ((i = 1; i < $#; i++)); do
+		[ "${!i}" = --limit-rate ] || continue
+		set -- "${@:1:i}" "$(rate "${@:i+1:1}")" "${@:i+2}"
+	done
 	: >"$name.events"
 	# shellcheck disable=SC2086
 	start "$name" ${FERRY_WRAP:-} "$FERRY" send --json=9 "$@" \
