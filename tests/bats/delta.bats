@@ -59,14 +59,14 @@ at_most() {
 		"--checksum crc32 -j 2"; do
 		for kind in writes tar; do
 			receive --key key --once --existing replace dst
-			edit $kind 40
+			edit $kind 20
 			# shellcheck disable=SC2086
 			delta --key key $options
 			status 0
 			wait_receiver
 			cmp src/f dst/f
 			no_litter
-			[ "$wire" -lt $((4 * MiB)) ]
+			[ "$wire" -lt $((2 * MiB)) ]
 		done
 	done
 }
@@ -201,16 +201,16 @@ again() {
 }
 
 @test "a basis that changes costs another transmission, never a wrong file [san]" {
-	for change in ': >dst/f' 'truncate -s 30M dst/f' \
-		'head -c 60M /dev/urandom | dd of=dst/f conv=notrunc status=none' \
+	for change in ': >dst/f' 'truncate -s 15M dst/f' \
+		'head -c 30M /dev/urandom | dd of=dst/f conv=notrunc status=none' \
 		'rm dst/f' 'mv src/g dst/f'; do
 		receive --plain --once --existing replace dst
 		cp /etc/passwd src/g
-		edit tar 60
+		edit tar 30
 		# new content at the end, which keeps it at work
 		head -c 8M /dev/urandom >>src/f
 		start_send slow --plain -j 2 --limit-rate 6M src/f
-		await slow.events '"progress","bytes":[2-9][0-9]{7}'
+		await slow.events '"progress","bytes":[1-9][0-9]{7}'
 		eval "$change"
 		ended slow
 		[ "$code" = 0 ]

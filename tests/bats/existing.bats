@@ -230,7 +230,7 @@ both() {
 	mkdir -p src/t dst/t
 	python3 - <<-EOF
 		import os
-		for i in range(2250):
+		for i in range(1350):
 		    for top, text in ("src", "new"), ("dst", "old"):
 		        with open(f"{top}/t/{i}", "w") as f:
 		            f.write(text * 200 if i % 9 else "the same")
@@ -244,7 +244,7 @@ both() {
 		send --plain --json=7 src/t 7>again
 		wait_receiver
 		case $existing in newer) status 1 ;; *) status 0 ;; esac
-		is member again summary unchanged 250
+		is member again summary unchanged 150
 		python3 - $existing <<-'EOF'
 			import os, sys
 			word, t = sys.argv[1], "dst/t/"
@@ -252,7 +252,7 @@ both() {
 			    with open(t + name) as f:
 			        return f.read()
 			names = set(os.listdir(t))
-			for i in range(2250):
+			for i in range(1350):
 			    want = {"newer": [("%d", "new" if i % 2 else "old")],
 			            "rename": [("%d", "old"), ("%d (1)", "new")],
 			            "backup": [("%d", "new"), ("%d~", "old")],

@@ -32,7 +32,7 @@ memory() { awk '/^VmRSS/ { print $2 }' "/proc/${pid[receiver]}/status"; }
 @test "a thousand pending connections that reconnect do not keep a sender out" {
 	# nine transfers to one receiver
 	run_limit=$(limit 300)
-	head -c 30000000 /dev/urandom >src/f
+	head -c 12000000 /dev/urandom >src/f
 	ferry keygen key 2>/dev/null
 	receive --key key --existing replace dst
 	for how in silent trickle half; do
