@@ -260,6 +260,8 @@ define for_installed
 	one 644 $$from/ferry.bash "$${bash%/*}" "$${bash##*/}" ferry; \
 	one 644 $$from/_ferry "$${zsh%/*}" "$${zsh##*/}" _ferry; \
 	one 644 $$from/ferry.fish "$${fish%/*}" "$${fish##*/}" ferry.fish; \
+	one 755 scripts/send-to-many $(call quote,$(DESTDIR)$(DATADIR)) \
+		doc/ferry/examples send-to-many; \
 	lib=$(call quote,$(DESTDIR)$(SYSTEMDDIR)); \
 	for unit in scripts/systemd/*.service scripts/systemd/*.socket \
 		scripts/systemd/*.timer; do \
@@ -281,7 +283,7 @@ install: $(if $(as_built),,$(B)/ferry)
 uninstall:
 	$(Q)$(call for_installed,rm -f "$$3/$$4/$$5"; \
 		( cd "$$3" && rmdir -p "$$4" ) 2>/dev/null || :)
-	$(if $(DESTDIR),$(Q)for dir in $(foreach d,BINDIR MANDIR SYSTEMDDIR \
+	$(if $(DESTDIR),$(Q)for dir in $(foreach d,BINDIR MANDIR SYSTEMDDIR DATADIR \
 		BASHDIR ZSHDIR FISHDIR,\
 		$(call quote,$($d))); do \
 		for each in "$$dir" "$${dir%/*}"; do \

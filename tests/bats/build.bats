@@ -175,6 +175,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	cmp "$out/release/ferry" "$work/de st/opt/it's mine/bin/ferry"
 	[ -s "$work/de st/opt/it's mine/share/man/man1/ferry.1" ]
 	[ -s "$work/de st/opt/it's mine/share/zsh/site-functions/_ferry" ]
+	[ -x "$work/de st/opt/it's mine/share/doc/ferry/examples/send-to-many" ]
 	has "$work/de st/opt/it's mine/lib/systemd/system/ferry-receive.service" \
 		"ExecStart=/opt/it's mine/bin/ferry receive"
 	make -C "$src" BUILDDIR="$out" DESTDIR="$work/de st" \
