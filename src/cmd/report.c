@@ -480,16 +480,21 @@ static const char *sender_of(const struct report *r, uint64_t number)
 	return p ? p->sender : NULL;
 }
 
+static void list_planned(struct report *r, const struct session_file *f)
+{
+	char text[EVENT_TEXT_MAX];
+
+	outputs_list(r->out, event_text_planned(text, f, r->cfg.verbose));
+}
+
 static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 {
 	struct report *r = ctx;
-	char text[EVENT_TEXT_MAX];
 	struct buf *json;
 
 	pthread_mutex_lock(&r->lock);
 	if (f->is_planned)
-		outputs_list(r->out,
-			     event_text_planned(text, f, r->cfg.verbose));
+		list_planned(r, f);
 	else if (is_said(&r->cfg, f))
 		say_file(r, number, f);
 	json = outputs_json(r->out);

@@ -391,6 +391,18 @@ unsigned part_set_meta(struct part *p, const struct file_meta *meta,
 	return lost | apply_times(p->fd, meta, e);
 }
 
+/* Whether the directory has this metadata already.  Then nothing is set, as that
+ * would change its time of change (ctime), by which backups see what is new. */
+static int has_dir_meta(int dir_fd, const struct stat *st,
+			const struct file_meta *meta,
+			const struct preserve *how)
+{
+	return (st->st_mode & 0777) == (meta->mode & 0777) &&
+	       st->st_mtim.tv_sec == meta->mtime_s &&
+	       st->st_mtim.tv_nsec == (long)meta->mtime_ns &&
+	       !preserve_differs(how, dir_fd, st, meta);
+}
+
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 			   const struct preserve *how,
 			   struct attr_helper *attrs, struct err *e)
@@ -404,6 +416,8 @@ unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 		err_sys(e, ERR_LOCAL, "stat");
 		return FILE_META_BASIC_KINDS;
 	}
+	if (has_dir_meta(dir_fd, &st, meta, how))
+		return 0;
 	lost = preserve_set(how, dir_fd, meta, 0, &wants_mode, e);
 	mode = preserve_mode(how, dir_fd, meta, &lost);
 	if (meta->further >> FILE_META_TAG_SETID & 1)

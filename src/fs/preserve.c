@@ -238,7 +238,7 @@ static int is_acl_name(const char *name)
 
 int preserve_is_bare(unsigned kinds, int dir_fd, const char *leaf, int follow)
 {
-	char few[FEW];
+	char few[256];
 	ssize_t n = attr_names_of_entry(dir_fd, leaf, follow, few, sizeof(few));
 	const struct attrs a = { .names = few,
 				 .names_len = n > 0 ? (size_t)n : 0 };
@@ -632,17 +632,16 @@ static int differs_acl(const struct preserve *how, int fd, struct attrs *a,
 	return differs;
 }
 
-static int differs_xattrs(int fd, struct attrs *a, const struct file_meta *m)
+/* Whether what is at fd has other attributes of these kinds than those in
+ * value. */
+static int has_other_xattrs(int fd, struct attrs *a, unsigned kinds,
+			    struct rd value)
 {
-	struct rd value;
-	const unsigned kinds = file_meta_xattrs(m, &value);
 	const char *names[XATTRS_MAX];
 	struct file_meta_xattr x;
 	size_t count;
 	int more;
 
-	if (!kinds)
-		return 0;
 	count = attrs_select(a, kinds, names, &more);
 	for (size_t i = 0; i < count; i++) {
 		if (!file_meta_get_xattr(&value, &x) ||
@@ -652,6 +651,16 @@ static int differs_xattrs(int fd, struct attrs *a, const struct file_meta *m)
 			return 1;
 	}
 	return more || value.left > 0;
+}
+
+static int differs_xattrs(int fd, struct attrs *a, const struct file_meta *m)
+{
+	struct rd value;
+	const unsigned kinds = file_meta_xattrs(m, &value);
+
+	if (kinds && a->names_len > 0)
+		return has_other_xattrs(fd, a, kinds, value);
+	return kinds && value.left > 0;
 }
 
 static unsigned differs_attrs(const struct preserve *how, int fd,

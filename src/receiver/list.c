@@ -24,11 +24,23 @@
 #include "session/channel.h"
 #include "wire/msg_list.h"
 
+/* A file without ACL and attributes, whose further metadata was as it should be:
+ * so is that of the next one, where all of this is the same.  Most files of a list
+ * have the same owner. */
+struct alike {
+	const uint8_t *fields; /* of the row; NULL: there is none */
+	uint16_t fields_len;
+	mode_t wanted, there; /* the modes' bits above 0777 */
+	uid_t uid;
+	gid_t gid;
+};
+
 struct list {
 	struct worker *w;
 	struct msg_list m;
 	int is_dry_run;
 	struct msg_listed answer;
+	struct alike alike;
 };
 
 /* Where an item is, or would be. */
@@ -96,6 +108,8 @@ static int check_rows(const struct list *l, struct err *e)
 {
 	const struct digest_ops *digest = l->w->transfer->digest;
 	struct msg_rows rows = { .form = rows_form(l) };
+	const struct transfer *t = l->w->transfer;
+	const uint8_t *allowed = NULL;
 	uint8_t sum[DIGEST_MAX];
 	struct msg_row row;
 	struct rd r;
@@ -106,9 +120,13 @@ static int check_rows(const struct list *l, struct err *e)
 	rd_init(&r, l->w->raw, l->m.raw_len);
 	for (uint32_t i = 0; i < l->m.count; i++) {
 		if (msg_get_row(&row, &rows, &r) ||
-		    !transfer_allows_meta(l->w->transfer, &row.item.meta) ||
-		    !recv_pack_allows_kind(l->w->transfer, row.item.kind))
+		    !recv_pack_allows_kind(t, row.item.kind))
 			return input_malformed("LIST", e);
+		/* not once more for those of the row before */
+		if (row.item.meta.fields != allowed &&
+		    !transfer_allows_meta(t, &row.item.meta))
+			return input_malformed("LIST", e);
+		allowed = row.item.meta.fields;
 		if (recv_pack_check_item(l->w->transfer, &row.item, e))
 			return e->code;
 	}
@@ -225,12 +243,49 @@ static int open_there(const struct place *p, unsigned *cause)
 
 /* Whether ACLs or attributes of an entry have to be compared that is not known to
  * have none. */
-static int has_attrs(const struct file_meta *meta, const struct place *p)
+static int has_attrs(const struct list *l, const struct file_meta *meta,
+		     const struct place *p)
 {
-	const unsigned kinds = file_meta_needs(meta) &
-			       (PRESERVE_ACL | PRESERVE_XATTRS);
+	unsigned kinds = 0;
 
+	if (meta->further & 1u << FILE_META_TAG_ACL)
+		kinds |= PRESERVE_ACL;
+	if (meta->further & 1u << FILE_META_TAG_XATTR)
+		kinds |= l->w->transfer->preserve.kinds & PRESERVE_XATTRS;
 	return kinds && !preserve_is_bare(kinds, p->dir, p->leaf, 0);
+}
+
+/* What of the metadata of a file that is there is to be set (enum
+ * file_meta_kind).  fd: open, or PRESERVE_CLOSED or PRESERVE_BARE. */
+static unsigned differs(struct list *l, const struct file_meta *meta,
+			const struct place *p, int fd)
+{
+	const struct same_file file = { fd, p->dir, &p->there };
+	const struct alike now = {
+		.fields = meta->fields,
+		.fields_len = meta->fields_len,
+		.wanted = meta->mode & 07000,
+		.there = p->there.st_mode & 07000,
+		.uid = p->there.st_uid,
+		.gid = p->there.st_gid,
+	};
+	struct same_meta how = same_meta_of(l);
+	const int is_alike = fd == PRESERVE_BARE && meta->fields_len > 0 &&
+			     l->alike.fields == now.fields &&
+			     l->alike.fields_len == now.fields_len &&
+			     l->alike.wanted == now.wanted &&
+			     l->alike.there == now.there &&
+			     l->alike.uid == now.uid && l->alike.gid == now.gid;
+	unsigned kinds;
+
+	if (is_alike)
+		how.how = NULL;
+	kinds = same_meta_differs(&how, &file, meta);
+	/* Of what is newer here, nothing was compared. */
+	if (!is_alike && fd == PRESERVE_BARE && !kinds &&
+	    how.existing != CONFLICT_NEWER)
+		l->alike = now;
+	return kinds;
 }
 
 /* The content is the same: set what differs of the metadata. */
@@ -240,15 +295,13 @@ static void keep_file(struct list *l, const struct item *it,
 	struct transfer *t = l->w->transfer;
 	const struct file_meta meta = recv_pack_meta(t, &it->row);
 	const struct same_meta how = same_meta_of(l);
-	struct same_file file = { PRESERVE_BARE, p->dir, &p->there };
+	const int is_open = has_attrs(l, &meta, p);
 	struct verdict v = { .status = STATUS_UNCHANGED };
 	unsigned kinds, cause = CAUSE_NONE;
 	struct item known;
-	int fd = -1;
+	int fd = is_open ? open_there(p, &cause) : PRESERVE_CLOSED;
 
-	if (has_attrs(&meta, p))
-		file.fd = fd = open_there(p, &cause);
-	kinds = same_meta_differs(&how, &file, &meta);
+	kinds = differs(l, &meta, p, is_open ? fd : PRESERVE_BARE);
 	if (l->is_dry_run) {
 		answer(l, it, kinds ? LISTED_UPDATED : LISTED_UNCHANGED, 0);
 		io_close(&fd);

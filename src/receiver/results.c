@@ -237,11 +237,47 @@ static void count_item(struct results *r, const struct item_result *item)
 	}
 }
 
+/* Tell of a failure. */
+static void tell_failure(const struct results *r,
+			 const struct item_result *item,
+			 struct session_file *f)
+{
+	const struct verdict *v = &item->v;
+	char name[SHOWN_MAX], why[640], error[1400];
+
+	text_escape(name, sizeof(name), item->name, item->name_len);
+	advice_text(why, sizeof(why), v->cause, v->need, v->have);
+	if (v->rival)
+		advice_rival_text(why, sizeof(why), v->rival,
+				  strlen(v->rival));
+	snprintf(error, sizeof(error), "%s: from %s: on this side: %s", name,
+		 r->peer, why);
+	f->error = error;
+	f->reason = wire_cause_text(v->cause);
+	f->advice = advice_of(v->cause);
+	r->events->file(r->events->ctx, r->number, f);
+}
+
+/* Tell of an item that got another name. */
+static void tell_renamed(const struct results *r,
+			 const struct item_result *item,
+			 struct session_file *f)
+{
+	const int dir = (int)(name_last(item->name) - item->name);
+	char renamed[RENAMED_MAX];
+
+	snprintf(renamed, sizeof(renamed), "%.*s%s", dir, item->name,
+		 item->renamed);
+	f->renamed_to = renamed;
+	r->events->file(r->events->ctx, r->number, f);
+}
+
+/* The texts have functions of their own: they have kilobytes of variables, which
+ * are zeroed (-ftrivial-auto-var-init), for few of many items. */
 static void tell_user(const struct results *r, const struct item_result *item)
 {
 	const struct session_events *ev = r->events;
 	const struct verdict *v = &item->v;
-	char name[SHOWN_MAX], why[640], error[1400], renamed[RENAMED_MAX];
 	struct session_file f = {
 		.name = item->name,
 		.name_len = item->name_len,
@@ -256,26 +292,12 @@ static void tell_user(const struct results *r, const struct item_result *item)
 		return;
 	if (item->kind == ITEM_DIR && v->status != STATUS_FAILED)
 		return;
-	if (v->status == STATUS_FAILED) {
-		text_escape(name, sizeof(name), item->name, item->name_len);
-		advice_text(why, sizeof(why), v->cause, v->need, v->have);
-		if (v->rival)
-			advice_rival_text(why, sizeof(why), v->rival,
-					  strlen(v->rival));
-		snprintf(error, sizeof(error), "%s: from %s: on this side: %s",
-			 name, r->peer, why);
-		f.error = error;
-		f.reason = wire_cause_text(v->cause);
-		f.advice = advice_of(v->cause);
-	}
-	if (item->renamed) {
-		const int dir = (int)(name_last(item->name) - item->name);
-
-		snprintf(renamed, sizeof(renamed), "%.*s%s", dir, item->name,
-			 item->renamed);
-		f.renamed_to = renamed;
-	}
-	ev->file(ev->ctx, r->number, &f);
+	if (v->status == STATUS_FAILED)
+		tell_failure(r, item, &f);
+	else if (item->renamed)
+		tell_renamed(r, item, &f);
+	else
+		ev->file(ev->ctx, r->number, &f);
 }
 
 /* Whether the file system has no inodes left, which is ENOSPC too. */

@@ -140,11 +140,31 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 	}
 }
 
+/* Tell of a failure.  Apart for the sake of all others, as its texts are zeroed at
+ * first (-ftrivial-auto-var-init). */
+static void tell_failure(const struct outcome *o, const struct queue_verdict *v,
+			 const char *peer, struct session_file *f)
+{
+	const struct msg_verdict *m = v->verdict;
+	char error[1400], name[512], why[640];
+
+	text_escape(name, sizeof(name), v->name, v->name_len);
+	if (m->rival)
+		advice_rival_text(why, sizeof(why), m->rival, m->rival_len);
+	else
+		advice_text(why, sizeof(why), m->cause, m->need, m->have);
+	snprintf(error, sizeof(error), "%s: on the receiver %s: %s", name,
+		 peer, why);
+	f->error = error;
+	f->reason = wire_cause_text(m->cause);
+	f->advice = advice_of(m->cause);
+	tell_file(o, f);
+}
+
 void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		     const char *peer)
 {
 	const struct msg_verdict *m = v->verdict;
-	char error[1400], name[512], why[640];
 	struct session_file f = {
 		.name = v->name,
 		.name_len = v->name_len,
@@ -161,21 +181,10 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		f.digest_ops = o->cfg->digest;
 		f.digest = v->item->digest;
 	}
-	if (m->status == STATUS_FAILED) {
-		text_escape(name, sizeof(name), v->name, v->name_len);
-		if (m->rival)
-			advice_rival_text(why, sizeof(why), m->rival,
-					  m->rival_len);
-		else
-			advice_text(why, sizeof(why), m->cause, m->need,
-				    m->have);
-		snprintf(error, sizeof(error), "%s: on the receiver %s: %s",
-			 name, peer, why);
-		f.error = error;
-		f.reason = wire_cause_text(m->cause);
-		f.advice = advice_of(m->cause);
-	}
-	tell_file(o, &f);
+	if (m->status == STATUS_FAILED)
+		tell_failure(o, v, peer, &f);
+	else
+		tell_file(o, &f);
 }
 
 void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)

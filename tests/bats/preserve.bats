@@ -169,7 +169,7 @@ by_time() {
 	done
 	# no metadata of a file was set either
 	find dst/t -printf '%p %i %C@\n' | sort >after
-	for i in a middle large name fifo dangling; do
+	for i in a middle large name fifo dangling sticky d/sub; do
 		diff <(grep "/t/$i " before) <(grep "/t/$i " after)
 	done
 	stop_receiver
