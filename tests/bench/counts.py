@@ -13,8 +13,8 @@ from typing import Callable
 from data import bytes_in
 from harness import Failed, Job, Loopback, Wan, same, transfer
 from report import number, order, table, verdict
-from rows import (FERRY, MIB, RSYNCD, key_tools, plain_tools, small_tools,
-                  sparse_tools)
+from rows import (FERRY, MIB, RSYNCD, SMALL, again_tools, key_tools,
+                  mirror_tools, plain_tools, small_tools, sparse_tools)
 
 REPEATS = 3     # of what is not exactly the same each time
 RTT_US = 400_000    # large against all that a tool computes
@@ -58,6 +58,7 @@ class Meter:
         src = self.store.get(data, amount)
         dst = self.bench.tmp / "dst"
         dst.mkdir()
+        self.store.lay(data, src, dst)
         try:
             result = transfer(tool, Job(self.bench, src, dst, place), wrap)
             if not look(src, dst / src.name):
@@ -153,6 +154,11 @@ def wire_ratio(meter, tool, count):
     return (lanes["ab"]["bytes"] + lanes["ba"]["bytes"]) / size * 1000
 
 
+def wire_per_file(meter, tool, count):
+    """The same, for each file that is there already."""
+    return wire_ratio(meter, tool, count) * SMALL / 1000
+
+
 def trips(meter, tool):
     """(until file data was on the wire, until the client ended), in round
     trips since the first packet."""
@@ -191,6 +197,7 @@ def disk_ratio(meter, tool, count):
 
 BULK = {"data": "random", "unit": MIB}
 TREE = {"data": "tree", "small": 400, "large": 1200}
+AGAIN = {"data": "again", "small": 2000, "large": 6000}
 SPARSE = {"data": "sparse", "small": 40, "large": 200}
 CALL_SIZES = {"small": 32 * MIB, "large": 96 * MIB}
 CODE_SIZES = {"small": 8 * MIB, "large": 24 * MIB}
@@ -208,6 +215,9 @@ COUNTS = (
     Count("calls-sparse",
           "system calls per 4 KiB block, 1 in each 5 MiB of holes",
           sparse_tools, calls_per_unit, **SPARSE, marks={FERRY: Mark(14)}),
+    Count("calls-again",
+          "system calls per file that is there unchanged, -a", again_tools,
+          calls_per_unit, **AGAIN),
     Count("code-plain",
           "million instructions per MiB, plain", plain_tools,
           instructions_per_unit, **BULK, **CODE_SIZES, scale=1_000_000,
@@ -218,6 +228,9 @@ COUNTS = (
     Count("code-small",
           "thousand instructions per 4 KiB file", small_tools,
           instructions_per_unit, **TREE, scale=1000),
+    Count("code-again",
+          "thousand instructions per file that is there unchanged, -a",
+          again_tools, instructions_per_unit, **AGAIN, scale=1000),
     Count("wire-plain",
           "bytes on the wire per 1,000, plain", plain_tools, wire_ratio,
           **BULK, large=16 * MIB),
@@ -230,6 +243,14 @@ COUNTS = (
     Count("wire-sparse",
           "bytes on the wire per 1,000, 4 KiB blocks in holes", sparse_tools,
           wire_ratio, **SPARSE, marks={FERRY: Mark(1200)}),
+    Count("wire-again",
+          "bytes on the wire per file that is there unchanged, -a",
+          again_tools, wire_per_file, data="again", large=20_000,
+          marks={FERRY: Mark(1.0, RSYNCD)}),
+    Count("wire-mirror",
+          "the same with 10 files changed, 5 new, 5 gone, --mirror",
+          mirror_tools, wire_per_file, data="again-edited", large=20_000,
+          marks={FERRY: Mark(1.0, RSYNCD)}),
     Count("disk-sparse",
           "bytes on the disk per 1,000, 4 KiB blocks in holes", sparse_tools,
           disk_ratio, **SPARSE, marks={FERRY: Mark(1.0, RSYNCD)}),

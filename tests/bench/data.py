@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -49,6 +50,35 @@ def sparse_file(path, count, each=5 * MIB):
         f.truncate(count * each)
 
 
+def old_times(path):
+    """Of all files: a file that has just changed is always read."""
+    chance = random.Random(1)
+    for p in path.rglob("*"):
+        ns = chance.randrange(10**18, 17 * 10**17)
+        os.utime(p, ns=(ns, ns))
+
+
+def copy_tree(src, dst):
+    subprocess.run(["cp", "-a", src, dst], check=True)
+
+
+def tree_again(path, count, edits):
+    """A tree that is sent again; with edits, not as it was before: 10 files
+    changed, 5 are new and 5 are gone."""
+    old = Path(str(path) + OLD)
+    small_files(old, count)
+    old_times(old)
+    copy_tree(old, path)
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    for i, p in enumerate(random.Random(1).sample(files, 20 * edits)):
+        if i < 10:
+            p.write_bytes(os.urandom(SMALL))
+        elif i < 15:
+            p.with_suffix(".new").write_bytes(os.urandom(SMALL))
+        else:
+            p.unlink()
+
+
 EDIT = Path(__file__).parent.parent / "tools" / "edit.py"
 OLD = ".old"    # what an edited file was before
 
@@ -73,11 +103,20 @@ class Store:
             code_file(path, amount)
         elif kind.startswith("edit-"):
             edited_file(path, kind[5:], amount)
+        elif kind.startswith("again"):
+            tree_again(path, amount, kind == "again-edited")
         elif kind == "sparse":
             sparse_file(path, amount)
         else:
             small_files(path, amount, 0 if kind == "flat" else 200)
         return path
+
+    def lay(self, kind, src, dst):
+        """Put what is there before a transfer into dst."""
+        if kind.startswith("edit-"):
+            shutil.copy(str(src) + OLD, dst / src.name)
+        elif kind.startswith("again"):
+            copy_tree(str(src) + OLD, dst / src.name)
 
     def drop(self, path):
         subprocess.run(["rm", "-rf", path], check=True)

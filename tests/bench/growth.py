@@ -12,7 +12,8 @@ from data import small_files
 from harness import Failed, Job, Loopback, transfer
 from race import Race
 from report import clean, number, table, verdict
-from rows import FERRY, MIB, PEAK_MIB, Entry, Row
+from rows import (FERRY, MIB, PEAK_MIB, Entry, Row, again_tools,
+                  mirror_tools)
 
 # What grows: the kind of data, amounts in full and --quick, what is counted.
 GROWTH = (
@@ -107,11 +108,9 @@ def same_tree(src, dst):
     return count == sum(1 for p in dst.rglob("*") if p.is_file())
 
 
-def huge(bench, ferry, src, compare):
-    dst = bench.tmp / "dst"
-    dst.mkdir()
+def huge(bench, tool, src, dst, compare):
     try:
-        result = transfer(ferry, Job(bench, src, dst, Loopback(bench)))
+        result = transfer(tool, Job(bench, src, dst, Loopback(bench)))
         if not compare(src, dst / src.name):
             raise Failed("LOST DATA")
         peak = max(result.send_kib, result.recv_kib) / 1024
@@ -121,13 +120,14 @@ def huge(bench, ferry, src, compare):
     except Failed as e:
         return ["failed: " + str(e), "", "", "not judged"]
     finally:
-        shutil.rmtree(dst)
         bench.clean_round()
 
 
 def run_huge(bench, makers, say):
     """By hand: takes minutes, and some GiB of memory for the files."""
     rows = []
+    again_kinds = (("again, nothing changed, -a", again_tools),
+                   ("again, nothing changed, --mirror", mirror_tools))
     kinds = (("a sparse file of 1 TiB", sparse_file, same_sparse),
              (f"{HUGE_FILES:,} files of 16 bytes",
               lambda path: small_files(path, HUGE_FILES, 1000, 16),
@@ -137,10 +137,17 @@ def run_huge(bench, makers, say):
         say(f"making {title}")
         make(src)
         for maker in makers:
-            tool = maker(FERRY)
-            start = time.monotonic()
-            rows.append([title, tool.label, *huge(bench, tool, src, compare)])
-            say(f"{title}: {time.monotonic() - start:.0f} s")
+            dst = bench.tmp / "dst"
+            dst.mkdir()
+            again = [(f"{title}, {words}", e.tool)
+                     for words, tools in again_kinds
+                     for e in tools(maker)] if src.is_dir() else []
+            for what, tool in [(title, maker(FERRY)), *again]:
+                start = time.monotonic()
+                rows.append([what, tool.label,
+                             *huge(bench, tool, src, dst, compare)])
+                say(f"{what}: {time.monotonic() - start:.0f} s")
+            shutil.rmtree(dst)
         if src.is_dir():
             shutil.rmtree(src)
         else:

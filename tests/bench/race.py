@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from data import OLD, bytes_in
+from data import bytes_in
 from harness import Failed, Job, cpu_of, machine_busy, same, transfer
 
 # A run is spoilt when the host took this much of it away ...
@@ -59,8 +59,7 @@ class Race:
         if row.data == "flat":      # the files themselves arrive
             dst = root / src.name
             dst.mkdir()
-        if row.data.startswith("edit-"):    # another version is there
-            shutil.copy(str(src) + OLD, dst / src.name)
+        self.store.lay(row.data, src, dst)
         try:
             self.bench.warm(bytes_in(src) * 2)
             job = Job(self.bench, src, dst, place)

@@ -17,6 +17,7 @@ THIN_RATE = 200_000_000     # bits a second
 WAN_RATE = 500_000_000
 WAN = {"delay_us": 50_000, "rate": WAN_RATE, "loss_ppm": 1000,
        "queue_us": 100_000}
+AGAIN_WAN = {**WAN, "loss_ppm": 0}
 CPU_FACTOR = 1.2        # of the fastest peer's, each row
 PEAK_MIB = 64           # a side, each row
 
@@ -34,13 +35,14 @@ SOCAT = "socat"
 NCAT = "ncat --ssl"
 CURL = "nginx, curl"
 RSYNCD = "rsync daemon"
+RSYNCD_HAX = "rsync daemon -HAX"    # what -a of ferry keeps
 FERRY_SSH = "ferry, ssh"
 FERRY_FETCH = "ferry fetches"
 RSYNC_SSH = "rsync, ssh"
 SCP = "scp"
 COLUMNS = (FERRY, FERRY_J1, FERRY_RAW, FERRY_WHOLE, BARE, NC, TAR, ZSTD,
-           PIGZ, SOCAT, NCAT, FERRY_SSH, FERRY_FETCH, CURL, RSYNCD, RSYNC_SSH,
-           SCP)
+           PIGZ, SOCAT, NCAT, FERRY_SSH, FERRY_FETCH, CURL, RSYNCD, RSYNCD_HAX,
+           RSYNC_SSH, SCP)
 
 
 @dataclass
@@ -62,12 +64,13 @@ class Entry:
 class Row:
     name: str
     title: str
-    data: str           # random, code, tree or flat
+    data: str           # as in data.py
     amount: tuple       # bytes or files: in full, and --quick
     place: object       # called with the Bench
     tools: Callable     # called with what makes a ferry: the entries
     marks: tuple
     on_disk: bool = False
+    cpu: float = CPU_FACTOR     # of the fastest peer's
     link: tuple = ()    # bits a second, and the share ferry has to reach
 
 
@@ -126,6 +129,23 @@ def delta_tools(ferry):
             Entry(RsyncDaemon(RSYNCD, ("--no-W",)))]
 
 
+AGAIN_RECEIVE = ("--existing", "replace", "--accept", "all")
+
+
+def again_tools(ferry):
+    """The tree is there already, and nothing changed."""
+    return [Entry(ferry(FERRY, send=("-a", "--compare", "time"),
+                        receive=AGAIN_RECEIVE)),
+            Entry(RsyncDaemon(RSYNCD)),
+            Entry(RsyncDaemon(RSYNCD_HAX, ("-HAX",)))]
+
+
+def mirror_tools(ferry):
+    return [Entry(ferry(FERRY, send=("-a", "--mirror"),
+                        receive=AGAIN_RECEIVE)),
+            Entry(RsyncDaemon(RSYNCD, ("--delete",)))]
+
+
 def flushed_tools(ferry):
     return [Entry(ferry(FERRY, sync="batch")),
             Entry(tar_pipe(TAR, 'sync -f "$4"'))]
@@ -180,6 +200,15 @@ ROWS = (
         wan_tools, (Mark((NC,), 0.1),), link=(WAN_RATE, 0.8)),
     Row("wan-small", "2,000 files of 4 KiB over the same line", "tree",
         (2_000, 1_000), lambda bench: Wan(bench, **WAN), wan_small_tools,
+        (Mark((RSYNCD,), 1.0),)),
+    Row("again", "many files of 4 KiB again, nothing changed, -a", "again",
+        (20_000, 2_000), Loopback, again_tools, (Mark((RSYNCD,), 1.0),),
+        cpu=1.0),
+    Row("again-wan", "the same, 100 ms, 500 Mbit/s", "again",
+        (20_000, 2_000), lambda bench: Wan(bench, **AGAIN_WAN), again_tools,
+        (Mark((RSYNCD,), 0.5),)),
+    Row("again-mirror", "the same, 10 changed, 5 new, 5 gone, --mirror",
+        "again-edited", (20_000, 2_000), Loopback, mirror_tools,
         (Mark((RSYNCD,), 1.0),)),
     Row("delta-writes", "1 file again, 1 % changed in blocks of 4 KiB",
         "edit-writes", (256 * MIB, 32 * MIB), Loopback, delta_tools,
