@@ -64,3 +64,18 @@ says() {
 	what="--existing replace src/f" \
 		says "the file: 1 sent (4.0 KiB of 11.4 MiB; 1 replaced);"
 }
+
+# form - what is read from standard input, without what differs from run to run
+form() {
+	sed -E 's/[0-9]{4}-[a-z]+-[a-z]+/CODE/; s/[0-9]+([.][0-9]+)?/N/g; s/ +/ /g'
+}
+
+@test "the transfer that the README shows is one as users see it" {
+	needs 'network namespaces'
+	top=$BATS_TEST_DIRNAME/../..
+	"$top/scripts/record" >new
+	sed -n '/^<!-- made by scripts.record -->$/,/^<!-- end -->$/p' \
+		"$top/README.md" | sed '1,2d; $d' | sed '$d' >shown
+	[ -s shown ]
+	diff <(form <shown) <(form <new)
+}
