@@ -143,7 +143,7 @@ void by_ssh_begin(struct by_ssh_order *order, const char *role,
 	/* Only a sender has to know it. */
 	if (o->data == DIRECT_ONLY && strcmp(role, "send") == 0)
 		by_ssh_add_option(order, "data", "direct");
-	if (o->verbose)
+	for (int i = 0; i < o->verbose; i++)
 		by_ssh_add_option(order, "verbose", NULL);
 	if (o->quiet)
 		by_ssh_add_option(order, "quiet", NULL);

@@ -11,6 +11,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "auth/code.h"
 #include "base/similar.h"
 #include "base/text.h"
 #include "cmd/complete.h"
@@ -73,7 +74,7 @@ static const char *nearest_command(const char *name)
 int commands_unknown(int argc, char **argv, struct err *e)
 {
 	const char *name = argv[0], *near = nearest_command(name);
-	char shown[100], line[300];
+	char shown[100], line[300], code[CODE_MAX];
 
 	text_escape(shown, sizeof(shown), name, strlen(name));
 	cmd_show_words(line, sizeof(line), argv, argc);
@@ -88,6 +89,12 @@ int commands_unknown(int argc, char **argv, struct err *e)
 	if (near)
 		return err_set(e, ERR_USAGE, "unknown command '%s'; did you "
 			       "mean 'ferry %s'?", shown, near);
+	if (code_parse(code, name, strlen(name), e) == 0) {
+		code_wipe(code);
+		return err_set(e, ERR_USAGE, "a one-time code is no command: "
+			       "ferry receive shows one, and ferry send "
+			       "PATH... HOST asks for it");
+	}
 	if (argc > 1 && (strchr(name, '/') || access(name, F_OK) == 0))
 		return err_set(e, ERR_USAGE, "'%s' is a path, not a command; "
 			       "write: ferry send %s", shown, line);

@@ -190,6 +190,16 @@ const struct option_group common_ssh = {
 	"By ssh (with HOST:PATH)", ROWS(ssh_rows), NULL
 };
 
+static int count_verbose(void *field, const char *value)
+{
+	int *count = field;
+
+	(void)value;
+	if (*count < COMMON_VERBOSE_MAX)
+		++*count;
+	return 0;
+}
+
 static int set_json(void *field, const char *value)
 {
 	int *fd = field;
@@ -233,9 +243,10 @@ static const struct option_row output_rows[] = {
 		  "descriptor FD" },
 	{ .letter = 'q', .name = "quiet", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(quiet), .help = "print errors only" },
-	{ .letter = 'v', .name = "verbose", .kind = OPTION_FLAG, .value = 1,
-	  .off = OFF(verbose), .help = "print more, such as the result of each "
-				       "file" },
+	{ .letter = 'v', .name = "verbose", .kind = OPTION_SET,
+	  .set = count_verbose, .off = OFF(verbose),
+	  .help = "print more, such as each file that was sent or replaced; "
+		  "-vv: also those that are unchanged" },
 	{ .name = "progress", .arg = "WHEN", .kind = OPTION_WORD,
 	  .off = OFF(progress), .words = progress_words,
 	  .guess = guess_progress,

@@ -21,7 +21,7 @@
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 
-enum { COMMON_PINS_MAX = 64 };
+enum { COMMON_PINS_MAX = 64, COMMON_VERBOSE_MAX = 2 };
 
 struct pin_list {
 	const char *pins[COMMON_PINS_MAX];
@@ -50,7 +50,8 @@ struct common_options {
 	int deploy; /* enum deploy_use */
 	int data; /* enum direct_use */
 	int json_fd; /* -1: no events */
-	int quiet, verbose;
+	int quiet;
+	int verbose; /* how often it was given, up to COMMON_VERBOSE_MAX */
 	int progress; /* enum progress_when */
 };
 

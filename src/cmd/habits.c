@@ -49,6 +49,10 @@ const struct option_habit habits_send[] = {
 	{ "--host -d --dest --to",
 	  "the host is the last operand: ferry send PATH... HOST", 0 },
 	{ "-w --wait", "write --timeout S or --retry S", 0 },
+	{ "--hash", "write --checksum ALG", 0 },
+	{ "--relay --pass --transit-helper",
+	  "there is no relay: one of the two hosts has to reach the other",
+	  0 },
 	{ "-V --version", "write ferry version", 0 },
 	{ NULL, NULL, 0 },
 };
@@ -57,7 +61,8 @@ const struct option_habit habits_receive[] = {
 	{ "--name -n --stdin-from-command "
 	  "--dry-run --files-from -0 --listen --receivers",
 	  "an option of ferry send", 0 },
-	{ "-o -O -d --output --output-dir --dir --directory --dest",
+	{ "-o -O -d --out --output --output-dir --output-file --dir "
+	  "--directory --dest",
 	  "the directory is the operand: ferry receive DIR", 0 },
 	{ "-r -R --recursive", "directories are received as they are sent", 1 },
 	{ "-P --partial --resume --continue",
@@ -79,6 +84,9 @@ const struct option_habit habits_receive[] = {
 	{ "-c", "write --stdout", 0 },
 	{ "-1", "write --once", 0 },
 	{ "-w --wait", "write --timeout S", 0 },
+	{ "--relay --pass --transit-helper",
+	  "there is no relay: one of the two hosts has to reach the other",
+	  0 },
 	{ "-V --version", "write ferry version", 0 },
 	{ NULL, NULL, 0 },
 };

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/code.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "cmd/cmd.h"
@@ -185,11 +186,34 @@ static int hint_at_order(char *const *args, int count, struct err *e)
 			     "the HOST comes last", e);
 }
 
+/* A one-time code, as croc takes it.  It is not repeated: it is a secret. */
+static int hint_at_code(char *const *args, int count, const char *what_to_do,
+			struct err *e)
+{
+	char code[CODE_MAX];
+	struct err ignored;
+
+	for (int i = 0; i < count; i++) {
+		const int is_code = !exists(args[i]) &&
+				    code_parse(code, args[i], strlen(args[i]),
+					       &ignored) == 0;
+
+		code_wipe(code);
+		if (is_code)
+			return err_set(e, ERR_USAGE, "a one-time code is no "
+				       "operand, as all users of this host can "
+				       "see those: %s", what_to_do);
+	}
+	return 0;
+}
+
 int operand_hints_send(char *const *args, int count, struct err *e)
 {
 	const char *last = args[count - 1];
 	struct place p;
 
+	if (hint_at_code(args, count, "ferry send PATH... HOST asks for it", e))
+		return e->code;
 	if (is_port(last) && !exists(last))
 		return hint_at_port(args, count, e);
 	if (target_is_ssh(last) && !strstr(last, "://") &&
@@ -207,6 +231,9 @@ int operand_hints_receive(char *const *args, int count, struct err *e)
 	char line[LINE_MAX_BYTES], host[SHOWN_MAX];
 	struct place p;
 
+	if (hint_at_code(args, count, "ferry receive shows one, and ferry send "
+			 "PATH... HOST asks for it", e))
+		return e->code;
 	for (int i = 0; i < count; i++) {
 		const char *arg = args[i];
 

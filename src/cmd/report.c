@@ -416,7 +416,7 @@ static int is_said(const struct report_config *cfg,
 		   const struct session_file *f)
 {
 	if (cfg->verbose)
-		return 1;
+		return cfg->verbose > 1 || f->status != STATUS_UNCHANGED;
 	if (f->status == STATUS_FAILED)
 		return !f->is_told && (!cfg->is_remote || cfg->is_sender);
 	if (cfg->quiet || cfg->is_remote)
@@ -425,6 +425,23 @@ static int is_said(const struct report_config *cfg,
 	 * told why */
 	return f->status == STATUS_SKIPPED ? cfg->is_sender :
 	       f->status == STATUS_COMMITTED && f->renamed_to;
+}
+
+/* Where several sessions run, messages of one say of which. */
+static void say_of(struct report *r, uint64_t number, int is_failure,
+		   const char *text)
+{
+	char full[EVENT_TEXT_MAX];
+
+	if (!r->cfg.is_sender && r->peers && r->peers->next) {
+		snprintf(full, sizeof(full), "session %llu: %.*s",
+			 (unsigned long long)number, EVENT_TEXT_MAX - 32, text);
+		text = full;
+	}
+	if (is_failure)
+		outputs_fail(r->out, text);
+	else
+		outputs_say(r->out, text);
 }
 
 /* The counts of a session; NULL: none, for lack of memory. */
@@ -451,14 +468,12 @@ static void say_file(struct report *r, uint64_t number,
 	if (count > REPEATS_NAMED && !r->cfg.verbose)
 		return;
 	event_text_file(text, f, r->cfg.is_sender, count == 1);
-	if (f->status == STATUS_FAILED)
-		outputs_fail(r->out, text);
-	else
-		outputs_say(r->out, text);
+	say_of(r, number, f->status == STATUS_FAILED, text);
 }
 
 /* Say how many results were not said, and begin to count anew. */
-static void say_repeats(struct report *r, struct repeats *repeats)
+static void say_repeats(struct report *r, uint64_t number,
+			struct repeats *repeats)
 {
 	char text[EVENT_TEXT_MAX];
 
@@ -467,8 +482,8 @@ static void say_repeats(struct report *r, struct repeats *repeats)
 		const uint64_t count = repeats_unnamed(row);
 
 		if (count > 0)
-			outputs_say(r->out,
-				    event_text_more(text, count, row->kind));
+			say_of(r, number, 0,
+			       event_text_more(text, count, row->kind));
 	}
 	memset(repeats, 0, sizeof(*repeats));
 }
@@ -522,7 +537,8 @@ static void on_deleted(void *ctx, uint64_t number,
 	if (r->cfg.verbose ||
 	    (d->error && count <= REPEATS_NAMED &&
 	     (!r->cfg.is_remote || r->cfg.is_sender)))
-		outputs_say(r->out, event_text_deleted(text, d, count == 1));
+		say_of(r, number, d->error != NULL,
+		       event_text_deleted(text, d, count == 1));
 	json = outputs_json(r->out);
 	if (json) {
 		event_json_deleted(json, number_of(r, number), d);
@@ -647,7 +663,7 @@ static void on_summary(void *ctx, uint64_t number,
 	if (r->cfg.is_sender)
 		progress_lines_begin(r->lines, 1, NULL);
 	if (find_repeats(r, number))
-		say_repeats(r, find_repeats(r, number));
+		say_repeats(r, number, find_repeats(r, number));
 	peer = take_peer(r, number);
 	if (r->cfg.is_sender)
 		say_sent(r, peer ? peer->text : NULL, s, e);
@@ -779,7 +795,7 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 	missing = r->cfg.is_single || r->cfg.is_sender ?
 			  r->summaries == 0 : code != ERR_INTERRUPTED;
 	outputs_draw_progress(r->out, "");
-	say_repeats(r, &r->repeats);
+	say_repeats(r, 0, &r->repeats);
 	if (code && missing)
 		put_summary(r, 0, NULL, &s, e);
 	pthread_mutex_unlock(&r->lock);

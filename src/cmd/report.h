@@ -29,7 +29,8 @@ struct report_config {
 	int has_stdin;  /* sender: a source cannot be read again */
 	int has_retry;  /* sender: it reconnects by itself */
 	int json_fd;    /* -1: no events; borrowed */
-	int quiet, verbose;
+	int quiet;
+	int verbose; /* 1: what changes; 2: also files that are unchanged */
 	int progress;   /* enum progress_when */
 	enum security security;
 	int connects; /* this side makes the connection */

@@ -22,6 +22,10 @@ self_test() {
 		SelfTest.test_failure_is_told
 }
 
+@test "the benchmark draws the times that it measured" {
+	self_test SelfTest.test_chart
+}
+
 @test "the benchmark judges by the targets, never from spoilt runs" {
 	self_test SelfTest.test_spoilt_runs_give_no_ratio \
 		SelfTest.test_verdicts

@@ -283,3 +283,20 @@ hint() {
 		[[ "$output" == *"--key and --plain exclude"* ]]
 	done
 }
+
+@test "a code, and options, as for croc and magic-wormhole" {
+	no_code() {
+		hint "$@"
+		[[ "$stderr" != *river* ]]
+	}
+	no_code "ferry receive shows one" 4821-river-anchor
+	no_code "ferry send PATH... HOST asks for it" receive 4821-river-anchor
+	no_code "asks for it" send --code 4821-river-anchor file h
+	hint "the directory is the operand: ferry receive DIR" receive --out dir
+	hint "there is no relay" send --relay x file h
+	hint "write --checksum ALG" send --hash md5 file h
+	# a directory of that name is one
+	mkdir 4821-river-anchor
+	run ferry receive --plain -p 0 --wait 1 4821-river-anchor
+	[ "$status" -eq 6 ]
+}

@@ -15,7 +15,8 @@ from rows import BARE, FERRY
 TITLES = {
     "thin": "1 compressible file over 200 Mbit/s",
     "small-batch": "many files of 4 KiB, flushed to disk",
-    "wan-small": "many files of 4 KiB, 100 ms, 0.1 % loss, 500 Mbit/s",
+    "wan": "1 incompressible file, 500 Mbit/s, 100 ms, loss",
+    "wan-small": "many files of 4 KiB, 500 Mbit/s, 100 ms, loss",
     "delta-append": "1 file again, 5 % appended",
     "delta-insert": "1 file again, 1,000 bytes inserted in front",
     "delta-tar": "a tar again, 2 % of its files grew",
@@ -24,7 +25,6 @@ TITLES = {
 COLUMNS = 2
 WIDTH = 460             # of a column
 LABEL, BAR = 110, 200   # of a tool's name and of the longest bar
-TEXT = 13               # of a character at most: 7
 LINE, HEAD, GAP = 17, 22, 16
 TOP = 64
 
@@ -100,7 +100,9 @@ def panel(title, amount, bars):
 def chart(panels, rounds):
     """The SVG of panels: (title, amount, bars)."""
     drawn = [panel(*p) for p in panels]
-    half, at, column, body, lowest = sum(h for _, h in drawn) / COLUMNS, 0, 0, [], 0
+    half = sum(height for _, height in drawn) / COLUMNS
+    at = column = lowest = 0
+    body = []
     for lines, height in drawn:
         # A panel is where more of it lies.
         if column + 1 < COLUMNS and at + height / 2 > half:
@@ -126,5 +128,6 @@ def chart(panels, rounds):
 
 
 def of_races(races, rounds):
-    return chart([(TITLES.get(r.row.name, r.row.title), amount_words(r),
-                   bars_of(r)) for r in races], rounds)
+    panels = [(TITLES.get(r.row.name, r.row.title), amount_words(r),
+               bars_of(r)) for r in races]
+    return chart([p for p in panels if any(b[1] for b in p[2])], rounds)

@@ -9,10 +9,12 @@ import time
 import types
 import unittest
 from pathlib import Path
+from xml.etree import ElementTree
 
 sys.dont_write_bytecode = True
 
 # pylint: disable=wrong-import-position
+import chart  # noqa: E402
 import report  # noqa: E402
 from data import Store  # noqa: E402
 from harness import (Bench, Failed, Job, Loopback, Result, Side, Wan,  # noqa
@@ -104,6 +106,28 @@ class SelfTest(unittest.TestCase):
             lanes = {FERRY: Lane(Entry(BareLoop(FERRY)), [Result(wall)] * 3),
                      NC: Lane(Entry(BareLoop(NC)), [Result(1.0)] * 3)}
             self.assertIn(word, report.wall_mark(Mark((NC,), 0.9), lanes))
+
+    def test_chart(self):
+        """The fastest has the longest bar; the others' are in proportion."""
+        race = race_of(self.bench, [BareLoop(FERRY), BareLoop(NC),
+                                    BareLoop("a < b"), BareLoop("none")])
+        for lane, wall in zip(race.lanes, (0.5, 2.0, 0.25)):
+            lane.runs = [Result(wall)] * 3
+        race.lanes[3].error = "exit 1"
+        svg = ElementTree.fromstring(chart.of_races([race], 3))
+        space = "{http://www.w3.org/2000/svg}"
+        bars = {}
+        for group in svg.iter(space + "g"):
+            texts = [t.text for t in group.findall(space + "text")]
+            rect = group.find(space + "rect")
+            if len(texts) == 2:
+                bars[texts[0]] = (texts[1], rect is not None and
+                                  float(rect.get("width")))
+        self.assertEqual(bars, {
+            "a < b": ("0.25 s, 0.50 ×", chart.BAR),
+            FERRY: ("0.50 s", chart.BAR / 2),
+            NC: ("2.00 s, 4.00 ×", chart.BAR / 8),
+            "none": ("failed", False)})
 
     def over_wan(self, size, **options):
         """Counters of the line, and how long a bare loop took over it."""

@@ -233,9 +233,36 @@ static void test_verbose_names_each_file(void **state)
 	send_files(c);
 	finish(c, 0, NULL);
 	assert_string_equal(c->err, "ferry: a/b: committed (5 B)\n"
+				    "ferry: s: skipped by the receiver\n"
+				    "ferry: f: on h: full\n");
+	free(c);
+	cfg.verbose = 2;
+	c = start(cfg, 0);
+	send_files(c);
+	finish(c, 0, NULL);
+	assert_string_equal(c->err, "ferry: a/b: committed (5 B)\n"
 				    "ferry: u\\xff: unchanged (6 B)\n"
 				    "ferry: s: skipped by the receiver\n"
 				    "ferry: f: on h: full\n");
+	free(c);
+}
+
+/* Only then the reader cannot know whose a file is. */
+static void test_several_sessions_are_named(void **state)
+{
+	const struct session_file f = { .name = "f", .name_len = 1,
+					.status = STATUS_FAILED,
+					.error = "f: full" };
+	struct capture *c = start(receiver, 0);
+
+	(void)state;
+	begin_session(c, 1, "p", "psk");
+	c->ev->file(c->ctx, 1, &f);
+	begin_session(c, 2, "q", "psk");
+	c->ev->file(c->ctx, 1, &f);
+	finish(c, 0, NULL);
+	assert_non_null(strstr(c->err, "\nferry: f: full\n"));
+	assert_non_null(strstr(c->err, "\nferry: session 1: f: full\n"));
 	free(c);
 }
 
@@ -747,6 +774,7 @@ int main(void)
 		cmocka_unit_test(test_renamed),
 		cmocka_unit_test(test_quiet_says_errors_only),
 		cmocka_unit_test(test_verbose_names_each_file),
+		cmocka_unit_test(test_several_sessions_are_named),
 		cmocka_unit_test(test_failed_send),
 		cmocka_unit_test(test_failure_without_a_session),
 		cmocka_unit_test(test_receiver),
