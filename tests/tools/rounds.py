@@ -75,9 +75,11 @@ def items(top):
 
 
 def add_nodes(rng, top, tag):
-    dirs, files, _ = items(top)
     nodes = os.path.join(top, "nodes")
+    if os.path.lexists(nodes) and not is_dir(nodes):
+        os.unlink(nodes)
     os.makedirs(nodes, exist_ok=True)
+    dirs, files, _ = items(top)
 
     def place(name):
         return os.path.join(nodes, f"{name}{tag}")
@@ -128,7 +130,7 @@ def change(rng, found, default_acls=True):
         os.setxattr(rng.choice(files), "security.capability", struct.pack(
             "<5I", 0x02000001, 1 << 13, 0, 0, 0))
     else:
-        some = rng.choice((path, rng.choice(others)))
+        some = rng.choice((path, rng.choice(others) if others else path))
         os.chown(some, rng.choice((0, 1, 8, 70000)),
                  rng.choice((0, 1, 8, 70000)), follow_symlinks=False)
 
@@ -220,6 +222,9 @@ def restructure(rng, top):
 
 
 def mirror(rng, top):
+    # there are always some
+    for name in ("last", "of all"):
+        make_file(rng, os.path.join(top, f"{name}{rng.randrange(10**9)}"))
     edit(rng, top, False)
     for _ in range(12):
         restructure(rng, top)
