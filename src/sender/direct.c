@@ -74,7 +74,7 @@ static void listen_there(struct send_direct *d)
 	const struct acceptor_config acceptor = {
 		.port = cfg->direct_port,
 		.net = cfg->net,
-		.mode = { NET_LISTENS, NULL, NULL },
+		.mode = { .role = NET_LISTENS },
 		.allow = cfg->allow,
 		.timeout_ms = cfg->timeout_ms,
 		.is_further_only = 1,

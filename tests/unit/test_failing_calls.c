@@ -724,6 +724,10 @@ static void each_call_fails_once(void **state)
 	int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned number = 0, wrong = 0;
 
+#ifndef __LP64__
+	/* There libc has the functions of large files by other names. */
+	skip();
+#endif
 	assert_true(back >= 0);
 	assert_int_equal(chdir(p->dir), 0);
 	counts = mmap(NULL, sizeof(*counts) * CALL_COUNT,
