@@ -13,7 +13,7 @@
 #include "fuzz.h"
 
 #include "base/buf.h"
-#include "wire/msg.h"
+#include "wire/msg_list.h"
 
 enum { FRAMES_MAX = 64 };
 
@@ -54,6 +54,8 @@ static inline void frames_put_checks(uint8_t *f, size_t n, size_t digest_size)
 	if ((f[0] == FRAME_PACK || f[0] == FRAME_OFFER) &&
 	    fields > MSG_PACK_FIXED + digest_size)
 		fields = MSG_PACK_FIXED + digest_size;
+	if (f[0] == FRAME_LIST && fields > MSG_LIST_FIXED + digest_size)
+		fields = MSG_LIST_FIXED + digest_size;
 	if (be_get16(f + 2) == 0)
 		be_put16(f + 2, frame_header_crc(f));
 	if (be_get32(f + 8) == 0)
@@ -101,7 +103,8 @@ static inline size_t frames_change(uint8_t *f, size_t n, size_t max,
 {
 	switch (fuzz_random(seed) % 6) {
 	case 0:
-		f[0] = (uint8_t)(fuzz_random(seed) % 33); /* another type */
+		/* another type */
+		f[0] = (uint8_t)(fuzz_random(seed) % (FRAME_STREAMS + 1));
 		break;
 	case 1: /* flags, or a check */
 		f[frames_check_at(seed)] = (uint8_t)fuzz_random(seed);

@@ -28,7 +28,6 @@ typedef int (*again_fn)(struct buf *b, const uint8_t *p, size_t n);
 
 AGAIN(hello)
 AGAIN(join)
-AGAIN(ready)
 AGAIN(hole)
 AGAIN(file_abort)
 AGAIN(finish)
@@ -49,6 +48,28 @@ AGAIN(error)
 AGAIN(listed)
 AGAIN(delete)
 AGAIN(extra)
+
+/* What has no encoding: bits that say that more follows where nothing does, and
+ * what is to be preserved that is not known.  Both are ignored. */
+enum { READY_FIXED = 28 };
+
+static int again_ready(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_ready m;
+	int rc = msg_get_ready(&m, p, n);
+
+	if (rc)
+		return rc;
+	if (n == READY_FIXED)
+		m.features &= ~(uint32_t)(FEATURE_LISTS | FEATURE_PRESERVE);
+	else if (n == READY_FIXED + 1)
+		m.features &= ~(uint32_t)FEATURE_PRESERVE;
+	msg_put_ready(b, &m);
+	memcpy(b->data + FRAME_HEADER + 4, p + 4, 4);
+	if (m.features & FEATURE_PRESERVE)
+		memcpy(b->data + b->len - 4, p + n - 4, 4);
+	return 0;
+}
 
 #define EMPTY(name)                                                            \
 	static int again_##name(struct buf *b, const uint8_t *p, size_t n)     \

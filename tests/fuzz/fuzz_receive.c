@@ -5,15 +5,18 @@
  * What must hold: the receiver ends in bounded time once we have left; every
  * file under a final name was reported as committed, holds what the reported
  * digest says, and that digest is one that we sent; links stay inside; what
- * was there before is whole; nothing appears outside.
+ * was there before is whole, unless it was reported as deleted, which needs
+ * leave; nothing appears or vanishes outside.
  *
  * Input: a byte (which configuration; 0x40: a file of 9 MiB is there, too;
  * 0x80: what a sender may ask for is accepted), then frames.  The header's
  * flags, 0 on the wire, say what is to be done with each:
  *
  *	1	put right what only a sender with these bytes could know: the
- *		digest of a CHUNK's bytes or of a PACK's table, the token of a
- *		JOIN, the sums of a FINISH (after waiting for verdicts)
+ *		digest of a CHUNK's bytes or of the table of a PACK or LIST,
+ *		the token of a JOIN, the sums of a FINISH (after waiting for
+ *		verdicts), the number of rows of the choice of a DELETE (after
+ *		waiting for the list)
  *	2	send it on a second connection
  *	0x80	send the header as it is
  */
@@ -28,11 +31,12 @@
 #include "fs/name.h"
 #include "receiver/receive.h"
 #include "session/totals.h"
-#include "wire/msg.h"
+#include "wire/msg_list.h"
 
 enum { FIX = 1, SECOND = 2, RAW = 0x80 };
 enum { WITH_HUGE = 0x40 };
-enum { IDS_MAX = 128, REPORTS_MAX = 512, QUIET_MS = 20 };
+enum { IDS_MAX = 128, REPORTS_MAX = 512, DELETED_MAX = 64, LISTS_MAX = 64 };
+enum { QUIET_MS = 20 };
 
 /* What the receiver told of a file. */
 struct report {
@@ -65,13 +69,17 @@ struct world {
 	struct buf replies; /* on the first connection */
 	size_t replies_done;
 	const struct digest_ops *digest;
-	enum file_meta_form form;
+	enum file_meta_form form, list_form;
 	uint8_t token[WIRE_TOKEN_LEN];
 	struct expander *expander;
 	struct sent_item items[IDS_MAX];
 	size_t item_count;
 	uint64_t verdicts, links;
-	int accepts_links;
+	int accepts_links, may_delete;
+	char *deleted[DELETED_MAX]; /* paths, as reported */
+	size_t deleted_count;
+	uint16_t listed[LISTS_MAX]; /* rows of the EXTRAs without a choice */
+	size_t list_count;
 	struct totals totals;
 };
 
@@ -112,6 +120,20 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 	pthread_mutex_unlock(&w.lock);
 }
 
+static void on_deleted(void *ctx, uint64_t number,
+		       const struct session_deletion *d)
+{
+	(void)ctx;
+	(void)number;
+	CHECK(w.may_delete);
+	if (d->error || d->is_planned)
+		return;
+	pthread_mutex_lock(&w.lock);
+	CHECK(w.deleted_count < DELETED_MAX);
+	w.deleted[w.deleted_count++] = fuzz_string(d->name, d->name_len);
+	pthread_mutex_unlock(&w.lock);
+}
+
 static void on_message(void *ctx, enum session_level level, const char *text)
 {
 	(void)ctx;
@@ -123,6 +145,7 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 static const struct session_events events = {
 	.listening = on_listening,
 	.file = on_file,
+	.deleted = on_deleted,
 	.message = on_message,
 };
 
@@ -149,7 +172,8 @@ static struct receive_config config(unsigned which)
 					       CONFLICT_NEWER,
 					       CONFLICT_RENAME,
 					       CONFLICT_BACKUP }[which % 6],
-		.accept = which & 0x80 ? REQUEST_LINKS | REQUEST_EXISTING : 0u,
+		.accept = which & 0x80 ? REQUEST_LINKS | REQUEST_EXISTING |
+						 REQUEST_DELETE : 0u,
 		.preserve = which & 0x80 ? PRESERVE_KNOWN : 0u,
 		.sync = which & 4 ? SYNC_BATCH : SYNC_NONE,
 		.max_sessions = 2,
@@ -199,6 +223,31 @@ static void take_verdict(const uint8_t *body, size_t len)
 	}
 }
 
+/* What is wanted gets no verdict under that id. */
+static void take_listed(const uint8_t *body, size_t len)
+{
+	static struct msg_listed m;
+
+	CHECK(msg_get_listed(&m, body, len) == 0);
+	for (size_t i = 0; i < w.item_count; i++) {
+		const struct sent_item *it = &w.items[i];
+
+		if (it->id < m.first_id || it->id - m.first_id >= m.count ||
+		    m.items[it->id - m.first_id].state == LISTED_DONE)
+			continue;
+		w.items[i--] = w.items[--w.item_count];
+	}
+}
+
+static void take_extra(const uint8_t *body, size_t len)
+{
+	struct msg_extra m;
+
+	CHECK(msg_get_extra(&m, body, len) == 0 && w.may_delete);
+	if (m.kind == EXTRA_LIST && w.list_count < LISTS_MAX)
+		w.listed[w.list_count++] = m.count;
+}
+
 /* Take the whole frames that are in w.replies: all must be well-formed. */
 static void take_replies(void)
 {
@@ -220,6 +269,10 @@ static void take_replies(void)
 			memcpy(w.token, p + FRAME_HEADER + 12, WIRE_TOKEN_LEN);
 		else if (f.type == FRAME_VERDICT)
 			take_verdict(p + FRAME_HEADER, f.len);
+		else if (f.type == FRAME_LISTED)
+			take_listed(p + FRAME_HEADER, f.len);
+		else if (f.type == FRAME_EXTRA)
+			take_extra(p + FRAME_HEADER, f.len);
 		w.replies_done += FRAME_HEADER + f.len;
 	}
 }
@@ -250,9 +303,14 @@ static void see_hello(const uint8_t *body, size_t n)
 	if (ops)
 		w.digest = ops;
 	/* the receiver grants it */
-	if (n > 20)
-		w.form = be_get32(body + 16) & FEATURE_PRESERVE ?
-				 FILE_META_EXTENDED : FILE_META_BASIC;
+	if (n > 20) {
+		const uint32_t features = be_get32(body + 16);
+
+		w.form = features & FEATURE_PRESERVE ? FILE_META_EXTENDED :
+						       FILE_META_BASIC;
+		w.list_form = features & FEATURE_LIST_META ?
+				      FILE_META_EXTENDED : FILE_META_BASIC;
+	}
 }
 
 static void remember(uint64_t id, int kind, uint64_t size,
@@ -340,6 +398,58 @@ static void see_pack(uint8_t *body, size_t n, int is_offer, int fix)
 	free(raw);
 }
 
+static void see_list(uint8_t *body, size_t n, int fix)
+{
+	const size_t fixed = MSG_LIST_FIXED + w.digest->size;
+	static const uint8_t zeros[DIGEST_MAX];
+	static struct msg_rows rows;
+	struct msg_list m;
+	struct msg_row row;
+	uint8_t *raw;
+	struct rd r;
+
+	if (n < fixed || msg_get_list(&m, w.digest->size, body, fixed,
+				      n - fixed))
+		return;
+	raw = fuzz_alloc(m.raw_len);
+	if (expander_run(w.expander, m.codec, raw, m.raw_len, body + fixed,
+			 n - fixed) == 0) {
+		if (fix)
+			w.digest->sum(raw, m.raw_len, body + MSG_LIST_FIXED);
+		memset(&rows, 0, sizeof(rows));
+		rows.form = w.list_form;
+		rd_init(&r, raw, m.raw_len);
+		for (uint32_t i = 0; i < m.count; i++) {
+			if (msg_get_row(&row, &rows, &r))
+				break;
+			/* the digest of what is found unchanged */
+			remember(m.first_id + i, row.item.kind, row.item.size,
+				 zeros);
+		}
+	}
+	free(raw);
+}
+
+/* The choice is one of the oldest list, if that has come. */
+static void fix_choice(uint8_t *body, size_t n)
+{
+	unsigned count;
+
+	if (n < 5 || body[0] != DELETE_CHOICE)
+		return;
+	while (w.conn[0] >= 0 && w.list_count == 0 && read_replies(QUIET_MS))
+		;
+	if (w.list_count == 0)
+		return;
+	count = w.listed[0];
+	memmove(w.listed, w.listed + 1, --w.list_count * sizeof(*w.listed));
+	if ((count + 7) / 8 != n - 4)
+		return;
+	be_put16(body + 2, (uint16_t)count);
+	if (count % 8 > 0)
+		body[n - 1] &= (uint8_t)((1 << count % 8) - 1);
+}
+
 static void fix_finish(uint8_t *body, size_t n)
 {
 	struct msg_finish m = { 0 };
@@ -372,6 +482,10 @@ static void look_at(unsigned type, uint8_t *body, size_t n, int fix)
 		fix_chunk(body, n);
 	else if (type == FRAME_PACK || type == FRAME_OFFER)
 		see_pack(body, n, type == FRAME_OFFER, fix);
+	else if (type == FRAME_LIST)
+		see_list(body, n, fix);
+	else if (type == FRAME_DELETE && fix)
+		fix_choice(body, n);
 	else if (type == FRAME_FILE_END && n >= 16 + w.digest->size)
 		remember(be_get64(body), ITEM_FILE, be_get64(body + 8),
 			 body + 16);
@@ -425,6 +539,7 @@ static void leave(void)
 
 /* ---- what is there now ---- */
 
+/* name: NULL for any. */
 static struct report *find_report(const char *name, const uint8_t *digest)
 {
 	for (size_t i = 0; i < w.report_count; i++) {
@@ -432,19 +547,53 @@ static struct report *find_report(const char *name, const uint8_t *digest)
 
 		if ((r->status <= STATUS_UNCHANGED ||
 		     r->status == STATUS_UPDATED) && r->digest_size &&
-		    strcmp(r->name, name) == 0 &&
+		    (!name || strcmp(r->name, name) == 0) &&
 		    memcmp(r->digest, digest, r->digest_size) == 0)
 			return r;
 	}
 	return NULL;
 }
 
-static void check_content(const char *name, const uint8_t *p, size_t n)
+/* What is there before each input, beside "huge"; the latter only where it may be
+ * deleted. */
+static const char *const furnished[] = { "old", "out" };
+static const char *const deletable[] = { "gone", "gone/a", "gone/sub",
+					 "gone/sub/b", "gone/way" };
+
+static int is_one_of(const char *const *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i], name) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static int is_furnished(const char *name)
+{
+	return is_one_of(furnished, 2, name) || is_one_of(deletable, 5, name);
+}
+
+/* What was there is there, or was reported as deleted. */
+static void check_is_there(const char *name)
+{
+	char path[LAB_PATH];
+	struct stat st;
+
+	lab_path(path, w.lab.dir, name);
+	if (lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		CHECK(is_one_of((const char *const *)w.deleted,
+				w.deleted_count, name));
+}
+
+/* is_linked: it has several names, and may have been reported by another. */
+static void check_content(const char *name, const uint8_t *p, size_t n,
+			  int is_linked)
 {
 	uint8_t digest[DIGEST_MAX];
 	struct tree *t;
 
-	if (strcmp(name, "old") == 0 && n == sizeof(secret) &&
+	if (is_furnished(name) && n == sizeof(secret) &&
 	    memcmp(p, secret, n) == 0)
 		return;
 	if (strcmp(name, "huge") == 0 && n == LAB_HUGE && *p == 'x' &&
@@ -458,19 +607,21 @@ static void check_content(const char *name, const uint8_t *p, size_t n)
 	}
 	CHECK(tree_final(t, digest) == 0);
 	tree_free(t);
-	CHECK(find_report(name, digest));
+	CHECK(find_report(is_linked ? NULL : name, digest));
 	CHECK(memmem(w.sent.data, w.sent.len, digest, w.digest->size));
 }
 
-static void check_file(const char *path, const char *name, size_t size)
+static void check_file(const char *path, const char *name,
+		       const struct stat *st)
 {
+	const size_t size = (size_t)st->st_size;
 	uint8_t *p = fuzz_alloc(size + 1);
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 
 	CHECK(fd >= 0 || errno == EACCES);
 	if (fd >= 0) {
 		CHECK(io_read(fd, p, size + 1) == (ssize_t)size);
-		check_content(name, p, size);
+		check_content(name, p, size, st->st_nlink > 1);
 		close(fd);
 	}
 	free(p);
@@ -484,7 +635,7 @@ static void check_link(const char *path, const char *name)
 	CHECK(n > 0);
 	if (w.accepts_links)
 		CHECK(!name_check_target(target, (size_t)n));
-	else if (strcmp(name, "out") != 0)
+	else if (!is_furnished(name))
 		CHECK(!name_check_symlink(name, strlen(name), 0, target,
 				       (size_t)n));
 }
@@ -501,8 +652,11 @@ static int check_entry(const char *path, const struct stat *st, int flag,
 		return 0;
 	CHECK(!name_check(name, strlen(name)));
 	CHECK((st->st_mode & (S_ISUID | S_ISGID)) == 0 || flag == FTW_SL);
-	if (flag == FTW_F)
-		check_file(path, name, (size_t)st->st_size);
+	/* a FIFO, socket or device, where these are accepted */
+	if (flag == FTW_F && !S_ISREG(st->st_mode))
+		CHECK(w.may_delete);
+	else if (flag == FTW_F)
+		check_file(path, name, st);
 	else if (flag == FTW_SL)
 		check_link(path, name);
 	else
@@ -535,8 +689,8 @@ static void remove_lab(void)
 	(void)scratch_remove(w.lab.top);
 }
 
-/* The directory before each input: one file or two, and a symlink that leads
- * out. */
+/* The directory before each input: one file or two, a symlink that leads out, and
+ * where it may be deleted, a small tree. */
 static void furnish(unsigned which)
 {
 	char path[LAB_PATH];
@@ -552,6 +706,16 @@ static void furnish(unsigned which)
 		lab_write_huge(w.lab.dir, "huge");
 	lab_path(path, w.lab.dir, "out");
 	CHECK(symlink("../out", path) == 0);
+	if (!w.may_delete)
+		return;
+	lab_path(path, w.lab.dir, "gone");
+	CHECK(mkdir(path, 0755) == 0);
+	lab_write(path, "a", secret, sizeof(secret));
+	lab_path(path, w.lab.dir, "gone/sub");
+	CHECK(mkdir(path, 0755) == 0);
+	lab_write(path, "b", secret, sizeof(secret));
+	lab_path(path, w.lab.dir, "gone/way");
+	CHECK(symlink("../../out", path) == 0);
 }
 
 static void begin(unsigned which)
@@ -563,6 +727,7 @@ static void begin(unsigned which)
 		w.expander = expander_new();
 		CHECK(w.expander);
 	}
+	w.may_delete = (which & 0x80) != 0;
 	furnish(which);
 	w.cancel_fd = eventfd(0, EFD_CLOEXEC);
 	w.ready_fd = eventfd(0, EFD_CLOEXEC);
@@ -573,6 +738,7 @@ static void begin(unsigned which)
 	w.digest = &digest_crc32;
 	w.report_count = w.item_count = w.replies_done = 0;
 	w.verdicts = w.links = 0;
+	w.list_count = 0;
 	memset(&w.totals, 0, sizeof(w.totals));
 }
 
@@ -580,6 +746,8 @@ static void end(void)
 {
 	while (w.report_count > 0)
 		free(w.reports[--w.report_count].name);
+	while (w.deleted_count > 0)
+		free(w.deleted[--w.deleted_count]);
 	buf_release(&w.sent);
 	buf_release(&w.replies);
 	io_close(&w.cancel_fd);
@@ -608,6 +776,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	lab_signal(w.cancel_fd);
 	lab_join(thread);
 	CHECK(nftw(w.lab.dir, check_entry, 16, FTW_PHYS) == 0);
+	for (size_t i = 0; i < 2; i++)
+		check_is_there(furnished[i]);
+	for (size_t i = 0; w.may_delete && i < 5; i++)
+		check_is_there(deletable[i]);
 	check_outside();
 	io_close(&cfg.stdout_fd);
 	end();

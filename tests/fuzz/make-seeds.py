@@ -100,11 +100,6 @@ def pack(first, rows, contents, codec=0, kind="PACK", flags=0):
                  payload=PACKERS[codec](raw))
 
 
-def list_(first, rows):
-    table = b"".join(rows)
-    return frame("LIST", id=first, items=len(rows), table=table, payload=table)
-
-
 def check(ident, content, first=0, kind=1, digest_id=SHA256):
     """Of these chunks: a digest of each, or with kind 2 one of all."""
     leaves = wire.leaves(content, DIGESTS[digest_id])
@@ -121,6 +116,18 @@ def offer(first, rows, codec=0, flags=0):
 def finish(flags=1):
     """By default the target puts the sums right."""
     return frame("FINISH", flags)
+
+
+def list_of(first, rows, flags=1, **values):
+    table = b"".join(rows)
+    return frame("LIST", flags, id=first, items=len(rows), table=table,
+                 payload=table, **values)
+
+
+def flagged(flags, data):
+    """A frame that wire.py made, as frame() makes them."""
+    return struct.pack(">BBHII", data[0], flags, 0, len(data) - wire.HEADER,
+                       0) + data[wire.HEADER:]
 
 
 ROWS = [row_dir(b"d"), row_file(b"d/a", b"hello"), row_file(b"b", b""),
@@ -160,6 +167,17 @@ def frames():
     write("frame", "signatures", b"\0" + signature(1, 1, 9 * MIB)
           + signature(1, 2, MIB, 64) + signature(1, 3, MIB, 2, bytes(16))
           + signature(1, 4, 77, 2, bytes(20)) + signature(1, 5, MIB))
+    write("frame", "lists", b"\5" + list_of(1, LISTED_ROWS)
+          + list_of(9, LISTED_ROWS, list_flags=1, codec=1))
+    write("frame", "deletes", b"\5" + frame("DELETE")
+          + flagged(0, wire.deletes((b"", [b"a", b"d/"]), (b"d", None)))
+          + flagged(0, wire.choice(1, 0, 1)) + frame("FLUSH"))
+    write("frame", "listed", b"\0" + listed(1, (0, 0, 2), (1, 0, 1))
+          + listed(1, (9, 4, 1), (0, 0, 1)) + frame("EXTRA")
+          + flagged(0, wire.extras((1, b"x"), (2, b"y"), dir=3, flags=3))
+          + frame("EXTRA", kind=3, count=2, list=bytes(4))
+          + frame("EXTRA", kind=4)
+          + frame("EXTRA", kind=5, count=1, dir=9, list=bytes(2)))
     two = bytes(2 * MIB)
     write("frame", "checks", b"\5" + hello() + check(1, two, digest_id=CRC32)
           + check(1, two, first=5, kind=2, digest_id=CRC32)
@@ -174,6 +192,20 @@ def frames():
           + checked(1, 0, 3, 5) + checked(1, 64, 64, UNKNOWN)
           + offered(2, 4, b"\x06") + offered(2, 1024, bytes(128))
           + verdict(5, 1, 5) + verdict(5, 1, 1))
+
+
+# A list's: seconds are less than those of the row before.
+LISTED_ROWS = [wire.listed_row(b"d", kind=2, mode=0o755, sec=wire.NOW),
+               wire.listed_row(b"/new", 5, shared=1, nsec=5),
+               wire.listed_row(b"old", 24, bits=20, sec=-9),
+               wire.listed_row(b"old", 24, bits=12, sha=sha(b"x")),
+               wire.listed_row(b"l", kind=3) + wire.number(3) + b"old"]
+
+
+def listed(first, *runs):
+    """An answer to a list.  runs: state, cause, items."""
+    return frame("LISTED", id=first, items=sum(n for _, _, n in runs),
+                 runs=b"".join(struct.pack(">BHH", *run) for run in runs))
 
 
 def compare(ident, contents, first=0):
@@ -484,9 +516,50 @@ def senders():
         one(f"list-meta-{accepts:x}", accepts,
             hello(features=wire.FEATURES | wire.PRESERVE | wire.LISTS
                   | wire.LIST_META),
-            list_(1, listed[:2]), list_(9, [listed[0], listed[2], listed[3]]),
+            list_of(1, listed[:2]), list_of(9, [listed[0], listed[2], listed[3]]),
             pack(20, [row_file(b"m", b"hello", further=further)], [b"hello"]),
             end)
+    # lists: of what is new, and of "old"; then what is wanted
+    lists = hello(features=wire.FEATURES | wire.LISTS | wire.UPDATED)
+    wanted = pack(20, [row_file(b"d/new", b"hello")], [b"hello"])
+    for config in range(6):
+        one(f"list-{config}", config, lists, list_of(1, LISTED_ROWS), wanted,
+            end)
+    one("list-zlib", 1, lists, frame(
+        "LIST", 1, id=1, items=len(LISTED_ROWS),
+        raw_len=len(b"".join(LISTED_ROWS)), codec=1,
+        payload=zlib.compress(b"".join(LISTED_ROWS))), end)
+    one("list-dry", 1, lists, list_of(1, LISTED_ROWS, list_flags=1), end)
+    one("list-through-link", 1, lists, list_of(1, [
+        wire.listed_row(b"out/secret", 24)]), end)
+    one("list-dots", 1, lists, list_of(1, [wire.listed_row(b"../out")]))
+    # deletions: of all in "gone", of what is not empty, where it is not allowed
+    asking = hello(features=requests | wire.DELETES, existing=3)
+    begin, dirs = frame("DELETE"), flagged(0, wire.deletes((b"gone", [])))
+    every = frame("DELETE", 1, kind=3, count=1, list=b"\xff")
+    for config in (0x80, 0x81, 0x84, 1):
+        one(f"delete-{config:x}", config, asking, pack(1, ROWS, [b"hello"]),
+            frame("FLUSH"), begin, dirs, every * 4, end)
+    one("delete-root", 0x81, asking, begin,
+        flagged(0, wire.deletes((b"", []))), every * 4, end)
+    one("delete-some", 0x81, asking, begin, dirs,
+        frame("DELETE", 1, kind=3, count=1, list=b"\x06") * 4, end)
+    one("delete-dry", 0x81, asking, flagged(
+        0, wire.message("DELETE", kind=1, flags=1)), dirs, every * 4, end)
+    one("delete-out", 0x81, asking, begin,
+        flagged(0, wire.deletes((b"out", []), (b"gone/way", []))), every, end)
+    one("delete-dots", 0x81, asking, begin,
+        flagged(0, wire.deletes((b"../out", []))), every)
+    # what has names twice, and what is none
+    nodes = hello(features=requests | wire.PRESERVE)
+    one("links-and-fifos", 0x81, nodes, pack(1, [
+        row_file(b"f", b"x", further=b""),
+        wire.row(wire.LINK, digest_id=CRC32, name=b"h", target=b"f",
+                 further=b""),
+        wire.row(wire.LINK, digest_id=CRC32, name=b"i", target=b"old",
+                 further=b""),
+        wire.row(wire.SPECIAL, digest_id=CRC32, name=b"p", special=1,
+                 further=b"")], [b"x"]), end)
     none = hello(features=0)
     one("none-pack", 1, none, pack(1, ROWS, [b"hello"]), end)
     one("none-zlib", 1, none, pack(1, ROWS, [b"hello"], codec=1), end)
