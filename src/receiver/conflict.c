@@ -197,13 +197,6 @@ static void place_at(const struct place_request *a,
 			out->status = STATUS_UNCHANGED;
 		return;
 	}
-	/* A symlink or special file that is the same is not made anew; of files
-	 * that was found out before. */
-	if (existing == CONFLICT_REPLACE && a->what.node &&
-	    a->is_same(a->ctx, a->dir_fd, a->leaf)) {
-		out->status = STATUS_UNCHANGED;
-		return;
-	}
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (put_candidate(a, a->leaf, 0, out, &e) == 0)
 			break;
