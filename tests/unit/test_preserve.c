@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 
 #include "os/ids.h"
 #include "fs/preserve.h"
+#include "sandbox/seccomp.h"
 
 #define BASIC "\0\0\1\xa4" "\0\0\0\0\0\0\0\1" "\0\0\0\2"
 
@@ -373,6 +376,36 @@ static void what_is_bare_need_not_be_opened(void **state)
 	assert_false(preserve_is_bare(how.kinds, AT_FDCWD, "/nonexistent", 0));
 }
 
+/* Linux before 6.13 has no listxattrat(). */
+static void an_older_kernel_is_asked_by_path(void **state)
+{
+	const struct seccomp_rule rule = { .nr = 465,
+					   .action = SECCOMP_UNKNOWN };
+	struct place *p = *state;
+	int status;
+	pid_t pid;
+
+	if (!seccomp_is_known() ||
+	    fsetxattr(p->from, "user.a", "1", 1, 0) < 0)
+		skip();
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct err e;
+
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+		    seccomp_filter(&rule, 1, SECCOMP_ALLOW, &e))
+			_exit(77);
+		_exit(is_bare(p, PRESERVE_XATTR) == 0 &&
+		      is_bare(p, PRESERVE_ACL) == 1 ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* What does not fit is left out, and said. */
 static void there_is_room_for_some(void **state)
 {
@@ -446,6 +479,7 @@ int main(void)
 		cmocka_unit_test(names_and_numbers),
 		TEST(what_was_read_is_set_and_compared),
 		TEST(what_is_bare_need_not_be_opened),
+		TEST(an_older_kernel_is_asked_by_path),
 		TEST(there_is_room_for_some),
 		TEST(set_id_bits_need_the_owner),
 	};
