@@ -183,9 +183,9 @@ variant_flags := $(strip \
 		-fno-sanitize-recover=all,$(if $(COVERAGE),-O0,-O2)) \
 	$(if $(COVERAGE),--coverage))
 
-# The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.  musl declares
-# getdents64() for _LARGEFILE64_SOURCE, which glibc's _GNU_SOURCE includes.
-our_cppflags := $(XXH_DISPATCH) -D_GNU_SOURCE -D_LARGEFILE64_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
+# The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.  Only
+# POSIX is declared: what Linux has beyond it, src/*/linux/ asks for itself.
+our_cppflags := $(XXH_DISPATCH) -D_XOPEN_SOURCE=700 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 \
 	-DFERRY_VERSION='"$(VERSION)"' $(if $(NDEBUG),-DNDEBUG) \
 	$(if $(SANITIZE)$(COVERAGE),-DFERRY_INSTRUMENTED) \
 	$(if $(STATIC),-DFERRY_STATIC) -Isrc

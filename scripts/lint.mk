@@ -5,14 +5,16 @@ shell_scripts = $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' scripts/* scripts
 
 # ---- static checks: seconds ------------------------------------------------
 
-static_runs := $(addprefix run/static/,layers cycles symbols headers docs shell)
+static_runs := $(addprefix run/static/,layers os cycles symbols headers docs shell)
 run_static   = @scripts/run-test 300 '$(LOGS)/static/$(@F).log'
 
-## check-static: layers, cycles, symbols, headers, documents, shell scripts
+## check-static: layers, systems, cycles, symbols, headers, documents, shell scripts
 check-static: $(static_runs)
 
 run/static/layers:
 	$(run_static) scripts/check-layers
+run/static/os:
+	$(run_static) scripts/check-os
 run/static/cycles: $(lib_objs)
 	$(run_static) scripts/check-cycles $(B)/obj
 run/static/symbols: $(lib_objs)
@@ -35,7 +37,8 @@ lint_tidy  := $(addprefix run/tidy/,$(sources) src/main.c \
 	$(wildcard tests/fuzz/*.c))
 lint_gcc   := $(lint_tidy:run/tidy/%=run/gcc/%)
 lint_clang := $(lint_tidy:run/tidy/%=run/clang/%)
-lint_flags  = -std=c11 $(our_cppflags) $(DEPS_CFLAGS)
+lint_flags  = -std=c11 $(our_cppflags) $(if $(filter tests/%,$*),-D_GNU_SOURCE) \
+	$(DEPS_CFLAGS)
 
 ## lint: clang-tidy, gcc and clang as analyzers, cppcheck, mandoc, Python ...
 lint: $(lint_tidy) $(lint_gcc) $(lint_clang) run/lint/cppcheck \

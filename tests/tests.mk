@@ -95,7 +95,7 @@ $(B)/tools/%.o: tests/tools/%.c $(B)/flags
 define compile_test
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(compile) -MMD -MP -c -o $@ $<
+	$(Q)$(compile) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
 endef
 
 $(B)/tests/%: $(B)/tests/%.o $(B)/libferry.a

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/wipe.h"
 #include "os/locked.h"
+#include "os/path_fd.h"
 
 #define MARK "used"
 
@@ -35,11 +36,8 @@ struct code_file {
 /* Open for writing what was opened for reading and checked. */
 static int open_again(int fd, const char *path, struct err *e)
 {
-	char proc[40];
-	int rw;
+	int rw = path_fd_reopen(fd, path, O_RDWR);
 
-	snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
-	rw = open(proc, O_RDWR | O_CLOEXEC);
 	if (rw >= 0)
 		return rw;
 	return err_set(e, ERR_USAGE,

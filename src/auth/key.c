@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "auth/hkdf.h"
+#include "os/fd_path.h"
 
 #define KEY_PREFIX "ferry-key-1:"
 #define IDENTITY_PREFIX "ferry/2 "
@@ -74,33 +75,14 @@ static int check_secret(const struct stat *st, const char *path, struct err *e)
 	return 0;
 }
 
-/* The number of the descriptor that path names, as process substitution writes
- * it; -1 for a path of another kind. */
-static int descriptor_of(const char *path)
-{
-	static const char *const dirs[] = { "/dev/fd/", "/proc/self/fd/" };
-	uint64_t fd;
-
-	if (strcmp(path, "/dev/stdin") == 0)
-		return STDIN_FILENO;
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		const size_t n = strlen(dirs[i]);
-
-		if (strncmp(path, dirs[i], n) == 0 &&
-		    num_parse(path + n, 0, INT_MAX, &fd) == 0)
-			return (int)fd;
-	}
-	return -1;
-}
-
 int key_is_stdin(const char *path)
 {
-	return path && descriptor_of(path) == STDIN_FILENO;
+	return path && fd_path_number(path) == STDIN_FILENO;
 }
 
 static int open_file(const char *path, int flags, struct err *e)
 {
-	const int given = descriptor_of(path);
+	const int given = fd_path_number(path);
 	int fd;
 
 	/* Not opened again: that fails for a socket, and for a pipe of another
@@ -128,7 +110,7 @@ int key_open_secret(const char *path, struct err *e)
 	if (fstat(fd, &st) < 0)
 		rc = err_sys(e, ERR_LOCAL, "cannot get the status of %s", path);
 	/* Who handed us a pipe has a right to what is in it. */
-	else if (descriptor_of(path) < 0 ||
+	else if (fd_path_number(path) < 0 ||
 		 !(S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
 		rc = check_secret(&st, path, e);
 	if (rc < 0) {

@@ -7,7 +7,6 @@
 #ifndef FERRY_BASE_CLOCK_H
 #define FERRY_BASE_CLOCK_H
 
-#include <pthread.h>
 #include <stdint.h>
 
 /* Milliseconds and nanoseconds of CLOCK_MONOTONIC. */
@@ -17,13 +16,5 @@ uint64_t clock_ns(void);
 /* Milliseconds from now until deadline_ms (of clock_ms()): 0 when it has
  * passed, at most INT_MAX, as poll(2) takes them. */
 int clock_left_ms(uint64_t deadline_ms);
-
-/* Initialise a condition variable for clock_cond_wait().  The caller destroys
- * it with pthread_cond_destroy(). */
-void clock_cond_init(pthread_cond_t *cond);
-
-/* As pthread_cond_wait(), for ms milliseconds at most; the caller checks its
- * condition again in any case. */
-void clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *lock, unsigned ms);
 
 #endif

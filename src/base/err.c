@@ -62,14 +62,9 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 
 const char *err_reason(int error, char *dst, size_t size)
 {
-#ifdef __GLIBC__
-	return strerror_r(error, dst, size);
-#else
-	/* that of POSIX */
 	if (strerror_r(error, dst, size) != 0)
 		snprintf(dst, size, "error %d", error);
 	return dst;
-#endif
 }
 
 int err_sys(struct err *e, int code, const char *fmt, ...)

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cmd/cmd.h"
 #include "net/addr.h"
+#include "os/fd_path.h"
 #include "remote/target.h"
 
 enum { SHOWN_MAX = 200, LINE_MAX_BYTES = 300 };
@@ -257,13 +258,6 @@ int operand_hints_receive(char *const *args, int count, struct err *e)
 
 /* ---- FIFOs and devices ---- */
 
-static int is_stdin(const char *path)
-{
-	return strcmp(path, "/dev/stdin") == 0 ||
-	       strcmp(path, "/dev/fd/0") == 0 ||
-	       strcmp(path, "/proc/self/fd/0") == 0;
-}
-
 void operand_hints_special(const char *path, const char *host, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
@@ -275,7 +269,7 @@ void operand_hints_special(const char *path, const char *host, struct err *e)
 	if (stat(path, &st) < 0 || S_ISREG(st.st_mode) ||
 	    S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode))
 		return;
-	if (is_stdin(path))
+	if (fd_path_number(path) == STDIN_FILENO)
 		snprintf(e->text + used, sizeof(e->text) - used,
 			 "; write: ferry send - %s", escape(a, host));
 	else

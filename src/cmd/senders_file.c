@@ -315,8 +315,6 @@ static int take_setting(struct senders_file *f, unsigned line,
 static int complete_section(struct senders_file *f, struct senders_section *s,
 			    struct err *e)
 {
-	char *dir = NULL;
-
 	if (!s->credential_count)
 		return fail(f, s->line, e, "[%s] has no key, pin or subject, "
 			    "so that nobody could prove to be it", s->name);
@@ -325,9 +323,7 @@ static int complete_section(struct senders_file *f, struct senders_section *s,
 			    "above the first section either", s->name);
 	if (s->dir)
 		return 0;
-	if (asprintf(&dir, "%s/%s", f->defaults.dir, s->name) < 0)
-		dir = NULL;
-	s->dir = keep(f, dir);
+	s->dir = keep(f, text_format("%s/%s", f->defaults.dir, s->name));
 	s->has_default_dir = 1;
 	return s->dir ? 0 : out_of_memory(e);
 }

@@ -96,7 +96,7 @@ static int catch_note(int sig, struct note *note)
 	struct sigaction act;
 	int fds[2];
 
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (fds_pipe(fds, O_NONBLOCK) < 0)
 		return -1;
 	note->fd = fds[0];
 	note->to = fds[1];

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "fs/name.h"
 #include "os/helper.h"
+#include "os/path_fd.h"
 
 enum request_kind { SET_TIMES, SET_OWNER, CHMOD_DIR };
 
@@ -62,13 +63,12 @@ static int chmod_dir(int fd, mode_t mode)
 /* ---- in the helper ---- */
 
 /* The other process may be controlled by an attacker.  It can open any directory
- * with O_PATH, but for reading only where the sandbox lets it. */
+ * as os/path_fd.h does, but for reading only where the sandbox lets it. */
 static int is_open_dir(int fd)
 {
-	const int flags = fcntl(fd, F_GETFL);
 	struct stat st;
 
-	return flags >= 0 && !(flags & O_PATH) && fstat(fd, &st) == 0 &&
+	return fd >= 0 && !path_fd_is(fd) && fstat(fd, &st) == 0 &&
 	       S_ISDIR(st.st_mode);
 }
 

@@ -13,6 +13,7 @@
 #include "fs/name.h"
 #include "fs/part_priv.h"
 #include "fs/preserve.h"
+#include "os/device.h"
 
 /* A node and the times that it gets. */
 struct making {
@@ -45,13 +46,21 @@ static int make_symlink(const struct making *m, int dir_fd, const char *name)
 	return attr_helper_set_times(m->node->attrs, dir_fd, name, m->times);
 }
 
+static int is_device(const struct node *n)
+{
+	return S_ISCHR(n->type) || S_ISBLK(n->type);
+}
+
 static int make_special(const struct making *m, int dir_fd, const char *name)
 {
 	struct node *n = m->node;
 	const mode_t mode = n->meta->mode & 0777;
 	struct stat st;
+	dev_t device = 0;
 
-	if (mknodat(dir_fd, name, n->type | mode, n->rdev) < 0)
+	if (is_device(n) && device_make(n->major, n->minor, &device) < 0)
+		return -1;
+	if (mknodat(dir_fd, name, n->type | mode, device) < 0)
 		return -1;
 	set_owner(n, dir_fd, name);
 	/* The directory's default ACL may have taken bits away. */
@@ -146,12 +155,14 @@ static int is_same_symlink(const struct node *n, int dir_fd, const char *name)
 static int is_same_special(const struct node *n, int dir_fd, const char *name)
 {
 	struct stat st;
+	dev_t device;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    (st.st_mode & S_IFMT) != n->type)
 		return 0;
-	return (!S_ISCHR(n->type) && !S_ISBLK(n->type)) ||
-	       st.st_rdev == n->rdev;
+	return !is_device(n) ||
+	       (device_make(n->major, n->minor, &device) == 0 &&
+		st.st_rdev == device);
 }
 
 int node_is_same(const struct node *n, int dir_fd, const char *name)

@@ -23,7 +23,7 @@ struct node {
 	enum node_kind kind;
 	const char *target; /* SYMLINK: has passed name_check_symlink() */
 	mode_t type;        /* SPECIAL: S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK */
-	dev_t rdev;
+	uint32_t major, minor; /* of a device */
 	int from_dir;       /* LINK: the file that it is another name of */
 	const char *from;
 	struct stat file;   /* its status: nothing else is linked */

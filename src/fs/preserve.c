@@ -11,11 +11,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "os/attr_names.h"
 #include "os/ids.h"
+#include "os/xattr.h"
 
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
@@ -38,7 +38,7 @@ static const uint16_t acl_tags[] = { 0, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20 };
 
 /* What is at fd, while it is read or set. */
 struct attrs {
-	char *names; /* as flistxattr() returns them; owned */
+	char *names; /* as xattr_list() returns them; owned */
 	size_t names_len;
 	uint8_t *value; /* VALUE_MAX bytes; owned; NULL: none was read yet */
 };
@@ -54,7 +54,7 @@ static int is_missing(int error)
 static int attrs_list(struct attrs *a, int fd)
 {
 	char few[FEW];
-	ssize_t n = fd == PRESERVE_BARE ? 0 : flistxattr(fd, few, sizeof(few));
+	ssize_t n = fd == PRESERVE_BARE ? 0 : xattr_list(fd, few, sizeof(few));
 
 	memset(a, 0, sizeof(*a));
 	if (n == 0 || (n < 0 && is_missing(errno)))
@@ -67,7 +67,7 @@ static int attrs_list(struct attrs *a, int fd)
 	if (n > 0)
 		memcpy(a->names, few, (size_t)n);
 	else
-		n = flistxattr(fd, a->names, LIST_MAX);
+		n = xattr_list(fd, a->names, LIST_MAX);
 	if (n < 0) {
 		free(a->names);
 		a->names = NULL;
@@ -113,7 +113,7 @@ static ssize_t attrs_value(struct attrs *a, int fd, const char *name)
 		a->value = malloc(VALUE_MAX);
 	if (!a->value)
 		return -1;
-	n = fgetxattr(fd, name, a->value, VALUE_MAX);
+	n = xattr_get(fd, name, a->value, VALUE_MAX);
 	return n < 0 && is_missing(errno) ? 0 : n;
 }
 
@@ -433,7 +433,7 @@ static int set_owner(int fd, uid_t uid, gid_t gid)
 
 static int remove_attr(int fd, const char *name)
 {
-	return fremovexattr(fd, name) < 0 && !is_missing(errno) ? -1 : 0;
+	return xattr_remove(fd, name) < 0 && !is_missing(errno) ? -1 : 0;
 }
 
 /* Set or remove an ACL.  Returns 0, or -1 with errno. */
@@ -450,7 +450,7 @@ static int set_acl(const struct preserve *how, int fd, const char *name,
 	if (!p)
 		return -1;
 	n = make_acl(how, entries, p);
-	rc = fsetxattr(fd, name, p, n, 0);
+	rc = xattr_set(fd, name, p, n);
 	free(p);
 	return rc;
 }
@@ -491,7 +491,7 @@ static int set_xattrs(int fd, const struct file_meta *m, int is_new)
 	int rc = 0, saved = 0;
 
 	while (file_meta_get_xattr(&value, &x)) {
-		if (fsetxattr(fd, x.name, x.value, x.len, 0) < 0) {
+		if (xattr_set(fd, x.name, x.value, x.len) < 0) {
 			rc = -1;
 			saved = errno;
 		}
@@ -604,7 +604,7 @@ void preserve_copy(int from, int to)
 			continue;
 		n = attrs_value(&attrs, from, name);
 		if (n >= 0)
-			(void)fsetxattr(to, name, attrs.value, (size_t)n, 0);
+			(void)xattr_set(to, name, attrs.value, (size_t)n);
 	}
 	attrs_release(&attrs);
 }

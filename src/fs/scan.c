@@ -27,6 +27,7 @@
 #include "fs/list.h"
 #include "fs/name.h"
 #include "fs/scan_priv.h"
+#include "os/device.h"
 #include "os/listing.h"
 
 enum {
@@ -300,6 +301,16 @@ static int is_mount_left_out(const struct walk *w, const struct stat *st)
 	return w->scan->stays_on_file_system && st->st_dev != w->root_dev;
 }
 
+/* Whether a special file can be described to another system. */
+static int is_sendable_special(const struct stat *st)
+{
+	uint32_t major, minor;
+
+	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode))
+		return device_split(st->st_rdev, &major, &minor) == 0;
+	return S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode);
+}
+
 /* Visit what is not a symlink, or the target of one that is followed. */
 static int visit_target(struct walk *w, int dir_fd, const char *leaf,
 			const struct stat *st, int follow)
@@ -310,9 +321,7 @@ static int visit_target(struct walk *w, int dir_fd, const char *leaf,
 		return report_dir(w, st);
 	if (S_ISDIR(st->st_mode))
 		return enter_dir(w, dir_fd, leaf, st, follow);
-	if (w->scan->keeps_special &&
-	    (S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode) ||
-	     S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)))
+	if (w->scan->keeps_special && is_sendable_special(st))
 		return report_stat(w, SCAN_SPECIAL, st);
 	if (w->scan->skips_special)
 		return report_stat(w, SCAN_SKIPPED, st);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "fs/name.h"
 #include "fs/scan_priv.h"
+#include "os/path_fd.h"
 
 struct scan *scan_new(enum scan_symlinks symlinks)
 {
@@ -87,8 +88,7 @@ int scan_root_follow(const struct scan *s, unsigned root)
 
 int scan_root_open_target(const struct scan *s, unsigned root)
 {
-	return openat(s->roots[root].fd, s->roots[root].leaf,
-		      O_PATH | O_CLOEXEC);
+	return path_fd_open(s->roots[root].fd, s->roots[root].leaf, 0);
 }
 
 const char *scan_root_display(const struct scan *s, unsigned root)
@@ -229,10 +229,10 @@ static int fill_file_root(const struct scan *s, struct root *r,
 	if (sibling) {
 		r->fd = sibling->fd;
 	} else {
-		/* O_PATH: reading a file in a directory takes search permission
+		/* Reading a file in a directory takes search permission
 		 * only. */
-		r->fd = open(base ? r->display : ".",
-			     O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r->fd = path_fd_open(AT_FDCWD, base ? r->display : ".",
+				     O_DIRECTORY);
 		r->owned = r->fd >= 0;
 		if (r->fd < 0)
 			return -1;

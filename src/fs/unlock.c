@@ -7,17 +7,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fs/attr_helper.h"
+#include "os/path_fd.h"
 
 enum {
 	OWNER = 0700,
 	GROUPS_MAX = 1024,
-	/* Missing in the kernel headers of older systems; the same number on
-	 * every architecture. */
-	CALL_FCHMODAT2 = 452,
 };
 
 /* chmod() by a user who is not in the directory's group clears the set-gid bit,
@@ -36,21 +33,7 @@ static int keeps_setgid(const struct stat *st)
 	return 0;
 }
 
-/* fchmod() does not take a descriptor with O_PATH. */
-static int chmod_path_fd(int fd, mode_t mode)
-{
-	char path[40];
-	long rc = syscall(CALL_FCHMODAT2, fd, "", mode, AT_EMPTY_PATH);
-
-	/* Before Linux 6.6, or where a filter does not know it. */
-	if (rc < 0 && (errno == ENOSYS || errno == EPERM)) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		rc = chmod(path, mode);
-	}
-	return rc < 0 ? -1 : 0;
-}
-
-/* attrs: see unlock_dir(); fd is open with O_PATH if is_path. */
+/* attrs: see unlock_dir(); fd is of os/path_fd.h if is_path. */
 static int unlock(int fd, int is_path, struct attr_helper *attrs,
 		  struct unlock *was)
 {
@@ -67,7 +50,7 @@ static int unlock(int fd, int is_path, struct attr_helper *attrs,
 	was->ino = (uint64_t)st.st_ino;
 	was->mode = st.st_mode & 07777;
 	if (is_path)
-		return chmod_path_fd(fd, was->mode | OWNER) < 0 ? -1 : 1;
+		return path_fd_chmod(fd, was->mode | OWNER) < 0 ? -1 : 1;
 	return attr_helper_chmod_dir(attrs, fd, was->mode | OWNER) < 0 ? -1 : 1;
 }
 

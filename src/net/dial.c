@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/tcp.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +22,7 @@
 #include "os/fds.h"
 #include "os/interposed.h"
 #include "os/sockcall.h"
+#include "os/tcp.h"
 
 enum {
 	/* "Connection Attempt Delay", RFC 8305, section 5. */
@@ -79,53 +80,41 @@ static int set_options(int fd, int timeout_ms)
 	if (set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1) < 0)
 		return -1;
 	/* Idle for half of the timeout, then three probes in the other half. */
-	set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, s > 4 ? s / 2 : 2);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, s > 12 ? s / 6 : 2);
-	set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
-	if (timeout_ms > 0)
-		set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout_ms);
+	tcp_keep_alive(fd, &(struct tcp_keepalive){ s > 4 ? s / 2 : 2,
+						    s > 12 ? s / 6 : 2, 3,
+						    timeout_ms });
 	return 0;
 }
 
 static int set_congestion(int fd, const char *name, struct err *e)
 {
-	if (!name || sockcall_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
-					 (socklen_t)strlen(name)) == 0)
+	if (!name || tcp_set_congestion(fd, name) == 0)
 		return 0;
-	return err_sys(e, ERR_USAGE,
-		       "cannot use congestion control '%s' (see "
-		       "/proc/sys/net/ipv4/tcp_allowed_congestion_control)",
-		       name);
+	return err_sys(e, ERR_USAGE, "cannot use congestion control '%s'%s",
+		       name, tcp_congestion_hint());
 }
 
 unsigned dial_rtt_us(int fd)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
+	struct tcp_state state;
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return 0;
-	return info.tcpi_rtt;
+	return tcp_get_state(fd, &state) < 0 ? 0 : state.rtt_us;
 }
 
 void dial_limit_unsent(int fd)
 {
-	(void)set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX);
+	tcp_limit_unsent(fd, UNSENT_MAX);
 }
 
 void dial_tune_for_rtt(int fd, const struct net_options *opt)
 {
-	static const char bbr[] = "bbr";
-
 	if (dial_rtt_us(fd) < DIAL_LONG_RTT_US)
 		return;
 	/* What the kernel has accepted cannot be moved to another stream: with
 	 * much of it, the slowest stream would delay the end. */
 	dial_limit_unsent(fd);
 	if (!opt->congestion)
-		(void)sockcall_setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, bbr,
-					  sizeof(bbr) - 1);
+		(void)tcp_set_congestion(fd, "bbr");
 }
 
 static int is_exhaustion(int error)
@@ -792,23 +781,16 @@ int dial_accept(int listener, const struct net_options *opt, char *peer,
 
 uint64_t dial_bytes_in(int fd)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
+	struct tcp_state state;
 
-	memset(&info, 0, sizeof(info));
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return 0;
-	return info.tcpi_bytes_received;
+	return tcp_get_state(fd, &state) < 0 ? 0 : state.bytes_received;
 }
 
 int dial_loses_packets(int fd)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
+	struct tcp_state state;
 
-	memset(&info, 0, sizeof(info));
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
-	       info.tcpi_unacked > 0 &&
-	       info.tcpi_retransmits >= LOST_RETRANSMITS &&
-	       info.tcpi_last_data_recv < ALIVE_MS;
+	return tcp_get_state(fd, &state) == 0 && state.unacked > 0 &&
+	       state.retransmits >= LOST_RETRANSMITS &&
+	       state.since_data_ms < ALIVE_MS;
 }

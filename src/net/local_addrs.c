@@ -1,14 +1,14 @@
 /*
- * The addresses of this host, from getifaddrs(3).
+ * The addresses of this host, best first.
  */
 #include "net/local_addrs.h"
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "os/interfaces.h"
 
 enum { RANK_IPV4, RANK_IPV6, RANK_INNER, RANKS };
 
@@ -27,52 +27,54 @@ static int is_inner(const char *interface)
 	return 0;
 }
 
-/* The rank of the interface's address, and its text; -1: it is of no use. */
-static int examine(const struct ifaddrs *ifa, int family, char *text)
+/* The rank of an interface's address, and its text; -1: it is of no use. */
+static int examine(const char *interface, const struct sockaddr *sa, char *text)
 {
-	const struct sockaddr *sa = ifa->ifa_addr;
 	struct sockaddr_in6 v6;
 	struct sockaddr_in v4;
 	int rank = -1;
 
-	if (!sa || !(ifa->ifa_flags & IFF_UP) ||
-	    ifa->ifa_flags & IFF_LOOPBACK ||
-	    (family != AF_UNSPEC && sa->sa_family != family))
-		return -1;
 	if (sa->sa_family == AF_INET) {
 		memcpy(&v4, sa, sizeof(v4));
 		if (ntohl(v4.sin_addr.s_addr) >> 16 != 0xa9fe &&
 		    inet_ntop(AF_INET, &v4.sin_addr, text, ADDR_TEXT_MAX))
 			rank = RANK_IPV4;
-	} else if (sa->sa_family == AF_INET6) {
+	} else {
 		memcpy(&v6, sa, sizeof(v6));
 		if (!IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr) &&
 		    inet_ntop(AF_INET6, &v6.sin6_addr, text, ADDR_TEXT_MAX))
 			rank = RANK_IPV6;
 	}
-	return rank >= 0 && is_inner(ifa->ifa_name) ? RANK_INNER : rank;
+	return rank >= 0 && is_inner(interface) ? RANK_INNER : rank;
+}
+
+struct search {
+	struct local_addr *list;
+	unsigned count;
+	int family, rank;
+};
+
+static void add(void *ctx, const char *interface, const struct sockaddr *sa)
+{
+	struct search *s = ctx;
+	char text[ADDR_TEXT_MAX];
+
+	if (s->count == LOCAL_ADDRS_MAX ||
+	    (s->family != AF_UNSPEC && sa->sa_family != s->family) ||
+	    examine(interface, sa, text) != s->rank)
+		return;
+	snprintf(s->list[s->count].address, sizeof(s->list->address), "%s",
+		 text);
+	snprintf(s->list[s->count].interface, sizeof(s->list->interface), "%s",
+		 interface);
+	s->count++;
 }
 
 unsigned local_addrs_list(struct local_addr *list, int family)
 {
-	struct ifaddrs *all = NULL;
-	char text[ADDR_TEXT_MAX];
-	unsigned n = 0;
+	struct search s = { .list = list, .family = family };
 
-	if (getifaddrs(&all))
-		return 0;
-	for (int rank = 0; rank < RANKS; rank++) {
-		for (const struct ifaddrs *i = all; i && n < LOCAL_ADDRS_MAX;
-		     i = i->ifa_next) {
-			if (examine(i, family, text) != rank)
-				continue;
-			snprintf(list[n].address, sizeof(list[n].address),
-				 "%s", text);
-			snprintf(list[n].interface,
-				 sizeof(list[n].interface), "%s", i->ifa_name);
-			n++;
-		}
-	}
-	freeifaddrs(all);
-	return n;
+	for (; s.rank < RANKS; s.rank++)
+		(void)interfaces_list(add, &s);
+	return s.count;
 }

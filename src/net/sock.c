@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "os/sockcall.h"
+#include "os/tcp.h"
 
 static void init(struct sock *k, int fd, int timeout_ms)
 {
@@ -41,7 +42,6 @@ static void init(struct sock *k, int fd, int timeout_ms)
 int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 {
 	struct timeval tick = { .tv_sec = SOCK_TICK_MS / 1000 };
-	const int none = 0;
 	int flags;
 
 	init(k, fd, timeout_ms);
@@ -54,8 +54,7 @@ int sock_init(struct sock *k, int fd, int timeout_ms, struct err *e)
 	 * timeout_ms: the kernel would also end a connection whose peer is
 	 * alive and sends heart-beats, but does not read for a while (a zero
 	 * window). */
-	(void)sockcall_setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &none,
-				  sizeof(none));
+	tcp_wait_unanswered(fd);
 	return 0;
 }
 

@@ -12,6 +12,8 @@
 
 #include "os/helper.h"
 
+extern char **environ;
+
 /* ---- starting ---- */
 
 static int set_signals(posix_spawnattr_t *attr, int keep_ignored)

@@ -15,6 +15,7 @@
 #include "fs/dirs.h"
 #include "fs/journal.h"
 #include "fs/name.h"
+#include "os/cond.h"
 #include "os/flush.h"
 #include "os/thread.h"
 #include "receiver/commit.h"
@@ -425,7 +426,7 @@ static void *committer_main(void *arg)
 		} else if (m->queued == 0) {
 			pthread_cond_wait(&m->work, &m->lock);
 		} else {
-			clock_cond_wait(&m->work, &m->lock, AGE_CHECK_MS);
+			cond_wait(&m->work, &m->lock, AGE_CHECK_MS);
 		}
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -450,7 +451,7 @@ struct committer *committer_start(const struct committer_config *cfg)
 	m->cfg = *cfg;
 	m->end = &m->first;
 	pthread_mutex_init(&m->lock, NULL);
-	clock_cond_init(&m->work);
+	cond_init(&m->work);
 	pthread_cond_init(&m->room, NULL);
 	if (thread_start(&m->thread, committer_main, m)) {
 		const int error = errno;

@@ -13,6 +13,7 @@
 #include "base/io.h"
 #include "fs/name.h"
 #include "os/helper.h"
+#include "os/path_fd.h"
 
 struct dir_opener {
 	struct helper helper;
@@ -31,16 +32,15 @@ struct answer {
 
 /* ---- in the helper ---- */
 
-/* Open the directory path with O_PATH, one component at a time.  Returns a
+/* Open the directory path, one component at a time, as os/path_fd.h.  Returns a
  * descriptor or -1. */
 static int walk(char *path)
 {
-	const int flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int dir = fcntl(HELPER_KEPT, F_DUPFD_CLOEXEC, 0);
 
 	for (char *save, *name = strtok_r(path, "/", &save); name && dir >= 0;
 	     name = strtok_r(NULL, "/", &save)) {
-		int next = openat(dir, name, flags);
+		int next = path_fd_open(dir, name, O_DIRECTORY | O_NOFOLLOW);
 
 		io_close(&dir);
 		dir = next;
@@ -89,7 +89,7 @@ struct dir_opener *dir_opener_start(const char *dir, enum sandbox_mode mode,
 
 	if (o) {
 		/* Without it, nothing is unlocked. */
-		cfg.keep = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		cfg.keep = path_fd_open(AT_FDCWD, dir, O_DIRECTORY);
 		rc = helper_start(&o->helper, &cfg);
 		io_close(&cfg.keep);
 	}

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "fs/dirs.h"
 #include "os/cancel.h"
+#include "os/cond.h"
 #include "receiver/kept.h"
 
 enum {
@@ -111,7 +112,7 @@ struct fd_budget *fd_budget_new(unsigned sessions)
 	b->sessions = sessions;
 	b->all = b->left = spare > FDS_PROCESS ? spare - FDS_PROCESS : 0;
 	pthread_mutex_init(&b->lock, NULL);
-	clock_cond_init(&b->given_back);
+	cond_init(&b->given_back);
 	return b;
 }
 
@@ -193,7 +194,7 @@ int fd_budget_take(struct fd_budget *b, unsigned streams, uint64_t by_ms,
 		else if (cancel_is_set(stop) || clock_left_ms(by_ms) == 0)
 			rc = ERR_RESOURCE;
 		else
-			clock_cond_wait(&b->given_back, &b->lock,
+			cond_wait(&b->given_back, &b->lock,
 					STOP_CHECK_MS);
 	}
 	if (rc == 0) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "os/cond.h"
 #include "os/thread.h"
 #include "receiver/file_use.h"
 #include "receiver/transfer.h"
@@ -38,7 +39,7 @@ static void *flusher_main(void *arg)
 		uint64_t id = 0;
 		int all;
 
-		clock_cond_wait(&fl->stop, &fl->lock, CHECK_MS);
+		cond_wait(&fl->stop, &fl->lock, CHECK_MS);
 		if (fl->is_stopping)
 			break;
 		/* Not locked: flusher_start() must not wait for the disk. */
@@ -63,7 +64,7 @@ struct flusher *flusher_new(struct transfer *t)
 		return NULL;
 	fl->transfer = t;
 	pthread_mutex_init(&fl->lock, NULL);
-	clock_cond_init(&fl->stop);
+	cond_init(&fl->stop);
 	return fl;
 }
 

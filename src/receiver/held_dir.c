@@ -8,9 +8,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "base/io.h"
+#include "os/xattr.h"
 
 struct held_dir {
 	atomic_uint refs;
@@ -36,7 +36,7 @@ struct held_dir *held_dir_new(int fd, uint64_t root_dev)
 	}
 	d->is_root_fs = (uint64_t)st.st_dev == root_dev;
 	/* EOPNOTSUPP: this file system has no ACLs. */
-	d->is_exact = fgetxattr(d->fd, "system.posix_acl_default", NULL, 0) < 0 &&
+	d->is_exact = xattr_get(d->fd, "system.posix_acl_default", NULL, 0) < 0 &&
 		      (errno == ENODATA || errno == EOPNOTSUPP);
 	return d;
 }

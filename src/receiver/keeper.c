@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "os/cancel.h"
+#include "os/cond.h"
 #include "os/thread.h"
 #include "receiver/kept.h"
 #include "receiver/senders.h"
@@ -51,7 +52,7 @@ struct keeper *keeper_new(uint64_t keep_s, uint64_t max_bytes,
 	kr->events = events;
 	cancel_init_flag(&kr->stop);
 	pthread_mutex_init(&kr->lock, NULL);
-	clock_cond_init(&kr->woken);
+	cond_init(&kr->woken);
 	return kr;
 }
 
@@ -142,7 +143,7 @@ static void *keeper_main(void *arg)
 		if (left_ms > 0 && cancel_is_set(&kr->stop))
 			break;
 		if (left_ms > 0) {
-			clock_cond_wait(&kr->woken, &kr->lock,
+			cond_wait(&kr->woken, &kr->lock,
 					(unsigned)left_ms);
 			continue;
 		}

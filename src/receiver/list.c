@@ -7,11 +7,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "os/device.h"
 #include "receiver/delete.h"
 #include "fs/preserve.h"
 #include "receiver/input.h"
@@ -450,9 +450,14 @@ static int is_same_symlink(const struct item *it, const struct place *p)
 
 static int is_same_special(const struct item *it, const struct place *p)
 {
-	return (p->there.st_mode & S_IFMT) ==
-		       symlinks_type_of(it->row.special) &&
-	       p->there.st_rdev == makedev(it->row.major, it->row.minor);
+	const mode_t type = symlinks_type_of(it->row.special);
+	dev_t device;
+
+	if ((p->there.st_mode & S_IFMT) != type)
+		return 0;
+	return (!S_ISCHR(type) && !S_ISBLK(type)) ||
+	       (device_make(it->row.major, it->row.minor, &device) == 0 &&
+		p->there.st_rdev == device);
 }
 
 /* Whether a hard link is one already to the file at first. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "os/cond.h"
 #include "receiver/exec_events.h"
 #include "receiver/progress.h"
 #include "receiver/results.h"
@@ -63,7 +64,7 @@ struct sessions *sessions_new(struct recv_setup *setup)
 		return NULL;
 	ss->setup = setup;
 	pthread_mutex_init(&ss->lock, NULL);
-	clock_cond_init(&ss->gone);
+	cond_init(&ss->gone);
 	return ss;
 }
 
@@ -101,7 +102,7 @@ void sessions_end_former(struct sessions *ss, const uint8_t *id)
 		if (!s)
 			break;
 		recv_session_stop(s, clock_left_ms(until_ms) == 0);
-		clock_cond_wait(&ss->gone, &ss->lock, DRAIN_MS);
+		cond_wait(&ss->gone, &ss->lock, DRAIN_MS);
 	}
 	pthread_mutex_unlock(&ss->lock);
 }

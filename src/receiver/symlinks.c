@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -251,7 +250,8 @@ static void make_one(const struct symlinks *s, const struct walks *walks,
 						    NODE_SYMLINK,
 		.target = row->target,
 		.type = symlinks_type_of(row->special),
-		.rdev = makedev(row->major, row->minor),
+		.major = row->major,
+		.minor = row->minor,
 		.meta = &row->meta,
 		.attrs = s->cfg.attrs,
 		.how = s->cfg.preserve,

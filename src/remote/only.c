@@ -7,11 +7,12 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "base/text.h"
+#include "os/path_fd.h"
+#include "os/process.h"
 #include "sandbox/landlock.h"
 
 enum { SHOWN_MAX = 200 };
@@ -52,14 +53,14 @@ static int confine(int dir_fd, struct err *e)
 		return 0;
 	for (size_t i = 0; i < OUTSIDE; i++) {
 		const struct landlock_rule rule = {
-			open(outside[i].path, O_PATH | O_CLOEXEC),
+			path_fd_open(AT_FDCWD, outside[i].path, 0),
 			outside[i].rights
 		};
 
 		if (rule.fd >= 0)
 			rules[policy.count++] = rule;
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	if (process_gain_nothing() < 0)
 		rc = err_sys(e, ERR_RESOURCE, "--only: dropping privileges");
 	else
 		rc = landlock_confine(&policy, e);

@@ -4,9 +4,9 @@
 #include "sender/meta.h"
 
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 #include "fs/preserve.h"
+#include "os/device.h"
 #include "sender/item.h"
 #include "sender/outcome.h"
 #include "sender/pack.h"
@@ -145,6 +145,5 @@ void meta_put_device(struct pack_item *row, const struct stat *st)
 	row->special = special_type(st->st_mode);
 	if (!S_ISCHR(st->st_mode) && !S_ISBLK(st->st_mode))
 		return;
-	row->major = major(st->st_rdev);
-	row->minor = minor(st->st_rdev);
+	(void)device_split(st->st_rdev, &row->major, &row->minor);
 }

@@ -4,8 +4,6 @@
 #include "session/direct.h"
 
 #include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +17,7 @@
 #include "net/dial.h"
 #include "os/cancel.h"
 #include "os/entropy.h"
+#include "os/interfaces.h"
 #include "wire/msg.h"
 
 enum {
@@ -64,32 +63,23 @@ static void add_reached_address(struct msg_direct *m, const char *connection)
 		add_address(m, (const struct sockaddr *)&sin6);
 }
 
-static int is_usable(const struct ifaddrs *i)
+static void add_usable(void *ctx, const char *interface,
+		       const struct sockaddr *sa)
 {
-	struct sockaddr_in6 sin6;
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_UNSPEC };
 
-	if (!i->ifa_addr || !(i->ifa_flags & IFF_UP) ||
-	    i->ifa_flags & IFF_LOOPBACK)
-		return 0;
-	if (i->ifa_addr->sa_family != AF_INET6)
-		return i->ifa_addr->sa_family == AF_INET;
-	memcpy(&sin6, i->ifa_addr, sizeof(sin6));
-	return !IN6_IS_ADDR_LINKLOCAL(&sin6.sin6_addr);
+	(void)interface;
+	if (sa->sa_family == AF_INET6)
+		memcpy(&sin6, sa, sizeof(sin6));
+	if (!IN6_IS_ADDR_LINKLOCAL(&sin6.sin6_addr))
+		add_address(ctx, sa);
 }
 
 void direct_find_addresses(struct msg_direct *m)
 {
-	struct ifaddrs *list = NULL;
-
 	m->count = 0;
 	add_reached_address(m, getenv("SSH_CONNECTION"));
-	if (getifaddrs(&list))
-		return;
-	for (const struct ifaddrs *i = list; i; i = i->ifa_next) {
-		if (is_usable(i))
-			add_address(m, i->ifa_addr);
-	}
-	freeifaddrs(list);
+	(void)interfaces_list(add_usable, m);
 }
 
 /* Credentials with the key of m; NULL with an error. */

@@ -37,7 +37,7 @@ setup() {
 # this build would make the same: of a release by this compiler without flags of
 # the user's.  Only DEV=1 may differ, which changes no object.
 take_objects() {
-	local from=${FERRY%/*} folder objects
+	local from=${FERRY%/*} folder object
 	[ "${FERRY_VARIANT:-release}" = release ] && [ -d "$from/obj" ] || return 0
 	make -C "$src" BUILDDIR="$out" "$out/release/flags" >/dev/null 2>&1 3>&-
 	[ "$(sed 's/ -Werror / /' "$from/flags")" = "$(<"$out/release/flags")" ] ||
@@ -45,8 +45,9 @@ take_objects() {
 	cp -r "$from/obj" "$out/release/obj"
 	rm "$out/release/obj/main.o" "$out/release/obj/base/buf.o"
 	for folder in "$out"/release/obj/*/; do
-		objects=("$folder"*.o)
-		rm "${objects[0]}"
+		for object in "$folder"*.o "$folder"*/*.o; do
+			[ -e "$object" ] && rm "$object" && break
+		done
 	done
 }
 

@@ -16,6 +16,6 @@ tests $(bats_runs): $(bench_progs)
 $(B)/bench/%: tests/bench/%.c $(B)/flags
 	$(call say,CCLD,$<)
 	@mkdir -p $(@D)
-	$(Q)$(compile) -o $@ $< $(ldflags)
+	$(Q)$(compile) -D_GNU_SOURCE -o $@ $< $(ldflags)
 
 .PHONY: bench bench-programs

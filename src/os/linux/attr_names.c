@@ -2,6 +2,7 @@
  * listxattrat(), which Linux has since 6.13; before, llistxattr() of a path that
  * begins with the directory's descriptor in /proc.
  */
+#define _GNU_SOURCE 1
 #include "os/attr_names.h"
 
 #include <errno.h>
