@@ -7,8 +7,8 @@
  * a SUMMARY and we said of every file that it was committed or unchanged;
  * everything it prints is printable.
  *
- * Input: a byte (which configuration; 0x10: a file of 9 MiB is sent, too), then
- * frames.  The header's flags, 0 on
+ * Input: a byte (which configuration; 0x10: a file of 9 MiB is sent, too; 0x20:
+ * with --compare time; 0x40: with --delete, and files are replaced), then frames.  The header's flags, 0 on
  * the wire, say what is to be done with each:
  *
  *	0x0f	so many frames of the sender are awaited before it is sent
@@ -25,7 +25,7 @@
 #include "wire/msg.h"
 
 enum { AWAIT = 0x0f, SECOND = 0x20, FIX = 0x40, RAW = 0x80 };
-enum { WITH_HUGE = 0x10 };
+enum { WITH_HUGE = 0x10, BY_TIME = 0x20, DELETES = 0x40 };
 enum { CONNS = 2, QUIET_MS = 10, LARGE = 300000 };
 
 /* A connection from the sender: what came on it, frame by frame. */
@@ -143,6 +143,12 @@ static void configure(unsigned which)
 	c->timeout_ms = LAB_TIMEOUT_MS;
 	c->sandbox = SANDBOX_OFF;
 	c->events = &events;
+	c->compare_time = (which & BY_TIME) != 0;
+	c->deletes = (which & DELETES) != 0;
+	if (c->deletes) {
+		c->existing = EXISTING_REPLACE;
+		c->requests = REQUEST_DELETE | REQUEST_EXISTING;
+	}
 	if (which & 2) {
 		c->stdin_fd = memfd_create("stdin", MFD_CLOEXEC);
 		c->stdin_name = "stream";

@@ -773,6 +773,29 @@ def receivers():
     one("offered-twice", 0, ready(), *offering,
         after(2, offered(8, 6, b"\x07") * 2))
     one("offered-unasked", 0, ready(), after(5, offered(2, 6, b"\x07")))
+    # lists, and what is there only; in the order of the scan, whatever that is
+    lists = ready(features=wire.FEATURES | wire.LISTS | wire.UPDATED)
+    for config in (0x20, 0x28, 0x30):
+        count = 8 if config & 0x10 else 7
+        one(f"listed-{config:x}", config, lists,
+            after(2, verdict(1, count, 2)), listed(1, (0, 0, count)), fix)
+        one(f"listed-wanted-{config:x}", config, lists,
+            after(2, listed(1, (1, 0, 1), (5, 0, 1), (0, 0, 5))))
+    one("listed-unasked", 0, lists, after(2, listed(1, (0, 0, 7))))
+    deletes = ready(features=wire.FEATURES | wire.DELETES | wire.EXISTING)
+    rows = flagged(1, wire.extras((1, b"x"), (2, b"d"), (2, b"z")))
+    for config in (0x40, 0x48, 0x50, 0x60):
+        count = 8 if config & 0x10 else 7
+        one(f"extra-{config:x}", config, deletes,
+            after(9, verdict(1, count, 1)),
+            after(1, frame("EXTRA")), rows,
+            after(1, frame("EXTRA", kind=3, count=1, list=bytes(2))),
+            flagged(1, wire.extras((1, b"z/y"), (2, b"z"), flags=1)),
+            after(1, frame("EXTRA", kind=3, count=2, list=bytes(4))),
+            frame("EXTRA", kind=4), after(1, frame("EXTRA", kind=4)), fix)
+    one("extra-early", 0x40, deletes, frame("EXTRA"))
+    one("extra-unasked", 0, deletes, after(9, verdict(1, 7, 1)),
+        frame("EXTRA"))
     # the file of 9 MiB is the second one
     claims = [ready(), after(2, state(1, 1)),
               state(2, 3, wire.runs((0, 9)))]
