@@ -209,6 +209,16 @@ static int awaits_another(struct sender *s, struct err *lost, struct err *e)
 	return 1;
 }
 
+/* Ask the user for the receiver's new code.  Returns 0 or an error. */
+static int ask_code(struct sender *s, struct err *e)
+{
+	const uint64_t began_ns = clock_ns();
+	const int rc = s->cfg->renew_code(s->cfg->renew_ctx, e);
+
+	s->asked_ns += clock_ns() - began_ns;
+	return rc;
+}
+
 /*
  * After a session: whether to run another.  Blocks for the pause before it.
  * Sets e to why the session ended or, where there is no other, to what the user
@@ -227,7 +237,7 @@ static int wants_another(struct sender *s, struct retry *r, struct err *lost,
 		return awaits_another(s, lost, e);
 	was_ready = send_session_stage(s->session) == SESSION_READY;
 	if (has_new_code(s, e))
-		return s->cfg->renew_code(s->cfg->renew_ctx, e) == 0;
+		return ask_code(s, e) == 0;
 	if (send_session_is_cancelled(s->session) ||
 	    !retry_is_wanted(r, e, was_ready, queue_has_progress(s->queue),
 			     now))
@@ -331,7 +341,7 @@ static void transfer(struct sender *s, unsigned done,
 
 	run_sessions(s, e);
 	(void)outcome_sum_up(s->outcome, summary, e);
-	summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
+	summary->seconds = (double)(clock_ns() - began_ns - s->asked_ns) / 1e9;
 	summary->code = e->code;
 	if (ev->summary && !(done > 0 && nobody_came(s, e)))
 		ev->summary(ev->ctx, 1, summary, e);

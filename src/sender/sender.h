@@ -58,6 +58,7 @@ struct sender {
 	/* Then: how long to wait for one (clock_ms(); 0: for ever), and whether
 	 * a session was lost, whose receiver is waited for. */
 	uint64_t accept_by_ms;
+	uint64_t asked_ns; /* how long the user was asked for codes */
 	int is_again;
 	struct send_peer peer;
 	struct counters count;

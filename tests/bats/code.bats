@@ -215,15 +215,22 @@ at_terminal() {
 @test "a wrong code at the terminal: the new one is asked for, from standard input" {
 	receive_code dst
 	sent=0
+	began=${EPOCHREALTIME/./}
 	# shellcheck disable=SC2016
 	timeout --foreground "$run_limit" python3 "$tools/at_terminal.py" \
 		"$port: " "$(wrong_code)\n" \
 		"The code was wrong, and there is a new one.*$port: " \
 		'nonsense\n' "Not a valid code.*$port: " \
-		'!sed -n "s/^ferry: one-time code:  *//p" messages | tail -n 1' \
-		-- bash -c 'cat "$1" | "${@:2}"' - src/MARKER-name "$FERRY" \
-		send - "127.0.0.1:$port" >shown 2>sender 3>&- || sent=$?
+		'!sleep 1; sed -n "s/^ferry: one-time code:  *//p" messages |
+			tail -n 1' \
+		-- bash -c 'cat "$1" | "${@:2}" 8>sent.events' - \
+		src/MARKER-name "$FERRY" send --json=8 - "127.0.0.1:$port" \
+		>shown 2>sender 3>&- || sent=$?
 	status 0
+	# who thinks about what to type is no slow line
+	took=$((${EPOCHREALTIME/./} - began))
+	awk -v s="$(member sent.events summary seconds)" -v t="$took" \
+		'BEGIN { exit !(s > 0 && s < t / 1e6 - 1) }'
 	wait_receiver
 	[ "$got" = 0 ]
 	cmp src/MARKER-name dst/stdin
