@@ -705,12 +705,14 @@ static void count_calls(void)
 	assert_true(counts[CALL_openat] > 3 && counts[CALL_recv] > 10);
 }
 
-/* The first three of each call, then a sample.  The thread sanitizer makes a
- * transfer ten times slower: only the first and one in the middle. */
+/* The first three of each call, then a sample.  The address sanitizer makes a
+ * transfer three times slower, the thread sanitizer ten times: fewer of them. */
 static unsigned step_after(unsigned nth)
 {
 #ifdef __SANITIZE_THREAD__
 	return 10 * nth;
+#elif defined(__SANITIZE_ADDRESS__)
+	return 2 * nth;
 #else
 	return nth < 4 ? 1 : nth / 2;
 #endif
