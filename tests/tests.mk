@@ -40,8 +40,8 @@ unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
 
 # The longest first, so that none is left to run alone at the end.
-bats_long  := limits hostile hostile-load resume secrets timeouts faults \
-	existing code
+bats_long  := timeouts hostile faults filesystems hostile-load delta existing \
+	code limits resume build secrets
 bats_files := $(wildcard $(bats_long:%=tests/bats/%.bats))
 bats_files += $(filter-out $(bats_files),$(sort $(wildcard tests/bats/*.bats)))
 ## BATS_TAG=san: of the bats tests only those with "[san]" in their name

@@ -276,7 +276,7 @@ def endless(lab):
 
 
 def handshakes_and_records(cases):
-    lab = KeyLab(cases, "--timeout", "5")
+    lab = KeyLab(cases, "--timeout", str(scaled(5)))
     rng = random.Random(SEED)
     hello = message("HELLO")
     lab.cases.run("handshakes that fail", lambda: failing(lab, rng),
