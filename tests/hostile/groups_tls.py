@@ -55,9 +55,9 @@ class KeyLab(ReceiverLab):
         """(bytes in memory, descriptors), when all is quiet."""
         proc = f"/proc/{self.receiver.pid}"
         end = time.monotonic() + scaled(30)
-        # the accept loop, one for each output: events and messages, and what
-        # looks for kept parts that expire
-        while len(os.listdir(f"{proc}/task")) > 4:
+        # the accept loop, one for each output: events and messages, what looks
+        # for kept parts that expire, and what reports after SIGUSR1
+        while len(os.listdir(f"{proc}/task")) > 5:
             need(time.monotonic() < end, "threads that do not end")
             time.sleep(PAUSE_S)
         with open(f"{proc}/statm") as f:
