@@ -143,6 +143,48 @@ def accepted(lab):
              result)
 
 
+def set_ids(lab):
+    """The bits without what asks for them, and what asks for them without an
+    owner of ours: none is set."""
+    def case(further):
+        def run():
+            s = lab.sender(features=FEATURES | PRESERVE)
+            s.send(pack([row(1, b"x", name=b"m", mode=0o6755, further=further),
+                         row(2, name=b"n", mode=0o6755, further=further)],
+                        b"x"), message("FLUSH"))
+            need(set(s.verdicts(2).values()) <= {1}, "not committed")
+            for name in "mn":
+                mode = os.stat(os.path.join(lab.dst, name)).st_mode
+                need(not mode & 0o4000, f"mode {mode:o} of {name}")
+            s.close()
+        return run
+    result = {b"m": [b"x"], b"n": ["dir"]}
+    lab.case("set-ID bits in a mode", case(b""), result)
+    # nobody here has this name, nor this number: it stays our own
+    if os.getuid() != 0:
+        lab.case("set-ID bits of another user",
+                 case(owner(54321, 54321, b"nobody-here", b"") + field(2)),
+                 result)
+
+
+def devices(lab):
+    """Of numbers that this system has not: none is made, also not one whose
+    number is what is left of them."""
+    for kind, major, minor in ((3, 2**32 - 1, 0), (4, 0, 2**32 - 1),
+                               (3, 4096 + 1, 3), (3, 1, 2**20 + 3)):
+        def case():
+            s = lab.sender(features=FEATURES | PRESERVE)
+            s.send(pack([row(5, name=b"s", special=kind, major=major,
+                             minor=minor, further=b"")]), message("FLUSH"))
+            need(s.until("VERDICT")["status"] == 5, "not deferred")
+            s.finish()
+            got = s.until("VERDICT", "ERROR")
+            need(got.get("status") == 4, f"{got}")
+            s.rest()
+            s.close()
+        lab.case(f"a device {major}:{minor}", case)
+
+
 def specials(lab, features, values):
     """Rows of special files that are refused."""
     for value in values:
@@ -188,6 +230,8 @@ def meta(cases):
     lab.close()
     lab = ReceiverLab(cases, "--accept", "all")
     accepted(lab)
+    set_ids(lab)
+    devices(lab)
     hard_links(lab)
     specials(lab, FEATURES | PRESERVE,
              [(0, 0, 0), (5, 0, 0), (255, 0, 0), (1, 1, 0), (2, 0, 1)])
