@@ -52,12 +52,13 @@ def cell(lane, ferry):
 
 def wall_mark(mark, lanes):
     """A tool that lost data is not compared with."""
-    ferry = lanes.get(FERRY)
+    ferry = lanes.get(mark.of)
     rivals = [lanes[a] for a in mark.against
               if a in lanes and not lanes[a].lost_data]
     names = " / ".join(x.entry.tool.label for x in rivals)
     best = "best of " if len(rivals) > 1 else ""
-    words = f"{best}{names} ≤ {number(mark.at_most)}"
+    judged = f"{mark.of} of " if mark.of != FERRY else ""
+    words = f"{judged}{best}{names} ≤ {number(mark.at_most)}"
     if not rivals or not all(map(clean, [ferry, *rivals])):
         return f"{words}: not judged"
     found = ferry.wall() / min(x.wall() for x in rivals)

@@ -37,19 +37,20 @@ CURL = "nginx, curl"
 RSYNCD = "rsync daemon"
 RSYNCD_HAX = "rsync daemon -HAX"    # what -a of ferry keeps
 FERRY_SSH = "ferry, ssh"
-FERRY_FETCH = "ferry fetches"
 RSYNC_SSH = "rsync, ssh"
 SCP = "scp"
 COLUMNS = (FERRY, FERRY_J1, FERRY_RAW, FERRY_WHOLE, BARE, NC, TAR, ZSTD,
-           PIGZ, SOCAT, NCAT, FERRY_SSH, FERRY_FETCH, CURL, RSYNCD, RSYNCD_HAX,
+           PIGZ, SOCAT, NCAT, FERRY_SSH, CURL, RSYNCD, RSYNCD_HAX,
            RSYNC_SSH, SCP)
 
 
 @dataclass
 class Mark:
-    """ferry's median wall time is at most at_most times the best of these."""
+    """A median wall time, ferry's, is at most at_most times the best of
+    these."""
     against: tuple
     at_most: float
+    of: str = FERRY
 
 
 @dataclass
@@ -92,8 +93,33 @@ def by_ssh_tools(ferry):
     """All through sshd; what is called ferry uses direct streams."""
     return [Entry(FerrySsh(ferry(FERRY), "direct")),
             Entry(FerrySsh(ferry(FERRY_SSH), "ssh")),
-            Entry(FerrySsh(ferry(FERRY_FETCH), "direct", fetches=True)),
             Entry(RsyncSsh(RSYNC_SSH)), Entry(Scp(SCP), rounds=3)]
+
+
+def fetch_tools(ferry):
+    return [Entry(FerrySsh(ferry(FERRY), "direct", fetches=True)),
+            Entry(FerrySsh(ferry(FERRY_SSH), "ssh", fetches=True)),
+            Entry(RsyncSsh(RSYNC_SSH, fetches=True)),
+            Entry(Scp(SCP, fetches=True), rounds=3)]
+
+
+def one_by_ssh_tools(ferry):
+    """Little goes through ssh by itself."""
+    return [Entry(Each(FerrySsh(ferry(FERRY), "auto"))),
+            Entry(Each(RsyncSsh(RSYNC_SSH))), Entry(Each(Scp(SCP)))]
+
+
+def one_fetch_tools(ferry):
+    return [Entry(Each(FerrySsh(ferry(FERRY), "auto", fetches=True))),
+            Entry(Each(RsyncSsh(RSYNC_SSH, fetches=True))),
+            Entry(Each(Scp(SCP, fetches=True)))]
+
+
+def again_by_ssh_tools(ferry):
+    """What is called ferry goes through ssh, too."""
+    return [Entry(FerrySsh(ferry(FERRY, send=("-a", "--compare", "time")),
+                           "ssh")),
+            Entry(RsyncSsh(RSYNC_SSH))]
 
 
 def rsync_zstd():
@@ -176,9 +202,24 @@ ROWS = (
          Mark((RSYNC_SSH,), 0.5))),
     Row("ssh", "1 incompressible file, by ssh", "random",
         (256 * MIB, 64 * MIB), Loopback, by_ssh_tools,
-        (Mark((SCP,), 0.35),)),
+        (Mark((SCP,), 0.35), Mark((RSYNC_SSH, SCP), 1.0, FERRY_SSH))),
+    Row("ssh-fetch", "the same, fetched", "random",
+        (256 * MIB, 64 * MIB), Loopback, fetch_tools,
+        (Mark((SCP,), 0.35), Mark((RSYNC_SSH, SCP), 1.0, FERRY_SSH))),
     Row("ssh-small", "many files of 4 KiB, by ssh", "tree",
-        (20_000, 2_000), Loopback, by_ssh_tools, (Mark((RSYNC_SSH,), 0.5),)),
+        (20_000, 2_000), Loopback, by_ssh_tools,
+        (Mark((RSYNC_SSH,), 0.5), Mark((RSYNC_SSH,), 0.8, FERRY_SSH))),
+    Row("ssh-small-fetch", "the same, fetched", "tree",
+        (20_000, 2_000), Loopback, fetch_tools,
+        (Mark((RSYNC_SSH,), 0.5), Mark((RSYNC_SSH,), 0.8, FERRY_SSH))),
+    Row("ssh-one", "files of 4 KiB, a new process for each, by ssh", "flat",
+        (20, 4), Loopback, one_by_ssh_tools, (Mark((RSYNC_SSH, SCP), 1.15),)),
+    Row("ssh-one-fetch", "the same, fetched", "flat", (20, 4), Loopback,
+        one_fetch_tools, (Mark((RSYNC_SSH, SCP), 1.15),)),
+    Row("ssh-again", "many files of 4 KiB again, nothing changed, through ssh, "
+        "100 ms", "again", (20_000, 2_000),
+        lambda bench: Wan(bench, **AGAIN_WAN), again_by_ssh_tools,
+        (Mark((RSYNC_SSH,), 0.7),)),
     Row("packed", "1 compressible file, -z, plain", "code",
         (256 * MIB, 32 * MIB), Loopback, packed_tools,
         (Mark((RSYNCD,), 0.7), Mark((ZSTD,), 1.0))),

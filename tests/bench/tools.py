@@ -300,12 +300,14 @@ class FerrySsh(Ssh):
     def __init__(self, ferry, way, fetches=False):
         super().__init__(ferry.label)
         self.binary = ferry.binary
+        self.options = ferry.send
         self.way = way
         self.fetches = fetches
 
     def client(self, job):
-        by_ssh = ["-q", "--data", self.way, "--remote-ferry", self.binary,
-                  "--ssh", f"ssh -F {ssh_files(job)}/ssh_config -p {job.port}"]
+        by_ssh = ["-q", *self.options, "--data", self.way,
+                  "--remote-ferry", self.binary, "--ssh",
+                  f"ssh -F {ssh_files(job)}/ssh_config -p {job.port}"]
         if self.fetches:
             return [self.binary, "receive", *by_ssh, f"{job.host}:{job.src}",
                     str(job.dst)]
@@ -316,21 +318,28 @@ class FerrySsh(Ssh):
 class Scp(Ssh):
     needs = ("sshd", "scp")
 
-    def __init__(self, label, options=()):
+    def __init__(self, label, options=(), fetches=False):
         super().__init__(label)
         self.options = options
+        self.fetches = fetches
 
     def client(self, job):
         many = ["-r"] if job.src.is_dir() else []
+        places = [f"{job.host}:{job.src}", f"{job.dst}/"] if self.fetches \
+            else [str(job.src), f"{job.host}:{job.dst}/"]
         return ["scp", "-q", *many, *self.options, "-F",
-                f"{ssh_files(job)}/ssh_config", "-P", str(job.port),
-                str(job.src), f"{job.host}:{job.dst}/"]
+                f"{ssh_files(job)}/ssh_config", "-P", str(job.port), *places]
 
 
 class RsyncSsh(Ssh):
     needs = ("sshd", "ssh", "rsync")
 
+    def __init__(self, label, fetches=False):
+        super().__init__(label)
+        self.fetches = fetches
+
     def client(self, job):
+        places = [f"{job.host}:{job.src}", f"{job.dst}/"] if self.fetches \
+            else [str(job.src), f"{job.host}:{job.dst}/"]
         return ["rsync", "-aW", "-e",
-                f"ssh -F {ssh_files(job)}/ssh_config -p {job.port}",
-                str(job.src), f"{job.host}:{job.dst}/"]
+                f"ssh -F {ssh_files(job)}/ssh_config -p {job.port}", *places]
