@@ -558,6 +558,8 @@ static int run_sessions(const struct receive_options *opts,
 	cfg->senders = NULL; /* taken over */
 	if (rc < 0 && client)
 		by_ssh_hint_at_port(common, e);
+	if (rc == ERR_REMOTE)
+		fetch_hint_at_pattern(&opts->fetch, e);
 	/* a receiver without --once ends only by a signal, so the exit status
 	 * must name the signal, not success */
 	if (rc == 0 && !cfg->once && signals_caught())

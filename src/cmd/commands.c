@@ -15,6 +15,7 @@
 #include "base/similar.h"
 #include "base/text.h"
 #include "cmd/complete.h"
+#include "remote/target.h"
 
 static const struct cmd *const list[] = {
 	&cmd_send, &cmd_receive, &cmd_keygen, &cmd_remote, &cmd_help,
@@ -86,6 +87,10 @@ int commands_unknown(int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "unknown option '%s' (the command comes first)",
 			       shown);
+	if (argc > 1 && access(name, F_OK) < 0 && target_is_ssh(name))
+		return err_set(e, ERR_USAGE, "'%s' is a place, not a command; "
+			       "to fetch it, write: ferry receive %s", shown,
+			       line);
 	if (near)
 		return err_set(e, ERR_USAGE, "unknown command '%s'; did you "
 			       "mean 'ferry %s'?", shown, near);

@@ -4,6 +4,7 @@
  */
 #include "cmd/fetch.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,6 +39,10 @@ static int add_source(struct fetch *f, const char *text, struct err *e)
 			       "'%s' is on this host; before the directory to "
 			       "receive into, all operands are HOST:PATH",
 			       escape(shown, text));
+	if (strstr(text, "://"))
+		return err_set(e, ERR_USAGE,
+			       "'%s' is a URL; write: ferry receive HOST:PATH "
+			       "DIR", escape(shown, text));
 	if (target_parse(&t, text, e))
 		return err_prefix(e, "'%s'", escape(shown, text));
 	if (f->count == 0)
@@ -88,6 +93,21 @@ int fetch_check_unused(const struct fetch *f, struct err *e)
 		       "--%s is an option of ferry send; ferry receive has it "
 		       "only for what it fetches by ssh: ferry receive HOST:PATH "
 		       "DIR", f->forwards.list[0].name);
+}
+
+void fetch_hint_at_pattern(const struct fetch *f, struct err *e)
+{
+	const size_t used = strlen(e->text);
+
+	for (size_t i = 0; i < f->count; i++) {
+		if (!strpbrk(f->paths[i], "*?["))
+			continue;
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (names are taken as they are: no shell there expands "
+			 "patterns; write: --include PATTERN --exclude '*' "
+			 "HOST:DIR/.)");
+		return;
+	}
 }
 
 /* The order is checked here too, so that a mistake costs no log-in.  Parsing

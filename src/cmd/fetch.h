@@ -51,4 +51,8 @@ struct client *fetch_client(const struct fetch *f,
 			    const struct common_options *common,
 			    struct err *e);
 
+/* Fetching failed: where a source has characters of a pattern, say in e's text
+ * that they are none. */
+void fetch_hint_at_pattern(const struct fetch *f, struct err *e);
+
 #endif

@@ -5,7 +5,11 @@
  */
 #include "cmd/habits.h"
 
-#define REPLACE "ferry receive --existing replace lets files be replaced"
+/* What ferry receive does of itself, and what a sender may ask it for. */
+#define EXISTING(what) "write --existing " what ", by ssh or where ferry " \
+	"receive has --accept existing; or ferry receive --existing " what
+
+#define KEY "write --key FILE, with a key that ferry keygen made"
 
 const struct option_habit habits_send[] = {
 	{ "--accept --once --stdout --sync --max-sessions --max-size "
@@ -18,7 +22,7 @@ const struct option_habit habits_send[] = {
 	{ "-P --partial --partial-dir --resume --continue --append "
 	  "--append-verify",
 	  "what was interrupted is resumed, progress is shown, and -p N is the "
-	  "port",
+	  "port; that of ssh is written --ssh 'ssh -p N'",
 	  1 },
 	{ "-c",
 	  "files are compared by content, unless --compare time says "
@@ -33,19 +37,17 @@ const struct option_habit habits_send[] = {
 	{ "-C", "-z compresses", 0 },
 	{ "-s --sparse -S", "holes are sent as holes", 1 },
 	{ "-l --bwlimit --limit --rate", "write --limit-rate RATE", 0 },
-	{ "-i --identity -k --password --psk --secret",
-	  "write --key FILE, with a key that ferry keygen made", 0 },
-	{ "-f --force --overwrite --clobber -y --yes", REPLACE, 0 },
-	{ "-u --update", "ferry receive --existing newer replaces older files",
-	  0 },
-	{ "-b --backup", "ferry receive --existing backup keeps the old files",
-	  0 },
-	{ "--ignore-existing --no-clobber",
-	  "ferry receive --existing skip keeps what is there", 0 },
+	{ "-i --identity", KEY "; a key of ssh: --ssh 'ssh -i FILE'", 0 },
+	{ "-k --password --psk --secret", KEY, 0 },
+	{ "-f --force --overwrite --clobber -y --yes", EXISTING("replace"), 0 },
+	{ "-u --update", EXISTING("newer"), 0 },
+	{ "-b --backup", EXISTING("backup"), 0 },
+	{ "--ignore-existing --no-clobber", EXISTING("skip"), 0 },
 	{ "--list --list-only", "write --dry-run", 0 },
 	{ "-L --copy-links --dereference", "write --symlinks follow", 0 },
 	{ "-e --rsh -o", "write --ssh CMD, for example --ssh 'ssh -p 2222'",
 	  0 },
+	{ "--rsync-path", "write --remote-ferry PATH", 0 },
 	{ "--host -d --dest --to",
 	  "the host is the last operand: ferry send PATH... HOST", 0 },
 	{ "-w --wait", "write --timeout S or --retry S", 0 },
@@ -66,14 +68,15 @@ const struct option_habit habits_receive[] = {
 	  "the directory is the operand: ferry receive DIR", 0 },
 	{ "-r -R --recursive", "directories are received as they are sent", 1 },
 	{ "-P --partial --resume --continue",
-	  "what was interrupted is resumed, progress is shown by ferry send, "
-	  "and -p N is the port", 1 },
+	  "what was interrupted is resumed, progress is shown, and -p N is the "
+	  "port; that of ssh is written --ssh 'ssh -p N'", 1 },
 	{ "-l", "ferry receive listens unless --connect HOST is given", 1 },
 	{ "-k --daemon --keep-open",
 	  "with a key (--key FILE), ferry receive serves until it is ended",
 	  0 },
-	{ "-i --identity --password --psk --secret",
-	  "write --key FILE, with a key that ferry keygen made", 0 },
+	{ "-i --identity", KEY "; a key of ssh: --ssh 'ssh -i FILE'", 0 },
+	{ "--password --psk --secret", KEY, 0 },
+	{ "-e --rsh", "write --ssh CMD, for example --ssh 'ssh -p 2222'", 0 },
 	{ "-f --force --overwrite --clobber -y --yes",
 	  "write --existing replace", 0 },
 	{ "-u --update", "write --existing newer", 0 },

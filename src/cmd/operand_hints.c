@@ -166,6 +166,24 @@ static int hint_between_hosts(char *const *args, int count, struct err *e)
 		       escape(path, t.path), to);
 }
 
+/* HOST:PATH... DIR, as scp and rsync fetch. */
+static int hint_at_fetch(char *const *args, int count, struct err *e)
+{
+	char line[LINE_MAX_BYTES];
+	struct stat st;
+
+	if (stat(args[count - 1], &st) < 0 || !S_ISDIR(st.st_mode))
+		return 0;
+	for (int i = 0; i < count - 1; i++) {
+		if (exists(args[i]) || !target_is_ssh(args[i]) ||
+		    strstr(args[i], "://"))
+			return 0;
+	}
+	cmd_show_words(line, sizeof(line), args, count);
+	return err_set(e, ERR_USAGE, "ferry send sends from here; to fetch, "
+		       "write: ferry receive %s", line);
+}
+
 /* HOST PATH..., or HOST PORT PATH... */
 static int hint_at_order(char *const *args, int count, struct err *e)
 {
@@ -222,7 +240,10 @@ int operand_hints_send(char *const *args, int count, struct err *e)
 		return hint_between_hosts(args, count, e);
 	if (is_remote(last, &p))
 		return hint_at_place(args, count, &p, e);
-	return exists(last) ? hint_at_order(args, count, e) : 0;
+	if (!exists(last))
+		return 0;
+	return hint_at_fetch(args, count, e) ? e->code
+					     : hint_at_order(args, count, e);
 }
 
 /* ---- ferry receive ---- */

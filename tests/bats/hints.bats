@@ -148,7 +148,14 @@ hint() {
 	hint "--limit-rate" send --bwlimit=500 file h
 	hint "--limit-rate" send -l 500 file h
 	hint "--key FILE" send -i id file h
+	hint "--ssh 'ssh -i FILE'" send -i id file h:
+	hint "--ssh 'ssh -i FILE'" receive -i id h:file .
+	hint "--ssh 'ssh -p N'" send -P 2222 file h:
+	hint "--ssh 'ssh -p N'" receive -P 2222 h:file .
+	hint "write --ssh CMD" receive -e 'ssh -p 2222' h:file .
+	hint "write --remote-ferry PATH" send --rsync-path=/x file h:
 	hint "--key FILE" send -k key file h
+	hint "write --existing replace, by ssh or where" send -f file h
 	hint "ferry receive --existing replace" send -f file h
 	hint "ferry receive --existing replace" send --force file h
 	hint "ferry receive --existing newer" send -u file h
@@ -299,4 +306,14 @@ hint() {
 	mkdir 4821-river-anchor
 	run ferry receive --plain -p 0 --wait 1 4821-river-anchor
 	[ "$status" -eq 6 ]
+}
+
+@test "fetching as with scp and rsync" {
+	mkdir d
+	hint "to fetch, write: ferry receive h:a b@h:c d" send h:a b@h:c d
+	hint "to fetch, write: ferry receive h: ." send h: .
+	hint "the HOST comes last; write: ferry send file h:a" send h:a file
+	hint "to fetch it, write: ferry receive h:a ." h:a .
+	hint "'scp://h/a' is a URL; write: ferry receive HOST:PATH DIR" \
+		receive scp://h/a d
 }

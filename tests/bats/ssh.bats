@@ -264,8 +264,12 @@ teardown() { remove_dir; }
 	is grep -c '"path":"\(none\|src/fifo\)".*"status":"failed"' events 2
 	is member events summary exit 1
 	is member events summary failed 2
+	fetch "box:$work/src/*" dst
+	fetched 8
+	has messages "no shell there expands patterns"
 	fetch "box:$work/none" dst
 	fetched 8
+	hasnt messages "patterns"
 	has messages "ferry: receive: box: $work/none: No such file or directory"
 	# existing files are protected by this side
 	echo other >dst/src/f
