@@ -21,6 +21,7 @@
 #include "cmd/event_text.h"
 #include "cmd/on_signal.h"
 #include "cmd/outputs.h"
+#include "cmd/peers.h"
 #include "cmd/progress.h"
 #include "cmd/progress_lines.h"
 #include "cmd/repeats.h"
@@ -30,15 +31,6 @@
 
 /* How often a receiver reports progress, for a terminal and for others. */
 enum { DRAWN_MS = 100, NOTED_MS = 1000 };
-
-/* Who a session is with, from its beginning to its end. */
-struct peer {
-	struct peer *next;
-	uint64_t number;
-	struct repeats repeats; /* a receiver's: of the session */
-	char *sender; /* of a named sender; or NULL */
-	char text[];
-};
 
 struct report {
 	/* set once */
@@ -54,7 +46,7 @@ struct report {
 	pthread_mutex_t lock;
 	struct outputs *out;
 	struct progress_lines *lines;
-	struct peer *peers;
+	struct peer *peers; /* of the sessions that there are, the newest first */
 	uint64_t sessions;       /* that began */
 	char listens[ADDR_TEXT_MAX + 8]; /* where, or "" */
 	struct session_progress last; /* sender: of the latest event */
@@ -73,54 +65,6 @@ static void warn_plain(struct report *r)
 static uint64_t number_of(const struct report *r, uint64_t number)
 {
 	return r->cfg.is_sender ? 0 : number;
-}
-
-/* ---- sessions and their peers ---- */
-
-static void add_peer(struct report *r, uint64_t number, const char *text,
-		     const char *sender)
-{
-	const size_t size = strlen(text) + 1;
-	struct peer *p = calloc(1, sizeof(*p) + size);
-
-	/* if this fails, messages lack the address, and all files are named */
-	if (!p)
-		return;
-	p->number = number;
-	memcpy(p->text, text, size);
-	p->sender = sender ? strdup(sender) : NULL;
-	p->next = r->peers;
-	r->peers = p;
-}
-
-/* Take the session's peer off the list; the caller frees it.  NULL if there
- * is none. */
-static struct peer *take_peer(struct report *r, uint64_t number)
-{
-	struct peer **at = &r->peers, *p;
-
-	while (*at && (*at)->number != number)
-		at = &(*at)->next;
-	p = *at;
-	if (p)
-		*at = p->next;
-	return p;
-}
-
-static void free_peer(struct peer *p)
-{
-	if (p)
-		free(p->sender);
-	free(p);
-}
-
-static const struct peer *find_peer(const struct report *r, uint64_t number)
-{
-	const struct peer *p = r->peers;
-
-	while (p && p->number != number)
-		p = p->next;
-	return p;
 }
 
 /* ---- events ---- */
@@ -343,7 +287,7 @@ static void on_session(void *ctx, uint64_t number,
 	pthread_mutex_lock(&r->lock);
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
 	escape_peer(who, sizeof(who), peer);
-	add_peer(r, number, who, peer->name);
+	peers_add(&r->peers, number, who, peer->name);
 	if (!r->cfg.is_sender)
 		begin_line(r, number, peer);
 	if (r->cfg.connects)
@@ -447,12 +391,11 @@ static void say_of(struct report *r, uint64_t number, int is_failure,
 /* The counts of a session; NULL: none, for lack of memory. */
 static struct repeats *find_repeats(struct report *r, uint64_t number)
 {
-	struct peer *p = r->peers;
+	struct peer *p;
 
 	if (r->cfg.is_sender)
 		return &r->repeats;
-	while (p && p->number != number)
-		p = p->next;
+	p = peers_find(r->peers, number);
 	return p ? &p->repeats : NULL;
 }
 
@@ -490,7 +433,7 @@ static void say_repeats(struct report *r, uint64_t number,
 
 static const char *sender_of(const struct report *r, uint64_t number)
 {
-	const struct peer *p = find_peer(r, number);
+	const struct peer *p = peers_find(r->peers, number);
 
 	return p ? p->sender : NULL;
 }
@@ -664,7 +607,7 @@ static void on_summary(void *ctx, uint64_t number,
 		progress_lines_begin(r->lines, 1, NULL);
 	if (find_repeats(r, number))
 		say_repeats(r, number, find_repeats(r, number));
-	peer = take_peer(r, number);
+	peer = peers_take(&r->peers, number);
 	if (r->cfg.is_sender)
 		say_sent(r, peer ? peer->text : NULL, s, e);
 	else
@@ -672,7 +615,7 @@ static void on_summary(void *ctx, uint64_t number,
 	say_stopped(r, number, peer ? peer->text : "?", s);
 	put_summary(r, number, peer ? peer->sender : NULL, s, e);
 	r->summaries++;
-	free_peer(peer);
+	peers_free(peer);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -821,7 +764,7 @@ void report_free(struct report *r)
 		return;
 	for (p = r->peers; p; p = next) {
 		next = p->next;
-		free_peer(p);
+		peers_free(p);
 	}
 	progress_lines_free(r->lines);
 	outputs_free(r->out);
