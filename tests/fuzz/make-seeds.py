@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """make-seeds.py [--check] - write the hand-made seeds of the fuzz targets.
 
-Writes corpus/TARGET/NAME below this file's directory; with --check only says
-which differ from what is there, and exits with 1 if any does.  Seeds that a fuzzer
+Writes corpus/TARGET/NAME below this file's directory; with --check only
+says which differ from what is there, and exits with 1 if any does.  Seeds that a fuzzer
 found (named finding-*) are left alone.  Frames are made by tests/lib/wire.py,
 not by ferry's own code.
 """
@@ -506,17 +506,18 @@ def senders():
             frame("OPEN", id=9, size=1, name=b"o", further=further),
             chunk(9, 0, b"x"), file_end(9, 1, crc(b"x")), end)
     # special files and a hard link are made only where they are accepted
-    listed = [wire.listed_row(b"m", 5, sec=wire.NOW, further=further),
-              wire.listed_row(b"n", kind=DIRECTORY, bits=32, mode=0o755),
-              wire.listed_row(b"p", kind=wire.SPECIAL, bits=36,
-                              more=b"\1\0\0"),
-              wire.listed_row(b"q", kind=wire.LINK, further=b"", bits=4,
-                              more=b"\1m")]
+    meta_rows = [wire.listed_row(b"m", 5, sec=wire.NOW, further=further),
+                 wire.listed_row(b"n", kind=DIRECTORY, bits=32, mode=0o755),
+                 wire.listed_row(b"p", kind=wire.SPECIAL, bits=36,
+                                 more=b"\1\0\0"),
+                 wire.listed_row(b"q", kind=wire.LINK, further=b"", bits=4,
+                                 more=b"\1m")]
     for accepts in (1, 0x81):
         one(f"list-meta-{accepts:x}", accepts,
             hello(features=wire.FEATURES | wire.PRESERVE | wire.LISTS
                   | wire.LIST_META),
-            list_of(1, listed[:2]), list_of(9, [listed[0], listed[2], listed[3]]),
+            list_of(1, meta_rows[:2]),
+            list_of(9, [meta_rows[0], *meta_rows[2:]]),
             pack(20, [row_file(b"m", b"hello", further=further)], [b"hello"]),
             end)
     # lists: of what is new, and of "old"; then what is wanted
@@ -533,7 +534,7 @@ def senders():
     one("list-through-link", 1, lists, list_of(1, [
         wire.listed_row(b"out/secret", 24)]), end)
     one("list-dots", 1, lists, list_of(1, [wire.listed_row(b"../out")]))
-    # deletions: of all in "gone", of what is not empty, where it is not allowed
+    # deletions: of all in "gone", of what is not empty, where it must not be
     asking = hello(features=requests | wire.DELETES, existing=3)
     begin, dirs = frame("DELETE"), flagged(0, wire.deletes((b"gone", [])))
     every = frame("DELETE", 1, kind=3, count=1, list=b"\xff")

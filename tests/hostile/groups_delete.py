@@ -6,8 +6,8 @@ import time
 
 from lib.lab import need
 from lib.peer import Closed, Receiver
-from lib.wire import (DELETES, EXISTING, FEATURES, PRESERVE, UNKNOWN, choice,
-                      deletes, extra_rows, extras, message, pack, row)
+from lib.wire import (DELETES, EXISTING, FEATURES, choice, deletes,
+                      extra_rows, extras, message, pack, row)
 from targets import ReceiverLab, SenderLab
 
 BEGIN = message("DELETE", kind=1)
@@ -121,7 +121,7 @@ def order(lab):
     lab.case("a choice with bytes left over", wrong_choice(list=bytes(9)))
 
 
-def names(lab):
+def ways_out(lab):
     for name in (b"..", b"../outside", b"/", b"/etc", b".", b"dir/..",
                  b"dir/../..", b"dir//x", b"dir/", b"a\0b", b"x" * 4097,
                  b".ferry-0123456789abcdef.part", b"\n/../.."):
@@ -412,7 +412,7 @@ def delete(cases):
     not_accepted(cases)
     lab = ReceiverLab(cases, "--accept", "all")
     order(lab)
-    names(lab)
+    ways_out(lab)
     inside(lab)
     lab.close()
     all_of_it(cases)

@@ -1,12 +1,12 @@
-"""Lists without content, and deltas: a sender that lies about what it has, and a
-receiver that lies about what is there."""
+"""Lists without content, and deltas: a sender that lies about what it has, and
+a receiver that lies about what is there."""
 import os
 
 from lib.lab import need
-from lib.peer import Closed, Receiver
-from lib.wire import (CHUNK, DELTAS, EXISTING, FEATURES, LISTS, LITERAL, UNKNOWN,
-                      UPDATED, list_of, listed_row, message, number, pack, put,
-                      recipe, row)
+from lib.peer import Closed
+from lib.wire import (CHUNK, DELTAS, EXISTING, FEATURES, LISTS, LITERAL,
+                      UNKNOWN, UPDATED, list_of, listed_row, message, number,
+                      pack, put, recipe, row)
 from targets import ReceiverLab, SenderLab
 
 LISTING = FEATURES | LISTS | UPDATED
@@ -158,7 +158,7 @@ def states(lab):
 def told(v):
     grant = {"features": LISTING | EXISTING}
 
-    def case(title, made, bad=True, finish=True, **more):
+    def case(title, made, bad=True, **more):
         def lie(r, link, m):
             link.send(*made(m) if callable(made) else made)
             return True
@@ -215,7 +215,7 @@ def told(v):
                 "FINISH": lie}, ready=grant, options=["--compare", "time"])
 
 
-# ---- deltas: the sender ------------------------------------------------------
+# ---- deltas: the sender ----------------------------------------------------
 
 SIZE = 9 * CHUNK
 BASIS = bytes(CHUNK) + os.urandom(CHUNK) * 8
@@ -294,7 +294,8 @@ def deltas(lab):
         # the digest of the frame is wrong, so it is asked for again
         need(s.until("RESEND")["offset"] == 0, "not asked for again")
         s.close()
-    lab.case("copies that overlap, in a chunk with a wrong digest", overlapping, {b"file": [BASIS]})
+    lab.case("copies that overlap, in a chunk with a wrong digest",
+             overlapping, {b"file": [BASIS]})
 
     def compare(**lie):
         values = {"id": 1, "offset": 0, "count": 1,
@@ -315,7 +316,7 @@ def deltas(lab):
             s = opened()
             one = compare() if kind == 1 else compare(
                 kind=2, leaves=b"", bits=12, count=2**32 - 1)
-            for n in range(2000):
+            for _ in range(2000):
                 try:
                     s.send(one)
                     if s.until("SIGNATURE")["kind"] != 4:
@@ -333,7 +334,7 @@ def deltas(lab):
            message("OPEN", size=CHUNK), compare())
 
 
-# ---- deltas: the receiver ----------------------------------------------------
+# ---- deltas: the receiver --------------------------------------------------
 
 def signatures(v):
     grant = {"features": FEATURES | DELTAS | EXISTING}
