@@ -122,6 +122,11 @@ $(B)/obj/coverage_exit.o: tests/lib/coverage_exit.c $(B)/flags
 	$(compile_test)
 endif
 
+## test-posix: build with OS=posix, and test what holds on any POSIX system
+test-posix:
+	+$(Q)$(MAKE) OS=posix $(addprefix run/unit/test_,os cancel scan scan_dirs \
+		stream) run/bats/transfer
+
 have-cmocka:
 	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
 	'cmocka: run scripts/setup test, or apt-get install libcmocka-dev'; \
@@ -209,6 +214,6 @@ coverage:
 soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
-.PHONY: tests have-cmocka check check-unit check-bats list acceptance booted \
+.PHONY: tests test-posix have-cmocka check check-unit check-bats list acceptance booted \
 	booted-deb coverage torture alike ssh-kills ssh-hosts hostile soak \
 	failing-calls $(unit_runs) $(bats_runs)

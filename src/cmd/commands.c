@@ -15,6 +15,7 @@
 #include "base/similar.h"
 #include "base/text.h"
 #include "cmd/complete.h"
+#include "os/lacks.h"
 #include "remote/target.h"
 
 static const struct cmd *const list[] = {
@@ -123,6 +124,8 @@ static int show_version(struct err *e)
 	printf("libzstd %s\n", ZSTD_versionString());
 	printf("libxxhash %u.%u.%u\n", xxh / 10000, xxh / 100 % 100,
 	       xxh % 100);
+	if (lacks_text())
+		printf("%s\n", lacks_text());
 	return cmd_flush_stdout(e);
 }
 

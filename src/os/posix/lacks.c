@@ -1,0 +1,12 @@
+/*
+ * As the manual says it (ferry(1), FILE SYSTEMS).
+ */
+#include "os/lacks.h"
+
+const char *lacks_text(void)
+{
+	return "built for any POSIX system, without: a sandbox, files without "
+	       "a name, exchange of names, reserved space, holes, reflinks, "
+	       "ACLs and extended attributes, device numbers, the id of a boot, "
+	       "times of creation, figures of TCP";
+}
