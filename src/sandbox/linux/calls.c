@@ -36,6 +36,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <termios.h> /* TCGETS of ppc64el */
 #include <unistd.h>
 
 #include "sandbox/sandbox.h"
@@ -126,7 +127,7 @@ static const int common[] = {
 	SYS_newfstatat,
 #endif
 /* the same of 32-bit processors, for files of 2 GiB or more */
-#ifdef SYS__llseek
+#ifdef SYS_ftruncate64
 	SYS__llseek,
 	SYS_ftruncate64,
 	SYS_fstat64,
@@ -351,6 +352,8 @@ static const int forbidden[] = {
 #endif
 #ifdef SYS_vm86
 	SYS_vm86,
+#endif
+#ifdef SYS_vm86old
 	SYS_vm86old,
 #endif
 #ifdef SYS_umount
