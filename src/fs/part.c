@@ -403,6 +403,36 @@ static int has_dir_meta(int dir_fd, const struct stat *st,
 	       !preserve_differs(how, dir_fd, st, meta);
 }
 
+/* Whether a time that was set is what was read: not to the nanosecond, as some
+ * file systems have times of two seconds. */
+static int is_near(const struct timespec *have, const struct file_meta *want)
+{
+	const int64_t s = (int64_t)have->tv_sec - want->mtime_s;
+
+	return s >= -2 && s <= 2;
+}
+
+/* What was set without an error, and is not so.  Another mode than that of its
+ * creation is that of the mount. */
+static unsigned ignored_dir_meta(int dir_fd, const struct file_meta *meta,
+				 mode_t mode, struct err *e)
+{
+	unsigned ignored = 0;
+	struct stat st;
+
+	if (fstat(dir_fd, &st) < 0)
+		return 0;
+	if ((st.st_mode & 0777) == 0700 && (mode & 0777) != 0700)
+		ignored |= FILE_META_MODE;
+	if (!is_near(&st.st_mtim, meta))
+		ignored |= FILE_META_TIME;
+	if (ignored) {
+		errno = EOPNOTSUPP;
+		err_sys(e, ERR_LOCAL, "set mode and time");
+	}
+	return ignored;
+}
+
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 			   const struct preserve *how,
 			   struct attr_helper *attrs, struct err *e)
@@ -420,22 +450,15 @@ unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 		return 0;
 	lost = preserve_set(how, dir_fd, meta, 0, &wants_mode, e);
 	mode = preserve_mode(how, dir_fd, meta, &lost);
-	if (meta->further >> FILE_META_TAG_SETID & 1)
-		return lost | apply_mode(dir_fd, mode, e) |
-		       apply_times(dir_fd, meta, e);
-	mode |= st.st_mode & (S_ISGID | S_ISVTX);
-	if (attr_helper_chmod_dir(attrs, dir_fd, mode) < 0)
-		lost |= lost_mode(dir_fd, mode, e);
-	return lost | apply_times(dir_fd, meta, e);
-}
-
-/* Whether a time that was set is what was read: not to the nanosecond, as some
- * file systems have times of two seconds. */
-static int is_near(const struct timespec *have, const struct file_meta *want)
-{
-	const int64_t s = (int64_t)have->tv_sec - want->mtime_s;
-
-	return s >= -2 && s <= 2;
+	if (meta->further >> FILE_META_TAG_SETID & 1) {
+		lost |= apply_mode(dir_fd, mode, e);
+	} else {
+		mode |= st.st_mode & (S_ISGID | S_ISVTX);
+		if (attr_helper_chmod_dir(attrs, dir_fd, mode) < 0)
+			lost |= lost_mode(dir_fd, mode, e);
+	}
+	lost |= apply_times(dir_fd, meta, e);
+	return lost ? lost : ignored_dir_meta(dir_fd, meta, mode, e);
 }
 
 unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
