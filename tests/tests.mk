@@ -175,7 +175,7 @@ booted-deb: deb
 
 ## TORTURE=ARGS: of tests/faults/torture: suites, --seed ...
 ## torture: the long part of the fault suites (as root; half an hour)
-torture: $(B)/ferry
+torture: $(B)/ferry $(tool_progs)
 	$(Q)$(wrap) tests/tools/alone tests/faults/torture --ferry $< $(TORTURE)
 
 ## ALIKE=ARGS: of tests/alike: --rounds, --seed, --dir
