@@ -21,6 +21,7 @@
 #include "base/wipe.h"
 #include "cmd/charset.h"
 #include "cmd/signals.h"
+#include "os/wake.h"
 
 enum {
 	LINE_MAX_BYTES = 64,
@@ -211,7 +212,7 @@ static ssize_t read_keys(const struct line *l, char *keys, size_t size,
 	struct pollfd fds[3] = {
 		{ .fd = l->tty, .events = POLLIN },
 		{ .fd = l->cancel_fd, .events = POLLIN },
-		{ .fd = signals_continue_fd(), .events = POLLIN },
+		{ .fd = signals_continue()->fd, .events = POLLIN },
 	};
 	ssize_t n;
 
@@ -221,8 +222,10 @@ static ssize_t read_keys(const struct line *l, char *keys, size_t size,
 						     "terminal");
 		if (fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
-		if (fds[2].revents && signals_clear(fds[2].fd))
+		if (fds[2].revents) {
+			wake_clear(signals_continue());
 			resume(l);
+		}
 		n = fds[0].revents ? read(l->tty, keys, size) : -1;
 	} while (n < 0 && (!fds[0].revents || errno == EINTR));
 	return n < 0 ? err_set(e, ERR_LOCAL, "the terminal was closed") : n;

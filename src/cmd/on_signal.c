@@ -23,7 +23,7 @@ static void *thread_main(void *arg)
 {
 	struct on_signal *o = arg;
 	struct pollfd fds[2] = {
-		{ .fd = signals_report_fd(), .events = POLLIN },
+		{ .fd = signals_report()->fd, .events = POLLIN },
 		{ .fd = o->stop.fd, .events = POLLIN },
 	};
 
@@ -31,8 +31,10 @@ static void *thread_main(void *arg)
 		(void)poll(fds, 2, -1);
 		if (fds[1].revents)
 			return NULL;
-		if (fds[0].revents && signals_clear(fds[0].fd))
+		if (fds[0].revents) {
+			wake_clear(signals_report());
 			o->call(o->ctx);
+		}
 	}
 }
 
@@ -44,7 +46,7 @@ struct on_signal *on_signal_start(void (*call)(void *ctx), void *ctx)
 		return NULL;
 	o->call = call;
 	o->ctx = ctx;
-	if (signals_report_fd() >= 0 && wake_open(&o->stop) == 0) {
+	if (signals_report()->fd >= 0 && wake_open(&o->stop) == 0) {
 		if (thread_start(&o->thread, thread_main, o) == 0)
 			return o;
 		wake_close(&o->stop);

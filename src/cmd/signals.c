@@ -1,13 +1,11 @@
 /*
- * The handler is async-signal-safe: it records the signal and writes to a pipe
- * that wakes poll().  SIGINT is caught even if the shell set it to be ignored
+ * The handler is async-signal-safe: it records the signal and wakes poll().  SIGINT is caught even if the shell set it to be ignored
  * (for a background job of a script), because a user may send it explicitly;
  * an ignored SIGHUP (nohup) stays ignored.
  */
 #include "cmd/signals.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -15,20 +13,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "os/fds.h"
+#include "os/wake.h"
 
 /* The handler runs in any thread, and others read what it wrote: so atomics,
  * which are free of locks and so allowed in a handler (C11, 7.14.1.1). */
 static atomic_int caught;
-static atomic_int wake_fd = -1;
 static atomic_int forward_fd = -1;
 static atomic_int reload_fd = -1;
 
-/* A pipe: what is readable, and where the handler writes to. */
-struct note {
-	atomic_int fd, to;
-};
-static struct note report = { -1, -1 }, resumed = { -1, -1 };
+/* Made before there is a handler. */
+static struct wake ended = { -1, -1 }, report = { -1, -1 },
+		   resumed = { -1, -1 };
 
 void signals_die(int sig)
 {
@@ -62,7 +57,6 @@ static void forward(int sig, const siginfo_t *info)
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
 	const int saved = errno;
-	ssize_t n;
 
 	(void)context;
 	if (sig == SIGHUP && reload_fd >= 0) {
@@ -74,32 +68,21 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 	if (caught)
 		signals_die(sig);
 	caught = sig;
-	/* the pipe is empty, so this cannot block */
-	n = write(wake_fd, "", 1);
-	(void)n;
+	wake_signal(&ended);
 	errno = saved;
 }
 
 static void on_note(int sig)
 {
-	const int saved = errno;
-	/* It does not block: where the pipe is full, it is readable. */
-	ssize_t n = write(sig == SIGCONT ? resumed.to : report.to, "", 1);
-
-	(void)n;
-	errno = saved;
+	wake_signal(sig == SIGCONT ? &resumed : &report);
 }
 
-/* Have each signal make note.fd readable. */
-static int catch_note(int sig, struct note *note)
+static int catch_note(int sig, struct wake *note)
 {
 	struct sigaction act;
-	int fds[2];
 
-	if (fds_pipe(fds, O_NONBLOCK) < 0)
+	if (wake_open(note) < 0)
 		return -1;
-	note->fd = fds[0];
-	note->to = fds[1];
 	memset(&act, 0, sizeof(act));
 	act.sa_handler = on_note;
 	act.sa_flags = SA_RESTART;
@@ -107,24 +90,14 @@ static int catch_note(int sig, struct note *note)
 	return sigaction(sig, &act, NULL);
 }
 
-int signals_report_fd(void)
+const struct wake *signals_report(void)
 {
-	return report.fd;
+	return &report;
 }
 
-int signals_continue_fd(void)
+const struct wake *signals_continue(void)
 {
-	return resumed.fd;
-}
-
-int signals_clear(int fd)
-{
-	char scrap[64];
-	int was_readable = 0;
-
-	while (read(fd, scrap, sizeof(scrap)) > 0)
-		was_readable = 1;
-	return was_readable;
+	return &resumed;
 }
 
 /* even_ignored: also where the parent has it ignored. */
@@ -145,16 +118,13 @@ static int catch(int sig, int even_ignored)
 
 int signals_start(struct err *e)
 {
-	int fds[2];
-
-	if (fds_pipe(fds, O_NONBLOCK) < 0)
-		return err_sys(e, ERR_RESOURCE, "cannot make a pipe");
-	wake_fd = fds[1];
+	if (wake_open(&ended) < 0)
+		return err_sys(e, ERR_RESOURCE, "cannot wait for signals");
 	if (catch(SIGINT, 1) < 0 || catch(SIGTERM, 1) < 0 ||
 	    catch(SIGHUP, 0) < 0 || catch_note(SIGUSR1, &report) < 0 ||
 	    catch_note(SIGCONT, &resumed) < 0)
 		return err_sys(e, ERR_RESOURCE, "cannot catch signals");
-	return fds[0];
+	return ended.fd;
 }
 
 void signals_forward(int sock)

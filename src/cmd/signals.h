@@ -12,6 +12,8 @@
 
 #include "base/err.h"
 
+struct wake;
+
 /*
  * Catch the signals.  Returns a descriptor that becomes readable with the
  * first one and stays so (do not read it or close it); or ERR_RESOURCE.  A
@@ -20,13 +22,10 @@
  */
 int signals_start(struct err *e);
 
-/* After signals_start(): descriptors that become readable with SIGUSR1, by which
- * the user asks for a report, and SIGCONT.  -1 before. */
-int signals_report_fd(void);
-int signals_continue_fd(void);
-
-/* Make one of these two unreadable.  Returns whether it was readable. */
-int signals_clear(int fd);
+/* What becomes readable with SIGUSR1, by which the user asks for a report, and
+ * with SIGCONT; for the caller to clear.  Its fd is -1 before signals_start(). */
+const struct wake *signals_report(void);
+const struct wake *signals_continue(void);
 
 /* From now on also write the number of each signal, as an int32_t, to this
  * socket; -1: no more.  Not that of Ctrl-C, which the terminal sends to all

@@ -201,16 +201,16 @@ few() {
 	mkdir -p src/t/a/b
 	for i in {1..50}; do echo "$i" >"src/t/a/b/$i"; done
 	head -c 3000000 /dev/urandom >src/t/large
-	few 30
+	few 27
 	status 0
 	[ "$got" = 0 ]
 	same src/t dst/
 	rm -r dst/t
-	few 22
+	few 20
 	[[ $sent == 0 || $sent$got == @(11|87) ]]
 	[ "$sent" = 0 ] || has sender "out of memory or descriptors"
 	no_litter
-	few 20
+	few 17
 	status 3
 	has sender "cannot begin a session: Too many open files (raise ulimit -n)"
 	[ "$got" = 143 ]

@@ -194,7 +194,7 @@ both_modes() {
 			f=${f##*/}
 			[ "$f" -le 2 ] || [ "$f" = 9 ] || eval "exec $f>&-"
 		done
-		ulimit -n 13
+		ulimit -n 15
 		exec "$0" receive --plain -p 0 --json=9 dst' "$FERRY" \
 		9>events 2>messages </dev/null
 	receiver=${job[receiver]}
