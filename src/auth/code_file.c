@@ -118,27 +118,48 @@ struct code_file *code_file_open(const char *path, enum net_role role,
 	return NULL;
 }
 
+/* Write text durably where the file still has what it is to replace: the user may
+ * have written the next code already.  Both are of f->len bytes. */
+static int replace(const struct code_file *f, const char *old, const char *text)
+{
+	char now[FILE_MAX];
+	int rc = 0;
+
+	if (io_pread(f->fd, now, sizeof(now), 0) == (ssize_t)f->len &&
+	    memcmp(now, old, f->len) == 0 &&
+	    (io_pwrite(f->fd, text, f->len, 0) < 0 || fdatasync(f->fd) < 0))
+		rc = -1;
+	wipe(now, sizeof(now));
+	return rc;
+}
+
+static void make_mark(const struct code_file *f, char mark[FILE_MAX])
+{
+	memset(mark, ' ', f->len);
+	memcpy(mark, MARK, MARK_LEN);
+	mark[f->len - 1] = '\n';
+}
+
 int code_file_mark(struct code_file *f, struct err *e)
 {
-	char now[FILE_MAX], mark[FILE_MAX];
-	int rc = 0;
+	char mark[FILE_MAX];
 
 	if (f->fd < 0)
 		return 0;
-	/* The user may have written the next code already. */
-	if (io_pread(f->fd, now, sizeof(now), 0) == (ssize_t)f->len &&
-	    memcmp(now, f->text, f->len) == 0) {
-		memset(mark, ' ', f->len);
-		memcpy(mark, MARK, MARK_LEN);
-		mark[f->len - 1] = '\n';
-		if (io_pwrite(f->fd, mark, f->len, 0) < 0 ||
-		    fdatasync(f->fd) < 0)
-			rc = err_sys(e, ERR_LOCAL,
-				     "cannot mark the code in %s as used",
-				     f->path);
-	}
-	wipe(now, sizeof(now));
-	return rc;
+	make_mark(f, mark);
+	return replace(f, f->text, mark) ?
+		       err_sys(e, ERR_LOCAL, "cannot mark the code in %s as used",
+			       f->path) : 0;
+}
+
+int code_file_unmark(struct code_file *f)
+{
+	char mark[FILE_MAX];
+
+	if (f->fd < 0)
+		return 0;
+	make_mark(f, mark);
+	return replace(f, mark, f->text);
 }
 
 const char *code_file_path(const struct code_file *f)

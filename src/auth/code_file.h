@@ -37,6 +37,10 @@ struct code_file *code_file_open(const char *path, enum net_role role,
  * now.  Returns 0 or ERR_LOCAL. */
 int code_file_mark(struct code_file *f, struct err *e);
 
+/* Put the code back in the place of the mark, unless the file has other content by
+ * now.  Returns 0, or -1 where it cannot be written. */
+int code_file_unmark(struct code_file *f);
+
 /* The path, borrowed. */
 const char *code_file_path(const struct code_file *f);
 

@@ -181,6 +181,21 @@ int pake_renew(struct pake *p, const char *code, struct err *e)
 	return rc;
 }
 
+int pake_reopen(struct pake *p)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->state == AGREED) {
+		if (p->file)
+			rc = code_file_unmark(p->file);
+		memset(p->words, 0, sizeof(p->words));
+		p->state = OPEN;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return rc ? -1 : 0;
+}
+
 struct pake *pake_new_from_file(const char *path, enum net_role role,
 				struct err *e)
 {

@@ -12,7 +12,7 @@
  * The side that connects commits to its share before it sees the other's, so
  * that a man in the middle who knows the code cannot choose the words to verify.
  *
- * A code allows one guess.  An eavesdropper or a man in the middle learns
+ * A code allows one guess (but see pake_reopen()).  An eavesdropper or a man in the middle learns
  * nothing that helps to find the code offline.  A peer that completes the
  * exchange has tested one code, and neither side accepts a second attempt with
  * the same one.
@@ -97,6 +97,15 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
  */
 int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		enum pake_use *use, struct err *e);
+
+/*
+ * After an exchange that has agreed on a key, and when no connection uses that any
+ * more: make the code valid for another exchange, also in its file.  The peer has
+ * proved that it knows the code, so nobody gets a second guess by this.  Does
+ * nothing where no key was agreed on.  Returns 0; or -1 where the file cannot be
+ * written, which goes on saying that the code was used.
+ */
+int pake_reopen(struct pake *p);
 
 /* Whether a key was agreed on: then further connections begin with TLS. */
 int pake_is_agreed(struct pake *p);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -234,6 +235,10 @@ static const struct option_row fetch_rows[] = {
 	  .arg = "N",
 	  FORWARD,
 	  .help = "at most N" AS_SENT },
+	{ .letter = 'n',
+	  .name = "dry-run",
+	  FORWARD,
+	  .help = "only list what would be done in DIR" AS_SENT },
 	{ .name = "exclude",
 	  .arg = "GLOB",
 	  FORWARD,
@@ -322,6 +327,9 @@ static int read_operands(struct receive_options *opts, int count, char **args,
 		return check_with_config(opts, count, e);
 	if (count > 1)
 		return cmd_extra_operand(args[1], e);
+	if (opts->to_stdout && fetch_has(&opts->fetch, "dry-run"))
+		return err_set(e, ERR_USAGE,
+			       "--stdout and --dry-run exclude each other");
 	if (opts->to_stdout && count)
 		return err_set(e, ERR_USAGE,
 			       "--stdout and DIR exclude each other");
@@ -622,6 +630,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.security = mode,
 		.dir = opts->dir,
 		.chmod = opts->chmod.count ? &opts->chmod : NULL,
+		.dry_run = fetch_has(&opts->fetch, "dry-run"),
 		.to_stdout = opts->to_stdout,
 		.stdout_fd = STDOUT_FILENO,
 		.carrier = opts->carrier,
@@ -648,6 +657,10 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 
 	if (opts->connect)
 		cfg.net.expected = "ferry send --listen";
+	/* As with "| head": the list ends quietly when its reader has gone. */
+	if (cfg.dry_run && opts->common.json_fd < 0)
+		signal(SIGPIPE, SIG_DFL);
+	report_cfg.is_preview = cfg.dry_run;
 	report_cfg.is_single = opts->once;
 	report_cfg.is_remote = opts->carrier != NULL;
 	report_cfg.dir = opts->dir;
@@ -662,6 +675,8 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
 	rc = run_sessions(opts, &cfg, report, e);
+	if (rc == 0 && report_lost_output(report, cfg.cancel_fd))
+		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
 	report_end(report, cfg.cancel_fd, rc, e);
 	report_free(report);
 	return rc;

@@ -65,7 +65,7 @@ struct send_options {
 	int deletes;
 	int mirrors; /* --mirror, until apply_mirror() */
 	struct max_delete { int is_set; uint64_t n; } max_delete;
-	int dry_run;
+	int dry_run, list;
 	const char *files_from; /* NULL: the operands are the sources */
 	int null;         /* names in files_from end with a NUL */
 	struct filter *filter; /* NULL: none */
@@ -407,6 +407,13 @@ static const struct option_row rows[] = {
 	  .kind = OPTION_FLAG,
 	  .value = 1,
 	  .off = OFF(dry_run),
+	  .help = "ask the receiver, and list on standard output what would be "
+		  "sent, replaced, refused, deleted and so on; nothing is "
+		  "changed" },
+	{ .name = "list",
+	  .kind = OPTION_FLAG,
+	  .value = 1,
+	  .off = OFF(list),
 	  .help = "only list what would be sent, on standard output, without "
 		  "connecting" },
 };
@@ -753,7 +760,7 @@ static int run_session(const struct send_options *opts,
 	struct proxy proxy = { .kind = PROXY_NONE };
 	struct scan *scan = NULL;
 	struct tls *tls = NULL;
-	int rc = 0, list_fd = -1, is_preview = opts->dry_run;
+	int rc = 0, list_fd = -1, is_preview = opts->list;
 
 	/* These fork, so before there are secrets, threads and a sandbox. */
 	if (o->command) {
@@ -762,7 +769,7 @@ static int run_session(const struct send_options *opts,
 			return e->code;
 		cfg->stdin_fd = command_output_fd(cfg->command);
 	}
-	if (o->is_ssh && !opts->dry_run) {
+	if (o->is_ssh && !opts->list) {
 		if (cfg->direct != DIRECT_NEVER)
 			rc = connecting_start_direct(cfg->direct_port,
 						     &cfg->net, cfg->sandbox,
@@ -773,23 +780,23 @@ static int run_session(const struct send_options *opts,
 			client_set_events(client, cfg->events);
 			cfg->carrier = client_carrier(client);
 		}
-	} else if (rc == 0 && !opts->dry_run && !listens && !cfg->carrier) {
+	} else if (rc == 0 && !opts->list && !listens && !cfg->carrier) {
 		rc = common_proxy(common, &o->dest, &proxy, e);
 		cfg->net.proxy = proxy.kind ? &proxy : NULL;
 		if (rc == 0)
 			rc = connecting_start(&cfg->dest, &cfg->net,
 					      cfg->sandbox, &cfg->connector, e);
 	}
-	if (rc == 0 && !opts->dry_run && !opts->numeric_ids &&
+	if (rc == 0 && !opts->list && !opts->numeric_ids &&
 	    cfg->preserve & (PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL))
 		rc = naming_start(cfg->sandbox, &cfg->ids, e);
-	if (rc == 0 && !opts->dry_run && !cfg->carrier)
+	if (rc == 0 && !opts->list && !cfg->carrier)
 		rc = common_tls(common, cfg->security, common->role,
 				listens ? NULL : o->dest.host, &tls, e);
 	if (rc < 0)
 		goto out;
 	rc = add_sources(o, opts, &scan, &list_fd, cfg, e);
-	if (rc == 0 && opts->deletes && !opts->dry_run &&
+	if (rc == 0 && opts->deletes && !opts->list &&
 	    (!scan || scan_dirs_count(scan) == 0))
 		rc = err_set(e, ERR_USAGE,
 			     "--delete needs a directory to send: no PATH is "
@@ -867,7 +874,10 @@ static int run_reported(const struct send_options *opts,
 	const uint32_t needed =
 		(opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
 		(opts->existing ? REQUEST_EXISTING : 0u) |
-		(opts->deletes ? REQUEST_DELETE : 0u);
+		(opts->deletes ? REQUEST_DELETE : 0u) |
+		(opts->dry_run ? FEATURE_DRY_RUN : 0u);
+	/* Where another host has ordered this, its user gets the list. */
+	const int is_preview = opts->list || (opts->dry_run && !o->carrier);
 	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct send_config cfg = {
 		.dest = o->dest,
@@ -883,6 +893,7 @@ static int run_reported(const struct send_options *opts,
 		.carrier = o->carrier,
 		.delta = (enum send_delta)opts->delta,
 		.compare_time = opts->compare_time > 0,
+		.dry_run = opts->dry_run,
 		.direct = (enum direct_use)opts->common.data,
 		.is_ordered = o->carrier != NULL,
 		.direct_port = common_direct_port(&opts->common),
@@ -914,10 +925,10 @@ static int run_reported(const struct send_options *opts,
 	if (opts->listen)
 		cfg.dest.port = common_listen_port(&opts->common);
 	/* As with "| head": the list ends quietly when its reader has gone. */
-	if (opts->dry_run && opts->common.json_fd < 0)
+	if (is_preview && opts->common.json_fd < 0)
 		signal(SIGPIPE, SIG_DFL);
 	report_cfg.is_sender = 1;
-	report_cfg.is_preview = opts->dry_run;
+	report_cfg.is_preview = is_preview;
 	report_cfg.is_remote = o->carrier != NULL;
 	report_cfg.is_single = opts->receivers == 1;
 	report_cfg.has_stdin = o->has_stdin;
@@ -928,13 +939,8 @@ static int run_reported(const struct send_options *opts,
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
-	if (opts->dry_run && opts->deletes)
-		events_message(cfg.events, SESSION_WARNING,
-			       "--dry-run does not tell what would be deleted; "
-			       "--max-delete 0 in its place tells whether "
-			       "anything would");
 	rc = run_session(opts, o, &cfg, report, e);
-	if (rc == 0 && report_lost_output(report))
+	if (rc == 0 && report_lost_output(report, cfg.cancel_fd))
 		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
 	report_end(report, cfg.cancel_fd, rc, e);
 	report_free(report);
@@ -964,6 +970,10 @@ static int check_receivers(const struct send_options *opts,
 
 static int check_delete(const struct send_options *opts, struct err *e)
 {
+	if (opts->dry_run && opts->list)
+		return err_set(e, ERR_USAGE,
+			       "--dry-run and --list exclude each other: --list "
+			       "does not ask the receiver");
 	if (opts->max_delete.is_set && !opts->deletes)
 		return err_set(e, ERR_USAGE, "--max-delete needs --delete");
 	if (opts->deletes && opts->files_from)
@@ -1000,7 +1010,7 @@ static int parse_rest(const struct send_options *opts, char **command,
 		rc = by_ssh_check_unused(&opts->common, e);
 		/* without a connection, a mode may be given but is not
 		 * needed */
-		if (rc == 0 && !opts->dry_run)
+		if (rc == 0 && !opts->list)
 			rc = common_mode(&opts->common, &mode, e);
 	}
 	if (rc == 0 && opts->receivers > 1)
@@ -1016,7 +1026,7 @@ static const char orderable[] =
 	"--timeout --quiet --verbose --limit-rate --compress --checksum "
 	"--compare --delta --symlinks --archive --preserve --numeric-ids "
 	"--special --one-file-system --growing --exclude --include --streams "
-	"--port --data --delete --max-delete --mirror";
+	"--port --data --delete --max-delete --mirror --dry-run";
 
 static void init_options(struct send_options *opts)
 {

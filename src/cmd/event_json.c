@@ -60,6 +60,8 @@ void event_json_session(struct buf *b, uint64_t number,
 		put_text(b, "data", peer->data);
 	if (peer->direct)
 		put_text(b, "direct", peer->direct);
+	if (peer->is_dry_run)
+		json_true(b, "dry_run");
 	if (words)
 		put_text(b, "verify", words);
 	json_end(b);
@@ -96,6 +98,10 @@ void event_json_file(struct buf *b, uint64_t number, const char *sender,
 	json_bytes(b, "path", f->name, f->name_len);
 	json_u64(b, "size", f->size);
 	put_text(b, "status", event_text_status(f));
+	if (f->plan)
+		put_text(b, "plan", event_text_plan(f->plan));
+	if (f->plan && f->is_dir)
+		put_text(b, "kind", "directory");
 	if (f->digest_ops && f->digest)
 		put_text(b, "digest",
 			 digest_text(digest, f->digest_ops, f->digest));
@@ -142,6 +148,8 @@ void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 	put_number(b, number);
 	put_sender(b, sender);
 	json_u64(b, "exit", (uint64_t)signals_exit_status(s->code));
+	if (s->is_dry_run)
+		json_true(b, "dry_run");
 	json_u64(b, "files", s->files);
 	json_u64(b, "bytes", s->bytes);
 	json_u64(b, "sent_bytes", s->sent_bytes);

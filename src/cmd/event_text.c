@@ -150,7 +150,7 @@ const char *event_text_invitation(char *dst, const char *address, size_t len,
 
 const char *event_text_status(const struct session_file *f)
 {
-	if (f->is_planned)
+	if (f->is_planned && f->status != STATUS_FAILED)
 		return "planned";
 	switch (f->status) {
 	case STATUS_COMMITTED:
@@ -239,14 +239,63 @@ const char *event_text_more(char *dst, uint64_t count, const char *kind)
 	return dst;
 }
 
+const char *event_text_plan(unsigned plan)
+{
+	switch (plan) {
+	case LISTED_NEW:
+		return "new";
+	case LISTED_REPLACES:
+		return "replace";
+	case LISTED_BACKUP:
+		return "backup";
+	case LISTED_RENAMED:
+		return "rename";
+	case LISTED_UPDATED:
+		return "metadata";
+	case LISTED_UNCHANGED:
+		return "unchanged";
+	case LISTED_SKIPPED:
+		return "skip";
+	default:
+		return "refuse";
+	}
+}
+
+/* The words of a list are in one column. */
+#define WORD "%-9s "
+
 const char *event_text_planned(char *dst, const struct session_file *f,
 			       int with_size)
 {
+	const int sends = f->plan == LISTED_NEW || f->plan == LISTED_REPLACES ||
+			  f->plan == LISTED_BACKUP || f->plan == LISTED_RENAMED;
+	const char *slash = f->is_dir ? "/" : "";
 	char name[SHOWN_MAX], size[32];
 
 	escape(name, f->name, f->name_len);
 	text_size(size, sizeof(size), (double)f->size);
-	snprintf(dst, EVENT_TEXT_MAX, with_size ? "%s (%s)" : "%s", name, size);
+	if (!f->plan)
+		snprintf(dst, EVENT_TEXT_MAX, with_size ? "%s (%s)" : "%s", name,
+			 size);
+	else if (f->status == STATUS_FAILED)
+		snprintf(dst, EVENT_TEXT_MAX, WORD "%s%s (%s)",
+			 event_text_plan(f->plan), name, slash, f->reason);
+	else if ((sends || with_size) && !f->is_dir)
+		snprintf(dst, EVENT_TEXT_MAX, WORD "%s (%s)",
+			 event_text_plan(f->plan), name, size);
+	else
+		snprintf(dst, EVENT_TEXT_MAX, WORD "%s%s",
+			 event_text_plan(f->plan), name, slash);
+	return dst;
+}
+
+const char *event_text_would_delete(char *dst, const struct session_deletion *d)
+{
+	char name[SHOWN_MAX];
+
+	escape(name, d->name, d->name_len);
+	snprintf(dst, EVENT_TEXT_MAX, WORD "%s%s", "delete", name,
+		 d->is_dir ? "/" : "");
 	return dst;
 }
 
@@ -411,9 +460,24 @@ const char *event_text_sent(char *dst, const struct session_summary *s,
 const char *event_text_preview(char *dst, const struct session_summary *s,
 			       const char *peer)
 {
-	char size[32], rest[AMOUNT_MAX];
+	const uint64_t sent = s->files - s->unchanged;
+	struct session_summary whole = *s;
+	char size[32], rest[AMOUNT_MAX], content[AMOUNT_MAX] = "";
+	char number[TEXT_GROUPED_MAX] = "no";
 
 	rest_text(rest, sizeof(rest), s);
+	if (s->is_dry_run) {
+		/* How much of a file a delta would spare is not known. */
+		whole.sent_bytes = whole.payload_bytes = s->new_bytes;
+		if (sent > 0) {
+			text_grouped(number, sent);
+			new_text(content, sizeof(content), &whole);
+		}
+		snprintf(dst, EVENT_TEXT_MAX, "would send %s file%s%s%s to %s%s",
+			 number, plural(sent), sent ? " " : "", content, peer,
+			 rest);
+		return dst;
+	}
 	snprintf(dst, EVENT_TEXT_MAX, "would send %llu file%s, %s, to %s%s",
 		 (unsigned long long)s->files, plural(s->files),
 		 text_size(size, sizeof(size), (double)s->bytes), peer, rest);
@@ -425,11 +489,15 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 				const char *why)
 {
 	const uint64_t received = s->files - s->unchanged;
+	struct session_summary whole = *s;
 	char content[AMOUNT_MAX], rest[AMOUNT_MAX], line[AMOUNT_MAX];
 	char grouped[TEXT_GROUPED_MAX], files[AMOUNT_MAX + 64];
+	const char *verb = s->is_dry_run ? "would receive" : "received";
 	int used;
 
-	new_text(content, sizeof(content), s);
+	if (s->is_dry_run)
+		whole.sent_bytes = whole.payload_bytes = s->new_bytes;
+	new_text(content, sizeof(content), &whole);
 	rest_text(rest, sizeof(rest), s);
 	line_text(line, sizeof(line), s);
 	used = snprintf(dst, EVENT_TEXT_MAX, "session %llu from %s: ",
@@ -440,11 +508,11 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 	if (used >= EVENT_TEXT_MAX || (why && !s->files))
 		return dst;
 	if (received > 0)
-		snprintf(files, sizeof(files), "received %s file%s %s",
+		snprintf(files, sizeof(files), "%s %s file%s %s", verb,
 			 text_grouped(grouped, received), plural(received),
 			 content);
 	else
-		snprintf(files, sizeof(files), "received no %sfiles",
+		snprintf(files, sizeof(files), "%s no %sfiles", verb,
 			 *rest ? "new " : "");
 	snprintf(dst + used, EVENT_TEXT_MAX - (size_t)used, "%s%s%s; %s%s",
 		 why ? " (" : "", files, rest, line, why ? ")" : "");

@@ -69,9 +69,16 @@ const char *event_text_file(char *dst, const struct session_file *f,
 const char *event_text_kind(const struct session_file *f, int is_sender);
 const char *event_text_more(char *dst, uint64_t count, const char *kind);
 
-/* A file in a preview's list. */
+/* What would be done: "new", "replace", "backup", "rename", "metadata",
+ * "unchanged", "skip" or "refuse"; also used in the JSON event. */
+const char *event_text_plan(unsigned plan);
+
+/* A file in a preview's list.  with_size: where nothing else is said of it. */
 const char *event_text_planned(char *dst, const struct session_file *f,
 			       int with_size);
+
+const char *event_text_would_delete(char *dst,
+				    const struct session_deletion *d);
 
 /* How far a transfer got that was interrupted, and how to go on.  mode: with a
  * one-time code no part is kept for another session. */

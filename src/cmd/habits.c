@@ -43,7 +43,7 @@ const struct option_habit habits_send[] = {
 	{ "-u --update", EXISTING("newer"), 0 },
 	{ "-b --backup", EXISTING("backup"), 0 },
 	{ "--ignore-existing --no-clobber", EXISTING("skip"), 0 },
-	{ "--list --list-only", "write --dry-run", 0 },
+	{ "--list-only", "write --list", 0 },
 	{ "-L --copy-links --dereference", "write --symlinks follow", 0 },
 	{ "-e --rsh -o", "write --ssh CMD, for example --ssh 'ssh -p 2222'",
 	  0 },
@@ -60,8 +60,8 @@ const struct option_habit habits_send[] = {
 };
 
 const struct option_habit habits_receive[] = {
-	{ "--name -n --stdin-from-command "
-	  "--dry-run --files-from -0 --listen --receivers",
+	{ "--name --stdin-from-command "
+	  "--list --files-from -0 --listen --receivers",
 	  "an option of ferry send", 0 },
 	{ "-o -O -d --out --output --output-dir --output-file --dir "
 	  "--directory --dest",

@@ -77,6 +77,12 @@ void json_u64(struct buf *b, const char *key, uint64_t v)
 	put_str(b, text);
 }
 
+void json_true(struct buf *b, const char *key)
+{
+	put_key(b, key, "");
+	put_str(b, "true");
+}
+
 void json_seconds(struct buf *b, const char *key, double v)
 {
 	char text[64];

@@ -21,6 +21,7 @@ void json_begin(struct buf *b, const char *event);
 /* Members.  Keys are constants, and not escaped. */
 void json_u64(struct buf *b, const char *key, uint64_t v);
 void json_seconds(struct buf *b, const char *key, double v);
+void json_true(struct buf *b, const char *key);
 
 /* A text of n bytes; invalid UTF-8 becomes U+FFFD. */
 void json_text(struct buf *b, const char *key, const char *s, size_t n);

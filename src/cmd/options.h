@@ -81,7 +81,7 @@ struct option_group {
 	const struct option_habit *habits; /* or NULL */
 };
 
-enum { OPTIONS_MAX = 64 }; /* rows in all groups of a command */
+enum { OPTIONS_MAX = 80 }; /* rows in all groups of a command */
 
 /*
  * Parse argv (argv[0] is the command's name) into opts, whose fields the rows

@@ -117,6 +117,8 @@ void outputs_start(struct outputs *o)
 	writer_start(o->messages);
 	if (o->json && o->json != o->messages)
 		writer_start(o->json);
+	if (o->list)
+		writer_start(o->list);
 }
 
 /* ---- messages ---- */
@@ -260,8 +262,11 @@ void outputs_list(struct outputs *o, const char *text)
 		writer_put(o->list, WRITER_KEEP, line, (size_t)n) != 0;
 }
 
-int outputs_lost_list(const struct outputs *o)
+int outputs_end_list(struct outputs *o, int cancel_fd)
 {
+	const int rc = o->list ? writer_end(o->list, cancel_fd) : 0;
+
+	o->has_lost_list |= rc && rc != ECANCELED;
 	return o->has_lost_list;
 }
 
@@ -299,6 +304,7 @@ void outputs_end(struct outputs *o, int cancel_fd)
 {
 	int rc = 0;
 
+	(void)outputs_end_list(o, cancel_fd);
 	/* The events first, because their failure is reported as a message. */
 	if (o->json && o->json != o->messages)
 		rc = writer_end(o->json, cancel_fd);

@@ -26,7 +26,7 @@ void outputs_free(struct outputs *o); /* NULL is allowed */
 /* Begin each message with the name of this host, which is escaped here. */
 void outputs_name_host(struct outputs *o, const char *host);
 
-/* Do not wait for slow readers any more, except for that of the list. */
+/* Do not wait for slow readers any more. */
 void outputs_start(struct outputs *o);
 
 /* Write a message, one line, in which names and addresses are escaped.  One for
@@ -49,8 +49,9 @@ void outputs_put_json(struct outputs *o, enum writer_loss loss);
 /* Write a line of the list, if there is one. */
 void outputs_list(struct outputs *o, const char *text);
 
-/* Whether a line of the list could not be written. */
-int outputs_lost_list(const struct outputs *o);
+/* Wait until the list is written, as outputs_end() does; its lines are written
+ * directly afterwards.  Returns whether one could not be written. */
+int outputs_end_list(struct outputs *o, int cancel_fd);
 
 /* Redraw the progress lines in place, "" to clear them; or print one as a line,
  * which is dropped where the reader is slow. */

@@ -214,8 +214,8 @@ static void say_status(void *ctx)
 }
 
 /* From here on other threads may wait for one that reports an event, so a slow
- * reader must not block it.  A preview never gets here: it has no other
- * threads, and its list is written directly. */
+ * reader must not block it.  A preview that connects to nobody never gets here: it
+ * has no other threads, and its list is written directly. */
 static void on_started(void *ctx)
 {
 	struct report *r = ctx;
@@ -228,7 +228,7 @@ static void on_started(void *ctx)
  * parentheses only for those who want details. */
 static void session_text(char text[EVENT_TEXT_MAX], const struct report *r,
 			 uint64_t number, const char *who,
-			 const char *identity)
+			 const char *identity, int is_dry_run)
 {
 	const enum security mode = r->cfg.security;
 	const int is_named = mode == SECURITY_PSK || mode == SECURITY_X509 ||
@@ -241,8 +241,9 @@ static void session_text(char text[EVENT_TEXT_MAX], const struct report *r,
 		snprintf(details, sizeof(details), " (%s%s%s)",
 			 event_text_security(mode), is_named ? ": " : "", name);
 	if (!r->cfg.is_sender)
-		snprintf(text, EVENT_TEXT_MAX, "session %llu from %s began%s",
-			 (unsigned long long)number, who, details);
+		snprintf(text, EVENT_TEXT_MAX, "session %llu from %s began%s%s",
+			 (unsigned long long)number, who, details,
+			 is_dry_run ? ": a dry run" : "");
 	else
 		snprintf(text, EVENT_TEXT_MAX, "connected to %s%s%s", who,
 			 r->sessions > 0 && r->cfg.is_single ? " again" : "",
@@ -292,7 +293,7 @@ static void on_session(void *ctx, uint64_t number,
 		begin_line(r, number, peer);
 	if (r->cfg.connects)
 		warn_plain(r);
-	session_text(text, r, number, who, peer->identity);
+	session_text(text, r, number, who, peer->identity, peer->is_dry_run);
 	/* a sender's first is no news */
 	if (r->cfg.verbose || (!r->cfg.quiet && !r->cfg.is_remote &&
 			       (!r->cfg.is_sender || r->sessions > 0)))
@@ -438,11 +439,14 @@ static const char *sender_of(const struct report *r, uint64_t number)
 	return p ? p->sender : NULL;
 }
 
+/* A receiver that others ask lists nothing. */
 static void list_planned(struct report *r, const struct session_file *f)
 {
 	char text[EVENT_TEXT_MAX];
 
-	outputs_list(r->out, event_text_planned(text, f, r->cfg.verbose));
+	if (r->cfg.is_preview &&
+	    (f->plan != LISTED_UNCHANGED || r->cfg.verbose))
+		outputs_list(r->out, event_text_planned(text, f, r->cfg.verbose));
 }
 
 static void on_file(void *ctx, uint64_t number, const struct session_file *f)
@@ -477,9 +481,11 @@ static void on_deleted(void *ctx, uint64_t number,
 	repeats = find_repeats(r, number);
 	if (d->error && repeats)
 		count = repeats_add(repeats, d->reason);
-	if (r->cfg.verbose ||
-	    (d->error && count <= REPEATS_NAMED &&
-	     (!r->cfg.is_remote || r->cfg.is_sender)))
+	if (d->is_planned && r->cfg.is_preview && !d->error)
+		outputs_list(r->out, event_text_would_delete(text, d));
+	else if ((r->cfg.verbose && !d->is_planned) ||
+		 (d->error && count <= REPEATS_NAMED &&
+		  (!r->cfg.is_remote || r->cfg.is_sender)))
 		say_of(r, number, d->error != NULL,
 		       event_text_deleted(text, d, count == 1));
 	json = outputs_json(r->out);
@@ -559,7 +565,7 @@ static void say_sent(struct report *r, const char *address,
 	else
 		snprintf(peer, sizeof(peer), "%s",
 			 address ? address : "the receiver");
-	outputs_say(r->out, r->cfg.is_preview ?
+	outputs_say(r->out, r->cfg.is_preview || s->is_dry_run ?
 				    event_text_preview(text, s, peer) :
 				    event_text_sent(text, s, peer));
 }
@@ -641,7 +647,9 @@ static enum progress_mode choose_mode(const struct report_config *cfg)
 {
 	const int is_terminal = isatty(STDERR_FILENO);
 
-	if (cfg->progress == PROGRESS_NEVER)
+	/* A list would run into it on the same terminal. */
+	if (cfg->progress == PROGRESS_NEVER ||
+	    (cfg->is_preview && isatty(STDOUT_FILENO)))
 		return PROGRESS_HIDDEN;
 	if (cfg->progress == PROGRESS_ALWAYS)
 		return is_terminal ? PROGRESS_REDRAWN : PROGRESS_PRINTED;
@@ -746,14 +754,10 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 	outputs_end(r->out, cancel_fd);
 }
 
-int report_lost_output(struct report *r)
+int report_lost_output(struct report *r, int cancel_fd)
 {
-	int lost;
-
-	pthread_mutex_lock(&r->lock);
-	lost = outputs_lost_list(r->out);
-	pthread_mutex_unlock(&r->lock);
-	return lost;
+	/* Not locked, as in report_end(). */
+	return outputs_end_list(r->out, cancel_fd);
 }
 
 void report_free(struct report *r)

@@ -19,7 +19,7 @@
 /* Texts are borrowed and need not be escaped. */
 struct report_config {
 	int is_sender;
-	int is_preview; /* sender: files are listed on standard output */
+	int is_preview; /* files are listed on standard output */
 	int is_single;  /* one session, or one receiver: the caller prints its
 			   error */
 	/* ferry remote: the user is at the other host and is told there what
@@ -81,8 +81,9 @@ void report_pause(struct report *r, int is_paused);
 void report_end(struct report *r, int cancel_fd, int code,
 		const struct err *e);
 
-/* Whether a preview's list could not be written. */
-int report_lost_output(struct report *r);
+/* After the run, before report_end(): wait until a preview's list is written, as
+ * that does.  Returns whether a line could not be written. */
+int report_lost_output(struct report *r, int cancel_fd);
 
 /* NULL is allowed. */
 void report_free(struct report *r);

@@ -379,6 +379,11 @@ int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e)
 	return current_fd(d);
 }
 
+int dirs_reached(const struct dirs *d)
+{
+	return current_fd(d);
+}
+
 int dirs_is_new(const struct dirs *d)
 {
 	return d->depth > 0 && d->is_new[d->depth - 1];

@@ -105,6 +105,10 @@ int dirs_parent(struct dirs *d, const char *path, size_t len,
  * dirs_parent(). */
 int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e);
 
+/* The directory that the last of these calls came to, borrowed as theirs: where it
+ * failed, the one in which a component could not be opened. */
+int dirs_reached(const struct dirs *d);
+
 /* Whether the directory that was opened last was created by d and held since
  * then, so that everything in it is newer. */
 int dirs_is_new(const struct dirs *d);

@@ -381,6 +381,10 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 				     "this sender is not accepted from this "
 				     "address (see allow in ferry.conf there)",
 				     e);
+	if (cfg->dry_run && !(m.features & FEATURE_DRY_RUN))
+		return refuse_sender(c, WERR_REFUSED, ERR_PROTOCOL,
+				     "the receiver's user wants a dry run, which "
+				     "the sender's ferry does not know", e);
 	why = senders_check_dir(c->sender, ev);
 	if (why)
 		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, why, e);
@@ -390,7 +394,8 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	}
 	who = (struct session_peer){ c->peer, security_name(cfg->security),
 				     c->session->identity, c->sender->name,
-				     c->is_carried ? "ssh" : NULL, NULL };
+				     c->is_carried ? "ssh" : NULL, NULL,
+				     transfer_is_dry_run(&c->session->transfer) };
 	if (ev->session)
 		ev->session(ev->ctx, c->session->number, &who);
 	return check_revoked(c, e);
@@ -436,10 +441,15 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->raw = c->input.raw;
 	if (s->sender->root_fd < 0)
 		return 0;
-	w->dirs = dirs_new(s->sender->root_fd, DIRS_CREATE, NULL, NULL);
+	w->dirs = dirs_new(s->sender->root_fd,
+			   transfer_is_dry_run(&s->transfer) ? 0 : DIRS_CREATE,
+			   NULL, NULL);
 	if (!w->dirs)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	dirs_set_held(w->dirs, s->share.dirs);
+	/* What follows is for what is changed. */
+	if (transfer_is_dry_run(&s->transfer))
+		return 0;
 	dirs_set_mode(w->dirs, setup->dir_mode);
 	dirs_set_since(w->dirs, &s->began);
 	unlocked_serve(s->transfer.unlocked, w->dirs);

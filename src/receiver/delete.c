@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/names.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "fs/trial.h"
@@ -20,6 +21,7 @@
 #include "os/casefold.h"
 #include "receiver/asked.h"
 #include "receiver/committer.h"
+#include "receiver/dry_run.h"
 #include "receiver/extras.h"
 #include "receiver/file_table.h"
 #include "receiver/input.h"
@@ -74,6 +76,7 @@ struct deletion {
 	struct transfer *t; /* borrowed, */
 	struct channel *channel; /* and so are these: of the first stream */
 	int is_dry;
+	struct names_set gone; /* with is_dry: directories that were chosen */
 	int has_deleted;
 	struct timespec began;
 	struct dirs *dirs;
@@ -131,7 +134,13 @@ void delete_free(struct deletion *d)
 	extras_free(d->below);
 	dirs_free(d->dirs);
 	buf_release(&d->rows);
+	names_set_release(&d->gone);
 	free(d);
+}
+
+int delete_would_remove(const struct deletion *d, const char *path, size_t len)
+{
+	return names_set_has(&d->gone, names_hash(path, len));
 }
 
 int delete_has_deleted(const struct deletion *d)
@@ -141,10 +150,12 @@ int delete_has_deleted(const struct deletion *d)
 
 static struct deletion *new_deletion(struct worker *w)
 {
+	const int is_dry = transfer_is_dry_run(w->transfer);
 	const struct extras_config cfg = {
 		.existing = w->transfer->existing,
 		.began = w->transfer->began,
-		.unlocked = w->transfer->unlocked,
+		/* In a dry run a directory that keeps us out is not read. */
+		.unlocked = is_dry ? NULL : w->transfer->unlocked,
 		.depth = w->transfer->walk_dirs,
 	};
 	struct deletion *d = calloc(1, sizeof(*d));
@@ -153,6 +164,7 @@ static struct deletion *new_deletion(struct worker *w)
 		return NULL;
 	d->t = w->transfer;
 	d->channel = w->channel;
+	d->is_dry = is_dry;
 	d->began = cfg.began;
 	d->lists_end = &d->lists;
 	d->trees_end = &d->trees;
@@ -165,7 +177,8 @@ static struct deletion *new_deletion(struct worker *w)
 		return NULL;
 	}
 	dirs_set_held(d->dirs, cfg.depth < DIRS_HELD ? cfg.depth : DIRS_HELD);
-	unlocked_serve(cfg.unlocked, d->dirs);
+	if (!is_dry)
+		unlocked_serve(cfg.unlocked, d->dirs);
 	return d;
 }
 
@@ -308,6 +321,9 @@ static int folds(struct deletion *d, int fd)
 
 	if (casefold_is_set(fd))
 		return 1;
+	/* It is tried by making files. */
+	if (d->is_dry)
+		return dry_run_folds(fd);
 	if (fstat(fd, &st) < 0)
 		return 1;
 	if (d->dev != (uint64_t)st.st_dev || d->folds < 0) {
@@ -461,8 +477,10 @@ static unsigned remove_path(struct deletion *d, const char *path, size_t len,
 	 * its being empty counts. */
 	if (!is_dir && extras_is_young(&d->began, dir, leaf, &mode))
 		return CAUSE_CHANGED;
-	if (d->is_dry)
-		return CAUSE_NONE;
+	if (d->is_dry) {
+		rc = dry_run_denied(dir);
+		return rc ? wire_cause_of_errno(rc) : CAUSE_NONE;
+	}
 	rc = unlinkat(dir, leaf, flags);
 	if (rc < 0 && errno == EACCES &&
 	    unlocked_open_parent(d->t->unlocked, dir, path, len))
@@ -488,8 +506,11 @@ static unsigned delete_row(struct deletion *d, const struct list *l,
 		return CAUSE_NAME_TOO_LONG;
 	if (!cause)
 		cause = remove_path(d, path, len, is_dir);
+	/* Of what was chosen, the topmost. */
+	if (!cause && d->is_dry && is_dir && !memchr(row->name, '/', row->name_len))
+		(void)names_set_add(&d->gone, names_hash(path, len));
 	if (!cause)
-		results_deleted(results, path, len, is_dir);
+		results_deleted(results, path, len, is_dir, d->is_dry);
 	/* What is gone need not be deleted. */
 	else if (cause != CAUSE_VANISHED)
 		results_not_deleted(results, path, len, cause);
@@ -604,8 +625,7 @@ void delete_serve(struct transfer *t, struct dirs *d)
 /* ---- frames ---- */
 
 /* Every item has its verdict: make the symlinks, and say so. */
-static int take_begin(struct worker *w, const struct msg_delete *m,
-		      struct err *e)
+static int take_begin(struct worker *w, struct err *e)
 {
 	const struct msg_extra ready = { .kind = EXTRA_READY };
 	struct transfer *t = w->transfer;
@@ -621,7 +641,6 @@ static int take_begin(struct worker *w, const struct msg_delete *m,
 	t->deletion = new_deletion(w);
 	if (!t->deletion)
 		return out_of_memory(e);
-	t->deletion->is_dry = (m->flags & DELETE_DRY) != 0;
 	results_push(t->results);
 	/* The verdicts on the symlinks come first. */
 	(void)results_take_frames(t->results, 1, 0, &w->channel->out);
@@ -687,7 +706,7 @@ int recv_delete(struct worker *w, uint32_t len, struct err *e)
 	if (!w->input->is_first || msg_get_delete(&m, w->wire, len))
 		return input_malformed("DELETE", e);
 	if (m.kind == DELETE_BEGIN)
-		return take_begin(w, &m, e);
+		return take_begin(w, e);
 	if (!w->transfer->deletion)
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender wants to delete too early");

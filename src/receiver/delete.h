@@ -14,6 +14,7 @@
 #ifndef FERRY_RECEIVER_DELETE_H
 #define FERRY_RECEIVER_DELETE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -41,6 +42,10 @@ int recv_delete(struct worker *w, uint32_t len, struct err *e);
 /* Whether anything was deleted, so that directories have to be flushed.  NULL is
  * allowed. */
 int delete_has_deleted(const struct deletion *d);
+
+/* In a dry run, on the first stream: whether the directory path was chosen, and
+ * nothing that is in it would stay. */
+int delete_would_remove(const struct deletion *d, const char *path, size_t len);
 
 void delete_free(struct deletion *d); /* NULL is allowed */
 

@@ -183,12 +183,6 @@ int dispatch_frame(struct worker *w, struct recv_session *s,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent %s, which was not granted",
 			       frame_name(f->type));
-	if ((f->type == FRAME_OPEN || f->type == FRAME_PACK ||
-	     f->type == FRAME_OFFER) &&
-	    !transfer_agree(w->transfer, TRANSFER_REAL))
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender sent %s in a dry run",
-			       frame_name(f->type));
 	if (f->type == FRAME_LIST)
 		return recv_list(w, f->len, e);
 	if (f->type == FRAME_CHUNK)

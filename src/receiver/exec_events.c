@@ -28,7 +28,7 @@ void exec_events_session(struct recv_setup *setup,
 	struct exec_helper_event ev;
 	int rc;
 
-	if (!exec || (sum->code && sum->files == 0 && sum->deleted == 0))
+	if (!exec || sum->is_dry_run || (sum->code && sum->files == 0 && sum->deleted == 0))
 		return;
 	memset(&ev, 0, sizeof(ev));
 	ev.session = s->number;

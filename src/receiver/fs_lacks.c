@@ -3,6 +3,8 @@
  */
 #include "receiver/fs_lacks.h"
 
+#include <sys/stat.h>
+
 #include "base/file_meta.h"
 #include "fs/trial.h"
 #include "session/events.h"
@@ -89,7 +91,16 @@ static int64_t guess_unit(const struct timespec *ts)
 	return 1;
 }
 
-int fs_lacks_may_be_time(const struct timespec *there,
+/* Whether the time of the directory shows that the file system has times as fine
+ * as can be: the kernel has set it. */
+static int has_fine_times(int dir_fd)
+{
+	struct stat st;
+
+	return fstat(dir_fd, &st) == 0 && guess_unit(&st.st_mtim) == 1;
+}
+
+int fs_lacks_may_be_time(int dir_fd, const struct timespec *there,
 			 const struct file_meta *meta)
 {
 	int64_t s, away;
@@ -98,7 +109,9 @@ int fs_lacks_may_be_time(const struct timespec *there,
 	    s < -2 || s > 2)
 		return 0;
 	away = s * NS_PER_S + there->tv_nsec - (int64_t)meta->mtime_ns;
-	return (away < 0 ? -away : away) < guess_unit(there);
+	return away == 0 ||
+	       ((away < 0 ? -away : away) < guess_unit(there) &&
+		!has_fine_times(dir_fd));
 }
 
 int fs_lacks_keeps_times(struct fs_lacks *l, int dir_fd)

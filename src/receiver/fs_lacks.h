@@ -47,9 +47,9 @@ int fs_lacks_same_time(struct fs_lacks *l, int dir_fd,
 		       const struct timespec *there,
 		       const struct file_meta *meta);
 
-/* The same without trying it: whether some unit makes the one time of the
- * other. */
-int fs_lacks_may_be_time(const struct timespec *there,
+/* The same without trying it: whether some unit makes the one time of the other,
+ * and the directory's own time shows no finer one. */
+int fs_lacks_may_be_time(int dir_fd, const struct timespec *there,
 			 const struct file_meta *meta);
 
 /* Whether a time that is set in dir_fd is kept, be it in coarser units: tried

@@ -5,15 +5,17 @@
 #include "receiver/list.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "fs/preserve.h"
 #include "os/device.h"
 #include "receiver/delete.h"
-#include "fs/preserve.h"
+#include "receiver/dry_run.h"
 #include "receiver/input.h"
 #include "receiver/pack.h"
 #include "receiver/quota.h"
@@ -39,6 +41,8 @@ struct list {
 	struct worker *w;
 	struct msg_list m;
 	int is_dry_run;
+	int is_unreadable; /* the item at hand, for the sender */
+	struct verdict over; /* with CAUSE_LIMIT: of the item at hand */
 	struct msg_listed answer;
 	struct alike alike;
 };
@@ -51,6 +55,33 @@ struct place {
 	int error; /* of looking there up: ENOENT where nothing has the name */
 };
 
+/* In a dry run: what would be done with the item. */
+static void plan(const struct list *l, const struct item *it,
+		 enum listed_state state, unsigned cause)
+{
+	char *name;
+	struct item_result planned = {
+		.id = it->id,
+		.kind = it->row.kind,
+		.v = { .status = msg_listed_status(state),
+		       .cause = cause,
+		       .need = cause == CAUSE_LIMIT ? l->over.need : 0,
+		       .have = cause == CAUSE_LIMIT ? l->over.have : 0 },
+		.size = it->row.size,
+	};
+
+	/* Of what would be sent and cannot be read, the sender tells. */
+	if (state == LISTED_COMPARE ||
+	    (l->is_unreadable &&
+	     msg_listed_status(state) == STATUS_COMMITTED))
+		return;
+	name = strndup(it->row.name, it->row.name_len);
+	planned.name = name ? name : "";
+	planned.name_len = name ? it->row.name_len : 0;
+	results_planned(l->w->transfer->results, &planned, state);
+	free(name);
+}
+
 static void answer(struct list *l, const struct item *it,
 		   enum listed_state state, unsigned cause)
 {
@@ -58,6 +89,8 @@ static void answer(struct list *l, const struct item *it,
 
 	a->state = (uint8_t)state;
 	a->cause = (uint16_t)cause;
+	if (l->is_dry_run)
+		plan(l, it, state, cause);
 }
 
 /* ---- reading ---- */
@@ -79,7 +112,7 @@ static int read_fields(struct list *l, size_t len, size_t *payload,
 		return rc;
 	if (msg_get_list(&l->m, t->digest->size, fields, fixed, *payload))
 		return input_malformed("LIST", e);
-	l->is_dry_run = (l->m.flags & LIST_DRY_RUN) != 0;
+	l->is_dry_run = transfer_is_dry_run(t);
 	last = l->m.first_id + l->m.count - 1;
 	if (l->m.first_id == 0 || last < l->m.first_id)
 		return input_malformed("LIST", e);
@@ -87,11 +120,6 @@ static int read_fields(struct list *l, size_t len, size_t *payload,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent a list to a receiver with "
 			       "--stdout");
-	if (!transfer_agree(t, l->is_dry_run ? TRANSFER_DRY_RUN :
-					       TRANSFER_REAL))
-		return err_set(e, ERR_PROTOCOL,
-			       "the sender began a dry run in the middle of a "
-			       "session, or ended it");
 	transfer_see_id(t, last);
 	return 0;
 }
@@ -120,6 +148,7 @@ static int check_rows(const struct list *l, struct err *e)
 	rd_init(&r, l->w->raw, l->m.raw_len);
 	for (uint32_t i = 0; i < l->m.count; i++) {
 		if (msg_get_row(&row, &rows, &r) ||
+		    (row.is_unreadable && !l->is_dry_run) ||
 		    !recv_pack_allows_kind(t, row.item.kind))
 			return input_malformed("LIST", e);
 		/* not once more for those of the row before */
@@ -146,7 +175,7 @@ static void look_up(const struct list *l, const struct pack_item *row,
 	dirs_allow(l->w->dirs, 0, !l->is_dry_run);
 	p->dir = dirs_parent(l->w->dirs, row->name, row->name_len, &p->leaf,
 			     &e);
-	dirs_allow(l->w->dirs, 1, 1);
+	dirs_allow(l->w->dirs, !l->is_dry_run, !l->is_dry_run);
 	if (p->dir < 0)
 		p->error = e.sys_errno ? e.sys_errno : ENOMEM;
 	else if (part_stat(p->dir, p->leaf, &p->there, &e))
@@ -166,7 +195,7 @@ static int has_same_time(const struct list *l, const struct msg_row *row,
 	/* What the file system makes of times is tried by writing to it. */
 	return !row->by_content &&
 	       (l->is_dry_run ?
-			fs_lacks_may_be_time(&p->there.st_mtim,
+			fs_lacks_may_be_time(p->dir, &p->there.st_mtim,
 					     &row->item.meta) :
 			fs_lacks_same_time(&t->lacks, p->dir,
 					   &p->there.st_mtim,
@@ -325,14 +354,6 @@ static void keep_file(struct list *l, const struct item *it,
 
 /* ---- what is wanted ---- */
 
-/* It gets no verdict under this id: in a dry run this is its result, otherwise
- * it counts when it comes. */
-static void want(struct list *l, const struct item *it, enum listed_state state)
-{
-	answer(l, it, state, 0);
-	if (!l->is_dry_run || state == LISTED_COMPARE)
-		quota_give_back(l->w->transfer->quota, 1, it->row.size);
-}
 
 /* It cannot be had.  In a dry run that is told, otherwise it gets its verdict. */
 static void fail(struct list *l, const struct item *it, int error)
@@ -341,6 +362,39 @@ static void fail(struct list *l, const struct item *it, int error)
 	       l->is_dry_run ? wire_cause_of_errno(error) : 0);
 	if (!l->is_dry_run)
 		recv_pack_report_failed(l->w->transfer, it, error);
+}
+
+/* It gets no verdict under this id: in a dry run this is its result, otherwise
+ * it counts when it comes. */
+static void want(struct list *l, const struct item *it, enum listed_state state)
+{
+	int error = 0;
+
+	if (l->is_dry_run && state != LISTED_COMPARE &&
+	    l->w->transfer->root_fd >= 0)
+		error = dry_run_denied(dirs_reached(l->w->dirs));
+	if (error) {
+		fail(l, it, error);
+		return;
+	}
+	answer(l, it, state, 0);
+	if (!l->is_dry_run || state == LISTED_COMPARE)
+		quota_give_back(l->w->transfer->quota, 1, it->row.size);
+}
+
+/* In a dry run: a directory has the name.  While the session deletes, as in
+ * others, it is known whether that would be gone. */
+static void take_blocked(struct list *l, const struct item *it)
+{
+	struct worker *w = l->w;
+
+	if (!w->input->is_first || !w->transfer->deletion)
+		answer(l, it, LISTED_WAITING, 0);
+	else if (delete_would_remove(w->transfer->deletion, it->row.name,
+				     it->row.name_len))
+		want(l, it, LISTED_NEW);
+	else
+		answer(l, it, LISTED_FAILED, CAUSE_IS_DIR);
 }
 
 /* Something else has the name. */
@@ -371,6 +425,9 @@ static void take_conflict(struct list *l, const struct item *it,
 		recv_pack_report_conflict(l->w, it, action, &p->there);
 	} else if (action == ACTION_SKIP) {
 		answer(l, it, LISTED_SKIPPED, 0);
+	} else if (S_ISDIR(p->there.st_mode) &&
+		   delete_gives_way(t)) {
+		take_blocked(l, it);
 	} else {
 		answer(l, it, LISTED_FAILED, conflict_cause(p->dir, p->leaf, &p->there,
 				      it->row.kind == ITEM_FILE ?
@@ -422,13 +479,15 @@ static void look_at_dir(struct list *l, const struct item *it,
 	struct same_file file = { PRESERVE_CLOSED, p->dir, &p->there };
 	struct err e;
 
+	if (!S_ISDIR(p->there.st_mode) && delete_gives_way(t)) {
+		want(l, it, LISTED_REPLACES);
+		return;
+	}
 	if (!S_ISDIR(p->there.st_mode)) {
 		answer(l, it, LISTED_FAILED, CAUSE_NOT_DIR);
 		return;
 	}
-	dirs_allow(l->w->dirs, 0, 0);
 	file.fd = dirs_enter(l->w->dirs, it->row.name, it->row.name_len, &e);
-	dirs_allow(l->w->dirs, 1, 1);
 	if ((t->existing == CONFLICT_REPLACE ||
 	     t->features & FEATURE_ARCHIVE) &&
 	    same_meta_differs(&how, &file, &meta))
@@ -467,6 +526,30 @@ static int is_same_link(const struct place *p, const struct place *first)
 	       first->there.st_ino == p->there.st_ino;
 }
 
+/* Whether a symlink or special file that is the same would get other metadata, as
+ * node_update() does. */
+static int would_update(const struct list *l, const struct item *it,
+			const struct place *p)
+{
+	struct transfer *t = l->w->transfer;
+	const struct file_meta meta = recv_pack_meta(t, &it->row);
+	const int preserves = (t->features & FEATURE_PRESERVE) != 0;
+	uid_t uid;
+	gid_t gid;
+
+	if (it->row.kind == ITEM_LINK ||
+	    !(preserves || t->existing == CONFLICT_REPLACE))
+		return 0;
+	if (it->row.kind == ITEM_SPECIAL &&
+	    (p->there.st_mode & 0777) != (meta.mode & 0777))
+		return 1;
+	if (preserves && preserve_owner(&t->preserve, &meta, &uid, &gid) &&
+	    (uid != p->there.st_uid || gid != p->there.st_gid))
+		return 1;
+	return p->there.st_mtim.tv_sec != meta.mtime_s ||
+	       p->there.st_mtim.tv_nsec != (long)meta.mtime_ns;
+}
+
 static void look_at_other(struct list *l, const struct item *it)
 {
 	const struct pack_item target = { .name = it->row.target,
@@ -494,7 +577,8 @@ static void look_at_other(struct list *l, const struct item *it)
 		  it->row.kind == ITEM_SPECIAL ? is_same_special(it, &p) :
 						 is_same_symlink(it, &p);
 	if (is_same)
-		answer(l, it, LISTED_UNCHANGED, 0);
+		answer(l, it, would_update(l, it, &p) ? LISTED_UPDATED :
+							LISTED_UNCHANGED, 0);
 	else
 		take_conflict(l, it, &p);
 }
@@ -513,7 +597,9 @@ static int take_row(struct list *l, const struct item *it,
 	struct verdict v;
 
 	memset(&v, 0, sizeof(v));
+	l->is_unreadable = row->is_unreadable;
 	if (quota_take(t->quota, items, bytes, &v)) {
+		l->over = v;
 		answer(l, it, l->is_dry_run ? LISTED_FAILED : LISTED_DONE,
 		       l->is_dry_run ? v.cause : 0);
 		if (!l->is_dry_run)

@@ -714,7 +714,8 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = start(&r, e);
 	if (rc == 0) {
-		start_keeping(&r);
+		if (!cfg->dry_run)
+			start_keeping(&r);
 		tell_service(&r, RECEIVE_READY);
 	}
 	if (rc == 0) {

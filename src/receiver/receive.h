@@ -105,6 +105,8 @@ struct receive_config {
 	 * borrowed. */
 	int base_fd;
 	const char *dir;  /* exists; NULL with to_stdout */
+	/* Only a dry run is wanted: a session that is none is refused. */
+	int dry_run;
 	int to_stdout;    /* the single file's content to stdout_fd */
 	int stdout_fd;
 	int once;

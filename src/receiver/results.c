@@ -273,8 +273,10 @@ static void tell_renamed(const struct results *r,
 }
 
 /* The texts have functions of their own: they have kilobytes of variables, which
- * are zeroed (-ftrivial-auto-var-init), for few of many items. */
-static void tell_user(const struct results *r, const struct item_result *item)
+ * are zeroed (-ftrivial-auto-var-init), for few of many items.  plan: in a dry
+ * run, an enum listed_state; else 0. */
+static void tell_user(const struct results *r, const struct item_result *item,
+		      unsigned plan)
 {
 	const struct session_events *ev = r->events;
 	const struct verdict *v = &item->v;
@@ -286,11 +288,16 @@ static void tell_user(const struct results *r, const struct item_result *item)
 		.digest_ops = item->digest ? r->digest : NULL,
 		.digest = item->digest,
 		.not_kept = v->not_kept,
+		.is_planned = plan > 0,
+		.plan = plan,
+		.is_dir = item->kind == ITEM_DIR,
 	};
 
 	if (!ev->file)
 		return;
-	if (item->kind == ITEM_DIR && v->status != STATUS_FAILED)
+	/* Directories are told where something is wrong, or would be done. */
+	if (item->kind == ITEM_DIR && v->status != STATUS_FAILED &&
+	    (!plan || plan == LISTED_UNCHANGED))
 		return;
 	if (v->status == STATUS_FAILED)
 		tell_failure(r, item, &f);
@@ -391,7 +398,29 @@ void results_add(struct results *r, const struct item_result *given)
 	put_verdict(item->kind >= ITEM_SYMLINK ? &r->first : &r->any, item->id,
 		    v.status, &v);
 	pthread_mutex_unlock(&r->lock);
-	tell_user(r, item);
+	tell_user(r, item, 0);
+}
+
+void results_planned(struct results *r, const struct item_result *given,
+		     unsigned plan)
+{
+	static const uint8_t unread[DIGEST_MAX];
+	struct item_result item = *given;
+
+	item.digest = unread;
+	item.has_replaced = plan == LISTED_REPLACES || plan == LISTED_BACKUP;
+	/* What counts is that it is one. */
+	item.renamed = plan == LISTED_RENAMED ? "" : NULL;
+	pthread_mutex_lock(&r->lock);
+	if (plan == LISTED_WAITING)
+		r->waiting++;
+	else
+		count_item(r, &item);
+	pthread_mutex_unlock(&r->lock);
+	item.digest = NULL;
+	item.renamed = NULL;
+	if (plan != LISTED_WAITING)
+		tell_user(r, &item, plan);
 }
 
 void results_committed(struct results *r, const struct commit *c,
@@ -449,11 +478,12 @@ static void tell_deletion(const struct results *r,
 }
 
 void results_deleted(struct results *r, const char *path, size_t len,
-		     int is_dir)
+		     int is_dir, int is_planned)
 {
 	const struct session_deletion d = { .name = path,
 					    .name_len = len,
-					    .is_dir = is_dir };
+					    .is_dir = is_dir,
+					    .is_planned = is_planned };
 
 	pthread_mutex_lock(&r->lock);
 	r->totals.deleted++;

@@ -58,7 +58,12 @@ void results_set_features(struct results *r, uint32_t features);
 /* Count the item, keep its verdict for the sender, and tell the user. */
 void results_add(struct results *r, const struct item_result *item);
 
-/* The same for a file of the committer's. */
+/* In a dry run: count and tell the user what would be done with the item, plan
+ * being an enum listed_state.  item->v is its verdict then. */
+void results_planned(struct results *r, const struct item_result *item,
+		     unsigned plan);
+
+/* As results_add(), for a file of the committer's. */
 void results_committed(struct results *r, const struct commit *c,
 		       enum file_status status, unsigned cause);
 
@@ -89,10 +94,10 @@ void results_note(struct results *r, const char *path, size_t len, unsigned lost
 void results_set_waits(struct results *r, int waits);
 void results_forget_waiting(struct results *r);
 
-/* Count and tell the user that this was deleted; or that it was to be, and why it
- * is still there (enum wire_cause). */
+/* Count and tell the user that this was deleted, or in a dry run would be; or that
+ * it was to be, and why it is still there (enum wire_cause). */
 void results_deleted(struct results *r, const char *path, size_t len,
-		     int is_dir);
+		     int is_dir, int is_planned);
 void results_not_deleted(struct results *r, const char *path, size_t len,
 			 unsigned cause);
 

@@ -27,7 +27,7 @@ unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 	if (!(lacks ? fs_lacks_same_time(lacks, f->dir_fd, &there->st_mtim,
 					 meta) ||
 			      fs_lacks_has(lacks, LACKS_META) :
-		      fs_lacks_may_be_time(&there->st_mtim, meta)))
+		      fs_lacks_may_be_time(f->dir_fd, &there->st_mtim, meta)))
 		kinds |= FILE_META_TIME;
 	/* As for content: what is newer here stays as it is.  With equal times
 	 * the mode alone differs, which says nothing about which is newer. */

@@ -80,6 +80,8 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 	/* What was deleted, or only given another mode or time, was in no commit
 	 * group. */
 	results_get_totals(t->results, &totals);
+	if (transfer_is_dry_run(t))
+		return 0;
 	return rc > 0 || totals.updated > 0 ||
 			       delete_has_deleted(t->deletion) ?
 		       sync_all(s->sender->root_fd, t->sync, e) : 0;
@@ -170,8 +172,7 @@ static int make_parts(struct recv_session *s)
 		results_set_dir(t->results, sender->root_fd);
 		results_set_features(t->results, t->features);
 		results_set_waits(t->results,
-				  t->features & REQUEST_DELETE &&
-					  existing == CONFLICT_REPLACE);
+				  delete_gives_way(t));
 	}
 	t->quota = quota_new(sender->max_files, sender->max_size);
 	if (!t->quota)
@@ -331,6 +332,11 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->transfer.digest = peer->digest;
 	s->transfer.features = features_common(m->features) |
 			       (m->features & s->sender->accept);
+	if (s->transfer.features & FEATURE_LISTS)
+		s->transfer.features |= m->features & FEATURE_DRY_RUN;
+	/* Nothing is left that another session could go on with. */
+	if (transfer_is_dry_run(&s->transfer))
+		s->will_retry = 0;
 	/* Directories that are there are as the receiver's user left them. */
 	if (!(s->sender->accept & REQUEST_EXISTING))
 		s->transfer.features &= ~(uint32_t)FEATURE_ARCHIVE;
@@ -603,6 +609,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			   struct err *e)
 {
 	const struct transfer *tr = &s->transfer;
+	const int is_dry = transfer_is_dry_run(tr);
 	char files[SENDER_LABEL_MAX + 80] = "";
 	uint64_t failed;
 	int is_summed;
@@ -624,9 +631,10 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	failed = totals_failed_count(t);
 	if (failed)
 		snprintf(files, sizeof(files),
-			 "%llu file%s from %s failed (see above)",
+			 "%llu file%s from %s %s",
 			 (unsigned long long)failed, failed == 1 ? "" : "s",
-			 s->label);
+			 s->label,
+			 is_dry ? "would fail" : "failed (see above)");
 	else if (t->not_deleted)
 		snprintf(files, sizeof(files),
 			 "%llu item%s could not be deleted (see above)",
@@ -648,6 +656,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	memset(sum, 0, sizeof(*sum));
 	sum->code = totals_conclude(t, 0, files, e);
 	totals_summary(t, sum);
+	sum->is_dry_run = is_dry;
 	sum->wire_bytes = atomic_load(&tr->wire_bytes);
 	sum->sent_bytes = atomic_load(&tr->content_bytes);
 	sum->payload_bytes = atomic_load(&tr->payload_bytes);

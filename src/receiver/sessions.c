@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/pake.h"
 #include "base/clock.h"
 #include "os/cond.h"
 #include "receiver/exec_events.h"
@@ -47,6 +48,7 @@ struct sessions {
 	struct recv_session *list;
 	unsigned count;
 	uint64_t last_number;
+	uint64_t dry_runs; /* sessions that were one, and have ended */
 	uint8_t former[FORMER_MAX][WIRE_TOKEN_LEN]; /* a ring of tokens */
 	unsigned former_count;                  /* all that were put there */
 	int has_ended;     /* with --once, or a code: the receiver ends, */
@@ -223,9 +225,34 @@ static void remove_session(struct sessions *ss, struct recv_session *s)
 	ss->former_count++;
 }
 
+/* A dry run does not use up the code: who has proved that he knows it has not
+ * guessed. */
+static void reopen_code(const struct recv_setup *setup)
+{
+	if (setup->mode.pake && pake_reopen(setup->mode.pake))
+		events_message(setup->cfg->events, SESSION_WARNING,
+			       "the file of --code-file could not be written: it "
+			       "says that the code was used");
+}
+
+/* After a dry run, where one sender is waited for. */
+static void go_on_waiting(struct sessions *ss)
+{
+	const struct recv_setup *setup = ss->setup;
+
+	events_message(setup->cfg->events, SESSION_NOTICE,
+		       "that was a dry run: still waiting for the sender%s",
+		       setup->mode.pake ? ", and the code stays valid" : "");
+}
+
 static void end_session(struct sessions *ss, struct recv_session *s)
 {
 	const struct receive_config *cfg = ss->setup->cfg;
+	const int is_dry = transfer_is_dry_run(&s->transfer);
+	/* No other one can come where this side has connected, or was given the
+	 * connection. */
+	const int goes_on = is_dry && cfg->once && !connects(ss) &&
+			    cfg->connected_fd <= 0;
 	const struct session_events *ev = cfg->events;
 	struct session_summary sum;
 	struct totals totals;
@@ -247,7 +274,8 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	}
 	pthread_mutex_lock(&ss->lock);
 	remove_session(ss, s);
-	if (cfg->once) {
+	ss->dry_runs += (unsigned)is_dry;
+	if (cfg->once && !goes_on) {
 		ss->result = e;
 		ss->has_ended = !may_return || connects(ss);
 	}
@@ -265,6 +293,10 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	pthread_cond_broadcast(&ss->gone);
 	pthread_mutex_unlock(&ss->lock);
 	recv_session_free(s);
+	if (is_dry)
+		reopen_code(ss->setup);
+	if (goes_on)
+		go_on_waiting(ss);
 }
 
 void sessions_leave(struct sessions *ss, struct recv_session *s,
@@ -365,7 +397,7 @@ unsigned sessions_count(struct sessions *ss, int *has_begun)
 
 	pthread_mutex_lock(&ss->lock);
 	count = ss->count + (ss->lost.until_ms != 0);
-	*has_begun = ss->last_number > 0;
+	*has_begun = ss->last_number > ss->dry_runs;
 	pthread_mutex_unlock(&ss->lock);
 	return count;
 }

@@ -43,13 +43,7 @@ int transfer_allows_meta(const struct transfer *t,
 	return (file_meta_needs(meta) & ~t->preserve.kinds) == 0;
 }
 
-int transfer_agree(struct transfer *t, enum transfer_dry_run which)
+int transfer_is_dry_run(const struct transfer *t)
 {
-	int known = atomic_load(&t->dry_run);
-
-	/* Where another stream was first, known becomes what that has said. */
-	if (known == 0 &&
-	    atomic_compare_exchange_strong(&t->dry_run, &known, which))
-		return 1;
-	return known == (int)which;
+	return (t->features & FEATURE_DRY_RUN) != 0;
 }

@@ -91,8 +91,6 @@ struct transfer {
 	/* The highest id so far.  A frame for a lower id that is not in the
 	 * table of files is for a file that is over, and ignored. */
 	atomic_uint_fast64_t max_id;
-	/* Whether the sender only asks what would be done: 0: not known yet. */
-	atomic_int dry_run; /* enum transfer_dry_run */
 	atomic_int probe_budget; /* packs left of TRANSFER_PROBE_PACKS */
 	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */
@@ -107,11 +105,8 @@ struct transfer {
 	atomic_uint total_flags;
 };
 
-enum transfer_dry_run { TRANSFER_REAL = 1, TRANSFER_DRY_RUN = 2 };
-
-/* Items come, or in a dry run are asked about.  Returns whether that is so for
- * all of the session. */
-int transfer_agree(struct transfer *t, enum transfer_dry_run which);
+/* Whether the sender only asks what would be done: then nothing is changed here. */
+int transfer_is_dry_run(const struct transfer *t);
 
 /* Raise max_id to an id that came. */
 void transfer_see_id(struct transfer *t, uint64_t id);

@@ -36,6 +36,7 @@ struct item {
 	/* Its further metadata, in the stream's buffer while it is sent. */
 	uint32_t fields_off;
 	uint16_t fields_len;
+	uint16_t unreadable; /* in a dry run: the errno of opening it; or 0 */
 	uint32_t linked; /* the file's number in links.h; 0: none */
 	struct stat st; /* when it was scanned; of files, when it was read */
 	uint8_t digest[DIGEST_MAX];

@@ -161,21 +161,27 @@ static void tell_failure(const struct outcome *o, const struct queue_verdict *v,
 	tell_file(o, f);
 }
 
-void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
-		     const char *peer)
+/* plan: in a dry run, an enum listed_state; else 0. */
+static void tell_verdict(const struct outcome *o, const struct queue_verdict *v,
+			 unsigned plan, const char *peer)
 {
 	const struct msg_verdict *m = v->verdict;
+	const int is_dir = v->item->kind == ITEM_DIR;
 	struct session_file f = {
 		.name = v->name,
 		.name_len = v->name_len,
 		.size = v->size,
 		.status = m->status,
 		.not_kept = m->not_kept,
+		.is_planned = plan > 0,
+		.plan = plan,
+		.is_dir = is_dir,
 	};
 
-	count_verdict(o, v, peer);
-	/* A directory is reported only when something is wrong with it. */
-	if (v->item->kind == ITEM_DIR && m->status != STATUS_FAILED)
+	/* A directory is reported only when something is wrong with it, or would
+	 * be done. */
+	if (is_dir && m->status != STATUS_FAILED &&
+	    (!plan || plan == LISTED_UNCHANGED))
 		return;
 	if (v->has_digest) {
 		f.digest_ops = o->cfg->digest;
@@ -185,6 +191,29 @@ void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		tell_failure(o, v, peer, &f);
 	else
 		tell_file(o, &f);
+}
+
+void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
+		     const char *peer)
+{
+	count_verdict(o, v, peer);
+	tell_verdict(o, v, 0, peer);
+}
+
+void outcome_planned(struct outcome *o, const struct queue_verdict *v,
+		     const struct listed_item *plan, const char *peer)
+{
+	const struct msg_verdict m = {
+		.first_id = v->id,
+		.count = 1,
+		.status = (uint8_t)msg_listed_status(plan->state),
+		.cause = plan->cause,
+	};
+	struct queue_verdict planned = *v;
+
+	planned.verdict = &m;
+	count_verdict(o, &planned, peer);
+	tell_verdict(o, &planned, plan->state, peer);
 }
 
 void outcome_note(struct outcome *o, const struct msg_note *m, const char *peer)
@@ -212,7 +241,8 @@ void outcome_deletion(struct outcome *o, const char *path, size_t len,
 	const struct session_events *ev = o->cfg->events;
 	struct session_deletion d = { .name = path,
 				      .name_len = len,
-				      .is_dir = is_dir };
+				      .is_dir = is_dir,
+				      .is_planned = o->cfg->dry_run };
 	char shown[512], error[1400];
 
 	/* It was removed meanwhile. */
@@ -420,6 +450,7 @@ struct tally {
 	const char *lost;  /* what of it */
 	uint64_t not_deleted;
 	int is_whole; /* all sources were scanned */
+	int is_dry;
 };
 
 static struct tally tally_of(const struct outcome *o, const struct totals *t)
@@ -432,6 +463,7 @@ static struct tally tally_of(const struct outcome *o, const struct totals *t)
 		.lost = losses_noun(o->cut.items ? &o->cut : &o->losses),
 		.not_deleted = t->not_deleted,
 		.is_whole = o->is_scanned,
+		.is_dry = o->cfg->dry_run,
 	};
 
 	y.missing = y.found - o->good;
@@ -459,11 +491,13 @@ static void detail_text(char *dst, size_t size, const struct tally *y)
 static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 {
 	char detail[160], rest[180] = "";
-	const char *what = "not sent";
+	const char *what = y->is_dry && !end ? "not be sent" : "not sent";
+	const char *verb = y->missing == 1 ? "was" : "were";
 
 	detail_text(detail, sizeof(detail), y);
 	if (!end && !y->failed)
-		what = "skipped by the receiver";
+		what = y->is_dry ? "be skipped by the receiver" :
+				   "skipped by the receiver";
 	else if (!end && !y->skipped)
 		snprintf(rest, sizeof(rest), " (see above)");
 	else if (*detail)
@@ -471,10 +505,14 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 	/* Of a session that broke off, more may be there than is known. */
 	if (end && end != ERR_CONNECT && end != ERR_AUTH)
 		what = "not confirmed as committed";
+	if (y->is_dry && end)
+		what = "not asked about";
+	else if (y->is_dry)
+		verb = "would";
 	snprintf(dst, size, "%llu of %llu file%s%s %s %s%s",
 		 (unsigned long long)y->missing, (unsigned long long)y->found,
 		 y->found == 1 ? "" : "s", y->is_whole ? "" : " found so far",
-		 y->missing == 1 ? "was" : "were", what, rest);
+		 verb, what, rest);
 }
 
 /* The text about the files for totals_conclude(). */
@@ -495,10 +533,12 @@ static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 			 y->not_kept == 1 ? "" : "s");
 	if (y->not_deleted)
 		snprintf(left, sizeof(left),
-			 "%s%llu item%s not deleted on the receiver (see "
+			 "%s%llu item%s not %sdeleted on the receiver (see "
 			 "above)", *missing || *lost ? "; " : "",
 			 (unsigned long long)y->not_deleted,
-			 y->not_deleted == 1 ? " was" : "s were");
+			 y->is_dry ? (y->not_deleted == 1 ? " would" : "s would") :
+			 y->not_deleted == 1 ? " was" : "s were",
+			 y->is_dry ? "be " : "");
 	snprintf(dst, size, "%s%s%s", missing, lost, left);
 }
 
@@ -544,6 +584,7 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	tally_text(files, sizeof(files), &y, e->code);
 	summary->code = totals_conclude(&t, 1, files, e);
 	totals_summary(&t, summary);
+	summary->is_dry_run = o->cfg->dry_run;
 	summary->wire_bytes = atomic_load(&o->count->wire_bytes);
 	summary->sent_bytes = atomic_load(&o->count->content_sent);
 	summary->payload_bytes = atomic_load(&o->count->payload_sent);

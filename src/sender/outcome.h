@@ -18,6 +18,7 @@
 struct buf;
 struct counters;
 struct item;
+struct listed_item;
 struct outcome;
 struct queue_verdict;
 struct scan_item;
@@ -39,6 +40,12 @@ void outcome_restart(struct outcome *o);
 void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		     const char *peer);
 
+/* In a dry run: what would be done with an item (its state is neither LISTED_DONE,
+ * LISTED_COMPARE nor LISTED_WAITING).  As outcome_verdict(); v->verdict is not
+ * looked at. */
+void outcome_planned(struct outcome *o, const struct queue_verdict *v,
+		     const struct listed_item *plan, const char *peer);
+
 /* NOTE: the metadata of a directory could not be set. */
 void outcome_note(struct outcome *o, const struct msg_note *m,
 		  const char *peer);
@@ -57,8 +64,8 @@ void outcome_item_unsent(struct outcome *o, const struct item *it,
  * there is more of it than an item may have: counted, and told once. */
 void outcome_cut(struct outcome *o, const char *name, size_t name_len,
 		 unsigned kinds);
-/* Of what was to be deleted at the receiver: it was (cause 0), or is still there
- * (enum wire_cause). */
+/* Of what was to be deleted at the receiver: it was, or in a dry run would be
+ * (cause 0), or is still there (enum wire_cause). */
 void outcome_deletion(struct outcome *o, const char *path, size_t len,
 		      int is_dir, unsigned cause, const char *peer);
 

@@ -4,6 +4,7 @@
  */
 #include "sender/replies.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -463,6 +464,37 @@ static int handle_direct(struct send_stream *st, const uint8_t *body, size_t n,
 	return rc;
 }
 
+/* What cannot be read would be wanted: it would fail here. */
+static void plan_unreadable(struct sender *s, const struct queue_verdict *v)
+{
+	struct err e;
+
+	err_clear(&e);
+	errno = v->item->unreadable;
+	err_sys(&e, ERR_LOCAL, "open");
+	outcome_item_unsent(s->outcome, v->item, v->name, &e);
+}
+
+/* In a dry run.  The queue is locked. */
+static void on_planned(void *ctx, const struct queue_verdict *v,
+		       const struct listed_item *plan)
+{
+	const struct listed_item failed = { LISTED_FAILED, CAUSE_IS_DIR };
+	const enum file_status status = msg_listed_status(plan->state);
+	struct sender *s = ctx;
+
+	if (v->item->unreadable && status == STATUS_COMMITTED) {
+		plan_unreadable(s, v);
+	} else if (plan->state != LISTED_WAITING) {
+		outcome_planned(s->outcome, v, plan, s->peer.name);
+	} else if (!waiting_add(s->waiting, v)) {
+		outcome_planned(s->outcome, v, &failed, s->peer.name);
+	}
+	links_settle(s->links, v->item->linked, &v->item->st,
+		     status == STATUS_COMMITTED || status == STATUS_UNCHANGED ||
+			     status == STATUS_UPDATED);
+}
+
 static int handle_listed(struct sender *s, const uint8_t *body, size_t n,
 			 struct err *e)
 {
@@ -471,7 +503,7 @@ static int handle_listed(struct sender *s, const uint8_t *body, size_t n,
 
 	if (msg_get_listed(&m, body, n))
 		return malformed("LISTED", e);
-	rc = queue_listed(s->queue, &m, NULL, s);
+	rc = queue_listed(s->queue, &m, s->cfg->dry_run ? on_planned : NULL, s);
 	if (rc == ERR_RESOURCE)
 		return err_set(e, rc, "out of memory");
 	return rc ? malformed("LISTED", e) : 0;

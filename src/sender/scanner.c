@@ -365,6 +365,26 @@ static int on_dir_again(void *ctx, const struct scan_item *si, struct err *e)
 	return si->kind == SCAN_WAITING ? on_item(ctx, si, e) : 0;
 }
 
+/* In a dry run standard input is not read. */
+static int list_stdin(struct scanner *sc, struct err *e)
+{
+	struct sender *s = sc->sender;
+	const char *name = s->cfg->stdin_name;
+	struct scan_item si = {
+		.kind = SCAN_FILE,
+		.root = ITEM_NO_ROOT,
+		.name = name,
+		.name_len = strlen(name),
+		.path = name,
+		.path_len = strlen(name),
+	};
+
+	si.st.st_mode = S_IFREG | 0666;
+	si.st.st_mtim = s->began;
+	atomic_fetch_add(&s->count.total_files, 1);
+	return add_to_pack(sc, ITEM_FILE, &si, e);
+}
+
 static int queue_stdin(struct sender *s, struct err *e)
 {
 	const char *name = s->cfg->stdin_name;
@@ -434,10 +454,12 @@ static void *scanner_main(void *arg)
 
 	err_clear(&e);
 	/* Standard input first: its writer may be waiting for us to read. */
-	if (!sc->only_dirs && s->cfg->stdin_fd >= 0)
+	if (!sc->only_dirs && s->cfg->stdin_fd >= 0 && !s->cfg->dry_run)
 		rc = count_on(sc, queue_stdin(s, &e));
 	if (rc == 0)
 		rc = await_grants(sc);
+	if (rc == 0 && s->cfg->stdin_fd >= 0 && s->cfg->dry_run)
+		rc = count_on(sc, list_stdin(sc, &e));
 	if (!sc->only_dirs && rc == 0)
 		rc = walk(sc, on_item, &e);
 	while (is_rescan_due(sc) && rc == 0)

@@ -238,7 +238,9 @@ static int wants_another(struct sender *s, struct retry *r, struct err *lost,
 	was_ready = send_session_stage(s->session) == SESSION_READY;
 	if (has_new_code(s, e))
 		return ask_code(s, e) == 0;
+	/* A dry run is asked for again as a whole, by its user. */
 	if (send_session_is_cancelled(s->session) ||
+	    (was_ready && s->cfg->dry_run) ||
 	    !retry_is_wanted(r, e, was_ready, queue_has_progress(s->queue),
 			     now))
 		return 0;
@@ -272,7 +274,7 @@ static void restart(struct sender *s, struct scanner *scanner)
 	send_session_restart(s->session);
 	/* In the new session nothing is deleted yet. */
 	if (s->waiting &&
-	    waiting_requeue(s->waiting, s->queue, s->links, &e) < 0)
+	    waiting_requeue(s->waiting, s->queue, s->links, 0, &e) < 0)
 		send_session_fail(s->session, &e);
 	if (s->acceptor)
 		acceptor_restart(s->acceptor);
@@ -433,7 +435,7 @@ static int begin(struct sender *s, struct err *e)
 	rc = prepare(s, e);
 	/* Like the producer of a pipe, it may begin before there is a
 	 * connection. */
-	if (rc == 0 && cfg->command)
+	if (rc == 0 && cfg->command && !cfg->dry_run)
 		rc = command_start(cfg->command, e);
 	if (rc == 0 && cfg->is_listening) {
 		s->acceptor = acceptor_new(&acceptor, e);
@@ -470,6 +472,9 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	if (s && rc == 0) {
 		transfers(s, summary, e);
 		rc = e->code;
+		/* A dry run does not use up the code. */
+		if (cfg->dry_run && cfg->pake)
+			(void)pake_reopen(cfg->pake);
 	} else {
 		summary->code = rc;
 		if (ev->summary)

@@ -76,7 +76,9 @@ struct send_config {
 	struct codec_choice codec;
 	enum send_delta delta;
 	int compare_time; /* files of the same size and time are the same */
-	int dry_run;      /* only find out what would be done */
+	/* Only find out what would be done: requests has FEATURE_DRY_RUN, and the
+	 * files reported have is_planned set. */
+	int dry_run;
 	unsigned streams;  /* 1..STREAMS_MAX; 0: as growth.h says */
 	struct scan *scan; /* has the sources; NULL: only standard input */
 	int follow_links;  /* --symlinks follow */

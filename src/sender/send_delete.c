@@ -21,6 +21,7 @@
 #include "sender/stream.h"
 #include "sender/waiting.h"
 #include "session/events.h"
+#include "wire/msg_list.h"
 
 struct choosing {
 	struct send_stream *st;
@@ -280,25 +281,28 @@ static int on_dir(void *ctx, const struct scan_dir *sd, struct err *e)
 static void tell_left(const struct choosing *d)
 {
 	const struct sender *s = d->st->sender;
+	const char *was = s->cfg->dry_run ? "would be" : "was";
+	const char *were = s->cfg->dry_run ? "would not be deleted" :
+					     "were not deleted";
 
 	if (d->others > 0)
 		events_message(d->cfg->events, SESSION_WARNING,
-			       "%s: nothing was deleted in %llu director%s, "
+			       "%s: nothing %s deleted in %llu director%s, "
 			       "which %s made here or replaced since the scan",
-			       s->peer.name, (unsigned long long)d->others,
+			       s->peer.name, was, (unsigned long long)d->others,
 			       d->others == 1 ? "y" : "ies",
 			       d->others == 1 ? "was" : "were");
 	if (d->over_empty > 0)
 		events_message(d->cfg->events, SESSION_WARNING,
-			       "%s: %llu or more were not deleted, as what was "
+			       "%s: %llu or more %s, as what %s "
 			       "sent is empty here; --max-delete N lets N be "
 			       "deleted", s->peer.name,
-			       (unsigned long long)d->over_empty);
+			       (unsigned long long)d->over_empty, were, was);
 	if (d->over_limit > 0)
 		events_message(d->cfg->events, SESSION_WARNING,
-			       "%s: %llu or more were not deleted, as "
+			       "%s: %llu or more %s, as "
 			       "--max-delete is %llu", s->peer.name,
-			       (unsigned long long)d->over_limit,
+			       (unsigned long long)d->over_limit, were,
 			       (unsigned long long)d->cfg->max_delete);
 	outcome_left(s->outcome, d->over_empty + d->over_limit);
 }
@@ -318,9 +322,13 @@ static int delete_all(struct choosing *d, struct err *e)
 
 static void on_failed(void *ctx, const struct queue_verdict *v)
 {
+	const struct listed_item plan = { LISTED_FAILED, CAUSE_IS_DIR };
 	struct sender *s = ctx;
 
-	outcome_verdict(s->outcome, v, s->peer.name);
+	if (s->cfg->dry_run)
+		outcome_planned(s->outcome, v, &plan, s->peer.name);
+	else
+		outcome_verdict(s->outcome, v, s->peer.name);
 }
 
 /* Whether nothing may be deleted, as not all was committed.  The user is told. */
@@ -332,9 +340,10 @@ static int has_failures(const struct send_stream *st)
 	if (failed == 0)
 		return 0;
 	events_message(s->cfg->events, SESSION_WARNING,
-		       "%s: nothing was deleted, as %llu file%s failed",
-		       s->peer.name, (unsigned long long)failed,
-		       failed == 1 ? "" : "s");
+		       "%s: nothing %s deleted, as %llu file%s %s",
+		       s->peer.name, s->cfg->dry_run ? "would be" : "was",
+		       (unsigned long long)failed, failed == 1 ? "" : "s",
+		       s->cfg->dry_run ? "would fail" : "failed");
 	return 1;
 }
 
@@ -392,11 +401,13 @@ int send_delete_run(struct send_stream *st, int *again, struct err *e)
 int send_delete_requeue(struct send_stream *st, int *again, struct err *e)
 {
 	struct sender *s = st->sender;
-	int rc = waiting_requeue(s->waiting, s->queue, s->links, e);
+	int rc = waiting_requeue(s->waiting, s->queue, s->links,
+				 s->cfg->dry_run, e);
 
 	*again = rc > 0;
 	if (rc >= 0 && s->links)
-		rc = waiting_requeue_names(s->queue, s->links, e);
+		rc = waiting_requeue_names(s->queue, s->links,
+					   s->cfg->dry_run, e);
 	*again |= rc > 0;
 	return rc < 0 ? rc : 0;
 }

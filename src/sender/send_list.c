@@ -3,6 +3,7 @@
  */
 #include "sender/send_list.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -115,6 +116,27 @@ static int read_file(struct reading *r, struct item *it, struct err *fe)
 	return rc;
 }
 
+/* In a dry run: note whether a file that would be sent can be read. */
+static void try_file(struct send_stream *st, const struct pack *pk,
+		     struct item *it)
+{
+	const char *leaf = NULL;
+	struct stat ignored;
+	struct err fe;
+	int fd;
+
+	err_clear(&fe);
+	fd = send_stream_open_parent(st, it, pack_name(pk, it), &leaf, &fe);
+	if (fd >= 0)
+		fd = source_open(fd, leaf, send_stream_follows(st, it), &ignored,
+				 &fe);
+	it->unreadable = 0;
+	if (fd >= 0)
+		io_close(&fd);
+	else
+		it->unreadable = (uint16_t)(fe.sys_errno ? fe.sys_errno : EIO);
+}
+
 /* Returns 0; 1 where the item has to be left out of the list, after it was queued
  * on its own or its failure reported; or an error that ends the session. */
 static int read_item(struct reading *r, struct item *it, struct err *e)
@@ -125,6 +147,11 @@ static int read_item(struct reading *r, struct item *it, struct err *e)
 
 	if (it->kind != ITEM_FILE)
 		return meta_read_other(st, r->pk, it, e);
+	/* What standard input has is taken to be something else than there is. */
+	if (it->root == ITEM_NO_ROOT)
+		return 0;
+	if (st->sender->cfg->dry_run && !r->pk->has_digests)
+		try_file(st, r->pk, it);
 	/* Nothing has to be known of it that the scan did not find. */
 	if (!r->pk->has_digests && !(st->features & FEATURE_PRESERVE))
 		return 0;
@@ -166,8 +193,9 @@ static void put_row(const struct reading *r, uint32_t i, struct msg_rows *rows)
 		 * changed again without another time. */
 		row.by_content = !s->cfg->compare_time ||
 				 source_is_recent(&it->st, &s->began);
-		row.has_digest = pk->has_digests;
-		if (row.has_digest)
+		row.is_unreadable = it->unreadable != 0;
+		row.has_digest = pk->has_digests || it->root == ITEM_NO_ROOT;
+		if (pk->has_digests && it->root != ITEM_NO_ROOT)
 			memcpy(row.item.digest, r->digests[i], LIST_DIGEST);
 	}
 	if (it->kind == ITEM_SPECIAL)
@@ -212,17 +240,16 @@ static int make_rows(struct send_stream *st, struct pack *pk, struct err *e)
 int send_list(struct send_stream *st, struct pack *pk, struct err *e)
 {
 	const struct send_config *cfg = st->sender->cfg;
-	struct msg_list m = {
-		.flags = cfg->dry_run ? LIST_DRY_RUN : 0,
-	};
+	struct msg_list m = { .first_id = 0 };
 	struct payload payload;
 	int rc;
 
 	/* What is not in the list could differ alone. */
-	if (!(st->features & FEATURE_LISTS) ||
-	    (st->features & FEATURE_PRESERVE &&
-	     !(st->features & FEATURE_LIST_META)) ||
-	    (st->sender->peer.ready.flags & READY_EMPTY && !cfg->dry_run))
+	if (!cfg->dry_run &&
+	    (!(st->features & FEATURE_LISTS) ||
+	     (st->features & FEATURE_PRESERVE &&
+	      !(st->features & FEATURE_LIST_META)) ||
+	     st->sender->peer.ready.flags & READY_EMPTY))
 		return queue_expand_list(st->sender->queue, pk) ?
 			       err_set(e, ERR_RESOURCE, "out of memory") : 0;
 	rc = make_rows(st, pk, e);

@@ -117,6 +117,7 @@ static struct waiter *take_all(struct waiting *w)
 struct requeuing {
 	struct queue *q;
 	struct links *links;
+	int is_dry_run;  /* they are listed */
 	struct pack *pk; /* or NULL */
 	struct buf first; /* of a hard link */
 	int count;
@@ -150,6 +151,8 @@ static int add_to_pack(struct requeuing *r, const struct item *it,
 
 		if (!r->pk)
 			r->pk = pack_new();
+		if (r->pk)
+			r->pk->is_list = r->is_dry_run;
 		if (r->pk)
 			item = pack_add(r->pk, (enum item_kind)it->kind,
 					texts->name, it->name_len, it->path_off,
@@ -201,6 +204,8 @@ static int requeue(struct requeuing *r, const struct item *from,
 	r->count++;
 	if (it.linked && requeue_named(r, &it, &texts, &size))
 		return 0;
+	if (r->is_dry_run)
+		size = 0; /* no content takes room in the pack */
 	if (it.kind == ITEM_FILE && size > PACK_FILE_MAX)
 		return queue_large(r, &it, texts.name, size);
 	return add_to_pack(r, &it, &texts, size);
@@ -222,10 +227,11 @@ static int end_requeuing(struct requeuing *r, int rc, struct err *e)
 }
 
 int waiting_requeue(struct waiting *w, struct queue *q, struct links *links,
-		    struct err *e)
+		    int is_dry_run, struct err *e)
 {
 	struct waiter *list = take_all(w);
-	struct requeuing r = { .q = q, .links = links };
+	struct requeuing r = { .q = q, .links = links,
+			       .is_dry_run = is_dry_run };
 	int rc = 0;
 
 	buf_init(&r.first, NAME_PATH_MAX + 1);
@@ -239,9 +245,11 @@ int waiting_requeue(struct waiting *w, struct queue *q, struct links *links,
 	return end_requeuing(&r, rc, e);
 }
 
-int waiting_requeue_names(struct queue *q, struct links *links, struct err *e)
+int waiting_requeue_names(struct queue *q, struct links *links, int is_dry_run,
+			  struct err *e)
 {
-	struct requeuing r = { .q = q, .links = links };
+	struct requeuing r = { .q = q, .links = links,
+			       .is_dry_run = is_dry_run };
 	struct links_name n;
 	struct stat st;
 	struct buf name;

@@ -28,15 +28,17 @@ int waiting_add(struct waiting *w, const struct queue_verdict *v);
 /* Whether an item with this path waits. */
 int waiting_has(struct waiting *w, const char *path, size_t len);
 
-/* Queue all of them once more, and forget them.  links: knows files with several
+/* Queue all of them once more, to be sent, or in a dry run to be listed, and forget
+ * them.  links: knows files with several
  * names, or NULL; it keeps names that have to wait for the verdict on another.
  * Does not block for long: call it when nothing else is queued or in flight.
  * Returns how many there were, or an error. */
 int waiting_requeue(struct waiting *w, struct queue *q, struct links *links,
-		    struct err *e);
+		    int is_dry_run, struct err *e);
 
 /* Queue the names that links has kept, when the scan has ended.  As above. */
-int waiting_requeue_names(struct queue *q, struct links *links, struct err *e);
+int waiting_requeue_names(struct queue *q, struct links *links, int is_dry_run,
+			  struct err *e);
 
 /* Call fn for each of them, with a verdict of failure, and forget them. */
 void waiting_fail(struct waiting *w,

@@ -17,6 +17,7 @@
 #include "base/err.h"
 #include "chunk/digest.h"
 #include "wire/msg.h"
+#include "wire/msg_list.h"
 
 struct session_file {
 	const char *name; /* as on the wire; bytes; terminated */
@@ -32,7 +33,12 @@ struct session_file {
 	const char *renamed_to;
 	/* With STATUS_FAILED: the other side has told this user why. */
 	int is_told;
-	int is_planned; /* with --dry-run: it was not sent, status is not set */
+	/* It was not sent: with --list, when plan is 0 and status is not set; or
+	 * with --dry-run, when plan is an enum listed_state, and status the
+	 * verdict that it would get. */
+	int is_planned;
+	unsigned plan;
+	int is_dir; /* else directories are reported only if they failed */
 	/* COMMITTED, UPDATED: enum file_meta_kind, what could not be kept. */
 	unsigned not_kept;
 	/* With STATUS_FAILED: what failures of the same kind have in common,
@@ -82,6 +88,7 @@ struct session_summary {
 	/* Content that was sent, so neither holes nor what was there already,
 	 * and the bytes of payloads, maybe compressed, that this took. */
 	uint64_t sent_bytes, payload_bytes;
+	int is_dry_run; /* nothing was done: all is what would be */
 	uint64_t wire_bytes;   /* through the sockets, in both directions */
 	uint64_t resent_bytes; /* content that was sent more than once */
 	uint64_t basis_bytes;  /* content that was not sent, as a file that was
@@ -98,6 +105,7 @@ struct session_peer {
 	/* by ssh: the way of content, "ssh" or "direct"; and with the latter the
 	 * address; else NULL */
 	const char *data, *direct;
+	int is_dry_run;
 };
 
 enum session_level {

@@ -76,12 +76,31 @@ const char *features_refused(uint32_t features, uint32_t requests,
 		       "delete what they do not have, start it with: ferry "
 		       "receive --accept delete";
 	}
+	if (lacking & FEATURE_DRY_RUN) {
+		*theirs = "the sender asks for --dry-run, which is not known here";
+		return "the other side's ferry does not know --dry-run: use the "
+		       "same release of ferry on both sides, or --list, which "
+		       "asks nobody";
+	}
 	return NULL;
+}
+
+/* Frames that bring something, or ask about what is being brought. */
+static int is_of_content(enum frame_type type)
+{
+	return type == FRAME_OPEN || type == FRAME_CHUNK ||
+	       type == FRAME_HOLE || type == FRAME_FILE_END ||
+	       type == FRAME_FILE_ABORT || type == FRAME_PACK ||
+	       type == FRAME_OFFER || type == FRAME_CHECK ||
+	       type == FRAME_COMPARE;
 }
 
 int features_allow_frame(uint32_t features, enum frame_type type)
 {
 	uint32_t needs = 0;
+
+	if (features & FEATURE_DRY_RUN && is_of_content(type))
+		return 0;
 
 	if (type == FRAME_HOLE)
 		needs = FEATURE_HOLES;

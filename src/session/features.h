@@ -29,7 +29,8 @@ uint32_t features_common(uint32_t theirs);
  * ERR_PROTOCOL with a text for the user. */
 int features_check_grant(uint32_t granted, struct err *e);
 
-/* Whether the set lacks one of these requests (enum wire_request): the text for
+/* Whether the set lacks one of these requests (enum wire_request, or
+ * FEATURE_DRY_RUN): the text for
  * the sender's user, and in *theirs that for the receiver's; else NULL. */
 const char *features_refused(uint32_t features, uint32_t requests,
 			     const char **theirs);

@@ -29,7 +29,9 @@
  *	0..7	codecs; bit c - 1 is the codec with id c
  *	8..31	all else
  *
- * FEATURE_PRESERVE is in HELLO where the sender's user asks for --preserve: then
+ * FEATURE_DRY_RUN is in HELLO where the sender's user asks what would be done: where
+ * READY grants it, nothing is changed in this session, which has no content: items
+ * come in LISTs alone.  FEATURE_PRESERVE is in HELLO where the sender's user asks for --preserve: then
  * READY says what is accepted of it, and all metadata has the form
  * FILE_META_EXTENDED.  FEATURE_ARCHIVE, where metadata of directories that are
  * there already is to be set, too.
@@ -69,6 +71,8 @@ enum wire_feature {
 	WIRE_FEATURES(X)
 #undef X
 };
+/* No enumerator, as it is no int. */
+#define FEATURE_DRY_RUN (UINT32_C(1) << 31)
 enum { FEATURE_CODECS = 8 }; /* bits kept for codecs */
 
 /*
@@ -564,7 +568,7 @@ void msg_put_signature(struct buf *b, const struct msg_signature *m);
 int msg_get_signature(struct msg_signature *m, const uint8_t *p, size_t n);
 
 /*
- * DELETE, with REQUEST_DELETE and on the first stream: u8 kind | u8 flags | u16
+ * DELETE, with REQUEST_DELETE and on the first stream: u8 kind | u8 reserved | u16
  * count | by kind:
  *
  *	BEGIN	nothing (count is 0): all items have their verdict, or are
@@ -576,7 +580,7 @@ int msg_get_signature(struct msg_signature *m, const uint8_t *p, size_t n);
  *	CHOICE	count (that of the oldest LIST without one) bits, in (count + 7)
  *		/ 8 bytes: which of these are to be deleted
  *
- * DELETE_DRY in flags of BEGIN: nothing is deleted, and RESULT says that it was.
+ * With FEATURE_DRY_RUN nothing is deleted, and RESULT says that it was.
  */
 enum {
 	DELETE_DIRS_MAX = 1024,
@@ -585,10 +589,8 @@ enum {
 	DELETE_AHEAD = 4, /* DIRS without DONE */
 };
 enum delete_kind { DELETE_BEGIN = 1, DELETE_DIRS = 2, DELETE_CHOICE = 3 };
-enum delete_flags { DELETE_DRY = 1 };
 struct msg_delete {
 	uint8_t kind;
-	uint8_t flags;
 	uint16_t count;
 	/* DIRS: for msg_delete_get_dir(); CHOICE: the bits; borrowed */
 	const uint8_t *list;

@@ -28,7 +28,7 @@ void msg_put_delete(struct buf *b, const struct msg_delete *m)
 {
 	body_begin(b, FRAME_DELETE, BODY_DELETE + m->list_len);
 	buf_put_u8(b, m->kind);
-	buf_put_u8(b, m->flags);
+	body_put_zeroes(b, 1);
 	buf_put_u16(b, m->count);
 	buf_put(b, m->list, m->list_len);
 }
@@ -59,21 +59,21 @@ static int are_bits(const uint8_t *bits, size_t len, unsigned count)
 int msg_get_delete(struct msg_delete *m, const uint8_t *p, size_t n)
 {
 	struct rd r;
-	int ok = 0;
+	int ok;
 
 	rd_init(&r, p, n);
 	m->kind = rd_u8(&r);
-	m->flags = rd_u8(&r);
+	ok = body_get_zeroes(&r, 1);
 	m->count = rd_u16(&r);
-	if (r.failed)
+	if (!ok || r.failed)
 		return ERR_PROTOCOL;
+	ok = 0;
 	m->list_len = r.left;
 	m->list = rd_bytes(&r, r.left);
 	switch ((enum delete_kind)m->kind) {
 	case DELETE_BEGIN:
-		return (m->flags & ~DELETE_DRY) == 0 && m->count == 0 &&
-				       m->list_len == 0 ?
-			       0 : ERR_PROTOCOL;
+		ok = m->count == 0 && m->list_len == 0;
+		break;
 	case DELETE_DIRS:
 		ok = are_dirs(m);
 		break;
@@ -81,7 +81,7 @@ int msg_get_delete(struct msg_delete *m, const uint8_t *p, size_t n)
 		ok = are_bits(m->list, m->list_len, m->count);
 		break;
 	}
-	return ok && m->flags == 0 ? 0 : ERR_PROTOCOL;
+	return ok ? 0 : ERR_PROTOCOL;
 }
 
 /* ---- EXTRA ---- */

@@ -16,7 +16,9 @@ enum {
 	ROW_SAME_FIELDS = 1 << 5,
 	ROW_HIGH_KIND = 1 << 6, /* KIND_BITS are the kind less so many: */
 	LOW_KINDS = ITEM_SYMLINK,
-	ROW_BITS = KIND_BITS | ROW_SAME_MODE | ROW_DIGEST | ROW_BY_CONTENT,
+	ROW_UNREADABLE = 1 << 7,
+	ROW_BITS = KIND_BITS | ROW_SAME_MODE | ROW_DIGEST | ROW_BY_CONTENT |
+		   ROW_UNREADABLE,
 	ROW_EXTENDED_BITS = ROW_BITS | ROW_SAME_FIELDS | ROW_HIGH_KIND,
 	VARINT_MAX = 10, /* bytes of 64 bits, 7 in each */
 };
@@ -29,8 +31,7 @@ void msg_put_list(struct buf *b, const struct msg_list *m, size_t digest_size,
 	buf_put_u32(b, m->count);
 	buf_put_u32(b, m->raw_len);
 	buf_put_u8(b, m->codec);
-	buf_put_u8(b, m->flags);
-	body_put_zeroes(b, 2);
+	body_put_zeroes(b, 3);
 	body_put_digest(b, m->digest, digest_size);
 }
 
@@ -45,13 +46,11 @@ int msg_get_list(struct msg_list *m, size_t digest_size, const uint8_t *p,
 	m->count = rd_u32(&r);
 	m->raw_len = rd_u32(&r);
 	m->codec = rd_u8(&r);
-	m->flags = rd_u8(&r);
-	ok = body_get_zeroes(&r, 2);
+	ok = body_get_zeroes(&r, 3);
 	ok &= body_get_digest(&r, m->digest, digest_size);
 	ok &= m->count <= PACK_ITEMS_MAX &&
 	      body_is_id_run(m->first_id, m->count);
 	ok &= m->raw_len >= 1 && m->raw_len <= CHUNK_MAX;
-	ok &= (m->flags & ~LIST_DRY_RUN) == 0;
 	ok &= body_is_payload(m->raw_len, m->codec, payload_len);
 	return body_end(&r, ok);
 }
@@ -124,6 +123,8 @@ static uint8_t row_bits(const struct msg_rows *rows, const struct msg_row *row)
 		bits |= ROW_DIGEST;
 	if (row->by_content)
 		bits |= ROW_BY_CONTENT;
+	if (row->is_unreadable)
+		bits |= ROW_UNREADABLE;
 	if (rows->form == FILE_META_EXTENDED &&
 	    are_same_fields(&rows->fields, &it->meta))
 		bits |= ROW_SAME_FIELDS;
@@ -243,13 +244,15 @@ static int get_bits(struct msg_row *row, const struct msg_rows *rows,
 	it->kind = bits & KIND_BITS;
 	row->has_digest = (bits & ROW_DIGEST) != 0;
 	row->by_content = (bits & ROW_BY_CONTENT) != 0;
+	row->is_unreadable = (bits & ROW_UNREADABLE) != 0;
 	if ((bits & ~known) || it->kind < ITEM_FILE)
 		return 0;
 	if (bits & ROW_HIGH_KIND)
 		it->kind += LOW_KINDS;
 	/* Only the content of files is compared. */
 	return it->kind <= ITEM_SPECIAL &&
-	       (it->kind == ITEM_FILE || !(row->has_digest || row->by_content));
+	       (it->kind == ITEM_FILE ||
+		!(row->has_digest || row->by_content || row->is_unreadable));
 }
 
 static int get_meta(struct file_meta *m, struct msg_rows *rows, unsigned bits,
@@ -301,6 +304,25 @@ int msg_get_row(struct msg_row *row, struct msg_rows *rows, struct rd *r)
 }
 
 /* ---- LISTED ---- */
+
+enum file_status msg_listed_status(unsigned state)
+{
+	switch (state) {
+	case LISTED_NEW:
+	case LISTED_REPLACES:
+	case LISTED_BACKUP:
+	case LISTED_RENAMED:
+		return STATUS_COMMITTED;
+	case LISTED_UNCHANGED:
+		return STATUS_UNCHANGED;
+	case LISTED_UPDATED:
+		return STATUS_UPDATED;
+	case LISTED_SKIPPED:
+		return STATUS_SKIPPED;
+	default:
+		return STATUS_FAILED;
+	}
+}
 
 static int is_same_state(const struct listed_item *a,
 			 const struct listed_item *b)

@@ -14,19 +14,15 @@
 
 /*
  * LIST: u64 id of the first item | u32 items (1..PACK_ITEMS_MAX) | u32 raw length
- * (1..CHUNK_MAX) | u8 codec | u8 flags | u8[2] reserved | digest of the table |
- * payload, which expands to the table: raw length bytes
+ * (1..CHUNK_MAX) | u8 codec | u8[3] reserved | digest of the table | payload,
+ * which expands to the table: raw length bytes
  */
 enum { MSG_LIST_FIXED = 20, LIST_DIGEST = 32, LISTED_RUN = 5 };
-enum list_flags {
-	LIST_DRY_RUN = 1, /* only say what would be done; so in all of the session */
-};
 struct msg_list {
 	uint64_t first_id;
 	uint32_t count;
 	uint32_t raw_len;
 	uint8_t codec;
-	uint8_t flags;
 	uint8_t digest[WIRE_DIGEST_MAX];
 };
 void msg_put_list(struct buf *b, const struct msg_list *m, size_t digest_size,
@@ -40,7 +36,8 @@ int msg_get_list(struct msg_list *m, size_t digest_size, const uint8_t *p,
  *
  *	u8 bits: kind (enum item_kind; with 64, less 3), 4: the mode is that of the
  *	row before, 8: there is a digest, 16: whatever the times, compare by
- *	content, 32: the further fields are those of the row before |
+ *	content, 32: the further fields are those of the row before, 128: the
+ *	sender cannot read it, so that it would fail (with FEATURE_DRY_RUN alone) |
  *	u16 mode, without bit 4 | N seconds, less those of the row before |
  *	u32 nanoseconds | with FILE_META_EXTENDED, and without bit 32: N bytes of
  *	further fields | these | N bytes that the name has in common with that of
@@ -57,6 +54,7 @@ struct msg_row {
 	struct pack_item item; /* digest: with has_digest */
 	int has_digest;
 	int by_content;
+	int is_unreadable;
 };
 
 /* The last row.  Starts all zero but for the form, which is the same for all
@@ -83,8 +81,9 @@ int msg_get_row(struct msg_row *row, struct msg_rows *rows, struct rd *r);
  * of items with the same state, until all have one: u8 state | u16 cause (with
  * FAILED) | u16 items (at least 1)
  *
- * Without LIST_DRY_RUN an item is DONE, and has a verdict, or is not, and gets
- * none under this id.
+ * Without FEATURE_DRY_RUN an item is DONE, and has a verdict, or is not, and gets
+ * none under this id.  With it none gets a verdict: the state says what would be
+ * done.
  */
 enum listed_state {
 	LISTED_DONE = 0,
@@ -95,12 +94,15 @@ enum listed_state {
 	LISTED_RENAMED = 4,  /* or this gets another name */
 	/* a file of this size is there, and may be the same: */
 	LISTED_COMPARE = 5,
-	/* with LIST_DRY_RUN alone: */
+	/* with FEATURE_DRY_RUN alone: */
 	LISTED_UNCHANGED = 6,
 	LISTED_UPDATED = 7, /* its metadata alone differs */
 	LISTED_SKIPPED = 8,
 	LISTED_FAILED = 9, /* for the cause */
-	LISTED_STATE_MAX = 9,
+	/* A directory has the name, which may be deleted: then the sender lists
+	 * the item once more. */
+	LISTED_WAITING = 10,
+	LISTED_STATE_MAX = 10,
 };
 struct listed_item {
 	uint8_t state;
@@ -111,6 +113,10 @@ struct msg_listed {
 	uint32_t count;
 	struct listed_item items[PACK_ITEMS_MAX];
 };
+/* The verdict that an item would get whose state is this one (LISTED_NEW or later,
+ * but not COMPARE); LISTED_WAITING: that which it gets where the directory stays. */
+enum file_status msg_listed_status(unsigned state);
+
 void msg_put_listed(struct buf *b, const struct msg_listed *m);
 int msg_get_listed(struct msg_listed *m, const uint8_t *p, size_t n);
 

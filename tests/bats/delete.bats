@@ -489,16 +489,26 @@ dst/t/link/sub/x'
 	is cat dst/t/b/g newer
 }
 
-@test "--mirror where it is not accepted; --dry-run does not know what is deleted" {
+@test "--mirror where it is not accepted" {
 	make_tree
 	receive --plain --once --accept delete dst
 	send --plain --mirror src/t
 	status 8
 	[ -d dst/t/old ]
 	wait_receiver
-	"$FERRY" send -n --mirror src/t 127.0.0.1 >listed 2>sender
-	has listed t/a/f
-	has sender 'does not tell what would be deleted'
+}
+
+@test "--mirror: a directory in the place of a file, and of a symlink" {
+	mkdir -p src/t/was-file/sub src/t/was-link dst/t
+	echo 1 >src/t/was-file/sub/f
+	echo 2 >src/t/was-link/g
+	echo there >dst/t/was-file
+	ln -s /etc dst/t/was-link
+	receive --plain --once --accept delete,existing dst
+	send --plain --mirror src/t
+	status 0
+	wait_receiver
+	same_tree src/t dst/t
 }
 
 @test "--mirror by ssh: sending and fetching" {

@@ -126,7 +126,7 @@ listed() {
 	[ "${FERRY_VARIANT:-release}" = release ] ||
 		skip "sanitizers keep memory of their own"
 	yes ./sub/deep/c.c | head -n 300000 >long
-	ferry send -n --files-from long src/t h >list 2>sender
+	ferry send --list --files-from long src/t h >list 2>sender
 	is bash -c 'wc -l <list' 300000
 	has sender "would send 300000 files"
 	peak() {
@@ -139,8 +139,8 @@ listed() {
 		EOF
 	}
 	echo a.c >short
-	small=$(peak send -n --files-from short src/t h)
-	large=$(peak send -n --files-from long src/t h)
+	small=$(peak send --list --files-from short src/t h)
+	large=$(peak send --list --files-from long src/t h)
 	echo "peak memory: $small KiB for 1 name, $large KiB for 300000"
 	[ "$large" -lt $((small + 2048)) ]
 }
@@ -215,26 +215,26 @@ listed() {
 	status 7
 }
 
-@test "-n: lists what would be sent, does not connect [san]" {
-	run -0 --separate-stderr ferry send -n src/t no-such-host.invalid
+@test "--list: lists what would be sent, does not connect [san]" {
+	run -0 --separate-stderr ferry send --list src/t no-such-host.invalid
 	printf '%s\n' "${lines[@]}" >list
 	listed t/a.c t/a.o t/sub/b.c t/sub/deep/c.c t/sub/deep/c.o \
 		t/.git/config t/link
 	[[ "$stderr" == *"would send 7 files, 22 B, to no-such-host.invalid" ]]
-	run -0 --separate-stderr ferry send -nq --exclude '*.o' src/t/. - h
+	run -0 --separate-stderr ferry send --list -q --exclude '*.o' src/t/. - h
 	[ -z "$stderr" ]
 	printf '%s\n' "${lines[@]}" >list
 	listed stdin a.c sub/b.c sub/deep/c.c .git/config link
-	ferry send -nv src/t/a.o h >list 2>sender
+	ferry send --list -v src/t/a.o h >list 2>sender
 	listed "a.o (3 B)"
 	printf x >$'src/\e[31m'
-	ferry send -n $'src/\e[31m' h >list 2>sender
+	ferry send --list $'src/\e[31m' h >list 2>sender
 	listed '\x1b[31m'
 }
 
-@test "-n: events, errors and their exit status, a list that cannot be written" {
+@test "--list: events, errors and their exit status, a list that cannot be written" {
 	ln -s /etc src/t/out
-	ferry send -n --json --files-from <(printf 'a.c\nout\n') src/t h \
+	ferry send --list --json --files-from <(printf 'a.c\nout\n') src/t h \
 		>out.json 2>sender && return 1
 	check_events out.json 3
 	has out.json '{"event":"file","path":"a.c","size":2,"status":"planned"}'
@@ -242,11 +242,11 @@ listed() {
 	is member out.json summary exit 1
 	has sender "the symlink's target is absolute"
 	hasnt out.json '"session"'
-	run -7 bash -c '"$0" send -n src/t/a.c h >/dev/full' "$FERRY"
-	run -7 ferry send -n src/none h
-	# -n does not connect, so it needs no security mode, but allows one
-	run -0 ferry send -n --plain src/t/a.c h
-	run -0 ferry send -n --key none src/t/a.c h
+	run -7 bash -c '"$0" send --list src/t/a.c h >/dev/full' "$FERRY"
+	run -7 ferry send --list src/none h
+	# it does not connect, so it needs no security mode, but allows one
+	run -0 ferry send --list --plain src/t/a.c h
+	run -0 ferry send --list --key none src/t/a.c h
 }
 
 @test "--special skip: FIFOs, sockets and devices are left out without a word" {

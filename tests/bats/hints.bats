@@ -110,7 +110,9 @@ hint() {
 	hint "'--name': an option of ferry send" receive --name x
 	hint "--compress is an option of ferry send; ferry receive has it only" \
 		receive -z
-	hint "'-n': an option of ferry send" receive -n
+	hint "'--list': an option of ferry send" receive --list
+	hint "--dry-run is an option of ferry send; ferry receive has it only" \
+		receive -n
 	# all of them
 	for pair in send:receive receive:send; do
 		mine=${pair%:*} other=${pair#*:}
@@ -159,7 +161,7 @@ hint() {
 	hint "ferry receive --existing replace" send -f file h
 	hint "ferry receive --existing replace" send --force file h
 	hint "ferry receive --existing newer" send -u file h
-	hint "--dry-run" send --list-only file h
+	hint "--list" send --list-only file h
 	hint "ferry receive DIR" receive -o dir
 	hint "ferry receive DIR" receive --output dir
 	hint "--code takes no value" send --code=1234-river-anchor file h
@@ -227,7 +229,7 @@ hint() {
 	for i in $(seq 3000); do
 		echo >"dir/file-with-a-name-that-fills-the-pipe-$i"
 	done
-	run --separate-stderr bash -c '"$0" send -n dir h | head -n 1
+	run --separate-stderr bash -c '"$0" send --list dir h | head -n 1
 		echo "${PIPESTATUS[0]}"' "$FERRY"
 	[ "${lines[1]}" = 141 ]
 	[ -z "$stderr" ]

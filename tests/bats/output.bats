@@ -166,7 +166,7 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 			</dev/null >screen 2>&1 3>&- || true
 	}
 	for locale in C en_US.ISO-8859-1 POSIX ""; do
-		for args in "send -n $name h" "send -nv src h" \
+		for args in "send --list $name h" "send --list -v src h" \
 			"send --plain $name.none h" "send --plain $name.none/. h" \
 			"receive --plain $name" "keygen key$letter$RANDOM" \
 			"send --sym$letter" "send --plain src/g h$letter:x"; do
@@ -176,19 +176,19 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 			[ -z "$(LC_ALL=C tr -d '\0-\177' <screen)" ]
 		done
 	done
-	shown C send -n "$name" h
+	shown C send --list "$name" h
 	has screen '\xc4\x9b[2J'
 	# events stay JSON
 	echo x >"$name"$'\xf0\x9f\x90\xa2'
-	shown C send -n --json "$name"$'\xf0\x9f\x90\xa2' h
+	shown C send --list --json "$name"$'\xf0\x9f\x90\xa2' h
 	has screen '"path":"\u011b[2J\ud83d\udc22"'
 	[ -z "$(LC_ALL=C tr -d '\0-\177' <screen)" ]
 	for locale in C.UTF-8 de_DE.utf8 en_US.UTF-8@euro; do
-		shown $locale send -n "$name" h
+		shown $locale send --list "$name" h
 		has screen $'\xc4\x9b[2J'
 	done
 	# what is no terminal gets the bytes
-	is env LC_ALL=C "$FERRY" send -nq "$name" h $'\xc4\x9b[2J'
+	is env LC_ALL=C "$FERRY" send --list -q "$name" h $'\xc4\x9b[2J'
 }
 
 @test "the code is bold and errors are red on a terminal, unless that is not wanted" {

@@ -128,7 +128,7 @@ conflicts() {
 	lines 1 sender "--symlinks skip leaves it out"
 	grep -qE 'and 3 more: .*symlink|and 3 more: .*target' sender
 	# so does a preview
-	ferry send --plain -n src/t h 2>sender >list || true
+	ferry send --plain --list src/t h 2>sender >list || true
 	lines 5 sender "src/t/p"
 	lines 1 sender "and 3 more: a FIFO, which cannot be sent"
 	lines 1 sender "--symlinks skip leaves it out"

@@ -368,7 +368,7 @@ counts() {
 	closed_port
 	send --plain src/m src/b/m
 	status 2
-	run -2 ferry send -n src/m src/b/m h
+	run -2 ferry send --list src/m src/b/m h
 	run -2 ferry send --code-file none src/m src/b/m h
 	[[ "$output" == *"would both arrive as m"* ]]
 }
@@ -460,7 +460,7 @@ counts() {
 	summary_is one.events exit 3 failed 1
 }
 
-@test "-n has the exit status of sending" {
+@test "--list has the exit status of sending" {
 	needs 'a second user'
 	chmod 755 . src
 	mkdir src/t
@@ -471,12 +471,12 @@ counts() {
 	chmod 755 bin
 	as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 	[ "$(id -u)" = 0 ] || as() { "$@"; }
-	run -7 as ./bin send -n src/t h
+	run -7 as ./bin send --list src/t h
 	[[ "$output" == *"t/secret: "*"ermission denied"* ]]
 	[[ "$output" == *"1 of 1 file cannot be sent (see above)"* ]]
 	echo text >src/t/ok
 	chmod 644 src/t/ok
-	run -1 as ./bin send -n src/t h
+	run -1 as ./bin send --list src/t h
 	chmod 777 dst
 	receive --plain dst
 	run -1 as ./bin send --plain src/t "127.0.0.1:$port"
@@ -484,8 +484,8 @@ counts() {
 	rm -f src/t/ok
 	run -7 as ./bin send --plain src/t "127.0.0.1:$port"
 	echo text >src/f
-	run -1 ferry send -n src/none src/f h
-	run -7 ferry send -n src/none src/none2 h
+	run -1 ferry send --list src/none src/f h
+	run -7 ferry send --list src/none src/none2 h
 }
 
 # ---- what is counted and said ------------------------------------------------

@@ -32,12 +32,12 @@ teardown() { remove_dir; }
 	has sender "3 unchanged"
 }
 
-@test "send: standard input; -n connects to nobody" {
+@test "send: standard input; --list connects to nobody" {
 	push --name f - "box:$work/dst" < <(printf text)
 	status 0
 	is cat dst/f text
 	printf more >src/g
-	FERRY_SSH=false push -n src/g box:dst
+	FERRY_SSH=false push --list src/g box:dst
 	status 0
 }
 

@@ -240,7 +240,7 @@ command_sent() {
 	is cut -c 19- dst/out $'000000\n000000'
 }
 
-@test "--stdin-from-command: usage, --dry-run, --retry" {
+@test "--stdin-from-command: usage, --list, --retry" {
 	usage() {
 		local text=$1
 		shift
@@ -254,7 +254,7 @@ command_sent() {
 	usage 'missing HOST' --stdin-from-command -- cat
 	usage 'exclude each other' --stdin-from-command - h -- cat
 	usage 'exclude each other' --stdin-from-command --files-from x h -- cat
-	ferry send -n --name out --stdin-from-command h -- touch made >out
+	ferry send --list --name out --stdin-from-command h -- touch made >out
 	has out out
 	[ ! -e made ]
 	receive --plain dst

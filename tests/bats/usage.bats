@@ -94,9 +94,9 @@ usage() {
 		code code-file plain json quiet verbose progress help port sandbox
 		compress checksum compare delta symlinks exclude include special one-file-system
 		growing ssh remote-ferry deploy data streams existing allow wait retry
-		delete max-delete mirror
+		delete max-delete mirror dry-run
 		proxy proxy-password-file archive preserve numeric-ids"
-	send="name dry-run files-from listen receivers stdin-from-command"
+	send="name list files-from listen receivers stdin-from-command"
 	receive="accept once stdout sync max-sessions
 		max-size max-files keep-parts max-kept connect exec chmod config check-config drain"
 	for command in send receive; do

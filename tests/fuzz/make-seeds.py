@@ -168,7 +168,7 @@ def frames():
           + signature(1, 2, MIB, 64) + signature(1, 3, MIB, 2, bytes(16))
           + signature(1, 4, 77, 2, bytes(20)) + signature(1, 5, MIB))
     write("frame", "lists", b"\5" + list_of(1, LISTED_ROWS)
-          + list_of(9, LISTED_ROWS, list_flags=1, codec=1))
+          + list_of(9, LISTED_ROWS, codec=1))
     write("frame", "deletes", b"\5" + frame("DELETE")
           + flagged(0, wire.deletes((b"", [b"a", b"d/"]), (b"d", None)))
           + flagged(0, wire.choice(1, 0, 1)) + frame("FLUSH"))
@@ -530,7 +530,13 @@ def senders():
         "LIST", 1, id=1, items=len(LISTED_ROWS),
         raw_len=len(b"".join(LISTED_ROWS)), codec=1,
         payload=zlib.compress(b"".join(LISTED_ROWS))), end)
-    one("list-dry", 1, lists, list_of(1, LISTED_ROWS, list_flags=1), end)
+    # dry runs: a file that the sender cannot read, among others; and content,
+    # which is refused
+    dry = wire.FEATURES | wire.LISTS | wire.DRY_RUN
+    one("list-dry", 1, hello(features=dry), list_of(1, LISTED_ROWS + [
+        wire.listed_row(b"e", 1, bits=128)]), end)
+    one("list-dry-pack", 1, hello(features=dry), list_of(1, LISTED_ROWS),
+        wanted, end)
     one("list-through-link", 1, lists, list_of(1, [
         wire.listed_row(b"out/secret", 24)]), end)
     one("list-dots", 1, lists, list_of(1, [wire.listed_row(b"../out")]))
@@ -545,8 +551,10 @@ def senders():
         flagged(0, wire.deletes((b"", []))), every * 4, end)
     one("delete-some", 0x81, asking, begin, dirs,
         frame("DELETE", 1, kind=3, count=1, list=b"\x06") * 4, end)
-    one("delete-dry", 0x81, asking, flagged(
-        0, wire.message("DELETE", kind=1, flags=1)), dirs, every * 4, end)
+    one("delete-dry", 0x81, hello(
+        features=requests | wire.DELETES | wire.LISTS | wire.DRY_RUN,
+        existing=3), list_of(1, [wire.listed_row(b"gone", 1)]), begin, dirs,
+        every * 4, list_of(2, [wire.listed_row(b"gone", 1)]), end)
     one("delete-out", 0x81, asking, begin,
         flagged(0, wire.deletes((b"out", []), (b"gone/way", []))), every, end)
     one("delete-dots", 0x81, asking, begin,

@@ -6,12 +6,11 @@ import time
 
 from lib.lab import need
 from lib.peer import Closed, Receiver
-from lib.wire import (DELETES, EXISTING, FEATURES, choice, deletes,
-                      extra_rows, extras, message, pack, row)
+from lib.wire import (DELETES, DRY_RUN, EXISTING, FEATURES, LISTS, choice,
+                      deletes, extra_rows, extras, message, pack, row)
 from targets import ReceiverLab, SenderLab
 
 BEGIN = message("DELETE", kind=1)
-DRY = message("DELETE", kind=1, flags=1)
 ASKING = FEATURES | DELETES | EXISTING
 NONE = (b"", [])  # the receiver's directory, of which the sender has nothing
 
@@ -19,8 +18,8 @@ NONE = (b"", [])  # the receiver's directory, of which the sender has nothing
 class Deleter:
     """A session that deletes: chooses by names that it is given."""
 
-    def __init__(self, lab, begin=BEGIN):
-        self.s = lab.sender(features=ASKING, existing=3)
+    def __init__(self, lab, begin=BEGIN, features=0):
+        self.s = lab.sender(features=ASKING | features, existing=3)
         need(self.s.ready["features"] & DELETES, "delete was not granted")
         self.s.send(begin)
         need(self.s.until("EXTRA")["kind"] == 1, "not ready")
@@ -84,11 +83,11 @@ def order(lab):
     for kind in (0, 4, 255):
         refuse(lab, f"DELETE of kind {kind}",
                message("DELETE", kind=kind))
-    refuse(lab, "DELETE with flags 2", message("DELETE", kind=1, flags=2))
+    refuse(lab, "DELETE with a reserved byte", message("DELETE", kind=1, zero=2))
     refuse(lab, "DELETE with a count", message("DELETE", kind=1, count=1))
     refuse(lab, "no directories", BEGIN, message("DELETE", kind=2))
     for lie in ({"count": 2}, {"count": 1025}, {"count": 65535},
-                {"flags": 1}):
+                {"zero": 1}):
         refuse(lab, f"a directory with {lie}", BEGIN, message(
             "DELETE", **{"kind": 2, "count": 1, "list": bytes(18), **lie}))
     refuse(lab, "more lists than there may be", BEGIN, deletes(
@@ -151,7 +150,7 @@ def inside(lab):
 
     def nothing_if_dry():
         put("dir/a", "dir/sub/b")
-        d = Deleter(lab, DRY)
+        d = Deleter(lab, features=LISTS | DRY_RUN)
         d.run((b"dir", []))
         d.close()
         need(os.path.exists(os.path.join(dst, "dir/sub/b")), "it is gone")

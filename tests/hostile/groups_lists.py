@@ -4,9 +4,9 @@ import os
 
 from lib.lab import need
 from lib.peer import Closed
-from lib.wire import (CHUNK, DELTAS, EXISTING, FEATURES, LISTS, LITERAL,
-                      UNKNOWN, UPDATED, list_of, listed_row, message, number,
-                      pack, put, recipe, row)
+from lib.wire import (CHUNK, DELTAS, DRY_RUN, EXISTING, FEATURES, LISTS,
+                      LITERAL, UNKNOWN, UPDATED, list_of, listed_row, message,
+                      number, pack, put, recipe, row)
 from targets import ReceiverLab, SenderLab
 
 LISTING = FEATURES | LISTS | UPDATED
@@ -66,7 +66,7 @@ def rows(lab):
     for name in NAMES:
         refuse(lab, f"a row of {name[:20]}", list_of([listed_row(name)]))
         refuse(lab, f"a dry run with a row of {name[:20]}",
-               list_of([listed_row(name)], list_flags=1))
+               list_of([listed_row(name)]), features=LISTING | DRY_RUN)
         refuse(lab, f"{name[:20]}, in part from the row before", list_of([
             listed_row(name[:1] + b"."), listed_row(name[1:], shared=1)])
             if name[:1] not in (b".", b"/") else list_of([listed_row(name)]))
@@ -76,7 +76,7 @@ def rows(lab):
     for lie in ({"items": 0}, {"items": 2}, {"items": 1025},
                 {"items": 2**32 - 1}, {"id": 0}, {"id": UNKNOWN, "items": 2},
                 {"raw_len": 0}, {"raw_len": CHUNK + 1}, {"codec": 4},
-                {"codec": 9}, {"list_flags": 2}, {"zero": 1}):
+                {"codec": 9}, {"zero": 1}, {"zero": 1 << 16}):
         refuse(lab, f"LIST with {lie}", list_of([listed_row(b"n")], **lie))
     refuse(lab, "LIST that was not granted", list_of([listed_row(b"n")]),
            features=FEATURES)
@@ -87,18 +87,16 @@ def rows(lab):
         need(s.until("RESEND")["id"] == 1, "not asked for again")
         s.close()
     lab.case("a table with another digest", again)
-    refuse(lab, "a dry run that begins in the middle",
-           list_of([listed_row(b"n")]),
-           list_of([listed_row(b"m")], id=2, list_flags=1))
-    refuse(lab, "a dry run that ends in the middle",
-           list_of([listed_row(b"n")], list_flags=1),
-           list_of([listed_row(b"m")], id=2))
-    refuse(lab, "a pack in a dry run",
-           list_of([listed_row(b"n")], list_flags=1),
-           pack([row(2, name=b"m")], id=2))
-    refuse(lab, "a file in a dry run",
-           list_of([listed_row(b"n")], list_flags=1),
-           message("OPEN", id=2, size=1))
+    refuse(lab, "a file that the sender cannot read, in a transfer",
+           list_of([listed_row(b"n", bits=128)]))
+    refuse(lab, "a directory that the sender cannot read, in a dry run",
+           list_of([listed_row(b"n", kind=2, bits=128)]),
+           features=LISTING | DRY_RUN)
+    for title, frame in (("a pack", pack([row(2, name=b"m")], id=2)),
+                         ("a file", message("OPEN", id=2, size=1)),
+                         ("a chunk", message("CHUNK", id=1, payload=b"x"))):
+        refuse(lab, f"{title} in a dry run", list_of([listed_row(b"n")]),
+               frame, features=LISTING | DRY_RUN)
 
 
 def states(lab):
@@ -107,8 +105,9 @@ def states(lab):
         def case():
             if before:
                 before()
-            s = lab.sender(features=LISTING | EXISTING, existing=existing)
-            s.send(list_of(made, list_flags=flags))
+            s = lab.sender(features=LISTING | EXISTING | flags,
+                           existing=existing)
+            s.send(list_of(made))
             m = s.until("LISTED")
             got, data = [], m["runs"]
             while data:
@@ -120,8 +119,8 @@ def states(lab):
     far = [listed_row(b"n", sec=2**63 - 1, nsec=999999999),
            listed_row(b"m", sec=-2**62, size=2**53),
            listed_row(b"o", sec=-2**62, mode=0o7777)]
-    for flags in (0, 1):
-        kind = ", dry run" * flags
+    for flags in (0, DRY_RUN):
+        kind = ", dry run" if flags else ""
         lab.case("times and sizes at their limits" + kind,
                  answered(far, [1, 1, 1], flags))
         lab.case("a name twice" + kind, answered(

@@ -22,6 +22,7 @@ FILE, DIRECTORY, SYMLINK, LINK, SPECIAL = 1, 2, 3, 4, 5   # kinds of a pack's ro
 NOW = 1700000000
 # Bits of HELLO and READY.
 LISTS, UPDATED = 1 << 28, 1 << 29
+DRY_RUN = 1 << 31  # with LISTS: nothing is changed
 LIST_META = 1 << 20  # only with LISTS and PRESERVE
 (ZLIB, ZSTD, SPARSE, HOLES, OFFERS, RESUME, DEFERRED, RIVALS, NOT_KEPT, SAME,
  BUSY, RECONNECT, TIMEOUTS, REPORTS) = (
@@ -99,7 +100,7 @@ LAYOUTS = {
                      ("leaves", 0, b"")]),
     "LIST": (15, [("id", 8, 1), ("items", 4, 1),
                   ("raw_len", 4, length_of("table")), ("codec", 1, 0),
-                  ("list_flags", 1, 0), ("zero", 2, 0),
+                  ("zero", 3, 0),
                   ("digest", "D", digest_of("table")), ("payload", 0, b"")]),
     "READY": (16, [("version", 2, VERSION), ("streams", 2, 16),
                    ("features", 4, FEATURES), ("open_files", 4, 64),
@@ -121,7 +122,7 @@ LAYOUTS = {
                      ("zero", 4, 0), ("bits", 8, 0)]),
     "OFFERED": (23, [("id", 8, 1), ("items", 4, 1), ("zero", 4, 0),
                      ("wanted", 0, b"\1")]),
-    "DELETE": (32, [("kind", 1, 1), ("flags", 1, 0), ("count", 2, 0),
+    "DELETE": (32, [("kind", 1, 1), ("zero", 1, 0), ("count", 2, 0),
                     ("list", 0, b"")]),
     "EXTRA": (33, [("kind", 1, 1), ("flags", 1, 0), ("count", 2, 0),
                    ("dir", 4, 0), ("list", 0, b"")]),

@@ -10,22 +10,26 @@ import re
 import sys
 
 STATUS = ("committed", "unchanged", "skipped", "failed", "planned")
+PLANS = ("new", "replace", "backup", "rename", "metadata", "unchanged", "skip",
+         "refuse")
 # event -> member -> type; a member with "?" may be missing
 MEMBERS = {
     "listening": {"address": str, "port": int},
     "code": {"code": str},
     "session": {"peer": str, "security": str, "peer_id": str,
-                "verify?": str, "session?": int, "sender?": str},
+                "verify?": str, "session?": int, "sender?": str,
+                "dry_run?": bool},
     "warning": {"message": str},
     "progress": {"bytes": int, "total_bytes": int, "files": int,
                  "total_files": int, "sent_bytes": int, "session?": int},
     "file": {"path?": str, "path_base64?": str, "size": int, "status": str,
              "digest?": str, "renamed_to?": str, "renamed_to_base64?": str,
              "error?": str, "not_kept?": str, "updated?": str,
+             "plan?": str, "kind?": str,
              "session?": int, "sender?": str},
     "deleted": {"path?": str, "path_base64?": str, "kind": str,
                 "status": str, "error?": str, "session?": int, "sender?": str},
-    "summary": {"exit": int, "files": int, "bytes": int, "wire_bytes": int,
+    "summary": {"exit": int, "dry_run?": bool, "files": int, "bytes": int, "wire_bytes": int,
                 "sent_bytes": int, "payload_bytes": int, "replaced?": int,
                 "renamed?": int,
                 "resent_bytes": int, "basis_bytes?": int,
@@ -49,7 +53,8 @@ def check(line):
         if name.endswith("?") and name[:-1] not in event:
             continue
         value = event.pop(name.rstrip("?"))
-        need(isinstance(value, types) and not isinstance(value, bool), line)
+        need(isinstance(value, types), line)
+        need(types is bool or not isinstance(value, bool), line)
         need(types is str or value >= 0, line)
     need(not event, line)
     event = json.loads(line)
@@ -68,6 +73,10 @@ def check(line):
         need(("error" in event) == (event["status"] == "failed"), line)
     if kind == "file":
         need(event["status"] in STATUS, line)
+        need(event.get("plan", "new") in PLANS, line)
+        need("plan" not in event or event["status"] == (
+            "failed" if event["plan"] == "refuse" else "planned"), line)
+        need(event.get("kind", "directory") == "directory", line)
         need(("path" in event) != ("path_base64" in event), line)
         need(("error" in event) == (event["status"] == "failed"), line)
         need(re.fullmatch(r"(xxh3:[0-9a-f]{32}|sha256:[0-9a-f]{64}|"

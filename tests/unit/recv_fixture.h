@@ -127,9 +127,9 @@ static inline int lab_set_up(void **state)
 	lab->dir = scratch_make(lab->path, sizeof(lab->path), "receiver");
 	lab->peer = -1;
 	lab->digest = &digest_xxh3;
-	/* a sender that knows all there is */
-	/* what a sender asks for that has no --preserve */
-	lab->hello.features = ~(uint32_t)(FEATURE_PRESERVE | FEATURE_ARCHIVE);
+	/* all that a sender knows, without --preserve and --dry-run */
+	lab->hello.features = ~(uint32_t)(FEATURE_PRESERVE | FEATURE_ARCHIVE |
+					  FEATURE_DRY_RUN);
 	lab->events = (struct session_events){
 		.file = lab_on_file,
 		.message = lab_on_message,

@@ -226,6 +226,13 @@ static void a_marked_code_is_not_loaded_again(void **state)
 	other = code_file_open(path, NET_CONNECTS, code, &e);
 	assert_non_null(other);
 	assert_int_equal(code_file_mark(f, &e), 0);
+	assert_int_equal(code_file_unmark(f), 0);
+	assert_int_equal(code_file_unmark(f), 0);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(io_read(fd, now, sizeof(now)), sizeof(text) - 1);
+	close(fd);
+	assert_memory_equal(now, text, sizeof(text) - 1);
+	assert_int_equal(code_file_mark(f, &e), 0);
 	/* Twice is as once. */
 	assert_int_equal(code_file_mark(other, &e), 0);
 	code_file_free(other);
@@ -243,6 +250,7 @@ static void a_marked_code_is_not_loaded_again(void **state)
 	f = code_file_open(path, NET_LISTENS, code, &e);
 	place_write(path, next, sizeof(next) - 1, 0600);
 	assert_int_equal(code_file_mark(f, &e), 0);
+	assert_int_equal(code_file_unmark(f), 0);
 	code_file_free(f);
 	assert_int_equal(load(*state, next, sizeof(next) - 1, 0600, code, &e),
 			 0);

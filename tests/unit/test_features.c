@@ -52,6 +52,32 @@ static void requests_are_not_granted_by_knowing_them(void **state)
 	assert_non_null(strstr(features_refused(REQUEST_LINKS, both, &theirs),
 			       "--accept existing"));
 	assert_non_null(strstr(theirs, "--existing"));
+	assert_int_equal(features_common(FEATURE_DRY_RUN), 0);
+	assert_non_null(strstr(features_refused(0, FEATURE_DRY_RUN, &theirs),
+			       "does not know --dry-run"));
+	assert_non_null(strstr(theirs, "not known here"));
+}
+
+static void a_dry_run_has_no_content(void **state)
+{
+	static const enum frame_type refused[] = {
+		FRAME_OPEN, FRAME_CHUNK, FRAME_HOLE,  FRAME_FILE_END,
+		FRAME_FILE_ABORT, FRAME_PACK, FRAME_OFFER, FRAME_CHECK,
+		FRAME_COMPARE,
+	};
+	static const enum frame_type allowed[] = {
+		FRAME_LIST, FRAME_DELETE, FRAME_FLUSH, FRAME_FINISH,
+		FRAME_STREAM_END, FRAME_NOTE, FRAME_PROGRESS, FRAME_TIMEOUT,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		assert_true(features_allow_frame(UINT32_MAX & ~FEATURE_DRY_RUN,
+						 refused[i]));
+		assert_false(features_allow_frame(UINT32_MAX, refused[i]));
+	}
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
+		assert_true(features_allow_frame(UINT32_MAX, allowed[i]));
 }
 
 static void what_both_know_is_common(void **state)
@@ -249,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bits_have_their_numbers),
 		cmocka_unit_test(requests_are_not_granted_by_knowing_them),
+		cmocka_unit_test(a_dry_run_has_no_content),
 		cmocka_unit_test(what_both_know_is_common),
 		cmocka_unit_test(comparing_needs_sha256),
 		cmocka_unit_test(frames_need_their_feature),

@@ -82,7 +82,7 @@ static const struct msg_signature signature = {
 #define DIRS ID "\0\0\0\0\0\0\0\x99" "\0\3" "d/e" \
 	"\xff\xff\xff\xff\xff\xff\xff\xff" ID "\0\0"
 static const struct msg_delete delete_msg = {
-	DELETE_DIRS, 0, 2, (const uint8_t *)DIRS, sizeof(DIRS) - 1,
+	DELETE_DIRS, 2, (const uint8_t *)DIRS, sizeof(DIRS) - 1,
 };
 #define EXTRA_ROWS "\x01" "\0\3" "f/g" "\x02" "\0\1" "f"
 static const struct msg_extra extra_msg = {
@@ -770,7 +770,7 @@ static const struct field fields[] = {
 	{ FRAME_SIGNATURE, 16, 4, 2, 2, 0, 0 }, /* pieces that are there */
 	{ FRAME_SIGNATURE, 20, 1, 4, 4, 0, 0 }, /* kind */
 	{ FRAME_DELETE, 0, 1, 2, 2, 0, 0 },  /* kind: with two directories */
-	{ FRAME_DELETE, 1, 1, 0, 0, 0, 0 },  /* flags */
+	{ FRAME_DELETE, 1, 1, 0, 0, 0, 0 },  /* reserved */
 	{ FRAME_DELETE, 2, 2, 2, 2, 0, 0 },  /* how many */
 	{ FRAME_DELETE, 4, 8, 0, UINT64_MAX, 0, 0 }, /* names */
 	{ FRAME_DELETE, 20, 2, 3, 3, 0, 0 }, /* path length */
@@ -899,12 +899,10 @@ static void every_field_at_its_limits(void **state)
 }
 
 /* Encode, decode: what the rules of the kinds are. */
-static int is_valid_delete(unsigned kind, unsigned flags, unsigned count,
-			   size_t len)
+static int is_valid_delete(unsigned kind, unsigned count, size_t len)
 {
 	static const uint8_t list[DELETE_BYTES_MAX];
-	const struct msg_delete m = { (uint8_t)kind, (uint8_t)flags,
-				      (uint16_t)count, list, len };
+	const struct msg_delete m = { (uint8_t)kind, (uint16_t)count, list, len };
 	struct msg_delete got;
 	struct buf b;
 	int rc;
@@ -936,28 +934,25 @@ static int is_valid_extra(unsigned kind, unsigned flags, unsigned count,
 static void kinds_of_delete_and_extra(void **state)
 {
 	(void)state;
-	assert_true(is_valid_delete(DELETE_BEGIN, 0, 0, 0));
-	assert_true(is_valid_delete(DELETE_BEGIN, DELETE_DRY, 0, 0));
-	assert_false(is_valid_delete(DELETE_BEGIN, 2, 0, 0));
-	assert_false(is_valid_delete(DELETE_BEGIN, 0, 1, 0));
-	assert_false(is_valid_delete(DELETE_BEGIN, 0, 0, 1));
+	assert_true(is_valid_delete(DELETE_BEGIN, 0, 0));
+	assert_false(is_valid_delete(DELETE_BEGIN, 1, 0));
+	assert_false(is_valid_delete(DELETE_BEGIN, 0, 1));
 	/* directories with an empty path */
-	assert_true(is_valid_delete(DELETE_DIRS, 0, 1, DELETE_DIR_FIXED));
-	assert_true(is_valid_delete(DELETE_DIRS, 0, 1024,
+	assert_true(is_valid_delete(DELETE_DIRS, 1, DELETE_DIR_FIXED));
+	assert_true(is_valid_delete(DELETE_DIRS, 1024,
 				    1024 * DELETE_DIR_FIXED));
-	assert_false(is_valid_delete(DELETE_DIRS, 0, 1025,
+	assert_false(is_valid_delete(DELETE_DIRS, 1025,
 				     1025 * DELETE_DIR_FIXED));
-	assert_false(is_valid_delete(DELETE_DIRS, 0, 0, 0));
-	assert_false(is_valid_delete(DELETE_DIRS, 0, 1, DELETE_DIR_FIXED - 1));
-	assert_false(is_valid_delete(DELETE_DIRS, 0, 1, DELETE_DIR_FIXED + 1));
-	assert_false(is_valid_delete(DELETE_DIRS, 1, 1, DELETE_DIR_FIXED));
-	assert_true(is_valid_delete(DELETE_CHOICE, 0, 8, 1));
-	assert_true(is_valid_delete(DELETE_CHOICE, 0, 4096, 512));
-	assert_false(is_valid_delete(DELETE_CHOICE, 0, 4097, 513));
-	assert_false(is_valid_delete(DELETE_CHOICE, 0, 0, 0));
-	assert_false(is_valid_delete(DELETE_CHOICE, 0, 9, 1));
-	assert_false(is_valid_delete(0, 0, 0, 0));
-	assert_false(is_valid_delete(4, 0, 0, 0));
+	assert_false(is_valid_delete(DELETE_DIRS, 0, 0));
+	assert_false(is_valid_delete(DELETE_DIRS, 1, DELETE_DIR_FIXED - 1));
+	assert_false(is_valid_delete(DELETE_DIRS, 1, DELETE_DIR_FIXED + 1));
+	assert_true(is_valid_delete(DELETE_CHOICE, 8, 1));
+	assert_true(is_valid_delete(DELETE_CHOICE, 4096, 512));
+	assert_false(is_valid_delete(DELETE_CHOICE, 4097, 513));
+	assert_false(is_valid_delete(DELETE_CHOICE, 0, 0));
+	assert_false(is_valid_delete(DELETE_CHOICE, 9, 1));
+	assert_false(is_valid_delete(0, 0, 0));
+	assert_false(is_valid_delete(4, 0, 0));
 
 	assert_true(is_valid_extra(EXTRA_READY, 0, 0, 0, 0));
 	assert_false(is_valid_extra(EXTRA_READY, 0, 0, 1, 0));

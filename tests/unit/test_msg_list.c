@@ -60,6 +60,8 @@ static void rows_have_their_bytes(void **state)
 		/* another: the mode is the same, the time one second earlier,
 		 * four bytes of the name are the same; with its digest */
 		"\x1d" "\1" "\0\0\0\1" "\4\1" "d" "\0" SHA
+		/* one that the sender cannot read */
+		"\x85" "\0" "\0\0\0\1" "\4\1" "e" "\1"
 		/* a directory */
 		"\2" "\1\xed" "\0" "\0\0\0\0" "\1\0"
 		/* a symlink */
@@ -78,6 +80,12 @@ static void rows_have_their_bytes(void **state)
 			    .digest = SHA },
 		  .has_digest = 1,
 		  .by_content = 1 },
+		{ .item = { .kind = ITEM_FILE,
+			    .meta = { 0644, 0, 1, 0, 0, NULL },
+			    .name = "d/abe",
+			    .name_len = 5,
+			    .size = 1 },
+		  .is_unreadable = 1 },
 		{ .item = { .kind = ITEM_DIR,
 			    .meta = { 0755, 0, 0, 0, 0, NULL },
 			    .name = "d",
@@ -96,13 +104,13 @@ static void rows_have_their_bytes(void **state)
 
 	(void)state;
 	buf_init(&b, 1000);
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 5; i++)
 		msg_put_row(&b, &put, &rows[i]);
 	assert_int_equal(b.failed, 0);
 	assert_int_equal(b.len, sizeof(bytes) - 1);
 	assert_memory_equal(b.data, bytes, b.len);
 	rd_init(&r, b.data, b.len);
-	for (size_t i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		const struct pack_item *want = &rows[i].item;
 
 		assert_int_equal(msg_get_row(&row, &got, &r), 0);
@@ -115,6 +123,7 @@ static void rows_have_their_bytes(void **state)
 		assert_int_equal(row.item.size, want->size);
 		assert_int_equal(row.has_digest, rows[i].has_digest);
 		assert_int_equal(row.by_content, rows[i].by_content);
+		assert_int_equal(row.is_unreadable, rows[i].is_unreadable);
 		assert_memory_equal(row.item.digest, want->digest, LIST_DIGEST);
 		assert_int_equal(row.item.target_len, want->target_len);
 	}
@@ -274,8 +283,9 @@ static void malformed_extended_rows_are_refused(void **state)
 	assert_true(is_extended_row(BYTES("\x25" "\0" "\0\0\0\0" "\0\1" "a\7")));
 	assert_true(is_extended_row(BYTES("\5" "\0" "\0\0\0\0" "\0" "\0\1"
 					  "a\7")));
-	/* bits, and a kind that there is not */
-	assert_false(is_extended_row(BYTES("\xa5" "\0" "\0\0\0\0" "\0\1" "a\7")));
+	/* a hard link that cannot be read, and kinds that there are not */
+	assert_false(is_extended_row(BYTES("\xe5" "\0" "\0\0\0\0" "\0\1" "a"
+					   "\1t")));
 	assert_false(is_extended_row(BYTES("\x67" "\0" "\0\0\0\0" "\0\1" "a\7")));
 	assert_false(is_extended_row(BYTES("\x64" "\0" "\0\0\0\0" "\0\1" "a\7")));
 	/* only the content of files is compared */
@@ -329,7 +339,6 @@ static int get_list(struct msg_list m, size_t payload)
 		assert_int_equal(got.count, m.count);
 		assert_int_equal(got.raw_len, m.raw_len);
 		assert_int_equal(got.codec, m.codec);
-		assert_int_equal(got.flags, m.flags);
 	}
 	buf_release(&b);
 	return rc;
@@ -338,7 +347,7 @@ static int get_list(struct msg_list m, size_t payload)
 static void lists_at_their_limits(void **state)
 {
 	struct msg_list m = { .first_id = 7, .count = PACK_ITEMS_MAX,
-			      .raw_len = CHUNK_MAX, .flags = LIST_DRY_RUN };
+			      .raw_len = CHUNK_MAX };
 
 	(void)state;
 	assert_int_equal(get_list(m, CHUNK_MAX), 0);
@@ -358,8 +367,6 @@ static void lists_at_their_limits(void **state)
 	assert_int_equal(get_list(m, 99), ERR_PROTOCOL);
 	m.codec = 1;
 	assert_int_equal(get_list(m, 99), 0);
-	m.flags = 2;
-	assert_int_equal(get_list(m, 99), ERR_PROTOCOL);
 }
 
 static int get_listed(struct msg_listed *m, const uint8_t *p, size_t n)
@@ -396,7 +403,7 @@ static void answers_have_runs(void **state)
 			 ERR_PROTOCOL);
 	assert_int_equal(get_listed(&m, BYTES(HEAD "\0\0\0\0\0" "\0\0\0\0\5")),
 			 ERR_PROTOCOL);
-	assert_int_equal(get_listed(&m, BYTES(HEAD "\x0a\0\0\0\5")),
+	assert_int_equal(get_listed(&m, BYTES(HEAD "\x0b\0\0\0\5")),
 			 ERR_PROTOCOL);
 	assert_int_equal(get_listed(&m, BYTES(HEAD "\1\0\4\0\5")), ERR_PROTOCOL);
 	assert_int_equal(get_listed(&m, BYTES(HEAD)), ERR_PROTOCOL);

@@ -551,6 +551,40 @@ static void a_second_exchange_is_refused(void **state)
 	party_free(&r);
 }
 
+static void a_code_that_is_reopened_allows_one_more(void **state)
+{
+	struct party s, again, wrong, r;
+
+	(void)state;
+	party_make(&s, NET_CONNECTS, CODE);
+	party_make(&again, NET_CONNECTS, CODE);
+	party_make(&wrong, NET_CONNECTS, "4822-river-anchor-tree");
+	party_make(&r, NET_LISTENS, CODE);
+	/* where none was agreed on, nothing */
+	assert_int_equal(pake_reopen(r.pake), 0);
+	exchange(&s, &r);
+	assert_int_equal(r.rc, 0);
+	assert_int_equal(pake_reopen(r.pake), 0);
+	assert_false(pake_is_agreed(r.pake));
+	exchange(&again, &r);
+	assert_int_equal(again.rc, 0);
+	assert_int_equal(r.rc, 0);
+	tls_works(&again, &r);
+	/* a guess still uses it up, for good */
+	assert_int_equal(pake_reopen(r.pake), 0);
+	exchange(&wrong, &r);
+	assert_int_equal(r.rc, ERR_AUTH);
+	assert_int_equal(pake_reopen(r.pake), 0);
+	party_free(&again);
+	party_make(&again, NET_CONNECTS, CODE);
+	exchange(&again, &r);
+	assert_int_equal(again.rc, ERR_AUTH);
+	party_free(&s);
+	party_free(&again);
+	party_free(&wrong);
+	party_free(&r);
+}
+
 /* ---- somebody in between ---- */
 
 static void share_digest(uint8_t digest[32], const uint8_t *share)
@@ -862,6 +896,7 @@ int main(void)
 		cmocka_unit_test(a_replay_is_a_wrong_guess),
 		cmocka_unit_test(other_modes_get_an_alert),
 		cmocka_unit_test(a_second_exchange_is_refused),
+		cmocka_unit_test(a_code_that_is_reopened_allows_one_more),
 		cmocka_unit_test(the_messages_are_as_the_manual_says),
 		cmocka_unit_test(every_byte_before_the_confirmation_counts),
 		cmocka_unit_test(every_byte_of_the_confirmations_counts),

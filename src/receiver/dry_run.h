@@ -1,0 +1,23 @@
+/*
+ * dry_run.h - what would happen, found out without changing anything.
+ *
+ * Layer: receiver.
+ * Threads: any; it has no state.
+ */
+#ifndef FERRY_RECEIVER_DRY_RUN_H
+#define FERRY_RECEIVER_DRY_RUN_H
+
+/*
+ * Why nothing can be made or removed in the directory dir (borrowed): an errno; 0
+ * where it can, also because this user may change the directory's mode
+ * (unlocked.h).  What a file system refuses beyond that is not known.
+ */
+int dry_run_denied(int dir);
+
+/*
+ * Whether names that differ in upper and lower case are one name in the directory
+ * dir (borrowed), going by those that are in it.  0 where these do not tell.
+ */
+int dry_run_folds(int dir);
+
+#endif

@@ -1,0 +1,280 @@
+#!/usr/bin/env bats
+# send --dry-run and receive --dry-run: what would be done, and that nothing is.
+
+bats_require_minimum_version 1.5.0
+load helper
+load ssh
+
+setup_file() { make_sshd; }
+teardown_file() { end_sshd; }
+setup() { make_dir; }
+teardown() { remove_dir; }
+
+snapshot() { python3 "$tools/planned.py" snapshot "$1"; }
+
+# make_tree - of each kind something, in src/t and dst/t
+make_tree() {
+	mkdir -p src/t/sub src/t/made dst/t/sub dst/t/gone/deep
+	echo new >src/t/new
+	echo mine >src/t/sub/other
+	echo theirs, older >dst/t/sub/other
+	touch -d 2001-01-01 dst/t/sub/other
+	echo same >src/t/same
+	echo same >src/t/meta
+	cp -p src/t/same src/t/meta dst/t/
+	chmod 600 dst/t/meta
+	ln -s same src/t/link
+	echo old >dst/t/gone/deep/file
+	echo blocked >src/t/blocked
+	mkdir dst/t/blocked
+	touch -d 2002-02-02 src/t/sub src/t
+}
+
+# listed LINE... - the lines of the file list, in any order
+listed() {
+	diff <(printf '%s\n' "$@" | sort) <(sort list)
+}
+
+# plan FILE - word and path of each event in it, sorted
+plan() {
+	python3 - "$1" <<-'END'
+		import json, sys
+		for line in sorted(map(str, (
+		        e.get("plan", e["status"] + " by " + e["event"])
+		        + " " + e["path"]
+		        for e in map(json.loads, open(sys.argv[1]))
+		        if e["event"] in ("file", "deleted")))):
+		    print(line)
+	END
+}
+
+@test "what would be done is listed, and nothing is changed [san]" {
+	make_tree
+	receive --plain --existing replace --accept delete --max-files 100 dst
+	snapshot dst >before
+	run -1 --separate-stderr ferry send -n --plain src/t \
+		"127.0.0.1:$port"
+	echo "$output" >list
+	listed 'new       t/new (4 B)' 'new       t/link (0 B)' \
+		'new       t/made/' 'replace   t/sub/other (5 B)' \
+		'metadata  t/meta' 'metadata  t/' 'metadata  t/sub/' \
+		'refuse    t/blocked (a directory of that name exists)'
+	[[ "$stderr" == *"would send 2 files (9 B; 1 new, 1 replaced) to \
+127.0.0.1:$port, 2 unchanged, 1 of these with new metadata, 1 failed"* ]]
+	[[ "$stderr" == *"1 of 6 files would not be sent (see above)"* ]]
+	# the directory in the way would be deleted
+	ferry send -nv --delete --plain src/t "127.0.0.1:$port" >list
+	listed 'new       t/new (4 B)' 'new       t/link (0 B)' \
+		'new       t/made/' 'replace   t/sub/other (5 B)' \
+		'metadata  t/meta (5 B)' 'metadata  t/' 'metadata  t/sub/' \
+		'new       t/blocked (8 B)' 'unchanged t/same (5 B)' \
+		'delete    t/blocked/' 'delete    t/gone/' \
+		'delete    t/gone/deep/' 'delete    t/gone/deep/file'
+	ferry send -n --json --delete --plain src/t "127.0.0.1:$port" >planned
+	check_events planned
+	check_events events
+	has planned '"path":"t/made","size":0,"status":"planned","plan":"new","kind":"directory"'
+	has planned '{"event":"deleted","path":"t/gone","kind":"directory","status":"planned"}'
+	is member planned summary exit 0
+	is member planned summary dry_run true
+	is member planned summary deleted 4
+	diff <(plan planned) <(plan <(tail -n 16 events))
+	# patterns protect, and so does a limit
+	ferry send -n --delete --exclude gone --plain src/t \
+		"127.0.0.1:$port" >list
+	hasnt list gone
+	run -1 ferry send -n --delete --max-delete 1 --plain src/t \
+		"127.0.0.1:$port"
+	[[ "$output" == *"or more would not be deleted, as --max-delete is 1"* ]]
+	snapshot dst | diff before -
+	stop_receiver
+	has messages "session 1 from 127.0.0.1:"
+	has messages " began: a dry run"
+	has messages ": would receive 3 files (17 B; 2 new, 1 replaced)"
+}
+
+@test "what a receiver does for it: no call that changes anything in DIR" {
+	needs CAP_SYS_PTRACE
+	make_tree
+	cat >hook <<-'END'
+		#!/bin/sh
+		echo ran >>"$0.ran"
+	END
+	chmod +x hook
+	FERRY_WRAP="strace -f -y -qq -o calls" receive --plain --once \
+		--existing replace --accept all --exec "$PWD/hook" dst
+	snapshot dst >before
+	ferry send -n --plain --delete -j 3 src/t "127.0.0.1:$port" >list
+	ferry send -n --plain --mirror src/t "127.0.0.1:$port" >list
+	snapshot dst | diff before -
+	await messages "still waiting"
+	cp calls dry.calls
+	# what is looked for is there in a transfer
+	send --plain --mirror src/t
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	changes() {
+		grep -E '^[0-9]+ +(openat.*O_(WRONLY|RDWR|CREAT|TMPFILE)|creat|mkdir|rename|unlink|link|symlink|mknod|f?chmod|[fl]?chown|utimensat|[fl]?setxattr|[fl]?removexattr|f?truncate|fallocate|copy_file_range|ioctl.*FICLONE|pwrite|fsync|fdatasync)' \
+			"$1" | grep -F "$PWD/dst"
+	}
+	changes calls >made
+	has made mkdirat
+	has made unlinkat
+	changes dry.calls >made || true
+	is cat made ""
+	# its program of --exec ran once
+	is cat hook.ran "$(printf 'ran\n')"
+}
+
+@test "random trees: what was planned is what is done" {
+	local seed=${FERRY_TEST_SEED:-$RANDOM} i=0 options
+	echo "seed $seed"
+	for options in "--existing fail" "--existing skip -j 3" \
+		"--existing replace --delete" "--existing newer --compare time" \
+		"--existing rename" "--existing backup" "--mirror -j 2" \
+		"--mirror --max-delete 4" "--mirror --exclude a"; do
+		echo "$options, seed $((seed + ++i))"
+		python3 "$tools/planned.py" make . "$((seed + i))"
+		receive --plain --once --accept delete,existing dst
+		snapshot dst >before
+		# shellcheck disable=SC2086
+		send -n --json --plain $options src/t >planned
+		planned_exit=$sent
+		snapshot dst | diff before -
+		# shellcheck disable=SC2086
+		send --json --plain $options src/t >real
+		wait_receiver
+		snapshot dst >after
+		[ "$sent" = "$planned_exit" ]
+		python3 "$tools/planned.py" compare planned real before after
+	done
+}
+
+@test "what the sender cannot read" {
+	needs 'a second user'
+	as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+	[ "$(id -u)" = 0 ] || as() { "$@"; }
+	make_tree
+	chmod 755 . src
+	chmod 0 src/t/new src/t/same
+	cp "$FERRY" bin
+	chmod 755 bin
+	receive --plain --existing replace dst
+	run -1 --separate-stderr as ./bin send -n --compare time --plain src/t \
+		"127.0.0.1:$port"
+	[[ "$output" != *t/new* ]]
+	[[ "$stderr" == *"t/new: on this side: open: "*"ermission denied"* ]]
+	# by time it is not read
+	[[ "$stderr" != *t/same* ]]
+	[[ "$output" == *"t/blocked (a directory of that name exists)"* ]]
+	send --plain --compare time src/t
+	stop_receiver
+}
+
+@test "what this user may not do at the receiver" {
+	needs 'a second user'
+	as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+	make_tree
+	[ "$(id -u)" != 0 ] || chown 65534 dst dst/t
+	chmod 755 .
+	cp "$FERRY" bin
+	chmod 755 bin
+	[ "$(id -u)" = 0 ] || chmod a-w dst/t/sub
+	mkdir src/t/sub/deeper
+	echo 1 >src/t/sub/deeper/f
+	if [ "$(id -u)" = 0 ]; then
+		FERRY_WRAP="setpriv --reuid=65534 --regid=65534 --clear-groups" \
+			FERRY=$PWD/bin receive --plain --existing replace dst
+	else
+		skip "needs root: this user may change the modes of its own"
+	fi
+	run -1 --separate-stderr ferry send -n --plain src/t "127.0.0.1:$port"
+	echo "$output" >list
+	has list 'refuse    t/sub/other (permission denied)'
+	has list 'refuse    t/sub/deeper/ (permission denied)'
+	has list 'refuse    t/sub/deeper/f (permission denied)'
+	has list 'new       t/new (4 B)'
+	stop_receiver
+}
+
+@test "standard input, a list of names, a reader that goes away" {
+	make_tree
+	receive --plain --existing fail dst
+	echo there >dst/stdin
+	printf 'new\nsub/other\n' >names
+	ferry send -n --plain --files-from names src/t "127.0.0.1:$port" >list
+	listed 'new       new (4 B)' 'new       sub/other (5 B)'
+	# it is not read, and its command is not run
+	run -8 bash -c 'echo text | "$0" send -n --plain - "127.0.0.1:$1" 2>&1;
+		exit "${PIPESTATUS[1]}"' "$FERRY" "$port"
+	[[ "$output" == *"refuse    stdin (a different file of that name"* ]]
+	run -0 --separate-stderr ferry send -n --plain --name other \
+		--stdin-from-command "127.0.0.1:$port" -- touch ran
+	[ "$output" = "new       other (0 B)" ]
+	[ ! -e ran ]
+	run --separate-stderr bash -c '"$0" send -n --plain src/t \
+		"127.0.0.1:$1" | head -n 1; exit "${PIPESTATUS[0]}"' \
+		"$FERRY" "$port"
+	[[ "$status" = 141 || "$status" = 1 ]]
+	[[ "$stderr" != *standard\ output* ]]
+	stop_receiver
+}
+
+@test "neither --once nor a one-time code is used up; a file of a code either" {
+	make_tree
+	receive --once --code dst
+	code=$(sed -n 's/.*"code":"\([^"]*\)".*/\1/p' events)
+	(umask 077 && echo "$code" >code)
+	ferry send -n --code-file code src/t "127.0.0.1:$port" >list || true
+	has list 'new       t/new (4 B)'
+	await messages "the code stays valid"
+	is cat code "$code"
+	ferry send -n --code-file code src/t "127.0.0.1:$port" >list || true
+	send --code-file code src/t/new
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	is cat dst/new new
+	has code used
+	# nobody comes: that is not a success
+	receive --plain --once --wait 1 dst
+	ferry send -n --plain src/t/new "127.0.0.1:$port" >list
+	wait_receiver
+	[ "$got" = 6 ]
+	has messages "no sender came within 1 s"
+}
+
+@test "by ssh, in both directions" {
+	use_sshd
+	make_tree
+	snapshot dst >before
+	push -n --mirror src/t "box:$work/dst" >list
+	status 0
+	has list 'new       t/new (4 B)'
+	has list 'delete    t/gone/'
+	snapshot dst | diff before -
+	fetch -n --mirror "box:$work/src/t" dst >list
+	fetched 0
+	has list 'new       t/new (4 B)'
+	has list 'metadata  t/meta'
+	has list 'delete    t/gone/'
+	has messages "would receive 3 files"
+	snapshot dst | diff before -
+	fetch -n --json "box:$work/src/t" dst >planned
+	has planned '"plan":"new"'
+	is member planned summary dry_run true
+	# then it is done
+	fetch --mirror "box:$work/src/t" dst
+	fetched 0
+	same_tree src/t dst/t
+	fetch -n --mirror "box:$work/src/t" dst >list
+	is cat list ""
+}
+
+@test "usage: what --dry-run excludes, and whom it needs" {
+	run -2 ferry send -n --list --plain x h
+	[[ "$output" == *"--dry-run and --list exclude each other"* ]]
+	run -2 ferry receive -n dst
+	[[ "$output" == *"ferry receive HOST:PATH DIR"* ]]
+}
