@@ -445,7 +445,7 @@ static int load_password(char *dst, const char *path, struct err *e)
 		err_set(e, ERR_USAGE, "%s: a password for a proxy has at most "
 				      "255 bytes", path);
 	else
-		snprintf(dst, PROXY_SECRET_MAX, "%s", text);
+		memcpy(dst, text, strlen(text) + 1);
 	wipe(text, sizeof(text));
 	return e->code;
 }

@@ -233,7 +233,8 @@ static void session_text(char text[EVENT_TEXT_MAX], const struct report *r,
 	const enum security mode = r->cfg.security;
 	const int is_named = mode == SECURITY_PSK || mode == SECURITY_X509 ||
 			     mode == SECURITY_PIN;
-	char name[EVENT_TEXT_SHOWN_MAX] = "", details[EVENT_TEXT_MAX] = "";
+	char name[EVENT_TEXT_SHOWN_MAX] = "";
+	char details[EVENT_TEXT_SHOWN_MAX + 64] = "";
 
 	if (is_named)
 		text_escape(name, sizeof(name), identity, strlen(identity));
