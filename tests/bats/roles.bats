@@ -203,7 +203,7 @@ arrived() {
 	send_listen --plain src/f
 	exec {scan}<>"/dev/tcp/127.0.0.1/$port"
 	printf 'GET / HTTP/1.0\r\n\r\n' >&"$scan"
-	await sender 'no session: this is not ferry'
+	await sender 'no session: the other side is an HTTP client, not ferry'
 	exec {scan}>&-
 	rm dst/f
 	fetch --key key dst
