@@ -101,9 +101,11 @@ push() {
 # remote_ferry - the process that ssh has started on the other side, without its
 # helpers, which have its command line, and lower ids once the ids begin anew.
 remote_ferry() {
-	local pid
+	local pid parent
 	for pid in $(pgrep -f "^$FERRY remote"); do
-		[[ $(ps -o args= -p "$(ps -o ppid= -p "$pid")") == \
-			"$FERRY remote"* ]] || echo "$pid"
+		# with spaces before a short number, which -p does not take
+		parent=$(ps -o ppid= -p "$pid")
+		[[ $(ps -o args= -p "${parent// /}") == "$FERRY remote"* ]] ||
+			echo "$pid"
 	done
 }
