@@ -38,6 +38,36 @@ void delta_key_derive(struct delta_key *k, const void *token, size_t n)
 		k->gear[i] = be_get64(out + DELTA_SECRET + 8 * i);
 }
 
+void delta_key_init(struct delta_session_key *s)
+{
+	pthread_mutex_init(&s->lock, NULL);
+	s->token_len = 0;
+	s->is_derived = 0;
+}
+
+void delta_key_release(struct delta_session_key *s)
+{
+	pthread_mutex_destroy(&s->lock);
+}
+
+void delta_key_begin(struct delta_session_key *s, const void *token, size_t n)
+{
+	assert(n <= DELTA_TOKEN_MAX);
+	memcpy(s->token, token, n);
+	s->token_len = n;
+	s->is_derived = 0;
+}
+
+const struct delta_key *delta_key_get(struct delta_session_key *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->is_derived)
+		delta_key_derive(&s->key, s->token, s->token_len);
+	s->is_derived = 1;
+	pthread_mutex_unlock(&s->lock);
+	return &s->key;
+}
+
 uint64_t delta_key_sum(const struct delta_key *k, const void *p, size_t n)
 {
 	return XXH3_64bits_withSecret(p, n, k->secret, DELTA_SECRET);

@@ -3,7 +3,8 @@
  * a file shares with its basis.
  *
  * Layer: chunk.
- * Threads: a struct delta_key is constant once derived.
+ * Threads: a struct delta_key is constant once derived; delta_key_get() from any
+ * thread, the rest from the owner's.
  *
  * XXH3 is not cryptographic: who knows its secret can make two blocks with one
  * digest, and who knows the gear table can make content that is never cut.  So
@@ -14,6 +15,7 @@
 #ifndef FERRY_CHUNK_DELTA_KEY_H
 #define FERRY_CHUNK_DELTA_KEY_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +36,27 @@ struct delta_key {
  * delta" || u32 1 || token) || ...; n is at most DELTA_TOKEN_MAX. */
 enum { DELTA_TOKEN_MAX = 64 };
 void delta_key_derive(struct delta_key *k, const void *token, size_t n);
+
+/* The key of a session, which is derived when it is first needed: that takes
+ * longer than all else of sending a small file. */
+struct delta_session_key {
+	uint8_t token[DELTA_TOKEN_MAX]; /* set once for a session, */
+	size_t token_len;		/* as is this */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	int is_derived;
+	struct delta_key key; /* constant once it is derived */
+};
+
+void delta_key_init(struct delta_session_key *s);
+void delta_key_release(struct delta_session_key *s);
+
+/* A session begins, with n bytes of a token, at most DELTA_TOKEN_MAX.  No other
+ * thread may use the key of the one before any more. */
+void delta_key_begin(struct delta_session_key *s, const void *token, size_t n);
+
+/* The key; it is s's, until delta_key_begin(). */
+const struct delta_key *delta_key_get(struct delta_session_key *s);
 
 /* The digest of n bytes: XXH3 with 64 bits and the key's secret. */
 uint64_t delta_key_sum(const struct delta_key *k, const void *p, size_t n);

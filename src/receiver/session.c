@@ -359,6 +359,7 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		s->transfer.features &= ~(uint32_t)FEATURE_DIRECT;
 	recv_direct_begin(setup->direct, s->transfer.features, s->peer);
 	pthread_mutex_init(&s->lock, NULL);
+	delta_key_init(&s->transfer.delta_key);
 	if (fd_budget_take(setup->fds, is_alone ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,
 			   e)) {
@@ -373,8 +374,8 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	}
 	s->is_empty = setup->cfg->to_stdout || dirs_is_empty(s->sender->root_fd);
 	if (s->transfer.features & FEATURE_DELTA)
-		delta_key_derive(&s->transfer.delta_key, s->token,
-				 sizeof(s->token));
+		delta_key_begin(&s->transfer.delta_key, s->token,
+				sizeof(s->token));
 	return s;
 }
 
@@ -410,6 +411,7 @@ void recv_session_free(struct recv_session *s)
 		fd_budget_give_back(s->setup->fds, &s->share);
 	senders_release(s->senders);
 	pthread_mutex_destroy(&s->lock);
+	delta_key_release(&t->delta_key);
 	free(s);
 }
 

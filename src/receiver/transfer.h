@@ -61,7 +61,7 @@ struct transfer {
 	uint32_t features; /* that may be used: enum wire_feature */
 	struct preserve preserve; /* what is accepted, beside mode and time */
 	enum file_meta_form meta_form; /* of metadata that comes */
-	struct delta_key delta_key; /* with FEATURE_DELTA */
+	struct delta_session_key delta_key; /* with FEATURE_DELTA */
 	int stdout_fd; /* with --stdout; else -1 */
 	struct kept_sender keeper;
 	int root_fd;   /* -1 with --stdout */

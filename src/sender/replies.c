@@ -217,7 +217,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 		uint64_t salt = 0;
 
 		atomic_store(&s->is_faster_whole, 0);
-		delta_key_derive(&s->delta_key, m->token, sizeof(m->token));
+		delta_key_begin(&s->delta_key, m->token, sizeof(m->token));
 		/* Without randomness a hostile receiver could make looking up
 		 * find less, no more. */
 		(void)entropy_get(&salt, sizeof(salt));

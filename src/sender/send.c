@@ -466,8 +466,10 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 		free(s);
 		s = NULL;
 	}
-	if (s)
+	if (s) {
 		s->cfg = cfg;
+		delta_key_init(&s->delta_key);
+	}
 	rc = s ? begin(s, e) : err_set(e, ERR_RESOURCE, "out of memory");
 	if (s && rc == 0) {
 		transfers(s, summary, e);
@@ -486,6 +488,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	send_direct_free(s->direct);
 	free_parts(s);
 	rate_limit_release(&s->rate_limit);
+	delta_key_release(&s->delta_key);
 	free(s);
 	return rc;
 }

@@ -54,7 +54,8 @@ static int batch_add(struct send_stream *st, struct batch *b, uint64_t leaf,
 		return ERR_RESOURCE;
 	l->leaf = leaf;
 	l->blocks = (unsigned)blocks;
-	sum = delta_key_blocks(&st->sender->delta_key, st->raw, n, l->sums);
+	sum = delta_key_blocks(delta_key_get(&st->sender->delta_key), st->raw, n,
+			       l->sums);
 	if (same_digest(&st->same, st->raw, n, l->sha)) {
 		free(l);
 		return ERR_RESOURCE;

@@ -107,7 +107,7 @@ struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
 	} else {
 		const size_t end = b->before + n;
 		const size_t piece = match_plan_pieces(
-			&st->sender->delta_key, t->index->bits,
+			delta_key_get(&st->sender->delta_key), t->index->bits,
 			t->index->pieces, b->read, b->len, b->before, end,
 			b->plan);
 

@@ -57,7 +57,8 @@ static int compare(struct recv_lab *lab, uint64_t first, uint32_t count,
 
 		digest_sha256.sum(raw, n, at);
 		be_put64(at + COMPARE_SHA,
-			 delta_key_blocks(&lab->session->transfer.delta_key,
+			 delta_key_blocks(delta_key_get(&lab->session->transfer
+								 .delta_key),
 					  raw, n, sums));
 	}
 	free(raw);
