@@ -54,9 +54,9 @@ while True:
     c.settimeout(5)
     try:
         c.recv(4096)
+        c.shutdown(socket.SHUT_WR)
     except OSError:
-        pass
-    c.shutdown(socket.SHUT_WR)
+        pass  # the other side has closed it
 ' "$begins" >other.port
 		await other.port '^[0-9]+$'
 		port=$(cat other.port)
