@@ -412,24 +412,24 @@ static int is_near(const struct timespec *have, const struct file_meta *want)
 	return s >= -2 && s <= 2;
 }
 
-/* What was set without an error, and is not so.  Another mode than that of its
- * creation is that of the mount. */
-static unsigned ignored_dir_meta(int dir_fd, const struct file_meta *meta,
-				 mode_t mode, struct err *e)
+/* What was set without an error, and is not so.  created: the mode that it was
+ * created with; yet another one is that of the mount. */
+static unsigned ignored_meta(int fd, const struct file_meta *meta, mode_t mode,
+			     mode_t created, int *is_mount_mode)
 {
 	unsigned ignored = 0;
 	struct stat st;
 
-	if (fstat(dir_fd, &st) < 0)
+	*is_mount_mode = 0;
+	if (fstat(fd, &st) < 0)
 		return 0;
-	if ((st.st_mode & 0777) == 0700 && (mode & 0777) != 0700)
-		ignored |= FILE_META_MODE;
+	if ((st.st_mode & 0777) != (mode & 0777)) {
+		*is_mount_mode = (st.st_mode & 0777) != created;
+		if (!*is_mount_mode)
+			ignored |= FILE_META_MODE;
+	}
 	if (!is_near(&st.st_mtim, meta))
 		ignored |= FILE_META_TIME;
-	if (ignored) {
-		errno = EOPNOTSUPP;
-		err_sys(e, ERR_LOCAL, "set mode and time");
-	}
 	return ignored;
 }
 
@@ -438,7 +438,7 @@ unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 			   struct attr_helper *attrs, struct err *e)
 {
 	unsigned lost = 0;
-	int wants_mode;
+	int wants_mode, is_mount_mode;
 	struct stat st;
 	mode_t mode;
 
@@ -458,29 +458,21 @@ unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 			lost |= lost_mode(dir_fd, mode, e);
 	}
 	lost |= apply_times(dir_fd, meta, e);
-	return lost ? lost : ignored_dir_meta(dir_fd, meta, mode, e);
+	if (lost)
+		return lost;
+	lost = ignored_meta(dir_fd, meta, mode, 0700, &is_mount_mode);
+	if (lost) {
+		errno = EOPNOTSUPP;
+		err_sys(e, ERR_LOCAL, "set mode and time");
+	}
+	return lost;
 }
 
 unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
 			   int *is_mount_mode)
 {
-	const mode_t want = meta->mode & 0777;
-	unsigned ignored = 0;
-	struct stat st;
-
-	*is_mount_mode = 0;
-	if (fstat(p->fd, &st) < 0)
-		return 0;
 	/* Of the bits above, apply_mode() has seen to it. */
-	if ((st.st_mode & 0777) != want) {
-		/* Not even the mode that it was created with. */
-		*is_mount_mode = (st.st_mode & 0777) != 0600;
-		if (!*is_mount_mode)
-			ignored |= FILE_META_MODE;
-	}
-	if (!is_near(&st.st_mtim, meta))
-		ignored |= FILE_META_TIME;
-	return ignored;
+	return ignored_meta(p->fd, meta, meta->mode, 0600, is_mount_mode);
 }
 
 int part_sync(struct part *p, struct err *e)

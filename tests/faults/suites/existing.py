@@ -12,7 +12,7 @@ import stat
 from disks import Ext4, must, run, tmpfs
 from lib.lab import need
 from lib.limits import need_for
-from lib.tree import describe, entries
+from lib.tree import picture
 
 about = "--existing with all that may be there, on many file systems"
 
@@ -171,8 +171,7 @@ def prepare(there, top, source):
 
 def pictures(top):
     """Without what libfuse keeps of a file that is removed while it is open."""
-    return {name.decode(): describe(path, st)
-            for name, path, st in entries(top)
+    return {name.decode(): what for name, what in picture(top).items()
             if not name.startswith(b".fuse_hidden")}
 
 
