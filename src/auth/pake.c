@@ -457,7 +457,8 @@ static int spend(struct pake *p, struct err *e)
 	return p->file ? code_file_mark(p->file, e) : 0;
 }
 
-/* Check the peer's confirmation, after spend(), and set the key.  With lock held: a thread that sees AGREED may use tls at once. */
+/* Check the peer's confirmation, after spend(), and set the key.  With lock
+ * held: a thread that sees AGREED may use tls at once. */
 static int check_confirmation(struct pake *p, const struct spake2 *s,
 			      struct tls *tls, const uint8_t *mac,
 			      struct err *e)

@@ -12,10 +12,10 @@
  * The side that connects commits to its share before it sees the other's, so
  * that a man in the middle who knows the code cannot choose the words to verify.
  *
- * A code allows one guess (but see pake_reopen()).  An eavesdropper or a man in the middle learns
- * nothing that helps to find the code offline.  A peer that completes the
- * exchange has tested one code, and neither side accepts a second attempt with
- * the same one.
+ * A code allows one guess (but see pake_reopen()).  An eavesdropper or a man in
+ * the middle learns nothing that helps to find the code offline.  A peer that
+ * completes the exchange has tested one code, and neither side accepts a second
+ * attempt with the same one.
  */
 #ifndef FERRY_AUTH_PAKE_H
 #define FERRY_AUTH_PAKE_H

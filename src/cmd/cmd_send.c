@@ -665,9 +665,8 @@ int cmd_send_ordered(const struct ordered *o, struct err *e)
 		operands.path_count = o->argc - rc;
 		rc = forbid_direct(o, &opts, e);
 	}
-	if (rc == 0) {
+	if (rc == 0)
 		rc = run_reported(&opts, &operands, SECURITY_SSH, e);
-	}
 	filter_free(opts.filter);
 	return rc;
 }

@@ -1,7 +1,8 @@
 /*
- * The handler is async-signal-safe: it records the signal and wakes poll().  SIGINT is caught even if the shell set it to be ignored
- * (for a background job of a script), because a user may send it explicitly;
- * an ignored SIGHUP (nohup) stays ignored.
+ * The handler is async-signal-safe: it records the signal and wakes poll().
+ * SIGINT is caught even if the shell set it to be ignored (for a background job
+ * of a script), because a user may send it explicitly; an ignored SIGHUP
+ * (nohup) stays ignored.
  */
 #include "cmd/signals.h"
 

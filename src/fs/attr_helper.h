@@ -7,10 +7,11 @@
  * set something from any thread, one at a time is served; attr_helper_stop()
  * from the owner's.
  *
- * Owner and times of a symlink or special file are set by its name, and a call that gives a directory
- * its set-group-ID bit back could give it to a file: the sandbox allows neither.
- * The helper gets the descriptor of a directory, which has to be open for
- * reading, so that only what the sandbox lets be opened can be changed.
+ * Owner and times of a symlink or special file are set by its name, and a call
+ * that gives a directory its set-group-ID bit back could give it to a file: the
+ * sandbox allows neither.  The helper gets the descriptor of a directory, which
+ * has to be open for reading, so that only what the sandbox lets be opened can
+ * be changed.
  */
 #ifndef FERRY_FS_ATTR_HELPER_H
 #define FERRY_FS_ATTR_HELPER_H

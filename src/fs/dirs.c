@@ -1,8 +1,9 @@
 /*
  * A stack of open directories.  fd[i] is the directory that the first i + 1
  * components of path[] led to when they were opened; end[i] is where component
- * i ends in path[].  Those before `first` were closed again.  The kernel is only ever given single components, so a
- * symlink planted in the path makes an open fail and cannot redirect it.
+ * i ends in path[].  Those before `first` were closed again.  The kernel is
+ * only ever given single components, so a symlink planted in the path makes an
+ * open fail and cannot redirect it.
  */
 #include "fs/dirs.h"
 

@@ -57,8 +57,8 @@ struct part_names {
 
 /*
  * Create an ordinary part in dir_fd, and lock it where that is possible: a new
- * random name, O_CREAT | O_EXCL | O_NOFOLLOW, mode 0600.  On failure p->fd is -1 and p->name empty.
- * Returns 0 or ERR_LOCAL with errno.
+ * random name, O_CREAT | O_EXCL | O_NOFOLLOW, mode 0600.  On failure p->fd is
+ * -1 and p->name empty.  Returns 0 or ERR_LOCAL with errno.
  */
 int part_create(struct part *p, struct part_names *names, int dir_fd,
 		struct err *e);

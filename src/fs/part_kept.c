@@ -144,8 +144,8 @@ static int lock_and_check(int fd, int dir_fd, const char *name, int is_any_mode)
 }
 
 /* Open and lock the part with this name.  Returns a descriptor; ERR_AGAIN when
- * another transfer has it, or it cannot be removed; -1 with errno (ENOENT: there is none, or it could
- * not be used and was removed). */
+ * another transfer has it, or it cannot be removed; -1 with errno (ENOENT:
+ * there is none, or it could not be used and was removed). */
 static int open_and_lock(int dir_fd, const char *name, int is_any_mode)
 {
 	int fd = open_any_mode(dir_fd, name), rc, saved;

@@ -80,9 +80,10 @@ void scan_set_symlinks(struct scan *s, enum scan_symlinks symlinks);
  * about what a list names, with the name that the receiver would get. */
 void scan_set_filter(struct scan *s, const struct filter *filter);
 
-/* Do not go into directories of another file system than that of the root, or of
- * the list's name, which they are below: they are sent empty.  A bind mount of the same file system
- * is not noticed; a btrfs subvolume counts as another one. */
+/* Do not go into directories of another file system than that of the root, or
+ * of the list's name, which they are below: they are sent empty.  A bind mount
+ * of the same file system is not noticed; a btrfs subvolume counts as another
+ * one. */
 void scan_stay_on_file_system(struct scan *s);
 
 /* Leave out FIFOs, sockets and devices below the roots, which are ERROR items

@@ -5,13 +5,13 @@
  * Threads: connector_start() as helper_start() (os/helper.h); connector_first()
  * and connector_further() from any thread; the rest from the owner's.
  *
- * The host is fixed from the start, except for connector_any(); so a process that has a connector needs
- * neither socket() nor connect(), and one that an attacker controls can have a
- * connection to that host and port, and to nothing else.  Names are resolved
- * there too: libc's resolver reads configuration files, which may be symlinks
- * to anywhere (on WSL, /etc/resolv.conf is), loads modules, and cannot be
- * interrupted.  Names are resolved again for each first connection, and a name
- * server that does not answer holds nothing up.
+ * The host is fixed from the start, except for connector_any(); so a process
+ * that has a connector needs neither socket() nor connect(), and one that an
+ * attacker controls can have a connection to that host and port, and to nothing
+ * else.  Names are resolved there too: libc's resolver reads configuration
+ * files, which may be symlinks to anywhere (on WSL, /etc/resolv.conf is), loads
+ * modules, and cannot be interrupted.  Names are resolved again for each first
+ * connection, and a name server that does not answer holds nothing up.
  */
 #ifndef FERRY_NET_CONNECTOR_H
 #define FERRY_NET_CONNECTOR_H

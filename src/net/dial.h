@@ -52,9 +52,10 @@ struct net_options {
  * which is then what peer gets.
  *
  * Returns a descriptor that the caller closes, and fills peer (may be NULL,
- * ADDR_TEXT_MAX bytes); as proxy_connect(); ERR_CONNECT with a text that names the host, the port,
- * and the failure of each address tried; ERR_INTERRUPTED; ERR_USAGE for a bind
- * address or congestion control that does not exist; ERR_RESOURCE.
+ * ADDR_TEXT_MAX bytes); as proxy_connect(); ERR_CONNECT with a text that names
+ * the host, the port, and the failure of each address tried; ERR_INTERRUPTED;
+ * ERR_USAGE for a bind address or congestion control that does not exist;
+ * ERR_RESOURCE.
  */
 int dial_connect(const struct host_port *hp, const struct net_options *opt,
 		 const struct cancel *cancel, char *peer, struct err *e);

@@ -20,8 +20,8 @@ int wake_open(struct wake *w);
 /* Close the descriptor; w->fd may be -1. */
 void wake_close(struct wake *w);
 
-/* Make w->fd readable; nothing where that is -1.  Never blocks; several signals before a clear count as
- * one. */
+/* Make w->fd readable; nothing where that is -1.  Never blocks; several signals
+ * before a clear count as one. */
 void wake_signal(const struct wake *w);
 
 /* Make w->fd unreadable.  Call it before checking what the signal is about, so

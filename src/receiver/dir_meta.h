@@ -27,8 +27,9 @@ struct verdict;
 
 /*
  * root_fd is borrowed: paths are relative to it, and the temporary file is made
- * there, whose bytes count (quota).  All are borrowed.  Only directories that the transfer has
- * made get metadata; with replaces, all do.  NULL when out of memory.
+ * there, whose bytes count (quota).  All are borrowed.  Only directories that
+ * the transfer has made get metadata; with replaces, all do.  NULL when out of
+ * memory.
  */
 struct dir_meta *dir_meta_new(int root_fd, struct made *made,
 			      struct unlocked *unlocked, struct quota *quota,

@@ -429,9 +429,11 @@ static void take_conflict(struct list *l, const struct item *it,
 		   delete_gives_way(t)) {
 		take_blocked(l, it);
 	} else {
-		answer(l, it, LISTED_FAILED, conflict_cause(p->dir, p->leaf, &p->there,
+		answer(l, it, LISTED_FAILED,
+		       conflict_cause(p->dir, p->leaf, &p->there,
 				      it->row.kind == ITEM_FILE ?
-					      it->row.size : UINT64_MAX));
+					      it->row.size :
+					      UINT64_MAX));
 	}
 }
 

@@ -66,8 +66,8 @@ void recv_pack_report_conflict(struct worker *w, const struct item *it,
 			       enum conflict_action action,
 			       const struct stat *there);
 
-/* Make a directory, or note what is made later (symlinks.h).  Returns 0, also after reporting that it
- * failed, or an error that ends the session. */
+/* Make a directory, or note what is made later (symlinks.h).  Returns 0, also
+ * after reporting that it failed, or an error that ends the session. */
 int recv_pack_take_dir(struct worker *w, const struct item *it, struct err *e);
 int recv_pack_take_symlink(struct worker *w, const struct item *it,
 			   struct err *e);

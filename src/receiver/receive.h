@@ -64,8 +64,9 @@ struct receive_config {
 	enum direct_use direct;
 	int is_ordered;
 	uint16_t direct_port;
-	/* With connect_to or a carrier: how long to try again after the last progress, when
-	 * connecting fails or the connection is lost; 0: not at all. */
+	/* With connect_to or a carrier: how long to try again after the last
+	 * progress, when connecting fails or the connection is lost; 0: not at
+	 * all. */
 	uint64_t retry_ms;
 	/* Listening: how long to be without a session; 0: for ever. */
 	uint64_t wait_ms;

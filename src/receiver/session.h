@@ -90,8 +90,8 @@ struct recv_session_peer {
 };
 
 /* Whom sessions are counted for, so that one sender cannot take all places: a
- * named sender, a certificate or pinned key; else the source address, as a shared key, a code or
- * none is the same for many hosts. */
+ * named sender, a certificate or pinned key; else the source address, as a
+ * shared key, a code or none is the same for many hosts. */
 void recv_session_owner(const struct recv_setup *setup,
 			const struct recv_session_peer *peer,
 			uint8_t owner[STREAM_PEER]);

@@ -1,6 +1,6 @@
 /*
- * Symlinks and special files are kept as rows in a buffer.  Their results go to another buffer, a
- * row each, because none is reported before all are flushed.
+ * Symlinks and special files are kept as rows in a buffer.  Their results go to
+ * another buffer, a row each, because none is reported before all are flushed.
  */
 #include "receiver/symlinks.h"
 

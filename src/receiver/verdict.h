@@ -17,8 +17,8 @@ struct verdict {
 	/* Bytes needed and there, with a cause that has these (see
 	 * wire_cause_has_room()); else 0. */
 	uint64_t need, have;
-	/* With STATUS_COMMITTED and UPDATED: what of the metadata could not be kept (enum
-	 * file_meta_kind); cause says why. */
+	/* With STATUS_COMMITTED and UPDATED: what of the metadata could not be
+	 * kept (enum file_meta_kind); cause says why. */
 	unsigned not_kept;
 	/* With CAUSE_RIVAL: the path of the other item, terminated, borrowed; else
 	 * NULL. */

@@ -7,8 +7,8 @@
  *
  * The command is the child of a helper (os/helper.h), as the sandbox allows
  * neither to start a program nor to send a signal to one outside.  The helper
- * runs the command once, passes signals on to it, and reports how it ended.  When the sender is gone, however
- * that ended, it sends SIGTERM to the command.
+ * runs the command once, passes signals on to it, and reports how it ended.
+ * When the sender is gone, however that ended, it sends SIGTERM to the command.
  *
  * The command has this process's standard input and error.  There is no shell.
  */

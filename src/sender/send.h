@@ -56,8 +56,8 @@ struct send_config {
 	 * input. */
 	unsigned receivers;
 	struct net_options net;
-	/* Makes the connections, also direct ones; borrowed.  NULL: this process does, which the
-	 * sandbox then has to allow. */
+	/* Makes the connections, also direct ones; borrowed.  NULL: this
+	 * process does, which the sandbox then has to allow. */
 	struct connector *connector;
 	enum security security;
 	/* made for the role that is_listening gives; NULL with SECURITY_PLAIN;

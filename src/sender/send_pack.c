@@ -14,8 +14,8 @@
 #include "sender/send.h"
 #include "sender/stream.h"
 
-/* Queue a file that has become too large for its pack, or for all packs, to be sent in chunks.
- * Returns whether that was possible. */
+/* Queue a file that has become too large for its pack, or for all packs, to be
+ * sent in chunks. Returns whether that was possible. */
 static int requeue_as_file(struct send_stream *st, const struct item *it,
 			   const char *name)
 {

@@ -29,12 +29,12 @@
  *	0..7	codecs; bit c - 1 is the codec with id c
  *	8..31	all else
  *
- * FEATURE_DRY_RUN is in HELLO where the sender's user asks what would be done: where
- * READY grants it, nothing is changed in this session, which has no content: items
- * come in LISTs alone.  FEATURE_PRESERVE is in HELLO where the sender's user asks for --preserve: then
- * READY says what is accepted of it, and all metadata has the form
- * FILE_META_EXTENDED.  FEATURE_ARCHIVE, where metadata of directories that are
- * there already is to be set, too.
+ * FEATURE_DRY_RUN is in HELLO where the sender's user asks what would be done:
+ * where READY grants it, nothing is changed in this session, which has no
+ * content: items come in LISTs alone.  FEATURE_PRESERVE is in HELLO where the
+ * sender's user asks for --preserve: then READY says what is accepted of it,
+ * and all metadata has the form FILE_META_EXTENDED.  FEATURE_ARCHIVE, where
+ * metadata of directories that are there already is to be set, too.
  */
 #define WIRE_FEATURES(X)                                                       \
 	X(FEATURE_ZLIB, 0, "zlib compression")                                 \
@@ -296,8 +296,8 @@ int msg_get_pack(struct msg_pack *m, size_t digest_size, const uint8_t *p,
 
 /*
  * OFFER: as PACK, but the payload is the table alone (raw length is table
- * length), and the digests of files in it are SHA-256.  The content of the files that are wanted follows in a PACK, with
- * new ids.
+ * length), and the digests of files in it are SHA-256.  The content of the
+ * files that are wanted follows in a PACK, with new ids.
  *
  * OFFERED, the answer: u64 id of the first item | u32 items | u32 reserved |
  * u8[(items + 7) / 8] bits.  Where bit i % 8 of byte i / 8 is set, item i,

@@ -35,7 +35,6 @@ void wake_signal(const struct wake *w)
 
 	if (w->fd < 0)
 		return;
-
 	/* EAGAIN: the pipe is full, so it is readable. */
 	while (write(w->to, "", 1) < 0 && errno == EINTR)
 		;
