@@ -12,6 +12,7 @@
 #include "sender/session.h"
 #include "sender/stream.h"
 #include "session/events.h"
+#include "session/idle.h"
 
 enum {
 	TELL_MS = 500,    /* between two frames to the receiver */
@@ -142,8 +143,14 @@ int send_progress_take(struct sender *s, const uint8_t *body, size_t n)
 		return ERR_PROTOCOL;
 	raise_to(&c->replaced, m.replaced);
 	raise_to(&c->renamed, m.renamed);
-	if (raise_to(&c->arrived, m.bytes))
-		atomic_store(&c->arrived_ms, clock_ms());
+	if (raise_to(&c->arrived, m.bytes)) {
+		const uint64_t now = clock_ms();
+
+		atomic_store(&c->arrived_ms, now);
+		/* What a slow line still carries may take longer than the
+		 * timeout until the next verdict. */
+		idle_peer_is_busy(&s->idle, now);
+	}
 	return 0;
 }
 

@@ -29,7 +29,8 @@ struct idle {
 	/* set once */
 	uint64_t timeout_ms;
 	/* clock_ms(): the last progress; when the peer last said, or showed by
-	 * bytes of a frame, that it is at work */
+	 * bytes of a frame or by what it has received of one, that it is at
+	 * work */
 	atomic_uint_fast64_t progress_ms, busy_ms;
 	atomic_uint_fast64_t said_ms; /* when it said so last; 0: never */
 	atomic_uint_fast64_t checked_ms; /* the last idle_check() */

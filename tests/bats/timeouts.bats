@@ -75,6 +75,19 @@ receive_to_fifo() {
 	[ "${took%.*}" -ge "$(limit 3)" ]
 }
 
+@test "all that is left is on a slow line for longer than --timeout" {
+	# the sender has written all when little of it has passed
+	head -c 1000000 /dev/urandom >src/f
+	receive --plain --once --timeout "$(limit 2)" dst
+	forward rule up@20000=trickle:$((200000 / $(limit 1)))
+	send --plain -j 1 --timeout "$(limit 2)" src/f
+	stop_forward
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	cmp src/f dst/f
+}
+
 @test "a sender's --limit-rate" {
 	head -c 3000000 /dev/urandom >src/f
 	receive --plain --once dst
