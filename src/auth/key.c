@@ -244,23 +244,18 @@ int key_generate(const char *path, struct err *e)
 	return rc;
 }
 
-int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
-		   uint8_t id_key[KEY_BYTES], struct err *e)
+int key_derive_psk(OSSL_LIB_CTX *libctx, const struct key *k,
+		   uint8_t psk[KEY_BYTES], uint8_t id_key[KEY_BYTES],
+		   struct err *e)
 {
-	OSSL_LIB_CTX *libctx = hkdf_context();
-	int rc = 0;
-
-	if (!libctx ||
-	    hkdf_derive(libctx, k->secret, KEY_BYTES, psk_label, psk,
-			KEY_BYTES) < 0 ||
+	if (hkdf_derive(libctx, k->secret, KEY_BYTES, psk_label, psk,
+			KEY_BYTES) == 0 &&
 	    hkdf_derive(libctx, k->secret, KEY_BYTES, id_label, id_key,
-			KEY_BYTES) < 0) {
-		rc = err_set(e, ERR_RESOURCE, "cannot derive the TLS key");
-		OPENSSL_cleanse(psk, KEY_BYTES);
-		OPENSSL_cleanse(id_key, KEY_BYTES);
-	}
-	OSSL_LIB_CTX_free(libctx);
-	return rc;
+			KEY_BYTES) == 0)
+		return 0;
+	OPENSSL_cleanse(psk, KEY_BYTES);
+	OPENSSL_cleanse(id_key, KEY_BYTES);
+	return err_set(e, ERR_RESOURCE, "cannot derive the TLS key");
 }
 
 int key_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
@@ -296,23 +291,19 @@ int key_is_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
 	       n == strlen(right) && CRYPTO_memcmp(identity, right, n) == 0;
 }
 
-int key_name(const struct key *k, char name[KEY_NAME_MAX], struct err *e)
+int key_name(OSSL_LIB_CTX *libctx, const struct key *k,
+	     char name[KEY_NAME_MAX], struct err *e)
 {
 	uint8_t id[KEY_ID_BYTES];
 	char hex[2 * KEY_ID_BYTES + 1];
-	OSSL_LIB_CTX *libctx = hkdf_context();
-	int rc = 0;
 
-	if (!libctx || hkdf_derive(libctx, k->secret, KEY_BYTES, name_label, id,
-				   sizeof(id)) < 0) {
-		rc = err_set(e, ERR_RESOURCE, "cannot derive the key's name");
-		name[0] = '\0';
-	} else {
-		hex_encode(hex, id, sizeof(id));
-		snprintf(name, KEY_NAME_MAX, "key:%s", hex);
-	}
-	OSSL_LIB_CTX_free(libctx);
-	return rc;
+	name[0] = '\0';
+	if (hkdf_derive(libctx, k->secret, KEY_BYTES, name_label, id,
+			sizeof(id)) < 0)
+		return err_set(e, ERR_RESOURCE, "cannot derive the key's name");
+	hex_encode(hex, id, sizeof(id));
+	snprintf(name, KEY_NAME_MAX, "key:%s", hex);
+	return 0;
 }
 
 void key_wipe(struct key *k)

@@ -69,10 +69,13 @@ int key_generate(const char *path, struct err *e);
  * about the key or the other.  The labels contain the role of the TLS client,
  * which sends the identity.  That is the side that connects; the labels call it
  * "sender", since only a sender could connect when they were chosen.  Returns 0,
- * and the caller wipes both; ERR_RESOURCE, and both are zeroes.
+ * and the caller wipes both; ERR_RESOURCE, and both are zeroes.  libctx, here and
+ * below: as of hkdf.h, and best one for all calls, as the first use of a context
+ * takes about a millisecond.
  */
-int key_derive_psk(const struct key *k, uint8_t psk[KEY_BYTES],
-		   uint8_t id_key[KEY_BYTES], struct err *e);
+int key_derive_psk(OSSL_LIB_CTX *libctx, const struct key *k,
+		   uint8_t psk[KEY_BYTES], uint8_t id_key[KEY_BYTES],
+		   struct err *e);
 
 /*
  * The identity of the PSK in a connection with this nonce, as terminated text.
@@ -94,7 +97,8 @@ int key_is_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
  * they reveal nothing about the key, and are never sent.  Returns 0 or
  * ERR_RESOURCE.
  */
-int key_name(const struct key *k, char name[KEY_NAME_MAX], struct err *e);
+int key_name(OSSL_LIB_CTX *libctx, const struct key *k,
+	     char name[KEY_NAME_MAX], struct err *e);
 
 /* Overwrite the key with zeroes. */
 void key_wipe(struct key *k);

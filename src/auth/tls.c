@@ -288,11 +288,12 @@ static int make_keys(struct tls *t, size_t count, struct err *e)
 	return 0;
 }
 
-static int set_key(struct tls_key *to, const struct key *k, struct err *e)
+static int set_key(struct tls *t, struct tls_key *to, const struct key *k,
+		   struct err *e)
 {
-	int rc = key_derive_psk(k, to->psk, to->id_key, e);
+	int rc = key_derive_psk(t->libctx, k, to->psk, to->id_key, e);
 
-	return rc ? rc : key_name(k, to->name, e);
+	return rc ? rc : key_name(t->libctx, k, to->name, e);
 }
 
 static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
@@ -308,8 +309,7 @@ static int setup_psk(struct tls *t, const struct tls_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = make_keys(t, count, e);
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = set_key(&t->keys[i], cfg->keys ? &cfg->keys[i] : &k,
-			     e);
+		rc = set_key(t, &t->keys[i], cfg->keys ? &cfg->keys[i] : &k, e);
 	key_wipe(&k);
 	if (rc < 0)
 		return rc;

@@ -322,7 +322,7 @@ static void psk_and_identity_are_derived(void **state)
 
 	(void)state;
 	memcpy(k.secret, secret, sizeof(secret));
-	assert_int_equal(key_derive_psk(&k, psk, id_key, &e), 0);
+	assert_int_equal(key_derive_psk(libctx, &k, psk, id_key, &e), 0);
 	hkdf(want, secret, sizeof(secret), "ferry/1 sender psk");
 	assert_memory_equal(psk, want, sizeof(want));
 	hkdf(want, secret, sizeof(secret), "ferry/2 sender identity key");

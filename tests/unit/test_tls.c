@@ -640,7 +640,7 @@ static void raw_set_psk(struct raw *r, struct world *w, const char *name)
 	struct key k;
 
 	assert_int_equal(key_load(&k, place_path(w->place, name), &e), 0);
-	assert_int_equal(key_derive_psk(&k, r->psk, id_key, &e), 0);
+	assert_int_equal(key_derive_psk(NULL, &k, r->psk, id_key, &e), 0);
 	assert_int_equal(key_identity(NULL, id_key, nonce, r->identity), 0);
 	if (r->is_server)
 		SSL_CTX_set_psk_find_session_callback(r->ctx, raw_find_psk);
