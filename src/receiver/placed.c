@@ -20,7 +20,7 @@
 #include "os/casefold.h"
 
 enum {
-	SLOTS_MIN = 1024,
+	SLOTS_MIN = 64,
 	/* About 64 MiB with paths of 100 bytes.  From there on each file that
 	 * is there already counts as one of this session. */
 	PATHS_MAX = 1 << 19,
@@ -28,7 +28,7 @@ enum {
 	DEVICES = 16, /* the same, of file systems */
 };
 
-enum folding { FOLDS_NOT, FOLDS_ALL, FOLDS_HERE };
+enum folding { FOLDS_UNKNOWN, FOLDS_NOT, FOLDS_ALL, FOLDS_HERE };
 
 /* What is known of a directory: FOLDS_ALL where the file system folds all names,
  * FOLDS_HERE where the directory has the attribute.  Only then its inode tells
@@ -133,28 +133,36 @@ static int device_folds(struct placed *p, uint64_t dev, int dir_fd)
 	return folds > 0;
 }
 
-/* What is known of the name's directory, which is found out now if it is not
- * remembered.  Locked. */
-static struct dir dir_of(struct placed *p, const struct placed_name *name)
+/* What is known of the name's directory; what is not remembered of it is found out
+ * now, but by a trial only where may_try, else it is FOLDS_UNKNOWN.  Locked. */
+static struct dir dir_of(struct placed *p, const struct placed_name *name,
+			 int may_try)
 {
 	/* Not 0, which is a free slot. */
 	const uint64_t key = exact_key(name->path, dir_len(name)) | 1;
 	struct dir *d = &p->dirs[key / 2 & (DIRS - 1)];
 	struct stat st;
 
-	if (d->key == key)
+	if (d->key == key && (d->folding != FOLDS_UNKNOWN || !may_try))
 		return *d;
-	*d = (struct dir){ .key = key };
+	*d = (struct dir){ .key = key, .folding = FOLDS_NOT };
 	if (fstat(name->dir_fd, &st) < 0)
 		return *d;
 	if (casefold_is_set(name->dir_fd)) {
 		d->folding = FOLDS_HERE;
 		d->dev = (uint64_t)st.st_dev;
 		d->ino = (uint64_t)st.st_ino;
+	} else if (!may_try) {
+		d->folding = FOLDS_UNKNOWN;
 	} else if (device_folds(p, (uint64_t)st.st_dev, name->dir_fd)) {
 		d->folding = FOLDS_ALL;
 	}
 	return *d;
+}
+
+static int has_noted(const struct placed *p)
+{
+	return p->count > 0 || p->is_full;
 }
 
 int placed_lock(struct placed *p, const struct placed_name *name)
@@ -162,7 +170,9 @@ int placed_lock(struct placed *p, const struct placed_name *name)
 	if (!p || !p->replaces)
 		return 0;
 	pthread_mutex_lock(&p->lock);
-	if (dir_of(p, name).folding != FOLDS_NOT)
+	/* The first one is noted in any case: a session of one file needs no
+	 * trial, which is dear compared with it. */
+	if (dir_of(p, name, has_noted(p)).folding != FOLDS_NOT)
 		return 1;
 	pthread_mutex_unlock(&p->lock);
 	return 0;
@@ -210,7 +220,7 @@ static int grow(struct placed *p)
 void placed_note(struct placed *p, const struct placed_name *name)
 {
 	const uint64_t key = names_folded(name->path, name->path_len);
-	const struct dir dir = dir_of(p, name);
+	const struct dir dir = dir_of(p, name, 0);
 	char *path = strndup(name->path, name->path_len);
 	size_t i;
 
@@ -275,7 +285,7 @@ static char *find_noted(struct placed *p, const struct placed_name *name,
 			const struct stat *there)
 {
 	const uint64_t key = names_folded(name->path, name->path_len);
-	const struct dir dir = dir_of(p, name);
+	const struct dir dir = dir_of(p, name, 0);
 	const size_t n = dir_len(name);
 	char stored[NAME_MAX + 1];
 	size_t i;
@@ -336,10 +346,10 @@ char *placed_rival(struct placed *p, const struct placed_name *name,
 	if (!is_locked)
 		pthread_mutex_lock(&p->lock);
 	if (p->replaces) {
-		if (dir_of(p, name).folding != FOLDS_NOT)
+		if (has_noted(p) && dir_of(p, name, 1).folding != FOLDS_NOT)
 			path = find_noted(p, name, there);
 	} else if (is_young(p, there) &&
-		   dir_of(p, name).folding != FOLDS_NOT) {
+		   dir_of(p, name, 1).folding != FOLDS_NOT) {
 		find_stored(name, there, stored);
 		path = stored_path(name, stored[0] ? stored : name->leaf);
 	}
@@ -369,7 +379,7 @@ static int is_shared(struct placed *p, const struct part_id *id,
 
 		if (o->tag == id->tag && o->dir_key == id->dir_key &&
 		    o->dir != id->dir)
-			return dir_of(p, name).folding == FOLDS_ALL;
+			return dir_of(p, name, 1).folding == FOLDS_ALL;
 	}
 	return 0;
 }

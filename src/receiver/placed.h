@@ -6,10 +6,10 @@
  * Layer: receiver.
  * Threads: any; it has a lock of its own.
  *
- * Whether names are folded is found for each directory, with its first file where
- * the conflict policy may replace files, else with its first conflict: by the
- * directory's attribute (os/casefold.h), or else by trying it (fs/trial.h) once
- * for each file system.
+ * Whether names are folded is found for each directory, from the session's second
+ * file on where the conflict policy may replace files, else with the first
+ * conflict: by the directory's attribute (os/casefold.h), or else by trying it
+ * (fs/trial.h) once for each file system.
  */
 #ifndef FERRY_RECEIVER_PLACED_H
 #define FERRY_RECEIVER_PLACED_H
