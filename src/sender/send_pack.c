@@ -14,6 +14,13 @@
 #include "sender/send.h"
 #include "sender/stream.h"
 
+enum {
+	/* Content up to this is sent without asking whether it is wanted: it fits
+	 * the first window of TCP (10 segments, RFC 6928), so that sending takes
+	 * no longer than asking, which takes a round trip more if it is. */
+	OFFER_MIN = 14 * 1024,
+};
+
 /* Queue a file that has become too large for its pack, or for all packs, to be
  * sent in chunks. Returns whether that was possible. */
 static int requeue_as_file(struct send_stream *st, const struct item *it,
@@ -212,11 +219,12 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	}
 
 	/* Where the receiver may have the files already, it is asked first
-	 * which of them it wants. */
+	 * which of them it wants, unless the answer takes longer than sending. */
 	is_offer = (st->features & FEATURE_OFFERS) && !pk->is_wanted &&
 		   pk->bytes > 0 &&
 		   (pk->was_sent ||
-		    atomic_load(&st->sender->count.wants_offers));
+		    (pk->bytes > OFFER_MIN &&
+		     atomic_load(&st->sender->count.wants_offers)));
 	rc = make_table(st, pk, is_offer, &front, e);
 	if (rc)
 		goto out;
