@@ -188,6 +188,13 @@ static int make_parts(struct recv_session *s)
 			unlocked_new(sender->opener, cfg->attrs);
 		if (!t->unlocked)
 			return -1;
+		t->placed = cc.placed = sc.placed = placed_new(
+			existing == CONFLICT_REPLACE ||
+				existing == CONFLICT_NEWER ||
+				existing == CONFLICT_BACKUP,
+			&s->began);
+		if (!t->placed)
+			return -1;
 		t->made = sc.made = made_new(sender->root_fd, made_tag(s),
 					     t->quota);
 		if (!t->made)
@@ -212,14 +219,6 @@ static int make_parts(struct recv_session *s)
 		dir_meta_set_held(t->dir_meta, s->share.walk_dirs);
 		dir_meta_set_preserve(t->dir_meta, &t->preserve);
 	}
-	if (!cfg->to_stdout)
-		t->placed = cc.placed = sc.placed = placed_new(
-			existing == CONFLICT_REPLACE ||
-				existing == CONFLICT_NEWER ||
-				existing == CONFLICT_BACKUP,
-			&s->began);
-	if (!cfg->to_stdout && !t->placed)
-		return -1;
 	if (!t->results || !t->files || !t->flusher)
 		return -1;
 	t->committer = committer_start(&cc);
