@@ -81,9 +81,8 @@ char *advice_rival_text(char *dst, size_t size, const char *rival, size_t len)
 {
 	char shown[400];
 
-	snprintf(dst, size, "%s: %s; %s", wire_cause_text(CAUSE_RIVAL),
-		 text_escape(shown, sizeof(shown), rival, len),
-		 advice_of(CAUSE_RIVAL));
+	snprintf(dst, size, "%s: %s", wire_cause_text(CAUSE_RIVAL),
+		 text_escape(shown, sizeof(shown), rival, len));
 	return dst;
 }
 
