@@ -207,16 +207,17 @@ static void sync_data(struct committer *m, struct result *r, unsigned n,
 	}
 }
 
-/* With SYNC_NONE nothing is flushed, but NFS reports some write errors only at
- * close(), so a named part (NFS has no hidden ones) is closed once before it
- * gets its final name. */
+/* NFS, and what FUSE shows of remote storage, report some write errors only at
+ * close(), the latter even after fsync(): so a named part (they have no hidden
+ * ones) is closed once before it gets its final name. */
 static void check_close_all(struct result *r, unsigned n)
 {
 	struct err e;
 
 	for (unsigned i = 0; i < n; i++) {
 		err_clear(&e);
-		if (r[i].c->part.name[0] && part_check_close(&r[i].c->part, &e))
+		if (r[i].status != STATUS_FAILED && r[i].c->part.name[0] &&
+		    part_check_close(&r[i].c->part, &e))
 			fail_one(&r[i], wire_cause_of_errno(e.sys_errno));
 	}
 }
@@ -335,8 +336,7 @@ static void commit_list(struct committer *m, struct result *r, unsigned n,
 
 	if (syncs)
 		sync_data(m, r, n, whole_fs);
-	else
-		check_close_all(r, n);
+	check_close_all(r, n);
 	rename_and_close_all(m, r, n);
 	if (syncs)
 		sync_dirs(m, r, n, whole_fs);
