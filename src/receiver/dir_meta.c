@@ -196,7 +196,8 @@ static void apply_one(struct pass *p, const struct record *rec)
 	lost = fd < 0 ? FILE_META_BASIC_KINDS :
 			part_set_dir_meta(fd, &meta, p->d->preserve,
 					  unlocked_attrs(p->d->unlocked), &e);
-	if (lost)
+	/* One that is to be locked is told of once, when all of it was set. */
+	if (lost && (p->depth > 0 || depth == 0))
 		p->trouble(p->ctx, rec->path, rec->len, lost,
 			   fd < 0 ? e.sys_errno :
 				    why_errno(fd, NULL, e.sys_errno));
