@@ -241,17 +241,19 @@ tree() {
 
 @test "so are those of directories" {
 	needs FUSE
-	mkdir -p src/t/sub
+	# one that is opened first, and gets its mode last
+	mkdir -p src/t/sub src/t/locked
 	chmod 2700 src/t/sub
-	touch -d @1500000000 src/t/sub src/t
+	chmod 0555 src/t/locked
+	touch -d @1500000000 src/t/sub src/t/locked src/t
 	for what in utimens 'utimens,chmod'; do
 		lacking "${what//,/-ignored,}-ignored"
 		transfer fail
 		status 1
 		[ "$got" = 1 ]
 		[ -d dst/t/sub ]
-		is member events summary not_kept 2
-		is member sent.events summary not_kept 2
+		is member events summary not_kept 3
+		is member sent.events summary not_kept 3
 		has sender 'not supported by the file system'
 	done
 }
@@ -269,6 +271,25 @@ tree() {
 }
 
 # ---- flushing --------------------------------------------------------------
+
+@test "a file system that refuses content when the file is closed: the old file stays" {
+	needs FUSE
+	tree src/t new
+	for sync in batch none; do
+		lacking close
+		tree back/t old
+		receive --plain --once --sync $sync --existing replace dst
+		send --plain src/t
+		wait_receiver
+		status 8
+		[ "$got" = 7 ]
+		has sender 'quota'
+		for f in small sub/small sub/large; do
+			is head -n 1 back/t/$f old
+		done
+		no_litter
+	done
+}
 
 @test "a file system that cannot flush directories or files: committed, with a warning" {
 	needs FUSE
@@ -583,6 +604,46 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 				done
 			done
 		done
+	done
+}
+
+@test "names that the file system folds: nor do symlinks, hard links and FIFOs" {
+	needs FUSE
+	mkdir -p src/t
+	# of each pair of one name, the second is of a kind that is made at the end
+	ln -s one src/t/link; ln -s two src/t/LINK
+	echo file >src/t/file; ln -s three src/t/FILE
+	echo pipe >src/t/pipe; mkfifo src/t/PIPE
+	echo text >src/t/text; echo other >src/t/other; ln src/t/text src/t/OTHER
+	for how in replace backup rename; do
+		lacking fold
+		receive --plain --once --accept all --existing $how dst
+		send --plain -a --json=8 src/t 8>sent.events
+		wait_receiver
+		if [ $how = rename ]; then
+			status 0
+			is find dst/t -name '* (1)*' -printf . ....
+		else
+			status 1
+			[ "$got" = 1 ]
+			has sender 'another file in this session: t/'
+			has messages 'another file in this session: t/'
+			# each that is said to be committed is there
+			sed -n 's/.*"path":"\(t[^"]*\)".*"status":"committed".*/\1/p' \
+				sent.events >names
+			[ -s names ]
+			while read -r name; do
+				if [ -L "src/$name" ]; then
+					is readlink "dst/$name" \
+						"$(readlink "src/$name")"
+				else
+					[ -p "src/$name" ] ||
+						cmp "src/$name" "dst/$name"
+					[ ! -L "dst/$name" ]
+				fi
+			done <names
+		fi
+		no_litter
 	done
 }
 

@@ -8,6 +8,10 @@
  *	noreplace    no RENAME_NOREPLACE (EINVAL)
  *	exchange     no RENAME_EXCHANGE (EINVAL)
  *	exchange-ignored  RENAME_EXCHANGE is accepted, and renames
+ *	noreplace-ignored  RENAME_NOREPLACE is accepted, and what is there replaced
+ *	statfs       all sizes of the file system are told as 0
+ *	close        content is refused when the file is closed (EDQUOT), as NFS
+ *		     may do
  *	symlink      no symlinks (EPERM)
  *	chmod, utimens    refused (EPERM)
  *	chmod-ignored, utimens-ignored  accepted, and nothing is done
@@ -254,6 +258,8 @@ static int fs_rename(const char *from, const char *to, unsigned flags)
 		return -EINVAL;
 	if ((flags & RENAME_EXCHANGE) && lacks("exchange-ignored", NULL))
 		flags = 0;
+	if ((flags & RENAME_NOREPLACE) && lacks("noreplace-ignored", NULL))
+		flags = 0;
 	return result(renameat2(root_fd, real(from, a), root_fd, real(to, b),
 				flags));
 }
@@ -368,7 +374,20 @@ static int fs_write(const char *path, const char *from, size_t n, off_t off,
 static int fs_statfs(const char *path, struct statvfs *st)
 {
 	(void)path;
+	if (lacks("statfs", NULL)) {
+		memset(st, 0, sizeof(*st));
+		return 0;
+	}
 	return result(fstatvfs(root_fd, st));
+}
+
+static int fs_flush(const char *path, struct fuse_file_info *fi)
+{
+	struct stat st;
+
+	(void)path;
+	return lacks("close", NULL) && fstat((int)fi->fh, &st) == 0 &&
+	       st.st_size > 0 ? -EDQUOT : 0;
 }
 
 static int fs_release(const char *path, struct fuse_file_info *fi)
@@ -467,6 +486,7 @@ int main(int argc, char **argv)
 		.read = fs_read,
 		.write = fs_write,
 		.statfs = fs_statfs,
+		.flush = fs_flush,
 		.release = fs_release,
 		.fsync = fs_fsync,
 		.opendir = fs_opendir,
