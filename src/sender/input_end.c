@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <stddef.h>
 
 enum {
 	/* How long after the end of the input a signal counts as its cause.  The
@@ -14,12 +16,26 @@ enum {
 int input_end_is_signalled(int cancel_fd)
 {
 	struct pollfd signalled = { .fd = cancel_fd, .events = POLLIN };
+	sigset_t ending, before, pending;
 	int n;
 
 	if (cancel_fd < 0)
 		return 0;
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGHUP);
+	/* The thread that the kernel has chosen for a signal may not have run
+	 * since, on a busy machine.  Until then the signal is pending, which
+	 * only a thread that blocks it can see. */
+	pthread_sigmask(SIG_BLOCK, &ending, &before);
 	do {
 		n = poll(&signalled, 1, SIGNAL_MS);
 	} while (n < 0 && errno == EINTR);
+	if (n == 0 && sigpending(&pending) == 0)
+		n = sigismember(&pending, SIGINT) ||
+		    sigismember(&pending, SIGTERM) ||
+		    sigismember(&pending, SIGHUP);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return n > 0;
 }

@@ -165,6 +165,7 @@ static const int common[] = {
 	SYS_getcpu,
 	SYS_rt_sigaction,
 	SYS_rt_sigprocmask,
+	SYS_rt_sigpending,
 	SYS_rt_sigreturn,
 	SYS_sigaltstack,
 	SYS_restart_syscall,
