@@ -119,7 +119,7 @@ static void put_renamed(const struct place_request *a, struct place_result *out)
 {
 	struct err e;
 
-	for (unsigned n = 1; n < NAME_TRIES; n++) {
+	for (unsigned n = 1; n < PLACE_TRIES; n++) {
 		place_name(out->renamed, a->leaf, n);
 		if (put_candidate(a, out->renamed, 0, out, &e) == 0)
 			return;

@@ -122,9 +122,11 @@ both() {
 	is grep -c '"status":"unchanged"' events 2
 	is renamed events $'t/large (1).bin\nt/small (1).tar.gz'
 	both src/t newest
+	for n in {2..40}; do echo "$n" >"dst/t/small ($n).tar.gz"; done
 	transfer rename --quiet
 	status 0
 	cmp src/t/large.bin "dst/t/large (2).bin"
+	cmp src/t/small.tar.gz "dst/t/small (41).tar.gz"
 	hasnt messages 'exists already'
 	no_litter
 }
