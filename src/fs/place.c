@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "fs/trial.h"
 #include "os/rename.h"
 
@@ -20,6 +23,9 @@ enum {
 	/* Each further try means that another process removed or created the
 	 * name meanwhile; one that does so on purpose must not hold us. */
 	EXCHANGE_TRIES = 16,
+	/* A second, for what takes two system calls. */
+	LOCK_TRIES = 1000,
+	LOCK_PAUSE_MS = 1,
 };
 
 /* ---- names ---- */
@@ -141,6 +147,26 @@ static int exchange_names(int dir_fd, const char *backup, const char *name)
 
 /* ---- where names cannot be exchanged ---- */
 
+/*
+ * Lock the directory against other sessions and other processes of ferry: of two
+ * that back up the same name at once, the second would replace the file of the
+ * first, of which it has made no backup; and both may use the same temporary
+ * name, which follows from that of the backup.  Goes on without the lock after a
+ * second, since any user who can read the directory can hold it.  Returns a
+ * descriptor, whose closing unlocks it; -1 where there is none.
+ */
+static int lock_dir(int dir_fd)
+{
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+			break;
+		(void)poll(NULL, 0, LOCK_PAUSE_MS);
+	}
+	return fd;
+}
+
 /* Give what has the name the backup name: as a second name (*linked), or where
  * links are not possible instead of the first.  Returns 0, or -1 with errno. */
 static int move_aside(int dir_fd, const char *name, const char *backup,
@@ -203,7 +229,7 @@ static int swap_names(const struct candidate *c, int dir_fd,
 	char temp[NAME_PART_MAX];
 	const char *now = backup; /* the candidate's name */
 	const int exchanges = can_exchange(c, dir_fd);
-	int rc = -1, saved;
+	int rc = -1, lock, saved;
 
 	if (exchanges)
 		rc = exchange_names(dir_fd, backup, name);
@@ -212,11 +238,15 @@ static int swap_names(const struct candidate *c, int dir_fd,
 	if (!exchanges || rename_is_unsupported(errno)) {
 		/* The old file needs the backup name, so free it first. */
 		part_new_name(temp, backup);
+		lock = lock_dir(dir_fd);
 		rc = renameat(dir_fd, backup, dir_fd, temp);
 		if (rc == 0) {
 			now = temp;
 			rc = back_up_and_rename(dir_fd, temp, name);
 		}
+		saved = errno;
+		io_close(&lock);
+		errno = saved;
 	}
 	if (rc < 0) {
 		saved = errno;

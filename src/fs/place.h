@@ -57,8 +57,9 @@ int place_put(const struct candidate *c, int dir_fd, const char *name,
  * Where the file system cannot exchange names (c->exchanges), the old file is
  * linked to its backup name and then replaced.  Where it cannot be linked
  * either, it is renamed (rename_new()), and for an instant nothing has the
- * name.  In both cases a file that another process puts there in between may be
- * replaced without a backup.
+ * name.  In both cases a file that another program puts there in between may be
+ * replaced without a backup; sessions, also of other receivers, wait for each
+ * other, by a lock on the directory.
  *
  * Returns 0; ERR_LOCAL with errno: EISDIR where a directory has the name,
  * EEXIST when all backup names are taken.  After an error a part that had a
