@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "net_fixture.h"
+#include "os_lacks.h"
 
 #include "auth/secure.h"
 #include "os/cancel.h"
@@ -168,6 +169,7 @@ static void neither_half_evicts_the_other(void **state)
 	struct world *w = *state;
 	struct guest g[MAX + 1];
 
+	skip_without("figures of TCP");
 	for (int spoken = 1; spoken < MAX; spoken++) {
 		for (uint8_t i = 0; i < MAX; i++) {
 			enter(w, &g[i], i);

@@ -54,7 +54,8 @@ static int setup(void **state)
 		.digest_size = DIGEST,
 		.leaf_size = LEAF,
 	};
-	journal_get_boot(p->id.boot);
+	/* any that is known: not every build finds out what the real one is */
+	memset(p->id.boot, 0xb0, JOURNAL_BOOT);
 	assert_int_equal(part_set_size(&p->part, p->id.size, &e), 0);
 	*state = p;
 	return 0;

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "../lib/scratch.h"
+#include "os_lacks.h"
 
 #include "os/ids.h"
 #include "fs/preserve.h"
@@ -282,6 +283,7 @@ static void what_was_read_is_set_and_compared(void **state)
 	unsigned lost;
 	int wants_mode;
 
+	skip_without("ACLs and extended attributes");
 	if (fsetxattr(p->from, "user.b", "value", 5, 0) < 0 &&
 	    errno == EOPNOTSUPP)
 		skip();
@@ -353,6 +355,7 @@ static void what_is_bare_need_not_be_opened(void **state)
 	struct buf b;
 	unsigned lost;
 
+	skip_without("ACLs and extended attributes");
 	assert_true(is_bare(p, how.kinds));
 	m = read_meta(p, &how, &b, FILE_META_FIELDS_MAX, &lost);
 	assert_int_equal(fstat(p->to, &st), 0);
@@ -418,6 +421,7 @@ static void there_is_room_for_some(void **state)
 	unsigned lost;
 	struct rd r;
 
+	skip_without("ACLs and extended attributes");
 	if (fsetxattr(p->from, "user.large", value, sizeof(value), 0) < 0)
 		skip();
 	assert_int_equal(fsetxattr(p->from, "user.small", "x", 1, 0), 0);

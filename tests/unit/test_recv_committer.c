@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "../lib/scratch.h"
+#include "os_lacks.h"
 #include "within.h"
 
 #include "base/clock.h"
@@ -341,9 +342,11 @@ static void directories_above_are_flushed(void **state)
 	close(dir);
 }
 
-/* A few are flushed each by itself, many by two flushes of the file system. */
+/* A few are flushed each by itself, many by two flushes of the file system, where
+ * there is one that can be relied upon. */
 static void batch_flushes_a_group(void **state)
 {
+	const int singly = os_lacks("flushing a whole file system");
 	struct lab *lab = *state;
 	char name[16];
 
@@ -368,8 +371,9 @@ static void batch_flushes_a_group(void **state)
 	committer_flush(lab->c);
 	wait_for(lab, &lab->groups, 2);
 	assert_int_equal(lab->results, 2 * FEW + 1);
-	assert_int_equal(lab->result[FEW].filesystems, 2);
-	assert_int_equal(datas, FEW);
+	assert_int_equal(lab->result[FEW].filesystems, singly ? 0 : 2);
+	assert_int_equal(lab->result[FEW].datas,
+			 singly ? 2 * FEW + 1 : FEW);
 	for (unsigned i = 0; i < FEW + 1; i++)
 		assert_int_equal(lab->result[FEW + i].id, 100 + i);
 }
@@ -565,6 +569,7 @@ static void a_file_system_that_cannot_be_flushed(void **state)
 	struct lab *lab = *state;
 	char name[16];
 
+	skip_without("flushing a whole file system");
 	atomic_store(&filesystem_errno, EIO);
 	start(lab);
 	for (int first = 1; first >= 0; first--) {

@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <sys/syscall.h>
 
+#include "os_lacks.h"
 #include "recv_fixture.h"
 
 #include "receiver/dir_meta.h"
@@ -33,14 +34,19 @@ enum { KEPT_MAX = 8192, OWNER_MTIME = 1200000000 };
 static atomic_int syncs, sync_errno;
 static unsigned (*reports_so_far)(void);
 
-/* In place of libc's. */
-int syncfs(int fd)
+/* In place of libc's: which of them is called depends on the build. */
+void sync(void)
 {
-	(void)fd;
 	atomic_fetch_add(&syncs, 1);
 	/* Nobody is told before it is on the disk. */
 	if (reports_so_far)
 		assert_int_equal(reports_so_far(), 0);
+}
+
+int syncfs(int fd)
+{
+	(void)fd;
+	sync();
 	errno = atomic_load(&sync_errno);
 	return errno ? -1 : 0;
 }
@@ -143,6 +149,7 @@ static void symlinks_that_cannot_be_flushed_are_not_reported(void **state)
 {
 	struct recv_lab *lab = *state;
 
+	skip_without("flushing a whole file system"); /* it has no error */
 	lab->cfg.sync = SYNC_BATCH;
 	lab_begin(lab);
 	assert_int_equal(add(lab, 1, "l", "a"), 0);

@@ -110,13 +110,13 @@ static void send_files(struct capture *c)
 	static const uint8_t digest[DIGEST_MAX] = { 0xab };
 	const struct session_file files[] = {
 		{ "a/b", 3, 5, STATUS_COMMITTED, &digest_crc32, digest, NULL,
-		  NULL, 0, 0, 0, NULL, NULL },
+		  NULL, 0, 0, 0, 0, 0, NULL, NULL },
 		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, NULL, 0,
-		  0, 0, NULL, NULL },
+		  0, 0, 0, 0, NULL, NULL },
 		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, NULL, 0,
-		  0, 0, NULL, NULL },
+		  0, 0, 0, 0, NULL, NULL },
 		{ "f", 1, 0, STATUS_FAILED, NULL, NULL, "f: on h: full",
-		  NULL, 0, 0, 0, NULL, NULL },
+		  NULL, 0, 0, 0, 0, 0, NULL, NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)

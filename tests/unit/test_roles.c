@@ -38,6 +38,7 @@ static const struct cidr_list anywhere;
 
 static atomic_int accepted_count;
 
+/* In place of libc's: which of them is called depends on the build. */
 int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 {
 	const long got = syscall(SYS_accept4, fd, addr.__sockaddr__, len,
@@ -46,6 +47,11 @@ int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
 	if (got >= 0)
 		atomic_fetch_add(&accepted_count, 1);
 	return (int)got;
+}
+
+int accept(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len)
+{
+	return accept4(fd, addr, len, 0);
 }
 
 /* ---- a side in its thread ---- */

@@ -62,7 +62,8 @@ int space_share(int fd, uint64_t off, int from, uint64_t from_off, uint64_t len)
 	return fail();
 }
 
-/* The end of the file, if it lies after off; else -1 with ENXIO, as lseek(). */
+/* The end of the file, if it lies after off; else -1 with ENXIO as of lseek(), or
+ * EINVAL where the size tells nothing, as in /proc. */
 static off_t end_after(int fd, off_t off)
 {
 	struct stat st;
@@ -71,7 +72,7 @@ static off_t end_after(int fd, off_t off)
 		return -1;
 	if (off < st.st_size)
 		return st.st_size;
-	errno = ENXIO;
+	errno = st.st_size == 0 ? EINVAL : ENXIO;
 	return -1;
 }
 
