@@ -84,11 +84,14 @@ static int create(struct parts *p, struct commit *c, int dir, const char *leaf,
 	p->names.is_visible = 1;
 	/* No hidden files here.  The name follows from the tag, so that the
 	 * part of a killed process is found and removed by the next
-	 * transfer. */
+	 * transfer.  It may have been kept for a larger source: its journal
+	 * would remain when the part has its final name. */
 	c->tag = parts_tag(p, leaf);
 	rc = open_kept(p, c, dir, &was_there, e);
-	if (rc == 0 && was_there)
+	if (rc == 0 && was_there) {
+		(void)journal_remove(dir, c->tag);
 		rc = part_set_size(&c->part, 0, e);
+	}
 	if (!is_unlockable(rc, e))
 		return rc;
 	err_clear(e);
