@@ -275,11 +275,17 @@ static int open_existing(int dir_fd, uint64_t tag, int *is_sure)
 	return fd;
 }
 
+static int knows_boot(const struct journal *j)
+{
+	static const uint8_t unknown[JOURNAL_BOOT];
+
+	return memcmp(j->id.boot, unknown, JOURNAL_BOOT) != 0;
+}
+
 /* Check that the header is of this part and source, and take over its salt.
  * *same_boot says whether this boot wrote it.  Returns 0 or -1. */
 static int check_head(struct journal *j, int *same_boot)
 {
-	static const uint8_t unknown[JOURNAL_BOOT];
 	uint8_t head[HEAD], want[HEAD];
 
 	if (io_pread(j->fd, head, HEAD, 0) != HEAD)
@@ -287,7 +293,7 @@ static int check_head(struct journal *j, int *same_boot)
 	memcpy(j->salt, head + 88, SALT);
 	put_head(j, want);
 	*same_boot = memcmp(head + 72, want + 72, JOURNAL_BOOT) == 0 &&
-		     memcmp(j->id.boot, unknown, JOURNAL_BOOT) != 0;
+		     knows_boot(j);
 	/* All fields but boot and CRC have to be what we would write, ... */
 	if (memcmp(head, want, 72) != 0 || memcmp(head + 88, want + 88, 36) != 0)
 		return -1;
@@ -568,8 +574,14 @@ int journal_flush(struct journal *j, const struct part *p, struct err *e)
 	return rc;
 }
 
-void journal_write(struct journal *j)
+void journal_write(struct journal *j, const struct part *p)
 {
+	struct err e;
+
+	if (!knows_boot(j)) {
+		(void)journal_flush(j, p, &e);
+		return;
+	}
 	pthread_mutex_lock(&j->lock);
 	write_noted(j);
 	pthread_mutex_unlock(&j->lock);
@@ -579,8 +591,8 @@ void journal_seal(struct journal *j, const struct part *p)
 {
 	uint8_t seal[SEAL_LEN];
 
+	journal_write(j, p);
 	pthread_mutex_lock(&j->lock);
-	write_noted(j);
 	if (!j->is_broken && put_seal(j, p, seal) == 0 &&
 	    io_pwrite(j->fd, seal, SEAL_LEN, SEAL) < 0)
 		j->is_broken = 1;

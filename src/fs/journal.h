@@ -119,8 +119,9 @@ uint64_t journal_unflushed(struct journal *j);
 int journal_flush(struct journal *j, const struct part *p, struct err *e);
 
 /* Write the gathered notes: at the end of a transfer, when nothing more is
- * written to the part. */
-void journal_write(struct journal *j);
+ * written to the part.  Where it is not known which boot this is, no slot would
+ * count that is not flushed, so this is journal_flush(). */
+void journal_write(struct journal *j, const struct part *p);
 
 /* Likewise, and record the part's size and ctime.  Only for a part that was
  * sealed when it was opened, or is new: where somebody else may have written to

@@ -66,7 +66,7 @@ void recv_file_free(struct recv_file *f)
 	if (is_kept && (f->is_sealed || !f->is_resumed))
 		journal_seal(c->journal, &c->part);
 	else if (is_kept)
-		journal_write(c->journal);
+		journal_write(c->journal, &c->part);
 	else if (c)
 		commit_discard(c);
 	commit_free(c);

@@ -294,6 +294,29 @@ static void after_another_boot_only_what_was_flushed_counts(void **state)
 	claims_are(p, 0, 20, 0);
 }
 
+/* Then what was written at the end of a transfer is flushed, and counts. */
+static void without_an_id_of_the_boot_all_is_flushed_at_the_end(void **state)
+{
+	struct place *p = *state;
+	struct journal *j;
+
+	memset(p->id.boot, 0, JOURNAL_BOOT);
+	j = begin(p);
+	note(j, 0, JOURNAL_BATCH + 3);
+	journal_close(j);
+	claims_are(p, 0, 0, 0);
+	for (int sealed = 0; sealed < 2; sealed++) {
+		j = begin(p);
+		note(j, 0, JOURNAL_BATCH + 3);
+		if (sealed)
+			journal_seal(j, &p->part);
+		else
+			journal_write(j, &p->part);
+		journal_close(j);
+		claims_are(p, 0, JOURNAL_BATCH + 3, 0);
+	}
+}
+
 static void a_file_that_is_not_ours_alone_is_refused(void **state)
 {
 	struct place *p = *state;
@@ -361,6 +384,7 @@ int main(void)
 		TEST(no_flipped_bit_makes_a_false_claim),
 		TEST(every_cut_claims_what_is_left),
 		TEST(after_another_boot_only_what_was_flushed_counts),
+		TEST(without_an_id_of_the_boot_all_is_flushed_at_the_end),
 		TEST(a_file_that_is_not_ours_alone_is_refused),
 		TEST(clearing_removes_what_is_left),
 	};
