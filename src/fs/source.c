@@ -329,6 +329,10 @@ uint64_t source_allocated(const struct stat *st)
 
 int source_has_holes(int fd, const struct stat *st)
 {
-	return source_allocated(st) < (uint64_t)st->st_size &&
-	       space_next_hole(fd, 0) < st->st_size;
+	off_t first;
+
+	if (source_allocated(st) >= (uint64_t)st->st_size)
+		return 0;
+	first = space_next_hole(fd, 0);
+	return first < 0 ? -1 : first < st->st_size;
 }

@@ -40,8 +40,8 @@ int space_share(int fd, uint64_t off, int from, uint64_t from_off,
 		uint64_t len);
 
 /*
- * Find the first range of data at or after off: [*start_out, *end_out).
- * *end_out is 0 where the end of that range was not found.  Returns 0; or -1
+ * Find the first range of data at or after off: [*start_out, *end_out).  POSIX: all
+ * up to the end of the file is data.  *end_out is 0 where the end of that range was not found.  Returns 0; or -1
  * with errno: ENXIO where there is no data from off on, EINVAL and the like
  * where the file system cannot tell.
  *
@@ -52,7 +52,7 @@ int space_share(int fd, uint64_t off, int from, uint64_t from_off,
 int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out);
 
 /* Where the first hole at or after off begins; the end of the file counts as
- * one.  -1 with errno, and otherwise as space_next_data(). */
+ * one.  POSIX: -1, as it cannot tell.  Otherwise as space_next_data(). */
 off_t space_next_hole(int fd, off_t off);
 
 #endif

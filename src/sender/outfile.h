@@ -55,7 +55,7 @@ struct outfile {
 	struct item item;  /* except its digest; st: when it was opened */
 	uint64_t id;       /* 0: not opened yet */
 	int fd;            /* -1 before */
-	int has_holes;
+	int has_holes;             /* as source_has_holes() */
 	struct timespec opened_at; /* just before st was read */
 	struct tree *tree; /* its content is guarded by the queue's lock */
 	/* TREE_SIZE_UNKNOWN for standard input until its end was read */

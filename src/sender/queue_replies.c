@@ -43,13 +43,14 @@ static int split_leaves(struct outfile *f, const struct msg_state *m,
 
 /* Count the holes of a file that is sent whole as spared, before they are sent:
  * the time that is left follows from what has to be sent.  Returns how much it
- * is: not exactly, where the file system compresses. */
+ * is: not exactly, where the file system compresses; 0 where holes cannot be
+ * found, and are read as zeros. */
 static uint64_t count_holes(struct outfile *f)
 {
 	const uint64_t allocated = source_allocated(&f->item.st);
 	uint64_t holes = 0;
 
-	if (f->has_holes && !f->delta && allocated < f->size)
+	if (f->has_holes > 0 && !f->delta && allocated < f->size)
 		holes = (f->size - allocated) / TREE_LEAF * TREE_LEAF;
 	f->has_counted_holes = holes > 0;
 	f->counted += (int64_t)holes;

@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "base/io.h"
 #include "fs/source.h"
 #include "../lib/scratch.h"
 #include "os_lacks.h"
@@ -535,6 +536,27 @@ static void test_compare(void **state)
 	assert_int_equal(source_compare(&a, &b), SOURCE_IN_DOUBT);
 }
 
+/* What it occupies tells that a file may have holes, not where they are. */
+static void test_has_holes(void **state)
+{
+	struct place *p = *state;
+	struct stat st;
+	int fd = openat(p->dir, "f", O_RDWR | O_CREAT, 0644);
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(source_has_holes(fd, &st), 0);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_int_equal(source_has_holes(fd, &st), os_lacks("holes") ? -1 : 1);
+	/* as if it was compressed */
+	assert_int_equal(io_pwrite(fd, "x", 1, 0), 0);
+	assert_int_equal(ftruncate(fd, 1), 0);
+	st.st_size = 1;
+	st.st_blocks = 0;
+	assert_int_equal(source_has_holes(fd, &st), os_lacks("holes") ? -1 : 0);
+	close(fd);
+}
+
 /* The stretches of data of a file, checked to cover what was written. */
 static void test_sparse(void **state)
 {
@@ -686,6 +708,7 @@ int main(void)
 		TEST(test_small_replaced),
 		TEST(test_read),
 		TEST(test_compare),
+		TEST(test_has_holes),
 		TEST(test_sparse),
 		TEST(test_sparse_by_threads),
 		TEST(test_dense),

@@ -78,7 +78,9 @@ static off_t end_after(int fd, off_t off)
 
 off_t space_next_hole(int fd, off_t off)
 {
-	return end_after(fd, off);
+	(void)fd;
+	(void)off;
+	return fail();
 }
 
 int space_next_data(int fd, off_t off, off_t *start_out, off_t *end_out)
