@@ -19,7 +19,8 @@ int times_of_birth(int fd, struct timespec *birth_out, uint32_t *mode_out);
 int times_of_entry(int dir_fd, const char *name, struct timespec *birth_out,
 		   uint32_t *mode_out);
 
-/* The time that a file would get that is written to now. */
+/* The time that a file would get that is written to now; POSIX: or a tick (10 ms)
+ * before. */
 void times_now(struct timespec *now);
 
 #endif

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
@@ -68,15 +69,26 @@ void extras_free(struct extras *x)
 	free(x);
 }
 
+static int is_since(const struct timespec *t, const struct timespec *began)
+{
+	return t->tv_sec > began->tv_sec ||
+	       (t->tv_sec == began->tv_sec && t->tv_nsec >= began->tv_nsec);
+}
+
 int extras_is_young(const struct timespec *began, int dir, const char *leaf,
 		    uint32_t *mode)
 {
 	struct timespec t;
+	struct stat st;
 
-	if (times_of_entry(dir, leaf, &t, mode))
+	if (times_of_entry(dir, leaf, &t, mode) == 0)
+		return is_since(&t, began);
+	/* A directory changes with each entry that is removed. */
+	if (!*mode || S_ISDIR(*mode) ||
+	    fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	return t.tv_sec > began->tv_sec ||
-	       (t.tv_sec == began->tv_sec && t.tv_nsec >= began->tv_nsec);
+	return is_since(&st.st_ctim, began) &&
+	       (st.st_nlink == 1 || is_since(&st.st_mtim, began));
 }
 
 /* ---- names that are left alone ---- */

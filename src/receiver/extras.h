@@ -35,10 +35,13 @@ struct extras_config {
 struct extras *extras_new(const struct extras_config *cfg);
 void extras_free(struct extras *x); /* NULL is allowed */
 
-/* Whether the entry leaf of dir was made since the session began, where the file
- * system tells: then it is another transfer's, or the user's.  Not by the time of
- * the last change of its status, which a link that is removed changes, too.
- * *mode: its mode, 0 where it is gone. */
+/*
+ * Whether the entry leaf of dir was made since the session began: then it is
+ * another transfer's, or the user's.  Where the file system does not tell when a
+ * file was made: whether its status was changed since then, and also its content
+ * if it has several names, as removing one of them changes the status, too.
+ * *mode: its mode, 0 where it is gone.
+ */
 int extras_is_young(const struct timespec *began, int dir, const char *leaf,
 		    uint32_t *mode);
 
