@@ -73,10 +73,11 @@ struct maker {
 	unsigned count;
 	int has_peer;
 	struct dial_peer peer; /* of the last FIRST or ANY */
+	pthread_mutex_t sending; /* threads take turns, see os/packet.h */
 };
 
-static void send_reply(const struct request *q, int fd, const char *peer,
-		       const struct err *e)
+static void send_reply(struct maker *m, const struct request *q, int fd,
+		       const char *peer, const struct err *e)
 {
 	struct reply r;
 
@@ -88,8 +89,10 @@ static void send_reply(const struct request *q, int fd, const char *peer,
 		snprintf(r.text, sizeof(r.text), "%s", e->text);
 	}
 	snprintf(r.peer, sizeof(r.peer), "%s", peer);
+	pthread_mutex_lock(&m->sending);
 	/* Where this fails the other process is gone. */
 	(void)helper_send(HELPER_SOCKET, &r, sizeof(r), fd, 0);
+	pthread_mutex_unlock(&m->sending);
 }
 
 /* Whether connector_any() may connect to this. */
@@ -180,7 +183,7 @@ static void *job_main(void *arg)
 
 	err_clear(&e);
 	fd = connect_job(j, peer, &e);
-	send_reply(&j->request, fd, peer, &e);
+	send_reply(j->maker, &j->request, fd, peer, &e);
 	io_close(&fd);
 	job_free(j);
 	return NULL;
@@ -227,13 +230,15 @@ static void cancel_job(struct maker *m, uint32_t id)
 
 static void serve(void *ctx)
 {
-	struct maker m = { .cfg = ctx, .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct maker m = { .cfg = ctx,
+			   .lock = PTHREAD_MUTEX_INITIALIZER,
+			   .sending = PTHREAD_MUTEX_INITIALIZER };
 	struct request q = { .id = 0 };
 	struct err e;
 
 	err_clear(&e);
 	if (m.cfg->confine && m.cfg->confine(m.cfg->ctx, &e) < 0) {
-		send_reply(&q, -1, "", &e);
+		send_reply(&m, &q, -1, "", &e);
 		return;
 	}
 	while (helper_receive(HELPER_SOCKET, &q, sizeof(q), NULL, 0) == 0) {
@@ -241,7 +246,7 @@ static void serve(void *ctx)
 			cancel_job(&m, q.id);
 		} else if (start_job(&m, &q) < 0) {
 			err_sys(&e, ERR_RESOURCE, "cannot make a connection");
-			send_reply(&q, -1, "", &e);
+			send_reply(&m, &q, -1, "", &e);
 		}
 	}
 }
@@ -261,6 +266,7 @@ struct waiter {
 struct connector {
 	struct connector_config cfg;
 	struct helper helper;
+	pthread_mutex_t sending; /* threads take turns, see os/packet.h */
 	pthread_mutex_t lock; /* guards the rest */
 	struct waiter *waiters;
 	uint32_t id; /* of the last request */
@@ -281,6 +287,7 @@ struct connector *connector_start(const struct connector_config *cfg,
 	c->cfg = *cfg;
 	helper.ctx = &c->cfg;
 	pthread_mutex_init(&c->lock, NULL);
+	pthread_mutex_init(&c->sending, NULL);
 	if (helper_start(&c->helper, &helper) == 0)
 		return c;
 	err_sys(e, ERR_RESOURCE, "cannot start a process to make connections");
@@ -294,6 +301,7 @@ void connector_stop(struct connector *c)
 		return;
 	helper_stop(&c->helper, 1);
 	pthread_mutex_destroy(&c->lock);
+	pthread_mutex_destroy(&c->sending);
 	free(c);
 }
 
@@ -442,6 +450,13 @@ static void remove_waiter(struct connector *c, struct waiter *w)
 	io_close(&w->fd);
 }
 
+static void send_request(struct connector *c, const struct request *q, int flags)
+{
+	pthread_mutex_lock(&c->sending);
+	(void)helper_send(c->helper.fd, q, sizeof(*q), -1, flags);
+	pthread_mutex_unlock(&c->sending);
+}
+
 static int ask(struct connector *c, struct request *q,
 	       const struct cancel *cancel, char *peer, struct err *e)
 {
@@ -456,12 +471,11 @@ static int ask(struct connector *c, struct request *q,
 	c->waiters = &w;
 	pthread_mutex_unlock(&c->lock);
 	/* Where the helper is gone, its last message may say why. */
-	(void)helper_send(c->helper.fd, q, sizeof(*q), -1, 0);
+	send_request(c, q, 0);
 	rc = await_reply(c, &w, cancel, e);
 	if (rc < 0) {
 		q->kind = CANCEL;
-		(void)helper_send(c->helper.fd, q, sizeof(*q), -1,
-				  MSG_DONTWAIT);
+		send_request(c, q, MSG_DONTWAIT);
 	} else {
 		rc = take_reply(&w, peer, e);
 	}

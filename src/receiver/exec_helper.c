@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ enum {
 
 struct exec_helper {
 	struct helper helper;
+	pthread_mutex_t sending; /* threads take turns, see os/packet.h */
 };
 
 /* What the helper knows from the start. */
@@ -249,6 +251,7 @@ struct exec_helper *exec_helper_start(const char *program, const char *dir,
 		return NULL;
 	}
 	h->helper.fd = -1;
+	pthread_mutex_init(&h->sending, NULL);
 	rc = runner_init(&r, program, dir, e);
 	r.report_fd = report_fd < 0 ? HELPER_SOCKET : HELPER_KEPT;
 	if (rc == 0 && helper_start(&h->helper, &cfg) < 0)
@@ -273,10 +276,12 @@ struct exec_helper *exec_helper_adopt(int fd)
 {
 	struct exec_helper *h = calloc(1, sizeof(*h));
 
-	if (h)
-		h->helper.fd = fd;
-	else
+	if (!h) {
 		io_close(&fd);
+		return NULL;
+	}
+	h->helper.fd = fd;
+	pthread_mutex_init(&h->sending, NULL);
 	return h;
 }
 
@@ -284,13 +289,19 @@ int exec_helper_detach(struct exec_helper *h)
 {
 	const int fd = h->helper.fd;
 
+	pthread_mutex_destroy(&h->sending);
 	free(h);
 	return fd;
 }
 
 int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev)
 {
-	if (helper_send(h->helper.fd, ev, sizeof(*ev), -1, MSG_DONTWAIT) == 0)
+	int rc;
+
+	pthread_mutex_lock(&h->sending);
+	rc = helper_send(h->helper.fd, ev, sizeof(*ev), -1, MSG_DONTWAIT);
+	pthread_mutex_unlock(&h->sending);
+	if (rc == 0)
 		return 0;
 	return errno == EAGAIN || errno == ENOBUFS ? ERR_AGAIN : ERR_LOST;
 }
@@ -324,5 +335,6 @@ void exec_helper_free(struct exec_helper *h)
 	if (!h)
 		return;
 	helper_stop(&h->helper, 0);
+	pthread_mutex_destroy(&h->sending);
 	free(h);
 }
