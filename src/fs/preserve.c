@@ -47,7 +47,7 @@ struct attrs {
 
 static int is_missing(int error)
 {
-	return error == ENODATA || error == EOPNOTSUPP || error == ENOSYS;
+	return xattr_is_none(error) || error == ENOSYS;
 }
 
 /* Returns 0, or -1 with errno. */

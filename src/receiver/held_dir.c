@@ -35,9 +35,9 @@ struct held_dir *held_dir_new(int fd, uint64_t root_dev)
 		return NULL;
 	}
 	d->is_root_fs = (uint64_t)st.st_dev == root_dev;
-	/* EOPNOTSUPP: this file system has no ACLs. */
+	/* The directory has no default ACL, or the file system has none. */
 	d->is_exact = xattr_get(d->fd, "system.posix_acl_default", NULL, 0) < 0 &&
-		      (errno == ENODATA || errno == EOPNOTSUPP);
+		      xattr_is_none(errno);
 	return d;
 }
 

@@ -251,8 +251,10 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ EOVERFLOW, CAUSE_TOO_LARGE },
 		{ ENOENT, CAUSE_VANISHED },
 		{ EINVAL, CAUSE_INVALID },
+#ifdef EUCLEAN /* these two are Linux's */
 		{ EUCLEAN, CAUSE_IO },
 		{ EREMOTEIO, CAUSE_IO },
+#endif
 		{ EBADMSG, CAUSE_IO },
 		{ ENXIO, CAUSE_IO },
 		{ ENODEV, CAUSE_IO },

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE 1
 #include "os/xattr.h"
 
+#include <errno.h>
 #include <sys/xattr.h>
 
 ssize_t xattr_list(int fd, char *list, size_t size)
@@ -24,4 +25,9 @@ int xattr_set(int fd, const char *name, const void *value, size_t size)
 int xattr_remove(int fd, const char *name)
 {
 	return fremovexattr(fd, name);
+}
+
+int xattr_is_none(int error)
+{
+	return error == ENODATA || error == EOPNOTSUPP;
 }

@@ -7,7 +7,8 @@ const char *lacks_text(void)
 {
 	return "built for any POSIX system, without: a sandbox, files without "
 	       "a name, exchange of names, renaming that replaces nothing, "
-	       "reserved space, holes, reflinks, ACLs and extended attributes, "
-	       "device numbers, the id of a boot, times of creation, options "
-	       "and figures of TCP, flushing a whole file system";
+	       "reserved space, finding and punching holes, reflinks, ACLs and "
+	       "extended attributes, device numbers, the id of a boot, times of "
+	       "creation, options and figures of TCP, flushing a whole file "
+	       "system, flags of files, limits of FUSE file systems";
 }

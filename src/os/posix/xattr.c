@@ -30,3 +30,8 @@ int xattr_remove(int fd, const char *name)
 {
 	return xattr_set(fd, name, NULL, 0);
 }
+
+int xattr_is_none(int error)
+{
+	return error == EOPNOTSUPP;
+}
