@@ -7,9 +7,8 @@ load helper
 
 setup() {
 	make_dir
-	[[ ${FERRY_VARIANT:-release} == @(release|ndebug) ]] ||
-		skip "no sandbox in a test build"
-	[ -z "${FERRY_WRAP:-}" ] || skip "no sandbox under valgrind"
+	! is_instrumented || skip "no sandbox in a test build"
+	needs_build 'a sandbox'
 }
 teardown() { remove_dir; }
 

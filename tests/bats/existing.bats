@@ -445,7 +445,7 @@ both() {
 		ln -s old dst/t/l
 		ln -s new src/t/l
 		touch -h -d @1000000000 dst/t/*
-		receive --plain --sandbox require --once --existing $existing dst
+		receive --plain --sandbox "$(confined)" --once --existing $existing dst
 		send --plain src/t
 		wait_receiver
 		status 0

@@ -112,8 +112,8 @@ tree() {
 
 @test "hard links that the file system or the system refuses, where files without a name can be made" {
 	needs ptrace
-	[[ $FERRY_VARIANT = release && -z ${FERRY_WRAP:-} ]] ||
-		skip "strace does not mix with this build"
+	! is_instrumented || skip "strace does not mix with this build"
+	needs_build 'files without a name'
 	tree src/t new
 	for error in EPERM EOPNOTSUPP ENOSYS; do
 		for sync in none batch; do
@@ -317,7 +317,7 @@ tree() {
 	mkdir -p src/t saved
 	for name in fifo socket device; do echo new >src/t/$name; done
 	for how in backup replace; do
-		for sandbox in require off; do
+		for sandbox in $(confined) off; do
 			rm -rf dst; mkdir -p dst/t
 			mkfifo dst/t/fifo
 			python3 -c 'import socket, sys
@@ -339,6 +339,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 }
 
 @test "files and directories with the immutable or append-only attribute are told as that" {
+	needs_build 'flags of files'
 	chattr +i dst 2>/dev/null || skip "a file system with attributes"
 	tree src/t new
 	for attribute in i a; do
@@ -459,6 +460,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 
 @test "a file of a size that cannot be stored is refused before any content is sent" {
 	needs FUSE
+	needs_build 'limits of FUSE'
 	lacking size=20000000
 	head -c 42000000 /dev/urandom >src/big
 	head -c 19000000 /dev/urandom >src/good
@@ -519,6 +521,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 
 @test "what a new version of a file has in common with the old one shares its blocks" {
 	needs btrfs xfs 'loop devices'
+	needs_build reflinks
 	PATH=$PATH:/usr/sbin:/sbin
 	command -v mkfs.btrfs || skip "needs btrfs-progs"
 	command -v mkfs.xfs || skip "needs xfsprogs"
@@ -649,6 +652,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 
 @test "names that only some directories fold: neither do their files overwrite each other" {
 	needs FUSE
+	needs_build 'flags of files'
 	for how in replace backup fail; do
 		rm -rf src; mkdir -p src/t/plain src/t/Plain src/t/folds
 		for f in plain/f plain/F Plain/f folds/f folds/F; do

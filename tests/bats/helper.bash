@@ -32,6 +32,21 @@ needs() {
 	done
 }
 
+# build_has WHAT - unless ferry --version lists it among what the build for any
+# POSIX system (make OS=posix) does without.
+build_has() { [[ "$("$FERRY" --version)" != *"$1"* ]]; }
+
+# needs_build WHAT... - skip the test if the build lacks one of them.
+needs_build() {
+	local what
+	for what in "$@"; do
+		build_has "$what" || skip "needs a build that has: $what"
+	done
+}
+
+# confined - for --sandbox: require, where the build can confine itself.
+confined() { build_has 'a sandbox' && echo require || echo auto; }
+
 # ---- beginning and end -----------------------------------------------------
 
 make_dir() {
@@ -105,7 +120,8 @@ await() {
 ferry() { ${FERRY_WRAP:-} "$FERRY" "$@"; }
 
 is_instrumented() {
-	[[ ${FERRY_VARIANT:-release} != @(release|ndebug) || ${FERRY_WRAP:-} ]]
+	[[ ${FERRY_VARIANT:-release} != @(release|ndebug|posix|ndebug-posix) ||
+		${FERRY_WRAP:-} ]]
 }
 
 # receive OPTION... - start a receiver in the background; $port is where it

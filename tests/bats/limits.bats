@@ -30,6 +30,7 @@ memory() { awk '/^VmRSS/ { print $2 }' "/proc/${pid[receiver]}/status"; }
 # ---- pending connections ---------------------------------------------------
 
 @test "a thousand pending connections that reconnect do not keep a sender out" {
+	needs_build 'figures of TCP'
 	# nine transfers to one receiver
 	run_limit=$(limit 300)
 	head -c 12000000 /dev/urandom >src/f
@@ -57,6 +58,7 @@ memory() { awk '/^VmRSS/ { print $2 }' "/proc/${pid[receiver]}/status"; }
 }
 
 @test "all pending places taken: a sender with four streams is not evicted" {
+	needs_build 'figures of TCP'
 	ferry keygen key 2>/dev/null
 	receive --key key dst
 	timeout "$(limit 60)" python3 - "$port" "$(limit 20)" <<-'EOF'

@@ -170,6 +170,7 @@ arrives_again() {
 
 @test "every process of a receiver has the filter of the sandbox" {
 	! is_instrumented || skip "not confined there"
+	needs_build 'a sandbox'
 	receive_as_user
 	children=$(pgrep -P "${pid[receiver]}")
 	# what sets attributes, and what opens directories

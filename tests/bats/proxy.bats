@@ -38,7 +38,7 @@ password_file() { (umask 077 && echo "$1" >password); }
 	receive --plain dst
 	proxy socks5
 	# a build with a sanitizer cannot be confined
-	is_instrumented && sandbox=auto || sandbox=require
+	is_instrumented && sandbox=auto || sandbox=$(confined)
 	host=localhost send --plain -v -j 3 --sandbox "$sandbox" \
 		--proxy "socks5://127.0.0.1:$proxy" src/t
 	arrived
@@ -106,7 +106,7 @@ password_file() { (umask 077 && echo "$1" >password); }
 	await sent.events '"event":"listening"'
 	port=$(member sent.events listening port)
 	proxy socks5
-	start receiver "$FERRY" receive --key key --sandbox require --retry 20 \
+	start receiver "$FERRY" receive --key key --sandbox "$(confined)" --retry 20 \
 		--proxy "socks5://127.0.0.1:$proxy" --connect "localhost:$port" \
 		dst 2>messages
 	ended receiver

@@ -159,7 +159,7 @@ arrived() {
 
 @test "standard input, --stdout, a command, --files-from, --existing, the sandbox" {
 	head -c 3000000 /dev/urandom >src/data
-	send_listen --plain --sandbox require - <src/data
+	send_listen --plain --sandbox "$(confined)" - <src/data
 	fetch --plain --stdout >out
 	fetched 0
 	sender_ends 0

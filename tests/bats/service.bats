@@ -32,7 +32,7 @@ while True:
 @test "a socket that is given, readiness and watchdog, confined" {
 	needs systemd-socket-activate
 	local how=auto
-	is_instrumented || how=require
+	is_instrumented || how=$(confined)
 	notified
 	export NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=1000000
 	activate "$FERRY" receive --key key --sandbox $how dst

@@ -284,6 +284,16 @@ static int has_messages(int fd)
 	       type == SOCK_SEQPACKET;
 }
 
+/* Between processes of ferry: it waits, so that EAGAIN never occurs. */
+static int is_local(int fd)
+{
+	int domain = 0;
+	socklen_t n = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) == 0 &&
+	       domain == AF_UNIX;
+}
+
 /* Whether this transfer of n bytes is to fail; or how much it may do. */
 static int disturbed(enum call call, int fd, int is_socket, size_t *n)
 {
@@ -295,7 +305,7 @@ static int disturbed(enum call call, int fd, int is_socket, size_t *n)
 		return 0;
 	if (chance() < eintr_percent) {
 		errno = EINTR;
-	} else if (is_socket && !is_whole && chance() < eagain_percent) {
+	} else if (is_socket && chance() < eagain_percent && !is_local(fd)) {
 		errno = EAGAIN;
 	} else {
 		if (!is_whole && *n > 1 && chance() < short_percent) {
@@ -541,6 +551,8 @@ PASS(int, unlinkat, unlink, (int dir, const char *path, int flags), dir, path,
      flags)
 PASS(int, fstat64, fstat, (int fd, struct stat64 *st), fd, st)
 PASS(int, fstat, fstat, (int fd, struct stat *st), fd, st)
+PASS(int, accept, accept, (int fd, struct sockaddr *addr, socklen_t *len), fd,
+     addr, len)
 PASS(int, accept4, accept,
      (int fd, struct sockaddr *addr, socklen_t *len, int flags), fd, addr, len,
      flags)
