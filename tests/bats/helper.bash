@@ -34,13 +34,13 @@ needs() {
 
 # build_has WHAT - unless ferry --version lists it among what the build for any
 # POSIX system (make OS=posix) does without.
-build_has() { [[ "$("$FERRY" --version)" != *"$1"* ]]; }
+build_has() { FERRY=$FERRY "$tools/can" "a build that has $1"; }
 
 # needs_build WHAT... - skip the test if the build lacks one of them.
 needs_build() {
 	local what
 	for what in "$@"; do
-		build_has "$what" || skip "needs a build that has: $what"
+		build_has "$what" || skip "needs a build that has $what"
 	done
 }
 

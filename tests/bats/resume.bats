@@ -154,7 +154,8 @@ ours() {
 		receive --plain dst
 	start_send slow --plain --limit-rate 40M src/f
 	under_way slow
-	[ "$(parts)" = 0 ]
+	# elsewhere it has a name all the time
+	! build_has 'files without a name' || [ "$(parts)" = 0 ]
 	ended slow
 	cmp src/f dst/f
 	[ "$(stat -c %a dst/f)" = 100 ]
@@ -318,6 +319,7 @@ make_part() {
 }
 
 @test "a sparse file of 1 TiB is resumed within seconds" {
+	needs_build holes
 	truncate -s 1T src/f
 	head -c $((24 * MiB)) /dev/urandom |
 		dd of=src/f bs=1M seek=500000 conv=notrunc status=none

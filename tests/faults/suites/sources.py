@@ -3,7 +3,7 @@ import os
 import threading
 
 from lib.lab import Failure
-from lib.limits import scaled
+from lib.limits import need_for, scaled
 from lib.proxy import Rule
 from lib.tree import digest, picture
 
@@ -225,6 +225,7 @@ def proc_file(lab):
 
 def sparse(lab):
     """1 TiB of holes with some data in it."""
+    need_for("a build that has holes")
     path = lab.src + "/sparse"
     with open(path, "wb") as file:
         file.truncate(1 << 40)
