@@ -149,7 +149,10 @@ static void tell_failure(const struct outcome *o, const struct queue_verdict *v,
 	char error[1400], name[512], why[640];
 
 	text_escape(name, sizeof(name), v->name, v->name_len);
-	if (m->rival)
+	/* How far a plan is over the limit is not told. */
+	if (f->is_planned)
+		snprintf(why, sizeof(why), "%s", wire_cause_text(m->cause));
+	else if (m->rival)
 		advice_rival_text(why, sizeof(why), m->rival, m->rival_len);
 	else
 		advice_text(why, sizeof(why), m->cause, m->need, m->have);

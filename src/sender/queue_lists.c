@@ -135,7 +135,7 @@ static void end_listed(struct queue *q, struct inflight_entry *en,
 			.id = en->first + i,
 			.size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size
 						      : 0,
-			.target = it->kind == ITEM_SYMLINK ?
+			.target = it->target_len > 0 ?
 					  pack_target(en->pack, it) : NULL,
 			.target_len = it->target_len,
 		};

@@ -315,15 +315,23 @@ static int handle_state(struct send_stream *st, const uint8_t *body, size_t n,
 static void on_verdict(void *ctx, const struct queue_verdict *v)
 {
 	struct sender *s = ctx;
+	const int is_blocked = v->verdict->status == STATUS_SKIPPED &&
+			       v->verdict->cause == CAUSE_IS_DIR;
+	struct msg_verdict failed = *v->verdict;
+	struct queue_verdict given = *v;
 
 	/* A directory has the name, and may be deleted. */
-	if (v->verdict->status == STATUS_SKIPPED &&
-	    v->verdict->cause == CAUSE_IS_DIR && waiting_add(s->waiting, v)) {
+	if (is_blocked && waiting_add(s->waiting, v)) {
 		/* Its other names do not wait with it. */
 		links_settle(s->links, v->item->linked, &v->item->st, 0);
 		return;
 	}
-	outcome_verdict(s->outcome, v, s->peer.name);
+	/* Too many wait, or there is nothing to wait for. */
+	if (is_blocked) {
+		failed.status = STATUS_FAILED;
+		given.verdict = &failed;
+	}
+	outcome_verdict(s->outcome, &given, s->peer.name);
 	links_settle(s->links, v->item->linked, &v->item->st,
 		     v->verdict->status == STATUS_COMMITTED ||
 			     v->verdict->status == STATUS_UNCHANGED ||
@@ -491,7 +499,8 @@ static void on_planned(void *ctx, const struct queue_verdict *v,
 		outcome_planned(s->outcome, v, &failed, s->peer.name);
 	}
 	links_settle(s->links, v->item->linked, &v->item->st,
-		     status == STATUS_COMMITTED || status == STATUS_UNCHANGED ||
+		     (status == STATUS_COMMITTED && !v->item->unreadable) ||
+			     status == STATUS_UNCHANGED ||
 			     status == STATUS_UPDATED);
 }
 

@@ -273,6 +273,8 @@ static void restart(struct sender *s, struct scanner *scanner)
 	outcome_restart(s->outcome);
 	send_session_restart(s->session);
 	/* In the new session nothing is deleted yet. */
+	if (s->waiting)
+		waiting_end(s->waiting, 0);
 	if (s->waiting &&
 	    waiting_requeue(s->waiting, s->queue, s->links, 0, &e) < 0)
 		send_session_fail(s->session, &e);

@@ -395,6 +395,8 @@ int send_delete_run(struct send_stream *st, int *again, struct err *e)
 		return rc;
 	if (!may_delete)
 		send_delete_end(st);
+	/* What is sent once more cannot wait again. */
+	waiting_end(s->waiting, 1);
 	return send_delete_requeue(st, again, e);
 }
 

@@ -31,6 +31,7 @@ struct waiting {
 	pthread_mutex_t lock;
 	struct waiter *list;
 	unsigned count;
+	int is_over;
 };
 
 struct waiting *waiting_new(void)
@@ -69,7 +70,7 @@ int waiting_add(struct waiting *w, const struct queue_verdict *v)
 	if (!w || v->item->root == ITEM_NO_ROOT || v->item->kind == ITEM_DIR)
 		return 0;
 	pthread_mutex_lock(&w->lock);
-	if (w->count < WAITING_MAX)
+	if (w->count < WAITING_MAX && !w->is_over)
 		it = malloc(sizeof(*it) + v->name_len + 1 + target);
 	if (it) {
 		*it = (struct waiter){ .next = w->list,
@@ -87,6 +88,13 @@ int waiting_add(struct waiting *w, const struct queue_verdict *v)
 	}
 	pthread_mutex_unlock(&w->lock);
 	return it != NULL;
+}
+
+void waiting_end(struct waiting *w, int is_over)
+{
+	pthread_mutex_lock(&w->lock);
+	w->is_over = is_over;
+	pthread_mutex_unlock(&w->lock);
 }
 
 int waiting_has(struct waiting *w, const char *path, size_t len)

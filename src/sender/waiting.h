@@ -22,8 +22,12 @@ struct waiting *waiting_new(void);
 void waiting_free(struct waiting *w); /* NULL is allowed */
 
 /* Keep a copy of an item.  Returns whether it was kept: no directory, not standard
- * input, and not more than a few hundred, which the next transfer sends. */
+ * input, and not more than a few hundred, which the next transfer sends; and none
+ * after waiting_end(). */
 int waiting_add(struct waiting *w, const struct queue_verdict *v);
+
+/* From now on in this session no directory is deleted (1), or one may be (0). */
+void waiting_end(struct waiting *w, int is_over);
 
 /* Whether an item with this path waits. */
 int waiting_has(struct waiting *w, const char *path, size_t len);

@@ -511,6 +511,18 @@ dst/t/link/sub/x'
 	same_tree src/t dst/t
 }
 
+@test "--mirror: a symlink where a directory stays, as something failed, has failed" {
+	mkdir -p src/t dst/t/blocked
+	ln -s f src/t/blocked
+	ln -s /absolute src/t/absolute
+	mirror --existing replace
+	status 1
+	has sender 'nothing was deleted, as 1 file failed'
+	has sender 't/blocked: on the receiver 127.0.0.1'
+	has sender '2 of 2 files were not sent'
+	is member sent.events summary failed 2
+}
+
 @test "--mirror by ssh: sending and fetching" {
 	make_tree
 	printf '#!/bin/sh\nexec "%s" remote\n' "$FERRY" >to_here

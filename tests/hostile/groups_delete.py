@@ -326,6 +326,15 @@ def lists(v):
     run("names with terminal sequences", told(
         [(1, name) for name in OUT[7:10]], OUT[7:10]))
     run("the receiver's own files", told([(1, OUT[10])], []))
+    def blocked_for_ever():
+        """Each time a file is sent, a directory is in its way, which might be
+        deleted."""
+        r = Deceiver([], {"PACK": lambda r, link, m: link.send(message(
+            "VERDICT", id=m["id"], items=m["items"], status=3, cause=9))
+            or True})
+        code = v.send_to(r, options=OPTIONS, paths=[v.links + "/."])
+        need(code != 0, f"exit status {code}")
+    run("a directory in the way again and again", blocked_for_ever)
     run("a cause that is unknown", told([(1, b"x")], [b"x"], cause=65535,
                                         status=1))
     run("more names than --max-delete", lambda: at_most(v))

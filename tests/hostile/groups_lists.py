@@ -4,9 +4,9 @@ import os
 
 from lib.lab import need
 from lib.peer import Closed
-from lib.wire import (CHUNK, DELTAS, DRY_RUN, EXISTING, FEATURES, LISTS,
-                      LITERAL, UNKNOWN, UPDATED, list_of, listed_row, message,
-                      number, pack, put, recipe, row)
+from lib.wire import (CHUNK, DELETES, DELTAS, DRY_RUN, EXISTING, FEATURES,
+                      LISTS, LITERAL, UNKNOWN, UPDATED, extras, list_of,
+                      listed_row, message, number, pack, put, recipe, row)
 from targets import ReceiverLab, SenderLab
 
 LISTING = FEATURES | LISTS | UPDATED
@@ -212,6 +212,119 @@ def told(v):
         v.case(f"all is there, and a summary of {title}",
                {"LIST": lambda r, link, m: link.send(*has_all(m)) or True,
                 "FINISH": lie}, ready=grant, options=["--compare", "time"])
+
+
+# ---- what the receiver plans ------------------------------------------------
+
+def states_of(*given):
+    """Runs of LISTED: (state, cause, items)."""
+    return b"".join(bytes([state]) + put(cause, 2) + put(count, 2)
+                    for state, cause, count in given)
+
+
+def planned(v):
+    """Dry runs: no answer makes the sender send content, name what it does not
+    have, or go on without an end."""
+    grant = {"features": LISTING | EXISTING | DELETES | DRY_RUN}
+
+    def content(r, link, m):
+        r.errors.append(f"{m['message']} in a dry run")
+    never = {kind: content for kind in ("OPEN", "PACK", "OFFER", "CHUNK",
+                                        "CHECK", "COMPARE", "FILE_END")}
+
+    def summary(r, link, m):
+        link.send(message("SUMMARY", files=m["files"], bytes=m["bytes"],
+                          sum=m["sum"]))
+        return True
+
+    def listed(*runs, **lies):
+        def lie(r, link, m):
+            link.send(message("LISTED", **{
+                "id": m["id"], "items": m["items"], "runs": states_of(*(
+                    runs and [(s, c, m["items"] if n is None else n)
+                              for s, c, n in runs])), **lies}))
+            return True
+        return lie
+
+    def case(title, answer, bad=True, options=(), finish=summary, paths=None,
+             **lies):
+        v.case(title, {**never, "LIST": answer, "FINISH": finish, **lies},
+               bad=bad, ready=grant, paths=paths,
+               options=["-n", "--compare", "time", "--timeout", "1", *options])
+    for state in (1, 2, 3, 4, 6, 7):
+        case(f"planned: state {state} for all", listed((state, 0, None)),
+             bad=False)
+    for state in (0, 11, 255):
+        case(f"planned: state {state}", listed((state, 0, None)))
+    for cause in (0, 4, 9, 12, 26, 255, 65535):
+        case(f"planned: all fails, cause {cause}", listed((9, cause, None)))
+    case("planned: all is skipped", listed((8, 0, None)))
+    case("planned: all is in the way of a directory", listed((10, 0, None)))
+    case("planned: all is to be compared, again and again",
+         listed((5, 0, None)))
+    for lie in ({"items": 1}, {"items": 1025}, {"id": 0}, {"id": UNKNOWN}):
+        case(f"planned: LISTED with {lie}", listed((1, 0, None), **lie))
+    case("planned: twice", lambda r, link, m: [
+        listed((1, 0, None))(r, link, m) for _ in range(2)])
+    for kind, values in {
+            "VERDICT": {"items": 2}, "STATE": {}, "OFFERED": {},
+            "CHECKED": {}, "SIGNATURE": {"offset": CHUNK}, "NOTE": {
+                "name": b"sub"}, "EXTRA": {"kind": 1}}.items():
+        case(f"planned: {kind} instead", lambda r, link, m, kind=kind,
+             values=values: link.send(message(kind, **{
+                 **({} if kind in ("NOTE", "EXTRA") else {"id": m["id"]}),
+                 **values})) or True)
+    case("planned: asked for again and again", lambda r, link, m: link.send(
+        message("RESEND", id=m["id"])) or True)
+    case("planned: no answer", lambda *_: True)
+    for lie in ({"files": 2**64 - 1}, {"bytes": 0}, {"sum": 1}, {"notes": 1}):
+        case(f"planned: SUMMARY with {lie}", listed((1, 0, None)),
+             finish=lambda r, link, m, lie=lie: link.send(message(
+                 "SUMMARY", **{k: lie.get(k, m.get(k, 0)) for k in (
+                     "files", "bytes", "sum", "notes")})) or True)
+    v.case("a receiver that knows of no dry runs", {
+        **never, "HELLO": lambda *_: False, "LIST": content},
+           ready={"features": LISTING | EXISTING}, options=["-n"])
+
+    def waits(r, link, m):
+        """Nothing is to be deleted, and all is in the way."""
+        kind = {1: 1, 2: 4}.get(m["kind"])
+        if kind:
+            link.send(message("EXTRA", kind=kind))
+        return True
+    files = os.path.join(v.work, "files")
+    os.mkdir(files)
+    with open(os.path.join(files, "one"), "w", encoding="ascii") as f:
+        f.write("x")
+    case("planned: in the way of a directory again and again",
+         listed((10, 0, None)), options=["--mirror"], DELETE=waits,
+         paths=[files + "/."])
+
+    def deletes_out(r, link, m):
+        if m["kind"] == 1:
+            link.send(message("EXTRA", kind=1))
+        elif m["kind"] == 2:
+            link.send(extras((1, b"../x"), (1, b"/etc/passwd"), (1, b"\x1b[m"),
+                             (2, b"..")))
+        else:
+            # only that which is a name
+            need(m["list"] == b"\4", f"chosen: {m['list']}")
+            link.send(message("EXTRA", kind=3, count=1, list=bytes(2)),
+                      message("EXTRA", kind=4))
+        return True
+    case("planned: deletions that lead out", listed((1, 0, None)), bad=False,
+         options=["--mirror"], DELETE=deletes_out)
+    need(b"/etc/passwd" not in v.texts[0], f"{v.texts[0]}")
+
+    def no_end(r, link, m):
+        if m["kind"] == 1:
+            link.send(message("EXTRA", kind=1))
+            return True
+        for i in range(10000):
+            link.send(extras((1, b"x%d" % i)))
+        return True
+    case("planned: deletions without an end", listed((1, 0, None)),
+         options=["--mirror"], DELETE=no_end)
 
 
 # ---- deltas: the sender ----------------------------------------------------
@@ -420,5 +533,6 @@ def lists(cases):
     lab.close()
     victim = SenderLab(cases)
     told(victim)
+    planned(victim)
     signatures(victim)
     victim.close()
