@@ -183,6 +183,11 @@ torture: $(B)/ferry $(tool_progs)
 alike: $(B)/ferry
 	$(Q)FERRY=$< BUILDDIR=$(out) tests/alike $(ALIKE)
 
+## PLANS=ARGS: of tests/plans: --rounds, --seed, --way, --dir
+## plans: what send -n plans is what is then done, 200 random trees (minutes)
+plans: $(B)/ferry
+	$(Q)tests/plans --ferry $< $(PLANS)
+
 ## SSH_KILLS=ARGS: of tests/faults/ssh-kills: --runs, --seed
 ## ssh-kills: 100 kills of what takes part in a transfer by ssh (ten minutes)
 ssh-kills: $(B)/ferry
@@ -215,5 +220,5 @@ soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
 .PHONY: tests test-posix have-cmocka check check-unit check-bats list acceptance booted \
-	booted-deb coverage torture alike ssh-kills ssh-hosts hostile soak \
+	booted-deb coverage torture alike plans ssh-kills ssh-hosts hostile soak \
 	failing-calls $(unit_runs) $(bats_runs)

@@ -182,32 +182,50 @@ int node_is_same(const struct node *n, int dir_fd, const char *name)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int node_update(struct node *n, int dir_fd, const char *name)
+unsigned node_differs(const struct node *n, const struct stat *there)
 {
 	struct timespec times[2];
-	struct stat st;
+	unsigned kinds = 0;
 	struct err e;
 	uid_t uid;
 	gid_t gid;
-	int any = 0;
 
-	if (n->kind == NODE_LINK || part_to_times(n->meta, times, &e) < 0 ||
+	if (n->kind == NODE_LINK || part_to_times(n->meta, times, &e) < 0)
+		return 0;
+	if (n->kind == NODE_SPECIAL &&
+	    (there->st_mode & 0777) != (n->meta->mode & 0777))
+		kinds |= FILE_META_MODE;
+	if (preserve_owner(n->how, n->meta, &uid, &gid) &&
+	    (uid != there->st_uid || gid != there->st_gid))
+		kinds |= FILE_META_OWNER;
+	if (there->st_mtim.tv_sec != times[1].tv_sec ||
+	    there->st_mtim.tv_nsec != times[1].tv_nsec)
+		kinds |= FILE_META_TIME;
+	return kinds;
+}
+
+int node_update(struct node *n, int dir_fd, const char *name)
+{
+	struct timespec times[2];
+	unsigned kinds;
+	struct stat st;
+	struct err e;
+
+	if (part_to_times(n->meta, times, &e) < 0 ||
 	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
-	/* Its mode cannot be set by name without a race. */
-	if (n->kind == NODE_SPECIAL &&
-	    (st.st_mode & 0777) != (n->meta->mode & 0777))
-		return node_make(n, dir_fd, name, 1, &e) == 0;
-	if (preserve_owner(n->how, n->meta, &uid, &gid) &&
-	    (uid != st.st_uid || gid != st.st_gid)) {
-		any = 1;
+	kinds = node_differs(n, &st);
+	/* Its mode cannot be set by name without a race: it is made anew. */
+	if (kinds & FILE_META_MODE) {
+		if (node_make(n, dir_fd, name, 1, &e) == 0)
+			return 1;
+		errno = e.sys_errno;
+		note_lost(n, FILE_META_MODE);
+	}
+	if (kinds & FILE_META_OWNER)
 		set_owner(n, dir_fd, name);
-	}
-	if (st.st_mtim.tv_sec != times[1].tv_sec ||
-	    st.st_mtim.tv_nsec != times[1].tv_nsec) {
-		any = 1;
-		if (attr_helper_set_times(n->attrs, dir_fd, name, times) < 0)
-			note_lost(n, FILE_META_TIME);
-	}
-	return any;
+	if (kinds & FILE_META_TIME &&
+	    attr_helper_set_times(n->attrs, dir_fd, name, times) < 0)
+		note_lost(n, FILE_META_TIME);
+	return kinds != 0;
 }

@@ -48,9 +48,13 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 /* Whether what has the name is the same, but for its metadata. */
 int node_is_same(const struct node *n, int dir_fd, const char *name);
 
+/* What of the metadata of a symlink or special file that is there, and is the same,
+ * differs (enum file_meta_kind); of a hard link nothing does. */
+unsigned node_differs(const struct node *n, const struct stat *there);
+
 /* Set owner and time of a symlink or special file that is the same, where they
  * differ; a special file with another mode is made anew.  Returns whether something
- * was set. */
+ * was to be set; what could not be is in n->lost. */
 int node_update(struct node *n, int dir_fd, const char *name);
 
 #endif

@@ -89,6 +89,14 @@ static int is_same(const void *ctx, int dir_fd, const char *name)
 	return same;
 }
 
+/* The entry has become the file that st is of. */
+static void note_linked(const struct committer *m, const struct commit *c,
+			const struct stat *st)
+{
+	if (c->is_linked && m->cfg.linked)
+		made_note_as(m->cfg.linked, c->name, c->name_len, st);
+}
+
 /* What has the entry's name has its content: set its metadata where it differs.
  * Returns the status. */
 static enum file_status keep_existing(const struct committer *m,
@@ -103,8 +111,8 @@ static enum file_status keep_existing(const struct committer *m,
 	int fd = part_open_existing(dir, name_last(c->name), &there, &e);
 	const struct same_file file = { fd, dir, &there };
 
-	if (fd >= 0 && c->is_linked && m->cfg.linked)
-		made_note(m->cfg.linked, &there);
+	if (fd >= 0)
+		note_linked(m, c, &there);
 	if (fd >= 0)
 		v = same_meta_take(&how, &file, &c->meta);
 	io_close(&fd);
@@ -132,6 +140,7 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	};
 	struct place_result placed;
 	struct stat st;
+	struct err e;
 	/* The journal is removed before the rename, as a later transfer finds
 	 * it only together with a part of this tag.  If the process dies in
 	 * between, the part is whole and only its resumption is lost. */
@@ -149,9 +158,11 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	 * told which. */
 	if (placed.renamed[0])
 		c->renamed = strdup(placed.renamed);
-	if (placed.status == STATUS_COMMITTED && c->is_linked &&
-	    m->cfg.linked && fstat(c->part.fd, &st) == 0)
-		made_note(m->cfg.linked, &st);
+	if (placed.status == STATUS_COMMITTED ?
+		    fstat(c->part.fd, &st) == 0 :
+		    placed.status == STATUS_UNCHANGED && placed.renamed[0] &&
+			    part_stat(a.dir_fd, placed.renamed, &st, &e) == 0)
+		note_linked(m, c, &st);
 	if (placed.status != STATUS_COMMITTED)
 		commit_discard(c);
 	else if (has_journal)

@@ -76,7 +76,11 @@ struct deletion {
 	struct transfer *t; /* borrowed, */
 	struct channel *channel; /* and so are these: of the first stream */
 	int is_dry;
-	struct names_set gone; /* with is_dry: directories that were chosen */
+	/* with is_dry: directories that were chosen, and what would stay of what
+	 * was chosen last */
+	struct names_set gone;
+	char left[NAME_PATH_MAX + 1];
+	size_t left_len;
 	int has_deleted;
 	struct timespec began;
 	struct dirs *dirs;
@@ -493,6 +497,14 @@ static unsigned remove_path(struct deletion *d, const char *path, size_t len,
 	return CAUSE_NONE;
 }
 
+/* In a dry run: whether the directory path would not be empty.  What is in it was
+ * chosen, or not, just before. */
+static int holds_left(const struct deletion *d, const char *path, size_t len)
+{
+	return d->left_len > len && d->left[len] == '/' &&
+	       memcmp(d->left, path, len) == 0;
+}
+
 /* Delete a row that was chosen.  Returns why it stays, or 0. */
 static unsigned delete_row(struct deletion *d, const struct list *l,
 			   const struct extra_row *row, unsigned cause)
@@ -504,8 +516,14 @@ static unsigned delete_row(struct deletion *d, const struct list *l,
 
 	if (len == 0)
 		return CAUSE_NAME_TOO_LONG;
+	if (!cause && is_dir && holds_left(d, path, len))
+		cause = CAUSE_EXISTS;
 	if (!cause)
 		cause = remove_path(d, path, len, is_dir);
+	if (cause && d->is_dry) {
+		memcpy(d->left, path, len);
+		d->left_len = len;
+	}
 	/* Of what was chosen, the topmost. */
 	if (!cause && d->is_dry && is_dir && !memchr(row->name, '/', row->name_len))
 		(void)names_set_add(&d->gone, names_hash(path, len));

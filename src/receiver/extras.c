@@ -22,6 +22,7 @@ struct level {
 	int fd;
 	size_t len; /* of extras.name */
 	uint64_t dev;
+	int is_kept; /* with something that is left alone in it */
 	struct listing *listing; /* reused by the next directory */
 };
 
@@ -120,15 +121,18 @@ static int is_kept(const struct extras *x, const char *name)
 
 /* ---- entries ---- */
 
-/* The next entry that is not left alone.  NULL at the end, or with *error set. */
+/* The next entry that is not left alone; *skips: set to 1 where one was.  NULL at
+ * the end, or with *error set. */
 static const struct listing_entry *next_entry(const struct extras *x,
-					      struct listing *l, int *error)
+					      struct listing *l, int *skips,
+					      int *error)
 {
-	const struct listing_entry *entry;
+	const struct listing_entry *entry = listing_next(l, error);
 
-	do {
+	while (entry && is_kept(x, entry->name)) {
+		*skips = 1;
 		entry = listing_next(l, error);
-	} while (entry && is_kept(x, entry->name));
+	}
 	return entry;
 }
 
@@ -163,6 +167,7 @@ static int push_level(struct extras *x, int fd, size_t len)
 	l->fd = fd;
 	l->len = len;
 	l->dev = (uint64_t)st.st_dev;
+	l->is_kept = 0;
 	listing_begin(l->listing, fd);
 	x->depth++;
 	return 0;
@@ -172,14 +177,14 @@ int extras_sum(const struct extras *x, int dir, struct names_sum *sum,
 	       struct err *e)
 {
 	struct listing *l = listing_new();
-	int fd = open_dir(dir, "."), rc = 0;
+	int fd = open_dir(dir, "."), skips, rc = 0;
 	int error = fd < 0 ? errno : l ? 0 : ENOMEM;
 	const struct listing_entry *entry;
 
 	*sum = (struct names_sum){ 0 };
 	if (l)
 		listing_begin(l, fd);
-	while (!error && (entry = next_entry(x, l, &error)))
+	while (!error && (entry = next_entry(x, l, &skips, &error)))
 		names_sum_add(sum, entry->name, strlen(entry->name),
 			      is_dir(fd, entry));
 	listing_free(l);
@@ -273,20 +278,25 @@ int extras_next(struct extras *x, struct extras_row *row)
 		size_t n, len;
 		int error, directory;
 
-		entry = next_entry(x, l->listing, &error);
+		entry = next_entry(x, l->listing, &l->is_kept, &error);
 		if (!entry) {
 			len = l->len;
 			pop_level(x);
 			if (!x->is_tree)
 				return 0;
-			set_row(x, row, len, 1, 0);
+			/* Neither is a directory empty that this one is in. */
+			if (l->is_kept && x->depth > 0)
+				x->levels[x->depth - 1].is_kept = 1;
+			set_row(x, row, len, 1, l->is_kept ? CAUSE_EXISTS : 0);
 			return 1;
 		}
 		n = strlen(entry->name);
 		len = l->len + (l->len > 0) + n;
 		/* No item can have had such a path. */
-		if (len > NAME_PATH_MAX)
+		if (len > NAME_PATH_MAX) {
+			l->is_kept = 1;
 			continue;
+		}
 		if (l->len > 0)
 			x->path[l->len] = '/';
 		memcpy(x->path + len - n, entry->name, n);

@@ -104,7 +104,8 @@ static struct verdict keep_basis(struct transfer *t, const struct recv_file *f)
 
 	if (fstat(f->basis_fd, &there) < 0)
 		return (struct verdict){ .status = STATUS_UNCHANGED };
-	transfer_note_linked(t, &f->commit->meta, &there);
+	transfer_note_linked(t, &f->commit->meta, f->commit->name,
+			     f->commit->name_len, &there);
 	return same_meta_take(&how, &file, &f->commit->meta);
 }
 

@@ -12,7 +12,9 @@
 
 #include "base/buf.h"
 #include "base/io.h"
+#include "chunk/digest.h"
 #include "fs/dirs.h"
+#include "fs/name.h"
 #include "fs/part.h"
 #include "receiver/quota.h"
 #include "receiver/verdict.h"
@@ -26,7 +28,9 @@ enum {
 #define UNNAMED (UINT64_C(1) << 63)
 
 struct slot {
-	uint64_t dev; /* with UNNAMED where it counts and was not named yet */
+	/* Of a directory, with UNNAMED where it counts and was not named yet;
+	 * of a file see slot_as(). */
+	uint64_t dev;
 	uint64_t inode; /* 0: free */
 };
 
@@ -205,20 +209,25 @@ void made_forget(struct made *m)
 }
 
 /* Locked.  NULL: it is not there. */
-static struct slot *find(struct made *m, const struct stat *st)
+static struct slot *find(struct made *m, const struct slot *s)
 {
-	const struct slot s = { (uint64_t)st->st_dev, (uint64_t)st->st_ino };
-	struct slot *at = m->size ? &m->slots[slot_of(m, &s)] : NULL;
+	struct slot *at = m->size ? &m->slots[slot_of(m, s)] : NULL;
 
 	return at && at->inode ? at : NULL;
 }
 
+static struct slot slot_of_dir(const struct stat *st)
+{
+	return (struct slot){ (uint64_t)st->st_dev, (uint64_t)st->st_ino };
+}
+
 int made_has(struct made *m, const struct stat *st)
 {
+	const struct slot s = slot_of_dir(st);
 	int has;
 
 	pthread_mutex_lock(&m->lock);
-	has = find(m, st) != NULL;
+	has = find(m, &s) != NULL;
 	pthread_mutex_unlock(&m->lock);
 	return has;
 }
@@ -226,12 +235,13 @@ int made_has(struct made *m, const struct stat *st)
 int made_name(struct made *m, int fd, struct verdict *v)
 {
 	int is_counted = 0;
-	struct slot *s;
+	struct slot *s, dir;
 	struct stat st;
 
 	if (quota_limits_items(m->quota) && fstat(fd, &st) == 0) {
+		dir = slot_of_dir(&st);
 		pthread_mutex_lock(&m->lock);
-		s = find(m, &st);
+		s = find(m, &dir);
 		if (s) {
 			is_counted = (s->dev & UNNAMED) != 0;
 			s->dev &= ~UNNAMED;
@@ -259,7 +269,7 @@ static void end_one(void *ctx, int is_made, int fd)
 		quota_give_back(m->quota, 1, 0);
 	if (!is_made || fd < 0 || fstat(fd, &st) < 0)
 		return;
-	s = (struct slot){ (uint64_t)st.st_dev, (uint64_t)st.st_ino };
+	s = slot_of_dir(&st);
 	pthread_mutex_lock(&m->lock);
 	if (m->count < MADE_MAX)
 		append(m, &s);
@@ -268,17 +278,43 @@ static void end_one(void *ctx, int is_made, int fd)
 	pthread_mutex_unlock(&m->lock);
 }
 
-void made_note(struct made *m, const struct stat *st)
+/* The slot of a file that an item has become: in place of the device a digest of
+ * it and the name, which nobody can choose a second name for. */
+static struct slot slot_as(const char *path, size_t len, const struct stat *st)
 {
-	const struct slot s = { (uint64_t)st->st_dev, (uint64_t)st->st_ino };
+	uint8_t text[NAME_PATH_MAX + 8], sum[DIGEST_MAX];
+
+	len = len < NAME_PATH_MAX ? len : NAME_PATH_MAX;
+	be_put64(text, (uint64_t)st->st_dev);
+	memcpy(text + 8, path, len);
+	digest_sha256.sum(text, len + 8, sum);
+	return (struct slot){ be_get64(sum) & ~UNNAMED, (uint64_t)st->st_ino };
+}
+
+void made_note_as(struct made *m, const char *path, size_t len,
+		  const struct stat *st)
+{
+	const struct slot s = slot_as(path, len, st);
 
 	pthread_mutex_lock(&m->lock);
-	if (!find(m, st)) {
+	if (!find(m, &s)) {
 		if (m->count < MADE_MAX)
 			append(m, &s);
 		remember(m, &s);
 	}
 	pthread_mutex_unlock(&m->lock);
+}
+
+int made_has_as(struct made *m, const char *path, size_t len,
+		const struct stat *st)
+{
+	const struct slot s = slot_as(path, len, st);
+	int has;
+
+	pthread_mutex_lock(&m->lock);
+	has = find(m, &s) != NULL;
+	pthread_mutex_unlock(&m->lock);
+	return has;
 }
 
 void made_serve(struct made *m, struct dirs *d)

@@ -17,6 +17,7 @@
 #ifndef FERRY_RECEIVER_MADE_H
 #define FERRY_RECEIVER_MADE_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -47,8 +48,15 @@ int made_has(struct made *m, const struct stat *st);
  */
 int made_name(struct made *m, int fd, struct verdict *v);
 
-/* Add something else that the transfer has made, for made_has(). */
-void made_note(struct made *m, const struct stat *st);
+/*
+ * A list of files instead: add the file st, which an item of the name path (len
+ * bytes) has become, and tell whether it has become that one.  The name counts, as
+ * with --existing rename another item of the transfer may have it.
+ */
+void made_note_as(struct made *m, const char *path, size_t len,
+		  const struct stat *st);
+int made_has_as(struct made *m, const char *path, size_t len,
+		const struct stat *st);
 
 /* Have it count and add the directories that d makes. */
 void made_serve(struct made *m, struct dirs *d);

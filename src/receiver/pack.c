@@ -198,7 +198,6 @@ static int is_same(struct worker *w, const struct item *it)
 	       memcmp(sum, row->digest, SAME_SIZE) == 0;
 }
 
-/* The metadata that the item is to have here. */
 struct file_meta recv_pack_meta(const struct transfer *t,
 				   const struct pack_item *row)
 {
@@ -216,7 +215,7 @@ static struct verdict take_meta(struct transfer *t, const struct item *it,
 	const struct same_file file = { fd, dir, there };
 	const struct same_meta how = transfer_same_meta(t);
 
-	transfer_note_linked(t, &meta, there);
+	transfer_note_linked(t, &meta, it->row.name, it->row.name_len, there);
 	return same_meta_take(&how, &file, &meta);
 }
 
@@ -492,7 +491,11 @@ int recv_pack_take_symlink(struct worker *w, const struct item *it,
 			   struct err *e)
 {
 	struct symlinks *s = w->transfer->symlinks;
-	int rc = symlinks_add(s, &it->row, it->id, e);
+	struct pack_item row = it->row;
+	int rc;
+
+	row.meta = recv_pack_meta(w->transfer, &it->row);
+	rc = symlinks_add(s, &row, it->id, e);
 
 	/* As many are kept as may be: make them now. */
 	return rc > 0 ? symlinks_make(s, w->channel, e) : rc;

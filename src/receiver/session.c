@@ -208,6 +208,11 @@ static int make_parts(struct recv_session *s)
 			if (!t->linked)
 				return -1;
 		}
+		if (transfer_is_dry_run(t)) {
+			t->updated = made_new(sender->root_fd, 0, t->quota);
+			if (!t->updated)
+				return -1;
+		}
 		t->symlinks = symlinks_new(&sc);
 		t->dir_meta = dir_meta_new(sender->root_fd, t->made, t->unlocked,
 					   t->quota,
@@ -401,6 +406,7 @@ void recv_session_free(struct recv_session *s)
 	dir_meta_free(t->dir_meta);
 	made_free(t->made);
 	made_free(t->linked);
+	made_free(t->updated);
 	symlinks_free(t->symlinks);
 	unlocked_free(t->unlocked);
 	placed_free(t->placed);

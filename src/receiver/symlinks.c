@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "fs/place.h"
 #include "receiver/results.h"
 #include "receiver/made.h"
 #include "receiver/unlocked.h"
@@ -182,36 +184,50 @@ static int has_same_bytes(int dir_a, const char *a, int dir_b, const char *b,
 	return same;
 }
 
-/* Find the file that a hard link is made to: only one of this transfer.  Returns
- * 0 or a cause. */
-static unsigned find_first(const struct symlinks *s, struct dirs *from,
-			   const struct row *row, struct node *n)
+/* Whether leaf is a file that the item target has become. */
+static int is_first(struct made *linked, const struct node *n, const char *target,
+		    size_t len)
 {
+	return S_ISREG(n->file.st_mode) &&
+	       made_has_as(linked, target, len, &n->file);
+}
+
+unsigned symlinks_find_first(struct made *linked, struct dirs *from,
+			     const char *target, size_t len, struct node *n,
+			     char leaf[NAME_COMPONENT_MAX + 1])
+{
+	const char *name;
 	struct err e;
+	int rc;
 
 	err_clear(&e);
-	n->from_dir = dirs_parent(from, row->target, row->target_len, &n->from,
-				  &e);
+	n->from = leaf;
+	n->from_dir = dirs_parent(from, target, len, &name, &e);
 	if (n->from_dir < 0)
 		return wire_cause_of_errno(e.sys_errno);
-	if (fstatat(n->from_dir, n->from, &n->file, AT_SYMLINK_NOFOLLOW) < 0)
-		return wire_cause_of_errno(errno);
-	if (!S_ISREG(n->file.st_mode) || !s->cfg.linked ||
-	    !made_has(s->cfg.linked, &n->file))
+	if (!linked)
 		return CAUSE_CHANGED;
+	snprintf(leaf, NAME_COMPONENT_MAX + 1, "%s", name);
+	rc = fstatat(n->from_dir, leaf, &n->file, AT_SYMLINK_NOFOLLOW);
+	if (rc < 0)
+		return wire_cause_of_errno(errno);
+	for (unsigned i = 1; !is_first(linked, n, target, len); i++) {
+		if (i == PLACE_TRIES)
+			return CAUSE_CHANGED;
+		place_name(leaf, name, i);
+		if (fstatat(n->from_dir, leaf, &n->file,
+			    AT_SYMLINK_NOFOLLOW) < 0)
+			return CAUSE_CHANGED;
+	}
 	return 0;
 }
 
-/* The policy for a hard link: what has its content is no conflict. */
-static enum conflict_policy policy_of(const struct symlinks *s,
-				      const struct node *n,
-				      const struct place_request *a)
+enum conflict_policy symlinks_policy_of_link(const struct node *n, int dir_fd,
+					     const char *leaf,
+					     enum conflict_policy existing)
 {
-	if (n->kind == NODE_LINK && has_same_bytes(n->from_dir, n->from,
-						   a->dir_fd, a->leaf,
-						   &n->file))
-		return CONFLICT_REPLACE;
-	return s->cfg.existing;
+	return has_same_bytes(n->from_dir, n->from, dir_fd, leaf, &n->file) ?
+		       CONFLICT_REPLACE : existing;
 }
 
 /* ---- making them ---- */
@@ -229,8 +245,12 @@ static void place_node(const struct symlinks *s, struct node *n,
 	/* Replacing a name by one of the same file does nothing. */
 	if (n->kind == NODE_LINK && node_is_same(n, a->dir_fd, a->leaf))
 		placed->status = STATUS_UNCHANGED;
+	else if (n->kind == NODE_LINK)
+		conflict_place(a, symlinks_policy_of_link(n, a->dir_fd, a->leaf,
+							  s->cfg.existing),
+			       placed);
 	else
-		conflict_place(a, policy_of(s, n, a), placed);
+		conflict_place(a, s->cfg.existing, placed);
 	if (placed->status == STATUS_UNCHANGED &&
 	    (s->cfg.preserve || s->cfg.existing == CONFLICT_REPLACE) &&
 	    !placed->renamed[0] && node_update(n, a->dir_fd, a->leaf))
@@ -268,6 +288,7 @@ static void make_one(const struct symlinks *s, const struct walks *walks,
 		.lacks = s->cfg.lacks,
 	};
 	struct place_result placed = { .status = STATUS_FAILED };
+	char first[NAME_COMPONENT_MAX + 1];
 	struct err fe;
 
 	err_clear(&fe);
@@ -276,7 +297,9 @@ static void make_one(const struct symlinks *s, const struct walks *walks,
 	if (a.dir_fd < 0)
 		placed.cause = wire_cause_of_errno(fe.sys_errno);
 	else if (node.kind == NODE_LINK)
-		placed.cause = find_first(s, walks->from, row, &node);
+		placed.cause = symlinks_find_first(s->cfg.linked, walks->from,
+						   row->target, row->target_len,
+						   &node, first);
 	if (a.dir_fd >= 0 && !placed.cause)
 		place_node(s, &node, &a, &placed);
 	put_outcome(outcomes, &placed, &node);

@@ -15,6 +15,8 @@
 #include "receiver/sync.h"
 
 struct channel;
+struct dirs;
+struct made;
 struct pack_item;
 struct results;
 struct fs_lacks;
@@ -60,6 +62,23 @@ int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
  * the sender sends them again in the next one.
  */
 int symlinks_make(struct symlinks *s, struct channel *ch, struct err *e);
+
+/*
+ * Find the file that a hard link is made to, for its node: that which target (len
+ * bytes), an item of the transfer, has become according to linked (made_has_as();
+ * may be NULL), also one that it has become under a further name (CONFLICT_RENAME).
+ * from: a walk, which n->from_dir is borrowed from; n->from becomes leaf.  Returns 0
+ * or a cause.
+ */
+unsigned symlinks_find_first(struct made *linked, struct dirs *from,
+			     const char *target, size_t len, struct node *n,
+			     char leaf[NAME_COMPONENT_MAX + 1]);
+
+/* The policy for a hard link whose name in dir_fd, leaf, something has: what has
+ * its content is no conflict. */
+enum conflict_policy symlinks_policy_of_link(const struct node *n, int dir_fd,
+					     const char *leaf,
+					     enum conflict_policy existing);
 
 /* The file type of a special file (enum special_type); 0 for anything else. */
 mode_t symlinks_type_of(unsigned special);

@@ -31,10 +31,10 @@ struct same_meta transfer_same_meta(struct transfer *t)
 }
 
 void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
-			  const struct stat *st)
+			  const char *path, size_t len, const struct stat *st)
 {
 	if (t->linked && meta->further >> FILE_META_TAG_LINKED & 1)
-		made_note(t->linked, st);
+		made_note_as(t->linked, path, len, st);
 }
 
 int transfer_allows_meta(const struct transfer *t,

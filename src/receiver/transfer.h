@@ -79,6 +79,9 @@ struct transfer {
 	struct unlocked *unlocked; /* and so are these */
 	struct made *made;
 	struct made *linked; /* files that hard links may be made to; or NULL */
+	/* in a dry run: files with several names, and the metadata that they
+	 * were planned to get; or NULL */
+	struct made *updated;
 	struct dir_meta *dir_meta;
 	struct deletion *deletion; /* since it began; the first stream's */
 
@@ -119,10 +122,10 @@ uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
 /* How metadata of a file that is the same is set. */
 struct same_meta transfer_same_meta(struct transfer *t);
 
-/* The file that st is of is the sender's, with this metadata, and committed or
- * unchanged: note it if hard links to it may follow. */
+/* The file that st is of is the sender's item path, with this metadata, and
+ * committed or unchanged: note it if hard links to it may follow. */
 void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
-			  const struct stat *st);
+			  const char *path, size_t len, const struct stat *st);
 
 /* Whether the sender may send this metadata: what was accepted. */
 int transfer_allows_meta(const struct transfer *t,

@@ -349,6 +349,17 @@ without_bit() {
 	[ "$got" = 1 ]
 	[ "$(stat -c %u:%a dst/t/other1)" = 65534:755 ]
 	attrs show dst/t | grep -q 'own .*user.x=79'
+	# a device that is the same, but for its mode, which is not this user's
+	mkdir src/u dst/u
+	mknod -m 666 src/u/null c 1 3 || skip "cannot make devices"
+	mknod -m 600 dst/u/null c 1 3
+	touch -d @1000000000 src/u/null dst/u/null
+	FERRY_WRAP="setpriv --reuid=65534 --regid=65534 --clear-groups" \
+		receive --plain --once --accept all dst
+	send --plain --preserve specials src/u
+	status 1
+	has sender 'the mode of u/null could not be kept'
+	wait_receiver
 }
 
 @test "FIFOs, sockets, and as root devices" {
@@ -384,6 +395,13 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	send --plain -a src/t
 	status 0
 	same_tree src/t dst/t
+	stop_receiver
+	# their modes are changed as those of files
+	chmod 666 src/t/d/socket
+	receive --plain --accept all --chmod go-w --existing replace dst
+	send --plain --preserve specials src/t
+	status 0
+	[ "$(stat -c %a dst/t/d/socket)" = 644 ]
 	# not accepted: as ever
 	stop_receiver
 	receive --plain --accept owner dst
@@ -436,6 +454,28 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	[ "$(stat -c %h dst/t/a)" = 1 ]
 	stop_receiver
 	no_litter
+}
+
+@test "hard links to files that got further names" {
+	echo one >src/a
+	ln src/a src/b
+	# the name that the first of them gets is that of another file
+	echo another >"src/a (1)"
+	ln "src/a (1)" src/c
+	echo theirs >dst/a
+	printf '%s\n' a 'a (1)' b c >names
+	receive --plain --accept all --existing rename dst
+	for _ in 1 2; do
+		send --plain -a --files-from names src
+		status 0
+		is cat dst/a theirs
+		is cat dst/b one
+		is cat dst/c another
+		[ "dst/a (1)" -ef dst/b ]
+		[ "dst/a (1) (1)" -ef dst/c ]
+		is grep -c . <(ls dst) 5
+	done
+	stop_receiver
 }
 
 @test "hard links across a lost session, and to a first name that fails" {
