@@ -1,7 +1,8 @@
 /*
  * path_fd.h - descriptors that only stand for a place in the file system (Linux:
  * O_PATH; POSIX: they are open for reading, or for searching where the system has
- * O_SEARCH, so that what may not be read cannot be opened).
+ * O_SEARCH, so that what may not be read cannot be opened, but directories of this
+ * user's with O_NOFOLLOW, whose mode is another for a moment).
  *
  * Layer: os.
  * Threads: any.
