@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* Whether this build knows of any (POSIX: no). */
+int xattr_is_known(void);
+
 /* The names, each terminated, in list (size bytes).  Returns how many bytes that
  * are; or -1 with errno: ERANGE where there are more. */
 ssize_t xattr_list(int fd, char *list, size_t size);

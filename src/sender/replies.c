@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/wipe.h"
 #include "os/entropy.h"
+#include "os/xattr.h"
 #include "sender/deletion.h"
 #include "sender/direct.h"
 #include "sender/links.h"
@@ -103,12 +104,24 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 		cfg->preserve & ~(is_known ? m->preserve : 0u);
 	const unsigned needed = cfg->is_archive ? cfg->preserve_needed :
 						  cfg->preserve;
+	const unsigned unreadable =
+		xattr_is_known() ? 0 : cfg->preserve & (PRESERVE_ACL |
+							PRESERVE_XATTRS);
 	char words[128], accept[128];
 
+	preserve_words(words, sizeof(words), unreadable & needed);
+	if (unreadable & needed) {
+		st->unmet = "the sender asks for --preserve of what its ferry "
+			    "cannot read";
+		return err_set(e, ERR_USAGE,
+			       "--preserve %s: this ferry was built for any "
+			       "POSIX system, and cannot read it; leave it out",
+			       words);
+	}
 	/* The scan reads it: one that preserves something waits for the first
 	 * session to be agreed on, and goes on in the next ones. */
-	if (s->preserve.kinds != (cfg->preserve & ~lacking)) {
-		s->preserve.kinds = cfg->preserve & ~lacking;
+	if (s->preserve.kinds != (cfg->preserve & ~lacking & ~unreadable)) {
+		s->preserve.kinds = cfg->preserve & ~lacking & ~unreadable;
 		s->preserve.ids = cfg->ids;
 	}
 	preserve_words(words, sizeof(words),
@@ -131,6 +144,11 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 			       accept_words(accept, sizeof(accept),
 					    lacking & needed));
 	}
+	if (unreadable && !s->has_told_unkept)
+		events_message(cfg->events, SESSION_WARNING,
+			       "--archive: ACLs and extended attributes are not "
+			       "kept: this ferry was built for any POSIX "
+			       "system, and cannot read them");
 	if (lacking && !s->has_told_unkept)
 		events_message(cfg->events, SESSION_WARNING,
 			       "%s: the receiver does not accept these of "
