@@ -38,6 +38,7 @@ refused() {
 }
 
 @test "copied once, found again, replaced if it is another, removed on request" {
+	needs_build --deploy
 	deploy --deploy src/f box:
 	status 0
 	has sender "box: copying this ferry ("
@@ -73,6 +74,7 @@ refused() {
 }
 
 @test "login shells: noise, fish, tcsh, zsh, restricted bash" {
+	needs_build --deploy
 	for shell in 'bash -r' tcsh zsh fish; do
 		command -v "${shell% *}" >/dev/null || {
 			echo "# no $shell here" >&3
@@ -88,6 +90,7 @@ refused() {
 }
 
 @test "a host where it does not fit: told, and nothing is left there" {
+	needs_build --deploy
 	mkdir bin lib
 	printf '#!/bin/sh\necho Plan9 mips\n' >bin/uname
 	chmod +x bin/uname
@@ -132,6 +135,7 @@ refused() {
 }
 
 @test "ssh that is killed while it copies: no half of a program; --retry copies anew" {
+	needs_build --deploy
 	# passes some of it, and then no more, the first time
 	cat >slow <<-'EOF'
 		#!/bin/bash

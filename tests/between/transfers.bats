@@ -154,3 +154,55 @@ changed() {
 @test "of a file that changed, what differs is sent" {
 	each_way changed
 }
+
+taken() {
+	local existing at old
+	for existing in skip replace newer rename backup; do
+		rm -rf dst
+		mkdir dst
+		echo old >dst/f
+		touch -d @1000000000 dst/f
+		echo new >src/f
+		at=dst/f old=/dev/null
+		case $existing in
+		skip) at=/dev/null old=dst/f ;;
+		rename) at='dst/f (1)' old=dst/f ;;
+		backup) old=dst/f~ ;;
+		esac
+		use "$receiving"
+		receive --plain --once --existing $existing dst
+		use "$sending"
+		send --plain src/f
+		status $([ $existing = skip ] && echo 1 || echo 0)
+		wait_receiver
+		[ "$at" = /dev/null ] || is cat "$at" new
+		[ $old = /dev/null ] || is cat $old old
+		no_litter
+	done
+}
+
+@test "a name that is taken: each policy" {
+	each_way taken
+}
+
+retried() {
+	head -c $((24 * MiB + 5)) /dev/urandom >src/f
+	use "$receiving"
+	receive --plain dst
+	use "$sending"
+	start_send slow --plain --retry 60 --limit-rate 10M src/f
+	await slow.events '"progress","bytes":([5-9]|1[0-9])[0-9]{6}'
+	kill -KILL "${pid[receiver]}"
+	wait_receiver
+	use "$receiving"
+	receive --plain -p "$port" dst
+	ended slow
+	[ "$code" = 0 ]
+	cmp src/f dst/f
+	no_litter
+	stop_receiver
+}
+
+@test "--retry: the receiver is killed, and started again" {
+	each_way retried
+}

@@ -10,5 +10,6 @@ const char *lacks_text(void)
 	       "reserved space, finding and punching holes, reflinks, ACLs and "
 	       "extended attributes, device numbers, the id of a boot, times of "
 	       "creation, options and figures of TCP, flushing a whole file "
-	       "system, flags of files, limits of FUSE file systems";
+	       "system, flags of files, limits of FUSE file systems, its own "
+	       "program to copy (--deploy)";
 }
