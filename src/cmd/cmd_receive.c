@@ -382,6 +382,36 @@ static int check_dir(const char *dir, struct err *e)
 		       "change its owner or mode)", text);
 }
 
+/* Where dir is no directory it may be the name that a single file is to get, as with
+ * scp: say how that is done. */
+static void hint_at_name(const struct receive_options *opts, struct err *e)
+{
+	const char *slash = strrchr(opts->dir, '/');
+	const size_t len = strlen(opts->dir), used = strlen(e->text);
+	const size_t parent = slash ? (size_t)(slash + 1 - opts->dir) : 0;
+	const char *host = opts->fetch.target.host;
+	char name[SHOWN_MAX], in[SHOWN_MAX], path[SHOWN_MAX], from[SHOWN_MAX];
+	struct stat st;
+
+	if (parent == len || (stat(opts->dir, &st) == 0 && S_ISDIR(st.st_mode)))
+		return;
+	if (opts->carrier)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (a file keeps its name; to give it another: ferry "
+			 "send --name %s - HOST:%s <FILE)",
+			 text_escape(name, sizeof(name), opts->dir + parent,
+				     len - parent),
+			 text_escape(in, sizeof(in), opts->dir, parent));
+	else if (opts->fetch.count == 1)
+		snprintf(e->text + used, sizeof(e->text) - used,
+			 " (a file keeps its name; to give it another: ferry "
+			 "receive --stdout %s:%s >%s)",
+			 text_escape(from, sizeof(from), host, strlen(host)),
+			 text_escape(path, sizeof(path), opts->fetch.paths[0],
+				     strlen(opts->fetch.paths[0])),
+			 text_escape(name, sizeof(name), opts->dir, len));
+}
+
 static int check_stdout(struct err *e)
 {
 	const int flags = fcntl(STDOUT_FILENO, F_GETFL);
@@ -476,6 +506,8 @@ static int run_sessions(const struct receive_options *opts,
 	rc = opts->to_stdout ? check_stdout(e) :
 	     opts->config    ? 0 :
 			       check_dir(opts->dir, e);
+	if (rc < 0 && opts->dir)
+		hint_at_name(opts, e);
 	if (rc < 0)
 		return rc;
 	/* these fork, so before there are secrets, sockets, threads and a

@@ -296,8 +296,9 @@ static void on_session(void *ctx, uint64_t number,
 		warn_plain(r);
 	session_text(text, r, number, who, peer->identity, peer->is_dry_run);
 	/* a sender's first is no news */
-	if (r->cfg.verbose || (!r->cfg.quiet && !r->cfg.is_remote &&
-			       (!r->cfg.is_sender || r->sessions > 0)))
+	if (!r->cfg.is_remote &&
+	    (r->cfg.verbose ||
+	     (!r->cfg.quiet && (!r->cfg.is_sender || r->sessions > 0))))
 		outputs_say(r->out, text);
 	r->sessions++;
 	if (r->cfg.verbose && has_words) {
@@ -330,7 +331,7 @@ static void on_direct(void *ctx, uint64_t number, const char *peer,
 	pthread_mutex_lock(&r->lock);
 	snprintf(text, sizeof(text), "%s: content goes directly, %s %s", peer,
 		 r->cfg.is_sender ? "to" : "from", address);
-	if (r->cfg.verbose)
+	if (r->cfg.verbose && !r->cfg.is_remote)
 		outputs_say(r->out, text);
 	json = outputs_json(r->out);
 	if (json) {
@@ -361,11 +362,15 @@ static void on_progress(void *ctx, uint64_t number,
 static int is_said(const struct report_config *cfg,
 		   const struct session_file *f)
 {
+	if (cfg->is_remote)
+		return f->is_own;
+	if (f->status == STATUS_FAILED && f->is_told)
+		return 0;
 	if (cfg->verbose)
 		return cfg->verbose > 1 || f->status != STATUS_UNCHANGED;
 	if (f->status == STATUS_FAILED)
-		return !f->is_told && (!cfg->is_remote || cfg->is_sender);
-	if (cfg->quiet || cfg->is_remote)
+		return 1;
+	if (cfg->quiet)
 		return 0;
 	/* a skipped file makes the sender's exit status 1, so the sender is
 	 * told why */
@@ -484,9 +489,9 @@ static void on_deleted(void *ctx, uint64_t number,
 		count = repeats_add(repeats, d->reason);
 	if (d->is_planned && r->cfg.is_preview && !d->error)
 		outputs_list(r->out, event_text_would_delete(text, d));
-	else if ((r->cfg.verbose && !d->is_planned) ||
-		 (d->error && count <= REPEATS_NAMED &&
-		  (!r->cfg.is_remote || r->cfg.is_sender)))
+	else if (!r->cfg.is_remote &&
+		 ((r->cfg.verbose && !d->is_planned) ||
+		  (d->error && count <= REPEATS_NAMED)))
 		say_of(r, number, d->error != NULL,
 		       event_text_deleted(text, d, count == 1));
 	json = outputs_json(r->out);
@@ -503,7 +508,8 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 	struct buf *json = NULL;
 
 	pthread_mutex_lock(&r->lock);
-	if (level == SESSION_ERROR)
+	if (level == SESSION_ERROR ||
+	    (level == SESSION_ERROR_OF_BOTH && !r->cfg.is_remote))
 		outputs_fail(r->out, text);
 	else if (level == SESSION_WARNING && !r->cfg.quiet)
 		outputs_warn(r->out, text);
@@ -557,8 +563,7 @@ static void say_sent(struct report *r, const char *address,
 	/* the caller prints the error of a single transfer */
 	if (s->code && address && !r->cfg.is_single && e->text[0])
 		outputs_fail(r->out, e->text);
-	if (r->cfg.quiet || (r->cfg.is_remote && !r->cfg.verbose) ||
-	    (s->code && !s->files))
+	if (r->cfg.quiet || r->cfg.is_remote || (s->code && !s->files))
 		return;
 	if (r->cfg.peer)
 		text_escape(peer, sizeof(peer), r->cfg.peer,
@@ -580,7 +585,7 @@ static void say_received(struct report *r, uint64_t number, const char *peer,
 	/* the caller prints the error of a single session */
 	if (s->code && !r->cfg.is_single)
 		why = e && e->text[0] ? e->text : err_name(s->code);
-	if (r->cfg.is_remote && !r->cfg.verbose)
+	if (r->cfg.is_remote)
 		return;
 	if (!why && (r->cfg.quiet || (!s->files && s->code)))
 		return;

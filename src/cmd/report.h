@@ -23,8 +23,9 @@ struct report_config {
 	int is_single;  /* one session, or one receiver: the caller prints its
 			   error */
 	/* ferry remote: the user is at the other host and is told there what
-	 * the session tells.  Only warnings, and with is_sender files that failed,
-	 * are said, with the name of this host; with verbose, all. */
+	 * the session tells.  Only what is not known there is said, with the name
+	 * of this host: warnings, and files that a sender could not send; with
+	 * verbose also details of the session. */
 	int is_remote;
 	int has_stdin;  /* sender: a source cannot be read again */
 	int has_retry;  /* sender: it reconnects by itself */

@@ -36,7 +36,7 @@ static int take_finish(struct recv_session *s, const uint8_t *body, size_t len,
 	return recv_session_finish(s, &m, e);
 }
 
-/* The sender could not send an item that was asked for. */
+/* The sender could not do all that was asked for; its user, who is ours, was told. */
 static int take_note(struct transfer *t, const uint8_t *body, size_t len,
 		     struct err *e)
 {
@@ -44,7 +44,12 @@ static int take_note(struct transfer *t, const uint8_t *body, size_t len,
 
 	if (msg_get_note(&m, body, len))
 		return input_malformed("NOTE", e);
-	results_unsent(t->results, m.name, m.name_len, m.cause);
+	if (m.not_kept)
+		results_cut(t->results, m.not_kept);
+	else if (m.kind == ITEM_DIR)
+		results_left(t->results);
+	else
+		results_unsent(t->results, m.name, m.name_len, m.cause);
 	return 0;
 }
 

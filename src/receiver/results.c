@@ -49,6 +49,7 @@ struct results {
 	pthread_mutex_t lock;
 	struct totals totals;
 	uint64_t notes;
+	unsigned cut; /* enum file_meta_kind: of what was not sent whole */
 	int waits; /* see results_set_waits() */
 	uint64_t waiting;
 	struct losses losses;
@@ -556,6 +557,21 @@ void results_unsent(struct results *r, const char *name, size_t name_len,
 	gave_up(r, &f, "not sent by", cause);
 }
 
+void results_cut(struct results *r, unsigned kinds)
+{
+	pthread_mutex_lock(&r->lock);
+	r->totals.not_kept++;
+	r->cut |= kinds;
+	pthread_mutex_unlock(&r->lock);
+}
+
+void results_left(struct results *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->totals.not_deleted++;
+	pthread_mutex_unlock(&r->lock);
+}
+
 void results_note(struct results *r, const char *path, size_t len, unsigned lost,
 		  int err_no)
 {
@@ -587,7 +603,7 @@ const char *results_lost(struct results *r)
 	const char *noun;
 
 	pthread_mutex_lock(&r->lock);
-	noun = losses_noun(&r->losses);
+	noun = losses_noun(&r->losses, r->cut);
 	pthread_mutex_unlock(&r->lock);
 	return noun;
 }

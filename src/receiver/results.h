@@ -80,6 +80,12 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 void results_unsent(struct results *r, const char *name, size_t name_len,
 		    unsigned cause);
 
+/* Count an item whose metadata the sender could not send as a whole, of these kinds
+ * (enum file_meta_kind), and one that the sender did not have deleted.  It has told
+ * the user. */
+void results_cut(struct results *r, unsigned kinds);
+void results_left(struct results *r);
+
 /* Mode and time of the directory could not be set: count that, and tell both
  * users. */
 void results_note(struct results *r, const char *path, size_t len, unsigned lost,

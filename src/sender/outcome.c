@@ -47,7 +47,10 @@ struct outcome {
 
 /* Some thousands of names.  What goes beyond is not told to a receiver, which
  * then still knows that its request was not met. */
-enum { UNSENT_MAX = 1 << 20 };
+enum {
+	UNSENT_MAX = 1 << 20, /* bytes */
+	LEFT_NOTED_MAX = 1024,
+};
 
 struct outcome *outcome_new(const struct send_config *cfg,
 			    struct counters *count)
@@ -160,7 +163,8 @@ static void tell_failure(const struct outcome *o, const struct queue_verdict *v,
 		 peer, why);
 	f->error = error;
 	f->reason = wire_cause_text(m->cause);
-	f->advice = advice_of(m->cause);
+	f->advice = o->cfg->carrier ? advice_by_ssh_of(m->cause) :
+				      advice_of(m->cause);
 	tell_file(o, f);
 }
 
@@ -268,10 +272,48 @@ void outcome_deletion(struct outcome *o, const char *path, size_t len,
 		ev->deleted(ev->ctx, 1, &d);
 }
 
+/* ---- notes, for a receiver that has asked for what it gets ---- */
+
+/* Locked.  Only through a carrier.  The receiver counts what is noted, and its user is
+ * told by us. */
+static void keep_note(struct outcome *o, const struct msg_note *m)
+{
+	if (!o->cfg->carrier || m->name_len == 0 ||
+	    m->name_len > WIRE_NAME_MAX)
+		return;
+	/* whole frames only */
+	if (o->unsent.len + m->name_len + 64 <= UNSENT_MAX)
+		msg_put_note(&o->unsent, m);
+}
+
+static void note_unsent(struct outcome *o, const struct session_file *f,
+			const struct err *e)
+{
+	const struct msg_note m = {
+		.cause = e->code == ERR_CHANGED
+				 ? CAUSE_CHANGED
+				 : (uint16_t)wire_cause_of_errno(e->sys_errno),
+		.kind = ITEM_FILE,
+		.name = f->name,
+		.name_len = f->name_len,
+	};
+
+	keep_note(o, &m);
+}
+
 void outcome_left(struct outcome *o, uint64_t count)
 {
+	const struct msg_note m = {
+		.cause = CAUSE_LIMIT,
+		.kind = ITEM_DIR,
+		.name = ".",
+		.name_len = 1,
+	};
+
 	pthread_mutex_lock(&o->lock);
 	o->totals.not_deleted += count;
+	for (uint64_t i = 0; i < count && i < LEFT_NOTED_MAX; i++)
+		keep_note(o, &m);
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -287,28 +329,6 @@ uint64_t outcome_count_failed(struct outcome *o)
 
 /* ---- what failed on this side ---- */
 
-/* Locked.  Keep a note for a receiver that has asked for what it gets: only
- * through a carrier. */
-static void keep_note(struct outcome *o, const struct session_file *f,
-		      const struct err *e)
-{
-	const struct msg_note m = {
-		.cause = e->code == ERR_CHANGED
-				 ? CAUSE_CHANGED
-				 : (uint16_t)wire_cause_of_errno(e->sys_errno),
-		.kind = ITEM_FILE,
-		.name = f->name,
-		.name_len = f->name_len,
-	};
-
-	if (!o->cfg->carrier || f->name_len == 0 ||
-	    f->name_len > WIRE_NAME_MAX)
-		return;
-	/* whole frames only */
-	if (o->unsent.len + f->name_len + 64 <= UNSENT_MAX)
-		msg_put_note(&o->unsent, &m);
-}
-
 /* f is complete except for status, error and reason, which may be set.  shown:
  * the path as the user would name it, escaped. */
 static void local_failure(struct outcome *o, struct session_file *f,
@@ -323,8 +343,12 @@ static void local_failure(struct outcome *o, struct session_file *f,
 	if (strncmp(cause, shown, shown_len) == 0 &&
 	    strncmp(cause + shown_len, ": ", 2) == 0)
 		cause += shown_len + 2;
-	snprintf(error, sizeof(error), "%s: on this side: %s", shown, cause);
+	/* The user of ferry remote is at the other side, and sees whose message
+	 * it is. */
+	snprintf(error, sizeof(error), "%s: %s%s", shown,
+		 o->cfg->is_ordered ? "" : "on this side: ", cause);
 	f->status = STATUS_FAILED;
+	f->is_own = 1;
 	f->error = error;
 	/* the text of a change has numbers in it that differ by file */
 	if (e->code == ERR_CHANGED)
@@ -336,7 +360,7 @@ static void local_failure(struct outcome *o, struct session_file *f,
 		      e->code == ERR_CHANGED ? TOTALS_CHANGED : TOTALS_LOCAL,
 		      wire_cause_of_errno(e->sys_errno));
 	if (is_unsent)
-		keep_note(o, f, e);
+		note_unsent(o, f, e);
 	pthread_mutex_unlock(&o->lock);
 	tell_file(o, f);
 }
@@ -374,9 +398,18 @@ void outcome_item_unsent(struct outcome *o, const struct item *it,
 void outcome_cut(struct outcome *o, const char *name, size_t name_len,
 		 unsigned kinds)
 {
+	const struct msg_note m = {
+		.cause = CAUSE_TOO_LARGE,
+		.kind = ITEM_FILE,
+		.name = name,
+		.name_len = name_len,
+		.not_kept = (uint8_t)kinds,
+	};
+
 	pthread_mutex_lock(&o->lock);
 	losses_add(&o->cut, kinds, CAUSE_TOO_LARGE, name, name_len);
 	o->totals.not_kept++;
+	keep_note(o, &m);
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -463,7 +496,7 @@ static struct tally tally_of(const struct outcome *o, const struct totals *t)
 		.failed = totals_failed_count(t),
 		.skipped = t->skipped,
 		.not_kept = t->not_kept,
-		.lost = losses_noun(o->cut.items ? &o->cut : &o->losses),
+		.lost = losses_noun(o->cut.items ? &o->cut : &o->losses, 0),
 		.not_deleted = t->not_deleted,
 		.is_whole = o->is_scanned,
 		.is_dry = o->cfg->dry_run,

@@ -1,5 +1,6 @@
 /*
- * Advice for failures.  Both sides print it, so it names no side.
+ * Advice for failures.  Both sides print it, so it names no side; but by ssh there is
+ * only one user.
  */
 #include "session/advice.h"
 
@@ -8,12 +9,14 @@
 
 #include "base/text.h"
 
+#define EXISTING "--existing skip, replace, newer, rename or backup"
+
 const char *advice_of(unsigned cause)
 {
 	switch (cause) {
 	case CAUSE_EXISTS:
 		return "move or remove the existing file, or receive with "
-		       "--existing skip, replace, newer, rename or backup";
+		       EXISTING;
 	case CAUSE_QUOTA:
 		return "free some of the quota, or receive into another "
 		       "directory, then send again";
@@ -55,6 +58,21 @@ const char *advice_of(unsigned cause)
 		       "(ulimit -n for descriptors)";
 	default:
 		return NULL;
+	}
+}
+
+const char *advice_by_ssh_of(unsigned cause)
+{
+	switch (cause) {
+	case CAUSE_EXISTS:
+		return "move or remove the existing file, or send with "
+		       EXISTING;
+	case CAUSE_GONE:
+		return "create it again, and send again";
+	case CAUSE_PERMISSION:
+		return "log in as a user who may read and write there";
+	default:
+		return advice_of(cause);
 	}
 }
 

@@ -15,6 +15,9 @@
  * none. */
 const char *advice_of(unsigned cause);
 
+/* The same for a sender by ssh, whose user has no receiver to start. */
+const char *advice_by_ssh_of(unsigned cause);
+
 /*
  * Write the text of a verdict to dst (size bytes): the cause, and where need is
  * not 0 the bytes needed and the bytes there are, as in "no space left on the

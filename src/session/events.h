@@ -31,8 +31,9 @@ struct session_file {
 	const char *error;
 	/* On the receiver: the name that the file got instead, or NULL. */
 	const char *renamed_to;
-	/* With STATUS_FAILED: the other side has told this user why. */
-	int is_told;
+	/* With STATUS_FAILED: the other side has told this user why; or it is a
+	 * sender's own failure, of which the receiver knows less. */
+	int is_told, is_own;
 	/* It was not sent: with --list, when plan is 0 and status is not set; or
 	 * with --dry-run, when plan is an enum listed_state, and status the
 	 * verdict that it would get. */
@@ -110,6 +111,7 @@ struct session_peer {
 
 enum session_level {
 	SESSION_ERROR,
+	SESSION_ERROR_OF_BOTH, /* the other side tells its user as well */
 	SESSION_WARNING,
 	SESSION_NOTICE, /* nothing is wrong */
 	SESSION_VERBOSE, /* details */

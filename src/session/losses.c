@@ -47,7 +47,7 @@ void losses_tell(const struct losses *l, const struct session_events *events,
 
 		if (of->count == 0)
 			continue;
-		events_message(events, SESSION_ERROR,
+		events_message(events, SESSION_ERROR_OF_BOTH,
 			       "the %s of %s%s could not be kept %s: %s",
 			       kinds_known[i].text, of->first,
 			       losses_more(more, of), where,
@@ -55,8 +55,10 @@ void losses_tell(const struct losses *l, const struct session_events *events,
 	}
 }
 
-const char *losses_noun(const struct losses *l)
+const char *losses_noun(const struct losses *l, unsigned more)
 {
+	if (more & ~(unsigned)FILE_META_BASIC_KINDS)
+		return "modes, owners or other metadata";
 	for (size_t i = 0; i < FILE_META_KINDS; i++) {
 		if (l->of[i].count > 0 &&
 		    !(kinds_known[i].bit & FILE_META_BASIC_KINDS))

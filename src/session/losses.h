@@ -45,8 +45,8 @@ void losses_tell(const struct losses *l, const struct session_events *events,
 		 const char *where);
 
 /* Whose loss it is, for a sentence: "modes or times" where there is nothing else
- * among the kinds that were lost. */
-const char *losses_noun(const struct losses *l);
+ * among the kinds that were lost, and these (enum file_meta_kind, as bits). */
+const char *losses_noun(const struct losses *l, unsigned more);
 
 /* " and of N more", or "" where of counts one item. */
 enum { LOSSES_MORE_SIZE = 64 };

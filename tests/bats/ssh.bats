@@ -81,6 +81,97 @@ teardown() { remove_dir; }
 	has sender "cannot start $work/none (is it installed?)"
 }
 
+@test "a name that is no directory there, or here: how a file gets it" {
+	echo text >src/f
+	push src/f "box:$work/dst/new"
+	status 8
+	has sender "box: directory $work/dst/new does not exist"
+	has sender "another: ferry send --name new - HOST:$work/dst/ <FILE)"
+	push --name new - "box:$work/dst" <src/f
+	status 0
+	push src/f "box:$work/dst/new"
+	status 8
+	has sender "dst/new is not a directory"
+	has sender "another: ferry send --name new - HOST:$work/dst/ <FILE)"
+	# it was to be a directory
+	push src/f "box:$work/dst/none/"
+	status 8
+	hasnt sender "--name"
+	fetch "box:$work/src/f" copy
+	fetched 7
+	has messages "another: ferry receive --stdout box:$work/src/f >copy)"
+	fetch "box:$work/src/f" "box:$work/dst/new" copy
+	fetched 7
+	hasnt messages "--stdout"
+}
+
+# once TEXT FILE... - one line of the messages has it
+once() {
+	local text=$1
+	shift
+	is grep -chF -- "$text" "$@" 1
+}
+
+@test "what both sides know is told once, and by whom the user can ask" {
+	mkdir src/t dst/t
+	echo old >dst/t/f
+	echo new >src/t/f
+	echo other >src/t/g
+	mkfifo src/t/fifo
+	# what this side has to do: it is no receiver that one starts
+	push src/t "box:$work/dst"
+	status 1
+	once "t/f: on the receiver box: a different file" sender
+	has sender "or send with --existing skip,"
+	hasnt sender "receive with"
+	push -v --special skip --existing replace src/t "box:$work/dst"
+	status 0
+	once "t/f: committed" sender
+	# of a file of the other host, that host's message says it
+	rm dst/t/g
+	echo old >dst/t/f
+	fetch -v "box:$work/src/t" dst
+	fetched 1
+	once "t/fifo: " messages
+	has messages "ferry: $(hostname): $work/src/t/fifo: a FIFO"
+	once "t/f: from box: on this side: a different file" messages
+	once "t/f: " messages
+	has messages "or receive with --existing skip,"
+	once "t/g: committed" messages
+	# what cannot be deleted, or kept
+	: >dst/t/extra
+	fetch --json --special skip --existing replace --delete \
+		--max-delete 0 "box:$work/src/t" dst >events
+	fetched 1
+	once "deleted, as --max-delete is 0" messages
+	has messages "1 item could not be deleted (see above)"
+	is member events summary exit 1
+	is member events summary not_deleted 1
+	[ -e dst/t/extra ]
+}
+
+@test "more attributes than an item may have: told once, and exit 1 at both" {
+	shm=$(mktemp -d -p /dev/shm)
+	echo x >"$shm/f"
+	python3 -c 'import os, sys
+for i in range(600):
+    os.setxattr(sys.argv[1], "user.a%d" % i, b"1")' "$shm/f" 2>/dev/null || {
+		rm -r "$shm"
+		skip 'tmpfs has no attributes'
+	}
+	push --preserve xattr "$shm/f" "box:$work/dst"
+	fetch --json --preserve xattr "box:$shm/f" src >events
+	rm -r "$shm"
+	status 1
+	fetched 1
+	once "the metadata of f was not sent whole" sender
+	# that of $work may have no room for the others
+	hasnt sender "on this side"
+	once "not sent whole" messages
+	has messages "not kept (see above)"
+	is member events summary exit 1
+}
+
 @test "send: places are relative to the home directory, and ~ is it" {
 	mkdir -p home/bin home/in
 	ln -s "$FERRY" home/bin/ferry
@@ -259,8 +350,8 @@ teardown() { remove_dir; }
 	fetch --json "box:$work/src" "box:$work/none" dst >events
 	fetched 1
 	same src/f dst/src/f
-	has messages "src/fifo: on this side: a FIFO, which cannot be sent"
-	has messages "none: on this side: No such file or directory"
+	has messages "src/fifo: a FIFO, which cannot be sent"
+	has messages "none: No such file or directory"
 	is grep -c '"path":"\(none\|src/fifo\)".*"status":"failed"' events 2
 	is member events summary exit 1
 	is member events summary failed 2

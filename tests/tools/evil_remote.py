@@ -45,7 +45,7 @@ def content(what, names):
                         addresses=bytes(10) + b"\xff\xff" + host
                         if int(port) else b"")
         return where * (1 + len(more)) + content("files", [last])
-    return b"".join(message("NOTE", name=n, cause=4) for n in names)
+    return b"".join(message("NOTE", kind=1, name=n, cause=4) for n in names)
 
 
 def main():
