@@ -83,8 +83,10 @@ static const struct key keys[] = {
 	{ .row = { .name = "existing", .kind = OPTION_WORD, OFF(existing),
 		   .words = receive_words_existing } },
 	{ .row = { .name = "accept", .kind = OPTION_SET, .set = set_accept,
-		   OFF(accept), .wants = "none, or words of --accept with "
-					 "commas between" } },
+		   OFF(accept),
+		   .wants = "none, all, or words with commas between: delete, "
+			    "existing, owner, acl, xattr, setid, specials, "
+			    "links" } },
 	{ .row = { .name = "max-size", .kind = OPTION_SIZE, .min = 1,
 		   .max = (uint64_t)1 << 60, OFF(max_size),
 		   .wants = "bytes, such as 500K, 10M or 1G" } },
@@ -97,8 +99,9 @@ static const struct key keys[] = {
 		   .max = (uint64_t)1 << 53, OFF(rate),
 		   .wants = "bytes a second, such as 500K, 10M or 1G" } },
 	{ .row = { .name = "allow", .kind = OPTION_SET, .set = set_allow,
-		   OFF(allow), .wants = "networks such as 192.0.2.0/24, with "
-					"commas between" } },
+		   OFF(allow),
+		   .wants = "networks such as 192.0.2.0/24, whose bits after "
+			    "the prefix are 0, or addresses, no names" } },
 	{ .row = { .name = "exec", .arg = "PROGRAM", .kind = OPTION_TEXT,
 		   OFF(exec) },
 	  .is_path = 1 },
@@ -120,6 +123,26 @@ static const struct key keys[] = {
 
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 
+_Static_assert((int)KEYS == (int)SENDERS_FILE_KEYS, "a line of each key");
+
+/* What people write instead, from the files of other programs. */
+static const struct {
+	const char *words, *key;
+} habits[] = {
+	{ "psk secret secrets password key-file keyfile", "key" },
+	{ "path directory root folder", "dir" },
+	{ "hosts from network networks hosts-allow allow-from", "allow" },
+	{ "command hook run post-xfer-exec", "exec" },
+	{ "conflict policy overwrite", "existing" },
+	{ "preserve permit", "accept" },
+	{ "limit bwlimit bandwidth limit-rate rate-limit", "rate" },
+	{ "quota", "max-kept" },
+};
+
+/* Options of ferry receive that hold for all senders. */
+#define FOR_ALL " port bind sync max-sessions chmod keep-parts timeout drain " \
+	"wait sandbox congestion json plain "
+
 /* ---- messages ---- */
 
 __attribute__((format(printf, 4, 5)))
@@ -136,17 +159,40 @@ static int fail(const struct senders_file *f, unsigned line, struct err *e,
 	return err_set(e, ERR_USAGE, "%s:%u: %s", path, line, text);
 }
 
+/* Whether word is one of these words, with blanks between. */
+static int is_one_of(const char *words, const char *word)
+{
+	const size_t n = strlen(word);
+
+	for (words += strspn(words, " "); *words; words += strspn(words, " ")) {
+		const size_t len = strcspn(words, " ");
+
+		if (len == n && memcmp(words, word, n) == 0)
+			return 1;
+		words += len;
+	}
+	return 0;
+}
+
 static int unknown_key(const struct senders_file *f, unsigned line,
 		       const char *name, struct err *e)
 {
 	const char *near = NULL;
 	char shown[SHOWN_MAX];
 
+	text_escape(shown, sizeof(shown), name, strlen(name));
+	if (is_one_of(FOR_ALL, name))
+		return fail(f, line, e, "'%s' is the same for all senders: it "
+			    "is no key of this file, but an option: ferry "
+			    "receive --%s", shown, shown);
+	for (size_t i = 0; i < sizeof(habits) / sizeof(*habits); i++) {
+		if (is_one_of(habits[i].words, name))
+			near = habits[i].key;
+	}
 	for (size_t i = 0; i < KEYS && !near; i++) {
 		if (similar_is_near(name, keys[i].row.name))
 			near = keys[i].row.name;
 	}
-	text_escape(shown, sizeof(shown), name, strlen(name));
 	return fail(f, line, e, "unknown key '%s'%s%s%s", shown,
 		    near ? "; did you mean '" : "", near ? near : "",
 		    near ? "'?" : "");
@@ -246,7 +292,6 @@ static int begin_section(struct senders_file *f, unsigned line,
 	*s = f->defaults;
 	s->name = name;
 	s->line = line;
-	s->given = 0;
 	s->dir = NULL;
 	return 0;
 }
@@ -296,9 +341,11 @@ static int take_setting(struct senders_file *f, unsigned line,
 	if (keys[i].where == IN_SECTIONS && !f->count)
 		return fail(f, line, e, "%s belongs to a sender: it stands "
 			    "below a [NAME]", en->name);
-	if (s->given & 1U << i && !keys[i].mode)
-		return fail(f, line, e, "%s stands here twice", en->name);
-	s->given |= 1U << i;
+	/* a line above the section is that of the default */
+	if (s->lines[i] > s->line && !keys[i].mode)
+		return fail(f, line, e, "%s stands in line %u already",
+			    en->name, s->lines[i]);
+	s->lines[i] = line;
 	if (keys[i].is_path)
 		rc = make_path(f, line, en->value, &value, e);
 	if (rc)
@@ -317,7 +364,9 @@ static int complete_section(struct senders_file *f, struct senders_section *s,
 {
 	if (!s->credential_count)
 		return fail(f, s->line, e, "[%s] has no key, pin or subject, "
-			    "so that nobody could prove to be it", s->name);
+			    "so that nobody could prove to be it (what holds "
+			    "for all senders stands above the first section)",
+			    s->name);
 	if (!s->dir && !f->defaults.dir)
 		return fail(f, s->line, e, "[%s] has no dir, and there is none "
 			    "above the first section either", s->name);
@@ -337,15 +386,17 @@ static int check_certificates(const struct senders_file *f, struct err *e)
 
 	if (f->mode == SECURITY_PSK)
 		return !one ? 0 :
-			fail(f, 1, e, "%s is for senders with a pin or a "
+			fail(f, senders_file_line(d, one), e,
+			     "%s is for senders with a pin or a "
 			     "subject, and these have keys", one);
 	if (!d->cert || !d->cert_key)
 		return fail(f, 1, e, "with %s, this receiver needs a "
 			    "certificate: cert and cert-key above the first "
 			    "section", what);
 	if (f->mode == SECURITY_PIN && d->ca)
-		return fail(f, 1, e, "ca is for senders with a subject, and "
-			    "these have pins");
+		return fail(f, senders_file_line(d, "ca"), e,
+			    "ca is for senders with a subject, and these have "
+			    "pins");
 	if (f->mode == SECURITY_X509 && !d->ca)
 		return fail(f, 1, e, "with subject, there has to be a ca above "
 			    "the first section, which vouches for it");
@@ -357,6 +408,7 @@ int senders_file_parse(struct senders_file *f, const char *path,
 {
 	struct ini_entry en;
 	struct ini ini;
+	size_t start = 0;
 	int rc;
 
 	memset(f, 0, sizeof(*f));
@@ -368,7 +420,10 @@ int senders_file_parse(struct senders_file *f, const char *path,
 	if (size > 0)
 		memcpy(f->text, text, size);
 	f->text[size] = '\0';
-	ini_init(&ini, f->text, size);
+	/* some editors put a byte order mark there */
+	if (strncmp(f->text, "\xef\xbb\xbf", 3) == 0)
+		start = 3;
+	ini_init(&ini, f->text + start, size - start);
 	while ((rc = ini_next(&ini, &en)) > 0) {
 		rc = en.kind == INI_SECTION ?
 			     begin_section(f, ini.line, en.name, e) :
@@ -406,6 +461,15 @@ static int check_owner(int fd, const char *shown, struct err *e)
 	if (st.st_size > SENDERS_FILE_MAX)
 		return err_set(e, ERR_USAGE, "%s is too large", shown);
 	return 0;
+}
+
+unsigned senders_file_line(const struct senders_section *s, const char *key)
+{
+	size_t i = 0;
+
+	while (i < KEYS && strcmp(keys[i].row.name, key) != 0)
+		i++;
+	return i < KEYS && s->lines[i] ? s->lines[i] : s->line ? s->line : 1;
 }
 
 int senders_file_load(struct senders_file *f, const char *path, struct err *e)

@@ -22,7 +22,10 @@
 #define SENDERS_FILE_NAME \
 	"1 to 64 letters, digits and . _ @ + -, beginning with a letter or digit"
 
-enum { SENDERS_FILE_MAX = 4 * 1024 * 1024 }; /* bytes */
+enum {
+	SENDERS_FILE_MAX = 4 * 1024 * 1024, /* bytes */
+	SENDERS_FILE_KEYS = 15,
+};
 
 struct senders_credential {
 	const char *text; /* the path of a key, a pin or a subject */
@@ -33,7 +36,9 @@ struct senders_credential {
 struct senders_section {
 	const char *name; /* NULL: of the defaults */
 	unsigned line;
-	uint32_t given;   /* bits of the keys, see senders_file.c */
+	/* Of each key, as senders_file.c lists them: where it stands; 0: not
+	 * given.  Use senders_file_line(). */
+	unsigned lines[SENDERS_FILE_KEYS];
 	const char *dir;  /* of the defaults: where senders without one have
 			     theirs; or NULL */
 	int has_default_dir; /* dir is the one below that of the defaults */
@@ -75,6 +80,10 @@ int senders_file_parse(struct senders_file *f, const char *path,
  * able to change it, for it says which programs are run.  Returns as
  * senders_file_parse(), or ERR_LOCAL. */
 int senders_file_load(struct senders_file *f, const char *path, struct err *e);
+
+/* The line in which this key stands for the section: in it, or above the first one.
+ * Where it stands nowhere, that of the section; 1 for the defaults. */
+unsigned senders_file_line(const struct senders_section *s, const char *key);
 
 /* Whether a sender may have this name. */
 int senders_file_is_name(const char *name);

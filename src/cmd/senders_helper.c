@@ -18,6 +18,7 @@
 #include "auth/key.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "base/wipe.h"
 #include "cmd/senders_load.h"
 #include "fs/name.h"
@@ -86,6 +87,15 @@ struct senders_helper {
 	int base_fd, exec_fd;
 };
 
+static int no_section(const char *path, struct err *e)
+{
+	char shown[200];
+
+	return err_set(e, ERR_USAGE, "%s has no section, so that nobody could "
+		       "send (see ferry.conf(5))",
+		       text_escape(shown, sizeof(shown), path, strlen(path)));
+}
+
 int senders_helper_check(const char *path, size_t *count, struct err *e)
 {
 	struct senders_load l;
@@ -93,7 +103,7 @@ int senders_helper_check(const char *path, size_t *count, struct err *e)
 
 	*count = l.file.count;
 	senders_load_release(&l);
-	return rc;
+	return rc || *count ? rc : no_section(path, e);
 }
 
 /* ---- in the helper ---- */
@@ -564,9 +574,7 @@ int senders_helper_first(struct senders_helper *h, struct senders **senders,
 		return err_sys(e, ERR_RESOURCE, "starting a process");
 	rc = receive_answer(h, &a, e);
 	if (rc == 0 && a.count == 0)
-		rc = err_set(e, ERR_USAGE,
-			     "%s has no section, so that nobody could send "
-			     "(see ferry.conf(5))", h->path);
+		rc = no_section(h->path, e);
 	if (rc == 0)
 		rc = make_senders(&a, senders, e);
 	if (rc == 0) {

@@ -23,6 +23,24 @@
 
 enum { SHOWN_MAX = 200 };
 
+/* A path that is not there may have been meant otherwise than it is taken. */
+static void hint_at_text(const char *path, struct err *e)
+{
+	const size_t used = strlen(e->text);
+	const char *hint =
+		e->sys_errno != ENOENT && e->sys_errno != ENOTDIR ? NULL :
+		strpbrk(path, "\"'") ? "there are no quotes in this file" :
+		strstr(path, " #") || strstr(path, " ;") ?
+			"a comment has a line of its own" :
+		path[strcspn(path, "~$")] ?
+			"neither ~ nor variables are replaced here" :
+		strstr(path, " -") ?
+			"a program gets no arguments: write a script" : NULL;
+
+	if (hint)
+		snprintf(e->text + used, sizeof(e->text) - used, " (%s)", hint);
+}
+
 /* Put "FILE:LINE: [NAME]: " before the error. */
 static int at_line(const struct senders_load *l,
 		   const struct senders_section *s, unsigned line,
@@ -61,14 +79,20 @@ static int open_root(struct senders_load *l, size_t i, int makes_dirs,
 {
 	const struct senders_section *s = &l->file.list[i];
 	const int is_default = s->has_default_dir;
+	struct stat st;
 
 	if (is_default && makes_dirs && mkdir(s->dir, 0700) < 0 &&
 	    errno != EEXIST)
 		return err_sys(e, ERR_LOCAL, "cannot make the directory %s",
 			       s->dir);
-	if (is_default && !makes_dirs && access(s->dir, F_OK) < 0 &&
-	    errno == ENOENT)
-		return 0;
+	/* a symlink that leads nowhere is in the way */
+	if (is_default && !makes_dirs && lstat(s->dir, &st) < 0 &&
+	    errno == ENOENT) {
+		if (faccessat(l->base_fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
+			return 0;
+		return err_sys(e, ERR_LOCAL, "cannot make the directory %s",
+			       s->dir);
+	}
 	l->opened[i].real = realpath(s->dir, NULL);
 	return open_dir(s->dir, 0, &l->opened[i].root_fd, e);
 }
@@ -78,12 +102,19 @@ static int open_roots(struct senders_load *l, int makes_dirs, struct err *e)
 	const struct senders_section *d = &l->file.defaults;
 	int rc = 0;
 
-	if (d->dir && open_dir(d->dir, 1, &l->base_fd, e))
-		return at_line(l, d, 1, e);
+	if (d->dir && open_dir(d->dir, 1, &l->base_fd, e)) {
+		hint_at_text(d->dir, e);
+		return at_line(l, d, senders_file_line(d, "dir"), e);
+	}
 	for (size_t i = 0; rc == 0 && i < l->file.count; i++) {
+		const struct senders_section *s = &l->file.list[i];
+
 		rc = open_root(l, i, makes_dirs, e);
 		if (rc)
-			at_line(l, &l->file.list[i], l->file.list[i].line, e);
+			hint_at_text(s->dir, e);
+		if (rc)
+			at_line(l, s, s->has_default_dir ?
+				s->line : senders_file_line(s, "dir"), e);
 	}
 	return rc;
 }
@@ -156,8 +187,10 @@ static int check_programs(const struct senders_load *l, struct err *e)
 		const char *dir = l->opened[i].root_fd >= 0 ?
 					  s->dir : l->file.defaults.dir;
 
-		if (s->exec && exec_helper_check(s->exec, dir, e))
-			return at_line(l, s, s->line, e);
+		if (s->exec && exec_helper_check(s->exec, dir, e)) {
+			hint_at_text(s->exec, e);
+			return at_line(l, s, senders_file_line(s, "exec"), e);
+		}
 	}
 	return 0;
 }
@@ -174,8 +207,10 @@ static int start_processes(struct senders_load *l, int report_fd,
 		if (s->exec)
 			o->exec = exec_helper_start(s->exec, s->dir, report_fd,
 						    e);
-		if (s->exec && !o->exec)
-			return at_line(l, s, s->line, e);
+		if (s->exec && !o->exec) {
+			hint_at_text(s->exec, e);
+			return at_line(l, s, senders_file_line(s, "exec"), e);
+		}
 		if (needs_opener)
 			o->opener = dir_opener_start(s->dir, sandbox, e);
 		if (needs_opener && !o->opener)
@@ -198,8 +233,12 @@ static int load_keys(struct senders_load *l, struct err *e)
 		const struct senders_section *s = &f->list[i];
 
 		for (size_t k = 0; k < s->credential_count; k++) {
-			if (key_load(&l->keys[n++], s->credentials[k].text, e))
-				return at_line(l, s, s->credentials[k].line, e);
+			const struct senders_credential *c = &s->credentials[k];
+
+			if (key_load(&l->keys[n++], c->text, e) == 0)
+				continue;
+			hint_at_text(c->text, e);
+			return at_line(l, s, c->line, e);
 		}
 	}
 	return 0;
@@ -229,12 +268,23 @@ static int check_twins(const struct senders_load *l, const struct tls *tls,
 		return 0;
 	one = find(&l->file, a, &first);
 	other = find(&l->file, b, &second);
-	err_set(e, ERR_USAGE, "this is also the %s of [%s] in line %u: who "
-		"sends could not be told",
+	err_set(e, ERR_USAGE, "this is also the %s of [%s] in line %u%s",
 		l->file.mode == SECURITY_PSK ? "key" :
 		l->file.mode == SECURITY_PIN ? "pin" : "subject",
-		one->name, first->line);
+		one->name, first->line,
+		one == other ? "" : ": who sends could not be told");
 	return at_line(l, other, second->line, e);
+}
+
+/* The key of the file that the error names. */
+static const char *named_in(const struct senders_section *d,
+			    const struct err *e)
+{
+	if (d->ca && strstr(e->text, d->ca))
+		return "ca";
+	if (d->cert_key && strstr(e->text, d->cert_key))
+		return "cert-key";
+	return "cert";
 }
 
 /* Make of them what the receiver will make, to find what is wrong. */
@@ -271,7 +321,7 @@ static int check_credentials(const struct senders_load *l, struct err *e)
 	}
 	tls = tls_new(&cfg, e);
 	if (!tls)
-		rc = at_line(l, d, 1, e);
+		rc = at_line(l, d, senders_file_line(d, named_in(d, e)), e);
 	else
 		rc = check_twins(l, tls, e);
 	tls_free(tls);

@@ -223,9 +223,20 @@ static void direct_failed(struct recv_connection *c, struct err *e)
 		sessions_fail(c->set->sessions, e);
 }
 
+/* Whose connection it is: as its sessions are called, where it has proved that. */
+static const char *label_of(const struct recv_connection *c,
+			    char label[SENDER_LABEL_MAX])
+{
+	if (!c->sender || !c->sender->name)
+		return c->peer;
+	snprintf(label, SENDER_LABEL_MAX, "%s (%s)", c->sender->name, c->peer);
+	return label;
+}
+
 static void pending_failed(struct recv_connection *c, struct err *e)
 {
 	const struct recv_setup *setup = c->set->setup;
+	char label[SENDER_LABEL_MAX];
 	/* Don't warn about connections that say nothing or go away, as those
 	 * of port scanners, nor about a further stream whose session ended
 	 * before it came. */
@@ -250,7 +261,8 @@ static void pending_failed(struct recv_connection *c, struct err *e)
 	} else if (!cancel_is_set(&setup->stop)) {
 		refusals_tell(&c->set->setup->refusals,
 			      is_quiet ? SESSION_VERBOSE : SESSION_WARNING,
-			      "%s: no session: %s", c->peer, e->text);
+			      "%s: no session: %s", label_of(c, label),
+			      e->text);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include "auth/secure.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "fs/dirs.h"
 #include "net/connector.h"
 #include "os/wake.h"
@@ -190,6 +191,20 @@ static int refuse_sender(struct recv_connection *c, enum wire_error code,
 	return err_set(e, err_code, "%s", text);
 }
 
+/* Where there are several directories the user is told which it is; the sender need
+ * not know its path. */
+static int refuse_dir(struct recv_connection *c, const char *why, struct err *e)
+{
+	const char *dir = c->sender->dir;
+	char shown[512];
+
+	refuse_sender(c, WERR_LOCAL, ERR_LOCAL, why, e);
+	if (!c->sender->name)
+		return e->code;
+	return err_prefix(e, "%s", text_escape(shown, sizeof(shown), dir,
+					       strlen(dir)));
+}
+
 static int check_version(struct recv_connection *c, int version, struct err *e)
 {
 	char text[128];
@@ -322,7 +337,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 				     "the sender's ferry does not know", e);
 	why = senders_check_dir(c->sender, ev);
 	if (why)
-		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL, why, e);
+		return refuse_dir(c, why, e);
 	if (begin_session(c, &m, digest, e)) {
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;

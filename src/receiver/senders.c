@@ -13,6 +13,7 @@
 #include "auth/tls.h"
 #include "base/io.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "session/events.h"
@@ -172,21 +173,29 @@ const char *senders_check_dir(const struct sender *s,
 			      const struct session_events *ev)
 {
 	struct stat held, now;
+	char shown[512] = "that is received into";
 	int is_there;
 
 	if (s->root_fd < 0 || fstat(s->root_fd, &held) < 0)
 		return NULL;
 	if (held.st_nlink == 0)
-		return "the directory that it receives into was removed: make "
-		       "it again, and restart the receiver";
+		return s->name ? "the directory that it receives into was "
+				 "removed: make it again, and reload the "
+				 "receiver (SIGHUP)" :
+				 "the directory that it receives into was "
+				 "removed: make it again, and restart the "
+				 "receiver";
 	is_there = stat(s->dir, &now) == 0;
 	if (is_there ? now.st_dev != held.st_dev || now.st_ino != held.st_ino :
 		       errno == ENOENT || errno == ENOTDIR)
 		events_message(ev, SESSION_WARNING,
-			       "the directory that is received into was moved%s: "
-			       "files go where it is now, until the receiver is "
-			       "restarted",
-			       is_there ? ", and another one has its name" : "");
+			       "the directory %s was moved%s: files go where it "
+			       "is now, until the receiver is %s",
+			       !s->name ? shown :
+					  text_escape(shown, sizeof(shown),
+						      s->dir, strlen(s->dir)),
+			       is_there ? ", and another one has its name" : "",
+			       s->name ? "reloaded (SIGHUP)" : "restarted");
 	return NULL;
 }
 

@@ -200,8 +200,37 @@ wrong() {
 		"ferry.conf:5: [b]: this is also the key of [a] in line 3"
 	wrong "$d[a]\nkey = none\n" "ferry.conf:3: [a]: cannot open" 7
 	wrong "$d[a]\nkey = k\ndir = $work/none\n" \
-		"ferry.conf:2: [a]: cannot open the directory" 7
-	wrong "$d[a]\nkey = k\nexec = $work/none\n" "[a]: --exec: cannot run" 7
+		"ferry.conf:4: [a]: cannot open the directory" 7
+	wrong "\n$d[a]\nkey = k\n" "1 sender" 0
+	wrong "\ndir = $work/none\n[a]\nkey = k\n" \
+		"ferry.conf:2: cannot open the directory" 7
+	# habits of other files
+	wrong "$d[a]\nkey = \"k\"\n" "there are no quotes in this file" 7
+	wrong "$d[a]\nkey = k # laptop\n" "a comment has a line of its own" 7
+	wrong "$d[a]\nkey = k\ndir = ~/in\n" "neither ~ nor variables are" 7
+	wrong "$d[a]\nkey = k\n\nexec = /bin/true -v\n" \
+		"(a program gets no arguments: write a script)" 7
+	wrong "$d[a]\nkey = k\n\nexec = /bin/none\n" \
+		"ferry.conf:5: [a]: --exec: cannot run" 7
+	wrong "$d[a]\nsecret = k\n" "unknown key 'secret'; did you mean 'key'?"
+	wrong "$d[a]\nkey = k\nlimit-rate = 1M\n" "did you mean 'rate'?"
+	wrong "${d}port = 99\n" "an option: ferry receive --port"
+	wrong "[DEFAULT]\n$d" "what holds for all senders stands above the first"
+	wrong "$d[a]\nkey = k\naccept = all existing\n" ", or words with commas"
+	wrong "$d[a]\nkey = k\nrate = 1M\n\nrate = 2M\n" \
+		"ferry.conf:6: rate stands in line 4 already"
+	wrong "${d}rate = 3M\n[a]\nkey = k\nrate = 1M\n" "1 sender" 0
+	wrong "$d[a]\nkey = k\nkey = k\n" \
+		"ferry.conf:4: [a]: this is also the key of [a] in line 3" 2
+	[[ $output != *"could not be told"* ]]
+	wrong "\xef\xbb\xbf$d[a]\nkey = k\n" "1 sender" 0
+	# what keeps the receiver from starting
+	wrong "$d" "has no section, so that nobody could send"
+	ln -sfn "$work/nowhere" in/a
+	wrong "$d[a]\nkey = k\n" "ferry.conf:2: [a]: cannot" 7
+	rm in/a
+	wrong "$d[a]\nkey = k\nexec = $work/none\n" \
+		"ferry.conf:4: [a]: --exec: cannot run" 7
 	wrong "$d[a]\nkey = k\ndir = $work\n" "where that sender could replace"
 	wrong "$d[a]\nsubject = CN=x\n" "this receiver needs a certificate"
 	wrong "$d[a]\nkey = \${CREDENTIALS_DIRECTORY}/k\n" "LoadCredential"
@@ -220,6 +249,43 @@ wrong() {
 	run ferry receive --config "$config"
 	[ "$status" = 2 ]
 	[[ $output = *"has no section"* ]]
+}
+
+@test "--check-config: a directory that cannot be made" {
+	needs 'a second user'
+	ferry keygen conf/k 2>/dev/null
+	printf 'dir = %s\n[a]\nkey = k\n' "$work/in" >"$config"
+	chmod 755 "$work"
+	cp "$FERRY" ferry
+	chown -R 65534 conf
+	run setpriv --reuid=65534 --regid=65534 --clear-groups ./ferry receive \
+		--config "$config" --check-config
+	[ "$status" = 7 ]
+	[[ $output = *"ferry.conf:2: [a]: cannot make the directory"* ]]
+}
+
+@test "the directory of a sender that was removed is named, and made again" {
+	sender laptop
+	sender desk
+	receive --config "$config"
+	rmdir in/laptop
+	send --key conf/laptop.key src/f
+	status 8
+	has sender "was removed: make it again, and reload the receiver (SIGHUP)"
+	hasnt sender "$work/in"
+	await messages 'no session'
+	has messages "laptop (127.0.0.1:"
+	has messages "no session: $work/in/laptop: the directory that"
+	send --key conf/desk.key src/f
+	status 0
+	reread
+	send --key conf/laptop.key src/f
+	status 0
+	mv in/laptop in/moved
+	send --key conf/laptop.key src/f
+	status 0
+	await messages "the directory $work/in/laptop was moved: .*reloaded"
+	stop_receiver
 }
 
 @test "a directory outside of those at the start is refused until a restart" {
