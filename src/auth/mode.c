@@ -165,7 +165,9 @@ int mode_set_error(const uint8_t *p, size_t n, enum security ours,
 	if (program)
 		return err_set(e, ERR_AUTH,
 			       "the other side is %s, not ferry (is this the "
-			       "right port?)", program);
+			       "right port?%s)", program,
+			       strcmp(program, "ssh") != 0 ? "" :
+			       " to send by ssh, write HOST:DIR");
 	if (n >= MODE_ALERT && p[0] == TLS_ALERT)
 		rc = mode_set_alert_error(p[6], ours, e);
 	if (rc)

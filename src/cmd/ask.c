@@ -325,6 +325,8 @@ int ask_again(int tty, const struct ask *a, const char *why,
 		show_line(&l);
 		n = read_keys(&l, l.text, sizeof(l.text), e);
 		if (n <= 0) {
+			/* what is said next has a line of its own */
+			write_text(&l, "\n");
 			rc = n < 0 ? (int)n :
 				     err_set(e, ERR_USAGE, "no code given");
 			break;

@@ -330,6 +330,10 @@ static int read_operands(struct receive_options *opts, int count, char **args,
 	if (opts->to_stdout && fetch_has(&opts->fetch, "dry-run"))
 		return err_set(e, ERR_USAGE,
 			       "--stdout and --dry-run exclude each other");
+	if (opts->to_stdout && opts->fetch.count > 1)
+		return err_set(e, ERR_USAGE,
+			       "--stdout writes a single file; several are "
+			       "fetched into a directory, or one by one");
 	if (opts->to_stdout && count)
 		return err_set(e, ERR_USAGE,
 			       "--stdout and DIR exclude each other");

@@ -149,16 +149,33 @@ static int hint_at_place(char *const *args, int count, const struct place *p,
 	return write_instead(args, count - 1, target, what, e);
 }
 
-/* The first operand is on another host, too. */
+/* HOST::MODULE, not HOST:PATH with an IPv6 address as HOST. */
+static int is_module(const char *text)
+{
+	const char *end = strchr(text, ']');
+
+	return strstr(end ? end : text, "::") != NULL;
+}
+
+/* A path is on another host, too. */
 static int hint_between_hosts(char *const *args, int count, struct err *e)
 {
 	char from[SHOWN_MAX], path[SHOWN_MAX], to[SHOWN_MAX];
-	const char *first = args[0];
+	const char *first = NULL;
 	struct target t;
+	int i = 0;
 
-	if (exists(first) || !target_is_ssh(first) ||
-	    target_parse(&t, first, e))
+	while (i < count - 1 && (exists(args[i]) || !target_is_ssh(args[i])))
+		i++;
+	if (i < count - 1)
+		first = args[i];
+	if (!first || target_parse(&t, first, e))
 		return 0;
+	if (i > 0)
+		return err_set(e, ERR_USAGE, "there is no file '%s' here, and "
+			       "only the last operand is a place on another "
+			       "host; to send to several, run a command for each",
+			       escape(from, first));
 	return err_set(e, ERR_USAGE, "one side has to be this host; write: ferry "
 		       "receive %s DIR, then ferry send DIR/... %s; or, without "
 		       "this host: ssh %s ferry send %s %s",
@@ -236,7 +253,7 @@ int operand_hints_send(char *const *args, int count, struct err *e)
 	if (is_port(last) && !exists(last))
 		return hint_at_port(args, count, e);
 	if (target_is_ssh(last) && !strstr(last, "://") &&
-	    !strstr(last, "::"))
+	    !is_module(last))
 		return hint_between_hosts(args, count, e);
 	if (is_remote(last, &p))
 		return hint_at_place(args, count, &p, e);

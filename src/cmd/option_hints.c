@@ -156,7 +156,14 @@ void option_hints_unknown(const struct option_group *const *groups,
 {
 	const struct option_habit *h;
 	const char *name = NULL;
+	char shown[SHOWN_MAX];
 
+	if (access(element, F_OK) == 0) {
+		append(e, "; the file of this name is written ./%s",
+		       text_escape(shown, sizeof(shown), element,
+				   strlen(element)));
+		return;
+	}
 	/* "-key": a long option with one hyphen */
 	if (letter && element[2])
 		name = nearest_name(groups, element + 1, 1);

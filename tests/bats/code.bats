@@ -313,6 +313,10 @@ TCP port 9473 open there, in its firewall?"
 	at_terminal "$port: " '\x04'
 	status 2
 	has sender "no code given"
+	# what is said after the second prompt has a line of its own
+	at_terminal "$port: " "$(wrong_code)\n" "new one.*$port: " '\x03'
+	status 130
+	is sed -n '$s/.*\^C\r$/whole/p' shown whole
 }
 
 @test "^Z at the prompt: the terminal is restored, and the code is asked for again" {

@@ -175,6 +175,10 @@ hint() {
 	hint "write: ferry send file h:/dir" send file ssh://me@h/dir
 	hint "write: ferry send file h:99" send --plain file tcp://h:99
 	hint "write: ferry send file h:/module" send file rsync://h/module
+	# an IPv6 address has colons of its own
+	FERRY_SSH=false run ferry send file '[::1]:dir'
+	[ "$status" -eq 3 ]
+	hint "write: ferry send file [::1]:/DIR" send file '[::1]::module'
 	# names are shown escaped
 	hint "'me@h\\x1b'" send --plain file $'me@h\e'
 }
@@ -310,8 +314,21 @@ hint() {
 	[ "$status" -eq 6 ]
 }
 
+@test "several places as targets, and a file whose name begins with a hyphen" {
+	hint "there is no file 'a:b' here, and only the last operand is a place" \
+		send file a:b c:
+	hint "one side has to be this host" send a:b c:
+	echo >a:b
+	FERRY_SSH=false run ferry send file a:b c:
+	[ "$status" -eq 3 ]
+	echo >-file
+	hint "; the file of this name is written ./-file" send -file h:
+	rm -- -file
+}
+
 @test "fetching as with scp and rsync" {
 	mkdir d
+	hint "--stdout writes a single file" receive --stdout h:a h:b
 	hint "to fetch, write: ferry receive h:a b@h:c d" send h:a b@h:c d
 	hint "to fetch, write: ferry receive h: ." send h: .
 	hint "the HOST comes last; write: ferry send file h:a" send h:a file
