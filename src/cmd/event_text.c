@@ -14,7 +14,11 @@
 #include "net/local_addrs.h"
 #include "session/losses.h"
 
-enum { AMOUNT_MAX = 160, SHOWN_MAX = EVENT_TEXT_SHOWN_MAX };
+enum {
+	AMOUNT_MAX = 160,
+	SHOWN_MAX = EVENT_TEXT_SHOWN_MAX,
+	RATED_MIN = 1 << 20, /* bytes */
+};
 
 static const char *escape(char *dst, const char *text, size_t n)
 {
@@ -319,15 +323,15 @@ static uint64_t new_sent(const struct session_summary *s)
 	return s->sent_bytes < s->new_bytes ? s->sent_bytes : s->new_bytes;
 }
 
-/* "61.0 KiB on the line in 1.2 s (25.0 KiB/s)": the rate is that of what was
- * sent. */
+/* "6.1 MiB on the line in 1.2 s (5.0 MiB/s)": the rate is that of what was sent;
+ * with less the time is that of connecting, and the rate would say nothing. */
 static void line_text(char *dst, size_t size, const struct session_summary *s)
 {
 	char wire[32], time[32], rate[32], speed[48] = "";
 
 	text_size(wire, sizeof(wire), (double)s->wire_bytes);
 	seconds_text(time, sizeof(time), s->seconds);
-	if (new_sent(s) > 0 && s->seconds > 0) {
+	if (new_sent(s) >= RATED_MIN && s->seconds > 0) {
 		text_size(rate, sizeof(rate),
 			  (double)new_sent(s) / s->seconds);
 		snprintf(speed, sizeof(speed), " (%s/s)", rate);

@@ -31,9 +31,8 @@ struct session_file {
 	const char *error;
 	/* On the receiver: the name that the file got instead, or NULL. */
 	const char *renamed_to;
-	/* With STATUS_FAILED: the other side has told this user why; or it is a
-	 * sender's own failure, of which the receiver knows less. */
-	int is_told, is_own;
+	/* With STATUS_FAILED: the other side has told this user why. */
+	int is_told;
 	/* It was not sent: with --list, when plan is 0 and status is not set; or
 	 * with --dry-run, when plan is an enum listed_state, and status the
 	 * verdict that it would get. */
@@ -46,6 +45,9 @@ struct session_file {
 	 * such as the cause, by which they are counted; and what to do about
 	 * them.  Either may be NULL. */
 	const char *reason, *advice;
+	/* With STATUS_FAILED: a sender's own failure, of which the receiver knows
+	 * less. */
+	int is_own;
 };
 
 /* Something at the receiver that the sender does not have. */

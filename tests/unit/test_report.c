@@ -109,14 +109,15 @@ static void send_files(struct capture *c)
 {
 	static const uint8_t digest[DIGEST_MAX] = { 0xab };
 	const struct session_file files[] = {
-		{ "a/b", 3, 5, STATUS_COMMITTED, &digest_crc32, digest, NULL,
-		  NULL, 0, 0, 0, 0, 0, NULL, NULL },
-		{ "u\xff", 2, 6, STATUS_UNCHANGED, NULL, NULL, NULL, NULL, 0,
-		  0, 0, 0, 0, NULL, NULL },
-		{ "s", 1, 7, STATUS_SKIPPED, NULL, NULL, NULL, NULL, 0,
-		  0, 0, 0, 0, NULL, NULL },
-		{ "f", 1, 0, STATUS_FAILED, NULL, NULL, "f: on h: full",
-		  NULL, 0, 0, 0, 0, 0, NULL, NULL },
+		{ .name = "a/b", .name_len = 3, .size = 5,
+		  .status = STATUS_COMMITTED, .digest_ops = &digest_crc32,
+		  .digest = digest },
+		{ .name = "u\xff", .name_len = 2, .size = 6,
+		  .status = STATUS_UNCHANGED },
+		{ .name = "s", .name_len = 1, .size = 7,
+		  .status = STATUS_SKIPPED },
+		{ .name = "f", .name_len = 1, .status = STATUS_FAILED,
+		  .error = "f: on h: full" },
 	};
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -144,7 +145,7 @@ static void test_sender(void **state)
 		"ferry: s: skipped by the receiver\n"
 		"ferry: f: on h: full\n"
 		"ferry: h\\x1b has all 2 files: 2 sent (2.0 KiB); 2.9 KiB on "
-		"the line in 2.0 s (1.0 KiB/s)\n");
+		"the line in 2.0 s\n");
 	assert_string_equal(
 		c->json,
 		"{\"event\":\"session\",\"peer\":\"192.0.2.1:9473\","
@@ -335,9 +336,9 @@ static void test_receiver(void **state)
 		"ferry: session 1 from 192.0.2.1:1 began\n"
 		"ferry: session 2 from 192.0.2.2:2 began\n"
 		"ferry: session 1 from 192.0.2.1:1: received 1 file (1 B); "
-		"0 B on the line in 1.0 s (1 B/s)\n"
+		"0 B on the line in 1.0 s\n"
 		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file "
-		"(1 B), 1 failed; 0 B on the line in 1.0 s (1 B/s))\n"
+		"(1 B), 1 failed; 0 B on the line in 1.0 s)\n"
 		"ferry: session 2 from 192.0.2.2:2 stopped after 0 B, 1 file "
 		"committed; when the same is sent again, it goes on from "
 		"there\n");
