@@ -23,6 +23,10 @@ enum {
 	 * or have to be sent again. */
 	PINGS_A_TIMEOUT = 4,
 	TICK_MAX_MS = 1000, /* stream_set_tick() */
+	/* More heart-beats than these, and so many a second, are a flood: a peer
+	 * sends one in PING_MIN_MS at most.  None of them arrives early. */
+	HEARTBEATS_SPARE = 1000,
+	HEARTBEATS_A_SECOND = 10,
 };
 
 void channel_init(struct channel *c, struct stream *stream, int is_sender,
@@ -33,7 +37,7 @@ void channel_init(struct channel *c, struct stream *stream, int is_sender,
 	c->is_sender = is_sender;
 	buf_init(&c->out, OUT_MAX);
 	buf_init(&c->in, FRAME_HEADER + FRAME_REPLY_MAX);
-	c->last_out_ms = clock_ms();
+	c->last_out_ms = c->began_ms = clock_ms();
 	c->timeout_ms = timeout_ms;
 	c->ping_ms = PING_MAX_MS;
 	c->tick_ms = TICK_MAX_MS;
@@ -119,14 +123,24 @@ int channel_send(struct channel *c, const void *payload, size_t n,
 	return rc;
 }
 
-/* Whether it is one; then keep whether the peer is busy. */
-static int take_heartbeat(struct channel *c, const struct frame *f)
+static int is_heartbeat(const struct channel *c, const struct frame *f)
 {
-	if (f->type == FRAME_BUSY ? !c->tells_busy : f->type != FRAME_PING)
-		return 0;
+	return f->type == FRAME_BUSY ? c->tells_busy : f->type == FRAME_PING;
+}
+
+/* Keep whether the peer is busy.  Returns 0 or ERR_PROTOCOL. */
+static int take_heartbeat(struct channel *c, const struct frame *f,
+			  struct err *e)
+{
+	const uint64_t now = clock_ms();
+
 	if (f->type == FRAME_BUSY || !c->tells_busy)
-		c->busy_ms = clock_ms();
-	return 1;
+		c->busy_ms = now;
+	if (++c->heartbeats <= HEARTBEATS_SPARE +
+				       (now - c->began_ms) *
+					       HEARTBEATS_A_SECOND / 1000)
+		return 0;
+	return err_set(e, ERR_PROTOCOL, "the peer sent too many heart-beats");
 }
 
 static int send_heartbeat(struct channel *c, enum frame_type type,
@@ -219,7 +233,10 @@ int channel_poll_header(struct channel *c, struct frame *f, struct err *e)
 		c->body_check = f->body_check;
 		/* Return after each heart-beat: a peer that floods us with them must
 		 * not keep the caller from its other work. */
-		return take_heartbeat(c, f) ? ERR_AGAIN : 0;
+		if (!is_heartbeat(c, f))
+			return 0;
+		rc = take_heartbeat(c, f, e);
+		return rc ? rc : ERR_AGAIN;
 	}
 }
 
@@ -297,8 +314,11 @@ int channel_poll_reply(struct channel *c, struct frame *f, const uint8_t **body,
 		if (rc)
 			return rc;
 		c->in_done = FRAME_HEADER + f->len;
-		if (!take_heartbeat(c, f))
+		if (!is_heartbeat(c, f))
 			break;
+		rc = take_heartbeat(c, f, e);
+		if (rc)
+			return rc;
 	}
 	*body = c->in.data + FRAME_HEADER;
 	return check_fields(f->body_check, *body, f->len, e);

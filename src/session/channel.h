@@ -27,6 +27,8 @@ struct channel {
 	/* When the peer last said that it is busy; where BUSY was not granted,
 	 * by any heart-beat.  clock_ms(); 0: never. */
 	uint64_t busy_ms;
+	/* heart-beats that have come since then, clock_ms() */
+	uint64_t began_ms, heartbeats;
 	int has_begun;         /* a frame has arrived */
 	/* the sender's: replies that have arrived, the last one perhaps not
 	 * completely; how much of them channel_poll_reply() has returned */

@@ -216,6 +216,14 @@ def pinging(s, pause):
 def floods(cases):
     lab = ReceiverLab(cases, "--timeout", "5")
     flood(lab, "10^5 PING", [message("PING")], 10**5)
+    def heartbeats():
+        s = lab.sender()
+        try:
+            s.send(message("PING") * 10**5)
+        except Closed:
+            pass
+        lab.refused(s)
+    lab.case("10^5 PING end the session", heartbeats)
     flood(lab, "10^5 FLUSH", [message("FLUSH")], 10**5)
     flood(lab, "10^5 PING and FLUSH in an open file",
           [message("PING"), message("FLUSH")], 10**5,

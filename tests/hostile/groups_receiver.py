@@ -469,7 +469,8 @@ def joins(v):
 
 
 def floods(v):
-    v.case("10^5 PING", {"OPEN": also(message("PING") * 100000)}, bad=False)
+    v.case("10^5 PING", {"OPEN": also(message("PING") * 100000)})
+    v.case("500 PING", {"OPEN": also(message("PING") * 500)}, bad=False)
     v.case("10^5 STATE", {"PACK": also(
         message("STATE", id=1) * 100000)}, bad=None)
     v.case("10^4 NOTE", {"FINISH": also(message("NOTE") * 10000)})
