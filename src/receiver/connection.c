@@ -19,6 +19,7 @@
 #include "os/thread.h"
 #include "os/wake.h"
 #include "receiver/connection_priv.h"
+#include "receiver/cpu_share.h"
 #include "receiver/direct.h"
 #include "receiver/dispatch.h"
 #include "receiver/opening.h"
@@ -121,8 +122,10 @@ static int handle_next(struct recv_connection *c, enum dispatch_next *next,
 	struct results *results = c->worker.transfer->results;
 	const int is_first = c->index == 0;
 	struct frame f;
-	int rc = send_results(c, e);
+	int rc;
 
+	cpu_share_check(&c->worker.cpu);
+	rc = send_results(c, e);
 	if (rc)
 		return rc;
 	if (*next == DISPATCH_FINISH && recv_session_has_finished(c->session)) {

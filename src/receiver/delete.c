@@ -75,6 +75,7 @@ struct tree {
 struct deletion {
 	struct transfer *t; /* borrowed, */
 	struct channel *channel; /* and so are these: of the first stream */
+	struct cpu_meter *cpu;
 	int is_dry;
 	/* with is_dry: directories that were chosen, and what would stay of what
 	 * was chosen last */
@@ -168,6 +169,7 @@ static struct deletion *new_deletion(struct worker *w)
 		return NULL;
 	d->t = w->transfer;
 	d->channel = w->channel;
+	d->cpu = &w->cpu;
 	d->is_dry = is_dry;
 	d->began = cfg.began;
 	d->lists_end = &d->lists;
@@ -452,6 +454,7 @@ static int go_on(struct deletion *d, struct err *e)
 			rc = compare_next(d, f, e);
 		else
 			d->at++;
+		cpu_share_check(d->cpu);
 		if (rc == 0)
 			rc = channel_ping_if_due(d->channel, 1, e);
 	}
@@ -569,6 +572,7 @@ static int delete_chosen(struct deletion *d, const struct list *l,
 		else
 			buf_put_u16(causes, (uint16_t)delete_row(
 						    d, l, &row, l->causes[i]));
+		cpu_share_check(d->cpu);
 		if (rc == 0)
 			rc = channel_ping_if_due(d->channel, 1, e);
 	}

@@ -84,6 +84,7 @@ static int read_own(struct worker *w, struct recv_file *f,
 				own->tree + i * w->transfer->digest->size,
 				own->check + i * size))
 			own->unread |= (uint64_t)1 << i;
+		cpu_share_check(&w->cpu);
 		rc = channel_ping_if_due(w->channel, 1, e);
 	}
 	return rc;

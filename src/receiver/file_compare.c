@@ -152,6 +152,7 @@ static int compare_leaves(struct worker *w, struct recv_file *f,
 			same = leaf + 1;
 		}
 		rc = flush_replies(w, REPLIES_FLUSH, e);
+		cpu_share_check(&w->cpu);
 		if (rc == 0)
 			rc = channel_ping_if_due(w->channel, 1, e);
 	}
@@ -231,6 +232,7 @@ static int cut_range(struct worker *w, struct recv_file *f, unsigned bits,
 		memmove(w->raw, w->raw + pos, have - pos);
 		have -= pos;
 		at += pos;
+		cpu_share_check(&w->cpu);
 		if (rc == 0)
 			rc = input_tick(w->input, 0, e);
 	}

@@ -142,6 +142,7 @@ static int take_rows(struct list *l, struct err *e)
 			return input_malformed("LIST", e);
 		it.row = row.item;
 		rc = take_row(l, &it, &row, e);
+		cpu_share_check(&l->w->cpu);
 	}
 	return rc;
 }

@@ -387,6 +387,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	w->input = &c->input;
 	if (input_alloc(&c->input, e))
 		return e->code;
+	w->cpu.share = s->cpu;
 	w->wire = c->input.wire;
 	w->raw = c->input.raw;
 	if (s->sender->root_fd < 0)

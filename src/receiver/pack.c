@@ -554,6 +554,7 @@ static int take_items(struct pack *pk, struct err *e)
 			break;
 		}
 		rc = take_item(pk, &it, e);
+		cpu_share_check(&pk->w->cpu);
 		if (it.row.kind == ITEM_FILE && !pk->is_offer)
 			it.content += it.row.size;
 	}

@@ -21,6 +21,7 @@
 #include "receiver/direct.h"
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
+#include "receiver/cpu_share.h"
 #include "receiver/fd_budget.h"
 #include "receiver/keeper.h"
 #include "receiver/senders.h"
@@ -362,6 +363,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 		r->pending_max = fd_budget_take_pending(
 			setup->fds, cfg->pake ? LISTENER_PENDING_CODE :
 						LISTENER_PENDING_MAX);
+	setup->cpu = cpu_share_new();
 	setup->keeper = keeper_new(cfg->keep_s, cfg->max_kept, cfg->events);
 	r->sessions = sessions_new(setup);
 	admission.max = r->pending_max;
@@ -369,7 +371,8 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	r->admission = admission_new(&admission);
 	r->connections =
 		recv_connection_set_new(setup, r->admission, r->sessions);
-	if (!setup->fds || !setup->keeper || !r->sessions || !r->admission || !r->connections)
+	if (!setup->fds || !setup->cpu || !setup->keeper || !r->sessions ||
+	    !r->admission || !r->connections)
 		return err_sys(e, ERR_RESOURCE, "cannot begin to receive");
 	return 0;
 }
@@ -383,6 +386,7 @@ static void tear_down(struct receiver *r)
 	admission_free(r->admission);
 	sessions_free(r->sessions);
 	keeper_free(setup->keeper);
+	cpu_share_free(setup->cpu);
 	fd_budget_free(setup->fds);
 	umask(setup->umask);
 	rate_limit_release(&setup->rate_limit);

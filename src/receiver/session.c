@@ -12,6 +12,7 @@
 #include "os/entropy.h"
 #include "os/times.h"
 #include "receiver/committer.h"
+#include "receiver/cpu_share.h"
 #include "receiver/delete.h"
 #include "receiver/dir_meta.h"
 #include "receiver/direct.h"
@@ -370,7 +371,10 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		recv_session_free(s);
 		return NULL;
 	}
-	if (entropy_get(s->token, sizeof(s->token)) || make_parts(s)) {
+	if (setup->cpu)
+		s->cpu = cpu_share_take(setup->cpu, s->owner);
+	if ((setup->cpu && !s->cpu) ||
+	    entropy_get(s->token, sizeof(s->token)) || make_parts(s)) {
 		/* Memory, descriptors or threads. */
 		err_sys(e, ERR_RESOURCE, "cannot begin a session");
 		recv_session_free(s);
@@ -414,6 +418,7 @@ void recv_session_free(struct recv_session *s)
 	results_free(t->results);
 	if (s->share.streams > 0)
 		fd_budget_give_back(s->setup->fds, &s->share);
+	cpu_share_give_back(s->cpu);
 	senders_release(s->senders);
 	pthread_mutex_destroy(&s->lock);
 	delta_key_release(&t->delta_key);

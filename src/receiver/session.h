@@ -20,6 +20,7 @@
 #include "receiver/transfer.h"
 #include "wire/frame.h"
 
+struct cpu_share;
 struct msg_finish;
 struct msg_hello;
 struct recv_setup;
@@ -62,6 +63,7 @@ struct recv_session {
 	uint64_t source_key;       /* see admission.h */
 	uint8_t owner[STREAM_PEER]; /* who its place is counted for */
 	struct fd_share share;     /* of the descriptors */
+	struct cpu_share *cpu;     /* of the processors: its sender's */
 	char peer[ADDR_TEXT_MAX];
 	/* what messages call the peer: its name, if it has one, and address */
 	char label[SENDER_LABEL_MAX];

@@ -24,6 +24,7 @@
 #include "session/rate_limit.h"
 #include "session/refusals.h"
 
+struct cpu_shares;
 struct fd_budget;
 struct keeper;
 struct recv_direct;
@@ -39,6 +40,7 @@ struct recv_setup {
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */
 	struct recv_direct *direct;       /* NULL: no direct streams */
 	struct fd_budget *fds;
+	struct cpu_shares *cpu;
 	struct keeper *keeper; /* NULL: what is kept has no limit */
 	struct refusals refusals;
 	struct rate_limit rate_limit; /* has a lock of its own */

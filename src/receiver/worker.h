@@ -9,6 +9,7 @@
 #define FERRY_RECEIVER_WORKER_H
 
 #include "chunk/same.h"
+#include "receiver/cpu_share.h"
 #include "receiver/parts.h"
 #include "receiver/transfer.h"
 
@@ -26,6 +27,7 @@ struct worker {
 	struct dirs *dirs;   /* NULL with --stdout */
 	struct parts parts;
 	struct same same;
+	struct cpu_meter cpu;
 };
 
 #endif

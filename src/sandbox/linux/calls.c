@@ -219,6 +219,7 @@ static const int common[] = {
 static const int receiving[] = {
 	SYS_pwritev,          SYS_unlinkat, SYS_linkat, SYS_symlinkat,
 	SYS_renameat2,        SYS_syncfs,   SYS_umask,
+	SYS_getrusage,
 #ifdef SYS_sync_file_range
 	SYS_sync_file_range,
 #endif

@@ -1,0 +1,248 @@
+/*
+ * The time of the processors is counted in periods.
+ *
+ * How much of it there is to be shared is not asked for but measured, as other
+ * processes take some, and a container may have a limit: it is what all senders
+ * together had while they wanted more.
+ */
+#include "receiver/cpu_share.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+enum {
+	MS_NS = 1000 * 1000,
+	PERIOD_NS = 50 * MS_NS,
+	PAUSES_MAX = CPU_SHARE_PAUSE_MS * MS_NS / PERIOD_NS,
+	/* A thread looks what it has used so often: that costs a system call.
+	 * Where its sender is limited, it takes as much of the share before. */
+	LOOK_NS = MS_NS / 2,
+	/* A sender whose threads were preempted counts as kept from working for
+	 * so long, as these may rarely look. */
+	KEPT_NS = 200 * MS_NS,
+	/* Of an equal share: what it costs to serve a sender is more than what
+	 * is counted here. */
+	SHARE_PART = 2,
+	/* Parts that are forgotten with each period: what a sender has had
+	 * counts for some seconds, what there is to be shared for one or two. */
+	HAD_PART = 64,
+	CAPACITY_PART = 32,
+	PERIODS_COUNTED = 1024, /* after these nothing is left of either */
+};
+
+struct cpu_share {
+	struct cpu_shares *all;
+	struct cpu_share *next; /* guarded by all->lock, as what follows */
+	uint8_t owner[STREAM_PEER];
+	unsigned refs;
+	uint64_t used_ns;      /* in this period */
+	uint64_t had_ns;       /* before, of which some is forgotten */
+	int works, has_worked; /* in this period, and in the last one */
+};
+
+struct cpu_shares {
+	atomic_uint count;   /* of shares */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	struct cpu_share *first;
+	uint64_t ends_ns;       /* of the period */
+	uint64_t kept_until_ns; /* somebody is kept from working */
+	uint64_t capacity_ns;   /* of a period */
+};
+
+struct cpu_shares *cpu_share_new(void)
+{
+	struct cpu_shares *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return NULL;
+	pthread_mutex_init(&all->lock, NULL);
+	return all;
+}
+
+void cpu_share_free(struct cpu_shares *all)
+{
+	if (!all)
+		return;
+	pthread_mutex_destroy(&all->lock);
+	free(all);
+}
+
+struct cpu_share *cpu_share_take(struct cpu_shares *all,
+				 const uint8_t owner[STREAM_PEER])
+{
+	struct cpu_share *s;
+
+	pthread_mutex_lock(&all->lock);
+	s = all->first;
+	while (s && memcmp(s->owner, owner, STREAM_PEER) != 0)
+		s = s->next;
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (s) {
+			s->all = all;
+			memcpy(s->owner, owner, STREAM_PEER);
+			s->next = all->first;
+			all->first = s;
+			atomic_fetch_add(&all->count, 1);
+		}
+	}
+	if (s)
+		s->refs++;
+	pthread_mutex_unlock(&all->lock);
+	return s;
+}
+
+void cpu_share_give_back(struct cpu_share *s)
+{
+	struct cpu_shares *all;
+	struct cpu_share **at;
+
+	if (!s)
+		return;
+	all = s->all;
+	pthread_mutex_lock(&all->lock);
+	if (--s->refs == 0) {
+		for (at = &all->first; *at != s; at = &(*at)->next)
+			;
+		*at = s->next;
+		atomic_fetch_sub(&all->count, 1);
+		free(s);
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+static int is_working(const struct cpu_share *s)
+{
+	return s->works || s->has_worked;
+}
+
+/* Whether a sender has had more than others that work now.  Locked. */
+static int is_above_mean(const struct cpu_share *s)
+{
+	uint64_t had_ns = 0, count = 0;
+
+	for (const struct cpu_share *o = s->all->first; o; o = o->next) {
+		if (!is_working(o))
+			continue;
+		count++;
+		had_ns += o->had_ns;
+	}
+	return count > 1 && s->had_ns > had_ns / count;
+}
+
+/* What such a sender may use of a period while another one is kept from working.
+ * Locked. */
+static uint64_t get_share(const struct cpu_shares *all)
+{
+	uint64_t count = 0;
+
+	for (const struct cpu_share *s = all->first; s; s = s->next)
+		count += (unsigned)is_working(s);
+	return all->capacity_ns / SHARE_PART / (count ? count : 1);
+}
+
+static void forget(uint64_t *ns, unsigned part, uint64_t periods)
+{
+	for (uint64_t i = 0; i < periods && i < PERIODS_COUNTED; i++)
+		*ns -= *ns / part;
+}
+
+/* Begin another period if it is time.  Locked. */
+static void begin_period(struct cpu_shares *all, uint64_t now_ns)
+{
+	uint64_t periods, total = 0;
+
+	if (now_ns < all->ends_ns)
+		return;
+	periods = 1 + (now_ns - all->ends_ns) / PERIOD_NS;
+	for (struct cpu_share *s = all->first; s; s = s->next) {
+		total += s->used_ns;
+		s->had_ns += s->used_ns;
+		forget(&s->had_ns, HAD_PART, periods);
+		s->used_ns = 0;
+		s->has_worked = s->works;
+		s->works = 0;
+	}
+	forget(&all->capacity_ns, CAPACITY_PART, periods);
+	if (total > all->capacity_ns)
+		all->capacity_ns = total;
+	all->ends_ns = now_ns + PERIOD_NS;
+}
+
+/* Count what a thread has used since it last looked.  Locked. */
+static void count(struct cpu_meter *m, const struct thread_usage *u)
+{
+	struct cpu_share *s = m->share;
+	const uint64_t used_ns = u->cpu_ns - m->usage.cpu_ns;
+
+	s->works = 1;
+	s->used_ns += used_ns > m->taken_ns ? used_ns - m->taken_ns : 0;
+	m->taken_ns = 0;
+	if (u->preemptions != m->usage.preemptions && !is_above_mean(s))
+		s->all->kept_until_ns = m->looked_ns + KEPT_NS;
+}
+
+/* Whether its sender may go on; then what the thread is going to use is taken.
+ * Locked. */
+static int take(struct cpu_meter *m)
+{
+	struct cpu_share *s = m->share;
+
+	if (m->looked_ns >= s->all->kept_until_ns || !is_above_mean(s))
+		return 1;
+	if (s->used_ns + LOOK_NS > get_share(s->all))
+		return 0;
+	s->used_ns += LOOK_NS;
+	m->taken_ns = LOOK_NS;
+	return 1;
+}
+
+/* Returns how long to pause. */
+static uint64_t look(struct cpu_meter *m, uint64_t now_ns)
+{
+	struct cpu_shares *all = m->share->all;
+	const int is_first = m->looked_ns == 0;
+	struct thread_usage u;
+	uint64_t pause_ns = 0;
+
+	if (thread_usage_get(&u))
+		return 0;
+	m->looked_ns = now_ns;
+	pthread_mutex_lock(&all->lock);
+	begin_period(all, now_ns);
+	if (!is_first)
+		count(m, &u);
+	if (!take(m))
+		pause_ns = all->ends_ns - now_ns;
+	pthread_mutex_unlock(&all->lock);
+	m->usage = u;
+	return pause_ns;
+}
+
+void cpu_share_check(struct cpu_meter *m)
+{
+	struct timespec ts = { 0 };
+
+	if (!m->share)
+		return;
+	if (atomic_load_explicit(&m->share->all->count,
+				 memory_order_relaxed) < 2) {
+		m->looked_ns = m->taken_ns = 0;
+		return;
+	}
+	if (m->looked_ns && clock_ns() - m->looked_ns < LOOK_NS)
+		return;
+	/* In the next period others may have taken all of the share before. */
+	for (int i = 0; i < PAUSES_MAX; i++) {
+		ts.tv_nsec = (long)look(m, clock_ns());
+		if (ts.tv_nsec == 0)
+			break;
+		nanosleep(&ts, NULL);
+	}
+}

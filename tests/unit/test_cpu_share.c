@@ -1,0 +1,151 @@
+/*
+ * Shares of the processors: a sender with many threads and one with a single one,
+ * on one processor.
+ */
+#define _GNU_SOURCE 1
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "receiver/cpu_share.h"
+
+enum { MANY = 8, FIRST_MS = 200, BOTH_MS = 600 };
+
+struct busy {
+	pthread_t thread;
+	struct cpu_meter meter;
+	atomic_int *stop;
+	_Atomic uint64_t cpu_ns;
+};
+
+static void *work(void *arg)
+{
+	struct busy *b = arg;
+	struct thread_usage u;
+
+	while (!atomic_load(b->stop)) {
+		for (volatile int i = 0; i < 20000; i++)
+			;
+		cpu_share_check(&b->meter);
+		if (thread_usage_get(&u) == 0)
+			atomic_store(&b->cpu_ns, u.cpu_ns);
+	}
+	return NULL;
+}
+
+static void start(struct busy *b, struct cpu_share *share, atomic_int *stop)
+{
+	b->meter.share = share;
+	b->stop = stop;
+	assert_int_equal(pthread_create(&b->thread, NULL, work, b), 0);
+}
+
+static uint64_t used(struct busy *b, unsigned count)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		sum += atomic_load(&b[i].cpu_ns);
+	return sum;
+}
+
+static void pause_ms(unsigned ms)
+{
+	const uint64_t end = clock_ms() + ms;
+
+	while (clock_left_ms(end) > 0)
+		sched_yield();
+}
+
+static void on_one_processor(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)sched_getcpu(), &set);
+	assert_int_equal(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+static void test_many_threads_and_one(void **state)
+{
+	static const uint8_t many_id[STREAM_PEER] = "many", one_id[STREAM_PEER] =
+								 "one";
+	struct cpu_shares *all = cpu_share_new();
+	struct busy many[MANY] = { 0 }, one = { 0 };
+	struct cpu_share *s, *t;
+	atomic_int stop = 0;
+	uint64_t many_ns, one_ns;
+
+	(void)state;
+	if (thread_usage_get(&many[0].meter.usage))
+		skip();
+	memset(many, 0, sizeof(many));
+	on_one_processor();
+	s = cpu_share_take(all, many_id);
+	t = cpu_share_take(all, one_id);
+	for (unsigned i = 0; i < MANY; i++)
+		start(&many[i], s, &stop);
+	pause_ms(FIRST_MS);
+	many_ns = used(many, MANY);
+	start(&one, t, &stop);
+	pause_ms(BOTH_MS);
+	many_ns = used(many, MANY) - many_ns;
+	one_ns = used(&one, 1);
+	atomic_store(&stop, 1);
+	for (unsigned i = 0; i < MANY; i++)
+		pthread_join(many[i].thread, NULL);
+	pthread_join(one.thread, NULL);
+	print_message("many: %llu ms, one: %llu ms\n",
+		      (unsigned long long)many_ns / 1000000,
+		      (unsigned long long)one_ns / 1000000);
+	/* By threads it would be 8 to 1.  How soon it is seen that the one is
+	 * preempted is up to the kernel. */
+	assert_true(4 * one_ns > many_ns);
+	cpu_share_give_back(s);
+	cpu_share_give_back(t);
+	cpu_share_free(all);
+}
+
+/* Both are the same sender's, or there is no other. */
+static void test_one_sender_is_not_limited(void **state)
+{
+	static const uint8_t id[STREAM_PEER] = "one";
+	struct cpu_shares *all = cpu_share_new();
+	struct cpu_share *s = cpu_share_take(all, id);
+	struct cpu_share *t = cpu_share_take(all, id);
+	struct cpu_meter m = { .share = s };
+
+	(void)state;
+	assert_ptr_equal(s, t);
+	for (int i = 0; i < 1000; i++)
+		cpu_share_check(&m);
+	/* it has not even looked */
+	assert_int_equal(m.looked_ns, 0);
+	cpu_share_give_back(t);
+	cpu_share_give_back(s);
+	cpu_share_give_back(NULL);
+	/* nobody's: nothing is counted */
+	m.share = NULL;
+	cpu_share_check(&m);
+	cpu_share_free(all);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_many_threads_and_one),
+		cmocka_unit_test(test_one_sender_is_not_limited),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
