@@ -400,7 +400,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	dirs_set_held(w->dirs, s->share.dirs);
 	/* What follows is for what is changed. */
 	if (transfer_is_dry_run(&s->transfer))
-		return 0;
+		return c->index > 0 ? recv_session_confine(s, e) : 0;
 	dirs_set_mode(w->dirs, setup->dir_mode);
 	dirs_set_since(w->dirs, &s->began);
 	unlocked_serve(s->transfer.unlocked, w->dirs);

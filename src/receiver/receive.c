@@ -189,6 +189,7 @@ static int confine(struct receiver *r, struct err *e)
 	else
 		rc = sandbox_receiver(cfg->sandbox, &only, &state, e);
 	senders_release(ss);
+	r->setup.is_confined = rc == 0;
 	if (rc == 0)
 		events_message(cfg->events,
 			       state.is_partial ? SESSION_WARNING

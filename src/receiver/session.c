@@ -27,6 +27,7 @@
 #include "receiver/setup.h"
 #include "receiver/symlinks.h"
 #include "receiver/unlocked.h"
+#include "sandbox/sandbox.h"
 #include "session/features.h"
 #include "session/totals.h"
 #include "wire/msg.h"
@@ -181,12 +182,16 @@ static int make_parts(struct recv_session *s)
 	t->files = file_table_new(t->digest, s->share.open_files);
 	t->flusher = flusher_new(t);
 	sc.results = t->results;
-	sc.attrs = cfg->attrs;
+	if (!transfer_is_dry_run(t))
+		sc.attrs = cfg->attrs;
 	if (t->features & FEATURE_PRESERVE)
 		sc.preserve = &t->preserve;
 	if (!cfg->to_stdout) {
+		/* In a dry run no helper is asked to change anything. */
 		t->unlocked = cc.unlocked = sc.unlocked =
-			unlocked_new(sender->opener, cfg->attrs);
+			transfer_is_dry_run(t) ?
+				unlocked_new(NULL, NULL) :
+				unlocked_new(sender->opener, cfg->attrs);
 		if (!t->unlocked)
 			return -1;
 		t->placed = cc.placed = sc.placed = placed_new(
@@ -296,6 +301,14 @@ static int may_be_continued(const struct receive_config *cfg, unsigned flags)
 	return flags & HELLO_RETRY && (!cfg->connect_to || cfg->retry_ms > 0);
 }
 
+int recv_session_confine(const struct recv_session *s, struct err *e)
+{
+	if (!transfer_is_dry_run(&s->transfer) || !s->setup->is_confined)
+		return 0;
+	return sandbox_reading_thread(s->setup->cfg->sandbox,
+				      s->sender->root_fd, e);
+}
+
 struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct recv_session_peer *peer,
 				      const struct msg_hello *m,
@@ -365,6 +378,11 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	recv_direct_begin(setup->direct, s->transfer.features, s->peer);
 	pthread_mutex_init(&s->lock, NULL);
 	delta_key_init(&s->transfer.delta_key);
+	/* Before its threads are started. */
+	if (recv_session_confine(s, e)) {
+		recv_session_free(s);
+		return NULL;
+	}
 	if (fd_budget_take(setup->fds, is_alone ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,
 			   e)) {

@@ -46,6 +46,7 @@ struct recv_setup {
 	struct rate_limit rate_limit; /* has a lock of its own */
 	struct cancel stop; /* set when the receiver ends */
 	atomic_int is_draining; /* no session begins any more */
+	int is_confined; /* set before there are connections */
 };
 
 #endif

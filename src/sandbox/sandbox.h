@@ -14,8 +14,8 @@
  * needs, a helper does for it that was split off before (os/helper.h).  Both
  * may start threads and read the attributes of any file.
  *
- * A receiver may besides do below its directory what receiving needs, and
- * accept connections.  A sender may read its sources, and nothing else.
+ * A receiver may besides do below its directory what receiving needs, accept
+ * connections, and restrict its threads further.  A sender may read its sources, and nothing else.
  *
  * The process that makes a sender's connections (net/connector.h) may read any
  * file and connect anywhere, because what libc's resolver and its modules need
@@ -83,6 +83,16 @@ struct sandbox_dirs {
 int sandbox_receiver_of_many(enum sandbox_mode mode,
 			     const struct sandbox_dirs *dirs,
 			     struct sandbox_state *state, struct err *e);
+
+/*
+ * Restrict the calling thread of a receiver that is restricted already, and the
+ * threads that it starts from then on, to reading what is below dir_fd (-1:
+ * nothing), for a session that is to change nothing.  Files that are open for
+ * writing can still be written to, and the other threads do as before.  mode:
+ * that of the process.  Returns 0; ERR_RESOURCE with SANDBOX_REQUIRE where that is
+ * not possible.
+ */
+int sandbox_reading_thread(enum sandbox_mode mode, int dir_fd, struct err *e);
 
 struct sandbox_sources {
 	const int *fds; /* directories, or files; borrowed */

@@ -2,7 +2,7 @@
  * seccomp.h - restricting which system calls a process can make (seccomp(2)).
  *
  * Layer: sandbox.
- * Threads: restricts all threads of the process.
+ * Threads: restricts all threads of the process, or one.
  *
  * Why not libseccomp: what it would do here is seccomp.c, about 150 lines.  It
  * knows more architectures than the seven that ferry has a filter for, and would
@@ -57,5 +57,10 @@ int seccomp_is_known(void);
  */
 int seccomp_filter(const struct seccomp_rule *rules, size_t count,
 		   enum seccomp_action rest, struct err *e);
+
+/* The same for the calling thread, and those that it starts later.  Where there is
+ * a filter already, what either of the two refuses is refused. */
+int seccomp_filter_thread(const struct seccomp_rule *rules, size_t count,
+			  enum seccomp_action rest, struct err *e);
 
 #endif

@@ -433,6 +433,52 @@ static void test_receiver_accepts(void **state)
 		close(fds[i]);
 }
 
+/* ------------------------------------------- a thread that is only to read */
+
+static void read_only(struct place *p)
+{
+	char text[16];
+	int fd = openat(p->in_fd, "file", O_RDONLY | O_CLOEXEC);
+
+	WORKS(p, fd);
+	WORKS(p, read(fd, text, sizeof(text)));
+	WORKS(p, faccessat(p->in_fd, "sub", W_OK, 0));
+	DENIED(p, openat(p->in_fd, "file", O_WRONLY | O_CLOEXEC), EPERM);
+	DENIED(p, openat(p->in_fd, "new", O_RDWR | O_CREAT, 0600), EPERM);
+	DENIED(p, openat(p->in_fd, ".", O_RDWR | O_TMPFILE, 0600), EPERM);
+	DENIED(p, mkdirat(p->in_fd, "new", 0700), EPERM);
+	DENIED(p, fchmod(fd, 0600), EPERM);
+	DENIED(p, futimens(fd, NULL), EPERM);
+	DENIED(p, unlinkat(p->in_fd, "file", 0), ENOSYS);
+	DENIED(p, unlinkat(p->in_fd, "sub", AT_REMOVEDIR), ENOSYS);
+	DENIED(p, symlinkat("x", p->in_fd, "new"), ENOSYS);
+	DENIED(p, linkat(p->in_fd, "file", p->in_fd, "new", 0), ENOSYS);
+	DENIED(p, openat(p->out_fd, "file", O_RDONLY | O_CLOEXEC), EACCES);
+	close(fd);
+}
+
+static void become_reader(struct place *p)
+{
+	struct err e = { 0 };
+
+	if (sandbox_reading_thread(SANDBOX_REQUIRE, p->in_fd, &e))
+		complain(p, e.text, 0);
+	read_only(p);
+	in_another_thread(p, "a thread of the reading one", read_only);
+}
+
+static void read_and_write(struct place *p)
+{
+	in_another_thread(p, "a reading thread", become_reader);
+	/* this one goes on */
+	do_work(p);
+}
+
+static void test_reading_thread(void **state)
+{
+	try(state, RECEIVER, read_and_write);
+}
+
 /* -------------------------------------------------------------- a sender */
 
 static int dial(uint16_t port)
@@ -719,6 +765,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_receiver_works),
 		TEST(test_receiver_accepts),
+		TEST(test_reading_thread),
 		TEST(test_sender),
 		TEST(test_following_sender),
 		TEST(test_preloaded_sender),

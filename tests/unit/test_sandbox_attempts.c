@@ -592,6 +592,7 @@ ATTEMPT(message_queue, syscall(SYS_msgget, 0x7fe11e57, 0))
 ATTEMPT(semaphores, syscall(SYS_semget, 0x7fe11e57, 1, 0))
 ATTEMPT(posix_queue, syscall(SYS_mq_open, "no-queue", O_RDONLY, 0, NULL))
 ATTEMPT(own_filter, syscall(SYS_seccomp, 0, 1, NULL))
+ATTEMPT(own_supervisor, syscall(SYS_seccomp, 1, 8L /* NEW_LISTENER */, NULL))
 ATTEMPT(own_ruleset, syscall(444, NULL, 0L, 1))
 ATTEMPT(type_ahead, ioctl(STDIN_FILENO, TIOCSTI, "x"))
 ATTEMPT(console, ioctl(STDIN_FILENO, 0x541c /* TIOCLINUX */, "\2"))
@@ -752,7 +753,9 @@ static const struct attempt attempts[] = {
 #endif
 	ROW(move_memory, 0), ROW(share_memory, 0), ROW(message_queue, 0),
 	ROW(semaphores, 0), ROW(posix_queue, 0), ROW(own_filter, 0),
-	ROW(own_ruleset, 0), ROW(type_ahead, 0), ROW(console, 0),
+	ROW(own_supervisor, 0),
+	/* for sandbox_reading_thread() */
+	ROW(own_ruleset, SENDER), ROW(type_ahead, 0), ROW(console, 0),
 	ROW(interfaces, 0), ROW(unknown_call, 0),
 #if defined(__x86_64__)
 	ROW(x32_call, ANYWAY), ROW(call_as_32_bit, 0),

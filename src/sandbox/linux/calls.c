@@ -27,6 +27,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/net.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -44,6 +45,9 @@
 /* Missing in the kernel headers of older systems; the same number on every
  * architecture. */
 enum {
+	CALL_LANDLOCK_CREATE_RULESET = 444,
+	CALL_LANDLOCK_ADD_RULE = 445,
+	CALL_LANDLOCK_RESTRICT_SELF = 446,
 	CALL_MEMFD_SECRET = 447,
 	CALL_FCHMODAT2 = 452,
 	CALL_SETXATTRAT = 463,
@@ -560,6 +564,23 @@ static void add_allowed(struct rule_list *l, unsigned allowed)
 	}
 }
 
+/* A thread restricts itself further (sandbox_reading_thread()): with any arguments,
+ * these can only take rights away. */
+static void add_restricting(struct rule_list *l)
+{
+	static const int landlock[] = {
+		CALL_LANDLOCK_CREATE_RULESET,
+		CALL_LANDLOCK_ADD_RULE,
+		CALL_LANDLOCK_RESTRICT_SELF,
+	};
+
+	add_all(l, landlock, COUNT(landlock), SECCOMP_ALLOW);
+	/* not with flags, of which one makes a supervisor */
+	add_if_both(l, SYS_seccomp,
+		    &(struct seccomp_test){ 0, low, SECCOMP_SET_MODE_FILTER },
+		    &(struct seccomp_test){ 1, any, 0 });
+}
+
 static void add_receiving(struct rule_list *l, unsigned allowed)
 {
 	add_allowed(l, allowed);
@@ -577,6 +598,7 @@ static void add_receiving(struct rule_list *l, unsigned allowed)
 	add_common_by_argument(l);
 	add_all(l, common, COUNT(common), SECCOMP_ALLOW);
 	add_all(l, receiving, COUNT(receiving), SECCOMP_ALLOW);
+	add_restricting(l);
 	add_refusals(l);
 }
 

@@ -349,6 +349,33 @@ int sandbox_receiver_of_many(enum sandbox_mode mode,
 	return rc;
 }
 
+int sandbox_reading_thread(enum sandbox_mode mode, int dir_fd, struct err *e)
+{
+	const struct landlock_rule rule = { dir_fd, sender_rights };
+	/* Ports are as the process's. */
+	const struct landlock_policy files = { .rules = &rule,
+					       .count = dir_fd >= 0,
+					       .any_port = 1 };
+	struct sandbox_state state = { .is_partial = 0 };
+	const struct policy policy = { mode, &state, &files, calls_of_sender,
+				       SECCOMP_UNKNOWN, 0 };
+	struct seccomp_rule rules[SECCOMP_RULES_MAX];
+	const size_t count = calls_of_sender(rules, 0);
+	struct err why;
+
+	if (mode == SANDBOX_OFF || is_instrumented())
+		return 0;
+	err_clear(&why);
+	/* Landlock first: the filter does not allow its calls. */
+	if (landlock_confine(&files, &why) < 0 &&
+	    go_without(&policy, why.text, e) < 0)
+		return e->code;
+	if (seccomp_filter_thread(rules, count, SECCOMP_UNKNOWN, &why) < 0 &&
+	    go_without(&policy, why.text, e) < 0)
+		return e->code;
+	return 0;
+}
+
 /* ---- what may be read ---- */
 
 /* Rules that allow reading, and the descriptors that were opened for some of

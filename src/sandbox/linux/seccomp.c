@@ -150,8 +150,9 @@ int seccomp_is_known(void)
 	return NATIVE_ARCH != 0;
 }
 
-int seccomp_filter(const struct seccomp_rule *rules, size_t count,
-		   enum seccomp_action rest, struct err *e)
+/* flags: of seccomp(2) */
+static int filter(const struct seccomp_rule *rules, size_t count,
+		  enum seccomp_action rest, unsigned long flags, struct err *e)
 {
 	struct program p = { NULL, 0 };
 	struct sock_fprog prog;
@@ -173,9 +174,20 @@ int seccomp_filter(const struct seccomp_rule *rules, size_t count,
 	put_program(&p, rules, count, rest);
 	prog.len = p.len;
 	prog.filter = p.code;
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		    SECCOMP_FILTER_FLAG_TSYNC, &prog) != 0)
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog) != 0)
 		rc = err_sys(e, ERR_RESOURCE, "seccomp");
 	free(p.code);
 	return rc;
+}
+
+int seccomp_filter(const struct seccomp_rule *rules, size_t count,
+		   enum seccomp_action rest, struct err *e)
+{
+	return filter(rules, count, rest, SECCOMP_FILTER_FLAG_TSYNC, e);
+}
+
+int seccomp_filter_thread(const struct seccomp_rule *rules, size_t count,
+			  enum seccomp_action rest, struct err *e)
+{
+	return filter(rules, count, rest, 0, e);
 }

@@ -48,6 +48,15 @@ int sandbox_receiver_of_many(enum sandbox_mode mode,
 	return apply(mode, state, e);
 }
 
+int sandbox_reading_thread(enum sandbox_mode mode, int dir_fd, struct err *e)
+{
+	/* With SANDBOX_REQUIRE there is no receiver. */
+	(void)mode;
+	(void)dir_fd;
+	(void)e;
+	return 0;
+}
+
 int sandbox_sender(enum sandbox_mode mode, const struct sandbox_sources *src,
 		   struct sandbox_state *state, struct err *e)
 {
