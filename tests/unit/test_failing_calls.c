@@ -37,6 +37,7 @@
 #include <cmocka.h>
 
 #include "net_fixture.h"
+#include "pattern.h"
 
 #include "base/io.h"
 #include "receiver/receive.h"
@@ -340,12 +341,6 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
 
 /* ---- what is sent ---- */
 
-/* Of the old and the new content. */
-static uint8_t content_at(size_t i, int is_new)
-{
-	return (uint8_t)(i * 31 + i / 251 + (is_new ? 0 : 7));
-}
-
 struct source {
 	const char *name;
 	size_t size;
@@ -376,8 +371,7 @@ static uint8_t *make_content(const struct source *s, int is_new)
 	uint8_t *p = calloc(1, s->size + 1);
 
 	must(p != NULL);
-	for (size_t k = 0; k < s->size && (k < s->hole || k + 1 == s->size); k++)
-		p[k] = content_at(k, is_new);
+	pattern_fill(p, s->size < s->hole ? s->size : s->hole, is_new ? 0 : 7);
 	if (s->size > s->hole)
 		p[s->size - 1] = 1;
 	return p;

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "net_fixture.h"
+#include "pattern.h"
 #include "scrypt_once.h"
 
 #include "auth/pake.h"
@@ -235,8 +236,7 @@ static uint8_t *make_content(size_t n)
 	uint8_t *p = malloc(n);
 
 	assert_non_null(p);
-	for (size_t i = 0; i < n; i++)
-		p[i] = (uint8_t)(i * 31 + i / 251);
+	pattern_fill(p, n, 0);
 	return p;
 }
 
