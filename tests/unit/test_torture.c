@@ -41,9 +41,10 @@ enum { LARGE = 600000, CHILD_S = 60, EACH_UP_TO = 60 };
 
 static atomic_int is_armed, fails_for_ever;
 static atomic_long countdown;
-static _Thread_local int is_spared;
 
 #if !HAS_OWN_MALLOC
+static _Thread_local int is_spared;
+
 /* glibc's own, below the names that are ours here. */
 extern void *__libc_malloc(size_t n);
 extern void *__libc_calloc(size_t count, size_t n);
