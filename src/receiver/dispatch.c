@@ -36,7 +36,10 @@ static int take_finish(struct recv_session *s, const uint8_t *body, size_t len,
 	return recv_session_finish(s, &m, e);
 }
 
-/* The sender could not do all that was asked for; its user, who is ours, was told. */
+/* A sender keeps 1 MiB of them.  More would only fill the log. */
+enum { NOTES_MAX = 1 << 16 };
+
+/* The sender could not do all that its user, or ours, asked for. */
 static int take_note(struct transfer *t, const uint8_t *body, size_t len,
 		     struct err *e)
 {
@@ -44,12 +47,17 @@ static int take_note(struct transfer *t, const uint8_t *body, size_t len,
 
 	if (msg_get_note(&m, body, len))
 		return input_malformed("NOTE", e);
+	if (atomic_fetch_add(&t->unsent, 1) >= NOTES_MAX)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent more than %d NOTE frames",
+			       NOTES_MAX);
 	if (m.not_kept)
 		results_cut(t->results, m.not_kept);
 	else if (m.kind == ITEM_DIR)
 		results_left(t->results);
 	else
-		results_unsent(t->results, m.name, m.name_len, m.cause);
+		results_unsent(t->results, m.name, m.name_len, m.cause,
+			       t->asked != NULL);
 	return 0;
 }
 

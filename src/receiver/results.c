@@ -546,12 +546,12 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 }
 
 void results_unsent(struct results *r, const char *name, size_t name_len,
-		    unsigned cause)
+		    unsigned cause, int is_told)
 {
 	struct session_file f = {
 		.name = name,
 		.name_len = name_len,
-		.is_told = 1,
+		.is_told = is_told,
 	};
 
 	gave_up(r, &f, "not sent by", cause);

@@ -76,9 +76,10 @@ void results_deferred(struct results *r, uint64_t id);
 void results_aborted(struct results *r, const char *name, size_t name_len,
 		     unsigned cause);
 
-/* The same for an item that the sender could not even begin to send. */
+/* The same for an item that the sender could not even begin to send.  is_told: the
+ * user knows why, from the messages of the sender that was started by ssh. */
 void results_unsent(struct results *r, const char *name, size_t name_len,
-		    unsigned cause);
+		    unsigned cause, int is_told);
 
 /* Count an item whose metadata the sender could not send as a whole, of these kinds
  * (enum file_meta_kind), and one that the sender did not have deleted.  It has told

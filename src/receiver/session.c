@@ -366,9 +366,6 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		s->transfer.meta_form = FILE_META_EXTENDED;
 	}
 	s->transfer.existing = policy_of(s->sender, m);
-	/* Without a request, what was to be sent is the sender's matter. */
-	if (!setup->cfg->asked)
-		s->transfer.features &= ~(uint32_t)FEATURE_UNSENT;
 	if (setup->cfg->to_stdout)
 		s->transfer.features &= ~(uint32_t)REQUEST_DELETE;
 	if (!setup->cfg->connect_to || !s->will_retry)

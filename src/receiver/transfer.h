@@ -97,6 +97,7 @@ struct transfer {
 	atomic_int probe_budget; /* packs left of TRANSFER_PROBE_PACKS */
 	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */
+	atomic_uint unsent;  /* NOTE frames that came */
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
 	/* For progress alone: content that has arrived, also of a chunk or pack
 	 * that is not whole yet, and when the last of it did (clock_ms()); what

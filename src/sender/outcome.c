@@ -274,25 +274,32 @@ void outcome_deletion(struct outcome *o, const char *path, size_t len,
 
 /* ---- notes, for a receiver that has asked for what it gets ---- */
 
-/* Locked.  Only through a carrier.  The receiver counts what is noted, and its user is
- * told by us. */
+/* Locked.  The receiver counts what is noted. */
 static void keep_note(struct outcome *o, const struct msg_note *m)
 {
-	if (!o->cfg->carrier || m->name_len == 0 ||
-	    m->name_len > WIRE_NAME_MAX)
+	if (m->name_len == 0 || m->name_len > WIRE_NAME_MAX)
 		return;
 	/* whole frames only */
 	if (o->unsent.len + m->name_len + 64 <= UNSENT_MAX)
 		msg_put_note(&o->unsent, m);
 }
 
+/* The same, of what concerns a receiver only whose user is ours, too: through a
+ * carrier. */
+static void keep_own_note(struct outcome *o, const struct msg_note *m)
+{
+	if (o->cfg->carrier)
+		keep_note(o, m);
+}
+
+/* Any receiver would else take what it gets for the whole. */
 static void note_unsent(struct outcome *o, const struct session_file *f,
 			const struct err *e)
 {
 	const struct msg_note m = {
-		.cause = e->code == ERR_CHANGED
-				 ? CAUSE_CHANGED
-				 : (uint16_t)wire_cause_of_errno(e->sys_errno),
+		.cause = e->code == ERR_CHANGED ?
+				 CAUSE_CHANGED :
+				 (uint16_t)wire_cause_of_source(e->sys_errno),
 		.kind = ITEM_FILE,
 		.name = f->name,
 		.name_len = f->name_len,
@@ -313,7 +320,7 @@ void outcome_left(struct outcome *o, uint64_t count)
 	pthread_mutex_lock(&o->lock);
 	o->totals.not_deleted += count;
 	for (uint64_t i = 0; i < count && i < LEFT_NOTED_MAX; i++)
-		keep_note(o, &m);
+		keep_own_note(o, &m);
 	pthread_mutex_unlock(&o->lock);
 }
 
@@ -409,7 +416,7 @@ void outcome_cut(struct outcome *o, const char *name, size_t name_len,
 	pthread_mutex_lock(&o->lock);
 	losses_add(&o->cut, kinds, CAUSE_TOO_LARGE, name, name_len);
 	o->totals.not_kept++;
-	keep_note(o, &m);
+	keep_own_note(o, &m);
 	pthread_mutex_unlock(&o->lock);
 }
 

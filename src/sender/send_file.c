@@ -47,7 +47,7 @@ int send_file_abort(struct send_stream *st, struct outfile *f, struct err *fe,
 		st->has_aborted = 1;
 	m.cause = fe->code == ERR_CHANGED
 			  ? CAUSE_CHANGED
-			  : (uint16_t)wire_cause_of_errno(fe->sys_errno);
+			  : (uint16_t)wire_cause_of_source(fe->sys_errno);
 	msg_put_file_abort(&st->channel.out, &m);
 	return channel_send(&st->channel, NULL, 0, e);
 }

@@ -421,7 +421,8 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	  "another file in this session")                                      \
 	X(CAUSE_OTHER_BASIS, 26,                                               \
 	  "the file there was changed while this one "                         \
-	  "was sent")
+	  "was sent")                                                          \
+	X(CAUSE_SOURCE, 28, "it cannot be sent, for a reason that is told there")
 enum wire_cause {
 #define X(name, id, text) name = id,
 	WIRE_CAUSES(X)
@@ -429,6 +430,9 @@ enum wire_cause {
 };
 /* The text of a cause, fixed; "unknown error" for an unknown one. */
 const char *wire_cause_text(unsigned cause);
+/* The cause for what the sender met with a source: the texts of other causes are
+ * about files on the receiver. */
+enum wire_cause wire_cause_of_source(int err);
 /* The cause for an errno; CAUSE_OTHER where there is none. */
 enum wire_cause wire_cause_of_errno(int err);
 /* Whether a VERDICT with this cause says how many bytes were needed and

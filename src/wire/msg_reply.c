@@ -282,3 +282,13 @@ enum wire_cause wire_cause_of_errno(int err)
 	}
 	return CAUSE_OTHER;
 }
+
+enum wire_cause wire_cause_of_source(int err)
+{
+	const enum wire_cause cause = wire_cause_of_errno(err);
+
+	if (cause == CAUSE_PERMISSION || cause == CAUSE_IO ||
+	    cause == CAUSE_RESOURCE || cause == CAUSE_CANCELLED)
+		return cause;
+	return CAUSE_SOURCE;
+}

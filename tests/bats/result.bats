@@ -333,6 +333,35 @@ counts() {
 
 # ---- two sources with one name -----------------------------------------------
 
+@test "what the sender cannot read or send counts as failed at the receiver, too" {
+	mkdir src/t
+	echo x >src/t/f
+	ln -s /nowhere src/t/link
+	mkfifo src/t/fifo
+	log_exit
+	receive --plain --once --exec ./hook dst
+	send --plain --json=8 src/t src/missing 8>sent.events
+	wait_receiver
+	status 1
+	[ "$got" = 1 ]
+	has hook.log "exit 1 failed 3 skipped 0"
+	for side in events sent.events; do
+		is member $side summary exit 1
+		is member $side summary files 1
+		is member $side summary failed 3
+		is grep -c '"status":"failed"' $side 3
+	done
+	for name in t/link t/fifo missing; do
+		has messages "$name: not sent by the sender 127.0.0.1:"
+	done
+	# what was not to be sent does not
+	receive --plain --once dst
+	send --plain --special skip --symlinks skip src/t
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+}
+
 @test "two sources with one name: 2, before anything is sent" {
 	mkdir -p src/a src/b/n
 	echo 1 >src/a/n
