@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 enum {
 	/* How long after the end of the input a signal counts as its cause.  The
@@ -38,4 +39,14 @@ int input_end_is_signalled(int cancel_fd)
 		    sigismember(&pending, SIGHUP);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return n > 0;
+}
+
+int input_end_is_hung_up(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct stat st;
+
+	/* A pipe whose writer has closed it is told in the same way. */
+	return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) &&
+	       poll(&p, 1, 0) > 0 && (p.revents & POLLHUP) != 0;
 }

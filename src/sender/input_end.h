@@ -19,4 +19,11 @@
  */
 int input_end_is_signalled(int cancel_fd);
 
+/*
+ * Whether an input that has ended is a terminal that hung up: its window was
+ * closed, or its connection lost, so that what was typed or pasted may not be the
+ * whole.  Does not block.
+ */
+int input_end_is_hung_up(int fd);
+
 #endif

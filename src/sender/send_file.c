@@ -575,6 +575,9 @@ static int check_stdin_end(struct send_stream *st, const struct outfile *f,
 	/* Before an error of the command, which the signal may have ended. */
 	if (is_signalled(st, f))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	if (!command && input_end_is_hung_up(f->fd))
+		(void)err_set(fe, ERR_LOCAL,
+			      "the terminal that it was read from hung up");
 	return 0;
 }
 

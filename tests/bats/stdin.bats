@@ -57,6 +57,25 @@ killed() {
 	is cat dst/n good
 }
 
+@test "a terminal that hangs up ends its input, but not by the end of it" {
+	receive --plain dst
+	cat >hang_up <<-'EOF'
+		import os, subprocess, sys
+		master, terminal = os.openpty()
+		sender = subprocess.Popen(sys.argv[1:], stdin=terminal)
+		os.close(terminal)
+		os.write(master, b"half\n")
+		os.close(master)
+		sys.exit(sender.wait())
+	EOF
+	sent=0
+	python3 hang_up "$FERRY" send --plain --name n - "127.0.0.1:$port" \
+		2>sender || sent=$?
+	status 7
+	has sender "n: on this side: the terminal that it was read from hung up"
+	only_dir
+}
+
 # ---- a lost connection -------------------------------------------------------
 
 @test "--retry: what was read but not sent yet cannot be read again either" {

@@ -1,12 +1,15 @@
 /* When the end of an input counts as the effect of a signal. */
+#define _XOPEN_SOURCE 700 /* posix_openpt() */
 #include "sender/input_end.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -76,11 +79,36 @@ static void test_pending(void **state)
 	close(fds[1]);
 }
 
+static void test_hung_up(void **state)
+{
+	int fds[2], null = open("/dev/null", O_RDONLY);
+	int master = posix_openpt(O_RDWR | O_NOCTTY), terminal;
+
+	(void)state;
+	assert_true(null >= 0 && master >= 0);
+	assert_int_equal(grantpt(master), 0);
+	assert_int_equal(unlockpt(master), 0);
+	terminal = open(ptsname(master), O_RDWR | O_NOCTTY);
+	assert_true(terminal >= 0);
+	assert_false(input_end_is_hung_up(terminal));
+	close(master);
+	assert_true(input_end_is_hung_up(terminal));
+	close(terminal);
+	/* others end without a loss */
+	assert_int_equal(pipe(fds), 0);
+	close(fds[1]);
+	assert_false(input_end_is_hung_up(fds[0]));
+	assert_false(input_end_is_hung_up(null));
+	close(fds[0]);
+	close(null);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wakes),
 		cmocka_unit_test(test_pending),
+		cmocka_unit_test(test_hung_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
