@@ -135,6 +135,14 @@ static int has_content(const struct small *s)
 	return 1;
 }
 
+/* Whether the file ends where the first read ended. */
+static int ends_here(const struct small *s)
+{
+	char byte;
+
+	return io_pread(s->fd, &byte, 1, s->len) == 0;
+}
+
 /*
  * What was read began with the file as before, and ended with this change.
  * Returns whether it is the file's content, of which s->len is set to how much
@@ -148,8 +156,13 @@ static int is_good(struct small *s, const struct stat *before,
 	    s->len > (size_t)before->st_size)
 		s->len = (size_t)before->st_size;
 	if (change == SOURCE_CHANGED ||
-	    (change == SOURCE_GREW && !s->growing) ||
-	    !is_whole(before, s->len, s->cap))
+	    (change == SOURCE_GREW && !s->growing))
+		return 0;
+	/* Files of sysfs say that they have a page, and have less.  Where a
+	 * second read ends at the same place, that is the end. */
+	if (change == SOURCE_SAME && s->len < (size_t)before->st_size)
+		return has_content(s) && ends_here(s);
+	if (!is_whole(before, s->len, s->cap))
 		return 0;
 	return change == SOURCE_SAME || has_content(s);
 }
