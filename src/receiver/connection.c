@@ -184,10 +184,31 @@ static enum wire_error wire_code(int code)
 	}
 }
 
+/* What the sender is told of an error: only fixed texts, as e may name paths of
+ * this host. */
+static void tell_error(struct recv_connection *c, const struct err *e)
+{
+	const int to_stdout = c->session->transfer.stdout_fd >= 0;
+	char text[160], cause[80];
+
+	if (e->code == ERR_AUTH)
+		snprintf(text, sizeof(text), "the receiver does not accept "
+					     "this sender any more");
+	else if (e->code != ERR_LOCAL || e->sys_errno == 0)
+		snprintf(text, sizeof(text), "%s", err_name(e->code));
+	else if (to_stdout && e->sys_errno == EPIPE)
+		snprintf(text, sizeof(text), "the program that reads the "
+					     "receiver's output has ended");
+	else
+		snprintf(text, sizeof(text), "%s: %s",
+			 to_stdout ? "the receiver cannot write to its standard "
+				     "output" : err_name(e->code),
+			 err_reason(e->sys_errno, cause, sizeof(cause)));
+	channel_send_error(&c->channel, wire_code(e->code), text);
+}
+
 static void session_failed(struct recv_connection *c, struct err *e)
 {
-	static const char revoked[] =
-		"the receiver does not accept this sender any more";
 	const int is_stopping = cancel_is_set(&c->set->setup->stop);
 	struct err ignored;
 	/* After a time-out the peer may be alive, and hear us: say so. */
@@ -206,13 +227,10 @@ static void session_failed(struct recv_connection *c, struct err *e)
 	if (e->code == ERR_CLOSED)
 		err_set(e, ERR_LOST, "disconnected before the end of the "
 				     "session");
-	/* Only a fixed text, as e may name paths of this host.  What the peer
-	 * still sends is read and discarded: closing with unread data resets
-	 * the connection, and the peer might lose our ERROR. */
+	/* What the peer still sends is read and discarded: closing with unread
+	 * data resets the connection, and the peer might lose our ERROR. */
 	if (!lost) {
-		channel_send_error(&c->channel, wire_code(e->code),
-				   e->code == ERR_AUTH ? revoked :
-							 err_name(e->code));
+		tell_error(c, e);
 		(void)stream_close(c->channel.stream, DRAIN_MS, &ignored);
 	}
 	err_prefix(e, "%s", c->session->label);

@@ -123,6 +123,32 @@ both_modes() {
 
 # ---- what the receiver's host lacks ----------------------------------------
 
+@test "--stdout that cannot be written: the sender is told why" {
+	head -c 3000000 /dev/zero >src/f
+	mkfifo out
+	: >events
+	for to in reader /dev/full; do
+		if [ $to = reader ]; then
+			start head head -c 10 out >/dev/null
+			to=out text="the program that reads the receiver's output has ended"
+		else
+			text="cannot write to its standard output: No space left on device"
+		fi
+		# shellcheck disable=SC2016
+		start receiver bash -c 'exec "$1" receive --plain -p 0 --stdout \
+			--json=9 9>events 2>messages >"$2"' - "$FERRY" "$to"
+		await events listening
+		port=$(sed -n 's/.*"listening".*"port":\([0-9]*\).*/\1/p' events)
+		send --plain src/f
+		status 8
+		has sender "the other side says: "
+		has sender "$text"
+		ended receiver
+		[ "$code" = 7 ]
+		: >events
+	done
+}
+
 @test "inodes used up: that is said, not that space is missing" {
 	needs mounting
 	mkdir src/t
