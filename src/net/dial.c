@@ -359,6 +359,18 @@ static void cause_text(char *dst, size_t size, const struct attempt *a)
 		zone_advice(&a->addr, dst, size);
 		return;
 	}
+	/* Linux says EINVAL of a route of type blackhole; and EHOSTUNREACH of
+	 * what most firewalls answer, also on a port of a host that is there. */
+	if (error == EINVAL) {
+		snprintf(dst, size, "invalid argument (does a route of this "
+				    "host discard it? see 'ip route get')");
+		return;
+	}
+	if (error == EHOSTUNREACH) {
+		snprintf(dst, size, "no route to host (it is down, or a "
+				    "firewall refuses the port)");
+		return;
+	}
 
 	/* 0: the attempt was still running when time was up. */
 	snprintf(dst, size, "%s",

@@ -42,13 +42,42 @@ static int look_up(const struct resolver_query *q, int flags,
 	return found->count > 0 ? 0 : EAI_NONAME;
 }
 
+/* The user has asked for one family, which this host or its name does not have.
+ * Returns the code, or 0 where it is not that. */
+static int set_family_error(const struct resolver_query *q, int gai,
+			    struct err *e)
+{
+	const char *wanted = q->family == AF_INET6 ? "IPv6" : "IPv4";
+	const struct resolver_query any = { .host = q->host,
+					    .family = AF_UNSPEC };
+	struct resolved found;
+
+	if (q->family == AF_UNSPEC || gai == EAI_AGAIN)
+		return 0;
+	if (look_up(&any, AI_NUMERICHOST, &found) == 0)
+		return err_set(e, ERR_CONNECT,
+			       "cannot connect to %s: it is an %s address, and "
+			       "%s is asked for (-4, -6 or the address of "
+			       "--bind)", q->host,
+			       q->family == AF_INET6 ? "IPv4" : "IPv6", wanted);
+	return err_set(e, ERR_CONNECT,
+		       "cannot resolve host %s: %s (%s alone is asked for, by "
+		       "-4, -6 or the address of --bind)",
+		       q->host, gai_strerror(gai), wanted);
+}
+
 static int set_error(const struct resolver_query *q, int gai, struct err *e)
 {
+	int rc;
+
 	if (gai == EAI_MEMORY)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (gai == EAI_SYSTEM)
 		return err_sys(e, ERR_CONNECT, "cannot resolve host %s",
 			       q->host);
+	rc = set_family_error(q, gai, e);
+	if (rc)
+		return rc;
 	return err_set(e, ERR_CONNECT, "cannot resolve host %s: %s", q->host,
 		       gai_strerror(gai));
 }

@@ -180,4 +180,20 @@ in_network() {
 	run -3 in_network 'ip route add prohibit 198.51.100.1
 		"$0" send --plain src/f 198.51.100.1'
 	[[ "$output" == *"permission denied (a firewall or sandbox on this host forbids it)"* ]]
+	run -3 in_network 'ip route add blackhole 198.51.100.1
+		"$0" send --plain src/f 198.51.100.1'
+	[[ "$output" == *"does a route of this host discard it?"* ]]
+	run -3 in_network 'ip route add unreachable 198.51.100.1
+		"$0" send --plain src/f 198.51.100.1'
+	[[ "$output" == *"or a firewall refuses the port"* ]]
+}
+
+@test "an address of the other family than is asked for" {
+	echo text >src/f
+	run -3 ferry send --plain -6 src/f 127.0.0.1
+	[[ "$output" == *"127.0.0.1: it is an IPv4 address, and IPv6 is asked for"* ]]
+	run -3 ferry send --plain -b ::1 src/f 127.0.0.1
+	[[ "$output" == *"127.0.0.1: it is an IPv4 address, and IPv6 is asked for"* ]]
+	run -3 ferry receive --plain -4 --connect ::1 dst
+	[[ "$output" == *"::1: it is an IPv6 address, and IPv4 is asked for"* ]]
 }
