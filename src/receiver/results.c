@@ -26,6 +26,9 @@ enum {
 	OUTBOX_MAX = 4 << 20,
 	RENAMED_MAX = NAME_PATH_MAX + NAME_COMPONENT_MAX + 2,
 	SHOWN_MAX = 512, /* of a name in a message */
+	/* As many as there may be parts of one session, or some; and bytes. */
+	FEW_INODES = 64,
+	SPACE_LEFT = 1 << 20,
 };
 
 /* Frames, and a run of equal verdicts that becomes the next one. */
@@ -308,13 +311,17 @@ static void tell_user(const struct results *r, const struct item_result *item,
 		ev->file(ev->ctx, r->number, &f);
 }
 
-/* Whether the file system has no inodes left, which is ENOSPC too. */
+/* Whether the file system had no inodes left, which is ENOSPC too.  Parts that have
+ * failed meanwhile may have freed some, so that it has few, and space. */
 static int lacks_inodes(const struct results *r)
 {
 	struct statvfs vfs;
 
-	return r->dir_fd >= 0 && fstatvfs(r->dir_fd, &vfs) == 0 &&
-	       vfs.f_files > 0 && vfs.f_favail == 0;
+	if (r->dir_fd < 0 || fstatvfs(r->dir_fd, &vfs) < 0 || vfs.f_files == 0)
+		return 0;
+	return vfs.f_favail == 0 ||
+	       (vfs.f_favail < FEW_INODES &&
+		(uint64_t)vfs.f_bavail * vfs.f_frsize >= SPACE_LEFT);
 }
 
 /* Say more exactly why something failed than the errno does. */
