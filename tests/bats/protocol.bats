@@ -37,7 +37,8 @@ decode() { timeout "$(limit 60)" python3 "$tools/decode_session.py" "$@"; }
 		# shellcheck disable=SC2086
 		record $options
 		decode rec src/t >counts
-		grep -q 'CHUNK=.*FILE_END=3 .*HOLE=.*OPEN=3 .*PACK=' counts
+		grep -q 'CHUNK=.*FILE_END=3 .*OPEN=3 .*PACK=' counts
+		! build_has holes || has counts HOLE=
 	done
 }
 
