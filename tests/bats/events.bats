@@ -108,7 +108,8 @@ peak_of() {
 
 @test "lines waiting for a reader take little memory, and none is lost" {
 	! is_instrumented || skip "the memory would be a sanitizer's"
-	local deep peak hold
+	local deep peak hold unwarned
+	build_has 'a sandbox' || unwarned=--sandbox=off
 	deep=$(printf 'd%.0s' {1..240})
 	deep=$deep/$deep/$deep
 	mkdir -p "src/t/$deep"
@@ -119,7 +120,7 @@ peak_of() {
 	exec {hold}<>pipe
 	dd if=/dev/zero of=pipe bs=4096 oflag=nonblock 2>/dev/null || true
 	start sender bash -c 'exec "$@" 2>pipe' - "$FERRY" send --plain \
-		--json=9 src/t "127.0.0.1:$port" 9>/dev/null </dev/null
+		$unwarned --json=9 src/t "127.0.0.1:$port" 9>/dev/null </dev/null
 	await events '"summary","session":1,"exit":0'
 	peak=$(peak_of sender)
 	kill -KILL "${pid[sender]}"
@@ -219,11 +220,12 @@ peak_of() {
 }
 
 @test "a signal ends a sender whose last message is not read" {
-	local hold
+	local hold unwarned
+	build_has 'a sandbox' || unwarned=--sandbox=off
 	exec {hold}<>pipe
 	dd if=/dev/zero of=pipe bs=4096 oflag=nonblock 2>/dev/null || true
 	start sender bash -c 'exec "$@" 2>pipe' - "$FERRY" send --plain \
-		src/t 127.0.0.1:1 </dev/null
+		$unwarned src/t 127.0.0.1:1 </dev/null
 	sleep 1
 	kill -0 "${pid[sender]}"
 	kill -INT "${pid[sender]}"

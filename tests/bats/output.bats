@@ -61,7 +61,8 @@ with_fds() {
 	start receiver bash -c 'exec "$@" >pipe' - "$FERRY" receive --plain \
 		-p 0 --once --json dst 2>messages </dev/null
 	receiver=${job[receiver]}
-	port=$(head -n 1 pipe | sed 's/.*"port":\([0-9]*\).*/\1/')
+	# perhaps after a warning that there is no sandbox
+	port=$(sed -n '/"listening"/{s/.*"port":\([0-9]*\).*/\1/p;q;}' pipe)
 	send --plain src/f src/g
 	wait_receiver
 	status 0

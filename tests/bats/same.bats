@@ -51,6 +51,8 @@ found_other() {
 	twins $((20 * MiB)) large
 	cp -a dst planted
 	found_other fail 8 failed
+	# parts that have names change the time of their directory
+	build_has "files without a name" || same_options=-O
 	same_tree planted dst
 	found_other skip 1 skipped
 	same_tree planted dst

@@ -167,7 +167,11 @@ make_tree() {
 			9>fifo >out 2>messages 3>&- &
 		receiver=$!
 		exec 8<fifo
-		read -r -t "$(limit 20)" line <&8
+		line=
+		# after a warning, where there is no sandbox
+		until [[ "$line" == *'"listening"'* ]]; do
+			read -r -t "$(limit 20)" line <&8
+		done
 		port=$(sed 's/.*"port":\([0-9]*\).*/\1/' <<<"$line")
 		cat <&8 >/dev/null 3>&- &
 		exec 8<&-
