@@ -302,6 +302,27 @@ plan() {
 	is cat list ""
 }
 
+@test "receive -n: a remote side that is not ferry" {
+	evil() {
+		got=0
+		ferry receive -n --ssh "python3 $tools/evil_remote.py $*" \
+			box:photos dst >list 2>messages || got=$?
+		only_dir dst
+	}
+	# other names than were asked for, or content
+	for what in "listed .bashrc" "listed photos/../x" "listed photos b/.ssh" \
+		"sent photos"; do
+		evil "$what"
+		fetched 5
+		is cat list ""
+	done
+	evil files photos
+	fetched 5
+	has messages "wants a dry run"
+	evil listed photos
+	has list 'new       photos (4 B)'
+}
+
 @test "usage: what --dry-run excludes, and whom it needs" {
 	run -2 ferry send -n --list --plain x h
 	[[ "$output" == *"--dry-run and --list exclude each other"* ]]

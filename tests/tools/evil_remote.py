@@ -6,7 +6,8 @@ WHAT: "files", files of these names; "large", a file in chunks of the first
 one; "link", a symlink of that name; "notes", that these names could not be
 sent; "direct", where it listens for direct streams: at the port and address
 that are the first two names, or with a third one, twice; then a file of the
-last name.
+last name; "listed", in a dry run: that it has files of these names; "sent",
+in a dry run: the files.
 Every other argument, from -T on, is ssh's and ignored.
 """
 import os
@@ -17,8 +18,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 # pylint: disable=wrong-import-position
 from lib.peer import Channel, Closed  # noqa: E402
-from lib.wire import (DIRECT, FEATURES, SYMLINK, UNSENT,  # noqa: E402
-                      message, pack, row)
+from lib.wire import (DIRECT, DRY_RUN, FEATURES, LISTS,  # noqa: E402
+                      SYMLINK, UNSENT, list_of, listed_row, message, pack,
+                      row)
 
 
 def answer(channel):
@@ -31,7 +33,9 @@ def answer(channel):
 
 
 def content(what, names):
-    if what == "files":
+    if what == "listed":
+        return list_of([listed_row(n, size=4) for n in names])
+    if what in ("files", "sent"):
         return pack([row(content=b"evil", name=n) for n in names],
                     b"evil" * len(names))
     if what == "link":
@@ -56,7 +60,9 @@ def main():
     try:
         answer(channel)
         channel.send(message("HELLO", streams=16, features=FEATURES | UNSENT
-                             | (DIRECT if what == "direct" else 0)))
+                             | (DIRECT if what == "direct" else 0)
+                             | (LISTS | DRY_RUN if what in ("listed", "sent")
+                                else 0)))
         channel.until("READY")
         channel.send(content(what, names), message("FLUSH"))
         if what == "notes":

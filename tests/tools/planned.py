@@ -3,8 +3,8 @@
 
 planned.py snapshot DIR           all that a dry run must not change in DIR
 
-For tests/plans also: make(), trees that are much alike, and differences(), of the
-events of a dry run and of the transfer.
+For tests/plans also: make(), trees that are much alike, and differences(), of
+the events of a dry run and of the transfer.
 """
 import hashlib
 import json
@@ -283,9 +283,9 @@ def fates(rows, is_dry):
 
 
 def relinked(planned, done, before, after):
-    """Names that were to be left alone, and became hard links of a file with the
-    content that they had: what of that is there cannot be known before the file
-    is sent."""
+    """Names that were to be left alone, and became hard links of a file with
+    the content that they had: what of that is there cannot be known before the
+    file is sent."""
     return [p for p in planned.keys() & done.keys()
             if planned[p][0] in ("failed", "skipped")
             and done[p][0] == "committed"
