@@ -18,21 +18,18 @@
 #include "cmd/by_ssh.h"
 #include "cmd/common.h"
 #include "cmd/fetch.h"
-#include "cmd/habits.h"
 #include "cmd/one_time_code.h"
 #include "cmd/ordered.h"
-#include "cmd/operand_hints.h"
 #include "cmd/reach.h"
+#include "cmd/receive_options.h"
 #include "cmd/receive_words.h"
 #include "cmd/report.h"
 #include "cmd/senders_helper.h"
 #include "cmd/signals.h"
 #include "fs/attr_helper.h"
 #include "os/ids.h"
-#include "fs/mode_rules.h"
 #include "net/connector.h"
 #include "os/service.h"
-#include "auth/code.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "receiver/receive.h"
@@ -41,322 +38,7 @@
 #include "session/connecting.h"
 #include "session/direct.h"
 
-enum {
-	SHOWN_MAX = 200,
-	SESSIONS_DEFAULT = 16,
-	SESSIONS_LIMIT = 1024,
-	KEEP_S_DEFAULT = 7 * 86400,
-};
-
-struct receive_options {
-	struct common_options common; /* first: see common.h */
-	int existing;                 /* enum conflict_policy */
-	struct accept accept;
-	int sync;                     /* enum sync_mode */
-	int sandbox;                  /* enum sandbox_mode */
-	int once;
-	int to_stdout;
-	uint64_t max_sessions;
-	uint64_t max_size, max_files;
-	uint64_t keep_s, max_kept;
-	const char *connect; /* NULL: listen */
-	struct host_port sender; /* with connect */
-	struct mode_rules chmod;
-	const char *exec;
-	const char *config; /* of named senders; or NULL */
-	int check_config;
-	uint64_t drain_s;
-	const char *dir;
-	const struct carrier *carrier; /* by order of another host; or NULL */
-	struct fetch fetch;
-};
-
-static const struct option_word sync_words[] = {
-	{ "none", SYNC_NONE },
-	{ "batch", SYNC_BATCH },
-	{ "file", SYNC_FILE },
-	{ NULL, 0 },
-};
-
-static int set_chmod(void *field, const char *value)
-{
-	return mode_rules_parse(field, value);
-}
-
-#define OFF(field) offsetof(struct receive_options, field)
-
-static const struct option_row rows[] = {
-	{ .name = "connect", .arg = "HOST[:PORT]", .kind = OPTION_TEXT,
-	  .off = OFF(connect),
-	  .help = "connect to ferry send --listen on HOST, instead of "
-		  "listening; implies --once" },
-	{ .name = "existing", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(existing), .words = receive_words_existing,
-	  .help = "if a different file has the name: fail (default), skip, "
-		  "replace, newer (replace if older), rename (the new file) or "
-		  "backup (the old file); identical content is never a "
-		  "conflict" },
-	{ .name = "accept", .arg = "LIST", .kind = OPTION_SET,
-	  .set = receive_words_set_accept, .off = OFF(accept),
-	  .wants = "a list of existing, links, delete, owner, acl, xattr, "
-		   "setid and specials, or all",
-	  .help = "what senders may ask for, with commas between: existing "
-		  "(send --existing), links (send --symlinks all), delete (send "
-		  "--delete), owner, acl, xattr, setid, specials (send "
-		  "--preserve), or all; default: nothing" },
-	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
-	  .help = "end after one session, with its exit status; always so with "
-		  "a one-time code" },
-	{ .name = "stdout", .kind = OPTION_FLAG, .value = 1,
-	  .off = OFF(to_stdout),
-	  .help = "write the one file that is sent to standard output; "
-		  "implies --once" },
-	{ .name = "sync", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(sync), .words = sync_words,
-	  .help = "flush to disk before a file counts as committed: batch "
-		  "(default: many files together), file (each file) or none" },
-	{ .name = "max-sessions", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
-	  .max = SESSIONS_LIMIT, .off = OFF(max_sessions),
-	  .help = "most sessions at a time (default 16)" },
-	{ .name = "max-size", .arg = "SIZE", .kind = OPTION_SIZE, .min = 1,
-	  .max = (uint64_t)1 << 60, .off = OFF(max_size),
-	  .wants = "bytes, such as 500K, 10M or 1G",
-	  .help = "most bytes of content in a session; K, M, G, T are powers "
-		  "of 1024" },
-	{ .name = "max-files", .arg = "N", .kind = OPTION_NUMBER, .min = 1,
-	  .max = (uint64_t)1 << 53, .off = OFF(max_files),
-	  .help = "most files, symlinks and directories in a session" },
-	{ .name = "keep-parts", .arg = "TIME", .kind = OPTION_TIME, .min = 0,
-	  .max = (uint64_t)36500 * 86400, .off = OFF(keep_s),
-	  .wants = "seconds, or such as 90m, 12h, 7d or 2w; 0 keeps nothing",
-	  .help = "how long the parts of interrupted transfers are kept: "
-		  "seconds, or with m, h, d, w; 0: not at all (default 7d)" },
-	{ .name = "max-kept", .arg = "SIZE", .kind = OPTION_SIZE, .min = 1,
-	  .max = (uint64_t)1 << 60, .off = OFF(max_kept),
-	  .wants = "bytes, such as 500M, 10G or 1T",
-	  .help = "most space for the kept parts of one sender, and four "
-		  "times that for those of all (default: nine tenths of what "
-		  "is free, for all)" },
-	{ .name = "chmod", .arg = "MODES", .kind = OPTION_SET,
-	  .set = set_chmod, .off = OFF(chmod),
-	  .wants = "umask, keep, or changes such as D755,F644 or go-w or "
-		   "u=rwX,go= (without s and t)",
-	  .help = "change the modes of what arrives, as with chmod: go-w or "
-		  "u=rwX,go= or D755,F644 (D: only directories, F: only "
-		  "files); umask: as new files of this user; keep: as on the "
-		  "sender; repeatable (default: as on the sender, less the "
-		  "umask)" },
-	{ .name = "exec", .arg = "CMD", .kind = OPTION_TEXT,
-	  .off = OFF(exec),
-	  .help = "run this program, without arguments, after each session "
-		  "that transferred files; FERRY_... variables describe the "
-		  "session" },
-	{ .name = "config", .arg = "FILE", .kind = OPTION_TEXT,
-	  .off = OFF(config),
-	  .help = "receive from the senders that FILE names, each with its "
-		  "key, directory and rights, see ferry.conf(5); SIGHUP reads "
-		  "it again" },
-	{ .name = "check-config", .kind = OPTION_FLAG, .value = 1,
-	  .off = OFF(check_config),
-	  .help = "only check the FILE of --config and all that it names" },
-	{ .name = "drain", .arg = "SECONDS", .kind = OPTION_NUMBER, .min = 1,
-	  .max = 86400, .off = OFF(drain_s),
-	  .help = "after SIGTERM or SIGINT, let running sessions end for so "
-		  "long, and begin no other (default: interrupt them)" },
-	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
-	  .off = OFF(sandbox), .words = common_sandbox_words,
-	  .help = "confine the receiver to DIR: auto (default: as far as the "
-		  "kernel supports), require or off" },
-};
-static const struct option_group options = {
-	"Options", rows, sizeof(rows) / sizeof(rows[0]), habits_receive
-};
-
-#define FORWARD .kind = OPTION_FORWARD, .off = OFF(fetch.forwards)
-#define AS_SENT ": as for ferry send"
-
-static const struct option_row fetch_rows[] = {
-	{ .letter = 'z',
-	  .name = "compress",
-	  .arg = "[=CODEC[:LEVEL]]",
-	  FORWARD,
-	  .help = "compress" AS_SENT },
-	{ .letter = 'j',
-	  .name = "streams",
-	  .arg = "N",
-	  FORWARD,
-	  .help = "number of direct connections" AS_SENT },
-	{ .name = "checksum",
-	  .arg = "ALG",
-	  FORWARD,
-	  .help = "xxh3, sha256 or crc32" AS_SENT },
-	{ .name = "compare",
-	  .arg = "WHAT",
-	  FORWARD,
-	  .help = "content or time" AS_SENT },
-	{ .name = "delta",
-	  .arg = "WHEN",
-	  FORWARD,
-	  .help = "auto, on or off" AS_SENT },
-	{ .name = "symlinks",
-	  .arg = "WHAT",
-	  FORWARD,
-	  .help = "keep, follow, skip or all" AS_SENT },
-	{ .letter = 'a',
-	  .name = "archive",
-	  FORWARD,
-	  .help = "keep all of this" AS_SENT },
-	{ .name = "preserve",
-	  .arg = "LIST",
-	  FORWARD,
-	  .help = "owner, setid, acl, xattr, capability, trusted, "
-		  "hardlinks, specials" AS_SENT },
-	{ .name = "numeric-ids",
-	  FORWARD,
-	  .help = "keep numbers of owners, not names" AS_SENT },
-	{ .name = "special",
-	  .arg = "WHAT",
-	  FORWARD,
-	  .help = "report or skip" AS_SENT },
-	{ .letter = 'x',
-	  .name = "one-file-system",
-	  FORWARD,
-	  .help = "do not go into mounted file systems" AS_SENT },
-	{ .name = "growing",
-	  FORWARD,
-	  .help = "a file that grows, as long as it was" AS_SENT },
-	{ .name = "delete",
-	  FORWARD,
-	  .help = "delete in DIR what is not there" AS_SENT },
-	{ .name = "mirror",
-	  FORWARD,
-	  .help = "--compare time --existing replace --delete" AS_SENT },
-	{ .name = "max-delete",
-	  .arg = "N",
-	  FORWARD,
-	  .help = "at most N" AS_SENT },
-	{ .letter = 'n',
-	  .name = "dry-run",
-	  FORWARD,
-	  .help = "only list what would be done in DIR" AS_SENT },
-	{ .name = "exclude",
-	  .arg = "GLOB",
-	  FORWARD,
-	  .help = "leave out what matches" AS_SENT },
-	{ .name = "include",
-	  .arg = "GLOB",
-	  FORWARD,
-	  .help = "fetch what matches" AS_SENT },
-};
-static const struct option_group fetching = {
-	"What to fetch (with HOST:PATH)", fetch_rows,
-	sizeof(fetch_rows) / sizeof(fetch_rows[0]), NULL
-};
-static const struct option_group *const groups[] = {
-	&options, &fetching, &common_connection, &common_security, &common_ssh,
-	&common_output, NULL,
-};
-
-/* HOST:PATH... DIR; without DIR with --stdout.  Sets *dir to DIR or NULL. */
-static int read_sources(struct receive_options *opts, int count, char **args,
-			char **dir, struct err *e)
-{
-	char shown[SHOWN_MAX];
-
-	*dir = NULL;
-	opts->once = 1;
-	if (opts->to_stdout)
-		return fetch_read(&opts->fetch, args, count, e);
-	*dir = args[count - 1];
-	if (count == 1 || target_is_ssh(*dir))
-		return err_set(e, ERR_USAGE,
-			       "missing DIR, the directory on this host to "
-			       "receive into, after '%s'; the one you are in "
-			       "is .",
-			       text_escape(shown, sizeof(shown), *dir,
-					   strlen(*dir)));
-	return fetch_read(&opts->fetch, args, count - 1, e);
-}
-
-/* What FILE says cannot be said beside it. */
-static int check_with_config(const struct receive_options *opts, int count,
-			     struct err *e)
-{
-	const struct common_options *common = &opts->common;
-	const char *other =
-		count ? "DIR" :
-		opts->to_stdout ? "--stdout" :
-		opts->connect ? "--connect" :
-		opts->exec ? "--exec" :
-		opts->existing != CONFLICT_FAIL ? "--existing" :
-		opts->accept.requests || opts->accept.preserve ? "--accept" :
-		opts->max_size != UINT64_MAX ? "--max-size" :
-		opts->max_files != UINT64_MAX ? "--max-files" :
-		common->key ? "--key" :
-		common->cert || common->cert_key ? "--cert" :
-		common->ca ? "--ca" :
-		common->peer_name ? "--peer-name" :
-		common->pins.count ? "--pin" :
-		common->code || common->code_file ? "--code" :
-		common->plain ? "--plain" : NULL;
-
-	if (other)
-		return err_set(e, ERR_USAGE,
-			       "--config and %s exclude each other: the file "
-			       "says what each sender may do (see "
-			       "ferry.conf(5))", other);
-	return 0;
-}
-
-static int read_operands(struct receive_options *opts, int count, char **args,
-			 struct err *e)
-{
-	char *dir = NULL;
-	int rc = 0;
-
-	if (fetch_is_meant(args, count, !opts->to_stdout)) {
-		rc = read_sources(opts, count, args, &dir, e);
-		args = &dir;
-		count = dir != NULL;
-	} else {
-		rc = operand_hints_receive(args, count, e);
-	}
-	if (rc)
-		return rc;
-	if (opts->config)
-		return check_with_config(opts, count, e);
-	if (count > 1)
-		return cmd_extra_operand(args[1], e);
-	if (opts->to_stdout && fetch_has(&opts->fetch, "dry-run"))
-		return err_set(e, ERR_USAGE,
-			       "--stdout and --dry-run exclude each other");
-	if (opts->to_stdout && opts->fetch.count > 1)
-		return err_set(e, ERR_USAGE,
-			       "--stdout writes a single file; several are "
-			       "fetched into a directory, or one by one");
-	if (opts->to_stdout && count)
-		return err_set(e, ERR_USAGE,
-			       "--stdout and DIR exclude each other");
-	if (opts->to_stdout && opts->exec)
-		return err_set(e, ERR_USAGE,
-			       "--stdout and --exec exclude each other");
-	if (opts->to_stdout && opts->common.json_fd == STDOUT_FILENO)
-		return err_set(e, ERR_USAGE,
-			       "--stdout and --json both use standard output: "
-			       "give --json=3 3>FILE or --json=2");
-	if (opts->to_stdout && isatty(STDOUT_FILENO))
-		return err_set(e, ERR_USAGE,
-			       "--stdout: standard output is a terminal, which "
-			       "the content could confuse; write: ferry "
-			       "receive --stdout >FILE, or | cat -v to see it");
-	if (count && !*args[0])
-		return err_set(e, ERR_USAGE, "DIR is empty");
-	if (!opts->to_stdout)
-		opts->dir = count ? args[0] : ".";
-	if (opts->to_stdout)
-		opts->once = 1;
-	return 0;
-}
+enum { SHOWN_MAX = 200 };
 
 static int check_dir(const char *dir, struct err *e)
 {
@@ -485,68 +167,77 @@ static int start_senders(const struct receive_options *opts,
 	return 0;
 }
 
-static int run_sessions(const struct receive_options *opts,
-			struct receive_config *cfg, struct report *report,
-			struct err *e)
-{
-	struct client *client = NULL;
-	struct senders_helper *senders = NULL;
-	struct service *service = NULL;
-	const struct common_options *common = &opts->common;
-	struct one_time_code_asked asked = {
-		.ask = { "ferry send", opts->connect, -1 },
-		.tty = -1,
-		.report = report,
-	};
-	struct one_time_code_made made = { .report = report };
-	const char *host = opts->connect ? opts->sender.host : NULL;
-	struct proxy proxy = { .kind = PROXY_NONE };
-	struct tls *tls = NULL;
-	int rc;
+/* What receiving takes, beside its config. */
+struct setup {
+	const struct receive_options *opts;
+	struct receive_config *cfg;
+	struct report *report;
+	const char *host; /* where it connects, else NULL */
+	struct client *client;
+	struct senders_helper *senders;
+	struct service *service;
+	struct one_time_code_asked asked;
+	struct one_time_code_made made;
+	struct proxy proxy;
+	struct tls *tls;
+};
 
-	/* One that comes while this process starts is not to end it. */
-	if (opts->config)
-		signals_hold_reload();
-	rc = opts->to_stdout ? check_stdout(e) :
-	     opts->config    ? 0 :
-			       check_dir(opts->dir, e);
-	if (rc < 0 && opts->dir)
-		hint_at_name(opts, e);
-	if (rc < 0)
-		return rc;
-	/* these fork, so before there are secrets, sockets, threads and a
-	 * sandbox */
-	if (opts->fetch.count > 0) {
-		if (cfg->direct != DIRECT_NEVER &&
-		    connecting_start_direct(cfg->direct_port, &cfg->net,
-					    cfg->sandbox, &cfg->connector, e))
-			return e->code;
-		client = fetch_client(&opts->fetch, &opts->common, e);
-		if (!client) {
-			rc = e->code;
-			goto out;
-		}
-		client_set_events(client, cfg->events);
-		cfg->carrier = client_carrier(client);
-		cfg->asked = &opts->fetch.asked;
-		if (fetch_asks_links(&opts->fetch))
-			cfg->accept |= REQUEST_LINKS;
-		/* the sender may do what it is asked to */
-		if (fetch_asks_preserve(&opts->fetch))
-			cfg->preserve = PRESERVE_KNOWN;
-		if (fetch_has(&opts->fetch, "delete"))
-			cfg->accept |= REQUEST_DELETE;
-		if (fetch_has(&opts->fetch, "mirror"))
-			cfg->accept |= REQUEST_DELETE | REQUEST_EXISTING;
-	}
+/* Fetching: start ssh.  The sender may do what it is asked to. */
+static int start_client(struct setup *s, struct err *e)
+{
+	const struct fetch *fetch = &s->opts->fetch;
+	struct receive_config *cfg = s->cfg;
+
+	if (cfg->direct != DIRECT_NEVER &&
+	    connecting_start_direct(cfg->direct_port, &cfg->net, cfg->sandbox,
+				    &cfg->connector, e))
+		return e->code;
+	s->client = fetch_client(fetch, &s->opts->common, e);
+	if (!s->client)
+		return e->code;
+	client_set_events(s->client, cfg->events);
+	cfg->carrier = client_carrier(s->client);
+	cfg->asked = &fetch->asked;
+	if (fetch_asks_links(fetch))
+		cfg->accept |= REQUEST_LINKS;
+	if (fetch_asks_preserve(fetch))
+		cfg->preserve = PRESERVE_KNOWN;
+	if (fetch_has(fetch, "delete"))
+		cfg->accept |= REQUEST_DELETE;
+	if (fetch_has(fetch, "mirror"))
+		cfg->accept |= REQUEST_DELETE | REQUEST_EXISTING;
+	return 0;
+}
+
+/* The process that connects to the sender. */
+static int start_connector(struct setup *s, struct err *e)
+{
+	struct receive_config *cfg = s->cfg;
+	int rc = common_proxy(&s->opts->common, &s->opts->sender, &s->proxy, e);
+
+	if (s->proxy.kind)
+		cfg->net.proxy = &s->proxy;
+	return rc ? rc : connecting_start(cfg->connect_to, &cfg->net,
+					  cfg->sandbox, &cfg->connector, e);
+}
+
+/* Start the processes that work for this one.  It forks: to be called before
+ * there are secrets, sockets, threads and a sandbox. */
+static int start_processes(struct setup *s, struct err *e)
+{
+	const struct receive_options *opts = s->opts;
+	struct receive_config *cfg = s->cfg;
+	int rc = opts->fetch.count > 0 ? start_client(s, e) : 0;
+
 	/* What named senders may ask for is not known yet. */
 	if (opts->config)
 		cfg->preserve = PRESERVE_KNOWN;
-	rc = receive_start_helpers(cfg, e);
+	if (rc == 0)
+		rc = receive_start_helpers(cfg, e);
 	if (rc == 0 && !cfg->connect_to && !cfg->carrier)
-		rc = start_service(cfg, &service, e);
+		rc = start_service(cfg, &s->service, e);
 	if (rc == 0 && opts->config)
-		rc = start_senders(opts, cfg, report, &senders, e);
+		rc = start_senders(opts, cfg, s->report, &s->senders, e);
 	if (rc == 0 && opts->exec) {
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, -1, e);
 		rc = cfg->exec ? 0 : e->code;
@@ -557,72 +248,138 @@ static int run_sessions(const struct receive_options *opts,
 		cfg->opener = dir_opener_start(opts->dir, cfg->sandbox, e);
 		rc = cfg->opener ? 0 : e->code;
 	}
-	if (rc == 0 && host)
-		rc = common_proxy(common, &opts->sender, &proxy, e);
-	if (proxy.kind)
-		cfg->net.proxy = &proxy;
-	if (rc == 0 && host)
-		rc = connecting_start(cfg->connect_to, &cfg->net, cfg->sandbox,
-				      &cfg->connector, e);
-	if (rc == 0 && !cfg->carrier && !cfg->senders)
-		rc = common_tls(common, cfg->security, common->role, host, &tls,
-				e);
-	if (rc < 0)
-		goto out;
-	if (cfg->security == SECURITY_CODE && !common->code_file && host &&
-	    !common->retry_s)
+	if (rc == 0 && s->host)
+		rc = start_connector(s, e);
+	return rc;
+}
+
+/* Load the keys or certificates; in code mode, find out whether the sender can be
+ * reached before its code is asked for. */
+static int prepare_security(struct setup *s, struct err *e)
+{
+	const struct common_options *common = &s->opts->common;
+	struct receive_config *cfg = s->cfg;
+	int rc = 0;
+
+	if (!cfg->carrier && !cfg->senders)
+		rc = common_tls(common, cfg->security, common->role, s->host,
+				&s->tls, e);
+	cfg->tls = s->tls;
+	if (rc == 0 && cfg->security == SECURITY_CODE && !common->code_file &&
+	    s->host && !common->retry_s)
 		rc = reach_host(cfg->connect_to, &cfg->net, cfg->events, e);
-	if (rc < 0)
-		goto out;
-	cfg->cancel_fd = asked.ask.cancel_fd = signals_start(e);
-	if (cfg->cancel_fd < 0) {
-		rc = cfg->cancel_fd;
-		goto out;
-	}
-	if (senders)
-		rc = signals_reload(senders_helper_fd(senders), e);
-	if (rc == 0 && cfg->security == SECURITY_CODE)
-		rc = one_time_code(common->code_file, host ? &asked.ask : NULL,
-				   report, &cfg->pake, e);
-	if (rc < 0)
-		goto out;
-	made.pake = asked.pake = cfg->pake;
-	if (cfg->pake && !common->code_file && host) {
-		asked.tty = ask_open();
-		cfg->renew_code = asked.tty < 0 ? NULL
-						: one_time_code_ask_again;
-		cfg->renew_ctx = &asked;
-	} else if (cfg->pake && !common->code_file) {
+	return rc;
+}
+
+/* Get the one-time code, and what makes or asks for another one. */
+static int prepare_code(struct setup *s, struct err *e)
+{
+	const char *file = s->opts->common.code_file;
+	struct receive_config *cfg = s->cfg;
+	int rc = 0;
+
+	if (cfg->security == SECURITY_CODE)
+		rc = one_time_code(file, s->host ? &s->asked.ask : NULL,
+				   s->report, &cfg->pake, e);
+	s->made.pake = s->asked.pake = cfg->pake;
+	if (rc < 0 || !cfg->pake || file)
+		return rc;
+	if (!s->host) {
 		cfg->renewal = (struct secure_renewal){
-			one_time_code_make_another, &made
+			one_time_code_make_another, &s->made
 		};
+		return 0;
 	}
-	cfg->tls = tls;
-	rc = receive_run(cfg, e);
-	cfg->senders = NULL; /* taken over */
-	if (rc < 0 && client)
-		by_ssh_hint_at_port(common, e);
+	s->asked.tty = ask_open();
+	cfg->renew_code = s->asked.tty < 0 ? NULL : one_time_code_ask_again;
+	cfg->renew_ctx = &s->asked;
+	return 0;
+}
+
+static int start_signals(struct setup *s, struct err *e)
+{
+	s->cfg->cancel_fd = s->asked.ask.cancel_fd = signals_start(e);
+	if (s->cfg->cancel_fd < 0)
+		return s->cfg->cancel_fd;
+	return s->senders ? signals_reload(senders_helper_fd(s->senders), e)
+			  : 0;
+}
+
+static int run_prepared(struct setup *s, struct err *e)
+{
+	int rc = receive_run(s->cfg, e);
+
+	s->cfg->senders = NULL; /* taken over */
+	if (rc < 0 && s->client)
+		by_ssh_hint_at_port(&s->opts->common, e);
 	if (rc == ERR_REMOTE)
-		fetch_hint_at_pattern(&opts->fetch, e);
-	/* a receiver without --once ends only by a signal, so the exit status
-	 * must name the signal, not success */
-	if (rc == 0 && !cfg->once && signals_caught())
+		fetch_hint_at_pattern(&s->opts->fetch, e);
+	/* A receiver without --once ends only by a signal, so the exit status
+	 * must name the signal, not success. */
+	if (rc == 0 && !s->cfg->once && signals_caught())
 		rc = err_set(e, ERR_INTERRUPTED, "ended by a signal (%s)",
 			     strsignal(signals_caught()));
-out:
-	client_free(client);
-	io_close(&asked.tty);
+	return rc;
+}
+
+static void release_setup(struct setup *s)
+{
+	struct receive_config *cfg = s->cfg;
+
+	client_free(s->client);
+	io_close(&s->asked.tty);
 	senders_release(cfg->senders);
-	senders_helper_stop(senders);
-	service_free(service);
+	senders_helper_stop(s->senders);
+	service_free(s->service);
 	exec_helper_free(cfg->exec);
 	dir_opener_free(cfg->opener);
 	attr_helper_stop(cfg->attrs);
 	ids_stop(cfg->ids);
 	pake_free(cfg->pake);
-	tls_free(tls);
+	tls_free(s->tls);
 	connector_stop(cfg->connector);
-	wipe(&proxy, sizeof(proxy));
+	wipe(&s->proxy, sizeof(s->proxy));
+}
+
+static int run_sessions(const struct receive_options *opts,
+			struct receive_config *cfg, struct report *report,
+			struct err *e)
+{
+	struct setup s = {
+		.opts = opts,
+		.cfg = cfg,
+		.report = report,
+		.host = opts->connect ? opts->sender.host : NULL,
+		.asked = {
+			.ask = { "ferry send", opts->connect, -1 },
+			.tty = -1,
+			.report = report,
+		},
+		.made = { .report = report },
+		.proxy = { .kind = PROXY_NONE },
+	};
+	int rc = 0;
+
+	/* One that comes while this process starts is not to end it. */
+	if (opts->config)
+		signals_hold_reload();
+	if (opts->to_stdout)
+		rc = check_stdout(e);
+	else if (!opts->config)
+		rc = check_dir(opts->dir, e);
+	if (rc < 0 && opts->dir)
+		hint_at_name(opts, e);
+	if (rc == 0)
+		rc = start_processes(&s, e);
+	if (rc == 0)
+		rc = prepare_security(&s, e);
+	if (rc == 0)
+		rc = start_signals(&s, e);
+	if (rc == 0)
+		rc = prepare_code(&s, e);
+	if (rc == 0)
+		rc = run_prepared(&s, e);
+	release_setup(&s);
 	return rc;
 }
 
@@ -648,10 +405,9 @@ static int take_socket(struct receive_config *cfg, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
-static int run_reported(const struct receive_options *opts, enum security mode,
-			struct err *e)
+static struct receive_config config_of(const struct receive_options *opts,
+				       enum security mode)
 {
-	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct receive_config cfg = {
 		.connect_to = opts->connect ? &opts->sender : NULL,
 		.retry_ms = opts->common.retry_s * 1000,
@@ -688,24 +444,41 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		.exit_status = signals_exit_status,
 		.cancel_fd = -1,
 	};
-	struct report *report;
-	int rc;
 
 	if (opts->connect)
 		cfg.net.expected = "ferry send --listen";
+	return cfg;
+}
+
+static struct report_config report_config_of(const struct receive_options *opts,
+					     const struct receive_config *cfg)
+{
+	struct report_config r = common_report(&opts->common, cfg->security);
+
+	r.is_preview = cfg->dry_run;
+	r.is_single = cfg->once;
+	r.is_remote = opts->carrier != NULL;
+	r.dir = opts->dir;
+	r.config = opts->config;
+	r.connects = opts->connect != NULL;
+	return r;
+}
+
+static int run_reported(const struct receive_options *opts, enum security mode,
+			struct err *e)
+{
+	struct receive_config cfg = config_of(opts, mode);
+	struct report_config report_cfg;
+	struct report *report;
+	int rc;
+
 	/* As with "| head": the list ends quietly when its reader has gone. */
 	if (cfg.dry_run && opts->common.json_fd < 0)
 		signal(SIGPIPE, SIG_DFL);
-	report_cfg.is_preview = cfg.dry_run;
-	report_cfg.is_single = opts->once;
-	report_cfg.is_remote = opts->carrier != NULL;
-	report_cfg.dir = opts->dir;
-	report_cfg.config = opts->config;
-	report_cfg.connects = opts->connect != NULL;
 	rc = take_socket(&cfg, e);
 	if (rc < 0)
 		return rc;
-	report_cfg.is_single = cfg.once;
+	report_cfg = report_config_of(opts, &cfg);
 	report = report_new(&report_cfg);
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -718,27 +491,16 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 	return rc;
 }
 
-static const struct receive_options defaults = {
-	.existing = CONFLICT_FAIL,
-	.sync = SYNC_BATCH,
-	.sandbox = SANDBOX_AUTO,
-	.max_sessions = SESSIONS_DEFAULT,
-	.max_size = UINT64_MAX,
-	.max_files = UINT64_MAX,
-	.keep_s = KEEP_S_DEFAULT,
-	.max_kept = UINT64_MAX,
-};
-
 int cmd_receive_ordered(const struct ordered *o, struct err *e)
 {
-	struct receive_options opts = defaults;
+	struct receive_options opts;
 	int first, rc = ordered_check(o, "--timeout --quiet --verbose --port",
 				      e);
 
 	if (rc)
 		return rc;
-	common_init(&opts.common);
-	first = options_parse(groups, o->argc, o->argv, &opts, e);
+	receive_options_init(&opts);
+	first = options_parse(receive_options_groups, o->argc, o->argv, &opts, e);
 	if (first <= 0)
 		return first;
 	if (o->argc - first != 1)
@@ -776,18 +538,18 @@ static int check_config(const struct receive_options *opts, struct err *e)
 
 static int receive_main(int argc, char **argv, struct err *e)
 {
-	struct receive_options opts = defaults;
+	struct receive_options opts;
 	const struct common_options *common = &opts.common;
 	enum security mode;
 	int first, rc;
 
-	common_init(&opts.common);
-	first = options_parse(groups, argc, argv, &opts, e);
+	receive_options_init(&opts);
+	first = options_parse(receive_options_groups, argc, argv, &opts, e);
 	if (first < 0)
 		return first;
 	if (first == 0)
 		return cmd_show_help(&cmd_receive, e);
-	rc = read_operands(&opts, argc - first, argv + first, e);
+	rc = receive_options_operands(&opts, argc - first, argv + first, e);
 	opts.common.role = opts.connect || opts.fetch.count > 0 ? NET_CONNECTS :
 								  NET_LISTENS;
 	if (rc == 0)
@@ -843,6 +605,6 @@ const struct cmd cmd_receive = {
 		 "ends it, or one session with --once. With HOST:PATH, fetches "
 		 "that by ssh, which starts ferry there, and does not listen. "
 		 "With --connect, connects to ferry send --listen instead.",
-	.groups = groups,
+	.groups = receive_options_groups,
 	.run = receive_main,
 };

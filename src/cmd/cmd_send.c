@@ -5,15 +5,11 @@
  */
 #include "cmd/commands.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/code.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "base/wipe.h"
@@ -25,6 +21,7 @@
 #include "cmd/ordered.h"
 #include "cmd/reach.h"
 #include "cmd/report.h"
+#include "cmd/send_operands.h"
 #include "cmd/send_options.h"
 #include "cmd/signals.h"
 #include "fs/filter.h"
@@ -32,7 +29,6 @@
 #include "net/connector.h"
 #include "os/ids.h"
 #include "remote/client.h"
-#include "remote/target.h"
 #include "sender/command.h"
 #include "sender/preview.h"
 #include "sender/send.h"
@@ -42,196 +38,9 @@
 
 enum { SHOWN_MAX = 200 };
 
-/* What the operands say. */
-struct operands {
-	char **paths;
-	int path_count; /* standard input included */
-	int has_stdin;
-	char **command; /* of --stdin-from-command, ends with NULL; or NULL */
-	const char *list_dir; /* of --files-from */
-	const char *host;
-	struct host_port dest;
-	int is_ssh;           /* the host is [USER@]HOST:PATH */
-	const struct carrier *carrier; /* by order of another host; or NULL */
-	struct target target; /* with is_ssh */
-};
-
 static const char *escape(char *dst, const char *text)
 {
 	return text_escape(dst, SHOWN_MAX, text, strlen(text));
-}
-
-static int is_stdin(const char *path)
-{
-	return strcmp(path, "-") == 0;
-}
-
-static int exists(const char *path)
-{
-	struct stat st;
-
-	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): argv */
-	return lstat(path, &st) == 0;
-}
-
-static void hint_at_missing_host(struct err *e)
-{
-	const size_t used = strlen(e->text);
-
-	snprintf(e->text + used, sizeof(e->text) - used,
-		 " (a file with this name exists here: is HOST missing?)");
-}
-
-static int operand_missing(int count, const char *only, struct err *e)
-{
-	char text[SHOWN_MAX];
-
-	if (count == 0)
-		return err_set(e, ERR_USAGE,
-			       "missing PATH and HOST");
-	if (exists(only) || is_stdin(only) || strchr(only, '/'))
-		return err_set(e, ERR_USAGE,
-			       "missing HOST after '%s'",
-			       escape(text, only));
-	return err_set(e, ERR_USAGE,
-		       "missing PATH before '%s'",
-		       escape(text, only));
-}
-
-/* The host is none: say what was probably meant. */
-static int bad_host(const char *host, struct err *e)
-{
-	const char *colon = strchr(host, ':');
-	const size_t used = strlen(e->text);
-
-	if (exists(host))
-		hint_at_missing_host(e);
-	else if (colon && colon[1] &&
-		 !colon[1 + strspn(colon + 1, "0123456789")])
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (a directory of digits, by ssh, is written "
-			 "HOST:./N)");
-	return e->code;
-}
-
-/* Parse the last operand, the host. */
-static int read_host(struct operands *o, const struct common_options *common,
-		     struct err *e)
-{
-	const int is_path = is_stdin(o->host) || strchr(o->host, '/');
-	char text[SHOWN_MAX];
-
-	o->is_ssh = target_is_ssh(o->host);
-	if (o->is_ssh && target_parse(&o->target, o->host, e))
-		return err_prefix(e, "'%s'", escape(text, o->host));
-	if (o->is_ssh)
-		return 0;
-	if (is_path)
-		return err_set(e, ERR_USAGE,
-			       "the last operand must be the HOST to send to, "
-			       "but '%s' is %s", escape(text, o->host),
-			       is_stdin(o->host) ? "standard input" :
-						   "a path (to copy on this "
-						   "host, use cp -a)");
-	if (common_target(common, "HOST", o->host, &o->dest, e))
-		return bad_host(o->host, e);
-	return 0;
-}
-
-/* With --listen, all operands are PATHs.  The last of several that does not
- * exist is rather a HOST than a file that is missing. */
-static int check_no_host(int count, char **args, struct err *e)
-{
-	const char *last = count > 1 ? args[count - 1] : "";
-	char text[SHOWN_MAX];
-
-	if (!*last || is_stdin(last) || strchr(last, '/') || exists(last))
-		return 0;
-	return err_set(e, ERR_USAGE,
-		       "with --listen there is no HOST, and no file '%s' "
-		       "either: either leave out '%s' or --listen",
-		       escape(text, last), text);
-}
-
-/* With --files-from: [DIR] HOST. */
-static int read_list_operands(struct operands *o,
-			      const struct send_options *opts, int count,
-			      char **args, struct err *e)
-{
-	const int dirs = opts->listen ? count : count - 1;
-	char text[SHOWN_MAX];
-
-	if (dirs < 0)
-		return err_set(e, ERR_USAGE, "missing HOST");
-	if (dirs > 1)
-		return err_set(e, ERR_USAGE,
-			       "--files-from allows one PATH, the directory "
-			       "that the names are relative to: extra operand "
-			       "'%s'", escape(text, args[1]));
-	o->list_dir = dirs == 1 ? args[0] : ".";
-	if (is_stdin(o->list_dir))
-		return err_set(e, ERR_USAGE,
-			       "with --files-from, PATH must be a directory, "
-			       "not standard input");
-	if (opts->name || o->command)
-		return err_set(e, ERR_USAGE,
-			       "%s and --files-from exclude each other",
-			       o->command ? "--" SEND_OPTIONS_COMMAND : "--name");
-	if (opts->listen)
-		return 0;
-	o->host = args[count - 1];
-	return read_host(o, &opts->common, e);
-}
-
-/* What excludes what about standard input. */
-static int check_stdin_operands(const struct operands *o,
-				const struct send_options *opts, struct err *e)
-{
-	if (o->has_stdin > 1)
-		return err_set(e, ERR_USAGE,
-			       "standard input (-) is named twice");
-	if (o->has_stdin && o->command)
-		return err_set(e, ERR_USAGE,
-			       "standard input (-) and --" SEND_OPTIONS_COMMAND
-			       " exclude each other");
-	if (opts->name && !o->has_stdin && !o->command)
-		return err_set(e, ERR_USAGE,
-			       "--name needs standard input (-) as a PATH, or "
-			       "--" SEND_OPTIONS_COMMAND);
-	return 0;
-}
-
-/* *o is all zeroes but for command. */
-static int read_operands(struct operands *o, const struct send_options *opts,
-			 int count, char **args, struct err *e)
-{
-	int rc;
-
-	if (opts->from_command && !o->command)
-		return err_set(e, ERR_USAGE,
-			       "--" SEND_OPTIONS_COMMAND " needs a command: %s-- "
-			       "COMMAND [ARG]...", opts->listen ? "" : "HOST ");
-	if (opts->files_from)
-		return read_list_operands(o, opts, count, args, e);
-	if (opts->null)
-		return err_set(e, ERR_USAGE, "-0 needs --files-from");
-	o->paths = args;
-	o->path_count = opts->listen ? count : count - 1;
-	if (o->path_count < 0 && o->command)
-		return err_set(e, ERR_USAGE, "missing HOST before --");
-	if (count == 0 && opts->listen && !o->command)
-		return err_set(e, ERR_USAGE, "missing PATH");
-	if (o->path_count <= 0 && !opts->listen && !o->command)
-		return operand_missing(count, count ? args[0] : NULL, e);
-	for (int i = 0; i < o->path_count; i++)
-		o->has_stdin += is_stdin(args[i]);
-	rc = check_stdin_operands(o, opts, e);
-	if (rc == 0 && opts->listen)
-		return check_no_host(count, args, e);
-	o->host = args[count - 1];
-	if (rc == 0)
-		rc = operand_hints_send(args, count, e);
-	return rc ? rc : read_host(o, &opts->common, e);
 }
 
 static int check_stdin(struct err *e)
@@ -252,7 +61,7 @@ static int open_list(const char *path, struct err *e)
 	char text[SHOWN_MAX];
 	int rc, fd;
 
-	if (is_stdin(path)) {
+	if (send_operands_is_stdin(path)) {
 		rc = check_stdin(e);
 		return rc < 0 ? rc : STDIN_FILENO;
 	}
@@ -262,7 +71,7 @@ static int open_list(const char *path, struct err *e)
 }
 
 /* Add the names of --files-from.  *list_fd becomes its descriptor. */
-static int add_list(const struct operands *o, const struct send_options *opts,
+static int add_list(const struct send_operands *o, const struct send_options *opts,
 		    struct scan *scan, int *list_fd, struct err *e)
 {
 	*list_fd = open_list(opts->files_from, e);
@@ -281,18 +90,18 @@ static int add_list(const struct operands *o, const struct send_options *opts,
 
 /* Add the source.  One of several that is bad is left to the scan, which reports
  * it: it does not stop the others. */
-static int add_path(const struct operands *o, const char *path,
+static int add_path(const struct send_operands *o, const char *path,
 		    struct scan *scan, struct send_config *cfg, struct err *e)
 {
-	int rc = is_stdin(path) ? check_stdin(e) : scan_add(scan, path, e);
+	int rc = send_operands_is_stdin(path) ? check_stdin(e) : scan_add(scan, path, e);
 	struct err bad;
 
-	if (rc < 0 && !is_stdin(path))
+	if (rc < 0 && !send_operands_is_stdin(path))
 		operand_hints_special(path, o->host, e);
 	if (rc != ERR_LOCAL || o->path_count == 1)
 		return rc;
 	bad = *e;
-	if (is_stdin(path))
+	if (send_operands_is_stdin(path))
 		cfg->stdin_fd = -1;
 	return scan_add_bad(scan, path, &bad, e);
 }
@@ -306,7 +115,7 @@ static enum scan_symlinks symlinks_of(const struct send_options *opts)
 
 /* Make a scan and add every source to it; *scan stays NULL if there is only
  * standard input.  *list_fd is the descriptor of a list. */
-static int add_sources(const struct operands *o,
+static int add_sources(const struct send_operands *o,
 		       const struct send_options *opts, struct scan **scan,
 		       int *list_fd, struct send_config *cfg, struct err *e)
 {
@@ -335,15 +144,15 @@ static int add_sources(const struct operands *o,
 }
 
 /* With "ferry send a b" the last file is taken for the host. */
-static void hint_at_file(const struct operands *o, struct err *e)
+static void hint_at_file(const struct send_operands *o, struct err *e)
 {
-	if (e->code == ERR_CONNECT && o->host && exists(o->host))
-		hint_at_missing_host(e);
+	if (e->code == ERR_CONNECT && o->host)
+		send_operands_hint_at_host(o->host, e);
 }
 
 /* Have ferry receive into the target's directory on its host. */
 static int start_client(const struct common_options *common,
-			const struct operands *o, struct client **client,
+			const struct send_operands *o, struct client **client,
 			struct err *e)
 {
 	struct by_ssh_order order;
@@ -356,118 +165,217 @@ static int start_client(const struct common_options *common,
 	return *client ? 0 : e->code;
 }
 
-static int run_session(const struct send_options *opts,
-		       const struct operands *o, struct send_config *cfg,
-		       struct report *report, struct err *e)
-{
-	const struct common_options *common = &opts->common;
-	struct session_summary summary;
-	struct one_time_code_asked asked = { .tty = -1, .report = report };
-	struct one_time_code_made made = { .report = report };
-	struct client *client = NULL;
-	const int listens = opts->listen;
-	struct proxy proxy = { .kind = PROXY_NONE };
-	struct scan *scan = NULL;
-	struct tls *tls = NULL;
-	int rc = 0, list_fd = -1, is_preview = opts->list;
+/* What sending takes, beside its config. */
+struct setup {
+	const struct send_options *opts;
+	const struct send_operands *o;
+	struct send_config *cfg;
+	struct report *report;
+	int is_preview; /* nothing is sent: no code is needed */
+	struct client *client;
+	struct one_time_code_asked asked;
+	struct one_time_code_made made;
+	struct proxy proxy;
+	struct scan *scan;
+	int list_fd;
+	struct tls *tls;
+};
 
-	/* These fork, so before there are secrets, threads and a sandbox. */
-	if (o->command) {
-		cfg->command = command_new(o->command, e);
-		if (!cfg->command)
-			return e->code;
-		cfg->stdin_fd = command_output_fd(cfg->command);
-	}
-	if (o->is_ssh && !opts->list) {
+/* Start ssh, or the process that connects to the receiver. */
+static int start_connecting(struct setup *s, struct err *e)
+{
+	const struct common_options *common = &s->opts->common;
+	struct send_config *cfg = s->cfg;
+	int rc = 0;
+
+	if (s->o->is_ssh) {
 		if (cfg->direct != DIRECT_NEVER)
 			rc = connecting_start_direct(cfg->direct_port,
 						     &cfg->net, cfg->sandbox,
 						     &cfg->connector, e);
 		if (rc == 0)
-			rc = start_client(common, o, &client, e);
+			rc = start_client(common, s->o, &s->client, e);
 		if (rc == 0) {
-			client_set_events(client, cfg->events);
-			cfg->carrier = client_carrier(client);
+			client_set_events(s->client, cfg->events);
+			cfg->carrier = client_carrier(s->client);
 		}
-	} else if (rc == 0 && !opts->list && !listens && !cfg->carrier) {
-		rc = common_proxy(common, &o->dest, &proxy, e);
-		cfg->net.proxy = proxy.kind ? &proxy : NULL;
+	} else if (!s->opts->listen && !cfg->carrier) {
+		rc = common_proxy(common, &s->o->dest, &s->proxy, e);
+		cfg->net.proxy = s->proxy.kind ? &s->proxy : NULL;
 		if (rc == 0)
 			rc = connecting_start(&cfg->dest, &cfg->net,
 					      cfg->sandbox, &cfg->connector, e);
 	}
-	if (rc == 0 && !opts->list && !opts->numeric_ids &&
+	return rc;
+}
+
+/* Start the processes that work for this one.  It forks: to be called before
+ * there are secrets, threads and a sandbox. */
+static int start_processes(struct setup *s, struct err *e)
+{
+	struct send_config *cfg = s->cfg;
+	int rc = 0;
+
+	if (s->o->command) {
+		cfg->command = command_new(s->o->command, e);
+		if (!cfg->command)
+			return e->code;
+		cfg->stdin_fd = command_output_fd(cfg->command);
+	}
+	if (s->opts->list)
+		return 0;
+	rc = start_connecting(s, e);
+	if (rc == 0 && !s->opts->numeric_ids &&
 	    cfg->preserve & (PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL))
 		rc = naming_start(cfg->sandbox, &cfg->ids, e);
-	if (rc == 0 && !opts->list && !cfg->carrier)
-		rc = common_tls(common, cfg->security, common->role,
-				listens ? NULL : o->dest.host, &tls, e);
-	if (rc < 0)
-		goto out;
-	rc = add_sources(o, opts, &scan, &list_fd, cfg, e);
+	return rc;
+}
+
+static int prepare_tls(struct setup *s, struct err *e)
+{
+	const struct common_options *common = &s->opts->common;
+	const char *host = s->opts->listen ? NULL : s->o->dest.host;
+	int rc = 0;
+
+	if (!s->opts->list && !s->cfg->carrier)
+		rc = common_tls(common, s->cfg->security, common->role, host,
+				&s->tls, e);
+	s->cfg->tls = s->tls;
+	return rc;
+}
+
+static int prepare_sources(struct setup *s, struct err *e)
+{
+	const struct send_options *opts = s->opts;
+	int rc = add_sources(s->o, opts, &s->scan, &s->list_fd, s->cfg, e);
+
 	if (rc == 0 && opts->deletes && !opts->list &&
-	    (!scan || scan_dirs_count(scan) == 0))
+	    (!s->scan || scan_dirs_count(s->scan) == 0))
 		rc = err_set(e, ERR_USAGE,
 			     "--delete needs a directory to send: no PATH is "
 			     "one");
-	if (rc < 0)
-		goto out;
-	/* With --retry it may be started later. */
-	if (cfg->security == SECURITY_CODE && !common->code_file && !listens &&
-	    !is_preview && !common->retry_s)
-		rc = reach_host(&cfg->dest, &cfg->net, cfg->events, e);
-	if (rc < 0)
-		goto out;
-	cfg->cancel_fd = signals_start(e);
-	if (cfg->cancel_fd < 0) {
-		rc = cfg->cancel_fd;
-		goto out;
-	}
-	if (cfg->command)
-		signals_forward(command_signal_fd(cfg->command));
-	/* Where all sources are bad, they are only reported. */
-	is_preview |= scan && scan_root_count(scan) == 0 && cfg->stdin_fd < 0;
-	asked.ask = (struct ask){ "ferry receive", o->host, cfg->cancel_fd };
-	if (cfg->security == SECURITY_CODE && !is_preview)
-		rc = one_time_code(common->code_file,
-				   listens ? NULL : &asked.ask, report,
-				   &cfg->pake, e);
-	if (rc < 0)
-		goto out;
+	s->cfg->scan = s->scan;
+	return rc;
+}
+
+/* Find out whether the receiver can be reached before its code is asked for.  With
+ * --retry it may be started later. */
+static int try_to_reach(const struct setup *s, struct err *e)
+{
+	const struct common_options *common = &s->opts->common;
+	const struct send_config *cfg = s->cfg;
+
+	if (cfg->security != SECURITY_CODE || common->code_file ||
+	    s->opts->listen || s->is_preview || common->retry_s)
+		return 0;
+	return reach_host(&cfg->dest, &cfg->net, cfg->events, e);
+}
+
+static int start_signals(struct setup *s, struct err *e)
+{
+	s->cfg->cancel_fd = signals_start(e);
+	if (s->cfg->cancel_fd < 0)
+		return s->cfg->cancel_fd;
+	if (s->cfg->command)
+		signals_forward(command_signal_fd(s->cfg->command));
+	return 0;
+}
+
+/* Get the one-time code, and what makes or asks for another one. */
+static int prepare_code(struct setup *s, struct err *e)
+{
+	const char *file = s->opts->common.code_file;
+	struct send_config *cfg = s->cfg;
+	int rc;
+
+	if (cfg->security != SECURITY_CODE || s->is_preview)
+		return 0;
+	s->asked.ask = (struct ask){ "ferry receive", s->o->host,
+				     cfg->cancel_fd };
+	rc = one_time_code(file, s->opts->listen ? NULL : &s->asked.ask,
+			   s->report, &cfg->pake, e);
+	s->made.pake = s->asked.pake = cfg->pake;
 	/* a code from a file is not the user's to type */
-	if (cfg->pake && !common->code_file && !listens)
-		asked.tty = ask_open();
-	if (asked.tty >= 0) {
-		asked.pake = cfg->pake;
-		cfg->renew_code = one_time_code_ask_again;
-		cfg->renew_ctx = &asked;
-	}
-	made.pake = cfg->pake;
-	if (cfg->pake && !common->code_file && listens)
+	if (rc < 0 || !cfg->pake || file)
+		return rc;
+	if (s->opts->listen) {
 		cfg->renewal = (struct secure_renewal){
-			one_time_code_make_another, &made
+			one_time_code_make_another, &s->made
 		};
-	cfg->tls = tls;
-	cfg->scan = scan;
-	rc = is_preview ? preview_run(cfg, &summary, e) :
-			  send_run(cfg, &summary, e);
+		return 0;
+	}
+	s->asked.tty = ask_open();
+	if (s->asked.tty >= 0) {
+		cfg->renew_code = one_time_code_ask_again;
+		cfg->renew_ctx = &s->asked;
+	}
+	return 0;
+}
+
+static int run_prepared(struct setup *s, struct err *e)
+{
+	struct session_summary summary;
+	int rc = s->is_preview ? preview_run(s->cfg, &summary, e)
+			       : send_run(s->cfg, &summary, e);
+
 	if (rc < 0)
-		hint_at_file(o, e);
-	if (rc < 0 && o->is_ssh)
-		by_ssh_hint_at_port(common, e);
-out:
+		hint_at_file(s->o, e);
+	if (rc < 0 && s->o->is_ssh)
+		by_ssh_hint_at_port(&s->opts->common, e);
+	return rc;
+}
+
+static void release_setup(struct setup *s)
+{
+	struct send_config *cfg = s->cfg;
+
 	signals_forward(-1);
 	command_free(cfg->command);
-	scan_free(scan);
+	scan_free(s->scan);
 	pake_free(cfg->pake);
-	tls_free(tls);
+	tls_free(s->tls);
 	connector_stop(cfg->connector);
 	ids_stop(cfg->ids);
-	wipe(&proxy, sizeof(proxy));
-	client_free(client);
-	io_close(&asked.tty);
-	if (list_fd > STDERR_FILENO)
-		close(list_fd);
+	wipe(&s->proxy, sizeof(s->proxy));
+	client_free(s->client);
+	io_close(&s->asked.tty);
+	if (s->list_fd > STDERR_FILENO)
+		close(s->list_fd);
+}
+
+static int run_session(const struct send_options *opts,
+		       const struct send_operands *o, struct send_config *cfg,
+		       struct report *report, struct err *e)
+{
+	struct setup s = {
+		.opts = opts,
+		.o = o,
+		.cfg = cfg,
+		.report = report,
+		.is_preview = opts->list,
+		.asked = { .tty = -1, .report = report },
+		.made = { .report = report },
+		.proxy = { .kind = PROXY_NONE },
+		.list_fd = -1,
+	};
+	int rc = start_processes(&s, e);
+
+	if (rc == 0)
+		rc = prepare_tls(&s, e);
+	if (rc == 0)
+		rc = prepare_sources(&s, e);
+	if (rc == 0)
+		rc = try_to_reach(&s, e);
+	if (rc == 0)
+		rc = start_signals(&s, e);
+	/* Where all sources are bad, they are only reported. */
+	s.is_preview |= s.scan && scan_root_count(s.scan) == 0 &&
+			cfg->stdin_fd < 0;
+	if (rc == 0)
+		rc = prepare_code(&s, e);
+	if (rc == 0)
+		rc = run_prepared(&s, e);
+	release_setup(&s);
 	return rc;
 }
 
@@ -476,18 +384,15 @@ static const unsigned archived = PRESERVE_OWNER | PRESERVE_SETID |
 				 PRESERVE_ACL | PRESERVE_XATTR |
 				 PRESERVE_HARDLINKS | PRESERVE_SPECIALS;
 
-static int run_reported(const struct send_options *opts,
-			const struct operands *o, enum security mode,
-			struct err *e)
+static struct send_config config_of(const struct send_options *opts,
+				    const struct send_operands *o,
+				    enum security mode)
 {
 	const uint32_t needed =
 		(opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
 		(opts->existing ? REQUEST_EXISTING : 0u) |
 		(opts->deletes ? REQUEST_DELETE : 0u) |
 		(opts->dry_run ? FEATURE_DRY_RUN : 0u);
-	/* Where another host has ordered this, its user gets the list. */
-	const int is_preview = opts->list || (opts->dry_run && !o->carrier);
-	struct report_config report_cfg = common_report(&opts->common, mode);
 	struct send_config cfg = {
 		.dest = o->dest,
 		.is_listening = opts->listen,
@@ -528,23 +433,42 @@ static int run_reported(const struct send_options *opts,
 		.sandbox = (enum sandbox_mode)opts->sandbox,
 		.cancel_fd = -1,
 	};
-	struct report *report;
-	int rc;
 
 	if (opts->listen)
 		cfg.dest.port = common_listen_port(&opts->common);
+	return cfg;
+}
+
+static struct report_config report_config_of(const struct send_options *opts,
+					     const struct send_operands *o,
+					     enum security mode)
+{
+	struct report_config r = common_report(&opts->common, mode);
+
+	r.is_sender = 1;
+	/* Where another host has ordered this, its user gets the list. */
+	r.is_preview = opts->list || (opts->dry_run && !o->carrier);
+	r.is_remote = o->carrier != NULL;
+	r.is_single = opts->receivers == 1;
+	r.has_stdin = o->has_stdin;
+	r.has_retry = opts->common.retry_s > 0;
+	r.connects = !opts->listen;
+	r.peer = o->host;
+	return r;
+}
+
+static int run_reported(const struct send_options *opts,
+			const struct send_operands *o, enum security mode,
+			struct err *e)
+{
+	const struct report_config report_cfg = report_config_of(opts, o, mode);
+	struct send_config cfg = config_of(opts, o, mode);
+	struct report *report = report_new(&report_cfg);
+	int rc;
+
 	/* As with "| head": the list ends quietly when its reader has gone. */
-	if (is_preview && opts->common.json_fd < 0)
+	if (report_cfg.is_preview && opts->common.json_fd < 0)
 		signal(SIGPIPE, SIG_DFL);
-	report_cfg.is_sender = 1;
-	report_cfg.is_preview = is_preview;
-	report_cfg.is_remote = o->carrier != NULL;
-	report_cfg.is_single = opts->receivers == 1;
-	report_cfg.has_stdin = o->has_stdin;
-	report_cfg.has_retry = opts->common.retry_s > 0;
-	report_cfg.connects = !opts->listen;
-	report_cfg.peer = o->host;
-	report = report_new(&report_cfg);
 	if (!report)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
@@ -558,7 +482,7 @@ static int run_reported(const struct send_options *opts,
 
 /* Several receivers need what can be read and proved again. */
 static int check_receivers(const struct send_options *opts,
-			   const struct operands *o, enum security mode,
+			   const struct send_operands *o, enum security mode,
 			   struct err *e)
 {
 	if (!opts->listen)
@@ -581,16 +505,16 @@ static int parse_rest(const struct send_options *opts, char **command,
 		      int count, char **args, struct err *e)
 {
 	enum security mode = SECURITY_NONE;
-	struct operands o = { .command = opts->from_command ? command : NULL };
+	struct send_operands o = { .command = opts->from_command ? command : NULL };
 	const int asks = !opts->listen && !opts->common.code_file;
 	int rc = common_check(&opts->common, e);
 
 	if (rc == 0)
 		rc = send_options_check(opts, e);
 	if (rc == 0)
-		rc = read_operands(&o, opts, count, args, e);
+		rc = send_operands_read(&o, opts, count, args, e);
 	if (rc == 0 && (o.has_stdin ||
-			(opts->files_from && is_stdin(opts->files_from))) &&
+			(opts->files_from && send_operands_is_stdin(opts->files_from))) &&
 	    common_reads_stdin(&opts->common))
 		rc = err_set(e, ERR_USAGE,
 			     "standard input cannot be both what is sent or "
@@ -655,7 +579,7 @@ static int forbid_direct(const struct ordered *o, struct send_options *opts,
 
 int cmd_send_ordered(const struct ordered *o, struct err *e)
 {
-	struct operands operands = { .carrier = o->carrier,
+	struct send_operands operands = { .carrier = o->carrier,
 				     .host = "the other host" };
 	struct send_options opts;
 	int rc = parse_order(o, &opts, e);
