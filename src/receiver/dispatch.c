@@ -100,6 +100,51 @@ static int handle_long_open(struct worker *w, size_t len, struct err *e)
 	return rc ? rc : file_open(w, w->wire, len, e);
 }
 
+/* A frame about the session, or one that the receiver does not take. */
+static int handle_session_frame(struct worker *w, struct recv_session *s,
+				const struct frame *f, const uint8_t *body,
+				enum dispatch_next *next, struct err *e)
+{
+	const int is_first = w->input->is_first;
+
+	switch (f->type) {
+	case FRAME_FINISH:
+		if (!is_first)
+			break;
+		*next = DISPATCH_FINISH;
+		return take_finish(s, body, f->len, e);
+	case FRAME_STREAM_END:
+		if (is_first)
+			return err_set(e, ERR_PROTOCOL,
+				       "the sender sent STREAM_END on the "
+				       "first stream");
+		*next = DISPATCH_END;
+		return 0;
+	case FRAME_DIRECT:
+		if (!is_first)
+			break;
+		return take_direct(s, body, f->len, e);
+	case FRAME_STREAMS:
+		if (!is_first)
+			break;
+		return take_streams(w, s, body, f->len, e);
+	case FRAME_TIMEOUT:
+		return channel_take_timeout(w->channel, body, f->len, e);
+	case FRAME_PROGRESS:
+		return recv_progress_take(w->transfer, body, f->len) ?
+			       input_malformed("PROGRESS", e) : 0;
+	case FRAME_NOTE:
+		/* the receiver's own need no feature, those of a sender do */
+		if (!(w->transfer->features & FEATURE_UNSENT))
+			break;
+		return take_note(w->transfer, body, f->len, e);
+	case FRAME_ERROR:
+		recv_session_forget_retry(s);
+		return channel_peer_error(body, f->len, e);
+	}
+	return unexpected_frame(f, e);
+}
+
 /* Read and handle the body of a frame without payload. */
 static int handle_body(struct worker *w, struct recv_session *s,
 		     const struct frame *f, enum dispatch_next *next,
@@ -111,7 +156,7 @@ static int handle_body(struct worker *w, struct recv_session *s,
 
 	if (rc)
 		return rc;
-	switch ((enum frame_type)f->type) {
+	switch (f->type) {
 	case FRAME_OPEN:
 		return file_open(w, body, len, e);
 	case FRAME_HOLE:
@@ -127,59 +172,8 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	case FRAME_FLUSH:
 		committer_flush(w->transfer->committer);
 		return 0;
-	case FRAME_FINISH:
-		if (!w->input->is_first)
-			return unexpected_frame(f, e);
-		*next = DISPATCH_FINISH;
-		return take_finish(s, body, len, e);
-	case FRAME_STREAM_END:
-		if (w->input->is_first)
-			return err_set(e, ERR_PROTOCOL,
-				       "the sender sent STREAM_END on the "
-				       "first stream");
-		*next = DISPATCH_END;
-		return 0;
-	case FRAME_DIRECT:
-		return w->input->is_first ? take_direct(s, body, len, e)
-					  : unexpected_frame(f, e);
-	case FRAME_STREAMS:
-		return w->input->is_first ? take_streams(w, s, body, len, e)
-					  : unexpected_frame(f, e);
-	case FRAME_TIMEOUT:
-		return channel_take_timeout(w->channel, body, len, e);
-	case FRAME_PROGRESS:
-		return recv_progress_take(w->transfer, body, len) ?
-			       input_malformed("PROGRESS", e) : 0;
-	case FRAME_NOTE:
-		/* the receiver's own need no feature, those of a sender do */
-		if (!(w->transfer->features & FEATURE_UNSENT))
-			return unexpected_frame(f, e);
-		return take_note(w->transfer, body, len, e);
-	case FRAME_ERROR:
-		recv_session_forget_retry(s);
-		return channel_peer_error(body, len, e);
-	case FRAME_CHUNK:
-	case FRAME_PACK:
-	case FRAME_OFFER:
-	case FRAME_DELETE:
-	case FRAME_EXTRA:
-	case FRAME_LIST:
-	case FRAME_LISTED:
-	case FRAME_HELLO:
-	case FRAME_JOIN:
-	case FRAME_READY:
-	case FRAME_STATE:
-	case FRAME_CHECKED:
-	case FRAME_OFFERED:
-	case FRAME_SIGNATURE:
-	case FRAME_VERDICT:
-	case FRAME_RESEND:
-	case FRAME_SUMMARY:
-	case FRAME_BUSY:
-	case FRAME_PING:
-		break;
 	}
-	return unexpected_frame(f, e);
+	return handle_session_frame(w, s, f, body, next, e);
 }
 
 int dispatch_frame(struct worker *w, struct recv_session *s,

@@ -121,36 +121,12 @@ static uint64_t made_tag(const struct recv_session *s)
 	return be_get64(sum);
 }
 
-/* Make the parts of its transfer.  Returns 0 or -1. */
-static int make_parts(struct recv_session *s)
+static void set_transfer(struct recv_session *s)
 {
 	const struct recv_setup *setup = s->setup;
 	const struct receive_config *cfg = setup->cfg;
 	const struct sender *sender = s->sender;
 	struct transfer *t = &s->transfer;
-	const enum conflict_policy existing = t->existing;
-	struct symlinks_config sc = {
-		.root_fd = sender->root_fd,
-		.dir_mode = setup->dir_mode,
-		.walk_dirs = s->share.walk_dirs,
-		.existing = existing,
-		.sync = cfg->sync,
-		.lacks = &t->lacks,
-		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
-	};
-	struct committer_config cc = {
-		.preserve = &t->preserve,
-		.sync = cfg->sync,
-		.existing = existing,
-		.lacks = &t->lacks,
-		.root_fd = sender->root_fd,
-		.open_max = s->share.commits,
-		.walk_dirs = s->share.walk_dirs,
-		.result = on_committed,
-		.group_done = on_group_done,
-		.finish = on_finish,
-		.ctx = s,
-	};
 
 	t->events = t->lacks.events = cfg->events;
 	t->peer = s->label;
@@ -169,71 +145,119 @@ static int make_parts(struct recv_session *s)
 	t->walk_dirs = s->share.walk_dirs;
 	t->began = s->began;
 	atomic_init(&t->probe_budget, TRANSFER_PROBE_PACKS);
-	t->results = results_new(cfg->events, t->digest);
-	if (t->results) {
-		results_set_dir(t->results, sender->root_fd);
-		results_set_features(t->results, t->features);
-		results_set_waits(t->results,
-				  delete_gives_way(t));
-	}
-	t->quota = quota_new(sender->max_files, sender->max_size);
-	if (!t->quota)
-		return -1;
-	t->files = file_table_new(t->digest, s->share.open_files);
-	t->flusher = flusher_new(t);
-	sc.results = t->results;
-	if (!transfer_is_dry_run(t))
-		sc.attrs = cfg->attrs;
-	if (t->features & FEATURE_PRESERVE)
-		sc.preserve = &t->preserve;
-	if (!cfg->to_stdout) {
-		/* In a dry run no helper is asked to change anything. */
-		t->unlocked = cc.unlocked = sc.unlocked =
-			transfer_is_dry_run(t) ?
-				unlocked_new(NULL, NULL) :
-				unlocked_new(sender->opener, cfg->attrs);
-		if (!t->unlocked)
-			return -1;
-		t->placed = cc.placed = sc.placed = placed_new(
-			existing == CONFLICT_REPLACE ||
-				existing == CONFLICT_NEWER ||
-				existing == CONFLICT_BACKUP,
-			&s->began);
-		if (!t->placed)
-			return -1;
-		t->made = sc.made = made_new(sender->root_fd, made_tag(s),
-					     t->quota);
-		if (!t->made)
-			return -1;
-		if (t->preserve.kinds & PRESERVE_HARDLINKS) {
-			/* of another name than that of the directories */
-			const uint64_t tag = made_tag(s);
+}
 
-			t->linked = cc.linked = sc.linked = made_new(
-				sender->root_fd, tag ? tag + 1 : 0, t->quota);
-			if (!t->linked)
-				return -1;
-		}
-		if (transfer_is_dry_run(t)) {
-			t->updated = made_new(sender->root_fd, 0, t->quota);
-			if (!t->updated)
-				return -1;
-		}
-		t->symlinks = symlinks_new(&sc);
-		t->dir_meta = dir_meta_new(sender->root_fd, t->made, t->unlocked,
-					   t->quota,
-					   existing == CONFLICT_REPLACE ||
-						   t->features &
-							   FEATURE_ARCHIVE);
-		if (!t->symlinks || !t->dir_meta)
-			return -1;
-		dir_meta_set_held(t->dir_meta, s->share.walk_dirs);
-		dir_meta_set_preserve(t->dir_meta, &t->preserve);
-	}
-	if (!t->results || !t->files || !t->flusher)
+static int make_results(struct recv_session *s)
+{
+	struct transfer *t = &s->transfer;
+
+	t->results = results_new(t->events, t->digest);
+	if (!t->results)
 		return -1;
-	t->committer = committer_start(&cc);
+	results_set_dir(t->results, t->root_fd);
+	results_set_features(t->results, t->features);
+	results_set_waits(t->results, delete_gives_way(t));
+	return 0;
+}
+
+/* What there is only where files get names. */
+static int make_names(struct recv_session *s)
+{
+	struct transfer *t = &s->transfer;
+	const int replaces = t->existing == CONFLICT_REPLACE ||
+			     t->existing == CONFLICT_NEWER ||
+			     t->existing == CONFLICT_BACKUP;
+	const uint64_t tag = made_tag(s);
+
+	/* In a dry run no helper is asked to change anything. */
+	t->unlocked = transfer_is_dry_run(t) ?
+			      unlocked_new(NULL, NULL) :
+			      unlocked_new(s->sender->opener,
+					   s->setup->cfg->attrs);
+	t->placed = placed_new(replaces, &s->began);
+	t->made = made_new(t->root_fd, tag, t->quota);
+	/* in a file of another name than that of the directories */
+	if (t->preserve.kinds & PRESERVE_HARDLINKS)
+		t->linked = made_new(t->root_fd, tag ? tag + 1 : 0, t->quota);
+	if (transfer_is_dry_run(t))
+		t->updated = made_new(t->root_fd, 0, t->quota);
+	return t->unlocked && t->placed && t->made &&
+	       (t->linked || !(t->preserve.kinds & PRESERVE_HARDLINKS)) &&
+	       (t->updated || !transfer_is_dry_run(t)) ? 0 : -1;
+}
+
+/* What waits for the end of the session. */
+static int make_deferred(struct recv_session *s)
+{
+	struct transfer *t = &s->transfer;
+	const struct symlinks_config cfg = {
+		.root_fd = t->root_fd,
+		.dir_mode = s->setup->dir_mode,
+		.walk_dirs = t->walk_dirs,
+		.existing = t->existing,
+		.sync = t->sync,
+		.lacks = &t->lacks,
+		.tells_sender = (t->features & FEATURE_DEFERRED) != 0,
+		.results = t->results,
+		.attrs = transfer_is_dry_run(t) ? NULL : s->setup->cfg->attrs,
+		.preserve = t->features & FEATURE_PRESERVE ? &t->preserve : NULL,
+		.unlocked = t->unlocked,
+		.placed = t->placed,
+		.made = t->made,
+		.linked = t->linked,
+	};
+
+	t->symlinks = symlinks_new(&cfg);
+	t->dir_meta = dir_meta_new(t->root_fd, t->made, t->unlocked, t->quota,
+				   t->existing == CONFLICT_REPLACE ||
+					   t->features & FEATURE_ARCHIVE);
+	if (!t->symlinks || !t->dir_meta)
+		return -1;
+	dir_meta_set_held(t->dir_meta, t->walk_dirs);
+	dir_meta_set_preserve(t->dir_meta, &t->preserve);
+	return 0;
+}
+
+static int start_committer(struct recv_session *s)
+{
+	struct transfer *t = &s->transfer;
+	const struct committer_config cfg = {
+		.preserve = &t->preserve,
+		.sync = t->sync,
+		.existing = t->existing,
+		.lacks = &t->lacks,
+		.root_fd = t->root_fd,
+		.open_max = s->share.commits,
+		.walk_dirs = t->walk_dirs,
+		.result = on_committed,
+		.group_done = on_group_done,
+		.finish = on_finish,
+		.ctx = s,
+		.unlocked = t->unlocked,
+		.placed = t->placed,
+		.linked = t->linked,
+	};
+
+	t->committer = committer_start(&cfg);
 	return t->committer ? 0 : -1;
+}
+
+/* Make the parts of its transfer.  Returns 0 or -1. */
+static int make_parts(struct recv_session *s)
+{
+	struct transfer *t = &s->transfer;
+
+	set_transfer(s);
+	if (make_results(s))
+		return -1;
+	t->quota = quota_new(s->sender->max_files, s->sender->max_size);
+	t->files = file_table_new(t->digest, t->open_files);
+	t->flusher = flusher_new(t);
+	if (!t->quota || !t->files || !t->flusher)
+		return -1;
+	if (!s->setup->cfg->to_stdout && (make_names(s) || make_deferred(s)))
+		return -1;
+	return start_committer(s);
 }
 
 /* Whether a peer has an id of its own, which nobody else can have: all senders
@@ -301,6 +325,69 @@ static int may_be_continued(const struct receive_config *cfg, unsigned flags)
 	return flags & HELLO_RETRY && (!cfg->connect_to || cfg->retry_ms > 0);
 }
 
+/* Who sends, and what this is called. */
+static void set_peer(struct recv_session *s, const struct recv_session_peer *peer)
+{
+	const struct recv_setup *setup = s->setup;
+
+	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
+	if (s->sender->name)
+		snprintf(s->label, sizeof(s->label), "%s (%s)",
+			 s->sender->name, s->peer);
+	else
+		snprintf(s->label, sizeof(s->label), "%s", s->peer);
+	stream_peer_id(peer->stream, s->peer_id);
+	if (s->sender->name)
+		name_id(s->sender->name, s->peer_id);
+	stream_identity(peer->stream, s->identity);
+	s->is_known = is_known_peer(setup->cfg->security, s->peer_id);
+	s->source_key = peer->source_key;
+	recv_session_owner(setup, peer, s->owner);
+}
+
+/* The features that are granted of those that HELLO asks for. */
+static uint32_t grant(const struct recv_session *s, const struct msg_hello *m)
+{
+	const struct receive_config *cfg = s->setup->cfg;
+	const unsigned accept = s->sender->accept;
+	uint32_t granted = features_common(m->features) | (m->features & accept);
+
+	if (granted & FEATURE_LISTS)
+		granted |= m->features & FEATURE_DRY_RUN;
+	/* Directories that are there are as the receiver's user left them. */
+	if (!(accept & REQUEST_EXISTING))
+		granted &= ~(uint32_t)FEATURE_ARCHIVE;
+	if (cfg->to_stdout)
+		granted &= ~(uint32_t)REQUEST_DELETE;
+	if (!recv_direct_features(s->setup->direct) || cfg->to_stdout)
+		granted &= ~(uint32_t)FEATURE_DIRECT;
+	return granted;
+}
+
+/* What HELLO asks for and this side allows. */
+static void set_terms(struct recv_session *s, const struct msg_hello *m)
+{
+	const struct receive_config *cfg = s->setup->cfg;
+	struct transfer *t = &s->transfer;
+
+	memcpy(s->id, m->session, sizeof(s->id));
+	t->features = grant(s, m);
+	t->existing = policy_of(s->sender, m);
+	/* Standard output cannot be rewound for another attempt, and a dry run
+	 * leaves nothing that another session could go on with. */
+	s->will_retry = !cfg->to_stdout && cfg->connected_fd <= 0 &&
+			!transfer_is_dry_run(t) &&
+			may_be_continued(cfg, m->flags);
+	if (!cfg->connect_to || !s->will_retry)
+		t->features &= ~(uint32_t)FEATURE_RECONNECT;
+	if (t->features & FEATURE_PRESERVE) {
+		/* A reload cannot widen what the sandbox allows. */
+		t->preserve.kinds = s->sender->preserve & cfg->preserve;
+		t->preserve.ids = cfg->ids;
+		t->meta_form = FILE_META_EXTENDED;
+	}
+}
+
 int recv_session_confine(const struct recv_session *s, struct err *e)
 {
 	if (!transfer_is_dry_run(&s->transfer) || !s->setup->is_confined)
@@ -328,59 +415,16 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	s->sender = peer->sender;
 	s->began_ns = clock_ns();
 	times_now(&s->began);
-	snprintf(s->peer, sizeof(s->peer), "%s", peer->text);
-	if (s->sender->name)
-		snprintf(s->label, sizeof(s->label), "%s (%s)",
-			 s->sender->name, s->peer);
-	else
-		snprintf(s->label, sizeof(s->label), "%s", s->peer);
-	stream_peer_id(peer->stream, s->peer_id);
-	if (s->sender->name)
-		name_id(s->sender->name, s->peer_id);
-	stream_identity(peer->stream, s->identity);
-	s->is_known = is_known_peer(setup->cfg->security, s->peer_id);
-	s->source_key = peer->source_key;
-	recv_session_owner(setup, peer, s->owner);
-	memcpy(s->id, m->session, sizeof(s->id));
-	/* Standard output cannot be rewound for another attempt. */
-	s->will_retry = !setup->cfg->to_stdout &&
-			setup->cfg->connected_fd <= 0 &&
-			may_be_continued(setup->cfg, m->flags);
-	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
 	s->transfer.digest = peer->digest;
-	s->transfer.features = features_common(m->features) |
-			       (m->features & s->sender->accept);
-	if (s->transfer.features & FEATURE_LISTS)
-		s->transfer.features |= m->features & FEATURE_DRY_RUN;
-	/* Nothing is left that another session could go on with. */
-	if (transfer_is_dry_run(&s->transfer))
-		s->will_retry = 0;
-	/* Directories that are there are as the receiver's user left them. */
-	if (!(s->sender->accept & REQUEST_EXISTING))
-		s->transfer.features &= ~(uint32_t)FEATURE_ARCHIVE;
-	if (s->transfer.features & FEATURE_PRESERVE) {
-		/* A reload cannot widen what the sandbox allows. */
-		s->transfer.preserve.kinds = s->sender->preserve &
-					     setup->cfg->preserve;
-		s->transfer.preserve.ids = setup->cfg->ids;
-		s->transfer.meta_form = FILE_META_EXTENDED;
-	}
-	s->transfer.existing = policy_of(s->sender, m);
-	if (setup->cfg->to_stdout)
-		s->transfer.features &= ~(uint32_t)REQUEST_DELETE;
-	if (!setup->cfg->connect_to || !s->will_retry)
-		s->transfer.features &= ~(uint32_t)FEATURE_RECONNECT;
-	if (!recv_direct_features(setup->direct) || setup->cfg->to_stdout)
-		s->transfer.features &= ~(uint32_t)FEATURE_DIRECT;
+	idle_init(&s->transfer.idle, setup->cfg->timeout_ms);
+	set_peer(s, peer);
+	set_terms(s, m);
 	recv_direct_begin(setup->direct, s->transfer.features, s->peer);
 	pthread_mutex_init(&s->lock, NULL);
 	delta_key_init(&s->transfer.delta_key);
 	/* Before its threads are started. */
-	if (recv_session_confine(s, e)) {
-		recv_session_free(s);
-		return NULL;
-	}
-	if (fd_budget_take(setup->fds, is_alone ? 1 : STREAMS_MAX,
+	if (recv_session_confine(s, e) ||
+	    fd_budget_take(setup->fds, is_alone ? 1 : STREAMS_MAX,
 			   peer->hello_by_ms, &setup->stop, &s->share,
 			   e)) {
 		recv_session_free(s);

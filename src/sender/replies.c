@@ -176,79 +176,115 @@ int replies_init_lists(struct send_stream *st, struct err *e)
 	return compressor_init(&st->list_compressor, &fast, st->features, e);
 }
 
+/* Take what READY grants.  Returns 0; or ERR_PROTOCOL or ERR_REMOTE where what
+ * the user asked for is not among it. */
+static int agree_on_features(struct send_stream *st, const struct msg_ready *m,
+			     struct err *e)
+{
+	struct sender *s = st->sender;
+	const struct send_config *cfg = s->cfg;
+	const char *refused;
+	int rc = features_check_grant(m->features, e);
+
+	if (rc)
+		return err_prefix(e, "%s", s->peer.name);
+	s->peer.ready.features = st->features =
+		features_common(m->features & replies_features(s)) |
+		(m->features & cfg->requests);
+	refused = features_refused(st->features,
+				   cfg->is_archive ? cfg->requests_needed
+						   : cfg->requests,
+				   &st->unmet);
+	if (refused)
+		return err_set(e, ERR_REMOTE, "%s: %s", s->peer.name, refused);
+	return agree_on_preserve(st, m, e);
+}
+
+static int init_compressors(struct send_stream *st, struct err *e)
+{
+	struct sender *s = st->sender;
+	int rc = replies_init_lists(st, e);
+
+	if (rc)
+		return rc;
+	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
+	st->unmet = rc != ERR_PROTOCOL ? NULL :
+		"the receiver does not know the compression that was asked for";
+	return rc ? err_prefix(e, "%s", s->peer.name) : 0;
+}
+
+static void begin_deltas(struct sender *s, const struct msg_ready *m)
+{
+	const uint32_t features = s->peer.ready.features;
+	uint64_t salt = 0;
+
+	if (!(features & FEATURE_DELTA))
+		return;
+	atomic_store(&s->is_faster_whole, 0);
+	delta_key_begin(&s->delta_key, m->token, sizeof(m->token));
+	/* Without randomness a hostile receiver could make looking up find
+	 * less, no more. */
+	(void)entropy_get(&salt, sizeof(salt));
+	queue_delta_begin(s->queue, (features & FEATURE_PIECES) != 0, salt);
+}
+
+static void tell_missing(struct sender *s)
+{
+	char missing[512];
+
+	/* not granted is not unknown */
+	if (*features_missing(s->peer.ready.features | FEATURE_RECONNECT |
+				      FEATURE_ARCHIVE | FEATURE_PRESERVE |
+				      FEATURE_DIRECT | ~replies_features(s),
+			      missing, sizeof(missing)))
+		events_message(s->cfg->events, SESSION_VERBOSE,
+			       "%s: the other side's ferry does not know: %s",
+			       s->peer.name, missing);
+}
+
+static void tell_session(struct send_stream *st)
+{
+	const struct sender *s = st->sender;
+	const struct session_events *ev = s->cfg->events;
+	char identity[STREAM_IDENTITY];
+	const struct session_peer who = {
+		.address = s->peer.name,
+		.security = security_name(s->cfg->security),
+		.identity = identity,
+		.data = s->cfg->carrier ? "ssh" : NULL,
+	};
+
+	stream_identity(st->channel.stream, identity);
+	if (ev->session)
+		ev->session(ev->ctx, 1, &who);
+}
+
 /* READY on the first stream.  What it grants holds for all streams, which read
  * it once the session's stage is SESSION_READY. */
 static int begin_session(struct send_stream *st, const struct msg_ready *m,
 			 struct err *e)
 {
 	struct sender *s = st->sender;
-	const struct session_events *ev = s->cfg->events;
-	const char *peer = s->peer.name, *refused;
-	char missing[512], identity[STREAM_IDENTITY];
-	const struct session_peer who = {
-		.address = peer,
-		.security = security_name(s->cfg->security),
-		.identity = identity,
-		.data = s->cfg->carrier ? "ssh" : NULL,
-	};
 	int rc;
 
 	s->peer.ready = *m;
-	rc = features_check_grant(m->features, e);
-	if (rc)
-		return err_prefix(e, "%s", peer);
-	s->peer.ready.features = st->features =
-		features_common(m->features & replies_features(s)) |
-		(m->features & s->cfg->requests);
-	refused = features_refused(st->features,
-				   s->cfg->is_archive ?
-					   s->cfg->requests_needed :
-					   s->cfg->requests, &st->unmet);
-	if (refused)
-		return err_set(e, ERR_REMOTE, "%s: %s", peer, refused);
-	rc = agree_on_preserve(st, m, e);
+	rc = agree_on_features(st, m, e);
 	if (rc)
 		return rc;
 	st->channel.tells_busy = (st->features & FEATURE_BUSY) != 0;
-	rc = replies_init_lists(st, e);
-	if (rc)
-		return rc;
 	/* Where something is there already, the first packs are offered, too. */
 	if (st->features & FEATURE_LISTS && !(m->flags & READY_EMPTY))
 		atomic_store(&s->count.wants_offers, 1);
-	rc = compressor_init(&st->compressor, &s->cfg->codec, st->features, e);
-	st->unmet = rc != ERR_PROTOCOL ? NULL :
-		"the receiver does not know the compression that was asked for";
+	rc = init_compressors(st, e);
 	if (rc)
-		return err_prefix(e, "%s", peer);
-	/* not granted is not unknown */
-	if (*features_missing(st->features | FEATURE_RECONNECT |
-				      FEATURE_ARCHIVE | FEATURE_PRESERVE |
-				      FEATURE_DIRECT |
-				      ~replies_features(s),
-			      missing,
-			      sizeof(missing)))
-		events_message(s->cfg->events, SESSION_VERBOSE,
-			       "%s: the other side's ferry does not know: %s",
-			       peer, missing);
-	if (st->features & FEATURE_DELTA) {
-		uint64_t salt = 0;
-
-		atomic_store(&s->is_faster_whole, 0);
-		delta_key_begin(&s->delta_key, m->token, sizeof(m->token));
-		/* Without randomness a hostile receiver could make looking up
-		 * find less, no more. */
-		(void)entropy_get(&salt, sizeof(salt));
-		queue_delta_begin(s->queue,
-				  (st->features & FEATURE_PIECES) != 0, salt);
-	}
+		return rc;
+	tell_missing(s);
+	begin_deltas(s, m);
 	rc = send_direct_granted(s->direct, st->features, m->streams, e);
 	if (rc)
 		return rc;
 	queue_set_open_limit(s->queue, m->open_files);
-	stream_identity(st->channel.stream, identity);
-	if (ev->session)
-		ev->session(ev->ctx, 1, &who);
+	tell_session(st);
 	return 0;
 }
 
@@ -536,6 +572,33 @@ static int handle_listed(struct sender *s, const uint8_t *body, size_t n,
 	return rc ? malformed("LISTED", e) : 0;
 }
 
+/* A frame about the session, or one that the sender does not take. */
+static int handle_session_frame(struct send_stream *st, const struct frame *f,
+				const uint8_t *body, struct err *e)
+{
+	switch (f->type) {
+	case FRAME_READY:
+		if (st->state >= STREAM_READY)
+			break;
+		return replies_ready(st, body, f->len, e);
+	case FRAME_PROGRESS:
+		if (send_progress_take(st->sender, body, f->len))
+			return malformed("PROGRESS", e);
+		return 0;
+	case FRAME_DIRECT:
+		return handle_direct(st, body, f->len, e);
+	case FRAME_TIMEOUT:
+		return channel_take_timeout(&st->channel, body, f->len, e);
+	case FRAME_SUMMARY:
+		return handle_summary(st, body, f->len, e);
+	case FRAME_ERROR:
+		return replies_peer_error(st, body, f->len, e);
+	}
+	return err_set(e, ERR_PROTOCOL, "the receiver sent an unexpected %s "
+					"frame",
+		       frame_name(f->type));
+}
+
 static int handle_frame(struct send_stream *st, const struct frame *f,
 		      const uint8_t *body, struct err *e)
 {
@@ -545,7 +608,7 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		return err_set(e, ERR_PROTOCOL,
 			       "the receiver sent %s, which was not granted",
 			       frame_name(f->type));
-	switch ((enum frame_type)f->type) {
+	switch (f->type) {
 	case FRAME_STATE:
 		return handle_state(st, body, f->len, e);
 	case FRAME_VERDICT:
@@ -562,48 +625,10 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		return handle_resend(s, body, f->len, e);
 	case FRAME_NOTE:
 		return handle_note(s, body, f->len, e);
-	case FRAME_SUMMARY:
-		return handle_summary(st, body, f->len, e);
-	case FRAME_READY:
-		if (st->state >= STREAM_READY)
-			break;
-		return replies_ready(st, body, f->len, e);
-	case FRAME_PROGRESS:
-		if (send_progress_take(s, body, f->len))
-			return malformed("PROGRESS", e);
-		return 0;
-	case FRAME_DIRECT:
-		return handle_direct(st, body, f->len, e);
 	case FRAME_EXTRA:
 		return deletion_take(st->deletion, body, f->len, e);
-	case FRAME_TIMEOUT:
-		return channel_take_timeout(&st->channel, body, f->len, e);
-	case FRAME_ERROR:
-		return replies_peer_error(st, body, f->len, e);
-	case FRAME_HELLO:
-	case FRAME_JOIN:
-	case FRAME_OPEN:
-	case FRAME_CHUNK:
-	case FRAME_HOLE:
-	case FRAME_FILE_END:
-	case FRAME_FILE_ABORT:
-	case FRAME_PACK:
-	case FRAME_STREAM_END:
-	case FRAME_FINISH:
-	case FRAME_FLUSH:
-	case FRAME_CHECK:
-	case FRAME_OFFER:
-	case FRAME_LIST:
-	case FRAME_BUSY:
-	case FRAME_COMPARE:
-	case FRAME_STREAMS:
-	case FRAME_DELETE:
-	case FRAME_PING:
-		break;
 	}
-	return err_set(e, ERR_PROTOCOL, "the receiver sent an unexpected %s "
-					"frame",
-		       frame_name(f->type));
+	return handle_session_frame(st, f, body, e);
 }
 
 /* Whether a reply is more than a sign of life. */

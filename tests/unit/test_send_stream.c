@@ -370,6 +370,7 @@ static void an_empty_pack_is_not_sent(void **state)
 static void what_may_be_there_is_offered(void **state)
 {
 	struct lab *lab = *state;
+	static const char large[20000];
 	struct msg_offered o = { .first_id = 1, .count = 2 };
 	struct pack_item row[2];
 	const uint8_t *content;
@@ -378,7 +379,7 @@ static void what_may_be_there_is_offered(void **state)
 	struct buf b;
 
 	put_file(lab->dir, "a", "alpha");
-	put_file(lab->dir, "b", "be");
+	scratch_write(lab->dir, "b", large, sizeof(large), O_EXCL, 0644);
 	scan(lab);
 	atomic_store(&lab->s.count.wants_offers, 1);
 	send_next_pack(lab);
@@ -408,6 +409,19 @@ static void what_may_be_there_is_offered(void **state)
 	msg_put_offered(&b, &o);
 	assert_int_equal(answer(lab, &b, &e), ERR_PROTOCOL);
 	assert_false(lab->s.count.wants_offers);
+}
+
+/* An offer of little content would take longer than sending it. */
+static void little_is_sent_without_an_offer(void **state)
+{
+	struct lab *lab = *state;
+
+	put_file(lab->dir, "a", "alpha");
+	scan(lab);
+	atomic_store(&lab->s.count.wants_offers, 1);
+	send_next_pack(lab);
+	assert_int_equal(receive(lab), FRAME_PACK);
+	assert_true(lab->s.count.wants_offers);
 }
 
 static void a_damaged_pack_is_sent_again(void **state)
@@ -947,6 +961,7 @@ int main(void)
 		TEST(files_that_changed_leave_their_pack),
 		TEST(an_empty_pack_is_not_sent),
 		TEST(what_may_be_there_is_offered),
+		TEST(little_is_sent_without_an_offer),
 		TEST(a_damaged_pack_is_sent_again),
 		TEST(a_file_is_sent_whole_with_its_holes),
 		TEST(without_features_all_content_is_sent),
