@@ -224,6 +224,10 @@ coverage:
 soak: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak $(MINUTES)
 
+## soak-senders: 50 named senders, reloads, revocations, restarts, for MINUTES=60
+soak-senders: $(B)/ferry
+	$(Q)FERRY=$< tests/tools/alone tests/soak-senders $(MINUTES)
+
 .PHONY: tests test-posix have-cmocka check check-unit check-bats list acceptance booted \
 	booted-deb coverage torture alike plans ssh-kills ssh-hosts hostile soak \
-	failing-calls $(unit_runs) $(bats_runs)
+	soak-senders failing-calls $(unit_runs) $(bats_runs)
