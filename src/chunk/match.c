@@ -41,29 +41,28 @@ void match_plan_blocks(const uint8_t same[MATCH_BITS], uint64_t off, size_t n,
 }
 
 size_t match_plan_pieces(const struct delta_key *k, unsigned bits,
-			 const struct piece_index *x, const uint8_t *p,
-			 size_t n, size_t from, size_t to,
-			 struct recipe_plan *plan)
+			 const struct piece_index *x,
+			 const struct match_range *r, struct recipe_plan *plan)
 {
 	size_t at = 0;
 
 	recipe_plan_init(plan);
-	while (at < to) {
-		const size_t len = cut_next(k, bits, p + at, n - at);
-		const size_t first = at < from ? from : at;
-		const size_t end = at + len < to ? at + len : to;
+	while (at < r->to) {
+		const size_t len = cut_next(k, bits, r->p + at, r->n - at);
+		const size_t first = at < r->from ? r->from : at;
+		const size_t end = at + len < r->to ? at + len : r->to;
 		uint64_t off;
 
 		/* A piece that reaches beyond is copied in part. */
-		if (end > from) {
-			if (piece_index_find(x, delta_key_sum(k, p + at, len),
+		if (end > r->from) {
+			if (piece_index_find(x, delta_key_sum(k, r->p + at, len),
 					     len, &off))
 				off = RECIPE_LITERAL;
 			else
 				off += first - at;
 			recipe_plan_add(plan, off, end - first);
 		}
-		if (at + len > to)
+		if (at + len > r->to)
 			break;
 		at += len;
 	}

@@ -31,16 +31,21 @@ unsigned match_blocks(const uint8_t *sums, unsigned count,
 void match_plan_blocks(const uint8_t same[MATCH_BITS], uint64_t off, size_t n,
 		       struct recipe_plan *plan);
 
+/* Part of a file: the bytes from `from` to `to` of the n bytes at p. */
+struct match_range {
+	const uint8_t *p;
+	size_t n, from, to;
+};
+
 /*
- * The plan for the bytes from `from` to `to` of the n bytes at p, whose pieces
- * are looked up in x.  Pieces are cut from p on, so the bytes before `from` are
- * there to cut as the basis was cut, which takes some pieces; where n is more
- * than `to`, it is so by cut_max(bits).  Returns where the first piece begins
- * that does not end before `to`: who goes on from there loses none.
+ * The plan for a range, whose pieces are looked up in x.  Pieces are cut from p on,
+ * so the bytes before `from` are there to cut as the basis was cut, which takes
+ * some pieces; where n is more than `to`, it is so by cut_max(bits).  Returns
+ * where the first piece begins that does not end before `to`: who goes on from
+ * there loses none.
  */
 size_t match_plan_pieces(const struct delta_key *k, unsigned bits,
-			 const struct piece_index *x, const uint8_t *p,
-			 size_t n, size_t from, size_t to,
-			 struct recipe_plan *plan);
+			 const struct piece_index *x,
+			 const struct match_range *r, struct recipe_plan *plan);
 
 #endif

@@ -250,8 +250,8 @@ int source_open_small(int dir_fd, const char *name, enum source_flags flags,
 	return fd < 0 ? err_sys(e, ERR_LOCAL, "open") : fd;
 }
 
-int source_read_opened(int fd, enum source_flags flags, struct stat *st,
-		       void *p, size_t cap, size_t *len, struct err *e)
+int source_read_small(int fd, enum source_flags flags, struct stat *st, void *p,
+		      size_t cap, size_t *len, struct err *e)
 {
 	struct small s = {
 		.fd = fd,
@@ -263,20 +263,6 @@ int source_read_opened(int fd, enum source_flags flags, struct stat *st,
 	int rc = read_small(&s, e);
 
 	*len = rc == 0 ? s.len : 0;
-	return rc;
-}
-
-int source_read_small(int dir_fd, const char *name, enum source_flags flags,
-		      struct stat *st, void *p, size_t cap, size_t *len,
-		      struct err *e)
-{
-	int rc, fd = source_open_small(dir_fd, name, flags, e);
-
-	*len = 0;
-	if (fd < 0)
-		return fd;
-	rc = source_read_opened(fd, flags, st, p, cap, len, e);
-	io_close(&fd);
 	return rc;
 }
 

@@ -29,26 +29,22 @@ enum source_flags {
 			       not changed: read what was there before */
 };
 
+/* Open a small file, whatever it is.  Returns the descriptor, which the caller
+ * closes, or ERR_LOCAL with errno. */
+int source_open_small(int dir_fd, const char *name, enum source_flags flags,
+		      struct err *e);
+
 /*
- * Read a small file whole.  *st is what the scan saw, and is updated to the
+ * Read it whole.  *st is what the scan saw, and is updated to the
  * file as it was read.  Reads it again, a few times, where it changed
- * meanwhile; a change of metadata alone is none.  Takes four system calls for a
- * file that has not changed: openat, read, fstat, close.
+ * meanwhile; a change of metadata alone is none.  Takes two system calls for a
+ * file that has not changed: read and fstat.
  *
  * Returns 0 with *len bytes in p; ERR_CHANGED when it keeps changing or has
  * more than cap bytes; ERR_LOCAL with errno.
  */
-int source_read_small(int dir_fd, const char *name, enum source_flags flags,
-		      struct stat *st, void *p, size_t cap, size_t *len,
-		      struct err *e);
-
-/* The two steps of that, for a caller that has more to read from the descriptor:
- * open the file, whatever it is (returns the descriptor, which the caller closes,
- * or ERR_LOCAL with errno); then read it. */
-int source_open_small(int dir_fd, const char *name, enum source_flags flags,
-		      struct err *e);
-int source_read_opened(int fd, enum source_flags flags, struct stat *st,
-		       void *p, size_t cap, size_t *len, struct err *e);
+int source_read_small(int fd, enum source_flags flags, struct stat *st, void *p,
+		      size_t cap, size_t *len, struct err *e);
 
 /*
  * Read exactly n bytes at off.  Returns 0; ERR_CHANGED where the file ends

@@ -34,17 +34,16 @@ void pack_free(struct pack *pk)
 	free(pk);
 }
 
-struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
-		      size_t name_len, size_t path_off, const char *target,
-		      size_t target_len, uint64_t size)
+struct item *pack_add(struct pack *pk, enum item_kind kind,
+		      const struct pack_texts *texts, uint64_t size)
 {
-	const size_t texts = name_len + target_len;
-	const uint64_t raw = pk->table_len + pk->bytes + ROW_FIXED + texts +
+	const size_t len = texts->name_len + texts->target_len;
+	const uint64_t raw = pk->table_len + pk->bytes + ROW_FIXED + len +
 			     pk->item_room + size;
 	struct item *it;
 
 	if (pk->count >= PACK_ITEMS || raw > CHUNK_MAX ||
-	    pk->names.len + texts + 2 > ITEM_NAMES_MAX)
+	    pk->names.len + len + 2 > ITEM_NAMES_MAX)
 		return NULL;
 	if (pk->count == pk->cap) {
 		uint32_t cap = pk->cap ? pk->cap * 2 : 8;
@@ -59,27 +58,39 @@ struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
 	memset(it, 0, sizeof(*it));
 	it->kind = (uint8_t)kind;
 	it->name_off = (uint32_t)pk->names.len;
-	it->name_len = (uint32_t)name_len;
-	it->path_off = (uint32_t)path_off;
-	buf_put(&pk->names, name, name_len);
+	it->name_len = (uint32_t)texts->name_len;
+	it->path_off = (uint32_t)texts->path_off;
+	buf_put(&pk->names, texts->name, texts->name_len);
 	buf_put_u8(&pk->names, 0);
 	it->target_off = (uint32_t)pk->names.len;
-	it->target_len = (uint32_t)target_len;
-	buf_put(&pk->names, target, target_len);
+	it->target_len = (uint32_t)texts->target_len;
+	buf_put(&pk->names, texts->target, texts->target_len);
 	buf_put_u8(&pk->names, 0);
 	if (pk->names.failed)
 		return NULL;
 	pk->count++;
 	pk->bytes += size;
-	pk->table_len += ROW_FIXED + texts + pk->item_room;
+	pk->table_len += ROW_FIXED + len + pk->item_room;
 	pk->fields_room += pk->item_room;
 	return it;
+}
+
+struct pack_texts pack_texts_of(const struct pack *pk, const struct item *it)
+{
+	return (struct pack_texts){
+		.name = pack_name(pk, it),
+		.name_len = it->name_len,
+		.path_off = it->path_off,
+		.target = pack_target(pk, it),
+		.target_len = it->target_len,
+	};
 }
 
 struct pack *pack_alone(const struct pack *pk, const struct item *it)
 {
 	const uint64_t size = it->kind == ITEM_FILE && !pk->is_list ?
 				      (uint64_t)it->st.st_size : 0;
+	const struct pack_texts texts = pack_texts_of(pk, it);
 	struct pack *to = pack_new();
 	struct item *added;
 
@@ -91,10 +102,7 @@ struct pack *pack_alone(const struct pack *pk, const struct item *it)
 	to->is_wanted = pk->is_wanted;
 	to->is_list = pk->is_list;
 	to->has_digests = pk->has_digests;
-	added = pack_add(to, (enum item_kind)it->kind, pack_name(pk, it),
-			 it->name_len, it->path_off,
-			 (const char *)pk->names.data + it->target_off,
-			 it->target_len, size);
+	added = pack_add(to, (enum item_kind)it->kind, &texts, size);
 	if (!added) {
 		pack_free(to);
 		return NULL;

@@ -46,15 +46,25 @@ struct pack {
 struct pack *pack_new(void);
 void pack_free(struct pack *pk); /* NULL is allowed */
 
+/* What an item is called; lengths without terminator. */
+struct pack_texts {
+	const char *name;
+	size_t name_len;
+	size_t path_off; /* see struct item */
+	const char *target; /* of a symlink, else of no length */
+	size_t target_len;
+};
+
 /*
- * Append an item with copies of its texts (lengths without terminator).
- * path_off: see struct item.  size: bytes of content; 0 unless it is a file.
- * Returns the item, valid until the next pack_add(); the caller sets root and
- * st.  NULL when the pack is full or memory ran out.
+ * Append an item with copies of its texts.  size: bytes of content; 0 unless it is
+ * a file.  Returns the item, valid until the next pack_add(); the caller sets root
+ * and st.  NULL when the pack is full or memory ran out.
  */
-struct item *pack_add(struct pack *pk, enum item_kind kind, const char *name,
-		      size_t name_len, size_t path_off, const char *target,
-		      size_t target_len, uint64_t size);
+struct item *pack_add(struct pack *pk, enum item_kind kind,
+		      const struct pack_texts *texts, uint64_t size);
+
+/* What an item of pk is called; pk is borrowed. */
+struct pack_texts pack_texts_of(const struct pack *pk, const struct item *it);
 
 /*
  * A pack of this item of pk alone, with room for as much metadata as there can

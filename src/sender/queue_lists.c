@@ -24,6 +24,7 @@ static int put_item(struct sorted *s, struct pack **to, const struct pack *from,
 	const int is_list = to == &s->digests;
 	const uint64_t size = it->kind == ITEM_FILE && !is_list ?
 				      (uint64_t)it->st.st_size : 0;
+	const struct pack_texts texts = pack_texts_of(from, it);
 	struct item *copy = NULL;
 
 	for (int tries = 0; !copy && tries < 2; tries++) {
@@ -37,11 +38,7 @@ static int put_item(struct sorted *s, struct pack **to, const struct pack *from,
 		(*to)->is_wanted = s->is_wanted && !is_list;
 		(*to)->was_sent = s->was_sent;
 		(*to)->item_room = from->item_room;
-		copy = pack_add(*to, (enum item_kind)it->kind,
-				pack_name(from, it), it->name_len,
-				it->path_off,
-				(const char *)from->names.data + it->target_off,
-				it->target_len, size);
+		copy = pack_add(*to, (enum item_kind)it->kind, &texts, size);
 	}
 	if (!copy)
 		return ERR_RESOURCE;

@@ -115,6 +115,13 @@ static struct item *try_add(struct scanner *sc, enum item_kind kind,
 			  sc->sender->cfg->dry_run;
 	const uint64_t size = kind == ITEM_FILE && !lists ?
 				      (uint64_t)si->st.st_size : 0;
+	const struct pack_texts texts = {
+		.name = si->name,
+		.name_len = si->name_len,
+		.path_off = si->name_len - si->path_len,
+		.target = si->target,
+		.target_len = si->target_len,
+	};
 
 	if (!sc->pack) {
 		sc->pack = pack_new();
@@ -124,9 +131,7 @@ static struct item *try_add(struct scanner *sc, enum item_kind kind,
 		sc->pack->is_list = lists;
 		sc->pack_began_ms = clock_ms();
 	}
-	return pack_add(sc->pack, kind, si->name, si->name_len,
-			si->name_len - si->path_len, si->target, si->target_len,
-			size);
+	return pack_add(sc->pack, kind, &texts, size);
 }
 
 static int add_to_pack(struct scanner *sc, enum item_kind kind,

@@ -105,15 +105,19 @@ struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
 		match_plan_blocks(t->leaf->same, leaf * TREE_LEAF, n, b->plan);
 		sha = t->leaf->sha;
 	} else {
-		const size_t end = b->before + n;
+		const struct match_range range = {
+			.p = b->read,
+			.n = b->len,
+			.from = b->before,
+			.to = b->before + n,
+		};
 		const size_t piece = match_plan_pieces(
 			delta_key_get(&st->sender->delta_key), t->index->bits,
-			t->index->pieces, b->read, b->len, b->before, end,
-			b->plan);
+			t->index->pieces, &range, b->plan);
 
 		b->last_id = id;
 		b->last_end = leaf * TREE_LEAF + n;
-		b->last_piece = end - piece;
+		b->last_piece = range.to - piece;
 	}
 	out.found = b->plan->copy_len;
 	if (t->way == DELTA_PROBE ||

@@ -73,9 +73,9 @@ static int read_file(struct send_stream *st, const struct reading *r,
 			    source_open_small(dir, leaf, read_flags(st, it),
 					      &fe);
 	if (rc >= 0)
-		rc = source_read_opened(fd, read_flags(st, it), &it->st,
-					st->raw + r->off,
-					STREAM_RAW_CAP - r->off, len, &fe);
+		rc = source_read_small(fd, read_flags(st, it), &it->st,
+				       st->raw + r->off,
+				       STREAM_RAW_CAP - r->off, len, &fe);
 	if (rc == 0)
 		rc = meta = meta_read_in_pack(st, r->pk, it, fd, &fe);
 	io_close(&fd);

@@ -143,15 +143,9 @@ static int queue_large(struct requeuing *r, const struct item *it,
 	return queue_add_file(r->q, f);
 }
 
-/* What is sent as an item: a name, and a target or NULL. */
-struct texts {
-	const char *name, *target;
-	size_t target_len;
-};
-
 /* Add it to the pack, or to a new one where that is full. */
 static int add_to_pack(struct requeuing *r, const struct item *it,
-		       const struct texts *texts, uint64_t size)
+		       const struct pack_texts *texts, uint64_t size)
 {
 	for (int i = 0; i < 2; i++) {
 		struct item *item = NULL;
@@ -162,9 +156,8 @@ static int add_to_pack(struct requeuing *r, const struct item *it,
 		if (r->pk)
 			r->pk->is_list = r->is_dry_run;
 		if (r->pk)
-			item = pack_add(r->pk, (enum item_kind)it->kind,
-					texts->name, it->name_len, it->path_off,
-					texts->target, texts->target_len, size);
+			item = pack_add(r->pk, (enum item_kind)it->kind, texts,
+					size);
 		if (item) {
 			item_set_source(item, it);
 			return 0;
@@ -182,7 +175,7 @@ static int add_to_pack(struct requeuing *r, const struct item *it,
 /* Queue a file with several names: as a file, as a hard link, or not before the
  * receiver has another name of it. */
 static int requeue_named(struct requeuing *r, struct item *it,
-			 struct texts *texts, uint64_t *size)
+			 struct pack_texts *texts, uint64_t *size)
 {
 	const struct links_name n = { texts->name, it->name_len, it->path_off,
 				      it->root, &it->st };
@@ -204,10 +197,10 @@ static int requeue_named(struct requeuing *r, struct item *it,
 }
 
 static int requeue(struct requeuing *r, const struct item *from,
-		   const struct texts *given, uint64_t size)
+		   const struct pack_texts *given, uint64_t size)
 {
 	struct item it = *from;
-	struct texts texts = *given;
+	struct pack_texts texts = *given;
 
 	r->count++;
 	if (it.linked && requeue_named(r, &it, &texts, &size))
@@ -244,8 +237,10 @@ int waiting_requeue(struct waiting *w, struct queue *q, struct links *links,
 
 	buf_init(&r.first, NAME_PATH_MAX + 1);
 	for (const struct waiter *it = list; it && rc == 0; it = it->next) {
-		const struct texts texts = { it->text, it->target,
-					     it->target_len };
+		const struct pack_texts texts = {
+			it->text, it->item.name_len, it->item.path_off,
+			it->target, it->target_len,
+		};
 
 		rc = requeue(&r, &it->item, &texts, it->size);
 	}
@@ -273,7 +268,8 @@ int waiting_requeue_names(struct queue *q, struct links *links, int is_dry_run,
 					 .path_off = (uint32_t)n.path_off,
 					 .linked = 1, /* which, is looked up */
 					 .st = st };
-		const struct texts texts = { .name = n.name };
+		const struct pack_texts texts = { n.name, n.name_len,
+						  n.path_off, NULL, 0 };
 
 		rc = requeue(&r, &it, &texts, (uint64_t)st.st_size);
 	}

@@ -61,8 +61,8 @@ static void add_item(struct pack *pk, char kind)
 {
 	const int is_file = kind == 'f', is_link = kind == 'l';
 	const uint64_t size = is_file ? 10 : 0;
-	struct item *it = pack_add(pk, ITEM_DIR, "name", 4, 0, "to",
-				   is_link ? 2 : 0, size);
+	const struct pack_texts texts = { "name", 4, 0, "to", is_link ? 2 : 0 };
+	struct item *it = pack_add(pk, ITEM_DIR, &texts, size);
 
 	assert_non_null(it);
 	if (kind != 'd')

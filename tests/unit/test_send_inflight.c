@@ -15,12 +15,13 @@
 
 static struct pack *new_pack(unsigned count, enum item_kind kind, uint64_t size)
 {
+	const struct pack_texts texts = { "name", 4, 0, "to",
+					  kind == ITEM_SYMLINK ? 2 : 0 };
 	struct pack *pk = pack_new();
 
 	assert_non_null(pk);
 	while (pk->count < count) {
-		struct item *it = pack_add(pk, kind, "name", 4, 0, "to",
-					   kind == ITEM_SYMLINK ? 2 : 0, size);
+		struct item *it = pack_add(pk, kind, &texts, size);
 
 		assert_non_null(it);
 		it->st.st_size = (off_t)size;
@@ -214,6 +215,8 @@ static void all_is_taken_out_from_the_end(void **state)
 static void a_pack_has_bounds(void **state)
 {
 	char name[2000];
+	const struct pack_texts file = { name, 10, 0, NULL, 0 };
+	const struct pack_texts link = { name, 1000, 0, name, 1000 };
 	struct pack *pk;
 	unsigned n = 0;
 
@@ -221,15 +224,15 @@ static void a_pack_has_bounds(void **state)
 	memset(name, 'n', sizeof(name));
 	/* items */
 	pk = new_pack(PACK_ITEMS, ITEM_DIR, 0);
-	assert_null(pack_add(pk, ITEM_DIR, "d", 1, 0, NULL, 0, 0));
+	assert_null(pack_add(pk, ITEM_DIR, &file, 0));
 	assert_int_equal(pk->count, PACK_ITEMS);
 	pack_free(pk);
 	/* content and table together */
 	pk = pack_new();
-	while (pack_add(pk, ITEM_FILE, name, 10, 0, NULL, 0, 100000))
+	while (pack_add(pk, ITEM_FILE, &file, 100000))
 		n++;
 	assert_int_equal(n, 10);
-	while (pack_add(pk, ITEM_SYMLINK, name, 1000, 0, name, 1000, 0))
+	while (pack_add(pk, ITEM_SYMLINK, &link, 0))
 		n++;
 	assert_true(pk->table_len + pk->bytes <= CHUNK_MAX);
 	assert_true(pk->table_len + pk->bytes > CHUNK_MAX - 3000);
@@ -239,12 +242,14 @@ static void a_pack_has_bounds(void **state)
 
 static void a_pack_keeps_its_texts(void **state)
 {
+	const struct pack_texts link = { "a/linkXX", 6, 2, "targetXX", 6 };
+	const struct pack_texts file = { "b", 1, 0, NULL, 0 };
 	struct pack *pk = pack_new();
 	struct item *it;
 
 	(void)state;
-	pack_add(pk, ITEM_SYMLINK, "a/linkXX", 6, 2, "targetXX", 6, 0);
-	it = pack_add(pk, ITEM_FILE, "b", 1, 0, NULL, 0, 7);
+	pack_add(pk, ITEM_SYMLINK, &link, 0);
+	it = pack_add(pk, ITEM_FILE, &file, 7);
 	assert_string_equal(pack_name(pk, it), "b");
 	assert_int_equal(pk->bytes, 7);
 	it = &pk->items[0];

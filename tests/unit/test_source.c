@@ -94,6 +94,20 @@ static void test_open(void **state)
 	assert_int_equal(count_fds(), p->fds);
 }
 
+static int read_whole(int dir, const char *name, enum source_flags flags,
+		      struct stat *st, void *p, size_t cap, size_t *len,
+		      struct err *e)
+{
+	int rc, fd = source_open_small(dir, name, flags, e);
+
+	*len = 0;
+	if (fd < 0)
+		return fd;
+	rc = source_read_small(fd, flags, st, p, cap, len, e);
+	close(fd);
+	return rc;
+}
+
 /* Nothing here may wait: the alarm is the proof. */
 static void test_special_files(void **state)
 {
@@ -118,8 +132,8 @@ static void test_special_files(void **state)
 		assert_int_equal(source_open(p->dir, names[i], 1, &st, &e),
 				 ERR_LOCAL);
 		assert_int_not_equal(e.sys_errno, 0);
-		assert_int_equal(source_read_small(p->dir, names[i], 1, &st,
-						   buf, sizeof(buf), &len, &e),
+		assert_int_equal(read_whole(p->dir, names[i], 1, &st, buf,
+					    sizeof(buf), &len, &e),
 				 ERR_LOCAL);
 		assert_int_not_equal(e.sys_errno, 0);
 		assert_int_equal(len, 0);
@@ -141,7 +155,7 @@ static void test_small(void **state)
 	for (size_t cap = 5; cap <= sizeof(buf); cap += 59) {
 		st = scan_stat(p->dir, "f");
 		memset(buf, 'x', sizeof(buf));
-		assert_int_equal(source_read_small(p->dir, "f", 0, &st, buf,
+		assert_int_equal(read_whole(p->dir, "f", 0, &st, buf,
 						   cap, &len, &e),
 				 0);
 		assert_int_equal(len, 5);
@@ -150,19 +164,19 @@ static void test_small(void **state)
 	write_over(p->dir, "empty", "");
 	st = scan_stat(p->dir, "empty");
 	assert_int_equal(
-		source_read_small(p->dir, "empty", 0, &st, buf, 64, &len, &e),
+		read_whole(p->dir, "empty", 0, &st, buf, 64, &len, &e),
 		0);
 	assert_int_equal(len, 0);
 	assert_int_equal(
-		source_read_small(p->dir, "empty", 0, &st, buf, 0, &len, &e),
+		read_whole(p->dir, "empty", 0, &st, buf, 0, &len, &e),
 		0);
 	assert_int_equal(symlinkat("f", p->dir, "l"), 0);
 	assert_int_equal(
-		source_read_small(p->dir, "l", 0, &st, buf, 64, &len, &e),
+		read_whole(p->dir, "l", 0, &st, buf, 64, &len, &e),
 		ERR_LOCAL);
 	assert_int_equal(e.sys_errno, ELOOP);
 	assert_int_equal(
-		source_read_small(p->dir, "none", 0, &st, buf, 64, &len, &e),
+		read_whole(p->dir, "none", 0, &st, buf, 64, &len, &e),
 		ERR_LOCAL);
 	assert_int_equal(e.sys_errno, ENOENT);
 	assert_int_equal(count_fds(), p->fds);
@@ -186,7 +200,7 @@ static void test_small_changed_since_scan(void **state)
 		st.st_mtim.tv_sec -= 100;
 		st.st_ctim.tv_sec -= 100;
 		write_over(p->dir, "f", now[i]);
-		assert_int_equal(source_read_small(p->dir, "f", 0, &st, buf, 64,
+		assert_int_equal(read_whole(p->dir, "f", 0, &st, buf, 64,
 						   &len, &e),
 				 0);
 		assert_int_equal(len, strlen(now[i]));
@@ -200,7 +214,7 @@ static void test_small_changed_since_scan(void **state)
 	write_over(p->dir, "g", "other");
 	assert_int_equal(renameat(p->dir, "g", p->dir, "f"), 0);
 	assert_int_equal(
-		source_read_small(p->dir, "f", 0, &st, buf, 64, &len, &e), 0);
+		read_whole(p->dir, "f", 0, &st, buf, 64, &len, &e), 0);
 	assert_int_equal(len, 5);
 	assert_memory_equal(buf, "other", 5);
 	assert_int_equal(st.st_ino, scan_stat(p->dir, "f").st_ino);
@@ -219,7 +233,7 @@ static void test_small_grew_beyond_cap(void **state)
 	write_over(p->dir, "f", "hello, world");
 	memset(buf, 'x', sizeof(buf));
 	assert_int_equal(
-		source_read_small(p->dir, "f", 0, &st, buf, 8, &len, &e),
+		read_whole(p->dir, "f", 0, &st, buf, 8, &len, &e),
 		ERR_CHANGED);
 	assert_int_equal(buf[8], 'x');
 	assert_int_equal(len, 0);
@@ -241,13 +255,13 @@ static void test_small_proc(void **state)
 	assert_true(proc >= 0);
 	st = scan_stat(proc, "version");
 	assert_int_equal(st.st_size, 0);
-	assert_int_equal(source_read_small(proc, "version", 0, &st, buf,
+	assert_int_equal(read_whole(proc, "version", 0, &st, buf,
 					   sizeof(buf), &len, &e),
 			 0);
 	assert_true(len > 10);
 	assert_memory_equal(buf, "Linux ", 6);
 	assert_int_equal(st.st_size, len);
-	assert_int_equal(source_read_small(proc, "version", 0, &st, tiny,
+	assert_int_equal(read_whole(proc, "version", 0, &st, tiny,
 					   sizeof(tiny), &len, &e),
 			 ERR_CHANGED);
 	close(proc);
@@ -257,7 +271,7 @@ static void test_small_proc(void **state)
 	}
 	/* says 4096, and ends before whenever it is read */
 	assert_int_equal(st.st_size, 4096);
-	assert_int_equal(source_read_small(sys, "uevent_seqnum", 0, &st, buf,
+	assert_int_equal(read_whole(sys, "uevent_seqnum", 0, &st, buf,
 					   sizeof(buf), &len, &e),
 			 0);
 	assert_true(len > 0 && len < 4096);
@@ -312,7 +326,7 @@ static void test_small_keeps_changing(void **state)
 		struct stat st;
 
 		fstatat(p->dir, "f", &st, 0);
-		rc = source_read_small(p->dir, "f", 0, &st, buf, cap + 1, &len,
+		rc = read_whole(p->dir, "f", 0, &st, buf, cap + 1, &len,
 				       &e);
 	}
 	start_timer(0);
@@ -357,7 +371,7 @@ static void test_small_keeps_changing_its_metadata(void **state)
 	for (int i = 0; i < 100 && rc == 0; i++) {
 		st = scan_stat(p->dir, "f");
 		after = st;
-		rc = source_read_small(p->dir, "f", 0, &after, buf, cap + 1,
+		rc = read_whole(p->dir, "f", 0, &after, buf, cap + 1,
 				       &len, &e);
 		doubts += source_compare(&st, &after) == SOURCE_IN_DOUBT;
 	}
@@ -403,14 +417,14 @@ static void test_small_keeps_growing(void **state)
 	for (i = 0; i < 1000 && rc == 0; i++) {
 		struct stat st = scan_stat(p->dir, "f");
 
-		rc = source_read_small(p->dir, "f", 0, &st, buf, cap, &len, &e);
+		rc = read_whole(p->dir, "f", 0, &st, buf, cap, &len, &e);
 	}
 	assert_int_equal(rc, ERR_CHANGED);
 	assert_non_null(strstr(e.text, "--growing"));
 	for (i = 0; i < 50; i++) {
 		struct stat st = scan_stat(p->dir, "f");
 
-		assert_int_equal(source_read_small(p->dir, "f", SOURCE_GROWING,
+		assert_int_equal(read_whole(p->dir, "f", SOURCE_GROWING,
 						   &st, buf, cap, &len, &e),
 				 0);
 		assert_int_equal(st.st_size, len);
@@ -468,7 +482,7 @@ static void test_small_replaced(void **state)
 
 		if (fstatat(p->dir, "f", &st, 0) < 0 || st.st_size == 1)
 			continue;
-		if (source_read_small(p->dir, "f", 0, &st, buf, sizeof(buf),
+		if (read_whole(p->dir, "f", 0, &st, buf, sizeof(buf),
 				      &len, &e))
 			continue;
 		good++;
