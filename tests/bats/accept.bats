@@ -37,7 +37,7 @@ make_links() {
 	is cat left outside/f
 }
 
-@test "--symlinks all needs a receiver that accepts it [san]" {
+@test "--symlinks all needs a receiver that accepts it [asan]" {
 	make_links
 	head -c 9000000 /dev/urandom >src/t/large
 	for accept in '' '--accept existing'; do
@@ -56,7 +56,7 @@ make_links() {
 	done
 }
 
-@test "--existing of the sender, where the receiver accepts it [san]" {
+@test "--existing of the sender, where the receiver accepts it [asan]" {
 	mkdir -p src/t dst/t
 	receive --plain --existing skip --accept existing dst
 	for policy in fail replace newer rename backup skip; do
@@ -87,7 +87,7 @@ make_links() {
 	no_litter
 }
 
-@test "--existing of the sender needs a receiver that accepts it [san]" {
+@test "--existing of the sender needs a receiver that accepts it [asan]" {
 	echo n >src/f
 	echo o >dst/f
 	for accept in '' '--accept links'; do

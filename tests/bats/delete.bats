@@ -78,7 +78,7 @@ mirror() {
 	is member sent.events summary unchanged 2
 }
 
-@test "without --delete, and where it is not accepted, nothing is deleted [san]" {
+@test "without --delete, and where it is not accepted, nothing is deleted [asan]" {
 	make_tree
 	receive --plain --accept delete dst
 	send --plain src/t
@@ -130,7 +130,7 @@ mirror() {
 	no_litter
 }
 
-@test "what patterns leave out is protected, also in what is deleted [san]" {
+@test "what patterns leave out is protected, also in what is deleted [asan]" {
 	make_tree
 	mkdir -p dst/t/old/cache/x dst/t/cache
 	touch dst/t/old/cache/x/y dst/t/cache/z dst/t/b/keep.o src/t/b/own.o
@@ -143,7 +143,7 @@ mirror() {
 	[ ! -e dst/t/old/deep ]
 }
 
-@test "nothing is deleted where anything failed [san]" {
+@test "nothing is deleted where anything failed [asan]" {
 	make_tree
 	mkfifo src/t/fifo
 	mirror
@@ -180,7 +180,7 @@ mirror() {
 	same_tree src/t dst/t
 }
 
-@test "a directory that cannot be read deletes nothing [san]" {
+@test "a directory that cannot be read deletes nothing [asan]" {
 	make_tree
 	if [ "$(id -u)" = 0 ]; then
 		needs 'a second user'
@@ -198,7 +198,7 @@ mirror() {
 	[ -L dst/t/b/k ]
 }
 
-@test "an empty source deletes nothing without --max-delete [san]" {
+@test "an empty source deletes nothing without --max-delete [asan]" {
 	make_tree
 	rm -rf src/t
 	mkdir src/t
@@ -221,7 +221,7 @@ mirror() {
 	status 0
 }
 
-@test "--max-delete: at most so many [san]" {
+@test "--max-delete: at most so many [asan]" {
 	make_tree
 	for n in 0 1 3; do
 		mirror --max-delete $n
@@ -243,7 +243,7 @@ mirror() {
 	has sender '--max-delete needs --delete'
 }
 
-@test "directories in the way of files and symlinks, and the reverse [san]" {
+@test "directories in the way of files and symlinks, and the reverse [asan]" {
 	mkdir -p src/t dst/t/{file,large,link}/sub src/t/dir/sub
 	touch dst/t/{file,large,link}/sub/x src/t/dir/sub/y dst/t/dir
 	mkdir -p src/t/was_link
@@ -312,7 +312,7 @@ dst/t/link/sub/x'
 	done
 }
 
-@test "several sources: what any of them has stays [san]" {
+@test "several sources: what any of them has stays [asan]" {
 	mkdir -p one/sub two/sub three dst/sub dst/three
 	touch one/a one/sub/b two/c two/sub/d three/e file
 	touch dst/sub/x dst/y dst/three/z dst/stdin
@@ -343,7 +343,7 @@ dst/t/link/sub/x'
 	has sender '--delete and --files-from exclude each other'
 }
 
-@test "symlinks and other file systems are not entered [san]" {
+@test "symlinks and other file systems are not entered [asan]" {
 	make_tree
 	mkdir outside
 	touch outside/safe
@@ -362,7 +362,7 @@ dst/t/link/sub/x'
 	same_tree src/t dst/t
 }
 
-@test "backups, renamed files and ferry's own files stay [san]" {
+@test "backups, renamed files and ferry's own files stay [asan]" {
 	make_tree
 	hex=0123456789abcdef
 	touch dst/t/.ferry-$hex.part dst/t/old/.ferry-$hex.journal
@@ -389,7 +389,7 @@ dst/t/link/sub/x'
 	[ ! -e dst/t/a/f~ ]
 }
 
-@test "a thousand directories, and names in them [san]" {
+@test "a thousand directories, and names in them [asan]" {
 	mkdir -p src/t dst/t
 	for i in $(seq 300); do
 		mkdir -p "src/t/d$i" "dst/t/d$i" "dst/t/gone$i/sub"
@@ -441,7 +441,7 @@ dst/t/link/sub/x'
 	same_tree src/t dst/t
 }
 
-@test "locked directories: deleted from, and locked again [san]" {
+@test "locked directories: deleted from, and locked again [asan]" {
 	make_tree
 	chmod 555 dst/t/b dst/t/old/deep
 	chmod 000 dst/t/old/deep/er

@@ -78,7 +78,7 @@ arrives_again() {
 	contents_same
 }
 
-@test "files are added to directories that their owner may not write to [san]" {
+@test "files are added to directories that their owner may not write to [asan]" {
 	# a sender that is kept out of its own tree cannot send it
 	for mode in 555 500; do arrives_again $mode; done
 	[ "$(id -u)" != 0 ] ||
@@ -102,7 +102,7 @@ arrives_again() {
 	contents_same
 }
 
-@test "a session that fails locks the directories again [san]" {
+@test "a session that fails locks the directories again [asan]" {
 	make_tree 555
 	receive_as_user
 	send --plain src/t
@@ -135,7 +135,7 @@ arrives_again() {
 	no_litter
 }
 
-@test "which directories are not unlocked [san]" {
+@test "which directories are not unlocked [asan]" {
 	make_tree 755
 	receive_as_user
 	send --plain src/t

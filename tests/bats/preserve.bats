@@ -99,7 +99,7 @@ make_tree() {
 	stop_receiver
 }
 
-@test "without --preserve nothing is kept that was not [san]" {
+@test "without --preserve nothing is kept that was not [asan]" {
 	make_tree
 	receive --plain --accept all dst
 	send --plain src/t
@@ -111,7 +111,7 @@ make_tree() {
 	stop_receiver
 }
 
-@test "what differs alone is set without content [san]" {
+@test "what differs alone is set without content [asan]" {
 	needs_build 'ACLs and extended'
 	make_tree
 	receive --plain --accept all dst
@@ -160,7 +160,7 @@ by_time() {
 	check_events sent.events
 }
 
-@test "-a --compare time: what is unchanged is read on neither side [san]" {
+@test "-a --compare time: what is unchanged is read on neither side [asan]" {
 	make_tree
 	ln src/t/middle src/t/name
 	ln src/t/middle src/t/d/name
@@ -188,7 +188,7 @@ by_time() {
 	stop_receiver
 }
 
-@test "-a --compare time: metadata that alone differs is set, and nothing is read [san]" {
+@test "-a --compare time: metadata that alone differs is set, and nothing is read [asan]" {
 	needs_build 'ACLs and extended'
 	make_tree
 	for i in mode setid time xattr gone acl ungroup; do
@@ -277,7 +277,7 @@ without_bit() {
 	stop_receiver
 }
 
-@test "a receiver that does not accept it refuses before anything is sent [san]" {
+@test "a receiver that does not accept it refuses before anything is sent [asan]" {
 	needs_build 'ACLs and extended'
 	make_tree
 	for accept in '' '--accept owner,xattr'; do
@@ -296,7 +296,7 @@ without_bit() {
 	done
 }
 
-@test "-a leaves out what is not accepted, with one warning [san]" {
+@test "-a leaves out what is not accepted, with one warning [asan]" {
 	needs_build 'ACLs and extended'
 	make_tree
 	ln -s a src/t/inside
@@ -560,7 +560,7 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	stop_receiver
 }
 
-@test "more attributes than an item may have are told as not kept [san]" {
+@test "more attributes than an item may have are told as not kept [asan]" {
 	needs_build 'ACLs and extended'
 	shm=$(mktemp -d -p /dev/shm)
 	mkdir "$shm/t"
