@@ -15,6 +15,7 @@
 struct peer {
 	struct peer *next;
 	uint64_t number;
+	int is_untold; /* messages say nothing of the session */
 	struct repeats repeats; /* a receiver's: of the session */
 	char *sender; /* of a named sender; or NULL */
 	char text[];  /* its address, with that name; escaped */

@@ -25,6 +25,7 @@
 #include "cmd/progress.h"
 #include "cmd/progress_lines.h"
 #include "cmd/repeats.h"
+#include "cmd/told_sessions.h"
 #include "cmd/writer.h"
 #include "net/local_addrs.h"
 #include "net/addr.h"
@@ -51,6 +52,7 @@ struct report {
 	char listens[ADDR_TEXT_MAX + 8]; /* where, or "" */
 	struct session_progress last; /* sender: of the latest event */
 	struct repeats repeats; /* a sender's: of the whole transfer */
+	struct told_sessions told; /* a receiver's */
 	uint64_t summaries;
 };
 
@@ -277,6 +279,46 @@ static void begin_line(struct report *r, uint64_t number,
 			     peer->name ? peer->name : who);
 }
 
+/* Say how many sessions were not told of in the last minute. */
+static void say_untold(struct report *r, uint64_t now_ms)
+{
+	char name[TOLD_SESSIONS_NAME_MAX], text[EVENT_TEXT_MAX];
+	uint64_t count;
+
+	while (told_sessions_end(&r->told, now_ms, name, &count)) {
+		if (count == 0)
+			continue;
+		snprintf(text, sizeof(text),
+			 "%llu more session%s from %s within a minute, not "
+			 "reported one by one (see -v)",
+			 (unsigned long long)count, count == 1 ? "" : "s", name);
+		outputs_warn(r->out, text);
+	}
+}
+
+/* Whether messages tell of a new session: JSON does in any case. */
+static int is_told(struct report *r, const struct session_peer *peer)
+{
+	const char *address = peer->address;
+	const size_t len = address_part(&address);
+	char name[TOLD_SESSIONS_NAME_MAX], host[ADDR_TEXT_MAX];
+
+	if (r->cfg.is_sender || r->cfg.verbose)
+		return 1;
+	say_untold(r, clock_ms());
+	snprintf(host, sizeof(host), "%.*s", (int)len, address);
+	text_escape(name, sizeof(name), peer->name ? peer->name : host,
+		    strlen(peer->name ? peer->name : host));
+	return told_sessions_add(&r->told, name, clock_ms());
+}
+
+static int is_told_of(const struct report *r, uint64_t number)
+{
+	const struct peer *p = peers_find(r->peers, number);
+
+	return !p || !p->is_untold;
+}
+
 static void on_session(void *ctx, uint64_t number,
 		       const struct session_peer *peer)
 {
@@ -290,6 +332,8 @@ static void on_session(void *ctx, uint64_t number,
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
 	escape_peer(who, sizeof(who), peer);
 	peers_add(&r->peers, number, who, peer->name);
+	if (!is_told(r, peer) && r->peers && r->peers->number == number)
+		r->peers->is_untold = 1;
 	if (!r->cfg.is_sender)
 		begin_line(r, number, peer);
 	if (r->cfg.connects)
@@ -298,7 +342,8 @@ static void on_session(void *ctx, uint64_t number,
 	/* a sender's first is no news */
 	if (!r->cfg.is_remote &&
 	    (r->cfg.verbose ||
-	     (!r->cfg.quiet && (!r->cfg.is_sender || r->sessions > 0))))
+	     (!r->cfg.quiet && is_told_of(r, number) &&
+	      (!r->cfg.is_sender || r->sessions > 0))))
 		outputs_say(r->out, text);
 	r->sessions++;
 	if (r->cfg.verbose && has_words) {
@@ -463,7 +508,7 @@ static void on_file(void *ctx, uint64_t number, const struct session_file *f)
 	pthread_mutex_lock(&r->lock);
 	if (f->is_planned)
 		list_planned(r, f);
-	else if (is_said(&r->cfg, f))
+	else if (is_said(&r->cfg, f) && is_told_of(r, number))
 		say_file(r, number, f);
 	json = outputs_json(r->out);
 	if (json) {
@@ -491,7 +536,8 @@ static void on_deleted(void *ctx, uint64_t number,
 		outputs_list(r->out, event_text_would_delete(text, d));
 	else if (!r->cfg.is_remote &&
 		 ((r->cfg.verbose && !d->is_planned) ||
-		  (d->error && count <= REPEATS_NAMED)))
+		  (d->error && count <= REPEATS_NAMED &&
+		   is_told_of(r, number))))
 		say_of(r, number, d->error != NULL,
 		       event_text_deleted(text, d, count == 1));
 	json = outputs_json(r->out);
@@ -617,14 +663,15 @@ static void on_summary(void *ctx, uint64_t number,
 	progress_lines_end(r->lines, r->cfg.is_sender ? 1 : number);
 	if (r->cfg.is_sender)
 		progress_lines_begin(r->lines, 1, NULL);
-	if (find_repeats(r, number))
+	if (find_repeats(r, number) && is_told_of(r, number))
 		say_repeats(r, number, find_repeats(r, number));
 	peer = peers_take(&r->peers, number);
 	if (r->cfg.is_sender)
 		say_sent(r, peer ? peer->text : NULL, s, e);
-	else
+	else if (!peer || !peer->is_untold)
 		say_received(r, number, peer ? peer->text : "?", s, e);
-	say_stopped(r, number, peer ? peer->text : "?", s);
+	if (!peer || !peer->is_untold)
+		say_stopped(r, number, peer ? peer->text : "?", s);
 	put_summary(r, number, peer ? peer->sender : NULL, s, e);
 	r->summaries++;
 	peers_free(peer);
@@ -753,6 +800,7 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 			  r->summaries == 0 : code != ERR_INTERRUPTED;
 	outputs_draw_progress(r->out, "");
 	say_repeats(r, 0, &r->repeats);
+	say_untold(r, UINT64_MAX);
 	if (code && missing)
 		put_summary(r, 0, NULL, &s, e);
 	pthread_mutex_unlock(&r->lock);

@@ -757,9 +757,43 @@ static void test_listening_needs_no_memory(void **state)
 #define test_started(test)                                                     \
 	cmocka_unit_test_setup_teardown(test, begin_started, end_started)
 
+static void fail_session(struct capture *c, uint64_t number,
+			 const char *address)
+{
+	const struct session_summary s = { .code = ERR_PROTOCOL };
+	struct err e;
+
+	begin_session(c, number, address, "psk");
+	err_set(&e, ERR_PROTOCOL, "nonsense");
+	c->ev->summary(c->ctx, number, &s, &e);
+}
+
+/* A sender cannot fill the log by beginning sessions and failing them, nor hide
+ * another sender's. */
+static void test_receiver_sessions_without_end(void **state)
+{
+	enum { COUNT = 1000 };
+	struct capture *c = start(receiver, 0);
+	unsigned lines = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT; i++)
+		fail_session(c, i + 1, "192.0.2.1:99");
+	fail_session(c, COUNT + 1, "192.0.2.2:99");
+	finish(c, ERR_INTERRUPTED, NULL);
+	for (const char *p = c->err; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	assert_true(lines < 250);
+	assert_non_null(strstr(c->err, "session 1001 from 192.0.2.2:99"));
+	assert_non_null(strstr(c->err, "880 more sessions from 192.0.2.1 "
+				       "within a minute"));
+	free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_receiver_sessions_without_end),
 		cmocka_unit_test(test_sender),
 		test_started(test_sender),
 		test_started(test_receiver),
