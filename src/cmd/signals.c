@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "os/packet.h"
 #include "os/wake.h"
 
 /* The handler runs in any thread, and others read what it wrote: so atomics,
@@ -44,8 +45,7 @@ static void put_signal(int sock, int sig)
 {
 	const int32_t message = sig;
 
-	(void)send(sock, &message, sizeof(message),
-		   MSG_DONTWAIT | MSG_NOSIGNAL);
+	(void)packet_send(sock, &message, sizeof(message), -1, MSG_DONTWAIT);
 }
 
 static void forward(int sig, const siginfo_t *info)

@@ -19,7 +19,7 @@ int packet_pair(int fds[2]);
 /*
  * Send a message of n bytes, with a descriptor, which stays the caller's, if pass
  * is not negative.  flags: MSG_DONTWAIT or 0.  Returns 0; or -1 with errno, EAGAIN
- * where it would block.
+ * where it would block.  A handler of a signal may call it.
  */
 int packet_send(int fd, const void *p, size_t n, int pass, int flags);
 

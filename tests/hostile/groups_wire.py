@@ -7,8 +7,8 @@ from lib.lab import need
 from lib.peer import Closed
 from lib.wire import (CHUNK, DEFERRED, DELTAS, DRY_RUN, FEATURES, HEADER,
                       HOLES, LAYOUTS, LISTS, OFFERS, PRESERVE, REPORTS, RESUME,
-                      UNKNOWN, ZLIB, ZSTD, file_digest, header, message, pack,
-                      row, sum_of)
+                      UNKNOWN, UNSENT, ZLIB, ZSTD, file_digest, header,
+                      message, pack, row, sum_of)
 from targets import ReceiverLab
 
 EMPTY = file_digest(b"")
@@ -90,7 +90,8 @@ def beginnings(lab):
         s.put_pack(1, [(b"n", b"x")])
         s.send(message("FLUSH"))
         need(s.verdicts(1) == {1: 1}, "not committed")
-        need(s.ready["features"] == FEATURES | DELTAS | LISTS | REPORTS,
+        need(s.ready["features"] ==
+             FEATURES | DELTAS | LISTS | REPORTS | UNSENT,
              "unknown features granted")
         need(1 <= s.ready["streams"] <= 16, "streams")
         s.finish()

@@ -34,7 +34,7 @@ PRESERVE, ARCHIVE = 1 << 13, 1 << 14
 OWNER, SETID, ACL, XATTR, CAPABILITY, TRUSTED = (1 << n for n in range(6))
 HARDLINKS, SPECIALS = 1 << 6, 1 << 7
 DIRECT = 1 << 22  # only by ssh
-UNSENT = 1 << 21  # only where the receiver asked for what it gets
+UNSENT = 1 << 21  # NOTE from the sender: what was not sent
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
 LINKS, EXISTING, DELETES = 1 << 15, 1 << 16, 1 << 30
 POLICIES = ("fail", "skip", "replace", "newer", "rename", "backup")
