@@ -213,7 +213,7 @@ int file_use_take_abort(struct transfer *t, const uint8_t *body, size_t len,
 		return rc;
 	(void)file_table_give_up(t->files, f);
 	results_aborted(t->results, f->commit->name, f->commit->name_len,
-			m.cause);
+			m.cause, t->asked != NULL);
 	file_use_end(t, f);
 	return 0;
 }

@@ -545,9 +545,13 @@ static void gave_up(struct results *r, struct session_file *f, const char *how,
 }
 
 void results_aborted(struct results *r, const char *name, size_t name_len,
-		     unsigned cause)
+		     unsigned cause, int is_told)
 {
-	struct session_file f = { .name = name, .name_len = name_len };
+	struct session_file f = {
+		.name = name,
+		.name_len = name_len,
+		.is_told = is_told,
+	};
 
 	gave_up(r, &f, "aborted by", cause);
 }

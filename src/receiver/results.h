@@ -72,12 +72,12 @@ void results_committed(struct results *r, const struct commit *c,
 void results_deferred(struct results *r, uint64_t id);
 
 /* Count and report a file that the sender gave up.  It knows why, so it gets no
- * verdict. */
+ * verdict.  is_told: the user knows why, too, from the messages of the sender that
+ * was started by ssh. */
 void results_aborted(struct results *r, const char *name, size_t name_len,
-		     unsigned cause);
+		     unsigned cause, int is_told);
 
-/* The same for an item that the sender could not even begin to send.  is_told: the
- * user knows why, from the messages of the sender that was started by ssh. */
+/* The same for an item that the sender could not even begin to send. */
 void results_unsent(struct results *r, const char *name, size_t name_len,
 		    unsigned cause, int is_told);
 

@@ -138,6 +138,16 @@ once() {
 	once "t/f: " messages
 	has messages "or receive with --existing skip,"
 	once "t/g: committed" messages
+	# one that changes meanwhile
+	head -c 20000000 /dev/urandom >src/t/large
+	start one "$FERRY" receive --remote-ferry "$FERRY" --limit-rate 8M \
+		--json=9 "box:$work/src/t/large" dst 9>one.events 2>messages
+	await one.events '"event":"progress","bytes":[1-9]'
+	: >src/t/large
+	ended one
+	[ "$code" = 9 ] || { cat messages; false; }
+	once "large: " messages
+	rm src/t/large
 	# what cannot be deleted, or kept
 	: >dst/t/extra
 	fetch --json --special skip --existing replace --delete \

@@ -322,7 +322,7 @@ static void without_events_nobody_is_told(void **state)
 
 	(void)state;
 	results_add(r, &item);
-	results_aborted(r, "b", 1, CAUSE_IO);
+	results_aborted(r, "b", 1, CAUSE_IO, 0);
 	results_note(r, "d", 1, FILE_META_MODE, EIO);
 	results_get_totals(r, &t);
 	assert_int_equal(t.skipped, 1);
@@ -338,8 +338,8 @@ static void a_file_that_the_sender_gave_up(void **state)
 	struct lab *lab = *state;
 	struct totals t;
 
-	results_aborted(lab->r, "a", 1, CAUSE_CHANGED);
-	results_aborted(lab->r, "b", 1, CAUSE_VANISHED);
+	results_aborted(lab->r, "a", 1, CAUSE_CHANGED, 0);
+	results_aborted(lab->r, "b", 1, CAUSE_VANISHED, 0);
 	results_push(lab->r);
 	assert_false(take(lab, 1, 0));
 	assert_false(is_awake(lab, 1));
