@@ -135,10 +135,13 @@ $(B)/obj/coverage_exit.o: tests/lib/coverage_exit.c $(B)/flags
 	$(compile_test)
 endif
 
-## test-posix: build with OS=posix, and test what holds on any POSIX system
-test-posix:
-	+$(Q)$(MAKE) OS=posix $(addprefix run/unit/test_,os cancel scan scan_dirs \
-		stream) run/bats/transfer
+## test-posix: with OS=posix all tests, and transfers with a build for Linux
+test-posix: $(B)/ferry
+	+$(Q)$(MAKE) -k OS=posix check-unit check-bats
+	$(Q)BETWEEN_A='$(abspath $(B))/ferry' \
+		BETWEEN_B='$(abspath $(out))/posix/ferry' \
+		scripts/run-test $(BATS_TIMEOUT) '$(LOGS)/between/posix.log' \
+		bats --tap tests/between/transfers.bats
 
 have-cmocka:
 	@$(PKG_CONFIG) --exists cmocka || { echo >&2 'The unit tests need' \
