@@ -416,10 +416,13 @@ dst/t/link/sub/x'
 		seq -f "gone$i/x%.0f" 200
 	done | xargs touch)
 	receive --plain --accept delete dst
+	# after the names, it is told of some, and cannot come to its end
+	forward rule down@130000=stall
 	start_send a --plain --delete src/t
 	await a.events '"deleted"'
 	kill -KILL "${pid[a]}"
 	ended a
+	stop_forward
 	send --plain --delete src/t
 	status 0
 	stop_receiver

@@ -18,7 +18,7 @@ DIGEST_SIZE = {XXH3: 16, SHA256: 32, CRC32: 4}
 # XXH3 is not in the standard library: no session of these tests uses it.
 DIGESTS = {SHA256: lambda b: hashlib.sha256(b).digest(),
            CRC32: lambda b: struct.pack(">I", zlib.crc32(b))}
-FILE, DIRECTORY, SYMLINK, LINK, SPECIAL = 1, 2, 3, 4, 5   # kinds of a pack's rows
+FILE, DIRECTORY, SYMLINK, LINK, SPECIAL = 1, 2, 3, 4, 5  # kinds of rows
 NOW = 1700000000
 # Bits of HELLO and READY.
 LISTS, UPDATED = 1 << 28, 1 << 29
@@ -306,7 +306,7 @@ def name_hash(name):
 
 
 def deletes(*directories):
-    """A DELETE of kind 2.  directories: pairs of a path, and the names there, or
+    """A DELETE of kind 2.  directories: pairs of a path, and names there, or
     None where they are not known."""
     made = b""
     for path, names in directories:
