@@ -417,7 +417,7 @@ dst/t/link/sub/x'
 	done | xargs touch)
 	receive --plain --accept delete dst
 	# after the names, it is told of some, and cannot come to its end
-	forward rule down@130000=stall
+	forward rule down@113000=stall
 	start_send a --plain --delete src/t
 	await a.events '"deleted"'
 	kill -KILL "${pid[a]}"
