@@ -37,9 +37,10 @@ password_file() { (umask 077 && echo "$1" >password); }
 @test "send through SOCKS5 and HTTP, several connections, the sandbox, a name resolved there [san]" {
 	receive --plain dst
 	proxy socks5
+	# slow enough for the other connections to be made before all is sent;
 	# a build with a sanitizer cannot be confined
 	is_instrumented && sandbox=auto || sandbox=$(confined)
-	host=localhost send --plain -v -j 3 --sandbox "$sandbox" \
+	host=localhost send --plain -v -j 3 --limit-rate 6M --sandbox "$sandbox" \
 		--proxy "socks5://127.0.0.1:$proxy" src/t
 	arrived
 	has sender "connected to localhost:$port"
@@ -50,7 +51,7 @@ password_file() { (umask 077 && echo "$1" >password); }
 	has asked "127.0.0.1 $port"
 	stop_proxy
 	proxy http
-	host=localhost send --plain -j 3 --proxy "http://localhost:$proxy/" \
+	host=localhost send --plain -j 3 --limit-rate 6M --proxy "http://localhost:$proxy/" \
 		src/t
 	arrived
 	[ "$(grep -c "^localhost $port\$" asked)" -ge 2 ]

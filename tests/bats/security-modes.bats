@@ -96,12 +96,12 @@ while True:
 	(umask 077 && echo 4821-river-anchor >code)
 	send --code-file code src/MARKER-name
 	status 4
-	has messages "the other side uses a one-time code, this side a shared key"
+	await messages "the other side uses a one-time code, this side a shared key"
 	stop_receiver
 	receive --cert a.pem --cert-key a.key --pin "$(pin_of b.pem)" dst
 	send --cert b.pem --cert-key b.key --pin "$(pin_of ca.pem)" src/MARKER-name
 	status 4
-	has messages "it accepts another public key than this side's (--pin)"
+	await messages "it accepts another public key than this side's"
 	send --cert ca.pem --cert-key ca.key --pin "$(pin_of a.pem)" src/MARKER-name
 	status 4
 	has sender "is not one of those that it accepts (--pin)"
