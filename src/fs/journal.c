@@ -211,7 +211,7 @@ int journal_remove(int dir_fd, uint64_t tag)
 int journal_clear(int dir_fd, uint64_t tag)
 {
 	struct part p;
-	int was_there;
+	int was_there, saved;
 	int rc = part_open_leftover(&p, dir_fd, tag, &was_there);
 
 	if (rc < 0 && was_there)
@@ -223,10 +223,13 @@ int journal_clear(int dir_fd, uint64_t tag)
 	/* The journal first, while the locked part makes sure that it belongs
 	 * to no other transfer.  If it cannot be removed the part stays, whose
 	 * name is what a later transfer finds both by. */
-	if (journal_remove(dir_fd, tag) < 0)
+	rc = journal_remove(dir_fd, tag);
+	saved = errno;
+	if (rc < 0)
 		p.name[0] = '\0';
 	part_discard(&p, dir_fd);
-	return 0;
+	errno = saved;
+	return rc;
 }
 
 struct journal *journal_create(int dir_fd, uint64_t tag, const struct part *p,

@@ -89,8 +89,8 @@ int journal_remove(int dir_fd, uint64_t tag);
 /* Remove the kept part of a tag, which no transfer is using, and its journal,
  * or the one of them that there is; the part stays where the journal cannot be
  * removed.  Returns 0, also where there was neither; -1 where a transfer has
- * the part or it cannot be opened, or where a journal without a part cannot be
- * removed. */
+ * the part or it cannot be opened, or where the journal cannot be removed, with
+ * errno. */
 int journal_clear(int dir_fd, uint64_t tag);
 
 /*

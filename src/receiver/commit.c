@@ -3,6 +3,7 @@
  */
 #include "receiver/commit.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
 #include "receiver/placed.h"
+#include "receiver/unlocked.h"
 #include "wire/msg.h"
 
 struct commit *commit_new(const char *name, size_t name_len)
@@ -128,7 +130,11 @@ void commit_discard(struct commit *c)
 	part_discard(&c->part, dir);
 }
 
-void commit_clear_kept(const struct commit *c)
+void commit_clear_kept(const struct commit *c, struct unlocked *unlocked)
 {
-	(void)journal_clear(held_dir_fd(c->dir), c->tag);
+	const int dir = held_dir_fd(c->dir);
+
+	if (journal_clear(dir, c->tag) < 0 && errno == EACCES &&
+	    unlocked_open_parent(unlocked, dir, c->name, c->name_len))
+		(void)journal_clear(dir, c->tag);
 }

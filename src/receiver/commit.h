@@ -19,6 +19,7 @@ struct placed;
 struct fs_lacks;
 struct journal;
 struct preserve;
+struct unlocked;
 
 struct commit {
 	struct commit *next; /* the committer's */
@@ -72,7 +73,7 @@ void commit_set_meta(struct commit *c, const struct preserve *how,
 void commit_discard(struct commit *c);
 
 /* Remove the kept part and the journal that an earlier session left with this
- * tag, unless another transfer is using them. */
-void commit_clear_kept(const struct commit *c);
+ * tag, unless another transfer is using them; from a locked directory, too. */
+void commit_clear_kept(const struct commit *c, struct unlocked *unlocked);
 
 #endif

@@ -142,7 +142,7 @@ static void complete_file(struct transfer *t, struct recv_file *f)
 			v = (struct verdict){ .status = STATUS_FAILED,
 					      .cause = CAUSE_RIVAL,
 					      .rival = c->rival };
-		commit_clear_kept(c);
+		commit_clear_kept(c, t->unlocked);
 		file_use_report(t, f, &v);
 	} else if (part_set_size(&c->part, c->size, &fe)) {
 		v.status = STATUS_FAILED;

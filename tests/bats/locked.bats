@@ -135,6 +135,31 @@ arrives_again() {
 	no_litter
 }
 
+@test "a journal that is left in a locked directory goes with the next transfer" {
+	mkdir src/t
+	head -c 20000000 /dev/urandom >src/t/big
+	receive_as_user
+	start_send one --plain --limit-rate 10M src/t
+	# more than a leaf of it
+	await one.events '"progress","bytes":[2-9][0-9]{6}'
+	kill -KILL "${pid[one]}"
+	ended one
+	await events '"event":"summary"'
+	cp -p dst/t/.ferry-*.journal .
+	send --plain src/t
+	status 0
+	no_litter
+	# as of a receiver that ended between the commit and the removal
+	cp -p .ferry-*.journal dst/t
+	chmod 555 dst/t src/t
+	send --plain src/t
+	status 0
+	is stat -c %a dst/t 555
+	no_litter
+	stop_receiver
+	chmod 755 src/t
+}
+
 @test "which directories are not unlocked [asan]" {
 	make_tree 755
 	receive_as_user
