@@ -142,6 +142,8 @@ plan() {
 	# a name of the old file, a copy of it, and a directory
 	ln dst/t/a dst/t/b
 	mkdir dst/t/c
+	# not the same as that of dst/t, if both were made within a tick
+	touch -d '2020-01-01 00:00:00' src/t
 	receive --plain --accept all dst
 	ferry send -n -a --existing backup --plain src/t "127.0.0.1:$port" \
 		>list && return 1

@@ -15,10 +15,12 @@ import socket
 import stat
 import struct
 import sys
+import time
 
 IS_ROOT = os.geteuid() == 0
 NAMES = ["a", "b", "C", "d e", "é", "f~"]
 OLD = 1_600_000_000
+TICK_S = 0.1  # five of those of ferry
 
 
 def put(rng, path, kind, twin=None):
@@ -82,6 +84,16 @@ def fill(rng, src, dst, depth):
                 elif depth > 0 and rng.random() < 0.7:
                     for sub in rng.sample(NAMES, 2):
                         put(rng, os.path.join(side, sub), "file")
+
+
+def let_age(top):
+    """Wait until the clock has gone on so far that no file counts as changed
+    within the tick in which a session begins: such are compared by content."""
+    paths = [os.path.join(here, n) for here, _, names in os.walk(top)
+             for n in names]
+    newest = max((os.lstat(p).st_ctime for p in paths), default=0)
+    while newest <= time.time() < newest + TICK_S:
+        time.sleep(TICK_S / 10)
 
 
 # ---- what -a keeps, and names and modes that are in the way ----------------
@@ -240,8 +252,8 @@ def snapshot(top):
                 stat.S_IFMT(st.st_mode), stat.S_IMODE(st.st_mode), st.st_ino,
                 st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_uid,
                 st.st_gid, sorted(
-                    (name, os.getxattr(path, name, follow_symlinks=False).hex())
-                    for name in os.listxattr(path, follow_symlinks=False)),
+                    (x, os.getxattr(path, x, follow_symlinks=False).hex())
+                    for x in os.listxattr(path, follow_symlinks=False)),
                 hashlib.sha256(content).hexdigest())
     return rows
 
