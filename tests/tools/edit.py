@@ -53,7 +53,7 @@ def grow(old, rng):
 
 
 def other(old, rng):
-    return rng.randbytes(len(old))
+    return random_bytes(len(old), rng)
 
 
 EDITS = {f.__name__: f for f in (writes, append, insert, cut, move, tar, grow,
