@@ -158,10 +158,11 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	 * told which. */
 	if (placed.renamed[0])
 		c->renamed = strdup(placed.renamed);
-	if (placed.status == STATUS_COMMITTED ?
-		    fstat(c->part.fd, &st) == 0 :
-		    placed.status == STATUS_UNCHANGED && placed.renamed[0] &&
-			    part_stat(a.dir_fd, placed.renamed, &st, &e) == 0)
+	if (c->is_linked &&
+	    (placed.status == STATUS_COMMITTED ?
+		     fstat(c->part.fd, &st) == 0 :
+		     placed.status == STATUS_UNCHANGED && placed.renamed[0] &&
+			     part_stat(a.dir_fd, placed.renamed, &st, &e) == 0))
 		note_linked(m, c, &st);
 	if (placed.status != STATUS_COMMITTED)
 		commit_discard(c);
