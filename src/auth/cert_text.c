@@ -147,32 +147,59 @@ static void issuer_text(X509 *cert, char *dst, size_t size)
 	text_escape(dst, size, line, strlen(line));
 }
 
+static void expired_text(const X509 *cert, char *dst, size_t size)
+{
+	char now[DATE_MAX], date[DATE_MAX];
+
+	clock_text(now);
+	date_text(date, X509_get0_notAfter(cert));
+	snprintf(dst, size, "expired on %s, and the clock here says %s", date,
+		 now);
+}
+
+static void not_yet_text(const X509 *cert, char *dst, size_t size)
+{
+	char now[DATE_MAX], date[DATE_MAX];
+
+	clock_text(now);
+	date_text(date, X509_get0_notBefore(cert));
+	snprintf(dst, size,
+		 "is not valid before %s, and the clock here says %s (is it "
+		 "right?)", date, now);
+}
+
+char *cert_text_of_bad_date(const X509 *cert, char *dst, size_t size)
+{
+	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+		expired_text(cert, dst, size);
+	else if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+		not_yet_text(cert, dst, size);
+	else
+		return NULL;
+	return dst;
+}
+
 char *cert_text_of_error(X509_STORE_CTX *store, const char *wanted, char *dst,
 			 size_t size)
 {
 	const int error = X509_STORE_CTX_get_error(store);
 	X509 *cert = X509_STORE_CTX_get_current_cert(store);
 	const char *which = X509_STORE_CTX_get_error_depth(store) > 0
-				    ? "the certificate of its issuer "
-				    : "it ";
-	char text[300], now[DATE_MAX], date[DATE_MAX];
+				    ? "the certificate of its issuer"
+				    : "it";
+	char text[300];
 
 	snprintf(dst, size, "%s", X509_verify_cert_error_string(error));
 	if (!cert)
 		return dst;
-	clock_text(now);
 	switch (error) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		date_text(date, X509_get0_notAfter(cert));
-		snprintf(dst, size, "%sexpired on %s, and the clock here says %s",
-			 which, date, now);
+		expired_text(cert, text, sizeof(text));
+		snprintf(dst, size, "%s %s", which, text);
 		break;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		date_text(date, X509_get0_notBefore(cert));
-		snprintf(dst, size,
-			 "%sis not valid before %s, and the clock here says "
-			 "%s (is it right?)",
-			 which, date, now);
+		not_yet_text(cert, text, sizeof(text));
+		snprintf(dst, size, "%s %s", which, text);
 		break;
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 	case X509_V_ERR_IP_ADDRESS_MISMATCH:

@@ -19,6 +19,11 @@
 char *cert_text_of_error(X509_STORE_CTX *store, const char *wanted, char *dst,
 			 size_t size);
 
+/* Why a certificate is not valid by its dates: "expired on DATE, and the clock here
+ * says DATE", or that it is not valid yet.  Returns dst, or NULL where it is
+ * valid. */
+char *cert_text_of_bad_date(const X509 *cert, char *dst, size_t size);
+
 /* From when to when a certificate is valid, and what the clock says.  Returns
  * dst. */
 char *cert_text_of_dates(const X509 *cert, char *dst, size_t size);

@@ -23,6 +23,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "net/addr.h"
 #include "auth/cert_text.h"
 #include "auth/tls_priv.h"
@@ -60,6 +61,8 @@ enum {
 	PEER_CHAIN_MAX = 32 * 1024,
 	CHAIN_DEPTH_MAX = 8,
 	SECURITY_LEVEL = 2, /* 112 bits: RSA 2048, SHA-256 */
+	DATES_MAX = 160,
+	PATH_SHOWN = 200,
 };
 
 _Static_assert((int)TLS_PSK_BYTES == (int)KEY_BYTES, "one size of PSK");
@@ -549,6 +552,67 @@ static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 			       "form");
 	SSL_CTX_set_cert_verify_callback(t->ctx, on_check_pin, t);
 	return setup_own_cert(t, cfg, e);
+}
+
+/* The first certificate that this side sends and that is not valid now: why not. */
+static int has_bad_own(const struct tls *t, const char *path, char *dst,
+		       size_t size)
+{
+	const X509 *leaf = SSL_CTX_get0_certificate(t->ctx);
+	STACK_OF(X509) *issuers = NULL;
+	char why[DATES_MAX], shown[PATH_SHOWN];
+
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	if (leaf && cert_text_of_bad_date(leaf, why, sizeof(why))) {
+		snprintf(dst, size, "the certificate in %s %s: the other side "
+			 "will refuse it (renew it, then reload or restart)",
+			 shown, why);
+		return 1;
+	}
+	SSL_CTX_get0_chain_certs(t->ctx, &issuers);
+	for (int i = 0; i < sk_X509_num(issuers); i++) {
+		if (!cert_text_of_bad_date(sk_X509_value(issuers, i), why,
+					   sizeof(why)))
+			continue;
+		snprintf(dst, size, "certificate %d in %s, of an issuer, %s: "
+			 "the other side may refuse it (renew it, then reload "
+			 "or restart)", i + 2, shown, why);
+		return 1;
+	}
+	return 0;
+}
+
+/* Whether no certificate of the CA file is valid now. */
+static int has_bad_ca(const struct tls *t, const char *path, char *dst,
+		      size_t size)
+{
+	const STACK_OF(X509_OBJECT) *all =
+		X509_STORE_get0_objects(SSL_CTX_get_cert_store(t->ctx));
+	char why[DATES_MAX], shown[PATH_SHOWN];
+
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	*why = '\0';
+	for (int i = 0; i < sk_X509_OBJECT_num(all); i++) {
+		const X509 *ca =
+			X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all, i));
+
+		if (ca && !cert_text_of_bad_date(ca, why, sizeof(why)))
+			return 0;
+	}
+	snprintf(dst, size, "the CA certificate in %s %s: nobody will be "
+		 "accepted (renew it, then reload or restart)", shown, why);
+	return *why != '\0';
+}
+
+int tls_has_bad_dates(const struct tls *t, const struct tls_config *cfg,
+		      char *text, size_t size)
+{
+	*text = '\0';
+	/* with pins, nobody looks at dates */
+	if (t->mode != SECURITY_X509)
+		return 0;
+	return has_bad_own(t, cfg->cert_file, text, size) ||
+	       has_bad_ca(t, cfg->ca_file, text, size);
 }
 
 /* ------------------------------------------------------------ the context */

@@ -100,6 +100,15 @@ int tls_has_twins(const struct tls *t, size_t *a, size_t *b);
 void tls_credential(const struct tls *t, size_t index,
 		    char text[TLS_CREDENTIAL_MAX]);
 
+/*
+ * With X509: whether handshakes will fail by the dates of what was loaded, since this
+ * side's certificate or one that it is sent with is not valid now, or no
+ * certificate of the CA file is.  cfg: as for tls_new(); its names of files are for
+ * the text, which says file, date and remedy.  Returns 1, or 0 with text "".
+ */
+int tls_has_bad_dates(const struct tls *t, const struct tls_config *cfg,
+		      char *text, size_t size);
+
 /* Wipe and free; NULL is allowed. */
 void tls_free(struct tls *t);
 

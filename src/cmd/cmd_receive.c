@@ -262,7 +262,7 @@ static int prepare_security(struct setup *s, struct err *e)
 	int rc = 0;
 
 	if (!cfg->carrier && !cfg->senders)
-		rc = common_tls(common, cfg->security, common->role, s->host,
+		rc = common_tls(common, cfg->security, s->host, cfg->events,
 				&s->tls, e);
 	cfg->tls = s->tls;
 	if (rc == 0 && cfg->security == SECURITY_CODE && !common->code_file &&
@@ -520,15 +520,18 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 static int check_config(const struct receive_options *opts, struct err *e)
 {
 	char shown[SHOWN_MAX];
+	struct err warning;
 	size_t count;
 	int rc;
 
 	if (!opts->config)
 		return err_set(e, ERR_USAGE, "--check-config needs --config "
 					     "FILE");
-	rc = senders_helper_check(opts->config, &count, e);
+	rc = senders_helper_check(opts->config, &count, &warning, e);
 	if (rc)
 		return rc;
+	if (warning.code && !opts->common.quiet)
+		fprintf(stderr, "ferry: warning: %s\n", warning.text);
 	text_escape(shown, sizeof(shown), opts->config, strlen(opts->config));
 	if (!opts->common.quiet)
 		fprintf(stderr, "ferry: %s: no errors, %zu sender%s\n", shown,

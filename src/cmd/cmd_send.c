@@ -238,7 +238,7 @@ static int prepare_tls(struct setup *s, struct err *e)
 	int rc = 0;
 
 	if (!s->opts->list && !s->cfg->carrier)
-		rc = common_tls(common, s->cfg->security, common->role, host,
+		rc = common_tls(common, s->cfg->security, host, s->cfg->events,
 				&s->tls, e);
 	s->cfg->tls = s->tls;
 	return rc;

@@ -18,8 +18,9 @@
 #include "remote/deploy.h"
 #include "sender/send.h" /* enum sandbox_mode */
 #include "session/direct.h"
+#include "session/events.h"
 
-enum { TIMEOUT_S = 60, FD_MAX = 65535, SHOWN_MAX = 200 };
+enum { TIMEOUT_S = 60, FD_MAX = 65535, SHOWN_MAX = 200, WARNING_MAX = 500 };
 
 #define OFF(field) offsetof(struct common_options, field)
 #define ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
@@ -371,12 +372,12 @@ int common_mode(const struct common_options *o, enum security *mode,
 }
 
 int common_tls(const struct common_options *o, enum security mode,
-	       enum net_role role, const char *host, struct tls **tls,
-	       struct err *e)
+	       const char *host, const struct session_events *events,
+	       struct tls **tls, struct err *e)
 {
 	const struct tls_config cfg = {
 		.mode = mode,
-		.role = role,
+		.role = o->role,
 		.key_file = o->key,
 		.cert_file = o->cert,
 		.cert_key_file = o->cert_key,
@@ -385,12 +386,18 @@ int common_tls(const struct common_options *o, enum security mode,
 		.pin_count = o->pins.count,
 		.host = o->peer_name ? o->peer_name : host,
 	};
+	char text[WARNING_MAX];
 
 	*tls = NULL;
 	if (mode == SECURITY_PLAIN)
 		return 0;
 	*tls = tls_new(&cfg, e);
-	return *tls ? 0 : e->code;
+	if (!*tls)
+		return e->code;
+	if (o->role == NET_LISTENS &&
+	    tls_has_bad_dates(*tls, &cfg, text, sizeof(text)))
+		events_message(events, SESSION_WARNING, "%s", text);
+	return 0;
 }
 
 int common_target(const struct common_options *o, const char *what,

@@ -17,6 +17,8 @@
 #include "net/dial.h"
 #include "net/proxy.h"
 
+struct session_events;
+
 #define COMMON_NO_PORT UINT64_MAX
 
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
@@ -84,11 +86,13 @@ int common_mode(const struct common_options *o, enum security *mode,
 /*
  * Load the credentials.  host is the name that the peer's certificate must
  * have if this side connects, else NULL.  *tls is NULL for plain TCP; the
- * caller frees it.  Returns 0, or as tls_new().
+ * caller frees it.  A side that listens is warned, by events, of certificates
+ * that are not valid by their dates; one that connects finds out.  Returns 0, or
+ * as tls_new().
  */
 int common_tls(const struct common_options *o, enum security mode,
-	       enum net_role role, const char *host, struct tls **tls,
-	       struct err *e);
+	       const char *host, const struct session_events *events,
+	       struct tls **tls, struct err *e);
 
 /*
  * Parse HOST[:PORT], the peer to connect to; what: how it is called, such as

@@ -34,6 +34,7 @@ enum { FILES = 3 }; /* cert, cert-key, ca */
 enum message_kind {
 	MESSAGE_FAILED,     /* code, text */
 	MESSAGE_BEGIN,      /* mode; the base directory, if there is one */
+	MESSAGE_WARNING,    /* text */
 	MESSAGE_REPORTS,    /* the socket that programs report by */
 	MESSAGE_FILE,       /* code: which; the open file */
 	MESSAGE_SENDER,     /* sender; its directory */
@@ -96,12 +97,14 @@ static int no_section(const char *path, struct err *e)
 		       text_escape(shown, sizeof(shown), path, strlen(path)));
 }
 
-int senders_helper_check(const char *path, size_t *count, struct err *e)
+int senders_helper_check(const char *path, size_t *count, struct err *warning,
+			 struct err *e)
 {
 	struct senders_load l;
 	int rc = senders_load(&l, path, -1, SANDBOX_OFF, e);
 
 	*count = l.file.count;
+	*warning = l.warning;
 	senders_load_release(&l);
 	return rc || *count ? rc : no_section(path, e);
 }
@@ -114,12 +117,12 @@ static int send_message(struct message *m, enum message_kind kind, int fd)
 	return helper_send(HELPER_SOCKET, m, sizeof(*m), fd, 0);
 }
 
-static int send_failure(const struct err *e)
+static int send_error(enum message_kind kind, const struct err *e)
 {
 	struct message m = { .code = e->code };
 
 	snprintf(m.u.text, sizeof(m.u.text), "%s", e->text);
-	return send_message(&m, MESSAGE_FAILED, -1);
+	return send_message(&m, kind, -1);
 }
 
 /* A process that belongs to the receiver from now on. */
@@ -202,6 +205,8 @@ static int send_all(struct senders_load *l, int reports_fd)
 	size_t first = 0;
 	int rc = send_message(&m, MESSAGE_BEGIN, l->base_fd);
 
+	if (rc == 0 && l->warning.code)
+		rc = send_error(MESSAGE_WARNING, &l->warning);
 	if (rc == 0)
 		rc = send_message(&m, MESSAGE_REPORTS, reports_fd);
 	if (rc == 0)
@@ -236,7 +241,8 @@ static void serve(void *ctx)
 
 		err_clear(&e);
 		rc = senders_load(&l, h->path, reports[1], h->sandbox, &e);
-		rc = rc ? send_failure(&e) : send_all(&l, reports[0]);
+		rc = rc ? send_error(MESSAGE_FAILED, &e) :
+			  send_all(&l, reports[0]);
 		senders_load_release(&l);
 		if (rc)
 			return;
@@ -405,6 +411,7 @@ static int take_message(struct answer *a, const struct message *m, int fd)
 		unused = fd;
 		io_close(&unused);
 		return add_credential(a, m);
+	case MESSAGE_WARNING:
 	case MESSAGE_FAILED:
 	case MESSAGE_END:
 		break;
@@ -431,10 +438,13 @@ static int receive_answer(const struct senders_helper *h, struct answer *a,
 			return err_set(e, ERR_CLOSED,
 				       "the process that reads the file of "
 				       "--config has ended");
-		if (m.kind == MESSAGE_FAILED) {
+		if (m.kind == MESSAGE_FAILED || m.kind == MESSAGE_WARNING)
 			m.u.text[sizeof(m.u.text) - 1] = '\0';
+		if (m.kind == MESSAGE_FAILED)
 			return err_set(e, m.code, "%s", m.u.text);
-		}
+		if (m.kind == MESSAGE_WARNING)
+			events_message(h->events, SESSION_WARNING, "%s",
+				       m.u.text);
 		/* The rest has to be taken out of the socket in any case. */
 		if (take_message(a, &m, fd))
 			rc = -1;

@@ -24,9 +24,10 @@ struct senders_helper;
 struct session_events;
 
 /* Read the file and check all that it names, without starting anything.  *count:
- * the senders.  Returns 0; or an error with the line in the text: ERR_USAGE,
- * ERR_LOCAL, ERR_RESOURCE. */
-int senders_helper_check(const char *path, size_t *count, struct err *e);
+ * the senders; warning: what is wrong and no error, code 0: nothing.  Returns 0; or an
+ * error with the line in the text: ERR_USAGE, ERR_LOCAL, ERR_RESOURCE. */
+int senders_helper_check(const char *path, size_t *count, struct err *warning,
+			 struct err *e);
 
 /* Start the process.  path and events are borrowed; sandbox: as the receiver's.
  * NULL with ERR_RESOURCE. */

@@ -21,7 +21,7 @@
 #include "receiver/exec_helper.h"
 #include "receiver/senders.h"
 
-enum { SHOWN_MAX = 200 };
+enum { SHOWN_MAX = 200, WARNING_MAX = 500 };
 
 /* A path that is not there may have been meant otherwise than it is taken. */
 static void hint_at_text(const char *path, struct err *e)
@@ -288,7 +288,7 @@ static const char *named_in(const struct senders_section *d,
 }
 
 /* Make of them what the receiver will make, to find what is wrong. */
-static int check_credentials(const struct senders_load *l, struct err *e)
+static int check_credentials(struct senders_load *l, struct err *e)
 {
 	const struct senders_file *f = &l->file;
 	const struct senders_section *d = &f->defaults;
@@ -302,6 +302,7 @@ static int check_credentials(const struct senders_load *l, struct err *e)
 		.cert_key_file = d->cert_key,
 		.ca_file = d->ca,
 	};
+	char text[WARNING_MAX];
 	struct tls *tls;
 	size_t n = 0;
 	int rc = 0;
@@ -320,6 +321,11 @@ static int check_credentials(const struct senders_load *l, struct err *e)
 		cfg.subject_count = n;
 	}
 	tls = tls_new(&cfg, e);
+	if (tls && tls_has_bad_dates(tls, &cfg, text, sizeof(text))) {
+		err_set(&l->warning, ERR_USAGE, "%s", text);
+		at_line(l, d, senders_file_line(d, named_in(d, &l->warning)),
+			&l->warning);
+	}
 	if (!tls)
 		rc = at_line(l, d, senders_file_line(d, named_in(d, e)), e);
 	else

@@ -29,6 +29,8 @@ struct senders_load {
 	struct senders_opened *opened; /* of each section */
 	struct key *keys; /* with SECURITY_PSK, of all sections in order */
 	size_t credential_count;
+	/* of certificates that are there, but not valid; code 0: none */
+	struct err warning;
 };
 
 /*

@@ -168,6 +168,59 @@ cert_for() {
 	await messages "it expired on [0-9-]+ [0-9:]+ UTC, and the clock here says"
 }
 
+# dated SUBJECT FROM TO - SUBJECT.pem, self-signed, valid between these UTC times
+dated() {
+	[ -e "$1.key" ] || openssl genpkey -algorithm EC \
+		-pkeyopt ec_paramgen_curve:P-256 -out "$1.key" 2>/dev/null
+	openssl req -new -key "$1.key" -out "$1.csr" -subj "/CN=$1"
+	: >index
+	openssl ca -batch -selfsign -keyfile "$1.key" -in "$1.csr" \
+		-out "$1.pem" -startdate "$2" -enddate "$3" -notext \
+		-config <(printf '%s\n' '[ca]' default_ca=x '[x]' database=index \
+			rand_serial=yes new_certs_dir=. default_md=sha256 \
+			policy=p unique_subject=no '[p]' CN=supplied) 2>/dev/null
+	chmod 600 "$1.key"
+}
+
+# warned OPTION... - a receiver with these options starts; its warnings
+warned() {
+	: >messages
+	receive "$@" dst
+	stop_receiver
+	grep warning: messages || true
+}
+
+@test "who listens is warned of a certificate or CA that is not valid now" {
+	make_certs
+	cert_for old IP:127.0.0.1 -1
+	dated late 20990101000000Z 21000101000000Z
+	dated gone 20000101000000Z 20010101000000Z
+	local good="--cert b.pem --cert-key b.key" out
+	# shellcheck disable=SC2086
+	{
+		[ -z "$(warned $good --ca ca.pem)" ]
+		out=$(warned --cert old.pem --cert-key old.key --ca ca.pem)
+		[[ $out =~ "the certificate in old.pem expired on "[-0-9]+\ [:0-9]+" UTC, and the clock here says "[-0-9]+\ [:0-9]+" UTC: the other side will refuse it (renew it" ]]
+		out=$(warned --cert late.pem --cert-key late.key --ca ca.pem)
+		[[ $out = *"late.pem is not valid before 2099-01-01 00:00:00 UTC"*"is it right?"* ]]
+		# of an issuer that is sent with it
+		cat b.pem gone.pem >chain.pem
+		out=$(warned --cert chain.pem --cert-key b.key --ca ca.pem)
+		[[ $out = *"certificate 2 in chain.pem, of an issuer, expired on 2001-01-01"* ]]
+		# a CA; beside one that is valid it harms nobody
+		out=$(warned $good --ca gone.pem)
+		[[ $out = *"the CA certificate in gone.pem expired on 2001-01-01"*"nobody will be accepted"* ]]
+		cat gone.pem ca.pem >both.pem
+		[ -z "$(warned $good --ca both.pem)" ]
+	}
+	# with pins, dates do not matter
+	[ -z "$(warned --cert old.pem --cert-key old.key --pin "$(pin_of a.pem)")" ]
+	# who connects sees it fail, and is not told twice
+	run ferry send --cert old.pem --cert-key old.key --ca ca.pem src/f \
+		127.0.0.1:1
+	[[ $output != *old.pem* ]]
+}
+
 @test "a certificate of an unknown issuer: who that is" {
 	make_certs
 	receive --cert other.pem --cert-key other.key --ca ca.pem dst

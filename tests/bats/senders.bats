@@ -251,6 +251,41 @@ wrong() {
 	[[ $output = *"has no section"* ]]
 }
 
+@test "a certificate that has expired is told with its line, and no error" {
+	make_certs
+	openssl x509 -req -in a.csr -CA ca.pem -CAkey ca.key -CAcreateserial \
+		-days -1 -out old.pem -extfile a.ext 2>/dev/null
+	cp a.pem live.pem
+	printf '%s\n' "cert = $work/live.pem" "cert-key = $work/a.key" \
+		"ca = $work/ca.pem" '[b]' 'subject = CN=b' >>"$config"
+	receive --config "$config"
+	hasnt messages warning:
+	cp old.pem live.pem
+	run ferry receive --config "$config" --check-config
+	[ "$status" = 0 ]
+	[[ $output = *"warning: $config:2: the certificate in $work/live.pem expired on "*"(renew it"*"no errors, 1 sender"* ]]
+	reread 'ferry\.conf:2: the certificate in .*live\.pem expired on .* the other side will refuse it'
+	await messages 'read again'
+	send --cert b.pem --cert-key b.key --ca ca.pem src/f
+	status 4
+	# a key of another certificate is a mistake
+	sed -i "s|/a.key|/b.key|" "$config"
+	run ferry receive --config "$config" --check-config
+	[ "$status" = 2 ]
+	[[ $output = *"ferry.conf:3: $work/b.key is not the private key of the first certificate in $work/live.pem"* ]]
+	sed -i "s|/b.key|/a.key|" "$config"
+	# at the start, too; and what has been renewed is taken by a reload
+	stop_receiver
+	: >messages
+	receive --config "$config"
+	has messages "ferry.conf:2: the certificate in $work/live.pem expired on"
+	cp a.pem live.pem
+	reread
+	send --cert b.pem --cert-key b.key --ca ca.pem src/f
+	status 0
+	stop_receiver
+}
+
 @test "--check-config: a directory that cannot be made" {
 	needs 'a second user'
 	ferry keygen conf/k 2>/dev/null
