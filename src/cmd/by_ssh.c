@@ -68,6 +68,10 @@ int by_ssh_check_unused(const struct common_options *o, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "%s needs a place that ssh reaches: HOST:PATH "
 			       "(HOST: is the home directory there)", given);
+	/* by ssh it is the other side that listens for direct connections */
+	if (o->role == NET_CONNECTS && o->port == 0)
+		return err_set(e, ERR_USAGE, "-p 0 is for the side that "
+			       "listens, and this one connects");
 	return 0;
 }
 

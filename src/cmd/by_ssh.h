@@ -20,8 +20,8 @@ struct option_forwards;
 int by_ssh_check(const struct common_options *o, int has_streams,
 		 struct err *e);
 
-/* Check that no option was given that is only for ssh.  Returns 0 or
- * ERR_USAGE. */
+/* Check that no option, and no value of one, was given that is only for ssh.
+ * Returns 0 or ERR_USAGE. */
 int by_ssh_check_unused(const struct common_options *o, struct err *e);
 
 /* An order for ferry remote: a command line without a host. */

@@ -40,7 +40,7 @@ static const struct option_row connection_rows[] = {
 	{ .letter = 'p', .name = "port", .arg = "N", .kind = OPTION_NUMBER,
 	  .min = 0, .max = UINT16_MAX, .off = OFF(port),
 	  .help = "port to connect to or to listen on (default 9473; 0: listen "
-		  "on any free port); by ssh: of direct connections (default: "
+		  "on any free port); by ssh: of direct connections (default 0: "
 		  "any free one there)" },
 	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
 	  .set = set_allow, .off = OFF(allow),
@@ -289,8 +289,7 @@ static const char *of_other_role(const struct common_options *o)
 		return o->retry_s ? "--retry" :
 		       o->proxy ? "--proxy" :
 		       o->proxy_password_file ? "--proxy-password-file" : NULL;
-	return o->allow.count ? "--allow" : o->wait_s ? "--wait" :
-	       o->port == 0 ? "-p 0" : NULL;
+	return o->allow.count ? "--allow" : o->wait_s ? "--wait" : NULL;
 }
 
 int common_check(const struct common_options *o, struct err *e)

@@ -66,12 +66,12 @@ with_firewall() {
 	way events direct
 	no_litter
 	head -c 5000000 src/large |
-		push -v -j 3 --json=9 --name f - "box:$work/dst" 9>events
+		push -v -j 3 -p 0 --json=9 --name f - "box:$work/dst" 9>events
 	status 0
 	way events direct
 	has sender "box: content goes directly, to 127.0.0.1:"
 	head -c 5000000 src/large | cmp - dst/f
-	fetch -j 2 --data direct --json "box:$work/src/tree/sub/7" dst >events
+	fetch -j 2 -p 0 --data direct --json "box:$work/src/tree/sub/7" dst >events
 	fetched 0
 	is cat dst/7 7
 	way events direct
