@@ -180,7 +180,7 @@ char *features_missing(uint32_t features, char *dst, size_t size)
 
 	dst[0] = '\0';
 	for (size_t i = 0; i < KNOWN && used < size; i++) {
-		if ((features | FEATURE_UNSENT) & features_known[i].bit)
+		if (features & features_known[i].bit)
 			continue;
 		used += (size_t)snprintf(dst + used, size - used, "%s%s",
 					 used > 0 ? ", " : "",

@@ -262,7 +262,8 @@ static void what_is_missing_is_named(void **state)
 			    "rivals, preserving more metadata, archives, "
 			    "comparing by SHA-256, metadata that is "
 			    "not kept, busy heart-beats, lists of more "
-			    "metadata, direct streams, "
+			    "metadata, notes of what was not sent, direct "
+			    "streams, "
 			    "receivers that reconnect, time-outs, recipes, "
 			    "delta, delta of shifted content, progress "
 			    "reports, lists, metadata that is set alone");
