@@ -89,12 +89,11 @@ static int is_same(const void *ctx, int dir_fd, const char *name)
 	return same;
 }
 
-/* The entry has become the file that st is of. */
-static void note_linked(const struct committer *m, const struct commit *c,
-			const struct stat *st)
+/* Whether hard links to the entry may follow, so that the file it becomes is to
+ * be noted. */
+static int may_be_linked(const struct committer *m, const struct commit *c)
 {
-	if (c->is_linked && m->cfg.linked)
-		made_note_as(m->cfg.linked, c->name, c->name_len, st);
+	return c->is_linked && m->cfg.linked;
 }
 
 /* What has the entry's name has its content: set its metadata where it differs.
@@ -111,14 +110,31 @@ static enum file_status keep_existing(const struct committer *m,
 	int fd = part_open_existing(dir, name_last(c->name), &there, &e);
 	const struct same_file file = { fd, dir, &there };
 
-	if (fd >= 0)
-		note_linked(m, c, &there);
+	if (fd >= 0 && may_be_linked(m, c))
+		made_note_as(m->cfg.linked, c->name, c->name_len, &there);
 	if (fd >= 0)
 		v = same_meta_take(&how, &file, &c->meta);
 	io_close(&fd);
 	c->not_kept = v.not_kept;
 	c->not_kept_cause = v.cause;
 	return v.status;
+}
+
+/* Note the file that has the entry's name now: the part; or, under a further
+ * name, the same that an earlier transfer left there. */
+static void note_placed(const struct committer *m, const struct commit *c,
+			const struct place_result *placed)
+{
+	struct stat st;
+	struct err e;
+	int rc = -1;
+
+	if (placed->status == STATUS_COMMITTED)
+		rc = fstat(c->part.fd, &st);
+	else if (placed->status == STATUS_UNCHANGED && placed->renamed[0])
+		rc = part_stat(held_dir_fd(c->dir), placed->renamed, &st, &e);
+	if (rc == 0)
+		made_note_as(m->cfg.linked, c->name, c->name_len, &st);
 }
 
 static enum file_status rename_one(const struct committer *m, struct commit *c,
@@ -139,8 +155,6 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 		.lacks = m->cfg.lacks,
 	};
 	struct place_result placed;
-	struct stat st;
-	struct err e;
 	/* The journal is removed before the rename, as a later transfer finds
 	 * it only together with a part of this tag.  If the process dies in
 	 * between, the part is whole and only its resumption is lost. */
@@ -158,12 +172,8 @@ static enum file_status rename_one(const struct committer *m, struct commit *c,
 	 * told which. */
 	if (placed.renamed[0])
 		c->renamed = strdup(placed.renamed);
-	if (c->is_linked &&
-	    (placed.status == STATUS_COMMITTED ?
-		     fstat(c->part.fd, &st) == 0 :
-		     placed.status == STATUS_UNCHANGED && placed.renamed[0] &&
-			     part_stat(a.dir_fd, placed.renamed, &st, &e) == 0))
-		note_linked(m, c, &st);
+	if (may_be_linked(m, c))
+		note_placed(m, c, &placed);
 	if (placed.status != STATUS_COMMITTED)
 		commit_discard(c);
 	else if (has_journal)
