@@ -26,12 +26,26 @@ struct secure_renewal {
 	void *ctx;
 };
 
+/* The one-time code of a run; all NULL without SECURITY_CODE.  The pointers are
+ * borrowed. */
+struct secure_code {
+	struct pake *pake;
+	/* listening; renew NULL: a wrong guess ends the run */
+	struct secure_renewal renewal;
+	/* Connecting: ask the user for the code that the peer shows after a
+	 * wrong one, or since it was started again, and pake_renew().  Called
+	 * between two sessions, in the sandbox.  Blocks.  Returns 0 or an enum
+	 * err_code.  NULL: a wrong code ends the run. */
+	int (*ask_again)(void *ctx, struct err *e);
+	void *ask_ctx;
+};
+
 /* How peers are authenticated.  The pointers are borrowed. */
 struct secure_mode {
 	enum net_role role;
 	struct tls *tls;   /* made for this role; NULL: plain */
 	struct pake *pake; /* with SECURITY_CODE, else NULL */
-	/* listening, with pake; renew NULL: a wrong guess ends the run */
+	/* listening, with pake; as in struct secure_code */
 	struct secure_renewal renewal;
 };
 

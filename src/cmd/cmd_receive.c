@@ -1,7 +1,6 @@
 /*
  * ferry receive: turns options and operands into a struct receive_config.
  */
-#include "base/wipe.h"
 #include "cmd/commands.h"
 
 #include <errno.h>
@@ -12,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/text.h"
+#include "base/wipe.h"
 #include "cmd/ask.h"
 #include "cmd/by_ssh.h"
 #include "cmd/common.h"
@@ -27,8 +26,8 @@
 #include "cmd/senders_helper.h"
 #include "cmd/signals.h"
 #include "fs/attr_helper.h"
-#include "os/ids.h"
 #include "net/connector.h"
+#include "os/ids.h"
 #include "os/service.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
@@ -176,8 +175,7 @@ struct setup {
 	struct client *client;
 	struct senders_helper *senders;
 	struct service *service;
-	struct one_time_code_asked asked;
-	struct one_time_code_made made;
+	struct one_time_code code;
 	struct proxy proxy;
 	struct tls *tls;
 };
@@ -271,34 +269,9 @@ static int prepare_security(struct setup *s, struct err *e)
 	return rc;
 }
 
-/* Get the one-time code, and what makes or asks for another one. */
-static int prepare_code(struct setup *s, struct err *e)
-{
-	const char *file = s->opts->common.code_file;
-	struct receive_config *cfg = s->cfg;
-	int rc = 0;
-
-	if (cfg->security == SECURITY_CODE)
-		rc = one_time_code(file, s->host ? &s->asked.ask : NULL,
-				   s->report, &cfg->pake, e);
-	s->made.pake = s->asked.pake = cfg->pake;
-	if (rc < 0 || !cfg->pake || file)
-		return rc;
-	if (!s->host) {
-		cfg->renewal = (struct secure_renewal){
-			one_time_code_make_another, &s->made
-		};
-		return 0;
-	}
-	s->asked.tty = ask_open();
-	cfg->renew_code = s->asked.tty < 0 ? NULL : one_time_code_ask_again;
-	cfg->renew_ctx = &s->asked;
-	return 0;
-}
-
 static int start_signals(struct setup *s, struct err *e)
 {
-	s->cfg->cancel_fd = s->asked.ask.cancel_fd = signals_start(e);
+	s->cfg->cancel_fd = s->code.ask.cancel_fd = signals_start(e);
 	if (s->cfg->cancel_fd < 0)
 		return s->cfg->cancel_fd;
 	return s->senders ? signals_reload(senders_helper_fd(s->senders), e)
@@ -327,7 +300,7 @@ static void release_setup(struct setup *s)
 	struct receive_config *cfg = s->cfg;
 
 	client_free(s->client);
-	io_close(&s->asked.tty);
+	one_time_code_release(&s->code);
 	senders_release(cfg->senders);
 	senders_helper_stop(s->senders);
 	service_free(s->service);
@@ -335,7 +308,6 @@ static void release_setup(struct setup *s)
 	dir_opener_free(cfg->opener);
 	attr_helper_stop(cfg->attrs);
 	ids_stop(cfg->ids);
-	pake_free(cfg->pake);
 	tls_free(s->tls);
 	connector_stop(cfg->connector);
 	wipe(&s->proxy, sizeof(s->proxy));
@@ -350,12 +322,13 @@ static int run_sessions(const struct receive_options *opts,
 		.cfg = cfg,
 		.report = report,
 		.host = opts->connect ? opts->sender.host : NULL,
-		.asked = {
+		.code = {
+			.file = opts->common.code_file,
+			.role = opts->common.role,
 			.ask = { "ferry send", opts->connect, -1 },
-			.tty = -1,
 			.report = report,
+			.tty = -1,
 		},
-		.made = { .report = report },
 		.proxy = { .kind = PROXY_NONE },
 	};
 	int rc = 0;
@@ -375,8 +348,8 @@ static int run_sessions(const struct receive_options *opts,
 		rc = prepare_security(&s, e);
 	if (rc == 0)
 		rc = start_signals(&s, e);
-	if (rc == 0)
-		rc = prepare_code(&s, e);
+	if (rc == 0 && cfg->security == SECURITY_CODE)
+		rc = one_time_code_prepare(&s.code, &cfg->code, e);
 	if (rc == 0)
 		rc = run_prepared(&s, e);
 	release_setup(&s);
@@ -484,9 +457,7 @@ static int run_reported(const struct receive_options *opts, enum security mode,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
 	rc = run_sessions(opts, &cfg, report, e);
-	if (rc == 0 && report_lost_output(report, cfg.cancel_fd))
-		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
-	report_end(report, cfg.cancel_fd, rc, e);
+	rc = report_end(report, cfg.cancel_fd, rc, e);
 	report_free(report);
 	return rc;
 }

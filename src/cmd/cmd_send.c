@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/io.h"
 #include "base/text.h"
 #include "base/wipe.h"
 #include "cmd/ask.h"
@@ -173,8 +172,7 @@ struct setup {
 	struct report *report;
 	int is_preview; /* nothing is sent: no code is needed */
 	struct client *client;
-	struct one_time_code_asked asked;
-	struct one_time_code_made made;
+	struct one_time_code code;
 	struct proxy proxy;
 	struct scan *scan;
 	int list_fd;
@@ -273,42 +271,11 @@ static int try_to_reach(const struct setup *s, struct err *e)
 
 static int start_signals(struct setup *s, struct err *e)
 {
-	s->cfg->cancel_fd = signals_start(e);
+	s->cfg->cancel_fd = s->code.ask.cancel_fd = signals_start(e);
 	if (s->cfg->cancel_fd < 0)
 		return s->cfg->cancel_fd;
 	if (s->cfg->command)
 		signals_forward(command_signal_fd(s->cfg->command));
-	return 0;
-}
-
-/* Get the one-time code, and what makes or asks for another one. */
-static int prepare_code(struct setup *s, struct err *e)
-{
-	const char *file = s->opts->common.code_file;
-	struct send_config *cfg = s->cfg;
-	int rc;
-
-	if (cfg->security != SECURITY_CODE || s->is_preview)
-		return 0;
-	s->asked.ask = (struct ask){ "ferry receive", s->o->host,
-				     cfg->cancel_fd };
-	rc = one_time_code(file, s->opts->listen ? NULL : &s->asked.ask,
-			   s->report, &cfg->pake, e);
-	s->made.pake = s->asked.pake = cfg->pake;
-	/* a code from a file is not the user's to type */
-	if (rc < 0 || !cfg->pake || file)
-		return rc;
-	if (s->opts->listen) {
-		cfg->renewal = (struct secure_renewal){
-			one_time_code_make_another, &s->made
-		};
-		return 0;
-	}
-	s->asked.tty = ask_open();
-	if (s->asked.tty >= 0) {
-		cfg->renew_code = one_time_code_ask_again;
-		cfg->renew_ctx = &s->asked;
-	}
 	return 0;
 }
 
@@ -332,13 +299,12 @@ static void release_setup(struct setup *s)
 	signals_forward(-1);
 	command_free(cfg->command);
 	scan_free(s->scan);
-	pake_free(cfg->pake);
 	tls_free(s->tls);
 	connector_stop(cfg->connector);
 	ids_stop(cfg->ids);
 	wipe(&s->proxy, sizeof(s->proxy));
 	client_free(s->client);
-	io_close(&s->asked.tty);
+	one_time_code_release(&s->code);
 	if (s->list_fd > STDERR_FILENO)
 		close(s->list_fd);
 }
@@ -353,8 +319,13 @@ static int run_session(const struct send_options *opts,
 		.cfg = cfg,
 		.report = report,
 		.is_preview = opts->list,
-		.asked = { .tty = -1, .report = report },
-		.made = { .report = report },
+		.code = {
+			.file = opts->common.code_file,
+			.role = opts->common.role,
+			.ask = { "ferry receive", o->host, -1 },
+			.report = report,
+			.tty = -1,
+		},
 		.proxy = { .kind = PROXY_NONE },
 		.list_fd = -1,
 	};
@@ -371,8 +342,8 @@ static int run_session(const struct send_options *opts,
 	/* Where all sources are bad, they are only reported. */
 	s.is_preview |= s.scan && scan_root_count(s.scan) == 0 &&
 			cfg->stdin_fd < 0;
-	if (rc == 0)
-		rc = prepare_code(&s, e);
+	if (rc == 0 && cfg->security == SECURITY_CODE && !s.is_preview)
+		rc = one_time_code_prepare(&s.code, &cfg->code, e);
 	if (rc == 0)
 		rc = run_prepared(&s, e);
 	release_setup(&s);
@@ -473,9 +444,7 @@ static int run_reported(const struct send_options *opts,
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	cfg.events = report_events(report);
 	rc = run_session(opts, o, &cfg, report, e);
-	if (rc == 0 && report_lost_output(report, cfg.cancel_fd))
-		rc = err_set(e, ERR_LOCAL, "cannot write to standard output");
-	report_end(report, cfg.cancel_fd, rc, e);
+	rc = report_end(report, cfg.cancel_fd, rc, e);
 	report_free(report);
 	return rc;
 }

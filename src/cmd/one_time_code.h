@@ -9,40 +9,38 @@
 
 #include "base/err.h"
 #include "cmd/ask.h"
+#include "net/role.h"
 
 struct pake;
 struct report;
+struct secure_code;
+
+/* The code of a run. */
+struct one_time_code {
+	/* Set by the caller; borrowed. */
+	const char *file; /* --code-file; NULL: none */
+	enum net_role role;
+	struct ask ask; /* connecting, without a file */
+	struct report *report;
+	/* Set by one_time_code_prepare(). */
+	struct pake *pake;
+	int tty; /* ask_open(), before the sandbox; -1: none.  At first -1 */
+	unsigned renewals;
+};
 
 /*
- * The code from file; or, where that is NULL, typed by the user, or generated and
- * given to the report, which shows it.  ask: how to ask, on the side that
- * connects; NULL on the side that listens.  *pake is made from it, and the
- * caller's; NULL on failure.  Blocks as ask_code().  Returns 0, or as
+ * Get the code: from the file; without one, from the user where this side
+ * connects, and where it listens generated and given to the report, which shows
+ * it.  *out becomes what the engine needs, borrowed from c.  Without a file, up
+ * to three codes follow one that was guessed wrong.
+ *
+ * To be called before the sandbox.  Blocks as ask_code().  Returns 0, or as
  * pake_new_from_file(), ask_code(), code_generate() and pake_new().
  */
-int one_time_code(const char *file, const struct ask *ask,
-		  struct report *report, struct pake **pake, struct err *e);
+int one_time_code_prepare(struct one_time_code *c, struct secure_code *out,
+			  struct err *e);
 
-/* A code of ours, and those that follow it after wrong guesses. */
-struct one_time_code_made {
-	struct pake *pake; /* borrowed */
-	struct report *report;
-	unsigned count; /* how many followed */
-};
-
-/* For struct secure_renewal, with a struct one_time_code_made.  Up to three
- * times. */
-int one_time_code_make_another(void *made, const char *peer, struct err *e);
-
-/* Where a code was asked for, it may be asked for again. */
-struct one_time_code_asked {
-	struct ask ask;
-	int tty; /* ask_open(), before the sandbox */
-	struct pake *pake; /* borrowed */
-	struct report *report;
-};
-
-/* For renew_code() of both engines, with a struct one_time_code_asked. */
-int one_time_code_ask_again(void *asked, struct err *e);
+/* Free what was prepared, if anything. */
+void one_time_code_release(struct one_time_code *c);
 
 #endif

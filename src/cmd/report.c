@@ -788,11 +788,15 @@ void report_pause(struct report *r, int is_paused)
 		outputs_settle(r->out);
 }
 
-void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
+int report_end(struct report *r, int cancel_fd, int code, struct err *e)
 {
-	const struct session_summary s = { .code = code };
+	struct session_summary s = { 0 };
 	int missing;
 
+	/* Not locked: no other thread reports events any more. */
+	if (code == 0 && outputs_end_list(r->out, cancel_fd))
+		code = err_set(e, ERR_LOCAL, "cannot write to standard output");
+	s.code = code;
 	on_signal_stop(r->on_signal);
 	r->on_signal = NULL;
 	pthread_mutex_lock(&r->lock);
@@ -804,14 +808,8 @@ void report_end(struct report *r, int cancel_fd, int code, const struct err *e)
 	if (code && missing)
 		put_summary(r, 0, NULL, &s, e);
 	pthread_mutex_unlock(&r->lock);
-	/* Not locked: no other thread reports events any more. */
 	outputs_end(r->out, cancel_fd);
-}
-
-int report_lost_output(struct report *r, int cancel_fd)
-{
-	/* Not locked, as in report_end(). */
-	return outputs_end_list(r->out, cancel_fd);
+	return code;
 }
 
 void report_free(struct report *r)

@@ -77,14 +77,10 @@ void report_pause(struct report *r, int is_paused);
  * everything is written; once cancel_fd (-1: never) is readable, for two
  * seconds at most (one an output, see writer_end()), and what has not been read
  * is lost.  If the run failed without a summary event, it is written here: send
- * and receive --once always write exactly one.
+ * and receive --once always write exactly one.  Returns code; or ERR_LOCAL, with
+ * e set, where it was 0 and a line of a preview's list could not be written.
  */
-void report_end(struct report *r, int cancel_fd, int code,
-		const struct err *e);
-
-/* After the run, before report_end(): wait until a preview's list is written, as
- * that does.  Returns whether a line could not be written. */
-int report_lost_output(struct report *r, int cancel_fd);
+int report_end(struct report *r, int cancel_fd, int code, struct err *e);
 
 /* NULL is allowed. */
 void report_free(struct report *r);

@@ -339,8 +339,8 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	setup->mode.role = cfg->connect_to || cfg->carrier ? NET_CONNECTS
 							   : NET_LISTENS;
 	setup->mode.tls = cfg->tls;
-	setup->mode.pake = cfg->pake;
-	setup->mode.renewal = cfg->renewal;
+	setup->mode.pake = cfg->code.pake;
+	setup->mode.renewal = cfg->code.renewal;
 	r->listener.fd = -1;
 	/* While we listen a flag is enough, and saves descriptors: sessions
 	 * check it every second, and pending connections have tokens of their
@@ -362,7 +362,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	setup->fds = fd_budget_new(cfg->once ? 1 : cfg->max_sessions);
 	if (setup->fds)
 		r->pending_max = fd_budget_take_pending(
-			setup->fds, cfg->pake ? LISTENER_PENDING_CODE :
+			setup->fds, cfg->code.pake ? LISTENER_PENDING_CODE :
 						LISTENER_PENDING_MAX);
 	setup->cpu = cpu_share_new();
 	setup->keeper = keeper_new(cfg->keep_s, cfg->max_kept, cfg->events);
@@ -607,9 +607,9 @@ static int wants_another(struct receiver *r, struct err *e)
 
 	sessions_get_result(r->sessions, e);
 	sessions_restart(r->sessions, &had_session, &has_progress);
-	if (e->code == ERR_AUTH && cfg->pake && cfg->renew_code &&
-	    pake_is_renewed(cfg->pake))
-		return cfg->renew_code(cfg->renew_ctx, e) == 0;
+	if (e->code == ERR_AUTH && cfg->code.pake && cfg->code.ask_again &&
+	    pake_is_renewed(cfg->code.pake))
+		return cfg->code.ask_again(cfg->code.ask_ctx, e) == 0;
 	if (!retry_is_wanted(&r->retry, e, had_session, has_progress, now))
 		return 0;
 	/* Warn once that the sender cannot be reached, not at each attempt. */

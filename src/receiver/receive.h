@@ -81,15 +81,7 @@ struct receive_config {
 	struct connector *connector;
 	enum security security;
 	struct tls *tls;  /* for our role; NULL with SECURITY_PLAIN; borrowed */
-	struct pake *pake; /* with SECURITY_CODE, and then once; borrowed */
-	/* Listening, with pake: as in struct secure_mode. */
-	struct secure_renewal renewal;
-	/* With connect_to and pake: ask the user for the code that the sender
-	 * shows after a wrong one, and pake_renew().  Called between two
-	 * connections, in the sandbox.  Blocks.  Returns 0 or an enum err_code.
-	 * NULL: a wrong code is the result. */
-	int (*renew_code)(void *ctx, struct err *e);
-	void *renew_ctx;
+	struct secure_code code; /* with SECURITY_CODE, and then once */
 	/* What the sender was asked for; borrowed.  NULL: anything. */
 	const struct asked *asked;
 	/* The senders with names, only where it listens; receive_run() takes the

@@ -49,7 +49,7 @@ static void start_further_streams(struct control *c)
 	struct growth g = {
 		.asked = cfg->streams,
 		.is_compressing = cfg->codec.ops->id != CODEC_NONE,
-		.may_be_early = !cfg->pake && !s->acceptor,
+		.may_be_early = !cfg->code.pake && !s->acceptor,
 		.backlog = queue_backlog(s->queue),
 		.bytes = atomic_load(&s->count.total_bytes),
 		.files = atomic_load(&s->count.total_files),

@@ -124,7 +124,7 @@ static struct stream *connect_peer(struct send_stream *st, struct err *e)
 	const struct secure_mode mode = {
 		.role = NET_CONNECTS,
 		.tls = cfg->tls,
-		.pake = cfg->pake,
+		.pake = cfg->code.pake,
 	};
 	const struct stream_config stream_cfg = {
 		.timeout_ms = cfg->timeout_ms,
@@ -345,7 +345,7 @@ static int await_states(struct send_stream *st, struct err *e)
 	int rc = replies_take(st, e);
 
 	while (rc == 0 && s->peer.rtt_us >= DIAL_LONG_RTT_US &&
-	       s->cfg->streams != 1 && !s->cfg->pake &&
+	       s->cfg->streams != 1 && !s->cfg->code.pake &&
 	       queue_awaits_state(s->queue)) {
 		int left = clock_left_ms(until);
 

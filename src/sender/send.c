@@ -147,9 +147,9 @@ static int has_new_code(const struct sender *s, const struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
 
-	return e->code == ERR_AUTH && cfg->pake && cfg->renew_code &&
-	       (pake_is_renewed(cfg->pake) ||
-		(cfg->retry_ms > 0 && pake_is_agreed(cfg->pake))) &&
+	return e->code == ERR_AUTH && cfg->code.pake && cfg->code.ask_again &&
+	       (pake_is_renewed(cfg->code.pake) ||
+		(cfg->retry_ms > 0 && pake_is_agreed(cfg->code.pake))) &&
 	       !send_session_is_cancelled(s->session) &&
 	       queue_can_restart(s->queue);
 }
@@ -203,7 +203,7 @@ static int awaits_another(struct sender *s, struct err *lost, struct err *e)
 			*e = *lost;
 	}
 	if (stage == SESSION_CONNECTING || !is_receivers(e->code) ||
-	    (cfg->pake && !s->is_again))
+	    (cfg->code.pake && !s->is_again))
 		return 0;
 	events_message(cfg->events, SESSION_WARNING, "no session: %s", e->text);
 	return 1;
@@ -213,7 +213,7 @@ static int awaits_another(struct sender *s, struct err *lost, struct err *e)
 static int ask_code(struct sender *s, struct err *e)
 {
 	const uint64_t began_ns = clock_ns();
-	const int rc = s->cfg->renew_code(s->cfg->renew_ctx, e);
+	const int rc = s->cfg->code.ask_again(s->cfg->code.ask_ctx, e);
 
 	s->asked_ns += clock_ns() - began_ns;
 	return rc;
@@ -422,7 +422,7 @@ static int begin(struct sender *s, struct err *e)
 	const struct acceptor_config acceptor = {
 		.port = cfg->dest.port,
 		.net = cfg->net,
-		.mode = { NET_LISTENS, cfg->tls, cfg->pake, cfg->renewal },
+		.mode = { NET_LISTENS, cfg->tls, cfg->code.pake, cfg->code.renewal },
 		.allow = cfg->allow,
 		.timeout_ms = cfg->timeout_ms,
 		.events = ev,
@@ -477,8 +477,8 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 		transfers(s, summary, e);
 		rc = e->code;
 		/* A dry run does not use up the code. */
-		if (cfg->dry_run && cfg->pake)
-			(void)pake_reopen(cfg->pake);
+		if (cfg->dry_run && cfg->code.pake)
+			(void)pake_reopen(cfg->code.pake);
 	} else {
 		summary->code = rc;
 		if (ev->summary)

@@ -63,15 +63,7 @@ struct send_config {
 	/* made for the role that is_listening gives; NULL with SECURITY_PLAIN;
 	 * borrowed */
 	struct tls *tls;
-	struct pake *pake; /* with SECURITY_CODE; borrowed */
-	/* Listening, with pake: as in struct secure_mode. */
-	struct secure_renewal renewal;
-	/* Connecting: ask the user for the code that the receiver shows after a
-	 * wrong one, or since it was started again, and pake_renew().  Called
-	 * between two sessions, in the sandbox.  Blocks.
-	 * Returns 0 or an enum err_code.  NULL: the transfer ends instead. */
-	int (*renew_code)(void *ctx, struct err *e);
-	void *renew_ctx;
+	struct secure_code code; /* with SECURITY_CODE */
 	const struct digest_ops *digest;
 	struct codec_choice codec;
 	enum send_delta delta;

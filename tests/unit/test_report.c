@@ -75,9 +75,9 @@ static struct capture *start(struct report_config cfg, int with_json)
 }
 
 /* End the report; what was printed is in c->err and c->json then. */
-static void finish(struct capture *c, int code, const struct err *e)
+static void finish(struct capture *c, int code, struct err *e)
 {
-	report_end(c->report, -1, code, e);
+	assert_int_equal(report_end(c->report, -1, code, e), code);
 	report_free(c->report);
 	dup2(c->saved, STDERR_FILENO);
 	assert_true(io_pread(c->err_fd, c->err, TEXT_MAX - 1, 0) >= 0);

@@ -133,7 +133,7 @@ static void *send_main(void *arg)
 	if (s->rc == 0)
 		s->rc = scan_add(cfg.scan, "from", &s->e);
 	cfg.tls = s->tls;
-	cfg.pake = s->pake;
+	cfg.code.pake = s->pake;
 	if (s->rc == 0)
 		s->rc = send_run(&cfg, &summary, &s->e);
 	credentials_free(s);
@@ -170,7 +170,7 @@ static void *receive_main(void *arg)
 	if (s->rc == 0)
 		s->rc = credentials_load(s);
 	cfg.tls = s->tls;
-	cfg.pake = s->pake;
+	cfg.code.pake = s->pake;
 	if (s->rc == 0)
 		s->rc = receive_run(&cfg, &s->e);
 	connector_stop(cfg.connector);
