@@ -67,10 +67,21 @@ const char *err_reason(int error, char *dst, size_t size)
 	return dst;
 }
 
+void err_append(struct err *e, const char *fmt, ...)
+{
+	const size_t used = e ? strlen(e->text) : 0;
+	va_list ap;
+
+	if (!e)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(e->text + used, sizeof(e->text) - used, fmt, ap);
+	va_end(ap);
+}
+
 int err_sys(struct err *e, int code, const char *fmt, ...)
 {
 	int saved = errno; /* formatting may change it */
-	size_t used;
 	char buf[128];
 	va_list ap;
 
@@ -80,10 +91,8 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 		va_start(ap, fmt);
 		vsnprintf(e->text, sizeof(e->text), fmt, ap);
 		va_end(ap);
-		used = strlen(e->text);
-		snprintf(e->text + used, sizeof(e->text) - used, ": %s%s",
-			 err_reason(saved, buf, sizeof(buf)),
-			 saved == EMFILE ? " (raise ulimit -n)" : "");
+		err_append(e, ": %s%s", err_reason(saved, buf, sizeof(buf)),
+			   saved == EMFILE ? " (raise ulimit -n)" : "");
 	}
 	errno = saved;
 	return code;
@@ -92,7 +101,6 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 int err_prefix(struct err *e, const char *fmt, ...)
 {
 	char old[sizeof(e->text)];
-	size_t used;
 	va_list ap;
 
 	if (!e)
@@ -101,9 +109,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof(e->text), fmt, ap);
 	va_end(ap);
-	used = strlen(e->text);
-	snprintf(e->text + used, sizeof(e->text) - used, ": %.*s",
-		 (int)(sizeof(old) - 1), old);
+	err_append(e, ": %.*s", (int)(sizeof(old) - 1), old);
 	return e->code;
 }
 

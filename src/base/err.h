@@ -81,6 +81,10 @@ int err_sys(struct err *e, int code, const char *fmt, ...)
 int err_prefix(struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Append a printf-style text to e's.  e may be NULL. */
+void err_append(struct err *e, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* The exit status of a code; 0 for ERR_OK.  For ERR_INTERRUPTED the caller adds
  * the signal's number. */
 int err_exit_status(int code);

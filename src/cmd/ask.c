@@ -55,17 +55,13 @@ static int no_terminal(const char *command, const char *operands, struct err *e)
 		"--code-file FILE", "--key FILE",
 		"--cert a.pem --cert-key a.key --ca ca.pem", "--plain",
 	};
-	size_t used;
 
 	err_set(e, ERR_USAGE,
 		"cannot ask for the code without a terminal: give a file that "
 		"contains it, or another security mode, the same on both "
 		"hosts:\n");
-	for (size_t i = 0; command && i < sizeof(modes) / sizeof(*modes); i++) {
-		used = strlen(e->text);
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 "\n  %s %s %s", command, modes[i], operands);
-	}
+	for (size_t i = 0; command && i < sizeof(modes) / sizeof(*modes); i++)
+		err_append(e, "\n  %s %s %s", command, modes[i], operands);
 	return e->code;
 }
 

@@ -77,12 +77,10 @@ int by_ssh_check_unused(const struct common_options *o, struct err *e)
 
 void by_ssh_hint_at_port(const struct common_options *o, struct err *e)
 {
-	const size_t used = strlen(e->text);
 
 	if (e->code == ERR_CONNECT && o->port != COMMON_NO_PORT)
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (-p is the port of direct connections; ssh takes "
-			 "its own with: --ssh 'ssh -p N')");
+		err_append(e, " (-p is the port of direct connections; ssh "
+			      "takes its own with: --ssh 'ssh -p N')");
 }
 
 /* ---- orders ---- */

@@ -72,7 +72,7 @@ static int check_dir(const char *dir, struct err *e)
 static void hint_at_name(const struct receive_options *opts, struct err *e)
 {
 	const char *slash = strrchr(opts->dir, '/');
-	const size_t len = strlen(opts->dir), used = strlen(e->text);
+	const size_t len = strlen(opts->dir);
 	const size_t parent = slash ? (size_t)(slash + 1 - opts->dir) : 0;
 	const char *host = opts->fetch.target.host;
 	char name[SHOWN_MAX], in[SHOWN_MAX], path[SHOWN_MAX], from[SHOWN_MAX];
@@ -81,20 +81,20 @@ static void hint_at_name(const struct receive_options *opts, struct err *e)
 	if (parent == len || (stat(opts->dir, &st) == 0 && S_ISDIR(st.st_mode)))
 		return;
 	if (opts->carrier)
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (a file keeps its name; to give it another: ferry "
-			 "send --name %s - HOST:%s <FILE)",
-			 text_escape(name, sizeof(name), opts->dir + parent,
-				     len - parent),
-			 text_escape(in, sizeof(in), opts->dir, parent));
+		err_append(e,
+			   " (a file keeps its name; to give it another: ferry "
+			   "send --name %s - HOST:%s <FILE)",
+			   text_escape(name, sizeof(name), opts->dir + parent,
+				       len - parent),
+			   text_escape(in, sizeof(in), opts->dir, parent));
 	else if (opts->fetch.count == 1)
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (a file keeps its name; to give it another: ferry "
-			 "receive --stdout %s:%s >%s)",
-			 text_escape(from, sizeof(from), host, strlen(host)),
-			 text_escape(path, sizeof(path), opts->fetch.paths[0],
-				     strlen(opts->fetch.paths[0])),
-			 text_escape(name, sizeof(name), opts->dir, len));
+		err_append(e,
+			   " (a file keeps its name; to give it another: ferry "
+			   "receive --stdout %s:%s >%s)",
+			   text_escape(from, sizeof(from), host, strlen(host)),
+			   text_escape(path, sizeof(path), opts->fetch.paths[0],
+				       strlen(opts->fetch.paths[0])),
+			   text_escape(name, sizeof(name), opts->dir, len));
 }
 
 static int check_stdout(struct err *e)

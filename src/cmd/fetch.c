@@ -97,15 +97,13 @@ int fetch_check_unused(const struct fetch *f, struct err *e)
 
 void fetch_hint_at_pattern(const struct fetch *f, struct err *e)
 {
-	const size_t used = strlen(e->text);
 
 	for (size_t i = 0; i < f->count; i++) {
 		if (!strpbrk(f->paths[i], "*?["))
 			continue;
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (names are taken as they are: no shell there expands "
-			 "patterns; write: --include PATTERN --exclude '*' "
-			 "HOST:DIR/.)");
+		err_append(e, " (names are taken as they are: no shell there "
+			      "expands patterns; write: --include PATTERN "
+			      "--exclude '*' HOST:DIR/.)");
 		return;
 	}
 }

@@ -300,7 +300,6 @@ void operand_hints_special(const char *path, const char *host, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
-	const size_t used = strlen(e->text);
 	char a[SHOWN_MAX], b[SHOWN_MAX], c[SHOWN_MAX];
 	struct stat st;
 
@@ -308,11 +307,10 @@ void operand_hints_special(const char *path, const char *host, struct err *e)
 	    S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode))
 		return;
 	if (fd_path_number(path) == STDIN_FILENO)
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 "; write: ferry send - %s", escape(a, host));
+		err_append(e, "; write: ferry send - %s", escape(a, host));
 	else
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 "; to send what comes out of it, write: ferry send "
-			 "--name %s - %s <%s", escape(a, name),
-			 escape(b, host), escape(c, path));
+		err_append(e,
+			   "; to send what comes out of it, write: ferry send "
+			   "--name %s - %s <%s", escape(a, name),
+			   escape(b, host), escape(c, path));
 }

@@ -13,17 +13,6 @@
 
 enum { SHOWN_MAX = 100 };
 
-__attribute__((format(printf, 2, 3)))
-static void append(struct err *e, const char *fmt, ...)
-{
-	const size_t used = strlen(e->text);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(e->text + used, sizeof(e->text) - used, fmt, ap);
-	va_end(ap);
-}
-
 static const struct option_row *row_of_letter(
 	const struct option_group *const *groups, char letter)
 {
@@ -139,16 +128,16 @@ static void hint_at_habit(const struct option_group *const *groups,
 
 	text_escape(shown, sizeof(shown), element, len);
 	if (letter && len > 2)
-		append(e, " in '%s'", shown);
-	append(e, ": %s", h->hint);
+		err_append(e, " in '%s'", shown);
+	err_append(e, ": %s", h->hint);
 	if (!h->is_needless ||
 	    (letter && !clean_cluster(groups, element + 1, clean,
 				      sizeof(clean))))
 		return;
 	if (clean[0])
-		append(e, "; write -%s", clean);
+		err_append(e, "; write -%s", clean);
 	else
-		append(e, "; leave out %s", shown);
+		err_append(e, "; leave out %s", shown);
 }
 
 void option_hints_unknown(const struct option_group *const *groups,
@@ -159,7 +148,7 @@ void option_hints_unknown(const struct option_group *const *groups,
 	char shown[SHOWN_MAX];
 
 	if (access(element, F_OK) == 0) {
-		append(e, "; the file of this name is written ./%s",
+		err_append(e, "; the file of this name is written ./%s",
 		       text_escape(shown, sizeof(shown), element,
 				   strlen(element)));
 		return;
@@ -176,7 +165,7 @@ void option_hints_unknown(const struct option_group *const *groups,
 	if (!letter)
 		name = nearest_name(groups, element + 2, 0);
 	if (name)
-		append(e, "; did you mean --%s?", name);
+		err_append(e, "; did you mean --%s?", name);
 }
 
 /* The value that was probably meant.  Returns 0 if that is not known. */
@@ -226,13 +215,13 @@ void option_hints_value(const struct option_group *const *groups,
 				     nearest_name(groups, element + 1, 1);
 
 	if (name) {
-		append(e, "; did you mean --%s?", name);
+		err_append(e, "; did you mean --%s?", name);
 	} else if (guess_value(row, value, guess, sizeof(guess))) {
 		show_pair(pair, sizeof(pair), row, is_long, guess);
-		append(e, "; did you mean %s?", pair);
+		err_append(e, "; did you mean %s?", pair);
 	} else if (!is_long && row->arg[0] == '[' && *value &&
 		   clean_cluster(groups, element + 1, guess, sizeof(guess))) {
-		append(e, "; what follows -%c is its value: write -%s",
+		err_append(e, "; what follows -%c is its value: write -%s",
 		       row->letter, guess);
 	}
 }

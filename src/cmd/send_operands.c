@@ -32,12 +32,10 @@ static int exists(const char *path)
 
 void send_operands_hint_at_host(const char *host, struct err *e)
 {
-	const size_t used = strlen(e->text);
 
-	if (!exists(host))
-		return;
-	snprintf(e->text + used, sizeof(e->text) - used,
-		 " (a file with this name exists here: is HOST missing?)");
+	if (exists(host))
+		err_append(e, " (a file with this name exists here: is HOST "
+			      "missing?)");
 }
 
 static int operand_missing(int count, const char *only, struct err *e)
@@ -60,14 +58,12 @@ static int operand_missing(int count, const char *only, struct err *e)
 static int bad_host(const char *host, struct err *e)
 {
 	const char *colon = strchr(host, ':');
-	const size_t used = strlen(e->text);
 
 	send_operands_hint_at_host(host, e);
 	if (!exists(host) && colon && colon[1] &&
 	    !colon[1 + strspn(colon + 1, "0123456789")])
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (a directory of digits, by ssh, is written "
-			 "HOST:./N)");
+		err_append(e, " (a directory of digits, by ssh, is written "
+			      "HOST:./N)");
 	return e->code;
 }
 

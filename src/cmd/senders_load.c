@@ -26,7 +26,6 @@ enum { SHOWN_MAX = 200, WARNING_MAX = 500 };
 /* A path that is not there may have been meant otherwise than it is taken. */
 static void hint_at_text(const char *path, struct err *e)
 {
-	const size_t used = strlen(e->text);
 	const char *hint =
 		e->sys_errno != ENOENT && e->sys_errno != ENOTDIR ? NULL :
 		strpbrk(path, "\"'") ? "there are no quotes in this file" :
@@ -38,7 +37,7 @@ static void hint_at_text(const char *path, struct err *e)
 			"a program gets no arguments: write a script" : NULL;
 
 	if (hint)
-		snprintf(e->text + used, sizeof(e->text) - used, " (%s)", hint);
+		err_append(e, " (%s)", hint);
 }
 
 /* Put "FILE:LINE: [NAME]: " before the error. */

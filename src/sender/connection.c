@@ -258,15 +258,14 @@ static void name_peer(const struct send_stream *st, struct err *e)
  * say so if large packets seem to disappear on the way. */
 static void hint_at_path(const struct send_stream *st, struct err *e)
 {
-	const size_t used = strlen(e->text);
 
 	if (!st->channel.stream ||
 	    !dial_loses_packets(stream_fd(st->channel.stream)))
 		return;
-	snprintf(e->text + used, sizeof(e->text) - used,
-		 " (what this side sends does not arrive, though the other "
-		 "side's heart-beats do: a firewall or tunnel may drop large "
-		 "packets; try a smaller MTU here, such as 1280)");
+	err_append(e,
+		   " (what this side sends does not arrive, though the other "
+		   "side's heart-beats do: a firewall or tunnel may drop large "
+		   "packets; try a smaller MTU here, such as 1280)");
 }
 
 /* The stream failed with e: report it, and end the session with it unless the

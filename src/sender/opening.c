@@ -255,16 +255,15 @@ static int send_hello(struct send_stream *st, struct err *e)
  * causes: say so in the text. */
 static int add_mode_hint(struct send_stream *st, struct err *e)
 {
-	size_t used = strlen(e->text);
 
 	if (e->code == ERR_CLOSED)
 		e->code = ERR_LOST;
 	if (e->code == ERR_PROTOCOL || e->code == ERR_LOST)
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (before the session began: is the other side "
-			 "ferry, and in the same security mode? This side uses "
-			 "%s)",
-			 mode_text(st->sender->cfg->security));
+		err_append(e,
+			   " (before the session began: is the other side "
+			   "ferry, and in the same security mode? This side "
+			   "uses %s)",
+			   mode_text(st->sender->cfg->security));
 	return e->code;
 }
 
@@ -274,12 +273,10 @@ static int refused(struct send_stream *st, const uint8_t *body, size_t n,
 		   struct err *e)
 {
 	const int rc = replies_peer_error(st, body, n, e);
-	const size_t used = strlen(e->text);
 
 	if (rc == ERR_PROTOCOL && st->index == 0 && st->sender->cfg->existing)
-		snprintf(e->text + used, sizeof(e->text) - used,
-			 " (an older ferry receive does not know --existing of "
-			 "a sender)");
+		err_append(e, " (an older ferry receive does not know "
+			      "--existing of a sender)");
 	return rc;
 }
 
