@@ -54,13 +54,6 @@ char *cert_text_of_dates(const X509 *cert, char *dst, size_t size)
 	return dst;
 }
 
-static void append(char *dst, size_t size, const char *text)
-{
-	const size_t used = strlen(dst);
-
-	snprintf(dst + used, size - used, "%s%s", used > 0 ? ", " : "", text);
-}
-
 /* One subject alternative name; "" for a kind that is not compared. */
 static void name_text(char dst[NAME_SHOWN], const GENERAL_NAME *name)
 {
@@ -92,7 +85,7 @@ static void names_text(X509 *cert, char *dst, size_t size)
 		name_text(one, sk_GENERAL_NAME_value(names, i));
 		if (!*one)
 			continue;
-		append(dst, size, shown < NAMES_SHOWN ? one : "...");
+		text_append(dst, size, ", ", shown < NAMES_SHOWN ? one : "...");
 		if (shown++ == NAMES_SHOWN)
 			break;
 	}

@@ -292,6 +292,11 @@ int file_meta_field(const struct file_meta *m, enum file_meta_tag tag,
 	return 0;
 }
 
+int file_meta_has(const struct file_meta *m, enum file_meta_tag tag)
+{
+	return (int)(m->further >> tag & 1);
+}
+
 unsigned file_meta_needs(const struct file_meta *m)
 {
 	struct file_meta_owner owner;
@@ -301,13 +306,13 @@ unsigned file_meta_needs(const struct file_meta *m)
 	if (file_meta_owner(m, &owner))
 		needs |= owner.flags & FILE_META_OWNER_SET ? PRESERVE_OWNER :
 							     PRESERVE_SETID;
-	if (m->further >> FILE_META_TAG_SETID & 1)
+	if (file_meta_has(m, FILE_META_TAG_SETID))
 		needs |= PRESERVE_SETID;
 	if (m->further & (1u << FILE_META_TAG_ACL |
 			  1u << FILE_META_TAG_DEFAULT_ACL))
 		needs |= PRESERVE_ACL;
 	needs |= file_meta_xattrs(m, &value);
-	if (m->further >> FILE_META_TAG_LINKED & 1)
+	if (file_meta_has(m, FILE_META_TAG_LINKED))
 		needs |= PRESERVE_HARDLINKS;
 	return needs;
 }

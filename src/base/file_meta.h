@@ -200,6 +200,9 @@ unsigned file_meta_xattrs(const struct file_meta *m, struct rd *value);
  * 0: it is never sent nor set. */
 unsigned file_meta_xattr_kind(const char *name);
 
+/* Whether it has the further field with this tag. */
+int file_meta_has(const struct file_meta *m, enum file_meta_tag tag);
+
 /* The kinds of enum file_meta_preserve that these further fields need: what a
  * receiver has to have granted. */
 unsigned file_meta_needs(const struct file_meta *m);

@@ -62,20 +62,19 @@ int text_is_utf8(const void *src, size_t n)
 	return 1;
 }
 
-/* Whether a code point may be printed unchanged. */
-static int is_plain(unsigned cp)
+int text_is_control(unsigned cp)
 {
-	if (cp < 0x20 || cp == '\\' || (cp >= 0x7f && cp <= 0x9f))
-		return 0;
+	if (cp < 0x20 || (cp >= 0x7f && cp <= 0x9f))
+		return 1;
 	/* U+061C, U+200E, U+200F: bidirectional marks; U+FEFF: the byte order
 	 * mark */
 	if (cp == 0x061c || cp == 0x200e || cp == 0x200f || cp == 0xfeff)
-		return 0;
+		return 1;
 	/* line and paragraph separator, bidirectional embedding and override */
 	if (cp >= 0x2028 && cp <= 0x202e)
-		return 0;
+		return 1;
 	/* bidirectional isolates (Unicode TR 9) */
-	return !(cp >= 0x2066 && cp <= 0x2069);
+	return cp >= 0x2066 && cp <= 0x2069;
 }
 
 /* Write the escaped form of the len (1 to 4) bytes at p to out (at least 17
@@ -106,7 +105,7 @@ char *text_escape(char *dst, size_t size, const void *src, size_t n)
 		unsigned cp = 0;
 		size_t len = text_utf8_next(p, n, &cp), out;
 
-		if (len > 0 && is_plain(cp)) {
+		if (len > 0 && cp != '\\' && !text_is_control(cp)) {
 			memcpy(one, p, len);
 			out = len;
 		} else {
@@ -129,6 +128,15 @@ char *text_escape(char *dst, size_t size, const void *src, size_t n)
 	}
 	dst[used] = '\0';
 	return dst;
+}
+
+void text_append(char *dst, size_t size, const char *separator,
+		 const char *text)
+{
+	const size_t used = strlen(dst);
+
+	snprintf(dst + used, size - used, "%s%s", used > 0 ? separator : "",
+		 text);
 }
 
 char *text_format(const char *fmt, ...)

@@ -29,6 +29,15 @@ int text_is_utf8(const void *src, size_t n);
  * it is not well-formed; *cp gets the code point. */
 size_t text_utf8_next(const unsigned char *p, size_t n, unsigned *cp);
 
+/* Whether a code point controls a terminal, the order in which text is shown or
+ * where lines end, so that it is not printed. */
+int text_is_control(unsigned cp);
+
+/* Append a text to dst (size bytes), after the separator unless dst is empty.
+ * What does not fit is cut. */
+void text_append(char *dst, size_t size, const char *separator,
+		 const char *text);
+
 /* As sprintf(), to memory that is the caller's.  NULL when out of memory. */
 char *text_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

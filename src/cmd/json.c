@@ -21,19 +21,6 @@ static void put_key(struct buf *b, const char *key, const char *suffix)
 	put_str(b, "\":");
 }
 
-/* Whether a code point is written as it is: not a quote, and nothing that
- * controls a terminal. */
-static int is_plain(unsigned cp)
-{
-	if (cp < 0x20 || cp == '"' || cp == '\\' || (cp >= 0x7f && cp <= 0x9f))
-		return 0;
-	if (cp == 0x061c || cp == 0x200e || cp == 0x200f || cp == 0xfeff)
-		return 0;
-	if (cp >= 0x2028 && cp <= 0x202e)
-		return 0;
-	return !(cp >= 0x2066 && cp <= 0x2069);
-}
-
 static void put_string(struct buf *b, const char *s, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -44,10 +31,10 @@ static void put_string(struct buf *b, const char *s, size_t n)
 		unsigned cp = 0;
 		size_t len = text_utf8_next(p, n, &cp);
 
-		if (len && is_plain(cp)) {
-			buf_put(b, p, len);
-		} else if (len && (cp == '"' || cp == '\\')) {
+		if (len && (cp == '"' || cp == '\\')) {
 			put_str(b, cp == '"' ? "\\\"" : "\\\\");
+		} else if (len && !text_is_control(cp)) {
+			buf_put(b, p, len);
 		} else {
 			/* all code points to escape are below U+10000 */
 			snprintf(escaped, sizeof(escaped), "\\u%04x",

@@ -450,7 +450,7 @@ unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 		return 0;
 	lost = preserve_set(how, dir_fd, meta, 0, &wants_mode, e);
 	mode = preserve_mode(how, dir_fd, meta, &lost);
-	if (meta->further >> FILE_META_TAG_SETID & 1) {
+	if (file_meta_has(meta, FILE_META_TAG_SETID)) {
 		lost |= apply_mode(dir_fd, mode, e);
 	} else {
 		mode |= st.st_mode & (S_ISGID | S_ISVTX);

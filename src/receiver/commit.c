@@ -76,7 +76,7 @@ int commit_copy_meta(struct commit *c, const struct file_meta *meta)
 {
 	c->meta = *meta;
 	c->meta.fields = NULL;
-	c->is_linked = meta->further >> FILE_META_TAG_LINKED & 1;
+	c->is_linked = file_meta_has(meta, FILE_META_TAG_LINKED);
 	if (meta->fields_len == 0)
 		return 0;
 	c->fields = malloc(meta->fields_len);

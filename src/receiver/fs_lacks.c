@@ -55,24 +55,32 @@ static uint64_t time_unit(struct fs_lacks *l, int dir_fd)
 	return unit;
 }
 
+/* Nanoseconds between two times; INT64_MAX where it is more than about two
+ * seconds, the coarsest unit. */
+static int64_t time_between(const struct timespec *there,
+			    const struct file_meta *meta)
+{
+	int64_t s, ns;
+
+	/* The sender chose one of them, so that it may overflow. */
+	if (__builtin_sub_overflow((int64_t)there->tv_sec, meta->mtime_s, &s) ||
+	    s < -2 || s > 2)
+		return INT64_MAX;
+	ns = s * NS_PER_S + there->tv_nsec - (int64_t)meta->mtime_ns;
+	return ns < 0 ? -ns : ns;
+}
+
 int fs_lacks_same_time(struct fs_lacks *l, int dir_fd,
 		       const struct timespec *there,
 		       const struct file_meta *meta)
 {
-	int64_t s, away;
+	const int64_t away = time_between(there, meta);
 
-	/* The sender chose one of them. */
-	if (__builtin_sub_overflow((int64_t)there->tv_sec, meta->mtime_s, &s) ||
-	    s < -2 || s > 2)
-		return 0;
-	away = s * NS_PER_S + there->tv_nsec - (int64_t)meta->mtime_ns;
 	if (away == 0)
 		return 1;
 	/* All units but nanoseconds are multiples of this. */
 	if (!l || there->tv_nsec % 100 != 0)
 		return 0;
-	if (away < 0)
-		away = -away;
 	return away < (int64_t)UNIT_MAX &&
 	       (uint64_t)away < time_unit(l, dir_fd);
 }
@@ -103,15 +111,10 @@ static int has_fine_times(int dir_fd)
 int fs_lacks_may_be_time(int dir_fd, const struct timespec *there,
 			 const struct file_meta *meta)
 {
-	int64_t s, away;
+	const int64_t away = time_between(there, meta);
 
-	if (__builtin_sub_overflow((int64_t)there->tv_sec, meta->mtime_s, &s) ||
-	    s < -2 || s > 2)
-		return 0;
-	away = s * NS_PER_S + there->tv_nsec - (int64_t)meta->mtime_ns;
 	return away == 0 ||
-	       ((away < 0 ? -away : away) < guess_unit(there) &&
-		!has_fine_times(dir_fd));
+	       (away < guess_unit(there) && !has_fine_times(dir_fd));
 }
 
 int fs_lacks_keeps_times(struct fs_lacks *l, int dir_fd)

@@ -290,7 +290,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	c->id = it->id;
 	c->size = row->size;
 	c->meta = meta;
-	c->is_linked = meta.further >> FILE_META_TAG_LINKED & 1;
+	c->is_linked = file_meta_has(&meta, FILE_META_TAG_LINKED);
 	memcpy(c->digest, row->digest, sizeof(c->digest));
 	dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, fe);
 	if (dir < 0)

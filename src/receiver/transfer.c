@@ -18,7 +18,7 @@ void transfer_see_id(struct transfer *t, uint64_t id)
 uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
 		       int is_dir)
 {
-	const int is_whole = meta->further >> FILE_META_TAG_SETID & 1;
+	const int is_whole = file_meta_has(meta, FILE_META_TAG_SETID);
 
 	if (!t->chmod && is_whole)
 		return meta->mode;
@@ -33,7 +33,7 @@ struct same_meta transfer_same_meta(struct transfer *t)
 void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
 			  const char *path, size_t len, const struct stat *st)
 {
-	if (t->linked && meta->further >> FILE_META_TAG_LINKED & 1)
+	if (t->linked && file_meta_has(meta, FILE_META_TAG_LINKED))
 		made_note_as(t->linked, path, len, st);
 }
 

@@ -69,14 +69,10 @@ static char *preserve_words(char *dst, size_t size, unsigned kinds)
 		FILE_META_PRESERVE(X)
 #undef X
 	};
-	size_t used = 0;
-
 	dst[0] = '\0';
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (kinds & words[i].bit && used < size)
-			used += (size_t)snprintf(dst + used, size - used,
-						 "%s%s", used > 0 ? "," : "",
-						 words[i].word);
+		if (kinds & words[i].bit)
+			text_append(dst, size, ",", words[i].word);
 	}
 	return dst;
 }

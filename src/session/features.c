@@ -3,9 +3,7 @@
  */
 #include "session/features.h"
 
-#include <stdio.h>
-#include <string.h>
-
+#include "base/text.h"
 #include "wire/msg.h"
 
 static const struct feature {
@@ -176,15 +174,10 @@ int features_choose_codec(uint32_t features, const struct codec_choice *asked,
 
 char *features_missing(uint32_t features, char *dst, size_t size)
 {
-	size_t used = 0;
-
 	dst[0] = '\0';
-	for (size_t i = 0; i < KNOWN && used < size; i++) {
-		if (features & features_known[i].bit)
-			continue;
-		used += (size_t)snprintf(dst + used, size - used, "%s%s",
-					 used > 0 ? ", " : "",
-					 features_known[i].name);
+	for (size_t i = 0; i < KNOWN; i++) {
+		if (!(features & features_known[i].bit))
+			text_append(dst, size, ", ", features_known[i].name);
 	}
 	return dst;
 }

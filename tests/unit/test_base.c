@@ -624,6 +624,31 @@ static void err_records_and_prefixes(void **state)
 	assert_int_equal(err_set(NULL, ERR_LOST, "x"), ERR_LOST);
 }
 
+static void texts_are_appended_and_cut(void **state)
+{
+	char text[12] = "";
+	struct err e;
+
+	(void)state;
+	text_append(text, sizeof(text), ", ", "one");
+	assert_string_equal(text, "one");
+	text_append(text, sizeof(text), ", ", "two");
+	assert_string_equal(text, "one, two");
+	text_append(text, sizeof(text), ", ", "three");
+	assert_string_equal(text, "one, two, t");
+	text_append(text, sizeof(text), ", ", "four");
+	assert_string_equal(text, "one, two, t");
+
+	err_append(NULL, "%s", "nowhere");
+	err_set(&e, ERR_LOCAL, "no file");
+	err_append(&e, " (%d)", 7);
+	assert_string_equal(e.text, "no file (7)");
+	assert_int_equal(e.code, ERR_LOCAL);
+	for (size_t i = 0; i < sizeof(e.text); i++)
+		err_append(&e, "%s", "ab");
+	assert_int_equal(strlen(e.text), sizeof(e.text) - 1);
+}
+
 static void err_texts_are_cut_not_overrun(void **state)
 {
 	char longer[2000];
@@ -774,6 +799,7 @@ int main(void)
 		cmocka_unit_test(zeros_are_told_from_data),
 		cmocka_unit_test(io_tells_an_error_from_the_end),
 		cmocka_unit_test(err_records_and_prefixes),
+		cmocka_unit_test(texts_are_appended_and_cut),
 		cmocka_unit_test(err_texts_are_cut_not_overrun),
 		cmocka_unit_test(err_merge_keeps_the_most_telling),
 		cmocka_unit_test(err_codes_have_status_name_and_weight),
