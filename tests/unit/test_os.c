@@ -78,6 +78,38 @@ static void descriptors_are_closed_by_exec(void **state)
 	assert_int_not_equal(errno, 0);
 }
 
+/* How many bytes a socket takes until it would block. */
+static size_t bytes_held(int fd)
+{
+	static const char some[4096];
+	size_t held = 0;
+	ssize_t n;
+
+	while ((n = send(fd, some, sizeof(some), MSG_DONTWAIT)) > 0)
+		held += (size_t)n;
+	assert_int_equal(errno, EAGAIN);
+	return held;
+}
+
+static void a_socket_that_is_enlarged_holds_more(void **state)
+{
+	int plain[2], large[2], least[2];
+
+	(void)state;
+	assert_int_equal(fds_socket_pair(plain), 0);
+	assert_int_equal(fds_socket_pair(large), 0);
+	assert_int_equal(fds_socket_pair(least), 0);
+	fds_enlarge_socket(large[1], 1 << 20);
+	fds_enlarge_socket(least[1], 1);
+	assert_true(bytes_held(large[1]) > bytes_held(plain[1]));
+	assert_int_equal(bytes_held(least[1]), bytes_held(plain[0]));
+	for (int i = 0; i < 2; i++) {
+		close(plain[i]);
+		close(large[i]);
+		close(least[i]);
+	}
+}
+
 static void accepted_connections_block(void **state)
 {
 	struct sockaddr_storage sa;
@@ -488,6 +520,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptors_are_closed_by_exec),
+		cmocka_unit_test(a_socket_that_is_enlarged_holds_more),
 		cmocka_unit_test(accepted_connections_block),
 		cmocka_unit_test(all_descriptors_above_are_closed),
 		cmocka_unit_test(a_wake_stays_until_it_is_cleared),
