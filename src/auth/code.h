@@ -12,8 +12,8 @@
 
 #include <stddef.h>
 
-#include "base/err.h"
 #include "auth/words.h"
+#include "base/err.h"
 
 enum {
 	CODE_DIGITS = 4,

@@ -16,9 +16,9 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "auth/hkdf.h"
 #include "base/io.h"
 #include "base/num.h"
-#include "auth/hkdf.h"
 #include "os/fd_path.h"
 
 #define KEY_PREFIX "ferry-key-1:"

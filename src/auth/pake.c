@@ -26,13 +26,13 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
-#include "base/clock.h"
 #include "auth/code_file.h"
 #include "auth/hkdf.h"
 #include "auth/key.h"
 #include "auth/mode.h"
 #include "auth/spake2.h"
 #include "auth/tls.h"
+#include "base/clock.h"
 #include "os/locked.h"
 
 /* Version of the exchange, and role or purpose, so that no key or message is

@@ -22,10 +22,10 @@
 
 #include <stdint.h>
 
+#include "auth/words.h"
 #include "base/err.h"
 #include "net/role.h"
 #include "os/cancel.h"
-#include "auth/words.h"
 
 struct pake;
 struct tls;

@@ -15,8 +15,8 @@
 #include <openssl/evp.h>
 #include <openssl/obj_mac.h>
 
-#include "base/buf.h"
 #include "auth/hkdf.h"
+#include "base/buf.h"
 
 #define CONFIRM_LABEL "ConfirmationKeys"
 

@@ -20,13 +20,13 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 
+#include "auth/cert_text.h"
+#include "auth/tls_priv.h"
 #include "base/buf.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "base/text.h"
 #include "net/addr.h"
-#include "auth/cert_text.h"
-#include "auth/tls_priv.h"
 #include "os/locked.h"
 
 #define PIN_PREFIX "sha256:"

@@ -10,8 +10,8 @@
 #ifndef FERRY_CMD_ASK_H
 #define FERRY_CMD_ASK_H
 
-#include "base/err.h"
 #include "auth/code.h"
+#include "base/err.h"
 
 struct ask {
 	const char *command; /* that shows the code, such as "ferry receive" */

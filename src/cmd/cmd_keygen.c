@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "auth/key.h"
+#include "base/text.h"
 #include "cmd/charset.h"
 #include "cmd/senders_file.h"
 #include "receiver/senders.h"

@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
 #include "auth/tls.h"
+#include "base/err.h"
 #include "cmd/options.h"
 #include "cmd/report.h"
 #include "net/cidr.h"

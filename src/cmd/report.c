@@ -27,8 +27,8 @@
 #include "cmd/repeats.h"
 #include "cmd/told_sessions.h"
 #include "cmd/writer.h"
-#include "net/local_addrs.h"
 #include "net/addr.h"
+#include "net/local_addrs.h"
 
 /* How often a receiver reports progress, for a terminal and for others. */
 enum { DRAWN_MS = 100, NOTED_MS = 1000 };

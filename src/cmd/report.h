@@ -12,8 +12,8 @@
 #ifndef FERRY_CMD_REPORT_H
 #define FERRY_CMD_REPORT_H
 
-#include "base/err.h"
 #include "auth/tls.h"
+#include "base/err.h"
 #include "session/events.h"
 
 /* Texts are borrowed and need not be escaped. */

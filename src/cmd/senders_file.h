@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cmd/receive_words.h"
 #include "auth/tls.h"
 #include "base/err.h"
+#include "cmd/receive_words.h"
 #include "net/cidr.h"
 
 /* What the name of a sender has to be, for messages. */

@@ -1,7 +1,6 @@
 /*
  * The roots of a scan: sources of the command line, checked and opened.
  */
-#include "base/mem.h"
 #include "fs/scan.h"
 
 #include <errno.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "base/text.h"
 #include "fs/name.h"
 #include "fs/scan_priv.h"

@@ -10,9 +10,9 @@
 
 #include <sys/stat.h>
 
-#include "fs/place.h"
 #include "fs/name.h"
 #include "fs/part.h"
+#include "fs/place.h"
 #include "wire/msg.h"
 
 struct fs_lacks;

@@ -1,7 +1,6 @@
 /*
  * Opening a file that comes in chunks: its directory, a basis, its part.
  */
-#include "receiver/asked.h"
 #include "receiver/file_open.h"
 
 #include <errno.h>
@@ -17,14 +16,15 @@
 #include "fs/why.h"
 #include "os/size_limit.h"
 #include "os/space.h"
+#include "receiver/asked.h"
 #include "receiver/committer.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
 #include "receiver/file_use.h"
 #include "receiver/flusher.h"
 #include "receiver/held_dir.h"
-#include "receiver/placed.h"
 #include "receiver/input.h"
+#include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/worker.h"
 #include "session/channel.h"

@@ -1,8 +1,6 @@
 /*
  * Packs of small items.
  */
-#include "base/mem.h"
-#include "receiver/asked.h"
 #include "receiver/pack.h"
 
 #include <errno.h>
@@ -11,9 +9,11 @@
 #include <sys/stat.h>
 
 #include "base/io.h"
+#include "base/mem.h"
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "fs/why.h"
+#include "receiver/asked.h"
 #include "receiver/commit.h"
 #include "receiver/committer.h"
 #include "receiver/dir_meta.h"

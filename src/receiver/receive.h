@@ -9,16 +9,16 @@
 
 #include <stdint.h>
 
-#include "base/err.h"
-#include "sandbox/sandbox.h"
-#include "net/cidr.h"
-#include "net/dial.h"
 #include "auth/secure.h"
 #include "auth/tls.h"
-#include "session/direct.h"
-#include "session/events.h"
+#include "base/err.h"
+#include "net/cidr.h"
+#include "net/dial.h"
 #include "receiver/conflict.h"
 #include "receiver/sync.h"
+#include "sandbox/sandbox.h"
+#include "session/direct.h"
+#include "session/events.h"
 
 struct asked;
 struct attr_helper;

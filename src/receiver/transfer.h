@@ -18,8 +18,8 @@
 #include "fs/preserve.h"
 #include "receiver/conflict.h"
 #include "receiver/fs_lacks.h"
-#include "receiver/same_meta.h"
 #include "receiver/kept.h"
+#include "receiver/same_meta.h"
 #include "receiver/sync.h"
 #include "session/idle.h"
 

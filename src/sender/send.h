@@ -9,16 +9,16 @@
 
 #include <stdint.h>
 
+#include "auth/secure.h"
+#include "auth/tls.h"
 #include "base/err.h"
 #include "chunk/codec.h"
 #include "chunk/digest.h"
-#include "sandbox/sandbox.h"
 #include "fs/scan.h"
 #include "net/addr.h"
 #include "net/cidr.h"
 #include "net/dial.h"
-#include "auth/secure.h"
-#include "auth/tls.h"
+#include "sandbox/sandbox.h"
 #include "session/direct.h"
 #include "session/events.h"
 
