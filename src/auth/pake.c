@@ -278,7 +278,7 @@ static int wait_for(const struct pake_conn *c, short events, struct err *e)
 		if (n > 0 && fds[0].revents && !cancel_is_set(c->cancel))
 			return 0;
 		if (n < 0 && errno != EINTR)
-			return err_sys(e, ERR_RESOURCE, "waiting");
+			return err_sys(e, ERR_RESOURCE, "cannot wait for the other side");
 	}
 }
 

@@ -33,7 +33,7 @@
 	X(ERR_UNCONFIRMED, 10, "sent, but the commit was not confirmed")       \
 	X(ERR_RESOURCE, 11, "out of resources")                                \
 	X(ERR_INTERRUPTED, 128, "interrupted by a signal")                     \
-	X(ERR_CLOSED, 6, "the peer closed the connection")                     \
+	X(ERR_CLOSED, 6, "the other side closed the connection")               \
 	X(ERR_AGAIN, 6, "nothing to read yet")                                 \
 	X(ERR_RANGE, 5, "value out of range")                                  \
 	X(ERR_INTERNAL, 11, "internal error")

@@ -214,7 +214,7 @@ static ssize_t read_keys(const struct line *l, char *keys, size_t size,
 
 	do {
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
-			return err_sys(e, ERR_LOCAL, "waiting for the "
+			return err_sys(e, ERR_LOCAL, "cannot wait for the "
 						     "terminal");
 		if (fds[1].revents)
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
@@ -347,7 +347,7 @@ int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e)
 		return no_terminal(NULL, NULL, e);
 	set_prompt(&l, a);
 	if (tcgetattr(l.tty, &before) < 0) {
-		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
+		rc = err_sys(e, ERR_LOCAL, "cannot set up the terminal");
 		goto out;
 	}
 	raw = before;
@@ -358,7 +358,7 @@ int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e)
 	l.before = &before;
 	l.raw = &raw;
 	if (tcsetattr(l.tty, TCSADRAIN, &raw) < 0)
-		rc = err_sys(e, ERR_LOCAL, "setting up the terminal");
+		rc = err_sys(e, ERR_LOCAL, "cannot set up the terminal");
 	else
 		rc = read_code(&l, code, e);
 	(void)tcsetattr(l.tty, TCSADRAIN, &before);

@@ -269,7 +269,8 @@ struct senders_helper *senders_helper_start(const char *path,
 	h->events = events;
 	if (helper_start(&h->helper, &cfg) == 0)
 		return h;
-	err_sys(e, ERR_RESOURCE, "starting a process");
+	err_sys(e, ERR_RESOURCE,
+		"cannot start a process to read the senders' file");
 	free(h);
 	return NULL;
 }
@@ -581,7 +582,8 @@ int senders_helper_first(struct senders_helper *h, struct senders **senders,
 	int rc;
 
 	if (helper_send(h->helper.fd, &request, sizeof(request), -1, 0) < 0)
-		return err_sys(e, ERR_RESOURCE, "starting a process");
+		return err_sys(e, ERR_RESOURCE,
+			       "cannot have the senders' file read");
 	rc = receive_answer(h, &a, e);
 	if (rc == 0 && a.count == 0)
 		rc = no_section(h->path, e);

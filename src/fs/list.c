@@ -107,7 +107,7 @@ static enum list_result read_more(struct list *l, struct err *e)
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return LIST_WAITING;
 	if (n < 0) {
-		err_sys(e, ERR_LOCAL, "reading the list of names");
+		err_sys(e, ERR_LOCAL, "cannot read the list of names");
 		return LIST_FAILED;
 	}
 	l->is_at_eof = n == 0;

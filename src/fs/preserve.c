@@ -371,7 +371,7 @@ int preserve_read(const struct preserve *how, int fd, const struct stat *st,
 	    !(how->kinds & (PRESERVE_ACL | PRESERVE_XATTRS)))
 		return 0;
 	if (attrs_list(&a, fd) < 0)
-		return err_sys(e, ERR_LOCAL, "reading attributes");
+		return err_sys(e, ERR_LOCAL, "cannot read its attributes");
 	if (how->kinds & PRESERVE_ACL)
 		rc = read_acl(how, fd, &a, FILE_META_TAG_ACL, &to);
 	if (rc == 0 && how->kinds & PRESERVE_ACL && S_ISDIR(st->st_mode))
@@ -379,7 +379,7 @@ int preserve_read(const struct preserve *how, int fd, const struct stat *st,
 	if (rc == 0 && how->kinds & PRESERVE_XATTRS)
 		rc = read_xattrs(how, fd, &a, &to);
 	if (rc)
-		err_sys(e, ERR_LOCAL, "reading attributes");
+		err_sys(e, ERR_LOCAL, "cannot read its attributes");
 	attrs_release(&a);
 	return rc ? ERR_LOCAL : 0;
 }

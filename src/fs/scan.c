@@ -561,7 +561,7 @@ static int walk_list(struct walk *w)
 		rc = err_set(w->e, ERR_RESOURCE, "out of memory");
 	else if (r->list_start >= 0 &&
 		 lseek(r->list_fd, r->list_start, SEEK_SET) < 0)
-		rc = err_sys(w->e, ERR_LOCAL, "reading the list of names");
+		rc = err_sys(w->e, ERR_LOCAL, "cannot read the list of names");
 	while (rc == 0) {
 		enum list_result result = list_next(list, &name, w->e);
 

@@ -106,7 +106,7 @@ static int push_level(struct walk *w, int dir_fd, const char *leaf, size_t len,
 		return 0;
 	fd = scan_open_dir(dir_fd, leaf, follow);
 	if (fd < 0 && scan_is_exhausted(errno))
-		return err_sys(e, ERR_RESOURCE, "opening a directory");
+		return err_sys(e, ERR_RESOURCE, "cannot open a directory");
 	if (fd < 0 || fstat(fd, &st) < 0 || (follow && is_loop(w, &st)) ||
 	    (w->depth > 0 && w->scan->stays_on_file_system &&
 	     st.st_dev != w->root_dev)) {
@@ -265,7 +265,7 @@ static int list_dir(struct names_list *l, int dir, struct err *e)
 		rc = list_entry(l, entry->name, kind_of(l->scan, fd, entry));
 	if (rc == 0 && error) {
 		errno = error;
-		rc = err_sys(e, ERR_LOCAL, "listing a directory");
+		rc = err_sys(e, ERR_LOCAL, "cannot list a directory");
 	}
 	listing_free(listing);
 	io_close(&fd);

@@ -391,7 +391,7 @@ static int await_reply(struct connector *c, struct waiter *w,
 		if (left == 0)
 			return set_timeout(c, e);
 		if (poll(fds, 3, left) < 0 && errno != EINTR)
-			return err_sys(e, ERR_RESOURCE, "waiting");
+			return err_sys(e, ERR_RESOURCE, "cannot wait for connections");
 		pthread_mutex_lock(&c->lock);
 		if (!w->has_reply)
 			receive_replies(c);
@@ -464,7 +464,7 @@ static int ask(struct connector *c, struct request *q,
 	int rc = 0;
 
 	if (wake_open(&w.wake) < 0)
-		return err_sys(e, ERR_RESOURCE, "connecting");
+		return err_sys(e, ERR_RESOURCE, "cannot connect");
 	pthread_mutex_lock(&c->lock);
 	q->id = w.id = ++c->id;
 	w.next = c->waiters;

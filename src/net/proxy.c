@@ -173,7 +173,7 @@ static int wait_for(const struct talk *t, short events, struct err *e)
 		if (left == 0)
 			return fail(t, ERR_CONNECT, e, "no answer in time");
 		if (poll(fds, 2, left) < 0 && errno != EINTR)
-			return err_sys(e, ERR_RESOURCE, "waiting");
+			return err_sys(e, ERR_RESOURCE, "cannot wait for the proxy");
 		if (fds[0].revents)
 			return 0;
 	}

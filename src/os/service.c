@@ -170,7 +170,9 @@ int service_start(struct service **out, struct err *e)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	if (helper_start(&s->helper, &cfg)) {
 		free(s);
-		return err_sys(e, ERR_RESOURCE, "starting a process");
+		return err_sys(e, ERR_RESOURCE,
+			       "cannot start a process to notify the service "
+			       "manager");
 	}
 	/* Twice in its time, as sd_watchdog_enabled(3) recommends. */
 	if (watchdog_us / 2000 > 0 && watchdog_us / 2000 < INT_MAX)

@@ -127,7 +127,7 @@ static int spill_records(struct dir_meta *d, struct verdict *v, struct err *e)
 		d->spill_fd = p.fd;
 	}
 	if (io_write(d->spill_fd, d->mem.data, d->mem.len))
-		return err_sys(e, ERR_LOCAL, "writing a temporary file");
+		return err_sys(e, ERR_LOCAL, "cannot write a temporary file");
 	buf_reset(&d->mem);
 	return 0;
 }
@@ -245,7 +245,7 @@ static int apply_spilled(struct dir_meta *d, struct pass *ps, struct err *e)
 	}
 	free(block);
 	if (n < 0)
-		return err_sys(e, ERR_LOCAL, "reading a temporary file");
+		return err_sys(e, ERR_LOCAL, "cannot read a temporary file");
 	return 0;
 }
 

@@ -97,7 +97,7 @@ struct dir_opener *dir_opener_start(const char *dir, enum sandbox_mode mode,
 		pthread_mutex_init(&o->lock, NULL);
 		return o;
 	}
-	err_sys(e, ERR_RESOURCE, "starting a process");
+	err_sys(e, ERR_RESOURCE, "cannot start a process to open directories");
 	free(o);
 	return NULL;
 }

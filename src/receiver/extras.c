@@ -191,7 +191,7 @@ int extras_sum(const struct extras *x, int dir, struct names_sum *sum,
 	io_close(&fd);
 	errno = error;
 	if (error)
-		rc = err_sys(e, ERR_LOCAL, "listing a directory");
+		rc = err_sys(e, ERR_LOCAL, "cannot list a directory");
 	return rc;
 }
 
@@ -204,7 +204,7 @@ int extras_begin(struct extras *x, int dir, struct err *e)
 	x->is_tree = 0;
 	x->start = 0;
 	if (fd < 0 || push_level(x, fd, 0) < 0)
-		return err_sys(e, ERR_LOCAL, "listing a directory");
+		return err_sys(e, ERR_LOCAL, "cannot list a directory");
 	return 0;
 }
 

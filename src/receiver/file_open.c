@@ -62,7 +62,7 @@ static int check_space(struct worker *w, struct recv_file *f, uint64_t *have,
 	if (f->size == TREE_SIZE_UNKNOWN || f->size == 0)
 		return 0;
 	if (!f->is_resumed && size_limit_check(p->fd, f->size) < 0)
-		return err_sys(e, ERR_LOCAL, "checking the size");
+		return err_sys(e, ERR_LOCAL, "cannot check the size");
 	if (f->allocated >= f->size)
 		return part_check_space(p, f->size, others, have, e);
 	part_make_holes(p);

@@ -267,7 +267,7 @@ int file_table_put_leaf(struct file_table *t, struct recv_file *f,
 	/* The sender need not check a leaf that it sends. */
 	(void)runs_remove(&f->unverified, leaf, 1);
 	pthread_mutex_unlock(&t->lock);
-	return rc ? err_set(e, rc, "recording a chunk: %s", err_name(rc)) : 0;
+	return rc ? err_set(e, rc, "cannot record a chunk: %s", err_name(rc)) : 0;
 }
 
 int file_table_has_leaf(struct file_table *t, const struct recv_file *f,

@@ -243,7 +243,7 @@ int input_expand(struct input *in, unsigned codec, uint8_t *dst,
 	int rc = expander_run(in->expander, codec, dst, raw_len, src, n);
 
 	if (rc && rc != ERR_CORRUPT)
-		err_set(e, rc, "decompressing a payload: %s", err_name(rc));
+		err_set(e, rc, "cannot decompress a payload: %s", err_name(rc));
 	return rc;
 }
 

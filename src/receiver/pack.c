@@ -297,7 +297,7 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		goto fail;
 	c->dir = share_dir(pk, row, dir);
 	if (!c->dir) {
-		err_sys(fe, ERR_LOCAL, "opening a directory");
+		err_sys(fe, ERR_LOCAL, "cannot open a directory");
 		goto fail;
 	}
 	if (parts_create(&w->parts, c, dir, leaf, fe)) {

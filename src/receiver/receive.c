@@ -272,7 +272,7 @@ static int start_connecting(struct receiver *r, struct err *e)
 
 	/* Waiting for a connection to be made ends only by a descriptor. */
 	if (cancel_init(&r->setup.stop))
-		return err_sys(e, ERR_RESOURCE, "starting to connect");
+		return err_sys(e, ERR_RESOURCE, "cannot connect");
 	rc = start_direct(r, e);
 	if (rc == 0)
 		rc = confine(r, e);
@@ -577,7 +577,7 @@ static int accept_loop(struct receiver *r, struct err *e)
 		n = poll(fds, pause ? ON_LISTENER : ON_ALL,
 			 pause ? pause : left_ms);
 		if (n < 0 && errno != EINTR)
-			return err_sys(e, ERR_RESOURCE, "waiting");
+			return err_sys(e, ERR_RESOURCE, "cannot wait for connections");
 		for (int i = 0; n < 0 && i < ON_ALL; i++)
 			fds[i].revents = 0;
 		if (handle_events(r, fds, e))

@@ -35,7 +35,7 @@ int stdout_write(struct input *in, int fd, const void *p, size_t n,
 			(void)poll(&pfd, 1, TICK_MS);
 		} else if (did == 0 || errno != EINTR) {
 			return err_sys(e, ERR_LOCAL,
-				       "writing to standard output");
+				       "cannot write to standard output");
 		}
 	}
 	return 0;

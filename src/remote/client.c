@@ -47,7 +47,7 @@ static int give_order(const struct client *c, struct login *l, struct err *e)
 	int rc = 0;
 
 	if (entropy_get(m.nonce, sizeof(m.nonce)))
-		return err_sys(e, ERR_RESOURCE, "random bytes");
+		return err_sys(e, ERR_RESOURCE, "cannot get random bytes");
 	buf_init(&order, ORDER_HEADER + ORDER_LIST_MAX);
 	buf_init(&marker, ORDER_MARKER + 1);
 	order_put(&order, &m);

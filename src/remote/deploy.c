@@ -144,7 +144,7 @@ int deploy_run(const struct deploy *d, struct login *l, const char *host,
 	int rc;
 
 	if (entropy_get(random, sizeof(random)) || uname(&here) < 0)
-		return err_sys(e, ERR_RESOURCE, "random bytes");
+		return err_sys(e, ERR_RESOURCE, "cannot get random bytes");
 	put_hex(nonce, random, sizeof(random));
 	snprintf(marker, sizeof(marker), "ferry-deploy:%s\n", nonce);
 	snprintf(request, sizeof(request), "%s %zu %s %s %s %s\n", nonce,

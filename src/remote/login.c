@@ -164,7 +164,7 @@ static int await(const struct login *l, short events, struct err *e)
 		if (n > 0 && fds[0].revents)
 			return fds[0].revents;
 		if (n < 0 && errno != EINTR)
-			return err_sys(e, ERR_RESOURCE, "waiting");
+			return err_sys(e, ERR_RESOURCE, "cannot wait for ferry there");
 	}
 }
 

@@ -61,7 +61,7 @@ static int confine(int dir_fd, struct err *e)
 			rules[policy.count++] = rule;
 	}
 	if (process_gain_nothing() < 0)
-		rc = err_sys(e, ERR_RESOURCE, "--only: dropping privileges");
+		rc = err_sys(e, ERR_RESOURCE, "--only: cannot drop privileges");
 	else
 		rc = landlock_confine(&policy, e);
 	for (size_t i = 1; i < policy.count; i++)

@@ -147,7 +147,7 @@ int recheck_source(struct send_stream *st, struct outfile *f, struct err *fe,
 	if (f->is_stream)
 		return 0;
 	if (fstat(f->fd, &now)) {
-		err_sys(fe, ERR_LOCAL, "reading its status");
+		err_sys(fe, ERR_LOCAL, "cannot get its status");
 		return 0;
 	}
 	if (!is_in_doubt(st, f, &now, fe))
@@ -157,7 +157,7 @@ int recheck_source(struct send_stream *st, struct outfile *f, struct err *fe,
 		return rc;
 	/* It may have been truncated, or have grown, meanwhile. */
 	if (fstat(f->fd, &now))
-		err_sys(fe, ERR_LOCAL, "reading its status");
+		err_sys(fe, ERR_LOCAL, "cannot get its status");
 	else
 		(void)is_in_doubt(st, f, &now, fe);
 	return 0;

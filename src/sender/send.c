@@ -44,7 +44,8 @@ static int prepare(struct sender *s, struct err *e)
 		s->links = links_new();
 		if (!s->links) {
 			free(zeros);
-			return err_sys(e, ERR_RESOURCE, "starting a session");
+			return err_sys(e, ERR_RESOURCE,
+				       "cannot start a session");
 		}
 	}
 	if (cfg->deletes) {
@@ -55,7 +56,7 @@ static int prepare(struct sender *s, struct err *e)
 	    (cfg->deletes && (!s->waiting || !s->sent_dirs)) ||
 	    entropy_get(s->session_id, sizeof(s->session_id))) {
 		free(zeros);
-		return err_sys(e, ERR_RESOURCE, "starting a session");
+		return err_sys(e, ERR_RESOURCE, "cannot start a session");
 	}
 	cfg->digest->sum(zeros, TREE_LEAF, s->zero_digest);
 	atomic_store(&s->count.is_endless, cfg->stdin_fd >= 0);

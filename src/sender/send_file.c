@@ -513,7 +513,7 @@ static int read_stdin(struct send_stream *st, struct outfile *f, size_t *n,
 		return rc;
 	got = read(f->fd, st->raw + *n, CHUNK_MAX - *n);
 	if (got < 0 && errno != EINTR && errno != EAGAIN)
-		err_sys(fe, ERR_LOCAL, "reading standard input");
+		err_sys(fe, ERR_LOCAL, "cannot read standard input");
 	*is_end = got == 0;
 	/* The first bytes of a chunk: they cannot be read again. */
 	if (got > 0 && *n == 0)

@@ -567,7 +567,7 @@ int acceptor_first(struct acceptor *a, uint64_t deadline_ms,
 			return err_set(e, ERR_TIMEOUT,
 				       "no receiver came in time");
 		if (poll(fds, 2, left_ms) < 0 && errno != EINTR)
-			return err_sys(e, ERR_RESOURCE, "waiting");
+			return err_sys(e, ERR_RESOURCE, "cannot wait for connections");
 	}
 	return err_set(e, ERR_INTERRUPTED, "interrupted");
 }

@@ -80,7 +80,7 @@ int channel_take_timeout(struct channel *c, const uint8_t *body, size_t n,
 
 	if (msg_get_timeout(&m, body, n))
 		return err_set(e, ERR_PROTOCOL,
-			       "the peer sent a malformed TIMEOUT frame");
+			       "the other side sent a malformed TIMEOUT frame");
 	channel_set_peer_timeout(c, m.ms);
 	return 0;
 }
@@ -140,7 +140,8 @@ static int take_heartbeat(struct channel *c, const struct frame *f,
 				       (now - c->began_ms) *
 					       HEARTBEATS_A_SECOND / 1000)
 		return 0;
-	return err_set(e, ERR_PROTOCOL, "the peer sent too many heart-beats");
+	return err_set(e, ERR_PROTOCOL,
+		       "the other side sent too many heart-beats");
 }
 
 static int send_heartbeat(struct channel *c, enum frame_type type,
@@ -194,6 +195,12 @@ int channel_ping_if_due(struct channel *c, int is_busy, struct err *e)
 							    FRAME_PING, e);
 }
 
+static int cut_in_frame(struct err *e)
+{
+	return err_set(e, ERR_LOST, "the other side closed the connection in "
+				    "the middle of a frame");
+}
+
 /* The first n bytes from the peer, which are no frame. */
 static int bad_header(const struct channel *c, const uint8_t *p, size_t n,
 		      struct err *e)
@@ -202,7 +209,8 @@ static int bad_header(const struct channel *c, const uint8_t *p, size_t n,
 	    mode_differs(p, n, SECURITY_PLAIN))
 		return mode_set_error(p, n, SECURITY_PLAIN, e);
 	return err_set(e, ERR_PROTOCOL,
-		       "the peer sent a malformed frame (type %u, length %lu)",
+		       "the other side sent a malformed frame (type %u, "
+		       "length %lu)",
 		       p[0], (unsigned long)be_get32(p + 4));
 }
 
@@ -218,9 +226,7 @@ int channel_poll_header(struct channel *c, struct frame *f, struct err *e)
 		if (rc == ERR_AGAIN)
 			err_clear(e);
 		if (rc == ERR_CLOSED && c->head_len > 0)
-			return err_set(e, ERR_LOST,
-				       "the peer closed the connection in the "
-				       "middle of a frame");
+			return cut_in_frame(e);
 		if (rc)
 			return rc;
 		c->head_len += got;
@@ -248,9 +254,7 @@ int channel_recv(struct channel *c, void *p, size_t n, struct err *e)
 		return 0;
 	rc = stream_recv(c->stream, p, n, e);
 	if (rc == ERR_CLOSED)
-		return err_set(e, ERR_LOST,
-			       "the peer closed the connection in the middle "
-			       "of a frame");
+		return cut_in_frame(e);
 	return rc;
 }
 
@@ -350,7 +354,7 @@ int channel_peer_error(const uint8_t *body, size_t n, struct err *e)
 
 	if (msg_get_error(&m, body, n))
 		return err_set(e, ERR_PROTOCOL,
-			       "the peer sent a malformed ERROR frame");
+			       "the other side sent a malformed ERROR frame");
 	text_escape(text, sizeof(text), m.text, m.text_len);
 	return err_set(e, code_of_wire(m.code), "the other side says: %s",
 		       text);

@@ -97,7 +97,7 @@ static struct tls *make_tls(const struct msg_direct *m, enum net_role role,
 struct tls *direct_make_key(struct msg_direct *m, struct err *e)
 {
 	if (entropy_get(m->key, sizeof(m->key))) {
-		err_sys(e, ERR_RESOURCE, "random bytes");
+		err_sys(e, ERR_RESOURCE, "cannot get random bytes");
 		return NULL;
 	}
 	return make_tls(m, NET_LISTENS, e);

@@ -221,7 +221,7 @@ static void test_refused(void **state)
 	fd = open("/", O_RDONLY | O_DIRECTORY);
 	l = list_new(fd, '\n');
 	assert_int_equal(list_next(l, &name, &e), LIST_FAILED);
-	assert_non_null(strstr(e.text, "reading the list of names: Is a dir"));
+	assert_non_null(strstr(e.text, "cannot read the list of names: Is a dir"));
 	list_free(l);
 	close(fd);
 	list_free(NULL);

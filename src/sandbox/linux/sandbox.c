@@ -148,7 +148,7 @@ static int harden(struct err *e)
 	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return err_sys(e, ERR_RESOURCE, "dropping privileges");
+		return err_sys(e, ERR_RESOURCE, "cannot drop privileges");
 	return 0;
 }
 

@@ -21,7 +21,7 @@ static int apply(enum sandbox_mode mode, struct sandbox_state *state,
 	if (mode == SANDBOX_REQUIRE)
 		return err_set(e, ERR_RESOURCE, "--sandbox require: %s", why);
 	if (mode == SANDBOX_AUTO && setrlimit(RLIMIT_CORE, &none) < 0)
-		return err_sys(e, ERR_RESOURCE, "dropping privileges");
+		return err_sys(e, ERR_RESOURCE, "cannot drop privileges");
 	return 0;
 }
 
