@@ -67,7 +67,6 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	struct err fe;
 
 	err_clear(&fe);
-	memset(&v, 0, sizeof(v));
 	if (f->size == TREE_SIZE_UNKNOWN &&
 	    quota_take(t->quota, 0, m->raw_len, &v)) {
 		file_use_give_up(t, f, &v);

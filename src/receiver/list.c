@@ -100,7 +100,6 @@ static int take_row(struct list *l, const struct item *it,
 							   it->row.target_len;
 	struct verdict v;
 
-	memset(&v, 0, sizeof(v));
 	l->is_unreadable = row->is_unreadable;
 	l->has_digest = row->has_digest;
 	l->existing = t->existing;

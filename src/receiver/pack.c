@@ -513,7 +513,6 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 	const uint64_t bytes = is_file ? it->row.size : it->row.target_len;
 	struct verdict v;
 
-	memset(&v, 0, sizeof(v));
 	if (quota_take(t->quota, items, bytes, &v)) {
 		recv_pack_report(t, it, &v);
 		return 0;

@@ -51,11 +51,12 @@ int quota_take(struct quota *q, unsigned items, uint64_t bytes,
 	pthread_mutex_unlock(&q->lock);
 	if (is_within)
 		return 0;
-	v->status = STATUS_FAILED;
-	v->cause = CAUSE_LIMIT;
+	*v = (struct verdict){ .status = STATUS_FAILED, .cause = CAUSE_LIMIT };
 	/* Bytes are reported only where they exceed the limit. */
-	v->need = items <= items_left ? bytes : 0;
-	v->have = items <= items_left ? bytes_left : 0;
+	if (items <= items_left) {
+		v->need = bytes;
+		v->have = bytes_left;
+	}
 	return -1;
 }
 

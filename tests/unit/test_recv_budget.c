@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include <cmocka.h>
@@ -143,7 +144,11 @@ static void quota_counts_items_and_bytes(void **state)
 	(void)state;
 	assert_non_null(q);
 	assert_int_equal(quota_take(q, 1, 600, &v), 0);
+	/* what the caller had there is neither read nor kept */
+	memset(&v, 0xff, sizeof(v));
 	assert_int_equal(quota_take(q, 1, 401, &v), -1);
+	assert_int_equal(v.not_kept, 0);
+	assert_null(v.rival);
 	assert_int_equal(v.status, STATUS_FAILED);
 	assert_int_equal(v.cause, CAUSE_LIMIT);
 	assert_int_equal(v.need, 401);
@@ -152,7 +157,9 @@ static void quota_counts_items_and_bytes(void **state)
 	assert_int_equal(quota_take(q, 1, 400, &v), 0);
 	quota_give_back(q, 1, 400);
 	assert_int_equal(quota_take(q, 2, 400, &v), 0);
+	memset(&v, 0xff, sizeof(v));
 	assert_int_equal(quota_take(q, 1, 0, &v), -1);
+	assert_null(v.rival);
 	assert_int_equal(v.need, 0);
 	assert_int_equal(v.have, 0);
 	assert_int_equal(quota_take(q, 0, 0, &v), 0);
