@@ -216,7 +216,7 @@ static int follow_order(struct server *server, const struct only *only,
 	return rc;
 }
 
-static int remote_main(int argc, char **argv, struct err *e)
+static int serve(int argc, char **argv, struct err *e)
 {
 	struct remote_options opts = { 0 };
 	const int first = options_parse(groups, argc, argv, &opts, e);
@@ -243,6 +243,20 @@ static int remote_main(int argc, char **argv, struct err *e)
 	rc = server ? follow_order(server, only, &opts, e) : e->code;
 	server_free(server);
 	only_free(only);
+	return rc;
+}
+
+static int remote_main(int argc, char **argv, struct err *e)
+{
+	const int by_ssh = !isatty(STDIN_FILENO);
+	char host[SHOWN_MAX] = "", shown[SHOWN_MAX];
+	int rc = serve(argc, argv, e);
+
+	/* What goes wrong before there is an order is read among the messages of
+	 * the ferry that has started ssh. */
+	if (rc < 0 && by_ssh && gethostname(host, sizeof(host) - 1) == 0)
+		err_prefix(e, "%s", text_escape(shown, sizeof(shown), host,
+						strlen(host)));
 	return rc;
 }
 

@@ -239,6 +239,15 @@ for i in range(600):
 	push src/f box:
 	status 3
 	has sender 'ended with status 1 without starting ferry: "This account is'
+	# what a wrong forced command says is not taken for a message of this side
+	force "'$FERRY' remote --only /none"
+	push src/f box:
+	status 3
+	has sender "ferry: remote: $(hostname): --only: cannot enter /none"
+	force "'$FERRY' remote --onyl /none"
+	push src/f box:
+	status 3
+	has sender "ferry: $(hostname): unknown option '--onyl'; did you mean"
 	# what we sent comes back: not an answer
 	force "cat"
 	push --timeout 1 src/f box: </dev/null
