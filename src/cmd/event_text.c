@@ -358,7 +358,7 @@ static void content_text(char *dst, size_t size,
 }
 
 /* "(30.0 KiB; 5 new, 4 replaced, 1 renamed)", with the second half where not all
- * are new. */
+ * are new.  Of a dry run nothing is said as if it were done: "4 to replace". */
 static void new_text(char *dst, size_t size, const struct session_summary *s)
 {
 	const uint64_t committed = s->files - s->unchanged;
@@ -368,8 +368,8 @@ static void new_text(char *dst, size_t size, const struct session_summary *s)
 		const char *what;
 	} parts[] = {
 		{ committed > others ? committed - others : 0, "new" },
-		{ s->replaced, "replaced" },
-		{ s->renamed, "renamed" },
+		{ s->replaced, s->is_dry_run ? "to replace" : "replaced" },
+		{ s->renamed, s->is_dry_run ? "to rename" : "renamed" },
 	};
 	char content[128];
 	const char *sep = "; ";
@@ -392,16 +392,18 @@ static void new_text(char *dst, size_t size, const struct session_summary *s)
 /* ", 2 unchanged, 1 skipped, 1 failed", without those that are 0. */
 static void rest_text(char *dst, size_t size, const struct session_summary *s)
 {
+	const int dry = s->is_dry_run;
 	const struct {
 		uint64_t n;
 		const char *what;
 	} parts[] = {
 		{ s->unchanged, "unchanged" },
-		{ s->updated, "of these with new metadata" },
-		{ s->skipped, "skipped" },
-		{ s->failed, "failed" },
-		{ s->deleted, "deleted" },
-		{ s->not_deleted, "not deleted" },
+		{ s->updated, dry ? "of these to get new metadata" :
+				    "of these with new metadata" },
+		{ s->skipped, dry ? "to skip" : "skipped" },
+		{ s->failed, dry ? "that would fail" : "failed" },
+		{ s->deleted, dry ? "to delete" : "deleted" },
+		{ s->not_deleted, dry ? "not to delete" : "not deleted" },
 	};
 	size_t used = 0;
 

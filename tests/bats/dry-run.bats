@@ -59,8 +59,8 @@ plan() {
 		'new       t/made/' 'replace   t/sub/other (5 B)' \
 		'metadata  t/meta' 'metadata  t/' 'metadata  t/sub/' \
 		'refuse    t/blocked (a directory of that name exists)'
-	[[ "$stderr" == *"would send 2 files (9 B; 1 new, 1 replaced) to \
-127.0.0.1:$port, 2 unchanged, 1 of these with new metadata, 1 failed"* ]]
+	[[ "$stderr" == *"would send 2 files (9 B; 1 new, 1 to replace) to \
+127.0.0.1:$port, 2 unchanged, 1 of these to get new metadata, 1 that would fail"* ]]
 	[[ "$stderr" == *"1 of 6 files would not be sent (see above)"* ]]
 	# the directory in the way would be deleted
 	ferry send -nv --delete --plain src/t "127.0.0.1:$port" >list
@@ -86,11 +86,12 @@ plan() {
 	run -1 ferry send -n --delete --max-delete 1 --plain src/t \
 		"127.0.0.1:$port"
 	[[ "$output" == *"or more would not be deleted, as --max-delete is 1"* ]]
+	[[ "$output" == *", 1 to delete, 1 not to delete"* ]]
 	snapshot dst | diff before -
 	stop_receiver
 	has messages "session 1 from 127.0.0.1:"
 	has messages " began: a dry run"
-	has messages ": would receive 3 files (17 B; 2 new, 1 replaced)"
+	has messages ": would receive 3 files (17 B; 2 new, 1 to replace)"
 }
 
 @test "what a receiver does for it: no call that changes anything in DIR" {
