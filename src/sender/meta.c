@@ -94,9 +94,7 @@ int meta_read_in_pack(struct send_stream *st, const struct pack *pk,
 		return 1;
 	}
 	it->fields_len = (uint16_t)(st->fields.len - off);
-	if (lost)
-		outcome_cut(st->sender->outcome, pack_name(pk, it),
-			    it->name_len, lost);
+	it->cut |= (uint8_t)lost;
 	return 0;
 }
 

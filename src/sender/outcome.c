@@ -93,6 +93,26 @@ static void tell_file(const struct outcome *o, const struct session_file *f)
 		ev->file(ev->ctx, 1, f);
 }
 
+/* ---- notes, for a receiver that has asked for what it gets ---- */
+
+/* Locked.  The receiver counts what is noted. */
+static void keep_note(struct outcome *o, const struct msg_note *m)
+{
+	if (m->name_len == 0 || m->name_len > WIRE_NAME_MAX)
+		return;
+	/* whole frames only */
+	if (o->unsent.len + m->name_len + 64 <= UNSENT_MAX)
+		msg_put_note(&o->unsent, m);
+}
+
+/* The same, of what concerns a receiver only whose user is ours, too: through a
+ * carrier. */
+static void keep_own_note(struct outcome *o, const struct msg_note *m)
+{
+	if (o->cfg->carrier)
+		keep_note(o, m);
+}
+
 /* ---- what the receiver reports ---- */
 
 /* Locked; the peer of the first is kept. */
@@ -101,6 +121,26 @@ static void count_loss(struct outcome *o, const char *peer)
 	if (!o->peer[0])
 		snprintf(o->peer, sizeof(o->peer), "%s", peer);
 	o->totals.not_kept++;
+}
+
+/* Locked.  What was not sent whole counts when its item has its verdict: before
+ * that it may be read several times, as with a list or after a lost connection. */
+static void count_cut(struct outcome *o, const struct queue_verdict *v)
+{
+	const struct msg_note m = {
+		.cause = CAUSE_TOO_LARGE,
+		.kind = ITEM_FILE,
+		.name = v->name,
+		.name_len = v->name_len,
+		.not_kept = v->item->cut,
+	};
+
+	losses_add(&o->cut, m.not_kept, m.cause, m.name, m.name_len);
+	/* an item counts once, whatever of it is lost, and on which side */
+	if (!v->verdict->not_kept) {
+		o->totals.not_kept++;
+		keep_own_note(o, &m);
+	}
 }
 
 static void count_verdict(struct outcome *o, const struct queue_verdict *v,
@@ -130,6 +170,8 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 	losses_add(&o->losses, m->not_kept, m->cause, v->name, v->name_len);
 	if (m->not_kept)
 		count_loss(o, peer);
+	if (v->item->cut && is_good)
+		count_cut(o, v);
 	pthread_mutex_unlock(&o->lock);
 	/* The receiver may have other files as well: offer them first. */
 	if (is_there && is_file)
@@ -272,25 +314,7 @@ void outcome_deletion(struct outcome *o, const char *path, size_t len,
 		ev->deleted(ev->ctx, 1, &d);
 }
 
-/* ---- notes, for a receiver that has asked for what it gets ---- */
-
-/* Locked.  The receiver counts what is noted. */
-static void keep_note(struct outcome *o, const struct msg_note *m)
-{
-	if (m->name_len == 0 || m->name_len > WIRE_NAME_MAX)
-		return;
-	/* whole frames only */
-	if (o->unsent.len + m->name_len + 64 <= UNSENT_MAX)
-		msg_put_note(&o->unsent, m);
-}
-
-/* The same, of what concerns a receiver only whose user is ours, too: through a
- * carrier. */
-static void keep_own_note(struct outcome *o, const struct msg_note *m)
-{
-	if (o->cfg->carrier)
-		keep_note(o, m);
-}
+/* ---- what a receiver that has asked for it is told ---- */
 
 /* Any receiver would else take what it gets for the whole. */
 static void note_unsent(struct outcome *o, const struct session_file *f,
@@ -400,24 +424,6 @@ void outcome_item_unsent(struct outcome *o, const struct item *it,
 			 const char *name, struct err *e)
 {
 	item_failed(o, it, name, 1, e);
-}
-
-void outcome_cut(struct outcome *o, const char *name, size_t name_len,
-		 unsigned kinds)
-{
-	const struct msg_note m = {
-		.cause = CAUSE_TOO_LARGE,
-		.kind = ITEM_FILE,
-		.name = name,
-		.name_len = name_len,
-		.not_kept = (uint8_t)kinds,
-	};
-
-	pthread_mutex_lock(&o->lock);
-	losses_add(&o->cut, kinds, CAUSE_TOO_LARGE, name, name_len);
-	o->totals.not_kept++;
-	keep_own_note(o, &m);
-	pthread_mutex_unlock(&o->lock);
 }
 
 void outcome_scan_failed(struct outcome *o, const struct scan_item *si)
@@ -570,10 +576,11 @@ static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 		missing_text(missing, sizeof(missing), y, end);
 	if (y->not_kept)
 		snprintf(lost, sizeof(lost),
-			 "%s%s of %llu item%s were not kept (see above)",
+			 "%s%s of %llu item%s %s kept (see above)",
 			 *missing ? "; " : "", y->lost,
 			 (unsigned long long)y->not_kept,
-			 y->not_kept == 1 ? "" : "s");
+			 y->not_kept == 1 ? "" : "s",
+			 y->is_dry ? "would not be" : "were not");
 	if (y->not_deleted)
 		snprintf(left, sizeof(left),
 			 "%s%llu item%s not %sdeleted on the receiver (see "

@@ -60,10 +60,6 @@ void outcome_item_failed(struct outcome *o, const struct item *it,
 void outcome_item_unsent(struct outcome *o, const struct item *it,
 			 const char *name, struct err *e);
 
-/* These kinds of an item's metadata (enum file_meta_kind) were not sent whole, as
- * there is more of it than an item may have: counted, and told once. */
-void outcome_cut(struct outcome *o, const char *name, size_t name_len,
-		 unsigned kinds);
 /* Of what was to be deleted at the receiver: it was, or in a dry run would be
  * (cause 0), or is still there (enum wire_cause). */
 void outcome_deletion(struct outcome *o, const char *path, size_t len,

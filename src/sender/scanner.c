@@ -50,6 +50,7 @@ struct scanner {
 	/* the thread's */
 	struct pack *pack; /* being filled, or NULL */
 	uint32_t linked;   /* of the item that is added: see struct item */
+	uint8_t cut;       /* likewise */
 	uint64_t pack_began_ms;
 	uint64_t count_until_ms; /* 0: the queue is open */
 	/* the thread's until it is joined */
@@ -152,6 +153,7 @@ static int add_to_pack(struct scanner *sc, enum item_kind kind,
 	it->root = si->root;
 	it->st = si->st;
 	it->linked = sc->linked;
+	it->cut = sc->cut;
 	if (queue_is_starved(sc->sender->queue) &&
 	    clock_ms() - sc->pack_began_ms >= PACK_AGE_MS)
 		return queue_pack(sc);
@@ -177,6 +179,7 @@ static int add_content(struct scanner *sc, const struct scan_item *si,
 	f->item.root = si->root;
 	f->item.st = si->st;
 	f->item.linked = sc->linked;
+	f->item.cut = sc->cut;
 	f->size = (uint64_t)si->st.st_size;
 	return queue_add_file(s->queue, f);
 }
@@ -206,8 +209,7 @@ static int add_named(struct scanner *sc, const struct scan_item *si,
 	buf_init(&first, NAME_PATH_MAX + 1);
 	switch (links_find(s->links, &n, &sc->linked, &first)) {
 	case LINKS_FULL:
-		outcome_cut(s->outcome, si->name, si->name_len,
-			    FILE_META_LINK);
+		sc->cut = FILE_META_LINK;
 		rc = add_content(sc, si, e);
 		break;
 	case LINKS_FIRST:
@@ -220,6 +222,7 @@ static int add_named(struct scanner *sc, const struct scan_item *si,
 		break;
 	}
 	sc->linked = 0;
+	sc->cut = 0;
 	buf_release(&first);
 	return rc;
 }

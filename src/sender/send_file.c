@@ -440,9 +440,7 @@ static int read_fields(struct send_stream *st, struct outfile *f,
 	if (rc)
 		return rc;
 	f->item.fields_len = (uint16_t)st->fields.len;
-	if (lost)
-		outcome_cut(st->sender->outcome, outfile_name(f),
-			    f->item.name_len, lost);
+	f->item.cut |= (uint8_t)lost;
 	return 0;
 }
 
