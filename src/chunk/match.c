@@ -40,28 +40,49 @@ void match_plan_blocks(const uint8_t same[MATCH_BITS], uint64_t off, size_t n,
 	}
 }
 
+/*
+ * The first piece of n bytes at p: its length, and *found where it is in x, else
+ * NULL.  next is the piece that would come after the last that was found, or
+ * NULL: where that is what is there, it need not be cut to know where it ends,
+ * which takes three times as long as its digest.
+ */
+static size_t take_piece(const struct delta_key *k, unsigned bits,
+			 const struct piece_index *x, const uint8_t *p,
+			 size_t n, const struct piece *next,
+			 const struct piece **found)
+{
+	size_t len = next ? piece_len(next) : 0;
+
+	*found = next;
+	if (next && len <= n && delta_key_sum(k, p, len) == next->digest)
+		return len;
+	len = cut_next(k, bits, p, n);
+	*found = piece_index_find(x, delta_key_sum(k, p, len), len);
+	return len;
+}
+
 size_t match_plan_pieces(const struct delta_key *k, unsigned bits,
 			 const struct piece_index *x,
 			 const struct match_range *r, struct recipe_plan *plan)
 {
+	const struct piece *found = NULL;
 	size_t at = 0;
 
 	recipe_plan_init(plan);
 	while (at < r->to) {
-		const size_t len = cut_next(k, bits, r->p + at, r->n - at);
+		const size_t len =
+			take_piece(k, bits, x, r->p + at, r->n - at,
+				   found ? piece_index_after(x, found) : NULL,
+				   &found);
 		const size_t first = at < r->from ? r->from : at;
 		const size_t end = at + len < r->to ? at + len : r->to;
-		uint64_t off;
 
 		/* A piece that reaches beyond is copied in part. */
-		if (end > r->from) {
-			if (piece_index_find(x, delta_key_sum(k, r->p + at, len),
-					     len, &off))
-				off = RECIPE_LITERAL;
-			else
-				off += first - at;
-			recipe_plan_add(plan, off, end - first);
-		}
+		if (end > r->from)
+			recipe_plan_add(plan,
+					found ? piece_off(found) + first - at :
+						RECIPE_LITERAL,
+					end - first);
 		if (at + len > r->to)
 			break;
 		at += len;

@@ -1,5 +1,6 @@
 /*
- * A hash table with open addressing, at most half full.
+ * The pieces in the order in which they were added, and a hash table with open
+ * addressing of their numbers, at most half full.
  */
 #include "chunk/piece_index.h"
 
@@ -8,22 +9,17 @@
 #include "base/err.h"
 
 enum {
-	SLOTS_FIRST = 1024,
+	PIECES_FIRST = 512,
 	/* How many slots are looked at.  With honest digests and a table that
 	 * is half full, longer ways are rarer than one in a million. */
 	PROBES_MAX = 64,
 };
 
-/* place: 0 for a free slot, else offset << PIECE_LENGTH_BITS | length. */
-struct slot {
-	uint64_t digest;
-	uint64_t place;
-};
-
 struct piece_index {
-	struct slot *slots;
-	size_t slot_count; /* a power of two */
-	size_t count, max;
+	struct piece *pieces;
+	size_t count, room, max;
+	uint32_t *slots;   /* 0: free; else one more than the piece's number */
+	size_t slot_count; /* 2 * room, a power of two */
 	uint64_t salt;
 };
 
@@ -35,10 +31,12 @@ struct piece_index *piece_index_new(size_t max, uint64_t salt)
 		return NULL;
 	x->max = max;
 	x->salt = salt | 1;
-	x->slot_count = SLOTS_FIRST;
-	x->slots = calloc(SLOTS_FIRST, sizeof(*x->slots));
-	if (!x->slots) {
-		free(x);
+	x->room = PIECES_FIRST;
+	x->slot_count = (size_t)2 * PIECES_FIRST;
+	x->pieces = malloc(x->room * sizeof(*x->pieces));
+	x->slots = calloc(x->slot_count, sizeof(*x->slots));
+	if (!x->pieces || !x->slots) {
+		piece_index_free(x);
 		return NULL;
 	}
 	return x;
@@ -48,6 +46,7 @@ void piece_index_free(struct piece_index *x)
 {
 	if (!x)
 		return;
+	free(x->pieces);
 	free(x->slots);
 	free(x);
 }
@@ -61,80 +60,92 @@ static size_t first_slot(const struct piece_index *x, uint64_t digest)
 	return (size_t)(mixed >> 32) & (x->slot_count - 1);
 }
 
-/* The slot with the digest, or else the free one to put it in; NULL where
- * neither is near. */
-static struct slot *find_slot(const struct piece_index *x, uint64_t digest)
+/* The slot of the piece with the digest, or else the free one to put it in; NULL
+ * where neither is near. */
+static uint32_t *find_slot(const struct piece_index *x, uint64_t digest)
 {
 	const size_t first = first_slot(x, digest);
 
 	for (size_t i = 0; i < PROBES_MAX; i++) {
-		struct slot *s = &x->slots[(first + i) & (x->slot_count - 1)];
+		uint32_t *s = &x->slots[(first + i) & (x->slot_count - 1)];
 
-		if (s->place == 0 || s->digest == digest)
+		if (*s == 0 || x->pieces[*s - 1].digest == digest)
 			return s;
 	}
 	return NULL;
 }
 
+/* Double the room.  A piece without a free slot near where it belongs then is
+ * left out. */
 static int grow(struct piece_index *x)
 {
-	struct slot *old = x->slots;
-	const size_t old_count = x->slot_count;
-	struct slot *slots;
+	const size_t room = x->room * 2, count = x->count;
+	struct piece *pieces;
+	uint32_t *slots;
 
-	if (old_count > SIZE_MAX / 2 / sizeof(*slots))
+	if (room > UINT32_MAX / 2 || room > SIZE_MAX / sizeof(*pieces))
 		return ERR_RESOURCE;
-	slots = calloc(old_count * 2, sizeof(*slots));
+	pieces = realloc(x->pieces, room * sizeof(*pieces));
+	if (!pieces)
+		return ERR_RESOURCE;
+	x->pieces = pieces;
+	slots = calloc(room * 2, sizeof(*slots));
 	if (!slots)
 		return ERR_RESOURCE;
+	free(x->slots);
 	x->slots = slots;
-	x->slot_count = old_count * 2;
+	x->room = room;
+	x->slot_count = room * 2;
 	x->count = 0;
-	for (size_t i = 0; i < old_count; i++) {
-		struct slot *s;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t *s = find_slot(x, pieces[i].digest);
 
-		if (old[i].place == 0)
-			continue;
-		s = find_slot(x, old[i].digest);
 		if (s) {
-			*s = old[i];
-			x->count++;
+			pieces[x->count] = pieces[i];
+			*s = (uint32_t)++x->count;
 		}
 	}
-	free(old);
 	return 0;
 }
 
 int piece_index_add(struct piece_index *x, uint64_t digest, uint64_t off,
 		    size_t len)
 {
-	struct slot *s;
+	uint32_t *s;
 
 	if (len == 0 || len >> PIECE_LENGTH_BITS || off >> PIECE_OFFSET_BITS)
 		return ERR_RANGE;
-	if (x->count >= x->slot_count / 2 && grow(x))
+	if (x->count == x->room && grow(x))
 		return ERR_RESOURCE;
 	s = find_slot(x, digest);
-	if (!s || s->place)
+	if (!s || *s)
 		return 0;
 	if (x->count >= x->max)
 		return ERR_RANGE;
-	s->digest = digest;
-	s->place = off << PIECE_LENGTH_BITS | len;
-	x->count++;
+	x->pieces[x->count].digest = digest;
+	x->pieces[x->count].place = off << PIECE_LENGTH_BITS | len;
+	*s = (uint32_t)++x->count;
 	return 0;
 }
 
-int piece_index_find(const struct piece_index *x, uint64_t digest, size_t len,
-		     uint64_t *off)
+const struct piece *piece_index_find(const struct piece_index *x,
+				     uint64_t digest, size_t len)
 {
-	const struct slot *s = find_slot(x, digest);
+	const uint32_t *s = find_slot(x, digest);
+	const struct piece *p = s && *s ? &x->pieces[*s - 1] : NULL;
 
-	if (!s || !s->place ||
-	    (s->place & ((UINT64_C(1) << PIECE_LENGTH_BITS) - 1)) != len)
-		return -1;
-	*off = s->place >> PIECE_LENGTH_BITS;
-	return 0;
+	return p && piece_len(p) == len ? p : NULL;
+}
+
+const struct piece *piece_index_after(const struct piece_index *x,
+				      const struct piece *p)
+{
+	const struct piece *next = p + 1;
+
+	return (size_t)(next - x->pieces) < x->count &&
+			       piece_off(next) == piece_off(p) + piece_len(p) ?
+		       next :
+		       NULL;
 }
 
 size_t piece_index_count(const struct piece_index *x)

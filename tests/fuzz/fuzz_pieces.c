@@ -21,7 +21,8 @@ static void cut(const struct delta_key *k, unsigned bits, const uint8_t *p,
 	size_t len;
 
 	for (size_t at = 0; at < n; at += len) {
-		uint64_t sum, off;
+		const struct piece *found;
+		uint64_t sum;
 
 		len = cut_next(k, bits, p + at, n - at);
 		CHECK(len > 0 && len <= n - at && len <= cut_max(bits));
@@ -29,9 +30,10 @@ static void cut(const struct delta_key *k, unsigned bits, const uint8_t *p,
 		/* More bytes after it change nothing. */
 		CHECK(cut_next(k, bits, p + at, len) == len);
 		sum = delta_key_sum(k, p + at, len);
-		if (piece_index_find(x, sum, len, &off) == 0)
-			CHECK(off + len <= at &&
-			      memcmp(p + off, p + at, len) == 0);
+		found = piece_index_find(x, sum, len);
+		if (found)
+			CHECK(piece_off(found) + len <= at &&
+			      memcmp(p + piece_off(found), p + at, len) == 0);
 		else
 			CHECK(piece_index_add(x, sum, at, len) == 0);
 	}
@@ -45,12 +47,14 @@ static void add_any(const uint8_t *p, size_t n, size_t max, uint64_t salt)
 	for (size_t at = 0; at + 8 <= n; at++) {
 		const uint64_t digest = be_get64(p + at);
 		int rc = piece_index_add(x, digest, at, 8);
-		uint64_t off;
+		const struct piece *found;
 
 		CHECK(rc == 0 || rc == ERR_RANGE);
 		CHECK(rc == 0 || piece_index_count(x) == max);
-		if (piece_index_find(x, digest, 8, &off) == 0)
-			CHECK(off <= at && be_get64(p + off) == digest);
+		found = piece_index_find(x, digest, 8);
+		if (found)
+			CHECK(piece_off(found) <= at &&
+			      be_get64(p + piece_off(found)) == digest);
 	}
 	CHECK(piece_index_count(x) <= max);
 	piece_index_free(x);

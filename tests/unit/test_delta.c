@@ -16,6 +16,7 @@
 #include "chunk/cut.h"
 #include "chunk/delta_key.h"
 #include "chunk/digest.h"
+#include "chunk/match.h"
 #include "chunk/piece_index.h"
 #include "chunk/recipe.h"
 
@@ -175,7 +176,7 @@ static void test_shifted(void **state)
 	struct piece_index *x = piece_index_new(n, 12345);
 	struct delta_key k;
 	size_t at = 0, len, found = 0;
-	uint64_t off;
+	const struct piece *piece;
 
 	(void)state;
 	assert_non_null(x);
@@ -183,10 +184,11 @@ static void test_shifted(void **state)
 	cut_all(&k, BITS, p + SHIFT, n, x);
 	for (; at < n + SHIFT; at += len) {
 		len = cut_next(&k, BITS, p + at, n + SHIFT - at);
-		if (piece_index_find(x, delta_key_sum(&k, p + at, len), len,
-				     &off))
+		piece = piece_index_find(x, delta_key_sum(&k, p + at, len),
+					 len);
+		if (!piece)
 			continue;
-		assert_int_equal(off, at - SHIFT);
+		assert_int_equal(piece_off(piece), at - SHIFT);
 		found += len;
 	}
 	assert_true(found > n - 8 * cut_max(BITS));
@@ -226,11 +228,11 @@ static void test_repeated(void **state)
 static void test_index_limits(void **state)
 {
 	struct piece_index *x = piece_index_new(3, 7);
-	uint64_t off;
+	const struct piece *piece;
 
 	(void)state;
 	assert_non_null(x);
-	assert_int_equal(piece_index_find(x, 1, 1, &off), -1);
+	assert_null(piece_index_find(x, 1, 1));
 	assert_int_equal(piece_index_add(x, 1, 0, 0), ERR_RANGE);
 	assert_int_equal(piece_index_add(x, 1, 0, 1 << 18), ERR_RANGE);
 	assert_int_equal(piece_index_add(x, 1, UINT64_C(1) << 46, 1),
@@ -239,16 +241,46 @@ static void test_index_limits(void **state)
 	assert_int_equal(piece_index_add(x, 2, 77, (1 << 18) - 1), 0);
 	/* The first one stays. */
 	assert_int_equal(piece_index_add(x, 2, 78, 5), 0);
-	assert_int_equal(piece_index_find(x, 2, (1 << 18) - 1, &off), 0);
-	assert_int_equal(off, 77);
-	assert_int_equal(piece_index_find(x, 2, 5, &off), -1);
-	assert_int_equal(piece_index_find(x, 1, 1, &off), 0);
-	assert_int_equal(off, (UINT64_C(1) << 46) - 1);
+	piece = piece_index_find(x, 2, (1 << 18) - 1);
+	assert_non_null(piece);
+	assert_int_equal(piece_off(piece), 77);
+	assert_int_equal(piece_len(piece), (1 << 18) - 1);
+	assert_null(piece_index_find(x, 2, 5));
+	piece = piece_index_find(x, 1, 1);
+	assert_non_null(piece);
+	assert_int_equal(piece_off(piece), (UINT64_C(1) << 46) - 1);
 	assert_int_equal(piece_index_add(x, 3, 5, 5), 0);
 	assert_int_equal(piece_index_add(x, 4, 5, 5), ERR_RANGE);
 	assert_int_equal(piece_index_count(x), 3);
 	piece_index_free(x);
 	piece_index_free(NULL);
+}
+
+/* The order is kept, also when the index grows; a piece follows only where it
+ * adjoins. */
+static void test_index_order(void **state)
+{
+	enum { N = 5000, GAP = 3000 };
+	struct piece_index *x = piece_index_new(N, 7);
+	const struct piece *piece;
+	size_t followed = 1;
+
+	(void)state;
+	assert_non_null(x);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(piece_index_add(x, i * 0x9e3779b97f4a7c15,
+						 i * 8 + (i >= GAP), 8), 0);
+	piece = piece_index_find(x, 0, 8);
+	assert_non_null(piece);
+	while ((piece = piece_index_after(x, piece))) {
+		assert_int_equal(piece_off(piece), followed * 8);
+		followed++;
+	}
+	assert_int_equal(followed, GAP);
+	piece = piece_index_find(x, (N - 1) * 0x9e3779b97f4a7c15, 8);
+	assert_non_null(piece);
+	assert_null(piece_index_after(x, piece));
+	piece_index_free(x);
 }
 
 /* Digests that would lie in one place, if it could be foreseen: the time stays
@@ -258,7 +290,7 @@ static void test_index_clustered(void **state)
 	const size_t n = 200000;
 	struct piece_index *x = piece_index_new(n, 0x9e3779b97f4a7c15);
 	size_t found = 0;
-	uint64_t off;
+	const struct piece *piece;
 
 	(void)state;
 	assert_non_null(x);
@@ -266,14 +298,94 @@ static void test_index_clustered(void **state)
 		assert_int_equal(
 			piece_index_add(x, (uint64_t)i << 40, i * 8, 8), 0);
 	for (size_t i = 1; i <= n; i++) {
-		if (piece_index_find(x, (uint64_t)i << 40, 8, &off))
+		piece = piece_index_find(x, (uint64_t)i << 40, 8);
+		if (!piece)
 			continue;
-		assert_int_equal(off, i * 8);
+		assert_int_equal(piece_off(piece), i * 8);
 		found++;
 	}
 	assert_int_equal(found, piece_index_count(x));
 	assert_true(found > n / 2);
 	piece_index_free(x);
+}
+
+/* What is planned for all of a file is there in the basis. */
+static void check_plan(const struct recipe_plan *plan, const uint8_t *file,
+		       size_t n, const uint8_t *basis)
+{
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < plan->count; i++) {
+		const struct recipe_op *op = &plan->ops[i];
+
+		if (op->off != RECIPE_LITERAL)
+			assert_memory_equal(file + at, basis + op->off,
+					    op->len);
+		at += op->len;
+	}
+	assert_int_equal(at, n);
+}
+
+/* Bytes inserted, changed and left out, each in one place. */
+static void test_plan_pieces(void **state)
+{
+	enum { BITS = 12, N = 1 << 20, INSERTED = 10, GONE = 100 };
+	uint8_t *basis = random_bytes(N, 9), *file = malloc(N);
+	struct piece_index *x = piece_index_new(N, 12345);
+	const struct match_range all = { file, N - GONE, 0, N - GONE };
+	struct recipe_plan plan;
+	struct delta_key k;
+
+	(void)state;
+	assert_non_null(x);
+	assert_non_null(file);
+	delta_key_derive(&k, "token", 5);
+	cut_all(&k, BITS, basis, N, x);
+	memcpy(file, "ten bytes!", INSERTED);
+	memcpy(file + INSERTED, basis, N / 2);
+	memcpy(file + INSERTED + N / 2, basis + N / 2 + INSERTED + GONE,
+	       N / 2 - INSERTED - GONE);
+	file[N / 4]++;
+	match_plan_pieces(&k, BITS, x, &all, &plan);
+	check_plan(&plan, file, N - GONE, basis);
+	assert_true(plan.literal_len > 0);
+	assert_true(plan.literal_len < 4 * cut_max(BITS));
+	piece_index_free(x);
+	free(file);
+	free(basis);
+}
+
+/* Pieces that adjoin one that is found, and are longer than the file, or other
+ * content: of what a receiver names, all may be wrong. */
+static void test_plan_wrong_pieces(void **state)
+{
+	enum { BITS = 12, N = 64 << 10 };
+	uint8_t *file = random_bytes(N, 10);
+	struct piece_index *x = piece_index_new(N, 1);
+	const struct match_range all = { file, N, 0, N };
+	struct recipe_plan plan;
+	struct delta_key k;
+	size_t len;
+
+	(void)state;
+	assert_non_null(x);
+	delta_key_derive(&k, "token", 5);
+	len = cut_next(&k, BITS, file, N);
+	piece_index_add(x, delta_key_sum(&k, file, len), 0, len);
+	piece_index_add(x, 1, len, (1 << PIECE_LENGTH_BITS) - 1);
+	match_plan_pieces(&k, BITS, x, &all, &plan);
+	assert_int_equal(plan.copy_len, len);
+	assert_int_equal(plan.literal_len, N - len);
+	piece_index_free(x);
+	x = piece_index_new(N, 1);
+	assert_non_null(x);
+	piece_index_add(x, delta_key_sum(&k, file, len), 0, len);
+	piece_index_add(x, 1, len, 1);
+	match_plan_pieces(&k, BITS, x, &all, &plan);
+	assert_int_equal(plan.copy_len, len);
+	assert_int_equal(plan.literal_len, N - len);
+	piece_index_free(x);
+	free(file);
 }
 
 /* ---- recipes ---- */
@@ -480,7 +592,10 @@ int main(void)
 		cmocka_unit_test(test_shifted),
 		cmocka_unit_test(test_repeated),
 		cmocka_unit_test(test_index_limits),
+		cmocka_unit_test(test_index_order),
 		cmocka_unit_test(test_index_clustered),
+		cmocka_unit_test(test_plan_pieces),
+		cmocka_unit_test(test_plan_wrong_pieces),
 		cmocka_unit_test(test_recipe),
 		cmocka_unit_test(test_recipe_too_many),
 		cmocka_unit_test(test_recipe_refused),
