@@ -538,7 +538,8 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 		touch -d @1500000000 dst/f
 		sync -f dst/f
 		before=$(df --output=used -B1 dst | tail -n 1)
-		receive --plain --once --sync file --existing backup --sandbox require dst
+		receive --plain --once --sync file --existing backup \
+			--sandbox "$(confined)" dst
 		send --plain --delta on f g
 		status 0
 		wait_receiver

@@ -45,7 +45,9 @@ needs_build() {
 }
 
 # confined - for --sandbox: require, where the build can confine itself.
-confined() { build_has 'a sandbox' && echo require || echo auto; }
+confined() {
+	! is_instrumented && build_has 'a sandbox' && echo require || echo auto
+}
 
 # ---- beginning and end -----------------------------------------------------
 
