@@ -88,6 +88,32 @@ static char *accept_words(char *dst, size_t size, unsigned kinds)
 						   PRESERVE_TRUSTED));
 }
 
+/* Tell the user what the session does without: the words of --archive that the
+ * receiver does not accept, what this ferry cannot read, and symlinks. */
+static void warn_of_unkept(const struct send_stream *st, const char *words,
+			   int is_unreadable)
+{
+	const struct sender *s = st->sender;
+	const struct session_events *ev = s->cfg->events;
+	const uint32_t requests = s->cfg->requests;
+
+	if (is_unreadable)
+		events_message(ev, SESSION_WARNING,
+			       "--archive: ACLs and extended attributes are not "
+			       "kept: this ferry was built for any POSIX "
+			       "system, and cannot read them");
+	if (*words)
+		events_message(ev, SESSION_WARNING,
+			       "%s: the receiver does not accept these of "
+			       "--archive, which are not kept: %s", s->peer.name,
+			       words);
+	if ((st->features & requests) != requests)
+		events_message(ev, SESSION_WARNING,
+			       "%s: the receiver does not accept --symlinks "
+			       "all: only symlinks that stay inside the tree are "
+			       "sent", s->peer.name);
+}
+
 /* Set what the session preserves: what was asked for, as far as it is accepted.
  * Returns 0, or ERR_REMOTE or ERR_PROTOCOL with a text for the user. */
 static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
@@ -120,8 +146,7 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 		s->preserve.kinds = cfg->preserve & ~lacking & ~unreadable;
 		s->preserve.ids = cfg->ids;
 	}
-	preserve_words(words, sizeof(words),
-		       lacking & needed ? lacking & needed : lacking);
+	preserve_words(words, sizeof(words), lacking & needed);
 	if (lacking & needed && !is_known) {
 		st->unmet = "the sender asks for --preserve, which is not known "
 			    "here";
@@ -140,22 +165,9 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 			       accept_words(accept, sizeof(accept),
 					    lacking & needed));
 	}
-	if (unreadable && !s->has_told_unkept)
-		events_message(cfg->events, SESSION_WARNING,
-			       "--archive: ACLs and extended attributes are not "
-			       "kept: this ferry was built for any POSIX "
-			       "system, and cannot read them");
-	if (lacking && !s->has_told_unkept)
-		events_message(cfg->events, SESSION_WARNING,
-			       "%s: the receiver does not accept these of "
-			       "--archive, which are not kept: %s", s->peer.name,
-			       words);
-	if ((st->features & cfg->requests) != cfg->requests &&
-	    !s->has_told_unkept)
-		events_message(cfg->events, SESSION_WARNING,
-			       "%s: the receiver does not accept --symlinks "
-			       "all: only symlinks that stay inside the tree are "
-			       "sent", s->peer.name);
+	preserve_words(words, sizeof(words), lacking);
+	if (!s->has_told_unkept)
+		warn_of_unkept(st, words, unreadable != 0);
 	s->has_told_unkept = 1;
 	return 0;
 }
