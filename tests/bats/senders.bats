@@ -259,7 +259,7 @@ wrong() {
 	printf '%s\n' "cert = $work/live.pem" "cert-key = $work/a.key" \
 		"ca = $work/ca.pem" '[b]' 'subject = CN=b' >>"$config"
 	receive --config "$config"
-	hasnt messages warning:
+	hasnt messages expired
 	cp old.pem live.pem
 	run ferry receive --config "$config" --check-config
 	[ "$status" = 0 ]
