@@ -34,11 +34,14 @@ enum {
 	 * as long as sending the file does on a fast network. */
 	SAMPLE_FROM = 16,
 	SAMPLE_MAX = 4096,
-	/* PROBING: the first leaves are looked up, then every fourth.  Where a
-	 * leaf is in the basis, so is a sample of COMPARE_SAMPLE bytes; an eighth
-	 * of that is a reason to ask for all pieces. */
+	/* PROBING: the first leaves are looked up, then every fourth, and fewer
+	 * the more were sent without finding anything: an eighth of those is
+	 * passed over at most, or PROBES_STEP_MAX.  Where a leaf is in the
+	 * basis, so is a sample of COMPARE_SAMPLE bytes; an eighth of that is a
+	 * reason to ask for all pieces. */
 	PROBES_FIRST = 8,
 	PROBES_STEP = 4,
+	PROBES_STEP_MAX = 64,
 	PROBE_ENOUGH = COMPARE_SAMPLE / 8,
 	/* FINDING: a leaf is looked up unless this part of its blocks was found
 	 * at the same offset. */
@@ -396,8 +399,14 @@ int delta_may_send(struct delta *d, uint64_t leaf)
 static int is_probe(struct delta *d)
 {
 	const uint64_t n = d->probes++;
+	uint64_t step = n / 8;
 
-	return n < PROBES_FIRST || n % PROBES_STEP == 0;
+	if (n < d->next_probe)
+		return 0;
+	if (step < PROBES_STEP)
+		step = n < PROBES_FIRST ? 1 : PROBES_STEP;
+	d->next_probe = n + (step < PROBES_STEP_MAX ? step : PROBES_STEP_MAX);
+	return 1;
 }
 
 void delta_take(struct delta *d, uint64_t leaf, int was_sent,

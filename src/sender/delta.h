@@ -98,7 +98,8 @@ struct delta {
 	uint64_t next_off;    /* where the next piece may begin */
 	uint64_t pieces_left; /* that may still be named */
 	uint64_t window_end;  /* FINDING: leaves below are looked up */
-	uint64_t probes;      /* leaves that were to be probed */
+	uint64_t probes;      /* leaves that were to be probed, */
+	uint64_t next_probe;  /* and the number of the next that is */
 };
 
 /* salt: random, for the index.  NULL when out of memory. */

@@ -217,6 +217,37 @@ static void a_sample_shows_that_nothing_is_in_common(void **state)
 	assert_in_range(d->probes, 50, 100);
 }
 
+/* Where nothing is found, looking up costs less and less, but never ends. */
+static void probes_become_rarer(void **state)
+{
+	const uint64_t leaves = 10000;
+	uint64_t last = 0, count = 0;
+	struct delta_take t;
+
+	(void)state;
+	begin(leaves, leaves, 1);
+	find_nothing();
+	delta_ask(d);
+	assert_int_equal(name_pieces(0, 10, 4096), 0);
+	assert_int_equal(end_pieces(0), 0);
+	for (uint64_t i = 0; i < leaves; i++) {
+		t = take(i);
+		if (t.way == DELTA_PROBE) {
+			assert_true(i - last <= 4 || i - last <= i / 8);
+			assert_true(i - last <= 64);
+			last = i;
+			count++;
+		}
+		give(&t, i, 0);
+		if (i == 7)
+			assert_int_equal(count, 8);
+		if (i == 255)
+			assert_in_range(count, 20, 40);
+	}
+	assert_in_range(count, leaves / 64, leaves / 50);
+	assert_true(leaves - last <= 64);
+}
+
 static void pieces_of_the_sample_make_it_ask_for_all(void **state)
 {
 	struct delta_take t;
@@ -485,6 +516,7 @@ int main(void)
 		TEST(only_few_are_compared_at_first),
 		TEST(what_was_not_asked_for_is_refused),
 		TEST(a_sample_shows_that_nothing_is_in_common),
+		TEST(probes_become_rarer),
 		TEST(pieces_of_the_sample_make_it_ask_for_all),
 		TEST(comparing_goes_on_where_it_finds_most),
 		TEST(few_that_differ_are_sent_in_the_end),
