@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "base/runs.h"
+#include "chunk/digest.h"
 #include "chunk/match.h"
 #include "wire/msg.h"
 
@@ -61,6 +62,7 @@ struct delta_leaf {
 	unsigned equal;           /* then: blocks that are the same, */
 	uint8_t same[MATCH_BITS]; /* and which */
 	uint8_t sha[COMPARE_SHA];
+	uint8_t digest[DIGEST_MAX]; /* the session's */
 	uint8_t sums[]; /* before: digests of its blocks */
 };
 

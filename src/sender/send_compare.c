@@ -13,6 +13,7 @@
 #include "sender/outfile.h"
 #include "sender/queue_delta.h"
 #include "sender/queue_files.h"
+#include "sender/send.h"
 #include "sender/send_file.h"
 #include "sender/stream.h"
 
@@ -41,9 +42,10 @@ static void batch_free(struct batch *b)
 	}
 }
 
-/* Add the leaf whose n bytes are in st->raw.  Returns 0 or ERR_RESOURCE. */
+/* Add the leaf whose n bytes are in st->raw, with its digest.  Returns 0 or
+ * ERR_RESOURCE. */
 static int batch_add(struct send_stream *st, struct batch *b, uint64_t leaf,
-		     size_t n)
+		     size_t n, const uint8_t *digest)
 {
 	const size_t blocks = (n + DELTA_BLOCK - 1) / DELTA_BLOCK;
 	struct delta_leaf *l = calloc(1, sizeof(*l) + blocks * DELTA_SUM);
@@ -54,6 +56,7 @@ static int batch_add(struct send_stream *st, struct batch *b, uint64_t leaf,
 		return ERR_RESOURCE;
 	l->leaf = leaf;
 	l->blocks = (unsigned)blocks;
+	memcpy(l->digest, digest, DIGEST_MAX);
 	sum = delta_key_blocks(delta_key_get(&st->sender->delta_key), st->raw, n,
 			       l->sums);
 	if (same_digest(&st->same, st->raw, n, l->sha)) {
@@ -95,6 +98,7 @@ static int compare_leaf(struct send_stream *st, struct outfile *f,
 			struct batch *b, uint64_t leaf, struct err *e)
 {
 	const size_t n = tree_leaf_size(f->size, leaf);
+	uint8_t digest[DIGEST_MAX] = { 0 };
 	struct err fe;
 	int rc;
 
@@ -108,10 +112,11 @@ static int compare_leaf(struct send_stream *st, struct outfile *f,
 		rc = skip_leaf(st, f, e);
 		return rc ? rc : send_file_abort(st, f, &fe, e);
 	}
-	rc = send_file_record(st, f, leaf, st->raw, n, e);
+	st->sender->cfg->digest->sum(st->raw, n, digest);
+	rc = send_file_record(st, f, leaf, digest, e);
 	if (rc == SEND_FILE_DROPPED)
 		return skip_leaf(st, f, e);
-	if (rc == 0 && batch_add(st, b, leaf, n))
+	if (rc == 0 && batch_add(st, b, leaf, n, digest))
 		rc = err_set(e, ERR_RESOURCE, "out of memory");
 	return rc;
 }

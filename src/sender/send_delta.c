@@ -19,6 +19,9 @@ enum {
 	/* A recipe is sent where it takes at most this part of the leaf from the
 	 * network. */
 	WORTH_OF_16 = 15,
+	/* Where at most this part of a leaf differs from what was compared, only
+	 * that is read again. */
+	LITTLE_PART = 4,
 };
 
 void send_delta_release(struct delta_buffers *b)
@@ -42,24 +45,61 @@ static int make_buffers(struct delta_buffers *b, struct err *fe)
 	return err_set(fe, ERR_RESOURCE, "out of memory");
 }
 
+/* Whether the plan for n bytes saves enough. */
+static int is_worth_it(const struct recipe_plan *plan, size_t n)
+{
+	return RECIPE_FIXED + plan->count * RECIPE_OP + plan->literal_len <=
+	       n / 16 * WORTH_OF_16;
+}
+
+/*
+ * Plan by blocks, and read the leaf at off; where that is little, only the
+ * literals.  What has changed in the rest since it was compared does not matter:
+ * it is sent as it was then, and the whole file is looked at in the end.
+ */
+static int read_by_blocks(struct send_stream *st, const struct outfile *f,
+			  const struct delta_leaf *l, uint64_t off,
+			  struct delta_read *r, struct err *fe)
+{
+	const struct recipe_plan *plan = st->delta.plan;
+	size_t at = 0;
+	int rc = 0;
+
+	match_plan_blocks(l->same, off, r->n, st->delta.plan);
+	if (plan->literal_len > r->n / LITTLE_PART || !is_worth_it(plan, r->n))
+		return source_read(f->fd, st->raw, r->n, off, fe);
+	r->digest = l->digest;
+	for (uint32_t i = 0; rc == 0 && i < plan->count; i++) {
+		const struct recipe_op *op = &plan->ops[i];
+
+		if (op->off == RECIPE_LITERAL)
+			rc = source_read(f->fd, st->raw + at, op->len, off + at,
+					 fe);
+		at += op->len;
+	}
+	return rc;
+}
+
 int send_delta_read(struct send_stream *st, const struct outfile *f,
-		    uint64_t leaf, size_t n, const struct delta_take *t,
-		    const uint8_t **raw, struct err *fe)
+		    uint64_t leaf, const struct delta_take *t,
+		    struct delta_read *r, struct err *fe)
 {
 	struct delta_buffers *b = &st->delta;
 	const uint64_t off = leaf * TREE_LEAF;
+	const size_t n = r->n;
 	uint64_t left = f->size - off - n;
 	size_t margin;
 	int rc;
 
-	*raw = st->raw;
+	r->raw = st->raw;
+	r->digest = NULL;
 	if (t->way == DELTA_AS_IS)
 		return n > 0 ? source_read(f->fd, st->raw, n, off, fe) : 0;
 	rc = make_buffers(b, fe);
 	if (rc)
 		return rc;
 	if (t->way == DELTA_BY_BLOCKS)
-		return source_read(f->fd, st->raw, n, off, fe);
+		return read_by_blocks(st, f, t->leaf, off, r, fe);
 	/* From where the leaf before it was cut last; or some pieces, so that
 	 * it is cut as the basis was.  And the rest of its last one. */
 	margin = cut_max(t->index->bits);
@@ -68,7 +108,7 @@ int send_delta_read(struct send_stream *st, const struct outfile *f,
 		b->before = b->last_piece;
 	left = left < margin ? left : margin;
 	b->len = b->before + n + (size_t)left;
-	*raw = b->read + b->before;
+	r->raw = b->read + b->before;
 	return source_read(f->fd, b->read, b->len, off - b->before, fe);
 }
 
@@ -91,9 +131,10 @@ static struct payload put_recipe(struct send_stream *st, const uint8_t *raw,
 }
 
 struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
-				    uint64_t leaf, const uint8_t *raw, size_t n,
+				    uint64_t leaf, const struct delta_read *r,
 				    const struct delta_take *t)
 {
+	const size_t n = r->n;
 	struct delta_result out = { 0 };
 	struct delta_buffers *b = &st->delta;
 	uint8_t sum[DIGEST_MAX];
@@ -102,7 +143,6 @@ struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
 	if (t->way == DELTA_AS_IS)
 		return out;
 	if (t->way == DELTA_BY_BLOCKS) {
-		match_plan_blocks(t->leaf->same, leaf * TREE_LEAF, n, b->plan);
 		sha = t->leaf->sha;
 	} else {
 		const struct match_range range = {
@@ -120,13 +160,11 @@ struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
 		b->last_piece = range.to - piece;
 	}
 	out.found = b->plan->copy_len;
-	if (t->way == DELTA_PROBE ||
-	    RECIPE_FIXED + b->plan->count * RECIPE_OP + b->plan->literal_len >
-		    n / 16 * WORTH_OF_16)
+	if (t->way == DELTA_PROBE || !is_worth_it(b->plan, n))
 		return out;
 	/* Out of memory: it is sent as it is. */
-	if (t->way == DELTA_BY_PIECES && same_digest(&st->same, raw, n, sum))
+	if (t->way == DELTA_BY_PIECES && same_digest(&st->same, r->raw, n, sum))
 		return out;
-	out.payload = put_recipe(st, raw, sha);
+	out.payload = put_recipe(st, r->raw, sha);
 	return out;
 }

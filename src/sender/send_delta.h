@@ -32,24 +32,34 @@ struct delta_buffers {
 };
 void send_delta_release(struct delta_buffers *b);
 
+/* A leaf that was read. */
+struct delta_read {
+	const uint8_t *raw; /* its n bytes, in a buffer of the stream */
+	size_t n;
+	/* NULL; or where only those bytes were read that are literal in its
+	 * recipe, the session's digest of all when they were compared */
+	const uint8_t *digest;
+};
+
 /*
- * Read n bytes of a leaf, for the way in t.  *raw is where they are: in a buffer
- * of st, until the next call.  Returns 0; ERR_RESOURCE; otherwise as
- * source_read().
+ * Read the r->n bytes of a leaf, or what is needed of them, for the way in t.  *r
+ * is valid until the next call, and as long as t.  Returns 0; ERR_RESOURCE;
+ * otherwise as source_read().
  */
 int send_delta_read(struct send_stream *st, const struct outfile *f,
-		    uint64_t leaf, size_t n, const struct delta_take *t,
-		    const uint8_t **raw, struct err *fe);
+		    uint64_t leaf, const struct delta_take *t,
+		    struct delta_read *r, struct err *fe);
 
 struct delta_result {
 	struct payload payload; /* no data: the leaf is sent as it is */
 	size_t found; /* bytes of it in the basis */
 };
 
-/* Make the payload for the leaf of file id that was just read to raw (n bytes);
- * none where a recipe saves little.  Cannot fail. */
+/* Make the payload for the leaf of file id that was just read; none where a
+ * recipe saves little, but always where only its literals were read.  Cannot
+ * fail. */
 struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
-				    uint64_t leaf, const uint8_t *raw, size_t n,
+				    uint64_t leaf, const struct delta_read *r,
 				    const struct delta_take *t);
 
 #endif

@@ -54,14 +54,8 @@ int send_file_abort(struct send_stream *st, struct outfile *f, struct err *fe,
 
 /* ---- leaves ---- */
 
-
-/*
- * Record the digest of a leaf before it is sent.  Returns 0; SEND_FILE_DROPPED
- * where another one was recorded before, so that the file was given up; or an
- * error that ends the session.
- */
-static int record_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		       const uint8_t *digest, struct err *e)
+int send_file_record(struct send_stream *st, struct outfile *f, uint64_t leaf,
+		     const uint8_t *digest, struct err *e)
 {
 	int rc = queue_put_leaf(st->sender->queue, f, leaf, digest);
 	struct err fe;
@@ -82,46 +76,41 @@ int send_file_is_hole(const struct send_stream *st, const struct outfile *f,
 	       outfile_hole_leaves(f, leaf, 1) == 1;
 }
 
-int send_file_record(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		     const uint8_t *raw, size_t n, struct err *e)
-{
-	uint8_t sum[DIGEST_MAX];
-
-	st->sender->cfg->digest->sum(raw, n, sum);
-	return record_leaf(st, f, leaf, sum, e);
-}
-
 enum { LEAF_HELD = SEND_FILE_DROPPED + 1 };
 
-/* Send n bytes as that leaf of the file, in the way of t, which this ends.
- * Returns as send_leaf(). */
+/* Send a leaf of the file, of which that was read, in the way of t, which this
+ * ends.  Returns as send_leaf(). */
 static int send_chunk(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		      const uint8_t *raw, size_t n, struct delta_take *t,
+		      const struct delta_read *have, struct delta_take *t,
 		      struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
 	struct msg_chunk m = {
 		.id = f->id,
 		.offset = leaf * TREE_LEAF,
-		.raw_len = (uint32_t)n,
+		.raw_len = (uint32_t)have->n,
 	};
+	const size_t n = have->n;
 	struct delta_result made = { 0 };
 	size_t found = 0; /* of the chunk, in the basis */
 	struct payload payload;
 	int is_held;
 	int rc;
 
-	digest->sum(raw, n, m.digest);
-	rc = record_leaf(st, f, leaf, m.digest, e);
+	if (have->digest)
+		memcpy(m.digest, have->digest, digest->size);
+	else
+		digest->sum(have->raw, n, m.digest);
+	rc = send_file_record(st, f, leaf, m.digest, e);
 	if (rc == 0)
-		made = send_delta_make(st, f->id, leaf, raw, n, t);
+		made = send_delta_make(st, f->id, leaf, have, t);
 	is_held = queue_delta_give(st->sender->queue, f, t, leaf,
 				   made.payload.data != NULL, made.found);
 	if (rc || is_held)
 		return rc ? rc : LEAF_HELD;
 	payload = made.payload;
 	if (!payload.data)
-		payload = compressor_run(&st->compressor, raw, n,
+		payload = compressor_run(&st->compressor, have->raw, n,
 					 f->has_holes);
 	else
 		found = made.found;
@@ -151,8 +140,8 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	};
 
 	for (uint64_t i = 0; i < count; i++) {
-		int rc = record_leaf(st, f, leaf + i, st->sender->zero_digest,
-				     e);
+		int rc = send_file_record(st, f, leaf + i,
+					  st->sender->zero_digest, e);
 
 		if (rc)
 			return rc == SEND_FILE_DROPPED ? 0 : rc;
@@ -167,9 +156,8 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 static int send_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		     struct err *e)
 {
-	const size_t n = tree_leaf_size(f->size, leaf);
+	struct delta_read have = { .n = tree_leaf_size(f->size, leaf) };
 	struct delta_take t;
-	const uint8_t *raw;
 	struct err fe;
 	int rc;
 
@@ -177,9 +165,9 @@ static int send_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	queue_delta_take(st->sender->queue, f, leaf, &t);
 	if (t.way == DELTA_HELD)
 		return LEAF_HELD;
-	rc = send_delta_read(st, f, leaf, n, &t, &raw, &fe);
+	rc = send_delta_read(st, f, leaf, &t, &have, &fe);
 	if (rc == 0)
-		return send_chunk(st, f, leaf, raw, n, &t, e);
+		return send_chunk(st, f, leaf, &have, &t, e);
 	queue_delta_give(st->sender->queue, f, &t, leaf, 0, 0);
 	if (rc != ERR_RESOURCE)
 		return send_file_abort(st, f, &fe, e);
@@ -608,7 +596,10 @@ int send_file_stdin(struct send_stream *st, struct outfile *f, struct err *e)
 		atomic_store(&st->sender->count.is_endless, 0);
 	leaf = queue_add_stdin_leaf(queue, f, n, is_end);
 	/* Even an empty file has one leaf, which is empty. */
-	if (n > 0 || leaf == 0)
-		rc = send_chunk(st, f, leaf, st->raw, n, &as_is, e);
+	if (n > 0 || leaf == 0) {
+		const struct delta_read have = { .raw = st->raw, .n = n };
+
+		rc = send_chunk(st, f, leaf, &have, &as_is, e);
+	}
 	return rc < 0 ? rc : send_file_end(st, f, e);
 }

@@ -34,13 +34,12 @@ int send_file_is_hole(const struct send_stream *st, const struct outfile *f,
 		      uint64_t leaf);
 
 /*
- * Record the digest of a leaf, n bytes at raw, before it is sent or compared.
- * Returns 0; SEND_FILE_DROPPED where another one was recorded before, so that
+ * Record the digest of a leaf before it is sent or compared.  Returns 0; SEND_FILE_DROPPED where another one was recorded before, so that
  * the file was given up; or an error that ends the session.
  */
 enum { SEND_FILE_DROPPED = 1 };
 int send_file_record(struct send_stream *st, struct outfile *f, uint64_t leaf,
-		     const uint8_t *raw, size_t n, struct err *e);
+		     const uint8_t *digest, struct err *e);
 
 /* TASK_RANGE: send count leaves from leaf on.  The caller then calls
  * send_file_end(). */

@@ -53,6 +53,22 @@ at_most() {
 	at_most other 24 $((24 * MiB * 103 / 100))
 }
 
+@test "what was compared is not read again by the sender" {
+	needs ptrace
+	! is_instrumented || skip "strace does not mix with this build"
+	receive --plain --once --existing replace dst
+	edit writes 24
+	FERRY_WRAP="strace -f -qq -o calls -e trace=pread64" \
+		delta --plain -j 1 --delta on
+	status 0
+	wait_receiver
+	cmp src/f dst/f
+	# lines that are split in two end with the result, too
+	run awk '/ = [0-9]+$/ { n += $NF } END { print n }' calls
+	[ "$output" -ge $((24 * MiB)) ]
+	[ "$output" -le $((24 * MiB * 11 / 10)) ]
+}
+
 @test "with several connections, TLS, compression and other checksums" {
 	ferry keygen key 2>/dev/null
 	for options in "-j 4" "-j 4 -z" "--checksum sha256 -zzlib" \
