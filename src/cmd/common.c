@@ -50,8 +50,8 @@ static const struct option_row connection_rows[] = {
 		  "any address)" },
 	{ .name = "wait", .arg = "S", .kind = OPTION_NUMBER, .min = 1,
 	  .max = 30 * 86400, .off = OFF(wait_s),
-	  .help = "listening: end if nobody has come for S seconds (default: "
-		  "wait for ever)" },
+	  .help = "listening: end if nobody has connected for S seconds "
+		  "(default: wait for ever)" },
 	{ .name = "retry", .arg = "S", .kind = OPTION_NUMBER, .min = 0,
 	  .max = 30 * 86400, .off = OFF(retry_s),
 	  .help = "connecting: keep trying, and reconnect when the connection "
@@ -112,7 +112,7 @@ static const struct option_row security_rows[] = {
 		  "and the other one asks for (default)" },
 	{ .name = "code-file", .arg = "FILE", .kind = OPTION_TEXT,
 	  .off = OFF(code_file),
-	  .help = "the same, with the code from FILE, which is marked when "
+	  .help = "the same, with the code from FILE, which is marked once "
 		  "it was used" },
 	{ .name = "key", .arg = "FILE", .kind = OPTION_TEXT, .off = OFF(key),
 	  .help = "TLS with a shared key, made by ferry keygen" },
@@ -185,7 +185,7 @@ static const struct option_row ssh_rows[] = {
 	  .help = "the way that content takes: auto (default: direct "
 		  "connections to the other host, at port -p N if that is "
 		  "given, where these are possible within 2 s; through ssh "
-		  "meanwhile and else), direct or ssh" },
+		  "until then and otherwise), direct or ssh" },
 };
 const struct option_group common_ssh = {
 	"By ssh (with HOST:PATH)", ROWS(ssh_rows), NULL

@@ -51,7 +51,7 @@ static const struct option_row rows[] = {
 	  .set = receive_words_set_accept, .off = OFF(accept),
 	  .wants = "a list of existing, links, delete, owner, acl, xattr, "
 		   "setid and specials, or all",
-	  .help = "what senders may ask for, with commas between: existing "
+	  .help = "what senders may ask for, separated by commas: existing "
 		  "(send --existing), links (send --symlinks all), delete (send "
 		  "--delete), owner, acl, xattr, setid, specials (send "
 		  "--preserve), or all; default: nothing" },
@@ -117,7 +117,7 @@ static const struct option_row rows[] = {
 	{ .name = "sandbox", .arg = "WHAT", .kind = OPTION_WORD,
 	  .off = OFF(sandbox), .words = common_sandbox_words,
 	  .help = "confine the receiver to DIR: auto (default: as far as the "
-		  "kernel supports), require or off" },
+		  "kernel supports it), require or off" },
 };
 static const struct option_group options = {
 	"Options", rows, sizeof(rows) / sizeof(rows[0]), habits_receive
@@ -244,7 +244,7 @@ static int read_sources(struct receive_options *opts, int count, char **args,
 	return fetch_read(&opts->fetch, args, count - 1, e);
 }
 
-/* What FILE says cannot be said beside it. */
+/* With --config, FILE says this instead of options. */
 static int check_with_config(const struct receive_options *opts, int count,
 			     struct err *e)
 {

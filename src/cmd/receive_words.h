@@ -23,7 +23,7 @@ struct accept {
 /* Every bit of both. */
 extern const struct accept receive_words_accept_all;
 
-/* For OPTION_SET of a struct accept: add what a list says, with commas between.
+/* For OPTION_SET of a struct accept: add what a list says, separated by commas.
  * Returns 0 or ERR_RANGE. */
 int receive_words_set_accept(void *field, const char *value);
 

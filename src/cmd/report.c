@@ -339,7 +339,7 @@ static void on_session(void *ctx, uint64_t number,
 	if (r->cfg.connects)
 		warn_plain(r);
 	session_text(text, r, number, who, peer->identity, peer->is_dry_run);
-	/* a sender's first is no news */
+	/* the first of a sender is not reported */
 	if (!r->cfg.is_remote &&
 	    (r->cfg.verbose ||
 	     (!r->cfg.quiet && is_told_of(r, number) &&

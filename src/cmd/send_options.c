@@ -105,7 +105,7 @@ static int set_include(void *field, const char *value)
 	return add_pattern(field, 0, value);
 }
 
-/* A list of words with commas between. */
+/* A list of words separated by commas. */
 static int set_preserve(void *field, const char *value)
 {
 	static const struct option_word words[] = {
@@ -264,7 +264,8 @@ static const struct option_row rows[] = {
 	  .off = OFF(archive),
 	  .help = "keep all that the receiver accepts of --preserve "
 		  "owner,setid,acl,xattr,hardlinks,specials and --symlinks "
-		  "all, and what directories have that are there already" },
+		  "all; also set the metadata of directories that exist "
+		  "there" },
 	{ .name = "preserve",
 	  .arg = "LIST",
 	  .kind = OPTION_SET,
@@ -272,7 +273,7 @@ static const struct option_row rows[] = {
 	  .off = OFF(preserve),
 	  .wants = "a list of owner, setid, acl, xattr, capability, trusted, "
 		   "hardlinks and specials",
-	  .help = "what to keep beside modes and times, with commas between, "
+	  .help = "what to keep besides modes and times, separated by commas, "
 		  "where the receiver has it in --accept: owner (and group), "
 		  "setid (all bits of modes), acl, xattr (user.*), capability "
 		  "and trusted (as root), hardlinks, specials (FIFOs, sockets; "
@@ -286,8 +287,8 @@ static const struct option_row rows[] = {
 	  .kind = OPTION_FLAG,
 	  .value = 1,
 	  .off = OFF(deletes),
-	  .help = "when all is committed, delete what the receiver has in the "
-		  "directories that were sent, and the sender does not, where "
+	  .help = "when all is committed, delete what the receiver has and the "
+		  "sender does not, in the directories that were sent, where "
 		  "the receiver has --accept delete" },
 	{ .name = "mirror",
 	  .kind = OPTION_FLAG,
@@ -320,15 +321,15 @@ static const struct option_row rows[] = {
 	  .kind = OPTION_FLAG,
 	  .value = 1,
 	  .off = OFF(growing),
-	  .help = "send a file that grows meanwhile, as a log, as long as it "
-		  "was at the start" },
+	  .help = "send a file that grows meanwhile, such as a log, as long "
+		  "as it was at the start" },
 	{ .name = "sandbox",
 	  .arg = "WHAT",
 	  .kind = OPTION_WORD,
 	  .off = OFF(sandbox),
 	  .words = common_sandbox_words,
 	  .help = "confine the sender to reading the PATHs: auto (default: as "
-		  "far as the kernel supports), require or off" },
+		  "far as the kernel supports it), require or off" },
 	{ .letter = 'n',
 	  .name = "dry-run",
 	  .kind = OPTION_FLAG,

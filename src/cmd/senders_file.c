@@ -84,7 +84,7 @@ static const struct key keys[] = {
 		   .words = receive_words_existing } },
 	{ .row = { .name = "accept", .kind = OPTION_SET, .set = set_accept,
 		   OFF(accept),
-		   .wants = "none, all, or words with commas between: delete, "
+		   .wants = "none, all, or words separated by commas: delete, "
 			    "existing, owner, acl, xattr, setid, specials, "
 			    "links" } },
 	{ .row = { .name = "max-size", .kind = OPTION_SIZE, .min = 1,

@@ -5,7 +5,7 @@
  * Threads: any, once parsed.
  *
  * The syntax is that of rsync's --chmod without the set-id and sticky bits: a
- * list of changes with commas between, each
+ * list of changes separated by commas, each
  *
  *	[D|F] [ugoa]... +|-|= [rwxX]...		or	[D|F] octal
  *

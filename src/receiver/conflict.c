@@ -135,8 +135,9 @@ static void put_renamed(const struct place_request *a, struct place_result *out)
 
 /* Something else has the name: do what the policy says. */
 static void resolve_conflict(const struct place_request *a,
-		    enum conflict_policy existing, const struct stat *there,
-		    struct place_result *out)
+			     enum conflict_policy existing,
+			     const struct stat *there,
+			     struct place_result *out)
 {
 	struct err e;
 	const enum conflict_action action = conflict_decide(

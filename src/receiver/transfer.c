@@ -18,9 +18,9 @@ void transfer_see_id(struct transfer *t, uint64_t id)
 uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
 		       int is_dir)
 {
-	const int is_whole = file_meta_has(meta, FILE_META_TAG_SETID);
+	const int has_all_bits = file_meta_has(meta, FILE_META_TAG_SETID);
 
-	if (!t->chmod && is_whole)
+	if (!t->chmod && has_all_bits)
 		return meta->mode;
 	return mode_rules_apply(t->chmod, meta->mode, is_dir, t->umask);
 }

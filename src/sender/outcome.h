@@ -93,7 +93,7 @@ int outcome_is_confirmed(struct outcome *o);
 
 /*
  * The result of the transfer.  e holds the error that ended the last session
- * (code 0: none); what befell single files is told in it as well, and decides
+ * (code 0: none); what happened to single files is told in it as well, and decides
  * where nothing ended the session early (totals_conclude()).  Fills in summary
  * except its seconds.  Returns e->code.
  */

@@ -58,7 +58,7 @@ uint32_t replies_features(const struct sender *s)
 	return features_common(known);
 }
 
-/* The words of these kinds, with commas between.  Returns dst. */
+/* The words of these kinds, separated by commas.  Returns dst. */
 static char *preserve_words(char *dst, size_t size, unsigned kinds)
 {
 	static const struct {

@@ -50,8 +50,8 @@ int features_allow_codec(uint32_t features, unsigned codec_id);
 int features_choose_codec(uint32_t features, const struct codec_choice *asked,
 			  struct codec_choice *chosen, struct err *e);
 
-/* The names of those features that this version knows and the set lacks, with
- * commas between; "" where there are none.  Returns dst. */
+/* The names of those features that this version knows and the set lacks,
+ * separated by commas; "" where there are none.  Returns dst. */
 char *features_missing(uint32_t features, char *dst, size_t size);
 
 #endif

@@ -52,7 +52,7 @@ const char *losses_noun(const struct losses *l, unsigned more);
 enum { LOSSES_MORE_SIZE = 64 };
 char *losses_more(char dst[LOSSES_MORE_SIZE], const struct loss *of);
 
-/* The names of these kinds, with commas between.  Returns dst. */
+/* The names of these kinds, separated by commas.  Returns dst. */
 enum { LOSSES_KINDS_SIZE = 64 };
 char *losses_kinds(char dst[LOSSES_KINDS_SIZE], unsigned kinds);
 

@@ -71,9 +71,9 @@ int totals_code(const struct totals *t, int is_sender);
 
 /*
  * The result of a whole session.  e holds the error that ended it early (code 0:
- * none).  That outranks what befell single files, whose rest is not known to
- * have arrived; else the result is that of the files.  files: the text about
- * them ("": nothing to tell); it is told in both cases.  Returns e->code.
+ * none).  That takes precedence over what happened to single files, whose rest is
+ * not known to have arrived; else the result is that of the files.  files: the
+ * text about them ("": nothing to tell); it is told in both cases.  Returns e->code.
  */
 int totals_conclude(const struct totals *t, int is_sender, const char *files,
 		    struct err *e);

@@ -182,7 +182,7 @@ counts() {
 	esac
 }
 
-@test "the receiver is killed: 6 for the sender, whatever befell a file" {
+@test "the receiver is killed: 6 for the sender, whatever happened to a file" {
 	between=(true)
 	for what in fifo conflict skipped changed; do
 		begin "$what"
@@ -192,7 +192,7 @@ counts() {
 	done
 }
 
-@test "the sender is killed: 6 for the receiver, whatever befell a file" {
+@test "the sender is killed: 6 for the receiver, whatever happened to a file" {
 	between=(true)
 	for what in conflict skipped changed; do
 		begin "$what"
@@ -220,7 +220,7 @@ counts() {
 	done
 }
 
-@test "the connection is cut: 6 on both sides, whatever befell a file" {
+@test "the connection is cut: 6 on both sides, whatever happened to a file" {
 	# t/f, where that is the large one, and most of t/z
 	between=(forward cut 18000000)
 	for what in fifo conflict skipped changed; do
@@ -231,7 +231,7 @@ counts() {
 	done
 }
 
-@test "nothing arrives until the timeout: 6, whatever befell a file" {
+@test "nothing arrives until the timeout: 6, whatever happened to a file" {
 	between=(true)
 	for what in fifo conflict; do
 		begin "$what" --timeout 2

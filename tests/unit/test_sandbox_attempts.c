@@ -64,7 +64,7 @@ struct place {
 	int top_fd, in_fd, out_fd;
 	int file_fd;  /* in/file, for writing as a receiver has it, or reading */
 	int listener; /* of ours */
-	int stranger; /* a TCP service that is not ours */
+	int foreign; /* a TCP service that is not ours */
 	struct sockaddr_in service; /* its address */
 	struct sockaddr_un local, local_packets;
 	int local_fd, local_packets_fd; /* Unix sockets that listen there */
@@ -125,7 +125,7 @@ static int set_up(void **state)
 	assert_int_equal(symlinkat("../out", p->in_fd, "way-to-dir"), 0);
 	p->file_fd = openat(p->in_fd, "file", O_RDWR | O_CLOEXEC);
 	p->listener = listen_tcp(&own);
-	p->stranger = listen_tcp(&p->service);
+	p->foreign = listen_tcp(&p->service);
 	p->local_fd = listen_local(p, &p->local, SOCK_STREAM, "stream");
 	p->local_packets_fd =
 		listen_local(p, &p->local_packets, SOCK_DGRAM, "packets");
@@ -137,7 +137,7 @@ static int tear_down(void **state)
 {
 	struct place *p = *state;
 	const int fds[] = { p->top_fd, p->in_fd, p->out_fd, p->file_fd,
-			    p->listener, p->stranger, p->local_fd,
+			    p->listener, p->foreign, p->local_fd,
 			    p->local_packets_fd };
 
 	scratch_remove(p->top);
@@ -858,7 +858,7 @@ static void confine(const struct run *r)
 	int rc = 0;
 
 	/* those of others */
-	close(r->place->stranger);
+	close(r->place->foreign);
 	close(r->place->local_fd);
 	close(r->place->local_packets_fd);
 	if (!r->has_landlock)
@@ -1062,7 +1062,7 @@ static void confine_leaky(struct place *p, int with_thread)
 	pthread_t thread;
 	struct err e;
 
-	close(p->stranger);
+	close(p->foreign);
 	close(p->local_fd);
 	if (with_thread)
 		close(p->local_packets_fd);

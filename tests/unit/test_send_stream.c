@@ -787,7 +787,7 @@ static void verdicts_count_and_are_told(void **state)
 	outcome_finish(lab->s.outcome, &m);
 	assert_int_equal(m.files, 2);
 	outcome_set_summary(lab->s.outcome, &answer_sum);
-	/* a full disk outranks what befell other files */
+	/* a full disk takes precedence over failures of other files */
 	assert_int_equal(outcome_sum_up(lab->s.outcome, &sum, &e), ERR_REMOTE);
 	assert_int_equal(sum.files, 2);
 	assert_int_equal(sum.unchanged, 1);

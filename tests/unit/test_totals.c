@@ -1,6 +1,6 @@
 /*
  * The result of a session in which something ended it early and something
- * befell single files: all pairs, for both sides.
+ * happened to single files: all pairs, for both sides.
  */
 #include "session/totals.h"
 
