@@ -85,8 +85,7 @@ used_up() {
 	is member sender.events session verify "$verify"
 	has sender "$verify"
 	has messages "$verify"
-	check_events events
-	check_events sender.events
+	check_events events sender.events
 }
 
 # listening_there OPTION... - what a receiver says in a network of this shape.

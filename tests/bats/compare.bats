@@ -12,8 +12,7 @@ again() {
 	receive --plain --once --existing "$@" dst
 	send --plain --json=7 src/. 7>sent.events
 	wait_receiver
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 }
 
 # make_files - small and large ones, of an older time, in src; and their copies
@@ -115,8 +114,7 @@ time_again() {
 	receive --plain --once --existing "$policy" dst
 	send --plain --compare time --json=7 "$@" src/. 7>sent.events
 	wait_receiver
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 }
 
 @test "--compare time: what has the same size and time is not read [san]" {

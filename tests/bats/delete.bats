@@ -43,8 +43,7 @@ mirror() {
 	receive --plain --once --accept delete,existing dst
 	send --plain --json=7 --delete "$@" src/t 7>sent.events
 	wait_receiver
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 }
 
 @test "what the sender does not have is deleted, and told [san]" {
@@ -61,8 +60,7 @@ mirror() {
 	[ "$got" = 0 ]
 	same_tree src/t dst/t
 	is cat dst/beside 6
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 	is deleted events "$all_extras"
 	is deleted sent.events "$all_extras"
 	is member events summary deleted 8

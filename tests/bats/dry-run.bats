@@ -71,8 +71,7 @@ plan() {
 		'delete    t/blocked/' 'delete    t/gone/' \
 		'delete    t/gone/deep/' 'delete    t/gone/deep/file'
 	ferry send -n --json --delete --plain src/t "127.0.0.1:$port" >planned
-	check_events planned
-	check_events events
+	check_events planned events
 	has planned '"path":"t/made","size":0,"status":"planned","plan":"new","kind":"directory"'
 	has planned '{"event":"deleted","path":"t/gone","kind":"directory","status":"planned"}'
 	is member planned summary exit 0

@@ -320,8 +320,9 @@ denied() {
 			-e '"/sys/devices/system/cpu/online"' || true
 }
 
+# check_events {FILE [COUNT]}... - each line is an event as ferry(1) has it.
 check_events() {
-	python3 "$tools/check-events.py" "$@"
+	python3 -IS "$tools/check-events.py" "$@"
 }
 
 make_certs() {
@@ -354,6 +355,5 @@ transfer() {
 	receive --plain --once --existing "$@" dst
 	send --plain --json=7 src/t 7>sent.events
 	wait_receiver
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 }

@@ -59,8 +59,7 @@ arrived() {
 	sender_ends 0
 	same_tree src/t dst/t
 	no_litter
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 	rm -r dst/t
 }
 
@@ -282,8 +281,7 @@ arrived() {
 	has sender "waiting for the receiver to reconnect"
 	same_tree src dst/src
 	no_litter
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 	# without --retry both end
 	stop_forward
 	rm -r dst/src

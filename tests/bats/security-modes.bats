@@ -148,8 +148,7 @@ identified() {
 	# a backslash is escaped, as in names of files
 	has messages "began (TLS, $what: ${1//\\/\\\\})"
 	has sender "(TLS, $what: $2)"
-	check_events events
-	check_events sent.events
+	check_events events sent.events
 	rm "$work/hook.id" dst/MARKER-name
 }
 

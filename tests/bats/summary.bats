@@ -16,7 +16,7 @@ says() {
 	summary=$(grep "^ferry: 127.0.0.1:$port has " sender)
 	[[ $summary == "ferry: 127.0.0.1:$port has $1 "*" on the line in "* ]] ||
 		{ echo "$summary"; return 1; }
-	python3 "$tools/check-events.py" sent.events
+	check_events sent.events
 }
 
 @test "new, replaced, renamed, unchanged and skipped files are told apart" {

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Check the events of a `ferry send` or `ferry receive`, JSON Lines.
 
-check-events.py FILE [COUNT]   every line is an event with the members that
-                               ferry(1) names, of the right type; COUNT lines
+check-events.py {FILE [COUNT]}...   every line is an event with the members
+                                    that ferry(1) names, of the right type;
+                                    COUNT lines
 """
 import base64
 import json
@@ -95,15 +96,25 @@ def check(line):
         need(("error" in event) == (event["exit"] != 0), line)
 
 
-def main():
-    with open(sys.argv[1], "rb") as events:
+def check_file(path):
+    """Returns the number of lines."""
+    with open(path, "rb") as events:
         lines = events.read().split(b"\n")
-    need(lines.pop() == b"", "the last line is not whole")
+    need(lines.pop() == b"", f"{path}: the last line is not whole")
     for line in lines:
         need(not re.search(rb"[\x00-\x1f\x7f]", line), line)
         check(line)
-    if len(sys.argv) > 2:
-        need(len(lines) == int(sys.argv[2]), f"{len(lines)} lines")
+    return len(lines)
 
 
-main()
+def main(words):
+    need(words and not words[0].isdigit(), "which file?")
+    count = 0
+    for word in words:
+        if word.isdigit():
+            need(count == int(word), f"{count} lines")
+        else:
+            count = check_file(word)
+
+
+main(sys.argv[1:])
