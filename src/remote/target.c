@@ -14,7 +14,7 @@
 /* The host in text: what is after the last @ before it, as for ssh. */
 static const char *find_host(const char *text)
 {
-	const char *at = mem_last(text, '@', strcspn(text, "/:["));
+	const char *at = mem_last(text, '@', strcspn(text, "/:"));
 
 	return at ? at + 1 : text;
 }

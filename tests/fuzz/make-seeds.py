@@ -409,7 +409,8 @@ def texts():
     write("order", "answer", b"\1\0\1\0\0\0\0\0\2\0\0")
     write("order", "answer-error", b"\1\0\1\0\7\0\0\0\6\0\1\0\2no")
     for i, value in enumerate((b"h:", b"me@h:dir", b"[::1]:x", b"me@[::1%l]:~",
-                               b"h:../..", b"me@you@-h:x", b"-o:x", b"h:22")):
+                               b"h:../..", b"me@you@-h:x", b"-o:x", b"h:22",
+                               b"me[you@:x")):
         write("order", f"target-{i}", b"\2" + value)
     for i, value in enumerate((b"0", b"18446744073709551615", b"5",
                                b"18446744073709551616", b"16777216T", b"9k",
