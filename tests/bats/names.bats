@@ -11,7 +11,6 @@ teardown() { remove_dir; }
 # with_etc COMMAND... - run it in a mount and a network namespace whose /etc is
 # the directory etc, with its loopback interface up.
 with_etc() {
-	needs mounting 'network namespaces'
 	timeout --foreground -k 5 "$(limit 60)" unshare --mount --net \
 		bash -c 'ip link set lo up && mount --bind etc /etc && exec "$@"' \
 		- "$@" 3>&-
@@ -20,6 +19,7 @@ with_etc() {
 # make_etc - what the resolver reads, as symlinks to where the sandbox of the
 # sender never let it look
 make_etc() {
+	needs 'mount namespaces' 'network namespaces'
 	mkdir etc far
 	echo 'hosts: files dns' >far/nsswitch.conf
 	echo '127.0.0.1 localhost' >far/hosts
