@@ -371,7 +371,7 @@ static void new_text(char *dst, size_t size, const struct session_summary *s)
 		{ s->replaced, s->is_dry_run ? "to replace" : "replaced" },
 		{ s->renamed, s->is_dry_run ? "to rename" : "renamed" },
 	};
-	char content[128];
+	char content[128], number[TEXT_GROUPED_MAX];
 	const char *sep = "; ";
 	size_t used;
 
@@ -380,8 +380,8 @@ static void new_text(char *dst, size_t size, const struct session_summary *s)
 	for (size_t i = 0; others && i < sizeof(parts) / sizeof(*parts); i++) {
 		if (!parts[i].n || used >= size)
 			continue;
-		used += (size_t)snprintf(dst + used, size - used, "%s%llu %s",
-					 sep, (unsigned long long)parts[i].n,
+		used += (size_t)snprintf(dst + used, size - used, "%s%s %s",
+					 sep, text_grouped(number, parts[i].n),
 					 parts[i].what);
 		sep = ", ";
 	}
@@ -405,14 +405,16 @@ static void rest_text(char *dst, size_t size, const struct session_summary *s)
 		{ s->deleted, dry ? "to delete" : "deleted" },
 		{ s->not_deleted, dry ? "not to delete" : "not deleted" },
 	};
+	char number[TEXT_GROUPED_MAX];
 	size_t used = 0;
 
 	dst[0] = '\0';
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (parts[i].n && used < size)
 			used += (size_t)snprintf(dst + used, size - used,
-						 ", %llu %s",
-						 (unsigned long long)parts[i].n,
+						 ", %s %s",
+						 text_grouped(number,
+							      parts[i].n),
 						 parts[i].what);
 	}
 }
@@ -484,10 +486,25 @@ const char *event_text_preview(char *dst, const struct session_summary *s,
 			 rest);
 		return dst;
 	}
-	snprintf(dst, EVENT_TEXT_MAX, "would send %llu file%s, %s, to %s%s",
-		 (unsigned long long)s->files, plural(s->files),
+	snprintf(dst, EVENT_TEXT_MAX, "would send %s file%s, %s, to %s%s",
+		 text_grouped(number, s->files), plural(s->files),
 		 text_size(size, sizeof(size), (double)s->bytes), peer, rest);
 	return dst;
+}
+
+/* why without the peer's address at its beginning, where peer is that, or a name
+ * with it in parentheses: the line says it already. */
+static const char *without_peer(const char *why, const char *peer)
+{
+	const char *end = strstr(why, ": ");
+	const size_t n = end ? (size_t)(end - why) : 0;
+
+	for (const char *p = peer; n > 0 && *p; p++) {
+		if (strncmp(p, why, n) == 0 && (p == peer || p[-1] == '(') &&
+		    (!p[n] || p[n] == ')'))
+			return end + 2;
+	}
+	return why;
 }
 
 const char *event_text_received(char *dst, uint64_t number, const char *peer,
@@ -510,7 +527,7 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 			(unsigned long long)number, peer);
 	if (why)
 		used += snprintf(dst + used, EVENT_TEXT_MAX - (size_t)used,
-				 "%s", why);
+				 "%s", without_peer(why, peer));
 	if (used >= EVENT_TEXT_MAX || (why && !s->files))
 		return dst;
 	if (received > 0)
@@ -531,14 +548,14 @@ const char *event_text_stopped(char *dst, const struct session_summary *s,
 			       const struct session_progress *p,
 			       enum security mode, int has_retry)
 {
-	char done[32], total[32];
+	char done[32], total[32], files[TEXT_GROUPED_MAX];
 
 	snprintf(dst, EVENT_TEXT_MAX,
-		 "stopped after %s of %s%s, %llu file%s committed; %s%s",
+		 "stopped after %s of %s%s, %s file%s committed; %s%s",
 		 text_size(done, sizeof(done), (double)p->bytes),
 		 p->total_is_final ? "" : "at least ",
 		 text_size(total, sizeof(total), (double)p->total_bytes),
-		 (unsigned long long)s->files, plural(s->files),
+		 text_grouped(files, s->files), plural(s->files),
 		 mode == SECURITY_CODE ?
 			 "the same command sends what is missing, with a new "
 			 "code" :
@@ -552,13 +569,13 @@ const char *event_text_kept(char *dst, uint64_t number, const char *peer,
 			    const struct session_summary *s,
 			    enum security mode)
 {
-	char bytes[32];
+	char bytes[32], files[TEXT_GROUPED_MAX];
 
 	snprintf(dst, EVENT_TEXT_MAX,
-		 "session %llu from %s stopped after %s, %llu file%s "
+		 "session %llu from %s stopped after %s, %s file%s "
 		 "committed; %s", (unsigned long long)number, peer,
 		 text_size(bytes, sizeof(bytes), (double)s->wire_bytes),
-		 (unsigned long long)s->files, plural(s->files),
+		 text_grouped(files, s->files), plural(s->files),
 		 mode == SECURITY_CODE ?
 			 "what is missing can be sent with a new code" :
 			 "when the same is sent again, it goes on from there");

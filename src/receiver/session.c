@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "fs/dirs.h"
 #include "os/entropy.h"
 #include "os/times.h"
@@ -681,7 +682,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 {
 	const struct transfer *tr = &s->transfer;
 	const int is_dry = transfer_is_dry_run(tr);
-	char files[SENDER_LABEL_MAX + 80] = "";
+	char files[SENDER_LABEL_MAX + 80] = "", number[TEXT_GROUPED_MAX];
 	uint64_t failed;
 	int is_summed;
 
@@ -702,20 +703,20 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	failed = totals_failed_count(t);
 	if (failed)
 		snprintf(files, sizeof(files),
-			 "%llu file%s from %s %s",
-			 (unsigned long long)failed, failed == 1 ? "" : "s",
+			 "%s file%s from %s %s", text_grouped(number, failed),
+			 failed == 1 ? "" : "s",
 			 s->label,
 			 is_dry ? "would fail" : "failed (see above)");
 	else if (t->not_deleted)
 		snprintf(files, sizeof(files),
-			 "%llu item%s could not be deleted (see above)",
-			 (unsigned long long)t->not_deleted,
+			 "%s item%s could not be deleted (see above)",
+			 text_grouped(number, t->not_deleted),
 			 t->not_deleted == 1 ? "" : "s");
 	else if (t->not_kept)
 		snprintf(files, sizeof(files),
-			 "%s of %llu item%s from %s were not kept (see above)",
+			 "%s of %s item%s from %s were not kept (see above)",
 			 results_lost(tr->results),
-			 (unsigned long long)t->not_kept,
+			 text_grouped(number, t->not_kept),
 			 t->not_kept == 1 ? "" : "s", s->label);
 	err_clear(e);
 	if (!is_summed)

@@ -540,6 +540,7 @@ static void detail_text(char *dst, size_t size, const struct tally *y)
 static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 {
 	char detail[160], rest[180] = "";
+	char missing[TEXT_GROUPED_MAX], found[TEXT_GROUPED_MAX];
 	const char *what = y->is_dry && !end ? "not be sent" : "not sent";
 	const char *verb = y->missing == 1 ? "was" : "were";
 
@@ -558,8 +559,8 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 		what = "not asked about";
 	else if (y->is_dry)
 		verb = "would";
-	snprintf(dst, size, "%llu of %llu file%s%s %s %s%s",
-		 (unsigned long long)y->missing, (unsigned long long)y->found,
+	snprintf(dst, size, "%s of %s file%s%s %s %s%s",
+		 text_grouped(missing, y->missing), text_grouped(found, y->found),
 		 y->found == 1 ? "" : "s", y->is_whole ? "" : " found so far",
 		 verb, what, rest);
 }
@@ -568,6 +569,7 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 {
 	char missing[300] = "", lost[120] = "", left[100] = "";
+	char number[TEXT_GROUPED_MAX];
 
 	/* Where nothing is there, nor anything wrong with a file, the error
 	 * says it all. */
@@ -576,16 +578,16 @@ static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 		missing_text(missing, sizeof(missing), y, end);
 	if (y->not_kept)
 		snprintf(lost, sizeof(lost),
-			 "%s%s of %llu item%s %s kept (see above)",
+			 "%s%s of %s item%s %s kept (see above)",
 			 *missing ? "; " : "", y->lost,
-			 (unsigned long long)y->not_kept,
+			 text_grouped(number, y->not_kept),
 			 y->not_kept == 1 ? "" : "s",
 			 y->is_dry ? "would not be" : "were not");
 	if (y->not_deleted)
 		snprintf(left, sizeof(left),
-			 "%s%llu item%s not %sdeleted on the receiver (see "
+			 "%s%s item%s not %sdeleted on the receiver (see "
 			 "above)", *missing || *lost ? "; " : "",
-			 (unsigned long long)y->not_deleted,
+			 text_grouped(number, y->not_deleted),
 			 y->is_dry ? (y->not_deleted == 1 ? " would" : "s would") :
 			 y->not_deleted == 1 ? " was" : "s were",
 			 y->is_dry ? "be " : "");

@@ -127,7 +127,7 @@ listed() {
 	yes ./sub/deep/c.c | head -n 300000 >long
 	ferry send --list --files-from long src/t h >list 2>sender
 	is bash -c 'wc -l <list' 300000
-	has sender "would send 300000 files"
+	has sender "would send 300,000 files"
 	peak() {
 		python3 - "$FERRY" "$@" <<-'EOF'
 			import os, resource, subprocess, sys

@@ -325,8 +325,11 @@ static void test_receiver(void **state)
 	begin_session(c, 1, "192.0.2.1:1", "psk");
 	begin_session(c, 2, "192.0.2.2:2", "psk");
 	c->ev->summary(c->ctx, 1, &s, NULL);
-	s.code = err_set(&e, ERR_LOST, "lost");
+	/* errors begin with the peer, which is said once */
+	s.code = err_set(&e, ERR_LOST, "192.0.2.2:2: lost");
 	s.failed = 1;
+	s.files = 1201;
+	s.unchanged = 1200;
 	c->ev->summary(c->ctx, 2, &s, &e);
 	finish(c, ERR_INTERRUPTED, &e);
 	assert_string_equal(
@@ -338,8 +341,8 @@ static void test_receiver(void **state)
 		"ferry: session 1 from 192.0.2.1:1: received 1 file (1 B); "
 		"0 B on the line in 1.0 s\n"
 		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file "
-		"(1 B), 1 failed; 0 B on the line in 1.0 s)\n"
-		"ferry: session 2 from 192.0.2.2:2 stopped after 0 B, 1 file "
+		"(1 B), 1,200 unchanged, 1 failed; 0 B on the line in 1.0 s)\n"
+		"ferry: session 2 from 192.0.2.2:2 stopped after 0 B, 1,201 files "
 		"committed; when the same is sent again, it goes on from "
 		"there\n");
 	assert_non_null(strstr(c->json, "{\"event\":\"listening\",\"address\":"
