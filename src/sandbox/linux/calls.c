@@ -167,6 +167,7 @@ static const int common[] = {
 	SYS_sched_yield,
 	SYS_sched_getaffinity,
 	SYS_getcpu,
+	SYS_getrusage,
 	SYS_rt_sigaction,
 	SYS_rt_sigprocmask,
 	SYS_rt_sigpending,
@@ -223,7 +224,6 @@ static const int common[] = {
 static const int receiving[] = {
 	SYS_pwritev,          SYS_unlinkat, SYS_linkat, SYS_symlinkat,
 	SYS_renameat2,        SYS_syncfs,   SYS_umask,
-	SYS_getrusage,
 #ifdef SYS_sync_file_range
 	SYS_sync_file_range,
 #endif
