@@ -38,8 +38,8 @@ struct counters {
 	atomic_int is_scanned; /* the totals are final */
 	atomic_int is_endless; /* the end of standard input was not read yet */
 	atomic_uint_fast64_t done_dirs;    /* directories with a verdict */
-	/* Whether packs are offered before they are sent, because the receiver
-	 * had some files already. */
+	/* Whether packs are offered, and larger files listed, before they are
+	 * sent, because the receiver had some files already. */
 	atomic_int wants_offers;
 };
 

@@ -29,8 +29,8 @@ struct delta;
 
 enum {
 	/* A file of at most this size is sent by the stream that opened it,
-	 * without waiting for STATE: that saves a round trip, and costs this
-	 * much where the receiver had the file. */
+	 * without waiting for STATE: that saves a round trip.  Where the receiver
+	 * may have the file, it is listed before. */
 	OUTFILE_WHOLE_MAX = 8 << 20,
 	/* The most runs of leaves of one file that wait to be sent.  No check
 	 * is begun while there are more than half as many, and each adds at
@@ -50,6 +50,7 @@ struct outfile {
 	/* fixed once queued */
 	struct buf names;
 	int is_stream; /* standard input: size unknown, cannot be read again */
+	int was_listed;
 
 	/* set by the stream that opens it, fixed once OPEN was sent */
 	struct item item;  /* except its digest; st: when it was opened */

@@ -17,14 +17,15 @@ struct sorted {
 	int was_sent;  /* so may the items have been */
 };
 
-/* Append a copy of an item to *to, a pack that is queued when it is full. */
-static int put_item(struct sorted *s, struct pack **to, const struct pack *from,
+/* Append a copy of an item to *to, a pack that is queued when it is full.  room:
+ * for its further metadata. */
+static int put_item(struct sorted *s, struct pack **to,
+		    const struct pack_texts *texts, uint32_t room,
 		    const struct item *it)
 {
 	const int is_list = to == &s->digests;
 	const uint64_t size = it->kind == ITEM_FILE && !is_list ?
 				      (uint64_t)it->st.st_size : 0;
-	const struct pack_texts texts = pack_texts_of(from, it);
 	struct item *copy = NULL;
 
 	for (int tries = 0; !copy && tries < 2; tries++) {
@@ -37,8 +38,8 @@ static int put_item(struct sorted *s, struct pack **to, const struct pack *from,
 		(*to)->is_list = (*to)->has_digests = is_list;
 		(*to)->is_wanted = s->is_wanted && !is_list;
 		(*to)->was_sent = s->was_sent;
-		(*to)->item_room = from->item_room;
-		copy = pack_add(*to, (enum item_kind)it->kind, &texts, size);
+		(*to)->item_room = room;
+		copy = pack_add(*to, (enum item_kind)it->kind, texts, size);
 	}
 	if (!copy)
 		return ERR_RESOURCE;
@@ -56,6 +57,7 @@ static int put_file(struct sorted *s, const struct pack *from,
 		return ERR_RESOURCE;
 	item_set_source(&f->item, it);
 	f->size = (uint64_t)it->st.st_size;
+	f->was_listed = 1;
 	queue_append_file(s->q, f);
 	return 0;
 }
@@ -63,9 +65,11 @@ static int put_file(struct sorted *s, const struct pack *from,
 static int put_wanted(struct sorted *s, const struct pack *from,
 		      const struct item *it)
 {
+	const struct pack_texts texts = pack_texts_of(from, it);
+
 	if (it->kind == ITEM_FILE && it->st.st_size > PACK_FILE_MAX)
 		return put_file(s, from, it);
-	return put_item(s, &s->content, from, it);
+	return put_item(s, &s->content, &texts, from->item_room, it);
 }
 
 /* Queue what was put. */
@@ -93,6 +97,28 @@ int queue_expand_list(struct queue *q, struct pack *pk)
 	return rc;
 }
 
+int queue_list_file(struct queue *q, struct outfile *f)
+{
+	const struct pack_texts texts = {
+		.name = outfile_name(f),
+		.name_len = f->item.name_len,
+		.path_off = f->item.path_off,
+	};
+	struct sorted s = { .q = q };
+	int rc;
+
+	pthread_mutex_lock(&q->lock);
+	rc = put_item(&s, &s.digests, &texts, FILE_META_FIELDS_MAX, &f->item);
+	end_sorting(&s);
+	if (rc == 0) {
+		f->state = FILE_DEAD;
+		queue_land_file(q, f);
+		queue_signal(q);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
 /* ---- LISTED ---- */
 
 /* Whether the answer is one for this item of a list. */
@@ -111,10 +137,12 @@ static int is_answer(const struct pack *pk, const struct item *it,
 static int sort_item(struct sorted *s, const struct pack *pk,
 		     const struct item *it, unsigned state, int is_dry_run)
 {
+	const struct pack_texts texts = pack_texts_of(pk, it);
+
 	/* A large file is compared when it is opened, leaf by leaf. */
 	if (state == LISTED_COMPARE &&
 	    (is_dry_run || it->st.st_size <= OUTFILE_WHOLE_MAX))
-		return put_item(s, &s->digests, pk, it);
+		return put_item(s, &s->digests, &texts, pk->item_room, it);
 	return is_dry_run ? 0 : put_wanted(s, pk, it);
 }
 

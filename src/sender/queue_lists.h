@@ -10,6 +10,7 @@
 #include "sender/queue_replies.h"
 #include "wire/msg_list.h"
 
+struct outfile;
 struct pack;
 
 /* An item of a dry run, and what would become of it.  Called with the queue
@@ -29,5 +30,10 @@ int queue_listed(struct queue *q, const struct msg_listed *m,
 /* Instead of sending the list of a TASK_PACK: queue all of its items to be sent.
  * Takes ownership, and ends the task.  Returns 0 or ERR_RESOURCE. */
 int queue_expand_list(struct queue *q, struct pack *pk);
+
+/* Instead of opening the file of a TASK_OPEN: queue a list of it, with its digest.
+ * The file is given up; the task still has to be released.  Returns 0 or
+ * ERR_RESOURCE. */
+int queue_list_file(struct queue *q, struct outfile *f);
 
 #endif

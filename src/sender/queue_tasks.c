@@ -21,11 +21,14 @@ enum {
 	CHECKS_MAX = 16,
 };
 
-static int take_open(struct queue *q, struct task *t)
+static int take_open(struct queue *q, struct task *t, int is_early)
 {
 	struct outfile *f = q->files;
 
 	if (!f || q->open_count >= q->open_limit)
+		return 0;
+	/* Only READY tells whether it is to be listed first. */
+	if (is_early && f->size <= OUTFILE_WHOLE_MAX)
 		return 0;
 	q->files = f->next;
 	if (!q->files)
@@ -192,7 +195,7 @@ enum queue_next queue_take(struct queue *q, struct task *t, int only_open)
 	queue_clear_signal(q);
 	if (q->is_closed || q->is_paused)
 		next = QUEUE_CLOSED;
-	else if (take_open(q, t) || (!only_open && take_data(q, t, was_range)))
+	else if (take_open(q, t, only_open) || (!only_open && take_data(q, t, was_range)))
 		next = QUEUE_TASK;
 	else if (queue_is_done(q))
 		next = QUEUE_DONE;

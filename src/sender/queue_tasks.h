@@ -40,7 +40,8 @@ enum queue_next { QUEUE_TASK, QUEUE_WAIT, QUEUE_DONE, QUEUE_CLOSED };
  * Get the next task.  t holds the stream's last one (zero at first).  Files are
  * opened first, as that takes a round trip, then packs are sent, then ranges; a
  * check follows each range, so that neither has to wait for the other to end.
- * only_open: give nothing but TASK_OPEN (before READY).
+ * only_open: give nothing but TASK_OPEN of a file that is not listed first, nor
+ * sent whole (before READY).
  *
  * QUEUE_WAIT: there is none now.  queue_wake_fd() becomes readable when the
  * scan or an answer may have brought one.  QUEUE_DONE: everything was sent and

@@ -566,6 +566,17 @@ static void on_planned(void *ctx, const struct queue_verdict *v,
 			     status == STATUS_UPDATED);
 }
 
+/* Whether an answer asks for more than half of what was listed. */
+static int wants_most(const struct msg_listed *m)
+{
+	uint32_t wanted = 0;
+
+	for (uint32_t i = 0; i < m->count; i++)
+		wanted += m->items[i].state >= LISTED_NEW &&
+			  m->items[i].state <= LISTED_RENAMED;
+	return wanted > m->count / 2;
+}
+
 static int handle_listed(struct sender *s, const uint8_t *body, size_t n,
 			 struct err *e)
 {
@@ -574,6 +585,9 @@ static int handle_listed(struct sender *s, const uint8_t *body, size_t n,
 
 	if (msg_get_listed(&m, body, n))
 		return malformed("LISTED", e);
+	/* as in handle_offered() */
+	if (wants_most(&m))
+		atomic_store(&s->count.wants_offers, 0);
 	rc = queue_listed(s->queue, &m, s->cfg->dry_run ? on_planned : NULL, s);
 	if (rc == ERR_RESOURCE)
 		return err_set(e, rc, "out of memory");

@@ -23,6 +23,7 @@
 #include "sender/progress.h"
 #include "sender/queue_delta.h"
 #include "sender/queue_files.h"
+#include "sender/queue_lists.h"
 #include "sender/recheck.h"
 #include "sender/replies.h"
 #include "sender/send.h"
@@ -432,6 +433,22 @@ static int read_fields(struct send_stream *st, struct outfile *f,
 	return 0;
 }
 
+/* Whether the file is sent without waiting for STATE. */
+static int goes_whole(const struct send_stream *st, const struct outfile *f)
+{
+	return st->state == STREAM_READY && !f->is_stream &&
+	       f->size <= OUTFILE_WHOLE_MAX &&
+	       st->sender->cfg->delta != SEND_DELTA_ON;
+}
+
+/* Whether the receiver is first asked, by a list, if it has that file. */
+static int is_to_list(const struct send_stream *st, const struct outfile *f)
+{
+	return goes_whole(st, f) && !f->was_listed &&
+	       st->features & FEATURE_LISTS &&
+	       atomic_load(&st->sender->count.wants_offers);
+}
+
 int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
@@ -441,6 +458,9 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 	size_t begin;
 	int is_whole, rc;
 
+	if (is_to_list(st, f))
+		return queue_list_file(st->sender->queue, f) ?
+			       err_set(e, ERR_RESOURCE, "out of memory") : 0;
 	err_clear(&fe);
 	if (open_source(st, f, &fe) || read_fields(st, f, &fe))
 		return send_file_abort(st, f, &fe, e);
@@ -448,9 +468,7 @@ int send_file_open(struct send_stream *st, struct outfile *f, struct err *e)
 	 * since, its digests show that. */
 	if (!f->tree)
 		f->tree = tree_new(digest, f->size);
-	is_whole = st->state == STREAM_READY && !f->is_stream &&
-		   f->size <= OUTFILE_WHOLE_MAX &&
-		   st->sender->cfg->delta != SEND_DELTA_ON;
+	is_whole = goes_whole(st, f);
 	if (!f->tree ||
 	    queue_assign_file_id(st->sender->queue, f, is_whole) == 0)
 		return err_set(e, ERR_RESOURCE, "out of memory");

@@ -21,7 +21,8 @@ struct outfile;
 struct send_stream;
 
 /* TASK_OPEN: open the file and send OPEN.  After READY, a file of at most
- * OUTFILE_WHOLE_MAX bytes is then sent whole. */
+ * OUTFILE_WHOLE_MAX bytes is then sent whole; where the receiver may have it, it is
+ * queued to be listed instead. */
 int send_file_open(struct send_stream *st, struct outfile *f, struct err *e);
 
 /* Give the file up for the reason in fe, and report that to the user and the

@@ -7,10 +7,10 @@ load helper
 setup() { make_dir; }
 teardown() { remove_dir; }
 
-# again POLICY OPTION... - send src/. to dst
+# again POLICY [SENDER'S OPTION...] - send src/. to dst
 again() {
-	receive --plain --once --existing "$@" dst
-	send --plain --json=7 src/. 7>sent.events
+	receive --plain --once --existing "$1" dst
+	send --plain --json=7 "${@:2}" src/. 7>sent.events
 	wait_receiver
 	check_events events sent.events
 }
@@ -29,6 +29,31 @@ make_files() {
 
 # meta FILE... - modes and times, in one line
 meta() { stat -c '%a %y' "$@" | cut -c 1-33 | xargs; }
+
+@test "files of some MiB are not sent again, and what is new among them is [san]" {
+	for i in 300000 900000 2900000 8388608; do
+		head -c $i /dev/urandom >src/$i
+	done
+	cp -a src/. dst
+	for option in -j1 -j4 -a; do
+		again fail $option
+		status 0
+		is member sent.events summary unchanged 4
+		[ "$(member sent.events summary wire_bytes)" -lt 10000 ]
+	done
+	head -c 2000000 /dev/urandom >src/new
+	head -c 2900000 /dev/urandom >src/2900000
+	again replace
+	is member sent.events summary unchanged 3
+	is member sent.events summary sent_bytes 4900000
+	same_options=-O same_tree src dst
+	# the same size again, which may not be replaced
+	head -c 2900000 /dev/urandom >src/2900000
+	again fail
+	status 1
+	is member sent.events summary unchanged 4
+	[ "$(member sent.events summary wire_bytes)" -lt 10000 ]
+}
 
 @test "mode and time that alone differ are set, and no content is sent [san]" {
 	make_files
