@@ -295,7 +295,7 @@ static void report_failure(struct send_stream *st, struct err *e)
 		e->code = ERR_CLOSED;
 	else if (is_lost && was_ready &&
 		 send_session_count_tasks(s->session) == 0 &&
-		 queue_is_drained(s->queue))
+		 queue_has_sent_all(s->queue))
 		/* Nothing was left to send: all may be committed. */
 		e->code = ERR_UNCONFIRMED;
 	else if (e->code == ERR_CLOSED)

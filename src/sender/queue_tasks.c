@@ -294,14 +294,35 @@ int queue_awaits_state(struct queue *q)
 	return awaits;
 }
 
+static int is_drained(const struct queue *q)
+{
+	return (q->is_scanned || q->scan_waits) && !q->packs && !q->files &&
+	       !q->active;
+}
+
 int queue_is_drained(struct queue *q)
 {
 	int drained;
 
 	pthread_mutex_lock(&q->lock);
-	drained = (q->is_scanned || q->scan_waits) && !q->packs && !q->files && !q->active;
+	drained = is_drained(q);
 	pthread_mutex_unlock(&q->lock);
 	return drained;
+}
+
+int queue_has_sent_all(struct queue *q)
+{
+	int sent;
+
+	pthread_mutex_lock(&q->lock);
+	sent = is_drained(q);
+	for (size_t i = 0; sent && i < q->inflight.len; i++) {
+		const struct pack *pk = q->inflight.v[i].pack;
+
+		sent = !pk || !pk->is_offered;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return sent;
 }
 
 int queue_is_busy(struct queue *q, unsigned blocked)

@@ -6,7 +6,8 @@ from lib.lab import need
 from lib.peer import Closed
 from lib.wire import (CHUNK, DELETES, DELTAS, DRY_RUN, EXISTING, FEATURES,
                       LISTS, LITERAL, UNKNOWN, UPDATED, extras, list_of,
-                      listed_row, message, number, pack, put, recipe, row)
+                      listed_row, listed_runs, message, number, pack, put,
+                      recipe, row)
 from targets import ReceiverLab, SenderLab
 
 LISTING = FEATURES | LISTS | UPDATED
@@ -164,13 +165,9 @@ def told(v):
         v.case(title, {"LIST": lie}, bad=bad, ready=grant,
                options=["--compare", "time", "--timeout", "1"], **more)
 
-    def runs(*given):
-        return b"".join(bytes([state]) + put(cause, 2) + put(count, 2)
-                        for state, cause, count in given)
-
     def listed(*given, **lies):
         return lambda m: [message("LISTED", **{
-            "id": m["id"], "items": m["items"], "runs": runs(*(
+            "id": m["id"], "items": m["items"], "runs": listed_runs(*(
                 (state, cause, m["items"] if count is None else count)
                 for state, cause, count in given)), **lies})]
     for state in (6, 7, 8, 9, 10, 255):
@@ -216,12 +213,6 @@ def told(v):
 
 # ---- what the receiver plans ------------------------------------------------
 
-def states_of(*given):
-    """Runs of LISTED: (state, cause, items)."""
-    return b"".join(bytes([state]) + put(cause, 2) + put(count, 2)
-                    for state, cause, count in given)
-
-
 def planned(v):
     """Dry runs: no answer makes the sender send content, name what it does not
     have, or go on without an end."""
@@ -240,7 +231,7 @@ def planned(v):
     def listed(*runs, **lies):
         def lie(r, link, m):
             link.send(message("LISTED", **{
-                "id": m["id"], "items": m["items"], "runs": states_of(*(
+                "id": m["id"], "items": m["items"], "runs": listed_runs(*(
                     runs and [(s, c, m["items"] if n is None else n)
                               for s, c, n in runs])), **lies}))
             return True

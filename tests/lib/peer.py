@@ -10,8 +10,8 @@ import time
 
 from lib.limits import scaled
 from lib.wire import (CHUNK, DIGEST_SIZE, DIGESTS, FILE, HEADER, NAMES, SHA256,
-                      file_digest, message, pack, parse, peek, put, row, rows,
-                      sum_of, verify)
+                      file_digest, listed_runs, message, pack, parse, peek, put,
+                      row, rows, sum_of, verify)
 
 
 # Bytes that stand for memory that was never written to.
@@ -270,6 +270,11 @@ class Receiver:
         n = (m["items"] + 7) // 8
         channel.send(message("OFFERED", id=m["id"], items=m["items"],
                              wanted=wanted.to_bytes(n, "little")))
+
+    def LIST(self, channel, m):
+        """All items, which have to be files, are new."""
+        channel.send(message("LISTED", id=m["id"], items=m["items"],
+                             runs=listed_runs((1, 0, m["items"]))))
 
     def CHECK(self, channel, m):
         channel.send(message("CHECKED", id=m["id"], offset=m["offset"],

@@ -337,6 +337,12 @@ def extra_rows(m):
     return made
 
 
+def listed_runs(*given):
+    """The runs of LISTED: of each, state, cause, and how many items."""
+    return b"".join(bytes([state]) + put(cause, 2) + put(count, 2)
+                    for state, cause, count in given)
+
+
 def extras(*made_rows, **values):
     """An EXTRA of kind 2.  made_rows: pairs of a kind and a name."""
     return message("EXTRA", kind=2, count=len(made_rows), **values,

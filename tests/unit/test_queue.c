@@ -543,6 +543,26 @@ static void a_file_counts_as_open_from_when_it_is_taken(void **state)
 	queue_release_task(lab->queue, &lab->task);
 }
 
+/* Where the answer to an offer is missing, its content was not sent. */
+static void what_was_only_offered_was_not_sent(void **state)
+{
+	struct lab *lab = *state;
+
+	queue_set_scanned(lab->queue);
+	assert_true(queue_has_sent_all(lab->queue));
+	add_pack(lab, "f");
+	assert_false(queue_has_sent_all(lab->queue));
+	assert_int_equal(take(lab), QUEUE_TASK);
+	lab->task.pack->is_offered = 1;
+	assert_int_equal(queue_assign_pack_ids(lab->queue, lab->task.pack), 1);
+	assert_true(queue_is_drained(lab->queue));
+	assert_false(queue_has_sent_all(lab->queue));
+	assert_int_equal(committed(lab, 1, 1), 0);
+	assert_true(queue_has_sent_all(lab->queue));
+	assert_int_equal(send_new_pack(lab, "f"), 2);
+	assert_true(queue_has_sent_all(lab->queue));
+}
+
 #define TEST(function)                                                         \
 	cmocka_unit_test_setup_teardown(function, setup, teardown)
 
@@ -565,6 +585,7 @@ int main(void)
 		TEST(ids_that_were_never_given),
 		TEST(a_file_counts_as_open_from_when_it_is_taken),
 		TEST(states_are_awaited_until_there_is_a_range),
+		TEST(what_was_only_offered_was_not_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
