@@ -11,12 +11,21 @@ from html import escape
 from report import amount_words, clean, number
 from rows import BARE, FERRY
 
-# Rows whose titles say "the same", which another column may separate from it.
+# Rows whose titles are too long, or say "the same", which another column may
+# separate from it.
 TITLES = {
+    "ssh-fetch": "1 incompressible file, fetched by ssh",
+    "ssh-small-fetch": "many files of 4 KiB, fetched by ssh",
+    "ssh-one": "a file of 4 KiB at a time, by ssh",
+    "ssh-one-fetch": "a file of 4 KiB at a time, fetched by ssh",
+    "ssh-again": "many files again, unchanged, ssh, 100 ms",
     "thin": "1 compressible file over 200 Mbit/s",
     "small-batch": "many files of 4 KiB, flushed to disk",
     "wan": "1 incompressible file, 500 Mbit/s, 100 ms, loss",
     "wan-small": "many files of 4 KiB, 500 Mbit/s, 100 ms, loss",
+    "again": "many files again, unchanged, -a",
+    "again-wan": "many files again, unchanged, -a, 100 ms",
+    "again-mirror": "many files again, 20 changed, --mirror",
     "delta-append": "1 file again, 5 % appended",
     "delta-insert": "1 file again, 1,000 bytes inserted in front",
     "delta-tar": "a tar again, 2 % of its files grew",
