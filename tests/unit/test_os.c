@@ -412,7 +412,7 @@ static void data_is_found_up_to_the_end(void **state)
 {
 	char path[] = "/tmp/ferry-test-XXXXXX";
 	int fd = mkstemp(path);
-	off_t start = -1, end = -1;
+	off_t start = -1, end = -1, hole;
 
 	(void)state;
 	assert_true(fd >= 0);
@@ -423,11 +423,17 @@ static void data_is_found_up_to_the_end(void **state)
 	assert_int_equal(end, 1000000);
 	assert_int_equal(space_next_data(fd, 0, &start, &end), 0);
 	assert_true(start >= 0 && start <= 999999);
-	assert_int_equal(space_next_hole(fd, 999999), 1000000);
 	assert_int_equal(space_next_data(fd, 1000000, &start, &end), -1);
 	assert_int_equal(errno, ENXIO);
-	assert_int_equal(space_next_hole(fd, 1000000), -1);
-	assert_int_equal(errno, ENXIO);
+	/* POSIX alone cannot tell */
+	hole = space_next_hole(fd, 999999);
+	if (hole < 0) {
+		assert_int_equal(errno, EOPNOTSUPP);
+	} else {
+		assert_int_equal(hole, 1000000);
+		assert_int_equal(space_next_hole(fd, 1000000), -1);
+		assert_int_equal(errno, ENXIO);
+	}
 	assert_true(space_look(fd).total >= space_look(fd).available);
 	close(fd);
 }
