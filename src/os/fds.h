@@ -31,8 +31,4 @@ int fds_accept(int listener, struct sockaddr *sa, socklen_t *len);
  * as it is. */
 void fds_enlarge_pipe(int fd, int bytes);
 
-/* Let a socket hold at least this many bytes that were sent and not received,
- * or as many as the system allows; never fewer than before. */
-void fds_enlarge_socket(int fd, int bytes);
-
 #endif

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "os/fds.h"
 #include "os/helper.h"
+#include "os/sockbuf.h"
 #include "os/spawn.h"
 
 enum {
@@ -195,7 +196,7 @@ static void start(struct runner *r)
 	if (fds_socket_pair(fds) < 0)
 		error = errno;
 	else
-		fds_enlarge_socket(fds[1], OUTPUT_BYTES);
+		sockbuf_enlarge(fds[1], OUTPUT_BYTES);
 	cfg.input = cfg.output = fds[1];
 	if (!error)
 		error = spawn_program(&cfg, &r->ssh.pid);

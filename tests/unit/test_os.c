@@ -25,6 +25,7 @@
 #include "os/packet.h"
 #include "os/process.h"
 #include "os/rename.h"
+#include "os/sockbuf.h"
 #include "os/space.h"
 #include "os/thread.h"
 #include "os/wake.h"
@@ -99,8 +100,8 @@ static void a_socket_that_is_enlarged_holds_more(void **state)
 	assert_int_equal(fds_socket_pair(plain), 0);
 	assert_int_equal(fds_socket_pair(large), 0);
 	assert_int_equal(fds_socket_pair(least), 0);
-	fds_enlarge_socket(large[1], 1 << 20);
-	fds_enlarge_socket(least[1], 1);
+	sockbuf_enlarge(large[1], 1 << 20);
+	sockbuf_enlarge(least[1], 1);
 	assert_true(bytes_held(large[1]) > bytes_held(plain[1]));
 	assert_int_equal(bytes_held(least[1]), bytes_held(plain[0]));
 	for (int i = 0; i < 2; i++) {

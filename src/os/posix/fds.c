@@ -70,14 +70,3 @@ void fds_enlarge_pipe(int fd, int bytes)
 	(void)fd;
 	(void)bytes;
 }
-
-void fds_enlarge_socket(int fd, int bytes)
-{
-	int has = 0;
-	socklen_t len = sizeof(has);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &has, &len) == 0 &&
-	    has < bytes)
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes,
-				 sizeof(bytes));
-}
