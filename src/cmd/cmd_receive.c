@@ -431,6 +431,7 @@ static struct report_config report_config_of(const struct receive_options *opts,
 	r.is_preview = cfg->dry_run;
 	r.is_single = cfg->once;
 	r.is_remote = opts->carrier != NULL;
+	r.own_host = opts->own_host;
 	r.dir = opts->dir;
 	r.config = opts->config;
 	r.connects = opts->connect != NULL;
@@ -479,6 +480,7 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 	opts.dir = o->argv[first];
 	opts.once = 1;
 	opts.carrier = o->carrier;
+	opts.own_host = o->host;
 	opts.common.data = o->data;
 	/* Who sends has logged in as this user. */
 	if (!o->accept)

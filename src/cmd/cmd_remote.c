@@ -188,6 +188,7 @@ static int follow_order(struct server *server, const struct only *only,
 			const struct remote_options *opts, struct err *e)
 {
 	struct ordered o = { .carrier = server_carrier(server),
+			     .host = server_host(server),
 			     .accept = opts->accept,
 			     .data = opts->data };
 	char **made;

@@ -420,6 +420,7 @@ static struct report_config report_config_of(const struct send_options *opts,
 	/* Where another host has ordered this, its user gets the list. */
 	r.is_preview = opts->list || (opts->dry_run && !o->carrier);
 	r.is_remote = o->carrier != NULL;
+	r.own_host = o->own_host;
 	r.is_single = opts->receivers == 1;
 	r.has_stdin = o->has_stdin;
 	r.has_retry = opts->common.retry_s > 0;
@@ -549,7 +550,8 @@ static int forbid_direct(const struct ordered *o, struct send_options *opts,
 int cmd_send_ordered(const struct ordered *o, struct err *e)
 {
 	struct send_operands operands = { .carrier = o->carrier,
-				     .host = "the other host" };
+					  .own_host = o->host,
+					  .host = "the other host" };
 	struct send_options opts;
 	int rc = parse_order(o, &opts, e);
 

@@ -18,6 +18,7 @@ struct ordered {
 	int argc; /* argv[0] is the command, argv[argc] is NULL */
 	char **argv;
 	const struct carrier *carrier; /* where the session comes from */
+	const char *host; /* this one, as the user has called it; or NULL */
 	const char *accept; /* as --accept of receive; NULL: all */
 	int data; /* enum direct_use: DIRECT_NEVER forbids direct streams */
 };

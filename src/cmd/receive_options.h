@@ -39,6 +39,7 @@ struct receive_options {
 	int check_config;
 	uint64_t drain_s;
 	const char *dir;
+	const char *own_host; /* by order: see ordered.h */
 	const struct carrier *carrier; /* by order of another host; or NULL */
 	struct fetch fetch;
 };

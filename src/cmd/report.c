@@ -718,11 +718,20 @@ static unsigned choose_interval(const struct report_config *cfg,
 	return NOTED_MS;
 }
 
+static void name_host(struct report *r)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+
+	if (r->cfg.own_host)
+		outputs_name_host(r->out, r->cfg.own_host);
+	else if (gethostname(host, sizeof(host) - 1) == 0)
+		outputs_name_host(r->out, host);
+}
+
 struct report *report_new(const struct report_config *cfg)
 {
 	const enum progress_mode mode = choose_mode(cfg);
 	struct report *r = calloc(1, sizeof(*r));
-	char host[HOST_NAME_MAX + 1] = "";
 
 	if (!r)
 		return NULL;
@@ -742,8 +751,8 @@ struct report *report_new(const struct report_config *cfg)
 	/* A sender shows it before there is a session. */
 	if (cfg->is_sender)
 		progress_lines_begin(r->lines, 1, NULL);
-	if (cfg->is_remote && gethostname(host, sizeof(host) - 1) == 0)
-		outputs_name_host(r->out, host);
+	if (cfg->is_remote)
+		name_host(r);
 	r->events = (struct session_events){
 		.started = on_started,
 		.listening = on_listening,

@@ -23,10 +23,12 @@ struct report_config {
 	int is_single;  /* one session, or one receiver: the caller prints its
 			   error */
 	/* ferry remote: the user is at the other host and is told there what
-	 * the session tells.  Only what is not known there is said, with the name
-	 * of this host: warnings, and files that a sender could not send; with
-	 * verbose also details of the session. */
+	 * the session tells.  Only what is not known there is said: warnings, and
+	 * files that a sender could not send; with verbose also details of the
+	 * session.  Each message begins with own_host, the name by which the user
+	 * has called this host, or where that is NULL, its host name. */
 	int is_remote;
+	const char *own_host;
 	int has_stdin;  /* sender: a source cannot be read again */
 	int has_retry;  /* sender: it reconnects by itself */
 	int json_fd;    /* -1: no events; borrowed */

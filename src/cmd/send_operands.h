@@ -24,6 +24,7 @@ struct send_operands {
 	const char *host;
 	struct host_port dest;
 	int is_ssh;           /* the host is [USER@]HOST:PATH */
+	const char *own_host; /* by order: see ordered.h */
 	const struct carrier *carrier; /* by order of another host; or NULL */
 	struct target target; /* with is_ssh */
 };

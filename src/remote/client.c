@@ -31,6 +31,8 @@ struct client {
 	char host[ADDR_TEXT_MAX]; /* escaped */
 	int is_interactive;
 	struct buf list; /* the order's */
+	struct buf older; /* the same for a ferry that refuses ORDER_HOST */
+	int is_older; /* the other side's is one */
 	struct carrier carrier;
 	const struct session_events *events;
 	struct deploy *deploy; /* NULL: not asked for */
@@ -41,8 +43,9 @@ struct client {
 /* Send it, and read up to the answer. */
 static int give_order(const struct client *c, struct login *l, struct err *e)
 {
+	const struct buf *list = c->is_older ? &c->older : &c->list;
 	struct order m = { .version = ORDER_VERSION,
-			   .len = (uint32_t)c->list.len };
+			   .len = (uint32_t)list->len };
 	struct buf order, marker;
 	int rc = 0;
 
@@ -51,7 +54,7 @@ static int give_order(const struct client *c, struct login *l, struct err *e)
 	buf_init(&order, ORDER_HEADER + ORDER_LIST_MAX);
 	buf_init(&marker, ORDER_MARKER + 1);
 	order_put(&order, &m);
-	buf_put(&order, c->list.data, c->list.len);
+	buf_put(&order, list->data, list->len);
 	order_put_marker(&marker, m.nonce);
 	buf_put_u8(&marker, '\0');
 	if (order.failed || marker.failed)
@@ -66,7 +69,7 @@ static int give_order(const struct client *c, struct login *l, struct err *e)
 
 /* ---- the answer ---- */
 
-static int refused(const struct client *c, const struct order_answer *m,
+static int refused(struct client *c, const struct order_answer *m,
 		   const char *text, size_t n, struct err *e)
 {
 	char shown[WIRE_TEXT_MAX];
@@ -75,11 +78,14 @@ static int refused(const struct client *c, const struct order_answer *m,
 			 : m->code == WERR_RESOURCE ? ERR_RESOURCE
 						    : ERR_REMOTE;
 
-	return err_set(e, code, "%s: %s", c->host,
-		       text_escape(shown, sizeof(shown), text, n));
+	text_escape(shown, sizeof(shown), text, n);
+	/* it quotes what it does not know */
+	if (strstr(shown, "'" ORDER_HOST))
+		c->is_older = 1;
+	return err_set(e, code, "%s: %s", c->host, shown);
 }
 
-static int read_answer(const struct client *c, struct login *l, struct err *e)
+static int read_answer(struct client *c, struct login *l, struct err *e)
 {
 	uint8_t head[ORDER_ANSWER], *list = NULL;
 	struct order_answer m;
@@ -125,7 +131,7 @@ static void name_peer(const struct client *c, struct stream *stream)
 }
 
 /* Everything up to the session.  timeout_ms: of the stream. */
-static int log_in(const struct client *c, struct login *l, int timeout_ms,
+static int log_in(struct client *c, struct login *l, int timeout_ms,
 		  struct err *e)
 {
 	int rc = 0;
@@ -143,10 +149,9 @@ static int log_in(const struct client *c, struct login *l, int timeout_ms,
 	return rc ? rc : read_answer(c, l, e);
 }
 
-static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
-				  char peer[ADDR_TEXT_MAX], struct err *e)
+static struct stream *open_once(struct client *c,
+				const struct stream_config *cfg, struct err *e)
 {
-	struct client *c = ctx;
 	const struct login_config login = { .ssh = c->ssh,
 					    .host = c->host,
 					    .is_deploying = c->deploy != NULL,
@@ -156,7 +161,6 @@ static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
 	struct stream *stream = NULL;
 	int fd = -1;
 
-	memcpy(peer, c->host, sizeof(c->host));
 	if (l && log_in(c, l, cfg->timeout_ms, e) == 0) {
 		fd = login_take_socket(l);
 		stream = stream_open(fd, cfg, NULL, e);
@@ -166,6 +170,21 @@ static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
 	else
 		io_close(&fd);
 	login_end(l);
+	return stream;
+}
+
+static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
+				  char peer[ADDR_TEXT_MAX], struct err *e)
+{
+	struct client *c = ctx;
+	const int was_older = c->is_older;
+	struct stream *stream;
+
+	memcpy(peer, c->host, sizeof(c->host));
+	stream = open_once(c, cfg, e);
+	/* its answer was the end of that ferry remote */
+	if (!stream && c->is_older && !was_older)
+		stream = open_once(c, cfg, e);
 	return stream;
 }
 
@@ -186,7 +205,7 @@ static int prepare(struct client *c, const struct ssh_config *given,
 {
 	struct ssh_config ssh = *given;
 
-	if (c->list.failed)
+	if (c->list.failed || c->older.failed)
 		return err_set(e, ERR_USAGE,
 			       "the names and options for the other host are "
 			       "longer than %d KiB", ORDER_LIST_MAX / 1024);
@@ -198,20 +217,33 @@ static int prepare(struct client *c, const struct ssh_config *given,
 	return c->ssh && (c->deploy || deploy == DEPLOY_NO) ? 0 : e->code;
 }
 
+/* The order's list, with the name of the host unless that is NULL. */
+static void put_list(struct buf *b, char *const *args, const char *name)
+{
+	const size_t off = order_begin_list(b);
+
+	order_put_item(b, off, args[0]);
+	if (name)
+		order_put_item(b, off, name);
+	for (int i = 1; args[i]; i++)
+		order_put_item(b, off, args[i]);
+}
+
 struct client *client_new(const struct ssh_config *ssh, enum deploy_use deploy,
 			  char *const *args, struct err *e)
 {
 	struct client *c = calloc(1, sizeof(*c));
-	size_t off;
+	char name[sizeof(ORDER_HOST) + ADDR_TEXT_MAX];
 
 	if (!c) {
 		err_set(e, ERR_RESOURCE, "out of memory");
 		return NULL;
 	}
 	buf_init(&c->list, ORDER_LIST_MAX);
-	off = order_begin_list(&c->list);
-	for (int i = 0; args[i]; i++)
-		order_put_item(&c->list, off, args[i]);
+	buf_init(&c->older, ORDER_LIST_MAX);
+	snprintf(name, sizeof(name), ORDER_HOST "%s", ssh->host);
+	put_list(&c->list, args, name);
+	put_list(&c->older, args, NULL);
 	if (prepare(c, ssh, deploy, e)) {
 		client_free(c);
 		return NULL;
@@ -230,6 +262,7 @@ void client_free(struct client *c)
 	ssh_free(c->ssh);
 	deploy_free(c->deploy);
 	buf_release(&c->list);
+	buf_release(&c->older);
 	free(c);
 }
 

@@ -28,7 +28,8 @@ struct server {
 	struct order order;
 	char **args;
 	int count;
-	char *text; /* what args point into */
+	const char *host; /* see ORDER_HOST; or NULL */
+	char *text;       /* what args and host point into */
 	int has_answered;
 	struct carrier carrier;
 };
@@ -102,9 +103,12 @@ static int take_list(struct server *s, const uint8_t *list, struct err *e)
 		if (r.failed)
 			break;
 		memcpy(to, item, n);
-		s->args[s->count++] = to;
-		to += n;
-		*to++ = '\0';
+		to[n] = '\0';
+		if (i == 1 && strncmp(to, ORDER_HOST, sizeof(ORDER_HOST) - 1) == 0)
+			s->host = to + sizeof(ORDER_HOST) - 1;
+		else
+			s->args[s->count++] = to;
+		to += n + 1;
 	}
 	if (!rd_at_end(&r) || count == 0)
 		return err_set(e, ERR_PROTOCOL, "malformed order");
@@ -244,6 +248,11 @@ char **server_order(const struct server *s, int *count)
 {
 	*count = s->count;
 	return s->args;
+}
+
+const char *server_host(const struct server *s)
+{
+	return s->host;
 }
 
 const struct carrier *server_carrier(const struct server *s)

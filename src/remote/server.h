@@ -32,6 +32,10 @@ void server_free(struct server *s); /* NULL is allowed */
  * at least one. */
 char **server_order(const struct server *s, int *count);
 
+/* This host, as the user at the other one has called it; NULL if the order did
+ * not say that.  The server's. */
+const char *server_host(const struct server *s);
+
 /* Unless a session has begun: tell the other side why there is none. */
 void server_refuse(struct server *s, const struct err *e);
 

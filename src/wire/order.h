@@ -35,6 +35,13 @@ enum {
 	ORDER_ANSWER = 8, /* bytes between the marker and the list */
 };
 
+/*
+ * The order's second item, with the name by which the user has called this host:
+ * its messages, which that user reads, begin with it.  Releases that do not know
+ * it refuse the order, and quote the item.
+ */
+#define ORDER_HOST "--host="
+
 struct order {
 	uint16_t version;
 	uint32_t len; /* of the list */

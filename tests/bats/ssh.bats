@@ -133,7 +133,7 @@ once() {
 	fetch -v "box:$work/src/t" dst
 	fetched 1
 	once "t/fifo: " messages
-	has messages "ferry: $(hostname): $work/src/t/fifo: a FIFO"
+	has messages "ferry: box: $work/src/t/fifo: a FIFO"
 	once "t/f: from box: on this side: a different file" messages
 	once "t/f: " messages
 	has messages "or receive with --existing skip,"
@@ -463,6 +463,52 @@ sys.stdout.buffer.write(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(l))
 	[ ! -e "$HOME/x" ]
 	[[ "$(order send --)" == *"malformed order"* ]]
 	[[ "$(order receive -- a b)" == *"malformed order"* ]]
+}
+
+@test "an older ferry there, which does not know the item with the host's name" {
+	# reads the order as that does, and passes one without the item on
+	cat >older <<-'EOF'
+		#!/usr/bin/env python3
+		import os, subprocess, sys
+		def take(n):
+		    got = b""
+		    while len(got) < n:
+		        got += os.read(0, n - len(got))
+		    return got
+		head = take(32)
+		order = take(int.from_bytes(head[12:16], "big"))
+		if b"\0\x0a--host=box" in order:
+		    text = (b"ferry here does not take '--host=box' from another host"
+		            b" (is it an older release?)")
+		    items = b"\0\1" + len(text).to_bytes(2, "big") + text
+		    os.write(1, b"ferry-remote:" + head[16:].hex().encode() + b"\n\0\1\0\10"
+		             + len(items).to_bytes(4, "big") + items)
+		    os.write(2, b"refused\n")
+		    sys.exit(2)
+		to, mine = os.pipe()
+		if os.fork() == 0:
+		    os.close(to)
+		    os.write(mine, head + order)
+		    os.dup2(mine, 1)
+		    os.execlp("cat", "cat")
+		os.dup2(to, 0)
+		os.close(mine)
+		os.execl(os.environ["FERRY"], "ferry", "remote")
+	EOF
+	sed -i "s|os.environ\[\"FERRY\"\]|'$FERRY'|" older
+	chmod +x older
+	mkfifo src/fifo
+	echo text >src/f
+	fetch --remote-ferry "$work/older" "box:$work/src" dst
+	fetched 1
+	same src/f dst/src/f
+	is grep -c '^refused' messages 1
+	# it has no other name for itself
+	has messages "ferry: $(hostname): $work/src/fifo: a FIFO"
+	push --remote-ferry "$work/older" src/f "box:$work/dst"
+	status 0
+	is grep -c '^refused' sender 1
+	same src/f dst/f
 }
 
 @test "a forced command: one directory, one direction, and ways around it" {

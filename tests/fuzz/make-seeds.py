@@ -401,7 +401,7 @@ def texts():
             b"[a.b@c]\nkey = /k\ndir = d\n", b"[a", b"=x", b"x=",
             b"[..]\n", b"[]", b"#\0", b"keys = 1\n")):
         write("ini", f"file-{i:02}", value)
-    items = b"\0\3\0\4send\0\2--\0\5a\nb c"
+    items = b"\0\4\0\4send\0\x0a--host=me@\0\2--\0\5a\nb c"
     order = b"FERRYORD\0\1\0\0" + struct.pack(">I", len(items)) + bytes(16)
     write("order", "order", b"\0" + order + items)
     write("order", "order-cut", b"\0" + order + items[:-1])
