@@ -51,14 +51,15 @@ struct senders *senders_hold(struct senders *ss)
 	return ss;
 }
 
-/* What a sender owns.  name and dir are not const here: they are copies. */
-static void sender_free(struct sender *s)
+/* What a sender owns; is_named: exec and opener too.  name and dir are not const
+ * here: they are copies. */
+static void sender_free(struct sender *s, int is_named)
 {
 	char *name = NULL, *dir = NULL;
 
 	memcpy(&name, &s->name, sizeof(name));
 	memcpy(&dir, &s->dir, sizeof(dir));
-	if (s->name) {
+	if (is_named) {
 		exec_helper_free(s->exec);
 		dir_opener_free(s->opener);
 	}
@@ -74,7 +75,7 @@ void senders_release(struct senders *ss)
 	if (!ss || atomic_fetch_sub(&ss->refs, 1) != 1)
 		return;
 	for (size_t i = 0; i < ss->count; i++)
-		sender_free(ss->list[i]);
+		sender_free(ss->list[i], ss->list[i]->name != NULL);
 	for (size_t i = 0; i < ss->credential_count; i++)
 		free(ss->credentials[i].identity);
 	free(ss->credentials);
@@ -106,7 +107,8 @@ struct sender *senders_add(struct senders *ss, const struct sender *s,
 	if (list)
 		ss->list = list;
 	if (!list || (s->name && !own->name) || (s->dir && !own->dir)) {
-		sender_free(own);
+		/* its own name may be what could not be copied */
+		sender_free(own, s->name != NULL);
 		return NULL;
 	}
 	list[ss->count++] = own;
