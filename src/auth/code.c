@@ -172,7 +172,7 @@ static void add_near(struct code_misspelt *m, unsigned distance[CODE_NEAR_MAX],
 unsigned code_find_misspelt(const char *text, size_t n,
 			    struct code_misspelt found[CODE_WORDS])
 {
-	unsigned count = 0, distance[CODE_NEAR_MAX];
+	unsigned count = 0, distance[CODE_NEAR_MAX] = { 0 };
 	size_t at = 0;
 	struct part p;
 

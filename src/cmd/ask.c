@@ -234,7 +234,7 @@ static int read_line(struct line *l, struct err *e)
 	l->is_done = 0;
 	show_line(l);
 	while (rc == 0 && !l->is_done) {
-		char c;
+		char c = 0;
 		ssize_t n = read_keys(l, &c, 1, e);
 
 		if (n > 0)
