@@ -15,10 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <dlfcn.h>
+#include <sys/syscall.h>
+
 #include <cmocka.h>
 
 #include "os/entropy.h"
 #include "os/fds.h"
+#include "os/helper.h"
 #include "os/listing.h"
 #include "os/locked.h"
 #include "os/nameless.h"
@@ -133,16 +137,133 @@ static void accepted_connections_block(void **state)
 	close(listener);
 }
 
+/* Whether the kernel is older than close_range(). */
+static int is_old_kernel;
+
+/* In the place of libc's. */
+long syscall(long number, ...)
+{
+	void *symbol = dlsym(RTLD_NEXT, "syscall");
+	long (*call)(long number, ...), a[6];
+	va_list args;
+
+	if (number == SYS_close_range && is_old_kernel) {
+		errno = ENOSYS;
+		return -1;
+	}
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	/* ISO C converts no pointer to an object to one to a function. */
+	memcpy(&call, &symbol, sizeof(call));
+	return call(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 static void all_descriptors_above_are_closed(void **state)
 {
-	const int low = dup(STDERR_FILENO), high = fcntl(low, F_DUPFD, 200);
+	const int low = dup(STDERR_FILENO);
 
 	(void)state;
-	assert_int_equal(high, 200);
-	process_close_from(200);
-	assert_int_equal(fcntl(high, F_GETFD), -1);
-	assert_true(fcntl(low, F_GETFD) >= 0);
+	for (int i = 0; i < 2; i++) {
+		const int high = fcntl(low, F_DUPFD, 200);
+
+		assert_int_equal(high, 200);
+		assert_int_equal(fcntl(low, F_DUPFD, 300), 300);
+		is_old_kernel = i;
+		process_close_from(200);
+		is_old_kernel = 0;
+		assert_int_equal(fcntl(high, F_GETFD), -1);
+		assert_int_equal(fcntl(300, F_GETFD), -1);
+		assert_true(fcntl(low, F_GETFD) >= 0);
+	}
 	close(low);
+}
+
+/* ---- helpers ---- */
+
+/* What a helper finds. */
+struct found {
+	int null[3];  /* which of the standard descriptors are /dev/null */
+	int output_is_error;
+	int kept;     /* the byte that is read from HELPER_KEPT, or -1 */
+	int has_more; /* other descriptors are open */
+	int ctx;
+};
+
+static int is_null(int fd)
+{
+	struct stat null, st;
+
+	return stat("/dev/null", &null) == 0 && fstat(fd, &st) == 0 &&
+	       S_ISCHR(st.st_mode) && st.st_rdev == null.st_rdev;
+}
+
+static void look_around(void *ctx)
+{
+	struct stat out, err;
+	struct found f = { .kept = -1, .ctx = *(int *)ctx };
+	char request, byte;
+
+	for (int i = 0; i < 3; i++)
+		f.null[i] = is_null(i);
+	f.output_is_error = fstat(1, &out) == 0 && fstat(2, &err) == 0 &&
+			    out.st_dev == err.st_dev && out.st_ino == err.st_ino;
+	if (read(HELPER_KEPT, &byte, 1) == 1)
+		f.kept = byte;
+	for (int fd = HELPER_KEPT + 1; fd < 400; fd++)
+		f.has_more |= fcntl(fd, F_GETFD) >= 0;
+	while (helper_receive(HELPER_SOCKET, &request, 1, NULL, 0) == 0)
+		helper_send(HELPER_SOCKET, &f, sizeof(f), -1, 0);
+}
+
+static void ask_helper(enum helper_stdio stdio, int keep, struct found *f)
+{
+	int ctx = 7;
+	const struct helper_config cfg = { stdio, keep, look_around, &ctx };
+	struct helper h;
+
+	assert_int_equal(helper_start(&h, &cfg), 0);
+	assert_true(is_closed_by_exec(h.fd));
+	ctx = 8; /* the helper has a copy */
+	assert_int_equal(helper_send(h.fd, "?", 1, -1, 0), 0);
+	assert_int_equal(helper_receive(h.fd, f, sizeof(*f), NULL, 0), 0);
+	assert_int_equal(f->ctx, 7);
+	assert_false(f->has_more);
+	helper_stop(&h, 1);
+	assert_int_equal(h.fd, -1);
+	assert_int_equal(h.pid, 0);
+	helper_stop(&h, 1);
+}
+
+static void a_helper_has_few_descriptors(void **state)
+{
+	const int high = fcntl(STDERR_FILENO, F_DUPFD, 300);
+	struct found f;
+	int low[2], keep;
+
+	(void)state;
+	ask_helper(HELPER_STDIO_NONE, -1, &f);
+	assert_true(f.null[0] && f.null[1] && f.null[2]);
+	assert_int_equal(f.kept, -1);
+	ask_helper(HELPER_STDIO_ERROR, -1, &f);
+	assert_true(f.null[0]);
+	assert_true(f.output_is_error);
+	ask_helper(HELPER_STDIO_OWN, -1, &f);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(f.null[i], is_null(i));
+	/* What is kept may have the socket's number, and any other. */
+	assert_int_equal(fds_pipe(low, 0), 0);
+	for (int at = HELPER_SOCKET; at < 10; at++) {
+		assert_int_equal(write(low[1], "k", 1), 1);
+		keep = fcntl(low[0], F_DUPFD, at);
+		ask_helper(HELPER_STDIO_NONE, keep, &f);
+		assert_int_equal(f.kept, 'k');
+		close(keep);
+	}
+	close(low[0]);
+	close(low[1]);
+	close(high);
 }
 
 /* ---- waking ---- */
@@ -496,6 +617,37 @@ static void directories_are_listed(void **state)
 	assert_int_equal(rmdir(path), 0);
 }
 
+static void kinds_that_are_not_listed_are_looked_up(void **state)
+{
+	static const struct listing_entry entries[] = {
+		{ "file", LISTING_FILE },
+		{ "dir", LISTING_DIR },
+		{ "link", LISTING_SYMLINK },
+		{ "fifo", LISTING_SPECIAL },
+		{ "none", LISTING_UNKNOWN },
+	};
+	char path[] = "/tmp/ferry-test-XXXXXX";
+	int dir = open_scratch(path);
+
+	(void)state;
+	put_file(dir, "file", "");
+	assert_int_equal(mkdirat(dir, "dir", 0700), 0);
+	assert_int_equal(symlinkat("dir", dir, "link"), 0);
+	assert_int_equal(mkfifoat(dir, "fifo", 0600), 0);
+	for (int i = 0; i < 5; i++) {
+		struct listing_entry e = entries[i];
+
+		e.kind = LISTING_UNKNOWN;
+		assert_int_equal(listing_kind_of(dir, &e), entries[i].kind);
+		/* what is known is not looked up */
+		e.kind = LISTING_DIR;
+		assert_int_equal(listing_kind_of(-1, &e), LISTING_DIR);
+		unlinkat(dir, e.name, i == 1 ? AT_REMOVEDIR : 0);
+	}
+	close(dir);
+	assert_int_equal(rmdir(path), 0);
+}
+
 /* ---- memory ---- */
 
 static void memory_for_secrets_is_zero(void **state)
@@ -530,6 +682,7 @@ int main(void)
 		cmocka_unit_test(a_socket_that_is_enlarged_holds_more),
 		cmocka_unit_test(accepted_connections_block),
 		cmocka_unit_test(all_descriptors_above_are_closed),
+		cmocka_unit_test(a_helper_has_few_descriptors),
 		cmocka_unit_test(a_wake_stays_until_it_is_cleared),
 		cmocka_unit_test(messages_arrive_whole),
 		cmocka_unit_test(messages_of_another_size_are_refused),
@@ -540,6 +693,7 @@ int main(void)
 		cmocka_unit_test(files_without_a_name_get_one_or_are_refused),
 		cmocka_unit_test(data_is_found_up_to_the_end),
 		cmocka_unit_test(directories_are_listed),
+		cmocka_unit_test(kinds_that_are_not_listed_are_looked_up),
 		cmocka_unit_test(memory_for_secrets_is_zero),
 		cmocka_unit_test(random_bytes_differ),
 	};
