@@ -182,6 +182,8 @@ variant_flags := $(strip \
 	$(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
 		-fno-sanitize-recover=all,$(if $(COVERAGE),-O0,-O2)) \
 	$(if $(COVERAGE),--coverage))
+# See tests/lib/coverage_exit.c.
+coverage_ldflags := $(if $(COVERAGE),-Wl$(comma)--wrap=landlock_confine)
 
 # The user's CPPFLAGS, CFLAGS and LDFLAGS come last and so win.  Only
 # POSIX is declared: what Linux has beyond it, src/*/linux/ asks for itself.
@@ -198,7 +200,7 @@ compile = $(call cc_with,$(warnings) $(werror))
 # then guesses that pointers may be NULL and values not initialised.
 link    = $(call cc_with,)
 ldflags = -pthread $(HARDEN_LDFLAGS) $(static_ldflags) $(sanitize_ldflags) \
-	$(LDFLAGS)
+	$(coverage_ldflags) $(LDFLAGS)
 libs    = $(DEPS_LIBS) $(LDLIBS)
 
 # A stamp is rewritten only when its text changed, so what depends on it is

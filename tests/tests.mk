@@ -125,10 +125,12 @@ $(B)/tools/lackfs: libs += $(shell $(PKG_CONFIG) --libs fuse3)
 
 link_test = $(link) $(quick_ld) -o $@ $(filter %.o %.a,$^) $(ldflags) $(libs)
 
-# What a test ran is kept apart, so that scripts/mutate knows it.
+# What a test ran is kept apart, so that scripts/mutate knows it.  Some tests run
+# ferry as another user, who has to be able to write there too.
 ifdef COVERAGE
-by_test = GCOV_PREFIX='$(abspath $(B))/by-test/$(@:run/%=%)' \
-	GCOV_PREFIX_STRIP=$(words $(subst /, ,$(abspath $(B))))
+by_test = mkdir -p -m 777 '$(B)/by-test/$(@:run/%=%)'; export \
+	GCOV_PREFIX='$(abspath $(B))/by-test/$(@:run/%=%)' \
+	GCOV_PREFIX_STRIP=$(words $(subst /, ,$(abspath $(B))));
 lib_objs += $(B)/obj/coverage_exit.o
 $(B)/libferry.a: $(B)/obj/coverage_exit.o
 $(B)/obj/coverage_exit.o: tests/lib/coverage_exit.c $(B)/flags

@@ -11,7 +11,8 @@ teardown() { remove_dir; }
 activate() {
 	port=$(python3 "$tools/free_port.py")
 	start activate systemd-socket-activate -l "127.0.0.1:$port" \
-		-E NOTIFY_SOCKET -E WATCHDOG_USEC "$@" 2>messages </dev/null
+		-E NOTIFY_SOCKET -E WATCHDOG_USEC -E GCOV_PREFIX \
+		-E GCOV_PREFIX_STRIP "$@" 2>messages </dev/null
 	await messages "Listening on 127.0.0.1:$port"
 }
 

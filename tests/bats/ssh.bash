@@ -23,6 +23,11 @@ make_sshd() {
 		PidFile none
 		MaxStartups 100
 	EOF
+	# where a ferry that is measured writes its counters
+	[ -z "${GCOV_PREFIX:-}" ] ||
+		echo "SetEnv \"GCOV_PREFIX=$GCOV_PREFIX\"" \
+			"GCOV_PREFIX_STRIP=$GCOV_PREFIX_STRIP" \
+			>>"$sshd_dir/sshd_config"
 	cat >"$sshd_dir/ssh_config" <<-EOF
 		Host box
 			HostName 127.0.0.1
