@@ -157,6 +157,26 @@ static void a_file_too_large_is_refused(void **state)
 	assert_int_equal(v.have, RECV_FILE_SIZE_MAX);
 }
 
+/* Before its content is sent.  Nothing of it stays, and its limit is given back. */
+static void a_file_without_room_is_refused(void **state)
+{
+	static const struct lab_content huge = { "", RECV_FILE_SIZE_MAX };
+	static const struct lab_content small = { "ab", LEAF + 9 };
+	struct recv_lab *lab = *state;
+	struct msg_verdict v;
+	struct msg_state m;
+
+	lab->cfg.max_files = 1;
+	lab_begin(lab);
+	assert_int_equal(lab_open_file(lab, 1, "f", &huge, &m), STATE_REFUSED);
+	v = lab_verdict(lab);
+	assert_int_equal(v.status, STATUS_FAILED);
+	/* or no file can be so large */
+	assert_true(v.cause == CAUSE_NO_SPACE || v.cause == CAUSE_TOO_LARGE);
+	assert_int_equal(lab_names(lab), 0);
+	assert_int_equal(lab_open_file(lab, 2, "g", &small, &m), STATE_SEND);
+}
+
 /* ---- what is wrong ---- */
 
 static void damage_is_asked_for_again(void **state)
@@ -859,6 +879,7 @@ int main(void)
 		lab_test(a_file_over_the_quota_is_refused),
 		lab_test(a_refused_file_gives_its_quota_back),
 		lab_test(a_file_too_large_is_refused),
+		lab_test(a_file_without_room_is_refused),
 		lab_test(damage_is_asked_for_again),
 		lab_test(what_lies_outside_ends_the_session),
 		lab_test(a_hole_over_data_ends_the_session),
