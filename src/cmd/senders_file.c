@@ -417,7 +417,7 @@ int senders_file_parse(struct senders_file *f, const char *path,
 	f->text = malloc(size + 1);
 	if (!f->text)
 		return out_of_memory(e);
-	if (size > 0)
+	if (text)
 		memcpy(f->text, text, size);
 	f->text[size] = '\0';
 	/* some editors put a byte order mark there */

@@ -5,6 +5,7 @@
  */
 #include "cmd/senders_helper.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -476,12 +477,12 @@ static void drop_unreachable(const struct senders_helper *h, struct answer *a)
 		struct row *r = &a->rows[i];
 		const size_t n = r->credentials;
 
+		assert(n == 0 || (a->keys && a->texts));
 		if (is_reachable(r)) {
-			memmove(a->keys + to, a->keys + from,
-				n * sizeof(*a->keys));
 			for (size_t k = 0; k < n; k++) {
 				char *text = a->texts[from + k];
 
+				a->keys[to + k] = a->keys[from + k];
 				a->texts[from + k] = a->texts[to + k];
 				a->texts[to + k] = text;
 			}

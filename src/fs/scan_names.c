@@ -41,7 +41,7 @@ static void show(char dst[SHOWN_MAX / 2], const struct root *r,
 	size_t n;
 
 	if (!r) {
-		strcpy(dst, "standard input");
+		snprintf(dst, SHOWN_MAX / 2, "standard input");
 		return;
 	}
 	n = strlen(r->display);

@@ -473,7 +473,8 @@ static int http_status(const char *line)
 static int http_connect(const struct talk *t, struct err *e)
 {
 	size_t left = PROXY_HEAD_MAX;
-	char line[LINE_SHOWN], shown[4 * LINE_SHOWN], text[6 * LINE_SHOWN];
+	char line[LINE_SHOWN] = "", shown[4 * LINE_SHOWN];
+	char text[6 * LINE_SHOWN];
 	int status, rc = http_ask(t, e);
 
 	do {

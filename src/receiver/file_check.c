@@ -5,6 +5,7 @@
  */
 #include "receiver/file_check.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/io.h"
@@ -114,6 +115,7 @@ static uint64_t compare_leaves(struct worker *w, const struct recv_file *f,
 	const size_t size = check_size(w, f);
 	uint64_t differ = own->unread;
 
+	assert(m->count > 0); /* msg_get_check() */
 	if (m->kind == CHECK_RANGE)
 		return is_same_range(w, f, m, own) ?
 			       0 :

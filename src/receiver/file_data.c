@@ -167,7 +167,7 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	uint8_t sum[DIGEST_MAX];
 	const int is_recipe = m->codec == CODEC_RECIPE;
-	struct recipe recipe;
+	struct recipe recipe = { 0 };
 	int rc = is_recipe ? take_recipe(w, f, m, payload, &recipe, e)
 			   : input_payload(w->input, m->codec, m->raw_len,
 					   payload, e);
