@@ -167,6 +167,54 @@ static void test_cut_is_local(void **state)
 	free(p);
 }
 
+/* As ferry-protocol(7) says it, a byte at a time. */
+static size_t plain_cut(const struct delta_key *k, unsigned bits,
+			const uint8_t *p, size_t n)
+{
+	const size_t average = (size_t)1 << bits, max = 4 * average;
+	const size_t end = n < max ? n : max;
+	uint64_t hash = 0, lowest = UINT64_MAX;
+	size_t cut = end;
+
+	for (size_t i = average / 4; i < end; i++) {
+		hash = (hash << 1) + k->gear[p[i]];
+		if (hash < (uint64_t)1 << (i < average ? 62 - bits : 66 - bits))
+			return i + 1;
+	}
+	hash = 0;
+	for (size_t i = average - 64; i < max && n >= max; i++) {
+		hash = (hash << 1) + k->gear[p[i]];
+		if (i < average || hash > lowest)
+			continue;
+		lowest = hash;
+		cut = i + 1;
+	}
+	return cut;
+}
+
+static void test_cut_as_specified(void **state)
+{
+	const size_t n = (1 << 20) + 3;
+	uint8_t *p = random_bytes(n, 6);
+	struct delta_key k;
+
+	(void)state;
+	delta_key_derive(&k, "token", 5);
+	/* a block without a cut, which is longer than the longest piece */
+	for (size_t i = 300000; i < 500000; i++)
+		p[i] = p[i - 100];
+	for (unsigned bits = CUT_BITS_MIN; bits <= CUT_BITS_MAX; bits++) {
+		size_t len;
+
+		for (size_t at = 0; at < n; at += len) {
+			len = cut_next(&k, bits, p + at, n - at);
+			assert_int_equal(len, plain_cut(&k, bits, p + at,
+							n - at));
+		}
+	}
+	free(p);
+}
+
 /* With 1,000 bytes in front, nearly all is found in the basis again. */
 static void test_shifted(void **state)
 {
@@ -589,6 +637,7 @@ int main(void)
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_cut_average),
 		cmocka_unit_test(test_cut_is_local),
+		cmocka_unit_test(test_cut_as_specified),
 		cmocka_unit_test(test_shifted),
 		cmocka_unit_test(test_repeated),
 		cmocka_unit_test(test_index_limits),

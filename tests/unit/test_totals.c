@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "chunk/digest.h"
+
 /* What ends a session early, and the exit status that it has. */
 static const struct end {
 	const char *what;
@@ -189,9 +191,40 @@ static void a_long_error_leaves_room_for_the_files(void **state)
 	assert_string_equal(e.text + strlen(e.text) - 14, "; 1 of 2 files");
 }
 
+/* The sum of FINISH and SUMMARY, which every implementation has to compute alike. */
+static void sum_as_specified(void **state)
+{
+	enum { TIMES = 300 };
+	/* id, size, digest */
+	static const uint8_t record[] = { 0, 0, 0, 0, 0, 0, 0, 7,
+					  0, 0, 0, 0, 0, 0, 1, 2,
+					  1, 2, 3, 4, 5, 6, 7, 8 };
+	struct totals t = { 0 };
+	uint8_t hash[DIGEST_MAX];
+	unsigned carry = 0;
+
+	(void)state;
+	digest_xxh3.sum(record, sizeof(record), hash);
+	totals_file(&t, STATUS_COMMITTED, 7, 0x102, record + 16, 8);
+	assert_memory_equal(t.sum, hash, WIRE_SUM_LEN);
+	assert_int_equal(t.bytes, 0x102);
+	assert_int_equal(t.new_bytes, 0x102);
+	for (int i = 1; i < TIMES; i++)
+		totals_file(&t, STATUS_UNCHANGED, 7, 0x102, record + 16, 8);
+	for (int i = WIRE_SUM_LEN - 1; i >= 0; i--) {
+		carry += TIMES * hash[i];
+		assert_int_equal(t.sum[i], carry & 0xff);
+		carry >>= 8;
+	}
+	assert_int_equal(t.committed, 1);
+	assert_int_equal(t.unchanged, TIMES - 1);
+	assert_int_equal(t.new_bytes, 0x102);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sum_as_specified),
 		cmocka_unit_test(an_early_end_outranks_single_files),
 		cmocka_unit_test(
 			a_complete_session_has_the_result_of_its_files),
