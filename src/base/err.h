@@ -51,6 +51,7 @@ enum err_code {
 enum err_errno {
 	ERR_ERRNO_PROTECTED = 10001, /* immutable or append-only (chattr) */
 	ERR_ERRNO_LIMIT = 10002, /* over a limit that the user has set */
+	ERR_ERRNO_NO_ENTRIES = 10003, /* nothing can be created in there */
 };
 
 struct err {

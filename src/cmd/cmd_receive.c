@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/text.h"
 #include "base/wipe.h"
 #include "cmd/ask.h"
@@ -28,6 +30,7 @@
 #include "fs/attr_helper.h"
 #include "net/connector.h"
 #include "os/ids.h"
+#include "os/protection.h"
 #include "os/service.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
@@ -39,6 +42,59 @@
 
 enum { SHOWN_MAX = 200 };
 
+/* dir does not exist, or leads to what does not. */
+static int tell_missing(const char *dir, const char *text, struct err *e)
+{
+	char target[SHOWN_MAX], shown[SHOWN_MAX];
+	const ssize_t n = readlink(dir, target, sizeof(target));
+
+	if (n >= 0)
+		return err_set(e, ERR_LOCAL,
+			       "%s is a symlink to %s, which does not exist: "
+			       "create that directory, or name another to "
+			       "receive into", text,
+			       text_escape(shown, sizeof(shown), target,
+					   (size_t)n));
+	return err_set(e, ERR_LOCAL,
+		       "directory %s does not exist: create it, or name "
+		       "another directory to receive into", text);
+}
+
+static int is_immutable(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const int is_set = fd >= 0 && protection_is_set(fd, "");
+
+	io_close(&fd);
+	return is_set;
+}
+
+/* dir cannot be written to, for the reason in errno. */
+static int tell_denied(const char *dir, const char *text, struct err *e)
+{
+	switch (errno) {
+	case EPERM: /* also in /proc */
+		if (!is_immutable(dir))
+			return err_set(e, ERR_LOCAL,
+				       "nothing can be created in directory "
+				       "%s: name another", text);
+		/* of root, or of the owner of a directory that may be written
+		 * to */
+		return err_set(e, ERR_LOCAL,
+			       "directory %s is immutable: name another, or "
+			       "take the attribute away (chattr -i)", text);
+	case EROFS:
+		return err_set(e, ERR_LOCAL,
+			       "cannot write to directory %s: its file system "
+			       "is read-only (name a directory on another one, "
+			       "or mount it read-write)", text);
+	default:
+		return err_sys(e, ERR_LOCAL,
+			       "cannot write to directory %s (name another, or "
+			       "change its owner or mode)", text);
+	}
+}
+
 static int check_dir(const char *dir, struct err *e)
 {
 	char text[SHOWN_MAX];
@@ -46,25 +102,34 @@ static int check_dir(const char *dir, struct err *e)
 
 	text_escape(text, sizeof(text), dir, strlen(dir));
 	if (stat(dir, &st) < 0 && errno == ENOENT)
-		return err_set(e, ERR_LOCAL,
-			       "directory %s does not exist: create it, or "
-			       "name another directory to receive into", text);
+		return tell_missing(dir, text, e);
 	if (stat(dir, &st) < 0)
 		return err_sys(e, ERR_LOCAL, "cannot receive into %s", text);
 	if (!S_ISDIR(st.st_mode))
 		return err_set(e, ERR_LOCAL,
 			       "%s is not a directory: name a directory to "
 			       "receive into", text);
-	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0)
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) < 0)
+		return tell_denied(dir, text, e);
+	return 0;
+}
+
+/* Whether a file may have been meant: dir is one, or nothing in a directory, which
+ * the first parent_len bytes are. */
+static int may_mean_file(const char *dir, size_t parent_len)
+{
+	struct stat st;
+	char *parent;
+	int is_dir;
+
+	if (lstat(dir, &st) == 0)
+		return S_ISREG(st.st_mode);
+	if (errno != ENOENT)
 		return 0;
-	/* of root, or of the owner of a directory that may be written to */
-	if (errno == EPERM)
-		return err_set(e, ERR_LOCAL,
-			       "directory %s is immutable: name another, or "
-			       "take the attribute away (chattr -i)", text);
-	return err_sys(e, ERR_LOCAL,
-		       "cannot write to directory %s (name another, or "
-		       "change its owner or mode)", text);
+	parent = parent_len ? strndup(dir, parent_len) : strdup(".");
+	is_dir = parent && stat(parent, &st) == 0 && S_ISDIR(st.st_mode);
+	free(parent);
+	return is_dir;
 }
 
 /* Where dir is no directory it may be the name that a single file is to get, as with
@@ -76,22 +141,23 @@ static void hint_at_name(const struct receive_options *opts, struct err *e)
 	const size_t parent = slash ? (size_t)(slash + 1 - opts->dir) : 0;
 	const char *host = opts->fetch.target.host;
 	char name[SHOWN_MAX], in[SHOWN_MAX], path[SHOWN_MAX], from[SHOWN_MAX];
-	struct stat st;
 
-	if (parent == len || (stat(opts->dir, &st) == 0 && S_ISDIR(st.st_mode)))
+	if (parent == len || !may_mean_file(opts->dir, parent))
 		return;
+	if (opts->carrier)
+		host = opts->own_host ? opts->own_host : "HOST";
+	text_escape(from, sizeof(from), host, strlen(host));
 	if (opts->carrier)
 		err_append(e,
 			   " (a file keeps its name; to give it another: ferry "
-			   "send --name %s - HOST:%s <FILE)",
+			   "send --name %s - %s:%s <FILE)",
 			   text_escape(name, sizeof(name), opts->dir + parent,
-				       len - parent),
+				       len - parent), from,
 			   text_escape(in, sizeof(in), opts->dir, parent));
 	else if (opts->fetch.count == 1)
 		err_append(e,
 			   " (a file keeps its name; to give it another: ferry "
-			   "receive --stdout %s:%s >%s)",
-			   text_escape(from, sizeof(from), host, strlen(host)),
+			   "receive --stdout %s:%s >%s)", from,
 			   text_escape(path, sizeof(path), opts->fetch.paths[0],
 				       strlen(opts->fetch.paths[0])),
 			   text_escape(name, sizeof(name), opts->dir, len));

@@ -286,6 +286,21 @@ int trial_name(int dir_fd, const char *name)
 	return error;
 }
 
+int trial_entries(int dir_fd)
+{
+	struct trial t;
+	int error = 0;
+
+	if (begin(&t, dir_fd) < 0)
+		return errno == EEXIST ? 0 : errno;
+	if (create(&t, "a") < 0)
+		error = errno;
+	else
+		remove_entry(t.fd, "a", 0);
+	end(&t);
+	return error;
+}
+
 /* Whether a file that is created as name can be found as other. */
 static int is_found_as(const struct trial *t, const char *name,
 		       const char *other)

@@ -1,12 +1,15 @@
 /*
- * Attributes, and directories that are gone.
+ * Attributes, directories that are gone, and file systems such as /proc.
  */
 #include "fs/why.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "fs/trial.h"
 #include "os/protection.h"
 
 static int is_removed(int dir_fd)
@@ -17,9 +20,21 @@ static int is_removed(int dir_fd)
 					 errno == ENOENT || errno == ESTALE;
 }
 
+/* Whether nothing at all can be created, though the permissions would allow it.
+ * Such file systems say EPERM, EACCES or ENOENT, which also have other causes. */
+static int takes_no_entries(int dir_fd)
+{
+	return faccessat(dir_fd, ".", W_OK | X_OK, AT_EACCESS) == 0 &&
+	       trial_entries(dir_fd) != 0;
+}
+
 int why_errno(int dir_fd, const char *name, int error)
 {
 	switch (error) {
+	case ENOENT:
+		if (name || is_removed(dir_fd) || !takes_no_entries(dir_fd))
+			return error;
+		return ERR_ERRNO_NO_ENTRIES;
 	case EPERM:
 	case EACCES:
 	case EOPNOTSUPP: /* a symlink that is refused with EPERM */
@@ -27,7 +42,10 @@ int why_errno(int dir_fd, const char *name, int error)
 		    (name && protection_is_set(dir_fd, name)))
 			return ERR_ERRNO_PROTECTED;
 		/* Landlock refuses what has no path any more. */
-		return is_removed(dir_fd) ? ENOENT : error;
+		if (is_removed(dir_fd))
+			return ENOENT;
+		return !name && takes_no_entries(dir_fd) ? ERR_ERRNO_NO_ENTRIES
+							 : error;
 	default:
 		return error;
 	}

@@ -10,7 +10,8 @@
 /*
  * The errno of a failed call that was to create, replace or rename name in
  * dir_fd (NULL: something else in it).  Returns one of enum err_errno, or ENOENT
- * for a directory that was removed, where that says more; else error.
+ * for a directory that was removed, where that says more; else error.  Where
+ * nothing else explains it, it is tried whether anything can be created there.
  */
 int why_errno(int dir_fd, const char *name, int error);
 

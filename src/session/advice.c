@@ -28,6 +28,8 @@ const char *advice_of(unsigned cause)
 		       "-f), on a file system that can store it";
 	case CAUSE_GONE:
 		return "create it again, and start the receiver again";
+	case CAUSE_NO_ENTRIES:
+		return "receive into another directory";
 	case CAUSE_NO_SPACE:
 		return "free some space or receive into another "
 		       "directory, then send again";

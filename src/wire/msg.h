@@ -422,7 +422,9 @@ int msg_get_summary(struct msg_summary *m, const uint8_t *p, size_t n);
 	X(CAUSE_OTHER_BASIS, 26,                                               \
 	  "the file there was changed while this one "                         \
 	  "was sent")                                                          \
-	X(CAUSE_SOURCE, 28, "it cannot be sent, for a reason that is told there")
+	X(CAUSE_SOURCE, 28, "it cannot be sent, for a reason that is told there") \
+	X(CAUSE_NO_ENTRIES, 29,                                                \
+	  "nothing can be created in its directory")
 enum wire_cause {
 #define X(name, id, text) name = id,
 	WIRE_CAUSES(X)

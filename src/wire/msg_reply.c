@@ -274,6 +274,7 @@ enum wire_cause wire_cause_of_errno(int err)
 		{ ECANCELED, CAUSE_CANCELLED },
 		{ ERR_ERRNO_PROTECTED, CAUSE_PROTECTED },
 		{ ERR_ERRNO_LIMIT, CAUSE_LIMIT },
+		{ ERR_ERRNO_NO_ENTRIES, CAUSE_NO_ENTRIES },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -97,9 +97,10 @@ refuses() {
 	ln -s loop loop
 	mkfifo fifo
 	ls -A >before
-	for dir in none none/ none/sub dst/none dangling; do
+	for dir in none none/ none/sub dst/none; do
 		refuses "$dir" "directory $dir does not exist"
 	done
+	refuses dangling "dangling is a symlink to nowhere, which does not"
 	for dir in file link fifo /dev/null; do
 		refuses "$dir" "is not a directory"
 	done
@@ -148,10 +149,12 @@ refuses() {
 		for sandbox in off auto; do
 			receive --plain --once --existing replace \
 				--sandbox $sandbox $dir
-			send --plain src/sys
+			send --plain src/sys src/f
 			wait_receiver
 			status 8
 			has sender "hostname: on the receiver"
+			hasnt sender "directory is gone"
+			grep -q "f: on the.* nothing can be created in its" sender
 		done
 	done
 	is cat /proc/sys/kernel/hostname "$was"

@@ -86,16 +86,30 @@ teardown() { remove_dir; }
 	push src/f "box:$work/dst/new"
 	status 8
 	has sender "box: directory $work/dst/new does not exist"
-	has sender "another: ferry send --name new - HOST:$work/dst/ <FILE)"
+	has sender "another: ferry send --name new - box:$work/dst/ <FILE)"
 	push --name new - "box:$work/dst" <src/f
 	status 0
 	push src/f "box:$work/dst/new"
 	status 8
 	has sender "dst/new is not a directory"
-	has sender "another: ferry send --name new - HOST:$work/dst/ <FILE)"
+	has sender "another: ferry send --name new - box:$work/dst/ <FILE)"
 	# it was to be a directory
 	push src/f "box:$work/dst/none/"
 	status 8
+	hasnt sender "--name"
+	# no name that a file could get
+	ln -s nowhere dangling
+	push src/f "box:$work/dangling"
+	status 8
+	has sender "$work/dangling is a symlink to nowhere, which does not exist"
+	hasnt sender "--name"
+	push src/f "box:$work/dst/none/new"
+	status 8
+	has sender "directory $work/dst/none/new does not exist"
+	hasnt sender "--name"
+	push src/f box:/dev/null
+	status 8
+	has sender "/dev/null is not a directory"
 	hasnt sender "--name"
 	fetch "box:$work/src/f" copy
 	fetched 7
@@ -110,6 +124,33 @@ once() {
 	local text=$1
 	shift
 	is grep -chF -- "$text" "$@" 1
+}
+
+@test "directories in which nothing can be created" {
+	echo text >src/f
+	# the file system, and not the user who is logged in
+	if [ "$(stat -f -c %T /proc)" = proc ] && [ -w /proc ]; then
+		push src/f box:/proc
+		status 8
+		has sender "f: on the receiver box: nothing can be created in its directory; receive into another"
+		push src/f box:/proc/self
+		status 8
+		has sender "nothing can be created in directory /proc/self"
+	fi
+	if [ "$(stat -f -c %T /dev/pts)" = devpts ] && [ -w /dev/pts ]; then
+		mkdir src/t
+		echo text >src/t/f
+		push src/t box:/dev/pts
+		status 8
+		has sender "nothing can be created in its directory"
+		hasnt sender "permission denied"
+	fi
+	needs mounting
+	mount -t tmpfs -o ro none "$work/dst"
+	push src/f "box:$work/dst"
+	umount "$work/dst"
+	status 8
+	has sender "cannot write to directory $work/dst: its file system is read-only"
 }
 
 @test "what both sides know is told once, and by whom the user can ask" {
