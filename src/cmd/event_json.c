@@ -108,7 +108,7 @@ void event_json_file(struct buf *b, uint64_t number, const char *sender,
 	if (f->renamed_to)
 		json_bytes(b, "renamed_to", f->renamed_to,
 			   strlen(f->renamed_to));
-	if (f->status == STATUS_UPDATED && !f->is_planned)
+	if (f->status == STATUS_UPDATED && !f->is_planned && !f->not_kept)
 		put_text(b, "updated", "metadata");
 	if (f->not_kept)
 		put_text(b, "not_kept", losses_kinds(kinds, f->not_kept));

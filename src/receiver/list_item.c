@@ -270,7 +270,7 @@ static void keep_file(struct list *l, const struct item *it,
 		fd = open_there(p, &cause);
 	if (kinds && fd >= 0)
 		v = same_meta_set(&how, fd, &meta, kinds);
-	else if (kinds || cause)
+	else if (kinds)
 		v = (struct verdict){ STATUS_UPDATED, .not_kept = kinds,
 				      .cause = cause };
 	io_close(&fd);

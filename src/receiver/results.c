@@ -233,7 +233,8 @@ static void count_item(struct results *r, const struct item_result *item)
 	else if (status == STATUS_SKIPPED)
 		t->skipped++;
 	else if (item->kind == ITEM_FILE)
-		totals_file(t, status, item->id, item->size, item->digest,
+		totals_file(t, totals_status(status, item->v.not_kept),
+			    item->id, item->size, item->digest,
 			    r->digest->size);
 	if (item->kind == ITEM_FILE && status == STATUS_COMMITTED) {
 		t->replaced += item->has_replaced != 0;
@@ -395,7 +396,9 @@ void results_add(struct results *r, const struct item_result *given)
 	}
 	if (!r->tells_rivals)
 		v.rival = NULL;
-	if (v.status == STATUS_UPDATED && !r->tells_updated)
+	/* without what is not kept, it would say that all is */
+	if (v.status == STATUS_UPDATED &&
+	    (!r->tells_updated || (v.not_kept && !r->tells_not_kept)))
 		v.status = STATUS_UNCHANGED;
 	if (v.not_kept && (!r->tells_not_kept ||
 			   v.status == STATUS_UNCHANGED)) {

@@ -38,6 +38,18 @@ unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 	return kinds | preserve_differs(s->how, f->fd, there, meta);
 }
 
+/* Whether the owner is not that of meta after it was set: some file systems accept
+ * the call and ignore it. */
+static int keeps_owner(const struct preserve *how, int fd,
+		       const struct file_meta *meta)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 &&
+	       preserve_differs(how, PRESERVE_CLOSED, &st, meta) &
+		       FILE_META_OWNER;
+}
+
 struct verdict same_meta_set(const struct same_meta *s, int fd,
 			     const struct file_meta *meta, unsigned kinds)
 {
@@ -55,9 +67,16 @@ struct verdict same_meta_set(const struct same_meta *s, int fd,
 	 * when the file was committed. */
 	v.not_kept = c.not_kept & kinds;
 	if (v.not_kept && c.not_kept_cause == CAUSE_UNSUPPORTED)
-		v = (struct verdict){ .status = STATUS_UNCHANGED };
-	else if (v.not_kept)
-		v.cause = c.not_kept_cause;
+		return (struct verdict){
+			.status = v.not_kept == kinds ? STATUS_UNCHANGED :
+							STATUS_UPDATED,
+		};
+	v.cause = v.not_kept ? c.not_kept_cause : CAUSE_NONE;
+	if (kinds & ~v.not_kept & FILE_META_OWNER &&
+	    keeps_owner(s->how, fd, meta)) {
+		v.not_kept |= FILE_META_OWNER;
+		v.cause = CAUSE_UNSUPPORTED;
+	}
 	return v;
 }
 

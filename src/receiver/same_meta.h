@@ -44,7 +44,7 @@ unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 /*
  * Set these kinds (not 0) of the file fd (borrowed).  The verdict is
  * STATUS_UPDATED, with what could not be set; or STATUS_UNCHANGED where the file
- * system cannot keep it.
+ * system can keep none of it.
  */
 struct verdict same_meta_set(const struct same_meta *s, int fd,
 			     const struct file_meta *meta, unsigned kinds);

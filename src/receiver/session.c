@@ -85,7 +85,7 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 	results_get_totals(t->results, &totals);
 	if (transfer_is_dry_run(t))
 		return 0;
-	return rc > 0 || totals.updated > 0 ||
+	return rc > 0 || totals.updated > 0 || totals.not_kept > 0 ||
 			       delete_has_deleted(t->deletion) ?
 		       sync_all(s->sender->root_fd, t->sync, e) : 0;
 }

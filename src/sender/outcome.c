@@ -165,8 +165,9 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 	else if (m->status == STATUS_SKIPPED)
 		o->totals.skipped++;
 	else if (is_file)
-		totals_file(&o->totals, m->status, v->id, v->size,
-			    v->item->digest, o->cfg->digest->size);
+		totals_file(&o->totals, totals_status(m->status, m->not_kept),
+			    v->id, v->size, v->item->digest,
+			    o->cfg->digest->size);
 	losses_add(&o->losses, m->not_kept, m->cause, v->name, v->name_len);
 	if (m->not_kept)
 		count_loss(o, peer);

@@ -81,7 +81,8 @@ struct session_summary {
 	int code;        /* 0 or enum err_code; see err_exit_status() */
 	uint64_t files;  /* committed or unchanged */
 	uint64_t unchanged, skipped, failed;
-	uint64_t updated; /* of unchanged: their metadata was set */
+	uint64_t updated; /* of unchanged: their metadata was set, all that
+			     differed */
 	uint64_t not_kept; /* items without all metadata */
 	uint64_t deleted, not_deleted; /* by --delete, at the receiver */
 	uint64_t replaced, renamed; /* of those committed: in the place of

@@ -9,6 +9,11 @@
 #include "base/buf.h"
 #include "chunk/digest.h"
 
+enum file_status totals_status(enum file_status status, unsigned not_kept)
+{
+	return status == STATUS_UPDATED && not_kept ? STATUS_UNCHANGED : status;
+}
+
 void totals_file(struct totals *t, enum file_status status, uint64_t id,
 		uint64_t size, const uint8_t *digest, size_t digest_size)
 {

@@ -18,7 +18,7 @@
 
 struct totals {
 	uint64_t committed, unchanged, skipped;
-	uint64_t updated;        /* of unchanged: STATUS_UPDATED */
+	uint64_t updated;        /* of unchanged: see totals_status() */
 	/* of committed, counted by the receiver: files that took the place of
 	 * another, and those that got another name */
 	uint64_t replaced, renamed;
@@ -35,7 +35,13 @@ struct totals {
 
 enum totals_side { TOTALS_LOCAL, TOTALS_REMOTE, TOTALS_CHANGED };
 
-/* Count a regular file that was committed or unchanged. */
+/* The status that a verdict counts as: UPDATED is UNCHANGED where not all that
+ * differed could be set (not_kept: enum file_meta_kind).  Whether something else
+ * was set a sender does not know, and such an item counts in not_kept. */
+enum file_status totals_status(enum file_status status, unsigned not_kept);
+
+/* Count a regular file that was committed or unchanged; status is of
+ * totals_status(). */
 void totals_file(struct totals *t, enum file_status status, uint64_t id,
 		uint64_t size, const uint8_t *digest, size_t digest_size);
 

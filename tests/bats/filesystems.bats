@@ -747,6 +747,24 @@ few_bytes() {
 	is ls dst/t/sub $'large\nlarge (1)\nsmall\nsmall (1)'
 }
 
+@test "an owner that the file system does not take is not said to be set" {
+	needs FUSE
+	[ "$(id -u)" = 0 ] || skip "needs root, who may change owners"
+	echo text >src/f
+	lacking uid=65534
+	receive --plain --accept all dst
+	send --plain src/f
+	status 0
+	send --plain --preserve owner --json=7 src/f 7>sent.events
+	status 1
+	has sender 'the owner and group of f could not be kept'
+	hasnt sender 'new metadata'
+	is member sent.events summary not_kept 1
+	hasnt sent.events updated
+	stop_receiver
+	unmount
+}
+
 @test "newer: times that the file system cannot tell apart are not newer" {
 	needs FUSE
 	mkdir src/t

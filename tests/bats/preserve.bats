@@ -342,6 +342,39 @@ without_bit() {
 	stop_receiver
 }
 
+@test "metadata that differs alone: only what was set is said to be set" {
+	needs 'a second user'
+	mkdir src/t
+	for i in other both own; do echo $i >src/t/$i; done
+	chown 65534:65534 src/t src/t/own dst
+	chmod 755 "$work"
+	FERRY_WRAP="setpriv --reuid=65534 --regid=65534 --clear-groups" \
+		receive --plain --accept all dst
+	send --plain -a src/t
+	status 1
+	is stat -c %u dst/t/other 65534
+	for compare in content time; do
+		: >events
+		chmod 600 src/t/both src/t/own
+		send --plain -a --compare $compare --json=7 src/t 7>sent.events
+		status 1
+		has sender 'owner and group of t/'
+		has sender '3 unchanged, 1 of these with new metadata'
+		is stat -c %u:%a dst/t/other dst/t/both dst/t/own \
+			$'65534:644\n65534:600\n65534:600'
+		await events '"event":"summary"'
+		for side in sent.events events; do
+			is member $side summary unchanged 3
+			is member $side summary updated 1
+			is member $side summary not_kept 2
+			is grep -c '"updated":"metadata"' $side 1
+			is grep -c '"not_kept":"owner' $side 2
+		done
+		chmod 644 src/t/both src/t/own dst/t/both dst/t/own
+	done
+	stop_receiver
+}
+
 @test "an ordinary user keeps what it may, and is told the rest" {
 	needs_build 'ACLs and extended'
 	needs 'a second user'
