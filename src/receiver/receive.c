@@ -173,7 +173,7 @@ static int confine(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
 	struct senders *ss = senders_current_get(&r->setup.senders);
-	struct sandbox_state state;
+	struct sandbox_state state = { 0 };
 	char library[64];
 	const char *interposed =
 		cfg->connect_to || (r->setup.direct && !cfg->is_ordered)

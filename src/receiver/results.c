@@ -526,10 +526,11 @@ void results_not_deleted(struct results *r, const char *path, size_t len,
 /* ---- items that the sender gave up ---- */
 
 /* how: "not sent by" */
-static void gave_up(struct results *r, struct session_file *f, const char *how,
-		    unsigned cause)
+static void gave_up(struct results *r, const struct session_file *item,
+		    const char *how, unsigned cause)
 {
 	const struct session_events *ev = r->events;
+	struct session_file f = *item;
 	char shown[SHOWN_MAX], error[1024];
 
 	pthread_mutex_lock(&r->lock);
@@ -537,20 +538,20 @@ static void gave_up(struct results *r, struct session_file *f, const char *how,
 		      cause == CAUSE_CHANGED ? TOTALS_CHANGED : TOTALS_REMOTE,
 		      CAUSE_NONE);
 	pthread_mutex_unlock(&r->lock);
-	text_escape(shown, sizeof(shown), f->name, f->name_len);
+	text_escape(shown, sizeof(shown), f.name, f.name_len);
 	snprintf(error, sizeof(error), "%s: %s the sender %s: %s", shown, how,
 		 r->peer, wire_cause_text(cause));
-	f->status = STATUS_FAILED;
-	f->error = error;
-	f->reason = wire_cause_text(cause);
+	f.status = STATUS_FAILED;
+	f.error = error;
+	f.reason = wire_cause_text(cause);
 	if (ev->file)
-		ev->file(ev->ctx, r->number, f);
+		ev->file(ev->ctx, r->number, &f);
 }
 
 void results_aborted(struct results *r, const char *name, size_t name_len,
 		     unsigned cause, int is_told)
 {
-	struct session_file f = {
+	const struct session_file f = {
 		.name = name,
 		.name_len = name_len,
 		.is_told = is_told,
@@ -562,7 +563,7 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 void results_unsent(struct results *r, const char *name, size_t name_len,
 		    unsigned cause, int is_told)
 {
-	struct session_file f = {
+	const struct session_file f = {
 		.name = name,
 		.name_len = name_len,
 		.is_told = is_told,
