@@ -821,6 +821,24 @@ static void a_part_beside_the_same_file_is_removed(void **state)
 	assert_int_equal(lab_names(lab), 1);
 }
 
+/* A file that is too small now to be resumed: the part that was kept of it is
+ * removed, for nobody else would. */
+static void a_part_of_a_larger_file_is_removed(void **state)
+{
+	static const struct lab_content small = { "ab", LEAF + 9 };
+	struct recv_lab *lab = *state;
+	struct msg_state m;
+
+	leave_part(lab, &large);
+	lab_begin(lab);
+	assert_int_equal(lab_open_file(lab, 1, "f", &small, &m), STATE_SEND);
+	send_leaves(lab, 1, &small, 0, 2);
+	end_file(lab, 1, &small);
+	lab_expect(lab, 1, 1, STATUS_COMMITTED, CAUSE_NONE);
+	assert_leaves(lab, "f", &small);
+	assert_int_equal(lab_names(lab), 1);
+}
+
 /* ---- standard output ---- */
 
 static void standard_output_comes_in_order(void **state)
@@ -905,6 +923,7 @@ int main(void)
 		lab_test(a_part_that_was_touched_is_read_again),
 		lab_test(the_journal_does_not_answer_for_the_basis),
 		lab_test(a_part_beside_the_same_file_is_removed),
+		lab_test(a_part_of_a_larger_file_is_removed),
 		lab_test(standard_output_comes_in_order),
 		lab_test(damage_ends_standard_output),
 	};
