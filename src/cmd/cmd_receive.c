@@ -132,6 +132,15 @@ static int may_mean_file(const char *dir, size_t parent_len)
 	return is_dir;
 }
 
+/* Whether a path on another host may be a file: it does not end with "/" or ".". */
+static int may_be_file(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *last = slash ? slash + 1 : path;
+
+	return *last && strcmp(last, ".") != 0 && strcmp(last, "..") != 0;
+}
+
 /* Where dir is no directory it may be the name that a single file is to get, as with
  * scp: say how that is done. */
 static void hint_at_name(const struct receive_options *opts, struct err *e)
@@ -154,7 +163,7 @@ static void hint_at_name(const struct receive_options *opts, struct err *e)
 			   text_escape(name, sizeof(name), opts->dir + parent,
 				       len - parent), from,
 			   text_escape(in, sizeof(in), opts->dir, parent));
-	else if (opts->fetch.count == 1)
+	else if (opts->fetch.count == 1 && may_be_file(opts->fetch.paths[0]))
 		err_append(e,
 			   " (a file keeps its name; to give it another: ferry "
 			   "receive --stdout %s:%s >%s)", from,

@@ -11,6 +11,14 @@
 
 #define KEY "write --key FILE, with a key that ferry keygen made"
 
+#define SSH_KEY "a key of ssh is written --ssh 'ssh -i FILE', and one that " \
+	"ferry keygen made --key FILE"
+
+/* of scp, and of rsync */
+#define PORT_OR_PARTIAL "a port of ssh is written --ssh 'ssh -p N', one of " \
+	"ferry -p N; what was interrupted is resumed, and progress is shown, " \
+	"anyway"
+
 const struct option_habit habits_send[] = {
 	{ "--accept --once --stdout --sync --max-sessions --max-size "
 	  "--max-files --keep-parts --max-kept --exec --chmod --connect "
@@ -19,11 +27,10 @@ const struct option_habit habits_send[] = {
 	{ "-r -R --recursive --recurse",
 	  "a directory is sent with all that is in it", 1 },
 	{ "-t --times --perms", "modes and times are kept", 1 },
-	{ "-P --partial --partial-dir --resume --continue --append "
+	{ "-P", PORT_OR_PARTIAL, 1 },
+	{ "--partial --partial-dir --resume --continue --append "
 	  "--append-verify",
-	  "what was interrupted is resumed, progress is shown, and -p N is the "
-	  "port; that of ssh is written --ssh 'ssh -p N'",
-	  1 },
+	  "what was interrupted is resumed", 1 },
 	{ "-c",
 	  "files are compared by content, unless --compare time says "
 	  "otherwise",
@@ -37,7 +44,7 @@ const struct option_habit habits_send[] = {
 	{ "-C", "-z compresses", 0 },
 	{ "-s --sparse -S", "holes are sent as holes", 1 },
 	{ "-l --bwlimit --limit --rate", "write --limit-rate RATE", 0 },
-	{ "-i --identity", KEY "; a key of ssh: --ssh 'ssh -i FILE'", 0 },
+	{ "-i --identity", SSH_KEY, 0 },
 	{ "-k --password --psk --secret", KEY, 0 },
 	{ "-f --force --overwrite --clobber -y --yes", EXISTING("replace"), 0 },
 	{ "-u --update", EXISTING("newer"), 0 },
@@ -67,14 +74,14 @@ const struct option_habit habits_receive[] = {
 	  "--directory --dest",
 	  "the directory is the operand: ferry receive DIR", 0 },
 	{ "-r -R --recursive", "directories are received as they are sent", 1 },
-	{ "-P --partial --resume --continue",
-	  "what was interrupted is resumed, progress is shown, and -p N is the "
-	  "port; that of ssh is written --ssh 'ssh -p N'", 1 },
+	{ "-P", PORT_OR_PARTIAL, 1 },
+	{ "--partial --resume --continue",
+	  "what was interrupted is resumed", 1 },
 	{ "-l", "ferry receive listens unless --connect HOST is given", 1 },
 	{ "-k --daemon --keep-open",
 	  "with a key (--key FILE), ferry receive serves until it is ended",
 	  0 },
-	{ "-i --identity", KEY "; a key of ssh: --ssh 'ssh -i FILE'", 0 },
+	{ "-i --identity", SSH_KEY, 0 },
 	{ "--password --psk --secret", KEY, 0 },
 	{ "-e --rsh", "write --ssh CMD, for example --ssh 'ssh -p 2222'", 0 },
 	{ "-f --force --overwrite --clobber -y --yes",

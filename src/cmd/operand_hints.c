@@ -265,13 +265,32 @@ int operand_hints_send(char *const *args, int count, struct err *e)
 
 /* ---- ferry receive ---- */
 
+/* DIR HOST:PATH... */
+static int hint_at_fetch_order(char *const *args, int count, struct err *e)
+{
+	char from[LINE_MAX_BYTES], dir[LINE_MAX_BYTES];
+
+	if (count < 2 || !exists(args[0]))
+		return 0;
+	for (int i = 1; i < count; i++) {
+		if (exists(args[i]) || !target_is_ssh(args[i]) ||
+		    strstr(args[i], "://"))
+			return 0;
+	}
+	cmd_show_words(from, sizeof(from), args + 1, count - 1);
+	cmd_show_words(dir, sizeof(dir), args, 1);
+	return err_set(e, ERR_USAGE, "the directory comes last; write: ferry "
+		       "receive %s %s", from, dir);
+}
+
 int operand_hints_receive(char *const *args, int count, struct err *e)
 {
 	char line[LINE_MAX_BYTES], host[SHOWN_MAX];
 	struct place p;
 
 	if (hint_at_code(args, count, "ferry receive shows one, and ferry send "
-			 "PATH... HOST asks for it", e))
+			 "PATH... HOST asks for it", e) ||
+	    hint_at_fetch_order(args, count, e))
 		return e->code;
 	for (int i = 0; i < count; i++) {
 		const char *arg = args[i];

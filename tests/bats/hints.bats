@@ -136,6 +136,7 @@ hint() {
 	done
 	hint "-p N" send -P 22 file h
 	hint "resumed" send -P file h
+	hint "a key of ssh is written --ssh 'ssh -i FILE'" send -i id file h:
 	hint "resumed" send --partial file h
 	for o in -A -X -H --acls --xattrs --hard-links; do
 		hint "write -a, or --preserve" send $o dir h
@@ -196,6 +197,8 @@ hint() {
 	hint "write: ferry receive -p 9000 dir" receive --plain dir 9000
 	hint "write: ferry receive -p 9000" receive --plain 9000
 	hint "missing DIR" receive h:dir
+	hint "the directory comes last; write: ferry receive h:dir 'h:a b' dst" \
+		receive dst h:dir "h:a b"
 	hint "ferry receive listens" receive --plain h:9000
 	# a directory of that name is one
 	mkdir 9000

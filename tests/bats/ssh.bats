@@ -114,6 +114,9 @@ teardown() { remove_dir; }
 	fetch "box:$work/src/f" copy
 	fetched 7
 	has messages "another: ferry receive --stdout box:$work/src/f >copy)"
+	fetch "box:$work/src/" copy
+	fetched 7
+	hasnt messages "--stdout"
 	fetch "box:$work/src/f" "box:$work/dst/new" copy
 	fetched 7
 	hasnt messages "--stdout"
