@@ -5,6 +5,7 @@
  */
 #include "remote/ssh.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -157,6 +158,7 @@ static int make_argv(struct ssh *s, const struct ssh_config *cfg, struct err *e)
 	};
 	int rc = add_command(s, cfg->command, e);
 
+	assert(rc || s->argv[0]);
 	if (rc == 0)
 		text_escape(s->name, sizeof(s->name), s->argv[0],
 			    strlen(s->argv[0]));

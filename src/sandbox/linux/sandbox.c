@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/num.h"
 #include "sandbox/calls.h"
 #include "sandbox/landlock.h"
 
@@ -125,9 +127,11 @@ static int check_sockets(const struct policy *p, struct err *e)
 	for (int fd = 0; !d && fd < FD_SETSIZE; fd++)
 		loose = sends_to_peer_only(fd) ? loose : fd;
 	while (d && (entry = readdir(d))) {
-		const int fd = atoi(entry->d_name);
+		uint64_t fd;
 
-		loose = sends_to_peer_only(fd) ? loose : fd;
+		if (num_parse(entry->d_name, 0, INT_MAX, &fd) == 0 &&
+		    !sends_to_peer_only((int)fd))
+			loose = (int)fd;
 	}
 	if (d)
 		closedir(d);
