@@ -72,7 +72,7 @@ def bars_of(race):
     return sorted(bars, key=lambda b: (b[1] is None, b[1]))
 
 
-def bar(label, seconds, wrong, best, ferry):
+def tool_bar(label, seconds, wrong, best, ferry):
     """A tool's line, without its place."""
     kind = ("bare" if label == BARE else "ferry" if is_ferry(label)
             else "peer")
@@ -101,7 +101,8 @@ def panel(title, amount, bars):
              f'</tspan></text>']
     for i, (label, seconds, wrong) in enumerate(bars):
         lines.append(f'<g transform="translate(0 {HEAD + i * LINE})">' +
-                     bar(label, seconds, wrong, min(times, default=0), ferry) +
+                     tool_bar(label, seconds, wrong, min(times, default=0),
+                              ferry) +
                      "</g>")
     return "\n".join(lines), HEAD + len(bars) * LINE + GAP
 

@@ -102,7 +102,8 @@ def race_row(race, columns):
     lanes = {x.entry.tool.label: x for x in race.lanes}
     cells = [cell(lanes.get(c), lanes.get(FERRY)) for c in columns]
     marks = [*(wall_mark(m, lanes) for m in race.row.marks),
-             *link_mark(race, lanes), *cpu_mark(race.row.cpu, lanes), *peak_mark(lanes)]
+             *link_mark(race, lanes), *cpu_mark(race.row.cpu, lanes),
+             *peak_mark(lanes)]
     return [f"{race.row.name}: {race.row.title} ({amount_words(race)})",
             *cells, "<br>".join(marks)]
 

@@ -216,7 +216,8 @@ ROWS = (
         (20, 4), Loopback, one_by_ssh_tools, (Mark((RSYNC_SSH, SCP), 1.15),)),
     Row("ssh-one-fetch", "the same, fetched", "flat", (20, 4), Loopback,
         one_fetch_tools, (Mark((RSYNC_SSH, SCP), 1.15),)),
-    Row("ssh-again", "many files of 4 KiB again, nothing changed, through ssh, "
+    Row("ssh-again",
+        "many files of 4 KiB again, nothing changed, through ssh, "
         "100 ms", "again", (20_000, 2_000),
         lambda bench: Wan(bench, **AGAIN_WAN), again_by_ssh_tools,
         (Mark((RSYNC_SSH,), 0.7),)),

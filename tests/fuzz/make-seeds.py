@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """make-seeds.py [--check] - write the hand-made seeds of the fuzz targets.
 
-Writes corpus/TARGET/NAME below this file's directory; with --check only
-says which differ from what is there, and exits with 1 if any does.  Seeds that a fuzzer
-found (named finding-*) are left alone.  Frames are made by tests/lib/wire.py,
-not by ferry's own code.
+Writes corpus/TARGET/NAME below this file's directory; with --check only says
+which differ from what is there, and exits with 1 if any does.  Seeds that a
+fuzzer found (named finding-*) are left alone.  Frames are made by
+tests/lib/wire.py, not by ferry's own code.
 """
 import hashlib
 import os

@@ -83,7 +83,8 @@ def order(lab):
     for kind in (0, 4, 255):
         refuse(lab, f"DELETE of kind {kind}",
                message("DELETE", kind=kind))
-    refuse(lab, "DELETE with a reserved byte", message("DELETE", kind=1, zero=2))
+    refuse(lab, "DELETE with a reserved byte",
+           message("DELETE", kind=1, zero=2))
     refuse(lab, "DELETE with a count", message("DELETE", kind=1, count=1))
     refuse(lab, "no directories", BEGIN, message("DELETE", kind=2))
     for lie in ({"count": 2}, {"count": 1025}, {"count": 65535},
@@ -326,6 +327,7 @@ def lists(v):
     run("names with terminal sequences", told(
         [(1, name) for name in OUT[7:10]], OUT[7:10]))
     run("the receiver's own files", told([(1, OUT[10])], []))
+
     def blocked_for_ever():
         """Each time a file is sent, a directory is in its way, which might be
         deleted."""

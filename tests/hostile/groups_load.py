@@ -216,6 +216,7 @@ def pinging(s, pause):
 def floods(cases):
     lab = ReceiverLab(cases, "--timeout", "5")
     flood(lab, "10^5 PING", [message("PING")], 10**5)
+
     def heartbeats():
         s = lab.sender()
         try:

@@ -153,9 +153,9 @@ def set_ids(lab):
                          row(2, name=b"n", mode=0o6755, further=further)],
                         b"x"), message("FLUSH"))
             need(set(s.verdicts(2).values()) <= {1}, "not committed")
-            for name in "mn":
-                mode = os.stat(os.path.join(lab.dst, name)).st_mode
-                need(not mode & 0o4000, f"mode {mode:o} of {name}")
+            for leaf in "mn":
+                mode = os.stat(os.path.join(lab.dst, leaf)).st_mode
+                need(not mode & 0o4000, f"mode {mode:o} of {leaf}")
             s.close()
         return run
     result = {b"m": [b"x"], b"n": ["dir"]}

@@ -10,8 +10,8 @@ import time
 
 from lib.limits import scaled
 from lib.wire import (CHUNK, DIGEST_SIZE, DIGESTS, FILE, HEADER, NAMES, SHA256,
-                      file_digest, listed_runs, message, pack, parse, peek, put,
-                      row, rows, sum_of, verify)
+                      file_digest, listed_runs, message, pack, parse, peek,
+                      put, row, rows, sum_of, verify)
 
 
 # Bytes that stand for memory that was never written to.

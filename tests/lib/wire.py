@@ -144,8 +144,8 @@ LAYOUTS = {
     "ERROR": (31, [("code", 2, 2), ("text_len", 2, length_of("text")),
                    ("text", 0, b"evil")]),
 }
-NUMBERS = {name: number for name, (number, _) in LAYOUTS.items()}
-NAMES = {number: name for name, number in NUMBERS.items()}
+NUMBERS = {name: type_id for name, (type_id, _) in LAYOUTS.items()}
+NAMES = {type_id: name for name, type_id in NUMBERS.items()}
 # Bytes before the digest of the frames that have a payload; it follows the
 # digest.
 FIXED = {"CHUNK": 24, "PACK": 24, "OFFER": 24, "LIST": 20}
@@ -206,11 +206,11 @@ def header(kind, length, fields=b"", flags=0, check=0, body_check=0):
 def message(frame_type, /, tail=b"", frame=None, **values):
     """A frame.  tail: bytes left over; frame: other values of the header's
     fields (kind, length, flags, check, body_check)."""
-    number, fields = LAYOUTS[frame_type]
+    type_id, fields = LAYOUTS[frame_type]
     body = fill(fields, values) + tail
     payload = len(values.get("payload", b"")) + len(tail) \
         if frame_type in FIXED else 0
-    head = {"kind": number, "length": len(body),
+    head = {"kind": type_id, "length": len(body),
             "fields": body[:len(body) - payload]}
     head.update(frame or {})
     return header(**head) + body
@@ -375,12 +375,12 @@ def peek(head):
 
 def verify(head, body, digest_size):
     """ValueError unless this is the header of a frame with this body."""
-    number, length = peek(head)
-    if number not in NAMES or length != len(body):
-        raise ValueError(f"type {number} of {length} bytes")
-    name = NAMES[number]
+    type_id, length = peek(head)
+    if type_id not in NAMES or length != len(body):
+        raise ValueError(f"type {type_id} of {length} bytes")
+    name = NAMES[type_id]
     fields = body[:FIXED[name] + digest_size] if name in FIXED else body
-    if head != header(number, length, fields):
+    if head != header(type_id, length, fields):
         raise ValueError(f"{name}: flags or a check")
 
 
@@ -400,9 +400,9 @@ def take(fields, data, digest_size):
     return out, data
 
 
-def parse(number, body, digest_size=32):
+def parse(type_id, body, digest_size=32):
     """A message by the names of its fields; ValueError if it is malformed."""
-    name = NAMES[number]
+    name = NAMES[type_id]
     try:
         out, left = take(LAYOUTS[name][1], body, digest_size)
     except ValueError as e:
@@ -423,11 +423,11 @@ def frames(data, digest_size):
         head = data[:HEADER]
         if len(head) < HEADER:
             raise ValueError("cut in a header")
-        number, length = peek(head)
+        type_id, length = peek(head)
         body, data = data[HEADER:][:length], data[HEADER + length:]
-        size = 0 if number == NUMBERS["HELLO"] else digest_size()
+        size = 0 if type_id == NUMBERS["HELLO"] else digest_size()
         verify(head, body, size)
-        yield parse(number, body, size)
+        yield parse(type_id, body, size)
 
 
 UNIT = 1024     # of the codec sparse

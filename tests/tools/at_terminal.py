@@ -5,10 +5,10 @@ at_terminal.py [EXPECT SEND]... -- [--job] COMMAND...
 
 Waits for each text EXPECT (a regular expression, looked for after the last
 one) on the terminal, then types SEND, in which \\t, \\x03 and the like stand
-for keys, or, as !COMMAND, what a shell command prints.  The command's standard input is empty, its standard output and
-error are ours.  What the terminal showed is printed at the end.  Exits with
-the command's status, or with 120 if the terminal was left in another mode than
-before.
+for keys, or, as !COMMAND, what a shell command prints.  The command's standard
+input is empty, its standard output and error are ours.  What the terminal
+showed is printed at the end.  Exits with the command's status, or with 120 if
+the terminal was left in another mode than before.
 
 --job: the command is the job of a shell, which says "[stopped]" when ^Z has
 stopped it, and continues it in the foreground; 120 also for the mode of the

@@ -23,7 +23,10 @@ def is_dir(path):
 
 
 def remove(path):
-    shutil.rmtree(path) if is_dir(path) else os.unlink(path)
+    if is_dir(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 def new_name(top, rng):

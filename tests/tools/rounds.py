@@ -234,7 +234,7 @@ def mirror(rng, top):
 
 
 def main():
-    what, top, seed = sys.argv[1:]
+    what, top, seed = sys.argv[1], sys.argv[2], sys.argv[3]
     {"make": make, "furnish": furnish, "edit": edit,
      "mirror": mirror}[what](random.Random(seed), top)
 

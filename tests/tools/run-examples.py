@@ -3,15 +3,16 @@
 
 run-examples.py MANUAL SECTION...
 
-Everything in a literal display is run by bash in the current directory: after a
-prompt, a command and the lines that continue it; without any prompt, the whole as
-a script.  Each has to end with status 0 within a minute.  What ferry says there is
-compared with what it says here, but for addresses and codes.  A receiver goes on
-until another one begins; where nothing listens, the first one that had a directory
-and a key begins again.  A sender that asks for a code gets that of the receiver.
+Everything in a literal display is run by bash in the current directory: after
+a prompt, a command and the lines that continue it; without any prompt, the
+whole as a script.  Each has to end with status 0 within a minute.  What ferry
+says there is compared with what it says here, but for addresses and codes.  A
+receiver goes on until another one begins; where nothing listens, the first one
+that had a directory and a key begins again.  A sender that asks for a code
+gets that of the receiver.
 
-To be run where port 9473, /etc/hosts and the directories of the examples belong to
-the test (examples.bats).
+To be run where port 9473, /etc/hosts and the directories of the examples
+belong to the test (examples.bats).
 """
 import os
 import re

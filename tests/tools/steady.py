@@ -8,8 +8,8 @@ steady.py FERRY RATE SIZE   sends SIZE bytes at RATE bytes a second, through a
 Of each side, the worst that its line said is printed, in percent: of the rate
 that the proxy had in the last seconds, from 3 s after the first byte on; and
 of the time that was left at that rate, in the middle half of the transfer.  (A
-busy machine changes the rate itself.)  And whether it said that the transfer was
-stalled.
+busy machine changes the rate itself.)  And whether it said that the transfer
+was stalled.
 """
 import os
 import pty

@@ -155,8 +155,8 @@ def plant(there, top, name):
 
 
 def prepare(there, top, source):
-    """Make the source, and the directory where it goes with what is there; what
-    both are."""
+    """Make the source, and the directory where it goes with what is there;
+    what both are."""
     for path in (top, source):
         os.mkdir(path)
     for name in NAMES:
@@ -170,7 +170,8 @@ def prepare(there, top, source):
 
 
 def pictures(top):
-    """Without what libfuse keeps of a file that is removed while it is open."""
+    """Without what libfuse keeps of a file that is removed while it is
+    open."""
     return {name.decode(): what for name, what in picture(top).items()
             if not name.startswith(b".fuse_hidden")}
 
@@ -239,8 +240,8 @@ def check_locked(where, policy, kind, top):
     """A directory that was there keeps its mode, but with replace."""
     mode = stat.S_IMODE(os.lstat(top).st_mode)
     wanted = SOURCE_MODE if policy == "replace" and kind.modes else LOCKED_MODE
-    need(mode == wanted, f"{where}: the directory has mode {mode:o} afterwards",
-         "wrong")
+    need(mode == wanted,
+         f"{where}: the directory has mode {mode:o} afterwards", "wrong")
 
 
 def one(name, policy):
