@@ -47,9 +47,14 @@ bats_long  := timeouts hostile faults filesystems hostile-load delta existing \
 	code limits resume build secrets
 bats_files := $(wildcard $(bats_long:%=tests/bats/%.bats))
 bats_files += $(filter-out $(bats_files),$(sort $(wildcard tests/bats/*.bats)))
-## BATS_TAG=san: of the bats tests only those with "[san]" in their name
-ifdef BATS_TAG
-bats_files := $(shell grep -lE '^@test .*\[$(BATS_TAG)\]' /dev/null $(bats_files))
+## FERRY_LONG=1: bats tests with "[--long]" in their name too, larger samples
+## BATS_TAG=REGEX: of the bats tests only those with such a tag, "[san]"
+not_long    := ([^[]|\[[^-])*
+bats_filter := $(if $(BATS_TAG),\[$(BATS_TAG)\],$(if \
+	$(FERRY_LONG),,^$(not_long)$$))
+ifneq ($(bats_filter),)
+bats_files  := $(shell grep -lE '$(if $(BATS_TAG),^@test .*\[$(BATS_TAG)\],$\
+	^@test .$(not_long). [{]$$)' /dev/null $(bats_files))
 endif
 
 # What these test depends on the file system, or takes a share of it.  The
@@ -67,7 +72,6 @@ bats_runs  := $(bats_files:tests/bats/%.bats=run/bats/%)
 export FERRY         := $(abspath $(B)/ferry)
 export FERRY_TOOLS   := $(abspath $(B)/tools)
 export FERRY_VARIANT := $(VARIANT)
-## FERRY_LONG=1: bats tests of file systems: all combinations, not a sample
 ## VALGRIND=1: bats tests and soak run ferry under valgrind
 ifdef VALGRIND
 export FERRY_WRAP := valgrind -q --error-exitcode=99 --leak-check=full --vgdb=no
@@ -86,13 +90,16 @@ endif
 # ---- building them ---------------------------------------------------------
 
 ## tests: build what the tests need, run nothing
-tests: $(B)/ferry $(unit_progs) $(tool_progs)
+tests: bats-tests $(unit_progs)
+
+## bats-tests: the same for the tests of the program alone
+bats-tests: $(B)/ferry $(tool_progs)
 
 # What tests do themselves is little, and a sanitizer makes optimising it slow.
 # Without optimisation its warnings are not false either, and most unit tests
 # are built by no other variant.  gold, where it is, links in half the time.
 ifdef SANITIZE
-$(B)/tests/%.o $(B)/tools/%.o: private variant_flags += -O0
+$(B)/tests/%.o $(B)/tools/%.o: private variant_flags += -O0 -fno-sanitize=undefined
 $(B)/tests/%.o $(B)/tools/%.o: private werror := $(if $(DEV),-Werror)
 quick_ld := $(if $(findstring /,$(shell $(CC) \
 	-print-prog-name=ld.gold 2>/dev/null)),-fuse-ld=gold)
@@ -170,7 +177,7 @@ $(unit_runs): run/unit/%: $(B)/tests/%
 $(bats_runs): run/bats/%: tests/bats/%.bats $(B)/ferry $(tool_progs)
 	@$(by_test) IN_MEMORY=$(if $(filter $*,$(on_disk)),,1) \
 		scripts/run-test $(BATS_TIMEOUT) '$(LOGS)/bats/$*.log' $(wrap) \
-		bats --tap $(if $(BATS_TAG),--filter '\[$(BATS_TAG)\]') $<
+		bats --tap $(if $(bats_filter),--filter '$(bats_filter)') $<
 
 # The tests that the check targets would run, for scripts/test.
 list:
@@ -242,6 +249,6 @@ soak: $(B)/ferry
 soak-senders: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak-senders $(MINUTES)
 
-.PHONY: tests test-posix have-cmocka check check-unit check-bats list acceptance booted \
+.PHONY: tests bats-tests test-posix have-cmocka check check-unit check-bats list acceptance booted \
 	booted-deb coverage torture alike plans ssh-kills ssh-hosts hostile soak \
 	soak-senders failing-calls $(unit_runs) $(bats_runs)

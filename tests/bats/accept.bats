@@ -19,7 +19,7 @@ make_links() {
 	echo y >src/t/d/f
 }
 
-@test "--symlinks all: every symlink arrives as it is [san]" {
+@test "--symlinks all: every symlink arrives as it is [long-san]" {
 	make_links
 	receive --plain --accept links dst
 	for j in 1 4; do

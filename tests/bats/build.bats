@@ -276,7 +276,7 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	found | diff - <(cat "$out"/cache/*)
 }
 
-@test "a full temporary directory: the build stops, or finds every flag" {
+@test "a full temporary directory: the build stops, or finds every flag [--long]" {
 	needs 'mount namespaces'
 	for kib in 4 8 12 16 20 24 28 32 64; do
 		under=(tiny $kib)

@@ -67,7 +67,7 @@ used_up() {
 	status 3
 }
 
-@test "one-time code: one session, both sides show the same verify words [san] [vg]" {
+@test "one-time code: one session, both sides show the same verify words [tsan] [vg]" {
 	receive_code -v dst
 	[[ $secret =~ ^[0-9]{4}-[a-z]{3,8}-[a-z]{3,8}$ ]]
 	has messages "one-time code:     $secret"
@@ -521,7 +521,7 @@ burnt() {
 
 # ---- wrong codes and other peers -------------------------------------------
 
-@test "a wrong guess invalidates the code: another is shown, which works [san]" {
+@test "a wrong guess invalidates the code: another is shown, which works [long-san]" {
 	receive_code dst
 	write_code "$(wrong_code)"
 	send --code-file code src/MARKER-name

@@ -30,7 +30,7 @@ make_files() {
 # meta FILE... - modes and times, in one line
 meta() { stat -c '%a %y' "$@" | cut -c 1-33 | xargs; }
 
-@test "files of some MiB are not sent again, and what is new among them is [san]" {
+@test "files of some MiB are not sent again, and what is new among them is [tsan]" {
 	for i in 300000 900000 2900000 8388608; do
 		head -c $i /dev/urandom >src/$i
 	done

@@ -46,7 +46,7 @@ mirror() {
 	check_events events sent.events
 }
 
-@test "what the sender does not have is deleted, and told [san]" {
+@test "what the sender does not have is deleted, and told [tsan]" {
 	make_tree
 	cat >hook <<-'END'
 		#!/bin/sh
@@ -95,7 +95,7 @@ mirror() {
 	is find dst/t/a/empty dst/t/a/empty
 }
 
-@test "random edits: as rsync -a --delete, with and without patterns [san]" {
+@test "random edits: as rsync -a --delete, with and without patterns [long-san]" {
 	type rsync >/dev/null
 	mkdir -p src/t dst theirs
 	receive --plain --accept delete,existing dst
@@ -387,7 +387,7 @@ dst/t/link/sub/x'
 	[ ! -e dst/t/a/f~ ]
 }
 
-@test "a thousand directories, and names in them [asan]" {
+@test "a thousand directories, and names in them [long-asan]" {
 	mkdir -p src/t dst/t
 	for i in $(seq 300); do
 		mkdir -p "src/t/d$i" "dst/t/d$i" "dst/t/gone$i/sub"
@@ -406,7 +406,7 @@ dst/t/link/sub/x'
 	done
 }
 
-@test "a sender killed while it deletes: the rerun completes [san]" {
+@test "a sender killed while it deletes: the rerun completes [long-san]" {
 	mkdir -p src/t/d dst/t/d
 	touch src/t/d/f
 	for i in $(seq 40); do mkdir "dst/t/d/gone$i"; done
@@ -427,7 +427,7 @@ dst/t/link/sub/x'
 	same_tree src/t dst/t
 }
 
-@test "--retry: a connection lost while it deletes [san]" {
+@test "--retry: a connection lost while it deletes [tsan]" {
 	mkdir -p src/t/d dst/t/d
 	touch src/t/d/f
 	(cd dst/t/d && seq -f 'gone%.0f' 4000 | xargs touch)

@@ -38,7 +38,7 @@ at_most() {
 	[ "$wire" -le "$3" ] || { echo "$1: $wire bytes, not $3"; return 1; }
 }
 
-@test "only what differs is sent [san]" {
+@test "only what differs is sent [long-san]" {
 	at_most writes 24 $((24 * MiB / 50))
 	at_most append 24 $((24 * MiB / 20 + 200000))
 	at_most insert 24 $((24 * MiB / 100 + 100000))
@@ -145,7 +145,7 @@ again() {
 	cmp src/g dst/g
 }
 
-@test "auto: not where the network is faster than comparing" {
+@test "auto: not where the network is faster than comparing [--long]" {
 	faster='what is left is sent whole, as comparing it'
 	receive --plain --existing replace dst
 	# Whether it is, is a matter of the machine; either way all arrives.
@@ -199,7 +199,7 @@ again() {
 	stop_receiver
 }
 
-@test "a file of the same size and time that differs is compared closer" {
+@test "a file of the same size and time that differs is compared closer [tsan]" {
 	receive --plain --existing replace dst
 	edit writes 80
 	touch -r dst/f src/f
@@ -216,7 +216,7 @@ again() {
 	stop_receiver
 }
 
-@test "a basis that changes costs another transmission, never a wrong file [san]" {
+@test "a basis that changes costs another transmission, never a wrong file [long-san]" {
 	for change in ': >dst/f' 'truncate -s 15M dst/f' \
 		'head -c 30M /dev/urandom | dd of=dst/f conv=notrunc status=none' \
 		'rm dst/f' 'mv src/g dst/f'; do

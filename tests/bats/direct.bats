@@ -46,7 +46,7 @@ with_firewall() {
 		"$@"' "$rules" "$@" 3>&-
 }
 
-@test "push and fetch: a tree, a file, standard input; all of it goes directly [san]" {
+@test "push and fetch: a tree, a file, standard input; all of it goes directly [long-san]" {
 	mkdir -p src/tree/sub
 	for i in {1..600}; do echo "$i" >"src/tree/sub/$i"; done
 	head -c 20000000 /dev/urandom >src/large

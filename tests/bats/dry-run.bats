@@ -48,7 +48,7 @@ plan() {
 	END
 }
 
-@test "what would be done is listed, and nothing is changed [san]" {
+@test "what would be done is listed, and nothing is changed [tsan]" {
 	make_tree
 	receive --plain --existing replace --accept delete --max-files 100 dst
 	snapshot dst >before

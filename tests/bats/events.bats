@@ -106,7 +106,7 @@ peak_of() {
 	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/${pid[$1]}/status"
 }
 
-@test "lines waiting for a reader take little memory, and none is lost" {
+@test "lines waiting for a reader take little memory, and none is lost [--long]" {
 	! is_instrumented || skip "the memory would be a sanitizer's"
 	local deep peak hold unwarned
 	build_has 'a sandbox' || unwarned=--sandbox=off

@@ -70,7 +70,7 @@ both() {
 	stop_receiver
 }
 
-@test "newer: older files are replaced, the rest is skipped [san]" {
+@test "newer: older files are replaced, the rest is skipped [long-san]" {
 	for size in 10 9000000; do
 		rm -rf dst src; mkdir -p dst/t src/t
 		for f in older same newer fraction; do
@@ -100,7 +100,7 @@ both() {
 	done
 }
 
-@test "rename: the new file gets a free name, which the events report [san]" {
+@test "rename: the new file gets a free name, which the events report [long-san]" {
 	both dst/t old
 	both src/t new
 	transfer rename
@@ -131,7 +131,7 @@ both() {
 	no_litter
 }
 
-@test "backup: the old file gets a free name, the new one replaces it [san]" {
+@test "backup: the old file gets a free name, the new one replaces it [tsan]" {
 	same_options=-O
 	both dst/t old
 	both src/t new
@@ -298,7 +298,7 @@ both() {
 	done
 }
 
-@test "killed halfway: each name has the old or the new content, no old file is lost" {
+@test "killed halfway: each name has the old or the new content, no old file is lost [--long]" {
 	mkdir -p src/t dst/t saved
 	for i in {1..1500}; do
 		echo "new $i" >"src/t/$i"
@@ -370,7 +370,7 @@ both() {
 	done
 }
 
-@test "a kept part is not confused with another file of the same size" {
+@test "a kept part is not confused with another file of the same size [--long]" {
 	# two whole ranges of the digest tree (64 MiB each) in the kept part, and
 	# some leaves more
 	head -c 200000000 /dev/urandom >src/f

@@ -3,11 +3,11 @@
 
 load faults
 
-@test "faults: connections that are cut, silent, slow or corrupt" {
+@test "faults: connections that are cut, silent, slow or corrupt [--long]" {
 	torture network --quick --dir "$memory" --jobs 6
 }
 
-@test "faults: signals, closed descriptors and too few" {
+@test "faults: signals, closed descriptors and too few [--long]" {
 	torture process --quick --dir "$memory"
 }
 

@@ -30,7 +30,7 @@ load faults
 	torture durable --quick --dir "$memory"
 }
 
-@test "faults: part files, journals and sources changed before the rerun" {
+@test "faults: part files, journals and sources changed before the rerun [--long]" {
 	torture journal --quick --dir "$memory"
 }
 

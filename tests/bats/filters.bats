@@ -122,7 +122,7 @@ listed() {
 	has sender "is -0 missing?"
 }
 
-@test "--files-from: memory does not grow with the list" {
+@test "--files-from: memory does not grow with the list [--long]" {
 	! is_instrumented || skip "sanitizers keep memory of their own"
 	yes ./sub/deep/c.c | head -n 300000 >long
 	ferry send --list --files-from long src/t h >list 2>sender

@@ -11,11 +11,11 @@ hostile() {
 		python3 "$BATS_TEST_DIRNAME/../hostile/suite" "$@" 3>&-
 }
 
-@test "a session that is cut or changed in transit never succeeds" {
+@test "a session that is cut or changed in transit never succeeds [--long]" {
 	hostile cuts
 }
 
-@test "uninitialized memory is neither sent nor stored" {
+@test "uninitialized memory is neither sent nor stored [--long]" {
 	hostile uninitialized
 }
 
@@ -23,6 +23,6 @@ hostile() {
 	hostile floods
 }
 
-@test "failed handshakes and endless records leave nothing allocated" {
+@test "failed handshakes and endless records leave nothing allocated [--long]" {
 	hostile tls
 }

@@ -32,22 +32,22 @@ hostile() {
 	hostile flips
 }
 
-@test "frames out of order and unknown ids are refused" {
+@test "frames out of order and unknown ids are refused [asan]" {
 	hostile order
 }
 
-@test "wrong lengths, counts and offsets are refused" {
+@test "wrong lengths, counts and offsets are refused [asan]" {
 	hostile lengths
 }
 
-@test "[asan] a sender reports no success to a hostile receiver" {
+@test "[long-asan] a sender reports no success to a hostile receiver" {
 	hostile receiver
 }
 
-@test "[asan] payloads that expand to another size are refused" {
+@test "[long-asan] payloads that expand to another size are refused" {
 	hostile bombs
 }
 
-@test "false claims about existing content are detected" {
+@test "false claims about existing content are detected [--long]" {
 	hostile resume
 }

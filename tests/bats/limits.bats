@@ -29,7 +29,7 @@ memory() { awk '/^VmRSS/ { print $2 }' "/proc/${pid[receiver]}/status"; }
 
 # ---- pending connections ---------------------------------------------------
 
-@test "a thousand pending connections that reconnect do not keep a sender out" {
+@test "a thousand pending connections that reconnect do not keep a sender out [--long]" {
 	needs_build 'figures of TCP'
 	# nine transfers to one receiver
 	run_limit=$(limit 300)

@@ -79,9 +79,10 @@ slow_send() {
 	done
 	receive --plain dst
 	start change python3 -c '
-import os, sys
+import os, sys, time
 fds = [os.open(name, os.O_RDONLY) for name in sys.argv[1:]]
 while True:
+    time.sleep(0.001)
     for fd in fds:
         os.fchmod(fd, 0o644)
         os.utime(fd)' src/t/{1,2,chunks1,chunks2}

@@ -78,7 +78,7 @@ arrives_again() {
 	contents_same
 }
 
-@test "files are added to directories that their owner may not write to [asan]" {
+@test "files are added to directories that their owner may not write to [long-asan]" {
 	# a sender that is kept out of its own tree cannot send it
 	for mode in 555 500; do arrives_again $mode; done
 	[ "$(id -u)" != 0 ] ||
@@ -160,7 +160,7 @@ arrives_again() {
 	chmod 755 src/t
 }
 
-@test "which directories are not unlocked [asan]" {
+@test "which directories are not unlocked [long-asan]" {
 	make_tree 755
 	receive_as_user
 	send --plain src/t

@@ -466,7 +466,7 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	stop_receiver
 }
 
-@test "hard links: packs, large files, a second run, a copy becomes a link [san]" {
+@test "hard links: packs, large files, a second run, a copy becomes a link [tsan]" {
 	mkdir -p src/t/d/e
 	echo a >src/t/a
 	ln src/t/a src/t/d/b

@@ -24,7 +24,7 @@ interrupted() {
 	await events '"summary".*"exit":6'
 }
 
-@test "an interrupted file is resumed and verified [san]" {
+@test "an interrupted file is resumed and verified [tsan]" {
 	for mode in --plain "--key key"; do
 		rm -rf dst key; mkdir dst
 		ferry keygen key 2>/dev/null
@@ -203,7 +203,7 @@ make_part() {
 	journal=${part%.part}.journal
 }
 
-@test "modified parts and journals never lead to wrong content" {
+@test "modified parts and journals never lead to wrong content [--long]" {
 	head -c $((48 * MiB)) /dev/urandom >src/f
 	receive --plain dst
 	interrupted --plain
@@ -318,7 +318,7 @@ make_part() {
 	done
 }
 
-@test "a sparse file of 1 TiB is resumed within seconds" {
+@test "a sparse file of 1 TiB is resumed within seconds [--long]" {
 	needs_build holes
 	truncate -s 1T src/f
 	head -c $((24 * MiB)) /dev/urandom |
@@ -466,7 +466,7 @@ await_part() {
 	no_litter
 }
 
-@test "--retry with --once: the receiver does not wait for an interrupted sender [san]" {
+@test "--retry with --once: the receiver does not wait for an interrupted sender [long-san]" {
 	head -c $((48 * MiB)) /dev/urandom >src/f
 	for options in "-j 1 --limit-rate 20M" "-j 4 --limit-rate 20M" \
 		"-j 4 -z --limit-rate 20M"; do

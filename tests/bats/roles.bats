@@ -63,7 +63,7 @@ arrived() {
 	rm -r dst/t
 }
 
-@test "each mode of security, by one connection and by four [san]" {
+@test "each mode of security, by one connection and by four [long-san]" {
 	make_tree
 	make_certs
 	ferry keygen key 2>/dev/null

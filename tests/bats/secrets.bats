@@ -147,7 +147,7 @@ crash() {
 	done
 }
 
-@test "a process killed by a signal leaves no key on the disk" {
+@test "a process killed by a signal leaves no key on the disk [--long]" {
 	! is_instrumented || skip "needs a build without a sanitizer"
 	mkdir seen
 	make_secrets

@@ -371,7 +371,7 @@ for i in range(600):
 	refuse "a directory of digits" src/f box:99999
 }
 
-@test "receive: a tree with odd names, from a directory with an odd name [san]" {
+@test "receive: a tree with odd names, from a directory with an odd name [tsan]" {
 	dir=$'d st\'s "$(id)" `id` \\ * \n-x'
 	mkdir -p "src/$dir/sub/empty"
 	echo one >"src/$dir/-rf"

@@ -45,7 +45,7 @@ make_tree() {
 	no_litter
 }
 
-@test "a tree with all kinds of items, one stream and four, plain and TLS [san]" {
+@test "a tree with all kinds of items, one stream and four, plain and TLS [tsan]" {
 	make_tree
 	ferry keygen key 2>/dev/null
 	for mode in --plain "--key key"; do

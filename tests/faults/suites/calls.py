@@ -20,7 +20,7 @@ from lib.limits import can, need_for, scaled
 
 about = "each system call fails once, both sides"
 
-QUICK = 30
+QUICK = 20
 TIMEOUT_S = scaled(4)
 ERRNOS = {
     "openat": "EACCES EMFILE ENFILE EIO ENOSPC ELOOP EINTR",
