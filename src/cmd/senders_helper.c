@@ -226,7 +226,7 @@ static int send_all(struct senders_load *l, int reports_fd)
 static void serve(void *ctx)
 {
 	const struct senders_helper *h = ctx;
-	int32_t request;
+	int32_t request = 0;
 	int reports[2];
 
 	/* The processes that are started here belong to the receiver; nobody

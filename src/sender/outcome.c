@@ -209,6 +209,7 @@ static void tell_failure(const struct outcome *o, const struct queue_verdict *v,
 	f->advice = o->cfg->carrier ? advice_by_ssh_of(m->cause) :
 				      advice_of(m->cause);
 	tell_file(o, f);
+	f->error = NULL; /* it ends here */
 }
 
 /* plan: in a dry run, an enum listed_state; else 0. */
@@ -395,6 +396,7 @@ static void local_failure(struct outcome *o, struct session_file *f,
 		note_unsent(o, f, e);
 	pthread_mutex_unlock(&o->lock);
 	tell_file(o, f);
+	f->error = NULL; /* it ends here */
 }
 
 static void item_failed(struct outcome *o, const struct item *it,

@@ -119,7 +119,7 @@ static int confine(struct sender *s, struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
 	struct sandbox_sources src = { .anywhere = cfg->follow_links };
-	struct sandbox_state state;
+	struct sandbox_state state = { 0 };
 	struct source_fds f;
 	char library[64];
 	int rc = find_source_fds(&f, cfg->scan, e);

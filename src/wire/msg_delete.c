@@ -67,7 +67,6 @@ int msg_get_delete(struct msg_delete *m, const uint8_t *p, size_t n)
 	m->count = rd_u16(&r);
 	if (!ok || r.failed)
 		return ERR_PROTOCOL;
-	ok = 0;
 	m->list_len = r.left;
 	m->list = rd_bytes(&r, r.left);
 	switch ((enum delete_kind)m->kind) {
@@ -79,6 +78,9 @@ int msg_get_delete(struct msg_delete *m, const uint8_t *p, size_t n)
 		break;
 	case DELETE_CHOICE:
 		ok = are_bits(m->list, m->list_len, m->count);
+		break;
+	default:
+		ok = 0;
 		break;
 	}
 	return ok ? 0 : ERR_PROTOCOL;
