@@ -151,8 +151,9 @@ int part_check_space(struct part *p, uint64_t size, uint64_t others,
 		return 0;
 	/* What the part occupies already need not be free (st_blocks counts
 	 * units of 512 bytes). */
-	if (fstat(p->fd, &st) == 0 &&
-	    need - *have <= (uint64_t)st.st_blocks * 512)
+	if (fstat(p->fd, &st) == 0)
+		*have += (uint64_t)st.st_blocks * 512;
+	if (need <= *have)
 		return 0;
 	errno = ENOSPC;
 	return err_sys(e, ERR_LOCAL, "reserve space");

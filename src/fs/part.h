@@ -125,8 +125,9 @@ void part_new_name(char name[NAME_PART_MAX], const char *final);
 /*
  * Check in advance that a file that will occupy size bytes fits, beside `others`
  * that are still to be written elsewhere.  Reserves nothing, as a peer that
- * announces files could take all the space.  *have is the free space in bytes,
- * UINT64_MAX where it is not known.
+ * announces files could take all the space.  *have is the free space in bytes, with
+ * what the part occupies already where that matters; UINT64_MAX where it is not
+ * known.
  *
  * Returns 0 or ERR_LOCAL with errno ENOSPC, EFBIG...
  */

@@ -123,3 +123,8 @@ int recv_file_has_part(struct recv_file *f)
 	}
 	return has;
 }
+
+int recv_file_make_room(const struct recv_file *f, const struct err *e)
+{
+	return kept_give_way(f->keeper, f->commit->part.fd, 0, e->sys_errno);
+}

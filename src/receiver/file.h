@@ -102,4 +102,8 @@ struct verdict recv_file_conflict(const struct recv_file *f,
  * was found to differ.  Takes basis_lock. */
 int recv_file_has_part(struct recv_file *f);
 
+/* Writing to the part failed, as e says: where the disk is full, make room by
+ * kept_give_way().  Returns whether to try again. */
+int recv_file_make_room(const struct recv_file *f, const struct err *e);
+
 #endif

@@ -143,13 +143,17 @@ static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 {
 	const size_t n = tree_leaf_size(f->size, leaf);
 	struct err e;
+	int rc;
 
 	if (io_pread(f->basis_fd, w->raw, n, leaf * TREE_LEAF) != (ssize_t)n)
 		return basis_changed(v);
 	w->transfer->digest->sum(w->raw, n, digest);
 	err_clear(&e);
-	if (part_copy(&f->commit->part, f->basis_fd, leaf * TREE_LEAF, w->raw,
-		      n, leaf * TREE_LEAF, &e) == 0)
+	do
+		rc = part_copy(&f->commit->part, f->basis_fd, leaf * TREE_LEAF,
+			       w->raw, n, leaf * TREE_LEAF, &e);
+	while (rc && recv_file_make_room(f, &e));
+	if (rc == 0)
 		return 0;
 	v->status = STATUS_FAILED;
 	v->cause = wire_cause_of_errno(e.sys_errno);

@@ -79,8 +79,11 @@ static int take_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 	int rc;
 
 	err_clear(&fe);
-	if (part_copy(&f->commit->part, f->delta_fd, leaf * TREE_LEAF, w->raw,
-		      n, leaf * TREE_LEAF, &fe)) {
+	do
+		rc = part_copy(&f->commit->part, f->delta_fd, leaf * TREE_LEAF,
+			       w->raw, n, leaf * TREE_LEAF, &fe);
+	while (rc && recv_file_make_room(f, &fe));
+	if (rc) {
 		file_use_fail(t, f, fe.sys_errno);
 		return 1;
 	}

@@ -65,6 +65,7 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	uint64_t off, len;
 	struct verdict v;
 	struct err fe;
+	int rc;
 
 	err_clear(&fe);
 	if (f->size == TREE_SIZE_UNKNOWN &&
@@ -84,7 +85,10 @@ static int write_chunk(struct worker *w, struct recv_file *f,
 	file_table_reserve(t->files, f, m->offset / TREE_LEAF, &off, &len);
 	if (len > 0)
 		part_reserve(&f->commit->part, off, len);
-	if (write_raw(w, f, m, r, &fe)) {
+	do
+		rc = write_raw(w, f, m, r, &fe);
+	while (rc && recv_file_make_room(f, &fe));
+	if (rc) {
 		file_use_fail(t, f, fe.sys_errno);
 		return 1;
 	}

@@ -24,6 +24,7 @@
 #include "receiver/flusher.h"
 #include "receiver/held_dir.h"
 #include "receiver/input.h"
+#include "receiver/kept.h"
 #include "receiver/placed.h"
 #include "receiver/quota.h"
 #include "receiver/worker.h"
@@ -51,23 +52,37 @@ static int may_resume(const struct transfer *t, const struct recv_file *f)
 
 /* ---- the part ---- */
 
+/* How much more than there is, as part_check_space() reckons. */
+static uint64_t missing(uint64_t need, uint64_t others, uint64_t have)
+{
+	if (__builtin_add_overflow(need, others, &need))
+		return UINT64_MAX;
+	return need > have ? need - have : 0;
+}
+
 /* Whether the content fits.  Where it does not, *have is how many bytes there
  * are. */
 static int check_space(struct worker *w, struct recv_file *f, uint64_t *have,
 		       struct err *e)
 {
 	const uint64_t others = file_table_outstanding(w->transfer->files);
+	const uint64_t need = f->allocated < f->size ? f->allocated : f->size;
 	struct part *p = &f->commit->part;
+	int rc;
 
 	if (f->size == TREE_SIZE_UNKNOWN || f->size == 0)
 		return 0;
 	if (!f->is_resumed && size_limit_check(p->fd, f->size) < 0)
 		return err_sys(e, ERR_LOCAL, "cannot check the size");
-	if (f->allocated >= f->size)
-		return part_check_space(p, f->size, others, have, e);
-	part_make_holes(p);
-	p->has_old_data = f->is_resumed;
-	return part_check_space(p, f->allocated, others, have, e);
+	if (need < f->size) {
+		part_make_holes(p);
+		p->has_old_data = f->is_resumed;
+	}
+	do
+		rc = part_check_space(p, need, others, have, e);
+	while (rc && kept_give_way(f->keeper, p->fd,
+				   missing(need, others, *have), e->sys_errno));
+	return rc;
 }
 
 int file_open_part(struct worker *w, struct recv_file *f,
@@ -81,10 +96,13 @@ int file_open_part(struct worker *w, struct recv_file *f,
 	int rc;
 
 	err_clear(&fe);
-	if (may_resume(w->transfer, f) && part_is_keepable(c->meta.mode))
-		rc = parts_create_kept(&w->parts, c, dir, leaf, found, &fe);
-	else
-		rc = parts_create(&w->parts, c, dir, leaf, &fe);
+	do
+		rc = may_resume(w->transfer, f) &&
+				     part_is_keepable(c->meta.mode) ?
+			     parts_create_kept(&w->parts, c, dir, leaf, found,
+					       &fe) :
+			     parts_create(&w->parts, c, dir, leaf, &fe);
+	while (rc && kept_give_way(f->keeper, dir, 0, fe.sys_errno));
 	f->is_resumed = found->is_resumed;
 	f->is_sealed = found->is_sealed;
 	if (rc == 0)

@@ -3,9 +3,11 @@
  */
 #include "receiver/kept.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -29,7 +31,8 @@ struct entry {
 	uint64_t tag, bytes;
 	int64_t used_s;
 	uint64_t number; /* in the order in which they were noted */
-	int is_busy;     /* could not be removed: another transfer has it */
+	int stays;       /* not to be removed: another transfer has it, or it is
+			  * elsewhere */
 	char dir[];      /* path below the root, terminated */
 };
 
@@ -48,6 +51,12 @@ struct owner {
 	int is_done;  /* nothing more of it can be removed in this round */
 };
 
+/* Parts that were removed, and not told yet. */
+struct removal {
+	struct amount sum;
+	uint64_t told_ms; /* 0: never */
+};
+
 struct kept {
 	/* set once */
 	struct kept_config cfg;
@@ -57,8 +66,7 @@ struct kept {
 	struct owner *owners;
 	struct amount sum;
 	uint64_t noted;
-	struct amount removed; /* as too much, and not told yet */
-	uint64_t told_ms;      /* 0: never */
+	struct removal too_much, gave_way;
 	/* of the thread that looks: what it has removed as too old */
 	struct amount expired;
 };
@@ -213,7 +221,7 @@ static void refresh(struct kept *k, struct owner *o)
 		uncount(k, o, e);
 		e->bytes = l.bytes;
 		e->used_s = l.used_s;
-		e->is_busy = 0;
+		e->stays = 0;
 		count(k, o, e);
 		at = &e->next;
 	}
@@ -247,7 +255,7 @@ static void get_limits(const struct kept *k, uint64_t *one, uint64_t *all)
 }
 
 /* The link to the part of a sender that was written least recently, of those that
- * can be removed; or NULL. */
+ * may be removed; or NULL. */
 static struct entry **oldest(struct owner *o)
 {
 	struct entry **found = NULL;
@@ -255,7 +263,7 @@ static struct entry **oldest(struct owner *o)
 	for (struct entry **at = &o->first; *at; at = &(*at)->next) {
 		const struct entry *e = *at;
 
-		if (e->is_busy)
+		if (e->stays)
 			continue;
 		if (!found || e->used_s < (*found)->used_s ||
 		    (e->used_s == (*found)->used_s &&
@@ -265,28 +273,36 @@ static struct entry **oldest(struct owner *o)
 	return found;
 }
 
+/* Remove a part, and count it as removed.  Returns 0, or -1 where another transfer
+ * has it. */
+static int remove_part(struct kept *k, struct owner *o, struct entry **at,
+		       struct removal *r)
+{
+	int fd = enter(k, *at);
+
+	if (fd < 0 || leftover_remove(fd, (*at)->tag)) {
+		(*at)->stays = 1;
+		return -1;
+	}
+	r->sum.bytes += (*at)->bytes;
+	r->sum.count++;
+	drop(k, o, at);
+	return 0;
+}
+
 static void remove_oldest(struct kept *k, struct owner *o)
 {
 	struct entry **at;
-	int fd;
 
 	if (!o->is_fresh) {
 		refresh(k, o);
 		return;
 	}
 	at = oldest(o);
-	if (!at) {
+	if (at)
+		(void)remove_part(k, o, at, &k->too_much);
+	else
 		o->is_done = 1;
-		return;
-	}
-	fd = enter(k, *at);
-	if (fd < 0 || leftover_remove(fd, (*at)->tag)) {
-		(*at)->is_busy = 1;
-		return;
-	}
-	k->removed.bytes += (*at)->bytes;
-	k->removed.count++;
-	drop(k, o, at);
 }
 
 /* Who has the most, of those of whom something can be removed. */
@@ -336,22 +352,29 @@ static void limit(struct kept *k, struct owner *only)
 }
 
 /* Say what was removed, as soon as it is time. */
-static void tell_removed(struct kept *k)
+static void tell(const struct kept *k, struct removal *r, const char *why)
 {
 	char size[32];
 
-	if (k->removed.count == 0 ||
-	    (k->told_ms && clock_ms() - k->told_ms < TELL_MS))
+	if (r->sum.count == 0 ||
+	    (r->told_ms && clock_ms() - r->told_ms < TELL_MS))
 		return;
 	events_message(k->cfg.events, SESSION_WARNING,
-		       "removed %llu part%s of interrupted transfers, %s: more "
-		       "than may be kept (--max-kept); these files will be sent "
-		       "from the beginning",
-		       (unsigned long long)k->removed.count,
-		       k->removed.count == 1 ? "" : "s",
-		       text_size(size, sizeof(size), (double)k->removed.bytes));
-	k->removed = (struct amount){ 0, 0 };
-	k->told_ms = clock_ms();
+		       "removed %llu part%s of interrupted transfers, %s: %s; "
+		       "these files will be sent from the beginning",
+		       (unsigned long long)r->sum.count,
+		       r->sum.count == 1 ? "" : "s",
+		       text_size(size, sizeof(size), (double)r->sum.bytes),
+		       why);
+	r->sum = (struct amount){ 0, 0 };
+	r->told_ms = clock_ms();
+}
+
+static void tell_removed(struct kept *k)
+{
+	tell(k, &k->too_much, "more than may be kept (--max-kept)");
+	tell(k, &k->gave_way,
+	     "the disk was full, and the same sender sent a new file");
 }
 
 int kept_wants(const struct kept_sender *s)
@@ -384,6 +407,56 @@ void kept_note(const struct kept_sender *s, const char *name, size_t len,
 	dirs_reset(k->dirs);
 	tell_removed(k);
 	pthread_mutex_unlock(&k->lock);
+}
+
+/* ---- giving way ---- */
+
+/* Leave out the parts that are elsewhere than on this file system; returns how many
+ * bytes the others are. */
+static uint64_t select_on_device(struct kept *k, struct owner *o, dev_t dev)
+{
+	uint64_t bytes = 0;
+
+	for (struct entry *e = o->first; e; e = e->next) {
+		struct stat st;
+		int fd = enter(k, e);
+
+		if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != dev)
+			e->stays = 1;
+		else
+			bytes += e->bytes;
+	}
+	return bytes;
+}
+
+int kept_give_way(const struct kept_sender *s, int fd, uint64_t missing,
+		  int err_no)
+{
+	struct kept *k = s->kept;
+	struct owner *o;
+	struct stat st;
+	int is_removed = 0;
+
+	if (!k || (err_no != ENOSPC && err_no != EDQUOT) || fstat(fd, &st) < 0)
+		return 0;
+	pthread_mutex_lock(&k->lock);
+	o = find_owner(k, s->peer_id);
+	if (o) {
+		struct entry **at;
+
+		/* Others may have removed some, or be using them. */
+		refresh(k, o);
+		if (select_on_device(k, o, st.st_dev) >= missing) {
+			while (!is_removed && (at = oldest(o)) != NULL)
+				is_removed = remove_part(k, o, at,
+							 &k->gave_way) == 0;
+		}
+	}
+	drop_empty(k);
+	dirs_reset(k->dirs);
+	tell_removed(k);
+	pthread_mutex_unlock(&k->lock);
+	return is_removed;
 }
 
 /* ---- looking ---- */

@@ -19,6 +19,7 @@
 #include "receiver/dir_meta.h"
 #include "receiver/held_dir.h"
 #include "receiver/input.h"
+#include "receiver/kept.h"
 #include "receiver/made.h"
 #include "receiver/placed.h"
 #include "receiver/quota.h"
@@ -278,9 +279,10 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	const struct pack_item *row = &it->row;
 	struct worker *w = pk->w;
 	const struct file_meta meta = recv_pack_meta(w->transfer, row);
+	const struct kept_sender *keeper = &w->transfer->keeper;
 	struct commit *c = commit_new(row->name, row->name_len);
 	const char *leaf;
-	int dir;
+	int dir, rc;
 
 	err_clear(fe);
 	if (!c) {
@@ -300,11 +302,17 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 		err_sys(fe, ERR_LOCAL, "cannot open a directory");
 		goto fail;
 	}
-	if (parts_create(&w->parts, c, dir, leaf, fe)) {
+	do
+		rc = parts_create(&w->parts, c, dir, leaf, fe);
+	while (rc && kept_give_way(keeper, dir, 0, fe->sys_errno));
+	if (rc) {
 		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
 		goto fail;
 	}
-	if (part_write_all(&c->part, it->content, content_len(row), fe)) {
+	do
+		rc = part_write_all(&c->part, it->content, content_len(row), fe);
+	while (rc && kept_give_way(keeper, dir, 0, fe->sys_errno));
+	if (rc) {
 		commit_discard(c);
 		goto fail;
 	}

@@ -133,6 +133,48 @@ dst/a/b/.ferry-$old.part"
 	[ "$free" -ge $((13 * 256)) ]
 }
 
+@test "a sender's own parts give way to its new files where the disk is full" {
+	needs mounting
+	mount -t tmpfs -o size=64M none dst
+	receive --plain --max-kept 1G dst
+	leave 1 7 8
+	is parts 7
+	# what does not fit in any case costs no part
+	fallocate -l 65M src/too-large
+	send --plain src/too-large
+	status 8
+	is parts 7
+	# a large file, of which it is known before; the oldest goes first
+	head -c 12M /dev/zero >src/large
+	send --plain src/large
+	status 0
+	settles 6
+	is bash -c 'head -qc 1 dst/d/.ferry-*.part | od -An -tx1 | xargs -n1 |
+		sort | xargs' "03 04 05 06 07 08"
+	# a stream, of which it is not, and small files
+	send --plain --name stream - < <(head -c 12M /dev/zero)
+	status 0
+	is parts 4
+	mkdir src/small
+	for i in {1..9}; do
+		head -c 1M /dev/zero >src/small/$i
+	done
+	send --plain -j 1 src/small
+	status 0
+	is parts 3
+	cmp src/small/9 dst/small/9
+	has messages 'the disk was full, and the same sender sent a new file'
+	stop_receiver
+	# not for those of another sender
+	"$FERRY" keygen key 2>&-
+	receive --key key --max-kept 1G dst
+	cp src/large src/other
+	send --key key src/other
+	status 8
+	is parts 3
+	stop_receiver
+}
+
 @test "--keep-parts 0: nothing is kept" {
 	receive --plain --keep-parts 0 dst
 	leave 1 2
