@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "os/cond.h"
 
 enum {
 	MS_NS = 1000 * 1000,
@@ -33,6 +35,14 @@ enum {
 	HAD_PART = 64,
 	CAPACITY_PART = 32,
 	PERIODS_COUNTED = 1024, /* after these nothing is left of either */
+	/* Threads of a sender that run at a time, for each processor: more than
+	 * one, as they may wait for the disk. */
+	RUN_PROCESSOR = 2,
+	/* After this time another thread of the same sender has its turn. */
+	TURN_NS = 20 * MS_NS,
+	/* A thread that waits for its turn looks so often whether there is still
+	 * another sender. */
+	AGAIN_MS = 50,
 };
 
 struct cpu_share {
@@ -43,9 +53,14 @@ struct cpu_share {
 	uint64_t used_ns;      /* in this period */
 	uint64_t had_ns;       /* before, of which some is forgotten */
 	int works, has_worked; /* in this period, and in the last one */
+	/* threads that run, that wait for that, and those of these whose turn it
+	 * is: one that has just stopped does not run again before them */
+	unsigned running, waiting, called;
+	pthread_cond_t has_called;
 };
 
 struct cpu_shares {
+	unsigned run_max;    /* set once: threads of a sender */
 	atomic_uint count;   /* of shares */
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -58,9 +73,12 @@ struct cpu_shares {
 struct cpu_shares *cpu_share_new(void)
 {
 	struct cpu_shares *all = calloc(1, sizeof(*all));
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
 
 	if (!all)
 		return NULL;
+	all->run_max = RUN_PROCESSOR *
+		       (processors > 1 ? (unsigned)processors : 1);
 	pthread_mutex_init(&all->lock, NULL);
 	return all;
 }
@@ -86,6 +104,7 @@ struct cpu_share *cpu_share_take(struct cpu_shares *all,
 		s = calloc(1, sizeof(*s));
 		if (s) {
 			s->all = all;
+			cond_init(&s->has_called);
 			memcpy(s->owner, owner, STREAM_PEER);
 			s->next = all->first;
 			all->first = s;
@@ -112,6 +131,7 @@ void cpu_share_give_back(struct cpu_share *s)
 			;
 		*at = s->next;
 		atomic_fetch_sub(&all->count, 1);
+		pthread_cond_destroy(&s->has_called);
 		free(s);
 	}
 	pthread_mutex_unlock(&all->lock);
@@ -225,24 +245,109 @@ static uint64_t look(struct cpu_meter *m, uint64_t now_ns)
 	return pause_ns;
 }
 
+/* ---- which threads run ---- */
+
+static void stop_running(struct cpu_meter *m)
+{
+	struct cpu_share *s = m->share;
+
+	if (!m->is_running)
+		return;
+	m->is_running = 0;
+	pthread_mutex_lock(&s->all->lock);
+	s->running--;
+	if (s->called < s->waiting) {
+		s->called++;
+		pthread_cond_signal(&s->has_called);
+	}
+	pthread_mutex_unlock(&s->all->lock);
+}
+
+/* Whether a thread more may run.  Locked. */
+static int may_run(const struct cpu_share *s)
+{
+	return s->running + s->called < s->all->run_max;
+}
+
+static int has_others(const struct cpu_shares *all)
+{
+	return atomic_load_explicit(&all->count, memory_order_relaxed) > 1;
+}
+
+/* Wait until it is the thread's turn to run; not for ever, so that its stream is
+ * served however many there are.  Returns whether it is.  Locked. */
+static int wait_for_turn(struct cpu_share *s)
+{
+	const uint64_t end_ms = clock_ms() + CPU_SHARE_TURN_MS;
+	int is_called;
+
+	s->waiting++;
+	while (s->called == 0 && !may_run(s) && has_others(s->all) &&
+	       clock_left_ms(end_ms) > 0)
+		cond_wait(&s->has_called, &s->all->lock, AGAIN_MS);
+	s->waiting--;
+	is_called = s->called > 0;
+	s->called -= (unsigned)is_called;
+	return is_called || may_run(s);
+}
+
+static void run(struct cpu_meter *m)
+{
+	struct cpu_share *s = m->share;
+	int is_its_turn;
+
+	pthread_mutex_lock(&s->all->lock);
+	is_its_turn = may_run(s) || wait_for_turn(s);
+	s->running++;
+	pthread_mutex_unlock(&s->all->lock);
+	m->is_running = 1;
+	m->until_ns = is_its_turn ? clock_ns() + TURN_NS : 0;
+}
+
 void cpu_share_check(struct cpu_meter *m)
 {
 	struct timespec ts = { 0 };
+	uint64_t now_ns;
 
 	if (!m->share)
 		return;
-	if (atomic_load_explicit(&m->share->all->count,
-				 memory_order_relaxed) < 2) {
+	if (!has_others(m->share->all)) {
 		m->looked_ns = m->taken_ns = 0;
+		stop_running(m);
 		return;
 	}
-	if (m->looked_ns && clock_ns() - m->looked_ns < LOOK_NS)
+	now_ns = clock_ns();
+	if (m->is_running && now_ns >= m->until_ns)
+		stop_running(m);
+	if (m->works && !m->is_running)
+		run(m);
+	if (m->looked_ns && now_ns - m->looked_ns < LOOK_NS)
 		return;
 	/* In the next period others may have taken all of the share before. */
 	for (int i = 0; i < PAUSES_MAX; i++) {
 		ts.tv_nsec = (long)look(m, clock_ns());
 		if (ts.tv_nsec == 0)
 			break;
+		stop_running(m);
 		nanosleep(&ts, NULL);
 	}
+	if (m->works && !m->is_running)
+		run(m);
+}
+
+void cpu_share_begin_work(struct cpu_meter *m)
+{
+	m->works = 1;
+	cpu_share_check(m);
+}
+
+void cpu_share_end_work(struct cpu_meter *m)
+{
+	m->works = 0;
+	stop_running(m);
+}
+
+unsigned cpu_share_run_max(const struct cpu_shares *all)
+{
+	return all->run_max;
 }

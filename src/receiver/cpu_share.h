@@ -3,10 +3,13 @@
  * with many streams cannot keep them from the others.
  *
  * The kernel shares the processors between threads, and a sender has as many here
- * as it has streams.  So while the threads of a sender are preempted, those of a
- * sender that has had more in the last seconds pause, and have half of an equal
- * share.  As long as nobody is preempted, or there is one sender only, everyone may
- * use all there is.
+ * as it has streams.  So while there are several senders, only some threads of each
+ * run at a time, twice as many as there are processors: those of one that wants
+ * little, and often waits for its peer, would otherwise have to wait behind all
+ * threads of another after each such wait.  And while the threads of a sender are
+ * preempted, those of one that has had more in the last seconds pause, and have half
+ * of an equal share.  As long as nobody is preempted, or there is one sender only,
+ * everyone may use all there is.
  *
  * Layer: receiver.
  * Threads: any; a meter belongs to one.
@@ -39,6 +42,9 @@ void cpu_share_give_back(struct cpu_share *s);
 /* Of a thread that works for a sender; zeroed at first. */
 struct cpu_meter {
 	struct cpu_share *share; /* borrowed; NULL: is not limited */
+	int works;          /* does not wait for its peer */
+	int is_running;     /* counts as one of its sender's that run, */
+	uint64_t until_ns;  /* until then: another one has its turn */
 	uint64_t looked_ns; /* when it last looked; 0: not since there are two
 			     * senders */
 	struct thread_usage usage; /* what it had then */
@@ -47,9 +53,18 @@ struct cpu_meter {
 
 /* To be called now and then while the thread works, best without locks: count
  * what it has used, and sleep, for not more than CPU_SHARE_PAUSE_MS, if its sender
- * has had more than its share. */
+ * has had more than its share; and wait for its turn, for not more than
+ * CPU_SHARE_TURN_MS, while other threads of its sender run. */
 void cpu_share_check(struct cpu_meter *m);
 
-enum { CPU_SHARE_PAUSE_MS = 500 };
+/* The thread has something to do (this may sleep and wait as cpu_share_check()
+ * does), or is about to wait for its peer. */
+void cpu_share_begin_work(struct cpu_meter *m);
+void cpu_share_end_work(struct cpu_meter *m);
+
+enum { CPU_SHARE_PAUSE_MS = 500, CPU_SHARE_TURN_MS = 10 * 1000 };
+
+/* How many threads of a sender run at a time. */
+unsigned cpu_share_run_max(const struct cpu_shares *all);
 
 #endif

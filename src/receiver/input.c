@@ -11,6 +11,7 @@
 #include "net/stream.h"
 #include "os/cancel.h"
 #include "receiver/committer.h"
+#include "receiver/cpu_share.h"
 #include "receiver/progress.h"
 #include "receiver/transfer.h"
 #include "session/channel.h"
@@ -44,17 +45,29 @@ void input_release(struct input *in)
 	free(in->raw);
 }
 
+static void begin_work(struct input *in)
+{
+	idle_begin_work(&in->transfer->idle);
+	cpu_share_begin_work(in->cpu);
+}
+
+static void end_work(struct input *in)
+{
+	cpu_share_end_work(in->cpu);
+	idle_end_work(&in->transfer->idle);
+}
+
 void input_begin_frame(struct input *in)
 {
 	in->is_at_frame = 1;
 	in->has_data = 0;
-	idle_begin_work(&in->transfer->idle);
+	begin_work(in);
 }
 
 void input_end_frame(struct input *in, int is_progress)
 {
 	in->is_at_frame = 0;
-	idle_end_work(&in->transfer->idle);
+	end_work(in);
 	if (is_progress)
 		idle_progress(&in->transfer->idle);
 }
@@ -64,14 +77,14 @@ static void begin_receiving(struct input *in)
 {
 	in->is_receiving = 1;
 	if (in->is_at_frame)
-		idle_end_work(&in->transfer->idle);
+		end_work(in);
 }
 
 static void end_receiving(struct input *in)
 {
 	in->is_receiving = 0;
 	if (in->is_at_frame)
-		idle_begin_work(&in->transfer->idle);
+		begin_work(in);
 }
 
 void input_expect(struct input *in, uint64_t content, size_t payload)

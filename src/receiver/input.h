@@ -17,6 +17,7 @@
 
 struct cancel;
 struct channel;
+struct cpu_meter;
 struct expander;
 struct rate_limit;
 struct transfer;
@@ -30,6 +31,7 @@ struct input {
 	/* of the sender; NULL before it is authenticated */
 	struct rate_limit *sender_rate_limit;
 	struct transfer *transfer;       /* NULL before HELLO or JOIN */
+	struct cpu_meter *cpu;           /* of the stream's thread; as transfer */
 	uint64_t hello_by_ms;            /* deadline for HELLO or JOIN */
 	int is_first;                    /* the session's first stream */
 	int is_at_frame; /* between input_begin_frame() and _end_frame() */

@@ -382,6 +382,7 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	struct worker *w = &c->worker;
 
 	c->input.transfer = w->transfer = &s->transfer;
+	c->input.cpu = &w->cpu;
 	c->input.is_first = c->index == 0;
 	w->channel = &c->channel;
 	w->input = &c->input;

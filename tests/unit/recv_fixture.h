@@ -232,6 +232,7 @@ static inline void lab_make_worker(struct recv_lab *lab)
 
 	memset(w, 0, sizeof(*w));
 	lab->input.transfer = w->transfer = &lab->session->transfer;
+	lab->input.cpu = &w->cpu;
 	w->channel = &lab->channel;
 	w->input = &lab->input;
 	w->wire = lab->input.wire;

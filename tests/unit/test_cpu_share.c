@@ -122,6 +122,88 @@ static void test_many_threads_and_one(void **state)
 	cpu_share_free(all);
 }
 
+struct crowd {
+	struct cpu_meter meter;
+	pthread_t thread;
+	atomic_int *stop, *running, *most;
+	atomic_uint turns;
+};
+
+static void work_a_bit(struct crowd *c)
+{
+	const int n = atomic_fetch_add(c->running, 1) + 1;
+	int most = atomic_load(c->most);
+
+	while (n > most && !atomic_compare_exchange_weak(c->most, &most, n))
+		;
+	for (volatile int i = 0; i < 20000; i++)
+		;
+	/* as one that is preempted in the middle */
+	sched_yield();
+	atomic_fetch_sub(c->running, 1);
+	atomic_fetch_add(&c->turns, 1);
+}
+
+static void *crowd_main(void *arg)
+{
+	struct crowd *c = arg;
+
+	while (!atomic_load(c->stop)) {
+		cpu_share_begin_work(&c->meter);
+		work_a_bit(c);
+		cpu_share_check(&c->meter);
+		work_a_bit(c);
+		cpu_share_end_work(&c->meter);
+	}
+	return NULL;
+}
+
+/* However many threads a sender has, few of them run at a time, and each has its
+ * turn; as soon as there is no other sender, they all go on. */
+static void test_few_run_at_a_time(void **state)
+{
+	static const uint8_t id[STREAM_PEER] = "crowd", other[STREAM_PEER] =
+								"other";
+	struct cpu_shares *all = cpu_share_new();
+	struct cpu_share *s = cpu_share_take(all, id);
+	struct cpu_share *t = cpu_share_take(all, other);
+	const unsigned count = cpu_share_run_max(all) + 8;
+	struct crowd *crowd = calloc(count, sizeof(*crowd));
+	atomic_int stop = 0, running = 0, most = 0;
+	unsigned waiting = count;
+
+	(void)state;
+	assert_non_null(crowd);
+	for (unsigned i = 0; i < count; i++) {
+		crowd[i].meter.share = s;
+		crowd[i].stop = &stop;
+		crowd[i].running = &running;
+		crowd[i].most = &most;
+		assert_int_equal(pthread_create(&crowd[i].thread, NULL,
+						crowd_main, &crowd[i]), 0);
+	}
+	for (int i = 0; i < WINDOWS_MAX && waiting > 0; i++) {
+		pause_ms(WINDOW_MS);
+		waiting = 0;
+		for (unsigned k = 0; k < count; k++)
+			waiting += atomic_load(&crowd[k].turns) < 4;
+	}
+	assert_int_equal(waiting, 0);
+	assert_true((unsigned)atomic_load(&most) <= cpu_share_run_max(all));
+	cpu_share_give_back(t);
+	for (int i = 0; i < WINDOWS_MAX &&
+			(unsigned)atomic_load(&most) <= cpu_share_run_max(all);
+	     i++)
+		pause_ms(WINDOW_MS);
+	assert_true((unsigned)atomic_load(&most) > cpu_share_run_max(all));
+	atomic_store(&stop, 1);
+	for (unsigned i = 0; i < count; i++)
+		pthread_join(crowd[i].thread, NULL);
+	free(crowd);
+	cpu_share_give_back(s);
+	cpu_share_free(all);
+}
+
 /* Both are the same sender's, or there is no other. */
 static void test_one_sender_is_not_limited(void **state)
 {
@@ -149,6 +231,7 @@ static void test_one_sender_is_not_limited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_few_run_at_a_time),
 		cmocka_unit_test(test_many_threads_and_one),
 		cmocka_unit_test(test_one_sender_is_not_limited),
 	};
