@@ -229,6 +229,11 @@ hostile: $(B)/ferry
 	$(Q)FERRY=$< HOSTILE_LONG=1 tests/tools/alone tests/hostile/suite \
 		$(HOSTILE)
 
+## BUDGETS=ARGS: of tests/hostile/budgets: --rounds, --rate, --dir, attacks
+## budgets: what a hostile sender can take from an honest one (as root; 15 minutes)
+budgets: $(B)/ferry
+	$(Q)FERRY=$< tests/tools/alone tests/hostile/budgets $(BUDGETS)
+
 ## failing-calls: every call of a transfer fails once, also with SANITIZE=thread
 failing-calls: $(B)/tests/test_failing_calls
 	$(Q)FERRY_CALLS=all CMOCKA_MESSAGE_OUTPUT=TAP scripts/run-test 7200 \
@@ -250,5 +255,5 @@ soak-senders: $(B)/ferry
 	$(Q)FERRY=$< tests/tools/alone tests/soak-senders $(MINUTES)
 
 .PHONY: tests bats-tests test-posix have-cmocka check check-unit check-bats list acceptance booted \
-	booted-deb coverage torture alike plans ssh-kills ssh-hosts hostile soak \
+	booted-deb coverage torture alike plans ssh-kills ssh-hosts hostile budgets soak \
 	soak-senders failing-calls $(unit_runs) $(bats_runs)
