@@ -395,7 +395,7 @@ int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit,
 		rc = ERR_CORRUPT;
 	else if (en && en->pack)
 		rc = resend_pack(q, en, m, &again);
-	else if (en)
+	else if (en && en->file)
 		rc = resend_leaf(q, en->file, m, &again);
 	if (is_misfit)
 		*is_misfit = found;

@@ -3,6 +3,7 @@
  */
 #include "sender/send_delta.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,7 @@ static int read_by_blocks(struct send_stream *st, const struct outfile *f,
 	size_t at = 0;
 	int rc = 0;
 
+	assert(plan);
 	match_plan_blocks(l->same, off, r->n, st->delta.plan);
 	if (plan->literal_len > r->n / LITTLE_PART || !is_worth_it(plan, r->n))
 		return source_read(f->fd, st->raw, r->n, off, fe);
