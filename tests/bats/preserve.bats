@@ -495,6 +495,12 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	done
 	hasnt sender ': committed'
 	[ "$(stat -c %i dst/t/large)" = "$inode" ]
+	# and where metadata alone differs
+	chmod 600 src/t/a src/t/large src/t/middle
+	rm dst/t/d/b dst/t/d/large2 dst/t/d/e/middle2
+	send --plain -a src/t
+	status 0
+	same_options=-H same_tree src/t dst/t
 	# another content is a conflict
 	rm dst/t/d/b
 	echo other >dst/t/d/b

@@ -1,6 +1,7 @@
 """Hostile receivers of `ferry send`."""
 import os
 import threading
+import time
 
 from lib.lab import need
 from lib.limits import scaled
@@ -485,13 +486,16 @@ def floods(v):
     v.case("silence", {"HELLO": dead}, options=["--timeout", "1"])
 
     def interrupted(at):
-        """Until the sender hangs up, which Ctrl-C has to make it do."""
+        """Until the sender hangs up, which Ctrl-C has to make it do: there
+        are never so many that it does so by itself."""
         stop = threading.Event()
 
         def endless(r, link, m):
             stop.set()
+            link.send(message("PING") * 900)
             while True:
-                link.send(message("PING") * CHUNK)
+                link.send(message("PING"))
+                time.sleep(0.2)
         status = v.send_to(Receiver({at: endless}), stop=stop)
         need(status == 130, f"exit status {status}: {v.texts[1][-300:]}")
     for at in ("HELLO", "OPEN", "FINISH"):
