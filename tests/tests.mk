@@ -43,8 +43,8 @@ unit_progs := $(unit_tests:%=$(B)/tests/%)
 tool_progs := $(tools:%=$(B)/tools/%)
 
 # The longest first, so that none is left to run alone at the end.
-bats_long  := timeouts hostile faults filesystems hostile-load delta existing \
-	code limits resume build secrets
+bats_long  := timeouts living result hostile filesystems resume output ssh \
+	code dry-run delta status transfer direct faults limits
 bats_files := $(wildcard $(bats_long:%=tests/bats/%.bats))
 bats_files += $(filter-out $(bats_files),$(sort $(wildcard tests/bats/*.bats)))
 ## FERRY_LONG=1: bats tests with "[--long]" in their name too, larger samples

@@ -6,14 +6,15 @@ WHAT: "files", files of these names; "large", a file in chunks of the first
 one; "link", a symlink of that name; "notes", that these names could not be
 sent; "direct", where it listens for direct streams: at the port and address
 that are the first two names, or with a third one, twice; then a file of the
-last name; "listed", in a dry run: that it has files of these names; "sent",
-in a dry run: the files.
+last name, and the end once there is a file "go"; "listed", in a dry run: that
+it has files of these names; "sent", in a dry run: the files.
 Every other argument, from -T on, is ssh's and ignored.
 """
 import os
 import socket
 import struct
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 # pylint: disable=wrong-import-position
@@ -70,6 +71,8 @@ def main():
         while True:
             m = channel.recv()
             if m["message"] == "VERDICT":
+                while what == "direct" and not os.path.exists("go"):
+                    time.sleep(0.02)
                 channel.send(message("FINISH"))
             if m["message"] in ("SUMMARY", "ERROR"):
                 break
