@@ -17,6 +17,7 @@
 #include "os/entropy.h"
 #include "remote/deploy.h"
 #include "remote/login.h"
+#include "remote/target.h"
 #include "session/carrier.h"
 #include "wire/msg.h"
 #include "wire/order.h"
@@ -183,8 +184,10 @@ static struct stream *open_stream(void *ctx, const struct stream_config *cfg,
 	memcpy(peer, c->host, sizeof(c->host));
 	stream = open_once(c, cfg, e);
 	/* its answer was the end of that ferry remote */
-	if (!stream && c->is_older && !was_older)
+	if (!stream && c->is_older && !was_older) {
+		err_clear(e);
 		stream = open_once(c, cfg, e);
+	}
 	return stream;
 }
 
@@ -233,7 +236,7 @@ struct client *client_new(const struct ssh_config *ssh, enum deploy_use deploy,
 			  char *const *args, struct err *e)
 {
 	struct client *c = calloc(1, sizeof(*c));
-	char name[sizeof(ORDER_HOST) + ADDR_TEXT_MAX];
+	char name[sizeof(ORDER_HOST) + TARGET_HOST_MAX];
 
 	if (!c) {
 		err_set(e, ERR_RESOURCE, "out of memory");

@@ -9,12 +9,14 @@
 #include "base/err.h"
 #include "net/addr.h"
 
-enum { TARGET_USER_MAX = 256 };
+enum {
+	TARGET_USER_MAX = 256,
+	TARGET_HOST_MAX = TARGET_USER_MAX + ADDR_HOST_MAX,
+};
 
 struct target {
-	char host[TARGET_USER_MAX + ADDR_HOST_MAX]; /* [USER@]HOST, for ssh: an
-						       IPv6 address without its
-						       brackets */
+	char host[TARGET_HOST_MAX]; /* [USER@]HOST, for ssh: an IPv6 address
+				       without its brackets */
 	const char *path; /* in the text; "." for the home directory */
 };
 
