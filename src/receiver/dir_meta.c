@@ -200,7 +200,7 @@ static void apply_one(struct pass *p, const struct record *rec)
 	if (lost && (p->depth > 0 || depth == 0))
 		p->trouble(p->ctx, rec->path, rec->len, lost,
 			   fd < 0 ? e.sys_errno :
-				    why_errno(fd, NULL, e.sys_errno));
+				    why_errno(fd, ".", e.sys_errno));
 }
 
 /* Apply all whole records in the n bytes at p.  Returns how many bytes they

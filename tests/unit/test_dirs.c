@@ -19,6 +19,7 @@
 
 #include "fs/dirs.h"
 #include "fs/name.h"
+#include "fs/why.h"
 #include "../lib/scratch.h"
 #include "os_lacks.h"
 #include "within.h"
@@ -473,6 +474,27 @@ static void test_descriptors_exhausted(void **state)
 	dirs_free(d);
 }
 
+/* What a trial fails with for want of a descriptor does not show that nothing can be
+ * created in the directory. */
+static void test_trial_without_a_descriptor(void **state)
+{
+	const struct place *p = *state;
+	const int next = dup(p->root);
+	struct rlimit old, one;
+	int error;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	one = old;
+	one.rlim_cur = (rlim_t)next + 1;
+	close(next);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &one), 0);
+	error = why_errno(p->root, NULL, EPERM);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(error, EPERM);
+	assert_int_equal(faccessat(p->root, ".ferry-747269616c732e2e.new",
+				   F_OK, 0), -1);
+}
+
 static int is_young(struct dirs *d, const char *path)
 {
 	const char *leaf;
@@ -529,6 +551,7 @@ int main(void)
 		TEST(test_few_held),
 		TEST(test_odd_names),
 		TEST(test_descriptors_exhausted),
+		TEST(test_trial_without_a_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,11 +16,13 @@
 #include <linux/capability.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/inotify.h>
 #include <sys/syscall.h>
 
 #include "os_lacks.h"
 #include "recv_fixture.h"
 
+#include "fs/preserve.h"
 #include "receiver/dir_meta.h"
 #include "receiver/made.h"
 #include "receiver/quota.h"
@@ -357,12 +359,10 @@ static void assert_meta(const struct recv_lab *lab, const char *path,
 	assert_int_equal(st.st_mtim.tv_sec, OWNER_MTIME);
 }
 
-/* Give up what lets root pass modes (or take it back).  Not by becoming another
+/* Give up capabilities of root (or take them back).  Not by becoming another
  * user: the only user of a namespace has none to become. */
-static void pass_modes(bool does)
+static void set_capabilities(uint32_t bits, bool does)
 {
-	const uint32_t bits = 1u << CAP_DAC_OVERRIDE |
-			      1u << CAP_DAC_READ_SEARCH;
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3
 	};
@@ -373,6 +373,19 @@ static void pass_modes(bool does)
 	if (does)
 		caps[0].effective |= caps[0].permitted & bits;
 	assert_int_equal(syscall(SYS_capset, &head, caps), 0);
+}
+
+/* What lets root pass modes. */
+static void pass_modes(bool does)
+{
+	set_capabilities(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH,
+			 does);
+}
+
+static int tear_down_owners(void **state)
+{
+	set_capabilities(1u << CAP_CHOWN, true);
+	return lab_tear_down(state);
 }
 
 static int tear_down_modes(void **state)
@@ -602,6 +615,47 @@ static void a_list_that_goes_to_a_file(void **state)
 	free(path);
 }
 
+/* That an owner cannot be set is no reason to create something in the directory, to
+ * find out why. */
+static void nothing_is_tried_for_an_owner(void **state)
+{
+	static const char *const paths[] = { "d", NULL };
+	const struct preserve how = { .kinds = PRESERVE_OWNER };
+	const struct file_meta_owner owner = {
+		.flags = FILE_META_OWNER_SET,
+		.user = { .id = geteuid() ? 0 : 1 },
+	};
+	struct recv_lab *lab = *state;
+	struct dir_meta *d = meta_new(lab, NULL);
+	struct file_meta meta = { .mode = 0700, .mtime_s = OWNER_MTIME };
+	const int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	struct trouble t = { 0 };
+	struct verdict v;
+	char path[192];
+	struct buf b;
+	struct err e;
+
+	make_dirs(lab, paths);
+	snprintf(path, sizeof(path), "%s/d", lab->path);
+	assert_true(inotify_add_watch(watch, path, IN_CREATE | IN_DELETE) >= 0);
+	buf_init(&b, 256);
+	file_meta_put_owner(&b, &owner);
+	meta.further = 1u << FILE_META_TAG_OWNER;
+	meta.fields = b.data;
+	meta.fields_len = (uint16_t)b.len;
+	dir_meta_set_preserve(d, &how);
+	assert_int_equal(dir_meta_add(d, "d", 1, &meta, 1, &v, &e), 0);
+	set_capabilities(1u << CAP_CHOWN, false);
+	assert_int_equal(dir_meta_apply(d, on_trouble, &t, &e), 1);
+	assert_int_equal(t.count, 1);
+	/* read() fails: there is no event */
+	assert_int_equal(read(watch, path, sizeof(path)), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(watch);
+	buf_release(&b);
+	dir_meta_free(d);
+}
+
 /* Through a whole session: FINISH, and what is told of it. */
 static void trouble_becomes_a_note(void **state)
 {
@@ -664,6 +718,8 @@ int main(void)
 		lab_test(a_symlink_that_is_there),
 		lab_test(no_symlink_is_followed),
 		lab_test(modes_and_times_of_directories),
+		cmocka_unit_test_setup_teardown(nothing_is_tried_for_an_owner,
+						lab_set_up, tear_down_owners),
 		cmocka_unit_test_setup_teardown(locked_directories,
 						lab_set_up, tear_down_modes),
 		cmocka_unit_test_setup_teardown(unlocked_directories,
