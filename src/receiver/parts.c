@@ -67,6 +67,20 @@ static int open_kept(struct parts *p, struct commit *c, int dir, int *was_there,
 	return rc;
 }
 
+/* Make a part that was there empty.  One that cannot be made so is removed and given
+ * back: the caller may try again, and would find it locked. */
+static int empty_kept(struct commit *c, int dir, struct err *e)
+{
+	if (part_set_size(&c->part, 0, e) == 0)
+		return 0;
+	/* As in commit_discard(). */
+	if (journal_remove(dir, c->tag) < 0)
+		c->part.name[0] = '\0';
+	part_discard(&c->part, dir);
+	commit_drop_part(c);
+	return e->code;
+}
+
 static int create(struct parts *p, struct commit *c, int dir, const char *leaf,
 		  struct err *e)
 {
@@ -90,7 +104,7 @@ static int create(struct parts *p, struct commit *c, int dir, const char *leaf,
 	rc = open_kept(p, c, dir, &was_there, e);
 	if (rc == 0 && was_there) {
 		(void)journal_remove(dir, c->tag);
-		rc = part_set_size(&c->part, 0, e);
+		rc = empty_kept(c, dir, e);
 	}
 	if (!is_unlockable(rc, e))
 		return rc;
@@ -149,7 +163,7 @@ int parts_create_kept(struct parts *p, struct commit *c, int dir,
 	/* Nothing can be resumed: start from the beginning. */
 	journal_close(c->journal);
 	c->journal = NULL;
-	if (was_there && part_set_size(&c->part, 0, e))
+	if (was_there && empty_kept(c, dir, e))
 		return e->code;
 	c->journal = journal_create(dir, c->tag, &c->part, &id, e);
 	/* Without a journal the file is received all the same, but a later

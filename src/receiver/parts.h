@@ -43,7 +43,8 @@ uint64_t parts_tag(const struct parts *p, const char *leaf);
 /*
  * Make a part that is not kept when the session ends, for a file that will have
  * the name leaf in dir: a hidden one where the file system has these.  c->dir
- * and c->meta.mode are set.  Returns 0, or ERR_LOCAL with errno.
+ * and c->meta.mode are set.  Returns 0; or ERR_LOCAL with errno, and then c has no
+ * part.
  */
 int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
 		 struct err *e);
@@ -60,8 +61,7 @@ struct parts_found {
 /*
  * Make a part with a journal, or open the one that an earlier session left if
  * it is of the same source (c->size and c->meta).  Where it cannot be locked,
- * or another transfer has it, as parts_create().  Returns 0, or ERR_LOCAL with
- * errno.
+ * or another transfer has it, as parts_create().  Returns as that.
  */
 int parts_create_kept(struct parts *p, struct commit *c, int dir,
 		      const char *leaf, struct parts_found *found,

@@ -14,8 +14,13 @@
 
 #include "recv_fixture.h"
 
+#include <dlfcn.h>
+
+#include "receiver/commit.h"
 #include "receiver/file.h"
 #include "receiver/file_table.h"
+#include "receiver/held_dir.h"
+#include "receiver/parts.h"
 
 enum { LEAF = TREE_LEAF };
 
@@ -585,6 +590,27 @@ static void a_range_of_a_basis_that_changes_is_not_copied(void **state)
 	}
 }
 
+/* ---- a call that fails ---- */
+
+static int truncate_errno; /* 0: it does not fail */
+
+int ftruncate(int fd, off_t size)
+{
+	static int (*real)(int, off_t);
+
+	if (truncate_errno) {
+		errno = truncate_errno;
+		return -1;
+	}
+	if (!real) {
+		/* ISO C converts no pointer to an object to one to a function. */
+		void *symbol = dlsym(RTLD_NEXT, "ftruncate");
+
+		memcpy(&real, &symbol, sizeof(symbol));
+	}
+	return real(fd, size);
+}
+
 /* ---- resuming ---- */
 
 /* Leave a part with the first three leaves. */
@@ -839,6 +865,59 @@ static void a_part_of_a_larger_file_is_removed(void **state)
 	assert_int_equal(lab_names(lab), 1);
 }
 
+/* An old part, of another source, that cannot be emptied: it is closed and given
+ * back, so that another try can have it. */
+static void a_part_that_cannot_be_emptied(void **state)
+{
+	struct recv_lab *lab = *state;
+	struct parts *parts = &lab->worker.parts;
+	struct runs unverified;
+	struct parts_found found = { .unverified = &unverified };
+	struct commit *c;
+	struct err e;
+	int fds;
+
+	leave_part(lab, &large);
+	lab_begin(lab);
+	parts->placed = lab->session->transfer.placed;
+	runs_init(&unverified, 1);
+	c = commit_new("f", 1);
+	assert_non_null(c);
+	c->dir = held_dir_new(lab->dir, parts->root_dev);
+	c->size = large.size + 1;
+	c->meta.mode = 0644;
+	for (int is_kept = 0; is_kept <= 1; is_kept++) {
+		/* the other is made by this tag where there are no nameless
+		 * files */
+		parts->names.is_visible = 1;
+		fds = count_fds();
+		err_clear(&e);
+		truncate_errno = ENOSPC;
+		assert_int_equal(is_kept ? parts_create_kept(parts, c, lab->dir,
+							     "f", &found, &e) :
+					   parts_create(parts, c, lab->dir, "f",
+							&e),
+				 ERR_LOCAL);
+		truncate_errno = 0;
+		assert_int_equal(e.sys_errno, ENOSPC);
+		assert_int_equal(count_fds(), fds);
+		assert_int_equal(c->part.fd, -1);
+		err_clear(&e);
+		assert_int_equal(parts_create_kept(parts, c, lab->dir, "f",
+						   &found, &e),
+				 0);
+		assert_non_null(c->journal);
+		journal_close(c->journal);
+		c->journal = NULL;
+		io_close(&c->part.fd);
+		commit_drop_part(c);
+		c->size++;
+	}
+	assert_int_equal(lab_names(lab), 2);
+	commit_free(c);
+	runs_release(&unverified);
+}
+
 /* ---- standard output ---- */
 
 static void standard_output_comes_in_order(void **state)
@@ -924,6 +1003,7 @@ int main(void)
 		lab_test(the_journal_does_not_answer_for_the_basis),
 		lab_test(a_part_beside_the_same_file_is_removed),
 		lab_test(a_part_of_a_larger_file_is_removed),
+		lab_test(a_part_that_cannot_be_emptied),
 		lab_test(standard_output_comes_in_order),
 		lab_test(damage_ends_standard_output),
 	};
