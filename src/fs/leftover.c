@@ -128,6 +128,17 @@ static int remove_journal(int dir_fd, uint64_t tag)
 	return rc;
 }
 
+int leftover_is_used(int dir_fd, uint64_t tag)
+{
+	struct part p;
+	int was_there;
+
+	if (part_open_leftover(&p, dir_fd, tag, &was_there) < 0)
+		return 1;
+	io_close(&p.fd);
+	return 0;
+}
+
 int leftover_remove(int dir_fd, uint64_t tag)
 {
 	char name[NAME_PART_MAX];

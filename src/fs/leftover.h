@@ -50,6 +50,10 @@ void leftover_find(int root_fd, const struct cancel *stop, leftover_fn fn,
  * there is nothing, or it is not this user's. */
 int leftover_look(int dir_fd, uint64_t tag, struct leftover *l);
 
+/* Whether a transfer is using the part, or that cannot be told.  It is locked for a
+ * moment, to find out. */
+int leftover_is_used(int dir_fd, uint64_t tag);
+
 /* Remove it, unless a transfer is using it.  Returns 0, or -1 where it is still
  * there. */
 int leftover_remove(int dir_fd, uint64_t tag);

@@ -411,20 +411,27 @@ void kept_note(const struct kept_sender *s, const char *name, size_t len,
 
 /* ---- giving way ---- */
 
-/* Leave out the parts that are elsewhere than on this file system; returns how many
- * bytes the others are. */
-static uint64_t select_on_device(struct kept *k, struct owner *o, dev_t dev)
+/* Whether a part in the directory fd can be removed: it is on this file system, and
+ * no transfer has it, not even that of the file that does not fit. */
+static int can_give_way(const struct entry *e, int fd, dev_t dev)
+{
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev &&
+	       !leftover_is_used(fd, e->tag);
+}
+
+/* Leave out the parts that cannot give way; returns how many bytes the others
+ * are. */
+static uint64_t select_removable(struct kept *k, struct owner *o, dev_t dev)
 {
 	uint64_t bytes = 0;
 
 	for (struct entry *e = o->first; e; e = e->next) {
-		struct stat st;
-		int fd = enter(k, e);
-
-		if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != dev)
-			e->stays = 1;
-		else
+		if (can_give_way(e, enter(k, e), dev))
 			bytes += e->bytes;
+		else
+			e->stays = 1;
 	}
 	return bytes;
 }
@@ -446,7 +453,7 @@ int kept_give_way(const struct kept_sender *s, int fd, uint64_t missing,
 
 		/* Others may have removed some, or be using them. */
 		refresh(k, o);
-		if (select_on_device(k, o, st.st_dev) >= missing) {
+		if (select_removable(k, o, st.st_dev) >= missing) {
 			while (!is_removed && (at = oldest(o)) != NULL)
 				is_removed = remove_part(k, o, at,
 							 &k->gave_way) == 0;

@@ -20,6 +20,7 @@
 #include "receiver/file.h"
 #include "receiver/file_table.h"
 #include "receiver/held_dir.h"
+#include "receiver/kept.h"
 #include "receiver/parts.h"
 
 enum { LEAF = TREE_LEAF };
@@ -918,6 +919,51 @@ static void a_part_that_cannot_be_emptied(void **state)
 	runs_release(&unverified);
 }
 
+/* What the sender is using is not counted among what can give way: the other part
+ * is not removed where it alone is too small. */
+static void only_parts_that_can_go_give_way(void **state)
+{
+	static const char *const names[] = { "f", "g" };
+	struct recv_lab *lab = *state;
+	const struct kept_config cfg = { .root_fd = lab->dir,
+					 .keep_s = 1000,
+					 .max_bytes = UINT64_MAX,
+					 .events = &lab->events };
+	struct kept_sender s = { .kept = kept_new(&cfg) };
+	struct msg_state m;
+	struct part used;
+	uint64_t tag[2];
+	int was_there;
+
+	assert_non_null(s.kept);
+	lab_begin(lab);
+	for (unsigned i = 0; i < 2; i++) {
+		tag[i] = parts_tag(&lab->worker.parts, names[i]);
+		assert_int_equal(lab_open_file(lab, i + 1, names[i], &large,
+					       &m),
+				 STATE_SEND);
+		send_leaves(lab, i + 1, &large, 0, 3);
+	}
+	lab_end(lab);
+	assert_int_equal(lab_names(lab), 4);
+	lab_begin(lab);
+	s.peer_id = lab->session->peer_id;
+	for (unsigned i = 0; i < 2; i++)
+		kept_note(&s, names[i], 1, tag[i]);
+	assert_int_equal(part_open_leftover(&used, lab->dir, tag[0],
+					    &was_there),
+			 0);
+	assert_int_equal(kept_give_way(&s, lab->dir, 4 * LEAF, ENOSPC), 0);
+	assert_int_equal(lab_names(lab), 4);
+	assert_int_equal(kept_give_way(&s, lab->dir, 2 * LEAF, ENOSPC), 1);
+	assert_int_equal(lab_names(lab), 2);
+	assert_int_equal(kept_give_way(&s, lab->dir, 0, ENOSPC), 0);
+	io_close(&used.fd);
+	assert_int_equal(kept_give_way(&s, lab->dir, 2 * LEAF, ENOSPC), 1);
+	assert_int_equal(lab_names(lab), 0);
+	kept_free(s.kept);
+}
+
 /* ---- standard output ---- */
 
 static void standard_output_comes_in_order(void **state)
@@ -1004,6 +1050,7 @@ int main(void)
 		lab_test(a_part_beside_the_same_file_is_removed),
 		lab_test(a_part_of_a_larger_file_is_removed),
 		lab_test(a_part_that_cannot_be_emptied),
+		lab_test(only_parts_that_can_go_give_way),
 		lab_test(standard_output_comes_in_order),
 		lab_test(damage_ends_standard_output),
 	};
