@@ -415,7 +415,8 @@ static int is_near(const struct timespec *have, const struct file_meta *want)
 
 /* What was set without an error, and is not so.  created: the mode that it was
  * created with; yet another one is that of the mount. */
-static unsigned ignored_meta(int fd, const struct file_meta *meta, mode_t mode,
+static unsigned ignored_meta(int fd, const struct file_meta *meta,
+			     const struct preserve *how, mode_t mode,
 			     mode_t created, int *is_mount_mode)
 {
 	unsigned ignored = 0;
@@ -431,7 +432,8 @@ static unsigned ignored_meta(int fd, const struct file_meta *meta, mode_t mode,
 	}
 	if (!is_near(&st.st_mtim, meta))
 		ignored |= FILE_META_TIME;
-	return ignored;
+	return ignored | (preserve_differs(how, PRESERVE_CLOSED, &st, meta) &
+			  FILE_META_OWNER);
 }
 
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
@@ -461,19 +463,19 @@ unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 	lost |= apply_times(dir_fd, meta, e);
 	if (lost)
 		return lost;
-	lost = ignored_meta(dir_fd, meta, mode, 0700, &is_mount_mode);
+	lost = ignored_meta(dir_fd, meta, how, mode, 0700, &is_mount_mode);
 	if (lost) {
 		errno = EOPNOTSUPP;
-		err_sys(e, ERR_LOCAL, "set mode and time");
+		err_sys(e, ERR_LOCAL, "set owner, mode and time");
 	}
 	return lost;
 }
 
 unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
-			   int *is_mount_mode)
+			   const struct preserve *how, int *is_mount_mode)
 {
 	/* Of the bits above, apply_mode() has seen to it. */
-	return ignored_meta(p->fd, meta, meta->mode, 0600, is_mount_mode);
+	return ignored_meta(p->fd, meta, how, meta->mode, 0600, is_mount_mode);
 }
 
 int part_sync(struct part *p, struct err *e)

@@ -194,11 +194,12 @@ unsigned part_set_meta(struct part *p, const struct file_meta *meta,
 		       const struct preserve *how, struct err *e);
 
 /*
- * Which of what part_set_meta() has set the file system ignored: as above.
- * *is_mount_mode says that the mode is that of the mount, which is not counted.
+ * Which of owner, mode and time the file system ignored when part_set_meta() set
+ * them: as above.  *is_mount_mode says that the mode is that of the mount, which is
+ * not counted.
  */
 unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
-			   int *is_mount_mode);
+			   const struct preserve *how, int *is_mount_mode);
 
 /* Make content and size durable (fdatasync()).  Returns 0 or ERR_LOCAL with
  * errno: then what was written is lost, and a second call would hide that. */

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "fs/journal.h"
 #include "fs/name.h"
+#include "fs/preserve.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
 #include "receiver/placed.h"
@@ -87,31 +88,47 @@ int commit_copy_meta(struct commit *c, const struct file_meta *meta)
 	return 0;
 }
 
+/* Note what the file system accepted and ignored; not what it refused. */
+static void note_ignored(struct commit *c, const struct preserve *how,
+			 struct fs_lacks *lacks)
+{
+	int is_mount_mode;
+	const unsigned ignored = part_ignored_meta(&c->part, &c->meta, how,
+						   &is_mount_mode) &
+				 ~c->not_kept;
+
+	if (is_mount_mode && !(c->not_kept & FILE_META_MODE))
+		fs_lacks_note(lacks, LACKS_MODES);
+	if (ignored & FILE_META_BASIC_KINDS)
+		fs_lacks_note(lacks, LACKS_META);
+	if (ignored && !c->not_kept)
+		c->not_kept_cause = CAUSE_UNSUPPORTED;
+	c->not_kept |= ignored;
+}
+
 void commit_set_meta(struct commit *c, const struct preserve *how,
 		     struct fs_lacks *lacks)
 {
-	/* That a call is ignored shows only afterwards, which costs one more:
-	 * it is looked for with the first file, and with all others where it
-	 * was found. */
+	/* That a call is ignored shows only afterwards, which costs one more: a
+	 * mode or time is looked for with the first file, and with all others
+	 * where it was found; an owner always, as that of the first may be the
+	 * one that all files have. */
 	const enum fs_lack looked = c->part.has_mode ? LACKS_LOOKED_AT_TIME :
 						       LACKS_LOOKED_AT_ALL;
-	int is_mount_mode;
+	const int has_owner = how && how->kinds & PRESERVE_OWNER &&
+			      file_meta_has(&c->meta, FILE_META_TAG_OWNER);
 	struct err e;
 
 	err_clear(&e);
 	c->not_kept = part_set_meta(&c->part, &c->meta, how, &e);
 	c->not_kept_cause = c->not_kept ? wire_cause_of_errno(e.sys_errno) :
 					  CAUSE_NONE;
-	if (c->not_kept || (fs_lacks_has(lacks, looked) &&
-			    !fs_lacks_has(lacks, LACKS_META)))
-		return;
-	fs_lacks_note(lacks, looked);
-	c->not_kept = part_ignored_meta(&c->part, &c->meta, &is_mount_mode);
-	if (is_mount_mode)
-		fs_lacks_note(lacks, LACKS_MODES);
-	if (c->not_kept) {
-		c->not_kept_cause = CAUSE_UNSUPPORTED;
-		fs_lacks_note(lacks, LACKS_META);
+	if (has_owner && !(c->not_kept & FILE_META_OWNER)) {
+		note_ignored(c, how, lacks);
+	} else if (!c->not_kept && (!fs_lacks_has(lacks, looked) ||
+				    fs_lacks_has(lacks, LACKS_META))) {
+		fs_lacks_note(lacks, looked);
+		note_ignored(c, how, lacks);
 	}
 }
 

@@ -38,18 +38,6 @@ unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 	return kinds | preserve_differs(s->how, f->fd, there, meta);
 }
 
-/* Whether the owner is not that of meta after it was set: some file systems accept
- * the call and ignore it. */
-static int keeps_owner(const struct preserve *how, int fd,
-		       const struct file_meta *meta)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 &&
-	       preserve_differs(how, PRESERVE_CLOSED, &st, meta) &
-		       FILE_META_OWNER;
-}
-
 struct verdict same_meta_set(const struct same_meta *s, int fd,
 			     const struct file_meta *meta, unsigned kinds)
 {
@@ -63,19 +51,17 @@ struct verdict same_meta_set(const struct same_meta *s, int fd,
 
 	commit_set_meta(&c, s->how, s->lacks);
 	/* Where only the mode differs, that the time cannot be set is no loss:
-	 * it is what it should be.  What the file system cannot keep was told
-	 * when the file was committed. */
+	 * it is what it should be. */
 	v.not_kept = c.not_kept & kinds;
-	if (v.not_kept && c.not_kept_cause == CAUSE_UNSUPPORTED)
-		return (struct verdict){
-			.status = v.not_kept == kinds ? STATUS_UNCHANGED :
-							STATUS_UPDATED,
-		};
-	v.cause = v.not_kept ? c.not_kept_cause : CAUSE_NONE;
-	if (kinds & ~v.not_kept & FILE_META_OWNER &&
-	    keeps_owner(s->how, fd, meta)) {
-		v.not_kept |= FILE_META_OWNER;
-		v.cause = CAUSE_UNSUPPORTED;
+	if (v.not_kept == kinds)
+		v.status = STATUS_UNCHANGED;
+	/* What the file system cannot keep was told when the file was committed;
+	 * but not an owner, if it was sent without. */
+	if (c.not_kept_cause == CAUSE_UNSUPPORTED)
+		v.not_kept &= FILE_META_OWNER;
+	if (v.not_kept) {
+		v.status = STATUS_UPDATED;
+		v.cause = c.not_kept_cause;
 	}
 	return v;
 }

@@ -43,8 +43,9 @@ unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 
 /*
  * Set these kinds (not 0) of the file fd (borrowed).  The verdict is
- * STATUS_UPDATED, with what could not be set; or STATUS_UNCHANGED where the file
- * system can keep none of it.
+ * STATUS_UPDATED, with what could not be set; what the file system cannot keep, an
+ * owner excepted, is left out of that.  It is STATUS_UNCHANGED where nothing was set
+ * and nothing is told.
  */
 struct verdict same_meta_set(const struct same_meta *s, int fd,
 			     const struct file_meta *meta, unsigned kinds);

@@ -761,6 +761,29 @@ few_bytes() {
 	hasnt sender 'new metadata'
 	is member sent.events summary not_kept 1
 	hasnt sent.events updated
+	# of new items, too, and what is told is the same each time
+	mkdir src/t
+	echo text >src/t/new
+	for times in 1 2; do
+		send --plain --preserve owner --existing replace --json=7 src/t \
+			7>sent.events
+		status 1
+		has sender 'the owner and group of t'
+		is member sent.events summary not_kept 2
+		hasnt sent.events updated
+	done
+	stop_receiver
+	unmount
+	# also where it is not all that is ignored, of a file that was sent without
+	touch -d @1500000000 src/f
+	lacking uid=65534,utimens-ignored
+	receive --plain --accept all dst
+	send --plain src/f
+	status 1
+	send --plain --preserve owner --json=7 src/f 7>sent.events
+	status 1
+	has sender 'the owner and group of f could not be kept'
+	hasnt sent.events updated
 	stop_receiver
 	unmount
 }
