@@ -66,13 +66,28 @@ $(lint_clang): run/clang/%:
 
 # variableScope: declarations stand at the top of a function here.
 # landlock.c: the kernel reads these members.  seccomp.c: with each known
-# architecture the condition is a constant.
+# architecture the condition is a constant.  Where cppcheck 2.10 is wrong: a
+# pointer to a local variable is taken back before the function returns
+# (connector.c, list_other.c), or the variable is copied by who gets it
+# (opening.c); what is read into need not be initialised (packet.c, sandbox.c);
+# a variable is changed in a loop or by its address (codec_sparse.c, progress.c,
+# send_file.c, command.c).
 run/lint/cppcheck:
 	@scripts/run-test 900 '$(LOGS)/lint/cppcheck.log' cppcheck -q \
 		--enable=warning,style,performance,portability --std=c11 \
 		--suppress=variableScope --inline-suppr --error-exitcode=1 \
 		--suppress='unusedStructMember:*/landlock.c' \
 		--suppress='knownConditionTrueFalse:*/seccomp.c' \
+		--suppress='autoVariables:*/connector.c' \
+		--suppress='autoVariables:*/list_other.c' \
+		--suppress='returnDanglingLifetime:*/opening.c' \
+		--suppress='legacyUninitvar:*/packet.c' \
+		--suppress='ctuuninitvar:*/packet.c' \
+		--suppress='ctuuninitvar:*/sandbox.c' \
+		--suppress='knownConditionTrueFalse:*/codec_sparse.c' \
+		--suppress='knownConditionTrueFalse:*/progress.c' \
+		--suppress='knownConditionTrueFalse:*/send_file.c' \
+		--suppress='unreadVariable:*/command.c' \
 		$(our_cppflags) src tests/fuzz
 
 run/lint/python:

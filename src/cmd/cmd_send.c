@@ -169,7 +169,6 @@ struct setup {
 	const struct send_options *opts;
 	const struct send_operands *o;
 	struct send_config *cfg;
-	struct report *report;
 	int is_preview; /* nothing is sent: no code is needed */
 	struct client *client;
 	struct one_time_code code;
@@ -317,7 +316,6 @@ static int run_session(const struct send_options *opts,
 		.opts = opts,
 		.o = o,
 		.cfg = cfg,
-		.report = report,
 		.is_preview = opts->list,
 		.code = {
 			.file = opts->common.code_file,

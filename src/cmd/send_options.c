@@ -366,13 +366,13 @@ static const struct option_row choice_rows[] = {
 	{ .letter = '0', .kind = OPTION_FLAG, .value = 1, .off = OFF(null),
 	  .help = "names in FILE end with a NUL, as from find -print0" },
 };
-static const struct option_group choice = {
+static const struct option_group choice_group = {
 	"What to send", choice_rows,
 	sizeof(choice_rows) / sizeof(choice_rows[0]), NULL
 };
 const struct option_group *const send_options_groups[] = {
-	&options, &choice, &common_connection, &common_security, &common_ssh,
-	&common_output, NULL,
+	&options, &choice_group, &common_connection, &common_security,
+	&common_ssh, &common_output, NULL,
 };
 
 void send_options_init(struct send_options *opts)

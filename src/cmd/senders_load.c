@@ -109,11 +109,11 @@ static int open_roots(struct senders_load *l, int makes_dirs, struct err *e)
 		const struct senders_section *s = &l->file.list[i];
 
 		rc = open_root(l, i, makes_dirs, e);
-		if (rc)
+		if (rc) {
 			hint_at_text(s->dir, e);
-		if (rc)
 			at_line(l, s, s->has_default_dir ?
 				s->line : senders_file_line(s, "dir"), e);
+		}
 	}
 	return rc;
 }

@@ -196,7 +196,7 @@ static void begin_period(struct cpu_shares *all, uint64_t now_ns)
 }
 
 /* Count what a thread has used since it last looked.  Locked. */
-static void count(struct cpu_meter *m, const struct thread_usage *u)
+static void count_used(struct cpu_meter *m, const struct thread_usage *u)
 {
 	struct cpu_share *s = m->share;
 	const uint64_t used_ns = u->cpu_ns - m->usage.cpu_ns;
@@ -237,7 +237,7 @@ static uint64_t look(struct cpu_meter *m, uint64_t now_ns)
 	pthread_mutex_lock(&all->lock);
 	begin_period(all, now_ns);
 	if (!is_first)
-		count(m, &u);
+		count_used(m, &u);
 	if (!take(m))
 		pause_ns = all->ends_ns - now_ns;
 	pthread_mutex_unlock(&all->lock);

@@ -227,7 +227,6 @@ static int descend(struct extras *x, int dir, const char *leaf, size_t len,
 	struct stat st;
 	uint32_t mode;
 	unsigned cause = 0;
-	int fd = -1;
 
 	if (fstatat(dir, leaf, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		cause = wire_cause_of_errno(errno);
@@ -238,7 +237,8 @@ static int descend(struct extras *x, int dir, const char *leaf, size_t len,
 	else if (x->depth == x->most)
 		cause = CAUSE_RESOURCE;
 	if (!cause) {
-		fd = open_dir(dir, leaf);
+		int fd = open_dir(dir, leaf);
+
 		if (fd < 0 && errno == EACCES &&
 		    unlocked_open(x->cfg.unlocked, -1, x->path, len))
 			fd = open_dir(dir, leaf);

@@ -123,12 +123,12 @@ static int take_recipe(struct worker *w, struct recv_file *f,
 			       "the sender sent a recipe for a file that has "
 			       "no basis");
 	rc = recipe_get(r, w->wire, payload, m->raw_len, f->delta_size);
-	if (rc == 0)
+	if (rc == 0) {
 		atomic_fetch_add(&w->transfer->content_bytes, r->literal_len);
-	if (rc == 0)
 		atomic_fetch_add(&w->transfer->payload_bytes, r->payload_len);
-	if (rc == 0 && !features_allow_codec(w->transfer->features, r->codec))
-		rc = ERR_CORRUPT;
+		if (!features_allow_codec(w->transfer->features, r->codec))
+			rc = ERR_CORRUPT;
+	}
 	if (rc == 0)
 		rc = input_expand(w->input, r->codec,
 				  w->raw + m->raw_len - r->literal_len,

@@ -93,8 +93,8 @@ int receive_start_helpers(struct receive_config *cfg, struct err *e)
 		if (!cfg->attrs)
 			return e->code;
 	}
-	return cfg->preserve & named ? naming_start(cfg->sandbox, &cfg->ids, e) :
-				       0;
+	return (cfg->preserve & named) ?
+		       naming_start(cfg->sandbox, &cfg->ids, e) : 0;
 }
 
 /* Without --config, one sender stands for all. */
@@ -403,10 +403,10 @@ static void tear_down(struct receiver *r)
  * (-1: for ever), to what is left of that. */
 static int nobody_came(struct receiver *r, int *left_ms, struct err *e)
 {
-	const uint64_t wait_ms = r->setup.cfg->wait_ms;
+	const uint64_t most_ms = r->setup.cfg->wait_ms;
 	int has_begun, left;
 
-	if (!wait_ms)
+	if (!most_ms)
 		return 0;
 	if (sessions_count(r->sessions, &has_begun) > 0) {
 		r->idle_ms = 0;
@@ -414,14 +414,14 @@ static int nobody_came(struct receiver *r, int *left_ms, struct err *e)
 	}
 	if (!r->idle_ms)
 		r->idle_ms = clock_ms();
-	left = clock_left_ms(r->idle_ms + wait_ms);
+	left = clock_left_ms(r->idle_ms + most_ms);
 	if (*left_ms < 0 || left < *left_ms)
 		*left_ms = left;
 	if (left > 0)
 		return 0;
 	if (!has_begun)
 		err_set(e, ERR_TIMEOUT, "no sender came within %llu s (--wait)",
-			(unsigned long long)wait_ms / 1000);
+			(unsigned long long)most_ms / 1000);
 	return 1;
 }
 
@@ -722,8 +722,6 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 		if (!cfg->dry_run)
 			start_keeping(&r);
 		tell_service(&r, RECEIVE_READY);
-	}
-	if (rc == 0) {
 		rc = r.setup.mode.role == NET_CONNECTS ?
 			     connect_loop(&r, e) : accept_loop(&r, e);
 		listener_close(&r.listener);

@@ -14,7 +14,7 @@ int fds_pipe(int fds[2], int flags)
 
 int fds_socket(int domain, int type, int flags)
 {
-	const int nonblock = flags & O_NONBLOCK ? SOCK_NONBLOCK : 0;
+	const int nonblock = (flags & O_NONBLOCK) ? SOCK_NONBLOCK : 0;
 
 	return socket(domain, type | SOCK_CLOEXEC | nonblock, 0);
 }

@@ -17,7 +17,7 @@
 static int open_as(int dir_fd, const char *path, int flags)
 {
 	/* O_NONBLOCK: a FIFO is not waited for */
-	const int how = flags & O_DIRECTORY ? O_SEARCH : O_RDONLY | O_NONBLOCK;
+	const int how = (flags & O_DIRECTORY) ? O_SEARCH : O_RDONLY | O_NONBLOCK;
 
 	return openat(dir_fd, path, how | O_NOCTTY | O_CLOEXEC | flags);
 }
