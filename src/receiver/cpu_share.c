@@ -45,6 +45,13 @@ enum {
 	AGAIN_MS = 50,
 };
 
+/* A thread that waits for its turn. */
+struct turn {
+	struct turn *next;
+	pthread_cond_t has_come;
+	int is_its; /* it counts as running since then */
+};
+
 struct cpu_share {
 	struct cpu_shares *all;
 	struct cpu_share *next; /* guarded by all->lock, as what follows */
@@ -53,10 +60,8 @@ struct cpu_share {
 	uint64_t used_ns;      /* in this period */
 	uint64_t had_ns;       /* before, of which some is forgotten */
 	int works, has_worked; /* in this period, and in the last one */
-	/* threads that run, that wait for that, and those of these whose turn it
-	 * is: one that has just stopped does not run again before them */
-	unsigned running, waiting, called;
-	pthread_cond_t has_called;
+	unsigned running;   /* threads */
+	struct turn *first_turn, **last_turn; /* in the order they came */
 };
 
 struct cpu_shares {
@@ -104,7 +109,7 @@ struct cpu_share *cpu_share_take(struct cpu_shares *all,
 		s = calloc(1, sizeof(*s));
 		if (s) {
 			s->all = all;
-			cond_init(&s->has_called);
+			s->last_turn = &s->first_turn;
 			memcpy(s->owner, owner, STREAM_PEER);
 			s->next = all->first;
 			all->first = s;
@@ -131,7 +136,6 @@ void cpu_share_give_back(struct cpu_share *s)
 			;
 		*at = s->next;
 		atomic_fetch_sub(&all->count, 1);
-		pthread_cond_destroy(&s->has_called);
 		free(s);
 	}
 	pthread_mutex_unlock(&all->lock);
@@ -250,23 +254,24 @@ static uint64_t look(struct cpu_meter *m, uint64_t now_ns)
 static void stop_running(struct cpu_meter *m)
 {
 	struct cpu_share *s = m->share;
+	struct turn *t;
 
 	if (!m->is_running)
 		return;
 	m->is_running = 0;
 	pthread_mutex_lock(&s->all->lock);
-	s->running--;
-	if (s->called < s->waiting) {
-		s->called++;
-		pthread_cond_signal(&s->has_called);
+	t = s->running <= s->all->run_max ? s->first_turn : NULL;
+	if (t) {
+		/* given on, so that nobody who comes now can take it */
+		s->first_turn = t->next;
+		if (!t->next)
+			s->last_turn = &s->first_turn;
+		t->is_its = 1;
+		pthread_cond_signal(&t->has_come);
+	} else {
+		s->running--;
 	}
 	pthread_mutex_unlock(&s->all->lock);
-}
-
-/* Whether a thread more may run.  Locked. */
-static int may_run(const struct cpu_share *s)
-{
-	return s->running + s->called < s->all->run_max;
 }
 
 static int has_others(const struct cpu_shares *all)
@@ -274,39 +279,70 @@ static int has_others(const struct cpu_shares *all)
 	return atomic_load_explicit(&all->count, memory_order_relaxed) > 1;
 }
 
+/* Leave the line without having had one's turn.  Locked. */
+static void leave_line(struct cpu_share *s, struct turn *t)
+{
+	struct turn **at = &s->first_turn;
+
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	if (!t->next)
+		s->last_turn = at;
+	s->running++;
+}
+
 /* Wait until it is the thread's turn to run; not for ever, so that its stream is
- * served however many there are.  Returns whether it is.  Locked. */
+ * served however many there are.  It counts as running then.  Returns whether it
+ * is its turn.  Locked. */
 static int wait_for_turn(struct cpu_share *s)
 {
 	const uint64_t end_ms = clock_ms() + CPU_SHARE_TURN_MS;
-	int is_called;
+	struct turn t = { .next = NULL };
 
-	s->waiting++;
-	while (s->called == 0 && !may_run(s) && has_others(s->all) &&
-	       clock_left_ms(end_ms) > 0)
-		cond_wait(&s->has_called, &s->all->lock, AGAIN_MS);
-	s->waiting--;
-	is_called = s->called > 0;
-	s->called -= (unsigned)is_called;
-	return is_called || may_run(s);
+	cond_init(&t.has_come);
+	*s->last_turn = &t;
+	s->last_turn = &t.next;
+	while (!t.is_its && has_others(s->all) && clock_left_ms(end_ms) > 0)
+		cond_wait(&t.has_come, &s->all->lock, AGAIN_MS);
+	if (!t.is_its)
+		leave_line(s, &t);
+	pthread_cond_destroy(&t.has_come);
+	return t.is_its;
 }
 
 static void run(struct cpu_meter *m)
 {
 	struct cpu_share *s = m->share;
-	int is_its_turn;
+	int is_its_turn = 1;
 
 	pthread_mutex_lock(&s->all->lock);
-	is_its_turn = may_run(s) || wait_for_turn(s);
-	s->running++;
+	if (s->running < s->all->run_max && !s->first_turn)
+		s->running++;
+	else
+		is_its_turn = wait_for_turn(s);
 	pthread_mutex_unlock(&s->all->lock);
 	m->is_running = 1;
 	m->until_ns = is_its_turn ? clock_ns() + TURN_NS : 0;
 }
 
-void cpu_share_check(struct cpu_meter *m)
+/* Pause while its sender has had more than its share. */
+static void pause_if_above(struct cpu_meter *m)
 {
 	struct timespec ts = { 0 };
+
+	/* In the next period others may have taken all of the share before. */
+	for (int i = 0; i < PAUSES_MAX; i++) {
+		ts.tv_nsec = (long)look(m, clock_ns());
+		if (ts.tv_nsec == 0)
+			return;
+		stop_running(m);
+		nanosleep(&ts, NULL);
+	}
+}
+
+void cpu_share_check(struct cpu_meter *m)
+{
 	uint64_t now_ns;
 
 	if (!m->share)
@@ -319,18 +355,8 @@ void cpu_share_check(struct cpu_meter *m)
 	now_ns = clock_ns();
 	if (m->is_running && now_ns >= m->until_ns)
 		stop_running(m);
-	if (m->works && !m->is_running)
-		run(m);
-	if (m->looked_ns && now_ns - m->looked_ns < LOOK_NS)
-		return;
-	/* In the next period others may have taken all of the share before. */
-	for (int i = 0; i < PAUSES_MAX; i++) {
-		ts.tv_nsec = (long)look(m, clock_ns());
-		if (ts.tv_nsec == 0)
-			break;
-		stop_running(m);
-		nanosleep(&ts, NULL);
-	}
+	if (!m->looked_ns || now_ns - m->looked_ns >= LOOK_NS)
+		pause_if_above(m);
 	if (m->works && !m->is_running)
 		run(m);
 }

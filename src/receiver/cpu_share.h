@@ -51,10 +51,11 @@ struct cpu_meter {
 	uint64_t taken_ns;  /* of the share, for what it is going to use */
 };
 
-/* To be called now and then while the thread works, best without locks: count
- * what it has used, and sleep, for not more than CPU_SHARE_PAUSE_MS, if its sender
- * has had more than its share; and wait for its turn, for not more than
- * CPU_SHARE_TURN_MS, while other threads of its sender run. */
+/* To be called now and then while the thread works, without locks that others of
+ * its sender may want: count what it has used, and sleep, for not more than
+ * CPU_SHARE_PAUSE_MS, if its sender has had more than its share; and wait for its
+ * turn, for not more than CPU_SHARE_TURN_MS, while other threads of its sender run.
+ * Nothing is sent to the peer meanwhile. */
 void cpu_share_check(struct cpu_meter *m);
 
 /* The thread has something to do (this may sleep and wait as cpu_share_check()
@@ -62,7 +63,7 @@ void cpu_share_check(struct cpu_meter *m);
 void cpu_share_begin_work(struct cpu_meter *m);
 void cpu_share_end_work(struct cpu_meter *m);
 
-enum { CPU_SHARE_PAUSE_MS = 500, CPU_SHARE_TURN_MS = 10 * 1000 };
+enum { CPU_SHARE_PAUSE_MS = 500, CPU_SHARE_TURN_MS = 1000 };
 
 /* How many threads of a sender run at a time. */
 unsigned cpu_share_run_max(const struct cpu_shares *all);

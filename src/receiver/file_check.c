@@ -85,7 +85,6 @@ static int read_own(struct worker *w, struct recv_file *f,
 				own->tree + i * w->transfer->digest->size,
 				own->check + i * size))
 			own->unread |= (uint64_t)1 << i;
-		cpu_share_check(&w->cpu);
 		rc = channel_ping_if_due(w->channel, 1, e);
 	}
 	return rc;
@@ -302,6 +301,8 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	rc = file_use_begin(t, m.id, &f, e);
 	if (rc || !f)
 		return rc;
+	/* Before the lock is held: this may wait for threads that want it, too. */
+	cpu_share_check(&w->cpu);
 	pthread_mutex_lock(&f->basis_lock);
 	if (size != check_size(w, f))
 		rc = input_malformed("CHECK", e);

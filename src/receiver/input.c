@@ -213,6 +213,9 @@ static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
 	if (in->sender_rate_limit)
 		sender_ms = rate_limit_take_bytes(in->sender_rate_limit, bytes);
 	ms = sender_ms > ms ? sender_ms : ms;
+	if (ms == 0)
+		return 0;
+	cpu_share_end_work(in->cpu);
 	while (ms > 0) {
 		const unsigned slice = ms < SLICE_MS ? ms : SLICE_MS;
 		const struct timespec ts = { .tv_nsec = (long)slice * 1000000 };
@@ -223,6 +226,7 @@ static int wait_for_rate(struct input *in, size_t bytes, struct err *e)
 		nanosleep(&ts, NULL);
 		ms -= slice;
 	}
+	cpu_share_begin_work(in->cpu);
 	return 0;
 }
 

@@ -204,6 +204,88 @@ static void test_few_run_at_a_time(void **state)
 	cpu_share_free(all);
 }
 
+struct runner {
+	struct cpu_meter meter;
+	pthread_t thread;
+	atomic_int *stop;
+	_Atomic uint64_t turns, longest_ms;
+};
+
+/* Always has something to do: gives way only because its turn is over. */
+static void *runner_main(void *arg)
+{
+	struct runner *r = arg;
+	uint64_t before_ms = clock_ms();
+
+	cpu_share_begin_work(&r->meter);
+	while (!atomic_load(r->stop)) {
+		const uint64_t until_ns = r->meter.until_ns;
+		uint64_t now_ms;
+
+		for (volatile int i = 0; i < 20000; i++)
+			;
+		cpu_share_check(&r->meter);
+		now_ms = clock_ms();
+		if (now_ms - before_ms > atomic_load(&r->longest_ms))
+			atomic_store(&r->longest_ms, now_ms - before_ms);
+		before_ms = now_ms;
+		if (r->meter.until_ns > until_ns)
+			atomic_fetch_add(&r->turns, 1);
+	}
+	cpu_share_end_work(&r->meter);
+	return NULL;
+}
+
+/* Who has had its turn does not have the next one while others wait. */
+static void test_turns_go_round(void **state)
+{
+	static const uint8_t id[STREAM_PEER] = "runners", other[STREAM_PEER] =
+								  "other";
+	struct cpu_shares *all = cpu_share_new();
+	struct cpu_share *s = cpu_share_take(all, id);
+	struct cpu_share *t = cpu_share_take(all, other);
+	const unsigned count = cpu_share_run_max(all) + 2;
+	struct runner *runners = calloc(count, sizeof(*runners));
+	uint64_t least = UINT64_MAX, most = 0, longest_ms = 0;
+	atomic_int stop = 0;
+
+	(void)state;
+	assert_non_null(runners);
+	for (unsigned i = 0; i < count; i++) {
+		runners[i].meter.share = s;
+		runners[i].stop = &stop;
+		assert_int_equal(pthread_create(&runners[i].thread, NULL,
+						runner_main, &runners[i]), 0);
+	}
+	for (int i = 0; i < WINDOWS_MAX && (least < 10 || i == 0); i++) {
+		pause_ms(WINDOW_MS);
+		least = UINT64_MAX;
+		for (unsigned k = 0; k < count; k++) {
+			const uint64_t n = atomic_load(&runners[k].turns);
+
+			least = n < least ? n : least;
+		}
+		least = least == UINT64_MAX ? 0 : least;
+	}
+	atomic_store(&stop, 1);
+	for (unsigned i = 0; i < count; i++) {
+		const uint64_t n = atomic_load(&runners[i].turns);
+		const uint64_t ms = atomic_load(&runners[i].longest_ms);
+
+		pthread_join(runners[i].thread, NULL);
+		most = n > most ? n : most;
+		longest_ms = ms > longest_ms ? ms : longest_ms;
+	}
+	print_message("turns: %llu to %llu, the longest wait: %llu ms\n",
+		      (unsigned long long)least, (unsigned long long)most,
+		      (unsigned long long)longest_ms);
+	assert_true(least >= 10 && most <= least + 4);
+	free(runners);
+	cpu_share_give_back(t);
+	cpu_share_give_back(s);
+	cpu_share_free(all);
+}
+
 /* Both are the same sender's, or there is no other. */
 static void test_one_sender_is_not_limited(void **state)
 {
@@ -232,6 +314,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_few_run_at_a_time),
+		cmocka_unit_test(test_turns_go_round),
 		cmocka_unit_test(test_many_threads_and_one),
 		cmocka_unit_test(test_one_sender_is_not_limited),
 	};
