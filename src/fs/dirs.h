@@ -66,7 +66,7 @@ void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx);
 /*
  * With DIRS_CREATE: called where a directory is to be made, and something that is
  * none has its name, the last component of path (len bytes), in dir_fd.  Returns
- * whether it was removed.
+ * whether it is gone, or a directory by now.
  */
 typedef int (*dirs_on_blocked)(void *ctx, int dir_fd, const char *leaf,
 			       const char *path, size_t len);

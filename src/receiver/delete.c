@@ -608,6 +608,14 @@ static int take_choice(struct deletion *d, const struct msg_delete *m,
 
 /* ---- what has the name of a directory ---- */
 
+/* Whether nothing but a directory has the name: another stream may have removed
+ * what had it, and made the directory. */
+static int is_out_of_way(int dir_fd, const char *leaf, struct stat *there)
+{
+	return fstatat(dir_fd, leaf, there, AT_SYMLINK_NOFOLLOW) < 0 ?
+		       errno == ENOENT : S_ISDIR(there->st_mode);
+}
+
 static int on_blocked(void *ctx, int dir_fd, const char *leaf,
 		      const char *path, size_t len)
 {
@@ -616,8 +624,11 @@ static int on_blocked(void *ctx, int dir_fd, const char *leaf,
 	struct stat there;
 	char *rival;
 
-	if (fstatat(dir_fd, leaf, &there, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    S_ISDIR(there.st_mode))
+	/* on failure the kind stays 0 */
+	there.st_mode = 0;
+	if (is_out_of_way(dir_fd, leaf, &there))
+		return 1;
+	if (!there.st_mode)
 		return 0;
 	/* A file of this session, where the file system folds names. */
 	rival = placed_rival(t->placed, &name, &there, 0);
@@ -625,12 +636,11 @@ static int on_blocked(void *ctx, int dir_fd, const char *leaf,
 		free(rival);
 		return 0;
 	}
-	if (unlinkat(dir_fd, leaf, 0) < 0 &&
-	    !(errno == EACCES &&
-	      unlocked_open_parent(t->unlocked, dir_fd, path, len) &&
-	      unlinkat(dir_fd, leaf, 0) == 0))
-		return 0;
-	return 1;
+	return unlinkat(dir_fd, leaf, 0) == 0 ||
+	       (errno == EACCES &&
+		unlocked_open_parent(t->unlocked, dir_fd, path, len) &&
+		unlinkat(dir_fd, leaf, 0) == 0) ||
+	       is_out_of_way(dir_fd, leaf, &there);
 }
 
 int delete_gives_way(const struct transfer *t)

@@ -310,6 +310,30 @@ dst/t/link/sub/x'
 	done
 }
 
+@test "several streams meet what is in the way of one directory" {
+	! is_instrumented || skip "strace does not mix with this build"
+	# in some packs, each of a stream of its own, which all have found the file
+	# in the way before the first of them has removed it
+	python3 - <<-EOF
+		import os
+		for d in range(4):
+		    for i in range(70):
+		        os.makedirs(f"src/t/{d}/{i}")
+		        for n in range(3):
+		            with open(f"src/t/{d}/{i}/{n}", "wb") as f:
+		                f.write(os.urandom(6000))
+	EOF
+	mkdir dst/t
+	for i in {0..3}; do echo file >dst/t/$i; done
+	FERRY_WRAP="strace -f -qq -o /dev/null -e trace=unlinkat --seccomp-bpf
+		-e inject=unlinkat:delay_enter=$(limit 100000)" \
+		receive --plain --once --accept all --sandbox off dst
+	send --plain -j 8 -a --mirror src/t
+	wait_receiver
+	status 0
+	same_tree src/t dst/t
+}
+
 @test "several sources: what any of them has stays [asan]" {
 	mkdir -p one/sub two/sub three dst/sub dst/three
 	touch one/a one/sub/b two/c two/sub/d three/e file
