@@ -225,8 +225,9 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 	start_send slow -q --key key --limit-rate 1M src/big
 	under_way slow
 	kill -USR1 "${pid[receiver]}" "${pid[slow]}"
-	# -- until the sender has told how much there is, twice a second
-	await messages "status: session 1 from 127.0.0.1:[0-9]+, [0-9]+ streams?: +(--|[0-9]+)%"
+	# "nothing yet" before its stream is known here; -- until the sender has
+	# told how much there is, twice a second
+	await messages "status: session 1 from 127.0.0.1:[0-9]+, [0-9]+ streams?: +(nothing yet|(--|[0-9]+)%)"
 	await slow.messages \
 		"status: to 127.0.0.1:$port, [0-9]+ streams?: +[0-9]+% .* 0/1 files"
 	pkill -USR1 -P "${pid[receiver]},${pid[slow]}"
