@@ -355,8 +355,12 @@ void cpu_share_check(struct cpu_meter *m)
 	now_ns = clock_ns();
 	if (m->is_running && now_ns >= m->until_ns)
 		stop_running(m);
-	if (!m->looked_ns || now_ns - m->looked_ns >= LOOK_NS)
-		pause_if_above(m);
+	if (m->works && !m->is_running)
+		run(m);
+	if (m->looked_ns && now_ns - m->looked_ns < LOOK_NS)
+		return;
+	/* After the wait: by now the sender may have had more than its share. */
+	pause_if_above(m);
 	if (m->works && !m->is_running)
 		run(m);
 }

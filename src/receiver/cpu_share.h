@@ -54,7 +54,8 @@ struct cpu_meter {
 /* To be called now and then while the thread works, without locks that others of
  * its sender may want: count what it has used, and sleep, for not more than
  * CPU_SHARE_PAUSE_MS, if its sender has had more than its share; and wait for its
- * turn, for not more than CPU_SHARE_TURN_MS, while other threads of its sender run.
+ * turn before and after that, for not more than CPU_SHARE_TURN_MS each, while other
+ * threads of its sender run.
  * Nothing is sent to the peer meanwhile. */
 void cpu_share_check(struct cpu_meter *m);
 
