@@ -29,8 +29,6 @@ enum {
 /* What systemd names the directory of a service's credentials by. */
 #define CREDENTIALS "CREDENTIALS_DIRECTORY"
 #define CREDENTIALS_PREFIX "${" CREDENTIALS "}/"
-#define NAME_CHARACTERS \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-"
 
 enum where { ANYWHERE, ABOVE, IN_SECTIONS };
 
@@ -252,7 +250,7 @@ int senders_file_is_name(const char *name)
 	const size_t n = strlen(name);
 
 	return n > 0 && n <= SENDER_NAME_MAX && !strchr("._@+-", name[0]) &&
-	       !name[strspn(name, NAME_CHARACTERS)];
+	       !name[strspn(name, SENDER_NAME_CHARACTERS)];
 }
 
 /* A name stands in messages, and is that of a directory. */

@@ -129,18 +129,18 @@ static int runner_init(struct runner *r, const char *program, const char *dir,
 /* --------------------------------------------------------- in the helper */
 
 /* Texts come from the receiver, which an attacker may control: only characters
- * of addresses stay. */
+ * of addresses, security modes and senders' names stay. */
 static void clean_text(char *text, size_t size)
 {
 	text[size - 1] = '\0';
 	for (; *text; text++) {
-		if (!strchr("0123456789abcdefghijklmnopqrstuvwxyz"
-			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ.:%[]_-", *text))
+		if (!strchr(SENDER_NAME_CHARACTERS ":%[]", *text))
 			*text = '?';
 	}
 }
 
-/* The same for the sender's name, which may have blanks, commas and UTF-8. */
+/* The same for what proved who the sender is, which may have blanks, commas and
+ * UTF-8. */
 static void clean_line(char *text, size_t size)
 {
 	text[size - 1] = '\0';

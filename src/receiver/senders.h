@@ -30,6 +30,10 @@ struct exec_helper;
 struct session_events;
 struct tls;
 
+/* What a name consists of. */
+#define SENDER_NAME_CHARACTERS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-"
+
 enum {
 	SENDER_NAME_MAX = 64,  /* bytes of a name */
 	/* of "NAME (ADDRESS)", terminated */
