@@ -31,14 +31,32 @@ static const struct option_group options = {
 };
 static const struct option_group *const groups[] = { &options, NULL };
 
+/* A value there ends with its line, and blanks at its ends do not count. */
+static int check_path(const char *path, struct err *e)
+{
+	char shown[400];
+	const char *c = path;
+
+	while (*c && (unsigned char)*c >= ' ' && *c != 0x7f)
+		c++;
+	if (!*c && path[strlen(path) - 1] != ' ')
+		return 0;
+	return err_set(e, ERR_USAGE, "%s cannot stand in ferry.conf, as it has "
+		       "a control character, or a blank at its end: choose "
+		       "another FILE for the key",
+		       text_escape(shown, sizeof(shown), path, strlen(path)));
+}
+
 /* The section, to standard output. */
 static int print_section(const char *name, const char *path, struct err *e)
 {
 	char *real = realpath(path, NULL);
+	int rc = check_path(real ? real : path, e);
 
-	printf("[%s]\nkey = %s\n", name, real ? real : path);
+	if (rc == 0)
+		printf("[%s]\nkey = %s\n", name, real ? real : path);
 	free(real);
-	return cmd_flush_stdout(e);
+	return rc ? rc : cmd_flush_stdout(e);
 }
 
 static int keygen_run(int argc, char **argv, struct err *e)
@@ -69,7 +87,9 @@ static int keygen_run(int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "keygen writes to a FILE only (give ./- for a "
 			       "file named -)");
-	rc = key_generate(path, e);
+	rc = opts.name ? check_path(path, e) : 0;
+	if (rc == 0)
+		rc = key_generate(path, e);
 	if (rc < 0)
 		return rc;
 	text_escape(shown, sizeof(shown), path, strlen(path));
