@@ -568,18 +568,21 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 static int check_config(const struct receive_options *opts, struct err *e)
 {
 	char shown[SHOWN_MAX];
-	struct err warning;
+	struct err warnings[SENDERS_WARNINGS];
 	size_t count;
 	int rc;
 
 	if (!opts->config)
 		return err_set(e, ERR_USAGE, "--check-config needs --config "
 					     "FILE");
-	rc = senders_helper_check(opts->config, &count, &warning, e);
+	rc = senders_helper_check(opts->config, &count, warnings, e);
 	if (rc)
 		return rc;
-	if (warning.code && !opts->common.quiet)
-		fprintf(stderr, "ferry: warning: %s\n", warning.text);
+	for (int i = 0; i < SENDERS_WARNINGS; i++) {
+		if (warnings[i].code && !opts->common.quiet)
+			fprintf(stderr, "ferry: warning: %s\n",
+				warnings[i].text);
+	}
 	text_escape(shown, sizeof(shown), opts->config, strlen(opts->config));
 	if (!opts->common.quiet)
 		fprintf(stderr, "ferry: %s: no errors, %zu sender%s\n", shown,

@@ -98,14 +98,14 @@ static int no_section(const char *path, struct err *e)
 		       text_escape(shown, sizeof(shown), path, strlen(path)));
 }
 
-int senders_helper_check(const char *path, size_t *count, struct err *warning,
-			 struct err *e)
+int senders_helper_check(const char *path, size_t *count,
+			 struct err warnings[SENDERS_WARNINGS], struct err *e)
 {
 	struct senders_load l;
 	int rc = senders_load(&l, path, -1, SANDBOX_OFF, e);
 
 	*count = l.file.count;
-	*warning = l.warning;
+	memcpy(warnings, l.warnings, sizeof(l.warnings));
 	senders_load_release(&l);
 	return rc || *count ? rc : no_section(path, e);
 }
@@ -206,8 +206,10 @@ static int send_all(struct senders_load *l, int reports_fd)
 	size_t first = 0;
 	int rc = send_message(&m, MESSAGE_BEGIN, l->base_fd);
 
-	if (rc == 0 && l->warning.code)
-		rc = send_error(MESSAGE_WARNING, &l->warning);
+	for (int i = 0; rc == 0 && i < SENDERS_WARNINGS; i++) {
+		if (l->warnings[i].code)
+			rc = send_error(MESSAGE_WARNING, &l->warnings[i]);
+	}
 	if (rc == 0)
 		rc = send_message(&m, MESSAGE_REPORTS, reports_fd);
 	if (rc == 0)

@@ -17,6 +17,7 @@
 
 #include "auth/tls.h"
 #include "base/err.h"
+#include "cmd/senders_load.h"
 #include "receiver/receive.h" /* enum sandbox_mode */
 
 struct senders;
@@ -24,10 +25,10 @@ struct senders_helper;
 struct session_events;
 
 /* Read the file and check all that it names, without starting anything.  *count:
- * the senders; warning: what is wrong and no error, code 0: nothing.  Returns 0; or an
- * error with the line in the text: ERR_USAGE, ERR_LOCAL, ERR_RESOURCE. */
-int senders_helper_check(const char *path, size_t *count, struct err *warning,
-			 struct err *e);
+ * the senders; warnings: of each kind one, with code 0 where there is none.  Returns 0;
+ * or an error with the line in the text: ERR_USAGE, ERR_LOCAL, ERR_RESOURCE. */
+int senders_helper_check(const char *path, size_t *count,
+			 struct err warnings[SENDERS_WARNINGS], struct err *e);
 
 /* Start the process.  path and events are borrowed; sandbox: as the receiver's.
  * NULL with ERR_RESOURCE. */

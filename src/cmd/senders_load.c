@@ -87,8 +87,15 @@ static int open_root(struct senders_load *l, size_t i, int makes_dirs,
 	/* a symlink that leads nowhere is in the way */
 	if (is_default && !makes_dirs && lstat(s->dir, &st) < 0 &&
 	    errno == ENOENT) {
-		if (faccessat(l->base_fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
+		if (faccessat(l->base_fd, ".", W_OK | X_OK, AT_EACCESS) == 0) {
+			char *base = realpath(l->file.defaults.dir, NULL);
+
+			if (base)
+				l->opened[i].real =
+					text_format("%s/%s", base, s->name);
+			free(base);
 			return 0;
+		}
 		return err_sys(e, ERR_LOCAL, "cannot make the directory %s",
 			       s->dir);
 	}
@@ -118,21 +125,41 @@ static int open_roots(struct senders_load *l, int makes_dirs, struct err *e)
 	return rc;
 }
 
-/* Whether what is at path lies where a sender could replace it. */
-static int is_sendable(const struct senders_load *l, const char *path,
-		       const char **sender)
+/* The sender whose directory this is, or has it in it; or NULL. */
+static const struct senders_section *sender_of(const struct senders_load *l,
+					       const char *real)
 {
-	char *real = realpath(path, NULL);
-	int is = 0;
-
-	for (size_t i = 0; real && !is && i < l->file.count; i++) {
+	for (size_t i = 0; i < l->file.count; i++) {
 		const char *dir = l->opened[i].real;
 
-		is = dir && exec_check_is_below(real, dir);
-		*sender = l->file.list[i].name;
+		if (dir && (strcmp(real, dir) == 0 ||
+			    exec_check_is_below(real, dir)))
+			return &l->file.list[i];
 	}
-	free(real);
-	return is;
+	return NULL;
+}
+
+/* The sender who could replace what is at path; or NULL.  Each directory on the way
+ * counts: a symlink in it may lead out of the sender's directory again, and be
+ * replaced as well. */
+static const struct senders_section *replacer(const struct senders_load *l,
+					      const char *path)
+{
+	char *part = text_format("%s%s", path[0] == '/' ? "" : "./", path);
+	const struct senders_section *s = NULL;
+	char *slash = part;
+
+	while (slash && !s) {
+		char *real = realpath(part, NULL);
+
+		s = real ? sender_of(l, real) : NULL;
+		free(real);
+		slash = strrchr(part, '/');
+		if (slash)
+			*slash = '\0';
+	}
+	free(part);
+	return s;
 }
 
 /* Nothing that decides who may do what is to be in a directory that is received
@@ -140,15 +167,15 @@ static int is_sendable(const struct senders_load *l, const char *path,
 static int check_place(const struct senders_load *l, const char *what,
 		       const char *path, struct err *e)
 {
-	const char *sender;
+	const struct senders_section *s = path ? replacer(l, path) : NULL;
 	char shown[SHOWN_MAX];
 
-	if (!path || !is_sendable(l, path, &sender))
+	if (!s)
 		return 0;
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	return err_set(e, ERR_USAGE, "%s %s lies in the directory of [%s], "
 		       "where that sender could replace it: move it", what,
-		       shown, sender);
+		       shown, s->name);
 }
 
 static int check_places(const struct senders_load *l, struct err *e)
@@ -174,6 +201,39 @@ static int check_places(const struct senders_load *l, struct err *e)
 			at_line(l, s, s->line, e);
 	}
 	return rc;
+}
+
+/* Warn where a sender can reach the directory of another one: the file need not
+ * show it, as some directories have no line of their own, and there are symlinks. */
+static void check_nested(struct senders_load *l)
+{
+	const struct senders_file *f = &l->file;
+	const struct senders_section *first = NULL, *outer = NULL;
+	struct err *w = &l->warnings[SENDERS_NESTED];
+	char shown[SHOWN_MAX];
+	size_t more = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		for (size_t k = 0; k < f->count; k++) {
+			const char *in = l->opened[i].real;
+			const char *of = l->opened[k].real;
+
+			if (!in || !of || !exec_check_is_below(in, of))
+				continue;
+			more += first != NULL;
+			outer = first ? outer : &f->list[k];
+			first = first ? first : &f->list[i];
+		}
+	}
+	if (!first)
+		return;
+	text_escape(shown, sizeof(shown), first->dir, strlen(first->dir));
+	err_set(w, ERR_USAGE, "its directory %s lies in that of [%s], "
+		"which can change what is in it", shown, outer->name);
+	if (more > 0)
+		err_append(w, " (and %zu more are like this)", more);
+	at_line(l, first, first->has_default_dir ?
+		first->line : senders_file_line(first, "dir"), w);
 }
 
 /* ---- processes ---- */
@@ -321,9 +381,10 @@ static int check_credentials(struct senders_load *l, struct err *e)
 	}
 	tls = tls_new(&cfg, e);
 	if (tls && tls_has_bad_dates(tls, &cfg, text, sizeof(text))) {
-		err_set(&l->warning, ERR_USAGE, "%s", text);
-		at_line(l, d, senders_file_line(d, named_in(d, &l->warning)),
-			&l->warning);
+		struct err *w = &l->warnings[SENDERS_BAD_DATES];
+
+		err_set(w, ERR_USAGE, "%s", text);
+		at_line(l, d, senders_file_line(d, named_in(d, w)), w);
 	}
 	if (!tls)
 		rc = at_line(l, d, senders_file_line(d, named_in(d, e)), e);
@@ -355,6 +416,7 @@ int senders_load(struct senders_load *l, const char *path, int report_fd,
 		l->credential_count += l->file.list[i].credential_count;
 	}
 	rc = open_roots(l, starts, e);
+	check_nested(l);
 	if (rc == 0)
 		rc = check_places(l, e);
 	if (rc == 0)

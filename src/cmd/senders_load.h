@@ -15,10 +15,18 @@ struct dir_opener;
 struct exec_helper;
 struct key;
 
+/* What may be wrong, and is no error. */
+enum senders_warning {
+	SENDERS_NESTED,    /* a sender can reach the directory of another one */
+	SENDERS_BAD_DATES, /* a certificate has expired or is not valid yet */
+	SENDERS_WARNINGS,
+};
+
 /* What was opened and started for a sender. */
 struct senders_opened {
 	int root_fd; /* -1: it does not exist yet, when only checking */
-	char *real;                /* its path without symlinks; or NULL */
+	char *real; /* its path without symlinks, also where it will be made;
+		       or NULL */
 	struct exec_helper *exec;  /* or NULL */
 	struct dir_opener *opener; /* or NULL: root needs none */
 };
@@ -29,8 +37,7 @@ struct senders_load {
 	struct senders_opened *opened; /* of each section */
 	struct key *keys; /* with SECURITY_PSK, of all sections in order */
 	size_t credential_count;
-	/* of certificates that are there, but not valid; code 0: none */
-	struct err warning;
+	struct err warnings[SENDERS_WARNINGS]; /* code 0: none */
 };
 
 /*

@@ -67,6 +67,21 @@ reread() {
 	stop_receiver
 }
 
+@test "a name with all of its characters, everywhere" {
+	printf '#!/bin/sh\necho "$FERRY_SENDER" >>%s/ran\n' "$work" >hook
+	chmod 755 hook
+	sender Ann.b_c@host+1-x "exec = $work/hook"
+	receive --config "$config"
+	send --key conf/Ann.b_c@host+1-x.key src/f
+	status 0
+	is cat in/Ann.b_c@host+1-x/f text
+	has messages "from Ann.b_c@host+1-x (127.0.0.1:"
+	has events '"event":"session","session":1,"sender":"Ann.b_c@host+1-x"'
+	await ran .
+	is cat ran Ann.b_c@host+1-x
+	stop_receiver
+}
+
 @test "a reload: new senders, another key, a sender whose section is gone" {
 	sender laptop
 	receive --config "$config"
@@ -204,6 +219,21 @@ wrong() {
 	wrong "\n$d[a]\nkey = k\n" "1 sender" 0
 	wrong "\ndir = $work/none\n[a]\nkey = k\n" \
 		"ferry.conf:2: cannot open the directory" 7
+	# a directory without a line of its own, in that of another sender
+	wrong "$d[a]\nkey = k\n[b]\nkey = other\ndir = $work/in\n" \
+		"warning: $config:2: [a]: its directory $work/in/a lies in that of [b], which can" 0
+	ln -s "$work/in" in.link
+	wrong "$d[a]\nkey = k\n[b]\nkey = other\n\ndir = ../in.link\n" \
+		"ferry.conf:2: [a]: its directory" 0
+	wrong "${d}[a]\nkey = k\ndir = ../dst\n[b]\nkey = other\ndir = ../dst\n" \
+		"no errors, 2 senders" 0
+	[[ $output != *warning* ]]
+	# a symlink that its sender could replace
+	mkdir in/a
+	ln -s "$work/conf" in/a/conf
+	wrong "$d[b]\nkey = other\n[a]\nkey = ../in/a/conf/k\n" \
+		"ferry.conf:4: [a]: key $work/conf/../in/a/conf/k lies in the directory of [a], where"
+	rm -r in/a in.link
 	# habits of other files
 	wrong "$d[a]\nkey = \"k\"\n" "there are no quotes in this file" 7
 	wrong "$d[a]\nkey = k # laptop\n" "a comment has a line of its own" 7
@@ -411,4 +441,16 @@ wrong() {
 	stop_receiver
 	run ferry keygen --name ../x
 	[ "$status" = 2 ]
+	# what no line of the file can have
+	for path in "$work/a " "$work/a"$'\n''dir = x'; do
+		run ferry keygen --name a "$path"
+		[ "$status" = 2 ]
+		[[ $output = *"cannot stand in ferry.conf"* ]]
+		[ ! -e "$path" ]
+	done
+	mkdir $'odd\ndir = x'
+	cd $'odd\ndir = x'
+	run ferry keygen --name a
+	[ "$status" = 2 ]
+	[[ $output = *"cannot stand in ferry.conf"* ]]
 }
