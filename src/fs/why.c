@@ -20,6 +20,11 @@ static int is_removed(int dir_fd)
 					 errno == ENOENT || errno == ESTALE;
 }
 
+static int is_closed(int dir_fd)
+{
+	return faccessat(dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0;
+}
+
 /* Whether nothing at all can be created, though the permissions would allow it.
  * Such file systems say EPERM, EACCES or ENOENT, which also have other causes; a
  * trial that fails otherwise, as for want of room, shows nothing. */
@@ -27,7 +32,7 @@ static int takes_no_entries(int dir_fd)
 {
 	int error;
 
-	if (faccessat(dir_fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+	if (is_closed(dir_fd))
 		return 0;
 	error = trial_entries(dir_fd);
 	return error == EPERM || error == EACCES || error == ENOENT;
@@ -37,9 +42,12 @@ int why_errno(int dir_fd, const char *name, int error)
 {
 	switch (error) {
 	case ENOENT:
-		if (name || is_removed(dir_fd) || !takes_no_entries(dir_fd))
+		if (name || is_removed(dir_fd))
 			return error;
-		return ERR_ERRNO_NO_ENTRIES;
+		/* /proc/sys says so of a name that may not be made there. */
+		if (is_closed(dir_fd))
+			return EACCES;
+		return takes_no_entries(dir_fd) ? ERR_ERRNO_NO_ENTRIES : error;
 	case EPERM:
 	case EACCES:
 	case EOPNOTSUPP: /* a symlink that is refused with EPERM */

@@ -139,6 +139,8 @@ refuses() {
 	was=$(cat /proc/sys/kernel/hostname)
 	mkdir -p src/sys/kernel
 	echo evil >src/sys/kernel/hostname
+	# of a size for which the part has a name
+	truncate -s 9M src/sys/kernel/large
 	for dir in /proc /sys; do
 		# in a chroot it may be a directory like any other
 		[[ "$(stat -f -c %T $dir)" == @(proc|sysfs) ]] || continue
@@ -153,6 +155,7 @@ refuses() {
 			wait_receiver
 			status 8
 			has sender "hostname: on the receiver"
+			has sender "large: on the receiver"
 			hasnt sender "directory is gone"
 			grep -q "f: on the.* nothing can be created in its" sender
 		done
