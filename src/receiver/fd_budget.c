@@ -33,15 +33,15 @@ enum {
 	FDS_PENDING = 2,
 	FDS_LEAST = FDS_SESSION + FDS_STREAM + FDS_FILE + FDS_COMMIT,
 
-	/* Pending connections get this part of all. */
-	PENDING_PART = 8,
+	/* Pending connections get 1/PENDING_DIVISOR of all descriptors. */
+	PENDING_DIVISOR = 8,
 	PENDING_MIN = 2,
-	/* A session gets this part of what is left, or more where there may be
-	 * fewer sessions. */
-	SESSION_PART = 4,
-	/* This part of all is kept for the smallest shares of the sessions that
-	 * there may be, so that the last one gets some too. */
-	KEPT_PART = 2,
+	/* A session gets 1/SESSION_DIVISOR of what is left, or more where there
+	 * may be fewer sessions. */
+	SESSION_DIVISOR = 4,
+	/* 1/RESERVE_DIVISOR of all is kept for the smallest shares of the
+	 * sessions that there may be, so that the last one gets some too. */
+	RESERVE_DIVISOR = 2,
 	FILES_MAX = 64,
 	COMMITS_MAX = 10240, /* a group of the committer, and some more */
 
@@ -50,7 +50,9 @@ enum {
 };
 
 struct fd_budget {
-	unsigned part, sessions; /* set once */
+	/* set once */
+	unsigned divisor; /* a session gets 1/divisor of what is left */
+	unsigned sessions;
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	pthread_cond_t given_back;
@@ -108,7 +110,7 @@ struct fd_budget *fd_budget_new(unsigned sessions)
 
 	if (!b)
 		return NULL;
-	b->part = within(sessions, 1, SESSION_PART);
+	b->divisor = within(sessions, 1, SESSION_DIVISOR);
 	b->sessions = sessions;
 	b->all = b->left = spare > FDS_PROCESS ? spare - FDS_PROCESS : 0;
 	pthread_mutex_init(&b->lock, NULL);
@@ -131,7 +133,7 @@ unsigned fd_budget_take_pending(struct fd_budget *b, unsigned most)
 	uint64_t fds;
 
 	pthread_mutex_lock(&b->lock);
-	count = within(b->left / PENDING_PART, PENDING_MIN, most);
+	count = within(b->left / PENDING_DIVISOR, PENDING_MIN, most);
 	fds = (uint64_t)count * FDS_PENDING;
 	b->left -= fds < b->left ? fds : b->left;
 	b->all = b->left;
@@ -163,17 +165,17 @@ int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 	return share->fds <= fds ? 0 : -1;
 }
 
-/* How many descriptors the next session may have: a part of what is left, less
+/* How many descriptors the next session may have: a fraction of what is left, less
  * what is kept for the sessions after it.  Locked. */
 static uint64_t next_share(const struct fd_budget *b)
 {
-	const unsigned least = within(b->all / KEPT_PART / FDS_LEAST, 0,
+	const unsigned least = within(b->all / RESERVE_DIVISOR / FDS_LEAST, 0,
 				      b->sessions);
 	const uint64_t kept = least > b->shares + 1 ?
 				      (uint64_t)(least - b->shares - 1) *
 					      FDS_LEAST :
 				      0;
-	uint64_t fds = b->left / b->part;
+	uint64_t fds = b->left / b->divisor;
 
 	if (fds + kept > b->left)
 		fds = b->left > kept ? b->left - kept : 0;

@@ -8,7 +8,7 @@
  * A session gets its share when it begins and gives it back when it ends, and
  * tells its sender how many streams and open files that allows.  So a session
  * never waits for a descriptor while it has others, and no file fails because
- * there is none.  Each session gets only a part of what is left, so that the
+ * there is none.  Each session gets only a fraction of what is left, so that the
  * next one gets some too.
  */
 #ifndef FERRY_RECEIVER_FD_BUDGET_H
@@ -35,7 +35,7 @@ struct fd_share {
 /*
  * Raise the process's limit as far as it is allowed to, and count what is left
  * of it.  sessions: how many there may be at a time; where these are few, all
- * get the same part.  NULL when out of memory.
+ * get the same share.  NULL when out of memory.
  */
 struct fd_budget *fd_budget_new(unsigned sessions);
 void fd_budget_free(struct fd_budget *b); /* NULL is allowed */

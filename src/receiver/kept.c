@@ -21,8 +21,8 @@ enum {
 	/* A sender can have parts removed as often as it likes: what is said of
 	 * that is said once in this time. */
 	TELL_MS = 60 * 1000,
-	SENDERS_PART = 4, /* all senders have so many times the limit of one */
-	FREE_PART = 10,   /* without a limit, this part of the room stays free */
+	SENDERS_FACTOR = 4, /* all senders have so many times the limit of one */
+	FREE_DIVISOR = 10,  /* without a limit, a tenth of the space stays free */
 };
 
 /* A part with its journal. */
@@ -244,14 +244,14 @@ static void get_limits(const struct kept *k, uint64_t *one, uint64_t *all)
 
 	if (max != UINT64_MAX) {
 		*one = max;
-		if (__builtin_mul_overflow(max, SENDERS_PART, all))
+		if (__builtin_mul_overflow(max, SENDERS_FACTOR, all))
 			*all = UINT64_MAX;
 		return;
 	}
 	room = space_look(k->cfg.root_fd).available;
 	if (__builtin_add_overflow(room, k->sum.bytes, &room))
 		room = UINT64_MAX;
-	*one = *all = room - room / FREE_PART;
+	*one = *all = room - room / FREE_DIVISOR;
 }
 
 /* The link to the part of a sender that was written least recently, of those that

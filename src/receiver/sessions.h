@@ -30,7 +30,7 @@ void sessions_free(struct sessions *ss); /* NULL is allowed */
 void sessions_end_former(struct sessions *ss, const uint8_t *id);
 
 /* Whether there is room for a session with this id and owner
- * (recv_session_owner()), who may have only a part of the places: 0 or
+ * (recv_session_owner()), who may have only some of the places: 0 or
  * ERR_RESOURCE.  To be called before waiting for descriptors, which another
  * session might need. */
 int sessions_may_begin(struct sessions *ss, const uint8_t *id,

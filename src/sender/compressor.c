@@ -9,11 +9,11 @@
 #include "wire/frame.h"
 
 enum {
-	/* Data is worth moving together where zeros are at least this part of
-	 * a chunk, ... */
-	ZEROS_PART = 16,
-	/* ... and not worth compressing where it is at most that part. */
-	DATA_PART = 64,
+	/* Data is worth moving together where at least 1/ZEROS_DIVISOR of a
+	 * chunk is zeros, and not worth compressing where at most
+	 * 1/DATA_DIVISOR of it is data. */
+	ZEROS_DIVISOR = 16,
+	DATA_DIVISOR = 64,
 };
 
 int compressor_init(struct compressor *c, const struct codec_choice *asked,
@@ -61,7 +61,7 @@ struct payload compressor_run(struct compressor *c, const uint8_t *raw,
 {
 	struct payload out;
 
-	if (has_holes && leave_zeros_out(c, raw, n, n / DATA_PART, &out))
+	if (has_holes && leave_zeros_out(c, raw, n, n / DATA_DIVISOR, &out))
 		return out;
 	if (c->codec && n > 0) {
 		out.data = c->packed;
@@ -70,7 +70,8 @@ struct payload compressor_run(struct compressor *c, const uint8_t *raw,
 		if (out.len > 0)
 			return out;
 	}
-	if (has_holes && leave_zeros_out(c, raw, n, n - n / ZEROS_PART, &out))
+	if (has_holes &&
+	    leave_zeros_out(c, raw, n, n - n / ZEROS_DIVISOR, &out))
 		return out;
 	return (struct payload){ raw, n, CODEC_NONE };
 }

@@ -19,17 +19,18 @@ enum {
 	SMALL_LEAVES = 1024,
 	/* So many blocks have to be compared before it is known how much that
 	 * finds; the counts are halved whenever they are twice as many.  Less
-	 * than 1/LITTLE_PART is not worth going on. */
+	 * than 1/LITTLE_DIVISOR is not worth going on. */
 	BLOCKS_ENOUGH = 4 * DELTA_BLOCKS,
-	LITTLE_PART = 4,
-	/* Leaves of which less than half was found, before pieces are asked
-	 * for; or this part of the file, when all was compared. */
+	LITTLE_DIVISOR = 4,
+	/* Pieces are asked for after more than so many leaves of which less
+	 * than half was found; or, when all was compared, where these are more
+	 * than 1/POOR_ENOUGH of the file. */
 	POOR_ENOUGH = 4,
 	/* Leaves that are compared at first.  SHA-256 of each takes as long as
 	 * sending it does on a fast network. */
 	LEAVES_FIRST = 8,
 	/* Of a basis of more than SAMPLE_FROM leaves a sample is asked for
-	 * first: a part of each, or of some, so that there are at most
+	 * first: some bytes of each, or of some, so that there are at most
 	 * SAMPLE_MAX.  Where nothing is in common, cutting all of it would take
 	 * as long as sending the file does on a fast network. */
 	SAMPLE_FROM = 16,
@@ -43,8 +44,8 @@ enum {
 	PROBES_STEP = 4,
 	PROBES_STEP_MAX = 64,
 	PROBE_ENOUGH = COMPARE_SAMPLE / 8,
-	/* FINDING: a leaf is looked up unless this part of its blocks was found
-	 * at the same offset. */
+	/* FINDING: a leaf is looked up unless so many sixteenths of its blocks
+	 * were found at the same offset. */
 	MOST_OF_16 = 15,
 	/* After so many recipes that did not make their chunk no more are
 	 * sent. */
@@ -210,7 +211,7 @@ static int settle(struct delta *d, struct runs *todo)
 	int rc = 0;
 
 	if (d->is_comparing && d->seen >= BLOCKS_ENOUGH &&
-	    d->found < d->seen / LITTLE_PART) {
+	    d->found < d->seen / LITTLE_DIVISOR) {
 		d->is_comparing = 0;
 		rc = move_all(&d->compare, todo);
 	}

@@ -31,9 +31,10 @@ enum {
 	/* JOIN is sent within this time of connecting, as the receiver waits
 	 * for it for 10 s. */
 	JOIN_MS = 5000,
-	/* How long to wait for a STATE after READY: 1/8 of the round trip, and
-	 * at least 3 ms, in which the receiver can look at its disk. */
-	STATE_PART = 8,
+	/* How long to wait for a STATE after READY: 1/STATE_DIVISOR of the round
+	 * trip, and at least 3 ms, in which the receiver can look at its
+	 * disk. */
+	STATE_DIVISOR = 8,
 	STATE_MIN_MS = 3,
 };
 
@@ -336,7 +337,7 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 static int await_states(struct send_stream *st, struct err *e)
 {
 	struct sender *s = st->sender;
-	const unsigned wait_ms = s->peer.rtt_us / 1000 / STATE_PART;
+	const unsigned wait_ms = s->peer.rtt_us / 1000 / STATE_DIVISOR;
 	const uint64_t until =
 		clock_ms() + (wait_ms > STATE_MIN_MS ? wait_ms : STATE_MIN_MS);
 	int rc = replies_take(st, e);

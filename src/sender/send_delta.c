@@ -17,12 +17,12 @@
 #include "sender/stream.h"
 
 enum {
-	/* A recipe is sent where it takes at most this part of the leaf from the
-	 * network. */
+	/* A recipe is sent where it is at most so many sixteenths as long as
+	 * the leaf. */
 	WORTH_OF_16 = 15,
-	/* Where at most this part of a leaf differs from what was compared, only
+	/* Where at most 1/LITTLE_DIVISOR of a leaf differs from the basis, only
 	 * that is read again. */
-	LITTLE_PART = 4,
+	LITTLE_DIVISOR = 4,
 };
 
 void send_delta_release(struct delta_buffers *b)
@@ -68,7 +68,7 @@ static int read_by_blocks(struct send_stream *st, const struct outfile *f,
 
 	assert(plan);
 	match_plan_blocks(l->same, off, r->n, st->delta.plan);
-	if (plan->literal_len > r->n / LITTLE_PART || !is_worth_it(plan, r->n))
+	if (plan->literal_len > r->n / LITTLE_DIVISOR || !is_worth_it(plan, r->n))
 		return source_read(f->fd, st->raw, r->n, off, fe);
 	r->digest = l->digest;
 	for (uint32_t i = 0; rc == 0 && i < plan->count; i++) {
