@@ -141,7 +141,7 @@ int proxy_is_exempt(const char *list, const char *host)
 /* ---- bytes to and from the proxy ---- */
 
 /* An exchange with the proxy. */
-struct talk {
+struct exchange {
 	int fd;
 	const struct proxy *p;
 	uint64_t deadline_ms;
@@ -149,29 +149,29 @@ struct talk {
 };
 
 /* Fail, with the proxy and the host in the text. */
-static int fail(const struct talk *t, int code, struct err *e, const char *what)
+static int fail(const struct exchange *x, int code, struct err *e, const char *what)
 {
 	return err_set(e, code,
 		       "proxy %s port %u, for a connection to %s port %u: %s",
-		       t->p->at.host, (unsigned)t->p->at.port, t->p->to.host,
-		       (unsigned)t->p->to.port, what);
+		       x->p->at.host, (unsigned)x->p->at.port, x->p->to.host,
+		       (unsigned)x->p->to.port, what);
 }
 
-static int wait_for(const struct talk *t, short events, struct err *e)
+static int wait_for(const struct exchange *x, short events, struct err *e)
 {
 	struct pollfd fds[2] = {
-		{ .fd = t->fd, .events = events },
-		{ .fd = cancel_fd(t->cancel), .events = POLLIN },
+		{ .fd = x->fd, .events = events },
+		{ .fd = cancel_fd(x->cancel), .events = POLLIN },
 	};
 
 	for (;;) {
-		const int left = clock_left_ms(t->deadline_ms);
+		const int left = clock_left_ms(x->deadline_ms);
 
-		if (cancel_is_set(t->cancel))
+		if (cancel_is_set(x->cancel))
 			return err_set(e, ERR_INTERRUPTED,
 				       "interrupted while connecting");
 		if (left == 0)
-			return fail(t, ERR_CONNECT, e, "no answer in time");
+			return fail(x, ERR_CONNECT, e, "no answer in time");
 		if (poll(fds, 2, left) < 0 && errno != EINTR)
 			return err_sys(e, ERR_RESOURCE, "cannot wait for the proxy");
 		if (fds[0].revents)
@@ -179,22 +179,22 @@ static int wait_for(const struct talk *t, short events, struct err *e)
 	}
 }
 
-static int send_all(const struct talk *t, const void *data, size_t n,
+static int send_all(const struct exchange *x, const void *data, size_t n,
 		    struct err *e)
 {
 	const uint8_t *p = data;
 
 	while (n > 0) {
-		const ssize_t sent = send(t->fd, p, n,
+		const ssize_t sent = send(x->fd, p, n,
 					  MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (sent > 0) {
 			p += sent;
 			n -= (size_t)sent;
 		} else if (errno != EAGAIN && errno != EINTR) {
-			return fail(t, ERR_CONNECT, e,
+			return fail(x, ERR_CONNECT, e,
 				    "the proxy closed the connection");
-		} else if (wait_for(t, POLLOUT, e)) {
+		} else if (wait_for(x, POLLOUT, e)) {
 			return e->code;
 		}
 	}
@@ -203,28 +203,28 @@ static int send_all(const struct talk *t, const void *data, size_t n,
 
 /* Read up to n bytes, at least one; flags: MSG_PEEK or 0.  Returns their number
  * or an error. */
-static ssize_t recv_some(const struct talk *t, void *p, size_t n, int flags,
+static ssize_t recv_some(const struct exchange *x, void *p, size_t n, int flags,
 			 struct err *e)
 {
 	for (;;) {
-		const ssize_t got = recv(t->fd, p, n, MSG_DONTWAIT | flags);
+		const ssize_t got = recv(x->fd, p, n, MSG_DONTWAIT | flags);
 
 		if (got > 0)
 			return got;
 		if (got == 0 || (errno != EAGAIN && errno != EINTR))
-			return fail(t, ERR_CONNECT, e,
+			return fail(x, ERR_CONNECT, e,
 				    "the proxy closed the connection");
-		if (wait_for(t, POLLIN, e))
+		if (wait_for(x, POLLIN, e))
 			return e->code;
 	}
 }
 
-static int recv_all(const struct talk *t, void *data, size_t n, struct err *e)
+static int recv_all(const struct exchange *x, void *data, size_t n, struct err *e)
 {
 	uint8_t *p = data;
 
 	while (n > 0) {
-		const ssize_t got = recv_some(t, p, n, 0, e);
+		const ssize_t got = recv_some(x, p, n, 0, e);
 
 		if (got < 0)
 			return (int)got;
@@ -236,61 +236,61 @@ static int recv_all(const struct talk *t, void *data, size_t n, struct err *e)
 
 /* ---- SOCKS5 ---- */
 
-static int not_socks(const struct talk *t, struct err *e)
+static int not_socks(const struct exchange *x, struct err *e)
 {
-	return fail(t, ERR_CONNECT, e,
+	return fail(x, ERR_CONNECT, e,
 		    "it does not speak SOCKS5 (is it one for http://?)");
 }
 
 /* RFC 1929 */
-static int socks_log_in(const struct talk *t, struct err *e)
+static int socks_log_in(const struct exchange *x, struct err *e)
 {
 	uint8_t m[3 + 2 * PROXY_SECRET_MAX], answer[2];
-	const size_t user = strlen(t->p->user);
-	const size_t password = strlen(t->p->password);
+	const size_t user = strlen(x->p->user);
+	const size_t password = strlen(x->p->password);
 	size_t n = 0;
 	int rc;
 
 	m[n++] = PASSWORD_VERSION;
 	m[n++] = (uint8_t)user;
-	memcpy(m + n, t->p->user, user);
+	memcpy(m + n, x->p->user, user);
 	n += user;
 	m[n++] = (uint8_t)password;
-	memcpy(m + n, t->p->password, password);
+	memcpy(m + n, x->p->password, password);
 	n += password;
-	rc = send_all(t, m, n, e);
+	rc = send_all(x, m, n, e);
 	wipe(m, sizeof(m));
 	if (rc == 0)
-		rc = recv_all(t, answer, sizeof(answer), e);
+		rc = recv_all(x, answer, sizeof(answer), e);
 	if (rc)
 		return rc;
 	if (answer[0] != PASSWORD_VERSION)
-		return not_socks(t, e);
-	return answer[1] == 0 ? 0 : fail(t, ERR_AUTH, e,
+		return not_socks(x, e);
+	return answer[1] == 0 ? 0 : fail(x, ERR_AUTH, e,
 					 "it refused the user or password");
 }
 
-static int socks_begin(const struct talk *t, struct err *e)
+static int socks_begin(const struct exchange *x, struct err *e)
 {
-	const int has_user = t->p->user[0] != '\0';
+	const int has_user = x->p->user[0] != '\0';
 	uint8_t hello[4] = { SOCKS_VERSION, (uint8_t)(1 + has_user),
 			     SOCKS_NO_AUTH, SOCKS_PASSWORD };
 	uint8_t answer[2];
-	int rc = send_all(t, hello, (size_t)(3 + has_user), e);
+	int rc = send_all(x, hello, (size_t)(3 + has_user), e);
 
 	if (rc == 0)
-		rc = recv_all(t, answer, sizeof(answer), e);
+		rc = recv_all(x, answer, sizeof(answer), e);
 	if (rc)
 		return rc;
 	if (answer[0] != SOCKS_VERSION)
-		return not_socks(t, e);
+		return not_socks(x, e);
 	if (answer[1] == SOCKS_NO_AUTH)
 		return 0;
 	if (answer[1] == SOCKS_PASSWORD && has_user)
-		return socks_log_in(t, e);
+		return socks_log_in(x, e);
 	if (answer[1] != SOCKS_NO_METHOD)
-		return not_socks(t, e);
-	return fail(t, ERR_AUTH, e,
+		return not_socks(x, e);
+	return fail(x, ERR_AUTH, e,
 		    has_user ? "it takes no user and password of this kind" :
 			       "it wants a user and password: write "
 			       "socks5://USER@HOST, and --proxy-password-file");
@@ -337,38 +337,38 @@ static const char *socks_cause(unsigned code)
 		       causes[code] : "it failed for an unknown reason";
 }
 
-static int socks_connect(const struct talk *t, struct err *e)
+static int socks_connect(const struct exchange *x, struct err *e)
 {
 	uint8_t request[3 + 2 + 255 + 2] = { SOCKS_VERSION, SOCKS_CONNECT, 0 };
 	uint8_t answer[4], rest[255 + 2], len = 0;
-	size_t n = socks_put_host(request + 3, t->p->to.host);
+	size_t n = socks_put_host(request + 3, x->p->to.host);
 	int rc;
 
 	if (n == 0)
-		return fail(t, ERR_CONNECT, e,
+		return fail(x, ERR_CONNECT, e,
 			    "an address with a zone cannot be reached through "
 			    "a proxy");
 	n += 3;
-	request[n++] = (uint8_t)(t->p->to.port >> 8);
-	request[n++] = (uint8_t)t->p->to.port;
-	rc = send_all(t, request, n, e);
+	request[n++] = (uint8_t)(x->p->to.port >> 8);
+	request[n++] = (uint8_t)x->p->to.port;
+	rc = send_all(x, request, n, e);
 	if (rc == 0)
-		rc = recv_all(t, answer, sizeof(answer), e);
+		rc = recv_all(x, answer, sizeof(answer), e);
 	if (rc)
 		return rc;
 	if (answer[0] != SOCKS_VERSION)
-		return not_socks(t, e);
+		return not_socks(x, e);
 	if (answer[1] != 0)
-		return fail(t, ERR_CONNECT, e, socks_cause(answer[1]));
+		return fail(x, ERR_CONNECT, e, socks_cause(answer[1]));
 	/* the address it connects from, which is of no use */
 	if (answer[3] == SOCKS_NAME)
-		rc = recv_all(t, &len, 1, e);
+		rc = recv_all(x, &len, 1, e);
 	else
 		len = answer[3] == SOCKS_IPV4 ? 4 :
 		      answer[3] == SOCKS_IPV6 ? 16 : 0;
 	if (rc == 0 && len == 0 && answer[3] != SOCKS_NAME)
-		return not_socks(t, e);
-	return rc ? rc : recv_all(t, rest, (size_t)len + 2, e);
+		return not_socks(x, e);
+	return rc ? rc : recv_all(x, rest, (size_t)len + 2, e);
 }
 
 /* ---- HTTP ---- */
@@ -394,9 +394,9 @@ static void put_base64(char *dst, const char *src, size_t n)
 	*dst = '\0';
 }
 
-static int http_ask(const struct talk *t, struct err *e)
+static int http_ask(const struct exchange *x, struct err *e)
 {
-	const struct proxy *p = t->p;
+	const struct proxy *p = x->p;
 	const int is_v6 = strchr(p->to.host, ':') != NULL;
 	char plain[2 * PROXY_SECRET_MAX], coded[4 * PROXY_SECRET_MAX];
 	char place[ADDR_HOST_MAX + 16], request[REQUEST_MAX];
@@ -410,7 +410,7 @@ static int http_ask(const struct talk *t, struct err *e)
 		     "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", place,
 		     place, p->user[0] ? "Proxy-Authorization: Basic " : "",
 		     p->user[0] ? coded : "", p->user[0] ? "\r\n" : "");
-	rc = send_all(t, request, (size_t)n, e);
+	rc = send_all(x, request, (size_t)n, e);
 	wipe(plain, sizeof(plain));
 	wipe(coded, sizeof(coded));
 	wipe(request, sizeof(request));
@@ -419,7 +419,7 @@ static int http_ask(const struct talk *t, struct err *e)
 
 /* Read a response head up to and with its empty line, and keep its first line.
  * *left: bytes that may still come. */
-static int http_head(const struct talk *t, char line[LINE_SHOWN], size_t *left,
+static int http_head(const struct exchange *x, char line[LINE_SHOWN], size_t *left,
 		     struct err *e)
 {
 	char piece[512];
@@ -428,7 +428,7 @@ static int http_head(const struct talk *t, char line[LINE_SHOWN], size_t *left,
 
 	line[0] = '\0';
 	while (newlines < 2) {
-		ssize_t got = recv_some(t, piece, sizeof(piece), MSG_PEEK, e);
+		ssize_t got = recv_some(x, piece, sizeof(piece), MSG_PEEK, e);
 		size_t n = 0;
 
 		if (got < 0)
@@ -447,9 +447,9 @@ static int http_head(const struct talk *t, char line[LINE_SHOWN], size_t *left,
 			}
 		}
 		if (n > *left)
-			return fail(t, ERR_CONNECT, e, "its answer is too long");
+			return fail(x, ERR_CONNECT, e, "its answer is too long");
 		*left -= n;
-		if (recv_all(t, piece, n, e))
+		if (recv_all(x, piece, n, e))
 			return e->code;
 	}
 	return 0;
@@ -470,16 +470,16 @@ static int http_status(const char *line)
 	return (line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0';
 }
 
-static int http_connect(const struct talk *t, struct err *e)
+static int http_connect(const struct exchange *x, struct err *e)
 {
 	size_t left = PROXY_HEAD_MAX;
 	char line[LINE_SHOWN] = "", shown[4 * LINE_SHOWN];
 	char text[6 * LINE_SHOWN];
-	int status, rc = http_ask(t, e);
+	int status, rc = http_ask(x, e);
 
 	do {
 		if (rc == 0)
-			rc = http_head(t, line, &left, e);
+			rc = http_head(x, line, &left, e);
 		if (rc)
 			return rc;
 		status = http_status(line);
@@ -493,22 +493,22 @@ static int http_connect(const struct talk *t, struct err *e)
 			 "'%s'", shown);
 	else if (status == 407)
 		snprintf(text, sizeof(text), "%s: %s", shown,
-			 t->p->user[0] ? "it refused the user or password" :
+			 x->p->user[0] ? "it refused the user or password" :
 			 "it wants a user and password: write "
 			 "http://USER@HOST, and --proxy-password-file");
 	else
 		snprintf(text, sizeof(text), "it refused: %s", shown);
-	return fail(t, status == 407 ? ERR_AUTH : ERR_CONNECT, e, text);
+	return fail(x, status == 407 ? ERR_AUTH : ERR_CONNECT, e, text);
 }
 
 int proxy_connect(int fd, const struct proxy *p, uint64_t deadline_ms,
 		  const struct cancel *cancel, struct err *e)
 {
-	const struct talk t = { fd, p, deadline_ms, cancel };
+	const struct exchange x = { fd, p, deadline_ms, cancel };
 	int rc;
 
 	if (p->kind == PROXY_HTTP)
-		return http_connect(&t, e);
-	rc = socks_begin(&t, e);
-	return rc ? rc : socks_connect(&t, e);
+		return http_connect(&x, e);
+	rc = socks_begin(&x, e);
+	return rc ? rc : socks_connect(&x, e);
 }

@@ -7,7 +7,7 @@
  * in memory; helper_send() and helper_receive() as os/packet.h says; the rest
  * from the owner's.
  *
- * The two talk by messages that arrive whole or not at all (os/packet.h).  A
+ * The two exchange messages that arrive whole or not at all (os/packet.h).  A
  * helper ends when this process closes its socket, and so also when this
  * process ends in whatever way.  It ignores SIGINT, SIGTERM and SIGHUP: Ctrl-C
  * in the terminal reaches both, and what this process still has to do may need

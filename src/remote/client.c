@@ -61,7 +61,7 @@ static int give_order(const struct client *c, struct login *l, struct err *e)
 	if (order.failed || marker.failed)
 		rc = err_set(e, ERR_RESOURCE, "out of memory");
 	else
-		rc = login_talk(l, order.data, order.len,
+		rc = login_exchange(l, order.data, order.len,
 				(const char *)marker.data, e);
 	buf_release(&order);
 	buf_release(&marker);

@@ -58,7 +58,7 @@ const char deploy_script[] =
 	"trap : 1 2 15; \"$f\" remote; e=$?; "
 	"rm -f \"$f\"; rmdir \"$d\" 2>/dev/null; exit $e'";
 
-/* ---- talking with the script ---- */
+/* ---- requests to the script, and its answers ---- */
 
 struct answer {
 	char line[LINE_MAX_BYTES];
@@ -118,11 +118,11 @@ static int explain(const struct answer *a, const struct utsname *here,
 	return err_set(e, ERR_PROTOCOL, "%s: --deploy: malformed answer", host);
 }
 
-/* Say something, and read the answer. */
+/* Send n bytes, and read the answer. */
 static int ask(struct login *l, const void *p, size_t n, const char *marker,
 	       struct answer *a, struct err *e)
 {
-	int rc = login_talk(l, p, n, marker, e);
+	int rc = login_exchange(l, p, n, marker, e);
 
 	return rc ? rc : read_line(l, a, e);
 }

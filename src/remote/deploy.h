@@ -40,9 +40,9 @@ void deploy_free(struct deploy *d); /* NULL is allowed */
 
 /*
  * Talk with deploy_script, until it runs ferry remote.  host: escaped; events: what
- * is done is told to them.  Blocks as login_talk().  Returns 0; ERR_CONNECT where
+ * is done is told to them.  Blocks as login_exchange().  Returns 0; ERR_CONNECT where
  * this program cannot be copied to there, or does not run there; or as
- * login_talk().
+ * login_exchange().
  */
 int deploy_run(const struct deploy *d, struct login *l, const char *host,
 	       const struct session_events *events, struct err *e);

@@ -247,7 +247,7 @@ static int pass_noise(struct login *l, const uint8_t *p, size_t n,
 	return rc;
 }
 
-int login_talk(struct login *l, const void *p, size_t n, const char *marker,
+int login_exchange(struct login *l, const void *p, size_t n, const char *marker,
 	       struct err *e)
 {
 	int rc;

@@ -46,7 +46,7 @@ void login_limit(struct login *l, int ms);
  * Returns 0; ERR_CONNECT where ssh ends, or the time is over, or too much is
  * printed; ERR_INTERRUPTED; ERR_LOST; ERR_RESOURCE.
  */
-int login_talk(struct login *l, const void *p, size_t n, const char *marker,
+int login_exchange(struct login *l, const void *p, size_t n, const char *marker,
 	       struct err *e);
 
 /* Read just n bytes.  Blocks.  Returns 0 or an error as above. */
