@@ -104,7 +104,7 @@ void tls_credential(const struct tls *t, size_t index,
  * With X509: whether handshakes will fail by the dates of what was loaded, since this
  * side's certificate or one that it is sent with is not valid now, or no
  * certificate of the CA file is.  cfg: as for tls_new(); its names of files are for
- * the text, which says file, date and remedy.  Returns 1, or 0 with text "".
+ * the text, which names the file and the date, and says what to do.  Returns 1, or 0 with text "".
  */
 int tls_has_bad_dates(const struct tls *t, const struct tls_config *cfg,
 		      char *text, size_t size);

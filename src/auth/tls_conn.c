@@ -742,7 +742,7 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
 		X509_STORE_CTX_set_error(store,
 					 X509_V_ERR_APPLICATION_VERIFICATION);
 		snprintf(c->cert_error, sizeof(c->cert_error),
-			 "its subject is none that is accepted here");
+			 "its subject is not one that is accepted here");
 		return 0;
 	}
 	if (!is_good && c && !*c->cert_error)

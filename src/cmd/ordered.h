@@ -25,7 +25,7 @@ struct ordered {
 
 /*
  * Check that each option up to "--" is one of names, which are parted by spaces,
- * with its value behind "=".  Returns 0 or ERR_USAGE.
+ * with its value after "=".  Returns 0 or ERR_USAGE.
  */
 int ordered_check(const struct ordered *o, const char *names, struct err *e);
 

@@ -14,8 +14,8 @@
  * Check that the program and all directories above it belong to this process's
  * user or root, and that nobody else can write to them; a directory with the
  * sticky bit may be writable for all.  path is absolute and has no symlinks.
- * Returns 0, or ERR_USAGE with a text that names what is not safe, and the
- * remedy.
+ * Returns 0, or ERR_USAGE with a text that names what is not safe, and what to
+ * do.
  */
 int exec_check_program(const char *path, struct err *e);
 

@@ -1,5 +1,5 @@
 /*
- * Giving the order and reading the answer.  Nothing behind that is read here.
+ * Giving the order and reading the answer.  Nothing after it is read here.
  */
 #include "remote/client.h"
 

@@ -65,7 +65,7 @@ struct answer {
 	const char *word, *rest; /* in line */
 };
 
-/* Read a line: a word, and what is behind it. */
+/* Read a line: a word, and what follows it. */
 static int read_line(struct login *l, struct answer *a, struct err *e)
 {
 	char *space;

@@ -262,7 +262,7 @@ int login_exchange(struct login *l, const void *p, size_t n, const char *marker,
 	return rc;
 }
 
-/* ---- what is behind it ---- */
+/* ---- after the marker ---- */
 
 int login_read(struct login *l, void *p, size_t n, struct err *e)
 {

@@ -22,7 +22,7 @@ struct target {
 
 /*
  * Whether text means a place that ssh reaches: a colon before the first '/', and
- * behind the colon no port.  HOST:PORT, IPv6 addresses without brackets, and
+ * after the colon no port.  HOST:PORT, IPv6 addresses without brackets, and
  * texts without a colon are none.
  */
 int target_is_ssh(const char *text);

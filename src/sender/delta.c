@@ -192,7 +192,7 @@ static void begin_finding(struct delta *d)
 	const uint64_t stride =
 		leaves > SAMPLE_FROM ? leaves / SAMPLE_MAX + 1 : 0;
 
-	d->wish = (struct delta_wish){
+	d->request = (struct delta_request){
 		.count = leaves < UINT32_MAX ? (uint32_t)leaves : UINT32_MAX,
 		.bits = leaves <= SMALL_LEAVES ? BITS_SMALL :
 			leaves <= DELTA_WINDOW_FROM ? BITS_SMALL + 1 :
@@ -286,13 +286,13 @@ void delta_ask(struct delta *d)
 {
 	/* No peer is to make us keep more than pieces of the least length, and
 	 * the ends of leaves that are cut alone. */
-	const unsigned stride = d->wish.stride;
-	const uint64_t runs = stride ? d->wish.count / stride + 1 : 1;
+	const unsigned stride = d->request.stride;
+	const uint64_t runs = stride ? d->request.count / stride + 1 : 1;
 	const uint64_t each =
-		stride ? COMPARE_SAMPLE : d->wish.count * (uint64_t)TREE_LEAF;
+		stride ? COMPARE_SAMPLE : d->request.count * (uint64_t)TREE_LEAF;
 
-	d->pieces_left = runs * (each / cut_min(d->wish.bits) + 1);
-	d->next_off = d->wish.leaf * TREE_LEAF;
+	d->pieces_left = runs * (each / cut_min(d->request.bits) + 1);
+	d->next_off = d->request.leaf * TREE_LEAF;
 	index_drop(d->index);
 	d->index = NULL;
 	d->mode = DELTA_AWAITING;
@@ -305,7 +305,7 @@ static struct delta_index *new_index(const struct delta *d)
 	if (!x)
 		return NULL;
 	x->users = 1;
-	x->bits = d->wish.bits;
+	x->bits = d->request.bits;
 	x->pieces = piece_index_new(DELTA_PIECES_MAX, d->salt);
 	if (x->pieces)
 		return x;
@@ -315,7 +315,7 @@ static struct delta_index *new_index(const struct delta *d)
 
 int delta_pieces(struct delta *d, const struct msg_signature *m)
 {
-	const uint64_t end = (d->wish.leaf + d->wish.count) * TREE_LEAF;
+	const uint64_t end = (d->request.leaf + d->request.count) * TREE_LEAF;
 	uint64_t off = m->offset;
 
 	if (d->mode != DELTA_AWAITING || off < d->next_off ||
@@ -345,10 +345,11 @@ int delta_pieces(struct delta *d, const struct msg_signature *m)
 
 int delta_pieces_end(struct delta *d, const struct msg_signature *m)
 {
-	if (d->mode != DELTA_AWAITING || m->offset != d->wish.leaf * TREE_LEAF)
+	if (d->mode != DELTA_AWAITING ||
+	    m->offset != d->request.leaf * TREE_LEAF)
 		return ERR_PROTOCOL;
 	d->mode = !d->index ? DELTA_OFF :
-		  d->wish.stride > 0 ? DELTA_PROBING : DELTA_FINDING;
+		  d->request.stride > 0 ? DELTA_PROBING : DELTA_FINDING;
 	return 0;
 }
 
@@ -372,9 +373,9 @@ static void ask_for_all(struct delta *d, uint64_t leaf)
 		d->mode = DELTA_OFF;
 		return;
 	}
-	d->wish.leaf = from;
-	d->wish.count = (uint32_t)(end - from);
-	d->wish.stride = 0;
+	d->request.leaf = from;
+	d->request.count = (uint32_t)(end - from);
+	d->request.stride = 0;
 	d->mode = DELTA_ASKING;
 }
 

@@ -74,7 +74,7 @@ struct delta_index {
 };
 
 /* What is asked for with a COMPARE_PIECES. */
-struct delta_wish {
+struct delta_request {
 	uint64_t leaf; /* of the basis */
 	uint32_t count;
 	unsigned bits, stride;
@@ -96,7 +96,7 @@ struct delta {
 	unsigned seen, found; /* blocks of late: compared, the same */
 	/* pieces */
 	struct delta_index *index; /* or NULL */
-	struct delta_wish wish;
+	struct delta_request request;
 	uint64_t next_off;    /* where the next piece may begin */
 	uint64_t pieces_left; /* that may still be named */
 	uint64_t window_end;  /* FINDING: leaves below are looked up */
@@ -149,7 +149,7 @@ int delta_skip(struct delta *d, struct runs *todo, unsigned count);
 
 /* ---- pieces ---- */
 
-/* ASKING -> AWAITING.  What to ask for is in d->wish. */
+/* ASKING -> AWAITING.  What to ask for is in d->request. */
 void delta_ask(struct delta *d);
 
 /* Pieces were named, or all of them.  ERR_PROTOCOL where they were not asked

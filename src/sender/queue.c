@@ -253,7 +253,7 @@ int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
 	return 0;
 }
 
-void queue_land_file(struct queue *q, struct outfile *f)
+void queue_end_flight(struct queue *q, struct outfile *f)
 {
 	q->open_count -= (unsigned)f->is_counted;
 	f->is_counted = 0;

@@ -155,11 +155,11 @@ int queue_delta_skip(struct queue *q, struct outfile *f, unsigned count)
 	return rc;
 }
 
-void queue_delta_wish(struct queue *q, struct outfile *f,
-		      struct delta_wish *out)
+void queue_delta_request(struct queue *q, struct outfile *f,
+			 struct delta_request *out)
 {
 	pthread_mutex_lock(&q->lock);
-	*out = f->delta->wish;
+	*out = f->delta->request;
 	pthread_mutex_unlock(&q->lock);
 }
 

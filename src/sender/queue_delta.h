@@ -11,7 +11,7 @@
 
 struct delta_leaf;
 struct delta_take;
-struct delta_wish;
+struct delta_request;
 struct msg_signature;
 struct outfile;
 struct queue;
@@ -39,8 +39,8 @@ void queue_delta_compare(struct queue *q, struct outfile *f,
 int queue_delta_skip(struct queue *q, struct outfile *f, unsigned count);
 
 /* What a TASK_PIECES asks for. */
-void queue_delta_wish(struct queue *q, struct outfile *f,
-		      struct delta_wish *out);
+void queue_delta_request(struct queue *q, struct outfile *f,
+			 struct delta_request *out);
 
 /* How a leaf is to be sent; to be ended with queue_delta_give(): as
  * delta_take() and delta_give(). */

@@ -183,7 +183,7 @@ int queue_fail_file(struct queue *q, struct outfile *f)
 	first = f->state != FILE_DEAD;
 	f->state = FILE_DEAD;
 	if (first)
-		queue_land_file(q, f);
+		queue_end_flight(q, f);
 	pthread_mutex_unlock(&q->lock);
 	return first;
 }

@@ -112,7 +112,7 @@ int queue_list_file(struct queue *q, struct outfile *f)
 	end_sorting(&s);
 	if (rc == 0) {
 		f->state = FILE_DEAD;
-		queue_land_file(q, f);
+		queue_end_flight(q, f);
 		queue_signal(q);
 	}
 	pthread_mutex_unlock(&q->lock);

@@ -21,7 +21,7 @@ typedef void (*queue_planned_fn)(void *ctx, const struct queue_verdict *v,
 /*
  * LISTED, the answer to LIST.  What is wanted is queued to be sent; what has to be
  * compared, to be listed with its digest, or where it is large, to be opened.  fn
- * is called for each item of a dry run whose fate is known; NULL: it is none.
+ * is called for each item of a dry run whose plan is known; NULL: it is no dry run.
  * Returns as queue_offered().
  */
 int queue_listed(struct queue *q, const struct msg_listed *m,

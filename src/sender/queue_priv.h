@@ -96,7 +96,7 @@ int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
 
 /* The file is not in flight any more: it has its verdict, or failed on this
  * side. */
-void queue_land_file(struct queue *q, struct outfile *f);
+void queue_end_flight(struct queue *q, struct outfile *f);
 
 /* Free a file that no task uses and that is not in flight. */
 void queue_drop_if_unused(struct queue *q, struct outfile *f);

@@ -203,7 +203,7 @@ static void end_file(struct queue *q, struct outfile *f,
 	fn(ctx, &v);
 	q->has_progress = 1;
 	f->state = FILE_DEAD;
-	queue_land_file(q, f);
+	queue_end_flight(q, f);
 	queue_drop_if_unused(q, f);
 }
 

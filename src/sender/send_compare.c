@@ -143,14 +143,14 @@ int send_compare(struct send_stream *st, struct outfile *f, uint64_t leaf,
 int send_compare_pieces(struct send_stream *st, struct outfile *f,
 			struct err *e)
 {
-	struct delta_wish wish;
+	struct delta_request request;
 	struct msg_compare m = { .id = f->id, .kind = COMPARE_PIECES };
 
-	queue_delta_wish(st->sender->queue, f, &wish);
-	m.offset = wish.leaf * TREE_LEAF;
-	m.count = wish.count;
-	m.bits = (uint8_t)wish.bits;
-	m.stride = (uint16_t)wish.stride;
+	queue_delta_request(st->sender->queue, f, &request);
+	m.offset = request.leaf * TREE_LEAF;
+	m.count = request.count;
+	m.bits = (uint8_t)request.bits;
+	m.stride = (uint16_t)request.stride;
 	msg_put_compare(&st->channel.out, &m);
 	return channel_send(&st->channel, NULL, 0, e);
 }

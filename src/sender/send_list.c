@@ -34,7 +34,7 @@ static int digest_content(struct send_stream *st, int fd, uint64_t size,
 		/* A large file takes a while: answers and heart-beats are due
 		 * meanwhile. */
 		if (rc == 0 && left > CHUNK_MAX) {
-			rc = send_stream_breathe(st, e);
+			rc = send_stream_keep_alive(st, e);
 			if (rc)
 				return rc;
 		}

@@ -61,7 +61,7 @@ int send_stream_is_leaving(const struct send_stream *st)
 	return st->index == 0 && send_session_is_cancelled(st->sender->session);
 }
 
-int send_stream_breathe(struct send_stream *st, struct err *e)
+int send_stream_keep_alive(struct send_stream *st, struct err *e)
 {
 	int rc;
 

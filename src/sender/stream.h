@@ -120,7 +120,7 @@ int send_stream_follows(const struct send_stream *st, const struct item *it);
 /* Handle the receiver's answers that have arrived, and send a heart-beat if one is
  * due: for a task that reads much before it sends.  Returns as
  * send_stream_send(). */
-int send_stream_breathe(struct send_stream *st, struct err *e);
+int send_stream_keep_alive(struct send_stream *st, struct err *e);
 
 /* Report an item (with its name) that could not be read or sent, as
  * outcome_item_unsent(). */

@@ -56,7 +56,7 @@ enum frame_type {
 	FRAME_STREAMS = 37, /* by ssh: how many direct streams there are to be */
 	FRAME_DELETE = 32,  /* what is there at the sender, and which of the
 			       EXTRAs are to be deleted */
-	FRAME_COMPARE = 14,   /* digests of leaves, or a wish for those of the
+	FRAME_COMPARE = 14,   /* digests of leaves, or a request for those of the
 				 basis: what does it share with the file? */
 	/* receiver to sender */
 	FRAME_READY = 16,   /* answer to HELLO and JOIN */

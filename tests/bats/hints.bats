@@ -82,7 +82,7 @@ hint() {
 	done
 	[ "$(ferry -v -h)" = "$(ferry help)" ]
 	[ "$(ferry -h send)" = "$(ferry help send)" ]
-	# behind "--" it is an operand
+	# after "--" it is an operand
 	hint "HOST '-h'" send --plain -- file -h
 }
 

@@ -162,7 +162,7 @@ in_network() {
 	[[ "$output" == *"this host has no network interface nosuch0"* ]]
 }
 
-@test "a link-local address without its zone: the remedy is told" {
+@test "a link-local address without its zone: the message says how to write it" {
 	echo text >src/f
 	run -3 in_network '"$0" send --plain src/f fe80::1'
 	[[ "$output" == *"needs the network interface: write fe80::1%d"[01]* ]]

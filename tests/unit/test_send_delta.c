@@ -196,9 +196,9 @@ static void a_sample_shows_that_nothing_is_in_common(void **state)
 	(void)state;
 	begin(100, 100, 1);
 	find_nothing();
-	assert_int_equal(d->wish.leaf, 0);
-	assert_int_equal(d->wish.count, 100);
-	assert_int_equal(d->wish.stride, 1);
+	assert_int_equal(d->request.leaf, 0);
+	assert_int_equal(d->request.count, 100);
+	assert_int_equal(d->request.stride, 1);
 	/* Nothing is compared any more, and nothing sent until the answer. */
 	assert_int_equal(d->compare.len, 0);
 	assert_int_equal(runs_count(&todo), 100);
@@ -263,8 +263,8 @@ static void pieces_of_the_sample_make_it_ask_for_all(void **state)
 	/* The leaf is held: it is to be looked up when all pieces are there. */
 	assert_int_equal(delta_give(d, &t, 0, 0, 100000), 1);
 	assert_int_equal(d->mode, DELTA_ASKING);
-	assert_int_equal(d->wish.stride, 0);
-	assert_int_equal(d->wish.count, 100);
+	assert_int_equal(d->request.stride, 0);
+	assert_int_equal(d->request.count, 100);
 	delta_ask(d);
 	assert_int_equal(name_pieces(0, 10, 4096), 0);
 	assert_int_equal(end_pieces(0), 0);
@@ -355,7 +355,7 @@ static void pieces_that_lie(void **state)
 	(void)state;
 	begin(10, 10, 1);
 	find_nothing();
-	assert_int_equal(d->wish.stride, 0);
+	assert_int_equal(d->request.stride, 0);
 	assert_int_equal(name_pieces(0, 1, 4096), ERR_PROTOCOL);
 	delta_ask(d);
 	assert_int_equal(name_pieces(4096, 2, 4096), 0);
@@ -381,16 +381,16 @@ static void windows(void **state)
 	(void)state;
 	begin(leaves + 20000, leaves, 1);
 	find_nothing();
-	assert_int_equal(d->wish.bits, 14);
-	assert_true(leaves / d->wish.stride <= 4096);
+	assert_int_equal(d->request.bits, 14);
+	assert_true(leaves / d->request.stride <= 4096);
 	delta_ask(d);
 	assert_int_equal(name_pieces(0, 5, 16384), 0);
 	assert_int_equal(end_pieces(0), 0);
 	t = take(9);
 	assert_int_equal(t.way, DELTA_PROBE);
 	assert_int_equal(delta_give(d, &t, 9, 0, 100000), 1);
-	assert_int_equal(d->wish.leaf, 0);
-	assert_int_equal(d->wish.count, DELTA_WINDOW + DELTA_MARGIN);
+	assert_int_equal(d->request.leaf, 0);
+	assert_int_equal(d->request.count, DELTA_WINDOW + DELTA_MARGIN);
 	delta_ask(d);
 	assert_int_equal(name_pieces(0, 5, 16384), 0);
 	assert_int_equal(end_pieces(0), 0);
@@ -399,19 +399,19 @@ static void windows(void **state)
 	 * for. */
 	t = take(DELTA_WINDOW - 1);
 	assert_false(delta_may_send(d, 3 * DELTA_WINDOW + 7));
-	assert_int_equal(d->wish.leaf, 3 * DELTA_WINDOW - DELTA_MARGIN);
-	assert_int_equal(d->wish.count, DELTA_WINDOW + 2 * DELTA_MARGIN);
+	assert_int_equal(d->request.leaf, 3 * DELTA_WINDOW - DELTA_MARGIN);
+	assert_int_equal(d->request.count, DELTA_WINDOW + 2 * DELTA_MARGIN);
 	delta_ask(d);
 	assert_int_equal(piece_index_count(t.index->pieces), 5);
 	give(&t, DELTA_WINDOW - 1, 1);
-	assert_int_equal(name_pieces(d->wish.leaf * TREE_LEAF, 5, 16384), 0);
-	assert_int_equal(end_pieces(d->wish.leaf), 0);
+	assert_int_equal(name_pieces(d->request.leaf * TREE_LEAF, 5, 16384), 0);
+	assert_int_equal(end_pieces(d->request.leaf), 0);
 	/* The last window is shorter, and beyond it there is none. */
 	assert_false(delta_may_send(d, leaves - 1));
-	assert_int_equal(d->wish.leaf + d->wish.count, leaves);
+	assert_int_equal(d->request.leaf + d->request.count, leaves);
 	delta_ask(d);
-	assert_int_equal(name_pieces(d->wish.leaf * TREE_LEAF, 5, 16384), 0);
-	assert_int_equal(end_pieces(d->wish.leaf), 0);
+	assert_int_equal(name_pieces(d->request.leaf * TREE_LEAF, 5, 16384), 0);
+	assert_int_equal(end_pieces(d->request.leaf), 0);
 	assert_true(delta_may_send(d, leaves + 19000));
 	assert_int_equal(d->mode, DELTA_OFF);
 	assert_int_equal(take(leaves + 19000).way, DELTA_AS_IS);
