@@ -109,10 +109,11 @@ static void note_ignored(struct commit *c, const struct preserve *how,
 void commit_set_meta(struct commit *c, const struct preserve *how,
 		     struct fs_lacks *lacks)
 {
-	/* That a call is ignored shows only afterwards, which costs one more: a
-	 * mode or time is looked for with the first file, and with all others
-	 * where it was found; an owner always, as that of the first may be the
-	 * one that all files have. */
+	/* Whether a call was ignored shows only afterwards, at the cost of one
+	 * more call.  Mode and time are looked at with the first file, and with
+	 * the others only if they were ignored there.  The owner is looked at
+	 * with every file: that of the first one may happen to be the one that
+	 * this mount gives to all. */
 	const enum fs_lack looked = c->part.has_mode ? LACKS_LOOKED_AT_TIME :
 						       LACKS_LOOKED_AT_ALL;
 	const int has_owner = how && how->kinds & PRESERVE_OWNER &&

@@ -83,7 +83,8 @@ static uint64_t size_of(const struct candidate *what)
 	return (uint64_t)st.st_size;
 }
 
-/* Set the result of putting it, which returned rc.  Returns 0 or -1. */
+/* Set the result where place_put() or place_backup() returned rc.  Returns 0 or
+ * -1. */
 static int set_result(const struct place_request *a, struct place_result *out,
 		      int rc, const struct err *e)
 {

@@ -24,8 +24,8 @@ struct dirs;
 struct transfer;
 struct worker;
 
-/* Whether what is no directory gives way to a directory that the sender has: where
- * the session may delete, and its policy is to replace. */
+/* Whether a file, symlink or the like is removed where the sender has a directory of
+ * its name: if the session may delete, and its policy is to replace. */
 int delete_gives_way(const struct transfer *t);
 
 /* Then have d remove what has the name of a directory. */

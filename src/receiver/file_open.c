@@ -110,7 +110,7 @@ int file_open_part(struct worker *w, struct recv_file *f,
 	if (rc == 0)
 		return 0;
 	refuse_file(v, wire_cause_of_errno(why_errno(dir, NULL, fe.sys_errno)));
-	/* Of the room that is left, not of a limit on each file; and what is
+	/* What is free says nothing of a limit on each file, and how much is
 	 * left of a quota is not known. */
 	if (wire_cause_has_room(v->cause) && v->cause != CAUSE_TOO_LARGE &&
 	    v->cause != CAUSE_QUOTA) {

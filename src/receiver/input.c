@@ -72,7 +72,7 @@ void input_end_frame(struct input *in, int is_progress)
 		idle_progress(&in->transfer->idle);
 }
 
-/* The rest of the frame is the sender's turn. */
+/* The rest of the frame is still to come: this side waits for the sender. */
 static void begin_receiving(struct input *in)
 {
 	in->is_receiving = 1;
@@ -138,13 +138,13 @@ static int recv_payload(struct input *in, void *p, size_t n, struct err *e)
 	return rc;
 }
 
-/* Whether the sender makes progress, as far as it is its turn; *is_busy: it is
- * ours. */
+/* Whether the sender makes progress while this side waits for it.  *is_busy: the
+ * sender waits for this side. */
 static int check_progress(struct input *in, int *is_busy, struct err *e)
 {
 	struct transfer *t = in->transfer;
 
-	/* After FINISH, and while files wait for the disk, it is ours. */
+	/* After FINISH, and while files wait for the disk, the sender waits. */
 	*is_busy = idle_is_working(&t->idle) || atomic_load(&t->end_by_ms) ||
 		   committer_pending(t->committer) > 0;
 	if (*is_busy)

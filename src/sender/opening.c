@@ -45,8 +45,8 @@ static int on_input(void *ctx, struct err *e)
 	return replies_take(ctx, e);
 }
 
-/* Whether the receiver makes progress, as far as it is its turn; *is_busy: it is
- * ours. */
+/* Whether the receiver makes progress while this side waits for it.  *is_busy: the
+ * receiver waits for this side. */
 static int check_progress(struct send_stream *st, int *is_busy, struct err *e)
 {
 	struct sender *s = st->sender;

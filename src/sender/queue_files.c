@@ -109,7 +109,7 @@ int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf,
 	pthread_mutex_lock(&q->lock);
 	f->counted += (int64_t)n;
 	was_sent = runs_has(&f->sent, leaf);
-	/* Without memory it counts as sent for the first time once more. */
+	/* Without memory, the next time counts as the first one, too. */
 	(void)runs_add(&f->sent, leaf, 1);
 	pthread_mutex_unlock(&q->lock);
 	return was_sent;

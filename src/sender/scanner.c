@@ -288,8 +288,10 @@ static int count_on(struct scanner *sc, int rc)
 	return clock_left_ms(sc->count_until_ms) > 0 ? 0 : rc;
 }
 
-/* Half a list does not pass as the whole.  The control thread notices the signal
- * as well, but perhaps only after the session is complete. */
+/* At the end of a list that another process writes: a signal to this process may
+ * have ended that one, too, so that half a list would pass as the whole.  The
+ * control thread also notices the signal, but perhaps only after the session is
+ * complete. */
 static int check_list_end(struct scanner *sc)
 {
 	const struct sender *s = sc->sender;

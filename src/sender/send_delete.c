@@ -151,7 +151,8 @@ static int choose_row(struct choosing *d, const struct deletion_list *l,
 		leave(d, path, len);
 		return 0;
 	}
-	/* Rather a source that is not mounted than one that is empty. */
+	/* A source without names is more likely one that is not mounted than one
+	 * from which everything was removed. */
 	if (!is_below && d->sent_names == 0 && !cfg->has_max_delete &&
 	    scan_dirs_is_root(cfg->scan, dir->path, dir->path_len)) {
 		d->over_empty++;
