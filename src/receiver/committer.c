@@ -111,7 +111,7 @@ static enum file_status keep_existing(const struct committer *m,
 	const struct same_file file = { fd, dir, &there };
 
 	if (fd >= 0 && may_be_linked(m, c))
-		made_note_as(m->cfg.linked, c->name, c->name_len, &there);
+		made_note_file(m->cfg.linked, c->name, c->name_len, &there);
 	if (fd >= 0)
 		v = same_meta_take(&how, &file, &c->meta);
 	io_close(&fd);
@@ -134,7 +134,7 @@ static void note_placed(const struct committer *m, const struct commit *c,
 	else if (placed->status == STATUS_UNCHANGED && placed->renamed[0])
 		rc = part_stat(held_dir_fd(c->dir), placed->renamed, &st, &e);
 	if (rc == 0)
-		made_note_as(m->cfg.linked, c->name, c->name_len, &st);
+		made_note_file(m->cfg.linked, c->name, c->name_len, &st);
 }
 
 static enum file_status rename_one(const struct committer *m, struct commit *c,

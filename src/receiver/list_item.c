@@ -236,9 +236,9 @@ static int was_planned(const struct list *l, const struct file_meta *meta,
 	file_meta_put(&b, meta, FILE_META_EXTENDED);
 	digest_sha256.sum(b.data, b.len, sum);
 	buf_release(&b);
-	was = made_has_as(updated, (const char *)sum, digest_sha256.size,
+	was = made_has_file(updated, (const char *)sum, digest_sha256.size,
 			  &p->there);
-	made_note_as(updated, (const char *)sum, digest_sha256.size, &p->there);
+	made_note_file(updated, (const char *)sum, digest_sha256.size, &p->there);
 	return was;
 }
 

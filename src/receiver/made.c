@@ -291,8 +291,8 @@ static struct slot slot_as(const char *path, size_t len, const struct stat *st)
 	return (struct slot){ be_get64(sum) & ~UNNAMED, (uint64_t)st->st_ino };
 }
 
-void made_note_as(struct made *m, const char *path, size_t len,
-		  const struct stat *st)
+void made_note_file(struct made *m, const char *path, size_t len,
+		    const struct stat *st)
 {
 	const struct slot s = slot_as(path, len, st);
 
@@ -305,8 +305,8 @@ void made_note_as(struct made *m, const char *path, size_t len,
 	pthread_mutex_unlock(&m->lock);
 }
 
-int made_has_as(struct made *m, const char *path, size_t len,
-		const struct stat *st)
+int made_has_file(struct made *m, const char *path, size_t len,
+		  const struct stat *st)
 {
 	const struct slot s = slot_as(path, len, st);
 	int has;

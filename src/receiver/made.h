@@ -49,14 +49,15 @@ int made_has(struct made *m, const struct stat *st);
 int made_name(struct made *m, int fd, struct verdict *v);
 
 /*
- * A list of files instead: add the file st, which an item of the name path (len
- * bytes) has become, and tell whether it has become that one.  The name counts, as
- * with --existing rename another item of the transfer may have it.
+ * For a list of files, which is another struct made than that of the directories:
+ * note that the item path (len bytes, or any other key) has become the file st; and
+ * whether it has become that file.  The inode alone does not tell: with --existing
+ * rename the file may have the name of another item of the transfer.
  */
-void made_note_as(struct made *m, const char *path, size_t len,
+void made_note_file(struct made *m, const char *path, size_t len,
+		    const struct stat *st);
+int made_has_file(struct made *m, const char *path, size_t len,
 		  const struct stat *st);
-int made_has_as(struct made *m, const char *path, size_t len,
-		const struct stat *st);
 
 /* Have it count and add the directories that d makes. */
 void made_serve(struct made *m, struct dirs *d);

@@ -189,7 +189,7 @@ static int is_first(struct made *linked, const struct node *n, const char *targe
 		    size_t len)
 {
 	return S_ISREG(n->file.st_mode) &&
-	       made_has_as(linked, target, len, &n->file);
+	       made_has_file(linked, target, len, &n->file);
 }
 
 unsigned symlinks_find_first(struct made *linked, struct dirs *from,

@@ -34,7 +34,7 @@ void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
 			  const char *path, size_t len, const struct stat *st)
 {
 	if (t->linked && file_meta_has(meta, FILE_META_TAG_LINKED))
-		made_note_as(t->linked, path, len, st);
+		made_note_file(t->linked, path, len, st);
 }
 
 int transfer_allows_meta(const struct transfer *t,
