@@ -21,28 +21,32 @@ enum {
 	MS_NS = 1000 * 1000,
 	PERIOD_NS = 50 * MS_NS,
 	PAUSES_MAX = CPU_SHARE_PAUSE_MS * MS_NS / PERIOD_NS,
-	/* A thread looks what it has used so often: that costs a system call.
-	 * Where its sender is limited, it takes as much of the share before. */
-	LOOK_NS = MS_NS / 2,
-	/* A sender whose threads were preempted counts as kept from working for
-	 * so long, as these may rarely look. */
-	KEPT_NS = 200 * MS_NS,
-	/* Of an equal share: what it costs to serve a sender is more than what
-	 * is counted here. */
-	SHARE_PART = 2,
-	/* Parts that are forgotten with each period: what a sender has had
-	 * counts for some seconds, what there is to be shared for one or two. */
-	HAD_PART = 64,
-	CAPACITY_PART = 32,
-	PERIODS_COUNTED = 1024, /* after these nothing is left of either */
+	/* How often a thread reads what it has used, which is a system call.
+	 * While its sender is limited, it takes as much of the share in
+	 * advance. */
+	METER_NS = MS_NS / 2,
+	/* For how long a sender counts as kept from working after one of its
+	 * threads was preempted: until that thread runs again, nothing shows
+	 * whether it still is. */
+	PREEMPTED_NS = 200 * MS_NS,
+	/* A sender that is limited has 1/SHARE_DIVISOR of an equal share, since
+	 * serving it costs more than what is counted here: the kernel works for
+	 * its connections, too. */
+	SHARE_DIVISOR = 2,
+	/* With each period, 1/HAD_DIVISOR of what a sender has had is forgotten,
+	 * so that it counts for some seconds; and 1/CAPACITY_DIVISOR of what
+	 * there is to be shared, which counts for one or two. */
+	HAD_DIVISOR = 64,
+	CAPACITY_DIVISOR = 32,
+	PERIODS_COUNTED = 1024, /* after so many, nothing is left of either */
 	/* Threads of a sender that run at a time, for each processor: more than
 	 * one, as they may wait for the disk. */
 	RUN_PROCESSOR = 2,
 	/* After this time another thread of the same sender has its turn. */
 	TURN_NS = 20 * MS_NS,
-	/* A thread that waits for its turn looks so often whether there is still
-	 * another sender. */
-	AGAIN_MS = 50,
+	/* How often a thread that waits for its turn checks whether there is
+	 * still another sender. */
+	RECHECK_MS = 50,
 };
 
 /* A thread that waits for its turn. */
@@ -71,7 +75,8 @@ struct cpu_shares {
 	pthread_mutex_t lock;
 	struct cpu_share *first;
 	uint64_t ends_ns;       /* of the period */
-	uint64_t kept_until_ns; /* somebody is kept from working */
+	uint64_t preempted_until_ns; /* until then, a sender counts as
+					preempted */
 	uint64_t capacity_ns;   /* of a period */
 };
 
@@ -168,13 +173,13 @@ static uint64_t get_share(const struct cpu_shares *all)
 
 	for (const struct cpu_share *s = all->first; s; s = s->next)
 		count += (unsigned)is_working(s);
-	return all->capacity_ns / SHARE_PART / (count ? count : 1);
+	return all->capacity_ns / SHARE_DIVISOR / (count ? count : 1);
 }
 
-static void forget(uint64_t *ns, unsigned part, uint64_t periods)
+static void forget(uint64_t *ns, unsigned divisor, uint64_t periods)
 {
 	for (uint64_t i = 0; i < periods && i < PERIODS_COUNTED; i++)
-		*ns -= *ns / part;
+		*ns -= *ns / divisor;
 }
 
 /* Begin another period if it is time.  Locked. */
@@ -188,18 +193,18 @@ static void begin_period(struct cpu_shares *all, uint64_t now_ns)
 	for (struct cpu_share *s = all->first; s; s = s->next) {
 		total += s->used_ns;
 		s->had_ns += s->used_ns;
-		forget(&s->had_ns, HAD_PART, periods);
+		forget(&s->had_ns, HAD_DIVISOR, periods);
 		s->used_ns = 0;
 		s->has_worked = s->works;
 		s->works = 0;
 	}
-	forget(&all->capacity_ns, CAPACITY_PART, periods);
+	forget(&all->capacity_ns, CAPACITY_DIVISOR, periods);
 	if (total > all->capacity_ns)
 		all->capacity_ns = total;
 	all->ends_ns = now_ns + PERIOD_NS;
 }
 
-/* Count what a thread has used since it last looked.  Locked. */
+/* Count what a thread has used since it was last metered.  Locked. */
 static void count_used(struct cpu_meter *m, const struct thread_usage *u)
 {
 	struct cpu_share *s = m->share;
@@ -209,40 +214,40 @@ static void count_used(struct cpu_meter *m, const struct thread_usage *u)
 	s->used_ns += used_ns > m->taken_ns ? used_ns - m->taken_ns : 0;
 	m->taken_ns = 0;
 	if (u->preemptions != m->usage.preemptions && !is_above_mean(s))
-		s->all->kept_until_ns = m->looked_ns + KEPT_NS;
+		s->all->preempted_until_ns = m->metered_ns + PREEMPTED_NS;
 }
 
-/* Whether its sender may go on; then what the thread is going to use is taken.
- * Locked. */
-static int take(struct cpu_meter *m)
+/* Whether the sender's share allows the thread to go on; then what it is going to
+ * use is taken from the share.  Locked. */
+static int take_share(struct cpu_meter *m)
 {
 	struct cpu_share *s = m->share;
 
-	if (m->looked_ns >= s->all->kept_until_ns || !is_above_mean(s))
+	if (m->metered_ns >= s->all->preempted_until_ns || !is_above_mean(s))
 		return 1;
-	if (s->used_ns + LOOK_NS > get_share(s->all))
+	if (s->used_ns + METER_NS > get_share(s->all))
 		return 0;
-	s->used_ns += LOOK_NS;
-	m->taken_ns = LOOK_NS;
+	s->used_ns += METER_NS;
+	m->taken_ns = METER_NS;
 	return 1;
 }
 
-/* Returns how long to pause. */
-static uint64_t look(struct cpu_meter *m, uint64_t now_ns)
+/* Count what the thread has used.  Returns how long it has to pause. */
+static uint64_t meter(struct cpu_meter *m, uint64_t now_ns)
 {
 	struct cpu_shares *all = m->share->all;
-	const int is_first = m->looked_ns == 0;
+	const int is_first = m->metered_ns == 0;
 	struct thread_usage u;
 	uint64_t pause_ns = 0;
 
 	if (thread_usage_get(&u))
 		return 0;
-	m->looked_ns = now_ns;
+	m->metered_ns = now_ns;
 	pthread_mutex_lock(&all->lock);
 	begin_period(all, now_ns);
 	if (!is_first)
 		count_used(m, &u);
-	if (!take(m))
+	if (!take_share(m))
 		pause_ns = all->ends_ns - now_ns;
 	pthread_mutex_unlock(&all->lock);
 	m->usage = u;
@@ -304,14 +309,15 @@ static int wait_for_turn(struct cpu_share *s)
 	*s->last_turn = &t;
 	s->last_turn = &t.next;
 	while (!t.is_its && has_others(s->all) && clock_left_ms(end_ms) > 0)
-		cond_wait(&t.has_come, &s->all->lock, AGAIN_MS);
+		cond_wait(&t.has_come, &s->all->lock, RECHECK_MS);
 	if (!t.is_its)
 		leave_line(s, &t);
 	pthread_cond_destroy(&t.has_come);
 	return t.is_its;
 }
 
-static void run(struct cpu_meter *m)
+/* Wait for the turn, and count as running. */
+static void start_running(struct cpu_meter *m)
 {
 	struct cpu_share *s = m->share;
 	int is_its_turn = 1;
@@ -331,9 +337,10 @@ static void pause_if_above(struct cpu_meter *m)
 {
 	struct timespec ts = { 0 };
 
-	/* In the next period others may have taken all of the share before. */
+	/* Other threads of the sender may have taken all of its share in the
+	 * next period before this one wakes. */
 	for (int i = 0; i < PAUSES_MAX; i++) {
-		ts.tv_nsec = (long)look(m, clock_ns());
+		ts.tv_nsec = (long)meter(m, clock_ns());
 		if (ts.tv_nsec == 0)
 			return;
 		stop_running(m);
@@ -348,7 +355,7 @@ void cpu_share_check(struct cpu_meter *m)
 	if (!m->share)
 		return;
 	if (!has_others(m->share->all)) {
-		m->looked_ns = m->taken_ns = 0;
+		m->metered_ns = m->taken_ns = 0;
 		stop_running(m);
 		return;
 	}
@@ -356,13 +363,13 @@ void cpu_share_check(struct cpu_meter *m)
 	if (m->is_running && now_ns >= m->until_ns)
 		stop_running(m);
 	if (m->works && !m->is_running)
-		run(m);
-	if (m->looked_ns && now_ns - m->looked_ns < LOOK_NS)
+		start_running(m);
+	if (m->metered_ns && now_ns - m->metered_ns < METER_NS)
 		return;
 	/* After the wait: by now the sender may have had more than its share. */
 	pause_if_above(m);
 	if (m->works && !m->is_running)
-		run(m);
+		start_running(m);
 }
 
 void cpu_share_begin_work(struct cpu_meter *m)

@@ -4,12 +4,12 @@
  *
  * The kernel shares the processors between threads, and a sender has as many here
  * as it has streams.  So while there are several senders, only some threads of each
- * run at a time, twice as many as there are processors: those of one that wants
- * little, and often waits for its peer, would otherwise have to wait behind all
- * threads of another after each such wait.  And while the threads of a sender are
- * preempted, those of one that has had more in the last seconds pause, and have half
- * of an equal share.  As long as nobody is preempted, or there is one sender only,
- * everyone may use all there is.
+ * run at a time, twice as many as there are processors.  Otherwise a thread that uses
+ * little, and often waits for its peer, would after each of these waits have to wait
+ * until all threads of another sender have run.  And while the threads of a sender
+ * are preempted, those of a sender that has had more in the last seconds pause, and
+ * get half of an equal share.  As long as no thread is preempted, or there is only one
+ * sender, each may use all there is.
  *
  * Layer: receiver.
  * Threads: any; a meter belongs to one.
@@ -45,8 +45,8 @@ struct cpu_meter {
 	int works;          /* does not wait for its peer */
 	int is_running;     /* counts as one of its sender's that run, */
 	uint64_t until_ns;  /* until then: another one has its turn */
-	uint64_t looked_ns; /* when it last looked; 0: not since there are two
-			     * senders */
+	uint64_t metered_ns; /* when `usage` was read; 0: not since there are
+				two senders */
 	struct thread_usage usage; /* what it had then */
 	uint64_t taken_ns;  /* of the share, for what it is going to use */
 };

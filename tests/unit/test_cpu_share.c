@@ -300,7 +300,7 @@ static void test_one_sender_is_not_limited(void **state)
 	for (int i = 0; i < 1000; i++)
 		cpu_share_check(&m);
 	/* it has not even looked */
-	assert_int_equal(m.looked_ns, 0);
+	assert_int_equal(m.metered_ns, 0);
 	cpu_share_give_back(t);
 	cpu_share_give_back(s);
 	cpu_share_give_back(NULL);
