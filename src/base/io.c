@@ -4,6 +4,8 @@
 #include "base/io.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 int io_write(int fd, const void *p, size_t n)
@@ -84,6 +86,24 @@ ssize_t io_pread(int fd, void *p, size_t n, uint64_t off)
 		got += (size_t)did;
 	}
 	return (ssize_t)got;
+}
+
+int io_have_same(int fd_a, int fd_b, uint64_t n)
+{
+	enum { BLOCK = 128 << 10 };
+	char *a = malloc(BLOCK), *b = malloc(BLOCK);
+	int same = a && b;
+
+	for (uint64_t off = 0; same && off < n; off += BLOCK) {
+		const size_t len = n - off < BLOCK ? (size_t)(n - off) : BLOCK;
+
+		same = io_pread(fd_a, a, len, off) == (ssize_t)len &&
+		       io_pread(fd_b, b, len, off) == (ssize_t)len &&
+		       memcmp(a, b, len) == 0;
+	}
+	free(a);
+	free(b);
+	return same;
 }
 
 int io_close(int *fd)

@@ -54,27 +54,6 @@ struct committer {
 
 /* ---- a name that is taken ---- */
 
-/* Whether the file at fd has the bytes of the entry's part; 0 also where one of
- * them cannot be read. */
-static int has_bytes(int fd, const struct commit *c)
-{
-	enum { BLOCK = 128 << 10 };
-	char *there = malloc(BLOCK), *ours = malloc(BLOCK);
-	int same = there && ours;
-
-	for (uint64_t off = 0; same && off < c->size; off += BLOCK) {
-		const uint64_t left = c->size - off;
-		const size_t n = left < BLOCK ? (size_t)left : BLOCK;
-
-		same = io_pread(fd, there, n, off) == (ssize_t)n &&
-		       io_pread(c->part.fd, ours, n, off) == (ssize_t)n &&
-		       memcmp(there, ours, n) == 0;
-	}
-	free(there);
-	free(ours);
-	return same;
-}
-
 static int is_same(const void *ctx, int dir_fd, const char *name)
 {
 	const struct commit *c = ctx;
@@ -84,7 +63,7 @@ static int is_same(const void *ctx, int dir_fd, const char *name)
 	int fd = part_open_existing(dir_fd, name, &st, &e);
 
 	if (fd >= 0 && (uint64_t)st.st_size == c->size)
-		same = has_bytes(fd, c);
+		same = io_have_same(fd, c->part.fd, c->size);
 	io_close(&fd);
 	return same;
 }

@@ -158,29 +158,16 @@ static void put_outcome(struct buf *outcomes, const struct place_result *placed,
 static int has_same_bytes(int dir_a, const char *a, int dir_b, const char *b,
 			  const struct stat *st)
 {
-	enum { BLOCK = 128 << 10 };
-	char *x = malloc(BLOCK), *y = malloc(BLOCK);
 	struct stat sa, sb;
 	struct err e;
 	int fa = part_open_existing(dir_a, a, &sa, &e);
 	int fb = part_open_existing(dir_b, b, &sb, &e);
-	int same = x && y && fa >= 0 && fb >= 0 && sa.st_size == st->st_size &&
-		   sb.st_size == st->st_size;
+	const int same = fa >= 0 && fb >= 0 && sa.st_size == st->st_size &&
+			 sb.st_size == st->st_size &&
+			 io_have_same(fa, fb, (uint64_t)st->st_size);
 
-	for (off_t off = 0; same && off < st->st_size; off += BLOCK) {
-		const off_t left = st->st_size - off;
-		const size_t n = left < BLOCK ? (size_t)left : BLOCK;
-
-		same = io_pread(fa, x, n, (uint64_t)off) == (ssize_t)n &&
-		       io_pread(fb, y, n, (uint64_t)off) == (ssize_t)n &&
-		       memcmp(x, y, n) == 0;
-	}
-	if (fa >= 0)
-		io_close(&fa);
-	if (fb >= 0)
-		io_close(&fb);
-	free(x);
-	free(y);
+	io_close(&fa);
+	io_close(&fb);
 	return same;
 }
 

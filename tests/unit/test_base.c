@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -746,6 +747,47 @@ static void io_tells_an_error_from_the_end(void **state)
 	assert_int_equal(io_close(&fds[1]), 0);
 }
 
+/* A file without a name that has these n bytes; the caller closes it. */
+static int file_of(const uint8_t *p, size_t n)
+{
+	FILE *file = tmpfile();
+	int fd;
+
+	assert_non_null(file);
+	fd = dup(fileno(file));
+	assert_true(fd >= 0);
+	fclose(file);
+	assert_int_equal(io_pwrite(fd, p, n, 0), 0);
+	return fd;
+}
+
+/* Also where they differ in the last of several blocks, and where one ends. */
+static void io_compares_two_files(void **state)
+{
+	enum { SIZE = (256 << 10) + 3 };
+	uint8_t *bytes = calloc(1, SIZE);
+	int a, b, closed;
+
+	(void)state;
+	assert_non_null(bytes);
+	a = file_of(bytes, SIZE);
+	bytes[SIZE - 1] = 1;
+	b = file_of(bytes, SIZE);
+	assert_true(io_have_same(a, a, SIZE));
+	assert_true(io_have_same(a, b, SIZE - 1));
+	assert_false(io_have_same(a, b, SIZE));
+	assert_true(io_have_same(a, b, 0));
+	assert_int_equal(ftruncate(b, SIZE - 2), 0);
+	assert_true(io_have_same(a, b, SIZE - 2));
+	assert_false(io_have_same(a, b, SIZE - 1));
+	assert_false(io_have_same(b, a, SIZE - 1));
+	closed = b;
+	close(b);
+	assert_false(io_have_same(a, closed, 1));
+	close(a);
+	free(bytes);
+}
+
 static void zeros_are_told_from_data(void **state)
 {
 	static uint8_t data[10000];
@@ -798,6 +840,7 @@ int main(void)
 		cmocka_unit_test(escape_cuts_to_size),
 		cmocka_unit_test(zeros_are_told_from_data),
 		cmocka_unit_test(io_tells_an_error_from_the_end),
+		cmocka_unit_test(io_compares_two_files),
 		cmocka_unit_test(err_records_and_prefixes),
 		cmocka_unit_test(texts_are_appended_and_cut),
 		cmocka_unit_test(err_texts_are_cut_not_overrun),
