@@ -32,6 +32,7 @@
 #include "receiver/committer.h"
 #include "receiver/fs_lacks.h"
 #include "receiver/held_dir.h"
+#include "receiver/made.h"
 #include "session/events.h"
 
 /* As in committer.c. */
@@ -650,6 +651,112 @@ static void a_name_twice_in_a_group(void **state)
 	assert_int_equal(count_names(lab), 1);
 }
 
+/* Have an entry committed to which hard links may follow, or not. */
+static void commit_linked(struct lab *lab, const char *name, int is_linked,
+			  const char *content)
+{
+	struct commit *c = entry_in(lab, lab->dir, 1, name, content);
+
+	c->is_linked = is_linked;
+	lab->results = 0;
+	start(lab);
+	committer_add(lab->c, c);
+	committer_stop(lab->c);
+	lab->c = NULL;
+	assert_int_equal(lab->results, 1);
+}
+
+/* Whether hard links to the item may be made to the file of that name. */
+static int is_noted(struct lab *lab, const char *item, const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(fstatat(lab->dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	return made_has_file(lab->cfg.linked, item, strlen(item), &st);
+}
+
+/* Hard links are made to the file that has an item's content now: the part; what
+ * had the name and is the same; or what an earlier transfer left under a further
+ * name. */
+static void what_hard_links_may_be_made_to(void **state)
+{
+	const struct timespec times[2] = { { .tv_sec = 1000000000 },
+					   { .tv_sec = 1000000000 } };
+	struct lab *lab = *state;
+	struct made *linked = made_new(lab->dir, 0, NULL);
+
+	assert_non_null(linked);
+	lab->cfg.linked = linked;
+	commit_linked(lab, "new", 1, "content");
+	assert_int_equal(lab->result[0].status, STATUS_COMMITTED);
+	assert_true(is_noted(lab, "new", "new"));
+	assert_false(is_noted(lab, "other", "new"));
+	put_file(lab->dir, "same", "content");
+	commit_linked(lab, "same", 1, "content");
+	assert_int_equal(lab->result[0].status, STATUS_UPDATED);
+	assert_true(is_noted(lab, "same", "same"));
+	lab->cfg.existing = CONFLICT_RENAME;
+	put_file(lab->dir, "a", "another");
+	put_file(lab->dir, "a (1)", "content");
+	assert_int_equal(utimensat(lab->dir, "a (1)", times, 0), 0);
+	commit_linked(lab, "a", 1, "content");
+	assert_int_equal(lab->result[0].status, STATUS_UNCHANGED);
+	assert_true(is_noted(lab, "a", "a (1)"));
+	assert_false(is_noted(lab, "a", "a"));
+	/* neither what cannot have further names, nor what failed */
+	put_file(lab->dir, "alone", "content");
+	commit_linked(lab, "alone", 0, "content");
+	assert_false(is_noted(lab, "alone", "alone"));
+	lab->cfg.existing = CONFLICT_FAIL;
+	commit_linked(lab, "a", 1, "yet another");
+	assert_int_equal(lab->result[0].status, STATUS_FAILED);
+	assert_false(is_noted(lab, "a", "a"));
+	/* a session that makes no hard links notes nothing */
+	lab->cfg.linked = NULL;
+	commit_linked(lab, "same", 1, "content");
+	commit_linked(lab, "last", 1, "content");
+	assert_int_equal(lab->result[0].status, STATUS_COMMITTED);
+	made_free(linked);
+}
+
+/* The metadata of what is there already, and is the same, becomes the sender's, if
+ * the policy allows it. */
+static void what_is_the_same_gets_metadata(void **state)
+{
+	static const struct {
+		enum conflict_policy policy;
+		enum file_status status;
+	} cases[] = {
+		{ CONFLICT_FAIL, STATUS_UPDATED },
+		{ CONFLICT_SKIP, STATUS_UNCHANGED },
+		{ CONFLICT_REPLACE, STATUS_UPDATED },
+		{ CONFLICT_NEWER, STATUS_UNCHANGED }, /* the file is newer */
+		{ CONFLICT_RENAME, STATUS_UNCHANGED },
+		{ CONFLICT_BACKUP, STATUS_UPDATED },
+	};
+	struct lab *lab = *state;
+	struct stat st;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const int is_set = cases[i].status == STATUS_UPDATED;
+
+		put_file(lab->dir, "a", "same");
+		assert_int_equal(fchmodat(lab->dir, "a", 0600, 0), 0);
+		lab->cfg.existing = cases[i].policy;
+		lab->results = 0;
+		start(lab);
+		add(lab, 1, "a", "same");
+		committer_stop(lab->c);
+		lab->c = NULL;
+		assert_int_equal(lab->result[0].status, cases[i].status);
+		assert_int_equal(fstatat(lab->dir, "a", &st, 0), 0);
+		assert_int_equal(st.st_mode & 07777, is_set ? 0644 : 0600);
+		assert_int_equal(st.st_mtime == 1000000000, is_set);
+		assert_int_equal(count_names(lab), 1);
+		assert_int_equal(unlinkat(lab->dir, "a", 0), 0);
+	}
+}
+
 /* With a kept part its journal goes, before the part loses its name. */
 static void a_kept_part_leaves_no_journal(void **state)
 {
@@ -702,6 +809,8 @@ int main(void)
 		committer_test(a_file_system_that_cannot_be_flushed),
 		committer_test(a_taken_name_by_policy),
 		committer_test(a_name_twice_in_a_group),
+		committer_test(what_hard_links_may_be_made_to),
+		committer_test(what_is_the_same_gets_metadata),
 		committer_test(a_kept_part_leaves_no_journal),
 	};
 
