@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/text.h"
 
 static void put_str(struct buf *b, const char *s)
@@ -85,26 +86,9 @@ void json_text(struct buf *b, const char *key, const char *s, size_t n)
 	put_string(b, s, n);
 }
 
-/* Three bytes (n of them there) as four characters. */
-static void put_base64_group(struct buf *b, const unsigned char *p, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned v = (unsigned)p[0] << 16;
-	char out[4];
-
-	if (n > 1)
-		v |= (unsigned)p[1] << 8;
-	if (n > 2)
-		v |= p[2];
-	for (unsigned i = 0; i < 4; i++)
-		out[i] = i > n ? '=' : digits[v >> (18 - 6 * i) & 63];
-	buf_put(b, out, sizeof(out));
-}
-
 void json_bytes(struct buf *b, const char *key, const char *s, size_t n)
 {
-	const unsigned char *p = (const unsigned char *)s;
+	char group[BASE64_LEN(3) + 1];
 
 	if (text_is_utf8(s, n)) {
 		json_text(b, key, s, n);
@@ -112,8 +96,10 @@ void json_bytes(struct buf *b, const char *key, const char *s, size_t n)
 	}
 	put_key(b, key, "_base64");
 	put_str(b, "\"");
-	for (size_t i = 0; i < n; i += 3)
-		put_base64_group(b, p + i, n - i < 3 ? n - i : 3);
+	for (size_t i = 0; i < n; i += 3) {
+		base64_encode(group, s + i, n - i < 3 ? n - i : 3);
+		put_str(b, group);
+	}
 	put_str(b, "\"");
 }
 

@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "base/wipe.h"
@@ -373,27 +374,6 @@ static int socks_connect(const struct exchange *x, struct err *e)
 
 /* ---- HTTP ---- */
 
-/* dst gets 4 bytes for each 3 of n, and a NUL. */
-static void put_base64(char *dst, const char *src, size_t n)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmno"
-				     "pqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < n; i += 3) {
-		uint32_t v = (uint32_t)(uint8_t)src[i] << 16;
-
-		if (i + 1 < n)
-			v |= (uint32_t)(uint8_t)src[i + 1] << 8;
-		if (i + 2 < n)
-			v |= (uint8_t)src[i + 2];
-		*dst++ = digits[v >> 18];
-		*dst++ = digits[v >> 12 & 63];
-		*dst++ = i + 1 < n ? digits[v >> 6 & 63] : '=';
-		*dst++ = i + 2 < n ? digits[v & 63] : '=';
-	}
-	*dst = '\0';
-}
-
 static int http_ask(const struct exchange *x, struct err *e)
 {
 	const struct proxy *p = x->p;
@@ -405,7 +385,7 @@ static int http_ask(const struct exchange *x, struct err *e)
 	snprintf(place, sizeof(place), is_v6 ? "[%s]:%u" : "%s:%u", p->to.host,
 		 (unsigned)p->to.port);
 	n = snprintf(plain, sizeof(plain), "%s:%s", p->user, p->password);
-	put_base64(coded, plain, (size_t)n);
+	base64_encode(coded, plain, (size_t)n);
 	n = snprintf(request, sizeof(request),
 		     "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s%s%s\r\n", place,
 		     place, p->user[0] ? "Proxy-Authorization: Basic " : "",

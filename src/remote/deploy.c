@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/num.h"
 #include "base/text.h"
 #include "chunk/digest.h"
 #include "os/entropy.h"
@@ -127,12 +128,6 @@ static int ask(struct login *l, const void *p, size_t n, const char *marker,
 	return rc ? rc : read_line(l, a, e);
 }
 
-static void put_hex(char *dst, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		snprintf(dst + 2 * i, 3, "%02x", p[i]);
-}
-
 int deploy_run(const struct deploy *d, struct login *l, const char *host,
 	       const struct session_events *events, struct err *e)
 {
@@ -145,7 +140,7 @@ int deploy_run(const struct deploy *d, struct login *l, const char *host,
 
 	if (entropy_get(random, sizeof(random)) || uname(&here) < 0)
 		return err_sys(e, ERR_RESOURCE, "cannot get random bytes");
-	put_hex(nonce, random, sizeof(random));
+	hex_encode(nonce, random, sizeof(random));
 	snprintf(marker, sizeof(marker), "ferry-deploy:%s\n", nonce);
 	snprintf(request, sizeof(request), "%s %zu %s %s %s %s\n", nonce,
 		 d->size, d->sum, d->use == DEPLOY_KEEP ? "keep" : "remove",
@@ -184,7 +179,7 @@ struct deploy *deploy_new(enum deploy_use use, struct err *e)
 	}
 	d->use = use;
 	digest_sha256.sum(d->data, d->size, sum);
-	put_hex(d->sum, sum, digest_sha256.size);
+	hex_encode(d->sum, sum, digest_sha256.size);
 	return d;
 }
 

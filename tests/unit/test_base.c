@@ -18,6 +18,7 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
@@ -436,6 +437,32 @@ static void hex_refuses_junk(void **state)
 }
 
 /* Escape n bytes of src into a buffer of exactly size bytes. */
+/* RFC 4648, 10, and all bits. */
+static void base64_of_every_length(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} rows[] = {
+		{ "", "" },           { "f", "Zg==" },
+		{ "fo", "Zm8=" },     { "foo", "Zm9v" },
+		{ "foob", "Zm9vYg==" }, { "fooba", "Zm9vYmE=" },
+		{ "foobar", "Zm9vYmFy" }, { "\xff\xff\xff", "////" },
+		{ "\xfb\xef\xbe\xff", "++++/w==" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const size_t n = strlen(rows[i].bytes);
+		char *text = malloc(BASE64_LEN(n) + 1);
+
+		assert_non_null(text);
+		base64_encode(text, rows[i].bytes, n);
+		assert_string_equal(text, rows[i].text);
+		assert_int_equal(strlen(text), BASE64_LEN(n));
+		free(text);
+	}
+}
+
 static void check_escape_in(size_t size, const void *src, size_t n,
 			    const char *want)
 {
@@ -833,6 +860,7 @@ int main(void)
 		cmocka_unit_test(num_parses_times),
 		cmocka_unit_test(hex_goes_both_ways),
 		cmocka_unit_test(hex_refuses_junk),
+		cmocka_unit_test(base64_of_every_length),
 		cmocka_unit_test(escape_leaves_text_alone),
 		cmocka_unit_test(escape_every_control),
 		cmocka_unit_test(escape_bidi_and_separators),
