@@ -230,6 +230,7 @@ static void session_failed(struct recv_connection *c, struct err *e)
 	/* What the peer still sends is read and discarded: closing with unread
 	 * data resets the connection, and the peer might lose our ERROR. */
 	if (!lost) {
+		c->input.tell_by_ms = clock_ms() + DRAIN_MS;
 		tell_error(c, e);
 		(void)stream_close(c->channel.stream, DRAIN_MS, &ignored);
 	}

@@ -166,8 +166,9 @@ int input_tick(struct input *in, int sending, struct err *e)
 	if (cancel_is_set(in->stop))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	if (in->transfer) {
-		/* Whoever ended it has said why. */
-		if (atomic_load(&in->transfer->is_over))
+		/* Whoever ended it has said why, or this stream does. */
+		if (atomic_load(&in->transfer->is_over) &&
+		    clock_left_ms(in->tell_by_ms) == 0)
 			return err_set(e, ERR_CLOSED, "the session is over");
 		/* The first stream waits for the committer, which takes as long
 		 * as the disk does. */

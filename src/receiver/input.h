@@ -33,6 +33,8 @@ struct input {
 	struct transfer *transfer;       /* NULL before HELLO or JOIN */
 	struct cpu_meter *cpu;           /* of the stream's thread; as transfer */
 	uint64_t hello_by_ms;            /* deadline for HELLO or JOIN */
+	uint64_t tell_by_ms; /* until then the sender is being told why the
+				session is over; 0: not yet */
 	int is_first;                    /* the session's first stream */
 	int is_at_frame; /* between input_begin_frame() and _end_frame() */
 	int is_receiving; /* the rest of that frame */
@@ -61,7 +63,7 @@ void input_end_frame(struct input *in, int is_progress);
  * To be called about once a second by whatever waits: sends a heart-beat if one
  * is due (not while the stream is sending, nor without a session).  Returns 0
  * to go on waiting; ERR_INTERRUPTED when the receiver stops; ERR_CLOSED when
- * the session is over; ERR_TIMEOUT after a deadline, or when the sender makes no
+ * the session is over (in->tell_by_ms); ERR_TIMEOUT after a deadline, or when the sender makes no
  * progress (session/idle.h); an error of sending.
  */
 int input_tick(struct input *in, int sending, struct err *e);

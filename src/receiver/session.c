@@ -660,7 +660,10 @@ void recv_session_fail(struct recv_session *s, const struct err *e)
 		err_merge(&s->err, e);
 	lost = is_lost(s);
 	pthread_mutex_unlock(&s->lock);
-	recv_session_stop(s, !lost || is_stopping);
+	/* All streams of a sender who has been revoked tell it, and one that is
+	 * cut off before could be what the sender meets first. */
+	recv_session_stop(s, is_stopping ||
+			     !(lost || atomic_load(&s->is_revoked)));
 }
 
 /* ---- the result ---- */

@@ -125,6 +125,31 @@ reread() {
 	stop_receiver
 }
 
+@test "a sender whose section goes while several streams bring its file" {
+	local round
+	sender laptop 'rate = 100K'
+	cp "$config" whole
+	printf 'dir = %s\n' "$work/in" >none
+	head -c 64M /dev/urandom >src/f
+	receive --config "$config"
+	for round in 1 2 3; do
+		start_send long -j 4 --key conf/laptop.key src/f
+		await events "\"event\":\"progress\",\"bytes\":[1-9].*\"session\":$round}"
+		cp none "$config"
+		: >messages
+		reread 'there are 0, and 1 running session ended'
+		ended long
+		[ "$code" = 8 ] || { cat long.messages; false; }
+		has long.messages "does not accept this sender any more"
+		await events "\"event\":\"summary\",\"session\":$round,.*\"exit\":4"
+		[ ! -e in/laptop/f ]
+		cp whole "$config"
+		: >messages
+		reread 'there are 1,'
+	done
+	stop_receiver
+}
+
 @test "a SIGHUP while the receiver starts does not end it" {
 	sender laptop
 	: >events
