@@ -45,9 +45,11 @@ FISHDIR    ?= $(if $(filter \
 ## CC CPPFLAGS CFLAGS: and LDFLAGS LDLIBS PKG_CONFIG
 PKG_CONFIG ?= pkg-config
 INSTALL    ?= install
-ifeq ($(origin CC),default)
+# With make -R both are undefined.
+ifneq ($(filter default undefined,$(origin CC)),)
 CC = gcc
 endif
+AR ?= ar
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -59,7 +61,9 @@ all:
 
 ## V=1: show the commands
 Q   := $(if $(filter-out 0,$(V)),,@)
-say  = $(if $(Q),@printf '  %-7s %s\n' $(1) $(2))
+# The options of one letter are the first word; without any, "-".
+silent := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+say  = $(if $(Q),$(if $(silent),,@printf '  %-7s %s\n' $(1) $(2)))
 
 # ---- variant ---------------------------------------------------------------
 

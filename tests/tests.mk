@@ -137,7 +137,7 @@ link_test = $(link) $(quick_ld) -o $@ $(filter %.o %.a,$^) $(ldflags) $(libs)
 ifdef COVERAGE
 by_test = mkdir -p -m 777 '$(B)/by-test/$(@:run/%=%)'; export \
 	GCOV_PREFIX='$(abspath $(B))/by-test/$(@:run/%=%)' \
-	GCOV_PREFIX_STRIP=$(words $(subst /, ,$(abspath $(B))));
+	GCOV_PREFIX_STRIP=$(words $(subst /, ,$(subst $(space),_,$(abspath $(B)))));
 lib_objs += $(B)/obj/coverage_exit.o
 $(B)/libferry.a: $(B)/obj/coverage_exit.o
 $(B)/obj/coverage_exit.o: tests/lib/coverage_exit.c $(B)/flags

@@ -337,6 +337,40 @@ made_in() { make -C "$src" -n BUILDDIR="$out" "$@" 2>&1; }
 	found | diff - <(cat "$out"/cache/*)
 }
 
+@test "flags with quotes mean to the probe what they mean to the compiler" {
+	probe CFLAGS='-DTWO="two words" -DTEXT=\"a\"'
+	[ "$code" = 0 ] || { cat said; return 1; }
+	found | diff - <(cat "$out"/cache/*)
+	make -C "$src" BUILDDIR="$work/b" CFLAGS='-DTWO="two words" -DTEXT=\"a\"' \
+		"$work/b/release/obj/base/mem.o"
+}
+
+@test "other flags compile again, the same flags do not" {
+	probed b
+	object=$work/b/release/obj/base/mem.o
+	for flags in -O1 '-O1 -DTEXT="a b"' -O1; do
+		run -1 make -q -C "$src" BUILDDIR="$work/b" CFLAGS="$flags" "$object"
+		make -C "$src" BUILDDIR="$work/b" CFLAGS="$flags" "$object"
+		make -q -C "$src" BUILDDIR="$work/b" CFLAGS="$flags" "$object"
+	done
+}
+
+@test "make -s says nothing; make -R finds a compiler" {
+	probed b
+	make -s -C "$src" BUILDDIR="$work/b" "$work/b/release/obj/base/mem.o" \
+		>said 2>&1
+	is cat said ''
+	make -rR -n -C "$src" BUILDDIR="$work/b" "$work/b/release/libferry.a" >said
+	has said 'ar rcs'
+}
+
+@test "installed files can be read by all, whatever the umask" {
+	(umask 077 && make -C "$src" BUILDDIR="$out" DESTDIR="$work/stage" install)
+	is find stage -mindepth 1 ! -perm -a=r ''
+	is find stage -mindepth 1 -type d ! -perm -a=x ''
+	[ -x stage/usr/local/bin/ferry ]
+}
+
 @test "dist: the same bytes again, with all that a build needs" {
 	for n in 1 2; do
 		SOURCE_DATE_EPOCH=1700000000 make -s -C "$src" \
