@@ -101,6 +101,15 @@ static void file_name(const struct made *m, char name[NAME_PART_MAX])
 	part_tag_name(name, m->tag, "journal");
 }
 
+/* Remove a record that was cut short, as on a full disk: it would shift those that
+ * are appended.  Returns 0, or -1 with errno. */
+static int remove_torn_record(int fd, const struct stat *st)
+{
+	const off_t torn = st->st_size % RECORD;
+
+	return torn ? ftruncate(fd, st->st_size - torn) : 0;
+}
+
 /* Open the file that an earlier session left, if only this user can have written
  * to it. */
 static int open_existing(const struct made *m)
@@ -113,7 +122,8 @@ static int open_existing(const struct made *m)
 	fd = openat(m->root_fd, name,
 		    O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0 && (fstat(fd, &st) < 0 ||
-			part_owner_of(m->root_fd, &st) != PART_OURS))
+			part_owner_of(m->root_fd, &st) != PART_OURS ||
+			remove_torn_record(fd, &st) < 0))
 		io_close(&fd);
 	/* So that it does not count as left over. */
 	if (fd >= 0)
