@@ -15,6 +15,7 @@
 #include "sender/outfile.h"
 #include "sender/pack.h"
 #include "sender/queue.h"
+#include "sender/queue_delta.h"
 #include "sender/queue_files.h"
 #include "sender/queue_replies.h"
 #include "sender/queue_tasks.h"
@@ -481,6 +482,52 @@ static void ids_that_were_never_given(void **state)
 	assert_never_given(lab, 4);
 }
 
+static int signature(struct lab *lab, uint64_t id, unsigned kind, uint64_t offset)
+{
+	const struct msg_signature m = { .id = id, .offset = offset,
+					 .kind = (uint8_t)kind };
+	uint64_t same = 1;
+	const int rc = queue_delta_signature(lab->queue, &m, &same);
+
+	assert_int_equal(same, 0);
+	return rc;
+}
+
+/* A basis is named once, before STATE, and for a file that can be read again. */
+static void a_basis_that_was_not_asked_for(void **state)
+{
+	struct lab *lab = *state;
+	struct outfile *f;
+	uint64_t id;
+
+	queue_set_open_limit(lab->queue, 8);
+	id = open_file(lab);
+	f = lab->task.file;
+	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20), 0);
+	assert_non_null(f->delta);
+	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20),
+			 ERR_PROTOCOL);
+	/* of standard input */
+	id = open_file(lab);
+	lab->task.file->is_stream = 1;
+	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20),
+			 ERR_PROTOCOL);
+	assert_null(lab->task.file->delta);
+	/* of a file that is not waited for any more it changes nothing */
+	id = open_file(lab);
+	assert_int_equal(state_of(lab, id, STATE_SEND), 0);
+	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20), 0);
+	assert_null(lab->task.file->delta);
+	/* and without it nothing else may come */
+	assert_int_equal(signature(lab, id, SIGNATURE_END, 0), ERR_PROTOCOL);
+	assert_int_equal(signature(lab, id, SIGNATURE_SAME, 0), ERR_PROTOCOL);
+	/* nor for a pack, or what was never sent */
+	id = send_new_pack(lab, "f");
+	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1), ERR_PROTOCOL);
+	assert_int_equal(signature(lab, id + 1, SIGNATURE_BASIS, 1),
+			 ERR_PROTOCOL);
+}
+
 static void states_are_awaited_until_there_is_a_range(void **state)
 {
 	struct lab *lab = *state;
@@ -586,6 +633,7 @@ int main(void)
 		TEST(a_file_counts_as_open_from_when_it_is_taken),
 		TEST(states_are_awaited_until_there_is_a_range),
 		TEST(what_was_only_offered_was_not_sent),
+		TEST(a_basis_that_was_not_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

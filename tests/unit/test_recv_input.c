@@ -130,6 +130,26 @@ static void what_is_skipped_is_read(void **state)
 	assert_int_equal(input_skip(&lab->input, 0, &e), 0);
 }
 
+/* What a payload stands for has arrived, also where it is not wanted. */
+static void what_is_skipped_has_arrived(void **state)
+{
+	struct recv_lab *lab = *state;
+	const struct transfer *t;
+	struct err e = { 0 };
+
+	lab_begin(lab);
+	t = &lab->session->transfer;
+	put_bytes(lab, "payloadrest", 11);
+	input_expect(&lab->input, 700, 7);
+	assert_int_equal(input_skip(&lab->input, 7, &e), 0);
+	assert_int_equal(t->content_bytes, 700);
+	assert_int_equal(t->payload_bytes, 7);
+	/* once */
+	assert_int_equal(input_skip(&lab->input, 4, &e), 0);
+	assert_int_equal(t->content_bytes, 700);
+	assert_int_equal(t->payload_bytes, 7);
+}
+
 static void too_much_damage_ends_the_session(void **state)
 {
 	struct recv_lab *lab = *state;
@@ -403,6 +423,7 @@ int main(void)
 		lab_test(payloads_of_each_codec),
 		lab_test(payloads_that_are_damaged),
 		lab_test(what_is_skipped_is_read),
+		lab_test(what_is_skipped_has_arrived),
 		lab_test(too_much_damage_ends_the_session),
 		lab_test(a_wait_ends_by_its_reason),
 		lab_test(heart_beats),

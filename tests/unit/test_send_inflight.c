@@ -259,6 +259,43 @@ static void a_pack_keeps_its_texts(void **state)
 	pack_free(pk);
 }
 
+/* With as much room for its metadata as there can be; a list has no content. */
+static void an_item_goes_into_a_pack_of_its_own(void **state)
+{
+	(void)state;
+	for (unsigned is_list = 0; is_list < 2; is_list++) {
+		const struct pack_texts texts = { "d/file", 6, 2, NULL, 0 };
+		struct pack *pk = pack_new(), *alone;
+		struct item *it;
+
+		assert_non_null(pk);
+		pk->is_list = (int)is_list;
+		pk->has_digests = pk->was_sent = pk->is_wanted = (int)is_list;
+		it = pack_add(pk, ITEM_FILE, &texts, is_list ? 0 : 7);
+		assert_non_null(it);
+		it->st.st_size = 7;
+		it->root = 3;
+		it->linked = 4;
+		alone = pack_alone(pk, it);
+		assert_non_null(alone);
+		assert_int_equal(alone->count, 1);
+		assert_int_equal(alone->bytes, is_list ? 0 : 7);
+		assert_int_equal(alone->is_list, is_list);
+		assert_int_equal(alone->has_digests, is_list);
+		assert_int_equal(alone->was_sent, is_list);
+		assert_int_equal(alone->is_wanted, is_list);
+		assert_int_equal(alone->fields_room, FILE_META_FIELDS_MAX);
+		it = &alone->items[0];
+		assert_string_equal(pack_name(alone, it), "d/file");
+		assert_int_equal(it->path_off, 2);
+		assert_int_equal(it->st.st_size, 7);
+		assert_int_equal(it->root, 3);
+		assert_int_equal(it->linked, 4);
+		pack_free(alone);
+		pack_free(pk);
+	}
+}
+
 /* The answer to an offer of files, of which bit i says that i is wanted. */
 static struct msg_offered offered(uint32_t count, uint8_t bits)
 {
@@ -335,6 +372,7 @@ int main(void)
 		TEST(all_is_taken_out_from_the_end),
 		cmocka_unit_test(a_pack_has_bounds),
 		cmocka_unit_test(a_pack_keeps_its_texts),
+		cmocka_unit_test(an_item_goes_into_a_pack_of_its_own),
 		cmocka_unit_test(a_pack_of_what_is_wanted),
 		cmocka_unit_test(a_pack_for_another_session),
 	};
