@@ -21,6 +21,7 @@
 #include "auth/mode.h"
 #include "auth/tls_priv.h"
 #include "base/num.h"
+#include "base/text.h"
 #include "net/stream.h"
 #include "net/transport.h"
 
@@ -736,13 +737,23 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
 	SSL *ssl = X509_STORE_CTX_get_ex_data(
 		store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct tls_conn *c = ssl ? SSL_get_app_data(ssl) : NULL;
+	X509 *cert = X509_STORE_CTX_get0_cert(store);
 
 	if (is_good && c && X509_STORE_CTX_get_error_depth(store) == 0 &&
-	    tls_find_subject(c->t, X509_STORE_CTX_get0_cert(store)) < 0) {
+	    tls_find_subject(c->t, cert) < 0) {
+		char subject[TLS_CREDENTIAL_MAX], shown[2 * sizeof(subject)];
+
 		X509_STORE_CTX_set_error(store,
 					 X509_V_ERR_APPLICATION_VERIFICATION);
+		if (cert_text_of_subject(cert, subject, sizeof(subject)) < 0)
+			snprintf(subject, sizeof(subject),
+				 "which is empty or longer than %d bytes",
+				 (int)sizeof(subject) - 1);
+		/* A CA vouches for it, and it can be copied into the file. */
+		text_escape(shown, sizeof(shown), subject, strlen(subject));
 		snprintf(c->cert_error, sizeof(c->cert_error),
-			 "its subject is not one that is accepted here");
+			 "its subject (%.400s) is not one that is accepted "
+			 "here", shown);
 		return 0;
 	}
 	if (!is_good && c && !*c->cert_error)

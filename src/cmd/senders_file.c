@@ -30,6 +30,10 @@ enum {
 #define CREDENTIALS "CREDENTIALS_DIRECTORY"
 #define CREDENTIALS_PREFIX "${" CREDENTIALS "}/"
 
+/* Of a type in a subject: a word, or numbers with dots. */
+#define TYPE_CHARACTERS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-"
+
 enum where { ANYWHERE, ABOVE, IN_SECTIONS };
 
 struct key {
@@ -294,6 +298,44 @@ static int begin_section(struct senders_file *f, unsigned line,
 	return 0;
 }
 
+/* Whether text is as cert_text_of_subject() writes one: TYPE=VALUE, with commas
+ * between, or '+', and no blanks after these. */
+static int is_subject(const char *text)
+{
+	const char *c = text;
+
+	while (*c) {
+		const size_t n = strspn(c, TYPE_CHARACTERS);
+
+		if (n == 0 || c[n] != '=')
+			return 0;
+		for (c += n; *c && *c != ',' && *c != '+'; c++)
+			c += *c == '\\' && c[1];
+		if (*c && !*++c)
+			return 0;
+	}
+	return c > text;
+}
+
+/* What can be no subject would let nobody in, without a word. */
+static int check_subject(const struct senders_file *f, unsigned line,
+			 const char *text, struct err *e)
+{
+	if (strlen(text) >= TLS_CREDENTIAL_MAX)
+		return fail(f, line, e, "a subject of more than %d bytes "
+			    "cannot be told apart: use pins",
+			    TLS_CREDENTIAL_MAX - 1);
+	if (strncmp(text, "sha256:", 7) == 0)
+		return fail(f, line, e, "this is a public key, not a subject: "
+			    "give it with pin");
+	if (!is_subject(text))
+		return fail(f, line, e, "a subject is written as in "
+			    "CN=alice,O=Example, with no blanks around '=' and "
+			    "',' (openssl x509 -noout -subject -nameopt "
+			    "RFC2253,-esc_msb)");
+	return 0;
+}
+
 static int add_credential(struct senders_file *f, struct senders_section *s,
 			  const struct key *key, unsigned line,
 			  const char *value, struct err *e)
@@ -310,6 +352,8 @@ static int add_credential(struct senders_file *f, struct senders_section *s,
 	if (total == SENDERS_CREDENTIALS_MAX)
 		return fail(f, line, e, "there are more than %d keys, pins or "
 			    "subjects", (int)SENDERS_CREDENTIALS_MAX);
+	if (key->mode == SECURITY_X509 && check_subject(f, line, value, e))
+		return e->code;
 	f->mode = key->mode;
 	all = mem_resize(s->credentials, s->credential_count + 1,
 			 sizeof(*all));

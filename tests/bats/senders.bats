@@ -203,6 +203,7 @@ reread() {
 	reread
 	send --cert b.pem --cert-key b.key --ca ca.pem src/f
 	status 4
+	await messages 'its subject \(CN=b\) is not one that is accepted here'
 	stop_receiver
 }
 
@@ -288,6 +289,16 @@ wrong() {
 		"ferry.conf:4: [a]: --exec: cannot run" 7
 	wrong "$d[a]\nkey = k\ndir = $work\n" "where that sender could replace"
 	wrong "$d[a]\nsubject = CN=x\n" "this receiver needs a certificate"
+	# of what openssl and others show, none is the subject
+	for text in '/CN=a/O=b' 'CN = a' 'O=b, CN=a' 'CN=a, b' 'CN=a,' 'CN' 'a@b.c'; do
+		wrong "$d[a]\nsubject = $text\n" "ferry.conf:3: a subject is written as in CN=alice,O=Example"
+	done
+	wrong "$d[a]\nsubject = sha256:00\n" "give it with pin"
+	wrong "$d[a]\nsubject = CN=$(printf 'x%.0s' {1..253})\n" \
+		"more than 255 bytes"
+	for text in 'CN=a\\, b' '1.2.3=\\#00,O=x+OU=\\ y'; do
+		wrong "$d[a]\nsubject = $text\n" "this receiver needs"
+	done
 	wrong "$d[a]\nkey = \${CREDENTIALS_DIRECTORY}/k\n" "LoadCredential"
 	wrong "$d[a]\nkey = k\n$(printf 'x%.0s' {1..70})\1 = 1" "control character"
 	chmod 666 "$config"
