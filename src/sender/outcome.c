@@ -619,6 +619,19 @@ static void tell_cut(const struct outcome *o)
 	}
 }
 
+/* Nothing may be told as sent that has no verdict, whatever went wrong inside. */
+static void check_tally(const struct tally *y, struct err *e)
+{
+	if (e->code || y->is_dry || y->missing == y->failed + y->skipped)
+		return;
+	err_set(e, ERR_INTERNAL,
+		"of %llu files found %llu are known to be there, %llu failed and "
+		"%llu were skipped: this is a fault in ferry",
+		(unsigned long long)y->found,
+		(unsigned long long)(y->found - y->missing),
+		(unsigned long long)y->failed, (unsigned long long)y->skipped);
+}
+
 int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 		   struct err *e)
 {
@@ -632,6 +645,7 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	y = tally_of(o, &t);
 	if (!e->code && !o->has_summary)
 		err_set(e, ERR_INTERNAL, "the session ended without a result");
+	check_tally(&y, e);
 	pthread_mutex_unlock(&o->lock);
 	snprintf(where, sizeof(where), "on the receiver %s", o->peer);
 	losses_tell(&o->losses, o->cfg->events, where);

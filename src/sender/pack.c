@@ -169,23 +169,38 @@ int pack_wanted(const struct pack *pk, const struct msg_offered *m,
 	return 0;
 }
 
+/* Sum up the content of the files. */
+static void sum_bytes(struct pack *pk)
+{
+	pk->bytes = 0;
+	for (uint32_t i = 0; i < pk->count && !pk->is_list; i++) {
+		if (pk->items[i].kind == ITEM_FILE)
+			pk->bytes += (uint64_t)pk->items[i].st.st_size;
+	}
+}
+
+void pack_keep(struct pack *pk, uint32_t kept, uint32_t next)
+{
+	while (next < pk->count)
+		pk->items[kept++] = pk->items[next++];
+	pk->count = kept;
+	sum_bytes(pk);
+}
+
 void pack_restart(struct pack *pk)
 {
-	uint64_t bytes = 0;
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < pk->count; i++) {
 		if (pk->items[i].done)
 			continue;
-		if (pk->items[i].kind == ITEM_FILE && !pk->is_list)
-			bytes += (uint64_t)pk->items[i].st.st_size;
 		pk->items[i].is_deferred = 0;
 		if (kept != i)
 			pk->items[kept] = pk->items[i];
 		kept++;
 	}
 	pk->count = kept;
-	pk->bytes = bytes;
+	sum_bytes(pk);
 	pk->first_id = 0;
 	pk->was_sent = 1;
 	pk->is_wanted = 0;

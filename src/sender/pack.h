@@ -94,6 +94,10 @@ uint32_t pack_count_wanted(const struct msg_offered *m);
 int pack_wanted(const struct pack *pk, const struct msg_offered *m,
 		struct pack **out);
 
+/* Keep the first items, kept of them, and those from next on; drop what is between.
+ * bytes becomes as scanned again. */
+void pack_keep(struct pack *pk, uint32_t kept, uint32_t next);
+
 /* Drop the items that have their verdict; the others are sent in another
  * session. */
 void pack_restart(struct pack *pk);

@@ -21,6 +21,15 @@ uint64_t queue_assign_pack_ids(struct queue *q, struct pack *pk)
 	return id;
 }
 
+void queue_return_pack(struct queue *q, struct pack *pk)
+{
+	pthread_mutex_lock(&q->lock);
+	q->busy--;
+	queue_push_pack(q, pk);
+	queue_signal(q);
+	pthread_mutex_unlock(&q->lock);
+}
+
 uint64_t queue_assign_file_id(struct queue *q, struct outfile *f, int is_whole)
 {
 	uint64_t id;

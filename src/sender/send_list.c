@@ -219,8 +219,10 @@ static int make_rows(struct send_stream *st, struct pack *pk, struct err *e)
 		struct item *it = &pk->items[i];
 		int rc = read_item(&r, it, e);
 
-		if (rc < 0)
+		if (rc < 0) {
+			pack_keep(pk, r.count, i);
 			return rc;
+		}
 		if (rc)
 			continue;
 		if (it->kind == ITEM_DIR && !st->sender->cfg->dry_run)
@@ -254,7 +256,7 @@ int send_list(struct send_stream *st, struct pack *pk, struct err *e)
 			       err_set(e, ERR_RESOURCE, "out of memory") : 0;
 	rc = make_rows(st, pk, e);
 	if (rc) {
-		pack_free(pk);
+		queue_return_pack(st->sender->queue, pk);
 		return rc;
 	}
 	if (pk->count == 0) {

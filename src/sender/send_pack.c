@@ -116,8 +116,10 @@ static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 		} else {
 			rc = meta_read_other(st, pk, it, e);
 		}
-		if (rc < 0)
+		if (rc < 0) {
+			pack_keep(pk, kept, i);
 			return rc;
+		}
 		if (rc)
 			continue;
 		r.off += len;
@@ -253,6 +255,6 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 			     (uint32_t)payload.len);
 	return send_stream_send(st, payload.data, payload.len, content, e);
 out:
-	pack_free(pk);
+	queue_return_pack(st->sender->queue, pk);
 	return rc;
 }

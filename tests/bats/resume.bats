@@ -451,6 +451,36 @@ await_part() {
 	kill "${pid[two]}"
 }
 
+# What a stream is reading for a frame when the connection is lost is in no frame
+# yet.  The connection is cut right after READY, at the latest while the files that
+# are there already are digested for a list.
+@test "--retry: the connection is lost while files are read for a list: all arrive" {
+	mkdir src/t
+	receive --plain --existing replace dst
+	for i in {1..8}; do
+		head -c $((4 * MiB)) /dev/urandom >"src/t/$i"
+	done
+	forward record all
+	send --plain -j 1 src/t
+	status 0
+	stop_forward
+	# a header of 12 bytes, of which 4 to 7 are the length of what follows
+	ready=$((12 + 16#$(od -An -tx1 -j 4 -N 4 all.replies | tr -d ' ')))
+	for _ in {1..8}; do
+		for i in {1..8}; do
+			head -c $((4 * MiB)) /dev/urandom >"src/t/$i"
+		done
+		forward cut-reply "$ready"
+		send --plain -j 1 --retry 30 src/t
+		cat sender
+		status 0
+		has sender 'retrying for'
+		has sender '8 sent'
+		stop_forward
+		diff -r src/t dst/t
+	done
+}
+
 @test "--retry with --once: the receiver waits for the sender to reconnect [san]" {
 	head -c $((48 * MiB)) /dev/urandom >src/f
 	receive --plain --once dst

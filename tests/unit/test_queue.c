@@ -590,6 +590,29 @@ static void a_file_counts_as_open_from_when_it_is_taken(void **state)
 	queue_release_task(lab->queue, &lab->task);
 }
 
+/* The connection may be lost while what a pack says is read. */
+static void a_pack_of_which_nothing_was_sent_is_sent_in_the_next_session(
+	void **state)
+{
+	struct lab *lab = *state;
+	struct pack *pk;
+
+	add_pack(lab, "fdff");
+	assert_int_equal(take(lab), QUEUE_TASK);
+	pk = lab->task.pack;
+	/* The second item was left out when the third one could not be read. */
+	pack_keep(pk, 1, 2);
+	assert_int_equal(pk->count, 3);
+	assert_int_equal(pk->bytes, 30);
+	queue_return_pack(lab->queue, pk);
+	queue_pause(lab->queue);
+	queue_restart(lab->queue);
+	queue_set_scanned(lab->queue);
+	assert_int_equal(send_pack(lab, 3), 1);
+	assert_int_equal(committed(lab, 1, 3), 0);
+	assert_over(lab);
+}
+
 /* Where the answer to an offer is missing, its content was not sent. */
 static void what_was_only_offered_was_not_sent(void **state)
 {
@@ -634,6 +657,7 @@ int main(void)
 		TEST(states_are_awaited_until_there_is_a_range),
 		TEST(what_was_only_offered_was_not_sent),
 		TEST(a_basis_that_was_not_asked_for),
+		TEST(a_pack_of_which_nothing_was_sent_is_sent_in_the_next_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,7 @@
 #include "sender/scanner.h"
 #include "sender/send.h"
 #include "sender/send_file.h"
+#include "sender/send_list.h"
 #include "sender/send_pack.h"
 #include "sender/session.h"
 #include "sender/stream.h"
@@ -805,6 +806,65 @@ static void verdicts_count_and_are_told(void **state)
 				    "skipped by the receiver");
 }
 
+/* Whatever is wrong inside, a file without a verdict is not a success. */
+static void what_has_no_verdict_is_missing(void **state)
+{
+	struct lab *lab = *state;
+	struct session_summary sum = { 0 };
+	const struct msg_summary answer_sum = { 0 };
+	struct err e = { 0 };
+
+	put_file(lab->dir, "a", "alpha");
+	put_file(lab->dir, "b", "be");
+	scan(lab);
+	send_next_pack(lab);
+	assert_int_equal(verdict(lab, 1, STATUS_COMMITTED, CAUSE_NONE), 0);
+	outcome_set_summary(lab->s.outcome, &answer_sum);
+	assert_int_equal(outcome_sum_up(lab->s.outcome, &sum, &e), ERR_INTERNAL);
+	assert_non_null(strstr(e.text, "of 2 files found 1 are known to be there"));
+	err_clear(&e);
+	assert_int_equal(verdict(lab, 2, STATUS_UNCHANGED, CAUSE_NONE), 0);
+	assert_int_equal(outcome_sum_up(lab->s.outcome, &sum, &e), 0);
+}
+
+static void put_zeros(struct lab *lab, const char *name, off_t size)
+{
+	int fd = openat(lab->dir, name, O_WRONLY | O_CREAT, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, size), 0);
+	close(fd);
+}
+
+/* A list is in no frame yet while its files are read. */
+static void a_list_is_kept_when_the_connection_is_lost(void **state)
+{
+	struct lab *lab = *state;
+	struct err e;
+
+	put_zeros(lab, "a", 3 * LEAF);
+	put_zeros(lab, "b", 3 * LEAF);
+	scan(lab);
+	lab->s.count.wants_offers = 1;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(take(lab), TASK_OPEN);
+		assert_int_equal(send_file_open(&lab->st, lab->task.file, &e), 0);
+		queue_release_task(lab->s.queue, &lab->task);
+	}
+	close(lab->peer);
+	lab->peer = -1;
+	assert_int_equal(take(lab), TASK_PACK);
+	assert_true(lab->task.pack->is_list);
+	assert_true(send_list(&lab->st, lab->task.pack, &e) < 0);
+	queue_pause(lab->s.queue);
+	queue_restart(lab->s.queue);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(take(lab), TASK_PACK);
+		assert_int_equal(lab->task.pack->count, 1);
+		pack_free(lab->task.pack);
+	}
+}
+
 static int summary(struct lab *lab, struct msg_summary *m)
 {
 	struct err e;
@@ -971,6 +1031,8 @@ int main(void)
 		TEST(state_names_the_digest_of_checks),
 		TEST(standard_input_ends_with_its_writer),
 		TEST(verdicts_count_and_are_told),
+		TEST(what_has_no_verdict_is_missing),
+		TEST(a_list_is_kept_when_the_connection_is_lost),
 		TEST(the_summary_has_to_be_the_same),
 		TEST(ready_comes_once),
 		TEST(a_codec_that_is_missing_is_named),
