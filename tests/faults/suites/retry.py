@@ -1,4 +1,5 @@
 """Reconnecting by itself (--retry): the same run goes on after each cut."""
+import shutil
 import signal
 import threading
 
@@ -7,6 +8,7 @@ from lib.limits import Skip
 from lib.limits import scaled
 from lib.ports import free_port
 from lib.proxy import Rule
+from lib.tree import picture
 
 about = "--retry: cut every 64 MiB, restarts, lost streams, late receivers"
 
@@ -111,6 +113,35 @@ def listener_later(lab):
     lab.check_identical(new)
 
 
+def over_older(options):
+    """A tree over an older one, of files of each size.  The receiver's replies
+    are cut early in several sessions: when lists and offers are under way, and
+    files are read for them."""
+    def case(lab):
+        need_retry(lab)
+        sizes = (10, 5000, 300_000, 2 << 20, 5 << 20, 9 << 20)
+        for n in range(24):
+            path = lab.write(f"t/{n}", sizes[n % 6])
+            older = lab.write(f"t/{n}", sizes[n % 6], root=lab.dst)
+            if n // 6 == 0:
+                shutil.copy2(path, older)
+        path = lab.src + "/t"
+        lab.old = picture(lab.dst)
+        receiver = lab.receive("--existing", "replace", once=False)
+        proxy = lab.proxy(receiver.port, *(
+            Rule(f"down@conn:{k}:{lab.rng.randrange(40, 600)}=rst")
+            for k in range(1, 9)))
+        sender = lab.send("--retry", "60", *options, path, port=proxy.port)
+        sender.wait(300)
+        receiver.signal(signal.SIGTERM)
+        receiver.wait(60)
+        lab.fault(len(proxy.fired))
+        new = lab.expected(path)
+        lab.check(new, sender, receiver, must={0})
+        lab.check_identical(new, kept=[b"t"])
+    return case
+
+
 def never(lab):
     """Nobody ever listens: it ends after the time it was given, with 3."""
     need_retry(lab)
@@ -129,6 +160,8 @@ def cases(bench, rng):
     yield "cut-often-tls", cut_often("tls", [], "rst")
     yield "cut-often-j4", cut_often("plain", ["-j", "4"], "fin")
     yield "stream-lost", stream_lost
+    for i in range(bench.options.runs or (2 if bench.options.quick else 20)):
+        yield f"over-older-{i}", over_older(["-j", "1"] if i % 2 else [])
     if not bench.options.quick:
         yield "cut-often-tls-j4-silent", cut_often(
             "tls", ["-j", "4", "--timeout", str(scaled(3))], "dead")
