@@ -689,6 +689,85 @@ half() {
 	same_tree src dst/src
 }
 
+# ---- in the middle ---------------------------------------------------------
+
+# cheat FOR SHARE - with the right code and this share; FOR: the receiver's port,
+# or "-" for a sender, which is then started
+cheat() {
+	start cheat python3 "$tools/code_peer.py" cheat "$1" "$secret" "$2" \
+		>cheat.out
+	if [ "$1" = - ]; then
+		await cheat.out '^[0-9]+$'
+		port=$(cat cheat.out)
+		write_code "$secret"
+		send --code-file code src/MARKER-name
+		status 4
+	fi
+	ended cheat
+	hasnt cheat.out accepted
+}
+
+@test "a man in the middle who knows the code cannot choose the words to verify" {
+	# shares that are no points, or would make the key known, or are another
+	# one than was promised: nothing was guessed, so the code stays valid
+	receive_code dst
+	for share in another neutral infinity "infinity, 4" "off the curve" \
+		compressed hybrid "not reduced" theirs "theirs, negative"; do
+		cheat "$port" "$share"
+		has cheat.out "refused 0"
+	done
+	is grep -c 'began a code exchange and did not finish it' messages 10
+	served
+	rm dst/MARKER-name
+	# points of which the other side's key cannot be computed are a guess
+	receive_code dst
+	for share in generator blinding "theirs blinded"; do
+		cheat "$port" "$share"
+		has cheat.out "refused 8"
+		renewed $((++number + 1))
+	done
+	served
+	rm dst/MARKER-name
+	# the sender likewise; what it refuses it has not answered
+	secret=4821-river-anchor
+	for share in neutral infinity "infinity, 4" "off the curve" compressed \
+		hybrid "not reduced"; do
+		cheat - "$share"
+		is cat code "$secret"
+	done
+	# An exchange with each side, in any order: the words differ, and what
+	# could still be changed after both are known is refused.
+	receive_code dst
+	start middle python3 "$tools/code_peer.py" middle "$port" "$secret" \
+		>middle.out
+	await middle.out '^[0-9]+$'
+	port=$(head -n 1 middle.out)
+	write_code "$secret"
+	send --code-file code src/MARKER-name
+	status 4
+	await middle.out '^words [a-z-]+ [a-z-]+$'
+	read -r _ of_sender of_receiver < <(tail -n 1 middle.out)
+	[ "$of_sender" != "$of_receiver" ]
+
+	ended middle
+	wait_receiver
+	[ "$got" = 6 ]
+	is grep -c 'began a code exchange and did not finish it' messages 9
+	only_dir
+}
+
+@test "exchanges that are begun and not finished: after 1024 the code is invalid" {
+	receive_code dst
+	is peer begin "$port" 1100 "shown 1024"
+	wait_receiver
+	[ "$got" = 4 ]
+	has messages "1024 code exchanges were begun and not finished"
+	# told without -v, but not each of them
+	is grep -c 'began a code exchange and did not finish it' messages 20
+	has messages "more connections got no session within a minute"
+	only_dir
+}
+
 # ---- other modes -----------------------------------------------------------
 
 @test "a sender with a code, a receiver in another mode" {

@@ -3,6 +3,16 @@
 
 code_peer.py send PORT CODE [STOP]   as a sender to a receiver on this host
 code_peer.py receive CODE            as a receiver; prints its port first
+code_peer.py middle PORT CODE        in between, with the code: prints its port,
+                                     has an exchange with the sender that comes
+                                     there, and some with the receiver at PORT;
+                                     prints the words that each of them shows
+code_peer.py cheat PORT CODE SHARE   as a sender that knows the code, with a
+                                     share that is not its own: see shares()
+code_peer.py cheat - CODE SHARE      likewise as a receiver; prints its port
+code_peer.py begin PORT COUNT        begin so many exchanges and finish none;
+                                     prints how often the receiver showed its
+                                     share
 code_peer.py eavesdrop CODE FILE...  what follows from the code alone and is in
                                      the files: a name a line
 
@@ -162,14 +172,19 @@ def send(port, code, stop=None):
         sys.stdin.read()
 
 
-def receive(code):
-    own = Exchange(False, code)
+def accept():
+    """A connection to a port that is printed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         print(listener.getsockname()[1], flush=True)
         listener.settimeout(scaled(60))
         sock, _ = listener.accept()
-    with sock:
-        sock.settimeout(scaled(60))
+    sock.settimeout(scaled(60))
+    return sock
+
+
+def receive(code):
+    own = Exchange(False, code)
+    with accept() as sock:
         promised = get(sock, 1, 32)
         put(sock, 2, own.share)
         proof = get(sock, 3, 65 + 32)
@@ -207,11 +222,124 @@ def eavesdrop(code, paths):
                 print(name)
 
 
+# ---- one that knows the code, and does not keep to the exchange ------------
+
+
+def shares(own, theirs):
+    """What to show in place of our share, once theirs is known (None: not yet).
+    With a neutral one the key would be known in advance."""
+    ours, other = (M, N) if own.is_sender else (N, M)
+    x, y = times(own.w, ours)
+    made = {
+        "another": encode(add(times(own.scalar + 1, G), (x, y))),
+        "neutral": encode((x, y)),
+        "blinding": encode(ours),
+        "theirs blinded": encode(times(own.w, other)),
+        "generator": encode(G),
+        "infinity": bytes(65),
+        "infinity, 4": b"\4" + bytes(64),
+        "off the curve": encode((x, (y + 1) % P)),
+        "compressed": bytes([2 + y % 2]) + encode((x, y))[1:],
+        "hybrid": bytes([6 + y % 2]) + encode((x, y))[1:],
+        "not reduced": b"\4" + (2**256 - 1).to_bytes(32, "big") * 2,
+    }
+    if theirs:
+        x, y = decode(theirs)
+        made["theirs"] = theirs
+        made["theirs, negative"] = encode((x, P - y))
+    return made
+
+
+def key_of(own, theirs, share):
+    """What follows for the other side if it accepts the share: only where this
+    side can compute the point that both get."""
+    own.share = share
+    try:
+        own.take(theirs)
+    except (SystemExit, TypeError, ValueError):
+        own.mac = bytes(32)
+
+
+def cheat_receiver(port, code, name):
+    """The share is not the one of message 1; or, if it can be chosen before, it
+    is."""
+    own = Exchange(True, code)
+    early = shares(own, None)
+    with socket.create_connection(("127.0.0.1", port), 60) as sock:
+        put(sock, 1, commitment(own.share if name == "another" else
+                                early.get(name, own.share)))
+        theirs = get(sock, 2, 65)
+        share = shares(own, theirs)[name]
+        key_of(own, theirs, share)
+        put(sock, 3, share + own.mac)
+        get(sock, 4, 32)
+        print("accepted")
+
+
+def cheat_sender(code, name):
+    own = Exchange(False, code)
+    sock = accept()
+    with sock:
+        get(sock, 1, 32)
+        put(sock, 2, shares(own, None)[name])
+        get(sock, 3, 65 + 32)
+        print("accepted")
+
+
+def middle(port, code):
+    """The share for the sender has to be shown before the sender's is known; that
+    for the receiver was promised before.  So all that is left is to begin
+    exchanges with the receiver until one matches by chance."""
+    with accept() as sender:
+        own = Exchange(False, code)
+        promised = get(sender, 1, 32)
+        put(sender, 2, own.share)
+        proof = get(sender, 3, 65 + 32)
+        assert commitment(proof[:65]) == promised
+        own.take(proof[:65])
+        wanted = words(own.verify)
+        # a second share comes too late
+        put(sender, 2, Exchange(False, code).share)
+        ours = Exchange(True, code)
+        for i in range(10):
+            with socket.create_connection(("127.0.0.1", port), 60) as sock:
+                put(sock, 1, commitment(ours.share))
+                ours.take(get(sock, 2, 65))
+                if words(ours.verify) != wanted and i < 9:
+                    continue
+                put(sock, 3, ours.share + ours.mac)
+                assert get(sock, 4, 32) == ours.peer_mac
+                print("words", wanted, words(ours.verify), flush=True)
+                sys.stdin.read()
+
+
+def begin(port, count):
+    shown = 0
+    for _ in range(count):
+        try:
+            with socket.create_connection(("127.0.0.1", port), 60) as sock:
+                put(sock, 1, bytes(32))
+                if len(sock.recv(8 + 65, socket.MSG_WAITALL)) < 8 + 65:
+                    break
+                shown += 1
+        except OSError:
+            break
+    print("shown", shown)
+
+
 def main():
     if sys.argv[1] == "send":
         send(int(sys.argv[2]), sys.argv[3], (sys.argv[4:] or [None])[0])
     elif sys.argv[1] == "eavesdrop":
         eavesdrop(sys.argv[2], sys.argv[3:])
+    elif sys.argv[1] == "middle":
+        middle(int(sys.argv[2]), sys.argv[3])
+    elif sys.argv[1] == "cheat" and sys.argv[2] == "-":
+        cheat_sender(*sys.argv[3:])
+    elif sys.argv[1] == "cheat":
+        cheat_receiver(int(sys.argv[2]), *sys.argv[3:])
+    elif sys.argv[1] == "begin":
+        begin(int(sys.argv[2]), int(sys.argv[3]))
     else:
         receive(sys.argv[2])
 
