@@ -297,6 +297,20 @@ int file_meta_has(const struct file_meta *m, enum file_meta_tag tag)
 	return (int)(m->further >> tag & 1);
 }
 
+uint64_t file_meta_room(const struct file_meta *m)
+{
+	uint64_t room = 0;
+	struct rd value;
+
+	if (file_meta_field(m, FILE_META_TAG_ACL, &value))
+		room += value.left;
+	if (file_meta_field(m, FILE_META_TAG_DEFAULT_ACL, &value))
+		room += value.left;
+	if (file_meta_xattrs(m, &value))
+		room += value.left;
+	return room;
+}
+
 unsigned file_meta_needs(const struct file_meta *m)
 {
 	struct file_meta_owner owner;

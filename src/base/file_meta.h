@@ -200,6 +200,10 @@ unsigned file_meta_xattrs(const struct file_meta *m, struct rd *value);
  * 0: it is never sent nor set. */
 unsigned file_meta_xattr_kind(const char *name);
 
+/* How many bytes its ACLs and extended attributes have: they take room on the
+ * disk beside the content. */
+uint64_t file_meta_room(const struct file_meta *m);
+
 /* Whether it has the further field with this tag. */
 int file_meta_has(const struct file_meta *m, enum file_meta_tag tag);
 

@@ -274,9 +274,10 @@ static int admit_file(struct worker *w, struct recv_file *f, int is_crowded,
 	struct transfer *t = w->transfer;
 	/* Where the size is not known, bytes are counted as they come. */
 	const uint64_t bytes = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size;
+	const uint64_t counted = bytes + file_meta_room(&f->commit->meta);
 	int rc;
 
-	if (quota_take(t->quota, 1, bytes, v))
+	if (quota_take(t->quota, 1, counted, v))
 		return -1;
 	if (t->stdout_fd >= 0)
 		return 0;
@@ -290,7 +291,7 @@ static int admit_file(struct worker *w, struct recv_file *f, int is_crowded,
 		rc = find_place(w, f, v);
 	}
 	if (rc)
-		quota_give_back(t->quota, 1, bytes);
+		quota_give_back(t->quota, 1, counted);
 	return rc;
 }
 

@@ -96,8 +96,7 @@ static int take_row(struct list *l, const struct item *it,
 	struct transfer *t = w->transfer;
 	/* As for PACK: a directory counts when it is made or found. */
 	const unsigned items = it->row.kind == ITEM_DIR && !l->is_dry_run ? 0 : 1;
-	const uint64_t bytes = it->row.kind == ITEM_FILE ? it->row.size :
-							   it->row.target_len;
+	const uint64_t bytes = recv_pack_bytes(&it->row);
 	struct verdict v;
 
 	l->is_unreadable = row->is_unreadable;

@@ -311,7 +311,8 @@ void list_item_want(struct list *l, const struct item *it,
 	}
 	list_item_answer(l, it, state, 0);
 	if (!l->is_dry_run || state == LISTED_COMPARE)
-		quota_give_back(l->w->transfer->quota, 1, it->row.size);
+		quota_give_back(l->w->transfer->quota, 1,
+				recv_pack_bytes(&it->row));
 }
 
 /* In a dry run: a directory has the name.  While the session deletes, as in

@@ -208,6 +208,12 @@ struct file_meta recv_pack_meta(const struct transfer *t,
 	return meta;
 }
 
+uint64_t recv_pack_bytes(const struct pack_item *row)
+{
+	return (row->kind == ITEM_FILE ? row->size : row->target_len) +
+	       file_meta_room(&row->meta);
+}
+
 /* The verdict on a file, open as fd in dir, that has the item's content. */
 static struct verdict take_meta(struct transfer *t, const struct item *it,
 				int dir, int fd, const struct stat *there)
@@ -435,7 +441,7 @@ static void take_offer(struct pack *pk, struct item *it)
 	} else {
 		/* It counts when it comes with its content. */
 		pk->offered.wanted[i / 8] |= (uint8_t)(1 << i % 8);
-		quota_give_back(t->quota, 1, it->row.size);
+		quota_give_back(t->quota, 1, recv_pack_bytes(&it->row));
 	}
 }
 
@@ -515,10 +521,9 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 {
 	struct transfer *t = pk->w->transfer;
 	const int is_file = it->row.kind == ITEM_FILE;
-	/* A directory counts when it is made, or else when it was found.  The
-	 * bytes of a symlink are its target. */
+	/* A directory counts when it is made, or else when it was found. */
 	const unsigned items = it->row.kind == ITEM_DIR ? 0 : 1;
-	const uint64_t bytes = is_file ? it->row.size : it->row.target_len;
+	const uint64_t bytes = recv_pack_bytes(&it->row);
 	struct verdict v;
 
 	if (quota_take(t->quota, items, bytes, &v)) {

@@ -72,4 +72,8 @@ int recv_pack_take_dir(struct worker *w, const struct item *it, struct err *e);
 int recv_pack_take_symlink(struct worker *w, const struct item *it,
 			   struct err *e);
 
+/* How many bytes of an item count against the limit of them: content, or the
+ * target of a symlink, and metadata that takes room of its own. */
+uint64_t recv_pack_bytes(const struct pack_item *row);
+
 #endif

@@ -504,6 +504,42 @@ occupied() {
 		assert 3000 < over < 5000, over'
 }
 
+@test "--max-size: extended attributes count" {
+	for way in PACK OPEN LIST; do
+		receive --plain --max-size 1M --accept xattr dst
+		hostile_rows '
+			from lib.wire import (FEATURES, LIST_META, LISTS, PRESERVE,
+			                      list_of, listed_row, xattrs)
+			way = "'$way'"
+			s = Sender(int(sys.argv[2]), features=FEATURES | PRESERVE |
+			           LISTS | LIST_META)
+			more = xattrs((b"user.a", bytes(60000)))
+			# of each, 1 MiB has room for 17; what is offered and wanted
+			# counts when it comes
+			for i in range(1, 31):
+			    s.send(pack([row(1, b"", name=b"f", further=more)],
+			                kind="OFFER", id=i))
+			    assert s.until("OFFERED", "VERDICT")["message"] == "OFFERED"
+			for i in range(31, 61):
+			    if way == "PACK":
+			        s.send(pack([row(1, b"", name=b"f%d" % i,
+			                         further=more)], id=i))
+			    elif way == "LIST":
+			        s.send(list_of([listed_row(b"d%d" % i, kind=2,
+			                                   further=more)], id=i))
+			    else:
+			        s.send(message("OPEN", id=i, name=b"f%d" % i,
+			                       further=more),
+			               message("CHUNK", id=i),
+			               message("FILE_END", id=i))
+			verdicts(30)
+			over = sum(c == 12 for c in cause.values())
+			assert over == 13, cause'
+		stop_receiver
+		rm -r dst/*
+	done
+}
+
 # ---- who may connect -------------------------------------------------------
 
 @test "--allow: connections from other addresses are closed before a handshake" {
