@@ -548,12 +548,9 @@ static void on_deleted(void *ctx, uint64_t number,
 	pthread_mutex_unlock(&r->lock);
 }
 
-static void on_message(void *ctx, enum session_level level, const char *text)
+static void say_message(struct report *r, enum session_level level,
+			const char *text)
 {
-	struct report *r = ctx;
-	struct buf *json = NULL;
-
-	pthread_mutex_lock(&r->lock);
 	if (level == SESSION_ERROR ||
 	    (level == SESSION_ERROR_OF_BOTH && !r->cfg.is_remote))
 		outputs_fail(r->out, text);
@@ -564,12 +561,40 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 		outputs_say(r->out, text);
 	else if (level == SESSION_VERBOSE && r->cfg.verbose)
 		outputs_say(r->out, text);
+}
+
+static void put_message(struct report *r, enum session_level level,
+			const char *text)
+{
+	struct buf *json = NULL;
+
 	if (level == SESSION_WARNING)
 		json = outputs_json(r->out);
 	if (json) {
 		event_json_warning(json, text);
 		outputs_put_json(r->out, WRITER_KEEP);
 	}
+}
+
+static void on_message(void *ctx, enum session_level level, const char *text)
+{
+	struct report *r = ctx;
+
+	pthread_mutex_lock(&r->lock);
+	say_message(r, level, text);
+	put_message(r, level, text);
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void on_session_message(void *ctx, uint64_t number,
+			       enum session_level level, const char *text)
+{
+	struct report *r = ctx;
+
+	pthread_mutex_lock(&r->lock);
+	if (is_told_of(r, number))
+		say_message(r, level, text);
+	put_message(r, level, text);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -763,6 +788,7 @@ struct report *report_new(const struct report_config *cfg)
 		.file = on_file,
 		.deleted = on_deleted,
 		.message = on_message,
+		.session_message = on_session_message,
 		.summary = on_summary,
 		.ctx = r,
 	};

@@ -342,13 +342,13 @@ static void tell_resumed(const struct transfer *t, const struct recv_file *f,
 	for (uint32_t i = 0; i < reply->run_count; i++)
 		have += reply->runs[i].count;
 	text_escape(name, sizeof(name), f->commit->name, f->commit->name_len);
-	events_message(t->events, SESSION_NOTICE,
-		       "%s: from %s: going on at %s of %s", name, t->peer,
-		       text_size(have_text, sizeof(have_text),
-				 have < leaves ? (double)(have * TREE_LEAF) :
-						 (double)f->size),
-		       text_size(size_text, sizeof(size_text),
-				 (double)f->size));
+	events_session_message(
+		t->events, t->number, SESSION_NOTICE,
+		"%s: from %s: going on at %s of %s", name, t->peer,
+		text_size(have_text, sizeof(have_text),
+			  have < leaves ? (double)(have * TREE_LEAF)
+					: (double)f->size),
+		text_size(size_text, sizeof(size_text), (double)f->size));
 }
 
 int file_open(struct worker *w, const uint8_t *body, size_t len,

@@ -40,7 +40,8 @@ void fs_lacks_note(struct fs_lacks *l, enum fs_lack what)
 	const char *warning = warning_of(what);
 
 	if (!(atomic_fetch_or(&l->found, what) & what) && warning)
-		events_message(l->events, SESSION_WARNING, "%s", warning);
+		events_session_message(l->events, l->number, SESSION_WARNING,
+				       "%s", warning);
 }
 
 /* Two streams may find it out at the same time. */

@@ -27,6 +27,7 @@ enum fs_lack {
 
 struct fs_lacks {
 	const struct session_events *events; /* borrowed; set once */
+	uint64_t number;                     /* of the session; set once */
 	atomic_uint found;                   /* enum fs_lack, as bits */
 	/* what trial_time_unit() found; 0: it was not asked yet */
 	_Atomic uint64_t time_unit;

@@ -302,11 +302,12 @@ int input_ask_again(struct input *in, const char *what, uint64_t id,
 			       "data arrived damaged more than %d times",
 			       RESENDS_MAX);
 	atomic_fetch_add(&t->resent_bytes, bytes);
-	events_message(t->events,
-		       before < RESENDS_SAID ? SESSION_WARNING :
-					       SESSION_VERBOSE,
-		       "%s from %s arrived damaged; asking for it again", what,
-		       t->peer);
+	events_session_message(t->events, t->number,
+			       before < RESENDS_SAID ? SESSION_WARNING
+						     : SESSION_VERBOSE,
+			       "%s from %s arrived damaged; asking for it "
+			       "again",
+			       what, t->peer);
 	msg_put_resend(&in->channel->out, &m);
 	return channel_send(in->channel, NULL, 0, e);
 }

@@ -632,7 +632,7 @@ void results_tell_losses(struct results *r)
 	losses = r->losses;
 	pthread_mutex_unlock(&r->lock);
 	snprintf(where, sizeof(where), "on this side (session from %s)", r->peer);
-	losses_tell(&losses, r->events, where);
+	losses_tell(&losses, r->events, r->number, where);
 }
 
 int results_match(struct results *r, const struct msg_finish *m)

@@ -50,6 +50,7 @@ struct transfer {
 	/* settings */
 	const struct digest_ops *digest;
 	const struct session_events *events; /* borrowed */
+	uint64_t number;                     /* of the session; for messages */
 	const char *peer;                    /* borrowed; for messages */
 	const struct asked *asked;           /* borrowed; NULL: anything */
 	enum conflict_policy existing;

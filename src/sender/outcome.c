@@ -648,7 +648,7 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	check_tally(&y, e);
 	pthread_mutex_unlock(&o->lock);
 	snprintf(where, sizeof(where), "on the receiver %s", o->peer);
-	losses_tell(&o->losses, o->cfg->events, where);
+	losses_tell(&o->losses, o->cfg->events, 1, where);
 	tell_cut(o);
 	tally_text(files, sizeof(files), &y, e->code);
 	summary->code = totals_conclude(&t, 1, files, e);

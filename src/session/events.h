@@ -144,6 +144,10 @@ struct session_events {
 			const struct session_deletion *d);
 	/* A line for the user: escaped, without newline. */
 	void (*message)(void *ctx, enum session_level level, const char *text);
+	/* The same about a session, of which messages may tell nothing.  NULL:
+	 * message() is called. */
+	void (*session_message)(void *ctx, uint64_t number,
+				enum session_level level, const char *text);
 	/* A session ended; e says why when code is not 0. */
 	void (*summary)(void *ctx, uint64_t number,
 			const struct session_summary *s, const struct err *e);
@@ -154,5 +158,10 @@ struct session_events {
 void events_message(const struct session_events *ev, enum session_level level,
 		    const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The same about a session (a sender's: 1). */
+void events_session_message(const struct session_events *ev, uint64_t number,
+			    enum session_level level, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 
 #endif

@@ -39,7 +39,7 @@ void losses_add(struct losses *l, unsigned kinds, unsigned cause,
 }
 
 void losses_tell(const struct losses *l, const struct session_events *events,
-		 const char *where)
+		 uint64_t number, const char *where)
 {
 	for (size_t i = 0; i < FILE_META_KINDS; i++) {
 		const struct loss *of = &l->of[i];
@@ -47,11 +47,11 @@ void losses_tell(const struct losses *l, const struct session_events *events,
 
 		if (of->count == 0)
 			continue;
-		events_message(events, SESSION_ERROR_OF_BOTH,
-			       "the %s of %s%s could not be kept %s: %s",
-			       kinds_known[i].text, of->first,
-			       losses_more(more, of), where,
-			       wire_cause_text(of->cause));
+		events_session_message(
+			events, number, SESSION_ERROR_OF_BOTH,
+			"the %s of %s%s could not be kept %s: %s",
+			kinds_known[i].text, of->first, losses_more(more, of),
+			where, wire_cause_text(of->cause));
 	}
 }
 

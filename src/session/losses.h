@@ -40,9 +40,10 @@ struct losses {
 void losses_add(struct losses *l, unsigned kinds, unsigned cause,
 		const char *name, size_t name_len);
 
-/* A message for each kind; where is "on this side" or the like. */
+/* A message for each kind, about that session; where is "on this side" or the
+ * like. */
 void losses_tell(const struct losses *l, const struct session_events *events,
-		 const char *where);
+		 uint64_t number, const char *where);
 
 /* Whose loss it is, for a sentence: "modes or times" where there is nothing else
  * among the kinds that were lost, and these (enum file_meta_kind, as bits). */
