@@ -110,8 +110,9 @@ static int handle_frame(struct recv_connection *c, const struct frame *f,
 	input_begin_frame(&c->input);
 	rc = dispatch_frame(&c->worker, c->session, f, next, e);
 	input_end_frame(&c->input, rc == 0 && is_progress(c, f->type));
-	return rc ? rc : recv_progress_if_due(c->worker.transfer, &c->channel,
-					      e);
+	if (rc == 0)
+		rc = recv_progress_if_due(c->worker.transfer, &c->channel, e);
+	return rc ? rc : channel_ping_if_due(&c->channel, 1, e);
 }
 
 /* Handle the next frame, or wait until one comes or there is something to

@@ -23,6 +23,9 @@ enum {
 	 * or have to be sent again. */
 	PINGS_A_TIMEOUT = 4,
 	TICK_MAX_MS = 1000, /* stream_set_tick() */
+	/* How long small frames may wait for others while more comes: the peer
+	 * waits for them, and only sending shows that it is gone. */
+	FLUSH_MS = 500,
 	/* More heart-beats than these, and so many a second, are a flood: a peer
 	 * sends one in PING_MIN_MS at most.  None of them arrives early. */
 	HEARTBEATS_SPARE = 1000,
@@ -189,7 +192,16 @@ int channel_ping(struct channel *c, struct err *e)
 
 int channel_ping_if_due(struct channel *c, int is_busy, struct err *e)
 {
-	if (clock_ms() - c->last_out_ms < c->ping_ms)
+	const uint64_t now = clock_ms();
+	int rc;
+
+	if (now - c->flushed_ms >= FLUSH_MS) {
+		c->flushed_ms = now;
+		rc = stream_flush(c->stream, e);
+		if (rc)
+			return rc;
+	}
+	if (now - c->last_out_ms < c->ping_ms)
 		return 0;
 	return send_heartbeat(c, is_busy && c->tells_busy ? FRAME_BUSY :
 							    FRAME_PING, e);

@@ -29,6 +29,7 @@ struct channel {
 	uint64_t busy_ms;
 	/* heart-beats that have come since then, clock_ms() */
 	uint64_t began_ms, heartbeats;
+	uint64_t flushed_ms;   /* by channel_ping_if_due() */
 	int has_begun;         /* a frame has arrived */
 	/* the sender's: replies that have arrived, the last one perhaps not
 	 * completely; how much of them channel_poll_reply() has returned */
@@ -86,7 +87,8 @@ void channel_want_tick(struct channel *c, int ms);
 int channel_ping(struct channel *c, struct err *e);
 
 /* Send and flush a heart-beat if nothing was sent for the heart-beat interval:
- * BUSY with is_busy, where it was granted; else PING. */
+ * BUSY with is_busy, where it was granted; else PING.  Twice a second, flush what
+ * was sent before, as a thread that is at work waits for nothing. */
 int channel_ping_if_due(struct channel *c, int is_busy, struct err *e);
 
 /*

@@ -540,6 +540,22 @@ occupied() {
 	done
 }
 
+@test "a sender that is gone: what it has sent is not compared to the end" {
+	for i in {0..7}; do
+		head -c 1M /dev/urandom >"dst/f$i"
+	done
+	receive --plain dst
+	# 60 GiB, which takes half a minute at least
+	hostile_rows '
+		many = [row(1, name=b"f%d" % (i % 8), size=1 << 20,
+		            digest=bytes(32)) for i in range(512)]
+		for i in range(120):
+		    s.send(pack(many, kind="OFFER", id=1 + 512 * i))
+		s.sock.close()'
+	await messages 'session 1 .*: (cannot send|disconnected)'
+	stop_receiver
+}
+
 # ---- who may connect -------------------------------------------------------
 
 @test "--allow: connections from other addresses are closed before a handshake" {
