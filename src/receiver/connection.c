@@ -94,12 +94,24 @@ static int is_drained(struct recv_connection *c, int rc)
  * verdict.  How much of that there may be is limited elsewhere. */
 static int is_progress(const struct recv_connection *c, unsigned type)
 {
-	if (type == FRAME_CHUNK || type == FRAME_HOLE)
-		return c->input.has_data;
-	/* A file that is opened and given up has brought nothing. */
-	return type != FRAME_FLUSH && type != FRAME_TIMEOUT &&
-	       type != FRAME_NOTE && type != FRAME_OPEN &&
-	       type != FRAME_FILE_ABORT && type != FRAME_PROGRESS;
+	switch (type) {
+	case FRAME_FINISH:
+	case FRAME_STREAM_END:
+	case FRAME_DELETE:
+		return 1;
+	case FRAME_PACK:
+	case FRAME_OFFER:
+	case FRAME_LIST:
+	case FRAME_CHUNK:
+	case FRAME_HOLE:
+	case FRAME_CHECK:
+	case FRAME_COMPARE:
+	case FRAME_FILE_END:
+		return c->input.has_effect;
+	default:
+		/* A file that is opened and given up has brought nothing. */
+		return 0;
+	}
 }
 
 static int handle_frame(struct recv_connection *c, const struct frame *f,

@@ -166,7 +166,8 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	case FRAME_COMPARE:
 		return file_compare(w, body, len, e);
 	case FRAME_FILE_END:
-		return file_use_take_end(w->transfer, body, len, e);
+		return file_use_take_end(w->transfer, body, len,
+					 &w->input->has_effect, e);
 	case FRAME_FILE_ABORT:
 		return file_use_take_abort(w->transfer, body, len, e);
 	case FRAME_FLUSH:

@@ -313,6 +313,7 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 			     "not report");
 	else
 		rc = check_leaves(w, f, &m, e);
+	w->input->has_effect = rc == 0;
 	pthread_mutex_unlock(&f->basis_lock);
 	file_use_end(t, f);
 	return rc;

@@ -338,6 +338,7 @@ int file_compare(struct worker *w, const uint8_t *body, size_t len,
 	if (rc || !f)
 		return rc;
 	rc = compare(w, f, &m, e);
+	w->input->has_effect = rc == 0;
 	file_use_end(w->transfer, f);
 	return rc;
 }

@@ -197,7 +197,7 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = file_table_put_leaf(t->files, f, leaf, m->digest, e);
-	w->input->has_data = rc == 0;
+	w->input->has_effect = rc == 0;
 	if (rc == 0 && f->commit->journal)
 		journal_note(f->commit->journal, leaf, m->digest);
 	return rc;
@@ -292,7 +292,7 @@ static int take_hole(struct worker *w, struct recv_file *f,
 	if (rc)
 		return rc < 0 ? rc : 0;
 	rc = file_table_put_hole(files, f, leaf, m->len / TREE_LEAF, e);
-	w->input->has_data = rc == 0 && !is_known;
+	w->input->has_effect = rc == 0 && !is_known;
 	return rc;
 }
 

@@ -180,7 +180,7 @@ void file_use_end(struct transfer *t, struct recv_file *f)
 /* ---- FILE_END, FILE_ABORT ---- */
 
 int file_use_take_end(struct transfer *t, const uint8_t *body, size_t len,
-		      struct err *e)
+		      int *has_effect, struct err *e)
 {
 	struct msg_file_end m;
 	struct recv_file *f;
@@ -195,6 +195,7 @@ int file_use_take_end(struct transfer *t, const uint8_t *body, size_t len,
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender sent a FILE_END that does not match "
 			     "its file");
+	*has_effect = rc == 0;
 	file_use_end(t, f);
 	return rc;
 }

@@ -47,6 +47,7 @@ void input_release(struct input *in)
 
 static void begin_work(struct input *in)
 {
+	in->works_since_ms = clock_ms();
 	idle_begin_work(&in->transfer->idle);
 	cpu_share_begin_work(in->cpu);
 }
@@ -55,12 +56,14 @@ static void end_work(struct input *in)
 {
 	cpu_share_end_work(in->cpu);
 	idle_end_work(&in->transfer->idle);
+	in->worked_ms += clock_ms() - in->works_since_ms;
 }
 
 void input_begin_frame(struct input *in)
 {
 	in->is_at_frame = 1;
-	in->has_data = 0;
+	in->has_effect = 0;
+	in->worked_ms = 0;
 	begin_work(in);
 }
 
@@ -70,6 +73,8 @@ void input_end_frame(struct input *in, int is_progress)
 	end_work(in);
 	if (is_progress)
 		idle_progress(&in->transfer->idle);
+	else
+		idle_worked(&in->transfer->idle, in->worked_ms);
 }
 
 /* The rest of the frame is still to come: this side waits for the sender. */
@@ -145,10 +150,17 @@ static int check_progress(struct input *in, int *is_busy, struct err *e)
 	struct transfer *t = in->transfer;
 
 	/* After FINISH, and while files wait for the disk, the sender waits. */
-	*is_busy = idle_is_working(&t->idle) || atomic_load(&t->end_by_ms) ||
+	*is_busy = atomic_load(&t->end_by_ms) ||
 		   committer_pending(t->committer) > 0;
 	if (*is_busy)
 		idle_progress(&t->idle);
+	/* Nor does the time count in which a frame is handled; when that is over,
+	 * it is known what came of it (input_end_frame()). */
+	if (idle_is_working(&t->idle)) {
+		*is_busy = 1;
+		idle_worked(&t->idle, 0);
+		return 0;
+	}
 	/* A large chunk may take long: its bytes are a sign of work. */
 	if (in->is_receiving)
 		idle_peer_is_busy(&t->idle,

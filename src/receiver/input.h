@@ -42,8 +42,11 @@ struct input {
 	 * of that was counted as arrived; its length, and the stream's bytes
 	 * when it began. */
 	uint64_t content, counted, payload, wire_began;
-	int has_data; /* that frame brought data that was not here; set by who
-			 handles it */
+	/* of that frame: how long it was handled without waiting for the sender;
+	 * since when (clock_ms()) */
+	uint64_t worked_ms, works_since_ms;
+	int has_effect; /* that frame brought something that was not here, or
+			   ended something; set by who handles it */
 	/* since input_alloc() */
 	struct expander *expander;
 	uint8_t *wire; /* CHUNK_MAX bytes: a payload as it came */

@@ -62,6 +62,9 @@ void list_item_answer(struct list *l, const struct item *it,
 
 	a->state = (uint8_t)state;
 	a->cause = (uint16_t)cause;
+	/* What is wanted has yet to come. */
+	l->w->input->has_effect |= l->is_dry_run ? state != LISTED_COMPARE
+						 : state == LISTED_DONE;
 	if (l->is_dry_run)
 		plan(l, it, state, cause);
 }

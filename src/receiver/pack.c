@@ -426,6 +426,7 @@ static void take_offer(struct pack *pk, struct item *it)
 	case EXISTS_SAME:
 		/* What counts files and sums them up has the session's. */
 		t->digest->sum(w->wire, content_len(&it->row), it->row.digest);
+		w->input->has_effect = 1;
 		recv_pack_report_same(w, it, &v);
 		return;
 	case EXISTS_OTHER:
@@ -437,6 +438,7 @@ static void take_offer(struct pack *pk, struct item *it)
 		break;
 	}
 	if (action == ACTION_SKIP || action == ACTION_FAIL) {
+		w->input->has_effect = 1;
 		recv_pack_report_conflict(w, it, action, &sb);
 	} else {
 		/* It counts when it comes with its content. */
@@ -526,6 +528,8 @@ static int take_item(struct pack *pk, struct item *it, struct err *e)
 	const uint64_t bytes = recv_pack_bytes(&it->row);
 	struct verdict v;
 
+	/* One that is offered and wanted has yet to come. */
+	pk->w->input->has_effect |= !pk->is_offer;
 	if (quota_take(t->quota, items, bytes, &v)) {
 		recv_pack_report(t, it, &v);
 		return 0;

@@ -41,8 +41,10 @@ int deletion_add_dirs(struct deletion *d, const struct buf *list,
 	struct deletion_dirs *f =
 		&d->frames[(d->first + d->count) % DELETE_AHEAD];
 
-	*f = (struct deletion_dirs){ malloc(list->len), list->len, first,
-				     count };
+	*f = (struct deletion_dirs){ .list = malloc(list->len),
+				     .len = list->len,
+				     .first = first,
+				     .count = count };
 	if (!f->list || list->failed)
 		return -1;
 	memcpy(f->list, list->data, list->len);
@@ -50,24 +52,35 @@ int deletion_add_dirs(struct deletion *d, const struct buf *list,
 	return 0;
 }
 
+/* The place in the ring of the DIRS that has the directory with this number, or
+ * DELETE_AHEAD. */
+static unsigned find_frame(const struct deletion *d, uint32_t number)
+{
+	for (unsigned i = 0; i < d->count; i++) {
+		const unsigned at = (d->first + i) % DELETE_AHEAD;
+
+		if (number >= d->frames[at].first &&
+		    number - d->frames[at].first < d->frames[at].count)
+			return at;
+	}
+	return DELETE_AHEAD;
+}
+
 int deletion_find_dir(const struct deletion *d, uint32_t number,
 		      struct delete_dir *dir)
 {
-	for (unsigned i = 0; i < d->count; i++) {
-		const struct deletion_dirs *f =
-			&d->frames[(d->first + i) % DELETE_AHEAD];
-		struct rd r;
+	const unsigned at = find_frame(d, number);
+	const struct deletion_dirs *f = &d->frames[at];
+	struct rd r;
 
-		if (number < f->first || number - f->first >= f->count)
-			continue;
-		rd_init(&r, f->list, f->len);
-		for (uint32_t n = f->first; n <= number; n++) {
-			if (msg_delete_get_dir(dir, &r))
-				return -1;
-		}
-		return 0;
+	if (at == DELETE_AHEAD)
+		return -1;
+	rd_init(&r, f->list, f->len);
+	for (uint32_t n = f->first; n <= number; n++) {
+		if (msg_delete_get_dir(dir, &r))
+			return -1;
 	}
-	return -1;
+	return 0;
 }
 
 static int take_list(struct deletion *d, const struct msg_extra *m,
@@ -170,7 +183,10 @@ static int take_unread(struct deletion *d, const struct msg_extra *m,
 	struct delete_dir dir;
 	char path[NAME_PATH_MAX + 1];
 
-	if (deletion_find_dir(d, m->dir, &dir))
+	/* Once for each directory: more would be messages without end. */
+	if (deletion_find_dir(d, m->dir, &dir) ||
+	    d->frames[find_frame(d, m->dir)].unread++ >=
+		    d->frames[find_frame(d, m->dir)].count)
 		return malformed(e);
 	memcpy(path, dir.path, dir.path_len);
 	path[dir.path_len] = '\0';

@@ -23,6 +23,7 @@ struct deletion_dirs {
 	size_t len;
 	uint32_t first; /* the number of its first directory */
 	unsigned count;
+	unsigned unread; /* directories that could not be read */
 };
 
 /* A LIST, until its RESULT. */

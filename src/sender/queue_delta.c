@@ -36,7 +36,7 @@ int queue_delta_stop(struct queue *q)
 /* ---- SIGNATURE ---- */
 
 /* Before STATE. */
-static int take_basis(const struct queue *q, struct outfile *f,
+static int take_basis(struct queue *q, struct outfile *f,
 		      const struct msg_signature *m)
 {
 	if (f->delta || f->is_stream)
@@ -46,6 +46,7 @@ static int take_basis(const struct queue *q, struct outfile *f,
 		return 0;
 	if (q->compares_none)
 		return 0;
+	q->replies++;
 	f->delta = delta_new(m->offset, tree_leaf_count(f->size), q->may_find,
 			     q->salt);
 	return f->delta ? 0 : ERR_RESOURCE;
@@ -88,6 +89,8 @@ static int take_signature(struct queue *q, struct outfile *f,
 		return 0;
 	if (!f->delta)
 		return ERR_PROTOCOL;
+	/* Each of these is accepted once. */
+	q->replies++;
 	switch ((enum signature_kind)m->kind) {
 	case SIGNATURE_SAME:
 		return take_same(q, f, m, same);

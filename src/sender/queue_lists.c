@@ -169,6 +169,7 @@ static void end_listed(struct queue *q, struct inflight_entry *en,
 			continue;
 		if (fn && m->items[i].state != LISTED_COMPARE)
 			fn(ctx, &v, &m->items[i]);
+		q->replies++;
 		inflight_end_item(&q->inflight, en, it);
 	}
 }

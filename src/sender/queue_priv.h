@@ -11,6 +11,7 @@
 #define FERRY_SENDER_QUEUE_PRIV_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "os/wake.h"
 #include "sender/inflight.h"
@@ -66,6 +67,7 @@ struct queue {
 	int is_signalled; /* whether wake is */
 	int is_closed, is_paused, is_scanned;
 	int has_progress; /* see queue_has_progress() */
+	atomic_uint_fast64_t replies; /* see queue_count_replies() */
 	/* directories with a verdict: in this session, and the most in one */
 	uint64_t dirs, most_dirs;
 };

@@ -64,6 +64,7 @@ static int answer_open(struct queue *q, struct outfile *f,
 	uint64_t reported;
 	int rc;
 
+	q->replies += f->state == FILE_OPENING;
 	if (m->state == STATE_REFUSED) {
 		f->state = FILE_DEAD;
 		queue_remove_active(q, f);
@@ -164,6 +165,7 @@ int queue_checked(struct queue *q, const struct msg_checked *m, uint64_t *bytes)
 		   leaf + m->count > tree_leaf_count(f->size)))) {
 		rc = ERR_PROTOCOL;
 	} else if (f) {
+		q->replies++;
 		f->checks--;
 		q->checks_out--;
 		for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
@@ -202,6 +204,7 @@ static void end_file(struct queue *q, struct outfile *f,
 
 	fn(ctx, &v);
 	q->has_progress = 1;
+	q->replies++;
 	f->state = FILE_DEAD;
 	queue_end_flight(q, f);
 	queue_drop_if_unused(q, f);
@@ -262,6 +265,7 @@ static void end_items(struct queue *q, struct inflight_entry *en,
 		if (it->done)
 			continue;
 		fn(ctx, &v);
+		q->replies++;
 		note_progress(q, it);
 		inflight_end_item(&q->inflight, en, it);
 	}
@@ -303,6 +307,7 @@ static int defer_symlinks(struct queue *q, const struct inflight_entry *en,
 
 		if (it->kind < ITEM_SYMLINK)
 			return ERR_PROTOCOL;
+		q->replies += !it->done && !it->is_deferred;
 		inflight_defer(&q->inflight, it);
 	}
 	return 0;
@@ -378,6 +383,11 @@ static int resend_misfit(struct queue *q, struct outfile *f,
 	return 1;
 }
 
+uint64_t queue_count_replies(struct queue *q)
+{
+	return atomic_load(&q->replies);
+}
+
 int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit,
 		 uint64_t *bytes)
 {
@@ -423,6 +433,7 @@ static int queue_wanted(struct queue *q, struct inflight_entry *en,
 			inflight_end_item(&q->inflight, en,
 					  &en->pack->items[i]);
 	}
+	q->replies++;
 	queue_push_pack(q, wanted);
 	return 0;
 }

@@ -653,28 +653,33 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 	return handle_session_frame(st, f, body, e);
 }
 
-/* Whether a reply is more than a sign of life. */
+/* Whether a reply is more than a sign of life.  Of those about items, which may
+ * come more than once, the queue tells whether they had an effect. */
 static int is_progress(unsigned type)
 {
-	return type != FRAME_NOTE && type != FRAME_RESEND &&
-	       type != FRAME_TIMEOUT && type != FRAME_PROGRESS;
+	return type == FRAME_READY || type == FRAME_EXTRA ||
+	       type == FRAME_DIRECT || type == FRAME_SUMMARY;
 }
 
 int replies_take(struct send_stream *st, struct err *e)
 {
+	struct queue *q = st->sender->queue;
 	const uint8_t *body;
 	struct frame f;
 	int rc;
 
 	for (;;) {
+		uint64_t before;
+
 		rc = channel_poll_reply(&st->channel, &f, &body, e);
 		if (rc == ERR_AGAIN)
 			return 0;
+		before = queue_count_replies(q);
 		if (rc == 0)
 			rc = handle_frame(st, &f, body, e);
 		if (rc)
 			return rc;
-		if (is_progress(f.type))
+		if (is_progress(f.type) || queue_count_replies(q) != before)
 			idle_progress(&st->sender->idle);
 	}
 }

@@ -23,6 +23,20 @@ void idle_progress(struct idle *i)
 			      memory_order_relaxed);
 }
 
+void idle_worked(struct idle *i, uint64_t ms)
+{
+	const uint64_t now = clock_ms();
+	uint64_t at = atomic_load(&i->progress_ms);
+
+	/* no gap */
+	atomic_store(&i->checked_ms, now);
+	/* Several threads may have worked at the same time. */
+	while (ms > 0 && at < now &&
+	       !atomic_compare_exchange_weak(&i->progress_ms, &at,
+					     now - at > ms ? at + ms : now))
+		;
+}
+
 void idle_peer_is_busy(struct idle *i, uint64_t at_ms)
 {
 	/* Several streams may say so; one of them may be the last to look. */

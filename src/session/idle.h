@@ -44,6 +44,10 @@ void idle_init(struct idle *i, int timeout_ms);
 /* There was progress, or it is not the peer's turn. */
 void idle_progress(struct idle *i);
 
+/* In so much of the time until now it was not the peer's turn; in place of
+ * idle_check() where it still is not (0). */
+void idle_worked(struct idle *i, uint64_t ms);
+
 /* The peer showed at that time (clock_ms()) that it is at work; or said so. */
 void idle_peer_is_busy(struct idle *i, uint64_t at_ms);
 void idle_peer_says_busy(struct idle *i, uint64_t at_ms);

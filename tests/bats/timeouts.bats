@@ -181,7 +181,8 @@ hold() {
 		sys.path.insert(0, sys.argv[3])
 		from lib.limits import scaled
 		from lib.peer import Closed, Sender
-		from lib.wire import CHUNK, message
+		from lib.wire import (CHUNK, DELTAS, FEATURES, LISTS, list_of,
+		                      listed_row, message, pack, row)
 
 		def opened(ident):
 		    return message("OPEN", id=ident, size=9 << 20,
@@ -198,12 +199,23 @@ hold() {
 		            yield message("CHUNK", id=1, payload=bytes(CHUNK)),
 		        elif what == "hole":
 		            yield message("HOLE", id=1, len=CHUNK),
+		        elif what in ("FILE_END", "CHECK", "COMPARE"):
+		            # of a file that was given up
+		            yield message(what, id=1, size=9 << 20, **(
+		                {"kind": 2, "bits": 12} if what == "COMPARE"
+		                else {})),
+		        elif what == "OFFER":
+		            yield pack([row(1, b"x", name=b"o")], kind="OFFER", id=i),
+		        elif what == "LIST":
+		            yield list_of([listed_row(b"l", 5)], id=i),
 		        else:
 		            yield tuple(message(kind) for kind in what.split())
 
-		s = Sender(int(sys.argv[1]))
+		s = Sender(int(sys.argv[1]), features=FEATURES | LISTS | DELTAS)
 		if sys.argv[2] in ("abort", "chunk", "hole"):
 		    s.send(opened(1))
+		if sys.argv[2] in ("FILE_END", "CHECK", "COMPARE"):
+		    s.send(opened(1), message("FILE_ABORT", id=1))
 		end = time.monotonic() + scaled(15)
 		s.sock.settimeout(0.2)
 		todo = rounds(sys.argv[2])
@@ -233,13 +245,14 @@ hold() {
 	is hold "$port" "PING" "$BATS_TEST_DIRNAME/.." ended
 	is hold "$port" "PING FLUSH" "$BATS_TEST_DIRNAME/.." ended
 	await messages 'the sender has sent nothing but heart-beats for'
-	# nor what brings no data: files that are given up, the same data again
-	for what in open abort chunk hole; do
+	# nor what brings no data: files that are given up, the same data again,
+	# what is asked for and never comes
+	for what in open abort chunk hole FILE_END CHECK COMPARE OFFER LIST; do
 		hold "$port" "$what" "$BATS_TEST_DIRNAME/.." >"held.$what" &
 		holders+=($!)
 	done
 	wait "${holders[@]}"
-	is grep -L '^ended$' held.open held.abort held.chunk held.hole ''
+	is grep -L '^ended$' held.* ''
 	# its place is free
 	echo x >src/f
 	send --plain src/f
@@ -285,6 +298,76 @@ hold() {
 		[ "$sent" = 10 ] || status 6
 		[ $((SECONDS - began)) -le "$(limit 15)" ]
 		has sender "the receiver has sent nothing but heart-beats for"
+		echo >$kind.in
+		ended $kind
+	done
+}
+
+@test "replies that change nothing hold no sender" {
+	mkdir src/t
+	echo x >src/t/f
+	ln -s f src/t/l
+	head -c 9000000 /dev/zero >src/large
+	cat >again.py <<-'EOF'
+		import sys, time
+		sys.path.insert(0, sys.argv[1])
+		from lib.limits import scaled
+		from lib.peer import Closed, Receiver
+		from lib.wire import DELTAS, FEATURES, SYMLINK, message, rows
+
+		def again(*frames):
+		    def lie(self, channel, m):
+		        end = time.monotonic() + scaled(15)
+		        try:
+		            while time.monotonic() < end:
+		                channel.send(*frames)
+		                time.sleep(0.2)
+		        except Closed:
+		            print("ended", flush=True)
+		        return True
+		    return lie
+
+		def deferred(self, channel, m):
+		    for item in rows(m, 32):
+		        if item["kind"] != SYMLINK:
+		            channel.send(message("VERDICT", id=item["id"]))
+		        else:
+		            link = item["id"]
+		    return again(message("VERDICT", id=link, status=5))(
+		        self, channel, m)
+
+		# of what is over: item 1, or the file
+		LIES = {
+		    "VERDICT": {"FINISH": again(message("VERDICT", id=1))},
+		    "OFFERED": {"FINISH": again(message("OFFERED", id=1, wanted=b"\0"))},
+		    "CHECKED": {"FINISH": again(message("CHECKED", id=1))},
+		    "SIGNATURE": {"FINISH": again(message("SIGNATURE", id=1, offset=9))},
+		    "STATE": {"FILE_END": again(message("STATE", id=1))},
+		    "deferred": {"PACK": deferred},
+		}
+		r = Receiver(LIES[sys.argv[2]], ready={
+		    "features": FEATURES | DELTAS})
+		print(r.port, flush=True)
+		sys.stdin.readline()
+	EOF
+	for kind in VERDICT OFFERED CHECKED SIGNATURE STATE deferred; do
+		mkfifo $kind.in
+		: >$kind.out
+		start $kind python3 again.py "$BATS_TEST_DIRNAME/.." $kind \
+			<>$kind.in >$kind.out
+		await $kind.out '^[0-9]+$'
+		port=$(head -n 1 $kind.out)
+		case $kind in
+		CHECKED | SIGNATURE | STATE) what=src/large ;;
+		*) what=src/t/. ;;
+		esac
+		start_send "to-$kind" --plain -j 1 --checksum sha256 \
+			--timeout "$(limit 1)" $what
+	done
+	for kind in VERDICT OFFERED CHECKED SIGNATURE STATE deferred; do
+		ended "to-$kind"
+		has "to-$kind.messages" \
+			"the receiver has sent nothing but heart-beats for"
 		echo >$kind.in
 		ended $kind
 	done

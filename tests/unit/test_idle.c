@@ -96,6 +96,27 @@ static void a_process_that_was_stopped_has_no_time_to_answer_for(void **state)
 	assert_int_equal(idle_check(&i, "it", &e), ERR_TIMEOUT);
 }
 
+static void our_own_time_does_not_count(void **state)
+{
+	struct idle i;
+	struct err e = { 0 };
+
+	(void)state;
+	idle_init(&i, TIMEOUT_MS);
+	let_pass(&i, 3 * TIMEOUT_MS);
+	/* not as a whole: what is left of it counts on */
+	idle_worked(&i, 5 * TIMEOUT_MS / 2);
+	assert_int_equal(idle_check(&i, "it", &e), 0);
+	let_pass(&i, TIMEOUT_MS);
+	idle_worked(&i, TIMEOUT_MS / 4);
+	assert_int_equal(idle_check(&i, "it", &e), ERR_TIMEOUT);
+	/* nor for more than there was */
+	idle_worked(&i, 100 * TIMEOUT_MS);
+	assert_int_equal(idle_check(&i, "it", &e), 0);
+	let_pass(&i, 2 * TIMEOUT_MS);
+	assert_int_equal(idle_check(&i, "it", &e), ERR_TIMEOUT);
+}
+
 static void work_of_ours_is_counted(void **state)
 {
 	struct idle i;
@@ -118,6 +139,7 @@ int main(void)
 		cmocka_unit_test(a_busy_peer_gets_longer_but_not_for_ever),
 		cmocka_unit_test(
 			a_process_that_was_stopped_has_no_time_to_answer_for),
+		cmocka_unit_test(our_own_time_does_not_count),
 		cmocka_unit_test(work_of_ours_is_counted),
 	};
 
