@@ -465,6 +465,7 @@ static int reload(struct receiver *r)
 	struct senders *next = NULL, *now;
 	struct err e;
 	unsigned ended;
+	size_t count;
 	int rc;
 
 	err_clear(&e);
@@ -477,9 +478,10 @@ static int reload(struct receiver *r)
 	senders_current_set(&r->setup.senders, next);
 	now = senders_current_get(&r->setup.senders);
 	ended = sessions_revoke(r->sessions, now);
+	count = senders_count(now);
 	events_message(cfg->events, SESSION_NOTICE,
-		       "the senders were read again: there are %zu, and %u "
-		       "running session%s ended", senders_count(now), ended,
+		       "the senders were read again: %zu sender%s; %u running "
+		       "session%s ended", count, count == 1 ? "" : "s", ended,
 		       ended == 1 ? "" : "s");
 	senders_release(now);
 	return 1;

@@ -88,7 +88,7 @@ reread() {
 	sender desk
 	mv conf/laptop.key former.key
 	ferry keygen conf/laptop.key 2>/dev/null
-	reread 'there are 2,'
+	reread 'again: 2 senders; 0 running sessions ended'
 	send --key conf/desk.key src/f
 	status 0
 	send --key former.key src/f
@@ -108,7 +108,7 @@ reread() {
 	await events '"session":3,'
 	printf 'dir = %s\n' "$work/in" >"$config"
 	: >messages
-	reread 'there are 0, and 1 running session ended'
+	reread 'again: 0 senders; 1 running session ended'
 	ended long
 	exec 8>&-
 	[ "$code" = 8 ]
@@ -119,7 +119,7 @@ reread() {
 	status 4
 	cp whole "$config"
 	: >messages
-	reread 'there are 2,'
+	reread 'again: 2 senders; 0 running sessions ended'
 	send --key conf/desk.key src/f
 	status 0
 	stop_receiver
@@ -137,7 +137,7 @@ reread() {
 		await events "\"event\":\"progress\",\"bytes\":[1-9].*\"session\":$round}"
 		cp none "$config"
 		: >messages
-		reread 'there are 0, and 1 running session ended'
+		reread 'again: 0 senders; 1 running session ended'
 		ended long
 		[ "$code" = 8 ] || { cat long.messages; false; }
 		has long.messages "does not accept this sender any more"
@@ -145,7 +145,7 @@ reread() {
 		[ ! -e in/laptop/f ]
 		cp whole "$config"
 		: >messages
-		reread 'there are 1,'
+		reread 'again: 1 sender;'
 	done
 	stop_receiver
 }
