@@ -74,7 +74,7 @@ void event_json_warning(struct buf *b, const char *text)
 	json_end(b);
 }
 
-void event_json_progress(struct buf *b, uint64_t number,
+void event_json_progress(struct buf *b, uint64_t number, const char *sender,
 			 const struct session_progress *p)
 {
 	json_begin(b, "progress");
@@ -84,6 +84,7 @@ void event_json_progress(struct buf *b, uint64_t number,
 	json_u64(b, "total_files", p->total_files);
 	json_u64(b, "sent_bytes", p->sent_bytes);
 	put_number(b, number);
+	put_sender(b, sender);
 	json_end(b);
 }
 
@@ -122,11 +123,12 @@ void event_json_file(struct buf *b, uint64_t number, const char *sender,
 	json_end(b);
 }
 
-void event_json_deleted(struct buf *b, uint64_t number,
+void event_json_deleted(struct buf *b, uint64_t number, const char *sender,
 			const struct session_deletion *d)
 {
 	json_begin(b, "deleted");
 	put_number(b, number);
+	put_sender(b, sender);
 	json_bytes(b, "path", d->name, d->name_len);
 	put_text(b, "kind", d->is_dir ? "directory" : "file");
 	put_text(b, "status",

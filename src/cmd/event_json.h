@@ -25,13 +25,13 @@ void event_json_code(struct buf *b, const char *code);
 void event_json_session(struct buf *b, uint64_t number,
 			const struct session_peer *peer, const char *words);
 void event_json_warning(struct buf *b, const char *text);
-void event_json_progress(struct buf *b, uint64_t number,
+void event_json_progress(struct buf *b, uint64_t number, const char *sender,
 			 const struct session_progress *p);
 void event_json_file(struct buf *b, uint64_t number, const char *sender,
 		     const struct session_file *f);
 
 /* e may be NULL. */
-void event_json_deleted(struct buf *b, uint64_t number,
+void event_json_deleted(struct buf *b, uint64_t number, const char *sender,
 			const struct session_deletion *d);
 void event_json_summary(struct buf *b, uint64_t number, const char *sender,
 			const struct session_summary *s, const struct err *e);

@@ -386,6 +386,13 @@ static void on_direct(void *ctx, uint64_t number, const char *peer,
 	pthread_mutex_unlock(&r->lock);
 }
 
+static const char *sender_of(const struct report *r, uint64_t number)
+{
+	const struct peer *p = peers_find(r->peers, number);
+
+	return p ? p->sender : NULL;
+}
+
 static void on_progress(void *ctx, uint64_t number,
 			const struct session_progress *p)
 {
@@ -397,7 +404,8 @@ static void on_progress(void *ctx, uint64_t number,
 	progress_lines_update(r->lines, number, clock_ms(), p);
 	json = outputs_json(r->out);
 	if (json) {
-		event_json_progress(json, number_of(r, number), p);
+		event_json_progress(json, number_of(r, number),
+				    sender_of(r, number), p);
 		outputs_put_json(r->out, WRITER_MAY_DROP);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -483,13 +491,6 @@ static void say_repeats(struct report *r, uint64_t number,
 	memset(repeats, 0, sizeof(*repeats));
 }
 
-static const char *sender_of(const struct report *r, uint64_t number)
-{
-	const struct peer *p = peers_find(r->peers, number);
-
-	return p ? p->sender : NULL;
-}
-
 /* A receiver that others ask lists nothing. */
 static void list_planned(struct report *r, const struct session_file *f)
 {
@@ -542,7 +543,8 @@ static void on_deleted(void *ctx, uint64_t number,
 		       event_text_deleted(text, d, count == 1));
 	json = outputs_json(r->out);
 	if (json) {
-		event_json_deleted(json, number_of(r, number), d);
+		event_json_deleted(json, number_of(r, number),
+				   sender_of(r, number), d);
 		outputs_put_json(r->out, WRITER_KEEP);
 	}
 	pthread_mutex_unlock(&r->lock);

@@ -33,7 +33,7 @@ reread() {
 	printf '#!/bin/sh\necho "$FERRY_SENDER $PWD $FERRY_FILES" >>%s/ran\n' \
 		"$work" >hook
 	chmod 755 hook
-	sender laptop "exec = $work/hook" 'existing = replace'
+	sender laptop "exec = $work/hook" 'existing = replace' 'accept = delete'
 	sender desk "dir = $work/dst" 'max-size = 1K' 'max-files = 2'
 	echo old >dst/f
 	ferry keygen stranger.key 2>/dev/null
@@ -58,11 +58,18 @@ reread() {
 	is ls in laptop
 	[ "$(stat -c %a in/laptop)" = 700 ]
 	# by its name everywhere
+	mkdir src/t
+	echo 1 >src/t/1
+	send --key conf/laptop.key src/t
+	rm src/t/1
+	send --key conf/laptop.key --delete --max-delete 1 src/t
+	status 0
 	has messages "from laptop (127.0.0.1:"
 	has messages "from desk (127.0.0.1:"
 	has events '"event":"session","session":1,"sender":"laptop"'
 	has events '"event":"file","session":1,"sender":"laptop"'
 	has events '"event":"summary","session":1,"sender":"laptop"'
+	has events '"event":"deleted","session":6,"sender":"laptop","path":"t/1"'
 	check_events events
 	stop_receiver
 }
@@ -134,7 +141,7 @@ reread() {
 	receive --config "$config"
 	for round in 1 2 3; do
 		start_send long -j 4 --key conf/laptop.key src/f
-		await events "\"event\":\"progress\",\"bytes\":[1-9].*\"session\":$round}"
+		await events "\"event\":\"progress\",\"bytes\":[1-9].*\"session\":$round,\"sender\":\"laptop\""
 		cp none "$config"
 		: >messages
 		reread 'again: 0 senders; 1 running session ended'
