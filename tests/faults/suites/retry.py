@@ -1,9 +1,10 @@
 """Reconnecting by itself (--retry): the same run goes on after each cut."""
+import os
 import shutil
 import signal
 import threading
 
-from lib.lab import Failure
+from lib.lab import WRONG, Failure
 from lib.limits import Skip
 from lib.limits import scaled
 from lib.ports import free_port
@@ -113,24 +114,61 @@ def listener_later(lab):
     lab.check_identical(new)
 
 
-def over_older(options):
-    """A tree over an older one, of files of each size.  The receiver's replies
-    are cut early in several sessions: when lists and offers are under way, and
-    files are read for them."""
+# How a tree is sent over an older one.
+WAYS = (
+    [], ["-j", "1"], ["-j", "4", "-z"], ["-j", "1", "--compare", "time"],
+    ["--delta", "on"], ["-a"], ["-a", "-j", "1", "--mirror"],
+    ["--mirror", "-j", "4"], ["--preserve", "hardlinks", "-j", "1"],
+)
+
+
+def make_trees(lab, is_mirror):
+    """A tree, and at the receiver an older one."""
+    sizes = (10, 5000, 300_000, 2 << 20, 5 << 20, 9 << 20)
+    for n in range(30):
+        name = f"t/{n % 4}/{n}"
+        path = lab.write(name, sizes[n % 6])
+        if n % 5 == 1:
+            os.link(path, path + ".link")
+        if n % 5 == 2:
+            os.symlink(f"{n}", path + ".symlink")
+        if n % 5 == 4:
+            continue
+        older = lab.write(name, sizes[n % 6], root=lab.dst)
+        if n % 5 == 0:
+            shutil.copy2(path, older)
+    if not is_mirror:
+        lab.write("t/0/theirs", 5000, root=lab.dst)
+        lab.old = picture(lab.dst)
+        return
+    lab.old = picture(lab.dst)
+    lab.write("t/0/extra", 5000, root=lab.dst)
+    # a directory in the way of a file, and the other way round
+    lab.write("t/way/in", 10, root=lab.dst)
+    lab.write("t/way", 2 << 20)
+    lab.write("t/in", 10, root=lab.dst)
+    lab.write("t/in/way", 2 << 20)
+
+
+def over_older(i):
+    """A tree over an older one, of files of each size.  Connections are cut early
+    in several sessions: when lists and offers are under way, and files are read
+    for them."""
     def case(lab):
         need_retry(lab)
-        sizes = (10, 5000, 300_000, 2 << 20, 5 << 20, 9 << 20)
-        for n in range(24):
-            path = lab.write(f"t/{n}", sizes[n % 6])
-            older = lab.write(f"t/{n}", sizes[n % 6], root=lab.dst)
-            if n // 6 == 0:
-                shutil.copy2(path, older)
+        options = WAYS[i % len(WAYS)]
+        is_mirror = "--mirror" in options
+        make_trees(lab, is_mirror)
         path = lab.src + "/t"
-        lab.old = picture(lab.dst)
-        receiver = lab.receive("--existing", "replace", once=False)
-        proxy = lab.proxy(receiver.port, *(
-            Rule(f"down@conn:{k}:{lab.rng.randrange(40, 600)}=rst")
-            for k in range(1, 9)))
+        receiver = lab.receive("--existing", "replace", "--accept", "all",
+                               once=False)
+        rules = []
+        for k in range(1, 9):
+            way, most = lab.rng.choice((("down", 600), ("down", 3000),
+                                        ("up", 5000), ("up", 20 << 20)))
+            rules.append(f"{way}@conn:{k}:{lab.rng.randrange(40, most)}=rst")
+        proxy = lab.proxy(receiver.port, *map(Rule, rules))
+        lab.detail = " ".join(options + rules)
         sender = lab.send("--retry", "60", *options, path, port=proxy.port)
         sender.wait(300)
         receiver.signal(signal.SIGTERM)
@@ -138,7 +176,13 @@ def over_older(options):
         lab.fault(len(proxy.fired))
         new = lab.expected(path)
         lab.check(new, sender, receiver, must={0})
-        lab.check_identical(new, kept=[b"t"])
+        dirs = [name for name, what in new.items() if what[0] == "dir"]
+        lab.check_identical(new, kept=[] if "-a" in options else dirs)
+        if "hardlinks" in options or "-a" in options:
+            for name in new:
+                if name.endswith(b".link") and os.stat(
+                        os.path.join(os.fsencode(lab.dst), name)).st_nlink < 2:
+                    raise Failure(WRONG, f"{name} is not a hard link")
     return case
 
 
@@ -160,8 +204,8 @@ def cases(bench, rng):
     yield "cut-often-tls", cut_often("tls", [], "rst")
     yield "cut-often-j4", cut_often("plain", ["-j", "4"], "fin")
     yield "stream-lost", stream_lost
-    for i in range(bench.options.runs or (2 if bench.options.quick else 20)):
-        yield f"over-older-{i}", over_older(["-j", "1"] if i % 2 else [])
+    for i in range(bench.options.runs or (2 if bench.options.quick else 27)):
+        yield f"over-older-{i}", over_older(i)
     if not bench.options.quick:
         yield "cut-often-tls-j4-silent", cut_often(
             "tls", ["-j", "4", "--timeout", str(scaled(3))], "dead")
