@@ -25,7 +25,7 @@ static const struct option_row *row_of_letter(
 	return NULL;
 }
 
-/* Whether name is one of names, which are parted by spaces. */
+/* Whether name is one of names, which are separated by spaces. */
 static int is_among(const char *names, const char *name, size_t len)
 {
 	while (*names) {

@@ -69,7 +69,7 @@ struct option_row {
 /* Options that people bring along from other tools, or from the other command,
  * and what to tell them. */
 struct option_habit {
-	const char *names; /* parted by spaces; NULL ends a list */
+	const char *names; /* separated by spaces; NULL ends a list */
 	const char *hint;
 	int is_needless;   /* it is right to leave them out */
 };

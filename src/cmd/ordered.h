@@ -24,7 +24,7 @@ struct ordered {
 };
 
 /*
- * Check that each option up to "--" is one of names, which are parted by spaces,
+ * Check that each option up to "--" is one of names, which are separated by spaces,
  * with its value after "=".  Returns 0 or ERR_USAGE.
  */
 int ordered_check(const struct ordered *o, const char *names, struct err *e);

@@ -265,12 +265,12 @@ static int check_name(const struct senders_file *f, unsigned line,
 
 	text_escape(shown, sizeof(shown), name, strlen(name));
 	if (!senders_file_is_name(name))
-		return fail(f, line, e, "'%s' is no name of a sender: it needs "
+		return fail(f, line, e, "'%s' cannot be a sender's name: it needs "
 			    SENDERS_FILE_NAME, shown);
 	for (size_t i = 0; i < f->count; i++) {
 		if (strcmp(f->list[i].name, name) == 0)
-			return fail(f, line, e, "[%s] stands in line %u "
-				    "already", name, f->list[i].line);
+			return fail(f, line, e, "there is a [%s] in line "
+				    "%u already", name, f->list[i].line);
 	}
 	return 0;
 }
@@ -378,14 +378,14 @@ static int take_setting(struct senders_file *f, unsigned line,
 	if (i == KEYS)
 		return unknown_key(f, line, en->name, e);
 	if (keys[i].where == ABOVE && f->count)
-		return fail(f, line, e, "%s is the same for all senders: it "
-			    "stands above the first section", en->name);
+		return fail(f, line, e, "%s is the same for all senders: put "
+			    "it above the first section", en->name);
 	if (keys[i].where == IN_SECTIONS && !f->count)
-		return fail(f, line, e, "%s belongs to a sender: it stands "
+		return fail(f, line, e, "%s belongs to a sender: put it "
 			    "below a [NAME]", en->name);
 	/* a line above the section is that of the default */
 	if (s->lines[i] > s->line && !keys[i].mode)
-		return fail(f, line, e, "%s stands in line %u already",
+		return fail(f, line, e, "%s is in line %u already",
 			    en->name, s->lines[i]);
 	s->lines[i] = line;
 	if (keys[i].is_path)
@@ -406,8 +406,8 @@ static int complete_section(struct senders_file *f, struct senders_section *s,
 {
 	if (!s->credential_count)
 		return fail(f, s->line, e, "[%s] has no key, pin or subject, "
-			    "so that nobody could prove to be it (what holds "
-			    "for all senders stands above the first section)",
+			    "so nobody could prove to be this sender (settings "
+			    "for all senders belong above the first section)",
 			    s->name);
 	if (!s->dir && !f->defaults.dir)
 		return fail(f, s->line, e, "[%s] has no dir, and there is none "

@@ -32,7 +32,7 @@ struct senders_credential {
 	unsigned line;
 };
 
-/* A section; or what stands above the first one: the defaults of all. */
+/* A section; or what is above the first one: the defaults of all. */
 struct senders_section {
 	const char *name; /* NULL: of the defaults */
 	unsigned line;

@@ -171,7 +171,7 @@ int placed_lock(struct placed *p, const struct placed_name *name)
 		return 0;
 	pthread_mutex_lock(&p->lock);
 	/* The first one is noted in any case: a session of one file needs no
-	 * trial, which is dear compared with it. */
+	 * trial, which costs much compared with it. */
 	if (dir_of(p, name, has_noted(p)).folding != FOLDS_NOT)
 		return 1;
 	pthread_mutex_unlock(&p->lock);

@@ -232,9 +232,9 @@ wrong() {
 		"no errors, 2 senders" 0
 	wrong "dir = $work/in\nword\n" "ferry.conf:2: this is neither"
 	wrong "[a\n" "ferry.conf:1: a section is written [NAME]"
-	wrong "$d\n[a/b]\n" "ferry.conf:3: 'a/b' is no name"
-	wrong "$d[..]\n" "ferry.conf:2: '..' is no name"
-	wrong "$d[a]\nkey = k\n[a]\n" "ferry.conf:4: [a] stands in line 2"
+	wrong "$d\n[a/b]\n" "ferry.conf:3: 'a/b' cannot be a sender's name"
+	wrong "$d[..]\n" "ferry.conf:2: '..' cannot be a sender's name"
+	wrong "$d[a]\nkey = k\n[a]\n" "ferry.conf:4: there is a [a] in line 2 already"
 	wrong "$d[a]\nkeys = k\n" "ferry.conf:3: unknown key 'keys'; did you"
 	wrong "$d[a]\nkey =\n" "ferry.conf:3: there is no value after '='"
 	wrong "$d[a]\nkey = k\nrate = x\n" "ferry.conf:4: rate must be bytes"
@@ -278,10 +278,10 @@ wrong() {
 	wrong "$d[a]\nsecret = k\n" "unknown key 'secret'; did you mean 'key'?"
 	wrong "$d[a]\nkey = k\nlimit-rate = 1M\n" "did you mean 'rate'?"
 	wrong "${d}port = 99\n" "an option: ferry receive --port"
-	wrong "[DEFAULT]\n$d" "what holds for all senders stands above the first"
+	wrong "[DEFAULT]\n$d" "settings for all senders belong above the first"
 	wrong "$d[a]\nkey = k\naccept = all existing\n" ", or words separated by commas"
 	wrong "$d[a]\nkey = k\nrate = 1M\n\nrate = 2M\n" \
-		"ferry.conf:6: rate stands in line 4 already"
+		"ferry.conf:6: rate is in line 4 already"
 	wrong "${d}rate = 3M\n[a]\nkey = k\nrate = 1M\n" "1 sender" 0
 	wrong "$d[a]\nkey = k\nkey = k\n" \
 		"ferry.conf:4: [a]: this is also the key of [a] in line 3" 2

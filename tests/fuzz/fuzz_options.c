@@ -2,7 +2,7 @@
  * Command lines of every command, through the tables that the commands really
  * have.
  *
- * Input: a byte (which command), then the words, parted by NUL.
+ * Input: a byte (which command), then the words, separated by NUL.
  */
 #include "fuzz.h"
 

@@ -69,7 +69,7 @@ struct run {
 	int rc;
 };
 
-/* Parse the words of line, which are parted by single spaces; "''" is an empty
+/* Parse the words of line, which are separated by single spaces; "''" is an empty
  * one. */
 static void parse(struct run *r, char *line)
 {
