@@ -684,14 +684,16 @@ static void on_summary(void *ctx, uint64_t number,
 		       const struct session_summary *s, const struct err *e)
 {
 	struct report *r = ctx;
+	struct repeats *repeats;
 	struct peer *peer;
 
 	pthread_mutex_lock(&r->lock);
 	progress_lines_end(r->lines, r->cfg.is_sender ? 1 : number);
 	if (r->cfg.is_sender)
 		progress_lines_begin(r->lines, 1, NULL);
-	if (find_repeats(r, number) && is_told_of(r, number))
-		say_repeats(r, number, find_repeats(r, number));
+	repeats = find_repeats(r, number);
+	if (repeats && is_told_of(r, number))
+		say_repeats(r, number, repeats);
 	peer = peers_take(&r->peers, number);
 	if (r->cfg.is_sender)
 		say_sent(r, peer ? peer->text : NULL, s, e);
