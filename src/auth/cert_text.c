@@ -108,6 +108,35 @@ static void names_text(X509 *cert, char *dst, size_t size)
 	}
 }
 
+/* Copy n bytes of UTF-8, with the control characters escaped as in RFC 4514 that
+ * OpenSSL leaves: those beyond ASCII, and what changes the direction of text.
+ * Returns 0, or -1 where it does not fit. */
+static int copy_subject(char *dst, size_t size, const char *text, size_t n)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t used = 0;
+
+	while (n > 0) {
+		unsigned cp = 0;
+		const size_t len = text_utf8_next(p, n, &cp);
+		const int is_control = text_is_control(cp);
+
+		if (len == 0 || used + (is_control ? 3 * len : len) >= size)
+			return -1;
+		for (size_t i = 0; i < len && is_control; i++)
+			used += (size_t)snprintf(dst + used, size - used,
+						 "\\%02X", p[i]);
+		if (!is_control) {
+			memcpy(dst + used, p, len);
+			used += len;
+		}
+		p += len;
+		n -= len;
+	}
+	dst[used] = '\0';
+	return 0;
+}
+
 int cert_text_of_subject(X509 *cert, char *dst, size_t size)
 {
 	/* RFC 4514 keeps UTF-8 as it is. */
@@ -120,11 +149,8 @@ int cert_text_of_subject(X509 *cert, char *dst, size_t size)
 	if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(cert), 0,
 				      flags) >= 0)
 		n = BIO_get_mem_data(bio, &text);
-	if (n > 0 && (size_t)n < size && !memchr(text, '\0', (size_t)n)) {
-		memcpy(dst, text, (size_t)n);
-		dst[n] = '\0';
-		rc = 0;
-	}
+	if (n > 0)
+		rc = copy_subject(dst, size, text, (size_t)n);
 	BIO_free(bio);
 	ERR_clear_error();
 	return rc;

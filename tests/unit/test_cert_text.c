@@ -98,6 +98,25 @@ static void subjects(void **state)
 	X509_free(nameless);
 }
 
+/* None of a subject's characters does anything at a terminal, whoever prints
+ * it. */
+static void controls_in_subjects(void **state)
+{
+	/* ESC, newline, DEL; U+009B (CSI), U+202E (right to left), U+2066 */
+	X509 *cert = make_cert("\33[1m\n\x7f\xc2\x9b"
+			       "1m\xe2\x80\xae\xc3\xa9\xe2\x81\xa6",
+			       0, DAY);
+	const char want[] = "CN=\\1B[1m\\0A\\7F\\C2\\9B"
+			    "1m\\E2\\80\\AE\xc3\xa9\\E2\\81\\A6";
+	char text[sizeof(want)];
+
+	(void)state;
+	assert_int_equal(cert_text_of_subject(cert, text, sizeof(text)), 0);
+	assert_string_equal(text, want);
+	assert_int_equal(cert_text_of_subject(cert, text, sizeof(text) - 1), -1);
+	X509_free(cert);
+}
+
 /* What is said of an error that was found with this certificate. */
 static const char *explain(X509 *cert, int error, int depth, const char *wanted)
 {
@@ -216,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dates),
 		cmocka_unit_test(subjects),
+		cmocka_unit_test(controls_in_subjects),
 		cmocka_unit_test(errors_by_date),
 		cmocka_unit_test(errors_by_name),
 		cmocka_unit_test(other_errors),
