@@ -165,13 +165,21 @@ dst/a/b/.ferry-$old.part"
 	cmp src/small/9 dst/small/9
 	has messages 'the disk was full, and the same sender sent a new file'
 	stop_receiver
-	# not for those of another sender
+	# not for those of another sender, which the receiver knows of: it has
+	# found one that is too old, so it has looked
 	"$FERRY" keygen key 2>&-
+	old=0123456789abcdef
+	for name in part journal; do
+		echo data >"dst/.ferry-$old.$name"
+		touch -d '8 days ago' "dst/.ferry-$old.$name"
+	done
 	receive --key key --max-kept 1G dst
+	await messages 'removed 1 part of .*: not used for more than 7 days'
 	cp src/large src/other
 	send --key key src/other
 	status 8
 	is parts 3
+	hasnt messages 'the disk was full'
 	stop_receiver
 }
 
