@@ -343,6 +343,7 @@ hold() {
 		    "CHECKED": {"FINISH": again(message("CHECKED", id=1))},
 		    "SIGNATURE": {"FINISH": again(message("SIGNATURE", id=1, offset=9))},
 		    "STATE": {"FILE_END": again(message("STATE", id=1))},
+		    "RESEND": {"FILE_END": again(message("RESEND", id=1))},
 		    "deferred": {"PACK": deferred},
 		}
 		r = Receiver(LIES[sys.argv[2]], ready={
@@ -350,7 +351,7 @@ hold() {
 		print(r.port, flush=True)
 		sys.stdin.readline()
 	EOF
-	for kind in VERDICT OFFERED CHECKED SIGNATURE STATE deferred; do
+	for kind in VERDICT OFFERED CHECKED SIGNATURE STATE RESEND deferred; do
 		mkfifo $kind.in
 		: >$kind.out
 		start $kind python3 again.py "$BATS_TEST_DIRNAME/.." $kind \
@@ -358,13 +359,13 @@ hold() {
 		await $kind.out '^[0-9]+$'
 		port=$(head -n 1 $kind.out)
 		case $kind in
-		CHECKED | SIGNATURE | STATE) what=src/large ;;
+		CHECKED | SIGNATURE | STATE | RESEND) what=src/large ;;
 		*) what=src/t/. ;;
 		esac
 		start_send "to-$kind" --plain -j 1 --checksum sha256 \
 			--timeout "$(limit 1)" $what
 	done
-	for kind in VERDICT OFFERED CHECKED SIGNATURE STATE deferred; do
+	for kind in VERDICT OFFERED CHECKED SIGNATURE STATE RESEND deferred; do
 		ended "to-$kind"
 		has "to-$kind.messages" \
 			"the receiver has sent nothing but heart-beats for"
