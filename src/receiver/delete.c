@@ -320,8 +320,9 @@ static int send_done(struct deletion *d, struct err *e)
 /* ---- comparing and listing ---- */
 
 /* Whether names that differ in case or accents are one name in this directory:
- * what the sender sent under one may be stored under another. */
-static int folds(struct deletion *d, int fd)
+ * what the sender sent under one may be stored under another.  lettered: one that
+ * is there and has a letter, or empty. */
+static int folds(struct deletion *d, int fd, const char *lettered)
 {
 	struct stat st;
 
@@ -329,7 +330,7 @@ static int folds(struct deletion *d, int fd)
 		return 1;
 	/* It is tried by making files. */
 	if (d->is_dry)
-		return dry_run_folds(fd);
+		return dry_run_folds(fd, lettered);
 	if (fstat(fd, &st) < 0)
 		return 1;
 	if (d->dev != (uint64_t)st.st_dev || d->folds < 0) {
@@ -346,6 +347,7 @@ static int compare_next(struct deletion *d, struct frame_dirs *f, struct err *e)
 	struct place at = { .frame = f, .number = f->next++ };
 	struct delete_dir want;
 	struct names_sum have;
+	char lettered[NAME_COMPONENT_MAX + 1];
 	struct err fe;
 	int fd;
 
@@ -357,11 +359,11 @@ static int compare_next(struct deletion *d, struct frame_dirs *f, struct err *e)
 	at.len = want.path_len;
 	err_clear(&fe);
 	fd = dirs_enter(d->dirs, at.path, at.len, &fe);
-	if (fd >= 0 && extras_sum(d->top, fd, &have, &fe) == 0) {
+	if (fd >= 0 && extras_sum(d->top, fd, &have, lettered, &fe) == 0) {
 		if (have.count == 0 ||
 		    (have.count == want.names && have.sum == want.sum))
 			return 0;
-		d->top_flags = folds(d, fd) ? EXTRA_FOLDS : 0;
+		d->top_flags = folds(d, fd, lettered) ? EXTRA_FOLDS : 0;
 		d->has_top = extras_begin(d->top, fd, &fe) == 0;
 		d->top_at = at;
 		if (d->has_top)

@@ -3,7 +3,6 @@
  */
 #include "receiver/dry_run.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -26,44 +25,20 @@ int dry_run_denied(int dir)
 	return error;
 }
 
-/* Change the case of ASCII letters.  Returns whether there are any. */
-static int swap_case(char *dst, size_t size, const char *name)
+int dry_run_folds(int dir, const char *name)
 {
-	const size_t n = strnlen(name, size - 1);
-	int has_letter = 0;
+	char other[NAME_COMPONENT_MAX + 1];
+	const size_t n = strnlen(name, NAME_COMPONENT_MAX);
+	struct stat a, b;
 
 	for (size_t i = 0; i < n; i++) {
 		const int is_letter = (name[i] >= 'a' && name[i] <= 'z') ||
 				      (name[i] >= 'A' && name[i] <= 'Z');
 
-		dst[i] = is_letter ? (char)(name[i] ^ 0x20) : name[i];
-		has_letter |= is_letter;
+		other[i] = is_letter ? (char)(name[i] ^ 0x20) : name[i];
 	}
-	dst[n] = '\0';
-	return has_letter;
-}
-
-int dry_run_folds(int dir)
-{
-	char other[NAME_COMPONENT_MAX + 1];
-	const int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-	const struct dirent *entry;
-	int folds = 0;
-
-	if (!d && fd >= 0)
-		close(fd);
-	while (d && (entry = readdir(d))) {
-		struct stat a, b;
-
-		if (!swap_case(other, sizeof(other), entry->d_name) ||
-		    fstatat(dir, entry->d_name, &a, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		folds = fstatat(dir, other, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-			a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-		break;
-	}
-	if (d)
-		closedir(d);
-	return folds;
+	other[n] = '\0';
+	return n > 0 && fstatat(dir, name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(dir, other, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }

@@ -16,8 +16,9 @@ int dry_run_denied(int dir);
 
 /*
  * Whether names that differ in upper and lower case are one name in the directory
- * dir (borrowed), going by those that are in it.  0 where these do not tell.
+ * dir (borrowed), going by one that is in it and has a letter of ASCII.  0 where
+ * there is none (an empty name).
  */
-int dry_run_folds(int dir);
+int dry_run_folds(int dir, const char *name);
 
 #endif

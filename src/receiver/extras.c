@@ -173,8 +173,17 @@ static int push_level(struct extras *x, int fd, size_t len)
 	return 0;
 }
 
+/* Whether the name has a letter of ASCII. */
+static int has_letter(const char *name)
+{
+	while (*name && !((*name >= 'a' && *name <= 'z') ||
+			  (*name >= 'A' && *name <= 'Z')))
+		name++;
+	return *name != '\0';
+}
+
 int extras_sum(const struct extras *x, int dir, struct names_sum *sum,
-	       struct err *e)
+	       char lettered[NAME_COMPONENT_MAX + 1], struct err *e)
 {
 	struct listing *l = listing_new();
 	int fd = open_dir(dir, "."), skips, rc = 0;
@@ -182,11 +191,17 @@ int extras_sum(const struct extras *x, int dir, struct names_sum *sum,
 	const struct listing_entry *entry;
 
 	*sum = (struct names_sum){ 0 };
+	lettered[0] = '\0';
 	if (l)
 		listing_begin(l, fd);
-	while (!error && (entry = next_entry(x, l, &skips, &error)))
-		names_sum_add(sum, entry->name, strlen(entry->name),
-			      is_dir(fd, entry));
+	while (!error && (entry = next_entry(x, l, &skips, &error))) {
+		const size_t len = strlen(entry->name);
+
+		names_sum_add(sum, entry->name, len, is_dir(fd, entry));
+		if (!lettered[0] && len <= NAME_COMPONENT_MAX &&
+		    has_letter(entry->name))
+			memcpy(lettered, entry->name, len + 1);
+	}
 	listing_free(l);
 	io_close(&fd);
 	errno = error;

@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "base/names.h"
+#include "fs/name.h"
 #include "receiver/conflict.h"
 
 struct extras;
@@ -46,11 +47,12 @@ int extras_is_young(const struct timespec *began, int dir, const char *leaf,
 		    uint32_t *mode);
 
 /*
- * Sum up the names in the directory dir (borrowed).  Returns 0, or ERR_LOCAL with
+ * Sum up the names in the directory dir (borrowed).  lettered gets the first of
+ * them that has a letter of ASCII, or is empty.  Returns 0, or ERR_LOCAL with
  * errno.
  */
 int extras_sum(const struct extras *x, int dir, struct names_sum *sum,
-	       struct err *e);
+	       char lettered[NAME_COMPONENT_MAX + 1], struct err *e);
 
 /* Begin to list the directory dir (borrowed), without what is below its
  * directories.  Returns 0, or ERR_LOCAL with errno. */

@@ -331,3 +331,25 @@ plan() {
 	run -2 ferry receive -n dst
 	[[ "$output" == *"ferry receive HOST:PATH DIR"* ]]
 }
+
+# reads NAME... - how often the receiver reads from a directory with files of these
+# names in a dry run that would delete them
+reads() {
+	rm -rf dst/t
+	mkdir -p src/t dst/t
+	(cd dst/t && touch "$@")
+	FERRY_WRAP="strace -f -qq -y -o calls -e trace=getdents64" \
+		receive --plain --once --accept delete dst
+	send --plain -n --delete --max-delete 9 src/t >/dev/null
+	await messages "still waiting"
+	cp calls dry.calls
+	send --plain src/t
+	wait_receiver
+	grep -c 'getdents64(.*dst/t>' dry.calls
+}
+
+@test "whether a directory folds names is seen without reading it once more" {
+	! is_instrumented || skip "strace does not mix with this build"
+	needs_build 'a sandbox'
+	is reads 1 2 3 "$(reads a b c)"
+}
