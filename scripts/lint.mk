@@ -51,12 +51,13 @@ $(lint_tidy): run/tidy/%:
 # Where gcc 12 is wrong.  What realloc() gives is stored in the very slot that
 # the old pointer is in, and the copy is freed by whom the entry goes to next
 # (tree.c, committer.c).  A TLS connection is freed by a pointer to its first
-# member (tls_conn.c).  A string is stored in an array that has grown, or by an
-# out-parameter, and freed with that (by_ssh.c, cmd_remote.c, senders_helper.c,
-# scan_root.c, delete.c).  A function that has not set its out-parameter has returned an
+# member (tls_conn.c).  A string or an entry is stored in an array that has grown,
+# in a table, a list, or by an out-parameter, and freed with that (by_ssh.c,
+# cmd_remote.c, senders_helper.c, scan_root.c, delete.c, kept.c, placed.c).  A function that has not set its out-parameter has returned an
 # error, which err_set() never makes 0 (senders_file.c).
 $(filter %/tree.c %/committer.c %/tls_conn.c %/by_ssh.c %/cmd_remote.c \
-	%/senders_helper.c %/scan_root.c %/delete.c,$(lint_gcc)): \
+	%/senders_helper.c %/scan_root.c %/delete.c %/kept.c \
+	%/placed.c,$(lint_gcc)): \
 	gcc_known := -Wno-analyzer-malloc-leak
 $(filter %/senders_file.c,$(lint_gcc)): \
 	gcc_known := -Wno-analyzer-null-argument
