@@ -190,7 +190,8 @@ static int send_files(const struct senders_file *f)
 	int rc = 0;
 
 	for (int i = 0; rc == 0 && i < FILES; i++) {
-		int fd = paths[i] ? open(paths[i], O_RDONLY | O_CLOEXEC) : -1;
+		int fd = paths[i] ? open(paths[i], O_RDONLY | O_CLOEXEC |
+						     O_NONBLOCK) : -1;
 
 		m.code = i;
 		if (fd >= 0)

@@ -346,6 +346,21 @@ static const char *named_in(const struct senders_section *d,
 	return "cert";
 }
 
+/* Opening a FIFO would wait for a writer, and all later reloads with it. */
+static int check_is_file(const struct senders_load *l, const char *key,
+			 const char *path, struct err *e)
+{
+	const struct senders_section *d = &l->file.defaults;
+	char shown[SHOWN_MAX];
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0 || S_ISREG(st.st_mode))
+		return 0;
+	text_escape(shown, sizeof(shown), path, strlen(path));
+	err_set(e, ERR_USAGE, "%s is not a regular file", shown);
+	return at_line(l, d, senders_file_line(d, key), e);
+}
+
 /* Make of them what the receiver will make, to find what is wrong. */
 static int check_credentials(struct senders_load *l, struct err *e)
 {
@@ -366,6 +381,12 @@ static int check_credentials(struct senders_load *l, struct err *e)
 	size_t n = 0;
 	int rc = 0;
 
+	/* cert-key is checked as a secret. */
+	if (check_is_file(l, "cert", d->cert, e) ||
+	    check_is_file(l, "ca", d->ca, e)) {
+		free(texts);
+		return e->code;
+	}
 	if (!texts)
 		return err_set(e, ERR_RESOURCE, "out of memory");
 	for (size_t i = 0; i < f->count; i++) {

@@ -356,6 +356,14 @@ wrong() {
 	reread
 	send --cert b.pem --cert-key b.key --ca ca.pem src/f
 	status 0
+	# what would be waited for, so that no reload came after it
+	rm live.pem
+	mkfifo live.pem
+	: >messages
+	reread 'ferry\.conf:2: .*live\.pem is not a regular file; the senders stay'
+	rm live.pem
+	cp a.pem live.pem
+	reread
 	stop_receiver
 }
 
