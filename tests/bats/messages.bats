@@ -248,6 +248,9 @@ both_modes() {
 	send --plain src/f
 	[ "$sent" != 0 ]
 	await messages "no session: cannot start a thread \(ulimit -u"
+	# it would outlive strace
+	kill "$(pgrep -P "${pid[receiver]}")"
+	wait_receiver
 }
 
 # ---- the network -----------------------------------------------------------
