@@ -29,7 +29,8 @@ enum {
 
 struct client {
 	struct ssh *ssh;
-	char host[ADDR_TEXT_MAX]; /* escaped */
+	char host[ADDR_TEXT_MAX]; /* escaped, cut where it is longer */
+	char whole_host[TARGET_HOST_MAX];
 	int is_interactive;
 	struct buf list; /* the order's */
 	struct buf older; /* the same for a ferry that refuses ORDER_HOST */
@@ -123,11 +124,12 @@ static int read_answer(struct client *c, struct login *l, struct err *e)
 /* ssh has proved that it is the host of this name. */
 static void name_peer(const struct client *c, struct stream *stream)
 {
-	char identity[ADDR_TEXT_MAX + 8];
+	char identity[ADDR_TEXT_MAX + 8], whole[TARGET_HOST_MAX + 8];
 	uint8_t id[STREAM_PEER];
 
 	snprintf(identity, sizeof(identity), "ssh:%s", c->host);
-	digest_sha256.sum(identity, strlen(identity), id);
+	snprintf(whole, sizeof(whole), "ssh:%s", c->whole_host);
+	digest_sha256.sum(whole, strlen(whole), id);
 	stream_set_peer(stream, id, identity);
 }
 
@@ -252,6 +254,7 @@ struct client *client_new(const struct ssh_config *ssh, enum deploy_use deploy,
 		return NULL;
 	}
 	text_escape(c->host, sizeof(c->host), ssh->host, strlen(ssh->host));
+	snprintf(c->whole_host, sizeof(c->whole_host), "%s", ssh->host);
 	c->is_interactive = has_terminal();
 	c->carrier.open = open_stream;
 	c->carrier.ctx = c;

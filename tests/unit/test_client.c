@@ -60,8 +60,9 @@ static int remove_dir(void **state)
 }
 
 /* Open a stream to this host, where the script is started with this argument, and
- * close it.  The error is as after the open. */
-static void open_to(const char *host, const char *arg, struct err *e)
+ * close it.  The error is as after the open; id becomes what stands for the host. */
+static void open_to(const char *host, const char *arg, uint8_t id[STREAM_PEER],
+		    struct err *e)
 {
 	static char send[] = "send", end[] = "--", dir[] = "dir";
 	char *const args[] = { send, end, dir, NULL };
@@ -81,6 +82,7 @@ static void open_to(const char *host, const char *arg, struct err *e)
 	if (!stream)
 		print_message("# %s\n", e->text);
 	assert_non_null(stream);
+	stream_peer_id(stream, id);
 	stream_free(stream);
 	client_free(c);
 }
@@ -104,10 +106,11 @@ static int count_ordered(const char *text)
 /* The session must not have the error of the order that was refused. */
 static void test_older(void **state)
 {
+	uint8_t id[STREAM_PEER];
 	struct err e;
 
 	(void)state;
-	open_to("box", "older", &e);
+	open_to("box", "older", id, &e);
 	assert_int_equal(count_ordered("--host=box"), 1);
 	assert_int_equal(count_ordered("dir"), 2);
 	assert_int_equal(e.code, 0);
@@ -118,6 +121,7 @@ static void test_older(void **state)
 static void test_long_name(void **state)
 {
 	char host[TARGET_HOST_MAX];
+	uint8_t id[STREAM_PEER], other[STREAM_PEER];
 	struct err e;
 
 	(void)state;
@@ -125,9 +129,15 @@ static void test_long_name(void **state)
 	host[0] = '@';
 	host[sizeof(host) - 2] = 'Z';
 	host[sizeof(host) - 1] = '\0';
-	open_to(host, "new", &e);
+	open_to(host, "new", id, &e);
 	assert_int_equal(e.code, 0);
 	assert_int_equal(count_ordered(host), 1);
+	/* What is kept of one host's parts is not offered to another. */
+	open_to(host, "new", other, &e);
+	assert_memory_equal(id, other, sizeof(id));
+	host[sizeof(host) - 2] = 'Y';
+	open_to(host, "new", other, &e);
+	assert_memory_not_equal(id, other, sizeof(id));
 }
 
 int main(void)
