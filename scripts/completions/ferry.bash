@@ -1,6 +1,6 @@
 # bash completion of ferry: commands, options and values from "ferry help
-# --options", which prints the program's own tables; hosts from ssh's files and
-# /etc/hosts.
+# --options", which prints the program's own tables; hosts from "ferry help
+# --hosts", which reads ssh's files and /etc/hosts.
 
 # _ferry_table FERRY [COMMAND] - what there is
 _ferry_table()
@@ -29,44 +29,54 @@ _ferry_option()
 		$1 == "value" && on && field == "values" { print $2 }'
 }
 
-_ferry_hosts()
+# _ferry_offer BEGINNING PREFIX - of the lines of standard input those that begin
+# so, with the prefix.  compgen -W would expand them, as the shell does.
+_ferry_offer()
 {
-	{
-		awk '{ for (i = 2; i <= NF && $i !~ /^#/; i++) print $i }' \
-			/etc/hosts
-		# hashed names begin with "|", markers with "@"
-		awk '!/^[|@#]/ { n = split($1, name, ",")
-			for (i = 1; i <= n; i++) if (name[i] !~ /^\[|[*?!]/)
-				print name[i] }' ~/.ssh/known_hosts \
-			/etc/ssh/ssh_known_hosts
-		awk 'tolower($1) == "host" { for (i = 2; i <= NF; i++)
-			if ($i !~ /[*?!]/) print $i }' ~/.ssh/config
-	} 2>/dev/null | sort -u
+	local line
+
+	while IFS= read -r line; do
+		[[ -z $line || $line != "$1"* ]] || COMPREPLY+=("$2$line")
+	done
 }
 
 _ferry()
 {
-	local ferry=$1 cur=${COMP_WORDS[COMP_CWORD]} line
+	local ferry=$1 cur=${COMP_WORDS[COMP_CWORD]} values
 	local prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local words argument='' list='' item=$cur is_joined=''
+	local argument='' is_joined='' at='' files
 
 	COMPREPLY=()
+	# "~/bin/ferry" comes as it was typed
+	[[ $ferry != \~/* ]] || ferry=$HOME/${ferry#\~/}
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		words=$(_ferry_table "$ferry" | cut -f 2)
-		mapfile -t COMPREPLY < <(compgen -W "$words --help --version" \
-			-- "$cur")
+		_ferry_offer "$cur" < <(_ferry_table "$ferry" | cut -f 2
+			printf '%s\n' --help --version)
 		return
 	fi
-	if [ "$command" = help ]; then
-		mapfile -t COMPREPLY < <(compgen -W \
-			"$(_ferry_table "$ferry" | cut -f 2)" -- "$cur")
+	if [[ $command == help && $cur != -* ]]; then
+		_ferry_offer "$cur" < <(_ferry_table "$ferry" | cut -f 2)
+		compopt +o default
 		return
 	fi
 	# "--option=value" comes as three words
 	if [ "$cur" = = ]; then
-		cur='' item='' is_joined=1
+		cur='' is_joined=1
 	elif [ "$prev" = = ]; then
 		prev=${COMP_WORDS[COMP_CWORD - 2]} is_joined=1
+	fi
+	# and so does HOST:PATH: what is there is not known here
+	if [[ $cur == : || $prev == : ]]; then
+		compopt +o default
+		return
+	fi
+	# USER@: the word that is completed then begins with "@", by bash's setting
+	# "hostcomplete"
+	if [ "$prev" = @ ]; then
+		[[ ${2:-} != @* ]] || at=@
+		_ferry_offer "$cur" "$at" < <("$ferry" help --hosts 2>/dev/null)
+		compopt +o default
+		return
 	fi
 	case $prev in
 	-*) argument=$(_ferry_option "$ferry" "$command" "$prev" argument) ;;
@@ -76,36 +86,40 @@ _ferry()
 	case ${argument:--} in
 	-)
 		if [[ $cur == -z* ]]; then
-			words=$(_ferry_option "$ferry" "$command" -z values)
-			words=-z${words//$'\n'/ -z}
+			_ferry_offer "${cur#-z}" -z < <(_ferry_option "$ferry" \
+				"$command" -z values)
 		elif [[ $cur == -* ]]; then
-			words=$(_ferry_options "$ferry" "$command")
-		elif [ "$command" = keygen ]; then
-			return
-		else
-			words=$(_ferry_hosts)
-			mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+			_ferry_offer "$cur" < <(_ferry_options "$ferry" \
+				"$command")
+			# no space after "--compress=", which a value follows
+			[[ ${COMPREPLY[*]} != *= ]] || compopt -o nospace
+		elif [ "$command" != keygen ]; then
+			mapfile -t files < <(compgen -f -- "$cur")
+			_ferry_offer "$cur" < <("$ferry" help --hosts \
+				2>/dev/null)
+			# else by the default for files, which knows quotes
+			if [ "${#COMPREPLY[@]}" -gt 0 ]; then
+				COMPREPLY=("${files[@]}" "${COMPREPLY[@]}")
+				compopt -o filenames
+			fi
 		fi
+		return
 		;;
 	FILE | PATH | CMD | DIR) return ;;
-	HOST*) words=$(_ferry_hosts) ;;
-	LIST)
-		words=$(_ferry_option "$ferry" "$command" "$prev" values)
-		[[ $cur != *,* ]] || list=${cur%,*},
-		item=${cur##*,}
+	HOST*)
+		_ferry_offer "$cur" < <("$ferry" help --hosts 2>/dev/null)
 		;;
-	*) words=$(_ferry_option "$ferry" "$command" "$prev" values) ;;
+	*)
+		values=$(_ferry_option "$ferry" "$command" "$prev" values)
+		if [[ $argument == LIST && $cur == *,* ]]; then
+			_ferry_offer "${cur##*,}" "${cur%,*}," <<<"$values"
+		else
+			_ferry_offer "$cur" <<<"$values"
+		fi
+		;;
 	esac
-	while IFS= read -r line; do
-		COMPREPLY+=("$list$line")
-	done < <(compgen -W "$words" -- "$item")
 	# without a value of its own there is nothing to offer, not even files
-	[[ -z $words && -n $argument && $argument != - ]] && compopt +o default
-	# no space after "--compress=", which a value follows, nor after a directory
-	[[ ${COMPREPLY[*]} == *= ]] && compopt -o nospace
-	[[ -n $words && ${argument:--} == - && $cur != -* ]] &&
-		compopt -o filenames
-	return 0
+	compopt +o default
 }
 
 complete -o default -F _ferry ferry

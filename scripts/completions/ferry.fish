@@ -1,5 +1,6 @@
 # fish completion of ferry: commands, options and values with their meanings from
-# "ferry help --options", which prints the program's own tables.
+# "ferry help --options", which prints the program's own tables; hosts from "ferry
+# help --hosts", which reads ssh's files and /etc/hosts.
 
 function __ferry_with
     contains -- (commandline -opc)[2] $argv
@@ -13,6 +14,23 @@ function __ferry_values
         else if test -n "$on"
             printf '%s\t%s\n' $a $b
         end
+    end
+end
+
+# The same of an option that takes several, with commas between them: each after what
+# stands before the last comma.
+function __ferry_lists
+    set -l before (commandline -ct | string replace -rf '^(--[^=]*=)?(.*,).*' '$2')
+    for value in (__ferry_values $argv)
+        echo "$before$value"
+    end
+end
+
+# Also after USER@.
+function __ferry_hosts
+    set -l user (commandline -ct | string match -r '^[^@/:]+@')
+    for host in (ferry help --hosts 2>/dev/null)
+        echo "$user$host"
     end
 end
 
@@ -33,7 +51,9 @@ ferry help --options 2>/dev/null | while read -d \t -l kind name summary
             case FILE PATH DIR CMD
                 set -a spec -r -F
             case 'HOST*'
-                set -a spec -x -a '(__fish_print_hostnames)'
+                set -a spec -x -a '(__ferry_hosts)'
+            case LIST
+                set -a spec -x -a "(__ferry_lists $name $long)"
             case '*'
                 set -a spec -x -a "(__ferry_values $name $long)"
         end
@@ -41,4 +61,6 @@ ferry help --options 2>/dev/null | while read -d \t -l kind name summary
     end
 end
 
-complete -c ferry -n '__ferry_with send receive recv' -a '(__fish_print_hostnames)' -d host
+complete -c ferry -n '__ferry_with send receive recv' -a '(__ferry_hosts)' -d host
+# HOST:PATH: what is there is not known here, and it is no file.
+complete -c ferry -n "string match -q '*:*' -- (commandline -ct)" -f

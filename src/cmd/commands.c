@@ -110,7 +110,7 @@ int commands_unknown(int argc, char **argv, struct err *e)
 /* ---- version and help ---- */
 
 struct help_options {
-	int tables; /* for programs, not for people */
+	int tables, hosts; /* for programs, not for people */
 };
 
 /* The versions of the libraries loaded at run time, not at compile time. */
@@ -190,6 +190,13 @@ static int help_run(int argc, char **argv, struct err *e)
 		return cmd_show_help(&cmd_help, e);
 	if (argc - first > 1)
 		return cmd_extra_operand(argv[first + 1], e);
+	if (opts.hosts && first < argc)
+		return cmd_extra_operand(argv[first], e);
+	if (opts.hosts) {
+		const int rc = complete_print_hosts(stdout, e);
+
+		return rc ? rc : cmd_flush_stdout(e);
+	}
 	c = first < argc ? commands_find(argv[first]) : NULL;
 	if (opts.tables && (c || first == argc))
 		return show_tables(argv[first], e);
@@ -227,6 +234,10 @@ static const struct option_row help_rows[] = {
 	  .off = offsetof(struct help_options, tables),
 	  .help = "print the commands, or the options of COMMAND, for programs: "
 		  "a line each, with tabs between the fields" },
+	{ .name = "hosts", .kind = OPTION_FLAG, .value = 1,
+	  .off = offsetof(struct help_options, hosts),
+	  .help = "print the hosts that ssh's configuration, known_hosts and "
+		  "/etc/hosts name, for programs: a line each" },
 	{ .letter = 'h', .name = "help", .kind = OPTION_HELP,
 	  .help = "show this help" },
 };
@@ -239,7 +250,7 @@ static const struct option_group *const groups[] = { &options, NULL };
 
 const struct cmd cmd_help = {
 	.name = "help",
-	.synopsis = "[--options] [COMMAND]",
+	.synopsis = "[--hosts | --options] [COMMAND]",
 	.summary = "show help on ferry or on a command",
 	.about = "Show help on ferry, or on a command and its options.",
 	.groups = help_groups,

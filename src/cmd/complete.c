@@ -5,7 +5,11 @@
  */
 #include "cmd/complete.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
+#include "remote/host_names.h"
 
 enum { BRIEF_MIN = 14 }; /* a shorter beginning of a help text says too little */
 
@@ -152,4 +156,49 @@ void complete_print_command(FILE *f, const struct cmd *cmd)
 	fprintf(f, "command\t%s\t%s\n", cmd->name, cmd->summary);
 	if (cmd->alias)
 		fprintf(f, "command\t%s\t%s\n", cmd->alias, cmd->summary);
+}
+
+/* ---- hosts ---- */
+
+struct names {
+	char **list;
+	size_t count;
+	int has_failed;
+};
+
+static void add_name(void *ctx, const char *name)
+{
+	struct names *n = ctx;
+	char **list = mem_resize(n->list, n->count + 1, sizeof(*list));
+
+	if (list) {
+		n->list = list;
+		list[n->count] = strdup(name);
+	}
+	if (list && list[n->count])
+		n->count++;
+	else
+		n->has_failed = 1;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int complete_print_hosts(FILE *f, struct err *e)
+{
+	struct names n = { NULL, 0, 0 };
+
+	host_names_list(add_name, &n);
+	if (n.count > 0)
+		qsort(n.list, n.count, sizeof(*n.list), compare_names);
+	for (size_t i = 0; i < n.count; i++) {
+		if (i == 0 || strcmp(n.list[i - 1], n.list[i]) != 0)
+			fprintf(f, "%s\n", n.list[i]);
+	}
+	for (size_t i = 0; i < n.count; i++)
+		free(n.list[i]);
+	free(n.list);
+	return n.has_failed ? err_set(e, ERR_RESOURCE, "out of memory") : 0;
 }

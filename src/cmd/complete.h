@@ -1,6 +1,6 @@
 /*
  * complete.h - what a shell needs to complete a command line: the commands, and
- * the options of each, from their tables.
+ * the options of each, from their tables; and names of hosts.
  *
  * Layer: cmd.
  * Threads: main's only.
@@ -25,5 +25,9 @@ void complete_print_options(FILE *f, const struct cmd *cmd);
 
 /* Print a command as "command NAME SUMMARY", and its alias likewise. */
 void complete_print_command(FILE *f, const struct cmd *cmd);
+
+/* Print the names of hosts that are known here (remote/host_names.h), each once in a
+ * line.  Returns 0 or ERR_RESOURCE. */
+int complete_print_hosts(FILE *f, struct err *e);
 
 #endif

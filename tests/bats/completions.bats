@@ -91,6 +91,38 @@ in_bash() {
 	hasnt offered '|1|'
 }
 
+# in_bash_at_terminal LINE EXPECTED - as in_zsh
+in_bash_at_terminal() {
+	python3 "$BATS_TEST_DIRNAME/../tools/tab.py" bash "$completions" "$@"
+}
+
+@test "bash, at a terminal: nothing after a colon, names with spaces, ~ and \$" {
+	export T=$work/files
+	cd files
+	mkdir -p "$HOME/in-home"
+	touch "with space" "$HOME/in-home/file-at-home"
+	# X, which is typed after Tab, stands directly after what was typed before
+	in_bash_at_terminal $'ferry send f box:kn\tX' 'box:knX'
+	in_bash_at_terminal $'ferry send f me@box:\tX' 'me@box:X'
+	in_bash_at_terminal $'ferry receive --connect alias-one:\tX' 'one:X'
+	in_bash_at_terminal $'ferry receive --limit-rate \tX' 'rate X'
+	in_bash_at_terminal $'ferry send --name kn\tX' 'kn *X'
+	in_bash_at_terminal 'ferry send f me@alias-o' 'me@alias-one '
+	in_bash_at_terminal 'ferry send wi' 'with\\ space '
+	in_bash_at_terminal 'ferry send "wi' '"with space" '
+	in_bash_at_terminal 'ferry send ~/in-home/fi' ' ~/in-home/file-at-home '
+	# shellcheck disable=SC2016
+	in_bash_at_terminal 'ferry send $T/kn' '/known-file '
+	in_bash_at_terminal 'ferry send --key kn' 'known-file '
+	in_bash_at_terminal 'ferry receive --accept existing,li' \
+		'existing,links '
+	# by another path, as it is typed
+	mkdir -p "$HOME/bin"
+	ln -s "$FERRY" "$HOME/bin/ferry"
+	# shellcheck disable=SC2088
+	in_bash_at_terminal '~/bin/ferry receive --sync ba' 'batch '
+}
+
 # in_fish LINE - what Tab offers, and its meaning
 in_fish() {
 	fish --no-config -c "source $completions/ferry.fish; complete -C '$1'"
@@ -110,9 +142,20 @@ in_fish() {
 	has offered alias-one
 	has offered alias-two
 	in_fish 'ferry receive --connect known' | grep -q '^known.example'
+	in_fish 'ferry send f me@alias-o' | grep -q '^me@alias-one'
+	in_fish 'ferry receive --accept existing,li' |
+		grep -q '^existing,links	'
+	in_fish 'ferry send --preserve=owner,acl,x' |
+		grep -q '^--preserve=owner,acl,xattr	'
+	cd files
+	is in_fish 'ferry send f box:kn' ''
+	is in_fish 'ferry send f me@box:' ''
 }
 
-in_zsh() { python3 "$BATS_TEST_DIRNAME/../tools/tab.py" "$completions" "$@"; }
+# in_zsh LINE EXPECTED - what is typed, and what the terminal shows then
+in_zsh() {
+	python3 "$BATS_TEST_DIRNAME/../tools/tab.py" zsh "$completions" "$@"
+}
 
 @test "zsh: options, values with meanings, hosts" {
 	command -v zsh >/dev/null || skip "needs zsh"
@@ -122,4 +165,65 @@ in_zsh() { python3 "$BATS_TEST_DIRNAME/../tools/tab.py" "$completions" "$@"; }
 	in_zsh 'ferry send -j ' 'auto +-- as many'
 	in_zsh 'ferry send f known.' 'known.example '
 	in_zsh 'ferry send f alias-o' 'alias-one '
+	in_zsh 'ferry send f me@alias-o' 'me@alias-one '
+	in_zsh 'ferry receive --accept existing,li' 'existing,links'
+	in_zsh 'ferry receive --accept existing,' 'links +-- symlinks to any'
+	cd files
+	in_zsh $'ferry send f box:kn\tX' 'box:knX'
+}
+
+# hosts - what shells offer as hosts
+hosts() { ferry help --hosts | tr '\n' ' '; }
+
+@test "hosts: ssh's configuration with what it includes, known_hosts; no commands" {
+	mkdir -p home/.ssh/conf.d "home/.ssh/with space" home/other
+	cat >home/.ssh/config <<-'EOF'
+		# Host commented
+		Include conf.d/*.conf "with space/c"
+		Include ~/other/config conf.d/missing fifo
+		host = equals
+			HostName equals.example
+		Host=joined "quoted" *.wild ?x !negated plain
+		Match host m-one,*.m user me
+			Include config
+		Match originalhost "m-two" exec "echo m-exec"
+		Match all
+		Host -dash $(touch${IFS}ran) `touch${IFS}ran` a;b tail # comment
+	EOF
+	echo 'HOST first' >home/.ssh/conf.d/a.conf
+	printf 'Host second\r\n' >home/.ssh/conf.d/b.conf
+	printf 'Host third' >"home/.ssh/with space/c"
+	printf '\tHost\tfourth\n' >home/other/config
+	mkfifo home/.ssh/fifo
+	cat >home/.ssh/known_hosts <<-'EOF'
+		known.example,192.0.2.1 ssh-ed25519 AAAA
+		[port.example]:2222,[192.0.2.7]:2222 ssh-ed25519 AAAA
+		@cert-authority ca.example ssh-ed25519 AAAA
+		@revoked revoked.example ssh-ed25519 AAAA
+		|1|c2FsdA==|aGFzaA== ssh-ed25519 AAAA
+		$(touch${IFS}ran),`touch${IFS}ran`,*.known ssh-ed25519 AAAA
+		#comment.example ssh-ed25519 AAAA
+	EOF
+	hosts >got
+	for name in first second third fourth equals joined quoted plain m-one \
+		m-two tail known.example 192.0.2.1 port.example 192.0.2.7; do
+		grep -q "\(^\| \)$name " got || { echo "no $name"; cat got; false; }
+	done
+	for name in comment wild negated '!' '-dash' exec '[$`|@*?;]' ca.example \
+		revoked me all missing HostName '#'; do
+		! grep -q "\(^\| \)[^ ]*$name[^ ]* " got ||
+			{ echo "$name"; cat got; false; }
+	done
+	# each once, in order
+	ferry help --hosts | LC_ALL=C sort -uc
+	# names are offered, and never run by the shell that offers them
+	in_bash send f '' >offered
+	has offered third
+	in_bash_at_terminal 'ferry send f port' 'port.example '
+	[ ! -e ran ]
+	rm -r home/.ssh
+	ferry help --hosts >got
+	hasnt got plain
+	run ferry help --hosts x
+	[ "$status" = 2 ]
 }
