@@ -143,10 +143,10 @@ static int add_sources(const struct send_operands *o,
 }
 
 /* With "ferry send a b" the last file is taken for the host. */
-static void hint_at_file(const struct send_operands *o, struct err *e)
+static void hint_at_host(const struct send_operands *o, struct err *e)
 {
 	if (e->code == ERR_CONNECT && o->host)
-		send_operands_hint_at_host(o->host, e);
+		send_operands_hint_at_host(o, e);
 }
 
 /* Have ferry receive into the target's directory on its host. */
@@ -261,11 +261,15 @@ static int try_to_reach(const struct setup *s, struct err *e)
 {
 	const struct common_options *common = &s->opts->common;
 	const struct send_config *cfg = s->cfg;
+	int rc;
 
 	if (cfg->security != SECURITY_CODE || common->code_file ||
 	    s->opts->listen || s->is_preview || common->retry_s)
 		return 0;
-	return reach_host(&cfg->dest, &cfg->net, cfg->events, e);
+	rc = reach_host(&cfg->dest, &cfg->net, cfg->events, e);
+	if (rc < 0)
+		hint_at_host(s->o, e);
+	return rc;
 }
 
 static int start_signals(struct setup *s, struct err *e)
@@ -285,7 +289,7 @@ static int run_prepared(struct setup *s, struct err *e)
 			       : send_run(s->cfg, &summary, e);
 
 	if (rc < 0)
-		hint_at_file(s->o, e);
+		hint_at_host(s->o, e);
 	if (rc < 0 && s->o->is_ssh)
 		by_ssh_hint_at_port(&s->opts->common, e);
 	return rc;

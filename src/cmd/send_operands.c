@@ -9,6 +9,8 @@
 
 #include "base/text.h"
 #include "cmd/operand_hints.h"
+#include "net/resolver.h"
+#include "remote/host_names.h"
 
 enum { SHOWN_MAX = 200 };
 
@@ -30,12 +32,17 @@ static int exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-void send_operands_hint_at_host(const char *host, struct err *e)
+void send_operands_hint_at_host(const struct send_operands *o, struct err *e)
 {
+	char host[SHOWN_MAX];
 
-	if (exists(host))
+	escape(host, o->host);
+	if (exists(o->host))
 		err_append(e, " (a file with this name exists here: is HOST "
 			      "missing?)");
+	else if (o->ssh_knows)
+		err_append(e, " (ssh knows it: to send by ssh, write %s:DIR, or "
+			      "%s: for the home directory there)", host, host);
 }
 
 static int operand_missing(int count, const char *only, struct err *e)
@@ -55,11 +62,11 @@ static int operand_missing(int count, const char *only, struct err *e)
 }
 
 /* The host is none: say what was probably meant. */
-static int bad_host(const char *host, struct err *e)
+static int bad_host(const struct send_operands *o, struct err *e)
 {
-	const char *colon = strchr(host, ':');
+	const char *host = o->host, *colon = strchr(host, ':');
 
-	send_operands_hint_at_host(host, e);
+	send_operands_hint_at_host(o, e);
 	if (!exists(host) && colon && colon[1] &&
 	    !colon[1 + strspn(colon + 1, "0123456789")])
 		err_append(e, " (a directory of digits, by ssh, is written "
@@ -87,7 +94,10 @@ static int read_host(struct send_operands *o, const struct common_options *commo
 					  "a path (to copy on this host, use "
 					  "cp -a)");
 	if (common_target(common, "HOST", o->host, &o->dest, e))
-		return bad_host(o->host, e);
+		return bad_host(o, e);
+	/* Later its configuration cannot be read. */
+	o->ssh_knows = !o->dest.has_port && !resolver_is_address(o->host) &&
+		       host_names_ssh_knows(o->host);
 	return 0;
 }
 

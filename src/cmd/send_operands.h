@@ -24,6 +24,7 @@ struct send_operands {
 	const char *host;
 	struct host_port dest;
 	int is_ssh;           /* the host is [USER@]HOST:PATH */
+	int ssh_knows;        /* it is not, but ssh has a section for it */
 	const char *own_host; /* by order: see ordered.h */
 	const struct carrier *carrier; /* by order of another host; or NULL */
 	struct target target; /* with is_ssh */
@@ -37,7 +38,8 @@ int send_operands_is_stdin(const char *path);
 int send_operands_read(struct send_operands *o, const struct send_options *opts,
 		       int count, char **args, struct err *e);
 
-/* Append to e that HOST may be missing, where a file has the name of this host. */
-void send_operands_hint_at_host(const char *host, struct err *e);
+/* The host cannot be reached.  Append to e what else was probably meant: that it is
+ * missing, where a file has its name; or ssh. */
+void send_operands_hint_at_host(const struct send_operands *o, struct err *e);
 
 #endif

@@ -339,3 +339,35 @@ hint() {
 	hint "'scp://h/a' is a URL; write: ferry receive HOST:PATH DIR" \
 		receive scp://h/a d
 }
+
+@test "a host that only ssh knows, without the colon" {
+	mkdir -p home/.ssh
+	cat >home/.ssh/config <<-'EOF'
+		Host box *.box
+			HostName 127.0.0.1
+		Host *
+			User x
+	EOF
+	export HOME=$work/home
+	for host in box web.box; do
+		run --separate-stderr ferry send --plain file $host
+		[ "$status" -eq 3 ]
+		[[ "$stderr" == *"cannot resolve host $host"*"ssh knows it: to send by ssh, write $host:DIR, or $host: for the home directory"* ]]
+	done
+	# before the code is asked for, too
+	run timeout "$(limit 20)" python3 "$tools/at_terminal.py" \
+		-- "$FERRY" send file box 3>&-
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"write box:DIR"* ]]
+	# an address, or a port, is meant for ferry
+	run ferry send --plain file 127.0.0.1:1
+	[[ "$output" != *"ssh knows"* ]]
+	run --separate-stderr ferry send --plain file elsewhere.invalid
+	[ "$status" -eq 3 ]
+	[[ "$stderr" != *"ssh knows"* ]]
+	# a file of that name: the host may be missing
+	run timeout "$(limit 20)" python3 "$tools/at_terminal.py" \
+		-- "$FERRY" send dir file 3>&-
+	[ "$status" -eq 3 ]
+	[[ "$output" == *"is HOST missing?"* ]]
+}
