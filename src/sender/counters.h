@@ -35,6 +35,7 @@ struct counters {
 	/* of the last PROGRESS: when it was sent (clock_ms()), and a sum of it,
 	 * to see that something has changed; 0: none */
 	atomic_uint_fast64_t told_ms, told_sum;
+	atomic_int told_final; /* with final totals */
 	atomic_int is_scanned; /* the totals are final */
 	atomic_int is_endless; /* the end of standard input was not read yet */
 	atomic_uint_fast64_t done_dirs;    /* directories with a verdict */

@@ -106,6 +106,7 @@ void send_progress_restart(struct sender *s)
 	atomic_fetch_add(&c->renamed_before, atomic_exchange(&c->renamed, 0));
 	atomic_store(&c->told_ms, 0);
 	atomic_store(&c->told_sum, 0);
+	atomic_store(&c->told_final, 0);
 }
 
 void send_progress_spare(struct sender *s, struct outfile *f, uint64_t n)
@@ -172,24 +173,34 @@ static struct msg_progress current(const struct counters *c)
 }
 
 /* Put it into out where it is time, something has changed, and this thread is
- * the one to do it.  Returns whether it was. */
+ * the one to do it.  It is time at once when the scan has ended: on a slow line,
+ * what is sent next may take minutes, during which nothing can be told.  Returns
+ * whether it was. */
 static int put_if_due(struct send_stream *st, struct buf *out)
 {
 	struct counters *c = &st->sender->count;
 	const uint64_t now = clock_ms();
 	uint64_t told = atomic_load(&c->told_ms), sum;
 	struct msg_progress m;
+	int is_final;
 
 	/* After FINISH nothing may be sent. */
 	if (!(st->features & FEATURE_PROGRESS) ||
-	    st->state >= STREAM_FINISHING || now - told < TELL_MS)
+	    st->state >= STREAM_FINISHING)
 		return 0;
 	m = current(c);
+	is_final = (m.flags & PROGRESS_FINAL) != 0;
+	if (now - told < TELL_MS && (!is_final || atomic_load(&c->told_final)))
+		return 0;
+	/* That nothing was found yet is no news, and would delay the first. */
+	if (m.total_files == 0 && m.flags == 0)
+		return 0;
 	sum = m.bytes * 3 + m.total_bytes * 5 + m.total_files * 7 + m.flags + 1;
 	if (sum == atomic_load(&c->told_sum) ||
 	    !atomic_compare_exchange_strong(&c->told_ms, &told, now))
 		return 0;
 	atomic_store(&c->told_sum, sum);
+	atomic_fetch_or(&c->told_final, is_final);
 	msg_put_progress(out, &m);
 	return 1;
 }

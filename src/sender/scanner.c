@@ -433,6 +433,8 @@ static int is_rescan_due(struct scanner *sc)
 	sc->wants_rescan = 0;
 	sc->is_done = !again;
 	pthread_mutex_unlock(&sc->lock);
+	/* Not only at the next tick: a stream may be about to send for long. */
+	atomic_store(&sc->sender->count.is_scanned, !again);
 	return again;
 }
 

@@ -10,6 +10,7 @@
 #include "sender/meta.h"
 #include "sender/outfile.h"
 #include "sender/pack.h"
+#include "sender/progress.h"
 #include "sender/queue_files.h"
 #include "sender/send.h"
 #include "sender/stream.h"
@@ -19,6 +20,9 @@ enum {
 	 * the first window of TCP (10 segments, RFC 6928), so that sending takes
 	 * no longer than asking, which takes a round trip more if it is. */
 	OFFER_MIN = 14 * 1024,
+	/* Before content of this size the receiver is told how much there is:
+	 * on a slow line it takes seconds, and nothing can be told meanwhile. */
+	TOLD_MIN = 64 * 1024,
 };
 
 /* Queue a file that has become too large for its pack, or for all packs, to be
@@ -242,6 +246,9 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	if (pk->has_sent_content && !is_offer)
 		atomic_fetch_add(&st->sender->count.resent_bytes, pk->bytes);
 	pk->has_sent_content |= !is_offer;
+	rc = content >= TOLD_MIN ? send_progress_if_due(st, e) : 0;
+	if (rc)
+		goto out;
 
 	/* From here on the pack belongs to the queue. */
 	m.first_id = queue_assign_pack_ids(st->sender->queue, pk);
