@@ -205,15 +205,16 @@ static int take_key(struct line *l, char c, struct err *e)
 static ssize_t read_keys(const struct line *l, char *keys, size_t size,
 			 struct err *e)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{ .fd = l->tty, .events = POLLIN },
 		{ .fd = l->cancel_fd, .events = POLLIN },
 		{ .fd = signals_continue()->fd, .events = POLLIN },
+		{ .fd = signals_report()->fd, .events = POLLIN },
 	};
 	ssize_t n;
 
 	do {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, 4, -1) < 0 && errno != EINTR)
 			return err_sys(e, ERR_LOCAL, "cannot wait for the "
 						     "terminal");
 		if (fds[1].revents)
@@ -221,6 +222,11 @@ static ssize_t read_keys(const struct line *l, char *keys, size_t size,
 		if (fds[2].revents) {
 			wake_clear(signals_continue());
 			resume(l);
+		}
+		if (fds[3].revents) {
+			wake_clear(signals_report());
+			write_text(l, "\nferry: status: waiting for the code\n");
+			show_line(l);
 		}
 		n = fds[0].revents ? read(l->tty, keys, size) : -1;
 	} while (n < 0 && (!fds[0].revents || errno == EINTR));

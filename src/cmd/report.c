@@ -820,6 +820,13 @@ void report_set_code(struct report *r, const char *code, struct pake *pake)
 
 void report_pause(struct report *r, int is_paused)
 {
+	/* Whoever uses the terminal meanwhile says that, and goes on. */
+	if (is_paused) {
+		on_signal_stop(r->on_signal);
+		r->on_signal = NULL;
+	} else {
+		r->on_signal = on_signal_start(say_status, r);
+	}
 	pthread_mutex_lock(&r->lock);
 	progress_lines_pause(r->lines, is_paused);
 	pthread_mutex_unlock(&r->lock);

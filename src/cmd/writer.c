@@ -147,8 +147,8 @@ static unsigned rows_above(const struct writer *w)
 	return rows > 0 && w->moves_up ? rows - 1 : 0;
 }
 
-/* Put what erases the text into out, and return how many bytes that is.  One row
- * is erased with spaces, which work on every terminal. */
+/* Put what erases the text into out, and return how many bytes that is.  Where no
+ * sequence may be used, one row is erased with spaces. */
 static size_t put_erase(struct writer *w, char *out, size_t size)
 {
 	const pid_t owner = w->drawn_rows ? tcgetpgrp(w->fd) : -1;
@@ -162,6 +162,8 @@ static size_t put_erase(struct writer *w, char *out, size_t size)
 		n = snprintf(out, size, "\n");
 	else if (above > 0)
 		n = snprintf(out, size, "\r\033[%uA\033[J", above);
+	else if (w->moves_up)
+		n = snprintf(out, size, "\r\033[K");
 	else
 		n = snprintf(out, size, "\r%*s\r", (int)w->drawn_len[0], "");
 	w->drawn_rows = 0;
@@ -177,8 +179,9 @@ static void erase(struct writer *w)
 		write_all(w->fd, out, n);
 }
 
-/* Draw a single row over another one: without an escape sequence, and without
- * flicker. */
+/* Draw a single row over another one, without flicker.  Spaces over the rest of a
+ * longer one would stay part of the row: a terminal that becomes narrower would wrap
+ * it into more rows than rows_above() knows of. */
 static void draw_over(struct writer *w, const char *text, unsigned len)
 {
 	char out[2 * WRITER_SHOWN_MAX];
@@ -187,8 +190,11 @@ static void draw_over(struct writer *w, const char *text, unsigned len)
 
 	if (w->drawn_rows > 0 && w->drawn_len[0] > len)
 		pad = w->drawn_len[0] - len;
-	n = snprintf(out, sizeof(out), "\r%.*s%*s", (int)len, text, (int)pad,
-		     "");
+	if (pad > 0 && w->moves_up)
+		n = snprintf(out, sizeof(out), "\r%.*s\033[K", (int)len, text);
+	else
+		n = snprintf(out, sizeof(out), "\r%.*s%*s", (int)len, text,
+			     (int)pad, "");
 	write_all(w->fd, out, (size_t)n);
 	w->drawn_len[0] = len;
 	w->drawn_rows = 1;

@@ -351,6 +351,23 @@ restarted() {
 	ended all
 }
 
+@test "SIGUSR1 at the prompt: that it waits is told, and the question shown again" {
+	receive_code dst
+	# shellcheck disable=SC2016
+	ask='!pkill -USR1 -x ferry -P $PPID'
+	# shellcheck disable=SC2016
+	at_terminal "$port: " 48 48 "$ask" \
+		"status: waiting for the code.*$port: 48" \
+		"\\x15$(wrong_code)\\n" \
+		"there is a new one.*$port: " "$ask" \
+		"status: waiting for the code.*$port: " \
+		'!sed -n "s/^ferry: one-time code:  *//p" messages | tail -n 1'
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	hasnt shown "connecting to"
+}
+
 @test "--retry: the receiver was restarted with another code, which is asked for" {
 	port=$("$tools/free_port.py")
 	restarted bash -c 'exec python3 "$1" "$4: " "4821-river-anchor\\n" \

@@ -7,7 +7,8 @@ terminal.py COLUMNS COMMAND...   exits with the program's status; prints the
                                  and whether one is left at the end
 
 The screen is that of a minimal terminal: printable characters, newline and
-carriage return, with wrapping; anything else is an error.
+carriage return, with wrapping, and unless TERM is dumb or missing the sequence
+that erases the rest of a line; anything else is an error.
 """
 import fcntl
 import os
@@ -23,9 +24,18 @@ LINE = re.compile(r"^ *[0-9]+% ")
 class Screen:
     def __init__(self, width):
         self.width, self.lines, self.column = width, [""], 0
+        self.sequence = ""
+        self.knows_any = os.environ.get("TERM", "dumb") not in ("", "dumb")
 
     def put(self, char):
-        if char == "\r":
+        if self.knows_any and (self.sequence or char == "\x1b"):
+            self.sequence += char
+            if self.sequence == "\x1b[K":
+                self.lines[-1] = self.lines[-1][:self.column]
+                self.sequence = ""
+            elif not "\x1b[K".startswith(self.sequence):
+                sys.exit(f"terminal.py: {self.sequence!r} was written")
+        elif char == "\r":
             self.column = 0
         elif char == "\n":
             self.lines.append("")

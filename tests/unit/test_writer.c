@@ -467,6 +467,31 @@ static void test_show_rows(void **state)
 	close_output(&o);
 }
 
+/* Of a longer text that was drawn over nothing is left, no spaces either: a terminal
+ * that becomes narrower would wrap them. */
+static void test_show_shorter(void **state)
+{
+	struct winsize size = { .ws_col = 20, .ws_row = 24 };
+	char text[TEXT_MAX];
+	struct output o;
+
+	(void)state;
+	assert_int_equal(setenv("TERM", "xterm", 1), 0);
+	if (!open_terminal(&o, 60))
+		skip();
+	writer_show(o.w, "a text of 30 columns, that is.");
+	await_text(&o, text, 1 + 30);
+	writer_show(o.w, "one of 17 columns");
+	await_text(&o, text, strlen("\rone of 17 columns\33[K"));
+	assert_string_equal(text, "\rone of 17 columns\33[K");
+	assert_int_equal(ioctl(o.fds[1], TIOCSWINSZ, &size), 0);
+	writer_show(o.w, "");
+	await_text(&o, text, strlen("\r\33[K"));
+	assert_string_equal(text, "\r\33[K");
+	assert_int_equal(writer_end(o.w, -1), 0);
+	close_output(&o);
+}
+
 /* The longest text, on a terminal that is wide enough for all of it. */
 static void test_show_on_a_wide_terminal(void **state)
 {
@@ -482,7 +507,13 @@ static void test_show_on_a_wide_terminal(void **state)
 	writer_show(o.w, wide);
 	await_text(&o, text, 1 + (size_t)len);
 	assert_int_equal(strspn(text + 1, "w"), len);
+	assert_int_equal(writer_end(o.w, -1), 0);
+	close_output(&o);
 	/* it is taken away by as many spaces, and nothing else */
+	assert_int_equal(setenv("TERM", "dumb", 1), 0);
+	assert_true(open_terminal(&o, 2 * WRITER_SHOWN_MAX));
+	writer_show(o.w, wide);
+	await_text(&o, text, 1 + (size_t)len);
 	writer_show(o.w, "");
 	await_text(&o, text, 1 + (size_t)len + 1);
 	assert_int_equal(strspn(text + 1, " "), len);
@@ -590,6 +621,7 @@ int main(void)
 		cmocka_unit_test(test_pieces_are_whole_lines),
 		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_show_rows),
+		cmocka_unit_test(test_show_shorter),
 		cmocka_unit_test(test_show_on_a_wide_terminal),
 		cmocka_unit_test(test_only_the_latest_is_shown),
 		cmocka_unit_test(test_threads),
