@@ -9,13 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/err.h"
 #include "fs/name.h"
+#include "os/kernel_fs.h"
 
 int dry_run_denied(int dir)
 {
 	struct stat st;
 	int error;
 
+	if (kernel_fs_has(dir))
+		return ERR_ERRNO_NO_ENTRIES;
 	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
 		return 0;
 	error = errno;

@@ -8,8 +8,8 @@
 #define FERRY_RECEIVER_DRY_RUN_H
 
 /*
- * Why nothing can be made or removed in the directory dir (borrowed): an errno; 0
- * where it can, also because this user may change the directory's mode
+ * Why nothing can be made or removed in the directory dir (borrowed): an errno or
+ * ERR_ERRNO_NO_ENTRIES; 0 where it can, also because this user may change the directory's mode
  * (unlocked.h).  What a file system refuses beyond that is not known.
  */
 int dry_run_denied(int dir);

@@ -230,6 +230,26 @@ plan() {
 	stop_receiver
 }
 
+# A place where only trying would tell, if its kind was not known.
+@test "/proc and /sys: nothing can be created there" {
+	needs_build 'a sandbox' # the same builds know the kinds of file systems
+	use_sshd
+	echo x >src/f
+	for dir in /proc /proc/sys /sys /sys/kernel; do
+		[[ "$(stat -f -c %T $dir)" == @(proc|sysfs) ]] && [ -w $dir ] ||
+			continue
+		run --separate-stderr ferry send -n --remote-ferry "$FERRY" \
+			src/f "box:$dir"
+		said=$status planned=$output
+		run --separate-stderr ferry send --remote-ferry "$FERRY" \
+			src/f "box:$dir"
+		echo "$dir: $said, $status; $planned; $stderr"
+		[ "$status" = 8 ]
+		[ "$said" = "$status" ]
+		[[ $planned == "refuse    f (nothing can be created in its directory"* ]]
+	done
+}
+
 @test "standard input, a list of names, a reader that goes away" {
 	make_tree
 	receive --plain --existing fail dst
