@@ -93,8 +93,9 @@ void recv_progress_get(struct transfer *t, struct session_progress *p)
 		p->bytes = UINT64_MAX;
 	if (!idle_is_working(&t->idle))
 		p->give_up_ms = idle_ends_ms(&t->idle, &p->is_busy);
-	/* The sender has told nothing, or less than has come since. */
-	if (p->total_bytes < p->bytes && p->total_is_final)
+	/* The sender has told nothing, or less than has come since: of standard
+	 * input, what it had read. */
+	if (p->total_bytes < p->bytes && p->total_is_final && !p->is_endless)
 		p->bytes = p->total_bytes;
 	if (p->total_bytes < p->bytes)
 		p->total_bytes = p->bytes;

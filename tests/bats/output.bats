@@ -159,6 +159,16 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 	done
 }
 
+@test "the receiver shows how much of standard input has come" {
+	receive --plain --once dst
+	# a chunk of 1 MiB takes 10 s
+	start_send slow --plain --limit-rate 100K --name in - < <(cat src/f; sleep 60)
+	await events '"progress","bytes":[1-9][0-9]{0,5},"total_bytes":[1-9]'
+	kill "${pid[slow]}"
+	ended slow
+	wait_receiver
+}
+
 @test "a terminal: progress stops in the background and goes on in the foreground" {
 	receive --plain --existing replace dst
 	for begin in foreground background; do
