@@ -431,13 +431,14 @@ static int is_said(const struct report_config *cfg,
 	       f->status == STATUS_COMMITTED && f->renamed_to;
 }
 
-/* Where several sessions run, messages of one say of which. */
+/* Where there may be several sessions, messages of one say of which: who reads them
+ * later does not see which others there were. */
 static void say_of(struct report *r, uint64_t number, int is_failure,
 		   const char *text)
 {
 	char full[EVENT_TEXT_MAX];
 
-	if (!r->cfg.is_sender && r->peers && r->peers->next) {
+	if (!r->cfg.is_sender && !r->cfg.is_single) {
 		snprintf(full, sizeof(full), "session %llu: %.*s",
 			 (unsigned long long)number, EVENT_TEXT_MAX - 32, text);
 		text = full;

@@ -186,8 +186,9 @@ static void test_renamed(void **state)
 		finish(c, 0, NULL);
 		assert_string_equal(c->err,
 				    cfg.quiet ? "" :
-						"ferry: d/a: exists already; "
-						"committed as d/a (1)\\n\n");
+						"ferry: session 1: d/a: exists "
+						"already; committed as d/a "
+						"(1)\\n\n");
 		assert_string_equal(
 			c->json,
 			"{\"event\":\"file\",\"session\":1,"
@@ -248,22 +249,30 @@ static void test_verbose_names_each_file(void **state)
 	free(c);
 }
 
-/* Only then the reader cannot know whose a file is. */
-static void test_several_sessions_are_named(void **state)
+/* Also where there is one at the time; not where there will be no other. */
+static void test_sessions_are_named(void **state)
 {
 	const struct session_file f = { .name = "f", .name_len = 1,
 					.status = STATUS_FAILED,
 					.error = "f: full" };
+	struct report_config once = receiver;
 	struct capture *c = start(receiver, 0);
 
 	(void)state;
 	begin_session(c, 1, "p", "psk");
 	c->ev->file(c->ctx, 1, &f);
 	begin_session(c, 2, "q", "psk");
+	c->ev->file(c->ctx, 2, &f);
+	finish(c, 0, NULL);
+	assert_non_null(strstr(c->err, "\nferry: session 1: f: full\n"));
+	assert_non_null(strstr(c->err, "\nferry: session 2: f: full\n"));
+	free(c);
+	once.is_single = 1;
+	c = start(once, 0);
+	begin_session(c, 1, "p", "psk");
 	c->ev->file(c->ctx, 1, &f);
 	finish(c, 0, NULL);
 	assert_non_null(strstr(c->err, "\nferry: f: full\n"));
-	assert_non_null(strstr(c->err, "\nferry: session 1: f: full\n"));
 	free(c);
 }
 
@@ -611,7 +620,8 @@ static void test_no_room_to_keep_lines(void **state)
 	close(json_fds[1]);
 	pthread_join(err.thread, NULL);
 	pthread_join(json.thread, NULL);
-	files = count_lines(err.text, "ferry: 0123456789: committed");
+	files = count_lines(err.text, "ferry: session 1: 0123456789: "
+				      "committed");
 	assert_true(files > 0 && files < LINES);
 	told = strstr(err.text, " messages were dropped here: ");
 	assert_non_null(told);
@@ -812,7 +822,7 @@ int main(void)
 		cmocka_unit_test(test_renamed),
 		cmocka_unit_test(test_quiet_says_errors_only),
 		cmocka_unit_test(test_verbose_names_each_file),
-		cmocka_unit_test(test_several_sessions_are_named),
+		cmocka_unit_test(test_sessions_are_named),
 		cmocka_unit_test(test_failed_send),
 		cmocka_unit_test(test_failure_without_a_session),
 		cmocka_unit_test(test_receiver),
