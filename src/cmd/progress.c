@@ -128,7 +128,13 @@ static int stall_text(char *dst, size_t size, const struct progress *p,
 	const uint64_t ms = now_ms - p->moved_ms;
 	const unsigned long long since = ms / 1000;
 
-	if (ms < PROGRESS_STALL_MS || s->is_endless ||
+	if (ms < PROGRESS_STALL_MS)
+		return 0;
+	if (s->is_unconnected) {
+		snprintf(dst, size, "no connection for %llu s", since);
+		return 1;
+	}
+	if (s->is_endless ||
 	    (s->bytes >= s->total_bytes && s->files >= s->total_files))
 		return 0;
 	if (s->is_busy)

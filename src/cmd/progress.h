@@ -45,7 +45,8 @@ void progress_record(struct progress *p, uint64_t now_ms,
  * still grow are followed by "+", and percentage and ETA are left out.  With
  * standard input as a source there is no total: "21.0 MiB  11.0 MiB/s  0:02",
  * the last being the time so far.  Without progress for PROGRESS_STALL_MS the
- * line says for how long, and when the session is given up.
+ * line says for how long, and when the session is given up; or that there is no
+ * connection.
  *
  * who: put before it, escaped; NULL: nothing.  What does not fit in so many
  * columns (0: no limit) is left out, the least important first.  Returns dst.

@@ -435,14 +435,14 @@ static int set_connect_error(const struct race *r, const char *host,
 	const char *expected = r->opt->expected ? r->opt->expected
 						: "ferry receive";
 	char causes[384], library[64], hint[192] = "";
-	int may_be_absent = 0;
+	int is_silent = 0, is_refused = 0;
 
 	for (size_t i = 0; i < r->started; i++) {
 		int error = r->attempts[i].error;
 
 		/* 0: it was still running when time was up. */
-		if (error == 0 || error == ETIMEDOUT || error == ECONNREFUSED)
-			may_be_absent = 1;
+		is_silent |= error == 0 || error == ETIMEDOUT;
+		is_refused |= error == ECONNREFUSED;
 	}
 	list_causes(r, host, causes, sizeof(causes));
 	if (r->opt->proxy)
@@ -457,9 +457,13 @@ static int set_connect_error(const struct race *r, const char *host,
 	else if (is_forbidden(r))
 		snprintf(hint, sizeof(hint),
 			 " (a firewall or sandbox on this host forbids it)");
-	else if (may_be_absent && *expected)
+	else if (is_refused && *expected)
 		snprintf(hint, sizeof(hint),
 			 " (is '%s' running there?)", expected);
+	else if (is_silent && *expected)
+		snprintf(hint, sizeof(hint),
+			 " (is '%s' running there, and TCP port %u open in its "
+			 "firewall?)", expected, port);
 	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s",
 		       host, port, causes, hint);
 }

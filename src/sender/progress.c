@@ -70,6 +70,8 @@ void send_progress_show(struct sender *s, int is_scanned)
 		.total_files = atomic_load(&c->total_files),
 		.total_is_final = is_scanned,
 		.is_endless = atomic_load(&c->is_endless),
+		.is_unconnected = send_session_stage(s->session) ==
+			    SESSION_CONNECTING,
 		.streams = send_session_count_streams(s->session),
 		.sent_bytes = arrived(s),
 		.at_ms = is_told(s) ? atomic_load(&c->arrived_ms) : clock_ms(),
@@ -84,8 +86,7 @@ void send_progress_show(struct sender *s, int is_scanned)
 		p.bytes = p.total_bytes;
 	p.give_up_ms = give_up_ms(s, &p.is_busy);
 	/* While ssh logs in, the terminal is its own: for a password. */
-	if (s->cfg->carrier &&
-	    send_session_stage(s->session) == SESSION_CONNECTING)
+	if (s->cfg->carrier && p.is_unconnected)
 		return;
 	if (ev->progress)
 		ev->progress(ev->ctx, 1, &p);

@@ -69,6 +69,7 @@ struct session_progress {
 	 * receiver had; when that became known (clock_ms()) */
 	uint64_t sent_bytes, at_ms;
 	int is_endless; /* the end of standard input was not read yet */
+	int is_unconnected; /* of a sender: there is no connection (yet) */
 	/* When the session is ended if the other side goes on doing nothing
 	 * (clock_ms()); 0: it is not its turn.  is_busy: it says that it is at
 	 * work. */

@@ -169,6 +169,15 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 	wait_receiver
 }
 
+@test "a terminal: without a connection the sender does not say that it stalls" {
+	run timeout "$(limit 60)" python3 "$tools/at_terminal.py" \
+		'no connection for [3-9] s' '\x03' -- bash -c 'exec "$@" \
+		2>/dev/tty' - "$FERRY" send --plain --retry 60 src/g \
+		127.0.0.1:1 3>&-
+	[ "$status" = 130 ]
+	[[ $output != *stalled* ]]
+}
+
 @test "a terminal: progress stops in the background and goes on in the foreground" {
 	receive --plain --existing replace dst
 	for begin in foreground background; do

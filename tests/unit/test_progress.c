@@ -126,6 +126,10 @@ static void test_stalled(void **state)
 	s.is_busy = 1;
 	show(&p, 15900, &s);
 	assert_non_null(strstr(line, "MiB  other side busy for 12 s  1/3"));
+	s.is_unconnected = 1;
+	show(&p, 15900, &s);
+	assert_non_null(strstr(line, "MiB  no connection for 12 s  1/3"));
+	s.is_unconnected = 0;
 	/* a file is progress, too */
 	s.files++;
 	show(&p, 15900, &s);
