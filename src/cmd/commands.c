@@ -47,6 +47,9 @@ const struct cmd *commands_find(const char *name)
 static const char *nearest_command(const char *name)
 {
 	static const char *const meant[][2] = {
+		{ "scp", "send" },	   { "rsync", "send" },
+		{ "sync", "send" },	   { "share", "send" },
+		{ "fetch", "receive" },	   { "accept", "receive" },
 		{ "put", "send" },	   { "push", "send" },
 		{ "upload", "send" },	   { "copy", "send" },
 		{ "cp", "send" },	   { "client", "send" },

@@ -39,7 +39,10 @@ hint() {
 	for word in put push upload copy cp; do
 		hint "did you mean 'ferry send'?" $word file h
 	done
-	for word in get pull download listen serve; do
+	for word in scp rsync sync share; do
+		hint "did you mean 'ferry send'?" $word file h
+	done
+	for word in get pull download listen serve fetch; do
 		hint "did you mean 'ferry receive'?" $word
 	done
 	hint "did you mean 'ferry keygen'?" genkey k
@@ -165,6 +168,25 @@ hint() {
 	hint "--list" send --list-only file h
 	hint "ferry receive DIR" receive -o dir
 	hint "ferry receive DIR" receive --output dir
+	hint "write --exclude GLOB or --include GLOB for each" \
+		send --exclude-from f dir h
+	for o in --delete-after --delete-during --del; do
+		hint "write --delete;" send $o dir h
+	done
+	hint "after exit status 0" send --remove-source-files dir h
+	hint "leave out --inplace" send --inplace file h
+	hint "write --compare time (size and time)" send --size-only dir h
+	hint "leave out --links" send --links dir h
+	hint "-v names each file" send --info=progress2 dir h
+	hint "leave out --no-compress" send --no-compress file h
+	hint "write: echo TEXT | ferry send --name NAME - HOST" send --text hi
+	hint "--ssh 'ssh -J HOST'" send -J gate file h:
+	hint "--ssh 'ssh -p N'" send --ssh-port 5 file h:
+	for command in send receive; do
+		hint "write --progress never" $command --no-progress
+		hint "four words" $command --verify
+	done
+	hint "leave out --accept-file" receive --accept-file
 	hint "--code takes no value" send --code=1234-river-anchor file h
 	hint "asks for" send --code=1234-river-anchor file h
 }
