@@ -139,26 +139,6 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 	hasnt rates stalled
 }
 
-@test "the receiver knows how much there is while the first pack is on a slow line" {
-	mkdir src/many
-	for i in $(seq 300); do head -c 500 /dev/urandom >"src/many/$i"; done
-	for streams in -j1 -j4; do
-		receive --plain --once dst
-		start forward python3 "$tools/forward.py" "$port" rule \
-			"up@0*=trickle:30000" >forwarded
-		await forwarded '^[0-9]'
-		port=$(cat forwarded)
-		start_send slow --plain $streams src/many
-		# no file is complete
-		await events '"progress","bytes":[1-9][0-9]{0,4},"total_bytes":[0-9]+,"files":0,"total_files":[1-9]'
-		kill "${pid[forward]}" "${pid[slow]}"
-		ended slow
-		ended forward
-		wait_receiver
-		rm -rf dst/many
-	done
-}
-
 @test "the receiver shows how much of standard input has come" {
 	receive --plain --once dst
 	# a chunk of 1 MiB takes 10 s
