@@ -61,7 +61,7 @@ static double rate_of(const struct progress *p, uint64_t now_ms)
 					     p->samples[at].bytes);
 
 		/* two at least, however old */
-		if (i > 1 && age > PROGRESS_RATE_MS)
+		if (i > 1 && age > (double)PROGRESS_RATE_MS)
 			break;
 		if (i == 1 && stale_ms < 2 * (uint64_t)age)
 			stale_ms = 2 * (uint64_t)age;

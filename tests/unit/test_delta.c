@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "within.h"
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "chunk/cut.h"
@@ -113,7 +115,7 @@ static size_t cut_all(const struct delta_key *k, unsigned bits,
 
 	for (; at < n; at += len, count++) {
 		len = cut_next(k, bits, p + at, n - at);
-		assert_in_range(len, 1, cut_max(bits));
+		assert_within(len, 1, cut_max(bits));
 		if (at + len < n)
 			assert_true(len >= cut_min(bits));
 		if (x)
@@ -137,7 +139,7 @@ static void test_cut_average(void **state)
 	for (unsigned bits = CUT_BITS_MIN; bits <= CUT_BITS_MAX; bits++) {
 		const size_t average = n / cut_all(&k, bits, p, n, NULL);
 
-		assert_in_range(average, (size_t)3 << (bits - 2),
+		assert_within(average, (size_t)3 << (bits - 2),
 				(size_t)6 << (bits - 2));
 	}
 	free(p);
@@ -266,7 +268,7 @@ static void test_repeated(void **state)
 			p[i] = period ? pages[i % period] : 0;
 		count = cut_all(&k, 13, p, n, x);
 		assert_true(count >= n / cut_max(13));
-		assert_in_range(piece_index_count(x), 1, 16);
+		assert_within(piece_index_count(x), 1, 16);
 		piece_index_free(x);
 	}
 	free(pages);

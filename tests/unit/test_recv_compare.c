@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "recv_fixture.h"
+#include "within.h"
 
 #include "chunk/codec.h"
 #include "chunk/cut.h"
@@ -317,7 +318,7 @@ static void too_much_is_refused(void **state)
 		}
 	} while (rc == 0 && n++ < 100);
 	assert_int_equal(rc, ERR_PROTOCOL);
-	assert_in_range(n, 2, 30);
+	assert_within(n, 2, 30);
 }
 
 /* A file that is not replaced is not told about, and nothing of it is

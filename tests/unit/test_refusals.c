@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "within.h"
+
 #include "base/text.h"
 #include "session/refusals.h"
 
@@ -52,13 +54,13 @@ static void the_first_are_said_and_the_rest_counted(void **state)
 	assert_int_equal(refusals_tick(&r), -1);
 	tell(&r, SESSION_WARNING, 12345);
 	assert_int_equal(warnings, REFUSALS_WARNINGS);
-	assert_in_range(refusals_tick(&r), 1, REFUSALS_WINDOW_MS);
+	assert_within(refusals_tick(&r), 1, REFUSALS_WINDOW_MS);
 	/* Details have a count of their own. */
 	tell(&r, SESSION_VERBOSE, REFUSALS_DETAILS + 1);
 	assert_int_equal(details, REFUSALS_DETAILS);
 	/* A minute later the count is said, without another connection. */
 	r.kinds[0].since_ms -= REFUSALS_WINDOW_MS;
-	assert_in_range(refusals_tick(&r), 1, REFUSALS_WINDOW_MS);
+	assert_within(refusals_tick(&r), 1, REFUSALS_WINDOW_MS);
 	assert_int_equal(warnings, REFUSALS_WARNINGS + 1);
 	assert_string_equal(last, "12,345 more connections got no session "
 				  "within a minute");

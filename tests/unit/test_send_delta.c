@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "within.h"
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "chunk/cut.h"
@@ -148,7 +150,7 @@ static void only_few_are_compared_at_first(void **state)
 	(void)state;
 	begin(1000, 1000, 1);
 	first = delta_may_compare(d);
-	assert_in_range(first, 4, 16);
+	assert_within(first, 4, 16);
 	for (unsigned i = 0; i < first; i++)
 		compare_next(DELTA_BLOCKS);
 	assert_int_equal(delta_may_compare(d), 0);
@@ -214,7 +216,7 @@ static void a_sample_shows_that_nothing_is_in_common(void **state)
 		assert_true(t.way == DELTA_PROBE || t.way == DELTA_AS_IS);
 		give(&t, i, 0);
 	}
-	assert_in_range(d->probes, 50, 100);
+	assert_within(d->probes, 50, 100);
 }
 
 /* Where nothing is found, looking up costs less and less, but never ends. */
@@ -242,9 +244,9 @@ static void probes_become_rarer(void **state)
 		if (i == 7)
 			assert_int_equal(count, 8);
 		if (i == 255)
-			assert_in_range(count, 20, 40);
+			assert_within(count, 20, 40);
 	}
-	assert_in_range(count, leaves / 64, leaves / 50);
+	assert_within(count, leaves / 64, leaves / 50);
 	assert_true(leaves - last <= 64);
 }
 
@@ -442,7 +444,7 @@ static void misfits_end_it(void **state)
 		assert_int_equal(delta_misfit(d, &todo, i, &rc), 0);
 		n++;
 	}
-	assert_in_range(n, 2, 20);
+	assert_within(n, 2, 20);
 	assert_int_equal(d->mode, DELTA_OFF);
 	assert_true(runs_count(&todo) >= 1000 - (uint64_t)n);
 }
