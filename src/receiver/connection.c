@@ -30,6 +30,7 @@
 #include "receiver/sessions.h"
 #include "receiver/setup.h"
 #include "session/admission.h"
+#include "session/idle.h"
 #include "wire/msg.h"
 
 enum {
@@ -114,6 +115,13 @@ static int is_progress(const struct recv_connection *c, unsigned type)
 	}
 }
 
+/* Whether a sender that sends frames of this type alone is at work: it reads its
+ * files to find out what is wanted of them, and has no time for BUSY. */
+static int is_work(unsigned type)
+{
+	return type == FRAME_OFFER || type == FRAME_LIST;
+}
+
 static int handle_frame(struct recv_connection *c, const struct frame *f,
 			enum dispatch_next *next, struct err *e)
 {
@@ -122,6 +130,8 @@ static int handle_frame(struct recv_connection *c, const struct frame *f,
 	input_begin_frame(&c->input);
 	rc = dispatch_frame(&c->worker, c->session, f, next, e);
 	input_end_frame(&c->input, rc == 0 && is_progress(c, f->type));
+	if (is_work(f->type))
+		idle_peer_is_busy(&c->worker.transfer->idle, clock_ms());
 	if (rc == 0)
 		rc = recv_progress_if_due(c->worker.transfer, &c->channel, e);
 	return rc ? rc : channel_ping_if_due(&c->channel, 1, e);

@@ -572,9 +572,11 @@ static int take_items(struct pack *pk, struct err *e)
 		rc = take_item(pk, &it, e);
 		cpu_share_check(&pk->w->cpu);
 		/* A pack brings a chunk; to compare what is offered, a thousand
-		 * may have to be read. */
-		if (rc == 0 && pk->is_offer)
-			rc = input_tick(pk->w->input, 0, e);
+		 * may have to be read.  On a slow disk both take long. */
+		if (rc == 0)
+			rc = pk->is_offer ?
+				     input_tick(pk->w->input, 0, e) :
+				     channel_ping_if_due(pk->w->channel, 1, e);
 		if (it.row.kind == ITEM_FILE && !pk->is_offer)
 			it.content += it.row.size;
 	}

@@ -130,7 +130,9 @@ int send_compare(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	batch_begin(&b, f);
 	while (rc == 0 && count > 0 &&
 	       queue_is_wanted(st->sender->queue, f)) {
-		rc = compare_leaf(st, f, &b, leaf, e);
+		rc = send_stream_keep_alive(st, e);
+		if (rc == 0)
+			rc = compare_leaf(st, f, &b, leaf, e);
 		leaf++;
 		count--;
 	}

@@ -287,10 +287,11 @@ static int sum_range(struct send_stream *st, const struct outfile *f,
 }
 
 /* Set the kind of a CHECK and its digests: one digest where the leaves are a
- * whole range of the tree, else one for each leaf.  Returns 0, or an error of
- * the file. */
+ * whole range of the tree, else one for each leaf.  Returns 0, or an error: of the
+ * file, in fe; or of the session, in e. */
 static int fill_digests(struct send_stream *st, struct outfile *f,
-			struct msg_check *m, uint8_t *digests, struct err *fe)
+			struct msg_check *m, uint8_t *digests, struct err *fe,
+			struct err *e)
 {
 	struct queue *queue = st->sender->queue;
 	const uint64_t leaves = tree_leaf_count(f->size);
@@ -305,9 +306,11 @@ static int fill_digests(struct send_stream *st, struct outfile *f,
 					   digests) == 0)
 		return 0;
 	for (uint32_t i = 0; i < m->count; i++) {
-		int rc = leaf_digest(st, f, first + i,
-				     digests + i * check_size(st, f), fe);
+		int rc = send_stream_keep_alive(st, e);
 
+		if (rc == 0)
+			rc = leaf_digest(st, f, first + i,
+					 digests + i * check_size(st, f), fe);
 		if (rc)
 			return rc;
 		if (!queue_is_wanted(queue, f))
@@ -331,7 +334,9 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	int rc;
 
 	err_clear(&fe);
-	rc = fill_digests(st, f, &m, digests, &fe);
+	rc = fill_digests(st, f, &m, digests, &fe, e);
+	if (rc && !fe.code)
+		return rc;
 	if (rc == ERR_RESOURCE) {
 		*e = fe;
 		return rc;

@@ -31,13 +31,11 @@ static int digest_content(struct send_stream *st, int fd, uint64_t size,
 		if (rc)
 			return rc;
 		rc = same_add(&st->same, st->raw, n);
-		/* A large file takes a while: answers and heart-beats are due
-		 * meanwhile. */
-		if (rc == 0 && left > CHUNK_MAX) {
-			rc = send_stream_keep_alive(st, e);
-			if (rc)
-				return rc;
-		}
+		if (rc)
+			break;
+		rc = send_stream_keep_alive(st, e);
+		if (rc)
+			return rc;
 	}
 	if (rc == 0)
 		rc = same_end(&st->same, digest);
@@ -217,8 +215,10 @@ static int make_rows(struct send_stream *st, struct pack *pk, struct err *e)
 	buf_reset(&st->fields);
 	for (uint32_t i = 0; i < pk->count; i++) {
 		struct item *it = &pk->items[i];
-		int rc = read_item(&r, it, e);
+		int rc = send_stream_keep_alive(st, e);
 
+		if (rc == 0)
+			rc = read_item(&r, it, e);
 		if (rc < 0) {
 			pack_keep(pk, r.count, i);
 			return rc;

@@ -112,12 +112,12 @@ static int read_items(struct send_stream *st, struct pack *pk, size_t front,
 	for (uint32_t i = 0; i < pk->count; i++) {
 		struct item *it = &pk->items[i];
 		size_t len = 0;
-		int rc;
+		int rc = send_stream_keep_alive(st, e);
 
-		if (it->kind == ITEM_FILE) {
+		if (rc == 0 && it->kind == ITEM_FILE) {
 			r.planned -= (uint64_t)it->st.st_size;
 			rc = read_file(st, &r, it, &len, e);
-		} else {
+		} else if (rc == 0) {
 			rc = meta_read_other(st, pk, it, e);
 		}
 		if (rc < 0) {

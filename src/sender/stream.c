@@ -22,6 +22,8 @@ enum {
 	/* The longest single wait for the rate limit, so that the thread
 	 * notices within that time that the user stopped the transfer. */
 	RATE_SLICE_MS = 100,
+	/* How often a task that reads much looks for answers. */
+	KEEP_ALIVE_MS = 100,
 	/* Bytes a second of one stream.  A file of 256 MiB of which 1 % has
 	 * changed costs each side 0.4 s of processor time with a delta, where
 	 * the processor has SHA extensions, and 0.14 s without; so above 640
@@ -63,10 +65,14 @@ int send_stream_is_leaving(const struct send_stream *st)
 
 int send_stream_keep_alive(struct send_stream *st, struct err *e)
 {
+	const uint64_t now = clock_ms();
 	int rc;
 
 	if (send_stream_is_leaving(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	if (now - st->kept_alive_ms < KEEP_ALIVE_MS)
+		return 0;
+	st->kept_alive_ms = now;
 	rc = replies_take(st, e);
 	return rc ? rc : channel_ping_if_due(&st->channel, 1, e);
 }

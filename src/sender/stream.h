@@ -68,6 +68,7 @@ struct send_stream {
 
 	int is_blocked;      /* counted in sender.blocked, */
 	uint64_t wire_out;   /* with so many bytes sent so far */
+	uint64_t kept_alive_ms; /* the last send_stream_keep_alive() */
 	int is_mid_frame; /* the rest of one waits for the rate limit */
 	int is_at_task;  /* its task is not sent completely yet */
 	int is_flushed;  /* nothing was sent after FLUSH */
@@ -118,7 +119,8 @@ int send_stream_open_dir(struct send_stream *st, const struct item *it,
 int send_stream_follows(const struct send_stream *st, const struct item *it);
 
 /* Handle the receiver's answers that have arrived, and send a heart-beat if one is
- * due: for a task that reads much before it sends.  Returns as
+ * due: for a task that reads much before it sends, however often it calls this.
+ * Nothing of a frame may have been put for sending.  Returns as
  * send_stream_send(). */
 int send_stream_keep_alive(struct send_stream *st, struct err *e);
 
