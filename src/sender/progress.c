@@ -193,7 +193,7 @@ static int put_if_due(struct send_stream *st, struct buf *out)
 	is_final = (m.flags & PROGRESS_FINAL) != 0;
 	if (now - told < TELL_MS && (!is_final || atomic_load(&c->told_final)))
 		return 0;
-	/* That nothing was found yet is no news, and would delay the first. */
+	/* To tell that nothing was found yet would delay the first that counts. */
 	if (m.total_files == 0 && m.flags == 0)
 		return 0;
 	sum = m.bytes * 3 + m.total_bytes * 5 + m.total_files * 7 + m.flags + 1;

@@ -149,6 +149,23 @@ off by up to \([0-9]*\).* %; \([0-9]*\) times left, off by up to \([0-9]*\).* \
 	wait_receiver
 }
 
+@test "the receiver knows how much there is while the first packs are on a slow line" {
+	mkdir src/many
+	for i in {1..300}; do head -c 500 /dev/urandom >"src/many/$i"; done
+	for streams in -j1 -j4; do
+		receive --plain --once dst
+		forward rule "up@0*=trickle:30000"
+		start_send slow --plain "$streams" src/many
+		# before two thirds of it have come
+		await events '"progress","bytes":[1-9][0-9]{0,4},"total_bytes":[0-9]+,"files":[0-9]+,"total_files":[1-9]'
+		kill "${pid[slow]}"
+		ended slow
+		stop_forward
+		wait_receiver
+		rm -rf dst/many
+	done
+}
+
 @test "a terminal: without a connection the sender does not say that it stalls" {
 	run timeout "$(limit 60)" python3 "$tools/at_terminal.py" \
 		'no connection for [3-9] s' '\x03' -- bash -c 'exec "$@" \
