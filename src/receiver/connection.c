@@ -103,6 +103,7 @@ static int is_progress(const struct recv_connection *c, unsigned type)
 	case FRAME_PACK:
 	case FRAME_OFFER:
 	case FRAME_LIST:
+	case FRAME_OPEN:
 	case FRAME_CHUNK:
 	case FRAME_HOLE:
 	case FRAME_CHECK:
@@ -110,7 +111,7 @@ static int is_progress(const struct recv_connection *c, unsigned type)
 	case FRAME_FILE_END:
 		return c->input.has_effect;
 	default:
-		/* A file that is opened and given up has brought nothing. */
+		/* Nor has a file that is opened and given up brought anything. */
 		return 0;
 	}
 }

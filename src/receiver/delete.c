@@ -104,6 +104,7 @@ struct deletion {
 	unsigned row_count;
 	struct buf rows;
 	uint16_t causes[EXTRA_ROWS_MAX];
+	struct dry_run_fs fs;
 	/* of which the folding of names is known */
 	uint64_t dev;
 	int folds;
@@ -487,7 +488,7 @@ static unsigned remove_path(struct deletion *d, const char *path, size_t len,
 	if (!is_dir && extras_is_young(&d->began, dir, leaf, &mode))
 		return CAUSE_CHANGED;
 	if (d->is_dry) {
-		rc = dry_run_denied(dir);
+		rc = dry_run_denied(dir, &d->fs);
 		return rc ? wire_cause_of_errno(rc) : CAUSE_NONE;
 	}
 	rc = unlinkat(dir, leaf, flags);

@@ -13,20 +13,22 @@
 #include "fs/name.h"
 #include "os/kernel_fs.h"
 
-int dry_run_denied(int dir)
+int dry_run_denied(int dir, struct dry_run_fs *fs)
 {
 	struct stat st;
-	int error;
 
-	if (kernel_fs_has(dir))
+	if (fstat(dir, &st))
+		return errno;
+	if (!fs->is_known || fs->dev != st.st_dev) {
+		fs->is_kernels = kernel_fs_has(dir);
+		fs->dev = st.st_dev;
+		fs->is_known = 1;
+	}
+	if (fs->is_kernels)
 		return ERR_ERRNO_NO_ENTRIES;
 	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
 		return 0;
-	error = errno;
-	if (error == EACCES && fstat(dir, &st) == 0 &&
-	    st.st_uid == geteuid())
-		return 0;
-	return error;
+	return errno == EACCES && st.st_uid == geteuid() ? 0 : errno;
 }
 
 int dry_run_folds(int dir, const char *name)

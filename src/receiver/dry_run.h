@@ -7,12 +7,24 @@
 #ifndef FERRY_RECEIVER_DRY_RUN_H
 #define FERRY_RECEIVER_DRY_RUN_H
 
+#include <stdint.h>
+
+/* What is known of the file system of the directory that was asked about last, which
+ * a network file system would be asked for over the network each time; zeros at
+ * first. */
+struct dry_run_fs {
+	uint64_t dev;
+	int is_known;
+	int is_kernels; /* nobody can make an entry in it */
+};
+
 /*
  * Why nothing can be made or removed in the directory dir (borrowed): an errno or
- * ERR_ERRNO_NO_ENTRIES; 0 where it can, also because this user may change the directory's mode
- * (unlocked.h).  What a file system refuses beyond that is not known.
+ * ERR_ERRNO_NO_ENTRIES; 0 where it can, also because this user may change the
+ * directory's mode (unlocked.h).  What a file system refuses beyond that is not
+ * known.
  */
-int dry_run_denied(int dir);
+int dry_run_denied(int dir, struct dry_run_fs *fs);
 
 /*
  * Whether names that differ in upper and lower case are one name in the directory

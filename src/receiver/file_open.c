@@ -376,6 +376,8 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 	/* Also for a file that is refused: chunks of it may be on their way. */
 	transfer_see_id(t, f->id);
 	is_refused = admit_file(w, f, rc == ERR_RESOURCE, &v) != 0;
+	/* It has its verdict; what is accepted has yet to come. */
+	w->input->has_effect = is_refused;
 	if (is_refused) {
 		file_use_give_up(t, f, &v);
 	} else if (f->commit->journal) {

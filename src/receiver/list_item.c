@@ -303,7 +303,7 @@ void list_item_want(struct list *l, const struct item *it,
 
 	if (l->is_dry_run && state != LISTED_COMPARE &&
 	    l->w->transfer->root_fd >= 0)
-		error = dry_run_denied(dirs_reached(l->w->dirs));
+		error = dry_run_denied(dirs_reached(l->w->dirs), &l->fs);
 	/* This user cannot make a device anywhere. */
 	if (!error && l->node && geteuid() != 0 &&
 	    (S_ISCHR(l->node->type) || S_ISBLK(l->node->type)))

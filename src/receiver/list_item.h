@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "receiver/conflict.h"
+#include "receiver/dry_run.h"
 #include "receiver/same_meta.h"
 #include "receiver/verdict.h"
 #include "wire/msg_list.h"
@@ -46,6 +47,7 @@ struct list {
 	struct dirs *from;       /* of hard links' first names; or NULL */
 	struct msg_listed answer;
 	struct alike alike;
+	struct dry_run_fs fs;
 };
 
 /* Where an item is, or would be. */

@@ -414,6 +414,9 @@ static void item_failed(struct outcome *o, const struct item *it,
 	/* The scan has seen it, so it was removed since. */
 	if (e->code == ERR_LOCAL && e->sys_errno == ENOENT)
 		e->code = ERR_CHANGED;
+	pthread_mutex_lock(&o->lock);
+	o->uncounted += it->kind == ITEM_DIR;
+	pthread_mutex_unlock(&o->lock);
 	local_failure(o, &f, shown, is_unsent, e);
 }
 

@@ -8,11 +8,17 @@
 #include "sender/pack.h"
 #include "sender/queue_priv.h"
 
+/* The most content of the files of a list with digests, but for a larger one alone:
+ * in a dry run they have any size, and the answer is to come within an hour
+ * (idle.h). */
+static const uint64_t DIGESTED_MAX = (uint64_t)4 << 30;
+
 /* The packs that items of a list are put into. */
 struct sorted {
 	struct queue *q;
 	struct pack *content; /* to be sent */
-	struct pack *digests; /* to be listed with digests */
+	struct pack *digests; /* to be listed with digests, */
+	uint64_t digested;    /* of so much content */
 	int is_wanted; /* the receiver asked for what is to be sent */
 	int was_sent;  /* so may the items have been */
 };
@@ -24,10 +30,17 @@ static int put_item(struct sorted *s, struct pack **to,
 		    const struct item *it)
 {
 	const int is_list = to == &s->digests;
-	const uint64_t size = it->kind == ITEM_FILE && !is_list ?
-				      (uint64_t)it->st.st_size : 0;
+	const uint64_t content =
+		it->kind == ITEM_FILE ? (uint64_t)it->st.st_size : 0;
+	const uint64_t size = is_list ? 0 : content;
 	struct item *copy = NULL;
 
+	if (is_list && *to && s->digested + content > DIGESTED_MAX) {
+		queue_push_pack(s->q, *to);
+		*to = NULL;
+	}
+	if (is_list)
+		s->digested = *to ? s->digested + content : content;
 	for (int tries = 0; !copy && tries < 2; tries++) {
 		if (*to && tries)
 			queue_push_pack(s->q, *to);

@@ -243,12 +243,12 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	m.codec = payload.codec;
 	pk->is_offered = is_offer;
 	content = is_offer ? 0 : pk->bytes;
-	if (pk->has_sent_content && !is_offer)
-		atomic_fetch_add(&st->sender->count.resent_bytes, pk->bytes);
-	pk->has_sent_content |= !is_offer;
 	rc = content >= TOLD_MIN ? send_progress_if_due(st, e) : 0;
 	if (rc)
 		goto out;
+	if (pk->has_sent_content && !is_offer)
+		atomic_fetch_add(&st->sender->count.resent_bytes, pk->bytes);
+	pk->has_sent_content |= !is_offer;
 
 	/* From here on the pack belongs to the queue. */
 	m.first_id = queue_assign_pack_ids(st->sender->queue, pk);

@@ -191,7 +191,9 @@ hold() {
 		def rounds(what):
 		    """The frames of each round."""
 		    for i in range(2, 1 << 30):
-		        if what == "open":
+		        if what == "refused":
+		            yield opened(i),
+		        elif what == "open":
 		            yield opened(i), message("FILE_ABORT", id=i)
 		        elif what == "abort":
 		            yield message("FILE_ABORT", id=1),
@@ -352,6 +354,10 @@ make_slow_disk() {
 	wait $!
 	is cat held.offer held
 	is cat held.list held
+	stop_receiver
+	# and so is one whose files are all refused, each with its verdict
+	receive --plain --timeout "$(limit 1)" --max-size 1M dst
+	is hold "$port" refused "$BATS_TEST_DIRNAME/.." held
 	stop_receiver
 }
 

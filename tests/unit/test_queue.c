@@ -17,8 +17,10 @@
 #include "sender/queue.h"
 #include "sender/queue_delta.h"
 #include "sender/queue_files.h"
+#include "sender/queue_lists.h"
 #include "sender/queue_replies.h"
 #include "sender/queue_tasks.h"
+#include "wire/msg_list.h"
 
 /* A queue and one stream. */
 struct lab {
@@ -613,6 +615,38 @@ static void a_pack_of_which_nothing_was_sent_is_sent_in_the_next_session(
 	assert_over(lab);
 }
 
+static void ignore_plan(void *ctx, const struct queue_verdict *v,
+			const struct listed_item *item)
+{
+	(void)ctx;
+	(void)v;
+	(void)item;
+}
+
+/* In a dry run large files are digested, too, which takes its time. */
+static void large_files_are_digested_for_a_list_each(void **state)
+{
+	const struct listed_item answer = { .state = LISTED_COMPARE };
+	struct lab *lab = *state;
+	struct msg_listed m = { .count = 5 };
+
+	add_pack(lab, "fffff");
+	assert_int_equal(take(lab), QUEUE_TASK);
+	lab->task.pack->is_list = 1;
+	for (int i = 0; i < 5; i++) {
+		m.items[i] = answer;
+		if (i < 3)
+			lab->task.pack->items[i].st.st_size = (off_t)3 << 30;
+	}
+	m.first_id = queue_assign_pack_ids(lab->queue, lab->task.pack);
+	assert_int_equal(queue_listed(lab->queue, &m, ignore_plan, NULL), 0);
+	/* what is pushed last comes first */
+	assert_int_equal(send_pack(lab, 3), 6);
+	assert_int_equal(send_pack(lab, 1), 9);
+	assert_int_equal(send_pack(lab, 1), 10);
+	assert_waits(lab);
+}
+
 /* Where the answer to an offer is missing, its content was not sent. */
 static void what_was_only_offered_was_not_sent(void **state)
 {
@@ -658,6 +692,7 @@ int main(void)
 		TEST(what_was_only_offered_was_not_sent),
 		TEST(a_basis_that_was_not_asked_for),
 		TEST(a_pack_of_which_nothing_was_sent_is_sent_in_the_next_session),
+		TEST(large_files_are_digested_for_a_list_each),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

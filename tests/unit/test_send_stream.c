@@ -809,6 +809,8 @@ static void verdicts_count_and_are_told(void **state)
 /* Whatever is wrong inside, a file without a verdict is not a success. */
 static void what_has_no_verdict_is_missing(void **state)
 {
+	const struct item dir = { .kind = ITEM_DIR, .root = ITEM_NO_ROOT,
+				  .name_len = 1 };
 	struct lab *lab = *state;
 	struct session_summary sum = { 0 };
 	const struct msg_summary answer_sum = { 0 };
@@ -825,6 +827,13 @@ static void what_has_no_verdict_is_missing(void **state)
 	err_clear(&e);
 	assert_int_equal(verdict(lab, 2, STATUS_UNCHANGED, CAUSE_NONE), 0);
 	assert_int_equal(outcome_sum_up(lab->s.outcome, &sum, &e), 0);
+	/* directories are not among the files that were found */
+	err_set(&e, ERR_LOCAL, "its attributes cannot be read");
+	outcome_item_unsent(lab->s.outcome, &dir, "d", &e);
+	err_clear(&e);
+	assert_int_equal(outcome_sum_up(lab->s.outcome, &sum, &e),
+			 ERR_SOME_FAILED);
+	assert_string_equal(e.text, "1 of 3 files was not sent (see above)");
 }
 
 static void put_zeros(struct lab *lab, const char *name, off_t size)
