@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 ".."))
 from lib.limits import scaled  # noqa: E402 (needs the path)
 
-LIMIT_S = scaled(5)
+LIMIT_S = scaled(30)
 READY = "ready-to-type"
 BASH = f"""PS1={READY[:5]}''{READY[5:]}' '
 bind 'set enable-bracketed-paste off'
