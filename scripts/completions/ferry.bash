@@ -45,6 +45,7 @@ _ferry()
 	local ferry=$1 cur=${COMP_WORDS[COMP_CWORD]} values
 	local prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
 	local argument='' is_joined='' at='' files
+	local before=${COMP_LINE:0:COMP_POINT}
 
 	COMPREPLY=()
 	# "~/bin/ferry" comes as it was typed
@@ -66,13 +67,14 @@ _ferry()
 		prev=${COMP_WORDS[COMP_CWORD - 2]} is_joined=1
 	fi
 	# and so does HOST:PATH: what is there is not known here
-	if [[ $cur == : || $prev == : ]]; then
+	if [[ $cur == : || ($prev == : && ${before##*:} != [[:space:]]*) ]]; then
 		compopt +o default
 		return
 	fi
 	# USER@: the word that is completed then begins with "@", by bash's setting
 	# "hostcomplete"
-	if [ "$prev" = @ ]; then
+	if [[ $cur == @ || ($prev == @ && ${before##*@} != [[:space:]]*) ]]; then
+		cur=${cur#@}
 		[[ ${2:-} != @* ]] || at=@
 		_ferry_offer "$cur" "$at" < <("$ferry" help --hosts 2>/dev/null)
 		compopt +o default

@@ -63,4 +63,4 @@ end
 
 complete -c ferry -n '__ferry_with send receive recv' -a '(__ferry_hosts)' -d host
 # HOST:PATH: what is there is not known here, and it is no file.
-complete -c ferry -n "string match -q '*:*' -- (commandline -ct)" -f
+complete -c ferry -n "string match -qr '^[^/]*:' -- (commandline -ct)" -f

@@ -69,7 +69,8 @@ setup() {
 # in_bash WORD... - what Tab offers for the last word
 in_bash() {
 	bash -c 'source "$0"
-		COMP_WORDS=(ferry "$@") COMP_CWORD=$#
+		COMP_WORDS=(ferry "$@") COMP_CWORD=$# COMP_LINE="ferry $*"
+		COMP_POINT=${#COMP_LINE}
 		_ferry ferry 2>/dev/null
 		printf "%s\n" "${COMPREPLY[@]}"' "$completions/ferry.bash" "$@"
 }
@@ -108,6 +109,11 @@ in_bash_at_terminal() {
 	in_bash_at_terminal $'ferry receive --limit-rate \tX' 'rate X'
 	in_bash_at_terminal $'ferry send --name kn\tX' 'kn *X'
 	in_bash_at_terminal 'ferry send f me@alias-o' 'me@alias-one '
+	# after a blank, options as before
+	in_bash_at_terminal 'ferry send f box: --exis' '--existing '
+	in_bash_at_terminal 'ferry receive box: alias-o' 'alias-one '
+	# lists all hosts, those of /etc/hosts among them
+	in_bash_at_terminal $'ferry send f me@\t\t' '@alias-one +@alias-two'
 	in_bash_at_terminal 'ferry send wi' 'with\\ space '
 	in_bash_at_terminal 'ferry send "wi' '"with space" '
 	in_bash_at_terminal 'ferry send ~/in-home/fi' ' ~/in-home/file-at-home '
@@ -150,6 +156,10 @@ in_fish() {
 	cd files
 	is in_fish 'ferry send f box:kn' ''
 	is in_fish 'ferry send f me@box:' ''
+	# after a slash a colon belongs to the name of a file
+	touch colon:file
+	in_fish 'ferry send ./colon:f' >offered
+	has offered colon:file
 }
 
 # in_zsh LINE EXPECTED - what is typed, and what the terminal shows then
