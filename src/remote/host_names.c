@@ -16,7 +16,11 @@
 
 #include "base/text.h"
 
-enum { DEPTH_MAX = 16 /* of Include, as ssh's */ };
+enum {
+	DEPTH_MAX = 16, /* of Include, as ssh's */
+	/* Files that include each other twice are 2^16 at that depth. */
+	FILES_MAX = 256,
+};
 
 #define BLANKS " \t\r\n\f"
 
@@ -26,6 +30,7 @@ struct finder {
 	void *ctx;
 	const char *wanted;
 	int is_found;
+	unsigned files; /* that have been read, of a configuration */
 };
 
 /* ---- lines and words ---- */
@@ -138,10 +143,12 @@ static void include(struct finder *f, char *at, const char *home, int is_users,
 static void read_config(struct finder *f, const char *path, const char *home,
 			int is_users, unsigned depth)
 {
-	FILE *file = depth < DEPTH_MAX ? open_file(path) : NULL;
+	FILE *file = depth < DEPTH_MAX && f->files < FILES_MAX ?
+			     open_file(path) : NULL;
 	char *line = NULL;
 	size_t size = 0;
 
+	f->files++;
 	while (file && getline(&line, &size, file) >= 0) {
 		char *keyword = line + strspn(line, BLANKS), *at, *word;
 		char *end = keyword + strcspn(keyword, BLANKS "=");
@@ -183,6 +190,7 @@ static void read_configs(struct finder *f)
 	if (own)
 		read_config(f, own, home, 1, 0);
 	free(own);
+	f->files = 0;
 	read_config(f, "/etc/ssh/ssh_config", home, 0, 0);
 }
 

@@ -241,3 +241,10 @@ hosts() { ferry help --hosts | tr '\n' ' '; }
 	run ferry help --hosts x
 	[ "$status" = 2 ]
 }
+
+@test "hosts: files that include each other many times" {
+	printf 'Include config\n%.0s' {1..8} >home/.ssh/config
+	echo 'Host last.example' >>home/.ssh/config
+	timeout "$(limit 20)" "$FERRY" help --hosts >got
+	has got last.example
+}
