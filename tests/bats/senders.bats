@@ -211,6 +211,21 @@ reread() {
 	send --cert b.pem --cert-key b.key --ca ca.pem src/f
 	status 4
 	await messages 'its subject \(CN=b\) is not one that is accepted here'
+	# what is shown can be copied into the file
+	openssl req -new -key b.key -out comma.csr -utf8 \
+		-subj '/O=Zoë\, Inc.\\x/CN=b' 2>/dev/null
+	openssl x509 -req -in comma.csr -CA ca.pem -CAkey ca.key \
+		-CAcreateserial -days 2 -out comma.pem 2>/dev/null
+	: >messages
+	send --cert comma.pem --cert-key b.key --ca ca.pem src/f
+	status 4
+	await messages 'its subject \(CN=b,.*\) is not one that is accepted here'
+	subject=$(sed -n 's/.*its subject (\(.*\)) is not one.*/\1/p' messages)
+	sed -i '/^subject/d' "$config"
+	printf 'subject = %s\n' "$subject" >>"$config"
+	reread
+	send --cert comma.pem --cert-key b.key --ca ca.pem src/f
+	status 0
 	stop_receiver
 }
 
