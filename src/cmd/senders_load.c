@@ -21,7 +21,13 @@
 #include "receiver/exec_helper.h"
 #include "receiver/senders.h"
 
-enum { SHOWN_MAX = 200, WARNING_MAX = 500 };
+enum {
+	SHOWN_MAX = 200,
+	WARNING_MAX = 500,
+	/* The kernel opens no path with more (path_resolution(7)). */
+	LINKS_MAX = 40,
+	TARGET_MAX = 4096, /* Linux has none that is longer */
+};
 
 /* A path that is not there may have been meant otherwise than it is taken. */
 static void hint_at_text(const char *path, struct err *e)
@@ -139,27 +145,64 @@ static const struct senders_section *sender_of(const struct senders_load *l,
 	return NULL;
 }
 
-/* The sender who could replace what is at path; or NULL.  Each directory on the way
- * counts: a symlink in it may lead out of the sender's directory again, and be
- * replaced as well. */
-static const struct senders_section *replacer(const struct senders_load *l,
-					      const char *path)
+/* The target of the symlink at path, from the real directory that it is in; NULL
+ * for what is none, or when errno is ENOMEM. */
+static char *target_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char link[TARGET_MAX], *dir, *real, *target = NULL;
+	ssize_t n;
+
+	errno = 0;
+	n = slash ? readlink(path, link, sizeof(link) - 1) : -1;
+	if (n <= 0)
+		return NULL;
+	link[n] = '\0';
+	if (link[0] == '/')
+		return strdup(link);
+	dir = strndup(path, (size_t)(slash - path) + 1);
+	real = dir ? realpath(dir, NULL) : NULL;
+	if (real)
+		target = text_format("%s/%s", real, link);
+	free(real);
+	free(dir);
+	return target;
+}
+
+/* Find the sender who could replace what is at path: *s, which is NULL at first,
+ * and stays so where there is none.  Each directory on the way counts, also on that
+ * of the target of a symlink: a symlink in it may lead out of the sender's
+ * directory again, and be replaced as well.  links: of how many symlinks the
+ * targets are still followed. */
+static int find_replacer(const struct senders_load *l, const char *path,
+			 unsigned *links, const struct senders_section **s,
+			 struct err *e)
 {
 	char *part = text_format("%s%s", path[0] == '/' ? "" : "./", path);
-	const struct senders_section *s = NULL;
 	char *slash = part;
+	int is_lost = !part, rc = 0;
 
-	while (slash && !s) {
-		char *real = realpath(part, NULL);
+	while (slash && !*s && !is_lost && rc == 0) {
+		char *real = realpath(part, NULL), *target = NULL;
 
-		s = real ? sender_of(l, real) : NULL;
+		is_lost = !real && errno == ENOMEM;
+		*s = real ? sender_of(l, real) : NULL;
 		free(real);
+		if (!*s && !is_lost && *links > 0) {
+			target = target_of(part);
+			is_lost = !target && errno == ENOMEM;
+		}
+		if (target) {
+			--*links;
+			rc = find_replacer(l, target, links, s, e);
+			free(target);
+		}
 		slash = strrchr(part, '/');
 		if (slash)
 			*slash = '\0';
 	}
 	free(part);
-	return s;
+	return is_lost ? err_set(e, ERR_RESOURCE, "out of memory") : rc;
 }
 
 /* Nothing that decides who may do what is to be in a directory that is received
@@ -167,11 +210,13 @@ static const struct senders_section *replacer(const struct senders_load *l,
 static int check_place(const struct senders_load *l, const char *what,
 		       const char *path, struct err *e)
 {
-	const struct senders_section *s = path ? replacer(l, path) : NULL;
+	const struct senders_section *s = NULL;
+	unsigned links = LINKS_MAX;
 	char shown[SHOWN_MAX];
+	const int rc = path ? find_replacer(l, path, &links, &s, e) : 0;
 
-	if (!s)
-		return 0;
+	if (rc || !s)
+		return rc;
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	return err_set(e, ERR_USAGE, "%s %s lies in the directory of [%s], "
 		       "where that sender could replace it: move it", what,

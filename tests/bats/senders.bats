@@ -281,7 +281,24 @@ wrong() {
 	ln -s "$work/conf" in/a/conf
 	wrong "$d[b]\nkey = other\n[a]\nkey = ../in/a/conf/k\n" \
 		"ferry.conf:4: [a]: key $work/conf/../in/a/conf/k lies in the directory of [a], where"
-	rm -r in/a in.link
+	# nor one whose target leads through there
+	ln -s "$work/in/a/conf/k" conf/to-file
+	ln -s ../in/a/conf conf/to-dir
+	ln -s to-dir conf/to-link
+	for path in to-file to-dir/k to-link/k; do
+		wrong "$d[b]\nkey = other\n[a]\nkey = $path\n" \
+			"ferry.conf:4: [a]: key $work/conf/$path lies in the directory of [a], where"
+	done
+	ln -s loop conf/loop
+	wrong "$d[a]\nkey = loop/k\n" "ferry.conf:3: [a]: cannot open" 7
+	rm -r in/a in.link conf/to-* conf/loop
+	# symlinks that lead elsewhere
+	mkdir -p kept/deep
+	ln -s "$work/kept" in.link
+	ln -s ../in.link/deep conf/kept
+	ln -s ../../conf/k kept/deep/k
+	wrong "$d[a]\nkey = kept/k\n" "1 sender" 0
+	rm -r in.link conf/kept kept
 	# habits of other files
 	wrong "$d[a]\nkey = \"k\"\n" "there are no quotes in this file" 7
 	wrong "$d[a]\nkey = k # laptop\n" "a comment has a line of its own" 7
