@@ -328,6 +328,9 @@ static int check_subject(const struct senders_file *f, unsigned line,
 	if (strncmp(text, "sha256:", 7) == 0)
 		return fail(f, line, e, "this is a public key, not a subject: "
 			    "give it with pin");
+	if (strncmp(text, "subject=", 8) == 0)
+		return fail(f, line, e, "leave out the first 'subject=', which "
+			    "openssl prints before the subject");
 	if (!is_subject(text))
 		return fail(f, line, e, "a subject is written as in "
 			    "CN=alice,O=Example, with no blanks around '=' and "

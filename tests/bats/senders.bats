@@ -332,6 +332,8 @@ wrong() {
 	for text in '/CN=a/O=b' 'CN = a' 'O=b, CN=a' 'CN=a, b' 'CN=a,' 'CN' 'a@b.c'; do
 		wrong "$d[a]\nsubject = $text\n" "ferry.conf:3: a subject is written as in CN=alice,O=Example"
 	done
+	wrong "$d[a]\nsubject = subject=CN=x,O=y\n" \
+		"ferry.conf:3: leave out the first 'subject='"
 	wrong "$d[a]\nsubject = sha256:00\n" "give it with pin"
 	wrong "$d[a]\nsubject = CN=$(printf 'x%.0s' {1..253})\n" \
 		"more than 255 bytes"
