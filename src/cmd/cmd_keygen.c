@@ -3,6 +3,7 @@
  */
 #include "cmd/commands.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,24 +48,42 @@ static int check_path(const char *path, struct err *e)
 		       text_escape(shown, sizeof(shown), path, strlen(path)));
 }
 
-/* The section, to standard output. */
+/* The path of a file that is not there yet, without symlinks; NULL when out of
+ * memory.  Where its directory cannot be found, neither can the file be written:
+ * key_generate() says why. */
+static char *resolve(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = slash ? strndup(path, (size_t)(slash - path) + 1) :
+			    strdup(".");
+	char *real = dir ? realpath(dir, NULL) : NULL;
+	const int is_lost = !dir || (!real && errno == ENOMEM);
+	char *whole = NULL;
+
+	if (real)
+		whole = text_format("%s/%s", strcmp(real, "/") == 0 ? "" : real,
+				    slash ? slash + 1 : path);
+	else if (!is_lost)
+		whole = strdup(path);
+	free(real);
+	free(dir);
+	return whole;
+}
+
+/* The section for the key at path, to standard output. */
 static int print_section(const char *name, const char *path, struct err *e)
 {
-	char *real = realpath(path, NULL);
-	int rc = check_path(real ? real : path, e);
-
-	if (rc == 0)
-		printf("[%s]\nkey = %s\n", name, real ? real : path);
-	free(real);
-	return rc ? rc : cmd_flush_stdout(e);
+	printf("[%s]\nkey = %s\n", name, path);
+	return cmd_flush_stdout(e);
 }
 
 static int keygen_run(int argc, char **argv, struct err *e)
 {
 	struct keygen_options opts = { .name = NULL };
 	char shown[400], ascii[400], own[SENDER_NAME_MAX + sizeof(".key")];
+	char *real = NULL;
 	const char *path;
-	int first = options_parse(groups, argc, argv, &opts, e), rc;
+	int first = options_parse(groups, argc, argv, &opts, e), rc = 0;
 
 	if (first < 0)
 		return first;
@@ -87,18 +106,26 @@ static int keygen_run(int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "keygen writes to a FILE only (give ./- for a "
 			       "file named -)");
-	rc = opts.name ? check_path(path, e) : 0;
+	if (opts.name) {
+		real = resolve(path);
+		rc = real ? check_path(real, e) :
+			    err_set(e, ERR_RESOURCE, "out of memory");
+	}
 	if (rc == 0)
 		rc = key_generate(path, e);
-	if (rc < 0)
+	if (rc < 0) {
+		free(real);
 		return rc;
+	}
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	fprintf(stderr,
 		"ferry: wrote a new key to %s; anyone who has a copy can send "
 		"and receive\n",
 		charset_is_ascii(STDERR_FILENO) ?
 			charset_to_ascii(ascii, sizeof(ascii), shown) : shown);
-	return opts.name ? print_section(opts.name, path, e) : 0;
+	rc = real ? print_section(opts.name, real, e) : 0;
+	free(real);
+	return rc;
 }
 
 const struct cmd cmd_keygen = {

@@ -538,4 +538,12 @@ wrong() {
 	run ferry keygen --name a
 	[ "$status" = 2 ]
 	[[ $output = *"cannot stand in ferry.conf"* ]]
+	[ ! -e a.key ]
+	# which does not matter without --name
+	ferry keygen a.key 2>/dev/null
+	[ -e a.key ]
+	# the section says where it is, whatever it was called by
+	cd "$work"
+	ln -s conf to-conf
+	is ferry keygen --name b to-conf/b.key $'[b]\nkey = '"$work/conf/b.key"
 }
