@@ -77,6 +77,20 @@ static int open_dir(const char *dir, int is_base, int *fd, struct err *e)
 	return 0;
 }
 
+/* Without the real path check_place() would find nothing in that directory.  errno
+ * is that of the call that did not find it. */
+static int check_is_known(const struct senders_opened *o,
+			  const struct senders_section *s, struct err *e)
+{
+	char shown[SHOWN_MAX];
+
+	if (o->real)
+		return 0;
+	text_escape(shown, sizeof(shown), s->dir, strlen(s->dir));
+	return err_sys(e, errno == ENOMEM ? ERR_RESOURCE : ERR_LOCAL,
+		       "cannot find the real path of the directory %s", shown);
+}
+
 /* A directory that the section does not name is made, so that a sender needs no
  * more than its section. */
 static int open_root(struct senders_load *l, size_t i, int makes_dirs,
@@ -100,13 +114,15 @@ static int open_root(struct senders_load *l, size_t i, int makes_dirs,
 				l->opened[i].real =
 					text_format("%s/%s", base, s->name);
 			free(base);
-			return 0;
+			return check_is_known(&l->opened[i], s, e);
 		}
 		return err_sys(e, ERR_LOCAL, "cannot make the directory %s",
 			       s->dir);
 	}
+	if (open_dir(s->dir, 0, &l->opened[i].root_fd, e))
+		return e->code;
 	l->opened[i].real = realpath(s->dir, NULL);
-	return open_dir(s->dir, 0, &l->opened[i].root_fd, e);
+	return check_is_known(&l->opened[i], s, e);
 }
 
 static int open_roots(struct senders_load *l, int makes_dirs, struct err *e)

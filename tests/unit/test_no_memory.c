@@ -36,6 +36,7 @@
 #include "cmd/progress_lines.h"
 #include "cmd/report.h"
 #include "cmd/senders_file.h"
+#include "cmd/senders_load.h"
 #include "fs/dirs.h"
 #include "fs/filter.h"
 #include "fs/list.h"
@@ -560,6 +561,34 @@ static int run_senders_file(void)
 	return rc;
 }
 
+/* A key by way of a symlink in its sender's directory is never taken. */
+static int run_senders_load(void)
+{
+	struct senders_load l;
+	struct err e = { 0 };
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/ferry.conf", scratch);
+	if (senders_load(&l, path, -1, SANDBOX_OFF, &e) == 0)
+		fail_msg("the key was taken");
+	senders_load_release(&l);
+	return !strstr(e.text, "that sender could replace it");
+}
+
+static void make_senders_load(void)
+{
+	struct err e = { 0 };
+	char path[256];
+
+	close(scratch_make_dir(scratch_fd, "in"));
+	assert_int_equal(symlinkat("in/out", scratch_fd, "to-in"), 0);
+	assert_int_equal(symlinkat("..", scratch_fd, "in/out"), 0);
+	put_file(scratch_fd, "ferry.conf",
+		 "dir = .\n[in]\nkey = to-in/key\n");
+	snprintf(path, sizeof(path), "%s/key", scratch);
+	assert_int_equal(key_generate(path, &e), 0);
+}
+
 static int run_files(void)
 {
 	static const struct kept_sender nobody;
@@ -661,6 +690,8 @@ static void receiver(void **state)
 	(void)state;
 	without_memory("senders", run_senders, 0);
 	without_memory("senders_file", run_senders_file, 0);
+	make_senders_load();
+	without_memory("senders_load", run_senders_load, 0);
 	without_memory("files", run_files, 0);
 	without_memory("symlinks", run_symlinks, 0);
 	without_memory("extras", run_extras, 0);
