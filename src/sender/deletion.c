@@ -73,6 +73,8 @@ int deletion_find_dir(const struct deletion *d, uint32_t number,
 	const struct deletion_dirs *f = &d->frames[at];
 	struct rd r;
 
+	/* for clang, which does not see that f has the number */
+	*dir = (struct delete_dir){ .path = "" };
 	if (at == DELETE_AHEAD)
 		return -1;
 	rd_init(&r, f->list, f->len);
