@@ -4,10 +4,9 @@ import os
 import struct
 
 from flooder import Session
-from lib.wire import (ARCHIVE, CHUNK, DELETES, DELTAS, DIGESTS, DRY_RUN,
-                      EXISTING, FEATURES, LISTS, LITERAL, PRESERVE, SHA256,
-                      UPDATED, deletes, list_of, listed_row, message, pack,
-                      recipe, row)
+from lib.wire import (CHUNK, DELETES, DELTAS, DIGESTS, DRY_RUN, EXISTING,
+                      FEATURES, LISTS, SHA256, UPDATED, deletes, list_of,
+                      listed_row, message, pack, recipe, row)
 
 H = DIGESTS[SHA256]
 ALL = FEATURES | EXISTING

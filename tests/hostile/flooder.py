@@ -18,7 +18,8 @@ LINK = 125_000_000       # bytes a second: 1 Gbit/s
 BLOCK = 1 << 15          # of what is sent at once
 TICK_S, TICKS = 0.005, 20
 OPENING_S = 10           # a connection that gets no answer for so long
-AGAIN_S = 0.02           # between two connections, so that it can all be one's own
+# Between two connections, so that it can all be one's own.
+AGAIN_S = 0.02
 SSL_CTRL_MODE, PARTIAL_WRITE, MOVING_BUFFER = 33, 1, 2
 
 
@@ -101,8 +102,8 @@ class Stream:
 
 @functools.cache
 def part(what, i):
-    """What a stream says, by its number.  Is made once: it costs this side, and
-    is to cost the other one."""
+    """What a stream says, by its number.  Is made once: it costs this side,
+    and is to cost the other one."""
     return what(i) if callable(what) else what
 
 
@@ -190,7 +191,8 @@ def run(sessions, on_ready, goes_on, used):
     sent are counted."""
     for session in sessions:
         for i in range(session.wanted):
-            part(session.first, i), part(session.again, i)
+            part(session.first, i)
+            part(session.again, i)
     is_ready, turn, sent_s = False, 0, time.monotonic()
     while goes_on():
         for session in sessions:

@@ -3,10 +3,10 @@
 
 code_peer.py send PORT CODE [STOP]   as a sender to a receiver on this host
 code_peer.py receive CODE            as a receiver; prints its port first
-code_peer.py middle PORT CODE        in between, with the code: prints its port,
-                                     has an exchange with the sender that comes
-                                     there, and some with the receiver at PORT;
-                                     prints the words that each of them shows
+code_peer.py middle PORT CODE        in between, with the code: prints its
+                                     port, has an exchange with the sender that
+                                     comes there, and some with the receiver at
+                                     PORT; prints the words that each of them shows
 code_peer.py cheat PORT CODE SHARE   as a sender that knows the code, with a
                                      share that is not its own: see shares()
 code_peer.py cheat - CODE SHARE      likewise as a receiver; prints its port
@@ -226,8 +226,8 @@ def eavesdrop(code, paths):
 
 
 def shares(own, theirs):
-    """What to show in place of our share, once theirs is known (None: not yet).
-    With a neutral one the key would be known in advance."""
+    """What to show in place of our share, once theirs is known (None: not
+    yet).  With a neutral one the key would be known in advance."""
     ours, other = (M, N) if own.is_sender else (N, M)
     x, y = times(own.w, ours)
     made = {
@@ -261,8 +261,8 @@ def key_of(own, theirs, share):
 
 
 def cheat_receiver(port, code, name):
-    """The share is not the one of message 1; or, if it can be chosen before, it
-    is."""
+    """The share is not the one of message 1; or, if it can be chosen before,
+    it is."""
     own = Exchange(True, code)
     early = shares(own, None)
     with socket.create_connection(("127.0.0.1", port), 60) as sock:
@@ -287,8 +287,8 @@ def cheat_sender(code, name):
 
 
 def middle(port, code):
-    """The share for the sender has to be shown before the sender's is known; that
-    for the receiver was promised before.  So all that is left is to begin
+    """The share for the sender has to be shown before the sender's is known;
+    that for the receiver was promised before.  So all that is left is to begin
     exchanges with the receiver until one matches by chance."""
     with accept() as sender:
         own = Exchange(False, code)
@@ -335,9 +335,9 @@ def main():
     elif sys.argv[1] == "middle":
         middle(int(sys.argv[2]), sys.argv[3])
     elif sys.argv[1] == "cheat" and sys.argv[2] == "-":
-        cheat_sender(*sys.argv[3:])
+        cheat_sender(sys.argv[3], sys.argv[4])
     elif sys.argv[1] == "cheat":
-        cheat_receiver(int(sys.argv[2]), *sys.argv[3:])
+        cheat_receiver(int(sys.argv[2]), sys.argv[3], sys.argv[4])
     elif sys.argv[1] == "begin":
         begin(int(sys.argv[2]), int(sys.argv[3]))
     else:

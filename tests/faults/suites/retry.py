@@ -151,9 +151,9 @@ def make_trees(lab, is_mirror):
 
 
 def over_older(i):
-    """A tree over an older one, of files of each size.  Connections are cut early
-    in several sessions: when lists and offers are under way, and files are read
-    for them."""
+    """A tree over an older one, of files of each size.  Connections are cut
+    early in several sessions: when lists and offers are under way, and files
+    are read for them."""
     def case(lab):
         need_retry(lab)
         options = WAYS[i % len(WAYS)]
