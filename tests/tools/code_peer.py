@@ -6,7 +6,8 @@ code_peer.py receive CODE            as a receiver; prints its port first
 code_peer.py middle PORT CODE        in between, with the code: prints its
                                      port, has an exchange with the sender that
                                      comes there, and some with the receiver at
-                                     PORT; prints the words that each of them shows
+                                     PORT; prints the words that each of them
+                                     shows
 code_peer.py cheat PORT CODE SHARE   as a sender that knows the code, with a
                                      share that is not its own: see shares()
 code_peer.py cheat - CODE SHARE      likewise as a receiver; prints its port
