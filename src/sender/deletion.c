@@ -181,14 +181,14 @@ static int take_done(struct deletion *d, struct err *e)
 static int take_unread(struct deletion *d, const struct msg_extra *m,
 		       struct err *e)
 {
+	const unsigned at = find_frame(d, m->dir);
 	struct sender *s = d->sender;
 	struct delete_dir dir;
 	char path[NAME_PATH_MAX + 1];
 
-	/* Once for each directory: more would be messages without end. */
+	/* More than there are directories would be messages without end. */
 	if (deletion_find_dir(d, m->dir, &dir) ||
-	    d->frames[find_frame(d, m->dir)].unread++ >=
-		    d->frames[find_frame(d, m->dir)].count)
+	    d->frames[at].unread++ >= d->frames[at].count)
 		return malformed(e);
 	memcpy(path, dir.path, dir.path_len);
 	path[dir.path_len] = '\0';

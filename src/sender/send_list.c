@@ -31,11 +31,12 @@ static int digest_content(struct send_stream *st, int fd, uint64_t size,
 		if (rc)
 			return rc;
 		rc = same_add(&st->same, st->raw, n);
-		if (rc)
-			break;
-		rc = send_stream_keep_alive(st, e);
-		if (rc)
-			return rc;
+		/* A large file takes a while.  Between files make_rows() does it. */
+		if (rc == 0 && left > CHUNK_MAX) {
+			rc = send_stream_keep_alive(st, e);
+			if (rc)
+				return rc;
+		}
 	}
 	if (rc == 0)
 		rc = same_end(&st->same, digest);
