@@ -119,7 +119,7 @@ with_firewall() {
 		# shellcheck disable=SC2016
 		with_firewall "$1" bash -ec '
 			timeout "$run_limit" "$FERRY" send -v --data "$0" \
-				--limit-rate 6M \
+				--limit-rate "$2" \
 				--remote-ferry "$FERRY" --json=9 src/f \
 				"box:$PWD/dst" 9>push 2>sender || echo "push $?"
 			cmp src/f dst/f 2>/dev/null || echo "not pushed"
@@ -129,7 +129,7 @@ with_firewall() {
 				"box:$PWD/src/f" dst 9>fetch 2>messages ||
 				echo "fetch $?"
 			cmp src/f dst/f 2>/dev/null || echo "not fetched"
-			rm -f dst/f' "$2" "$3" >results
+			rm -f dst/f' "$2" "$3" "$(rate 6M)" >results
 	}
 	under "meta l4proto tcp drop" auto direct
 	is cat results $'fetch 3\nnot fetched'
@@ -219,11 +219,7 @@ with_firewall() {
 	kill -INT "${pid[one]}"
 	ended one
 	[ "$code" = 130 ] || { cat one.messages; false; }
-	for _ in $(seq "$(limit 100)"); do
-		pgrep -f "^$FERRY remote" >/dev/null || break
-		sleep 0.05
-	done
-	[ -z "$(pgrep -f "^$FERRY remote")" ]
+	no_remote_ferry
 }
 
 @test "who listens: nobody without the key, and not for longer than it has to" {

@@ -315,12 +315,7 @@ for i in range(600):
 	kill -INT "${pid[one]}"
 	ended one
 	[ "$code" = 130 ] || { cat one.messages; false; }
-	# on a busy machine it may need a moment after ours has ended
-	for ((i = 0; i < $(limit 100); i++)); do
-		pgrep -f "^$FERRY remote" >/dev/null || break
-		sleep 0.1
-	done
-	[ -z "$(pgrep -f "^$FERRY remote")" ]
+	no_remote_ferry
 	# what arrived is resumed, and --retry starts ssh anew
 	: >one.events
 	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 8M \
