@@ -2,10 +2,10 @@
 about what it has."""
 import os
 import struct
-import time
 
 from lib.lab import need
 from lib.peer import Closed, Receiver
+from lib.tree import await_tick
 from lib.wire import (DELETES, DRY_RUN, EXISTING, FEATURES, LISTS, choice,
                       deletes, extra_rows, extras, message, pack, row)
 from targets import ReceiverLab, SenderLab
@@ -146,8 +146,7 @@ def inside(lab):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as f:
                 f.write("x")
-        # so that they are older than the session by the clock of files
-        time.sleep(0.02)
+        await_tick()  # only what is older than the session is deleted
 
     def nothing_if_dry():
         put("dir/a", "dir/sub/b")
@@ -242,6 +241,7 @@ def all_of_it(cases):
     lab = ReceiverLab(cases, "--accept", "all")
 
     def case():
+        await_tick()
         d = Deleter(lab)
         found, causes = d.run(NONE)
         need(set(causes) == {0}, f"causes {causes}")

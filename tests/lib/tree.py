@@ -4,9 +4,21 @@ import hashlib
 import os
 import re
 import stat
+import time
 
 # What ferry keeps under names of its own.
 PART = re.compile(rb"\.ferry-[0-9a-f]{16}\.(part|journal|new)$")
+
+
+def await_tick():
+    """Until what was made before is older than what is made after, by the
+    timestamps of files: these are the time of the last tick of the kernel's
+    clock, or of up to a tick after it."""
+    coarse = 5  # CLOCK_REALTIME_COARSE, which the time module does not name
+    for _ in range(2):
+        before = time.clock_gettime(coarse)
+        while time.clock_gettime(coarse) == before:
+            time.sleep(0.001)
 
 
 def digest(path):

@@ -37,12 +37,15 @@ def move(old, rng):
 
 
 def tar(old, rng):
-    parts, at = [], 0
+    """Every 50th part is longer: how much has to be sent depends on how many
+    are, which is therefore not left to chance."""
+    parts, at, left = [], 0, 25
     while at < len(old):
         n = rng.randrange(4096, 200000)
         parts.append(old[at:at + n])
-        if rng.random() < .02:
+        if left == 0:
             parts.append(rng.randbytes(100))
+        left = (left or 50) - 1
         at += n
     return b"".join(parts)
 
