@@ -1,6 +1,9 @@
 /*
- * Only whole blocks are written to the file and read back, so that a line costs
- * a copy but no system call.
+ * The queue is two blocks of memory with the file between them.  Lines are put
+ * into the tail block, which is appended to the file when it is full, and taken
+ * from the head block, which is filled from the file; where the file is empty,
+ * the tail becomes the head.  So the file is written and read a block at a time,
+ * and a line costs a copy but no system call.
  */
 #include "cmd/line_queue.h"
 
@@ -19,13 +22,13 @@
 
 struct block {
 	char *data;
-	size_t off, len; /* in use: len bytes from off */
+	size_t off, len; /* in use: len bytes from off (of the tail: 0) */
 };
 
 struct line_queue {
 	struct block head, tail;
-	int fd; /* -1: there is no file */
-	uint64_t file_off, file_end; /* the queued part of it */
+	int fd; /* of the file; -1: there is none */
+	uint64_t file_off, file_end; /* the part of it that is queued */
 };
 
 /* Create a file without a name in dir.  Returns -1 on failure. */
@@ -39,7 +42,7 @@ static int open_nameless(const char *dir)
 	io_close(&dir_fd);
 	if (fd >= 0)
 		return fd;
-	/* not every file system supports O_TMPFILE */
+	/* Not every file system can create files without a name. */
 	n = snprintf(path, sizeof(path), "%s/ferry-XXXXXX", dir);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		return -1;
@@ -79,18 +82,38 @@ struct line_queue *line_queue_new(void)
 	return q;
 }
 
-static void swap_blocks(struct line_queue *q)
-{
-	const struct block tail = q->tail;
-
-	q->tail = q->head;
-	q->tail.off = q->tail.len = 0;
-	q->head = tail;
-}
-
 static int file_is_empty(const struct line_queue *q)
 {
 	return q->file_off == q->file_end;
+}
+
+/* Make the tail the head.  Only where nothing is queued before it: the head and
+ * the file are empty. */
+static void advance_tail(struct line_queue *q)
+{
+	const struct block empty = { .data = q->head.data };
+
+	q->head = q->tail;
+	q->tail = empty;
+}
+
+/* Empty the tail, without a system call where nothing is queued before it.
+ * Returns 0, or errno. */
+static int flush_tail(struct line_queue *q)
+{
+	if (q->head.len == 0 && file_is_empty(q)) {
+		advance_tail(q);
+		return 0;
+	}
+	if (q->fd < 0)
+		return ENOSPC;
+	/* A failed write leaves file_end as it was, and the next one overwrites
+	 * what this one has left. */
+	if (io_pwrite(q->fd, q->tail.data, q->tail.len, q->file_end) < 0)
+		return errno;
+	q->file_end += q->tail.len;
+	q->tail.len = 0;
+	return 0;
 }
 
 int line_queue_put(struct line_queue *q, const char *line, size_t n)
@@ -98,18 +121,11 @@ int line_queue_put(struct line_queue *q, const char *line, size_t n)
 	struct block *tail = &q->tail;
 
 	assert(n <= LINE_QUEUE_LINE_MAX);
-	if (n > LINE_QUEUE_BLOCK - tail->len && q->head.len == 0 &&
-	    file_is_empty(q)) {
-		swap_blocks(q);
-	} else if (n > LINE_QUEUE_BLOCK - tail->len) {
-		if (q->fd < 0)
-			return ENOSPC;
-		/* A failed write leaves file_end as it was, and the next write
-		 * overwrites what it left. */
-		if (io_pwrite(q->fd, tail->data, tail->len, q->file_end) < 0)
-			return errno;
-		q->file_end += tail->len;
-		tail->len = 0;
+	if (n > LINE_QUEUE_BLOCK - tail->len) {
+		const int sys_errno = flush_tail(q);
+
+		if (sys_errno)
+			return sys_errno;
 	}
 	memcpy(tail->data + tail->len, line, n);
 	tail->len += n;
@@ -123,20 +139,22 @@ uint64_t line_queue_size(const struct line_queue *q)
 
 static void empty_file(struct line_queue *q)
 {
-	/* if it cannot be truncated, it is overwritten */
+	/* A file that cannot be truncated keeps its disk space, and is
+	 * overwritten from the start. */
 	if (q->file_end > 0 && ftruncate(q->fd, 0) < 0)
 		errno = 0;
 	q->file_off = q->file_end = 0;
 }
 
-/* Read the next block of the file into the head, up to the last whole line. */
-static int load_block(struct line_queue *q)
+/* Fill the head, which is empty, from the file.  Returns 0; or errno, and then what
+ * the file holds is lost. */
+static int load_head(struct line_queue *q)
 {
-	const uint64_t off = q->file_off;
-	const uint64_t left = q->file_end - off;
-	size_t n = left < LINE_QUEUE_BLOCK ? (size_t)left : LINE_QUEUE_BLOCK;
-	const char *last;
-	ssize_t did = io_pread(q->fd, q->head.data, n, off);
+	const uint64_t off = q->file_off, queued = q->file_end - off;
+	size_t n = queued < LINE_QUEUE_BLOCK ? (size_t)queued :
+					       LINE_QUEUE_BLOCK;
+	const ssize_t did = io_pread(q->fd, q->head.data, n, off);
+	const char *newline;
 
 	if (did < 0 || (size_t)did < n) {
 		const int sys_errno = did < 0 ? errno : EIO;
@@ -144,9 +162,11 @@ static int load_block(struct line_queue *q)
 		empty_file(q);
 		return sys_errno;
 	}
-	last = mem_last(q->head.data, '\n', n);
-	if (last)
-		n = (size_t)(last - q->head.data) + 1;
+	/* What the tail held when it was written was rarely a full block, so
+	 * this one may end in the middle of a line. */
+	newline = mem_last(q->head.data, '\n', n);
+	if (newline)
+		n = (size_t)(newline - q->head.data) + 1;
 	q->head.off = 0;
 	q->head.len = n;
 	q->file_off += n;
@@ -165,9 +185,9 @@ int line_queue_front(struct line_queue *q, const char **p, size_t *n)
 	int rc = 0;
 
 	if (q->head.len == 0 && !file_is_empty(q))
-		rc = load_block(q);
+		rc = load_head(q);
 	else if (q->head.len == 0)
-		swap_blocks(q);
+		advance_tail(q);
 	*p = q->head.data + q->head.off;
 	*n = q->head.len;
 	return rc;

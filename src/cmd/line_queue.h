@@ -5,11 +5,6 @@
  * Layer: cmd.
  * Threads: none of its own; the owner locks.  Blocks on nothing but the disk of
  * the temporary file.
- *
- * The queue is two blocks of memory with the file between them: lines are put
- * into the tail block, which is appended to the file when it is full, and
- * taken from the head block, which is filled from the file or, where that is
- * empty, by swapping the two.
  */
 #ifndef FERRY_CMD_LINE_QUEUE_H
 #define FERRY_CMD_LINE_QUEUE_H
@@ -19,25 +14,24 @@
 
 enum {
 	LINE_QUEUE_LINE_MAX = 64 * 1024,
-	/* A queue uses two of them: memory for about ten thousand
+	/* A queue has two blocks of this size: memory for about ten thousand
 	 * events. */
 	LINE_QUEUE_BLOCK = 512 * 1024,
-	/* With more than this waiting, WRITER_MAY_DROP lines are dropped. */
-	LINE_QUEUE_DROP = 64 * 1024,
 };
 
 struct line_queue;
 
 /*
  * Make an empty queue.  The temporary file is created here, because the sandbox
- * forbids it later: in TMPDIR, /var/tmp or /tmp, or else in memory.  Without
- * one, the queue holds what fits in memory.  NULL when out of memory.
+ * forbids it later: in TMPDIR, /var/tmp or /tmp, or else as a file in memory.
+ * Where none can be created, the queue holds what fits into its two blocks.
+ * NULL when out of memory.
  */
 struct line_queue *line_queue_new(void);
 
 /*
  * Append a line of at most LINE_QUEUE_LINE_MAX bytes, its newline included.
- * Allocates no memory.  Returns 0; or errno when memory is full and the
+ * Allocates no memory.  Returns 0; or errno when the blocks are full and the
  * file cannot grow, and then nothing was appended.
  */
 int line_queue_put(struct line_queue *q, const char *line, size_t n);
@@ -46,9 +40,9 @@ int line_queue_put(struct line_queue *q, const char *line, size_t n);
 uint64_t line_queue_size(const struct line_queue *q);
 
 /*
- * Look at the front: *n bytes at *p, whole lines; 0 when the queue is empty.
- * They are borrowed and valid until the next call of line_queue_front() or
- * line_queue_clear(), even if lines are put meanwhile.
+ * Look at the front: *n bytes at *p, up to the end of a line; 0 when the queue is
+ * empty.  They are borrowed and stay as they are until all of them are removed,
+ * even if lines are put meanwhile: the owner need not lock to read them.
  *
  * Returns 0; or errno when the file cannot be read: the lines in it are lost.
  */

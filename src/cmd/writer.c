@@ -334,7 +334,7 @@ int writer_put(struct writer *w, enum writer_loss loss, const char *line,
 
 	pthread_mutex_lock(&w->lock);
 	rc = w->error;
-	is_full = line_queue_size(w->queue) > LINE_QUEUE_DROP;
+	is_full = line_queue_size(w->queue) > WRITER_DROP_ABOVE;
 	if (rc == 0 && w->has_thread) {
 		if (loss != WRITER_MAY_DROP || !is_full)
 			rc = line_queue_put(w->queue, line, n);

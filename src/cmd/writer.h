@@ -20,7 +20,12 @@
 
 #include <stddef.h>
 
-enum { WRITER_SHOWN_MAX = 1280, WRITER_ROWS_MAX = 8 };
+enum {
+	WRITER_SHOWN_MAX = 1280,
+	WRITER_ROWS_MAX = 8,
+	/* With more bytes than this waiting, WRITER_MAY_DROP lines are dropped. */
+	WRITER_DROP_ABOVE = 64 * 1024,
+};
 
 struct writer;
 

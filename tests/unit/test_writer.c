@@ -200,8 +200,8 @@ static void test_what_is_dropped(void **state)
 	join_reader(&r, &o);
 	assert_int_equal(r.kept, MANY);
 	/* no fewer than the pipe took and the queue may hold, and no more */
-	assert_true(r.dropped >= LINE_QUEUE_DROP / LINE / 2);
-	assert_true(r.dropped <= (LINE_QUEUE_DROP + 2 * 65536) / LINE);
+	assert_true(r.dropped >= WRITER_DROP_ABOVE / LINE / 2);
+	assert_true(r.dropped <= (WRITER_DROP_ABOVE + 2 * 65536) / LINE);
 	close_output(&o);
 }
 
