@@ -10,7 +10,7 @@
 #include "sender/outcome.h"
 #include "sender/sender.h"
 
-static int malformed(struct err *e)
+int deletion_malformed(struct err *e)
 {
 	return err_set(e, ERR_PROTOCOL,
 		       "the receiver sent a malformed EXTRA frame");
@@ -91,8 +91,8 @@ static int take_list(struct deletion *d, const struct msg_extra *m,
 	struct delete_dir dir;
 	struct deletion_list *l;
 
-	if (d->list_count == EXTRA_AHEAD || deletion_find_dir(d, m->dir, &dir))
-		return malformed(e);
+	if (d->unanswered == EXTRA_AHEAD || deletion_find_dir(d, m->dir, &dir))
+		return deletion_malformed(e);
 	l = malloc(sizeof(*l) + m->list_len);
 	if (!l)
 		return err_set(e, ERR_RESOURCE, "out of memory");
@@ -102,7 +102,7 @@ static int take_list(struct deletion *d, const struct msg_extra *m,
 	l->m.list = l->rows;
 	*d->lists_end = l;
 	d->lists_end = &l->next;
-	d->list_count++;
+	d->unanswered++;
 	return 0;
 }
 
@@ -121,11 +121,42 @@ size_t deletion_path(char path[NAME_PATH_MAX + 1], const struct delete_dir *dir,
 	return start + row->name_len;
 }
 
-int deletion_has_result(const struct deletion_list *l, unsigned i,
-			const struct extra_row *row)
+struct deletion_list *deletion_next_list(struct deletion *d)
+{
+	struct deletion_list *l = d->lists;
+
+	while (l && l->is_answered)
+		l = l->next;
+	return l;
+}
+
+/* Whether RESULT is to have a cause for row i: not for a directory from which the
+ * receiver lists first what is in it, and the directory itself last. */
+static int has_result(const struct deletion_list *l, unsigned i,
+		      const struct extra_row *row)
 {
 	return l->bits[i / 8] >> (i % 8) & 1 &&
 	       (row->kind != ITEM_DIR || l->m.flags & EXTRA_BELOW);
+}
+
+void deletion_choose(struct deletion_list *l, unsigned i,
+		     const struct extra_row *row)
+{
+	l->bits[i / 8] |= (uint8_t)(1 << (i % 8));
+	l->results_due += (unsigned)has_result(l, i, row);
+}
+
+void deletion_put_choice(struct deletion *d, struct deletion_list *l,
+			 struct buf *out)
+{
+	const struct msg_delete m = { .kind = DELETE_CHOICE,
+				      .count = l->m.count,
+				      .list = l->bits,
+				      .list_len = (l->m.count + 7u) / 8 };
+
+	l->is_answered = 1;
+	d->unanswered--;
+	msg_put_delete(out, &m);
 }
 
 static int take_result(struct deletion *d, const struct msg_extra *m,
@@ -138,17 +169,17 @@ static int take_result(struct deletion *d, const struct msg_extra *m,
 	struct extra_row row;
 	struct rd r, causes;
 
-	if (!l || !l->is_chosen || m->count != l->chosen ||
+	if (!l || !l->is_answered || m->count != l->results_due ||
 	    deletion_find_dir(d, l->m.dir, &dir))
-		return malformed(e);
+		return deletion_malformed(e);
 	rd_init(&r, l->rows, l->m.list_len);
 	rd_init(&causes, m->list, m->list_len);
 	for (unsigned i = 0; i < l->m.count; i++) {
 		size_t len;
 
 		if (msg_extra_get_row(&row, &r))
-			return malformed(e);
-		if (!deletion_has_result(l, i, &row))
+			return deletion_malformed(e);
+		if (!has_result(l, i, &row))
 			continue;
 		len = deletion_path(path, &dir, &row);
 		outcome_deletion(s->outcome, path, len, row.kind == ITEM_DIR,
@@ -166,10 +197,10 @@ static int take_done(struct deletion *d, struct err *e)
 	struct deletion_dirs *f = &d->frames[d->first];
 
 	if (d->count == 0)
-		return malformed(e);
+		return deletion_malformed(e);
 	for (const struct deletion_list *l = d->lists; l; l = l->next) {
 		if (l->m.dir - f->first < f->count)
-			return malformed(e);
+			return deletion_malformed(e);
 	}
 	free(f->list);
 	f->list = NULL;
@@ -189,7 +220,7 @@ static int take_unread(struct deletion *d, const struct msg_extra *m,
 	/* More than there are directories would be messages without end. */
 	if (deletion_find_dir(d, m->dir, &dir) ||
 	    d->frames[at].unread++ >= d->frames[at].count)
-		return malformed(e);
+		return deletion_malformed(e);
 	memcpy(path, dir.path, dir.path_len);
 	path[dir.path_len] = '\0';
 	outcome_deletion(s->outcome, path, dir.path_len, 1,
@@ -204,7 +235,7 @@ int deletion_take(struct deletion *d, const uint8_t *body, size_t n,
 
 	if (!d || msg_get_extra(&m, body, n) ||
 	    d->is_ready == (m.kind == EXTRA_READY))
-		return malformed(e);
+		return deletion_malformed(e);
 	switch ((enum extra_kind)m.kind) {
 	case EXTRA_READY:
 		d->is_ready = 1;
@@ -218,5 +249,5 @@ int deletion_take(struct deletion *d, const uint8_t *body, size_t n,
 	case EXTRA_UNREAD:
 		return take_unread(d, &m, e);
 	}
-	return malformed(e);
+	return deletion_malformed(e);
 }

@@ -30,20 +30,21 @@ struct deletion_dirs {
 struct deletion_list {
 	struct deletion_list *next;
 	struct msg_extra m;
-	int is_chosen;   /* CHOICE was sent */
-	unsigned chosen; /* whose results will come */
-	uint8_t bits[EXTRA_ROWS_MAX / 8];
+	int is_answered;                  /* by CHOICE */
+	unsigned results_due;             /* how many RESULT has to have */
+	uint8_t bits[EXTRA_ROWS_MAX / 8]; /* of CHOICE */
 	uint8_t rows[]; /* m.list */
 };
 
 struct deletion {
 	struct sender *sender; /* borrowed */
-	int is_ready;
-	/* in a ring */
+	int is_ready;          /* EXTRA_READY has come */
+	/* a ring: count of them, the oldest is frames[first] */
 	struct deletion_dirs frames[DELETE_AHEAD];
 	unsigned first, count;
+	/* in the order in which they came, and are answered */
 	struct deletion_list *lists, **lists_end;
-	unsigned list_count; /* without CHOICE */
+	unsigned unanswered; /* of these */
 };
 
 void deletion_init(struct deletion *d, struct sender *s);
@@ -63,14 +64,24 @@ int deletion_find_dir(const struct deletion *d, uint32_t number,
 size_t deletion_path(char path[NAME_PATH_MAX + 1], const struct delete_dir *dir,
 		     const struct extra_row *row);
 
-/* Whether row i has a result when it is chosen: lists with EXTRA_BELOW follow for
- * others. */
-int deletion_has_result(const struct deletion_list *l, unsigned i,
-			const struct extra_row *row);
+/* The oldest list that was not answered; NULL: there is none. */
+struct deletion_list *deletion_next_list(struct deletion *d);
+
+/* Choose row i of a list to be deleted. */
+void deletion_choose(struct deletion_list *l, unsigned i,
+		     const struct extra_row *row);
+
+/* Append the CHOICE to out that answers the list of deletion_next_list().  When it
+ * is sent, RESULT may come and free the list. */
+void deletion_put_choice(struct deletion *d, struct deletion_list *l,
+			 struct buf *out);
 
 /* Take an EXTRA, whose body has n bytes.  Sends nothing.  d is NULL where none is
  * expected.  Returns 0, ERR_PROTOCOL or ERR_RESOURCE. */
 int deletion_take(struct deletion *d, const uint8_t *body, size_t n,
 		  struct err *e);
+
+/* Fill in e for an EXTRA that is malformed or not expected. */
+int deletion_malformed(struct err *e);
 
 #endif
