@@ -18,6 +18,7 @@
 #include "sender/growth.h"
 #include "sender/progress.h"
 #include "sender/queue_tasks.h"
+#include "sender/ready.h"
 #include "sender/replies.h"
 #include "sender/send.h"
 #include "sender/send_file.h"
@@ -240,7 +241,7 @@ static int send_hello(struct send_stream *st, struct err *e)
 				   (s->is_again ? HELLO_AGAIN : 0)),
 		.streams = (uint16_t)streams,
 		.existing = cfg->existing,
-		.features = replies_features(s) | cfg->requests,
+		.features = ready_features(s) | cfg->requests,
 	};
 
 	if (!s->acceptor)
@@ -302,7 +303,7 @@ static int await_ready(struct send_stream *st, struct task *t, struct err *e)
 	while (st->state == STREAM_OPENING) {
 		rc = channel_poll_reply(&st->channel, &f, &body, e);
 		if (rc == 0 && f.type == FRAME_READY)
-			return replies_ready(st, body, f.len, e);
+			return ready_take(st, body, f.len, e);
 		if (rc == 0 && f.type == FRAME_ERROR)
 			return refused(st, body, f.len, e);
 		if (rc == 0)
@@ -441,14 +442,7 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 				       ready->streams);
 		/* Otherwise the receiver may have closed the connection. */
 		if (clock_ms() - connected_ms < JOIN_MS) {
-			st->features = ready->features;
-			st->channel.tells_busy =
-				(st->features & FEATURE_BUSY) != 0;
-			rc = replies_init_lists(st, e);
-			if (rc == 0)
-				rc = compressor_init(&st->compressor,
-						     &st->sender->cfg->codec,
-						     st->features, e);
+			rc = ready_adopt(st, e);
 			return rc ? rc : join(st, t, e);
 		}
 		opening_close(st);

@@ -13,10 +13,6 @@
 #include "base/err.h"
 
 struct send_stream;
-struct sender;
-
-/* The features that this side asks for in HELLO. */
-uint32_t replies_features(const struct sender *s);
 
 /*
  * Handle all frames that have arrived.  Does not block, and sends nothing, so
@@ -26,16 +22,6 @@ uint32_t replies_features(const struct sender *s);
  * frame; otherwise as channel_poll_reply().
  */
 int replies_take(struct send_stream *st, struct err *e);
-
-/* Set up what lists are compressed by, once the stream's features are known.
- * Returns 0 or ERR_RESOURCE. */
-int replies_init_lists(struct send_stream *st, struct err *e);
-
-/* Handle a READY frame, whose body has n bytes: keep what it grants and set
- * STREAM_READY.  Returns 0; ERR_PROTOCOL, also where the receiver does not know
- * the codec that was asked for; ERR_RESOURCE. */
-int replies_ready(struct send_stream *st, const uint8_t *body, size_t n,
-		  struct err *e);
 
 /* Turn the body of an ERROR frame into an error in e, and return its code.  The
  * receiver's name is put before the text, unless connection.c will do that when

@@ -13,6 +13,7 @@
  *	send_delete.c	deleting, when all tasks are done
  *	stream.c	send, within the rate limit
  *	replies.c	the receiver's answers
+ *	ready.c		the first one: what the session may use
  *	compressor.c	compress
  */
 #ifndef FERRY_SENDER_STREAM_H
