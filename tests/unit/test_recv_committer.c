@@ -267,6 +267,17 @@ static void add(struct lab *lab, uint64_t id, const char *name,
 	committer_add(lab->c, entry_in(lab, lab->dir, id, name, content));
 }
 
+/* Start, have one entry committed and stop: its result is lab->result[0]. */
+static void commit_alone(struct lab *lab, struct commit *c)
+{
+	lab->results = 0;
+	start(lab);
+	committer_add(lab->c, c);
+	committer_stop(lab->c);
+	lab->c = NULL;
+	assert_int_equal(lab->results, 1);
+}
+
 static void assert_content(struct lab *lab, const char *name,
 			   const char *content)
 {
@@ -492,11 +503,7 @@ static void stopping_commits_what_waits(void **state)
 {
 	struct lab *lab = *state;
 
-	start(lab);
-	add(lab, 1, "a", "a");
-	committer_stop(lab->c);
-	lab->c = NULL;
-	assert_int_equal(lab->results, 1);
+	commit_alone(lab, entry_in(lab, lab->dir, 1, "a", "a"));
 	assert_content(lab, "a", "a");
 }
 
@@ -613,11 +620,7 @@ static void a_taken_name_by_policy(void **state)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		store_file(lab->dir, "a", "old", O_TRUNC);
 		lab->cfg.existing = cases[i].policy;
-		lab->results = 0;
-		start(lab);
-		add(lab, 1, "a", "new");
-		committer_stop(lab->c);
-		lab->c = NULL;
+		commit_alone(lab, entry_in(lab, lab->dir, 1, "a", "new"));
 		assert_int_equal(lab->result[0].status, cases[i].status);
 		assert_int_equal(lab->result[0].cause, cases[i].cause);
 		assert_content(lab, "a", cases[i].a);
@@ -658,12 +661,7 @@ static void commit_linked(struct lab *lab, const char *name, int is_linked,
 	struct commit *c = entry_in(lab, lab->dir, 1, name, content);
 
 	c->is_linked = is_linked;
-	lab->results = 0;
-	start(lab);
-	committer_add(lab->c, c);
-	committer_stop(lab->c);
-	lab->c = NULL;
-	assert_int_equal(lab->results, 1);
+	commit_alone(lab, c);
 }
 
 /* Whether hard links to the item may be made to the file of that name. */
@@ -743,11 +741,7 @@ static void what_is_the_same_gets_metadata(void **state)
 		put_file(lab->dir, "a", "same");
 		assert_int_equal(fchmodat(lab->dir, "a", 0600, 0), 0);
 		lab->cfg.existing = cases[i].policy;
-		lab->results = 0;
-		start(lab);
-		add(lab, 1, "a", "same");
-		committer_stop(lab->c);
-		lab->c = NULL;
+		commit_alone(lab, entry_in(lab, lab->dir, 1, "a", "same"));
 		assert_int_equal(lab->result[0].status, cases[i].status);
 		assert_int_equal(fstatat(lab->dir, "a", &st, 0), 0);
 		assert_int_equal(st.st_mode & 07777, is_set ? 0644 : 0600);

@@ -90,6 +90,14 @@ static const char *await_text(const struct output *o, char *text, size_t n)
 	return text;
 }
 
+/* Wait for this text, which has to be the next that the reader gets. */
+static void expect_text(const struct output *o, const char *expected)
+{
+	char text[TEXT_MAX];
+
+	assert_string_equal(await_text(o, text, strlen(expected)), expected);
+}
+
 /* A reader that comes after a while and reads to the end. */
 struct reader {
 	pthread_t thread;
@@ -157,8 +165,7 @@ static void test_with_a_thread(void **state)
 	writer_start(o.w);
 	put_text(o.w, "one\n");
 	assert_int_equal(writer_put(o.w, WRITER_MAY_DROP, "two\n", 4), 0);
-	await_text(&o, text, 13);
-	assert_string_equal(text, "zero\none\ntwo\n");
+	expect_text(&o, "zero\none\ntwo\n");
 	put_text(o.w, "three\n");
 	assert_int_equal(writer_end(o.w, -1), 0);
 	put_text(o.w, "four\n");
@@ -208,7 +215,6 @@ static void test_what_is_dropped(void **state)
 static void test_one_does_not_hold_up_another(void **state)
 {
 	struct output paused = open_output(1), quick = open_output(1);
-	char text[TEXT_MAX];
 	struct reader r;
 
 	(void)state;
@@ -217,8 +223,7 @@ static void test_one_does_not_hold_up_another(void **state)
 	for (unsigned i = 0; i < MANY; i++)
 		assert_int_equal(put(paused.w, WRITER_KEEP, i), 0);
 	put_text(quick.w, "quick\n");
-	await_text(&quick, text, 6);
-	assert_string_equal(text, "quick\n");
+	expect_text(&quick, "quick\n");
 	assert_int_equal(writer_end(quick.w, -1), 0);
 	start_reader(&r, &paused);
 	assert_int_equal(writer_end(paused.w, -1), 0);
@@ -380,19 +385,15 @@ static void test_show(void **state)
 	(void)state;
 	writer_start(o.w);
 	writer_show(o.w, "long");
-	await_text(&o, text, 5);
-	assert_string_equal(text, "\rlong");
+	expect_text(&o, "\rlong");
 	/* what is left of the one before goes */
 	writer_show(o.w, "ab");
-	await_text(&o, text, 5);
-	assert_string_equal(text, "\rab  ");
+	expect_text(&o, "\rab  ");
 	put_text(o.w, "line\n");
-	await_text(&o, text, 9);
-	assert_string_equal(text, "\r  \rline\n");
+	expect_text(&o, "\r  \rline\n");
 	/* once only: there is nothing to take away now */
 	put_text(o.w, "line\n");
-	await_text(&o, text, 5);
-	assert_string_equal(text, "line\n");
+	expect_text(&o, "line\n");
 	memset(wide, 'w', sizeof(wide) - 1);
 	wide[sizeof(wide) - 1] = '\0';
 	writer_show(o.w, wide);
@@ -449,20 +450,16 @@ static void test_show_rows(void **state)
 	assert_int_equal(writer_columns(o.w), 39);
 	writer_show(o.w, "one\ntwo");
 	/* the terminal puts a carriage return before a newline */
-	await_text(&o, text, strlen("one\r\r\ntwo"));
-	assert_string_equal(text, "one\r\r\ntwo");
+	expect_text(&o, "one\r\r\ntwo");
 	writer_show(o.w, "three\nfour\nfive");
-	await_text(&o, text, strlen("\r\33[1A\33[Jthree\r\r\nfour\r\r\nfive"));
-	assert_string_equal(text, "\r\33[1A\33[Jthree\r\r\nfour\r\r\nfive");
+	expect_text(&o, "\r\33[1A\33[Jthree\r\r\nfour\r\r\nfive");
 	put_text(o.w, "line\n");
-	await_text(&o, text, strlen("\r\33[2A\33[Jline\r\n"));
-	assert_string_equal(text, "\r\33[2A\33[Jline\r\n");
+	expect_text(&o, "\r\33[2A\33[Jline\r\n");
 	writer_show(o.w, "a row of thirty-three characters.");
 	await_text(&o, text, 34);
 	assert_int_equal(ioctl(o.fds[1], TIOCSWINSZ, &size), 0);
 	writer_show(o.w, "short");
-	await_text(&o, text, strlen("\r\33[1A\33[Jshort"));
-	assert_string_equal(text, "\r\33[1A\33[Jshort");
+	expect_text(&o, "\r\33[1A\33[Jshort");
 	assert_int_equal(writer_end(o.w, -1), 0);
 	close_output(&o);
 }
@@ -482,12 +479,10 @@ static void test_show_shorter(void **state)
 	writer_show(o.w, "a text of 30 columns, that is.");
 	await_text(&o, text, 1 + 30);
 	writer_show(o.w, "one of 17 columns");
-	await_text(&o, text, strlen("\rone of 17 columns\33[K"));
-	assert_string_equal(text, "\rone of 17 columns\33[K");
+	expect_text(&o, "\rone of 17 columns\33[K");
 	assert_int_equal(ioctl(o.fds[1], TIOCSWINSZ, &size), 0);
 	writer_show(o.w, "");
-	await_text(&o, text, strlen("\r\33[K"));
-	assert_string_equal(text, "\r\33[K");
+	expect_text(&o, "\r\33[K");
 	assert_int_equal(writer_end(o.w, -1), 0);
 	close_output(&o);
 }
@@ -548,8 +543,7 @@ static void test_only_the_latest_is_shown(void **state)
 		shown += memchr(text, 's', (size_t)n) != NULL;
 	}
 	assert_int_equal(shown, 0);
-	await_text(&o, text, 10);
-	assert_string_equal(text, "\rshown 999");
+	expect_text(&o, "\rshown 999");
 	assert_int_equal(writer_end(o.w, -1), 0);
 	close_output(&o);
 }
