@@ -5,10 +5,11 @@ shell_scripts = $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' scripts/* scripts
 
 # ---- static checks: seconds ------------------------------------------------
 
-static_runs := $(addprefix run/static/,layers os cycles symbols headers docs shell)
+static_runs := $(addprefix run/static/,layers os cycles symbols headers columns docs \
+	shell)
 run_static   = @scripts/run-test 300 '$(LOGS)/static/$(@F).log'
 
-## check-static: layers, systems, cycles, symbols, headers, documents, shell scripts
+## check-static: layers, systems, cycles, symbols, headers, columns, documents, shell
 check-static: $(static_runs)
 
 run/static/layers:
@@ -21,6 +22,8 @@ run/static/symbols: $(lib_objs)
 	$(run_static) scripts/check-symbols $(B)/obj
 run/static/headers:
 	$(run_static) scripts/check-headers $(compile)
+run/static/columns:
+	$(run_static) scripts/check-columns
 run/static/docs: $(B)/ferry
 	$(run_static) scripts/check-docs $<
 run/static/shell:

@@ -108,9 +108,9 @@ static void names_text(X509 *cert, char *dst, size_t size)
 	}
 }
 
-/* Copy n bytes of UTF-8, with the control characters escaped as in RFC 4514 that
- * OpenSSL leaves: those beyond ASCII, and what changes the direction of text.
- * Returns 0, or -1 where it does not fit. */
+/* Copy n bytes of UTF-8, with the control characters escaped as in RFC 4514
+ * that OpenSSL leaves: those beyond ASCII, and what changes the direction of
+ * text.  Returns 0, or -1 where it does not fit. */
 static int copy_subject(char *dst, size_t size, const char *text, size_t n)
 {
 	const unsigned char *p = (const unsigned char *)text;

@@ -13,15 +13,15 @@
 
 #include <openssl/x509_vfy.h>
 
-/* Why a chain was rejected: the context's error, with the date and the clock, or
- * the names that the certificate has and the one that it should have (may be
+/* Why a chain was rejected: the context's error, with the date and the clock,
+ * or the names that the certificate has and the one that it should have (may be
  * NULL).  Returns dst. */
 char *cert_text_of_error(X509_STORE_CTX *store, const char *wanted, char *dst,
 			 size_t size);
 
-/* Why a certificate is not valid by its dates: "expired on DATE, and the clock here
- * says DATE", or that it is not valid yet.  Returns dst, or NULL where it is
- * valid. */
+/* Why a certificate is not valid by its dates: "expired on DATE, and the clock
+ * here says DATE", or that it is not valid yet.  Returns dst, or NULL where it
+ * is valid. */
 char *cert_text_of_bad_date(const X509 *cert, char *dst, size_t size);
 
 /* From when to when a certificate is valid, and what the clock says.  Returns

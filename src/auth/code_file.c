@@ -118,8 +118,8 @@ struct code_file *code_file_open(const char *path, enum net_role role,
 	return NULL;
 }
 
-/* Write text durably where the file still has what it is to replace: the user may
- * have written the next code already.  Both are of f->len bytes. */
+/* Write text durably where the file still has what it is to replace: the user
+ * may have written the next code already.  Both are of f->len bytes. */
 static int replace(const struct code_file *f, const char *old, const char *text)
 {
 	char now[FILE_MAX];

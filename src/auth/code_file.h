@@ -20,15 +20,16 @@
 struct code_file;
 
 /*
- * Read a code from a file that contains nothing else, as code_parse().  The file
- * must be safe for a secret (key_open_secret()), and this process must be able
- * to write to it.  A pipe or a socket that was handed to us, and a file without
- * a name, need no mark: who starts us again has to provide the code again.  The
- * side that listens locks the file, as two receivers would allow two guesses.
+ * Read a code from a file that contains nothing else, as code_parse().  The
+ * file must be safe for a secret (key_open_secret()), and this process must be
+ * able to write to it.  A pipe or a socket that was handed to us, and a file
+ * without a name, need no mark: who starts us again has to provide the code
+ * again.  The side that listens locks the file, as two receivers would allow
+ * two guesses.
  *
- * path is borrowed.  The caller wipes code.  NULL with ERR_USAGE for a file that
- * is not safe, not writable, locked, or has no valid code; ERR_AUTH for one that
- * is marked; ERR_LOCAL; ERR_RESOURCE.  On failure code is empty.
+ * path is borrowed.  The caller wipes code.  NULL with ERR_USAGE for a file
+ * that is not safe, not writable, locked, or has no valid code; ERR_AUTH for
+ * one that is marked; ERR_LOCAL; ERR_RESOURCE.  On failure code is empty.
  */
 struct code_file *code_file_open(const char *path, enum net_role role,
 				 char code[CODE_MAX], struct err *e);
@@ -37,8 +38,8 @@ struct code_file *code_file_open(const char *path, enum net_role role,
  * now.  Returns 0 or ERR_LOCAL. */
 int code_file_mark(struct code_file *f, struct err *e);
 
-/* Put the code back in the place of the mark, unless the file has other content by
- * now.  Returns 0, or -1 where it cannot be written. */
+/* Put the code back in the place of the mark, unless the file has other content
+ * by now.  Returns 0, or -1 where it cannot be written. */
 int code_file_unmark(struct code_file *f);
 
 /* The path, borrowed. */

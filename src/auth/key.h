@@ -68,10 +68,10 @@ int key_generate(const char *path, struct err *e);
  * HKDF-SHA256 (RFC 5869) with distinct labels, so that neither reveals anything
  * about the key or the other.  The labels contain the role of the TLS client,
  * which sends the identity.  That is the side that connects; the labels call it
- * "sender", since only a sender could connect when they were chosen.  Returns 0,
- * and the caller wipes both; ERR_RESOURCE, and both are zeroes.  libctx, here and
- * below: as of hkdf.h, and best one for all calls, as the first use of a context
- * takes about a millisecond.
+ * "sender", since only a sender could connect when they were chosen.  Returns
+ * 0, and the caller wipes both; ERR_RESOURCE, and both are zeroes.  libctx,
+ * here and below: as of hkdf.h, and best one for all calls, as the first use of
+ * a context takes about a millisecond.
  */
 int key_derive_psk(OSSL_LIB_CTX *libctx, const struct key *k,
 		   uint8_t psk[KEY_BYTES], uint8_t id_key[KEY_BYTES],
@@ -93,8 +93,8 @@ int key_is_identity(OSSL_LIB_CTX *libctx, const uint8_t id_key[KEY_BYTES],
 
 /*
  * What the key is called in messages and events: "key:" and 16 hex digits,
- * terminated.  They are derived from it like the PSK, with a label of their own:
- * they reveal nothing about the key, and are never sent.  Returns 0 or
+ * terminated.  They are derived from it like the PSK, with a label of their
+ * own: they reveal nothing about the key, and are never sent.  Returns 0 or
  * ERR_RESOURCE.
  */
 int key_name(OSSL_LIB_CTX *libctx, const struct key *k,

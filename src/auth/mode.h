@@ -23,8 +23,8 @@ enum { MODE_ALERT = 7, MODE_ACCESS_DENIED = 49 };
 /* A mode as users write it: "a shared key (--key)". */
 const char *mode_text(enum security mode);
 
-/* The alert, not encrypted, with which a listener in this mode refuses a peer in
- * another one. */
+/* The alert, not encrypted, with which a listener in this mode refuses a peer
+ * in another one. */
 void mode_put_alert(uint8_t alert[MODE_ALERT], enum security mode);
 
 /* The alert with which a listener refuses an address. */
@@ -34,8 +34,8 @@ void mode_put_access_denied(uint8_t alert[MODE_ALERT]);
  * another mode than ours: 1, or 0 where they say nothing. */
 int mode_differs(const uint8_t *p, size_t n, enum security ours);
 
-/* Set the error for such bytes, ERR_AUTH: which program it is; or both modes, as
- * far as they show them. */
+/* Set the error for such bytes, ERR_AUTH: which program it is; or both modes,
+ * as far as they show them. */
 int mode_set_error(const uint8_t *p, size_t n, enum security ours,
 		   struct err *e);
 

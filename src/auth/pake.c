@@ -4,12 +4,12 @@
  * that listens checks before it sends its own confirmation.  So a peer that
  * guesses a code learns only whether it was right, and uses it up.
  *
- * The digest is for the words to verify.  A man in the middle who knows the code
- * has an exchange with each side, and wants both to give the same 44 bits.  If
- * he saw a share before he chose his own, he could try 2^22 of his own in each
- * exchange offline until two keys match.  As it is, he has chosen when he sees
- * the other's, and his only tries are exchanges that he does not finish: their
- * number is limited.
+ * The digest is for the words to verify.  A man in the middle who knows the
+ * code has an exchange with each side, and wants both to give the same 44 bits.
+ * If he saw a share before he chose his own, he could try 2^22 of his own in
+ * each exchange offline until two keys match.  As it is, he has chosen when he
+ * sees the other's, and his only tries are exchanges that he does not finish:
+ * their number is limited.
  */
 #include "auth/pake.h"
 
@@ -54,10 +54,10 @@ enum {
 	COMMIT = 32,        /* body of message 1 */
 	PROOF = SPAKE2_SHARE + SPAKE2_MAC, /* body of message 3 */
 	BODY_MAX = PROOF,
-	/* How often our share is shown to a peer that does not go on.  Each time
-	 * a man in the middle may hope for words to verify that match: a chance
-	 * of 2^-44.  With this limit that is 2^-34 in all, about that of guessing
-	 * the code.  A new code does not begin it anew. */
+	/* How often our share is shown to a peer that does not go on.  Each
+	 * time a man in the middle may hope for words to verify that match: a
+	 * chance of 2^-44.  With this limit that is 2^-34 in all, about that of
+	 * guessing the code.  A new code does not begin it anew. */
 	UNFINISHED_MAX = 1024,
 	/* Limits of reading after an alert; see refuse_other_mode(). */
 	ALERT_DRAIN_MS = 1000,
@@ -534,8 +534,9 @@ static int check_first(const struct pake_conn *c, struct err *e)
 	return mode_set_error(first, (size_t)n, SECURITY_CODE, e);
 }
 
-/* The answer to our confirmation.  Returns 0, with the other side's, or an error
- * that is the same for all kinds of a refusal but that of a renewed code. */
+/* The answer to our confirmation.  Returns 0, with the other side's, or an
+ * error that is the same for all kinds of a refusal but that of a renewed
+ * code. */
 static int recv_answer(struct pake *p, const struct pake_conn *c,
 		       uint8_t mac[SPAKE2_MAC], struct err *e)
 {
@@ -670,7 +671,8 @@ static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 }
 
 /* Begin an exchange, and count it, as our share is about to be shown.  Returns
- * 0; or ERR_AUTH where the code is used up, also by too many of these (*use). */
+ * 0; or ERR_AUTH where the code is used up, also by too many of these
+ * (*use). */
 static int begin(struct pake *p, struct attempt *a, enum pake_use *use,
 		 struct err *e)
 {

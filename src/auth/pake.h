@@ -10,7 +10,8 @@
  * on the same connection.  Further connections begin with TLS.
  *
  * The side that connects commits to its share before it sees the other's, so
- * that a man in the middle who knows the code cannot choose the words to verify.
+ * that a man in the middle who knows the code cannot choose the words to
+ * verify.
  *
  * A code allows one guess (but see pake_reopen()).  An eavesdropper or a man in
  * the middle learns nothing that helps to find the code offline.  A peer that
@@ -51,9 +52,9 @@ struct pake *pake_new(const char *code, struct err *e);
 
 /*
  * The same with the code in a file, as code_file_open(); path is borrowed.  The
- * file is marked before anybody can learn whether a guess was right.  Where that
- * fails the code is used up, and no guess is tested: the exchange fails with
- * ERR_LOCAL.  NULL with an error as code_file_open(), or ERR_RESOURCE.
+ * file is marked before anybody can learn whether a guess was right.  Where
+ * that fails the code is used up, and no guess is tested: the exchange fails
+ * with ERR_LOCAL.  NULL with an error as code_file_open(), or ERR_RESOURCE.
  */
 struct pake *pake_new_from_file(const char *path, enum net_role role,
 				struct err *e);
@@ -99,11 +100,11 @@ int pake_listen(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		enum pake_use *use, struct err *e);
 
 /*
- * After an exchange that has agreed on a key, and when no connection uses that any
- * more: make the code valid for another exchange, also in its file.  The peer has
- * proved that it knows the code, so nobody gets a second guess by this.  Does
- * nothing where no key was agreed on.  Returns 0; or -1 where the file cannot be
- * written, which goes on saying that the code was used.
+ * After an exchange that has agreed on a key, and when no connection uses that
+ * any more: make the code valid for another exchange, also in its file.  The
+ * peer has proved that it knows the code, so nobody gets a second guess by
+ * this.  Does nothing where no key was agreed on.  Returns 0; or -1 where the
+ * file cannot be written, which goes on saying that the code was used.
  */
 int pake_reopen(struct pake *p);
 

@@ -43,8 +43,9 @@
 /*
  * The same with the hybrid of ML-KEM-768 and X25519 first, against those who
  * record sessions now and have a quantum computer later.  As OpenSSL 3.5 writes
- * it: a client sends shares of both (*), so that a server without the hybrid needs
- * no further round trip, and a server prefers what stands before the slash.
+ * it: a client sends shares of both (*), so that a server without the hybrid
+ * needs no further round trip, and a server prefers what stands before the
+ * slash.
  */
 #define GROUPS_HYBRID "*X25519MLKEM768/*X25519:P-256"
 /* RSA with PKCS #1 (RSA+SHA*) is for signatures in certificates only. */
@@ -554,7 +555,8 @@ static int setup_pin(struct tls *t, const struct tls_config *cfg, struct err *e)
 	return setup_own_cert(t, cfg, e);
 }
 
-/* The first certificate that this side sends and that is not valid now: why not. */
+/* The first certificate that this side sends and that is not valid now: why
+ * not. */
 static int has_bad_own(const struct tls *t, const char *path, char *dst,
 		       size_t size)
 {

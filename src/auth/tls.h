@@ -38,14 +38,15 @@ struct tls_config {
 	enum security mode; /* PSK, X509, PIN or CODE */
 	enum net_role role; /* the side that connects is the TLS client */
 	const char *key_file;  /* PSK */
-	/* PSK, instead of key_file and with NET_LISTENS only: the peer must have
-	 * one of them; copied.  NULL: key_file */
+	/* PSK, instead of key_file and with NET_LISTENS only: the peer must
+	 * have one of them; copied.  NULL: key_file */
 	const struct key *keys;
 	size_t key_count;
 	const char *cert_file; /* X509, PIN: PEM chain */
 	const char *cert_key_file;
 	const char *ca_file;   /* X509 */
-	/* PIN: "sha256:HEX" of the peer's SPKI (DER); it must have one of them */
+	/* PIN: "sha256:HEX" of the peer's SPKI (DER); it must have one of
+	 * them */
 	const char *const *pins;
 	size_t pin_count;
 	/* X509: the name or address that the peer's certificate must contain;
@@ -101,10 +102,11 @@ void tls_credential(const struct tls *t, size_t index,
 		    char text[TLS_CREDENTIAL_MAX]);
 
 /*
- * With X509: whether handshakes will fail by the dates of what was loaded, since this
- * side's certificate or one that it is sent with is not valid now, or no
- * certificate of the CA file is.  cfg: as for tls_new(); its names of files are for
- * the text, which names the file and the date, and says what to do.  Returns 1, or 0 with text "".
+ * With X509: whether handshakes will fail by the dates of what was loaded,
+ * since this side's certificate or one that it is sent with is not valid now,
+ * or no certificate of the CA file is.  cfg: as for tls_new(); its names of
+ * files are for the text, which names the file and the date, and says what to
+ * do.  Returns 1, or 0 with text "".
  */
 int tls_has_bad_dates(const struct tls *t, const struct tls_config *cfg,
 		      char *text, size_t size);

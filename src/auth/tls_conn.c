@@ -750,7 +750,8 @@ static int on_verify(int is_good, X509_STORE_CTX *store)
 				 "which is empty or longer than %d bytes",
 				 (int)sizeof(subject) - 1);
 		/* Without text_escape(), which doubles backslashes, so that it
-		 * can be copied into ferry.conf; it has no control characters. */
+		 * can be copied into ferry.conf; it has no control
+		 * characters. */
 		snprintf(c->cert_error, sizeof(c->cert_error),
 			 "its subject (%s) is not one that is accepted here",
 			 subject);

@@ -74,8 +74,8 @@ SSL_SESSION *tls_psk_session(SSL *ssl, const uint8_t psk[KEY_BYTES]);
 int tls_identity(const struct tls *t, const uint8_t nonce[KEY_NONCE],
 		 char identity[KEY_IDENTITY_MAX]);
 
-/* The PSK of the identity that a client sent, whose index *key becomes; a random
- * one for an unknown identity. */
+/* The PSK of the identity that a client sent, whose index *key becomes; a
+ * random one for an unknown identity. */
 const uint8_t *tls_find_psk(const struct tls *t, const uint8_t *id, size_t n,
 			    size_t *key);
 

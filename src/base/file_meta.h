@@ -17,8 +17,8 @@
 #include "base/buf.h"
 
 /* What a sender can ask to be kept beside mode and time (send --preserve): the
- * bits of a mask on the wire, whose numbers are fixed for ever, and the words of
- * the option. */
+ * bits of a mask on the wire, whose numbers are fixed for ever, and the words
+ * of the option. */
 #define FILE_META_PRESERVE(X)                                                  \
 	X(PRESERVE_OWNER, 0, "owner")                                          \
 	X(PRESERVE_SETID, 1, "setid")                                          \
@@ -119,7 +119,8 @@ void file_meta_put(struct buf *b, const struct file_meta *m,
  */
 int file_meta_get(struct rd *r, struct file_meta *m, enum file_meta_form form);
 
-/* Decode the further fields alone, of len bytes.  Returns as file_meta_get(). */
+/* Decode the further fields alone, of len bytes.  Returns as
+ * file_meta_get(). */
 int file_meta_get_fields(struct rd *r, size_t len, struct file_meta *m);
 
 /* Whether the field is there; then value reads its value, of m's memory. */
@@ -178,10 +179,10 @@ void file_meta_put_ace(struct buf *b, const struct file_meta_ace *a);
 int file_meta_get_ace(struct rd *value, struct file_meta_ace *a);
 
 /*
- * XATTR: u8 kinds, the PRESERVE_XATTRS that are kept | all extended attributes of
- * these kinds in ascending order of their names (as bytes), each
+ * XATTR: u8 kinds, the PRESERVE_XATTRS that are kept | all extended attributes
+ * of these kinds in ascending order of their names (as bytes), each
  *
- *	u8 length | name | u16 length | value
+ * 	u8 length | name | u16 length | value
  */
 struct file_meta_xattr {
 	char name[FILE_META_NAME_MAX + 1]; /* terminated */

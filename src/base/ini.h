@@ -1,16 +1,16 @@
 /*
  * ini.h - reading the lines of a configuration file.
  *
- *	# a comment
- *	key = value
- *	[section]
- *	key = value
+ * 	# a comment
+ * 	key = value
+ * 	[section]
+ * 	key = value
  *
  * Layer: base.  Pure.
  * Threads: any; a struct ini belongs to one.
  *
- * Blanks around keys, values and names do not count.  A comment has a line of its
- * own, which begins with # or ;.  There are no quotes, escapes or continued
+ * Blanks around keys, values and names do not count.  A comment has a line of
+ * its own, which begins with # or ;.  There are no quotes, escapes or continued
  * lines: a value is what stands there, up to the end of the line.
  */
 #ifndef FERRY_BASE_INI_H

@@ -21,8 +21,8 @@ int io_pwrite(int fd, const void *p, size_t n, uint64_t off);
 ssize_t io_read(int fd, void *p, size_t n);
 ssize_t io_pread(int fd, void *p, size_t n, uint64_t off);
 
-/* Whether the first n bytes of two files are the same; 0 also where some of them
- * cannot be read, and when out of memory. */
+/* Whether the first n bytes of two files are the same; 0 also where some of
+ * them cannot be read, and when out of memory. */
 int io_have_same(int fd_a, int fd_b, uint64_t n);
 
 /* Close *fd if it is not negative, and set it to -1 in any case.  Returns 0, or

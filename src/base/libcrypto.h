@@ -14,8 +14,8 @@
  * until the stack overflows: so the state is made while there is memory.
  *
  * The first call in a process initializes libcrypto, which takes longer than
- * sending a small file: a session without encryption calls it only once it needs
- * SHA-256.  openssl.cnf is not read, as the sandbox does not allow it.
+ * sending a small file: a session without encryption calls it only once it
+ * needs SHA-256.  openssl.cnf is not read, as the sandbox does not allow it.
  *
  * Returns 0 or ERR_RESOURCE.
  */

@@ -8,8 +8,9 @@
 
 #include <stddef.h>
 
-/* As realloc(), for n elements of size bytes: NULL with ENOMEM where the product
- * overflows.  The result is the caller's; p stays valid where it fails. */
+/* As realloc(), for n elements of size bytes: NULL with ENOMEM where the
+ * product overflows.  The result is the caller's; p stays valid where it
+ * fails. */
 void *mem_resize(void *p, size_t n, size_t size)
 	__attribute__((warn_unused_result));
 

@@ -5,9 +5,9 @@
  * Layer: base.  Pure, but for memory.
  * Threads: a set belongs to one thread.
  *
- * The hashes are not secret and not cryptographic.  Names with the same hash are
- * taken for the same, so what is done with a set has to do no harm then: of what
- * is deleted, less is.
+ * The hashes are not secret and not cryptographic.  Names with the same hash
+ * are taken for the same, so what is done with a set has to do no harm then: of
+ * what is deleted, less is.
  */
 #ifndef FERRY_BASE_NAMES_H
 #define FERRY_BASE_NAMES_H
@@ -15,18 +15,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The hash of a name: FNV-1a with 64 bits, then the finalizer of MurmurHash3. */
+/* The hash of a name: FNV-1a with 64 bits, then the finalizer of
+ * MurmurHash3. */
 uint64_t names_hash(const char *name, size_t len);
 
-/* What is the same for all spellings that a file system may take for one name, or
- * for one path: a hash without letters that are not ASCII, and in lower case.
- * Others may have it as well. */
+/* What is the same for all spellings that a file system may take for one name,
+ * or for one path: a hash without letters that are not ASCII, and in lower
+ * case.  Others may have it as well. */
 uint64_t names_folded(const char *name, size_t len);
 
 /*
  * What the names of a directory have in common with those of another one: how
- * many there are, and the sum, modulo 2^64, of the hashes of each; a directory's
- * name is hashed with a slash after it.  Starts all zero.
+ * many there are, and the sum, modulo 2^64, of the hashes of each; a
+ * directory's name is hashed with a slash after it.  Starts all zero.
  */
 struct names_sum {
 	uint64_t count, sum;

@@ -18,8 +18,8 @@ int num_parse(const char *s, uint64_t min, uint64_t max, uint64_t *out);
  * of 1024), which "iB" may follow. */
 int num_parse_size(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
-/* Like num_parse(), in seconds; with an optional suffix s, m, h, d or w: minutes,
- * hours, days, weeks. */
+/* Like num_parse(), in seconds; with an optional suffix s, m, h, d or w:
+ * minutes, hours, days, weeks. */
 int num_parse_time(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
 /* Write n bytes as lower-case hex and a NUL: 2 * n + 1 bytes. */

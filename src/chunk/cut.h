@@ -7,8 +7,8 @@
  *
  * FastCDC (W. Xia et al., "FastCDC: a Fast and Efficient Content-Defined
  * Chunking Approach for Data Deduplication", USENIX ATC 2016): a gear hash, no
- * cut before the minimum, a stricter condition before the average than after it.
- * Specified in ferry-protocol(7), DELTA.
+ * cut before the minimum, a stricter condition before the average than after
+ * it.  Specified in ferry-protocol(7), DELTA.
  */
 #ifndef FERRY_CHUNK_CUT_H
 #define FERRY_CHUNK_CUT_H

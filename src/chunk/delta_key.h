@@ -3,8 +3,8 @@
  * a file shares with its basis.
  *
  * Layer: chunk.
- * Threads: a struct delta_key is constant once derived; delta_key_get() from any
- * thread, the rest from the owner's.
+ * Threads: a struct delta_key is constant once derived; delta_key_get() from
+ * any thread, the rest from the owner's.
  *
  * XXH3 is not cryptographic: who knows its secret can make two blocks with one
  * digest, and who knows the gear table can make content that is never cut.  So

@@ -41,10 +41,10 @@ void match_plan_blocks(const uint8_t same[MATCH_BITS], uint64_t off, size_t n,
 }
 
 /*
- * The first piece of n bytes at p: its length, and *found where it is in x, else
- * NULL.  next is the piece that would come after the last that was found, or
- * NULL: where that is what is there, it need not be cut to know where it ends,
- * which takes three times as long as its digest.
+ * The first piece of n bytes at p: its length, and *found where it is in x,
+ * else NULL.  next is the piece that would come after the last that was found,
+ * or NULL: where that is what is there, it need not be cut to know where it
+ * ends, which takes three times as long as its digest.
  */
 static size_t take_piece(const struct delta_key *k, unsigned bits,
 			 const struct piece_index *x, const uint8_t *p,

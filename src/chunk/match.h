@@ -17,10 +17,10 @@ struct recipe_plan;
 enum { MATCH_BITS = 32 }; /* bytes: a bit for each block of a leaf */
 
 /*
- * Compare the digests of count blocks of a leaf with those of the first `others`
- * blocks of the basis there (both of DELTA_SUM bytes each): bit i of same[] is
- * set where they are equal.  Returns how many are.  count is at most 8 *
- * MATCH_BITS.
+ * Compare the digests of count blocks of a leaf with those of the first
+ * `others` blocks of the basis there (both of DELTA_SUM bytes each): bit i of
+ * same[] is set where they are equal.  Returns how many are.  count is at most
+ * 8 * MATCH_BITS.
  */
 unsigned match_blocks(const uint8_t *sums, unsigned count,
 		      const uint8_t *basis_sums, unsigned others,
@@ -38,11 +38,11 @@ struct match_range {
 };
 
 /*
- * The plan for a range, whose pieces are looked up in x.  Pieces are cut from p on,
- * so the bytes before `from` are there to cut as the basis was cut, which takes
- * some pieces; where n is more than `to`, it is so by cut_max(bits).  Returns
- * where the first piece begins that does not end before `to`: who goes on from
- * there loses none.
+ * The plan for a range, whose pieces are looked up in x.  Pieces are cut from p
+ * on, so the bytes before `from` are there to cut as the basis was cut, which
+ * takes some pieces; where n is more than `to`, it is so by cut_max(bits).
+ * Returns where the first piece begins that does not end before `to`: who goes
+ * on from there loses none.
  */
 size_t match_plan_pieces(const struct delta_key *k, unsigned bits,
 			 const struct piece_index *x,

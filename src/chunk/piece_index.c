@@ -60,8 +60,8 @@ static size_t first_slot(const struct piece_index *x, uint64_t digest)
 	return (size_t)(mixed >> 32) & (x->slot_count - 1);
 }
 
-/* The slot of the piece with the digest, or else the free one to put it in; NULL
- * where neither is near. */
+/* The slot of the piece with the digest, or else the free one to put it in;
+ * NULL where neither is near. */
 static uint32_t *find_slot(const struct piece_index *x, uint64_t digest)
 {
 	const size_t first = first_slot(x, digest);

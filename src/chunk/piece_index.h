@@ -40,10 +40,10 @@ static inline size_t piece_len(const struct piece *p)
 }
 
 /*
- * An empty index of at most max pieces; it takes up to 56 bytes a piece while it
- * grows, 24 to 48 afterwards, and no more than it has use for.
- * salt is random and unknown to the peer: it decides where a piece lies.  NULL
- * when out of memory.
+ * An empty index of at most max pieces; it takes up to 56 bytes a piece while
+ * it grows, 24 to 48 afterwards, and no more than it has use for.  salt is
+ * random and unknown to the peer: it decides where a piece lies.  NULL when out
+ * of memory.
  */
 struct piece_index *piece_index_new(size_t max, uint64_t salt);
 void piece_index_free(struct piece_index *x); /* NULL is allowed */

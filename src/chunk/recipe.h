@@ -5,14 +5,14 @@
  * Layer: chunk.  Pure, but for the function that reads the basis.
  * Specified in ferry-protocol(7), DELTA.
  *
- *	u8[32] SHA-256 of the raw bytes | u32 literal bytes | u8 codec of the
- *	literals | u8[3] reserved | u32 operations | operations times (u32
- *	length | u64 offset in the basis; 2^64-1: literal) | literals
+ * 	u8[32] SHA-256 of the raw bytes | u32 literal bytes | u8 codec of the
+ * 	literals | u8[3] reserved | u32 operations | operations times (u32
+ * 	length | u64 offset in the basis; 2^64-1: literal) | literals
  *
- * The operations, in order, make exactly the raw bytes.  A recipe that does not,
- * or that reaches beyond its basis, is refused before anything is read.  The
- * SHA-256 makes a wrong basis cost another transmission, never a wrong file,
- * whatever digest the session's chunks have.
+ * The operations, in order, make exactly the raw bytes.  A recipe that does
+ * not, or that reaches beyond its basis, is refused before anything is read.
+ * The SHA-256 makes a wrong basis cost another transmission, never a wrong
+ * file, whatever digest the session's chunks have.
  */
 #ifndef FERRY_CHUNK_RECIPE_H
 #define FERRY_CHUNK_RECIPE_H
@@ -90,8 +90,8 @@ typedef int (*recipe_read_fn)(void *ctx, void *dst, size_t n, uint64_t off);
 
 /*
  * Make the raw_len bytes that recipe_get() was given, in dst, whose last
- * r->literal_len bytes are the literals, expanded.  Returns 0; ERR_CORRUPT where
- * read returned -1: dst is then undefined.
+ * r->literal_len bytes are the literals, expanded.  Returns 0; ERR_CORRUPT
+ * where read returned -1: dst is then undefined.
  */
 int recipe_expand(const struct recipe *r, uint8_t *dst, size_t raw_len,
 		  recipe_read_fn read, void *ctx);

@@ -30,8 +30,8 @@ void same_release(struct same *s);
 int same_digest(struct same *s, const void *p, size_t n,
 		uint8_t out[SAME_SIZE]);
 
-/* The same of content that comes in pieces: begin, add each, end.  Each returns as
- * same_digest(). */
+/* The same of content that comes in pieces: begin, add each, end.  Each returns
+ * as same_digest(). */
 int same_begin(struct same *s);
 int same_add(struct same *s, const void *p, size_t n);
 int same_end(struct same *s, uint8_t out[SAME_SIZE]);

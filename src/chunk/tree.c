@@ -4,8 +4,9 @@
  * Ranges of 64 leaves are found through pages of 256 ranges (16 GiB of the
  * file).  A range keeps its leaves' digests until all are recorded; then they
  * are replaced by the digest of the range ("folded"), and their memory is
- * freed.  Folded ranges of leaves that are all the same (holes) are one, `same`,
- * and so are pages of these: a hole of 64 TiB is announced by a few bytes.
+ * freed.  Folded ranges of leaves that are all the same (holes) are one,
+ * `same`, and so are pages of these: a hole of 64 TiB is announced by a few
+ * bytes.
  */
 #include "chunk/tree.h"
 

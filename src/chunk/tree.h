@@ -105,10 +105,10 @@ int tree_is_complete(const struct tree *t);
  */
 uint64_t tree_next_missing(const struct tree *t, uint64_t from);
 
-/* Get the file's digest.  Takes, while it runs, a digest for each range: 16 or 32
- * bytes for each 64 MiB of the file, which is 32 MiB for the largest that a receiver
- * accepts (RECV_FILE_SIZE_MAX).  Returns 0; ERR_RESOURCE when out of memory;
- * ERR_INTERNAL where the tree is not complete. */
+/* Get the file's digest.  Takes, while it runs, a digest for each range: 16 or
+ * 32 bytes for each 64 MiB of the file, which is 32 MiB for the largest that a
+ * receiver accepts (RECV_FILE_SIZE_MAX).  Returns 0; ERR_RESOURCE when out of
+ * memory; ERR_INTERNAL where the tree is not complete. */
 int tree_final(struct tree *t, uint8_t *out);
 
 #endif

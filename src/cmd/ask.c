@@ -1,9 +1,9 @@
 /*
  * A minimal line editor for a code: the cursor stays at the end.  ^C still
  * sends SIGINT, which arrives as a readable descriptor, so that the terminal is
- * restored before exit; only a second ^C can leave it in raw mode.  ^Z restores it
- * as well and stops the job, which shows the question again when it goes on.  ^\
- * is disabled meanwhile.
+ * restored before exit; only a second ^C can leave it in raw mode.  ^Z restores
+ * it as well and stops the job, which shows the question again when it goes on.
+ * ^\ is disabled meanwhile.
  */
 #include "cmd/ask.h"
 

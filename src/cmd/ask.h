@@ -24,9 +24,9 @@ struct ask {
 int ask_check(const char *command, const char *operands, struct err *e);
 
 /*
- * Ask for the code until a valid one was typed.  Tab completes words; Backspace,
- * ^W and ^U correct the line.  The terminal's settings are restored before
- * return.
+ * Ask for the code until a valid one was typed.  Tab completes words;
+ * Backspace, ^W and ^U correct the line.  The terminal's settings are restored
+ * before return.
  *
  * Blocks until then or until cancel_fd is readable.  Returns 0;
  * ERR_INTERRUPTED; ERR_USAGE if there is no terminal or the user typed ^D;
@@ -35,13 +35,13 @@ int ask_check(const char *command, const char *operands, struct err *e);
 int ask_code(const struct ask *a, char code[CODE_MAX], struct err *e);
 
 /*
- * The terminal, to be opened before a sandbox for ask_again(); the caller closes
- * it.  -1 where there is none.
+ * The terminal, to be opened before a sandbox for ask_again(); the caller
+ * closes it.  -1 where there is none.
  */
 int ask_open(void);
 
-/* Ask again, for another code; why: a sentence.  The terminal's settings are left
- * as they are, which the sandbox does not let be changed: so there is no
+/* Ask again, for another code; why: a sentence.  The terminal's settings are
+ * left as they are, which the sandbox does not let be changed: so there is no
  * completion.  Blocks and returns as ask_code(). */
 int ask_again(int tty, const struct ask *a, const char *why,
 	      char code[CODE_MAX], struct err *e);

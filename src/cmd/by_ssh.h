@@ -14,9 +14,9 @@ struct client;
 struct common_options;
 struct option_forwards;
 
-/* Check that no option was given that is for a connection of our own: a security
- * mode, an address; and that those about direct connections fit together,
- * has_streams: with -j.  Returns 0 or ERR_USAGE. */
+/* Check that no option was given that is for a connection of our own: a
+ * security mode, an address; and that those about direct connections fit
+ * together, has_streams: with -j.  Returns 0 or ERR_USAGE. */
 int by_ssh_check(const struct common_options *o, int has_streams,
 		 struct err *e);
 
@@ -31,8 +31,8 @@ struct by_ssh_order {
 	int failed; /* out of memory */
 };
 
-/* Begin an order with the role, "receive" or "send", and what both need to know.
- * by_ssh_free() frees what it holds. */
+/* Begin an order with the role, "receive" or "send", and what both need to
+ * know.  by_ssh_free() frees what it holds. */
 void by_ssh_begin(struct by_ssh_order *order, const char *role,
 		  const struct common_options *o);
 void by_ssh_free(struct by_ssh_order *order);

@@ -1,6 +1,7 @@
 /*
- * The locale is read from the environment and not by setlocale(), as what counts
- * is what the terminal understands, not whether this host has the locale.
+ * The locale is read from the environment and not by setlocale(), as what
+ * counts is what the terminal understands, not whether this host has the
+ * locale.
  */
 #include "cmd/charset.h"
 

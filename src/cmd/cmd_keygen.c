@@ -49,8 +49,8 @@ static int check_path(const char *path, struct err *e)
 }
 
 /* The path of a file that is not there yet, without symlinks; NULL when out of
- * memory.  Where its directory cannot be found, neither can the file be written:
- * key_generate() says why. */
+ * memory.  Where its directory cannot be found, neither can the file be
+ * written: key_generate() says why. */
 static char *resolve(const char *path)
 {
 	const char *slash = strrchr(path, '/');

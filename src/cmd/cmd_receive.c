@@ -114,8 +114,8 @@ static int check_dir(const char *dir, struct err *e)
 	return 0;
 }
 
-/* Whether a file may have been meant: dir is one, or nothing in a directory, which
- * the first parent_len bytes are. */
+/* Whether a file may have been meant: dir is one, or nothing in a directory,
+ * which the first parent_len bytes are. */
 static int may_mean_file(const char *dir, size_t parent_len)
 {
 	struct stat st;
@@ -132,7 +132,8 @@ static int may_mean_file(const char *dir, size_t parent_len)
 	return is_dir;
 }
 
-/* Whether a path on another host may be a file: it does not end with "/" or ".". */
+/* Whether a path on another host may be a file: it does not end with "/" or
+ * ".". */
 static int may_be_file(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -141,8 +142,8 @@ static int may_be_file(const char *path)
 	return *last && strcmp(last, ".") != 0 && strcmp(last, "..") != 0;
 }
 
-/* Where dir is no directory it may be the name that a single file is to get, as with
- * scp: say how that is done. */
+/* Where dir is no directory it may be the name that a single file is to get, as
+ * with scp: say how that is done. */
 static void hint_at_name(const struct receive_options *opts, struct err *e)
 {
 	const char *slash = strrchr(opts->dir, '/');
@@ -209,8 +210,8 @@ static int start_service(struct receive_config *cfg, struct service **service,
 	return rc;
 }
 
-/* Named senders.  Keys are in memory from now on, so it is the last helper that is
- * started. */
+/* Named senders.  Keys are in memory from now on, so it is the last helper that
+ * is started. */
 static int start_senders(const struct receive_options *opts,
 			 struct receive_config *cfg, struct report *report,
 			 struct senders_helper **helper, struct err *e)
@@ -326,8 +327,8 @@ static int start_processes(struct setup *s, struct err *e)
 	return rc;
 }
 
-/* Load the keys or certificates; in code mode, find out whether the sender can be
- * reached before its code is asked for. */
+/* Load the keys or certificates; in code mode, find out whether the sender can
+ * be reached before its code is asked for. */
 static int prepare_security(struct setup *s, struct err *e)
 {
 	const struct common_options *common = &s->opts->common;

@@ -88,9 +88,9 @@ static int go_home(struct err *e)
 	return 0;
 }
 
-/* Replace ~ and ~USER at the beginning of a path, as a shell would, and "-".  *path
- * becomes the new one, which the caller frees, or stays NULL where there is
- * nothing to replace.  Returns 0 or an error. */
+/* Replace ~ and ~USER at the beginning of a path, as a shell would, and "-".
+ * *path becomes the new one, which the caller frees, or stays NULL where there
+ * is nothing to replace.  Returns 0 or an error. */
 static int expand_home(const struct only *only, const char *given, char **path,
 		       struct err *e)
 {
@@ -128,8 +128,8 @@ static int expand_home(const struct only *only, const char *given, char **path,
 	return 0;
 }
 
-/* The same for all operands, which may not lead out of `only`; made[i] is what the
- * caller frees. */
+/* The same for all operands, which may not lead out of `only`; made[i] is what
+ * the caller frees. */
 static int expand_operands(struct ordered *o, const struct only *only,
 			   char **made, struct err *e)
 {
@@ -253,8 +253,8 @@ static int remote_main(int argc, char **argv, struct err *e)
 	char host[SHOWN_MAX] = "", shown[SHOWN_MAX];
 	int rc = serve(argc, argv, e);
 
-	/* What goes wrong before there is an order is read among the messages of
-	 * the ferry that has started ssh. */
+	/* What goes wrong before there is an order is read among the messages
+	 * of the ferry that has started ssh. */
 	if (rc < 0 && by_ssh && gethostname(host, sizeof(host) - 1) == 0)
 		err_prefix(e, "%s", text_escape(shown, sizeof(shown), host,
 						strlen(host)));

@@ -87,8 +87,8 @@ static int add_list(const struct send_operands *o, const struct send_options *op
 			     opts->null ? '\0' : '\n', e);
 }
 
-/* Add the source.  One of several that is bad is left to the scan, which reports
- * it: it does not stop the others. */
+/* Add the source.  One of several that is bad is left to the scan, which
+ * reports it: it does not stop the others. */
 static int add_path(const struct send_operands *o, const char *path,
 		    struct scan *scan, struct send_config *cfg, struct err *e)
 {
@@ -255,8 +255,8 @@ static int prepare_sources(struct setup *s, struct err *e)
 	return rc;
 }
 
-/* Find out whether the receiver can be reached before its code is asked for.  With
- * --retry it may be started later. */
+/* Find out whether the receiver can be reached before its code is asked for.
+ * With --retry it may be started later. */
 static int try_to_reach(const struct setup *s, struct err *e)
 {
 	const struct common_options *common = &s->opts->common;

@@ -415,8 +415,8 @@ int common_target(const struct common_options *o, const char *what,
 	return 0;
 }
 
-/* The variable by one of its two names, as for curl; NULL where it is not set or
- * empty.  *name becomes the one it has. */
+/* The variable by one of its two names, as for curl; NULL where it is not set
+ * or empty.  *name becomes the one it has. */
 static const char *environment(const char *lower, const char *upper,
 			       const char **name)
 {

@@ -87,8 +87,8 @@ int common_mode(const struct common_options *o, enum security *mode,
  * Load the credentials.  host is the name that the peer's certificate must
  * have if this side connects, else NULL.  *tls is NULL for plain TCP; the
  * caller frees it.  A side that listens is warned, by events, of certificates
- * that are not valid by their dates; one that connects finds out.  Returns 0, or
- * as tls_new().
+ * that are not valid by their dates; one that connects finds out.  Returns 0,
+ * or as tls_new().
  */
 int common_tls(const struct common_options *o, enum security mode,
 	       const char *host, const struct session_events *events,
@@ -116,7 +116,8 @@ int common_proxy(const struct common_options *o,
 /* The options of the connection, as net/ takes them. */
 struct net_options common_net(const struct common_options *o);
 
-/* The same for direct streams of a session by ssh; and their port, 0 for any. */
+/* The same for direct streams of a session by ssh; and their port, 0 for
+ * any. */
 struct net_options common_direct_net(const struct common_options *o);
 uint16_t common_direct_port(const struct common_options *o);
 

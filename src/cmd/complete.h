@@ -26,8 +26,8 @@ void complete_print_options(FILE *f, const struct cmd *cmd);
 /* Print a command as "command NAME SUMMARY", and its alias likewise. */
 void complete_print_command(FILE *f, const struct cmd *cmd);
 
-/* Print the names of hosts that are known here (remote/host_names.h), each once in a
- * line.  Returns 0 or ERR_RESOURCE. */
+/* Print the names of hosts that are known here (remote/host_names.h), each once
+ * in a line.  Returns 0 or ERR_RESOURCE. */
 int complete_print_hosts(FILE *f, struct err *e);
 
 #endif

@@ -323,8 +323,9 @@ static uint64_t new_sent(const struct session_summary *s)
 	return s->sent_bytes < s->new_bytes ? s->sent_bytes : s->new_bytes;
 }
 
-/* "6.1 MiB on the line in 1.2 s (5.0 MiB/s)": the rate is that of what was sent;
- * with less the time is that of connecting, and the rate would say nothing. */
+/* "6.1 MiB on the line in 1.2 s (5.0 MiB/s)": the rate is that of what was
+ * sent; with less the time is that of connecting, and the rate would say
+ * nothing. */
 static void line_text(char *dst, size_t size, const struct session_summary *s)
 {
 	char wire[32], time[32], rate[32], speed[48] = "";
@@ -357,8 +358,9 @@ static void content_text(char *dst, size_t size,
 	snprintf(dst, size, "%s%s%s", sent, of, as);
 }
 
-/* "(30.0 KiB; 5 new, 4 replaced, 1 renamed)", with the second half where not all
- * are new.  Of a dry run nothing is said as if it were done: "4 to replace". */
+/* "(30.0 KiB; 5 new, 4 replaced, 1 renamed)", with the second half where not
+ * all are new.  Of a dry run nothing is said as if it were done: "4 to
+ * replace". */
 static void new_text(char *dst, size_t size, const struct session_summary *s)
 {
 	const uint64_t committed = s->files - s->unchanged;
@@ -492,8 +494,8 @@ const char *event_text_preview(char *dst, const struct session_summary *s,
 	return dst;
 }
 
-/* why without the peer's address at its beginning, where peer is that, or a name
- * with it in parentheses: the line says it already. */
+/* why without the peer's address at its beginning, where peer is that, or a
+ * name with it in parentheses: the line says it already. */
 static const char *without_peer(const char *why, const char *peer)
 {
 	const char *end = strstr(why, ": ");

@@ -27,12 +27,12 @@ struct fetch {
 	struct asked asked;
 };
 
-/* Whether the first operand is a source to be fetched.  has_dir: the last is the
- * directory to receive into. */
+/* Whether the first operand is a source to be fetched.  has_dir: the last is
+ * the directory to receive into. */
 int fetch_is_meant(char *const *args, int count, int has_dir);
 
-/* Read the sources, which have to be on one host.  Returns 0 or an error; in both
- * cases fetch_release() frees what f holds. */
+/* Read the sources, which have to be on one host.  Returns 0 or an error; in
+ * both cases fetch_release() frees what f holds. */
 int fetch_read(struct fetch *f, char *const *args, int count, struct err *e);
 void fetch_release(struct fetch *f);
 
@@ -42,7 +42,8 @@ int fetch_check_unused(const struct fetch *f, struct err *e);
 /* Whether this option of the sender was given. */
 int fetch_has(const struct fetch *f, const char *name);
 
-/* What the sources are to be sent with: --symlinks all; --preserve or --archive. */
+/* What the sources are to be sent with: --symlinks all; --preserve or
+ * --archive. */
 int fetch_asks_links(const struct fetch *f);
 int fetch_asks_preserve(const struct fetch *f);
 

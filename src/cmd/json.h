@@ -33,8 +33,9 @@ void json_bytes(struct buf *b, const char *key, const char *s, size_t n);
 /* End the object and the line. */
 void json_end(struct buf *b);
 
-/* Append a line, n bytes that the functions above have made, with every character
- * that is not ASCII as \uXXXX: for a terminal that does not understand UTF-8. */
+/* Append a line, n bytes that the functions above have made, with every
+ * character that is not ASCII as \uXXXX: for a terminal that does not
+ * understand UTF-8. */
 void json_to_ascii(struct buf *b, const void *line, size_t n);
 
 #endif

@@ -2,8 +2,8 @@
  * The queue is two blocks of memory with the file between them.  Lines are put
  * into the tail block, which is appended to the file when it is full, and taken
  * from the head block, which is filled from the file; where the file is empty,
- * the tail becomes the head.  So the file is written and read a block at a time,
- * and a line costs a copy but no system call.
+ * the tail becomes the head.  So the file is written and read a block at a
+ * time, and a line costs a copy but no system call.
  */
 #include "cmd/line_queue.h"
 
@@ -146,8 +146,8 @@ static void empty_file(struct line_queue *q)
 	q->file_off = q->file_end = 0;
 }
 
-/* Fill the head, which is empty, from the file.  Returns 0; or errno, and then what
- * the file holds is lost. */
+/* Fill the head, which is empty, from the file.  Returns 0; or errno, and then
+ * what the file holds is lost. */
 static int load_head(struct line_queue *q)
 {
 	const uint64_t off = q->file_off, queued = q->file_end - off;

@@ -40,9 +40,10 @@ int line_queue_put(struct line_queue *q, const char *line, size_t n);
 uint64_t line_queue_size(const struct line_queue *q);
 
 /*
- * Look at the front: *n bytes at *p, up to the end of a line; 0 when the queue is
- * empty.  They are borrowed and stay as they are until all of them are removed,
- * even if lines are put meanwhile: the owner need not lock to read them.
+ * Look at the front: *n bytes at *p, up to the end of a line; 0 when the queue
+ * is empty.  They are borrowed and stay as they are until all of them are
+ * removed, even if lines are put meanwhile: the owner need not lock to read
+ * them.
  *
  * Returns 0; or errno when the file cannot be read: the lines in it are lost.
  */

@@ -9,8 +9,8 @@
 
 struct on_signal;
 
-/* Start the thread, after signals_start().  NULL where it cannot be had: then the
- * signal is without effect. */
+/* Start the thread, after signals_start().  NULL where it cannot be had: then
+ * the signal is without effect. */
 struct on_signal *on_signal_start(void (*call)(void *ctx), void *ctx);
 
 /* End it; call() is not called any more.  NULL is allowed. */

@@ -13,8 +13,8 @@
 /*
  * Operands of ferry send: PATHs and, last, the HOST; at least two.  Returns
  * ERR_USAGE with the right command where the last is a port, a URL or a user's
- * host without a path, or where the first is the host.  Otherwise 0, also if the
- * HOST is wrong in another way.
+ * host without a path, or where the first is the host.  Otherwise 0, also if
+ * the HOST is wrong in another way.
  */
 int operand_hints_send(char *const *args, int count, struct err *e);
 

@@ -65,7 +65,8 @@ static int parser_init(struct parser *p,
 
 	memset(p, 0, sizeof(*p));
 	p->groups = groups;
-	/* with ':' getopt distinguishes a missing value from an unknown option */
+	/* with ':' getopt distinguishes a missing value from an unknown
+	 * option */
 	p->shorts[shorts++] = ':';
 	for (; *groups; groups++) {
 		for (size_t i = 0; i < (*groups)->count; i++) {
@@ -256,7 +257,8 @@ static int bad_option(const struct parser *p, int c, char **argv,
 	return ERR_USAGE;
 }
 
-/* Handle what getopt returned.  Returns 1 if help is wanted, 0, or ERR_USAGE. */
+/* Handle what getopt returned.  Returns 1 if help is wanted, 0, or
+ * ERR_USAGE. */
 static int take_option(const struct parser *p, int c, char **argv, void *opts,
 		struct err *e)
 {

@@ -4,8 +4,8 @@
  * Layer: cmd.
  * Threads: main's only.
  *
- * An order is a command line that came from another host.  Only options that can
- * do no more than the user there may do anyway are taken.
+ * An order is a command line that came from another host.  Only options that
+ * can do no more than the user there may do anyway are taken.
  */
 #ifndef FERRY_CMD_ORDERED_H
 #define FERRY_CMD_ORDERED_H
@@ -24,8 +24,8 @@ struct ordered {
 };
 
 /*
- * Check that each option up to "--" is one of names, which are separated by spaces,
- * with its value after "=".  Returns 0 or ERR_USAGE.
+ * Check that each option up to "--" is one of names, which are separated by
+ * spaces, with its value after "=".  Returns 0 or ERR_USAGE.
  */
 int ordered_check(const struct ordered *o, const char *names, struct err *e);
 
@@ -33,8 +33,8 @@ int ordered_check(const struct ordered *o, const char *names, struct err *e);
 int cmd_receive_ordered(const struct ordered *o, struct err *e);
 int cmd_send_ordered(const struct ordered *o, struct err *e);
 
-/* Whether cmd_send_ordered() would take the order, as far as that depends on its
- * options.  argv is permuted.  Returns 0 or an error. */
+/* Whether cmd_send_ordered() would take the order, as far as that depends on
+ * its options.  argv is permuted.  Returns 0 or an error. */
 int cmd_send_check_order(const struct ordered *o, struct err *e);
 
 #endif

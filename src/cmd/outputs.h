@@ -58,10 +58,12 @@ int outputs_end_list(struct outputs *o, int cancel_fd);
 void outputs_draw_progress(struct outputs *o, const char *text);
 void outputs_print_progress(struct outputs *o, const char *text);
 
-/* Wait until what was said and drawn so far can be seen, half a second at most. */
+/* Wait until what was said and drawn so far can be seen, half a second at
+ * most. */
 void outputs_settle(struct outputs *o);
 
-/* How wide a progress line may be on the terminal, and how many there may be. */
+/* How wide a progress line may be on the terminal, and how many there may
+ * be. */
 unsigned outputs_columns(const struct outputs *o);
 unsigned outputs_rows(const struct outputs *o);
 

@@ -21,9 +21,9 @@ struct peer {
 	char text[];  /* its address, with that name; escaped */
 };
 
-/* Add a session to the list; both texts are copied, sender may be NULL.  Without
- * memory it is left out: messages lack the address then, and all files are
- * named. */
+/* Add a session to the list; both texts are copied, sender may be NULL.
+ * Without memory it is left out: messages lack the address then, and all files
+ * are named. */
 void peers_add(struct peer **list, uint64_t number, const char *text,
 	       const char *sender);
 

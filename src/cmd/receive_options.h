@@ -1,6 +1,6 @@
 /*
- * receive_options.h - the options and operands of ferry receive: their table, and
- * what they set.
+ * receive_options.h - the options and operands of ferry receive: their table,
+ * and what they set.
  *
  * Layer: cmd.
  * Threads: main's only.
@@ -50,8 +50,8 @@ extern const struct option_group *const receive_options_groups[];
 /* The defaults, before options_parse(). */
 void receive_options_init(struct receive_options *opts);
 
-/* After it: take the count operands at args, which are borrowed, and check which
- * options exclude each other and them.  Returns 0 or ERR_USAGE. */
+/* After it: take the count operands at args, which are borrowed, and check
+ * which options exclude each other and them.  Returns 0 or ERR_USAGE. */
 int receive_options_operands(struct receive_options *opts, int count,
 			     char **args, struct err *e);
 

@@ -85,8 +85,8 @@ static size_t address_part(const char **address)
 	return strlen(*address);
 }
 
-/* What to type on the other host.  Where all addresses are listened on, those of
- * this host, the best one first. */
+/* What to type on the other host.  Where all addresses are listened on, those
+ * of this host, the best one first. */
 static void say_invitation(struct report *r, const char *address, size_t len,
 			   uint16_t port)
 {
@@ -216,8 +216,8 @@ static void say_status(void *ctx)
 }
 
 /* From here on other threads may wait for one that reports an event, so a slow
- * reader must not block it.  A preview that connects to nobody never gets here: it
- * has no other threads, and its list is written directly. */
+ * reader must not block it.  A preview that connects to nobody never gets here:
+ * it has no other threads, and its list is written directly. */
 static void on_started(void *ctx)
 {
 	struct report *r = ctx;
@@ -431,8 +431,8 @@ static int is_said(const struct report_config *cfg,
 	       f->status == STATUS_COMMITTED && f->renamed_to;
 }
 
-/* Where there may be several sessions, messages of one say of which: who reads them
- * later does not see which others there were. */
+/* Where there may be several sessions, messages of one say of which: who reads
+ * them later does not see which others there were. */
 static void say_of(struct report *r, uint64_t number, int is_failure,
 		   const char *text)
 {

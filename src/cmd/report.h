@@ -23,10 +23,11 @@ struct report_config {
 	int is_single;  /* one session, or one receiver: the caller prints its
 			   error */
 	/* ferry remote: the user is at the other host and is told there what
-	 * the session tells.  Only what is not known there is said: warnings, and
-	 * files that a sender could not send; with verbose also details of the
-	 * session.  Each message begins with own_host, the name by which the user
-	 * has called this host, or where that is NULL, its host name. */
+	 * the session tells.  Only what is not known there is said: warnings,
+	 * and files that a sender could not send; with verbose also details of
+	 * the session.  Each message begins with own_host, the name by which
+	 * the user has called this host, or where that is NULL, its host
+	 * name. */
 	int is_remote;
 	const char *own_host;
 	int has_stdin;  /* sender: a source cannot be read again */
@@ -63,8 +64,8 @@ const struct session_events *report_events(struct report *r);
  */
 void report_set_code(struct report *r, const char *code, struct pake *pake);
 
-/* Show another code, number `number` of at most `count`, as this peer has given a
- * wrong one.  From any thread. */
+/* Show another code, number `number` of at most `count`, as this peer has given
+ * a wrong one.  From any thread. */
 void report_renew_code(struct report *r, const char *code, const char *peer,
 		       unsigned number, unsigned count);
 
@@ -79,8 +80,9 @@ void report_pause(struct report *r, int is_paused);
  * everything is written; once cancel_fd (-1: never) is readable, for two
  * seconds at most (one an output, see writer_end()), and what has not been read
  * is lost.  If the run failed without a summary event, it is written here: send
- * and receive --once always write exactly one.  Returns code; or ERR_LOCAL, with
- * e set, where it was 0 and a line of a preview's list could not be written.
+ * and receive --once always write exactly one.  Returns code; or ERR_LOCAL,
+ * with e set, where it was 0 and a line of a preview's list could not be
+ * written.
  */
 int report_end(struct report *r, int cancel_fd, int code, struct err *e);
 

@@ -33,13 +33,13 @@ struct send_operands {
 /* Whether an operand stands for standard input. */
 int send_operands_is_stdin(const char *path);
 
-/* Take the count operands at args, which are borrowed.  *o is all zeroes but for
- * command.  Returns 0 or ERR_USAGE. */
+/* Take the count operands at args, which are borrowed.  *o is all zeroes but
+ * for command.  Returns 0 or ERR_USAGE. */
 int send_operands_read(struct send_operands *o, const struct send_options *opts,
 		       int count, char **args, struct err *e);
 
-/* The host cannot be reached.  Append to e what else was probably meant: that it is
- * missing, where a file has its name; or ssh. */
+/* The host cannot be reached.  Append to e what else was probably meant: that
+ * it is missing, where a file has its name; or ssh. */
 void send_operands_hint_at_host(const struct send_operands *o, struct err *e);
 
 #endif

@@ -54,7 +54,8 @@ extern const struct option_group *const send_options_groups[];
 /* The defaults, before options_parse(). */
 void send_options_init(struct send_options *opts);
 
-/* After it: what --mirror stands for, as far as no other option says otherwise. */
+/* After it: what --mirror stands for, as far as no other option says
+ * otherwise. */
 void send_options_complete(struct send_options *opts);
 
 /* Check which options exclude each other.  Returns 0 or ERR_USAGE. */

@@ -1,6 +1,6 @@
 /*
- * Lines to sections.  The keys and their values are in a table of option rows, so
- * that a value here means what it means on the command line.
+ * Lines to sections.  The keys and their values are in a table of option rows,
+ * so that a value here means what it means on the command line.
  */
 #include "cmd/senders_file.h"
 

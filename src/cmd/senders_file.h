@@ -81,8 +81,8 @@ int senders_file_parse(struct senders_file *f, const char *path,
  * senders_file_parse(), or ERR_LOCAL. */
 int senders_file_load(struct senders_file *f, const char *path, struct err *e);
 
-/* The line in which this key stands for the section: in it, or above the first one.
- * Where it stands nowhere, that of the section; 1 for the defaults. */
+/* The line in which this key stands for the section: in it, or above the first
+ * one.  Where it stands nowhere, that of the section; 1 for the defaults. */
 unsigned senders_file_line(const struct senders_section *s, const char *key);
 
 /* Whether a sender may have this name. */

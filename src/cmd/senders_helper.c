@@ -1,7 +1,7 @@
 /*
- * The answer to a request is a row of messages of one size: BEGIN, what there is
- * of the others, END; or FAILED alone.  Both sides are one program, so that a
- * message is a struct as it lies in memory.
+ * The answer to a request is a row of messages of one size: BEGIN, what there
+ * is of the others, END; or FAILED alone.  Both sides are one program, so that
+ * a message is a struct as it lies in memory.
  */
 #include "cmd/senders_helper.h"
 

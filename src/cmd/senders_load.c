@@ -77,8 +77,8 @@ static int open_dir(const char *dir, int is_base, int *fd, struct err *e)
 	return 0;
 }
 
-/* Without the real path check_place() would find nothing in that directory.  errno
- * is that of the call that did not find it. */
+/* Without the real path check_place() would find nothing in that directory.
+ * errno is that of the call that did not find it. */
 static int check_is_known(const struct senders_opened *o,
 			  const struct senders_section *s, struct err *e)
 {
@@ -161,8 +161,8 @@ static const struct senders_section *sender_of(const struct senders_load *l,
 	return NULL;
 }
 
-/* The target of the symlink at path, from the real directory that it is in; NULL
- * for what is none, or when errno is ENOMEM. */
+/* The target of the symlink at path, from the real directory that it is in;
+ * NULL for what is none, or when errno is ENOMEM. */
 static char *target_of(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -185,11 +185,11 @@ static char *target_of(const char *path)
 	return target;
 }
 
-/* Find the sender who could replace what is at path: *s, which is NULL at first,
- * and stays so where there is none.  Each directory on the way counts, also on that
- * of the target of a symlink: a symlink in it may lead out of the sender's
- * directory again, and be replaced as well.  links: of how many symlinks the
- * targets are still followed. */
+/* Find the sender who could replace what is at path: *s, which is NULL at
+ * first, and stays so where there is none.  Each directory on the way counts,
+ * also on that of the target of a symlink: a symlink in it may lead out of the
+ * sender's directory again, and be replaced as well.  links: of how many
+ * symlinks the targets are still followed. */
 static int find_replacer(const struct senders_load *l, const char *path,
 			 unsigned *links, const struct senders_section **s,
 			 struct err *e)
@@ -265,7 +265,8 @@ static int check_places(const struct senders_load *l, struct err *e)
 }
 
 /* Warn where a sender can reach the directory of another one: the file need not
- * show it, as some directories have no line of their own, and there are symlinks. */
+ * show it, as some directories have no line of their own, and there are
+ * symlinks. */
 static void check_nested(struct senders_load *l)
 {
 	const struct senders_file *f = &l->file;

@@ -41,12 +41,11 @@ struct senders_load {
 };
 
 /*
- * Load the file at path and all that it names, and check that this fits together.
- * report_fd: where the programs of exec report; -1: only check, so that no
- * process is started and no directory is made.  sandbox: of the processes that
- * unlock directories.  Returns 0; ERR_USAGE, ERR_LOCAL
- * or ERR_RESOURCE, with the line in the text.  l has to be released in any
- * case.
+ * Load the file at path and all that it names, and check that this fits
+ * together.  report_fd: where the programs of exec report; -1: only check, so
+ * that no process is started and no directory is made.  sandbox: of the
+ * processes that unlock directories.  Returns 0; ERR_USAGE, ERR_LOCAL or
+ * ERR_RESOURCE, with the line in the text.  l has to be released in any case.
  */
 int senders_load(struct senders_load *l, const char *path, int report_fd,
 		 enum sandbox_mode sandbox, struct err *e);

@@ -23,7 +23,8 @@ struct wake;
 int signals_start(struct err *e);
 
 /* What becomes readable with SIGUSR1, by which the user asks for a report, and
- * with SIGCONT; for the caller to clear.  Its fd is -1 before signals_start(). */
+ * with SIGCONT; for the caller to clear.  Its fd is -1 before
+ * signals_start(). */
 const struct wake *signals_report(void);
 const struct wake *signals_continue(void);
 
@@ -35,8 +36,8 @@ void signals_forward(int sock);
 /* Until signals_reload(), a SIGHUP waits. */
 void signals_hold_reload(void);
 
-/* From now on SIGHUP does not end the process, but is written to this socket as an
- * int32_t; to be called after signals_start(). */
+/* From now on SIGHUP does not end the process, but is written to this socket as
+ * an int32_t; to be called after signals_start(). */
 int signals_reload(int sock, struct err *e);
 
 /* The first signal caught, or 0. */
@@ -45,8 +46,8 @@ int signals_caught(void);
 /*
  * The exit status for a code, as events and --exec tell it: err_exit_status(),
  * but 128 + N, as a shell shows it, for a failure after signal N was caught.
- * ERR_INTERRUPTED without a signal here means that the peer was interrupted: the
- * status of a lost connection.
+ * ERR_INTERRUPTED without a signal here means that the peer was interrupted:
+ * the status of a lost connection.
  */
 int signals_exit_status(int code);
 

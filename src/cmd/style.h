@@ -11,8 +11,8 @@ enum style { STYLE_NONE, STYLE_CODE, STYLE_WARNING, STYLE_ERROR };
 
 #define STYLE_END "\033[0m"
 
-/* Whether fd is a terminal that knows styles (TERM is neither empty nor dumb) and
- * whose user wants them (NO_COLOR is empty or not set). */
+/* Whether fd is a terminal that knows styles (TERM is neither empty nor dumb)
+ * and whose user wants them (NO_COLOR is empty or not set). */
 int style_is_used(int fd);
 
 /* The sequence that begins a style; STYLE_END ends it. */

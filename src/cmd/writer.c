@@ -147,8 +147,8 @@ static unsigned rows_above(const struct writer *w)
 	return rows > 0 && w->moves_up ? rows - 1 : 0;
 }
 
-/* Put what erases the text into out, and return how many bytes that is.  Where no
- * sequence may be used, one row is erased with spaces. */
+/* Put what erases the text into out, and return how many bytes that is.  Where
+ * no sequence may be used, one row is erased with spaces. */
 static size_t put_erase(struct writer *w, char *out, size_t size)
 {
 	const pid_t owner = w->drawn_rows ? tcgetpgrp(w->fd) : -1;
@@ -179,9 +179,9 @@ static void erase(struct writer *w)
 		write_all(w->fd, out, n);
 }
 
-/* Draw a single row over another one, without flicker.  Spaces over the rest of a
- * longer one would stay part of the row: a terminal that becomes narrower would wrap
- * it into more rows than rows_above() knows of. */
+/* Draw a single row over another one, without flicker.  Spaces over the rest of
+ * a longer one would stay part of the row: a terminal that becomes narrower
+ * would wrap it into more rows than rows_above() knows of. */
 static void draw_over(struct writer *w, const char *text, unsigned len)
 {
 	char out[2 * WRITER_SHOWN_MAX];

@@ -23,7 +23,8 @@
 enum {
 	WRITER_SHOWN_MAX = 1280,
 	WRITER_ROWS_MAX = 8,
-	/* With more bytes than this waiting, WRITER_MAY_DROP lines are dropped. */
+	/* With more bytes than this waiting, WRITER_MAY_DROP lines are
+	 * dropped. */
 	WRITER_DROP_ABOVE = 64 * 1024,
 };
 
@@ -61,9 +62,9 @@ int writer_put(struct writer *w, enum writer_loss loss, const char *line,
 /*
  * Show a text (at most WRITER_SHOWN_MAX - 1 bytes of ASCII, at most
  * WRITER_ROWS_MAX rows between newlines) in the last lines of a terminal, in
- * place of the previous one, each row cut to the terminal's width.  It is erased
- * before a line is written, and not drawn while lines are waiting; of several
- * texts only the latest is drawn.  An empty text erases it.
+ * place of the previous one, each row cut to the terminal's width.  It is
+ * erased before a line is written, and not drawn while lines are waiting; of
+ * several texts only the latest is drawn.  An empty text erases it.
  */
 void writer_show(struct writer *w, const char *text);
 

@@ -62,8 +62,9 @@ static int chmod_dir(int fd, mode_t mode)
 
 /* ---- in the helper ---- */
 
-/* The other process may be controlled by an attacker.  It can open any directory
- * as os/path_fd.h does, but for reading only where the sandbox lets it. */
+/* The other process may be controlled by an attacker.  It can open any
+ * directory as os/path_fd.h does, but for reading only where the sandbox lets
+ * it. */
 static int is_open_dir(int fd)
 {
 	struct stat st;

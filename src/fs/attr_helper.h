@@ -1,6 +1,6 @@
 /*
- * attr_helper.h - sets, from a process of its own, the attributes that cannot be
- * set by a descriptor alone.
+ * attr_helper.h - sets, from a process of its own, the attributes that cannot
+ * be set by a descriptor alone.
  *
  * Layer: fs.  Uses base, os.
  * Threads: attr_helper_start() as helper_start() (os/helper.h); the calls that
@@ -37,8 +37,8 @@ void attr_helper_stop(struct attr_helper *h); /* NULL is allowed */
  */
 
 /* Set the access and modification time of the symlink or special file name in
- * dir_fd, given as for utimensat().  0 also where the kernel or file system does
- * not support it. */
+ * dir_fd, given as for utimensat().  0 also where the kernel or file system
+ * does not support it. */
 int attr_helper_set_times(struct attr_helper *h, int dir_fd, const char *name,
 			  const struct timespec times[2]);
 

@@ -203,8 +203,8 @@ static int try_open(const struct dirs *d, const char *component)
 	return fd;
 }
 
-/* Open the directory path (len bytes), which ends with component, in the current
- * one. */
+/* Open the directory path (len bytes), which ends with component, in the
+ * current one. */
 static int open_dir(const struct dirs *d, const char *component,
 		    const char *path, size_t len)
 {
@@ -273,8 +273,8 @@ static int is_unblocked(const struct dirs *d, const char *component,
 	return 1;
 }
 
-/* Look at the directory fd, path (len bytes), which was there.  Returns whether it
- * is young. */
+/* Look at the directory fd, path (len bytes), which was there.  Returns whether
+ * it is young. */
 static int examine(const struct dirs *d, int fd, const char *path, size_t len)
 {
 	const struct timespec *since = &d->since;

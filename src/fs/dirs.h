@@ -39,8 +39,8 @@ struct dirs *dirs_new(int root_fd, unsigned flags, dirs_on_create on_create,
 void dirs_free(struct dirs *d);
 
 /* Hold at most so many descriptors at a time, at least DIRS_HELD_LEAST: the
- * deepest ones; going back up beyond them begins at the root again.  If it is not
- * set, that of each directory of the path. */
+ * deepest ones; going back up beyond them begins at the root again.  If it is
+ * not set, that of each directory of the path. */
 enum { DIRS_HELD_LEAST = 2, DIRS_HELD_MOST = 128 };
 void dirs_set_held(struct dirs *d, unsigned max);
 
@@ -56,17 +56,17 @@ int dirs_is_empty(int root_fd);
 void dirs_set_mode(struct dirs *d, uint32_t mode);
 
 /*
- * Called where the mode of a directory that was there keeps its owner out: fd is
- * the directory, or -1 where it cannot be opened, path (len bytes) its path.
+ * Called where the mode of a directory that was there keeps its owner out: fd
+ * is the directory, or -1 where it cannot be opened, path (len bytes) its path.
  * Returns whether another try may succeed.
  */
 typedef int (*dirs_on_locked)(void *ctx, int fd, const char *path, size_t len);
 void dirs_set_on_locked(struct dirs *d, dirs_on_locked on_locked, void *ctx);
 
 /*
- * With DIRS_CREATE: called where a directory is to be made, and something that is
- * none has its name, the last component of path (len bytes), in dir_fd.  Returns
- * whether it is gone, or a directory by now.
+ * With DIRS_CREATE: called where a directory is to be made, and something that
+ * is none has its name, the last component of path (len bytes), in dir_fd.
+ * Returns whether it is gone, or a directory by now.
  */
 typedef int (*dirs_on_blocked)(void *ctx, int dir_fd, const char *leaf,
 			       const char *path, size_t len);
@@ -105,8 +105,8 @@ int dirs_parent(struct dirs *d, const char *path, size_t len,
  * dirs_parent(). */
 int dirs_enter(struct dirs *d, const char *path, size_t len, struct err *e);
 
-/* The directory that the last of these calls came to, borrowed as theirs: where it
- * failed, the one in which a component could not be opened. */
+/* The directory that the last of these calls came to, borrowed as theirs: where
+ * it failed, the one in which a component could not be opened. */
 int dirs_reached(const struct dirs *d);
 
 /* Whether the directory that was opened last was created by d and held since

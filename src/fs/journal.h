@@ -75,8 +75,8 @@ struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 			     const struct journal_id *id, struct runs *recorded,
 			     int *is_sealed);
 
-/* Read which sender the journal of a tag names.  Returns 0; -1 where there is no
- * journal of this user, or its header is damaged. */
+/* Read which sender the journal of a tag names.  Returns 0; -1 where there is
+ * no journal of this user, or its header is damaged. */
 int journal_read_peer(int dir_fd, uint64_t tag, uint8_t peer[JOURNAL_PEER]);
 
 /* Close and free; the file stays.  NULL is allowed. */

@@ -1,6 +1,6 @@
 /*
- * A depth-first walk.  Subdirectories wait as paths, not as descriptors, as other
- * threads need those more.
+ * A depth-first walk.  Subdirectories wait as paths, not as descriptors, as
+ * other threads need those more.
  */
 #include "fs/leftover.h"
 
@@ -49,8 +49,8 @@ struct walk {
 
 /* ---- one leftover ---- */
 
-/* The tag in ".ferry-0123456789abcdef.part" or ".journal".  Returns 0, or -1 for
- * another name. */
+/* The tag in ".ferry-0123456789abcdef.part" or ".journal".  Returns 0, or -1
+ * for another name. */
 static int parse_tag(const char *name, uint64_t *tag, int *is_journal)
 {
 	const size_t prefix = sizeof(OWN_PREFIX) - 1, len = strlen(name);
@@ -110,8 +110,9 @@ int leftover_look(int dir_fd, uint64_t tag, struct leftover *l)
 	return has_part || has_journal ? 0 : -1;
 }
 
-/* Remove a journal without a part: of directories that a transfer has made, which
- * locks it, or what could not be removed when its part got its final name. */
+/* Remove a journal without a part: of directories that a transfer has made,
+ * which locks it, or what could not be removed when its part got its final
+ * name. */
 static int remove_journal(int dir_fd, uint64_t tag)
 {
 	char name[NAME_PART_MAX];

@@ -29,10 +29,10 @@ struct leftover {
 typedef void (*leftover_fn)(void *ctx, const struct leftover *l);
 
 /*
- * Find the leftovers of this user in root_fd and below, on the same file system,
- * and call fn for each, which may remove it.  Symlinks are not followed.  Blocks
- * for as long as the disk takes; ends early once stop (NULL: never) is set, but
- * not in the first LEFTOVER_LEAST entries.
+ * Find the leftovers of this user in root_fd and below, on the same file
+ * system, and call fn for each, which may remove it.  Symlinks are not
+ * followed.  Blocks for as long as the disk takes; ends early once stop (NULL:
+ * never) is set, but not in the first LEFTOVER_LEAST entries.
  *
  * Holds LEFTOVER_FDS descriptors at most, and LEFTOVER_PATHS bytes of paths:
  * where more subdirectories than that are waiting, the others are left out.
@@ -46,12 +46,12 @@ enum {
 void leftover_find(int root_fd, const struct cancel *stop, leftover_fn fn,
 		   void *ctx);
 
-/* Read what there is of this tag in dir_fd.  dir is not set.  Returns 0; -1 where
- * there is nothing, or it is not this user's. */
+/* Read what there is of this tag in dir_fd.  dir is not set.  Returns 0; -1
+ * where there is nothing, or it is not this user's. */
 int leftover_look(int dir_fd, uint64_t tag, struct leftover *l);
 
-/* Whether a transfer is using the part, or that cannot be told.  It is locked for a
- * moment, to find out. */
+/* Whether a transfer is using the part, or that cannot be told.  It is locked
+ * for a moment, to find out. */
 int leftover_is_used(int dir_fd, uint64_t tag);
 
 /* Remove it, unless a transfer is using it.  Returns 0, or -1 where it is still

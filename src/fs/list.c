@@ -69,8 +69,8 @@ static enum list_result cut_name(struct list *l, size_t n, size_t skip,
 	return LIST_NAME;
 }
 
-/* At the end of the list, with n bytes after the last name: they are a name only
- * where no writer can have been killed halfway through it. */
+/* At the end of the list, with n bytes after the last name: they are a name
+ * only where no writer can have been killed halfway through it. */
 static enum list_result finish(struct list *l, size_t n, char **name,
 			       struct err *e)
 {

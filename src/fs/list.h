@@ -13,9 +13,9 @@
 
 struct list;
 
-/* Read names from fd (borrowed), each of which ends with the byte end.  Only the
- * last line of a regular file need not: anything else that ends within a name may
- * come from a process that was killed.  NULL when out of memory. */
+/* Read names from fd (borrowed), each of which ends with the byte end.  Only
+ * the last line of a regular file need not: anything else that ends within a
+ * name may come from a process that was killed.  NULL when out of memory. */
 struct list *list_new(int fd, char end);
 void list_free(struct list *l); /* NULL is allowed */
 

@@ -40,8 +40,8 @@ int name_is_portable(const char *component);
 /* Whether a component is one of ferry's temporary names. */
 int name_is_own(const char *component, size_t len);
 
-/* Check a symlink's target alone: 1 to 4095 bytes without NUL.  Returns NULL or a
- * fixed text. */
+/* Check a symlink's target alone: 1 to 4095 bytes without NUL.  Returns NULL or
+ * a fixed text. */
 const char *name_check_target(const char *target, size_t len);
 
 /*

@@ -136,7 +136,8 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 	 * (symlink(2)); where it is something else, the caller finds out. */
 	if (rc < 0 && errno == EPERM && n->kind == NODE_SYMLINK)
 		errno = EOPNOTSUPP;
-	/* Some file systems refuse a name that they cannot store with EINVAL. */
+	/* Some file systems refuse a name that they cannot store with
+	 * EINVAL. */
 	if (rc < 0 && errno == EINVAL)
 		errno = EILSEQ;
 	return rc < 0 ? err_sys(e, ERR_LOCAL, "%s", doing(n)) : 0;

@@ -1,6 +1,6 @@
 /*
- * node.h - what has no content of its own: symlinks, FIFOs, sockets, devices, and
- * further names of files (hard links).
+ * node.h - what has no content of its own: symlinks, FIFOs, sockets, devices,
+ * and further names of files (hard links).
  *
  * Layer: fs.
  * Threads: any; a struct node is used by one thread at a time.
@@ -28,11 +28,12 @@ struct node {
 	const char *from;
 	struct stat file;   /* its status: nothing else is linked */
 	const struct file_meta *meta; /* not of LINK, which has the file's */
-	/* Sets by name what the sandbox lets nobody else set; NULL: this process
-	 * does. */
+	/* Sets by name what the sandbox lets nobody else set; NULL: this
+	 * process does. */
 	struct attr_helper *attrs;
 	const struct preserve *how; /* fs/preserve.h; or NULL */
-	/* What of meta could not be set (enum file_meta_kind), and the errno. */
+	/* What of meta could not be set (enum file_meta_kind), and the
+	 * errno. */
 	unsigned lost;
 	int lost_errno;
 };
@@ -48,13 +49,13 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 /* Whether what has the name is the same, but for its metadata. */
 int node_is_same(const struct node *n, int dir_fd, const char *name);
 
-/* What of the metadata of a symlink or special file that is there, and is the same,
- * differs (enum file_meta_kind); of a hard link nothing does. */
+/* What of the metadata of a symlink or special file that is there, and is the
+ * same, differs (enum file_meta_kind); of a hard link nothing does. */
 unsigned node_differs(const struct node *n, const struct stat *there);
 
 /* Set owner and time of a symlink or special file that is the same, where they
- * differ; a special file with another mode is made anew.  Returns whether something
- * was to be set; what could not be is in n->lost. */
+ * differ; a special file with another mode is made anew.  Returns whether
+ * something was to be set; what could not be is in n->lost. */
 int node_update(struct node *n, int dir_fd, const char *name);
 
 #endif

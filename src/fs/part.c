@@ -392,8 +392,9 @@ unsigned part_set_meta(struct part *p, const struct file_meta *meta,
 	return lost | apply_times(p->fd, meta, e);
 }
 
-/* Whether the directory has this metadata already.  Then nothing is set, as that
- * would change its time of change (ctime), by which backups see what is new. */
+/* Whether the directory has this metadata already.  Then nothing is set, as
+ * that would change its time of change (ctime), by which backups see what is
+ * new. */
 static int has_dir_meta(int dir_fd, const struct stat *st,
 			const struct file_meta *meta,
 			const struct preserve *how)
@@ -487,8 +488,9 @@ int part_sync(struct part *p, struct err *e)
 	return 0;
 }
 
-/* Some file systems refuse a name that they cannot store only here, with EINVAL,
- * which says nothing: no other argument of these calls can be invalid. */
+/* Some file systems refuse a name that they cannot store only here, with
+ * EINVAL, which says nothing: no other argument of these calls can be
+ * invalid. */
 static int naming_failed(struct err *e, const char *doing)
 {
 	if (errno == EINVAL)

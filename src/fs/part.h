@@ -97,9 +97,9 @@ enum part_owner part_owner_of(int dir_fd, const struct stat *st);
  * which has its final mode already: where it is locked, or belongs to this user
  * and cannot be opened.
  *
- * Returns 0; ERR_AGAIN when another transfer has it, or the name is taken by what
- * this user may not remove, as in a sticky directory (nothing recorded in e);
- * ERR_LOCAL with errno.
+ * Returns 0; ERR_AGAIN when another transfer has it, or the name is taken by
+ * what this user may not remove, as in a sticky directory (nothing recorded in
+ * e); ERR_LOCAL with errno.
  */
 int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 		   struct err *e);
@@ -123,20 +123,20 @@ void part_tag_name(char name[NAME_PART_MAX], uint64_t tag, const char *suffix);
 void part_new_name(char name[NAME_PART_MAX], const char *final);
 
 /*
- * Check in advance that a file that will occupy size bytes fits, beside `others`
- * that are still to be written elsewhere.  Reserves nothing, as a peer that
- * announces files could take all the space.  *have is the free space in bytes, with
- * what the part occupies already where that matters; UINT64_MAX where it is not
- * known.
+ * Check in advance that a file that will occupy size bytes fits, beside
+ * `others` that are still to be written elsewhere.  Reserves nothing, as a peer
+ * that announces files could take all the space.  *have is the free space in
+ * bytes, with what the part occupies already where that matters; UINT64_MAX
+ * where it is not known.
  *
  * Returns 0 or ERR_LOCAL with errno ENOSPC, EFBIG...
  */
 int part_check_space(struct part *p, uint64_t size, uint64_t others,
 		     uint64_t *have, struct err *e);
 
-/* After that: reserve a range that is going to be written, so that it lies in one
- * piece, where the file system does that cheaply; errors are ignored, and met
- * again when it is written. */
+/* After that: reserve a range that is going to be written, so that it lies in
+ * one piece, where the file system does that cheaply; errors are ignored, and
+ * met again when it is written. */
 void part_reserve(const struct part *p, uint64_t off, uint64_t len);
 
 /* Give back what was reserved after the end of the file. */
@@ -161,10 +161,10 @@ int part_may_share(const struct part *p, uint64_t from_off, size_t n,
 		   uint64_t off);
 
 /*
- * Write n bytes at off, which were read from the file `from` at from_off.  Where
- * that is possible the part gets the blocks of that file instead (space_share()),
- * and nothing is written; what it has then is compared with data, as the file may
- * have changed.  Returns as part_write().
+ * Write n bytes at off, which were read from the file `from` at from_off.
+ * Where that is possible the part gets the blocks of that file instead
+ * (space_share()), and nothing is written; what it has then is compared with
+ * data, as the file may have changed.  Returns as part_write().
  */
 int part_copy(struct part *p, int from, uint64_t from_off, const void *data,
 	      size_t n, uint64_t off, struct err *e);
@@ -182,10 +182,10 @@ int part_set_size(struct part *p, uint64_t size, struct err *e);
 int part_punch(struct part *p, uint64_t off, uint64_t count, struct err *e);
 
 /*
- * Set what meta has, in this order: owner, extended attributes, ACL, as how says
- * (fs/preserve.h; NULL: none of them); the permission bits, unless p->has_mode;
- * mtime, and atime (to now).  Set-id and sticky bits only as preserve_mode()
- * says.  All by descriptor.
+ * Set what meta has, in this order: owner, extended attributes, ACL, as how
+ * says (fs/preserve.h; NULL: none of them); the permission bits, unless
+ * p->has_mode; mtime, and atime (to now).  Set-id and sticky bits only as
+ * preserve_mode() says.  All by descriptor.
  *
  * Returns what could not be set (enum file_meta_kind), 0 if nothing; then
  * e->sys_errno says why: EINVAL for a time that the system cannot represent.
@@ -194,9 +194,9 @@ unsigned part_set_meta(struct part *p, const struct file_meta *meta,
 		       const struct preserve *how, struct err *e);
 
 /*
- * Which of owner, mode and time the file system ignored when part_set_meta() set
- * them: as above.  *is_mount_mode says that the mode is that of the mount, which is
- * not counted.
+ * Which of owner, mode and time the file system ignored when part_set_meta()
+ * set them: as above.  *is_mount_mode says that the mode is that of the mount,
+ * which is not counted.
  */
 unsigned part_ignored_meta(const struct part *p, const struct file_meta *meta,
 			   const struct preserve *how, int *is_mount_mode);
@@ -209,8 +209,9 @@ int part_sync(struct part *p, struct err *e);
  * Give the part its final name in dir_fd, the directory it was created in: a
  * hidden part is linked, any other renamed.  With replace 0 anything that has
  * the name is left alone: ERR_LOCAL with EEXIST; see rename_new().  With
- * replace 1 what has the name is replaced, atomically, unless it is a directory:
- * ERR_LOCAL with EISDIR.  EILSEQ where the file system cannot store the name.
+ * replace 1 what has the name is replaced, atomically, unless it is a
+ * directory: ERR_LOCAL with EISDIR.  EILSEQ where the file system cannot store
+ * the name.
  *
  * A hidden part that cannot be linked becomes a copy of itself (was_copied),
  * with a name, which is flushed and renamed.
@@ -241,11 +242,11 @@ int part_stat(int dir_fd, const char *name, struct stat *st, struct err *e);
 int part_open_existing(int dir_fd, const char *name, struct stat *st,
 		       struct err *e);
 
-/* Set the metadata of a directory, by descriptor, as part_set_meta().  Where meta
- * does not say which bits above 0777 it is to have, a set-gid or sticky bit that
- * it has here (set-gid is inherited from the parent) stays: it does not come from
- * the peer.  attrs sets the mode then (NULL: this process does).  What the file
- * system ignored counts as lost, with EOPNOTSUPP in e. */
+/* Set the metadata of a directory, by descriptor, as part_set_meta().  Where
+ * meta does not say which bits above 0777 it is to have, a set-gid or sticky
+ * bit that it has here (set-gid is inherited from the parent) stays: it does
+ * not come from the peer.  attrs sets the mode then (NULL: this process does).
+ * What the file system ignored counts as lost, with EOPNOTSUPP in e. */
 unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
 			   const struct preserve *how,
 			   struct attr_helper *attrs, struct err *e);

@@ -33,13 +33,13 @@ int part_is_named(int dir_fd, const char *name, const struct stat *st);
  */
 int part_clear_leftover(int dir_fd, const char *name);
 
-/* Access time now and modification time as given, for utimensat().  Returns 0, or
- * ERR_LOCAL with errno for one that the system cannot represent. */
+/* Access time now and modification time as given, for utimensat().  Returns 0,
+ * or ERR_LOCAL with errno for one that the system cannot represent. */
 int part_to_times(const struct file_meta *meta, struct timespec times[2],
 		  struct err *e);
 
-/* Call make() with a temporary name in dir_fd, and rename what it made over final.
- * Returns 0, or -1 with errno. */
+/* Call make() with a temporary name in dir_fd, and rename what it made over
+ * final.  Returns 0, or -1 with errno. */
 int part_replace(int dir_fd, const char *final,
 		 int (*make)(const void *what, int dir_fd, const char *name),
 		 const void *what);

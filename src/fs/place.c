@@ -106,9 +106,9 @@ static int is_dir(int dir_fd, const char *name)
 	       S_ISDIR(st.st_mode);
 }
 
-/* Whether names can be exchanged in dir_fd.  Tried with other files before it is
- * relied upon: a file system that accepts the call and only renames would remove
- * the old file. */
+/* Whether names can be exchanged in dir_fd.  Tried with other files before it
+ * is relied upon: a file system that accepts the call and only renames would
+ * remove the old file. */
 static int can_exchange(const struct candidate *c, int dir_fd)
 {
 	int known = c->exchanges ? atomic_load(c->exchanges) : 0;
@@ -148,12 +148,12 @@ static int exchange_names(int dir_fd, const char *backup, const char *name)
 /* ---- where names cannot be exchanged ---- */
 
 /*
- * Lock the directory against other sessions and other processes of ferry: of two
- * that back up the same name at once, the second would replace the file of the
- * first, of which it has made no backup; and both may use the same temporary
- * name, which follows from that of the backup.  Goes on without the lock after a
- * second, since any user who can read the directory can hold it.  Returns a
- * descriptor, whose closing unlocks it; -1 where there is none.
+ * Lock the directory against other sessions and other processes of ferry: of
+ * two that back up the same name at once, the second would replace the file of
+ * the first, of which it has made no backup; and both may use the same
+ * temporary name, which follows from that of the backup.  Goes on without the
+ * lock after a second, since any user who can read the directory can hold it.
+ * Returns a descriptor, whose closing unlocks it; -1 where there is none.
  */
 static int lock_dir(int dir_fd)
 {

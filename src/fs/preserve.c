@@ -2,9 +2,9 @@
  * Owner, set-ID bits, ACLs and extended attributes of what is open.
  *
  * ACLs are read and set in the form of the attributes system.posix_acl_*: a
- * header and entries of fixed size, in little-endian order, which the kernel has
- * kept since Linux 2.6 (linux/posix_acl_xattr.h).  libacl would parse the same
- * bytes, into a form that then had to be taken apart again for the wire.
+ * header and entries of fixed size, in little-endian order, which the kernel
+ * has kept since Linux 2.6 (linux/posix_acl_xattr.h).  libacl would parse the
+ * same bytes, into a form that then had to be taken apart again for the wire.
  */
 #include "fs/preserve.h"
 
@@ -391,7 +391,8 @@ static int has_field(const struct file_meta *m, enum file_meta_tag tag)
 	return m->further >> tag & 1;
 }
 
-/* Whether it is known whose the item is; *flags says whether that is to be set. */
+/* Whether it is known whose the item is; *flags says whether that is to be
+ * set. */
 static int has_owner(const struct preserve *how, const struct file_meta *m,
 		     uid_t *uid, gid_t *gid, unsigned *flags)
 {
@@ -455,8 +456,8 @@ static int set_acl(const struct preserve *how, int fd, const char *name,
 	return rc;
 }
 
-/* Remove the attributes of these kinds that the item does not have.  Returns 0, or
- * -1 with errno. */
+/* Remove the attributes of these kinds that the item does not have.  Returns 0,
+ * or -1 with errno. */
 static int remove_others(int fd, unsigned kinds, struct rd wanted)
 {
 	const char *names[XATTRS_MAX];

@@ -32,18 +32,18 @@ struct preserve {
 enum { PRESERVE_CLOSED = -1, PRESERVE_BARE = -2 };
 
 /*
- * Whether leaf in the directory dir_fd has no ACL and no attributes of these kinds
- * (enum file_meta_preserve); 0 also where that cannot be told without opening it.
- * With follow, what a symlink leads to.
+ * Whether leaf in the directory dir_fd has no ACL and no attributes of these
+ * kinds (enum file_meta_preserve); 0 also where that cannot be told without
+ * opening it.  With follow, what a symlink leads to.
  */
 int preserve_is_bare(unsigned kinds, int dir_fd, const char *leaf, int follow);
 
 /*
  * Append the further fields of what is open at fd, or PRESERVE_CLOSED or
- * PRESERVE_BARE, with what how->kinds names: of a directory also the default ACL.
- * At most room bytes: *lost gets the kinds (enum file_meta_kind) that were left
- * out for want of it.  Returns 0; or ERR_LOCAL with errno where something could
- * not be read.
+ * PRESERVE_BARE, with what how->kinds names: of a directory also the default
+ * ACL.  At most room bytes: *lost gets the kinds (enum file_meta_kind) that
+ * were left out for want of it.  Returns 0; or ERR_LOCAL with errno where
+ * something could not be read.
  */
 int preserve_read(const struct preserve *how, int fd, const struct stat *st,
 		  size_t room, struct buf *fields, unsigned *lost,
@@ -51,8 +51,8 @@ int preserve_read(const struct preserve *how, int fd, const struct stat *st,
 
 /* ---- on the receiver ---- */
 
-/* The user and group here that the item is to have.  Returns whether they are to
- * be set. */
+/* The user and group here that the item is to have.  Returns whether they are
+ * to be set. */
 int preserve_owner(const struct preserve *how, const struct file_meta *m,
 		   uid_t *uid, gid_t *gid);
 
@@ -67,22 +67,22 @@ unsigned preserve_set(const struct preserve *how, int fd,
 		      struct err *e);
 
 /*
- * The mode to set on what is open at fd after preserve_set(): that of m, with the
- * bits above 0777 only where they were asked for, and a set-ID bit only where the
- * file has the user or group that it was made for.  *lost gets FILE_META_SETID
- * where a bit had to be left out.
+ * The mode to set on what is open at fd after preserve_set(): that of m, with
+ * the bits above 0777 only where they were asked for, and a set-ID bit only
+ * where the file has the user or group that it was made for.  *lost gets
+ * FILE_META_SETID where a bit had to be left out.
  */
 mode_t preserve_mode(const struct preserve *how, int fd,
 		     const struct file_meta *m, unsigned *lost);
 
-/* Give the open file `to` what `from` has of all this, but for the mode: for a copy
- * that takes its place.  What cannot be set is left out. */
+/* Give the open file `to` what `from` has of all this, but for the mode: for a
+ * copy that takes its place.  What cannot be set is left out. */
 void preserve_copy(int from, int to);
 
 /* Which of what preserve_set() sets is otherwise on the open file or directory,
  * whose status is st; 0: all is as it should be.  SETID where bits of
- * preserve_mode() above 0777 are.  With PRESERVE_CLOSED, ACL and attributes count
- * as different. */
+ * preserve_mode() above 0777 are.  With PRESERVE_CLOSED, ACL and attributes
+ * count as different. */
 unsigned preserve_differs(const struct preserve *how, int fd,
 			  const struct stat *st, const struct file_meta *m);
 

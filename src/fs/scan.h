@@ -111,10 +111,10 @@ int scan_add_bad(struct scan *s, const char *path, const struct err *why,
 		 struct err *e);
 
 /*
- * Check that no two sources, and standard input if stdin_name is not NULL, would
- * get the same name at the receiver: after all were added, but before the walk.
- * The contents of several directories ("a/.", "b/.") are compared as deep as
- * they have directories in common.  Returns 0; ERR_USAGE; ERR_RESOURCE.
+ * Check that no two sources, and standard input if stdin_name is not NULL,
+ * would get the same name at the receiver: after all were added, but before the
+ * walk.  The contents of several directories ("a/.", "b/.") are compared as
+ * deep as they have directories in common.  Returns 0; ERR_USAGE; ERR_RESOURCE.
  */
 int scan_names_check(const struct scan *s, const char *stdin_name,
 		     struct err *e);
@@ -122,11 +122,11 @@ int scan_names_check(const struct scan *s, const char *stdin_name,
 /*
  * Add a list of names below dir, which is read from fd (borrowed) while
  * scan_run() walks, and never held in memory.  Each name ends with the byte end
- * ('\n' or '\0'; see list.h for the last) and is what the receiver gets.  A leading
- * "./" is dropped, empty names and "." are ignored, and a name that is not
- * allowed is an ERROR item.  A directory is sent without its content unless its
- * name ends with a slash.  Where fd can seek, each scan_run() reads it from the
- * offset that it has now.
+ * ('\n' or '\0'; see list.h for the last) and is what the receiver gets.  A
+ * leading "./" is dropped, empty names and "." are ignored, and a name that is
+ * not allowed is an ERROR item.  A directory is sent without its content unless
+ * its name ends with a slash.  Where fd can seek, each scan_run() reads it from
+ * the offset that it has now.
  *
  * Returns 0; ERR_LOCAL (dir cannot be opened); ERR_RESOURCE.
  */

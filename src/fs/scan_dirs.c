@@ -1,7 +1,7 @@
 /*
- * A walk like that of scan.c, over directories only: one level for each directory
- * of the current path.  The kinds of entries come with their names, where the
- * system tells them.
+ * A walk like that of scan.c, over directories only: one level for each
+ * directory of the current path.  The kinds of entries come with their names,
+ * where the system tells them.
  */
 #include "fs/scan_dirs.h"
 
@@ -52,7 +52,8 @@ static const char *root_name(const struct root *r, size_t *len)
 
 /* ---- entries ---- */
 
-/* The kind of an entry, or of a symlink's target where symlinks are followed. */
+/* The kind of an entry, or of a symlink's target where symlinks are
+ * followed. */
 static enum listing_kind kind_of(const struct scan *s, int fd,
 				 const struct listing_entry *entry)
 {
@@ -92,8 +93,8 @@ static int is_loop(const struct walk *w, const struct stat *st)
 	return 0;
 }
 
-/* Go down into the directory leaf of dir_fd, if it is one whose content is sent;
- * its path is w->path, len bytes. */
+/* Go down into the directory leaf of dir_fd, if it is one whose content is
+ * sent; its path is w->path, len bytes. */
 static int push_level(struct walk *w, int dir_fd, const char *leaf, size_t len,
 		      struct err *e)
 {

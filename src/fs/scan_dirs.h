@@ -4,7 +4,8 @@
  * Layer: fs.
  * Threads: any, after the roots were added.
  *
- * Files are not looked at, so this takes a small part of the time of scan_run().
+ * Files are not looked at, so this takes a small part of the time of
+ * scan_run().
  */
 #ifndef FERRY_FS_SCAN_DIRS_H
 #define FERRY_FS_SCAN_DIRS_H
@@ -33,13 +34,13 @@ typedef int (*scan_dirs_fn)(void *ctx, const struct scan_dir *d, struct err *e);
 
 /*
  * Call fn for each directory whose content scan_run() sends, after those in it.
- * Directories that cannot be read, and lists, are left out.  Blocks.  Returns 0;
- * what fn returned; ERR_RESOURCE.
+ * Directories that cannot be read, and lists, are left out.  Blocks.  Returns
+ * 0; what fn returned; ERR_RESOURCE.
  */
 int scan_dirs(const struct scan *s, scan_dirs_fn fn, void *ctx, struct err *e);
 
-/* A name in a directory, terminated.  is_dir: it is a directory, or a symlink that
- * is followed to one; is_left_out: it is not sent, as asked for. */
+/* A name in a directory, terminated.  is_dir: it is a directory, or a symlink
+ * that is followed to one; is_left_out: it is not sent, as asked for. */
 typedef int (*scan_dirs_name_fn)(void *ctx, const char *name, int is_dir,
 				 int is_left_out);
 
@@ -59,8 +60,8 @@ int scan_dirs_is_root(const struct scan *s, const char *path, size_t len);
 unsigned scan_dirs_count(const struct scan *s);
 int scan_dirs_has_list(const struct scan *s);
 
-/* Whether the scan's filter leaves out this path (len bytes) as the receiver has
- * it, or a directory on the way to it, from the component on that begins at
+/* Whether the scan's filter leaves out this path (len bytes) as the receiver
+ * has it, or a directory on the way to it, from the component on that begins at
  * byte `from`. */
 int scan_dirs_excludes(const struct scan *s, const char *path, size_t len,
 		       size_t from, int is_dir);

@@ -146,8 +146,8 @@ static int ends_here(const struct small *s)
 /*
  * What was read began with the file as before, and ended with this change.
  * Returns whether it is the file's content, of which s->len is set to how much
- * counts.  Where that is in doubt, it is read again: if it is the same, the file
- * had all of it at the moment when the first read ended.
+ * counts.  Where that is in doubt, it is read again: if it is the same, the
+ * file had all of it at the moment when the first read ended.
  */
 static int is_good(struct small *s, const struct stat *before,
 		   enum source_change change)

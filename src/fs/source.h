@@ -89,9 +89,9 @@ int source_next_data(int fd, uint64_t off, uint64_t size, uint64_t *start,
 /* How many bytes a file occupies. */
 uint64_t source_allocated(const struct stat *st);
 
-/* Whether the open file with this status may have holes, as it occupies less than
- * its size: 1; 0 where it has none, so that it is compressed on the disk; -1
- * where holes cannot be found, but may be there. */
+/* Whether the open file with this status may have holes, as it occupies less
+ * than its size: 1; 0 where it has none, so that it is compressed on the disk;
+ * -1 where holes cannot be found, but may be there. */
 int source_has_holes(int fd, const struct stat *st);
 
 #endif

@@ -90,8 +90,8 @@ static int is_named(const struct trial *t, int fd)
 }
 
 /* Remove the files of a trial that a killed process left, one whose directory
- * is not locked, so that the directory can be used.  Whatever else is in it stays,
- * and then the directory is of no use. */
+ * is not locked, so that the directory can be used.  Whatever else is in it
+ * stays, and then the directory is of no use. */
 static void clear_leftover(int fd)
 {
 	int other = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -225,7 +225,8 @@ int trial_exchange(int dir_fd)
 	return works;
 }
 
-/* The smallest unit that makes `have` of the time `set`, as trial_time_unit(). */
+/* The smallest unit that makes `have` of the time `set`, as
+ * trial_time_unit(). */
 static uint64_t time_unit_of(const struct timespec *set,
 			     const struct timespec *have)
 {

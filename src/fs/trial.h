@@ -1,7 +1,8 @@
 /*
  * trial.h - finding out what a file system does by trying it, in an empty
- * directory made for that, ".ferry-0123456789abcdef.new", which is removed again:
- * by the next trial in the same place, if the process is killed meanwhile.
+ * directory made for that, ".ferry-0123456789abcdef.new", which is removed
+ * again: by the next trial in the same place, if the process is killed
+ * meanwhile.
  *
  * Layer: fs.
  * Threads: any.
@@ -27,12 +28,13 @@ uint64_t trial_time_unit(int dir_fd);
  * where nothing can be tried, or the errno of creating it. */
 int trial_name(int dir_fd, const char *name);
 
-/* Whether a directory with a file in it can be created in dir_fd.  Returns 0 or the
- * errno of creating them. */
+/* Whether a directory with a file in it can be created in dir_fd.  Returns 0 or
+ * the errno of creating them. */
 int trial_entries(int dir_fd);
 
-/* Whether names that differ only in upper and lower case, or in the Unicode form
- * of a letter, are the same name in dir_fd.  -1 where nothing can be tried. */
+/* Whether names that differ only in upper and lower case, or in the Unicode
+ * form of a letter, are the same name in dir_fd.  -1 where nothing can be
+ * tried. */
 int trial_folding(int dir_fd);
 
 #endif

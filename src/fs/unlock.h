@@ -30,8 +30,8 @@ struct unlock {
  */
 int unlock_dir(int fd, struct attr_helper *attrs, struct unlock *was);
 
-/* The same for a descriptor that was opened with O_PATH, as the directory may not
- * be read.  Not possible in the receiver's sandbox. */
+/* The same for a descriptor that was opened with O_PATH, as the directory may
+ * not be read.  Not possible in the receiver's sandbox. */
 int unlock_closed_dir(int path_fd, struct unlock *was);
 
 /* Restore the mode of fd, if it is that directory and its mode is still the one

@@ -26,8 +26,8 @@ static int is_closed(int dir_fd)
 }
 
 /* Whether nothing at all can be created, though the permissions would allow it.
- * Such file systems say EPERM, EACCES or ENOENT, which also have other causes; a
- * trial that fails otherwise, as for want of room, shows nothing. */
+ * Such file systems say EPERM, EACCES or ENOENT, which also have other causes;
+ * a trial that fails otherwise, as for want of room, shows nothing. */
 static int takes_no_entries(int dir_fd)
 {
 	int error;

@@ -48,8 +48,8 @@ char *addr_host_text(char *dst, const struct sockaddr *sa, socklen_t len);
 /* The port of an IPv4 or IPv6 address; 0 for another family. */
 uint16_t addr_port(const struct sockaddr *sa);
 
-/* Whether it is one of many hosts, or none: a multicast, broadcast or unspecified
- * address, or another family. */
+/* Whether it is one of many hosts, or none: a multicast, broadcast or
+ * unspecified address, or another family. */
 int addr_is_multicast(const struct sockaddr *sa);
 
 enum { ADDR_BYTES = 16 };

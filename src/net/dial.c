@@ -360,7 +360,8 @@ static void cause_text(char *dst, size_t size, const struct attempt *a)
 		return;
 	}
 	/* Linux says EINVAL of a route of type blackhole; and EHOSTUNREACH of
-	 * what most firewalls answer, also on a port of a host that is there. */
+	 * what most firewalls answer, also on a port of a host that is
+	 * there. */
 	if (error == EINVAL) {
 		snprintf(dst, size, "invalid argument (does a route of this "
 				    "host discard it? see 'ip route get')");

@@ -117,14 +117,14 @@ int dial_connect_any(const struct dial_peer *peers, size_t count,
 int dial_listen(uint16_t port, const struct net_options *opt, char *local,
 		uint16_t *port_out, struct err *e);
 
-/* The same with a socket that listens already and does not block, which a service
- * manager has opened; it is the result.  Returns as dial_listen(), and on failure
- * fd stays the caller's. */
+/* The same with a socket that listens already and does not block, which a
+ * service manager has opened; it is the result.  Returns as dial_listen(), and
+ * on failure fd stays the caller's. */
 int dial_take_listener(int fd, const struct net_options *opt, char *local,
 		       uint16_t *port_out, struct err *e);
 
-/* Make a connection that a service manager has accepted what dial_accept() gives:
- * fills peer and sa.  Returns 0 or ERR_LOST. */
+/* Make a connection that a service manager has accepted what dial_accept()
+ * gives: fills peer and sa.  Returns 0 or ERR_LOST. */
 int dial_take_connection(int fd, const struct net_options *opt, char *peer,
 			 struct sockaddr_storage *sa, struct err *e);
 
@@ -138,9 +138,9 @@ int dial_take_connection(int fd, const struct net_options *opt, char *peer,
 int dial_accept(int listener, const struct net_options *opt, char *peer,
 		struct sockaddr_storage *sa, struct err *e);
 
-/* Whether data that was sent on a TCP socket has not been acknowledged, though it
- * was sent again several times, while the other side's data arrives: as on a path
- * that drops large packets.  0 where that is not known. */
+/* Whether data that was sent on a TCP socket has not been acknowledged, though
+ * it was sent again several times, while the other side's data arrives: as on a
+ * path that drops large packets.  0 where that is not known. */
 int dial_loses_packets(int fd);
 
 /* How many bytes have arrived on a TCP socket, read or not; 0 where that is not

@@ -42,8 +42,9 @@ struct proxy {
  */
 int proxy_parse(struct proxy *p, const char *text, struct err *e);
 
-/* Whether the host is in a list as in NO_PROXY: names, which stand for all below
- * them too, addresses, networks, or "*"; with commas or spaces between. */
+/* Whether the host is in a list as in NO_PROXY: names, which stand for all
+ * below them too, addresses, networks, or "*"; with commas or spaces
+ * between. */
 int proxy_is_exempt(const char *list, const char *host);
 
 /*

@@ -142,8 +142,8 @@ static int step_ms(const struct sock *k, int max_ms, int *ms, struct err *e)
 	return 0;
 }
 
-/* A wait that takes so much longer than it was to be is one in which this process
- * was stopped. */
+/* A wait that takes so much longer than it was to be is one in which this
+ * process was stopped. */
 enum { STOPPED_MS = 1000 };
 
 /* Only waits count towards timeout_ms, not the time that the caller takes to

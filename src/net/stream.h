@@ -70,8 +70,8 @@ struct stream *stream_open(int fd, const struct stream_config *cfg,
 
 /*
  * Make a plain stream of two descriptors, such as pipes: in is read, out
- * written.  They are set not to block.  Owned and left as by stream_open(); NULL
- * with ERR_LOST or ERR_RESOURCE.
+ * written.  They are set not to block.  Owned and left as by stream_open();
+ * NULL with ERR_LOST or ERR_RESOURCE.
  */
 struct stream *stream_open_pair(int in, int out, int timeout_ms,
 				struct err *e);
@@ -171,14 +171,15 @@ void stream_peer_id(const struct stream *s, uint8_t id[STREAM_PEER]);
  */
 void stream_identity(const struct stream *s, char text[STREAM_IDENTITY]);
 
-/* Say who the peer of a plain stream is, where something else has proved it: the
- * text (copied) is what stream_identity() then says, and stream_peer_id() gives
- * the id. */
+/* Say who the peer of a plain stream is, where something else has proved it:
+ * the text (copied) is what stream_identity() then says, and stream_peer_id()
+ * gives the id. */
 void stream_set_peer(struct stream *s, const uint8_t id[STREAM_PEER],
 		     const char *identity);
 
-/* Which of the keys, pins or subjects that this side accepts the peer has proved:
- * an index, in the order of struct tls_config; 0 where there is none. */
+/* Which of the keys, pins or subjects that this side accepts the peer has
+ * proved: an index, in the order of struct tls_config; 0 where there is
+ * none. */
 size_t stream_credential(const struct stream *s);
 
 /* Whether there is no transport: bytes are sent as they are. */

@@ -25,8 +25,8 @@ struct cancel {
 /* Opens one descriptor.  Returns 0, or -1 with errno. */
 int cancel_init(struct cancel *c);
 
-/* The same without a descriptor (cancel_fd() is -1): for threads that look at the
- * flag often enough.  cancel_init() leaves the token so where it fails. */
+/* The same without a descriptor (cancel_fd() is -1): for threads that look at
+ * the flag often enough.  cancel_init() leaves the token so where it fails. */
 void cancel_init_flag(struct cancel *c);
 
 /* Close the descriptor, if there is one. */

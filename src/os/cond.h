@@ -1,7 +1,7 @@
 /*
  * cond.h - waiting on a condition for some time (Linux: by the monotonic clock;
- * POSIX: by the wall clock, whose steps may end a wait, or prolong it to a second,
- * as not all systems can choose the clock).
+ * POSIX: by the wall clock, whose steps may end a wait, or prolong it to a
+ * second, as not all systems can choose the clock).
  *
  * Layer: os.  Uses base/clock.h.
  * Threads: any.

@@ -1,6 +1,6 @@
 /*
- * device.h - the two numbers of a device (Linux: sys/sysmacros.h; POSIX: a device
- * number has no parts that mean something to another system).
+ * device.h - the two numbers of a device (Linux: sys/sysmacros.h; POSIX: a
+ * device number has no parts that mean something to another system).
  *
  * Layer: os.
  * Threads: any.

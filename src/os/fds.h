@@ -1,7 +1,7 @@
 /*
  * fds.h - descriptors that exec() closes from the moment they exist (Linux:
- * pipe2(), accept4(), SOCK_CLOEXEC; POSIX: a program that another thread starts in
- * that very moment inherits them).
+ * pipe2(), accept4(), SOCK_CLOEXEC; POSIX: a program that another thread starts
+ * in that very moment inherits them).
  *
  * Layer: os.
  * Threads: any.
@@ -27,8 +27,8 @@ int fds_socket_pair(int fds[2]);
  * errno. */
 int fds_accept(int listener, struct sockaddr *sa, socklen_t *len);
 
-/* Let a pipe hold this many bytes, if it is one and the system can; else it stays
- * as it is. */
+/* Let a pipe hold this many bytes, if it is one and the system can; else it
+ * stays as it is. */
 void fds_enlarge_pipe(int fd, int bytes);
 
 #endif

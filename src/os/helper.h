@@ -48,8 +48,8 @@ struct helper_config {
 };
 
 /* Start the process.  In it no descriptor is open but the standard ones and the
- * two above, which are closed by exec().  Returns 0; or -1 with errno, and h->fd
- * is -1. */
+ * two above, which are closed by exec().  Returns 0; or -1 with errno, and
+ * h->fd is -1. */
 int helper_start(struct helper *h, const struct helper_config *cfg);
 
 /* Close the socket, and collect the process; with wait, block until it has

@@ -8,8 +8,8 @@
 #ifndef FERRY_OS_KERNEL_FS_H
 #define FERRY_OS_KERNEL_FS_H
 
-/* Whether nobody can make a file in the directory fd for that reason; 0 where this
- * is not known. */
+/* Whether nobody can make a file in the directory fd for that reason; 0 where
+ * this is not known. */
 int kernel_fs_has(int fd);
 
 #endif

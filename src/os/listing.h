@@ -38,13 +38,13 @@ void listing_free(struct listing *l);
 void listing_begin(struct listing *l, int fd);
 
 /*
- * The next entry; "." and ".." are none.  Blocks for the disk.  NULL at the end, with
- * *error 0, or with an errno.  The end may be asked for again.
+ * The next entry; "." and ".." are none.  Blocks for the disk.  NULL at the
+ * end, with *error 0, or with an errno.  The end may be asked for again.
  */
 const struct listing_entry *listing_next(struct listing *l, int *error);
 
-/* The kind of an entry of the directory fd, where it was not known: asks for it.
- * LISTING_UNKNOWN where that fails. */
+/* The kind of an entry of the directory fd, where it was not known: asks for
+ * it.  LISTING_UNKNOWN where that fails. */
 enum listing_kind listing_kind_of(int fd, const struct listing_entry *entry);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * locked.h - memory for keys and codes that is not written to swap space (Linux:
- * mlock(2)).
+ * locked.h - memory for keys and codes that is not written to swap space
+ * (Linux: mlock(2)).
  *
  * Layer: os.
  * Threads: any, on their own memory.
@@ -20,8 +20,8 @@ void *locked_new(size_t n);
 /* Wipe and free what locked_new(n) returned.  NULL is allowed. */
 void locked_free(void *p, size_t n);
 
-/* Lock the next 32 KiB of this thread's stack: what the functions that are called
- * from here on have in it. */
+/* Lock the next 32 KiB of this thread's stack: what the functions that are
+ * called from here on have in it. */
 void locked_stack(void);
 
 #endif

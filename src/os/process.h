@@ -8,8 +8,8 @@
 #define FERRY_OS_PROCESS_H
 
 /* Make the process not dumpable: it writes no core file, and other processes of
- * the user cannot ptrace() it or read its memory.  POSIX: no core file.  Returns
- * 0, or -1 with errno. */
+ * the user cannot ptrace() it or read its memory.  POSIX: no core file.
+ * Returns 0, or -1 with errno. */
 int process_hide_memory(void);
 
 /* No program that is started from here on gains rights by set-ID bits.  POSIX:
@@ -19,8 +19,8 @@ int process_gain_nothing(void);
 /* Close all descriptors from first on. */
 void process_close_from(int first);
 
-/* The same by one call, for process_close_from().  Returns 0, or -1 where there is
- * no such call. */
+/* The same by one call, for process_close_from().  Returns 0, or -1 where there
+ * is no such call. */
 int process_close_range_from(int first);
 
 #endif

@@ -44,10 +44,10 @@ static int is_reserved(int dir_fd, const char *name, const struct stat *st)
 }
 
 /*
- * Take the name with an empty file, which fails where it exists, and rename over
- * that.  Whoever looks in between sees the empty file, and a process killed
- * there leaves it; what another process renames to the name between the last
- * look and the renaming is lost.
+ * Take the name with an empty file, which fails where it exists, and rename
+ * over that.  Whoever looks in between sees the empty file, and a process
+ * killed there leaves it; what another process renames to the name between the
+ * last look and the renaming is lost.
  */
 static int reserve_and_rename(int dir_fd, const char *from, const char *to)
 {

@@ -9,8 +9,8 @@
 #define FERRY_OS_RENAME_H
 
 /*
- * Rename within dir_fd.  Returns 0, or -1 with errno: EEXIST where something has
- * the name to.
+ * Rename within dir_fd.  Returns 0, or -1 with errno: EEXIST where something
+ * has the name to.
  *
  * Atomic where the file system has RENAME_NOREPLACE, or hard links.  Where it
  * has neither, the name is an empty file for a moment, which a process that is
@@ -19,8 +19,8 @@
 int rename_new(int dir_fd, const char *from, const char *to);
 
 /*
- * Exchange two names, atomically.  Returns 0, or -1 with errno: ENOENT where one
- * does not exist; see rename_is_unsupported().
+ * Exchange two names, atomically.  Returns 0, or -1 with errno: ENOENT where
+ * one does not exist; see rename_is_unsupported().
  *
  * Some file systems accept the call and rename a to b, which removes b: try it
  * first (fs/trial.h).

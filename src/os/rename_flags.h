@@ -11,8 +11,8 @@
 #ifndef FERRY_OS_RENAME_FLAGS_H
 #define FERRY_OS_RENAME_FLAGS_H
 
-/* Rename within dir_fd.  Returns 0, or -1 with errno: EEXIST where something has
- * the name to. */
+/* Rename within dir_fd.  Returns 0, or -1 with errno: EEXIST where something
+ * has the name to. */
 int rename_flags_new(int dir_fd, const char *from, const char *to);
 
 /* Exchange two names.  Returns 0, or -1 with errno. */

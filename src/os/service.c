@@ -28,8 +28,8 @@ struct service {
 	int alive_ms;
 };
 
-/* A number in the environment that is meant for this process: the variable pid, if
- * there is one, names it.  0: there is none. */
+/* A number in the environment that is meant for this process: the variable pid,
+ * if there is one, names it.  0: there is none. */
 static uint64_t number_for_us(const char *name, const char *pid)
 {
 	const char *text = getenv(name), *owner = getenv(pid);

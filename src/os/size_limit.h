@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 /* Whether the file of fd, which is empty, can grow to size bytes; it is empty
- * again after that.  Returns 0, also where nobody can tell, or -1 with EFBIG. */
+ * again after that.  Returns 0, also where nobody can tell, or -1 with
+ * EFBIG. */
 int size_limit_check(int fd, uint64_t size);
 
 #endif

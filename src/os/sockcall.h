@@ -5,8 +5,8 @@
  * Threads: any.
  *
  * glibc for i386 and s390x makes them by socketcall(), whose arguments are in
- * memory, so the sandbox cannot tell what is asked for and refuses it.  Elsewhere
- * these are libc's.
+ * memory, so the sandbox cannot tell what is asked for and refuses it.
+ * Elsewhere these are libc's.
  */
 #ifndef FERRY_OS_SOCKCALL_H
 #define FERRY_OS_SOCKCALL_H

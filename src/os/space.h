@@ -1,6 +1,6 @@
 /*
- * space.h - reserving, freeing, sharing and finding the blocks of a file (Linux:
- * fallocate(), FICLONERANGE, SEEK_DATA).
+ * space.h - reserving, freeing, sharing and finding the blocks of a file
+ * (Linux: fallocate(), FICLONERANGE, SEEK_DATA).
  *
  * Layer: os.
  * Threads: any; several may use one descriptor at once.
@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What is free on a file system, to an unprivileged user, and how large it is, in
- * bytes; UINT64_MAX where it is not known. */
+/* What is free on a file system, to an unprivileged user, and how large it is,
+ * in bytes; UINT64_MAX where it is not known. */
 struct space {
 	uint64_t available, total;
 	int reserves; /* space_reserve() is of use */
@@ -40,10 +40,10 @@ int space_share(int fd, uint64_t off, int from, uint64_t from_off,
 		uint64_t len);
 
 /*
- * Find the first range of data at or after off: [*start_out, *end_out).  POSIX: all
- * up to the end of the file is data.  *end_out is 0 where the end of that range was not found.  Returns 0; or -1
- * with errno: ENXIO where there is no data from off on, EINVAL and the like
- * where the file system cannot tell.
+ * Find the first range of data at or after off: [*start_out, *end_out).  POSIX:
+ * all up to the end of the file is data.  *end_out is 0 where the end of that
+ * range was not found.  Returns 0; or -1 with errno: ENXIO where there is no
+ * data from off on, EINVAL and the like where the file system cannot tell.
  *
  * Moves the descriptor's offset, so nothing else may use that.  Does not depend
  * on it, as lseek() is given absolute offsets and returns what it found, so

@@ -25,9 +25,9 @@ struct spawn_config {
 
 /*
  * Start a program: no signal is blocked in it, and those that ferry ignores or
- * handles have their defaults.  It has the standard descriptors, and others only
- * if they are not closed by exec().  Returns 0 and its process id, or an errno:
- * *pid is 0 then.
+ * handles have their defaults.  It has the standard descriptors, and others
+ * only if they are not closed by exec().  Returns 0 and its process id, or an
+ * errno: *pid is 0 then.
  */
 int spawn_program(const struct spawn_config *cfg, pid_t *pid);
 
@@ -42,9 +42,9 @@ void spawn_child_init(struct spawn_child *c);
 
 /*
  * Wait until the program ends or a message of just n bytes comes by
- * HELPER_SOCKET.  Returns 1 for a message; 0 for the end of the program, with its
- * status as of waitpid(2), and c->pid is 0 then.  Does not return once the other
- * process is gone: the program gets SIGTERM, and this process ends.
+ * HELPER_SOCKET.  Returns 1 for a message; 0 for the end of the program, with
+ * its status as of waitpid(2), and c->pid is 0 then.  Does not return once the
+ * other process is gone: the program gets SIGTERM, and this process ends.
  */
 int spawn_wait(struct spawn_child *c, void *message, size_t n, int *status);
 

@@ -1,6 +1,6 @@
 /*
- * tcp.h - options and figures of a TCP connection that POSIX does not know (Linux:
- * TCP_INFO and others; POSIX: not there, or not known).
+ * tcp.h - options and figures of a TCP connection that POSIX does not know
+ * (Linux: TCP_INFO and others; POSIX: not there, or not known).
  *
  * Layer: os.
  * Threads: any.
@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 /* When a peer that does not answer counts as gone: probes after idle_s without
- * data, each interval_s, so many; and for data that is sent after unanswered_ms,
- * where that is not 0.  POSIX: probes at the system's times.  What fails is left
- * as it is. */
+ * data, each interval_s, so many; and for data that is sent after
+ * unanswered_ms, where that is not 0.  POSIX: probes at the system's times.
+ * What fails is left as it is. */
 struct tcp_keepalive {
 	int idle_s, interval_s, count, unanswered_ms;
 };
@@ -32,7 +32,8 @@ const char *tcp_congestion_hint(void);
 /* Take at most this many bytes that are not sent yet. */
 void tcp_limit_unsent(int fd, int bytes);
 
-/* What the kernel tells of a connection.  Returns 0, or -1 where it does not. */
+/* What the kernel tells of a connection.  Returns 0, or -1 where it does
+ * not. */
 struct tcp_state {
 	uint32_t rtt_us;
 	uint64_t bytes_received;

@@ -40,8 +40,8 @@ enum conflict_action {
 /*
  * The action for an item with this metadata, where another one (there, of
  * part_stat()) has its name.  An existing directory is never replaced or
- * renamed: all policies but CONFLICT_RENAME fail there.  lacks, or NULL: what the
- * file system of dir_fd, where it is, makes of times.
+ * renamed: all policies but CONFLICT_RENAME fail there.  lacks, or NULL: what
+ * the file system of dir_fd, where it is, makes of times.
  */
 enum conflict_action conflict_decide(enum conflict_policy existing,
 				     const struct stat *there,
@@ -49,10 +49,10 @@ enum conflict_action conflict_decide(enum conflict_policy existing,
 				     struct fs_lacks *lacks);
 
 /*
- * The cause for ACTION_FAIL (enum wire_cause), where leaf in dir_fd (-1: not known)
- * has the name of a file of this size (UINT64_MAX: of something else): a file of
- * the same size that cannot be read may be the same, and is no conflict but
- * CAUSE_PERMISSION.
+ * The cause for ACTION_FAIL (enum wire_cause), where leaf in dir_fd (-1: not
+ * known) has the name of a file of this size (UINT64_MAX: of something else): a
+ * file of the same size that cannot be read may be the same, and is no conflict
+ * but CAUSE_PERMISSION.
  */
 unsigned conflict_cause(int dir_fd, const char *leaf, const struct stat *there,
 			uint64_t size);
@@ -89,8 +89,8 @@ struct place_result {
 /*
  * Give it its name, or do what the policy says where the name is taken.  What
  * is the same already stays, with STATUS_UNCHANGED.  With CONFLICT_RENAME the
- * further names are checked as well, where the time is the same, so that sending
- * again adds no copies.
+ * further names are checked as well, where the time is the same, so that
+ * sending again adds no copies.
  *
  * Where the file system folds names, and what has the name is another item of
  * this session, it fails whatever the policy, but CONFLICT_RENAME.

@@ -1,6 +1,6 @@
 /*
- * A connection's thread: authenticate the peer, begin or join a session (opening),
- * then handle frames until the sender has sent everything.
+ * A connection's thread: authenticate the peer, begin or join a session
+ * (opening), then handle frames until the sender has sent everything.
  */
 #include "receiver/connection.h"
 
@@ -111,13 +111,14 @@ static int is_progress(const struct recv_connection *c, unsigned type)
 	case FRAME_FILE_END:
 		return c->input.has_effect;
 	default:
-		/* Nor has a file that is opened and given up brought anything. */
+		/* Nor has a file that is opened and given up brought
+		 * anything. */
 		return 0;
 	}
 }
 
-/* Whether a sender that sends frames of this type alone is at work: it reads its
- * files to find out what is wanted of them, and has no time for BUSY. */
+/* Whether a sender that sends frames of this type alone is at work: it reads
+ * its files to find out what is wanted of them, and has no time for BUSY. */
 static int is_work(unsigned type)
 {
 	return type == FRAME_OFFER || type == FRAME_LIST;
@@ -269,7 +270,8 @@ static void direct_failed(struct recv_connection *c, struct err *e)
 		sessions_fail(c->set->sessions, e);
 }
 
-/* Whose connection it is: as its sessions are called, where it has proved that. */
+/* Whose connection it is: as its sessions are called, where it has proved
+ * that. */
 static const char *label_of(const struct recv_connection *c,
 			    char label[SENDER_LABEL_MAX])
 {

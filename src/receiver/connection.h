@@ -43,10 +43,10 @@ int recv_connection_connect(struct recv_connection_set *set, struct err *e);
  * since the last call. */
 void recv_connection_connect_further(struct recv_connection_set *set);
 
-/* The same as what others signal and as a descriptor: readable when a thread has
- * ended or there are further connections to start,
- * until it is cleared.  Clear it before recv_connection_reap(), or a thread
- * that ends in between is missed. */
+/* The same as what others signal and as a descriptor: readable when a thread
+ * has ended or there are further connections to start, until it is cleared.
+ * Clear it before recv_connection_reap(), or a thread that ends in between is
+ * missed. */
 const struct wake *recv_connection_wake(const struct recv_connection_set *set);
 int recv_connection_wake_fd(const struct recv_connection_set *set);
 void recv_connection_clear_wake(const struct recv_connection_set *set);

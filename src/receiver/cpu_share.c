@@ -33,9 +33,9 @@ enum {
 	 * serving it costs more than what is counted here: the kernel works for
 	 * its connections, too. */
 	SHARE_DIVISOR = 2,
-	/* With each period, 1/HAD_DIVISOR of what a sender has had is forgotten,
-	 * so that it counts for some seconds; and 1/CAPACITY_DIVISOR of what
-	 * there is to be shared, which counts for one or two. */
+	/* With each period, 1/HAD_DIVISOR of what a sender has had is
+	 * forgotten, so that it counts for some seconds; and 1/CAPACITY_DIVISOR
+	 * of what there is to be shared, which counts for one or two. */
 	HAD_DIVISOR = 64,
 	CAPACITY_DIVISOR = 32,
 	PERIODS_COUNTED = 1024, /* after so many, nothing is left of either */
@@ -165,8 +165,8 @@ static int is_above_mean(const struct cpu_share *s)
 	return count > 1 && s->had_ns > had_ns / count;
 }
 
-/* What such a sender may use of a period while another one is kept from working.
- * Locked. */
+/* What such a sender may use of a period while another one is kept from
+ * working.  Locked. */
 static uint64_t get_share(const struct cpu_shares *all)
 {
 	uint64_t count = 0;
@@ -217,8 +217,8 @@ static void count_used(struct cpu_meter *m, const struct thread_usage *u)
 		s->all->preempted_until_ns = m->metered_ns + PREEMPTED_NS;
 }
 
-/* Whether the sender's share allows the thread to go on; then what it is going to
- * use is taken from the share.  Locked. */
+/* Whether the sender's share allows the thread to go on; then what it is going
+ * to use is taken from the share.  Locked. */
 static int take_share(struct cpu_meter *m)
 {
 	struct cpu_share *s = m->share;
@@ -297,9 +297,9 @@ static void leave_line(struct cpu_share *s, struct turn *t)
 	s->running++;
 }
 
-/* Wait until it is the thread's turn to run; not for ever, so that its stream is
- * served however many there are.  It counts as running then.  Returns whether it
- * is its turn.  Locked. */
+/* Wait until it is the thread's turn to run; not for ever, so that its stream
+ * is served however many there are.  It counts as running then.  Returns
+ * whether it is its turn.  Locked. */
 static int wait_for_turn(struct cpu_share *s)
 {
 	const uint64_t end_ms = clock_ms() + CPU_SHARE_TURN_MS;
@@ -366,7 +366,8 @@ void cpu_share_check(struct cpu_meter *m)
 		start_running(m);
 	if (m->metered_ns && now_ns - m->metered_ns < METER_NS)
 		return;
-	/* After the wait: by now the sender may have had more than its share. */
+	/* After the wait: by now the sender may have had more than its
+	 * share. */
 	pause_if_above(m);
 	if (m->works && !m->is_running)
 		start_running(m);

@@ -2,14 +2,15 @@
  * cpu_share.h - what each sender's sessions have of the processors, so that one
  * with many streams cannot keep them from the others.
  *
- * The kernel shares the processors between threads, and a sender has as many here
- * as it has streams.  So while there are several senders, only some threads of each
- * run at a time, twice as many as there are processors.  Otherwise a thread that uses
- * little, and often waits for its peer, would after each of these waits have to wait
- * until all threads of another sender have run.  And while the threads of a sender
- * are preempted, those of a sender that has had more in the last seconds pause, and
- * get half of an equal share.  As long as no thread is preempted, or there is only one
- * sender, each may use all there is.
+ * The kernel shares the processors between threads, and a sender has as many
+ * here as it has streams.  So while there are several senders, only some
+ * threads of each run at a time, twice as many as there are processors.
+ * Otherwise a thread that uses little, and often waits for its peer, would
+ * after each of these waits have to wait until all threads of another sender
+ * have run.  And while the threads of a sender are preempted, those of a sender
+ * that has had more in the last seconds pause, and get half of an equal share.
+ * As long as no thread is preempted, or there is only one sender, each may use
+ * all there is.
  *
  * Layer: receiver.
  * Threads: any; a meter belongs to one.
@@ -51,12 +52,12 @@ struct cpu_meter {
 	uint64_t taken_ns;  /* of the share, for what it is going to use */
 };
 
-/* To be called now and then while the thread works, without locks that others of
- * its sender may want: count what it has used, and sleep, for not more than
- * CPU_SHARE_PAUSE_MS, if its sender has had more than its share; and wait for its
- * turn before and after that, for not more than CPU_SHARE_TURN_MS each, while other
- * threads of its sender run.
- * Nothing is sent to the peer meanwhile. */
+/* To be called now and then while the thread works, without locks that others
+ * of its sender may want: count what it has used, and sleep, for not more than
+ * CPU_SHARE_PAUSE_MS, if its sender has had more than its share; and wait for
+ * its turn before and after that, for not more than CPU_SHARE_TURN_MS each,
+ * while other threads of its sender run.  Nothing is sent to the peer
+ * meanwhile. */
 void cpu_share_check(struct cpu_meter *m);
 
 /* The thread has something to do (this may sleep and wait as cpu_share_check()

@@ -1,7 +1,8 @@
 /*
- * What is to be done is found in this order: trees of directories that the sender
- * has chosen, the rest of a directory that is being listed, the next directory of
- * a DIRS, the next DIRS.  It stops while EXTRA_AHEAD lists wait for a CHOICE.
+ * What is to be done is found in this order: trees of directories that the
+ * sender has chosen, the rest of a directory that is being listed, the next
+ * directory of a DIRS, the next DIRS.  It stops while EXTRA_AHEAD lists wait
+ * for a CHOICE.
  */
 #include "receiver/delete.h"
 
@@ -77,16 +78,16 @@ struct deletion {
 	struct channel *channel; /* and so are these: of the first stream */
 	struct cpu_meter *cpu;
 	int is_dry;
-	/* with is_dry: directories that were chosen, and what would stay of what
-	 * was chosen last */
+	/* with is_dry: directories that were chosen, and what would stay of
+	 * what was chosen last */
 	struct names_set gone;
 	char left[NAME_PATH_MAX + 1];
 	size_t left_len;
 	int has_deleted;
 	struct timespec began;
 	struct dirs *dirs;
-	/* DIRS without DONE, in a ring; the first `at` of them are compared, the
-	 * next one perhaps in part */
+	/* DIRS without DONE, in a ring; the first `at` of them are compared,
+	 * the next one perhaps in part */
 	struct frame_dirs frames[DELETE_AHEAD];
 	unsigned first, count, at;
 	uint32_t dirs_seen;
@@ -321,8 +322,8 @@ static int send_done(struct deletion *d, struct err *e)
 /* ---- comparing and listing ---- */
 
 /* Whether names that differ in case or accents are one name in this directory:
- * what the sender sent under one may be stored under another.  lettered: one that
- * is there and has a letter, or empty. */
+ * what the sender sent under one may be stored under another.  lettered: one
+ * that is there and has a letter, or empty. */
 static int folds(struct deletion *d, int fd, const char *lettered)
 {
 	struct stat st;
@@ -341,8 +342,8 @@ static int folds(struct deletion *d, int fd, const char *lettered)
 	return d->folds != 0; /* also where it cannot be tried */
 }
 
-/* Compare the next directory of a DIRS with the sender's, and begin to list it if
- * it differs. */
+/* Compare the next directory of a DIRS with the sender's, and begin to list it
+ * if it differs. */
 static int compare_next(struct deletion *d, struct frame_dirs *f, struct err *e)
 {
 	struct place at = { .frame = f, .number = f->next++ };
@@ -503,8 +504,8 @@ static unsigned remove_path(struct deletion *d, const char *path, size_t len,
 	return CAUSE_NONE;
 }
 
-/* In a dry run: whether the directory path would not be empty.  What is in it was
- * chosen, or not, just before. */
+/* In a dry run: whether the directory path would not be empty.  What is in it
+ * was chosen, or not, just before. */
 static int holds_left(const struct deletion *d, const char *path, size_t len)
 {
 	return d->left_len > len && d->left[len] == '/' &&

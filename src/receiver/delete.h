@@ -6,10 +6,10 @@
  * Threads: the first stream's, but for delete_has_deleted() and delete_free().
  *
  * When every item has its verdict, the sender says which names it has in each
- * directory, by a sum of hashes.  A directory that differs is listed; the sender
- * chooses from the list by position, so that no name of what is deleted ever
- * comes from it.  Directories that it chooses are listed too, with all that is
- * below them.  A directory is removed only when it is empty.
+ * directory, by a sum of hashes.  A directory that differs is listed; the
+ * sender chooses from the list by position, so that no name of what is deleted
+ * ever comes from it.  Directories that it chooses are listed too, with all
+ * that is below them.  A directory is removed only when it is empty.
  */
 #ifndef FERRY_RECEIVER_DELETE_H
 #define FERRY_RECEIVER_DELETE_H
@@ -24,8 +24,9 @@ struct dirs;
 struct transfer;
 struct worker;
 
-/* Whether a file, symlink or the like is removed where the sender has a directory of
- * its name: if the session may delete, and its policy is to replace. */
+/* Whether a file, symlink or the like is removed where the sender has a
+ * directory of its name: if the session may delete, and its policy is to
+ * replace. */
 int delete_gives_way(const struct transfer *t);
 
 /* Then have d remove what has the name of a directory. */
@@ -39,8 +40,8 @@ void delete_serve(struct transfer *t, struct dirs *d);
  */
 int recv_delete(struct worker *w, uint32_t len, struct err *e);
 
-/* Whether anything was deleted, so that directories have to be flushed.  NULL is
- * allowed. */
+/* Whether anything was deleted, so that directories have to be flushed.  NULL
+ * is allowed. */
 int delete_has_deleted(const struct deletion *d);
 
 /* In a dry run, on the first stream: whether the directory path was chosen, and

@@ -40,8 +40,9 @@ void dir_meta_set_held(struct dir_meta *d, unsigned walk_dirs);
 void dir_meta_set_preserve(struct dir_meta *d, const struct preserve *how);
 void dir_meta_free(struct dir_meta *d); /* NULL is allowed */
 
-/* Note a directory.  is_made: the transfer is known to have made it.  Returns 0;
- * 1 with a verdict in v where a limit is exceeded; ERR_RESOURCE or ERR_LOCAL. */
+/* Note a directory.  is_made: the transfer is known to have made it.  Returns
+ * 0; 1 with a verdict in v where a limit is exceeded; ERR_RESOURCE or
+ * ERR_LOCAL. */
 int dir_meta_add(struct dir_meta *d, const char *path, size_t len,
 		 const struct file_meta *meta, int is_made, struct verdict *v,
 		 struct err *e);
@@ -51,17 +52,18 @@ typedef void (*dir_meta_trouble)(void *ctx, const char *path, size_t len,
 				 unsigned lost, int err_no);
 
 /*
- * Set modes and times of all, and restore those of unlocked directories that get
- * none.  Directories without all permissions for their
- * owner get their modes last, the deepest first, so that what lies below them
- * is reached before (all that are more than 64 deep count as equally deep).
- * Blocks for as long as the disk takes.  Returns how many there were; or a
- * negative error that prevented the whole: ERR_RESOURCE, ERR_LOCAL.
+ * Set modes and times of all, and restore those of unlocked directories that
+ * get none.  Directories without all permissions for their owner get their
+ * modes last, the deepest first, so that what lies below them is reached before
+ * (all that are more than 64 deep count as equally deep).  Blocks for as long
+ * as the disk takes.  Returns how many there were; or a negative error that
+ * prevented the whole: ERR_RESOURCE, ERR_LOCAL.
  */
 int dir_meta_apply(struct dir_meta *d, dir_meta_trouble trouble, void *ctx,
 		   struct err *e);
 
-/* Only restore the modes of unlocked directories, after a session that failed. */
+/* Only restore the modes of unlocked directories, after a session that
+ * failed. */
 void dir_meta_restore(struct dir_meta *d, dir_meta_trouble trouble, void *ctx);
 
 #endif

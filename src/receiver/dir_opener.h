@@ -22,8 +22,8 @@
 
 struct dir_opener;
 
-/* Split off the process for the directory dir, which confines itself as mode says
- * (sandbox_dir_opener()).  NULL with ERR_RESOURCE. */
+/* Split off the process for the directory dir, which confines itself as mode
+ * says (sandbox_dir_opener()).  NULL with ERR_RESOURCE. */
 struct dir_opener *dir_opener_start(const char *dir, enum sandbox_mode mode,
 				    struct err *e);
 
@@ -38,8 +38,8 @@ int dir_opener_detach(struct dir_opener *o);
 /* Ends the process.  NULL is allowed. */
 void dir_opener_free(struct dir_opener *o);
 
-/* unlock_closed_dir() for path (len bytes, which have passed name_check()) below
- * DIR.  Blocks for as long as the disk takes.  Returns the same. */
+/* unlock_closed_dir() for path (len bytes, which have passed name_check())
+ * below DIR.  Blocks for as long as the disk takes.  Returns the same. */
 int dir_opener_unlock(struct dir_opener *o, const char *path, size_t len,
 		      struct unlock *was);
 

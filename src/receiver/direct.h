@@ -5,8 +5,8 @@
  * Threads: any, unless said otherwise; it has a lock of its own, which is taken
  * last.  Only recv_direct_open() blocks.
  *
- * Where this process was started by ssh it listens, else it connects; what it has
- * to do next is done by the accept loop.  There is one session at a time.
+ * Where this process was started by ssh it listens, else it connects; what it
+ * has to do next is done by the accept loop.  There is one session at a time.
  *
  * All functions may be called with NULL, where there are no direct streams.
  */
@@ -27,8 +27,8 @@ struct wake;
 
 /* ---- the accept loop's ---- */
 
-/* wake (borrowed) is signalled when there is something to do.  NULL where cfg has
- * no carrier, or DIRECT_NEVER, or with an error in e: ERR_RESOURCE. */
+/* wake (borrowed) is signalled when there is something to do.  NULL where cfg
+ * has no carrier, or DIRECT_NEVER, or with an error in e: ERR_RESOURCE. */
 struct recv_direct *recv_direct_new(const struct receive_config *cfg,
 				    const struct wake *wake, struct err *e);
 void recv_direct_free(struct recv_direct *d);
@@ -55,12 +55,13 @@ void recv_direct_restart(struct recv_direct *d);
 /* What of enum wire_feature may be granted: FEATURE_DIRECT or 0. */
 uint32_t recv_direct_features(struct recv_direct *d);
 
-/* HELLO came from this peer: without the feature, nobody is going to connect. */
+/* HELLO came from this peer: without the feature, nobody is going to
+ * connect. */
 void recv_direct_begin(struct recv_direct *d, uint32_t features,
 		       const char *peer);
 
-/* STREAMS came: say where to connect to, or have connections started.  Returns 0;
- * ERR_PROTOCOL; otherwise as channel_send(). */
+/* STREAMS came: say where to connect to, or have connections started.  Returns
+ * 0; ERR_PROTOCOL; otherwise as channel_send(). */
 int recv_direct_streams(struct recv_direct *d, const struct msg_streams *m,
 			struct channel *ch, struct err *e);
 

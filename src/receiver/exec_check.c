@@ -14,8 +14,8 @@ enum { SHOWN_MAX = 200 };
 
 static const char usual_path[] = "/usr/local/bin:/usr/bin:/bin";
 
-/* With an umask of 002, as some systems have, every user has a group of the same
- * number with no other member. */
+/* With an umask of 002, as some systems have, every user has a group of the
+ * same number with no other member. */
 static int is_private_group(const struct stat *st)
 {
 	return st->st_gid == st->st_uid;

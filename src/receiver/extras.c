@@ -31,8 +31,8 @@ struct extras {
 	int is_tree;
 	size_t depth, most;
 	struct level levels[NAME_DEPTH_MAX];
-	/* of a tree: the path of the directory that leaf is in, with a slash, or
-	 * empty; then the name of the row */
+	/* of a tree: the path of the directory that leaf is in, with a slash,
+	 * or empty; then the name of the row */
 	char path[NAME_PATH_MAX + NAME_COMPONENT_MAX + 2];
 	size_t start; /* where the name begins */
 	/* a row that is given next, without a level */
@@ -121,8 +121,8 @@ static int is_kept(const struct extras *x, const char *name)
 
 /* ---- entries ---- */
 
-/* The next entry that is not left alone; *skips: set to 1 where one was.  NULL at
- * the end, or with *error set. */
+/* The next entry that is not left alone; *skips: set to 1 where one was.  NULL
+ * at the end, or with *error set. */
 static const struct listing_entry *next_entry(const struct extras *x,
 					      struct listing *l, int *skips,
 					      int *error)

@@ -1,14 +1,14 @@
 /*
- * extras.h - lists a directory, or everything in and below one, for a sender that
- * decides what of it is deleted.
+ * extras.h - lists a directory, or everything in and below one, for a sender
+ * that decides what of it is deleted.
  *
  * Layer: receiver.
  * Threads: the first stream's.
  *
- * Each directory is opened relative to its parent's descriptor, with O_NOFOLLOW.
- * Memory does not grow with the number of files.  What other transfers of ferry
- * keep (name_is_own()) is not listed, nor what the conflict policy has made:
- * "NAME~" and "NAME (N)".
+ * Each directory is opened relative to its parent's descriptor, with
+ * O_NOFOLLOW.  Memory does not grow with the number of files.  What other
+ * transfers of ferry keep (name_is_own()) is not listed, nor what the conflict
+ * policy has made: "NAME~" and "NAME (N)".
  */
 #ifndef FERRY_RECEIVER_EXTRAS_H
 #define FERRY_RECEIVER_EXTRAS_H
@@ -38,10 +38,10 @@ void extras_free(struct extras *x); /* NULL is allowed */
 
 /*
  * Whether the entry leaf of dir was made since the session began: then it is
- * another transfer's, or the user's.  Where the file system does not tell when a
- * file was made: whether its status was changed since then, and also its content
- * if it has several names, as removing one of them changes the status, too.
- * *mode: its mode, 0 where it is gone.
+ * another transfer's, or the user's.  Where the file system does not tell when
+ * a file was made: whether its status was changed since then, and also its
+ * content if it has several names, as removing one of them changes the status,
+ * too.  *mode: its mode, 0 where it is gone.
  */
 int extras_is_young(const struct timespec *began, int dir, const char *leaf,
 		    uint32_t *mode);

@@ -165,8 +165,8 @@ int fd_budget_divide(uint64_t fds, unsigned streams, struct fd_share *share)
 	return share->fds <= fds ? 0 : -1;
 }
 
-/* How many descriptors the next session may have: a fraction of what is left, less
- * what is kept for the sessions after it.  Locked. */
+/* How many descriptors the next session may have: a fraction of what is left,
+ * less what is kept for the sessions after it.  Locked. */
 static uint64_t next_share(const struct fd_budget *b)
 {
 	const unsigned least = within(b->all / RESERVE_DIVISOR / FDS_LEAST, 0,

@@ -8,8 +8,8 @@
  * A session gets its share when it begins and gives it back when it ends, and
  * tells its sender how many streams and open files that allows.  So a session
  * never waits for a descriptor while it has others, and no file fails because
- * there is none.  Each session gets only a fraction of what is left, so that the
- * next one gets some too.
+ * there is none.  Each session gets only a fraction of what is left, so that
+ * the next one gets some too.
  */
 #ifndef FERRY_RECEIVER_FD_BUDGET_H
 #define FERRY_RECEIVER_FD_BUDGET_H
@@ -23,8 +23,8 @@ struct fd_budget;
 
 struct fd_share {
 	unsigned streams;    /* of the session, at least 1 */
-	/* directories that a stream, and a walk of the session's, may hold open:
-	 * dirs_set_held() */
+	/* directories that a stream, and a walk of the session's, may hold
+	 * open: dirs_set_held() */
 	unsigned dirs, walk_dirs;
 	unsigned open_files; /* that are received in chunks, until their
 				verdicts */

@@ -93,8 +93,8 @@ int recv_file_is_resumable(const struct recv_file *f);
  */
 int recv_file_is_compare_only(const struct recv_file *f);
 
-/* The verdict on a file that is not what is there, where the policy is to fail or
- * to skip it.  there: what that is; NULL: a regular file. */
+/* The verdict on a file that is not what is there, where the policy is to fail
+ * or to skip it.  there: what that is; NULL: a regular file. */
 struct verdict recv_file_conflict(const struct recv_file *f,
 				  const struct stat *there);
 

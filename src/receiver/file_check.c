@@ -135,8 +135,8 @@ static int basis_changed(struct verdict *v)
 	return -1;
 }
 
-/* Copy a leaf of the basis to the part, through w->raw, and get the digest of what
- * was copied.  Returns 0, or -1 with a verdict in v. */
+/* Copy a leaf of the basis to the part, through w->raw, and get the digest of
+ * what was copied.  Returns 0, or -1 with a verdict in v. */
 static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 		     uint8_t *digest, struct verdict *v)
 {
@@ -160,9 +160,10 @@ static int copy_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 }
 
 /*
- * Copy the leaves of a range that were found to be the same.  The basis may have
- * changed since: what was copied has to have the digests that were recorded, of
- * each leaf, or of the range where all its leaves were.  Returns as copy_leaf().
+ * Copy the leaves of a range that were found to be the same.  The basis may
+ * have changed since: what was copied has to have the digests that were
+ * recorded, of each leaf, or of the range where all its leaves were.  Returns
+ * as copy_leaf().
  */
 static int copy_range(struct worker *w, struct recv_file *f, uint64_t range,
 		      struct verdict *v)
@@ -301,7 +302,8 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	rc = file_use_begin(t, m.id, &f, e);
 	if (rc || !f)
 		return rc;
-	/* Before the lock is held: this may wait for threads that want it, too. */
+	/* Before the lock is held: this may wait for threads that want it,
+	 * too. */
 	cpu_share_check(&w->cpu);
 	pthread_mutex_lock(&f->basis_lock);
 	if (size != check_size(w, f))

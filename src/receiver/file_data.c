@@ -104,8 +104,8 @@ static int read_basis(void *ctx, void *dst, size_t n, uint64_t off)
 }
 
 /*
- * Read a payload that is a recipe, and make the chunk in w->raw.  *r is valid as
- * long as w->wire is not used for another.  Returns 0; ERR_CORRUPT, with e
+ * Read a payload that is a recipe, and make the chunk in w->raw.  *r is valid
+ * as long as w->wire is not used for another.  Returns 0; ERR_CORRUPT, with e
  * untouched, where it does not make that chunk of what the basis is now; or an
  * error that ends the session.
  */

@@ -98,14 +98,14 @@ int file_table_is_next(struct file_table *t, const struct recv_file *f,
 int file_table_put_leaf(struct file_table *t, struct recv_file *f,
 			uint64_t leaf, const uint8_t *digest, struct err *e);
 
-/* How many bytes are still to come of the files that are open and have no basis,
- * at most. */
+/* How many bytes are still to come of the files that are open and have no
+ * basis, at most. */
 uint64_t file_table_outstanding(struct file_table *t);
 
 /*
  * Where the part is to be reserved before the leaf is written: a window around
- * it, *len bytes from *off on; *len 0: nowhere, as it was already, or much more is
- * reserved than has come, or the file has holes.
+ * it, *len bytes from *off on; *len 0: nowhere, as it was already, or much more
+ * is reserved than has come, or the file has holes.
  */
 void file_table_reserve(struct file_table *t, struct recv_file *f,
 			uint64_t leaf, uint64_t *off, uint64_t *len);
@@ -113,8 +113,8 @@ void file_table_reserve(struct file_table *t, struct recv_file *f,
 int file_table_has_leaf(struct file_table *t, const struct recv_file *f,
 			uint64_t leaf);
 
-/* As tree_leaf_digest() and tree_range_digest(): that of a leaf whose range is not
- * complete, or of a complete range. */
+/* As tree_leaf_digest() and tree_range_digest(): that of a leaf whose range is
+ * not complete, or of a complete range. */
 int file_table_get_leaf(struct file_table *t, const struct recv_file *f,
 			uint64_t leaf, uint8_t *digest);
 int file_table_get_range(struct file_table *t, const struct recv_file *f,

@@ -93,8 +93,8 @@ static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
 	return v;
 }
 
-/* The basis has the file's content: the verdict, after its metadata was set where
- * it differs. */
+/* The basis has the file's content: the verdict, after its metadata was set
+ * where it differs. */
 static struct verdict keep_basis(struct transfer *t, const struct recv_file *f)
 {
 	const struct same_meta how = transfer_same_meta(t);

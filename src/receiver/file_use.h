@@ -40,8 +40,8 @@ void file_use_give_up(struct transfer *t, struct recv_file *f,
 /* The same for a file that failed with this errno. */
 void file_use_fail(struct transfer *t, struct recv_file *f, int err_no);
 
-/* Handle the body of a FILE_END or FILE_ABORT.  *has_effect: the file was there.
- * ERR_PROTOCOL in e. */
+/* Handle the body of a FILE_END or FILE_ABORT.  *has_effect: the file was
+ * there.  ERR_PROTOCOL in e. */
 int file_use_take_end(struct transfer *t, const uint8_t *body, size_t len,
 		      int *has_effect, struct err *e);
 int file_use_take_abort(struct transfer *t, const uint8_t *body, size_t len,

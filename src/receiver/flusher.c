@@ -14,8 +14,8 @@
 
 enum {
 	CHECK_MS = 500,
-	/* A file is flushed when it has this many leaves (of 1 MiB) that are not
-	 * flushed; all are after so long. */
+	/* A file is flushed when it has this many leaves (of 1 MiB) that are
+	 * not flushed; all are after so long. */
 	FLUSH_LEAVES = 256,
 	FLUSH_MS = 5000,
 };

@@ -100,8 +100,8 @@ static int64_t guess_unit(const struct timespec *ts)
 	return 1;
 }
 
-/* Whether the time of the directory shows that the file system has times as fine
- * as can be: the kernel has set it. */
+/* Whether the time of the directory shows that the file system has times as
+ * fine as can be: the kernel has set it. */
 static int has_fine_times(int dir_fd)
 {
 	struct stat st;

@@ -1,6 +1,6 @@
 /*
- * fs_lacks.h - what a session found that the file system it receives into cannot
- * do; the user is told once.
+ * fs_lacks.h - what a session found that the file system it receives into
+ * cannot do; the user is told once.
  *
  * Layer: receiver.
  * Threads: any.
@@ -41,15 +41,15 @@ void fs_lacks_note(struct fs_lacks *l, enum fs_lack what);
 /*
  * Whether the modification time of a file in dir_fd can be what the file system
  * made of the time in meta, whose units may be coarser.  What they are is tried
- * once, and only where the times are less than two seconds apart.  l: NULL: only
- * equal times are the same.
+ * once, and only where the times are less than two seconds apart.  l: NULL:
+ * only equal times are the same.
  */
 int fs_lacks_same_time(struct fs_lacks *l, int dir_fd,
 		       const struct timespec *there,
 		       const struct file_meta *meta);
 
-/* The same without trying it: whether some unit makes the one time of the other,
- * and the directory's own time shows no finer one. */
+/* The same without trying it: whether some unit makes the one time of the
+ * other, and the directory's own time shows no finer one. */
 int fs_lacks_may_be_time(int dir_fd, const struct timespec *there,
 			 const struct file_meta *meta);
 

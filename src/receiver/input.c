@@ -143,8 +143,8 @@ static int recv_payload(struct input *in, void *p, size_t n, struct err *e)
 	return rc;
 }
 
-/* Whether the sender makes progress while this side waits for it.  *is_busy: the
- * sender waits for this side. */
+/* Whether the sender makes progress while this side waits for it.  *is_busy:
+ * the sender waits for this side. */
 static int check_progress(struct input *in, int *is_busy, struct err *e)
 {
 	struct transfer *t = in->transfer;
@@ -154,8 +154,8 @@ static int check_progress(struct input *in, int *is_busy, struct err *e)
 		   committer_pending(t->committer) > 0;
 	if (*is_busy)
 		idle_progress(&t->idle);
-	/* Nor does the time count in which a frame is handled; when that is over,
-	 * it is known what came of it (input_end_frame()). */
+	/* Nor does the time count in which a frame is handled; when that is
+	 * over, it is known what came of it (input_end_frame()). */
 	if (idle_is_working(&t->idle)) {
 		*is_busy = 1;
 		idle_worked(&t->idle, 0);

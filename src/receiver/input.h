@@ -42,8 +42,8 @@ struct input {
 	 * of that was counted as arrived; its length, and the stream's bytes
 	 * when it began. */
 	uint64_t content, counted, payload, wire_began;
-	/* of that frame: how long it was handled without waiting for the sender;
-	 * since when (clock_ms()) */
+	/* of that frame: how long it was handled without waiting for the
+	 * sender; since when (clock_ms()) */
 	uint64_t worked_ms, works_since_ms;
 	int has_effect; /* that frame brought something that was not here, or
 			   ended something; set by who handles it */
@@ -66,8 +66,8 @@ void input_end_frame(struct input *in, int is_progress);
  * To be called about once a second by whatever waits: sends a heart-beat if one
  * is due (not while the stream is sending, nor without a session).  Returns 0
  * to go on waiting; ERR_INTERRUPTED when the receiver stops; ERR_CLOSED when
- * the session is over (in->tell_by_ms); ERR_TIMEOUT after a deadline, or when the sender makes no
- * progress (session/idle.h); an error of sending.
+ * the session is over (in->tell_by_ms); ERR_TIMEOUT after a deadline, or when
+ * the sender makes no progress (session/idle.h); an error of sending.
  */
 int input_tick(struct input *in, int sending, struct err *e);
 
@@ -85,7 +85,8 @@ void input_expect(struct input *in, uint64_t content, size_t payload);
 int input_fetch(struct input *in, unsigned codec, uint8_t *to, size_t len,
 		struct err *e);
 
-/* Expand n bytes at src to raw_len bytes at dst.  Returns as input_payload(). */
+/* Expand n bytes at src to raw_len bytes at dst.  Returns as
+ * input_payload(). */
 int input_expand(struct input *in, unsigned codec, uint8_t *dst,
 		 size_t raw_len, const uint8_t *src, size_t n, struct err *e);
 

@@ -1,6 +1,7 @@
 /*
  * keeper.h - the directories that are received into, and the thread that looks
- * through them for what interrupted transfers left: at the start, and once a day.
+ * through them for what interrupted transfers left: at the start, and once a
+ * day.
  *
  * Layer: receiver.
  * Threads: any; it has a lock of its own.
@@ -26,10 +27,10 @@ void keeper_free(struct keeper *kr);
 /* Start the thread.  Returns 0; or -1 with errno. */
 int keeper_start(struct keeper *kr);
 
-/* What is kept below the directory of a sender, which is looked through soon if it
- * is new.  Borrowed until keeper_free(); so is the descriptor of a sender without a
- * name, who is there as long; that of others is copied.  NULL without a directory,
- * and when out of memory or descriptors. */
+/* What is kept below the directory of a sender, which is looked through soon if
+ * it is new.  Borrowed until keeper_free(); so is the descriptor of a sender
+ * without a name, who is there as long; that of others is copied.  NULL without
+ * a directory, and when out of memory or descriptors. */
 struct kept *keeper_add(struct keeper *kr, const struct sender *s);
 
 #endif

@@ -254,8 +254,8 @@ static void get_limits(const struct kept *k, uint64_t *one, uint64_t *all)
 	*one = *all = room - room / FREE_DIVISOR;
 }
 
-/* The link to the part of a sender that was written least recently, of those that
- * may be removed; or NULL. */
+/* The link to the part of a sender that was written least recently, of those
+ * that may be removed; or NULL. */
 static struct entry **oldest(struct owner *o)
 {
 	struct entry **found = NULL;
@@ -273,8 +273,8 @@ static struct entry **oldest(struct owner *o)
 	return found;
 }
 
-/* Remove a part, and count it as removed.  Returns 0, or -1 where another transfer
- * has it. */
+/* Remove a part, and count it as removed.  Returns 0, or -1 where another
+ * transfer has it. */
 static int remove_part(struct kept *k, struct owner *o, struct entry **at,
 		       struct removal *r)
 {
@@ -411,8 +411,8 @@ void kept_note(const struct kept_sender *s, const char *name, size_t len,
 
 /* ---- giving way ---- */
 
-/* Whether a part in the directory fd can be removed: it is on this file system, and
- * no transfer has it, not even that of the file that does not fit. */
+/* Whether a part in the directory fd can be removed: it is on this file system,
+ * and no transfer has it, not even that of the file that does not fit. */
 static int can_give_way(const struct entry *e, int fd, dev_t dev)
 {
 	struct stat st;

@@ -1,15 +1,15 @@
 /*
- * kept.h - limits on what is kept of interrupted transfers below a directory: for
- * how long, and how much of the disk it takes.
+ * kept.h - limits on what is kept of interrupted transfers below a directory:
+ * for how long, and how much of the disk it takes.
  *
  * Layer: receiver.
- * Threads: any; it has a lock of its own, which is held while files are removed.
- * One thread calls kept_look().
+ * Threads: any; it has a lock of its own, which is held while files are
+ * removed.  One thread calls kept_look().
  *
- * A part counts from the end of the session that left it; while a session uses it,
- * it is locked and stays.  What goes first is the part that was written least
- * recently.  What there was before the receiver started counts once kept_look()
- * has found it.
+ * A part counts from the end of the session that left it; while a session uses
+ * it, it is locked and stays.  What goes first is the part that was written
+ * least recently.  What there was before the receiver started counts once
+ * kept_look() has found it.
  */
 #ifndef FERRY_RECEIVER_KEPT_H
 #define FERRY_RECEIVER_KEPT_H
@@ -53,29 +53,31 @@ struct kept *kept_new(const struct kept_config *cfg);
 
 void kept_free(struct kept *k); /* NULL is allowed */
 
-/* Look through the directory, and remove what is too old or too much.  Blocks for
- * as long as the disk takes; ends early once stop is set (leftover_find()). */
+/* Look through the directory, and remove what is too old or too much.  Blocks
+ * for as long as the disk takes; ends early once stop is set
+ * (leftover_find()). */
 void kept_look(struct kept *k, const struct cancel *stop);
 
 /* Whether a part is to be kept at all; kept may be NULL. */
 int kept_wants(const struct kept_sender *s);
 
 /*
- * A session has left the part with this tag, and its journal, in the directory of
- * name (len bytes, the path of the file below the root), and nobody holds it
- * locked.  Removes parts that are too much, perhaps this one.  Blocks for as long
- * as the disk takes.  Does nothing where s->kept is NULL.
+ * A session has left the part with this tag, and its journal, in the directory
+ * of name (len bytes, the path of the file below the root), and nobody holds it
+ * locked.  Removes parts that are too much, perhaps this one.  Blocks for as
+ * long as the disk takes.  Does nothing where s->kept is NULL.
  */
 void kept_note(const struct kept_sender *s, const char *name, size_t len,
 	       uint64_t tag);
 
 /*
- * What failed with err_no on the file system of fd (borrowed): where that is full,
- * remove the part of this sender that was written least recently there.  missing:
- * how many bytes more are needed; nothing is removed where all of the sender's
- * parts that no transfer has are less than that, as it would be in vain.  Blocks for as long as the disk
- * takes.  Returns whether a part was removed: then it is to be tried again, and may
- * fail once more.  0 where s->kept is NULL.
+ * What failed with err_no on the file system of fd (borrowed): where that is
+ * full, remove the part of this sender that was written least recently there.
+ * missing: how many bytes more are needed; nothing is removed where all of the
+ * sender's parts that no transfer has are less than that, as it would be in
+ * vain.  Blocks for as long as the disk takes.  Returns whether a part was
+ * removed: then it is to be tried again, and may fail once more.  0 where
+ * s->kept is NULL.
  */
 int kept_give_way(const struct kept_sender *s, int fd, uint64_t missing,
 		  int err_no);

@@ -55,8 +55,8 @@ static enum file_meta_form rows_form(const struct list *l)
 		       FILE_META_EXTENDED : FILE_META_BASIC;
 }
 
-/* Check the table's digest, and that every row is well-formed and has an allowed
- * name.  Returns as input_payload(). */
+/* Check the table's digest, and that every row is well-formed and has an
+ * allowed name.  Returns as input_payload(). */
 static int check_rows(const struct list *l, struct err *e)
 {
 	const struct digest_ops *digest = l->w->transfer->digest;

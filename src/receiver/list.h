@@ -14,11 +14,11 @@
 struct worker;
 
 /*
- * Handle a LIST, whose body of len bytes is still to be read, and answer it with
- * LISTED.  Every row is checked before the first of them is looked up.  With
- * LIST_DRY_RUN nothing changes here, and there are no verdicts.  Blocks while
- * files are read whose digests came.  Returns 0, or an error that ends the
- * session.
+ * Handle a LIST, whose body of len bytes is still to be read, and answer it
+ * with LISTED.  Every row is checked before the first of them is looked up.
+ * With LIST_DRY_RUN nothing changes here, and there are no verdicts.  Blocks
+ * while files are read whose digests came.  Returns 0, or an error that ends
+ * the session.
  */
 int recv_list(struct worker *w, size_t len, struct err *e);
 

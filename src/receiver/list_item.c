@@ -1,6 +1,6 @@
 /*
- * Items are looked up each in the directory that the walk holds already, as most
- * items of a list lie in few directories.
+ * Items are looked up each in the directory that the walk holds already, as
+ * most items of a list lie in few directories.
  */
 #include "receiver/list_item.h"
 
@@ -176,8 +176,8 @@ static int open_there(const struct list_place *p, unsigned *cause)
 	return fd < 0 ? -1 : fd;
 }
 
-/* Whether ACLs or attributes of an entry have to be compared that is not known to
- * have none. */
+/* Whether ACLs or attributes of an entry have to be compared that is not known
+ * to have none. */
 static int has_attrs(const struct list *l, const struct file_meta *meta,
 		     const struct list_place *p)
 {
@@ -333,9 +333,9 @@ static void take_blocked(struct list *l, const struct item *it)
 		list_item_answer(l, it, LISTED_FAILED, CAUSE_IS_DIR);
 }
 
-/* Whether an earlier transfer put the same here under a further name.  Returns 1;
- * 0; ERR_AGAIN where that is seen by a digest, which did not come; or an error that
- * ends the session. */
+/* Whether an earlier transfer put the same here under a further name.  Returns
+ * 1; 0; ERR_AGAIN where that is seen by a digest, which did not come; or an
+ * error that ends the session. */
 static int is_same_as_before(const struct list *l, const struct item *it,
 			     const struct list_place *p, struct err *e)
 {

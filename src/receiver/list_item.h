@@ -1,6 +1,6 @@
 /*
- * list_item.h - what of a LIST's items is wanted: looking one up, and the answer
- * to it.
+ * list_item.h - what of a LIST's items is wanted: looking one up, and the
+ * answer to it.
  *
  * Layer: receiver.
  * Threads: the stream's own.
@@ -23,9 +23,9 @@ struct item;
 struct node;
 struct worker;
 
-/* A file without ACL and attributes, whose further metadata was as it should be:
- * so is that of the next one, where all of this is the same.  Most files of a list
- * have the same owner. */
+/* A file without ACL and attributes, whose further metadata was as it should
+ * be: so is that of the next one, where all of this is the same.  Most files of
+ * a list have the same owner. */
 struct alike {
 	const uint8_t *fields; /* of the row; NULL: there is none */
 	uint16_t fields_len;
@@ -58,16 +58,17 @@ struct list_place {
 	int error; /* of looking there up: ENOENT where nothing has the name */
 };
 
-/* The state of an item; cause: with LISTED_FAILED (enum wire_cause).  In a dry run
- * it is counted and told to the user here. */
+/* The state of an item; cause: with LISTED_FAILED (enum wire_cause).  In a dry
+ * run it is counted and told to the user here. */
 void list_item_answer(struct list *l, const struct item *it,
 		      enum listed_state state, unsigned cause);
 
-/* It cannot be had: in a dry run that is told, otherwise it gets its verdict. */
+/* It cannot be had: in a dry run that is told, otherwise it gets its
+ * verdict. */
 void list_item_fail(struct list *l, const struct item *it, int error);
 
-/* It gets no verdict under this id: in a dry run this is its result, unless this
- * user may make nothing there; otherwise it counts when it comes. */
+/* It gets no verdict under this id: in a dry run this is its result, unless
+ * this user may make nothing there; otherwise it counts when it comes. */
 void list_item_want(struct list *l, const struct item *it,
 		    enum listed_state state);
 
@@ -79,8 +80,8 @@ void list_item_look_up(const struct list *l, const struct pack_item *row,
 /* How metadata of what is there is compared, and set. */
 struct same_meta list_item_same_meta(const struct list *l);
 
-/* Something else has the name: do, or plan, what the policy says.  Returns 0, or an
- * error that ends the session. */
+/* Something else has the name: do, or plan, what the policy says.  Returns 0,
+ * or an error that ends the session. */
 int list_item_conflict(struct list *l, const struct item *it,
 		       const struct list_place *p, struct err *e);
 

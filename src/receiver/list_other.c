@@ -47,7 +47,8 @@ static void look_at_dir(struct list *l, const struct item *it,
 }
 
 /* The file that a hard link is made to, where that is there already: one that
- * stays, or the content of which is the same, was noted when it was looked at. */
+ * stays, or the content of which is the same, was noted when it was looked
+ * at. */
 static void find_first(struct list *l, const struct pack_item *row,
 		       struct node *n, char leaf[NAME_COMPONENT_MAX + 1])
 {

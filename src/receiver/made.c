@@ -101,8 +101,8 @@ static void file_name(const struct made *m, char name[NAME_PART_MAX])
 	part_tag_name(name, m->tag, "journal");
 }
 
-/* Remove a record that was cut short, as on a full disk: it would shift those that
- * are appended.  Returns 0, or -1 with errno. */
+/* Remove a record that was cut short, as on a full disk: it would shift those
+ * that are appended.  Returns 0, or -1 with errno. */
 static int remove_torn_record(int fd, const struct stat *st)
 {
 	const off_t torn = st->st_size % RECORD;
@@ -110,8 +110,8 @@ static int remove_torn_record(int fd, const struct stat *st)
 	return torn ? ftruncate(fd, st->st_size - torn) : 0;
 }
 
-/* Open the file that an earlier session left, if only this user can have written
- * to it. */
+/* Open the file that an earlier session left, if only this user can have
+ * written to it. */
 static int open_existing(const struct made *m)
 {
 	char name[NAME_PART_MAX];
@@ -288,8 +288,8 @@ static void end_one(void *ctx, int is_made, int fd)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* The slot of a file that an item has become: in place of the device a digest of
- * it and the name, which nobody can choose a second name for. */
+/* The slot of a file that an item has become: in place of the device a digest
+ * of it and the name, which nobody can choose a second name for. */
 static struct slot slot_as(const char *path, size_t len, const struct stat *st)
 {
 	uint8_t text[NAME_PATH_MAX + 8], sum[DIGEST_MAX];

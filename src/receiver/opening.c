@@ -191,8 +191,8 @@ static int refuse_sender(struct recv_connection *c, enum wire_error code,
 	return err_set(e, err_code, "%s", text);
 }
 
-/* Where there are several directories the user is told which it is; the sender need
- * not know its path. */
+/* Where there are several directories the user is told which it is; the sender
+ * need not know its path. */
 static int refuse_dir(struct recv_connection *c, const char *why, struct err *e)
 {
 	const char *dir = c->sender->dir;

@@ -57,9 +57,9 @@ void recv_pack_report(struct transfer *t, const struct item *it,
 void recv_pack_report_failed(struct transfer *t, const struct item *it,
 			     int err_no);
 
-/* Report a file that was there already, with that verdict; and one whose name is
- * taken by another (there, of part_stat()), which the policy says to fail or to
- * skip. */
+/* Report a file that was there already, with that verdict; and one whose name
+ * is taken by another (there, of part_stat()), which the policy says to fail or
+ * to skip. */
 void recv_pack_report_same(struct worker *w, const struct item *it,
 			   const struct verdict *v);
 void recv_pack_report_conflict(struct worker *w, const struct item *it,

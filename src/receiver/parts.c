@@ -67,8 +67,8 @@ static int open_kept(struct parts *p, struct commit *c, int dir, int *was_there,
 	return rc;
 }
 
-/* Make a part that was there empty.  One that cannot be made so is removed and given
- * back: the caller may try again, and would find it locked. */
+/* Make a part that was there empty.  One that cannot be made so is removed and
+ * given back: the caller may try again, and would find it locked. */
 static int empty_kept(struct commit *c, int dir, struct err *e)
 {
 	if (part_set_size(&c->part, 0, e) == 0)

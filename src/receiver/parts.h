@@ -43,8 +43,8 @@ uint64_t parts_tag(const struct parts *p, const char *leaf);
 /*
  * Make a part that is not kept when the session ends, for a file that will have
  * the name leaf in dir: a hidden one where the file system has these.  c->dir
- * and c->meta.mode are set.  Returns 0; or ERR_LOCAL with errno, and then c has no
- * part.
+ * and c->meta.mode are set.  Returns 0; or ERR_LOCAL with errno, and then c has
+ * no part.
  */
 int parts_create(struct parts *p, struct commit *c, int dir, const char *leaf,
 		 struct err *e);

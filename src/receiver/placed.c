@@ -30,9 +30,9 @@ enum {
 
 enum folding { FOLDS_UNKNOWN, FOLDS_NOT, FOLDS_ALL, FOLDS_HERE };
 
-/* What is known of a directory: FOLDS_ALL where the file system folds all names,
- * FOLDS_HERE where the directory has the attribute.  Only then its inode tells
- * it from others. */
+/* What is known of a directory: FOLDS_ALL where the file system folds all
+ * names, FOLDS_HERE where the directory has the attribute.  Only then its inode
+ * tells it from others. */
 struct dir {
 	uint64_t key; /* of its path; 0: the slot is free */
 	enum folding folding;
@@ -118,7 +118,8 @@ static size_t dir_len(const struct placed_name *name)
 	return name->path_len - strlen(name->leaf);
 }
 
-/* Whether the file system of dir_fd folds all names; 0 where that is not known. */
+/* Whether the file system of dir_fd folds all names; 0 where that is not
+ * known. */
 static int device_folds(struct placed *p, uint64_t dev, int dir_fd)
 {
 	int folds;
@@ -133,8 +134,9 @@ static int device_folds(struct placed *p, uint64_t dev, int dir_fd)
 	return folds > 0;
 }
 
-/* What is known of the name's directory; what is not remembered of it is found out
- * now, but by a trial only where may_try, else it is FOLDS_UNKNOWN.  Locked. */
+/* What is known of the name's directory; what is not remembered of it is found
+ * out now, but by a trial only where may_try, else it is FOLDS_UNKNOWN.
+ * Locked. */
 static struct dir dir_of(struct placed *p, const struct placed_name *name,
 			 int may_try)
 {
@@ -369,8 +371,8 @@ static struct part_id part_id_of(const struct placed_name *name, uint64_t tag)
 	return id;
 }
 
-/* Whether an item has this part through another spelling of the directory: where
- * only some directories fold, the lock on the part tells. */
+/* Whether an item has this part through another spelling of the directory:
+ * where only some directories fold, the lock on the part tells. */
 static int is_shared(struct placed *p, const struct part_id *id,
 		     const struct placed_name *name)
 {

@@ -22,8 +22,8 @@ struct quota *quota_new(uint64_t max_items, uint64_t max_bytes);
 void quota_free(struct quota *q); /* NULL is allowed */
 
 /* Count items and bytes.  Returns 0; or -1 where a limit would be exceeded,
- * with STATUS_FAILED (CAUSE_LIMIT) in v, which needs no value before, and nothing
- * counted. */
+ * with STATUS_FAILED (CAUSE_LIMIT) in v, which needs no value before, and
+ * nothing counted. */
 int quota_take(struct quota *q, unsigned items, uint64_t bytes,
 	       struct verdict *v);
 

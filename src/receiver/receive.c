@@ -425,9 +425,9 @@ static int nobody_came(struct receiver *r, int *left_ms, struct err *e)
 	return 1;
 }
 
-/* Whether connections are to be accepted now, or *left_ms is lowered to when that
- * may change.  A listener for direct streams is closed when they are there, or
- * nobody has come. */
+/* Whether connections are to be accepted now, or *left_ms is lowered to when
+ * that may change.  A listener for direct streams is closed when they are
+ * there, or nobody has come. */
 static int is_accepting(struct receiver *r, int *left_ms)
 {
 	if (r->setup.mode.role == NET_LISTENS)
@@ -458,7 +458,8 @@ static void set_up_polls(const struct receiver *r, struct pollfd fds[ON_ALL])
 	}
 }
 
-/* The file of named senders was read again.  Returns whether it may be again. */
+/* The file of named senders was read again.  Returns whether it may be
+ * again. */
 static int reload(struct receiver *r)
 {
 	const struct receive_config *cfg = r->setup.cfg;
@@ -487,8 +488,9 @@ static int reload(struct receiver *r)
 	return 1;
 }
 
-/* The user has stopped the receiver.  Returns whether running sessions go on, and
- * no longer than until drain_by_ms; asked again when that may have changed. */
+/* The user has stopped the receiver.  Returns whether running sessions go on,
+ * and no longer than until drain_by_ms; asked again when that may have
+ * changed. */
 static int drains(struct receiver *r)
 {
 	const struct receive_config *cfg = r->setup.cfg;
@@ -595,9 +597,9 @@ static int accept_loop(struct receiver *r, struct err *e)
 }
 
 /*
- * The receiver connects, and its session has ended as e says, or there was none:
- * whether to connect again.  Blocks for the pause before it.  If not, e is what
- * the user is told.
+ * The receiver connects, and its session has ended as e says, or there was
+ * none: whether to connect again.  Blocks for the pause before it.  If not, e
+ * is what the user is told.
  */
 static int wants_another(struct receiver *r, struct err *e)
 {

@@ -71,8 +71,8 @@ struct receive_config {
 	/* Listening: how long to be without a session; 0: for ever. */
 	uint64_t wait_ms;
 	uint16_t port;
-	/* Instead of opening a socket: one that listens, or, with once, the only
-	 * connection; taken over.  0: none. */
+	/* Instead of opening a socket: one that listens, or, with once, the
+	 * only connection; taken over.  0: none. */
 	int listen_fd, connected_fd;
 	struct receive_service service;
 	struct net_options net;
@@ -84,10 +84,9 @@ struct receive_config {
 	struct secure_code code; /* with SECURITY_CODE, and then once */
 	/* What the sender was asked for; borrowed.  NULL: anything. */
 	const struct asked *asked;
-	/* The senders with names, only where it listens; receive_run() takes the
-	 * reference over.
-	 * NULL: one sender as dir, existing, accept, max_size, max_files, exec
-	 * and opener say. */
+	/* The senders with names, only where it listens; receive_run() takes
+	 * the reference over.  NULL: one sender as dir, existing, accept,
+	 * max_size, max_files, exec and opener say. */
 	struct senders *senders;
 	/* With senders: how the file is read again; fd 0: it is not. */
 	struct receive_reload reload;
@@ -120,8 +119,8 @@ struct receive_config {
 	/* what a session may send: bytes of content; files, symlinks and
 	 * directories.  UINT64_MAX: no limit. */
 	uint64_t max_size, max_files;
-	/* What is kept of interrupted transfers: for how many seconds, 0: nothing;
-	 * how many bytes of a sender, UINT64_MAX: see kept.h. */
+	/* What is kept of interrupted transfers: for how many seconds, 0:
+	 * nothing; how many bytes of a sender, UINT64_MAX: see kept.h. */
 	uint64_t keep_s, max_kept;
 	const struct cidr_list *allow; /* who may connect; borrowed */
 	const struct mode_rules *chmod; /* borrowed; NULL: modes are kept */
@@ -138,9 +137,10 @@ struct receive_config {
 
 /*
  * Start the process of cfg->attrs, unless nothing is confined or there is no
- * directory, and that of cfg->ids, where owners or ACLs are accepted; the caller
- * passes them to attr_helper_stop() and ids_stop().  Call it before there are
- * secrets in memory, threads and a sandbox.  Returns 0 or ERR_RESOURCE.
+ * directory, and that of cfg->ids, where owners or ACLs are accepted; the
+ * caller passes them to attr_helper_stop() and ids_stop().  Call it before
+ * there are secrets in memory, threads and a sandbox.  Returns 0 or
+ * ERR_RESOURCE.
  */
 int receive_start_helpers(struct receive_config *cfg, struct err *e);
 

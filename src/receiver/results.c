@@ -277,9 +277,9 @@ static void tell_renamed(const struct results *r,
 	r->events->file(r->events->ctx, r->number, f);
 }
 
-/* The texts have functions of their own: they have kilobytes of variables, which
- * are zeroed (-ftrivial-auto-var-init), for few of many items.  plan: in a dry
- * run, an enum listed_state; else 0. */
+/* The texts have functions of their own: they have kilobytes of variables,
+ * which are zeroed (-ftrivial-auto-var-init), for few of many items.  plan: in
+ * a dry run, an enum listed_state; else 0. */
 static void tell_user(const struct results *r, const struct item_result *item,
 		      unsigned plan)
 {
@@ -312,8 +312,8 @@ static void tell_user(const struct results *r, const struct item_result *item,
 		ev->file(ev->ctx, r->number, &f);
 }
 
-/* Whether the file system had no inodes left, which is ENOSPC too.  Parts that have
- * failed meanwhile may have freed some, so that it has few, and space. */
+/* Whether the file system had no inodes left, which is ENOSPC too.  Parts that
+ * have failed meanwhile may have freed some, so that it has few, and space. */
 static int lacks_inodes(const struct results *r)
 {
 	struct statvfs vfs;
@@ -353,8 +353,8 @@ static void put_note(struct results *r, const struct msg_note *m)
 	atomic_store(&r->any.is_due, 1);
 }
 
-/* Metadata was lost, and the sender does not know of that in verdicts: tell it of
- * the first item as of a directory, so that it fails there, too.  Locked. */
+/* Metadata was lost, and the sender does not know of that in verdicts: tell it
+ * of the first item as of a directory, so that it fails there, too.  Locked. */
 static void note_first_loss(struct results *r, const struct item_result *item)
 {
 	const struct msg_note m = {

@@ -72,8 +72,8 @@ void results_committed(struct results *r, const struct commit *c,
 void results_deferred(struct results *r, uint64_t id);
 
 /* Count and report a file that the sender gave up.  It knows why, so it gets no
- * verdict.  is_told: the user knows why, too, from the messages of the sender that
- * was started by ssh. */
+ * verdict.  is_told: the user knows why, too, from the messages of the sender
+ * that was started by ssh. */
 void results_aborted(struct results *r, const char *name, size_t name_len,
 		     unsigned cause, int is_told);
 
@@ -81,9 +81,9 @@ void results_aborted(struct results *r, const char *name, size_t name_len,
 void results_unsent(struct results *r, const char *name, size_t name_len,
 		    unsigned cause, int is_told);
 
-/* Count an item whose metadata the sender could not send as a whole, of these kinds
- * (enum file_meta_kind), and one that the sender did not have deleted.  It has told
- * the user. */
+/* Count an item whose metadata the sender could not send as a whole, of these
+ * kinds (enum file_meta_kind), and one that the sender did not have deleted.
+ * It has told the user. */
 void results_cut(struct results *r, unsigned kinds);
 void results_left(struct results *r);
 
@@ -96,13 +96,14 @@ void results_note(struct results *r, const char *path, size_t len, unsigned lost
  * What is in the way of some items are directories, which may be deleted at the
  * session's end: then the sender sends these items once more.  waits: until
  * results_forget_waiting(), such an item is not counted or told as failed, and
- * has STATUS_SKIPPED with CAUSE_IS_DIR for the sender.  Before the first result.
+ * has STATUS_SKIPPED with CAUSE_IS_DIR for the sender.  Before the first
+ * result.
  */
 void results_set_waits(struct results *r, int waits);
 void results_forget_waiting(struct results *r);
 
-/* Count and tell the user that this was deleted, or in a dry run would be; or that
- * it was to be, and why it is still there (enum wire_cause). */
+/* Count and tell the user that this was deleted, or in a dry run would be; or
+ * that it was to be, and why it is still there (enum wire_cause). */
 void results_deleted(struct results *r, const char *path, size_t len,
 		     int is_dir, int is_planned);
 void results_not_deleted(struct results *r, const char *path, size_t len,

@@ -55,8 +55,8 @@ struct verdict same_meta_set(const struct same_meta *s, int fd,
 	v.not_kept = c.not_kept & kinds;
 	if (v.not_kept == kinds)
 		v.status = STATUS_UNCHANGED;
-	/* What the file system cannot keep was told when the file was committed;
-	 * but not an owner, if it was sent without. */
+	/* What the file system cannot keep was told when the file was
+	 * committed; but not an owner, if it was sent without. */
 	if (c.not_kept_cause == CAUSE_UNSUPPORTED)
 		v.not_kept &= FILE_META_OWNER;
 	if (v.not_kept) {

@@ -1,6 +1,6 @@
 /*
- * same_meta.h - metadata of a file whose content is there already: it is set without
- * the content.
+ * same_meta.h - metadata of a file whose content is there already: it is set
+ * without the content.
  *
  * Layer: receiver.
  * Threads: any.
@@ -32,20 +32,20 @@ struct same_file {
 
 /*
  * What of the metadata of a file that is there is not
- * that of meta and is to be set: enum file_meta_kind.  0 where the policy leaves
- * what is there as it is (CONFLICT_SKIP, CONFLICT_RENAME, and CONFLICT_NEWER for
- * a file that is not older), and for what the file system cannot keep.  meta has
- * the mode that the file is to have here.  lacks, NULL in a dry run: nothing is
- * tried.
+ * that of meta and is to be set: enum file_meta_kind.  0 where the policy
+ * leaves what is there as it is (CONFLICT_SKIP, CONFLICT_RENAME, and
+ * CONFLICT_NEWER for a file that is not older), and for what the file system
+ * cannot keep.  meta has the mode that the file is to have here.  lacks, NULL
+ * in a dry run: nothing is tried.
  */
 unsigned same_meta_differs(const struct same_meta *s, const struct same_file *f,
 			   const struct file_meta *meta);
 
 /*
  * Set these kinds (not 0) of the file fd (borrowed).  The verdict is
- * STATUS_UPDATED, with what could not be set; what the file system cannot keep, an
- * owner excepted, is left out of that.  It is STATUS_UNCHANGED where nothing was set
- * and nothing is told.
+ * STATUS_UPDATED, with what could not be set; what the file system cannot keep,
+ * an owner excepted, is left out of that.  It is STATUS_UNCHANGED where nothing
+ * was set and nothing is told.
  */
 struct verdict same_meta_set(const struct same_meta *s, int fd,
 			     const struct file_meta *meta, unsigned kinds);

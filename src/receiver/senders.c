@@ -51,8 +51,8 @@ struct senders *senders_hold(struct senders *ss)
 	return ss;
 }
 
-/* What a sender owns; is_named: exec and opener too.  name and dir are not const
- * here: they are copies. */
+/* What a sender owns; is_named: exec and opener too.  name and dir are not
+ * const here: they are copies. */
 static void sender_free(struct sender *s, int is_named)
 {
 	char *name = NULL, *dir = NULL;

@@ -1,15 +1,15 @@
 /*
- * senders.h - who may send to a receiver, and what each may do: the named senders
- * of --config, or the one without a name that stands for all.
+ * senders.h - who may send to a receiver, and what each may do: the named
+ * senders of --config, or the one without a name that stands for all.
  *
  * Layer: receiver.
  * Threads: a struct senders is filled by one thread and then only read, by any;
- * its reference count may be changed by any.  Of a struct sender, rate_limit has
- * a lock of its own.
+ * its reference count may be changed by any.  Of a struct sender, rate_limit
+ * has a lock of its own.
  *
- * A reload makes a new struct senders.  Connections and sessions that began with
- * the former one keep a reference to it, so that it is freed with the last of
- * them.
+ * A reload makes a new struct senders.  Connections and sessions that began
+ * with the former one keep a reference to it, so that it is freed with the last
+ * of them.
  */
 #ifndef FERRY_RECEIVER_SENDERS_H
 #define FERRY_RECEIVER_SENDERS_H
@@ -69,10 +69,10 @@ struct senders *senders_hold(struct senders *ss);
 void senders_release(struct senders *ss); /* NULL is allowed */
 
 /*
- * Add a sender.  name and dir are copied; what s owns besides (root_fd, and exec
- * and opener where it has a name) is taken over, also on failure.  rate: bytes a
- * second of all its sessions; 0: no limit.  Returns the sender, borrowed; NULL
- * when out of memory.
+ * Add a sender.  name and dir are copied; what s owns besides (root_fd, and
+ * exec and opener where it has a name) is taken over, also on failure.  rate:
+ * bytes a second of all its sessions; 0: no limit.  Returns the sender,
+ * borrowed; NULL when out of memory.
  */
 struct sender *senders_add(struct senders *ss, const struct sender *s,
 			   uint64_t rate);
@@ -85,8 +85,8 @@ size_t senders_count(const struct senders *ss);
 struct sender *senders_at(const struct senders *ss, size_t index);
 struct tls *senders_tls(const struct senders *ss);
 
-/* The sender that the peer of an authenticated stream is: each credential of tls
- * has one. */
+/* The sender that the peer of an authenticated stream is: each credential of
+ * tls has one. */
 struct sender *senders_of_stream(const struct senders *ss,
 				 const struct stream *stream);
 
@@ -96,8 +96,9 @@ int senders_accept(const struct senders *ss, const char *name,
 		   const char *identity);
 
 /*
- * At the beginning of a session: what to tell its sender, and the user, where the
- * directory was removed.  Otherwise NULL; where it was moved, the user is warned.
+ * At the beginning of a session: what to tell its sender, and the user, where
+ * the directory was removed.  Otherwise NULL; where it was moved, the user is
+ * warned.
  */
 const char *senders_check_dir(const struct sender *s,
 			      const struct session_events *ev);

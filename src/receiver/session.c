@@ -80,8 +80,8 @@ static int finish_transfer(struct recv_session *s, struct err *e)
 		rc = dir_meta_apply(t->dir_meta, on_trouble, s, e);
 	if (rc < 0)
 		return rc;
-	/* What was deleted, or only given another mode or time, was in no commit
-	 * group. */
+	/* What was deleted, or only given another mode or time, was in no
+	 * commit group. */
 	results_get_totals(t->results, &totals);
 	if (transfer_is_dry_run(t))
 		return 0;

@@ -106,9 +106,9 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 				      const struct msg_hello *m,
 				      struct err *e);
 
-/* In a dry run: restrict the calling thread to reading (sandbox_reading_thread()),
- * where the process is confined.  recv_session_new() does so.  Returns 0 or
- * ERR_RESOURCE. */
+/* In a dry run: restrict the calling thread to reading
+ * (sandbox_reading_thread()), where the process is confined.
+ * recv_session_new() does so.  Returns 0 or ERR_RESOURCE. */
 int recv_session_confine(const struct recv_session *s, struct err *e);
 
 /* To be called before the first stream is attached. */

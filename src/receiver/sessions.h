@@ -76,14 +76,14 @@ void sessions_set_result(struct sessions *ss, const struct err *e);
  * was lost and its sender has not reconnected in time.  Otherwise *left_ms is
  * how long it still has (-1: no limit).
  *
- * A receiver that connects always ends after a session.  Where that was lost and
- * is to be gone on with, it has no summary yet: sessions_restart() or
+ * A receiver that connects always ends after a session.  Where that was lost
+ * and is to be gone on with, it has no summary yet: sessions_restart() or
  * sessions_give_up() has to follow.
  */
 int sessions_have_ended(struct sessions *ss, int *left_ms);
 
-/* How many sessions there are now, a lost one that may be gone on with included;
- * *has_begun: whether there was one ever. */
+/* How many sessions there are now, a lost one that may be gone on with
+ * included; *has_begun: whether there was one ever. */
 unsigned sessions_count(struct sessions *ss, int *has_begun);
 
 /* Call the progress event for each session. */
@@ -93,9 +93,9 @@ void sessions_show_progress(struct sessions *ss);
 void sessions_get_result(struct sessions *ss, struct err *e);
 
 /*
- * For a receiver that connects again: they have not ended after all.  *had_session:
- * whether there was a session since the last call; *has_progress: whether it
- * brought files, or as much as a chunk of one.
+ * For a receiver that connects again: they have not ended after all.
+ * *had_session: whether there was a session since the last call; *has_progress:
+ * whether it brought files, or as much as a chunk of one.
  */
 void sessions_restart(struct sessions *ss, int *had_session, int *has_progress);
 

@@ -1,6 +1,6 @@
 /*
- * symlinks.h - the symlinks, special files and hard links of a session, which are
- * deferred: made in groups, or at the end, and reported only then.
+ * symlinks.h - the symlinks, special files and hard links of a session, which
+ * are deferred: made in groups, or at the end, and reported only then.
  *
  * Layer: receiver.
  * Threads: any; it has a lock of its own.
@@ -47,9 +47,9 @@ struct symlinks *symlinks_new(const struct symlinks_config *cfg);
 void symlinks_free(struct symlinks *s); /* NULL is allowed */
 
 /*
- * Keep a symlink, special file or hard link, whose name and target were checked.
- * Returns 0; 1 when so many are kept that the caller has to call symlinks_make()
- * now; ERR_RESOURCE.
+ * Keep a symlink, special file or hard link, whose name and target were
+ * checked.  Returns 0; 1 when so many are kept that the caller has to call
+ * symlinks_make() now; ERR_RESOURCE.
  */
 int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 		 struct err *e);
@@ -64,18 +64,18 @@ int symlinks_add(struct symlinks *s, const struct pack_item *it, uint64_t id,
 int symlinks_make(struct symlinks *s, struct channel *ch, struct err *e);
 
 /*
- * Find the file that a hard link is made to, for its node: that which target (len
- * bytes), an item of the transfer, has become according to linked (made_has_file();
- * may be NULL), also one that it has become under a further name (CONFLICT_RENAME).
- * from: a walk, which n->from_dir is borrowed from; n->from becomes leaf.  Returns 0
- * or a cause.
+ * Find the file that a hard link is made to, for its node: that which target
+ * (len bytes), an item of the transfer, has become according to linked
+ * (made_has_file(); may be NULL), also one that it has become under a further
+ * name (CONFLICT_RENAME).  from: a walk, which n->from_dir is borrowed from;
+ * n->from becomes leaf.  Returns 0 or a cause.
  */
 unsigned symlinks_find_first(struct made *linked, struct dirs *from,
 			     const char *target, size_t len, struct node *n,
 			     char leaf[NAME_COMPONENT_MAX + 1]);
 
-/* The policy for a hard link whose name in dir_fd, leaf, something has: what has
- * its content is no conflict. */
+/* The policy for a hard link whose name in dir_fd, leaf, something has: what
+ * has its content is no conflict. */
 enum conflict_policy symlinks_policy_of_link(const struct node *n, int dir_fd,
 					     const char *leaf,
 					     enum conflict_policy existing);

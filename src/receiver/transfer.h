@@ -110,7 +110,8 @@ struct transfer {
 	atomic_uint total_flags;
 };
 
-/* Whether the sender only asks what would be done: then nothing is changed here. */
+/* Whether the sender only asks what would be done: then nothing is changed
+ * here. */
 int transfer_is_dry_run(const struct transfer *t);
 
 /* Raise max_id to an id that came. */

@@ -1,14 +1,14 @@
 /*
  * unlocked.h - the directories that a session has unlocked: their modes kept
- * their owner, the user that the receiver runs as, out of them, and get back what
- * they were at its end.
+ * their owner, the user that the receiver runs as, out of them, and get back
+ * what they were at its end.
  *
  * Layer: receiver.
  * Threads: any; it has a lock of its own.
  *
- * Only directories that lie below the one that is received into, which itself is
- * left as it is.  At most some tens of thousands are unlocked at a time, so that
- * memory is bounded.  A process that is killed leaves them unlocked.
+ * Only directories that lie below the one that is received into, which itself
+ * is left as it is.  At most some tens of thousands are unlocked at a time, so
+ * that memory is bounded.  A process that is killed leaves them unlocked.
  */
 #ifndef FERRY_RECEIVER_UNLOCKED_H
 #define FERRY_RECEIVER_UNLOCKED_H
@@ -20,8 +20,8 @@ struct dir_opener;
 struct dirs;
 struct unlocked;
 
-/* opener is borrowed; NULL: what cannot be opened stays locked.  So is attrs: see
- * fs/unlock.h.  NULL when out of memory. */
+/* opener is borrowed; NULL: what cannot be opened stays locked.  So is attrs:
+ * see fs/unlock.h.  NULL when out of memory. */
 struct unlocked *unlocked_new(struct dir_opener *opener,
 			      struct attr_helper *attrs);
 /* Its attrs; NULL also for u NULL. */
@@ -32,8 +32,8 @@ void unlocked_free(struct unlocked *u); /* restores nothing; NULL is allowed */
  * In all that follow u may be NULL: then nothing is ever unlocked.
  *
  * Unlock the directory fd, path (len bytes), because a call in it failed with
- * EACCES.  Returns whether another try may succeed: it was, or another thread or
- * process has just done it.  fd -1: it cannot be opened.
+ * EACCES.  Returns whether another try may succeed: it was, or another thread
+ * or process has just done it.  fd -1: it cannot be opened.
  */
 int unlocked_open(struct unlocked *u, int fd, const char *path, size_t len);
 
@@ -53,9 +53,9 @@ typedef void (*unlocked_trouble)(void *ctx, const char *path, size_t len,
 
 /*
  * Restore the modes of all that lie at this depth (1: in the directory that is
- * received into) or below, the deepest first, and forget them; one whose mode was
- * changed meanwhile keeps it.  walk is a walk from that directory.  Returns how
- * many there were.
+ * received into) or below, the deepest first, and forget them; one whose mode
+ * was changed meanwhile keeps it.  walk is a walk from that directory.  Returns
+ * how many there were.
  */
 size_t unlocked_restore(struct unlocked *u, size_t depth, struct dirs *walk,
 			unlocked_trouble trouble, void *ctx);

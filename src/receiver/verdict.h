@@ -20,8 +20,8 @@ struct verdict {
 	/* With STATUS_COMMITTED and UPDATED: what of the metadata could not be
 	 * kept (enum file_meta_kind); cause says why. */
 	unsigned not_kept;
-	/* With CAUSE_RIVAL: the path of the other item, terminated, borrowed; else
-	 * NULL. */
+	/* With CAUSE_RIVAL: the path of the other item, terminated, borrowed;
+	 * else NULL. */
 	const char *rival;
 };
 

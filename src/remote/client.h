@@ -34,8 +34,8 @@ void client_set_events(struct client *c, const struct session_events *events);
 
 /*
  * Starts ssh anew each time, and gives its order.  Where there is a terminal
- * ssh may ask for a password: then it has three minutes or the stream's time-out,
- * whichever is longer, until ferry there answers; else the time-out.
+ * ssh may ask for a password: then it has three minutes or the stream's
+ * time-out, whichever is longer, until ferry there answers; else the time-out.
  *
  * Fails with ERR_CONNECT where ssh ended, or nothing answered; ERR_REMOTE with
  * the reason of the other side where it refuses; ERR_PROTOCOL;
@@ -44,8 +44,8 @@ void client_set_events(struct client *c, const struct session_events *events);
 const struct carrier *client_carrier(const struct client *c);
 
 /*
- * After the session: wait for ssh's end, at most ms.  Returns the exit status of
- * ferry on the other host, or -1 where it is not known.
+ * After the session: wait for ssh's end, at most ms.  Returns the exit status
+ * of ferry on the other host, or -1 where it is not known.
  */
 int client_remote_status(struct client *c, int ms);
 

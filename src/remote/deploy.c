@@ -31,10 +31,11 @@ struct deploy {
 };
 
 /*
- * The program is written to a name of its own, compared, and run, before it gets
- * its name: others may run the one that has it.  A file that is cut short, as the
- * connection was lost, has another sum.  Nothing is written where it will not fit.
- * There is no character that not all login shells read alike, see ssh.c.
+ * The program is written to a name of its own, compared, and run, before it
+ * gets its name: others may run the one that has it.  A file that is cut short,
+ * as the connection was lost, has another sum.  Nothing is written where it
+ * will not fit.  There is no character that not all login shells read alike,
+ * see ssh.c.
  */
 const char deploy_script[] =
 	"sh -c '"

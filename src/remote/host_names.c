@@ -49,8 +49,8 @@ static FILE *open_file(const char *path)
 	return f;
 }
 
-/* The next word, which may have quotes around it, and is terminated; NULL at the
- * end of the line, or where a comment begins. */
+/* The next word, which may have quotes around it, and is terminated; NULL at
+ * the end of the line, or where a comment begins. */
 static char *next_word(char **at)
 {
 	char *word = *at + strspn(*at, BLANKS), *end;

@@ -176,8 +176,8 @@ static void go_on(struct login *l)
 	l->until_ms = clock_ms() + (uint64_t)l->limit_ms;
 }
 
-/* Send what can be sent of *n bytes at *p, and leave the rest.  Where that fails,
- * ssh has ended, and reading says more. */
+/* Send what can be sent of *n bytes at *p, and leave the rest.  Where that
+ * fails, ssh has ended, and reading says more. */
 static void send_some(struct login *l, const uint8_t **p, size_t *n)
 {
 	const ssize_t sent = send(l->fd, *p, *n, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -39,9 +39,9 @@ void login_end(struct login *l);
 void login_limit(struct login *l, int ms);
 
 /*
- * Send n bytes at p, and read up to a marker, which ends with a newline.  It may
- * come before all is sent: the rest is not.  What comes before it is what the
- * login shell printed.  Nothing after it is read.  Blocks.
+ * Send n bytes at p, and read up to a marker, which ends with a newline.  It
+ * may come before all is sent: the rest is not.  What comes before it is what
+ * the login shell printed.  Nothing after it is read.  Blocks.
  *
  * Returns 0; ERR_CONNECT where ssh ends, or the time is over, or too much is
  * printed; ERR_INTERRUPTED; ERR_LOST; ERR_RESOURCE.

@@ -21,8 +21,8 @@ struct only {
 	char *dir;
 };
 
-/* What is used outside: the standard descriptors' replacement, and what libraries
- * read. */
+/* What is used outside: the standard descriptors' replacement, and what
+ * libraries read. */
 static const struct {
 	const char *path;
 	uint64_t rights;

@@ -36,8 +36,8 @@ struct server {
 
 /* ---- the order ---- */
 
-/* Move standard input and output to other numbers, so that nothing else can read
- * or write them. */
+/* Move standard input and output to other numbers, so that nothing else can
+ * read or write them. */
 static int take_descriptors(struct server *s)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), rc = -1;

@@ -7,8 +7,8 @@
  * first stream.
  *
  * An order is a command line without a host: "receive" or "send", options, "--"
- * and operands.  It comes from another host, so what it may contain is up to the
- * caller to check.
+ * and operands.  It comes from another host, so what it may contain is up to
+ * the caller to check.
  */
 #ifndef FERRY_REMOTE_SERVER_H
 #define FERRY_REMOTE_SERVER_H

@@ -1,6 +1,6 @@
 /*
- * ssh is the child of a helper (os/helper.h).  Messages to it: start ssh, or end
- * it.  Back: that it was started, with the socket, or the errno; later its
+ * ssh is the child of a helper (os/helper.h).  Messages to it: start ssh, or
+ * end it.  Back: that it was started, with the socket, or the errno; later its
  * status.
  */
 #include "remote/ssh.h"

@@ -5,8 +5,8 @@
  * Threads: one at a time.
  *
  * It is the child of a process that is split off before this one is confined,
- * so that it can be started also in the sandbox, and again for each session of a
- * transfer.  It is started without a shell, and has the terminal: it asks for
+ * so that it can be started also in the sandbox, and again for each session of
+ * a transfer.  It is started without a shell, and has the terminal: it asks for
  * passwords itself, and its messages go to standard error.
  */
 #ifndef FERRY_REMOTE_SSH_H

@@ -21,8 +21,8 @@ struct target {
 };
 
 /*
- * Whether text means a place that ssh reaches: a colon before the first '/', and
- * after the colon no port.  HOST:PORT, IPv6 addresses without brackets, and
+ * Whether text means a place that ssh reaches: a colon before the first '/',
+ * and after the colon no port.  HOST:PORT, IPv6 addresses without brackets, and
  * texts without a colon are none.
  */
 int target_is_ssh(const char *text);
@@ -34,8 +34,8 @@ int target_parse(struct target *t, const char *text, struct err *e);
 /*
  * The name under which a path there arrives here, if it is fetched: its last
  * component, to be freed; *name stays NULL where the content of a directory is
- * meant, such as "a/." or "~".  Returns 0; ERR_USAGE for a path that has no name
- * but should have one, as ".."; ERR_RESOURCE.
+ * meant, such as "a/." or "~".  Returns 0; ERR_USAGE for a path that has no
+ * name but should have one, as ".."; ERR_RESOURCE.
  */
 int target_name(const char *path, char **name, struct err *e);
 

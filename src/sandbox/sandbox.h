@@ -9,13 +9,14 @@
  * it.
  *
  * Neither side may open a socket, connect, or send to another destination than
- * that of a connection which it has; set metadata by path, or set-ID bits; start
- * processes or programs, or reach into other processes.  What of that a role
- * needs, a helper does for it that was split off before (os/helper.h).  Both
- * may start threads and read the attributes of any file.
+ * that of a connection which it has; set metadata by path, or set-ID bits;
+ * start processes or programs, or reach into other processes.  What of that a
+ * role needs, a helper does for it that was split off before (os/helper.h).
+ * Both may start threads and read the attributes of any file.
  *
  * A receiver may besides do below its directory what receiving needs, accept
- * connections, and restrict its threads further.  A sender may read its sources, and nothing else.
+ * connections, and restrict its threads further.  A sender may read its
+ * sources, and nothing else.
  *
  * The process that makes a sender's connections (net/connector.h) may read any
  * file and connect anywhere, because what libc's resolver and its modules need
@@ -65,9 +66,9 @@ struct sandbox_receiving {
  * Restrict a receiver.
  *
  * Returns 0; ERR_RESOURCE when NO_NEW_PRIVS and the like cannot be set; with
- * SANDBOX_REQUIRE also when Landlock or seccomp is missing, fails, does not pass
- * a test after it was set up, or would leave a way out: other threads, or a
- * socket that was inherited and can send anywhere.  SANDBOX_AUTO goes on
+ * SANDBOX_REQUIRE also when Landlock or seccomp is missing, fails, does not
+ * pass a test after it was set up, or would leave a way out: other threads, or
+ * a socket that was inherited and can send anywhere.  SANDBOX_AUTO goes on
  * without.
  */
 int sandbox_receiver(enum sandbox_mode mode, const struct sandbox_receiving *r,
@@ -89,8 +90,8 @@ int sandbox_receiver_of_many(enum sandbox_mode mode,
  * threads that it starts from then on, to reading what is below dir_fd (-1:
  * nothing), for a session that is to change nothing.  Files that are open for
  * writing can still be written to, and the other threads do as before.  mode:
- * that of the process.  Returns 0; ERR_RESOURCE with SANDBOX_REQUIRE where that is
- * not possible.
+ * that of the process.  Returns 0; ERR_RESOURCE with SANDBOX_REQUIRE where that
+ * is not possible.
  */
 int sandbox_reading_thread(enum sandbox_mode mode, int dir_fd, struct err *e);
 
@@ -116,9 +117,9 @@ int sandbox_connector(enum sandbox_mode mode, struct err *e);
 int sandbox_attr_helper(enum sandbox_mode mode, unsigned allowed,
 			struct err *e);
 
-/* Restrict the process that unlocks directories (receiver/dir_opener.h): to open
- * with O_PATH, and to set modes that let the owner in and have no set-user-ID bit;
- * before Linux 6.6 by path, of any file. */
+/* Restrict the process that unlocks directories (receiver/dir_opener.h): to
+ * open with O_PATH, and to set modes that let the owner in and have no
+ * set-user-ID bit; before Linux 6.6 by path, of any file. */
 int sandbox_dir_opener(enum sandbox_mode mode, struct err *e);
 
 #endif

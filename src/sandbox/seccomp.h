@@ -5,12 +5,12 @@
  * Threads: restricts all threads of the process, or one.
  *
  * Why not libseccomp: what it would do here is seccomp.c, about 150 lines.  It
- * knows more architectures than the seven that ferry has a filter for, and would
- * be another library to link and to follow.  How calls differ between these
- * (calls.c) would have to be known with it as well.  It keeps the rules of a call in an
- * order of its own, whereas here the order is the program's: the calls that
- * carry data are tested first.  On an architecture that is not known there is
- * no filter, and the user is told.
+ * knows more architectures than the seven that ferry has a filter for, and
+ * would be another library to link and to follow.  How calls differ between
+ * these (calls.c) would have to be known with it as well.  It keeps the rules
+ * of a call in an order of its own, whereas here the order is the program's:
+ * the calls that carry data are tested first.  On an architecture that is not
+ * known there is no filter, and the user is told.
  */
 #ifndef FERRY_SANDBOX_SECCOMP_H
 #define FERRY_SANDBOX_SECCOMP_H
@@ -58,8 +58,8 @@ int seccomp_is_known(void);
 int seccomp_filter(const struct seccomp_rule *rules, size_t count,
 		   enum seccomp_action rest, struct err *e);
 
-/* The same for the calling thread, and those that it starts later.  Where there is
- * a filter already, what either of the two refuses is refused. */
+/* The same for the calling thread, and those that it starts later.  Where there
+ * is a filter already, what either of the two refuses is refused. */
 int seccomp_filter_thread(const struct seccomp_rule *rules, size_t count,
 			  enum seccomp_action rest, struct err *e);
 

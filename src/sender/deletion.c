@@ -130,8 +130,8 @@ struct deletion_list *deletion_next_list(struct deletion *d)
 	return l;
 }
 
-/* Whether RESULT is to have a cause for row i: not for a directory from which the
- * receiver lists first what is in it, and the directory itself last. */
+/* Whether RESULT is to have a cause for row i: not for a directory from which
+ * the receiver lists first what is in it, and the directory itself last. */
 static int has_result(const struct deletion_list *l, unsigned i,
 		      const struct extra_row *row)
 {

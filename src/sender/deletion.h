@@ -1,6 +1,6 @@
 /*
- * deletion.h - what the receiver has answered while it is to delete something: the
- * lists that are still to be chosen from, and the results.
+ * deletion.h - what the receiver has answered while it is to delete something:
+ * the lists that are still to be chosen from, and the results.
  *
  * Layer: sender.
  * Threads: the first stream's.
@@ -50,8 +50,8 @@ struct deletion {
 void deletion_init(struct deletion *d, struct sender *s);
 void deletion_release(struct deletion *d);
 
-/* The next DIRS, which is to be sent (count is less than DELETE_AHEAD): keep a copy
- * of its list.  Returns 0 or -1. */
+/* The next DIRS, which is to be sent (count is less than DELETE_AHEAD): keep a
+ * copy of its list.  Returns 0 or -1. */
 int deletion_add_dirs(struct deletion *d, const struct buf *list,
 		      uint32_t first, unsigned count);
 
@@ -59,8 +59,8 @@ int deletion_add_dirs(struct deletion *d, const struct buf *list,
 int deletion_find_dir(const struct deletion *d, uint32_t number,
 		      struct delete_dir *dir);
 
-/* The path of a row of directory dir, terminated; returns its length, 0 where it is
- * too long. */
+/* The path of a row of directory dir, terminated; returns its length, 0 where
+ * it is too long. */
 size_t deletion_path(char path[NAME_PATH_MAX + 1], const struct delete_dir *dir,
 		     const struct extra_row *row);
 
@@ -71,13 +71,13 @@ struct deletion_list *deletion_next_list(struct deletion *d);
 void deletion_choose(struct deletion_list *l, unsigned i,
 		     const struct extra_row *row);
 
-/* Append the CHOICE to out that answers the list of deletion_next_list().  When it
- * is sent, RESULT may come and free the list. */
+/* Append the CHOICE to out that answers the list of deletion_next_list().  When
+ * it is sent, RESULT may come and free the list. */
 void deletion_put_choice(struct deletion *d, struct deletion_list *l,
 			 struct buf *out);
 
-/* Take an EXTRA, whose body has n bytes.  Sends nothing.  d is NULL where none is
- * expected.  Returns 0, ERR_PROTOCOL or ERR_RESOURCE. */
+/* Take an EXTRA, whose body has n bytes.  Sends nothing.  d is NULL where none
+ * is expected.  Returns 0, ERR_PROTOCOL or ERR_RESOURCE. */
 int deletion_take(struct deletion *d, const uint8_t *body, size_t n,
 		  struct err *e);
 

@@ -469,8 +469,8 @@ int delta_misfit(struct delta *d, struct runs *todo, uint64_t leaf, int *rc)
 		return 0;
 	(void)runs_remove(&d->recipes, leaf, 1);
 	*rc = 0;
-	/* An answer that is awaited must not be taken for one that was not asked
-	 * for. */
+	/* An answer that is awaited must not be taken for one that was not
+	 * asked for. */
 	if (++d->misfits < MISFITS_MAX || d->mode == DELTA_AWAITING)
 		return 1;
 	d->mode = DELTA_OFF;

@@ -1,23 +1,23 @@
 /*
- * delta.h - what is known of the basis of a file that is sent, and what is to be
- * found out about it next.
+ * delta.h - what is known of the basis of a file that is sent, and what is to
+ * be found out about it next.
  *
  * Layer: sender.  Pure but for memory: it neither reads nor sends.
  * Threads: guarded by the queue's lock; an index that was taken is constant.
  *
  * Leaves are compared with the basis at their offset, as long as that finds
- * something.  Where it finds little, pieces of the basis are asked for, which may
- * lie anywhere:
+ * something.  Where it finds little, pieces of the basis are asked for, which
+ * may lie anywhere:
  *
- *	UNASKED		there is no reason to, yet: leaves of which little was
- *			found are kept back
- *	ASKING		they have to be asked for
- *	AWAITING	the answer is on its way: nothing of the file is sent
- *	PROBING		some pieces are known: leaves are sent as they are, and
- *			looked up to see whether all pieces are worth asking
- *			for; if so -> ASKING
- *	FINDING		all pieces are known that lie near: leaves are looked up
- *	OFF		no pieces are asked for any more
+ * 	UNASKED		there is no reason to, yet: leaves of which little was
+ * 			found are kept back
+ * 	ASKING		they have to be asked for
+ * 	AWAITING	the answer is on its way: nothing of the file is sent
+ * 	PROBING		some pieces are known: leaves are sent as they are, and
+ * 			looked up to see whether all pieces are worth asking
+ * 			for; if so -> ASKING
+ * 	FINDING		all pieces are known that lie near: leaves are looked up
+ * 	OFF		no pieces are asked for any more
  */
 #ifndef FERRY_SENDER_DELTA_H
 #define FERRY_SENDER_DELTA_H
@@ -157,8 +157,8 @@ void delta_ask(struct delta *d);
 int delta_pieces(struct delta *d, const struct msg_signature *m);
 int delta_pieces_end(struct delta *d, const struct msg_signature *m);
 
-/* Whether a leaf may be sent now.  Not where the pieces near it have to be asked
- * for first, nor while it is not known whether they will be. */
+/* Whether a leaf may be sent now.  Not where the pieces near it have to be
+ * asked for first, nor while it is not known whether they will be. */
 int delta_may_send(struct delta *d, uint64_t leaf);
 
 /* ---- sending ---- */
@@ -175,9 +175,9 @@ struct delta_take {
 void delta_take(struct delta *d, uint64_t leaf, int was_sent,
 		struct delta_take *out);
 
-/* The leaf is about to be sent, as a recipe or not; found: bytes of it in the basis.
- * Frees what was taken.  Returns whether the leaf is held after all, as pieces
- * of it were found. */
+/* The leaf is about to be sent, as a recipe or not; found: bytes of it in the
+ * basis.  Frees what was taken.  Returns whether the leaf is held after all, as
+ * pieces of it were found. */
 int delta_give(struct delta *d, struct delta_take *t, uint64_t leaf,
 	       int as_recipe, uint64_t found);
 

@@ -315,8 +315,8 @@ static int can_start(struct send_direct *d)
 	return d->connecting || (d->acceptor && acceptor_reserve(d->acceptor));
 }
 
-/* The first stream is ready: how many there are to be is known only now, as that
- * depends on the round trip. */
+/* The first stream is ready: how many there are to be is known only now, as
+ * that depends on the round trip. */
 static void set_total(struct send_direct *d, struct growth *g)
 {
 	unsigned total;

@@ -25,8 +25,8 @@ struct stream;
 
 /* ---- the owner: while there are no other threads ---- */
 
-/* Listen, or prepare to connect; before the sandbox.  *out is NULL where cfg has
- * no carrier or DIRECT_NEVER.  Returns 0 or ERR_RESOURCE. */
+/* Listen, or prepare to connect; before the sandbox.  *out is NULL where cfg
+ * has no carrier or DIRECT_NEVER.  Returns 0 or ERR_RESOURCE. */
 int send_direct_new(struct sender *s, struct send_direct **out, struct err *e);
 void send_direct_free(struct send_direct *d);
 
@@ -35,19 +35,19 @@ void send_direct_restart(struct send_direct *d);
 
 /* ---- the first stream ---- */
 
-/* READY came.  Returns 0; ERR_CONNECT where it has to be direct and the receiver
- * does not grant that. */
+/* READY came.  Returns 0; ERR_CONNECT where it has to be direct and the
+ * receiver does not grant that. */
 int send_direct_granted(struct send_direct *d, unsigned features,
 			unsigned streams, struct err *e);
 
-/* Between two tasks: send what is to be said about direct streams.  Returns 0, or
- * an error as channel_send(). */
+/* Between two tasks: send what is to be said about direct streams.  Returns 0,
+ * or an error as channel_send(). */
 int send_direct_tell(struct send_direct *d, struct send_stream *st,
 		     struct err *e);
 
-/* Whether the first stream is not to take tasks; the descriptor that is readable
- * when that, or what there is to tell, has changed; and to be called before the
- * check. */
+/* Whether the first stream is not to take tasks; the descriptor that is
+ * readable when that, or what there is to tell, has changed; and to be called
+ * before the check. */
 int send_direct_is_parked(struct send_direct *d);
 int send_direct_wake_fd(const struct send_direct *d);
 void send_direct_clear_wake(const struct send_direct *d);

@@ -7,10 +7,10 @@
 #include <sys/stat.h>
 
 enum {
-	/* How long after the end of the input a signal counts as its cause.  The
-	 * kernel signals the processes of a group one after the other, within
-	 * microseconds; the rest is for a service manager that does it process
-	 * by process, and for a busy machine. */
+	/* How long after the end of the input a signal counts as its cause.
+	 * The kernel signals the processes of a group one after the other,
+	 * within microseconds; the rest is for a service manager that does it
+	 * process by process, and for a busy machine. */
 	SIGNAL_MS = 100,
 };
 

@@ -28,8 +28,8 @@ struct item {
 	uint8_t kind;        /* enum item_kind */
 	uint8_t done;        /* it has its verdict */
 	uint8_t is_deferred; /* a symlink that the receiver makes at the end */
-	/* Of its further metadata (enum file_meta_kind), what was not sent whole,
-	 * as there is more of it than an item may have. */
+	/* Of its further metadata (enum file_meta_kind), what was not sent
+	 * whole, as there is more of it than an item may have. */
 	uint8_t cut;
 	unsigned root;       /* scan root, or ITEM_NO_ROOT */
 	uint32_t name_off;   /* terminated */

@@ -1,13 +1,13 @@
 /*
- * links.h - files with several names, of which the first is sent as a file and the
- * others as hard links to that, once the receiver has it.
+ * links.h - files with several names, of which the first is sent as a file and
+ * the others as hard links to that, once the receiver has it.
  *
  * Layer: sender.
- * Threads: any; it has a lock of its own, which is taken last.  Only links_await()
- * blocks.
+ * Threads: any; it has a lock of its own, which is taken last.  Only
+ * links_await() blocks.
  *
- * Known by device and inode.  Memory is bounded: beyond that, files are sent for
- * each of their names.
+ * Known by device and inode.  Memory is bounded: beyond that, files are sent
+ * for each of their names.
  */
 #ifndef FERRY_SENDER_LINKS_H
 #define FERRY_SENDER_LINKS_H
@@ -39,18 +39,19 @@ enum links_state {
 	LINKS_FULL,  /* send it as a file: too many are remembered */
 };
 
-/* What to do with a name.  first: reset and filled with the name, terminated. */
+/* What to do with a name.  first: reset and filled with the name,
+ * terminated. */
 enum links_state links_find(struct links *l, const struct links_name *n,
 			    uint32_t *number, struct buf *first);
 
-/* The file with this number (0: none) has its result: whether it is there, as the
- * inode that st says. */
+/* The file with this number (0: none) has its result: whether it is there, as
+ * the inode that st says. */
 void links_settle(struct links *l, uint32_t number, const struct stat *st,
 		  int is_there);
 
-/* A name that was kept and can be sent now, as a file or as a link; its own name
- * is in `name`, terminated, and n->name is set to that.  Returns 0 where there is
- * none: then *left says how many are still kept. */
+/* A name that was kept and can be sent now, as a file or as a link; its own
+ * name is in `name`, terminated, and n->name is set to that.  Returns 0 where
+ * there is none: then *left says how many are still kept. */
 int links_next(struct links *l, struct links_name *n, struct stat *st,
 	       struct buf *name, size_t *left);
 

@@ -32,8 +32,8 @@ enum {
 	/* JOIN is sent within this time of connecting, as the receiver waits
 	 * for it for 10 s. */
 	JOIN_MS = 5000,
-	/* How long to wait for a STATE after READY: 1/STATE_DIVISOR of the round
-	 * trip, and at least 3 ms, in which the receiver can look at its
+	/* How long to wait for a STATE after READY: 1/STATE_DIVISOR of the
+	 * round trip, and at least 3 ms, in which the receiver can look at its
 	 * disk. */
 	STATE_DIVISOR = 8,
 	STATE_MIN_MS = 3,
@@ -46,8 +46,8 @@ static int on_input(void *ctx, struct err *e)
 	return replies_take(ctx, e);
 }
 
-/* Whether the receiver makes progress while this side waits for it.  *is_busy: the
- * receiver waits for this side. */
+/* Whether the receiver makes progress while this side waits for it.  *is_busy:
+ * the receiver waits for this side. */
 static int check_progress(struct send_stream *st, int *is_busy, struct err *e)
 {
 	struct sender *s = st->sender;

@@ -124,7 +124,8 @@ static void count_loss(struct outcome *o, const char *peer)
 }
 
 /* Locked.  What was not sent whole counts when its item has its verdict: before
- * that it may be read several times, as with a list or after a lost connection. */
+ * that it may be read several times, as with a list or after a lost
+ * connection. */
 static void count_cut(struct outcome *o, const struct queue_verdict *v)
 {
 	const struct msg_note m = {
@@ -186,8 +187,8 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 	}
 }
 
-/* Tell of a failure.  Apart for the sake of all others, as its texts are zeroed at
- * first (-ftrivial-auto-var-init). */
+/* Tell of a failure.  Apart for the sake of all others, as its texts are zeroed
+ * at first (-ftrivial-auto-var-init). */
 static void tell_failure(const struct outcome *o, const struct queue_verdict *v,
 			 const char *peer, struct session_file *f)
 {
@@ -229,8 +230,8 @@ static void tell_verdict(const struct outcome *o, const struct queue_verdict *v,
 		.is_dir = is_dir,
 	};
 
-	/* A directory is reported only when something is wrong with it, or would
-	 * be done. */
+	/* A directory is reported only when something is wrong with it, or
+	 * would be done. */
 	if (is_dir && m->status != STATUS_FAILED &&
 	    (!plan || plan == LISTED_UNCHANGED))
 		return;
@@ -525,8 +526,8 @@ static struct tally tally_of(const struct outcome *o, const struct totals *t)
 	return y;
 }
 
-/* "1 failed (see above), 2 skipped by the receiver".  The lines about what failed
- * are above in every case; those about skipped files are not with -q. */
+/* "1 failed (see above), 2 skipped by the receiver".  The lines about what
+ * failed are above in every case; those about skipped files are not with -q. */
 static void detail_text(char *dst, size_t size, const struct tally *y)
 {
 	char failed[64] = "";
@@ -622,7 +623,8 @@ static void tell_cut(const struct outcome *o)
 	}
 }
 
-/* Nothing may be told as sent that has no verdict, whatever went wrong inside. */
+/* Nothing may be told as sent that has no verdict, whatever went wrong
+ * inside. */
 static void check_tally(const struct tally *y, struct err *e)
 {
 	if (e->code || y->is_dry || y->missing == y->failed + y->skipped)

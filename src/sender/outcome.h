@@ -40,9 +40,9 @@ void outcome_restart(struct outcome *o);
 void outcome_verdict(struct outcome *o, const struct queue_verdict *v,
 		     const char *peer);
 
-/* In a dry run: what would be done with an item (its state is neither LISTED_DONE,
- * LISTED_COMPARE nor LISTED_WAITING).  As outcome_verdict(); v->verdict is not
- * looked at. */
+/* In a dry run: what would be done with an item (its state is neither
+ * LISTED_DONE, LISTED_COMPARE nor LISTED_WAITING).  As outcome_verdict();
+ * v->verdict is not looked at. */
 void outcome_planned(struct outcome *o, const struct queue_verdict *v,
 		     const struct listed_item *plan, const char *peer);
 
@@ -93,9 +93,9 @@ int outcome_is_confirmed(struct outcome *o);
 
 /*
  * The result of the transfer.  e holds the error that ended the last session
- * (code 0: none); what happened to single files is told in it as well, and decides
- * where nothing ended the session early (totals_conclude()).  Fills in summary
- * except its seconds.  Returns e->code.
+ * (code 0: none); what happened to single files is told in it as well, and
+ * decides where nothing ended the session early (totals_conclude()).  Fills in
+ * summary except its seconds.  Returns e->code.
  */
 int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 		   struct err *e);

@@ -29,8 +29,8 @@ struct delta;
 
 enum {
 	/* A file of at most this size is sent by the stream that opened it,
-	 * without waiting for STATE: that saves a round trip.  Where the receiver
-	 * may have the file, it is listed before. */
+	 * without waiting for STATE: that saves a round trip.  Where the
+	 * receiver may have the file, it is listed before. */
 	OUTFILE_WHOLE_MAX = 8 << 20,
 	/* The most runs of leaves of one file that wait to be sent.  No check
 	 * is begun while there are more than half as many, and each adds at

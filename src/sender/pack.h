@@ -56,9 +56,9 @@ struct pack_texts {
 };
 
 /*
- * Append an item with copies of its texts.  size: bytes of content; 0 unless it is
- * a file.  Returns the item, valid until the next pack_add(); the caller sets root
- * and st.  NULL when the pack is full or memory ran out.
+ * Append an item with copies of its texts.  size: bytes of content; 0 unless it
+ * is a file.  Returns the item, valid until the next pack_add(); the caller
+ * sets root and st.  NULL when the pack is full or memory ran out.
  */
 struct item *pack_add(struct pack *pk, enum item_kind kind,
 		      const struct pack_texts *texts, uint64_t size);
@@ -94,8 +94,8 @@ uint32_t pack_count_wanted(const struct msg_offered *m);
 int pack_wanted(const struct pack *pk, const struct msg_offered *m,
 		struct pack **out);
 
-/* Keep the first items, kept of them, and those from next on; drop what is between.
- * bytes becomes as scanned again. */
+/* Keep the first items, kept of them, and those from next on; drop what is
+ * between.  bytes becomes as scanned again. */
 void pack_keep(struct pack *pk, uint32_t kept, uint32_t next);
 
 /* Drop the items that have their verdict; the others are sent in another

@@ -19,8 +19,8 @@ enum {
 	TELL_BYTES = 128, /* room for one */
 };
 
-/* Whether the receiver tells what has arrived.  peer.ready must not be looked at
- * before that stage. */
+/* Whether the receiver tells what has arrived.  peer.ready must not be looked
+ * at before that stage. */
 static int is_told(struct sender *s)
 {
 	return send_session_stage(s->session) != SESSION_READY ||
@@ -174,9 +174,9 @@ static struct msg_progress current(const struct counters *c)
 }
 
 /* Put it into out where it is time, something has changed, and this thread is
- * the one to do it.  It is time at once when the scan has ended: on a slow line,
- * what is sent next may take minutes, during which nothing can be told.  Returns
- * whether it was. */
+ * the one to do it.  It is time at once when the scan has ended: on a slow
+ * line, what is sent next may take minutes, during which nothing can be told.
+ * Returns whether it was. */
 static int put_if_due(struct send_stream *st, struct buf *out)
 {
 	struct counters *c = &st->sender->count;
@@ -193,7 +193,8 @@ static int put_if_due(struct send_stream *st, struct buf *out)
 	is_final = (m.flags & PROGRESS_FINAL) != 0;
 	if (now - told < TELL_MS && (!is_final || atomic_load(&c->told_final)))
 		return 0;
-	/* To tell that nothing was found yet would delay the first that counts. */
+	/* To tell that nothing was found yet would delay the first that
+	 * counts. */
 	if (m.total_files == 0 && m.flags == 0)
 		return 0;
 	sum = m.bytes * 3 + m.total_bytes * 5 + m.total_files * 7 + m.flags + 1;

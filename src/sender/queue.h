@@ -74,9 +74,10 @@ int queue_can_restart(struct queue *q);
  * streams' threads must have ended.  Digests of open files are kept. */
 void queue_restart(struct queue *q);
 
-/* Whether this session made progress: an item got its verdict (directories, which
- * are sent in each session, only where there were more than in any before), or
- * the receiver said that it has more of a file than in any session before. */
+/* Whether this session made progress: an item got its verdict (directories,
+ * which are sent in each session, only where there were more than in any
+ * before), or the receiver said that it has more of a file than in any session
+ * before. */
 int queue_has_progress(struct queue *q);
 
 /* How many tasks there are to take, approximately. */

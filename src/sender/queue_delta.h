@@ -34,8 +34,8 @@ int queue_delta_signature(struct queue *q, const struct msg_signature *m,
 void queue_delta_compare(struct queue *q, struct outfile *f,
 			 struct delta_leaf *list);
 
-/* So many leaves of a TASK_COMPARE are not compared after all.  Returns 0; or an
- * enum err_code where the file differs in too many places. */
+/* So many leaves of a TASK_COMPARE are not compared after all.  Returns 0; or
+ * an enum err_code where the file differs in too many places. */
 int queue_delta_skip(struct queue *q, struct outfile *f, unsigned count);
 
 /* What a TASK_PIECES asks for. */

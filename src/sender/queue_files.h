@@ -25,8 +25,8 @@ struct queue;
  */
 uint64_t queue_assign_pack_ids(struct queue *q, struct pack *pk);
 
-/* The session ends before the frame of a TASK_PACK could be made: queue the pack
- * again, for another session.  Takes ownership, and ends the task. */
+/* The session ends before the frame of a TASK_PACK could be made: queue the
+ * pack again, for another session.  Takes ownership, and ends the task. */
 void queue_return_pack(struct queue *q, struct pack *pk);
 
 /* Assign an id to a file, just before its OPEN is sent.  is_whole: the caller

@@ -8,9 +8,9 @@
 #include "sender/pack.h"
 #include "sender/queue_priv.h"
 
-/* The most content of the files of a list with digests, but for a larger one alone:
- * in a dry run they have any size, and the answer is to come within an hour
- * (idle.h). */
+/* The most content of the files of a list with digests, but for a larger one
+ * alone: in a dry run they have any size, and the answer is to come within an
+ * hour (idle.h). */
 static const uint64_t DIGESTED_MAX = (uint64_t)4 << 30;
 
 /* The packs that items of a list are put into. */
@@ -23,8 +23,8 @@ struct sorted {
 	int was_sent;  /* so may the items have been */
 };
 
-/* Append a copy of an item to *to, a pack that is queued when it is full.  room:
- * for its further metadata. */
+/* Append a copy of an item to *to, a pack that is queued when it is full.
+ * room: for its further metadata. */
 static int put_item(struct sorted *s, struct pack **to,
 		    const struct pack_texts *texts, uint32_t room,
 		    const struct item *it)
@@ -231,7 +231,8 @@ int queue_listed(struct queue *q, const struct msg_listed *m,
 	en = inflight_at(&q->inflight, m->first_id);
 	if (!inflight_was_given(&q->inflight, m->first_id, m->count))
 		rc = ERR_PROTOCOL;
-	/* By other streams, all its items may have had their verdicts before. */
+	/* By other streams, all its items may have had their verdicts
+	 * before. */
 	else if (!en)
 		rc = is_all_done(m) ? 0 : ERR_PROTOCOL;
 	else if (!en->pack || !en->pack->is_list || en->first != m->first_id ||

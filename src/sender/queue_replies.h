@@ -70,8 +70,8 @@ int queue_verdict(struct queue *q, const struct msg_verdict *m,
  * their verdicts when the session ends. */
 int queue_deferred(struct queue *q, const struct msg_verdict *m);
 
-/* How many replies had an effect so far: those that asked for nothing, were about
- * something that was over, or came a second time had none. */
+/* How many replies had an effect so far: those that asked for nothing, were
+ * about something that was over, or came a second time had none. */
 uint64_t queue_count_replies(struct queue *q);
 
 /* RESEND.  *is_misfit (or NULL) is set to whether it is about a recipe, whose

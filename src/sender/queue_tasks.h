@@ -80,14 +80,14 @@ int queue_awaits_state(struct queue *q);
  * that only verdicts are missing: then a FLUSH saves time. */
 int queue_is_drained(struct queue *q);
 
-/* Whether, besides, nothing was only offered or listed that may still have to be
- * sent: so the receiver may have committed all.  Takes as long as there are packs
- * and files in flight. */
+/* Whether, besides, nothing was only offered or listed that may still have to
+ * be sent: so the receiver may have committed all.  Takes as long as there are
+ * packs and files in flight. */
 int queue_has_sent_all(struct queue *q);
 
-/* Whether this side is at work, so that the receiver waits for it: the scan goes
- * on, or more tasks are begun than the `blocked` ones that only wait for their
- * connection to take what was read. */
+/* Whether this side is at work, so that the receiver waits for it: the scan
+ * goes on, or more tasks are begun than the `blocked` ones that only wait for
+ * their connection to take what was read. */
 int queue_is_busy(struct queue *q, unsigned blocked);
 
 /* Whether everything was sent and has its verdict, including symlinks. */

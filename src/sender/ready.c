@@ -151,9 +151,9 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 	if (lacking & needed)
 		return is_known ? refuse_unaccepted(st, lacking & needed, e) :
 				  refuse_unknown(st, e);
-	/* With --preserve the scan starts only when the first session gets here,
-	 * but goes on during later ones, and reads this: they write it only
-	 * where it changes. */
+	/* With --preserve the scan starts only when the first session gets
+	 * here, but goes on during later ones, and reads this: they write it
+	 * only where it changes. */
 	if (s->preserve.kinds != kinds) {
 		s->preserve.kinds = kinds;
 		s->preserve.ids = cfg->ids;
@@ -166,8 +166,8 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 
 /* ---- READY ---- */
 
-/* Set what the session may use.  Returns 0; or an error where READY does not grant
- * what the user asked for. */
+/* Set what the session may use.  Returns 0; or an error where READY does not
+ * grant what the user asked for. */
 static int agree_on_features(struct send_stream *st, const struct msg_ready *m,
 			     struct err *e)
 {
@@ -196,8 +196,8 @@ static int use_features(struct send_stream *st, struct err *e)
 	struct codec_choice fast;
 
 	st->channel.tells_busy = (st->features & FEATURE_BUSY) != 0;
-	/* Lists are compressed whatever the user said of content: they shrink to
-	 * a third, and are small. */
+	/* Lists are compressed whatever the user said of content: they shrink
+	 * to a third, and are small. */
 	if (st->features & FEATURE_LISTS && codec_parse("auto:1", &fast) == 0) {
 		int rc = compressor_init(&st->list_compressor, &fast,
 					 st->features, e);
@@ -218,8 +218,8 @@ static void begin_deltas(struct sender *s, const struct msg_ready *m)
 		return;
 	atomic_store(&s->is_faster_whole, 0);
 	delta_key_begin(&s->delta_key, m->token, sizeof(m->token));
-	/* Without a random salt a hostile receiver could make lookups find less,
-	 * and nothing worse. */
+	/* Without a random salt a hostile receiver could make lookups find
+	 * less, and nothing worse. */
 	(void)entropy_get(&salt, sizeof(salt));
 	queue_delta_begin(s->queue, (features & FEATURE_PIECES) != 0, salt);
 }
@@ -272,7 +272,8 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 		"the receiver does not know the compression that was asked for";
 	if (rc)
 		return err_prefix(e, "%s", s->peer.name);
-	/* Where something is there already, the first packs are offered, too. */
+	/* Where something is there already, the first packs are offered,
+	 * too. */
 	if (st->features & FEATURE_LISTS && !(m->flags & READY_EMPTY))
 		atomic_store(&s->count.wants_offers, 1);
 	tell_missing(s);

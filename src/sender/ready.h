@@ -32,8 +32,8 @@ uint32_t ready_features(const struct sender *s);
 int ready_take(struct send_stream *st, const uint8_t *body, size_t n,
 	       struct err *e);
 
-/* On a further stream, before it sends JOIN: set it up for what the first one was
- * granted.  Returns as compressor_init(). */
+/* On a further stream, before it sends JOIN: set it up for what the first one
+ * was granted.  Returns as compressor_init(). */
 int ready_adopt(struct send_stream *st, struct err *e);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * Content is compared by digests, which the queue has of all leaves.  A file
- * whose every leaf is what it was when it was sent had all of that at the moment
- * when reading it again began, however often it was written to before or since.
+ * whose every leaf is what it was when it was sent had all of that at the
+ * moment when reading it again began, however often it was written to before or
+ * since.
  */
 #include "sender/recheck.h"
 
@@ -57,8 +58,8 @@ static int range_differs(struct send_stream *st, struct outfile *f,
 	       memcmp(now, sent, st->sender->cfg->digest->size) != 0;
 }
 
-/* Put the digest of a leaf, or of as many as are a hole, into tree.  Returns how
- * many; or an error of the file, ERR_RESOURCE where memory ran out. */
+/* Put the digest of a leaf, or of as many as are a hole, into tree.  Returns
+ * how many; or an error of the file, ERR_RESOURCE where memory ran out. */
 static int read_leaves(struct send_stream *st, struct outfile *f,
 		       struct tree *tree, uint64_t leaf, struct err *fe)
 {

@@ -1,6 +1,6 @@
 /*
- * The receiver's frames are decoded and checked here; what they change is in the
- * queue and the outcome.
+ * The receiver's frames are decoded and checked here; what they change is in
+ * the queue and the outcome.
  */
 #include "sender/replies.h"
 
@@ -372,9 +372,9 @@ static int handle_frame(struct send_stream *st, const struct frame *f,
 		       frame_name(f->type));
 }
 
-/* Whether a reply of this type always shows that the receiver makes progress.  For
- * those about items, which may come more than once, the queue counts those that
- * had an effect; the others say nothing of progress. */
+/* Whether a reply of this type always shows that the receiver makes progress.
+ * For those about items, which may come more than once, the queue counts those
+ * that had an effect; the others say nothing of progress. */
 static int is_progress(unsigned type)
 {
 	return type == FRAME_READY || type == FRAME_EXTRA ||

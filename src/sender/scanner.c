@@ -99,8 +99,8 @@ static int queue_pack(struct scanner *sc)
 	return pk ? queue_add_pack(sc->sender->queue, pk) : 0;
 }
 
-/* What a pack has room for on average, of the further metadata of an item: for one
- * with more it is found out when it is read (send_pack.c). */
+/* What a pack has room for on average, of the further metadata of an item: for
+ * one with more it is found out when it is read (send_pack.c). */
 static uint32_t fields_room(unsigned preserve)
 {
 	if (preserve & (PRESERVE_ACL | PRESERVE_XATTRS))
@@ -288,10 +288,10 @@ static int count_on(struct scanner *sc, int rc)
 	return clock_left_ms(sc->count_until_ms) > 0 ? 0 : rc;
 }
 
-/* At the end of a list that another process writes: a signal to this process may
- * have ended that one, too, so that half a list would pass as the whole.  The
- * control thread also notices the signal, but perhaps only after the session is
- * complete. */
+/* At the end of a list that another process writes: a signal to this process
+ * may have ended that one, too, so that half a list would pass as the whole.
+ * The control thread also notices the signal, but perhaps only after the
+ * session is complete. */
 static int check_list_end(struct scanner *sc)
 {
 	const struct sender *s = sc->sender;
@@ -332,8 +332,8 @@ static int add_item(struct scanner *sc, const struct scan_item *si,
 	return 0;
 }
 
-/* A directory and what it was, as a hash: its number is that of another one where
- * a file system was mounted or unmounted. */
+/* A directory and what it was, as a hash: its number is that of another one
+ * where a file system was mounted or unmounted. */
 static uint64_t dir_hash(const char *path, size_t len, const struct stat *st)
 {
 	return (names_hash(path, len) ^ (uint64_t)st->st_ino) *

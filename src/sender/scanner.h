@@ -36,8 +36,8 @@ int scanner_start(struct scanner *sc);
  * metadata when a session ends, of those that were sent in it. */
 void scanner_rescan_dirs(struct scanner *sc);
 
-/* With --delete: whether this directory, as the receiver has its path (len bytes),
- * was read by the scan, and is still that one.  After the scan. */
+/* With --delete: whether this directory, as the receiver has its path (len
+ * bytes), was read by the scan, and is still that one.  After the scan. */
 int scanner_has_sent_dir(const struct sender *s, const char *path, size_t len,
 			 const struct stat *st);
 

@@ -71,7 +71,8 @@ struct source_fds {
 	size_t count, borrowed;
 };
 
-/* Returns 0 or an error; in both cases the caller calls release_source_fds(). */
+/* Returns 0 or an error; in both cases the caller calls
+ * release_source_fds(). */
 static int find_source_fds(struct source_fds *f, const struct scan *scan,
 			   struct err *e)
 {
@@ -141,9 +142,9 @@ static int confine(struct sender *s, struct err *e)
 
 /* ---- sessions ---- */
 
-/* Whether the code was wrong and the receiver shows another one, or the receiver
- * that was connected to before is another one now; and the user can be asked for
- * its code. */
+/* Whether the code was wrong and the receiver shows another one, or the
+ * receiver that was connected to before is another one now; and the user can be
+ * asked for its code. */
 static int has_new_code(const struct sender *s, const struct err *e)
 {
 	const struct send_config *cfg = s->cfg;

@@ -68,8 +68,8 @@ struct send_config {
 	struct codec_choice codec;
 	enum send_delta delta;
 	int compare_time; /* files of the same size and time are the same */
-	/* Only find out what would be done: requests has FEATURE_DRY_RUN, and the
-	 * files reported have is_planned set. */
+	/* Only find out what would be done: requests has FEATURE_DRY_RUN, and
+	 * the files reported have is_planned set. */
 	int dry_run;
 	unsigned streams;  /* 1..STREAMS_MAX; 0: as growth.h says */
 	struct scan *scan; /* has the sources; NULL: only standard input */
@@ -80,9 +80,9 @@ struct send_config {
 	uint8_t existing;
 	/* What is to be preserved: enum file_meta_preserve. */
 	unsigned preserve;
-	/* --archive: of both, what the receiver does not accept is left out with
-	 * a warning, except the bits of these, which were asked for by name; and
-	 * directories that are there already get metadata, too. */
+	/* --archive: of both, what the receiver does not accept is left out
+	 * with a warning, except the bits of these, which were asked for by
+	 * name; and directories that are there already get metadata, too. */
 	int is_archive;
 	uint32_t requests_needed;
 	unsigned preserve_needed;
@@ -120,9 +120,9 @@ struct send_config {
  *
  * A receiver that connects and is lost or refuses before its session begins
  * leaves a sender that listens waiting for another, except after it has used up
- * a one-time code.  With several receivers each has a transfer of its own, and a
- * summary event; the result is the first that is not 0, and a number of any ends
- * with ERR_INTERRUPTED, or with wait_ms.
+ * a one-time code.  With several receivers each has a transfer of its own, and
+ * a summary event; the result is the first that is not 0, and a number of any
+ * ends with ERR_INTERRUPTED, or with wait_ms.
  *
  * Returns 0 only when every file asked for was committed, or was there
  * unchanged; otherwise an enum err_code, with the reason in e.  Every file that

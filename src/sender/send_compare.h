@@ -15,8 +15,8 @@ struct outfile;
 struct send_stream;
 
 /* Read these leaves (of a TASK_COMPARE) and send their digests; holes are sent
- * as such instead.  A file that fails is reported and is no error here.  Returns
- * as send_stream_send(). */
+ * as such instead.  A file that fails is reported and is no error here.
+ * Returns as send_stream_send(). */
 int send_compare(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		 uint64_t count, struct err *e);
 

@@ -5,8 +5,8 @@
  *
  * For that the directories are walked a second time, by names alone
  * (fs/scan_dirs.h): to remember all names of the scan would take memory that
- * grows with the tree.  A directory that is not the one that was sent is left out
- * (it was made or replaced since, or a file system was mounted or unmounted
+ * grows with the tree.  A directory that is not the one that was sent is left
+ * out (it was made or replaced since, or a file system was mounted or unmounted
  * there): sent_dirs in sender.h knows those that the scan has read.
  */
 #include "sender/send_delete.h"
@@ -39,8 +39,8 @@ struct send_delete {
 	uint32_t dirs_sent;    /* in those before */
 	uint64_t dirs_changed; /* that are in none: not those that were sent */
 
-	/* The names that are here in the directory that the last LIST was about:
-	 * further ones may be about it, too. */
+	/* The names that are here in the directory that the last LIST was
+	 * about: further ones may be about it, too. */
 	struct names_set names;
 	int has_names;       /* the following is set */
 	uint32_t names_dir;  /* the directory's number */
@@ -48,9 +48,9 @@ struct send_delete {
 	int is_unread;       /* not all could be read: nothing is deleted */
 	uint64_t sent_names; /* how many are sent, and not excluded */
 
-	/* The path of the last row that stays at the receiver.  A tree is listed
-	 * with each directory after what is in it, so this one is enough to
-	 * know the directories that cannot become empty. */
+	/* The path of the last row that stays at the receiver.  A tree is
+	 * listed with each directory after what is in it, so this one is enough
+	 * to know the directories that cannot become empty. */
 	char kept[NAME_PATH_MAX + 1];
 	size_t kept_len;
 
@@ -124,8 +124,8 @@ static int has_kept(const struct send_delete *d, const char *path, size_t len)
 	       memcmp(d->kept, path, len) == 0;
 }
 
-/* Whether a row, with its path, may be deleted as far as the names that are here
- * and the filter tell. */
+/* Whether a row, with its path, may be deleted as far as the names that are
+ * here and the filter tell. */
 static int is_extra(const struct send_delete *d, const struct deletion_list *l,
 		    const struct extra_row *row, const char *path, size_t len)
 {
@@ -163,8 +163,8 @@ static int choose_row(struct send_delete *d, const struct deletion_list *l,
 		set_kept(d, path, len);
 		return 0;
 	}
-	/* A source without names is more likely one that is not mounted than one
-	 * from which everything was removed. */
+	/* A source without names is more likely one that is not mounted than
+	 * one from which everything was removed. */
 	if (!is_below && d->sent_names == 0 && !cfg->has_max_delete &&
 	    scan_dirs_is_root(cfg->scan, dir->path, dir->path_len)) {
 		d->over_empty++;
@@ -313,8 +313,8 @@ static void tell_kept(const struct send_delete *d)
 	outcome_left(s->outcome, d->over_empty + d->over_limit);
 }
 
-/* Whether anything may be deleted: not where something failed, of which the user
- * is told. */
+/* Whether anything may be deleted: not where something failed, of which the
+ * user is told. */
 static int may_delete(const struct send_stream *st)
 {
 	struct sender *s = st->sender;

@@ -1,6 +1,6 @@
 /*
- * send_delete.h - the end of a session with --delete: delete at the receiver what
- * is not here (receiver/delete.h).
+ * send_delete.h - the end of a session with --delete: delete at the receiver
+ * what is not here (receiver/delete.h).
  *
  * Layer: sender.
  * Threads: the first stream's.
@@ -20,8 +20,8 @@
 struct send_stream;
 
 /*
- * Have the receiver list what differs from the directories here, and delete what
- * is in none of the sources and not left out by a pattern.  Where anything
+ * Have the receiver list what differs from the directories here, and delete
+ * what is in none of the sources and not left out by a pattern.  Where anything
  * failed, or the scan met an error, nothing is deleted, which the user is told.
  * Then queue the items again that were waiting, as directories had their names
  * (waiting.h).  Blocks.
@@ -31,8 +31,8 @@ struct send_stream;
  */
 int send_delete_run(struct send_stream *st, int *again, struct err *e);
 
-/* Queue what had to wait for the verdicts on these, as hard links do for the file.
- * *again and returns: as send_delete_run(). */
+/* Queue what had to wait for the verdicts on these, as hard links do for the
+ * file.  *again and returns: as send_delete_run(). */
 int send_delete_requeue(struct send_stream *st, int *again, struct err *e);
 
 /* What still waits has failed. */

@@ -55,8 +55,9 @@ static int is_worth_it(const struct recipe_plan *plan, size_t n)
 
 /*
  * Plan by blocks, and read the leaf at off; where that is little, only the
- * literals.  What has changed in the rest since it was compared does not matter:
- * it is sent as it was then, and the whole file is looked at in the end.
+ * literals.  What has changed in the rest since it was compared does not
+ * matter: it is sent as it was then, and the whole file is looked at in the
+ * end.
  */
 static int read_by_blocks(struct send_stream *st, const struct outfile *f,
 			  const struct delta_leaf *l, uint64_t off,

@@ -42,8 +42,8 @@ struct delta_read {
 };
 
 /*
- * Read the r->n bytes of a leaf, or what is needed of them, for the way in t.  *r
- * is valid until the next call, and as long as t.  Returns 0; ERR_RESOURCE;
+ * Read the r->n bytes of a leaf, or what is needed of them, for the way in t.
+ * *r is valid until the next call, and as long as t.  Returns 0; ERR_RESOURCE;
  * otherwise as source_read().
  */
 int send_delta_read(struct send_stream *st, const struct outfile *f,

@@ -152,8 +152,8 @@ static int send_hole(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	return send_stream_send(st, NULL, 0, 0, e);
 }
 
-/* Read a leaf and send it.  Returns 0; SEND_FILE_DROPPED; LEAF_HELD; or an error
- * that ends the session. */
+/* Read a leaf and send it.  Returns 0; SEND_FILE_DROPPED; LEAF_HELD; or an
+ * error that ends the session. */
 static int send_leaf(struct send_stream *st, struct outfile *f, uint64_t leaf,
 		     struct err *e)
 {
@@ -287,8 +287,8 @@ static int sum_range(struct send_stream *st, const struct outfile *f,
 }
 
 /* Set the kind of a CHECK and its digests: one digest where the leaves are a
- * whole range of the tree, else one for each leaf.  Returns 0, or an error: of the
- * file, in fe; or of the session, in e. */
+ * whole range of the tree, else one for each leaf.  Returns 0, or an error: of
+ * the file, in fe; or of the session, in e. */
 static int fill_digests(struct send_stream *st, struct outfile *f,
 			struct msg_check *m, uint8_t *digests, struct err *fe,
 			struct err *e)

@@ -21,8 +21,8 @@ struct outfile;
 struct send_stream;
 
 /* TASK_OPEN: open the file and send OPEN.  After READY, a file of at most
- * OUTFILE_WHOLE_MAX bytes is then sent whole; where the receiver may have it, it is
- * queued to be listed instead. */
+ * OUTFILE_WHOLE_MAX bytes is then sent whole; where the receiver may have it,
+ * it is queued to be listed instead. */
 int send_file_open(struct send_stream *st, struct outfile *f, struct err *e);
 
 /* Give the file up for the reason in fe, and report that to the user and the
@@ -35,8 +35,9 @@ int send_file_is_hole(const struct send_stream *st, const struct outfile *f,
 		      uint64_t leaf);
 
 /*
- * Record the digest of a leaf before it is sent or compared.  Returns 0; SEND_FILE_DROPPED where another one was recorded before, so that
- * the file was given up; or an error that ends the session.
+ * Record the digest of a leaf before it is sent or compared.  Returns 0;
+ * SEND_FILE_DROPPED where another one was recorded before, so that the file was
+ * given up; or an error that ends the session.
  */
 enum { SEND_FILE_DROPPED = 1 };
 int send_file_record(struct send_stream *st, struct outfile *f, uint64_t leaf,

@@ -31,7 +31,8 @@ static int digest_content(struct send_stream *st, int fd, uint64_t size,
 		if (rc)
 			return rc;
 		rc = same_add(&st->same, st->raw, n);
-		/* A large file takes a while.  Between files make_rows() does it. */
+		/* A large file takes a while.  Between files make_rows() does
+		 * it. */
 		if (rc == 0 && left > CHUNK_MAX) {
 			rc = send_stream_keep_alive(st, e);
 			if (rc)
@@ -56,8 +57,8 @@ static int needs_open(const struct send_stream *st, const struct pack *pk,
 					   send_stream_follows(st, it)));
 }
 
-/* Whether what was read of the item before, which was not opened, is the further
- * metadata of this one, too. */
+/* Whether what was read of the item before, which was not opened, is the
+ * further metadata of this one, too. */
 static int has_same_fields(const struct item *before, const struct item *it)
 {
 	const mode_t set_id = S_ISUID | S_ISGID;
@@ -81,9 +82,9 @@ struct reading {
 	uint8_t digests[PACK_ITEMS][LIST_DIGEST];
 };
 
-/* Read what the list says of a file beside its status, and its content where that
- * has a digest.  Returns 0; 1 where it has too much metadata for its pack; or an
- * error. */
+/* Read what the list says of a file beside its status, and its content where
+ * that has a digest.  Returns 0; 1 where it has too much metadata for its pack;
+ * or an error. */
 static int read_file(struct reading *r, struct item *it, struct err *fe)
 {
 	struct send_stream *st = r->st;
@@ -136,8 +137,9 @@ static void try_file(struct send_stream *st, const struct pack *pk,
 		it->unreadable = (uint16_t)(fe.sys_errno ? fe.sys_errno : EIO);
 }
 
-/* Returns 0; 1 where the item has to be left out of the list, after it was queued
- * on its own or its failure reported; or an error that ends the session. */
+/* Returns 0; 1 where the item has to be left out of the list, after it was
+ * queued on its own or its failure reported; or an error that ends the
+ * session. */
 static int read_item(struct reading *r, struct item *it, struct err *e)
 {
 	struct send_stream *st = r->st;
@@ -146,7 +148,8 @@ static int read_item(struct reading *r, struct item *it, struct err *e)
 
 	if (it->kind != ITEM_FILE)
 		return meta_read_other(st, r->pk, it, e);
-	/* What standard input has is taken to be something else than there is. */
+	/* What standard input has is taken to be something else than there
+	 * is. */
 	if (it->root == ITEM_NO_ROOT)
 		return 0;
 	if (st->sender->cfg->dry_run && !r->pk->has_digests)

@@ -16,12 +16,14 @@
 #include "sender/stream.h"
 
 enum {
-	/* Content up to this is sent without asking whether it is wanted: it fits
-	 * the first window of TCP (10 segments, RFC 6928), so that sending takes
-	 * no longer than asking, which takes a round trip more if it is. */
+	/* Content up to this is sent without asking whether it is wanted: it
+	 * fits the first window of TCP (10 segments, RFC 6928), so that sending
+	 * takes no longer than asking, which takes a round trip more if it
+	 * is. */
 	OFFER_MIN = 14 * 1024,
 	/* Before content of this size the receiver is told how much there is:
-	 * on a slow line it takes seconds, and nothing can be told meanwhile. */
+	 * on a slow line it takes seconds, and nothing can be told
+	 * meanwhile. */
 	TOLD_MIN = 64 * 1024,
 };
 
@@ -225,7 +227,8 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 	}
 
 	/* Where the receiver may have the files already, it is asked first
-	 * which of them it wants, unless the answer takes longer than sending. */
+	 * which of them it wants, unless the answer takes longer than
+	 * sending. */
 	is_offer = (st->features & FEATURE_OFFERS) && !pk->is_wanted &&
 		   pk->bytes > 0 &&
 		   (pk->was_sent ||

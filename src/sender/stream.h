@@ -119,9 +119,9 @@ int send_stream_open_dir(struct send_stream *st, const struct item *it,
 /* Whether a symlink in the item's place is followed. */
 int send_stream_follows(const struct send_stream *st, const struct item *it);
 
-/* Handle the receiver's answers that have arrived, and send a heart-beat if one is
- * due: for a task that reads much before it sends, however often it calls this.
- * Nothing of a frame may have been put for sending.  Returns as
+/* Handle the receiver's answers that have arrived, and send a heart-beat if one
+ * is due: for a task that reads much before it sends, however often it calls
+ * this.  Nothing of a frame may have been put for sending.  Returns as
  * send_stream_send(). */
 int send_stream_keep_alive(struct send_stream *st, struct err *e);
 

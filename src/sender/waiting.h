@@ -1,6 +1,6 @@
 /*
- * waiting.h - items that wait for a directory at the receiver to be deleted, which
- * has their name.
+ * waiting.h - items that wait for a directory at the receiver to be deleted,
+ * which has their name.
  *
  * Layer: sender.
  * Threads: any; it has a lock of its own, which is taken after the queue's.
@@ -21,22 +21,23 @@ struct waiting;
 struct waiting *waiting_new(void);
 void waiting_free(struct waiting *w); /* NULL is allowed */
 
-/* Keep a copy of an item.  Returns whether it was kept: no directory, not standard
- * input, and not more than a few hundred, which the next transfer sends; and none
- * after waiting_end(). */
+/* Keep a copy of an item.  Returns whether it was kept: no directory, not
+ * standard input, and not more than a few hundred, which the next transfer
+ * sends; and none after waiting_end(). */
 int waiting_add(struct waiting *w, const struct queue_verdict *v);
 
-/* From now on in this session no directory is deleted (1), or one may be (0). */
+/* From now on in this session no directory is deleted (1), or one may be
+ * (0). */
 void waiting_end(struct waiting *w, int is_over);
 
 /* Whether an item with this path waits. */
 int waiting_has(struct waiting *w, const char *path, size_t len);
 
-/* Queue all of them once more, to be sent, or in a dry run to be listed, and forget
- * them.  links: knows files with several
- * names, or NULL; it keeps names that have to wait for the verdict on another.
- * Does not block for long: call it when nothing else is queued or in flight.
- * Returns how many there were, or an error. */
+/* Queue all of them once more, to be sent, or in a dry run to be listed, and
+ * forget them.  links: knows files with several names, or NULL; it keeps names
+ * that have to wait for the verdict on another.  Does not block for long: call
+ * it when nothing else is queued or in flight.  Returns how many there were, or
+ * an error. */
 int waiting_requeue(struct waiting *w, struct queue *q, struct links *links,
 		    int is_dry_run, struct err *e);
 

@@ -275,8 +275,8 @@ static void *connection_main(void *arg)
 		is_good = !refuse_if_busy(c, stream, is_further);
 	if (!is_good && stream)
 		discard(stream);
-	/* Before the descriptor is closed or another thread's: admission uses it
-	 * until then. */
+	/* Before the descriptor is closed or another thread's: admission uses
+	 * it until then. */
 	admission_leave(a->admission, c->pending);
 	if (is_good) {
 		add_stream(c, stream, is_further);
@@ -504,8 +504,8 @@ void acceptor_free(struct acceptor *a)
 }
 
 /* Make the peer of the oldest stream the session's.  Returns that stream, or
- * NULL where there is none, and the others, which are refused.  The caller holds
- * the lock. */
+ * NULL where there is none, and the others, which are refused.  The caller
+ * holds the lock. */
 static struct ready *choose_peer(struct acceptor *a, struct ready **others)
 {
 	struct ready *chosen = take_oldest_stream(a);

@@ -9,9 +9,9 @@
  *
  * Every connection has to authenticate, and many may do so at once.  Then its
  * first frame says what it is for: a PING, for a session of its own; a TIMEOUT,
- * for the session that there is.  A receiver that wants a session while there is
- * one is refused with ERROR.  Of the streams for the session only those from the
- * same source as its first one (admission_source()) are returned.
+ * for the session that there is.  A receiver that wants a session while there
+ * is one is refused with ERROR.  Of the streams for the session only those from
+ * the same source as its first one (admission_source()) are returned.
  */
 #ifndef FERRY_SESSION_ACCEPTOR_H
 #define FERRY_SESSION_ACCEPTOR_H
@@ -54,7 +54,8 @@ struct accepted {
  * dial_listen(), or ERR_RESOURCE. */
 struct acceptor *acceptor_new(const struct acceptor_config *cfg, struct err *e);
 
-/* Before acceptor_start(), where mode.tls was NULL: the credentials, borrowed. */
+/* Before acceptor_start(), where mode.tls was NULL: the credentials,
+ * borrowed. */
 void acceptor_set_tls(struct acceptor *a, struct tls *tls);
 
 /* The port that it listens on. */
@@ -96,8 +97,8 @@ void acceptor_restart(struct acceptor *a);
  * ERR_CLOSED where there is none. */
 int acceptor_further(struct acceptor *a, struct accepted *out, struct err *e);
 
-/* A descriptor that is readable after a connection has come, until it is cleared;
- * for a single thread, instead of acceptor_first(). */
+/* A descriptor that is readable after a connection has come, until it is
+ * cleared; for a single thread, instead of acceptor_first(). */
 int acceptor_fd(const struct acceptor *a);
 void acceptor_clear_fd(const struct acceptor *a);
 

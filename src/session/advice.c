@@ -1,6 +1,6 @@
 /*
- * Advice for failures.  Both sides print it, so it names no side; but by ssh there is
- * only one user.
+ * Advice for failures.  Both sides print it, so it names no side; but by ssh
+ * there is only one user.
  */
 #include "session/advice.h"
 

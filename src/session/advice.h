@@ -29,8 +29,8 @@ char *advice_text(char *dst, size_t size, unsigned cause, uint64_t need,
 /* The same for CAUSE_RIVAL, with the path of the other item. */
 char *advice_rival_text(char *dst, size_t size, const char *rival, size_t len);
 
-/* The same where something was to be deleted: why it is still there, and what to
- * do about it, or NULL. */
+/* The same where something was to be deleted: why it is still there, and what
+ * to do about it, or NULL. */
 const char *advice_deletion_text(unsigned cause);
 const char *advice_of_deletion(unsigned cause);
 

@@ -26,8 +26,9 @@ enum {
 	/* How long small frames may wait for others while more comes: the peer
 	 * waits for them, and only sending shows that it is gone. */
 	FLUSH_MS = 500,
-	/* More heart-beats than these, and so many a second, are a flood: a peer
-	 * sends one in PING_MIN_MS at most.  None of them arrives early. */
+	/* More heart-beats than these, and so many a second, are a flood: a
+	 * peer sends one in PING_MIN_MS at most.  None of them arrives
+	 * early. */
 	HEARTBEATS_SPARE = 1000,
 	HEARTBEATS_A_SECOND = 10,
 };
@@ -249,8 +250,8 @@ int channel_poll_header(struct channel *c, struct frame *f, struct err *e)
 			return bad_header(c, c->head, FRAME_HEADER, e);
 		c->has_begun = 1;
 		c->body_check = f->body_check;
-		/* Return after each heart-beat: a peer that floods us with them must
-		 * not keep the caller from its other work. */
+		/* Return after each heart-beat: a peer that floods us with them
+		 * must not keep the caller from its other work. */
 		if (!is_heartbeat(c, f))
 			return 0;
 		rc = take_heartbeat(c, f, e);

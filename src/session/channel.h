@@ -87,8 +87,8 @@ void channel_want_tick(struct channel *c, int ms);
 int channel_ping(struct channel *c, struct err *e);
 
 /* Send and flush a heart-beat if nothing was sent for the heart-beat interval:
- * BUSY with is_busy, where it was granted; else PING.  Twice a second, flush what
- * was sent before, as a thread that is at work waits for nothing. */
+ * BUSY with is_busy, where it was granted; else PING.  Twice a second, flush
+ * what was sent before, as a thread that is at work waits for nothing. */
 int channel_ping_if_due(struct channel *c, int is_busy, struct err *e);
 
 /*
@@ -110,10 +110,10 @@ int channel_recv_fields(struct channel *c, void *p, size_t n, struct err *e);
 
 /*
  * Sender: the next whole frame from the receiver, whose frames are small,
- * without blocking.  *body is borrowed until the next call.  Heart-beats are skipped.
- * Returns 0; ERR_AGAIN when no whole frame has arrived; ERR_PROTOCOL for a
- * malformed header; ERR_CORRUPT where the body's check is wrong; otherwise as
- * stream_recv_some().
+ * without blocking.  *body is borrowed until the next call.  Heart-beats are
+ * skipped.  Returns 0; ERR_AGAIN when no whole frame has arrived; ERR_PROTOCOL
+ * for a malformed header; ERR_CORRUPT where the body's check is wrong;
+ * otherwise as stream_recv_some().
  */
 int channel_poll_reply(struct channel *c, struct frame *f, const uint8_t **body,
 		       struct err *e);

@@ -30,8 +30,8 @@ int connecting_start(const struct host_port *to, const struct net_options *net,
 
 /*
  * The same for direct streams of a session by ssh: the addresses are those that
- * the other side names (connector_any()); port is the one that the user named, or
- * 0.
+ * the other side names (connector_any()); port is the one that the user named,
+ * or 0.
  */
 int connecting_start_direct(uint16_t port, const struct net_options *net,
 			    enum sandbox_mode mode, struct connector **out,

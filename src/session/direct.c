@@ -193,8 +193,8 @@ static struct stream *secure(const struct direct *d, int fd, int timeout_ms,
 	return secure_open(fd, &mode, &cfg, NULL, e);
 }
 
-/* What listens at this address has not the key, or does not answer: there may be
- * another host with the same private address. */
+/* What listens at this address has not the key, or does not answer: there may
+ * be another host with the same private address. */
 static size_t without(struct dial_peer *peers, size_t count,
 		      const struct dial_peer *bad)
 {

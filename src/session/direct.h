@@ -1,6 +1,6 @@
 /*
- * direct.h - direct streams of a session by ssh: TCP connections between the two
- * hosts, authenticated by a key that goes through ssh.
+ * direct.h - direct streams of a session by ssh: TCP connections between the
+ * two hosts, authenticated by a key that goes through ssh.
  *
  * Layer: session.
  * Threads: a struct direct: direct_open() and direct_cancel() from any thread,
@@ -65,9 +65,9 @@ int direct_take(struct direct *d, const struct msg_direct *m, struct err *e);
 
 /*
  * Connect and authenticate.  The first call, which has to have returned before
- * there are others, tries the addresses for DIRECT_CONNECT_MS; later ones connect
- * to the address that it has found.  Of cfg, only timeout_ms counts.  Fills peer
- * (ADDR_TEXT_MAX bytes).
+ * there are others, tries the addresses for DIRECT_CONNECT_MS; later ones
+ * connect to the address that it has found.  Of cfg, only timeout_ms counts.
+ * Fills peer (ADDR_TEXT_MAX bytes).
  *
  * Returns a stream that the caller owns; or NULL with ERR_CONNECT, ERR_AUTH or
  * another error of secure_open(); ERR_INTERRUPTED after direct_cancel().

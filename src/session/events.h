@@ -33,8 +33,8 @@ struct session_file {
 	const char *renamed_to;
 	/* With STATUS_FAILED: the other side has told this user why. */
 	int is_told;
-	/* It was not sent: with --list, when plan is 0 and status is not set; or
-	 * with --dry-run, when plan is an enum listed_state, and status the
+	/* It was not sent: with --list, when plan is 0 and status is not set;
+	 * or with --dry-run, when plan is an enum listed_state, and status the
 	 * verdict that it would get. */
 	int is_planned;
 	unsigned plan;
@@ -45,8 +45,8 @@ struct session_file {
 	 * such as the cause, by which they are counted; and what to do about
 	 * them.  Either may be NULL. */
 	const char *reason, *advice;
-	/* With STATUS_FAILED: a sender's own failure, of which the receiver knows
-	 * less. */
+	/* With STATUS_FAILED: a sender's own failure, of which the receiver
+	 * knows less. */
 	int is_own;
 };
 
@@ -57,7 +57,8 @@ struct session_deletion {
 	int is_dir;
 	int is_planned; /* it was not deleted: only that it would be is told */
 	/* Why it is still there: one line with path, side, host and cause,
-	 * escaped; NULL: it was deleted.  reason, advice: as of session_file. */
+	 * escaped; NULL: it was deleted.  reason, advice: as of
+	 * session_file. */
 	const char *error, *reason, *advice;
 };
 
@@ -107,8 +108,8 @@ struct session_peer {
 	const char *security; /* security_name() */
 	const char *identity; /* what it proved to be: stream_identity() */
 	const char *name;     /* of a named sender; or NULL */
-	/* by ssh: the way of content, "ssh" or "direct"; and with the latter the
-	 * address; else NULL */
+	/* by ssh: the way of content, "ssh" or "direct"; and with the latter
+	 * the address; else NULL */
 	const char *data, *direct;
 	int is_dry_run;
 };

@@ -5,8 +5,8 @@
  * Layer: session.
  * Threads: any; it consists of atomics.
  *
- * Only time in which it is the peer's turn counts.  A peer that waits for its own
- * source, disk or rate limit says so by BUSY in place of PING, and gets
+ * Only time in which it is the peer's turn counts.  A peer that waits for its
+ * own source, disk or rate limit says so by BUSY in place of PING, and gets
  * IDLE_BUSY_FACTOR times as long, and at least IDLE_BUSY_MS.
  */
 #ifndef FERRY_SESSION_IDLE_H
@@ -34,7 +34,8 @@ struct idle {
 	atomic_uint_fast64_t progress_ms, busy_ms;
 	atomic_uint_fast64_t said_ms; /* when it said so last; 0: never */
 	atomic_uint_fast64_t checked_ms; /* the last idle_check() */
-	/* threads of ours that are at work, so that it is not the peer's turn */
+	/* threads of ours that are at work, so that it is not the peer's
+	 * turn */
 	atomic_uint working;
 };
 

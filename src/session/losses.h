@@ -45,8 +45,9 @@ void losses_add(struct losses *l, unsigned kinds, unsigned cause,
 void losses_tell(const struct losses *l, const struct session_events *events,
 		 uint64_t number, const char *where);
 
-/* Whose loss it is, for a sentence: "modes or times" where there is nothing else
- * among the kinds that were lost, and these (enum file_meta_kind, as bits). */
+/* Whose loss it is, for a sentence: "modes or times" where there is nothing
+ * else among the kinds that were lost, and these (enum file_meta_kind, as
+ * bits). */
 const char *losses_noun(const struct losses *l, unsigned more);
 
 /* " and of N more", or "" where of counts one item. */

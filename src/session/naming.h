@@ -12,8 +12,8 @@
 
 struct ids;
 
-/* ids_start() (os/ids.h); the caller passes *out to ids_stop().  It forks: call it
- * before there are secrets in memory, threads and a sandbox.  Returns 0 or
+/* ids_start() (os/ids.h); the caller passes *out to ids_stop().  It forks: call
+ * it before there are secrets in memory, threads and a sandbox.  Returns 0 or
  * ERR_RESOURCE. */
 int naming_start(enum sandbox_mode mode, struct ids **out, struct err *e);
 

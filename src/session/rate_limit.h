@@ -29,8 +29,8 @@ void rate_limit_release(struct rate_limit *r);
  */
 unsigned rate_limit_take_bytes(struct rate_limit *r, uint64_t n);
 
-/* How much to send or receive at once, so that it goes at an even rate: the bytes
- * of a quarter of a second; SIZE_MAX without a limit. */
+/* How much to send or receive at once, so that it goes at an even rate: the
+ * bytes of a quarter of a second; SIZE_MAX without a limit. */
 size_t rate_limit_slice(const struct rate_limit *r);
 
 #endif

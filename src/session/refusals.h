@@ -1,7 +1,7 @@
 /*
  * refusals.h - messages about connections that get no session, of which anybody
- * who can connect may cause any number: the first of a minute are said, the rest
- * are counted, and the count is said once a minute.
+ * who can connect may cause any number: the first of a minute are said, the
+ * rest are counted, and the count is said once a minute.
  *
  * Layer: session.
  * Threads: any.
@@ -25,8 +25,8 @@ enum {
 struct refusals {
 	const struct session_events *events; /* borrowed */
 	pthread_mutex_t lock;
-	/* guarded by lock; details and warnings are counted apart, since details
-	 * are usually not shown */
+	/* guarded by lock; details and warnings are counted apart, since
+	 * details are usually not shown */
 	struct refusals_kind {
 		uint64_t since_ms; /* clock_ms() of the first; 0: none */
 		unsigned said;
@@ -39,8 +39,8 @@ void refusals_init(struct refusals *r, const struct session_events *events);
 /* Say how many were not said, and release it. */
 void refusals_release(struct refusals *r);
 
-/* Say that a connection gets no session, or count it.  level: SESSION_WARNING or
- * SESSION_VERBOSE. */
+/* Say that a connection gets no session, or count it.  level: SESSION_WARNING
+ * or SESSION_VERBOSE. */
 void refusals_tell(struct refusals *r, enum session_level level,
 		   const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 

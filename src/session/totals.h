@@ -36,8 +36,8 @@ struct totals {
 enum totals_side { TOTALS_LOCAL, TOTALS_REMOTE, TOTALS_CHANGED };
 
 /* The status that a verdict counts as: UPDATED is UNCHANGED where not all that
- * differed could be set (not_kept: enum file_meta_kind).  Whether something else
- * was set a sender does not know, and such an item counts in not_kept. */
+ * differed could be set (not_kept: enum file_meta_kind).  Whether something
+ * else was set a sender does not know, and such an item counts in not_kept. */
 enum file_status totals_status(enum file_status status, unsigned not_kept);
 
 /* Count a regular file that was committed or unchanged; status is of
@@ -76,10 +76,11 @@ void totals_summary(const struct totals *t, struct session_summary *sum);
 int totals_code(const struct totals *t, int is_sender);
 
 /*
- * The result of a whole session.  e holds the error that ended it early (code 0:
- * none).  That takes precedence over what happened to single files, whose rest is
- * not known to have arrived; else the result is that of the files.  files: the
- * text about them ("": nothing to tell); it is told in both cases.  Returns e->code.
+ * The result of a whole session.  e holds the error that ended it early (code
+ * 0: none).  That takes precedence over what happened to single files, whose
+ * rest is not known to have arrived; else the result is that of the files.
+ * files: the text about them ("": nothing to tell); it is told in both cases.
+ * Returns e->code.
  */
 int totals_conclude(const struct totals *t, int is_sender, const char *files,
 		    struct err *e);

@@ -106,9 +106,9 @@ uint32_t frame_body_crc(const uint8_t *p, size_t n);
 
 /*
  * Fill in the body checks of the whole frames in these n bytes, whose headers
- * were written by frame_put().  Only the last may be a CHUNK, PACK, OFFER or LIST,
- * and its payload must not be among the bytes: the check covers the fields
- * alone.
+ * were written by frame_put().  Only the last may be a CHUNK, PACK, OFFER or
+ * LIST, and its payload must not be among the bytes: the check covers the
+ * fields alone.
  */
 void frame_seal(uint8_t *frames, size_t n);
 

@@ -119,8 +119,9 @@ enum hello_flags {
 	/* If the session is lost, the sender will send another HELLO with the
 	 * same session id, and then what has no verdict. */
 	HELLO_RETRY = 2,
-	/* This HELLO follows a lost session of the same id, and the sender sends
-	 * what had no verdict in that: so it is for the same receiver only. */
+	/* This HELLO follows a lost session of the same id, and the sender
+	 * sends what had no verdict in that: so it is for the same receiver
+	 * only. */
 	HELLO_AGAIN = 4,
 };
 /* What the receiver is to do where a name is taken. */
@@ -159,9 +160,9 @@ int msg_get_join(struct msg_join *m, const uint8_t *p, size_t n);
 /*
  * READY: u16 version | u16 streams allowed (1..STREAMS_MAX, including the
  * first) | u32 features | u32 files that may be open (OPEN without a verdict)
- * at the same time (at least 1) | u8[16] token for JOIN | with FEATURE_LISTS: u8
- * flags | with FEATURE_PRESERVE: u32 what is accepted (enum file_meta_preserve as
- * bits; unknown ones are ignored)
+ * at the same time (at least 1) | u8[16] token for JOIN | with FEATURE_LISTS:
+ * u8 flags | with FEATURE_PRESERVE: u32 what is accepted (enum
+ * file_meta_preserve as bits; unknown ones are ignored)
  */
 enum ready_flags {
 	READY_EMPTY = 1, /* nothing is in the receiver's directory: so asking what
@@ -184,9 +185,9 @@ int msg_get_ready(struct msg_ready *m, const uint8_t *p, size_t n);
  * (what the source occupies: less than size where it has holes) | metadata |
  * u16 name length | name | digest of the body up to here
  *
- * The caller computes the digest, over the bytes before it: name and metadata are
- * then protected by the algorithm that the user chose, and not only by the frame's
- * body check.  With FEATURE_PRESERVE the metadata has the form
+ * The caller computes the digest, over the bytes before it: name and metadata
+ * are then protected by the algorithm that the user chose, and not only by the
+ * frame's body check.  With FEATURE_PRESERVE the metadata has the form
  * FILE_META_EXTENDED, here and in packs, else FILE_META_BASIC.
  */
 enum {
@@ -271,14 +272,16 @@ int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n);
  * pack's files, in the table's order.  The items have consecutive ids from the
  * first on.  Each row of the table:
  *
- *	u8 kind | metadata | u16 name length | name | then by kind:
- *	FILE	u32 size | file digest
- *	DIR	nothing
- *	SYMLINK	u16 target length | target
- *	LINK	u16 length | name of a file that was committed or unchanged before;
- *		only where PRESERVE_HARDLINKS was accepted
- *	SPECIAL	u8 type | u32 major | u32 minor, which are 0 unless it is a device;
- *		only where PRESERVE_SPECIALS was accepted
+ * 	u8 kind | metadata | u16 name length | name | then by kind:
+ * 	FILE	u32 size | file digest
+ * 	DIR	nothing
+ * 	SYMLINK	u16 target length | target
+ * 	LINK	u16 length | name of a file that was committed or unchanged
+ * 	before;
+ * 		only where PRESERVE_HARDLINKS was accepted
+ * 	SPECIAL	u8 type | u32 major | u32 minor, which are 0 unless it is a
+ * 	device;
+ * 		only where PRESERVE_SPECIALS was accepted
  */
 enum { MSG_PACK_FIXED = 24, PACK_ITEMS_MAX = 1024 };
 struct msg_pack {
@@ -432,8 +435,8 @@ enum wire_cause {
 };
 /* The text of a cause, fixed; "unknown error" for an unknown one. */
 const char *wire_cause_text(unsigned cause);
-/* The cause for what the sender met with a source: the texts of other causes are
- * about files on the receiver. */
+/* The cause for what the sender met with a source: the texts of other causes
+ * are about files on the receiver. */
 enum wire_cause wire_cause_of_source(int err);
 /* The cause for an errno; CAUSE_OTHER where there is none. */
 enum wire_cause wire_cause_of_errno(int err);
@@ -507,15 +510,15 @@ void msg_put_checked(struct buf *b, const struct msg_checked *m);
 int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
 
 /*
- * COMPARE: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 count | u8 kind |
- * u8 bits | u16 stride | by kind:
+ * COMPARE: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 count | u8 kind
+ * | u8 bits | u16 stride | by kind:
  *
- *	LEAVES	count (1..COMPARE_LEAVES_MAX) leaves of the file: of each u8[32]
- *		SHA-256 | u64 digest of the digests of its blocks (bits and
- *		stride are 0)
- *	PIECES	nothing: cut count (not 0) leaves of the basis into pieces of
- *		2^bits bytes on average; with a stride that is not 0, only the
- *		first COMPARE_SAMPLE bytes of every stride-th leaf, each alone
+ * 	LEAVES	count (1..COMPARE_LEAVES_MAX) leaves of the file: of each u8[32]
+ * 		SHA-256 | u64 digest of the digests of its blocks (bits and
+ * 		stride are 0)
+ * 	PIECES	nothing: cut count (not 0) leaves of the basis into pieces of
+ * 		2^bits bytes on average; with a stride that is not 0, only the
+ * 		first COMPARE_SAMPLE bytes of every stride-th leaf, each alone
  */
 enum {
 	COMPARE_LEAVES_MAX = 64,
@@ -574,17 +577,17 @@ void msg_put_signature(struct buf *b, const struct msg_signature *m);
 int msg_get_signature(struct msg_signature *m, const uint8_t *p, size_t n);
 
 /*
- * DELETE, with REQUEST_DELETE and on the first stream: u8 kind | u8 reserved | u16
- * count | by kind:
+ * DELETE, with REQUEST_DELETE and on the first stream: u8 kind | u8 reserved |
+ * u16 count | by kind:
  *
- *	BEGIN	nothing (count is 0): all items have their verdict, or are
- *		symlinks that wait to be made; nothing may be deleted before
- *	DIRS	count (1..DELETE_DIRS_MAX) directories, what the sender has in
- *		them: of each u64 names | u64 sum of their hashes (names.h) | u16
- *		path length | path (empty: the receiver's directory).  Both
- *		numbers are 2^64-1 where that is not known.
- *	CHOICE	count (that of the oldest LIST without one) bits, in (count + 7)
- *		/ 8 bytes: which of these are to be deleted
+ * 	BEGIN	nothing (count is 0): all items have their verdict, or are
+ * 		symlinks that wait to be made; nothing may be deleted before
+ * 	DIRS	count (1..DELETE_DIRS_MAX) directories, what the sender has in
+ * 		them: of each u64 names | u64 sum of their hashes (names.h) |
+ * 		u16 path length | path (empty: the receiver's directory).  Both
+ * 		numbers are 2^64-1 where that is not known.
+ * 	CHOICE	count (that of the oldest LIST without one) bits, in (count + 7)
+ * 		/ 8 bytes: which of these are to be deleted
  *
  * With FEATURE_DRY_RUN nothing is deleted, and RESULT says that it was.
  */
@@ -619,19 +622,19 @@ int msg_delete_get_dir(struct delete_dir *d, struct rd *r);
 /*
  * EXTRA, the answer: u8 kind | u8 flags | u16 count | u32 dir | by kind:
  *
- *	READY	nothing: to BEGIN, after the symlinks were made and all verdicts
- *		were sent
- *	LIST	count (1..EXTRA_ROWS_MAX) things in directory dir (counted from
- *		0 over all DIRS) whose names differ from the sender's: of each u8
- *		kind (FILE: anything but a directory; DIR) | u16 name length |
- *		name.  With EXTRA_BELOW the names are paths of what is in, and
- *		last of, a directory that was chosen.  EXTRA_FOLDS: names that
- *		differ in upper and lower case are one name there.
- *	RESULT	to CHOICE: of each that was chosen, and is not a directory that
- *		LISTs with EXTRA_BELOW follow for, a u16 cause, 0 where it was
- *		deleted
- *	DONE	count is 0: the oldest DIRS is over
- *	UNREAD	count is 1: directory dir cannot be listed: u16 cause
+ * 	READY	nothing: to BEGIN, after the symlinks were made and all verdicts
+ * 		were sent
+ * 	LIST	count (1..EXTRA_ROWS_MAX) things in directory dir (counted from
+ * 		0 over all DIRS) whose names differ from the sender's: of each
+ * 		u8 kind (FILE: anything but a directory; DIR) | u16 name length
+ * 		| name.  With EXTRA_BELOW the names are paths of what is in, and
+ * 		last of, a directory that was chosen.  EXTRA_FOLDS: names that
+ * 		differ in upper and lower case are one name there.
+ * 	RESULT	to CHOICE: of each that was chosen, and is not a directory that
+ * 		LISTs with EXTRA_BELOW follow for, a u16 cause, 0 where it was
+ * 		deleted
+ * 	DONE	count is 0: the oldest DIRS is over
+ * 	UNREAD	count is 1: directory dir cannot be listed: u16 cause
  */
 enum {
 	EXTRA_ROWS_MAX = 4096,
@@ -672,8 +675,8 @@ int msg_extra_get_row(struct extra_row *row, struct rd *r);
  * VERDICT: u64 first id | u32 items (not 0) | u8 status | u8 not kept (enum
  * file_meta_kind as bits, with COMMITTED or UPDATED, and FEATURE_NOT_KEPT; else
  * 0) | u16 cause | u64 bytes needed | u64 bytes available (both 0 unless the
- * cause is NO_SPACE, TOO_LARGE, QUOTA or LIMIT) | with FEATURE_RIVALS, and cause
- * RIVAL: u16 length | path of the item that has the place
+ * cause is NO_SPACE, TOO_LARGE, QUOTA or LIMIT) | with FEATURE_RIVALS, and
+ * cause RIVAL: u16 length | path of the item that has the place
  */
 enum file_status {
 	STATUS_COMMITTED = 1, /* durable as --sync says, under its name */
@@ -710,9 +713,10 @@ struct msg_resend {
 void msg_put_resend(struct buf *b, const struct msg_resend *m);
 int msg_get_resend(struct msg_resend *m, const uint8_t *p, size_t n);
 
-/* NOTE: u16 cause | u8 kind (enum item_kind) | u8 not kept (as in VERDICT) | u16
- * name length | name: metadata of that item could not be set.  From the sender,
- * with FEATURE_UNSENT: that item, of the kind FILE, could not be sent. */
+/* NOTE: u16 cause | u8 kind (enum item_kind) | u8 not kept (as in VERDICT) |
+ * u16 name length | name: metadata of that item could not be set.  From the
+ * sender, with FEATURE_UNSENT: that item, of the kind FILE, could not be
+ * sent. */
 struct msg_note {
 	uint16_t cause;
 	uint8_t kind;
@@ -724,7 +728,8 @@ void msg_put_note(struct buf *b, const struct msg_note *m);
 int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n);
 
 /* TIMEOUT: u32 milliseconds (not 0): whoever sends it gives up after so long
- * without a byte from the other side, which sends its heart-beats accordingly. */
+ * without a byte from the other side, which sends its heart-beats
+ * accordingly. */
 struct msg_timeout {
 	uint32_t ms;
 };
@@ -733,16 +738,16 @@ int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n);
 
 /*
  * PROGRESS: u64 bytes | u64 total bytes | u64 total files | u64 replaced | u64
- * renamed | u8 flags | u8[3] reserved: for what the other side tells its user, and
- * for nothing else.
+ * renamed | u8 flags | u8[3] reserved: for what the other side tells its user,
+ * and for nothing else.
  *
- *	receiver	bytes of content that have arrived in this session, also
- *			of chunks and packs that are not whole yet; how many
- *			files replaced another, or were committed under another
- *			name; all else is 0
- *	sender		bytes of content that need not be sent: holes, and what
- *			the receiver has already; the content and the files and
- *			symlinks that the scan has found so far; all else is 0
+ * 	receiver	bytes of content that have arrived in this session, also
+ * 			of chunks and packs that are not whole yet; how many
+ * 			files replaced another, or were committed under another
+ * 			name; all else is 0
+ * 	sender		bytes of content that need not be sent: holes, and what
+ * 			the receiver has already; the content and the files and
+ * 			symlinks that the scan has found so far; all else is 0
  *
  * Bytes of a recipe are those of its literals.
  */
@@ -760,10 +765,10 @@ int msg_get_progress(struct msg_progress *m, const uint8_t *p, size_t n);
 
 /*
  * DIRECT, by ssh: u16 port | u8 count | u8 reserved | u8[32] key | count times
- * u8[16] address.  The side that ssh has started listens at this port for further
- * streams, which authenticate by the key.  The addresses are its own, IPv4 ones as
- * IPv4-mapped IPv6, the one that ssh has reached first.  Port 0, and no address:
- * it cannot listen.  At most once in a session.
+ * u8[16] address.  The side that ssh has started listens at this port for
+ * further streams, which authenticate by the key.  The addresses are its own,
+ * IPv4 ones as IPv4-mapped IPv6, the one that ssh has reached first.  Port 0,
+ * and no address: it cannot listen.  At most once in a session.
  */
 enum {
 	DIRECT_KEY = 32,
@@ -779,9 +784,9 @@ struct msg_direct {
 void msg_put_direct(struct buf *b, const struct msg_direct *m);
 int msg_get_direct(struct msg_direct *m, const uint8_t *p, size_t n);
 
-/* STREAMS, by ssh: u16 count (1..STREAMS_MAX - 1) | u16 reserved: so many direct
- * streams there are to be in all.  A receiver that listens answers the first one
- * with DIRECT. */
+/* STREAMS, by ssh: u16 count (1..STREAMS_MAX - 1) | u16 reserved: so many
+ * direct streams there are to be in all.  A receiver that listens answers the
+ * first one with DIRECT. */
 struct msg_streams {
 	uint16_t count;
 };

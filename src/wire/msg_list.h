@@ -13,9 +13,9 @@
 #include "wire/msg.h"
 
 /*
- * LIST: u64 id of the first item | u32 items (1..PACK_ITEMS_MAX) | u32 raw length
- * (1..CHUNK_MAX) | u8 codec | u8[3] reserved | digest of the table | payload,
- * which expands to the table: raw length bytes
+ * LIST: u64 id of the first item | u32 items (1..PACK_ITEMS_MAX) | u32 raw
+ * length (1..CHUNK_MAX) | u8 codec | u8[3] reserved | digest of the table |
+ * payload, which expands to the table: raw length bytes
  */
 enum { MSG_LIST_FIXED = 20, LIST_DIGEST = 32, LISTED_RUN = 5 };
 struct msg_list {
@@ -34,21 +34,21 @@ int msg_get_list(struct msg_list *m, size_t digest_size, const uint8_t *p,
 /*
  * A row of the table; numbers (N) are of 1 to 10 bytes, see ferry-protocol(7):
  *
- *	u8 bits: kind (enum item_kind; with 64, less 3), 4: the mode is that of the
- *	row before, 8: there is a digest, 16: whatever the times, compare by
- *	content, 32: the further fields are those of the row before, 128: the
- *	sender cannot read it, so that it would fail (with FEATURE_DRY_RUN alone) |
- *	u16 mode, without bit 4 | N seconds, less those of the row before |
- *	u32 nanoseconds | with FILE_META_EXTENDED, and without bit 32: N bytes of
- *	further fields | these | N bytes that the name has in common with that of
- *	the row before, at its beginning | N bytes that follow | these
- *	FILE	N size | u8[32] SHA-256 of the content, with bit 8
- *	SYMLINK, LINK	N bytes of the target | target
- *	SPECIAL	u8 type (enum special_type) | N major | N minor
+ * 	u8 bits: kind (enum item_kind; with 64, less 3), 4: the mode is that of
+ * 	the row before, 8: there is a digest, 16: whatever the times, compare by
+ * 	content, 32: the further fields are those of the row before, 128: the
+ * 	sender cannot read it, so that it would fail (with FEATURE_DRY_RUN
+ * 	alone) | u16 mode, without bit 4 | N seconds, less those of the row
+ * 	before | u32 nanoseconds | with FILE_META_EXTENDED, and without bit 32:
+ * 	N bytes of further fields | these | N bytes that the name has in common
+ * 	with that of the row before, at its beginning | N bytes that follow |
+ * 	these FILE	N size | u8[32] SHA-256 of the content, with bit 8
+ * 	SYMLINK, LINK	N bytes of the target | target SPECIAL	u8 type (enum
+ * 	special_type) | N major | N minor
  *
  * Before the first row the mode and seconds are 0, the name is empty, and there
- * are no further fields.  With FILE_META_BASIC there are neither the bits 32 and
- * 64 nor what needs them.
+ * are no further fields.  With FILE_META_BASIC there are neither the bits 32
+ * and 64 nor what needs them.
  */
 struct msg_row {
 	struct pack_item item; /* digest: with has_digest */
@@ -71,19 +71,19 @@ struct msg_rows {
 
 /* Append a row.  Its further fields must stay until the next one was. */
 void msg_put_row(struct buf *b, struct msg_rows *rows, const struct msg_row *row);
-/* Decode the next row.  Its name is borrowed from rows, until the next call; its
- * further fields and target, from what r reads.
- * Call it count times, then check rd_at_end(). */
+/* Decode the next row.  Its name is borrowed from rows, until the next call;
+ * its further fields and target, from what r reads.  Call it count times, then
+ * check rd_at_end(). */
 int msg_get_row(struct msg_row *row, struct msg_rows *rows, struct rd *r);
 
 /*
- * LISTED, the answer: u64 id of the first item | u32 items | u32 reserved | runs
- * of items with the same state, until all have one: u8 state | u16 cause (with
- * FAILED) | u16 items (at least 1)
+ * LISTED, the answer: u64 id of the first item | u32 items | u32 reserved |
+ * runs of items with the same state, until all have one: u8 state | u16 cause
+ * (with FAILED) | u16 items (at least 1)
  *
- * Without FEATURE_DRY_RUN an item is DONE, and has a verdict, or is not, and gets
- * none under this id.  With it none gets a verdict: the state says what would be
- * done.
+ * Without FEATURE_DRY_RUN an item is DONE, and has a verdict, or is not, and
+ * gets none under this id.  With it none gets a verdict: the state says what
+ * would be done.
  */
 enum listed_state {
 	LISTED_DONE = 0,
@@ -113,8 +113,9 @@ struct msg_listed {
 	uint32_t count;
 	struct listed_item items[PACK_ITEMS_MAX];
 };
-/* The verdict that an item would get whose state is this one (LISTED_NEW or later,
- * but not COMPARE); LISTED_WAITING: that which it gets where the directory stays. */
+/* The verdict that an item would get whose state is this one (LISTED_NEW or
+ * later, but not COMPARE); LISTED_WAITING: that which it gets where the
+ * directory stays. */
 enum file_status msg_listed_status(unsigned state);
 
 void msg_put_listed(struct buf *b, const struct msg_listed *m);

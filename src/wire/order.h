@@ -36,9 +36,9 @@ enum {
 };
 
 /*
- * The order's second item, with the name by which the user has called this host:
- * its messages, which that user reads, begin with it.  Releases that do not know
- * it refuse the order, and quote the item.
+ * The order's second item, with the name by which the user has called this
+ * host: its messages, which that user reads, begin with it.  Releases that do
+ * not know it refuse the order, and quote the item.
  */
 #define ORDER_HOST "--host="
 

@@ -92,7 +92,8 @@ static uint64_t throw_dice(uint64_t *state)
 	return *state * 0x2545f4914f6cdd1dU >> 32;
 }
 
-/* ---- one lane -------------------------------------------------------------- */
+/* ---- one lane
+ * -------------------------------------------------------------- */
 
 /* Bytes of TCP payload in an IPv4 packet; 0 for all else. */
 static uint64_t payload_of(const unsigned char *p, size_t len)
@@ -204,7 +205,8 @@ static void carry(struct lane lanes[2], const struct settings *set, int stop)
 	}
 }
 
-/* ---- set-up ---------------------------------------------------------------- */
+/* ---- set-up
+ * ---------------------------------------------------------------- */
 
 static void enter(const char *pid)
 {

@@ -1,9 +1,10 @@
 /*
  * What a proxy answers, and the URL and the list that name proxies: every
- * answer ends, with a connection or an error, and what is read of it is bounded.
+ * answer ends, with a connection or an error, and what is read of it is
+ * bounded.
  *
- * Input: a byte (bit 0: HTTP; bit 1: with a user), then the proxy's answer, which
- * is read as a URL and as a list too.
+ * Input: a byte (bit 0: HTTP; bit 1: with a user), then the proxy's answer,
+ * which is read as a URL and as a list too.
  */
 #include "fuzz.h"
 

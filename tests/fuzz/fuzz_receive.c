@@ -554,8 +554,8 @@ static struct report *find_report(const char *name, const uint8_t *digest)
 	return NULL;
 }
 
-/* What is there before each input, beside "huge"; the latter only where it may be
- * deleted. */
+/* What is there before each input, beside "huge"; the latter only where it may
+ * be deleted. */
 static const char *const furnished[] = { "old", "out" };
 static const char *const deletable[] = { "gone", "gone/a", "gone/sub",
 					 "gone/sub/b", "gone/way" };
@@ -689,8 +689,8 @@ static void remove_lab(void)
 	(void)scratch_remove(w.lab.top);
 }
 
-/* The directory before each input: one file or two, a symlink that leads out, and
- * where it may be deleted, a small tree. */
+/* The directory before each input: one file or two, a symlink that leads out,
+ * and where it may be deleted, a small tree. */
 static void furnish(unsigned which)
 {
 	char path[LAB_PATH];

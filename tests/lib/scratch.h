@@ -54,7 +54,8 @@ static inline int scratch_remove(const char *path)
 	return nftw(path, scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A directory in it, mode 0777 whatever the umask is.  Returns its descriptor. */
+/* A directory in it, mode 0777 whatever the umask is.  Returns its
+ * descriptor. */
 static inline int scratch_make_dir(int at, const char *name)
 {
 	int fd;

@@ -1,8 +1,8 @@
 /*
- * ferry with new TLS keys after each MiB instead of each 64 GiB, and with a line
- * on standard error at the end: how many key updates were sent and taken, and on
- * how many connections.  The functions here take precedence over those of the
- * library.
+ * ferry with new TLS keys after each MiB instead of each 64 GiB, and with a
+ * line on standard error at the end: how many key updates were sent and taken,
+ * and on how many connections.  The functions here take precedence over those
+ * of the library.
  */
 #include <stdatomic.h>
 #include <stdio.h>

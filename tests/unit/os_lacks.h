@@ -1,6 +1,6 @@
 /*
- * os_lacks.h - what this build does without, as it was made for any POSIX system
- * (make OS=posix); nothing in a build for Linux.
+ * os_lacks.h - what this build does without, as it was made for any POSIX
+ * system (make OS=posix); nothing in a build for Linux.
  */
 #ifndef FERRY_TEST_OS_LACKS_H
 #define FERRY_TEST_OS_LACKS_H

@@ -713,7 +713,8 @@ static inline int lab_file_end(struct recv_lab *lab, uint64_t id,
 	return lab_frame(lab, &b, NULL, 0, e);
 }
 
-/* CHECK count leaves from this one on, as they are in c: each, or as a range. */
+/* CHECK count leaves from this one on, as they are in c: each, or as a
+ * range. */
 static inline int lab_check_as(struct recv_lab *lab, enum check_kind kind,
 			       uint64_t id, const struct lab_content *c,
 			       uint64_t leaf, uint32_t count, struct err *e)

@@ -1,10 +1,10 @@
 /*
- * For unit tests in which many exchanges have the same code: scrypt, which takes
- * 0.1 s on purpose, is run once for each code, and its result kept.
+ * For unit tests in which many exchanges have the same code: scrypt, which
+ * takes 0.1 s on purpose, is run once for each code, and its result kept.
  *
- * To be included by the one source file of the test: it defines EVP_KDF_derive()
- * in the place of libcrypto's, which still does all that is asked for first, and
- * everything that is not scrypt.
+ * To be included by the one source file of the test: it defines
+ * EVP_KDF_derive() in the place of libcrypto's, which still does all that is
+ * asked for first, and everything that is not scrypt.
  */
 #ifndef FERRY_TEST_SCRYPT_ONCE_H
 #define FERRY_TEST_SCRYPT_ONCE_H
@@ -27,8 +27,8 @@ struct scrypt_known {
 	size_t out_len;
 };
 
-/* Names and values of params, one after the other.  Returns the length; 0: it is
- * not scrypt, or too long. */
+/* Names and values of params, one after the other.  Returns the length; 0: it
+ * is not scrypt, or too long. */
 static size_t scrypt_args(uint8_t args[SCRYPT_ARGS], const OSSL_PARAM params[])
 {
 	size_t n = 0;

@@ -162,8 +162,8 @@ static void known_and_admitted_peers_stay(void **state)
 		leave(w, &g[i]);
 }
 
-/* Those that have said something, and those that have not, each have half of the
- * places. */
+/* Those that have said something, and those that have not, each have half of
+ * the places. */
 static void neither_half_evicts_the_other(void **state)
 {
 	struct world *w = *state;
@@ -229,8 +229,8 @@ static uint64_t source_of(struct world *w, const char *address)
 	return source;
 }
 
-/* A /64 network of IPv6 is one, and so is an IPv4 address, also where it comes as
- * one of IPv6. */
+/* A /64 network of IPv6 is one, and so is an IPv4 address, also where it comes
+ * as one of IPv6. */
 static void what_counts_as_one_source(void **state)
 {
 	struct world *w = *state;

@@ -1,5 +1,6 @@
 /*
- * Unit tests of auth/cert_text: what is said of certificates that are made here.
+ * Unit tests of auth/cert_text: what is said of certificates that are made
+ * here.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,8 +17,8 @@
 
 enum { DAY = 24 * 60 * 60 };
 
-/* A certificate that is valid from and until so many seconds from now; with this
- * common name, if not NULL, and no signature. */
+/* A certificate that is valid from and until so many seconds from now; with
+ * this common name, if not NULL, and no signature. */
 static X509 *make_cert(const char *common_name, long from, long until)
 {
 	X509 *cert = X509_new();

@@ -19,9 +19,9 @@
 #include "session/carrier.h"
 
 /*
- * Adds its order to the file "orders", and begins a session; or, where the first
- * argument is "older" and the order has an item with the host's name, refuses it as
- * a ferry that does not know the item.
+ * Adds its order to the file "orders", and begins a session; or, where the
+ * first argument is "older" and the order has an item with the host's name,
+ * refuses it as a ferry that does not know the item.
  */
 static const char remote[] =
 	"#!/bin/sh\n"
@@ -59,8 +59,9 @@ static int remove_dir(void **state)
 	return scratch_remove(dir_path);
 }
 
-/* Open a stream to this host, where the script is started with this argument, and
- * close it.  The error is as after the open; id becomes what stands for the host. */
+/* Open a stream to this host, where the script is started with this argument,
+ * and close it.  The error is as after the open; id becomes what stands for the
+ * host. */
 static void open_to(const char *host, const char *arg, uint8_t id[STREAM_PEER],
 		    struct err *e)
 {

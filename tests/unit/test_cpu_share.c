@@ -1,6 +1,6 @@
 /*
- * Shares of the processors: a sender with many threads and one with a single one,
- * on one processor.
+ * Shares of the processors: a sender with many threads and one with a single
+ * one, on one processor.
  */
 #define _GNU_SOURCE 1
 #include <setjmp.h>
@@ -158,8 +158,8 @@ static void *crowd_main(void *arg)
 	return NULL;
 }
 
-/* However many threads a sender has, few of them run at a time, and each has its
- * turn; as soon as there is no other sender, they all go on. */
+/* However many threads a sender has, few of them run at a time, and each has
+ * its turn; as soon as there is no other sender, they all go on. */
 static void test_few_run_at_a_time(void **state)
 {
 	static const uint8_t id[STREAM_PEER] = "crowd", other[STREAM_PEER] =
@@ -236,9 +236,9 @@ static void *runner_main(void *arg)
 	return NULL;
 }
 
-/* Who has had its turn does not have the next one while others wait.  A thread that
- * other programs keep from running in its turn has fewer than the rest; without an
- * order, some would have one a second where the rest have fifty. */
+/* Who has had its turn does not have the next one while others wait.  A thread
+ * that other programs keep from running in its turn has fewer than the rest;
+ * without an order, some would have one a second where the rest have fifty. */
 static void test_turns_go_round(void **state)
 {
 	static const uint8_t id[STREAM_PEER] = "runners", other[STREAM_PEER] =

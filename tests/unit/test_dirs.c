@@ -474,8 +474,8 @@ static void test_descriptors_exhausted(void **state)
 	dirs_free(d);
 }
 
-/* What a trial fails with for want of a descriptor does not show that nothing can be
- * created in the directory. */
+/* What a trial fails with for want of a descriptor does not show that nothing
+ * can be created in the directory. */
 static void test_trial_without_a_descriptor(void **state)
 {
 	const struct place *p = *state;

@@ -1,6 +1,6 @@
 /*
- * Who could have another program run in place of that of --exec; and which names
- * a receiver has asked for.
+ * Who could have another program run in place of that of --exec; and which
+ * names a receiver has asked for.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,8 +47,8 @@ static int tear_down(void **state)
 	return rc;
 }
 
-/* Without that nothing can be said of what lies in it: the temporary directory and
- * those above it are safe. */
+/* Without that nothing can be said of what lies in it: the temporary directory
+ * and those above it are safe. */
 static void need_safe_directories(const struct lab *lab)
 {
 	char path[sizeof(lab->path)];

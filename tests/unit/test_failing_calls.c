@@ -407,7 +407,8 @@ static void make_sources(void)
 	must(symlink("small", "from/symlink") == 0);
 }
 
-/* What a file holds: 1 the new content, 0 the old one, or nothing, -1 neither. */
+/* What a file holds: 1 the new content, 0 the old one, or nothing, -1
+ * neither. */
 static int look_at(const struct source *s)
 {
 	uint8_t *got = malloc(s->size + 1), *is = make_content(s, 1),
@@ -700,7 +701,8 @@ static void count_calls(void)
 }
 
 /* The first three of each call, then a sample.  The address sanitizer makes a
- * transfer three times slower, the thread sanitizer ten times: fewer of them. */
+ * transfer three times slower, the thread sanitizer ten times: fewer of
+ * them. */
 static unsigned step_after(unsigned nth)
 {
 #ifdef __SANITIZE_THREAD__

@@ -1,8 +1,8 @@
 /*
  * Unit tests of session/idle: whose turn it is, and how long it may take.
  *
- * The program's own clock takes the place of libc's, and goes on as it is told to:
- * the real one may be less than an hour old.
+ * The program's own clock takes the place of libc's, and goes on as it is told
+ * to: the real one may be less than an hour old.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -156,8 +156,8 @@ static void put_ready(struct buf *b)
 	msg_put_ready(b, &ready);
 }
 
-/* A READY whose bits say that more follows, and none does, is ignored so far, and
- * cannot be encoded. */
+/* A READY whose bits say that more follows, and none does, is ignored so far,
+ * and cannot be encoded. */
 static int again_ready(struct buf *b, const uint8_t *p, size_t n)
 {
 	struct msg_ready m;
@@ -247,7 +247,8 @@ static int again_pack(struct buf *b, const uint8_t *p, size_t n)
 	return rc;
 }
 
-/* The samples' bytes, by hand: type, flags and 0 for the check, length, body. */
+/* The samples' bytes, by hand: type, flags and 0 for the check, length,
+ * body. */
 enum { TYPE_AND_LENGTH = 8 };
 #define BYTES(text) text, sizeof(text) - 1
 /* clang-format off */

@@ -1,10 +1,11 @@
 /*
- * Allocations that fail: each module is made, filled and freed, again and again,
- * in which the Nth allocation fails, for each N until none is left to fail.
+ * Allocations that fail: each module is made, filled and freed, again and
+ * again, in which the Nth allocation fails, for each N until none is left to
+ * fail.
  *
- * What must hold: the module says that it failed, and does not crash; all that was
- * allocated is freed again, and all descriptors are closed.  Transfers as a whole
- * are in test_torture.c.
+ * What must hold: the module says that it failed, and does not crash; all that
+ * was allocated is freed again, and all descriptors are closed.  Transfers as a
+ * whole are in test_torture.c.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -69,8 +69,8 @@ struct run {
 	int rc;
 };
 
-/* Parse the words of line, which are separated by single spaces; "''" is an empty
- * one. */
+/* Parse the words of line, which are separated by single spaces; "''" is an
+ * empty one. */
 static void parse(struct run *r, char *line)
 {
 	memset(r, 0, sizeof(*r));

@@ -441,8 +441,8 @@ static void other_peers_do_not_invalidate_the_code(void **state)
 	party_free(&spare);
 }
 
-/* Each is a try for a man in the middle, who can abandon an exchange whose words
- * do not match those of the other side. */
+/* Each is a try for a man in the middle, who can abandon an exchange whose
+ * words do not match those of the other side. */
 static void exchanges_that_are_not_finished_are_limited(void **state)
 {
 	uint8_t m[DIGEST_MESSAGE] = "ferry/2\1";

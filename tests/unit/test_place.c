@@ -382,8 +382,8 @@ static int are_all_there(int dir)
 	return count_names(dir) == 0;
 }
 
-/* known: as exchanges of struct candidate.  Returns whether nothing was lost.  Also
- * for a child process, where a failing assertion would go on with the next
+/* known: as exchanges of struct candidate.  Returns whether nothing was lost.
+ * Also for a child process, where a failing assertion would go on with the next
  * test. */
 static int race_in_rounds(struct place *p, int known)
 {
@@ -625,7 +625,8 @@ static void make_all_trials(int dir)
 	(void)trial_folding(dir);
 }
 
-/* What libc's fstatat() calls; on 32-bit processors for the sake of the times. */
+/* What libc's fstatat() calls; on 32-bit processors for the sake of the
+ * times. */
 #ifdef SYS_newfstatat
 enum { CALL_FSTATAT = SYS_newfstatat };
 #else

@@ -139,8 +139,8 @@ static void test_stalled(void **state)
 	assert_null(strstr(line, "busy"));
 }
 
-/* Holes and what was there already are no rate, and what is left goes as fast as
- * what was sent. */
+/* Holes and what was there already are no rate, and what is left goes as fast
+ * as what was sent. */
 static void test_only_what_is_sent_has_a_rate(void **state)
 {
 	struct progress p = { 0 };
@@ -157,8 +157,8 @@ static void test_only_what_is_sent_has_a_rate(void **state)
 				  "ETA 0:02  1/3 files");
 }
 
-/* Bursts, and times at which they are looked at that do not fit to them: the rate
- * is that between the times at which they were known. */
+/* Bursts, and times at which they are looked at that do not fit to them: the
+ * rate is that between the times at which they were known. */
 static void test_rate_of_bursts(void **state)
 {
 	struct progress p = { 0 };

@@ -495,7 +495,8 @@ static int signature(struct lab *lab, uint64_t id, unsigned kind, uint64_t offse
 	return rc;
 }
 
-/* A basis is named once, before STATE, and for a file that can be read again. */
+/* A basis is named once, before STATE, and for a file that can be read
+ * again. */
 static void a_basis_that_was_not_asked_for(void **state)
 {
 	struct lab *lab = *state;
@@ -557,8 +558,8 @@ static void states_are_awaited_until_there_is_a_range(void **state)
 	assert_int_equal(lab->task.file->id, 2);
 }
 
-/* Two streams must not both take what is the last file of the limit: the receiver
- * ends a session that opens more. */
+/* Two streams must not both take what is the last file of the limit: the
+ * receiver ends a session that opens more. */
 static void a_file_counts_as_open_from_when_it_is_taken(void **state)
 {
 	struct lab *lab = *state;

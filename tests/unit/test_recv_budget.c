@@ -96,8 +96,8 @@ static void *take(void *arg)
 	return NULL;
 }
 
-/* Sessions take shares until too little is left; the next one waits until one of
- * them gives its share back. */
+/* Sessions take shares until too little is left; the next one waits until one
+ * of them gives its share back. */
 static void one_that_finds_too_little_waits(void **state)
 {
 	struct fd_share shares[64];

@@ -2,8 +2,8 @@
  * The committer: when a group is closed, what is flushed before anything is
  * reported, what becomes of names that are taken.
  *
- * The program's own flushes and clock take the place of libc's: they count, fail
- * when they are told to, and stand still.
+ * The program's own flushes and clock take the place of libc's: they count,
+ * fail when they are told to, and stand still.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -354,8 +354,8 @@ static void directories_above_are_flushed(void **state)
 	close(dir);
 }
 
-/* A few are flushed each by itself, many by two flushes of the file system, where
- * there is one that can be relied upon. */
+/* A few are flushed each by itself, many by two flushes of the file system,
+ * where there is one that can be relied upon. */
 static void batch_flushes_a_group(void **state)
 {
 	const int singly = os_lacks("flushing a whole file system");
@@ -673,9 +673,9 @@ static int is_noted(struct lab *lab, const char *item, const char *name)
 	return made_has_file(lab->cfg.linked, item, strlen(item), &st);
 }
 
-/* Hard links are made to the file that has an item's content now: the part; what
- * had the name and is the same; or what an earlier transfer left under a further
- * name. */
+/* Hard links are made to the file that has an item's content now: the part;
+ * what had the name and is the same; or what an earlier transfer left under a
+ * further name. */
 static void what_hard_links_may_be_made_to(void **state)
 {
 	const struct timespec times[2] = { { .tv_sec = 1000000000 },
@@ -717,8 +717,8 @@ static void what_hard_links_may_be_made_to(void **state)
 	made_free(linked);
 }
 
-/* The metadata of what is there already, and is the same, becomes the sender's, if
- * the policy allows it. */
+/* The metadata of what is there already, and is the same, becomes the sender's,
+ * if the policy allows it. */
 static void what_is_the_same_gets_metadata(void **state)
 {
 	static const struct {

@@ -98,8 +98,8 @@ static struct msg_signature expect(struct recv_lab *lab,
 	return m;
 }
 
-/* Send leaf i of the new file as this recipe, which is not compressed; sha NULL:
- * the right one. */
+/* Send leaf i of the new file as this recipe, which is not compressed; sha
+ * NULL: the right one. */
 static int send_recipe(struct recv_lab *lab, uint64_t i,
 		       const struct recipe_plan *plan, const uint8_t *sha,
 		       struct err *e)

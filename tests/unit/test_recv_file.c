@@ -163,7 +163,8 @@ static void a_file_too_large_is_refused(void **state)
 	assert_int_equal(v.have, RECV_FILE_SIZE_MAX);
 }
 
-/* Before its content is sent.  Nothing of it stays, and its limit is given back. */
+/* Before its content is sent.  Nothing of it stays, and its limit is given
+ * back. */
 static void a_file_without_room_is_refused(void **state)
 {
 	static const struct lab_content huge = { "", RECV_FILE_SIZE_MAX };
@@ -604,7 +605,8 @@ int ftruncate(int fd, off_t size)
 		return -1;
 	}
 	if (!real) {
-		/* ISO C converts no pointer to an object to one to a function. */
+		/* ISO C converts no pointer to an object to one to a
+		 * function. */
 		void *symbol = dlsym(RTLD_NEXT, "ftruncate");
 
 		memcpy(&real, &symbol, sizeof(symbol));
@@ -722,8 +724,8 @@ static void nothing_is_flushed_with_sync_none(void **state)
 	assert_int_equal(threads_of_open(lab), 0);
 }
 
-/* Resume a kept part of large as another content, whose second leaf of the three
- * that are there differs. */
+/* Resume a kept part of large as another content, whose second leaf of the
+ * three that are there differs. */
 static void resume_as(struct recv_lab *lab, const struct lab_content *other)
 {
 	struct msg_state m;
@@ -781,8 +783,8 @@ static void touch_part(struct recv_lab *lab, uint64_t off)
 	close(fd);
 }
 
-/* Somebody wrote to the part: the journal is not believed, by any later session,
- * even if the next one ends before the leaves were checked. */
+/* Somebody wrote to the part: the journal is not believed, by any later
+ * session, even if the next one ends before the leaves were checked. */
 static void a_part_that_was_touched_is_read_again(void **state)
 {
 	struct recv_lab *lab = *state;
@@ -806,8 +808,8 @@ static void a_part_that_was_touched_is_read_again(void **state)
 	assert_int_equal(lab_checked(lab), 1 << 2);
 }
 
-/* There are a kept part, sealed with leaves of the source, and a file of the same
- * size under the name: the journal must not answer for that one. */
+/* There are a kept part, sealed with leaves of the source, and a file of the
+ * same size under the name: the journal must not answer for that one. */
 static void the_journal_does_not_answer_for_the_basis(void **state)
 {
 	static const struct lab_content other = { "xyzdefghi", 8 * LEAF + 5 };
@@ -866,8 +868,8 @@ static void a_part_of_a_larger_file_is_removed(void **state)
 	assert_int_equal(lab_names(lab), 1);
 }
 
-/* An old part, of another source, that cannot be emptied: it is closed and given
- * back, so that another try can have it. */
+/* An old part, of another source, that cannot be emptied: it is closed and
+ * given back, so that another try can have it. */
 static void a_part_that_cannot_be_emptied(void **state)
 {
 	struct recv_lab *lab = *state;
@@ -919,8 +921,8 @@ static void a_part_that_cannot_be_emptied(void **state)
 	runs_release(&unverified);
 }
 
-/* What the sender is using is not counted among what can give way: the other part
- * is not removed where it alone is too small. */
+/* What the sender is using is not counted among what can give way: the other
+ * part is not removed where it alone is too small. */
 static void only_parts_that_can_go_give_way(void **state)
 {
 	static const char *const names[] = { "f", "g" };

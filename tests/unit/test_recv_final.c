@@ -615,8 +615,8 @@ static void a_list_that_goes_to_a_file(void **state)
 	free(path);
 }
 
-/* That an owner cannot be set is no reason to create something in the directory, to
- * find out why. */
+/* That an owner cannot be set is no reason to create something in the
+ * directory, to find out why. */
 static void nothing_is_tried_for_an_owner(void **state)
 {
 	static const char *const paths[] = { "d", NULL };

@@ -1,6 +1,6 @@
 /*
- * Limits on what is kept of interrupted transfers: which parts are removed, when
- * they are too old, too much, or in the way of a new file, and which stay.
+ * Limits on what is kept of interrupted transfers: which parts are removed,
+ * when they are too old, too much, or in the way of a new file, and which stay.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,8 +72,8 @@ static void set_age(struct lab *lab, uint64_t tag, const char *suffix, int age_s
 	assert_int_equal(utimensat(lab->dir, name, times, 0), 0);
 }
 
-/* What an interrupted session of a sender leaves: size bytes, written last so many
- * seconds ago. */
+/* What an interrupted session of a sender leaves: size bytes, written last so
+ * many seconds ago. */
 static void leave(struct lab *lab, int sender, uint64_t tag, size_t size, int age_s)
 {
 	struct journal_id id = { .size = 1 << 30, .digest_size = 16,
@@ -247,7 +247,8 @@ static void a_sender_with_a_limit_of_its_own(void **state)
 	assert_true(is_there(lab, 12));
 }
 
-/* All senders have four times the limit of one; the one who has the most gives. */
+/* All senders have four times the limit of one; the one who has the most
+ * gives. */
 static void too_much_of_all_together(void **state)
 {
 	struct lab *lab = *state;

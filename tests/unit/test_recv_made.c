@@ -1,6 +1,6 @@
 /*
- * The list of directories that a transfer has made: what is found again, in another
- * session as well, and what counts for --max-files.
+ * The list of directories that a transfer has made: what is found again, in
+ * another session as well, and what counts for --max-files.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,8 +80,8 @@ static int is_listed(struct lab *lab)
 	return faccessat(lab->dir, list_name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Several times as many as there is room for at first, one inode after the other
- * and far apart. */
+/* Several times as many as there is room for at first, one inode after the
+ * other and far apart. */
 static void thousands_are_found(void **state)
 {
 	enum { COUNT = 3000 };
@@ -190,8 +190,8 @@ static int enter(struct dirs *d, const char *path)
 	return dirs_enter(d, path, strlen(path), &e);
 }
 
-/* With the directories that are made for what lies in them; but one that is also
- * sent counts once. */
+/* With the directories that are made for what lies in them; but one that is
+ * also sent counts once. */
 static void each_directory_counts_once(void **state)
 {
 	struct lab *lab = *state;

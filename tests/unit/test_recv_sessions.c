@@ -353,7 +353,8 @@ static void a_lost_sender_comes_back(void **state)
 	assert_int_equal(lab_take_file(lab, 1, "a", "alpha", &e), 0);
 	lab_expect(lab, 1, 1, STATUS_COMMITTED, CAUSE_NONE);
 	sessions_leave(sessions, lab->session, 0);
-	/* No summary yet: it may come back, and nobody else comes in between. */
+	/* No summary yet: it may come back, and nobody else comes in
+	 * between. */
 	assert_int_equal(lab->summaries, 0);
 	assert_int_equal(lab->messages, 1);
 	assert_false(sessions_have_ended(sessions, &left_ms));

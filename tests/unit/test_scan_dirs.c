@@ -1,6 +1,6 @@
 /*
- * Directories by their names alone: the same directories as those of the scan, and
- * the names in them.
+ * Directories by their names alone: the same directories as those of the scan,
+ * and the names in them.
  */
 #include "fs/scan_dirs.h"
 

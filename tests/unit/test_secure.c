@@ -106,8 +106,8 @@ static void so_has_one_that_makes_digests(void **state)
 	assert_int_equal(in_error_state, 0);
 }
 
-/* The first use of libcrypto takes longer than all else of sending a small file,
- * so this runs before the other tests. */
+/* The first use of libcrypto takes longer than all else of sending a small
+ * file, so this runs before the other tests. */
 static void plain_does_not_start_openssl(void **state)
 {
 	const struct secure_mode mode = { .role = NET_LISTENS };

@@ -49,8 +49,8 @@ static void test_wakes(void **state)
 	close(fds[1]);
 }
 
-/* A signal that no thread has taken yet, as where none of them has run since: all
- * of them block it here. */
+/* A signal that no thread has taken yet, as where none of them has run since:
+ * all of them block it here. */
 static void test_pending(void **state)
 {
 	static const int sigs[] = { SIGINT, SIGTERM, SIGHUP };

@@ -1,6 +1,6 @@
 /*
- * Unit tests of net/stream over loopback TCP.  Most run three times: plain, over
- * TLS with a shared key, and through two pipes.
+ * Unit tests of net/stream over loopback TCP.  Most run three times: plain,
+ * over TLS with a shared key, and through two pipes.
  */
 #include <setjmp.h>
 #include <stdarg.h>

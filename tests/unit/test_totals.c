@@ -191,7 +191,8 @@ static void a_long_error_leaves_room_for_the_files(void **state)
 	assert_string_equal(e.text + strlen(e.text) - 14, "; 1 of 2 files");
 }
 
-/* The sum of FINISH and SUMMARY, which every implementation has to compute alike. */
+/* The sum of FINISH and SUMMARY, which every implementation has to compute
+ * alike. */
 static void sum_as_specified(void **state)
 {
 	enum { TIMES = 300 };

@@ -406,8 +406,8 @@ static void test_show(void **state)
 	close_output(&o);
 }
 
-/* A terminal of that width, whose other end is o->fds[0].  Returns whether there
- * is one. */
+/* A terminal of that width, whose other end is o->fds[0].  Returns whether
+ * there is one. */
 static int open_terminal(struct output *o, unsigned columns)
 {
 	const struct winsize size = { .ws_col = (unsigned short)columns,
@@ -464,8 +464,8 @@ static void test_show_rows(void **state)
 	close_output(&o);
 }
 
-/* Of a longer text that was drawn over nothing is left, no spaces either: a terminal
- * that becomes narrower would wrap them. */
+/* Of a longer text that was drawn over nothing is left, no spaces either: a
+ * terminal that becomes narrower would wrap them. */
 static void test_show_shorter(void **state)
 {
 	struct winsize size = { .ws_col = 20, .ws_row = 24 };

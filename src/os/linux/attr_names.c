@@ -1,6 +1,6 @@
 /*
- * listxattrat(), which Linux has since 6.13; before, llistxattr() of a path that
- * begins with the directory's descriptor in /proc.
+ * listxattrat(), which Linux has since 6.13; before, llistxattr() of a path
+ * that begins with the directory's descriptor in /proc.
  */
 #define _GNU_SOURCE 1
 #include "os/attr_names.h"

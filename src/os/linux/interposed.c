@@ -1,6 +1,7 @@
 /*
- * dl_iterate_phdr() tells where the program and its libraries are loaded.  dladdr()
- * would also look for the name of the function, through all symbols of libc.
+ * dl_iterate_phdr() tells where the program and its libraries are loaded.
+ * dladdr() would also look for the name of the function, through all symbols of
+ * libc.
  */
 #define _GNU_SOURCE 1
 #include "os/interposed.h"

@@ -1,7 +1,7 @@
 /*
- * By f_type (statfs(2)); the values are those of <linux/magic.h> and, for sysfs and
- * selinuxfs, of the kernel's sources.  Of cgroups, directories can be made, but no
- * files.
+ * By f_type (statfs(2)); the values are those of <linux/magic.h> and, for sysfs
+ * and selinuxfs, of the kernel's sources.  Of cgroups, directories can be made,
+ * but no files.
  */
 #include "os/kernel_fs.h"
 

@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-/* The kernel's numbers of STATX_ATTR_IMMUTABLE and STATX_ATTR_APPEND, which musl
- * does not have. */
+/* The kernel's numbers of STATX_ATTR_IMMUTABLE and STATX_ATTR_APPEND, which
+ * musl does not have. */
 enum { PROTECTED = 0x10 | 0x20 };
 
 int protection_is_set(int dir_fd, const char *name)

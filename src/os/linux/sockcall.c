@@ -1,6 +1,6 @@
 /*
- * The calls themselves have been there since Linux 4.3; before that socketcall()
- * is the only way.
+ * The calls themselves have been there since Linux 4.3; before that
+ * socketcall() is the only way.
  */
 #define _GNU_SOURCE 1
 #include "os/sockcall.h"

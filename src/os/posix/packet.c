@@ -1,7 +1,7 @@
 /*
- * A stream, as not all systems have local sockets of packets: a uint32_t with the
- * length, and the message.  Where a message has begun, either side finishes it,
- * also with MSG_DONTWAIT: the other one is about to do its part.
+ * A stream, as not all systems have local sockets of packets: a uint32_t with
+ * the length, and the message.  Where a message has begun, either side finishes
+ * it, also with MSG_DONTWAIT: the other one is about to do its part.
  */
 #include "os/packet.h"
 

@@ -62,8 +62,8 @@ int space_share(int fd, uint64_t off, int from, uint64_t from_off, uint64_t len)
 	return fail();
 }
 
-/* The end of the file, if it lies after off; else -1 with ENXIO as of lseek(), or
- * EINVAL where the size tells nothing, as in /proc. */
+/* The end of the file, if it lies after off; else -1 with ENXIO as of lseek(),
+ * or EINVAL where the size tells nothing, as in /proc. */
 static off_t end_after(int fd, off_t off)
 {
 	struct stat st;

@@ -14,11 +14,12 @@
  *   be opened anywhere, does for none of the calls that are allowed.
  * - No set-ID bits in a mode: a program of this user's that others run.
  *
- * - Where libc calls socketcall(), whose arguments are in memory, it may be only
+ * - Where libc calls socketcall(), whose arguments are in memory, it may be
+ * only
  *   what is harmless with any; for the rest there is os/sockcall.h.
  *
- * What a receiver accepts of that (--accept) is allowed to it by descriptor, and
- * nothing else.
+ * What a receiver accepts of that (--accept) is allowed to it by descriptor,
+ * and nothing else.
  */
 #define _GNU_SOURCE 1
 #include "sandbox/calls.h"
@@ -273,8 +274,8 @@ static const int by_argument[] = {
 };
 
 /* Calls that set metadata by path, which Landlock does not restrict, and those
- * that set the owner and extended attributes, which a receiver may be allowed by
- * a rule before. */
+ * that set the owner and extended attributes, which a receiver may be allowed
+ * by a rule before. */
 static const int metadata[] = {
 	SYS_fchmodat,       SYS_fchownat,      SYS_fchown,     SYS_truncate,
 	SYS_setxattr,       SYS_lsetxattr,     SYS_fsetxattr,  SYS_removexattr,
@@ -564,8 +565,8 @@ static void add_allowed(struct rule_list *l, unsigned allowed)
 	}
 }
 
-/* A thread restricts itself further (sandbox_reading_thread()): with any arguments,
- * these can only take rights away. */
+/* A thread restricts itself further (sandbox_reading_thread()): with any
+ * arguments, these can only take rights away. */
 static void add_restricting(struct rule_list *l)
 {
 	static const int landlock[] = {
@@ -655,8 +656,8 @@ size_t calls_of_attr_helper(struct seccomp_rule *rules, unsigned allowed)
 	return l.count;
 }
 
-/* Setting a mode that lets the owner in, without a set-user-ID bit.  A directory
- * that had the set-group-ID bit keeps it. */
+/* Setting a mode that lets the owner in, without a set-user-ID bit.  A
+ * directory that had the set-group-ID bit keeps it. */
 static void add_unlocking(struct rule_list *l)
 {
 	const uint64_t mask = S_IRWXU | S_ISUID;

@@ -37,8 +37,8 @@ static const uint64_t receiver_rights =
 	LANDLOCK_REMOVE_FILE | LANDLOCK_REMOVE_DIR | LANDLOCK_MAKE_DIR |
 	LANDLOCK_MAKE_REG | LANDLOCK_MAKE_SYM | LANDLOCK_REFER |
 	LANDLOCK_TRUNCATE |
-	/* To rename what is there, for --existing backup; bind() is not allowed,
-	 * and mknod() only where that is accepted (calls.c). */
+	/* To rename what is there, for --existing backup; bind() is not
+	 * allowed, and mknod() only where that is accepted (calls.c). */
 	LANDLOCK_MAKE_FIFO | LANDLOCK_MAKE_SOCK | LANDLOCK_MAKE_CHAR |
 	LANDLOCK_MAKE_BLOCK;
 
