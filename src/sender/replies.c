@@ -80,6 +80,7 @@ static int handle_state(struct send_stream *st, const uint8_t *body, size_t n,
 	struct msg_state m;
 	char have[32], size[32];
 
+	/* By another digest than these no leaf is known to be the same. */
 	if (msg_get_state(&m, body, n) ||
 	    (m.state == STATE_RESUME &&
 	     (!(st->features & FEATURE_RESUME) ||
@@ -114,7 +115,8 @@ static void on_verdict(void *ctx, const struct queue_verdict *v)
 	struct queue_verdict given = *v;
 
 	if (is_blocked && waiting_add(s->waiting, v)) {
-		/* Its other names do not wait with it. */
+		/* Its other names do not wait for the deletion: one of them is
+		 * sent as a file. */
 		links_settle(s->links, v->item->linked, &v->item->st, 0);
 		return;
 	}
