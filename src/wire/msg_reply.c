@@ -227,59 +227,60 @@ const char *wire_cause_text(unsigned cause)
 	return "unknown error";
 }
 
+static const struct {
+	int err;
+	enum wire_cause cause;
+} causes_of_errno[] = {
+	{ EEXIST, CAUSE_EXISTS },
+	{ ENOTEMPTY, CAUSE_EXISTS },
+	{ ENOSPC, CAUSE_NO_SPACE },
+	{ EDQUOT, CAUSE_QUOTA },
+	{ EACCES, CAUSE_PERMISSION },
+	{ EPERM, CAUSE_PERMISSION },
+	{ EROFS, CAUSE_READ_ONLY },
+	{ EILSEQ, CAUSE_NAME },
+	{ ENAMETOOLONG, CAUSE_NAME_TOO_LONG },
+	{ ENOTDIR, CAUSE_NOT_DIR },
+	{ ELOOP, CAUSE_NOT_DIR }, /* O_NOFOLLOW met a symlink */
+	{ EISDIR, CAUSE_IS_DIR },
+	{ EIO, CAUSE_IO },
+	{ ESTALE, CAUSE_IO },
+	{ EFBIG, CAUSE_TOO_LARGE },
+	{ EOVERFLOW, CAUSE_TOO_LARGE },
+	{ ENOENT, CAUSE_VANISHED },
+	{ EINVAL, CAUSE_INVALID },
+#ifdef EUCLEAN /* these two are Linux's */
+	{ EUCLEAN, CAUSE_IO },
+	{ EREMOTEIO, CAUSE_IO },
+#endif
+	{ EBADMSG, CAUSE_IO },
+	{ ENXIO, CAUSE_IO },
+	{ ENODEV, CAUSE_IO },
+	{ ETIMEDOUT, CAUSE_IO }, /* a network file system */
+	{ EHOSTDOWN, CAUSE_IO },
+	{ EHOSTUNREACH, CAUSE_IO },
+	{ ENOTCONN, CAUSE_IO }, /* FUSE: its process has ended */
+	{ ECONNABORTED, CAUSE_IO },
+	{ EBUSY, CAUSE_BUSY },
+	{ ETXTBSY, CAUSE_BUSY },
+	{ EAGAIN, CAUSE_BUSY }, /* another process has the lock */
+	{ EOPNOTSUPP, CAUSE_UNSUPPORTED },
+	{ ENOSYS, CAUSE_UNSUPPORTED },
+	{ ENOMEM, CAUSE_RESOURCE },
+	{ EMFILE, CAUSE_RESOURCE },
+	{ ENFILE, CAUSE_RESOURCE },
+	{ ECANCELED, CAUSE_CANCELLED },
+	{ ERR_ERRNO_PROTECTED, CAUSE_PROTECTED },
+	{ ERR_ERRNO_LIMIT, CAUSE_LIMIT },
+	{ ERR_ERRNO_NO_ENTRIES, CAUSE_NO_ENTRIES },
+};
+
 enum wire_cause wire_cause_of_errno(int err)
 {
-	static const struct {
-		int err;
-		enum wire_cause cause;
-	} rows[] = {
-		{ EEXIST, CAUSE_EXISTS },
-		{ ENOTEMPTY, CAUSE_EXISTS },
-		{ ENOSPC, CAUSE_NO_SPACE },
-		{ EDQUOT, CAUSE_QUOTA },
-		{ EACCES, CAUSE_PERMISSION },
-		{ EPERM, CAUSE_PERMISSION },
-		{ EROFS, CAUSE_READ_ONLY },
-		{ EILSEQ, CAUSE_NAME },
-		{ ENAMETOOLONG, CAUSE_NAME_TOO_LONG },
-		{ ENOTDIR, CAUSE_NOT_DIR },
-		{ ELOOP, CAUSE_NOT_DIR }, /* O_NOFOLLOW met a symlink */
-		{ EISDIR, CAUSE_IS_DIR },
-		{ EIO, CAUSE_IO },
-		{ ESTALE, CAUSE_IO },
-		{ EFBIG, CAUSE_TOO_LARGE },
-		{ EOVERFLOW, CAUSE_TOO_LARGE },
-		{ ENOENT, CAUSE_VANISHED },
-		{ EINVAL, CAUSE_INVALID },
-#ifdef EUCLEAN /* these two are Linux's */
-		{ EUCLEAN, CAUSE_IO },
-		{ EREMOTEIO, CAUSE_IO },
-#endif
-		{ EBADMSG, CAUSE_IO },
-		{ ENXIO, CAUSE_IO },
-		{ ENODEV, CAUSE_IO },
-		{ ETIMEDOUT, CAUSE_IO }, /* a network file system */
-		{ EHOSTDOWN, CAUSE_IO },
-		{ EHOSTUNREACH, CAUSE_IO },
-		{ ENOTCONN, CAUSE_IO }, /* FUSE: its process has ended */
-		{ ECONNABORTED, CAUSE_IO },
-		{ EBUSY, CAUSE_BUSY },
-		{ ETXTBSY, CAUSE_BUSY },
-		{ EAGAIN, CAUSE_BUSY }, /* another process has the lock */
-		{ EOPNOTSUPP, CAUSE_UNSUPPORTED },
-		{ ENOSYS, CAUSE_UNSUPPORTED },
-		{ ENOMEM, CAUSE_RESOURCE },
-		{ EMFILE, CAUSE_RESOURCE },
-		{ ENFILE, CAUSE_RESOURCE },
-		{ ECANCELED, CAUSE_CANCELLED },
-		{ ERR_ERRNO_PROTECTED, CAUSE_PROTECTED },
-		{ ERR_ERRNO_LIMIT, CAUSE_LIMIT },
-		{ ERR_ERRNO_NO_ENTRIES, CAUSE_NO_ENTRIES },
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (rows[i].err == err)
-			return rows[i].cause;
+	for (size_t i = 0;
+	     i < sizeof(causes_of_errno) / sizeof(causes_of_errno[0]); i++) {
+		if (causes_of_errno[i].err == err)
+			return causes_of_errno[i].cause;
 	}
 	return CAUSE_OTHER;
 }
