@@ -286,13 +286,47 @@ static int check_revoked(struct recv_connection *c, struct err *e)
 	return err_set(e, ERR_AUTH, "this sender is not accepted any more");
 }
 
+/* Whether the sender may have the session that it asks for; if not, it is told
+ * why. */
+static int check_wanted(struct recv_connection *c, const struct msg_hello *m,
+			struct err *e)
+{
+	const struct receive_config *cfg = c->set->setup->cfg;
+	const char *why;
+
+	if (cfg->to_stdout && !(m->flags & HELLO_SINGLE))
+		return refuse_sender(c, WERR_REFUSED, ERR_LOCAL,
+				     "the receiver accepts only a single file "
+				     "(--stdout)",
+				     e);
+	if (m->flags & HELLO_AGAIN &&
+	    !sessions_have_lost(c->set->sessions, m->session))
+		return refuse_sender(c, WERR_BUSY, ERR_CONNECT,
+				     "the sender waits for another receiver, "
+				     "whose connection was lost", e);
+	if (atomic_load(&c->set->setup->is_draining))
+		return refuse_sender(c, WERR_BUSY, ERR_RESOURCE,
+				     "the receiver is being stopped: try again "
+				     "later", e);
+	if (!is_allowed(c))
+		return refuse_sender(c, WERR_REFUSED, ERR_AUTH,
+				     "this sender is not accepted from this "
+				     "address (see allow in ferry.conf there)",
+				     e);
+	if (cfg->dry_run && !(m->features & FEATURE_DRY_RUN))
+		return refuse_sender(c, WERR_REFUSED, ERR_PROTOCOL,
+				     "the receiver's user wants a dry run, which "
+				     "the sender's ferry does not know", e);
+	why = senders_check_dir(c->sender, cfg->events);
+	return why ? refuse_dir(c, why, e) : 0;
+}
+
 static int take_hello(struct recv_connection *c, const uint8_t *body,
 		      size_t len, struct err *e)
 {
 	const struct receive_config *cfg = c->set->setup->cfg;
 	const struct session_events *ev = cfg->events;
 	const struct digest_ops *digest;
-	const char *why;
 	struct session_peer who;
 	struct msg_hello m;
 	char text[160];
@@ -312,32 +346,8 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 			 "both sides", m.digest);
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL, text, e);
 	}
-	if (cfg->to_stdout && !(m.flags & HELLO_SINGLE))
-		return refuse_sender(c, WERR_REFUSED, ERR_LOCAL,
-				     "the receiver accepts only a single file "
-				     "(--stdout)",
-				     e);
-	if (m.flags & HELLO_AGAIN &&
-	    !sessions_have_lost(c->set->sessions, m.session))
-		return refuse_sender(c, WERR_BUSY, ERR_CONNECT,
-				     "the sender waits for another receiver, "
-				     "whose connection was lost", e);
-	if (atomic_load(&c->set->setup->is_draining))
-		return refuse_sender(c, WERR_BUSY, ERR_RESOURCE,
-				     "the receiver is being stopped: try again "
-				     "later", e);
-	if (!is_allowed(c))
-		return refuse_sender(c, WERR_REFUSED, ERR_AUTH,
-				     "this sender is not accepted from this "
-				     "address (see allow in ferry.conf there)",
-				     e);
-	if (cfg->dry_run && !(m.features & FEATURE_DRY_RUN))
-		return refuse_sender(c, WERR_REFUSED, ERR_PROTOCOL,
-				     "the receiver's user wants a dry run, which "
-				     "the sender's ferry does not know", e);
-	why = senders_check_dir(c->sender, ev);
-	if (why)
-		return refuse_dir(c, why, e);
+	if (check_wanted(c, &m, e))
+		return e->code;
 	if (begin_session(c, &m, digest, e)) {
 		channel_send_error(&c->channel, WERR_BUSY, e->text);
 		return e->code;
@@ -471,10 +481,11 @@ static int take_refusal(struct recv_connection *c, const struct frame *f,
 	return rc ? rc : channel_peer_error(body, f->len, e);
 }
 
-int recv_opening_begin(struct recv_connection *c, struct err *e)
+/* Make the connection ready for frames, and wait for the header of the first;
+ * a peer of another protocol or mode is told so. */
+static int wait_opening(struct recv_connection *c, struct frame *f,
+			struct err *e)
 {
-	uint8_t body[WIRE_OPENING_MAX];
-	struct frame f;
 	const int is_dialled = c->connects && !c->is_carried && !c->is_direct;
 	int rc = is_dialled ? dial(c, e) : 0;
 
@@ -483,12 +494,11 @@ int recv_opening_begin(struct recv_connection *c, struct err *e)
 	if (rc == 0 && c->connects && !c->is_carried)
 		rc = announce(c, e);
 	if (rc == 0)
-		rc = wait_header(c, &f, e);
+		rc = wait_header(c, f, e);
 	if (rc == ERR_AUTH && c->channel.stream) {
 		/* In the clear, for a peer in another mode. */
 		channel_send_error(&c->channel, WERR_PROTOCOL,
 				   "this side uses another security mode");
-		return rc;
 	}
 	if (rc == ERR_AGAIN)
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
@@ -499,6 +509,15 @@ int recv_opening_begin(struct recv_connection *c, struct err *e)
 				     "this is not ferry's protocol (do both "
 				     "sides use the same security mode?)",
 				     e);
+	return rc;
+}
+
+int recv_opening_begin(struct recv_connection *c, struct err *e)
+{
+	uint8_t body[WIRE_OPENING_MAX];
+	struct frame f;
+	int rc = wait_opening(c, &f, e);
+
 	if (rc)
 		return rc;
 	if (f.type == FRAME_ERROR && c->connects)

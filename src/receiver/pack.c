@@ -277,6 +277,30 @@ static struct held_dir *share_dir(struct pack *pk, const struct pack_item *row,
 	return pk->dir ? held_dir_ref(pk->dir) : NULL;
 }
 
+/* Make a file's part in its directory, and room for it if that is full.
+ * Returns 0, or an error with errno in fe. */
+static int create_part(struct pack *pk, const struct pack_item *row,
+		       struct commit *c, struct err *fe)
+{
+	struct worker *w = pk->w;
+	const char *leaf;
+	int dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, fe);
+	int rc;
+
+	if (dir < 0)
+		return fe->code;
+	c->dir = share_dir(pk, row, dir);
+	if (!c->dir)
+		return err_sys(fe, ERR_LOCAL, "cannot open a directory");
+	do
+		rc = parts_create(&w->parts, c, dir, leaf, fe);
+	while (rc && kept_give_way(&w->transfer->keeper, dir, 0,
+				   fe->sys_errno));
+	if (rc)
+		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
+	return rc;
+}
+
 /* Write a file to a part, which is then ready for the committer.  NULL with
  * errno in fe. */
 static struct commit *write_file(struct pack *pk, const struct item *it,
@@ -285,10 +309,8 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	const struct pack_item *row = &it->row;
 	struct worker *w = pk->w;
 	const struct file_meta meta = recv_pack_meta(w->transfer, row);
-	const struct kept_sender *keeper = &w->transfer->keeper;
 	struct commit *c = commit_new(row->name, row->name_len);
-	const char *leaf;
-	int dir, rc;
+	int rc;
 
 	err_clear(fe);
 	if (!c) {
@@ -300,24 +322,12 @@ static struct commit *write_file(struct pack *pk, const struct item *it,
 	c->meta = meta;
 	c->is_linked = file_meta_has(&meta, FILE_META_TAG_LINKED);
 	memcpy(c->digest, row->digest, sizeof(c->digest));
-	dir = dirs_parent(w->dirs, row->name, row->name_len, &leaf, fe);
-	if (dir < 0)
+	if (create_part(pk, row, c, fe))
 		goto fail;
-	c->dir = share_dir(pk, row, dir);
-	if (!c->dir) {
-		err_sys(fe, ERR_LOCAL, "cannot open a directory");
-		goto fail;
-	}
-	do
-		rc = parts_create(&w->parts, c, dir, leaf, fe);
-	while (rc && kept_give_way(keeper, dir, 0, fe->sys_errno));
-	if (rc) {
-		fe->sys_errno = why_errno(dir, NULL, fe->sys_errno);
-		goto fail;
-	}
 	do
 		rc = part_write_all(&c->part, it->content, content_len(row), fe);
-	while (rc && kept_give_way(keeper, dir, 0, fe->sys_errno));
+	while (rc && kept_give_way(&w->transfer->keeper, held_dir_fd(c->dir), 0,
+				   fe->sys_errno));
 	if (rc) {
 		commit_discard(c);
 		goto fail;

@@ -679,14 +679,41 @@ int recv_session_may_return(struct recv_session *s)
 	return may;
 }
 
+/* Say which of the files failed, were not deleted, or lost metadata: the worst
+ * of these; nothing where all is well. */
+static void describe_files(const struct recv_session *s, const struct totals *t,
+			   char *text, size_t size)
+{
+	const struct transfer *tr = &s->transfer;
+	const uint64_t failed = totals_failed_count(t);
+	char number[TEXT_GROUPED_MAX];
+
+	text[0] = 0;
+	if (failed)
+		snprintf(text, size, "%s file%s from %s %s",
+			 text_grouped(number, failed), failed == 1 ? "" : "s",
+			 s->label,
+			 transfer_is_dry_run(tr) ? "would fail"
+						 : "failed (see above)");
+	else if (t->not_deleted)
+		snprintf(text, size,
+			 "%s item%s could not be deleted (see above)",
+			 text_grouped(number, t->not_deleted),
+			 t->not_deleted == 1 ? "" : "s");
+	else if (t->not_kept)
+		snprintf(text, size,
+			 "%s of %s item%s from %s were not kept (see above)",
+			 results_lost(tr->results),
+			 text_grouped(number, t->not_kept),
+			 t->not_kept == 1 ? "" : "s", s->label);
+}
+
 void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			   struct totals *t, struct session_summary *sum,
 			   struct err *e)
 {
 	const struct transfer *tr = &s->transfer;
-	const int is_dry = transfer_is_dry_run(tr);
-	char files[SENDER_LABEL_MAX + 80] = "", number[TEXT_GROUPED_MAX];
-	uint64_t failed;
+	char files[SENDER_LABEL_MAX + 80];
 	int is_summed;
 
 	/* First, as the committer still commits and counts what waits.  After
@@ -703,24 +730,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	results_tell_losses(tr->results);
 	results_get_totals(tr->results, t);
 	totals_add(t, before);
-	failed = totals_failed_count(t);
-	if (failed)
-		snprintf(files, sizeof(files),
-			 "%s file%s from %s %s", text_grouped(number, failed),
-			 failed == 1 ? "" : "s",
-			 s->label,
-			 is_dry ? "would fail" : "failed (see above)");
-	else if (t->not_deleted)
-		snprintf(files, sizeof(files),
-			 "%s item%s could not be deleted (see above)",
-			 text_grouped(number, t->not_deleted),
-			 t->not_deleted == 1 ? "" : "s");
-	else if (t->not_kept)
-		snprintf(files, sizeof(files),
-			 "%s of %s item%s from %s were not kept (see above)",
-			 results_lost(tr->results),
-			 text_grouped(number, t->not_kept),
-			 t->not_kept == 1 ? "" : "s", s->label);
+	describe_files(s, t, files, sizeof(files));
 	err_clear(e);
 	if (!is_summed)
 		*e = s->err;
@@ -731,7 +741,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	memset(sum, 0, sizeof(*sum));
 	sum->code = totals_conclude(t, 0, files, e);
 	totals_summary(t, sum);
-	sum->is_dry_run = is_dry;
+	sum->is_dry_run = transfer_is_dry_run(tr);
 	sum->wire_bytes = atomic_load(&tr->wire_bytes);
 	sum->sent_bytes = atomic_load(&tr->content_bytes);
 	sum->payload_bytes = atomic_load(&tr->payload_bytes);

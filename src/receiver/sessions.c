@@ -245,6 +245,23 @@ static void go_on_waiting(struct sessions *ss)
 		       setup->mode.pake ? ", and the code stays valid" : "");
 }
 
+/* Keep what is to be known of a session whose sender was lost and may come
+ * back.  Locked. */
+static void keep_lost(struct sessions *ss, const struct recv_session *s,
+		      const struct totals *totals,
+		      const struct session_summary *sum)
+{
+	ss->had_lost = 1;
+	ss->has_progress |= totals->committed > ss->lost.totals.committed ||
+			    sum->wire_bytes >= PROGRESS_BYTES;
+	ss->lost.until_ms = connects(ss) ?
+		UINT64_MAX :
+		clock_ms() + (uint64_t)ss->setup->cfg->timeout_ms;
+	memcpy(ss->lost.id, s->id, sizeof(ss->lost.id));
+	ss->lost.summary = *sum;
+	ss->lost.totals = *totals;
+}
+
 static void end_session(struct sessions *ss, struct recv_session *s)
 {
 	const struct receive_config *cfg = ss->setup->cfg;
@@ -279,17 +296,8 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 		ss->result = e;
 		ss->has_ended = !may_return || connects(ss);
 	}
-	if (may_return) {
-		ss->had_lost = 1;
-		ss->has_progress |= totals.committed >
-					    ss->lost.totals.committed ||
-				    sum.wire_bytes >= PROGRESS_BYTES;
-		ss->lost.until_ms = connects(ss) ?
-			UINT64_MAX : clock_ms() + (uint64_t)cfg->timeout_ms;
-		memcpy(ss->lost.id, s->id, sizeof(ss->lost.id));
-		ss->lost.summary = sum;
-		ss->lost.totals = totals;
-	}
+	if (may_return)
+		keep_lost(ss, s, &totals, &sum);
 	pthread_cond_broadcast(&ss->gone);
 	pthread_mutex_unlock(&ss->lock);
 	recv_session_free(s);
