@@ -207,11 +207,21 @@ static int has_holes(const struct pack *pk)
 	return 0;
 }
 
+/* Where the receiver may have the files already, it is asked first which of
+ * them it wants, unless the answer takes longer than sending. */
+static int should_offer(const struct send_stream *st, const struct pack *pk)
+{
+	return (st->features & FEATURE_OFFERS) && !pk->is_wanted &&
+	       pk->bytes > 0 &&
+	       (pk->was_sent ||
+		(pk->bytes > OFFER_MIN &&
+		 atomic_load(&st->sender->count.wants_offers)));
+}
+
 int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 {
 	const struct digest_ops *digest = st->sender->cfg->digest;
-	/* Content is read to where it will be sent from, so that it need not be
-	 * moved: room is left for the longest possible table. */
+	/* Room is left for the longest table, so that content need not move. */
 	size_t front = (size_t)pk->table_len;
 	struct payload payload;
 	struct msg_pack m = { 0 };
@@ -226,29 +236,21 @@ int send_pack(struct send_stream *st, struct pack *pk, struct err *e)
 		return 0;
 	}
 
-	/* Where the receiver may have the files already, it is asked first
-	 * which of them it wants, unless the answer takes longer than
-	 * sending. */
-	is_offer = (st->features & FEATURE_OFFERS) && !pk->is_wanted &&
-		   pk->bytes > 0 &&
-		   (pk->was_sent ||
-		    (pk->bytes > OFFER_MIN &&
-		     atomic_load(&st->sender->count.wants_offers)));
+	is_offer = should_offer(st, pk);
+	content = is_offer ? 0 : pk->bytes;
 	rc = make_table(st, pk, is_offer, &front, e);
+	if (rc == 0 && content >= TOLD_MIN)
+		rc = send_progress_if_due(st, e);
 	if (rc)
 		goto out;
 	m.count = pk->count;
 	m.table_len = (uint32_t)st->table.len;
-	m.raw_len = (uint32_t)(st->table.len + (is_offer ? 0 : pk->bytes));
+	m.raw_len = (uint32_t)(st->table.len + content);
 	digest->sum(st->raw + front, m.table_len, m.digest);
 	payload = compressor_run(&st->compressor, st->raw + front, m.raw_len,
 				 !is_offer && has_holes(pk));
 	m.codec = payload.codec;
 	pk->is_offered = is_offer;
-	content = is_offer ? 0 : pk->bytes;
-	rc = content >= TOLD_MIN ? send_progress_if_due(st, e) : 0;
-	if (rc)
-		goto out;
 	if (pk->has_sent_content && !is_offer)
 		atomic_fetch_add(&st->sender->count.resent_bytes, pk->bytes);
 	pk->has_sent_content |= !is_offer;
