@@ -357,15 +357,19 @@ static const unsigned archived = PRESERVE_OWNER | PRESERVE_SETID |
 				 PRESERVE_ACL | PRESERVE_XATTR |
 				 PRESERVE_HARDLINKS | PRESERVE_SPECIALS;
 
+/* What the receiver has to grant, as the user has asked for it by name. */
+static uint32_t requests_needed(const struct send_options *opts)
+{
+	return (opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
+	       (opts->existing ? REQUEST_EXISTING : 0u) |
+	       (opts->deletes ? REQUEST_DELETE : 0u) |
+	       (opts->dry_run ? FEATURE_DRY_RUN : 0u);
+}
+
 static struct send_config config_of(const struct send_options *opts,
 				    const struct send_operands *o,
 				    enum security mode)
 {
-	const uint32_t needed =
-		(opts->symlinks == SCAN_ALL ? REQUEST_LINKS : 0u) |
-		(opts->existing ? REQUEST_EXISTING : 0u) |
-		(opts->deletes ? REQUEST_DELETE : 0u) |
-		(opts->dry_run ? FEATURE_DRY_RUN : 0u);
 	struct send_config cfg = {
 		.dest = o->dest,
 		.is_listening = opts->listen,
@@ -388,8 +392,8 @@ static struct send_config config_of(const struct send_options *opts,
 		.follow_links = opts->symlinks == SCAN_FOLLOW,
 		.requests = (symlinks_of(opts) == SCAN_ALL ? REQUEST_LINKS
 							   : 0u) |
-			    needed,
-		.requests_needed = needed,
+			    requests_needed(opts),
+		.requests_needed = requests_needed(opts),
 		.existing = (uint8_t)opts->existing,
 		.preserve = opts->preserve | (opts->archive ? archived : 0u),
 		.preserve_needed = opts->preserve,

@@ -423,12 +423,27 @@ static int check_is_file(const struct senders_load *l, const char *key,
 	return at_line(l, d, senders_file_line(d, key), e);
 }
 
+/* The texts of the credentials of all sections, to be freed.  NULL without
+ * memory. */
+static const char **credential_texts(const struct senders_load *l)
+{
+	const struct senders_file *f = &l->file;
+	const char **texts = calloc(l->credential_count + 1, sizeof(*texts));
+	size_t n = 0;
+
+	for (size_t i = 0; texts && i < f->count; i++) {
+		for (size_t k = 0; k < f->list[i].credential_count; k++)
+			texts[n++] = f->list[i].credentials[k].text;
+	}
+	return texts;
+}
+
 /* Make of them what the receiver will make, to find what is wrong. */
 static int check_credentials(struct senders_load *l, struct err *e)
 {
 	const struct senders_file *f = &l->file;
 	const struct senders_section *d = &f->defaults;
-	const char **texts = calloc(l->credential_count + 1, sizeof(*texts));
+	const char **texts;
 	struct tls_config cfg = {
 		.mode = f->mode,
 		.role = NET_LISTENS,
@@ -440,27 +455,21 @@ static int check_credentials(struct senders_load *l, struct err *e)
 	};
 	char text[WARNING_MAX];
 	struct tls *tls;
-	size_t n = 0;
-	int rc = 0;
+	int rc;
 
 	/* cert-key is checked as a secret. */
 	if (check_is_file(l, "cert", d->cert, e) ||
-	    check_is_file(l, "ca", d->ca, e)) {
-		free(texts);
+	    check_is_file(l, "ca", d->ca, e))
 		return e->code;
-	}
+	texts = credential_texts(l);
 	if (!texts)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	for (size_t i = 0; i < f->count; i++) {
-		for (size_t k = 0; k < f->list[i].credential_count; k++)
-			texts[n++] = f->list[i].credentials[k].text;
-	}
 	if (f->mode == SECURITY_PIN) {
 		cfg.pins = texts;
-		cfg.pin_count = n;
+		cfg.pin_count = l->credential_count;
 	} else if (f->mode == SECURITY_X509) {
 		cfg.subjects = texts;
-		cfg.subject_count = n;
+		cfg.subject_count = l->credential_count;
 	}
 	tls = tls_new(&cfg, e);
 	if (tls && tls_has_bad_dates(tls, &cfg, text, sizeof(text))) {
