@@ -67,7 +67,7 @@ static int is_certificate(enum security mode)
 	return mode == SECURITY_X509 || mode == SECURITY_PIN;
 }
 
-static int set(const char *theirs, enum security ours, struct err *e)
+static int set_mismatch(const char *theirs, enum security ours, struct err *e)
 {
 	return err_set(e, ERR_AUTH,
 		       "the other side uses %s, this side %s: both need the "
@@ -95,7 +95,7 @@ int mode_set_alert_error(int description, enum security ours, struct err *e)
 		theirs = SECURITY_PSK;
 	if (theirs == SECURITY_NONE || theirs == ours)
 		return 0;
-	return set(mode_text(theirs), ours, e);
+	return set_mismatch(mode_text(theirs), ours, e);
 }
 
 static int begins_with(const uint8_t *p, size_t n, const char *text)
@@ -172,10 +172,11 @@ int mode_set_error(const uint8_t *p, size_t n, enum security ours,
 		rc = mode_set_alert_error(p[6], ours, e);
 	if (rc)
 		return rc;
-	return set(theirs ? theirs : mode_text(SECURITY_NONE), ours, e);
+	return set_mismatch(theirs ? theirs : mode_text(SECURITY_NONE), ours,
+			    e);
 }
 
 int mode_set_certificate_error(enum security ours, struct err *e)
 {
-	return set(CERTIFICATES, ours, e);
+	return set_mismatch(CERTIFICATES, ours, e);
 }

@@ -673,8 +673,8 @@ static int refuse_other_mode(const struct pake_conn *c, struct err *e)
 /* Begin an exchange, and count it, as our share is about to be shown.  Returns
  * 0; or ERR_AUTH where the code is used up, also by too many of these
  * (*use). */
-static int begin(struct pake *p, struct attempt *a, enum pake_use *use,
-		 struct err *e)
+static int begin_exchange(struct pake *p, struct attempt *a, enum pake_use *use,
+			  struct err *e)
 {
 	int rc = 0;
 
@@ -745,7 +745,7 @@ static int receive_guess(struct pake *p, struct tls *tls,
 	/* Checked after each message: another connection may have used the code
 	 * up while this one waited, and there may be another code since. */
 	if (rc == 0)
-		rc = begin(p, &a, use, e);
+		rc = begin_exchange(p, &a, use, e);
 	if (rc < 0) {
 		OPENSSL_cleanse(&a, sizeof(a));
 		return rc;

@@ -124,12 +124,12 @@ void outputs_start(struct outputs *o)
 /* ---- messages ---- */
 
 /* What begins and ends a style, or nothing. */
-static const char *begin(const struct outputs *o, enum style style)
+static const char *begin_style(const struct outputs *o, enum style style)
 {
 	return o->is_styled ? style_begin(style) : "";
 }
 
-static const char *end(const struct outputs *o)
+static const char *end_style(const struct outputs *o)
 {
 	return o->is_styled ? STYLE_END : "";
 }
@@ -152,8 +152,8 @@ static int put_message(struct outputs *o, int priority, const char *fmt, ...)
 		snprintf(prefix, sizeof(prefix), "<%d>ferry: ", priority);
 	else
 		snprintf(prefix, sizeof(prefix), "%sferry:%s ",
-			 is_error ? begin(o, STYLE_ERROR) : "",
-			 is_error ? end(o) : "");
+			 is_error ? begin_style(o, STYLE_ERROR) : "",
+			 is_error ? end_style(o) : "");
 	len = strlen(prefix);
 	memcpy(line, prefix, len);
 	if (o->messages_ascii)
@@ -188,7 +188,7 @@ void outputs_warn(struct outputs *o, const char *text)
 {
 	tell_lost(o);
 	if (put_message(o, SERVICE_WARNING, "%swarning:%s %s",
-			begin(o, STYLE_WARNING), end(o), text))
+			begin_style(o, STYLE_WARNING), end_style(o), text))
 		o->lost++;
 }
 
@@ -203,7 +203,7 @@ void outputs_say_code(struct outputs *o, const char *code)
 {
 	tell_lost(o);
 	if (put_message(o, SERVICE_INFO, "one-time code:     %s%s%s",
-			begin(o, STYLE_CODE), code, end(o)))
+			begin_style(o, STYLE_CODE), code, end_style(o)))
 		o->lost++;
 }
 

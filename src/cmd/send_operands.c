@@ -61,7 +61,7 @@ static int operand_missing(int count, const char *only, struct err *e)
 		       escape(text, only));
 }
 
-/* The host is none: say what was probably meant. */
+/* The last operand is not a host: say what was probably meant. */
 static int bad_host(const struct send_operands *o, struct err *e)
 {
 	const char *host = o->host, *colon = strchr(host, ':');

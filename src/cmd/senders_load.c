@@ -366,9 +366,9 @@ static int load_keys(struct senders_load *l, struct err *e)
 }
 
 /* The section and the credential with this index of all. */
-static const struct senders_section *find(const struct senders_file *f,
-					  size_t index,
-					  const struct senders_credential **c)
+static const struct senders_section *find_section(
+	const struct senders_file *f, size_t index,
+	const struct senders_credential **c)
 {
 	const struct senders_section *s = f->list;
 
@@ -387,8 +387,8 @@ static int check_twins(const struct senders_load *l, const struct tls *tls,
 
 	if (!tls_has_twins(tls, &a, &b))
 		return 0;
-	one = find(&l->file, a, &first);
-	other = find(&l->file, b, &second);
+	one = find_section(&l->file, a, &first);
+	other = find_section(&l->file, b, &second);
 	err_set(e, ERR_USAGE, "this is also the %s of [%s] in line %u%s",
 		l->file.mode == SECURITY_PSK ? "key" :
 		l->file.mode == SECURITY_PIN ? "pin" : "subject",

@@ -90,7 +90,7 @@ static int make_link(const struct node *n, int dir_fd, const char *name)
 }
 
 /* For part_replace(). */
-static int make(const void *what, int dir_fd, const char *name)
+static int make_node(const void *what, int dir_fd, const char *name)
 {
 	const struct making *m = what;
 	struct node *n = m->node;
@@ -129,9 +129,9 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 
 	if (rc < 0)
 		return rc;
-	rc = make(&m, dir_fd, final);
+	rc = make_node(&m, dir_fd, final);
 	if (rc < 0 && errno == EEXIST && replace)
-		rc = part_replace(dir_fd, final, make, &m);
+		rc = part_replace(dir_fd, final, make_node, &m);
 	/* EPERM: "the file system does not support the creation of symlinks"
 	 * (symlink(2)); where it is something else, the caller finds out. */
 	if (rc < 0 && errno == EPERM && n->kind == NODE_SYMLINK)

@@ -37,8 +37,8 @@ int source_open_small(int dir_fd, const char *name, enum source_flags flags,
 /*
  * Read it whole.  *st is what the scan saw, and is updated to the
  * file as it was read.  Reads it again, a few times, where it changed
- * meanwhile; a change of metadata alone is none.  Takes two system calls for a
- * file that has not changed: read and fstat.
+ * meanwhile; a change of metadata alone does not count.  Takes two system calls
+ * for a file that has not changed: read and fstat.
  *
  * Returns 0 with *len bytes in p; ERR_CHANGED when it keeps changing or has
  * more than cap bytes; ERR_LOCAL with errno.

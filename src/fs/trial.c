@@ -154,7 +154,7 @@ static int get_time(const struct trial *t, struct timespec *mtime)
 	return 0;
 }
 
-static int begin(struct trial *t, int dir_fd)
+static int begin_trial(struct trial *t, int dir_fd)
 {
 	t->parent_fd = dir_fd;
 	t->fd = -1;
@@ -174,7 +174,7 @@ static int begin(struct trial *t, int dir_fd)
 
 /* A trial is no change of the parent: it keeps its time, unless something else
  * was changed in it meanwhile. */
-static void end(struct trial *t)
+static void end_trial(struct trial *t)
 {
 	const struct timespec omit = { .tv_nsec = UTIME_OMIT };
 	const struct timespec times[2] = { omit, t->before };
@@ -215,13 +215,13 @@ int trial_exchange(int dir_fd)
 	struct trial t;
 	int works;
 
-	if (begin(&t, dir_fd) < 0)
+	if (begin_trial(&t, dir_fd) < 0)
 		return 0;
 	works = create(&t, "a") == 0 && create(&t, "b") == 0 &&
 		rename_exchange(t.fd, "a", "b") == 0 && count_files(&t) == 2;
 	remove_entry(t.fd, "a", 0);
 	remove_entry(t.fd, "b", 0);
-	end(&t);
+	end_trial(&t);
 	return works;
 }
 
@@ -257,7 +257,7 @@ uint64_t trial_time_unit(int dir_fd)
 	struct trial t;
 	int fd;
 
-	if (begin(&t, dir_fd) < 0)
+	if (begin_trial(&t, dir_fd) < 0)
 		return unit;
 	fd = openat(t.fd, "a",
 		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -268,7 +268,7 @@ uint64_t trial_time_unit(int dir_fd)
 	    fstatat(t.fd, "a", &st, AT_SYMLINK_NOFOLLOW) == 0)
 		unit = time_unit_of(&times[1], &st.st_mtim);
 	remove_entry(t.fd, "a", 0);
-	end(&t);
+	end_trial(&t);
 	return unit;
 }
 
@@ -277,13 +277,13 @@ int trial_name(int dir_fd, const char *name)
 	struct trial t;
 	int error = 0;
 
-	if (begin(&t, dir_fd) < 0)
+	if (begin_trial(&t, dir_fd) < 0)
 		return 0;
 	if (create(&t, name) < 0)
 		error = errno;
 	else
 		remove_entry(t.fd, name, 0);
-	end(&t);
+	end_trial(&t);
 	return error;
 }
 
@@ -292,13 +292,13 @@ int trial_entries(int dir_fd)
 	struct trial t;
 	int error = 0;
 
-	if (begin(&t, dir_fd) < 0)
+	if (begin_trial(&t, dir_fd) < 0)
 		return errno == EEXIST ? 0 : errno;
 	if (create(&t, "a") < 0)
 		error = errno;
 	else
 		remove_entry(t.fd, "a", 0);
-	end(&t);
+	end_trial(&t);
 	return error;
 }
 
@@ -322,11 +322,11 @@ int trial_folding(int dir_fd)
 	struct trial t;
 	int folds;
 
-	if (begin(&t, dir_fd) < 0)
+	if (begin_trial(&t, dir_fd) < 0)
 		return -1;
 	/* The second: é as one character, and as e with a combining accent. */
 	folds = is_found_as(&t, "a", "A") ||
 		is_found_as(&t, "\xc3\xa9", "e\xcc\x81");
-	end(&t);
+	end_trial(&t);
 	return folds;
 }

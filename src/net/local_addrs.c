@@ -54,7 +54,8 @@ struct search {
 	int family, rank;
 };
 
-static void add(void *ctx, const char *interface, const struct sockaddr *sa)
+static void add_address(void *ctx, const char *interface,
+			const struct sockaddr *sa)
 {
 	struct search *s = ctx;
 	char text[ADDR_TEXT_MAX];
@@ -75,6 +76,6 @@ unsigned local_addrs_list(struct local_addr *list, int family)
 	struct search s = { .list = list, .family = family };
 
 	for (; s.rank < RANKS; s.rank++)
-		(void)interfaces_list(add, &s);
+		(void)interfaces_list(add_address, &s);
 	return s.count;
 }

@@ -52,9 +52,9 @@ static int set_descriptors(posix_spawn_file_actions_t *actions,
 	return rc;
 }
 
-static int start(const struct spawn_config *cfg,
-		 const posix_spawn_file_actions_t *actions,
-		 const posix_spawnattr_t *attr, pid_t *pid)
+static int start_child(const struct spawn_config *cfg,
+		       const posix_spawn_file_actions_t *actions,
+		       const posix_spawnattr_t *attr, pid_t *pid)
 {
 	char *const *env = cfg->env ? cfg->env : environ;
 
@@ -82,7 +82,7 @@ int spawn_program(const struct spawn_config *cfg, pid_t *pid)
 	if (rc == 0)
 		rc = set_signals(&attr, cfg->keep_ignored);
 	if (rc == 0)
-		rc = start(cfg, &actions, &attr, pid);
+		rc = start_child(cfg, &actions, &attr, pid);
 	/* What posix_spawn() leaves there is not a process. */
 	if (rc)
 		*pid = 0;

@@ -178,7 +178,7 @@ static size_t set_facts(char facts[FACTS_MAX][FACT_MAX],
 }
 
 /* Start the program.  Returns 0 or an errno. */
-static int start(const struct runner *r, char *const *env, pid_t *pid)
+static int start_program(const struct runner *r, char *const *env, pid_t *pid)
 {
 	char *const argv[] = { strdup(r->name), NULL };
 	const struct spawn_config cfg = { r->program, argv, env, -1, -1, 0 };
@@ -209,7 +209,7 @@ static void run_program(const struct runner *r, struct exec_helper_event *ev,
 	for (size_t i = 0; i < count; i++)
 		env[n++] = facts[i];
 	report->session = ev->session;
-	report->error = start(r, env, &pid);
+	report->error = start_program(r, env, &pid);
 	if (report->error)
 		return;
 	while (waitpid(pid, &report->status, 0) < 0 && errno == EINTR)

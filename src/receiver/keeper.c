@@ -16,7 +16,7 @@
 #include "receiver/kept.h"
 #include "receiver/senders.h"
 
-enum { LOOK_MS = 24 * 60 * 60 * 1000 };
+enum { SCAN_INTERVAL_MS = 24 * 60 * 60 * 1000 };
 
 struct root {
 	struct root *next;
@@ -150,7 +150,7 @@ static void *keeper_main(void *arg)
 		pthread_mutex_unlock(&kr->lock);
 		kept_look(r->kept, &kr->stop);
 		pthread_mutex_lock(&kr->lock);
-		r->due_ms = clock_ms() + LOOK_MS;
+		r->due_ms = clock_ms() + SCAN_INTERVAL_MS;
 	}
 	pthread_mutex_unlock(&kr->lock);
 	return NULL;

@@ -141,8 +141,8 @@ static void drop(struct kept *k, struct owner *o, struct entry **at)
 }
 
 /* The link to an entry, or to NULL. */
-static struct entry **find(struct owner *o, const char *dir, size_t len,
-			   uint64_t tag)
+static struct entry **find_entry(struct owner *o, const char *dir, size_t len,
+				 uint64_t tag)
 {
 	struct entry **at = &o->first;
 
@@ -154,15 +154,15 @@ static struct entry **find(struct owner *o, const char *dir, size_t len,
 
 /* Note what is kept in a directory, of which len bytes are the path.  Returns
  * whose it is, or NULL: without memory it does not count. */
-static struct owner *put(struct kept *k, const char *dir, size_t len,
-			 const struct leftover *l)
+static struct owner *note_entry(struct kept *k, const char *dir, size_t len,
+				const struct leftover *l)
 {
 	struct owner *o = need_owner(k, l->peer);
 	struct entry **at, *e;
 
 	if (!o)
 		return NULL;
-	at = find(o, dir, len, l->tag);
+	at = find_entry(o, dir, len, l->tag);
 	if (*at)
 		drop(k, o, at);
 	e = calloc(1, sizeof(*e) + len + 1);
@@ -399,7 +399,7 @@ void kept_note(const struct kept_sender *s, const char *name, size_t len,
 	pthread_mutex_lock(&k->lock);
 	fd = dirs_enter(k->dirs, name, len, &ignored);
 	if (fd >= 0 && leftover_look(fd, tag, &l) == 0 && l.is_resumable)
-		o = put(k, name, len, &l);
+		o = note_entry(k, name, len, &l);
 	if (o) {
 		o->max_bytes = s->max_bytes;
 		limit(k, o);
@@ -481,8 +481,8 @@ static uint64_t age_of(int64_t used_s)
 static void forget(struct kept *k, const struct leftover *l)
 {
 	struct owner *o = find_owner(k, l->peer);
-	struct entry **at =
-		o ? find(o, l->dir, strlen(l->dir), l->tag) : NULL;
+	struct entry **at = o ? find_entry(o, l->dir, strlen(l->dir), l->tag)
+			      : NULL;
 
 	if (at && *at)
 		drop(k, o, at);
@@ -502,7 +502,8 @@ static void on_found(void *ctx, const struct leftover *l)
 		forget(k, l);
 		k->expired.bytes += l->bytes;
 		k->expired.count++;
-	} else if (l->is_resumable && put(k, l->dir, strlen(l->dir), l) &&
+	} else if (l->is_resumable &&
+		   note_entry(k, l->dir, strlen(l->dir), l) &&
 		   k->sum.count > KEPT_PARTS_ALL) {
 		limit(k, NULL);
 	}

@@ -74,8 +74,8 @@ void kept_note(const struct kept_sender *s, const char *name, size_t len,
  * What failed with err_no on the file system of fd (borrowed): where that is
  * full, remove the part of this sender that was written least recently there.
  * missing: how many bytes more are needed; nothing is removed where all of the
- * sender's parts that no transfer has are less than that, as it would be in
- * vain.  Blocks for as long as the disk takes.  Returns whether a part was
+ * sender's parts that no transfer has are less than that, as that would not be
+ * enough.  Blocks for as long as the disk takes.  Returns whether a part was
  * removed: then it is to be tried again, and may fail once more.  0 where
  * s->kept is NULL.
  */

@@ -119,7 +119,7 @@ static int take_row(struct list *l, const struct item *it,
 	if (it->row.kind == ITEM_FILE)
 		return list_item_take_file(l, it, row, e);
 	if (l->is_dry_run)
-		return list_other_look_at(l, it, e);
+		return list_other_plan(l, it, e);
 	list_item_answer(l, it, LISTED_DONE, 0);
 	return it->row.kind == ITEM_DIR ? recv_pack_take_dir(w, it, e) :
 					  recv_pack_take_symlink(w, it, e);

@@ -18,8 +18,8 @@
 #include "receiver/worker.h"
 #include "wire/msg_list.h"
 
-static void look_at_dir(struct list *l, const struct item *it,
-			const struct list_place *p)
+static void plan_dir(struct list *l, const struct item *it,
+		     const struct list_place *p)
 {
 	struct transfer *t = l->w->transfer;
 	const struct file_meta meta = recv_pack_meta(t, &it->row);
@@ -65,8 +65,8 @@ static void find_first(struct list *l, const struct pack_item *row,
 }
 
 /* Look at a symlink, special file or hard link. */
-static int look_at_node(struct list *l, const struct item *it,
-			const struct list_place *p, struct err *e)
+static int plan_node(struct list *l, const struct item *it,
+		     const struct list_place *p, struct err *e)
 {
 	struct transfer *t = l->w->transfer;
 	const struct node *n = l->node;
@@ -86,7 +86,7 @@ static int look_at_node(struct list *l, const struct item *it,
 	return 0;
 }
 
-int list_other_look_at(struct list *l, const struct item *it, struct err *e)
+int list_other_plan(struct list *l, const struct item *it, struct err *e)
 {
 	const struct pack_item *row = &it->row;
 	const struct file_meta meta = recv_pack_meta(l->w->transfer, row);
@@ -116,8 +116,8 @@ int list_other_look_at(struct list *l, const struct item *it, struct err *e)
 	else if (p.error)
 		list_item_fail(l, it, p.error);
 	else if (row->kind == ITEM_DIR)
-		look_at_dir(l, it, &p);
+		plan_dir(l, it, &p);
 	else
-		return look_at_node(l, it, &p, e);
+		return plan_node(l, it, &p, e);
 	return 0;
 }

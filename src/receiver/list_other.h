@@ -15,6 +15,6 @@ struct list;
 /* Plan what would be done with a directory, symlink, special file or hard link,
  * as dir_meta.h and symlinks.h do it.  Returns 0, or an error that ends the
  * session. */
-int list_other_look_at(struct list *l, const struct item *it, struct err *e);
+int list_other_plan(struct list *l, const struct item *it, struct err *e);
 
 #endif

@@ -219,7 +219,7 @@ void made_forget(struct made *m)
 }
 
 /* Locked.  NULL: it is not there. */
-static struct slot *find(struct made *m, const struct slot *s)
+static struct slot *find_slot(struct made *m, const struct slot *s)
 {
 	struct slot *at = m->size ? &m->slots[slot_of(m, s)] : NULL;
 
@@ -237,7 +237,7 @@ int made_has(struct made *m, const struct stat *st)
 	int has;
 
 	pthread_mutex_lock(&m->lock);
-	has = find(m, &s) != NULL;
+	has = find_slot(m, &s) != NULL;
 	pthread_mutex_unlock(&m->lock);
 	return has;
 }
@@ -251,7 +251,7 @@ int made_name(struct made *m, int fd, struct verdict *v)
 	if (quota_limits_items(m->quota) && fstat(fd, &st) == 0) {
 		dir = slot_of_dir(&st);
 		pthread_mutex_lock(&m->lock);
-		s = find(m, &dir);
+		s = find_slot(m, &dir);
 		if (s) {
 			is_counted = (s->dev & UNNAMED) != 0;
 			s->dev &= ~UNNAMED;
@@ -307,7 +307,7 @@ void made_note_file(struct made *m, const char *path, size_t len,
 	const struct slot s = slot_as(path, len, st);
 
 	pthread_mutex_lock(&m->lock);
-	if (!find(m, &s)) {
+	if (!find_slot(m, &s)) {
 		if (m->count < MADE_MAX)
 			append(m, &s);
 		remember(m, &s);
@@ -322,7 +322,7 @@ int made_has_file(struct made *m, const char *path, size_t len,
 	int has;
 
 	pthread_mutex_lock(&m->lock);
-	has = find(m, &s) != NULL;
+	has = find_slot(m, &s) != NULL;
 	pthread_mutex_unlock(&m->lock);
 	return has;
 }

@@ -29,7 +29,7 @@ int recv_progress_take(struct transfer *t, const uint8_t *body, size_t n)
 	return 0;
 }
 
-static void put(struct transfer *t, struct buf *out)
+static void put_progress(struct transfer *t, struct buf *out)
 {
 	struct totals totals;
 	struct msg_progress m = {
@@ -45,7 +45,7 @@ static void put(struct transfer *t, struct buf *out)
 void recv_progress_put_last(struct transfer *t, struct buf *out)
 {
 	if (t->features & FEATURE_PROGRESS)
-		put(t, out);
+		put_progress(t, out);
 }
 
 int recv_progress_if_due(struct transfer *t, struct channel *channel,
@@ -66,7 +66,7 @@ int recv_progress_if_due(struct transfer *t, struct channel *channel,
 		return 0;
 	atomic_store(&t->told_bytes, bytes);
 	buf_init(&frame, FRAME_ROOM);
-	put(t, &frame);
+	put_progress(t, &frame);
 	rc = channel_send_aside(channel, &frame, e);
 	buf_release(&frame);
 	return rc;

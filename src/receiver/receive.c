@@ -303,7 +303,7 @@ static int start_connected(struct receiver *r, struct err *e)
 	return 0;
 }
 
-static int start(struct receiver *r, struct err *e)
+static int start_receiver(struct receiver *r, struct err *e)
 {
 	if (r->setup.mode.role == NET_CONNECTS)
 		return start_connecting(r, e);
@@ -721,7 +721,7 @@ int receive_run(const struct receive_config *cfg, struct err *e)
 	if (rc == 0)
 		rc = make_sender(&r.setup, e);
 	if (rc == 0)
-		rc = start(&r, e);
+		rc = start_receiver(&r, e);
 	if (rc == 0) {
 		if (!cfg->dry_run)
 			start_keeping(&r);

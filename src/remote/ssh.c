@@ -190,7 +190,7 @@ static void reply(enum message_kind kind, int value, int fd)
 /* Start ssh with a socket as its standard input and output.  SIGINT stays
  * ignored in it, so that ferry can tell the other side after Ctrl-C, which the
  * terminal sends to both. */
-static void start(struct runner *r)
+static void start_ssh(struct runner *r)
 {
 	struct spawn_config cfg = { .argv = r->argv, .keep_ignored = SIGINT };
 	int fds[2] = { -1, -1 }, error = 0;
@@ -219,7 +219,7 @@ static void supervise(void *ctx)
 		if (spawn_wait(&r.ssh, &m, sizeof(m), &status) == 0)
 			reply(SSH_STATUS, status, -1);
 		else if (m.kind == SSH_START && r.ssh.pid == 0)
-			start(&r);
+			start_ssh(&r);
 		else if (m.kind == SSH_END && r.ssh.pid > 0)
 			kill(r.ssh.pid, r.ends++ ? SIGKILL : SIGTERM);
 	}
@@ -298,7 +298,7 @@ int ssh_wait(struct ssh *s, int ms, int *status)
 }
 
 /* Its input is closed: give it the time to end by itself, then signals. */
-static void end(struct ssh *s)
+static void end_ssh(struct ssh *s)
 {
 	int status;
 
@@ -316,7 +316,7 @@ int ssh_start(struct ssh *s, struct err *e)
 	struct message m = { 0 };
 	int fd = -1, rc;
 
-	end(s);
+	end_ssh(s);
 	rc = s->is_running ? -1 : tell(s, SSH_START);
 	while (rc == 0) {
 		rc = receive(s, -1, &m, &fd);
@@ -348,7 +348,7 @@ void ssh_free(struct ssh *s)
 	if (!s)
 		return;
 	if (s->helper.fd >= 0)
-		end(s);
+		end_ssh(s);
 	helper_stop(&s->helper, 1);
 	for (int i = 0; i < s->words; i++)
 		free(s->argv[i]);

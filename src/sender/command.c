@@ -55,7 +55,7 @@ static void reply(int value)
 }
 
 /* Start the command, with the pipe that was kept as its output. */
-static int start(const struct runner *r, pid_t *pid)
+static int start_command(const struct runner *r, pid_t *pid)
 {
 	const struct spawn_config cfg = {
 		.argv = r->argv,
@@ -80,7 +80,7 @@ static void supervise(void *ctx)
 	spawn_child_init(&command);
 	while (spawn_wait(&command, &message, sizeof(message), &status)) {
 		if (message == RUN && command.pid == 0)
-			reply(start(r, &command.pid));
+			reply(start_command(r, &command.pid));
 		else if (message != RUN && command.pid > 0)
 			kill(command.pid, message);
 	}

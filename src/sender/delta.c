@@ -103,8 +103,8 @@ int delta_is_held(const struct delta *d)
 
 /* ---- comparing ---- */
 
-int delta_claim(struct delta *d, struct runs *todo, uint64_t leaf,
-		uint64_t count)
+int delta_compare_leaves(struct delta *d, struct runs *todo, uint64_t leaf,
+			 uint64_t count)
 {
 	const uint64_t basis = tree_leaf_count(d->basis_size);
 	const uint64_t last = leaf + count < basis ? leaf + count : basis;
@@ -174,7 +174,7 @@ static struct delta_leaf *unlink_leaf(struct delta *d, struct delta_leaf **at)
 	return l;
 }
 
-/* Note how much comparing has found of late. */
+/* Note how much was found by comparing recently. */
 static void count_blocks(struct delta *d, unsigned seen, unsigned found)
 {
 	d->seen += seen;

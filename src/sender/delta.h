@@ -93,7 +93,7 @@ struct delta {
 	/* leaves that are compared, in the order in which that was asked */
 	struct delta_leaf *list, **list_end;
 	unsigned waiting, ready;
-	unsigned seen, found; /* blocks of late: compared, the same */
+	unsigned seen, found; /* recent blocks: compared, the same */
 	/* pieces */
 	struct delta_index *index; /* or NULL */
 	struct delta_request request;
@@ -117,11 +117,11 @@ int delta_is_held(const struct delta *d);
 /* Of count leaves from leaf on, those that are to be sent (todo) and worth
  * comparing are moved to d->compare.  Returns 0, or an enum err_code where they
  * are in too many places. */
-int delta_claim(struct delta *d, struct runs *todo, uint64_t leaf,
-		uint64_t count);
+int delta_compare_leaves(struct delta *d, struct runs *todo, uint64_t leaf,
+			 uint64_t count);
 
 /* Compare no more leaves, and ask for no pieces; what was asked for is used.
- * Returns as delta_claim(). */
+ * Returns as delta_compare_leaves(). */
 int delta_stop(struct delta *d, struct runs *todo);
 
 /* How many leaves may be taken from d->compare now: few, as long as it is not
@@ -134,7 +134,7 @@ void delta_add(struct delta *d, struct delta_leaf *l);
 
 /* These leaves were found to be the same.  Here and below, what is to be sent
  * now is added to todo.  ERR_PROTOCOL where they were not asked for; otherwise
- * as delta_claim(). */
+ * as delta_compare_leaves(). */
 int delta_same(struct delta *d, struct runs *todo, uint64_t leaf,
 	       uint32_t count);
 
@@ -144,7 +144,7 @@ int delta_differs(struct delta *d, struct runs *todo, uint64_t leaf,
 		  const uint8_t *sums, unsigned count);
 
 /* So many leaves that were taken from d->compare are not compared after all.
- * Returns as delta_claim(). */
+ * Returns as delta_compare_leaves(). */
 int delta_skip(struct delta *d, struct runs *todo, unsigned count);
 
 /* ---- pieces ---- */
@@ -183,7 +183,7 @@ int delta_give(struct delta *d, struct delta_take *t, uint64_t leaf,
 
 /* The receiver asks for a leaf again.  Returns whether it was sent as a recipe,
  * so that the basis has changed.  Where that happens often, no more recipes are
- * made; *rc is as of delta_claim(). */
+ * made; *rc is as of delta_compare_leaves(). */
 int delta_misfit(struct delta *d, struct runs *todo, uint64_t leaf, int *rc);
 
 #endif

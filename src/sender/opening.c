@@ -62,7 +62,7 @@ static int check_progress(struct send_stream *st, int *is_busy, struct err *e)
 }
 
 /* Whether the stream is not open yet, and not needed any more. */
-static int is_late(const struct send_stream *st)
+static int is_unneeded(const struct send_stream *st)
 {
 	return st->index > 0 && st->state == STREAM_OPENING &&
 	       queue_is_over(st->sender->queue);
@@ -82,7 +82,7 @@ static int on_tick(void *ctx, int sending, struct err *e)
 	 * would not find the ERROR that follows. */
 	if (sending || st->is_mid_frame)
 		return 0;
-	if (send_stream_is_leaving(st) || is_late(st))
+	if (send_stream_is_leaving(st) || is_unneeded(st))
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	rc = send_progress_tick(st, e);
 	return rc ? rc : channel_ping_if_due(&st->channel, is_busy, e);
@@ -434,7 +434,7 @@ int opening_further(struct send_stream *st, struct task *t, struct err *e)
 		if (rc)
 			return rc;
 		if (send_session_await_ready(st->sender->session) ||
-		    is_late(st))
+		    is_unneeded(st))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 		if (st->index >= ready->streams)
 			return err_set(e, ERR_CLOSED,

@@ -77,13 +77,15 @@ static int answer_open(struct queue *q, struct outfile *f,
 	if (m->state != STATE_RESUME) {
 		rc = f->is_stream ? 0 : runs_add(&f->todo, 0,
 						 tree_leaf_count(f->size));
-		return rc || !f->delta ? rc :
-					 delta_claim(f->delta, &f->todo, 0,
-						     f->delta->leaves);
+		return rc || !f->delta
+			       ? rc
+			       : delta_compare_leaves(f->delta, &f->todo, 0,
+						      f->delta->leaves);
 	}
 	rc = split_leaves(f, m, &reported);
 	if (rc == 0 && f->delta)
-		rc = delta_claim(f->delta, &f->todo, 0, f->delta->leaves);
+		rc = delta_compare_leaves(f->delta, &f->todo, 0,
+					  f->delta->leaves);
 	/* More than in any session before: so the last one made progress. */
 	if (rc == 0 && reported > f->most_reported) {
 		f->most_reported = reported;
@@ -143,7 +145,8 @@ static int claim_differing(struct queue *q, struct outfile *f,
 		return 0;
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
 		if (m->differing >> i & 1)
-			rc = delta_claim(f->delta, &f->todo, leaf + i, 1);
+			rc = delta_compare_leaves(f->delta, &f->todo, leaf + i,
+						  1);
 	}
 	queue_settle_active(q, f);
 	return rc;

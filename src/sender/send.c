@@ -417,7 +417,7 @@ static void transfers(struct sender *s, struct session_summary *summary,
 }
 
 /* All that comes before the first transfer. */
-static int begin(struct sender *s, struct err *e)
+static int begin_sending(struct sender *s, struct err *e)
 {
 	const struct send_config *cfg = s->cfg;
 	const struct session_events *ev = cfg->events;
@@ -474,7 +474,8 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 		s->cfg = cfg;
 		delta_key_init(&s->delta_key);
 	}
-	rc = s ? begin(s, e) : err_set(e, ERR_RESOURCE, "out of memory");
+	rc = s ? begin_sending(s, e)
+	       : err_set(e, ERR_RESOURCE, "out of memory");
 	if (s && rc == 0) {
 		transfers(s, summary, e);
 		rc = e->code;

@@ -331,7 +331,7 @@ static int may_delete(const struct send_stream *st)
 }
 
 /* Have the receiver make the symlinks: they have their verdicts only then. */
-static int begin(struct send_delete *d, struct err *e)
+static int begin_deletion(struct send_delete *d, struct err *e)
 {
 	const struct msg_delete m = { .kind = DELETE_BEGIN };
 	struct channel *ch = &d->st->channel;
@@ -370,7 +370,7 @@ static int delete_extras(struct send_stream *st, int *is_allowed, struct err *e)
 	buf_init(&d->rows, DELETE_BYTES_MAX);
 	deletion_init(&d->answers, st->sender);
 	st->deletion = &d->answers;
-	rc = begin(d, e);
+	rc = begin_deletion(d, e);
 	*is_allowed = rc == 0 && may_delete(st);
 	if (*is_allowed)
 		rc = delete_in_dirs(d, e);

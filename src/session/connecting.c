@@ -13,8 +13,9 @@ static int confine(const void *mode, struct err *e)
 	return sandbox_connector(*(const enum sandbox_mode *)mode, e);
 }
 
-static int start(const struct connector_config *given, enum sandbox_mode mode,
-		 struct connector **out, struct err *e)
+static int start_connector(const struct connector_config *given,
+			   enum sandbox_mode mode, struct connector **out,
+			   struct err *e)
 {
 	struct connector_config cfg = *given;
 	char library[64];
@@ -34,7 +35,7 @@ int connecting_start(const struct host_port *to, const struct net_options *net,
 {
 	const struct connector_config cfg = { .to = to, .net = net };
 
-	return start(&cfg, mode, out, e);
+	return start_connector(&cfg, mode, out, e);
 }
 
 int connecting_start_direct(uint16_t port, const struct net_options *net,
@@ -43,5 +44,5 @@ int connecting_start_direct(uint16_t port, const struct net_options *net,
 {
 	const struct connector_config cfg = { .port = port, .net = net };
 
-	return start(&cfg, mode, out, e);
+	return start_connector(&cfg, mode, out, e);
 }

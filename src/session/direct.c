@@ -46,7 +46,7 @@ static void add_address(struct msg_direct *m, const struct sockaddr *sa)
 }
 
 /* The third word of "CLIENT PORT SERVER PORT".  An address with a zone, which
- * has no meaning on another host, is none. */
+ * has no meaning on another host, does not count. */
 static void add_reached_address(struct msg_direct *m, const char *connection)
 {
 	char server[INET6_ADDRSTRLEN];

@@ -40,8 +40,9 @@ enum {
 
 /*
  * Set the addresses of m: the one that ssh has reached (SSH_CONNECTION), then
- * those of this host's interfaces; none that is loopback or link-local, except
- * the first.  Call it before the sandbox.  Does not fail: there may be none.
+ * those of this host's interfaces, without loopback and link-local ones (the
+ * first may be either).  Call it before the sandbox.  Does not fail: there may
+ * be none.
  */
 void direct_find_addresses(struct msg_direct *m);
 

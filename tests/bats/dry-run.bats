@@ -327,7 +327,7 @@ plan() {
 @test "receive -n: a remote side that is not ferry" {
 	evil() {
 		got=0
-		ferry receive -n --ssh "python3 $tools/evil_remote.py $*" \
+		ferry receive -n --ssh "python3 $tools/hostile_remote.py $*" \
 			box:photos dst >list 2>messages || got=$?
 		only_dir dst
 	}

@@ -440,7 +440,7 @@ for i in range(600):
 @test "receive: only names that were asked for are accepted" {
 	evil() {
 		got=0
-		ferry receive --ssh "python3 $tools/evil_remote.py $*" \
+		ferry receive --ssh "python3 $tools/hostile_remote.py $*" \
 			box:photos 'box:/a/b' dst 2>messages || got=$?
 	}
 	for what in files large link; do

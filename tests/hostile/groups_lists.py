@@ -368,7 +368,7 @@ def deltas(lab):
     case("a recipe where there is no basis", chunk(recipe(whole)),
          basis=False)
     for title, ops in {
-            "behind the basis": [(CHUNK, SIZE)],
+            "after the basis": [(CHUNK, SIZE)],
             "over its end": [(CHUNK, SIZE - 1)],
             "at 2^63": [(CHUNK, 2**63)],
             "at 2^64 - 2": [(CHUNK, UNKNOWN - 1)],

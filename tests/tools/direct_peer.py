@@ -82,7 +82,7 @@ def end(process, channel):
     need(process.wait(scaled(20)) == 0, "ferry remote failed")
 
 
-def strangers(port):
+def pending_connections(port):
     """Connections without the key."""
     for first in (message("HELLO", features=FEATURES),
                   b"GET / HTTP/1.0\r\n\r\n",
@@ -111,7 +111,7 @@ def main():
     need(direct["addresses"][:16] == bytes(10) + b"\xff\xff\x7f\0\0\1",
          "not the address that ssh has reached")
     need(ports_of(process.pid) == [direct["port"]], "another port")
-    strangers(direct["port"])
+    pending_connections(direct["port"])
     channel.send(pack([row(content=b"text", name=b"f")], b"text"),
                  message("FLUSH"))
     need(channel.until("VERDICT")["status"] == 1, "the file is not committed")

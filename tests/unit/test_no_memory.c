@@ -492,7 +492,7 @@ static int run_delta(void)
 	if (rc == 0)
 		rc = runs_add(&todo, 0, 64);
 	if (rc == 0)
-		rc = delta_claim(d, &todo, 0, 64);
+		rc = delta_compare_leaves(d, &todo, 0, 64);
 	if (rc == 0)
 		rc = delta_stop(d, &todo);
 	if (rc == 0)

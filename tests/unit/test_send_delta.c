@@ -29,7 +29,7 @@ static void begin(uint64_t leaves, uint64_t basis_leaves, int may_find)
 	assert_non_null(d);
 	runs_init(&todo, DELTA_RUNS_MAX);
 	assert_int_equal(runs_add(&todo, 0, leaves), 0);
-	assert_int_equal(delta_claim(d, &todo, 0, leaves), 0);
+	assert_int_equal(delta_compare_leaves(d, &todo, 0, leaves), 0);
 }
 
 static int end(void **state)
@@ -469,7 +469,7 @@ static void it_is_given_up(void **state)
 	assert_int_equal(differs(1), 0);
 	assert_int_equal(delta_same(d, &todo, 2, 1), 0);
 	assert_int_equal(runs_count(&todo), 999);
-	assert_int_equal(delta_claim(d, &todo, 0, 1000), 0);
+	assert_int_equal(delta_compare_leaves(d, &todo, 0, 1000), 0);
 	assert_int_equal(d->compare.len, 0);
 	assert_int_equal(d->mode, DELTA_UNASKED);
 	for (uint64_t i = 0; i < 10; i++) {

@@ -392,7 +392,7 @@ struct rule_list {
 	size_t count;
 };
 
-static void add(struct rule_list *l, const struct seccomp_rule *rule)
+static void add_rule(struct rule_list *l, const struct seccomp_rule *rule)
 {
 	if (l->count < SECCOMP_RULES_MAX)
 		l->rules[l->count++] = *rule;
@@ -405,7 +405,7 @@ static void add_all(struct rule_list *l, const int *calls, size_t count,
 		const struct seccomp_rule rule = { .nr = calls[i],
 						   .action = action };
 
-		add(l, &rule);
+		add_rule(l, &rule);
 	}
 }
 
@@ -417,7 +417,7 @@ static void add_if(struct rule_list *l, int nr, unsigned arg, uint64_t mask,
 		nr, SECCOMP_ALLOW, { { arg, mask, value } }
 	};
 
-	add(l, &rule);
+	add_rule(l, &rule);
 }
 
 /* Allow a call where two arguments are as given. */
@@ -427,7 +427,7 @@ static void add_if_both(struct rule_list *l, int nr,
 {
 	const struct seccomp_rule rule = { nr, SECCOMP_ALLOW, { *a, *b } };
 
-	add(l, &rule);
+	add_rule(l, &rule);
 }
 
 static void add_socket_options(struct rule_list *l)

@@ -57,8 +57,8 @@ struct program {
 	unsigned short len;
 };
 
-static void put(struct program *p, unsigned code, uint32_t k, unsigned yes,
-		unsigned no)
+static void put_insn(struct program *p, unsigned code, uint32_t k, unsigned yes,
+		     unsigned no)
 {
 	const struct sock_filter f = { (uint16_t)code, (uint8_t)yes,
 				       (uint8_t)no, k };
@@ -68,7 +68,7 @@ static void put(struct program *p, unsigned code, uint32_t k, unsigned yes,
 
 static void put_load(struct program *p, size_t offset)
 {
-	put(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
+	put_insn(p, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
 }
 
 static void put_return(struct program *p, enum seccomp_action action)
@@ -80,7 +80,7 @@ static void put_return(struct program *p, enum seccomp_action action)
 		[SECCOMP_DIE] = SECCOMP_RET_KILL_PROCESS,
 	};
 
-	put(p, BPF_RET | BPF_K, answers[action], 0, 0);
+	put_insn(p, BPF_RET | BPF_K, answers[action], 0, 0);
 }
 
 /* Test 32 bits of an argument, as BPF has no more; skip the rest of the rule,
@@ -91,8 +91,8 @@ static void put_half(struct program *p, size_t offset, uint32_t mask,
 	if (mask == 0)
 		return;
 	put_load(p, offset);
-	put(p, BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
-	put(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, end - p->len - 1U);
+	put_insn(p, BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
+	put_insn(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, end - p->len - 1U);
 }
 
 static unsigned count_halves(const struct seccomp_rule *r)
@@ -112,8 +112,8 @@ static void put_rule(struct program *p, const struct seccomp_rule *r)
 	/* where the number is loaded again */
 	const unsigned end = p->len + 2U + halves * (TEST_MAX / 2);
 
-	put(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)r->nr, 0,
-	    halves ? end - p->len : 1);
+	put_insn(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)r->nr, 0,
+		 halves ? end - p->len : 1);
 	for (size_t i = 0; i < SECCOMP_TESTS_MAX; i++) {
 		const struct seccomp_test *t = &r->tests[i];
 		const size_t at = offsetof(struct seccomp_data, args) +
@@ -133,12 +133,12 @@ static void put_program(struct program *p, const struct seccomp_rule *rules,
 			size_t count, enum seccomp_action rest)
 {
 	put_load(p, offsetof(struct seccomp_data, arch));
-	put(p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
+	put_insn(p, BPF_JMP | BPF_JEQ | BPF_K, NATIVE_ARCH, 1, 0);
 	put_return(p, SECCOMP_DIE);
 	put_load(p, offsetof(struct seccomp_data, nr));
 	/* x32 calls, for which there are no rules; and -1, by which a tracer
 	 * makes a call fail. */
-	put(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+	put_insn(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	put_return(p, SECCOMP_UNKNOWN);
 	for (size_t i = 0; i < count; i++)
 		put_rule(p, &rules[i]);
