@@ -6,10 +6,10 @@ shell_scripts = $(shell grep -ls -d skip '^.!.*[/ ]\(ba\)\?sh' scripts/* scripts
 # ---- static checks: seconds ------------------------------------------------
 
 static_runs := $(addprefix run/static/,layers os cycles symbols headers columns docs \
-	shell)
+	skips shell)
 run_static   = @scripts/run-test 300 '$(LOGS)/static/$(@F).log'
 
-## check-static: layers, systems, cycles, symbols, headers, columns, documents, shell
+## check-static: layers, systems, cycles, symbols, headers, columns, documents, skips, shell
 check-static: $(static_runs)
 
 run/static/layers:
@@ -26,6 +26,8 @@ run/static/columns:
 	$(run_static) scripts/check-columns
 run/static/docs: $(B)/ferry
 	$(run_static) scripts/check-docs $<
+run/static/skips:
+	$(run_static) scripts/check-skips
 run/static/shell:
 	$(run_static) shellcheck $(shell_scripts)
 

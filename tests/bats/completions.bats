@@ -135,7 +135,7 @@ in_fish() {
 }
 
 @test "fish: options, values with meanings, hosts" {
-	command -v fish >/dev/null || skip "needs fish"
+	needs fish
 	in_fish 'ferry ke' | grep -q '^keygen	'
 	in_fish 'ferry send --exis' | grep -q '^--existing	'
 	in_fish 'ferry receive --existing ' >offered
@@ -168,7 +168,7 @@ in_zsh() {
 }
 
 @test "zsh: options, values with meanings, hosts" {
-	command -v zsh >/dev/null || skip "needs zsh"
+	needs zsh
 	in_zsh 'ferry ke' 'keygen '
 	in_zsh 'ferry receive --existing ' 'backup +-- what is there gets'
 	in_zsh 'ferry send --compress=zs' '--compress=zstd'

@@ -112,7 +112,7 @@ tree() {
 
 @test "hard links that the file system or the system refuses, where files without a name can be made" {
 	needs ptrace
-	! is_instrumented || skip "strace does not mix with this build"
+	needs 'a build without a sanitizer' # which strace does not mix with
 	needs_build 'files without a name'
 	tree src/t new
 	for error in EPERM EOPNOTSUPP ENOSYS; do
@@ -340,7 +340,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 
 @test "files and directories with the immutable or append-only attribute are told as that" {
 	needs_build 'flags of files'
-	chattr +i dst 2>/dev/null || skip "a file system with attributes"
+	needs 'immutable files'
 	tree src/t new
 	for attribute in i a; do
 		for how in replace backup; do
@@ -491,9 +491,8 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 }
 
 @test "a quota that is exceeded is told as such, not as a full disk" {
-	needs btrfs 'loop devices'
+	needs btrfs mkfs.btrfs 'loop devices'
 	PATH=$PATH:/usr/sbin:/sbin
-	command -v btrfs mkfs.btrfs || skip "needs btrfs-progs"
 	truncate -s 400M image
 	mkfs.btrfs -q image
 	mount -o loop image dst
@@ -520,11 +519,9 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 }
 
 @test "what a new version of a file has in common with the old one shares its blocks" {
-	needs btrfs xfs 'loop devices'
+	needs btrfs mkfs.btrfs xfs mkfs.xfs 'loop devices'
 	needs_build reflinks
 	PATH=$PATH:/usr/sbin:/sbin
-	command -v mkfs.btrfs || skip "needs btrfs-progs"
-	command -v mkfs.xfs || skip "needs xfsprogs"
 	for fs in btrfs xfs; do
 		rm -f image
 		truncate -s 600M image
@@ -761,8 +758,7 @@ owner_not_kept() {
 }
 
 @test "an owner that the file system does not take is not said to be set" {
-	needs FUSE
-	[ "$(id -u)" = 0 ] || skip "needs root, who may change owners"
+	needs FUSE 'a second user' # whom files could be given to
 	echo text >src/f
 	owner_not_kept 0 uid=65534
 	hasnt sender 'new metadata'

@@ -123,7 +123,7 @@ listed() {
 }
 
 @test "--files-from: memory does not grow with the list [--long]" {
-	! is_instrumented || skip "sanitizers keep memory of their own"
+	needs 'a build without a sanitizer' # which has memory of its own
 	yes ./sub/deep/c.c | head -n 300000 >long
 	ferry send --list --files-from long src/t h >list 2>sender
 	is bash -c 'wc -l <list' 300000

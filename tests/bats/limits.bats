@@ -199,9 +199,8 @@ few() {
 }
 
 @test "too few descriptors: the transfer works, or fails and says why" {
-	! is_instrumented || skip "some would be the sanitizer's"
-	build_has 'files without a name' ||
-		skip "without files that have no name it takes some more"
+	needs 'a build without a sanitizer' # which has descriptors of its own
+	needs_build 'files without a name' # without, it takes some more
 	mkdir -p src/t/a/b
 	for i in {1..50}; do echo "$i" >"src/t/a/b/$i"; done
 	head -c 3000000 /dev/urandom >src/t/large
@@ -221,7 +220,7 @@ few() {
 }
 
 @test "256 and 1024 descriptors per side are enough for 5000 small files" {
-	! is_instrumented || skip "takes minutes"
+	needs 'a build without a sanitizer' # with one it takes minutes
 	python3 - <<-EOF
 		import os
 		for d in range(20):
@@ -288,7 +287,7 @@ many_senders() {
 }
 
 @test "eight senders at a time share 1024 descriptors, four share 256" {
-	! is_instrumented || skip "takes minutes"
+	needs 'a build without a sanitizer' # with one it takes minutes
 	# too large for packs, and large enough to be resumed
 	for s in {1..8}; do
 		mkdir "src/$s"
@@ -324,7 +323,7 @@ many_senders() {
 
 @test "no descriptor left for accept(): one warning, no busy loop" {
 	echo x >src/f
-	! is_instrumented || skip "strace does not mix with this build"
+	needs 'a build without a sanitizer' # which strace does not mix with
 	FERRY_WRAP="strace -f -qq -o calls -e trace=accept,accept4
 		-e inject=accept,accept4:error=EMFILE:when=1..20" \
 		receive --plain --once dst
@@ -445,7 +444,7 @@ occupied() {
 }
 
 @test "a file that is announced takes no space before it comes" {
-	[ "$(stat -f -c %T dst)" = ext2/ext3 ] || skip "needs ext4"
+	needs ext4 # which reserves, and tells what
 	receive --plain dst
 	mkfifo go
 	hostile_rows '

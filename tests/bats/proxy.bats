@@ -193,7 +193,7 @@ password_file() { (umask 077 && echo "$1" >password); }
 }
 
 @test "microsocks and tinyproxy" {
-	command -v microsocks >/dev/null || skip "needs microsocks"
+	needs microsocks
 	receive --plain dst
 	proxy=$(python3 "$tools/free_port.py")
 	password_file pass
@@ -204,7 +204,7 @@ password_file() { (umask 077 && echo "$1" >password); }
 	arrived
 	kill "${pid[microsocks]}"
 	ended microsocks
-	command -v tinyproxy >/dev/null || skip "needs tinyproxy"
+	needs tinyproxy
 	printf '%s\n' "Port $proxy" 'Listen 127.0.0.1' 'Timeout 60' \
 		"ConnectPort $port" 'BasicAuth me pass' >conf
 	start tinyproxy tinyproxy -d -c conf >/dev/null 2>&1

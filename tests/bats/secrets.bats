@@ -97,7 +97,7 @@ open('f', 'wb').write(bytes(99) + $form + bytes(99))"
 
 @test "keys and codes are in memory that is not swapped out" {
 	needs CAP_SYS_PTRACE
-	! is_instrumented || skip "sanitizers keep copies"
+	needs 'a build without a sanitizer' # which keeps copies
 	mkdir seen
 	make_secrets
 	echo small >src/f
@@ -148,7 +148,7 @@ crash() {
 }
 
 @test "a process killed by a signal leaves no key on the disk [--long]" {
-	! is_instrumented || skip "needs a build without a sanitizer"
+	needs 'a build without a sanitizer'
 	mkdir seen
 	make_secrets
 	ulimit -c unlimited || skip "needs core files in the working directory"

@@ -101,7 +101,7 @@ receive_to_fifo() {
 }
 
 @test "making symlinks during a session takes longer than --timeout" {
-	! is_instrumented || skip "strace does not mix with this build"
+	needs 'a build without a sanitizer' # which strace does not mix with
 	# targets so long that more than 4 MiB of them are deferred, and the first
 	# group is made before all have arrived
 	python3 - <<-'EOF'
@@ -291,7 +291,7 @@ make_slow_disk() {
 # Reading takes several times as long as the time-out: for a pack, for a list, to
 # check what is there, to compare it.
 @test "a slow disk of the sender: heart-beats are sent between files and chunks" {
-	! is_instrumented || skip "needs a build without a sanitizer"
+	needs 'a build without a sanitizer'
 	local timeout options path
 	timeout=$(limit 1)
 	make_slow_disk
@@ -322,7 +322,7 @@ make_slow_disk() {
 }
 
 @test "a slow disk of the receiver: heart-beats are sent between files and chunks" {
-	! is_instrumented || skip "needs a build without a sanitizer"
+	needs 'a build without a sanitizer'
 	local timeout path
 	timeout=$(limit 1)
 	make_slow_disk
