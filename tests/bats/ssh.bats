@@ -484,13 +484,13 @@ for i in range(600):
 
 @test "orders: options that another host may not give are refused" {
 	order() {
-		python3 -c 'import struct, sys
-items = [i.encode() for i in sys.argv[1:]]
-l = struct.pack(">H", len(items)) + b"".join(
-    struct.pack(">H", len(i)) + i for i in items)
-sys.stdout.buffer.write(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(l))
-                        + bytes(16) + l)' "$@" |
-			timeout 20 "$FERRY" remote 2>/dev/null | tr -d '\0' || true
+		python3 -c 'import sys
+sys.path.insert(0, sys.argv[1])
+from lib.wire import order
+sys.stdout.buffer.write(order(*(i.encode() for i in sys.argv[2:])))
+' "$BATS_TEST_DIRNAME/.." "$@" |
+			timeout "$(limit 20)" "$FERRY" remote 2>/dev/null |
+			tr -d '\0' || true
 	}
 	for option in --stdin-from-command --files-from=/etc/passwd --key=k \
 		--sandbox=off --json=2 --name=x -z --; do

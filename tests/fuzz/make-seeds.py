@@ -401,11 +401,10 @@ def texts():
             b"[a.b@c]\nkey = /k\ndir = d\n", b"[a", b"=x", b"x=",
             b"[..]\n", b"[]", b"#\0", b"keys = 1\n")):
         write("ini", f"file-{i:02}", value)
-    items = b"\0\4\0\4send\0\x0a--host=me@\0\2--\0\5a\nb c"
-    order = b"FERRYORD\0\1\0\0" + struct.pack(">I", len(items)) + bytes(16)
-    write("order", "order", b"\0" + order + items)
-    write("order", "order-cut", b"\0" + order + items[:-1])
-    write("order", "order-version", b"\0" + order.replace(b"\1", b"\2"))
+    items = (b"send", b"--host=me@", b"--", b"a\nb c")
+    write("order", "order", b"\0" + wire.order(*items))
+    write("order", "order-cut", b"\0" + wire.order(*items)[:-1])
+    write("order", "order-version", b"\0" + wire.order(*items, version=2)[:32])
     write("order", "answer", b"\1\0\1\0\0\0\0\0\2\0\0")
     write("order", "answer-error", b"\1\0\1\0\7\0\0\0\6\0\1\0\2no")
     for i, value in enumerate((b"h:", b"me@h:dir", b"[::1]:x", b"me@[::1%l]:~",

@@ -216,6 +216,19 @@ def message(frame_type, /, tail=b"", frame=None, **values):
     return header(**head) + body
 
 
+def strings(*items):
+    """As an order has its options and places."""
+    return struct.pack(">H", len(items)) + b"".join(
+        struct.pack(">H", len(item)) + item for item in items)
+
+
+def order(*items, version=1, token=bytes(16)):
+    """What the side that has started ferry remote tells it to do."""
+    listed = strings(*items)
+    return b"FERRYORD" + struct.pack(">HHI", version, 0, len(listed)) + \
+        token + listed
+
+
 def field(tag, value=b""):
     """A further field of META."""
     return struct.pack(">BH", tag, len(value)) + value

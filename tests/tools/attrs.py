@@ -11,22 +11,20 @@ attrs.py show DIR               a line for each item below DIR, sorted: kind,
 """
 import os
 import stat
-import struct
 import sys
 
-TAGS = {"u": (1, 2), "g": (4, 8), "m": (16, 16), "o": (32, 32)}
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+# pylint: disable=wrong-import-position
+from lib import acl  # noqa: E402
+
+TAGS = {"u": (acl.OWNER, acl.USER), "g": (acl.OWNERS_GROUP, acl.GROUP),
+        "m": (acl.MASK,), "o": (acl.OTHERS,)}
 
 
-def acl(entries):
-    rows = []
-    for entry in entries:
-        kind, who, perms = entry.split(":")
-        tag = TAGS[kind][bool(who)]
-        bits = sum(4 >> i for i, c in enumerate("rwx") if perms[i] == c)
-        rows.append((tag, bits, int(who) if who else 0xffffffff))
-    rows.sort(key=lambda row: (row[0], row[2]))
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row)
-                                           for row in rows)
+def entry(text):
+    kind, who, perms = text.split(":")
+    bits = sum(4 >> i for i, c in enumerate("rwx") if perms[i] == c)
+    return (TAGS[kind][bool(who)], bits) + ((int(who),) if who else ())
 
 
 def attributes(path, is_link):
@@ -66,7 +64,8 @@ def main():
     elif what == "remove":
         os.removexattr(path, rest[0])
     elif what == "acl":
-        os.setxattr(path, "system.posix_acl_" + rest[0], acl(rest[1:]))
+        os.setxattr(path, {"access": acl.ACCESS, "default": acl.DEFAULT}[
+            rest[0]], acl.encoded(map(entry, rest[1:])))
     elif what == "show":
         show(path)
     else:

@@ -17,7 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 # pylint: disable=wrong-import-position
 from lib.limits import scaled  # noqa: E402
 from lib.peer import Channel, Closed  # noqa: E402
-from lib.wire import DIRECT, FEATURES, message, pack, row  # noqa: E402
+from lib.wire import (DIRECT, FEATURES, message, order,  # noqa: E402
+                      pack, row)
 
 LISTEN = "0A"
 
@@ -62,12 +63,8 @@ def begin(ferry, place, features):
                                env=dict(os.environ, SSH_CONNECTION=(
                                    "127.0.0.1 1 127.0.0.1 2")))
     theirs.close()
-    items = [b"receive", b"--", os.fsencode(place)]
-    order = struct.pack(">H", len(items)) + b"".join(
-        struct.pack(">H", len(i)) + i for i in items)
     channel = Channel(ours, 20)
-    channel.send(b"FERRYORD" + struct.pack(">HHI", 1, 0, len(order))
-                 + bytes(16), order)
+    channel.send(order(b"receive", b"--", os.fsencode(place)))
     channel.take(13 + 32 + 1 + 4)
     channel.take(struct.unpack(">I", channel.take(4))[0])
     channel.send(message("HELLO", features=features, streams=16))

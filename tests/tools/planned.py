@@ -13,11 +13,17 @@ import random
 import shutil
 import socket
 import stat
-import struct
 import sys
 import time
 
-IS_ROOT = os.geteuid() == 0
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+# pylint: disable=wrong-import-position
+from lib import acl  # noqa: E402
+from lib.limits import can  # noqa: E402
+
+MAKES_DEVICES = can("devices")
+HAS_USERS = can("a second user")
+USER = 8 if can("ACLs of other users") else os.geteuid()
 NAMES = ["a", "b", "C", "d e", "é", "f~"]
 OLD = 1_600_000_000
 TICK_S = 0.1  # five of those of ferry
@@ -129,7 +135,7 @@ def put_node(path, kind):
 
 def add_nodes(rng, src, dst):
     kinds = ["fifo", "socket", "a", "C", "/nowhere", "../../../x"] + \
-        ["device"] * IS_ROOT
+        ["device"] * MAKES_DEVICES
     for i in range(8):
         here, there = (os.path.join(d, f"n{i}") for d in (src, dst))
         kind = rng.choice(kinds)
@@ -186,16 +192,16 @@ def add_copies(rng, src, dst):
 
 
 def change_meta(rng, path):
-    what = rng.randrange(5 if IS_ROOT else 3)
+    what = rng.randrange(5 if HAS_USERS else 3)
     is_link = os.path.islink(path)
     is_file = stat.S_ISREG(os.lstat(path).st_mode)
     if what == 0 and is_file:
         os.setxattr(path, f"user.{rng.choice('ab')}", b"x" * rng.randrange(9))
     elif what == 1 and is_file:
-        rows = [(1, 6, -1), (2, rng.randrange(8), 8), (4, 4, -1), (16, 7, -1),
-                (32, rng.randrange(8), -1)]
-        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) +
-                    b"".join(struct.pack("<HHi", *row) for row in rows))
+        os.setxattr(path, acl.ACCESS, acl.encoded(
+            [(acl.OWNER, 6), (acl.USER, rng.randrange(8), USER),
+             (acl.OWNERS_GROUP, 4), (acl.MASK, 7),
+             (acl.OTHERS, rng.randrange(8))]))
     elif what == 2 and not is_link:
         os.chmod(path, rng.choice((0o4755, 0o2755, 0o700, 0o755, 0o770)))
     elif what == 3:

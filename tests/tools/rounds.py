@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A tree with all that -a keeps, and random edits of it.
 
-rounds.py make DIR SEED      a tree; as root also owners, devices,
-                             capabilities
+rounds.py make DIR SEED      a tree; with what this user may set of owners,
+                             devices, capabilities
 rounds.py furnish DIR SEED   add to a tree what make has and it has not
 rounds.py edit DIR SEED      some edits: content, times, modes, owners,
                              attributes, ACLs, hard links, new names
@@ -17,17 +17,29 @@ import stat
 import struct
 import sys
 
-IS_ROOT = os.geteuid() == 0
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
+# pylint: disable=wrong-import-position
+from lib import acl  # noqa: E402
+from lib.limits import can  # noqa: E402
+
+# A user namespace gives root only some of it.
+MAY_READ_ALL = can("CAP_DAC_OVERRIDE")
+MAY_SET_CAPABILITIES = can("CAP_SETFCAP")
+MAKES_DEVICES = can("devices")
+HAS_USERS = can("a second user")
+USERS, GROUP = ((1, 2, 8, 65534, 70000), 8) if can("ACLs of other users") \
+    else ((os.geteuid(),), os.getegid())
 
 
-def acl(rng):
-    rows = [(1, rng.randrange(8) if IS_ROOT else 7, 0xffffffff)]
-    rows += [(2, rng.randrange(8), uid)
-             for uid in sorted(rng.sample((1, 2, 8, 65534, 70000), 2))]
-    rows += [(4, rng.randrange(8), 0xffffffff), (8, rng.randrange(8), 8),
-             (16, 7, 0xffffffff), (32, rng.randrange(8), 0xffffffff)]
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row)
-                                           for row in rows)
+def some_acl(rng):
+    def bits():
+        return rng.randrange(8)
+    return acl.encoded(
+        [(acl.OWNER, bits() if MAY_READ_ALL else 7)] +
+        [(acl.USER, bits(), uid)
+         for uid in rng.sample(USERS, min(2, len(USERS)))] +
+        [(acl.OWNERS_GROUP, bits()), (acl.GROUP, bits(), GROUP),
+         (acl.MASK, 7), (acl.OTHERS, bits())])
 
 
 def make_file(rng, path):
@@ -94,7 +106,7 @@ def add_nodes(rng, top, tag):
     for i in range(3):
         os.link(rng.choice(files),
                 os.path.join(rng.choice(dirs), f"h{i}-{tag}"))
-    if IS_ROOT:
+    if MAKES_DEVICES:
         os.mknod(place("c"), 0o600 | stat.S_IFCHR, os.makedev(1, 3))
         os.mknod(place("b"), 0o660 | stat.S_IFBLK, os.makedev(7, 70000))
 
@@ -102,7 +114,8 @@ def add_nodes(rng, top, tag):
 def change(rng, found, default_acls=True):
     dirs, files, others = found
     path = rng.choice(files if rng.random() < 0.7 else dirs)
-    what = rng.randrange(8 if IS_ROOT else 6)
+    what = rng.choice((0, 1, 2, 3, 4, 5) + (6,) * MAY_SET_CAPABILITIES +
+                      (7,) * HAS_USERS)
     if what == 0:
         with open(rng.choice(files), "r+b") as f:
             f.seek(rng.randrange(os.fstat(f.fileno()).st_size + 1))
@@ -122,9 +135,9 @@ def change(rng, found, default_acls=True):
         if names:
             os.removexattr(path, rng.choice(names))
     elif what == 5:
-        kind = "access" if path in files or path.endswith("/nodes") or \
-            not default_acls else rng.choice(("access", "default"))
-        os.setxattr(path, f"system.posix_acl_{kind}", acl(rng))
+        kind = acl.ACCESS if path in files or path.endswith("/nodes") or \
+            not default_acls else rng.choice((acl.ACCESS, acl.DEFAULT))
+        os.setxattr(path, kind, some_acl(rng))
     elif what == 6:
         # cap_net_raw+ep
         os.setxattr(rng.choice(files), "security.capability", struct.pack(
@@ -168,7 +181,7 @@ def remove(path):
 
 def make_any(rng, path):
     """Of any kind."""
-    kind = rng.randrange(6 if IS_ROOT else 5)
+    kind = rng.randrange(6 if MAKES_DEVICES else 5)
     if kind == 0:
         os.symlink(rng.choice(("/etc", "f1", "../..", "nowhere")), path)
     elif kind == 1:
