@@ -284,11 +284,11 @@ plan() {
 	is cat dst/new new
 	has code used
 	# nobody comes: that is not a success
-	receive --plain --once --wait 1 dst
+	receive --plain --once --wait "$(limit 1)" dst
 	ferry send -n --plain src/t/new "127.0.0.1:$port" >list
 	wait_receiver
 	[ "$got" = 6 ]
-	has messages "no sender came within 1 s"
+	has messages "no sender came within $(limit 1) s"
 }
 
 @test "by ssh, in both directions" {

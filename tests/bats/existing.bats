@@ -378,7 +378,7 @@ both() {
 	cp dst/f old
 	receive --plain --existing backup dst
 	start_send slow --plain -j 1 --limit-rate 40M src/f
-	for _ in {1..600}; do
+	for _ in $(seq "$(limit 600)"); do
 		journal=$(stat -c %s dst/.ferry-*.journal 2>/dev/null || echo 0)
 		[ "$journal" -ge $((256 + 130 * 20)) ] && break
 		sleep 0.05

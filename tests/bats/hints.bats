@@ -224,7 +224,8 @@ hint() {
 	hint "ferry receive listens" receive --plain h:9000
 	# a directory of that name is one
 	mkdir 9000
-	run timeout 1 "$FERRY" receive --plain -p 0 9000
+	run timeout "$(limit 20)" "$FERRY" receive --plain --wait 1 -p 0 9000
+	[ "$status" = 6 ]
 	[[ "$output" == *"receiving into 9000"* ]]
 }
 

@@ -66,8 +66,8 @@ row() { grep -qE "^$1 +$2 +[0-9]" table || { cat table; return 1; }; }
 		at 5 key
 		"$MANY" -o again out/failed -- --key key src/t {} >again.table
 	EOF
-	MANY=$many timeout 60 unshare --net --pid --fork --kill-child --mount-proc \
-		bash hosts.sh
+	MANY=$many timeout "$(limit 60)" unshare --net --pid --fork \
+		--kill-child --mount-proc bash hosts.sh
 	row 10.9.0.2 'all committed'
 	row 10.9.0.3 'all committed'
 	row 10.9.0.4 'not authenticated'

@@ -205,9 +205,10 @@ both_modes() {
 	# shellcheck disable=SC2016
 	few='for f in /proc/self/fd/*; do
 		f=${f##*/}; [ "$f" -le 2 ] || eval "exec $f>&-"
-	done; ulimit -n $1; exec "$0" receive --plain -p 0 dst'
+	done; ulimit -n $1; exec "$0" receive --plain --wait 1 -p 0 dst'
 	for n in {4..9}; do
-		run timeout 2 bash -c "$few" "$FERRY" "$n" 3>&-
+		run timeout "$(limit 20)" bash -c "$few" "$FERRY" "$n" 3>&-
+		[ "$status" != 124 ]
 		[[ "$output" != *memory* ]] || { echo "$n: $output"; return 1; }
 		[ "$status" != 11 ] ||
 			[[ "$output" == *"Too many open files (raise ulimit -n)"* ]]

@@ -142,11 +142,11 @@ with_server() {
 			sleep 1
 			kill -$1 $pid
 			wait $pid
-			for _ in 1 2 3 4 5 6 7 8 9 10; do
+			for _ in $(seq "$2"); do
 				pgrep -f "send --plain src/f x[.]example" || exit 0
 				sleep 0.2
 			done
-			exit 1' "$FERRY" "$signal"
+			exit 1' "$FERRY" "$signal" "$(limit 10)"
 		[ "$status" = 0 ] || { echo "$output"; return 1; }
 		rm -f ready
 	done

@@ -45,7 +45,7 @@ send_to_replay() {
 	await replay.out '^[0-9]+$'
 	port=$(head -n 1 replay.out)
 	: >sender.events
-	send --timeout 10 "$@" --json=8 src/t 8>sender.events
+	send --timeout "$(limit 10)" "$@" --json=8 src/t 8>sender.events
 	ended replay
 }
 

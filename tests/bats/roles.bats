@@ -261,7 +261,7 @@ arrived() {
 	[ "$got" = 6 ]
 	has messages "no sender came within 1 s (--wait)"
 	# after it has served one
-	receive --plain --wait 1 dst
+	receive --plain --wait "$(limit 1)" dst
 	send --plain src/f
 	status 0
 	wait_receiver
@@ -310,14 +310,14 @@ arrived() {
 	mkdir dst2 dst3
 	ferry keygen key 2>/dev/null
 	send_listen --key key --receivers 3 src/t
-	fetch --key key --retry 9 dst
+	fetch --key key --retry "$(limit 9)" dst
 	fetched 0
 	# one to which a file of it is a conflict
 	mkdir -p dst2/t/sub
 	echo other >dst2/t/sub/1
-	fetch --key key --retry 9 dst2
+	fetch --key key --retry "$(limit 9)" dst2
 	fetched 1
-	fetch --key key --retry 9 dst3
+	fetch --key key --retry "$(limit 9)" dst3
 	fetched 0
 	sender_ends 1
 	has sender "1 of 3 receivers did not get everything (see above)"
@@ -328,10 +328,10 @@ arrived() {
 	is cat dst2/t/sub/1 other
 	# any number, until nobody comes
 	rm -r dst/t dst3/t
-	send_listen --plain --receivers any --wait 2 src/t
-	fetch --plain --retry 9 dst
+	send_listen --plain --receivers any --wait "$(limit 2)" src/t
+	fetch --plain --retry "$(limit 9)" dst
 	fetched 0
-	fetch --plain --retry 9 dst3
+	fetch --plain --retry "$(limit 9)" dst3
 	fetched 0
 	sender_ends 0
 	same_tree src/t dst3/t

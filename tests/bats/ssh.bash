@@ -51,7 +51,7 @@ make_sshd() {
 	disown
 	export sshd_dir sshd_port
 	export FERRY_SSH="ssh -F $sshd_dir/ssh_config"
-	for _ in {1..100}; do
+	for _ in $(seq "$(limit 100)"); do
 		grep -q 'Server listening' "$sshd_dir/log" 2>/dev/null && return
 		sleep 0.1
 	done

@@ -232,7 +232,7 @@ command_sent() {
 		fi
 		ended all
 		[ "$code" != 0 ]
-		for _ in {1..100}; do
+		for _ in $(seq "$(limit 100)"); do
 			[ ! -e ended ] || break
 			sleep 0.1
 		done
