@@ -101,7 +101,7 @@ void exec_events_end(struct recv_setup *setup)
 	struct pollfd fds[2] = { { .events = POLLIN },
 				 { .fd = setup->cfg->cancel_fd,
 				   .events = POLLIN } };
-	struct senders *ss = senders_current_get(&setup->senders);
+	struct senders *ss = senders_current_get(setup->senders);
 	uint64_t deadline_ms = 0;
 
 	for (size_t i = 0; i < senders_count(ss); i++) {

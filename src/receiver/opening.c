@@ -134,7 +134,7 @@ static int open_channel(struct recv_connection *c, struct err *e)
 	struct secure_mode mode = setup->mode;
 	struct stream *stream;
 
-	c->senders = senders_current_get(&c->set->setup->senders);
+	c->senders = senders_current_get(c->set->setup->senders);
 	if (senders_tls(c->senders))
 		mode.tls = senders_tls(c->senders);
 	stream = c->is_carried ? open_carried(c, e) :
@@ -275,7 +275,7 @@ static int is_allowed(const struct recv_connection *c)
  * sessions_revoke() could find its session. */
 static int check_revoked(struct recv_connection *c, struct err *e)
 {
-	struct senders *now = senders_current_get(&c->set->setup->senders);
+	struct senders *now = senders_current_get(c->set->setup->senders);
 	int is_accepted = senders_accept(now, c->sender->name,
 					 c->session->identity);
 

@@ -117,7 +117,7 @@ static int make_sender(struct recv_setup *setup, struct err *e)
 
 	if (!ss)
 		return err_set(e, ERR_RESOURCE, "out of memory");
-	senders_current_set(&setup->senders, ss);
+	senders_current_set(setup->senders, ss);
 	if (cfg->senders) {
 		/* For admission, which asks only whether there is one. */
 		setup->mode.tls = senders_tls(ss);
@@ -172,7 +172,7 @@ static int confine_to_many(const struct receiver *r, const struct senders *ss,
 static int confine(struct receiver *r, struct err *e)
 {
 	const struct receive_config *cfg = r->setup.cfg;
-	struct senders *ss = senders_current_get(&r->setup.senders);
+	struct senders *ss = senders_current_get(r->setup.senders);
 	struct sandbox_state state = { 0 };
 	char library[64];
 	const char *interposed =
@@ -348,7 +348,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	cancel_init_flag(&setup->stop);
 	rate_limit_init(&setup->rate_limit, cfg->limit_rate);
 	refusals_init(&setup->refusals, cfg->events);
-	senders_current_init(&setup->senders);
+	setup->senders = senders_current_new();
 	journal_get_boot(setup->boot);
 	/* So that files can be created with just the modes they are to have. */
 	setup->umask = umask(0);
@@ -372,8 +372,8 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	r->admission = admission_new(&admission);
 	r->connections =
 		recv_connection_set_new(setup, r->admission, r->sessions);
-	if (!setup->fds || !setup->cpu || !setup->keeper || !r->sessions ||
-	    !r->admission || !r->connections)
+	if (!setup->senders || !setup->fds || !setup->cpu || !setup->keeper ||
+	    !r->sessions || !r->admission || !r->connections)
 		return err_sys(e, ERR_RESOURCE, "cannot begin to receive");
 	return 0;
 }
@@ -394,7 +394,7 @@ static void tear_down(struct receiver *r)
 	listener_close(&r->listener);
 	refusals_release(&setup->refusals);
 	cancel_release(&setup->stop);
-	senders_current_release(&setup->senders);
+	senders_current_free(setup->senders);
 }
 
 /* ---- accepting ---- */
@@ -476,8 +476,8 @@ static int reload(struct receiver *r)
 			       "%s; the senders stay as they were", e.text);
 		return rc != ERR_CLOSED;
 	}
-	senders_current_set(&r->setup.senders, next);
-	now = senders_current_get(&r->setup.senders);
+	senders_current_set(r->setup.senders, next);
+	now = senders_current_get(r->setup.senders);
 	ended = sessions_revoke(r->sessions, now);
 	count = senders_count(now);
 	events_message(cfg->events, SESSION_NOTICE,
@@ -695,7 +695,7 @@ static void start_keeping(struct receiver *r)
 {
 	struct recv_setup *setup = &r->setup;
 	const struct receive_config *cfg = setup->cfg;
-	struct senders *ss = senders_current_get(&setup->senders);
+	struct senders *ss = senders_current_get(setup->senders);
 	int rc = 0;
 
 	for (size_t i = 0; i < senders_count(ss); i++) {

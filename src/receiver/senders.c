@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,17 +204,27 @@ const char *senders_check_dir(const struct sender *s,
 
 /* ---- those of new connections ---- */
 
-void senders_current_init(struct senders_current *c)
+struct senders_current {
+	pthread_mutex_t lock;
+	struct senders *senders; /* guarded by lock */
+};
+
+struct senders_current *senders_current_new(void)
 {
-	pthread_mutex_init(&c->lock, NULL);
-	c->senders = NULL;
+	struct senders_current *c = calloc(1, sizeof(*c));
+
+	if (c)
+		pthread_mutex_init(&c->lock, NULL);
+	return c;
 }
 
-void senders_current_release(struct senders_current *c)
+void senders_current_free(struct senders_current *c)
 {
+	if (!c)
+		return;
 	senders_release(c->senders);
-	c->senders = NULL;
 	pthread_mutex_destroy(&c->lock);
+	free(c);
 }
 
 struct senders *senders_current_get(struct senders_current *c)

@@ -14,7 +14,6 @@
 #ifndef FERRY_RECEIVER_SENDERS_H
 #define FERRY_RECEIVER_SENDERS_H
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +58,7 @@ struct sender {
 };
 
 struct senders;
+struct senders_current;
 
 /* tls holds the credentials of named senders, in the order in which
  * senders_add_credential() is called, and belongs to the result; NULL: the
@@ -103,14 +103,10 @@ int senders_accept(const struct senders *ss, const char *name,
 const char *senders_check_dir(const struct sender *s,
 			      const struct session_events *ev);
 
-/* The senders that new connections get. */
-struct senders_current {
-	pthread_mutex_t lock;
-	struct senders *senders; /* guarded by lock */
-};
-
-void senders_current_init(struct senders_current *c);
-void senders_current_release(struct senders_current *c);
+/* The senders that new connections get: none at first.  NULL when out of
+ * memory. */
+struct senders_current *senders_current_new(void);
+void senders_current_free(struct senders_current *c); /* NULL is allowed */
 
 /* With a reference for the caller. */
 struct senders *senders_current_get(struct senders_current *c);

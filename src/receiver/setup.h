@@ -34,7 +34,7 @@ struct recv_setup {
 	/* of cfg; each connection gets the tls of its senders, if these have
 	 * names */
 	struct secure_mode mode;
-	struct senders_current senders;   /* has a lock of its own */
+	struct senders_current *senders;
 	uint32_t umask;   /* the user's; the process's is 0 meanwhile */
 	uint32_t dir_mode; /* that directories are created with */
 	uint8_t boot[JOURNAL_BOOT]; /* for journals */

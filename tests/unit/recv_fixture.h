@@ -51,7 +51,8 @@ struct recv_lab {
 	int is_known; /* whether the sender has an id of its own */
 	/* the receiver */
 	struct recv_setup setup;
-	struct sender *sender; /* of setup */
+	struct senders *senders; /* of setup, */
+	struct sender *sender;   /* of these */
 	struct recv_session *session;
 	struct channel channel;
 	struct input input;
@@ -151,10 +152,12 @@ static inline int lab_set_up(void **state)
 	assert_int_equal(fstat(lab->dir, &st), 0);
 	sender.root_fd = dup(lab->dir);
 	sender.root_dev = st.st_dev;
-	senders_current_init(&lab->setup.senders);
-	senders_current_set(&lab->setup.senders, senders_new(NULL));
-	assert_non_null(lab->setup.senders.senders);
-	lab->sender = senders_add(lab->setup.senders.senders, &sender, 0);
+	lab->setup.senders = senders_current_new();
+	assert_non_null(lab->setup.senders);
+	lab->senders = senders_new(NULL);
+	assert_non_null(lab->senders);
+	senders_current_set(lab->setup.senders, lab->senders);
+	lab->sender = senders_add(lab->senders, &sender, 0);
 	assert_non_null(lab->sender);
 	lab->setup.umask = 022;
 	lab->setup.dir_mode = 0755;
@@ -211,7 +214,7 @@ static inline struct recv_session *lab_session(struct recv_lab *lab,
 	const struct recv_session_peer peer = {
 		.stream = lab->channel.stream,
 		.text = "peer",
-		.senders = lab->setup.senders.senders,
+		.senders = lab->senders,
 		.sender = lab->sender,
 		.source_key = 1,
 		.digest = lab->digest,
@@ -299,7 +302,7 @@ static inline int lab_tear_down(void **state)
 	lab_end(lab);
 	fd_budget_free(lab->setup.fds);
 	cancel_release(&lab->setup.stop);
-	senders_current_release(&lab->setup.senders);
+	senders_current_free(lab->setup.senders);
 	rc = scratch_remove(lab->path);
 	buf_release(&lab->body);
 	pthread_mutex_destroy(&lab->lock);
