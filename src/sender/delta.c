@@ -1,7 +1,7 @@
 /*
  * The state of a file's delta.
  */
-#include "sender/delta.h"
+#include "sender/delta_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +145,29 @@ unsigned delta_may_compare(const struct delta *d)
 	return out < most ? most - out : 0;
 }
 
+size_t delta_compare_places(const struct delta *d)
+{
+	return d->compare.len;
+}
+
+uint64_t delta_take_compare(struct delta *d, unsigned max, uint64_t *leaf)
+{
+	const uint64_t n = runs_take(&d->compare, max, leaf);
+
+	d->waiting += (unsigned)n;
+	return n;
+}
+
+unsigned delta_waiting(const struct delta *d)
+{
+	return d->waiting;
+}
+
+void delta_stop_waiting(struct delta *d)
+{
+	d->waiting = 0;
+}
+
 void delta_add(struct delta *d, struct delta_leaf *l)
 {
 	l->next = NULL;
@@ -281,6 +304,16 @@ int delta_skip(struct delta *d, struct runs *todo, unsigned count)
 }
 
 /* ---- pieces ---- */
+
+int delta_has_request(const struct delta *d)
+{
+	return d->mode == DELTA_ASKING;
+}
+
+struct delta_request delta_request(const struct delta *d)
+{
+	return d->request;
+}
 
 void delta_ask(struct delta *d)
 {

@@ -7,17 +7,7 @@
  *
  * Leaves are compared with the basis at their offset, as long as that finds
  * something.  Where it finds little, pieces of the basis are asked for, which
- * may lie anywhere:
- *
- * 	UNASKED		there is no reason to, yet: leaves of which little was
- * 			found are kept back
- * 	ASKING		they have to be asked for
- * 	AWAITING	the answer is on its way: nothing of the file is sent
- * 	PROBING		some pieces are known: leaves are sent as they are, and
- * 			looked up to see whether all pieces are worth asking
- * 			for; if so -> ASKING
- * 	FINDING		all pieces are known that lie near: leaves are looked up
- * 	OFF		no pieces are asked for any more
+ * may lie anywhere.
  */
 #ifndef FERRY_SENDER_DELTA_H
 #define FERRY_SENDER_DELTA_H
@@ -30,27 +20,12 @@
 #include "chunk/match.h"
 #include "wire/msg.h"
 
-enum delta_mode {
-	DELTA_UNASKED,
-	DELTA_ASKING,
-	DELTA_AWAITING,
-	DELTA_PROBING,
-	DELTA_FINDING,
-	DELTA_OFF,
-};
+struct delta;
+struct piece_index;
 
 enum {
 	DELTA_BLOCKS = SIGNATURE_BLOCKS_MAX, /* of a leaf */
 	DELTA_RUNS_MAX = 8192,
-	/* The most leaves of a file that were compared and not sent yet. */
-	DELTA_LEAVES_MAX = 1024,
-	/* Above DELTA_WINDOW_FROM leaves of the basis, pieces of so many are
-	 * known at a time, and of DELTA_MARGIN before and after them: with 16
-	 * KiB a piece the index stays below 32 MiB. */
-	DELTA_WINDOW_FROM = 4096,
-	DELTA_WINDOW = 8192,
-	DELTA_MARGIN = 1024,
-	DELTA_PIECES_MAX = 1 << 20,
 };
 
 /* A leaf that is compared. */
@@ -80,30 +55,6 @@ struct delta_request {
 	unsigned bits, stride;
 };
 
-struct delta {
-	uint64_t basis_size, leaves; /* leaves: of the file */
-	int may_find; /* FEATURE_PIECES was granted */
-	uint64_t salt;
-	enum delta_mode mode;
-	int is_comparing;
-	struct runs compare; /* leaves that are still to be compared */
-	struct runs poor;    /* that were, and of which little was found */
-	struct runs recipes; /* leaves that were sent as recipes */
-	unsigned misfits;    /* recipes that did not make their chunk */
-	/* leaves that are compared, in the order in which that was asked */
-	struct delta_leaf *list, **list_end;
-	unsigned waiting, ready;
-	unsigned seen, found; /* recent blocks: compared, the same */
-	/* pieces */
-	struct delta_index *index; /* or NULL */
-	struct delta_request request;
-	uint64_t next_off;    /* where the next piece may begin */
-	uint64_t pieces_left; /* that may still be named */
-	uint64_t window_end;  /* FINDING: leaves below are looked up */
-	uint64_t probes;      /* leaves that were to be probed, */
-	uint64_t next_probe;  /* and the number of the next that is */
-};
-
 /* salt: random, for the index.  NULL when out of memory. */
 struct delta *delta_new(uint64_t basis_size, uint64_t leaves, int may_find,
 			uint64_t salt);
@@ -115,8 +66,8 @@ int delta_is_held(const struct delta *d);
 /* ---- comparing ---- */
 
 /* Of count leaves from leaf on, those that are to be sent (todo) and worth
- * comparing are moved to d->compare.  Returns 0, or an enum err_code where they
- * are in too many places. */
+ * comparing are moved to those that are to be compared.  Returns 0, or an enum
+ * err_code where they are in too many places. */
 int delta_compare_leaves(struct delta *d, struct runs *todo, uint64_t leaf,
 			 uint64_t count);
 
@@ -124,12 +75,23 @@ int delta_compare_leaves(struct delta *d, struct runs *todo, uint64_t leaf,
  * Returns as delta_compare_leaves(). */
 int delta_stop(struct delta *d, struct runs *todo);
 
-/* How many leaves may be taken from d->compare now: few, as long as it is not
+/* In how many places there are leaves to be compared. */
+size_t delta_compare_places(const struct delta *d);
+
+/* How many leaves may be taken to be compared now: few, as long as it is not
  * known whether that finds anything. */
 unsigned delta_may_compare(const struct delta *d);
 
-/* A leaf with its digests, to be compared; d->waiting counts it already.  Takes
- * ownership. */
+/* Take at most max leaves that follow one another, to be compared: as
+ * runs_take().  An answer is expected to each. */
+uint64_t delta_take_compare(struct delta *d, unsigned max, uint64_t *leaf);
+
+/* To how many leaves an answer is expected; and expect none any more: the file
+ * is over. */
+unsigned delta_waiting(const struct delta *d);
+void delta_stop_waiting(struct delta *d);
+
+/* A leaf that was taken, with its digests, to be compared.  Takes ownership. */
 void delta_add(struct delta *d, struct delta_leaf *l);
 
 /* These leaves were found to be the same.  Here and below, what is to be sent
@@ -143,14 +105,17 @@ int delta_same(struct delta *d, struct runs *todo, uint64_t leaf,
 int delta_differs(struct delta *d, struct runs *todo, uint64_t leaf,
 		  const uint8_t *sums, unsigned count);
 
-/* So many leaves that were taken from d->compare are not compared after all.
+/* So many leaves that were taken are not compared after all.
  * Returns as delta_compare_leaves(). */
 int delta_skip(struct delta *d, struct runs *todo, unsigned count);
 
 /* ---- pieces ---- */
 
-/* ASKING -> AWAITING.  What to ask for is in d->request. */
+/* Whether pieces have to be asked for; they are, so that the answer is awaited;
+ * and what to ask for. */
+int delta_has_request(const struct delta *d);
 void delta_ask(struct delta *d);
+struct delta_request delta_request(const struct delta *d);
 
 /* Pieces were named, or all of them.  ERR_PROTOCOL where they were not asked
  * for; ERR_RESOURCE. */

@@ -236,7 +236,7 @@ void queue_settle_active(struct queue *q, struct outfile *f)
 {
 	if (f->is_stream ? f->at_eof
 			 : f->todo.len == 0 && f->unverified.len == 0 &&
-				   (!f->delta || f->delta->compare.len == 0))
+				   (!f->delta || delta_compare_places(f->delta) == 0))
 		queue_remove_active(q, f);
 	else if (!f->is_active)
 		queue_add_active(q, f);
@@ -263,8 +263,8 @@ void queue_end_flight(struct queue *q, struct outfile *f)
 	q->checks_out -= f->checks;
 	f->checks = 0;
 	if (f->delta) {
-		q->compares_out -= f->delta->waiting;
-		f->delta->waiting = 0;
+		q->compares_out -= delta_waiting(f->delta);
+		delta_stop_waiting(f->delta);
 	}
 	queue_remove_active(q, f);
 	pthread_cond_signal(&q->room);
@@ -302,10 +302,10 @@ static unsigned count_of_file(const struct outfile *f)
 	unsigned n = f->unverified.len > 0;
 
 	if (d)
-		n += d->compare.len > 0;
+		n += delta_compare_places(d) > 0;
 	/* Held: there is one task, to ask for pieces. */
 	if (f->todo.len > 0)
-		n += !d || !delta_is_held(d) ? 2 : d->mode == DELTA_ASKING;
+		n += !d || !delta_is_held(d) ? 2 : (unsigned)delta_has_request(d);
 	return n;
 }
 

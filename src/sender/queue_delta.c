@@ -56,10 +56,10 @@ static int take_same(struct queue *q, struct outfile *f,
 		     const struct msg_signature *m, uint64_t *same)
 {
 	const uint64_t leaf = m->offset / TREE_LEAF;
-	const unsigned waiting = f->delta->waiting;
+	const unsigned waiting = delta_waiting(f->delta);
 	int rc = delta_same(f->delta, &f->todo, leaf, m->count);
 
-	q->compares_out -= waiting - f->delta->waiting;
+	q->compares_out -= waiting - delta_waiting(f->delta);
 	queue_settle_active(q, f);
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++)
 		*same += tree_leaf_size(f->size, leaf + i);
@@ -71,10 +71,10 @@ static int take_blocks(struct queue *q, struct outfile *f,
 		       const struct msg_signature *m)
 {
 	const uint64_t leaf = m->offset / TREE_LEAF;
-	const unsigned waiting = f->delta->waiting;
+	const unsigned waiting = delta_waiting(f->delta);
 	int rc = delta_differs(f->delta, &f->todo, leaf, m->list, m->count);
 
-	q->compares_out -= waiting - f->delta->waiting;
+	q->compares_out -= waiting - delta_waiting(f->delta);
 	queue_settle_active(q, f);
 	return rc;
 }
@@ -162,7 +162,7 @@ void queue_delta_request(struct queue *q, struct outfile *f,
 			 struct delta_request *out)
 {
 	pthread_mutex_lock(&q->lock);
-	*out = f->delta->request;
+	*out = delta_request(f->delta);
 	pthread_mutex_unlock(&q->lock);
 }
 

@@ -61,8 +61,8 @@ static uint64_t count_holes(struct outfile *f)
 static int answer_open(struct queue *q, struct outfile *f,
 		       const struct msg_state *m)
 {
-	uint64_t reported;
-	int rc;
+	uint64_t reported = 0;
+	int rc = 0;
 
 	q->replies += f->state == FILE_OPENING;
 	if (m->state == STATE_REFUSED) {
@@ -74,18 +74,13 @@ static int answer_open(struct queue *q, struct outfile *f,
 	if (f->state != FILE_OPENING)
 		return m->state == STATE_RESUME ? ERR_PROTOCOL : 0;
 	f->state = FILE_SENDING;
-	if (m->state != STATE_RESUME) {
-		rc = f->is_stream ? 0 : runs_add(&f->todo, 0,
-						 tree_leaf_count(f->size));
-		return rc || !f->delta
-			       ? rc
-			       : delta_compare_leaves(f->delta, &f->todo, 0,
-						      f->delta->leaves);
-	}
-	rc = split_leaves(f, m, &reported);
+	if (m->state == STATE_RESUME)
+		rc = split_leaves(f, m, &reported);
+	else if (!f->is_stream)
+		rc = runs_add(&f->todo, 0, tree_leaf_count(f->size));
 	if (rc == 0 && f->delta)
 		rc = delta_compare_leaves(f->delta, &f->todo, 0,
-					  f->delta->leaves);
+					  tree_leaf_count(f->size));
 	/* More than in any session before: so the last one made progress. */
 	if (rc == 0 && reported > f->most_reported) {
 		f->most_reported = reported;

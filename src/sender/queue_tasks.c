@@ -111,7 +111,7 @@ static int take_check(struct queue *q, struct task *t)
 
 		if (f->unverified.len == 0 || !queue_can_send(f) ||
 		    f->todo.len > OUTFILE_RUNS_MAX / 2 ||
-		    (f->delta && f->delta->compare.len > DELTA_RUNS_MAX / 2))
+		    (f->delta && delta_compare_places(f->delta) > DELTA_RUNS_MAX / 2))
 			continue;
 		max = TREE_RANGE_LEAVES -
 		      f->unverified.v[0].first % TREE_RANGE_LEAVES;
@@ -135,19 +135,18 @@ static int take_compare(struct queue *q, struct task *t, unsigned most)
 
 		if (q->compares_out >= most)
 			return 0;
-		if (!d || d->compare.len == 0 || !queue_can_send(f) ||
+		if (!d || delta_compare_places(d) == 0 || !queue_can_send(f) ||
 		    f->todo.len > OUTFILE_RUNS_MAX / 2)
 			continue;
 		may = delta_may_compare(d);
-		t->count = runs_take(&d->compare,
-				     may < COMPARE_BATCH ? may : COMPARE_BATCH,
-				     &t->leaf);
+		t->count = delta_take_compare(
+			d, may < COMPARE_BATCH ? may : COMPARE_BATCH,
+			&t->leaf);
 		if (t->count == 0)
 			continue;
 		t->kind = TASK_COMPARE;
 		t->file = f;
 		f->users++;
-		d->waiting += (unsigned)t->count;
 		q->compares_out += (unsigned)t->count;
 		queue_settle_active(q, f);
 		return 1;
@@ -159,7 +158,7 @@ static int take_compare(struct queue *q, struct task *t, unsigned most)
 static int take_pieces(struct queue *q, struct task *t)
 {
 	for (struct outfile *f = q->active; f; f = f->next) {
-		if (!f->delta || f->delta->mode != DELTA_ASKING ||
+		if (!f->delta || !delta_has_request(f->delta) ||
 		    f->todo.len == 0 || !queue_can_send(f))
 			continue;
 		delta_ask(f->delta);

@@ -17,7 +17,7 @@
 #include "chunk/cut.h"
 #include "chunk/piece_index.h"
 #include "chunk/tree.h"
-#include "sender/delta.h"
+#include "sender/delta_priv.h"
 
 static struct delta *d;
 static struct runs todo;
@@ -57,8 +57,7 @@ static uint64_t compare_next(unsigned equal)
 
 	assert_non_null(l);
 	assert_true(delta_may_compare(d) > 0);
-	assert_int_equal(runs_take(&d->compare, 1, &l->leaf), 1);
-	d->waiting++;
+	assert_int_equal(delta_take_compare(d, 1, &l->leaf), 1);
 	l->blocks = DELTA_BLOCKS;
 	fill_sums(l->sums, l->leaf, equal);
 	delta_add(d, l);
@@ -329,8 +328,7 @@ static void a_hole_at_the_end_keeps_nothing_back(void **state)
 			assert_int_equal(delta_same(d, &todo, i, 1), 0);
 	}
 	assert_int_equal(todo.len, 0);
-	assert_int_equal(runs_take(&d->compare, 1, &leaf), 1);
-	d->waiting++;
+	assert_int_equal(delta_take_compare(d, 1, &leaf), 1);
 	assert_int_equal(delta_skip(d, &todo, 1), 0);
 	assert_true(runs_has(&todo, 5));
 }
