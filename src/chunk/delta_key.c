@@ -4,6 +4,8 @@
 #include "chunk/delta_key.h"
 
 #include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #ifdef FERRY_XXH_DISPATCH
@@ -17,6 +19,15 @@
 #include "chunk/digest.h"
 
 _Static_assert(DELTA_SECRET >= XXH3_SECRET_SIZE_MIN, "as libxxhash demands");
+
+struct delta_session_key {
+	uint8_t token[DELTA_TOKEN_MAX]; /* set once for a session, */
+	size_t token_len;		/* as is this */
+	/* guarded by lock */
+	pthread_mutex_t lock;
+	int is_derived;
+	struct delta_key key; /* constant once it is derived */
+};
 
 void delta_key_derive(struct delta_key *k, const void *token, size_t n)
 {
@@ -38,16 +49,21 @@ void delta_key_derive(struct delta_key *k, const void *token, size_t n)
 		k->gear[i] = be_get64(out + DELTA_SECRET + 8 * i);
 }
 
-void delta_key_init(struct delta_session_key *s)
+struct delta_session_key *delta_key_new(void)
 {
-	pthread_mutex_init(&s->lock, NULL);
-	s->token_len = 0;
-	s->is_derived = 0;
+	struct delta_session_key *s = calloc(1, sizeof(*s));
+
+	if (s)
+		pthread_mutex_init(&s->lock, NULL);
+	return s;
 }
 
-void delta_key_release(struct delta_session_key *s)
+void delta_key_free(struct delta_session_key *s)
 {
+	if (!s)
+		return;
 	pthread_mutex_destroy(&s->lock);
+	free(s);
 }
 
 void delta_key_begin(struct delta_session_key *s, const void *token, size_t n)

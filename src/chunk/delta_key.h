@@ -15,9 +15,10 @@
 #ifndef FERRY_CHUNK_DELTA_KEY_H
 #define FERRY_CHUNK_DELTA_KEY_H
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
+
+struct delta_session_key;
 
 enum {
 	DELTA_SECRET = 192,  /* of XXH3 */
@@ -38,18 +39,9 @@ enum { DELTA_TOKEN_MAX = 64 };
 void delta_key_derive(struct delta_key *k, const void *token, size_t n);
 
 /* The key of a session, which is derived when it is first needed: that takes
- * longer than all else of sending a small file. */
-struct delta_session_key {
-	uint8_t token[DELTA_TOKEN_MAX]; /* set once for a session, */
-	size_t token_len;		/* as is this */
-	/* guarded by lock */
-	pthread_mutex_t lock;
-	int is_derived;
-	struct delta_key key; /* constant once it is derived */
-};
-
-void delta_key_init(struct delta_session_key *s);
-void delta_key_release(struct delta_session_key *s);
+ * longer than all else of sending a small file.  NULL when out of memory. */
+struct delta_session_key *delta_key_new(void);
+void delta_key_free(struct delta_session_key *s); /* NULL is allowed */
 
 /* A session begins, with n bytes of a token, at most DELTA_TOKEN_MAX.  No other
  * thread may use the key of the one before any more. */

@@ -120,7 +120,7 @@ static int compare_leaf(struct worker *w, struct recv_file *f, uint64_t leaf,
 	if (!file_table_has_leaf(w->transfer->files, f, leaf))
 		got = io_pread(f->delta_fd, w->raw, want, off);
 	got = got < 0 ? 0 : got;
-	sum = delta_key_blocks(delta_key_get(&w->transfer->delta_key), w->raw,
+	sum = delta_key_blocks(delta_key_get(w->transfer->delta_key), w->raw,
 			       (size_t)got, sums);
 	if ((size_t)got == n && sum == be_get64(theirs + COMPARE_SHA)) {
 		if (same_digest(&w->same, w->raw, n, sha) == 0 &&
@@ -197,7 +197,7 @@ static int add_piece(struct worker *w, struct pieces *p, uint64_t off,
 	entry = p->list + p->m.count * SIGNATURE_PIECE;
 	be_put16(entry, (uint16_t)(len - 1));
 	be_put64(entry + 2,
-		 delta_key_sum(delta_key_get(&w->transfer->delta_key), piece,
+		 delta_key_sum(delta_key_get(w->transfer->delta_key), piece,
 			       len));
 	p->m.count++;
 	p->end = off + len;
@@ -209,7 +209,7 @@ static int cut_range(struct worker *w, struct recv_file *f, unsigned bits,
 		     uint64_t at, uint64_t end, struct pieces *p,
 		     struct err *e)
 {
-	const struct delta_key *key = delta_key_get(&w->transfer->delta_key);
+	const struct delta_key *key = delta_key_get(w->transfer->delta_key);
 	size_t have = 0; /* bytes in w->raw, which begin at `at` */
 	int rc = 0;
 

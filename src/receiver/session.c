@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "chunk/delta_key.h"
 #include "fs/dirs.h"
 #include "os/entropy.h"
 #include "os/times.h"
@@ -256,6 +257,12 @@ static int make_parts(struct recv_session *s)
 	t->flusher = flusher_new(t);
 	if (!t->quota || !t->files || !t->flusher)
 		return -1;
+	if (t->features & FEATURE_DELTA) {
+		t->delta_key = delta_key_new();
+		if (!t->delta_key)
+			return -1;
+		delta_key_begin(t->delta_key, s->token, sizeof(s->token));
+	}
 	if (!s->setup->cfg->to_stdout && (make_names(s) || make_deferred(s)))
 		return -1;
 	return start_committer(s);
@@ -422,7 +429,6 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 	set_terms(s, m);
 	recv_direct_begin(setup->direct, s->transfer.features, s->peer);
 	pthread_mutex_init(&s->lock, NULL);
-	delta_key_init(&s->transfer.delta_key);
 	/* Before its threads are started. */
 	if (recv_session_confine(s, e) ||
 	    fd_budget_take(setup->fds, is_alone ? 1 : STREAMS_MAX,
@@ -441,9 +447,6 @@ struct recv_session *recv_session_new(struct recv_setup *setup,
 		return NULL;
 	}
 	s->is_empty = setup->cfg->to_stdout || dirs_is_empty(s->sender->root_fd);
-	if (s->transfer.features & FEATURE_DELTA)
-		delta_key_begin(&s->transfer.delta_key, s->token,
-				sizeof(s->token));
 	return s;
 }
 
@@ -481,7 +484,7 @@ void recv_session_free(struct recv_session *s)
 	cpu_share_give_back(s->cpu);
 	senders_release(s->senders);
 	pthread_mutex_destroy(&s->lock);
-	delta_key_release(&t->delta_key);
+	delta_key_free(t->delta_key);
 	free(s);
 }
 

@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "chunk/delta_key.h"
 #include "chunk/digest.h"
 #include "fs/preserve.h"
 #include "receiver/conflict.h"
@@ -25,6 +24,7 @@
 
 struct asked;
 struct committer;
+struct delta_session_key;
 struct deletion;
 struct dir_meta;
 struct file_table;
@@ -62,7 +62,6 @@ struct transfer {
 	uint32_t features; /* that may be used: enum wire_feature */
 	struct preserve preserve; /* what is accepted, beside mode and time */
 	enum file_meta_form meta_form; /* of metadata that comes */
-	struct delta_session_key delta_key; /* with FEATURE_DELTA */
 	int stdout_fd; /* with --stdout; else -1 */
 	struct kept_sender keeper;
 	int root_fd;   /* -1 with --stdout */
@@ -74,6 +73,7 @@ struct transfer {
 	struct quota *quota;
 	struct file_table *files;
 	struct committer *committer;
+	struct delta_session_key *delta_key; /* with FEATURE_DELTA, or NULL */
 	struct flusher *flusher;
 	struct symlinks *symlinks; /* NULL with --stdout, */
 	struct placed *placed;     /* NULL with --stdout, */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "chunk/delta_key.h"
 #include "os/entropy.h"
 #include "os/xattr.h"
 #include "sender/direct.h"
@@ -217,7 +218,7 @@ static void begin_deltas(struct sender *s, const struct msg_ready *m)
 	if (!(features & FEATURE_DELTA))
 		return;
 	atomic_store(&s->is_faster_whole, 0);
-	delta_key_begin(&s->delta_key, m->token, sizeof(m->token));
+	delta_key_begin(s->delta_key, m->token, sizeof(m->token));
 	/* Without a random salt a hostile receiver could make lookups find
 	 * less, and nothing worse. */
 	(void)entropy_get(&salt, sizeof(salt));

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/names.h"
+#include "chunk/delta_key.h"
 #include "chunk/tree.h"
 #include "fs/name.h"
 #include "os/entropy.h"
@@ -436,6 +437,9 @@ static int begin_sending(struct sender *s, struct err *e)
 		why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
 	if (why)
 		return err_set(e, ERR_USAGE, "--name: %s", why);
+	s->delta_key = delta_key_new();
+	if (!s->delta_key)
+		return err_set(e, ERR_RESOURCE, "out of memory");
 	rc = prepare(s, e);
 	/* Like the producer of a pipe, it may begin before there is a
 	 * connection. */
@@ -470,10 +474,8 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 		free(s);
 		s = NULL;
 	}
-	if (s) {
+	if (s)
 		s->cfg = cfg;
-		delta_key_init(&s->delta_key);
-	}
 	rc = s ? begin_sending(s, e)
 	       : err_set(e, ERR_RESOURCE, "out of memory");
 	if (s && rc == 0) {
@@ -493,7 +495,7 @@ int send_run(const struct send_config *cfg, struct session_summary *summary,
 	send_direct_free(s->direct);
 	free_parts(s);
 	rate_limit_release(&s->rate_limit);
-	delta_key_release(&s->delta_key);
+	delta_key_free(s->delta_key);
 	free(s);
 	return rc;
 }

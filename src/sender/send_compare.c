@@ -57,7 +57,7 @@ static int batch_add(struct send_stream *st, struct batch *b, uint64_t leaf,
 	l->leaf = leaf;
 	l->blocks = (unsigned)blocks;
 	memcpy(l->digest, digest, DIGEST_MAX);
-	sum = delta_key_blocks(delta_key_get(&st->sender->delta_key), st->raw, n,
+	sum = delta_key_blocks(delta_key_get(st->sender->delta_key), st->raw, n,
 			       l->sums);
 	if (same_digest(&st->same, st->raw, n, l->sha)) {
 		free(l);

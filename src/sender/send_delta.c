@@ -9,6 +9,7 @@
 
 #include "chunk/codec.h"
 #include "chunk/cut.h"
+#include "chunk/delta_key.h"
 #include "chunk/match.h"
 #include "chunk/recipe.h"
 #include "fs/source.h"
@@ -155,7 +156,7 @@ struct delta_result send_delta_make(struct send_stream *st, uint64_t id,
 			.to = b->before + n,
 		};
 		const size_t piece = match_plan_pieces(
-			delta_key_get(&st->sender->delta_key), t->index->bits,
+			delta_key_get(st->sender->delta_key), t->index->bits,
 			t->index->pieces, &range, b->plan);
 
 		b->last_id = id;

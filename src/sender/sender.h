@@ -14,7 +14,6 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "chunk/delta_key.h"
 #include "chunk/digest.h"
 #include "fs/preserve.h"
 #include "net/dial.h"
@@ -24,6 +23,7 @@
 #include "wire/msg.h"
 
 struct acceptor;
+struct delta_session_key;
 struct links;
 struct names_set;
 struct outcome;
@@ -71,7 +71,7 @@ struct sender {
 	struct timespec began; /* when the transfer did (CLOCK_REALTIME) */
 	uint8_t session_id[WIRE_TOKEN_LEN];
 	uint8_t zero_digest[DIGEST_MAX]; /* of a leaf of zero bytes */
-	struct delta_session_key delta_key; /* begun, set as peer.ready, */
+	struct delta_session_key *delta_key; /* begun, set as peer.ready, */
 	struct preserve preserve;   /* and so is this: what it keeps */
 	int has_told_unkept; /* the user knows what is not accepted */
 	atomic_int is_faster_whole; /* than with a delta, which was said */

@@ -64,24 +64,22 @@ static void test_key(void **state)
 	assert_true(a.gear[255] != b.gear[255] && a.gear[254] != a.gear[255]);
 }
 
-static void a_session_derives_its_key_when_it_is_needed(void **state)
+static void each_session_has_a_key_of_its_own(void **state)
 {
-	struct delta_session_key s;
+	struct delta_session_key *s = delta_key_new();
 	struct delta_key wanted;
 
 	(void)state;
-	memset(&s, 0, sizeof(s));
-	delta_key_init(&s);
-	delta_key_begin(&s, "token", 5);
-	assert_false(s.is_derived);
+	assert_non_null(s);
+	delta_key_begin(s, "token", 5);
 	delta_key_derive(&wanted, "token", 5);
-	assert_memory_equal(delta_key_get(&s), &wanted, sizeof(wanted));
-	assert_memory_equal(delta_key_get(&s), &wanted, sizeof(wanted));
+	assert_memory_equal(delta_key_get(s), &wanted, sizeof(wanted));
+	assert_memory_equal(delta_key_get(s), &wanted, sizeof(wanted));
 	/* another session has another one */
-	delta_key_begin(&s, "tokem", 5);
+	delta_key_begin(s, "tokem", 5);
 	delta_key_derive(&wanted, "tokem", 5);
-	assert_memory_equal(delta_key_get(&s), &wanted, sizeof(wanted));
-	delta_key_release(&s);
+	assert_memory_equal(delta_key_get(s), &wanted, sizeof(wanted));
+	delta_key_free(s);
 }
 
 static void test_blocks(void **state)
@@ -635,7 +633,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_key),
 		cmocka_unit_test(
-			a_session_derives_its_key_when_it_is_needed),
+			each_session_has_a_key_of_its_own),
 		cmocka_unit_test(test_blocks),
 		cmocka_unit_test(test_cut_average),
 		cmocka_unit_test(test_cut_is_local),

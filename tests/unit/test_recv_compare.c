@@ -17,6 +17,7 @@
 
 #include "chunk/codec.h"
 #include "chunk/cut.h"
+#include "chunk/delta_key.h"
 #include "chunk/recipe.h"
 #include "receiver/file.h"
 
@@ -58,7 +59,7 @@ static int compare(struct recv_lab *lab, uint64_t first, uint32_t count,
 
 		digest_sha256.sum(raw, n, at);
 		be_put64(at + COMPARE_SHA,
-			 delta_key_blocks(delta_key_get(&lab->session->transfer
+			 delta_key_blocks(delta_key_get(lab->session->transfer
 								 .delta_key),
 					  raw, n, sums));
 	}
