@@ -297,6 +297,17 @@ int delta_differs(struct delta *d, struct runs *todo, uint64_t leaf,
 	return rc ? rc : settle(d, todo);
 }
 
+uint64_t delta_unanswered(const struct delta *d, uint64_t size)
+{
+	uint64_t bytes = 0;
+
+	for (const struct delta_leaf *l = d->list; l; l = l->next) {
+		if (!l->is_ready)
+			bytes += tree_leaf_size(size, l->leaf);
+	}
+	return bytes;
+}
+
 int delta_skip(struct delta *d, struct runs *todo, unsigned count)
 {
 	d->waiting -= count;

@@ -105,6 +105,10 @@ int delta_same(struct delta *d, struct runs *todo, uint64_t leaf,
 int delta_differs(struct delta *d, struct runs *todo, uint64_t leaf,
 		  const uint8_t *sums, unsigned count);
 
+/* How many bytes the leaves have that were compared and have no answer yet.
+ * size: the file's. */
+uint64_t delta_unanswered(const struct delta *d, uint64_t size);
+
 /* So many leaves that were taken are not compared after all.
  * Returns as delta_compare_leaves(). */
 int delta_skip(struct delta *d, struct runs *todo, unsigned count);

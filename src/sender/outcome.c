@@ -178,6 +178,8 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 	/* The receiver may have other files as well: offer them first. */
 	if (is_there && is_file)
 		atomic_store(&o->count->wants_offers, 1);
+	if (is_good)
+		atomic_fetch_add(&o->count->basis_bytes, v->unanswered);
 	atomic_fetch_add(&o->count->spared, v->uncounted);
 	if (v->item->kind == ITEM_DIR) {
 		atomic_fetch_add(&o->count->done_dirs, 1);

@@ -198,6 +198,7 @@ static void end_file(struct queue *q, struct outfile *f,
 		.has_digest = f->has_digest,
 		.uncounted = (f->size == TREE_SIZE_UNKNOWN ?
 				      0 : (int64_t)f->size - f->counted),
+		.unanswered = f->delta ? delta_unanswered(f->delta, f->size) : 0,
 	};
 
 	fn(ctx, &v);

@@ -56,6 +56,10 @@ struct queue_verdict {
 	/* How much of the content was counted neither as sent nor as spared
 	 * (counters.h); less than 0: too much was. */
 	int64_t uncounted;
+	/* Content that was compared, and not answered: FILE_END does not wait
+	 * for the answers, and another stream may bring the verdict before
+	 * them.  Where the file is there, its basis had it. */
+	uint64_t unanswered;
 	const char *target; /* of a symlink or hard link; terminated; or NULL */
 	size_t target_len;
 };

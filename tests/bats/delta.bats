@@ -114,6 +114,47 @@ at_most() {
 	stop_receiver
 }
 
+@test "what the basis had is in the summary where the verdict comes before the answer" {
+	cat >early.py <<-'EOF'
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		from lib.peer import Receiver
+		from lib.wire import DELTAS, EXISTING, FEATURES, message
+
+		SIZE = 3 << 20
+		asked = []
+
+		def opened(receiver, channel, m):
+		    channel.send(message("SIGNATURE", id=m["id"], offset=SIZE),
+		                 message("STATE", id=m["id"]))
+		    return True
+
+		def same(receiver, channel, m):
+		    for c in asked:
+		        channel.send(message(
+		            "SIGNATURE", id=c["id"], kind=2, offset=c["offset"],
+		            count=c["count"], list=b""))
+		    return False
+
+		r = Receiver({"OPEN": opened, "FINISH": same,
+		              "COMPARE": lambda r, channel, m: asked.append(m) or True},
+		             ready={"features": FEATURES | DELTAS | EXISTING})
+		print(r.port, flush=True)
+		sys.stdin.readline()
+	EOF
+	head -c $((3 * MiB)) /dev/urandom >src/f
+	mkfifo in
+	start early python3 early.py "$BATS_TEST_DIRNAME/.." <>in >early.out
+	await early.out '^[0-9]+$'
+	port=$(head -n 1 early.out)
+	delta --plain --existing replace --delta on
+	status 0
+	[ "$(member sent.events summary sent_bytes)" = 0 ]
+	[ "$basis" = $((3 * MiB)) ]
+	echo >in
+	ended early
+}
+
 @test "on: also of files up to 8 MiB; off: of none" {
 	receive --plain --existing replace dst
 	edit writes 5
