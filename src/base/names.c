@@ -7,18 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
+
 enum {
 	SLOTS_MIN = 64,
 	SLOTS_KEPT = 1 << 16, /* a larger table is freed when it is cleared */
 };
-
-#define FNV_START UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
-
-static uint64_t fnv(uint64_t h, unsigned char c)
-{
-	return (h ^ c) * FNV_PRIME;
-}
 
 /* FNV-1a alone changes few high bits with the last bytes of a name, which would
  * make sums of hashes meet. */
@@ -31,18 +25,9 @@ static uint64_t finish(uint64_t h)
 	return h ^ h >> 33;
 }
 
-static uint64_t fnv_bytes(const char *p, size_t n)
-{
-	uint64_t h = FNV_START;
-
-	for (size_t i = 0; i < n; i++)
-		h = fnv(h, (unsigned char)p[i]);
-	return h;
-}
-
 uint64_t names_hash(const char *name, size_t len)
 {
-	return finish(fnv_bytes(name, len));
+	return finish(fnv_bytes(FNV_START, name, len));
 }
 
 /* Whether a combining accent (U+0300 to U+036F) follows the letter at name[i]:
@@ -61,7 +46,7 @@ uint64_t names_folded(const char *name, size_t len)
 		const unsigned char c = (unsigned char)name[i];
 
 		if (c < 0x80 && (c == '/' || !is_base(name, len, i)))
-			h = fnv(h, (unsigned char)tolower(c));
+			h = fnv_byte(h, (unsigned char)tolower(c));
 	}
 	return finish(h);
 }
@@ -69,10 +54,10 @@ uint64_t names_folded(const char *name, size_t len)
 void names_sum_add(struct names_sum *s, const char *name, size_t len,
 		   int is_dir)
 {
-	uint64_t h = fnv_bytes(name, len);
+	uint64_t h = fnv_bytes(FNV_START, name, len);
 
 	if (is_dir)
-		h = fnv(h, '/');
+		h = fnv_byte(h, '/');
 	s->sum += finish(h);
 	s->count++;
 }

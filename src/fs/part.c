@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fnv.h"
 #include "base/io.h"
 #include "base/zeros.h"
 #include "fs/attr_helper.h"
@@ -509,15 +510,11 @@ static int rename_to(int dir_fd, const char *from, const char *final,
 	return 0;
 }
 
-/* FNV-1a (Fowler, Noll, Vo), 64 bits.  A collision does no harm: the second
- * process finds the temporary name taken and uses the next tag. */
+/* Two names with one hash do no harm: the second process finds the temporary name
+ * taken and uses the next tag. */
 static uint64_t name_tag(const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return h;
+	return fnv_bytes(FNV_START, name, strlen(name));
 }
 
 void part_new_name(char name[NAME_PART_MAX], const char *final)

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/types.h>
 
+#include "base/fnv.h"
 #include "os/helper.h"
 
 enum {
@@ -149,14 +150,12 @@ static int is_same_request(const struct entry *a, const struct entry *b)
 /* The slot of the request, or the free one where it belongs.  Locked. */
 static struct entry *slot_of(struct ids *ids, const struct entry *q)
 {
-	size_t h = 2 * (size_t)q->wanted + q->kind; /* and FNV-1a */
+	const uint64_t start = 2 * (uint64_t)q->wanted + q->kind;
+	uint64_t hash = q->wanted == WANTED_NAME ?
+		(start << 16) ^ q->id * UINT64_C(2654435761) :
+		fnv_bytes(start, q->name, strlen(q->name));
+	size_t h = (size_t)(hash ^ hash >> 15);
 
-	if (q->wanted == WANTED_NAME)
-		h = (h << 16) ^ q->id * (size_t)2654435761;
-	else
-		for (const char *c = q->name; *c; c++)
-			h = (h ^ (unsigned char)*c) * 16777619;
-	h ^= h >> 15;
 	while (ids->slots[h % SLOTS].wanted &&
 	       !is_same_request(&ids->slots[h % SLOTS], q))
 		h++;

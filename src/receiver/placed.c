@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fnv.h"
 #include "base/io.h"
 #include "base/names.h"
 #include "fs/trial.h"
@@ -93,24 +94,6 @@ void placed_free(struct placed *p)
 	free(p);
 }
 
-/* ---- keys ---- */
-
-static uint64_t mix(uint64_t h, unsigned char c)
-{
-	return (h ^ c) * UINT64_C(0x100000001b3); /* FNV-1a */
-}
-
-#define HASH_START UINT64_C(0xcbf29ce484222325)
-
-static uint64_t exact_key(const char *path, size_t n)
-{
-	uint64_t h = HASH_START;
-
-	for (size_t i = 0; i < n; i++)
-		h = mix(h, (unsigned char)path[i]);
-	return h;
-}
-
 /* ---- which directories fold ---- */
 
 static size_t dir_len(const struct placed_name *name)
@@ -141,7 +124,7 @@ static struct dir dir_of(struct placed *p, const struct placed_name *name,
 			 int may_try)
 {
 	/* Not 0, which is a free slot. */
-	const uint64_t key = exact_key(name->path, dir_len(name)) | 1;
+	const uint64_t key = fnv_bytes(FNV_START, name->path, dir_len(name)) | 1;
 	struct dir *d = &p->dirs[key / 2 & (DIRS - 1)];
 	struct stat st;
 
@@ -366,7 +349,7 @@ static struct part_id part_id_of(const struct placed_name *name, uint64_t tag)
 {
 	const size_t n = dir_len(name);
 	const struct part_id id = { tag, names_folded(name->path, n),
-				    exact_key(name->path, n) };
+				    fnv_bytes(FNV_START, name->path, n) };
 
 	return id;
 }
