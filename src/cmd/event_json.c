@@ -67,9 +67,12 @@ void event_json_session(struct buf *b, uint64_t number,
 	json_end(b);
 }
 
-void event_json_warning(struct buf *b, const char *text)
+void event_json_warning(struct buf *b, uint64_t number, const char *sender,
+			const char *text)
 {
 	json_begin(b, "warning");
+	put_number(b, number);
+	put_sender(b, sender);
 	put_text(b, "message", text);
 	json_end(b);
 }

@@ -24,7 +24,8 @@ void event_json_code(struct buf *b, const char *code);
 /* words: the words to verify, or NULL. */
 void event_json_session(struct buf *b, uint64_t number,
 			const struct session_peer *peer, const char *words);
-void event_json_warning(struct buf *b, const char *text);
+void event_json_warning(struct buf *b, uint64_t number, const char *sender,
+			const char *text);
 void event_json_progress(struct buf *b, uint64_t number, const char *sender,
 			 const struct session_progress *p);
 void event_json_file(struct buf *b, uint64_t number, const char *sender,

@@ -432,17 +432,23 @@ static int is_said(const struct report_config *cfg,
 }
 
 /* Where there may be several sessions, messages of one say of which: who reads
- * them later does not see which others there were. */
+ * them later does not see which others there were.  Returns text, or full. */
+static const char *name_session(const struct report *r, uint64_t number,
+				const char *text, char full[EVENT_TEXT_MAX])
+{
+	if (r->cfg.is_sender || r->cfg.is_single)
+		return text;
+	snprintf(full, EVENT_TEXT_MAX, "session %llu: %.*s",
+		 (unsigned long long)number, EVENT_TEXT_MAX - 32, text);
+	return full;
+}
+
 static void say_of(struct report *r, uint64_t number, int is_failure,
 		   const char *text)
 {
 	char full[EVENT_TEXT_MAX];
 
-	if (!r->cfg.is_sender && !r->cfg.is_single) {
-		snprintf(full, sizeof(full), "session %llu: %.*s",
-			 (unsigned long long)number, EVENT_TEXT_MAX - 32, text);
-		text = full;
-	}
+	text = name_session(r, number, text, full);
 	if (is_failure)
 		outputs_fail(r->out, text);
 	else
@@ -566,15 +572,17 @@ static void say_message(struct report *r, enum session_level level,
 		outputs_say(r->out, text);
 }
 
-static void put_message(struct report *r, enum session_level level,
-			const char *text)
+/* number: of a session; 0: it is about none. */
+static void put_message(struct report *r, uint64_t number,
+			enum session_level level, const char *text)
 {
 	struct buf *json = NULL;
 
 	if (level == SESSION_WARNING)
 		json = outputs_json(r->out);
 	if (json) {
-		event_json_warning(json, text);
+		event_json_warning(json, number_of(r, number),
+				   sender_of(r, number), text);
 		outputs_put_json(r->out, WRITER_KEEP);
 	}
 }
@@ -585,7 +593,7 @@ static void on_message(void *ctx, enum session_level level, const char *text)
 
 	pthread_mutex_lock(&r->lock);
 	say_message(r, level, text);
-	put_message(r, level, text);
+	put_message(r, 0, level, text);
 	pthread_mutex_unlock(&r->lock);
 }
 
@@ -593,11 +601,12 @@ static void on_session_message(void *ctx, uint64_t number,
 			       enum session_level level, const char *text)
 {
 	struct report *r = ctx;
+	char full[EVENT_TEXT_MAX];
 
 	pthread_mutex_lock(&r->lock);
 	if (is_told_of(r, number))
-		say_message(r, level, text);
-	put_message(r, level, text);
+		say_message(r, level, name_session(r, number, text, full));
+	put_message(r, number, level, text);
 	pthread_mutex_unlock(&r->lock);
 }
 

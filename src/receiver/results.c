@@ -600,9 +600,9 @@ void results_note(struct results *r, const char *path, size_t len, unsigned lost
 	char shown[SHOWN_MAX];
 
 	text_escape(shown, sizeof(shown), path, len);
-	events_message(r->events, SESSION_VERBOSE,
-		       "%s: on this side: setting its metadata: %s", shown,
-		       wire_cause_text(m.cause));
+	events_session_message(r->events, r->number, SESSION_VERBOSE,
+			       "%s: on this side: setting its metadata: %s",
+			       shown, wire_cause_text(m.cause));
 	pthread_mutex_lock(&r->lock);
 	losses_add(&r->losses, lost, m.cause, path, len);
 	r->totals.not_kept++;

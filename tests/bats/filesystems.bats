@@ -268,6 +268,17 @@ tree() {
 	[ "$got" = 0 ]
 	diff -r --no-dereference src/t dst/t
 	is grep -c 'warning: the file system does not keep modes' messages 1
+	# each session says it, and which it is
+	receive --plain --existing replace dst
+	send --plain src/t
+	chmod 600 src/t/small
+	send --plain src/t
+	status 0
+	has messages 'warning: session 1: the file system does not keep modes'
+	has messages 'warning: session 2: the file system does not keep modes'
+	has events '{"event":"warning","session":2,"message":"the file system'
+	check_events events
+	stop_receiver
 }
 
 # ---- flushing --------------------------------------------------------------

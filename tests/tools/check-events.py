@@ -20,7 +20,7 @@ MEMBERS = {
     "session": {"peer": str, "security": str, "peer_id": str,
                 "verify?": str, "session?": int, "sender?": str,
                 "dry_run?": bool},
-    "warning": {"message": str},
+    "warning": {"message": str, "session?": int, "sender?": str},
     "progress": {"bytes": int, "total_bytes": int, "files": int,
                  "total_files": int, "sent_bytes": int, "session?": int,
                  "sender?": str},

@@ -651,6 +651,39 @@ static void *emit(void *arg)
 	return NULL;
 }
 
+/* Messages about a session name it where there may be several, as all its other
+ * lines do, and events in any case. */
+static void test_messages_of_a_session(void **state)
+{
+	static const char text[] = "the file system does not keep modes";
+	struct report_config one = receiver;
+	struct capture *c = start(receiver, 1);
+
+	(void)state;
+	begin_session(c, 7, "192.0.2.1:5", "psk");
+	events_session_message(c->ev, 7, SESSION_WARNING, "%s", text);
+	events_message(c->ev, SESSION_WARNING, "beware");
+	finish(c, 0, NULL);
+	assert_non_null(strstr(c->err, "ferry: warning: session 7: the file "
+				       "system does not keep modes\n"));
+	assert_non_null(strstr(c->err, "ferry: warning: beware\n"));
+	assert_non_null(strstr(c->json,
+			       "{\"event\":\"warning\",\"session\":7,"
+			       "\"message\":\"the file system does not keep "
+			       "modes\"}\n"));
+	assert_non_null(strstr(c->json, "{\"event\":\"warning\","
+					"\"message\":\"beware\"}\n"));
+	free(c);
+	one.is_single = 1;
+	c = start(one, 0);
+	begin_session(c, 1, "192.0.2.1:5", "psk");
+	events_session_message(c->ev, 1, SESSION_WARNING, "%s", text);
+	finish(c, 0, NULL);
+	assert_non_null(strstr(c->err, "ferry: warning: the file system does "
+				       "not keep modes\n"));
+	free(c);
+}
+
 /* Lines of several threads never mix. */
 static void test_threads(void **state)
 {
@@ -816,6 +849,7 @@ int main(void)
 		test_started(test_json_reader_goes_away),
 		test_started(test_json_to_a_full_disk),
 		test_started(test_one_descriptor),
+		test_started(test_messages_of_a_session),
 		test_started(test_threads),
 		cmocka_unit_test(test_one_descriptor),
 		cmocka_unit_test(test_no_room_to_keep_lines),
@@ -832,6 +866,7 @@ int main(void)
 		cmocka_unit_test(test_longest_name),
 		cmocka_unit_test(test_json_reader_goes_away),
 		cmocka_unit_test(test_json_to_a_full_disk),
+		cmocka_unit_test(test_messages_of_a_session),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_code),
 		cmocka_unit_test(test_listening_needs_no_memory),
