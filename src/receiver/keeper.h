@@ -30,7 +30,7 @@ int keeper_start(struct keeper *kr);
 /* What is kept below the directory of a sender, which is looked through soon if
  * it is new.  Borrowed until keeper_free(); so is the descriptor of a sender
  * without a name, who is there as long; that of others is copied.  NULL without
- * a directory, and when out of memory or descriptors. */
+ * a directory, and with errno when out of memory or descriptors. */
 struct kept *keeper_add(struct keeper *kr, const struct sender *s);
 
 #endif

@@ -17,6 +17,7 @@
 #include "fs/mode_rules.h"
 #include "os/entropy.h"
 #include "os/interposed.h"
+#include "os/thread.h"
 #include "receiver/connection.h"
 #include "receiver/cpu_share.h"
 #include "receiver/direct.h"
@@ -696,19 +697,28 @@ static void start_keeping(struct receiver *r)
 	struct recv_setup *setup = &r->setup;
 	const struct receive_config *cfg = setup->cfg;
 	struct senders *ss = senders_current_get(setup->senders);
-	int rc = 0;
+	const size_t count = senders_count(ss);
+	size_t left_out = 0;
+	struct err e;
 
-	for (size_t i = 0; i < senders_count(ss); i++) {
+	for (size_t i = 0; i < count; i++) {
 		const struct sender *s = senders_at(ss, i);
 
 		if (s->root_fd >= 0 && !keeper_add(setup->keeper, s))
-			rc = -1;
+			err_sys(&e, ERR_RESOURCE,
+				"what interrupted transfers left is not looked "
+				"for in %zu of %zu directories", ++left_out,
+				count);
 	}
 	senders_release(ss);
-	if (rc < 0 || keeper_start(setup->keeper))
+	if (left_out > 0)
+		events_message(cfg->events, SESSION_WARNING, "%s", e.text);
+	if (keeper_start(setup->keeper)) {
+		thread_error(&e);
 		events_message(cfg->events, SESSION_WARNING,
 			       "what interrupted transfers left is not looked "
-			       "for: cannot start a thread");
+			       "for: %s", e.text);
+	}
 }
 
 int receive_run(const struct receive_config *cfg, struct err *e)

@@ -157,6 +157,35 @@ reread() {
 	stop_receiver
 }
 
+@test "too few descriptors for so many senders: they are named, and what to raise" {
+	local i each=1
+	needs 'a build without a sanitizer' # which has descriptors of its own
+	# who is not root has a process for each directory
+	[ "$(id -u)" = 0 ] || each=2
+	for i in {1..60}; do
+		printf 'ferry-key-1:%064x\n' "$i" >"conf/s$i.key"
+		printf '[s%s]\nkey = s%s.key\n' "$i" "$i" >>"$config"
+	done
+	chmod 600 conf/*.key
+	: >events
+	# enough to listen, but not for another of each directory
+	# shellcheck disable=SC2016
+	start receiver bash -c 'for f in /proc/self/fd/*; do
+			f=${f##*/}
+			[ "$f" -le 2 ] || [ "$f" = 9 ] || eval "exec $f>&-"
+		done
+		ulimit -n "$1"
+		exec "$0" receive -p 0 --json=9 --config "$2"' "$FERRY" \
+		$((60 * each + 35)) "$config" 9>events 2>messages </dev/null
+	receiver=${job[receiver]}
+	await events '"event":"listening"'
+	await messages 'interrupted transfers'
+	grep -E "^ferry: warning: what interrupted transfers left is not looked for in \
+[1-9][0-9]? of 60 directories: Too many open files \(raise ulimit -n\)$" messages
+	hasnt messages thread
+	stop_receiver
+}
+
 @test "a SIGHUP while the receiver starts does not end it" {
 	sender laptop
 	: >events
