@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,12 +27,16 @@
 #include "fs/name.h"
 #include "os/helper.h"
 #include "os/packet.h"
+#include "os/thread.h"
 #include "receiver/dir_opener.h"
 #include "receiver/exec_helper.h"
 #include "receiver/senders.h"
 #include "session/events.h"
 
-enum { FILES = 3 }; /* cert, cert-key, ca */
+enum {
+	FILES = 3,     /* cert, cert-key, ca */
+	END_MS = 1000, /* for the process to end */
+};
 
 enum message_kind {
 	MESSAGE_FAILED,     /* code, text */
@@ -181,31 +187,27 @@ static int send_sender(const struct senders_section *s,
 	return rc;
 }
 
-static int send_files(const struct senders_file *f)
+/* Before the answer begins: the receiver would wait in the middle of it for a disk
+ * that does not answer. */
+static void open_files(const struct senders_file *f, int files[FILES])
 {
 	const char *const paths[FILES] = { f->defaults.cert,
 					   f->defaults.cert_key,
 					   f->defaults.ca };
-	struct message m = { .code = 0 };
-	int rc = 0;
 
-	for (int i = 0; rc == 0 && i < FILES; i++) {
-		int fd = paths[i] ? open(paths[i], O_RDONLY | O_CLOEXEC |
-						     O_NONBLOCK) : -1;
-
-		m.code = i;
-		if (fd >= 0)
-			rc = send_message(&m, MESSAGE_FILE, fd);
-		io_close(&fd);
-	}
-	return rc;
+	for (int i = 0; i < FILES; i++)
+		files[i] = paths[i] ? open(paths[i], O_RDONLY | O_CLOEXEC |
+							     O_NONBLOCK) : -1;
 }
 
 static int send_all(struct senders_load *l, int reports_fd)
 {
 	struct message m = { .code = (int32_t)l->file.mode };
 	size_t first = 0;
-	int rc = send_message(&m, MESSAGE_BEGIN, l->base_fd);
+	int files[FILES], rc;
+
+	open_files(&l->file, files);
+	rc = send_message(&m, MESSAGE_BEGIN, l->base_fd);
 
 	for (int i = 0; rc == 0 && i < SENDERS_WARNINGS; i++) {
 		if (l->warnings[i].code)
@@ -213,8 +215,12 @@ static int send_all(struct senders_load *l, int reports_fd)
 	}
 	if (rc == 0)
 		rc = send_message(&m, MESSAGE_REPORTS, reports_fd);
-	if (rc == 0)
-		rc = send_files(&l->file);
+	for (int i = 0; i < FILES; i++) {
+		m.code = i;
+		if (rc == 0 && files[i] >= 0)
+			rc = send_message(&m, MESSAGE_FILE, files[i]);
+		io_close(&files[i]);
+	}
 	for (size_t i = 0; rc == 0 && i < l->file.count; i++) {
 		const struct senders_section *s = &l->file.list[i];
 
@@ -226,10 +232,23 @@ static int send_all(struct senders_load *l, int reports_fd)
 	return rc ? rc : send_message(&m, MESSAGE_END, -1);
 }
 
+/* A disk that does not answer is waited for without end. */
+static void *end_with_receiver(void *unused)
+{
+	/* POLLHUP, which needs not be asked for: the receiver has ended. */
+	struct pollfd pfd = { .fd = HELPER_SOCKET };
+
+	(void)unused;
+	while (poll(&pfd, 1, -1) <= 0)
+		;
+	_exit(0);
+}
+
 static void serve(void *ctx)
 {
 	const struct senders_helper *h = ctx;
 	int32_t request = 0;
+	pthread_t thread;
 	int reports[2];
 
 	/* The processes that are started here belong to the receiver; nobody
@@ -237,6 +256,7 @@ static void serve(void *ctx)
 	signal(SIGCHLD, SIG_IGN);
 	if (packet_pair(reports) < 0)
 		return;
+	(void)thread_start(&thread, end_with_receiver, NULL);
 	while (helper_receive(HELPER_SOCKET, &request, sizeof(request), NULL,
 			      0) == 0) {
 		struct senders_load l;
@@ -283,7 +303,8 @@ void senders_helper_stop(struct senders_helper *h)
 {
 	if (!h)
 		return;
-	helper_stop(&h->helper, 1);
+	/* The disk that it reads from may not answer. */
+	helper_stop(&h->helper, helper_ends(&h->helper, END_MS));
 	io_close(&h->base_fd);
 	io_close(&h->exec_fd);
 	free(h);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -99,6 +100,15 @@ int helper_start(struct helper *h, const struct helper_config *cfg)
 	}
 	h->fd = fds[0];
 	return 0;
+}
+
+int helper_ends(const struct helper *h, int ms)
+{
+	/* POLLHUP, which needs not be asked for: its socket is closed. */
+	struct pollfd pfd = { .fd = h->fd };
+
+	(void)shutdown(h->fd, SHUT_WR);
+	return poll(&pfd, 1, ms) > 0;
 }
 
 void helper_stop(struct helper *h, int wait)

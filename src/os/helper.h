@@ -52,6 +52,10 @@ struct helper_config {
  * h->fd is -1. */
 int helper_start(struct helper *h, const struct helper_config *cfg);
 
+/* Send nothing more, so that the process ends when it has done what it does, and
+ * wait for that, at most ms milliseconds.  Returns whether it ends. */
+int helper_ends(const struct helper *h, int ms);
+
 /* Close the socket, and collect the process; with wait, block until it has
  * ended.  For a helper that was not started (fd -1, pid 0) nothing is done. */
 void helper_stop(struct helper *h, int wait);

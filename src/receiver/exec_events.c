@@ -47,6 +47,7 @@ void exec_events_session(struct recv_setup *setup,
 		snprintf(ev.sender, sizeof(ev.sender), "%s", s->sender->name);
 	snprintf(ev.security, sizeof(ev.security), "%s",
 		 security_name(setup->cfg->security));
+	atomic_fetch_add(&setup->programs, 1);
 	rc = exec_helper_post(exec, &ev);
 	/* The queue is full.  The session waits, and counts as one of
 	 * --max-sessions meanwhile, which slows new ones down. */
@@ -54,13 +55,15 @@ void exec_events_session(struct recv_setup *setup,
 		exec_helper_wait(exec, TICK_MS);
 		rc = exec_helper_post(exec, &ev);
 	}
-	if (rc)
-		events_message(setup->cfg->events, SESSION_WARNING,
-			       "session %llu: --exec was not run: %s",
-			       (unsigned long long)s->number,
-			       rc == ERR_AGAIN ?
-				       "too many programs are waiting" :
-				       "the process that starts it has ended");
+	if (rc == 0)
+		return;
+	atomic_fetch_sub(&setup->programs, 1);
+	events_message(setup->cfg->events, SESSION_WARNING,
+		       "session %llu: --exec was not run: %s",
+		       (unsigned long long)s->number,
+		       rc == ERR_AGAIN ?
+			       "too many programs are waiting" :
+			       "the process that starts it has ended");
 }
 
 static void tell_report(struct recv_setup *setup,
@@ -91,8 +94,10 @@ int exec_events_reports(struct recv_setup *setup)
 	struct exec_helper_report report;
 	int rc;
 
-	while ((rc = exec_helper_take(setup->cfg->exec_fd, &report)) == 0)
+	while ((rc = exec_helper_take(setup->cfg->exec_fd, &report)) == 0) {
 		tell_report(setup, &report);
+		atomic_fetch_sub(&setup->programs, 1);
+	}
 	return rc;
 }
 
@@ -112,7 +117,11 @@ void exec_events_end(struct recv_setup *setup)
 	if (setup->cfg->exec_fd <= 0)
 		return;
 	fds[0].fd = setup->cfg->exec_fd;
-	while (exec_events_reports(setup) == ERR_AGAIN) {
+	/* Where the file of --config is read, its reader has a copy of the
+	 * other end, so that this one need not be closed when all have
+	 * reported. */
+	while (exec_events_reports(setup) == ERR_AGAIN &&
+	       atomic_load(&setup->programs) > 0) {
 		int ms = deadline_ms ? clock_left_ms(deadline_ms) : -1;
 
 		if (ms == 0) {

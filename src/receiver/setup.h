@@ -46,6 +46,8 @@ struct recv_setup {
 	struct rate_limit rate_limit; /* has a lock of its own */
 	struct cancel stop; /* set when the receiver ends */
 	atomic_int is_draining; /* no session begins any more */
+	/* sessions for which --exec is run that have no report of it yet */
+	atomic_uint programs;
 	int is_confined; /* set before there are connections */
 };
 

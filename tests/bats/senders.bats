@@ -10,7 +10,29 @@ setup() {
 	config=$work/conf/ferry.conf
 	printf 'dir = %s\n' "$work/in" >"$config"
 }
-teardown() { remove_dir; }
+teardown() {
+	[ -z "${helper:-}" ] || kill -CONT "$helper" 2>/dev/null || true
+	[ -z "${fuse:-}" ] || kill -CONT "$fuse"
+	! mountpoint -q slow 2>/dev/null || umount slow || umount -l slow
+	remove_dir
+}
+
+# reader - the process that reads the file for the receiver.
+reader() {
+	awk '{ print $NF }' \
+		"/proc/${pid[receiver]}/task/${pid[receiver]}/children"
+}
+
+# gone PID - wait until the process has ended; 20 seconds at most, scaled.
+gone() {
+	# shellcheck disable=SC2016
+	timeout "$(limit 20)" bash -c 'while grep -q "^State:[[:space:]]*[^Z]" \
+		"/proc/$1/status" 2>/dev/null; do sleep 0.05; done' - "$1" || {
+		echo "process $1 has not ended:"
+		head -n 7 "/proc/$1/status"
+		return 1
+	}
+}
 
 # sender NAME [LINE]... - a key, and a section with these further lines
 sender() {
@@ -184,6 +206,72 @@ reread() {
 [1-9][0-9]? of 60 directories: Too many open files \(raise ulimit -n\)$" messages
 	hasnt messages thread
 	stop_receiver
+}
+
+@test "the process that reads the file hangs: the receiver ends nevertheless" {
+	sender laptop
+	receive --config "$config"
+	send --key conf/laptop.key src/f
+	status 0
+	helper=$(reader)
+	kill -STOP "$helper"
+	kill -HUP "${pid[receiver]}"
+	kill -TERM "${pid[receiver]}"
+	gone "${pid[receiver]}"
+	wait_receiver
+	[ "$got" = 143 ]
+	hasnt messages "--exec"
+	kill -CONT "$helper"
+	gone "$helper"
+	# without a signal
+	receive --once --config "$config"
+	helper=$(reader)
+	kill -STOP "$helper"
+	echo more >src/g
+	send --key conf/laptop.key src/g
+	status 0
+	gone "${pid[receiver]}"
+	wait_receiver
+	[ "$got" = 0 ]
+	kill -CONT "$helper"
+	gone "$helper"
+}
+
+@test "SIGTERM while the file system of the file does not answer: both processes end" {
+	needs FUSE
+	sender laptop
+	mkdir back slow
+	cp conf/* back
+	"$FERRY_TOOLS/lackfs" none "$work/back" "$work/slow" 3>&-
+	fuse=$(pgrep -f "lackfs none $work/back")
+	receive --config slow/ferry.conf
+	helper=$(reader)
+	kill -STOP "$fuse"
+	# or it takes a request first, for whose answer the kernel waits in any case
+	until ! grep -h ^State: "/proc/$fuse/task"/*/status | grep -qv 'T (stopped'; do
+		sleep 0.1
+	done
+	kill -HUP "${pid[receiver]}"
+	kill -TERM "${pid[receiver]}"
+	gone "${pid[receiver]}"
+	wait_receiver
+	[ "$got" = 143 ]
+	gone "$helper"
+	# at the start; the last of its processes is the one that reads
+	start receiver "$FERRY" receive -p 0 --config slow/ferry.conf \
+		2>messages </dev/null
+	receiver=${job[receiver]}
+	helper='' former=-
+	until [ "$helper" = "$former" ]; do
+		former=$helper
+		sleep 0.5
+		helper=$(reader)
+	done
+	kill -TERM "${pid[receiver]}"
+	gone "${pid[receiver]}"
+	wait_receiver
+	[ "$got" = 143 ]
+	gone "$helper"
 }
 
 @test "a SIGHUP while the receiver starts does not end it" {
