@@ -4,8 +4,8 @@
  * Layer: base.  Pure.
  * Threads: any.
  *
- * It is neither secret nor cryptographic: who chooses what is hashed can find two
- * texts with the same hash.
+ * It is neither secret nor cryptographic: who chooses what is hashed can find
+ * two texts with the same hash.
  */
 #ifndef FERRY_BASE_FNV_H
 #define FERRY_BASE_FNV_H

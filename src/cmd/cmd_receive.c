@@ -341,7 +341,7 @@ static int prepare_security(struct setup *s, struct err *e)
 	cfg->tls = s->tls;
 	if (rc == 0 && cfg->security == SECURITY_CODE && !common->code_file &&
 	    s->host && !common->retry_s)
-		rc = reach_host(cfg->connect_to, &cfg->net, cfg->events, e);
+		rc = reach_host(cfg->connect_to, &cfg->net, s->report, e);
 	return rc;
 }
 
@@ -511,6 +511,7 @@ static struct report_config report_config_of(const struct receive_options *opts,
 	r.dir = opts->dir;
 	r.config = opts->config;
 	r.connects = opts->connect != NULL;
+	r.peer = opts->connect;
 	return r;
 }
 

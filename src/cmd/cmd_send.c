@@ -266,7 +266,7 @@ static int try_to_reach(const struct setup *s, struct err *e)
 	if (cfg->security != SECURITY_CODE || common->code_file ||
 	    s->opts->listen || s->is_preview || common->retry_s)
 		return 0;
-	rc = reach_host(&cfg->dest, &cfg->net, cfg->events, e);
+	rc = reach_host(&cfg->dest, &cfg->net, s->code.report, e);
 	if (rc < 0)
 		hint_at_host(s->o, e);
 	return rc;

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
+#include "cmd/report.h"
+#include "cmd/signals.h"
 #include "net/addr.h"
 #include "net/dial.h"
 #include "session/events.h"
@@ -18,8 +20,9 @@ enum {
 	REST_MS = 1000,  /* at least, after that */
 };
 
-int reach_host(const struct host_port *host, const struct net_options *net,
-	       const struct session_events *events, struct err *e)
+static int connect_to(const struct host_port *host,
+		      const struct net_options *net,
+		      const struct session_events *events, struct err *e)
 {
 	struct net_options limited = *net;
 	const uint64_t began_ms = clock_ms();
@@ -42,6 +45,18 @@ int reach_host(const struct host_port *host, const struct net_options *net,
 			limited.connect_ms = REST_MS;
 		fd = dial_connect(host, &limited, NULL, NULL, e);
 	}
+	return fd;
+}
+
+int reach_host(const struct host_port *host, const struct net_options *net,
+	       struct report *report, struct err *e)
+{
+	int fd;
+
+	signals_start_report();
+	report_answer(report, 1);
+	fd = connect_to(host, net, report_events(report), e);
+	report_answer(report, 0);
 	if (fd < 0)
 		return fd;
 	io_close(&fd);

@@ -12,14 +12,15 @@
 
 struct host_port;
 struct net_options;
-struct session_events;
+struct report;
 
 /*
  * Connect, and close the connection: the other side takes that for a port
- * scanner.  Says so when there is no answer for some seconds.  Blocks as
+ * scanner.  Says so when there is no answer for some seconds, and at SIGUSR1
+ * what goes on, from a thread that has ended when it returns.  Blocks as
  * dial_connect(), and returns 0 or as that.
  */
 int reach_host(const struct host_port *host, const struct net_options *net,
-	       const struct session_events *events, struct err *e);
+	       struct report *report, struct err *e);
 
 #endif

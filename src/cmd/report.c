@@ -223,7 +223,7 @@ static void on_started(void *ctx)
 	struct report *r = ctx;
 
 	outputs_start(r->out);
-	r->on_signal = on_signal_start(say_status, r);
+	report_answer(r, 1);
 }
 
 /* "connected to 192.0.2.1:9473 (TLS, certificates: CN=alice)"; the part in
@@ -828,15 +828,20 @@ void report_set_code(struct report *r, const char *code, struct pake *pake)
 	r->pake = pake;
 }
 
+void report_answer(struct report *r, int answers)
+{
+	if (answers) {
+		r->on_signal = on_signal_start(say_status, r);
+	} else {
+		on_signal_stop(r->on_signal);
+		r->on_signal = NULL;
+	}
+}
+
 void report_pause(struct report *r, int is_paused)
 {
 	/* Whoever uses the terminal meanwhile says that, and goes on. */
-	if (is_paused) {
-		on_signal_stop(r->on_signal);
-		r->on_signal = NULL;
-	} else {
-		r->on_signal = on_signal_start(say_status, r);
-	}
+	report_answer(r, !is_paused);
 	pthread_mutex_lock(&r->lock);
 	progress_lines_pause(r->lines, is_paused);
 	pthread_mutex_unlock(&r->lock);
@@ -853,8 +858,7 @@ int report_end(struct report *r, int cancel_fd, int code, struct err *e)
 	if (code == 0 && outputs_end_list(r->out, cancel_fd))
 		code = err_set(e, ERR_LOCAL, "cannot write to standard output");
 	s.code = code;
-	on_signal_stop(r->on_signal);
-	r->on_signal = NULL;
+	report_answer(r, 0);
 	pthread_mutex_lock(&r->lock);
 	missing = r->cfg.is_single || r->cfg.is_sender ?
 			  r->summaries == 0 : code != ERR_INTERRUPTED;

@@ -39,7 +39,7 @@ struct report_config {
 	enum security security;
 	int connects; /* this side makes the connection */
 	int family;   /* listening: of addresses, as struct net_options */
-	/* sender: the host as the user named it; NULL: it was not named */
+	/* the other host as the user named it; NULL: it was not named */
 	const char *peer;
 	const char *dir;  /* receiver: NULL for standard output */
 	const char *config; /* instead: the file of named senders; or NULL */
@@ -68,6 +68,10 @@ void report_set_code(struct report *r, const char *code, struct pake *pake);
  * a wrong one.  From any thread. */
 void report_renew_code(struct report *r, const char *code, const char *peer,
 		       unsigned number, unsigned count);
+
+/* Whether SIGUSR1 is answered with what goes on, for a while before the run, in
+ * which it is; signals_start_report() has to be called before. */
+void report_answer(struct report *r, int answers);
 
 /* Whether to erase the progress line and draw none until it is called with 0,
  * while something else is written to the terminal.  Waits until it can be seen.

@@ -187,8 +187,8 @@ static int send_sender(const struct senders_section *s,
 	return rc;
 }
 
-/* Before the answer begins: the receiver would wait in the middle of it for a disk
- * that does not answer. */
+/* Before the answer begins: the receiver would wait in the middle of it for a
+ * disk that does not answer. */
 static void open_files(const struct senders_file *f, int files[FILES])
 {
 	const char *const paths[FILES] = { f->defaults.cert,
@@ -196,8 +196,9 @@ static void open_files(const struct senders_file *f, int files[FILES])
 					   f->defaults.ca };
 
 	for (int i = 0; i < FILES; i++)
-		files[i] = paths[i] ? open(paths[i], O_RDONLY | O_CLOEXEC |
-							     O_NONBLOCK) : -1;
+		files[i] = paths[i] ? open(paths[i],
+					   O_RDONLY | O_CLOEXEC | O_NONBLOCK) :
+				      -1;
 }
 
 static int send_all(struct senders_load *l, int reports_fd)

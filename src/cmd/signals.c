@@ -82,13 +82,18 @@ static int catch_note(int sig, struct wake *note)
 {
 	struct sigaction act;
 
-	if (wake_open(note) < 0)
+	if (note->fd < 0 && wake_open(note) < 0)
 		return -1;
 	memset(&act, 0, sizeof(act));
 	act.sa_handler = on_note;
 	act.sa_flags = SA_RESTART;
 	sigemptyset(&act.sa_mask);
 	return sigaction(sig, &act, NULL);
+}
+
+void signals_start_report(void)
+{
+	(void)catch_note(SIGUSR1, &report);
 }
 
 const struct wake *signals_report(void)

@@ -2,7 +2,8 @@
  * signals.h - signals as descriptors to wait for.
  *
  * Layer: cmd.
- * Threads: signals_start() once, before there are threads; the others any.
+ * Threads: signals_start() once, before there are threads, and so
+ * signals_start_report(); the others any.
  *
  * This module has the program's only mutable file-scope data: a signal handler
  * can access nothing else.
@@ -22,9 +23,13 @@ struct wake;
  */
 int signals_start(struct err *e);
 
+/* Catch SIGUSR1 alone, before signals_start(): the others still end the
+ * process.  Where that cannot be, the signal is without effect. */
+void signals_start_report(void);
+
 /* What becomes readable with SIGUSR1, by which the user asks for a report, and
- * with SIGCONT; for the caller to clear.  Its fd is -1 before
- * signals_start(). */
+ * with SIGCONT; for the caller to clear.  Its fd is -1 before it is
+ * caught. */
 const struct wake *signals_report(void);
 const struct wake *signals_continue(void);
 

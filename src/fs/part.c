@@ -510,8 +510,8 @@ static int rename_to(int dir_fd, const char *from, const char *final,
 	return 0;
 }
 
-/* Two names with one hash do no harm: the second process finds the temporary name
- * taken and uses the next tag. */
+/* Two names with one hash do no harm: the second process finds the temporary
+ * name taken and uses the next tag. */
 static uint64_t name_tag(const char *name)
 {
 	return fnv_bytes(FNV_START, name, strlen(name));

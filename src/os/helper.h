@@ -52,8 +52,8 @@ struct helper_config {
  * h->fd is -1. */
 int helper_start(struct helper *h, const struct helper_config *cfg);
 
-/* Send nothing more, so that the process ends when it has done what it does, and
- * wait for that, at most ms milliseconds.  Returns whether it ends. */
+/* Send nothing more, so that the process ends when it has done what it does,
+ * and wait for that, at most ms milliseconds.  Returns whether it ends. */
 int helper_ends(const struct helper *h, int ms);
 
 /* Close the socket, and collect the process; with wait, block until it has

@@ -308,6 +308,31 @@ TCP port 9473 open there, in its firewall?"
 	hasnt shown "The code that"
 }
 
+@test "SIGUSR1 before the code is asked for: what host is being connected to" {
+	local operands
+	needs 'network namespaces'
+	for operands in "send src/MARKER-name 192.0.2.9" \
+		"receive --connect 192.0.2.9 dst"; do
+		: >messages
+		# nobody answers
+		# shellcheck disable=SC2016
+		start late unshare -n bash -c '
+			ip link add v0 type veth peer name v1
+			ip link set v0 up && ip link set v1 up
+			ip addr add 192.0.2.1/24 dev v0
+			ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:01 dev v0
+			exec "$@" 2>messages' - python3 "$tools/at_terminal.py" \
+			-- "$FERRY" $operands >shown
+		await messages "connecting to 192.0.2.9, port 9473: no answer"
+		pkill -USR1 -x ferry -P "${pid[late]}"
+		await messages "^ferry: status: connecting to 192.0.2.9$"
+		pkill -x ferry -P "${pid[late]}"
+		ended late
+		[ "$code" = 143 ]
+		hasnt shown "The code that"
+	done
+}
+
 @test "^C and ^D at the prompt: the terminal is restored" {
 	receive_code dst
 	at_terminal "$port: " '48\x03'
