@@ -26,8 +26,11 @@
  * the sender knows, READY those of them that the receiver grants; nothing else
  * is used.  Unknown bits are ignored.  The numbers are fixed for ever:
  *
- *	0..7	codecs; bit c - 1 is the codec with id c
- *	8..31	all else
+ *	0..6	codecs; bit c - 1 is the codec with id c
+ *	7	FEATURE_MORE, see HELLO
+ *	8..31	all else; all are taken
+ *
+ * The next feature that is no codec is bit 0 of the second word, see HELLO.
  *
  * FEATURE_DRY_RUN is in HELLO where the sender's user asks what would be done:
  * where READY grants it, nothing is changed in this session, which has no
@@ -73,7 +76,10 @@ enum wire_feature {
 };
 /* No enumerator, as it is no int. */
 #define FEATURE_DRY_RUN (UINT32_C(1) << 31)
-enum { FEATURE_CODECS = 8 }; /* bits kept for codecs */
+enum { FEATURE_CODECS = 7 }; /* bits kept for codecs */
+/* Reserved: this release has no second word, so it never sets the bit, and
+ * grants it to nobody. */
+enum { FEATURE_MORE = 1 << FEATURE_CODECS };
 
 /*
  * Further bits of features, which are requests: HELLO has one only where the
@@ -95,7 +101,12 @@ enum wire_request {
  *
  *	u8[8] magic "FERRY\r\n\0" | u16 version | u8 digest id | u8 flags |
  *	u16 streams wanted | u8 existing | u8 reserved | u32 features |
- *	u8[16] session id
+ *	u8[16] session id | with FEATURE_MORE: u32 further features | what later
+ *	releases put there
+ *
+ * A receiver reads past what it does not know after the session id.  Where it
+ * grants FEATURE_MORE, READY ends with those of the further features that it
+ * grants; where it does not, none of them is used.
  *
  * The session id is random and the sender's secret: a HELLO with the id of a
  * session that still exists ends that session and replaces it.

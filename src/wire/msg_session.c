@@ -55,6 +55,11 @@ int msg_get_hello(struct msg_hello *m, const uint8_t *p, size_t n)
 	ok &= body_get_zeroes(&r, 1);
 	m->features = rd_u32(&r);
 	rd_copy(&r, m->session, sizeof(m->session));
+	/* No bit of the second word of features is known. */
+	if (m->features & FEATURE_MORE) {
+		rd_u32(&r);
+		rd_bytes(&r, r.left);
+	}
 	/* The sender may ask for more than STREAMS_MAX streams: READY says how
 	 * many are allowed. */
 	ok &= (m->flags & ~(HELLO_SINGLE | HELLO_RETRY | HELLO_AGAIN)) == 0 &&

@@ -156,6 +156,16 @@ receive_small() {
 	is used unchanged 1
 }
 
+@test "a sender of a later release, with a second word of features" {
+	same_options=-O
+	receive --plain --once dst
+	receive_small "$((zlib | holes | offers | deferred | compare | 1 << 7))"
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src/t dst/t
+	is used granted "$((zlib | holes | offers | deferred | compare))"
+}
+
 # leave_part - leave a part of a large file in dst, by killing the sender.
 leave_part() {
 	rm -rf dst/t

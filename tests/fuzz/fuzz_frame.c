@@ -26,7 +26,6 @@ typedef int (*again_fn)(struct buf *b, const uint8_t *p, size_t n);
 		return rc;                                                     \
 	}
 
-AGAIN(hello)
 AGAIN(join)
 AGAIN(hole)
 AGAIN(file_abort)
@@ -48,6 +47,23 @@ AGAIN(error)
 AGAIN(listed)
 AGAIN(delete)
 AGAIN(extra)
+
+/* What follows the session id has no encoding, and is not known. */
+static int again_hello(struct buf *b, const uint8_t *p, size_t n)
+{
+	struct msg_hello m;
+	int rc = msg_get_hello(&m, p, n);
+	size_t known;
+
+	if (rc)
+		return rc;
+	msg_put_hello(b, &m);
+	known = b->len - FRAME_HEADER;
+	CHECK(n == known || m.features & FEATURE_MORE);
+	buf_put(b, p + known, n - known);
+	frame_put(b->data, FRAME_HELLO, (uint32_t)n);
+	return 0;
+}
 
 /* What has no encoding: bits that say that more follows where nothing does, and
  * what is to be preserved that is not known.  Both are ignored. */

@@ -144,6 +144,9 @@ def frames():
     write("frame", "session", b"\5" + hello() + ROOT + pack(2, ROWS,
           [b"hello"]) + frame("FLUSH") + finish(flags=0)
           + frame("STREAM_END") + frame("PING"))
+    write("frame", "more-features", b"\5" + frame(
+        "HELLO", digest_id=CRC32, features=wire.FEATURES | wire.MORE,
+        session=bytes(range(16)), tail=b"\0\0\0\1later"))
     write("frame", "session-sha", b"\3" + hello(SHA256)
           + open_(1, 5, b"x" * 4095, digest_id=SHA256)
           + chunk(1, MIB, b"hello", digest_id=SHA256)

@@ -6,8 +6,8 @@ import zlib
 from lib.lab import need
 from lib.peer import Closed
 from lib.wire import (CHUNK, DEFERRED, DELTAS, DRY_RUN, FEATURES, HEADER,
-                      HOLES, LAYOUTS, LISTS, OFFERS, PRESERVE, REPORTS, RESUME,
-                      UNKNOWN, UNSENT, ZLIB, ZSTD, file_digest, header,
+                      HOLES, LAYOUTS, LISTS, MORE, OFFERS, PRESERVE, REPORTS,
+                      RESUME, UNKNOWN, UNSENT, ZLIB, ZSTD, file_digest, header,
                       message, pack, row, sum_of)
 from targets import ReceiverLab
 
@@ -71,6 +71,9 @@ def beginnings(lab):
                hello[HEADER:-cut], hello=False)
     refuse(lab, "HELLO with bytes left over",
            message("HELLO", tail=b"x"), hello=False)
+    refuse(lab, "HELLO with half a second word of features",
+           message("HELLO", features=FEATURES | MORE, tail=b"xyz"),
+           hello=False)
     refuse(lab, "HELLO twice", message("HELLO"))
     refuse(lab, "JOIN after HELLO", message("JOIN"))
     for text in (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"\x16\x03\1\2\0\1",

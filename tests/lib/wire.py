@@ -34,6 +34,7 @@ PRESERVE, ARCHIVE = 1 << 13, 1 << 14
 OWNER, SETID, ACL, XATTR, CAPABILITY, TRUSTED = (1 << n for n in range(6))
 HARDLINKS, SPECIALS = 1 << 6, 1 << 7
 DIRECT = 1 << 22  # only by ssh
+MORE = 1 << 7  # a second word of features at the end of HELLO
 UNSENT = 1 << 21  # NOTE from the sender: what was not sent
 # What a sender's user asks for; with EXISTING, which policy (1 to 6).
 LINKS, EXISTING, DELETES = 1 << 15, 1 << 16, 1 << 30

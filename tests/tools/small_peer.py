@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)),
 sys.dont_write_bytecode = True
 from lib.peer import Receiver, Sender  # noqa: E402
 from lib.wire import (CHUNK, DEFERRED, DIGESTS, DIRECTORY,  # noqa: E402
-                      FILE, HOLES, OFFERS, RESUME, SAME, SHA256, SYMLINK,
+                      FILE, HOLES, MORE, OFFERS, RESUME, SAME, SHA256, SYMLINK,
                       TIMEOUTS, expand, file_digest, message, pack, root, row,
                       rows)
 
@@ -195,7 +195,9 @@ class Walker(Sender):
     """Sends a tree by one stream."""
 
     def __init__(self, port, features):
-        super().__init__(port, 30, features=features)
+        # a later release's: a word of features that are not known, and more
+        tail = b"\xff" * 9 if features & MORE else b""
+        super().__init__(port, 30, features=features, tail=tail)
         self.used = Used()
         self.used.granted = self.ready["features"]
         if self.used.granted & ~features:

@@ -88,6 +88,8 @@ static void what_both_know_is_common(void **state)
 	assert_int_equal(features_common(~(uint32_t)ALL), 0);
 	assert_int_equal(features_common(FEATURE_HOLES | 1u << 31),
 			 FEATURE_HOLES);
+	assert_int_equal(features_common(FEATURE_HOLES | FEATURE_MORE),
+			 FEATURE_HOLES);
 	/* Lists of metadata are lists, and of what is preserved. */
 	assert_int_equal(features_common(FEATURE_LIST_META | FEATURE_PRESERVE),
 			 FEATURE_PRESERVE);
@@ -175,7 +177,8 @@ static void codecs_need_their_feature(void **state)
 	/* Bits beyond those of codecs stand for other things. */
 	for (unsigned id = 5; id < 300; id++)
 		assert_false(features_allow_codec(ALL, id));
-	assert_true(features_allow_codec(1u << 7, FEATURE_CODECS));
+	assert_int_equal(FEATURE_MORE, 1 << FEATURE_CODECS);
+	assert_true(features_allow_codec(1u << 6, FEATURE_CODECS));
 	assert_false(features_allow_codec(UINT32_MAX, FEATURE_CODECS + 1));
 }
 

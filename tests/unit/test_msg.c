@@ -492,6 +492,29 @@ static void the_version_of_any_release(void **state)
 	assert_int_equal(msg_version(FRAME_HELLO, body + 1, 12), -1);
 }
 
+/* The second word of features is read past, and what a later release puts after
+ * it: but it is there where the bit says so, and only then. */
+static void hello_has_room_for_more_features(void **state)
+{
+	uint8_t body[WIRE_OPENING_MAX] = { 0 };
+	const size_t features_at = 16;
+	struct msg_hello h;
+	const uint8_t *p;
+	size_t n;
+
+	(void)state;
+	p = sample(FRAME_HELLO, &n);
+	memcpy(body, p, n);
+	memset(body + n, 0xa5, sizeof(body) - n);
+	assert_int_equal(msg_get_hello(&h, body, n + 4), ERR_PROTOCOL);
+	body[features_at + 3] |= 0x80;
+	for (size_t len = n; len <= sizeof(body); len++)
+		assert_int_equal(msg_get_hello(&h, body, len),
+				 len < n + 4 ? ERR_PROTOCOL : 0);
+	assert_int_equal(h.features, 0x80010081);
+	assert_memory_equal(h.session, TOKEN, 16);
+}
+
 static void fields_of_session_messages(void **state)
 {
 	struct msg_hello h;
@@ -716,7 +739,9 @@ static const struct field fields[] = {
 	{ FRAME_HELLO, 11, 1, 0, 7, 0, 0 },          /* flags */
 	{ FRAME_HELLO, 12, 2, 1, UINT16_MAX, 0, 0 }, /* streams */
 	{ FRAME_HELLO, 14, 1, 0, EXISTING_BACKUP, 0, 0 }, /* existing */
-	{ FRAME_HELLO, 16, 4, 0, UINT32_MAX, 0, 0 }, /* features */
+	{ FRAME_HELLO, 16, 3, 0, 0xffffff, 0, 0 },   /* features */
+	/* with bit 7 a second word has to follow */
+	{ FRAME_HELLO, 19, 1, 0, 127, 0, 0 },
 	{ FRAME_JOIN, 8, 2, 0, UINT16_MAX, 0, 0 },
 	{ FRAME_JOIN, 10, 2, 1, 15, 0, 0 }, /* index */
 	{ FRAME_READY, 0, 2, 0, UINT16_MAX, 0, 0 },
@@ -1191,6 +1216,7 @@ int main(void)
 		cmocka_unit_test(every_message_has_its_bytes),
 		cmocka_unit_test(every_message_comes_back),
 		cmocka_unit_test(the_version_of_any_release),
+		cmocka_unit_test(hello_has_room_for_more_features),
 		cmocka_unit_test(fields_of_session_messages),
 		cmocka_unit_test(fields_of_file_messages),
 		cmocka_unit_test(fields_of_replies),
