@@ -83,43 +83,12 @@ const char *features_refused(uint32_t features, uint32_t requests,
 	return NULL;
 }
 
-/* Frames that bring something, or ask about what is being brought. */
-static int is_of_content(enum frame_type type)
-{
-	return type == FRAME_OPEN || type == FRAME_CHUNK ||
-	       type == FRAME_HOLE || type == FRAME_FILE_END ||
-	       type == FRAME_FILE_ABORT || type == FRAME_PACK ||
-	       type == FRAME_OFFER || type == FRAME_CHECK ||
-	       type == FRAME_COMPARE;
-}
-
 int features_allow_frame(uint32_t features, enum frame_type type)
 {
-	uint32_t needs = 0;
+	const uint32_t needs = frame_needs(type);
 
-	if (features & FEATURE_DRY_RUN && is_of_content(type))
+	if (features & FEATURE_DRY_RUN && frame_is_content(type))
 		return 0;
-
-	if (type == FRAME_HOLE)
-		needs = FEATURE_HOLES;
-	else if (type == FRAME_OFFER || type == FRAME_OFFERED)
-		needs = FEATURE_OFFERS;
-	else if (type == FRAME_LIST || type == FRAME_LISTED)
-		needs = FEATURE_LISTS;
-	else if (type == FRAME_CHECK || type == FRAME_CHECKED)
-		needs = FEATURE_RESUME;
-	else if (type == FRAME_BUSY)
-		needs = FEATURE_BUSY;
-	else if (type == FRAME_COMPARE || type == FRAME_SIGNATURE)
-		needs = FEATURE_DELTA;
-	else if (type == FRAME_DIRECT || type == FRAME_STREAMS)
-		needs = FEATURE_DIRECT;
-	else if (type == FRAME_TIMEOUT)
-		needs = FEATURE_TIMEOUT;
-	else if (type == FRAME_PROGRESS)
-		needs = FEATURE_PROGRESS;
-	else if (type == FRAME_DELETE || type == FRAME_EXTRA)
-		needs = REQUEST_DELETE;
 	return (features & needs) == needs;
 }
 

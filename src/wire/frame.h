@@ -125,6 +125,14 @@ void frame_put(uint8_t *dst, enum frame_type type, uint32_t len);
  */
 int frame_get(struct frame *f, const uint8_t *src, int from_sender);
 
+/* The features (enum wire_feature, or a request) without which a frame of this
+ * type is not used; 0: none. */
+uint32_t frame_needs(unsigned type);
+
+/* Whether frames of this type bring something, or ask about what is being
+ * brought. */
+int frame_is_content(unsigned type);
+
 /* The name of a type, such as "CHUNK"; "?" for an unknown one. */
 const char *frame_name(unsigned type);
 
