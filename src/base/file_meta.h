@@ -16,27 +16,47 @@
 
 #include "base/buf.h"
 
-/* What a sender can ask to be kept beside mode and time (send --preserve): the
- * bits of a mask on the wire, whose numbers are fixed for ever, and the words
- * of the option. */
+/*
+ * What a sender can ask to be kept beside mode and time (send --preserve): the
+ * bits of a mask on the wire, whose numbers are fixed for ever; the word of the
+ * option; the kind whose word in receive --accept accepts this one (0: it needs
+ * no accepting); whether it is part of --archive; and what it is.
+ */
+#define FILE_META_ACCEPTED(X) /* by words of their own */                      \
+	X(PRESERVE_OWNER, 0, "owner", PRESERVE_OWNER, 1, "owners of files")    \
+	X(PRESERVE_SETID, 1, "setid", PRESERVE_SETID, 1, "set-ID bits")        \
+	X(PRESERVE_ACL, 2, "acl", PRESERVE_ACL, 1, "access control lists")     \
+	/* user.* */                                                           \
+	X(PRESERVE_XATTR, 3, "xattr", PRESERVE_XATTR, 1,                       \
+	  "extended attributes")                                               \
+	X(PRESERVE_SPECIALS, 7, "specials", PRESERVE_SPECIALS, 1,              \
+	  "FIFOs, sockets and devices")
 #define FILE_META_PRESERVE(X)                                                  \
-	X(PRESERVE_OWNER, 0, "owner")                                          \
-	X(PRESERVE_SETID, 1, "setid")                                          \
-	X(PRESERVE_ACL, 2, "acl")                                              \
-	X(PRESERVE_XATTR, 3, "xattr")           /* user.* */                   \
-	X(PRESERVE_CAPABILITY, 4, "capability") /* security.capability */      \
-	X(PRESERVE_TRUSTED, 5, "trusted")       /* trusted.* */                \
-	X(PRESERVE_HARDLINKS, 6, "hardlinks")                                  \
-	X(PRESERVE_SPECIALS, 7, "specials")     /* FIFOs, sockets, devices */
+	FILE_META_ACCEPTED(X)                                                  \
+	/* security.capability: like setid it gives a program rights of its    \
+	 * own */                                                              \
+	X(PRESERVE_CAPABILITY, 4, "capability", PRESERVE_SETID, 0,             \
+	  "capabilities of programs")                                          \
+	/* trusted.*: only as root */                                          \
+	X(PRESERVE_TRUSTED, 5, "trusted", PRESERVE_XATTR, 0,                   \
+	  "attributes that only root sees")                                    \
+	X(PRESERVE_HARDLINKS, 6, "hardlinks", 0, 1, "names of one file")
 enum file_meta_preserve {
-#define X(name, number, word) name = 1 << (number),
+#define X(name, number, word, with, archive, meaning) name = 1 << (number),
 	FILE_META_PRESERVE(X)
 #undef X
 };
 enum {
 	PRESERVE_XATTRS = PRESERVE_XATTR | PRESERVE_CAPABILITY |
 			  PRESERVE_TRUSTED,
-	PRESERVE_KNOWN = 0xff, /* all bits above */
+	/* what has the names of users and groups */
+	PRESERVE_NAMED = PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL,
+#define X(name, number, word, with, archive, meaning) | name
+	PRESERVE_KNOWN = 0 FILE_META_PRESERVE(X),
+#undef X
+#define X(name, number, word, with, archive, meaning) | (archive) << (number)
+	PRESERVE_ARCHIVE = 0 FILE_META_PRESERVE(X),
+#undef X
 };
 
 /* Tags of further fields. */
@@ -63,23 +83,38 @@ struct file_meta {
 	const uint8_t *fields;
 };
 
-/* What is set of it, as bits: where it could not be, these say what is lost.
- * They are on the wire, in VERDICT and NOTE. */
+/*
+ * What is set of it, as bits: where it could not be, these say what is lost.
+ * They are a byte on the wire, in VERDICT and NOTE: bit 7, the last one, is for
+ * all kinds to come together.  Then its name in events, and in a sentence; and
+ * where a sender can have to leave it out, why (else NULL).
+ */
+#define FILE_META_KIND(X)                                                      \
+	X(FILE_META_MODE, 0, "mode", "mode", NULL)                             \
+	X(FILE_META_TIME, 1, "time", "modification time", NULL)                \
+	X(FILE_META_OWNER, 2, "owner", "owner and group", NULL)                \
+	X(FILE_META_SETID, 3, "setid", "set-ID bits", NULL)                    \
+	X(FILE_META_ACL, 4, "acl", "ACL", "its ACL is larger than 64 KiB")     \
+	X(FILE_META_XATTR, 5, "xattr", "extended attributes",                  \
+	  "it has extended attributes of more than 64 KiB, or more than 512")  \
+	X(FILE_META_LINK, 6, "hardlinks", "hard links",                        \
+	  "there are too many hard links, and it was sent as a file of its own")
 enum file_meta_kind {
-	FILE_META_MODE = 1,
-	FILE_META_TIME = 2,
-	FILE_META_OWNER = 4,
-	FILE_META_SETID = 8,
-	FILE_META_ACL = 16,
-	FILE_META_XATTR = 32,
-	FILE_META_LINK = 64,
+#define X(name, number, word, text, cut) name = 1 << (number),
+	FILE_META_KIND(X)
+#undef X
 };
 enum {
-	FILE_META_KINDS = 7,
-	FILE_META_ALL_KINDS = 127,
+#define X(name, number, word, text, cut) +1
+	FILE_META_KINDS = 0 FILE_META_KIND(X),
+#undef X
+#define X(name, number, word, text, cut) | name
+	FILE_META_ALL_KINDS = 0 FILE_META_KIND(X),
+#undef X
 	/* those of BASIC */
 	FILE_META_BASIC_KINDS = FILE_META_MODE | FILE_META_TIME,
 };
+_Static_assert(FILE_META_ALL_KINDS <= UINT8_MAX, "the kinds are one byte");
 
 /*
  * BASIC: u32 mode | i64 seconds | u32 nanoseconds.

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/text.h"
 #include "cmd/ordered.h"
+#include "cmd/receive_words.h"
 #include "remote/only.h"
 #include "remote/server.h"
 #include "session/direct.h"
@@ -30,9 +31,9 @@ struct remote_options {
 #define OFF(field) offsetof(struct remote_options, field)
 
 static const struct option_word data_words[] = {
-	{ "auto", DIRECT_AUTO },
-	{ "ssh", DIRECT_NEVER },
-	{ NULL, 0 },
+	{ "auto", DIRECT_AUTO, "directly where that works" },
+	{ "ssh", DIRECT_NEVER, "through ssh" },
+	{ NULL, 0, NULL },
 };
 
 static const struct option_row rows[] = {
@@ -43,7 +44,7 @@ static const struct option_row rows[] = {
 	{ .name = "write-only", .kind = OPTION_FLAG, .value = 1,
 	  .off = OFF(write_only), .help = "only ferry send PATH HOST:DIR" },
 	{ .name = "accept", .arg = "LIST", .kind = OPTION_TEXT,
-	  .off = OFF(accept),
+	  .off = OFF(accept), .words = receive_words_accept,
 	  .help = "what a sender may ask for, as for ferry receive (default: "
 		  "all)" },
 	{ .name = "data", .arg = "WAY", .kind = OPTION_WORD, .off = OFF(data),

@@ -222,8 +222,7 @@ static int start_processes(struct setup *s, struct err *e)
 	if (s->opts->list)
 		return 0;
 	rc = start_connecting(s, e);
-	if (rc == 0 && !s->opts->numeric_ids &&
-	    cfg->preserve & (PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL))
+	if (rc == 0 && !s->opts->numeric_ids && cfg->preserve & PRESERVE_NAMED)
 		rc = naming_start(cfg->sandbox, &cfg->ids, e);
 	return rc;
 }
@@ -352,11 +351,6 @@ static int run_session(const struct send_options *opts,
 	return rc;
 }
 
-/* What --archive preserves. */
-static const unsigned archived = PRESERVE_OWNER | PRESERVE_SETID |
-				 PRESERVE_ACL | PRESERVE_XATTR |
-				 PRESERVE_HARDLINKS | PRESERVE_SPECIALS;
-
 /* What the receiver has to grant, as the user has asked for it by name. */
 static uint32_t requests_needed(const struct send_options *opts)
 {
@@ -395,7 +389,8 @@ static struct send_config config_of(const struct send_options *opts,
 			    requests_needed(opts),
 		.requests_needed = requests_needed(opts),
 		.existing = (uint8_t)opts->existing,
-		.preserve = opts->preserve | (opts->archive ? archived : 0u),
+		.preserve = opts->preserve |
+			    (opts->archive ? PRESERVE_ARCHIVE : 0u),
 		.preserve_needed = opts->preserve,
 		.is_archive = opts->archive,
 		.growing = opts->growing,

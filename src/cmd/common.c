@@ -88,10 +88,10 @@ const struct option_group common_connection = {
 };
 
 const struct option_word common_sandbox_words[] = {
-	{ "auto", SANDBOX_AUTO },
-	{ "require", SANDBOX_REQUIRE },
-	{ "off", SANDBOX_OFF },
-	{ NULL, 0 },
+	{ "auto", SANDBOX_AUTO, "as far as the kernel supports it" },
+	{ "require", SANDBOX_REQUIRE, "fail if the kernel lacks some of it" },
+	{ "off", SANDBOX_OFF, "no sandbox" },
+	{ NULL, 0, NULL },
 };
 
 static int add_pin(void *field, const char *value)
@@ -144,16 +144,16 @@ const struct option_group common_security = {
 };
 
 static const struct option_word data_words[] = {
-	{ "auto", DIRECT_AUTO },
-	{ "direct", DIRECT_ONLY },
-	{ "ssh", DIRECT_NEVER },
-	{ NULL, 0 },
+	{ "auto", DIRECT_AUTO, "directly where that works" },
+	{ "direct", DIRECT_ONLY, "by connections of ferry's own" },
+	{ "ssh", DIRECT_NEVER, "through ssh" },
+	{ NULL, 0, NULL },
 };
 
 static const struct option_word deploy_words[] = {
-	{ "keep", DEPLOY_KEEP },
-	{ "remove", DEPLOY_REMOVE },
-	{ NULL, 0 },
+	{ "keep", DEPLOY_KEEP, "leave it there" },
+	{ "remove", DEPLOY_REMOVE, "delete it after the transfer" },
+	{ NULL, 0, NULL },
 };
 
 static int set_deploy(void *field, const char *value)
@@ -230,10 +230,10 @@ static int guess_progress(char *dst, size_t size, const char *value)
 }
 
 static const struct option_word progress_words[] = {
-	{ "auto", PROGRESS_AUTO },
-	{ "always", PROGRESS_ALWAYS },
-	{ "never", PROGRESS_NEVER },
-	{ NULL, 0 },
+	{ "auto", PROGRESS_AUTO, "on a terminal" },
+	{ "always", PROGRESS_ALWAYS, "also to a pipe or file" },
+	{ "never", PROGRESS_NEVER, "no progress" },
+	{ NULL, 0, NULL },
 };
 
 static const struct option_row output_rows[] = {

@@ -1,7 +1,7 @@
 /*
  * The option tables as scripts/completions/ read them ("ferry help --options").
- * Words that a table allows come from it; what they mean, and what can be
- * offered for an option that takes more than words, stands here.
+ * Words that a table allows, and what they mean, come from it; what can be
+ * offered for an option that takes other values stands here.
  */
 #include "cmd/complete.h"
 
@@ -18,66 +18,11 @@ struct meaning {
 };
 
 static const struct meaning meanings[] = {
-	{ "compress", "auto", "zstd, for data that shrinks" },
-	{ "compress", "none", "as it is" },
-	{ "compress", "zlib", "deflate" },
-	{ "compress", "zstd", "fast, and smaller than zlib" },
-	{ "checksum", "xxh3", "the fastest" },
-	{ "checksum", "sha256", "cryptographic" },
-	{ "checksum", "crc32", "as zlib and Ethernet" },
-	{ "delta", "auto", "for files over 8 MiB" },
-	{ "delta", "on", "for every file that is replaced" },
-	{ "delta", "off", "send files whole" },
-	{ "compare", "content", "read and compare files that are there" },
-	{ "compare", "time", "the same size and time is the same file" },
 	{ "streams", "auto", "as many as help" },
 	{ "streams", "1", "one connection" },
 	{ "streams", "4", "four connections" },
 	{ "streams", "16", "as many as there can be" },
 	{ "receivers", "any", "until a signal" },
-	{ "symlinks", "keep", "those that stay inside what is sent" },
-	{ "symlinks", "follow", "send what they point to" },
-	{ "symlinks", "skip", "leave them out" },
-	{ "symlinks", "all", "as they are, wherever they point" },
-	{ "special", "report", "count them as failed" },
-	{ "special", "skip", "leave them out" },
-	{ "existing", "fail", "the new file fails" },
-	{ "existing", "skip", "keep what is there" },
-	{ "existing", "replace", "the new file takes its place" },
-	{ "existing", "newer", "replace what is older" },
-	{ "existing", "rename", "the new file gets a number" },
-	{ "existing", "backup", "what is there gets a ~" },
-	{ "sandbox", "auto", "as far as the kernel supports it" },
-	{ "sandbox", "require", "fail if the kernel lacks some of it" },
-	{ "sandbox", "off", "no sandbox" },
-	{ "progress", "auto", "on a terminal" },
-	{ "progress", "always", "also to a pipe or file" },
-	{ "progress", "never", "no progress" },
-	{ "sync", "none", "leave it to the kernel" },
-	{ "sync", "batch", "groups of files" },
-	{ "sync", "file", "each file" },
-	{ "deploy", "keep", "leave it there" },
-	{ "deploy", "remove", "delete it after the transfer" },
-	{ "data", "auto", "directly where that works" },
-	{ "data", "direct", "by connections of ferry's own" },
-	{ "data", "ssh", "through ssh" },
-	{ "accept", "all", "all that a sender can ask for" },
-	{ "accept", "existing", "another --existing" },
-	{ "accept", "links", "symlinks to anywhere" },
-	{ "accept", "delete", "deleting what the sender does not have" },
-	{ "accept", "owner", "owners of files" },
-	{ "accept", "acl", "access control lists" },
-	{ "accept", "xattr", "extended attributes" },
-	{ "accept", "setid", "set-ID bits" },
-	{ "accept", "specials", "FIFOs, sockets and devices" },
-	{ "preserve", "owner", "owners of files" },
-	{ "preserve", "acl", "access control lists" },
-	{ "preserve", "xattr", "extended attributes" },
-	{ "preserve", "setid", "set-ID bits" },
-	{ "preserve", "capability", "capabilities of programs" },
-	{ "preserve", "trusted", "attributes that only root sees" },
-	{ "preserve", "hardlinks", "names of one file" },
-	{ "preserve", "specials", "FIFOs, sockets and devices" },
 	{ "chmod", "umask", "modes as new files have here" },
 	{ "chmod", "keep", "the sender's modes" },
 	{ "congestion", "bbr", "by measured bandwidth" },
@@ -90,16 +35,6 @@ static const struct meaning meanings[] = {
 
 enum { MEANINGS = sizeof(meanings) / sizeof(meanings[0]) };
 
-static const char *meaning_of(const char *option, const char *word)
-{
-	for (size_t i = 0; i < MEANINGS; i++) {
-		if (strcmp(meanings[i].option, option) == 0 &&
-		    strcmp(meanings[i].word, word) == 0)
-			return meanings[i].meaning;
-	}
-	return "";
-}
-
 static void print_values(FILE *f, const struct option_row *row)
 {
 	const struct option_word *w = row->words;
@@ -107,10 +42,8 @@ static void print_values(FILE *f, const struct option_row *row)
 	if (!row->name || !row->arg)
 		return;
 	for (; w && w->word; w++)
-		fprintf(f, "value\t%s\t%s\n", w->word,
-			meaning_of(row->name, w->word));
+		fprintf(f, "value\t%s\t%s\n", w->word, w->meaning);
 	for (size_t i = 0; !row->words && i < MEANINGS; i++) {
-		/* also where the option is forwarded and has no words here */
 		if (strcmp(meanings[i].option, row->name) == 0)
 			fprintf(f, "value\t%s\t%s\n", meanings[i].word,
 				meanings[i].meaning);

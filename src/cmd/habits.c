@@ -37,9 +37,7 @@ const struct option_habit habits_send[] = {
 	  1 },
 	{ "-A -X -H -E --acls --xattrs --hard-links --owner --group --devices "
 	  "--specials",
-	  "write -a, or --preserve with owner, setid, acl, xattr, hardlinks or "
-	  "specials",
-	  0 },
+	  "write -a, or --preserve LIST", 0 },
 	{ "-W --whole-file", "write --delta off", 0 },
 	{ "-C", "-z compresses", 0 },
 	{ "-s --sparse -S", "holes are sent as holes", 1 },

@@ -18,7 +18,8 @@ enum {
 	HELP_COLUMN = 30,
 	WIDTH = 80,
 	SHOWN_MAX = 100, /* of a user's argument in a message */
-	WANTS_MAX = 200,
+	WORDS_MAX = 160, /* of all words of an option */
+	WANTS_MAX = WORDS_MAX + 40,
 };
 
 /* A table in the form that getopt_long() wants. */
@@ -120,10 +121,16 @@ static void join_words(char *dst, size_t size, const struct option_word *w)
 /* Describe the allowed values of this option. */
 static void describe_values(char *dst, size_t size, const struct option_row *row)
 {
+	char words[WORDS_MAX] = "";
+
+	if (row->words)
+		join_words(words, sizeof(words), row->words);
 	if (row->wants)
 		snprintf(dst, size, "%s", row->wants);
 	else if (row->kind == OPTION_WORD)
-		join_words(dst, size, row->words);
+		snprintf(dst, size, "%s", words);
+	else if (row->words)
+		snprintf(dst, size, "a list of %s, separated by commas", words);
 	else if (row->kind == OPTION_TEXT)
 		snprintf(dst, size, "a non-empty %s", row->arg);
 	else

@@ -32,6 +32,7 @@ enum option_kind {
 struct option_word {
 	const char *word; /* NULL ends a list */
 	int value;
+	const char *meaning; /* in a few words, for completion by a shell */
 };
 
 enum { OPTION_FORWARDS_MAX = 256 };
@@ -55,6 +56,8 @@ struct option_row {
 	size_t off;       /* of the field in the command's options */
 	int value;
 	uint64_t min, max;
+	/* With other kinds than OPTION_WORD: of which the value is a list, or
+	 * that can be completed. */
 	const struct option_word *words;
 	/* The allowed values, for the message; NULL: made from the kind,
 	 * limits or words. */

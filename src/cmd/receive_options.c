@@ -12,6 +12,7 @@
 #include "cmd/habits.h"
 #include "cmd/operand_hints.h"
 #include "cmd/options.h"
+#include "cmd/send_options.h"
 #include "receiver/receive.h"
 #include "remote/target.h"
 
@@ -23,10 +24,10 @@ enum {
 };
 
 static const struct option_word sync_words[] = {
-	{ "none", SYNC_NONE },
-	{ "batch", SYNC_BATCH },
-	{ "file", SYNC_FILE },
-	{ NULL, 0 },
+	{ "none", SYNC_NONE, "leave it to the kernel" },
+	{ "batch", SYNC_BATCH, "groups of files" },
+	{ "file", SYNC_FILE, "each file" },
+	{ NULL, 0, NULL },
 };
 
 static int set_chmod(void *field, const char *value)
@@ -49,12 +50,14 @@ static const struct option_row rows[] = {
 		  "conflict" },
 	{ .name = "accept", .arg = "LIST", .kind = OPTION_SET,
 	  .set = receive_words_set_accept, .off = OFF(accept),
-	  .wants = "a list of existing, links, delete, owner, acl, xattr, "
-		   "setid and specials, or all",
+	  .words = receive_words_accept,
 	  .help = "what senders may ask for, separated by commas: existing "
 		  "(send --existing), links (send --symlinks all), delete (send "
-		  "--delete), owner, acl, xattr, setid, specials (send "
-		  "--preserve), or all; default: nothing" },
+		  "--delete)"
+#define X(id, number, word, with, archive, meaning) ", " word
+		  FILE_META_ACCEPTED(X)
+#undef X
+		  " (send --preserve), or all; default: nothing" },
 	{ .name = "once", .kind = OPTION_FLAG, .value = 1, .off = OFF(once),
 	  .help = "end after one session, with its exit status; always so with "
 		  "a one-time code" },
@@ -131,6 +134,7 @@ static const struct option_row fetch_rows[] = {
 	  .name = "compress",
 	  .arg = "[=CODEC[:LEVEL]]",
 	  FORWARD,
+	  .words = send_options_codecs,
 	  .help = "compress" AS_SENT },
 	{ .letter = 'j',
 	  .name = "streams",
@@ -140,18 +144,22 @@ static const struct option_row fetch_rows[] = {
 	{ .name = "checksum",
 	  .arg = "ALG",
 	  FORWARD,
+	  .words = send_options_digests,
 	  .help = "xxh3, sha256 or crc32" AS_SENT },
 	{ .name = "compare",
 	  .arg = "WHAT",
 	  FORWARD,
+	  .words = send_options_compare,
 	  .help = "content or time" AS_SENT },
 	{ .name = "delta",
 	  .arg = "WHEN",
 	  FORWARD,
+	  .words = send_options_delta,
 	  .help = "auto, on or off" AS_SENT },
 	{ .name = "symlinks",
 	  .arg = "WHAT",
 	  FORWARD,
+	  .words = send_options_symlinks,
 	  .help = "keep, follow, skip or all" AS_SENT },
 	{ .letter = 'a',
 	  .name = "archive",
@@ -160,14 +168,15 @@ static const struct option_row fetch_rows[] = {
 	{ .name = "preserve",
 	  .arg = "LIST",
 	  FORWARD,
-	  .help = "owner, setid, acl, xattr, capability, trusted, "
-		  "hardlinks, specials" AS_SENT },
+	  .words = receive_words_preserve,
+	  .help = "what to keep besides modes and times" AS_SENT },
 	{ .name = "numeric-ids",
 	  FORWARD,
 	  .help = "keep numbers of owners, not names" AS_SENT },
 	{ .name = "special",
 	  .arg = "WHAT",
 	  FORWARD,
+	  .words = send_options_special,
 	  .help = "report or skip" AS_SENT },
 	{ .letter = 'x',
 	  .name = "one-file-system",

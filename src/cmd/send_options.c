@@ -12,6 +12,7 @@
 #include "chunk/digest.h"
 #include "cmd/habits.h"
 #include "cmd/options.h"
+#include "cmd/receive_words.h"
 #include "fs/filter.h"
 #include "sender/send.h"
 
@@ -105,68 +106,55 @@ static int set_include(void *field, const char *value)
 	return add_pattern(field, 0, value);
 }
 
-/* A list of words separated by commas. */
-static int set_preserve(void *field, const char *value)
-{
-	static const struct option_word words[] = {
-#define X(name, number, word) { word, name },
-		FILE_META_PRESERVE(X)
-#undef X
-		{ NULL, 0 },
-	};
-	unsigned *preserve = field;
+/* A level may follow; the values have no meaning: see codec_parse(). */
+const struct option_word send_options_codecs[] = {
+	{ "auto", 0, "zstd, for data that shrinks" },
+	{ "none", 0, "as it is" },
+	{ "zlib", 0, "deflate" },
+	{ "zstd", 0, "fast, and smaller than zlib" },
+	{ NULL, 0, NULL },
+};
 
-	for (;;) {
-		const size_t n = strcspn(value, ",");
-		const struct option_word *w = words;
+/* See digest_by_name(). */
+const struct option_word send_options_digests[] = {
+	{ "xxh3", 0, "the fastest" },
+	{ "sha256", 0, "cryptographic" },
+	{ "crc32", 0, "as zlib and Ethernet" },
+	{ NULL, 0, NULL },
+};
 
-		while (w->word && (strlen(w->word) != n ||
-				   memcmp(w->word, value, n) != 0))
-			w++;
-		if (!w->word)
-			return ERR_RANGE;
-		*preserve |= (unsigned)w->value;
-		if (!value[n])
-			return 0;
-		value += n + 1;
-	}
-}
-
-static const struct option_word symlinks_words[] = {
-	{ "keep", SCAN_KEEP },
-	{ "follow", SCAN_FOLLOW },
-	{ "skip", SCAN_SKIP },
-	{ "all", SCAN_ALL },
-	{ NULL, 0 },
+const struct option_word send_options_symlinks[] = {
+	{ "keep", SCAN_KEEP, "those that stay inside what is sent" },
+	{ "follow", SCAN_FOLLOW, "send what they point to" },
+	{ "skip", SCAN_SKIP, "leave them out" },
+	{ "all", SCAN_ALL, "as they are, wherever they point" },
+	{ NULL, 0, NULL },
 };
 
 static const struct option_word existing_words[] = {
-	{ "fail", EXISTING_FAIL },
-	{ "skip", EXISTING_SKIP },
-	{ "replace", EXISTING_REPLACE },
-	{ "newer", EXISTING_NEWER },
-	{ "rename", EXISTING_RENAME },
-	{ "backup", EXISTING_BACKUP },
-	{ NULL, 0 },
+#define X(word, id, meaning) { word, EXISTING_##id, meaning },
+	RECEIVE_WORDS_EXISTING(X)
+#undef X
+	{ NULL, 0, NULL },
 };
 
-static const struct option_word delta_words[] = {
-	{ "auto", SEND_DELTA_AUTO },
-	{ "on", SEND_DELTA_ON },
-	{ "off", SEND_DELTA_OFF },
-	{ NULL, 0 },
+const struct option_word send_options_delta[] = {
+	{ "auto", SEND_DELTA_AUTO, "for files over 8 MiB" },
+	{ "on", SEND_DELTA_ON, "for every file that is replaced" },
+	{ "off", SEND_DELTA_OFF, "send files whole" },
+	{ NULL, 0, NULL },
 };
 
-static const struct option_word compare_words[] = {
-	{ "content", 0 },
-	{ "time", 1 },
-	{ NULL, 0 },
+const struct option_word send_options_compare[] = {
+	{ "content", 0, "read and compare files that are there" },
+	{ "time", 1, "the same size and time is the same file" },
+	{ NULL, 0, NULL },
 };
 
-static const struct option_word special_words[] = {
-	{ "report", 0 },
-	{ "skip", 1 },
-	{ NULL, 0 },
+const struct option_word send_options_special[] = {
+	{ "report", 0, "count them as failed" },
+	{ "skip", 1, "leave them out" },
+	{ NULL, 0, NULL },
 };
 
 #define OFF(field) offsetof(struct send_options, field)
@@ -193,6 +181,7 @@ static const struct option_row rows[] = {
 	  .set = set_codec,
 	  .guess = guess_codec,
 	  .off = OFF(codec),
+	  .words = send_options_codecs,
 	  .wants = "auto, none, zlib or zstd, optionally with a level (zlib:1 "
 		   "to zlib:9, zstd:1 to zstd:19)",
 	  .help = "compress with auto (zstd, for data that shrinks), none, "
@@ -203,13 +192,14 @@ static const struct option_row rows[] = {
 	  .kind = OPTION_SET,
 	  .set = set_digest,
 	  .off = OFF(digest),
+	  .words = send_options_digests,
 	  .wants = "xxh3, sha256 or crc32",
 	  .help = "checksum algorithm: xxh3 (default), sha256 or crc32" },
 	{ .name = "compare",
 	  .arg = "WHAT",
 	  .kind = OPTION_WORD,
 	  .off = OFF(compare_time),
-	  .words = compare_words,
+	  .words = send_options_compare,
 	  .help = "how a file that is there is known to be the same: by its "
 		  "content (default), or by size and modification time, "
 		  "without "
@@ -218,7 +208,7 @@ static const struct option_row rows[] = {
 	  .arg = "WHEN",
 	  .kind = OPTION_WORD,
 	  .off = OFF(delta),
-	  .words = delta_words,
+	  .words = send_options_delta,
 	  .help = "send only what differs from a file that is replaced: auto "
 		  "(default; files over 8 MiB), on or off" },
 	{ .letter = 'j',
@@ -245,7 +235,7 @@ static const struct option_row rows[] = {
 	  .arg = "WHAT",
 	  .kind = OPTION_WORD,
 	  .off = OFF(symlinks),
-	  .words = symlinks_words,
+	  .words = send_options_symlinks,
 	  .help = "keep (default; only those that stay inside the tree that is "
 		  "sent), follow, skip, or all as they are, where the receiver "
 		  "has --accept links" },
@@ -262,17 +252,15 @@ static const struct option_row rows[] = {
 	  .kind = OPTION_FLAG,
 	  .value = 1,
 	  .off = OFF(archive),
-	  .help = "keep all that the receiver accepts of --preserve "
-		  "owner,setid,acl,xattr,hardlinks,specials and --symlinks "
-		  "all; also set the metadata of directories that exist "
-		  "there" },
+	  .help = "keep all that the receiver accepts of --preserve (except "
+		  "capability and trusted) and --symlinks all; also set the "
+		  "metadata of directories that exist there" },
 	{ .name = "preserve",
 	  .arg = "LIST",
 	  .kind = OPTION_SET,
-	  .set = set_preserve,
+	  .set = receive_words_set_preserve,
 	  .off = OFF(preserve),
-	  .wants = "a list of owner, setid, acl, xattr, capability, trusted, "
-		   "hardlinks and specials",
+	  .words = receive_words_preserve,
 	  .help = "what to keep besides modes and times, separated by commas, "
 		  "where the receiver has it in --accept: owner (and group), "
 		  "setid (all bits of modes), acl, xattr (user.*), capability "
@@ -307,7 +295,7 @@ static const struct option_row rows[] = {
 	  .arg = "WHAT",
 	  .kind = OPTION_WORD,
 	  .off = OFF(skips_special),
-	  .words = special_words,
+	  .words = send_options_special,
 	  .help = "FIFOs, sockets and devices in a tree: report (default; they "
 		  "count as failed) or skip" },
 	{ .letter = 'x',

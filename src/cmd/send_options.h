@@ -48,6 +48,11 @@ struct send_options {
 	int sandbox; /* enum sandbox_mode */
 };
 
+/* The words of options that ferry receive has, too, with HOST:PATH. */
+extern const struct option_word send_options_codecs[], send_options_digests[],
+	send_options_symlinks[], send_options_delta[], send_options_compare[],
+	send_options_special[];
+
 /* For options_parse(); ends with NULL. */
 extern const struct option_group *const send_options_groups[];
 

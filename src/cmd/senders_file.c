@@ -85,10 +85,7 @@ static const struct key keys[] = {
 	{ .row = { .name = "existing", .kind = OPTION_WORD, OFF(existing),
 		   .words = receive_words_existing } },
 	{ .row = { .name = "accept", .kind = OPTION_SET, .set = set_accept,
-		   OFF(accept),
-		   .wants = "none, all, or words separated by commas: delete, "
-			    "existing, owner, acl, xattr, setid, specials, "
-			    "links" } },
+		   OFF(accept), .words = receive_words_accept_or_none } },
 	{ .row = { .name = "max-size", .kind = OPTION_SIZE, .min = 1,
 		   .max = (uint64_t)1 << 60, OFF(max_size),
 		   .wants = "bytes, such as 500K, 10M or 1G" } },

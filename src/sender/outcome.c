@@ -603,28 +603,6 @@ static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 	snprintf(dst, size, "%s%s%s", missing, lost, left);
 }
 
-static void tell_cut(const struct outcome *o)
-{
-	static const char *const why[FILE_META_KINDS] = {
-		[LOSSES_ACL] = "its ACL is larger than 64 KiB",
-		[LOSSES_XATTR] = "it has extended attributes of more than 64 "
-				 "KiB, or more than 512",
-		[LOSSES_LINK] = "there are too many hard links, and it was sent "
-				"as a file of its own",
-	};
-	char more[LOSSES_MORE_SIZE];
-
-	for (size_t i = 0; i < FILE_META_KINDS; i++) {
-		const struct loss *of = &o->cut.of[i];
-
-		if (of->count > 0 && why[i])
-			events_message(o->cfg->events, SESSION_ERROR,
-				       "the metadata of %s%s was not sent "
-				       "whole: %s", of->first,
-				       losses_more(more, of), why[i]);
-	}
-}
-
 /* Nothing may be told as sent that has no verdict, whatever went wrong
  * inside. */
 static void check_tally(const struct tally *y, struct err *e)
@@ -656,7 +634,7 @@ int outcome_sum_up(struct outcome *o, struct session_summary *summary,
 	pthread_mutex_unlock(&o->lock);
 	snprintf(where, sizeof(where), "on the receiver %s", o->peer);
 	losses_tell(&o->losses, o->cfg->events, 1, where);
-	tell_cut(o);
+	losses_tell_cut(&o->cut, o->cfg->events);
 	tally_text(files, sizeof(files), &y, e->code);
 	summary->code = totals_conclude(&t, 1, files, e);
 	totals_summary(&t, summary);

@@ -42,7 +42,7 @@ static char *preserve_words(char *dst, size_t size, unsigned kinds)
 		unsigned bit;
 		const char *word;
 	} words[] = {
-#define X(name, number, word) { name, word },
+#define X(id, number, word, with, archive, meaning) { id, word },
 		FILE_META_PRESERVE(X)
 #undef X
 	};
@@ -57,12 +57,13 @@ static char *preserve_words(char *dst, size_t size, unsigned kinds)
 /* The words of receive --accept for them. */
 static char *accept_words(char *dst, size_t size, unsigned kinds)
 {
-	if (kinds & PRESERVE_CAPABILITY)
-		kinds |= PRESERVE_SETID;
-	if (kinds & PRESERVE_TRUSTED)
-		kinds |= PRESERVE_XATTR;
-	kinds &= ~(unsigned)(PRESERVE_CAPABILITY | PRESERVE_TRUSTED);
-	return preserve_words(dst, size, kinds);
+	unsigned accepts = 0;
+
+#define X(id, number, word, with, archive, meaning)                            \
+	accepts |= kinds & id ? (unsigned)(with) : 0;
+	FILE_META_PRESERVE(X)
+#undef X
+	return preserve_words(dst, size, accepts);
 }
 
 /* Tell the user what of --archive the session does without: kinds that the

@@ -11,15 +11,11 @@
 
 static const struct {
 	unsigned bit;
-	const char *name, *text;
-} kinds_known[FILE_META_KINDS] = {
-	{ FILE_META_MODE, "mode", "mode" },
-	{ FILE_META_TIME, "time", "modification time" },
-	{ FILE_META_OWNER, "owner", "owner and group" },
-	{ FILE_META_SETID, "setid", "set-ID bits" },
-	{ FILE_META_ACL, "acl", "ACL" },
-	{ FILE_META_XATTR, "xattr", "extended attributes" },
-	{ FILE_META_LINK, "hardlinks", "hard links" },
+	const char *name, *text, *cut;
+} kinds_known[] = {
+#define X(id, number, name, text, cut) { id, name, text, cut },
+	FILE_META_KIND(X)
+#undef X
 };
 
 void losses_add(struct losses *l, unsigned kinds, unsigned cause,
@@ -38,20 +34,47 @@ void losses_add(struct losses *l, unsigned kinds, unsigned cause,
 	}
 }
 
+enum { MORE_SIZE = 64 };
+
+/* " and of N more", or "" where of counts one item. */
+static char *more_of(char dst[MORE_SIZE], const struct loss *of)
+{
+	dst[0] = '\0';
+	if (of->count > 1)
+		snprintf(dst, MORE_SIZE, " and of %llu more",
+			 (unsigned long long)(of->count - 1));
+	return dst;
+}
+
 void losses_tell(const struct losses *l, const struct session_events *events,
 		 uint64_t number, const char *where)
 {
 	for (size_t i = 0; i < FILE_META_KINDS; i++) {
 		const struct loss *of = &l->of[i];
-		char more[LOSSES_MORE_SIZE];
+		char more[MORE_SIZE];
 
 		if (of->count == 0)
 			continue;
 		events_session_message(
 			events, number, SESSION_ERROR_OF_BOTH,
 			"the %s of %s%s could not be kept %s: %s",
-			kinds_known[i].text, of->first, losses_more(more, of),
+			kinds_known[i].text, of->first, more_of(more, of),
 			where, wire_cause_text(of->cause));
+	}
+}
+
+void losses_tell_cut(const struct losses *l, const struct session_events *events)
+{
+	char more[MORE_SIZE];
+
+	for (size_t i = 0; i < FILE_META_KINDS; i++) {
+		const struct loss *of = &l->of[i];
+
+		if (of->count > 0 && kinds_known[i].cut)
+			events_message(events, SESSION_ERROR,
+				       "the metadata of %s%s was not sent "
+				       "whole: %s", of->first,
+				       more_of(more, of), kinds_known[i].cut);
 	}
 }
 
@@ -65,15 +88,6 @@ const char *losses_noun(const struct losses *l, unsigned more)
 			return "modes, owners or other metadata";
 	}
 	return "modes or times";
-}
-
-char *losses_more(char dst[LOSSES_MORE_SIZE], const struct loss *of)
-{
-	dst[0] = '\0';
-	if (of->count > 1)
-		snprintf(dst, LOSSES_MORE_SIZE, " and of %llu more",
-			 (unsigned long long)(of->count - 1));
-	return dst;
 }
 
 char *losses_kinds(char dst[LOSSES_KINDS_SIZE], unsigned kinds)

@@ -15,13 +15,7 @@
 
 struct session_events;
 
-enum {
-	LOSSES_SHOWN = 512,
-	/* indexes of struct losses */
-	LOSSES_ACL = 4,
-	LOSSES_XATTR = 5,
-	LOSSES_LINK = 6,
-};
+enum { LOSSES_SHOWN = 512 };
 
 struct loss {
 	uint64_t count;
@@ -45,17 +39,19 @@ void losses_add(struct losses *l, unsigned kinds, unsigned cause,
 void losses_tell(const struct losses *l, const struct session_events *events,
 		 uint64_t number, const char *where);
 
+/* The same of what the sender has left out, with the reason of each kind. */
+void losses_tell_cut(const struct losses *l,
+		     const struct session_events *events);
+
 /* Whose loss it is, for a sentence: "modes or times" where there is nothing
  * else among the kinds that were lost, and these (enum file_meta_kind, as
  * bits). */
 const char *losses_noun(const struct losses *l, unsigned more);
 
-/* " and of N more", or "" where of counts one item. */
-enum { LOSSES_MORE_SIZE = 64 };
-char *losses_more(char dst[LOSSES_MORE_SIZE], const struct loss *of);
-
 /* The names of these kinds, separated by commas.  Returns dst. */
-enum { LOSSES_KINDS_SIZE = 64 };
+#define X(id, number, name, text, cut) name ","
+enum { LOSSES_KINDS_SIZE = sizeof("" FILE_META_KIND(X)) };
+#undef X
 char *losses_kinds(char dst[LOSSES_KINDS_SIZE], unsigned kinds);
 
 #endif

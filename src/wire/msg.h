@@ -84,14 +84,16 @@ enum { FEATURE_MORE = 1 << FEATURE_CODECS };
 /*
  * Further bits of features, which are requests: HELLO has one only where the
  * sender's user asks for it, and READY grants it only where the receiver's user
- * accepts it.  The names are the words of receive --accept.
+ * accepts it.  The texts are the words of receive --accept, and what they mean.
  */
 #define WIRE_REQUESTS(X)                                                       \
-	X(REQUEST_LINKS, 15, "links")       /* symlinks that lead anywhere */  \
-	X(REQUEST_EXISTING, 16, "existing") /* existing in HELLO */            \
-	X(REQUEST_DELETE, 30, "delete")     /* DELETE, EXTRA */
+	X(REQUEST_EXISTING, 16, "existing",                                    \
+	  "another --existing") /* existing in HELLO */                        \
+	X(REQUEST_LINKS, 15, "links", "symlinks to anywhere")                  \
+	X(REQUEST_DELETE, 30, "delete",                                        \
+	  "deleting what the sender does not have") /* DELETE, EXTRA */
 enum wire_request {
-#define X(name, number, text) name = 1 << (number),
+#define X(name, number, word, meaning) name = 1 << (number),
 	WIRE_REQUESTS(X)
 #undef X
 };

@@ -160,7 +160,7 @@ int msg_get_verdict(struct msg_verdict *m, const uint8_t *p, size_t n)
 		      m->status == STATUS_FAILED &&
 		      body_get_text(&r, &m->rival, &m->rival_len, 1,
 				    WIRE_NAME_MAX);
-	ok &= m->not_kept <= FILE_META_ALL_KINDS &&
+	ok &= (m->not_kept & ~FILE_META_ALL_KINDS) == 0 &&
 	      (m->not_kept == 0 || m->status == STATUS_COMMITTED ||
 	       m->status == STATUS_UPDATED);
 	ok &= m->status >= STATUS_COMMITTED && m->status <= STATUS_UPDATED;
@@ -203,7 +203,7 @@ int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n)
 	m->cause = rd_u16(&r);
 	m->kind = rd_u8(&r);
 	m->not_kept = rd_u8(&r);
-	ok = m->not_kept <= FILE_META_ALL_KINDS;
+	ok = (m->not_kept & ~FILE_META_ALL_KINDS) == 0;
 	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
 	ok &= m->kind >= ITEM_FILE && m->kind <= ITEM_SYMLINK;
 	return body_end(&r, ok);

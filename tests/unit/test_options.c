@@ -30,7 +30,10 @@ static int set_even(void *field, const char *value)
 #define OFF(field) offsetof(struct opts, field)
 
 static const struct option_word words[] = {
-	{ "red", 1 }, { "green", 2 }, { "blue", 3 }, { NULL, 0 },
+	{ "red", 1, "as blood" },
+	{ "green", 2, "as grass" },
+	{ "blue", 3, "as the sky" },
+	{ NULL, 0, NULL },
 };
 static const struct option_row first_rows[] = {
 	{ .letter = 'a', .name = "all", .kind = OPTION_FLAG, .value = 1,
