@@ -59,34 +59,15 @@ struct receiver {
 
 /* ---- setting up ---- */
 
-/* What the sandbox has to allow for what is accepted. */
-static unsigned allowed_calls(unsigned preserve)
-{
-	unsigned allowed = 0;
-
-	if (preserve & PRESERVE_OWNER)
-		allowed |= SANDBOX_OWNERS;
-	if (preserve & (PRESERVE_ACL | PRESERVE_XATTRS))
-		allowed |= SANDBOX_ATTRS;
-	if (preserve & PRESERVE_SETID)
-		allowed |= SANDBOX_SET_IDS;
-	if (preserve & PRESERVE_SPECIALS)
-		allowed |= SANDBOX_SPECIALS;
-	return allowed;
-}
-
 static int confine_helper(const void *ctx, struct err *e)
 {
 	const struct receive_config *cfg = ctx;
 
-	return sandbox_attr_helper(cfg->sandbox, allowed_calls(cfg->preserve),
-				   e);
+	return sandbox_attr_helper(cfg->sandbox, cfg->preserve, e);
 }
 
 int receive_start_helpers(struct receive_config *cfg, struct err *e)
 {
-	const unsigned named = PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL;
-
 	if (cfg->to_stdout)
 		return 0;
 	if (cfg->sandbox != SANDBOX_OFF) {
@@ -94,7 +75,7 @@ int receive_start_helpers(struct receive_config *cfg, struct err *e)
 		if (!cfg->attrs)
 			return e->code;
 	}
-	return (cfg->preserve & named) ?
+	return (cfg->preserve & PRESERVE_NAMED) ?
 		       naming_start(cfg->sandbox, &cfg->ids, e) : 0;
 }
 
@@ -155,7 +136,7 @@ static int confine_to_many(const struct receiver *r, const struct senders *ss,
 	struct sandbox_dirs dirs = {
 		.fds = fds,
 		.count = count,
-		.allowed = allowed_calls(cfg->preserve),
+		.allowed = cfg->preserve,
 	};
 	int rc;
 
@@ -182,7 +163,7 @@ static int confine(struct receiver *r, struct err *e)
 			: NULL;
 	const struct sandbox_receiving only = { senders_at(ss, 0)->root_fd,
 						interposed,
-						allowed_calls(cfg->preserve) };
+						cfg->preserve };
 	int rc;
 
 	if (cfg->senders)

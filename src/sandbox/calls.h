@@ -12,7 +12,8 @@
  * Fill rules, which has room for SECCOMP_RULES_MAX.  Returns how many there
  * are.  Calls without a rule: SECCOMP_ALLOW for the last, SECCOMP_UNKNOWN for
  * the others.  A connecting receiver is one in which a preloaded library
- * connects.  allowed: enum sandbox_allowed; only receivers have a use for it.
+ * connects.  allowed: enum file_meta_preserve; only receivers have a use for
+ * it.
  */
 size_t calls_of_receiver(struct seccomp_rule *rules, unsigned allowed);
 size_t calls_of_connecting_receiver(struct seccomp_rule *rules,

@@ -46,20 +46,13 @@ struct sandbox_state {
 	int is_partial;
 };
 
-/* What a receiver may do besides, with what is open. */
-enum sandbox_allowed {
-	SANDBOX_OWNERS = 1,   /* set the owner and group */
-	SANDBOX_ATTRS = 2,    /* set ACLs and extended attributes */
-	SANDBOX_SET_IDS = 4,  /* set set-ID bits */
-	SANDBOX_SPECIALS = 8, /* make FIFOs, sockets and devices */
-};
-
 struct sandbox_receiving {
 	int dir_fd; /* the directory to receive into; -1: none */
 	/* A preloaded library that makes the connections to the sender
 	 * (os/interposed.h), to ports of its own choice; NULL: none. */
 	const char *interposed;
-	unsigned allowed; /* enum sandbox_allowed */
+	/* enum file_meta_preserve: what it may set, besides, of what is open */
+	unsigned allowed;
 };
 
 /*
@@ -77,7 +70,7 @@ int sandbox_receiver(enum sandbox_mode mode, const struct sandbox_receiving *r,
 struct sandbox_dirs {
 	const int *fds; /* borrowed */
 	size_t count;
-	unsigned allowed; /* enum sandbox_allowed */
+	unsigned allowed; /* enum file_meta_preserve */
 };
 
 /* The same for a receiver with several directories, which listens. */

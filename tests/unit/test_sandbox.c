@@ -41,6 +41,7 @@
 #include "fs/node.h"
 #include "fs/part.h"
 #include "os/thread_usage.h"
+#include "base/file_meta.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/seccomp.h"
 
@@ -622,16 +623,16 @@ static void set_what_is_accepted(struct place *p)
 	int fd = openat(p->in_fd, "own", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	WORKS(p, fd);
-	check_allowed(p, "fchown()", SANDBOX_OWNERS,
+	check_allowed(p, "fchown()", PRESERVE_OWNER,
 		      fchown(fd, (uid_t)-1, (gid_t)-1));
-	check_allowed(p, "fsetxattr()", SANDBOX_ATTRS,
+	check_allowed(p, "fsetxattr()", PRESERVE_ACL | PRESERVE_XATTRS,
 		      fsetxattr(fd, "user.x", "", 0, 0));
-	check_allowed(p, "fremovexattr()", SANDBOX_ATTRS,
+	check_allowed(p, "fremovexattr()", PRESERVE_ACL | PRESERVE_XATTRS,
 		      fremovexattr(fd, "user.x"));
-	check_allowed(p, "fchmod(04700)", SANDBOX_SET_IDS, fchmod(fd, 04700));
-	check_allowed(p, "a FIFO", SANDBOX_SPECIALS,
+	check_allowed(p, "fchmod(04700)", PRESERVE_SETID, fchmod(fd, 04700));
+	check_allowed(p, "a FIFO", PRESERVE_SPECIALS,
 		      mknodat(p->in_fd, "own fifo", S_IFIFO | 0600, 0));
-	check_allowed(p, "a socket", SANDBOX_SPECIALS,
+	check_allowed(p, "a socket", PRESERVE_SPECIALS,
 		      mknodat(p->in_fd, "own socket", S_IFSOCK | 0600, 0));
 	(void)unlinkat(p->in_fd, "own fifo", 0);
 	(void)unlinkat(p->in_fd, "own socket", 0);
@@ -655,8 +656,9 @@ static void test_accepted(void **state)
 {
 	struct place *p = *state;
 	static const unsigned allowed[] = {
-		0, SANDBOX_OWNERS, SANDBOX_ATTRS, SANDBOX_SET_IDS,
-		SANDBOX_SPECIALS, SANDBOX_OWNERS | SANDBOX_SPECIALS, 15,
+		0, PRESERVE_OWNER, PRESERVE_ACL, PRESERVE_TRUSTED,
+		PRESERVE_SETID, PRESERVE_SPECIALS, PRESERVE_HARDLINKS,
+		PRESERVE_OWNER | PRESERVE_SPECIALS, PRESERVE_KNOWN,
 	};
 
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {

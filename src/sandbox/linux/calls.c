@@ -41,6 +41,7 @@
 #include <termios.h> /* TCGETS of ppc64el */
 #include <unistd.h>
 
+#include "base/file_meta.h"
 #include "sandbox/sandbox.h"
 
 /* Missing in the kernel headers of older systems; the same number on every
@@ -551,13 +552,13 @@ static void add_allowed(struct rule_list *l, unsigned allowed)
 	static const int attrs[] = { SYS_fsetxattr, SYS_fremovexattr };
 	static const int modes[] = { SYS_fchmod };
 
-	if (allowed & SANDBOX_OWNERS)
+	if (allowed & PRESERVE_OWNER)
 		add_all(l, owners, COUNT(owners), SECCOMP_ALLOW);
-	if (allowed & SANDBOX_ATTRS)
+	if (allowed & (PRESERVE_ACL | PRESERVE_XATTRS))
 		add_all(l, attrs, COUNT(attrs), SECCOMP_ALLOW);
-	if (allowed & SANDBOX_SET_IDS)
+	if (allowed & PRESERVE_SETID)
 		add_all(l, modes, COUNT(modes), SECCOMP_ALLOW);
-	if (allowed & SANDBOX_SPECIALS) {
+	if (allowed & PRESERVE_SPECIALS) {
 		add_special(l, S_IFIFO);
 		add_special(l, S_IFSOCK);
 		add_special(l, S_IFCHR);
@@ -647,7 +648,7 @@ size_t calls_of_attr_helper(struct seccomp_rule *rules, unsigned allowed)
 	struct rule_list l = { rules, 0 };
 
 	/* of symlinks and special files, by name */
-	if (allowed & SANDBOX_OWNERS)
+	if (allowed & PRESERVE_OWNER)
 		add_all(&l, owners, COUNT(owners), SECCOMP_ALLOW);
 	add_all(&l, attributes, COUNT(attributes), SECCOMP_ALLOW);
 	add_common_by_argument(&l);
