@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "sender/outfile_priv.h"
 
 void inflight_init(struct inflight *in)
 {
@@ -65,7 +66,7 @@ uint64_t inflight_add(struct inflight *in, struct pack *pk, struct outfile *f)
 		pk->left = pk->count;
 	} else {
 		f->id = en.first;
-		f->is_in_flight = 1;
+		f->locked->is_in_flight = 1;
 	}
 	return en.first;
 }
@@ -118,9 +119,9 @@ void inflight_end_file(struct inflight *in, struct outfile *f)
 {
 	struct inflight_entry *en = inflight_at(in, f->id);
 
-	if (!f->is_in_flight)
+	if (!f->locked->is_in_flight)
 		return;
-	f->is_in_flight = 0;
+	f->locked->is_in_flight = 0;
 	if (en)
 		en->file = NULL;
 	in->items--;

@@ -1,7 +1,7 @@
 /*
  * Files that are sent in chunks.
  */
-#include "sender/outfile.h"
+#include "sender/outfile_priv.h"
 
 #include <stdlib.h>
 
@@ -16,13 +16,18 @@ struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off)
 
 	if (!f)
 		return NULL;
+	f->locked = calloc(1, sizeof(*f->locked));
+	if (!f->locked) {
+		free(f);
+		return NULL;
+	}
 	f->fd = -1;
 	f->item.kind = ITEM_FILE;
 	f->item.name_len = (uint32_t)name_len;
 	f->item.path_off = (uint32_t)path_off;
-	runs_init(&f->todo, OUTFILE_RUNS_MAX);
-	runs_init(&f->unverified, STATE_RUNS_MAX);
-	runs_init(&f->sent, OUTFILE_RUNS_MAX);
+	runs_init(&f->locked->todo, OUTFILE_RUNS_MAX);
+	runs_init(&f->locked->unverified, STATE_RUNS_MAX);
+	runs_init(&f->locked->sent, OUTFILE_RUNS_MAX);
 	buf_init(&f->names, ITEM_NAMES_MAX);
 	buf_put(&f->names, name, name_len);
 	buf_put_u8(&f->names, 0);
@@ -35,15 +40,19 @@ struct outfile *outfile_new(const char *name, size_t name_len, size_t path_off)
 
 void outfile_free(struct outfile *f)
 {
+	struct outfile_locked *l;
+
 	if (!f)
 		return;
+	l = f->locked;
 	if (!f->is_stream)
 		io_close(&f->fd);
 	tree_free(f->tree);
-	runs_release(&f->todo);
-	runs_release(&f->unverified);
-	runs_release(&f->sent);
-	delta_free(f->delta);
+	runs_release(&l->todo);
+	runs_release(&l->unverified);
+	runs_release(&l->sent);
+	delta_free(l->delta);
+	free(l);
 	buf_release(&f->names);
 	free(f);
 }
@@ -70,18 +79,20 @@ uint64_t outfile_hole_leaves(const struct outfile *f, uint64_t leaf,
 
 void outfile_restart(struct outfile *f)
 {
+	struct outfile_locked *l = f->locked;
+
 	f->id = 0;
-	f->users = 0;
-	f->is_in_flight = 0;
-	f->is_counted = 0;
-	f->is_reading = 0;
-	f->state = FILE_QUEUED;
-	f->checks = 0;
-	f->counted = 0;
+	l->users = 0;
+	l->is_in_flight = 0;
+	l->is_counted = 0;
+	l->is_reading = 0;
+	l->state = FILE_QUEUED;
+	l->checks = 0;
+	l->counted = 0;
 	f->has_counted_holes = 0;
-	f->has_digest = 0;
-	runs_release(&f->todo);
-	runs_release(&f->unverified);
-	delta_free(f->delta);
-	f->delta = NULL;
+	l->has_digest = 0;
+	runs_release(&l->todo);
+	runs_release(&l->unverified);
+	delta_free(l->delta);
+	l->delta = NULL;
 }

@@ -5,13 +5,6 @@
  * Threads: see the fields of struct outfile.
  *
  * Content is counted in leaves of the digest tree (chunk/tree.h).
- *
- *	FILE_QUEUED -> FILE_OPENING -> FILE_SENDING -> FILE_ENDED -> verdict
- *
- * A file that is sent whole without waiting for STATE skips FILE_OPENING.  In
- * FILE_ENDED, leaves that arrived damaged are still sent again.  Every state
- * may change to FILE_DEAD; after a lost session, files without a verdict are
- * FILE_QUEUED again.
  */
 #ifndef FERRY_SENDER_OUTFILE_H
 #define FERRY_SENDER_OUTFILE_H
@@ -21,29 +14,16 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "base/runs.h"
 #include "chunk/tree.h"
 #include "sender/item.h"
 
-struct delta;
+struct outfile_locked;
 
 enum {
 	/* A file of at most this size is sent by the stream that opened it,
 	 * without waiting for STATE: that saves a round trip.  Where the
 	 * receiver may have the file, it is listed before. */
 	OUTFILE_WHOLE_MAX = 8 << 20,
-	/* The most runs of leaves of one file that wait to be sent.  No check
-	 * is begun while there are more than half as many, and each adds at
-	 * most 32 (every other one of its 64 leaves). */
-	OUTFILE_RUNS_MAX = 8192,
-};
-
-enum outfile_state {
-	FILE_QUEUED,
-	FILE_OPENING, /* OPEN was sent, no STATE yet */
-	FILE_SENDING,
-	FILE_ENDED, /* FILE_END was sent */
-	FILE_DEAD,  /* failed or refused: nothing more is sent */
 };
 
 struct outfile {
@@ -62,33 +42,13 @@ struct outfile {
 	/* TREE_SIZE_UNKNOWN for standard input until its end was read */
 	uint64_t size;
 
-	/* guarded by the queue's lock */
-	struct outfile *next;
-	enum outfile_state state;
-	unsigned users;         /* streams at work on it */
-	int is_in_flight;       /* it has an id and no verdict */
-	int is_counted;         /* in the queue's open_count */
-	int is_active;          /* on the list of files to take ranges from */
-	int has_digest;         /* item.digest is the whole file's */
-	struct runs todo;       /* leaves to be sent */
-	struct runs unverified; /* leaves that the receiver says it has and
-				   that are still to be checked */
-	struct runs sent;       /* leaves that were sent, in any session */
-	uint8_t check_digest;   /* which they are to be checked by (enum
-				   digest_id); fixed while there are any */
-	unsigned checks;        /* CHECKs without an answer */
-	struct delta *delta;    /* where the receiver has a basis; or NULL */
-	uint64_t most_reported; /* the most leaves that a STATE reported */
-	/* of its content, in this session: what was counted as sent or as
-	 * spared (counters.h); and whether its holes were, with STATE */
-	int64_t counted;
-	int has_counted_holes;
-	/* likewise, for standard input only */
-	int is_reading; /* a stream is reading the next chunk of it */
-	int is_begun;   /* something was read */
-	int at_eof;
-	uint64_t next_leaf;
-	uint64_t sent_bytes;
+	/* set with STATE, before there are leaves to be sent or checked */
+	uint8_t check_digest;  /* which leaves are checked by (enum digest_id) */
+	int has_counted_holes; /* its holes were counted as spared
+				  (counters.h) */
+
+	/* what the queue knows of it, guarded by its lock; owned */
+	struct outfile_locked *locked;
 };
 
 /*

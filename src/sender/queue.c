@@ -41,7 +41,7 @@ void queue_free(struct queue *q)
 	while (q->files) {
 		struct outfile *f = q->files;
 
-		q->files = f->next;
+		q->files = f->locked->next;
 		outfile_free(f);
 	}
 	inflight_release(&q->inflight);
@@ -129,7 +129,7 @@ int queue_add_pack(struct queue *q, struct pack *pk)
 void queue_append_file(struct queue *q, struct outfile *f)
 {
 	*q->files_end = f;
-	q->files_end = &f->next;
+	q->files_end = &f->locked->next;
 	q->file_count++;
 	queue_signal(q);
 }
@@ -204,20 +204,22 @@ int queue_is_starved(struct queue *q)
 
 int queue_can_send(const struct outfile *f)
 {
-	return f->state == FILE_SENDING || f->state == FILE_ENDED;
+	return f->locked->state == FILE_SENDING ||
+	       f->locked->state == FILE_ENDED;
 }
 
 void queue_remove_active(struct queue *q, struct outfile *f)
 {
+	struct outfile_locked *l = f->locked;
 	struct outfile **at = &q->active;
 
-	if (!f->is_active)
+	if (!l->is_active)
 		return;
 	while (*at != f)
-		at = &(*at)->next;
-	*at = f->next;
-	f->next = NULL;
-	f->is_active = 0;
+		at = &(*at)->locked->next;
+	*at = l->next;
+	l->next = NULL;
+	l->is_active = 0;
 }
 
 /* At the end, so that the files opened first are sent first. */
@@ -226,28 +228,31 @@ void queue_add_active(struct queue *q, struct outfile *f)
 	struct outfile **at = &q->active;
 
 	while (*at)
-		at = &(*at)->next;
+		at = &(*at)->locked->next;
 	*at = f;
-	f->next = NULL;
-	f->is_active = 1;
+	f->locked->next = NULL;
+	f->locked->is_active = 1;
 }
 
 void queue_settle_active(struct queue *q, struct outfile *f)
 {
-	if (f->is_stream ? f->at_eof
-			 : f->todo.len == 0 && f->unverified.len == 0 &&
-				   (!f->delta || delta_compare_places(f->delta) == 0))
+	struct outfile_locked *l = f->locked;
+
+	if (f->is_stream ? l->at_eof
+			 : l->todo.len == 0 && l->unverified.len == 0 &&
+				   (!l->delta ||
+				    delta_compare_places(l->delta) == 0))
 		queue_remove_active(q, f);
-	else if (!f->is_active)
+	else if (!l->is_active)
 		queue_add_active(q, f);
 }
 
 int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
 			uint64_t count)
 {
-	if (!f->is_in_flight || !queue_can_send(f))
+	if (!f->locked->is_in_flight || !queue_can_send(f))
 		return 0;
-	if (runs_add(&f->todo, leaf, count))
+	if (runs_add(&f->locked->todo, leaf, count))
 		return ERR_CORRUPT;
 	queue_settle_active(q, f);
 	return 0;
@@ -255,16 +260,18 @@ int queue_return_leaves(struct queue *q, struct outfile *f, uint64_t leaf,
 
 void queue_end_flight(struct queue *q, struct outfile *f)
 {
-	q->open_count -= (unsigned)f->is_counted;
-	f->is_counted = 0;
-	if (!f->is_in_flight)
+	struct outfile_locked *l = f->locked;
+
+	q->open_count -= (unsigned)l->is_counted;
+	l->is_counted = 0;
+	if (!l->is_in_flight)
 		return;
 	inflight_end_file(&q->inflight, f);
-	q->checks_out -= f->checks;
-	f->checks = 0;
-	if (f->delta) {
-		q->compares_out -= delta_waiting(f->delta);
-		delta_stop_waiting(f->delta);
+	q->checks_out -= l->checks;
+	l->checks = 0;
+	if (l->delta) {
+		q->compares_out -= delta_waiting(l->delta);
+		delta_stop_waiting(l->delta);
 	}
 	queue_remove_active(q, f);
 	pthread_cond_signal(&q->room);
@@ -272,7 +279,7 @@ void queue_end_flight(struct queue *q, struct outfile *f)
 
 void queue_drop_if_unused(struct queue *q, struct outfile *f)
 {
-	if (f->users > 0 || f->is_in_flight)
+	if (f->locked->users > 0 || f->locked->is_in_flight)
 		return;
 	queue_remove_active(q, f);
 	outfile_free(f);
@@ -298,13 +305,14 @@ int queue_has_progress(struct queue *q)
 
 static unsigned count_of_file(const struct outfile *f)
 {
-	const struct delta *d = f->delta;
-	unsigned n = f->unverified.len > 0;
+	struct outfile_locked *l = f->locked;
+	const struct delta *d = l->delta;
+	unsigned n = l->unverified.len > 0;
 
 	if (d)
 		n += delta_compare_places(d) > 0;
 	/* Held: there is one task, to ask for pieces. */
-	if (f->todo.len > 0)
+	if (l->todo.len > 0)
 		n += !d || !delta_is_held(d) ? 2 : (unsigned)delta_has_request(d);
 	return n;
 }
@@ -315,11 +323,11 @@ unsigned queue_count_tasks(const struct queue *q)
 
 	if (q->open_count < q->open_limit)
 		n += q->file_count;
-	for (const struct outfile *f = q->active; f; f = f->next) {
+	for (const struct outfile *f = q->active; f; f = f->locked->next) {
 		if (!queue_can_send(f))
 			continue;
 		if (f->is_stream)
-			n += !f->is_reading;
+			n += !f->locked->is_reading;
 		else
 			n += count_of_file(f);
 	}
@@ -346,7 +354,8 @@ int queue_can_restart(struct queue *q)
 	for (size_t i = 0; i < q->inflight.len; i++) {
 		const struct outfile *f = q->inflight.v[i].file;
 
-		if (f && f->is_stream && (f->is_begun || f->at_eof))
+		if (f && f->is_stream &&
+		    (f->locked->is_begun || f->locked->at_eof))
 			can = 0;
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -365,9 +374,9 @@ void queue_restart(struct queue *q)
 		if (f) {
 			queue_remove_active(q, f);
 			outfile_restart(f);
-			f->next = q->files;
+			f->locked->next = q->files;
 			if (!q->files)
-				q->files_end = &f->next;
+				q->files_end = &f->locked->next;
 			q->files = f;
 			q->file_count++;
 		} else {

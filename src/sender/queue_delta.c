@@ -24,9 +24,9 @@ int queue_delta_stop(struct queue *q)
 
 	pthread_mutex_lock(&q->lock);
 	q->compares_none = 1;
-	for (struct outfile *f = q->active; rc == 0 && f; f = f->next) {
-		if (f->delta && queue_can_send(f))
-			rc = delta_stop(f->delta, &f->todo);
+	for (struct outfile *f = q->active; rc == 0 && f; f = f->locked->next) {
+		if (f->locked->delta && queue_can_send(f))
+			rc = delta_stop(f->locked->delta, &f->locked->todo);
 	}
 	queue_signal(q);
 	pthread_mutex_unlock(&q->lock);
@@ -39,42 +39,46 @@ int queue_delta_stop(struct queue *q)
 static int take_basis(struct queue *q, struct outfile *f,
 		      const struct msg_signature *m)
 {
-	if (f->delta || f->is_stream)
+	struct outfile_locked *l = f->locked;
+
+	if (l->delta || f->is_stream)
 		return ERR_PROTOCOL;
 	/* A file that is sent whole is not compared, nor is one that failed. */
-	if (f->state != FILE_OPENING)
+	if (l->state != FILE_OPENING)
 		return 0;
 	if (q->compares_none)
 		return 0;
 	q->replies++;
-	f->delta = delta_new(m->offset, tree_leaf_count(f->size), q->may_find,
+	l->delta = delta_new(m->offset, tree_leaf_count(f->size), q->may_find,
 			     q->salt);
-	return f->delta ? 0 : ERR_RESOURCE;
+	return l->delta ? 0 : ERR_RESOURCE;
 }
 
 static int take_same(struct queue *q, struct outfile *f,
 		     const struct msg_signature *m, uint64_t *same)
 {
+	struct outfile_locked *l = f->locked;
 	const uint64_t leaf = m->offset / TREE_LEAF;
-	const unsigned waiting = delta_waiting(f->delta);
-	int rc = delta_same(f->delta, &f->todo, leaf, m->count);
+	const unsigned waiting = delta_waiting(l->delta);
+	int rc = delta_same(l->delta, &l->todo, leaf, m->count);
 
-	q->compares_out -= waiting - delta_waiting(f->delta);
+	q->compares_out -= waiting - delta_waiting(l->delta);
 	queue_settle_active(q, f);
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++)
 		*same += tree_leaf_size(f->size, leaf + i);
-	f->counted += (int64_t)*same;
+	l->counted += (int64_t)*same;
 	return rc;
 }
 
 static int take_blocks(struct queue *q, struct outfile *f,
 		       const struct msg_signature *m)
 {
+	struct outfile_locked *l = f->locked;
 	const uint64_t leaf = m->offset / TREE_LEAF;
-	const unsigned waiting = delta_waiting(f->delta);
-	int rc = delta_differs(f->delta, &f->todo, leaf, m->list, m->count);
+	const unsigned waiting = delta_waiting(l->delta);
+	int rc = delta_differs(l->delta, &l->todo, leaf, m->list, m->count);
 
-	q->compares_out -= waiting - delta_waiting(f->delta);
+	q->compares_out -= waiting - delta_waiting(l->delta);
 	queue_settle_active(q, f);
 	return rc;
 }
@@ -82,12 +86,14 @@ static int take_blocks(struct queue *q, struct outfile *f,
 static int take_signature(struct queue *q, struct outfile *f,
 			  const struct msg_signature *m, uint64_t *same)
 {
+	struct outfile_locked *l = f->locked;
+
 	if (m->kind == SIGNATURE_BASIS)
 		return take_basis(q, f, m);
 	/* A file that failed on this side may still get answers. */
 	if (!queue_can_send(f))
 		return 0;
-	if (!f->delta)
+	if (!l->delta)
 		return ERR_PROTOCOL;
 	/* Each of these is accepted once. */
 	q->replies++;
@@ -97,9 +103,9 @@ static int take_signature(struct queue *q, struct outfile *f,
 	case SIGNATURE_BLOCKS:
 		return take_blocks(q, f, m);
 	case SIGNATURE_PIECES:
-		return delta_pieces(f->delta, m);
+		return delta_pieces(l->delta, m);
 	case SIGNATURE_END:
-		return delta_pieces_end(f->delta, m);
+		return delta_pieces_end(l->delta, m);
 	case SIGNATURE_BASIS:
 		break;
 	}
@@ -135,8 +141,8 @@ void queue_delta_compare(struct queue *q, struct outfile *f,
 
 		list = l->next;
 		/* It has failed meanwhile: its answers are not waited for. */
-		if (f->is_in_flight)
-			delta_add(f->delta, l);
+		if (f->locked->is_in_flight)
+			delta_add(f->locked->delta, l);
 		else
 			free(l);
 	}
@@ -145,12 +151,13 @@ void queue_delta_compare(struct queue *q, struct outfile *f,
 
 int queue_delta_skip(struct queue *q, struct outfile *f, unsigned count)
 {
+	struct outfile_locked *l = f->locked;
 	int rc = 0;
 
 	pthread_mutex_lock(&q->lock);
-	if (f->is_in_flight) {
+	if (l->is_in_flight) {
 		q->compares_out -= count;
-		rc = delta_skip(f->delta, &f->todo, count);
+		rc = delta_skip(l->delta, &l->todo, count);
 		queue_settle_active(q, f);
 		queue_signal(q);
 	}
@@ -162,7 +169,7 @@ void queue_delta_request(struct queue *q, struct outfile *f,
 			 struct delta_request *out)
 {
 	pthread_mutex_lock(&q->lock);
-	*out = delta_request(f->delta);
+	*out = delta_request(f->locked->delta);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -171,12 +178,14 @@ void queue_delta_request(struct queue *q, struct outfile *f,
 void queue_delta_take(struct queue *q, struct outfile *f, uint64_t leaf,
 		      struct delta_take *out)
 {
+	struct outfile_locked *l = f->locked;
+
 	*out = (struct delta_take){ .way = DELTA_AS_IS };
 	/* Set before STATE, so before there are leaves to be sent. */
-	if (!f->delta)
+	if (!l->delta)
 		return;
 	pthread_mutex_lock(&q->lock);
-	delta_take(f->delta, leaf, runs_has(&f->sent, leaf), out);
+	delta_take(l->delta, leaf, runs_has(&l->sent, leaf), out);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -189,7 +198,7 @@ int queue_delta_give(struct queue *q, struct outfile *f,
 	if (t->way == DELTA_AS_IS && !t->leaf)
 		return 0;
 	pthread_mutex_lock(&q->lock);
-	is_held = delta_give(f->delta, t, leaf, as_recipe, found);
+	is_held = delta_give(f->locked->delta, t, leaf, as_recipe, found);
 	if (is_held)
 		queue_signal(q);
 	pthread_mutex_unlock(&q->lock);

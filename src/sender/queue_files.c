@@ -37,7 +37,7 @@ uint64_t queue_assign_file_id(struct queue *q, struct outfile *f, int is_whole)
 	pthread_mutex_lock(&q->lock);
 	id = inflight_add(&q->inflight, NULL, f);
 	if (id) {
-		f->state = is_whole ? FILE_SENDING : FILE_OPENING;
+		f->locked->state = is_whole ? FILE_SENDING : FILE_OPENING;
 		if (!is_whole)
 			queue_add_active(q, f);
 	}
@@ -65,7 +65,7 @@ int queue_is_wanted(struct queue *q, struct outfile *f)
 	int wanted;
 
 	pthread_mutex_lock(&q->lock);
-	wanted = f->state != FILE_DEAD && !q->is_closed && !q->is_paused;
+	wanted = f->locked->state != FILE_DEAD && !q->is_closed && !q->is_paused;
 	pthread_mutex_unlock(&q->lock);
 	return wanted;
 }
@@ -73,24 +73,25 @@ int queue_is_wanted(struct queue *q, struct outfile *f)
 void queue_set_stdin_begun(struct queue *q, struct outfile *f)
 {
 	pthread_mutex_lock(&q->lock);
-	f->is_begun = 1;
+	f->locked->is_begun = 1;
 	pthread_mutex_unlock(&q->lock);
 }
 
 uint64_t queue_add_stdin_leaf(struct queue *q, struct outfile *f, size_t n,
 			      int is_end)
 {
+	struct outfile_locked *l = f->locked;
 	uint64_t leaf;
 
 	pthread_mutex_lock(&q->lock);
-	leaf = f->next_leaf;
+	leaf = l->next_leaf;
 	if (n > 0 || (is_end && leaf == 0))
-		f->next_leaf++;
-	f->sent_bytes += n;
-	f->is_reading = 0;
+		l->next_leaf++;
+	l->sent_bytes += n;
+	l->is_reading = 0;
 	if (is_end) {
-		f->at_eof = 1;
-		f->size = f->sent_bytes;
+		l->at_eof = 1;
+		f->size = l->sent_bytes;
 		queue_remove_active(q, f);
 	}
 	queue_signal(q);
@@ -113,13 +114,14 @@ int queue_put_leaf(struct queue *q, struct outfile *f, uint64_t leaf,
 int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf,
 		    size_t n)
 {
+	struct outfile_locked *l = f->locked;
 	int was_sent;
 
 	pthread_mutex_lock(&q->lock);
-	f->counted += (int64_t)n;
-	was_sent = runs_has(&f->sent, leaf);
+	l->counted += (int64_t)n;
+	was_sent = runs_has(&l->sent, leaf);
 	/* Without memory, the next time counts as the first one, too. */
-	(void)runs_add(&f->sent, leaf, 1);
+	(void)runs_add(&l->sent, leaf, 1);
 	pthread_mutex_unlock(&q->lock);
 	return was_sent;
 }
@@ -127,7 +129,7 @@ int queue_leaf_sent(struct queue *q, struct outfile *f, uint64_t leaf,
 void queue_count_spared(struct queue *q, struct outfile *f, uint64_t n)
 {
 	pthread_mutex_lock(&q->lock);
-	f->counted += (int64_t)n;
+	f->locked->counted += (int64_t)n;
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -156,8 +158,8 @@ int queue_range_digest(struct queue *q, struct outfile *f, uint64_t range,
 void queue_add_check(struct queue *q, struct outfile *f)
 {
 	pthread_mutex_lock(&q->lock);
-	if (f->is_in_flight) {
-		f->checks++;
+	if (f->locked->is_in_flight) {
+		f->locked->checks++;
 		q->checks_out++;
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -165,17 +167,18 @@ void queue_add_check(struct queue *q, struct outfile *f)
 
 int queue_take_end(struct queue *q, struct outfile *f)
 {
+	struct outfile_locked *l = f->locked;
 	int rc = 0;
 
 	pthread_mutex_lock(&q->lock);
 	/* Standard input has a size only once its end was read. */
-	if (f->state == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
-	    (!f->is_stream || f->at_eof) &&
+	if (l->state == FILE_SENDING && f->size != TREE_SIZE_UNKNOWN &&
+	    (!f->is_stream || l->at_eof) &&
 	    tree_set_size(f->tree, f->size) == 0 && tree_is_complete(f->tree)) {
 		rc = tree_final(f->tree, f->item.digest);
 		if (rc == 0) {
-			f->state = FILE_ENDED;
-			f->has_digest = 1;
+			l->state = FILE_ENDED;
+			l->has_digest = 1;
 			rc = 1;
 		}
 	}
@@ -189,8 +192,8 @@ int queue_fail_file(struct queue *q, struct outfile *f)
 
 	pthread_mutex_lock(&q->lock);
 	/* A refused file is FILE_DEAD too, but its verdict is still to come. */
-	first = f->state != FILE_DEAD;
-	f->state = FILE_DEAD;
+	first = f->locked->state != FILE_DEAD;
+	f->locked->state = FILE_DEAD;
 	if (first)
 		queue_end_flight(q, f);
 	pthread_mutex_unlock(&q->lock);

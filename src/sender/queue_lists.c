@@ -124,7 +124,7 @@ int queue_list_file(struct queue *q, struct outfile *f)
 	rc = put_item(&s, &s.digests, &texts, FILE_META_FIELDS_MAX, &f->item);
 	end_sorting(&s);
 	if (rc == 0) {
-		f->state = FILE_DEAD;
+		f->locked->state = FILE_DEAD;
 		queue_end_flight(q, f);
 		queue_signal(q);
 	}

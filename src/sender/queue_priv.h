@@ -15,6 +15,7 @@
 
 #include "os/wake.h"
 #include "sender/inflight.h"
+#include "sender/outfile_priv.h"
 #include "sender/queue.h"
 
 enum {

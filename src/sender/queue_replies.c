@@ -23,18 +23,19 @@ enum {
 static int split_leaves(struct outfile *f, const struct msg_state *m,
 			uint64_t *reported)
 {
+	struct outfile_locked *l = f->locked;
 	const uint64_t leaves = tree_leaf_count(f->size);
 
 	*reported = 0;
 	f->check_digest = m->digest;
-	if (f->is_stream || runs_add(&f->todo, 0, leaves))
+	if (f->is_stream || runs_add(&l->todo, 0, leaves))
 		return ERR_PROTOCOL;
 	for (uint32_t i = 0; i < m->run_count; i++) {
 		const struct msg_run *run = &m->runs[i];
 
 		if (run->first >= leaves || run->count > leaves - run->first ||
-		    runs_remove(&f->todo, run->first, run->count) ||
-		    runs_add(&f->unverified, run->first, run->count))
+		    runs_remove(&l->todo, run->first, run->count) ||
+		    runs_add(&l->unverified, run->first, run->count))
 			return ERR_PROTOCOL;
 		*reported += run->count;
 	}
@@ -50,10 +51,10 @@ static uint64_t count_holes(struct outfile *f)
 	const uint64_t allocated = source_allocated(&f->item.st);
 	uint64_t holes = 0;
 
-	if (f->has_holes > 0 && !f->delta && allocated < f->size)
+	if (f->has_holes > 0 && !f->locked->delta && allocated < f->size)
 		holes = (f->size - allocated) / TREE_LEAF * TREE_LEAF;
 	f->has_counted_holes = holes > 0;
-	f->counted += (int64_t)holes;
+	f->locked->counted += (int64_t)holes;
 	return holes;
 }
 
@@ -61,29 +62,30 @@ static uint64_t count_holes(struct outfile *f)
 static int answer_open(struct queue *q, struct outfile *f,
 		       const struct msg_state *m)
 {
+	struct outfile_locked *l = f->locked;
 	uint64_t reported = 0;
 	int rc = 0;
 
-	q->replies += f->state == FILE_OPENING;
+	q->replies += l->state == FILE_OPENING;
 	if (m->state == STATE_REFUSED) {
-		f->state = FILE_DEAD;
+		l->state = FILE_DEAD;
 		queue_remove_active(q, f);
 		return 0;
 	}
 	/* A file that is sent whole did not wait for STATE. */
-	if (f->state != FILE_OPENING)
+	if (l->state != FILE_OPENING)
 		return m->state == STATE_RESUME ? ERR_PROTOCOL : 0;
-	f->state = FILE_SENDING;
+	l->state = FILE_SENDING;
 	if (m->state == STATE_RESUME)
 		rc = split_leaves(f, m, &reported);
 	else if (!f->is_stream)
-		rc = runs_add(&f->todo, 0, tree_leaf_count(f->size));
-	if (rc == 0 && f->delta)
-		rc = delta_compare_leaves(f->delta, &f->todo, 0,
+		rc = runs_add(&l->todo, 0, tree_leaf_count(f->size));
+	if (rc == 0 && l->delta)
+		rc = delta_compare_leaves(l->delta, &l->todo, 0,
 					  tree_leaf_count(f->size));
 	/* More than in any session before: so the last one made progress. */
-	if (rc == 0 && reported > f->most_reported) {
-		f->most_reported = reported;
+	if (rc == 0 && reported > l->most_reported) {
+		l->most_reported = reported;
 		q->has_progress = 1;
 	}
 	return rc;
@@ -94,7 +96,7 @@ static int answer_open(struct queue *q, struct outfile *f,
 static void describe_resumed(struct queue_resumed *r, const struct outfile *f)
 {
 	const char *name = outfile_name(f);
-	const uint64_t have = runs_count(&f->unverified);
+	const uint64_t have = runs_count(&f->locked->unverified);
 
 	if (have == 0 || have >= tree_leaf_count(f->size))
 		return;
@@ -119,7 +121,8 @@ int queue_state(struct queue *q, const struct msg_state *m,
 		rc = answer_open(q, en->file, m);
 		if (rc == 0 && resumed && m->state == STATE_RESUME)
 			describe_resumed(resumed, en->file);
-		else if (rc == 0 && resumed && en->file->state == FILE_SENDING)
+		else if (rc == 0 && resumed &&
+			 en->file->locked->state == FILE_SENDING)
 			resumed->holes = count_holes(en->file);
 		queue_signal(q);
 	}
@@ -133,6 +136,7 @@ int queue_state(struct queue *q, const struct msg_state *m,
 static int claim_differing(struct queue *q, struct outfile *f,
 			   const struct msg_checked *m)
 {
+	struct outfile_locked *l = f->locked;
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	int rc = 0;
 
@@ -140,7 +144,7 @@ static int claim_differing(struct queue *q, struct outfile *f,
 		return 0;
 	for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
 		if (m->differing >> i & 1)
-			rc = delta_compare_leaves(f->delta, &f->todo, leaf + i,
+			rc = delta_compare_leaves(l->delta, &l->todo, leaf + i,
 						  1);
 	}
 	queue_settle_active(q, f);
@@ -159,12 +163,12 @@ int queue_checked(struct queue *q, const struct msg_checked *m, uint64_t *bytes)
 	en = inflight_at(&q->inflight, m->id);
 	f = en ? en->file : NULL;
 	if (!inflight_was_given(&q->inflight, m->id, 1) || (en && en->pack) ||
-	    (f && (f->checks == 0 || f->is_stream ||
+	    (f && (f->locked->checks == 0 || f->is_stream ||
 		   leaf + m->count > tree_leaf_count(f->size)))) {
 		rc = ERR_PROTOCOL;
 	} else if (f) {
 		q->replies++;
-		f->checks--;
+		f->locked->checks--;
 		q->checks_out--;
 		for (uint32_t i = 0; rc == 0 && i < m->count; i++) {
 			if (!(m->differing >> i & 1))
@@ -172,8 +176,8 @@ int queue_checked(struct queue *q, const struct msg_checked *m, uint64_t *bytes)
 			rc = queue_return_leaves(q, f, leaf + i, 1);
 			*bytes += tree_leaf_size(f->size, leaf + i);
 		}
-		f->counted -= (int64_t)*bytes;
-		if (rc == 0 && f->delta)
+		f->locked->counted -= (int64_t)*bytes;
+		if (rc == 0 && f->locked->delta)
 			rc = claim_differing(q, f, m);
 	}
 	queue_signal(q);
@@ -188,6 +192,7 @@ static void end_file(struct queue *q, struct outfile *f,
 		     const struct msg_verdict *m, queue_verdict_fn fn,
 		     void *ctx)
 {
+	struct outfile_locked *l = f->locked;
 	const struct queue_verdict v = {
 		.name = outfile_name(f),
 		.name_len = f->item.name_len,
@@ -195,16 +200,17 @@ static void end_file(struct queue *q, struct outfile *f,
 		.id = f->id,
 		.size = f->size == TREE_SIZE_UNKNOWN ? 0 : f->size,
 		.verdict = m,
-		.has_digest = f->has_digest,
+		.has_digest = l->has_digest,
 		.uncounted = (f->size == TREE_SIZE_UNKNOWN ?
-				      0 : (int64_t)f->size - f->counted),
-		.unanswered = f->delta ? delta_unanswered(f->delta, f->size) : 0,
+				      0 : (int64_t)f->size - l->counted),
+		.unanswered = l->delta ? delta_unanswered(l->delta, f->size)
+				       : 0,
 	};
 
 	fn(ctx, &v);
 	q->has_progress = 1;
 	q->replies++;
-	f->state = FILE_DEAD;
+	l->state = FILE_DEAD;
 	queue_end_flight(q, f);
 	queue_drop_if_unused(q, f);
 }
@@ -364,7 +370,7 @@ static int resend_leaf(struct queue *q, struct outfile *f,
 	if (leaf >= tree_leaf_count(f->size))
 		return ERR_PROTOCOL;
 	*bytes = tree_leaf_size(f->size, leaf);
-	f->counted -= (int64_t)*bytes;
+	f->locked->counted -= (int64_t)*bytes;
 	return queue_return_leaves(q, f, leaf, 1);
 }
 
@@ -373,9 +379,10 @@ static int resend_leaf(struct queue *q, struct outfile *f,
 static int resend_misfit(struct queue *q, struct outfile *f,
 			 const struct msg_resend *m, int *rc)
 {
+	struct outfile_locked *l = f->locked;
 	const uint64_t leaf = m->offset / TREE_LEAF;
 
-	if (!f->delta || !delta_misfit(f->delta, &f->todo, leaf, rc))
+	if (!l->delta || !delta_misfit(l->delta, &l->todo, leaf, rc))
 		return 0;
 	if (*rc == 0)
 		*rc = queue_return_leaves(q, f, leaf, 1);

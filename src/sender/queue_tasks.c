@@ -30,16 +30,16 @@ static int take_open(struct queue *q, struct task *t, int is_early)
 	/* Only READY tells whether it is to be listed first. */
 	if (is_early && f->size <= OUTFILE_WHOLE_MAX)
 		return 0;
-	q->files = f->next;
+	q->files = f->locked->next;
 	if (!q->files)
 		q->files_end = &q->files;
-	f->next = NULL;
+	f->locked->next = NULL;
 	q->file_count--;
 	/* Already here: another stream may take the next one before this one
 	 * has its id. */
 	q->open_count++;
-	f->is_counted = 1;
-	f->users = 1;
+	f->locked->is_counted = 1;
+	f->locked->users = 1;
 	t->kind = TASK_OPEN;
 	t->file = f;
 	return 1;
@@ -69,31 +69,33 @@ static int take_pack(struct queue *q, struct task *t)
  */
 static int take_range(struct queue *q, struct task *t, int or_stdin)
 {
-	for (struct outfile *f = q->active; f; f = f->next) {
+	for (struct outfile *f = q->active; f; f = f->locked->next) {
+		struct outfile_locked *l = f->locked;
+
 		if (!queue_can_send(f))
 			continue;
 		if (f->is_stream) {
-			if (!or_stdin || f->is_reading || f->at_eof)
+			if (!or_stdin || l->is_reading || l->at_eof)
 				continue;
-			f->is_reading = 1;
+			l->is_reading = 1;
 			t->kind = TASK_STDIN;
 		} else {
-			const uint64_t n = 1 + runs_count(&f->todo) /
+			const uint64_t n = 1 + runs_count(&l->todo) /
 						       (2 * STREAMS_MAX);
 
-			if (f->delta && f->todo.len > 0 &&
-			    !delta_may_send(f->delta, f->todo.v[0].first))
+			if (l->delta && l->todo.len > 0 &&
+			    !delta_may_send(l->delta, l->todo.v[0].first))
 				continue;
 			t->kind = TASK_RANGE;
 			t->count = runs_take(
-				&f->todo,
+				&l->todo,
 				n < RANGE_LEAVES_MAX ? n : RANGE_LEAVES_MAX,
 				&t->leaf);
 			if (t->count == 0)
 				continue;
 			queue_settle_active(q, f);
 		}
-		f->users++;
+		l->users++;
 		t->file = f;
 		return 1;
 	}
@@ -106,19 +108,21 @@ static int take_check(struct queue *q, struct task *t)
 {
 	if (q->checks_out + q->checking >= CHECKS_MAX)
 		return 0;
-	for (struct outfile *f = q->active; f; f = f->next) {
+	for (struct outfile *f = q->active; f; f = f->locked->next) {
+		struct outfile_locked *l = f->locked;
 		uint64_t max;
 
-		if (f->unverified.len == 0 || !queue_can_send(f) ||
-		    f->todo.len > OUTFILE_RUNS_MAX / 2 ||
-		    (f->delta && delta_compare_places(f->delta) > DELTA_RUNS_MAX / 2))
+		if (l->unverified.len == 0 || !queue_can_send(f) ||
+		    l->todo.len > OUTFILE_RUNS_MAX / 2 ||
+		    (l->delta &&
+		     delta_compare_places(l->delta) > DELTA_RUNS_MAX / 2))
 			continue;
 		max = TREE_RANGE_LEAVES -
-		      f->unverified.v[0].first % TREE_RANGE_LEAVES;
+		      l->unverified.v[0].first % TREE_RANGE_LEAVES;
 		t->kind = TASK_CHECK;
-		t->count = runs_take(&f->unverified, max, &t->leaf);
+		t->count = runs_take(&l->unverified, max, &t->leaf);
 		t->file = f;
-		f->users++;
+		l->users++;
 		q->checking++;
 		queue_settle_active(q, f);
 		return 1;
@@ -129,14 +133,15 @@ static int take_check(struct queue *q, struct task *t)
 /* Take leaves of a file to compare. */
 static int take_compare(struct queue *q, struct task *t, unsigned most)
 {
-	for (struct outfile *f = q->active; f; f = f->next) {
-		struct delta *d = f->delta;
+	for (struct outfile *f = q->active; f; f = f->locked->next) {
+		struct outfile_locked *l = f->locked;
+		struct delta *d = l->delta;
 		unsigned may;
 
 		if (q->compares_out >= most)
 			return 0;
 		if (!d || delta_compare_places(d) == 0 || !queue_can_send(f) ||
-		    f->todo.len > OUTFILE_RUNS_MAX / 2)
+		    l->todo.len > OUTFILE_RUNS_MAX / 2)
 			continue;
 		may = delta_may_compare(d);
 		t->count = delta_take_compare(
@@ -146,7 +151,7 @@ static int take_compare(struct queue *q, struct task *t, unsigned most)
 			continue;
 		t->kind = TASK_COMPARE;
 		t->file = f;
-		f->users++;
+		l->users++;
 		q->compares_out += (unsigned)t->count;
 		queue_settle_active(q, f);
 		return 1;
@@ -157,14 +162,16 @@ static int take_compare(struct queue *q, struct task *t, unsigned most)
 /* Take the task to ask for pieces of a basis. */
 static int take_pieces(struct queue *q, struct task *t)
 {
-	for (struct outfile *f = q->active; f; f = f->next) {
-		if (!f->delta || !delta_has_request(f->delta) ||
-		    f->todo.len == 0 || !queue_can_send(f))
+	for (struct outfile *f = q->active; f; f = f->locked->next) {
+		struct outfile_locked *l = f->locked;
+
+		if (!l->delta || !delta_has_request(l->delta) ||
+		    l->todo.len == 0 || !queue_can_send(f))
 			continue;
-		delta_ask(f->delta);
+		delta_ask(l->delta);
 		t->kind = TASK_PIECES;
 		t->file = f;
-		f->users++;
+		l->users++;
 		return 1;
 	}
 	return 0;
@@ -241,7 +248,7 @@ static void release_task(struct queue *q, const struct task *t)
 	q->busy--;
 	if (t->kind == TASK_CHECK)
 		q->checking--;
-	t->file->users--;
+	t->file->locked->users--;
 	queue_drop_if_unused(q, t->file);
 	queue_signal(q);
 }
@@ -282,10 +289,10 @@ int queue_awaits_state(struct queue *q)
 	int awaits = 0;
 
 	pthread_mutex_lock(&q->lock);
-	for (struct outfile *f = q->active; f; f = f->next) {
+	for (struct outfile *f = q->active; f; f = f->locked->next) {
 		if (f->is_stream)
 			continue;
-		awaits = f->state == FILE_OPENING;
+		awaits = f->locked->state == FILE_OPENING;
 		if (!awaits)
 			break;
 	}

@@ -56,7 +56,7 @@
 #include "receiver/symlinks.h"
 #include "sender/delta.h"
 #include "sender/links.h"
-#include "sender/outfile.h"
+#include "sender/outfile_priv.h"
 #include "sender/pack.h"
 #include "sender/queue.h"
 #include "sender/queue_replies.h"

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "sender/outfile.h"
+#include "sender/outfile_priv.h"
 #include "sender/pack.h"
 #include "sender/queue.h"
 #include "sender/queue_delta.h"
@@ -507,7 +507,7 @@ static void a_basis_that_was_not_asked_for(void **state)
 	id = open_file(lab);
 	f = lab->task.file;
 	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20), 0);
-	assert_non_null(f->delta);
+	assert_non_null(f->locked->delta);
 	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20),
 			 ERR_PROTOCOL);
 	/* of standard input */
@@ -515,12 +515,12 @@ static void a_basis_that_was_not_asked_for(void **state)
 	lab->task.file->is_stream = 1;
 	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20),
 			 ERR_PROTOCOL);
-	assert_null(lab->task.file->delta);
+	assert_null(lab->task.file->locked->delta);
 	/* of a file that is not waited for any more it changes nothing */
 	id = open_file(lab);
 	assert_int_equal(state_of(lab, id, STATE_SEND), 0);
 	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20), 0);
-	assert_null(lab->task.file->delta);
+	assert_null(lab->task.file->locked->delta);
 	/* and without it nothing else may come */
 	assert_int_equal(signature(lab, id, SIGNATURE_END, 0), ERR_PROTOCOL);
 	assert_int_equal(signature(lab, id, SIGNATURE_SAME, 0), ERR_PROTOCOL);

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "sender/inflight.h"
+#include "sender/outfile_priv.h"
 
 static struct pack *new_pack(unsigned count, enum item_kind kind, uint64_t size)
 {
@@ -67,7 +68,7 @@ static void ids_are_given_in_order(void **state)
 	assert_int_equal(inflight_add(in, NULL, f), 4);
 	assert_int_equal(pk->first_id, 1);
 	assert_int_equal(f->id, 4);
-	assert_true(f->is_in_flight);
+	assert_true(f->locked->is_in_flight);
 	assert_int_equal(in->items, 4);
 	assert_true(inflight_was_given(in, 1, 4));
 	assert_false(inflight_was_given(in, 1, 5));
