@@ -1,7 +1,7 @@
 /*
  * Files that are received in chunks: making and freeing them.
  */
-#include "receiver/file.h"
+#include "receiver/file_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,19 +21,24 @@ struct recv_file *recv_file_new(const struct msg_open *m,
 
 	if (!f)
 		return NULL;
+	f->locked = calloc(1, sizeof(*f->locked));
+	if (!f->locked) {
+		free(f);
+		return NULL;
+	}
 	f->keeper = keeper;
 	f->id = m->id;
 	f->size = m->size;
 	f->allocated = m->allocated;
 	f->basis_fd = -1;
 	f->delta_fd = -1;
-	f->users = 1;
-	runs_init(&f->unverified, STATE_RUNS_MAX);
-	runs_init(&f->reserved, STATE_RUNS_MAX);
-	pthread_mutex_init(&f->basis_lock, NULL);
-	f->tree = tree_new(ops, m->size);
+	f->locked->users = 1;
+	runs_init(&f->locked->unverified, STATE_RUNS_MAX);
+	runs_init(&f->locked->reserved, STATE_RUNS_MAX);
+	pthread_mutex_init(&f->locked->basis_lock, NULL);
+	f->locked->tree = tree_new(ops, m->size);
 	f->commit = commit_new(m->name, m->name_len);
-	if (!f->commit || !f->tree) {
+	if (!f->commit || !f->locked->tree) {
 		recv_file_free(f);
 		return NULL;
 	}
@@ -48,10 +53,11 @@ struct recv_file *recv_file_new(const struct msg_open *m,
 
 void recv_file_free(struct recv_file *f)
 {
+	struct recv_file_locked *l = f->locked;
 	struct commit *c = f->commit;
 	/* Data of an earlier session is kept even if none of it was checked. */
-	const int is_kept = c && c->journal && !f->is_over &&
-			    (f->is_resumed || tree_have_count(f->tree) > 0) &&
+	const int is_kept = c && c->journal && !l->is_over &&
+			    (f->is_resumed || tree_have_count(l->tree) > 0) &&
 			    kept_wants(f->keeper);
 	const uint64_t tag = c ? c->tag : 0;
 	const size_t len = c ? c->name_len : 0;
@@ -76,10 +82,11 @@ void recv_file_free(struct recv_file *f)
 	if (f->delta_fd != f->basis_fd)
 		io_close(&f->delta_fd);
 	io_close(&f->basis_fd);
-	runs_release(&f->unverified);
-	runs_release(&f->reserved);
-	pthread_mutex_destroy(&f->basis_lock);
-	tree_free(f->tree);
+	runs_release(&l->unverified);
+	runs_release(&l->reserved);
+	pthread_mutex_destroy(&l->basis_lock);
+	tree_free(l->tree);
+	free(l);
 	free(f);
 }
 
@@ -111,15 +118,25 @@ struct verdict recv_file_conflict(const struct recv_file *f,
 	return v;
 }
 
+void recv_file_lock_basis(struct recv_file *f)
+{
+	pthread_mutex_lock(&f->locked->basis_lock);
+}
+
+void recv_file_unlock_basis(struct recv_file *f)
+{
+	pthread_mutex_unlock(&f->locked->basis_lock);
+}
+
 int recv_file_has_part(struct recv_file *f)
 {
 	int has = 1;
 
 	/* Without a basis it is made before the first chunk may come. */
 	if (f->basis_fd >= 0) {
-		pthread_mutex_lock(&f->basis_lock);
+		recv_file_lock_basis(f);
 		has = f->commit->part.fd >= 0;
-		pthread_mutex_unlock(&f->basis_lock);
+		recv_file_unlock_basis(f);
 	}
 	return has;
 }

@@ -8,11 +8,9 @@
 #ifndef FERRY_RECEIVER_FILE_H
 #define FERRY_RECEIVER_FILE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "base/runs.h"
 #include "chunk/digest.h"
 #include "chunk/tree.h"
 #include "receiver/commit.h"
@@ -24,6 +22,7 @@
 
 struct kept_sender;
 struct msg_open;
+struct recv_file_locked;
 
 struct recv_file {
 	/* set once, before the first chunk may come (file_table_answer()) */
@@ -40,9 +39,7 @@ struct recv_file {
 
 	/* The basis is the file that has the final name already and may be the
 	 * same.  Its leaves are unverified, and no part is made before one of
-	 * them was checked and differs.  basis_lock is held while leaves are
-	 * checked, as the part may be made then. */
-	pthread_mutex_t basis_lock;
+	 * them was checked and differs. */
 	int basis_fd;                      /* or -1; set once */
 	int is_other; /* it is only compared, and a leaf of it differs */
 	enum conflict_action basis_action; /* if it is not the same */
@@ -54,22 +51,8 @@ struct recv_file {
 	atomic_uint_fast64_t compared; /* leaves that COMPAREs were about */
 	atomic_uint_fast64_t misfits;  /* recipes that did not make a chunk */
 
-	/* guarded by the table's lock; only file_table.c touches these */
-	struct recv_file *next;
-	unsigned users;
-	int is_open;            /* STATE was answered: chunks may come */
-	int is_over;            /* refused, failed or aborted: takes no more */
-	int is_watched;         /* the flusher may use its journal */
-	struct runs unverified; /* leaves that STATE named and the sender has
-				   not checked yet */
-	struct tree *tree;      /* digests of the leaves that are here */
-	struct runs reserved;   /* windows of the part */
-	uint64_t reach;         /* of unknown size: where its chunks end */
-	uint64_t short_end;     /* and where its chunk that is not full ends,
-				   which must be the last (0: none yet) */
-	int has_end;            /* FILE_END came, with these: */
-	uint64_t end_size;
-	uint8_t end_digest[DIGEST_MAX];
+	/* which of its leaves are here, and who uses it: file_priv.h; owned */
+	struct recv_file_locked *locked;
 };
 
 /* A file as OPEN announced it, without a part and with one use, the caller's.
@@ -98,8 +81,12 @@ int recv_file_is_compare_only(const struct recv_file *f);
 struct verdict recv_file_conflict(const struct recv_file *f,
 				  const struct stat *there);
 
+/* To be held while leaves are checked, as that may make the part. */
+void recv_file_lock_basis(struct recv_file *f);
+void recv_file_unlock_basis(struct recv_file *f);
+
 /* Whether there is a part to write to: with a basis, only after a leaf of it
- * was found to differ.  Takes basis_lock. */
+ * was found to differ.  Takes the lock of the basis. */
 int recv_file_has_part(struct recv_file *f);
 
 /* Writing to the part failed, as e says: where the disk is full, make room by

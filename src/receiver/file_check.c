@@ -249,7 +249,7 @@ static int record_same(struct worker *w, struct recv_file *f,
 	return rc;
 }
 
-/* Compare the leaves and answer.  The caller has locked basis_lock. */
+/* Compare the leaves and answer.  The caller has locked the basis. */
 static int check_leaves(struct worker *w, struct recv_file *f,
 			const struct msg_check *m, struct err *e)
 {
@@ -305,7 +305,7 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	/* Before the lock is held: this may wait for threads that want it,
 	 * too. */
 	cpu_share_check(&w->cpu);
-	pthread_mutex_lock(&f->basis_lock);
+	recv_file_lock_basis(f);
 	if (size != check_size(w, f))
 		rc = input_malformed("CHECK", e);
 	else if (!lies_in_file(f, &m) ||
@@ -316,7 +316,7 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	else
 		rc = check_leaves(w, f, &m, e);
 	w->input->has_effect = rc == 0;
-	pthread_mutex_unlock(&f->basis_lock);
+	recv_file_unlock_basis(f);
 	file_use_end(t, f);
 	return rc;
 }

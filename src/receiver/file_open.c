@@ -18,7 +18,7 @@
 #include "os/space.h"
 #include "receiver/asked.h"
 #include "receiver/committer.h"
-#include "receiver/file.h"
+#include "receiver/file_priv.h"
 #include "receiver/file_table.h"
 #include "receiver/file_use.h"
 #include "receiver/flusher.h"
@@ -234,7 +234,7 @@ static int check_name(int dir, const char *leaf, struct verdict *v)
 static int find_place(struct worker *w, struct recv_file *f,
 		      struct verdict *v)
 {
-	struct parts_found found = { .unverified = &f->unverified };
+	struct parts_found found = { .unverified = &f->locked->unverified };
 	struct commit *c = f->commit;
 	const char *leaf;
 	struct err fe;
@@ -260,7 +260,7 @@ static int find_place(struct worker *w, struct recv_file *f,
 	/* So that the part that an earlier session kept is removed if the basis
 	 * is the same. */
 	c->tag = parts_tag(&w->parts, leaf);
-	if (runs_add(&f->unverified, 0, tree_leaf_count(f->size)))
+	if (runs_add(&f->locked->unverified, 0, tree_leaf_count(f->size)))
 		return refuse_file(v, CAUSE_RESOURCE);
 	return 0;
 }

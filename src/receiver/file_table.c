@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fs/journal.h"
-#include "receiver/file.h"
+#include "receiver/file_priv.h"
 #include "wire/msg.h"
 
 enum {
@@ -50,7 +50,7 @@ void file_table_free(struct file_table *t)
 	while (t->files) {
 		struct recv_file *f = t->files;
 
-		t->files = f->next;
+		t->files = f->locked->next;
 		recv_file_free(f);
 	}
 	pthread_mutex_destroy(&t->lock);
@@ -73,7 +73,7 @@ static struct recv_file *find_file(const struct file_table *t, uint64_t id)
 	struct recv_file *f = t->files;
 
 	while (f && f->id != id)
-		f = f->next;
+		f = f->locked->next;
 	return f;
 }
 
@@ -89,7 +89,7 @@ int file_table_add(struct file_table *t, struct recv_file *f, struct err *e)
 		rc = err_set(e, ERR_PROTOCOL,
 			     "the sender opened more files than allowed");
 	if (rc == 0) {
-		f->next = t->files;
+		f->locked->next = t->files;
 		t->files = f;
 		t->count++;
 		if (f->size != TREE_SIZE_UNKNOWN)
@@ -105,7 +105,8 @@ int file_table_add(struct file_table *t, struct recv_file *f, struct err *e)
 void file_table_answer(struct file_table *t, struct recv_file *f,
 		       int is_refused, struct msg_state *m)
 {
-	const struct runs *r = &f->unverified;
+	struct recv_file_locked *l = f->locked;
+	const struct runs *r = &l->unverified;
 
 	pthread_mutex_lock(&t->lock);
 	m->state = is_refused ? STATE_REFUSED :
@@ -120,8 +121,8 @@ void file_table_answer(struct file_table *t, struct recv_file *f,
 		m->runs[i].count = r->v[i].count;
 		m->run_count++;
 	}
-	f->is_over |= is_refused;
-	f->is_open = 1;
+	l->is_over |= is_refused;
+	l->is_open = 1;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -137,12 +138,12 @@ enum file_found file_table_acquire(struct file_table *t, uint64_t id,
 	f = find_file(t, id);
 	if (!f)
 		found = FILE_NONE;
-	else if (f->is_over)
+	else if (f->locked->is_over)
 		found = FILE_DONE;
-	else if (!f->is_open)
+	else if (!f->locked->is_open)
 		found = FILE_EARLY;
 	else
-		f->users++;
+		f->locked->users++;
 	pthread_mutex_unlock(&t->lock);
 	*out = found == FILE_FOUND ? f : NULL;
 	return found;
@@ -150,13 +151,14 @@ enum file_found file_table_acquire(struct file_table *t, uint64_t id,
 
 enum file_left file_table_release(struct file_table *t, struct recv_file *f)
 {
+	struct recv_file_locked *l = f->locked;
 	enum file_left left = FILE_STAYS;
 
 	pthread_mutex_lock(&t->lock);
-	if (--f->users == 0) {
-		if (f->is_over)
+	if (--l->users == 0) {
+		if (l->is_over)
 			left = FILE_OVER;
-		else if (f->has_end && tree_is_complete(f->tree))
+		else if (l->has_end && tree_is_complete(l->tree))
 			left = FILE_WHOLE;
 	}
 	/* Out of the table in the same step as the last use ends: nobody else
@@ -165,8 +167,8 @@ enum file_left file_table_release(struct file_table *t, struct recv_file *f)
 		struct recv_file **at = &t->files;
 
 		while (*at != f)
-			at = &(*at)->next;
-		*at = f->next;
+			at = &(*at)->locked->next;
+		*at = l->next;
 		t->count--;
 		if (f->size != TREE_SIZE_UNKNOWN)
 			t->bytes -= f->size;
@@ -180,8 +182,8 @@ int file_table_give_up(struct file_table *t, struct recv_file *f)
 	int was_over;
 
 	pthread_mutex_lock(&t->lock);
-	was_over = f->is_over;
-	f->is_over = 1;
+	was_over = f->locked->is_over;
+	f->locked->is_over = 1;
 	pthread_mutex_unlock(&t->lock);
 	return !was_over;
 }
@@ -189,21 +191,22 @@ int file_table_give_up(struct file_table *t, struct recv_file *f)
 int file_table_end(struct file_table *t, struct recv_file *f,
 		   const struct msg_file_end *m)
 {
+	struct recv_file_locked *l = f->locked;
 	int ok;
 
 	pthread_mutex_lock(&t->lock);
-	if (f->has_end)
+	if (l->has_end)
 		ok = 0;
 	else if (f->size != TREE_SIZE_UNKNOWN)
 		ok = m->size == f->size;
 	else /* no chunk may lie beyond, and a short one must end there */
-		ok = m->size >= f->reach && m->size <= RECV_FILE_SIZE_MAX &&
-		     (f->short_end == 0 || m->size == f->short_end) &&
-		     tree_set_size(f->tree, m->size) == 0;
+		ok = m->size >= l->reach && m->size <= RECV_FILE_SIZE_MAX &&
+		     (l->short_end == 0 || m->size == l->short_end) &&
+		     tree_set_size(l->tree, m->size) == 0;
 	if (ok) {
-		f->has_end = 1;
-		f->end_size = m->size;
-		memcpy(f->end_digest, m->digest, sizeof(f->end_digest));
+		l->has_end = 1;
+		l->end_size = m->size;
+		memcpy(l->end_digest, m->digest, sizeof(l->end_digest));
 	}
 	pthread_mutex_unlock(&t->lock);
 	return ok ? 0 : ERR_PROTOCOL;
@@ -215,24 +218,26 @@ int file_table_end(struct file_table *t, struct recv_file *f,
  * the file reaches so far.  Only its last chunk may be short.  Locked. */
 static int extend_file(struct recv_file *f, const struct msg_chunk *m)
 {
+	struct recv_file_locked *l = f->locked;
 	const uint64_t end = m->offset + m->raw_len;
 
-	if (end > RECV_FILE_SIZE_MAX || (f->short_end && end > f->short_end))
+	if (end > RECV_FILE_SIZE_MAX || (l->short_end && end > l->short_end))
 		return 0;
 	if (m->raw_len < TREE_LEAF) {
-		if ((m->raw_len == 0 && m->offset > 0) || end < f->reach ||
-		    (f->short_end && f->short_end != end))
+		if ((m->raw_len == 0 && m->offset > 0) || end < l->reach ||
+		    (l->short_end && l->short_end != end))
 			return 0;
-		f->short_end = end;
+		l->short_end = end;
 	}
-	if (end > f->reach)
-		f->reach = end;
+	if (end > l->reach)
+		l->reach = end;
 	return 1;
 }
 
 enum chunk_place file_table_place(struct file_table *t, struct recv_file *f,
 				  const struct msg_chunk *m, int in_order)
 {
+	struct recv_file_locked *l = f->locked;
 	const uint64_t leaf = m->offset / TREE_LEAF;
 	enum chunk_place place = CHUNK_OUTSIDE;
 	uint64_t size;
@@ -240,15 +245,15 @@ enum chunk_place file_table_place(struct file_table *t, struct recv_file *f,
 
 	pthread_mutex_lock(&t->lock);
 	/* FILE_END may come before chunks of other streams. */
-	size = f->has_end ? f->end_size : f->size;
-	if (tree_has(f->tree, leaf)) {
+	size = l->has_end ? l->end_size : f->size;
+	if (tree_has(l->tree, leaf)) {
 		place = CHUNK_HERE;
 	} else {
 		ok = size == TREE_SIZE_UNKNOWN ?
 			     extend_file(f, m) :
 			     leaf < tree_leaf_count(size) &&
 				     m->raw_len == tree_leaf_size(size, leaf);
-		if (ok && (!in_order || leaf == tree_have_count(f->tree)))
+		if (ok && (!in_order || leaf == tree_have_count(l->tree)))
 			place = CHUNK_WANTED;
 	}
 	pthread_mutex_unlock(&t->lock);
@@ -258,14 +263,15 @@ enum chunk_place file_table_place(struct file_table *t, struct recv_file *f,
 int file_table_put_leaf(struct file_table *t, struct recv_file *f,
 			uint64_t leaf, const uint8_t *digest, struct err *e)
 {
+	struct recv_file_locked *l = f->locked;
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
-	rc = tree_put(f->tree, leaf, digest);
+	rc = tree_put(l->tree, leaf, digest);
 	if (rc)
-		f->is_over = 1;
+		l->is_over = 1;
 	/* The sender need not check a leaf that it sends. */
-	(void)runs_remove(&f->unverified, leaf, 1);
+	(void)runs_remove(&l->unverified, leaf, 1);
 	pthread_mutex_unlock(&t->lock);
 	return rc ? err_set(e, rc, "cannot record a chunk: %s", err_name(rc)) : 0;
 }
@@ -276,7 +282,7 @@ int file_table_has_leaf(struct file_table *t, const struct recv_file *f,
 	int has;
 
 	pthread_mutex_lock(&t->lock);
-	has = tree_has(f->tree, leaf);
+	has = tree_has(f->locked->tree, leaf);
 	pthread_mutex_unlock(&t->lock);
 	return has;
 }
@@ -287,7 +293,7 @@ int file_table_get_leaf(struct file_table *t, const struct recv_file *f,
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
-	rc = tree_leaf_digest(f->tree, leaf, digest);
+	rc = tree_leaf_digest(f->locked->tree, leaf, digest);
 	pthread_mutex_unlock(&t->lock);
 	return rc;
 }
@@ -298,7 +304,7 @@ int file_table_get_range(struct file_table *t, const struct recv_file *f,
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
-	rc = tree_range_digest(f->tree, range, digest);
+	rc = tree_range_digest(f->locked->tree, range, digest);
 	pthread_mutex_unlock(&t->lock);
 	return rc;
 }
@@ -309,7 +315,7 @@ int file_table_is_next(struct file_table *t, const struct recv_file *f,
 	int is_next;
 
 	pthread_mutex_lock(&t->lock);
-	is_next = leaf == tree_have_count(f->tree);
+	is_next = leaf == tree_have_count(f->locked->tree);
 	pthread_mutex_unlock(&t->lock);
 	return is_next;
 }
@@ -338,7 +344,7 @@ int file_table_put_hole(struct file_table *t, struct recv_file *f,
 	pthread_mutex_lock(&t->lock);
 	rc = compute_zero_digest(t);
 	if (rc == 0)
-		rc = tree_put_same(f->tree, leaf, count, t->zero_digest);
+		rc = tree_put_same(f->locked->tree, leaf, count, t->zero_digest);
 	pthread_mutex_unlock(&t->lock);
 	if (rc == ERR_PROTOCOL)
 		return err_set(e, rc, "the sender sent a hole over data");
@@ -352,8 +358,8 @@ int file_table_start_check(struct file_table *t, struct recv_file *f,
 
 	pthread_mutex_lock(&t->lock);
 	for (uint32_t i = 0; ok && i < count; i++)
-		ok = runs_has(&f->unverified, leaf + i);
-	if (ok && runs_remove(&f->unverified, leaf, count))
+		ok = runs_has(&f->locked->unverified, leaf + i);
+	if (ok && runs_remove(&f->locked->unverified, leaf, count))
 		ok = 0;
 	pthread_mutex_unlock(&t->lock);
 	return ok;
@@ -366,14 +372,15 @@ uint64_t file_table_outstanding(struct file_table *t)
 	uint64_t sum = 0;
 
 	pthread_mutex_lock(&t->lock);
-	for (const struct recv_file *f = t->files; f; f = f->next) {
-		const uint64_t have = tree_have_count(f->tree) * TREE_LEAF;
+	for (const struct recv_file *f = t->files; f; f = f->locked->next) {
+		struct recv_file_locked *l = f->locked;
+		const uint64_t have = tree_have_count(l->tree) * TREE_LEAF;
 		const uint64_t all =
 			f->allocated < f->size ? f->allocated : f->size;
 
 		/* As long as it is compared with a basis, nothing is written;
 		 * those that are being opened are not counted either. */
-		if (f->is_open && !f->is_over && f->basis_fd < 0 &&
+		if (l->is_open && !l->is_over && f->basis_fd < 0 &&
 		    f->size != TREE_SIZE_UNKNOWN && all > have)
 			sum += all - have;
 	}
@@ -384,6 +391,7 @@ uint64_t file_table_outstanding(struct file_table *t)
 void file_table_reserve(struct file_table *t, struct recv_file *f,
 			uint64_t leaf, uint64_t *off, uint64_t *len)
 {
+	struct recv_file_locked *l = f->locked;
 	const uint64_t window = leaf / WINDOW_LEAVES;
 	const uint64_t start = window * WINDOW_LEAVES * TREE_LEAF;
 	uint64_t ahead;
@@ -392,11 +400,11 @@ void file_table_reserve(struct file_table *t, struct recv_file *f,
 	if (f->size == TREE_SIZE_UNKNOWN || f->allocated < f->size)
 		return;
 	pthread_mutex_lock(&t->lock);
-	ahead = runs_count(&f->reserved) * WINDOW_LEAVES;
+	ahead = runs_count(&l->reserved) * WINDOW_LEAVES;
 	/* One window more than what has come, for streams that are ahead. */
-	if (!runs_has(&f->reserved, window) &&
-	    ahead <= tree_have_count(f->tree) + WINDOW_LEAVES &&
-	    runs_add(&f->reserved, window, 1) == 0) {
+	if (!runs_has(&l->reserved, window) &&
+	    ahead <= tree_have_count(l->tree) + WINDOW_LEAVES &&
+	    runs_add(&l->reserved, window, 1) == 0) {
 		*off = start;
 		*len = f->size - start;
 		if (*len > (uint64_t)WINDOW_LEAVES * TREE_LEAF)
@@ -410,7 +418,7 @@ void file_table_reserve(struct file_table *t, struct recv_file *f,
 void file_table_watch(struct file_table *t, struct recv_file *f)
 {
 	pthread_mutex_lock(&t->lock);
-	f->is_watched = 1;
+	f->locked->is_watched = 1;
 	pthread_mutex_unlock(&t->lock);
 }
 
@@ -420,8 +428,10 @@ struct recv_file *file_table_next_unflushed(struct file_table *t,
 	struct recv_file *next = NULL;
 
 	pthread_mutex_lock(&t->lock);
-	for (struct recv_file *f = t->files; f; f = f->next) {
-		if (!f->is_watched || f->is_over || !f->commit->journal)
+	for (struct recv_file *f = t->files; f; f = f->locked->next) {
+		struct recv_file_locked *l = f->locked;
+
+		if (!l->is_watched || l->is_over || !f->commit->journal)
 			continue;
 		if (f->id <= after || (next && f->id > next->id))
 			continue;
@@ -429,7 +439,7 @@ struct recv_file *file_table_next_unflushed(struct file_table *t,
 			next = f;
 	}
 	if (next)
-		next->users++;
+		next->locked->users++;
 	pthread_mutex_unlock(&t->lock);
 	return next;
 }

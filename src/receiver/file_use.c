@@ -9,7 +9,7 @@
 #include "fs/journal.h"
 #include "fs/name.h"
 #include "receiver/committer.h"
-#include "receiver/file.h"
+#include "receiver/file_priv.h"
 #include "receiver/file_table.h"
 #include "receiver/held_dir.h"
 #include "receiver/input.h"
@@ -81,10 +81,10 @@ static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
 	uint8_t *digest = f->commit->digest;
 	struct verdict v = { .status = STATUS_FAILED };
 
-	if (tree_final(f->tree, digest))
+	if (tree_final(f->locked->tree, digest))
 		v.cause = CAUSE_RESOURCE;
 	else if (!f->is_other &&
-		 memcmp(digest, f->end_digest, t->digest->size) == 0)
+		 memcmp(digest, f->locked->end_digest, t->digest->size) == 0)
 		v.status = STATUS_COMMITTED;
 	else if (recv_file_is_compare_only(f))
 		v = recv_file_conflict(f, NULL);
@@ -118,8 +118,8 @@ static void complete_file(struct transfer *t, struct recv_file *f)
 	struct err fe;
 
 	err_clear(&fe);
-	f->is_over = 1; /* so that its part is not kept */
-	c->size = f->end_size;
+	f->locked->is_over = 1; /* so that its part is not kept */
+	c->size = f->locked->end_size;
 	v = check_whole_file(t, f);
 	if (v.status != STATUS_COMMITTED) {
 		file_use_report(t, f, &v);

@@ -7,7 +7,7 @@
  * Lock order, first to last: admission's, the list of sessions', a session's.
  * All other locks (those of the parts of a session and of the set of
  * connections) are taken last, one at a time, with two exceptions: the table of
- * files takes a journal's lock inside its own, and basis_lock of a file is held
+ * files takes a journal's lock inside its own, and the lock of a basis is held
  * while its leaves are checked, which takes others.
  */
 #ifndef FERRY_RECEIVER_SETUP_H

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "receiver/file.h"
+#include "receiver/file_priv.h"
 #include "receiver/file_table.h"
 #include "receiver/kept.h"
 #include "wire/msg.h"
@@ -150,7 +150,7 @@ static void holes_and_checks(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(runs_add(&f->unverified, 2, 3), 0);
+	assert_int_equal(runs_add(&f->locked->unverified, 2, 3), 0);
 	file_table_answer(t, f, 0, &m);
 	assert_int_equal(m.state, STATE_RESUME);
 	assert_int_equal(m.run_count, 1);
