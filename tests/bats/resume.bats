@@ -374,7 +374,7 @@ await_part() {
 		send --plain src/g src/f
 		status 0
 		grep -qE '^ferry: f: going on at [1-6][0-9]\.[0-9] MiB of 64\.0 MiB$' sender
-		grep -qE '^ferry: f: from 127.0.0.1:[0-9]+: going on at [1-6][0-9]\.[0-9] MiB of 64\.0 MiB$' messages
+		grep -qE '^ferry: session [0-9]+: f: from 127.0.0.1:[0-9]+: going on at [1-6][0-9]\.[0-9] MiB of 64\.0 MiB$' messages
 		# what is there already is not gone on with
 		send --plain src/g src/f
 		status 0
