@@ -38,7 +38,7 @@ struct outfile {
 	int fd;            /* -1 before */
 	int has_holes;             /* as source_has_holes() */
 	struct timespec opened_at; /* just before st was read */
-	struct tree *tree; /* its content is guarded by the queue's lock */
+	struct tree *tree; /* what is in it is the queue's (queue_put_leaf()) */
 	/* TREE_SIZE_UNKNOWN for standard input until its end was read */
 	uint64_t size;
 
@@ -47,7 +47,7 @@ struct outfile {
 	int has_counted_holes; /* its holes were counted as spared
 				  (counters.h) */
 
-	/* what the queue knows of it, guarded by its lock; owned */
+	/* what the queue's lock guards: outfile_priv.h; owned */
 	struct outfile_locked *locked;
 };
 
