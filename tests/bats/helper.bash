@@ -83,7 +83,7 @@ start() {
 	local name=$1
 	shift
 	rm -f "$name.pid"
-	mkfifo "$name.pid"
+	mkfifo -m 600 "$name.pid" # whatever the test's umask
 	# shellcheck disable=SC2016 # $$ is that of the inner shell
 	timeout --foreground -k 5 "$run_limit" \
 		bash -c 'echo $$ >"$0"; exec "$@"' "$name.pid" "$@" \
