@@ -364,6 +364,7 @@ reads() {
 
 @test "whether a directory folds names is seen without reading it once more" {
 	needs 'a build without a sanitizer' # which strace does not mix with
+	needs CAP_SYS_PTRACE # for strace -y, of a process that nobody may inspect
 	needs_build 'a sandbox'
 	is reads 1 2 3 "$(reads a b c)"
 }
