@@ -115,7 +115,6 @@ receive_alone() { receive -p "$("$tools/free_port.py")" "$@"; }
 # in_network COMMANDS - run them by bash in a network namespace of their own, with
 # loopback up, an interface d0, and $FERRY as $0
 in_network() {
-	needs 'network namespaces'
 	timeout --foreground -k 5 "$(limit 60)" unshare --net bash -c "
 		ip link set lo up
 		ip link add d0 type veth peer name d1
@@ -125,6 +124,7 @@ in_network() {
 }
 
 @test "--bind: an address or interface that comes later is worth --retry" {
+	needs 'network namespaces'
 	echo text >src/f
 	for late in "192.0.2.1 192.0.2.1/32 lo" "fe80::1%w0 fe80::1/64 w0"; do
 		rm -f dst/f
@@ -163,6 +163,7 @@ in_network() {
 }
 
 @test "a link-local address without its zone: the message says how to write it" {
+	needs 'network namespaces'
 	echo text >src/f
 	run -3 in_network '"$0" send --plain src/f fe80::1'
 	[[ "$output" == *"needs the network interface: write fe80::1%d"[01]* ]]
