@@ -187,3 +187,12 @@ char *text_grouped(char dst[TEXT_GROUPED_MAX], uint64_t n)
 	dst[used] = '\0';
 	return dst;
 }
+
+char *text_count(char dst[TEXT_COUNT_MAX], uint64_t n, const char *noun)
+{
+	char number[TEXT_GROUPED_MAX];
+
+	snprintf(dst, TEXT_COUNT_MAX, "%s %s%s", text_grouped(number, n), noun,
+		 n == 1 ? "" : "s");
+	return dst;
+}

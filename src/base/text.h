@@ -49,4 +49,9 @@ enum { TEXT_GROUPED_MAX = 28 };
 /* A number with commas, "12,345".  Returns dst. */
 char *text_grouped(char dst[TEXT_GROUPED_MAX], uint64_t n);
 
+enum { TEXT_COUNT_MAX = TEXT_GROUPED_MAX + 32 };
+/* A number with commas, and what it counts: "1 file", "12,345 files".  Returns
+ * dst. */
+char *text_count(char dst[TEXT_COUNT_MAX], uint64_t n, const char *noun);
+
 #endif

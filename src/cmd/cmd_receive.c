@@ -569,7 +569,7 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 
 static int check_config(const struct receive_options *opts, struct err *e)
 {
-	char shown[SHOWN_MAX];
+	char shown[SHOWN_MAX], senders[TEXT_COUNT_MAX];
 	struct err warnings[SENDERS_WARNINGS];
 	size_t count;
 	int rc;
@@ -587,8 +587,8 @@ static int check_config(const struct receive_options *opts, struct err *e)
 	}
 	text_escape(shown, sizeof(shown), opts->config, strlen(opts->config));
 	if (!opts->common.quiet)
-		fprintf(stderr, "ferry: %s: no errors, %zu sender%s\n", shown,
-			count, count == 1 ? "" : "s");
+		fprintf(stderr, "ferry: %s: no errors, %s\n", shown,
+			text_count(senders, count, "sender"));
 	return 0;
 }
 

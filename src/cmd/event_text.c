@@ -25,11 +25,6 @@ static const char *escape(char *dst, const char *text, size_t n)
 	return text_escape(dst, SHOWN_MAX, text, n);
 }
 
-static const char *plural(uint64_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 /* ---- where a receiver listens ---- */
 
 const char *event_text_security(enum security mode)
@@ -425,7 +420,7 @@ static void rest_text(char *dst, size_t size, const struct session_summary *s)
 static void has_text(char *dst, size_t size, const struct session_summary *s,
 		     const char *peer)
 {
-	char files[TEXT_GROUPED_MAX], found[TEXT_GROUPED_MAX];
+	char files[TEXT_COUNT_MAX], found[TEXT_GROUPED_MAX];
 
 	text_grouped(files, s->files);
 	text_grouped(found, s->files + s->skipped + s->failed);
@@ -433,8 +428,8 @@ static void has_text(char *dst, size_t size, const struct session_summary *s,
 		snprintf(dst, size, "%s has %s of %s files", peer, files,
 			 found);
 	else if (s->code)
-		snprintf(dst, size, "%s has %s file%s", peer, files,
-			 plural(s->files));
+		snprintf(dst, size, "%s has %s", peer,
+			 text_count(files, s->files, "file"));
 	else if (s->files == 1)
 		snprintf(dst, size, "%s has the file", peer);
 	else if (s->files == 0)
@@ -473,23 +468,22 @@ const char *event_text_preview(char *dst, const struct session_summary *s,
 	const uint64_t sent = s->files - s->unchanged;
 	struct session_summary whole = *s;
 	char size[32], rest[AMOUNT_MAX], content[AMOUNT_MAX] = "";
-	char number[TEXT_GROUPED_MAX] = "no";
+	char files[TEXT_COUNT_MAX] = "no files";
 
 	rest_text(rest, sizeof(rest), s);
 	if (s->is_dry_run) {
 		/* How much of a file a delta would spare is not known. */
 		whole.sent_bytes = whole.payload_bytes = s->new_bytes;
 		if (sent > 0) {
-			text_grouped(number, sent);
+			text_count(files, sent, "file");
 			new_text(content, sizeof(content), &whole);
 		}
-		snprintf(dst, EVENT_TEXT_MAX, "would send %s file%s%s%s to %s%s",
-			 number, plural(sent), sent ? " " : "", content, peer,
-			 rest);
+		snprintf(dst, EVENT_TEXT_MAX, "would send %s%s%s to %s%s",
+			 files, sent ? " " : "", content, peer, rest);
 		return dst;
 	}
-	snprintf(dst, EVENT_TEXT_MAX, "would send %s file%s, %s, to %s%s",
-		 text_grouped(number, s->files), plural(s->files),
+	snprintf(dst, EVENT_TEXT_MAX, "would send %s, %s, to %s%s",
+		 text_count(files, s->files, "file"),
 		 text_size(size, sizeof(size), (double)s->bytes), peer, rest);
 	return dst;
 }
@@ -516,7 +510,7 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 	const uint64_t received = s->files - s->unchanged;
 	struct session_summary whole = *s;
 	char content[AMOUNT_MAX], rest[AMOUNT_MAX], line[AMOUNT_MAX];
-	char grouped[TEXT_GROUPED_MAX], files[AMOUNT_MAX + 64];
+	char count[TEXT_COUNT_MAX], files[AMOUNT_MAX + 96];
 	const char *verb = s->is_dry_run ? "would receive" : "received";
 	int used;
 
@@ -533,9 +527,8 @@ const char *event_text_received(char *dst, uint64_t number, const char *peer,
 	if (used >= EVENT_TEXT_MAX || (why && !s->files))
 		return dst;
 	if (received > 0)
-		snprintf(files, sizeof(files), "%s %s file%s %s", verb,
-			 text_grouped(grouped, received), plural(received),
-			 content);
+		snprintf(files, sizeof(files), "%s %s %s", verb,
+			 text_count(count, received, "file"), content);
 	else
 		snprintf(files, sizeof(files), "%s no %sfiles", verb,
 			 *rest ? "new " : "");
@@ -550,14 +543,14 @@ const char *event_text_stopped(char *dst, const struct session_summary *s,
 			       const struct session_progress *p,
 			       enum security mode, int has_retry)
 {
-	char done[32], total[32], files[TEXT_GROUPED_MAX];
+	char done[32], total[32], files[TEXT_COUNT_MAX];
 
 	snprintf(dst, EVENT_TEXT_MAX,
-		 "stopped after %s of %s%s, %s file%s committed; %s%s",
+		 "stopped after %s of %s%s, %s committed; %s%s",
 		 text_size(done, sizeof(done), (double)p->bytes),
 		 p->total_is_final ? "" : "at least ",
 		 text_size(total, sizeof(total), (double)p->total_bytes),
-		 text_grouped(files, s->files), plural(s->files),
+		 text_count(files, s->files, "file"),
 		 mode == SECURITY_CODE ?
 			 "the same command sends what is missing, with a new "
 			 "code" :
@@ -571,13 +564,13 @@ const char *event_text_kept(char *dst, uint64_t number, const char *peer,
 			    const struct session_summary *s,
 			    enum security mode)
 {
-	char bytes[32], files[TEXT_GROUPED_MAX];
+	char bytes[32], files[TEXT_COUNT_MAX];
 
 	snprintf(dst, EVENT_TEXT_MAX,
-		 "session %llu from %s stopped after %s, %s file%s "
-		 "committed; %s", (unsigned long long)number, peer,
+		 "session %llu from %s stopped after %s, %s committed; %s",
+		 (unsigned long long)number, peer,
 		 text_size(bytes, sizeof(bytes), (double)s->wire_bytes),
-		 text_grouped(files, s->files), plural(s->files),
+		 text_count(files, s->files, "file"),
 		 mode == SECURITY_CODE ?
 			 "what is missing can be sent with a new code" :
 			 "when the same is sent again, it goes on from there");

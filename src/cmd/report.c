@@ -170,20 +170,21 @@ static void on_listening(void *ctx, const char *address, uint16_t port)
 static void say_session(struct report *r, const struct peer *p)
 {
 	char text[EVENT_TEXT_MAX], line[PROGRESS_LINE_MAX];
+	char count[TEXT_COUNT_MAX];
 	unsigned streams = 0;
 
 	if (!progress_lines_text(r->lines, r->cfg.is_sender ? 1 : p->number,
 				 clock_ms(), line, &streams))
 		snprintf(line, sizeof(line), "nothing yet");
+	text_count(count, streams, "stream");
 	if (r->cfg.is_sender)
-		snprintf(text, sizeof(text), "status: to %s, %u stream%s: %s",
-			 p->text, streams, streams == 1 ? "" : "s",
-			 line + strspn(line, " "));
+		snprintf(text, sizeof(text), "status: to %s, %s: %s", p->text,
+			 count, line + strspn(line, " "));
 	else
 		snprintf(text, sizeof(text),
-			 "status: session %llu from %s, %u stream%s: %s",
-			 (unsigned long long)p->number, p->text, streams,
-			 streams == 1 ? "" : "s", line + strspn(line, " "));
+			 "status: session %llu from %s, %s: %s",
+			 (unsigned long long)p->number, p->text, count,
+			 line + strspn(line, " "));
 	outputs_say(r->out, text);
 }
 
@@ -192,6 +193,7 @@ static void say_status(void *ctx)
 {
 	struct report *r = ctx;
 	char text[EVENT_TEXT_MAX], who[EVENT_TEXT_SHOWN_MAX];
+	char now[TEXT_COUNT_MAX];
 	const char *host = r->cfg.peer;
 	unsigned count = 0;
 
@@ -202,8 +204,8 @@ static void say_status(void *ctx)
 		text_escape(who, sizeof(who), host, strlen(host));
 	if (*r->listens)
 		snprintf(text, sizeof(text),
-			 "status: listening on %s, %u session%s now, %llu since "
-			 "the start", r->listens, count, count == 1 ? "" : "s",
+			 "status: listening on %s, %s now, %llu since the start",
+			 r->listens, text_count(now, count, "session"),
 			 (unsigned long long)r->sessions);
 	else
 		snprintf(text, sizeof(text), "status: connecting%s%s",
@@ -283,15 +285,16 @@ static void begin_line(struct report *r, uint64_t number,
 static void say_untold(struct report *r, uint64_t now_ms)
 {
 	char name[TOLD_SESSIONS_NAME_MAX], text[EVENT_TEXT_MAX];
+	char more[TEXT_COUNT_MAX];
 	uint64_t count;
 
 	while (told_sessions_end(&r->told, now_ms, name, &count)) {
 		if (count == 0)
 			continue;
 		snprintf(text, sizeof(text),
-			 "%llu more session%s from %s within a minute, not "
-			 "reported one by one (see -v)",
-			 (unsigned long long)count, count == 1 ? "" : "s", name);
+			 "%s from %s within a minute, not reported one by one "
+			 "(see -v)", text_count(more, count, "more session"),
+			 name);
 		outputs_warn(r->out, text);
 	}
 }

@@ -354,16 +354,15 @@ static void limit(struct kept *k, struct owner *only)
 /* Say what was removed, as soon as it is time. */
 static void tell(const struct kept *k, struct removal *r, const char *why)
 {
-	char size[32];
+	char parts[TEXT_COUNT_MAX], size[32];
 
 	if (r->sum.count == 0 ||
 	    (r->told_ms && clock_ms() - r->told_ms < TELL_MS))
 		return;
 	events_message(k->cfg.events, SESSION_WARNING,
-		       "removed %llu part%s of interrupted transfers, %s: %s; "
-		       "these files will be sent from the beginning",
-		       (unsigned long long)r->sum.count,
-		       r->sum.count == 1 ? "" : "s",
+		       "removed %s of interrupted transfers, %s: %s; these "
+		       "files will be sent from the beginning",
+		       text_count(parts, r->sum.count, "part"),
 		       text_size(size, sizeof(size), (double)r->sum.bytes),
 		       why);
 	r->sum = (struct amount){ 0, 0 };
@@ -518,20 +517,18 @@ static void tell_expired(const struct kept *k)
 	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
 		      { 1, "second" } };
 	uint64_t keep_s = k->cfg.keep_s;
-	char size[32];
+	char parts[TEXT_COUNT_MAX], size[32], time[TEXT_COUNT_MAX];
 	size_t u = 0;
 
 	while (keep_s % units[u].seconds)
 		u++;
 	keep_s /= units[u].seconds;
 	events_message(k->cfg.events, SESSION_NOTICE,
-		       "removed %llu part%s of interrupted transfers, %s: not "
-		       "used for more than %llu %s%s (--keep-parts)",
-		       (unsigned long long)k->expired.count,
-		       k->expired.count == 1 ? "" : "s",
+		       "removed %s of interrupted transfers, %s: not used for "
+		       "more than %s (--keep-parts)",
+		       text_count(parts, k->expired.count, "part"),
 		       text_size(size, sizeof(size), (double)k->expired.bytes),
-		       (unsigned long long)keep_s, units[u].name,
-		       keep_s == 1 ? "" : "s");
+		       text_count(time, keep_s, units[u].name));
 }
 
 void kept_look(struct kept *k, const struct cancel *stop)

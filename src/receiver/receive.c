@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/text.h"
 #include "fs/attr_helper.h"
 #include "fs/mode_rules.h"
 #include "os/entropy.h"
@@ -446,9 +447,8 @@ static int reload(struct receiver *r)
 {
 	const struct receive_config *cfg = r->setup.cfg;
 	struct senders *next = NULL, *now;
+	char count[TEXT_COUNT_MAX], ended[TEXT_COUNT_MAX];
 	struct err e;
-	unsigned ended;
-	size_t count;
 	int rc;
 
 	err_clear(&e);
@@ -460,12 +460,10 @@ static int reload(struct receiver *r)
 	}
 	senders_current_set(r->setup.senders, next);
 	now = senders_current_get(r->setup.senders);
-	ended = sessions_revoke(r->sessions, now);
-	count = senders_count(now);
+	text_count(ended, sessions_revoke(r->sessions, now), "running session");
 	events_message(cfg->events, SESSION_NOTICE,
-		       "the senders were read again: %zu sender%s; %u running "
-		       "session%s ended", count, count == 1 ? "" : "s", ended,
-		       ended == 1 ? "" : "s");
+		       "the senders were read again: %s; %s ended",
+		       text_count(count, senders_count(now), "sender"), ended);
 	senders_release(now);
 	return 1;
 }

@@ -689,26 +689,22 @@ static void describe_files(const struct recv_session *s, const struct totals *t,
 {
 	const struct transfer *tr = &s->transfer;
 	const uint64_t failed = totals_failed_count(t);
-	char number[TEXT_GROUPED_MAX];
+	char number[TEXT_COUNT_MAX];
 
 	text[0] = 0;
 	if (failed)
-		snprintf(text, size, "%s file%s from %s %s",
-			 text_grouped(number, failed), failed == 1 ? "" : "s",
-			 s->label,
+		snprintf(text, size, "%s from %s %s",
+			 text_count(number, failed, "file"), s->label,
 			 transfer_is_dry_run(tr) ? "would fail"
 						 : "failed (see above)");
 	else if (t->not_deleted)
-		snprintf(text, size,
-			 "%s item%s could not be deleted (see above)",
-			 text_grouped(number, t->not_deleted),
-			 t->not_deleted == 1 ? "" : "s");
+		snprintf(text, size, "%s could not be deleted (see above)",
+			 text_count(number, t->not_deleted, "item"));
 	else if (t->not_kept)
 		snprintf(text, size,
-			 "%s of %s item%s from %s were not kept (see above)",
+			 "%s of %s from %s were not kept (see above)",
 			 results_lost(tr->results),
-			 text_grouped(number, t->not_kept),
-			 t->not_kept == 1 ? "" : "s", s->label);
+			 text_count(number, t->not_kept, "item"), s->label);
 }
 
 void recv_session_conclude(struct recv_session *s, const struct totals *before,

@@ -549,7 +549,7 @@ static void detail_text(char *dst, size_t size, const struct tally *y)
 static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 {
 	char detail[160], rest[180] = "";
-	char missing[TEXT_GROUPED_MAX], found[TEXT_GROUPED_MAX];
+	char missing[TEXT_GROUPED_MAX], found[TEXT_COUNT_MAX];
 	const char *what = y->is_dry && !end ? "not be sent" : "not sent";
 	const char *verb = y->missing == 1 ? "was" : "were";
 
@@ -568,17 +568,17 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 		what = "not asked about";
 	else if (y->is_dry)
 		verb = "would";
-	snprintf(dst, size, "%s of %s file%s%s %s %s%s",
-		 text_grouped(missing, y->missing), text_grouped(found, y->found),
-		 y->found == 1 ? "" : "s", y->is_whole ? "" : " found so far",
-		 verb, what, rest);
+	snprintf(dst, size, "%s of %s%s %s %s%s",
+		 text_grouped(missing, y->missing),
+		 text_count(found, y->found, "file"),
+		 y->is_whole ? "" : " found so far", verb, what, rest);
 }
 
 /* The text about the files for totals_conclude(). */
 static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 {
 	char missing[300] = "", lost[120] = "", left[100] = "";
-	char number[TEXT_GROUPED_MAX];
+	char number[TEXT_COUNT_MAX];
 
 	/* Where nothing is there, nor anything wrong with a file, the error
 	 * says it all. */
@@ -587,18 +587,17 @@ static void tally_text(char *dst, size_t size, const struct tally *y, int end)
 		missing_text(missing, sizeof(missing), y, end);
 	if (y->not_kept)
 		snprintf(lost, sizeof(lost),
-			 "%s%s of %s item%s %s kept (see above)",
+			 "%s%s of %s %s kept (see above)",
 			 *missing ? "; " : "", y->lost,
-			 text_grouped(number, y->not_kept),
-			 y->not_kept == 1 ? "" : "s",
+			 text_count(number, y->not_kept, "item"),
 			 y->is_dry ? "would not be" : "were not");
 	if (y->not_deleted)
 		snprintf(left, sizeof(left),
-			 "%s%s item%s not %sdeleted on the receiver (see "
-			 "above)", *missing || *lost ? "; " : "",
-			 text_grouped(number, y->not_deleted),
-			 y->is_dry ? (y->not_deleted == 1 ? " would" : "s would") :
-			 y->not_deleted == 1 ? " was" : "s were",
+			 "%s%s %s not %sdeleted on the receiver (see above)",
+			 *missing || *lost ? "; " : "",
+			 text_count(number, y->not_deleted, "item"),
+			 y->is_dry ? "would" :
+			 y->not_deleted == 1 ? "was" : "were",
 			 y->is_dry ? "be " : "");
 	snprintf(dst, size, "%s%s%s", missing, lost, left);
 }

@@ -147,6 +147,7 @@ int preview_run(const struct send_config *cfg, struct session_summary *summary,
 {
 	struct preview p = { .cfg = cfg, .summary = summary };
 	const uint64_t began_ns = clock_ns();
+	char number[TEXT_GROUPED_MAX], all[TEXT_COUNT_MAX];
 	uint64_t failed;
 	int rc = 0;
 
@@ -163,10 +164,9 @@ int preview_run(const struct send_config *cfg, struct session_summary *summary,
 	summary->failed = failed;
 	if (rc == 0 && failed > 0)
 		rc = err_set(e, totals_code(&p.totals, 1),
-			     "%llu of %llu file%s cannot be sent (see above)",
-			     (unsigned long long)failed,
-			     (unsigned long long)(failed + summary->files),
-			     failed + summary->files == 1 ? "" : "s");
+			     "%s of %s cannot be sent (see above)",
+			     text_grouped(number, failed),
+			     text_count(all, failed + summary->files, "file"));
 	summary->code = rc;
 	summary->seconds = (double)(clock_ns() - began_ns) / 1e9;
 	if (cfg->events->summary)

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/names.h"
+#include "base/text.h"
 #include "fs/name.h"
 #include "fs/scan_dirs.h"
 #include "sender/deletion.h"
@@ -319,13 +320,14 @@ static int may_delete(const struct send_stream *st)
 {
 	struct sender *s = st->sender;
 	const uint64_t failed = outcome_count_failed(s->outcome);
+	char files[TEXT_COUNT_MAX];
 
 	if (failed == 0)
 		return 1;
 	events_message(s->cfg->events, SESSION_WARNING,
-		       "%s: nothing %s deleted, as %llu file%s %s",
-		       s->peer.name, s->cfg->dry_run ? "would be" : "was",
-		       (unsigned long long)failed, failed == 1 ? "" : "s",
+		       "%s: nothing %s deleted, as %s %s", s->peer.name,
+		       s->cfg->dry_run ? "would be" : "was",
+		       text_count(files, failed, "file"),
 		       s->cfg->dry_run ? "would fail" : "failed");
 	return 0;
 }

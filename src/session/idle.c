@@ -91,7 +91,7 @@ int idle_check(struct idle *i, const char *peer, struct err *e)
 {
 	const uint64_t now = clock_ms();
 	uint64_t longest = IDLE_BUSY_FACTOR * i->timeout_ms;
-	uint64_t progress, busy;
+	uint64_t progress, busy, past;
 
 	skip_gap(i, now);
 	progress = atomic_load(&i->progress_ms);
@@ -100,17 +100,15 @@ int idle_check(struct idle *i, const char *peer, struct err *e)
 		longest = IDLE_BUSY_MS;
 	if (i->timeout_ms == 0)
 		return 0;
-	if (now > progress && now - progress > i->timeout_ms &&
-	    now > busy && now - busy > i->timeout_ms)
+	past = now > progress ? now - progress : 0;
+	if (past > i->timeout_ms && now > busy && now - busy > i->timeout_ms)
 		return err_set(e, ERR_TIMEOUT,
 			       "%s has sent nothing but heart-beats for %llu s",
-			       peer,
-			       (unsigned long long)(now - progress) / 1000);
-	if (now > progress && now - progress > longest)
+			       peer, (unsigned long long)past / 1000);
+	if (past > longest)
 		return err_set(e, ERR_TIMEOUT,
 			       "%s has made no progress for %llu s, though it "
 			       "says that it is busy",
-			       peer,
-			       (unsigned long long)(now - progress) / 1000);
+			       peer, (unsigned long long)past / 1000);
 	return 0;
 }

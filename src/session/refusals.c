@@ -28,14 +28,12 @@ static enum session_level level_of(const struct refusals *r,
 /* End the window, and say what was not said in it.  Locked. */
 static void end_window(struct refusals *r, struct refusals_kind *k)
 {
-	char number[TEXT_GROUPED_MAX];
+	char count[TEXT_COUNT_MAX];
 
 	if (k->more)
 		events_message(r->events, level_of(r, k),
-			       "%s more connection%s got no session within a "
-			       "minute",
-			       text_grouped(number, k->more),
-			       k->more == 1 ? "" : "s");
+			       "%s got no session within a minute",
+			       text_count(count, k->more, "more connection"));
 	memset(k, 0, sizeof(*k));
 }
 

@@ -83,12 +83,29 @@ static void numbers_are_grouped(void **state)
 			    "18,446,744,073,709,551,615");
 }
 
+static void what_is_counted_is_in_the_plural_unless_it_is_one(void **state)
+{
+	char text[TEXT_COUNT_MAX];
+
+	(void)state;
+	assert_string_equal(text_count(text, 0, "file"), "0 files");
+	assert_string_equal(text_count(text, 1, "file"), "1 file");
+	assert_string_equal(text_count(text, 1000, "file"), "1,000 files");
+	/* A noun that is too long is cut. */
+	assert_int_equal(strlen(text_count(text, UINT64_MAX,
+					   "noun that is longer than what there "
+					   "is room for")),
+			 TEXT_COUNT_MAX - 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_first_are_said_and_the_rest_counted,
 				       reset),
 		cmocka_unit_test(numbers_are_grouped),
+		cmocka_unit_test(
+			what_is_counted_is_in_the_plural_unless_it_is_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
