@@ -544,7 +544,7 @@ int cmd_receive_ordered(const struct ordered *o, struct err *e)
 {
 	struct receive_options opts;
 	int first, rc = ordered_check(o, "--timeout --quiet --verbose --port",
-				      e);
+				      NULL, e);
 
 	if (rc)
 		return rc;

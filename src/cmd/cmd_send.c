@@ -15,6 +15,7 @@
 #include "cmd/ask.h"
 #include "cmd/by_ssh.h"
 #include "cmd/common.h"
+#include "cmd/fetch_options.h"
 #include "cmd/one_time_code.h"
 #include "cmd/operand_hints.h"
 #include "cmd/ordered.h"
@@ -508,19 +509,15 @@ static int parse_rest(const struct send_options *opts, char **command,
 	return rc ? rc : run_reported(opts, &o, mode, e);
 }
 
-/* What another host may order: nothing that reads or runs anything but the
- * paths. */
-static const char orderable[] =
-	"--timeout --quiet --verbose --limit-rate --compress --checksum "
-	"--compare --delta --symlinks --archive --preserve --numeric-ids "
-	"--special --one-file-system --growing --exclude --include --streams "
-	"--port --data --delete --max-delete --mirror --dry-run";
-
-/* Parse an order.  Returns the index of the first operand or an error. */
+/* Parse an order: what ferry receive forwards, and what its connection needs.
+ * Returns the index of the first operand or an error. */
 static int parse_order(const struct ordered *o, struct send_options *opts,
 		       struct err *e)
 {
-	int first, rc = ordered_check(o, orderable, e);
+	int first, rc = ordered_check(
+			   o, "--timeout --quiet --verbose --limit-rate --port "
+			      "--data",
+			   &fetch_options_group, e);
 
 	send_options_init(opts);
 	if (rc)

@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 struct carrier;
+struct option_group;
 
 struct ordered {
 	int argc; /* argv[0] is the command, argv[argc] is NULL */
@@ -25,9 +26,11 @@ struct ordered {
 
 /*
  * Check that each option up to "--" is one of names, which are separated by
- * spaces, with its value after "=".  Returns 0 or ERR_USAGE.
+ * spaces, or of group (NULL: none), with its value after "=".  Returns 0 or
+ * ERR_USAGE.
  */
-int ordered_check(const struct ordered *o, const char *names, struct err *e);
+int ordered_check(const struct ordered *o, const char *names,
+		  const struct option_group *group, struct err *e);
 
 /* Run the command.  Return as run() in struct cmd. */
 int cmd_receive_ordered(const struct ordered *o, struct err *e);

@@ -497,6 +497,13 @@ sys.stdout.buffer.write(order(*(i.encode() for i in sys.argv[2:])))
 		[[ "$(order send "$option" -- "$work/src")" == \
 			*"does not take '$option'"* ]] || [ "$option" = -- ]
 	done
+	# what ferry receive forwards, and no more, whatever is wrong with it then
+	fetched=$(ferry help receive | sed -nE '/^What to fetch/,/^$/s/^ {2,6}(-., )?(--[a-z-]+).*/\2/p')
+	[[ $fetched == *--compress*--dry-run* ]]
+	for option in $fetched; do
+		[[ "$(order send "$option=?" -- "$work/src")" != \
+			*"does not take"* ]]
+	done
 	for option in --exec=/bin/sh --stdout --config=x --existing=replace; do
 		[[ "$(order receive "$option" -- "$work/dst")" == \
 			*"does not take '$option'"* ]]
