@@ -68,7 +68,9 @@ receive_small() {
 	is used granted 0
 	is used codecs '[0]'
 	is used HOLE null
-	has sender "does not know: zlib compression, zstd compression, sparse chunks, holes,"
+	has sender "does not know: zlib compression, zstd compression, "
+	has sender ", sparse chunks, "
+	has sender ", holes, "
 	# again: now all is there already, but without the feature none is offered
 	send_small 0
 	status 0
