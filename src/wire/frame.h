@@ -80,6 +80,7 @@ enum frame_type {
 	FRAME_PING = 30,  /* heart-beat, empty */
 	FRAME_ERROR = 31, /* the session ends here, and why */
 };
+enum { FRAME_TYPES = 38 }; /* more than any of them */
 
 struct frame {
 	uint8_t type;

@@ -104,7 +104,7 @@ static inline size_t frames_change(uint8_t *f, size_t n, size_t max,
 	switch (fuzz_random(seed) % 6) {
 	case 0:
 		/* another type */
-		f[0] = (uint8_t)(fuzz_random(seed) % (FRAME_STREAMS + 1));
+		f[0] = (uint8_t)(fuzz_random(seed) % FRAME_TYPES);
 		break;
 	case 1: /* flags, or a check */
 		f[frames_check_at(seed)] = (uint8_t)fuzz_random(seed);

@@ -148,7 +148,7 @@ static void frames_need_their_feature(void **state)
 	};
 
 	(void)state;
-	for (unsigned type = FRAME_HELLO; type <= FRAME_STREAMS; type++) {
+	for (unsigned type = FRAME_HELLO; type < FRAME_TYPES; type++) {
 		uint32_t needs = 0;
 
 		for (size_t i = 0; i < sizeof(optional) / sizeof(*optional);
