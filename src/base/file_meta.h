@@ -49,6 +49,8 @@ enum file_meta_preserve {
 enum {
 	PRESERVE_XATTRS = PRESERVE_XATTR | PRESERVE_CAPABILITY |
 			  PRESERVE_TRUSTED,
+	/* for which a file's attributes are read and set */
+	PRESERVE_ATTRS = PRESERVE_ACL | PRESERVE_XATTRS,
 	/* what has the names of users and groups */
 	PRESERVE_NAMED = PRESERVE_OWNER | PRESERVE_SETID | PRESERVE_ACL,
 #define X(name, number, word, with, archive, meaning) | name

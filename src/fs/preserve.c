@@ -367,8 +367,7 @@ int preserve_read(const struct preserve *how, int fd, const struct stat *st,
 		read_owner(how, st, fields);
 	if (how->kinds & PRESERVE_SETID)
 		file_meta_put_field(fields, FILE_META_TAG_SETID, 0);
-	if (fd == PRESERVE_CLOSED ||
-	    !(how->kinds & (PRESERVE_ACL | PRESERVE_XATTRS)))
+	if (fd == PRESERVE_CLOSED || !(how->kinds & PRESERVE_ATTRS))
 		return 0;
 	if (attrs_list(&a, fd) < 0)
 		return err_sys(e, ERR_LOCAL, "cannot read its attributes");

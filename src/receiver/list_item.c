@@ -178,15 +178,10 @@ static int open_there(const struct list_place *p, unsigned *cause)
 
 /* Whether ACLs or attributes of an entry have to be compared that is not known
  * to have none. */
-static int has_attrs(const struct list *l, const struct file_meta *meta,
-		     const struct list_place *p)
+static int has_attrs(const struct file_meta *meta, const struct list_place *p)
 {
-	unsigned kinds = 0;
+	const unsigned kinds = file_meta_needs(meta) & PRESERVE_ATTRS;
 
-	if (meta->further & 1u << FILE_META_TAG_ACL)
-		kinds |= PRESERVE_ACL;
-	if (meta->further & 1u << FILE_META_TAG_XATTR)
-		kinds |= l->w->transfer->preserve.kinds & PRESERVE_XATTRS;
 	return kinds && !preserve_is_bare(kinds, p->dir, p->leaf, 0);
 }
 
@@ -252,7 +247,7 @@ static void keep_file(struct list *l, const struct item *it,
 	struct transfer *t = l->w->transfer;
 	const struct file_meta meta = recv_pack_meta(t, &it->row);
 	const struct same_meta how = list_item_same_meta(l);
-	const int is_open = has_attrs(l, &meta, p);
+	const int is_open = has_attrs(&meta, p);
 	struct verdict v = { .status = STATUS_UNCHANGED };
 	unsigned kinds, cause = CAUSE_NONE;
 	struct item known;

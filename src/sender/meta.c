@@ -21,8 +21,7 @@ enum file_meta_form meta_form(const struct send_stream *st)
 
 int meta_needs_open(const struct send_stream *st)
 {
-	return (st->sender->preserve.kinds &
-		(PRESERVE_ACL | PRESERVE_XATTRS)) != 0;
+	return (st->sender->preserve.kinds & PRESERVE_ATTRS) != 0;
 }
 
 int meta_read(struct send_stream *st, const struct item *it, int fd,

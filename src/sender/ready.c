@@ -140,9 +140,8 @@ static int agree_on_preserve(struct send_stream *st, const struct msg_ready *m,
 	struct sender *s = st->sender;
 	const struct send_config *cfg = s->cfg;
 	const int is_known = (st->features & FEATURE_PRESERVE) != 0;
-	const unsigned attributes = PRESERVE_ACL | PRESERVE_XATTRS;
 	const unsigned unreadable =
-		xattr_is_known() ? 0 : cfg->preserve & attributes;
+		xattr_is_known() ? 0 : cfg->preserve & PRESERVE_ATTRS;
 	const unsigned lacking = cfg->preserve & ~(is_known ? m->preserve : 0u);
 	const unsigned kinds = cfg->preserve & ~(lacking | unreadable);
 	const unsigned needed = cfg->is_archive ? cfg->preserve_needed :

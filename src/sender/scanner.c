@@ -103,7 +103,7 @@ static int queue_pack(struct scanner *sc)
  * one with more it is found out when it is read (send_pack.c). */
 static uint32_t fields_room(unsigned preserve)
 {
-	if (preserve & (PRESERVE_ACL | PRESERVE_XATTRS))
+	if (preserve & PRESERVE_ATTRS)
 		return ROOM_ATTRS;
 	return preserve ? ROOM_OWNER : 0;
 }

@@ -49,8 +49,7 @@ static int digest_content(struct send_stream *st, int fd, uint64_t size,
 static int needs_open(const struct send_stream *st, const struct pack *pk,
 		      const struct item *it, int dir, const char *leaf)
 {
-	const unsigned attrs = st->sender->preserve.kinds &
-			       (PRESERVE_ACL | PRESERVE_XATTRS);
+	const unsigned attrs = st->sender->preserve.kinds & PRESERVE_ATTRS;
 
 	return pk->has_digests ||
 	       (attrs && !preserve_is_bare(attrs, dir, leaf,

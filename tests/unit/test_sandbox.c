@@ -625,9 +625,9 @@ static void set_what_is_accepted(struct place *p)
 	WORKS(p, fd);
 	check_allowed(p, "fchown()", PRESERVE_OWNER,
 		      fchown(fd, (uid_t)-1, (gid_t)-1));
-	check_allowed(p, "fsetxattr()", PRESERVE_ACL | PRESERVE_XATTRS,
+	check_allowed(p, "fsetxattr()", PRESERVE_ATTRS,
 		      fsetxattr(fd, "user.x", "", 0, 0));
-	check_allowed(p, "fremovexattr()", PRESERVE_ACL | PRESERVE_XATTRS,
+	check_allowed(p, "fremovexattr()", PRESERVE_ATTRS,
 		      fremovexattr(fd, "user.x"));
 	check_allowed(p, "fchmod(04700)", PRESERVE_SETID, fchmod(fd, 04700));
 	check_allowed(p, "a FIFO", PRESERVE_SPECIALS,

@@ -554,7 +554,7 @@ static void add_allowed(struct rule_list *l, unsigned allowed)
 
 	if (allowed & PRESERVE_OWNER)
 		add_all(l, owners, COUNT(owners), SECCOMP_ALLOW);
-	if (allowed & (PRESERVE_ACL | PRESERVE_XATTRS))
+	if (allowed & PRESERVE_ATTRS)
 		add_all(l, attrs, COUNT(attrs), SECCOMP_ALLOW);
 	if (allowed & PRESERVE_SETID)
 		add_all(l, modes, COUNT(modes), SECCOMP_ALLOW);
