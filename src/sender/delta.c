@@ -152,7 +152,9 @@ size_t delta_compare_places(const struct delta *d)
 
 uint64_t delta_take_compare(struct delta *d, unsigned max, uint64_t *leaf)
 {
-	const uint64_t n = runs_take(&d->compare, max, leaf);
+	const unsigned may = delta_may_compare(d);
+	const uint64_t n =
+		runs_take(&d->compare, may < max ? may : max, leaf);
 
 	d->waiting += (unsigned)n;
 	return n;

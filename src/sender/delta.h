@@ -82,8 +82,8 @@ size_t delta_compare_places(const struct delta *d);
  * known whether that finds anything. */
 unsigned delta_may_compare(const struct delta *d);
 
-/* Take at most max leaves that follow one another, to be compared: as
- * runs_take().  An answer is expected to each. */
+/* Take leaves that follow one another, to be compared: at most max, and as many
+ * as may be now.  As runs_take().  An answer is expected to each. */
 uint64_t delta_take_compare(struct delta *d, unsigned max, uint64_t *leaf);
 
 /* To how many leaves an answer is expected; and expect none any more: the file

@@ -202,6 +202,23 @@ int queue_is_starved(struct queue *q)
 
 /* ---- open files ---- */
 
+struct queue_verdict queue_describe_item(const struct inflight_entry *en,
+					 uint64_t id)
+{
+	const struct pack *pk = en->pack;
+	const struct item *it = &pk->items[id - en->first];
+
+	return (struct queue_verdict){
+		.name = pack_name(pk, it),
+		.name_len = it->name_len,
+		.item = it,
+		.id = id,
+		.size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size : 0,
+		.target = it->target_len > 0 ? pack_target(pk, it) : NULL,
+		.target_len = it->target_len,
+	};
+}
+
 int queue_can_send(const struct outfile *f)
 {
 	return f->locked->state == FILE_SENDING ||

@@ -86,14 +86,12 @@ static int take_blocks(struct queue *q, struct outfile *f,
 static int take_signature(struct queue *q, struct outfile *f,
 			  const struct msg_signature *m, uint64_t *same)
 {
-	struct outfile_locked *l = f->locked;
-
 	if (m->kind == SIGNATURE_BASIS)
 		return take_basis(q, f, m);
 	/* A file that failed on this side may still get answers. */
 	if (!queue_can_send(f))
 		return 0;
-	if (!l->delta)
+	if (!f->locked->delta)
 		return ERR_PROTOCOL;
 	/* Each of these is accepted once. */
 	q->replies++;
@@ -103,9 +101,9 @@ static int take_signature(struct queue *q, struct outfile *f,
 	case SIGNATURE_BLOCKS:
 		return take_blocks(q, f, m);
 	case SIGNATURE_PIECES:
-		return delta_pieces(l->delta, m);
+		return delta_pieces(f->locked->delta, m);
 	case SIGNATURE_END:
-		return delta_pieces_end(l->delta, m);
+		return delta_pieces_end(f->locked->delta, m);
 	case SIGNATURE_BASIS:
 		break;
 	}

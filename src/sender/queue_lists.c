@@ -166,17 +166,8 @@ static void end_listed(struct queue *q, struct inflight_entry *en,
 	/* en->pack becomes NULL with the pack's last item. */
 	for (uint32_t i = 0; en->pack && i < m->count; i++) {
 		struct item *it = &en->pack->items[i];
-		const struct queue_verdict v = {
-			.name = pack_name(en->pack, it),
-			.name_len = it->name_len,
-			.item = it,
-			.id = en->first + i,
-			.size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size
-						      : 0,
-			.target = it->target_len > 0 ?
-					  pack_target(en->pack, it) : NULL,
-			.target_len = it->target_len,
-		};
+		const struct queue_verdict v =
+			queue_describe_item(en, en->first + i);
 
 		if (m->items[i].state == LISTED_DONE)
 			continue;

@@ -17,6 +17,7 @@
 #include "sender/inflight.h"
 #include "sender/outfile_priv.h"
 #include "sender/queue.h"
+#include "sender/queue_replies.h"
 
 enum {
 	QUEUE_PACKS_MAX = 64,
@@ -80,6 +81,11 @@ void queue_clear_signal(struct queue *q);
 /* Queue a pack before all others; queue a file after all others. */
 void queue_push_pack(struct queue *q, struct pack *pk);
 void queue_append_file(struct queue *q, struct outfile *f);
+
+/* What is the same in the verdict on an item of a pack and in what is planned
+ * for it. */
+struct queue_verdict queue_describe_item(const struct inflight_entry *en,
+					 uint64_t id);
 
 /* Whether leaves of the file may be sent in its state. */
 int queue_can_send(const struct outfile *f);

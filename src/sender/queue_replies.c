@@ -249,26 +249,13 @@ static void end_items(struct queue *q, struct inflight_entry *en,
 	/* en->pack becomes NULL with the pack's last item. */
 	for (; en->pack && id < end; id++) {
 		struct item *it = &en->pack->items[id - en->first];
-		const struct queue_verdict v = {
-			.name = pack_name(en->pack, it),
-			.name_len = it->name_len,
-			.item = it,
-			.id = id,
-			.size = it->kind == ITEM_FILE ? (uint64_t)it->st.st_size
-						      : 0,
-			.verdict = m,
-			.has_digest = it->kind == ITEM_FILE &&
-				      !en->pack->is_list,
-			.uncounted = en->pack->is_offered &&
-						     it->kind == ITEM_FILE ?
-					     (int64_t)it->st.st_size : 0,
-			.target = it->target_len > 0 ?
-					  pack_target(en->pack, it) : NULL,
-			.target_len = it->target_len,
-		};
+		struct queue_verdict v = queue_describe_item(en, id);
 
 		if (it->done)
 			continue;
+		v.verdict = m;
+		v.has_digest = it->kind == ITEM_FILE && !en->pack->is_list;
+		v.uncounted = en->pack->is_offered ? (int64_t)v.size : 0;
 		fn(ctx, &v);
 		q->replies++;
 		note_progress(q, it);
@@ -398,25 +385,22 @@ int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit,
 		 uint64_t *bytes)
 {
 	struct inflight_entry *en;
-	uint64_t again = 0;
-	int rc = 0, found = 0;
+	int rc = 0;
 
+	*is_misfit = 0;
+	*bytes = 0;
 	pthread_mutex_lock(&q->lock);
 	en = inflight_at(&q->inflight, m->id);
 	if (!inflight_was_given(&q->inflight, m->id, 1))
 		rc = ERR_PROTOCOL;
 	else if (en && en->file && resend_misfit(q, en->file, m, &rc))
-		found = 1;
+		*is_misfit = 1;
 	else if (++q->resends > RESENDS_MAX)
 		rc = ERR_CORRUPT;
 	else if (en && en->pack)
-		rc = resend_pack(q, en, m, &again);
+		rc = resend_pack(q, en, m, bytes);
 	else if (en && en->file)
-		rc = resend_leaf(q, en->file, m, &again);
-	if (is_misfit)
-		*is_misfit = found;
-	if (bytes)
-		*bytes = again;
+		rc = resend_leaf(q, en->file, m, bytes);
 	queue_signal(q);
 	pthread_mutex_unlock(&q->lock);
 	return rc;

@@ -78,10 +78,10 @@ int queue_deferred(struct queue *q, const struct msg_verdict *m);
  * about something that was over, or came a second time had none. */
 uint64_t queue_count_replies(struct queue *q);
 
-/* RESEND.  *is_misfit (or NULL) is set to whether it is about a recipe, whose
- * basis has changed; *bytes (or NULL) to how much content that was counted as
- * sent is sent again.  ERR_CORRUPT after too many others in this session, and
- * for content that cannot be read again. */
+/* RESEND.  *is_misfit is set to whether it is about a recipe, whose basis has
+ * changed; *bytes to how much content that was counted as sent is sent again.
+ * ERR_CORRUPT after too many others in this session, and for content that
+ * cannot be read again. */
 int queue_resend(struct queue *q, const struct msg_resend *m, int *is_misfit,
 		 uint64_t *bytes);
 

@@ -136,17 +136,13 @@ static int take_compare(struct queue *q, struct task *t, unsigned most)
 	for (struct outfile *f = q->active; f; f = f->locked->next) {
 		struct outfile_locked *l = f->locked;
 		struct delta *d = l->delta;
-		unsigned may;
 
 		if (q->compares_out >= most)
 			return 0;
 		if (!d || delta_compare_places(d) == 0 || !queue_can_send(f) ||
 		    l->todo.len > OUTFILE_RUNS_MAX / 2)
 			continue;
-		may = delta_may_compare(d);
-		t->count = delta_take_compare(
-			d, may < COMPARE_BATCH ? may : COMPARE_BATCH,
-			&t->leaf);
+		t->count = delta_take_compare(d, COMPARE_BATCH, &t->leaf);
 		if (t->count == 0)
 			continue;
 		t->kind = TASK_COMPARE;

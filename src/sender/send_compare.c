@@ -50,21 +50,20 @@ static int batch_add(struct send_stream *st, struct batch *b, uint64_t leaf,
 	const size_t blocks = (n + DELTA_BLOCK - 1) / DELTA_BLOCK;
 	struct delta_leaf *l = calloc(1, sizeof(*l) + blocks * DELTA_SUM);
 	uint8_t *out = b->leaves + b->m.count * COMPARE_LEAF;
-	uint64_t sum;
 
 	if (!l)
 		return ERR_RESOURCE;
 	l->leaf = leaf;
 	l->blocks = (unsigned)blocks;
 	memcpy(l->digest, digest, DIGEST_MAX);
-	sum = delta_key_blocks(delta_key_get(st->sender->delta_key), st->raw, n,
-			       l->sums);
 	if (same_digest(&st->same, st->raw, n, l->sha)) {
 		free(l);
 		return ERR_RESOURCE;
 	}
 	memcpy(out, l->sha, COMPARE_SHA);
-	be_put64(out + COMPARE_SHA, sum);
+	be_put64(out + COMPARE_SHA,
+		 delta_key_blocks(delta_key_get(st->sender->delta_key),
+				  st->raw, n, l->sums));
 	if (b->m.count++ == 0)
 		b->m.offset = leaf * TREE_LEAF;
 	*b->end = l;

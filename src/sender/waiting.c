@@ -148,22 +148,19 @@ static int add_to_pack(struct requeuing *r, const struct item *it,
 		       const struct pack_texts *texts, uint64_t size)
 {
 	for (int i = 0; i < 2; i++) {
-		struct item *item = NULL;
+		struct item *item;
 		int rc;
 
 		if (!r->pk)
 			r->pk = pack_new();
-		if (r->pk)
-			r->pk->is_list = r->is_dry_run;
-		if (r->pk)
-			item = pack_add(r->pk, (enum item_kind)it->kind, texts,
-					size);
+		if (!r->pk)
+			break;
+		r->pk->is_list = r->is_dry_run;
+		item = pack_add(r->pk, (enum item_kind)it->kind, texts, size);
 		if (item) {
 			item_set_source(item, it);
 			return 0;
 		}
-		if (!r->pk)
-			break;
 		rc = queue_add_pack(r->q, r->pk);
 		r->pk = NULL;
 		if (rc)

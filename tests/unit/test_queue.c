@@ -160,8 +160,10 @@ static int state_of(struct lab *lab, uint64_t id, unsigned state)
 static int resend(struct lab *lab, uint64_t id)
 {
 	const struct msg_resend m = { .id = id };
+	uint64_t again;
+	int is_misfit;
 
-	return queue_resend(lab->queue, &m, NULL, NULL);
+	return queue_resend(lab->queue, &m, &is_misfit, &again);
 }
 
 static void assert_waits(struct lab *lab)
