@@ -374,7 +374,7 @@ int file_open(struct worker *w, const uint8_t *body, size_t len,
 		return rc;
 	}
 	/* Also for a file that is refused: chunks of it may be on their way. */
-	transfer_see_id(t, f->id);
+	(void)transfer_see_ids(t, f->id, 1);
 	is_refused = admit_file(w, f, rc == ERR_RESOURCE, &v) != 0;
 	/* It has its verdict; what is accepted has yet to come. */
 	w->input->has_effect = is_refused;

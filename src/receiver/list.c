@@ -26,7 +26,6 @@ static int read_fields(struct list *l, size_t len, size_t *payload,
 	struct transfer *t = l->w->transfer;
 	uint8_t fields[MSG_LIST_FIXED + DIGEST_MAX];
 	const size_t fixed = MSG_LIST_FIXED + t->digest->size;
-	uint64_t last;
 	int rc;
 
 	if (len < fixed)
@@ -35,17 +34,14 @@ static int read_fields(struct list *l, size_t len, size_t *payload,
 	rc = input_fields(l->w->input, fields, fixed, e);
 	if (rc)
 		return rc;
-	if (msg_get_list(&l->m, t->digest->size, fields, fixed, *payload))
+	if (msg_get_list(&l->m, t->digest->size, fields, fixed, *payload) ||
+	    transfer_see_ids(t, l->m.first_id, l->m.count))
 		return input_malformed("LIST", e);
 	l->is_dry_run = transfer_is_dry_run(t);
-	last = l->m.first_id + l->m.count - 1;
-	if (l->m.first_id == 0 || last < l->m.first_id)
-		return input_malformed("LIST", e);
 	if (t->stdout_fd >= 0 && !l->is_dry_run)
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent a list to a receiver with "
 			       "--stdout");
-	transfer_see_id(t, last);
 	return 0;
 }
 

@@ -29,12 +29,11 @@ static void plan_dir(struct list *l, const struct item *it,
 
 	/* Where directories get metadata, --existing does not matter to it. */
 	how.existing = CONFLICT_REPLACE;
-	if (!S_ISDIR(p->there.st_mode) && delete_gives_way(t)) {
-		list_item_want(l, it, LISTED_REPLACES);
-		return;
-	}
 	if (!S_ISDIR(p->there.st_mode)) {
-		list_item_answer(l, it, LISTED_FAILED, CAUSE_NOT_DIR);
+		if (delete_gives_way(t))
+			list_item_want(l, it, LISTED_REPLACES);
+		else
+			list_item_answer(l, it, LISTED_FAILED, CAUSE_NOT_DIR);
 		return;
 	}
 	file.fd = dirs_enter(l->w->dirs, it->row.name, it->row.name_len, &e);

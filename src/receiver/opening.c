@@ -431,22 +431,20 @@ static int make_worker(struct recv_connection *c, struct err *e)
 
 static int send_ready(struct recv_connection *c, struct err *e)
 {
-	const struct fd_share *share = &c->session->share;
+	const struct recv_session *s = c->session;
 	struct msg_ready m = {
 		.version = WIRE_VERSION,
-		.streams = (uint16_t)share->streams,
-		.features = c->session->transfer.features,
-		.open_files = share->open_files,
-		.preserve = c->session->transfer.preserve.kinds,
-		.flags = c->session->is_empty &&
-					 c->session->transfer.features &
-						 FEATURE_LISTS ?
+		.streams = (uint16_t)s->share.streams,
+		.features = s->transfer.features,
+		.open_files = s->share.open_files,
+		.preserve = s->transfer.preserve.kinds,
+		.flags = s->is_empty && s->transfer.features & FEATURE_LISTS ?
 				 READY_EMPTY : 0,
 	};
 	int rc;
 
 	/* Further streams join with it. */
-	memcpy(m.token, c->session->token, sizeof(m.token));
+	memcpy(m.token, s->token, sizeof(m.token));
 	msg_put_ready(&c->channel.out, &m);
 	c->channel.tells_busy = (m.features & FEATURE_BUSY) != 0;
 	if (m.features & FEATURE_TIMEOUT)
@@ -495,11 +493,10 @@ static int wait_opening(struct recv_connection *c, struct frame *f,
 		rc = announce(c, e);
 	if (rc == 0)
 		rc = wait_header(c, f, e);
-	if (rc == ERR_AUTH && c->channel.stream) {
-		/* In the clear, for a peer in another mode. */
+	/* In the clear, for a peer in another mode. */
+	if (rc == ERR_AUTH && c->channel.stream)
 		channel_send_error(&c->channel, WERR_PROTOCOL,
 				   "this side uses another security mode");
-	}
 	if (rc == ERR_AGAIN)
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 				     "both sides receive: one of them has to "
@@ -507,8 +504,7 @@ static int wait_opening(struct recv_connection *c, struct frame *f,
 	if (rc == ERR_PROTOCOL)
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,
 				     "this is not ferry's protocol (do both "
-				     "sides use the same security mode?)",
-				     e);
+				     "sides use the same security mode?)", e);
 	return rc;
 }
 

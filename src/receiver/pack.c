@@ -605,7 +605,6 @@ static int read_fields(struct pack *pk, size_t len, size_t *payload,
 	struct transfer *t = pk->w->transfer;
 	const size_t fixed = MSG_PACK_FIXED + t->digest->size;
 	uint8_t fields[MSG_PACK_FIXED + DIGEST_MAX];
-	uint64_t last;
 	int rc;
 
 	if (len < fixed)
@@ -616,15 +615,13 @@ static int read_fields(struct pack *pk, size_t len, size_t *payload,
 		return rc;
 	if (msg_get_pack(&pk->m, t->digest->size, fields, fixed, *payload))
 		return input_malformed("PACK", e);
-	last = pk->m.first_id + pk->m.count - 1;
-	if (pk->m.first_id == 0 || last < pk->m.first_id ||
+	if (transfer_see_ids(t, pk->m.first_id, pk->m.count) ||
 	    (pk->is_offer && pk->m.raw_len != pk->m.table_len))
 		return input_malformed("PACK", e);
 	if (t->stdout_fd >= 0 && (pk->m.count != 1 || pk->is_offer))
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent more than one file to a "
 			       "receiver with --stdout");
-	transfer_see_id(t, last);
 	return 0;
 }
 

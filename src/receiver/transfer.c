@@ -6,13 +6,17 @@
 #include "fs/mode_rules.h"
 #include "receiver/made.h"
 
-void transfer_see_id(struct transfer *t, uint64_t id)
+int transfer_see_ids(struct transfer *t, uint64_t first, uint64_t count)
 {
+	const uint64_t last = first + count - 1;
 	uint64_t max = atomic_load(&t->max_id);
 
-	while (id > max &&
-	       !atomic_compare_exchange_weak(&t->max_id, &max, id))
+	if (first == 0 || last < first)
+		return -1;
+	while (last > max &&
+	       !atomic_compare_exchange_weak(&t->max_id, &max, last))
 		;
+	return 0;
 }
 
 uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,

@@ -114,8 +114,9 @@ struct transfer {
  * here. */
 int transfer_is_dry_run(const struct transfer *t);
 
-/* Raise max_id to an id that came. */
-void transfer_see_id(struct transfer *t, uint64_t id);
+/* Raise max_id to the last of count ids, which came, the lowest being first.
+ * Returns 0, or -1 where there are no such ids. */
+int transfer_see_ids(struct transfer *t, uint64_t first, uint64_t count);
 
 /* The mode that an item is to have here: as --chmod says; else that of the
  * sender, less the umask unless all bits are to be kept (PRESERVE_SETID). */
