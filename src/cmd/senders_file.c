@@ -516,21 +516,18 @@ unsigned senders_file_line(const struct senders_section *s, const char *key)
 
 int senders_file_load(struct senders_file *f, const char *path, struct err *e)
 {
-	char shown[SHOWN_MAX], *text = NULL;
+	char shown[SHOWN_MAX], *text;
 	ssize_t n = 0;
 	/* O_NONBLOCK: a FIFO is refused without waiting for a writer. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int rc = 0;
+	int rc;
 
 	memset(f, 0, sizeof(*f));
 	text_escape(shown, sizeof(shown), path, strlen(path));
 	if (fd < 0)
 		return err_sys(e, ERR_LOCAL, "cannot open %s", shown);
-	rc = check_owner(fd, shown, e);
-	if (rc == 0) {
-		text = malloc(SENDERS_FILE_MAX);
-		rc = text ? 0 : out_of_memory(e);
-	}
+	text = malloc(SENDERS_FILE_MAX);
+	rc = text ? check_owner(fd, shown, e) : out_of_memory(e);
 	if (rc == 0) {
 		n = io_read(fd, text, SENDERS_FILE_MAX);
 		rc = n < 0 ? err_sys(e, ERR_LOCAL, "cannot read %s", shown) : 0;
