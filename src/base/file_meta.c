@@ -210,7 +210,7 @@ static int is_value_good(unsigned tag, struct rd value)
 {
 	struct file_meta_owner owner;
 
-	switch (tag) {
+	switch ((enum file_meta_tag)tag) {
 	case FILE_META_TAG_OWNER:
 		return get_owner(&value, &owner);
 	case FILE_META_TAG_ACL:
@@ -221,9 +221,8 @@ static int is_value_good(unsigned tag, struct rd value)
 	case FILE_META_TAG_SETID:
 	case FILE_META_TAG_LINKED:
 		return value.left == 0;
-	default:
-		return 1;
 	}
+	return 1; /* unknown: it is skipped */
 }
 
 /* ---- fields ---- */
@@ -311,22 +310,36 @@ uint64_t file_meta_room(const struct file_meta *m)
 	return room;
 }
 
-unsigned file_meta_needs(const struct file_meta *m)
+static unsigned needs_of_field(const struct file_meta *m, enum file_meta_tag tag)
 {
 	struct file_meta_owner owner;
-	unsigned needs = 0;
 	struct rd value;
 
-	if (file_meta_owner(m, &owner))
-		needs |= owner.flags & FILE_META_OWNER_SET ? PRESERVE_OWNER :
-							     PRESERVE_SETID;
-	if (file_meta_has(m, FILE_META_TAG_SETID))
-		needs |= PRESERVE_SETID;
-	if (m->further & (1u << FILE_META_TAG_ACL |
-			  1u << FILE_META_TAG_DEFAULT_ACL))
-		needs |= PRESERVE_ACL;
-	needs |= file_meta_xattrs(m, &value);
-	if (file_meta_has(m, FILE_META_TAG_LINKED))
-		needs |= PRESERVE_HARDLINKS;
+	switch (tag) {
+	case FILE_META_TAG_OWNER:
+		if (!file_meta_owner(m, &owner))
+			return 0;
+		return owner.flags & FILE_META_OWNER_SET ? PRESERVE_OWNER
+							 : PRESERVE_SETID;
+	case FILE_META_TAG_SETID:
+		return PRESERVE_SETID;
+	case FILE_META_TAG_ACL:
+	case FILE_META_TAG_DEFAULT_ACL:
+		return PRESERVE_ACL;
+	case FILE_META_TAG_XATTR:
+		return file_meta_xattrs(m, &value);
+	case FILE_META_TAG_LINKED:
+		return PRESERVE_HARDLINKS;
+	}
+	return 0; /* unknown: it is skipped */
+}
+
+unsigned file_meta_needs(const struct file_meta *m)
+{
+	unsigned needs = 0;
+
+	for (unsigned tag = 0; tag < FILE_META_TAGS && m->further >> tag; tag++)
+		if (m->further >> tag & 1)
+			needs |= needs_of_field(m, (enum file_meta_tag)tag);
 	return needs;
 }

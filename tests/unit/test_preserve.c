@@ -130,6 +130,7 @@ static void what_a_field_needs(void **state)
 		{ FIELDS("\3\0\0" "\5\0\1\x28"),
 		  PRESERVE_ACL | PRESERVE_XATTR | PRESERVE_TRUSTED },
 		{ FIELDS("\4\0\0"), PRESERVE_ACL },
+		{ FIELDS("\6\0\0"), PRESERVE_HARDLINKS },
 		{ FIELDS("\x1f\0\0"), 0 },
 	};
 
