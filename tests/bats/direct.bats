@@ -223,6 +223,7 @@ with_firewall() {
 }
 
 @test "who listens: nobody without the key, and not for longer than it has to" {
+	needs CAP_SYS_PTRACE # to see the descriptors of a process that is confined
 	is python3 "$tools/direct_peer.py" "$FERRY" "$work/dst" ok
 	is cat dst/f text
 }
@@ -235,7 +236,7 @@ with_firewall() {
 		shift
 		rm -f go dst/photos
 		start evil "${FERRY_WRAP:-env}" "$FERRY" receive -v --ssh \
-			"python3 $tools/evil_remote.py direct $*" \
+			"python3 $tools/hostile_remote.py direct $*" \
 			box:photos dst 2>messages
 		await messages "$text"
 		touch go

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""evil_remote.py WHAT NAME... - what --ssh starts in place of ssh: a ferry
+"""hostile_remote.py WHAT NAME... - what --ssh starts in place of ssh: a ferry
 remote that was told to send, and sends what it likes.
 
 WHAT: "files", files of these names; "large", a file in chunks of the first
