@@ -264,6 +264,24 @@ static char *stored_path(const struct placed_name *name, const char *stored)
 	return path;
 }
 
+/* Whether path, in the same directory, is another spelling of a name that is
+ * listed as it is: what replaces an entry leaves it its old spelling. */
+static int is_spelling_of(const char *path, const struct placed_name *name,
+			  const struct stat *there)
+{
+	const struct placed_name other = { name->dir_fd, path + dir_len(name),
+					   path, strlen(path) };
+	char stored[NAME_MAX + 1];
+	struct stat st;
+
+	if (fstatat(other.dir_fd, other.leaf, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_dev != there->st_dev || st.st_ino != there->st_ino)
+		return 0;
+	/* A hard link is listed by itself. */
+	find_stored(&other, &st, stored);
+	return strcmp(stored, other.leaf) != 0;
+}
+
 /* One that was noted under another spelling.  Others have its key as well: then
  * the directory lists the name as it is. */
 static char *find_noted(struct placed *p, const struct placed_name *name,
@@ -286,7 +304,8 @@ static char *find_noted(struct placed *p, const struct placed_name *name,
 				     memcmp(path, name->path, n) == 0 &&
 				     !strchr(path + n, '/');
 
-		if (same_dir && strcmp(stored, name->leaf) == 0)
+		if (same_dir && strcmp(stored, name->leaf) == 0 &&
+		    !is_spelling_of(path, name, there))
 			continue; /* the name is there by itself */
 		if (p->slots[i].dev != dir.dev || p->slots[i].ino != dir.ino)
 			continue; /* not this directory */
