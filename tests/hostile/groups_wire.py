@@ -87,9 +87,9 @@ def beginnings(lab):
         lab.case(f"{text[:12]!r} first", other_protocol)
 
     def features():
-        # but for what gives rows another form, and a dry run
+        # both words, but for what gives rows another form, and a dry run
         s = lab.sender(features=(2**32 - 1) & ~PRESERVE & ~DRY_RUN,
-                       streams=65535)
+                       streams=65535, tail=bytes([255] * 4))
         s.put_pack(1, [(b"n", b"x")])
         s.send(message("FLUSH"))
         need(s.verdicts(1) == {1: 1}, "not committed")
