@@ -511,7 +511,7 @@ static int wait_opening(struct recv_connection *c, struct frame *f,
 int recv_opening_begin(struct recv_connection *c, struct err *e)
 {
 	uint8_t body[WIRE_OPENING_MAX];
-	struct frame f;
+	struct frame f = { 0 };
 	int rc = wait_opening(c, &f, e);
 
 	if (rc)
