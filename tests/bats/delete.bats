@@ -47,6 +47,7 @@ mirror() {
 }
 
 @test "what the sender does not have is deleted, and told [tsan]" {
+	needs 'a safe temporary directory' # for --exec
 	make_tree
 	cat >hook <<-'END'
 		#!/bin/sh

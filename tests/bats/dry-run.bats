@@ -94,6 +94,7 @@ plan() {
 }
 
 @test "what a receiver does for it: no call that changes anything in DIR" {
+	needs 'a safe temporary directory' # for --exec
 	needs CAP_SYS_PTRACE
 	make_tree
 	cat >hook <<-'END'

@@ -5,6 +5,7 @@ load helper
 
 setup() {
 	make_dir
+	needs 'a safe temporary directory' # for the program
 	echo hello >src/f
 	: >log
 	program 'exit 0'

@@ -17,6 +17,7 @@ teardown() { remove_dir; }
 
 # log_exit - a program for --exec that logs what it is told.
 log_exit() {
+	needs 'a safe temporary directory'
 	cat >hook <<-EOF
 		#!/bin/bash
 		echo "exit \$FERRY_EXIT failed \$FERRY_FAILED skipped \$FERRY_SKIPPED" >>$work/hook.log

@@ -162,6 +162,7 @@ for line in open(sys.argv[1], encoding="utf-8"):
 }
 
 @test "each side says who the other one is: subject, pin or name of the key" {
+	needs 'a safe temporary directory' # for --exec
 	printf '#!/bin/sh\nprintf %%s "$FERRY_PEER_ID" >%s/hook.id\n' "$work" >hook
 	chmod +x hook
 	local listen="-v --once --exec ./hook"
