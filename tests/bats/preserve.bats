@@ -493,14 +493,15 @@ socket.socket(socket.AF_UNIX).bind("src/t/d/socket")'
 	rm dst/t/d/large2 dst/t/d/b
 	cp -p dst/t/large dst/t/d/large2
 	cp -p dst/t/a dst/t/d/b
-	inode=$(stat -c %i dst/t/large)
+	# whichever name the source lists first
+	before=$(stat -c %i dst/t/large dst/t/d/large2)
 	for run in 1 2; do
 		send --plain -a -v src/t
 		status 0
 		same_options=-H same_tree src/t dst/t
 	done
 	hasnt sender ': committed'
-	[ "$(stat -c %i dst/t/large)" = "$inode" ]
+	grep -qx "$(stat -c %i dst/t/large)" <<<"$before"
 	# and where metadata alone differs
 	chmod 600 src/t/a src/t/large src/t/middle
 	rm dst/t/d/b dst/t/d/large2 dst/t/d/e/middle2
