@@ -219,7 +219,7 @@ int file_meta_get_ace(struct rd *value, struct file_meta_ace *a);
  * XATTR: u8 kinds, the PRESERVE_XATTRS that are kept | all extended attributes
  * of these kinds in ascending order of their names (as bytes), each
  *
- * 	u8 length | name | u16 length | value
+ *	u8 length | name | u16 length | value
  */
 struct file_meta_xattr {
 	char name[FILE_META_NAME_MAX + 1]; /* terminated */

@@ -1,10 +1,10 @@
 /*
  * ini.h - reading the lines of a configuration file.
  *
- * 	# a comment
- * 	key = value
- * 	[section]
- * 	key = value
+ *	# a comment
+ *	key = value
+ *	[section]
+ *	key = value
  *
  * Layer: base.  Pure.
  * Threads: any; a struct ini belongs to one.

@@ -5,9 +5,9 @@
  * Layer: chunk.  Pure, but for the function that reads the basis.
  * Specified in ferry-protocol(7), DELTA.
  *
- * 	u8[32] SHA-256 of the raw bytes | u32 literal bytes | u8 codec of the
- * 	literals | u8[3] reserved | u32 operations | operations times (u32
- * 	length | u64 offset in the basis; 2^64-1: literal) | literals
+ *	u8[32] SHA-256 of the raw bytes | u32 literal bytes | u8 codec of the
+ *	literals | u8[3] reserved | u32 operations | operations times (u32
+ *	length | u64 offset in the basis; 2^64-1: literal) | literals
  *
  * The operations, in order, make exactly the raw bytes.  A recipe that does
  * not, or that reaches beyond its basis, is refused before anything is read.

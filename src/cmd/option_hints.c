@@ -11,7 +11,7 @@
 #include "base/similar.h"
 #include "base/text.h"
 
-enum { SHOWN_MAX = 100 };
+enum { SHOWN_MAX = 100, LIST_WORD_MIN = 4 };
 
 static const struct option_row *row_of_letter(
 	const struct option_group *const *groups, char letter)
@@ -168,16 +168,11 @@ void option_hints_unknown(const struct option_group *const *groups,
 		err_append(e, "; did you mean --%s?", name);
 }
 
-/* The value that was probably meant.  Returns 0 if that is not known. */
-static int guess_value(const struct option_row *row, const char *value,
-		       char *dst, size_t size)
+static const char *nearest_word(const struct option_word *w, const char *value)
 {
-	const struct option_word *w = row->words;
 	const char *best = NULL;
 	unsigned least = SIMILAR_LEN_MAX + 2;
 
-	if (row->guess)
-		return row->guess(dst, size, value);
 	for (; w && w->word; w++) {
 		const unsigned distance = similar_distance(value, w->word);
 
@@ -186,9 +181,52 @@ static int guess_value(const struct option_row *row, const char *value,
 			least = distance;
 		}
 	}
-	if (best)
-		snprintf(dst, size, "%s", best);
-	return best != NULL;
+	return best;
+}
+
+/* The list with what is meant by each of its elements. */
+static int guess_list(const struct option_row *row, const char *value,
+		      char *dst, size_t size)
+{
+	char element[SHOWN_MAX];
+	size_t used = 0;
+
+	for (;;) {
+		const size_t n = strcspn(value, ",");
+		const char *word;
+
+		if (n >= sizeof(element))
+			return 0;
+		memcpy(element, value, n);
+		element[n] = '\0';
+		word = nearest_word(row->words, element);
+		/* With three letters everything is near to something. */
+		if (!word || (n < LIST_WORD_MIN && strcmp(word, element) != 0))
+			return 0;
+		used += (size_t)snprintf(dst + used, size - used, "%s%s",
+					 used ? "," : "", word);
+		if (used >= size)
+			return 0;
+		if (!value[n])
+			return 1;
+		value += n + 1;
+	}
+}
+
+/* The value that was probably meant.  Returns 0 if that is not known. */
+static int guess_value(const struct option_row *row, const char *value,
+		       char *dst, size_t size)
+{
+	const char *word;
+
+	if (row->guess)
+		return row->guess(dst, size, value);
+	if (row->kind == OPTION_SET)
+		return guess_list(row, value, dst, size);
+	word = nearest_word(row->words, value);
+	if (word)
+		snprintf(dst, size, "%s", word);
+	return word != NULL;
 }
 
 /* The option with a value, as it is to be written. */

@@ -19,7 +19,7 @@ enum {
 	WIDTH = 80,
 	SHOWN_MAX = 100, /* of a user's argument in a message */
 	WORDS_MAX = 160, /* of all words of an option */
-	WANTS_MAX = WORDS_MAX + 40,
+	WANTS_MAX = WORDS_MAX + 100,
 };
 
 /* A table in the form that getopt_long() wants. */
@@ -121,11 +121,15 @@ static void join_words(char *dst, size_t size, const struct option_word *w)
 /* Describe the allowed values of this option. */
 static void describe_values(char *dst, size_t size, const struct option_row *row)
 {
+	const char *at = row->wants ? strstr(row->wants, "WORDS") : NULL;
 	char words[WORDS_MAX] = "";
 
 	if (row->words)
 		join_words(words, sizeof(words), row->words);
-	if (row->wants)
+	if (at)
+		snprintf(dst, size, "%.*s%s%s", (int)(at - row->wants),
+			 row->wants, words, at + strlen("WORDS"));
+	else if (row->wants)
 		snprintf(dst, size, "%s", row->wants);
 	else if (row->kind == OPTION_WORD)
 		snprintf(dst, size, "%s", words);

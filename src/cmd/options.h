@@ -56,11 +56,11 @@ struct option_row {
 	size_t off;       /* of the field in the command's options */
 	int value;
 	uint64_t min, max;
-	/* With other kinds than OPTION_WORD: of which the value is a list, or
-	 * that can be completed. */
+	/* With OPTION_SET: of which the value is a list, or with which it
+	 * begins.  They are completed, and what is near to one is guessed. */
 	const struct option_word *words;
-	/* The allowed values, for the message; NULL: made from the kind,
-	 * limits or words. */
+	/* The allowed values, for the message, where "WORDS" stands for the
+	 * words; NULL: made from the kind, limits or words. */
 	const char *wants;
 	/* Returns nonzero if value (NULL: left out) is not allowed. */
 	int (*set)(void *field, const char *value);

@@ -25,19 +25,12 @@ const struct option_word receive_words_preserve[] = {
 
 #define X(id, number, word, meaning) { word, 0, meaning },
 #define ACCEPTED(id, number, word, with, archive, meaning) { word, 0, meaning },
-#define ACCEPT_WORDS                                                           \
-	WIRE_REQUESTS(X) FILE_META_ACCEPTED(ACCEPTED)                          \
-	{ "all", 0, "all that a sender can ask for" },
 const struct option_word receive_words_accept[] = {
-	ACCEPT_WORDS
+	WIRE_REQUESTS(X)
+	FILE_META_ACCEPTED(ACCEPTED)
+	{ "all", 0, "all that a sender can ask for" },
 	{ NULL, 0, NULL },
 };
-const struct option_word receive_words_accept_or_none[] = {
-	ACCEPT_WORDS
-	{ "none", 0, "nothing" },
-	{ NULL, 0, NULL },
-};
-#undef ACCEPT_WORDS
 #undef ACCEPTED
 #undef X
 

@@ -27,10 +27,9 @@ extern const struct option_word receive_words_existing[];
 /* enum file_meta_preserve */
 extern const struct option_word receive_words_preserve[];
 
-/* Of --accept, and of the file, where "none" is one, too.  The values have no
- * meaning: see receive_words_set_accept(). */
-extern const struct option_word receive_words_accept[],
-	receive_words_accept_or_none[];
+/* Of --accept, and of the file, where "none" is allowed, too.  The values have
+ * no meaning: see receive_words_set_accept(). */
+extern const struct option_word receive_words_accept[];
 
 /* What senders may ask for. */
 struct accept {

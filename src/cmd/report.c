@@ -193,7 +193,7 @@ static void say_status(void *ctx)
 {
 	struct report *r = ctx;
 	char text[EVENT_TEXT_MAX], who[EVENT_TEXT_SHOWN_MAX];
-	char now[TEXT_COUNT_MAX];
+	char now[TEXT_COUNT_MAX], all[TEXT_GROUPED_MAX];
 	const char *host = r->cfg.peer;
 	unsigned count = 0;
 
@@ -204,9 +204,9 @@ static void say_status(void *ctx)
 		text_escape(who, sizeof(who), host, strlen(host));
 	if (*r->listens)
 		snprintf(text, sizeof(text),
-			 "status: listening on %s, %s now, %llu since the start",
+			 "status: listening on %s, %s now, %s since the start",
 			 r->listens, text_count(now, count, "session"),
-			 (unsigned long long)r->sessions);
+			 text_grouped(all, r->sessions));
 	else
 		snprintf(text, sizeof(text), "status: connecting%s%s",
 			 host ? " to " : "", host ? who : "");

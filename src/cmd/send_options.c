@@ -182,8 +182,8 @@ static const struct option_row rows[] = {
 	  .guess = guess_codec,
 	  .off = OFF(codec),
 	  .words = send_options_codecs,
-	  .wants = "auto, none, zlib or zstd, optionally with a level (zlib:1 "
-		   "to zlib:9, zstd:1 to zstd:19)",
+	  .wants = "WORDS, optionally with a level (zlib:1 to zlib:9, zstd:1 "
+		   "to zstd:19)",
 	  .help = "compress with auto (zstd, for data that shrinks), none, "
 		  "zlib or zstd; default none, or auto if only CODEC is left "
 		  "out; no space before CODEC: -zzstd:5" },
@@ -193,7 +193,7 @@ static const struct option_row rows[] = {
 	  .set = set_digest,
 	  .off = OFF(digest),
 	  .words = send_options_digests,
-	  .wants = "xxh3, sha256 or crc32",
+	  .wants = "WORDS",
 	  .help = "checksum algorithm: xxh3 (default), sha256 or crc32" },
 	{ .name = "compare",
 	  .arg = "WHAT",
@@ -252,8 +252,8 @@ static const struct option_row rows[] = {
 	  .kind = OPTION_FLAG,
 	  .value = 1,
 	  .off = OFF(archive),
-	  .help = "keep all that the receiver accepts of --preserve (except "
-		  "capability and trusted) and --symlinks all; also set the "
+	  .help = "keep all that the receiver accepts of --symlinks all and "
+		  "--preserve, except capability and trusted; also set the "
 		  "metadata of directories that exist there" },
 	{ .name = "preserve",
 	  .arg = "LIST",

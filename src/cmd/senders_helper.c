@@ -257,6 +257,7 @@ static void serve(void *ctx)
 	signal(SIGCHLD, SIG_IGN);
 	if (packet_pair(reports) < 0)
 		return;
+	/* Without the thread only a reader that hangs outlives the receiver. */
 	(void)thread_start(&thread, end_with_receiver, NULL);
 	while (helper_receive(HELPER_SOCKET, &request, sizeof(request), NULL,
 			      0) == 0) {

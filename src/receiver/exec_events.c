@@ -58,35 +58,35 @@ void exec_events_session(struct recv_setup *setup,
 	if (rc == 0)
 		return;
 	atomic_fetch_sub(&setup->programs, 1);
-	events_message(setup->cfg->events, SESSION_WARNING,
-		       "session %llu: --exec was not run: %s",
-		       (unsigned long long)s->number,
-		       rc == ERR_AGAIN ?
-			       "too many programs are waiting" :
-			       "the process that starts it has ended");
+	events_session_message(setup->cfg->events, s->number, SESSION_WARNING,
+			       "--exec was not run: %s",
+			       rc == ERR_AGAIN ?
+				       "too many programs are waiting" :
+				       "the process that starts it has ended");
 }
 
 static void tell_report(struct recv_setup *setup,
 			const struct exec_helper_report *report)
 {
-	const unsigned long long number = report->session;
+	const struct session_events *ev = setup->cfg->events;
+	const uint64_t number = report->session;
 	const int status = report->status;
 
 	if (report->error)
-		events_message(setup->cfg->events, SESSION_WARNING,
-			       "session %llu: --exec cannot be run: %s",
-			       number, strerror(report->error));
+		events_session_message(ev, number, SESSION_WARNING,
+				       "--exec cannot be run: %s",
+				       strerror(report->error));
 	else if (WIFSIGNALED(status))
-		events_message(setup->cfg->events, SESSION_WARNING,
-			       "session %llu: --exec was killed by signal %d",
-			       number, WTERMSIG(status));
+		events_session_message(ev, number, SESSION_WARNING,
+				       "--exec was killed by signal %d",
+				       WTERMSIG(status));
 	else if (WEXITSTATUS(status))
-		events_message(setup->cfg->events, SESSION_WARNING,
-			       "session %llu: --exec exited with status %d",
-			       number, WEXITSTATUS(status));
+		events_session_message(ev, number, SESSION_WARNING,
+				       "--exec exited with status %d",
+				       WEXITSTATUS(status));
 	else
-		events_message(setup->cfg->events, SESSION_VERBOSE,
-			       "session %llu: --exec succeeded", number);
+		events_session_message(ev, number, SESSION_VERBOSE,
+				       "--exec succeeded");
 }
 
 int exec_events_reports(struct recv_setup *setup)

@@ -9,12 +9,12 @@
  * system that it is for.  It answers with a line "ferry-deploy:" and the nonce,
  * and one that says what is there:
  *
- * 	have		the same already
- * 	want		then it reads the program, and answers again
- * 	done		copied, compared, and run once
- * 	other SYSTEM	not the one that it is for
- * 	fail REASON	cannot be copied
- * 	unfit REASON	cannot be run
+ *	have		the same already
+ *	want		then it reads the program, and answers again
+ *	done		copied, compared, and run once
+ *	other SYSTEM	not the one that it is for
+ *	fail REASON	cannot be copied
+ *	unfit REASON	cannot be run
  *
  * After "have" and "done" it runs ferry remote, and with "remove" deletes the
  * copy when that has ended.

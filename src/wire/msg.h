@@ -285,16 +285,14 @@ int msg_get_file_abort(struct msg_file_abort *m, const uint8_t *p, size_t n);
  * pack's files, in the table's order.  The items have consecutive ids from the
  * first on.  Each row of the table:
  *
- * 	u8 kind | metadata | u16 name length | name | then by kind:
- * 	FILE	u32 size | file digest
- * 	DIR	nothing
- * 	SYMLINK	u16 target length | target
- * 	LINK	u16 length | name of a file that was committed or unchanged
- * 	before;
- * 		only where PRESERVE_HARDLINKS was accepted
- * 	SPECIAL	u8 type | u32 major | u32 minor, which are 0 unless it is a
- * 	device;
- * 		only where PRESERVE_SPECIALS was accepted
+ *	u8 kind | metadata | u16 name length | name | then by kind:
+ *	FILE	u32 size | file digest
+ *	DIR	nothing
+ *	SYMLINK	u16 target length | target
+ *	LINK	u16 length | name of a file that was committed or unchanged
+ *		before; only where PRESERVE_HARDLINKS was accepted
+ *	SPECIAL	u8 type | u32 major | u32 minor, which are 0 unless it is a
+ *		device; only where PRESERVE_SPECIALS was accepted
  */
 enum { MSG_PACK_FIXED = 24, PACK_ITEMS_MAX = 1024 };
 struct msg_pack {
@@ -526,12 +524,12 @@ int msg_get_checked(struct msg_checked *m, const uint8_t *p, size_t n);
  * COMPARE: u64 id | u64 offset (a multiple of CHUNK_MAX) | u32 count | u8 kind
  * | u8 bits | u16 stride | by kind:
  *
- * 	LEAVES	count (1..COMPARE_LEAVES_MAX) leaves of the file: of each u8[32]
- * 		SHA-256 | u64 digest of the digests of its blocks (bits and
- * 		stride are 0)
- * 	PIECES	nothing: cut count (not 0) leaves of the basis into pieces of
- * 		2^bits bytes on average; with a stride that is not 0, only the
- * 		first COMPARE_SAMPLE bytes of every stride-th leaf, each alone
+ *	LEAVES	count (1..COMPARE_LEAVES_MAX) leaves of the file: of each u8[32]
+ *		SHA-256 | u64 digest of the digests of its blocks (bits and
+ *		stride are 0)
+ *	PIECES	nothing: cut count (not 0) leaves of the basis into pieces of
+ *		2^bits bytes on average; with a stride that is not 0, only the
+ *		first COMPARE_SAMPLE bytes of every stride-th leaf, each alone
  */
 enum {
 	COMPARE_LEAVES_MAX = 64,
@@ -593,14 +591,14 @@ int msg_get_signature(struct msg_signature *m, const uint8_t *p, size_t n);
  * DELETE, with REQUEST_DELETE and on the first stream: u8 kind | u8 reserved |
  * u16 count | by kind:
  *
- * 	BEGIN	nothing (count is 0): all items have their verdict, or are
- * 		symlinks that wait to be made; nothing may be deleted before
- * 	DIRS	count (1..DELETE_DIRS_MAX) directories, what the sender has in
- * 		them: of each u64 names | u64 sum of their hashes (names.h) |
- * 		u16 path length | path (empty: the receiver's directory).  Both
- * 		numbers are 2^64-1 where that is not known.
- * 	CHOICE	count (that of the oldest LIST without one) bits, in (count + 7)
- * 		/ 8 bytes: which of these are to be deleted
+ *	BEGIN	nothing (count is 0): all items have their verdict, or are
+ *		symlinks that wait to be made; nothing may be deleted before
+ *	DIRS	count (1..DELETE_DIRS_MAX) directories, what the sender has in
+ *		them: of each u64 names | u64 sum of their hashes (names.h) |
+ *		u16 path length | path (empty: the receiver's directory).  Both
+ *		numbers are 2^64-1 where that is not known.
+ *	CHOICE	count (that of the oldest LIST without one) bits, in (count + 7)
+ *		/ 8 bytes: which of these are to be deleted
  *
  * With FEATURE_DRY_RUN nothing is deleted, and RESULT says that it was.
  */
@@ -635,19 +633,19 @@ int msg_delete_get_dir(struct delete_dir *d, struct rd *r);
 /*
  * EXTRA, the answer: u8 kind | u8 flags | u16 count | u32 dir | by kind:
  *
- * 	READY	nothing: to BEGIN, after the symlinks were made and all verdicts
- * 		were sent
- * 	LIST	count (1..EXTRA_ROWS_MAX) things in directory dir (counted from
- * 		0 over all DIRS) whose names differ from the sender's: of each
- * 		u8 kind (FILE: anything but a directory; DIR) | u16 name length
- * 		| name.  With EXTRA_BELOW the names are paths of what is in, and
- * 		last of, a directory that was chosen.  EXTRA_FOLDS: names that
- * 		differ in upper and lower case are one name there.
- * 	RESULT	to CHOICE: of each that was chosen, and is not a directory that
- * 		LISTs with EXTRA_BELOW follow for, a u16 cause, 0 where it was
- * 		deleted
- * 	DONE	count is 0: the oldest DIRS is over
- * 	UNREAD	count is 1: directory dir cannot be listed: u16 cause
+ *	READY	nothing: to BEGIN, after the symlinks were made and all verdicts
+ *		were sent
+ *	LIST	count (1..EXTRA_ROWS_MAX) things in directory dir (counted from
+ *		0 over all DIRS) whose names differ from the sender's: of each
+ *		u8 kind (FILE: anything but a directory; DIR) | u16 name length
+ *		| name.  With EXTRA_BELOW the names are paths of what is in, and
+ *		last of, a directory that was chosen.  EXTRA_FOLDS: names that
+ *		differ in upper and lower case are one name there.
+ *	RESULT	to CHOICE: of each that was chosen, and is not a directory that
+ *		LISTs with EXTRA_BELOW follow for, a u16 cause, 0 where it was
+ *		deleted
+ *	DONE	count is 0: the oldest DIRS is over
+ *	UNREAD	count is 1: directory dir cannot be listed: u16 cause
  */
 enum {
 	EXTRA_ROWS_MAX = 4096,
@@ -754,13 +752,13 @@ int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n);
  * renamed | u8 flags | u8[3] reserved: for what the other side tells its user,
  * and for nothing else.
  *
- * 	receiver	bytes of content that have arrived in this session, also
- * 			of chunks and packs that are not whole yet; how many
- * 			files replaced another, or were committed under another
- * 			name; all else is 0
- * 	sender		bytes of content that need not be sent: holes, and what
- * 			the receiver has already; the content and the files and
- * 			symlinks that the scan has found so far; all else is 0
+ *	receiver	bytes of content that have arrived in this session, also
+ *			of chunks and packs that are not whole yet; how many
+ *			files replaced another, or were committed under another
+ *			name; all else is 0
+ *	sender		bytes of content that need not be sent: holes, and what
+ *			the receiver has already; the content and the files and
+ *			symlinks that the scan has found so far; all else is 0
  *
  * Bytes of a recipe are those of its literals.
  */

@@ -34,17 +34,18 @@ int msg_get_list(struct msg_list *m, size_t digest_size, const uint8_t *p,
 /*
  * A row of the table; numbers (N) are of 1 to 10 bytes, see ferry-protocol(7):
  *
- * 	u8 bits: kind (enum item_kind; with 64, less 3), 4: the mode is that of
- * 	the row before, 8: there is a digest, 16: whatever the times, compare by
- * 	content, 32: the further fields are those of the row before, 128: the
- * 	sender cannot read it, so that it would fail (with FEATURE_DRY_RUN
- * 	alone) | u16 mode, without bit 4 | N seconds, less those of the row
- * 	before | u32 nanoseconds | with FILE_META_EXTENDED, and without bit 32:
- * 	N bytes of further fields | these | N bytes that the name has in common
- * 	with that of the row before, at its beginning | N bytes that follow |
- * 	these FILE	N size | u8[32] SHA-256 of the content, with bit 8
- * 	SYMLINK, LINK	N bytes of the target | target SPECIAL	u8 type (enum
- * 	special_type) | N major | N minor
+ *	u8 bits: kind (enum item_kind; with 64, less 3), 4: the mode is that of
+ *	the row before, 8: there is a digest, 16: whatever the times, compare by
+ *	content, 32: the further fields are those of the row before, 128: the
+ *	sender cannot read it, so that it would fail (with FEATURE_DRY_RUN
+ *	alone) | u16 mode, without bit 4 | N seconds, less those of the row
+ *	before | u32 nanoseconds | with FILE_META_EXTENDED, and without bit 32:
+ *	N bytes of further fields | these | N bytes that the name has in common
+ *	with that of the row before, at its beginning | N bytes that follow |
+ *	these
+ *	FILE	N size | u8[32] SHA-256 of the content, with bit 8
+ *	SYMLINK, LINK	N bytes of the target | target
+ *	SPECIAL	u8 type (enum special_type) | N major | N minor
  *
  * Before the first row the mode and seconds are 0, the name is empty, and there
  * are no further fields.  With FILE_META_BASIC there are neither the bits 32

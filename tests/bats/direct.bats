@@ -229,28 +229,28 @@ with_firewall() {
 }
 
 @test "who connects: not to whatever the other side names" {
-	# evil TEXT ARG... - what is said comes from a thread of its own: the other
+	# hostile TEXT ARG... - what is said comes from a thread of its own: the other
 	# side ends the session after it
-	evil() {
+	hostile() {
 		local text=$1
 		shift
 		rm -f go dst/photos
-		start evil "${FERRY_WRAP:-env}" "$FERRY" receive -v --ssh \
+		start hostile "${FERRY_WRAP:-env}" "$FERRY" receive -v --ssh \
 			"python3 $tools/hostile_remote.py direct $*" \
 			box:photos dst 2>messages
 		await messages "$text"
 		touch go
-		ended evil
+		ended hostile
 	}
 	local where
 	for where in "22 127.0.0.1" "1 192.0.2.1" "5000 224.0.0.1" \
 		"5000 255.255.255.255" "5000 0.0.0.0"; do
 		# shellcheck disable=SC2086
-		evil "the other side named an address that is not" $where photos
+		hostile "the other side named an address that is not" $where photos
 		is cat dst/photos evil
 	done
-	evil "the other host cannot listen on a port" 0 0.0.0.0 photos
+	hostile "the other host cannot listen on a port" 0 0.0.0.0 photos
 	is cat dst/photos evil
-	evil "unexpected DIRECT" 5000 127.0.0.1 twice photos
+	hostile "unexpected DIRECT" 5000 127.0.0.1 twice photos
 	is echo "$code" 5
 }

@@ -320,7 +320,7 @@ plan() {
 }
 
 @test "receive -n: a remote side that is not ferry" {
-	evil() {
+	hostile() {
 		got=0
 		ferry receive -n --ssh "python3 $tools/hostile_remote.py $*" \
 			box:photos dst >list 2>messages || got=$?
@@ -329,14 +329,14 @@ plan() {
 	# other names than were asked for, or content
 	for what in "listed .bashrc" "listed photos/../x" "listed photos b/.ssh" \
 		"sent photos"; do
-		evil "$what"
+		hostile "$what"
 		fetched 5
 		is cat list ""
 	done
-	evil files photos
+	hostile files photos
 	fetched 5
 	has messages "wants a dry run"
-	evil listed photos
+	hostile listed photos
 	has list 'new       photos (4 B)'
 }
 

@@ -430,7 +430,7 @@ wrong() {
 	wrong "$d[a]\nkey = k\nlimit-rate = 1M\n" "did you mean 'rate'?"
 	wrong "${d}port = 99\n" "an option: ferry receive --port"
 	wrong "[DEFAULT]\n$d" "settings for all senders belong above the first"
-	wrong "$d[a]\nkey = k\naccept = all existing\n" "all or none, separated by commas"
+	wrong "$d[a]\nkey = k\naccept = all existing\n" "must be none or a list of existing, links, delete, "
 	wrong "$d[a]\nkey = k\nrate = 1M\n\nrate = 2M\n" \
 		"ferry.conf:6: rate is in line 4 already"
 	wrong "${d}rate = 3M\n[a]\nkey = k\nrate = 1M\n" "1 sender" 0

@@ -436,27 +436,27 @@ for i in range(600):
 }
 
 @test "receive: only names that were asked for are accepted" {
-	evil() {
+	hostile() {
 		got=0
 		ferry receive --ssh "python3 $tools/hostile_remote.py $*" \
 			box:photos 'box:/a/b' dst 2>messages || got=$?
 	}
 	for what in files large link; do
 		for name in .bashrc photo photosx b/../photos x/photos; do
-			evil $what $name
+			hostile $what $name
 			fetched 5
 			only_dir dst
 		done
 	done
 	has messages "it was not asked for"
-	evil files photos photos/x b/.ssh photos2
+	hostile files photos photos/x b/.ssh photos2
 	fetched 5
 	only_dir dst
 	# what was asked for does come; the sums of this peer are wrong
-	evil files photos b/x
+	hostile files photos b/x
 	is cat dst/photos evil
 	is cat dst/b/x evil
-	evil notes photos
+	hostile notes photos
 	fetched 8
 }
 

@@ -381,10 +381,10 @@ usage() {
 	usage "--progress must be auto, always or never, not 'yes'" \
 		send --progress yes file h
 	for bad in lz4 zstd: zstd:0 zstd:20 zlib:10 none:1 :3 ''; do
-		usage "--compress must be auto, none, zlib" \
+		usage "--compress must be auto, none, zlib or zstd, optionally" \
 			send --compress="$bad" file h
 	done
-	usage "-z must be auto, none, zlib" send -zfile h
+	usage "-z must be auto, none, zlib or zstd" send -zfile h
 	for bad in '' / // '[a' 'a[' 'a\'; do
 		usage "--exclude must be a pattern such as '*.o', 'cache/' or" \
 			send --exclude="$bad" file h

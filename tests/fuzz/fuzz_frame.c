@@ -312,10 +312,13 @@ static void take_body(const struct frame *f, const uint8_t *header,
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const size_t digests[] = { 16, 32, 4, 16 };
+	static int were_checked;
 	size_t digest_size;
 	int from_sender;
 
-	CHECK(are_all_known());
+	if (!were_checked)
+		CHECK(are_all_known());
+	were_checked = 1;
 	if (size == 0)
 		return 0;
 	from_sender = data[0] & 1;

@@ -11,10 +11,10 @@
  * with --compare time; 0x40: with --delete, and files are replaced), then
  * frames.  The header's flags, 0 on the wire, say what is to be done with each:
  *
- * 	0x0f	so many frames of the sender are awaited before it is sent
- * 	0x20	send it on the second connection
- * 	0x40	for SUMMARY: put the sums right, after FINISH came
- * 	0x80	send the header as it is
+ *	0x0f	so many frames of the sender are awaited before it is sent
+ *	0x20	send it on the second connection
+ *	0x40	for SUMMARY: put the sums right, after FINISH came
+ *	0x80	send the header as it is
  */
 #include "lab.h"
 

@@ -3,29 +3,30 @@
  * directory SOURCE, and lacks or ignores some calls as other file systems do.
  * Runs in the background until it is unmounted (umount MOUNTPOINT).
  *
- * 	link         no hard links (EPERM)
- * 	flags        no flags of renameat2() (EINVAL)
- * 	noreplace    no RENAME_NOREPLACE (EINVAL)
- * 	exchange     no RENAME_EXCHANGE (EINVAL)
- * 	exchange-ignored  RENAME_EXCHANGE is accepted, and renames
- * 	noreplace-ignored  RENAME_NOREPLACE is accepted, and what is there
- * 	replaced statfs       all sizes of the file system are told as 0 close
- * 	content is refused when the file is closed (EDQUOT), as NFS
- * 		     may do
- * 	symlink      no symlinks (EPERM)
- * 	chmod, utimens    refused (EPERM)
- * 	chmod-ignored, utimens-ignored  accepted, and nothing is done
- * 	mode=OCTAL, uid=N  every file has this mode, this owner
- * 	fsync        of a file: EINVAL
- * 	fsyncdir     of a directory: EINVAL
- * 	seconds=N    times are multiples of N seconds
- * 	names        a name with one of "*:<>?\| is refused (EINVAL)
- * 	size=N       no file can have more than N bytes (EFBIG)
- * 	fold         upper and lower case are the same, and so are "é" and e
- * 	with
- * 		     a combining accent; a name stays as it was first written
- * 	fold=NAME    the same, but only in directories of that name and those
- * 		     below them, which have the attribute of chattr +F
+ *	link         no hard links (EPERM)
+ *	flags        no flags of renameat2() (EINVAL)
+ *	noreplace    no RENAME_NOREPLACE (EINVAL)
+ *	exchange     no RENAME_EXCHANGE (EINVAL)
+ *	exchange-ignored  RENAME_EXCHANGE is accepted, and renames
+ *	noreplace-ignored  RENAME_NOREPLACE is accepted, and what is there
+ *		     replaced
+ *	statfs       all sizes of the file system are told as 0
+ *	close        content is refused when the file is closed (EDQUOT), as NFS
+ *		     may do
+ *	symlink      no symlinks (EPERM)
+ *	chmod, utimens    refused (EPERM)
+ *	chmod-ignored, utimens-ignored  accepted, and nothing is done
+ *	mode=OCTAL, uid=N  every file has this mode, this owner
+ *	fsync        of a file: EINVAL
+ *	fsyncdir     of a directory: EINVAL
+ *	seconds=N    times are multiples of N seconds
+ *	names        a name with one of "*:<>?\| is refused (EINVAL)
+ *	size=N       no file can have more than N bytes (EFBIG)
+ *	fold         upper and lower case are the same, and so are "é" and e
+ *		     with a combining accent; a name stays as it was first
+ *		     written
+ *	fold=NAME    the same, but only in directories of that name and those
+ *		     below them, which have the attribute of chattr +F
  */
 
 #define FUSE_USE_VERSION 31

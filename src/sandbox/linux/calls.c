@@ -15,8 +15,7 @@
  * - No set-ID bits in a mode: a program of this user's that others run.
  *
  * - Where libc calls socketcall(), whose arguments are in memory, it may be
- * only
- *   what is harmless with any; for the rest there is os/sockcall.h.
+ *   only what is harmless with any; for the rest there is os/sockcall.h.
  *
  * What a receiver accepts of that (--accept) is allowed to it by descriptor,
  * and nothing else.

@@ -58,7 +58,7 @@ struct policy {
 	const struct landlock_policy *landlock;
 	size_t (*calls)(struct seccomp_rule *rules, unsigned allowed);
 	enum seccomp_action rest; /* for calls without a rule */
-	unsigned allowed;         /* of a receiver: enum sandbox_allowed */
+	unsigned allowed;         /* of a receiver: enum file_meta_preserve */
 };
 
 /* Sanitizers, coverage and valgrind write reports, use ptrace() and make system
