@@ -189,6 +189,7 @@ with_firewall() {
 @test "a direct stream or ssh is lost: --retry begins anew, without it exit 6" {
 	head -c 30000000 /dev/urandom >src/f
 	lose() {
+		no_remote_ferry
 		: >one.events
 		start one "$FERRY" "$@" --remote-ferry "$FERRY" --limit-rate 8M \
 			--json=9 9>one.events 2>one.messages

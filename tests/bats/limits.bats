@@ -546,6 +546,8 @@ occupied() {
 	receive --plain dst
 	# 60 GiB, which takes half a minute at least
 	hostile_rows '
+		# as slowly as the receiver compares
+		s.sock.settimeout(None)
 		many = [row(1, name=b"f%d" % (i % 8), size=1 << 20,
 		            digest=bytes(32)) for i in range(512)]
 		for i in range(120):

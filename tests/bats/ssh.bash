@@ -105,37 +105,45 @@ push() {
 		--remote-ferry "$FERRY" "$@" 2>sender 3>&- || sent=$?
 }
 
-# is_of_sshd PID - our sshd has started it, and not that of another test.
-is_of_sshd() {
+# ancestors PID - the command lines of a process and those above it
+ancestors() {
 	local pid=$1
 	while [ -n "$pid" ] && [ "$pid" -gt 1 ]; do
-		[[ $(ps -o args= -p "$pid") != *"$sshd_dir/sshd_config"* ]] ||
-			return 0
+		ps -o args= -p "$pid"
 		pid=$(ps -o ppid= -p "$pid")
+		# with spaces before a short number, which -p does not take
 		pid=${pid// /}
 	done
-	return 1
 }
 
-# remote_ferry - the process that ssh has started on the other side, without its
-# helpers, which have its command line, and lower ids once the ids begin anew.
+# remote_ferry - the process that our sshd has started, and not that of another
+# test, without its helpers, which have its command line, and lower ids once the
+# ids begin anew.
 remote_ferry() {
-	local pid parent
+	local pid lines
 	for pid in $(pgrep -f "^$FERRY remote"); do
-		is_of_sshd "$pid" || continue
-		# with spaces before a short number, which -p does not take
-		parent=$(ps -o ppid= -p "$pid")
-		[[ $(ps -o args= -p "${parent// /}") == "$FERRY remote"* ]] ||
+		lines=$(ancestors "$pid")
+		[[ $lines != *"$sshd_dir/sshd_config"* ]] ||
+			[ "$(grep -c "^$FERRY remote" <<<"$lines")" != 1 ] ||
 			echo "$pid"
 	done
 }
 
-# no_remote_ferry - none runs any more.  It may end a moment after ours.
+# no_remote_ferry - none runs any more that is not another test's.  It may end a
+# moment after ours, and its helpers after it.
 no_remote_ferry() {
+	local pid lines found
 	for _ in $(seq "$(limit 100)"); do
-		pgrep -f "^$FERRY remote" >/dev/null || return 0
+		found=
+		for pid in $(pgrep -f "^$FERRY remote"); do
+			lines=$(ancestors "$pid")
+			[[ $lines == */sshd_config* &&
+				$lines != *"$sshd_dir/sshd_config"* ]] ||
+				found=$lines
+		done
+		[ -n "$found" ] || return 0
 		sleep 0.1
 	done
-	pgrep -af "^$FERRY remote"
+	echo "$found"
 	return 1
 }
