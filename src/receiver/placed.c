@@ -49,6 +49,7 @@ struct slot {
 	uint64_t key;
 	char *path;        /* NULL: free */
 	uint64_t dev, ino; /* of struct dir */
+	int is_listed;     /* by this spelling; 0: not looked for yet, or not */
 };
 
 struct part_id {
@@ -222,7 +223,7 @@ void placed_note(struct placed *p, const struct placed_name *name)
 		}
 		i = next_slot(p->slots, p->size, key, i + 1);
 	}
-	p->slots[i] = (struct slot){ key, path, dir.dev, dir.ino };
+	p->slots[i] = (struct slot){ key, path, dir.dev, dir.ino, 0 };
 	p->count++;
 }
 
@@ -264,26 +265,25 @@ static char *stored_path(const struct placed_name *name, const char *stored)
 	return path;
 }
 
-/* Whether path, in the same directory, is another spelling of a name that is
- * listed as it is: what replaces an entry leaves it its old spelling. */
-static int is_spelling_of(const char *path, const struct placed_name *name,
-			  const struct stat *there)
+/* Whether the path of s, in the directory of name, is listed there as it is
+ * spelled.  Otherwise it took the place of another spelling, which the entry
+ * still has. */
+static int is_listed(struct slot *s, const struct placed_name *name)
 {
-	const struct placed_name other = { name->dir_fd, path + dir_len(name),
-					   path, strlen(path) };
+	const struct placed_name own = { name->dir_fd, s->path + dir_len(name),
+					 s->path, strlen(s->path) };
+	const struct stat none = { 0 };
 	char stored[NAME_MAX + 1];
-	struct stat st;
 
-	if (fstatat(other.dir_fd, other.leaf, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_dev != there->st_dev || st.st_ino != there->st_ino)
-		return 0;
-	/* A hard link is listed by itself. */
-	find_stored(&other, &st, stored);
-	return strcmp(stored, other.leaf) != 0;
+	if (!s->is_listed) {
+		find_stored(&own, &none, stored);
+		s->is_listed = strcmp(stored, own.leaf) == 0;
+	}
+	return s->is_listed;
 }
 
 /* One that was noted under another spelling.  Others have its key as well: then
- * the directory lists the name as it is. */
+ * the directory lists both as they are. */
 static char *find_noted(struct placed *p, const struct placed_name *name,
 			const struct stat *there)
 {
@@ -305,8 +305,8 @@ static char *find_noted(struct placed *p, const struct placed_name *name,
 				     !strchr(path + n, '/');
 
 		if (same_dir && strcmp(stored, name->leaf) == 0 &&
-		    !is_spelling_of(path, name, there))
-			continue; /* the name is there by itself */
+		    is_listed(&p->slots[i], name))
+			continue; /* two entries */
 		if (p->slots[i].dev != dir.dev || p->slots[i].ino != dir.ino)
 			continue; /* not this directory */
 		if (strlen(path) != name->path_len ||

@@ -662,6 +662,46 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])' dst/t/socket
 	done
 }
 
+@test "a file that left another spelling to its entry is not overwritten, whatever its inode" {
+	needs FUSE
+	needs_build 'flags of files'
+	for lacks in fold fold,inodes; do
+		for old in f F; do
+			rm -rf src; mkdir -p src/t
+			echo lower >src/t/f
+			echo UPPER >src/t/F
+			lacking $lacks
+			mkdir dst/t
+			echo old >dst/t/$old
+			transfer replace
+			status 1
+			is grep -c '"status":"committed"' sent.events 1
+			has sender 'another file in this session: t/'
+			is find dst/t -name '[fF]' -printf . .
+			no_litter
+		done
+	done
+}
+
+@test "many names that may be spellings of each other cost no look at each for each" {
+	needs FUSE
+	needs_build 'flags of files'
+	mkdir -p src/t
+	# of which nothing is left of the key that all spellings share
+	python3 -c '
+for i in range(200):
+    open(f"src/t/\u4e00{chr(0x4e01 + i)}", "w").write(f"{i}")'
+	lacking fold
+	cp -r src/t dst
+	for f in src/t/*; do echo new >>"$f"; done
+	SECONDS=0
+	transfer replace
+	status 0
+	[ "$SECONDS" -lt "$(limit 10)" ]
+	same_tree src/t dst/t
+	no_litter
+}
+
 @test "names that only some directories fold: neither do their files overwrite each other" {
 	needs FUSE
 	needs_build 'flags of files'

@@ -25,6 +25,7 @@
  *	fold         upper and lower case are the same, and so are "é" and e
  *		     with a combining accent; a name stays as it was first
  *		     written
+ *	inodes       a file has another inode under each spelling of its name
  *	fold=NAME    the same, but only in directories of that name and those
  *		     below them, which have the attribute of chattr +F
  */
@@ -163,7 +164,7 @@ static int refuses_name(const char *path)
 static void *fs_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 {
 	(void)conn;
-	cfg->use_ino = 1;
+	cfg->use_ino = !lacks("inodes", NULL);
 	cfg->nullpath_ok = 0;
 	cfg->hard_remove = 0;
 	if (lacks("fold", NULL)) {
