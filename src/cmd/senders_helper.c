@@ -236,7 +236,7 @@ static int send_all(struct senders_load *l, int reports_fd)
 /* A disk that does not answer is waited for without end. */
 static void *end_with_receiver(void *unused)
 {
-	/* POLLHUP, which needs not be asked for: the receiver has ended. */
+	/* POLLHUP, which need not be asked for: the receiver has ended. */
 	struct pollfd pfd = { .fd = HELPER_SOCKET };
 
 	(void)unused;

@@ -104,7 +104,7 @@ int helper_start(struct helper *h, const struct helper_config *cfg)
 
 int helper_ends(const struct helper *h, int ms)
 {
-	/* POLLHUP, which needs not be asked for: its socket is closed. */
+	/* POLLHUP, which need not be asked for: its socket is closed. */
 	struct pollfd pfd = { .fd = h->fd };
 
 	(void)shutdown(h->fd, SHUT_WR);

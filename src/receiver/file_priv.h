@@ -4,7 +4,8 @@
  *
  * Layer: receiver.
  * Threads: only file_table.c touches these members while several streams may
- * use the file: from STATE on, until it is taken out of the table.
+ * use the file: from STATE on, until it is taken out of the table.  basis_lock
+ * alone is file.c's.
  */
 #ifndef FERRY_RECEIVER_FILE_PRIV_H
 #define FERRY_RECEIVER_FILE_PRIV_H

@@ -286,8 +286,8 @@ static int check_revoked(struct recv_connection *c, struct err *e)
 	return err_set(e, ERR_AUTH, "this sender is not accepted any more");
 }
 
-/* Whether the sender may have the session that it asks for; if not, it is told
- * why. */
+/* Whether the sender may have the session that it asks for: 0, or the error
+ * that it was told. */
 static int check_wanted(struct recv_connection *c, const struct msg_hello *m,
 			struct err *e)
 {

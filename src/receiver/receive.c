@@ -686,7 +686,7 @@ static void start_keeping(struct receiver *r)
 		if (s->root_fd >= 0 && !keeper_add(setup->keeper, s))
 			err_sys(&e, ERR_RESOURCE,
 				"what interrupted transfers left is not looked "
-				"for in %zu of %zu directories", ++left_out,
+				"for, for %zu of %zu senders", ++left_out,
 				count);
 	}
 	senders_release(ss);

@@ -83,12 +83,12 @@ size_t delta_compare_places(const struct delta *d);
 unsigned delta_may_compare(const struct delta *d);
 
 /* Take leaves that follow one another, to be compared: at most max, and as many
- * as may be now.  As runs_take().  An answer is expected to each. */
+ * as may be now.  As runs_take().  An answer is expected for each. */
 uint64_t delta_take_compare(struct delta *d, unsigned max, uint64_t *leaf);
 
-/* To how many leaves an answer is expected; and expect none any more: the file
- * is over. */
+/* For how many leaves an answer is expected. */
 unsigned delta_waiting(const struct delta *d);
+/* Expect none any more: the file is over. */
 void delta_stop_waiting(struct delta *d);
 
 /* A leaf that was taken, with its digests, to be compared.  Takes ownership. */
@@ -115,10 +115,11 @@ int delta_skip(struct delta *d, struct runs *todo, unsigned count);
 
 /* ---- pieces ---- */
 
-/* Whether pieces have to be asked for; they are, so that the answer is awaited;
- * and what to ask for. */
+/* Whether pieces have to be asked for. */
 int delta_has_request(const struct delta *d);
+/* They are asked for: the answer is awaited from now on. */
 void delta_ask(struct delta *d);
+/* What to ask for. */
 struct delta_request delta_request(const struct delta *d);
 
 /* Pieces were named, or all of them.  ERR_PROTOCOL where they were not asked

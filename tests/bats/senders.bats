@@ -204,8 +204,8 @@ reread() {
 	receiver=${job[receiver]}
 	await events '"event":"listening"'
 	await messages 'interrupted transfers'
-	grep -E "^ferry: warning: what interrupted transfers left is not looked for in \
-[1-9][0-9]? of 60 directories: Too many open files \(raise ulimit -n\)$" messages
+	grep -E "^ferry: warning: what interrupted transfers left is not looked for, \
+for [1-9][0-9]? of 60 senders: Too many open files \(raise ulimit -n\)$" messages
 	hasnt messages thread
 	stop_receiver
 }
