@@ -286,6 +286,10 @@ class Receiver:
                              sum=sum_of(self.good)))
 
     def close(self):
+        # The thread may be about to accept from this descriptor, whose number
+        # the next listener gets.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
         self.listener.close()
         for channel in self.channels:
             channel.half_close()
