@@ -42,6 +42,7 @@ def undisturbed(lab):
 def cancel(victim, mode, options, by_time):
     def case(lab):
         lab.fd_max = FD_MAX
+        lab.may_come_back = "--retry" in options
         source, new, total, took = lab.bench.share("cancel", undisturbed)
         number = lab.rng.choice(SIGNALS)
         times = lab.rng.choice((1, 1, 2))
