@@ -114,8 +114,9 @@ cert_for() {
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
 		-keyout "$1.key" -out "$1.csr" -subj "/CN=$1" 2>/dev/null
 	echo "subjectAltName=$2" >"$1.ext"
+	# shellcheck disable=SC2046
 	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key \
-		-CAcreateserial -days "${3:-2}" -out "$1.pem" \
+		-CAcreateserial $(validity "${3:-2}") -out "$1.pem" \
 		-extfile "$1.ext" 2>/dev/null
 	chmod 600 "$1.key"
 }

@@ -154,7 +154,7 @@ with_firewall() {
 @test "the port: that of -p; closed when the streams are there; -p that is taken" {
 	head -c 20000000 /dev/urandom >src/f
 	free=$("$tools/free_port.py")
-	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 8M -p "$free" \
+	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 4M -p "$free" \
 		-j 2 --json=9 src/f "box:$work/dst" 9>one.events 2>one.messages
 	await one.events '"data":"direct","direct":"127.0.0.1:'"$free"'"'
 	# as soon as both are there

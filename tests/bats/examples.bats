@@ -61,6 +61,9 @@ make_sources() {
 		echo '127.0.0.1 localhost b.example a.example' >/etc/hosts
 		cp -L "$FERRY" /usr/local/bin/ferry
 		mount --bind var/backups /var/backups
+		# what is needed may be below /srv, too
+		cp -r "$tools" "$tools/../lib" .
+		cp "$manual" manual
 		mount --bind srv /srv
 		export HOME=$PWD/home PATH=$PWD/bin:$PATH
 		"$(command -v sshd)" -f "$sshd_dir/sshd_config" -E "$sshd_dir/log"
@@ -68,7 +71,7 @@ make_sources() {
 		cd home
 		mount --bind "$homes" /home
 		ln -s "$HOME/ferry.key" /etc
-		"$tools/run-examples.py" "$manual" EXAMPLES 'KEEPING TREES ALIKE'
+		../tools/run-examples.py ../manual EXAMPLES 'KEEPING TREES ALIKE'
 	EOF
 	tools=$tools manual=$BATS_TEST_DIRNAME/../../man/ferry.1 \
 		timeout "$(limit 100)" unshare --net --mount --pid --fork \

@@ -325,6 +325,18 @@ check_events() {
 	python3 -IS "$tools/check-events.py" "$@"
 }
 
+# validity DAYS - options of openssl x509 for a certificate that is valid until in
+# so many days; of one that has expired the days are less than 0, which -days of
+# OpenSSL 3.5 does not take
+validity() {
+	if [ "$1" -ge 0 ] || ! openssl x509 -help 2>&1 | grep -q not_after; then
+		echo "-days $1"
+		return
+	fi
+	echo "-not_before $(date -u -d "$1 days 1 day ago" +%Y%m%d%H%M%SZ)" \
+		"-not_after $(date -u -d "$1 days" +%Y%m%d%H%M%SZ)"
+}
+
 make_certs() {
 	local name
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
