@@ -235,7 +235,8 @@ counts() {
 @test "nothing arrives until the timeout: 6, whatever happened to a file" {
 	between=(true)
 	for what in fifo conflict; do
-		begin "$what" --timeout 2
+		# slowly: what is left must not fit into buffers
+		begin "$what" --timeout 2 --limit-rate 1M
 		kill -STOP "${pid[receiver]}"
 		ended one
 		kill -CONT "${pid[receiver]}"
