@@ -325,6 +325,21 @@ check_events() {
 	python3 -IS "$tools/check-events.py" "$@"
 }
 
+# start_receiver_with N OPTION... - start a receiver that may have N descriptors;
+# its events and messages go to these files
+start_receiver_with() {
+	: >events
+	# shellcheck disable=SC2016
+	start receiver bash -c 'for f in /proc/self/fd/*; do
+			f=${f##*/}
+			[ "$f" -le 2 ] || [ "$f" = 9 ] || eval "exec $f>&-"
+		done
+		ulimit -n "$1"
+		shift
+		exec "$0" receive -p 0 --json=9 "$@"' "$FERRY" "$@" \
+		9>events 2>messages </dev/null
+}
+
 # validity DAYS - options of openssl x509 for a certificate that is valid until in
 # so many days; of one that has expired the days are less than 0, which -days of
 # OpenSSL 3.5 does not take

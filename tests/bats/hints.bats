@@ -98,6 +98,9 @@ hint() {
 	hint "did you mean --dry-run?" send --dry_run file h
 	hint "did you mean --streams?" send --stream=4 file h
 	hint "did you mean --existing?" receive --exsiting skip
+	# a list is guessed whole
+	hint "did you mean --accept existing,links,delete?" \
+		receive --accept existing,links,delet
 	hint "did you mean --key?" send -key k file h
 	hint "did you mean --plain?" receive -plain
 	hint "did you mean --max-size?" receive --maxsize 5

@@ -216,15 +216,7 @@ both_modes() {
 	# enough to listen, but not for a session.  How many that is depends on
 	# the system, and on whether this user reads what modes forbid.
 	for n in {24..12}; do
-		: >events
-		# shellcheck disable=SC2016
-		start receiver bash -c 'for f in /proc/self/fd/*; do
-				f=${f##*/}
-				[ "$f" -le 2 ] || [ "$f" = 9 ] || eval "exec $f>&-"
-			done
-			ulimit -n "$1"
-			exec "$0" receive --plain -p 0 --json=9 dst' "$FERRY" \
-			"$n" 9>events 2>messages </dev/null
+		start_receiver_with "$n" --plain dst
 		receiver=${job[receiver]}
 		await events '"event":"listening"'
 		port=$(member events listening port)

@@ -191,16 +191,8 @@ reread() {
 		printf '[s%s]\nkey = s%s.key\n' "$i" "$i" >>"$config"
 	done
 	chmod 600 conf/*.key
-	: >events
 	# enough to listen, but not for another of each directory
-	# shellcheck disable=SC2016
-	start receiver bash -c 'for f in /proc/self/fd/*; do
-			f=${f##*/}
-			[ "$f" -le 2 ] || [ "$f" = 9 ] || eval "exec $f>&-"
-		done
-		ulimit -n "$1"
-		exec "$0" receive -p 0 --json=9 --config "$2"' "$FERRY" \
-		$((60 * each + 35)) "$config" 9>events 2>messages </dev/null
+	start_receiver_with $((60 * each + 35)) --config "$config"
 	receiver=${job[receiver]}
 	await events '"event":"listening"'
 	await messages 'interrupted transfers'
