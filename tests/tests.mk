@@ -78,11 +78,12 @@ export FERRY_WRAP := valgrind -q --error-exitcode=99 --leak-check=full --vgdb=no
 endif
 
 # 99 is an exit status that ferry never uses.  Without setarch the thread
-# sanitizer of gcc 12 fails where the kernel randomises addresses much.
+# sanitizer of gcc 12 fails where the kernel randomises addresses much.  The
+# quotes are read by the sanitizer: a path may have spaces.
 ifdef SANITIZE
 export ASAN_OPTIONS  ?= exitcode=99:detect_stack_use_after_return=1
 export LSAN_OPTIONS  ?= exitcode=99
-export TSAN_OPTIONS  ?= exitcode=99:second_deadlock_stack=1
+export TSAN_OPTIONS  ?= exitcode=99:second_deadlock_stack=1:suppressions="$(CURDIR)/tests/tsan.supp"
 export UBSAN_OPTIONS ?= exitcode=99:print_stacktrace=1
 wrap = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 endif
