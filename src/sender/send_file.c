@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fs/source.h"
+#include "net/stream.h"
 #include "os/cancel.h"
 #include "sender/command.h"
 #include "sender/delta.h"
@@ -351,7 +352,9 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	/* The leaves count as done; the answer subtracts those that differ. */
 	for (uint32_t i = 0; i < m.count; i++)
 		send_progress_spare(s, f, tree_leaf_size(f->size, leaf + i));
-	return channel_send(&st->channel, NULL, 0, e);
+	rc = channel_send(&st->channel, NULL, 0, e);
+	/* The receiver compares these while the next ones are digested. */
+	return rc ? rc : stream_flush(st->channel.stream, e);
 }
 
 /* ---- the end ---- */
