@@ -188,35 +188,36 @@ with_firewall() {
 
 @test "a direct stream or ssh is lost: --retry begins anew, without it exit 6" {
 	head -c 30000000 /dev/urandom >src/f
+	# lose RATE ARG...
 	lose() {
 		no_remote_ferry
 		: >one.events
-		start one "$FERRY" "$@" --remote-ferry "$FERRY" --limit-rate 8M \
-			--json=9 9>one.events 2>one.messages
+		start one "$FERRY" "${@:2}" --remote-ferry "$FERRY" \
+			--limit-rate "$1" --json=9 9>one.events 2>one.messages
 		await one.events '"data":"direct"'
 	}
 	kill_ssh() {
 		kill -KILL "$(pgrep -f "^ssh -F $sshd_dir/ssh_config" |
 			head -n 1)"
 	}
-	lose send --retry 20 src/f "box:$work/dst"
+	lose 8M send --retry 20 src/f "box:$work/dst"
 	kill_ssh
 	ended one
 	[ "$code" = 0 ] || { cat one.messages; false; }
 	same src/f dst/f
 	has one.messages "connected to box again"
 	rm dst/f
-	lose receive --retry 20 "box:$work/src/f" dst
+	lose 8M receive --retry 20 "box:$work/src/f" dst
 	kill_ssh
 	ended one
 	[ "$code" = 0 ] || { cat one.messages; false; }
 	same src/f dst/f
 	rm dst/f
-	lose send src/f "box:$work/dst"
+	lose 1M send src/f "box:$work/dst"
 	kill -KILL "$(remote_ferry)"
 	ended one
 	[ "$code" = 6 ] || { cat one.messages; false; }
-	lose receive "box:$work/src/f" dst
+	lose 1M receive "box:$work/src/f" dst
 	kill -INT "${pid[one]}"
 	ended one
 	[ "$code" = 130 ] || { cat one.messages; false; }

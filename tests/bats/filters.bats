@@ -196,6 +196,7 @@ listed() {
 			return 1
 		}
 	done
+	rm -rf dst/sub # where ferry was killed too late
 	# within a name that is there too
 	printf 'a.c\nsub' >half
 	run -7 bash -c 'cat half | "$0" send --plain --files-from - src/t \

@@ -114,14 +114,14 @@ arrives_again() {
 	head -c 30000000 /dev/urandom >src/t/sub/deep/big
 	chmod u-w src/t/sub/deep
 	# the sender is killed, then the receiver is ended
-	start_send one --plain --limit-rate 10M src/t
+	start_send one --plain --limit-rate 1M src/t
 	under_way one
 	is stat -c %a dst/t/sub/deep 755
 	kill -KILL "${pid[one]}"
 	ended one
 	await events '"event":"summary"'
 	is stat -c %a dst dst/t dst/t/sub dst/t/sub/deep $'755\n555\n555\n555'
-	start_send two --plain --limit-rate 10M src/t
+	start_send two --plain --limit-rate 1M src/t
 	under_way two
 	is stat -c %a dst/t/sub/deep 755
 	stop_receiver
