@@ -68,7 +68,7 @@ arrives_again() {
 	is modes dst/t "$(modes src/t)"
 	send --plain src/t
 	status 0
-	is grep -c '"status":"unchanged"' events 9
+	await events '"status":"unchanged"' 9
 	is modes dst/t "$(modes src/t)"
 	add_to_tree "$1"
 	send --plain src/t

@@ -16,6 +16,7 @@ import unicodedata
 
 from lib.keys import Key
 from lib.limits import scaled
+from lib.ports import free_port
 from lib.proxy import Proxy
 from lib.tree import snapshot
 
@@ -333,6 +334,17 @@ class Lab:
         if await_it:
             ferry.await_port()
         return ferry
+
+    def receive_at_free_port(self, *options, **more):
+        """At a port that the next receiver can have again.  Another program
+        may take it before this one does."""
+        for _ in range(3):
+            receiver = self.receive(*options, port=free_port(), **more)
+            if receiver.port:
+                return receiver
+            receiver.wait(5)
+        raise Failure("port", "the receiver does not listen: "
+                      f"{receiver.messages()[-300:]!r}")
 
     def send(self, *options, port, mode="plain", wrap=(), name="sender",
              host="127.0.0.1", **more):

@@ -11,7 +11,6 @@ import sys
 import threading
 
 from lib.limits import scaled
-from lib.ports import free_port
 from lib.proxy import Rule
 from lib.tree import picture
 
@@ -50,7 +49,7 @@ def kill_one(victim, mode, options):
     def case(lab):
         path = make_versions(lab)
         new = lab.expected(path)
-        receiver = lab.receive(*REPLACE, mode=mode, port=free_port())
+        receiver = lab.receive_at_free_port(*REPLACE, mode=mode)
         at = lab.rng.randrange(lab.rng.choice((3_000, 300_000,
                                                os.path.getsize(path))))
         sides = {}

@@ -9,7 +9,6 @@ import threading
 
 from lib.lab import Failure
 from lib.limits import scaled
-from lib.ports import free_port
 from lib.proxy import Rule
 
 about = "kill -9 of sender, receiver, both at random moments"
@@ -30,7 +29,7 @@ def small_source(lab):
 
 def cut(lab, kind, victim, mode, source, total, options):
     """A transfer with a kill in it; (sender, receiver, its proxy)."""
-    receiver = lab.receive(mode=mode, port=free_port())
+    receiver = lab.receive_at_free_port(mode=mode)
     late = lab.rng.random() < 0.25
     at = total - 1 if late else lab.rng.randrange(total)
     delay = lab.rng.random() * 0.2 if late else 0

@@ -85,7 +85,7 @@ def restarted(number):
     def case(lab):
         need_retry(lab)
         path, new = source(lab)
-        first = lab.receive(once=False, port=free_port())
+        first = lab.receive_at_free_port(once=False)
         at = lab.rng.randrange(lab.options.size << 20)
         proxy = lab.proxy(first.port, Rule(
             f"up@total:{at}=call", lambda: first.signal(number)))
