@@ -566,6 +566,14 @@ const char *event_text_kept(char *dst, uint64_t number, const char *peer,
 {
 	char bytes[32], files[TEXT_COUNT_MAX];
 
+	/* What it counted as files is what would have been done. */
+	if (s->is_dry_run) {
+		snprintf(dst, EVENT_TEXT_MAX,
+			 "session %llu from %s, a dry run, was interrupted; "
+			 "nothing was changed",
+			 (unsigned long long)number, peer);
+		return dst;
+	}
 	snprintf(dst, EVENT_TEXT_MAX,
 		 "session %llu from %s stopped after %s, %s committed; %s",
 		 (unsigned long long)number, peer,

@@ -340,6 +340,27 @@ plan() {
 	has list 'new       photos (4 B)'
 }
 
+@test "a dry run that is interrupted: nothing is said to be committed" {
+	receive --plain dst
+	timeout "$(limit 20)" python3 - "$BATS_TEST_DIRNAME/.." "$port" <<-'EOF'
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		from lib.peer import Sender
+		from lib.wire import DRY_RUN, FEATURES, LISTS, list_of, listed_row
+
+		s = Sender(int(sys.argv[2]), features=FEATURES | LISTS | DRY_RUN)
+		s.send(list_of([listed_row(b"f%d" % i) for i in range(5)]))
+		s.until("LISTED")
+		s.close()
+	EOF
+	await messages ', a dry run, was interrupted; nothing was changed$'
+	has messages "would receive 5 files"
+	hasnt messages "committed"
+	hasnt messages "goes on from there"
+	only_dir dst
+	stop_receiver
+}
+
 @test "usage: what --dry-run excludes, and whom it needs" {
 	run -2 ferry send -n --list --plain x h
 	[[ "$output" == *"--dry-run and --list exclude each other"* ]]
