@@ -52,7 +52,7 @@ struct report {
 	char listens[ADDR_TEXT_MAX + 8]; /* where, or "" */
 	struct session_progress last; /* sender: of the latest event */
 	struct repeats repeats; /* a sender's: of the whole transfer */
-	struct told_sessions told; /* a receiver's */
+	struct told_sessions told; /* a sender's: other than the first */
 	uint64_t summaries;
 };
 
@@ -299,14 +299,16 @@ static void say_untold(struct report *r, uint64_t now_ms)
 	}
 }
 
-/* Whether messages tell of a new session: JSON does in any case. */
+/* Whether messages tell of a new session, of a sender only those after the
+ * first: JSON does in any case. */
 static int is_told(struct report *r, const struct session_peer *peer)
 {
 	const char *address = peer->address;
 	const size_t len = address_part(&address);
 	char name[TOLD_SESSIONS_NAME_MAX], host[ADDR_TEXT_MAX];
 
-	if (r->cfg.is_sender || r->cfg.verbose)
+	if (r->cfg.verbose ||
+	    (r->cfg.is_sender && (r->sessions == 0 || r->cfg.quiet)))
 		return 1;
 	say_untold(r, clock_ms());
 	snprintf(host, sizeof(host), "%.*s", (int)len, address);
@@ -329,13 +331,15 @@ static void on_session(void *ctx, uint64_t number,
 	char who[EVENT_TEXT_SHOWN_MAX], words[PAKE_VERIFY_MAX];
 	char text[EVENT_TEXT_MAX];
 	struct buf *json;
-	int has_words;
+	int has_words, is_said;
 
 	pthread_mutex_lock(&r->lock);
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
 	escape_peer(who, sizeof(who), peer);
 	peers_add(&r->peers, number, who, peer->name);
-	if (!is_told(r, peer) && r->peers && r->peers->number == number)
+	is_said = is_told(r, peer);
+	if (!is_said && !r->cfg.is_sender && r->peers &&
+	    r->peers->number == number)
 		r->peers->is_untold = 1;
 	if (!r->cfg.is_sender)
 		begin_line(r, number, peer);
@@ -346,7 +350,7 @@ static void on_session(void *ctx, uint64_t number,
 	if (!r->cfg.is_remote &&
 	    (r->cfg.verbose ||
 	     (!r->cfg.quiet && is_told_of(r, number) &&
-	      (!r->cfg.is_sender || r->sessions > 0))))
+	      (!r->cfg.is_sender || (r->sessions > 0 && is_said)))))
 		outputs_say(r->out, text);
 	r->sessions++;
 	if (r->cfg.verbose && has_words) {

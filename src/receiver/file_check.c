@@ -316,6 +316,9 @@ int file_check(struct worker *w, const uint8_t *body, size_t len,
 	else
 		rc = check_leaves(w, f, &m, e);
 	w->input->has_effect = rc == 0;
+	if (rc == 0)
+		atomic_fetch_add(&t->stored_bytes,
+				 (uint64_t)m.count * TREE_LEAF);
 	recv_file_unlock_basis(f);
 	file_use_end(t, f);
 	return rc;

@@ -198,6 +198,8 @@ static int take_chunk(struct worker *w, struct recv_file *f,
 		return rc < 0 ? rc : 0;
 	rc = file_table_put_leaf(t->files, f, leaf, m->digest, e);
 	w->input->has_effect = rc == 0;
+	if (rc == 0)
+		atomic_fetch_add(&t->stored_bytes, m->raw_len);
 	if (rc == 0 && f->commit->journal)
 		journal_note(f->commit->journal, leaf, m->digest);
 	return rc;

@@ -34,6 +34,9 @@ enum {
 struct lost_session {
 	/* How long to wait for that (clock_ms()); 0: there is none. */
 	uint64_t until_ms;
+	/* The same, kept while another session goes on with it: that extends it
+	 * only where it brings something. */
+	uint64_t by_ms;
 	uint8_t id[WIRE_TOKEN_LEN];
 	/* of all sessions of this transfer so far */
 	struct totals totals;
@@ -144,7 +147,8 @@ static int check_room(const struct sessions *ss, const uint8_t *id,
 	    (cfg->once &&
 	     (ss->count > 0 || ss->has_ended ||
 	      (ss->lost.until_ms && !connects(ss) &&
-	       !same_token(ss->lost.id, id)))))
+	       (!same_token(ss->lost.id, id) ||
+		clock_left_ms(ss->lost.until_ms) == 0)))))
 		return err_set(e, ERR_RESOURCE, "too many sessions at a time");
 	if (count_of_owner(ss, owner) >= sessions_a_sender(cfg->max_sessions))
 		return err_set(e, ERR_RESOURCE,
@@ -174,10 +178,12 @@ int sessions_begin(struct sessions *ss, struct recv_session *s,
 	if (rc == 0) {
 		/* A session that resumes a lost one keeps its number.  One of a
 		 * sender that was started again counts everything anew. */
-		if (!ss->lost.until_ms)
+		if (!ss->lost.until_ms) {
 			ss->last_number++;
-		else if (!same_token(ss->lost.id, s->id))
+			ss->lost.by_ms = 0;
+		} else if (!same_token(ss->lost.id, s->id)) {
 			memset(&ss->lost.totals, 0, sizeof(ss->lost.totals));
+		}
 		ss->lost.until_ms = 0;
 		recv_session_set_number(s, ss->last_number);
 		/* Cannot fail: the session is new. */
@@ -245,18 +251,32 @@ static void go_on_waiting(struct sessions *ss)
 		       setup->mode.pake ? ", and the code stays valid" : "");
 }
 
+/* Whether a session brought more than the lost ones before it. */
+static int has_brought(const struct sessions *ss, struct recv_session *s,
+		       const struct totals *totals)
+{
+	const struct totals *before = &ss->lost.totals;
+
+	return totals->committed > before->committed ||
+	       totals->unchanged > before->unchanged ||
+	       atomic_load(&s->transfer.stored_bytes) >= PROGRESS_BYTES;
+}
+
 /* Keep what is to be known of a session whose sender was lost and may come
- * back.  Locked. */
-static void keep_lost(struct sessions *ss, const struct recv_session *s,
+ * back.  The time for that runs from the last progress: a sender that comes
+ * back and brings nothing must not keep others out for ever.  Locked. */
+static void keep_lost(struct sessions *ss, struct recv_session *s,
 		      const struct totals *totals,
 		      const struct session_summary *sum)
 {
+	const int brought = has_brought(ss, s, totals);
+
 	ss->had_lost = 1;
-	ss->has_progress |= totals->committed > ss->lost.totals.committed ||
-			    sum->wire_bytes >= PROGRESS_BYTES;
-	ss->lost.until_ms = connects(ss) ?
-		UINT64_MAX :
-		clock_ms() + (uint64_t)ss->setup->cfg->timeout_ms;
+	ss->has_progress |= brought || sum->wire_bytes >= PROGRESS_BYTES;
+	if (!ss->lost.by_ms || brought)
+		ss->lost.by_ms = clock_ms() +
+				 (uint64_t)ss->setup->cfg->timeout_ms;
+	ss->lost.until_ms = connects(ss) ? UINT64_MAX : ss->lost.by_ms;
 	memcpy(ss->lost.id, s->id, sizeof(ss->lost.id));
 	ss->lost.summary = *sum;
 	ss->lost.totals = *totals;
@@ -279,9 +299,9 @@ static void end_session(struct sessions *ss, struct recv_session *s)
 	recv_session_conclude(s, &ss->lost.totals, &totals, &sum, &e);
 	may_return = cfg->once && recv_session_may_return(s);
 	if (may_return && !connects(ss)) {
-		events_message(ev, SESSION_WARNING,
-			       "%s; waiting for the sender to reconnect",
-			       e.text);
+		refusals_tell_lost(&ss->setup->refusals,
+				   "%s; waiting for the sender to reconnect",
+				   e.text);
 	} else if (!may_return) {
 		/* Before the summary, so that a script that reads the summary
 		 * can rely on the program being queued. */

@@ -100,6 +100,9 @@ struct transfer {
 	atomic_uint resends; /* chunks and packs asked for again */
 	atomic_uint unsent;  /* NOTE frames that came */
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
+	/* Content of chunks that were written, or were found to be the same as
+	 * the sender's: what would be progress of a session that is lost. */
+	atomic_uint_fast64_t stored_bytes;
 	/* For progress alone: content that has arrived, also of a chunk or pack
 	 * that is not whole yet, and when the last of it did (clock_ms()); what
 	 * of that was told to the sender, and when; what the sender has told

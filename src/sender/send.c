@@ -27,6 +27,7 @@
 #include "sender/session.h"
 #include "sender/waiting.h"
 #include "session/acceptor.h"
+#include "session/refusals.h"
 #include "session/retry.h"
 
 /* ---- before it begins ---- */
@@ -189,12 +190,18 @@ static int awaits_another(struct sender *s, struct err *lost, struct err *e)
 			return 0;
 		if (!queue_can_restart(s->queue))
 			return cannot_restart(s, e);
+		/* The time runs from the last progress: a receiver that comes
+		 * back and brings nothing must not keep others out for ever. */
+		if (!s->is_again || queue_has_progress(s->queue))
+			s->accept_by_ms = clock_ms() +
+					  (uint64_t)cfg->timeout_ms;
 		s->is_again = 1;
-		s->accept_by_ms = clock_ms() + (uint64_t)cfg->timeout_ms;
 		*lost = *e;
-		events_message(cfg->events, SESSION_WARNING,
-			       "%s; waiting for the receiver to reconnect",
-			       e->text);
+		if (clock_left_ms(s->accept_by_ms) == 0)
+			return 0;
+		refusals_tell_lost(acceptor_refusals(s->acceptor),
+				   "%s; waiting for the receiver to reconnect",
+				   e->text);
 		return 1;
 	}
 	/* Nobody came.  Where one was lost before: what happened to it. */
@@ -208,7 +215,13 @@ static int awaits_another(struct sender *s, struct err *lost, struct err *e)
 	if (stage == SESSION_CONNECTING || !is_receivers(e->code) ||
 	    (cfg->code.pake && !s->is_again))
 		return 0;
-	events_message(cfg->events, SESSION_WARNING, "no session: %s", e->text);
+	/* Nor must those who come and get no session extend the time. */
+	if (s->is_again && clock_left_ms(s->accept_by_ms) == 0) {
+		*e = *lost;
+		return 0;
+	}
+	refusals_tell(acceptor_refusals(s->acceptor), SESSION_WARNING,
+		      "no session: %s", e->text);
 	return 1;
 }
 
@@ -331,10 +344,11 @@ static void run_sessions(struct sender *s, struct err *e)
 	scanner_free(scanner);
 }
 
-/* Whether the wait for a receiver ended without one. */
+/* Whether the wait for a receiver ended without one.  One that was lost did
+ * come. */
 static int nobody_came(struct sender *s, const struct err *e)
 {
-	return e->code &&
+	return e->code && !s->is_again &&
 	       send_session_stage(s->session) == SESSION_CONNECTING;
 }
 

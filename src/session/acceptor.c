@@ -441,6 +441,11 @@ uint16_t acceptor_port(const struct acceptor *a)
 	return a->port;
 }
 
+struct refusals *acceptor_refusals(struct acceptor *a)
+{
+	return &a->refusals;
+}
+
 void acceptor_stop(struct acceptor *a)
 {
 	if (a->has_thread) {

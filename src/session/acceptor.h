@@ -26,6 +26,7 @@
 struct acceptor;
 struct cancel;
 struct cidr_list;
+struct refusals;
 struct session_events;
 struct stream;
 struct tls;
@@ -60,6 +61,10 @@ void acceptor_set_tls(struct acceptor *a, struct tls *tls);
 
 /* The port that it listens on. */
 uint16_t acceptor_port(const struct acceptor *a);
+
+/* Where messages about its connections, and about sessions that were lost, are
+ * limited. */
+struct refusals *acceptor_refusals(struct acceptor *a);
 
 /* Stop listening; streams that have come can still be taken.  Blocks until the
  * handshakes that go on have been ended. */

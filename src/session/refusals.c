@@ -12,6 +12,9 @@
 
 enum { MESSAGE_MAX = 1200 };
 
+/* Indices of kinds. */
+enum { WARNINGS, DETAILS, LOST };
+
 void refusals_init(struct refusals *r, const struct session_events *events)
 {
 	memset(r, 0, sizeof(*r));
@@ -22,18 +25,23 @@ void refusals_init(struct refusals *r, const struct session_events *events)
 static enum session_level level_of(const struct refusals *r,
 				   const struct refusals_kind *k)
 {
-	return k == &r->kinds[0] ? SESSION_WARNING : SESSION_VERBOSE;
+	return k == &r->kinds[DETAILS] ? SESSION_VERBOSE : SESSION_WARNING;
 }
 
 /* End the window, and say what was not said in it.  Locked. */
 static void end_window(struct refusals *r, struct refusals_kind *k)
 {
+	const int is_lost = k == &r->kinds[LOST];
 	char count[TEXT_COUNT_MAX];
 
 	if (k->more)
 		events_message(r->events, level_of(r, k),
-			       "%s got no session within a minute",
-			       text_count(count, k->more, "more connection"));
+			       "%s %s within a minute",
+			       text_count(count, k->more,
+					  is_lost ? "more session"
+						  : "more connection"),
+			       !is_lost ? "got no session" :
+			       k->more == 1 ? "was lost" : "were lost");
 	memset(k, 0, sizeof(*k));
 }
 
@@ -44,15 +52,13 @@ void refusals_release(struct refusals *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
-void refusals_tell(struct refusals *r, enum session_level level,
-		   const char *fmt, ...)
+static void tell(struct refusals *r, int kind, const char *fmt, va_list ap)
 {
-	const int is_detail = level == SESSION_VERBOSE;
-	const unsigned most = is_detail ? REFUSALS_DETAILS : REFUSALS_WARNINGS;
-	struct refusals_kind *k = &r->kinds[is_detail];
+	struct refusals_kind *k = &r->kinds[kind];
+	const unsigned most = kind == DETAILS ? REFUSALS_DETAILS
+					      : REFUSALS_WARNINGS;
 	const uint64_t now = clock_ms();
 	char text[MESSAGE_MAX];
-	va_list ap;
 
 	pthread_mutex_lock(&r->lock);
 	if (k->since_ms && now - k->since_ms >= REFUSALS_WINDOW_MS)
@@ -61,14 +67,31 @@ void refusals_tell(struct refusals *r, enum session_level level,
 		k->since_ms = now;
 	if (k->said < most) {
 		k->said++;
-		va_start(ap, fmt);
 		vsnprintf(text, sizeof(text), fmt, ap);
-		va_end(ap);
-		events_message(r->events, level, "%s", text);
+		events_message(r->events, level_of(r, k), "%s", text);
 	} else {
 		k->more++;
 	}
 	pthread_mutex_unlock(&r->lock);
+}
+
+void refusals_tell(struct refusals *r, enum session_level level,
+		   const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell(r, level == SESSION_VERBOSE ? DETAILS : WARNINGS, fmt, ap);
+	va_end(ap);
+}
+
+void refusals_tell_lost(struct refusals *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell(r, LOST, fmt, ap);
+	va_end(ap);
 }
 
 int refusals_tick(struct refusals *r)

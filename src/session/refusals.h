@@ -1,7 +1,8 @@
 /*
- * refusals.h - messages about connections that get no session, of which anybody
- * who can connect may cause any number: the first of a minute are said, the
- * rest are counted, and the count is said once a minute.
+ * refusals.h - messages about connections that get no session, and about
+ * sessions that were lost and may be gone on with, of which a peer may cause
+ * any number: the first of a minute are said, the rest are counted, and the
+ * count is said once a minute.
  *
  * Layer: session.
  * Threads: any.
@@ -15,7 +16,7 @@
 #include "session/events.h"
 
 enum {
-	REFUSALS_KINDS = 2, /* warnings, and details */
+	REFUSALS_KINDS = 3, /* warnings, details, and lost sessions */
 	REFUSALS_WINDOW_MS = 60 * 1000,
 	/* so many are said in that time */
 	REFUSALS_WARNINGS = 20,
@@ -43,6 +44,11 @@ void refusals_release(struct refusals *r);
  * or SESSION_VERBOSE. */
 void refusals_tell(struct refusals *r, enum session_level level,
 		   const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Say that a session was lost and that its peer is waited for, which is a
+ * warning, or count it. */
+void refusals_tell_lost(struct refusals *r, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Say the counts that are due.  Returns in how many milliseconds the next one
  * will be, -1 where none is waiting. */

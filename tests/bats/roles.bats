@@ -338,6 +338,47 @@ arrived() {
 	check_events sent.events
 }
 
+@test "--receivers: one that comes back and wants nothing keeps no other out for long" {
+	echo content >src/f
+	send_listen --plain --receivers 2 --checksum sha256 \
+		--timeout "$(limit 2)" src/f
+	# until the sender no longer says that it waits for this one
+	timeout "$(limit 20)" python3 - "$BATS_TEST_DIRNAME/.." "$port" \
+		>count <<-'EOF'
+		import itertools, socket, sys
+		sys.path.insert(0, sys.argv[1])
+		from lib.peer import Channel, Closed
+		from lib.wire import FEATURES, RECONNECT, message
+
+		first = None
+		for n in itertools.count():
+		    c = Channel(socket.create_connection(
+		        ("127.0.0.1", int(sys.argv[2]))), 10)
+		    try:
+		        c.send(message("PING"))
+		        hello = c.until("HELLO")
+		        first = first or hello["session"]
+		        if hello["session"] != first:
+		            break
+		        c.send(message("READY", features=FEATURES | RECONNECT))
+		    except Closed:
+		        pass
+		    c.close()
+		print(n)
+	EOF
+	fetch --plain --retry "$(limit 9)" dst
+	fetched 0
+	cmp src/f dst/f
+	sender_ends 6
+	has sender "1 of 2 receivers did not get everything"
+	cat count
+	said=$(grep -c 'waiting for the receiver to reconnect' sender)
+	[ "$said" -le 20 ]
+	said=$(grep -c 'connected to ' sender)
+	[ "$said" -le 120 ]
+	is grep -c '"event":"summary"' sent.events 2
+}
+
 @test "a path of 80 ms: a key and a code, four connections, by a sender that listens" {
 	make_tree
 	ferry keygen key 2>/dev/null

@@ -495,6 +495,62 @@ make_slow_disk() {
 	done
 }
 
+# come_back HOW - in sessions of one transfer that are lost one after the other;
+# prints how many there were when the receiver took no more, or HOW ended
+come_back() {
+	timeout "$(limit 20)" python3 - "$BATS_TEST_DIRNAME/.." "$port" "$@" \
+		<<-'EOF'
+		import itertools, os, sys, time
+		sys.path.insert(0, sys.argv[1])
+		from lib.limits import scaled
+		from lib.peer import Closed, Sender
+		from lib.wire import message
+
+		RETRY = 2
+		port, how = int(sys.argv[2]), sys.argv[3]
+		ident, end = os.urandom(16), time.monotonic() + scaled(5)
+		for n in itertools.count():
+		    try:
+		        s = Sender(port, session=ident, hello_flags=RETRY)
+		    except (OSError, Closed):
+		        break
+		    if how == "files":
+		        s.put_pack(1, [(b"f%d" % n, b"%d" % n)])
+		        s.send(message("FLUSH"))
+		        s.verdicts(1)
+		        if time.monotonic() > end:
+		            s.finish()
+		            s.until("SUMMARY")
+		            break
+		        time.sleep(0.2)
+		    s.close()
+		print(n)
+	EOF
+}
+
+@test "--once: a sender that comes back and brings nothing is not waited for any longer" {
+	receive --plain --once --timeout "$(limit 2)" dst
+	come_back empty >count
+	wait_receiver
+	[ "$got" = 6 ]
+	is grep -c '"event":"summary"' events 1
+	# and the messages are limited
+	cat count
+	said=$(grep -c 'waiting for the sender to reconnect' messages)
+	[ "$said" -le 20 ]
+	[ "$(cat count)" -le 20 ] ||
+		grep -qE '[0-9] more sessions? w(as|ere) lost within a minute' \
+			messages
+	# one that brings something is
+	receive --plain --once --timeout "$(limit 2)" dst
+	come_back files >count
+	wait_receiver
+	[ "$got" = 0 ]
+	cat count
+	is cat dst/f0 0
+	is cat "dst/f$(cat count)" "$(cat count)"
+}
+
 @test "--retry ends where a receiver asks for all again and finishes nothing" {
 	mkdir src/d
 	echo x >src/d/f

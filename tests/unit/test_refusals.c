@@ -71,6 +71,27 @@ static void the_first_are_said_and_the_rest_counted(void **state)
 				  "minute");
 }
 
+static void lost_sessions_are_counted_apart(void **state)
+{
+	struct refusals r;
+
+	(void)state;
+	refusals_init(&r, &events);
+	tell(&r, SESSION_WARNING, REFUSALS_WARNINGS);
+	for (int i = 0; i < REFUSALS_WARNINGS + 2; i++)
+		refusals_tell_lost(&r, "lost %d", i);
+	assert_int_equal(warnings, 2 * REFUSALS_WARNINGS);
+	assert_string_equal(last, "lost 19");
+	refusals_release(&r);
+	assert_int_equal(warnings, 2 * REFUSALS_WARNINGS + 1);
+	assert_string_equal(last, "2 more sessions were lost within a minute");
+	refusals_init(&r, &events);
+	for (int i = 0; i <= REFUSALS_WARNINGS; i++)
+		refusals_tell_lost(&r, "lost %d", i);
+	refusals_release(&r);
+	assert_string_equal(last, "1 more session was lost within a minute");
+}
+
 static void numbers_are_grouped(void **state)
 {
 	char text[TEXT_GROUPED_MAX];
@@ -103,6 +124,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(the_first_are_said_and_the_rest_counted,
 				       reset),
+		cmocka_unit_test_setup(lost_sessions_are_counted_apart, reset),
 		cmocka_unit_test(numbers_are_grouped),
 		cmocka_unit_test(
 			what_is_counted_is_in_the_plural_unless_it_is_one),
