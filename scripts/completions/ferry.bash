@@ -22,7 +22,9 @@ _ferry_option()
 {
 	_ferry_table "$1" "$2" | awk -F '\t' -v option="$3" -v field="$4" '
 		$1 == "option" {
-			on = option == "--" $3 || option == "-" $2
+			# "-" in the table: it has no such name
+			on = ($3 != "-" && option == "--" $3) ||
+				($2 != "-" && option == "-" $2)
 			if (on && field == "argument")
 				print $4
 		}
@@ -44,7 +46,7 @@ _ferry()
 {
 	local ferry=$1 cur=${COMP_WORDS[COMP_CWORD]} values
 	local prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local argument='' is_joined='' at='' files
+	local argument='' is_joined='' at='' is_operand='' files word
 	local before=${COMP_LINE:0:COMP_POINT}
 
 	COMPREPLY=()
@@ -80,17 +82,21 @@ _ferry()
 		compopt +o default
 		return
 	fi
-	case $prev in
+	# after "--" there are no options
+	for word in "${COMP_WORDS[@]:2:COMP_CWORD - 2}"; do
+		[[ $word != -- ]] || is_operand=1
+	done
+	case $is_operand$prev in
 	-*) argument=$(_ferry_option "$ferry" "$command" "$prev" argument) ;;
 	esac
 	# After a space, what follows an option with "[=...]" is an operand.
 	[[ -z $is_joined && $argument == \[* ]] && argument=-
 	case ${argument:--} in
 	-)
-		if [[ $cur == -z* ]]; then
+		if [[ -z $is_operand && $cur == -z* ]]; then
 			_ferry_offer "${cur#-z}" -z < <(_ferry_option "$ferry" \
 				"$command" -z values)
-		elif [[ $cur == -* ]]; then
+		elif [[ -z $is_operand && $cur == -* ]]; then
 			_ferry_offer "$cur" < <(_ferry_options "$ferry" \
 				"$command")
 			# no space after "--compress=", which a value follows

@@ -92,6 +92,21 @@ in_bash() {
 	hasnt offered '|1|'
 }
 
+@test "bash: after -- there are operands only" {
+	cd files
+	touch -- --existing-file
+	is in_bash send -- known $'known-file\nknown.example'
+	is in_bash send -- alias $'alias-one\nalias-two'
+	is in_bash send -- --sync known $'known-file\nknown.example'
+	is in_bash send -- --exis ''
+	is in_bash send -- -z ''
+	is in_bash receive -- --sync ba ''
+	in_bash_at_terminal 'ferry send -- known-f' 'known-file '
+	in_bash_at_terminal 'ferry send -- --exis' '--existing-file '
+	# what was not typed yet ends no options
+	in_bash_at_terminal 'ferry send --existing ba' 'backup '
+}
+
 # in_bash_at_terminal LINE EXPECTED - as in_zsh
 in_bash_at_terminal() {
 	python3 "$BATS_TEST_DIRNAME/../tools/tab.py" bash "$completions" "$@"
