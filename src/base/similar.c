@@ -62,3 +62,19 @@ int similar_is_near(const char *a, const char *b)
 	return distance <= limit ||
 	       (shorter >= PREFIX_MIN && strncmp(a, b, shorter) == 0);
 }
+
+void similar_begin(struct similar *s, const char *text)
+{
+	*s = (struct similar){ .text = text };
+}
+
+void similar_offer(struct similar *s, const char *word)
+{
+	const unsigned distance = similar_distance(s->text, word);
+
+	if (similar_is_near(s->text, word) &&
+	    (!s->nearest || distance < s->distance)) {
+		s->nearest = word;
+		s->distance = distance;
+	}
+}

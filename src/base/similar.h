@@ -19,4 +19,14 @@ unsigned similar_distance(const char *a, const char *b);
  * one differ, at least one may; or one of them is how the other begins. */
 int similar_is_near(const char *a, const char *b);
 
+/* Which of the words that were offered so far is the nearest to text. */
+struct similar {
+	const char *text;    /* borrowed */
+	const char *nearest; /* borrowed; NULL: none is near */
+	unsigned distance;   /* of nearest */
+};
+
+void similar_begin(struct similar *s, const char *text);
+void similar_offer(struct similar *s, const char *word);
+
 #endif

@@ -62,18 +62,19 @@ static const char *nearest_command(const char *name)
 		{ "man", "help" },	   { "usage", "help" },
 	};
 	const struct cmd *c;
+	struct similar s;
 
 	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++) {
 		if (strcmp(meant[i][0], name) == 0)
 			return meant[i][1];
 	}
+	similar_begin(&s, name);
 	for (size_t i = 0; (c = commands_at(i)); i++) {
-		if (similar_is_near(name, c->name))
-			return c->name;
-		if (c->alias && similar_is_near(name, c->alias))
-			return c->alias;
+		similar_offer(&s, c->name);
+		if (c->alias)
+			similar_offer(&s, c->alias);
 	}
-	return NULL;
+	return s.nearest;
 }
 
 int commands_unknown(int argc, char **argv, struct err *e)

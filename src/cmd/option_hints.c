@@ -98,25 +98,17 @@ static const char *nearest_name(const struct option_group *const *groups,
 				const char *name, int is_exact)
 {
 	char text[SIMILAR_LEN_MAX + 1];
-	const char *best = NULL;
-	unsigned least = SIMILAR_LEN_MAX + 2;
+	struct similar s;
 
 	snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, "="), name);
+	similar_begin(&s, text);
 	for (; *groups; groups++) {
 		for (size_t i = 0; i < (*groups)->count; i++) {
-			const char *other = (*groups)->rows[i].name;
-			unsigned distance;
-
-			if (!other)
-				continue;
-			distance = similar_distance(text, other);
-			if (distance < least && similar_is_near(text, other)) {
-				best = other;
-				least = distance;
-			}
+			if ((*groups)->rows[i].name)
+				similar_offer(&s, (*groups)->rows[i].name);
 		}
 	}
-	return is_exact && least > 0 ? NULL : best;
+	return is_exact && s.distance > 0 ? NULL : s.nearest;
 }
 
 static void hint_at_habit(const struct option_group *const *groups,
@@ -170,18 +162,12 @@ void option_hints_unknown(const struct option_group *const *groups,
 
 static const char *nearest_word(const struct option_word *w, const char *value)
 {
-	const char *best = NULL;
-	unsigned least = SIMILAR_LEN_MAX + 2;
+	struct similar s;
 
-	for (; w && w->word; w++) {
-		const unsigned distance = similar_distance(value, w->word);
-
-		if (distance < least && similar_is_near(value, w->word)) {
-			best = w->word;
-			least = distance;
-		}
-	}
-	return best;
+	similar_begin(&s, value);
+	for (; w && w->word; w++)
+		similar_offer(&s, w->word);
+	return s.nearest;
 }
 
 /* The list with what is meant by each of its elements. */
@@ -227,6 +213,15 @@ static int guess_value(const struct option_row *row, const char *value,
 	if (word)
 		snprintf(dst, size, "%s", word);
 	return word != NULL;
+}
+
+void option_hints_setting(const struct option_row *row, const char *value,
+			  struct err *e)
+{
+	char guess[SHOWN_MAX];
+
+	if (guess_value(row, value, guess, sizeof(guess)))
+		err_append(e, "; did you mean '%s'?", guess);
 }
 
 /* The option with a value, as it is to be written. */

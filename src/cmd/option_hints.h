@@ -23,6 +23,10 @@ void option_hints_value(const struct option_group *const *groups,
 			const struct option_row *row, const char *element,
 			const char *value, struct err *e);
 
+/* A value that is not allowed, of a key in a file. */
+void option_hints_setting(const struct option_row *row, const char *value,
+			  struct err *e);
+
 /*
  * An option whose value is optional and was left out, before the argument next
  * (NULL: there is none).  Returns ERR_USAGE with a text where that can only be

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/similar.h"
 #include "base/text.h"
+#include "cmd/option_hints.h"
 #include "cmd/receive_words.h"
 #include "receiver/conflict.h"
 #include "receiver/senders.h"
@@ -179,6 +180,7 @@ static int unknown_key(const struct senders_file *f, unsigned line,
 {
 	const char *near = NULL;
 	char shown[SHOWN_MAX];
+	struct similar s;
 
 	text_escape(shown, sizeof(shown), name, strlen(name));
 	if (is_one_of(FOR_ALL, name))
@@ -189,10 +191,10 @@ static int unknown_key(const struct senders_file *f, unsigned line,
 		if (is_one_of(habits[i].words, name))
 			near = habits[i].key;
 	}
-	for (size_t i = 0; i < KEYS && !near; i++) {
-		if (similar_is_near(name, keys[i].row.name))
-			near = keys[i].row.name;
-	}
+	similar_begin(&s, name);
+	for (size_t i = 0; i < KEYS; i++)
+		similar_offer(&s, keys[i].row.name);
+	near = near ? near : s.nearest;
 	return fail(f, line, e, "unknown key '%s'%s%s%s", shown,
 		    near ? "; did you mean '" : "", near ? near : "",
 		    near ? "'?" : "");
@@ -395,9 +397,10 @@ static int take_setting(struct senders_file *f, unsigned line,
 		return rc;
 	if (keys[i].mode)
 		return add_credential(f, s, &keys[i], line, value, e);
-	if (options_set(&keys[i].row, en->name, s, value, e))
-		return fail(f, line, e, "%s", e->text);
-	return 0;
+	if (options_set(&keys[i].row, en->name, s, value, e) == 0)
+		return 0;
+	option_hints_setting(&keys[i].row, value, e);
+	return fail(f, line, e, "%s", e->text);
 }
 
 /* ---- the whole ---- */

@@ -420,6 +420,13 @@ wrong() {
 		"ferry.conf:5: [a]: --exec: cannot run" 7
 	wrong "$d[a]\nsecret = k\n" "unknown key 'secret'; did you mean 'key'?"
 	wrong "$d[a]\nkey = k\nlimit-rate = 1M\n" "did you mean 'rate'?"
+	# the nearest key, not the first that is near
+	wrong "${d}max-file = 9\n" "unknown key 'max-file'; did you mean 'max-files'?"
+	wrong "${d}cert_key = k\n" "unknown key 'cert_key'; did you mean 'cert-key'?"
+	wrong "${d}certkey = k\n" "unknown key 'certkey'; did you mean 'cert-key'?"
+	# and the nearest value
+	wrong "${d}existing = replce\n" "ferry.conf:2: existing must be fail, skip, replace, newer, rename or backup, not 'replce'; did you mean 'replace'?"
+	wrong "${d}accept = owner,delte\n" "not 'owner,delte'; did you mean 'owner,delete'?"
 	wrong "${d}port = 99\n" "an option: ferry receive --port"
 	wrong "[DEFAULT]\n$d" "settings for all senders belong above the first"
 	wrong "$d[a]\nkey = k\naccept = all existing\n" "must be none or a list of existing, links, delete, "

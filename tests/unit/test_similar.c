@@ -56,11 +56,34 @@ static void test_near(void **state)
 	assert_false(similar_is_near("send", "help"));
 }
 
+/* The nearest one, in whatever order they come; the first of equal ones. */
+static void test_nearest(void **state)
+{
+	struct similar s;
+
+	(void)state;
+	similar_begin(&s, "max-file");
+	similar_offer(&s, "dir");
+	assert_null(s.nearest);
+	similar_offer(&s, "max-size");
+	assert_string_equal(s.nearest, "max-size");
+	similar_offer(&s, "max-files");
+	similar_offer(&s, "max-kept");
+	assert_string_equal(s.nearest, "max-files");
+	assert_int_equal(s.distance, 1);
+	similar_begin(&s, "cert_key");
+	similar_offer(&s, "cert-key");
+	similar_offer(&s, "cert");
+	assert_string_equal(s.nearest, "cert-key");
+	assert_int_equal(s.distance, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_near),
+		cmocka_unit_test(test_nearest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
