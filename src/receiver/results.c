@@ -45,6 +45,7 @@ struct results {
 	int tells_not_kept, tells_rivals, tells_updated;
 	uint64_t number;
 	char peer[SENDER_LABEL_MAX];
+	const char *sender; /* borrowed; NULL: not named */
 	struct wake wake, first_wake;
 	int dir_fd; /* borrowed, or -1 */
 
@@ -101,6 +102,11 @@ void results_set_features(struct results *r, uint32_t features)
 	r->tells_not_kept = (features & FEATURE_NOT_KEPT) != 0;
 	r->tells_rivals = (features & FEATURE_RIVALS) != 0;
 	r->tells_updated = (features & FEATURE_UPDATED) != 0;
+}
+
+void results_set_sender(struct results *r, const char *name)
+{
+	r->sender = name;
 }
 
 void results_set_session(struct results *r, uint64_t number, const char *peer)
@@ -248,7 +254,7 @@ static void tell_failure(const struct results *r,
 			 struct session_file *f)
 {
 	const struct verdict *v = &item->v;
-	char name[SHOWN_MAX], why[640], error[1400];
+	char name[SHOWN_MAX], why[640], error[1400], advice[ADVICE_MAX];
 
 	text_escape(name, sizeof(name), item->name, item->name_len);
 	advice_text(why, sizeof(why), v->cause, v->need, v->have);
@@ -259,7 +265,9 @@ static void tell_failure(const struct results *r,
 		 r->peer, why);
 	f->error = error;
 	f->reason = wire_cause_text(v->cause);
-	f->advice = advice_of(v->cause);
+	f->advice = r->sender ? advice_of_named(advice, sizeof(advice),
+						v->cause, r->sender) :
+				advice_of(v->cause);
 	r->events->file(r->events->ctx, r->number, f);
 }
 

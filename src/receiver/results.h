@@ -46,6 +46,10 @@ void results_free(struct results *r); /* NULL is allowed */
  * -1, as at first: none. */
 void results_set_dir(struct results *r, int dir_fd);
 
+/* The name of a sender of --config (borrowed); NULL, as at first: it has none.
+ * Before the first result. */
+void results_set_sender(struct results *r, const char *name);
+
 /* Set the session's number and its peer (copied), for events.  To be called
  * before the first result. */
 void results_set_session(struct results *r, uint64_t number, const char *peer);

@@ -491,6 +491,7 @@ void recv_session_free(struct recv_session *s)
 void recv_session_set_number(struct recv_session *s, uint64_t number)
 {
 	s->number = s->transfer.number = s->transfer.lacks.number = number;
+	results_set_sender(s->transfer.results, s->sender->name);
 	results_set_session(s->transfer.results, number, s->label);
 }
 

@@ -126,7 +126,7 @@ static int refuse_unaccepted(struct send_stream *st, unsigned kinds,
 	return err_set(e, ERR_REMOTE,
 		       "%s: the receiver does not accept --preserve %s; leave "
 		       "it out, or start the receiver with: ferry receive "
-		       "--accept %s",
+		       "--accept %s (with --config: accept in its file)",
 		       st->sender->peer.name,
 		       preserve_words(words, sizeof(words), kinds),
 		       accept_words(accept, sizeof(accept), kinds));

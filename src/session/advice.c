@@ -9,14 +9,15 @@
 
 #include "base/text.h"
 
-#define EXISTING "--existing skip, replace, newer, rename or backup"
+#define POLICIES "skip, replace, newer, rename or backup"
+#define EXISTING "--existing " POLICIES
 
 const char *advice_of(unsigned cause)
 {
 	switch (cause) {
 	case CAUSE_EXISTS:
 		return "move or remove the existing file, or receive with "
-		       EXISTING;
+		       EXISTING " (with --config: existing in its file)";
 	case CAUSE_QUOTA:
 		return "free some of the quota, or receive into another "
 		       "directory, then send again";
@@ -54,7 +55,8 @@ const char *advice_of(unsigned cause)
 		return "take the attribute away (chattr -i -a)";
 	case CAUSE_LIMIT:
 		return "send less at a time, or receive with a larger "
-		       "--max-size or --max-files";
+		       "--max-size or --max-files (with --config: max-size or "
+		       "max-files in its file)";
 	case CAUSE_RESOURCE:
 		return "send less at a time, or raise the receiver's limits "
 		       "(ulimit -n for descriptors)";
@@ -73,6 +75,24 @@ const char *advice_by_ssh_of(unsigned cause)
 		return "create it again, and send again";
 	case CAUSE_PERMISSION:
 		return "log in as a user who may read and write there";
+	default:
+		return advice_of(cause);
+	}
+}
+
+const char *advice_of_named(char *dst, size_t size, unsigned cause,
+			    const char *sender)
+{
+	switch (cause) {
+	case CAUSE_EXISTS:
+		snprintf(dst, size, "move or remove the existing file, or set "
+			 "existing for [%s] in the file of --config: " POLICIES,
+			 sender);
+		return dst;
+	case CAUSE_LIMIT:
+		snprintf(dst, size, "send less at a time, or raise max-size or "
+			 "max-files for [%s] in the file of --config", sender);
+		return dst;
 	default:
 		return advice_of(cause);
 	}

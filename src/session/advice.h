@@ -18,6 +18,14 @@ const char *advice_of(unsigned cause);
 /* The same for a sender by ssh, whose user has no receiver to start. */
 const char *advice_by_ssh_of(unsigned cause);
 
+/* The same for a receiver with --config, which refuses the options that are in
+ * its file instead.  sender: whose section it is.  What is not a fixed text is
+ * written to dst (size bytes, ADVICE_MAX is enough). */
+enum { ADVICE_MAX = 240 };
+
+const char *advice_of_named(char *dst, size_t size, unsigned cause,
+			    const char *sender);
+
 /*
  * Write the text of a verdict to dst (size bytes): the cause, and where need is
  * not 0 the bytes needed and the bytes there are, as in "no space left on the

@@ -48,6 +48,10 @@ int features_check_grant(uint32_t granted, struct err *e)
 		       "SHA-256: use the same release of ferry on both sides");
 }
 
+/* How to start a receiver that accepts what is asked for. */
+#define ACCEPTING(word)                                                        \
+	"ferry receive --accept " word " (with --config: accept in its file)"
+
 const char *features_refused(uint32_t features, uint32_t requests,
 			     const char **theirs)
 {
@@ -57,22 +61,22 @@ const char *features_refused(uint32_t features, uint32_t requests,
 		*theirs = "the sender asks for --symlinks all, which is not "
 			  "accepted here (--accept links)";
 		return "the receiver does not accept --symlinks all; to accept "
-		       "symlinks that lead anywhere, start it with: ferry "
-		       "receive --accept links";
+		       "symlinks that lead anywhere, start it with: "
+		       ACCEPTING("links");
 	}
 	if (lacking & REQUEST_EXISTING) {
 		*theirs = "the sender asks for --existing, which is not "
 			  "accepted here (--accept existing)";
 		return "the receiver does not accept --existing of a sender; "
-		       "leave it out, or start the receiver with: ferry "
-		       "receive --accept existing";
+		       "leave it out, or start the receiver with: "
+		       ACCEPTING("existing");
 	}
 	if (lacking & REQUEST_DELETE) {
 		*theirs = "the sender asks for --delete, which is not accepted "
 			  "here (--accept delete)";
 		return "the receiver does not accept --delete; to let senders "
-		       "delete what they do not have, start it with: ferry "
-		       "receive --accept delete";
+		       "delete what they do not have, start it with: "
+		       ACCEPTING("delete");
 	}
 	if (lacking & FEATURE_DRY_RUN) {
 		*theirs = "the sender asks for --dry-run, which is not known here";

@@ -76,6 +76,11 @@ reread() {
 	send --key conf/desk.key src/big
 	status 8
 	has sender "over a limit"
+	# what to do about both: options that --config refuses are no remedy
+	has messages 'file, or set existing for [desk] in the file of --config: skip, replace'
+	has messages 'raise max-size or max-files for [desk] in the file of --config'
+	has sender '--max-files (with --config: max-size or max-files in its file)'
+	hasnt messages 'receive with'
 	send --key stranger.key src/f
 	status 4
 	is ls in laptop
@@ -93,6 +98,9 @@ reread() {
 	has events '"event":"file","session":1,"sender":"laptop"'
 	has events '"event":"summary","session":1,"sender":"laptop"'
 	has events '"event":"deleted","session":6,"sender":"laptop","path":"t/1"'
+	send --key conf/desk.key --existing skip src/f
+	status 8
+	has sender '--accept existing (with --config: accept in its file)'
 	check_events events
 	stop_receiver
 }
