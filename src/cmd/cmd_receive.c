@@ -314,7 +314,7 @@ static int start_processes(struct setup *s, struct err *e)
 		rc = start_senders(opts, cfg, s->report, &s->senders, e);
 	if (rc == 0 && opts->exec) {
 		cfg->exec = exec_helper_start(opts->exec, opts->dir, -1, e);
-		rc = cfg->exec ? 0 : e->code;
+		rc = cfg->exec ? 0 : err_prefix(e, "--exec");
 		cfg->exec_fd = cfg->exec ? exec_helper_fd(cfg->exec) : 0;
 	}
 	/* root needs no permissions */

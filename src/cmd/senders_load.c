@@ -222,44 +222,55 @@ static int find_replacer(const struct senders_load *l, const char *path,
 }
 
 /* Nothing that decides who may do what is to be in a directory that is received
- * into. */
-static int check_place(const struct senders_load *l, const char *what,
-		       const char *path, struct err *e)
+ * into.  s and line: what names the path, or NULL and 0.  path: NULL is
+ * allowed. */
+static int check_place(const struct senders_load *l,
+		       const struct senders_section *s, unsigned line,
+		       const char *what, const char *path, struct err *e)
 {
-	const struct senders_section *s = NULL;
+	const struct senders_section *owner = NULL;
 	unsigned links = LINKS_MAX;
 	char shown[SHOWN_MAX];
-	const int rc = path ? find_replacer(l, path, &links, &s, e) : 0;
+	const int rc = path ? find_replacer(l, path, &links, &owner, e) : 0;
 
-	if (rc || !s)
-		return rc;
-	text_escape(shown, sizeof(shown), path, strlen(path));
-	return err_set(e, ERR_USAGE, "%s %s lies in the directory of [%s], "
-		       "where that sender could replace it: move it", what,
-		       shown, s->name);
+	if (rc == 0 && !owner)
+		return 0;
+	if (owner) {
+		text_escape(shown, sizeof(shown), path, strlen(path));
+		err_set(e, ERR_USAGE, "%s %s lies in the directory of [%s], "
+			"where that sender could replace it: move it", what,
+			shown, owner->name);
+	}
+	return s ? at_line(l, s, line, e) : e->code;
+}
+
+static int check_key(const struct senders_load *l,
+		     const struct senders_section *s, const char *key,
+		     const char *path, struct err *e)
+{
+	return check_place(l, s, senders_file_line(s, key), key, path, e);
 }
 
 static int check_places(const struct senders_load *l, struct err *e)
 {
 	const struct senders_file *f = &l->file;
 	const struct senders_section *d = &f->defaults;
-	int rc = check_place(l, "the file", f->path, e);
+	int rc = check_place(l, NULL, 0, "the file", f->path, e);
 
 	if (rc == 0)
-		rc = check_place(l, "cert", d->cert, e);
+		rc = check_key(l, d, "cert", d->cert, e);
 	if (rc == 0)
-		rc = check_place(l, "cert-key", d->cert_key, e);
+		rc = check_key(l, d, "cert-key", d->cert_key, e);
 	if (rc == 0)
-		rc = check_place(l, "ca", d->ca, e);
+		rc = check_key(l, d, "ca", d->ca, e);
 	for (size_t i = 0; rc == 0 && i < f->count; i++) {
 		const struct senders_section *s = &f->list[i];
 
-		rc = check_place(l, "exec", s->exec, e);
+		rc = check_key(l, s, "exec", s->exec, e);
 		for (size_t k = 0; rc == 0 && f->mode == SECURITY_PSK &&
 				   k < s->credential_count; k++)
-			rc = check_place(l, "key", s->credentials[k].text, e);
-		if (rc)
-			at_line(l, s, s->line, e);
+			rc = check_place(l, s, s->credentials[k].line, "key",
+					 s->credentials[k].text, e);
 	}
 	return rc;
 }
@@ -300,6 +311,14 @@ static void check_nested(struct senders_load *l)
 
 /* ---- processes ---- */
 
+static int bad_program(const struct senders_load *l,
+		       const struct senders_section *s, struct err *e)
+{
+	hint_at_text(s->exec, e);
+	err_prefix(e, "exec");
+	return at_line(l, s, senders_file_line(s, "exec"), e);
+}
+
 static int check_programs(const struct senders_load *l, struct err *e)
 {
 	for (size_t i = 0; i < l->file.count; i++) {
@@ -308,10 +327,8 @@ static int check_programs(const struct senders_load *l, struct err *e)
 		const char *dir = l->opened[i].root_fd >= 0 ?
 					  s->dir : l->file.defaults.dir;
 
-		if (s->exec && exec_helper_check(s->exec, dir, e)) {
-			hint_at_text(s->exec, e);
-			return at_line(l, s, senders_file_line(s, "exec"), e);
-		}
+		if (s->exec && exec_helper_check(s->exec, dir, e))
+			return bad_program(l, s, e);
 	}
 	return 0;
 }
@@ -328,10 +345,8 @@ static int start_processes(struct senders_load *l, int report_fd,
 		if (s->exec)
 			o->exec = exec_helper_start(s->exec, s->dir, report_fd,
 						    e);
-		if (s->exec && !o->exec) {
-			hint_at_text(s->exec, e);
-			return at_line(l, s, senders_file_line(s, "exec"), e);
-		}
+		if (s->exec && !o->exec)
+			return bad_program(l, s, e);
 		if (needs_opener)
 			o->opener = dir_opener_start(s->dir, sandbox, e);
 		if (needs_opener && !o->opener)

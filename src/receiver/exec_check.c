@@ -42,17 +42,17 @@ static int check_one(const char *path, const char *program, struct err *e)
 	text_escape(shown_program, sizeof(shown_program), program,
 		    strlen(program));
 	if (stat(path, &st) < 0)
-		return err_sys(e, ERR_LOCAL, "--exec: %s", shown);
+		return err_sys(e, ERR_LOCAL, "%s", shown);
 	if (is_safe(&st))
 		return 0;
 	if (st.st_uid != 0 && st.st_uid != geteuid())
 		return err_set(e, ERR_USAGE,
-			       "--exec: %s belongs to another user (uid %u), "
+			       "%s belongs to another user (uid %u), "
 			       "who could replace the program %s: use one that "
 			       "is yours or root's, in directories that are",
 			       shown, (unsigned)st.st_uid, shown_program);
 	return err_set(e, ERR_USAGE,
-		       "--exec: other users can write to %s (mode %04o) and so "
+		       "other users can write to %s (mode %04o) and so "
 		       "replace the program %s: chmod go-w %s",
 		       shown, (unsigned)(st.st_mode & 07777), shown_program,
 		       shown);

@@ -55,20 +55,20 @@ static int check_program(struct runner *r, struct err *e)
 	text_escape(shown, sizeof(shown), r->name, strlen(r->name));
 	if (!strchr(r->name, '/'))
 		return err_set(e, ERR_USAGE,
-			       "--exec: '%s' has no '/': give the path of a "
+			       "'%s' has no '/': give the path of a "
 			       "program (for arguments, write a script)",
 			       shown);
 	r->program = realpath(r->name, NULL);
 	if (!r->program || stat(r->program, &st) < 0)
-		return err_sys(e, ERR_LOCAL, "--exec: cannot run %s", shown);
+		return err_sys(e, ERR_LOCAL, "cannot run %s", shown);
 	if (!S_ISREG(st.st_mode))
-		return err_set(e, ERR_LOCAL, "--exec: %s is not a program",
+		return err_set(e, ERR_LOCAL, "%s is not a program",
 			       shown);
 	if (faccessat(AT_FDCWD, r->program, X_OK, AT_EACCESS) < 0)
-		return err_sys(e, ERR_LOCAL, "--exec: cannot run %s", shown);
+		return err_sys(e, ERR_LOCAL, "cannot run %s", shown);
 	if (exec_check_is_below(r->program, r->dir))
 		return err_set(e, ERR_USAGE,
-			       "--exec: %s is inside the directory to receive "
+			       "%s is inside the directory to receive "
 			       "into, where senders could replace it",
 			       shown);
 	return exec_check_program(r->program, e);
@@ -116,7 +116,7 @@ static int runner_init(struct runner *r, const char *program, const char *dir,
 	/* Absolute, as the process changes its directory to it. */
 	r->dir = realpath(dir, NULL);
 	if (!r->dir)
-		return err_sys(e, ERR_LOCAL, "--exec: %s", dir);
+		return err_sys(e, ERR_LOCAL, "%s", dir);
 	if (add_search_path(r) ||
 	    add_fixed(r, "HOME", getenv("HOME")) ||
 	    add_fixed(r, "LANG", getenv("LANG")) ||
@@ -255,7 +255,7 @@ struct exec_helper *exec_helper_start(const char *program, const char *dir,
 	rc = runner_init(&r, program, dir, e);
 	r.report_fd = report_fd < 0 ? HELPER_SOCKET : HELPER_KEPT;
 	if (rc == 0 && helper_start(&h->helper, &cfg) < 0)
-		rc = err_sys(e, ERR_RESOURCE, "--exec");
+		rc = err_sys(e, ERR_RESOURCE, "cannot start its process");
 	runner_release(&r);
 	if (rc == 0)
 		return h;

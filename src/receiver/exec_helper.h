@@ -55,7 +55,8 @@ struct exec_helper_report {
  * there is no shell and no argument); it must lie outside dir, where a sender
  * could replace it, and where no other user can (exec_check.h).  report_fd: a
  * socket of packets, borrowed, that reports are sent to; -1: the process's own,
- * exec_helper_fd().  NULL with ERR_USAGE, ERR_LOCAL or ERR_RESOURCE.
+ * exec_helper_fd().  NULL with ERR_USAGE, ERR_LOCAL or ERR_RESOURCE,
+ * and a text that does not say which option or key named the program.
  */
 struct exec_helper *exec_helper_start(const char *program, const char *dir,
 				      int report_fd, struct err *e);

@@ -399,14 +399,14 @@ wrong() {
 	mkdir in/a
 	ln -s "$work/conf" in/a/conf
 	wrong "$d[b]\nkey = other\n[a]\nkey = ../in/a/conf/k\n" \
-		"ferry.conf:4: [a]: key $work/conf/../in/a/conf/k lies in the directory of [a], where"
+		"ferry.conf:5: [a]: key $work/conf/../in/a/conf/k lies in the directory of [a], where"
 	# nor one whose target leads through there
 	ln -s "$work/in/a/conf/k" conf/to-file
 	ln -s ../in/a/conf conf/to-dir
 	ln -s to-dir conf/to-link
 	for path in to-file to-dir/k to-link/k; do
 		wrong "$d[b]\nkey = other\n[a]\nkey = $path\n" \
-			"ferry.conf:4: [a]: key $work/conf/$path lies in the directory of [a], where"
+			"ferry.conf:5: [a]: key $work/conf/$path lies in the directory of [a], where"
 	done
 	ln -s loop conf/loop
 	wrong "$d[a]\nkey = loop/k\n" "ferry.conf:3: [a]: cannot open" 7
@@ -425,7 +425,7 @@ wrong() {
 	wrong "$d[a]\nkey = k\n\nexec = /bin/true -v\n" \
 		"(a program gets no arguments: write a script)" 7
 	wrong "$d[a]\nkey = k\n\nexec = /bin/none\n" \
-		"ferry.conf:5: [a]: --exec: cannot run" 7
+		"ferry.conf:5: [a]: exec: cannot run" 7
 	wrong "$d[a]\nsecret = k\n" "unknown key 'secret'; did you mean 'key'?"
 	wrong "$d[a]\nkey = k\nlimit-rate = 1M\n" "did you mean 'rate'?"
 	# the nearest key, not the first that is near
@@ -445,14 +445,25 @@ wrong() {
 		"ferry.conf:4: [a]: this is also the key of [a] in line 3" 2
 	[[ $output != *"could not be told"* ]]
 	wrong "\xef\xbb\xbf$d[a]\nkey = k\n" "1 sender" 0
+	mkdir conf/srv
+	cp conf/other conf/srv/k
+	cp /bin/true conf/srv/hook
+	: >conf/srv/c
 	# what keeps the receiver from starting
 	wrong "$d" "has no section, so that nobody could send"
 	ln -sfn "$work/nowhere" in/a
 	wrong "$d[a]\nkey = k\n" "ferry.conf:2: [a]: cannot" 7
 	rm in/a
 	wrong "$d[a]\nkey = k\nexec = $work/none\n" \
-		"ferry.conf:4: [a]: --exec: cannot run" 7
+		"ferry.conf:4: [a]: exec: cannot run" 7
 	wrong "$d[a]\nkey = k\ndir = $work\n" "where that sender could replace"
+	# with the line of what lies there
+	wrong "dir = ../in\n[b]\nkey = other\n\n[a]\nkey = k\nkey = srv/k\ndir = srv\n" \
+		"ferry.conf:7: [a]: key $work/conf/srv/k lies in the directory of [a]"
+	wrong "[a]\nkey = k\ndir = srv\n\nexec = srv/hook\n" \
+		"ferry.conf:5: [a]: exec $work/conf/srv/hook lies in the directory"
+	wrong "\ncert-key = c\ncert = c\nca = srv/c\n[a]\nsubject = CN=x\ndir = srv\n" \
+		"ferry.conf:4: ca $work/conf/srv/c lies in the directory of [a]"
 	wrong "$d[a]\nsubject = CN=x\n" "this receiver needs a certificate"
 	# of what openssl and others show, none is the subject
 	for text in '/CN=a/O=b' 'CN = a' 'O=b, CN=a' 'CN=a, b' 'CN=a,' 'CN' 'a@b.c'; do
