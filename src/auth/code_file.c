@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,11 +23,16 @@ enum {
 	/* A code has at most CODE_MAX bytes; the rest is for blanks. */
 	FILE_MAX = 128,
 	MARK_LEN = sizeof(MARK) - 1,
+	/* The bytes that are locked, one for each role, as the two sides of a
+	 * session may share a file. */
+	LOCK_LISTENS = 0,
+	LOCK_CONNECTS = 1,
 };
 
 struct code_file {
 	const char *path;
-	int fd; /* for the mark; -1: it needs none */
+	int fd; /* for the mark, locked; -1: it needs none */
+	enum net_role role;
 	char text[FILE_MAX]; /* what was in it */
 	size_t len;
 };
@@ -47,27 +51,62 @@ static int open_again(int fd, const char *path, struct err *e)
 		       path, strerror(errno));
 }
 
-/* Open it for the mark, if it needs one. */
-static int prepare_mark(struct code_file *f, int fd, enum net_role role,
-			struct err *e)
+/* Lock or unlock what another ferry of the same role locks too.  With fcntl(),
+ * as flock() knows no parts of a file, and locks the whole of one on NFS.
+ * Returns 0, or -1 with errno. */
+static int set_lock(const struct code_file *f, short type)
+{
+	struct flock lock = {
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = f->role == NET_LISTENS ? LOCK_LISTENS :
+						    LOCK_CONNECTS,
+		.l_len = 1,
+	};
+
+	return fcntl(f->fd, F_SETLK, &lock);
+}
+
+/* The code is read after this, so that it is not one that another ferry has
+ * used meanwhile. */
+static int lock(const struct code_file *f, struct err *e)
+{
+	if (set_lock(f, F_WRLCK) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return err_set(e, ERR_USAGE,
+			       "the code in %s is in use by another ferry: each "
+			       "needs a code of its own", f->path);
+	return err_set(e, ERR_LOCAL,
+		       "cannot lock %s (%s), so that another ferry could use "
+		       "its code at the same time: put it into another file "
+		       "system, or give the code by a pipe (/dev/stdin)",
+		       f->path, strerror(errno));
+}
+
+/* Whether who starts us again could provide the code again without knowing that
+ * it was used. */
+static int needs_mark(int fd, const char *path, struct err *e)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return err_sys(e, ERR_LOCAL, "cannot get the status of %s",
-			       f->path);
-	if (!S_ISREG(st.st_mode) || st.st_nlink == 0)
-		return 0;
-	f->fd = open_again(fd, f->path, e);
-	if (f->fd < 0)
-		return e->code;
-	if (role == NET_LISTENS && flock(f->fd, LOCK_EX | LOCK_NB) < 0 &&
-	    errno == EWOULDBLOCK)
-		return err_set(e, ERR_USAGE,
-			       "the code in %s is in use by another ferry "
-			       "receive: each needs a code of its own",
-			       f->path);
-	return 0;
+			       path);
+	return S_ISREG(st.st_mode) && st.st_nlink > 0;
+}
+
+/* Whether this is the mark, or begins with it. */
+static int is_mark(const char *text, size_t n)
+{
+	return n >= MARK_LEN && memcmp(text, MARK, MARK_LEN) == 0;
+}
+
+static int was_used(const struct code_file *f, struct err *e)
+{
+	return err_set(e, ERR_AUTH,
+		       "the code in %s was used or guessed wrong, and is no "
+		       "longer valid: write a new one to it", f->path);
 }
 
 static int read_code(struct code_file *f, int fd, char code[CODE_MAX],
@@ -79,11 +118,8 @@ static int read_code(struct code_file *f, int fd, char code[CODE_MAX],
 	if (n < 0)
 		return err_sys(e, ERR_LOCAL, "cannot read %s", f->path);
 	f->len = (size_t)n;
-	if (f->len >= MARK_LEN && memcmp(f->text, MARK, MARK_LEN) == 0)
-		return err_set(e, ERR_AUTH,
-			       "the code in %s was used or guessed wrong, and "
-			       "is no longer valid: write a new one to it",
-			       f->path);
+	if (is_mark(f->text, f->len))
+		return was_used(f, e);
 	if (f->len == sizeof(f->text))
 		rc = err_set(e, ERR_USAGE, "it is too long");
 	else
@@ -93,11 +129,30 @@ static int read_code(struct code_file *f, int fd, char code[CODE_MAX],
 	return rc;
 }
 
+/* Read the code of the file, which is open, and closed by this. */
+static int take_code(struct code_file *f, int fd, char code[CODE_MAX],
+		     struct err *e)
+{
+	int rc = needs_mark(fd, f->path, e);
+
+	if (rc > 0) {
+		f->fd = open_again(fd, f->path, e);
+		/* Before the lock: closing any descriptor of a file gives up
+		 * this process's locks on it. */
+		io_close(&fd);
+		rc = f->fd < 0 ? e->code : lock(f, e);
+	}
+	if (rc == 0)
+		rc = read_code(f, f->fd < 0 ? fd : f->fd, code, e);
+	io_close(&fd);
+	return rc;
+}
+
 struct code_file *code_file_open(const char *path, enum net_role role,
 				 char code[CODE_MAX], struct err *e)
 {
 	struct code_file *f = locked_new(sizeof(*f));
-	int fd = -1, rc;
+	int fd, rc;
 
 	code[0] = '\0';
 	if (!f) {
@@ -106,11 +161,9 @@ struct code_file *code_file_open(const char *path, enum net_role role,
 	}
 	f->path = path;
 	f->fd = -1;
+	f->role = role;
 	fd = key_open_secret(path, e);
-	rc = fd < 0 ? fd : read_code(f, fd, code, e);
-	if (rc == 0)
-		rc = prepare_mark(f, fd, role, e);
-	io_close(&fd);
+	rc = fd < 0 ? fd : take_code(f, fd, code, e);
 	if (rc == 0)
 		return f;
 	code_wipe(code);
@@ -118,19 +171,36 @@ struct code_file *code_file_open(const char *path, enum net_role role,
 	return NULL;
 }
 
-/* Write text durably where the file still has what it is to replace: the user
- * may have written the next code already.  Both are of f->len bytes. */
-static int replace(const struct code_file *f, const char *old, const char *text)
+enum content {
+	CONTENT_FAILED = -1, /* with errno */
+	CONTENT_OLD,
+	CONTENT_MARK,
+	CONTENT_OTHER,
+};
+
+/* What the file has now: old, which is of f->len bytes, or else. */
+static enum content content_of(const struct code_file *f, const char *old)
 {
 	char now[FILE_MAX];
-	int rc = 0;
+	const ssize_t n = io_pread(f->fd, now, sizeof(now), 0);
+	enum content content = CONTENT_OTHER;
 
-	if (io_pread(f->fd, now, sizeof(now), 0) == (ssize_t)f->len &&
-	    memcmp(now, old, f->len) == 0 &&
-	    (io_pwrite(f->fd, text, f->len, 0) < 0 || fdatasync(f->fd) < 0))
-		rc = -1;
+	if (n < 0)
+		content = CONTENT_FAILED;
+	else if (n == (ssize_t)f->len && memcmp(now, old, f->len) == 0)
+		content = CONTENT_OLD;
+	else if (is_mark(now, (size_t)n))
+		content = CONTENT_MARK;
 	wipe(now, sizeof(now));
-	return rc;
+	return content;
+}
+
+/* Write text durably in the place of what has its length.  Returns 0, or -1
+ * with errno. */
+static int replace(const struct code_file *f, const char *text)
+{
+	return io_pwrite(f->fd, text, f->len, 0) < 0 || fdatasync(f->fd) < 0 ?
+		       -1 : 0;
 }
 
 static void make_mark(const struct code_file *f, char mark[FILE_MAX])
@@ -143,23 +213,39 @@ static void make_mark(const struct code_file *f, char mark[FILE_MAX])
 int code_file_mark(struct code_file *f, struct err *e)
 {
 	char mark[FILE_MAX];
+	enum content content;
 
 	if (f->fd < 0)
 		return 0;
 	make_mark(f, mark);
-	return replace(f, f->text, mark) ?
-		       err_sys(e, ERR_LOCAL, "cannot mark the code in %s as used",
-			       f->path) : 0;
+	content = content_of(f, f->text);
+	if (content == CONTENT_FAILED ||
+	    (content == CONTENT_OLD && replace(f, mark)))
+		return err_sys(e, ERR_LOCAL, "cannot mark the code in %s as used",
+			       f->path);
+	/* The other side may share the file: then the mark that the side that
+	 * listens finds is of the one whose guess it is about to judge. */
+	if (content == CONTENT_MARK && f->role == NET_CONNECTS)
+		return was_used(f, e);
+	/* Whoever comes next finds the mark, or the next code, which may be
+	 * used while this session goes on.  A side that listens goes on with
+	 * its code after a dry run. */
+	if (f->role == NET_CONNECTS)
+		(void)set_lock(f, F_UNLCK);
+	return 0;
 }
 
 int code_file_unmark(struct code_file *f)
 {
 	char mark[FILE_MAX];
+	enum content content;
 
 	if (f->fd < 0)
 		return 0;
 	make_mark(f, mark);
-	return replace(f, mark, f->text);
+	content = content_of(f, mark);
+	return content == CONTENT_FAILED ||
+	       (content == CONTENT_OLD && replace(f, f->text)) ? -1 : 0;
 }
 
 const char *code_file_path(const struct code_file *f)

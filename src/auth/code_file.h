@@ -5,8 +5,10 @@
  * Layer: auth.
  * Threads: one at a time.
  *
- * A code allows one guess.  Without the mark, a receiver that is started again
- * with the same file would allow another.  The mark is written through a
+ * A code allows one guess.  Without the mark, a ferry that is started again
+ * with the same file would allow another; and without a lock, one that runs at
+ * the same time.  Two of the same role cannot use the same file at a time; the
+ * two sides of a session may share one.  The mark is written through a
  * descriptor that is opened here, as a process that has confined itself cannot
  * open the file any more.
  */
@@ -22,10 +24,10 @@ struct code_file;
 /*
  * Read a code from a file that contains nothing else, as code_parse().  The
  * file must be safe for a secret (key_open_secret()), and this process must be
- * able to write to it.  A pipe or a socket that was handed to us, and a file
- * without a name, need no mark: who starts us again has to provide the code
- * again.  The side that listens locks the file, as two receivers would allow
- * two guesses.
+ * able to write to it and to lock it.  A pipe or a socket that was handed to
+ * us, and a file without a name, need neither: who starts us again has to
+ * provide the code again.  The lock lasts until code_file_free(), or this
+ * process ends; on the side that connects, until the mark was made.
  *
  * path is borrowed.  The caller wipes code.  NULL with ERR_USAGE for a file
  * that is not safe, not writable, locked, or has no valid code; ERR_AUTH for
@@ -35,7 +37,9 @@ struct code_file *code_file_open(const char *path, enum net_role role,
 				 char code[CODE_MAX], struct err *e);
 
 /* Replace the code by the mark, durably, unless the file has other content by
- * now.  Returns 0 or ERR_LOCAL. */
+ * now: the user may have written the next code.  Returns 0; ERR_LOCAL; or
+ * ERR_AUTH on the side that connects where the mark is there already, so that
+ * the code must not be used. */
 int code_file_mark(struct code_file *f, struct err *e);
 
 /* Put the code back in the place of the mark, unless the file has other content

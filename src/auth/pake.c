@@ -554,6 +554,19 @@ static int recv_answer(struct pake *p, const struct pake_conn *c,
 	return rc;
 }
 
+/* Our confirmation lets the other side test one guess, so that it must not be
+ * sent for this code again, whatever happens now. */
+static int use_code(struct pake *p, unsigned code_number, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&p->lock);
+	rc = p->state == OPEN && p->code_number == code_number ?
+		     spend(p, e) : not_accepted(e);
+	pthread_mutex_unlock(&p->lock);
+	return rc;
+}
+
 static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 		   const struct spake2 *s, struct err *e)
 {
@@ -562,13 +575,7 @@ static int confirm(struct pake *p, struct tls *tls, const struct pake_conn *c,
 
 	memcpy(proof, spake2_share(s), SPAKE2_SHARE);
 	memcpy(proof + SPAKE2_SHARE, spake2_mac(s), SPAKE2_MAC);
-	/* Our confirmation lets the other side test one guess, so that it must
-	 * not be sent for this code again, whatever happens now. */
-	pthread_mutex_lock(&p->lock);
-	rc = spend(p, e);
-	pthread_mutex_unlock(&p->lock);
-	if (rc == 0)
-		rc = send_message(c, 3, proof, sizeof(proof), e);
+	rc = send_message(c, 3, proof, sizeof(proof), e);
 	if (rc == 0)
 		rc = recv_answer(p, c, mac, e);
 	if (rc < 0)
@@ -609,6 +616,8 @@ int pake_connect(struct pake *p, struct tls *tls, const struct pake_conn *c,
 	if (rc == 0)
 		rc = spake2_take_share(s, share, e);
 	rc = to_auth_error(rc, no_answer, e);
+	if (rc == 0)
+		rc = use_code(p, code.code_number, e);
 	if (rc == 0)
 		rc = to_auth_error(confirm(p, tls, c, s, e), not_accepted, e);
 	if (rc == ERR_AUTH && pake_is_renewed(p))

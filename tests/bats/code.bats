@@ -478,7 +478,7 @@ burnt() {
 	timeout --foreground "$(limit 20)" "$FERRY" receive --code-file file \
 		dst 2>sender || sent=$?
 	status 2
-	has sender "in use by another ferry receive"
+	has sender "the code in file is in use by another ferry"
 	send --code-file copy src/MARKER-name
 	status 0
 	wait_receiver
@@ -500,6 +500,103 @@ burnt() {
 	send --code-file file src/MARKER-name
 	status 3
 	is cat file "$secret"
+}
+
+# collect - a peer that shows its share to all senders that come when a line is
+# written to collect.in; $port is where it listens.
+collect() {
+	rm -f collect.in
+	mkfifo collect.in
+	: >collect.out
+	start collect python3 "$tools/code_peer.py" collect \
+		9816-thing-wagon <>collect.in >collect.out
+	await collect.out '^[0-9]+$'
+	port=$(cat collect.out)
+}
+
+# collected N - so many senders went on when they saw its share
+collected() {
+	echo >collect.in
+	ended collect
+	has collect.out "guesses $1"
+}
+
+# refused_beside SENDER_FILE - another sender with that file is told so
+refused_beside() {
+	send --code-file "$1" src/MARKER-name
+	status 2
+	has sender "the code in $1 is in use by another ferry"
+}
+
+@test "senders that use one code file at the same time make one guess together" {
+	write_code 4821-river-anchor
+	cp -p code before
+	ln -s code link
+	ln code same
+	collect
+	start_send first --code-file code src/MARKER-name
+	await collect.out '^begun$'
+	for file in code link same; do refused_beside $file; done
+	# one that listens may share it with one that connects
+	receive --code-file code dst
+	stop_receiver
+	collected 1
+	ended first
+	[ "$code" = 4 ]
+	send --code-file link src/MARKER-name
+	status 4
+	has sender "the code in link was used or guessed wrong"
+	# one that was killed before it made a guess has left the code valid
+	cat before >code
+	collect
+	start_send first --code-file code src/MARKER-name
+	await collect.out '^begun$'
+	kill -KILL "${pid[first]}"
+	ended first
+	cmp before code
+	collected 0
+	receive --code-file code dst
+	send --code-file code src/MARKER-name
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+}
+
+@test "a sender that finds its code marked when it comes to use it does not" {
+	write_code 4821-river-anchor
+	collect
+	start_send first --code-file code src/MARKER-name
+	await collect.out '^begun$'
+	# as the other side does with a file that both have
+	printf '%-17s\n' used >code
+	collected 0
+	ended first
+	[ "$code" = 4 ]
+	has first.messages "the code in code was used or guessed wrong"
+}
+
+@test "the next code can be used from the same file while a session goes on" {
+	head -c 8000000 /dev/zero >src/big
+	write_code 4821-river-anchor
+	: >one.events
+	start one "$FERRY" receive -p 0 --json=9 \
+		--code-file <(echo 4821-river-anchor) dst 9>one.events
+	await one.events '"event":"listening"'
+	port=$(member one.events listening port)
+	start_send slow --code-file code --limit-rate 2M src/big
+	under_way slow
+	has code used
+	echo 9816-thing-wagon >code
+	receive --code-file <(echo 9816-thing-wagon) dst
+	send --code-file code src/MARKER-name
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	cmp src/MARKER-name dst/MARKER-name
+	ended slow
+	[ "$code" = 0 ]
+	ended one
+	[ "$code" = 0 ]
 }
 
 @test "a code file that cannot be marked is refused; a pipe needs no mark" {

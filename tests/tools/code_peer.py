@@ -3,6 +3,10 @@
 
 code_peer.py send PORT CODE [STOP]   as a sender to a receiver on this host
 code_peer.py receive CODE            as a receiver; prints its port first
+code_peer.py collect CODE            as a receiver to which any number of
+                                     senders come: prints its port, "begun"
+                                     for each of them, and when a line comes
+                                     "guesses N": how many went on
 code_peer.py middle PORT CODE        in between, with the code: prints its
                                      port, has an exchange with the sender that
                                      comes there, and some with the receiver at
@@ -22,10 +26,12 @@ N", N the bytes that still came.  A sender that agreed keeps its connection
 until standard input ends.  STOP: hang up after so many messages of ours; or
 "wait": once both points are known, print "half" and wait for a line.
 """
+import contextlib
 import hashlib
 import hmac
 import os
 import re
+import select
 import socket
 import sys
 
@@ -200,6 +206,30 @@ def receive(code):
         print("then", sock.recv(1).hex())
 
 
+def collect(code):
+    """Every sender gets our share only after all have come."""
+    senders = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        while listener in (ready := select.select(
+                [listener, sys.stdin], [], [], scaled(60))[0]):
+            sock, _ = listener.accept()
+            sock.settimeout(scaled(60))
+            get(sock, 1, 32)
+            senders.append(sock)
+            print("begun", flush=True)
+    assert ready, "no line came"
+    guesses = 0
+    for sock in senders:
+        # one that was ended meanwhile, or does not go on
+        with contextlib.suppress(SystemExit, OSError):
+            put(sock, 2, Exchange(False, code).share)
+            get(sock, 3, 65 + 32)
+            guesses += 1
+        sock.close()
+    print("guesses", guesses)
+
+
 def eavesdrop(code, paths):
     """Whatever of this is said tells a right guess from a wrong one."""
     own = Exchange(True, code)
@@ -333,6 +363,8 @@ def main():
         send(int(sys.argv[2]), sys.argv[3], (sys.argv[4:] or [None])[0])
     elif sys.argv[1] == "eavesdrop":
         eavesdrop(sys.argv[2], sys.argv[3:])
+    elif sys.argv[1] == "collect":
+        collect(sys.argv[2])
     elif sys.argv[1] == "middle":
         middle(int(sys.argv[2]), sys.argv[3])
     elif sys.argv[1] == "cheat" and sys.argv[2] == "-":
