@@ -543,19 +543,21 @@ const char *event_text_stopped(char *dst, const struct session_summary *s,
 			       const struct session_progress *p,
 			       enum security mode, int has_retry)
 {
+	const int is_refused = s->code == ERR_AUTH;
 	char done[32], total[32], files[TEXT_COUNT_MAX];
 
 	snprintf(dst, EVENT_TEXT_MAX,
-		 "stopped after %s of %s%s, %s committed; %s%s",
+		 "stopped after %s of %s%s, %s committed; %s%s%s",
 		 text_size(done, sizeof(done), (double)p->bytes),
 		 p->total_is_final ? "" : "at least ",
 		 text_size(total, sizeof(total), (double)p->total_bytes),
 		 text_count(files, s->files, "file"),
+		 is_refused ? "once this sender is accepted again, " : "",
 		 mode == SECURITY_CODE ?
 			 "the same command sends what is missing, with a new "
 			 "code" :
 			 "the same command goes on from there",
-		 has_retry || s->code == ERR_INTERRUPTED ?
+		 has_retry || is_refused || s->code == ERR_INTERRUPTED ?
 			 "" : " (with --retry S, by itself)");
 	return dst;
 }

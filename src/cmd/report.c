@@ -618,9 +618,11 @@ static void on_session_message(void *ctx, uint64_t number,
 }
 
 /* Whether a session was interrupted, so that another can go on. */
-static int is_stopped(const struct session_summary *s)
+static int is_stopped(const struct report *r, const struct session_summary *s)
 {
-	return err_is_lost(s->code) || s->code == ERR_INTERRUPTED;
+	/* A sender that was revoked can, once it is accepted again. */
+	return err_is_lost(s->code) || s->code == ERR_INTERRUPTED ||
+	       (r->cfg.is_sender && s->code == ERR_AUTH);
 }
 
 static void say_stopped(struct report *r, uint64_t number, const char *peer,
@@ -629,7 +631,7 @@ static void say_stopped(struct report *r, uint64_t number, const char *peer,
 	char text[EVENT_TEXT_MAX];
 
 	if (r->cfg.quiet || r->cfg.is_remote || r->cfg.is_preview ||
-	    !is_stopped(s))
+	    !is_stopped(r, s))
 		return;
 	if (!r->cfg.is_sender)
 		outputs_say(r->out,

@@ -295,7 +295,7 @@ static int check_wanted(struct recv_connection *c, const struct msg_hello *m,
 	const char *why;
 
 	if (cfg->to_stdout && !(m->flags & HELLO_SINGLE))
-		return refuse_sender(c, WERR_REFUSED, ERR_LOCAL,
+		return refuse_sender(c, WERR_LOCAL, ERR_LOCAL,
 				     "the receiver accepts only a single file "
 				     "(--stdout)",
 				     e);
@@ -314,9 +314,10 @@ static int check_wanted(struct recv_connection *c, const struct msg_hello *m,
 				     "address (see allow in ferry.conf there)",
 				     e);
 	if (cfg->dry_run && !(m->features & FEATURE_DRY_RUN))
-		return refuse_sender(c, WERR_REFUSED, ERR_PROTOCOL,
+		return refuse_sender(c, WERR_LOCAL, ERR_PROTOCOL,
 				     "the receiver's user wants a dry run, which "
-				     "the sender's ferry does not know", e);
+				     "the sender's ferry does not know",
+				     e);
 	why = senders_check_dir(c->sender, cfg->events);
 	return why ? refuse_dir(c, why, e) : 0;
 }
@@ -332,7 +333,7 @@ static int take_hello(struct recv_connection *c, const uint8_t *body,
 	char text[160];
 
 	if (c->is_direct)
-		return refuse_sender(c, WERR_REFUSED, ERR_PROTOCOL,
+		return refuse_sender(c, WERR_LOCAL, ERR_PROTOCOL,
 				     "the session goes through ssh", e);
 	if (msg_get_hello(&m, body, len))
 		return refuse_sender(c, WERR_PROTOCOL, ERR_PROTOCOL,

@@ -507,6 +507,7 @@ struct tally {
 	uint64_t not_kept; /* items that are there without all metadata */
 	const char *lost;  /* what of it */
 	uint64_t not_deleted;
+	int was_begun; /* something was sent, and may be there */
 	int is_whole; /* all sources were scanned */
 	int is_dry;
 };
@@ -520,6 +521,8 @@ static struct tally tally_of(const struct outcome *o, const struct totals *t)
 		.not_kept = t->not_kept,
 		.lost = losses_noun(o->cut.items ? &o->cut : &o->losses, 0),
 		.not_deleted = t->not_deleted,
+		.was_begun = o->good > 0 ||
+			     atomic_load(&o->count->content_sent) > 0,
 		.is_whole = o->is_scanned,
 		.is_dry = o->cfg->dry_run,
 	};
@@ -562,7 +565,7 @@ static void missing_text(char *dst, size_t size, const struct tally *y, int end)
 	else if (*detail)
 		snprintf(rest, sizeof(rest), "%s%s", end ? ", " : ": ", detail);
 	/* Of a session that broke off, more may be there than is known. */
-	if (end && end != ERR_CONNECT && end != ERR_AUTH)
+	if (end && (y->was_begun || (end != ERR_CONNECT && end != ERR_AUTH)))
 		what = "not confirmed as committed";
 	if (y->is_dry && end)
 		what = "not asked about";

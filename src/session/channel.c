@@ -349,8 +349,9 @@ static int code_of_wire(unsigned wire_code)
 		return ERR_LOST;
 	case WERR_RESOURCE:
 	case WERR_LOCAL:
-	case WERR_REFUSED:
 		return ERR_REMOTE;
+	case WERR_REFUSED:
+		return ERR_AUTH;
 	case WERR_BUSY:
 		return ERR_CONNECT;
 	case WERR_TIMEOUT:

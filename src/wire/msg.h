@@ -816,8 +816,9 @@ enum wire_error {
 	WERR_TOKEN = 4,      /* JOIN with a token of no session */
 	WERR_INTERRUPTED = 5,
 	WERR_RESOURCE = 6,
-	WERR_LOCAL = 7,      /* a failure on the reporting side's host */
-	WERR_REFUSED = 8,    /* what was offered is not wanted */
+	WERR_LOCAL = 7,      /* a failure on the reporting side's host, or what
+				was asked for is not wanted there */
+	WERR_REFUSED = 8,    /* this sender is not accepted, or not any more */
 	WERR_TIMEOUT = 9,
 	WERR_OTHER = 10,
 };

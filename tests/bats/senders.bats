@@ -150,7 +150,7 @@ reread() {
 	reread 'again: 0 senders; 1 running session ended'
 	ended long
 	exec 8>&-
-	[ "$code" = 8 ]
+	[ "$code" = 4 ]
 	has long.messages "does not accept this sender any more"
 	await events '"event":"summary","session":3,"sender":"laptop","exit":4'
 	[ ! -e in/laptop/long ]
@@ -178,14 +178,46 @@ reread() {
 		: >messages
 		reread 'again: 0 senders; 1 running session ended'
 		ended long
-		[ "$code" = 8 ] || { cat long.messages; false; }
+		[ "$code" = 4 ] || { cat long.messages; false; }
 		has long.messages "does not accept this sender any more"
+		is grep -cE '^ferry: stopped after [0-9.]+ [KM]iB of 64\.0 MiB, 0 files committed; once this sender is accepted again, the same command goes on from there$' \
+			long.messages 1
 		await events "\"event\":\"summary\",\"session\":$round,.*\"exit\":4"
 		[ ! -e in/laptop/f ]
 		cp whole "$config"
 		: >messages
 		reread 'again: 1 sender;'
 	done
+	stop_receiver
+}
+
+@test "a sender whose section goes is told what was committed, and what not" {
+	sender laptop 'rate = 5M'
+	cp "$config" whole
+	printf 'dir = %s\n' "$work/in" >none
+	mkdir src/t
+	echo small >src/t/small
+	head -c 128M /dev/urandom >src/t/large
+	receive --config "$config"
+	start_send long --key conf/laptop.key src/t
+	await long.events '"event":"file".*"path":"t/small",.*"status":"committed"'
+	cp none "$config"
+	reread 'again: 0 senders; 1 running session ended'
+	ended long
+	[ "$code" = 4 ] || { cat long.messages; false; }
+	has long.messages "accept this sender any more; 1 of 2 files was not confirmed as committed"
+	is grep -cE '^ferry: stopped after [0-9.]+ [KM]iB of 128\.0 MiB, 1 file committed; once this sender is accepted again, the same command goes on from there$' \
+		long.messages 1
+	has long.events '"event":"summary","exit":4,"files":1,'
+	is cat in/laptop/t/small small
+	[ ! -e in/laptop/t/large ]
+	# and that is what happens
+	sed 's/^rate.*//' whole >"$config"
+	: >messages
+	reread 'again: 1 sender;'
+	send --key conf/laptop.key src/t
+	status 0
+	cmp src/t/large in/laptop/t/large
 	stop_receiver
 }
 
@@ -605,8 +637,9 @@ wrong() {
 	send --key conf/near.key src/f
 	status 0
 	send --key conf/far.key src/f
-	status 8
+	status 4
 	has sender "not accepted from this address"
+	hasnt sender "stopped after"
 	stop_receiver
 }
 

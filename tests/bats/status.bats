@@ -256,6 +256,15 @@ told() {
 	has sender "move or remove the existing file"
 }
 
+@test "8: several files for a receiver that wants one" {
+	echo text | tee src/a >src/b
+	receive --plain --stdout >out
+	send --plain src/a src/b
+	status 8
+	has sender "accepts only a single file"
+	stop_receiver
+}
+
 @test "9: the source changed while it was being sent" {
 	head -c 9000000 /dev/urandom >src/f
 	receive --plain --once dst

@@ -366,7 +366,7 @@ static void many_files_to_standard_output(void **state)
 	io_close(&lab->recv->sender->root_fd);
 	n = connect_one(lab);
 	say_hello(lab, n);
-	expect_error(lab, n, WERR_REFUSED);
+	expect_error(lab, n, WERR_LOCAL);
 	lab->recv->hello.flags = HELLO_SINGLE;
 	n = begin(lab);
 	say_finish(lab, n);
