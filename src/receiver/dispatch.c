@@ -43,10 +43,17 @@ enum { NOTES_MAX = 1 << 16 };
 static int take_note(struct transfer *t, const uint8_t *body, size_t len,
 		     struct err *e)
 {
+	const char *why = NULL;
 	struct msg_note m;
 
 	if (msg_get_note(&m, body, len))
 		return input_malformed("NOTE", e);
+	/* Whatever reads the events takes it for a path below DIR. */
+	if (!msg_note_is_nameless(&m))
+		why = transfer_check_name(t, m.name, m.name_len);
+	if (why)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent an invalid name: %s", why);
 	if (atomic_fetch_add(&t->unsent, 1) >= NOTES_MAX)
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent more than %d NOTE frames",

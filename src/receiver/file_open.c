@@ -11,12 +11,10 @@
 #include "chunk/tree.h"
 #include "fs/dirs.h"
 #include "fs/mode_rules.h"
-#include "fs/name.h"
 #include "fs/trial.h"
 #include "fs/why.h"
 #include "os/size_limit.h"
 #include "os/space.h"
-#include "receiver/asked.h"
 #include "receiver/committer.h"
 #include "receiver/file_priv.h"
 #include "receiver/file_table.h"
@@ -319,9 +317,7 @@ static int decode_open(const struct transfer *t, struct msg_open *m,
 	digest->sum(body, len - digest->size, sum);
 	if (memcmp(sum, m->digest, digest->size) != 0)
 		return err_set(e, ERR_CORRUPT, "an OPEN frame arrived damaged");
-	why = name_check(m->name, m->name_len);
-	if (!why && !asked_has(t->asked, m->name, m->name_len))
-		why = "it was not asked for";
+	why = transfer_check_name(t, m->name, m->name_len);
 	if (why)
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent an invalid name: %s",

@@ -13,7 +13,6 @@
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "fs/why.h"
-#include "receiver/asked.h"
 #include "receiver/commit.h"
 #include "receiver/committer.h"
 #include "receiver/dir_meta.h"
@@ -91,14 +90,12 @@ int recv_pack_allows_kind(const struct transfer *t, unsigned kind)
 int recv_pack_check_item(const struct transfer *t, const struct pack_item *row,
 			 struct err *e)
 {
-	const char *why = name_check(row->name, row->name_len);
+	const char *why = transfer_check_name(t, row->name, row->name_len);
 
 	if (!why && row->kind == ITEM_LINK)
 		why = name_check(row->target, row->target_len);
 	if (!why && row->kind == ITEM_SYMLINK)
 		why = check_symlink(t, row);
-	if (!why && !asked_has(t->asked, row->name, row->name_len))
-		why = "it was not asked for";
 	return why ? err_set(e, ERR_PROTOCOL,
 			     "the sender sent an invalid name: %s", why) : 0;
 }

@@ -4,6 +4,8 @@
 #include "receiver/transfer.h"
 
 #include "fs/mode_rules.h"
+#include "fs/name.h"
+#include "receiver/asked.h"
 #include "receiver/made.h"
 
 int transfer_see_ids(struct transfer *t, uint64_t first, uint64_t count)
@@ -17,6 +19,16 @@ int transfer_see_ids(struct transfer *t, uint64_t first, uint64_t count)
 	       !atomic_compare_exchange_weak(&t->max_id, &max, last))
 		;
 	return 0;
+}
+
+const char *transfer_check_name(const struct transfer *t, const char *name,
+				size_t len)
+{
+	const char *why = name_check(name, len);
+
+	if (!why && !asked_has(t->asked, name, len))
+		why = "it was not asked for";
+	return why;
 }
 
 uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,

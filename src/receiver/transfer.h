@@ -121,6 +121,11 @@ int transfer_is_dry_run(const struct transfer *t);
  * Returns 0, or -1 where there are no such ids. */
 int transfer_see_ids(struct transfer *t, uint64_t first, uint64_t count);
 
+/* Why the sender may not name an item so, or NULL: name_check() forbids it, or
+ * it was not asked for. */
+const char *transfer_check_name(const struct transfer *t, const char *name,
+				size_t len);
+
 /* The mode that an item is to have here: as --chmod says; else that of the
  * sender, less the umask unless all bits are to be kept (PRESERVE_SETID). */
 uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,

@@ -98,11 +98,16 @@ static void tell_file(const struct outcome *o, const struct session_file *f)
 /* Locked.  The receiver counts what is noted. */
 static void keep_note(struct outcome *o, const struct msg_note *m)
 {
-	if (m->name_len == 0 || m->name_len > WIRE_NAME_MAX)
-		return;
+	struct msg_note noted = *m;
+
+	/* The name itself may be why it was not sent. */
+	if (name_check(m->name, m->name_len)) {
+		noted.name = MSG_NOTE_NAMELESS;
+		noted.name_len = strlen(MSG_NOTE_NAMELESS);
+	}
 	/* whole frames only */
-	if (o->unsent.len + m->name_len + 64 <= UNSENT_MAX)
-		msg_put_note(&o->unsent, m);
+	if (o->unsent.len + noted.name_len + 64 <= UNSENT_MAX)
+		msg_put_note(&o->unsent, &noted);
 }
 
 /* The same, of what concerns a receiver only whose user is ours, too: through a
@@ -342,8 +347,8 @@ void outcome_left(struct outcome *o, uint64_t count)
 	const struct msg_note m = {
 		.cause = CAUSE_LIMIT,
 		.kind = ITEM_DIR,
-		.name = ".",
-		.name_len = 1,
+		.name = MSG_NOTE_NAMELESS,
+		.name_len = strlen(MSG_NOTE_NAMELESS),
 	};
 
 	pthread_mutex_lock(&o->lock);

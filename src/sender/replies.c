@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "base/wipe.h"
+#include "fs/name.h"
 #include "sender/deletion.h"
 #include "sender/direct.h"
 #include "sender/links.h"
@@ -155,9 +156,14 @@ static int handle_note(struct sender *s, const uint8_t *body, size_t n,
 		       struct err *e)
 {
 	struct msg_note m;
+	const char *why;
 
 	if (msg_get_note(&m, body, n))
 		return malformed("NOTE", e);
+	why = name_check(m.name, m.name_len);
+	if (why)
+		return err_set(e, ERR_PROTOCOL,
+			       "the receiver sent an invalid name: %s", why);
 	/* One for each directory: others would only fill the memory and the
 	 * log. */
 	if (atomic_fetch_add(&s->notes, 1) >= atomic_load(&s->dirs_sent))

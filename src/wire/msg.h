@@ -727,7 +727,8 @@ int msg_get_resend(struct msg_resend *m, const uint8_t *p, size_t n);
 /* NOTE: u16 cause | u8 kind (enum item_kind) | u8 not kept (as in VERDICT) |
  * u16 name length | name: metadata of that item could not be set.  From the
  * sender, with FEATURE_UNSENT: that item, of the kind FILE, could not be
- * sent. */
+ * sent; MSG_NOTE_NAMELESS is the name of one that has none that could be. */
+#define MSG_NOTE_NAMELESS "."
 struct msg_note {
 	uint16_t cause;
 	uint8_t kind;
@@ -737,6 +738,7 @@ struct msg_note {
 };
 void msg_put_note(struct buf *b, const struct msg_note *m);
 int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n);
+int msg_note_is_nameless(const struct msg_note *m);
 
 /* TIMEOUT: u32 milliseconds (not 0): whoever sends it gives up after so long
  * without a byte from the other side, which sends its heart-beats

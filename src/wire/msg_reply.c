@@ -4,6 +4,7 @@
 #include "wire/msg.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "wire/body.h"
@@ -207,6 +208,12 @@ int msg_get_note(struct msg_note *m, const uint8_t *p, size_t n)
 	ok &= body_get_text(&r, &m->name, &m->name_len, 1, WIRE_NAME_MAX);
 	ok &= m->kind >= ITEM_FILE && m->kind <= ITEM_SYMLINK;
 	return body_end(&r, ok);
+}
+
+int msg_note_is_nameless(const struct msg_note *m)
+{
+	return m->name_len == strlen(MSG_NOTE_NAMELESS) &&
+	       memcmp(m->name, MSG_NOTE_NAMELESS, m->name_len) == 0;
 }
 
 const char *wire_cause_text(unsigned cause)

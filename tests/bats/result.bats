@@ -364,6 +364,20 @@ counts() {
 	[ "$got" = 0 ]
 }
 
+@test "what the sender may not name is told without a name, and ends no session" {
+	mkdir src/t
+	echo x >src/t/f
+	echo x >src/t/.ferry-0123456789abcdef.part
+	receive --plain --once dst
+	send --plain src/t
+	wait_receiver
+	status 1
+	[ "$got" = 1 ]
+	is grep -c '"file",.*"path":"\.",.*"failed"' events 1
+	is member events summary failed 1
+	has messages ".: not sent by the sender 127.0.0.1:"
+}
+
 @test "two sources with one name: 2, before anything is sent" {
 	mkdir -p src/a src/b/n
 	echo 1 >src/a/n

@@ -4,8 +4,8 @@ import os
 import stat
 
 from lib.lab import need
-from lib.wire import (EXISTING, FEATURES, LINKS, POLICIES, message, pack,
-                      row)
+from lib.wire import (EXISTING, FEATURES, LINKS, POLICIES, UNSENT, message,
+                      pack, row)
 from targets import LONG, ReceiverLab
 
 PART = b".ferry-0123456789abcdef"
@@ -48,6 +48,32 @@ def bad_names(lab):
                 s.send(*frames)
                 lab.refused(s)
             lab.case(f"{way} {name[:30]!r} ({len(name)})", case)
+
+
+def bad_notes(lab):
+    """What a sender says that it could not send: in the receiver's events."""
+    for name in BAD:
+        if name == b".":
+            continue  # of an item that has no name that could be sent
+
+        def case():
+            s = lab.sender(features=FEATURES | UNSENT)
+            s.send(message("NOTE", kind=1, name=name, cause=4))
+            lab.refused(s)
+            lab.settle()
+            got = lab.receiver.find("file")
+            need(not got, f"events: {got}")
+        lab.case(f"NOTE of {name[:30]!r} ({len(name)})", case)
+
+    def nameless():
+        s = lab.sender(features=FEATURES | UNSENT)
+        s.send(message("NOTE", kind=1, name=b".", cause=4))
+        s.finish()
+        need(s.rest()[-1]["message"] == "SUMMARY", "no SUMMARY")
+        lab.settle()
+        got = [(e["path"], e["status"]) for e in lab.receiver.find("file")]
+        need(got == [(".", "failed")], f"events: {got}")
+    lab.case("NOTE of an item without a name", nameless)
 
 
 def strange_names(lab):
@@ -386,6 +412,7 @@ def metadata(lab):
 
 def names(cases):
     lab = ReceiverLab(cases)
+    bad_notes(lab)
     bad_names(lab)
     strange_names(lab)
     link_targets(lab)

@@ -313,6 +313,11 @@ def resends(v):
     for name in HOSTILE:
         v.case(f"NOTE {name[:16]!r}",
                {"FINISH": also(message("NOTE", name=name))})
+    for name in (b"../x", b"/etc/shadow", b".", b"a//b", b"x" * 256,
+                 b".ferry-0123456789abcdef.part"):
+        v.case(f"NOTE of {name[:30]!r}",
+               {"FINISH": also(message("NOTE", name=name))},
+               says="sent an invalid name")
     for lie in ({"kind": 0}, {"kind": 1}, {"cause": 21}, {"cause": 65535},
                 {"name_len": 4096}, {"name_len": 0}, {"zero": 1}):
         v.case(f"NOTE with {lie}", {"FINISH": also(message("NOTE", **lie))})

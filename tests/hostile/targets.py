@@ -266,8 +266,10 @@ class SenderLab(Lab):
         return sender.code
 
     def case(self, title, lies=None, bad=True, **options):
-        """bad: the sender must not exit with 0; None: either is right."""
+        """bad: the sender must not exit with 0; None: either is right.
+        says: what its messages have to contain."""
         ready = options.pop("ready", None)
+        says = options.pop("says", "")
 
         def run():
             receiver = Receiver(lies, ready=ready)
@@ -278,6 +280,7 @@ class SenderLab(Lab):
             if bad is not None:
                 need((status != 0) == bool(bad and told),
                      f"exit status {status}: {self.texts[1][-300:]}")
+            need(says in str(self.texts[1]), f"no {says!r}: {self.texts[1]}")
         self.cases.run(title, run)
 
     def close(self):
