@@ -392,6 +392,20 @@ static void make_link(struct place *p)
 	WORKS(p, unlinkat(p->in_fd, "link", 0));
 }
 
+/* By both calls by which isatty() asks. */
+static void ask_for_terminal(struct place *p)
+{
+	static const unsigned long calls[] = {
+		TCGETS,
+		_IOC(_IOC_READ, 'T', 0x2a, 44), /* TCGETS2 */
+	};
+	char termios[256];
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		WORKS(p, ioctl(p->tell, calls[i], termios) < 0 &&
+				 errno == ENOTTY ? 0 : -1);
+}
+
 static void do_work(struct place *p)
 {
 	struct rlimit lim;
@@ -399,6 +413,7 @@ static void do_work(struct place *p)
 	link_unnamed(p);
 	work_below(p);
 	make_link(p);
+	ask_for_terminal(p);
 	WORKS(p, getrlimit(RLIMIT_NOFILE, &lim));
 	WORKS(p, fcntl(p->in_fd, F_DUPFD_CLOEXEC, 0));
 }

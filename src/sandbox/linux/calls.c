@@ -57,6 +57,10 @@ enum {
 	CALL_FILE_SETATTR = 469,
 };
 
+/* TCGETS2, by which isatty() asks since glibc 2.42: the header that has its
+ * struct cannot be included beside <termios.h>. */
+static const uint64_t tcgets2 = _IOC(_IOC_READ, 'T', 0x2a, 44);
+
 /* What libc's mmap() calls.  That of s390x has its arguments in memory:
  * sandbox.c has the kernel refuse executable memory there. */
 #ifdef SYS_mmap2
@@ -486,6 +490,7 @@ static void add_common_by_argument(struct rule_list *l)
 	add_if(l, SYS_ioctl, 1, low, TIOCGWINSZ);
 	add_if(l, SYS_ioctl, 1, low, TIOCGPGRP);
 	add_if(l, SYS_ioctl, 1, low, TCGETS);
+	add_if(l, SYS_ioctl, 1, low, tcgets2);
 	add_if(l, SYS_ioctl, 1, low, FIONREAD);
 	/* reads what chattr sets */
 	add_if(l, SYS_ioctl, 1, low, FS_IOC_GETFLAGS & low);
