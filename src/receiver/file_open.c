@@ -335,15 +335,18 @@ static void tell_resumed(const struct transfer *t, const struct recv_file *f,
 
 	if (!f->is_resumed || reply->state != STATE_RESUME)
 		return;
-	for (uint32_t i = 0; i < reply->run_count; i++)
-		have += reply->runs[i].count;
+	for (uint32_t i = 0; i < reply->run_count; i++) {
+		const struct msg_run *run = &reply->runs[i];
+
+		have += run->count * TREE_LEAF;
+		if (run->first + run->count == leaves)
+			have -= TREE_LEAF - tree_leaf_size(f->size, leaves - 1);
+	}
 	text_escape(name, sizeof(name), f->commit->name, f->commit->name_len);
 	events_session_message(
 		t->events, t->number, SESSION_NOTICE,
 		"%s: from %s: going on at %s of %s", name, t->peer,
-		text_size(have_text, sizeof(have_text),
-			  have < leaves ? (double)(have * TREE_LEAF)
-					: (double)f->size),
+		text_size(have_text, sizeof(have_text), (double)have),
 		text_size(size_text, sizeof(size_text), (double)f->size));
 }
 

@@ -90,6 +90,7 @@ void outfile_restart(struct outfile *f)
 	l->checks = 0;
 	l->counted = 0;
 	f->has_counted_holes = 0;
+	f->has_counted_part = 0;
 	l->has_digest = 0;
 	runs_release(&l->todo);
 	runs_release(&l->unverified);

@@ -46,6 +46,7 @@ struct outfile {
 	uint8_t check_digest;  /* which leaves are checked by (enum digest_id) */
 	int has_counted_holes; /* its holes were counted as spared
 				  (counters.h) */
+	int has_counted_part;  /* so was what is to be checked */
 
 	/* what the queue's lock guards: outfile_priv.h; owned */
 	struct outfile_locked *locked;

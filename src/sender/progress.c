@@ -123,6 +123,20 @@ void send_progress_spare_hole(struct sender *s, struct outfile *f, uint64_t n)
 		send_progress_spare(s, f, n);
 }
 
+void send_progress_spare_checked(struct sender *s, struct outfile *f,
+				 uint64_t n)
+{
+	if (!f->has_counted_part)
+		send_progress_spare(s, f, n);
+}
+
+void send_progress_spare_state(struct sender *s, uint64_t part, uint64_t holes)
+{
+	atomic_fetch_add(&s->count.spared, (int64_t)(part + holes));
+	if (part + holes > 0)
+		atomic_store(&s->count.told_ms, 0);
+}
+
 /* PROGRESS may come by several streams, in another order.  Returns whether the
  * counter was lower. */
 static int raise_to(atomic_uint_fast64_t *counter, uint64_t value)

@@ -30,10 +30,16 @@ void send_progress_show(struct sender *s, int is_scanned);
  * ended: what was sent without a verdict is sent again. */
 void send_progress_restart(struct sender *s);
 
-/* n bytes of a file need not be sent; a hole, which STATE may have counted
- * already. */
+/* n bytes of a file need not be sent; a hole, or what is going to be checked,
+ * which STATE may have counted already. */
 void send_progress_spare(struct sender *s, struct outfile *f, uint64_t n);
 void send_progress_spare_hole(struct sender *s, struct outfile *f, uint64_t n);
+void send_progress_spare_checked(struct sender *s, struct outfile *f,
+				 uint64_t n);
+
+/* What STATE has counted of a file: bytes of a part that the receiver kept, and
+ * holes.  It is told at once, as what is sent next may take minutes. */
+void send_progress_spare_state(struct sender *s, uint64_t part, uint64_t holes);
 
 /* Take the body of the receiver's PROGRESS.  Returns 0 or ERR_PROTOCOL. */
 int send_progress_take(struct sender *s, const uint8_t *body, size_t n);

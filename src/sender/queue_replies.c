@@ -92,15 +92,22 @@ static int answer_open(struct queue *q, struct outfile *f,
 }
 
 /* A receiver that compares another file of the same size reports all leaves;
- * one that has a part of the file, some. */
-static void describe_resumed(struct queue_resumed *r, const struct outfile *f)
+ * one that has a part of the file, some.  A part counts as spared from now on:
+ * checks go on beside what is sent, and on a slow line come late.  A file that
+ * may be another one does as it is checked. */
+static void describe_resumed(struct queue_resumed *r, struct outfile *f)
 {
 	const char *name = outfile_name(f);
+	const uint64_t leaves = tree_leaf_count(f->size);
 	const uint64_t have = runs_count(&f->locked->unverified);
 
-	if (have == 0 || have >= tree_leaf_count(f->size))
+	if (have == 0 || have >= leaves)
 		return;
-	r->bytes = have * TREE_LEAF < f->size ? have * TREE_LEAF : f->size;
+	r->bytes = have * TREE_LEAF;
+	if (runs_has(&f->locked->unverified, leaves - 1))
+		r->bytes -= TREE_LEAF - tree_leaf_size(f->size, leaves - 1);
+	f->has_counted_part = 1;
+	f->locked->counted += (int64_t)r->bytes;
 	r->size = f->size;
 	text_escape(r->name, sizeof(r->name), name, f->item.name_len);
 }

@@ -24,7 +24,7 @@ struct queue;
 /* What STATE says of a file. */
 struct queue_resumed {
 	/* of which the receiver kept a part from an earlier session: what it
-	 * has; 0: none, or all of the file */
+	 * has, which is counted as spared; 0: none, or all of the file */
 	uint64_t bytes;
 	uint64_t holes; /* about how much of it need not be sent as it is a
 			   hole; 0 where the receiver has something of it */

@@ -89,7 +89,7 @@ static int handle_state(struct send_stream *st, const uint8_t *body, size_t n,
 	       m.digest != st->sender->cfg->digest->id))) ||
 	    queue_state(st->sender->queue, &m, &r))
 		return malformed("STATE", e);
-	atomic_fetch_add(&st->sender->count.spared, (int64_t)r.holes);
+	send_progress_spare_state(st->sender, r.bytes, r.holes);
 	if (r.bytes)
 		events_message(st->sender->cfg->events, SESSION_NOTICE,
 			       "%s: going on at %s of %s", r.name,
@@ -233,7 +233,7 @@ static int handle_checked(struct sender *s, const uint8_t *body, size_t n,
 
 	if (msg_get_checked(&m, body, n) || queue_checked(s->queue, &m, &bytes))
 		return malformed("CHECKED", e);
-	/* They were counted as spared when the CHECK was sent. */
+	/* They were counted as spared with STATE or with the CHECK. */
 	atomic_fetch_sub(&s->count.spared, (int64_t)bytes);
 	return 0;
 }

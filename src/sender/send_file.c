@@ -351,7 +351,8 @@ int send_file_check(struct send_stream *st, struct outfile *f, uint64_t leaf,
 	msg_put_check(&st->channel.out, &m, check_size(st, f));
 	/* The leaves count as done; the answer subtracts those that differ. */
 	for (uint32_t i = 0; i < m.count; i++)
-		send_progress_spare(s, f, tree_leaf_size(f->size, leaf + i));
+		send_progress_spare_checked(s, f,
+					    tree_leaf_size(f->size, leaf + i));
 	rc = channel_send(&st->channel, NULL, 0, e);
 	/* The receiver compares these while the next ones are digested. */
 	return rc ? rc : stream_flush(st->channel.stream, e);

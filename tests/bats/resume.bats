@@ -401,6 +401,25 @@ await_part() {
 	hasnt messages "began"
 }
 
+@test "a resumed file: what is there counts as done at once, on both sides" {
+	head -c $((64 * MiB + 5)) /dev/urandom >src/f
+	ferry keygen key 2>/dev/null
+	receive --key key dst
+	interrupted --key key
+	for streams in 1 4; do
+		stop_receiver
+		receive --key key dst
+		# a chunk takes 10 s, with four streams 40 s
+		start_send slow --key key -j $streams --limit-rate 100K src/f
+		await slow.messages "f: going on at"
+		for side in slow.events events; do
+			await $side '"progress","bytes":[2-9][0-9]{7},"total_bytes":67108869,.*"sent_bytes":[1-9][0-9]{0,5}[,}]'
+		done
+		kill -KILL "${pid[slow]}"
+		ended slow
+	done
+}
+
 # ---- --retry ---------------------------------------------------------------
 
 @test "--retry: the receiver may start later" {

@@ -644,6 +644,8 @@ static void what_the_receiver_has_is_checked(void **state)
 	buf_init(&b, 4096);
 	msg_put_state(&b, &has);
 	assert_int_equal(answer(lab, &b, &e), 0);
+	/* It counts before it is checked, and once. */
+	assert_int_equal(lab->s.count.spared, 2 * LEAF);
 	/* a range, a check after it, and so on */
 	for (int i = 0; i < 3; i++) {
 		const enum task_kind kind = take(lab);
