@@ -566,7 +566,7 @@ const char *event_text_kept(char *dst, uint64_t number, const char *peer,
 			    const struct session_summary *s,
 			    enum security mode)
 {
-	char bytes[32], files[TEXT_COUNT_MAX];
+	char done[32], total[32], of[64] = "", files[TEXT_COUNT_MAX];
 
 	/* What it counted as files is what would have been done. */
 	if (s->is_dry_run) {
@@ -576,10 +576,15 @@ const char *event_text_kept(char *dst, uint64_t number, const char *peer,
 			 (unsigned long long)number, peer);
 		return dst;
 	}
+	if (s->total_bytes)
+		snprintf(of, sizeof(of), " of %s%s",
+			 s->total_is_final ? "" : "at least ",
+			 text_size(total, sizeof(total),
+				   (double)s->total_bytes));
 	snprintf(dst, EVENT_TEXT_MAX,
-		 "session %llu from %s stopped after %s, %s committed; %s",
+		 "session %llu from %s stopped after %s%s, %s committed; %s",
 		 (unsigned long long)number, peer,
-		 text_size(bytes, sizeof(bytes), (double)s->wire_bytes),
+		 text_size(done, sizeof(done), (double)s->done_bytes), of,
 		 text_count(files, s->files, "file"),
 		 mode == SECURITY_CODE ?
 			 "what is missing can be sent with a new code" :

@@ -40,6 +40,10 @@ int input_alloc(struct input *in, struct err *e)
 
 void input_release(struct input *in)
 {
+	/* What came of a payload is lost where the rest does not come. */
+	if (in->transfer)
+		atomic_fetch_sub(&in->transfer->content_bytes, in->counted);
+	in->counted = 0;
 	expander_free(in->expander);
 	free(in->wire);
 	free(in->raw);

@@ -55,6 +55,9 @@ struct input {
 
 /* Allocate the buffers for payloads.  Returns 0 or ERR_RESOURCE. */
 int input_alloc(struct input *in, struct err *e);
+
+/* No more is read: what was counted of a payload that is not whole is taken
+ * back. */
 void input_release(struct input *in);
 
 /* A frame is handled: while it is not received, the sender waits for us.

@@ -23,6 +23,7 @@
 #include "receiver/keeper.h"
 #include "receiver/made.h"
 #include "receiver/placed.h"
+#include "receiver/progress.h"
 #include "receiver/quota.h"
 #include "receiver/results.h"
 #include "receiver/senders.h"
@@ -714,6 +715,7 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 {
 	const struct transfer *tr = &s->transfer;
 	char files[SENDER_LABEL_MAX + 80];
+	struct session_progress p;
 	int is_summed;
 
 	/* First, as the committer still commits and counts what waits.  After
@@ -747,4 +749,9 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	sum->payload_bytes = atomic_load(&tr->payload_bytes);
 	sum->resent_bytes = atomic_load(&tr->resent_bytes);
 	sum->seconds = (double)(clock_ns() - s->began_ns) / 1e9;
+	recv_progress_get(&s->transfer, &p);
+	sum->done_bytes = p.bytes;
+	if (p.total_is_final || p.total_bytes > p.bytes)
+		sum->total_bytes = p.is_endless ? 0 : p.total_bytes;
+	sum->total_is_final = p.total_is_final;
 }

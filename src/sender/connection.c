@@ -232,6 +232,8 @@ static void leave(struct send_stream *st, enum wire_error code,
 {
 	struct err ignored;
 
+	/* The receiver's user is told how far it got. */
+	send_progress_leave(st);
 	channel_send_error(&st->channel, code, text);
 	(void)stream_close(st->channel.stream, SESSION_LEAVE_MS, &ignored);
 }

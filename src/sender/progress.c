@@ -33,10 +33,14 @@ static uint64_t arrived(struct sender *s)
 	const struct counters *c = &s->count;
 	const uint64_t sent = atomic_load(&c->sent);
 	uint64_t now = is_told(s) ? atomic_load(&c->arrived) : sent;
+	uint64_t most = sent;
 
-	/* What is being sent may have arrived already, but not more. */
-	if (now > sent + STREAMS_MAX * CHUNK_MAX)
-		now = sent + STREAMS_MAX * CHUNK_MAX;
+	/* What is being sent may have arrived already, but not more; and what
+	 * came of a frame that was cut off is lost. */
+	if (send_session_count_streams(s->session) > 0)
+		most += STREAMS_MAX * CHUNK_MAX;
+	if (now > most)
+		now = most;
 	return atomic_load(&c->arrived_before) + now;
 }
 
@@ -238,4 +242,12 @@ int send_progress_tick(struct send_stream *st, struct err *e)
 		rc = channel_send_aside(&st->channel, &out, e);
 	buf_release(&out);
 	return rc;
+}
+
+void send_progress_leave(struct send_stream *st)
+{
+	struct err ignored;
+
+	atomic_store(&st->sender->count.told_ms, 0);
+	(void)send_progress_tick(st, &ignored);
 }

@@ -53,4 +53,7 @@ int send_progress_take(struct sender *s, const uint8_t *body, size_t n);
 int send_progress_if_due(struct send_stream *st, struct err *e);
 int send_progress_tick(struct send_stream *st, struct err *e);
 
+/* The same before the session is ended early, whenever the last one was. */
+void send_progress_leave(struct send_stream *st);
+
 #endif

@@ -94,6 +94,10 @@ struct session_summary {
 	/* Content that was sent, so neither holes nor what was there already,
 	 * and the bytes of payloads, maybe compressed, that this took. */
 	uint64_t sent_bytes, payload_bytes;
+	/* Of a receiver: how far it got, as of session_progress, less what came
+	 * of frames that were cut off.  total_bytes 0: not known. */
+	uint64_t done_bytes, total_bytes;
+	int total_is_final;
 	int is_dry_run; /* nothing was done: all is what would be */
 	uint64_t wire_bytes;   /* through the sockets, in both directions */
 	uint64_t resent_bytes; /* content that was sent more than once */

@@ -370,7 +370,7 @@ await_part() {
 		grep -qE '^ferry: stopped after [2-6][0-9]\.[0-9] MiB of 64\.0 MiB, [01] files? committed; the same command goes on from there$' \
 			slow.messages
 		await messages '^ferry: session 1 from 127.0.0.1:[0-9]+ began$'
-		await messages '^ferry: session 1 from 127.0.0.1:[0-9]+ stopped after [2-9][0-9]\.[0-9] MiB, [01] files? committed; when the same is sent again'
+		await messages '^ferry: session 1 from 127.0.0.1:[0-9]+ stopped after [2-9][0-9]\.[0-9] MiB of 64\.0 MiB, [01] files? committed; when the same is sent again'
 		send --plain src/g src/f
 		status 0
 		grep -qE '^ferry: f: going on at [1-6][0-9]\.[0-9] MiB of 64\.0 MiB$' sender
@@ -401,7 +401,7 @@ await_part() {
 	hasnt messages "began"
 }
 
-@test "a resumed file: what is there counts as done at once, on both sides" {
+@test "a resumed file: what is there counts at once, and both sides say how far they got" {
 	head -c $((64 * MiB + 5)) /dev/urandom >src/f
 	ferry keygen key 2>/dev/null
 	receive --key key dst
@@ -415,8 +415,40 @@ await_part() {
 		for side in slow.events events; do
 			await $side '"progress","bytes":[2-9][0-9]{7},"total_bytes":67108869,.*"sent_bytes":[1-9][0-9]{0,5}[,}]'
 		done
+		kill -INT "${pid[slow]}"
+		ended slow
+		await events '"summary"'
+		stopped='stopped after [2-9][0-9]\.[0-9] MiB of 64\.0 MiB, 0 files committed'
+		await slow.messages "^ferry: $stopped; the same"
+		await messages "^ferry: session 1 from 127.0.0.1:[0-9]+ $stopped; when"
+		# what is in no part does not count: the next one goes on there
+		at=$(sed -n 's/.* stopped after \(.*\) of .*/\1/p' messages)
+		[ "$(member events summary sent_bytes)" = \
+			"$(member events summary payload_bytes)" ]
+		start_send slow --key key --limit-rate 100K src/f
+		await slow.messages "f: going on at $at of 64.0 MiB"
 		kill -KILL "${pid[slow]}"
 		ended slow
+	done
+}
+
+@test "both sides count content where a transfer was stopped, not what was on the line" {
+	# 40 MiB that take little on the line, then 8 MiB that take long
+	head -c $((40 * MiB)) /dev/zero | tr '\0' a >src/packed
+	truncate -s 40M src/sparse
+	for f in packed sparse; do
+		head -c $((8 * MiB)) /dev/urandom >>src/$f
+		[ $f = packed ] || build_has holes || continue
+		[ "$(du -m src/$f | cut -f 1)" -lt 20 ] || [ $f = packed ] || continue
+		receive --plain dst
+		start_send slow --plain -z -j 1 --limit-rate 200K src/$f
+		await slow.events '"progress","bytes":4[2-9][0-9]{6},'
+		kill -INT "${pid[slow]}"
+		ended slow
+		stopped="stopped after 4[0-7]\\.[0-9] MiB of 48\\.0 MiB, 0 files"
+		await slow.messages "^ferry: $stopped"
+		await messages "^ferry: session 1 from 127.0.0.1:[0-9]+ $stopped"
+		stop_receiver
 	done
 }
 

@@ -150,6 +150,29 @@ static void what_is_skipped_has_arrived(void **state)
 	assert_int_equal(t->payload_bytes, 7);
 }
 
+/* What came of a payload that is cut off is lost, and does not count. */
+static void what_is_cut_off_has_not_arrived(void **state)
+{
+	struct recv_lab *lab = *state;
+	struct input *in = &lab->input;
+	uint8_t part[3];
+	struct err e = { 0 };
+
+	lab_begin(lab);
+	put_bytes(lab, "wholepay", 8);
+	input_expect(in, 500, 5);
+	assert_int_equal(input_skip(in, 5, &e), 0);
+	input_expect(in, 700, 7);
+	assert_int_equal(channel_recv(in->channel, part, 3, &e), 0);
+	/* all of it may have been in the stream's buffer */
+	in->wire_began = stream_wire_in(in->channel->stream) - 3;
+	assert_int_equal(input_tick(in, 0, &e), 0);
+	assert_int_equal(in->transfer->content_bytes, 800);
+	input_release(in);
+	assert_int_equal(in->transfer->content_bytes, 500);
+	assert_int_equal(input_alloc(in, &e), 0);
+}
+
 static void too_much_damage_ends_the_session(void **state)
 {
 	struct recv_lab *lab = *state;
@@ -424,6 +447,7 @@ int main(void)
 		lab_test(payloads_that_are_damaged),
 		lab_test(what_is_skipped_is_read),
 		lab_test(what_is_skipped_has_arrived),
+		lab_test(what_is_cut_off_has_not_arrived),
 		lab_test(too_much_damage_ends_the_session),
 		lab_test(a_wait_ends_by_its_reason),
 		lab_test(heart_beats),

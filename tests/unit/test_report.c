@@ -339,6 +339,10 @@ static void test_receiver(void **state)
 	s.failed = 1;
 	s.files = 1201;
 	s.unchanged = 1200;
+	/* not of what was on the line */
+	s.wire_bytes = 1024;
+	s.done_bytes = 3 << 20;
+	s.total_bytes = 4 << 20;
 	c->ev->summary(c->ctx, 2, &s, &e);
 	finish(c, ERR_INTERRUPTED, &e);
 	assert_string_equal(
@@ -350,10 +354,11 @@ static void test_receiver(void **state)
 		"ferry: session 1 from 192.0.2.1:1: received 1 file (1 B); "
 		"0 B on the line in 1.0 s\n"
 		"ferry: session 2 from 192.0.2.2:2: lost (received 1 file "
-		"(1 B), 1,200 unchanged, 1 failed; 0 B on the line in 1.0 s)\n"
-		"ferry: session 2 from 192.0.2.2:2 stopped after 0 B, 1,201 files "
-		"committed; when the same is sent again, it goes on from "
-		"there\n");
+		"(1 B), 1,200 unchanged, 1 failed; 1.0 KiB on the line in "
+		"1.0 s)\n"
+		"ferry: session 2 from 192.0.2.2:2 stopped after 3.0 MiB of at "
+		"least 4.0 MiB, 1,201 files committed; when the same is sent "
+		"again, it goes on from there\n");
 	assert_non_null(strstr(c->json, "{\"event\":\"listening\",\"address\":"
 					"\"2001:db8::1\",\"port\":9473}\n"));
 	assert_non_null(strstr(c->json, "{\"event\":\"session\",\"session\":2,"
