@@ -13,14 +13,15 @@ struct recv_setup;
 struct session_summary;
 
 /* Have the program run if the session committed something.  Blocks while the
- * queue of the process that runs it is full (some hundred sessions).  From any
+ * queue is full, or its sender has its share of that (exec_queue.h).  From any
  * thread. */
 void exec_events_session(struct recv_setup *setup,
 			 const struct recv_session *s,
 			 const struct session_summary *sum);
 
-/* Tell the user how programs ended.  Returns ERR_AGAIN; or ERR_CLOSED when
- * there will be no more reports.  From one thread, as exec_events_end(). */
+/* Tell the user how programs ended, and hand over those that wait.  Returns
+ * ERR_AGAIN; or ERR_CLOSED when there will be no more reports.  From one
+ * thread, as exec_events_end(). */
 int exec_events_reports(struct recv_setup *setup);
 
 /* Wait for the programs that run or are to run, once the user has stopped the

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -304,13 +303,6 @@ int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev)
 	if (rc == 0)
 		return 0;
 	return errno == EAGAIN || errno == ENOBUFS ? ERR_AGAIN : ERR_LOST;
-}
-
-void exec_helper_wait(struct exec_helper *h, int ms)
-{
-	struct pollfd pfd = { .fd = h->helper.fd, .events = POLLOUT };
-
-	(void)poll(&pfd, 1, ms);
 }
 
 int exec_helper_fd(const struct exec_helper *h)

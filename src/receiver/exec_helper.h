@@ -3,8 +3,8 @@
  * that committed something.
  *
  * Layer: receiver.
- * Threads: exec_helper_start() before there are any; exec_helper_post() and
- * exec_helper_wait() from any thread; the rest from one.
+ * Threads: exec_helper_start() before there are any; exec_helper_post() from
+ * any thread; the rest from one.
  *
  * It is a helper (os/helper.h) with no socket but the one to the receiver, and
  * program and directory are fixed from the start: a receiver that an attacker
@@ -74,11 +74,8 @@ struct exec_helper *exec_helper_adopt(int fd);
 int exec_helper_detach(struct exec_helper *h);
 
 /* Have the program run.  Does not block.  Returns 0; ERR_AGAIN when the queue
- * is full (see exec_helper_wait()); ERR_LOST when the process is gone. */
+ * is full (see exec_queue.h); ERR_LOST when the process is gone. */
 int exec_helper_post(struct exec_helper *h, const struct exec_helper_event *ev);
-
-/* Wait until exec_helper_post() may work, at most for ms milliseconds. */
-void exec_helper_wait(struct exec_helper *h, int ms);
 
 /* Its socket, borrowed: readable when exec_helper_take() has something. */
 int exec_helper_fd(const struct exec_helper *h);

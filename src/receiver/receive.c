@@ -24,6 +24,7 @@
 #include "receiver/direct.h"
 #include "receiver/exec_events.h"
 #include "receiver/exec_helper.h"
+#include "receiver/exec_queue.h"
 #include "receiver/fd_budget.h"
 #include "receiver/keeper.h"
 #include "receiver/senders.h"
@@ -348,6 +349,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 			setup->fds, cfg->code.pake ? LISTENER_PENDING_CODE :
 						LISTENER_PENDING_MAX);
 	setup->cpu = cpu_share_new();
+	setup->exec_queue = exec_queue_new();
 	setup->keeper = keeper_new(cfg->keep_s, cfg->max_kept, cfg->events);
 	r->sessions = sessions_new(setup);
 	admission.max = r->pending_max;
@@ -356,7 +358,7 @@ static int set_up(struct receiver *r, const struct receive_config *cfg,
 	r->connections =
 		recv_connection_set_new(setup, r->admission, r->sessions);
 	if (!setup->senders || !setup->fds || !setup->cpu || !setup->keeper ||
-	    !r->sessions || !r->admission || !r->connections)
+	    !setup->exec_queue || !r->sessions || !r->admission || !r->connections)
 		return err_sys(e, ERR_RESOURCE, "cannot begin to receive");
 	return 0;
 }
@@ -371,6 +373,7 @@ static void tear_down(struct receiver *r)
 	sessions_free(r->sessions);
 	keeper_free(setup->keeper);
 	cpu_share_free(setup->cpu);
+	exec_queue_free(setup->exec_queue);
 	fd_budget_free(setup->fds);
 	umask(setup->umask);
 	rate_limit_release(&setup->rate_limit);

@@ -6,9 +6,10 @@
  *
  * Lock order, first to last: admission's, the list of sessions', a session's.
  * All other locks (those of the parts of a session and of the set of
- * connections) are taken last, one at a time, with two exceptions: the table of
- * files takes a journal's lock inside its own, and the lock of a basis is held
- * while its leaves are checked, which takes others.
+ * connections) are taken last, one at a time, with three exceptions: the table
+ * of files takes a journal's lock inside its own, the queue of --exec that of
+ * the process it posts to, and the lock of a basis is held while its leaves are
+ * checked, which takes others.
  */
 #ifndef FERRY_RECEIVER_SETUP_H
 #define FERRY_RECEIVER_SETUP_H
@@ -25,6 +26,7 @@
 #include "session/refusals.h"
 
 struct cpu_shares;
+struct exec_queue;
 struct fd_budget;
 struct keeper;
 struct recv_direct;
@@ -46,8 +48,10 @@ struct recv_setup {
 	struct rate_limit rate_limit; /* has a lock of its own */
 	struct cancel stop; /* set when the receiver ends */
 	atomic_int is_draining; /* no session begins any more */
-	/* sessions for which --exec is run that have no report of it yet */
+	/* sessions for which --exec is run that have no report of it yet, and
+	 * those of them that wait here */
 	atomic_uint programs;
+	struct exec_queue *exec_queue;
 	int is_confined; /* set before there are connections */
 };
 

@@ -189,6 +189,83 @@ program() {
 	done
 }
 
+# send_many OTHERS - send one file a session: from one address until it gets no
+# more sessions, then from as many other addresses; prints how many it were each
+send_many() {
+	timeout "$run_limit" python3 - "$BATS_TEST_DIRNAME/.." "$port" "$@" \
+		<<-'EOF'
+		import socket, sys
+		sys.path.insert(0, sys.argv[1])
+		from lib import peer
+
+		make = socket.create_connection
+
+		def send(n, address):
+		    peer.socket.create_connection = lambda to: make(
+		        to, source_address=(address, 0))
+		    s = peer.Sender(int(sys.argv[2]))
+		    s.put_pack(1, [(b"f%d" % n, b"%d" % n)])
+		    s.finish()
+		    s.until("SUMMARY")
+		    s.half_close()
+		    s.rest()
+		    s.close()
+
+		first = 0
+		try:
+		    while first < 1000:
+		        send(first, "127.0.0.1")
+		        first += 1
+		except peer.Closed as e:
+		    assert b"of this sender" in e.args[0]["text"], e
+		others = int(sys.argv[3])
+		for n in range(others):
+		    send(1000 + n, f"127.0.0.{n + 2}")
+		print(first, others)
+	EOF
+}
+
+@test "--exec: programs that wait keep no sender out, and one sender has a share of them" {
+	mkfifo gate
+	program "read -r -t $run_limit line <>$work/gate"
+	receive --plain --sync none --exec ./hook dst
+	send_many 20 >count
+	cat count
+	read -r first others <count
+	[ "$first" -lt 1000 ]
+	[ "$others" = 20 ]
+	# what waited here when it ended is told
+	stop_receiver
+	for n in 0 19; do
+		number=$(sed -n "s/.*\"session\",\"session\":\([0-9]*\),.*127.0.0.$((n + 2)):.*/\1/p" events)
+		has messages "session $number: --exec was not run: too many programs are waiting"
+	done
+	# those that were handed over go on by themselves: with this at once
+	rm hook
+	timeout "$(limit 20)" bash -c 'echo >gate'
+}
+
+@test "--exec: many programs that wait all run, in order of the sessions" {
+	mkfifo gate
+	program "if [ \$FERRY_SESSION = 1 ]; then" \
+		"read -r line <$work/gate; fi" \
+		"echo \$FERRY_SESSION >>$work/log"
+	sed -i '1s/bash/sh/' hook
+	receive --plain --sync none --exec ./hook dst
+	send_many 2 >count
+	read -r first others <count
+	# the program of the first one runs only now
+	is cat log ""
+	timeout "$(limit 20)" bash -c 'echo >gate'
+	await log '^[0-9]+$' $((first + others))
+	stop_receiver
+	hasnt messages "not run"
+	is grep -c . log $((first + others))
+	sort -n log | diff - <(seq $((first + others)))
+	# as the sessions ended, of which up to 16 do so at the same time
+	awk '$1 - NR > 32 || NR - $1 > 32 { exit 1 }' log
+}
+
 @test "--exec: a program named by a symlink, with a space in its path" {
 	mkdir "a b"
 	program "printf '%s\\n' \"\$0\" >$work/name"
