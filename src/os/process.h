@@ -7,6 +7,8 @@
 #ifndef FERRY_OS_PROCESS_H
 #define FERRY_OS_PROCESS_H
 
+#include <stdint.h>
+
 /* Make the process not dumpable: it writes no core file, and other processes of
  * the user cannot ptrace() it or read its memory.  POSIX: no core file.
  * Returns 0, or -1 with errno. */
@@ -15,6 +17,10 @@ int process_hide_memory(void);
 /* No program that is started from here on gains rights by set-ID bits.  POSIX:
  * nothing.  Returns 0, or -1 with errno. */
 int process_gain_nothing(void);
+
+/* How many descriptors may be opened besides those that are open; 0 where that
+ * cannot be told.  Any thread. */
+uint64_t process_count_spare_fds(void);
 
 /* Close all descriptors from first on. */
 void process_close_from(int first);

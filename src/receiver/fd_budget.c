@@ -3,7 +3,6 @@
  */
 #include "receiver/fd_budget.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -12,6 +11,7 @@
 #include "fs/dirs.h"
 #include "os/cancel.h"
 #include "os/cond.h"
+#include "os/process.h"
 #include "receiver/kept.h"
 
 enum {
@@ -45,7 +45,6 @@ enum {
 	FILES_MAX = 64,
 	COMMITS_MAX = 10240, /* a group of the committer, and some more */
 
-	FDS_COUNTED = 4096, /* no descriptor above is inherited */
 	STOP_CHECK_MS = 100,
 };
 
@@ -61,41 +60,16 @@ struct fd_budget {
 	unsigned shares; /* that are taken */
 };
 
-/* How many of the first n descriptors are not open.  One poll() says so of all
- * of them: asked one by one, they would take longer than a small transfer. */
-static uint64_t count_closed(unsigned n)
-{
-	struct pollfd fds[FDS_COUNTED];
-	uint64_t closed = 0;
-
-	for (unsigned i = 0; i < n; i++)
-		fds[i] = (struct pollfd){ .fd = (int)i };
-	if (poll(fds, n, 0) < 0)
-		return 0;
-	for (unsigned i = 0; i < n; i++)
-		closed += (fds[i].revents & POLLNVAL) != 0;
-	return closed;
-}
-
 /* How many descriptors may be opened besides those that are open. */
 static uint64_t count_spare(void)
 {
 	struct rlimit lim;
-	uint64_t spare;
 
-	if (getrlimit(RLIMIT_NOFILE, &lim))
-		return 0;
-	if (lim.rlim_cur < lim.rlim_max) {
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < lim.rlim_max) {
 		lim.rlim_cur = lim.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &lim);
-		(void)getrlimit(RLIMIT_NOFILE, &lim);
 	}
-	spare = count_closed(lim.rlim_cur < FDS_COUNTED ?
-				     (unsigned)lim.rlim_cur :
-				     FDS_COUNTED);
-	if (lim.rlim_cur > FDS_COUNTED)
-		spare += lim.rlim_cur - FDS_COUNTED;
-	return spare;
+	return process_count_spare_fds();
 }
 
 static unsigned within(uint64_t n, unsigned least, unsigned most)

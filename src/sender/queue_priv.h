@@ -54,6 +54,7 @@ struct queue {
 	struct inflight inflight;
 	unsigned busy; /* tasks that were taken and not ended */
 	unsigned open_count, open_limit; /* files taken, without a verdict */
+	int has_own_limit; /* the receiver allows more of them */
 	unsigned checking;   /* tasks of kind TASK_CHECK among the busy ones */
 	unsigned checks_out; /* CHECKs without an answer */
 	unsigned compares_out; /* leaves in COMPAREs without an answer */

@@ -272,10 +272,13 @@ int queue_wake_fd(const struct queue *q)
 	return q->wake.fd;
 }
 
-void queue_set_open_limit(struct queue *q, unsigned limit)
+void queue_set_open_limit(struct queue *q, unsigned allowed, unsigned own)
 {
+	const unsigned limit = allowed < own ? allowed : own;
+
 	pthread_mutex_lock(&q->lock);
 	q->open_limit = limit ? limit : 1;
+	q->has_own_limit = own < allowed;
 	queue_signal(q);
 	pthread_mutex_unlock(&q->lock);
 }
@@ -307,7 +310,9 @@ int queue_is_drained(struct queue *q)
 	int drained;
 
 	pthread_mutex_lock(&q->lock);
-	drained = is_drained(q);
+	drained = is_drained(q) ||
+		  (q->has_own_limit && q->open_count >= q->open_limit &&
+		   q->files && !q->packs && !q->active);
 	pthread_mutex_unlock(&q->lock);
 	return drained;
 }

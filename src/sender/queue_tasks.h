@@ -69,15 +69,18 @@ int queue_return_range(struct queue *q, const struct task *t);
  * never to be read. */
 int queue_wake_fd(const struct queue *q);
 
-/* How many files may be open on the receiver at a time (0 counts as 1). */
-void queue_set_open_limit(struct queue *q, unsigned limit);
+/* How many files may be open at a time: as the receiver allows, and as this
+ * side has descriptors for.  The smaller one is the limit (0 counts as 1). */
+void queue_set_open_limit(struct queue *q, unsigned allowed, unsigned own);
 
 /* Whether no file is being sent yet, but one will be as soon as its STATE has
  * arrived: then queue_take_range() will find a range. */
 int queue_awaits_state(struct queue *q);
 
-/* After QUEUE_WAIT: whether the scan has ended and everything was taken, so
- * that only verdicts are missing: then a FLUSH saves time. */
+/* After QUEUE_WAIT: whether only verdicts can bring a task, so that a FLUSH
+ * saves time: the scan has ended and everything was taken, or a file waits
+ * until this side can open another.  (A receiver that has as many as it allows
+ * knows it.) */
 int queue_is_drained(struct queue *q);
 
 /* Whether, besides, nothing was only offered or listed that may still have to

@@ -282,7 +282,7 @@ static int begin_session(struct send_stream *st, const struct msg_ready *m,
 	rc = send_direct_granted(s->direct, st->features, m->streams, e);
 	if (rc)
 		return rc;
-	queue_set_open_limit(s->queue, m->open_files);
+	queue_set_open_limit(s->queue, m->open_files, s->open_files_max);
 	tell_session(st);
 	return 0;
 }

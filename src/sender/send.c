@@ -12,9 +12,11 @@
 #include "base/names.h"
 #include "chunk/delta_key.h"
 #include "chunk/tree.h"
+#include "fs/dirs.h"
 #include "fs/name.h"
 #include "os/entropy.h"
 #include "os/interposed.h"
+#include "os/process.h"
 #include "sender/command.h"
 #include "sender/control.h"
 #include "sender/direct.h"
@@ -29,6 +31,12 @@
 #include "session/acceptor.h"
 #include "session/refusals.h"
 #include "session/retry.h"
+
+enum {
+	/* The most files in chunks that are open at a time.  A receiver of
+	 * ours allows 64. */
+	OPEN_FILES_MAX = 256,
+};
 
 /* ---- before it begins ---- */
 
@@ -431,6 +439,24 @@ static void transfers(struct sender *s, struct session_summary *summary,
 			failed, done);
 }
 
+static unsigned within(uint64_t n, unsigned least, unsigned most)
+{
+	return n < least ? least : n > most ? most : (unsigned)n;
+}
+
+/* Divide the descriptors that there are besides those of the sources and
+ * helpers: half of them for files that are sent in chunks, a quarter for the
+ * directories of the streams, the rest for the scan, which has one for each
+ * directory of its path, for connections and for what is read whole. */
+static void divide_fds(struct sender *s)
+{
+	const uint64_t fds = process_count_spare_fds();
+
+	s->open_files_max = within(fds / 2, 1, OPEN_FILES_MAX);
+	s->stream_dirs = within(fds / 4 / STREAMS_MAX, DIRS_HELD_LEAST,
+				DIRS_HELD_MOST);
+}
+
 /* All that comes before the first transfer. */
 static int begin_sending(struct sender *s, struct err *e)
 {
@@ -451,6 +477,7 @@ static int begin_sending(struct sender *s, struct err *e)
 		why = name_check(cfg->stdin_name, strlen(cfg->stdin_name));
 	if (why)
 		return err_set(e, ERR_USAGE, "--name: %s", why);
+	divide_fds(s);
 	s->delta_key = delta_key_new();
 	if (!s->delta_key)
 		return err_set(e, ERR_RESOURCE, "out of memory");

@@ -50,6 +50,10 @@ struct sender {
 	struct outcome *outcome;
 	struct links *links; /* with PRESERVE_HARDLINKS; else NULL */
 	struct send_direct *direct; /* NULL: no direct streams */
+	/* The most files in chunks that may be open, whatever READY allows, and
+	 * the most directories that a stream holds; set before the first
+	 * session. */
+	unsigned open_files_max, stream_dirs;
 	/* with --delete, else NULL: items that wait for a deletion; the
 	 * directories that were read (scanner_has_sent_dir()) */
 	struct waiting *waiting;

@@ -106,7 +106,10 @@ static int use_root(struct send_stream *st, const struct item *it,
 	st->dirs = dirs_new(scan_root_fd(cfg->scan, it->root),
 			    cfg->follow_links ? DIRS_FOLLOW : 0, NULL, NULL);
 	st->dirs_root = it->root;
-	return st->dirs ? 0 : err_set(e, ERR_RESOURCE, "out of memory");
+	if (!st->dirs)
+		return err_set(e, ERR_RESOURCE, "out of memory");
+	dirs_set_held(st->dirs, st->sender->stream_dirs);
+	return 0;
 }
 
 int send_stream_open_parent(struct send_stream *st, const struct item *it,

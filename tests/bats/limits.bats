@@ -678,3 +678,72 @@ occupied() {
 	hasnt messages "Too many open files"
 	stop_receiver
 }
+
+# ---- what a receiver allows ------------------------------------------------
+
+# generous COMMAND... - run it with a port as its last operand, of a receiver that
+# allows any number of open files, and gives verdicts only when the sender has
+# nothing more to send; prints how many files were without one at most.
+generous() {
+	PYTHONPATH=$BATS_TEST_DIRNAME/.. timeout "$run_limit" python3 - "$@" <<-'EOF'
+		import subprocess, sys
+		from lib.peer import Receiver
+		from lib.wire import message
+
+		held, most = [], 0
+
+		def keep(r, link, m):
+		    global most
+		    r.good.append((m["id"], m["size"], m["digest"]))
+		    held.append((link, m["id"]))
+		    most = max(most, len(held))
+		    return True
+
+		def release(r, link, m):
+		    for to, ident in held:
+		        to.send(message("VERDICT", id=ident))
+		    held.clear()
+
+		r = Receiver({"FILE_END": keep, "FLUSH": release},
+		             ready={"open_files": 2**32 - 1})
+		code = subprocess.call([*sys.argv[1:], f"127.0.0.1:{r.port}"])
+		r.close()
+		assert not r.errors, r.errors
+		print("most", most)
+		sys.exit(code)
+	EOF
+}
+
+@test "a sender has no more files open than it has descriptors for" {
+	for i in {1..600}; do truncate -s 2M "src/$i"; done
+	generous bash -c 'ulimit -n 256 && exec "$@"' - \
+		"$FERRY" send --plain src >most 2>sender || { cat sender; false; }
+	hasnt sender "Too many open files"
+	[[ $(cat most) =~ ^most\ ([0-9]+)$ ]]
+	[ "${BASH_REMATCH[1]}" -ge 16 ]
+	[ "${BASH_REMATCH[1]}" -le 128 ]
+	# nor, however many there are, more than makes it faster
+	generous bash -c 'ulimit -n 2048 && exec "$@"' - \
+		"$FERRY" send --plain src >most 2>sender || { cat sender; false; }
+	[[ $(cat most) =~ ^most\ ([0-9]+)$ ]]
+	[ "${BASH_REMATCH[1]}" -ge 64 ]
+	[ "${BASH_REMATCH[1]}" -le 256 ]
+}
+
+@test "sixteen streams in deep directories have enough descriptors for the files" {
+	local deep i
+	deep=$(printf 'd/%.0s' {1..30})
+	for i in {1..64}; do
+		mkdir -p "src/$i/$deep"
+		truncate -s 2M "src/$i/$deep/f"
+	done
+	receive --plain --once dst
+	sent=0
+	timeout --foreground "$run_limit" bash -c 'ulimit -n 256 && exec "$@"' - \
+		"$FERRY" send --plain -j 16 src "127.0.0.1:$port" \
+		2>sender || sent=$?
+	status 0
+	wait_receiver
+	[ "$got" = 0 ]
+	same_tree src dst/src
+}

@@ -505,7 +505,7 @@ static void a_basis_that_was_not_asked_for(void **state)
 	struct outfile *f;
 	uint64_t id;
 
-	queue_set_open_limit(lab->queue, 8);
+	queue_set_open_limit(lab->queue, 8, 9);
 	id = open_file(lab);
 	f = lab->task.file;
 	assert_int_equal(signature(lab, id, SIGNATURE_BASIS, 1 << 20), 0);
@@ -537,7 +537,7 @@ static void states_are_awaited_until_there_is_a_range(void **state)
 {
 	struct lab *lab = *state;
 
-	queue_set_open_limit(lab->queue, 8);
+	queue_set_open_limit(lab->queue, 8, 9);
 	assert_false(queue_awaits_state(lab->queue));
 	/* standard input is one stream's alone */
 	assert_int_equal(open_file(lab), 1);
@@ -568,7 +568,7 @@ static void a_file_counts_as_open_from_when_it_is_taken(void **state)
 	struct task second = { .is_waiting = 0 };
 	struct outfile *f;
 
-	queue_set_open_limit(lab->queue, 1);
+	queue_set_open_limit(lab->queue, 1, 9);
 	for (int i = 0; i < 3; i++) {
 		f = outfile_new("name", 4, 0);
 		assert_non_null(f);
@@ -578,6 +578,8 @@ static void a_file_counts_as_open_from_when_it_is_taken(void **state)
 	assert_int_equal(take(lab), QUEUE_TASK);
 	assert_int_equal(lab->task.kind, TASK_OPEN);
 	assert_int_equal(queue_take(lab->queue, &second, 0), QUEUE_WAIT);
+	/* the receiver, which allows no more, knows that */
+	assert_false(queue_is_drained(lab->queue));
 	/* one that cannot be opened makes room, ... */
 	assert_true(queue_fail_file(lab->queue, lab->task.file));
 	assert_int_equal(queue_take(lab->queue, &second, 0), QUEUE_TASK);
@@ -593,6 +595,27 @@ static void a_file_counts_as_open_from_when_it_is_taken(void **state)
 	assert_int_equal(queue_assign_file_id(lab->queue, lab->task.file, 0),
 			 2);
 	queue_release_task(lab->queue, &lab->task);
+}
+
+/* A receiver that allows more files waits for them before it commits. */
+static void a_limit_of_this_side_is_told(void **state)
+{
+	struct lab *lab = *state;
+	struct outfile *f;
+
+	queue_set_open_limit(lab->queue, 9, 1);
+	assert_int_equal(open_file(lab), 1);
+	assert_int_equal(state_of(lab, 1, STATE_REFUSED), 0);
+	queue_release_task(lab->queue, &lab->task);
+	assert_int_equal(take(lab), QUEUE_WAIT);
+	assert_false(queue_is_drained(lab->queue));
+	f = outfile_new("name", 4, 0);
+	assert_non_null(f);
+	assert_int_equal(queue_add_file(lab->queue, f), 0);
+	assert_int_equal(take(lab), QUEUE_WAIT);
+	assert_true(queue_is_drained(lab->queue));
+	add_pack(lab, "f");
+	assert_false(queue_is_drained(lab->queue));
 }
 
 /* The connection may be lost while what a pack says is read. */
@@ -691,6 +714,7 @@ int main(void)
 		TEST(links_that_were_held_are_sent_anew),
 		TEST(ids_that_were_never_given),
 		TEST(a_file_counts_as_open_from_when_it_is_taken),
+		TEST(a_limit_of_this_side_is_told),
 		TEST(states_are_awaited_until_there_is_a_range),
 		TEST(what_was_only_offered_was_not_sent),
 		TEST(a_basis_that_was_not_asked_for),
