@@ -251,7 +251,7 @@ static int make_and_open(const struct dirs *d, const char *component,
 		*fd = open_dir(d, component, path, len);
 	saved = errno;
 	if (m->end)
-		m->end(m->ctx, made > 0, *fd);
+		m->end(m->ctx, path, len, made > 0, *fd);
 	errno = saved;
 	return made;
 }

@@ -75,11 +75,13 @@ void dirs_set_on_blocked(struct dirs *d, dirs_on_blocked on_blocked, void *ctx);
 /*
  * Called around the making of each directory: begin before, which returns
  * whether it may be made (if not, the call on d fails with ERR_ERRNO_LIMIT);
- * then end, with whether it was made, and its descriptor or -1.
+ * then end, with its path (len bytes), whether it was made, and its descriptor
+ * or -1.
  */
 struct dirs_making {
 	int (*begin)(void *ctx);
-	void (*end)(void *ctx, int is_made, int fd);
+	void (*end)(void *ctx, const char *path, size_t len, int is_made,
+		    int fd);
 	void *ctx;
 };
 void dirs_set_making(struct dirs *d, const struct dirs_making *making);

@@ -438,27 +438,23 @@ static unsigned ignored_meta(int fd, const struct file_meta *meta,
 			  FILE_META_OWNER);
 }
 
-unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+unsigned part_set_dir_meta(int dir_fd, const struct stat *st,
+			   const struct file_meta *meta,
 			   const struct preserve *how,
 			   struct attr_helper *attrs, struct err *e)
 {
 	unsigned lost = 0;
 	int wants_mode, is_mount_mode;
-	struct stat st;
 	mode_t mode;
 
-	if (fstat(dir_fd, &st) < 0) {
-		err_sys(e, ERR_LOCAL, "stat");
-		return FILE_META_BASIC_KINDS;
-	}
-	if (has_dir_meta(dir_fd, &st, meta, how))
+	if (has_dir_meta(dir_fd, st, meta, how))
 		return 0;
 	lost = preserve_set(how, dir_fd, meta, 0, &wants_mode, e);
 	mode = preserve_mode(how, dir_fd, meta, &lost);
 	if (file_meta_has(meta, FILE_META_TAG_SETID)) {
 		lost |= apply_mode(dir_fd, mode, e);
 	} else {
-		mode |= st.st_mode & (S_ISGID | S_ISVTX);
+		mode |= st->st_mode & (S_ISGID | S_ISVTX);
 		if (attr_helper_chmod_dir(attrs, dir_fd, mode) < 0)
 			lost |= lost_mode(dir_fd, mode, e);
 	}

@@ -242,12 +242,14 @@ int part_stat(int dir_fd, const char *name, struct stat *st, struct err *e);
 int part_open_existing(int dir_fd, const char *name, struct stat *st,
 		       struct err *e);
 
-/* Set the metadata of a directory, by descriptor, as part_set_meta().  Where
- * meta does not say which bits above 0777 it is to have, a set-gid or sticky
- * bit that it has here (set-gid is inherited from the parent) stays: it does
- * not come from the peer.  attrs sets the mode then (NULL: this process does).
- * What the file system ignored counts as lost, with EOPNOTSUPP in e. */
-unsigned part_set_dir_meta(int dir_fd, const struct file_meta *meta,
+/* Set the metadata of a directory, of which st is what fstat() says, by
+ * descriptor, as part_set_meta().  Where meta does not say which bits above
+ * 0777 it is to have, a set-gid or sticky bit that it has here (set-gid is
+ * inherited from the parent) stays: it does not come from the peer.  attrs sets
+ * the mode then (NULL: this process does).  What the file system ignored counts
+ * as lost, with EOPNOTSUPP in e. */
+unsigned part_set_dir_meta(int dir_fd, const struct stat *st,
+			   const struct file_meta *meta,
 			   const struct preserve *how,
 			   struct attr_helper *attrs, struct err *e);
 

@@ -17,6 +17,7 @@
 #include "fs/name.h"
 #include "os/cond.h"
 #include "os/flush.h"
+#include "os/identity.h"
 #include "os/thread.h"
 #include "receiver/commit.h"
 #include "receiver/fs_lacks.h"
@@ -75,6 +76,17 @@ static int may_be_linked(const struct committer *m, const struct commit *c)
 	return c->is_linked && m->cfg.linked;
 }
 
+/* Note the file of fd as what the entry has become. */
+static void note_linked(const struct committer *m, const struct commit *c,
+			int fd)
+{
+	struct identity id;
+	struct stat st;
+
+	if (identity_of(fd, &id, &st) == 0)
+		made_note(m->cfg.linked, c->name, c->name_len, &id);
+}
+
 /* What has the entry's name has its content: set its metadata where it differs.
  * Returns the status. */
 static enum file_status keep_existing(const struct committer *m,
@@ -89,10 +101,10 @@ static enum file_status keep_existing(const struct committer *m,
 	int fd = part_open_existing(dir, name_last(c->name), &there, &e);
 	const struct same_file file = { fd, dir, &there };
 
-	if (fd >= 0 && may_be_linked(m, c))
-		made_note_file(m->cfg.linked, c->name, c->name_len, &there);
 	if (fd >= 0)
 		v = same_meta_take(&how, &file, &c->meta);
+	if (fd >= 0 && may_be_linked(m, c))
+		note_linked(m, c, fd);
 	io_close(&fd);
 	c->not_kept = v.not_kept;
 	c->not_kept_cause = v.cause;
@@ -104,16 +116,15 @@ static enum file_status keep_existing(const struct committer *m,
 static void note_placed(const struct committer *m, const struct commit *c,
 			const struct place_result *placed)
 {
+	const int dir = held_dir_fd(c->dir);
+	struct identity id;
 	struct stat st;
-	struct err e;
-	int rc = -1;
 
 	if (placed->status == STATUS_COMMITTED)
-		rc = fstat(c->part.fd, &st);
-	else if (placed->status == STATUS_UNCHANGED && placed->renamed[0])
-		rc = part_stat(held_dir_fd(c->dir), placed->renamed, &st, &e);
-	if (rc == 0)
-		made_note_file(m->cfg.linked, c->name, c->name_len, &st);
+		note_linked(m, c, c->part.fd);
+	else if (placed->status == STATUS_UNCHANGED && placed->renamed[0] &&
+		 identity_of_entry(dir, placed->renamed, &id, &st) == 0)
+		made_note(m->cfg.linked, c->name, c->name_len, &id);
 }
 
 static enum file_status rename_one(const struct committer *m, struct commit *c,

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/why.h"
+#include "os/identity.h"
 #include "receiver/made.h"
 #include "receiver/quota.h"
 #include "receiver/unlocked.h"
@@ -164,20 +165,23 @@ static int depth_of(const struct record *rec)
 	return depth;
 }
 
-/* Whether the directory at fd is the sender's to change. */
-static int is_ours(const struct dir_meta *d, const struct record *rec, int fd)
+/* Whether this directory is the sender's to change.  Another may have been
+ * made in its place since it was named; where not all can be remembered, what
+ * was found then has to do. */
+static int is_ours(const struct dir_meta *d, const struct record *rec,
+		   const struct identity *id)
 {
-	struct stat st;
-
-	return d->replaces || rec->is_made ||
-	       (fstat(fd, &st) == 0 && made_has(d->made, &st));
+	return d->replaces || made_has(d->made, rec->path, rec->len, id) ||
+	       (rec->is_made && made_is_incomplete(d->made));
 }
 
 static void apply_one(struct pass *p, const struct record *rec)
 {
 	struct file_meta meta = rec->meta;
 	const int depth = (meta.mode & OWNER) == OWNER ? 0 : depth_of(rec);
+	struct identity id;
 	unsigned lost;
+	struct stat st;
 	struct err e;
 	int fd;
 
@@ -189,12 +193,16 @@ static void apply_one(struct pass *p, const struct record *rec)
 		meta.mode |= OWNER;
 	err_clear(&e);
 	fd = dirs_enter(p->dirs, rec->path, rec->len, &e);
-	if (fd >= 0 && !is_ours(p->d, rec, fd))
+	if (fd >= 0 && identity_of(fd, &id, &st) < 0) {
+		err_sys(&e, ERR_LOCAL, "stat");
+		fd = -1;
+	}
+	if (fd >= 0 && !is_ours(p->d, rec, &id))
 		return;
 	if (p->depth == 0)
 		unlocked_forget(p->d->unlocked, rec->path, rec->len);
 	lost = fd < 0 ? FILE_META_BASIC_KINDS :
-			part_set_dir_meta(fd, &meta, p->d->preserve,
+			part_set_dir_meta(fd, &st, &meta, p->d->preserve,
 					  unlocked_attrs(p->d->unlocked), &e);
 	/* One that is to be locked is told of once, when all of it was set. */
 	if (lost && (p->depth > 0 || depth == 0))

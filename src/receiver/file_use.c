@@ -98,15 +98,17 @@ static struct verdict check_whole_file(struct transfer *t, struct recv_file *f)
 static struct verdict keep_basis(struct transfer *t, const struct recv_file *f)
 {
 	const struct same_meta how = transfer_same_meta(t);
+	struct verdict v = { .status = STATUS_UNCHANGED };
 	struct stat there;
 	const struct same_file file = { f->basis_fd,
 					held_dir_fd(f->commit->dir), &there };
 
 	if (fstat(f->basis_fd, &there) < 0)
-		return (struct verdict){ .status = STATUS_UNCHANGED };
+		return v;
+	v = same_meta_take(&how, &file, &f->commit->meta);
 	transfer_note_linked(t, &f->commit->meta, f->commit->name,
-			     f->commit->name_len, &there);
-	return same_meta_take(&how, &file, &f->commit->meta);
+			     f->commit->name_len, f->basis_fd);
+	return v;
 }
 
 /* Every leaf is here, and nobody else uses the file: check the whole, set its

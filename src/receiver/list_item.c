@@ -17,6 +17,7 @@
 #include "fs/node.h"
 #include "fs/place.h"
 #include "fs/preserve.h"
+#include "os/identity.h"
 #include "receiver/delete.h"
 #include "receiver/dry_run.h"
 #include "receiver/input.h"
@@ -224,6 +225,11 @@ static int was_planned(const struct list *l, const struct file_meta *meta,
 		       const struct list_place *p)
 {
 	struct made *updated = l->w->transfer->updated;
+	/* nothing is made or removed meanwhile */
+	const struct identity id = {
+		.dev = (uint64_t)p->there.st_dev,
+		.inode = (uint64_t)p->there.st_ino,
+	};
 	uint8_t sum[DIGEST_MAX];
 	struct buf b;
 	int was;
@@ -234,10 +240,24 @@ static int was_planned(const struct list *l, const struct file_meta *meta,
 	file_meta_put(&b, meta, FILE_META_EXTENDED);
 	digest_sha256.sum(b.data, b.len, sum);
 	buf_release(&b);
-	was = made_has_file(updated, (const char *)sum, digest_sha256.size,
-			  &p->there);
-	made_note_file(updated, (const char *)sum, digest_sha256.size, &p->there);
+	was = made_has(updated, (const char *)sum, digest_sha256.size, &id);
+	made_note(updated, (const char *)sum, digest_sha256.size, &id);
 	return was;
+}
+
+/* What is there is the item, and stays: note it if hard links to it may
+ * follow. */
+static void note_linked(const struct list *l, const struct item *it,
+			const struct file_meta *meta, const struct list_place *p)
+{
+	struct transfer *t = l->w->transfer;
+	struct identity id;
+	struct stat st;
+
+	if (transfer_may_be_linked(t, meta) &&
+	    identity_of_entry(p->dir, p->leaf, &id, &st) == 0 &&
+	    st.st_dev == p->there.st_dev && st.st_ino == p->there.st_ino)
+		made_note(t->linked, it->row.name, it->row.name_len, &id);
 }
 
 /* The content is the same: set what differs of the metadata. */
@@ -257,8 +277,7 @@ static void keep_file(struct list *l, const struct item *it,
 	if (l->is_dry_run) {
 		if (kinds && was_planned(l, &meta, p))
 			kinds = 0;
-		transfer_note_linked(t, &meta, it->row.name, it->row.name_len,
-				     &p->there);
+		note_linked(l, it, &meta, p);
 		list_item_answer(l, it,
 				 kinds ? LISTED_UPDATED : LISTED_UNCHANGED, 0);
 		io_close(&fd);
@@ -272,8 +291,7 @@ static void keep_file(struct list *l, const struct item *it,
 		v = (struct verdict){ STATUS_UPDATED, .not_kept = kinds,
 				      .cause = cause };
 	io_close(&fd);
-	transfer_note_linked(t, &meta, it->row.name, it->row.name_len,
-			     &p->there);
+	note_linked(l, it, &meta, p);
 	list_item_answer(l, it, LISTED_DONE, 0);
 	/* The session's digest of its content is not known. */
 	known = *it;
@@ -368,9 +386,7 @@ static int plan_rename(struct list *l, const struct item *it,
 		}
 		rc = is_same_as_before(l, it, &copy, e);
 		if (rc == 1) {
-			transfer_note_linked(l->w->transfer, &it->row.meta,
-					     it->row.name, it->row.name_len,
-					     &copy.there);
+			note_linked(l, it, &it->row.meta, &copy);
 			list_item_answer(l, it, LISTED_UNCHANGED, 0);
 		} else if (rc == ERR_AGAIN) {
 			list_item_want(l, it, LISTED_COMPARE);

@@ -1,5 +1,5 @@
 /*
- * A hash table of directories, and a file that they are appended to.
+ * A hash table of directories or files, and a file that they are appended to.
  */
 #include "receiver/made.h"
 
@@ -16,21 +16,22 @@
 #include "fs/dirs.h"
 #include "fs/name.h"
 #include "fs/part.h"
+#include "os/identity.h"
 #include "receiver/quota.h"
 #include "receiver/verdict.h"
 
 enum {
 	SLOTS_MIN = 256,
-	RECORD = 16, /* bytes in the file: u64 device | u64 inode */
+	RECORD = 16, /* bytes in the file: u64 key | u64 inode */
 	BLOCK = 4096 * RECORD,
 };
 
 #define UNNAMED (UINT64_C(1) << 63)
 
 struct slot {
-	/* Of a directory, with UNNAMED where it counts and was not named yet;
-	 * of a file see slot_as(). */
-	uint64_t dev;
+	/* A digest of the rest, see slot_as(); of a directory with UNNAMED
+	 * where it counts and was not named yet. */
+	uint64_t key;
 	uint64_t inode; /* 0: free */
 };
 
@@ -42,6 +43,7 @@ struct made {
 	pthread_mutex_t lock;
 	struct slot *slots;
 	size_t size, count; /* size: a power of 2, at least twice count */
+	int is_incomplete;  /* one was not remembered */
 	int fd;             /* of the file, or -1 */
 };
 
@@ -49,15 +51,12 @@ struct made {
 
 static size_t slot_of(const struct made *m, const struct slot *s)
 {
-	/* golden ratio: inodes are often consecutive */
-	const uint64_t dev = s->dev & ~UNNAMED;
-	const uint64_t h = (s->inode ^ dev << 32) *
-			   UINT64_C(0x9e3779b97f4a7c15);
-	size_t i = (size_t)(h >> 32) & (m->size - 1);
+	const uint64_t key = s->key & ~UNNAMED;
+	size_t i = (size_t)key & (m->size - 1);
 
 	while (m->slots[i].inode &&
 	       (m->slots[i].inode != s->inode ||
-		(m->slots[i].dev & ~UNNAMED) != dev))
+		(m->slots[i].key & ~UNNAMED) != key))
 		i = (i + 1) & (m->size - 1);
 	return i;
 }
@@ -80,15 +79,16 @@ static int grow(struct made *m)
 	return 0;
 }
 
-/* Without memory, or beyond the limit, it is not remembered: the directory then
- * keeps the mode and time that it was made with. */
+/* Without memory, or beyond the limit, it is not remembered. */
 static void remember(struct made *m, const struct slot *s)
 {
 	size_t i;
 
 	if (s->inode == 0 || m->count == MADE_MAX ||
-	    (2 * (m->count + 1) > m->size && grow(m) < 0))
+	    (2 * (m->count + 1) > m->size && grow(m) < 0)) {
+		m->is_incomplete = 1;
 		return;
+	}
 	i = slot_of(m, s);
 	m->count += m->slots[i].inode == 0;
 	m->slots[i] = *s;
@@ -168,7 +168,7 @@ static void append(struct made *m, const struct slot *s)
 		if (m->fd >= 0)
 			(void)flock(m->fd, LOCK_EX | LOCK_NB);
 	}
-	be_put64(record, s->dev);
+	be_put64(record, s->key);
 	be_put64(record + 8, s->inode);
 	/* At once: the process may be killed. */
 	if (m->fd >= 0)
@@ -226,14 +226,42 @@ static struct slot *find_slot(struct made *m, const struct slot *s)
 	return at && at->inode ? at : NULL;
 }
 
-static struct slot slot_of_dir(const struct stat *st)
+/* The slot of what an item has become.  The digest is of the device, of the
+ * time of creation or what stands for it, as inode numbers are used again, and
+ * of the item's name, which nobody can choose a second one for. */
+static struct slot slot_as(const char *path, size_t len,
+			   const struct identity *id)
 {
-	return (struct slot){ (uint64_t)st->st_dev, (uint64_t)st->st_ino };
+	enum { NUMBERS = 32 };
+	uint8_t text[NUMBERS + NAME_PATH_MAX], sum[DIGEST_MAX];
+
+	len = len < NAME_PATH_MAX ? len : NAME_PATH_MAX;
+	be_put64(text, id->dev);
+	be_put64(text + 8, (uint64_t)id->time.tv_sec);
+	be_put64(text + 16, (uint64_t)id->time.tv_nsec);
+	be_put64(text + 24, id->size);
+	memcpy(text + NUMBERS, path, len);
+	digest_sha256.sum(text, NUMBERS + len, sum);
+	return (struct slot){ be_get64(sum) & ~UNNAMED, id->inode };
 }
 
-int made_has(struct made *m, const struct stat *st)
+/* Note it, here and, if another session can tell it from others, for that.
+ * Locked. */
+static void note(struct made *m, const struct slot *s, uint64_t flags,
+		 const struct identity *id)
 {
-	const struct slot s = slot_of_dir(st);
+	struct slot noted = *s;
+
+	if (m->count < MADE_MAX && (id->time.tv_sec || id->time.tv_nsec))
+		append(m, s);
+	noted.key |= flags;
+	remember(m, &noted);
+}
+
+int made_has(struct made *m, const char *path, size_t len,
+	     const struct identity *id)
+{
+	const struct slot s = slot_as(path, len, id);
 	int has;
 
 	pthread_mutex_lock(&m->lock);
@@ -242,19 +270,42 @@ int made_has(struct made *m, const struct stat *st)
 	return has;
 }
 
-int made_name(struct made *m, int fd, struct verdict *v)
+int made_is_incomplete(struct made *m)
+{
+	int is;
+
+	pthread_mutex_lock(&m->lock);
+	is = m->is_incomplete;
+	pthread_mutex_unlock(&m->lock);
+	return is;
+}
+
+void made_note(struct made *m, const char *path, size_t len,
+	       const struct identity *id)
+{
+	const struct slot s = slot_as(path, len, id);
+
+	pthread_mutex_lock(&m->lock);
+	if (!find_slot(m, &s))
+		note(m, &s, 0, id);
+	pthread_mutex_unlock(&m->lock);
+}
+
+int made_name(struct made *m, const char *path, size_t len, int fd,
+	      struct verdict *v)
 {
 	int is_counted = 0;
-	struct slot *s, dir;
+	struct identity id;
 	struct stat st;
+	struct slot *s, dir;
 
-	if (quota_limits_items(m->quota) && fstat(fd, &st) == 0) {
-		dir = slot_of_dir(&st);
+	if (quota_limits_items(m->quota) && identity_of(fd, &id, &st) == 0) {
+		dir = slot_as(path, len, &id);
 		pthread_mutex_lock(&m->lock);
 		s = find_slot(m, &dir);
 		if (s) {
-			is_counted = (s->dev & UNNAMED) != 0;
-			s->dev &= ~UNNAMED;
+			is_counted = (s->key & UNNAMED) != 0;
+			s->key &= ~UNNAMED;
 		}
 		pthread_mutex_unlock(&m->lock);
 	}
@@ -269,62 +320,22 @@ static int begin_one(void *ctx)
 	return quota_take(m->quota, 1, 0, &v) == 0;
 }
 
-static void end_one(void *ctx, int is_made, int fd)
+static void end_one(void *ctx, const char *path, size_t len, int is_made,
+		    int fd)
 {
 	struct made *m = ctx;
+	struct identity id;
 	struct stat st;
 	struct slot s;
 
 	if (!is_made)
 		quota_give_back(m->quota, 1, 0);
-	if (!is_made || fd < 0 || fstat(fd, &st) < 0)
+	if (!is_made || fd < 0 || identity_of(fd, &id, &st) < 0)
 		return;
-	s = slot_of_dir(&st);
+	s = slot_as(path, len, &id);
 	pthread_mutex_lock(&m->lock);
-	if (m->count < MADE_MAX)
-		append(m, &s);
-	s.dev |= UNNAMED;
-	remember(m, &s);
+	note(m, &s, UNNAMED, &id);
 	pthread_mutex_unlock(&m->lock);
-}
-
-/* The slot of a file that an item has become: in place of the device a digest
- * of it and the name, which nobody can choose a second name for. */
-static struct slot slot_as(const char *path, size_t len, const struct stat *st)
-{
-	uint8_t text[NAME_PATH_MAX + 8], sum[DIGEST_MAX];
-
-	len = len < NAME_PATH_MAX ? len : NAME_PATH_MAX;
-	be_put64(text, (uint64_t)st->st_dev);
-	memcpy(text + 8, path, len);
-	digest_sha256.sum(text, len + 8, sum);
-	return (struct slot){ be_get64(sum) & ~UNNAMED, (uint64_t)st->st_ino };
-}
-
-void made_note_file(struct made *m, const char *path, size_t len,
-		    const struct stat *st)
-{
-	const struct slot s = slot_as(path, len, st);
-
-	pthread_mutex_lock(&m->lock);
-	if (!find_slot(m, &s)) {
-		if (m->count < MADE_MAX)
-			append(m, &s);
-		remember(m, &s);
-	}
-	pthread_mutex_unlock(&m->lock);
-}
-
-int made_has_file(struct made *m, const char *path, size_t len,
-		  const struct stat *st)
-{
-	const struct slot s = slot_as(path, len, st);
-	int has;
-
-	pthread_mutex_lock(&m->lock);
-	has = find_slot(m, &s) != NULL;
-	pthread_mutex_unlock(&m->lock);
-	return has;
 }
 
 void made_serve(struct made *m, struct dirs *d)

@@ -218,9 +218,11 @@ static struct verdict take_meta(struct transfer *t, const struct item *it,
 	const struct file_meta meta = recv_pack_meta(t, &it->row);
 	const struct same_file file = { fd, dir, there };
 	const struct same_meta how = transfer_same_meta(t);
+	const struct verdict v = same_meta_take(&how, &file, &meta);
 
-	transfer_note_linked(t, &meta, it->row.name, it->row.name_len, there);
-	return same_meta_take(&how, &file, &meta);
+	/* With the modification time that it has from now on. */
+	transfer_note_linked(t, &meta, it->row.name, it->row.name_len, fd);
+	return v;
 }
 
 /* Whether a file's name is taken, and by the same content, which is read to
@@ -497,7 +499,7 @@ int recv_pack_take_dir(struct worker *w, const struct item *it, struct err *e)
 		recv_pack_report_failed(t, it, fe.sys_errno);
 		return 0;
 	}
-	if (made_name(t->made, fd, &v)) {
+	if (made_name(t->made, row->name, row->name_len, fd, &v)) {
 		recv_pack_report(t, it, &v);
 		return 0;
 	}

@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "fs/dirs.h"
 #include "fs/place.h"
+#include "os/identity.h"
 #include "receiver/made.h"
 #include "receiver/results.h"
 #include "receiver/unlocked.h"
@@ -171,12 +172,16 @@ static int has_same_bytes(int dir_a, const char *a, int dir_b, const char *b,
 	return same;
 }
 
-/* Whether leaf is a file that the item target has become. */
-static int is_first(struct made *linked, const struct node *n, const char *target,
-		    size_t len)
+/* Look at leaf.  Returns whether it is the file that the item target has
+ * become, or -1 with errno. */
+static int is_first(struct made *linked, struct node *n, const char *leaf,
+		    const char *target, size_t len)
 {
-	return S_ISREG(n->file.st_mode) &&
-	       made_has_file(linked, target, len, &n->file);
+	struct identity id;
+
+	if (identity_of_entry(n->from_dir, leaf, &id, &n->file) < 0)
+		return -1;
+	return S_ISREG(n->file.st_mode) && made_has(linked, target, len, &id);
 }
 
 unsigned symlinks_find_first(struct made *linked, struct dirs *from,
@@ -195,18 +200,14 @@ unsigned symlinks_find_first(struct made *linked, struct dirs *from,
 	if (!linked)
 		return CAUSE_CHANGED;
 	snprintf(leaf, NAME_COMPONENT_MAX + 1, "%s", name);
-	rc = fstatat(n->from_dir, leaf, &n->file, AT_SYMLINK_NOFOLLOW);
+	rc = is_first(linked, n, leaf, target, len);
 	if (rc < 0)
 		return wire_cause_of_errno(errno);
-	for (unsigned i = 1; !is_first(linked, n, target, len); i++) {
-		if (i == PLACE_TRIES)
-			return CAUSE_CHANGED;
+	for (unsigned i = 1; rc == 0 && i < PLACE_TRIES; i++) {
 		place_name(leaf, name, i);
-		if (fstatat(n->from_dir, leaf, &n->file,
-			    AT_SYMLINK_NOFOLLOW) < 0)
-			return CAUSE_CHANGED;
+		rc = is_first(linked, n, leaf, target, len);
 	}
-	return 0;
+	return rc == 1 ? 0 : CAUSE_CHANGED;
 }
 
 enum conflict_policy symlinks_policy_of_link(const struct node *n, int dir_fd,

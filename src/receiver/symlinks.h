@@ -66,7 +66,7 @@ int symlinks_make(struct symlinks *s, struct channel *ch, struct err *e);
 /*
  * Find the file that a hard link is made to, for its node: that which target
  * (len bytes), an item of the transfer, has become according to linked
- * (made_has_file(); may be NULL), also one that it has become under a further
+ * (made_has(); may be NULL), also one that it has become under a further
  * name (CONFLICT_RENAME).  from: a walk, which n->from_dir is borrowed from;
  * n->from becomes leaf.  Returns 0 or a cause.
  */

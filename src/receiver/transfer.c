@@ -5,6 +5,7 @@
 
 #include "fs/mode_rules.h"
 #include "fs/name.h"
+#include "os/identity.h"
 #include "receiver/asked.h"
 #include "receiver/made.h"
 
@@ -46,11 +47,20 @@ struct same_meta transfer_same_meta(struct transfer *t)
 	return (struct same_meta){ t->existing, &t->lacks, &t->preserve };
 }
 
-void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
-			  const char *path, size_t len, const struct stat *st)
+int transfer_may_be_linked(const struct transfer *t,
+			   const struct file_meta *meta)
 {
-	if (t->linked && file_meta_has(meta, FILE_META_TAG_LINKED))
-		made_note_file(t->linked, path, len, st);
+	return t->linked && file_meta_has(meta, FILE_META_TAG_LINKED);
+}
+
+void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
+			  const char *path, size_t len, int fd)
+{
+	struct identity id;
+	struct stat st;
+
+	if (transfer_may_be_linked(t, meta) && identity_of(fd, &id, &st) == 0)
+		made_note(t->linked, path, len, &id);
 }
 
 int transfer_allows_meta(const struct transfer *t,

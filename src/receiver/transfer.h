@@ -134,10 +134,15 @@ uint32_t transfer_mode(const struct transfer *t, const struct file_meta *meta,
 /* How metadata of a file that is the same is set. */
 struct same_meta transfer_same_meta(struct transfer *t);
 
-/* The file that st is of is the sender's item path, with this metadata, and
- * committed or unchanged: note it if hard links to it may follow. */
+/* Whether hard links to a file with this metadata may follow, so that it is to
+ * be noted. */
+int transfer_may_be_linked(const struct transfer *t,
+			   const struct file_meta *meta);
+
+/* The file of fd is the sender's item path, with this metadata, and unchanged:
+ * note it if hard links to it may follow. */
 void transfer_note_linked(struct transfer *t, const struct file_meta *meta,
-			  const char *path, size_t len, const struct stat *st);
+			  const char *path, size_t len, int fd);
 
 /* Whether the sender may send this metadata: what was accepted. */
 int transfer_allows_meta(const struct transfer *t,

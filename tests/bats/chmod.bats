@@ -179,3 +179,106 @@ same_content() {
 		has messages '--chmod must be umask, keep, or changes'
 	done
 }
+
+# session RECORD STEP... - as a sender that comes back when it is lost, in the
+# transfer whose id is in the file RECORD.  The steps that follow one another in
+# one session: make DIR... -- (name them, with mode 0777), anew DIR (remove it,
+# and put another one in its place as somebody else, with mode 0700), finish.
+# Without finish the session is lost.
+session() {
+	python3 - "$tools" "$port" "$@" <<-'EOF2'
+		import os, sys
+		tools, port, record, *steps = sys.argv[1:]
+		sys.path.insert(0, tools + "/..")
+		sys.dont_write_bytecode = True
+		from lib.peer import Sender
+		from lib.wire import DIRECTORY, pack, row
+		if not os.path.exists(record):
+		    with open(record, "wb") as f:
+		        f.write(os.urandom(16))
+		with open(record, "rb") as f:
+		    s = Sender(int(port), session=f.read(), hello_flags=2)
+		ident = 1
+		while steps:
+		    what = steps.pop(0)
+		    if what == "finish":
+		        s.finish()
+		        if s.replies("SUMMARY")[-1]["message"] != "SUMMARY":
+		            sys.exit("no summary")
+		    elif what == "anew":
+		        path = os.path.join("dst", steps.pop(0))
+		        os.mkdir(path + ".new", 0o700)
+		        os.rmdir(path)
+		        os.rename(path + ".new", path)
+		        os.utime(path, (10**9, 10**9))
+		    else:
+		        names = []
+		        while (name := steps.pop(0)) != "--":
+		            names.append(name.encode())
+		        s.send(pack([row(DIRECTORY, name=n, mode=0o777)
+		                     for n in names], id=ident))
+		        s.verdicts(len(names))
+		        ident += len(names)
+	EOF2
+}
+
+# reuse_inode - remove the directories dst/h*, and make one of them anew, with mode
+# 0700 and the inode number that it had: its name is $reused, or empty where the
+# file system does not use a number again.
+reuse_inode() {
+	reused=$(python3 - <<-'EOF2'
+		import os
+		made = {}
+		for name in os.listdir("dst"):
+		    if name.startswith("h"):
+		        path = os.path.join("dst", name)
+		        made[os.stat(path).st_ino] = name
+		        last = os.stat(path).st_ctime_ns
+		        os.rmdir(path)
+		# the clock of the file system has gone on
+		while True:
+		    with open("dst/clock", "w"):
+		        now = os.stat("dst/clock").st_ctime_ns
+		    os.unlink("dst/clock")
+		    if now > last:
+		        break
+		others = []
+		for i in range(3000):
+		    path = f"dst/new{i}"
+		    os.mkdir(path, 0o700)
+		    name = made.get(os.stat(path).st_ino)
+		    if name:
+		        os.rename(path, os.path.join("dst", name))
+		        os.utime(os.path.join("dst", name), (10**9, 10**9))
+		        print(name)
+		        break
+		    others.append(path)
+		for path in others:
+		    os.rmdir(path)
+	EOF2
+	)
+}
+
+@test "a directory that another has made in place of the transfer's keeps its mode" {
+	receive --plain dst
+	session a make one two -- anew one make one -- finish
+	is stat -c %a:%Y dst/one 700:1000000000
+	is stat -c %a:%Y dst/two 755:1700000000
+	# after it was named for the last time
+	session b make three -- anew three finish
+	is stat -c %a:%Y dst/three 700:1000000000
+	# with the same inode number, in a session that goes on with a lost one
+	session c make mine h{1..200} --
+	stop_receiver
+	reuse_inode
+	receive --plain dst
+	session c make mine -- ${reused:+make "$reused" --} finish
+	# it is told from others by the time when it was made, where there is one
+	if [ "$(stat -c %W dst/mine)" = 0 ] || ! build_has 'times of creation'; then
+		is stat -c %a dst/mine 755
+	else
+		is stat -c %a:%Y dst/mine 755:1700000000
+	fi
+	[ -z "$reused" ] || is stat -c %a:%Y "dst/$reused" 700:1000000000
+	no_litter
+}

@@ -697,3 +697,90 @@ rounds() {
 	stop_receiver
 	no_litter
 }
+
+# links RECORD STEP... - as a sender that comes back when it is lost, in the
+# transfer whose id is in the file RECORD: give=FILE; link=FILE, make "pub-FILE" a
+# hard link to it; finish, with the last verdict on each link.
+links() {
+	python3 - "$tools" "$port" "$@" <<-'EOF2'
+		import os, sys
+		tools, port, record, *steps = sys.argv[1:]
+		sys.path.insert(0, tools + "/..")
+		sys.dont_write_bytecode = True
+		from lib.peer import Sender
+		from lib.wire import (FEATURES, LINK, PRESERVE, field, message,
+		                      pack, row)
+		if not os.path.exists(record):
+		    with open(record, "wb") as f:
+		        f.write(os.urandom(16))
+		with open(record, "rb") as f:
+		    s = Sender(int(port), session=f.read(), hello_flags=2,
+		               features=FEATURES | PRESERVE)
+		verdict = {}
+		for ident, step in enumerate(steps, 1):
+		    what, _, name = step.partition("=")
+		    name = name.encode()
+		    if what == "give":
+		        s.send(pack([row(1, b"content", name=name, further=field(6))],
+		                    b"content", id=ident), message("FLUSH"))
+		        s.verdicts(1)
+		    elif what == "link":
+		        s.send(pack([row(LINK, name=b"pub-" + name, target=name,
+		                         further=b"")], id=ident))
+		        verdict[ident] = None
+		    else:
+		        s.finish()
+		        for m in s.replies("SUMMARY"):
+		            for i in range(m.get("id", 0),
+		                           m.get("id", 0) + m.get("items", 0)):
+		                if i in verdict:
+		                    verdict[i] = (m["status"], m["cause"])
+		for status, cause in verdict.values():
+		    print(status, cause)
+	EOF2
+}
+
+@test "no hard link is made to another's file in the place of one that came" {
+	receive --plain dst
+	links record give=mine give=doc{1..30}
+	stop_receiver
+	# another's private file gets the inode number of one that is gone, unless
+	# the file system does not use a number again
+	reused=$(python3 - <<-'EOF2'
+		import os
+		gone = {}
+		for name in os.listdir("dst"):
+		    if name.startswith("doc"):
+		        st = os.stat("dst/" + name)
+		        gone[st.st_ino] = name
+		        last = st.st_ctime_ns
+		        os.unlink("dst/" + name)
+		others = []
+		for i in range(3000):
+		    path = f"dst/new{i}"
+		    with open(path, "w") as f:
+		        f.write("private")
+		    st = os.stat(path)
+		    if st.st_ctime_ns <= last:
+		        # the clock of the file system has not gone on
+		        os.unlink(path)
+		    elif st.st_ino in gone:
+		        os.chmod(path, 0o600)
+		        os.rename(path, "dst/" + gone[st.st_ino])
+		        print(gone[st.st_ino])
+		        break
+		    else:
+		        others.append(path)
+		for path in others:
+		    os.unlink(path)
+	EOF2
+	)
+	receive --plain dst
+	is links record link=mine ${reused:+"link=$reused"} finish \
+		"1 0${reused:+
+4 14}"
+	[ dst/mine -ef dst/pub-mine ]
+	[ -z "$reused" ] || is stat -c %h:%a "dst/$reused" 1:600
+	stop_receiver
+	no_litter
+}

@@ -460,14 +460,16 @@ static void test_dir_meta(void **state)
 
 	assert_int_equal(mkdirat(p->dir, "d", 0700), 0);
 	fd = openat(p->dir, "d", O_RDONLY | O_DIRECTORY);
-	assert_int_equal(part_set_dir_meta(fd, &m, NULL, NULL, &e), 0);
+	st = stat_of(p->dir, "d");
+	assert_int_equal(part_set_dir_meta(fd, &st, &m, NULL, NULL, &e), 0);
 	st = stat_of(p->dir, "d");
 	assert_int_equal(st.st_mode, S_IFDIR | 0750);
 	assert_int_equal(st.st_mtim.tv_sec, 1234567890);
 	assert_int_equal(st.st_mtim.tv_nsec, 42);
 	/* what the parent passed on stays */
 	assert_int_equal(fchmod(fd, 02700), 0);
-	assert_int_equal(part_set_dir_meta(fd, &m, NULL, NULL, &e), 0);
+	st = stat_of(p->dir, "d");
+	assert_int_equal(part_set_dir_meta(fd, &st, &m, NULL, NULL, &e), 0);
 	assert_int_equal(stat_of(p->dir, "d").st_mode, S_IFDIR | 02750);
 	close(fd);
 }

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "fs/journal.h"
+#include "os/identity.h"
 #include "receiver/commit.h"
 #include "receiver/committer.h"
 #include "receiver/fs_lacks.h"
@@ -667,10 +668,11 @@ static void commit_linked(struct lab *lab, const char *name, int is_linked,
 /* Whether hard links to the item may be made to the file of that name. */
 static int is_noted(struct lab *lab, const char *item, const char *name)
 {
+	struct identity id;
 	struct stat st;
 
-	assert_int_equal(fstatat(lab->dir, name, &st, AT_SYMLINK_NOFOLLOW), 0);
-	return made_has_file(lab->cfg.linked, item, strlen(item), &st);
+	assert_int_equal(identity_of_entry(lab->dir, name, &id, &st), 0);
+	return made_has(lab->cfg.linked, item, strlen(item), &id);
 }
 
 /* Hard links are made to the file that has an item's content now: the part;

@@ -14,13 +14,15 @@
 
 #include "../lib/scratch.h"
 
+#include "base/buf.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "os/identity.h"
 #include "receiver/made.h"
 #include "receiver/quota.h"
 #include "receiver/verdict.h"
 
-enum { TAG = 0x12345 };
+enum { TAG = 0x12345, BORN = 1700000000 };
 static const char list_name[] = ".ferry-0000000000012345.journal";
 
 struct lab {
@@ -61,18 +63,34 @@ static void begin(struct lab *lab, uint64_t tag)
 	assert_non_null(lab->made);
 }
 
-static void note(struct lab *lab, const char *path, dev_t dev, ino_t ino)
+static void note(struct lab *lab, const char *path, uint64_t dev, uint64_t inode)
 {
-	const struct stat st = { .st_dev = dev, .st_ino = ino };
+	const struct identity id = { .dev = dev, .inode = inode,
+				     .time = { .tv_sec = BORN } };
 
-	made_note_file(lab->made, path, strlen(path), &st);
+	made_note(lab->made, path, strlen(path), &id);
 }
 
-static int has(struct lab *lab, const char *path, dev_t dev, ino_t ino)
+static int has(struct lab *lab, const char *path, uint64_t dev, uint64_t inode)
 {
-	const struct stat st = { .st_dev = dev, .st_ino = ino };
+	const struct identity id = { .dev = dev, .inode = inode,
+				     .time = { .tv_sec = BORN } };
 
-	return made_has_file(lab->made, path, strlen(path), &st);
+	return made_has(lab->made, path, strlen(path), &id);
+}
+
+static int has_dir(struct lab *lab, const char *path, int fd)
+{
+	struct identity id;
+	struct stat st;
+
+	assert_int_equal(identity_of(fd, &id, &st), 0);
+	return made_has(lab->made, path, strlen(path), &id);
+}
+
+static int name_dir(struct lab *lab, const char *path, int fd, struct verdict *v)
+{
+	return made_name(lab->made, path, strlen(path), fd, v);
 }
 
 static int is_listed(struct lab *lab)
@@ -88,11 +106,11 @@ static void thousands_are_found(void **state)
 	struct lab *lab = *state;
 
 	begin(lab, 0);
-	for (ino_t i = 1; i <= COUNT; i++) {
+	for (uint64_t i = 1; i <= COUNT; i++) {
 		note(lab, "p", 1, i);
 		note(lab, "p", 1, i << 32);
 	}
-	for (ino_t i = 1; i <= COUNT; i++) {
+	for (uint64_t i = 1; i <= COUNT; i++) {
 		assert_true(has(lab, "p", 1, i));
 		assert_true(has(lab, "p", 1, i << 32));
 		assert_false(has(lab, "p", 1, COUNT + i));
@@ -190,6 +208,67 @@ static int enter(struct dirs *d, const char *path)
 	return dirs_enter(d, path, strlen(path), &e);
 }
 
+/* Inode numbers are used again.  Without a time of creation a later session
+ * cannot tell. */
+static void another_with_the_same_inode_number_is_not_found(void **state)
+{
+	struct identity id = { .dev = 1, .inode = 1,
+			       .time = { .tv_sec = BORN, .tv_nsec = 5 } };
+	struct lab *lab = *state;
+
+	begin(lab, TAG);
+	made_note(lab->made, "a", 1, &id);
+	assert_true(made_has(lab->made, "a", 1, &id));
+	begin(lab, TAG);
+	assert_true(made_has(lab->made, "a", 1, &id));
+	id.time.tv_nsec++;
+	assert_false(made_has(lab->made, "a", 1, &id));
+	id.time.tv_nsec--;
+	id.size = 1;
+	assert_false(made_has(lab->made, "a", 1, &id));
+	id = (struct identity){ .dev = 1, .inode = 1 };
+	assert_false(made_has(lab->made, "a", 1, &id));
+	made_note(lab->made, "a", 1, &id);
+	assert_true(made_has(lab->made, "a", 1, &id));
+	begin(lab, TAG);
+	assert_false(made_has(lab->made, "a", 1, &id));
+}
+
+/* What earlier versions wrote knows only device and inode number. */
+static void an_old_list_is_of_no_use(void **state)
+{
+	struct lab *lab = *state;
+	uint8_t record[16];
+	struct stat st;
+	int fd;
+
+	begin(lab, TAG);
+	note(lab, "b", 1, 1);
+	assert_int_equal(mkdirat(lab->dir, "a", 0755), 0);
+	assert_int_equal(fstatat(lab->dir, "a", &st, 0), 0);
+	be_put64(record, (uint64_t)st.st_dev);
+	be_put64(record + 8, (uint64_t)st.st_ino);
+	fd = openat(lab->dir, list_name, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(io_write(fd, record, sizeof(record)), 0);
+	close(fd);
+	begin(lab, TAG);
+	assert_true(has(lab, "b", 1, 1));
+	fd = openat(lab->dir, "a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_false(has_dir(lab, "a", fd));
+	close(fd);
+}
+
+/* Whether a later session can know the directory. */
+static int is_lasting(int fd)
+{
+	struct identity id;
+	struct stat st;
+
+	assert_int_equal(identity_of(fd, &id, &st), 0);
+	return id.time.tv_sec != 0;
+}
+
 /* With the directories that are made for what lies in them; but one that is
  * also sent counts once. */
 static void each_directory_counts_once(void **state)
@@ -197,7 +276,6 @@ static void each_directory_counts_once(void **state)
 	struct lab *lab = *state;
 	struct dirs *d = dirs_new(lab->dir, DIRS_CREATE, NULL, NULL);
 	struct verdict v = { 0 };
-	struct stat st;
 	int fd;
 
 	assert_non_null(d);
@@ -207,21 +285,21 @@ static void each_directory_counts_once(void **state)
 	begin(lab, TAG);
 	made_serve(lab->made, d);
 	fd = enter(d, "old");
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_false(made_has(lab->made, &st));
+	assert_false(has_dir(lab, "old", fd));
 	fd = enter(d, "old/a/b"); /* two */
-	assert_int_equal(fstat(fd, &st), 0);
-	assert_true(made_has(lab->made, &st));
-	assert_int_equal(made_name(lab->made, fd, &v), 0); /* counted before */
-	assert_int_equal(made_name(lab->made, fd, &v), 0); /* sent twice: three */
-	assert_int_equal(made_name(lab->made, fd, &v), -1);
+	assert_true(has_dir(lab, "old/a/b", fd));
+	assert_false(has_dir(lab, "old/a", fd));
+	assert_int_equal(name_dir(lab, "old/a/b", fd, &v), 0); /* counted before */
+	assert_int_equal(name_dir(lab, "old/a/b", fd, &v), 0); /* sent twice: three */
+	assert_int_equal(name_dir(lab, "old/a/b", fd, &v), -1);
 	assert_int_equal(v.status, STATUS_FAILED);
 	assert_int_equal(v.cause, CAUSE_LIMIT);
 	assert_true(enter(d, "old/c") < 0);
 	assert_int_equal(faccessat(lab->dir, "old/c", F_OK, 0), -1);
 	/* what another session finds in the list was counted by that one */
 	begin(lab, TAG);
-	assert_true(made_has(lab->made, &st));
+	fd = enter(d, "old/a/b");
+	assert_int_equal(has_dir(lab, "old/a/b", fd), is_lasting(fd));
 	dirs_free(d);
 }
 
@@ -255,6 +333,8 @@ int main(void)
 		made_test(another_session_finds_them_until_they_are_forgotten),
 		made_test(a_record_that_was_cut_short_is_ignored),
 		made_test(a_list_of_somebody_else_is_not_read),
+		made_test(another_with_the_same_inode_number_is_not_found),
+		made_test(an_old_list_is_of_no_use),
 		made_test(each_directory_counts_once),
 		made_test(what_is_not_made_does_not_count),
 	};
