@@ -11,8 +11,7 @@ teardown() { remove_dir; }
 activate() {
 	port=$(python3 "$tools/free_port.py")
 	start activate systemd-socket-activate -l "127.0.0.1:$port" \
-		-E NOTIFY_SOCKET -E WATCHDOG_USEC -E GCOV_PREFIX \
-		-E GCOV_PREFIX_STRIP "$@" 2>messages </dev/null
+		-E GCOV_PREFIX -E GCOV_PREFIX_STRIP "$@" 2>messages </dev/null
 	await messages "Listening on 127.0.0.1:$port"
 }
 
@@ -35,9 +34,9 @@ while True:
 	local how=auto
 	is_instrumented || how=$(confined)
 	notified
-	export NOTIFY_SOCKET=$work/notify WATCHDOG_USEC=1000000
-	activate "$FERRY" receive --key key --sandbox $how dst
-	unset NOTIFY_SOCKET WATCHDOG_USEC
+	# ferry alone has them: systemd-socket-activate tells its own readiness
+	activate -E "NOTIFY_SOCKET=$work/notify" -E WATCHDOG_USEC=1000000 \
+		"$FERRY" receive --key key --sandbox $how dst
 	hasnt told READY
 	send --key key src/f
 	status 0
@@ -139,6 +138,8 @@ while True:
 		./ferry-receive.socket ./ferry-receive-each.socket \
 		./ferry-receive-each@1.service ./ferry-send@night.service \
 		./ferry-send@night.timer
+	# what it says of the system's own units is not about these
+	output=$(grep -v ^/usr/lib/systemd/ <<<"$output" || true)
 	[ "$status" = 0 ] && [ -z "$output" ] || { echo "$output"; false; }
 	# below 2.0, in tenths
 	for unit in ferry-receive.service ferry-receive-each@1.service; do
