@@ -219,6 +219,10 @@ static void tell_error(struct recv_connection *c, const struct err *e)
 	if (e->code == ERR_AUTH)
 		snprintf(text, sizeof(text), "the receiver does not accept "
 					     "this sender any more");
+	else if (e->code == ERR_LOCAL && e->sys_errno == ERR_ERRNO_LIMIT)
+		snprintf(text, sizeof(text),
+			 "too many items are beyond the receiver's --max-files "
+			 "or --max-size");
 	else if (e->code != ERR_LOCAL || e->sys_errno == 0)
 		snprintf(text, sizeof(text), "%s", err_name(e->code));
 	else if (to_stdout && e->sys_errno == EPIPE)

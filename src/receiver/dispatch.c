@@ -36,8 +36,8 @@ static int take_finish(struct recv_session *s, const uint8_t *body, size_t len,
 	return recv_session_finish(s, &m, e);
 }
 
-/* A sender keeps 1 MiB of them.  More would only fill the log. */
-enum { NOTES_MAX = 1 << 16 };
+/* A sender keeps 1 MiB of whole frames.  More would only fill the log. */
+enum { NOTES_MAX = 1 << 16, NOTES_BYTES = 1 << 20 };
 
 /* The sender could not do all that its user, or ours, asked for. */
 static int take_note(struct transfer *t, const uint8_t *body, size_t len,
@@ -58,6 +58,10 @@ static int take_note(struct transfer *t, const uint8_t *body, size_t len,
 		return err_set(e, ERR_PROTOCOL,
 			       "the sender sent more than %d NOTE frames",
 			       NOTES_MAX);
+	if (atomic_fetch_add(&t->unsent_bytes, len) + len > NOTES_BYTES)
+		return err_set(e, ERR_PROTOCOL,
+			       "the sender sent NOTE frames of more than "
+			       "%d MiB", NOTES_BYTES >> 20);
 	if (m.not_kept)
 		results_cut(t->results, m.not_kept);
 	else if (m.kind == ITEM_DIR)
@@ -184,9 +188,9 @@ static int handle_body(struct worker *w, struct recv_session *s,
 	return handle_session_frame(w, s, f, body, next, e);
 }
 
-int dispatch_frame(struct worker *w, struct recv_session *s,
-		   const struct frame *f, enum dispatch_next *next,
-		   struct err *e)
+static int handle_frame(struct worker *w, struct recv_session *s,
+			const struct frame *f, enum dispatch_next *next,
+			struct err *e)
 {
 	/* After FINISH the committer reads the session's lists of symlinks and
 	 * directories, so nothing may be added to them. */
@@ -209,4 +213,13 @@ int dispatch_frame(struct worker *w, struct recv_session *s,
 	if (f->type == FRAME_DELETE)
 		return recv_delete(w, f->len, e);
 	return handle_body(w, s, f, next, e);
+}
+
+int dispatch_frame(struct worker *w, struct recv_session *s,
+		   const struct frame *f, enum dispatch_next *next,
+		   struct err *e)
+{
+	int rc = handle_frame(w, s, f, next, e);
+
+	return rc ? rc : results_check_limit(w->transfer->results, e);
 }

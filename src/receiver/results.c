@@ -48,11 +48,16 @@ struct results {
 	const char *sender; /* borrowed; NULL: not named */
 	struct wake wake, first_wake;
 	int dir_fd; /* borrowed, or -1 */
+	uint64_t max_items;
+
+	atomic_int is_over_limit;
 
 	/* guarded by lock */
 	pthread_mutex_t lock;
 	struct totals totals;
 	uint64_t notes;
+	/* items that the user was told of; of these, what was over a limit */
+	uint64_t told, over_items, over_bytes;
 	unsigned cut; /* enum file_meta_kind: of what was not sent whole */
 	int waits; /* see results_set_waits() */
 	uint64_t waiting;
@@ -71,6 +76,7 @@ struct results *results_new(const struct session_events *events,
 	r->digest = ops;
 	r->first_wake.fd = -1;
 	r->dir_fd = -1;
+	r->max_items = UINT64_MAX;
 	pthread_mutex_init(&r->lock, NULL);
 	buf_init(&r->any.frames, OUTBOX_MAX);
 	buf_init(&r->first.frames, OUTBOX_MAX);
@@ -95,6 +101,23 @@ void results_free(struct results *r)
 void results_set_dir(struct results *r, int dir_fd)
 {
 	r->dir_fd = dir_fd;
+}
+
+void results_set_limit(struct results *r, uint64_t max_items)
+{
+	r->max_items = max_items;
+}
+
+int results_check_limit(const struct results *r, struct err *e)
+{
+	if (!atomic_load(&r->is_over_limit))
+		return 0;
+	err_set(e, ERR_LOCAL,
+		"the sender sent more than %d items, or %d MiB of names, "
+		"beyond what --max-files and --max-size allow",
+		RESULTS_OVER_ITEMS, RESULTS_OVER_BYTES >> 20);
+	e->sys_errno = ERR_ERRNO_LIMIT;
+	return e->code;
 }
 
 void results_set_features(struct results *r, uint32_t features)
@@ -225,6 +248,26 @@ int results_take_frames(struct results *r, int is_first, int only_first,
 
 /* ---- verdicts ---- */
 
+/* Of an item that the user is told of.  Locked. */
+static void count_told(struct results *r, size_t name_len, unsigned cause)
+{
+	if (++r->told <= r->max_items && cause != CAUSE_LIMIT)
+		return;
+	r->over_items++;
+	r->over_bytes += name_len;
+	if (r->over_items > RESULTS_OVER_ITEMS ||
+	    r->over_bytes > RESULTS_OVER_BYTES)
+		atomic_store(&r->is_over_limit, 1);
+}
+
+/* Whether the user is told of an item: of directories where something is wrong,
+ * or would be done.  plan: in a dry run, an enum listed_state; else 0. */
+static int is_told(const struct item_result *item, unsigned plan)
+{
+	return item->kind != ITEM_DIR || item->v.status == STATUS_FAILED ||
+	       (plan && plan != LISTED_UNCHANGED);
+}
+
 /* Locked. */
 static void count_item(struct results *r, const struct item_result *item)
 {
@@ -286,8 +329,8 @@ static void tell_renamed(const struct results *r,
 }
 
 /* The texts have functions of their own: they have kilobytes of variables,
- * which are zeroed (-ftrivial-auto-var-init), for few of many items.  plan: in
- * a dry run, an enum listed_state; else 0. */
+ * which are zeroed (-ftrivial-auto-var-init), for few of many items.  plan: as
+ * for is_told(). */
 static void tell_user(const struct results *r, const struct item_result *item,
 		      unsigned plan)
 {
@@ -306,11 +349,7 @@ static void tell_user(const struct results *r, const struct item_result *item,
 		.is_dir = item->kind == ITEM_DIR,
 	};
 
-	if (!ev->file)
-		return;
-	/* Directories are told where something is wrong, or would be done. */
-	if (item->kind == ITEM_DIR && v->status != STATUS_FAILED &&
-	    (!plan || plan == LISTED_UNCHANGED))
+	if (!ev->file || !is_told(item, plan))
 		return;
 	if (v->status == STATUS_FAILED)
 		tell_failure(r, item, &f);
@@ -397,6 +436,8 @@ void results_add(struct results *r, const struct item_result *given)
 		return;
 	}
 	count_item(r, item);
+	if (is_told(item, 0))
+		count_told(r, item->name_len, v.cause);
 	if (v.not_kept) {
 		losses_add(&r->losses, v.not_kept, v.cause, item->name,
 			   item->name_len);
@@ -435,6 +476,8 @@ void results_planned(struct results *r, const struct item_result *given,
 		r->waiting++;
 	else
 		count_item(r, &item);
+	if (plan != LISTED_WAITING && is_told(&item, plan))
+		count_told(r, item.name_len, item.v.cause);
 	pthread_mutex_unlock(&r->lock);
 	item.digest = NULL;
 	item.renamed = NULL;
@@ -545,6 +588,7 @@ static void gave_up(struct results *r, const struct session_file *item,
 	totals_failed(&r->totals,
 		      cause == CAUSE_CHANGED ? TOTALS_CHANGED : TOTALS_REMOTE,
 		      CAUSE_NONE);
+	count_told(r, f.name_len, CAUSE_NONE);
 	pthread_mutex_unlock(&r->lock);
 	text_escape(shown, sizeof(shown), f.name, f.name_len);
 	snprintf(error, sizeof(error), "%s: %s the sender %s: %s", shown, how,

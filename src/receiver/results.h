@@ -54,6 +54,20 @@ void results_set_sender(struct results *r, const char *name);
  * before the first result. */
 void results_set_session(struct results *r, uint64_t number, const char *peer);
 
+/* How many items the session may send (--max-files); UINT64_MAX, as at first:
+ * no limit.  Before the first result. */
+void results_set_limit(struct results *r, uint64_t max_items);
+
+/*
+ * Whether the sender goes on though the limits were reached.  Every item is an
+ * event that is never dropped: of those beyond max_items, and of those that
+ * were refused for a limit, there may be RESULTS_OVER_ITEMS in a session, with
+ * names of RESULTS_OVER_BYTES.  Returns 0; or ERR_LOCAL with ERR_ERRNO_LIMIT,
+ * which is to end the session.  Takes no lock.
+ */
+enum { RESULTS_OVER_ITEMS = 1 << 16, RESULTS_OVER_BYTES = 8 << 20 };
+int results_check_limit(const struct results *r, struct err *e);
+
 /* What the sender knows (enum wire_feature); before the first result. */
 void results_set_features(struct results *r, uint32_t features);
 

@@ -253,6 +253,7 @@ static int make_parts(struct recv_session *s)
 	set_transfer(s);
 	if (make_results(s))
 		return -1;
+	results_set_limit(t->results, s->sender->max_files);
 	t->quota = quota_new(s->sender->max_files, s->sender->max_size);
 	t->files = file_table_new(t->digest, t->open_files);
 	t->flusher = flusher_new(t);

@@ -98,7 +98,8 @@ struct transfer {
 	atomic_int probe_budget; /* packs left of TRANSFER_PROBE_PACKS */
 	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */
-	atomic_uint unsent;  /* NOTE frames that came */
+	atomic_uint unsent;  /* NOTE frames that came, and their bytes */
+	atomic_uint_fast64_t unsent_bytes;
 	atomic_uint_fast64_t resent_bytes, wire_bytes;
 	/* Content of chunks that were written, or were found to be the same as
 	 * the sender's: what would be progress of a session that is lost. */

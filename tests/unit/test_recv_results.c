@@ -102,6 +102,40 @@ static void add(struct lab *lab, uint64_t id, uint8_t kind,
 	results_add(lab->r, &item);
 }
 
+static void items_over_the_limit_are_bounded(void **state)
+{
+	struct lab *lab = *state;
+	struct err e;
+
+	results_set_limit(lab->r, 10);
+	/* directories that are there are no events */
+	for (uint64_t id = 1; id <= 100; id++)
+		add(lab, id, ITEM_DIR, STATUS_COMMITTED, CAUSE_NONE);
+	for (uint64_t id = 101; id <= 110 + RESULTS_OVER_ITEMS; id++)
+		add(lab, id, ITEM_FILE, STATUS_FAILED, CAUSE_EXISTS);
+	assert_int_equal(results_check_limit(lab->r, &e), 0);
+	results_aborted(lab->r, "n", 1, CAUSE_CHANGED, 0);
+	err_clear(&e);
+	assert_int_equal(results_check_limit(lab->r, &e), ERR_LOCAL);
+	assert_int_equal(e.sys_errno, ERR_ERRNO_LIMIT);
+	assert_non_null(strstr(e.text, "--max-files"));
+}
+
+static void only_what_is_refused_counts_without_a_limit_of_items(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t id = 0;
+	struct err e;
+
+	while (id < 2 * RESULTS_OVER_ITEMS)
+		add(lab, ++id, ITEM_FILE, STATUS_FAILED, CAUSE_EXISTS);
+	for (int i = 0; i < RESULTS_OVER_ITEMS; i++)
+		add(lab, ++id, ITEM_FILE, STATUS_FAILED, CAUSE_LIMIT);
+	assert_int_equal(results_check_limit(lab->r, &e), 0);
+	add(lab, ++id, ITEM_DIR, STATUS_FAILED, CAUSE_LIMIT);
+	assert_int_equal(results_check_limit(lab->r, &e), ERR_LOCAL);
+}
+
 /* Take what is due for a stream; returns whether there was something. */
 static int take(struct lab *lab, int is_first, int only_first)
 {
@@ -542,6 +576,9 @@ int main(void)
 		results_test(runs_are_split),
 		results_test(two_outboxes),
 		results_test(what_is_counted),
+		results_test(items_over_the_limit_are_bounded),
+		results_test(
+			only_what_is_refused_counts_without_a_limit_of_items),
 		results_test(what_the_user_is_told),
 		results_test(without_events_nobody_is_told),
 		results_test(a_file_that_the_sender_gave_up),
