@@ -33,9 +33,10 @@
 #include "session/retry.h"
 
 enum {
-	/* The most files in chunks that are open at a time.  A receiver of
-	 * ours allows 64. */
-	OPEN_FILES_MAX = 256,
+	/* The most files in chunks that are open at a time: as many as a
+	 * receiver of ours allows.  Each may have an index of its basis, of
+	 * what the receiver says is in it. */
+	OPEN_FILES_MAX = 64,
 };
 
 /* ---- before it begins ---- */
