@@ -48,6 +48,10 @@ enum {
 
 #define MAGIC "FERRYJNL"
 
+/* Of a list: u8[8] magic | u8 version | u8[7] 0 | u8[32] peer. */
+#define LIST_MAGIC "FERRYLST"
+enum { LIST_VERSION = 1, LIST_PEER = 16 };
+
 /* Of a slot, see journal.h; only in its tag. */
 enum state { WRITTEN = 1, FLUSHED = 2 };
 
@@ -307,18 +311,31 @@ static int check_head(struct journal *j, int *same_boot)
 		       -1;
 }
 
+void journal_put_list_head(uint8_t head[JOURNAL_LIST_HEAD],
+			   const uint8_t peer[JOURNAL_PEER])
+{
+	memset(head, 0, JOURNAL_LIST_HEAD);
+	memcpy(head, LIST_MAGIC, 8);
+	head[8] = LIST_VERSION;
+	memcpy(head + LIST_PEER, peer, JOURNAL_PEER);
+}
+
 int journal_read_peer(int dir_fd, uint64_t tag, uint8_t peer[JOURNAL_PEER])
 {
-	uint8_t head[HEAD];
+	uint8_t head[HEAD], list[JOURNAL_LIST_HEAD];
 	int is_sure, rc = -1;
 	int fd = open_existing(dir_fd, tag, &is_sure);
+	const ssize_t n = fd < 0 ? -1 : io_pread(fd, head, HEAD, 0);
 
-	if (fd >= 0 && io_pread(fd, head, HEAD, 0) == HEAD &&
-	    memcmp(head, MAGIC, 8) == 0 &&
+	if (n == HEAD && memcmp(head, MAGIC, 8) == 0 &&
 	    be_get32(head + HEAD - 4) ==
 		    (uint32_t)crc32_z(0, head, HEAD - 4)) {
 		memcpy(peer, head + 40, JOURNAL_PEER);
 		rc = 0;
+	} else if (n >= JOURNAL_LIST_HEAD) {
+		memcpy(peer, head + LIST_PEER, JOURNAL_PEER);
+		journal_put_list_head(list, peer);
+		rc = memcmp(head, list, JOURNAL_LIST_HEAD) == 0 ? 1 : -1;
 	}
 	io_close(&fd);
 	return rc;

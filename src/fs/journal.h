@@ -75,8 +75,15 @@ struct journal *journal_load(int dir_fd, uint64_t tag, const struct part *p,
 			     const struct journal_id *id, struct runs *recorded,
 			     int *is_sealed);
 
-/* Read which sender the journal of a tag names.  Returns 0; -1 where there is
- * no journal of this user, or its header is damaged. */
+/* A list of what a lost transfer has made has the name of a journal, but there
+ * is no part with its tag.  This is its header. */
+enum { JOURNAL_LIST_HEAD = 48 };
+void journal_put_list_head(uint8_t head[JOURNAL_LIST_HEAD],
+			   const uint8_t peer[JOURNAL_PEER]);
+
+/* Read which sender the journal of a tag names.  Returns 0; 1 where it is such
+ * a list; -1 where there is no journal of this user, or its header is
+ * damaged. */
 int journal_read_peer(int dir_fd, uint64_t tag, uint8_t peer[JOURNAL_PEER]);
 
 /* Close and free; the file stays.  NULL is allowed. */

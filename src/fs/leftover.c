@@ -97,7 +97,7 @@ static int count_file(int dir_fd, uint64_t tag, const char *suffix,
 
 int leftover_look(int dir_fd, uint64_t tag, struct leftover *l)
 {
-	int has_part, has_journal;
+	int has_part, has_journal, kind;
 
 	memset(l, 0, sizeof(*l));
 	l->dir_fd = dir_fd;
@@ -105,8 +105,9 @@ int leftover_look(int dir_fd, uint64_t tag, struct leftover *l)
 	l->used_s = INT64_MIN;
 	has_part = count_file(dir_fd, tag, "part", l) == 0;
 	has_journal = count_file(dir_fd, tag, "journal", l) == 0;
-	l->is_resumable = has_part && has_journal &&
-			  journal_read_peer(dir_fd, tag, l->peer) == 0;
+	kind = has_journal ? journal_read_peer(dir_fd, tag, l->peer) : -1;
+	l->is_list = kind == 1 && !has_part;
+	l->is_resumable = l->is_list || (kind == 0 && has_part);
 	return has_part || has_journal ? 0 : -1;
 }
 

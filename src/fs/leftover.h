@@ -22,7 +22,8 @@ struct leftover {
 	uint64_t tag;
 	uint64_t bytes;  /* that both take on the disk */
 	int64_t used_s;  /* when either was written last (CLOCK_REALTIME) */
-	int is_resumable; /* there are both, and */
+	int is_list;      /* a list of what a lost transfer has made */
+	int is_resumable; /* it is a list, or there are both, and */
 	uint8_t peer[JOURNAL_PEER]; /* the journal names this sender */
 };
 

@@ -25,9 +25,10 @@ enum {
 	FREE_DIVISOR = 10,  /* without a limit, a tenth of the space stays free */
 };
 
-/* A part with its journal. */
+/* A part with its journal, or a list. */
 struct entry {
 	struct entry *next;
+	int is_list;
 	uint64_t tag, bytes;
 	int64_t used_s;
 	uint64_t number; /* in the order in which they were noted */
@@ -51,9 +52,9 @@ struct owner {
 	int is_done;  /* nothing more of it can be removed in this round */
 };
 
-/* Parts that were removed, and not told yet. */
+/* Parts and lists that were removed, and not told yet. */
 struct removal {
-	struct amount sum;
+	struct amount sum, lists;
 	uint64_t told_ms; /* 0: never */
 };
 
@@ -169,6 +170,7 @@ static struct owner *note_entry(struct kept *k, const char *dir, size_t len,
 	if (!e)
 		return NULL;
 	e->tag = l->tag;
+	e->is_list = l->is_list;
 	e->bytes = l->bytes;
 	e->used_s = l->used_s;
 	e->number = k->noted++;
@@ -278,14 +280,15 @@ static struct entry **oldest(struct owner *o)
 static int remove_part(struct kept *k, struct owner *o, struct entry **at,
 		       struct removal *r)
 {
+	struct amount *sum = (*at)->is_list ? &r->lists : &r->sum;
 	int fd = enter(k, *at);
 
 	if (fd < 0 || leftover_remove(fd, (*at)->tag)) {
 		(*at)->stays = 1;
 		return -1;
 	}
-	r->sum.bytes += (*at)->bytes;
-	r->sum.count++;
+	sum->bytes += (*at)->bytes;
+	sum->count++;
 	drop(k, o, at);
 	return 0;
 }
@@ -356,16 +359,27 @@ static void tell(const struct kept *k, struct removal *r, const char *why)
 {
 	char parts[TEXT_COUNT_MAX], size[32];
 
-	if (r->sum.count == 0 ||
+	if ((r->sum.count == 0 && r->lists.count == 0) ||
 	    (r->told_ms && clock_ms() - r->told_ms < TELL_MS))
 		return;
-	events_message(k->cfg.events, SESSION_WARNING,
-		       "removed %s of interrupted transfers, %s: %s; these "
-		       "files will be sent from the beginning",
-		       text_count(parts, r->sum.count, "part"),
-		       text_size(size, sizeof(size), (double)r->sum.bytes),
-		       why);
-	r->sum = (struct amount){ 0, 0 };
+	if (r->sum.count)
+		events_message(k->cfg.events, SESSION_WARNING,
+			       "removed %s of interrupted transfers, %s: %s; "
+			       "these files will be sent from the beginning",
+			       text_count(parts, r->sum.count, "part"),
+			       text_size(size, sizeof(size),
+					 (double)r->sum.bytes),
+			       why);
+	if (r->lists.count)
+		events_message(k->cfg.events, SESSION_WARNING,
+			       "removed %s of interrupted transfers without a "
+			       "part, %s: %s; the directories that these made "
+			       "now count as ones that were there",
+			       text_count(parts, r->lists.count, "journal"),
+			       text_size(size, sizeof(size),
+					 (double)r->lists.bytes),
+			       why);
+	r->sum = r->lists = (struct amount){ 0, 0 };
 	r->told_ms = clock_ms();
 }
 

@@ -9,7 +9,8 @@
  * A part counts from the end of the session that left it; while a session uses
  * it, it is locked and stays.  What goes first is the part that was written
  * least recently.  What there was before the receiver started counts once
- * kept_look() has found it.
+ * kept_look() has found it.  Likewise a list of what a lost transfer has made,
+ * which stands for a part, except that it never gives way to a file.
  */
 #ifndef FERRY_RECEIVER_KEPT_H
 #define FERRY_RECEIVER_KEPT_H
@@ -24,7 +25,8 @@ struct kept;
 struct session_events;
 
 enum {
-	/* Parts, with their journals.  A session has far fewer open. */
+	/* Parts, with their journals, and lists of what lost transfers have
+	 * made (receiver/made.h).  A session has far fewer open. */
 	KEPT_PARTS_SENDER = 1024,
 	KEPT_PARTS_ALL = 4 * KEPT_PARTS_SENDER,
 	/* Descriptors that are held at most, of a directory. */
@@ -58,14 +60,15 @@ void kept_free(struct kept *k); /* NULL is allowed */
  * (leftover_find()). */
 void kept_look(struct kept *k, const struct cancel *stop);
 
-/* Whether a part is to be kept at all; kept may be NULL. */
+/* Whether anything is to be kept at all; kept may be NULL. */
 int kept_wants(const struct kept_sender *s);
 
 /*
- * A session has left the part with this tag, and its journal, in the directory
- * of name (len bytes, the path of the file below the root), and nobody holds it
- * locked.  Removes parts that are too much, perhaps this one.  Blocks for as
- * long as the disk takes.  Does nothing where s->kept is NULL.
+ * A session has left the part with this tag, and its journal, or a list, in the
+ * directory of name (len bytes, the path of the file below the root; 0: the
+ * root), and nobody holds it locked.  Removes parts that are too much, perhaps
+ * this one.  Blocks for as long as the disk takes.  Does nothing where s->kept
+ * is NULL.
  */
 void kept_note(const struct kept_sender *s, const char *name, size_t len,
 	       uint64_t tag);

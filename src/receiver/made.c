@@ -14,9 +14,11 @@
 #include "base/io.h"
 #include "chunk/digest.h"
 #include "fs/dirs.h"
+#include "fs/journal.h"
 #include "fs/name.h"
 #include "fs/part.h"
 #include "os/identity.h"
+#include "receiver/kept.h"
 #include "receiver/quota.h"
 #include "receiver/verdict.h"
 
@@ -37,7 +39,7 @@ struct slot {
 
 struct made {
 	int root_fd;  /* set once; borrowed */
-	uint64_t tag; /* set once; 0: no file */
+	struct made_file file; /* set once; tag 0: no file */
 	struct quota *quota; /* set once; borrowed */
 	/* guarded by lock */
 	pthread_mutex_t lock;
@@ -98,14 +100,24 @@ static void remember(struct made *m, const struct slot *s)
 
 static void file_name(const struct made *m, char name[NAME_PART_MAX])
 {
-	part_tag_name(name, m->tag, "journal");
+	part_tag_name(name, m->file.tag, "journal");
+}
+
+/* Whether the file is of this sender, and of a version that is known. */
+static int has_head(const struct made *m, int fd)
+{
+	uint8_t head[JOURNAL_LIST_HEAD], want[JOURNAL_LIST_HEAD];
+
+	journal_put_list_head(want, m->file.keeper->peer_id);
+	return io_pread(fd, head, sizeof(head), 0) == sizeof(head) &&
+	       memcmp(head, want, sizeof(want)) == 0;
 }
 
 /* Remove a record that was cut short, as on a full disk: it would shift those
  * that are appended.  Returns 0, or -1 with errno. */
 static int remove_torn_record(int fd, const struct stat *st)
 {
-	const off_t torn = st->st_size % RECORD;
+	const off_t torn = (st->st_size - JOURNAL_LIST_HEAD) % RECORD;
 
 	return torn ? ftruncate(fd, st->st_size - torn) : 0;
 }
@@ -123,6 +135,7 @@ static int open_existing(const struct made *m)
 		    O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0 && (fstat(fd, &st) < 0 ||
 			part_owner_of(m->root_fd, &st) != PART_OURS ||
+			!has_head(m, fd) ||
 			remove_torn_record(fd, &st) < 0))
 		io_close(&fd);
 	/* So that it does not count as left over. */
@@ -134,7 +147,7 @@ static int open_existing(const struct made *m)
 static void load(struct made *m)
 {
 	uint8_t *block = malloc(BLOCK);
-	uint64_t off = 0;
+	uint64_t off = JOURNAL_LIST_HEAD;
 	ssize_t n;
 
 	while (block && (n = io_pread(m->fd, block, BLOCK, off)) >= RECORD) {
@@ -153,10 +166,10 @@ static void load(struct made *m)
 /* Locked. */
 static void append(struct made *m, const struct slot *s)
 {
+	uint8_t head[JOURNAL_LIST_HEAD], record[RECORD];
 	char name[NAME_PART_MAX];
-	uint8_t record[RECORD];
 
-	if (!m->tag)
+	if (!m->file.tag)
 		return;
 	if (m->fd < 0) {
 		file_name(m, name);
@@ -167,6 +180,9 @@ static void append(struct made *m, const struct slot *s)
 			       0600);
 		if (m->fd >= 0)
 			(void)flock(m->fd, LOCK_EX | LOCK_NB);
+		journal_put_list_head(head, m->file.keeper->peer_id);
+		if (m->fd >= 0)
+			(void)io_write(m->fd, head, sizeof(head));
 	}
 	be_put64(record, s->key);
 	be_put64(record + 8, s->inode);
@@ -177,18 +193,20 @@ static void append(struct made *m, const struct slot *s)
 
 /* ---- the list ---- */
 
-struct made *made_new(int root_fd, uint64_t tag, struct quota *quota)
+struct made *made_new(int root_fd, const struct made_file *file,
+		      struct quota *quota)
 {
 	struct made *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return NULL;
 	m->root_fd = root_fd;
-	m->tag = tag;
+	if (file->tag && kept_wants(file->keeper))
+		m->file = *file;
 	m->quota = quota;
 	m->fd = -1;
 	pthread_mutex_init(&m->lock, NULL);
-	if (tag)
+	if (m->file.tag)
 		m->fd = open_existing(m);
 	if (m->fd >= 0)
 		load(m);
@@ -216,6 +234,19 @@ void made_forget(struct made *m)
 	}
 	io_close(&m->fd);
 	pthread_mutex_unlock(&m->lock);
+}
+
+void made_leave(struct made *m)
+{
+	int has_file;
+
+	pthread_mutex_lock(&m->lock);
+	has_file = m->fd >= 0;
+	/* It is no longer locked. */
+	io_close(&m->fd);
+	pthread_mutex_unlock(&m->lock);
+	if (has_file)
+		kept_note(m->file.keeper, "", 0, m->file.tag);
 }
 
 /* Locked.  NULL: it is not there. */

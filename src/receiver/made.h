@@ -30,19 +30,31 @@ enum { MADE_MAX = 1 << 19 }; /* 16 MiB */
 
 struct dirs;
 struct identity;
+struct kept_sender;
 struct made;
 struct quota;
 struct verdict;
 
-/* tag: of the file, which is read if it is there; 0: no file.  root_fd and
- * quota are borrowed.  NULL when out of memory. */
-struct made *made_new(int root_fd, uint64_t tag, struct quota *quota);
+/* The file of a list. */
+struct made_file {
+	uint64_t tag; /* 0: there is none */
+	const struct kept_sender *keeper; /* whose it is; borrowed */
+};
+
+/* The file is read if it is there.  root_fd and quota are borrowed.  NULL when
+ * out of memory. */
+struct made *made_new(int root_fd, const struct made_file *file,
+		      struct quota *quota);
 
 /* Close and free; NULL is allowed. */
 void made_free(struct made *m);
 
 /* Remove the file: the transfer is over. */
 void made_forget(struct made *m);
+
+/* Leave the file to the next session of the transfer: from now on it counts
+ * with what is kept (kept_note()), and may be removed. */
+void made_leave(struct made *m);
 
 /*
  * Whether the transfer has made the directory path (len bytes), which is this

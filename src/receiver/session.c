@@ -171,6 +171,10 @@ static int make_names(struct recv_session *s)
 			     t->existing == CONFLICT_NEWER ||
 			     t->existing == CONFLICT_BACKUP;
 	const uint64_t tag = made_tag(s);
+	const struct made_file none = { 0 };
+	const struct made_file dirs = { tag, &t->keeper };
+	/* of another name */
+	const struct made_file links = { tag ? tag + 1 : 0, &t->keeper };
 
 	/* In a dry run no helper is asked to change anything. */
 	t->unlocked = transfer_is_dry_run(t) ?
@@ -178,12 +182,11 @@ static int make_names(struct recv_session *s)
 			      unlocked_new(s->sender->opener,
 					   s->setup->cfg->attrs);
 	t->placed = placed_new(replaces, &s->began);
-	t->made = made_new(t->root_fd, tag, t->quota);
-	/* in a file of another name than that of the directories */
+	t->made = made_new(t->root_fd, &dirs, t->quota);
 	if (t->preserve.kinds & PRESERVE_HARDLINKS)
-		t->linked = made_new(t->root_fd, tag ? tag + 1 : 0, t->quota);
+		t->linked = made_new(t->root_fd, &links, t->quota);
 	if (transfer_is_dry_run(t))
-		t->updated = made_new(t->root_fd, 0, t->quota);
+		t->updated = made_new(t->root_fd, &none, t->quota);
 	return t->unlocked && t->placed && t->made &&
 	       (t->linked || !(t->preserve.kinds & PRESERVE_HARDLINKS)) &&
 	       (t->updated || !transfer_is_dry_run(t)) ? 0 : -1;
@@ -710,6 +713,15 @@ static void describe_files(const struct recv_session *s, const struct totals *t,
 			 text_count(number, t->not_kept, "item"), s->label);
 }
 
+/* A list of what the transfer has made, or NULL. */
+static void end_made(struct made *m, int is_over)
+{
+	if (m && is_over)
+		made_forget(m);
+	else if (m)
+		made_leave(m);
+}
+
 void recv_session_conclude(struct recv_session *s, const struct totals *before,
 			   struct totals *t, struct session_summary *sum,
 			   struct err *e)
@@ -726,10 +738,8 @@ void recv_session_conclude(struct recv_session *s, const struct totals *before,
 	if (tr->dir_meta)
 		dir_meta_restore(tr->dir_meta, on_trouble, s);
 	is_summed = s->state == RECV_SUMMED;
-	if (tr->made && (is_summed || !s->will_retry))
-		made_forget(tr->made);
-	if (tr->linked && (is_summed || !s->will_retry))
-		made_forget(tr->linked);
+	end_made(tr->made, is_summed || !s->will_retry);
+	end_made(tr->linked, is_summed || !s->will_retry);
 	results_tell_losses(tr->results);
 	results_get_totals(tr->results, t);
 	totals_add(t, before);

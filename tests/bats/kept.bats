@@ -212,3 +212,50 @@ dst/a/b/.ferry-$old.part"
 	settles 0
 	no_litter
 }
+
+# lose COUNT - so many times, as a sender that would come back, make a directory in
+# a transfer, and be gone.
+lose() {
+	python3 - "$tools" "$port" "$1" <<-'EOF2'
+		import sys
+		sys.path.insert(0, sys.argv[1] + "/..")
+		sys.dont_write_bytecode = True
+		from lib.peer import Sender
+		from lib.wire import DIRECTORY, pack, row
+		for n in range(int(sys.argv[3])):
+		    s = Sender(int(sys.argv[2]), hello_flags=2)
+		    s.send(pack([row(DIRECTORY, name=b"d%d" % n)]))
+		    s.verdicts(1)
+		    s.close()
+	EOF2
+}
+
+# journals - the number of those in dst.
+journals() { find dst -name '.ferry-*.journal' | wc -l; }
+
+@test "journals of lost transfers without a part count with what is kept" {
+	receive --plain dst
+	lose 30
+	# each session has ended
+	await events '"event":"summary"' 30
+	is journals 30
+	hasnt messages 'journals of'
+	stop_receiver
+	# what was there counts after a restart
+	block=$(($(stat -c '%b * %B' dst/.ferry-*.journal | head -1)))
+	receive --plain --max-kept $((20 * block)) dst
+	await messages 'removed 10 journals of interrupted transfers .*--max-kept'
+	is journals 20
+	lose 5
+	await events '"event":"summary"' 5
+	is journals 20
+	stop_receiver
+}
+
+@test "--keep-parts 0: no journal of a lost transfer is left when it ends" {
+	receive --plain --keep-parts 0 dst
+	lose 5
+	await events '"event":"summary"' 5
+	no_litter
+	stop_receiver
+}

@@ -683,7 +683,8 @@ static void what_hard_links_may_be_made_to(void **state)
 	const struct timespec times[2] = { { .tv_sec = 1000000000 },
 					   { .tv_sec = 1000000000 } };
 	struct lab *lab = *state;
-	struct made *linked = made_new(lab->dir, 0, NULL);
+	const struct made_file none = { 0 };
+	struct made *linked = made_new(lab->dir, &none, NULL);
 
 	assert_non_null(linked);
 	lab->cfg.linked = linked;

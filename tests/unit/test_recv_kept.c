@@ -13,10 +13,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <sys/file.h>
 #include <time.h>
 
 #include "../lib/scratch.h"
 
+#include "base/io.h"
 #include "fs/journal.h"
 #include "fs/leftover.h"
 #include "fs/part.h"
@@ -272,6 +274,81 @@ static void too_much_of_all_together(void **state)
 		assert_int_equal(is_there(lab, tag), tag != 3);
 }
 
+/* Leave the list of what a lost transfer of the sender has made, or hold it as
+ * the transfer does that goes on with it.  Returns its descriptor. */
+static int open_list(struct lab *lab, int sender, uint64_t tag)
+{
+	uint8_t head[JOURNAL_LIST_HEAD], peer[JOURNAL_PEER];
+	char name[NAME_PART_MAX];
+	int fd;
+
+	memset(peer, sender, sizeof(peer));
+	journal_put_list_head(head, peer);
+	part_tag_name(name, tag, "journal");
+	fd = openat(lab->dir, name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(io_pwrite(fd, head, sizeof(head), 0), 0);
+	return fd;
+}
+
+static int has_list(struct lab *lab, uint64_t tag)
+{
+	char name[NAME_PART_MAX];
+
+	part_tag_name(name, tag, "journal");
+	return faccessat(lab->dir, name, F_OK, 0) == 0;
+}
+
+static void note_list(struct lab *lab, int sender, uint64_t tag)
+{
+	uint8_t peer[JOURNAL_PEER];
+	const struct kept_sender s = { lab->kept, peer, 0 };
+
+	memset(peer, sender, sizeof(peer));
+	kept_note(&s, "", 0, tag);
+}
+
+/* They count as parts do, in number and bytes, also those that were there; one
+ * that a transfer has open stays. */
+static void lists_of_lost_transfers_are_limited(void **state)
+{
+	enum { MORE = 20, COUNT = KEPT_PARTS_SENDER + MORE };
+	struct lab *lab = *state;
+	const int fd = open_list(lab, 1, 1);
+	uint64_t bytes;
+	int left = 0;
+
+	begin(lab, UINT64_MAX);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	note_list(lab, 1, 1);
+	for (uint64_t tag = 2; tag <= COUNT; tag++) {
+		close(open_list(lab, 1, tag));
+		set_age(lab, tag, "journal", COUNT - (int)tag);
+		note_list(lab, 1, tag);
+	}
+	set_age(lab, 1, "journal", COUNT);
+	for (uint64_t tag = 1; tag <= COUNT; tag++)
+		left += has_list(lab, tag);
+	assert_int_equal(left, KEPT_PARTS_SENDER);
+	assert_true(has_list(lab, 1) && has_list(lab, COUNT));
+	assert_false(has_list(lab, 2) || has_list(lab, MORE + 1));
+	assert_true(has_list(lab, MORE + 2));
+	assert_int_equal(lab->messages, 1);
+	assert_int_equal(lab->level, SESSION_WARNING);
+	assert_non_null(strstr(lab->message, "removed 1 journal of"));
+	close(fd);
+	/* another sender's part, and what this one had before the start */
+	bytes = bytes_of(lab, COUNT);
+	leave(lab, 2, COUNT + 1, SIZE, 0);
+	begin(lab, lab->unit > 3 * bytes ? lab->unit : 3 * bytes);
+	kept_look(lab->kept, NULL);
+	left = 0;
+	for (uint64_t tag = 1; tag <= COUNT; tag++)
+		left += has_list(lab, tag);
+	assert_int_equal(left, lab->cfg.max_bytes / bytes);
+	assert_true(is_there(lab, COUNT + 1) && has_list(lab, COUNT));
+}
+
 /* ---- a new file that does not fit ---- */
 
 static void parts_give_way_one_by_one(void **state)
@@ -379,6 +456,7 @@ int main(void)
 		kept_test(the_oldest_of_a_sender_goes_first),
 		kept_test(a_part_in_use_stays),
 		kept_test(a_sender_with_a_limit_of_its_own),
+		kept_test(lists_of_lost_transfers_are_limited),
 		kept_test(too_much_of_all_together),
 		kept_test(parts_give_way_one_by_one),
 		kept_test(what_is_gone_cannot_give_way),

@@ -17,12 +17,14 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "fs/dirs.h"
+#include "fs/journal.h"
 #include "os/identity.h"
+#include "receiver/kept.h"
 #include "receiver/made.h"
 #include "receiver/quota.h"
 #include "receiver/verdict.h"
 
-enum { TAG = 0x12345, BORN = 1700000000 };
+enum { TAG = 0x12345, BORN = 1700000000, HEAD = JOURNAL_LIST_HEAD };
 static const char list_name[] = ".ferry-0000000000012345.journal";
 
 struct lab {
@@ -58,8 +60,12 @@ static int tear_down(void **state)
 /* Another session begins. */
 static void begin(struct lab *lab, uint64_t tag)
 {
+	static const uint8_t peer[JOURNAL_PEER] = { 7 };
+	static const struct kept_sender keeper = { .peer_id = peer };
+	const struct made_file file = { tag, &keeper };
+
 	made_free(lab->made);
-	lab->made = made_new(lab->dir, tag, lab->quota);
+	lab->made = made_new(lab->dir, &file, lab->quota);
 	assert_non_null(lab->made);
 }
 
@@ -135,7 +141,7 @@ static void another_session_finds_them_until_they_are_forgotten(void **state)
 	note(lab, "c", 1, 3);
 	assert_int_equal(fstatat(lab->dir, list_name, &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_int_equal(st.st_size, 3 * 16); /* each once */
+	assert_int_equal(st.st_size, HEAD + 3 * 16); /* each once */
 	begin(lab, TAG + 1);
 	assert_false(has(lab, "a", 1, 1));
 	begin(lab, TAG);
@@ -160,7 +166,7 @@ static void a_record_that_was_cut_short_is_ignored(void **state)
 	lab->made = NULL;
 	fd = openat(lab->dir, list_name, O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, 16 + 7), 0);
+	assert_int_equal(ftruncate(fd, HEAD + 16 + 7), 0);
 	close(fd);
 	begin(lab, TAG);
 	assert_true(has(lab, "a", 1, 1));
@@ -242,18 +248,23 @@ static void an_old_list_is_of_no_use(void **state)
 	struct stat st;
 	int fd;
 
-	begin(lab, TAG);
-	note(lab, "b", 1, 1);
 	assert_int_equal(mkdirat(lab->dir, "a", 0755), 0);
 	assert_int_equal(fstatat(lab->dir, "a", &st, 0), 0);
 	be_put64(record, (uint64_t)st.st_dev);
 	be_put64(record + 8, (uint64_t)st.st_ino);
-	fd = openat(lab->dir, list_name, O_WRONLY | O_APPEND | O_CLOEXEC);
+	fd = openat(lab->dir, list_name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
-	assert_int_equal(io_write(fd, record, sizeof(record)), 0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(io_write(fd, record, sizeof(record)), 0);
 	close(fd);
 	begin(lab, TAG);
+	/* one of its own takes its place */
+	note(lab, "b", 1, 1);
+	begin(lab, TAG);
 	assert_true(has(lab, "b", 1, 1));
+	assert_int_equal(fstatat(lab->dir, list_name, &st, 0), 0);
+	assert_int_equal(st.st_size, HEAD + 16);
 	fd = openat(lab->dir, "a", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_false(has_dir(lab, "a", fd));
 	close(fd);
