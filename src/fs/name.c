@@ -4,11 +4,13 @@
  */
 #include "fs/name.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
 #define OWN_PREFIX ".ferry-"
 #define OWN_HEX 16
+#define NOT_UTF8 UINT32_MAX
 
 static int ends_with(const char *p, size_t n, const char *tail)
 {
@@ -31,6 +33,87 @@ int name_is_own(const char *component, size_t len)
 	return ends_with(component + head, len - head, ".part") ||
 	       ends_with(component + head, len - head, ".journal") ||
 	       ends_with(component + head, len - head, ".new");
+}
+
+/* The character that the n bytes at p, at least one, begin with; *used is how
+ * many bytes it has.  NOT_UTF8 for what is none. */
+static uint32_t decode(const char *p, size_t n, size_t *used)
+{
+	const unsigned char first = (unsigned char)p[0];
+	const size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 :
+			   first < 0xf0 ? 3 : 4;
+	uint32_t c = len == 1 ? first : first & (0x7fu >> len);
+
+	*used = len;
+	if (len > n || (first >= 0x80 && first < 0xc0) || first >= 0xf8)
+		return NOT_UTF8;
+	for (size_t i = 1; i < len; i++) {
+		if (((unsigned char)p[i] & 0xc0) != 0x80)
+			return NOT_UTF8;
+		c = c << 6 | ((unsigned char)p[i] & 0x3f);
+	}
+	return c;
+}
+
+/* Whether file systems leave the character out when they compare names: those
+ * of Unicode that are not shown (Default_Ignorable_Code_Point). */
+static int is_left_out(uint32_t c)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{ 0x00ad, 0x00ad },   { 0x034f, 0x034f },
+		{ 0x061c, 0x061c },   { 0x115f, 0x1160 },
+		{ 0x17b4, 0x17b5 },   { 0x180b, 0x180f },
+		{ 0x200b, 0x200f },   { 0x202a, 0x202e },
+		{ 0x2060, 0x206f },   { 0x3164, 0x3164 },
+		{ 0xfe00, 0xfe0f },   { 0xfeff, 0xfeff },
+		{ 0xffa0, 0xffa0 },   { 0xfff0, 0xfff8 },
+		{ 0x1bca0, 0x1bca3 }, { 0x1d173, 0x1d17a },
+		{ 0xe0000, 0xe0fff },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return 1;
+	}
+	return 0;
+}
+
+int name_is_like_own(const char *component, size_t len)
+{
+	enum { LIGATURE_FF = 0xfb00, FULLWIDTH = 0xff01 - '!' };
+	const size_t prefix = strlen(OWN_PREFIX);
+	char plain[NAME_PART_MAX];
+	size_t n = 0, used;
+
+	for (size_t i = 0; i < len; i += used) {
+		uint32_t c = decode(component + i, len - i, &used);
+
+		if (c != NOT_UTF8 && is_left_out(c))
+			continue;
+		if (c >= FULLWIDTH + '!' && c <= FULLWIDTH + '~')
+			c -= FULLWIDTH;
+		if (c >= 0x80 && c != LIGATURE_FF)
+			return 0;
+		if (n + 2 > sizeof(plain)) {
+			if (c != '.' && c != ' ')
+				return 0;
+			continue; /* is taken off below */
+		}
+		if (c == LIGATURE_FF)
+			plain[n++] = (char)(c = 'f');
+		/* Of other letters only two are the same as ASCII's in lower
+		 * case, k and s, which no name of ours has. */
+		if (c >= 'A' && c <= 'Z')
+			c += 'a' - 'A';
+		plain[n++] = (char)c;
+		if (n <= prefix && memcmp(plain, OWN_PREFIX, n) != 0)
+			return 0;
+	}
+	while (n > 0 && (plain[n - 1] == '.' || plain[n - 1] == ' '))
+		n--;
+	return name_is_own(plain, n);
 }
 
 static int is_dos_device(const char *p)
@@ -82,7 +165,7 @@ static const char *check_component(const char *p, size_t n)
 		return "a component of the name is \".\"";
 	if (is_dots(p, n, 2))
 		return "a component of the name is \"..\"";
-	if (name_is_own(p, n))
+	if (name_is_like_own(p, n))
 		return "the name is one of ferry's own temporary names";
 	return NULL;
 }

@@ -19,9 +19,9 @@ enum {
  * Check that a relative path may be used below the receiver's directory.  A
  * path is refused, never repaired.  It has 1 to 4095 bytes and 1 to 128
  * components of 1 to 255 bytes, separated by single slashes; none is "." or
- * ".."; there is no NUL and no slash at either end; no component looks like one
- * of ferry's temporary names (".ferry-", 16 lower-case hex digits, then
- * ".part", ".journal" or ".new").  Names are bytes: nothing is decoded.
+ * ".."; there is no NUL and no slash at either end; no component is like one of
+ * ferry's temporary names (name_is_like_own()).  Names are bytes: nothing is
+ * decoded, except to find that out.
  *
  * Returns NULL if it may be used, else a fixed text that says what is wrong.
  */
@@ -37,8 +37,21 @@ const char *name_last(const char *path);
  */
 int name_is_portable(const char *component);
 
-/* Whether a component is one of ferry's temporary names. */
+/* Whether a component is one of ferry's temporary names: ".ferry-", 16
+ * lower-case hex digits, then ".part", ".journal" or ".new". */
 int name_is_own(const char *component, size_t len);
+
+/*
+ * Whether a component is one of them in another spelling, or in the same, that
+ * a file system may take for it: with upper case (VFAT, NTFS, APFS, ext4 with
+ * chattr +F), dots and spaces at the end (VFAT, NTFS), characters that are not
+ * shown or the ligature of two f (ext4, HFS+), fullwidth forms (ZFS).  It is
+ * not asked whether this one does: such names are nobody else's.
+ *
+ * ZFS knows more forms, and VFAT short names such as FERRY-~1.PAR, which may be
+ * anybody's: see part_rename().
+ */
+int name_is_like_own(const char *component, size_t len);
 
 /* Check a symlink's target alone: 1 to 4095 bytes without NUL.  Returns NULL or
  * a fixed text. */

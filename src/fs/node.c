@@ -38,17 +38,86 @@ static void set_owner(struct node *n, int dir_fd, const char *name)
 		note_lost(n, FILE_META_OWNER);
 }
 
-static int make_symlink(const struct making *m, int dir_fd, const char *name)
-{
-	if (symlinkat(m->node->target, dir_fd, name) < 0)
-		return -1;
-	set_owner(m->node, dir_fd, name);
-	return attr_helper_set_times(m->node->attrs, dir_fd, name, m->times);
-}
-
 static int is_device(const struct node *n)
 {
 	return S_ISCHR(n->type) || S_ISBLK(n->type);
+}
+
+/* ---- what has a name ---- */
+
+static int is_same_symlink(const struct node *n, int dir_fd, const char *name)
+{
+	char target[NAME_PATH_MAX + 1];
+	const size_t len = strlen(n->target);
+	ssize_t got = readlinkat(dir_fd, name, target, sizeof(target));
+
+	return got >= 0 && (size_t)got == len &&
+	       memcmp(target, n->target, len) == 0;
+}
+
+static int is_same_special(const struct node *n, int dir_fd, const char *name)
+{
+	struct stat st;
+	dev_t device;
+
+	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    (st.st_mode & S_IFMT) != n->type)
+		return 0;
+	return !is_device(n) ||
+	       (device_make(n->major, n->minor, &device) == 0 &&
+		st.st_rdev == device);
+}
+
+/* Whether the name is that of the file that is linked. */
+static int is_linked_file(const struct node *n, int dir_fd, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       st.st_dev == n->file.st_dev && st.st_ino == n->file.st_ino;
+}
+
+int node_is_same(const struct node *n, int dir_fd, const char *name)
+{
+	struct stat a, b;
+
+	switch (n->kind) {
+	case NODE_SYMLINK:
+		return is_same_symlink(n, dir_fd, name);
+	case NODE_SPECIAL:
+		return is_same_special(n, dir_fd, name);
+	case NODE_LINK:
+		break;
+	}
+	return fstatat(dir_fd, name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(n->from_dir, n->from, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int node_has_lost(const struct node *n, int dir_fd, const char *name)
+{
+	struct stat st;
+
+	if (n->kind == NODE_LINK ? is_linked_file(n, dir_fd, name) :
+				   node_is_same(n, dir_fd, name))
+		return 0;
+	return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* ---- making ---- */
+
+static int make_symlink(const struct making *m, int dir_fd, const char *name)
+{
+	int saved;
+
+	if (symlinkat(m->node->target, dir_fd, name) < 0)
+		return -1;
+	set_owner(m->node, dir_fd, name);
+	if (attr_helper_set_times(m->node->attrs, dir_fd, name, m->times) == 0)
+		return 0;
+	saved = errno;
+	errno = node_has_lost(m->node, dir_fd, name) ? EBUSY : saved;
+	return -1;
 }
 
 static int make_special(const struct making *m, int dir_fd, const char *name)
@@ -76,13 +145,10 @@ static int make_special(const struct making *m, int dir_fd, const char *name)
 
 static int make_link(const struct node *n, int dir_fd, const char *name)
 {
-	struct stat st;
-
 	if (linkat(n->from_dir, n->from, dir_fd, name, 0) < 0)
 		return -1;
 	/* Another process may have put something else there since. */
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    st.st_dev == n->file.st_dev && st.st_ino == n->file.st_ino)
+	if (is_linked_file(n, dir_fd, name))
 		return 0;
 	(void)unlinkat(dir_fd, name, 0);
 	errno = ENOENT;
@@ -108,6 +174,14 @@ static int make_node(const void *what, int dir_fd, const char *name)
 	return -1;
 }
 
+/* For part_replace(); of a link make_link() has just looked. */
+static int has_lost(const void *what, int dir_fd, const char *name)
+{
+	const struct node *n = ((const struct making *)what)->node;
+
+	return n->kind != NODE_LINK && node_has_lost(n, dir_fd, name);
+}
+
 static const char *doing(const struct node *n)
 {
 	switch (n->kind) {
@@ -125,13 +199,14 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 	      struct err *e)
 {
 	struct making m = { .node = n };
+	const struct part_maker maker = { make_node, has_lost, &m };
 	int rc = n->meta ? part_to_times(n->meta, m.times, e) : 0;
 
 	if (rc < 0)
 		return rc;
 	rc = make_node(&m, dir_fd, final);
 	if (rc < 0 && errno == EEXIST && replace)
-		rc = part_replace(dir_fd, final, make_node, &m);
+		rc = part_replace(dir_fd, final, &maker);
 	/* EPERM: "the file system does not support the creation of symlinks"
 	 * (symlink(2)); where it is something else, the caller finds out. */
 	if (rc < 0 && errno == EPERM && n->kind == NODE_SYMLINK)
@@ -141,46 +216,6 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 	if (rc < 0 && errno == EINVAL)
 		errno = EILSEQ;
 	return rc < 0 ? err_sys(e, ERR_LOCAL, "%s", doing(n)) : 0;
-}
-
-static int is_same_symlink(const struct node *n, int dir_fd, const char *name)
-{
-	char target[NAME_PATH_MAX + 1];
-	const size_t len = strlen(n->target);
-	ssize_t got = readlinkat(dir_fd, name, target, sizeof(target));
-
-	return got >= 0 && (size_t)got == len &&
-	       memcmp(target, n->target, len) == 0;
-}
-
-static int is_same_special(const struct node *n, int dir_fd, const char *name)
-{
-	struct stat st;
-	dev_t device;
-
-	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    (st.st_mode & S_IFMT) != n->type)
-		return 0;
-	return !is_device(n) ||
-	       (device_make(n->major, n->minor, &device) == 0 &&
-		st.st_rdev == device);
-}
-
-int node_is_same(const struct node *n, int dir_fd, const char *name)
-{
-	struct stat a, b;
-
-	switch (n->kind) {
-	case NODE_SYMLINK:
-		return is_same_symlink(n, dir_fd, name);
-	case NODE_SPECIAL:
-		return is_same_special(n, dir_fd, name);
-	case NODE_LINK:
-		break;
-	}
-	return fstatat(dir_fd, name, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       fstatat(n->from_dir, n->from, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 unsigned node_differs(const struct node *n, const struct stat *there)

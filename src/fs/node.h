@@ -49,6 +49,10 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 /* Whether what has the name is the same, but for its metadata. */
 int node_is_same(const struct node *n, int dir_fd, const char *name);
 
+/* Whether something else than the node, which was made with this name, has it
+ * now: what is not the same, or of a link another file. */
+int node_has_lost(const struct node *n, int dir_fd, const char *name);
+
 /* What of the metadata of a symlink or special file that is there, and is the
  * same, differs (enum file_meta_kind); of a hard link nothing does. */
 unsigned node_differs(const struct node *n, const struct stat *there);

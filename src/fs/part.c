@@ -495,12 +495,67 @@ static int naming_failed(struct err *e, const char *doing)
 	return err_sys(e, ERR_LOCAL, "%s", doing);
 }
 
-static int rename_to(int dir_fd, const char *from, const char *final,
-		     int replace, struct err *e)
+/* Whether a file's inode by its name is the one that its descriptor shows,
+ * tried with a file that nobody knows: some FUSE file systems number files anew
+ * each time that they are asked.  1 where nothing can be tried. */
+static int has_one_inode(int dir_fd)
 {
-	int rc = replace ? renameat(dir_fd, from, dir_fd, final) :
-			   rename_new(dir_fd, from, final);
+	struct part_names names = { 0 };
+	struct part p;
+	struct stat st;
+	struct err e;
+	int is_one;
 
+	err_clear(&e);
+	if (part_create(&p, &names, dir_fd, &e) < 0)
+		return 1;
+	/* As with a part that has been written: a number may be given at the
+	 * end. */
+	if (write_data(&p, "a", 1, 0, &e) == 0)
+		(void)part_check_close(&p, &e);
+	is_one = fstat(p.fd, &st) < 0 || part_is_named(dir_fd, p.name, &st);
+	unlinkat(dir_fd, p.name, 0);
+	io_close(&p.fd);
+	return is_one;
+}
+
+/*
+ * Whether another file than the open one has the name.  It may be that of
+ * another process, or of another sender, under a name that this file system
+ * takes for ours and name_is_like_own() does not know.  What is done with the
+ * name next comes after another call, so another file may still take it in
+ * between; but no longer at any time while content arrives.
+ *
+ * Takes two calls, for parts that have a name: those of large files; of small
+ * ones, only where there are no hidden parts, or one replaces another file.
+ */
+static int is_anothers(int fd, int dir_fd, const char *name)
+{
+	struct stat mine, now;
+
+	if (fstat(fd, &mine) < 0 ||
+	    fstatat(dir_fd, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	return (mine.st_dev != now.st_dev || mine.st_ino != now.st_ino) &&
+	       has_one_inode(dir_fd);
+}
+
+int part_has_lost(const struct part *p, int dir_fd, const char *name)
+{
+	return is_anothers(p->fd, dir_fd, name);
+}
+
+static int rename_named(const struct part *p, int dir_fd, const char *final,
+			int replace, struct err *e)
+{
+	int rc;
+
+	if (part_has_lost(p, dir_fd, p->name)) {
+		errno = EBUSY;
+		return err_sys(e, ERR_LOCAL, "rename to the final name");
+	}
+	rc = replace ? renameat(dir_fd, p->name, dir_fd, final) :
+		       rename_new(dir_fd, p->name, final);
 	if (rc < 0)
 		return naming_failed(e, "rename to the final name");
 	return 0;
@@ -536,27 +591,31 @@ int part_clear_leftover(int dir_fd, const char *name)
 }
 
 /*
- * Call make() with a temporary name and rename what it made over final.  The
- * name follows from tag, so that what a killed process left is removed by the
- * next one that replaces the same file; the next tag is tried where another
- * process is using the name now.  Returns 0, or -1 with errno.
+ * Make something with a temporary name and rename it over final.  The name
+ * follows from tag, so that what a killed process left is removed by the next
+ * one that replaces the same file; the next tag is tried where another process
+ * is using the name now, or has taken it.  Returns 0, or -1 with errno.
  */
 static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
-			    int (*make)(const void *what, int dir_fd,
-					const char *name),
-			    const void *what)
+			    const struct part_maker *m)
 {
 	char name[NAME_PART_MAX];
 	int rc = -1;
 
 	for (int i = 0; i < PART_NAME_TRIES; i++) {
 		part_tag_name(name, tag, "new");
-		rc = make(what, dir_fd, name);
+		rc = m->make(m->what, dir_fd, name);
 		if (rc < 0 && errno == EEXIST) {
 			if (i >= CLEAR_TRIES || !part_clear_leftover(dir_fd, name))
 				tag++;
 			errno = EEXIST;
 			continue;
+		}
+		/* Not with the next tag: a file that was linked, and has no
+		 * name any more, cannot be linked again. */
+		if (rc == 0 && m->has_lost(m->what, dir_fd, name)) {
+			errno = EBUSY;
+			return -1;
 		}
 		if (rc == 0)
 			rc = renameat(dir_fd, name, dir_fd, final);
@@ -567,7 +626,8 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 	if (rc < 0 && errno != EEXIST) {
 		int saved = errno;
 
-		unlinkat(dir_fd, name, 0);
+		if (!m->has_lost(m->what, dir_fd, name))
+			unlinkat(dir_fd, name, 0);
 		errno = saved;
 	}
 	return rc;
@@ -576,6 +636,11 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 static int make_hard_link(const void *what, int dir_fd, const char *name)
 {
 	return nameless_link(*(const int *)what, dir_fd, name);
+}
+
+static int has_lost_link(const void *what, int dir_fd, const char *name)
+{
+	return is_anothers(*(const int *)what, dir_fd, name);
 }
 
 /* Whether the error of nameless_link() says that a file without a name cannot
@@ -653,17 +718,17 @@ static int copy_to_named(struct part *p, int dir_fd, struct err *e)
 static int link_hidden(struct part *p, int dir_fd, const char *final,
 		       int replace, struct err *e)
 {
+	const struct part_maker maker = { make_hard_link, has_lost_link, &p->fd };
 	int rc = nameless_link(p->fd, dir_fd, final);
 
 	if (rc < 0 && errno == EEXIST && replace) {
 		/* Against part_clear_leftover() in another process. */
 		(void)flock(p->fd, LOCK_EX | LOCK_NB);
-		rc = make_and_replace(dir_fd, final, name_tag(final),
-				      make_hard_link, &p->fd);
+		rc = make_and_replace(dir_fd, final, name_tag(final), &maker);
 	}
 	if (rc < 0 && is_unlinkable(errno)) {
 		rc = copy_to_named(p, dir_fd, e);
-		return rc < 0 ? rc : rename_to(dir_fd, p->name, final, replace, e);
+		return rc < 0 ? rc : rename_named(p, dir_fd, final, replace, e);
 	}
 	if (rc < 0)
 		return naming_failed(e, "link to the final name");
@@ -675,7 +740,7 @@ int part_rename(struct part *p, int dir_fd, const char *final, int replace,
 {
 	if (!p->name[0])
 		return link_hidden(p, dir_fd, final, replace, e);
-	return rename_to(dir_fd, p->name, final, replace, e);
+	return rename_named(p, dir_fd, final, replace, e);
 }
 
 int part_check_close(const struct part *p, struct err *e)
@@ -700,19 +765,17 @@ void part_discard(struct part *p, int dir_fd)
 {
 	/* Unlink first: once the lock is gone, another transfer may have opened
 	 * the part by this name. */
-	if (p->name[0] != '\0')
+	if (p->name[0] != '\0' && !part_has_lost(p, dir_fd, p->name))
 		unlinkat(dir_fd, p->name, 0);
 	p->name[0] = '\0';
 	io_close(&p->fd);
 }
 
-int part_replace(int dir_fd, const char *final,
-		 int (*make)(const void *what, int dir_fd, const char *name),
-		 const void *what)
+int part_replace(int dir_fd, const char *final, const struct part_maker *m)
 {
 	/* Not the tag of link_hidden(): what is made here cannot be locked, so
 	 * it must not use the temporary names of files. */
-	return make_and_replace(dir_fd, final, ~name_tag(final), make, what);
+	return make_and_replace(dir_fd, final, ~name_tag(final), m);
 }
 
 int part_stat(int dir_fd, const char *name, struct stat *st, struct err *e)

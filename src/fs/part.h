@@ -211,13 +211,18 @@ int part_sync(struct part *p, struct err *e);
  * the name is left alone: ERR_LOCAL with EEXIST; see rename_new().  With
  * replace 1 what has the name is replaced, atomically, unless it is a
  * directory: ERR_LOCAL with EISDIR.  EILSEQ where the file system cannot store
- * the name.
+ * the name.  EBUSY where another file has taken the part's own name: that one
+ * is left alone.
  *
  * A hidden part that cannot be linked becomes a copy of itself (was_copied),
  * with a name, which is flushed and renamed.
  */
 int part_rename(struct part *p, int dir_fd, const char *final, int replace,
 		struct err *e);
+
+/* Whether another file than the part has the name, so that the part cannot be
+ * renamed or removed by it; 0 where nothing has. */
+int part_has_lost(const struct part *p, int dir_fd, const char *name);
 
 /* Report the write errors that close() would report (NFS, quotas), but keep the
  * descriptor and its lock: for a part that gets its name without part_sync().
@@ -228,8 +233,8 @@ int part_check_close(const struct part *p, struct err *e);
  * that close() reports. */
 int part_close(struct part *p, struct err *e);
 
-/* Remove the file and close it; errors are ignored.  Does nothing for a part
- * that was not created. */
+/* Remove the file, unless another one has its name, and close it; errors are
+ * ignored.  Does nothing for a part that was not created. */
 void part_discard(struct part *p, int dir_fd);
 
 /* fstatat() without following a symlink.  Returns 0 or ERR_LOCAL with errno

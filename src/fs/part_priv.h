@@ -38,10 +38,16 @@ int part_clear_leftover(int dir_fd, const char *name);
 int part_to_times(const struct file_meta *meta, struct timespec times[2],
 		  struct err *e);
 
-/* Call make() with a temporary name in dir_fd, and rename what it made over
- * final.  Returns 0, or -1 with errno. */
-int part_replace(int dir_fd, const char *final,
-		 int (*make)(const void *what, int dir_fd, const char *name),
-		 const void *what);
+/* What replaces a name: make() makes what with a temporary name; has_lost()
+ * says whether something else has that name now, as part_has_lost(). */
+struct part_maker {
+	int (*make)(const void *what, int dir_fd, const char *name);
+	int (*has_lost)(const void *what, int dir_fd, const char *name);
+	const void *what;
+};
+
+/* Make what with a temporary name in dir_fd, and rename it over final.  Returns
+ * 0, or -1 with errno. */
+int part_replace(int dir_fd, const char *final, const struct part_maker *m);
 
 #endif

@@ -120,11 +120,26 @@ static int can_exchange(const struct candidate *c, int dir_fd)
 	return known > 0;
 }
 
+/* Check that the candidate still has the name that it was given, before it is
+ * renamed by it: any sender may send a file of that name, such as "f~".  See
+ * part_rename().  Returns 0, or -1 with EBUSY. */
+static int check_has(const struct candidate *c, int dir_fd, const char *name)
+{
+	if (c->part ? !part_has_lost(c->part, dir_fd, name) :
+		      !node_has_lost(c->node, dir_fd, name))
+		return 0;
+	errno = EBUSY;
+	return -1;
+}
+
 /* Exchange the candidate, which has the backup name, with what has the name.
  * Returns 0, or -1 with errno. */
-static int exchange_names(int dir_fd, const char *backup, const char *name)
+static int exchange_names(const struct candidate *c, int dir_fd,
+			  const char *backup, const char *name)
 {
 	for (int i = 0; i < EXCHANGE_TRIES; i++) {
+		if (check_has(c, dir_fd, backup) < 0)
+			return -1;
 		if (rename_exchange(dir_fd, backup, name) == 0) {
 			/* A directory is never replaced.  That this is one
 			 * shows only now: looking before would be a race. */
@@ -198,7 +213,8 @@ static void undo_move_aside(int dir_fd, const char *name, const char *backup,
 
 /* Rename the candidate from its temporary name to the name, after what has that
  * was moved to the first free backup name.  Returns 0, or -1 with errno. */
-static int back_up_and_rename(int dir_fd, const char *temp, const char *name)
+static int back_up_and_rename(const struct candidate *c, int dir_fd,
+			      const char *temp, const char *name)
 {
 	char backup[NAME_COMPONENT_MAX + 1];
 	int is_aside = 0, linked = 0;
@@ -212,7 +228,8 @@ static int back_up_and_rename(int dir_fd, const char *temp, const char *name)
 	/* ENOENT: the old file is gone, so there is nothing to back up. */
 	if (!is_aside && errno != ENOENT)
 		return -1;
-	if (renameat(dir_fd, temp, dir_fd, name) == 0)
+	if (check_has(c, dir_fd, temp) == 0 &&
+	    renameat(dir_fd, temp, dir_fd, name) == 0)
 		return 0;
 	if (is_aside)
 		undo_move_aside(dir_fd, name, backup, linked);
@@ -232,17 +249,19 @@ static int swap_names(const struct candidate *c, int dir_fd,
 	int rc = -1, lock, saved;
 
 	if (exchanges)
-		rc = exchange_names(dir_fd, backup, name);
+		rc = exchange_names(c, dir_fd, backup, name);
 	if (rc == 0)
 		return 0;
 	if (!exchanges || rename_is_unsupported(errno)) {
 		/* The old file needs the backup name, so free it first. */
 		part_new_name(temp, backup);
 		lock = lock_dir(dir_fd);
-		rc = renameat(dir_fd, backup, dir_fd, temp);
+		rc = check_has(c, dir_fd, backup);
+		if (rc == 0)
+			rc = renameat(dir_fd, backup, dir_fd, temp);
 		if (rc == 0) {
 			now = temp;
-			rc = back_up_and_rename(dir_fd, temp, name);
+			rc = back_up_and_rename(c, dir_fd, temp, name);
 		}
 		saved = errno;
 		io_close(&lock);
@@ -250,7 +269,8 @@ static int swap_names(const struct candidate *c, int dir_fd,
 	}
 	if (rc < 0) {
 		saved = errno;
-		unlinkat(dir_fd, now, 0);
+		if (check_has(c, dir_fd, now) == 0)
+			unlinkat(dir_fd, now, 0);
 		errno = saved;
 	}
 	return rc;

@@ -62,8 +62,9 @@ int place_put(const struct candidate *c, int dir_fd, const char *name,
  * other, by a lock on the directory.
  *
  * Returns 0; ERR_LOCAL with errno: EISDIR where a directory has the name,
- * EEXIST when all backup names are taken.  After an error a part that had a
- * name of its own may have been removed.
+ * EEXIST when all backup names are taken, EBUSY where another file has taken
+ * the candidate's.  After an error a part that had a name of its own may have
+ * been removed.
  */
 int place_backup(const struct candidate *c, int dir_fd, const char *name,
 		 struct err *e);

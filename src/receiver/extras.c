@@ -112,7 +112,8 @@ static int is_kept(const struct extras *x, const char *name)
 {
 	const size_t n = strlen(name);
 
-	if (name_is_own(name, n))
+	/* The sender could not name it. */
+	if (name_is_like_own(name, n))
 		return 1;
 	if (x->cfg.existing == CONFLICT_BACKUP)
 		return name[n - 1] == '~';

@@ -759,6 +759,135 @@ for i in range(200):
 	done
 }
 
+# ---- temporary names that another file takes -------------------------------
+
+# put_by OTHER NAME - what any process with the right to write there can do, and
+# another sender's file could where names are folded
+put_by() {
+	echo EVIL >other
+	touch -d 2037-01-01 other
+	mv -f other "$1"
+}
+
+@test "names that the file system folds: no sender's file takes the place of a part" {
+	needs FUSE
+	head -c 20000000 /dev/urandom >src/victim
+	for how in replace newer backup; do
+		lacking fold
+		receive --plain --existing $how dst
+		start_send victim --plain --limit-rate 4M src/victim
+		under_way victim
+		part=$(cd dst && echo .ferry-*.part)
+		[ -f "dst/$part" ]
+		echo EVIL >"${part^^}"
+		touch -d 2037-01-01 "${part^^}"
+		# ferry's own sender refuses it, too
+		send --plain "${part^^}"
+		[ "$sent" != 0 ]
+		has sender "ferry's own temporary names"
+		python3 - "$port" "${part^^}" <<-EOF
+			import sys
+			sys.path[:0] = ["$BATS_TEST_DIRNAME/.."]
+			from lib.peer import Sender
+			from lib.wire import pack, row
+			s = Sender(int(sys.argv[1]))
+			s.send(pack([row(1, b"EVIL", name=sys.argv[2].encode())],
+			            b"EVIL"))
+			s.rest()
+		EOF
+		await messages 'temporary names'
+		ended victim
+		[ "$code" = 0 ] || { cat victim.messages; return 1; }
+		cmp src/victim dst/victim
+		is ls -A dst victim
+		rm "${part^^}"
+		stop_receiver
+	done
+}
+
+@test "a part whose name another file has taken is not committed, nor is that file" {
+	head -c 12000000 /dev/urandom >src/victim
+	for how in fail replace newer backup rename; do
+		rm -rf dst; mkdir dst
+		[ $how = fail ] || echo old >dst/victim
+		[ $how = fail ] || touch -d 2001-01-01 dst/victim
+		receive --plain --once --existing $how dst
+		start_send victim --plain --limit-rate 4M src/victim
+		under_way victim
+		part=$(echo dst/.ferry-*.part)
+		put_by "$part"
+		ended victim
+		[ "$code" = 8 ] || { cat victim.messages; return 1; }
+		has victim.messages 'in use by another transfer'
+		wait_receiver
+		[ "$got" = 7 ]
+		# the other file stays what and where it is
+		is cat "$part" EVIL
+		rm "$part"
+		if [ $how = fail ]; then
+			only_dir
+		else
+			is ls -A dst victim
+			is cat dst/victim old
+		fi
+	done
+}
+
+@test "a file or symlink that replaces another is not confused with what takes its temporary name" {
+	needs ptrace
+	needs 'a build without a sanitizer' # which strace does not mix with
+	needs_build 'files without a name'
+	for kind in file:linkat:replace:.ferry-*.new \
+		symlink:symlinkat:replace:.ferry-*.new \
+		file:linkat:backup:f~ symlink:symlinkat:backup:f~; do
+		IFS=: read -r what call how taken <<<"$kind"
+		echo "# $kind"
+		rm -rf src dst; mkdir -p src/t dst/t
+		case $what in
+		file) echo new >src/t/f ;;
+		symlink) ln -s new src/t/f ;;
+		esac
+		echo old >dst/t/f
+		touch -d 2001-01-01 dst/t/f
+		# long enough for what follows, after the call
+		FERRY_WRAP="strace -f -qq -o /dev/null -e trace=$call
+			-e inject=$call:delay_exit=$(limit 500000)" \
+			receive --plain --once --existing $how dst
+		start_send sender --plain src/t
+		for _ in $(seq "$(limit 600)"); do
+			there=$(find dst/t -name "$taken")
+			[ -n "$there" ] && break
+			sleep 0.05
+		done
+		[ -n "$there" ]
+		put_by "$there"
+		ended sender
+		wait_receiver
+		is cat "$there" EVIL
+		rm "$there"
+		is ls -A dst/t f
+		[ "$code" = 8 ] || { cat sender.messages; return 1; }
+		has sender.messages 'in use by another transfer'
+		is cat dst/t/f old
+	done
+}
+
+@test "where a file has another inode each time, all is received as elsewhere" {
+	same_options=-O
+	needs FUSE
+	tree src/t new
+	for how in fail replace backup; do
+		for lack in inode flags,inode; do
+			lacking $lack
+			[ $how = fail ] || tree dst/t old
+			transfer $how
+			status 0
+			same src/t dst/
+			no_litter
+		done
+	done
+}
+
 # ---- times -----------------------------------------------------------------
 
 # few_bytes MOST - the last transfer() sent at most so many

@@ -14,7 +14,9 @@ BAD = [b"../x", b"a/../../x", b"/abs", b"", b".", b"..", b"a//b", b"a/./b",
        b"x" * 256, b"a/" + b"x" * 256, b"/".join([b"y" * 255] * 16) + b"/z",
        b"z" * 4097, b"/".join([b"d"] * 129), b"/".join([b"d"] * 300),
        PART + b".part", PART + b".journal", PART + b".new",
-       b"a/" + PART + b".part", PART + b".new/a", b"//", b"way/../x"]
+       b"a/" + PART + b".part", PART + b".new/a", b"//", b"way/../x",
+       PART.upper() + b".PART", PART + b".Journal", PART + b".new. ",
+       PART + b"\xe2\x80\x8b.part"]
 # looks like leading outside, but is an ordinary name
 STRANGE = [b"..\\x", b"%2e%2e", b"\xc0\xae\xc0\xae", b".\x01.", b"...",
            "\uff0e\uff0e".encode(), b"\xff\xfe", b"..a", b"a..", b"-rf",

@@ -26,6 +26,7 @@
  *		     with a combining accent; a name stays as it was first
  *		     written
  *	inodes       a file has another inode under each spelling of its name
+ *	inode        a file has another inode each time that it is looked at
  *	fold=NAME    the same, but only in directories of that name and those
  *		     below them, which have the attribute of chattr +F
  */
@@ -39,6 +40,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/fs.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +52,7 @@
 static int root_fd;
 static const char *lacking;
 static long mode_of_all = -1, uid_of_all = -1, size_max = LONG_MAX, seconds;
+static atomic_uint_fast64_t inode = 1 << 20; /* the next */
 
 /* Whether this word is in the list; *value_out, if not NULL, is what
  * follows. */
@@ -167,6 +170,8 @@ static void *fs_init(struct fuse_conn_info *conn, struct fuse_config *cfg)
 	cfg->use_ino = !lacks("inodes", NULL);
 	cfg->nullpath_ok = 0;
 	cfg->hard_remove = 0;
+	if (lacks("inode", NULL))
+		cfg->attr_timeout = 0;
 	if (lacks("fold", NULL)) {
 		/* The kernel caches by the names that it has asked for. */
 		cfg->entry_timeout = 0;
@@ -193,6 +198,8 @@ static int fs_getattr(const char *path, struct stat *st,
 	}
 	if (rc == 0 && uid_of_all >= 0)
 		st->st_uid = (uid_t)uid_of_all;
+	if (rc == 0 && lacks("inode", NULL) && S_ISREG(st->st_mode))
+		st->st_ino = (ino_t)atomic_fetch_add(&inode, 1);
 	return result(rc);
 }
 

@@ -61,19 +61,28 @@ static const struct bytes accepted[] = {
 	B(".ferry-0123456789abcdef.par"),
 	B(".ferry-0123456789abcdef.partx"),
 	B(".ferry-0123456789abcdef.parts"),
-	B(".ferry-0123456789abcdef.PART"),
 	B(".ferry-0123456789abcdef.lock"),
 	B(".ferry-0123456789abcdef.journa"),
 	B(".ferry-0123456789abcdef.journal2"),
 	B(".ferry-0123456789abcde.part"),
 	B(".ferry-0123456789abcdef0.part"),
 	B(".ferry-0123456789abcdeg.part"),
-	B(".ferry-0123456789ABCDEF.part"),
 	B(".ferry-0123456789abcde/.part"),
 	B("ferry-0123456789abcdef.part"),
 	B("x.ferry-0123456789abcdef.part"),
-	B(".Ferry-0123456789abcdef.part"),
 	B(".ferry_0123456789abcdef.part"),
+	B(".ferry-0123456789abcdef.part.x"),
+	B(".FERRY-0123456789ABCDEF.PARTS"),
+	B(".ferry-0123456789abcdef .part"),
+	B(".ferry-0123456789abcdef.p\xc3\xa4rt"),
+	B(".ferry-0123456789abcd\xef\xac\x81.part"),
+	B(".ferry-0123456789abcdef.part\xc2"),
+	B(".ferry-0123456789abcdef.part\xe2\x80"),
+	B(".ferry-0123456789abcdef.part\xe6\x97\xa5"),
+	B("\xe6\x97\xa5\xe6\x9c\xac.part"),
+	B("\xe2\x80\x8b"),
+	B("\xef\xbb\xbf"),
+	B("... "),
 };
 
 static const struct bytes refused[] = {
@@ -107,6 +116,24 @@ static const struct bytes refused[] = {
 	B("a/" OWN ".part"),
 	B(OWN ".part/a"),
 	B("a/" OWN ".journal/b"),
+	/* other spellings of them: case */
+	B(".FERRY-0123456789ABCDEF.PART"),
+	B(".Ferry-0123456789abcdef.part"),
+	B(".ferry-0123456789ABCDEF.part"),
+	B("a/" OWN ".Journal/b"),
+	B(OWN ".NEW"),
+	/* dots and spaces at the end */
+	B(OWN ".part."),
+	B(OWN ".new. ."),
+	B(OWN ".new.................................................."),
+	/* soft hyphen, no-joiner, byte order mark, a tag of plane 14 */
+	B(".ferry\xc2\xad-0123456789abcdef.part"),
+	B("\xe2\x80\x8c" OWN ".part"),
+	B(OWN ".part\xef\xbb\xbf"),
+	B(OWN "\xf3\xa0\x80\xa0.journal"),
+	/* fullwidth F, the ligature of two f */
+	B(".\xef\xbc\xa6" "erry-0123456789abcdef.part"),
+	B(".ferry-0123456789abcd\xef\xac\x80.part"),
 };
 
 static void test_accepted(void **state)

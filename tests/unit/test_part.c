@@ -541,6 +541,34 @@ static void test_hidden(void **state)
 	assert_int_equal(count_fds(), p->fds);
 }
 
+/* Another file that has the part's name is neither given the final name nor
+ * removed. */
+static void test_name_taken(void **state)
+{
+	struct place *p = *state;
+	struct part part;
+	struct err e;
+
+	put_file(p->dir, "f", "old");
+	put_file(p->dir, "other", "other");
+	assert_int_equal(part_create(&part, &p->names, p->dir, &e), 0);
+	assert_false(part_has_lost(&part, p->dir, part.name));
+	assert_int_equal(unlinkat(p->dir, part.name, 0), 0);
+	assert_false(part_has_lost(&part, p->dir, part.name));
+	assert_int_equal(renameat(p->dir, "other", p->dir, part.name), 0);
+	assert_true(part_has_lost(&part, p->dir, part.name));
+	for (int replace = 0; replace < 2; replace++) {
+		assert_int_equal(part_rename(&part, p->dir,
+					     replace ? "f" : "g", replace, &e),
+				 ERR_LOCAL);
+		assert_int_equal(e.sys_errno, EBUSY);
+	}
+	part_discard(&part, p->dir);
+	assert_true(holds(p->dir, "f", "old"));
+	assert_int_equal(count_names(p->dir), 2);
+	assert_int_equal(count_fds(), p->fds);
+}
+
 /* What a dead process left between linking and renaming does not matter. */
 static void test_stale_new(void **state)
 {
@@ -1217,6 +1245,7 @@ int main(void)
 		TEST(test_symlink),
 		TEST(test_open_existing),
 		TEST(test_hidden),
+		TEST(test_name_taken),
 		TEST(test_stale_new),
 		TEST(test_kept),
 		TEST(test_kept_before_commit),

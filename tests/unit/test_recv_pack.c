@@ -82,6 +82,7 @@ static void a_name_that_is_refused_ends_the_session(void **state)
 	static const char *const names[] = {
 		"../a", "/a", "a/../b", "a//b", ".", "a/.",
 		".ferry-0123456789abcdef.part",
+		".FERRY-0123456789ABCDEF.PART",
 	};
 	struct recv_lab *lab = *state;
 	struct err e;
