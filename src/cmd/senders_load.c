@@ -121,6 +121,10 @@ static int open_root(struct senders_load *l, size_t i, int makes_dirs,
 	}
 	if (open_dir(s->dir, 0, &l->opened[i].root_fd, e))
 		return e->code;
+	if (fstat(l->opened[i].root_fd, &st) < 0)
+		return err_sys(e, ERR_LOCAL, "stat");
+	l->opened[i].dev = (uint64_t)st.st_dev;
+	l->opened[i].ino = (uint64_t)st.st_ino;
 	l->opened[i].real = realpath(s->dir, NULL);
 	return check_is_known(&l->opened[i], s, e);
 }
@@ -147,15 +151,23 @@ static int open_roots(struct senders_load *l, int makes_dirs, struct err *e)
 	return rc;
 }
 
-/* The sender whose directory this is, or has it in it; or NULL. */
+/* The sender whose directory this is, also where it is mounted elsewhere, or
+ * has it in it; or NULL. */
 static const struct senders_section *sender_of(const struct senders_load *l,
 					       const char *real)
 {
-	for (size_t i = 0; i < l->file.count; i++) {
-		const char *dir = l->opened[i].real;
+	struct stat st;
+	const int is_there = stat(real, &st) == 0;
 
-		if (dir && (strcmp(real, dir) == 0 ||
-			    exec_check_is_below(real, dir)))
+	for (size_t i = 0; i < l->file.count; i++) {
+		const struct senders_opened *o = &l->opened[i];
+
+		if (o->real && (strcmp(real, o->real) == 0 ||
+				exec_check_is_below(real, o->real)))
+			return &l->file.list[i];
+		if (is_there && o->root_fd >= 0 &&
+		    o->dev == (uint64_t)st.st_dev &&
+		    o->ino == (uint64_t)st.st_ino)
 			return &l->file.list[i];
 	}
 	return NULL;

@@ -7,6 +7,8 @@
 #ifndef FERRY_CMD_SENDERS_LOAD_H
 #define FERRY_CMD_SENDERS_LOAD_H
 
+#include <stdint.h>
+
 #include "base/err.h"
 #include "cmd/senders_file.h"
 #include "receiver/receive.h" /* enum sandbox_mode */
@@ -25,6 +27,7 @@ enum senders_warning {
 /* What was opened and started for a sender. */
 struct senders_opened {
 	int root_fd; /* -1: it does not exist yet, when only checking */
+	uint64_t dev, ino; /* of it */
 	char *real; /* its path without symlinks, also where it will be made;
 		       or NULL */
 	struct exec_helper *exec;  /* or NULL */

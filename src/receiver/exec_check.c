@@ -84,6 +84,45 @@ int exec_check_is_below(const char *path, const char *dir)
 	       (path[n] == '/' || (n > 0 && dir[n - 1] == '/'));
 }
 
+static int is_same_dir(const char *path, const struct stat *dir)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && st.st_dev == dir->st_dev &&
+	       st.st_ino == dir->st_ino;
+}
+
+/* Whether the path is that of dir, or lies below it. */
+static int is_in(const char *path, const char *dir)
+{
+	struct stat st;
+
+	return strcmp(path, dir) == 0 ||
+	       (stat(dir, &st) == 0 && is_same_dir(path, &st)) ||
+	       exec_check_is_in_dir(path, dir);
+}
+
+int exec_check_is_in_dir(const char *path, const char *dir)
+{
+	struct stat st;
+	char *above, *slash;
+	int found = 0;
+
+	if (exec_check_is_below(path, dir))
+		return 1;
+	if (stat(dir, &st) < 0)
+		return 0;
+	above = strdup(path);
+	if (!above)
+		return 1; /* so that it is not used */
+	while (!found && (slash = strrchr(above, '/'))) {
+		*slash = '\0';
+		found = is_same_dir(slash == above ? "/" : above, &st);
+	}
+	free(above);
+	return found;
+}
+
 /* Whether programs are looked for in this entry. */
 static int is_wanted(const char *entry, const char *dir)
 {
@@ -94,8 +133,7 @@ static int is_wanted(const char *entry, const char *dir)
 		return 0;
 	real = realpath(entry, NULL);
 	/* One that does not exist may come to exist later. */
-	rc = strcmp(real ? real : entry, dir) != 0 &&
-	     !exec_check_is_below(real ? real : entry, dir);
+	rc = !is_in(real ? real : entry, dir);
 	free(real);
 	return rc;
 }

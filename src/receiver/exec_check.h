@@ -19,8 +19,17 @@
  */
 int exec_check_program(const char *path, struct err *e);
 
-/* Whether the absolute path lies below the directory dir. */
+/* Whether the absolute path lies below the directory dir, as far as the two
+ * texts say. */
 int exec_check_is_below(const char *path, const char *dir);
+
+/*
+ * Whether it does by this or another path: a directory that the path names is
+ * dir, by device and inode, as where dir is also mounted elsewhere (mount
+ * --bind), or where names are folded.  Not found is a directory inside dir that
+ * is mounted elsewhere by itself.
+ */
+int exec_check_is_in_dir(const char *path, const char *dir);
 
 /* A copy of a search path such as PATH without what is relative or lies in dir,
  * where senders create files; a usual one where nothing is left.  The caller

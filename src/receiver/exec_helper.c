@@ -65,7 +65,7 @@ static int check_program(struct runner *r, struct err *e)
 			       shown);
 	if (faccessat(AT_FDCWD, r->program, X_OK, AT_EACCESS) < 0)
 		return err_sys(e, ERR_LOCAL, "cannot run %s", shown);
-	if (exec_check_is_below(r->program, r->dir))
+	if (exec_check_is_in_dir(r->program, r->dir))
 		return err_set(e, ERR_USAGE,
 			       "%s is inside the directory to receive "
 			       "into, where senders could replace it",

@@ -10,7 +10,10 @@ setup() {
 	: >log
 	program 'exit 0'
 }
-teardown() { remove_dir; }
+teardown() {
+	umount mnt 2>/dev/null || true
+	remove_dir
+}
 
 # program LINE... - make the file hook a bash script of these lines
 program() {
@@ -323,6 +326,56 @@ send_many() {
 		[[ "$output" == *"$work/$one belongs to another user (uid 65534), who could replace the program $work/safe/sub/hook"* ]]
 		chown 0 $one
 	done
+}
+
+# elsewhere - a command to run others with, in a mount namespace in which dst is
+# also bo
+elsewhere() {
+	mkdir -p bo
+	printf '#!/bin/sh\nmount --bind dst bo && exec "$@"\n' >bound
+	chmod +x bound
+	echo "unshare --mount $work/bound"
+}
+
+@test "--exec: the program is not inside the directory by another path" {
+	cp hook dst
+	mkdir dst/sub
+	cp hook dst/sub
+	inside() {
+		# shellcheck disable=SC2086
+		run $1 timeout "$(limit 10)" "$FERRY" receive --plain -p 0 \
+			--exec "$2" "$3"
+		[ "$status" = 2 ] || { echo "$1 $2: $status $output"; return 1; }
+		[[ "$output" == *"$2 is inside the directory to receive into"* ]]
+	}
+	inside '' dst/hook dst
+	inside '' dst/sub/hook dst
+	needs 'mount namespaces'
+	inside "$(elsewhere)" bo/hook dst
+	inside "$(elsewhere)" bo/sub/hook dst
+	inside "$(elsewhere)" dst/hook bo
+	needs FUSE
+	mkdir back mnt
+	"$FERRY_TOOLS/lackfs" fold back mnt 3>&-
+	mkdir mnt/dst
+	cp hook mnt/dst
+	inside '' mnt/DST/hook mnt/dst
+	umount mnt
+}
+
+@test "--exec: nothing that a sender sent is run by name, by another path" {
+	needs 'mount namespaces'
+	program 'uname >/dev/null; exit 0'
+	printf '#!/bin/sh\necho taken over >"%s/proof"\n' "$work" >src/uname
+	chmod +x src/uname
+	FERRY_WRAP=$(elsewhere) PATH=$work/bo:$PATH receive --plain --once \
+		--exec ./hook dst
+	send --plain src/uname
+	wait_receiver
+	status 0
+	[ "$got" = 0 ]
+	[ -x dst/uname ]
+	[ ! -e proof ]
 }
 
 @test "--exec: nothing that a sender sent is run by name" {

@@ -390,6 +390,17 @@ wrong() {
 	}
 }
 
+@test "--check-config: a key in a sender's directory by another path" {
+	needs 'mount namespaces'
+	mkdir -p in/a/sub bo
+	ferry keygen in/a/sub/k 2>/dev/null
+	printf '#!/bin/sh\nmount --bind in/a bo && exec "$@"\n' >bound
+	chmod +x bound
+	FERRY_WRAP="unshare --mount $work/bound" \
+		wrong "dir = $work/in\n[a]\nkey = $work/bo/sub/k\n" \
+		"key $work/bo/sub/k lies in the directory of [a], where"
+}
+
 @test "--check-config: mistakes are told with their line" {
 	ferry keygen conf/k 2>/dev/null
 	ferry keygen conf/other 2>/dev/null
