@@ -331,14 +331,14 @@ static void on_session(void *ctx, uint64_t number,
 	char who[EVENT_TEXT_SHOWN_MAX], words[PAKE_VERIFY_MAX];
 	char text[EVENT_TEXT_MAX];
 	struct buf *json;
-	int has_words, is_said;
+	int has_words, was_told;
 
 	pthread_mutex_lock(&r->lock);
 	has_words = r->pake && pake_verify(r->pake, words) == 0;
 	escape_peer(who, sizeof(who), peer);
 	peers_add(&r->peers, number, who, peer->name);
-	is_said = is_told(r, peer);
-	if (!is_said && !r->cfg.is_sender && r->peers &&
+	was_told = is_told(r, peer);
+	if (!was_told && !r->cfg.is_sender && r->peers &&
 	    r->peers->number == number)
 		r->peers->is_untold = 1;
 	if (!r->cfg.is_sender)
@@ -350,7 +350,7 @@ static void on_session(void *ctx, uint64_t number,
 	if (!r->cfg.is_remote &&
 	    (r->cfg.verbose ||
 	     (!r->cfg.quiet && is_told_of(r, number) &&
-	      (!r->cfg.is_sender || (r->sessions > 0 && is_said)))))
+	      (!r->cfg.is_sender || (r->sessions > 0 && was_told)))))
 		outputs_say(r->out, text);
 	r->sessions++;
 	if (r->cfg.verbose && has_words) {
