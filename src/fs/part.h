@@ -104,6 +104,9 @@ enum part_owner part_owner_of(int dir_fd, const struct stat *st);
 int part_open_kept(struct part *p, int dir_fd, uint64_t tag, int *was_there,
 		   struct err *e);
 
+/* Whether another transfer has the kept part with this tag in dir_fd. */
+int part_is_locked(int dir_fd, uint64_t tag);
+
 /* Open and lock an existing kept part, whatever its mode, in order to remove
  * it.  Returns 0, or -1 where there is none, or another transfer has it, or it
  * cannot be opened.  *was_there is 0 only where there is none. */

@@ -172,6 +172,20 @@ static int open_and_lock(int dir_fd, const char *name, int is_any_mode)
 	return rc;
 }
 
+int part_is_locked(int dir_fd, uint64_t tag)
+{
+	char name[NAME_PART_MAX];
+	int fd, is_locked;
+
+	part_tag_name(name, tag, "part");
+	fd = open_any_mode(dir_fd, name);
+	if (fd < 0)
+		return 0;
+	is_locked = lock_file(fd) < 0 && errno == EWOULDBLOCK;
+	io_close(&fd);
+	return is_locked;
+}
+
 static int create_kept(int dir_fd, const char *name)
 {
 	int fd = part_open_new(dir_fd, name), saved;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/text.h"
 #include "chunk/tree.h"
@@ -25,6 +26,7 @@
 #include "receiver/kept.h"
 #include "receiver/placed.h"
 #include "receiver/quota.h"
+#include "receiver/sessions.h"
 #include "receiver/worker.h"
 #include "session/channel.h"
 #include "session/events.h"
@@ -227,6 +229,26 @@ static int check_name(int dir, const char *leaf, struct verdict *v)
 
 /* ---- OPEN ---- */
 
+/* A sender that was interrupted and is started again at once may find its
+ * former session still at what had arrived: wait until that gives back the
+ * part; otherwise all of the file would be received anew. */
+static void await_former(struct worker *w, int dir, const char *leaf)
+{
+	atomic_uint_fast64_t *since = &w->transfer->held_up_ms;
+	uint_fast64_t never;
+	struct err ignored;
+
+	/* An error is that of the next frame, too. */
+	while (w->sessions && parts_is_taken(&w->parts, dir, leaf) &&
+	       input_tick(w->input, 0, &ignored) == 0) {
+		never = 0;
+		atomic_compare_exchange_strong(since, &never, clock_ms());
+		if (!sessions_await_former(w->sessions, w->session,
+					   atomic_load(since)))
+			break;
+	}
+}
+
 /* Find the file's directory, and a basis or else make the part.  Returns 0, or
  * -1 with a verdict in v. */
 static int find_place(struct worker *w, struct recv_file *f,
@@ -242,6 +264,9 @@ static int find_place(struct worker *w, struct recv_file *f,
 	dir = dirs_parent(w->dirs, c->name, c->name_len, &leaf, &fe);
 	if (dir < 0)
 		return refuse_file(v, wire_cause_of_errno(fe.sys_errno));
+	/* First, as the other one may commit the file. */
+	if (may_resume(w->transfer, f))
+		await_former(w, dir, leaf);
 	if (probe_existing(w, f, dir, leaf, v))
 		return -1;
 	c->dir = held_dir_new(dir, w->parts.root_dev);

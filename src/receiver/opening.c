@@ -393,6 +393,8 @@ static int make_worker(struct recv_connection *c, struct err *e)
 	struct worker *w = &c->worker;
 
 	c->input.transfer = w->transfer = &s->transfer;
+	w->sessions = c->set->sessions;
+	w->session = s;
 	c->input.cpu = &w->cpu;
 	c->input.is_first = c->index == 0;
 	w->channel = &c->channel;

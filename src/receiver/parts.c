@@ -28,6 +28,13 @@ uint64_t parts_tag(const struct parts *p, const char *leaf)
 	return be_get64(sum);
 }
 
+int parts_is_taken(const struct parts *p, int dir, const char *leaf)
+{
+	/* There is nothing in a directory that this session has made. */
+	return !dirs_is_young(p->dirs) &&
+	       part_is_locked(dir, parts_tag(p, leaf));
+}
+
 /* Whether the result of opening a kept part says that it cannot be locked, or
  * that another transfer has it. */
 static int is_unlockable(int rc, const struct err *e)

@@ -40,6 +40,9 @@ struct parts {
  * last component of the final name. */
 uint64_t parts_tag(const struct parts *p, const char *leaf);
 
+/* Whether another transfer has the part that was kept of this file. */
+int parts_is_taken(const struct parts *p, int dir, const char *leaf);
+
 /*
  * Make a part that is not kept when the session ends, for a file that will have
  * the name leaf in dir: a hidden one where the file system has these.  c->dir

@@ -3,6 +3,7 @@
  */
 #include "receiver/session.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -639,6 +640,26 @@ void recv_session_stop(struct recv_session *s, int at_once)
 	results_wake(s->transfer.results);
 	if (at_once)
 		recv_session_abort(s);
+}
+
+int recv_session_end_lost(struct recv_session *s)
+{
+	struct pollfd p = { .fd = -1 };
+	int is_over;
+
+	pthread_mutex_lock(&s->lock);
+	/* After FINISH all is with the committer. */
+	if (s->state == RECV_OPEN && s->slots[0].stream)
+		p.fd = stream_fd(s->slots[0].stream);
+	/* What has arrived before it was lost may take long to be read, at a
+	 * rate limit, and is not needed to know that. */
+	if (p.fd >= 0 && poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR))
+		atomic_store(&s->transfer.is_over, 1);
+	is_over = atomic_load(&s->transfer.is_over);
+	pthread_mutex_unlock(&s->lock);
+	if (is_over)
+		results_wake(s->transfer.results);
+	return is_over;
 }
 
 void recv_session_revoke(struct recv_session *s)

@@ -166,6 +166,11 @@ void recv_session_revoke(struct recv_session *s);
 void recv_session_stop(struct recv_session *s, int at_once);
 void recv_session_abort(struct recv_session *s);
 
+/* Its sender may have begun anew, by another session: end this one as if it had
+ * failed, if its first connection is found to be lost.  Returns whether it is
+ * over. */
+int recv_session_end_lost(struct recv_session *s);
+
 /*
  * The last stream is gone: commit what arrived whole, keep the parts of large
  * files that did not, and determine the result (e->code, 0 for a success).

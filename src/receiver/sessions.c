@@ -26,6 +26,14 @@ enum {
 	 * connection.c), and how long a new session waits for that. */
 	DRAIN_MS = 1000,
 	FORMER_MS = 2 * DRAIN_MS,
+	/* How long the files of a session are held up in all: by one that
+	 * seems to be at work, as a lost connection may be noticed only when
+	 * PROGRESS, sent 4 times a second, is answered by a reset; and by one
+	 * that is over, which has to flush its data.  How often it is looked
+	 * whether a part is free: another process may have had it. */
+	HELD_UP_MS = 5000,
+	HELD_UP_ENDING_MS = 10000,
+	HELD_UP_LOOK_MS = 100,
 	/* What a session that was lost has to bring to be progress: a chunk. */
 	PROGRESS_BYTES = 1 << 20,
 };
@@ -110,6 +118,34 @@ void sessions_end_former(struct sessions *ss, const uint8_t *id)
 		cond_wait(&ss->gone, &ss->lock, DRAIN_MS);
 	}
 	pthread_mutex_unlock(&ss->lock);
+}
+
+int sessions_await_former(struct sessions *ss, const struct recv_session *s,
+			  uint64_t since_ms)
+{
+	unsigned max_ms = HELD_UP_MS;
+	int is_others = 0, is_own = 0, left;
+
+	pthread_mutex_lock(&ss->lock);
+	for (struct recv_session *o = ss->list; o; o = o->next) {
+		if (o == s || memcmp(o->peer_id, s->peer_id, STREAM_PEER) != 0)
+			continue;
+		/* Several hosts may have the same key, or none. */
+		if (memcmp(o->owner, s->owner, STREAM_PEER) != 0) {
+			is_others = 1;
+			continue;
+		}
+		is_own = 1;
+		if (recv_session_end_lost(o))
+			max_ms = HELD_UP_ENDING_MS;
+	}
+	left = is_others && !is_own ? 0 : clock_left_ms(since_ms + max_ms);
+	if (left > 0)
+		cond_wait(&ss->gone, &ss->lock,
+			  left < HELD_UP_LOOK_MS ? (unsigned)left
+						 : HELD_UP_LOOK_MS);
+	pthread_mutex_unlock(&ss->lock);
+	return left > 0;
 }
 
 /* How many sessions one sender may have: of each four places, or fewer, one is

@@ -29,6 +29,16 @@ void sessions_free(struct sessions *ss); /* NULL is allowed */
  */
 void sessions_end_former(struct sessions *ss, const uint8_t *id);
 
+/*
+ * A file of session s is held up, since since_ms (clock_ms()), as another
+ * transfer has the part that was kept of it: perhaps a former session of the
+ * same sender, whose connection was lost without our noticing, or which still
+ * handles what has arrived.  End that, and wait for a moment.  Returns 1 to
+ * look again; 0 if it is not worth waiting any longer.
+ */
+int sessions_await_former(struct sessions *ss, const struct recv_session *s,
+			  uint64_t since_ms);
+
 /* Whether there is room for a session with this id and owner
  * (recv_session_owner()), who may have only some of the places: 0 or
  * ERR_RESOURCE.  To be called before waiting for descriptors, which another

@@ -95,6 +95,9 @@ struct transfer {
 	/* The highest id so far.  A frame for a lower id that is not in the
 	 * table of files is for a file that is over, and ignored. */
 	atomic_uint_fast64_t max_id;
+	/* When a file was first held up by a former session (clock_ms()); 0:
+	 * none was. */
+	atomic_uint_fast64_t held_up_ms;
 	atomic_int probe_budget; /* packs left of TRANSFER_PROBE_PACKS */
 	struct fs_lacks lacks;
 	atomic_uint resends; /* chunks and packs asked for again */

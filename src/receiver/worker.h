@@ -16,9 +16,14 @@
 struct channel;
 struct dirs;
 struct input;
+struct recv_session;
+struct sessions;
 
 struct worker {
 	struct transfer *transfer; /* shared with the other streams */
+	/* the same; borrowed.  NULL: there are no other sessions */
+	struct sessions *sessions;
+	const struct recv_session *session;
 	/* the thread's own */
 	struct channel *channel;   /* for replies and heart-beats */
 	struct input *input;

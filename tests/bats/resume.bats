@@ -243,10 +243,13 @@ make_part() {
 @test "two senders of one name: a part each, and both files are complete" {
 	head -c $((24 * MiB)) /dev/urandom >src/f
 	receive --plain --existing replace dst
-	start_send one --plain --limit-rate 10M src/f
+	start_send one --plain --limit-rate 1M src/f
 	under_way one
+	# it waits for the first, but not until that ends
 	send --plain src/f
 	status 0
+	hasnt sender "going on"
+	hasnt one.events '"summary"'
 	cmp src/f dst/f
 	ended one
 	[ "$code" = 0 ]
@@ -448,6 +451,31 @@ await_part() {
 		stopped="stopped after 4[0-7]\\.[0-9] MiB of 48\\.0 MiB, 0 files"
 		await slow.messages "^ferry: $stopped"
 		await messages "^ferry: session 1 from 127.0.0.1:[0-9]+ $stopped"
+		stop_receiver
+	done
+}
+
+@test "the same again, while the receiver is still at what had arrived" {
+	head -c $((24 * MiB)) /dev/urandom >src/f
+	ferry keygen key 2>/dev/null
+	for how in --plain "--key key"; do
+		rm -rf dst; mkdir dst
+		# the sockets hold more than the receiver takes in a second
+		# shellcheck disable=SC2086
+		receive $how --limit-rate 2M dst
+		# shellcheck disable=SC2086
+		start_send first $how -j 1 src/f
+		await events '"progress","bytes":[3-9][0-9]{6}'
+		kill -INT "${pid[first]}"
+		ended first
+		hasnt events '"summary"'
+		# shellcheck disable=SC2086
+		send $how src/f
+		status 0
+		grep -qE '^ferry: f: going on at [0-9.]+ MiB of 24\.0 MiB$' sender
+		cmp src/f dst/f
+		await events '"summary","session":2'
+		is find dst -name '.ferry*' ""
 		stop_receiver
 	done
 }
