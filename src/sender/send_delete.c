@@ -29,6 +29,19 @@
 #include "session/events.h"
 #include "wire/msg_list.h"
 
+/*
+ * Each deletion is an event that is never dropped, and what there is to delete
+ * is known from the receiver alone, which may make it up.  So without
+ * --max-delete a session deletes no more than this: files and directories, and
+ * bytes of their paths.
+ */
+enum {
+	DELETE_MOST = 1 << 20,
+	DELETE_MOST_BYTES = 64 << 20,
+	/* What is listed, as it is here, is no event; but it has an end. */
+	LIST_ROWS_MOST = 1 << 28,
+};
+
 struct send_delete {
 	struct send_stream *st;
 	const struct send_config *cfg;
@@ -55,9 +68,10 @@ struct send_delete {
 	char kept[NAME_PATH_MAX + 1];
 	size_t kept_len;
 
-	uint64_t chosen;
-	/* what stays because more were chosen than --max-delete allows, and
-	 * because nothing is here */
+	uint64_t listed; /* rows of all lists */
+	uint64_t chosen, chosen_bytes;
+	/* what stays because more were chosen than are allowed, and because
+	 * nothing is here */
 	uint64_t over_limit, over_empty;
 };
 
@@ -150,6 +164,14 @@ static int is_extra(const struct send_delete *d, const struct deletion_list *l,
 				   row->kind == ITEM_DIR);
 }
 
+/* Whether no more may be chosen. */
+static int is_at_limit(const struct send_delete *d)
+{
+	if (d->cfg->has_max_delete)
+		return d->chosen >= d->cfg->max_delete;
+	return d->chosen >= DELETE_MOST || d->chosen_bytes >= DELETE_MOST_BYTES;
+}
+
 /* Whether a row is chosen to be deleted, and count it. */
 static int choose_row(struct send_delete *d, const struct deletion_list *l,
 		      const struct extra_row *row, const struct delete_dir *dir)
@@ -171,14 +193,17 @@ static int choose_row(struct send_delete *d, const struct deletion_list *l,
 		d->over_empty++;
 		return 0;
 	}
-	if (cfg->has_max_delete && d->chosen >= cfg->max_delete) {
+	if (is_at_limit(d)) {
 		d->over_limit++;
 		set_kept(d, path, len);
 		return 0;
 	}
 	/* The first time that a directory is chosen, only what is in it is
 	 * listed; it counts when it comes itself, after that. */
-	d->chosen += is_below || row->kind != ITEM_DIR;
+	if (is_below || row->kind != ITEM_DIR) {
+		d->chosen++;
+		d->chosen_bytes += len;
+	}
 	return 1;
 }
 
@@ -191,6 +216,12 @@ static int choose_list(struct send_delete *d, struct deletion_list *l,
 	struct rd r;
 	int rc;
 
+	d->listed += l->m.count;
+	if (d->listed > LIST_ROWS_MOST)
+		return err_set(e, ERR_PROTOCOL,
+			       "the receiver lists more than %d files and "
+			       "directories",
+			       LIST_ROWS_MOST);
 	if (deletion_find_dir(&d->answers, l->m.dir, &dir))
 		return deletion_malformed(e);
 	rc = read_names(d, l, &dir, e);
@@ -305,7 +336,14 @@ static void tell_kept(const struct send_delete *d)
 			       "sent is empty here; --max-delete N lets N be "
 			       "deleted", s->peer.name,
 			       (unsigned long long)d->over_empty, were, was);
-	if (d->over_limit > 0)
+	if (d->over_limit > 0 && !d->cfg->has_max_delete)
+		events_message(d->cfg->events, SESSION_WARNING,
+			       "%s: %llu or more %s, as a session deletes at "
+			       "most %d, with paths of %d MiB, without "
+			       "--max-delete N",
+			       s->peer.name, (unsigned long long)d->over_limit,
+			       were, DELETE_MOST, DELETE_MOST_BYTES >> 20);
+	else if (d->over_limit > 0)
 		events_message(d->cfg->events, SESSION_WARNING,
 			       "%s: %llu or more %s, as "
 			       "--max-delete is %llu", s->peer.name,

@@ -308,6 +308,33 @@ class Deceiver(Receiver):
             channel.send(message("EXTRA", kind=4))
 
 
+class Endless(Deceiver):
+    """Answers the first DELETE of kind 2 with many lists, and each choice with
+    that all of it was deleted and more that is to be, COUNT in all."""
+
+    COUNT = 24000
+    AHEAD = 32
+    LONG = b"/".join([b"x" * 250] * 16)[:4000]
+
+    def __init__(self):
+        super().__init__([], flags=1)
+        self.made = 0
+
+    def list_more(self, channel):
+        while self.made < self.COUNT and len(self.lists) < self.AHEAD:
+            rows = [(1, self.LONG + b"%d" % (self.made + i)) for i in range(3)]
+            self.made += len(rows)
+            self.lists.append(rows)
+            channel.send(extras(*rows, flags=self.flags))
+
+    def list_dirs(self, channel, m):
+        self.list_more(channel)
+
+    def delete_chosen(self, channel, m):
+        super().delete_chosen(channel, m)
+        self.list_more(channel)
+
+
 def lists(v):
     def told(rows, want, options=(), status=0, **more):
         """Of these rows those are chosen, in each directory."""
@@ -340,6 +367,7 @@ def lists(v):
     run("a cause that is unknown", told([(1, b"x")], [b"x"], cause=65535,
                                         status=1))
     run("more names than --max-delete", lambda: at_most(v))
+    run("names without end", lambda: without_end(v))
 
 
 def of_sources(v):
@@ -351,6 +379,20 @@ def of_sources(v):
         v.send_to(r, options=OPTIONS,
                   paths=[v.src + "/." * (top == b"")])
         need(r.chosen == [b"extra"], f"chosen in {top}: {r.chosen}")
+
+
+def without_end(v):
+    """Not all are chosen, and the session ends."""
+    r = Endless()
+    code = v.send_to(r, options=OPTIONS)
+    need(r.made == r.COUNT, f"only {r.made} were listed")
+    size = sum(len(name) + 2 for name in r.chosen)
+    need(60 << 20 < size < 65 << 20, f"{size} bytes of names were chosen")
+    deleted = v.texts[0].count(b'"event":"deleted"')
+    need(deleted == len(r.chosen), f"{deleted} events")
+    need(len(v.texts[0]) < 80 << 20, f"{len(v.texts[0])} bytes of events")
+    need(code == 1, f"exit status {code}: {v.texts[1][-300:]}")
+    need(b"without --max-delete" in v.texts[1], f"{v.texts[1][-300:]}")
 
 
 def at_most(v):
