@@ -193,7 +193,7 @@ with_firewall() {
 		no_remote_ferry
 		: >one.events
 		start one "$FERRY" "${@:2}" --remote-ferry "$FERRY" \
-			--limit-rate "$1" --json=9 9>one.events 2>one.messages
+			--limit-rate "$(rate "$1")" --json=9 9>one.events 2>one.messages
 		await one.events '"data":"direct"'
 	}
 	kill_ssh() {

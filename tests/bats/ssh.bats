@@ -184,7 +184,7 @@ once() {
 	once "t/g: committed" messages
 	# one that changes meanwhile
 	head -c 20000000 /dev/urandom >src/t/large
-	start one "$FERRY" receive --remote-ferry "$FERRY" --limit-rate 8M \
+	start one "$FERRY" receive --remote-ferry "$FERRY" --limit-rate "$(rate 8M)" \
 		--json=9 "box:$work/src/t/large" dst 9>one.events 2>messages
 	await one.events '"event":"progress","bytes":[1-9]'
 	: >src/t/large
@@ -300,14 +300,14 @@ for i in range(600):
 
 @test "ssh that is killed, Ctrl-C, a remote ferry that is killed" {
 	head -c 30000000 /dev/urandom >src/f
-	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 4M \
+	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 1M \
 		--json=9 src/f "box:$work/dst" 9>one.events 2>one.messages
 	under_way one
 	kill -KILL "$(remote_ferry)"
 	ended one
 	[ "$code" = 6 ] || { cat one.messages; false; }
 	: >one.events
-	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 4M \
+	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 1M \
 		--json=9 src/f "box:$work/dst" 9>one.events 2>one.messages
 	under_way one
 	kill -INT "${pid[one]}"
@@ -316,7 +316,7 @@ for i in range(600):
 	no_remote_ferry
 	# what arrived is resumed, and --retry starts ssh anew
 	: >one.events
-	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate 8M \
+	start one "$FERRY" send --remote-ferry "$FERRY" --limit-rate "$(rate 8M)" \
 		--retry 20 --json=9 src/f "box:$work/dst" 9>one.events \
 		2>one.messages
 	under_way one
@@ -330,7 +330,7 @@ for i in range(600):
 
 @test "receive: --retry starts ssh anew" {
 	head -c 30000000 /dev/urandom >src/f
-	start one "$FERRY" receive --remote-ferry "$FERRY" --limit-rate 8M \
+	start one "$FERRY" receive --remote-ferry "$FERRY" --limit-rate "$(rate 8M)" \
 		--retry 20 --json=9 "box:$work/src/f" dst 9>one.events \
 		2>one.messages
 	await one.events '"event":"session"'

@@ -293,9 +293,10 @@ def fates(rows, is_dry):
             assert status in ("planned", "failed"), e
             status = DONE[e["plan"]] if "plan" in e else status
         has_meta = e.get("plan") == "metadata" or "updated" in e
-        # how far it is over a limit is not planned
-        why = e.get("error", "").rpartition(": ")[2]
-        why = why.partition("; ")[0].partition(" (")[0]
+        # without the path before it; how far it is over a limit, which
+        # stands behind it, is not planned
+        why = e.get("error", "").partition(" (")[0].partition("; ")[0]
+        why = why.rpartition(": ")[2]
         files[e["path"]] = (status, has_meta, e["size"], why)
     return files, deleted, dirs
 
