@@ -285,7 +285,9 @@ static void count_item(struct results *r, const struct item_result *item)
 		totals_file(t, totals_status(status, item->v.not_kept),
 			    item->id, item->size, item->digest,
 			    r->digest->size);
-	if (item->kind == ITEM_FILE && status == STATUS_COMMITTED) {
+	else if (item->kind != ITEM_DIR)
+		totals_node(t, totals_status(status, item->v.not_kept));
+	if (item->kind != ITEM_DIR && status == STATUS_COMMITTED) {
 		t->replaced += item->has_replaced != 0;
 		t->renamed += item->renamed != NULL;
 	}
@@ -693,7 +695,7 @@ int results_match(struct results *r, const struct msg_finish *m)
 	int same;
 
 	pthread_mutex_lock(&r->lock);
-	same = m->files == t->committed + t->unchanged &&
+	same = m->files == totals_with_content(t) &&
 	       m->bytes == t->bytes &&
 	       memcmp(m->sum, t->sum, WIRE_SUM_LEN) == 0;
 	pthread_mutex_unlock(&r->lock);
@@ -705,7 +707,7 @@ void results_get_summary(struct results *r, struct msg_summary *m)
 	const struct totals *t = &r->totals;
 
 	pthread_mutex_lock(&r->lock);
-	m->files = t->committed + t->unchanged;
+	m->files = totals_with_content(t);
 	m->bytes = t->bytes;
 	m->notes = r->notes;
 	memcpy(m->sum, t->sum, sizeof(m->sum));

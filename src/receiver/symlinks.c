@@ -145,6 +145,7 @@ static void put_outcome(struct buf *outcomes, const struct place_result *placed,
 
 	buf_put_u8(outcomes, (uint8_t)placed->status);
 	buf_put_u8(outcomes, (uint8_t)node->lost);
+	buf_put_u8(outcomes, placed->has_replaced != 0);
 	buf_put_u16(outcomes, (uint16_t)cause);
 	buf_put_u8(outcomes, (uint8_t)n);
 	buf_put(outcomes, placed->renamed, n + 1);
@@ -351,6 +352,7 @@ static void report_rows(struct symlinks *s, const struct buf *rows,
 		item.name_len = row.name_len;
 		item.v.status = (enum file_status)rd_u8(&o);
 		item.v.not_kept = rd_u8(&o);
+		item.has_replaced = rd_u8(&o);
 		item.v.cause = rd_u16(&o);
 		n = rd_u8(&o);
 		item.renamed = (const char *)rd_bytes(&o, n + 1);

@@ -174,6 +174,8 @@ static void count_verdict(struct outcome *o, const struct queue_verdict *v,
 		totals_file(&o->totals, totals_status(m->status, m->not_kept),
 			    v->id, v->size, v->item->digest,
 			    o->cfg->digest->size);
+	else if (is_good && v->item->kind != ITEM_DIR)
+		totals_node(&o->totals, totals_status(m->status, m->not_kept));
 	losses_add(&o->losses, m->not_kept, m->cause, v->name, v->name_len);
 	if (m->not_kept)
 		count_loss(o, peer);
@@ -477,7 +479,7 @@ void outcome_take_notes(struct outcome *o, struct buf *out)
 void outcome_finish(struct outcome *o, struct msg_finish *m)
 {
 	pthread_mutex_lock(&o->lock);
-	m->files = o->totals.committed + o->totals.unchanged;
+	m->files = totals_with_content(&o->totals);
 	m->bytes = o->totals.bytes;
 	memcpy(m->sum, o->totals.sum, sizeof(m->sum));
 	pthread_mutex_unlock(&o->lock);
@@ -498,7 +500,7 @@ int outcome_is_confirmed(struct outcome *o)
 	int is_same;
 
 	pthread_mutex_lock(&o->lock);
-	is_same = o->has_summary && m->files == t->committed + t->unchanged &&
+	is_same = o->has_summary && m->files == totals_with_content(t) &&
 		  m->bytes == t->bytes && m->notes == o->notes &&
 		  memcmp(m->sum, t->sum, WIRE_SUM_LEN) == 0;
 	pthread_mutex_unlock(&o->lock);

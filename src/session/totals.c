@@ -14,19 +14,35 @@ enum file_status totals_status(enum file_status status, unsigned not_kept)
 	return status == STATUS_UPDATED && not_kept ? STATUS_UNCHANGED : status;
 }
 
+static void count_good(struct totals *t, enum file_status status)
+{
+	if (status == STATUS_COMMITTED)
+		t->committed++;
+	else
+		t->unchanged++;
+	t->updated += status == STATUS_UPDATED;
+}
+
+void totals_node(struct totals *t, enum file_status status)
+{
+	count_good(t, status);
+	t->nodes++;
+}
+
+uint64_t totals_with_content(const struct totals *t)
+{
+	return t->committed + t->unchanged - t->nodes;
+}
+
 void totals_file(struct totals *t, enum file_status status, uint64_t id,
 		uint64_t size, const uint8_t *digest, size_t digest_size)
 {
 	uint8_t record[16 + DIGEST_MAX], hash[DIGEST_MAX];
 	unsigned carry = 0;
 
-	if (status == STATUS_COMMITTED) {
-		t->committed++;
+	count_good(t, status);
+	if (status == STATUS_COMMITTED)
 		t->new_bytes += size;
-	} else {
-		t->unchanged++;
-	}
-	t->updated += status == STATUS_UPDATED;
 	t->bytes += size;
 	be_put64(record, id);
 	be_put64(record + 8, size);
@@ -57,6 +73,7 @@ void totals_add(struct totals *t, const struct totals *more)
 {
 	t->committed += more->committed;
 	t->unchanged += more->unchanged;
+	t->nodes += more->nodes;
 	t->updated += more->updated;
 	t->skipped += more->skipped;
 	t->failed_local += more->failed_local;

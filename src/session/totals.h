@@ -17,10 +17,13 @@
 #include "wire/msg.h"
 
 struct totals {
+	/* Files: also symlinks, hard links and special files, and no
+	 * directories, but where they failed or were skipped. */
 	uint64_t committed, unchanged, skipped;
+	uint64_t nodes; /* of committed and unchanged: no regular files */
 	uint64_t updated;        /* of unchanged: see totals_status() */
-	/* of committed, counted by the receiver: files that took the place of
-	 * another, and those that got another name */
+	/* of committed, counted by the receiver: those that took the place of
+	 * another file, and those that got another name */
 	uint64_t replaced, renamed;
 	uint64_t failed_local;   /* by this side's disk or files */
 	uint64_t failed_remote;  /* by the peer's */
@@ -44,6 +47,13 @@ enum file_status totals_status(enum file_status status, unsigned not_kept);
  * totals_status(). */
 void totals_file(struct totals *t, enum file_status status, uint64_t id,
 		uint64_t size, const uint8_t *digest, size_t digest_size);
+
+/* The same for a symlink, hard link or special file, which has no content of
+ * its own. */
+void totals_node(struct totals *t, enum file_status status);
+
+/* The files that FINISH and SUMMARY count: those with content. */
+uint64_t totals_with_content(const struct totals *t);
 
 /* Count a file that failed; cause is an enum wire_cause. */
 void totals_failed(struct totals *t, enum totals_side side, unsigned cause);

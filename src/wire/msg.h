@@ -377,8 +377,8 @@ void msg_put_flush(struct buf *b);
  * over all committed and unchanged files, modulo 2^128, so it does not depend
  * on their order.
  *
- * FINISH: u64 files (with a verdict of committed or unchanged) | u64 bytes of
- * them | u8[16] sum
+ * FINISH: u64 files (regular ones, with a verdict of committed or unchanged) |
+ * u64 bytes of them | u8[16] sum
  */
 struct msg_finish {
 	uint64_t files;
@@ -756,8 +756,8 @@ int msg_get_timeout(struct msg_timeout *m, const uint8_t *p, size_t n);
  *
  *	receiver	bytes of content that have arrived in this session, also
  *			of chunks and packs that are not whole yet; how many
- *			files replaced another, or were committed under another
- *			name; all else is 0
+ *			files (not directories) replaced another, or were
+ *			committed under another name; all else is 0
  *	sender		bytes of content that need not be sent: holes, and what
  *			the receiver has already; the content and the files and
  *			symlinks that the scan has found so far; all else is 0

@@ -69,12 +69,12 @@ mirror() {
 	has sender 't/old/deep/er/h: deleted'
 	has sender '8 deleted'
 	has messages '8 deleted'
-	is cat hooked '2 8 0'
+	is cat hooked '3 8 0'
 	# nothing is left to be deleted
 	mirror
 	status 0
 	is deleted events ''
-	is member sent.events summary unchanged 2
+	is member sent.events summary unchanged 3
 }
 
 @test "without --delete, and where it is not accepted, nothing is deleted [asan]" {

@@ -59,7 +59,7 @@ plan() {
 		'new       t/made/' 'replace   t/sub/other (5 B)' \
 		'metadata  t/meta' 'metadata  t/' 'metadata  t/sub/' \
 		'refuse    t/blocked (a directory of that name exists)'
-	[[ "$stderr" == *"would send 2 files (9 B; 1 new, 1 to replace) to \
+	[[ "$stderr" == *"would send 3 files (9 B; 2 new, 1 to replace) to \
 127.0.0.1:$port, 2 unchanged, 1 of these to get new metadata, 1 that would fail"* ]]
 	[[ "$stderr" == *"1 of 6 files would not be sent (see above)"* ]]
 	# the directory in the way would be deleted
@@ -90,7 +90,7 @@ plan() {
 	stop_receiver
 	has messages "session 1 from 127.0.0.1:"
 	has messages " began: a dry run"
-	has messages ": would receive 3 files (17 B; 2 new, 1 to replace)"
+	has messages ": would receive 4 files (17 B; 3 new, 1 to replace)"
 }
 
 @test "what a receiver does for it: no call that changes anything in DIR" {
@@ -306,7 +306,7 @@ plan() {
 	has list 'new       t/new (4 B)'
 	has list 'metadata  t/meta'
 	has list 'delete    t/gone/'
-	has messages "would receive 3 files"
+	has messages "would receive 4 files"
 	snapshot dst | diff before -
 	fetch -n --json "box:$work/src/t" dst >planned
 	has planned '"plan":"new"'

@@ -45,6 +45,43 @@ says() {
 	what=src/empty says "everything: no files;"
 }
 
+@test "symlinks count as files wherever files are counted" {
+	mkdir src/t src/links
+	echo a >src/t/a
+	ln -s a src/t/l
+	ln -s a src/t/l2
+	ln -s 2 src/links/1
+	ln -s none src/links/2
+	receive --plain --accept existing dst
+	ferry send --plain --list src/t/. 127.0.0.1 >listed 2>&1
+	has listed "would send 3 files, 2 B"
+	send --plain -n src/t/.
+	has sender "would send 3 files (2 B) to"
+	mkfifo src/t/p
+	what=src/t/. says "3 of 4 files: 3 sent (2 B), 1 failed;" 1
+	has sender "1 of 4 files was not sent"
+	await messages 'session 2 .*received 3 files [(]2 B[)], 1 failed;'
+	[ "$(member sent.events summary files)" = 3 ]
+	rm src/t/p
+	what=src/t/. says "all 3 files: 3 unchanged;"
+	# a file made way for a symlink
+	rm dst/l
+	echo mine >dst/l
+	send --plain -n --existing replace src/t/.
+	has sender "would send 1 file (0 B; 1 to replace) to"
+	what="--existing replace src/t/." \
+		says "all 3 files: 1 sent (0 B; 1 replaced), 2 unchanged;"
+	[ "$(member sent.events summary replaced)" = 1 ]
+	await messages 'session 5 .* received 1 file [(]0 B; 1 replaced[)], 2 unchanged;'
+	[ "$(grep '"event":"summary"' events | member /dev/stdin summary replaced)" = 1 ]
+	# and none of them with content
+	what=src/links says "all 2 files: 2 sent (0 B);"
+	await messages 'received 2 files [(]0 B[)];'
+	what=src/links says "all 2 files: 2 unchanged;"
+	check_events events
+	stop_receiver
+}
+
 @test "bytes: compressed, holes, resumed by a delta, and those on the line" {
 	receive --plain --accept existing dst
 	head -c 3000000 /dev/zero | tr '\0' a >src/big

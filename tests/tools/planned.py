@@ -342,6 +342,8 @@ def differences(dry, real, before, after):
     for path in linked:
         done[path] = planned[path]
         s[planned[path][0]] -= 1
+        for key in ("files", "replaced"):
+            s[key] = s.get(key, 0) + 1
     bad = [f"{path}: planned {planned.get(path)}, done {done.get(path)}"
            for path in sorted(planned.keys() | done.keys())
            if planned.get(path) != done.get(path)]

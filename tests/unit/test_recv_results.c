@@ -283,9 +283,10 @@ static void what_is_counted(void **state)
 	add(lab, 5, ITEM_FILE, STATUS_FAILED, CAUSE_MISMATCH);
 	add(lab, 6, ITEM_DIR, STATUS_COMMITTED, CAUSE_NONE);
 	add(lab, 7, ITEM_SYMLINK, STATUS_COMMITTED, CAUSE_NONE);
+	add(lab, 8, ITEM_SPECIAL, STATUS_UNCHANGED, CAUSE_NONE);
 	results_get_totals(lab->r, &t);
-	assert_int_equal(t.committed, 1);
-	assert_int_equal(t.unchanged, 1);
+	assert_int_equal(t.committed, 2);
+	assert_int_equal(t.unchanged, 2);
 	assert_int_equal(t.skipped, 1);
 	assert_int_equal(t.failed_local, 1);
 	assert_int_equal(t.failed_changed, 1);
