@@ -44,8 +44,8 @@ static const struct option_row connection_rows[] = {
 		  "any free one there)" },
 	{ .name = "allow", .arg = "CIDR", .kind = OPTION_SET,
 	  .set = set_allow, .off = OFF(allow),
-	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an "
-		   "address (at most 64)",
+	  .wants = "a network such as 192.0.2.0/24 or 2001:db8::/32, whose "
+		   "bits after the prefix are 0, or an address (at most 64)",
 	  .help = "listening: network that may connect; repeatable (default: "
 		  "any address)" },
 	{ .name = "wait", .arg = "S", .kind = OPTION_NUMBER, .min = 1,

@@ -360,6 +360,8 @@ usage() {
 		usage "--allow must be a network such as 192.0.2.0/24 or" \
 			receive --allow 127.0.0.1 --allow "$bad"
 	done
+	usage "--allow must be a network such as 192.0.2.0/24 or 2001:db8::/32, whose bits after the prefix are 0, or" \
+		receive --allow 192.168.1.5/24
 	usage "--allow must be a network" receive \
 		$(printf -- '--allow=127.0.0.%s ' {1..65})
 	for bad in 0 M 1X -5 99999999T; do
