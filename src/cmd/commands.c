@@ -81,6 +81,7 @@ int commands_unknown(int argc, char **argv, struct err *e)
 {
 	const char *name = argv[0], *near = nearest_command(name);
 	char shown[100], line[300], code[CODE_MAX];
+	struct similar s;
 
 	text_escape(shown, sizeof(shown), name, strlen(name));
 	cmd_show_words(line, sizeof(line), argv, argc);
@@ -88,6 +89,12 @@ int commands_unknown(int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE,
 			       "unknown option '%s' (the command comes first); "
 			       "write: ferry send %s", shown, line);
+	similar_begin(&s, name);
+	similar_offer(&s, "--help");
+	similar_offer(&s, "--version");
+	if (argc == 1 && name[0] == '-' && s.nearest)
+		return err_set(e, ERR_USAGE, "unknown option '%s'; did you mean "
+			       "'ferry %s'?", shown, s.nearest);
 	if (name[0] == '-')
 		return err_set(e, ERR_USAGE,
 			       "unknown option '%s' (the command comes first)",

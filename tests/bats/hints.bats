@@ -90,6 +90,8 @@ hint() {
 }
 
 @test "misspelt options" {
+	hint "unknown option '--verison'; did you mean 'ferry --version'?" --verison
+	hint "unknown option '--plain' (the command comes first)" --plain
 	hint "unknown option '--exlcude'; did you mean --exclude?" \
 		send --exlcude x file h
 	hint "did you mean --compress?" send --compres file h
