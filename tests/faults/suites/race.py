@@ -10,7 +10,9 @@ from lib.limits import need_for, scaled
 about = "others at the same names and port"
 
 FILES = 200
-DELAY_US = 4000  # between the last look at a name and taking it
+# Between the last look at a name and taking it: together long enough for two
+# pairs to meet.
+DELAY_US = scaled(8000)
 
 
 def many(lab, root, count, size):
