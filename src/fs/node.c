@@ -199,7 +199,7 @@ int node_make(struct node *n, int dir_fd, const char *final, int replace,
 	      struct err *e)
 {
 	struct making m = { .node = n };
-	const struct part_maker maker = { make_node, has_lost, &m };
+	const struct part_maker maker = { make_node, has_lost, &m, 1 };
 	int rc = n->meta ? part_to_times(n->meta, m.times, e) : 0;
 
 	if (rc < 0)

@@ -611,11 +611,15 @@ static int make_and_replace(int dir_fd, const char *final, uint64_t tag,
 			errno = EEXIST;
 			continue;
 		}
-		/* Not with the next tag: a file that was linked, and has no
-		 * name any more, cannot be linked again. */
 		if (rc == 0 && m->has_lost(m->what, dir_fd, name)) {
 			errno = EBUSY;
-			return -1;
+			rc = -1;
+		}
+		/* Another process took it for a leftover, as a symlink cannot
+		 * be locked, and then the name. */
+		if (rc < 0 && errno == EBUSY && m->can_repeat) {
+			tag++;
+			continue;
 		}
 		if (rc == 0)
 			rc = renameat(dir_fd, name, dir_fd, final);
@@ -718,7 +722,8 @@ static int copy_to_named(struct part *p, int dir_fd, struct err *e)
 static int link_hidden(struct part *p, int dir_fd, const char *final,
 		       int replace, struct err *e)
 {
-	const struct part_maker maker = { make_hard_link, has_lost_link, &p->fd };
+	const struct part_maker maker = { make_hard_link, has_lost_link,
+					  &p->fd, 0 };
 	int rc = nameless_link(p->fd, dir_fd, final);
 
 	if (rc < 0 && errno == EEXIST && replace) {

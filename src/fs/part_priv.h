@@ -39,11 +39,15 @@ int part_to_times(const struct file_meta *meta, struct timespec times[2],
 		  struct err *e);
 
 /* What replaces a name: make() makes what with a temporary name; has_lost()
- * says whether something else has that name now, as part_has_lost(). */
+ * says whether something else has that name now, as part_has_lost().  Then, or
+ * where make() fails with EBUSY as it has seen that itself, another name is
+ * tried if can_repeat: a file that was linked, and has no name any more, cannot
+ * be linked again. */
 struct part_maker {
 	int (*make)(const void *what, int dir_fd, const char *name);
 	int (*has_lost)(const void *what, int dir_fd, const char *name);
 	const void *what;
+	int can_repeat;
 };
 
 /* Make what with a temporary name in dir_fd, and rename it over final.  Returns

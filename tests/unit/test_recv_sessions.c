@@ -33,7 +33,11 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+	struct recv_lab *lab = *state;
+
 	sessions_free(sessions);
+	/* its session is gone */
+	lab->input.transfer = NULL;
 	return lab_tear_down(state);
 }
 
