@@ -59,11 +59,11 @@ $(lint_tidy): run/tidy/%:
 # member (tls_conn.c).  A string or an entry is stored in an array that has grown,
 # in a table, a list, or by an out-parameter, and freed with that (by_ssh.c,
 # cmd_remote.c, complete.c, senders_helper.c, scan_root.c, delete.c, kept.c,
-# placed.c).  A function that has not set its out-parameter has returned an error,
+# placed.c, exec_queue.c).  A function that has not set its out-parameter has returned an error,
 # which err_set() never makes 0 (senders_file.c).
 $(filter %/tree.c %/committer.c %/tls_conn.c %/by_ssh.c %/cmd_remote.c \
 	%/complete.c %/senders_helper.c %/scan_root.c %/delete.c \
-	%/kept.c %/placed.c,$(lint_gcc)): \
+	%/kept.c %/placed.c %/exec_queue.c,$(lint_gcc)): \
 	gcc_known := -Wno-analyzer-malloc-leak
 $(filter %/senders_file.c,$(lint_gcc)): \
 	gcc_known := -Wno-analyzer-null-argument
