@@ -89,9 +89,12 @@ def judge(lab, existing, source, names, planted, sender):
 
 
 def in_any_order(lab, source):
-    """A list of its files for --files-from."""
+    """A list of its files for --files-from.  The one that is kept comes last:
+    for its part a session waits some seconds for the other one, which would be
+    over then."""
     names = [f"t/{name}\n" for name in os.listdir(source)]
     lab.rng.shuffle(names)
+    names.sort(key="t/kept\n".__eq__)
     path = source + ".list"
     with open(path, "w") as file:
         file.writelines(names)
