@@ -56,6 +56,14 @@ size_t tree_leaf_size(uint64_t size, uint64_t index)
 	return (size_t)(size % TREE_LEAF);
 }
 
+uint64_t tree_leaves_size(uint64_t size, uint64_t count, int has_last)
+{
+	const uint64_t last = tree_leaf_count(size) - 1;
+
+	return count * TREE_LEAF -
+	       (has_last ? TREE_LEAF - tree_leaf_size(size, last) : 0);
+}
+
 static uint64_t range_count(const struct tree *t)
 {
 	return (t->leaves + TREE_RANGE_LEAVES - 1) / TREE_RANGE_LEAVES;

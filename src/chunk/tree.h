@@ -56,6 +56,10 @@ uint64_t tree_leaf_count(uint64_t size);
  * empty file, and beyond the last leaf. */
 size_t tree_leaf_size(uint64_t size, uint64_t index);
 
+/* The bytes in count leaves of a file of size bytes.  has_last: the last leaf
+ * of the file, which may be shorter, is one of them. */
+uint64_t tree_leaves_size(uint64_t size, uint64_t count, int has_last);
+
 /*
  * Set the size of a file whose size was unknown.  Returns 0; ERR_PROTOCOL where
  * it is too large, leaves beyond it were recorded, or another size is known.

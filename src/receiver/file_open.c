@@ -363,9 +363,8 @@ static void tell_resumed(const struct transfer *t, const struct recv_file *f,
 	for (uint32_t i = 0; i < reply->run_count; i++) {
 		const struct msg_run *run = &reply->runs[i];
 
-		have += run->count * TREE_LEAF;
-		if (run->first + run->count == leaves)
-			have -= TREE_LEAF - tree_leaf_size(f->size, leaves - 1);
+		have += tree_leaves_size(f->size, run->count,
+					 run->first + run->count == leaves);
 	}
 	text_escape(name, sizeof(name), f->commit->name, f->commit->name_len);
 	events_session_message(

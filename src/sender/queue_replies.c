@@ -103,9 +103,9 @@ static void describe_resumed(struct queue_resumed *r, struct outfile *f)
 
 	if (have == 0 || have >= leaves)
 		return;
-	r->bytes = have * TREE_LEAF;
-	if (runs_has(&f->locked->unverified, leaves - 1))
-		r->bytes -= TREE_LEAF - tree_leaf_size(f->size, leaves - 1);
+	r->bytes = tree_leaves_size(f->size, have,
+				    runs_has(&f->locked->unverified,
+					     leaves - 1));
 	f->has_counted_part = 1;
 	f->locked->counted += (int64_t)r->bytes;
 	r->size = f->size;
