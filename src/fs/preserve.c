@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/user.h"
 #include "os/attr_names.h"
 #include "os/ids.h"
 #include "os/xattr.h"
@@ -711,4 +712,23 @@ unsigned preserve_differs(const struct preserve *how, int fd,
 	if (m->further & attrs)
 		kinds |= differs_attrs(how, fd, m);
 	return kinds;
+}
+
+unsigned preserve_denied(const struct preserve *how, const struct stat *st,
+			 const struct file_meta *m)
+{
+	const uid_t user = geteuid();
+	uid_t uid;
+	gid_t gid;
+
+	if (user == 0)
+		return 0;
+	if (st->st_uid != user)
+		return FILE_META_MODE | FILE_META_TIME | FILE_META_OWNER |
+		       FILE_META_SETID | FILE_META_ACL;
+	if (!preserve_owner(how, m, &uid, &gid))
+		return 0;
+	if (uid != user)
+		return FILE_META_OWNER | FILE_META_SETID;
+	return gid == st->st_gid || user_has_group(gid) ? 0 : FILE_META_OWNER;
 }

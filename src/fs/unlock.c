@@ -10,27 +10,16 @@
 #include <unistd.h>
 
 #include "fs/attr_helper.h"
+#include "fs/user.h"
 #include "os/path_fd.h"
 
-enum {
-	OWNER = 0700,
-	GROUPS_MAX = 1024,
-};
+enum { OWNER = 0700 };
 
 /* chmod() by a user who is not in the directory's group clears the set-gid bit,
  * which could not be restored. */
 static int keeps_setgid(const struct stat *st)
 {
-	gid_t groups[GROUPS_MAX];
-	const int n = getgroups(GROUPS_MAX, groups);
-
-	if (!(st->st_mode & S_ISGID) || st->st_gid == getegid())
-		return 1;
-	for (int i = 0; i < n; i++) {
-		if (groups[i] == st->st_gid)
-			return 1;
-	}
-	return 0;
+	return !(st->st_mode & S_ISGID) || user_has_group(st->st_gid);
 }
 
 /* attrs: see unlock_dir(); fd is of os/path_fd.h if is_path. */

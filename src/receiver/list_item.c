@@ -275,7 +275,9 @@ static void keep_file(struct list *l, const struct item *it,
 
 	kinds = differs(l, &meta, p, is_open ? fd : PRESERVE_BARE);
 	if (l->is_dry_run) {
-		if (kinds && was_planned(l, &meta, p))
+		/* A file counts as updated if all that differs was set. */
+		if (kinds & preserve_denied(how.how, &p->there, &meta) ||
+		    (kinds && was_planned(l, &meta, p)))
 			kinds = 0;
 		note_linked(l, it, &meta, p);
 		list_item_answer(l, it,

@@ -63,6 +63,16 @@ static void find_first(struct list *l, const struct pack_item *row,
 		n->from_dir = -1;
 }
 
+/* Whether all that differs of its metadata will be set. */
+static int will_update(const struct node *n, const struct stat *there)
+{
+	const unsigned kinds = node_differs(n, there);
+
+	/* With another mode it is made anew. */
+	return kinds & FILE_META_MODE ||
+	       (kinds && !(kinds & preserve_denied(n->how, there, n->meta)));
+}
+
 /* Look at a symlink, special file or hard link. */
 static int plan_node(struct list *l, const struct item *it,
 		     const struct list_place *p, struct err *e)
@@ -78,7 +88,7 @@ static int plan_node(struct list *l, const struct item *it,
 						      t->existing);
 	if ((!is_link || n->from_dir >= 0) && node_is_same(n, p->dir, p->leaf))
 		list_item_answer(l, it,
-				 updates && node_differs(n, &p->there) ?
+				 updates && will_update(n, &p->there) ?
 					 LISTED_UPDATED : LISTED_UNCHANGED, 0);
 	else
 		return list_item_conflict(l, it, p, e);

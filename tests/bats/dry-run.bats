@@ -225,6 +225,47 @@ plan() {
 	stop_receiver
 }
 
+@test "metadata that this user may not set is not planned" {
+	needs 'a second user'
+	mkdir -p src/t dst/t
+	for f in owner mode both time; do
+		echo $f >src/t/$f
+		cp -p src/t/$f dst/t/
+	done
+	ln -s owner src/t/link
+	cp -dp src/t/link dst/t/
+	chmod 644 src/t/*
+	chmod 755 . dst
+	chmod 600 dst/t/mode dst/t/both
+	chmod 644 dst/t/time # of root, as is its directory
+	touch -d 2001-01-01 dst/t/time
+	chown -h 65534:65534 dst dst/t/owner dst/t/mode dst/t/both dst/t/link
+	cp "$FERRY" bin
+	chmod 755 bin
+	FERRY_WRAP="setpriv --reuid=65534 --regid=65534 --clear-groups" \
+		FERRY=$PWD/bin receive --plain --accept all dst
+	ferry send -n --json --compare time --plain -a src/t \
+		"127.0.0.1:$port" >planned
+	# the owner cannot be given away; where that is not asked for, the mode
+	# is set
+	for f in owner mode both time link; do
+		plan planned | grep -qx "unchanged t/$f"
+	done
+	is member planned summary updated ''
+	ferry send -n --json --compare content --preserve xattr --plain src/t \
+		"127.0.0.1:$port" >planned
+	for f in mode both; do
+		plan planned | grep -qx "metadata t/$f"
+	done
+	plan planned | grep -qx "unchanged t/time"
+	is member planned summary updated 2
+	run -1 --separate-stderr ferry send --json --compare content \
+		--preserve xattr --plain src/t "127.0.0.1:$port"
+	echo "$output" >done
+	is member done summary updated 2
+	stop_receiver
+}
+
 # A place where only trying would tell, if its kind was not known.
 @test "/proc and /sys: nothing can be created there" {
 	needs_build 'a sandbox' # the same builds know the kinds of file systems
