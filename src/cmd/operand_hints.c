@@ -183,13 +183,15 @@ static int hint_between_hosts(char *const *args, int count, struct err *e)
 		       escape(path, t.path), to);
 }
 
-/* HOST:PATH... DIR, as scp and rsync fetch. */
+/* HOST:PATH... DIR, as scp and rsync fetch.  DIR may be one that is yet to be
+ * made. */
 static int hint_at_fetch(char *const *args, int count, struct err *e)
 {
 	char line[LINE_MAX_BYTES];
 	struct stat st;
 
-	if (stat(args[count - 1], &st) < 0 || !S_ISDIR(st.st_mode))
+	if (count < 2 ||
+	    (stat(args[count - 1], &st) == 0 && !S_ISDIR(st.st_mode)))
 		return 0;
 	for (int i = 0; i < count - 1; i++) {
 		if (exists(args[i]) || !target_is_ssh(args[i]) ||
@@ -257,10 +259,9 @@ int operand_hints_send(char *const *args, int count, struct err *e)
 		return hint_between_hosts(args, count, e);
 	if (is_remote(last, &p))
 		return hint_at_place(args, count, &p, e);
-	if (!exists(last))
-		return 0;
-	return hint_at_fetch(args, count, e) ? e->code
-					     : hint_at_order(args, count, e);
+	if (hint_at_fetch(args, count, e))
+		return e->code;
+	return exists(last) ? hint_at_order(args, count, e) : 0;
 }
 
 /* ---- ferry receive ---- */

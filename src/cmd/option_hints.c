@@ -92,23 +92,83 @@ static int clean_cluster(const struct option_group *const *groups,
 	return 1;
 }
 
-/* The long option that name (up to '=') is, or is near to; NULL if there is
- * none. */
-static const char *nearest_name(const struct option_group *const *groups,
-				const char *name, int is_exact)
+/* The long option that is nearest to name (up to '='), which is copied to text
+ * for *s. */
+static void find_nearest(const struct option_group *const *groups,
+			 const char *name, char text[SIMILAR_LEN_MAX + 1],
+			 struct similar *s)
+{
+	snprintf(text, SIMILAR_LEN_MAX + 1, "%.*s", (int)strcspn(name, "="),
+		 name);
+	similar_begin(s, text);
+	for (; *groups; groups++) {
+		for (size_t i = 0; i < (*groups)->count; i++) {
+			if ((*groups)->rows[i].name)
+				similar_offer(s, (*groups)->rows[i].name);
+		}
+	}
+}
+
+/* The long option that name (up to '=') is; NULL if there is none. */
+static const char *find_name(const struct option_group *const *groups,
+			     const char *name)
 {
 	char text[SIMILAR_LEN_MAX + 1];
 	struct similar s;
 
-	snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, "="), name);
-	similar_begin(&s, text);
+	find_nearest(groups, name, text, &s);
+	return s.distance > 0 ? NULL : s.nearest;
+}
+
+/*
+ * The habit with the long name that is nearest to what was written, which
+ * replaces it in *s and is copied to name; NULL if none is nearer than *s.
+ */
+static const struct option_habit *nearest_habit(
+	const struct option_group *const *groups, struct similar *s,
+	char name[SIMILAR_LEN_MAX + 1])
+{
+	const struct option_habit *nearest = NULL;
+	char word[SIMILAR_LEN_MAX + 1];
+
 	for (; *groups; groups++) {
-		for (size_t i = 0; i < (*groups)->count; i++) {
-			if ((*groups)->rows[i].name)
-				similar_offer(&s, (*groups)->rows[i].name);
+		const struct option_habit *h = (*groups)->habits;
+
+		for (; h && h->names; h++) {
+			const char *p = h->names;
+
+			for (size_t n; *p; p += n + strspn(p + n, " ")) {
+				n = strcspn(p, " ");
+				if (n < 3 || n - 2 > SIMILAR_LEN_MAX)
+					continue; /* a letter, or too long */
+				snprintf(word, sizeof(word), "%.*s",
+					 (int)(n - 2), p + 2);
+				similar_offer(s, word);
+				if (s->nearest != word)
+					continue;
+				memcpy(name, word, sizeof(word));
+				s->nearest = name;
+				nearest = h;
+			}
 		}
 	}
-	return is_exact && s.distance > 0 ? NULL : s.nearest;
+	return nearest;
+}
+
+/* A long option that is like none, or like one of ours or of other tools. */
+static void hint_at_similar(const struct option_group *const *groups,
+			    const char *written, struct err *e)
+{
+	char text[SIMILAR_LEN_MAX + 1], name[SIMILAR_LEN_MAX + 1];
+	const struct option_habit *h;
+	struct similar s;
+
+	find_nearest(groups, written, text, &s);
+	h = nearest_habit(groups, &s, name);
+	if (h)
+		err_append(e, "; did you mean --%s? (%s)", name, h->hint);
+	else if (s.nearest)
+		err_append(e, "; did you mean --%s?", s.nearest);
 }
 
 static void hint_at_habit(const struct option_group *const *groups,
@@ -147,7 +207,7 @@ void option_hints_unknown(const struct option_group *const *groups,
 	}
 	/* "-key": a long option with one hyphen */
 	if (letter && element[2])
-		name = nearest_name(groups, element + 1, 1);
+		name = find_name(groups, element + 1);
 	h = name ? NULL : letter ? habit_of_letter(groups, letter) :
 	    find_habit(groups, element, strcspn(element, "="));
 	if (h) {
@@ -155,8 +215,8 @@ void option_hints_unknown(const struct option_group *const *groups,
 		return;
 	}
 	if (!letter)
-		name = nearest_name(groups, element + 2, 0);
-	if (name)
+		hint_at_similar(groups, element + 2, e);
+	else if (name)
 		err_append(e, "; did you mean --%s?", name);
 }
 
@@ -244,8 +304,7 @@ void option_hints_value(const struct option_group *const *groups,
 {
 	const int is_long = strncmp(element, "--", 2) == 0;
 	char guess[SHOWN_MAX], pair[SHOWN_MAX + 40];
-	const char *name = is_long ? NULL :
-				     nearest_name(groups, element + 1, 1);
+	const char *name = is_long ? NULL : find_name(groups, element + 1);
 
 	if (name) {
 		err_append(e, "; did you mean --%s?", name);

@@ -100,6 +100,12 @@ hint() {
 	hint "did you mean --dry-run?" send --dry_run file h
 	hint "did you mean --streams?" send --stream=4 file h
 	hint "did you mean --existing?" receive --exsiting skip
+	hint "did you mean --chmod? (an option of ferry receive)" \
+		send --chmd u=rw file h
+	hint "did you mean --exclude?" \
+		receive --exlude a
+	hint "did you mean --dereference? (write --symlinks follow)" \
+		send --derefernce file h
 	# a list is guessed whole
 	hint "did you mean --accept existing,links,delete?" \
 		receive --accept existing,links,delet
@@ -362,6 +368,7 @@ hint() {
 	hint "--stdout writes a single file" receive --stdout h:a h:b
 	hint "to fetch, write: ferry receive h:a b@h:c d" send h:a b@h:c d
 	hint "to fetch, write: ferry receive h: ." send h: .
+	hint "to fetch, write: ferry receive h:a new" send h:a new
 	hint "the HOST comes last; write: ferry send file h:a" send h:a file
 	hint "to fetch it, write: ferry receive h:a ." h:a .
 	hint "'scp://h/a' is a URL; write: ferry receive HOST:PATH DIR" \
