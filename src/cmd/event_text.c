@@ -105,43 +105,53 @@ int event_text_is_any(const char *address, size_t len)
 	       (len == 7 && memcmp(address, "0.0.0.0", 7) == 0);
 }
 
+int event_text_is_loopback(const char *address, size_t len)
+{
+	return (len == 3 && memcmp(address, "::1", 3) == 0) ||
+	       (len > 4 && memcmp(address, "127.", 4) == 0);
+}
+
+/* HOST as it is typed: the port only where it is not the usual one. */
+static const char *host_text(char *dst, size_t size, const char *address,
+			     size_t len, uint16_t port)
+{
+	if (port == FERRY_PORT)
+		return escape(dst, address, len);
+	return place_text(dst, size, address, len, port);
+}
+
 const char *event_text_addresses(char *dst, const struct local_addr *list,
-				 unsigned count)
+				 unsigned count, uint16_t port)
 {
 	size_t used = (size_t)snprintf(
 		dst, EVENT_TEXT_MAX, "or by another address of this host:");
+	char host[SHOWN_MAX + 16];
 
-	for (unsigned i = 0; i < count && used < EVENT_TEXT_MAX; i++)
+	for (unsigned i = 0; i < count && used < EVENT_TEXT_MAX; i++) {
+		host_text(host, sizeof(host), list[i].address,
+			  strlen(list[i].address), port);
 		used += (size_t)snprintf(dst + used, EVENT_TEXT_MAX - used,
-					 "%s %s (%s)", i > 0 ? "," : "",
-					 list[i].address, list[i].interface);
+					 "%s %s (%s)", i > 0 ? "," : "", host,
+					 list[i].interface);
+	}
 	return dst;
 }
 
 const char *event_text_invitation(char *dst, const char *address, size_t len,
 				  uint16_t port, int is_sender)
 {
-	char host[HOST_NAME_MAX + 1] = "", shown_host[SHOWN_MAX], port_text[8];
-	char place[SHOWN_MAX + 16];
+	char host[HOST_NAME_MAX + 1] = "", place[SHOWN_MAX + 16];
 	const int is_any = event_text_is_any(address, len);
-	int is_v6;
 
 	/* for a wildcard address, show the host name */
 	if (is_any && gethostname(host, sizeof(host) - 1) == 0 && host[0]) {
 		address = host;
 		len = strlen(host);
 	}
-	is_v6 = memchr(address, ':', len) != NULL;
-	snprintf(port_text, sizeof(port_text), ":%u", (unsigned)port);
-	if (port == FERRY_PORT)
-		port_text[0] = '\0';
-	snprintf(place, sizeof(place),
-		 is_v6 && port_text[0] ? "[%s]%s" : "%s%s",
-		 escape(shown_host, address, len), port_text);
-	snprintf(dst, EVENT_TEXT_MAX,
-		 is_sender ? "on the other host: ferry receive --connect %s" :
-			     "on the other host: ferry send PATH... %s",
-		 place);
+	snprintf(dst, EVENT_TEXT_MAX, "on %s host: ferry %s %s",
+		 event_text_is_loopback(address, len) ? "this" : "the other",
+		 is_sender ? "receive --connect" : "send PATH...",
+		 host_text(place, sizeof(place), address, len, port));
 	return dst;
 }
 

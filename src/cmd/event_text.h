@@ -41,16 +41,19 @@ const char *event_text_awaiting(char *dst, const char *address, size_t len,
 				uint16_t port, enum security mode);
 
 /* The command for the other host, to send to this address or, where this side
- * sends, to receive from it. */
+ * sends, to receive from it.  Only this host reaches a loopback address. */
 const char *event_text_invitation(char *dst, const char *address, size_t len,
 				  uint16_t port, int is_sender);
 
 /* Whether it is the address that stands for all of this host. */
 int event_text_is_any(const char *address, size_t len);
 
+/* Whether it is one of the addresses that only this host reaches. */
+int event_text_is_loopback(const char *address, size_t len);
+
 /* Further addresses of this host, for that command. */
 const char *event_text_addresses(char *dst, const struct local_addr *list,
-				 unsigned count);
+				 unsigned count, uint16_t port);
 
 /* Such as "committed"; also used in the JSON event. */
 const char *event_text_status(const struct session_file *f);

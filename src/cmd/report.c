@@ -110,7 +110,9 @@ static void say_invitation(struct report *r, const char *address, size_t len,
 						  r->cfg.is_sender));
 	if (count > 1)
 		outputs_say(r->out, event_text_addresses(text, r->addrs + 1,
-							 count - 1));
+							 count - 1, port));
+	if (event_text_is_loopback(address, len))
+		return;
 	snprintf(text, sizeof(text), "TCP port %u of this host must be open to "
 		 "it", (unsigned)port);
 	outputs_say(r->out, text);

@@ -122,15 +122,20 @@ listening_there() {
 	listening_there -b 198.51.100.7
 	has messages "on the other host: ferry send PATH... 198.51.100.7"
 	hasnt messages "another address"
+	listening_there -p 9000
+	has messages "on the other host: ferry send PATH... 192.0.2.5:9000"
+	has messages "or by another address of this host: \
+198.51.100.7:9000 (eth0), [2001:db8::5]:9000 (wlan0), 172.17.0.1:9000 (docker0)"
 	listening_there -4
 	hasnt messages "2001:db8::5"
 }
 
 @test "the command that the receiver shows works" {
 	receive_code -b 127.0.0.1 dst
-	shown=$(sed -n 's/^ferry: on the other host: ferry send PATH... //p' \
+	shown=$(sed -n 's/^ferry: on this host: ferry send PATH... //p' \
 		messages)
 	[ "$shown" = "127.0.0.1:$port" ]
+	hasnt messages "must be open"
 	host=${shown%:*} port=${shown##*:}
 	served
 }

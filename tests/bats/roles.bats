@@ -100,7 +100,7 @@ arrived() {
 	await sent.events '"event":"code"'
 	is grep -c "waiting for a receiver on 127.0.0.1:$port (TLS, one-time code)" \
 		sender 1
-	shown=$(sed -n 's/^ferry: on the other host: //p' sender)
+	shown=$(sed -n 's/^ferry: on this host: //p' sender)
 	[ "$shown" = "ferry receive --connect 127.0.0.1:$port" ]
 	secret=$(sed -n 's/^ferry: one-time code:  *//p' sender)
 	cd dst

@@ -727,6 +727,8 @@ static void test_code(void **state)
 		{ "192.0.2.9", 9473, "192.0.2.9" },
 		{ "[2001:db8::1]:9473", 9473, "2001:db8::1" },
 		{ "2001:db8::1", 7, "[2001:db8::1]:7" },
+		{ "127.0.0.2", 9473, "127.0.0.2" },
+		{ "::1", 7, "[::1]:7" },
 		{ "::", 7, NULL },
 		{ "0.0.0.0", 7, NULL },
 	};
@@ -739,6 +741,8 @@ static void test_code(void **state)
 	cfg.security = SECURITY_CODE;
 	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *host = cases[i / 2].host;
+		const int is_local = host && (strstr(host, "127.") == host ||
+					      strstr(host, "[::1]"));
 		struct capture *c;
 
 		cfg.quiet = i % 2;
@@ -760,13 +764,17 @@ static void test_code(void **state)
 			snprintf(place, sizeof(place), "%s%s",
 				 host ? host : name, host ? "" : ":7");
 		snprintf(want, sizeof(want),
-			 "ferry: on the other host: ferry send PATH... %s\n",
+			 "ferry: on %s host: ferry send PATH... %s\n",
+			 is_local ? "this" : "the other",
 			 place);
 		if (cfg.quiet)
 			assert_string_equal(c->err, "ferry: one-time code:     "
 						    "4821-river-anchor\n");
 		else
 			assert_non_null(strstr(c->err, want));
+		if (!cfg.quiet)
+			assert_int_equal(strstr(c->err, "must be open to it")
+						 != NULL, !is_local);
 		assert_non_null(strstr(c->json,
 				       "{\"event\":\"code\",\"code\":"
 				       "\"4821-river-anchor\"}\n"));
