@@ -30,6 +30,20 @@ static int is_ipv6(const char *s)
 	return inet_pton(AF_INET6, addr, &in6) == 1;
 }
 
+size_t addr_before_port(const char *host)
+{
+	char addr[INET6_ADDRSTRLEN];
+	const char *colon = strrchr(host, ':');
+	const size_t n = colon ? (size_t)(colon - host) : 0;
+
+	if (n == 0 || n >= sizeof(addr) || strlen(colon + 1) != 4 ||
+	    strspn(colon + 1, "0123456789") != 4)
+		return 0;
+	memcpy(addr, host, n);
+	addr[n] = '\0';
+	return is_ipv6(host) && is_ipv6(addr) ? n : 0;
+}
+
 static int copy_host(struct host_port *hp, const char *from, size_t n,
 		     struct err *e)
 {

@@ -38,6 +38,13 @@ struct host_port {
 int addr_parse(struct host_port *hp, const char *text, uint16_t default_port,
 	       struct err *e);
 
+/*
+ * The length of the address in an IPv6 address whose last group is like a port,
+ * so that it may be [V6]:PORT without brackets: four decimal digits after an
+ * address.  0 if host is anything else.
+ */
+size_t addr_before_port(const char *host);
+
 /* "192.0.2.1:9473", "[2001:db8::1]:9473"; an IPv4-mapped IPv6 address as
  * IPv4; "?:0" for another family.  Returns dst (ADDR_TEXT_MAX bytes). */
 char *addr_text(char *dst, const struct sockaddr *sa, socklen_t len);

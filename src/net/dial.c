@@ -435,7 +435,8 @@ static int set_connect_error(const struct race *r, const char *host,
 {
 	const char *expected = r->opt->expected ? r->opt->expected
 						: "ferry receive";
-	char causes[384], library[64], hint[192] = "";
+	char causes[384], library[64], hint[192] = "", brackets[96] = "";
+	const size_t before_port = addr_before_port(host);
 	int is_silent = 0, is_refused = 0;
 
 	for (size_t i = 0; i < r->started; i++) {
@@ -465,8 +466,13 @@ static int set_connect_error(const struct race *r, const char *host,
 		snprintf(hint, sizeof(hint),
 			 " (is '%s' running there, and TCP port %u open in its "
 			 "firewall?)", expected, port);
-	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s",
-		       host, port, causes, hint);
+	if (before_port)
+		snprintf(brackets, sizeof(brackets),
+			 "; if %s is the port, write [%.*s]:%s",
+			 host + before_port + 1, (int)before_port, host,
+			 host + before_port + 1);
+	return err_set(e, ERR_CONNECT, "cannot connect to %s port %u: %s%s%s",
+		       host, port, causes, hint, brackets);
 }
 
 /* Fill the attempts with the resolver's addresses, families alternating, so
