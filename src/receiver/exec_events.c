@@ -28,7 +28,7 @@ static void not_run(void *ctx, uint64_t number, int rc)
 
 	atomic_fetch_sub(&setup->programs, 1);
 	events_session_message(setup->cfg->events, number, SESSION_WARNING,
-			       "--exec was not run: %s",
+			       "the exec program was not run: %s",
 			       rc == ERR_AGAIN ?
 				       "too many programs are waiting" :
 				       "the process that starts it has ended");
@@ -84,19 +84,19 @@ static void tell_report(struct recv_setup *setup,
 
 	if (report->error)
 		events_session_message(ev, number, SESSION_WARNING,
-				       "--exec cannot be run: %s",
+				       "the exec program cannot be run: %s",
 				       strerror(report->error));
 	else if (WIFSIGNALED(status))
 		events_session_message(ev, number, SESSION_WARNING,
-				       "--exec was killed by signal %d",
+				       "the exec program was killed by signal %d",
 				       WTERMSIG(status));
 	else if (WEXITSTATUS(status))
 		events_session_message(ev, number, SESSION_WARNING,
-				       "--exec exited with status %d",
+				       "the exec program exited with status %d",
 				       WEXITSTATUS(status));
 	else
 		events_session_message(ev, number, SESSION_VERBOSE,
-				       "--exec succeeded");
+				       "the exec program succeeded");
 }
 
 int exec_events_reports(struct recv_setup *setup)
@@ -149,8 +149,8 @@ void exec_events_end(struct recv_setup *setup)
 		}
 		if (ms == 0) {
 			events_message(setup->cfg->events, SESSION_WARNING,
-				       "--exec is still running; not waiting "
-				       "for it");
+				       "the exec program is still running; not "
+				       "waiting for it");
 			break;
 		}
 		if (is_kept && (ms < 0 || ms > TICK_MS))

@@ -114,7 +114,7 @@ program() {
 		echo $n >src/f$n
 		send --plain src/f$n
 		status 0
-		await messages "^ferry: warning: session $n: --exec $text\$"
+		await messages "^ferry: warning: session $n: the exec program $text\$"
 	done <<-'EOF'
 		exit 3|exited with status 3
 		kill -KILL $$|was killed by signal 9
@@ -124,7 +124,7 @@ program() {
 	echo last >src/last
 	send --plain src/last
 	status 0
-	await messages '^ferry: warning: session 4: --exec cannot be run: No such file'
+	await messages '^ferry: warning: session 4: the exec program cannot be run: No such file'
 	stop_receiver
 }
 
@@ -162,7 +162,7 @@ program() {
 	took=$((EPOCHSECONDS - before))
 	[ "$took" -ge 9 ]
 	[ "$took" -le "$(limit 30)" ]
-	has messages "--exec is still running"
+	has messages "the exec program is still running"
 	timeout "$(limit 20)" bash -c 'echo through >gate'
 	for _ in $(seq "$(limit 100)"); do
 		[ -s done ] && break
@@ -241,7 +241,7 @@ send_many() {
 	stop_receiver
 	for n in 0 19; do
 		number=$(sed -n "s/.*\"session\",\"session\":\([0-9]*\),.*127.0.0.$((n + 2)):.*/\1/p" events)
-		has messages "session $number: --exec was not run: too many programs are waiting"
+		has messages "session $number: the exec program was not run: too many programs are waiting"
 	done
 	# those that were handed over go on by themselves: with this at once
 	rm hook
