@@ -231,10 +231,13 @@ char *cert_text_of_error(X509_STORE_CTX *store, const char *wanted, char *dst,
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+		issuer_text(cert, text, sizeof(text));
+		snprintf(dst, size, "it was issued by %s, which is not in --ca",
+			 text);
+		break;
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 		issuer_text(cert, text, sizeof(text));
-		snprintf(dst, size, "%s: issued by %s, which is not in --ca",
-			 X509_verify_cert_error_string(error), text);
+		snprintf(dst, size, "%s is self-signed, and not in --ca", text);
 		break;
 	default:
 		break;

@@ -228,5 +228,5 @@ warned() {
 	receive --cert other.pem --cert-key other.key --ca ca.pem dst
 	send --cert a.pem --cert-key a.key --ca ca.pem src/f
 	status 4
-	has sender "issued by /CN=other, which is not in --ca"
+	has sender "/CN=other is self-signed, and not in --ca"
 }
