@@ -363,6 +363,12 @@ hint() {
 	rm -- -file
 }
 
+@test "an IPv6 address and a port without brackets" {
+	# an address of its own, to which there is no route, or nobody listens
+	run -3 --separate-stderr ferry send --plain --timeout 5 file ::1:9473
+	[[ "$stderr" == *"; if 9473 is the port, write [::1]:9473" ]]
+}
+
 @test "fetching as with scp and rsync" {
 	mkdir d
 	hint "--stdout writes a single file" receive --stdout h:a h:b

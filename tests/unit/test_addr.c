@@ -103,6 +103,32 @@ static void invalid_texts_are_refused(void **state)
 	}
 }
 
+static void an_address_may_end_with_a_port(void **state)
+{
+	static const struct {
+		const char *host;
+		size_t len;
+	} cases[] = {
+		{ "::1:9473", 3 },
+		{ "2001:db8::1:8080", 11 },
+		{ "fe80::1:9473", 7 },
+		{ "::9473", 0 }, /* there is no address before it */
+		{ "2001:db8::9473", 0 },
+		{ "::1:947", 0 },
+		{ "::1:94a3", 0 },
+		{ "::1", 0 },
+		{ "1:2:3:4:5:6:7:9473", 0 },
+		{ "::1%lo:9473", 6 },
+		{ "192.0.2.1:9473", 0 },
+		{ "host", 0 },
+		{ "", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(addr_before_port(cases[i].host), cases[i].len);
+}
+
 static void long_hosts_end_at_the_limit(void **state)
 {
 	char text[ADDR_HOST_MAX + 16];
@@ -188,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(valid_texts_are_parsed),
 		cmocka_unit_test(invalid_texts_are_refused),
+		cmocka_unit_test(an_address_may_end_with_a_port),
 		cmocka_unit_test(long_hosts_end_at_the_limit),
 		cmocka_unit_test(addresses_become_text),
 		cmocka_unit_test(addresses_become_bytes),
