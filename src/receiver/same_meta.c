@@ -45,7 +45,8 @@ struct verdict same_meta_set(const struct same_meta *s, int fd,
 	struct commit c = {
 		.meta = *meta,
 		.part = { .fd = fd,
-			  .has_mode = !(kinds & FILE_META_MODE),
+			  .has_mode = !(kinds & (FILE_META_MODE |
+						 FILE_META_SETID)),
 			  .is_old = 1 },
 	};
 
