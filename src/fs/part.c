@@ -454,7 +454,7 @@ unsigned part_set_dir_meta(int dir_fd, const struct stat *st,
 	if (file_meta_has(meta, FILE_META_TAG_SETID)) {
 		lost |= apply_mode(dir_fd, mode, e);
 	} else {
-		mode |= st->st_mode & (S_ISGID | S_ISVTX);
+		mode |= st->st_mode & 07000;
 		if (attr_helper_chmod_dir(attrs, dir_fd, mode) < 0)
 			lost |= lost_mode(dir_fd, mode, e);
 	}
