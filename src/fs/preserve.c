@@ -206,13 +206,19 @@ static int put_acl(const struct preserve *how, const uint8_t *p, size_t n,
 	return 0;
 }
 
-/* Make an ACL of entries.  Returns its length, which is 0 where there are none;
- * p has room for VALUE_MAX bytes. */
-static size_t make_acl(const struct preserve *how, struct rd entries,
+enum { NO_MODE = -1 };
+
+/*
+ * Make an ACL of entries.  What a mode is the same as (acl(5)) is as in mode,
+ * unless that is NO_MODE: with --chmod it is another than the sender's, and the
+ * mode is set after the ACL.  Returns its length, which is 0 where there are no
+ * entries; p has room for VALUE_MAX bytes.
+ */
+static size_t make_acl(const struct preserve *how, struct rd entries, int mode,
 		       uint8_t *p)
 {
 	struct file_meta_ace a;
-	size_t n = ACL_HEADER;
+	size_t n = ACL_HEADER, group = 0;
 
 	le_put(p, 4, ACL_VERSION);
 	while (n + ACL_ENTRY <= VALUE_MAX && file_meta_get_ace(&entries, &a)) {
@@ -221,12 +227,22 @@ static size_t make_acl(const struct preserve *how, struct rd entries,
 
 		le_put(p + n, 2, acl_tags[a.kind]);
 		le_put(p + n + 2, 2, a.perm);
+		if (mode != NO_MODE && a.kind == FILE_META_ACL_USER_OBJ)
+			le_put(p + n + 2, 2, (unsigned)mode >> 6 & 7);
+		if (mode != NO_MODE && a.kind == FILE_META_ACL_OTHER)
+			le_put(p + n + 2, 2, (unsigned)mode & 7);
+		/* the mask, where there is one */
+		if (a.kind == FILE_META_ACL_MASK ||
+		    (a.kind == FILE_META_ACL_GROUP_OBJ && !group))
+			group = n;
 		le_put(p + n + 4, 4, has_id ? ids_map(how->ids,
 						      ids_kind_of(a.kind),
 						      &a.id) :
 					      UINT32_MAX);
 		n += ACL_ENTRY;
 	}
+	if (mode != NO_MODE && group)
+		le_put(p + group + 2, 2, (unsigned)mode >> 3 & 7);
 	return n > ACL_HEADER ? n : 0;
 }
 
@@ -439,7 +455,7 @@ static int remove_attr(int fd, const char *name)
 
 /* Set or remove an ACL.  Returns 0, or -1 with errno. */
 static int set_acl(const struct preserve *how, int fd, const char *name,
-		   struct rd entries, int is_new)
+		   struct rd entries, int mode, int is_new)
 {
 	uint8_t *p;
 	size_t n;
@@ -450,7 +466,7 @@ static int set_acl(const struct preserve *how, int fd, const char *name,
 	p = malloc(VALUE_MAX);
 	if (!p)
 		return -1;
-	n = make_acl(how, entries, p);
+	n = make_acl(how, entries, mode, p);
 	rc = xattr_set(fd, name, p, n);
 	free(p);
 	return rc;
@@ -531,13 +547,14 @@ unsigned preserve_set(const struct preserve *how, int fd,
 	}
 	if (file_meta_field(m, FILE_META_TAG_ACL, &value)) {
 		*wants_mode |= value.left > 0 || !is_new;
-		if (set_acl(how, fd, ACL_ACCESS, value, is_new) < 0) {
+		if (set_acl(how, fd, ACL_ACCESS, value, (int)m->mode,
+			    is_new) < 0) {
 			err_sys(e, ERR_LOCAL, "set the ACL");
 			lost |= FILE_META_ACL;
 		}
 	}
 	if (file_meta_field(m, FILE_META_TAG_DEFAULT_ACL, &value) &&
-	    set_acl(how, fd, ACL_DEFAULT, value, is_new) < 0) {
+	    set_acl(how, fd, ACL_DEFAULT, value, NO_MODE, is_new) < 0) {
 		err_sys(e, ERR_LOCAL, "set the default ACL");
 		lost |= FILE_META_ACL;
 	}
@@ -613,7 +630,7 @@ void preserve_copy(int from, int to)
 /* ---- comparing ---- */
 
 static int differs_acl(const struct preserve *how, int fd, struct attrs *a,
-		       const char *name, struct rd entries)
+		       const char *name, struct rd entries, int mode)
 {
 	uint8_t *wanted;
 	ssize_t have = attrs_have(a, name) ? attrs_value(a, fd, name) : 0;
@@ -627,7 +644,7 @@ static int differs_acl(const struct preserve *how, int fd, struct attrs *a,
 	wanted = malloc(VALUE_MAX);
 	if (!wanted)
 		return 1;
-	n = make_acl(how, entries, wanted);
+	n = make_acl(how, entries, mode, wanted);
 	differs = n != (size_t)have || memcmp(wanted, a->value, n) != 0;
 	free(wanted);
 	return differs;
@@ -676,10 +693,10 @@ static unsigned differs_attrs(const struct preserve *how, int fd,
 		       (has_field(m, FILE_META_TAG_XATTR) ? FILE_META_XATTR :
 							    0);
 	if (file_meta_field(m, FILE_META_TAG_ACL, &value) &&
-	    differs_acl(how, fd, &a, ACL_ACCESS, value))
+	    differs_acl(how, fd, &a, ACL_ACCESS, value, (int)m->mode))
 		kinds |= FILE_META_ACL;
 	if (file_meta_field(m, FILE_META_TAG_DEFAULT_ACL, &value) &&
-	    differs_acl(how, fd, &a, ACL_DEFAULT, value))
+	    differs_acl(how, fd, &a, ACL_DEFAULT, value, NO_MODE))
 		kinds |= FILE_META_ACL;
 	if (differs_xattrs(fd, &a, m))
 		kinds |= FILE_META_XATTR;

@@ -168,6 +168,75 @@ by_time() {
 	check_events sent.events
 }
 
+@test "an ACL and --chmod: each sets what the other does not" {
+	needs_build 'ACLs and extended'
+	make_tree
+	rm src/t/dangling
+	receive --plain --accept all --chmod D750,F640 dst
+	send --plain --preserve acl,xattr --json=7 src/t 7>sent.events
+	status 0
+	is stat -c %a dst/t/large 640
+	is stat -c %a dst/t/d 750
+	attrs acl src/t/large access u::rw- "u:$user:r-x" g::r-- m::r-- o::---
+	acl_of() {
+		attrs show "$1" | sed -n 's/^large .*posix_acl_access=//p' |
+			cut -d ' ' -f 1
+	}
+	[ -n "$(acl_of src/t)" ] && [ "$(acl_of dst/t)" = "$(acl_of src/t)" ]
+	# so nothing differs the next time
+	attrs acl src/t/large access u::rw- "u:$user:r-x" g::r-- m::rwx o::---
+	send --plain --preserve acl,xattr --json=7 src/t 7>sent.events
+	status 0
+	hasnt sent.events updated
+	stop_receiver
+}
+
+@test "set-ID bits that a file lost are taken away, and then it is unchanged" {
+	mkdir -p src/t dst/t
+	for i in 4711 2755 1644 6755; do
+		echo $i >src/t/$i
+		cp -p src/t/$i dst/t/
+		chmod 0${i:1} src/t/$i dst/t/$i
+		chmod $i dst/t/$i
+	done
+	receive --plain --accept all dst
+	for how in '--compare time' '--compare content'; do
+		for i in 4711 2755 1644 6755; do
+			chmod $i dst/t/$i
+		done
+		for updated in 4 ''; do
+			# shellcheck disable=SC2086
+			send --plain --preserve setid $how --json=7 src/t \
+				7>sent.events
+			status 0
+			is member sent.events summary updated "$updated"
+			for i in 4711 2755 1644 6755; do
+				is stat -c %a dst/t/$i "${i:1}"
+			done
+		done
+	done
+	stop_receiver
+}
+
+@test "bits of a directory that are not asked for stay as they are" {
+	mkdir -p src/t dst/t
+	echo new >src/t/f
+	chmod 755 src/t
+	touch -d 2001-01-01 src/t
+	for mode in 4755 2755 1755; do
+		rm -r dst/t
+		mkdir dst/t
+		chmod $mode dst/t
+		receive --plain --once --accept existing,delete dst
+		send --plain --mirror src/t
+		status 0
+		wait_receiver
+		[ "$got" = 0 ]
+		is stat -c %a dst/t $mode
+		is stat -c %Y dst/t "$(stat -c %Y src/t)"
+	done
+}
+
 @test "-a --compare time: what is unchanged is read on neither side [asan]" {
 	make_tree
 	ln src/t/middle src/t/name
