@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fs/dirs.h"
 #include "fs/node.h"
@@ -66,11 +67,18 @@ static void find_first(struct list *l, const struct pack_item *row,
 /* Whether all that differs of its metadata will be set. */
 static int will_update(const struct node *n, const struct stat *there)
 {
-	const unsigned kinds = node_differs(n, there);
+	unsigned kinds = node_differs(n, there);
+	struct stat st = *there;
 
-	/* With another mode it is made anew. */
-	return kinds & FILE_META_MODE ||
-	       (kinds && !(kinds & preserve_denied(n->how, there, n->meta)));
+	/* With another mode it is made anew, by this user. */
+	if (kinds & FILE_META_MODE) {
+		if (geteuid() != 0 && !S_ISFIFO(n->type) && !S_ISSOCK(n->type))
+			return 0;
+		st.st_uid = geteuid();
+		st.st_gid = getegid();
+		kinds |= FILE_META_OWNER;
+	}
+	return kinds && !(kinds & preserve_denied(n->how, &st, n->meta));
 }
 
 /* Look at a symlink, special file or hard link. */

@@ -290,10 +290,12 @@ static void on_planned(void *ctx, const struct queue_verdict *v,
 {
 	const struct listed_item failed = { LISTED_FAILED, CAUSE_IS_DIR };
 	const enum file_status status = msg_listed_status(plan->state);
-	/* It is wanted, but this side cannot read it. */
-	const int is_unreadable = status == STATUS_COMMITTED &&
-				  v->item->unreadable;
 	struct sender *s = ctx;
+	/* This side cannot read it, and will have to: it is wanted, or it is
+	 * compared by content, for which it is read first. */
+	const int is_unreadable = v->item->unreadable &&
+				  (status == STATUS_COMMITTED ||
+				   !s->cfg->compare_time);
 
 	if (is_unreadable) {
 		plan_unreadable(s, v);

@@ -202,6 +202,15 @@ plan() {
 	[[ "$output" != *t/new* && "$output" != *t/sub/link* ]]
 	[[ "$stderr" == *"t/sub/link: on this side: open: "* ]]
 	stop_receiver
+	# what is compared by content is read first, whatever is done with it
+	receive --plain --existing skip dst
+	echo longer >>dst/t/same
+	for option in -n -v; do
+		run -1 --separate-stderr as ./bin send $option --plain src/t \
+			"127.0.0.1:$port"
+		[[ "$stderr" == *"t/same: on this side: open: "*"ermission denied"* ]]
+	done
+	stop_receiver
 }
 
 @test "what this user may not do at the receiver" {
@@ -234,33 +243,38 @@ plan() {
 	done
 	ln -s owner src/t/link
 	cp -dp src/t/link dst/t/
-	chmod 644 src/t/*
+	mkfifo -m 600 src/t/fifo
+	mkfifo -m 640 dst/t/fifo
+	touch -r src/t/fifo dst/t/fifo
+	chmod 644 src/t/{owner,mode,both,time}
 	chmod 755 . dst
 	chmod 600 dst/t/mode dst/t/both
 	chmod 644 dst/t/time # of root, as is its directory
 	touch -d 2001-01-01 dst/t/time
-	chown -h 65534:65534 dst dst/t/owner dst/t/mode dst/t/both dst/t/link
+	chown -h 65534:65534 dst dst/t/owner dst/t/mode dst/t/both dst/t/link \
+		dst/t/fifo
 	cp "$FERRY" bin
 	chmod 755 bin
 	FERRY_WRAP="setpriv --reuid=65534 --regid=65534 --clear-groups" \
 		FERRY=$PWD/bin receive --plain --accept all dst
 	ferry send -n --json --compare time --plain -a src/t \
 		"127.0.0.1:$port" >planned
-	# the owner cannot be given away; where that is not asked for, the mode
-	# is set
-	for f in owner mode both time link; do
-		plan planned | grep -qx "unchanged t/$f"
+	plan planned >plans
+	# the owner cannot be given away
+	for f in owner mode both time link fifo; do
+		grep -qx "unchanged t/$f" plans
 	done
 	is member planned summary updated ''
-	ferry send -n --json --compare content --preserve xattr --plain src/t \
-		"127.0.0.1:$port" >planned
+	ferry send -n --json --compare content --preserve xattr \
+		--special skip --plain src/t "127.0.0.1:$port" >planned
+	plan planned >plans
 	for f in mode both; do
-		plan planned | grep -qx "metadata t/$f"
+		grep -qx "metadata t/$f" plans
 	done
-	plan planned | grep -qx "unchanged t/time"
+	grep -qx "unchanged t/time" plans
 	is member planned summary updated 2
 	run -1 --separate-stderr ferry send --json --compare content \
-		--preserve xattr --plain src/t "127.0.0.1:$port"
+		--preserve xattr --special skip --plain src/t "127.0.0.1:$port"
 	echo "$output" >done
 	is member done summary updated 2
 	stop_receiver
