@@ -301,15 +301,41 @@ def fates(rows, is_dry):
     return files, deleted, dirs
 
 
+def is_relinked(path, before, after):
+    return (stat.S_ISREG(before.get(path, (0,))[0])
+            and before[path][-1] == after[path][-1]
+            and before[path][2] != after[path][2])
+
+
+def copied(dry, planned, done, before, after):
+    """The same of names that a copy was to be made beside."""
+    return [e["path"] for e in dry if e.get("plan") == "rename"
+            and e["path"] in planned.keys() & done.keys()
+            and done[e["path"]][0] == "committed"
+            and is_relinked(e["path"], before, after)]
+
+
+def same_file(planned, done, before):
+    """Of several names of one file that is there, one is told as updated:
+    which comes first is not known."""
+    names = {}
+    for path in planned.keys() & done.keys():
+        if planned[path][0] == done[path][0] == "unchanged":
+            names.setdefault(before[path][2], []).append(path)
+    for paths in names.values():
+        if sorted(planned[p][1] for p in paths) == \
+                sorted(done[p][1] for p in paths):
+            for p in paths:
+                done[p] = planned[p]
+
+
 def relinked(planned, done, before, after):
     """Names that were to be left alone, and became hard links of a file with
     the content that they had: what of that is there cannot be known before the
     file is sent."""
     return [p for p in planned.keys() & done.keys()
             if planned[p][0] in ("failed", "skipped")
-            and done[p][0] == "committed"
-            and stat.S_ISREG(before.get(p, (0,))[0])
-            and before[p][-1] == after[p][-1] and before[p][2] != after[p][2]]
+            and done[p][0] == "committed" and is_relinked(p, before, after)]
 
 
 def differences(dry, real, before, after):
@@ -344,6 +370,11 @@ def differences(dry, real, before, after):
         s[planned[path][0]] -= 1
         for key in ("files", "replaced"):
             s[key] = s.get(key, 0) + 1
+    # A copy that was to be made beside such a name was not.
+    for path in copied(dry, planned, done, before, after):
+        s["renamed"] -= 1
+        s["replaced"] = s.get("replaced", 0) + 1
+    same_file(planned, done, before)
     bad = [f"{path}: planned {planned.get(path)}, done {done.get(path)}"
            for path in sorted(planned.keys() | done.keys())
            if planned.get(path) != done.get(path)]
