@@ -122,8 +122,11 @@ void commit_set_meta(struct commit *c, const struct preserve *how,
 
 	err_clear(&e);
 	c->not_kept = part_set_meta(&c->part, &c->meta, how, &e);
-	c->not_kept_cause = c->not_kept ? wire_cause_of_errno(e.sys_errno) :
-					  CAUSE_NONE;
+	/* No call fails where a set-ID bit is left out, because the owner or
+	 * group that it is for was not kept. */
+	c->not_kept_cause = !c->not_kept ? CAUSE_NONE :
+			    !e.sys_errno ? CAUSE_PERMISSION :
+					   wire_cause_of_errno(e.sys_errno);
 	if (has_owner && !(c->not_kept & FILE_META_OWNER)) {
 		note_ignored(c, how, lacks);
 	} else if (!c->not_kept && (!fs_lacks_has(lacks, looked) ||

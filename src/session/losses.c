@@ -59,7 +59,12 @@ void losses_tell(const struct losses *l, const struct session_events *events,
 			events, number, SESSION_ERROR_OF_BOTH,
 			"the %s of %s%s could not be kept %s: %s",
 			kinds_known[i].text, of->first, more_of(more, of),
-			where, wire_cause_text(of->cause));
+			where,
+			kinds_known[i].bit == FILE_META_SETID &&
+					of->cause == CAUSE_PERMISSION ?
+				"a file keeps them only with its owner and "
+				"group" :
+				wire_cause_text(of->cause));
 	}
 }
 
