@@ -43,6 +43,11 @@ static int is_device(const struct node *n)
 	return S_ISCHR(n->type) || S_ISBLK(n->type);
 }
 
+int node_can_make(const struct node *n)
+{
+	return !is_device(n) || geteuid() == 0;
+}
+
 /* ---- what has a name ---- */
 
 static int is_same_symlink(const struct node *n, int dir_fd, const char *name)

@@ -46,6 +46,9 @@ struct node {
 int node_make(struct node *n, int dir_fd, const char *final, int replace,
 	      struct err *e);
 
+/* Whether this user can make the node at all: a device, only root. */
+int node_can_make(const struct node *n);
+
 /* Whether what has the name is the same, but for its metadata. */
 int node_is_same(const struct node *n, int dir_fd, const char *name);
 

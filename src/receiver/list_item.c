@@ -276,8 +276,9 @@ static void keep_file(struct list *l, const struct item *it,
 	kinds = differs(l, &meta, p, is_open ? fd : PRESERVE_BARE);
 	if (l->is_dry_run) {
 		/* A file counts as updated if all that differs was set. */
-		if (kinds & preserve_denied(how.how, &p->there, &meta) ||
-		    (kinds && was_planned(l, &meta, p)))
+		if (kinds &&
+		    (kinds & preserve_denied(how.how, &p->there, &meta) ||
+		     was_planned(l, &meta, p)))
 			kinds = 0;
 		note_linked(l, it, &meta, p);
 		list_item_answer(l, it,
@@ -319,9 +320,7 @@ void list_item_want(struct list *l, const struct item *it,
 	if (l->is_dry_run && state != LISTED_COMPARE &&
 	    l->w->transfer->root_fd >= 0)
 		error = dry_run_denied(dirs_reached(l->w->dirs), &l->fs);
-	/* This user cannot make a device anywhere. */
-	if (!error && l->node && geteuid() != 0 &&
-	    (S_ISCHR(l->node->type) || S_ISBLK(l->node->type)))
+	if (!error && l->node && !node_can_make(l->node))
 		error = EPERM;
 	if (error) {
 		list_item_fail(l, it, error);

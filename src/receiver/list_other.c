@@ -72,7 +72,7 @@ static int will_update(const struct node *n, const struct stat *there)
 
 	/* With another mode it is made anew, by this user. */
 	if (kinds & FILE_META_MODE) {
-		if (geteuid() != 0 && !S_ISFIFO(n->type) && !S_ISSOCK(n->type))
+		if (!node_can_make(n))
 			return 0;
 		st.st_uid = geteuid();
 		st.st_gid = getegid();
