@@ -208,17 +208,27 @@ static int put_acl(const struct preserve *how, const uint8_t *p, size_t n,
 
 enum { NO_MODE = -1 };
 
+/* Set the permissions of the entry at this place, if it is not 0, to the last
+ * three bits of mode. */
+static void set_perm(uint8_t *acl, size_t at, int mode)
+{
+	if (at)
+		le_put(acl + at + 2, 2, (unsigned)mode & 7);
+}
+
 /*
- * Make an ACL of entries.  What a mode is the same as (acl(5)) is as in mode,
- * unless that is NO_MODE: with --chmod it is another than the sender's, and the
- * mode is set after the ACL.  Returns its length, which is 0 where there are no
- * entries; p has room for VALUE_MAX bytes.
+ * Make an ACL of entries.  Those that stand for a part of the mode (acl(5)) get
+ * it from mode, which is set after the ACL, and with --chmod is not the
+ * sender's; from the entries with NO_MODE.  Returns the length, which is 0
+ * where there are no entries; p has room for VALUE_MAX bytes.
  */
 static size_t make_acl(const struct preserve *how, struct rd entries, int mode,
 		       uint8_t *p)
 {
+	/* the entry of each kind, the last one; 0: there is none */
+	size_t at[FILE_META_ACL_OTHER + 1] = { 0 };
 	struct file_meta_ace a;
-	size_t n = ACL_HEADER, group = 0;
+	size_t n = ACL_HEADER;
 
 	le_put(p, 4, ACL_VERSION);
 	while (n + ACL_ENTRY <= VALUE_MAX && file_meta_get_ace(&entries, &a)) {
@@ -227,22 +237,20 @@ static size_t make_acl(const struct preserve *how, struct rd entries, int mode,
 
 		le_put(p + n, 2, acl_tags[a.kind]);
 		le_put(p + n + 2, 2, a.perm);
-		if (mode != NO_MODE && a.kind == FILE_META_ACL_USER_OBJ)
-			le_put(p + n + 2, 2, (unsigned)mode >> 6 & 7);
-		if (mode != NO_MODE && a.kind == FILE_META_ACL_OTHER)
-			le_put(p + n + 2, 2, (unsigned)mode & 7);
-		/* the mask, where there is one */
-		if (a.kind == FILE_META_ACL_MASK ||
-		    (a.kind == FILE_META_ACL_GROUP_OBJ && !group))
-			group = n;
 		le_put(p + n + 4, 4, has_id ? ids_map(how->ids,
 						      ids_kind_of(a.kind),
 						      &a.id) :
 					      UINT32_MAX);
+		at[a.kind] = n;
 		n += ACL_ENTRY;
 	}
-	if (mode != NO_MODE && group)
-		le_put(p + group + 2, 2, (unsigned)mode >> 3 & 7);
+	if (mode != NO_MODE) {
+		set_perm(p, at[FILE_META_ACL_USER_OBJ], mode >> 6);
+		set_perm(p, at[FILE_META_ACL_MASK] ? at[FILE_META_ACL_MASK] :
+						     at[FILE_META_ACL_GROUP_OBJ],
+			 mode >> 3);
+		set_perm(p, at[FILE_META_ACL_OTHER], mode);
+	}
 	return n > ACL_HEADER ? n : 0;
 }
 

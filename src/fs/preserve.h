@@ -86,8 +86,8 @@ void preserve_copy(int from, int to);
 unsigned preserve_differs(const struct preserve *how, int fd,
 			  const struct stat *st, const struct file_meta *m);
 
-/* Which kinds the effective user may not set on what has this status, by who
- * owns it: for a dry run.  An upper bound of what the kernel will allow. */
+/* Which kinds (enum file_meta_kind) the effective user may not set on what has
+ * this status, because of who owns it: for a dry run.  Others may fail, too. */
 unsigned preserve_denied(const struct preserve *how, const struct stat *st,
 			 const struct file_meta *m);
 
