@@ -56,7 +56,7 @@ static int open_again(int fd, const char *path, struct err *e)
  * Returns 0, or -1 with errno. */
 static int set_lock(const struct code_file *f, short type)
 {
-	struct flock part = {
+	struct flock range = {
 		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = f->role == NET_LISTENS ? LOCK_LISTENS :
@@ -64,7 +64,7 @@ static int set_lock(const struct code_file *f, short type)
 		.l_len = 1,
 	};
 
-	return fcntl(f->fd, F_SETLK, &part);
+	return fcntl(f->fd, F_SETLK, &range);
 }
 
 /* The code is read after this, so that it is not one that another ferry has

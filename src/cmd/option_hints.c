@@ -120,36 +120,43 @@ static const char *find_name(const struct option_group *const *groups,
 	return s.distance > 0 ? NULL : s.nearest;
 }
 
-/*
- * The habit with the long name that is nearest to what was written, which
- * replaces it in *s and is copied to name; NULL if none is nearer than *s.
- */
+/* Offer the long names of a habit.  Returns whether one of them is nearer than
+ * what *s had; it is copied to name, for *s. */
+static int offer_habit(const char *names, struct similar *s,
+		       char name[SIMILAR_LEN_MAX + 1])
+{
+	char word[SIMILAR_LEN_MAX + 1];
+	int is_nearer = 0;
+
+	for (size_t n; *names; names += n + strspn(names + n, " ")) {
+		n = strcspn(names, " ");
+		if (n < 3 || n - 2 > SIMILAR_LEN_MAX)
+			continue; /* a letter, or too long */
+		snprintf(word, sizeof(word), "%.*s", (int)(n - 2), names + 2);
+		similar_offer(s, word);
+		if (s->nearest == word) {
+			memcpy(name, word, sizeof(word));
+			s->nearest = name;
+			is_nearer = 1;
+		}
+	}
+	return is_nearer;
+}
+
+/* The habit with the long name that is nearest to what was written; NULL if
+ * none is nearer than what *s had.  See offer_habit(). */
 static const struct option_habit *nearest_habit(
 	const struct option_group *const *groups, struct similar *s,
 	char name[SIMILAR_LEN_MAX + 1])
 {
 	const struct option_habit *nearest = NULL;
-	char word[SIMILAR_LEN_MAX + 1];
 
 	for (; *groups; groups++) {
 		const struct option_habit *h = (*groups)->habits;
 
 		for (; h && h->names; h++) {
-			const char *p = h->names;
-
-			for (size_t n; *p; p += n + strspn(p + n, " ")) {
-				n = strcspn(p, " ");
-				if (n < 3 || n - 2 > SIMILAR_LEN_MAX)
-					continue; /* a letter, or too long */
-				snprintf(word, sizeof(word), "%.*s",
-					 (int)(n - 2), p + 2);
-				similar_offer(s, word);
-				if (s->nearest != word)
-					continue;
-				memcpy(name, word, sizeof(word));
-				s->nearest = name;
+			if (offer_habit(h->names, s, name))
 				nearest = h;
-			}
 		}
 	}
 	return nearest;
