@@ -199,16 +199,17 @@ def check(call, oracle):
             raise
 
 
-def is_telling(log, line):
-    """Whether a success after this call, which failed, is a lie.  What closes
-    a part that nothing was written to by this descriptor loses nothing: a
+def is_telling(log, line, dst):
+    """Whether a success after this call, which failed, is a lie.  Closing a
+    part that nothing was written to by this descriptor loses nothing: a
     receiver looks first whether another session has the part."""
-    closed = re.search(r"close\((\d+<[^>]*)>", line)
-    if closed:
-        before = log[:log.index(line)]
-        return ".part" in closed[1] and bool(re.search(
-            r"pwrite\w*\(" + re.escape(closed[1]), before))
-    return ".part" in line
+    if not TELLING.search(line) or ".journal>" in line:
+        return False
+    closed = re.search(r"close\((\d+<[^>]*>)", line)
+    if not closed:
+        return ".part" in line or dst in line
+    return closed[1].endswith(".part>") and re.search(
+        r"pwrite\w*\(" + re.escape(closed[1]), log[:log.index(line)])
 
 
 def fail_one(side, resuming, call, n, errno):
@@ -228,10 +229,8 @@ def fail_one(side, resuming, call, n, errno):
         lab.fault(log.count("(INJECTED)"))
         new = lab.expected(source)
         check(call, lambda: lab.check(new, sender, receiver))
-        telling = [line for line in log.splitlines() if TELLING.search(line)
-                   and ".journal>" not in line
-                   and (is_telling(log, line) or
-                        "close" not in line and lab.dst in line)]
+        telling = [line for line in log.splitlines()
+                   if is_telling(log, line, lab.dst)]
         if side == "receiver" and telling and sender.code == 0:
             raise Failure("lost", "success in spite of " + telling[0][:200])
         check(call, lambda: lab.complete(
