@@ -150,6 +150,8 @@ begin() {
 	"${between[@]}"
 	start_send one --plain -j 1 --limit-rate 4M --timeout 5 "$@" src/t
 	befallen "$what"
+	# what cannot be sent is told without the receiver
+	await events '"event":"session"'
 }
 
 # both_end SENDER RECEIVER FAILED SKIPPED - the exit statuses of both sides, and
